@@ -1,0 +1,28 @@
+# Every library comes from Debian through pkg-config; a missing one is named with its package.
+find_package(PkgConfig REQUIRED)
+set(JOBGATE_MISSING "")
+
+function(jobgate_needs variable package)
+	pkg_check_modules(${variable} QUIET IMPORTED_TARGET GLOBAL ${ARGN})
+	if(NOT ${variable}_FOUND)
+		set(JOBGATE_MISSING "${JOBGATE_MISSING} ${package}" PARENT_SCOPE)
+		message(STATUS "missing: ${ARGN} (Debian package ${package})")
+	endif()
+endfunction()
+
+jobgate_needs(LIBEVENT libevent-dev libevent_core>=2.1 libevent_extra>=2.1)
+jobgate_needs(LIBEVENT_OPENSSL libevent-dev libevent_openssl>=2.1)
+jobgate_needs(EVHTP libevhtp-dev evhtp>=1.2.18)
+jobgate_needs(HIREDIS libhiredis-dev hiredis>=0.14)
+jobgate_needs(OPENSSL libssl-dev openssl>=3.0)
+jobgate_needs(JANSSON libjansson-dev jansson>=2.14)
+jobgate_needs(YAML libyaml-dev yaml-0.1>=0.2.5)
+jobgate_needs(CURL libcurl4-openssl-dev libcurl>=7.88)
+jobgate_needs(CARES libc-ares-dev libcares>=1.18)
+if(JOBGATE_TESTS)
+	jobgate_needs(CMOCKA libcmocka-dev cmocka>=1.1)
+endif()
+
+if(JOBGATE_MISSING)
+	message(FATAL_ERROR "Libraries are missing. On Debian: apt-get install${JOBGATE_MISSING}")
+endif()

@@ -1,0 +1,56 @@
+/* authorize.c - jobgate authorize: what would the gateway decide, and why? */
+#include "auth/cli/command.h"
+
+static const struct argp_option authorize_options[] = {
+	{"job", KEY_JOB, "ID", 0, "The job that is asked for", 0},
+	{"value", KEY_VALUE, "VALUE", 0,
+	    "The token to judge; read from standard input with -, or when not given", 0},
+	{0},
+};
+
+static const struct column verdict_columns[] = {
+	{"Verdict", "verdict", "-"},
+	{"Status", "status", "-"},
+	{"Reason", "reason", "-"},
+	{0},
+};
+
+static bool
+authorize_check(struct options *options)
+{
+	if (options->job == NULL) {
+		fputs("jobgate: --job <ID> is missing\n", stderr);
+		return false;
+	}
+	if (options->value == NULL)
+		options->value = secret_read("-", "Token to judge: ");
+	return options->value != NULL;
+}
+
+static int
+authorize_run(struct command_context *context)
+{
+	const struct options *options = context->options;
+	json_t *body = json_pack("{s:s, s:s}", "token", options->value, "job", options->job);
+	struct answer answer = {0};
+	int result = CLI_REFUSED;
+
+	if (body == NULL)
+		fputs("jobgate: token and job must be UTF-8 text\n", stderr);
+	else
+		result = command_call(context, "POST", "/v1/authorize", body, &answer);
+	if (result == CLI_OK)
+		result = command_written(present_record(&context->printer, answer.body, verdict_columns));
+	if (result == CLI_OK && !json_is_true(json_object_get(answer.body, "allowed")))
+		result = CLI_REFUSED;
+	answer_clear(&answer);
+	json_decref(body);
+	return result;
+}
+
+const struct command authorize_command = {
+    "authorize", NULL,
+    {"jobgate authorize", "[OPTIONS] --job <ID>",
+        "Explain what the gateway would decide about a token and a job", NULL, NULL, 0, 0,
+        authorize_options},
+    authorize_check, authorize_run};

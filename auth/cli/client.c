@@ -1,0 +1,275 @@
+/* client.c - the control API's client on libcurl. */
+#define _GNU_SOURCE 1 /* asprintf */
+#include "auth/cli/client.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <curl/curl.h>
+#include <openssl/crypto.h>
+
+#include "auth/cli/cli.h"
+#include "jobgate/paths.h"
+
+#define CONNECT_TIMEOUT_MS 5000L
+#define TOTAL_TIMEOUT_MS 30000L
+#define ANSWER_MAX (16u << 20) /* bytes; a page of 1000 jobs with 64 labels each stays below */
+
+struct client {
+	CURL *curl;
+	char *base;   /* "http://localhost", without a slash at its end */
+	char *where;  /* for messages */
+	struct curl_slist *headers;
+};
+
+/* Bytes of an answer; they may hold a token's value. */
+struct body {
+	char *at;
+	size_t len, cap;
+};
+
+static void
+body_free(struct body *body)
+{
+	if (body->at != NULL)
+		OPENSSL_cleanse(body->at, body->cap);
+	free(body->at);
+}
+
+/* Not realloc: it would leave a copy of what may be a secret. */
+static bool
+body_grow(struct body *body, size_t need)
+{
+	struct body bigger = {.len = body->len, .cap = body->cap ? body->cap : 4096};
+
+	while (bigger.cap < need)
+		bigger.cap *= 2;
+	bigger.at = malloc(bigger.cap);
+	if (bigger.at == NULL)
+		return false;
+	if (body->len > 0)
+		memcpy(bigger.at, body->at, body->len);
+	body_free(body);
+	*body = bigger;
+	return true;
+}
+
+static size_t
+body_add(char *data, size_t size, size_t count, void *ctx)
+{
+	struct body *body = ctx;
+	size_t len = size * count;
+
+	if (len > ANSWER_MAX - body->len)
+		return 0;
+	if (body->len + len > body->cap && !body_grow(body, body->len + len))
+		return 0;
+	memcpy(body->at + body->len, data, len);
+	body->len += len;
+	return len;
+}
+
+static bool
+add_header(struct client *client, const char *line)
+{
+	struct curl_slist *longer = curl_slist_append(client->headers, line);
+
+	if (longer == NULL)
+		return false;
+	client->headers = longer;
+	return true;
+}
+
+static bool
+add_token(struct client *client, const char *token)
+{
+	char line[4224];
+	int len;
+	bool added;
+
+	for (const char *c = token; *c != '\0'; c++)
+		if (!isgraph((unsigned char)*c)) {
+			fputs("jobgate: the token holds characters that no token has\n", stderr);
+			return false;
+		}
+	len = snprintf(line, sizeof(line), "Authorization: Bearer %s", token);
+	added = len > 0 && (size_t)len < sizeof(line) && add_header(client, line);
+	OPENSSL_cleanse(line, sizeof(line));
+	return added;
+}
+
+/* Point the handle at url. The environment's proxies are never meant for a local socket. */
+static bool
+set_url(struct client *client, const char *url)
+{
+	const char *socket = NULL;
+	size_t len;
+
+	if (strncmp(url, "unix:", 5) == 0)
+		socket = url + 5;
+	else if (url[0] == '/')
+		socket = url;
+	else if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0) {
+		fprintf(stderr, "jobgate: '%s' is neither unix:/path nor http(s)://host\n", url);
+		return false;
+	}
+	client->where = strdup(url);
+	client->base = strdup(socket != NULL ? "http://localhost" : url);
+	if (client->where == NULL || client->base == NULL)
+		return false;
+	len = strlen(client->base);
+	while (len > 0 && client->base[len - 1] == '/')
+		client->base[--len] = '\0';
+	if (socket != NULL &&
+	    (curl_easy_setopt(client->curl, CURLOPT_UNIX_SOCKET_PATH, socket) != CURLE_OK ||
+	        curl_easy_setopt(client->curl, CURLOPT_PROXY, "") != CURLE_OK))
+		return false;
+	return true;
+}
+
+struct client *
+client_new(const char *url, const char *token)
+{
+	struct client *client = calloc(1, sizeof(*client));
+	char *found = NULL;
+
+	if (client == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+		free(client);
+		return NULL;
+	}
+	client->curl = curl_easy_init();
+	if (client->curl == NULL)
+		goto fail;
+	if (url == NULL) {
+		found = jg_control_socket_default();
+		url = found;
+	}
+	if (url == NULL || !set_url(client, url))
+		goto fail;
+	if (token != NULL && !add_token(client, token))
+		goto fail;
+	/* "Expect: 100-continue" would cost a round trip on every larger body. */
+	if (!add_header(client, "Expect:") || !add_header(client, "Content-Type: application/json"))
+		goto fail;
+	curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, client->headers);
+	curl_easy_setopt(client->curl, CURLOPT_USERAGENT, "jobgate");
+	curl_easy_setopt(client->curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(client->curl, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(client->curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+	curl_easy_setopt(client->curl, CURLOPT_TIMEOUT_MS, TOTAL_TIMEOUT_MS);
+	curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, body_add);
+	free(found);
+	return client;
+fail:
+	free(found);
+	client_free(client);
+	return NULL;
+}
+
+void
+client_free(struct client *client)
+{
+	if (client == NULL)
+		return;
+	for (struct curl_slist *header = client->headers; header != NULL; header = header->next)
+		OPENSSL_cleanse(header->data, strlen(header->data));
+	curl_slist_free_all(client->headers);
+	curl_easy_cleanup(client->curl);
+	curl_global_cleanup();
+	free(client->base);
+	free(client->where);
+	free(client);
+}
+
+bool
+client_call(struct client *client, const char *method, const char *path, const json_t *body,
+    struct answer *answer)
+{
+	char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
+	char error[CURL_ERROR_SIZE] = "";
+	struct body got = {0};
+	char *url = NULL;
+	CURLcode result = CURLE_OUT_OF_MEMORY;
+
+	*answer = (struct answer){0};
+	if ((body != NULL && text == NULL) || asprintf(&url, "%s%s", client->base, path) < 0)
+		goto done;
+	curl_easy_setopt(client->curl, CURLOPT_URL, url);
+	curl_easy_setopt(client->curl, CURLOPT_HTTPGET, 1L);
+	if (body != NULL || strcmp(method, "POST") == 0) {
+		curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, text != NULL ? text : "");
+		curl_easy_setopt(client->curl, CURLOPT_POSTFIELDSIZE, text != NULL ? (long)strlen(text) : 0L);
+	}
+	curl_easy_setopt(client->curl, CURLOPT_CUSTOMREQUEST, method);
+	curl_easy_setopt(client->curl, CURLOPT_ERRORBUFFER, error);
+	curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, &got);
+	result = curl_easy_perform(client->curl);
+	curl_easy_setopt(client->curl, CURLOPT_ERRORBUFFER, NULL);
+	if (result != CURLE_OK)
+		goto done;
+	curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &answer->status);
+	if (got.len > 0)
+		answer->body = json_loadb(got.at, got.len, 0, NULL);
+done:
+	if (result != CURLE_OK)
+		fprintf(stderr, "jobgate: the control API at %s does not answer: %s\n", client->where,
+		    error[0] != '\0' ? error : curl_easy_strerror(result));
+	if (text != NULL) {
+		OPENSSL_cleanse(text, strlen(text));
+		free(text);
+	}
+	body_free(&got);
+	free(url);
+	return result == CURLE_OK;
+}
+
+void
+answer_clear(struct answer *answer)
+{
+	json_decref(answer->body);
+	answer->body = NULL;
+}
+
+/* A server's text, made safe for a terminal. */
+static void
+tell(const char *text)
+{
+	for (; *text != '\0'; text++)
+		fputc(iscntrl((unsigned char)*text) ? '?' : *text, stderr);
+}
+
+int
+answer_refused(const struct answer *answer)
+{
+	const char *detail = json_string_value(json_object_get(answer->body, "detail"));
+	const char *title = json_string_value(json_object_get(answer->body, "title"));
+	const char *field = json_string_value(json_object_get(answer->body, "field"));
+
+	fputs("jobgate: ", stderr);
+	if (field != NULL) {
+		tell(field);
+		fputs(": ", stderr);
+	}
+	if (detail != NULL)
+		tell(detail);
+	else if (title != NULL)
+		tell(title);
+	else
+		fprintf(stderr, "the server answered %ld", answer->status);
+	fputc('\n', stderr);
+	return answer->status == 503 ? CLI_UNREACHABLE : CLI_REFUSED;
+}
+
+char *
+client_path(const char *prefix, const char *text, const char *suffix)
+{
+	char *escaped = curl_easy_escape(NULL, text, 0);
+	char *path = NULL;
+
+	if (escaped != NULL && asprintf(&path, "%s%s%s", prefix, escaped, suffix) < 0)
+		path = NULL;
+	curl_free(escaped);
+	return path;
+}

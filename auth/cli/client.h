@@ -1,0 +1,38 @@
+/* client.h - requests to the control API, over its Unix socket or HTTP. */
+#ifndef JOBGATE_CLI_CLIENT_H
+#define JOBGATE_CLI_CLIENT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+struct client; /* one libcurl handle, its connection kept between calls */
+
+/* What the server said. */
+struct answer {
+	long status;
+	json_t *body; /* NULL when it has none; answer_clear frees it */
+};
+
+/*
+ * url is unix:/path or http(s)://host[:port][/base], NULL for the default socket;
+ * token may be NULL. Both are copied. NULL after telling why on standard error.
+ */
+struct client *client_new(const char *url, const char *token);
+void client_free(struct client *client);
+
+/*
+ * Send one request; path begins with "/v1/", body may be NULL and stays the
+ * caller's. True with an answer of any status; false after telling on standard
+ * error that nobody answered.
+ */
+bool client_call(struct client *client, const char *method, const char *path, const json_t *body,
+    struct answer *answer);
+void answer_clear(struct answer *answer);
+
+/* Tell on standard error what the server's refusal says; returns the exit status for it. */
+int answer_refused(const struct answer *answer);
+
+/* prefix, then text percent-encoded, then suffix: a path or a query. To be freed; NULL when memory is short. */
+char *client_path(const char *prefix, const char *text, const char *suffix);
+
+#endif

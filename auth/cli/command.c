@@ -1,0 +1,183 @@
+/* command.c - what the commands have in common: calling, listing, asking, labels. */
+#define _GNU_SOURCE 1 /* asprintf */
+#include "auth/cli/command.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int
+command_written(bool ok)
+{
+	if (ok)
+		return CLI_OK;
+	fprintf(stderr, "jobgate: the result could not be written: %s\n", strerror(errno));
+	return CLI_REFUSED;
+}
+
+int
+command_call(struct command_context *context, const char *method, const char *path,
+    const json_t *body, struct answer *answer)
+{
+	int result;
+
+	*answer = (struct answer){0};
+	if (path == NULL) {
+		fputs("jobgate: out of memory\n", stderr);
+		return CLI_REFUSED;
+	}
+	if (!client_call(context->client, method, path, body, answer))
+		return CLI_UNREACHABLE;
+	if (answer->status >= 200 && answer->status < 300)
+		return CLI_OK;
+	result = answer_refused(answer);
+	answer_clear(answer);
+	return result;
+}
+
+int
+command_show(struct command_context *context, const char *method, const char *path,
+    const json_t *body, const struct column *columns)
+{
+	struct answer answer;
+	int result = command_call(context, method, path, body, &answer);
+
+	if (result == CLI_OK)
+		result = command_written(present_record(&context->printer, answer.body, columns));
+	answer_clear(&answer);
+	return result;
+}
+
+/* Get one page and move its items to the end of all. *next is the cursor to go on with, or NULL. */
+static int
+list_page(struct command_context *context, const char *path, json_t *all, char **next)
+{
+	struct answer answer;
+	const char *cursor;
+	int result = command_call(context, "GET", path, NULL, &answer);
+
+	*next = NULL;
+	if (result != CLI_OK)
+		return result;
+	cursor = json_string_value(json_object_get(answer.body, "next_cursor"));
+	if (json_array_extend(all, json_object_get(answer.body, "items")) != 0) {
+		fputs("jobgate: the server's answer is no list\n", stderr);
+		result = CLI_REFUSED;
+	} else if (cursor != NULL) {
+		*next = strdup(cursor);
+	}
+	answer_clear(&answer);
+	return result;
+}
+
+int
+command_list(struct command_context *context, const char *path, const struct column *columns)
+{
+	json_t *all = json_array();
+	char *cursor = NULL;
+	int result = path != NULL ? list_page(context, path, all, &cursor) : CLI_REFUSED;
+
+	while (result == CLI_OK && cursor != NULL) {
+		char *prefix = NULL, *page;
+
+		if (asprintf(&prefix, "%s&cursor=", path) < 0)
+			prefix = NULL;
+		page = prefix != NULL ? client_path(prefix, cursor, "") : NULL;
+		free(prefix);
+		free(cursor);
+		result = page != NULL ? list_page(context, page, all, &cursor) : CLI_REFUSED;
+		free(page);
+	}
+	free(cursor);
+	if (result == CLI_OK)
+		result = command_written(present_list(&context->printer, all, columns));
+	json_decref(all);
+	return result;
+}
+
+bool
+command_confirm(const struct command_context *context, const char *question, const char *id)
+{
+	char *line = NULL;
+	size_t cap = 0;
+	bool yes;
+
+	if (context->options->yes || !isatty(STDIN_FILENO))
+		return true;
+	fprintf(stderr, "%s %s? [y/N] ", question, id);
+	yes = getline(&line, &cap, stdin) > 0 && (line[0] == 'y' || line[0] == 'Y');
+	free(line);
+	if (!yes)
+		fputs("jobgate: nothing was changed\n", stderr);
+	return yes;
+}
+
+int
+command_delete(struct command_context *context, const char *prefix, const char *noun)
+{
+	const struct options *options = context->options;
+	char question[32];
+	int worst = CLI_OK;
+
+	snprintf(question, sizeof(question), "Delete %s", noun);
+	for (size_t i = 0; i < options->arg_count; i++) {
+		struct answer answer;
+		char *path;
+		int result;
+
+		if (!command_confirm(context, question, options->args[i])) {
+			worst = CLI_REFUSED;
+			continue;
+		}
+		path = client_path(prefix, options->args[i], "");
+		result = command_call(context, "DELETE", path, NULL, &answer);
+		answer_clear(&answer);
+		free(path);
+		if (result > worst)
+			worst = result;
+		if (result == CLI_OK && context->printer.output == OUTPUT_DESCRIPTION)
+			fprintf(context->printer.out, "Deleted %s %s\n", noun, options->args[i]);
+		if (result == CLI_UNREACHABLE)
+			break;
+	}
+	return worst;
+}
+
+json_t *
+command_labels(const struct options *options)
+{
+	json_t *labels = json_object();
+
+	for (size_t i = 0; i < options->label_count; i++) {
+		struct slice text = slice_of(options->labels[i]);
+		struct label label;
+		size_t bad = 0;
+		enum label_error error = jg_label_parse(text, &label, &bad);
+		char name[LABEL_NAME_MAX + 1];
+
+		if (error == LABEL_OK) {
+			snprintf(name, sizeof(name), "%.*s", (int)label.name.len, label.name.at);
+			if (json_object_get(labels, name) != NULL)
+				error = LABEL_DUPLICATE;
+		}
+		if (error != LABEL_OK) {
+			fprintf(stderr, "jobgate: invalid label '%s': %s\n", options->labels[i],
+			    jg_label_error_text(error));
+			json_decref(labels);
+			return NULL;
+		}
+		json_object_set_new(labels, name, json_stringn(label.value.at, label.value.len));
+	}
+	return labels;
+}
+
+bool
+command_labels_check(struct options *options)
+{
+	json_t *labels = command_labels(options);
+	bool ok = labels != NULL;
+
+	json_decref(labels);
+	return ok;
+}

@@ -1,0 +1,156 @@
+/* job.c - jobgate job create, list, get, set, delete. */
+#define _GNU_SOURCE 1 /* asprintf */
+#include "auth/cli/command.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct argp_option create_options[] = {
+	{"label", KEY_LABEL, "name=value", 0, "Label of the job; may be repeated", 0},
+	{"url", KEY_URL, "URL", 0,
+	    "Where the job listens: http://host[:port][/base], https://..., or unix:/path", 0},
+	{"id", KEY_ID, "ID", 0, "Id of the job, a DNS label [default: a new UUID]", 0},
+	{0},
+};
+
+static const struct argp_option list_options[] = {
+	{"label", KEY_LABEL, "name=value", 0, "Only jobs with this label; may be repeated", 0},
+	{0},
+};
+
+static const struct argp_option set_options[] = {
+	{"label", KEY_LABEL, "name=value", 0, "Add or change a label; may be repeated", 0},
+	{"remove-label", KEY_REMOVE_LABEL, "name", 0, "Remove a label; may be repeated", 0},
+	{"url", KEY_URL, "URL", 0, "Where the job listens; empty: nowhere", 0},
+	{0},
+};
+
+static const struct argp_option delete_options[] = {
+	{"yes", KEY_YES, NULL, 0, "Do not ask", 0},
+	{0},
+};
+
+static const struct column record_columns[] = {
+	{"Id", "id", "-"},
+	{"URL", "url", "none yet"},
+	{"Labels", "labels", "none"},
+	{"Job URL", "job_url", "-"},
+	{"Created at", "created_at", "-"},
+	{"Updated at", "updated_at", "-"},
+	{0},
+};
+
+static const struct column list_columns[] = {
+	{"ID", "id", NULL},
+	{"URL", "url", NULL},
+	{"LABELS", "labels", NULL},
+	{"JOB URL", "job_url", NULL},
+	{"CREATED AT", "created_at", NULL},
+	{0},
+};
+
+static int
+create_run(struct command_context *context)
+{
+	const struct options *options = context->options;
+	json_t *body = json_object();
+	int result;
+
+	json_object_set_new(body, "labels", command_labels(options));
+	if (options->url != NULL)
+		json_object_set_new(body, "url", json_string(options->url));
+	if (options->id != NULL)
+		json_object_set_new(body, "id", json_string(options->id));
+	result = command_show(context, "POST", "/v1/jobs", body, record_columns);
+	json_decref(body);
+	return result;
+}
+
+static int
+list_run(struct command_context *context)
+{
+	const struct options *options = context->options;
+	char *path = strdup("/v1/jobs?limit=1000");
+	int result;
+
+	for (size_t i = 0; path != NULL && i < options->label_count; i++) {
+		char *before = path, *prefix = NULL;
+
+		if (asprintf(&prefix, "%s&label=", before) < 0)
+			prefix = NULL;
+		path = prefix != NULL ? client_path(prefix, options->labels[i], "") : NULL;
+		free(prefix);
+		free(before);
+	}
+	result = command_list(context, path, list_columns);
+	free(path);
+	return result;
+}
+
+static int
+get_run(struct command_context *context)
+{
+	char *path = client_path("/v1/jobs/", context->options->args[0], "");
+	int result = command_show(context, "GET", path, NULL, record_columns);
+
+	free(path);
+	return result;
+}
+
+static bool
+set_check(struct options *options)
+{
+	if (options->label_count == 0 && options->removed_count == 0 && options->url == NULL) {
+		fputs("jobgate: nothing to change: give --url, --label or --remove-label\n", stderr);
+		return false;
+	}
+	return command_labels_check(options);
+}
+
+static int
+set_run(struct command_context *context)
+{
+	const struct options *options = context->options;
+	json_t *body = json_object(), *labels = command_labels(options);
+	char *path = client_path("/v1/jobs/", options->args[0], "");
+	int result;
+
+	/* JSON merge patch (RFC 7396): what is null goes, what is not named stays. */
+	for (size_t i = 0; i < options->removed_count; i++)
+		json_object_set_new(labels, options->removed[i], json_null());
+	if (json_object_size(labels) > 0)
+		json_object_set(body, "labels", labels);
+	if (options->url != NULL)
+		json_object_set_new(
+		    body, "url", options->url[0] != '\0' ? json_string(options->url) : json_null());
+	result = command_show(context, "PATCH", path, body, record_columns);
+	json_decref(labels);
+	json_decref(body);
+	free(path);
+	return result;
+}
+
+static int
+delete_run(struct command_context *context)
+{
+	return command_delete(context, "/v1/jobs/", "job");
+}
+
+const struct command job_commands[JOB_COMMANDS] = {
+	{"job", "create",
+	    {"jobgate job create", "[OPTIONS]", "Register a job", NULL, NULL, 0, 0, create_options},
+	    command_labels_check, create_run},
+	{"job", "list", {"jobgate job list", "[OPTIONS]", "List the jobs", NULL, NULL, 0, 0, list_options},
+	    command_labels_check, list_run},
+	{"job", "get",
+	    {"jobgate job get", "[OPTIONS] <ID>", "Show a job", "<ID>", "Job's id", 1, 1, NULL}, NULL,
+	    get_run},
+	{"job", "set",
+	    {"jobgate job set", "[OPTIONS] <ID>", "Change a job's URL or labels", "<ID>", "Job's id", 1,
+	        1, set_options},
+	    set_check, set_run},
+	{"job", "delete",
+	    {"jobgate job delete", "[OPTIONS] <ID>...", "Delete jobs: what runs through them is cut",
+	        "<ID>...", "Ids of the jobs", 1, (size_t)-1, delete_options},
+	    NULL, delete_run},
+};

@@ -1,0 +1,249 @@
+/* options.c - reading the command line with argp, and printing help from the same tables. */
+#include "auth/cli/options.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+
+/* Every command takes these, after its own. */
+static const struct argp_option common_options[] = {
+	{"token", KEY_TOKEN, "TOKEN", 0, "Authentication using an operator token [env: JOBGATE_TOKEN]", 0},
+	{"app-token", KEY_TOKEN, "TOKEN", 0, "The same as --token", 0},
+	{"token-file", KEY_TOKEN_FILE, "FILE", 0, "Read the token from a file, or from standard input with -", 0},
+	{"control-url", KEY_CONTROL_URL, "URL", 0,
+	    "Control API, unix:/path or http(s)://host[:port] [env: JOBGATE_URL]", 0},
+	{"output", KEY_OUTPUT, "OUTPUT", 0,
+	    "Command output format [possible values: json, yaml, description]", 0},
+	{"no-color", KEY_NO_COLOR, NULL, 0, "Remove colors from output", 0},
+	{"help", KEY_HELP, NULL, 0, "Print help", 0},
+	{0},
+};
+
+/* Where a command has no --url of a job, the word means the control API. */
+static const struct argp_option url_option = {
+	"url", KEY_CONTROL_URL, "URL", 0, "The same as --control-url", 0};
+
+static bool
+has_option(const struct argp_option *options, const char *name)
+{
+	for (; options != NULL && options->name != NULL; options++)
+		if (strcmp(options->name, name) == 0)
+			return true;
+	return false;
+}
+
+/* All options of a command, in the order in which help shows them. */
+static void
+collect(const struct syntax *syntax, struct argp_option all[OPTIONS_MAX])
+{
+	size_t count = 0;
+
+	for (const struct argp_option *own = syntax->options; own != NULL && own->name != NULL; own++)
+		all[count++] = *own;
+	for (const struct argp_option *common = common_options; common->name != NULL; common++) {
+		all[count++] = *common;
+		if (common->key == KEY_CONTROL_URL && !has_option(syntax->options, "url"))
+			all[count++] = url_option;
+	}
+	assert(count < OPTIONS_MAX);
+	all[count] = (struct argp_option){0};
+}
+
+/* Copy a secret out of argv and wipe it there: other users see argv in `ps`. */
+static bool
+take_secret(char **to, char *arg)
+{
+	secret_free(*to);
+	*to = strdup(arg);
+	OPENSSL_cleanse(arg, strlen(arg));
+	return *to != NULL;
+}
+
+static bool
+add_text(const char *list[JOB_LABELS_MAX], size_t *count, const char *text)
+{
+	if (*count == JOB_LABELS_MAX) {
+		fprintf(stderr, "jobgate: more than %d labels\n", JOB_LABELS_MAX);
+		return false;
+	}
+	list[(*count)++] = text;
+	return true;
+}
+
+static bool
+parse_output(const char *text, enum output *out)
+{
+	static const char *const names[] = {"description", "json", "yaml"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(text, names[i]) == 0) {
+			*out = (enum output)i;
+			return true;
+		}
+	fprintf(stderr, "jobgate: invalid value '%s' for --output [possible values: json, yaml, description]\n",
+	    text);
+	return false;
+}
+
+/* One option with its value; false after telling what is wrong. */
+static bool
+set_option(struct options *options, int key, char *arg)
+{
+	switch ((enum option_key)key) {
+	case KEY_HELP:
+		options->help = true;
+		return true;
+	case KEY_OUTPUT:
+		return parse_output(arg, &options->output);
+	case KEY_ROLE:
+		options->role = arg;
+		return true;
+	case KEY_LABEL:
+		return add_text(options->labels, &options->label_count, arg);
+	case KEY_REMOVE_LABEL:
+		return add_text(options->removed, &options->removed_count, arg);
+	case KEY_YES:
+		options->yes = true;
+		return true;
+	case KEY_TOKEN:
+		return take_secret(&options->token, arg);
+	case KEY_TOKEN_FILE:
+		secret_free(options->token);
+		options->token = secret_read(arg, "Token: ");
+		return options->token != NULL;
+	case KEY_NO_COLOR:
+		options->no_color = true;
+		return true;
+	case KEY_CONTROL_URL:
+		options->control_url = arg;
+		return true;
+	case KEY_URL:
+		options->url = arg;
+		return true;
+	case KEY_ID:
+		options->id = arg;
+		return true;
+	case KEY_JOB:
+		options->job = arg;
+		return true;
+	case KEY_VALUE:
+		if (strcmp(arg, "-") == 0)
+			return true; /* read from standard input when it is needed */
+		return take_secret(&options->value, arg);
+	}
+	return false;
+}
+
+static error_t
+parse_key(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		/* getopt tells of unknown options; argp's own advice names a --usage we have not. */
+		state->err_stream = NULL;
+		return 0;
+	case ARGP_KEY_ARG:
+		return ARGP_ERR_UNKNOWN; /* ask for the rest of them at once */
+	case ARGP_KEY_ARGS:
+		options->args = state->argv + state->next;
+		options->arg_count = (size_t)(state->argc - state->next);
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+	case ARGP_KEY_END:
+	case ARGP_KEY_SUCCESS:
+	case ARGP_KEY_ERROR:
+	case ARGP_KEY_FINI:
+		return 0;
+	default:
+		return set_option(options, key, arg) ? 0 : EINVAL;
+	}
+}
+
+bool
+options_parse(const struct syntax *syntax, int argc, char **argv, struct options *out)
+{
+	struct argp_option all[OPTIONS_MAX];
+	const struct argp argp = {.options = all, .parser = parse_key};
+	char words[64];
+	char *first = argv[0];
+	bool ok = false;
+
+	*out = (struct options){0};
+	collect(syntax, all);
+	snprintf(words, sizeof(words), "%s", syntax->words);
+	argv[0] = words;
+	if (argp_parse(&argp, argc, argv, ARGP_NO_HELP | ARGP_NO_EXIT, NULL, out) != 0)
+		goto done;
+	if (out->help) {
+		ok = true;
+		goto done;
+	}
+	if (out->arg_count < syntax->args_min) {
+		fprintf(stderr, "jobgate: %s is missing\n", syntax->argument);
+		goto done;
+	}
+	if (out->arg_count > syntax->args_max) {
+		fprintf(stderr, "jobgate: unexpected argument '%s'\n", out->args[syntax->args_max]);
+		goto done;
+	}
+	if (out->control_url == NULL)
+		out->control_url = getenv("JOBGATE_URL");
+	if (out->token == NULL && getenv("JOBGATE_TOKEN") != NULL)
+		out->token = strdup(getenv("JOBGATE_TOKEN"));
+	ok = true;
+done:
+	argv[0] = first;
+	if (!ok)
+		fprintf(stderr, "Try '%s --help'.\n", syntax->words);
+	return ok;
+}
+
+void
+options_wipe(struct options *options)
+{
+	secret_free(options->token);
+	secret_free(options->value);
+	options->token = options->value = NULL;
+}
+
+/* "-r, --role <ROLE>" into line; returns its length. */
+static int
+option_left(const struct argp_option *option, char *line, size_t cap)
+{
+	bool letter = option->key > ' ' && option->key < 0x7f;
+	char first[5] = "    ";
+
+	if (letter)
+		snprintf(first, sizeof(first), "-%c, ", option->key);
+	if (option->arg != NULL)
+		return snprintf(line, cap, "%s--%s <%s>", first, option->name, option->arg);
+	return snprintf(line, cap, "%s--%s", first, option->name);
+}
+
+void
+options_help(const struct syntax *syntax, FILE *out)
+{
+	struct argp_option all[OPTIONS_MAX];
+	char line[128];
+	int width = 0;
+
+	collect(syntax, all);
+	fprintf(out, "%s\n\nUsage: %s %s\n", syntax->summary, syntax->words, syntax->usage);
+	if (syntax->argument != NULL)
+		fprintf(out, "\nArguments:\n  %s  %s\n", syntax->argument, syntax->argument_doc);
+	for (const struct argp_option *option = all; option->name != NULL; option++) {
+		int len = option_left(option, line, sizeof(line));
+		if (len > width)
+			width = len;
+	}
+	fprintf(out, "\nOptions:\n");
+	for (const struct argp_option *option = all; option->name != NULL; option++) {
+		option_left(option, line, sizeof(line));
+		fprintf(out, "  %-*s  %s\n", width, line, option->doc);
+	}
+}

@@ -1,0 +1,82 @@
+/* options.h - the command line, parsed: one struct for all commands, one table of options for each. */
+#ifndef JOBGATE_CLI_OPTIONS_H
+#define JOBGATE_CLI_OPTIONS_H
+
+#include <argp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "jobgate/label.h"
+
+enum output { OUTPUT_DESCRIPTION, OUTPUT_JSON, OUTPUT_YAML };
+
+/* What was asked for. Text points into argv or the environment; secrets are copies, wiped by options_wipe. */
+struct options {
+	enum output output;
+	bool no_color, yes, help;
+	const char *control_url; /* NULL: the default Unix socket */
+	char *token;             /* to authenticate with; may be NULL */
+	const char *role;
+	const char *labels[JOB_LABELS_MAX]; /* name=value, in the order given */
+	size_t label_count;
+	const char *removed[JOB_LABELS_MAX]; /* names */
+	size_t removed_count;
+	const char *url; /* of a job */
+	const char *id, *job;
+	char *value; /* of the token to explain; may be NULL: read it from standard input */
+	char **args; /* what is no option */
+	size_t arg_count;
+};
+
+/* Keys of the options; those of one letter are the letter. */
+enum option_key {
+	KEY_HELP = 'h',
+	KEY_OUTPUT = 'o',
+	KEY_ROLE = 'r',
+	KEY_LABEL = 'l',
+	KEY_YES = 'y',
+	KEY_TOKEN = 0x100,
+	KEY_TOKEN_FILE,
+	KEY_NO_COLOR,
+	KEY_CONTROL_URL,
+	KEY_URL,
+	KEY_ID,
+	KEY_JOB,
+	KEY_VALUE,
+	KEY_REMOVE_LABEL,
+};
+
+#define OPTIONS_MAX 24 /* of one command, the common ones included */
+
+/* How one command's line looks. */
+struct syntax {
+	const char *words;                 /* "jobgate token create" */
+	const char *usage;                 /* what follows on the usage line */
+	const char *summary;               /* one line, without a full stop */
+	const char *argument;              /* "<NAME>", or NULL when it takes none */
+	const char *argument_doc;
+	size_t args_min, args_max;
+	const struct argp_option *options; /* its own, ended by {0}; NULL: none */
+};
+
+/*
+ * Parse argv, of which argv[0] is replaced by syntax->words, into *out, taking
+ * what is missing from the environment (JOBGATE_URL, JOBGATE_TOKEN). False on a
+ * mistake, which has then been told on standard error. Call options_wipe either way.
+ */
+bool options_parse(const struct syntax *syntax, int argc, char **argv, struct options *out);
+void options_wipe(struct options *options);
+
+/* Print usage, arguments and options in aligned columns. */
+void options_help(const struct syntax *syntax, FILE *out);
+
+/*
+ * Read a secret of one line: from the file, or from standard input for "-"
+ * (asked for without echo when that is a terminal). NULL after telling why on
+ * standard error. The caller wipes and frees it (secret_free).
+ */
+char *secret_read(const char *file, const char *prompt);
+void secret_free(char *secret);
+
+#endif

@@ -1,0 +1,178 @@
+/* present.c - aligned, coloured descriptions and tables, and JSON. */
+#include "auth/cli/present.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BOLD "\033[1m"
+#define PLAIN "\033[0m"
+#define COLUMNS_MAX 16
+
+struct printer
+printer_for(FILE *out, const struct options *options)
+{
+	const char *no_color = getenv("NO_COLOR");
+
+	return (struct printer){
+	    .out = out,
+	    .output = options->output,
+	    .color = !options->no_color && (no_color == NULL || no_color[0] == '\0') &&
+	             isatty(fileno(out)),
+	};
+}
+
+/* Labels in the order of their names, as selectors are written. */
+static char *
+labels_text(const json_t *labels)
+{
+	char *text = json_dumps(labels, JSON_COMPACT | JSON_SORT_KEYS);
+	char *to = text;
+
+	if (text == NULL)
+		return NULL;
+	/* Names and values need no JSON escapes: {"a":"b","c":"d"} is the text but for four characters. */
+	for (const char *from = text; *from != '\0'; from++)
+		if (*from == ':')
+			*to++ = '=';
+		else if (strchr("{}\"", *from) == NULL)
+			*to++ = *from;
+	*to = '\0';
+	return text;
+}
+
+char *
+present_text(const json_t *record, const char *key)
+{
+	const json_t *value = json_object_get(record, key);
+	char *text = NULL;
+
+	if (json_is_string(value))
+		text = strdup(json_string_value(value));
+	else if (json_is_object(value))
+		text = labels_text(value);
+	else if (json_is_integer(value) || json_is_boolean(value) || json_is_real(value))
+		text = json_dumps(value, JSON_ENCODE_ANY);
+	if (text != NULL && text[0] == '\0') {
+		free(text);
+		text = NULL;
+	}
+	for (char *c = text; c != NULL && *c != '\0'; c++)
+		if (iscntrl((unsigned char)*c))
+			*c = '?';
+	return text;
+}
+
+void
+present_strong(const struct printer *printer, const char *text)
+{
+	fprintf(printer->out, "%s%s%s", printer->color ? BOLD : "", text, printer->color ? PLAIN : "");
+}
+
+static void
+pad(FILE *out, size_t have, size_t want)
+{
+	if (have < want)
+		fprintf(out, "%*s", (int)(want - have), "");
+}
+
+static void
+describe(const struct printer *printer, const json_t *record, const struct column *columns)
+{
+	size_t width = 0;
+
+	for (const struct column *column = columns; column->title != NULL; column++)
+		if (strlen(column->title) > width)
+			width = strlen(column->title);
+	for (const struct column *column = columns; column->title != NULL; column++) {
+		char *text;
+
+		if (json_object_get(record, column->key) == NULL)
+			continue;
+		text = present_text(record, column->key);
+		present_strong(printer, column->title);
+		fputc(':', printer->out);
+		pad(printer->out, strlen(column->title), width + 1);
+		fprintf(printer->out, "%s\n", text != NULL ? text : column->empty);
+		secret_free(text);
+	}
+}
+
+static void
+table_row(const struct printer *printer, const json_t *record, const struct column *columns,
+    const size_t *widths)
+{
+	for (size_t i = 0; columns[i].title != NULL; i++) {
+		char *text = record != NULL ? present_text(record, columns[i].key) : NULL;
+		const char *shown = record == NULL ? columns[i].title : text != NULL ? text : "-";
+
+		if (record == NULL)
+			present_strong(printer, shown);
+		else
+			fputs(shown, printer->out);
+		if (columns[i + 1].title != NULL)
+			pad(printer->out, strlen(shown), widths[i] + 2);
+		secret_free(text);
+	}
+	fputc('\n', printer->out);
+}
+
+static void
+table(const struct printer *printer, const json_t *records, const struct column *columns)
+{
+	size_t widths[COLUMNS_MAX] = {0};
+	const json_t *record;
+	size_t index;
+
+	for (size_t i = 0; columns[i].title != NULL && i < COLUMNS_MAX; i++) {
+		widths[i] = strlen(columns[i].title);
+		json_array_foreach(records, index, record) {
+			char *text = present_text(record, columns[i].key);
+			if (text != NULL && strlen(text) > widths[i])
+				widths[i] = strlen(text);
+			secret_free(text);
+		}
+	}
+	table_row(printer, NULL, columns, widths);
+	json_array_foreach(records, index, record)
+		table_row(printer, record, columns, widths);
+}
+
+/* True when it was structured output, and so is done. */
+static bool
+present_data(const struct printer *printer, const json_t *value, bool *ok)
+{
+	switch (printer->output) {
+	case OUTPUT_JSON:
+		*ok = json_dumpf(value, printer->out, JSON_INDENT(2) | JSON_ENCODE_ANY) == 0 &&
+		      fputc('\n', printer->out) != EOF;
+		return true;
+	case OUTPUT_YAML:
+		*ok = yaml_write(printer->out, value);
+		return true;
+	case OUTPUT_DESCRIPTION:
+		break;
+	}
+	return false;
+}
+
+bool
+present_record(const struct printer *printer, const json_t *record, const struct column *columns)
+{
+	bool ok = true;
+
+	if (!present_data(printer, record, &ok))
+		describe(printer, record, columns);
+	return ok && fflush(printer->out) == 0 && !ferror(printer->out);
+}
+
+bool
+present_list(const struct printer *printer, const json_t *records, const struct column *columns)
+{
+	bool ok = true;
+
+	if (!present_data(printer, records, &ok))
+		table(printer, records, columns);
+	return ok && fflush(printer->out) == 0 && !ferror(printer->out);
+}

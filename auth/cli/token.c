@@ -1,0 +1,224 @@
+/* token.c - jobgate token create, list, get, delete, renew. */
+#include "auth/cli/command.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "jobgate/token.h"
+
+static const struct argp_option create_options[] = {
+	{"role", KEY_ROLE, "ROLE", 0,
+	    "Operator role gives all access, read role only allows access to the services of jobs "
+	    "[possible values: read, operator]", 0},
+	{"label-selector", KEY_LABEL, "name=value", 0,
+	    "Only jobs with this label's name and value will be accessible using this token "
+	    "(several: all must match)", 0},
+	{0},
+};
+
+static const struct argp_option change_options[] = {
+	{"yes", KEY_YES, NULL, 0, "Do not ask", 0},
+	{0},
+};
+
+static const struct column record_columns[] = {
+	{"Id", "id", "-"},
+	{"Name", "name", "-"},
+	{"Role", "role", "-"},
+	{"Label selector", "label_selector", "none (every job)"},
+	{"Version", "version", "-"},
+	{"Created at", "created_at", "-"},
+	{"Updated at", "updated_at", "-"},
+	{"Token", "value", "-"},
+	{0},
+};
+
+static const struct column list_columns[] = {
+	{"ID", "id", NULL},
+	{"NAME", "name", NULL},
+	{"ROLE", "role", NULL},
+	{"LABEL SELECTOR", "label_selector", NULL},
+	{"VERSION", "version", NULL},
+	{"CREATED AT", "created_at", NULL},
+	{0},
+};
+
+/* The public URL of some job that the selector matches, for the example; NULL without one. */
+static char *
+example_url(struct command_context *context, const char *selector)
+{
+	char path[2048] = "/v1/jobs?limit=1";
+	char *query = NULL, *url = NULL;
+	struct answer answer = {0};
+	struct label labels[SELECTOR_LABELS_MAX];
+	size_t count = 0, bad, len = strlen(path);
+
+	if (selector != NULL)
+		jg_selector_parse(slice_of(selector), labels, &count, &bad);
+	for (size_t i = 0; i < count && len < sizeof(path); i++) {
+		char text[LABEL_NAME_MAX + LABEL_VALUE_MAX + 2];
+
+		snprintf(text, sizeof(text), "%.*s=%.*s", (int)labels[i].name.len, labels[i].name.at,
+		    (int)labels[i].value.len, labels[i].value.at);
+		query = client_path("&label=", text, "");
+		if (query != NULL)
+			len += (size_t)snprintf(path + len, sizeof(path) - len, "%s", query);
+		free(query);
+	}
+	if (len < sizeof(path) && client_call(context->client, "GET", path, NULL, &answer))
+		url = present_text(json_array_get(json_object_get(answer.body, "items"), 0), "job_url");
+	answer_clear(&answer);
+	return url;
+}
+
+/* Show a record that has its value, this once, and how to use it. */
+static int
+show_value(struct command_context *context, const char *method, const char *path, const json_t *body)
+{
+	const struct printer *printer = &context->printer;
+	struct answer answer;
+	const char *value;
+	char *url;
+	int result = command_call(context, method, path, body, &answer);
+
+	if (result != CLI_OK)
+		return result;
+	result = command_written(present_record(printer, answer.body, record_columns));
+	value = json_string_value(json_object_get(answer.body, "value"));
+	if (result == CLI_OK && printer->output == OUTPUT_DESCRIPTION && value != NULL) {
+		url = example_url(context,
+		    json_string_value(json_object_get(answer.body, "label_selector")));
+		fprintf(printer->out, "\nKeep the token now: it is shown only this once. Use it with\n\n");
+		fprintf(printer->out, "  curl -H 'Authorization: Bearer %s' %s\n", value,
+		    url != NULL ? url : "\"$JOB_URL\"");
+		result = command_written(fflush(printer->out) == 0);
+		free(url);
+	}
+	answer_clear(&answer);
+	return result;
+}
+
+/* The label selectors, each possibly several with commas, as one. NULL when memory is short. */
+static char *
+joined_selector(const struct options *options)
+{
+	size_t len = 1;
+	char *text;
+
+	for (size_t i = 0; i < options->label_count; i++)
+		len += strlen(options->labels[i]) + 1;
+	text = calloc(1, len);
+	for (size_t i = 0; text != NULL && i < options->label_count; i++) {
+		if (i > 0)
+			strcat(text, ",");
+		strcat(text, options->labels[i]);
+	}
+	return text;
+}
+
+static bool
+create_check(struct options *options)
+{
+	struct label labels[SELECTOR_LABELS_MAX];
+	enum token_role role;
+	enum label_error error;
+	size_t count, bad;
+	char *selector;
+
+	if (options->role == NULL) {
+		fputs("jobgate: --role <ROLE> is missing\n", stderr);
+		return false;
+	}
+	if (!jg_role_parse(slice_of(options->role), &role)) {
+		fprintf(stderr,
+		    "jobgate: invalid value '%s' for --role [possible values: read, operator]\n",
+		    options->role);
+		return false;
+	}
+	selector = joined_selector(options);
+	if (selector == NULL)
+		return false;
+	error = jg_selector_parse(slice_of(selector), labels, &count, &bad);
+	if (error != LABEL_OK)
+		fprintf(stderr, "jobgate: invalid label selector '%s': %s\n", selector,
+		    jg_label_error_text(error));
+	free(selector);
+	return error == LABEL_OK;
+}
+
+static int
+create_run(struct command_context *context)
+{
+	const struct options *options = context->options;
+	char *selector = joined_selector(options);
+	json_t *body = json_pack("{s:s, s:s, s:s}", "name", options->args[0], "role", options->role,
+	    "label_selector", selector != NULL ? selector : "");
+	int result = CLI_REFUSED;
+
+	if (selector == NULL || body == NULL)
+		fputs("jobgate: the name is not UTF-8 text\n", stderr);
+	else
+		result = show_value(context, "POST", "/v1/tokens", body);
+	json_decref(body);
+	free(selector);
+	return result;
+}
+
+static int
+list_run(struct command_context *context)
+{
+	return command_list(context, "/v1/tokens?limit=1000", list_columns);
+}
+
+static int
+get_run(struct command_context *context)
+{
+	char *path = client_path("/v1/tokens/", context->options->args[0], "");
+	int result = command_show(context, "GET", path, NULL, record_columns);
+
+	free(path);
+	return result;
+}
+
+static int
+delete_run(struct command_context *context)
+{
+	return command_delete(context, "/v1/tokens/", "token");
+}
+
+static int
+renew_run(struct command_context *context)
+{
+	const char *id = context->options->args[0];
+	char *path;
+	int result;
+
+	if (!command_confirm(context, "The present value stops working at once. Renew token", id))
+		return CLI_REFUSED;
+	path = client_path("/v1/tokens/", id, "/renew");
+	result = show_value(context, "POST", path, NULL);
+	free(path);
+	return result;
+}
+
+const struct command token_commands[TOKEN_COMMANDS] = {
+	{"token", "create",
+	    {"jobgate token create", "[OPTIONS] --role <ROLE> <NAME>", "Create an application token",
+	        "<NAME>", "Token's name", 1, 1, create_options},
+	    create_check, create_run},
+	{"token", "list",
+	    {"jobgate token list", "[OPTIONS]", "List the tokens", NULL, NULL, 0, 0, NULL}, NULL,
+	    list_run},
+	{"token", "get",
+	    {"jobgate token get", "[OPTIONS] <ID>", "Show a token", "<ID>", "Token's id", 1, 1, NULL},
+	    NULL, get_run},
+	{"token", "delete",
+	    {"jobgate token delete", "[OPTIONS] <ID>...", "Delete tokens: they stop working at once",
+	        "<ID>...", "Ids of the tokens", 1, (size_t)-1, change_options},
+	    NULL, delete_run},
+	{"token", "renew",
+	    {"jobgate token renew", "[OPTIONS] <ID>",
+	        "Give a token a new value, keeping its name, role and label selector", "<ID>",
+	        "Token's id", 1, 1, change_options},
+	    NULL, renew_run},
+};

@@ -1,0 +1,212 @@
+/* authorize.c - what the gateway would decide, and why: for people who debug access. */
+#define _GNU_SOURCE 1 /* asprintf */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <openssl/crypto.h>
+
+#include "auth/control/handlers.h"
+#include "jobgate/decision.h"
+
+#define SELECTOR_TEXT_MAX (SELECTOR_LABELS_MAX * (LABEL_NAME_MAX + LABEL_VALUE_MAX + 2))
+
+/* A question on its way: first the token is read, then the job. */
+struct question {
+	json_t *body; /* what the slices below point into */
+	struct authorize_input input;
+	char *field; /* "Bearer <token>", as the gateway would see it */
+	struct evidence evidence;
+	struct slice id; /* in the value; empty: it is no token's */
+	struct token token;
+	struct label labels[SELECTOR_LABELS_MAX];
+	char selector[SELECTOR_TEXT_MAX];
+	char name[TOKEN_NAME_MAX + 1];
+};
+
+static void
+question_free(void *state)
+{
+	struct question *question = state;
+
+	json_decref(question->body);
+	if (question->field != NULL)
+		OPENSSL_cleanse(question->field, strlen(question->field));
+	free(question->field);
+	free(question);
+}
+
+/* Why a value is refused that has the form of a token or has not. */
+static void
+reason_invalid(const struct question *question, char *reason, size_t cap)
+{
+	const char *id = question->id.at;
+
+	if (question->id.len == 0)
+		snprintf(reason, cap, "this is no token's value: its form or its checksum is wrong");
+	else if (question->evidence.token_known == RECORD_ABSENT)
+		snprintf(reason, cap, "there is no token %.*s: it was deleted, or belongs elsewhere",
+		    TOKEN_ID_LEN, id);
+	else
+		snprintf(reason, cap, "the value is not that of token %.*s: it was renewed since",
+		    TOKEN_ID_LEN, id);
+}
+
+static void
+reason_of(const struct question *question, enum verdict verdict, char *reason, size_t cap)
+{
+	const char *selector = question->selector, *name = question->name;
+	int len = (int)question->input.job.len;
+	const char *job = question->input.job.at;
+
+	switch (verdict) {
+	case VERDICT_ALLOW:
+		snprintf(reason, cap, "token %s (%s, %s) may use job %.*s", name,
+		    jg_role_name(question->token.role), selector[0] != '\0' ? selector : "every job", len, job);
+		return;
+	case VERDICT_BAD_CREDENTIAL:
+		snprintf(reason, cap, "the value has characters that no Bearer credential may have");
+		return;
+	case VERDICT_NO_CREDENTIAL:
+		snprintf(reason, cap, "there is no value");
+		return;
+	case VERDICT_INVALID_TOKEN:
+		reason_invalid(question, reason, cap);
+		return;
+	case VERDICT_UNAVAILABLE:
+		snprintf(reason, cap, "the store does not answer");
+		return;
+	case VERDICT_NOT_A_JOB:
+		snprintf(reason, cap, "no job can have this id");
+		return;
+	case VERDICT_NO_SUCH_JOB:
+		snprintf(reason, cap, "there is no job %.*s", len, job);
+		return;
+	case VERDICT_OUT_OF_SCOPE:
+		snprintf(reason, cap, "token %s is scoped to %s; job %.*s %s", name, selector, len, job,
+		    question->evidence.job_known == RECORD_KNOWN ? "has other labels" : "does not exist");
+		return;
+	case VERDICT_NO_URL:
+		snprintf(reason, cap, "job %.*s has no URL yet", len, job);
+		return;
+	}
+}
+
+static void
+decide(struct call *call)
+{
+	struct question *question = call->state;
+	enum verdict verdict = jg_decide(&question->evidence);
+	char reason[SELECTOR_TEXT_MAX + 256];
+
+	reason_of(question, verdict, reason, sizeof(reason));
+	call_answer(call, 200,
+	    json_pack("{s:b, s:s, s:i, s:s}", "allowed", verdict == VERDICT_ALLOW, "verdict",
+	        jg_verdict_name(verdict), "status", (int)jg_verdict_status(verdict), "reason", reason));
+}
+
+/* What a read says to the gateway; a broken record counts as none. False after answering 503. */
+static bool
+knowledge_of(struct call *call, enum store_result result, const char *noun, enum knowledge *known)
+{
+	if (result == STORE_UNAVAILABLE) {
+		handler_store_refused(call, result, noun);
+		return false;
+	}
+	*known = result == STORE_OK ? RECORD_KNOWN : RECORD_ABSENT;
+	return true;
+}
+
+static void
+got_job(void *ctx, enum store_result result, const struct record *record)
+{
+	struct call *call = ctx;
+	struct question *question = call->state;
+
+	if (!knowledge_of(call, result, "job", &question->evidence.job_known))
+		return;
+	question->evidence.job = record != NULL ? &record->job : NULL;
+	decide(call);
+}
+
+/* Read the job if the verdict can depend on it. */
+static void
+ask_job(struct call *call)
+{
+	struct question *question = call->state;
+	struct control *control = call->ctx;
+
+	question->evidence.names_job = jg_job_id_valid(question->input.job);
+	if (question->evidence.token_known == RECORD_KNOWN && question->evidence.names_job)
+		store_get(control->store, RECORD_JOB, question->input.job, got_job, call);
+	else
+		decide(call);
+}
+
+/* Keep the token, whose record goes when this returns. */
+static void
+keep_token(struct question *question, const struct token *token)
+{
+	size_t bad;
+
+	question->token.role = token->role;
+	question->token.version = token->version;
+	memcpy(question->token.hash, token->hash, TOKEN_HASH_LEN);
+	question->token.id = question->id;
+	snprintf(question->name, sizeof(question->name), "%.*s", (int)token->name.len, token->name.at);
+	question->token.name = slice_of(question->name);
+	jg_selector_format(&token->selector, question->selector, sizeof(question->selector));
+	jg_selector_parse(slice_of(question->selector), question->labels,
+	    &question->token.selector.count, &bad);
+	question->token.selector.items = question->labels;
+	question->evidence.token = &question->token;
+}
+
+static void
+got_token(void *ctx, enum store_result result, const struct record *record)
+{
+	struct call *call = ctx;
+	struct question *question = call->state;
+
+	if (!knowledge_of(call, result, "token", &question->evidence.token_known))
+		return;
+	if (record != NULL)
+		keep_token(question, &record->token);
+	ask_job(call);
+}
+
+void
+authorize_explain(struct call *call)
+{
+	struct control *control = call->ctx;
+	json_t *body = handler_body(call, authorize_input_fields);
+	struct question *question;
+	struct mistake mistake;
+
+	if (body == NULL)
+		return;
+	question = calloc(1, sizeof(*question));
+	if (question == NULL) {
+		json_decref(body);
+		call_refuse(call, 500, NULL, "memory is short");
+		return;
+	}
+	call->state = question;
+	call->state_free = question_free;
+	question->body = body;
+	if (!input_authorize(body, &question->input, &mistake)) {
+		handler_mistake(call, &mistake);
+		return;
+	}
+	if (asprintf(&question->field, "Bearer %s", question->input.token.at) < 0) {
+		question->field = NULL;
+		call_refuse(call, 500, NULL, "memory is short");
+		return;
+	}
+	question->evidence.credential =
+	    jg_credential_parse(slice_of(question->field), &question->evidence.value);
+	if (question->evidence.credential == CREDENTIAL_BEARER &&
+	    jg_token_value_parse(question->evidence.value, &question->id))
+		store_get(control->store, RECORD_TOKEN, question->id, got_token, call);
+	else
+		ask_job(call);
+}

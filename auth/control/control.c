@@ -1,0 +1,147 @@
+/* control.c - the control process from start to end. */
+#include "auth/control/control.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+#include <jansson.h>
+#include <openssl/crypto.h>
+
+#include "auth/control/handlers.h"
+#include "auth/control/listen.h"
+#include "auth/control/server.h"
+
+/* What jansson keeps may be a token's value: its memory is wiped when it goes. */
+union block {
+	size_t size;
+	max_align_t aligned;
+};
+
+static void *
+wiped_malloc(size_t size)
+{
+	union block *block = size <= SIZE_MAX - sizeof(*block) ? malloc(sizeof(*block) + size) : NULL;
+
+	if (block == NULL)
+		return NULL;
+	block->size = size;
+	return block + 1;
+}
+
+static void
+wiped_free(void *memory)
+{
+	union block *block = memory;
+
+	if (block == NULL)
+		return;
+	block--;
+	OPENSSL_cleanse(block + 1, block->size);
+	free(block);
+}
+
+static void
+on_signal(evutil_socket_t signal_number, short events, void *ctx)
+{
+	(void)signal_number;
+	(void)events;
+	event_base_loopexit(ctx, NULL);
+}
+
+/* All that a run makes, in the order of making. */
+struct run {
+	struct event_base *base;
+	struct event *terminate, *interrupt;
+	struct control control;
+	struct listen_unix socket;
+	struct server *api, *observe;
+};
+
+static bool
+start_signals(struct run *run)
+{
+	run->terminate = evsignal_new(run->base, SIGTERM, on_signal, run->base);
+	run->interrupt = evsignal_new(run->base, SIGINT, on_signal, run->base);
+	return run->terminate != NULL && run->interrupt != NULL && event_add(run->terminate, NULL) == 0 &&
+	       event_add(run->interrupt, NULL) == 0;
+}
+
+static bool
+start_store(struct run *run, const struct control_setup *setup)
+{
+	run->control.store = store_new(&(struct store_options){
+	    .base = run->base,
+	    .url = setup->store_url,
+	    .prefix = setup->key_prefix,
+	    .ca_file = setup->ca_file,
+	    .log = setup->log,
+	});
+	return run->control.store != NULL;
+}
+
+static bool
+start_servers(struct run *run, const struct control_setup *setup)
+{
+	struct server_setup server = {.base = run->base,
+	    .endpoints = api_endpoints,
+	    .ctx = &run->control,
+	    .check_peer = true,
+	    .log = setup->log};
+	int fd = listen_unix_open(setup->socket_path, &run->socket, &setup->log);
+
+	if (fd < 0)
+		return false;
+	run->api = server_new(&server, fd);
+	if (run->api == NULL)
+		return false;
+	if (setup->metrics_address == NULL)
+		return true;
+	fd = listen_tcp_open(setup->metrics_address, &setup->log);
+	if (fd < 0)
+		return false;
+	server.endpoints = observe_endpoints;
+	server.check_peer = false;
+	run->observe = server_new(&server, fd);
+	return run->observe != NULL;
+}
+
+/* The store first: calls that wait for it are answered while their connections still are there. */
+static void
+end(struct run *run)
+{
+	store_free(run->control.store);
+	server_free(run->api);
+	server_free(run->observe);
+	if (run->socket.path != NULL)
+		listen_unix_remove(&run->socket);
+	if (run->terminate != NULL)
+		event_free(run->terminate);
+	if (run->interrupt != NULL)
+		event_free(run->interrupt);
+	if (run->base != NULL)
+		event_base_free(run->base);
+}
+
+int
+control_run(const struct control_setup *setup)
+{
+	struct run run = {.control = {.setup = setup}};
+	int status = 1;
+
+	signal(SIGPIPE, SIG_IGN);
+	json_set_alloc_funcs(wiped_malloc, wiped_free);
+	run.base = event_base_new();
+	if (run.base == NULL || !start_signals(&run) || !start_store(&run, setup) ||
+	    !start_servers(&run, setup)) {
+		log_error(&setup->log, "the control API cannot start");
+		goto done;
+	}
+	log_info(&setup->log, "control API at unix:%s", setup->socket_path);
+	if (event_base_dispatch(run.base) == 0)
+		status = 0;
+done:
+	end(&run);
+	return status;
+}

@@ -1,0 +1,34 @@
+/* control.h - the control process: the API that people and scripts change tokens and jobs with. */
+#ifndef JOBGATE_CONTROL_H
+#define JOBGATE_CONTROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "jobgate/log.h"
+
+/* All text outlives the run. */
+struct control_setup {
+	const char *socket_path;     /* of the API; made with mode 0600, its directory with 0700 if missing */
+	const char *metrics_address; /* "host:port" of /metrics, /healthz, /readyz alone; NULL: off */
+	const char *store_url;       /* redis://, rediss://, unix:// */
+	const char *key_prefix;      /* "jobgate:" */
+	const char *ca_file;         /* for rediss://; NULL: the system's */
+	const char *public_url;      /* what job_url shows, with {job} */
+	struct log log;
+	void *observe_ctx; /* given to the following two */
+	/* False, with a sentence in why, while the gateway cannot serve; NULL: no such check. */
+	bool (*ready)(void *ctx, char *why, size_t cap);
+	/* The text of /metrics, Prometheus' format, to be freed; NULL: none. */
+	char *(*metrics)(void *ctx);
+};
+
+/*
+ * The body of the control process: runs until SIGTERM or SIGINT. Returns the
+ * exit status: 0 after an orderly end, 1 when it could not start. Frees everything
+ * it made, so that LeakSanitizer can watch. To be called in a process of its own: it
+ * handles signals and sets jansson's allocator.
+ */
+int control_run(const struct control_setup *setup);
+
+#endif

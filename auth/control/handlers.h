@@ -1,0 +1,58 @@
+/* handlers.h - what answers the endpoints, and what the handlers share. */
+#ifndef JOBGATE_CONTROL_HANDLERS_H
+#define JOBGATE_CONTROL_HANDLERS_H
+
+#include "auth/control/call.h"
+#include "auth/control/control.h"
+#include "auth/control/input.h"
+#include "auth/control/endpoint.h"
+#include "auth/redis/store.h"
+
+/* The ctx of every call. */
+struct control {
+	const struct control_setup *setup;
+	struct store *store;
+};
+
+extern const struct endpoint_table api_endpoints;     /* of the Unix socket */
+extern const struct endpoint_table observe_endpoints; /* of the metrics address */
+
+void tokens_create(struct call *call);
+void tokens_list(struct call *call);
+void tokens_get(struct call *call);
+void tokens_delete(struct call *call);
+void tokens_renew(struct call *call);
+void jobs_create(struct call *call);
+void jobs_list(struct call *call);
+void jobs_get(struct call *call);
+void jobs_patch(struct call *call);
+void jobs_delete(struct call *call);
+void authorize_explain(struct call *call);
+void observe_health(struct call *call);
+void observe_ready(struct call *call);
+void observe_metrics(struct call *call);
+
+/* Parse the body (input_object); NULL after answering 400. */
+json_t *handler_body(struct call *call, const char *const *known);
+
+/* Answer 400 for a mistake. */
+void handler_mistake(struct call *call, const struct mistake *mistake);
+
+/* Answer for a result other than STORE_OK; noun is "token" or "job". */
+void handler_store_refused(struct call *call, enum store_result result, const char *noun);
+
+/* A page of one kind (list.c), or one record of it, as the query or the path asks. */
+void handler_list(struct call *call, enum record_kind kind);
+void handler_get(struct call *call, enum record_kind kind);
+void handler_delete(struct call *call, enum record_kind kind);
+
+/* True when {id} can be an id of this kind at all; else it has been answered 404. */
+bool handler_id(struct call *call, enum record_kind kind);
+
+/* One line of the audit log: who did what to which. */
+void handler_audit(const struct call *call, const char *did, const char *noun, struct slice id);
+
+/* Unix milliseconds, now. */
+uint64_t handler_now_ms(void);
+
+#endif

@@ -1,0 +1,182 @@
+/* jobs.c - registering and changing jobs. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <openssl/rand.h>
+
+#include "auth/control/handlers.h"
+#include "auth/control/view.h"
+
+#define UUID_LEN 36
+
+/* A random UUID (RFC 9562 version 4), which is a valid job id. */
+static bool
+uuid_make(char out[UUID_LEN + 1])
+{
+	unsigned char random[16];
+	char *to = out;
+
+	if (RAND_bytes(random, sizeof(random)) != 1)
+		return false;
+	random[6] = (random[6] & 0x0f) | 0x40;
+	random[8] = (random[8] & 0x3f) | 0x80;
+	for (size_t i = 0; i < sizeof(random); i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*to++ = '-';
+		to += snprintf(to, 3, "%02x", random[i]);
+	}
+	return true;
+}
+
+/* A job on its way into the store. */
+struct creation {
+	char id[JOB_ID_MAX + 1];
+	json_t *record; /* the answer */
+};
+
+static void
+creation_free(void *state)
+{
+	struct creation *creation = state;
+
+	json_decref(creation->record);
+	free(creation);
+}
+
+static void
+created(void *ctx, enum store_result result, const struct record *none)
+{
+	struct call *call = ctx;
+	struct creation *creation = call->state;
+	char location[sizeof("/v1/jobs/") + JOB_ID_MAX] = "/v1/jobs/";
+
+	(void)none;
+	if (result == STORE_CONFLICT) {
+		call_refuse(call, 409, "id", "job %s exists", creation->id);
+		return;
+	}
+	if (result != STORE_OK) {
+		handler_store_refused(call, result, "job");
+		return;
+	}
+	strcat(location, creation->id);
+	handler_audit(call, "created", "job", slice_of(creation->id));
+	call_answer_created(call, location, json_incref(creation->record));
+}
+
+/* Take the id that was given, or make one. False when randomness or memory is short. */
+static bool
+creation_new(struct call *call, struct slice id)
+{
+	struct creation *creation = calloc(1, sizeof(*creation));
+
+	if (creation == NULL)
+		return false;
+	call->state = creation;
+	call->state_free = creation_free;
+	if (id.len == 0)
+		return uuid_make(creation->id);
+	memcpy(creation->id, id.at, id.len);
+	return true;
+}
+
+void
+jobs_create(struct call *call)
+{
+	struct control *control = call->ctx;
+	json_t *body = handler_body(call, job_create_fields);
+	struct record record = {.kind = RECORD_JOB};
+	struct creation *creation;
+	struct job_input input;
+	struct mistake mistake;
+	char now[VIEW_TIME_MAX];
+	uint64_t now_ms = handler_now_ms();
+
+	if (body == NULL)
+		return;
+	if (!input_job(body, false, &input, &mistake)) {
+		handler_mistake(call, &mistake);
+		goto done;
+	}
+	if (!creation_new(call, input.id)) {
+		call_refuse(call, 500, NULL, "no id could be made: memory or randomness is short");
+		goto done;
+	}
+	creation = call->state;
+	view_time(now_ms, now);
+	record.job = (struct job){
+	    .id = slice_of(creation->id),
+	    .labels = {input.label_count, input.labels},
+	    .url_text = input.url,
+	    .created_at = slice_of(now),
+	    .updated_at = slice_of(now),
+	};
+	creation->record = view_job(&record.job, control->setup->public_url);
+	store_create(control->store, &record, now_ms, created, call);
+done:
+	json_decref(body);
+}
+
+static void
+patched(void *ctx, enum store_result result, const struct record *record)
+{
+	struct call *call = ctx;
+	const struct control *control = call->ctx;
+
+	if (result != STORE_OK) {
+		handler_store_refused(call, result, "job");
+		return;
+	}
+	handler_audit(call, "changed", "job", call->id);
+	call_answer(call, 200, view_job(&record->job, control->setup->public_url));
+}
+
+void
+jobs_patch(struct call *call)
+{
+	struct control *control = call->ctx;
+	struct job_input input;
+	struct mistake mistake;
+	char now[VIEW_TIME_MAX];
+	json_t *body;
+
+	if (!handler_id(call, RECORD_JOB) || (body = handler_body(call, job_patch_fields)) == NULL)
+		return;
+	if (!input_job(body, true, &input, &mistake)) {
+		handler_mistake(call, &mistake);
+		goto done;
+	}
+	view_time(handler_now_ms(), now);
+	store_job_patch(control->store, call->id,
+	    &(struct store_job_patch){
+	        .url_set = input.url_set,
+	        .url_removed = input.url_removed,
+	        .url = input.url,
+	        .labels_cleared = input.labels_cleared,
+	        .labels = {input.label_count, input.labels},
+	        .labels_removed = input.removed,
+	        .labels_removed_count = input.removed_count,
+	        .updated_at = slice_of(now),
+	    },
+	    patched, call);
+done:
+	json_decref(body);
+}
+
+void
+jobs_list(struct call *call)
+{
+	handler_list(call, RECORD_JOB);
+}
+
+void
+jobs_get(struct call *call)
+{
+	handler_get(call, RECORD_JOB);
+}
+
+void
+jobs_delete(struct call *call)
+{
+	handler_delete(call, RECORD_JOB);
+}

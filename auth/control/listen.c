@@ -1,0 +1,196 @@
+/* listen.c - making the control process's sockets. */
+#include "auth/control/listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG 64
+
+/* Make the directory of path if it is missing and open it; -1 with errno. */
+static int
+open_directory(const char *path)
+{
+	char *directory = strdup(path);
+	char *slash = directory != NULL ? strrchr(directory, '/') : NULL;
+	int fd = -1;
+
+	if (directory == NULL)
+		return -1;
+	if (slash == NULL)
+		fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	else {
+		slash[slash == directory] = '\0';
+		if (mkdir(directory, 0700) == 0 || errno == EEXIST)
+			fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	free(directory);
+	return fd;
+}
+
+/* Remove a socket that nobody listens on. True when the name is free now. */
+static bool
+clear_stale(const char *path, const struct sockaddr_un *address, const struct log *log)
+{
+	struct stat status;
+	int probe, result;
+
+	if (lstat(path, &status) != 0)
+		return errno == ENOENT;
+	if (!S_ISSOCK(status.st_mode)) {
+		log_error(log, "control socket %s: there is something else than a socket", path);
+		return false;
+	}
+	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (probe < 0)
+		return false;
+	result = connect(probe, (const struct sockaddr *)address, sizeof(*address)) == 0 ? 0 : errno;
+	close(probe);
+	if (result == 0) {
+		log_error(log, "control socket %s: another process listens there", path);
+		return false;
+	}
+	if (result != ECONNREFUSED) {
+		log_error(log, "control socket %s: %s", path, strerror(result));
+		return false;
+	}
+	return unlink(path) == 0 || errno == ENOENT;
+}
+
+static int
+bind_private(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	mode_t before;
+	int result;
+
+	if (fd < 0)
+		return -1;
+	/* The mode must be right from the first moment, not from a later chmod. */
+	before = umask(0177);
+	result = bind(fd, (const struct sockaddr *)address, sizeof(*address));
+	umask(before);
+	if (result != 0 || listen(fd, BACKLOG) != 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int
+listen_unix_open(const char *path, struct listen_unix *out, const struct log *log)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct stat status;
+	int fd = -1, directory;
+
+	*out = (struct listen_unix){.path = path};
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		log_error(log, "control socket %s: the path has over %zu bytes", path,
+		    sizeof(address.sun_path) - 1);
+		return -1;
+	}
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	directory = open_directory(path);
+	/* Locked, so that of two processes that start at once the second sees the first listen. */
+	if (directory < 0 || flock(directory, LOCK_EX) != 0) {
+		log_error(log, "control socket %s: its directory: %s", path, strerror(errno));
+		goto done;
+	}
+	if (!clear_stale(path, &address, log))
+		goto done;
+	fd = bind_private(&address);
+	if (fd < 0)
+		log_error(log, "control socket %s: %s", path, strerror(errno));
+	else if (lstat(path, &status) == 0) {
+		out->device = status.st_dev;
+		out->inode = status.st_ino;
+	}
+done:
+	if (directory >= 0)
+		close(directory);
+	return fd;
+}
+
+void
+listen_unix_remove(const struct listen_unix *listening)
+{
+	struct stat status;
+
+	if (lstat(listening->path, &status) == 0 && status.st_dev == listening->device &&
+	    status.st_ino == listening->inode)
+		unlink(listening->path);
+}
+
+/* Split "host:port"; host is NULL for every address. False when there is no port. */
+static bool
+split_address(char *text, char **host, char **port)
+{
+	char *colon = strrchr(text, ':');
+	size_t len;
+
+	if (colon == NULL || colon[1] == '\0')
+		return false;
+	*colon = '\0';
+	*port = colon + 1;
+	len = strlen(text);
+	if (len >= 2 && text[0] == '[' && text[len - 1] == ']') {
+		text[len - 1] = '\0';
+		text++;
+	}
+	*host = text[0] != '\0' ? text : NULL;
+	return true;
+}
+
+static int
+bind_tcp(const struct addrinfo *info)
+{
+	const int on = 1;
+	int fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+	    bind(fd, info->ai_addr, info->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int
+listen_tcp_open(const char *address, const struct log *log)
+{
+	const struct addrinfo hints = {
+	    .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+	struct addrinfo *found = NULL;
+	char *text = strdup(address), *host, *port;
+	int fd = -1, error;
+
+	if (text == NULL || !split_address(text, &host, &port)) {
+		log_error(log, "metrics address %s: not host:port", address);
+		goto done;
+	}
+	error = getaddrinfo(host, port, &hints, &found);
+	if (error != 0) {
+		log_error(log, "metrics address %s: %s", address, gai_strerror(error));
+		goto done;
+	}
+	for (const struct addrinfo *info = found; info != NULL && fd < 0; info = info->ai_next)
+		fd = bind_tcp(info);
+	if (fd < 0)
+		log_error(log, "metrics address %s: %s", address, strerror(errno));
+done:
+	if (found != NULL)
+		freeaddrinfo(found);
+	free(text);
+	return fd;
+}

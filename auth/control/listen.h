@@ -1,0 +1,29 @@
+/* listen.h - the sockets the control process listens on. */
+#ifndef JOBGATE_CONTROL_LISTEN_H
+#define JOBGATE_CONTROL_LISTEN_H
+
+#include <sys/types.h>
+
+#include "jobgate/log.h"
+
+/* A Unix socket of ours, to be taken away at the end. */
+struct listen_unix {
+	const char *path; /* the caller's */
+	dev_t device;
+	ino_t inode;
+};
+
+/*
+ * Bind and listen at path with mode 0600; its directory is made with 0700 if
+ * missing. A socket that nobody listens on is replaced; one that somebody does, or
+ * a file of another kind, is left alone. The descriptor, or -1 after logging why.
+ */
+int listen_unix_open(const char *path, struct listen_unix *out, const struct log *log);
+
+/* Remove the socket's name, if it still is ours. */
+void listen_unix_remove(const struct listen_unix *listening);
+
+/* Bind and listen at "host:port" ("[::1]:9100", ":9100" for every address); -1 after logging why. */
+int listen_tcp_open(const char *address, const struct log *log);
+
+#endif

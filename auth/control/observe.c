@@ -1,0 +1,38 @@
+/* observe.c - /healthz, /readyz and /metrics, from what the supervisor gave us. */
+#include <string.h>
+
+#include "auth/control/handlers.h"
+
+#define PLAIN "text/plain; charset=utf-8"
+
+/* The process answers: that is all it says. */
+void
+observe_health(struct call *call)
+{
+	call_answer_text(call, 200, PLAIN, strdup("ok\n"));
+}
+
+void
+observe_ready(struct call *call)
+{
+	const struct control *control = call->ctx;
+	char why[256] = "";
+
+	if (control->setup->ready == NULL ||
+	    control->setup->ready(control->setup->observe_ctx, why, sizeof(why)))
+		call_answer_text(call, 200, PLAIN, strdup("ok\n"));
+	else
+		call_refuse(call, 503, NULL, "%s", why);
+}
+
+void
+observe_metrics(struct call *call)
+{
+	const struct control *control = call->ctx;
+
+	if (control->setup->metrics == NULL)
+		call_refuse(call, 404, NULL, "there are no metrics here");
+	else
+		call_answer_text(call, 200, "text/plain; version=0.0.4; charset=utf-8",
+		    control->setup->metrics(control->setup->observe_ctx));
+}

@@ -1,0 +1,173 @@
+/* query.c - reading list queries, and filtering by them. */
+#include "auth/control/query.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static bool
+wrong(struct mistake *mistake, const char *field, const char *detail)
+{
+	snprintf(mistake->field, sizeof(mistake->field), "%s", field);
+	snprintf(mistake->detail, sizeof(mistake->detail), "%s", detail);
+	return false;
+}
+
+static int
+hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+/* Percent-decode into *to, moving it on. False on a bad escape or NUL. */
+static bool
+decode(struct slice text, char **to, struct slice *out)
+{
+	out->at = *to;
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.at[i];
+
+		if (c == '%') {
+			int high = text.len - i > 2 ? hex(text.at[i + 1]) : -1;
+			int low = text.len - i > 2 ? hex(text.at[i + 2]) : -1;
+
+			if (high < 0 || low < 0)
+				return false;
+			c = (char)(high * 16 + low);
+			i += 2;
+		}
+		if (c == '\0')
+			return false;
+		*(*to)++ = c;
+	}
+	out->len = (size_t)(*to - out->at);
+	return true;
+}
+
+static bool
+parse_limit(struct slice text, size_t *limit)
+{
+	*limit = 0;
+	if (text.len == 0 || text.len > 4)
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		if (!isdigit((unsigned char)text.at[i]))
+			return false;
+		*limit = *limit * 10 + (size_t)(text.at[i] - '0');
+	}
+	return *limit >= 1 && *limit <= QUERY_LIMIT_MAX;
+}
+
+void
+query_cursor_format(const struct store_cursor *cursor, char out[QUERY_CURSOR_MAX])
+{
+	snprintf(out, QUERY_CURSOR_MAX, "%s~%s", cursor->score, cursor->id);
+}
+
+/* "<score>~<id>", the score one that Redis understands. */
+static bool
+parse_cursor(struct slice text, enum record_kind kind, struct store_cursor *out)
+{
+	const char *tilde = memchr(text.at, '~', text.len);
+	size_t score_len = tilde != NULL ? (size_t)(tilde - text.at) : 0;
+	struct slice id = slice_after(text, tilde != NULL ? score_len + 1 : 0);
+	char *end;
+
+	if (tilde == NULL || score_len == 0 || score_len >= sizeof(out->score) ||
+	    id.len >= sizeof(out->id))
+		return false;
+	if (kind == RECORD_TOKEN ? !jg_token_id_valid(id) : !jg_job_id_valid(id))
+		return false;
+	snprintf(out->score, sizeof(out->score), "%.*s", (int)score_len, text.at);
+	snprintf(out->id, sizeof(out->id), "%.*s", (int)id.len, id.at);
+	if (strspn(out->score, "+-.0123456789einf") != score_len)
+		return false;
+	return !isnan(strtod(out->score, &end)) && *end == '\0';
+}
+
+static bool
+add_label(struct slice text, struct list_query *out)
+{
+	size_t bad;
+
+	return out->label_count < SELECTOR_LABELS_MAX &&
+	       jg_label_parse(text, &out->labels[out->label_count++], &bad) == LABEL_OK;
+}
+
+static bool
+set(struct slice name, struct slice value, enum record_kind kind, struct list_query *out,
+    struct mistake *mistake)
+{
+	if (slice_equal(name, SLICE("limit")))
+		return parse_limit(value, &out->limit) ||
+		       wrong(mistake, "limit", "a limit is a number from 1 to 1000");
+	if (slice_equal(name, SLICE("cursor")))
+		return parse_cursor(value, kind, &out->after) ||
+		       wrong(mistake, "cursor", "not a cursor of this list");
+	if (kind == RECORD_JOB && slice_equal(name, SLICE("label")))
+		return add_label(value, out) ||
+		       wrong(mistake, "label", "a label is name=value; at most 16 of them");
+	if (kind == RECORD_TOKEN && slice_equal(name, SLICE("name"))) {
+		out->name = value;
+		return jg_token_name_valid(value) || wrong(mistake, "name", "no token can have this name");
+	}
+	if (kind == RECORD_TOKEN && slice_equal(name, SLICE("role"))) {
+		out->role_set = true;
+		return jg_role_parse(value, &out->role) ||
+		       wrong(mistake, "role", "a role is read or operator");
+	}
+	return wrong(mistake, "", "the query has a parameter that is not known here");
+}
+
+bool
+query_parse(
+    struct slice query, enum record_kind kind, struct list_query *out, struct mistake *mistake)
+{
+	char *to = out->text;
+
+	out->limit = QUERY_LIMIT_DEFAULT;
+	out->after = STORE_CURSOR_START;
+	out->name = (struct slice){0};
+	out->role_set = false;
+	out->label_count = 0;
+	if (query.len > sizeof(out->text))
+		return wrong(mistake, "", "the query is too long");
+	while (query.len > 0) {
+		const char *and = memchr(query.at, '&', query.len);
+		struct slice pair = {query.at, and != NULL ? (size_t)(and - query.at) : query.len};
+		const char *equals = memchr(pair.at, '=', pair.len);
+		struct slice name = {pair.at, equals != NULL ? (size_t)(equals - pair.at) : pair.len};
+		struct slice value = slice_after(pair, equals != NULL ? name.len + 1 : pair.len);
+
+		query = slice_after(query, pair.len + (and != NULL));
+		if (pair.len == 0)
+			continue;
+		if (!decode(name, &to, &name) || !decode(value, &to, &value))
+			return wrong(mistake, "", "the query is not well-formed");
+		if (!set(name, value, kind, out, mistake))
+			return false;
+	}
+	return true;
+}
+
+bool
+query_match(const struct list_query *query, const struct record *record)
+{
+	struct label_set labels = {query->label_count, query->labels};
+
+	switch (record->kind) {
+	case RECORD_TOKEN:
+		return (query->name.at == NULL || slice_equal(query->name, record->token.name)) &&
+		       (!query->role_set || query->role == record->token.role);
+	case RECORD_JOB:
+		return jg_selector_match(&labels, &record->job.labels);
+	}
+	return false;
+}

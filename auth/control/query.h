@@ -1,0 +1,38 @@
+/* query.h - the query of a list: limit, cursor, filters. Pure functions. */
+#ifndef JOBGATE_CONTROL_QUERY_H
+#define JOBGATE_CONTROL_QUERY_H
+
+#include "auth/control/input.h"
+#include "auth/redis/store.h"
+
+#define QUERY_LIMIT_DEFAULT 100
+#define QUERY_LIMIT_MAX 1000
+#define QUERY_MAX 8192 /* bytes; libevhtp takes no longer line */
+
+/* A page asked for. Slices point into `text`. */
+struct list_query {
+	size_t limit;
+	struct store_cursor after;
+	struct slice name; /* tokens: exactly this name; at NULL: any */
+	bool role_set;
+	enum token_role role;
+	struct label labels[SELECTOR_LABELS_MAX]; /* jobs: all of these */
+	size_t label_count;
+	char text[QUERY_MAX]; /* the values, decoded */
+};
+
+/*
+ * Read a query as "limit", "cursor", and for tokens "name" and "role", for jobs
+ * "label" (name=value, repeatable). False with *mistake for anything else.
+ */
+bool query_parse(
+    struct slice query, enum record_kind kind, struct list_query *out, struct mistake *mistake);
+
+/* True when the record passes the filters. */
+bool query_match(const struct list_query *query, const struct record *record);
+
+/* The text of a cursor, for next_cursor; query_parse reads it back. */
+#define QUERY_CURSOR_MAX (STORE_SCORE_MAX + 1 + JOB_ID_MAX + 1)
+void query_cursor_format(const struct store_cursor *cursor, char out[QUERY_CURSOR_MAX]);
+
+#endif

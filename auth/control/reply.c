@@ -1,0 +1,108 @@
+/* reply.c - answers as handlers give them: JSON, text, problems. */
+#include "auth/control/reply.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "auth/control/call.h"
+
+static const char memory_short[] =
+    "{\"type\":\"about:blank\",\"title\":\"Internal Server Error\",\"status\":500}";
+
+/* Send JSON, which it takes. One buffer of the right size: a growing one would leave copies of secrets. */
+static void
+reply_json(struct call *call, struct reply *reply, json_t *body)
+{
+	if (body != NULL) {
+		reply->len = json_dumpb(body, NULL, 0, JSON_COMPACT);
+		if (reply->len > 0 && (reply->content = malloc(reply->len)) != NULL)
+			json_dumpb(body, reply->content, reply->len, JSON_COMPACT);
+		json_decref(body);
+	}
+	if (reply->content == NULL) {
+		reply->status = 500;
+		reply->type = "application/problem+json";
+		reply->content = strdup(memory_short);
+		reply->len = reply->content != NULL ? sizeof(memory_short) - 1 : 0;
+	}
+	call_reply(call, reply);
+}
+
+void
+call_answer(struct call *call, unsigned status, json_t *body)
+{
+	struct reply reply = {.status = status, .type = "application/json"};
+
+	if (status == 204)
+		call_reply(call, &reply);
+	else
+		reply_json(call, &reply, body);
+}
+
+void
+call_answer_created(struct call *call, const char *location, json_t *body)
+{
+	struct reply reply = {.status = 201, .type = "application/json", .location = location};
+
+	reply_json(call, &reply, body);
+}
+
+void
+call_answer_text(struct call *call, unsigned status, const char *type, char *text)
+{
+	struct reply reply = {.status = status, .type = type, .content = text};
+
+	if (text == NULL) {
+		reply_json(call, &reply, NULL);
+		return;
+	}
+	reply.len = strlen(text);
+	call_reply(call, &reply);
+}
+
+static const char *
+title_of(unsigned status)
+{
+	switch (status) {
+	case 400:
+		return "Bad Request";
+	case 404:
+		return "Not Found";
+	case 405:
+		return "Method Not Allowed";
+	case 409:
+		return "Conflict";
+	case 413:
+		return "Content Too Large";
+	case 415:
+		return "Unsupported Media Type";
+	case 431:
+		return "Request Header Fields Too Large";
+	case 503:
+		return "Service Unavailable";
+	default:
+		return "Internal Server Error";
+	}
+}
+
+void
+call_refuse(struct call *call, unsigned status, const char *field, const char *detail, ...)
+{
+	struct reply reply = {.status = status, .type = "application/problem+json"};
+	char text[512];
+	json_t *body;
+	va_list args;
+
+	va_start(args, detail);
+	vsnprintf(text, sizeof(text), detail, args);
+	va_end(args);
+	for (char *c = text; *c != '\0'; c++) /* it may quote what a client sent, in no known encoding */
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	body = json_pack("{s:s, s:s, s:i, s:s, s:s}", "type", "about:blank", "title", title_of(status),
+	    "status", (int)status, "detail", text, "request_id", call->request_id);
+	if (body != NULL && field != NULL)
+		json_object_set_new(body, "field", json_string(field));
+	reply_json(call, &reply, body);
+}

@@ -1,0 +1,106 @@
+/* store.h - changing and listing what the store keeps: for the control API, never for the data path. */
+#ifndef JOBGATE_REDIS_STORE_H
+#define JOBGATE_REDIS_STORE_H
+
+#include <event2/event.h>
+
+#include "jobgate/directory.h"
+#include "jobgate/log.h"
+
+/*
+ * One asynchronous connection to Redis. Every change is one server-side script,
+ * index included: it happened whole or not at all, whatever fails. An operation
+ * calls back exactly once: with the answer, with STORE_UNAVAILABLE after 2 s,
+ * or at once (from within the call) while the connection is down. The store
+ * reconnects by itself.
+ */
+struct store;
+
+struct store_options {
+	struct event_base *base;
+	const char *url;     /* redis://, rediss://, unix:// */
+	const char *prefix;  /* of keys, "jobgate:" */
+	const char *ca_file; /* for rediss://; NULL: the system's */
+	struct log log;
+};
+
+/* Start connecting; all text is copied. NULL when the URL is none or memory is short. */
+struct store *store_new(const struct store_options *options);
+
+/* All operations under way end with STORE_UNAVAILABLE first. */
+void store_free(struct store *store);
+
+enum store_result {
+	STORE_OK,
+	STORE_ABSENT,      /* no such record */
+	STORE_BROKEN,      /* a record that breaks the rules of store.md */
+	STORE_CONFLICT,    /* created: it exists; renewed: somebody else was faster */
+	STORE_TOO_MANY,    /* the job would have more than JOB_LABELS_MAX labels */
+	STORE_UNAVAILABLE, /* Redis did not answer, or refused; a change may have happened all the same */
+};
+
+/* record: the one asked for or changed, as it is now, with STORE_OK; valid during the call, else NULL. */
+typedef void store_record_done(void *ctx, enum store_result result, const struct record *record);
+
+void store_get(struct store *store, enum record_kind kind, struct slice id, store_record_done *done,
+    void *ctx);
+
+/* created_ms, Unix milliseconds, is where it stands in the index. record is NULL in done. */
+void store_create(struct store *store, const struct record *record, uint64_t created_ms,
+    store_record_done *done, void *ctx);
+
+/* STORE_OK or STORE_ABSENT; record is NULL. */
+void store_delete(struct store *store, enum record_kind kind, struct slice id,
+    store_record_done *done, void *ctx);
+
+/* Give a token the hash of a new value, if its version still is `version`; that goes up by one. */
+void store_token_renew(struct store *store, struct slice id, uint64_t version,
+    const unsigned char hash[TOKEN_HASH_LEN], struct slice updated_at, store_record_done *done,
+    void *ctx);
+
+/* A merge patch (RFC 7396) of a job. */
+struct store_job_patch {
+	bool url_set, url_removed;
+	struct slice url;
+	bool labels_cleared;               /* all there were, before the following */
+	struct label_set labels;           /* to add or change */
+	const struct slice *labels_removed; /* names */
+	size_t labels_removed_count;
+	struct slice updated_at;
+};
+void store_job_patch(struct store *store, struct slice id, const struct store_job_patch *patch,
+    store_record_done *done, void *ctx);
+
+/*
+ * A place in the index, between two records: after the record `id` created at
+ * `score`. It stays right when that record goes.
+ */
+#define STORE_SCORE_MAX 32
+struct store_cursor {
+	char score[STORE_SCORE_MAX]; /* as Redis writes it; "-inf": before all */
+	char id[JOB_ID_MAX + 1];
+};
+#define STORE_CURSOR_START ((struct store_cursor){"-inf", ""})
+
+#define STORE_PAGE_MAX 100 /* index entries looked at in one step, so that Redis is not held up */
+
+struct store_page {
+	size_t count;
+	struct record *const *records;       /* valid during the call */
+	const struct store_cursor *places;   /* of each record */
+	bool more;                /* there may be more after `next` */
+	struct store_cursor next;
+};
+
+/* With STORE_OK page is set, with STORE_UNAVAILABLE NULL. */
+typedef void store_page_done(void *ctx, enum store_result result, const struct store_page *page);
+
+/*
+ * Look at the next STORE_PAGE_MAX entries of the index, oldest first. Ids whose
+ * record has gone or is broken are left out, so that a page may have fewer
+ * records, even none, and more still be true.
+ */
+void store_page(struct store *store, enum record_kind kind, const struct store_cursor *after,
+    store_page_done *done, void *ctx);
+
+#endif

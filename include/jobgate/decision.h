@@ -1,0 +1,79 @@
+/* decision.h - who may pass: one pure function from evidence to verdict. */
+#ifndef JOBGATE_DECISION_H
+#define JOBGATE_DECISION_H
+
+#include "jobgate/job.h"
+#include "jobgate/token.h"
+
+/* What the Authorization fields of a request hold (RFC 6750 section 2.1, RFC 9110 section 11.6.2). */
+enum credential {
+	CREDENTIAL_NONE,         /* no field */
+	CREDENTIAL_OTHER_SCHEME, /* a scheme other than Bearer */
+	CREDENTIAL_MALFORMED,    /* more than one field, or Bearer without a b64token */
+	CREDENTIAL_BEARER,
+};
+
+/*
+ * Read one Authorization field value. The scheme is case-insensitive and one
+ * or more spaces part it from the credential. With CREDENTIAL_BEARER *value is
+ * the b64token, inside field; with other results it is empty.
+ */
+enum credential jg_credential_parse(struct slice field, struct slice *value);
+
+/* What the store says of a record. */
+enum knowledge {
+	RECORD_UNKNOWN, /* the store cannot say, or could not for longer than max_staleness */
+	RECORD_ABSENT,  /* it has none, or one that breaks the rules */
+	RECORD_KNOWN,
+};
+
+/* All that a verdict rests on. */
+struct evidence {
+	enum credential credential;
+	struct slice value;         /* the Bearer credential */
+	enum knowledge token_known; /* read only when jg_token_value_parse(value) says yes */
+	const struct token *token;  /* with RECORD_KNOWN */
+	bool names_job;             /* the host or path is one of a job's */
+	enum knowledge job_known;
+	const struct job *job;      /* with RECORD_KNOWN */
+};
+
+/* In the order in which they are tried. Each refusal has one status (see jg_verdict_status). */
+enum verdict {
+	VERDICT_ALLOW,
+	VERDICT_BAD_CREDENTIAL,  /* 400 invalid_request */
+	VERDICT_NO_CREDENTIAL,   /* 401, no error code */
+	VERDICT_INVALID_TOKEN,   /* 401 invalid_token */
+	VERDICT_UNAVAILABLE,     /* 503: the store cannot say */
+	VERDICT_NOT_A_JOB,       /* 404: neither host nor path names a job */
+	VERDICT_NO_SUCH_JOB,     /* 404, to unscoped tokens only */
+	VERDICT_OUT_OF_SCOPE,    /* 403 insufficient_scope, also for a job that is not there */
+	VERDICT_NO_URL,          /* 503: the job has no URL yet */
+};
+#define VERDICT_COUNT (VERDICT_NO_URL + 1)
+
+/*
+ * Decide, in the order of the table in README.md. No I/O, no clock, no state: the
+ * same evidence always gets the same verdict, and anything not understood is
+ * refused. Costs one SHA-256 whenever a Bearer credential was given.
+ */
+enum verdict jg_decide(const struct evidence *evidence);
+
+/*
+ * The same for a caller who has been identified already: whether this token may
+ * (still) use this job. token and job are as in struct evidence, NULL with
+ * RECORD_ABSENT or RECORD_UNKNOWN. Used again when a record changes under a
+ * running exchange. It does not see the value: version tells a renewed token
+ * (version is that of the record under which the exchange was allowed).
+ */
+enum verdict jg_decide_again(
+    enum knowledge token_known, const struct token *token, uint64_t version,
+    enum knowledge job_known, const struct job *job);
+
+/* The HTTP status of a verdict; 200 for VERDICT_ALLOW. */
+unsigned jg_verdict_status(enum verdict verdict);
+
+/* A word for logs and metrics, such as "invalid_token"; static. */
+const char *jg_verdict_name(enum verdict verdict);
+
+#endif

@@ -1,0 +1,160 @@
+/* directory.h - a worker's view of the tokens and jobs in the store, kept current by pushes. */
+#ifndef JOBGATE_DIRECTORY_H
+#define JOBGATE_DIRECTORY_H
+
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "jobgate/decision.h"
+#include "jobgate/log.h"
+
+/*
+ * The directory itself does no I/O and reads no clock: a link (auth/redis) reads
+ * records for it and tells it of invalidations and of the link's health; the
+ * gateway asks it. Time is given to it, in milliseconds of a monotonic clock.
+ *
+ * The bound it keeps (README.md, "The staleness bound"): an answer given at time
+ * t was true at some moment after t - max_staleness, whatever fails.
+ */
+struct directory;
+struct directory_entry; /* what is known of one token or one job */
+
+enum record_kind { RECORD_TOKEN, RECORD_JOB };
+
+/*
+ * One record in one allocation, made by whoever reads the store and given to the
+ * directory, which frees it with free(): everything the token or job points to
+ * lies behind it in the same block.
+ */
+struct record {
+	enum record_kind kind;
+	union {
+		struct token token;
+		struct job job;
+	};
+};
+
+/* How the directory reads the store; implemented by auth/redis. */
+struct directory_store {
+	void *ctx;
+	/*
+	 * Start reading one record; the answer comes by jg_directory_feed with the
+	 * same entry, later, never from within this call. False when there is no
+	 * link just now: nothing will come.
+	 */
+	bool (*read)(void *ctx, enum record_kind kind, struct slice id, struct directory_entry *entry);
+};
+
+/* What a read brought. */
+enum feed {
+	FEED_RECORD, /* a record */
+	FEED_ABSENT, /* no such key, or one that breaks the rules */
+	FEED_FAILED, /* the link broke, or Redis answered with an error: nothing is known */
+};
+
+struct directory_options {
+	uint64_t max_staleness_ms;
+	size_t entries_max;
+	unsigned char hash_key[16]; /* random: ids come from strangers, who must not choose buckets */
+};
+
+/* Create; *store is copied. NULL when memory is short. */
+struct directory *jg_directory_new(
+    const struct directory_options *options, const struct directory_store *store);
+void jg_directory_free(struct directory *directory);
+
+/*
+ * One who waits for a record; part of the waiter's own struct. `answered` is
+ * called once, when the record is known, absent or cannot be had; the waiter
+ * then asks again. Not called after jg_directory_forget.
+ */
+struct directory_waiter {
+	TAILQ_ENTRY(directory_waiter) link;
+	struct directory_entry *entry; /* NULL: waits for nothing */
+	void (*answered)(struct directory_waiter *waiter);
+};
+
+/*
+ * One who relies on a record while it runs; part of its own struct, zeroed at
+ * first. `changed` is called whenever the record changed or can no longer be
+ * trusted. It may unwatch this or any other watch.
+ */
+struct directory_watch {
+	LIST_ENTRY(directory_watch) link;
+	struct directory_entry *entry; /* NULL: watches nothing */
+	void (*changed)(struct directory_watch *watch);
+};
+
+/* What is known at time now; `record` is valid until control returns to the event loop. */
+struct directory_answer {
+	bool pending;              /* a read is under way: the waiter will be called */
+	enum knowledge known;      /* when not pending */
+	const struct record *record;
+	struct directory_entry *entry; /* to watch; not for RECORD_UNKNOWN */
+};
+
+/*
+ * Look a record up; id must be valid for its kind (jg_token_id_valid,
+ * jg_job_id_valid). A known, fresh entry answers at once and costs no
+ * allocation. Otherwise one read is started for all who ask, and waiter (may be
+ * NULL: do not wait) is queued. RECORD_UNKNOWN at once where the store is out of reach.
+ */
+struct directory_answer jg_directory_lookup(struct directory *directory, enum record_kind kind,
+    struct slice id, uint64_t now_ms, struct directory_waiter *waiter);
+
+/* Stop waiting; harmless for one that does not wait. */
+void jg_directory_forget(struct directory_waiter *waiter);
+
+/* Start and stop watching an entry got from a lookup in this turn. One list link each. */
+void jg_directory_watch(struct directory_entry *entry, struct directory_watch *watch);
+void jg_directory_unwatch(struct directory_watch *watch);
+
+/* What is known now of the record being watched, as for a lookup; never pending. */
+struct directory_answer jg_directory_watched(
+    struct directory *directory, const struct directory_watch *watch, uint64_t now_ms);
+
+/* ---- for the link that feeds it ---- */
+
+/*
+ * The answer to a read. Takes record (NULL unless FEED_RECORD). A reply that an
+ * invalidation overtook does not enter the cache: the record is read again if
+ * anyone still wants it.
+ */
+void jg_directory_feed(struct directory *directory, struct directory_entry *entry, enum feed feed,
+    struct record *record, uint64_t now_ms);
+
+/* The store says this key changed; all keys, for the nil message of FLUSHALL. */
+void jg_directory_invalidate(
+    struct directory *directory, enum record_kind kind, struct slice id, uint64_t now_ms);
+void jg_directory_invalidate_all(struct directory *directory, uint64_t now_ms);
+
+/*
+ * The link has become usable (both connections up, tracking on): all that was
+ * known before must be read again before it is trusted. Entries that are
+ * watched are read again by themselves, some at a time; the others when asked for.
+ */
+void jg_directory_link_up(struct directory *directory, uint64_t now_ms);
+
+/* The link broke: reads in flight have failed (each is fed FEED_FAILED by the link before this). */
+void jg_directory_link_down(struct directory *directory, uint64_t now_ms);
+
+/* The pushes were seen to work at good_ms (the moment a PING was sent that has been answered). */
+void jg_directory_good(struct directory *directory, uint64_t good_ms);
+
+/*
+ * Call at least every 100 ms: once the bound has passed it tells the watchers,
+ * and it carries on reading again what a reconnect made doubtful.
+ */
+void jg_directory_tick(struct directory *directory, uint64_t now_ms);
+
+/* True when a lookup could be answered at now_ms. */
+bool jg_directory_ready(const struct directory *directory, uint64_t now_ms);
+
+struct directory_stats {
+	uint64_t hits, misses, invalidations, evictions;
+	size_t entries, watched;
+	uint64_t good_ms; /* of the last jg_directory_good */
+};
+void jg_directory_stats(const struct directory *directory, struct directory_stats *out);
+
+#endif

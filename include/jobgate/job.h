@@ -1,0 +1,49 @@
+/* job.h - jobs, and the URLs of the backends behind them. */
+#ifndef JOBGATE_JOB_H
+#define JOBGATE_JOB_H
+
+#include <stdint.h>
+
+#include "jobgate/label.h"
+
+#define JOB_ID_MAX 63
+#define JOB_URL_MAX 2048 /* bytes */
+
+enum job_url_scheme { JOB_URL_NONE, JOB_URL_HTTP, JOB_URL_HTTPS, JOB_URL_UNIX };
+
+/*
+ * Where a job's backend listens: http://host[:port][/base], https://..., or
+ * unix:/path/to.sock. The slices point into the text it was parsed from.
+ */
+struct job_url {
+	enum job_url_scheme scheme; /* JOB_URL_NONE: the job has no URL yet */
+	struct slice host;          /* name or address, IPv6 without its brackets; empty for unix */
+	uint16_t port;              /* given, or 80 / 443; 0 for unix */
+	struct slice base;          /* "/base" without a slash at its end; may be empty */
+	struct slice path;          /* of the socket, for unix */
+};
+
+/* A job's record; everything points into its owner's memory. */
+struct job {
+	struct slice id;
+	struct label_set labels;
+	struct slice url_text; /* as stored; may be empty */
+	struct job_url url;
+	struct slice created_at, updated_at; /* RFC 3339, UTC; may be empty */
+};
+
+/* A DNS label: 1 to 63 characters [a-z0-9-], alphanumeric at both ends. */
+bool jg_job_id_valid(struct slice id);
+
+/*
+ * Parse a job's URL; an empty text gives JOB_URL_NONE. Returns false on
+ * anything else than the three forms: user info, query, fragment, white space
+ * or control characters, an empty host, a port of 0 or over 65535, a base with
+ * dot segments (also as %2e) or an encoded slash, a socket path that is not
+ * absolute or over 107 bytes. *bad is the offset of the first byte that does
+ * not fit. A host is a DNS name (letters, digits, '-', '_', '.'; at most 253),
+ * an IPv4 address, or an IPv6 address in brackets without a zone.
+ */
+bool jg_job_url_parse(struct slice text, struct job_url *out, size_t *bad);
+
+#endif

@@ -1,0 +1,31 @@
+/* log.h - what a process tells its operator. */
+#ifndef JOBGATE_LOG_H
+#define JOBGATE_LOG_H
+
+#include <stdbool.h>
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+/* Where lines go and which; a plain value, copied freely. */
+struct log {
+	int fd;                 /* usually standard error; -1 drops everything */
+	enum log_level level;   /* lines above it are dropped */
+	const char *process;    /* "supervisor", "worker 0", "control": static or outliving the log */
+	bool journal;           /* start each line with systemd's <priority> (sd-daemon(3)) */
+};
+
+/*
+ * Write one line: time, level, process, then the message (printf's format,
+ * no newline). Control characters of the message are escaped, so that what a
+ * client sent cannot forge a line. Never give it a secret. Lines are cut at
+ * 1024 bytes. Failures to write are ignored.
+ */
+void jg_log(const struct log *log, enum log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#define log_error(log, ...) jg_log(log, LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warning(log, ...) jg_log(log, LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_info(log, ...) jg_log(log, LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(log, ...) jg_log(log, LOG_LEVEL_DEBUG, __VA_ARGS__)
+
+#endif

@@ -1,0 +1,57 @@
+/* slice.h - a run of bytes that belongs to someone else. */
+#ifndef JOBGATE_SLICE_H
+#define JOBGATE_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+/*
+ * Bytes from the wire, from a file or from Redis: never NUL-terminated, never
+ * owned. Whoever hands one out says how long the bytes behind it live.
+ */
+struct slice {
+	const char *at;
+	size_t len; /* bytes */
+};
+
+/* The slice of a string literal. */
+#define SLICE(literal) ((struct slice){(literal), sizeof(literal) - 1})
+
+/* The slice of a NUL-terminated string, without its NUL. */
+static inline struct slice
+slice_of(const char *text)
+{
+	return (struct slice){text, strlen(text)};
+}
+
+/* True when both hold the same bytes. Not for secrets: time depends on the content. */
+static inline bool
+slice_equal(struct slice a, struct slice b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+}
+
+/* As slice_equal, with ASCII letters compared without regard to case. */
+static inline bool
+slice_equal_nocase(struct slice a, struct slice b)
+{
+	return a.len == b.len && (a.len == 0 || strncasecmp(a.at, b.at, a.len) == 0);
+}
+
+/* True when text begins with the bytes of prefix. */
+static inline bool
+slice_starts_with(struct slice text, struct slice prefix)
+{
+	return text.len >= prefix.len && memcmp(text.at, prefix.at, prefix.len) == 0;
+}
+
+/* What is left of text after its first n bytes; n is at most text.len. */
+static inline struct slice
+slice_after(struct slice text, size_t n)
+{
+	return (struct slice){text.at + n, text.len - n};
+}
+
+#endif

@@ -1,0 +1,22 @@
+/* downstream.h - one client's connection, speaking HTTP/1. */
+#ifndef JOBGATE_DOWNSTREAM_H
+#define JOBGATE_DOWNSTREAM_H
+
+#include "gateway/state.h"
+
+/* Bytes of one connection's state, for the slab. */
+size_t downstream_size(void);
+
+/* Take over an accepted socket; closes it when that cannot be done. */
+void downstream_accept(struct gateway *gateway, int fd, const struct sockaddr *peer);
+
+/* The gateway drains: an idle connection closes, any other one after its exchange. */
+void downstream_drain(struct downstream *downstream);
+
+/* Close at once, cutting what runs. */
+void downstream_shutdown(struct downstream *downstream);
+
+/* The list of connections. */
+struct downstream *downstream_next(struct downstream *downstream);
+
+#endif

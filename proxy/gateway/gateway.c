@@ -1,0 +1,98 @@
+/* gateway.c - the data path of one worker, put together and taken apart. */
+#include "gateway/gateway.h"
+
+#include <stdlib.h>
+
+#include "gateway/answer.h"
+#include "gateway/downstream.h"
+#include "gateway/pool.h"
+
+struct slice
+gateway_date(struct gateway *gateway)
+{
+	int64_t second = loop_wall_us(gateway->loop) / 1000000;
+
+	if (second != gateway->date_second) {
+		http_date(second, gateway->date);
+		gateway->date_second = second;
+	}
+	return (struct slice){gateway->date, sizeof(gateway->date)};
+}
+
+struct gateway *
+gateway_new(const struct gateway_options *options, struct loop *loop, struct directory *directory,
+    struct resolver *resolver, struct worker_stats *stats, struct access_log *access_log,
+    const struct log *log)
+{
+	struct gateway *gateway = calloc(1, sizeof(*gateway));
+
+	if (gateway == NULL) {
+		log_error(log, "out of memory");
+		return NULL;
+	}
+	gateway->options = *options;
+	gateway->loop = loop;
+	gateway->directory = directory;
+	gateway->resolver = resolver;
+	gateway->stats = stats;
+	gateway->access_log = access_log;
+	gateway->log = log;
+	gateway->downstreams.size = downstream_size();
+	gateway->upstreams.size = sizeof(struct upstream);
+	gateway->exchanges.size = exchange_size();
+	LIST_INIT(&gateway->connections);
+	gateway->buffers = buffer_pool_new();
+	gateway->pool = pool_new(gateway);
+	if (gateway->buffers == NULL || gateway->pool == NULL || !request_ids_init(&gateway->ids)) {
+		log_error(log, "the data path cannot be set up: out of memory, or no random bytes");
+		gateway_free(gateway);
+		return NULL;
+	}
+	return gateway;
+}
+
+void
+gateway_free(struct gateway *gateway)
+{
+	struct downstream *downstream, *next;
+
+	if (gateway == NULL)
+		return;
+	gateway->draining = true;
+	for (downstream = LIST_FIRST(&gateway->connections); downstream != NULL; downstream = next) {
+		next = downstream_next(downstream);
+		downstream_shutdown(downstream);
+	}
+	pool_free(gateway->pool);
+	loop_turn(gateway->loop, false); /* what closed is freed at the end of the turn */
+	tls_client_free(gateway->tls);
+	slab_clear(&gateway->downstreams);
+	slab_clear(&gateway->upstreams);
+	slab_clear(&gateway->exchanges);
+	buffer_pool_free(gateway->buffers);
+	free(gateway);
+}
+
+void
+gateway_accept(struct gateway *gateway, int fd, const struct sockaddr *peer)
+{
+	downstream_accept(gateway, fd, peer);
+}
+
+void
+gateway_drain(struct gateway *gateway)
+{
+	struct downstream *downstream, *next;
+
+	gateway->draining = true;
+	for (downstream = LIST_FIRST(&gateway->connections); downstream != NULL; downstream = next) {
+		next = downstream_next(downstream);
+		downstream_drain(downstream);
+	}
+}
+
+size_t
+gateway_connections(const struct gateway *gateway)
+{
+	return gateway->connection_count;
+}

@@ -1,0 +1,56 @@
+/* gateway.h - the data path of one worker: from accepted connections to job backends. */
+#ifndef JOBGATE_GATEWAY_H
+#define JOBGATE_GATEWAY_H
+
+#include <sys/socket.h>
+
+#include "http/head.h"
+#include "jobgate/directory.h"
+#include "net/guard.h"
+#include "net/loop.h"
+#include "net/resolve.h"
+#include "observe/access_log.h"
+
+struct gateway;
+
+/* Times are milliseconds. Everything pointed to outlives the gateway. */
+struct gateway_options {
+	const char *domain, *prefix, *fixed; /* the forms of job URLs; each may be NULL */
+	const struct job_url *fixed_target;  /* with fixed: backend instead of the record's, or NULL */
+	const char *realm;
+	bool forward_token, preserve_host;
+	const char *const *upgrades;
+	const char *backend_ca_file; /* NULL: the system's */
+	size_t trusted_count;
+	const struct guard_range *trusted; /* proxies whose X-Forwarded-* count */
+	struct guard_rules guard;
+	const char *const *own_sockets; /* paths of the gateway's own Unix sockets, NULL at the end; never a backend */
+	struct head_limits head_limits;
+	uint64_t body_bytes_max;  /* 0: no limit */
+	uint64_t drain_bytes_max;
+	size_t connections_max;
+	size_t idle_backend_connections_max;
+	struct {
+		uint64_t head, keep_alive, body, connect, first_byte, answer, tunnel, linger, lookup,
+		    backend_idle;
+	} timeouts;
+};
+
+/* NULL, with a line in the log, when something it needs cannot be had. */
+struct gateway *gateway_new(const struct gateway_options *options, struct loop *loop,
+    struct directory *directory, struct resolver *resolver, struct worker_stats *stats,
+    struct access_log *access_log, const struct log *log);
+
+/* Cuts whatever still runs. */
+void gateway_free(struct gateway *gateway);
+
+/* Take over a connection just accepted (non-blocking, close-on-exec). peer may be AF_UNIX. */
+void gateway_accept(struct gateway *gateway, int fd, const struct sockaddr *peer);
+
+/* Stop keeping connections alive: idle ones close, each other one after its exchange. */
+void gateway_drain(struct gateway *gateway);
+
+/* Downstream connections that are open. */
+size_t gateway_connections(const struct gateway *gateway);
+
+#endif

@@ -1,0 +1,102 @@
+/* receiver.c - reading into a borrowed buffer, and handing out content from it. */
+#include "gateway/receiver.h"
+
+#include <assert.h>
+
+enum io
+receiver_fill(struct receiver *receiver)
+{
+	struct buffer *in = receiver->in;
+	size_t n;
+	enum io io;
+
+	assert(receiver->piece.len == 0); /* it points into `in`, which may move now */
+	if (!receiver->conn->readable)
+		return IO_AGAIN;
+	if (in == NULL) {
+		in = buffer_take(receiver->buffers, BUFFER_LARGE);
+	} else if (in->capacity < BUFFER_LARGE) {
+		/* It was settled into a smaller one: back into one with room. */
+		struct buffer *large = buffer_take(receiver->buffers, BUFFER_LARGE);
+
+		if (large != NULL) {
+			buffer_append(large, buffer_bytes(in));
+			buffer_give(receiver->buffers, in);
+		}
+		in = large != NULL ? large : in;
+	} else {
+		buffer_compact(in);
+	}
+	if (in == NULL)
+		return IO_ERROR;
+	receiver->in = in;
+	if (buffer_room(in) == 0)
+		return IO_AGAIN;
+	io = conn_read(receiver->conn, in->bytes + in->end, buffer_room(in), &n);
+	in->end += (uint32_t)n;
+	return io;
+}
+
+enum body_status
+receiver_content(struct receiver *receiver, struct slice *data)
+{
+	struct slice input = {0};
+	size_t consumed = 0;
+	enum body_status status;
+
+	if (receiver->piece.len > 0) {
+		*data = receiver->piece;
+		return BODY_DATA;
+	}
+	if (receiver->in != NULL)
+		input = buffer_bytes(receiver->in);
+	status = body_next(&receiver->body, input, &consumed, data);
+	if (receiver->in != NULL)
+		receiver->in->start += (uint32_t)consumed;
+	if (status == BODY_DATA)
+		receiver->piece = *data;
+	return status;
+}
+
+void
+receiver_taken(struct receiver *receiver, size_t n)
+{
+	receiver->piece = slice_after(receiver->piece, n);
+}
+
+void
+receiver_settle(struct receiver *receiver)
+{
+	struct buffer *in = receiver->in;
+
+	if (in == NULL)
+		return;
+	if (receiver->piece.len > 0) {
+		/* The piece ends where the undecoded bytes begin: keep both, in one run. */
+		size_t piece_len = receiver->piece.len;
+		uint32_t undecoded = in->start;
+
+		in->start = (uint32_t)(receiver->piece.at - in->bytes);
+		if (undecoded - in->start > piece_len) { /* framing bytes between: they are dealt with */
+			uint32_t gap = undecoded - in->start - (uint32_t)piece_len;
+
+			memmove(in->bytes + in->start + piece_len, in->bytes + undecoded, in->end - undecoded);
+			in->end -= gap;
+		}
+		in = buffer_fit(receiver->buffers, in);
+		receiver->piece = (struct slice){in->bytes + in->start, piece_len};
+		in->start += (uint32_t)piece_len;
+	} else {
+		in = buffer_fit(receiver->buffers, in);
+	}
+	receiver->in = in;
+}
+
+void
+receiver_clear(struct receiver *receiver)
+{
+	buffer_give(receiver->buffers, receiver->in);
+	receiver->in = NULL;
+	receiver->piece = (struct slice){0};
+	receiver->scanned = 0;
+}

@@ -1,0 +1,37 @@
+/* receiver.h - the receiving half of an HTTP/1 connection: bytes in, content out. */
+#ifndef JOBGATE_RECEIVER_H
+#define JOBGATE_RECEIVER_H
+
+#include "http/body.h"
+#include "net/buffer.h"
+#include "net/conn.h"
+
+/* A trailer section may be as long as this, and must fit the buffer. */
+#define TRAILER_MAX (16 * 1024)
+
+struct receiver {
+	struct conn *conn;
+	struct buffer_pool *buffers;
+	struct buffer *in; /* received, not dealt with; NULL when there is nothing */
+	struct body_decoder body;
+	struct slice piece; /* content decoded but not taken yet; inside `in` */
+	size_t scanned;     /* of a head that is not complete yet */
+};
+
+/* Read once into `in`, making room first. IO_AGAIN also when `in` is full. */
+enum io receiver_fill(struct receiver *receiver);
+
+/*
+ * The next content: what is left of the last piece, or a new one. As body_next;
+ * with BODY_DATA the caller reports what it dealt with by receiver_taken.
+ */
+enum body_status receiver_content(struct receiver *receiver, struct slice *data);
+void receiver_taken(struct receiver *receiver, size_t n);
+
+/* Before control goes back to the loop: hold no more memory than there are bytes. */
+void receiver_settle(struct receiver *receiver);
+
+/* Give back what is held. */
+void receiver_clear(struct receiver *receiver);
+
+#endif

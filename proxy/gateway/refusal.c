@@ -1,0 +1,165 @@
+/* refusal.c - what a client is told when its request goes no further. */
+#include "gateway/refusal.h"
+
+#include "http/head.h"
+#include "http/write.h"
+
+/* Seconds after which to try again, for answers of 503. */
+#define RETRY_AFTER SLICE("1")
+
+struct refusal_text {
+	struct slice title, detail;
+	struct slice error; /* of RFC 6750 section 3.1; empty: WWW-Authenticate has none */
+};
+
+static struct refusal_text
+verdict_text(enum verdict verdict)
+{
+	switch (verdict) {
+	case VERDICT_ALLOW:
+		break;
+	case VERDICT_BAD_CREDENTIAL:
+		return (struct refusal_text){SLICE("Bad credential"),
+		    SLICE("Send one Authorization field with one Bearer token."), SLICE("invalid_request")};
+	case VERDICT_NO_CREDENTIAL:
+		return (struct refusal_text){SLICE("Token required"),
+		    SLICE("Send a token: Authorization: Bearer <token>."), {0}};
+	case VERDICT_INVALID_TOKEN:
+		return (struct refusal_text){SLICE("Invalid token"),
+		    SLICE("The token is not valid; it may have been renewed or deleted."),
+		    SLICE("invalid_token")};
+	case VERDICT_UNAVAILABLE:
+		return (struct refusal_text){SLICE("Store unavailable"),
+		    SLICE("Access cannot be checked just now; try again shortly."), {0}};
+	case VERDICT_NOT_A_JOB:
+		return (struct refusal_text){SLICE("Not a job URL"),
+		    SLICE("Neither the host nor the path of this URL names a job."), {0}};
+	case VERDICT_NO_SUCH_JOB:
+		return (struct refusal_text){SLICE("No such job"), SLICE("There is no job of this name."), {0}};
+	case VERDICT_OUT_OF_SCOPE:
+		return (struct refusal_text){SLICE("Out of scope"),
+		    SLICE("The token's label selector does not reach this job."),
+		    SLICE("insufficient_scope")};
+	case VERDICT_NO_URL:
+		return (struct refusal_text){SLICE("Job not ready"),
+		    SLICE("The job has no URL yet; try again shortly."), {0}};
+	}
+	return (struct refusal_text){SLICE("Refused"), SLICE("The request was refused."), {0}};
+}
+
+static void
+write_json(struct writer *writer, unsigned status, struct slice title, struct slice detail,
+    struct slice request_id)
+{
+	write_literal(writer, "{\"type\":\"about:blank\",\"title\":\"");
+	write_slice(writer, title);
+	write_literal(writer, "\",\"status\":");
+	write_number(writer, status);
+	write_literal(writer, ",\"detail\":\"");
+	write_slice(writer, detail);
+	write_literal(writer, "\",\"request_id\":\"");
+	write_slice(writer, request_id);
+	write_literal(writer, "\"}\n");
+}
+
+static void
+write_page(struct writer *writer, unsigned status, struct slice title, struct slice detail,
+    struct slice request_id)
+{
+	write_literal(writer, "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>");
+	write_number(writer, status);
+	write_literal(writer, " ");
+	write_slice(writer, title);
+	write_literal(writer, "</title>\n<h1>");
+	write_slice(writer, title);
+	write_literal(writer, "</h1>\n<p>");
+	for (size_t i = 0; i < detail.len; i++) {
+		if (detail.at[i] == '<')
+			write_literal(writer, "&lt;");
+		else if (detail.at[i] == '>')
+			write_literal(writer, "&gt;");
+		else
+			write_slice(writer, (struct slice){detail.at + i, 1});
+	}
+	write_literal(writer, "</p>\n<p><small>Status ");
+	write_number(writer, status);
+	write_literal(writer, ", request ");
+	write_slice(writer, request_id);
+	write_literal(writer, "</small></p>\n</html>\n");
+}
+
+static void
+add(struct refusal *refusal, struct slice name, struct slice value)
+{
+	refusal->items[refusal->response.fields.count++] = (struct field){.name = name, .value = value};
+}
+
+void
+refusal_make(struct refusal *refusal, unsigned status, struct slice title, struct slice detail,
+    struct slice request_id, bool html, bool head)
+{
+	struct writer writer = writer_of(refusal->body, sizeof(refusal->body));
+
+	if (html)
+		write_page(&writer, status, title, detail, request_id);
+	else
+		write_json(&writer, status, title, detail, request_id);
+	refusal->content = (struct slice){refusal->body, (size_t)(writer.at - refusal->body)};
+	refusal->response = (struct response){
+	    .status = status,
+	    .fields = {refusal->items, 0},
+	    .content = head ? CONTENT_NONE : CONTENT_LENGTH,
+	    .length = refusal->content.len,
+	    .length_known = true,
+	};
+	if (head)
+		refusal->content.len = 0;
+	add(refusal, SLICE("Content-Type"),
+	    html ? SLICE("text/html; charset=utf-8") : SLICE("application/problem+json"));
+	add(refusal, SLICE("Cache-Control"), SLICE("no-store"));
+	if (status == 503)
+		add(refusal, SLICE("Retry-After"), RETRY_AFTER);
+	if (status == 405)
+		add(refusal, SLICE("Allow"), SLICE("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+}
+
+void
+refusal_for_verdict(struct refusal *refusal, enum verdict verdict, struct slice realm,
+    struct slice request_id, bool html, bool head)
+{
+	struct refusal_text text = verdict_text(verdict);
+	unsigned status = jg_verdict_status(verdict);
+	struct writer writer = writer_of(refusal->authenticate, sizeof(refusal->authenticate));
+
+	refusal_make(refusal, status, text.title, text.detail, request_id, html, head);
+	if (status == 401 || text.error.len > 0) {
+		write_literal(&writer, "Bearer realm=\"");
+		write_slice(&writer, realm);
+		write_literal(&writer, "\"");
+		if (text.error.len > 0) {
+			write_literal(&writer, ", error=\"");
+			write_slice(&writer, text.error);
+			write_literal(&writer, "\"");
+		}
+		add(refusal, SLICE("WWW-Authenticate"),
+		    (struct slice){refusal->authenticate, (size_t)(writer.at - refusal->authenticate)});
+	}
+}
+
+bool
+refusal_wants_html(struct slice accept)
+{
+	struct slice member;
+
+	while (list_next(&accept, &member)) {
+		const char *parameters = memchr(member.at, ';', member.len);
+
+		if (parameters != NULL)
+			member.len = (size_t)(parameters - member.at);
+		while (member.len > 0 && (member.at[member.len - 1] == ' ' || member.at[member.len - 1] == '\t'))
+			member.len--;
+		if (slice_equal_nocase(member, SLICE("text/html")))
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,35 @@
+/* refusal.h - answers of our own: problem details (RFC 9457), or a short page for people. */
+#ifndef JOBGATE_REFUSAL_H
+#define JOBGATE_REFUSAL_H
+
+#include "jobgate/decision.h"
+#include "jobgate/message.h"
+
+#define REFUSAL_FIELDS_MAX 6
+#define REFUSAL_BODY_MAX 1024
+
+/* A refusal ready to be sent; everything it points to is static or inside it. */
+struct refusal {
+	struct response response;
+	struct field items[REFUSAL_FIELDS_MAX];
+	char authenticate[160];
+	struct slice content;
+	char body[REFUSAL_BODY_MAX];
+};
+
+/*
+ * Make the answer for a status. title and detail are texts of ours, without
+ * anything a client sent, and need no escaping. html: the client prefers a page.
+ * head: the request was HEAD, so the content is only announced.
+ */
+void refusal_make(struct refusal *refusal, unsigned status, struct slice title,
+    struct slice detail, struct slice request_id, bool html, bool head);
+
+/* The answer for a verdict; realm is that of WWW-Authenticate. */
+void refusal_for_verdict(struct refusal *refusal, enum verdict verdict, struct slice realm,
+    struct slice request_id, bool html, bool head);
+
+/* True when an Accept field asks for text/html by name. */
+bool refusal_wants_html(struct slice accept);
+
+#endif

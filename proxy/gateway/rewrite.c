@@ -1,0 +1,197 @@
+/* rewrite.c - fields removed and added on the way to a backend. */
+#include "gateway/rewrite.h"
+
+#include "gateway/request_id.h"
+#include "http/write.h"
+
+struct slice
+field_value(const struct fields *fields, enum field_id id)
+{
+	for (size_t i = 0; i < fields->count; i++)
+		if (fields->items[i].id == id)
+			return fields->items[i].value;
+	return (struct slice){0};
+}
+
+struct slice
+rewrite_request_id(const struct request *request, bool peer_trusted)
+{
+	struct slice id = {0};
+
+	if (peer_trusted)
+		id = field_value(&request->fields, FIELD_X_REQUEST_ID);
+	return request_id_valid(id) ? id : (struct slice){0};
+}
+
+/* Whether a field must not reach the backend as the client sent it. */
+static bool
+must_drop(const struct field *field, const struct rewrite *rewrite)
+{
+	switch (field->id) {
+	case FIELD_AUTHORIZATION:
+		return !rewrite->forward_token;
+	case FIELD_DISGUISED:
+	case FIELD_X_JOBGATE:
+	case FIELD_X_REQUEST_ID:
+	case FIELD_X_FORWARDED_FOR:
+	case FIELD_X_FORWARDED_HOST:
+	case FIELD_X_FORWARDED_PREFIX:
+	case FIELD_X_FORWARDED_PROTO:
+	case FIELD_FORWARDED:
+	case FIELD_VIA:
+		return true;
+	case FIELD_OTHER:
+	case FIELD_ACCEPT:
+	case FIELD_CONNECTION:
+	case FIELD_CONTENT_LENGTH:
+	case FIELD_COOKIE:
+	case FIELD_DATE:
+	case FIELD_EXPECT:
+	case FIELD_HOST:
+	case FIELD_HTTP2_SETTINGS:
+	case FIELD_KEEP_ALIVE:
+	case FIELD_ORIGIN:
+	case FIELD_PROXY_AUTHENTICATE:
+	case FIELD_PROXY_AUTHORIZATION:
+	case FIELD_PROXY_CONNECTION:
+	case FIELD_TE:
+	case FIELD_TRACEPARENT:
+	case FIELD_TRAILER:
+	case FIELD_TRANSFER_ENCODING:
+	case FIELD_UPGRADE:
+		break; /* those that are hop-by-hop have been dropped with the framing */
+	}
+	return field->dropped;
+}
+
+static void
+add(struct rewritten *out, struct slice name, struct slice value)
+{
+	out->items[out->extra.count++] = (struct field){.name = name, .value = value};
+}
+
+/* All values of a list field that came in, joined by commas (RFC 9110 section 5.3). */
+static void
+write_list(struct writer *writer, const struct fields *fields, enum field_id id)
+{
+	for (size_t i = 0; i < fields->count; i++) {
+		if (fields->items[i].id != id || fields->items[i].value.len == 0)
+			continue;
+		write_slice(writer, fields->items[i].value);
+		write_literal(writer, ", ");
+	}
+}
+
+/* Start a value in the room for text; end it with value_end. */
+static struct writer
+value_begin(struct rewritten *out)
+{
+	return writer_of(out->text + out->used, sizeof(out->text) - out->used);
+}
+
+static bool
+value_end(struct rewritten *out, struct slice name, const struct writer *writer)
+{
+	struct slice value = {out->text + out->used, (size_t)(writer->at - (out->text + out->used))};
+
+	if (writer->full)
+		return false;
+	out->used += value.len;
+	add(out, name, value);
+	return true;
+}
+
+static bool
+add_forwarded_for(struct rewritten *out, const struct request *request, const struct rewrite *rewrite)
+{
+	struct writer writer = value_begin(out);
+
+	if (rewrite->peer_trusted)
+		write_list(&writer, &request->fields, FIELD_X_FORWARDED_FOR);
+	write_slice(&writer, rewrite->peer);
+	return value_end(out, SLICE("X-Forwarded-For"), &writer);
+}
+
+/* RFC 7239: for=, host= and proto=; an IPv6 address is bracketed and quoted. */
+static bool
+add_forwarded(struct rewritten *out, const struct request *request, const struct rewrite *rewrite)
+{
+	struct writer writer = value_begin(out);
+
+	if (rewrite->peer_trusted)
+		write_list(&writer, &request->fields, FIELD_FORWARDED);
+	if (rewrite->peer_is_unix) {
+		write_literal(&writer, "for=_unix");
+	} else if (memchr(rewrite->peer.at, ':', rewrite->peer.len) != NULL) {
+		write_literal(&writer, "for=\"[");
+		write_slice(&writer, rewrite->peer);
+		write_literal(&writer, "]\"");
+	} else {
+		write_literal(&writer, "for=");
+		write_slice(&writer, rewrite->peer);
+	}
+	if (request->authority.len > 0) {
+		write_literal(&writer, ";host=\"");
+		write_slice(&writer, request->authority);
+		write_literal(&writer, "\"");
+	}
+	if (rewrite->secure)
+		write_literal(&writer, ";proto=https");
+	else
+		write_literal(&writer, ";proto=http");
+	return value_end(out, SLICE("Forwarded"), &writer);
+}
+
+static bool
+add_via(struct rewritten *out, const struct request *request)
+{
+	struct writer writer = value_begin(out);
+
+	write_list(&writer, &request->fields, FIELD_VIA);
+	write_literal(&writer, "1.");
+	write_number(&writer, request->minor);
+	write_literal(&writer, " jobgate");
+	return value_end(out, SLICE("Via"), &writer);
+}
+
+/* What a trusted proxy said of the client's own request, else what we see ourselves. */
+static struct slice
+told_or(const struct request *request, const struct rewrite *rewrite, enum field_id id, struct slice own)
+{
+	struct slice told = {0};
+
+	if (rewrite->peer_trusted)
+		told = field_value(&request->fields, id);
+	return told.len > 0 ? told : own;
+}
+
+bool
+rewrite_request(struct request *request, const struct rewrite *rewrite, struct rewritten *out)
+{
+	struct slice host, prefix;
+	bool fits;
+
+	out->extra = (struct fields){out->items, 0};
+	out->used = 0;
+	for (size_t i = 0; i < request->fields.count; i++)
+		request->fields.items[i].dropped = must_drop(&request->fields.items[i], rewrite);
+
+	add(out, SLICE("X-Jobgate-Job"), rewrite->job);
+	add(out, SLICE("X-Jobgate-Token-Id"), rewrite->token->id);
+	add(out, SLICE("X-Jobgate-Token-Name"), rewrite->token->name);
+	add(out, SLICE("X-Jobgate-Role"), slice_of(jg_role_name(rewrite->token->role)));
+	add(out, SLICE("X-Request-Id"), rewrite->request_id);
+	add(out, SLICE("X-Forwarded-Proto"),
+	    told_or(request, rewrite, FIELD_X_FORWARDED_PROTO,
+		rewrite->secure ? SLICE("https") : SLICE("http")));
+	host = told_or(request, rewrite, FIELD_X_FORWARDED_HOST, request->authority);
+	if (host.len > 0)
+		add(out, SLICE("X-Forwarded-Host"), host);
+	prefix = told_or(request, rewrite, FIELD_X_FORWARDED_PREFIX, rewrite->prefix);
+	if (prefix.len > 0)
+		add(out, SLICE("X-Forwarded-Prefix"), prefix);
+	fits = add_forwarded_for(out, request, rewrite);
+	fits = add_forwarded(out, request, rewrite) && fits;
+	fits = add_via(out, request) && fits;
+	return fits;
+}

@@ -1,0 +1,50 @@
+/* rewrite.h - the fields a backend gets to see: what is taken away, what is added. */
+#ifndef JOBGATE_REWRITE_H
+#define JOBGATE_REWRITE_H
+
+#include <sys/socket.h>
+
+#include "jobgate/message.h"
+#include "jobgate/token.h"
+
+#define REWRITE_FIELDS_MAX 12
+#define REWRITE_TEXT_MAX (48 * 1024)
+
+/* Facts that are not in the request. */
+struct rewrite {
+	bool forward_token; /* leave Authorization as it is */
+	bool peer_trusted;  /* the client is a proxy whose word counts */
+	bool secure;        /* the request came over TLS */
+	struct slice peer;  /* its address as text, without port; IPv6 without brackets */
+	bool peer_is_unix;
+	struct slice request_id;
+	struct slice job;
+	struct slice prefix; /* path form: what was taken off the path */
+	const struct token *token;
+};
+
+/* What is added: the fields, and room for those values that are put together. */
+struct rewritten {
+	struct field items[REWRITE_FIELDS_MAX];
+	struct fields extra;
+	size_t used;
+	char text[REWRITE_TEXT_MAX];
+};
+
+/*
+ * Mark the request's fields that must not reach the backend as dropped (our
+ * token, every X-Jobgate-*, names in disguise, forwarding fields that are set
+ * anew), and list in out->extra those that the gateway adds. False when they do
+ * not fit (431): a trusted proxy's chain of addresses is too long.
+ */
+bool rewrite_request(struct request *request, const struct rewrite *rewrite, struct rewritten *out);
+
+/*
+ * The id that a trusted proxy has given the request, or an empty slice.
+ */
+struct slice rewrite_request_id(const struct request *request, bool peer_trusted);
+
+/* The value of the first field with this id; an empty slice with at NULL when there is none. */
+struct slice field_value(const struct fields *fields, enum field_id id);
+
+#endif

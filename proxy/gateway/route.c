@@ -1,0 +1,72 @@
+/* route.c - host form, path form and fixed job. */
+#include "gateway/route.h"
+
+#include "jobgate/job.h"
+
+/* The host of an authority: without a port, and without the dot of a fully qualified name. */
+static struct slice
+host_of(struct slice authority)
+{
+	struct slice host = authority;
+	const char *colon;
+
+	if (host.len > 0 && host.at[0] == '[')
+		return host;
+	colon = host.len > 0 ? memchr(host.at, ':', host.len) : NULL;
+	if (colon != NULL)
+		host.len = (size_t)(colon - host.at);
+	if (host.len > 0 && host.at[host.len - 1] == '.')
+		host.len--;
+	return host;
+}
+
+/* True when host lies under the domain; *label is then what stands before it. */
+static bool
+under_domain(struct slice host, struct slice domain, struct slice *label)
+{
+	struct slice tail;
+
+	if (host.len <= domain.len + 1)
+		return false;
+	tail = slice_after(host, host.len - domain.len);
+	if (!slice_equal_nocase(tail, domain) || tail.at[-1] != '.')
+		return false;
+	*label = (struct slice){host.at, host.len - domain.len - 1};
+	return true;
+}
+
+/* "/jobs/<id>" or "/jobs/<id>/rest". */
+static bool
+path_form(struct slice prefix, struct slice path, struct route *out)
+{
+	struct slice rest;
+	const char *slash;
+
+	if (!slice_starts_with(path, prefix) || path.len <= prefix.len || path.at[prefix.len] != '/')
+		return false;
+	rest = slice_after(path, prefix.len + 1);
+	slash = memchr(rest.at, '/', rest.len);
+	out->job = (struct slice){rest.at, slash != NULL ? (size_t)(slash - rest.at) : rest.len};
+	out->prefix = (struct slice){path.at, prefix.len + 1 + out->job.len};
+	out->path = slash != NULL ? slice_after(path, out->prefix.len) : SLICE("/");
+	return true;
+}
+
+void
+route_find(
+    const struct route_forms *forms, struct slice authority, struct slice path, struct route *out)
+{
+	struct slice label;
+
+	*out = (struct route){.path = path};
+	if (forms->fixed != NULL) {
+		out->job = slice_of(forms->fixed);
+		out->names_job = true;
+		return;
+	}
+	if (forms->domain != NULL && under_domain(host_of(authority), slice_of(forms->domain), &label))
+		out->job = label;
+	else if (forms->prefix == NULL || !path_form(slice_of(forms->prefix), path, out))
+		return;
+	out->names_job = jg_job_id_valid(out->job);
+}

@@ -1,0 +1,30 @@
+/* route.h - which job a request is for. */
+#ifndef JOBGATE_ROUTE_H
+#define JOBGATE_ROUTE_H
+
+#include "jobgate/message.h"
+
+/* The forms of job URLs that are in use; each may be NULL. */
+struct route_forms {
+	const char *domain; /* <job>.<domain> */
+	const char *prefix; /* <prefix>/<job>/rest */
+	const char *fixed;  /* every request is for this job */
+};
+
+struct route {
+	bool names_job;
+	struct slice job;    /* a valid id; points into authority, path or forms */
+	struct slice prefix; /* path form: what was taken off the path, "/jobs/<job>"; else empty */
+	struct slice path;   /* what the backend gets to see; points into path, or is "/" */
+};
+
+/*
+ * Find the job. authority is the request's host[:port], path its path with dot
+ * segments resolved. A host under the domain decides by itself, so that one job's
+ * host can never reach another job by its path; the path form is for all other
+ * hosts. No job: names_job is false.
+ */
+void route_find(
+    const struct route_forms *forms, struct slice authority, struct slice path, struct route *out);
+
+#endif

@@ -1,0 +1,47 @@
+/* sender.h - the sending half of an HTTP/1 connection: heads and content in, bytes out. */
+#ifndef JOBGATE_SENDER_H
+#define JOBGATE_SENDER_H
+
+#include "http/body.h"
+#include "jobgate/message.h"
+#include "net/buffer.h"
+#include "net/conn.h"
+
+/*
+ * Small pieces gather in `out` and leave together by sender_flush; large ones go
+ * out from where they lie, behind what `out` holds, in one system call.
+ */
+struct sender {
+	struct conn *conn;
+	struct buffer_pool *buffers;
+	struct buffer *out; /* to be sent; NULL when there is nothing */
+	enum body_kind framing;
+	uint64_t chunk_left; /* of a chunk whose size has been sent already */
+	bool failed;         /* the connection took an error: everything is swallowed */
+	uint64_t sent;       /* bytes that the kernel took, since the connection was made */
+};
+
+/* Append bytes as they are (a head). False when memory is short. */
+bool sender_append(struct sender *sender, struct slice text);
+
+/* Send content in the framing set; returns how many bytes of it were taken. */
+size_t sender_content(struct sender *sender, struct slice data);
+
+/* End the content: the last chunk with its trailers, where the framing has one. */
+bool sender_end(struct sender *sender, const struct fields *trailers);
+
+/* Send what gathered. IO_OK: all of it is gone. */
+enum io sender_flush(struct sender *sender);
+
+static inline bool
+sender_pending(const struct sender *sender)
+{
+	return buffer_len(sender->out) > 0;
+}
+
+/* Before control goes back to the loop: hold no more memory than there are bytes. */
+void sender_settle(struct sender *sender);
+
+void sender_clear(struct sender *sender);
+
+#endif

@@ -1,0 +1,65 @@
+/* state.h - what the files of this room share: one worker's data path. */
+#ifndef JOBGATE_GATEWAY_STATE_H
+#define JOBGATE_GATEWAY_STATE_H
+
+#include "gateway/gateway.h"
+#include "gateway/request_id.h"
+#include "gateway/rewrite.h"
+#include "http/head.h"
+#include "http/write.h"
+#include "jobgate/exchange.h"
+#include "net/buffer.h"
+#include "net/slab.h"
+#include "net/tls.h"
+
+struct downstream;
+struct pool;
+
+LIST_HEAD(downstream_list, downstream);
+
+/* Idle objects kept of each kind: more than a busy worker turns over, small next to its connections. */
+#define SLAB_KEEP 1024
+
+/*
+ * Room in which one head is taken apart and put together. It is used from the
+ * moment a head is complete until it has been written anew, never across turns
+ * of the loop, so one for each worker is enough.
+ */
+struct scratch {
+	struct request_head request_head;
+	struct response_head response_head;
+	struct request request;
+	struct rewritten rewritten;
+	char path[BUFFER_LARGE];
+	char wire[2 * BUFFER_LARGE];
+	struct field trailers[HEAD_FIELDS_MAX];
+};
+
+struct gateway {
+	struct gateway_options options;
+	struct loop *loop;
+	struct directory *directory;
+	struct resolver *resolver;
+	struct worker_stats *stats;
+	struct access_log *access_log;
+	const struct log *log;
+
+	struct buffer_pool *buffers;
+	struct slab downstreams, upstreams, exchanges;
+	struct pool *pool;
+	struct tls_client *tls;
+	struct request_ids ids;
+
+	struct downstream_list connections;
+	size_t connection_count;
+	bool draining;
+
+	int64_t date_second; /* the Unix time that `date` says */
+	char date[HTTP_DATE_LEN];
+	struct scratch scratch;
+};
+
+/* The Date of now, made once a second. */
+struct slice gateway_date(struct gateway *gateway);
+
+#endif

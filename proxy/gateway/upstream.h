@@ -1,0 +1,99 @@
+/* upstream.h - one connection to a job's backend, speaking HTTP/1. */
+#ifndef JOBGATE_UPSTREAM_H
+#define JOBGATE_UPSTREAM_H
+
+#include "gateway/receiver.h"
+#include "gateway/sender.h"
+#include "gateway/state.h"
+
+struct backend;
+
+enum upstream_state {
+	UPSTREAM_RESOLVING,  /* waits for the addresses of the backend's name */
+	UPSTREAM_CONNECTING, /* waits for connect(2) to one of them */
+	UPSTREAM_SECURING,   /* waits for the TLS handshake */
+	UPSTREAM_WAITING,    /* serves an exchange; waits for the head of its answer */
+	UPSTREAM_RELAYING,   /* serves an exchange; the content of the answer is coming */
+	UPSTREAM_IDLE,       /* in the pool; waits for the next exchange, or for its end */
+	UPSTREAM_FAILED,     /* no address is left; waits for the end of the turn to say so */
+	UPSTREAM_CLOSED,     /* waits for the end of the turn to be freed */
+};
+
+/* Why a connection to a backend failed its exchange. */
+enum upstream_failure {
+	UPSTREAM_NO_ADDRESS,      /* its name does not resolve */
+	UPSTREAM_NOT_ALLOWED,     /* the guard refused every address */
+	UPSTREAM_CONNECT_FAILED,  /* none of its addresses took the connection */
+	UPSTREAM_CONNECT_TIMEOUT,
+	UPSTREAM_BROKEN,          /* closed or reset before its answer was complete */
+	UPSTREAM_BAD_ANSWER,      /* not HTTP as we understand it */
+};
+
+struct upstream {
+	struct conn conn;
+	struct gateway *gateway;
+	struct backend *backend;
+	struct exchange *exchange; /* NULL unless it serves one */
+	enum upstream_state state;
+	struct receiver receiver;
+	struct sender sender;
+	struct timer timer;  /* connecting, or idle */
+	struct task burial;  /* frees it */
+	struct task carry_on; /* goes on with an answer whose share of this turn was used up */
+	TAILQ_ENTRY(upstream) link; /* in the list of idle, of resolving or of failed ones */
+	unsigned char address_index; /* the next address to try */
+	bool reused;      /* has served an exchange before this one */
+	bool keep_alive;  /* the answer lets the connection live on */
+	bool answer_begun; /* bytes of an answer have come for this exchange */
+	bool tunnel;
+	bool tunnel_shut;  /* our side of the tunnel is to end, after what is pending */
+	bool tunnel_ended; /* the backend has ended its side of the tunnel */
+	enum method_id method; /* of the request, which decides on the answer's framing */
+	struct slice upgrade_asked; /* one of the configured protocols, or empty */
+	enum upstream_failure failure; /* of the last address tried */
+};
+
+/*
+ * Write a request's head as the backend is to see it into scratch->wire:
+ * request line under the job's base, Host, the fields not dropped, the extra
+ * ones, and framing. Returns its length, 0 when it does not fit.
+ */
+size_t upstream_write_head(struct gateway *gateway, const struct request *request,
+    const struct fields *extra, const struct job_url *target);
+
+/* What must be known of a request to send its content and to read its answer. */
+struct upstream_request {
+	enum method_id method_id;
+	enum content content;
+	struct slice upgrade; /* one of the configured protocols, or empty */
+};
+
+/*
+ * Serve an exchange on a connection that is up: take the head to be sent.
+ * Content may follow; upstream_flush sends.
+ */
+void upstream_begin(
+    struct upstream *upstream, struct slice head, const struct upstream_request *request);
+
+/* Content of the request. Returns how many bytes were taken. */
+size_t upstream_content(struct upstream *upstream, struct slice data);
+void upstream_content_end(struct upstream *upstream, const struct fields *trailers);
+void upstream_flush(struct upstream *upstream);
+
+/* Go on with the answer: the client's end can take content again. */
+void upstream_pump(struct upstream *upstream);
+
+/* The exchange is over: back to the pool if the connection may be used again, else closed. */
+void upstream_release(struct upstream *upstream, bool reusable);
+
+/*
+ * Parse a trailer section into scratch, marking what may not travel on as
+ * dropped. *out, or NULL when it breaks the rules.
+ */
+const struct fields *trailers_take(
+    struct gateway *gateway, struct slice section, struct fields *out);
+
+/* Close at once; freed at the end of the turn. */
+void upstream_close(struct upstream *upstream);
+
+#endif

@@ -1,0 +1,23 @@
+/* bytes.h - which bytes may stand where in HTTP/1 (RFC 9110 section 5.6, RFC 3986 section 2). */
+#ifndef JOBGATE_HTTP_BYTES_H
+#define JOBGATE_HTTP_BYTES_H
+
+#include <stdbool.h>
+
+enum byte_class {
+	BYTE_TOKEN = 1,  /* tchar */
+	BYTE_VALUE = 2,  /* field-vchar, SP and HTAB: what a field's value holds */
+	BYTE_TARGET = 4, /* unreserved, sub-delims, ':' '@' '/' '?' and '%': a path with its query */
+	BYTE_HOST = 8,   /* letters, digits, '-' '.' '_' */
+	BYTE_HEX = 16,
+};
+
+extern const unsigned char byte_classes[256];
+
+static inline bool
+byte_is(unsigned char c, enum byte_class class)
+{
+	return (byte_classes[c] & class) != 0;
+}
+
+#endif

@@ -1,0 +1,204 @@
+/* fields.c - field lines, their names, and lists in their values. */
+#include "http/bytes.h"
+#include "http/head.h"
+
+bool
+is_token(struct slice text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (!byte_is((unsigned char)text.at[i], BYTE_TOKEN))
+			return false;
+	return text.len > 0;
+}
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static struct slice
+trim(struct slice text)
+{
+	while (text.len > 0 && is_blank(text.at[0]))
+		text = slice_after(text, 1);
+	while (text.len > 0 && is_blank(text.at[text.len - 1]))
+		text.len--;
+	return text;
+}
+
+/* "name: value" without its line end. False when it breaks the rules; a folded line has no name. */
+static bool
+parse_line(struct slice line, struct field *out)
+{
+	size_t colon = 0;
+
+	while (colon < line.len && byte_is((unsigned char)line.at[colon], BYTE_TOKEN))
+		colon++;
+	if (colon == 0 || colon == line.len || line.at[colon] != ':')
+		return false;
+	out->name = (struct slice){line.at, colon};
+	out->value = slice_after(line, colon + 1);
+	for (size_t i = 0; i < out->value.len; i++)
+		if (!byte_is((unsigned char)out->value.at[i], BYTE_VALUE))
+			return false;
+	out->value = trim(out->value);
+	out->id = field_identify(out->name);
+	out->dropped = false;
+	return true;
+}
+
+enum head_status
+fields_parse(struct slice section, struct field *out, size_t cap, size_t *count)
+{
+	*count = 0;
+	for (;;) {
+		const char *lf = section.len > 0 ? memchr(section.at, '\n', section.len) : NULL;
+		struct slice line;
+
+		if (lf == NULL || lf == section.at || lf[-1] != '\r')
+			return HEAD_BAD;
+		line = (struct slice){section.at, (size_t)(lf - section.at) - 1};
+		section = slice_after(section, line.len + 2);
+		if (line.len == 0)
+			return section.len == 0 ? HEAD_COMPLETE : HEAD_BAD;
+		if (*count == cap)
+			return HEAD_TOO_LARGE;
+		if (!parse_line(line, &out[*count]))
+			return HEAD_BAD;
+		++*count;
+	}
+}
+
+struct known_field {
+	struct slice name;
+	enum field_id id;
+};
+
+/* Sorted by length, so that a name is compared with few others. */
+static const struct known_field known_fields[] = {
+    {SLICE("te"), FIELD_TE},
+    {SLICE("via"), FIELD_VIA},
+    {SLICE("date"), FIELD_DATE},
+    {SLICE("host"), FIELD_HOST},
+    {SLICE("accept"), FIELD_ACCEPT},
+    {SLICE("cookie"), FIELD_COOKIE},
+    {SLICE("expect"), FIELD_EXPECT},
+    {SLICE("origin"), FIELD_ORIGIN},
+    {SLICE("trailer"), FIELD_TRAILER},
+    {SLICE("upgrade"), FIELD_UPGRADE},
+    {SLICE("forwarded"), FIELD_FORWARDED},
+    {SLICE("connection"), FIELD_CONNECTION},
+    {SLICE("keep-alive"), FIELD_KEEP_ALIVE},
+    {SLICE("traceparent"), FIELD_TRACEPARENT},
+    {SLICE("x-request-id"), FIELD_X_REQUEST_ID},
+    {SLICE("authorization"), FIELD_AUTHORIZATION},
+    {SLICE("content-length"), FIELD_CONTENT_LENGTH},
+    {SLICE("http2-settings"), FIELD_HTTP2_SETTINGS},
+    {SLICE("x-forwarded-for"), FIELD_X_FORWARDED_FOR},
+    {SLICE("proxy-connection"), FIELD_PROXY_CONNECTION},
+    {SLICE("x-forwarded-host"), FIELD_X_FORWARDED_HOST},
+    {SLICE("transfer-encoding"), FIELD_TRANSFER_ENCODING},
+    {SLICE("x-forwarded-proto"), FIELD_X_FORWARDED_PROTO},
+    {SLICE("proxy-authenticate"), FIELD_PROXY_AUTHENTICATE},
+    {SLICE("x-forwarded-prefix"), FIELD_X_FORWARDED_PREFIX},
+    {SLICE("proxy-authorization"), FIELD_PROXY_AUTHORIZATION},
+};
+#define KNOWN_FIELDS (sizeof(known_fields) / sizeof(known_fields[0]))
+#define KNOWN_NAME_MAX 19
+
+/* Where in known_fields the names of each length begin. */
+static const unsigned char first_of_length[KNOWN_NAME_MAX + 2] = {
+    0, 0, 0, 1, 2, 4, 4, 8, 10, 10, 11, 13, 14, 15, 16, 18, 19, 21, 23, 25, 26};
+
+#define OUR_PREFIX SLICE("x-jobgate-")
+
+static enum field_id
+identify_plain(struct slice name)
+{
+	if (name.len > OUR_PREFIX.len &&
+	    slice_equal_nocase((struct slice){name.at, OUR_PREFIX.len}, OUR_PREFIX))
+		return FIELD_X_JOBGATE;
+	if (name.len > KNOWN_NAME_MAX)
+		return FIELD_OTHER;
+	for (size_t i = first_of_length[name.len]; i < first_of_length[name.len + 1]; i++)
+		if (slice_equal_nocase(name, known_fields[i].name))
+			return known_fields[i].id;
+	return FIELD_OTHER;
+}
+
+/*
+ * Backends behind CGI-like interfaces read '-' and '_' in a name alike
+ * (X_Forwarded_For becomes HTTP_X_FORWARDED_FOR as well), so a name that differs only
+ * there could pass for one that the gateway vouches for.
+ */
+static enum field_id
+identify_disguised(struct slice name)
+{
+	char plain[KNOWN_NAME_MAX + 1];
+	size_t len = name.len < sizeof(plain) ? name.len : sizeof(plain);
+
+	for (size_t i = 0; i < len; i++)
+		plain[i] = name.at[i] == '_' ? '-' : name.at[i];
+	return identify_plain((struct slice){plain, len}) == FIELD_OTHER ? FIELD_OTHER
+									 : FIELD_DISGUISED;
+}
+
+enum field_id
+field_identify(struct slice name)
+{
+	if (memchr(name.at, '_', name.len) != NULL)
+		return identify_disguised(name);
+	return identify_plain(name);
+}
+
+bool
+field_allowed_in_trailer(enum field_id id, struct slice name)
+{
+	static const struct slice refused[] = {
+	    SLICE("age"), SLICE("authentication-info"), SLICE("cache-control"),
+	    SLICE("content-encoding"), SLICE("content-location"), SLICE("content-range"),
+	    SLICE("content-type"), SLICE("expires"), SLICE("if-match"), SLICE("if-modified-since"),
+	    SLICE("if-none-match"), SLICE("if-range"), SLICE("if-unmodified-since"),
+	    SLICE("location"), SLICE("max-forwards"), SLICE("pragma"),
+	    SLICE("proxy-authentication-info"), SLICE("range"), SLICE("retry-after"),
+	    SLICE("set-cookie"), SLICE("vary"), SLICE("warning"), SLICE("www-authenticate"),
+	};
+
+	if (id != FIELD_OTHER)
+		return false;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		if (slice_equal_nocase(name, refused[i]))
+			return false;
+	return true;
+}
+
+/* The length of the next member of a list, up to a comma outside quoted strings. */
+static size_t
+member_len(struct slice text)
+{
+	bool quoted = false;
+	size_t i;
+
+	for (i = 0; i < text.len && (quoted || text.at[i] != ','); i++) {
+		if (text.at[i] == '"')
+			quoted = !quoted;
+		else if (quoted && text.at[i] == '\\' && i + 1 < text.len)
+			i++;
+	}
+	return i;
+}
+
+bool
+list_next(struct slice *rest, struct slice *member)
+{
+	while (rest->len > 0) {
+		size_t len = member_len(*rest);
+
+		*member = trim((struct slice){rest->at, len});
+		*rest = slice_after(*rest, len < rest->len ? len + 1 : len);
+		if (member->len > 0)
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,237 @@
+/* framing.c - the fields that frame a message and govern its connection. */
+#include "http/framing.h"
+
+#include "http/target.h"
+
+/* What the framing fields of a head say, requests and answers alike. */
+struct framing_fields {
+	const struct field *length, *coding, *host, *expect, *upgrade;
+	unsigned length_count, coding_count, host_count, expect_count, upgrade_count;
+	bool close, keep_alive, connection_upgrade; /* members of Connection */
+};
+
+static void
+note(const struct field *field, const struct field **first, unsigned *count)
+{
+	if ((*count)++ == 0)
+		*first = field;
+}
+
+/* Mark the fields of this name as dropped: Connection has listed them. */
+static void
+drop_listed(struct fields fields, struct slice name)
+{
+	for (size_t i = 0; i < fields.count; i++)
+		if (slice_equal_nocase(fields.items[i].name, name))
+			fields.items[i].dropped = true;
+}
+
+static enum framing_error
+read_connection(struct fields fields, struct slice value, struct framing_fields *out)
+{
+	struct slice member;
+
+	while (list_next(&value, &member)) {
+		if (!is_token(member))
+			return FRAMING_BAD_CONNECTION;
+		if (slice_equal_nocase(member, SLICE("close")))
+			out->close = true;
+		else if (slice_equal_nocase(member, SLICE("keep-alive")))
+			out->keep_alive = true;
+		else if (slice_equal_nocase(member, SLICE("upgrade")))
+			out->connection_upgrade = true;
+		else
+			drop_listed(fields, member);
+	}
+	return FRAMING_OK;
+}
+
+/* Go over all fields once, noting what frames the message and dropping what is hop-by-hop. */
+static enum framing_error
+read_fields(struct fields fields, struct framing_fields *out)
+{
+	enum framing_error error = FRAMING_OK;
+
+	*out = (struct framing_fields){0};
+	for (size_t i = 0; i < fields.count && error == FRAMING_OK; i++) {
+		struct field *field = &fields.items[i];
+
+		switch (field->id) {
+		case FIELD_CONNECTION:
+			error = read_connection(fields, field->value, out);
+			field->dropped = true;
+			break;
+		case FIELD_CONTENT_LENGTH:
+			note(field, &out->length, &out->length_count);
+			field->dropped = true;
+			break;
+		case FIELD_TRANSFER_ENCODING:
+			note(field, &out->coding, &out->coding_count);
+			field->dropped = true;
+			break;
+		case FIELD_HOST:
+			note(field, &out->host, &out->host_count);
+			field->dropped = true;
+			break;
+		case FIELD_EXPECT:
+			note(field, &out->expect, &out->expect_count);
+			field->dropped = true;
+			break;
+		case FIELD_UPGRADE:
+			note(field, &out->upgrade, &out->upgrade_count);
+			field->dropped = true;
+			break;
+		case FIELD_HTTP2_SETTINGS:
+		case FIELD_KEEP_ALIVE:
+		case FIELD_PROXY_AUTHENTICATE:
+		case FIELD_PROXY_AUTHORIZATION:
+		case FIELD_PROXY_CONNECTION:
+		case FIELD_TE:
+			field->dropped = true;
+			break;
+		case FIELD_OTHER:
+		case FIELD_ACCEPT:
+		case FIELD_AUTHORIZATION:
+		case FIELD_COOKIE:
+		case FIELD_DATE:
+		case FIELD_DISGUISED:
+		case FIELD_FORWARDED:
+		case FIELD_ORIGIN:
+		case FIELD_TRACEPARENT:
+		case FIELD_TRAILER:
+		case FIELD_VIA:
+		case FIELD_X_FORWARDED_FOR:
+		case FIELD_X_FORWARDED_HOST:
+		case FIELD_X_FORWARDED_PREFIX:
+		case FIELD_X_FORWARDED_PROTO:
+		case FIELD_X_JOBGATE:
+		case FIELD_X_REQUEST_ID:
+			break;
+		}
+	}
+	return error;
+}
+
+/* 1*DIGIT, at most 2^63 - 1. */
+static bool
+parse_length(struct slice text, uint64_t *out)
+{
+	uint64_t length = 0;
+
+	if (text.len == 0)
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned digit = (unsigned)(unsigned char)text.at[i] - '0';
+
+		if (digit > 9 || length > (INT64_MAX - digit) / 10)
+			return false;
+		length = length * 10 + digit;
+	}
+	*out = length;
+	return true;
+}
+
+/* The one framing of a message; where nothing is said, *body stays as it is. */
+static enum framing_error
+read_framing(
+    const struct framing_fields *fields, unsigned minor, enum body_kind *body, uint64_t *length)
+{
+	if (fields->coding_count > 0 && fields->length_count > 0)
+		return FRAMING_CONFLICT;
+	if (fields->coding_count > 0) {
+		if (fields->coding_count > 1 || minor == 0 ||
+		    !slice_equal_nocase(fields->coding->value, SLICE("chunked")))
+			return FRAMING_BAD_CODING;
+		*body = BODY_CHUNKED;
+	} else if (fields->length_count > 0) {
+		if (fields->length_count > 1 || !parse_length(fields->length->value, length))
+			return FRAMING_BAD_LENGTH;
+		*body = BODY_LENGTH;
+	}
+	return FRAMING_OK;
+}
+
+/* RFC 9112 section 9.3. */
+static bool
+stays_alive(const struct framing_fields *fields, unsigned minor)
+{
+	return !fields->close && (minor > 0 || fields->keep_alive);
+}
+
+/* The first protocol that Upgrade names, where Connection lists it. */
+static struct slice
+upgrade_of(const struct framing_fields *fields)
+{
+	struct slice rest, member;
+
+	if (!fields->connection_upgrade || fields->upgrade_count != 1)
+		return (struct slice){0};
+	rest = fields->upgrade->value;
+	return list_next(&rest, &member) ? member : (struct slice){0};
+}
+
+enum framing_error
+request_framing(struct request_head *head, struct request_framing *out)
+{
+	struct framing_fields fields;
+	struct authority authority;
+	enum framing_error error =
+	    read_fields((struct fields){head->fields, head->field_count}, &fields);
+
+	*out = (struct request_framing){.body = BODY_NONE};
+	if (error == FRAMING_OK)
+		error = read_framing(&fields, head->minor, &out->body, &out->length);
+	if (error != FRAMING_OK)
+		return error;
+	if (fields.host_count > 1 || (fields.host_count == 0 && head->minor > 0))
+		return FRAMING_BAD_HOST;
+	if (fields.host_count == 1) {
+		if (!authority_parse(fields.host->value, &authority))
+			return FRAMING_BAD_HOST;
+		out->host = fields.host->value;
+	}
+	if (fields.expect_count > 0 && head->minor > 0) { /* RFC 9110 section 10.1.1: 1.0 knows none */
+		if (fields.expect_count > 1 ||
+		    !slice_equal_nocase(fields.expect->value, SLICE("100-continue")))
+			return FRAMING_BAD_EXPECT;
+		out->expect_continue = true;
+	}
+	out->keep_alive = stays_alive(&fields, head->minor);
+	if (head->minor > 0)
+		out->upgrade = upgrade_of(&fields);
+	return FRAMING_OK;
+}
+
+/* Content never follows these, whatever their fields say (RFC 9112 section 6.3). */
+static bool
+has_no_content(unsigned status, enum method_id method)
+{
+	return method == METHOD_HEAD || status < 200 || status == 204 || status == 304;
+}
+
+enum framing_error
+response_framing(
+    struct response_head *head, enum method_id method, struct response_framing *out)
+{
+	struct framing_fields fields;
+	enum framing_error error =
+	    read_fields((struct fields){head->fields, head->field_count}, &fields);
+
+	*out = (struct response_framing){.body = BODY_UNTIL_CLOSE};
+	if (error == FRAMING_OK)
+		error = read_framing(&fields, head->minor, &out->body, &out->length);
+	if (error != FRAMING_OK)
+		return error;
+	out->length_known = out->body == BODY_LENGTH && head->status >= 200 && head->status != 204;
+	out->keep_alive = stays_alive(&fields, head->minor);
+	if (has_no_content(head->status, method))
+		out->body = BODY_NONE;
+	else if (out->body == BODY_UNTIL_CLOSE)
+		out->keep_alive = false;
+	if (head->status == 101) {
+		out->upgrade = upgrade_of(&fields);
+		if (out->upgrade.len == 0)
+			return FRAMING_BAD_UPGRADE;
+	}
+	return FRAMING_OK;
+}

@@ -1,0 +1,217 @@
+/* head.c - finding and parsing the heads of requests and answers. */
+#include "http/head.h"
+
+#include "http/bytes.h"
+
+/* What a request line holds besides its target: a method of reasonable length, two spaces, the version. */
+#define METHOD_MAX 64
+#define START_LINE_EXTRA (METHOD_MAX + 2 + 8)
+
+/* A line of the head, from `line` to its LF at `lf`: must end in CR LF and hold no other CR and no NUL. */
+static bool
+line_is_clean(struct slice bytes, size_t line, size_t lf)
+{
+	if (lf == line || bytes.at[lf - 1] != '\r')
+		return false;
+	return memchr(bytes.at + line, '\r', lf - line) == bytes.at + lf - 1 &&
+	    memchr(bytes.at + line, 0, lf - line) == NULL;
+}
+
+/* What has come of a line that is not complete: a CR may stand only at its very end. */
+static bool
+partial_is_clean(struct slice bytes, size_t line)
+{
+	struct slice rest = slice_after(bytes, line);
+	const char *cr;
+
+	if (rest.len == 0)
+		return true;
+	cr = memchr(rest.at, '\r', rest.len);
+	return (cr == NULL || cr == rest.at + rest.len - 1) && memchr(rest.at, 0, rest.len) == NULL;
+}
+
+/* Too long already, though not complete? */
+static enum head_status
+check_room(struct slice bytes, size_t start, size_t scanned, bool is_request,
+    const struct head_limits *limits)
+{
+	bool in_start_line = is_request && scanned == start;
+
+	if (in_start_line && bytes.len - start > limits->target_bytes + START_LINE_EXTRA)
+		return HEAD_TARGET_TOO_LONG;
+	if (bytes.len - start > limits->head_bytes)
+		return HEAD_TOO_LARGE;
+	return HEAD_INCOMPLETE;
+}
+
+enum head_status
+head_find(struct slice bytes, bool is_request, const struct head_limits *limits, size_t *scanned,
+    size_t *start, size_t *end)
+{
+	/* *scanned stands at the beginning of the first line not known to be complete. */
+	size_t line = *scanned;
+
+	*start = is_request && bytes.len >= 2 && memcmp(bytes.at, "\r\n", 2) == 0 ? 2 : 0;
+	if (line < *start)
+		line = *start;
+	for (;;) {
+		const char *lf = bytes.len > line ? memchr(bytes.at + line, '\n', bytes.len - line) : NULL;
+		size_t at;
+
+		if (lf == NULL) {
+			*scanned = line;
+			if (!partial_is_clean(bytes, line))
+				return HEAD_BAD;
+			return check_room(bytes, *start, line, is_request, limits);
+		}
+		at = (size_t)(lf - bytes.at);
+		if (!line_is_clean(bytes, line, at))
+			return HEAD_BAD;
+		if (at + 1 - *start > limits->head_bytes)
+			return is_request && line == *start ? HEAD_TARGET_TOO_LONG : HEAD_TOO_LARGE;
+		if (at == line + 1) { /* the empty line */
+			*end = at + 1;
+			return line == *start ? HEAD_BAD : HEAD_COMPLETE;
+		}
+		line = at + 1;
+	}
+}
+
+static enum method_id
+method_identify(struct slice method)
+{
+	static const struct {
+		struct slice name;
+		enum method_id id;
+	} known[] = {
+	    {SLICE("GET"), METHOD_GET},
+	    {SLICE("HEAD"), METHOD_HEAD},
+	    {SLICE("POST"), METHOD_POST},
+	    {SLICE("PUT"), METHOD_PUT},
+	    {SLICE("DELETE"), METHOD_DELETE},
+	    {SLICE("PATCH"), METHOD_PATCH},
+	    {SLICE("OPTIONS"), METHOD_OPTIONS},
+	    {SLICE("TRACE"), METHOD_TRACE},
+	    {SLICE("CONNECT"), METHOD_CONNECT},
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (slice_equal(method, known[i].name))
+			return known[i].id;
+	return METHOD_OTHER;
+}
+
+/* "HTTP/1.1" or "HTTP/1.0"; another version that is well-formed is told apart from garbage. */
+static enum head_status
+parse_version(struct slice text, unsigned *minor)
+{
+	if (text.len != 8 || memcmp(text.at, "HTTP/", 5) != 0 || text.at[6] != '.' ||
+	    text.at[5] < '0' || text.at[5] > '9' || text.at[7] < '0' || text.at[7] > '9')
+		return HEAD_BAD;
+	if (text.at[5] != '1' || text.at[7] > '1')
+		return HEAD_BAD_VERSION;
+	*minor = (unsigned)(text.at[7] - '0');
+	return HEAD_COMPLETE;
+}
+
+/* The first line of head without its CR LF, and what comes after it. The head is known to have one. */
+static struct slice
+first_line(struct slice head, struct slice *rest)
+{
+	size_t end = (size_t)((const char *)memchr(head.at, '\n', head.len) - head.at);
+
+	*rest = slice_after(head, end + 1);
+	return (struct slice){head.at, end - 1};
+}
+
+static enum head_status
+parse_request_line(
+    struct slice line, const struct head_limits *limits, struct request_head *out)
+{
+	const char *first = memchr(line.at, ' ', line.len);
+	const char *second;
+	struct slice rest;
+	enum head_status status;
+
+	if (first == NULL)
+		return HEAD_BAD;
+	out->method = (struct slice){line.at, (size_t)(first - line.at)};
+	if (!is_token(out->method) || out->method.len > METHOD_MAX)
+		return HEAD_BAD;
+	rest = slice_after(line, out->method.len + 1);
+	second = rest.len > 0 ? memchr(rest.at, ' ', rest.len) : NULL;
+	if (second == NULL || second == rest.at)
+		return HEAD_BAD;
+	out->target = (struct slice){rest.at, (size_t)(second - rest.at)};
+	status = parse_version(slice_after(rest, out->target.len + 1), &out->minor);
+	if (status != HEAD_COMPLETE)
+		return status;
+	if (out->target.len > limits->target_bytes)
+		return HEAD_TARGET_TOO_LONG;
+	out->method_id = method_identify(out->method);
+	return HEAD_COMPLETE;
+}
+
+/* The section must be lines that end in CR LF, the last one empty: what head_find has found. */
+static bool
+is_section(struct slice head)
+{
+	return head.len >= 4 && memcmp(head.at + head.len - 4, "\r\n\r\n", 4) == 0;
+}
+
+enum head_status
+head_parse_request(
+    struct slice head, const struct head_limits *limits, struct request_head *out)
+{
+	struct slice section, line;
+	enum head_status status;
+
+	if (!is_section(head))
+		return HEAD_BAD;
+	line = first_line(head, &section);
+	status = parse_request_line(line, limits, out);
+	if (status != HEAD_COMPLETE)
+		return status;
+	return fields_parse(section, out->fields, limits->fields, &out->field_count);
+}
+
+/* "HTTP/1.1 200 OK"; the space before an empty reason is missing from some servers' answers. */
+static enum head_status
+parse_status_line(struct slice line, struct response_head *out)
+{
+	struct slice reason;
+
+	if (line.len < 12 || parse_version((struct slice){line.at, 8}, &out->minor) != HEAD_COMPLETE ||
+	    line.at[8] != ' ')
+		return HEAD_BAD;
+	out->status = 0;
+	for (size_t i = 9; i < 12; i++) {
+		if (line.at[i] < '0' || line.at[i] > '9')
+			return HEAD_BAD;
+		out->status = out->status * 10 + (unsigned)(line.at[i] - '0');
+	}
+	if (out->status < 100 || out->status > 599 || (line.len > 12 && line.at[12] != ' '))
+		return HEAD_BAD;
+	reason = slice_after(line, line.len > 12 ? 13 : 12);
+	for (size_t i = 0; i < reason.len; i++)
+		if (!byte_is((unsigned char)reason.at[i], BYTE_VALUE))
+			return HEAD_BAD;
+	out->reason = reason;
+	return HEAD_COMPLETE;
+}
+
+enum head_status
+head_parse_response(
+    struct slice head, const struct head_limits *limits, struct response_head *out)
+{
+	struct slice section, line;
+	enum head_status status;
+
+	if (!is_section(head))
+		return HEAD_BAD;
+	line = first_line(head, &section);
+	status = parse_status_line(line, out);
+	if (status != HEAD_COMPLETE)
+		return status;
+	return fields_parse(section, out->fields, limits->fields, &out->field_count);
+}

@@ -1,0 +1,92 @@
+/* head.h - the heads of HTTP/1 messages, parsed as pure functions over bytes (RFC 9112). */
+#ifndef JOBGATE_HTTP_HEAD_H
+#define JOBGATE_HTTP_HEAD_H
+
+#include "jobgate/message.h"
+
+#define HEAD_FIELDS_MAX 256 /* room in a head; the configured limit is at most this */
+
+struct head_limits {
+	size_t head_bytes;   /* start line and fields with all their line ends */
+	size_t target_bytes;
+	size_t fields;       /* at most HEAD_FIELDS_MAX */
+};
+
+enum head_status {
+	HEAD_COMPLETE,
+	HEAD_INCOMPLETE,      /* well so far; more bytes are needed */
+	HEAD_BAD,             /* 400 */
+	HEAD_BAD_VERSION,     /* 505: an HTTP version other than 1.0 and 1.1, HTTP/2's preface included */
+	HEAD_TARGET_TOO_LONG, /* 414 */
+	HEAD_TOO_LARGE,       /* 431: more bytes or more fields than allowed */
+};
+
+/* The head of a request as it stands on the wire; the slices point into the bytes parsed. */
+struct request_head {
+	struct slice method;
+	enum method_id method_id;
+	struct slice target;
+	unsigned minor; /* 0 or 1, of HTTP/1.minor */
+	size_t field_count;
+	struct field fields[HEAD_FIELDS_MAX];
+};
+
+struct response_head {
+	unsigned status; /* 100 to 599 */
+	struct slice reason;
+	unsigned minor;
+	size_t field_count;
+	struct field fields[HEAD_FIELDS_MAX];
+};
+
+/*
+ * Find where the head ends in the bytes received so far. *scanned remembers how
+ * far earlier calls have looked (0 at first), so that a head that comes byte by
+ * byte costs linear time. HEAD_COMPLETE: *end is the offset behind the empty
+ * line. A bare LF, a bare CR or a NUL is HEAD_BAD as soon as it is seen; more than
+ * limits->head_bytes without an end is HEAD_TOO_LARGE (HEAD_TARGET_TOO_LONG when
+ * the start line itself is what is too long for limits->target_bytes plus method
+ * and version). Before a request line one empty line is let through (RFC 9112
+ * section 2.2): *start is where the head proper begins (0 or 2); for an answer
+ * pass is_request false and it is always 0.
+ */
+enum head_status head_find(struct slice bytes, bool is_request, const struct head_limits *limits,
+    size_t *scanned, size_t *start, size_t *end);
+
+/*
+ * Parse a whole head (bytes from *start to *end of head_find). Strict: one space between
+ * the parts of the start line, no white space before a colon, no obs-fold, names are
+ * tokens, values without control characters other than tab. Sets each field's id
+ * (see field_identify), dropped is false. Never returns HEAD_INCOMPLETE.
+ */
+enum head_status head_parse_request(
+    struct slice head, const struct head_limits *limits, struct request_head *out);
+
+/* The same for an answer; anything but HEAD_COMPLETE means a bad answer (502). */
+enum head_status head_parse_response(
+    struct slice head, const struct head_limits *limits, struct response_head *out);
+
+/*
+ * Parse field lines alone (a trailer section: lines up to and including the empty one), under
+ * the same rules. *count is their number, at most cap.
+ */
+enum head_status fields_parse(
+    struct slice section, struct field *out, size_t cap, size_t *count);
+
+/* Which field a name means, in any case of letters. */
+enum field_id field_identify(struct slice name);
+
+/* True when a trailer field may be forwarded: not framing, routing, authentication or ours (RFC 9110 section 6.5.1). */
+bool field_allowed_in_trailer(enum field_id id, struct slice name);
+
+/*
+ * Walk a comma-separated list (RFC 9110 section 5.6.1): the next member of *rest,
+ * without white space around it, empty ones left out; false at the end. Quoted
+ * strings are not split.
+ */
+bool list_next(struct slice *rest, struct slice *member);
+
+/* True when every byte is a token character and there is at least one (RFC 9110 section 5.6.2). */
+bool is_token(struct slice text);
+
+#endif

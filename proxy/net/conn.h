@@ -1,0 +1,57 @@
+/* conn.h - one socket on the event loop, edge-triggered. */
+#ifndef JOBGATE_CONN_H
+#define JOBGATE_CONN_H
+
+#include <event2/event_struct.h>
+#include <openssl/types.h>
+#include <sys/uio.h>
+
+#include "net/loop.h"
+
+enum io {
+	IO_OK,    /* some bytes moved */
+	IO_AGAIN, /* none just now: `ready` will be called */
+	IO_EOF,   /* the peer has ended its side (reading only) */
+	IO_ERROR, /* the connection is lost */
+};
+
+/*
+ * A socket registered once, for reading and writing, edge-triggered: the loop
+ * says only that something changed, so readable and writable remember what is
+ * still to be had. They fall when the kernel says it has no more: for reading
+ * when it gave less than was asked (unless the peer has closed: its end still
+ * waits behind the data, and will not be announced again), for writing at EAGAIN.
+ */
+struct conn {
+	struct event event;
+	struct loop *loop;
+	SSL *tls; /* NULL: plain */
+	int fd;   /* -1: closed */
+	bool readable, writable;
+	bool peer_closed; /* the loop has seen the peer's end of stream coming */
+	void (*ready)(struct conn *conn);
+};
+
+/*
+ * Register a non-blocking socket with the loop. writable starts true for a
+ * connected one; readable true too, so that the first read finds what came with
+ * the connection. False when the loop refuses (the caller keeps fd).
+ */
+bool conn_open(struct conn *conn, struct loop *loop, int fd, void (*ready)(struct conn *conn));
+
+/* Close at once; conn may then be reused, `ready` is not called any more. Harmless on a closed one. */
+void conn_close(struct conn *conn);
+
+/* As conn_close, but the peer gets a reset, so that it cannot take what it has for complete. */
+void conn_reset(struct conn *conn);
+
+/* Read at most cap bytes (over 0); *n is their number with IO_OK. */
+enum io conn_read(struct conn *conn, char *into, size_t cap, size_t *n);
+
+/* Write from at most 8 pieces; *n is the number of bytes taken with IO_OK. */
+enum io conn_write(struct conn *conn, const struct iovec *pieces, int count, size_t *n);
+
+/* End our side of the stream: the peer reads an end of file. */
+void conn_shutdown_write(struct conn *conn);
+
+#endif

@@ -1,0 +1,252 @@
+/* loop.c - turns of the event loop, the tasks at their end, and the timer wheel. */
+#include "net/loop.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+/*
+ * The wheel: a seat for each tick of the next WHEEL_SEATS ticks. A timer due
+ * later than the wheel reaches, or moved later since it was seated, is found
+ * in its seat too early and seated again.
+ */
+#define WHEEL_SEATS 1024
+#define WHEEL_SPAN_MS ((uint64_t)(WHEEL_SEATS - 1) * TIMER_TICK_MS)
+
+LIST_HEAD(seat, timer);
+STAILQ_HEAD(task_queue, task);
+
+struct loop {
+	struct event_base *base;
+	struct event *tick;
+	struct task_queue tasks;
+	uint64_t now_us;  /* monotonic; 0: not read yet in this turn */
+	int64_t wall_us;  /* 0: not read yet in this turn */
+	uint64_t turned_ms; /* up to where the wheel has been turned, a multiple of the tick */
+	bool stopping;
+	struct seat seats[WHEEL_SEATS];
+};
+
+static uint64_t
+clock_us(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+uint64_t
+loop_now_us(struct loop *loop)
+{
+	if (loop->now_us == 0)
+		loop->now_us = clock_us(CLOCK_MONOTONIC);
+	return loop->now_us;
+}
+
+uint64_t
+loop_now_ms(struct loop *loop)
+{
+	return loop_now_us(loop) / 1000;
+}
+
+int64_t
+loop_wall_us(struct loop *loop)
+{
+	if (loop->wall_us == 0)
+		loop->wall_us = (int64_t)clock_us(CLOCK_REALTIME);
+	return loop->wall_us;
+}
+
+static struct seat *
+seat_of(struct loop *loop, uint64_t ms)
+{
+	return &loop->seats[ms / TIMER_TICK_MS % WHEEL_SEATS];
+}
+
+/* Seat a timer at its due time, or as far towards it as the wheel reaches. */
+static void
+timer_seat(struct loop *loop, struct timer *timer)
+{
+	/* Rounded up, so that no timer is early; at least one tick ahead of the wheel. */
+	uint64_t ms = (timer->due_ms + TIMER_TICK_MS - 1) / TIMER_TICK_MS * TIMER_TICK_MS;
+
+	if (ms <= loop->turned_ms)
+		ms = loop->turned_ms + TIMER_TICK_MS;
+	if (ms > loop->turned_ms + WHEEL_SPAN_MS)
+		ms = loop->turned_ms + WHEEL_SPAN_MS;
+	timer->seat_ms = ms;
+	LIST_INSERT_HEAD(seat_of(loop, ms), timer, link);
+}
+
+void
+timer_start(struct loop *loop, struct timer *timer, uint64_t ms)
+{
+	timer->due_ms = loop_now_ms(loop) + (ms > 0 ? ms : 1);
+	if (timer->seat_ms != 0 && timer->seat_ms <= timer->due_ms)
+		return;
+	timer_remove(timer);
+	timer->due_ms = loop_now_ms(loop) + (ms > 0 ? ms : 1);
+	timer_seat(loop, timer);
+}
+
+void
+timer_remove(struct timer *timer)
+{
+	if (timer->seat_ms != 0)
+		LIST_REMOVE(timer, link);
+	timer->seat_ms = 0;
+	timer->due_ms = 0;
+}
+
+/* One tick's seat: call what is due, seat again what is not yet. */
+static void
+seat_empty(struct loop *loop, struct seat *seat)
+{
+	struct seat found;
+	struct timer *timer;
+
+	/* Moved to a list of its own: what `expired` starts or removes may sit here as well. */
+	LIST_INIT(&found);
+	while ((timer = LIST_FIRST(seat)) != NULL) {
+		LIST_REMOVE(timer, link);
+		LIST_INSERT_HEAD(&found, timer, link);
+	}
+	while ((timer = LIST_FIRST(&found)) != NULL) {
+		uint64_t due_ms = timer->due_ms;
+
+		LIST_REMOVE(timer, link);
+		timer->seat_ms = 0;
+		if (due_ms == 0)
+			continue;
+		if (due_ms > loop->turned_ms) {
+			timer_seat(loop, timer);
+			continue;
+		}
+		timer->due_ms = 0;
+		timer->expired(timer);
+	}
+}
+
+static void
+loop_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *loop = arg;
+	uint64_t now_ms = loop_now_ms(loop);
+
+	(void)fd;
+	(void)what;
+	while (loop->turned_ms + TIMER_TICK_MS <= now_ms) {
+		loop->turned_ms += TIMER_TICK_MS;
+		seat_empty(loop, seat_of(loop, loop->turned_ms));
+	}
+}
+
+struct loop *
+loop_new(void)
+{
+	const struct timeval period = {0, TIMER_TICK_MS * 1000};
+	struct event_config *config = event_config_new();
+	struct loop *loop = calloc(1, sizeof(*loop));
+
+	if (config == NULL || loop == NULL)
+		goto fail;
+	STAILQ_INIT(&loop->tasks);
+	/* One thread, no locks; edge triggering and early notice of a peer's close are what conn.c rests on. */
+	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+	event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE);
+	loop->base = event_base_new_with_config(config);
+	if (loop->base == NULL)
+		goto fail;
+	loop->turned_ms = loop_now_ms(loop) / TIMER_TICK_MS * TIMER_TICK_MS;
+	loop->tick = event_new(loop->base, -1, EV_PERSIST, loop_tick, loop);
+	if (loop->tick == NULL || event_add(loop->tick, &period) != 0)
+		goto fail;
+	event_config_free(config);
+	return loop;
+fail:
+	if (config != NULL)
+		event_config_free(config);
+	loop_free(loop);
+	return NULL;
+}
+
+void
+loop_free(struct loop *loop)
+{
+	if (loop == NULL)
+		return;
+	if (loop->tick != NULL)
+		event_free(loop->tick);
+	if (loop->base != NULL)
+		event_base_free(loop->base);
+	free(loop);
+}
+
+struct event_base *
+loop_base(struct loop *loop)
+{
+	return loop->base;
+}
+
+void
+loop_defer(struct loop *loop, struct task *task)
+{
+	if (task->queued)
+		return;
+	task->queued = true;
+	STAILQ_INSERT_TAIL(&loop->tasks, task, link);
+}
+
+void
+loop_cancel(struct loop *loop, struct task *task)
+{
+	if (!task->queued)
+		return;
+	task->queued = false;
+	STAILQ_REMOVE(&loop->tasks, task, task, link);
+}
+
+/* Tasks that these tasks queue wait for the next turn, so that none starves the sockets. */
+static void
+loop_run_tasks(struct loop *loop)
+{
+	struct task last = {.queued = true};
+	struct task *task;
+
+	if (STAILQ_EMPTY(&loop->tasks))
+		return;
+	STAILQ_INSERT_TAIL(&loop->tasks, &last, link);
+	while ((task = STAILQ_FIRST(&loop->tasks)) != &last) {
+		STAILQ_REMOVE_HEAD(&loop->tasks, link);
+		task->queued = false;
+		task->run(task);
+	}
+	STAILQ_REMOVE_HEAD(&loop->tasks, link);
+}
+
+void
+loop_turn(struct loop *loop, bool wait)
+{
+	int flags = EVLOOP_ONCE;
+
+	if (!wait || !STAILQ_EMPTY(&loop->tasks))
+		flags |= EVLOOP_NONBLOCK;
+	event_base_loop(loop->base, flags);
+	loop_run_tasks(loop);
+	loop->now_us = 0;
+	loop->wall_us = 0;
+}
+
+void
+loop_run(struct loop *loop)
+{
+	loop->stopping = false;
+	while (!loop->stopping)
+		loop_turn(loop, true);
+}
+
+void
+loop_stop(struct loop *loop)
+{
+	loop->stopping = true;
+}

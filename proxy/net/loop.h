@@ -1,0 +1,72 @@
+/* loop.h - a worker's event loop: libevent's, with deferred tasks and coarse timers. */
+#ifndef JOBGATE_LOOP_H
+#define JOBGATE_LOOP_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+struct loop;
+
+struct loop *loop_new(void); /* NULL when libevent cannot be set up */
+void loop_free(struct loop *loop);
+
+/* Run until loop_stop. */
+void loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+
+/* One turn alone; without wait it only takes what is ready. */
+void loop_turn(struct loop *loop, bool wait);
+
+/* For those who bring events of their own: listeners, signals, Redis, resolver. */
+struct event_base *loop_base(struct loop *loop);
+
+/* Monotonic milliseconds, read once a turn. */
+uint64_t loop_now_ms(struct loop *loop);
+/* Monotonic and wall-clock microseconds of this turn. */
+uint64_t loop_now_us(struct loop *loop);
+int64_t loop_wall_us(struct loop *loop);
+
+/*
+ * Work put off to the end of this turn of the loop, once whatever is ready now has
+ * been seen: a close that a caller up the stack must not feel, a connection
+ * taken from a pool only after every close of this turn is known. Zero it at first.
+ */
+struct task {
+	STAILQ_ENTRY(task) link;
+	bool queued;
+	void (*run)(struct task *task);
+};
+
+/* Queue a task; one that is queued stays where it is. */
+void loop_defer(struct loop *loop, struct task *task);
+
+/* Take a task back that may be queued. */
+void loop_cancel(struct loop *loop, struct task *task);
+
+/*
+ * A deadline. Timers are coarse (TIMER_TICK_MS) and cheap: to move a deadline
+ * later is one store, for the wheel looks again when the old one comes. Zero it at first.
+ */
+#define TIMER_TICK_MS 50
+
+struct timer {
+	LIST_ENTRY(timer) link;
+	uint64_t due_ms;  /* when to call; 0: not at all */
+	uint64_t seat_ms; /* the moment under which the wheel holds it; 0: it does not */
+	void (*expired)(struct timer *timer);
+};
+
+/* (Re)start: `expired` is called once, ms from now, up to one tick later, never sooner. */
+void timer_start(struct loop *loop, struct timer *timer, uint64_t ms);
+
+/* Not called any more, but the wheel may still hold it: before freeing use timer_remove. */
+static inline void
+timer_stop(struct timer *timer)
+{
+	timer->due_ms = 0;
+}
+void timer_remove(struct timer *timer);
+
+#endif

@@ -1,0 +1,27 @@
+/* worker.h - one worker process: an event loop with its own directory, gateway and Redis link. */
+#ifndef JOBGATE_WORKER_H
+#define JOBGATE_WORKER_H
+
+#include "config/config.h"
+#include "observe/shared.h"
+
+struct worker_setup {
+	const struct config *config;
+	unsigned index;
+	const int *listeners; /* this worker's own listening sockets, in the order of config->listeners */
+	const struct sockaddr_storage *own; /* the addresses they are bound to (ports filled in), for the guard */
+	const char *store_url;   /* config->store.url, or that of the private redis-server */
+	struct worker_stats *stats;
+	int access_log_fd; /* -1: off */
+	struct log log;
+};
+
+/*
+ * The body of a worker process: runs until SIGTERM (drains: stops accepting, ends
+ * idle connections, lets exchanges finish within timeouts.drain) or SIGINT/SIGQUIT
+ * (ends at once). Also ends when its supervisor is gone (PR_SET_PDEATHSIG). Returns
+ * the exit status. Frees everything it made, so that LeakSanitizer can watch.
+ */
+int worker_run(const struct worker_setup *setup);
+
+#endif

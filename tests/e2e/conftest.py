@@ -1,0 +1,175 @@
+"""What all end-to-end tests share: one Redis, one gateway with one worker, backends, and a watch over them."""
+
+import pathlib
+import shutil
+import signal
+import tempfile
+
+import pytest
+
+from harness import servers
+from harness.gateway import Gateway, Sanitizer
+from harness.scene import Scene
+from harness.store import Records, RedisServer
+
+TEST_SECONDS = 90
+LARGE_TEST_SECONDS = 1200
+
+
+@pytest.fixture(scope="session")
+def scratch():
+    """A short path: names of Unix sockets have at most 107 bytes."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="jobgate-test-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def make_folder(scratch):
+    count = 0
+
+    def make(name):
+        nonlocal count
+        count += 1
+        folder = scratch / f"{name}{count}"
+        folder.mkdir()
+        return folder
+    return make
+
+
+@pytest.fixture(scope="session")
+def sanitizer(scratch):
+    return Sanitizer(scratch / "sanitizer")
+
+
+@pytest.fixture(scope="session")
+def redis_server(make_folder):
+    server = RedisServer(make_folder("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def records(redis_server):
+    return Records(redis_server.client)
+
+
+class Gateways:
+    """Starts gateways; the fixtures below end them with their scope."""
+
+    def __init__(self, make_folder, sanitizer, store_url):
+        self.make_folder, self.sanitizer, self.store_url = make_folder, sanitizer, store_url
+        self.made = []
+
+    def make(self, settings=None, store_url=None, program=None):
+        gateway = Gateway(self.make_folder("gateway"), self.sanitizer, store_url or self.store_url,
+                          settings, program)
+        self.made.append(gateway)
+        return gateway
+
+    def start(self, settings=None, store_url=None, program=None):
+        return self.make(settings, store_url, program).start()
+
+    def stop(self):
+        """End all of them, and hold them to an orderly end: a leak shows as another exit status."""
+        statuses = []
+        for gateway in self.made:
+            if gateway.program and gateway in Gateway.live:
+                statuses.append((gateway.stop(), gateway.program.log()[-3000:]))
+        for status, log in statuses:
+            assert status == 0, f"the gateway ended with status {status}:\n{log}"
+
+
+def _gateways(make_folder, sanitizer, redis_server):
+    gateways = Gateways(make_folder, sanitizer, redis_server.url)
+    yield gateways
+    gateways.stop()
+
+
+session_gateways = pytest.fixture(scope="session")(_gateways)
+module_gateways = pytest.fixture(scope="module")(_gateways)
+gateways = pytest.fixture(_gateways)
+
+
+@pytest.fixture(scope="session")
+def gateway(session_gateways):
+    return session_gateways.start()
+
+
+@pytest.fixture
+def scene_of(records):
+    """Make scenes; they are taken down with the test."""
+    scenes = []
+
+    def make(*args, **kwargs):
+        scenes.append(Scene(args[0], records, *args[1:], **kwargs))
+        return scenes[-1]
+    yield make
+    for scene in scenes:
+        scene.close()
+
+
+@pytest.fixture
+def scene(gateway, scene_of):
+    return scene_of(gateway)
+
+
+def _server(start, name):
+    @pytest.fixture(scope="session", name=name)
+    def fixture(make_folder):
+        server = start(make_folder(name))
+        yield server
+        server.stop()
+    return fixture
+
+
+aiohttp_backend = _server(servers.aiohttp_server, "aiohttp_backend")
+websockets_backend = _server(servers.websockets_server, "websockets_backend")
+sink_backend = _server(servers.sink_server, "sink_backend")
+nginx_backend = _server(servers.nginx_server, "nginx_backend")
+
+
+@pytest.fixture(autouse=True)
+def deadline(request):
+    """A test that hangs fails, with the place where it hung."""
+    seconds = LARGE_TEST_SECONDS if request.node.get_closest_marker("large") else TEST_SECONDS
+
+    def late(*_):
+        raise TimeoutError(f"the test took over {seconds} s")
+    previous = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, previous)
+
+
+@pytest.fixture(autouse=True)
+def watch(sanitizer):
+    """Fail the test under which a sanitizer spoke up or a process of the gateway died."""
+    yield
+    reports = sanitizer.new_reports()
+    assert not reports, "sanitizer report:\n" + "\n".join(reports)
+    for gateway in Gateway.live:
+        if gateway.family and gateway.program.running():
+            now, before = gateway.processes(), gateway.family
+            gateway.family = now
+            assert now == before, f"processes of the gateway changed from {before} to {now}"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """With a failure show the end of each gateway's log."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for gateway in Gateway.live:
+            report.sections.append((f"log of the gateway at port {gateway.port}", gateway.program.log()[-4000:]))
+
+
+def pytest_collection_modifyitems(config, items):
+    """Large tests run only when asked for by -m."""
+    if not config.getoption("-m"):
+        chosen = [item for item in items if not item.get_closest_marker("large")]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen

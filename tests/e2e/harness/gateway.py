@@ -1,0 +1,207 @@
+"""The gateway under test: `jobgate serve` with a configuration made for the test, and its command line."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+
+from .process import PATIENCE, Program, accepts, children, eventually, free_port
+from .raw import Client
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
+DOMAIN = "jobs.test"
+PREFIX = "/jobs"
+
+
+def binary():
+    return os.environ.get("JOBGATE_BINARY") or str(REPOSITORY / "build" / "dev" / "jobgate")
+
+
+def merge(base, changes):
+    """A copy of base with nested changes; None removes a key."""
+    merged = dict(base)
+    for key, value in changes.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = merge(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+class Sanitizer:
+    """Collects what ASan, UBSan and LeakSanitizer of any gateway process write."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        folder.mkdir()
+        self.seen = set()
+
+    def environment(self):
+        path = f"log_path={self.folder}/report"
+        return {
+            "ASAN_OPTIONS": f"{path}:detect_leaks=1:abort_on_error=0:exitcode=86:detect_stack_use_after_return=1",
+            "UBSAN_OPTIONS": f"{path}:print_stacktrace=1",
+            "LSAN_OPTIONS": "exitcode=86",
+        }
+
+    def new_reports(self):
+        texts = []
+        for path in sorted(self.folder.iterdir()):
+            if path not in self.seen:
+                self.seen.add(path)
+                texts.append(path.read_text(errors="replace"))
+        return texts
+
+
+def environment(sanitizer, **extra):
+    """What the gateway and its command line get to see of the environment: nothing of the tester's own."""
+    env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", **sanitizer.environment()}
+    env.update({key: str(value) for key, value in extra.items()})
+    return env
+
+
+class CommandResult:
+    def __init__(self, done):
+        self.status, self.out, self.err = done.returncode, done.stdout, done.stderr
+
+    def json(self):
+        assert self.status == 0, f"exit status {self.status}: {self.err}"
+        return json.loads(self.out)
+
+    def __repr__(self):
+        return f"<exit {self.status}\n{self.out}\n{self.err}>"
+
+
+def run(argv, env, stdin=None):
+    done = subprocess.run(
+        [str(word) for word in argv], env=env, input=stdin, capture_output=True, text=True, timeout=60,
+        **({} if stdin is not None else {"stdin": subprocess.DEVNULL}))
+    return CommandResult(done)
+
+
+class Gateway:
+    live = []  # those running now, for the checks after each test
+
+    def __init__(self, folder, sanitizer, store_url, settings=None, program=None):
+        self.folder = folder
+        self.sanitizer = sanitizer
+        self.program_path = program or binary()
+        self.port = free_port()
+        self.metrics_port = free_port()
+        self.socket_path = str(folder / "control.sock")
+        self.access_path = folder / "access.log"
+        self.config = merge({
+            "listen": [f"127.0.0.1:{self.port}"],
+            "workers": 1,
+            "jobs": {"domain": DOMAIN, "prefix": PREFIX},
+            "store": {"url": store_url},
+            "backends": {"allow_loopback": True},
+            "control": {"socket": self.socket_path, "metrics": f"127.0.0.1:{self.metrics_port}"},
+            "log": {"level": "debug", "access": str(self.access_path)},
+        }, settings or {})
+        self.config_path = folder / "jobgate.yaml"
+        self.program = None
+        self.family = []
+
+    @property
+    def address(self):
+        return ("127.0.0.1", self.port)
+
+    def launch(self):
+        """Start it without waiting for anything."""
+        # JSON is YAML, and leaves nothing to quoting.
+        self.config_path.write_text(json.dumps(self.config, indent=1))
+        self.program = Program([self.program_path, "serve", "-c", self.config_path],
+                               self.folder / "gateway.log", environment(self.sanitizer))
+        Gateway.live.append(self)
+        return self
+
+    def start(self):
+        self.launch()
+        self.wait_ready()
+        return self
+
+    def wait_listening(self):
+        def check():
+            assert self.program.running(), f"the gateway ended by itself:\n{self.program.log()}"
+            return accepts(*self.address)
+        eventually(check, "the gateway to listen")
+
+    def wait_ready(self):
+        def check():
+            assert self.program.running(), f"the gateway ended by itself:\n{self.program.log()}"
+            return self.health("/readyz")[0] == 200
+        eventually(check, f"the gateway to become ready; its log:\n{self.program.log()}")
+        self.family = self.processes()
+
+    def processes(self):
+        return children(self.program.pid)
+
+    def workers(self):
+        """Process ids of the workers, in order of their number."""
+        found = {}
+        for pid in self.processes():
+            try:
+                title = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+                name = pathlib.Path(f"/proc/{pid}/comm").read_text()
+            except OSError:
+                continue
+            match = re.search(r"worker[ -]?(\d+)", title) or re.search(r"worker[ -]?(\d+)", name)
+            if match:
+                found[int(match[1])] = pid
+        return [found[index] for index in sorted(found)]
+
+    def stop(self, number=signal.SIGTERM, patience=PATIENCE):
+        if self in Gateway.live:
+            Gateway.live.remove(self)
+        return self.program.stop(number, patience) if self.program else None
+
+    def client(self):
+        return Client(self.address)
+
+    def health(self, path):
+        """(status, body) of an address for monitoring; (0, "") when nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def metrics(self):
+        """Each sample of /metrics as {'name{labels}': value}."""
+        status, text = self.health("/metrics")
+        assert status == 200, text
+        samples = {}
+        for line in text.splitlines():
+            if line and not line.startswith("#"):
+                name, _, value = line.rpartition(" ")
+                samples[name] = float(value)
+        return samples
+
+    def cli(self, *words, stdin=None, **env):
+        """Run `jobgate WORDS` against the control socket."""
+        env = environment(self.sanitizer, **{"JOBGATE_URL": f"unix:{self.socket_path}", "NO_COLOR": "1", **env})
+        return run([self.program_path, *words], env, stdin)
+
+    def access_entries(self):
+        if not self.access_path.exists():
+            return []
+        lines = self.access_path.read_text().split("\n")
+        return [json.loads(line) for line in lines[:-1]]
+
+    def access_entry(self, **wanted):
+        """Wait for the one line of the access log that has these values."""
+        def check():
+            return [entry for entry in self.access_entries()
+                    if all(entry.get(key) == value for key, value in wanted.items())]
+        found = eventually(check, f"an access log line with {wanted}")
+        assert len(found) == 1, found
+        return found[0]

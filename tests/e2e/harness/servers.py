@@ -1,0 +1,87 @@
+"""Backends that people really run: nginx, aiohttp, websockets."""
+
+import os
+import pathlib
+import sys
+
+from .process import Program, accepts, eventually, free_port
+
+APPS = pathlib.Path(__file__).resolve().parent / "apps"
+
+
+class Server:
+    def __init__(self, program, port):
+        self.program, self.port = program, port
+        self.authority = f"127.0.0.1:{port}"
+        self.url = f"http://{self.authority}"
+
+    def stop(self):
+        self.program.stop()
+
+
+def _started(argv, folder, name, port):
+    program = Program(argv, folder / f"{name}.log")
+
+    def check():
+        assert program.running(), f"{name} ended by itself:\n{program.log()}"
+        return accepts("127.0.0.1", port)
+    eventually(check, f"{name} to listen")
+    return Server(program, port)
+
+
+def aiohttp_server(folder):
+    port = free_port()
+    return _started([sys.executable, APPS / "aiohttp_app.py", port], folder, "aiohttp", port)
+
+
+def websockets_server(folder):
+    port = free_port()
+    return _started([sys.executable, APPS / "websockets_app.py", port], folder, "websockets", port)
+
+
+NGINX = """
+{user}
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 512; }}
+http {{
+	access_log {folder}/access.log;
+	client_body_temp_path {folder}/body;
+	proxy_temp_path {folder}/proxy;
+	fastcgi_temp_path {folder}/fastcgi;
+	uwsgi_temp_path {folder}/uwsgi;
+	scgi_temp_path {folder}/scgi;
+	keepalive_requests 100000;
+	sendfile on;
+	server {{
+		listen 127.0.0.1:{port};
+		root {folder}/files;
+		location /gzip/ {{
+			alias {folder}/files/;
+			gzip on;
+			gzip_min_length 1;
+			gzip_types text/plain;
+		}}
+	}}
+}}
+"""
+
+
+def nginx_server(folder):
+    """nginx with what the test puts into folder/files."""
+    (folder / "files").mkdir(exist_ok=True)
+    port = free_port()
+    config = folder / "nginx.conf"
+    user = "user root;" if os.geteuid() == 0 else ""
+    config.write_text(NGINX.format(folder=folder, port=port, user=user))
+    server = _started(["/usr/sbin/nginx", "-c", config, "-p", folder, "-e", folder / "error.log"],
+                      folder, "nginx", port)
+    server.files = folder / "files"
+    return server
+
+
+def sink_server(folder):
+    port = free_port()
+    return _started([sys.executable, APPS / "sink_app.py", port], folder, "sink", port)

@@ -1,0 +1,98 @@
+"""`jobgate check`: mistakes in a configuration, each named with file, line and column (control.md)."""
+
+import re
+
+import pytest
+
+from harness.gateway import REPOSITORY, binary, environment, run
+
+
+@pytest.fixture
+def check(make_folder, sanitizer):
+    folder = make_folder("check")
+
+    def call(text):
+        path = folder / "jobgate.yaml"
+        path.write_text(text)
+        return path, run([binary(), "check", "-c", path], environment(sanitizer))
+    return call
+
+
+def test_good(check):
+    _, result = check("listen: [\"127.0.0.1:8080\"]\njobs:\n  domain: jobs.test\n")
+    assert result.status == 0, result
+
+
+def test_reference_is_good(sanitizer):
+    """The annotated file that we ship passes our own check."""
+    result = run([binary(), "check", "-c", REPOSITORY / "deploy" / "jobgate.yaml"], environment(sanitizer))
+    assert result.status == 0, result
+
+
+BAD = {
+    "unknown key": ("workers: 2\nspeed: 11\n", 2, "speed"),
+    "unknown nested key": ("store:\n  url: redis://127.0.0.1:6379\n  flavour: x\n", 3, "flavour"),
+    "wrong type": ("workers:\n  many: 1\n", 1, "workers"),
+    "not a number": ("workers: many\n", 1, "workers"),
+    "out of range": ("limits:\n  fields: 100000\n", 2, "fields"),
+    "negative": ("workers: -1\n", 1, "workers"),
+    "bad address": ("listen: [\"127.0.0.1:http\"]\n", 1, "listen"),
+    "port out of range": ("listen: [\"127.0.0.1:70000\"]\n", 1, "listen"),
+    "bad time": ("timeouts:\n  head: soon\n", 2, "head"),
+    "bad range": ("backends:\n  deny: [\"10.0.0.0/99\"]\n", 2, "deny"),
+    "bad URL of the store": ("store:\n  url: ftp://x\n", 2, "url"),
+    "same key twice": ("workers: 1\nworkers: 2\n", 2, "workers"),
+    "contradiction": ("jobs:\n  fixed: a\n  domain: jobs.test\n", None, "fixed"),
+    "not YAML": ("jobs: [\n", None, None),
+    "tab": ("jobs:\n\tdomain: x\n", 2, None),
+    "a list": ("- a\n- b\n", 1, None),
+    "two documents": ("workers: 1\n---\nworkers: 2\n", None, None),
+}
+
+
+@pytest.mark.parametrize("text, line, word", BAD.values(), ids=BAD.keys())
+def test_mistake(check, text, line, word):
+    path, result = check(text)
+    assert result.status != 0
+    message = result.err.strip()
+    match = re.match(re.escape(str(path)) + r":(\d+):(\d+): (.+)", message)
+    assert match, message
+    if line is not None:
+        assert int(match[1]) == line, message
+    if word is not None:
+        assert word in match[3], message
+    assert "\n" not in message, "one mistake, one line"
+
+
+def test_serve_refuses_the_same(check, sanitizer):
+    path, checked = check("speed: 11\n")
+    served = run([binary(), "serve", "-c", path], environment(sanitizer))
+    assert served.status != 0
+    assert checked.err.strip() in served.err
+
+
+def test_missing_file(sanitizer):
+    result = run([binary(), "check", "-c", "/nonexistent/jobgate.yaml"], environment(sanitizer))
+    assert result.status != 0
+    assert "/nonexistent/jobgate.yaml" in result.err
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["token", "--help"], ["token", "create", "--help"], ["job", "create", "-h"]])
+def test_help(sanitizer, words):
+    result = run([binary(), *words], environment(sanitizer))
+    assert result.status == 0, result
+    assert "sage:" in result.out
+
+
+def test_version(sanitizer):
+    result = run([binary(), "--version"], environment(sanitizer))
+    assert result.status == 0
+    assert re.search(r"\b\d+\.\d+\.\d+\b", result.out)
+
+
+@pytest.mark.parametrize("words", [["dance"], ["token"], ["token", "dance"], ["token", "create"], ["token", "create", "x"],
+                                   ["token", "create", "--role", "emperor", "x"], ["serve", "--loudly"]])
+def test_usage_mistake(sanitizer, words):
+    result = run([binary(), *words], environment(sanitizer))
+    assert result.status == 2, result
+    assert result.err

@@ -1,0 +1,248 @@
+"""Fields removed and added on the way to a backend, and on the way back (http.md, "Fields")."""
+
+import re
+
+import pytest
+
+from harness.gateway import DOMAIN
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
+
+
+@pytest.fixture(scope="module")
+def trusting_gateway(module_gateways):
+    """Its peers on loopback are proxies whose word counts."""
+    return module_gateways.start({"backends": {"trusted_proxies": ["127.0.0.0/8"]}})
+
+
+def test_identity_is_added(gateway, scene_of, records):
+    token = records.token(role="operator", name="my.token-1")
+    scene = scene_of(gateway, token=token)
+    received = scene.relay()
+    assert received.field("x-jobgate-job") == scene.job
+    assert received.field("x-jobgate-token-id") == token.id
+    assert received.field("x-jobgate-token-name") == "my.token-1"
+    assert received.field("x-jobgate-role") == "operator"
+
+
+def test_role_alias_is_shown_short(gateway, scene_of, records):
+    scene = scene_of(gateway, token=records.token(role="ai_training_read"))
+    assert scene.relay().field("x-jobgate-role") == "read"
+
+
+def test_token_is_removed(scene):
+    received = scene.relay()
+    assert received.field("authorization") is None
+    assert scene.token.value.encode() not in received.head
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER", "bEaReR"])
+def test_token_is_removed_whatever_the_case_of_its_scheme(scene, scheme):
+    head = scene.request().replace(b"Authorization: Bearer", b"aUTHORIZATION:" + scheme.encode())
+    scene.client.send(head)
+    received = scene.backend.accept().read_request()
+    assert b"uthorization" not in received.head.lower()
+    assert scene.token.value.encode() not in received.head
+
+
+def test_forward_token(module_gateways, scene_of):
+    scene = scene_of(module_gateways.start({"backends": {"forward_token": True}}))
+    assert scene.relay().field("authorization") == scene.token.bearer
+
+
+@pytest.mark.parametrize("name", [
+    "X-Jobgate-Job", "X-Jobgate-Token-Id", "X-Jobgate-Token-Name", "X-Jobgate-Role", "X-Jobgate-Anything",
+    "x-jobgate-role", "X-JOBGATE-ROLE", "X-Jobgate-",
+    "X_Jobgate_Role", "x_jobgate_job", "X-Jobgate_Role", "X_Jobgate-Role", "X_JOBGATE_ANYTHING",
+    "X_Forwarded_For", "x_forwarded_proto", "X-Forwarded_Host", "X_Request_Id", "X_REQUEST-ID",
+    "Proxy_Authorization", "Transfer_Encoding", "Content_Length", "Keep_Alive", "Proxy_Connection",
+])
+def test_spoofed_fields_are_removed(scene, name):
+    received = scene.relay(fields=[f"{name}: 31337", "X-Kept: 1", "X_Kept: 2"])
+    assert b"31337" not in received.head
+    assert (received.field("x-kept"), received.field("x_kept")) == ("1", "2")
+
+
+def test_underscored_authorization_is_removed(scene):
+    """Many a server reads both spellings as HTTP_AUTHORIZATION."""
+    received = scene.relay(fields=["Proxy_Authorization: Basic a", "AUTHORIZATION_: kept"])
+    assert received.field("proxy_authorization") is None
+    assert received.field("authorization_") == "kept"
+
+
+def test_hop_by_hop_fields_are_removed(scene):
+    received = scene.relay(fields=[
+        "Connection: keep-alive", "Keep-Alive: timeout=5", "Proxy-Connection: keep-alive",
+        "Proxy-Authorization: Basic c3B5", "Proxy-Authenticate: Basic", "TE: trailers, deflate",
+        "HTTP2-Settings: AAMAAABkAAQAAP__", "X-Kept: 1"])
+    for name in ["keep-alive", "proxy-connection", "proxy-authorization", "proxy-authenticate",
+                 "http2-settings", "upgrade", "transfer-encoding"]:
+        assert received.field(name) is None, name
+    assert received.field("te") in (None, "trailers")
+    assert received.field("connection") in (None, "keep-alive", "te", "TE")
+    assert received.field("x-kept") == "1"
+
+
+def test_fields_that_connection_lists_are_removed(scene):
+    received = scene.relay(fields=["Connection: X-Secret, keep-alive,x-other", "X-Secret: 1", "X-Other: 2",
+                                   "X-Kept: 3"])
+    assert received.field("x-secret") is None
+    assert received.field("x-other") is None
+    assert received.field("x-kept") == "3"
+
+
+def test_connection_cannot_remove_what_the_gateway_adds(scene):
+    received = scene.relay(fields=[
+        "Connection: X-Jobgate-Job, X-Jobgate-Token-Id, X-Jobgate-Token-Name, X-Jobgate-Role",
+        "Connection: X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host, Forwarded, X-Request-Id, Via, Host"])
+    for name in ["x-jobgate-job", "x-jobgate-token-id", "x-jobgate-token-name", "x-jobgate-role",
+                 "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "x-request-id",
+                 "via", "host"]:
+        assert received.field(name), name
+
+
+def test_connection_cannot_remove_framing(scene):
+    received = scene.relay("POST", fields=["Connection: Content-Length"], body=b"hello")
+    assert received.body == b"hello"
+
+
+def test_forwarding_fields(scene):
+    received = scene.relay()
+    assert received.field("x-forwarded-for") == "127.0.0.1"
+    assert received.field("x-forwarded-proto") == "http"
+    assert received.field("x-forwarded-host") == scene.host
+    pairs = dict(pair.split("=", 1) for pair in received.field("forwarded").split(";"))
+    assert pairs["for"].strip('"') == "127.0.0.1"
+    assert pairs["proto"] == "http"
+    assert pairs["host"].strip('"') == scene.host
+    assert re.fullmatch(r"1\.1 \S+", received.field("via"))
+
+
+def test_forwarded_quotes_what_is_no_token(scene):
+    """A host with a port holds a colon: RFC 7239 wants it quoted."""
+    received = scene.relay(host=f"{scene.host}:8080")
+    assert f'host="{scene.host}:8080"' in received.field("forwarded")
+    assert received.field("x-forwarded-host") == f"{scene.host}:8080"
+
+
+def test_word_of_strangers_does_not_count(scene):
+    received = scene.relay(fields=[
+        "X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 192.0.2.2", "X-Forwarded-Proto: https",
+        "X-Forwarded-Host: spoof.test", "Forwarded: for=192.0.2.1;host=spoof.test;proto=https",
+        "X-Request-Id: spoofed-id", "X-Forwarded-Prefix: /spoof"])
+    assert received.field("x-forwarded-for") == "127.0.0.1"
+    assert received.field("x-forwarded-proto") == "http"
+    assert received.field("x-forwarded-host") == scene.host
+    for trace in [b"192.0.2", b"spoof", b"https"]:
+        assert trace not in received.head.lower().replace(scene.job.encode(), b"")
+
+
+def test_word_of_trusted_proxies_counts(trusting_gateway, scene_of):
+    scene = scene_of(trusting_gateway)
+    received = scene.relay(fields=[
+        "X-Forwarded-For: 192.0.2.1, 192.0.2.2", "X-Forwarded-Proto: https",
+        "X-Forwarded-Host: public.test", "Forwarded: for=192.0.2.1;host=public.test;proto=https",
+        "X-Request-Id: from-outside-1"])
+    assert received.field("x-forwarded-for") == "192.0.2.1, 192.0.2.2, 127.0.0.1"
+    assert received.field("x-forwarded-proto") == "https"
+    assert received.field("x-forwarded-host") == "public.test"
+    first, _, second = received.field("forwarded").partition(", ")
+    assert first == "for=192.0.2.1;host=public.test;proto=https"
+    assert "for=127.0.0.1" in second
+    assert received.field("x-request-id") == "from-outside-1"
+
+
+def test_several_lines_of_a_trusted_proxy_stay_in_order(trusting_gateway, scene_of):
+    received = scene_of(trusting_gateway).relay(fields=["X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 192.0.2.2"])
+    assert ", ".join(received.all("x-forwarded-for")) == "192.0.2.1, 192.0.2.2, 127.0.0.1"
+
+
+def test_trusted_proxies_may_not_speak_for_the_gateway(trusting_gateway, scene_of):
+    scene = scene_of(trusting_gateway)
+    received = scene.relay(fields=["X-Jobgate-Role: operator", "X_Jobgate_Role: operator", "X_Forwarded_For: 6.6.6.6"])
+    assert received.field("x-jobgate-role") == "read"
+    assert b"operator" not in received.head
+    assert b"6.6.6.6" not in received.head
+
+
+def test_request_id_is_new_for_each_request(scene):
+    client, connection, received = scene.arrive()
+    connection.answer()
+    client.read_response()
+    client.send(scene.request())
+    second = connection.read_request()
+    ids = {received.field("x-request-id"), second.field("x-request-id")}
+    assert len(ids) == 2
+    assert all(REQUEST_ID.fullmatch(request_id) for request_id in ids)
+
+
+def test_hostile_request_id_of_a_trusted_proxy_is_replaced_or_clean(trusting_gateway, scene_of):
+    """It goes into logs and error bodies: quotes and endless ones do not."""
+    received = scene_of(trusting_gateway).relay(fields=['X-Request-Id: "<script>' + "x" * 5000])
+    assert REQUEST_ID.fullmatch(received.field("x-request-id"))
+
+
+def test_via_is_appended(scene):
+    received = scene.relay(fields=["Via: 1.0 first, 1.1 second"])
+    assert re.fullmatch(r"1\.0 first, 1\.1 second, 1\.1 \S+", ", ".join(received.all("via")))
+
+
+def test_via_names_the_version_of_the_client(scene):
+    received = scene.relay(version="1.0")
+    assert re.fullmatch(r"1\.0 \S+", received.field("via"))
+
+
+def test_traceparent_passes(scene):
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    received = scene.relay(fields=[f"traceparent: {trace}", "tracestate: a=b"])
+    assert received.field("traceparent") == trace
+    assert received.field("tracestate") == "a=b"
+
+
+def test_host_is_preserved(scene):
+    received = scene.relay(host=f"{scene.job.upper()}.Jobs.Test:99")
+    assert received.field("host").lower() == f"{scene.job}.{DOMAIN}:99"
+
+
+def test_host_of_the_backend(module_gateways, scene_of):
+    scene = scene_of(module_gateways.start({"backends": {"host": "backend"}}))
+    received = scene.relay()
+    assert received.field("host") == scene.backend.authority
+    assert received.field("x-forwarded-host") == scene.host
+
+
+def test_other_fields_pass_in_order(scene):
+    sent = ["X-B: 1", "Cookie: a=b; c=d", "X-A: 2", "x-b: 3", "Accept: */*", "Range: bytes=0-1", "X-Latin: \xe4"]
+    received = scene.relay(fields=sent)
+    wanted = [tuple(line.split(": ", 1)) for line in sent]
+    passed = [(name, value) for name, value in received.fields if name in {w[0].lower() for w in wanted}]
+    assert passed == [(name.lower(), value) for name, value in wanted]
+
+
+def test_answer_passes(scene):
+    client, connection, _ = scene.arrive()
+    connection.answer(b"body", "299 Odd Reason", ["X-A: 1", "Set-Cookie: a=b", "Set-Cookie: c=d", "Server: mine"])
+    response = client.read_response()
+    assert (response.status, response.reason, response.body) == (299, "Odd Reason", b"body")
+    assert response.all("set-cookie") == ["a=b", "c=d"]
+    assert response.field("x-a") == "1"
+    assert response.field("server") == "mine"
+
+
+def test_hop_by_hop_fields_of_the_answer_are_removed(scene):
+    client, connection, _ = scene.arrive()
+    connection.answer(fields=["Connection: X-Internal, keep-alive", "X-Internal: 1", "Keep-Alive: timeout=9",
+                              "Proxy-Connection: keep-alive", "Upgrade: h2c", "X-Kept: 1"])
+    response = client.read_response()
+    for name in ["x-internal", "keep-alive", "proxy-connection", "upgrade"]:
+        assert response.field(name) is None, name
+    assert response.field("x-kept") == "1"
+    assert response.field("connection") in (None, "keep-alive")
+
+
+def test_content_length_is_not_doubled(scene):
+    client, connection, received = scene.arrive("POST", body=b"hello")
+    assert received.field("content-length") == "5"
+    assert received.field("transfer-encoding") is None
+    connection.answer(b"four")
+    assert client.read_response().field("content-length") == "4"

@@ -1,0 +1,235 @@
+"""Connections to backends: kept, checked, given up, tried anew (http.md, "Behaviour")."""
+
+import socket
+
+import pytest
+
+from harness.process import eventually, free_port
+from harness.raw import Backend
+
+
+def stale(scene):
+    """A connection in the pool; the next request will be tried on it."""
+    scene.relay(path="/first")
+    return scene.backend.connections[0]
+
+
+def test_reuse_across_clients_and_jobs(scene, records):
+    """The pool belongs to the backend: another client and another job of the same URL share it."""
+    connection = stale(scene)
+    other = scene.new_client()
+    other_job = records.job(scene.backend.url)
+    other.send(scene.request(path="/second", host=f"{other_job}.jobs.test"))
+    assert connection.read_request().target == "/second"
+    connection.answer()
+    assert other.read_response().status == 200
+
+
+def test_no_reuse_after_close_was_said(scene):
+    client, connection, _ = scene.arrive()
+    connection.answer(fields=["Connection: close"])
+    client.read_response()
+    connection.ended()
+    client.send(scene.request())
+    scene.backend.accept().answer()
+    assert client.read_response().status == 200
+
+
+def test_no_reuse_of_one_that_was_closed(scene):
+    connection = stale(scene)
+    connection.close()
+    client = scene.client
+    client.send(scene.request("POST", "/second", body=b"x"))
+    second = scene.backend.accept()
+    assert second.read_request().target == "/second"
+    second.answer()
+    assert client.read_response("POST").status == 200
+
+
+def test_no_reuse_of_one_that_spoke_unasked(scene):
+    """An answer without a request must never become the answer to the next one."""
+    connection = stale(scene)
+    connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong")
+    client = scene.client
+    client.send(scene.request(path="/second"))
+    second = scene.backend.accept()
+    second.read_request()
+    second.answer(b"right")
+    assert client.read_response().body == b"right"
+    connection.ended()
+
+
+def test_no_reuse_after_more_than_the_answer(scene):
+    client, connection, _ = scene.arrive()
+    connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong")
+    assert client.read_response().body == b"ok"
+    client.send(scene.request(path="/second"))
+    second = scene.backend.accept()
+    second.read_request()
+    second.answer(b"right")
+    assert client.read_response().body == b"right"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "DELETE"])
+@pytest.mark.parametrize("ending", ["close", "reset"])
+def test_idempotent_request_is_sent_once_more(scene, method, ending):
+    """The backend closes while the request is under way: the client does not notice."""
+    connection = stale(scene)
+    client = scene.client
+    client.send(scene.request(method, "/second"))
+    assert connection.read_head().target == "/second"
+    connection.close() if ending == "close" else connection.reset()
+    second = scene.backend.accept()
+    received = second.read_request()
+    assert (received.method, received.target) == (method, "/second")
+    second.answer(b"" if method == "HEAD" else b"again")
+    assert client.read_response(method).status == 200
+
+
+@pytest.mark.parametrize("ending", ["close", "reset"])
+def test_post_is_not_sent_twice(scene, ending):
+    connection = stale(scene)
+    client = scene.client
+    client.send(scene.request("POST", "/second", body=b"x"))
+    connection.read_request()
+    connection.close() if ending == "close" else connection.reset()
+    response = client.read_response("POST")
+    assert response.status == 502
+    scene.untouched()
+
+
+def test_put_whose_body_went_out_is_not_sent_twice(scene):
+    """Idempotent, but the body is gone."""
+    connection = stale(scene)
+    client = scene.client
+    client.send(scene.request("PUT", "/second", fields=["Content-Length: 200000"]) + bytes(100_000))
+    connection.read_head()
+    connection.read(100_000)
+    connection.close()
+    response = client.read_response("PUT")
+    assert response.status == 502
+    assert scene.backend.untouched()
+
+
+def test_only_once_more(scene):
+    """A backend that closes on every request is not asked for ever."""
+    connection = stale(scene)
+    client = scene.client
+    client.send(scene.request(path="/second"))
+    connection.read_request()
+    connection.close()
+    second = scene.backend.accept()
+    second.read_request()
+    second.close()
+    assert client.read_response().status == 502
+    assert scene.backend.untouched()
+
+
+def test_new_connection_that_fails_is_not_tried_again(scene):
+    """Only staleness excuses a second try; a fresh connection that dies is an answer."""
+    client, connection, _ = scene.arrive()
+    connection.close()
+    assert client.read_response().status == 502
+    assert scene.backend.untouched()
+
+
+def test_not_tried_again_after_the_first_byte_of_an_answer(scene):
+    connection = stale(scene)
+    client = scene.client
+    client.send(scene.request(path="/second"))
+    connection.read_request()
+    connection.send(b"HTTP/1.1 2")
+    connection.close()
+    assert client.read_response().status == 502
+    assert scene.backend.untouched()
+
+
+def test_pool_is_bounded(module_gateways, scene_of):
+    """idle_backend_connections: what comes back beyond the bound is closed."""
+    gateway = module_gateways.start({"limits": {"idle_backend_connections": 2}})
+    scene = scene_of(gateway)
+    clients = [scene.new_client() for _ in range(5)]
+    for client in clients:
+        client.send(scene.request())
+    connections = [scene.backend.accept() for _ in clients]
+    for connection in connections:
+        connection.read_request()
+    for connection in connections:
+        connection.answer()
+    for client in clients:
+        assert client.read_response().status == 200
+
+    def closed():
+        count = 0
+        for connection in connections:
+            connection.sock.setblocking(False)
+            try:
+                count += connection.sock.recv(1) == b""
+            except BlockingIOError:
+                pass
+        return count == 3
+    eventually(closed, "three of five connections to be closed")
+
+
+def test_unix_socket_backend(gateway, scene_of, make_folder):
+    backend = Backend(path=str(make_folder("unix") / "job.sock"))
+    scene = scene_of(gateway, backend=backend)
+    assert scene.relay(path="/a").target == "/a"
+    assert scene.relay(path="/b").target == "/b"
+    assert len(backend.connections) == 1
+
+
+def test_ipv6_backend(gateway, scene_of):
+    scene = scene_of(gateway, backend=Backend("::1"))
+    assert scene.relay(path="/six").target == "/six"
+
+
+def test_connection_refused(gateway, scene_of):
+    scene = scene_of(gateway, url=f"http://127.0.0.1:{free_port()}")
+    response = scene.client.exchange(scene.request())
+    assert response.status == 502
+    assert response.field("content-type") == "application/problem+json"
+    scene.gateway.access_entry(job=scene.job, outcome="connect_failed", status=502)
+
+
+def test_unix_socket_missing(gateway, scene_of, make_folder):
+    scene = scene_of(gateway, url=f"unix:{make_folder('none')}/none.sock")
+    assert scene.client.exchange(scene.request()).status == 502
+
+
+LOCALHOST = sorted({info[4][0] for info in socket.getaddrinfo("localhost", 80, type=socket.SOCK_STREAM)})
+
+
+@pytest.mark.parametrize("address", LOCALHOST)
+def test_next_address_of_a_name(gateway, scene_of, address):
+    """localhost has one address or two, here with a listener on one of them only."""
+    backend = Backend(address)
+    scene = scene_of(gateway, backend=backend, url=f"http://localhost:{backend.port}")
+    assert scene.relay(path="/named").field("host") == scene.host
+
+
+def test_name_that_does_not_resolve(gateway, scene_of):
+    scene = scene_of(gateway, url="http://no-such-host.invalid:80")
+    response = scene.client.exchange(scene.request())
+    assert response.status == 502
+    scene.gateway.access_entry(job=scene.job, outcome="not_resolved")
+
+
+def test_url_of_a_job_changes(scene, records):
+    """The next request goes to the new place; pooled connections to the old one do not catch it."""
+    stale(scene)
+    with Backend() as other:
+        records.client.hset(records.job_key(scene.job), "url", other.url)
+
+        def moved():
+            client = scene.new_client()
+            client.send(scene.request(path="/moved"))
+            eventually(lambda: not (other.untouched() and scene.backend.untouched()), "a backend to be asked")
+            if scene.backend.untouched():
+                connection = other.next()
+            else:
+                connection = scene.backend.next()
+            connection.read_request()
+            connection.answer(b"new" if connection in other.connections else b"old")
+            return client.read_response().body == b"new"
+        eventually(moved, "the new URL to be used")

@@ -1,0 +1,158 @@
+"""How a request names its job: host form, path form, one fixed job (http.md, "Job URL targets")."""
+
+import json
+
+import pytest
+
+from harness.gateway import DOMAIN
+from harness.raw import Backend
+from harness.scene import request_bytes
+
+
+@pytest.mark.parametrize("host", ["{job}.jobs.test", "{job}.jobs.test:8080", "{job}.JOBS.Test", "{JOB}.jobs.test"])
+def test_host_form(scene, host):
+    host = host.format(job=scene.job, JOB=scene.job.upper())
+    assert scene.relay(path="/a/b?c=d", host=host).target == "/a/b?c=d"
+
+
+def test_absolute_form(scene):
+    """RFC 9112 section 3.2.2; towards the backend it is origin form again."""
+    received = scene.relay(path=f"http://{scene.host}/a?b=c")
+    assert received.target == "/a?b=c"
+    assert received.field("host") == scene.host
+    assert scene.relay(path=f"http://{scene.host}").target == "/"
+    assert scene.relay(path=f"http://{scene.host}:80/port", host=scene.host).target == "/port"
+
+
+def test_options_asterisk(scene):
+    assert scene.relay("OPTIONS", "*").target == "*"
+
+
+@pytest.mark.parametrize("host", [
+    "other.test", "{job}.other.test", "jobs.test", "a.{job}.jobs.test", "{job}.jobs.test.evil.test",
+    "{job}jobs.test", "{job}_x.jobs.test", "127.0.0.1", "[::1]", "-.jobs.test"])
+def test_host_names_no_job(scene, host):
+    client = scene.client
+    response = client.exchange(request_bytes(host.format(job=scene.job), scene.token))
+    assert response.status == 404, response
+    scene.untouched()
+
+
+@pytest.mark.parametrize("path, target", [
+    ("/jobs/{job}/", "/"),
+    ("/jobs/{job}/a", "/a"),
+    ("/jobs/{job}/a/b/?c=d&e=/f", "/a/b/?c=d&e=/f"),
+    ("/jobs/{job}/a%2Fb", "/a%2Fb"),
+    ("/jobs/{job}//a//b", "//a//b"),
+    ("/jobs/{job}/a/../b", "/b"),
+    ("/jobs/{job}/./a/.", "/a/"),
+    ("/jobs/{job}/a/%2e%2E/b", "/b"),
+    ("/jobs/{job}/a/.%2e/b/%2e", "/b/"),
+    ("/x/../jobs/{job}/a", "/a"),
+    ("/x/%2e%2e/jobs/./{job}/a", "/a"),
+    ("/../../jobs/{job}/a", "/a"),
+    ("/jobs/other/../{job}/a", "/a"),
+    ("/jobs/other/%2e%2e/{job}/a", "/a"),
+    ("/jobs/{job}?q", "/?q"),
+])
+def test_path_form(scene, path, target):
+    received = scene.relay(path=path.format(job=scene.job), host="gateway.test")
+    assert received.target == target
+    assert received.field("host") == "gateway.test"
+    assert received.field("x-jobgate-job") == scene.job
+
+
+def test_path_form_leaves_its_prefix_in_a_field(scene):
+    """X-Forwarded-Prefix lets a service build links that work from outside."""
+    received = scene.relay(path=f"/jobs/{scene.job}/a", host="gateway.test")
+    assert received.field("x-forwarded-prefix") == f"/jobs/{scene.job}"
+
+
+@pytest.mark.parametrize("path", [
+    "/", "/jobs", "/jobs/", "/jobsx/{job}/", "/job/{job}/", "/JOBS/{job}/", "//jobs/{job}/",
+    "/jobs/{job}/..", "/jobs/{job}/../", "/jobs/{job}/../../a", "/jobs/{job}/%2e%2e/",
+])
+def test_path_names_no_job(scene, path):
+    response = scene.client.exchange(request_bytes("gateway.test", scene.token, path=path.format(job=scene.job)))
+    assert response.status == 404
+    scene.untouched()
+
+
+@pytest.mark.parametrize("path", ["/jobs/{job}%2Fa", "/jobs/{job}%2f", "/jobs/%2F{job}/", "/jobs/x%2f..%2f{job}/",
+                                  "/jobs%2f{job}/"])
+def test_encoded_slash_in_the_id(scene, path):
+    """Refused, never decoded into a way to another job."""
+    response = scene.client.exchange(request_bytes("gateway.test", scene.token, path=path.format(job=scene.job)))
+    assert response.status in (400, 404)
+    scene.untouched()
+
+
+def test_dot_segments_cannot_escape_a_scope(gateway, scene_of, records):
+    """They are resolved before the decision: the job that is reached is the one that was authorised."""
+    mine = scene_of(gateway, token=records.token(selector="team=mine"))
+    records.client.hset(records.job_key(mine.job), "label:team", "mine")
+    other = scene_of(gateway)
+    for path in [f"/jobs/{mine.job}/../{other.job}/secret", f"/jobs/{mine.job}/%2e%2e/{other.job}/secret",
+                 f"/jobs/{mine.job}/..%2f{other.job}/secret", f"/jobs/{mine.job}/..%5c{other.job}/secret"]:
+        client = mine.new_client()
+        client.send(request_bytes("gateway.test", mine.token, path=path))
+        response = client.read_response()
+        assert response.status in (400, 403, 404), (path, response)
+    other.untouched()
+    mine.untouched()
+
+
+@pytest.mark.parametrize("base, path, target", [
+    ("/base", "/", "/base/"), ("/base", "/a?b", "/base/a?b"), ("/base/", "/a", "/base/a"), ("/", "/a", "/a"),
+    ("/b/c", "/a/../d", "/b/c/d"), ("/base", "/../../etc", "/base/etc"), ("/base", "/%2e%2e/etc", "/base/etc"),
+])
+def test_base_of_the_url(gateway, scene_of, base, path, target):
+    """A client cannot climb out of the base."""
+    backend = Backend()
+    scene = scene_of(gateway, backend=backend, url=backend.url + base)
+    assert scene.relay(path=path).target == target
+
+
+def test_host_form_goes_before_path_form(scene):
+    received = scene.relay(path="/jobs/other/a")
+    assert received.target == "/jobs/other/a"
+
+
+def test_fixed_form(module_gateways, scene_of, records):
+    """A sidecar: every host and path is the one job's; the token is asked for all the same."""
+    job = records.job(labels={"model": "base"})
+    backend = Backend()
+    gateway = module_gateways.start({"jobs": {"domain": None, "prefix": None, "fixed": job, "fixed_url": backend.url}})
+    scene = scene_of(gateway, backend=backend)
+    for host in ["anything.test", "127.0.0.1:80", f"x.{DOMAIN}"]:
+        received = scene.relay(path="/jobs/other/a", host=host)
+        assert received.target == "/jobs/other/a"
+        assert received.field("x-jobgate-job") == job
+    assert scene.new_client().exchange(request_bytes("any.test")).status == 401
+    scoped = records.token(selector="model=base")
+    assert scene.relay(token=scoped, host="any.test").field("x-jobgate-token-id") == scoped.id
+    stranger = records.token(selector="model=other")
+    assert scene.new_client().exchange(request_bytes("any.test", stranger)).status == 403
+
+
+def test_fixed_form_takes_the_url_of_the_record(module_gateways, scene_of, records):
+    backend = Backend()
+    job = records.job(backend.url)
+    gateway = module_gateways.start({"jobs": {"domain": None, "prefix": None, "fixed": job}})
+    scene = scene_of(gateway, backend=backend)
+    assert scene.relay(host="any.test").field("x-jobgate-job") == job
+
+
+def test_domain_alone(module_gateways, scene_of):
+    gateway = module_gateways.start({"jobs": {"prefix": None}})
+    scene = scene_of(gateway)
+    assert scene.relay(path="/jobs/x/").target == "/jobs/x/"
+    response = scene.new_client().exchange(request_bytes("gateway.test", scene.token, path=f"/jobs/{scene.job}/"))
+    assert response.status == 404
+
+
+def test_problem_of_a_wrong_host_tells_no_secrets(scene):
+    response = scene.client.exchange(request_bytes("other.test", scene.token))
+    problem = json.loads(response.body)
+    assert set(problem) == {"type", "title", "status", "detail", "request_id"}
+    assert scene.job not in response.body.decode()

@@ -1,0 +1,265 @@
+"""Each time-out has its own outcome and its own word in the log (http.md, "Behaviour").
+
+All are set short here. A test asserts that the end comes, how, and that it did not come too early;
+never how late it was."""
+
+import json
+import signal
+import socket
+import time
+
+import pytest
+
+from harness.process import eventually
+from harness.raw import Backend, Cut
+from test_upgrade import open_tunnel
+
+SHORT = 400  # milliseconds
+LONG = 60_000
+
+
+@pytest.fixture(scope="module")
+def with_timeout(module_gateways):
+    """A gateway with this one time-out short and all others long; one for each, shared by its tests."""
+    made = {}
+
+    def get(name):
+        if name not in made:
+            names = ["head", "keep_alive", "body", "connect", "first_byte", "answer", "tunnel"]
+            made[name] = module_gateways.start(
+                {"timeouts": {other: f"{SHORT if other == name else LONG}ms" for other in names}})
+        return made[name]
+    return get
+
+
+@pytest.fixture
+def scene_with(with_timeout, scene_of):
+    return lambda name, **kwargs: scene_of(with_timeout(name), **kwargs)
+
+
+class Stopwatch:
+    def __enter__(self):
+        self.start = time.monotonic()
+        return self
+
+    def __exit__(self, *exc):
+        if exc[0] is None:
+            elapsed = (time.monotonic() - self.start) * 1000
+            assert elapsed >= SHORT * 0.95, f"after {elapsed:.0f} ms, too early"
+
+
+def problem_of(response, status):
+    assert response.status == status, response
+    assert response.field("content-type") == "application/problem+json"
+    problem = json.loads(response.body)
+    assert problem["status"] == status
+    return problem
+
+
+def test_request_head(scene_with):
+    scene = scene_with("head")
+    client = scene.client
+    with Stopwatch():
+        client.send(scene.request()[:20])
+        response = client.read_response()
+    problem_of(response, 408)
+    client.ended()
+    scene.gateway.access_entry(outcome="head_timeout", status=408)
+    scene.untouched()
+
+
+def test_request_head_that_trickles(scene_with):
+    """The clock runs from the head's first byte; a byte now and then does not stop it."""
+    scene = scene_with("head")
+    client = scene.client
+    with Stopwatch():
+        try:
+            for byte in scene.request(fields=["X-Pad: " + "x" * 1000]):
+                client.send(bytes([byte]))
+                time.sleep(0.02)
+                if not client.silent():
+                    break
+            else:
+                raise AssertionError("the whole head was taken")
+        except OSError:
+            pass
+        assert client.read_response().status == 408
+
+
+def test_connection_on_which_nothing_comes(scene_with):
+    """Whichever clock runs for it, it does not live for ever; and no answer is made up for it."""
+    clients = [scene_with(name).gateway.client() for name in ["head", "keep_alive"]]
+    seen = {}
+
+    def one_ended():
+        for client in clients:
+            client.sock.setblocking(False)
+            try:
+                seen[client] = client.sock.recv(1 << 16)
+            except BlockingIOError:
+                pass
+        return seen
+    with Stopwatch():
+        eventually(one_ended, "the silent connection to end")
+    for client in clients:
+        client.close()
+
+
+def test_idle_keep_alive(scene_with):
+    """Closed silently: no answer to a request that nobody made."""
+    scene = scene_with("keep_alive")
+    scene.relay()
+    with Stopwatch():
+        assert scene.client.read_to_end() == b""
+
+
+def test_body_idle(scene_with):
+    scene = scene_with("body")
+    client = scene.client
+    client.send(scene.request("POST", fields=["Content-Length: 10"]))
+    connection = scene.backend.accept()
+    connection.read_head()
+    with Stopwatch():
+        client.send(b"12345")
+        assert connection.read(5) == b"12345"
+        connection.ended()
+    assert client.read_response("POST").status == 408
+    client.ended()
+    scene.gateway.access_entry(job=scene.job, outcome="body_timeout")
+
+
+def test_body_that_moves_is_not_idle(scene_with):
+    scene = scene_with("body")
+    client = scene.client
+    client.send(scene.request("POST", fields=["Content-Length: 10"]))
+    connection = scene.backend.accept()
+    connection.read_head()
+    for _ in range(10):
+        time.sleep(SHORT / 1000 / 4)
+        client.send(b"x")
+        connection.read(1)
+    connection.answer()
+    assert client.read_response("POST").status == 200
+
+
+def test_connect(scene_with):
+    """A listener with a full queue leaves a SYN unanswered, as a host that is down does."""
+    with Backend(backlog=0) as backend:
+        fillers = []
+        for _ in range(8):
+            sock = socket.socket()
+            sock.setblocking(False)
+            sock.connect_ex(("127.0.0.1", backend.port))
+            fillers.append(sock)
+        scene = scene_with("connect", backend=Backend(), url=backend.url)
+        with Stopwatch():
+            response = scene.client.exchange(scene.request())
+        problem_of(response, 504)
+        scene.gateway.access_entry(job=scene.job, outcome="connect_timeout", status=504)
+        for sock in fillers:
+            sock.close()
+
+
+def test_first_byte_of_the_answer(scene_with):
+    scene = scene_with("first_byte")
+    client, connection, received = scene.arrive()
+    with Stopwatch():
+        response = client.read_response()
+    assert problem_of(response, 504)["request_id"] == received.field("x-request-id")
+    connection.ended()
+    scene.gateway.access_entry(job=scene.job, outcome="answer_timeout", status=504)
+
+
+def test_first_byte_waits_while_the_body_still_comes(scene_with):
+    """A long upload is no silence of the backend's."""
+    scene = scene_with("first_byte")
+    client = scene.client
+    client.send(scene.request("POST", fields=["Content-Length: 10"]))
+    connection = scene.backend.accept()
+    connection.read_head()
+    for _ in range(10):
+        time.sleep(SHORT / 1000 / 4)
+        client.send(b"x")
+        connection.read(1)
+    connection.answer()
+    assert client.read_response("POST").status == 200
+
+
+def test_answer_idle(scene_with):
+    scene = scene_with("answer")
+    client, connection, _ = scene.arrive()
+    with Stopwatch():
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345")
+        response = client.read_head()
+        with pytest.raises(Cut) as cut:
+            client.read_body(response)
+    assert cut.value.response.body == b"12345"
+    connection.ended()
+    scene.gateway.access_entry(job=scene.job, outcome="answer_idle", status=200)
+
+
+def test_answer_that_moves_is_not_idle(scene_with):
+    scene = scene_with("answer")
+    client, connection, _ = scene.arrive()
+    connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")
+    for _ in range(10):
+        time.sleep(SHORT / 1000 / 4)
+        connection.send(b"x")
+    assert client.read_response().body == b"x" * 10
+
+
+def test_tunnel_idle(scene_with):
+    scene = scene_with("tunnel")
+    client, connection = open_tunnel(scene)
+    for _ in range(6):  # either direction keeps it alive
+        time.sleep(SHORT / 1000 / 4)
+        client.send(b"x")
+        connection.read(1)
+        time.sleep(SHORT / 1000 / 4)
+        connection.send(b"y")
+        client.read(1)
+    with Stopwatch():
+        client.ended()
+    connection.ended()
+    scene.gateway.access_entry(job=scene.job, outcome="tunnel_idle")
+
+
+def test_drain(gateways, scene_of):
+    """At shutdown what runs may end, nothing new begins, and the exit is clean."""
+    gateway = gateways.start({"timeouts": {"drain": "60s"}})
+    scene = scene_of(gateway)
+    idle = scene.new_client()
+    client, connection, _ = scene.arrive()
+    connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345")
+    response = client.read_head()
+    gateway.family = []
+    gateway.program.send_signal(signal.SIGTERM)
+    idle.ended()
+
+    def closed():
+        try:
+            gateway.client().close()
+            return False
+        except OSError:
+            return True
+    eventually(closed, "the listener to close")
+    connection.send(b"67890")
+    assert client.read_body(response).body == b"1234567890"
+    client.ended()
+    assert gateway.program.wait() == 0
+
+
+def test_drain_is_bounded(gateways, scene_of):
+    gateway = gateways.start({"timeouts": {"drain": f"{SHORT}ms"}})
+    scene = scene_of(gateway)
+    client, connection, _ = scene.arrive()
+    connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345")
+    response = client.read_head()
+    gateway.family = []
+    with Stopwatch():
+        gateway.program.send_signal(signal.SIGTERM)
+        with pytest.raises(Cut):
+            client.read_body(response)
+    connection.ended()
+    assert gateway.program.wait() == 0
+    gateway.access_entry(job=scene.job, outcome="shutdown")

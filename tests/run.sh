@@ -1,0 +1,123 @@
+#!/usr/bin/env bash
+# Everything that can be tested here, in one command: builds with AddressSanitizer and UndefinedBehaviorSanitizer,
+# runs the unit tests, holds the includes and the layout against the rules of the house, runs the end-to-end tests.
+# The last line is "N passed, N failed"; the exit status says the same.
+#
+#   tests/run.sh                the quick set, a few minutes
+#   tests/run.sh --all          also gigabytes through a release build
+#   tests/run.sh --tally FILE   write "N N" there instead of printing the last line (for .ci/run)
+#   tests/run.sh -- ARGS        ARGS go to pytest, such as -k pipelining
+set -uo pipefail
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+cd "$top" || exit 1
+. deploy/packages.sh
+
+all="" tally="" pytest_args=()
+while [ $# -gt 0 ]; do
+	case "$1" in
+	--all) all=yes ;;
+	--tally)
+		tally=${2:?--tally needs a file}
+		shift
+		;;
+	--)
+		shift
+		pytest_args=("$@")
+		break
+		;;
+	-h | --help)
+		sed -n '2,9s/^# \{0,1\}//p' "$0"
+		exit 0
+		;;
+	*)
+		echo "run.sh: unknown option '$1'" >&2
+		exit 2
+		;;
+	esac
+	shift
+done
+
+passed=0 failed=0
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+
+step() { printf '\n== %s (after %d min %02d s)\n' "$*" $((SECONDS / 60)) $((SECONDS % 60)); }
+finish() {
+	if [ -n "$tally" ]; then
+		echo "$passed $failed" >"$tally"
+	else
+		printf '\n%d passed, %d failed\n' "$passed" "$failed"
+	fi
+	[ "$failed" -eq 0 ]
+	exit
+}
+# A step that is one test in itself; returns its verdict.
+count() {
+	if "$@"; then
+		passed=$((passed + 1))
+	else
+		echo "FAILED: $*"
+		failed=$((failed + 1))
+		return 1
+	fi
+}
+# Add up a JUnit file; without one the step as a whole has failed.
+count_junit() {
+	local sums
+	sums=$(/usr/bin/python3 - "$1" <<'END'
+import sys
+import xml.etree.ElementTree as tree
+
+root = tree.parse(sys.argv[1]).getroot()
+cases = list(root.iter("testcase"))
+bad = sum(1 for case in cases if case.find("failure") is not None or case.find("error") is not None
+          or case.get("status") == "fail")
+skipped = sum(1 for case in cases if case.find("skipped") is not None)
+print(len(cases) - bad - skipped, bad)
+END
+	) || sums="0 1"
+	passed=$((passed + ${sums% *}))
+	failed=$((failed + ${sums#* }))
+	# A runner that ended badly although no test of its did, or that found no test, has not passed.
+	if { [ "$2" -ne 0 ] && [ "${sums#* }" -eq 0 ]; } || [ "$sums" = "0 0" ]; then
+		echo "FAILED: $3 ended with status $2"
+		failed=$((failed + 1))
+	fi
+}
+
+step "packages"
+# shellcheck disable=SC2086 # a list of names
+count need_packages $BUILD_PACKAGES libcmocka-dev redis-server nginx curl clang-format \
+	python3 python3-pytest python3-aiohttp python3-websockets python3-h11 python3-redis || finish
+
+step "build with sanitizers"
+build() { cmake --preset "$1" && cmake --build --preset "$1"; }
+count build dev || finish
+if [ -n "$all" ]; then
+	step "build for release"
+	count build release || finish
+fi
+
+step "unit tests"
+ctest --preset dev -j "$(nproc)" --output-junit "$results/unit.xml" </dev/null
+count_junit "$results/unit.xml" $? "ctest"
+
+step "includes"
+count /usr/bin/python3 tests/rooms.py
+
+step "layout"
+# Versions of clang-format differ in detail; the one of Debian 12 decides.
+if clang-format --version | grep -q 'version 14\.'; then
+	layout() { find include auth proxy tests bench -name '*.[ch]' -exec clang-format --dry-run -Werror {} +; }
+	count layout
+else
+	echo "$(clang-format --version) is not version 14: layout is not judged here."
+fi
+
+step "end to end"
+[ -z "$all" ] || pytest_args=(-m "large or not large" "${pytest_args[@]}")
+/usr/bin/python3 -B -m pytest tests/e2e --tb=short --junitxml="$results/e2e.xml" "${pytest_args[@]}" </dev/null
+count_junit "$results/e2e.xml" $? "pytest"
+
+finish

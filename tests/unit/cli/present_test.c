@@ -1,0 +1,118 @@
+/* present_test.c - descriptions, tables and JSON, to the byte. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "auth/cli/present.h"
+
+static const struct column columns[] = {
+	{"Id", "id", "-"},
+	{"Label selector", "label_selector", "none"},
+	{"Labels", "labels", "none"},
+	{"Version", "version", "-"},
+	{0},
+};
+
+/* What a presentation writes; to be freed. */
+static char *
+shown(enum output output, bool color, const json_t *value, bool list)
+{
+	char *text = NULL;
+	size_t len = 0;
+	struct printer printer = {open_memstream(&text, &len), output, color};
+
+	assert_true(list ? present_list(&printer, value, columns)
+	                 : present_record(&printer, value, columns));
+	fclose(printer.out);
+	return text;
+}
+
+static void
+shows(enum output output, bool color, json_t *value, bool list, const char *expected)
+{
+	char *text = shown(output, color, value, list);
+
+	assert_string_equal(text, expected);
+	free(text);
+	json_decref(value);
+}
+
+static json_t *
+sample(void)
+{
+	return json_pack("{s:s, s:s, s:{s:s, s:s}, s:i}", "id", "abc", "label_selector", "", "labels",
+	    "b", "2", "a", "1", "version", 7);
+}
+
+static void
+descriptions(void **state)
+{
+	(void)state;
+	shows(OUTPUT_DESCRIPTION, false, sample(), false,
+	    "Id:             abc\n"
+	    "Label selector: none\n"
+	    "Labels:         a=1,b=2\n"
+	    "Version:        7\n");
+	/* A field that the record has not is left out; null is not the same as missing. */
+	shows(OUTPUT_DESCRIPTION, false, json_pack("{s:s, s:n}", "id", "abc", "version"), false,
+	    "Id:             abc\n"
+	    "Version:        -\n");
+	shows(OUTPUT_DESCRIPTION, true, json_pack("{s:s}", "id", "abc"), false,
+	    "\033[1mId\033[0m:             abc\n");
+}
+
+static void
+control_characters(void **state)
+{
+	(void)state;
+	shows(OUTPUT_DESCRIPTION, false, json_pack("{s:s}", "id", "a\033[31m\nb"), false,
+	    "Id:             a?[31m?b\n");
+}
+
+static void
+tables(void **state)
+{
+	(void)state;
+	shows(OUTPUT_DESCRIPTION, false, json_pack("[o, {s:s}]", sample(), "id", "abcdef"), true,
+	    "Id      Label selector  Labels   Version\n"
+	    "abc     -               a=1,b=2  7\n"
+	    "abcdef  -               -        -\n");
+	shows(OUTPUT_DESCRIPTION, false, json_array(), true, "Id  Label selector  Labels  Version\n");
+}
+
+static void
+json(void **state)
+{
+	(void)state;
+	shows(OUTPUT_JSON, true, json_pack("{s:s}", "id", "abc"), false, "{\n  \"id\": \"abc\"\n}\n");
+	shows(OUTPUT_JSON, false, json_array(), true, "[]\n");
+}
+
+static void
+yaml(void **state)
+{
+	(void)state;
+	shows(OUTPUT_YAML, false, sample(), false,
+	    "id: abc\nlabel_selector: \"\"\nlabels:\n  b: \"2\"\n  a: \"1\"\nversion: 7\n");
+	shows(OUTPUT_YAML, false, json_pack("[{s:s}, {s:n}]", "id", "true", "id"), true,
+	    "- id: \"true\"\n- id: null\n");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(descriptions),
+		cmocka_unit_test(control_characters),
+		cmocka_unit_test(tables),
+		cmocka_unit_test(json),
+		cmocka_unit_test(yaml),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,100 @@
+/* view_test.c - records as JSON. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "auth/control/view.h"
+
+static void
+is_json(json_t *value, const char *expected)
+{
+	char *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS);
+
+	assert_string_equal(text, expected);
+	free(text);
+	json_decref(value);
+}
+
+static void
+job_urls(void **state)
+{
+	static const char *const cases[][2] = {
+	    {"http://{job}.localhost:8080/", "http://a-1.localhost:8080/"},
+	    {"http://h/jobs/{job}/", "http://h/jobs/a-1/"},
+	    {"{job}{job}", "a-1a-1"},
+	    {"http://h/{jo", "http://h/{jo"},
+	    {"", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *url = view_job_url(cases[i][0], SLICE("a-1"));
+		assert_string_equal(url, cases[i][1]);
+		free(url);
+	}
+}
+
+static void
+tokens(void **state)
+{
+	const struct label labels[] = {{SLICE("model"), SLICE("base")}, {SLICE("x/y"), SLICE("")}};
+	struct token token = {.id = SLICE("abcdefgh12345678"),
+	    .name = SLICE("basetoken"),
+	    .role = ROLE_OPERATOR,
+	    .selector = {2, labels},
+	    .version = 3,
+	    .created_at = SLICE("2024-01-31T12:00:00Z")};
+
+	(void)state;
+	/* Neither the hash nor a value is ever among it. */
+	is_json(view_token(&token),
+	    "{\"created_at\":\"2024-01-31T12:00:00Z\",\"id\":\"abcdefgh12345678\","
+	    "\"label_selector\":\"model=base,x/y=\",\"name\":\"basetoken\",\"role\":\"operator\","
+	    "\"updated_at\":null,\"version\":3}");
+}
+
+static void
+jobs(void **state)
+{
+	const struct label labels[] = {{SLICE("model"), SLICE("base")}};
+	struct job job = {.id = SLICE("j"), .labels = {1, labels}};
+
+	(void)state;
+	is_json(view_job(&job, "http://{job}.x/"),
+	    "{\"created_at\":null,\"id\":\"j\",\"job_url\":\"http://j.x/\",\"labels\":{\"model\":\"base\"},"
+	    "\"updated_at\":null,\"url\":null}");
+	job.url_text = SLICE("unix:/run/j.sock");
+	job.labels.count = 0;
+	is_json(view_job(&job, ""),
+	    "{\"created_at\":null,\"id\":\"j\",\"job_url\":\"\",\"labels\":{},\"updated_at\":null,"
+	    "\"url\":\"unix:/run/j.sock\"}");
+}
+
+static void
+times(void **state)
+{
+	char text[VIEW_TIME_MAX];
+
+	(void)state;
+	view_time(0, text);
+	assert_string_equal(text, "1970-01-01T00:00:00Z");
+	view_time(1706702400999u, text);
+	assert_string_equal(text, "2024-01-31T12:00:00Z");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(job_urls),
+		cmocka_unit_test(tokens),
+		cmocka_unit_test(jobs),
+		cmocka_unit_test(times),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

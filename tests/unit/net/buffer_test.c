@@ -1,0 +1,89 @@
+/* buffer_test.c - blocks, and moving bytes between their sizes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "net/buffer.h"
+
+static void
+gives_room_for_what_is_asked(void **state)
+{
+	struct buffer_pool *pool = buffer_pool_new();
+	const size_t sizes[] = {1, 1024, 1025, 4096, BUFFER_MEDIUM, BUFFER_LARGE, BUFFER_LARGE + 1, 200000};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct buffer *buffer = buffer_take(pool, sizes[i]);
+
+		assert_non_null(buffer);
+		assert_true(buffer_room(buffer) >= sizes[i]);
+		assert_int_equal(buffer_len(buffer), 0);
+		memset(buffer->bytes, 'x', sizes[i]);
+		buffer_give(pool, buffer);
+	}
+	buffer_pool_free(pool);
+}
+
+static void
+reuses_the_block_given_back_last(void **state)
+{
+	struct buffer_pool *pool = buffer_pool_new();
+	struct buffer *first = buffer_take(pool, 100);
+
+	(void)state;
+	buffer_append(first, SLICE("old bytes"));
+	buffer_give(pool, first);
+	assert_ptr_equal(buffer_take(pool, 1000), first);
+	assert_int_equal(buffer_len(first), 0);
+	buffer_give(pool, first);
+	buffer_pool_free(pool);
+}
+
+static void
+fits_bytes_into_the_smallest_block(void **state)
+{
+	struct buffer_pool *pool = buffer_pool_new();
+	struct buffer *buffer = buffer_take(pool, BUFFER_LARGE);
+
+	(void)state;
+	buffer_append(buffer, SLICE("dropped, kept"));
+	buffer->start = 9;
+	buffer = buffer_fit(pool, buffer);
+	assert_int_equal(buffer->capacity, 1024);
+	assert_true(slice_equal(buffer_bytes(buffer), SLICE("kept")));
+	assert_ptr_equal(buffer_fit(pool, buffer), buffer);
+	buffer->start = buffer->end;
+	assert_null(buffer_fit(pool, buffer));
+	assert_null(buffer_fit(pool, NULL));
+	buffer_pool_free(pool);
+}
+
+static void
+compacts_to_the_front(void **state)
+{
+	struct buffer_pool *pool = buffer_pool_new();
+	struct buffer *buffer = buffer_take(pool, 10);
+
+	(void)state;
+	buffer_append(buffer, SLICE("0123456789"));
+	buffer->start = 7;
+	buffer_compact(buffer);
+	assert_int_equal(buffer->start, 0);
+	assert_true(slice_equal(buffer_bytes(buffer), SLICE("789")));
+	buffer_give(pool, buffer);
+	buffer_pool_free(pool);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(gives_room_for_what_is_asked),
+	    cmocka_unit_test(reuses_the_block_given_back_last),
+	    cmocka_unit_test(fits_bytes_into_the_smallest_block),
+	    cmocka_unit_test(compacts_to_the_front),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,196 @@
+/* loop_test.c - tasks at the end of a turn, and timers that are never early. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "net/loop.h"
+
+struct counted_task {
+	struct task task;
+	struct loop *loop;
+	int runs, again;
+	struct task *cancels;
+};
+
+static void
+count_run(struct task *task)
+{
+	struct counted_task *counted = (struct counted_task *)task;
+
+	counted->runs++;
+	if (counted->again-- > 0)
+		loop_defer(counted->loop, task);
+	if (counted->cancels != NULL)
+		loop_cancel(counted->loop, counted->cancels);
+}
+
+static void
+a_task_runs_once_a_turn(void **state)
+{
+	struct loop *loop = loop_new();
+	struct counted_task task = {.task.run = count_run, .loop = loop, .again = 2};
+
+	(void)state;
+	loop_defer(loop, &task.task);
+	loop_defer(loop, &task.task);
+	loop_turn(loop, false);
+	assert_int_equal(task.runs, 1);
+	loop_turn(loop, true); /* does not sleep while a task waits */
+	assert_int_equal(task.runs, 2);
+	loop_turn(loop, false);
+	loop_turn(loop, false);
+	assert_int_equal(task.runs, 3);
+	loop_free(loop);
+}
+
+static void
+a_cancelled_task_does_not_run(void **state)
+{
+	struct loop *loop = loop_new();
+	struct counted_task second = {.task.run = count_run, .loop = loop};
+	struct counted_task first = {.task.run = count_run, .loop = loop, .cancels = &second.task};
+
+	(void)state;
+	loop_defer(loop, &first.task);
+	loop_defer(loop, &second.task);
+	loop_turn(loop, false);
+	assert_int_equal(first.runs, 1);
+	assert_int_equal(second.runs, 0);
+	loop_defer(loop, &second.task);
+	loop_cancel(loop, &second.task);
+	loop_turn(loop, false);
+	assert_int_equal(second.runs, 0);
+	loop_free(loop);
+}
+
+struct watched_timer {
+	struct timer timer;
+	struct loop *loop;
+	int calls;
+	uint64_t called_ms;
+	struct timer *removes;
+	uint64_t restart_ms;
+};
+
+static void
+note_expiry(struct timer *timer)
+{
+	struct watched_timer *watched = (struct watched_timer *)timer;
+
+	watched->calls++;
+	watched->called_ms = loop_now_ms(watched->loop);
+	if (watched->removes != NULL)
+		timer_remove(watched->removes);
+	if (watched->restart_ms > 0)
+		timer_start(watched->loop, timer, watched->restart_ms);
+}
+
+static void
+run_for(struct loop *loop, uint64_t ms)
+{
+	uint64_t end = loop_now_ms(loop) + ms;
+
+	while (loop_now_ms(loop) < end)
+		loop_turn(loop, true);
+}
+
+static void
+a_timer_is_called_once_and_never_early(void **state)
+{
+	struct loop *loop = loop_new();
+	struct watched_timer timers[40];
+	uint64_t start = loop_now_ms(loop);
+
+	(void)state;
+	for (size_t i = 0; i < 40; i++) {
+		timers[i] = (struct watched_timer){.timer.expired = note_expiry, .loop = loop};
+		timer_start(loop, &timers[i].timer, i * 7);
+	}
+	run_for(loop, 40 * 7 + 3 * TIMER_TICK_MS);
+	for (size_t i = 0; i < 40; i++) {
+		assert_int_equal(timers[i].calls, 1);
+		assert_true(timers[i].called_ms >= start + i * 7);
+	}
+	loop_free(loop);
+}
+
+static void
+a_deadline_moves_both_ways(void **state)
+{
+	struct loop *loop = loop_new();
+	struct watched_timer later = {.timer.expired = note_expiry, .loop = loop};
+	struct watched_timer sooner = {.timer.expired = note_expiry, .loop = loop};
+	struct watched_timer far = {.timer.expired = note_expiry, .loop = loop};
+	uint64_t start = loop_now_ms(loop);
+
+	(void)state;
+	timer_start(loop, &later.timer, 60);
+	timer_start(loop, &later.timer, 300);
+	timer_start(loop, &sooner.timer, 100000000); /* beyond the wheel's reach */
+	timer_start(loop, &sooner.timer, 100);
+	timer_start(loop, &far.timer, 100000000);
+	run_for(loop, 300 + 3 * TIMER_TICK_MS);
+	assert_int_equal(later.calls, 1);
+	assert_true(later.called_ms >= start + 300);
+	assert_int_equal(sooner.calls, 1);
+	assert_true(sooner.called_ms < later.called_ms);
+	assert_int_equal(far.calls, 0);
+	timer_remove(&far.timer);
+	loop_free(loop);
+}
+
+static void
+stopped_and_removed_timers_stay_silent(void **state)
+{
+	struct loop *loop = loop_new();
+	struct watched_timer stopped = {.timer.expired = note_expiry, .loop = loop};
+	struct watched_timer removed = {.timer.expired = note_expiry, .loop = loop};
+	struct watched_timer one = {.timer.expired = note_expiry, .loop = loop};
+	struct watched_timer other = {.timer.expired = note_expiry, .loop = loop};
+
+	(void)state;
+	one.removes = &other.timer; /* whichever comes first takes the other away */
+	other.removes = &one.timer;
+	timer_start(loop, &stopped.timer, 50);
+	timer_start(loop, &removed.timer, 50);
+	timer_start(loop, &one.timer, 50);
+	timer_start(loop, &other.timer, 50);
+	timer_stop(&stopped.timer);
+	timer_remove(&removed.timer);
+	timer_remove(&removed.timer);
+	run_for(loop, 50 + 3 * TIMER_TICK_MS);
+	assert_int_equal(stopped.calls, 0);
+	assert_int_equal(removed.calls, 0);
+	assert_int_equal(one.calls + other.calls, 1);
+	loop_free(loop);
+}
+
+static void
+a_timer_may_start_itself_again(void **state)
+{
+	struct loop *loop = loop_new();
+	struct watched_timer timer = {.timer.expired = note_expiry, .loop = loop, .restart_ms = 1};
+
+	(void)state;
+	timer_start(loop, &timer.timer, 1);
+	run_for(loop, 6 * TIMER_TICK_MS);
+	assert_true(timer.calls >= 2);
+	timer_remove(&timer.timer);
+	loop_free(loop);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_task_runs_once_a_turn),
+	    cmocka_unit_test(a_cancelled_task_does_not_run),
+	    cmocka_unit_test(a_timer_is_called_once_and_never_early),
+	    cmocka_unit_test(a_deadline_moves_both_ways),
+	    cmocka_unit_test(stopped_and_removed_timers_stay_silent),
+	    cmocka_unit_test(a_timer_may_start_itself_again),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
