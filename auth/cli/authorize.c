@@ -2,17 +2,17 @@
 #include "auth/cli/command.h"
 
 static const struct argp_option authorize_options[] = {
-	{"job", KEY_JOB, "ID", 0, "The job that is asked for", 0},
-	{"value", KEY_VALUE, "VALUE", 0,
-	    "The token to judge; read from standard input with -, or when not given", 0},
-	{0},
+    {"job", KEY_JOB, "ID", 0, "The job that is asked for", 0},
+    {"value", KEY_VALUE, "VALUE", 0,
+	"The token to judge; read from standard input with -, or when not given", 0},
+    {0},
 };
 
 static const struct column verdict_columns[] = {
-	{"Verdict", "verdict", "-"},
-	{"Status", "status", "-"},
-	{"Reason", "reason", "-"},
-	{0},
+    {"Verdict", "verdict", "-"},
+    {"Status", "status", "-"},
+    {"Reason", "reason", "-"},
+    {0},
 };
 
 static bool
@@ -40,7 +40,8 @@ authorize_run(struct command_context *context)
 	else
 		result = command_call(context, "POST", "/v1/authorize", body, &answer);
 	if (result == CLI_OK)
-		result = command_written(present_record(&context->printer, answer.body, verdict_columns));
+		result = command_written(
+		    present_record(&context->printer, answer.body, verdict_columns));
 	if (result == CLI_OK && !json_is_true(json_object_get(answer.body, "allowed")))
 		result = CLI_REFUSED;
 	answer_clear(&answer);
@@ -48,9 +49,8 @@ authorize_run(struct command_context *context)
 	return result;
 }
 
-const struct command authorize_command = {
-    "authorize", NULL,
+const struct command authorize_command = {"authorize", NULL,
     {"jobgate authorize", "[OPTIONS] --job <ID>",
-        "Explain what the gateway would decide about a token and a job", NULL, NULL, 0, 0,
-        authorize_options},
+	"Explain what the gateway would decide about a token and a job", NULL, NULL, 0, 0,
+	authorize_options},
     authorize_check, authorize_run};

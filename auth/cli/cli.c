@@ -13,9 +13,9 @@ struct group {
 };
 
 static const struct group groups[] = {
-	{"token", "Create, list, renew and delete application tokens", token_commands, TOKEN_COMMANDS},
-	{"job", "Register jobs, their labels and URLs", job_commands, JOB_COMMANDS},
-	{"authorize", "Explain what the gateway would decide", &authorize_command, 1},
+    {"token", "Create, list, renew and delete application tokens", token_commands, TOKEN_COMMANDS},
+    {"job", "Register jobs, their labels and URLs", job_commands, JOB_COMMANDS},
+    {"authorize", "Explain what the gateway would decide", &authorize_command, 1},
 };
 
 static bool
@@ -31,20 +31,25 @@ all_help(FILE *out)
 	      "Usage: jobgate <COMMAND>\n\n"
 	      "Commands:\n"
 	      "  serve      Run the gateway\n"
-	      "  check      Validate a configuration\n", out);
+	      "  check      Validate a configuration\n",
+	    out);
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
 		fprintf(out, "  %-9s  %s\n", groups[i].noun, groups[i].summary);
-	fputs("\nOptions:\n"
-	      "  -h, --help  Print help\n\n"
-	      "Exit status: 0 done, 1 refused or not found, 2 wrong usage, 3 server out of reach.\n", out);
+	fputs(
+	    "\nOptions:\n"
+	    "  -h, --help  Print help\n\n"
+	    "Exit status: 0 done, 1 refused or not found, 2 wrong usage, 3 server out of reach.\n",
+	    out);
 }
 
 static void
 group_help(const struct group *group, FILE *out)
 {
-	fprintf(out, "%s\n\nUsage: jobgate %s <COMMAND>\n\nCommands:\n", group->summary, group->noun);
+	fprintf(
+	    out, "%s\n\nUsage: jobgate %s <COMMAND>\n\nCommands:\n", group->summary, group->noun);
 	for (size_t i = 0; i < group->count; i++)
-		fprintf(out, "  %-6s  %s\n", group->commands[i].verb, group->commands[i].syntax.summary);
+		fprintf(out, "  %-6s  %s\n", group->commands[i].verb,
+		    group->commands[i].syntax.summary);
 	fputs("\nOptions:\n  -h, --help  Print help\n", out);
 }
 
@@ -91,8 +96,8 @@ run_group(const struct group *group, int argc, char **argv)
 	for (size_t i = 0; i < group->count; i++)
 		if (strcmp(group->commands[i].verb, argv[2]) == 0)
 			return run(&group->commands[i], argc - 2, argv + 2);
-	fprintf(stderr, "jobgate: '%s %s' is no command. Try 'jobgate %s --help'.\n", argv[1], argv[2],
-	    argv[1]);
+	fprintf(stderr, "jobgate: '%s %s' is no command. Try 'jobgate %s --help'.\n", argv[1],
+	    argv[2], argv[1]);
 	return CLI_USAGE;
 }
 

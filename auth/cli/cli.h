@@ -1,4 +1,5 @@
-/* cli.h - the client of the control API: `jobgate token ...`, `jobgate job ...`, `jobgate authorize`. */
+/* cli.h - the client of the control API: `jobgate token ...`, `jobgate job ...`, `jobgate
+ * authorize`. */
 #ifndef JOBGATE_CLI_H
 #define JOBGATE_CLI_H
 
@@ -6,7 +7,7 @@
 enum cli_exit {
 	CLI_OK = 0,
 	CLI_REFUSED = 1,     /* the server said no, or knows no such thing */
-	CLI_USAGE = 2,       /* the command line is wrong; nothing was sent */
+	CLI_USAGE = 2,	     /* the command line is wrong; nothing was sent */
 	CLI_UNREACHABLE = 3, /* no answer, or the server cannot reach its store (503) */
 };
 

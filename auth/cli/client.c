@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <curl/curl.h>
 #include <openssl/crypto.h>
@@ -19,8 +21,8 @@
 
 struct client {
 	CURL *curl;
-	char *base;   /* "http://localhost", without a slash at its end */
-	char *where;  /* for messages */
+	char *base;  /* "http://localhost", without a slash at its end */
+	char *where; /* for messages */
 	struct curl_slist *headers;
 };
 
@@ -124,16 +126,39 @@ set_url(struct client *client, const char *url)
 		client->base[--len] = '\0';
 	if (socket != NULL &&
 	    (curl_easy_setopt(client->curl, CURLOPT_UNIX_SOCKET_PATH, socket) != CURLE_OK ||
-	        curl_easy_setopt(client->curl, CURLOPT_PROXY, "") != CURLE_OK))
+		curl_easy_setopt(client->curl, CURLOPT_PROXY, "") != CURLE_OK))
 		return false;
 	return true;
+}
+
+/*
+ * "unix:" and the default socket. It may be in a directory that anybody can make
+ * (/tmp): one of a stranger would get our tokens, so it must be ours or root's.
+ * Root itself may meet a gateway that has become another user.
+ */
+static bool
+default_url(char *url, size_t cap)
+{
+	struct stat status;
+	char path[256];
+
+	if (!jg_control_socket_default(path, sizeof(path))) {
+		fputs("jobgate: no default for the control socket; give --control-url\n", stderr);
+		return false;
+	}
+	if (geteuid() != 0 && lstat(path, &status) == 0 && status.st_uid != geteuid() &&
+	    status.st_uid != 0) {
+		fprintf(stderr, "jobgate: %s belongs to another user\n", path);
+		return false;
+	}
+	return (size_t)snprintf(url, cap, "unix:%s", path) < cap;
 }
 
 struct client *
 client_new(const char *url, const char *token)
 {
 	struct client *client = calloc(1, sizeof(*client));
-	char *found = NULL;
+	char found[512];
 
 	if (client == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
 		free(client);
@@ -143,10 +168,11 @@ client_new(const char *url, const char *token)
 	if (client->curl == NULL)
 		goto fail;
 	if (url == NULL) {
-		found = jg_control_socket_default();
+		if (!default_url(found, sizeof(found)))
+			goto fail;
 		url = found;
 	}
-	if (url == NULL || !set_url(client, url))
+	if (!set_url(client, url))
 		goto fail;
 	if (token != NULL && !add_token(client, token))
 		goto fail;
@@ -160,10 +186,8 @@ client_new(const char *url, const char *token)
 	curl_easy_setopt(client->curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
 	curl_easy_setopt(client->curl, CURLOPT_TIMEOUT_MS, TOTAL_TIMEOUT_MS);
 	curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, body_add);
-	free(found);
 	return client;
 fail:
-	free(found);
 	client_free(client);
 	return NULL;
 }
@@ -200,7 +224,8 @@ client_call(struct client *client, const char *method, const char *path, const j
 	curl_easy_setopt(client->curl, CURLOPT_HTTPGET, 1L);
 	if (body != NULL || strcmp(method, "POST") == 0) {
 		curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, text != NULL ? text : "");
-		curl_easy_setopt(client->curl, CURLOPT_POSTFIELDSIZE, text != NULL ? (long)strlen(text) : 0L);
+		curl_easy_setopt(
+		    client->curl, CURLOPT_POSTFIELDSIZE, text != NULL ? (long)strlen(text) : 0L);
 	}
 	curl_easy_setopt(client->curl, CURLOPT_CUSTOMREQUEST, method);
 	curl_easy_setopt(client->curl, CURLOPT_ERRORBUFFER, error);
@@ -214,8 +239,8 @@ client_call(struct client *client, const char *method, const char *path, const j
 		answer->body = json_loadb(got.at, got.len, 0, NULL);
 done:
 	if (result != CURLE_OK)
-		fprintf(stderr, "jobgate: the control API at %s does not answer: %s\n", client->where,
-		    error[0] != '\0' ? error : curl_easy_strerror(result));
+		fprintf(stderr, "jobgate: the control API at %s does not answer: %s\n",
+		    client->where, error[0] != '\0' ? error : curl_easy_strerror(result));
 	if (text != NULL) {
 		OPENSSL_cleanse(text, strlen(text));
 		free(text);

@@ -32,7 +32,8 @@ void answer_clear(struct answer *answer);
 /* Tell on standard error what the server's refusal says; returns the exit status for it. */
 int answer_refused(const struct answer *answer);
 
-/* prefix, then text percent-encoded, then suffix: a path or a query. To be freed; NULL when memory is short. */
+/* prefix, then text percent-encoded, then suffix: a path or a query. To be freed; NULL when memory
+ * is short. */
 char *client_path(const char *prefix, const char *text, const char *suffix);
 
 #endif

@@ -17,7 +17,8 @@ struct command_context {
 struct command {
 	const char *noun, *verb; /* "token", "create"; verb NULL where there is only one */
 	struct syntax syntax;
-	/* Options that cannot work, before anything is sent; may be NULL. False after telling why. */
+	/* Options that cannot work, before anything is sent; may be NULL. False after telling why.
+	 */
 	bool (*check)(struct options *options);
 	int (*run)(struct command_context *context); /* returns an enum cli_exit */
 };

@@ -6,47 +6,47 @@
 #include <string.h>
 
 static const struct argp_option create_options[] = {
-	{"label", KEY_LABEL, "name=value", 0, "Label of the job; may be repeated", 0},
-	{"url", KEY_URL, "URL", 0,
-	    "Where the job listens: http://host[:port][/base], https://..., or unix:/path", 0},
-	{"id", KEY_ID, "ID", 0, "Id of the job, a DNS label [default: a new UUID]", 0},
-	{0},
+    {"label", KEY_LABEL, "name=value", 0, "Label of the job; may be repeated", 0},
+    {"url", KEY_URL, "URL", 0,
+	"Where the job listens: http://host[:port][/base], https://..., or unix:/path", 0},
+    {"id", KEY_ID, "ID", 0, "Id of the job, a DNS label [default: a new UUID]", 0},
+    {0},
 };
 
 static const struct argp_option list_options[] = {
-	{"label", KEY_LABEL, "name=value", 0, "Only jobs with this label; may be repeated", 0},
-	{0},
+    {"label", KEY_LABEL, "name=value", 0, "Only jobs with this label; may be repeated", 0},
+    {0},
 };
 
 static const struct argp_option set_options[] = {
-	{"label", KEY_LABEL, "name=value", 0, "Add or change a label; may be repeated", 0},
-	{"remove-label", KEY_REMOVE_LABEL, "name", 0, "Remove a label; may be repeated", 0},
-	{"url", KEY_URL, "URL", 0, "Where the job listens; empty: nowhere", 0},
-	{0},
+    {"label", KEY_LABEL, "name=value", 0, "Add or change a label; may be repeated", 0},
+    {"remove-label", KEY_REMOVE_LABEL, "name", 0, "Remove a label; may be repeated", 0},
+    {"url", KEY_URL, "URL", 0, "Where the job listens; empty: nowhere", 0},
+    {0},
 };
 
 static const struct argp_option delete_options[] = {
-	{"yes", KEY_YES, NULL, 0, "Do not ask", 0},
-	{0},
+    {"yes", KEY_YES, NULL, 0, "Do not ask", 0},
+    {0},
 };
 
 static const struct column record_columns[] = {
-	{"Id", "id", "-"},
-	{"URL", "url", "none yet"},
-	{"Labels", "labels", "none"},
-	{"Job URL", "job_url", "-"},
-	{"Created at", "created_at", "-"},
-	{"Updated at", "updated_at", "-"},
-	{0},
+    {"Id", "id", "-"},
+    {"URL", "url", "none yet"},
+    {"Labels", "labels", "none"},
+    {"Job URL", "job_url", "-"},
+    {"Created at", "created_at", "-"},
+    {"Updated at", "updated_at", "-"},
+    {0},
 };
 
 static const struct column list_columns[] = {
-	{"ID", "id", NULL},
-	{"URL", "url", NULL},
-	{"LABELS", "labels", NULL},
-	{"JOB URL", "job_url", NULL},
-	{"CREATED AT", "created_at", NULL},
-	{0},
+    {"ID", "id", NULL},
+    {"URL", "url", NULL},
+    {"LABELS", "labels", NULL},
+    {"JOB URL", "job_url", NULL},
+    {"CREATED AT", "created_at", NULL},
+    {0},
 };
 
 static int
@@ -101,7 +101,8 @@ static bool
 set_check(struct options *options)
 {
 	if (options->label_count == 0 && options->removed_count == 0 && options->url == NULL) {
-		fputs("jobgate: nothing to change: give --url, --label or --remove-label\n", stderr);
+		fputs(
+		    "jobgate: nothing to change: give --url, --label or --remove-label\n", stderr);
 		return false;
 	}
 	return command_labels_check(options);
@@ -137,20 +138,21 @@ delete_run(struct command_context *context)
 }
 
 const struct command job_commands[JOB_COMMANDS] = {
-	{"job", "create",
-	    {"jobgate job create", "[OPTIONS]", "Register a job", NULL, NULL, 0, 0, create_options},
-	    command_labels_check, create_run},
-	{"job", "list", {"jobgate job list", "[OPTIONS]", "List the jobs", NULL, NULL, 0, 0, list_options},
-	    command_labels_check, list_run},
-	{"job", "get",
-	    {"jobgate job get", "[OPTIONS] <ID>", "Show a job", "<ID>", "Job's id", 1, 1, NULL}, NULL,
-	    get_run},
-	{"job", "set",
-	    {"jobgate job set", "[OPTIONS] <ID>", "Change a job's URL or labels", "<ID>", "Job's id", 1,
-	        1, set_options},
-	    set_check, set_run},
-	{"job", "delete",
-	    {"jobgate job delete", "[OPTIONS] <ID>...", "Delete jobs: what runs through them is cut",
-	        "<ID>...", "Ids of the jobs", 1, (size_t)-1, delete_options},
-	    NULL, delete_run},
+    {"job", "create",
+	{"jobgate job create", "[OPTIONS]", "Register a job", NULL, NULL, 0, 0, create_options},
+	command_labels_check, create_run},
+    {"job", "list",
+	{"jobgate job list", "[OPTIONS]", "List the jobs", NULL, NULL, 0, 0, list_options},
+	command_labels_check, list_run},
+    {"job", "get",
+	{"jobgate job get", "[OPTIONS] <ID>", "Show a job", "<ID>", "Job's id", 1, 1, NULL}, NULL,
+	get_run},
+    {"job", "set",
+	{"jobgate job set", "[OPTIONS] <ID>", "Change a job's URL or labels", "<ID>", "Job's id", 1,
+	    1, set_options},
+	set_check, set_run},
+    {"job", "delete",
+	{"jobgate job delete", "[OPTIONS] <ID>...", "Delete jobs: what runs through them is cut",
+	    "<ID>...", "Ids of the jobs", 1, (size_t)-1, delete_options},
+	NULL, delete_run},
 };

@@ -10,21 +10,23 @@
 
 /* Every command takes these, after its own. */
 static const struct argp_option common_options[] = {
-	{"token", KEY_TOKEN, "TOKEN", 0, "Authentication using an operator token [env: JOBGATE_TOKEN]", 0},
-	{"app-token", KEY_TOKEN, "TOKEN", 0, "The same as --token", 0},
-	{"token-file", KEY_TOKEN_FILE, "FILE", 0, "Read the token from a file, or from standard input with -", 0},
-	{"control-url", KEY_CONTROL_URL, "URL", 0,
-	    "Control API, unix:/path or http(s)://host[:port] [env: JOBGATE_URL]", 0},
-	{"output", KEY_OUTPUT, "OUTPUT", 0,
-	    "Command output format [possible values: json, yaml, description]", 0},
-	{"no-color", KEY_NO_COLOR, NULL, 0, "Remove colors from output", 0},
-	{"help", KEY_HELP, NULL, 0, "Print help", 0},
-	{0},
+    {"token", KEY_TOKEN, "TOKEN", 0, "Authentication using an operator token [env: JOBGATE_TOKEN]",
+	0},
+    {"app-token", KEY_TOKEN, "TOKEN", 0, "The same as --token", 0},
+    {"token-file", KEY_TOKEN_FILE, "FILE", 0,
+	"Read the token from a file, or from standard input with -", 0},
+    {"control-url", KEY_CONTROL_URL, "URL", 0,
+	"Control API, unix:/path or http(s)://host[:port] [env: JOBGATE_URL]", 0},
+    {"output", KEY_OUTPUT, "OUTPUT", 0,
+	"Command output format [possible values: json, yaml, description]", 0},
+    {"no-color", KEY_NO_COLOR, NULL, 0, "Remove colors from output", 0},
+    {"help", KEY_HELP, NULL, 0, "Print help", 0},
+    {0},
 };
 
 /* Where a command has no --url of a job, the word means the control API. */
 static const struct argp_option url_option = {
-	"url", KEY_CONTROL_URL, "URL", 0, "The same as --control-url", 0};
+    "url", KEY_CONTROL_URL, "URL", 0, "The same as --control-url", 0};
 
 static bool
 has_option(const struct argp_option *options, const char *name)
@@ -41,7 +43,8 @@ collect(const struct syntax *syntax, struct argp_option all[OPTIONS_MAX])
 {
 	size_t count = 0;
 
-	for (const struct argp_option *own = syntax->options; own != NULL && own->name != NULL; own++)
+	for (const struct argp_option *own = syntax->options; own != NULL && own->name != NULL;
+	     own++)
 		all[count++] = *own;
 	for (const struct argp_option *common = common_options; common->name != NULL; common++) {
 		all[count++] = *common;
@@ -83,7 +86,8 @@ parse_output(const char *text, enum output *out)
 			*out = (enum output)i;
 			return true;
 		}
-	fprintf(stderr, "jobgate: invalid value '%s' for --output [possible values: json, yaml, description]\n",
+	fprintf(stderr,
+	    "jobgate: invalid value '%s' for --output [possible values: json, yaml, description]\n",
 	    text);
 	return false;
 }
@@ -144,7 +148,8 @@ parse_key(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case ARGP_KEY_INIT:
-		/* getopt tells of unknown options; argp's own advice names a --usage we have not. */
+		/* getopt tells of unknown options; argp's own advice names a --usage we have not.
+		 */
 		state->err_stream = NULL;
 		return 0;
 	case ARGP_KEY_ARG:

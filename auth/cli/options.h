@@ -1,4 +1,5 @@
-/* options.h - the command line, parsed: one struct for all commands, one table of options for each. */
+/* options.h - the command line, parsed: one struct for all commands, one table of options for each.
+ */
 #ifndef JOBGATE_CLI_OPTIONS_H
 #define JOBGATE_CLI_OPTIONS_H
 
@@ -11,12 +12,13 @@
 
 enum output { OUTPUT_DESCRIPTION, OUTPUT_JSON, OUTPUT_YAML };
 
-/* What was asked for. Text points into argv or the environment; secrets are copies, wiped by options_wipe. */
+/* What was asked for. Text points into argv or the environment; secrets are copies, wiped by
+ * options_wipe. */
 struct options {
 	enum output output;
 	bool no_color, yes, help;
 	const char *control_url; /* NULL: the default Unix socket */
-	char *token;             /* to authenticate with; may be NULL */
+	char *token;		 /* to authenticate with; may be NULL */
 	const char *role;
 	const char *labels[JOB_LABELS_MAX]; /* name=value, in the order given */
 	size_t label_count;
@@ -51,10 +53,10 @@ enum option_key {
 
 /* How one command's line looks. */
 struct syntax {
-	const char *words;                 /* "jobgate token create" */
-	const char *usage;                 /* what follows on the usage line */
-	const char *summary;               /* one line, without a full stop */
-	const char *argument;              /* "<NAME>", or NULL when it takes none */
+	const char *words;    /* "jobgate token create" */
+	const char *usage;    /* what follows on the usage line */
+	const char *summary;  /* one line, without a full stop */
+	const char *argument; /* "<NAME>", or NULL when it takes none */
 	const char *argument_doc;
 	size_t args_min, args_max;
 	const struct argp_option *options; /* its own, ended by {0}; NULL: none */

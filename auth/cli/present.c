@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BOLD "\033[1m"
+#define STRONG "\033[1;36m" /* bold and cyan: readable on dark and on light */
 #define PLAIN "\033[0m"
 #define COLUMNS_MAX 16
 
@@ -19,7 +19,7 @@ printer_for(FILE *out, const struct options *options)
 	    .out = out,
 	    .output = options->output,
 	    .color = !options->no_color && (no_color == NULL || no_color[0] == '\0') &&
-	             isatty(fileno(out)),
+		     isatty(fileno(out)),
 	};
 }
 
@@ -32,7 +32,8 @@ labels_text(const json_t *labels)
 
 	if (text == NULL)
 		return NULL;
-	/* Names and values need no JSON escapes: {"a":"b","c":"d"} is the text but for four characters. */
+	/* Names and values need no JSON escapes: {"a":"b","c":"d"} is the text but for four
+	 * characters. */
 	for (const char *from = text; *from != '\0'; from++)
 		if (*from == ':')
 			*to++ = '=';
@@ -67,7 +68,8 @@ present_text(const json_t *record, const char *key)
 void
 present_strong(const struct printer *printer, const char *text)
 {
-	fprintf(printer->out, "%s%s%s", printer->color ? BOLD : "", text, printer->color ? PLAIN : "");
+	fprintf(printer->out, "%s%s%s", printer->color ? STRONG : "", text,
+	    printer->color ? PLAIN : "");
 }
 
 static void
@@ -127,7 +129,8 @@ table(const struct printer *printer, const json_t *records, const struct column 
 
 	for (size_t i = 0; columns[i].title != NULL && i < COLUMNS_MAX; i++) {
 		widths[i] = strlen(columns[i].title);
-		json_array_foreach(records, index, record) {
+		json_array_foreach(records, index, record)
+		{
 			char *text = present_text(record, columns[i].key);
 			if (text != NULL && strlen(text) > widths[i])
 				widths[i] = strlen(text);
@@ -135,8 +138,7 @@ table(const struct printer *printer, const json_t *records, const struct column 
 		}
 	}
 	table_row(printer, NULL, columns, widths);
-	json_array_foreach(records, index, record)
-		table_row(printer, record, columns, widths);
+	json_array_foreach(records, index, record) table_row(printer, record, columns, widths);
 }
 
 /* True when it was structured output, and so is done. */

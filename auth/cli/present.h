@@ -24,13 +24,16 @@ struct column {
 /* Colour only on a terminal, and neither with --no-color nor with NO_COLOR (no-color.org) set. */
 struct printer printer_for(FILE *out, const struct options *options);
 
-/* One record; columns end with a NULL title. Those whose key a record lacks altogether are left out. */
-bool present_record(const struct printer *printer, const json_t *record, const struct column *columns);
+/* One record; columns end with a NULL title. Those whose key a record lacks altogether are left
+ * out. */
+bool present_record(
+    const struct printer *printer, const json_t *record, const struct column *columns);
 
 /* An array of records: a table, or an array in JSON and YAML. */
-bool present_list(const struct printer *printer, const json_t *records, const struct column *columns);
+bool present_list(
+    const struct printer *printer, const json_t *records, const struct column *columns);
 
-/* Text in bold where there is colour. */
+/* Text that stands out where there is colour. */
 void present_strong(const struct printer *printer, const char *text);
 
 /*

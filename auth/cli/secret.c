@@ -25,7 +25,8 @@ echo_off(int fd, struct termios *before)
 	return tcsetattr(fd, TCSAFLUSH, &quiet) == 0;
 }
 
-/* Read up to the end of the line or file; the length, or -1 with errno. Unbuffered: stdio would keep a copy. */
+/* Read up to the end of the line or file; the length, or -1 with errno. Unbuffered: stdio would
+ * keep a copy. */
 static ssize_t
 read_line(int fd, char *line, size_t cap)
 {
@@ -67,13 +68,15 @@ secret_read(const char *file, const char *prompt)
 		}
 	}
 	if (len < 0) {
-		fprintf(stderr, "jobgate: %s: %s\n", from_stdin ? "standard input" : file, strerror(errno));
+		fprintf(stderr, "jobgate: %s: %s\n", from_stdin ? "standard input" : file,
+		    strerror(errno));
 		goto done;
 	}
 	while (len > 0 && strchr(" \t\r", line[len - 1]) != NULL)
 		len--;
 	if (len == 0) {
-		fprintf(stderr, "jobgate: %s holds no token\n", from_stdin ? "standard input" : file);
+		fprintf(
+		    stderr, "jobgate: %s holds no token\n", from_stdin ? "standard input" : file);
 		goto done;
 	}
 	secret = strndup(line, (size_t)len);

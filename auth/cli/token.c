@@ -7,40 +7,42 @@
 #include "jobgate/token.h"
 
 static const struct argp_option create_options[] = {
-	{"role", KEY_ROLE, "ROLE", 0,
-	    "Operator role gives all access, read role only allows access to the services of jobs "
-	    "[possible values: read, operator]", 0},
-	{"label-selector", KEY_LABEL, "name=value", 0,
-	    "Only jobs with this label's name and value will be accessible using this token "
-	    "(several: all must match)", 0},
-	{0},
+    {"role", KEY_ROLE, "ROLE", 0,
+	"Operator role gives all access, read role only allows access to the services of jobs "
+	"[possible values: read, operator]",
+	0},
+    {"label-selector", KEY_LABEL, "name=value", 0,
+	"Only jobs with this label's name and value will be accessible using this token "
+	"(several: all must match)",
+	0},
+    {0},
 };
 
 static const struct argp_option change_options[] = {
-	{"yes", KEY_YES, NULL, 0, "Do not ask", 0},
-	{0},
+    {"yes", KEY_YES, NULL, 0, "Do not ask", 0},
+    {0},
 };
 
 static const struct column record_columns[] = {
-	{"Id", "id", "-"},
-	{"Name", "name", "-"},
-	{"Role", "role", "-"},
-	{"Label selector", "label_selector", "none (every job)"},
-	{"Version", "version", "-"},
-	{"Created at", "created_at", "-"},
-	{"Updated at", "updated_at", "-"},
-	{"Token", "value", "-"},
-	{0},
+    {"Id", "id", "-"},
+    {"Name", "name", "-"},
+    {"Role", "role", "-"},
+    {"Label selector", "label_selector", "none (every job)"},
+    {"Version", "version", "-"},
+    {"Created at", "created_at", "-"},
+    {"Updated at", "updated_at", "-"},
+    {"Token", "value", "-"},
+    {0},
 };
 
 static const struct column list_columns[] = {
-	{"ID", "id", NULL},
-	{"NAME", "name", NULL},
-	{"ROLE", "role", NULL},
-	{"LABEL SELECTOR", "label_selector", NULL},
-	{"VERSION", "version", NULL},
-	{"CREATED AT", "created_at", NULL},
-	{0},
+    {"ID", "id", NULL},
+    {"NAME", "name", NULL},
+    {"ROLE", "role", NULL},
+    {"LABEL SELECTOR", "label_selector", NULL},
+    {"VERSION", "version", NULL},
+    {"CREATED AT", "created_at", NULL},
+    {0},
 };
 
 /* The public URL of some job that the selector matches, for the example; NULL without one. */
@@ -58,22 +60,24 @@ example_url(struct command_context *context, const char *selector)
 	for (size_t i = 0; i < count && len < sizeof(path); i++) {
 		char text[LABEL_NAME_MAX + LABEL_VALUE_MAX + 2];
 
-		snprintf(text, sizeof(text), "%.*s=%.*s", (int)labels[i].name.len, labels[i].name.at,
-		    (int)labels[i].value.len, labels[i].value.at);
+		snprintf(text, sizeof(text), "%.*s=%.*s", (int)labels[i].name.len,
+		    labels[i].name.at, (int)labels[i].value.len, labels[i].value.at);
 		query = client_path("&label=", text, "");
 		if (query != NULL)
 			len += (size_t)snprintf(path + len, sizeof(path) - len, "%s", query);
 		free(query);
 	}
 	if (len < sizeof(path) && client_call(context->client, "GET", path, NULL, &answer))
-		url = present_text(json_array_get(json_object_get(answer.body, "items"), 0), "job_url");
+		url = present_text(
+		    json_array_get(json_object_get(answer.body, "items"), 0), "job_url");
 	answer_clear(&answer);
 	return url;
 }
 
 /* Show a record that has its value, this once, and how to use it. */
 static int
-show_value(struct command_context *context, const char *method, const char *path, const json_t *body)
+show_value(
+    struct command_context *context, const char *method, const char *path, const json_t *body)
 {
 	const struct printer *printer = &context->printer;
 	struct answer answer;
@@ -86,9 +90,10 @@ show_value(struct command_context *context, const char *method, const char *path
 	result = command_written(present_record(printer, answer.body, record_columns));
 	value = json_string_value(json_object_get(answer.body, "value"));
 	if (result == CLI_OK && printer->output == OUTPUT_DESCRIPTION && value != NULL) {
-		url = example_url(context,
-		    json_string_value(json_object_get(answer.body, "label_selector")));
-		fprintf(printer->out, "\nKeep the token now: it is shown only this once. Use it with\n\n");
+		url = example_url(
+		    context, json_string_value(json_object_get(answer.body, "label_selector")));
+		fprintf(printer->out,
+		    "\nKeep the token now: it is shown only this once. Use it with\n\n");
 		fprintf(printer->out, "  curl -H 'Authorization: Bearer %s' %s\n", value,
 		    url != NULL ? url : "\"$JOB_URL\"");
 		result = command_written(fflush(printer->out) == 0);
@@ -202,23 +207,23 @@ renew_run(struct command_context *context)
 }
 
 const struct command token_commands[TOKEN_COMMANDS] = {
-	{"token", "create",
-	    {"jobgate token create", "[OPTIONS] --role <ROLE> <NAME>", "Create an application token",
-	        "<NAME>", "Token's name", 1, 1, create_options},
-	    create_check, create_run},
-	{"token", "list",
-	    {"jobgate token list", "[OPTIONS]", "List the tokens", NULL, NULL, 0, 0, NULL}, NULL,
-	    list_run},
-	{"token", "get",
-	    {"jobgate token get", "[OPTIONS] <ID>", "Show a token", "<ID>", "Token's id", 1, 1, NULL},
-	    NULL, get_run},
-	{"token", "delete",
-	    {"jobgate token delete", "[OPTIONS] <ID>...", "Delete tokens: they stop working at once",
-	        "<ID>...", "Ids of the tokens", 1, (size_t)-1, change_options},
-	    NULL, delete_run},
-	{"token", "renew",
-	    {"jobgate token renew", "[OPTIONS] <ID>",
-	        "Give a token a new value, keeping its name, role and label selector", "<ID>",
-	        "Token's id", 1, 1, change_options},
-	    NULL, renew_run},
+    {"token", "create",
+	{"jobgate token create", "[OPTIONS] --role <ROLE> <NAME>", "Create an application token",
+	    "<NAME>", "Token's name", 1, 1, create_options},
+	create_check, create_run},
+    {"token", "list",
+	{"jobgate token list", "[OPTIONS]", "List the tokens", NULL, NULL, 0, 0, NULL}, NULL,
+	list_run},
+    {"token", "get",
+	{"jobgate token get", "[OPTIONS] <ID>", "Show a token", "<ID>", "Token's id", 1, 1, NULL},
+	NULL, get_run},
+    {"token", "delete",
+	{"jobgate token delete", "[OPTIONS] <ID>...", "Delete tokens: they stop working at once",
+	    "<ID>...", "Ids of the tokens", 1, (size_t)-1, change_options},
+	NULL, delete_run},
+    {"token", "renew",
+	{"jobgate token renew", "[OPTIONS] <ID>",
+	    "Give a token a new value, keeping its name, role and label selector", "<ID>",
+	    "Token's id", 1, 1, change_options},
+	NULL, renew_run},
 };

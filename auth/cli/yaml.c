@@ -39,7 +39,7 @@ emit_scalar(yaml_emitter_t *emitter, const char *text, yaml_scalar_style_t style
 
 	return emit(emitter,
 	    yaml_scalar_event_initialize(
-	        &event, NULL, NULL, (const yaml_char_t *)text, (int)strlen(text), 1, 1, style),
+		&event, NULL, NULL, (const yaml_char_t *)text, (int)strlen(text), 1, 1, style),
 	    &event);
 }
 
@@ -60,13 +60,11 @@ emit_array(yaml_emitter_t *emitter, const json_t *array)
 	size_t i;
 
 	if (!emit(emitter,
-	        yaml_sequence_start_event_initialize(&event, NULL, NULL, 1,
-	            json_array_size(array) ? YAML_BLOCK_SEQUENCE_STYLE : YAML_FLOW_SEQUENCE_STYLE),
-	        &event))
+		yaml_sequence_start_event_initialize(&event, NULL, NULL, 1,
+		    json_array_size(array) ? YAML_BLOCK_SEQUENCE_STYLE : YAML_FLOW_SEQUENCE_STYLE),
+		&event))
 		return false;
-	json_array_foreach(array, i, item)
-		if (!emit_value(emitter, item))
-			return false;
+	json_array_foreach(array, i, item) if (!emit_value(emitter, item)) return false;
 	return emit(emitter, yaml_sequence_end_event_initialize(&event), &event);
 }
 
@@ -78,13 +76,12 @@ emit_object(yaml_emitter_t *emitter, const json_t *object)
 	json_t *value;
 
 	if (!emit(emitter,
-	        yaml_mapping_start_event_initialize(&event, NULL, NULL, 1,
-	            json_object_size(object) ? YAML_BLOCK_MAPPING_STYLE : YAML_FLOW_MAPPING_STYLE),
-	        &event))
+		yaml_mapping_start_event_initialize(&event, NULL, NULL, 1,
+		    json_object_size(object) ? YAML_BLOCK_MAPPING_STYLE : YAML_FLOW_MAPPING_STYLE),
+		&event))
 		return false;
-	json_object_foreach((json_t *)object, key, value)
-		if (!emit_text(emitter, key) || !emit_value(emitter, value))
-			return false;
+	json_object_foreach((json_t *)object, key,
+	    value) if (!emit_text(emitter, key) || !emit_value(emitter, value)) return false;
 	return emit(emitter, yaml_mapping_end_event_initialize(&event), &event);
 }
 
@@ -101,7 +98,8 @@ emit_value(yaml_emitter_t *emitter, const json_t *value)
 	case JSON_STRING:
 		return emit_text(emitter, json_string_value(value));
 	case JSON_INTEGER:
-		snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+		snprintf(
+		    number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 		return emit_scalar(emitter, number, YAML_PLAIN_SCALAR_STYLE);
 	case JSON_REAL:
 		snprintf(number, sizeof(number), "%.17g", json_real_value(value));
@@ -127,8 +125,10 @@ yaml_write(FILE *out, const json_t *value)
 		return false;
 	yaml_emitter_set_output_file(&emitter, out);
 	yaml_emitter_set_width(&emitter, -1); /* a folded line would break what people copy */
-	ok = emit(&emitter, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING), &event) &&
-	     emit(&emitter, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1), &event) &&
+	ok = emit(&emitter, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING),
+		 &event) &&
+	     emit(&emitter, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1),
+		 &event) &&
 	     emit_value(&emitter, value) &&
 	     emit(&emitter, yaml_document_end_event_initialize(&event, 1), &event) &&
 	     emit(&emitter, yaml_stream_end_event_initialize(&event), &event);

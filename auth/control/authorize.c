@@ -42,10 +42,12 @@ reason_invalid(const struct question *question, char *reason, size_t cap)
 	const char *id = question->id.at;
 
 	if (question->id.len == 0)
-		snprintf(reason, cap, "this is no token's value: its form or its checksum is wrong");
+		snprintf(
+		    reason, cap, "this is no token's value: its form or its checksum is wrong");
 	else if (question->evidence.token_known == RECORD_ABSENT)
-		snprintf(reason, cap, "there is no token %.*s: it was deleted, or belongs elsewhere",
-		    TOKEN_ID_LEN, id);
+		snprintf(reason, cap,
+		    "there is no token %.*s: it was deleted, or belongs elsewhere", TOKEN_ID_LEN,
+		    id);
 	else
 		snprintf(reason, cap, "the value is not that of token %.*s: it was renewed since",
 		    TOKEN_ID_LEN, id);
@@ -61,10 +63,12 @@ reason_of(const struct question *question, enum verdict verdict, char *reason, s
 	switch (verdict) {
 	case VERDICT_ALLOW:
 		snprintf(reason, cap, "token %s (%s, %s) may use job %.*s", name,
-		    jg_role_name(question->token.role), selector[0] != '\0' ? selector : "every job", len, job);
+		    jg_role_name(question->token.role),
+		    selector[0] != '\0' ? selector : "every job", len, job);
 		return;
 	case VERDICT_BAD_CREDENTIAL:
-		snprintf(reason, cap, "the value has characters that no Bearer credential may have");
+		snprintf(
+		    reason, cap, "the value has characters that no Bearer credential may have");
 		return;
 	case VERDICT_NO_CREDENTIAL:
 		snprintf(reason, cap, "there is no value");
@@ -82,8 +86,10 @@ reason_of(const struct question *question, enum verdict verdict, char *reason, s
 		snprintf(reason, cap, "there is no job %.*s", len, job);
 		return;
 	case VERDICT_OUT_OF_SCOPE:
-		snprintf(reason, cap, "token %s is scoped to %s; job %.*s %s", name, selector, len, job,
-		    question->evidence.job_known == RECORD_KNOWN ? "has other labels" : "does not exist");
+		snprintf(reason, cap, "token %s is scoped to %s; job %.*s %s", name, selector, len,
+		    job,
+		    question->evidence.job_known == RECORD_KNOWN ? "has other labels"
+								 : "does not exist");
 		return;
 	case VERDICT_NO_URL:
 		snprintf(reason, cap, "job %.*s has no URL yet", len, job);
@@ -101,7 +107,8 @@ decide(struct call *call)
 	reason_of(question, verdict, reason, sizeof(reason));
 	call_answer(call, 200,
 	    json_pack("{s:b, s:s, s:i, s:s}", "allowed", verdict == VERDICT_ALLOW, "verdict",
-	        jg_verdict_name(verdict), "status", (int)jg_verdict_status(verdict), "reason", reason));
+		jg_verdict_name(verdict), "status", (int)jg_verdict_status(verdict), "reason",
+		reason));
 }
 
 /* What a read says to the gateway; a broken record counts as none. False after answering 503. */
@@ -152,11 +159,12 @@ keep_token(struct question *question, const struct token *token)
 	question->token.version = token->version;
 	memcpy(question->token.hash, token->hash, TOKEN_HASH_LEN);
 	question->token.id = question->id;
-	snprintf(question->name, sizeof(question->name), "%.*s", (int)token->name.len, token->name.at);
+	snprintf(
+	    question->name, sizeof(question->name), "%.*s", (int)token->name.len, token->name.at);
 	question->token.name = slice_of(question->name);
 	jg_selector_format(&token->selector, question->selector, sizeof(question->selector));
-	jg_selector_parse(slice_of(question->selector), question->labels,
-	    &question->token.selector.count, &bad);
+	jg_selector_parse(
+	    slice_of(question->selector), question->labels, &question->token.selector.count, &bad);
 	question->token.selector.items = question->labels;
 	question->evidence.token = &question->token;
 }
@@ -204,9 +212,11 @@ authorize_explain(struct call *call)
 	}
 	question->evidence.credential =
 	    jg_credential_parse(slice_of(question->field), &question->evidence.value);
-	if (question->evidence.credential == CREDENTIAL_BEARER &&
-	    jg_token_value_parse(question->evidence.value, &question->id))
-		store_get(control->store, RECORD_TOKEN, question->id, got_token, call);
-	else
-		ask_job(call);
+	if (question->evidence.credential != CREDENTIAL_BEARER ||
+	    !jg_token_value_parse(question->evidence.value, &question->id)) {
+		question->id = SLICE("");
+		decide(call);
+		return;
+	}
+	store_get(control->store, RECORD_TOKEN, question->id, got_token, call);
 }

@@ -17,22 +17,26 @@ struct connection;
  * when its client has left: nothing is sent then, the rest is the same.
  */
 struct call {
-	void *ctx;              /* of the server */
-	char *target;           /* owns path, id and query */
-	struct slice path, id;  /* id: what stood for {id} */
-	struct slice query;     /* without '?', percent-encoded */
-	char *body;             /* NUL-terminated; wiped at the end */
+	void *ctx;	       /* of the server */
+	char *target;	       /* owns path, id and query */
+	struct slice path, id; /* id: what stood for {id} */
+	struct slice query;    /* without '?', percent-encoded */
+	char *body;	       /* NUL-terminated; wiped at the end */
 	size_t body_len;
-	uid_t peer_uid;         /* of a client on the Unix socket; -1 elsewhere */
+	uid_t peer_uid; /* of a client on the Unix socket; -1 elsewhere */
 	pid_t peer_pid;
 	char request_id[CALL_REQUEST_ID_LEN + 1];
-	void *state;            /* the handler's own, given to state_free at the end */
+	void *state; /* the handler's own, given to state_free at the end */
 	void (*state_free)(void *state);
 
 	/* The server's. */
 	struct connection *connection; /* NULL once the client has left */
 	const struct endpoint *row;
 };
+
+/* For the server: a call for this target, copied; NULL when memory or randomness is short. */
+struct call *call_new(struct slice path, struct slice query);
+void call_free(struct call *call);
 
 /* Answer with JSON, which it takes; with body NULL there is no content (204). */
 void call_answer(struct call *call, unsigned status, json_t *body);

@@ -22,7 +22,8 @@ union block {
 static void *
 wiped_malloc(size_t size)
 {
-	union block *block = size <= SIZE_MAX - sizeof(*block) ? malloc(sizeof(*block) + size) : NULL;
+	union block *block =
+	    size <= SIZE_MAX - sizeof(*block) ? malloc(sizeof(*block) + size) : NULL;
 
 	if (block == NULL)
 		return NULL;
@@ -64,8 +65,8 @@ start_signals(struct run *run)
 {
 	run->terminate = evsignal_new(run->base, SIGTERM, on_signal, run->base);
 	run->interrupt = evsignal_new(run->base, SIGINT, on_signal, run->base);
-	return run->terminate != NULL && run->interrupt != NULL && event_add(run->terminate, NULL) == 0 &&
-	       event_add(run->interrupt, NULL) == 0;
+	return run->terminate != NULL && run->interrupt != NULL &&
+	       event_add(run->terminate, NULL) == 0 && event_add(run->interrupt, NULL) == 0;
 }
 
 static bool

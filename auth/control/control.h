@@ -9,12 +9,14 @@
 
 /* All text outlives the run. */
 struct control_setup {
-	const char *socket_path;     /* of the API; made with mode 0600, its directory with 0700 if missing */
-	const char *metrics_address; /* "host:port" of /metrics, /healthz, /readyz alone; NULL: off */
-	const char *store_url;       /* redis://, rediss://, unix:// */
-	const char *key_prefix;      /* "jobgate:" */
-	const char *ca_file;         /* for rediss://; NULL: the system's */
-	const char *public_url;      /* what job_url shows, with {job} */
+	const char
+	    *socket_path; /* of the API; made with mode 0600, its directory with 0700 if missing */
+	const char
+	    *metrics_address;	/* "host:port" of /metrics, /healthz, /readyz alone; NULL: off */
+	const char *store_url;	/* redis://, rediss://, unix:// */
+	const char *key_prefix; /* "jobgate:" */
+	const char *ca_file;	/* for rediss://; NULL: the system's */
+	const char *public_url; /* what job_url shows, with {job} */
 	struct log log;
 	void *observe_ctx; /* given to the following two */
 	/* False, with a sentence in why, while the gateway cannot serve; NULL: no such check. */

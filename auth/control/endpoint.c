@@ -11,7 +11,8 @@ segment(struct slice *rest)
 	const char *slash = memchr(rest->at, '/', rest->len);
 
 	if (slash != NULL)
-		head.len = (size_t)(slash - rest->at) + 1; /* the slash belongs to it: "a/" is not "a" */
+		head.len =
+		    (size_t)(slash - rest->at) + 1; /* the slash belongs to it: "a/" is not "a" */
 	*rest = slice_after(*rest, head.len);
 	return head;
 }

@@ -31,6 +31,7 @@ enum endpoint_result { ENDPOINT_FOUND, ENDPOINT_NO_PATH, ENDPOINT_NO_METHOD };
  * an Allow field.
  */
 enum endpoint_result endpoint_find(const struct endpoint_table *table, struct slice method,
-    struct slice path, const struct endpoint **row, struct slice *id, char allow[ENDPOINT_ALLOW_MAX]);
+    struct slice path, const struct endpoint **row, struct slice *id,
+    char allow[ENDPOINT_ALLOW_MAX]);
 
 #endif

@@ -6,20 +6,20 @@
 #include "auth/control/view.h"
 
 static const struct endpoint api_rows[] = {
-	{"GET", "/v1/tokens", tokens_list},
-	{"POST", "/v1/tokens", tokens_create},
-	{"GET", "/v1/tokens/{id}", tokens_get},
-	{"DELETE", "/v1/tokens/{id}", tokens_delete},
-	{"POST", "/v1/tokens/{id}/renew", tokens_renew},
-	{"GET", "/v1/jobs", jobs_list},
-	{"POST", "/v1/jobs", jobs_create},
-	{"GET", "/v1/jobs/{id}", jobs_get},
-	{"PATCH", "/v1/jobs/{id}", jobs_patch},
-	{"DELETE", "/v1/jobs/{id}", jobs_delete},
-	{"POST", "/v1/authorize", authorize_explain},
-	{"GET", "/healthz", observe_health},
-	{"GET", "/readyz", observe_ready},
-	{"GET", "/metrics", observe_metrics},
+    {"GET", "/v1/tokens", tokens_list},
+    {"POST", "/v1/tokens", tokens_create},
+    {"GET", "/v1/tokens/{id}", tokens_get},
+    {"DELETE", "/v1/tokens/{id}", tokens_delete},
+    {"POST", "/v1/tokens/{id}/renew", tokens_renew},
+    {"GET", "/v1/jobs", jobs_list},
+    {"POST", "/v1/jobs", jobs_create},
+    {"GET", "/v1/jobs/{id}", jobs_get},
+    {"PATCH", "/v1/jobs/{id}", jobs_patch},
+    {"DELETE", "/v1/jobs/{id}", jobs_delete},
+    {"POST", "/v1/authorize", authorize_explain},
+    {"GET", "/healthz", observe_health},
+    {"GET", "/readyz", observe_ready},
+    {"GET", "/metrics", observe_metrics},
 };
 
 /* The last three of the API's: all that can be had without being the local administrator. */
@@ -77,21 +77,24 @@ handler_store_refused(struct call *call, enum store_result result, const char *n
 {
 	switch (result) {
 	case STORE_ABSENT:
-		call_refuse(call, 404, NULL, "there is no %s %.*s", noun, (int)call->id.len, call->id.at);
+		call_refuse(
+		    call, 404, NULL, "there is no %s %.*s", noun, (int)call->id.len, call->id.at);
 		return;
 	case STORE_CONFLICT:
-		call_refuse(call, 409, NULL, "the %s was changed by somebody else at the same time", noun);
+		call_refuse(
+		    call, 409, NULL, "the %s was changed by somebody else at the same time", noun);
 		return;
 	case STORE_TOO_MANY:
 		call_refuse(call, 400, "labels", "a job has at most %d labels", JOB_LABELS_MAX);
 		return;
 	case STORE_BROKEN:
-		call_refuse(call, 500, NULL, "the record of %s %.*s breaks the rules of the store", noun,
-		    (int)call->id.len, call->id.at);
+		call_refuse(call, 500, NULL, "the record of %s %.*s breaks the rules of the store",
+		    noun, (int)call->id.len, call->id.at);
 		return;
 	case STORE_UNAVAILABLE:
 		call_refuse(call, 503, NULL,
-		    "the store does not answer; a change that was asked for happened whole or not at all");
+		    "the store does not answer; a change that was asked for happened whole or not "
+		    "at all");
 		return;
 	case STORE_OK:
 		break;
@@ -109,8 +112,8 @@ handler_audit(const struct call *call, const char *did, const char *noun, struct
 }
 
 static void
-got_record(struct call *call, enum record_kind kind, enum store_result result,
-    const struct record *record)
+got_record(
+    struct call *call, enum record_kind kind, enum store_result result, const struct record *record)
 {
 	const struct control *control = call->ctx;
 
@@ -138,7 +141,8 @@ handler_get(struct call *call, enum record_kind kind)
 	struct control *control = call->ctx;
 
 	if (handler_id(call, kind))
-		store_get(control->store, kind, call->id, kind == RECORD_TOKEN ? got_token : got_job, call);
+		store_get(control->store, kind, call->id,
+		    kind == RECORD_TOKEN ? got_token : got_job, call);
 }
 
 static void

@@ -4,8 +4,8 @@
 
 #include "auth/control/call.h"
 #include "auth/control/control.h"
-#include "auth/control/input.h"
 #include "auth/control/endpoint.h"
+#include "auth/control/input.h"
 #include "auth/redis/store.h"
 
 /* The ctx of every call. */

@@ -43,8 +43,8 @@ input_object(const char *text, size_t len, const char *const *known, struct mist
 	json_t *value;
 
 	if (object == NULL) {
-		wrong(mistake, "", "the body is not JSON: %s (line %d, column %d)", error.text, error.line,
-		    error.column);
+		wrong(mistake, "", "the body is not JSON: %s (line %d, column %d)", error.text,
+		    error.line, error.column);
 		return NULL;
 	}
 	if (!json_is_object(object)) {
@@ -52,12 +52,12 @@ input_object(const char *text, size_t len, const char *const *known, struct mist
 		json_decref(object);
 		return NULL;
 	}
-	json_object_foreach(object, name, value)
-		if (!is_known(name, known)) {
-			wrong(mistake, name, "there is no such field");
-			json_decref(object);
-			return NULL;
-		}
+	json_object_foreach(object, name, value) if (!is_known(name, known))
+	{
+		wrong(mistake, name, "there is no such field");
+		json_decref(object);
+		return NULL;
+	}
 	return object;
 }
 
@@ -96,14 +96,15 @@ input_token(const json_t *object, struct token_input *out, struct mistake *mista
 		return false;
 	if (!jg_token_name_valid(out->name))
 		return wrong(mistake, "name",
-		    "a name has 1 to %d characters A-Z a-z 0-9 . _ - and begins and ends with a letter or digit",
+		    "a name has 1 to %d characters A-Z a-z 0-9 . _ - and begins and ends with a "
+		    "letter or digit",
 		    TOKEN_NAME_MAX);
 	if (!jg_role_parse(role, &out->role))
 		return wrong(mistake, "role", "a role is read or operator");
 	error = jg_selector_parse(selector, out->selector, &out->selector_count, &bad);
 	if (error != LABEL_OK)
-		return wrong(mistake, "label_selector", "%s (at character %zu)", jg_label_error_text(error),
-		    bad + 1);
+		return wrong(mistake, "label_selector", "%s (at character %zu)",
+		    jg_label_error_text(error), bad + 1);
 	return true;
 }
 
@@ -132,7 +133,8 @@ get_label(const char *name, const json_t *value, bool patch, struct job_input *o
 		error = jg_label_value_check(label.value, &bad);
 	}
 	if (error != LABEL_OK)
-		return wrong(mistake, field, "%s (at character %zu)", jg_label_error_text(error), bad + 1);
+		return wrong(
+		    mistake, field, "%s (at character %zu)", jg_label_error_text(error), bad + 1);
 	if (out->label_count == JOB_LABELS_MAX)
 		return wrong(mistake, "labels", "a job has at most %d labels", JOB_LABELS_MAX);
 	out->labels[out->label_count++] = label;
@@ -153,9 +155,8 @@ get_labels(const json_t *object, bool patch, struct job_input *out, struct mista
 	}
 	if (!json_is_object(labels))
 		return wrong(mistake, "labels", "labels are an object of strings");
-	json_object_foreach(labels, name, value)
-		if (!get_label(name, value, patch, out, mistake))
-			return false;
+	json_object_foreach(
+	    labels, name, value) if (!get_label(name, value, patch, out, mistake)) return false;
 	return true;
 }
 
@@ -180,7 +181,8 @@ get_url(const json_t *object, struct job_input *out, struct mistake *mistake)
 		return wrong(mistake, "url", "a URL has at most %d bytes", JOB_URL_MAX);
 	if (!jg_job_url_parse(out->url, &parsed, &bad))
 		return wrong(mistake, "url",
-		    "not http://host[:port][/base], https://... or unix:/path (at character %zu)", bad + 1);
+		    "not http://host[:port][/base], https://... or unix:/path (at character %zu)",
+		    bad + 1);
 	return true;
 }
 
@@ -192,7 +194,8 @@ input_job(const json_t *object, bool patch, struct job_input *out, struct mistak
 		return false;
 	if (json_object_get(object, "id") != NULL && !jg_job_id_valid(out->id))
 		return wrong(mistake, "id",
-		    "an id has 1 to %d characters a-z 0-9 - and begins and ends with a letter or digit",
+		    "an id has 1 to %d characters a-z 0-9 - and begins and ends with a letter or "
+		    "digit",
 		    JOB_ID_MAX);
 	return get_url(object, out, mistake) && get_labels(object, patch, out, mistake);
 }

@@ -35,10 +35,10 @@ bool input_token(const json_t *object, struct token_input *out, struct mistake *
 
 /* Of POST and PATCH alike; what is not there is false, empty or zero. */
 struct job_input {
-	struct slice id;                   /* POST; empty: make one */
-	bool url_set, url_removed;         /* removed: null */
+	struct slice id;	   /* POST; empty: make one */
+	bool url_set, url_removed; /* removed: null */
 	struct slice url;
-	bool labels_cleared;               /* null */
+	bool labels_cleared; /* null */
 	struct label labels[JOB_LABELS_MAX];
 	size_t label_count;
 	struct slice removed[JOB_LABELS_MAX]; /* PATCH: names of labels that are null */

@@ -149,14 +149,14 @@ jobs_patch(struct call *call)
 	view_time(handler_now_ms(), now);
 	store_job_patch(control->store, call->id,
 	    &(struct store_job_patch){
-	        .url_set = input.url_set,
-	        .url_removed = input.url_removed,
-	        .url = input.url,
-	        .labels_cleared = input.labels_cleared,
-	        .labels = {input.label_count, input.labels},
-	        .labels_removed = input.removed,
-	        .labels_removed_count = input.removed_count,
-	        .updated_at = slice_of(now),
+		.url_set = input.url_set,
+		.url_removed = input.url_removed,
+		.url = input.url,
+		.labels_cleared = input.labels_cleared,
+		.labels = {input.label_count, input.labels},
+		.labels_removed = input.removed,
+		.labels_removed_count = input.removed_count,
+		.updated_at = slice_of(now),
 	    },
 	    patched, call);
 done:

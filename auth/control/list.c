@@ -36,7 +36,8 @@ list_answer(struct call *call, const struct store_cursor *next)
 	if (next != NULL)
 		query_cursor_format(next, cursor);
 	call_answer(call, 200,
-	    json_pack("{s:O, s:s?}", "items", listing->items, "next_cursor", next != NULL ? cursor : NULL));
+	    json_pack("{s:O, s:s?}", "items", listing->items, "next_cursor",
+		next != NULL ? cursor : NULL));
 }
 
 static void

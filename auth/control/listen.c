@@ -13,27 +13,55 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "jobgate/paths.h"
+
 #define BACKLOG 64
 
-/* Make the directory of path if it is missing and open it; -1 with errno. */
-static int
-open_directory(const char *path)
+/* The directory of path, made if it is missing; to be freed. NULL with errno. */
+static char *
+make_directory(const char *path)
 {
-	char *directory = strdup(path);
-	char *slash = directory != NULL ? strrchr(directory, '/') : NULL;
-	int fd = -1;
+	const char *slash = strrchr(path, '/');
+	char *directory = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
 
-	if (directory == NULL)
-		return -1;
-	if (slash == NULL)
-		fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	else {
-		slash[slash == directory] = '\0';
-		if (mkdir(directory, 0700) == 0 || errno == EEXIST)
-			fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (directory != NULL && access(directory, F_OK) != 0 && !jg_make_directory(directory)) {
+		free(directory);
+		directory = NULL;
+	}
+	return directory;
+}
+
+/*
+ * Open the directory that the socket is to be in; -1 after logging why. Whoever
+ * can write there can put another socket in our place: nobody but us and root may,
+ * where the sticky bit does not keep them from it.
+ */
+static int
+open_directory(const char *path, const struct log *log)
+{
+	char *directory = make_directory(path);
+	int fd = directory != NULL ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	struct stat status;
+
+	if (fd < 0 || fstat(fd, &status) != 0) {
+		log_error(log, "control socket %s: its directory: %s", path, strerror(errno));
+		goto refuse;
+	}
+	if (status.st_uid != 0 && status.st_uid != geteuid()) {
+		log_error(log, "control socket %s: its directory belongs to another user", path);
+		goto refuse;
+	}
+	if ((status.st_mode & S_IWOTH) && !(status.st_mode & S_ISVTX)) {
+		log_error(log, "control socket %s: anybody can write to its directory", path);
+		goto refuse;
 	}
 	free(directory);
 	return fd;
+refuse:
+	if (fd >= 0)
+		close(fd);
+	free(directory);
+	return -1;
 }
 
 /* Remove a socket that nobody listens on. True when the name is free now. */
@@ -52,7 +80,8 @@ clear_stale(const char *path, const struct sockaddr_un *address, const struct lo
 	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (probe < 0)
 		return false;
-	result = connect(probe, (const struct sockaddr *)address, sizeof(*address)) == 0 ? 0 : errno;
+	result =
+	    connect(probe, (const struct sockaddr *)address, sizeof(*address)) == 0 ? 0 : errno;
 	close(probe);
 	if (result == 0) {
 		log_error(log, "control socket %s: another process listens there", path);
@@ -99,9 +128,11 @@ listen_unix_open(const char *path, struct listen_unix *out, const struct log *lo
 		return -1;
 	}
 	memcpy(address.sun_path, path, strlen(path) + 1);
-	directory = open_directory(path);
+	directory = open_directory(path, log);
+	if (directory < 0)
+		return -1;
 	/* Locked, so that of two processes that start at once the second sees the first listen. */
-	if (directory < 0 || flock(directory, LOCK_EX) != 0) {
+	if (flock(directory, LOCK_EX) != 0) {
 		log_error(log, "control socket %s: its directory: %s", path, strerror(errno));
 		goto done;
 	}
@@ -115,8 +146,7 @@ listen_unix_open(const char *path, struct listen_unix *out, const struct log *lo
 		out->inode = status.st_ino;
 	}
 done:
-	if (directory >= 0)
-		close(directory);
+	close(directory);
 	return fd;
 }
 

@@ -116,7 +116,8 @@ set(struct slice name, struct slice value, enum record_kind kind, struct list_qu
 		       wrong(mistake, "label", "a label is name=value; at most 16 of them");
 	if (kind == RECORD_TOKEN && slice_equal(name, SLICE("name"))) {
 		out->name = value;
-		return jg_token_name_valid(value) || wrong(mistake, "name", "no token can have this name");
+		return jg_token_name_valid(value) ||
+		       wrong(mistake, "name", "no token can have this name");
 	}
 	if (kind == RECORD_TOKEN && slice_equal(name, SLICE("role"))) {
 		out->role_set = true;
@@ -141,9 +142,10 @@ query_parse(
 		return wrong(mistake, "", "the query is too long");
 	while (query.len > 0) {
 		const char *and = memchr(query.at, '&', query.len);
-		struct slice pair = {query.at, and != NULL ? (size_t)(and - query.at) : query.len};
+		struct slice pair = {query.at, and != NULL ? (size_t)(and-query.at) : query.len};
 		const char *equals = memchr(pair.at, '=', pair.len);
-		struct slice name = {pair.at, equals != NULL ? (size_t)(equals - pair.at) : pair.len};
+		struct slice name = {
+		    pair.at, equals != NULL ? (size_t)(equals - pair.at) : pair.len};
 		struct slice value = slice_after(pair, equals != NULL ? name.len + 1 : pair.len);
 
 		query = slice_after(query, pair.len + (and != NULL));

@@ -10,7 +10,8 @@
 static const char memory_short[] =
     "{\"type\":\"about:blank\",\"title\":\"Internal Server Error\",\"status\":500}";
 
-/* Send JSON, which it takes. One buffer of the right size: a growing one would leave copies of secrets. */
+/* Send JSON, which it takes. One buffer of the right size: a growing one would leave copies of
+ * secrets. */
 static void
 reply_json(struct call *call, struct reply *reply, json_t *body)
 {
@@ -75,8 +76,6 @@ title_of(unsigned status)
 		return "Conflict";
 	case 413:
 		return "Content Too Large";
-	case 415:
-		return "Unsupported Media Type";
 	case 431:
 		return "Request Header Fields Too Large";
 	case 503:
@@ -97,11 +96,13 @@ call_refuse(struct call *call, unsigned status, const char *field, const char *d
 	va_start(args, detail);
 	vsnprintf(text, sizeof(text), detail, args);
 	va_end(args);
-	for (char *c = text; *c != '\0'; c++) /* it may quote what a client sent, in no known encoding */
+	for (char *c = text; *c != '\0';
+	     c++) /* it may quote what a client sent, in no known encoding */
 		if (*c < ' ' || *c > '~')
 			*c = '?';
-	body = json_pack("{s:s, s:s, s:i, s:s, s:s}", "type", "about:blank", "title", title_of(status),
-	    "status", (int)status, "detail", text, "request_id", call->request_id);
+	body =
+	    json_pack("{s:s, s:s, s:i, s:s, s:s}", "type", "about:blank", "title", title_of(status),
+		"status", (int)status, "detail", text, "request_id", call->request_id);
 	if (body != NULL && field != NULL)
 		json_object_set_new(body, "field", json_string(field));
 	reply_json(call, &reply, body);

@@ -8,8 +8,8 @@ struct call;
 
 struct reply {
 	unsigned status;
-	const char *type;     /* of the content */
-	char *content;        /* malloc, wiped and freed when sent; NULL: none */
+	const char *type; /* of the content */
+	char *content;	  /* malloc, wiped and freed when sent; NULL: none */
 	size_t len;
 	const char *location; /* or NULL */
 };

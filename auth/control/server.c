@@ -10,17 +10,16 @@
 
 #include <evhtp/evhtp.h>
 #include <openssl/crypto.h>
-#include <openssl/rand.h>
 
 #include "auth/control/call.h"
 #include "auth/control/reply.h"
 
-#define CONNECTIONS_MAX 64
+#define CONNECTIONS_MAX 256
 #define FIELDS_MAX 100
-#define HEAD_MAX (32u << 10)         /* bytes of field lines */
-#define BODY_MAX (64u << 10)         /* bytes; more gets 413 */
-#define BODY_DROPPED_MAX (1u << 20)  /* bytes read and dropped to be able to say so; more is cut */
-#define IDLE_SECONDS 30              /* between bytes, and between requests */
+#define HEAD_MAX (32u << 10)	    /* bytes of field lines */
+#define BODY_MAX (64u << 10)	    /* bytes; more gets 413 */
+#define BODY_DROPPED_MAX (1u << 20) /* bytes read and dropped to be able to say so; more is cut */
+#define IDLE_SECONDS 30		    /* between bytes, and between requests */
 #define BACKLOG 64
 
 /*
@@ -39,9 +38,9 @@ struct connection {
 	LIST_ENTRY(connection) link;
 	struct server *server;
 	evhtp_connection_t *evhtp;
-	struct event *start;   /* starts the call */
-	struct call *call;     /* waiting for start, or for its answer; NULL between requests */
-	bool started;          /* the call belongs to its handler */
+	struct event *start; /* starts the call */
+	struct call *call;   /* waiting for start, or for its answer; NULL between requests */
+	bool started;	     /* the call belongs to its handler */
 	size_t fields, head_len;
 	char *body;
 	size_t body_len;
@@ -65,18 +64,6 @@ drop_body(struct connection *connection)
 	free(connection->body);
 	connection->body = NULL;
 	connection->body_len = 0;
-}
-
-static void
-call_free(struct call *call)
-{
-	if (call->state_free != NULL)
-		call->state_free(call->state);
-	if (call->body != NULL)
-		OPENSSL_cleanse(call->body, call->body_len);
-	free(call->body);
-	free(call->target);
-	free(call);
 }
 
 /* A head begins: forget the last request's. */
@@ -121,7 +108,8 @@ on_read(evhtp_request_t *request, struct evbuffer *buffer, void *ctx)
 		evbuffer_drain(buffer, len);
 		return EVHTP_RES_OK;
 	}
-	if (connection->body == NULL) /* at its largest at once: growing would leave copies of secrets */
+	if (connection->body ==
+	    NULL) /* at its largest at once: growing would leave copies of secrets */
 		connection->body = malloc(BODY_MAX + 1);
 	longer = connection->body;
 	if (longer == NULL)
@@ -167,41 +155,20 @@ on_connection_fini(evhtp_connection_t *evhtp, void *ctx)
 	return EVHTP_RES_OK;
 }
 
-/* Copy path and query, which libevhtp frees with the request. */
-static bool
-set_target(struct call *call, const evhtp_request_t *request)
+/* A call for the request that is complete; NULL when memory or randomness is short. */
+static struct call *
+take_request(struct connection *connection, const evhtp_request_t *request)
 {
 	const char *path = "", *query = "";
+	struct call *call;
 
 	if (request->uri != NULL && request->uri->path != NULL)
 		path = request->uri->path->full;
 	if (request->uri != NULL && request->uri->query_raw != NULL)
 		query = (const char *)request->uri->query_raw;
-	call->path.len = strlen(path);
-	call->query.len = strlen(query);
-	call->target = malloc(call->path.len + call->query.len + 1);
-	if (call->target == NULL)
-		return false;
-	memcpy(call->target, path, call->path.len);
-	memcpy(call->target + call->path.len, query, call->query.len + 1);
-	call->path.at = call->target;
-	call->query.at = call->target + call->path.len;
-	return true;
-}
-
-static struct call *
-call_new(struct connection *connection, const evhtp_request_t *request)
-{
-	struct call *call = calloc(1, sizeof(*call));
-	unsigned char random[CALL_REQUEST_ID_LEN / 2];
-
-	if (call == NULL || !set_target(call, request) || RAND_bytes(random, sizeof(random)) != 1) {
-		free(call != NULL ? call->target : NULL);
-		free(call);
+	call = call_new(slice_of(path), slice_of(query));
+	if (call == NULL)
 		return NULL;
-	}
-	for (size_t i = 0; i < sizeof(random); i++)
-		snprintf(call->request_id + 2 * i, 3, "%02x", random[i]);
 	call->ctx = connection->server->setup.ctx;
 	call->peer_uid = connection->peer_uid;
 	call->peer_pid = connection->peer_pid;
@@ -223,7 +190,7 @@ on_request(evhtp_request_t *request, void *ctx)
 	(void)ctx;
 	evhtp_request_pause(request);
 	assert(connection->call == NULL);
-	connection->call = call_new(connection, request);
+	connection->call = take_request(connection, request);
 	connection->started = false;
 	event_active(connection->start, EV_TIMEOUT, 0);
 }
@@ -263,7 +230,8 @@ on_start(evutil_socket_t fd, short events, void *ctx)
 	}
 	connection->started = true;
 	if (connection->head_too_large) {
-		call_refuse(call, 431, NULL, "more than %d fields or %u bytes of them", FIELDS_MAX, HEAD_MAX);
+		call_refuse(call, 431, NULL, "more than %d fields or %u bytes of them", FIELDS_MAX,
+		    HEAD_MAX);
 		return;
 	}
 	if (connection->body_too_large) {
@@ -271,7 +239,8 @@ on_start(evutil_socket_t fd, short events, void *ctx)
 		return;
 	}
 	switch (endpoint_find(&connection->server->setup.endpoints,
-	    method_name(connection->evhtp->request->method), call->path, &call->row, &call->id, allow)) {
+	    method_name(connection->evhtp->request->method), call->path, &call->row, &call->id,
+	    allow)) {
 	case ENDPOINT_FOUND:
 		call->row->handle(call);
 		return;
@@ -323,14 +292,16 @@ call_reply(struct call *call, const struct reply *reply)
 		add_header(request, "Retry-After", "1");
 	add_header(request, "X-Request-Id", call->request_id);
 	add_header(request, "Cache-Control", "no-store");
-	if (reply->status == 204) /* said to be chunked, libevhtp adds no Content-Length: RFC 9110 section 8.6 */
+	if (reply->status ==
+	    204) /* said to be chunked, libevhtp adds no Content-Length: RFC 9110 section 8.6 */
 		evhtp_request_enable_flag(request, EVHTP_REQ_FLAG_CHUNKED);
 	if (reply->content != NULL) {
 		snprintf(length, sizeof(length), "%zu", reply->len);
 		add_header(request, "Content-Length", length);
 		add_header(request, "Content-Type", reply->type);
-		if (request->method == htp_method_HEAD || evbuffer_add_reference(request->buffer_out,
-		        reply->content, reply->len, free_content, reply->content) != 0)
+		if (request->method == htp_method_HEAD ||
+		    evbuffer_add_reference(request->buffer_out, reply->content, reply->len,
+			free_content, reply->content) != 0)
 			free_content(NULL, reply->len, reply->content);
 	}
 	call_free(call);
@@ -356,15 +327,15 @@ static bool
 set_hooks(evhtp_connection_t *evhtp, struct connection *connection)
 {
 	return evhtp_connection_set_hook(evhtp, evhtp_hook_on_headers_start,
-	           (evhtp_hook)on_headers_start, connection) == 0 &&
+		   (evhtp_hook)on_headers_start, connection) == 0 &&
 	       evhtp_connection_set_hook(
-	           evhtp, evhtp_hook_on_header, (evhtp_hook)on_header, connection) == 0 &&
+		   evhtp, evhtp_hook_on_header, (evhtp_hook)on_header, connection) == 0 &&
 	       evhtp_connection_set_hook(
-	           evhtp, evhtp_hook_on_read, (evhtp_hook)on_read, connection) == 0 &&
+		   evhtp, evhtp_hook_on_read, (evhtp_hook)on_read, connection) == 0 &&
 	       evhtp_connection_set_hook(evhtp, evhtp_hook_on_request_fini,
-	           (evhtp_hook)on_request_fini, connection) == 0 &&
+		   (evhtp_hook)on_request_fini, connection) == 0 &&
 	       evhtp_connection_set_hook(evhtp, evhtp_hook_on_connection_fini,
-	           (evhtp_hook)on_connection_fini, connection) == 0;
+		   (evhtp_hook)on_connection_fini, connection) == 0;
 }
 
 /* A new connection; with another result than OK libevhtp frees and closes it. */
@@ -375,7 +346,8 @@ on_accept(evhtp_connection_t *evhtp, void *ctx)
 	struct connection *connection;
 
 	if (server->connection_count >= CONNECTIONS_MAX) {
-		log_warning(&server->setup.log, "%d control connections: one more refused", CONNECTIONS_MAX);
+		log_warning(&server->setup.log, "%d control connections: one more refused",
+		    CONNECTIONS_MAX);
 		return EVHTP_RES_ERROR;
 	}
 	connection = calloc(1, sizeof(*connection));

@@ -13,8 +13,8 @@ struct server;
 struct server_setup {
 	struct event_base *base;
 	struct endpoint_table endpoints;
-	void *ctx;          /* given to handlers in their calls */
-	bool check_peer;    /* a Unix socket: only our own user and root may connect */
+	void *ctx;	 /* given to handlers in their calls */
+	bool check_peer; /* a Unix socket: only our own user and root may connect */
 	struct log log;
 };
 

@@ -146,8 +146,8 @@ read_for_renew(void *ctx, enum store_result result, const struct record *record)
 		return;
 	jg_token_hash(issue_value(issue), hash);
 	view_time(handler_now_ms(), now);
-	store_token_renew(control->store, call->id, record->token.version, hash, slice_of(now), renewed,
-	    call);
+	store_token_renew(
+	    control->store, call->id, record->token.version, hash, slice_of(now), renewed, call);
 }
 
 void

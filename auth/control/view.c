@@ -25,16 +25,17 @@ view_token(const struct token *token)
 
 	jg_selector_format(&token->selector, selector, sizeof(selector));
 	return json_pack("{s:o, s:o, s:s, s:s, s:I, s:o, s:o}", "id", text(token->id), "name",
-	    text(token->name), "role", jg_role_name(token->role), "label_selector", selector, "version",
-	    (json_int_t)token->version, "created_at", time_text(token->created_at), "updated_at",
-	    time_text(token->updated_at));
+	    text(token->name), "role", jg_role_name(token->role), "label_selector", selector,
+	    "version", (json_int_t)token->version, "created_at", time_text(token->created_at),
+	    "updated_at", time_text(token->updated_at));
 }
 
 char *
 view_job_url(const char *public_url, struct slice id)
 {
 	static const char mark[] = "{job}";
-	char *url = malloc(strlen(public_url) / (sizeof(mark) - 1) * id.len + strlen(public_url) + 1);
+	char *url =
+	    malloc(strlen(public_url) / (sizeof(mark) - 1) * id.len + strlen(public_url) + 1);
 	char *to = url;
 
 	while (url != NULL && *public_url != '\0') {
@@ -59,7 +60,8 @@ view_labels(const struct label_set *labels)
 	for (size_t i = 0; i < labels->count; i++) {
 		char name[LABEL_NAME_MAX + 1];
 
-		snprintf(name, sizeof(name), "%.*s", (int)labels->items[i].name.len, labels->items[i].name.at);
+		snprintf(name, sizeof(name), "%.*s", (int)labels->items[i].name.len,
+		    labels->items[i].name.at);
 		json_object_set_new(object, name, text(labels->items[i].value));
 	}
 	return object;

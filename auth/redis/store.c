@@ -1,92 +1,33 @@
-/* store.c - operations on the store, each one script or one read, with a deadline. */
+/* store.c - the store's connection, and operations on their way: sent, told, timed out. */
 #include "auth/redis/store.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/queue.h>
-
-#include <hiredis/hiredis.h>
 
 #include "auth/redis/connection.h"
-#include "auth/redis/records.h"
-#include "auth/redis/store_scripts.h"
+#include "auth/redis/store_operation.h"
 
 #define DEADLINE_SECONDS 2
+#define CONNECT_TIMEOUT_MS 2000
+#define RECONNECT_MS_MIN 50
+#define RECONNECT_MS_MAX 2000
 
-/* A patch has most: it sets and removes all labels, besides what stands around them. */
-#define ARGUMENTS_MAX (16 + 3 * JOB_LABELS_MAX)
-#define ARGUMENTS_TEXT (64u << 10)
-
-/* A command being put together; texts made for it lie in its own memory. */
-struct arguments {
-	int count;
-	const char *at[ARGUMENTS_MAX];
-	size_t len[ARGUMENTS_MAX];
-	size_t used;
-	char text[ARGUMENTS_TEXT];
+struct store {
+	struct event_base *base;
+	struct log log;
+	struct redis_url url;
+	char *prefix, *ca_file;
+	struct redis_connection *connection; /* NULL between two attempts */
+	bool told_down; /* the log has it: once for each time, not for each attempt */
+	struct event *reconnect;
+	unsigned backoff_ms;
+	TAILQ_HEAD(, operation) operations;
 };
 
-/*
- * One question to Redis. It lives until its reply has come or the connection has
- * broken, even when its deadline has passed and its caller has been told: replies
- * come in the order of the commands.
- */
-struct operation {
-	TAILQ_ENTRY(operation) link;
-	struct store *store;
-	enum record_kind kind;
-	char id[JOB_ID_MAX + 1];
-	store_record_done *done; /* one of these two; both NULL once it was called */
-	store_page_done *page_done;
-	void *ctx;
-	/* Makes the result of a reply that is no error, and calls back. */
-	void (*read)(struct operation *operation, const redisReply *reply);
-	struct event *deadline;
-};
-
-static void
-add(struct arguments *arguments, struct slice text)
+const char *
+store_prefix(const struct store *store)
 {
-	assert(arguments->count < ARGUMENTS_MAX);
-	arguments->at[arguments->count] = text.at != NULL ? text.at : "";
-	arguments->len[arguments->count++] = text.len;
-}
-
-/* Add a text made by printf. */
-__attribute__((format(printf, 2, 3))) static void
-add_text(struct arguments *arguments, const char *format, ...)
-{
-	char *text = arguments->text + arguments->used;
-	size_t room = sizeof(arguments->text) - arguments->used;
-	va_list args;
-	int len;
-
-	va_start(args, format);
-	len = vsnprintf(text, room, format, args);
-	va_end(args);
-	assert(len >= 0 && (size_t)len < room);
-	arguments->used += (size_t)len + 1;
-	add(arguments, (struct slice){text, (size_t)len});
-}
-
-static const char *
-noun_of(enum record_kind kind)
-{
-	return kind == RECORD_TOKEN ? "token" : "job";
-}
-
-/* Begin "EVAL script keys..." with the record's key, and the index's with `index`. */
-static void
-add_script(struct arguments *arguments, const struct store *store, const char *script,
-    enum record_kind kind, struct slice id, bool index)
-{
-	add(arguments, SLICE("EVAL"));
-	add(arguments, slice_of(script));
-	add(arguments, index ? SLICE("2") : SLICE("1"));
-	add_text(arguments, "%s%s:%.*s", store->prefix, noun_of(kind), (int)id.len, id.at);
-	if (index)
-		add_text(arguments, "%s%ss", store->prefix, noun_of(kind));
+	return store->prefix;
 }
 
 static void
@@ -97,9 +38,8 @@ operation_free(struct operation *operation)
 	free(operation);
 }
 
-/* Tell the caller, if it has not been told yet. It may start other operations. */
-static void
-tell(struct operation *operation, enum store_result result, const struct record *record)
+void
+store_tell(struct operation *operation, enum store_result result, const struct record *record)
 {
 	store_record_done *done = operation->done;
 	store_page_done *page_done = operation->page_done;
@@ -113,25 +53,163 @@ tell(struct operation *operation, enum store_result result, const struct record 
 		page_done(operation->ctx, result, NULL);
 }
 
-static bool
-is_told(const struct operation *operation)
-{
-	return operation->done == NULL && operation->page_done == NULL;
-}
-
-/* A reply, or NULL when the connection broke before it. */
+/* The reply to an operation, or NULL when the connection broke before it came. */
 static void
 on_reply(void *ctx, const redisReply *reply)
 {
 	struct operation *operation = ctx;
 
-	if (reply != NULL && reply->type == REDIS_REPLY_ERROR) {
-		log_warning(&operation->store->log, "store: %s %s: Redis says: %s", noun_of(operation->kind),
-		    operation->id, reply->str);
-		tell(operation, STORE_UNAVAILABLE, NULL);
-	} else if (reply != NULL && !is_told(operation)) {
+	if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
+		log_warning(&operation->store->log, "the store refuses: %s", reply->str);
+	else if (reply != NULL)
 		operation->read(operation, reply);
-	}
-	tell(operation, STORE_UNAVAILABLE, NULL);
+	store_tell(operation, STORE_UNAVAILABLE, NULL); /* unless `read` has told it better */
 	operation_free(operation);
+}
+
+/* Give the connection up: whatever waits for a reply is told. */
+static void
+disconnect(struct store *store)
+{
+	struct redis_connection *connection = store->connection;
+
+	store->connection = NULL; /* first: who is told may ask again at once */
+	redis_connection_free(connection);
+}
+
+static void
+reconnect_later(struct store *store)
+{
+	const struct timeval wait = {
+	    .tv_sec = store->backoff_ms / 1000, .tv_usec = store->backoff_ms % 1000 * 1000};
+
+	store->backoff_ms *= 2;
+	if (store->backoff_ms > RECONNECT_MS_MAX)
+		store->backoff_ms = RECONNECT_MS_MAX;
+	evtimer_add(store->reconnect, &wait);
+}
+
+static void
+on_up(void *ctx)
+{
+	struct store *store = ctx;
+
+	store->told_down = false;
+	store->backoff_ms = RECONNECT_MS_MIN;
+	log_info(&store->log, "the store is in reach");
+}
+
+static void
+on_down(void *ctx, const char *why)
+{
+	struct store *store = ctx;
+
+	if (!store->told_down)
+		log_warning(&store->log, "the store is out of reach: %s", why);
+	store->told_down = true;
+	disconnect(store);
+	reconnect_later(store);
+}
+
+static void
+on_reconnect(evutil_socket_t fd, short events, void *ctx)
+{
+	struct store *store = ctx;
+
+	(void)fd;
+	(void)events;
+	store->connection = redis_connection_new(store->base, &store->url, store->ca_file,
+	    "jobgate-control", CONNECT_TIMEOUT_MS,
+	    &(struct redis_handlers){.ctx = store, .up = on_up, .down = on_down});
+	if (store->connection == NULL)
+		reconnect_later(store);
+}
+
+/* Out of time. Replies come in order: a connection that is this late is of no use. */
+static void
+on_deadline(evutil_socket_t fd, short events, void *ctx)
+{
+	struct operation *operation = ctx;
+
+	(void)fd;
+	(void)events;
+	on_down(operation->store, "no answer in time");
+}
+
+void
+store_run(struct store *store, const struct operation *plan, const struct arguments *arguments)
+{
+	const struct timeval deadline = {.tv_sec = DEADLINE_SECONDS};
+	struct operation *operation = NULL;
+
+	if (store->connection != NULL && arguments != NULL)
+		operation = malloc(sizeof(*operation));
+	if (operation == NULL)
+		goto unavailable;
+	*operation = *plan;
+	operation->store = store;
+	operation->deadline = evtimer_new(store->base, on_deadline, operation);
+	if (operation->deadline == NULL || evtimer_add(operation->deadline, &deadline) != 0 ||
+	    !redis_command(store->connection, on_reply, operation, arguments->count, arguments->at,
+		arguments->len))
+		goto unavailable;
+	TAILQ_INSERT_TAIL(&store->operations, operation, link);
+	return;
+unavailable:
+	if (operation != NULL && operation->deadline != NULL)
+		event_free(operation->deadline);
+	free(operation);
+	if (plan->done != NULL)
+		plan->done(plan->ctx, STORE_UNAVAILABLE, NULL);
+	if (plan->page_done != NULL)
+		plan->page_done(plan->ctx, STORE_UNAVAILABLE, NULL);
+}
+
+static bool
+copy(const char *text, char **out)
+{
+	*out = text != NULL ? strdup(text) : NULL;
+	return text == NULL || *out != NULL;
+}
+
+struct store *
+store_new(const struct store_options *options)
+{
+	struct store *store = calloc(1, sizeof(*store));
+	char mistake[128];
+
+	if (store == NULL)
+		return NULL;
+	TAILQ_INIT(&store->operations);
+	store->base = options->base;
+	store->log = options->log;
+	store->backoff_ms = RECONNECT_MS_MIN;
+	store->reconnect = evtimer_new(store->base, on_reconnect, store);
+	if (!copy(options->prefix, &store->prefix) || !copy(options->ca_file, &store->ca_file) ||
+	    store->reconnect == NULL)
+		goto fail;
+	if (!redis_url_parse(options->url, &store->url, mistake, sizeof(mistake))) {
+		log_error(&store->log, "the store's URL: %s", mistake);
+		goto fail;
+	}
+	on_reconnect(-1, 0, store);
+	return store;
+fail:
+	store_free(store);
+	return NULL;
+}
+
+void
+store_free(struct store *store)
+{
+	if (store == NULL)
+		return;
+	disconnect(store);
+	assert(TAILQ_EMPTY(&store->operations));
+	if (store->reconnect != NULL)
+		event_free(store->reconnect);
+	redis_url_wipe(&store->url);
+	free(store->prefix);
+	free(store->ca_file);
+	free(store);
 }

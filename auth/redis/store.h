@@ -1,4 +1,5 @@
-/* store.h - changing and listing what the store keeps: for the control API, never for the data path. */
+/* store.h - changing and listing what the store keeps: for the control API, never for the data
+ * path. */
 #ifndef JOBGATE_REDIS_STORE_H
 #define JOBGATE_REDIS_STORE_H
 
@@ -18,13 +19,13 @@ struct store;
 
 struct store_options {
 	struct event_base *base;
-	const char *url;     /* redis://, rediss://, unix:// */
+	const char *url;     /* as url.h takes it */
 	const char *prefix;  /* of keys, "jobgate:" */
 	const char *ca_file; /* for rediss://; NULL: the system's */
 	struct log log;
 };
 
-/* Start connecting; all text is copied. NULL when the URL is none or memory is short. */
+/* Start connecting; all text is copied. NULL after logging why: a bad URL, or memory is short. */
 struct store *store_new(const struct store_options *options);
 
 /* All operations under way end with STORE_UNAVAILABLE first. */
@@ -32,14 +33,16 @@ void store_free(struct store *store);
 
 enum store_result {
 	STORE_OK,
-	STORE_ABSENT,      /* no such record */
-	STORE_BROKEN,      /* a record that breaks the rules of store.md */
-	STORE_CONFLICT,    /* created: it exists; renewed: somebody else was faster */
-	STORE_TOO_MANY,    /* the job would have more than JOB_LABELS_MAX labels */
-	STORE_UNAVAILABLE, /* Redis did not answer, or refused; a change may have happened all the same */
+	STORE_ABSENT,	   /* no such record */
+	STORE_BROKEN,	   /* a record that breaks the rules of store.md */
+	STORE_CONFLICT,	   /* created: it exists; renewed: somebody else was faster */
+	STORE_TOO_MANY,	   /* the job would have more than JOB_LABELS_MAX labels */
+	STORE_UNAVAILABLE, /* Redis did not answer, or refused; a change may have happened all the
+			      same */
 };
 
-/* record: the one asked for or changed, as it is now, with STORE_OK; valid during the call, else NULL. */
+/* record: the one asked for or changed, as it is now, with STORE_OK; valid during the call, else
+ * NULL. */
 typedef void store_record_done(void *ctx, enum store_result result, const struct record *record);
 
 void store_get(struct store *store, enum record_kind kind, struct slice id, store_record_done *done,
@@ -62,8 +65,8 @@ void store_token_renew(struct store *store, struct slice id, uint64_t version,
 struct store_job_patch {
 	bool url_set, url_removed;
 	struct slice url;
-	bool labels_cleared;               /* all there were, before the following */
-	struct label_set labels;           /* to add or change */
+	bool labels_cleared;		    /* all there were, before the following */
+	struct label_set labels;	    /* to add or change */
 	const struct slice *labels_removed; /* names */
 	size_t labels_removed_count;
 	struct slice updated_at;
@@ -86,9 +89,9 @@ struct store_cursor {
 
 struct store_page {
 	size_t count;
-	struct record *const *records;       /* valid during the call */
-	const struct store_cursor *places;   /* of each record */
-	bool more;                /* there may be more after `next` */
+	struct record *const *records;	   /* valid during the call */
+	const struct store_cursor *places; /* of each record */
+	bool more;			   /* there may be more after `next` */
 	struct store_cursor next;
 };
 

@@ -9,18 +9,17 @@
  */
 
 /* ARGV: id, score, then fields and values. 1, or 0 when the record exists. */
-static const char script_create[] =
-    "if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end\n"
-    "redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])\n"
-    "redis.call('HSET', KEYS[1], unpack(ARGV, 3))\n"
-    "return 1\n";
+static const char script_create[] = "if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end\n"
+				    "redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])\n"
+				    "redis.call('HSET', KEYS[1], unpack(ARGV, 3))\n"
+				    "return 1\n";
 
 /* ARGV: id. 1, or 0 when there was no record; the index loses the id either way. */
-static const char script_delete[] =
-    "redis.call('ZREM', KEYS[2], ARGV[1])\n"
-    "return redis.call('DEL', KEYS[1])\n";
+static const char script_delete[] = "redis.call('ZREM', KEYS[2], ARGV[1])\n"
+				    "return redis.call('DEL', KEYS[1])\n";
 
-/* ARGV: version, hash, new version, updated_at. {1, record}, {0} for another version, {-1} for none. */
+/* ARGV: version, hash, new version, updated_at. {1, record}, {0} for another version, {-1} for
+ * none. */
 static const char script_renew[] =
     "local version = redis.call('HGET', KEYS[1], 'version')\n"
     "if not version then return {-1} end\n"

@@ -59,8 +59,8 @@ bool jg_token_name_valid(struct slice name);
  */
 bool jg_token_value_parse(struct slice value, struct slice *id);
 
-/* SHA-256 of a value, as records keep it. */
-void jg_token_hash(struct slice value, unsigned char out[TOKEN_HASH_LEN]);
+/* SHA-256 of a value, as records keep it. False when OpenSSL fails: nothing usable was written. */
+bool jg_token_hash(struct slice value, unsigned char out[TOKEN_HASH_LEN]);
 
 /*
  * True when value is the secret of this record. With token NULL it does the

@@ -65,13 +65,14 @@ struct config {
 		bool preserve_host;      /* Host as the client sent it, else the backend's */
 		const char **upgrades;   /* protocols that may become tunnels, lower case, NULL at the end */
 		struct cidr_list trusted_proxies; /* whose X-Forwarded-*, Forwarded and X-Request-Id count */
-		struct cidr_list allow, deny; /* of backend addresses: deny first, allow overrides the guard's defaults for loopback alone */
+		struct cidr_list allow, deny; /* of backend addresses: deny goes first; with an allow list nothing else passes */
 		bool allow_loopback;
 		const char *ca_file;     /* for https:// backends; NULL: the system's */
 	} backends;
 
 	struct {
-		uint64_t head, keep_alive, body, connect, first_byte, answer, tunnel, linger, drain;
+		uint64_t head, keep_alive, body, connect, first_byte, answer, tunnel, linger, drain,
+		    backend_idle;
 	} timeouts;
 
 	struct {

@@ -53,6 +53,7 @@ struct exchange {
 	unsigned status;
 	enum verdict verdict;
 	unsigned char request_id_len, method_len, host_len, path_len, job_len, trace_len;
+	bool decided; /* verdict is one */
 	bool known; /* the token's id is set */
 	char request_id[REQUEST_ID_MAX];
 	char token_id[TOKEN_ID_LEN];
@@ -145,6 +146,7 @@ exchange_write_log(const struct exchange *exchange, enum outcome outcome)
 	    .token_id = {exchange->token_id, exchange->known ? TOKEN_ID_LEN : 0},
 	    .job = {exchange->job, exchange->job_len},
 	    .status = exchange->status,
+	    .decided = exchange->decided,
 	    .verdict = exchange->verdict,
 	    .outcome = outcome,
 	    .bytes_in = exchange->bytes_in,
@@ -224,6 +226,7 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 	struct refusal refusal;
 
 	exchange->verdict = verdict;
+	exchange->decided = true;
 	counter_add(&gateway->stats->verdicts[verdict], 1);
 	if (exchange->answer_begun) {
 		exchange_end(exchange, OUTCOME_REVOKED, true);
@@ -444,6 +447,7 @@ exchange_authorize(struct exchange *exchange, struct request *request)
 	}
 	timer_stop(&exchange->timer);
 	verdict = jg_decide(evidence);
+	exchange->decided = true;
 	if (evidence->token != NULL && verdict != VERDICT_INVALID_TOKEN) {
 		memcpy(exchange->token_id, evidence->token->id.at, TOKEN_ID_LEN);
 		exchange->known = true;

@@ -123,7 +123,7 @@ parse_length(struct slice text, uint64_t *out)
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned digit = (unsigned)(unsigned char)text.at[i] - '0';
 
-		if (digit > 9 || length > (INT64_MAX - digit) / 10)
+		if (digit > 9 || length > ((uint64_t)INT64_MAX - digit) / 10)
 			return false;
 		length = length * 10 + digit;
 	}

@@ -17,6 +17,7 @@ struct access_entry {
 	struct slice method, host, path;
 	struct slice token_id, job;
 	unsigned status; /* 0: none was sent */
+	bool decided; /* there is a verdict */
 	enum verdict verdict;
 	enum outcome outcome;
 	uint64_t bytes_in, bytes_out;

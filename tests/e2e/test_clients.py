@@ -9,6 +9,7 @@ import subprocess
 import aiohttp
 import pytest
 import websockets
+import websockets.version
 
 from harness.gateway import DOMAIN
 
@@ -231,11 +232,20 @@ def chat(job_of, websockets_backend):
     return job_of(websockets_backend)
 
 
+# Debian 12 has version 10 of the library, Debian 13 has 15.
+VERSION = int(websockets.version.version.split(".")[0])
+
+
+def connect(gateway, job, headers, **options):
+    options["additional_headers" if VERSION >= 14 else "extra_headers"] = headers
+    if VERSION >= 15:
+        options["proxy"] = None
+    return websockets.connect(f"ws://127.0.0.1:{gateway.port}/jobs/{job}/", subprotocols=["chat"], **options)
+
+
 def test_websockets(gateway, chat, token):
     async def main():
-        async with websockets.connect(
-                f"ws://127.0.0.1:{gateway.port}/jobs/{chat}/", max_size=None, subprotocols=["chat"],
-                extra_headers={"Authorization": token.bearer}) as socket:
+        async with connect(gateway, chat, {"Authorization": token.bearer}, max_size=None) as socket:
             assert socket.subprotocol == "chat"
             for size in [0, 1, 125, 126, 65535, 65536, 3 << 20]:
                 data = os.urandom(size)
@@ -248,8 +258,7 @@ def test_websockets(gateway, chat, token):
 
 def test_many_websockets(gateway, chat, token):
     async def one(number):
-        async with websockets.connect(
-                f"ws://127.0.0.1:{gateway.port}/jobs/{chat}/", extra_headers={"Authorization": token.bearer}) as socket:
+        async with connect(gateway, chat, {"Authorization": token.bearer}) as socket:
             for step in range(10):
                 await socket.send(f"{number} {step}")
                 assert await socket.recv() == f"{number} {step}"
@@ -262,10 +271,10 @@ def test_many_websockets(gateway, chat, token):
 def test_websockets_refused(gateway, chat, records):
     async def status_for(headers):
         try:
-            async with websockets.connect(f"ws://127.0.0.1:{gateway.port}/jobs/{chat}/", extra_headers=headers):
+            async with connect(gateway, chat, headers):
                 return 101
-        except websockets.InvalidStatusCode as refused:
-            return refused.status_code
+        except websockets.InvalidHandshake as refused:
+            return refused.response.status_code if hasattr(refused, "response") else refused.status_code
     stranger = records.token(selector="model=other")
     assert asyncio.run(status_for({})) == 401
     assert asyncio.run(status_for({"Authorization": stranger.bearer})) == 403
@@ -275,8 +284,7 @@ def test_websockets_revoked(gateway, chat, records):
     fleeting = records.token(selector="model=base")
 
     async def main():
-        async with websockets.connect(
-                f"ws://127.0.0.1:{gateway.port}/jobs/{chat}/", extra_headers={"Authorization": fleeting.bearer}) as socket:
+        async with connect(gateway, chat, {"Authorization": fleeting.bearer}) as socket:
             await socket.send("hello")
             assert await socket.recv() == "hello"
             records.delete_token(fleeting)

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import socket
 import stat
 
@@ -129,3 +130,31 @@ def test_embedded_store_is_on_no_network_port(bare):
                 for line in pathlib.Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
                     columns = line.split()
                     assert not (columns[3] == "0A" and f"socket:[{columns[9]}]" in inodes), line
+
+
+def test_path_form(bare):
+    with Backend() as backend:
+        bare.cli("job", "create", "--id", "mine", "--url", backend.url)
+        token = bare.cli("token", "create", "--role", "read", "-o", "json", "any").json()
+        with Client(("127.0.0.1", PORT)) as client:
+            client.send(request_bytes(f"127.0.0.1:{PORT}", token["value"], path="/jobs/mine/a?b"))
+            connection = backend.accept()
+            assert connection.read_request().target == "/a?b"
+            connection.answer()
+            assert client.read_response().status == 200
+
+
+def test_embedded_store_that_dies_is_restarted(bare):
+    """With all that it knew: it keeps an append-only file."""
+    token = bare.cli("token", "create", "--role", "read", "-o", "json", "kept").json()
+    job = bare.cli("job", "create", "--url", "unix:/nonexistent", "-o", "json").json()
+    bare.family = []
+    for pid in descendants(bare.program.pid):
+        if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "redis-server":
+            os.kill(pid, signal.SIGKILL)
+    eventually(lambda: bare.cli("token", "get", token["id"], "-o", "json").status == 0, "the store to come back")
+
+    def served():
+        with Client(("127.0.0.1", PORT)) as client:
+            return client.exchange(request_bytes(f"{job['id']}.localhost:{PORT}", token["value"])).status == 502
+    eventually(served, "the gateway to trust it again")

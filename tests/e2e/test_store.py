@@ -139,6 +139,23 @@ def test_store_with_password(module_gateways, make_folder):
         server.stop()
 
 
+def test_store_with_user_and_database(module_gateways, make_folder):
+    """redis://user:password@host:port/db: an ACL user, and another database than the first."""
+    server = RedisServer(make_folder("redis")).start()
+    try:
+        server.client.execute_command("ACL", "SETUSER", "gate", "on", ">s3cret", "allkeys", "allchannels", "allcommands")
+        client = redis.Redis(unix_socket_path=server.socket_path, db=3, decode_responses=True)
+        gateway = module_gateways.start(store_url=f"redis://gate:s3cret@127.0.0.1:{server.port}/3")
+        records = Records(client)
+        token, job = records.token(), records.job(UNREACHABLE)
+        assert status_of(gateway, job, token) == 502
+        records.delete_token(token)
+        eventually(lambda: status_of(gateway, job, token) == 401, "the push to arrive")
+        gateway.stop()
+    finally:
+        server.stop()
+
+
 def test_cache_is_bounded(module_gateways, records):
     """More records than entries: everything is still answered rightly."""
     gateway = module_gateways.start({"store": {"cache_entries": 16}})

@@ -1,7 +1,9 @@
-/* cli_test.c - whole commands against a server of canned answers: requests sent, output, exit status. */
+/* cli_test.c - whole commands against a server of canned answers: requests sent, output, exit
+ * status. */
 #define _GNU_SOURCE 1 /* strcasestr */
 #include <errno.h>
 #include <fcntl.h>
+#include <pty.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -52,7 +54,8 @@ serve_one(int fd, FILE *requests, const struct canned *canned)
 	}
 	fprintf(requests, " %s\n", end + 4);
 	fflush(requests);
-	dprintf(fd, "HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+	dprintf(fd,
+	    "HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
 	    canned->status, strlen(canned->body), canned->body);
 }
 
@@ -93,13 +96,12 @@ content(const char *path)
 	return text;
 }
 
-/* Run a command line with "URL" standing for --control-url and its value; standard output goes to a file. */
+/* The words of a line, with "URL" standing for --control-url and its value; each to be freed. */
 static int
-run(const char *line, const char *input)
+split(const char *line, char *argv[ARGS_MAX])
 {
-	char text[1024], *argv[ARGS_MAX];
-	int argc = 0, status = 0;
-	pid_t pid;
+	char text[1024];
+	int argc = 0;
 
 	snprintf(text, sizeof(text), "%s", line);
 	for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " ")) {
@@ -110,27 +112,45 @@ run(const char *line, const char *input)
 		argv[argc++] = strdup(word);
 	}
 	argv[argc] = NULL;
-	pid = fork();
-	if (pid == 0) {
-		int pipe_fds[2], out = open(output_path, O_CREAT | O_TRUNC | O_WRONLY, 0600);
+	return argc;
+}
 
-		if (pipe(pipe_fds) != 0 || write(pipe_fds[1], input, strlen(input)) < 0)
-			_exit(99);
-		close(pipe_fds[1]);
-		dup2(pipe_fds[0], 0);
-		dup2(out, 1);
+/* Run a command with this standard input in a process of its own; standard output goes to a file.
+ */
+static int
+run_with(const char *line, int input)
+{
+	char *argv[ARGS_MAX];
+	int argc = split(line, argv), status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		dup2(input, 0);
+		dup2(open(output_path, O_CREAT | O_TRUNC | O_WRONLY, 0600), 1);
 		dup2(open("/dev/null", O_WRONLY), 2);
 		status = cli_main(argc, argv);
-		fflush(stdout);
 		for (int i = 0; i < argc; i++)
 			free(argv[i]);
 		exit(status);
 	}
-	waitpid(pid, &status, 0);
 	for (int i = 0; i < argc; i++)
 		free(argv[i]);
+	waitpid(pid, &status, 0);
 	assert_true(WIFEXITED(status));
 	return WEXITSTATUS(status);
+}
+
+static int
+run(const char *line, const char *input)
+{
+	int fds[2], status;
+
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(write(fds[1], input, strlen(input)), strlen(input));
+	close(fds[1]);
+	status = run_with(line, fds[0]);
+	close(fds[0]);
+	return status;
 }
 
 /* The command gets these answers, ends so, prints that, and has asked for this. */
@@ -148,19 +168,20 @@ check(const char *line, const char *input, const struct canned *canned, size_t c
 	assert_int_equal(got, status);
 }
 
-#define TOKEN \
-	"{\"id\":\"abcdefgh12345678\",\"name\":\"base\",\"role\":\"read\",\"label_selector\":\"a=b\"," \
+#define TOKEN                                                                                      \
+	"{\"id\":\"abcdefgh12345678\",\"name\":\"base\",\"role\":\"read\",\"label_selector\":\"a=" \
+	"b\","                                                                                     \
 	"\"version\":1,\"created_at\":\"C\",\"updated_at\":\"U\""
 
 static void
 token_create(void **state)
 {
-	const struct canned canned[] = {
-	    {201, TOKEN ",\"value\":\"jgt_v\"}"},
+	const struct canned canned[] = {{201, TOKEN ",\"value\":\"jgt_v\"}"},
 	    {200, "{\"items\":[{\"job_url\":\"http://j.localhost:8080/\"}],\"next_cursor\":null}"}};
 
 	(void)state;
-	check("jobgate token create base -l a=b --role read --token jgt_t URL", "", canned, 2, CLI_OK,
+	check("jobgate token create base -l a=b --role read --token jgt_t URL", "", canned, 2,
+	    CLI_OK,
 	    "Id:             abcdefgh12345678\n"
 	    "Name:           base\n"
 	    "Role:           read\n"
@@ -187,15 +208,16 @@ token_create(void **state)
 	    "  \"updated_at\": \"U\",\n"
 	    "  \"value\": \"jgt_v\"\n"
 	    "}\n",
-	    "POST /v1/tokens HTTP/1.1 {\"name\":\"base\",\"role\":\"read\",\"label_selector\":\"\"}\n");
+	    "POST /v1/tokens HTTP/1.1 "
+	    "{\"name\":\"base\",\"role\":\"read\",\"label_selector\":\"\"}\n");
 }
 
 static void
 token_list(void **state)
 {
-	const struct canned canned[] = {
-	    {200, "{\"items\":[" TOKEN "}],\"next_cursor\":\"1~x+y\"}"},
-	    {200, "{\"items\":[{\"id\":\"second\",\"label_selector\":\"\"}],\"next_cursor\":null}"}};
+	const struct canned canned[] = {{200, "{\"items\":[" TOKEN "}],\"next_cursor\":\"1~x+y\"}"},
+	    {200,
+		"{\"items\":[{\"id\":\"second\",\"label_selector\":\"\"}],\"next_cursor\":null}"}};
 
 	(void)state;
 	check("jobgate token list URL", "", canned, 2, CLI_OK,
@@ -221,6 +243,42 @@ token_delete(void **state)
 	    "DELETE /v1/tokens/c%2Fd HTTP/1.1 \n");
 }
 
+/* Run a command whose standard input is a terminal at which somebody types. */
+static int
+run_on_terminal(const char *line, const char *typed)
+{
+	int terminal, keyboard, status;
+
+	assert_int_equal(openpty(&keyboard, &terminal, NULL, NULL, NULL), 0);
+	assert_int_equal(write(keyboard, typed, strlen(typed)), strlen(typed));
+	status = run_with(line, terminal);
+	close(terminal);
+	close(keyboard);
+	return status;
+}
+
+/* On a terminal, what cannot be undone is asked about first; anything but y is no. */
+static void
+asks_first(void **state)
+{
+	const struct canned gone = {204, ""};
+	pid_t server = serve(&gone, 1);
+
+	(void)state;
+	assert_int_equal(run_on_terminal("jobgate token delete a URL", "n\n"), CLI_REFUSED);
+	assert_int_equal(run_on_terminal("jobgate token delete a URL", "\n"), CLI_REFUSED);
+	assert_int_equal(run_on_terminal("jobgate token renew a URL", "n\n"), CLI_REFUSED);
+	assert_int_equal(run_on_terminal("jobgate job delete a b URL", "n\ny\n"), CLI_REFUSED);
+	assert_string_equal(content(output_path), "Deleted job b\n");
+	kill(server, SIGKILL);
+	waitpid(server, NULL, 0);
+	assert_string_equal(content(requests_path), "DELETE /v1/jobs/b HTTP/1.1 \n");
+	server = serve(&gone, 1);
+	assert_int_equal(run_on_terminal("jobgate token delete --yes a URL", ""), CLI_OK);
+	kill(server, SIGKILL);
+	waitpid(server, NULL, 0);
+}
+
 static void
 job_commands(void **state)
 {
@@ -230,7 +288,8 @@ job_commands(void **state)
 
 	(void)state;
 	check("jobgate job create --id j -l a=b --url http://x URL", "", &job, 1, CLI_OK, shown,
-	    "POST /v1/jobs HTTP/1.1 {\"labels\":{\"a\":\"b\"},\"url\":\"http://x\",\"id\":\"j\"}\n");
+	    "POST /v1/jobs HTTP/1.1 "
+	    "{\"labels\":{\"a\":\"b\"},\"url\":\"http://x\",\"id\":\"j\"}\n");
 	check("jobgate job set j -l c=d --remove-label a URL", "", &job, 1, CLI_OK, shown,
 	    "PATCH /v1/jobs/j HTTP/1.1 {\"labels\":{\"c\":\"d\",\"a\":null}}\n");
 	check("jobgate job set j --url= URL", "", &job, 1, CLI_OK, shown,
@@ -242,8 +301,8 @@ job_commands(void **state)
 static void
 authorize(void **state)
 {
-	const struct canned no = {
-	    200, "{\"allowed\":false,\"verdict\":\"out_of_scope\",\"status\":403,\"reason\":\"R\"}"};
+	const struct canned no = {200,
+	    "{\"allowed\":false,\"verdict\":\"out_of_scope\",\"status\":403,\"reason\":\"R\"}"};
 	const struct canned yes = {
 	    200, "{\"allowed\":true,\"verdict\":\"allow\",\"status\":200,\"reason\":\"R\"}"};
 
@@ -287,8 +346,8 @@ help(void **state)
 	assert_int_equal(run("jobgate job -h", ""), CLI_OK);
 	assert_non_null(strstr(content(output_path), "\n  set     Change a job's URL"));
 	assert_int_equal(run("jobgate token create --help", ""), CLI_OK);
-	assert_non_null(
-	    strstr(content(output_path), "\nUsage: jobgate token create [OPTIONS] --role <ROLE> <NAME>\n"));
+	assert_non_null(strstr(content(output_path),
+	    "\nUsage: jobgate token create [OPTIONS] --role <ROLE> <NAME>\n"));
 	assert_int_equal(run("jobgate authorize --help", ""), CLI_OK);
 }
 
@@ -321,13 +380,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(token_create),
-		cmocka_unit_test(token_list),
-		cmocka_unit_test(token_delete),
-		cmocka_unit_test(job_commands),
-		cmocka_unit_test(authorize),
-		cmocka_unit_test(failures),
-		cmocka_unit_test(help),
+	    cmocka_unit_test(token_create),
+	    cmocka_unit_test(token_list),
+	    cmocka_unit_test(token_delete),
+	    cmocka_unit_test(asks_first),
+	    cmocka_unit_test(job_commands),
+	    cmocka_unit_test(authorize),
+	    cmocka_unit_test(failures),
+	    cmocka_unit_test(help),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

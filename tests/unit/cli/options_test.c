@@ -66,7 +66,8 @@ common_options(void **state)
 	assert_string_equal(options.token, "abc");
 	options_wipe(&options);
 	/* In a job's commands --url is the job's. */
-	assert_true(parse(&job_commands[0], "create --url http://a --control-url http://b", &options));
+	assert_true(
+	    parse(&job_commands[0], "create --url http://a --control-url http://b", &options));
 	assert_string_equal(options.url, "http://a");
 	assert_string_equal(options.control_url, "http://b");
 	options_wipe(&options);
@@ -175,7 +176,8 @@ help(void **state)
 	    "\nOptions:\n  -r, --role <ROLE>                  Operator role gives all access",
 	    "\n      --token <TOKEN>                Authentication using",
 	    "\n  -l, --label-selector <name=value>  Only jobs with this label's name and value",
-	    "\n  -o, --output <OUTPUT>              Command output format [possible values: json, yaml, "
+	    "\n  -o, --output <OUTPUT>              Command output format [possible values: json, "
+	    "yaml, "
 	    "description]\n",
 	    "\n      --no-color                     Remove colors from output\n",
 	    "\n  -h, --help                         Print help\n",
@@ -186,7 +188,8 @@ help(void **state)
 	FILE *out = open_memstream(&shown, &len);
 
 	(void)state;
-	assert_true(parse(&token_commands[0], "create --help", &options)); /* no name is needed for it */
+	assert_true(
+	    parse(&token_commands[0], "create --help", &options)); /* no name is needed for it */
 	assert_true(options.help);
 	options_help(&token_commands[0].syntax, out);
 	fclose(out);
@@ -200,13 +203,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(seed_line),
-		cmocka_unit_test(common_options),
-		cmocka_unit_test(environment),
-		cmocka_unit_test(secrets_leave_argv),
-		cmocka_unit_test(mistakes),
-		cmocka_unit_test(checks),
-		cmocka_unit_test(help),
+	    cmocka_unit_test(seed_line),
+	    cmocka_unit_test(common_options),
+	    cmocka_unit_test(environment),
+	    cmocka_unit_test(secrets_leave_argv),
+	    cmocka_unit_test(mistakes),
+	    cmocka_unit_test(checks),
+	    cmocka_unit_test(help),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

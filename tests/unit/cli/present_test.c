@@ -11,11 +11,11 @@
 #include "auth/cli/present.h"
 
 static const struct column columns[] = {
-	{"Id", "id", "-"},
-	{"Label selector", "label_selector", "none"},
-	{"Labels", "labels", "none"},
-	{"Version", "version", "-"},
-	{0},
+    {"Id", "id", "-"},
+    {"Label selector", "label_selector", "none"},
+    {"Labels", "labels", "none"},
+    {"Version", "version", "-"},
+    {0},
 };
 
 /* What a presentation writes; to be freed. */
@@ -27,7 +27,7 @@ shown(enum output output, bool color, const json_t *value, bool list)
 	struct printer printer = {open_memstream(&text, &len), output, color};
 
 	assert_true(list ? present_list(&printer, value, columns)
-	                 : present_record(&printer, value, columns));
+			 : present_record(&printer, value, columns));
 	fclose(printer.out);
 	return text;
 }
@@ -45,8 +45,8 @@ shows(enum output output, bool color, json_t *value, bool list, const char *expe
 static json_t *
 sample(void)
 {
-	return json_pack("{s:s, s:s, s:{s:s, s:s}, s:i}", "id", "abc", "label_selector", "", "labels",
-	    "b", "2", "a", "1", "version", 7);
+	return json_pack("{s:s, s:s, s:{s:s, s:s}, s:i}", "id", "abc", "label_selector", "",
+	    "labels", "b", "2", "a", "1", "version", 7);
 }
 
 static void
@@ -63,7 +63,7 @@ descriptions(void **state)
 	    "Id:             abc\n"
 	    "Version:        -\n");
 	shows(OUTPUT_DESCRIPTION, true, json_pack("{s:s}", "id", "abc"), false,
-	    "\033[1mId\033[0m:             abc\n");
+	    "\033[1;36mId\033[0m:             abc\n");
 }
 
 static void
@@ -82,14 +82,16 @@ tables(void **state)
 	    "Id      Label selector  Labels   Version\n"
 	    "abc     -               a=1,b=2  7\n"
 	    "abcdef  -               -        -\n");
-	shows(OUTPUT_DESCRIPTION, false, json_array(), true, "Id  Label selector  Labels  Version\n");
+	shows(
+	    OUTPUT_DESCRIPTION, false, json_array(), true, "Id  Label selector  Labels  Version\n");
 }
 
 static void
 json(void **state)
 {
 	(void)state;
-	shows(OUTPUT_JSON, true, json_pack("{s:s}", "id", "abc"), false, "{\n  \"id\": \"abc\"\n}\n");
+	shows(
+	    OUTPUT_JSON, true, json_pack("{s:s}", "id", "abc"), false, "{\n  \"id\": \"abc\"\n}\n");
 	shows(OUTPUT_JSON, false, json_array(), true, "[]\n");
 }
 
@@ -107,11 +109,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(descriptions),
-		cmocka_unit_test(control_characters),
-		cmocka_unit_test(tables),
-		cmocka_unit_test(json),
-		cmocka_unit_test(yaml),
+	    cmocka_unit_test(descriptions),
+	    cmocka_unit_test(control_characters),
+	    cmocka_unit_test(tables),
+	    cmocka_unit_test(json),
+	    cmocka_unit_test(yaml),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,9 +27,10 @@ writes(json_t *value, const char *expected)
 static void
 quotes(void **state)
 {
-	static const char *const ambiguous[] = {"", "true", "Yes", "NO", "off", "null", "~", "1", "1.5",
-	    "-1", "+1", ".5", "1e3", "0x1f", "1_000", "12:30:45", "2024-01-31T12:00:00Z", "<<", "=",
-	    "- a", "*a", "&a", "!a", "%a", "@a", "`a", "'a", "#a", "? a", "[a", "{a", "|", ">"};
+	static const char *const ambiguous[] = {"", "true", "Yes", "NO", "off", "null", "~", "1",
+	    "1.5", "-1", "+1", ".5", "1e3", "0x1f", "1_000", "12:30:45", "2024-01-31T12:00:00Z",
+	    "<<", "=", "- a", "*a", "&a", "!a", "%a", "@a", "`a", "'a", "#a", "? a", "[a", "{a",
+	    "|", ">"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(ambiguous) / sizeof(ambiguous[0]); i++) {
@@ -43,8 +44,8 @@ quotes(void **state)
 static void
 plain(void **state)
 {
-	static const char *const clear[] = {
-	    "abc", "basetoken", "model=base", "http://a-1.localhost:8080/", "/run/x.sock", "yesterday"};
+	static const char *const clear[] = {"abc", "basetoken", "model=base",
+	    "http://a-1.localhost:8080/", "/run/x.sock", "yesterday"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(clear) / sizeof(clear[0]); i++) {
@@ -79,10 +80,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(quotes),
-		cmocka_unit_test(plain),
-		cmocka_unit_test(hard_text),
-		cmocka_unit_test(values),
+	    cmocka_unit_test(quotes),
+	    cmocka_unit_test(plain),
+	    cmocka_unit_test(hard_text),
+	    cmocka_unit_test(values),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* control_test.c - the API as a whole, against a real redis-server: what it does when all is well. */
+/* control_test.c - the API as a whole, against a real redis-server: what it does when all is well.
+ */
 #include "harness.h"
 
 #include "jobgate/job.h"
@@ -58,8 +59,8 @@ static void
 token_life(void **state)
 {
 	const struct world *world = *state;
-	struct answer made = create_token(world,
-	    "{\"name\":\"basetoken\",\"role\":\"ai_training_operator\",\"label_selector\":\"model=base\"}");
+	struct answer made = create_token(world, "{\"name\":\"basetoken\",\"role\":\"ai_training_"
+						 "operator\",\"label_selector\":\"model=base\"}");
 	struct answer got, renewed;
 	char path[64], key[64], renew[96];
 	struct slice id;
@@ -126,7 +127,8 @@ job_life(void **state)
 {
 	const struct world *world = *state;
 	struct answer answer = call_http(world, "POST", "/v1/jobs",
-	    "{\"id\":\"my-job\",\"url\":\"http://127.0.0.1:9000\",\"labels\":{\"model\":\"base\",\"a/b\":\"\"}}");
+	    "{\"id\":\"my-job\",\"url\":\"http://"
+	    "127.0.0.1:9000\",\"labels\":{\"model\":\"base\",\"a/b\":\"\"}}");
 	json_t *labels;
 	char *text;
 
@@ -187,13 +189,15 @@ job_label_bound(void **state)
 	struct answer answer;
 
 	for (int i = 0; i < JOB_LABELS_MAX; i++)
-		snprintf(body + strlen(body), sizeof(body) - strlen(body), "%s\"l%d\":\"v\"", i ? "," : "", i);
+		snprintf(body + strlen(body), sizeof(body) - strlen(body), "%s\"l%d\":\"v\"",
+		    i ? "," : "", i);
 	strcat(body, "}}");
 	answer = call_http(world, "POST", "/v1/jobs", body);
 	assert_int_equal(answer.status, 201);
 	answer_free(&answer);
 	refused(world, "PATCH", "/v1/jobs/full", "{\"labels\":{\"more\":\"v\"}}", 400, "labels");
-	answer = call_http(world, "PATCH", "/v1/jobs/full", "{\"labels\":{\"more\":\"v\",\"l0\":null}}");
+	answer =
+	    call_http(world, "PATCH", "/v1/jobs/full", "{\"labels\":{\"more\":\"v\",\"l0\":null}}");
 	assert_int_equal(answer.status, 200);
 	assert_int_equal(json_object_size(json_object_get(answer.json, "labels")), JOB_LABELS_MAX);
 	answer_free(&answer);
@@ -212,11 +216,13 @@ walk(const struct world *world, const char *query, char *ids, size_t cap)
 		const json_t *item;
 		size_t i;
 
-		snprintf(path, sizeof(path), "/v1/jobs?%s%s%s", query, cursor[0] ? "&cursor=" : "", cursor);
+		snprintf(path, sizeof(path), "/v1/jobs?%s%s%s", query, cursor[0] ? "&cursor=" : "",
+		    cursor);
 		answer = call_http(world, "GET", path, NULL);
 		assert_int_equal(answer.status, 200);
-		json_array_foreach(json_object_get(answer.json, "items"), i, item) snprintf(
-		    ids + strlen(ids), cap - strlen(ids), "%s,", json_string_value(json_object_get(item, "id")));
+		json_array_foreach(json_object_get(answer.json, "items"), i, item)
+		    snprintf(ids + strlen(ids), cap - strlen(ids), "%s,",
+			json_string_value(json_object_get(item, "id")));
 		snprintf(cursor, sizeof(cursor), "%s", text_in(&answer, "next_cursor"));
 		answer_free(&answer);
 		if (cursor[0] == '\0')
@@ -279,11 +285,17 @@ many_jobs(void **state)
 	const struct world *world = *state;
 	static char ids[16384], expected[16384];
 
-	run_redis(world, "EVAL \"for i=1,350 do redis.call('ZADD','test:jobs',i,'j'..i) "
-	                 "redis.call('HSET','test:job:j'..i,'url','') end return 1\" 0");
 	expected[0] = '\0';
-	for (int i = 1; i <= 350; i++)
-		snprintf(expected + strlen(expected), sizeof(expected) - strlen(expected), "j%d,", i);
+	for (int i = 1; i <= 350; i++) {
+		char command[96];
+
+		snprintf(command, sizeof(command), "ZADD test:jobs %d j%d", i, i);
+		run_redis(world, command);
+		snprintf(command, sizeof(command), "HSET test:job:j%d label:a b", i);
+		run_redis(world, command);
+		snprintf(
+		    expected + strlen(expected), sizeof(expected) - strlen(expected), "j%d,", i);
+	}
 	walk(world, "limit=1000", ids, sizeof(ids));
 	assert_string_equal(ids, expected);
 	walk(world, "limit=120", ids, sizeof(ids));
@@ -362,7 +374,8 @@ refusals(void **state)
 	refused(world, "GET", "/v1/jobs?limit=0", NULL, 400, "limit");
 	refused(world, "GET", "/v1/jobs?what=1", NULL, 400, "");
 	refused(world, "POST", "/v1/tokens", NULL, 400, "");
-	refused(world, "POST", "/v1/tokens", "{\"name\":\"a\",\"role\":\"read\",\"x\":1}", 400, "x");
+	refused(
+	    world, "POST", "/v1/tokens", "{\"name\":\"a\",\"role\":\"read\",\"x\":1}", 400, "x");
 	refused(world, "POST", "/v1/tokens", "{\"name\":\"a\",\"role\":\"king\"}", 400, "role");
 	refused(world, "POST", "/v1/jobs", "{\"url\":\"nonsense\"}", 400, "url");
 	refused(world, "PATCH", "/v1/jobs/a", "{\"id\":\"b\"}", 400, "id");
@@ -394,7 +407,8 @@ limits(void **state)
 	free(body);
 
 	for (int i = 0; i < 120; i++)
-		snprintf(fields + strlen(fields), sizeof(fields) - strlen(fields), "X-%d: y\r\n", i);
+		snprintf(
+		    fields + strlen(fields), sizeof(fields) - strlen(fields), "X-%d: y\r\n", i);
 	strcat(fields, "\r\n");
 	fd = unix_connect(world->control_socket);
 	http_send(fd, fields);
@@ -448,11 +462,12 @@ small_print(void **state)
 
 	fd = unix_connect(world->control_socket);
 	http_send(fd, "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n"
-	              "Content-Type: application/x-www-form-urlencoded\r\n\r\n{}");
+		      "Content-Type: application/x-www-form-urlencoded\r\n\r\n{}");
 	assert_true(http_read(fd, false, &answer));
 	assert_int_equal(answer.status, 201);
 	answer_free(&answer);
-	http_send(fd, "HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+	http_send(fd,
+	    "HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
 	assert_true(http_read(fd, true, &answer));
 	assert_int_equal(answer.status, 200);
 	assert_non_null(strstr(answer.head, "Content-Length: 3\r\n"));
@@ -514,8 +529,8 @@ audit_log(void **state)
 
 	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
 	fclose(file);
-	snprintf(line, sizeof(line), "audit: token created %s by uid %d pid %d", text_in(&made, "id"),
-	    (int)getuid(), (int)getpid());
+	snprintf(line, sizeof(line), "audit: token created %s by uid %d pid %d",
+	    text_in(&made, "id"), (int)getuid(), (int)getpid());
 	assert_non_null(strstr(text, line));
 	assert_null(strstr(text, "jgt_"));
 	answer_free(&made);
@@ -539,21 +554,21 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(token_life),
-		cmocka_unit_test(token_list),
-		cmocka_unit_test(job_life),
-		cmocka_unit_test(job_default_id),
-		cmocka_unit_test(job_label_bound),
-		cmocka_unit_test(job_pages),
-		cmocka_unit_test(many_jobs),
-		cmocka_unit_test(authorize),
-		cmocka_unit_test(refusals),
-		cmocka_unit_test(limits),
-		cmocka_unit_test(pipelining),
-		cmocka_unit_test(small_print),
-		cmocka_unit_test(observation),
-		cmocka_unit_test(audit_log),
-		cmocka_unit_test(socket_mode),
+	    cmocka_unit_test(token_life),
+	    cmocka_unit_test(token_list),
+	    cmocka_unit_test(job_life),
+	    cmocka_unit_test(job_default_id),
+	    cmocka_unit_test(job_label_bound),
+	    cmocka_unit_test(job_pages),
+	    cmocka_unit_test(many_jobs),
+	    cmocka_unit_test(authorize),
+	    cmocka_unit_test(refusals),
+	    cmocka_unit_test(limits),
+	    cmocka_unit_test(pipelining),
+	    cmocka_unit_test(small_print),
+	    cmocka_unit_test(observation),
+	    cmocka_unit_test(audit_log),
+	    cmocka_unit_test(socket_mode),
 	};
 
 	return cmocka_run_group_tests(tests, world_setup, world_teardown);

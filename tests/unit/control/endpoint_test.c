@@ -15,11 +15,11 @@ nothing(struct call *call)
 }
 
 static const struct endpoint rows[] = {
-	{"GET", "/v1/things", nothing},
-	{"POST", "/v1/things", nothing},
-	{"GET", "/v1/things/{id}", nothing},
-	{"DELETE", "/v1/things/{id}", nothing},
-	{"POST", "/v1/things/{id}/renew", nothing},
+    {"GET", "/v1/things", nothing},
+    {"POST", "/v1/things", nothing},
+    {"GET", "/v1/things/{id}", nothing},
+    {"DELETE", "/v1/things/{id}", nothing},
+    {"POST", "/v1/things/{id}/renew", nothing},
 };
 static const struct endpoint_table table = {rows, sizeof(rows) / sizeof(rows[0])};
 
@@ -88,9 +88,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(finds_rows),
-		cmocka_unit_test(refuses_near_misses),
-		cmocka_unit_test(names_what_is_allowed),
+	    cmocka_unit_test(finds_rows),
+	    cmocka_unit_test(refuses_near_misses),
+	    cmocka_unit_test(names_what_is_allowed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

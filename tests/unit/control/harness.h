@@ -88,8 +88,9 @@ redis_start(struct world *world)
 
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		dup2(null, 1);
-		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", world->redis_socket,
-		    "--save", "", "--appendonly", "no", "--dir", world->directory, (char *)NULL);
+		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket",
+		    world->redis_socket, "--save", "", "--appendonly", "no", "--dir",
+		    world->directory, (char *)NULL);
 		_exit(127);
 	}
 	wait_for(world->redis_socket);
@@ -140,8 +141,8 @@ control_fork(struct world *world)
 	    .key_prefix = "test:",
 	    .public_url = "http://{job}.localhost:8080/",
 	    .log = {.fd = open(world->log_path, O_CREAT | O_WRONLY | O_APPEND, 0600),
-	        .level = LOG_LEVEL_INFO,
-	        .process = "control"},
+		.level = LOG_LEVEL_INFO,
+		.process = "control"},
 	    .observe_ctx = world,
 	    .ready = is_ready,
 	    .metrics = some_metrics,
@@ -268,8 +269,8 @@ http_request(int fd, const char *method, const char *path, const char *body)
 	size_t cap = strlen(path) + (body != NULL ? strlen(body) : 0) + 256;
 	char *text = malloc(cap);
 
-	snprintf(text, cap, "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n\r\n%s", method,
-	    path, body != NULL ? strlen(body) : 0, body != NULL ? body : "");
+	snprintf(text, cap, "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n\r\n%s",
+	    method, path, body != NULL ? strlen(body) : 0, body != NULL ? body : "");
 	http_send(fd, text);
 	free(text);
 }
@@ -305,7 +306,8 @@ refused(const struct world *world, const char *method, const char *path, const c
 	struct answer answer = call_http(world, method, path, body);
 
 	if (answer.status != status || strcmp(text_in(&answer, "field"), field) != 0)
-		fail_msg("%s %s %s: %d %s", method, path, body != NULL ? body : "", answer.status, answer.body);
+		fail_msg("%s %s %s: %d %s", method, path, body != NULL ? body : "", answer.status,
+		    answer.body);
 	assert_non_null(strstr(answer.head, "Content-Type: application/problem+json\r\n"));
 	assert_int_equal(json_integer_value(json_object_get(answer.json, "status")), status);
 	assert_string_not_equal(text_in(&answer, "title"), "");
@@ -337,7 +339,8 @@ world_setup(void **state)
 	snprintf(world->directory, sizeof(world->directory), "/tmp/jobgate-control-XXXXXX");
 	if (mkdtemp(world->directory) == NULL)
 		return -1;
-	snprintf(world->redis_socket, sizeof(world->redis_socket), "%s/redis.sock", world->directory);
+	snprintf(
+	    world->redis_socket, sizeof(world->redis_socket), "%s/redis.sock", world->directory);
 	snprintf(world->control_socket, sizeof(world->control_socket), "%s/run/control.sock",
 	    world->directory);
 	snprintf(world->log_path, sizeof(world->log_path), "%s/control.log", world->directory);

@@ -76,8 +76,8 @@ tokens(void **state)
 	token_is("{\"name\":\"a\",\"role\":\"read\"}", true, "", &input);
 	assert_int_equal(input.role, ROLE_READ);
 	assert_int_equal(input.selector_count, 0);
-	token_is("{\"name\":\"a\",\"role\":\"ai_training_operator\",\"label_selector\":\"a=b,c=\"}", true,
-	    "", &input);
+	token_is("{\"name\":\"a\",\"role\":\"ai_training_operator\",\"label_selector\":\"a=b,c=\"}",
+	    true, "", &input);
 	assert_int_equal(input.role, ROLE_OPERATOR);
 	assert_int_equal(input.selector_count, 2);
 	token_is("{\"role\":\"read\"}", false, "name", &input);
@@ -88,12 +88,12 @@ tokens(void **state)
 	token_is("{\"name\":\"\",\"role\":\"read\"}", false, "name", &input);
 	token_is("{\"name\":\"a\",\"role\":\"admin\"}", false, "role", &input);
 	token_is("{\"name\":\"a\",\"role\":true}", false, "role", &input);
-	token_is("{\"name\":\"a\",\"role\":\"read\",\"label_selector\":\"a\"}", false, "label_selector",
-	    &input);
+	token_is("{\"name\":\"a\",\"role\":\"read\",\"label_selector\":\"a\"}", false,
+	    "label_selector", &input);
 	token_is("{\"name\":\"a\",\"role\":\"read\",\"label_selector\":\"a=b,a=c\"}", false,
 	    "label_selector", &input);
-	token_is("{\"name\":\"a\",\"role\":\"read\",\"label_selector\":{}}", false, "label_selector",
-	    &input);
+	token_is("{\"name\":\"a\",\"role\":\"read\",\"label_selector\":{}}", false,
+	    "label_selector", &input);
 }
 
 static void
@@ -119,7 +119,8 @@ jobs(void **state)
 	(void)state;
 	job_is("{}", false, true, "", &input);
 	assert_false(input.url_set || input.url_removed);
-	job_is("{\"id\":\"my-job\",\"url\":\"http://127.0.0.1:9000/base\",\"labels\":{\"a\":\"b\",\"x/y\":\"\"}}",
+	job_is("{\"id\":\"my-job\",\"url\":\"http://127.0.0.1:9000/"
+	       "base\",\"labels\":{\"a\":\"b\",\"x/y\":\"\"}}",
 	    false, true, "", &input);
 	assert_true(input.url_set);
 	assert_int_equal(input.label_count, 2);
@@ -186,12 +187,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(objects),
-		cmocka_unit_test(deep_nesting),
-		cmocka_unit_test(tokens),
-		cmocka_unit_test(jobs),
-		cmocka_unit_test(job_patches),
-		cmocka_unit_test(too_many_labels),
+	    cmocka_unit_test(objects),
+	    cmocka_unit_test(deep_nesting),
+	    cmocka_unit_test(tokens),
+	    cmocka_unit_test(jobs),
+	    cmocka_unit_test(job_patches),
+	    cmocka_unit_test(too_many_labels),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

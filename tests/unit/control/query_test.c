@@ -123,11 +123,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(limits),
-		cmocka_unit_test(cursors),
-		cmocka_unit_test(escapes),
-		cmocka_unit_test(job_filters),
-		cmocka_unit_test(token_filters),
+	    cmocka_unit_test(limits),
+	    cmocka_unit_test(cursors),
+	    cmocka_unit_test(escapes),
+	    cmocka_unit_test(job_filters),
+	    cmocka_unit_test(token_filters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,7 +65,8 @@ jobs(void **state)
 
 	(void)state;
 	is_json(view_job(&job, "http://{job}.x/"),
-	    "{\"created_at\":null,\"id\":\"j\",\"job_url\":\"http://j.x/\",\"labels\":{\"model\":\"base\"},"
+	    "{\"created_at\":null,\"id\":\"j\",\"job_url\":\"http://j.x/"
+	    "\",\"labels\":{\"model\":\"base\"},"
 	    "\"updated_at\":null,\"url\":null}");
 	job.url_text = SLICE("unix:/run/j.sock");
 	job.labels.count = 0;
@@ -90,10 +91,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(job_urls),
-		cmocka_unit_test(tokens),
-		cmocka_unit_test(jobs),
-		cmocka_unit_test(times),
+	    cmocka_unit_test(job_urls),
+	    cmocka_unit_test(tokens),
+	    cmocka_unit_test(jobs),
+	    cmocka_unit_test(times),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

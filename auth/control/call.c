@@ -1,0 +1,51 @@
+/* call.c - making and freeing calls. */
+#include "auth/control/call.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+
+static bool
+set_request_id(struct call *call)
+{
+	unsigned char random[CALL_REQUEST_ID_LEN / 2];
+
+	if (RAND_bytes(random, sizeof(random)) != 1)
+		return false;
+	for (size_t i = 0; i < sizeof(random); i++)
+		snprintf(call->request_id + 2 * i, 3, "%02x", random[i]);
+	return true;
+}
+
+struct call *
+call_new(struct slice path, struct slice query)
+{
+	struct call *call = calloc(1, sizeof(*call));
+
+	if (call == NULL)
+		return NULL;
+	call->target = malloc(path.len + query.len + 1);
+	if (call->target == NULL || !set_request_id(call)) {
+		call_free(call);
+		return NULL;
+	}
+	memcpy(call->target, path.at, path.len);
+	memcpy(call->target + path.len, query.at, query.len);
+	call->path = (struct slice){call->target, path.len};
+	call->query = (struct slice){call->target + path.len, query.len};
+	return call;
+}
+
+void
+call_free(struct call *call)
+{
+	if (call->state_free != NULL)
+		call->state_free(call->state);
+	if (call->body != NULL)
+		OPENSSL_cleanse(call->body, call->body_len);
+	free(call->body);
+	free(call->target);
+	free(call);
+}

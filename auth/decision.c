@@ -1,0 +1,160 @@
+/* decision.c - from evidence to verdict. */
+#include "jobgate/decision.h"
+
+#include "auth/ascii.h"
+
+/* RFC 6750 section 2.1: 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=" */
+static bool
+is_b64token(struct slice text)
+{
+	size_t i = 0;
+
+	while (i < text.len && (is_alnum(text.at[i]) || (text.at[i] != '\0' && strchr("-._~+/", text.at[i]) != NULL)))
+		i++;
+	if (i == 0)
+		return false;
+	while (i < text.len && text.at[i] == '=')
+		i++;
+	return i == text.len;
+}
+
+enum credential
+jg_credential_parse(struct slice field, struct slice *value)
+{
+	size_t i = 6;
+
+	*value = (struct slice){0};
+	if (field.len < 6 || !slice_equal_nocase((struct slice){field.at, 6}, SLICE("Bearer")) ||
+	    (field.len > 6 && field.at[6] != ' '))
+		return CREDENTIAL_OTHER_SCHEME;
+	while (i < field.len && field.at[i] == ' ')
+		i++;
+	if (!is_b64token(slice_after(field, i)))
+		return CREDENTIAL_MALFORMED;
+	*value = slice_after(field, i);
+	return CREDENTIAL_BEARER;
+}
+
+/* What a token that has proved itself may do with the job of the request. */
+static enum verdict
+decide_on_job(const struct token *token, enum knowledge job_known, const struct job *job)
+{
+	bool scoped = token->selector.count > 0;
+
+	switch (job_known) {
+	case RECORD_UNKNOWN:
+		return VERDICT_UNAVAILABLE;
+	case RECORD_ABSENT:
+		return scoped ? VERDICT_OUT_OF_SCOPE : VERDICT_NO_SUCH_JOB;
+	case RECORD_KNOWN:
+		break;
+	}
+	if (!jg_selector_match(&token->selector, &job->labels))
+		return VERDICT_OUT_OF_SCOPE;
+	return job->url.scheme == JOB_URL_NONE ? VERDICT_NO_URL : VERDICT_ALLOW;
+}
+
+/* Whether the Bearer credential is a token's; VERDICT_ALLOW when it is. */
+static enum verdict
+decide_on_token(const struct evidence *evidence)
+{
+	struct slice id;
+	bool formed = jg_token_value_parse(evidence->value, &id);
+	bool known = formed && evidence->token_known == RECORD_KNOWN;
+	/* Done in every case, so that all refusals of a token take the same time. */
+	bool proved = jg_token_verify(known ? evidence->token : NULL, evidence->value);
+
+	if (formed && evidence->token_known == RECORD_UNKNOWN)
+		return VERDICT_UNAVAILABLE;
+	if (!proved || !slice_equal(evidence->token->id, id))
+		return VERDICT_INVALID_TOKEN;
+	return VERDICT_ALLOW;
+}
+
+enum verdict
+jg_decide(const struct evidence *evidence)
+{
+	enum verdict verdict;
+
+	switch (evidence->credential) {
+	case CREDENTIAL_MALFORMED:
+		return VERDICT_BAD_CREDENTIAL;
+	case CREDENTIAL_NONE:
+	case CREDENTIAL_OTHER_SCHEME:
+		return VERDICT_NO_CREDENTIAL;
+	case CREDENTIAL_BEARER:
+		break;
+	}
+	verdict = decide_on_token(evidence);
+	if (verdict != VERDICT_ALLOW)
+		return verdict;
+	if (!evidence->names_job)
+		return VERDICT_NOT_A_JOB;
+	return decide_on_job(evidence->token, evidence->job_known, evidence->job);
+}
+
+enum verdict
+jg_decide_again(enum knowledge token_known, const struct token *token, uint64_t version,
+    enum knowledge job_known, const struct job *job)
+{
+	switch (token_known) {
+	case RECORD_UNKNOWN:
+		return VERDICT_UNAVAILABLE;
+	case RECORD_ABSENT:
+		return VERDICT_INVALID_TOKEN;
+	case RECORD_KNOWN:
+		break;
+	}
+	if (token->version != version)
+		return VERDICT_INVALID_TOKEN;
+	return decide_on_job(token, job_known, job);
+}
+
+unsigned
+jg_verdict_status(enum verdict verdict)
+{
+	switch (verdict) {
+	case VERDICT_ALLOW:
+		return 200;
+	case VERDICT_BAD_CREDENTIAL:
+		return 400;
+	case VERDICT_NO_CREDENTIAL:
+	case VERDICT_INVALID_TOKEN:
+		return 401;
+	case VERDICT_OUT_OF_SCOPE:
+		return 403;
+	case VERDICT_NOT_A_JOB:
+	case VERDICT_NO_SUCH_JOB:
+		return 404;
+	case VERDICT_UNAVAILABLE:
+	case VERDICT_NO_URL:
+		return 503;
+	}
+	return 403;
+}
+
+const char *
+jg_verdict_name(enum verdict verdict)
+{
+	switch (verdict) {
+	case VERDICT_ALLOW:
+		return "allow";
+	case VERDICT_BAD_CREDENTIAL:
+		return "bad_credential";
+	case VERDICT_NO_CREDENTIAL:
+		return "no_credential";
+	case VERDICT_INVALID_TOKEN:
+		return "invalid_token";
+	case VERDICT_UNAVAILABLE:
+		return "unavailable";
+	case VERDICT_NOT_A_JOB:
+		return "not_a_job";
+	case VERDICT_NO_SUCH_JOB:
+		return "no_such_job";
+	case VERDICT_OUT_OF_SCOPE:
+		return "out_of_scope";
+	case VERDICT_NO_URL:
+		return "no_url";
+	}
+	return "refused";
+}

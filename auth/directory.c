@@ -1,0 +1,411 @@
+/* directory.c - what a worker knows of tokens and jobs, who waits for it, and who relies on it. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "auth/entry.h"
+
+/* Watched entries being read again at the same time, so that a reconnect does not stampede Redis.
+ */
+#define REREADS_MAX 256
+
+/* After a read that Redis answered with an error the next one waits for this. */
+#define RETRY_MS 100
+
+/* Dead entries freed by one tick: well under a millisecond. */
+#define BURIALS 4096
+
+/* ---- birth and end ---- */
+
+struct directory *
+jg_directory_new(const struct directory_options *options, const struct directory_store *store)
+{
+	struct directory *directory = calloc(1, sizeof(*directory));
+
+	if (directory == NULL)
+		return NULL;
+	directory->options = *options;
+	directory->store = *store;
+	directory->epoch = 1;
+	directory->doubt_ms = UINT64_MAX;
+	TAILQ_INIT(&directory->idle);
+	TAILQ_INIT(&directory->pending);
+	TAILQ_INIT(&directory->relied);
+	TAILQ_INIT(&directory->doubted);
+	TAILQ_INIT(&directory->rereading);
+	TAILQ_INIT(&directory->dead);
+	if (!table_init(&directory->table, options->hash_key)) {
+		free(directory);
+		return NULL;
+	}
+	return directory;
+}
+
+/* Free what is in a list, at most `max`; who waits or watches just does so no longer. */
+static void
+free_entries(struct entry_list *list, size_t max)
+{
+	struct directory_entry *entry;
+
+	for (size_t i = 0; i < max && (entry = TAILQ_FIRST(list)) != NULL; i++) {
+		struct directory_waiter *waiter;
+		struct directory_watch *watch;
+
+		while ((waiter = TAILQ_FIRST(&entry->waiters)) != NULL)
+			jg_directory_forget(waiter);
+		while ((watch = LIST_FIRST(&entry->watches)) != NULL) {
+			LIST_REMOVE(watch, link);
+			watch->entry = NULL;
+		}
+		TAILQ_REMOVE(list, entry, link);
+		entry_free(entry);
+	}
+}
+
+void
+jg_directory_free(struct directory *directory)
+{
+	if (directory == NULL)
+		return;
+	free_entries(&directory->idle, SIZE_MAX);
+	free_entries(&directory->pending, SIZE_MAX);
+	free_entries(&directory->relied, SIZE_MAX);
+	free_entries(&directory->doubted, SIZE_MAX);
+	free_entries(&directory->rereading, SIZE_MAX);
+	free_entries(&directory->dead, SIZE_MAX);
+	table_free(&directory->table);
+	free(directory);
+}
+
+/* ---- asking ---- */
+
+static const struct directory_answer unknown = {.known = RECORD_UNKNOWN};
+
+static struct directory_answer
+answer_of(struct directory_entry *entry)
+{
+	return (struct directory_answer){
+	    .known = entry->known, .record = entry->record, .entry = entry};
+}
+
+struct directory_answer
+jg_directory_lookup(struct directory *directory, enum record_kind kind, struct slice id,
+    uint64_t now_ms, struct directory_waiter *waiter)
+{
+	uint64_t hash = table_hash(&directory->table, kind, id);
+	struct directory_entry *entry = entry_find(directory, kind, id, hash);
+
+	if (entry != NULL && entry_is_current(entry)) {
+		if (now_ms >= directory->until_ms)
+			return unknown;
+		directory->stats.hits++;
+		entry->used = true;
+		entry->used_ms = now_ms;
+		return answer_of(entry);
+	}
+	directory->stats.misses++;
+	/* What is read while the pushes are in doubt is of no use: nobody would tell of its end. */
+	if (!directory->linked || now_ms >= directory->until_ms)
+		return unknown;
+	if (entry == NULL)
+		entry = entry_new(directory, kind, id, hash, now_ms);
+	if (entry == NULL)
+		return unknown;
+	if (!entry->reading && (entry_failed_lately(entry, now_ms) || !entry_read(entry))) {
+		entry_settle(entry);
+		return unknown;
+	}
+	entry->used = true;
+	if (waiter != NULL) {
+		assert(waiter->entry == NULL);
+		waiter->entry = entry;
+		TAILQ_INSERT_TAIL(&entry->waiters, waiter, link);
+	}
+	return (struct directory_answer){.pending = true};
+}
+
+void
+jg_directory_forget(struct directory_waiter *waiter)
+{
+	if (waiter->entry == NULL)
+		return;
+	TAILQ_REMOVE(&waiter->entry->waiters, waiter, link);
+	waiter->entry = NULL;
+}
+
+bool
+jg_directory_ready(const struct directory *directory, uint64_t now_ms)
+{
+	return now_ms < directory->until_ms;
+}
+
+/* ---- watching ---- */
+
+void
+jg_directory_watch(struct directory_entry *entry, struct directory_watch *watch)
+{
+	bool first = LIST_EMPTY(&entry->watches);
+
+	assert(watch->entry == NULL);
+	if (first)
+		entry_leave(entry);
+	watch->entry = entry;
+	LIST_INSERT_HEAD(&entry->watches, watch, link);
+	if (!first)
+		return;
+	entry_join(entry);
+	entry->directory->stats.watched++;
+}
+
+void
+jg_directory_unwatch(struct directory_watch *watch)
+{
+	struct directory_entry *entry = watch->entry;
+	bool last;
+
+	if (entry == NULL)
+		return;
+	last = LIST_FIRST(&entry->watches) == watch && LIST_NEXT(watch, link) == NULL;
+	if (last)
+		entry_leave(entry);
+	if (entry->directory->next_watch == watch)
+		entry->directory->next_watch = LIST_NEXT(watch, link);
+	LIST_REMOVE(watch, link);
+	watch->entry = NULL;
+	if (!last)
+		return;
+	entry->used = true;
+	entry_join(entry);
+	entry->directory->stats.watched--;
+	entry_settle(entry);
+}
+
+struct directory_answer
+jg_directory_watched(
+    struct directory *directory, const struct directory_watch *watch, uint64_t now_ms)
+{
+	(void)directory;
+	if (watch->entry == NULL || now_ms >= entry_until(watch->entry))
+		return unknown;
+	return answer_of(watch->entry);
+}
+
+/* ---- telling: callbacks may look up, wait, forget, watch and unwatch whatever they like ---- */
+
+/* Call all who watch a busy entry; those who come to watch meanwhile know already. */
+static void
+tell_watchers(struct directory_entry *entry)
+{
+	struct directory *directory = entry->directory;
+	struct directory_watch *watch = LIST_FIRST(&entry->watches);
+
+	while (watch != NULL) {
+		directory->next_watch = LIST_NEXT(watch, link);
+		watch->changed(watch);
+		watch = directory->next_watch;
+	}
+}
+
+/* Let all who wait for a busy entry ask again; those who come to wait meanwhile wait for another
+ * read. */
+static void
+tell_waiters(struct directory_entry *entry)
+{
+	struct directory_waiter end = {0}, *waiter;
+
+	TAILQ_INSERT_TAIL(&entry->waiters, &end, link);
+	while ((waiter = TAILQ_FIRST(&entry->waiters)) != &end) {
+		jg_directory_forget(waiter);
+		waiter->answered(waiter);
+	}
+	TAILQ_REMOVE(&entry->waiters, &end, link);
+}
+
+/* All callbacks of a busy entry have returned. */
+static void
+entry_release(struct directory_entry *entry)
+{
+	bool watched = !LIST_EMPTY(&entry->watches);
+
+	/* A watched one keeps its place in its list, over which somebody may be walking. */
+	if (!watched)
+		entry_leave(entry);
+	entry->busy = false;
+	if (!watched)
+		entry_join(entry);
+	entry_settle(entry);
+}
+
+/* Tell those who watch an entry of this list that is past its bound. */
+static void
+tell_expired(struct directory *directory, struct entry_list *list, uint64_t now_ms)
+{
+	struct directory_entry *entry = TAILQ_FIRST(list);
+
+	for (; entry != NULL; entry = directory->cursor) {
+		uint64_t until_ms = entry_until(entry);
+
+		directory->cursor = TAILQ_NEXT(entry, link);
+		if (!entry_is_current(entry)) {
+			if (until_ms > now_ms && until_ms < directory->doubt_ms)
+				directory->doubt_ms = until_ms;
+			if (until_ms > now_ms || (entry->read_epoch == 0 && entry->until_ms == 0))
+				continue;
+			/* Relied on no more; told once. */
+			entry->read_epoch = 0;
+			entry->until_ms = 0;
+		}
+		entry->busy = true;
+		tell_watchers(entry);
+		entry_release(entry);
+	}
+}
+
+/* ---- reading again ---- */
+
+/* Read watched entries that are in doubt, as many as may be under way. */
+static void
+read_doubted(struct directory *directory, uint64_t now_ms)
+{
+	struct directory_entry *entry;
+
+	while (directory->rereading_count < REREADS_MAX &&
+	       (entry = TAILQ_FIRST(&directory->doubted)) != NULL)
+		if (entry_failed_lately(entry, now_ms) || !entry_read(entry))
+			return;
+}
+
+/* What was read until now is not tracked any more. Watchers may go on until the bound it had. */
+static void
+begin_epoch(struct directory *directory)
+{
+	directory->ended_until_ms[directory->epoch % EPOCHS_REMEMBERED] = directory->until_ms;
+	if (!TAILQ_EMPTY(&directory->relied) && directory->until_ms < directory->doubt_ms)
+		directory->doubt_ms = directory->until_ms;
+	directory->epoch++;
+	TAILQ_CONCAT(&directory->doubted, &directory->relied, link);
+}
+
+/* ---- what the link tells ---- */
+
+void
+jg_directory_feed(struct directory *directory, struct directory_entry *entry, enum feed feed,
+    struct record *record, uint64_t now_ms)
+{
+	bool overtaken = entry->overtaken || entry->asked_epoch != directory->epoch;
+	bool wanted = !TAILQ_EMPTY(&entry->waiters) || !LIST_EMPTY(&entry->watches);
+	struct record *old = record;
+
+	assert(entry->reading && !entry->busy && (record != NULL) == (feed == FEED_RECORD));
+	entry_leave(entry);
+	entry->reading = false;
+	entry->busy = true;
+	if (feed == FEED_FAILED) {
+		entry->retry_ms = now_ms + RETRY_MS;
+	} else if (!overtaken) {
+		old = entry->record;
+		entry->record = record;
+		entry->known = feed == FEED_RECORD ? RECORD_KNOWN : RECORD_ABSENT;
+		entry->read_epoch = directory->epoch;
+	}
+	entry_join(entry);
+	if (feed != FEED_FAILED && !overtaken)
+		tell_watchers(entry);
+	/* An overtaken reply is no answer: those who wait go on waiting, if another read can be
+	 * had. */
+	if (feed == FEED_FAILED || !overtaken || (wanted && !entry_read(entry)))
+		tell_waiters(entry);
+	free(old);
+	entry_release(entry);
+	if (feed != FEED_FAILED)
+		read_doubted(directory, now_ms);
+}
+
+void
+jg_directory_invalidate(
+    struct directory *directory, enum record_kind kind, struct slice id, uint64_t now_ms)
+{
+	struct directory_entry *entry =
+	    entry_find(directory, kind, id, table_hash(&directory->table, kind, id));
+
+	(void)now_ms;
+	directory->stats.invalidations++;
+	if (entry == NULL)
+		return;
+	if (entry->reading) {
+		entry->overtaken = true;
+		return;
+	}
+	/* The record was right until now; how long that may count is settled by what is known at
+	 * this moment. */
+	entry_leave(entry);
+	entry->until_ms = entry_until(entry);
+	entry->read_epoch = 0;
+	entry->retry_ms = 0;
+	entry_join(entry);
+	if (!LIST_EMPTY(&entry->watches))
+		entry_read(entry);
+	entry_settle(entry);
+}
+
+void
+jg_directory_invalidate_all(struct directory *directory, uint64_t now_ms)
+{
+	directory->stats.invalidations++;
+	begin_epoch(directory);
+	read_doubted(directory, now_ms);
+}
+
+void
+jg_directory_link_up(struct directory *directory, uint64_t now_ms)
+{
+	begin_epoch(directory);
+	directory->linked = true;
+	/* Nothing has been read in this epoch yet, so all that will be is true at some moment from
+	 * now on. */
+	directory->until_ms = 0;
+	jg_directory_good(directory, now_ms);
+	read_doubted(directory, now_ms);
+}
+
+void
+jg_directory_link_down(struct directory *directory, uint64_t now_ms)
+{
+	(void)now_ms;
+	directory->linked = false;
+}
+
+void
+jg_directory_good(struct directory *directory, uint64_t good_ms)
+{
+	uint64_t until_ms = good_ms + directory->options.max_staleness_ms;
+
+	if (good_ms > directory->stats.good_ms)
+		directory->stats.good_ms = good_ms;
+	if (until_ms <= directory->until_ms)
+		return;
+	directory->until_ms = until_ms;
+	directory->expired = false;
+}
+
+void
+jg_directory_tick(struct directory *directory, uint64_t now_ms)
+{
+	free_entries(&directory->dead, BURIALS);
+	if (!directory->expired && now_ms >= directory->until_ms) {
+		directory->expired = true;
+		tell_expired(directory, &directory->relied, now_ms);
+	}
+	if (now_ms >= directory->doubt_ms) {
+		directory->doubt_ms = UINT64_MAX;
+		tell_expired(directory, &directory->doubted, now_ms);
+		tell_expired(directory, &directory->rereading, now_ms);
+	}
+	read_doubted(directory, now_ms);
+}
+
+void
+jg_directory_stats(const struct directory *directory, struct directory_stats *out)
+{
+	*out = directory->stats;
+	out->entries = directory->table.count;
+}

@@ -1,0 +1,191 @@
+/* entry.c - entries find their list, their age and their end here. */
+#include "auth/entry.h"
+
+#include <stdlib.h>
+
+/* Entries looked at to make room for one: those used lately get a second chance, but not for ever.
+ */
+#define CHANCES 64
+
+bool
+entry_is_current(const struct directory_entry *entry)
+{
+	return entry->read_epoch == entry->directory->epoch;
+}
+
+uint64_t
+entry_until(const struct directory_entry *entry)
+{
+	const struct directory *directory = entry->directory;
+
+	if (entry->read_epoch == directory->epoch)
+		return directory->until_ms;
+	if (entry->read_epoch == 0)
+		return entry->until_ms;
+	if (directory->epoch - entry->read_epoch < EPOCHS_REMEMBERED)
+		return directory->ended_until_ms[entry->read_epoch % EPOCHS_REMEMBERED];
+	return 0;
+}
+
+bool
+entry_failed_lately(const struct directory_entry *entry, uint64_t now_ms)
+{
+	return entry->asked_epoch == entry->directory->epoch && now_ms < entry->retry_ms;
+}
+
+/* The list in which an entry belongs, as it is now. */
+static struct entry_list *
+entry_home(const struct directory_entry *entry)
+{
+	struct directory *directory = entry->directory;
+
+	if (LIST_EMPTY(&entry->watches))
+		return entry->reading || entry->busy ? &directory->pending : &directory->idle;
+	if (entry->reading)
+		return &directory->rereading;
+	return entry_is_current(entry) ? &directory->relied : &directory->doubted;
+}
+
+void
+entry_leave(struct directory_entry *entry)
+{
+	struct directory *directory = entry->directory;
+	struct entry_list *home = entry_home(entry);
+
+	if (directory->cursor == entry)
+		directory->cursor = TAILQ_NEXT(entry, link);
+	if (home == &directory->rereading)
+		directory->rereading_count--;
+	TAILQ_REMOVE(home, entry, link);
+}
+
+void
+entry_join(struct directory_entry *entry)
+{
+	struct directory *directory = entry->directory;
+	struct entry_list *home = entry_home(entry);
+	uint64_t until_ms;
+
+	TAILQ_INSERT_TAIL(home, entry, link);
+	if (home == &directory->rereading)
+		directory->rereading_count++;
+	if (home != &directory->rereading && home != &directory->doubted)
+		return;
+	until_ms = entry_until(entry);
+	if (until_ms > 0 && until_ms < directory->doubt_ms)
+		directory->doubt_ms = until_ms;
+}
+
+struct directory_entry *
+entry_find(const struct directory *directory, enum record_kind kind, struct slice id, uint64_t hash)
+{
+	struct table_node *node;
+
+	for (node = table_first(&directory->table, hash); node != NULL; node = table_next(node)) {
+		struct directory_entry *entry =
+		    (struct directory_entry *)((char *)node -
+					       offsetof(struct directory_entry, node));
+
+		if (entry->kind == kind &&
+		    slice_equal((struct slice){entry->id, entry->id_len}, id))
+			return entry;
+	}
+	return NULL;
+}
+
+/* Take an entry out of the table, for good. */
+static void
+entry_bury(struct directory_entry *entry)
+{
+	struct directory *directory = entry->directory;
+
+	entry_leave(entry);
+	table_remove(&directory->table, &entry->node);
+	TAILQ_INSERT_TAIL(&directory->dead, entry, link);
+}
+
+void
+entry_settle(struct directory_entry *entry)
+{
+	if (entry_home(entry) != &entry->directory->idle)
+		return;
+	/* That a read failed is kept too, lest everybody who asks makes it fail again. */
+	if (!entry_is_current(entry) && entry->retry_ms == 0)
+		entry_bury(entry);
+}
+
+void
+entry_free(struct directory_entry *entry)
+{
+	free(entry->record);
+	free(entry);
+}
+
+/*
+ * Go round the idle entries and take the first that was not used since the last
+ * round. What was handed out at this very moment stays: its watch may be about to
+ * come, and a watched entry must not vanish from the table.
+ */
+static bool
+make_room(struct directory *directory, uint64_t now_ms)
+{
+	for (int chance = 0; chance <= CHANCES; chance++) {
+		struct directory_entry *entry = TAILQ_FIRST(&directory->idle);
+
+		if (entry == NULL)
+			return false;
+		if (entry->used_ms != now_ms && (!entry->used || chance == CHANCES)) {
+			entry_bury(entry);
+			directory->stats.evictions++;
+			return true;
+		}
+		entry_leave(entry);
+		entry->used = false;
+		entry_join(entry);
+	}
+	return false;
+}
+
+struct directory_entry *
+entry_new(struct directory *directory, enum record_kind kind, struct slice id, uint64_t hash,
+    uint64_t now_ms)
+{
+	struct directory_entry *entry;
+
+	if (id.len > UINT8_MAX)
+		return NULL;
+	if (directory->table.count >= directory->options.entries_max &&
+	    !make_room(directory, now_ms))
+		return NULL;
+	entry = calloc(1, sizeof(*entry) + id.len);
+	if (entry == NULL)
+		return NULL;
+	entry->directory = directory;
+	entry->kind = (unsigned char)kind;
+	entry->id_len = (unsigned char)id.len;
+	memcpy(entry->id, id.at, id.len);
+	entry->node.hash = hash;
+	TAILQ_INIT(&entry->waiters);
+	LIST_INIT(&entry->watches);
+	table_insert(&directory->table, &entry->node);
+	entry_join(entry);
+	return entry;
+}
+
+bool
+entry_read(struct directory_entry *entry)
+{
+	struct directory *directory = entry->directory;
+	struct slice id = {entry->id, entry->id_len};
+
+	if (!directory->linked ||
+	    !directory->store.read(directory->store.ctx, (enum record_kind)entry->kind, id, entry))
+		return false;
+	entry_leave(entry);
+	entry->reading = true;
+	entry->overtaken = false;
+	entry->asked_epoch = directory->epoch;
+	entry->retry_ms = 0;
+	entry_join(entry);
+	return true;
+}

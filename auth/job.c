@@ -1,0 +1,202 @@
+/* job.c - ids of jobs, and the URLs of their backends. */
+#include "jobgate/job.h"
+
+#include <arpa/inet.h>
+
+#include "auth/ascii.h"
+
+#define HOST_MAX 253
+#define SOCKET_PATH_MAX 107 /* sun_path of sockaddr_un, less its NUL */
+
+bool
+jg_job_id_valid(struct slice id)
+{
+	if (id.len == 0 || id.len > JOB_ID_MAX || id.at[0] == '-' || id.at[id.len - 1] == '-')
+		return false;
+	for (size_t i = 0; i < id.len; i++)
+		if (!is_lower(id.at[i]) && !is_digit(id.at[i]) && id.at[i] != '-')
+			return false;
+	return true;
+}
+
+/* An IPv6 address between brackets, from *at on (behind '['); goes behind the ']'. */
+static bool
+parse_ipv6(struct slice text, size_t *at, struct job_url *out)
+{
+	struct slice rest = slice_after(text, *at);
+	const char *close = rest.len > 0 ? memchr(rest.at, ']', rest.len) : NULL;
+	char address[INET6_ADDRSTRLEN];
+	struct in6_addr parsed;
+
+	if (close == NULL || (size_t)(close - rest.at) >= sizeof(address))
+		return false;
+	out->host = (struct slice){rest.at, (size_t)(close - rest.at)};
+	memcpy(address, out->host.at, out->host.len);
+	address[out->host.len] = '\0';
+	if (inet_pton(AF_INET6, address, &parsed) != 1)
+		return false;
+	*at += out->host.len + 1;
+	return true;
+}
+
+static bool
+parse_name(struct slice text, size_t *at, struct job_url *out)
+{
+	size_t begin = *at;
+
+	while (*at < text.len &&
+	    (is_alnum(text.at[*at]) || text.at[*at] == '-' || text.at[*at] == '_' || text.at[*at] == '.')) {
+		if (text.at[*at] == '.' && (*at == begin || text.at[*at - 1] == '.'))
+			return false;
+		if (*at - begin == HOST_MAX)
+			return false;
+		++*at;
+	}
+	out->host = (struct slice){text.at + begin, *at - begin};
+	return out->host.len > 0;
+}
+
+static bool
+parse_port(struct slice text, size_t *at, struct job_url *out)
+{
+	unsigned port = 0;
+	size_t begin = *at;
+
+	for (; *at < text.len && is_digit(text.at[*at]); ++*at) {
+		port = port * 10 + (unsigned)(text.at[*at] - '0');
+		if (port > UINT16_MAX)
+			return false;
+	}
+	out->port = (uint16_t)port;
+	return *at > begin && port > 0;
+}
+
+/* One byte of a base with its escapes: '%' and two hex digits count as one. */
+static bool
+base_byte(struct slice text, size_t at, size_t *len)
+{
+	char c = text.at[at];
+
+	*len = 1;
+	if (c == '%') {
+		*len = 3;
+		/* An encoded slash could be one segment for us and two for the backend. */
+		return text.len - at >= 3 && is_hex(text.at[at + 1]) && is_hex(text.at[at + 2]) &&
+		    !(text.at[at + 1] == '2' && (text.at[at + 2] | 0x20) == 'f') &&
+		    !(text.at[at + 1] == '5' && (text.at[at + 2] | 0x20) == 'c');
+	}
+	return is_alnum(c) || (c != '\0' && strchr("-._~!$&'()*+,;=:@/", c) != NULL);
+}
+
+/* True when the segment is "." or "..", also with "%2e". */
+static bool
+is_dots(struct slice segment)
+{
+	unsigned dots = 0;
+
+	for (size_t i = 0; i < segment.len; dots++) {
+		if (segment.at[i] == '.')
+			i++;
+		else if (segment.len - i >= 3 && strncasecmp(segment.at + i, "%2e", 3) == 0)
+			i += 3;
+		else
+			return false;
+	}
+	return dots == 1 || dots == 2;
+}
+
+/* "/a/b" up to the end of the text; the slash at its end is left out. */
+static bool
+parse_base(struct slice text, size_t *at, struct job_url *out)
+{
+	size_t begin = *at, segment = *at, len;
+
+	for (; *at <= text.len; *at += len) {
+		bool ends = *at == text.len || text.at[*at] == '/';
+
+		len = 1;
+		if (ends && *at > begin) {
+			if (is_dots((struct slice){text.at + segment, *at - segment})) {
+				*at = segment;
+				return false;
+			}
+		}
+		if (*at == text.len)
+			break;
+		if (!base_byte(text, *at, &len))
+			return false;
+		if (text.at[*at] == '/')
+			segment = *at + 1;
+	}
+	out->base = (struct slice){text.at + begin, text.len - begin};
+	while (out->base.len > 0 && out->base.at[out->base.len - 1] == '/')
+		out->base.len--;
+	return true;
+}
+
+static bool
+parse_http(struct slice text, size_t *at, struct job_url *out)
+{
+	out->port = out->scheme == JOB_URL_HTTPS ? 443 : 80;
+	if (*at < text.len && text.at[*at] == '[') {
+		++*at;
+		if (!parse_ipv6(text, at, out))
+			return false;
+	} else if (!parse_name(text, at, out)) {
+		return false;
+	}
+	if (*at < text.len && text.at[*at] == ':') {
+		++*at;
+		if (!parse_port(text, at, out))
+			return false;
+	}
+	if (*at == text.len)
+		return true;
+	return text.at[*at] == '/' && parse_base(text, at, out);
+}
+
+static bool
+parse_unix(struct slice text, size_t *at, struct job_url *out)
+{
+	size_t begin = *at;
+
+	if (begin == text.len || text.at[begin] != '/')
+		return false;
+	for (; *at < text.len; ++*at)
+		if ((unsigned char)text.at[*at] <= ' ' || text.at[*at] == 0x7f ||
+		    *at - begin == SOCKET_PATH_MAX)
+			return false;
+	out->path = slice_after(text, begin);
+	return true;
+}
+
+bool
+jg_job_url_parse(struct slice text, struct job_url *out, size_t *bad)
+{
+	static const struct {
+		struct slice prefix;
+		enum job_url_scheme scheme;
+	} schemes[] = {
+	    {SLICE("http://"), JOB_URL_HTTP},
+	    {SLICE("https://"), JOB_URL_HTTPS},
+	    {SLICE("unix:"), JOB_URL_UNIX},
+	};
+
+	*out = (struct job_url){.scheme = JOB_URL_NONE};
+	*bad = 0;
+	if (text.len == 0)
+		return true;
+	if (text.len > JOB_URL_MAX) {
+		*bad = JOB_URL_MAX;
+		return false;
+	}
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		if (!slice_starts_with(text, schemes[i].prefix))
+			continue;
+		*bad = schemes[i].prefix.len;
+		out->scheme = schemes[i].scheme;
+		return out->scheme == JOB_URL_UNIX ? parse_unix(text, bad, out)
+						   : parse_http(text, bad, out);
+	}
+	return false;
+}

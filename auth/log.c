@@ -1,0 +1,97 @@
+/* log.c - lines for the operator. */
+#include "jobgate/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES 1024
+
+static const char *
+level_name(enum log_level level)
+{
+	switch (level) {
+	case LOG_LEVEL_ERROR:
+		return "error";
+	case LOG_LEVEL_WARNING:
+		return "warning";
+	case LOG_LEVEL_INFO:
+		return "info";
+	case LOG_LEVEL_DEBUG:
+		return "debug";
+	}
+	return "?";
+}
+
+/* syslog(3)'s numbers, which systemd reads at the beginning of a line. */
+static int
+level_priority(enum log_level level)
+{
+	switch (level) {
+	case LOG_LEVEL_ERROR:
+		return 3;
+	case LOG_LEVEL_WARNING:
+		return 4;
+	case LOG_LEVEL_INFO:
+		return 6;
+	case LOG_LEVEL_DEBUG:
+		return 7;
+	}
+	return 7;
+}
+
+/* Copy text, with whatever could forge or break a line written as \xNN. Returns the end. */
+static size_t
+append_escaped(char *line, size_t len, size_t cap, const char *text)
+{
+	for (; *text != '\0' && len + 4 < cap; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c >= ' ' && c != 0x7f)
+			line[len++] = (char)c;
+		else
+			len += (size_t)snprintf(line + len, cap - len, "\\x%02x", c);
+	}
+	return len;
+}
+
+static size_t
+append_head(char *line, size_t cap, const struct log *log, enum log_level level)
+{
+	struct timespec now;
+	struct tm tm;
+	size_t len = 0;
+
+	if (log->journal) {
+		len += (size_t)snprintf(line, cap, "<%d>", level_priority(level));
+	} else {
+		clock_gettime(CLOCK_REALTIME, &now);
+		gmtime_r(&now.tv_sec, &tm);
+		len += strftime(line, cap, "%Y-%m-%dT%H:%M:%S", &tm);
+		len += (size_t)snprintf(line + len, cap - len, ".%03ldZ ", now.tv_nsec / 1000000);
+	}
+	len += (size_t)snprintf(line + len, cap - len, "%s [%.40s] ", level_name(level),
+	    log->process != NULL ? log->process : "jobgate");
+	return len;
+}
+
+void
+jg_log(const struct log *log, enum log_level level, const char *format, ...)
+{
+	char message[LINE_MAX_BYTES], line[LINE_MAX_BYTES];
+	size_t len;
+	va_list args;
+	ssize_t written;
+
+	if (log->fd < 0 || level > log->level)
+		return;
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+	len = append_head(line, sizeof(line), log, level);
+	len = append_escaped(line, len, sizeof(line) - 1, message);
+	line[len++] = '\n';
+	written = write(log->fd, line, len);
+	(void)written; /* there is nobody left to tell */
+}

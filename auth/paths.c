@@ -1,0 +1,96 @@
+/* paths.c - default places, by the rules of systemd and XDG. */
+#include "jobgate/paths.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The value of a variable when it is an absolute path: XDG says to ignore any other. */
+static const char *
+directory_of(const char *variable)
+{
+	const char *value = getenv(variable);
+
+	return value != NULL && value[0] == '/' ? value : NULL;
+}
+
+static bool
+fits(int len, size_t cap)
+{
+	return len >= 0 && (size_t)len < cap;
+}
+
+bool
+jg_control_socket_default(char *out, size_t cap)
+{
+	const char *directory;
+
+	if ((directory = directory_of("RUNTIME_DIRECTORY")) != NULL)
+		return fits(snprintf(out, cap, "%s/control.sock", directory), cap);
+	if ((directory = directory_of("XDG_RUNTIME_DIR")) != NULL)
+		return fits(snprintf(out, cap, "%s/jobgate/control.sock", directory), cap);
+	if (geteuid() == 0)
+		return fits(snprintf(out, cap, "/run/jobgate/control.sock"), cap);
+	return fits(snprintf(out, cap, "/tmp/jobgate-%u/control.sock", (unsigned)geteuid()), cap);
+}
+
+bool
+jg_state_dir_default(char *out, size_t cap)
+{
+	const char *directory;
+
+	if ((directory = directory_of("STATE_DIRECTORY")) != NULL)
+		return fits(snprintf(out, cap, "%s", directory), cap);
+	if ((directory = directory_of("XDG_STATE_HOME")) != NULL)
+		return fits(snprintf(out, cap, "%s/jobgate", directory), cap);
+	if (geteuid() == 0)
+		return fits(snprintf(out, cap, "/var/lib/jobgate"), cap);
+	if ((directory = directory_of("HOME")) != NULL)
+		return fits(snprintf(out, cap, "%s/.local/state/jobgate", directory), cap);
+	return fits(snprintf(out, cap, "/tmp/jobgate-%u/state", (unsigned)geteuid()), cap);
+}
+
+/* The owner of a directory below /tmp may be anyone: what is not ours must not be used. */
+static bool
+is_ours(const char *path)
+{
+	struct stat found;
+
+	if (stat(path, &found) != 0)
+		return false;
+	if (!S_ISDIR(found.st_mode)) {
+		errno = ENOTDIR;
+		return false;
+	}
+	if (found.st_uid != geteuid() && geteuid() != 0) {
+		errno = EPERM;
+		return false;
+	}
+	return true;
+}
+
+bool
+jg_make_directory(const char *path)
+{
+	char partial[PATH_MAX];
+	size_t len = strlen(path);
+
+	if (len == 0 || len >= sizeof(partial)) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	memcpy(partial, path, len + 1);
+	for (size_t i = 1; i <= len; i++) {
+		if (partial[i] != '/' && partial[i] != '\0')
+			continue;
+		partial[i] = '\0';
+		if (mkdir(partial, 0700) != 0 && errno != EEXIST)
+			return false;
+		partial[i] = path[i];
+	}
+	return is_ours(path);
+}

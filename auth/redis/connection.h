@@ -1,0 +1,68 @@
+/* connection.h - one asynchronous connection to Redis: TCP, Unix socket or TLS, RESP2. */
+#ifndef JOBGATE_REDIS_CONNECTION_H
+#define JOBGATE_REDIS_CONNECTION_H
+
+#include <event2/event.h>
+#include <hiredis/hiredis.h>
+#include <stdbool.h>
+
+#include "auth/redis/url.h"
+
+/*
+ * It connects, says who it is (AUTH, SELECT, CLIENT SETNAME), then takes
+ * commands, which are pipelined; replies come in the order of the commands. It
+ * does not connect again: its owner frees it and makes another. Of hiredis only
+ * the formatter and the parser are used.
+ */
+struct redis_connection;
+
+/* A reply, valid during the call; NULL when the connection broke or was freed before it came. */
+typedef void redis_reply_fn(void *ctx, const redisReply *reply);
+
+/*
+ * What the owner is told; never from within redis_connection_new or
+ * redis_command. In each of these, and in a redis_reply_fn, it may free the connection.
+ */
+struct redis_handlers {
+	void *ctx;
+	/* Connected and let in: commands may be sent. */
+	void (*up)(void *ctx);
+	/*
+	 * Broken, or never came up: called once, after everyone who waits for a
+	 * reply has been called with NULL. The reason is for people, holds no
+	 * secret, and is valid during the call.
+	 */
+	void (*down)(void *ctx, const char *reason);
+	/*
+	 * May be NULL. Where it is set, the connection is one for subscriptions:
+	 * messages come here and not to those who wait for replies.
+	 */
+	redis_reply_fn *push;
+};
+
+/*
+ * Start connecting; it has timeout_ms from now to come up. url, ca_file (NULL:
+ * the system's), name (for CLIENT SETNAME) and *handlers are copied. NULL when
+ * memory is short; all other failures come as `down`.
+ */
+struct redis_connection *redis_connection_new(struct event_base *base, const struct redis_url *url,
+    const char *ca_file, const char *name, unsigned timeout_ms,
+    const struct redis_handlers *handlers);
+
+/*
+ * Close and free; NULL is harmless. Whoever waits for a reply is called with
+ * NULL first, in order; `down` is not called.
+ */
+void redis_connection_free(struct redis_connection *connection);
+
+/*
+ * Send a command. done (may be NULL) is called once. False when the connection
+ * is not up or memory is short; nothing was sent then, and done is not called.
+ */
+bool redis_command(struct redis_connection *connection, redis_reply_fn *done, void *ctx, int argc,
+    const char *const *argv, const size_t *argv_len);
+
+/* True between `up` and `down`. */
+bool redis_connection_is_up(const struct redis_connection *connection);
+
+#endif

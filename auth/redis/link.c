@@ -1,0 +1,480 @@
+/* link.c - the two connections of a worker to its store, and the clock that tells whether to trust them. */
+#include "auth/redis/link.h"
+
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "auth/redis/connection.h"
+#include "auth/redis/records.h"
+
+#define CHANNEL "__redis__:invalidate"
+
+/* How often the directory's clock is looked at. */
+#define TICK_MS 50
+
+/* Between attempts to connect: doubled from the first to the last, and spread by half. */
+#define BACKOFF_FIRST_MS 50
+#define BACKOFF_LAST_MS 1000
+
+/* Keys of broken records remembered, so that each is logged once and not at every read. */
+#define COMPLAINTS 32
+
+enum link_state {
+	LINK_WAITING,     /* for the moment to connect */
+	LINK_CONNECTING,  /* for both connections */
+	LINK_IDENTIFYING, /* for the push connection's id */
+	LINK_SUBSCRIBING, /* for the confirmation of the subscription */
+	LINK_TRACKING,    /* for the confirmation of CLIENT TRACKING */
+	LINK_UP,
+};
+
+/* One HGETALL under way. */
+struct read {
+	struct redis_link *link;
+	struct directory_entry *entry;
+	enum record_kind kind;
+	size_t id_len;
+	char id[JOB_ID_MAX];
+};
+
+struct redis_link {
+	enum link_state state;
+	struct event_base *base;
+	struct redis_url url;
+	char *prefix, *ca_file;
+	size_t prefix_len;
+	struct redis_link_options options;
+	struct log log;
+	struct directory *directory;
+	struct redis_connection *data, *push;
+	struct event *tick;
+	uint64_t retry_ms;    /* when to connect, or when that was begun */
+	uint64_t backoff_ms;
+	uint64_t ping_ms;     /* when the PINGs under way were sent; 0: none are */
+	uint64_t next_ping_ms;
+	bool data_ponged, push_ponged;
+	bool complained;      /* the loss has been logged: not again until it is back */
+	uint64_t bad_records;
+	uint64_t complaints[COMPLAINTS]; /* hashes of keys */
+	size_t next_complaint;
+};
+
+static uint64_t
+clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Send words; text without NULs. */
+static bool
+send_words(struct redis_connection *connection, redis_reply_fn *done, void *ctx, int argc,
+    const char *const *argv)
+{
+	size_t len[8];
+
+	for (int i = 0; i < argc; i++)
+		len[i] = strlen(argv[i]);
+	return redis_command(connection, done, ctx, argc, argv, len);
+}
+
+/* ---- coming up and going down ---- */
+
+static uint64_t
+spread(uint64_t ms)
+{
+	unsigned char random = 0;
+
+	/* Without randomness the attempts are merely less spread. */
+	RAND_bytes(&random, 1);
+	return ms / 2 + ms * random / 512;
+}
+
+/* Give up both connections and come back later. */
+static void
+link_break(struct redis_link *link, const char *which, const char *reason)
+{
+	struct redis_connection *data = link->data, *push = link->push;
+	bool was_up = link->state == LINK_UP;
+
+	if (link->state == LINK_WAITING)
+		return;
+	if (!link->complained)
+		log_warning(&link->log, "store: %s connection lost: %s; trying again", which, reason);
+	link->complained = true;
+	link->state = LINK_WAITING;
+	link->retry_ms = clock_ms() + spread(link->backoff_ms);
+	link->backoff_ms = link->backoff_ms * 2 < BACKOFF_LAST_MS ? link->backoff_ms * 2 : BACKOFF_LAST_MS;
+	link->ping_ms = 0;
+	link->data = link->push = NULL;
+	/* Reads under way are answered with NULL here, and so fed as failed. */
+	redis_connection_free(data);
+	redis_connection_free(push);
+	if (was_up)
+		jg_directory_link_down(link->directory, clock_ms());
+}
+
+static void
+on_data_down(void *ctx, const char *reason)
+{
+	link_break(ctx, "data", reason);
+}
+
+static void
+on_push_down(void *ctx, const char *reason)
+{
+	link_break(ctx, "push", reason);
+}
+
+/* Redis did not do what the link needs. */
+static bool
+refused(struct redis_link *link, const redisReply *reply, int type)
+{
+	if (reply == NULL)
+		return true; /* the connection broke: `down` follows */
+	if (reply->type == type)
+		return false;
+	link_break(link, "push", reply->type == REDIS_REPLY_ERROR ? reply->str : "an unexpected reply");
+	return true;
+}
+
+static void
+on_tracking(void *ctx, const redisReply *reply)
+{
+	struct redis_link *link = ctx;
+	uint64_t now_ms;
+
+	if (refused(link, reply, REDIS_REPLY_STATUS))
+		return;
+	now_ms = clock_ms();
+	link->state = LINK_UP;
+	link->backoff_ms = BACKOFF_FIRST_MS;
+	link->next_ping_ms = now_ms + link->options.ping_interval_ms;
+	log_info(&link->log, link->complained ? "store: connected again" : "store: connected");
+	link->complained = false;
+	jg_directory_link_up(link->directory, now_ms);
+}
+
+static void
+on_subscribed(void *ctx, const redisReply *reply)
+{
+	struct redis_link *link = ctx;
+
+	/* From here on everything on this connection is a push. */
+	if (!refused(link, reply, REDIS_REPLY_ARRAY))
+		link->state = LINK_TRACKING;
+}
+
+static void
+on_client_id(void *ctx, const redisReply *reply)
+{
+	struct redis_link *link = ctx;
+	char id[24];
+
+	if (refused(link, reply, REDIS_REPLY_INTEGER))
+		return;
+	snprintf(id, sizeof(id), "%lld", reply->integer);
+	link->state = LINK_SUBSCRIBING;
+	if (!send_words(link->push, on_subscribed, link, 2, (const char *[]){"SUBSCRIBE", CHANNEL}) ||
+	    !send_words(link->data, on_tracking, link, 5,
+		(const char *[]){"CLIENT", "TRACKING", "ON", "REDIRECT", id})) {
+		link_break(link, "push", "out of memory");
+		return;
+	}
+	redis_connection_subscribed(link->push);
+}
+
+static void
+on_up(void *ctx)
+{
+	struct redis_link *link = ctx;
+
+	if (link->state != LINK_CONNECTING || !redis_connection_is_up(link->data) ||
+	    !redis_connection_is_up(link->push))
+		return;
+	link->state = LINK_IDENTIFYING;
+	if (!send_words(link->push, on_client_id, link, 2, (const char *[]){"CLIENT", "ID"}))
+		link_break(link, "push", "out of memory");
+}
+
+/* ---- invalidations ---- */
+
+static void
+invalidate_key(struct redis_link *link, struct slice key)
+{
+	struct slice rest;
+
+	if (key.len < link->prefix_len || memcmp(key.at, link->prefix, link->prefix_len) != 0)
+		return;
+	rest = slice_after(key, link->prefix_len);
+	if (slice_starts_with(rest, SLICE("token:")))
+		jg_directory_invalidate(link->directory, RECORD_TOKEN, slice_after(rest, 6), clock_ms());
+	else if (slice_starts_with(rest, SLICE("job:")))
+		jg_directory_invalidate(link->directory, RECORD_JOB, slice_after(rest, 4), clock_ms());
+}
+
+/* Both PONGs of a round prove that whatever Redis had pushed before the PINGs has arrived. */
+static void
+note_pong(struct redis_link *link)
+{
+	if (link->ping_ms == 0 || !link->data_ponged || !link->push_ponged)
+		return;
+	jg_directory_good(link->directory, link->ping_ms);
+	link->next_ping_ms = link->ping_ms + link->options.ping_interval_ms;
+	link->ping_ms = 0;
+}
+
+/* ["message", channel, [keys...] or nil], ["pong", ""], or an error. */
+static void
+on_push(void *ctx, const redisReply *reply)
+{
+	struct redis_link *link = ctx;
+	const redisReply *keys;
+
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 2 ||
+	    reply->element[0]->type != REDIS_REPLY_STRING) {
+		link_break(link, "push", reply->type == REDIS_REPLY_ERROR ? reply->str : "an unexpected reply");
+		return;
+	}
+	if (strcasecmp(reply->element[0]->str, "pong") == 0) {
+		link->push_ponged = true;
+		note_pong(link);
+		return;
+	}
+	if (strcasecmp(reply->element[0]->str, "message") != 0 || reply->elements < 3 || link->state != LINK_UP)
+		return;
+	keys = reply->element[2];
+	if (keys->type == REDIS_REPLY_NIL) {
+		jg_directory_invalidate_all(link->directory, clock_ms());
+	} else if (keys->type == REDIS_REPLY_ARRAY) {
+		for (size_t i = 0; i < keys->elements; i++)
+			if (keys->element[i]->type == REDIS_REPLY_STRING)
+				invalidate_key(link,
+				    (struct slice){keys->element[i]->str, (size_t)keys->element[i]->len});
+	} else if (keys->type == REDIS_REPLY_STRING) {
+		invalidate_key(link, (struct slice){keys->str, (size_t)keys->len});
+	}
+}
+
+static void
+on_data_pong(void *ctx, const redisReply *reply)
+{
+	struct redis_link *link = ctx;
+
+	if (reply == NULL)
+		return;
+	if (reply->type != REDIS_REPLY_STATUS) {
+		link_break(link, "data", reply->type == REDIS_REPLY_ERROR ? reply->str : "an unexpected reply");
+		return;
+	}
+	link->data_ponged = true;
+	note_pong(link);
+}
+
+static void
+link_ping(struct redis_link *link, uint64_t now_ms)
+{
+	link->ping_ms = now_ms;
+	link->data_ponged = link->push_ponged = false;
+	if (!send_words(link->data, on_data_pong, link, 1, (const char *[]){"PING"}) ||
+	    !send_words(link->push, NULL, NULL, 1, (const char *[]){"PING"}))
+		link_break(link, "data", "out of memory");
+}
+
+/* ---- reads ---- */
+
+static void
+complain(struct redis_link *link, const struct read *read, const char *why)
+{
+	/* FNV-1a of the key: a collision only keeps a line out of the log. */
+	uint64_t hash = 14695981039346656037u ^ (uint64_t)read->kind;
+
+	link->bad_records++;
+	for (size_t i = 0; i < read->id_len; i++)
+		hash = (hash ^ (unsigned char)read->id[i]) * 1099511628211u;
+	for (size_t i = 0; i < COMPLAINTS; i++)
+		if (link->complaints[i] == hash)
+			return;
+	link->complaints[link->next_complaint] = hash;
+	link->next_complaint = (link->next_complaint + 1) % COMPLAINTS;
+	log_warning(&link->log, "store: %s%s:%.*s breaks the rules and is treated as absent: %s",
+	    link->prefix, read->kind == RECORD_TOKEN ? "token" : "job", (int)read->id_len, read->id, why);
+}
+
+static void
+on_read(void *ctx, const redisReply *reply)
+{
+	struct read *read = ctx;
+	struct redis_link *link = read->link;
+	struct record *record = NULL;
+	enum feed feed = FEED_FAILED;
+	const char *why = NULL;
+
+	if (reply != NULL) {
+		switch (record_decode(
+		    read->kind, (struct slice){read->id, read->id_len}, reply, &record, &why)) {
+		case RECORD_GOOD:
+			feed = FEED_RECORD;
+			break;
+		case RECORD_BROKEN:
+			complain(link, read, why);
+			feed = FEED_ABSENT;
+			break;
+		case RECORD_MISSING:
+			feed = FEED_ABSENT;
+			break;
+		case RECORD_FAILED:
+			log_warning(&link->log, "store: a read failed: %s", why);
+			break;
+		}
+	}
+	jg_directory_feed(link->directory, read->entry, feed, record, clock_ms());
+	free(read);
+}
+
+static bool
+link_read(void *ctx, enum record_kind kind, struct slice id, struct directory_entry *entry)
+{
+	struct redis_link *link = ctx;
+	struct slice noun = kind == RECORD_TOKEN ? SLICE("token:") : SLICE("job:");
+	char key[512];
+	const char *argv[2] = {"HGETALL", key};
+	size_t len[2] = {7, link->prefix_len + noun.len + id.len};
+	struct read *read;
+
+	if (link->state != LINK_UP || id.len > JOB_ID_MAX || len[1] > sizeof(key))
+		return false;
+	read = malloc(sizeof(*read));
+	if (read == NULL)
+		return false;
+	*read = (struct read){.link = link, .entry = entry, .kind = kind, .id_len = id.len};
+	memcpy(read->id, id.at, id.len);
+	memcpy(key, link->prefix, link->prefix_len);
+	memcpy(key + link->prefix_len, noun.at, noun.len);
+	memcpy(key + link->prefix_len + noun.len, id.at, id.len);
+	if (redis_command(link->data, on_read, read, 2, argv, len))
+		return true;
+	free(read);
+	return false;
+}
+
+struct directory_store
+redis_link_store(struct redis_link *link)
+{
+	return (struct directory_store){.ctx = link, .read = link_read};
+}
+
+/* ---- the clock ---- */
+
+static void
+link_connect(struct redis_link *link)
+{
+	const struct redis_handlers data = {.ctx = link, .up = on_up, .down = on_data_down};
+	const struct redis_handlers push = {
+	    .ctx = link, .up = on_up, .down = on_push_down, .push = on_push};
+	unsigned timeout_ms = (unsigned)link->options.connect_timeout_ms;
+
+	link->state = LINK_CONNECTING;
+	link->retry_ms = clock_ms();
+	link->data = redis_connection_new(
+	    link->base, &link->url, link->ca_file, "jobgate-data", timeout_ms, &data);
+	link->push = redis_connection_new(
+	    link->base, &link->url, link->ca_file, "jobgate-push", timeout_ms, &push);
+	if (link->data == NULL || link->push == NULL)
+		link_break(link, "data", "it cannot be set up (memory, or the CA file)");
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *ctx)
+{
+	struct redis_link *link = ctx;
+	uint64_t now_ms = clock_ms();
+
+	(void)fd;
+	(void)what;
+	switch (link->state) {
+	case LINK_WAITING:
+		if (now_ms >= link->retry_ms)
+			link_connect(link);
+		break;
+	case LINK_UP:
+		if (link->ping_ms != 0 && now_ms - link->ping_ms > link->options.ping_deadline_ms)
+			link_break(link, link->data_ponged ? "push" : "data", "no answer to PING in time");
+		else if (link->ping_ms == 0 && now_ms >= link->next_ping_ms)
+			link_ping(link, now_ms);
+		break;
+	case LINK_CONNECTING:
+		break; /* the connections have their own deadline until they are up */
+	case LINK_IDENTIFYING:
+	case LINK_SUBSCRIBING:
+	case LINK_TRACKING:
+		if (now_ms > link->retry_ms + link->options.connect_timeout_ms * 2 + BACKOFF_LAST_MS)
+			link_break(link, "push", "no answer in time");
+		break;
+	}
+	jg_directory_tick(link->directory, now_ms);
+}
+
+struct redis_link *
+redis_link_new(struct event_base *base, const struct redis_link_options *options,
+    const struct log *log, char *error, size_t error_cap)
+{
+	struct redis_link *link = calloc(1, sizeof(*link));
+
+	if (link == NULL)
+		goto memory;
+	if (!redis_url_parse(options->url, &link->url, error, error_cap)) {
+		redis_link_free(link);
+		return NULL;
+	}
+	link->base = base;
+	link->options = *options;
+	link->log = *log;
+	link->backoff_ms = BACKOFF_FIRST_MS;
+	link->prefix = strdup(options->prefix);
+	link->ca_file = options->ca_file != NULL ? strdup(options->ca_file) : NULL;
+	link->tick = event_new(base, -1, EV_PERSIST, on_tick, link);
+	if (link->prefix == NULL || link->tick == NULL || (options->ca_file != NULL && link->ca_file == NULL))
+		goto memory;
+	link->prefix_len = strlen(link->prefix);
+	return link;
+memory:
+	snprintf(error, error_cap, "out of memory");
+	redis_link_free(link);
+	return NULL;
+}
+
+void
+redis_link_start(struct redis_link *link, struct directory *directory)
+{
+	const struct timeval period = {0, TICK_MS * 1000};
+
+	link->directory = directory;
+	event_add(link->tick, &period);
+	link_connect(link);
+}
+
+void
+redis_link_free(struct redis_link *link)
+{
+	if (link == NULL)
+		return;
+	redis_connection_free(link->data);
+	redis_connection_free(link->push);
+	if (link->tick != NULL)
+		event_free(link->tick);
+	redis_url_wipe(&link->url);
+	free(link->prefix);
+	free(link->ca_file);
+	free(link);
+}
+
+uint64_t
+redis_link_bad_records(const struct redis_link *link)
+{
+	return link->bad_records;
+}

@@ -1,0 +1,39 @@
+/* link.h - what keeps a directory current: reads, invalidations, and the proof that they work. */
+#ifndef JOBGATE_REDIS_LINK_H
+#define JOBGATE_REDIS_LINK_H
+
+#include <event2/event.h>
+
+#include "jobgate/directory.h"
+
+/*
+ * A link is two connections that live and die together: one reads (HGETALL,
+ * pipelined), the other is subscribed to the invalidations that Redis sends for
+ * what the first has read (CLIENT TRACKING ... REDIRECT). It reconnects by itself.
+ */
+struct redis_link;
+
+struct redis_link_options {
+	const char *url;
+	const char *prefix;  /* of keys, "jobgate:" */
+	const char *ca_file; /* for rediss://; NULL: the system's */
+	uint64_t connect_timeout_ms, ping_interval_ms, ping_deadline_ms;
+};
+
+/* All text is copied. NULL, with a sentence in error, when the URL is none or memory is short. */
+struct redis_link *redis_link_new(struct event_base *base, const struct redis_link_options *options,
+    const struct log *log, char *error, size_t error_cap);
+
+/* How the directory reads by this link. */
+struct directory_store redis_link_store(struct redis_link *link);
+
+/* Connect, and from now on keep this directory current. */
+void redis_link_start(struct redis_link *link, struct directory *directory);
+
+/* Before the directory is freed. */
+void redis_link_free(struct redis_link *link);
+
+/* Records met so far that break the rules. */
+uint64_t redis_link_bad_records(const struct redis_link *link);
+
+#endif

@@ -1,0 +1,249 @@
+/* records.c - what a token's or job's hash must hold. */
+#include "auth/redis/records.h"
+
+#include <stdlib.h>
+
+#include "auth/ascii.h"
+
+#define LABEL_PREFIX SLICE("label:")
+
+/* The names and values of a hash. */
+struct hash {
+	size_t count; /* of names and values */
+	redisReply *const *elements;
+};
+
+static struct slice
+text_of(const redisReply *reply)
+{
+	return (struct slice){reply->str, (size_t)reply->len};
+}
+
+static bool
+hash_is_text(const struct hash *hash)
+{
+	for (size_t i = 0; i < hash->count; i++)
+		if (hash->elements[i]->type != REDIS_REPLY_STRING)
+			return false;
+	return hash->count % 2 == 0;
+}
+
+/* The value of a field; at is NULL when there is none. */
+static struct slice
+hash_get(const struct hash *hash, struct slice name)
+{
+	for (size_t i = 0; i + 1 < hash->count; i += 2)
+		if (slice_equal(text_of(hash->elements[i]), name))
+			return text_of(hash->elements[i + 1]);
+	return (struct slice){0};
+}
+
+/*
+ * A record with room for labels and text behind it. What is copied into the
+ * text lives as long as the record does.
+ */
+struct builder {
+	struct record *record;
+	struct label *labels;
+	char *text;
+};
+
+static bool
+builder_init(struct builder *builder, enum record_kind kind, size_t labels, size_t text)
+{
+	size_t at = (sizeof(struct record) + _Alignof(struct label) - 1) / _Alignof(struct label) *
+	    _Alignof(struct label);
+
+	builder->record = calloc(1, at + labels * sizeof(struct label) + text);
+	if (builder->record == NULL)
+		return false;
+	builder->record->kind = kind;
+	builder->labels = (struct label *)((char *)builder->record + at);
+	builder->text = (char *)(builder->labels + labels);
+	return true;
+}
+
+static struct slice
+keep(struct builder *builder, struct slice text)
+{
+	struct slice kept = {builder->text, text.len};
+
+	if (text.len > 0)
+		memcpy(builder->text, text.at, text.len);
+	builder->text += text.len;
+	return kept;
+}
+
+static int
+hex_value(char c)
+{
+	return is_digit(c) ? c - '0' : (c | 0x20) - 'a' + 10;
+}
+
+static bool
+parse_hash(struct slice text, unsigned char out[TOKEN_HASH_LEN])
+{
+	if (text.len != 2 * TOKEN_HASH_LEN)
+		return false;
+	for (size_t i = 0; i < TOKEN_HASH_LEN; i++) {
+		if (!is_hex(text.at[2 * i]) || !is_hex(text.at[2 * i + 1]))
+			return false;
+		out[i] = (unsigned char)(hex_value(text.at[2 * i]) << 4 | hex_value(text.at[2 * i + 1]));
+	}
+	return true;
+}
+
+/* 1 to 2^63 - 1, without leading zeros. */
+static bool
+parse_version(struct slice text, uint64_t *out)
+{
+	uint64_t number = 0;
+
+	if (text.len == 0 || text.len > 18 || text.at[0] == '0')
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		if (!is_digit(text.at[i]))
+			return false;
+		number = number * 10 + (uint64_t)(text.at[i] - '0');
+	}
+	*out = number;
+	return true;
+}
+
+static enum record_status
+decode_token(struct slice id, const struct hash *hash, struct record **out, const char **why)
+{
+	struct slice name = hash_get(hash, SLICE("name")), selector = hash_get(hash, SLICE("selector"));
+	struct slice created = hash_get(hash, SLICE("created_at")), updated = hash_get(hash, SLICE("updated_at"));
+	struct label labels[SELECTOR_LABELS_MAX];
+	struct token token = {0};
+	struct builder builder;
+	size_t count, bad;
+
+	*why = NULL;
+	if (!jg_token_name_valid(name))
+		*why = "its name is missing or not valid";
+	else if (!jg_role_parse(hash_get(hash, SLICE("role")), &token.role))
+		*why = "its role is neither read nor operator";
+	else if (selector.at == NULL) /* a missing one must not read as "every job" */
+		*why = "it has no selector field (empty for every job)";
+	else if (jg_selector_parse(selector, labels, &count, &bad) != LABEL_OK)
+		*why = "its selector is not valid";
+	else if (!parse_hash(hash_get(hash, SLICE("hash")), token.hash))
+		*why = "its hash is not 64 hex digits";
+	else if (!parse_version(hash_get(hash, SLICE("version")), &token.version))
+		*why = "its version is not a number from 1";
+	if (*why != NULL)
+		return RECORD_BROKEN;
+	if (!builder_init(&builder, RECORD_TOKEN, count,
+		id.len + name.len + selector.len + created.len + updated.len)) {
+		*why = "out of memory";
+		return RECORD_FAILED;
+	}
+	token.id = keep(&builder, id);
+	token.name = keep(&builder, name);
+	selector = keep(&builder, selector);
+	token.created_at = keep(&builder, created);
+	token.updated_at = keep(&builder, updated);
+	jg_selector_parse(selector, labels, &count, &bad);
+	if (count > 0)
+		memcpy(builder.labels, labels, count * sizeof(*labels));
+	token.selector = (struct label_set){count, builder.labels};
+	builder.record->token = token;
+	*out = builder.record;
+	return RECORD_GOOD;
+}
+
+/* Count and check the labels of a job, and the bytes they take. */
+static const char *
+check_labels(const struct hash *hash, size_t *count, size_t *bytes)
+{
+	size_t bad;
+
+	*count = *bytes = 0;
+	for (size_t i = 0; i + 1 < hash->count; i += 2) {
+		struct slice name = text_of(hash->elements[i]), value = text_of(hash->elements[i + 1]);
+
+		if (!slice_starts_with(name, LABEL_PREFIX))
+			continue;
+		name = slice_after(name, LABEL_PREFIX.len);
+		if (jg_label_name_check(name, &bad) != LABEL_OK)
+			return "the name of one of its labels is not valid";
+		if (jg_label_value_check(value, &bad) != LABEL_OK)
+			return "the value of one of its labels is not valid";
+		if (++*count > JOB_LABELS_MAX)
+			return "it has too many labels";
+		*bytes += name.len + value.len;
+	}
+	return NULL;
+}
+
+static enum record_status
+decode_job(struct slice id, const struct hash *hash, struct record **out, const char **why)
+{
+	struct slice url = hash_get(hash, SLICE("url"));
+	struct slice created = hash_get(hash, SLICE("created_at")), updated = hash_get(hash, SLICE("updated_at"));
+	struct job job = {0};
+	struct builder builder;
+	size_t count, bytes, bad, n = 0;
+
+	*why = check_labels(hash, &count, &bytes);
+	if (*why == NULL && !jg_job_url_parse(url, &job.url, &bad))
+		*why = "its url is not valid";
+	if (*why != NULL)
+		return RECORD_BROKEN;
+	if (!builder_init(&builder, RECORD_JOB, count,
+		id.len + url.len + created.len + updated.len + bytes)) {
+		*why = "out of memory";
+		return RECORD_FAILED;
+	}
+	job.id = keep(&builder, id);
+	job.url_text = keep(&builder, url);
+	job.created_at = keep(&builder, created);
+	job.updated_at = keep(&builder, updated);
+	for (size_t i = 0; i + 1 < hash->count; i += 2) {
+		struct slice name = text_of(hash->elements[i]);
+
+		if (!slice_starts_with(name, LABEL_PREFIX))
+			continue;
+		builder.labels[n].name = keep(&builder, slice_after(name, LABEL_PREFIX.len));
+		builder.labels[n++].value = keep(&builder, text_of(hash->elements[i + 1]));
+	}
+	job.labels = (struct label_set){count, builder.labels};
+	jg_job_url_parse(job.url_text, &job.url, &bad);
+	builder.record->job = job;
+	*out = builder.record;
+	return RECORD_GOOD;
+}
+
+enum record_status
+record_decode_fields(enum record_kind kind, struct slice id, size_t count,
+    redisReply *const *elements, struct record **out, const char **why)
+{
+	struct hash hash = {count, elements};
+
+	*out = NULL;
+	*why = NULL;
+	if (count == 0)
+		return RECORD_MISSING;
+	if (!hash_is_text(&hash)) {
+		*why = "Redis answered with something else than a hash";
+		return RECORD_FAILED;
+	}
+	return kind == RECORD_TOKEN ? decode_token(id, &hash, out, why) : decode_job(id, &hash, out, why);
+}
+
+enum record_status
+record_decode(enum record_kind kind, struct slice id, const redisReply *reply, struct record **out,
+    const char **why)
+{
+	*out = NULL;
+	if (reply->type == REDIS_REPLY_ARRAY)
+		return record_decode_fields(kind, id, reply->elements, reply->element, out, why);
+	if (reply->type != REDIS_REPLY_ERROR) {
+		*why = "Redis answered with something else than a hash";
+		return RECORD_FAILED;
+	}
+	*why = reply->str;
+	return strncmp(reply->str, "WRONGTYPE", 9) == 0 ? RECORD_BROKEN : RECORD_FAILED;
+}

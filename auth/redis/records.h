@@ -1,0 +1,25 @@
+/* records.h - what Redis keeps of a token or a job, made into a record. */
+#ifndef JOBGATE_REDIS_RECORDS_H
+#define JOBGATE_REDIS_RECORDS_H
+
+#include <hiredis/hiredis.h>
+
+#include "jobgate/directory.h"
+
+enum record_status {
+	RECORD_GOOD,
+	RECORD_MISSING, /* no such key */
+	RECORD_BROKEN,  /* it breaks a rule of the store's contract (README.md): to be treated as absent */
+	RECORD_FAILED,  /* an error of Redis, or memory is short: nothing is known */
+};
+
+/*
+ * Make a record of the reply to HGETALL. With RECORD_GOOD *out is one
+ * allocation, the caller's, to be freed with free(); otherwise NULL. With
+ * RECORD_BROKEN and RECORD_FAILED *why tells people what is wrong; it is
+ * static, or part of the reply. Fields that are not known are passed over.
+ */
+enum record_status record_decode(enum record_kind kind, struct slice id, const redisReply *reply,
+    struct record **out, const char **why);
+
+#endif

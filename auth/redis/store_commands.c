@@ -1,0 +1,398 @@
+/* store_commands.c - what each operation sends, and what the replies mean. */
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "auth/redis/records.h"
+#include "auth/redis/store_operation.h"
+#include "auth/redis/store_scripts.h"
+
+static const char *
+noun_of(enum record_kind kind)
+{
+	return kind == RECORD_TOKEN ? "token" : "job";
+}
+
+static void
+add(struct arguments *arguments, struct slice text)
+{
+	assert(arguments->count < ARGUMENTS_MAX);
+	arguments->at[arguments->count] = text.at != NULL ? text.at : "";
+	arguments->len[arguments->count++] = text.len;
+}
+
+/* Add a text made by printf. */
+__attribute__((format(printf, 2, 3))) static void
+add_text(struct arguments *arguments, const char *format, ...)
+{
+	char *text = arguments->text + arguments->used;
+	size_t room = sizeof(arguments->text) - arguments->used;
+	va_list args;
+	int len;
+
+	va_start(args, format);
+	len = vsnprintf(text, room, format, args);
+	va_end(args);
+	assert(len >= 0 && (size_t)len < room);
+	arguments->used += (size_t)len + 1;
+	add(arguments, (struct slice){text, (size_t)len});
+}
+
+static void
+add_pair(struct arguments *arguments, const char *field, struct slice value)
+{
+	add(arguments, slice_of(field));
+	add(arguments, value);
+}
+
+static void
+add_label_name(struct arguments *arguments, struct slice name)
+{
+	add_text(arguments, "label:%.*s", (int)name.len, name.at);
+}
+
+static void
+add_labels(struct arguments *arguments, const struct label_set *labels)
+{
+	for (size_t i = 0; i < labels->count; i++) {
+		add_label_name(arguments, labels->items[i].name);
+		add(arguments, labels->items[i].value);
+	}
+}
+
+static void
+add_hash(struct arguments *arguments, const unsigned char hash[TOKEN_HASH_LEN])
+{
+	char hex[2 * TOKEN_HASH_LEN + 1];
+
+	for (size_t i = 0; i < TOKEN_HASH_LEN; i++)
+		snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+	add_text(arguments, "%s", hex);
+}
+
+static void
+add_record_key(
+    struct arguments *arguments, const struct store *store, enum record_kind kind, struct slice id)
+{
+	add_text(arguments, "%s%s:%.*s", store_prefix(store), noun_of(kind), (int)id.len, id.at);
+}
+
+static void
+add_index_key(struct arguments *arguments, const struct store *store, enum record_kind kind)
+{
+	add_text(arguments, "%s%ss", store_prefix(store), noun_of(kind));
+}
+
+/* An empty command; NULL when memory is short. */
+static struct arguments *
+command(const char *name)
+{
+	struct arguments *arguments = malloc(sizeof(*arguments));
+
+	if (arguments == NULL)
+		return NULL;
+	arguments->count = 0;
+	arguments->used = 0;
+	add(arguments, slice_of(name));
+	return arguments;
+}
+
+/* "EVAL script 2 record index" or "EVAL script 1 record"; NULL when memory is short. */
+static struct arguments *
+script(
+    const struct store *store, const char *text, bool index, enum record_kind kind, struct slice id)
+{
+	struct arguments *arguments = command("EVAL");
+
+	if (arguments == NULL)
+		return NULL;
+	add(arguments, slice_of(text));
+	add(arguments, index ? SLICE("2") : SLICE("1"));
+	add_record_key(arguments, store, kind, id);
+	if (index)
+		add_index_key(arguments, store, kind);
+	return arguments;
+}
+
+/* What an operation needs to be told apart and answered. */
+static struct operation
+plan(enum record_kind kind, struct slice id, void (*read)(struct operation *, const redisReply *),
+    store_record_done *done, void *ctx)
+{
+	struct operation operation = {.kind = kind, .read = read, .done = done, .ctx = ctx};
+
+	assert(id.len < sizeof(operation.id));
+	memcpy(operation.id, id.at, id.len);
+	return operation;
+}
+
+static bool
+is_integer(const redisReply *reply, long long *value)
+{
+	*value = reply->integer;
+	return reply->type == REDIS_REPLY_INTEGER;
+}
+
+/* A record as HGETALL gives it, also within a script's answer. */
+static void
+read_record(struct operation *operation, const redisReply *reply)
+{
+	struct record *record = NULL;
+	const char *why;
+
+	switch (record_decode(operation->kind, slice_of(operation->id), reply, &record, &why)) {
+	case RECORD_GOOD:
+		store_tell(operation, STORE_OK, record);
+		free(record);
+		return;
+	case RECORD_MISSING:
+		store_tell(operation, STORE_ABSENT, NULL);
+		return;
+	case RECORD_BROKEN:
+		store_tell(operation, STORE_BROKEN, NULL);
+		return;
+	case RECORD_FAILED:
+		return; /* unavailable */
+	}
+}
+
+static void
+read_created(struct operation *operation, const redisReply *reply)
+{
+	long long made;
+
+	if (is_integer(reply, &made))
+		store_tell(operation, made ? STORE_OK : STORE_CONFLICT, NULL);
+}
+
+static void
+read_deleted(struct operation *operation, const redisReply *reply)
+{
+	long long gone;
+
+	if (is_integer(reply, &gone))
+		store_tell(operation, gone ? STORE_OK : STORE_ABSENT, NULL);
+}
+
+/* {1, record}, {0} for `refused`, {-1} for no record. */
+static void
+read_changed(struct operation *operation, const redisReply *reply, enum store_result refused)
+{
+	long long code;
+
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 1 ||
+	    !is_integer(reply->element[0], &code))
+		return;
+	if (code == 1 && reply->elements == 2)
+		read_record(operation, reply->element[1]);
+	else
+		store_tell(operation, code == 0 ? refused : STORE_ABSENT, NULL);
+}
+
+static void
+read_renewed(struct operation *operation, const redisReply *reply)
+{
+	read_changed(operation, reply, STORE_CONFLICT);
+}
+
+static void
+read_patched(struct operation *operation, const redisReply *reply)
+{
+	read_changed(operation, reply, STORE_TOO_MANY);
+}
+
+void
+store_get(
+    struct store *store, enum record_kind kind, struct slice id, store_record_done *done, void *ctx)
+{
+	struct operation operation = plan(kind, id, read_record, done, ctx);
+	struct arguments *arguments = command("HGETALL");
+
+	if (arguments != NULL)
+		add_record_key(arguments, store, kind, id);
+	store_run(store, &operation, arguments);
+	free(arguments);
+}
+
+static void
+add_token(struct arguments *arguments, const struct token *token)
+{
+	char *text = arguments->text + arguments->used;
+	size_t len =
+	    jg_selector_format(&token->selector, text, sizeof(arguments->text) - arguments->used);
+
+	arguments->used += len + 1;
+	add_pair(arguments, "selector", (struct slice){text, len});
+	add_pair(arguments, "name", token->name);
+	add_pair(arguments, "role", slice_of(jg_role_name(token->role)));
+	add(arguments, SLICE("hash"));
+	add_hash(arguments, token->hash);
+	add(arguments, SLICE("version"));
+	add_text(arguments, "%llu", (unsigned long long)token->version);
+	add_pair(arguments, "created_at", token->created_at);
+	add_pair(arguments, "updated_at", token->updated_at);
+}
+
+static void
+add_job(struct arguments *arguments, const struct job *job)
+{
+	if (job->url_text.len > 0)
+		add_pair(arguments, "url", job->url_text);
+	add_labels(arguments, &job->labels);
+	add_pair(arguments, "created_at", job->created_at);
+	add_pair(arguments, "updated_at", job->updated_at);
+}
+
+void
+store_create(struct store *store, const struct record *record, uint64_t created_ms,
+    store_record_done *done, void *ctx)
+{
+	struct slice id = record->kind == RECORD_TOKEN ? record->token.id : record->job.id;
+	struct operation operation = plan(record->kind, id, read_created, done, ctx);
+	struct arguments *arguments = script(store, script_create, true, record->kind, id);
+
+	if (arguments != NULL) {
+		add(arguments, id);
+		add_text(arguments, "%llu", (unsigned long long)created_ms);
+		switch (record->kind) {
+		case RECORD_TOKEN:
+			add_token(arguments, &record->token);
+			break;
+		case RECORD_JOB:
+			add_job(arguments, &record->job);
+			break;
+		}
+	}
+	store_run(store, &operation, arguments);
+	free(arguments);
+}
+
+void
+store_delete(
+    struct store *store, enum record_kind kind, struct slice id, store_record_done *done, void *ctx)
+{
+	struct operation operation = plan(kind, id, read_deleted, done, ctx);
+	struct arguments *arguments = script(store, script_delete, true, kind, id);
+
+	if (arguments != NULL)
+		add(arguments, id);
+	store_run(store, &operation, arguments);
+	free(arguments);
+}
+
+void
+store_token_renew(struct store *store, struct slice id, uint64_t version,
+    const unsigned char hash[TOKEN_HASH_LEN], struct slice updated_at, store_record_done *done,
+    void *ctx)
+{
+	struct operation operation = plan(RECORD_TOKEN, id, read_renewed, done, ctx);
+	struct arguments *arguments = script(store, script_renew, false, RECORD_TOKEN, id);
+
+	if (arguments != NULL) {
+		add_text(arguments, "%llu", (unsigned long long)version);
+		add_hash(arguments, hash);
+		add_text(arguments, "%llu", (unsigned long long)version + 1);
+		add(arguments, updated_at);
+	}
+	store_run(store, &operation, arguments);
+	free(arguments);
+}
+
+void
+store_job_patch(struct store *store, struct slice id, const struct store_job_patch *patch,
+    store_record_done *done, void *ctx)
+{
+	struct operation operation = plan(RECORD_JOB, id, read_patched, done, ctx);
+	struct arguments *arguments = script(store, script_patch, false, RECORD_JOB, id);
+
+	if (arguments != NULL) {
+		add(arguments, patch->updated_at);
+		add_text(arguments, "%d", JOB_LABELS_MAX);
+		add(arguments, patch->labels_cleared ? SLICE("1") : SLICE("0"));
+		add_text(arguments, "%zu", patch->labels.count + patch->url_set);
+		if (patch->url_set)
+			add_pair(arguments, "url", patch->url);
+		add_labels(arguments, &patch->labels);
+		if (patch->url_removed)
+			add(arguments, SLICE("url"));
+		for (size_t i = 0; i < patch->labels_removed_count; i++)
+			add_label_name(arguments, patch->labels_removed[i]);
+	}
+	store_run(store, &operation, arguments);
+	free(arguments);
+}
+
+/* One of the page's {id, score, record}; false when the reply has another form. */
+static bool
+read_entry(enum record_kind kind, const redisReply *entry, struct store_cursor *place,
+    struct record **record)
+{
+	const char *why;
+
+	if (entry->type != REDIS_REPLY_ARRAY || entry->elements != 3 ||
+	    entry->element[0]->type != REDIS_REPLY_STRING || entry->element[0]->len > JOB_ID_MAX ||
+	    entry->element[1]->type != REDIS_REPLY_STRING ||
+	    entry->element[1]->len >= STORE_SCORE_MAX ||
+	    entry->element[2]->type != REDIS_REPLY_ARRAY)
+		return false;
+	snprintf(place->id, sizeof(place->id), "%s", entry->element[0]->str);
+	snprintf(place->score, sizeof(place->score), "%s", entry->element[1]->str);
+	if (record_decode(kind, slice_of(place->id), entry->element[2], record, &why) !=
+	    RECORD_GOOD)
+		*record = NULL;
+	return true;
+}
+
+/* {1 when there are more, {{id, score, record}, ...}} */
+static void
+read_page(struct operation *operation, const redisReply *reply)
+{
+	struct record *records[STORE_PAGE_MAX] = {0};
+	struct store_cursor places[STORE_PAGE_MAX];
+	struct store_page page = {.records = records, .places = places, .next = STORE_CURSOR_START};
+	store_page_done *done = operation->page_done;
+	const redisReply *entries;
+	long long more;
+
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+	    !is_integer(reply->element[0], &more) || reply->element[1]->type != REDIS_REPLY_ARRAY ||
+	    reply->element[1]->elements > STORE_PAGE_MAX)
+		return;
+	entries = reply->element[1];
+	page.more = more != 0;
+	for (size_t i = 0; i < entries->elements; i++) {
+		if (!read_entry(operation->kind, entries->element[i], &places[page.count],
+			&records[page.count]))
+			goto done;
+		page.next = places[page.count];
+		if (records[page.count] != NULL)
+			page.count++;
+	}
+	operation->page_done = NULL;
+	done(operation->ctx, STORE_OK, &page);
+done:
+	for (size_t i = 0; i < STORE_PAGE_MAX; i++)
+		free(records[i]);
+}
+
+void
+store_page(struct store *store, enum record_kind kind, const struct store_cursor *after,
+    store_page_done *done, void *ctx)
+{
+	struct operation operation = {
+	    .kind = kind, .read = read_page, .page_done = done, .ctx = ctx};
+	struct arguments *arguments = command("EVAL");
+
+	if (arguments != NULL) {
+		add(arguments, slice_of(script_page));
+		add(arguments, SLICE("1"));
+		add_index_key(arguments, store, kind);
+		add_record_key(arguments, store, kind, SLICE(""));
+		add(arguments, slice_of(after->score));
+		add(arguments, slice_of(after->id));
+		add_text(arguments, "%d", STORE_PAGE_MAX);
+	}
+	store_run(store, &operation, arguments);
+	free(arguments);
+}

@@ -1,0 +1,166 @@
+/* url.c - parsing the store's URL. */
+#include "auth/redis/url.h"
+
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "auth/ascii.h"
+
+static bool
+fail(char *error, size_t cap, const char *text)
+{
+	snprintf(error, cap, "%s", text);
+	return false;
+}
+
+static int
+hex_value(char c)
+{
+	if (is_digit(c))
+		return c - '0';
+	return (c | 0x20) - 'a' + 10;
+}
+
+/* Decode percent escapes; false when it does not fit or an escape is broken. */
+static bool
+decode(const char *at, const char *end, char *out, size_t cap)
+{
+	size_t len = 0;
+
+	while (at < end) {
+		char c = *at++;
+
+		if (c == '%') {
+			if (end - at < 2 || !is_hex(at[0]) || !is_hex(at[1]))
+				return false;
+			c = (char)(hex_value(at[0]) << 4 | hex_value(at[1]));
+			at += 2;
+		}
+		if (c == '\0' || len + 1 >= cap)
+			return false;
+		out[len++] = c;
+	}
+	out[len] = '\0';
+	return true;
+}
+
+/* Digits alone, up to max; the text ends at end. */
+static bool
+parse_number(const char *at, const char *end, unsigned max, unsigned *out)
+{
+	unsigned long number = 0;
+
+	if (at == end || end - at > 9)
+		return false;
+	for (; at < end; at++) {
+		if (!is_digit(*at))
+			return false;
+		number = number * 10 + (unsigned long)(*at - '0');
+	}
+	*out = (unsigned)number;
+	return number <= max;
+}
+
+static bool
+parse_login(const char *at, const char *end, struct redis_url *out)
+{
+	const char *colon = memchr(at, ':', (size_t)(end - at));
+
+	if (colon == NULL)
+		return false;
+	out->has_password = true;
+	return decode(at, colon, out->user, sizeof(out->user)) &&
+	    decode(colon + 1, end, out->password, sizeof(out->password));
+}
+
+static bool
+parse_place(const char *at, const char *end, struct redis_url *out)
+{
+	const char *close = NULL, *colon;
+	unsigned port = 6379;
+
+	if (at < end && *at == '[') {
+		close = memchr(at, ']', (size_t)(end - at));
+		if (close == NULL)
+			return false;
+		at++;
+		colon = close + 1 < end ? close + 1 : NULL;
+		if (colon != NULL && *colon != ':')
+			return false;
+	} else {
+		colon = memchr(at, ':', (size_t)(end - at));
+		close = colon != NULL ? colon : end;
+	}
+	if (close == at || (size_t)(close - at) >= sizeof(out->host))
+		return false;
+	memcpy(out->host, at, (size_t)(close - at));
+	out->host[close - at] = '\0';
+	if (colon != NULL && !parse_number(colon + 1, end, UINT16_MAX, &port))
+		return false;
+	out->port = (uint16_t)port;
+	return port > 0;
+}
+
+static bool
+parse_tcp(const char *at, struct redis_url *out, char *error, size_t cap)
+{
+	const char *end = at + strcspn(at, "/?#");
+	const char *login = memrchr(at, '@', (size_t)(end - at));
+
+	if (login != NULL) {
+		if (!parse_login(at, login, out))
+			return fail(error, cap, "before '@' there must be user:password or :password, percent-encoded");
+		at = login + 1;
+	}
+	if (!parse_place(at, end, out))
+		return fail(error, cap, "the host or the port is not valid");
+	if (*end == '/' && end[1] != '\0' &&
+	    !parse_number(end + 1, end + strlen(end), UINT16_MAX, &out->database))
+		return fail(error, cap, "behind the host there may only be /N, the number of a database");
+	return *end == '\0' || *end == '/' || fail(error, cap, "a query is not understood here");
+}
+
+static bool
+parse_unix(const char *at, struct redis_url *out, char *error, size_t cap)
+{
+	const char *query = strchr(at, '?');
+	size_t len = query != NULL ? (size_t)(query - at) : strlen(at);
+
+	if (strncmp(at, "//", 2) == 0) {
+		at += 2;
+		len -= 2;
+	}
+	if (len == 0 || at[0] != '/' || len >= sizeof(out->path))
+		return fail(error, cap, "unix: needs an absolute path of at most 107 bytes");
+	memcpy(out->path, at, len);
+	out->path[len] = '\0';
+	if (query == NULL)
+		return true;
+	if (strncmp(query, "?db=", 4) != 0 ||
+	    !parse_number(query + 4, query + strlen(query), UINT16_MAX, &out->database))
+		return fail(error, cap, "behind the path there may only be ?db=N");
+	return true;
+}
+
+bool
+redis_url_parse(const char *text, struct redis_url *out, char *error, size_t cap)
+{
+	*out = (struct redis_url){.port = 6379};
+	if (strncmp(text, "redis://", 8) == 0)
+		return parse_tcp(text + 8, out, error, cap);
+	if (strncmp(text, "rediss://", 9) == 0) {
+		out->tls = true;
+		return parse_tcp(text + 9, out, error, cap);
+	}
+	if (strncmp(text, "unix:", 5) == 0)
+		return parse_unix(text + 5, out, error, cap);
+	return fail(error, cap, "a store's URL begins with redis://, rediss:// or unix:");
+}
+
+void
+redis_url_wipe(struct redis_url *url)
+{
+	OPENSSL_cleanse(url->password, sizeof(url->password));
+}

@@ -1,0 +1,33 @@
+/* url.h - where the store is: redis://, rediss:// and unix: URLs. */
+#ifndef JOBGATE_REDIS_URL_H
+#define JOBGATE_REDIS_URL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define REDIS_TEXT_MAX 256
+
+/* A plain value. */
+struct redis_url {
+	bool tls;
+	char path[108];            /* of a Unix socket; empty: host and port */
+	char host[REDIS_TEXT_MAX]; /* IPv6 without brackets */
+	uint16_t port;
+	char user[REDIS_TEXT_MAX]; /* may be empty: AUTH with a password alone */
+	char password[REDIS_TEXT_MAX];
+	bool has_password;
+	unsigned database;
+};
+
+/*
+ * Parse redis://[[user]:password@]host[:port][/db], rediss://..., or
+ * unix:[//]/path[?db=N]; user and password percent-decoded. On a mistake false, with a
+ * sentence in error that does not repeat the password.
+ */
+bool redis_url_parse(const char *text, struct redis_url *out, char *error, size_t cap);
+
+/* Wipe the password. */
+void redis_url_wipe(struct redis_url *url);
+
+#endif

@@ -1,0 +1,193 @@
+/* token.c - roles, ids and names, and the secret value of a token. */
+#include "jobgate/token.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+#include "auth/ascii.h"
+#include "auth/crc32.h"
+
+#define VALUE_PREFIX SLICE("jgt_")
+
+static const char base62[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+bool
+jg_role_parse(struct slice text, enum token_role *out)
+{
+	static const struct {
+		struct slice name;
+		enum token_role role;
+	} known[] = {
+	    {SLICE("read"), ROLE_READ},
+	    {SLICE("operator"), ROLE_OPERATOR},
+	    {SLICE("ai_training_read"), ROLE_READ},
+	    {SLICE("ai_training_operator"), ROLE_OPERATOR},
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (slice_equal(text, known[i].name)) {
+			*out = known[i].role;
+			return true;
+		}
+	}
+	return false;
+}
+
+const char *
+jg_role_name(enum token_role role)
+{
+	switch (role) {
+	case ROLE_READ:
+		return "read";
+	case ROLE_OPERATOR:
+		return "operator";
+	}
+	return "none";
+}
+
+bool
+jg_token_id_valid(struct slice id)
+{
+	if (id.len != TOKEN_ID_LEN)
+		return false;
+	for (size_t i = 0; i < id.len; i++)
+		if (!is_lower(id.at[i]) && !is_digit(id.at[i]))
+			return false;
+	return true;
+}
+
+bool
+jg_token_name_valid(struct slice name)
+{
+	size_t bad;
+
+	/* The same rule as for the value of a label, but not empty. */
+	return name.len > 0 && jg_label_value_check(name, &bad) == LABEL_OK;
+}
+
+/* The check of what precedes it, as six digits. */
+static void
+write_check(struct slice text, char out[TOKEN_CHECK_LEN])
+{
+	uint32_t crc = crc32_of(text);
+
+	for (size_t i = TOKEN_CHECK_LEN; i > 0; i--, crc /= 62)
+		out[i - 1] = base62[crc % 62];
+}
+
+bool
+jg_token_value_parse(struct slice value, struct slice *id)
+{
+	char check[TOKEN_CHECK_LEN];
+
+	if (value.len != TOKEN_VALUE_LEN || !slice_starts_with(value, VALUE_PREFIX) ||
+	    value.at[VALUE_PREFIX.len + TOKEN_ID_LEN] != '_')
+		return false;
+	*id = (struct slice){value.at + VALUE_PREFIX.len, TOKEN_ID_LEN};
+	if (!jg_token_id_valid(*id))
+		return false;
+	for (size_t i = VALUE_PREFIX.len + TOKEN_ID_LEN + 1; i < value.len; i++)
+		if (!is_alnum(value.at[i]))
+			return false;
+	write_check((struct slice){value.at, value.len - TOKEN_CHECK_LEN}, check);
+	return memcmp(check, value.at + value.len - TOKEN_CHECK_LEN, TOKEN_CHECK_LEN) == 0;
+}
+
+/*
+ * OpenSSL 3 looks an algorithm up anew for each digest unless it is given one
+ * fetched before, and allocates a context for each unless it is given one: together
+ * three times the cost of the hash itself. Both are kept for the thread; they
+ * hold no secret between calls (the context is started anew and the digest
+ * state is wiped by the final step).
+ */
+static EVP_MD_CTX *
+digest_context(const EVP_MD **md)
+{
+	static _Thread_local EVP_MD_CTX *context;
+	static _Thread_local EVP_MD *sha256;
+
+	if (sha256 == NULL)
+		sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	if (context == NULL)
+		context = EVP_MD_CTX_new();
+	*md = sha256;
+	return context;
+}
+
+/* False when OpenSSL fails, which only a shortage of memory can make it. */
+static bool
+hash_value(struct slice value, unsigned char out[TOKEN_HASH_LEN])
+{
+	const EVP_MD *md;
+	EVP_MD_CTX *context = digest_context(&md);
+
+	return context != NULL && md != NULL && EVP_DigestInit_ex2(context, md, NULL) == 1 &&
+	    EVP_DigestUpdate(context, value.at, value.len) == 1 &&
+	    EVP_DigestFinal_ex(context, out, NULL) == 1;
+}
+
+bool
+jg_token_hash(struct slice value, unsigned char out[TOKEN_HASH_LEN])
+{
+	return hash_value(value, out);
+}
+
+bool
+jg_token_verify(const struct token *token, struct slice value)
+{
+	static const unsigned char nothing[TOKEN_HASH_LEN];
+	unsigned char hash[TOKEN_HASH_LEN];
+	bool same;
+
+	if (!hash_value(value, hash))
+		return false;
+	same = CRYPTO_memcmp(hash, token != NULL ? token->hash : nothing, sizeof(hash)) == 0;
+	OPENSSL_cleanse(hash, sizeof(hash));
+	return same && token != NULL;
+}
+
+/* Uniform random digits of the first `radix` of an alphabet; bytes that would favour some are thrown away. */
+static bool
+random_digits(char *out, size_t len, const char *alphabet, unsigned radix)
+{
+	unsigned limit = 256 / radix * radix;
+	unsigned char random[64];
+	size_t used = sizeof(random);
+
+	for (size_t i = 0; i < len;) {
+		if (used == sizeof(random)) {
+			if (RAND_bytes(random, sizeof(random)) != 1)
+				return false;
+			used = 0;
+		}
+		if (random[used] < limit)
+			out[i++] = alphabet[random[used] % radix];
+		used++;
+	}
+	OPENSSL_cleanse(random, sizeof(random));
+	return true;
+}
+
+bool
+jg_token_id_make(char out[TOKEN_ID_LEN])
+{
+	return random_digits(out, TOKEN_ID_LEN, "0123456789abcdefghijklmnopqrstuvwxyz", 36);
+}
+
+bool
+jg_token_value_make(struct slice id, char out[TOKEN_VALUE_LEN])
+{
+	char *at = out;
+
+	memcpy(at, VALUE_PREFIX.at, VALUE_PREFIX.len);
+	at += VALUE_PREFIX.len;
+	memcpy(at, id.at, TOKEN_ID_LEN);
+	at += TOKEN_ID_LEN;
+	*at++ = '_';
+	if (!random_digits(at, TOKEN_SECRET_LEN, base62, 62))
+		return false;
+	at += TOKEN_SECRET_LEN;
+	write_check((struct slice){out, (size_t)(at - out)}, at);
+	return true;
+}

@@ -1,0 +1,24 @@
+/* paths.h - where a gateway and its command line meet when nobody says so. */
+#ifndef JOBGATE_PATHS_H
+#define JOBGATE_PATHS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * The Unix socket of the control API: control.sock in $RUNTIME_DIRECTORY
+ * (systemd), else in jobgate/ below $XDG_RUNTIME_DIR, else in /run/jobgate for root, else
+ * in /tmp/jobgate-<uid>. False when it does not fit.
+ */
+bool jg_control_socket_default(char *out, size_t cap);
+
+/*
+ * The directory of the private store: $STATE_DIRECTORY (systemd), else jobgate/ below
+ * $XDG_STATE_HOME, else /var/lib/jobgate for root, else ~/.local/state/jobgate.
+ */
+bool jg_state_dir_default(char *out, size_t cap);
+
+/* Make a directory, and those above it, with mode 0700 where missing. False with errno set. */
+bool jg_make_directory(const char *path);
+
+#endif

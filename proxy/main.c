@@ -1,0 +1,120 @@
+/* main.c - the words of the command line that are not the client's. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "auth/cli/cli.h"
+#include "server/server.h"
+
+static const char serve_usage[] =
+    "Usage: jobgate serve [OPTIONS]\n\n"
+    "Run the gateway. Without a configuration it listens on 127.0.0.1:8080, serves jobs at\n"
+    "http://<job>.localhost:8080/ and /jobs/<job>/, and keeps tokens and jobs in a private redis-server.\n\n"
+    "Options:\n"
+    "  -c, --config <FILE>  Configuration (YAML)\n"
+    "  -h, --help           Print help\n";
+
+static const char check_usage[] =
+    "Usage: jobgate check --config <FILE>\n\n"
+    "Validate a configuration: name file, line and column of the first mistake.\n\n"
+    "Options:\n"
+    "  -c, --config <FILE>  Configuration (YAML)\n"
+    "  -h, --help           Print help\n";
+
+/* Read -c and -h. Returns an exit status when the command ends here, else -1. */
+static int
+read_options(int argc, char **argv, const char *usage, const char **file)
+{
+	static const struct option options[] = {
+	    {"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	int option;
+
+	*file = NULL;
+	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			*file = optarg;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		default:
+			fputs(usage, stderr);
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "jobgate: unexpected argument: %s\n\n%s", argv[optind], usage);
+		return 2;
+	}
+	return -1;
+}
+
+/* Load a configuration, or say what is wrong with it. */
+static struct config *
+load(const char *file)
+{
+	struct config_error error;
+	struct config *config = config_load(file, &error);
+
+	if (config != NULL)
+		return config;
+	if (error.line > 0)
+		fprintf(stderr, "%s:%zu:%zu: %s\n", file, error.line, error.column, error.message);
+	else
+		fprintf(stderr, "%s: %s\n", file != NULL ? file : "jobgate", error.message);
+	return NULL;
+}
+
+static int
+serve(int argc, char **argv)
+{
+	const char *file;
+	struct config *config;
+	struct log log = {.fd = STDERR_FILENO, .process = "supervisor"};
+	int status = read_options(argc, argv, serve_usage, &file);
+
+	if (status >= 0)
+		return status;
+	config = load(file);
+	if (config == NULL)
+		return 1;
+	log.level = config->log.level;
+	log.journal = getenv("JOURNAL_STREAM") != NULL;
+	status = server_run(config, &log);
+	config_free(config);
+	return status;
+}
+
+static int
+check(int argc, char **argv)
+{
+	const char *file;
+	struct config *config;
+	int status = read_options(argc, argv, check_usage, &file);
+
+	if (status >= 0)
+		return status;
+	if (file == NULL) {
+		fputs(check_usage, stderr);
+		return 2;
+	}
+	config = load(file);
+	if (config == NULL)
+		return 1;
+	printf("%s: ok\n", file);
+	config_free(config);
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc > 1 && strcmp(argv[1], "serve") == 0)
+		return serve(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "check") == 0)
+		return check(argc - 1, argv + 1);
+	return cli_main(argc, argv);
+}

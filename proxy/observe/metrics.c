@@ -1,0 +1,150 @@
+/* metrics.c - sums over the workers, rendered. */
+#include "observe/metrics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* One metric that is a single number: the sum of a counter over the workers. */
+struct plain_metric {
+	const char *name, *type, *help;
+	size_t offset; /* of the counter in struct worker_stats */
+};
+
+static const struct plain_metric plain_metrics[] = {
+    {"jobgate_connections", "gauge", "Client connections that are open.",
+	offsetof(struct worker_stats, connections)},
+    {"jobgate_connections_total", "counter", "Client connections accepted.",
+	offsetof(struct worker_stats, connections_total)},
+    {"jobgate_tunnels", "gauge", "Tunnels (WebSockets and other upgrades) that are open.",
+	offsetof(struct worker_stats, tunnels)},
+    {"jobgate_requests_total", "counter", "Requests received.",
+	offsetof(struct worker_stats, requests)},
+    {"jobgate_received_bytes_total", "counter", "Bytes of content received from clients.",
+	offsetof(struct worker_stats, bytes_in)},
+    {"jobgate_sent_bytes_total", "counter", "Bytes of content sent to clients.",
+	offsetof(struct worker_stats, bytes_out)},
+    {"jobgate_backend_connections", "gauge", "Connections to backends, idle ones included.",
+	offsetof(struct worker_stats, backend_connections)},
+    {"jobgate_backend_connects_total", "counter", "Connections made to backends.",
+	offsetof(struct worker_stats, backend_connects)},
+    {"jobgate_backend_reuses_total", "counter", "Requests sent on a pooled connection.",
+	offsetof(struct worker_stats, backend_reuses)},
+    {"jobgate_backend_retries_total", "counter", "Requests sent again because a pooled connection had gone stale.",
+	offsetof(struct worker_stats, backend_retries)},
+    {"jobgate_cache_hits_total", "counter", "Records found in the workers' caches.",
+	offsetof(struct worker_stats, cache_hits)},
+    {"jobgate_cache_misses_total", "counter", "Records that had to be read from the store.",
+	offsetof(struct worker_stats, cache_misses)},
+    {"jobgate_cache_entries", "gauge", "Records in the workers' caches.",
+	offsetof(struct worker_stats, cache_entries)},
+    {"jobgate_cache_evictions_total", "counter", "Records dropped to make room for others.",
+	offsetof(struct worker_stats, cache_evictions)},
+    {"jobgate_invalidations_total", "counter", "Changes of records that the store has pushed.",
+	offsetof(struct worker_stats, invalidations)},
+    {"jobgate_bad_records_total", "counter", "Records read that break the rules, and were treated as absent.",
+	offsetof(struct worker_stats, bad_records)},
+    {"jobgate_log_lines_dropped_total", "counter", "Lines of the access log that could not be written.",
+	offsetof(struct worker_stats, log_lines_dropped)},
+};
+
+static uint64_t
+sum(const struct shared_stats *stats, size_t offset)
+{
+	uint64_t total = 0;
+
+	for (size_t i = 0; i < stats->worker_count; i++)
+		total += counter_get((const counter *)((const char *)&stats->workers[i] + offset));
+	return total;
+}
+
+static void
+head(FILE *out, const char *name, const char *type, const char *help)
+{
+	fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void
+render_plain(FILE *out, const struct shared_stats *stats)
+{
+	for (size_t i = 0; i < sizeof(plain_metrics) / sizeof(plain_metrics[0]); i++) {
+		const struct plain_metric *metric = &plain_metrics[i];
+
+		head(out, metric->name, metric->type, metric->help);
+		fprintf(out, "%s %llu\n", metric->name, (unsigned long long)sum(stats, metric->offset));
+	}
+}
+
+static void
+render_outcomes(FILE *out, const struct shared_stats *stats)
+{
+	head(out, "jobgate_exchanges_total", "counter", "Exchanges that ended, by outcome.");
+	for (size_t i = 0; i < OUTCOME_COUNT; i++)
+		fprintf(out, "jobgate_exchanges_total{outcome=\"%s\"} %llu\n",
+		    outcome_name((enum outcome)i),
+		    (unsigned long long)sum(
+			stats, offsetof(struct worker_stats, outcomes) + i * sizeof(counter)));
+	head(out, "jobgate_decisions_total", "counter", "Decisions on requests, by verdict.");
+	for (size_t i = 0; i < VERDICT_COUNT; i++)
+		fprintf(out, "jobgate_decisions_total{verdict=\"%s\"} %llu\n",
+		    jg_verdict_name((enum verdict)i),
+		    (unsigned long long)sum(
+			stats, offsetof(struct worker_stats, verdicts) + i * sizeof(counter)));
+}
+
+static void
+render_workers(FILE *out, const struct shared_stats *stats)
+{
+	head(out, "jobgate_worker_ready", "gauge", "1 while the worker can decide on requests.");
+	for (size_t i = 0; i < stats->worker_count; i++)
+		fprintf(out, "jobgate_worker_ready{worker=\"%zu\"} %llu\n", i,
+		    (unsigned long long)counter_get(&stats->workers[i].ready));
+	head(out, "jobgate_store_staleness_seconds", "gauge",
+	    "Age of the last proof that the store's pushes arrive.");
+	for (size_t i = 0; i < stats->worker_count; i++) {
+		unsigned long long ms = counter_get(&stats->workers[i].store_good_age_ms);
+
+		fprintf(out, "jobgate_store_staleness_seconds{worker=\"%zu\"} %llu.%03llu\n", i, ms / 1000,
+		    ms % 1000);
+	}
+	head(out, "jobgate_worker_start_time_seconds", "gauge", "When the worker was started, Unix time.");
+	for (size_t i = 0; i < stats->worker_count; i++)
+		fprintf(out, "jobgate_worker_start_time_seconds{worker=\"%zu\"} %llu\n", i,
+		    (unsigned long long)counter_get(&stats->workers[i].started_at));
+}
+
+char *
+metrics_render(const struct shared_stats *stats, const char *version)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (out == NULL)
+		return NULL;
+	head(out, "jobgate_build_info", "gauge", "The version that runs.");
+	fprintf(out, "jobgate_build_info{version=\"%s\"} 1\n", version);
+	render_outcomes(out, stats);
+	render_plain(out, stats);
+	render_workers(out, stats);
+	if (fclose(out) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+bool
+metrics_ready(const struct shared_stats *stats, char *why, size_t cap)
+{
+	if (counter_get(&stats->draining) != 0) {
+		snprintf(why, cap, "the gateway is shutting down");
+		return false;
+	}
+	for (size_t i = 0; i < stats->worker_count; i++) {
+		if (counter_get(&stats->workers[i].ready) == 0) {
+			snprintf(why, cap, "worker %zu cannot reach the store", i);
+			return false;
+		}
+	}
+	return true;
+}

@@ -1,0 +1,13 @@
+/* metrics.h - what the workers publish, as Prometheus reads it. */
+#ifndef JOBGATE_METRICS_H
+#define JOBGATE_METRICS_H
+
+#include "observe/shared.h"
+
+/* The text of /metrics (Prometheus exposition format 0.0.4), to be freed; NULL when memory is short. */
+char *metrics_render(const struct shared_stats *stats, const char *version);
+
+/* Whether every worker can decide on requests; else false, with a sentence in why. */
+bool metrics_ready(const struct shared_stats *stats, char *why, size_t cap);
+
+#endif

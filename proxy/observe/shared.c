@@ -1,0 +1,73 @@
+/* shared.c - the mapping, and the names of what is counted in it. */
+#include "observe/shared.h"
+
+#include <sys/mman.h>
+
+static size_t
+bytes_for(size_t worker_count)
+{
+	return sizeof(struct shared_stats) + worker_count * sizeof(struct worker_stats);
+}
+
+struct shared_stats *
+shared_stats_map(size_t worker_count)
+{
+	struct shared_stats *stats = mmap(NULL, bytes_for(worker_count), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (stats == MAP_FAILED)
+		return NULL;
+	stats->worker_count = worker_count;
+	return stats;
+}
+
+void
+shared_stats_unmap(struct shared_stats *stats)
+{
+	if (stats != NULL)
+		munmap(stats, bytes_for(stats->worker_count));
+}
+
+const char *
+outcome_name(enum outcome outcome)
+{
+	switch (outcome) {
+	case OUTCOME_ANSWERED:
+		return "answered";
+	case OUTCOME_REFUSED:
+		return "refused";
+	case OUTCOME_BAD_REQUEST:
+		return "bad_request";
+	case OUTCOME_HEAD_TIMEOUT:
+		return "head_timeout";
+	case OUTCOME_BODY_TIMEOUT:
+		return "body_timeout";
+	case OUTCOME_NOT_RESOLVED:
+		return "not_resolved";
+	case OUTCOME_NOT_ALLOWED:
+		return "not_allowed";
+	case OUTCOME_CONNECT_FAILED:
+		return "connect_failed";
+	case OUTCOME_CONNECT_TIMEOUT:
+		return "connect_timeout";
+	case OUTCOME_ANSWER_TIMEOUT:
+		return "answer_timeout";
+	case OUTCOME_BAD_ANSWER:
+		return "bad_answer";
+	case OUTCOME_BACKEND_CLOSED:
+		return "backend_closed";
+	case OUTCOME_ANSWER_IDLE:
+		return "answer_idle";
+	case OUTCOME_CLIENT_CLOSED:
+		return "client_closed";
+	case OUTCOME_REVOKED:
+		return "revoked";
+	case OUTCOME_TUNNEL_CLOSED:
+		return "tunnel_closed";
+	case OUTCOME_TUNNEL_IDLE:
+		return "tunnel_idle";
+	case OUTCOME_SHUTDOWN:
+		return "shutdown";
+	}
+	return "other";
+}

@@ -1,0 +1,75 @@
+/* redis_child.c - redis-server as a child: a Unix socket, an append-only file, nothing else. */
+#include "server/redis_child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "jobgate/paths.h"
+
+bool
+redis_child_prepare(struct redis_child *child, const struct config *config, const struct log *log)
+{
+	const char *slash = strrchr(config->control.socket, '/');
+	char directory[108], lock_path[512];
+	int len;
+
+	child->lock = -1;
+	if (slash == NULL) {
+		log_error(log, "control.socket must be an absolute path");
+		return false;
+	}
+	/* Next to the control socket: both are for this gateway's user alone. */
+	snprintf(directory, sizeof(directory), "%.*s", (int)(slash - config->control.socket), config->control.socket);
+	len = snprintf(child->socket, sizeof(child->socket), "%s/redis.sock", directory);
+	if (len >= (int)sizeof(child->socket)) {
+		log_error(log, "the path %s/redis.sock is too long for a socket: set control.socket", directory);
+		return false;
+	}
+	snprintf(child->url, sizeof(child->url), "unix:%s", child->socket);
+	if (!jg_make_directory(directory)) {
+		log_error(log, "cannot make the directory %s: %s", directory, strerror(errno));
+		return false;
+	}
+	if (!jg_make_directory(config->store.state_dir)) {
+		log_error(log, "cannot make the state directory %s: %s", config->store.state_dir, strerror(errno));
+		return false;
+	}
+	snprintf(lock_path, sizeof(lock_path), "%s/lock", config->store.state_dir);
+	child->lock = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (child->lock < 0 || flock(child->lock, LOCK_EX | LOCK_NB) != 0) {
+		log_error(log, errno == EWOULDBLOCK
+			? "another gateway uses the state directory %s: stop it, or set store.state_dir%s"
+			: "cannot lock the state directory %s: %s",
+		    config->store.state_dir, errno == EWOULDBLOCK ? "" : strerror(errno));
+		redis_child_release(child);
+		return false;
+	}
+	return true;
+}
+
+void
+redis_child_exec(const struct redis_child *child, const struct config *config, const struct log *log)
+{
+	char log_path[512];
+
+	snprintf(log_path, sizeof(log_path), "%s/redis.log", config->store.state_dir);
+	execlp(config->store.redis_server, config->store.redis_server, "--port", "0", "--unixsocket",
+	    child->socket, "--unixsocketperm", "700", "--dir", config->store.state_dir, "--appendonly",
+	    "yes", "--appendfsync", "everysec", "--save", "", "--daemonize", "no", "--logfile", log_path,
+	    (char *)NULL);
+	log_error(log, "cannot start %s: %s; install it (on Debian: apt-get install redis-server) or set store.url",
+	    config->store.redis_server, strerror(errno));
+}
+
+void
+redis_child_release(struct redis_child *child)
+{
+	if (child->lock >= 0)
+		close(child->lock);
+	child->lock = -1;
+}

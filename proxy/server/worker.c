@@ -1,0 +1,385 @@
+/* worker.c - a worker process: everything it owns, put on one event loop. */
+#include "server/worker.h"
+
+#include <errno.h>
+#include <openssl/rand.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "auth/redis/link.h"
+#include "gateway/gateway.h"
+
+/* Connections taken in one go from one listener. */
+#define ACCEPT_MAX 64
+
+/* After running out of descriptors accepting pauses for this long. */
+#define ACCEPT_PAUSE_MS 100
+
+#define STATS_MS 250
+#define FLUSH_MS 50
+
+/* Descriptors for everything that is no connection: listeners, Redis, resolver, logs. */
+#define DESCRIPTORS_SPARE 256
+
+struct worker;
+
+struct listener {
+	struct worker *worker;
+	struct event *event;
+	int fd;
+};
+
+struct worker {
+	const struct worker_setup *setup;
+	struct log log;
+	struct loop *loop;
+	struct resolver *resolver;
+	struct redis_link *link;
+	struct directory *directory;
+	struct access_log *access_log;
+	struct gateway *gateway;
+	struct listener *listeners;
+	struct event *signals[3];
+	struct guard_range *trusted, *allow, *deny;
+	struct timer stats_timer, flush_timer, pause_timer, drain_timer;
+	bool paused, draining;
+};
+
+#define OWNER(member, at) ((struct worker *)((char *)(at)-offsetof(struct worker, member)))
+
+/* ---- accepting ---- */
+
+static void
+set_accepting(struct worker *worker, bool on)
+{
+	for (size_t i = 0; i < worker->setup->config->listener_count; i++) {
+		if (worker->listeners[i].event == NULL)
+			continue;
+		if (on)
+			event_add(worker->listeners[i].event, NULL);
+		else
+			event_del(worker->listeners[i].event);
+	}
+}
+
+static void
+accept_failed(struct worker *worker)
+{
+	if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR)
+		return;
+	log_error(&worker->log, "cannot accept connections: %s; pausing for %d ms", strerror(errno), ACCEPT_PAUSE_MS);
+	worker->paused = true;
+	set_accepting(worker, false);
+	timer_start(worker->loop, &worker->pause_timer, ACCEPT_PAUSE_MS);
+}
+
+static void
+on_accept(evutil_socket_t fd, short what, void *ctx)
+{
+	struct listener *listener = ctx;
+
+	(void)what;
+	for (int i = 0; i < ACCEPT_MAX; i++) {
+		struct sockaddr_storage peer = {0};
+		socklen_t len = sizeof(peer);
+		int accepted = accept4(fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (accepted < 0) {
+			accept_failed(listener->worker);
+			return;
+		}
+		gateway_accept(listener->worker->gateway, accepted, (struct sockaddr *)&peer);
+	}
+}
+
+static void
+on_pause_over(struct timer *timer)
+{
+	struct worker *worker = OWNER(pause_timer, timer);
+
+	worker->paused = false;
+	if (!worker->draining)
+		set_accepting(worker, true);
+}
+
+/* ---- what it publishes ---- */
+
+static void
+publish(struct worker *worker)
+{
+	struct worker_stats *stats = worker->setup->stats;
+	uint64_t now_ms = loop_now_ms(worker->loop);
+	struct directory_stats known;
+
+	jg_directory_stats(worker->directory, &known);
+	counter_set(&stats->ready, jg_directory_ready(worker->directory, now_ms));
+	counter_set(&stats->store_good_age_ms,
+	    known.good_ms == 0 ? now_ms : now_ms > known.good_ms ? now_ms - known.good_ms : 0);
+	counter_set(&stats->cache_hits, known.hits);
+	counter_set(&stats->cache_misses, known.misses);
+	counter_set(&stats->cache_entries, known.entries);
+	counter_set(&stats->cache_evictions, known.evictions);
+	counter_set(&stats->invalidations, known.invalidations);
+	counter_set(&stats->bad_records, redis_link_bad_records(worker->link));
+}
+
+static void
+on_stats(struct timer *timer)
+{
+	struct worker *worker = OWNER(stats_timer, timer);
+
+	publish(worker);
+	if (worker->draining && gateway_connections(worker->gateway) == 0)
+		loop_stop(worker->loop);
+	timer_start(worker->loop, timer, worker->draining ? 1 : STATS_MS);
+}
+
+static void
+on_flush(struct timer *timer)
+{
+	struct worker *worker = OWNER(flush_timer, timer);
+
+	access_log_flush(worker->access_log);
+	timer_start(worker->loop, timer, FLUSH_MS);
+}
+
+/* ---- its end ---- */
+
+static void
+on_drained(struct timer *timer)
+{
+	loop_stop(OWNER(drain_timer, timer)->loop);
+}
+
+static void
+worker_drain(struct worker *worker)
+{
+	if (worker->draining)
+		return;
+	worker->draining = true;
+	set_accepting(worker, false);
+	gateway_drain(worker->gateway);
+	timer_start(worker->loop, &worker->drain_timer, worker->setup->config->timeouts.drain);
+	timer_start(worker->loop, &worker->stats_timer, 1);
+}
+
+static void
+on_signal(evutil_socket_t number, short what, void *ctx)
+{
+	struct worker *worker = ctx;
+
+	(void)what;
+	if (number == SIGTERM)
+		worker_drain(worker);
+	else
+		loop_stop(worker->loop);
+}
+
+/* ---- putting it together ---- */
+
+static struct guard_range *
+ranges_of(const struct cidr_list *list)
+{
+	struct guard_range *ranges = calloc(list->count + 1, sizeof(*ranges));
+
+	for (size_t i = 0; ranges != NULL && i < list->count; i++)
+		ranges[i] = (struct guard_range){list->items[i].address, list->items[i].prefix};
+	return ranges;
+}
+
+/* As many connections as configured, or as there are descriptors for: two for each, its backend's included. */
+static size_t
+connections_max(const struct worker *worker)
+{
+	size_t wanted = worker->setup->config->limits.connections;
+	struct rlimit limit;
+	size_t fitting;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+		return wanted;
+	fitting = limit.rlim_cur > 2 * DESCRIPTORS_SPARE ? (limit.rlim_cur - DESCRIPTORS_SPARE) / 2 : DESCRIPTORS_SPARE / 2;
+	return wanted < fitting ? wanted : fitting;
+}
+
+static bool
+worker_gateway(struct worker *worker)
+{
+	const struct config *config = worker->setup->config;
+	struct gateway_options options = {
+	    .domain = config->jobs.domain,
+	    .prefix = config->jobs.prefix,
+	    .fixed = config->jobs.fixed,
+	    .fixed_target = config->jobs.fixed_url != NULL ? &config->jobs.fixed_target : NULL,
+	    .realm = config->backends.realm,
+	    .forward_token = config->backends.forward_token,
+	    .preserve_host = config->backends.preserve_host,
+	    .upgrades = config->backends.upgrades,
+	    .backend_ca_file = config->backends.ca_file,
+	    .own_sockets = worker->setup->own_sockets,
+	    .head_limits = {config->limits.head_bytes, config->limits.target_bytes, config->limits.fields},
+	    .body_bytes_max = config->limits.body_bytes,
+	    .drain_bytes_max = config->limits.drain_bytes,
+	    .connections_max = connections_max(worker),
+	    .idle_backend_connections_max = config->limits.idle_backend_connections,
+	    .timeouts = {
+		.head = config->timeouts.head,
+		.keep_alive = config->timeouts.keep_alive,
+		.body = config->timeouts.body,
+		.connect = config->timeouts.connect,
+		.first_byte = config->timeouts.first_byte,
+		.answer = config->timeouts.answer,
+		.tunnel = config->timeouts.tunnel,
+		.linger = config->timeouts.linger,
+		.lookup = config->store.lookup_timeout,
+		.backend_idle = config->timeouts.backend_idle,
+	    },
+	};
+
+	worker->trusted = ranges_of(&config->backends.trusted_proxies);
+	worker->allow = ranges_of(&config->backends.allow);
+	worker->deny = ranges_of(&config->backends.deny);
+	if (worker->trusted == NULL || worker->allow == NULL || worker->deny == NULL)
+		return false;
+	options.trusted = worker->trusted;
+	options.trusted_count = config->backends.trusted_proxies.count;
+	options.guard = (struct guard_rules){
+	    .allow_loopback = config->backends.allow_loopback,
+	    .allow = worker->allow,
+	    .allow_count = config->backends.allow.count,
+	    .deny = worker->deny,
+	    .deny_count = config->backends.deny.count,
+	    .own = worker->setup->own,
+	    .own_count = config->listener_count,
+	};
+	worker->gateway = gateway_new(&options, worker->loop, worker->directory, worker->resolver,
+	    worker->setup->stats, worker->access_log, &worker->log);
+	return worker->gateway != NULL;
+}
+
+static bool
+worker_store(struct worker *worker)
+{
+	const struct config *config = worker->setup->config;
+	const struct redis_link_options link = {
+	    .url = worker->setup->store_url,
+	    .prefix = config->store.prefix,
+	    .ca_file = config->store.ca_file,
+	    .connect_timeout_ms = config->store.connect_timeout,
+	    .ping_interval_ms = config->store.ping_interval,
+	    .ping_deadline_ms = config->store.ping_deadline,
+	};
+	struct directory_options directory = {
+	    .max_staleness_ms = config->store.max_staleness,
+	    .entries_max = config->store.cache_entries,
+	};
+	struct directory_store store;
+	char error[256];
+
+	worker->link = redis_link_new(loop_base(worker->loop), &link, &worker->log, error, sizeof(error));
+	if (worker->link == NULL) {
+		log_error(&worker->log, "store.url: %s", error);
+		return false;
+	}
+	if (RAND_bytes(directory.hash_key, sizeof(directory.hash_key)) != 1)
+		return false;
+	store = redis_link_store(worker->link);
+	worker->directory = jg_directory_new(&directory, &store);
+	return worker->directory != NULL;
+}
+
+static bool
+worker_events(struct worker *worker)
+{
+	static const int numbers[3] = {SIGTERM, SIGINT, SIGQUIT};
+	size_t count = worker->setup->config->listener_count;
+
+	worker->listeners = calloc(count, sizeof(*worker->listeners));
+	if (worker->listeners == NULL)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		struct listener *listener = &worker->listeners[i];
+
+		*listener = (struct listener){.worker = worker, .fd = worker->setup->listeners[i]};
+		listener->event = event_new(
+		    loop_base(worker->loop), listener->fd, EV_READ | EV_PERSIST, on_accept, listener);
+		if (listener->event == NULL || event_add(listener->event, NULL) != 0)
+			return false;
+	}
+	for (size_t i = 0; i < 3; i++) {
+		worker->signals[i] = evsignal_new(loop_base(worker->loop), numbers[i], on_signal, worker);
+		if (worker->signals[i] == NULL || event_add(worker->signals[i], NULL) != 0)
+			return false;
+	}
+	worker->stats_timer.expired = on_stats;
+	worker->flush_timer.expired = on_flush;
+	worker->pause_timer.expired = on_pause_over;
+	worker->drain_timer.expired = on_drained;
+	timer_start(worker->loop, &worker->stats_timer, 1);
+	timer_start(worker->loop, &worker->flush_timer, FLUSH_MS);
+	return true;
+}
+
+static bool
+worker_init(struct worker *worker)
+{
+	worker->loop = loop_new();
+	if (worker->loop == NULL)
+		return false;
+	worker->resolver = resolver_new(loop_base(worker->loop), getenv("JOBGATE_DNS_SERVERS"));
+	worker->access_log =
+	    access_log_new(worker->setup->access_log_fd, &worker->setup->stats->log_lines_dropped);
+	return worker->resolver != NULL && worker->access_log != NULL && worker_store(worker) &&
+	    worker_gateway(worker) && worker_events(worker);
+}
+
+static void
+worker_free(struct worker *worker)
+{
+	for (size_t i = 0; i < 3; i++)
+		if (worker->signals[i] != NULL)
+			event_free(worker->signals[i]);
+	for (size_t i = 0; worker->listeners != NULL && i < worker->setup->config->listener_count; i++)
+		if (worker->listeners[i].event != NULL)
+			event_free(worker->listeners[i].event);
+	free(worker->listeners);
+	gateway_free(worker->gateway);
+	redis_link_free(worker->link);
+	jg_directory_free(worker->directory);
+	resolver_free(worker->resolver);
+	access_log_free(worker->access_log);
+	loop_free(worker->loop);
+	free(worker->trusted);
+	free(worker->allow);
+	free(worker->deny);
+}
+
+int
+worker_run(const struct worker_setup *setup)
+{
+	struct worker *worker = calloc(1, sizeof(*worker));
+	bool good = false;
+
+	if (worker == NULL)
+		return 1;
+	worker->setup = setup;
+	worker->log = setup->log;
+	counter_set(&setup->stats->started_at, (uint64_t)time(NULL));
+	counter_set(&setup->stats->ready, 0);
+	good = worker_init(worker);
+	if (good) {
+		redis_link_start(worker->link, worker->directory);
+		loop_run(worker->loop);
+	} else {
+		log_error(&worker->log, "cannot start: out of memory or descriptors");
+	}
+	counter_set(&setup->stats->ready, 0);
+	counter_set(&setup->stats->connections, 0);
+	counter_set(&setup->stats->tunnels, 0);
+	worker_free(worker);
+	free(worker);
+	return good ? 0 : 1;
+}
