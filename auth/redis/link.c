@@ -25,8 +25,7 @@ enum link_state {
 	LINK_WAITING,     /* for the moment to connect */
 	LINK_CONNECTING,  /* for both connections */
 	LINK_IDENTIFYING, /* for the push connection's id */
-	LINK_SUBSCRIBING, /* for the confirmation of the subscription */
-	LINK_TRACKING,    /* for the confirmation of CLIENT TRACKING */
+	LINK_ARMING,      /* for the confirmations of the subscription and of CLIENT TRACKING */
 	LINK_UP,
 };
 
@@ -54,6 +53,7 @@ struct redis_link {
 	uint64_t backoff_ms;
 	uint64_t ping_ms;     /* when the PINGs under way were sent; 0: none are */
 	uint64_t next_ping_ms;
+	bool subscribed, tracking; /* ARMING: confirmed */
 	bool data_ponged, push_ponged;
 	bool complained;      /* the loss has been logged: not again until it is back */
 	uint64_t bad_records;
@@ -142,21 +142,31 @@ refused(struct redis_link *link, const redisReply *reply, int type)
 	return true;
 }
 
+/* One of the two confirmations has come; they travel on different connections, in any order. */
+static void
+link_armed(struct redis_link *link)
+{
+	uint64_t now_ms = clock_ms();
+
+	if (!link->subscribed || !link->tracking)
+		return;
+	link->state = LINK_UP;
+	link->backoff_ms = BACKOFF_FIRST_MS;
+	link->next_ping_ms = now_ms + link->options.ping_interval_ms;
+	log_info(&link->log, "%s", link->complained ? "store: connected again" : "store: connected");
+	link->complained = false;
+	jg_directory_link_up(link->directory, now_ms);
+}
+
 static void
 on_tracking(void *ctx, const redisReply *reply)
 {
 	struct redis_link *link = ctx;
-	uint64_t now_ms;
 
 	if (refused(link, reply, REDIS_REPLY_STATUS))
 		return;
-	now_ms = clock_ms();
-	link->state = LINK_UP;
-	link->backoff_ms = BACKOFF_FIRST_MS;
-	link->next_ping_ms = now_ms + link->options.ping_interval_ms;
-	log_info(&link->log, link->complained ? "store: connected again" : "store: connected");
-	link->complained = false;
-	jg_directory_link_up(link->directory, now_ms);
+	link->tracking = true;
+	link_armed(link);
 }
 
 static void
@@ -164,9 +174,10 @@ on_subscribed(void *ctx, const redisReply *reply)
 {
 	struct redis_link *link = ctx;
 
-	/* From here on everything on this connection is a push. */
-	if (!refused(link, reply, REDIS_REPLY_ARRAY))
-		link->state = LINK_TRACKING;
+	if (refused(link, reply, REDIS_REPLY_ARRAY))
+		return;
+	link->subscribed = true;
+	link_armed(link);
 }
 
 static void
@@ -178,14 +189,12 @@ on_client_id(void *ctx, const redisReply *reply)
 	if (refused(link, reply, REDIS_REPLY_INTEGER))
 		return;
 	snprintf(id, sizeof(id), "%lld", reply->integer);
-	link->state = LINK_SUBSCRIBING;
+	link->state = LINK_ARMING;
+	link->subscribed = link->tracking = false;
 	if (!send_words(link->push, on_subscribed, link, 2, (const char *[]){"SUBSCRIBE", CHANNEL}) ||
 	    !send_words(link->data, on_tracking, link, 5,
-		(const char *[]){"CLIENT", "TRACKING", "ON", "REDIRECT", id})) {
+		(const char *[]){"CLIENT", "TRACKING", "ON", "REDIRECT", id}))
 		link_break(link, "push", "out of memory");
-		return;
-	}
-	redis_connection_subscribed(link->push);
 }
 
 static void
@@ -410,8 +419,7 @@ on_tick(evutil_socket_t fd, short what, void *ctx)
 	case LINK_CONNECTING:
 		break; /* the connections have their own deadline until they are up */
 	case LINK_IDENTIFYING:
-	case LINK_SUBSCRIBING:
-	case LINK_TRACKING:
+	case LINK_ARMING:
 		if (now_ms > link->retry_ms + link->options.connect_timeout_ms * 2 + BACKOFF_LAST_MS)
 			link_break(link, "push", "no answer in time");
 		break;

@@ -216,7 +216,7 @@ decode_job(struct slice id, const struct hash *hash, struct record **out, const 
 	return RECORD_GOOD;
 }
 
-enum record_status
+static enum record_status
 record_decode_fields(enum record_kind kind, struct slice id, size_t count,
     redisReply *const *elements, struct record **out, const char **why)
 {

@@ -9,8 +9,9 @@
 enum record_status {
 	RECORD_GOOD,
 	RECORD_MISSING, /* no such key */
-	RECORD_BROKEN,  /* it breaks a rule of the store's contract (README.md): to be treated as absent */
-	RECORD_FAILED,  /* an error of Redis, or memory is short: nothing is known */
+	RECORD_BROKEN,	/* it breaks a rule of the store's contract (README.md): to be treated as
+			   absent */
+	RECORD_FAILED,	/* an error of Redis, or memory is short: nothing is known */
 };
 
 /*

@@ -11,7 +11,7 @@
 /* A plain value. */
 struct redis_url {
 	bool tls;
-	char path[108];            /* of a Unix socket; empty: host and port */
+	char path[108];		   /* of a Unix socket; empty: host and port */
 	char host[REDIS_TEXT_MAX]; /* IPv6 without brackets */
 	uint16_t port;
 	char user[REDIS_TEXT_MAX]; /* may be empty: AUTH with a password alone */

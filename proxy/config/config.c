@@ -560,7 +560,7 @@ static const struct config defaults = {
     .limits = {.head_bytes = 32 * 1024,
 	.target_bytes = 16 * 1024,
 	.fields = 100,
-	.connections = 10000,
+	.connections = 8192,
 	.idle_backend_connections = 64,
 	.drain_bytes = 64 * 1024},
     .log = {.level = LOG_LEVEL_INFO, .access = "off"},

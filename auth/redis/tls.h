@@ -1,0 +1,19 @@
+/* tls.h - the client side of rediss://. */
+#ifndef JOBGATE_REDIS_TLS_H
+#define JOBGATE_REDIS_TLS_H
+
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * An SSL that will connect only to who has a certificate for this host name or
+ * address, from a CA of ca_file (NULL: the system's). NULL, with a sentence in
+ * error, when that cannot be set up.
+ */
+SSL *redis_tls_new(const char *host, const char *ca_file, char *error, size_t cap);
+
+/* What went wrong, as a sentence: the verdict on the certificate, or the OpenSSL error code. */
+void redis_tls_error(const SSL *ssl, unsigned long code, char *out, size_t cap);
+
+#endif
