@@ -19,7 +19,7 @@ ROOMS = {
     "proxy/http": ({"include/jobgate"}, set()),
     "proxy/net": ({"include/jobgate"}, {"libevent", "libcrypto", "libssl", "c-ares"}),
     "proxy/observe": ({"include/jobgate"}, set()),
-    "proxy/config": ({"include/jobgate", "auth"}, {"libyaml"}),
+    "proxy/config": ({"include/jobgate", "auth", "auth/redis", "proxy/http", "proxy/net"}, {"libyaml"}),  # bounds and URL forms
     "proxy/gateway": ({"include/jobgate", "auth", "proxy/http", "proxy/net", "proxy/observe"}, {"libcrypto"}),
     "proxy/server": ({"include/jobgate", "auth", "auth/redis", "auth/control", "proxy/config", "proxy/gateway",
                       "proxy/net", "proxy/observe"}, {"libevent", "libcrypto"}),

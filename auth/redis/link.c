@@ -1,4 +1,5 @@
-/* link.c - the two connections of a worker to its store, and the clock that tells whether to trust them. */
+/* link.c - the two connections of a worker to its store, and the clock that tells whether to trust
+ * them. */
 #include "auth/redis/link.h"
 
 #include <openssl/rand.h>
@@ -21,11 +22,16 @@
 /* Keys of broken records remembered, so that each is logged once and not at every read. */
 #define COMPLAINTS 32
 
+/* The least between two lines about failed reads. */
+#define FAILURES_EVERY_MS 10000
+
+#define PREFIX_MAX 256
+
 enum link_state {
-	LINK_WAITING,     /* for the moment to connect */
+	LINK_WAITING,	  /* for the moment to connect */
 	LINK_CONNECTING,  /* for both connections */
 	LINK_IDENTIFYING, /* for the push connection's id */
-	LINK_ARMING,      /* for the confirmations of the subscription and of CLIENT TRACKING */
+	LINK_ARMING,	  /* for the confirmations of the subscription and of CLIENT TRACKING */
 	LINK_UP,
 };
 
@@ -49,23 +55,27 @@ struct redis_link {
 	struct directory *directory;
 	struct redis_connection *data, *push;
 	struct event *tick;
-	uint64_t retry_ms;    /* when to connect, or when that was begun */
+	uint64_t retry_ms;    /* WAITING: until then */
+	uint64_t armed_by_ms; /* IDENTIFYING, ARMING: until then */
 	uint64_t backoff_ms;
-	uint64_t ping_ms;     /* when the PINGs under way were sent; 0: none are */
+	uint64_t ping_ms; /* when the PINGs under way were sent; 0: none are */
 	uint64_t next_ping_ms;
 	bool subscribed, tracking; /* ARMING: confirmed */
 	bool data_ponged, push_ponged;
-	bool complained;      /* the loss has been logged: not again until it is back */
+	char complaint[160];	  /* why it is out of reach, as logged; empty while it is up */
+	uint64_t next_failure_ms; /* when a failed read may be logged again */
 	uint64_t bad_records;
 	uint64_t complaints[COMPLAINTS]; /* hashes of keys */
 	size_t next_complaint;
 };
 
 static uint64_t
-clock_ms(void)
+clock_ms(const struct redis_link *link)
 {
 	struct timespec now;
 
+	if (link->options.now_ms != NULL)
+		return link->options.now_ms(link->options.clock_ctx);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
@@ -94,6 +104,20 @@ spread(uint64_t ms)
 	return ms / 2 + ms * random / 512;
 }
 
+/* Once for each reason, not for each attempt. */
+static void
+link_complain(struct redis_link *link, bool was_up, const char *which, const char *reason)
+{
+	char complaint[sizeof(link->complaint)];
+
+	snprintf(complaint, sizeof(complaint), "%s", reason);
+	if (!was_up && strcmp(complaint, link->complaint) == 0)
+		return;
+	memcpy(link->complaint, complaint, sizeof(complaint));
+	log_warning(&link->log, "store: %s (%s connection): %s; trying again",
+	    was_up ? "out of reach" : "cannot be reached", which, reason);
+}
+
 /* Give up both connections and come back later. */
 static void
 link_break(struct redis_link *link, const char *which, const char *reason)
@@ -103,19 +127,18 @@ link_break(struct redis_link *link, const char *which, const char *reason)
 
 	if (link->state == LINK_WAITING)
 		return;
-	if (!link->complained)
-		log_warning(&link->log, "store: %s connection lost: %s; trying again", which, reason);
-	link->complained = true;
+	link_complain(link, was_up, which, reason);
 	link->state = LINK_WAITING;
-	link->retry_ms = clock_ms() + spread(link->backoff_ms);
-	link->backoff_ms = link->backoff_ms * 2 < BACKOFF_LAST_MS ? link->backoff_ms * 2 : BACKOFF_LAST_MS;
+	link->retry_ms = clock_ms(link) + spread(link->backoff_ms);
+	link->backoff_ms =
+	    link->backoff_ms * 2 < BACKOFF_LAST_MS ? link->backoff_ms * 2 : BACKOFF_LAST_MS;
 	link->ping_ms = 0;
 	link->data = link->push = NULL;
 	/* Reads under way are answered with NULL here, and so fed as failed. */
 	redis_connection_free(data);
 	redis_connection_free(push);
 	if (was_up)
-		jg_directory_link_down(link->directory, clock_ms());
+		jg_directory_link_down(link->directory, clock_ms(link));
 }
 
 static void
@@ -138,7 +161,8 @@ refused(struct redis_link *link, const redisReply *reply, int type)
 		return true; /* the connection broke: `down` follows */
 	if (reply->type == type)
 		return false;
-	link_break(link, "push", reply->type == REDIS_REPLY_ERROR ? reply->str : "an unexpected reply");
+	link_break(
+	    link, "push", reply->type == REDIS_REPLY_ERROR ? reply->str : "an unexpected reply");
 	return true;
 }
 
@@ -146,15 +170,15 @@ refused(struct redis_link *link, const redisReply *reply, int type)
 static void
 link_armed(struct redis_link *link)
 {
-	uint64_t now_ms = clock_ms();
+	uint64_t now_ms = clock_ms(link);
 
 	if (!link->subscribed || !link->tracking)
 		return;
 	link->state = LINK_UP;
 	link->backoff_ms = BACKOFF_FIRST_MS;
 	link->next_ping_ms = now_ms + link->options.ping_interval_ms;
-	log_info(&link->log, "%s", link->complained ? "store: connected again" : "store: connected");
-	link->complained = false;
+	log_info(&link->log, "store: connected%s", link->complaint[0] != '\0' ? " again" : "");
+	link->complaint[0] = '\0';
 	jg_directory_link_up(link->directory, now_ms);
 }
 
@@ -191,7 +215,8 @@ on_client_id(void *ctx, const redisReply *reply)
 	snprintf(id, sizeof(id), "%lld", reply->integer);
 	link->state = LINK_ARMING;
 	link->subscribed = link->tracking = false;
-	if (!send_words(link->push, on_subscribed, link, 2, (const char *[]){"SUBSCRIBE", CHANNEL}) ||
+	if (!send_words(
+		link->push, on_subscribed, link, 2, (const char *[]){"SUBSCRIBE", CHANNEL}) ||
 	    !send_words(link->data, on_tracking, link, 5,
 		(const char *[]){"CLIENT", "TRACKING", "ON", "REDIRECT", id}))
 		link_break(link, "push", "out of memory");
@@ -206,6 +231,7 @@ on_up(void *ctx)
 	    !redis_connection_is_up(link->push))
 		return;
 	link->state = LINK_IDENTIFYING;
+	link->armed_by_ms = clock_ms(link) + link->options.ping_deadline_ms;
 	if (!send_words(link->push, on_client_id, link, 2, (const char *[]){"CLIENT", "ID"}))
 		link_break(link, "push", "out of memory");
 }
@@ -221,52 +247,60 @@ invalidate_key(struct redis_link *link, struct slice key)
 		return;
 	rest = slice_after(key, link->prefix_len);
 	if (slice_starts_with(rest, SLICE("token:")))
-		jg_directory_invalidate(link->directory, RECORD_TOKEN, slice_after(rest, 6), clock_ms());
+		jg_directory_invalidate(
+		    link->directory, RECORD_TOKEN, slice_after(rest, 6), clock_ms(link));
 	else if (slice_starts_with(rest, SLICE("job:")))
-		jg_directory_invalidate(link->directory, RECORD_JOB, slice_after(rest, 4), clock_ms());
+		jg_directory_invalidate(
+		    link->directory, RECORD_JOB, slice_after(rest, 4), clock_ms(link));
 }
 
-/* Both PONGs of a round prove that whatever Redis had pushed before the PINGs has arrived. */
-static void
-note_pong(struct redis_link *link)
-{
-	if (link->ping_ms == 0 || !link->data_ponged || !link->push_ponged)
-		return;
-	jg_directory_good(link->directory, link->ping_ms);
-	link->next_ping_ms = link->ping_ms + link->options.ping_interval_ms;
-	link->ping_ms = 0;
-}
-
-/* ["message", channel, [keys...] or nil], ["pong", ""], or an error. */
+/* ["message", channel, keys]: an array of keys, or nil when all are gone. */
 static void
 on_push(void *ctx, const redisReply *reply)
 {
 	struct redis_link *link = ctx;
-	const redisReply *keys;
+	const redisReply *keys = reply->element[2];
 
-	if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 2 ||
-	    reply->element[0]->type != REDIS_REPLY_STRING) {
-		link_break(link, "push", reply->type == REDIS_REPLY_ERROR ? reply->str : "an unexpected reply");
+	/* Before the link is up nothing has been read that could change. */
+	if (link->state != LINK_UP)
 		return;
-	}
-	if (strcasecmp(reply->element[0]->str, "pong") == 0) {
-		link->push_ponged = true;
-		note_pong(link);
-		return;
-	}
-	if (strcasecmp(reply->element[0]->str, "message") != 0 || reply->elements < 3 || link->state != LINK_UP)
-		return;
-	keys = reply->element[2];
 	if (keys->type == REDIS_REPLY_NIL) {
-		jg_directory_invalidate_all(link->directory, clock_ms());
-	} else if (keys->type == REDIS_REPLY_ARRAY) {
-		for (size_t i = 0; i < keys->elements; i++)
-			if (keys->element[i]->type == REDIS_REPLY_STRING)
-				invalidate_key(link,
-				    (struct slice){keys->element[i]->str, (size_t)keys->element[i]->len});
-	} else if (keys->type == REDIS_REPLY_STRING) {
-		invalidate_key(link, (struct slice){keys->str, (size_t)keys->len});
+		jg_directory_invalidate_all(link->directory, clock_ms(link));
+		return;
 	}
+	if (keys->type != REDIS_REPLY_ARRAY) {
+		link_break(link, "push", "an invalidation of an unexpected form");
+		return;
+	}
+	for (size_t i = 0; i < keys->elements && link->state == LINK_UP; i++)
+		if (keys->element[i]->type == REDIS_REPLY_STRING)
+			invalidate_key(link,
+			    (struct slice){keys->element[i]->str, (size_t)keys->element[i]->len});
+}
+
+/* ---- the proof that it works ---- */
+
+/*
+ * The round is complete once both connections have answered. That of the push
+ * connection shows that all invalidations up to then have arrived, as it travels
+ * behind them; that of the data connection, that Redis still had it, and with it
+ * what it tracks. Both were sent at ping_ms: what had changed before is known here.
+ */
+static void
+link_ponged(struct redis_link *link, bool *which, const char *name, const redisReply *reply)
+{
+	if (reply == NULL)
+		return; /* `down` follows */
+	if (reply->type == REDIS_REPLY_ERROR) {
+		link_break(link, name, reply->str);
+		return;
+	}
+	*which = true;
+	if (!link->data_ponged || !link->push_ponged)
+		return;
+	jg_directory_good(link->directory, link->ping_ms);
+	link->next_ping_ms = link->ping_ms + link->options.ping_interval_ms;
+	link->ping_ms = 0;
 }
 
 static void
@@ -274,14 +308,15 @@ on_data_pong(void *ctx, const redisReply *reply)
 {
 	struct redis_link *link = ctx;
 
-	if (reply == NULL)
-		return;
-	if (reply->type != REDIS_REPLY_STATUS) {
-		link_break(link, "data", reply->type == REDIS_REPLY_ERROR ? reply->str : "an unexpected reply");
-		return;
-	}
-	link->data_ponged = true;
-	note_pong(link);
+	link_ponged(link, &link->data_ponged, "data", reply);
+}
+
+static void
+on_push_pong(void *ctx, const redisReply *reply)
+{
+	struct redis_link *link = ctx;
+
+	link_ponged(link, &link->push_ponged, "push", reply);
 }
 
 static void
@@ -290,7 +325,7 @@ link_ping(struct redis_link *link, uint64_t now_ms)
 	link->ping_ms = now_ms;
 	link->data_ponged = link->push_ponged = false;
 	if (!send_words(link->data, on_data_pong, link, 1, (const char *[]){"PING"}) ||
-	    !send_words(link->push, NULL, NULL, 1, (const char *[]){"PING"}))
+	    !send_words(link->push, on_push_pong, link, 1, (const char *[]){"PING"}))
 		link_break(link, "data", "out of memory");
 }
 
@@ -311,7 +346,20 @@ complain(struct redis_link *link, const struct read *read, const char *why)
 	link->complaints[link->next_complaint] = hash;
 	link->next_complaint = (link->next_complaint + 1) % COMPLAINTS;
 	log_warning(&link->log, "store: %s%s:%.*s breaks the rules and is treated as absent: %s",
-	    link->prefix, read->kind == RECORD_TOKEN ? "token" : "job", (int)read->id_len, read->id, why);
+	    link->prefix, read->kind == RECORD_TOKEN ? "token" : "job", (int)read->id_len, read->id,
+	    why);
+}
+
+/* Said now and then: every request may be failing. */
+static void
+link_read_failed(struct redis_link *link, const char *why)
+{
+	uint64_t now_ms = clock_ms(link);
+
+	if (now_ms < link->next_failure_ms)
+		return;
+	link->next_failure_ms = now_ms + FAILURES_EVERY_MS;
+	log_warning(&link->log, "store: a read failed: %s", why);
 }
 
 static void
@@ -337,11 +385,11 @@ on_read(void *ctx, const redisReply *reply)
 			feed = FEED_ABSENT;
 			break;
 		case RECORD_FAILED:
-			log_warning(&link->log, "store: a read failed: %s", why);
+			link_read_failed(link, why);
 			break;
 		}
 	}
-	jg_directory_feed(link->directory, read->entry, feed, record, clock_ms());
+	jg_directory_feed(link->directory, read->entry, feed, record, clock_ms(link));
 	free(read);
 }
 
@@ -350,12 +398,12 @@ link_read(void *ctx, enum record_kind kind, struct slice id, struct directory_en
 {
 	struct redis_link *link = ctx;
 	struct slice noun = kind == RECORD_TOKEN ? SLICE("token:") : SLICE("job:");
-	char key[512];
+	char key[PREFIX_MAX + 6 + JOB_ID_MAX];
 	const char *argv[2] = {"HGETALL", key};
 	size_t len[2] = {7, link->prefix_len + noun.len + id.len};
 	struct read *read;
 
-	if (link->state != LINK_UP || id.len > JOB_ID_MAX || len[1] > sizeof(key))
+	if (link->state != LINK_UP || id.len > JOB_ID_MAX)
 		return false;
 	read = malloc(sizeof(*read));
 	if (read == NULL)
@@ -388,7 +436,6 @@ link_connect(struct redis_link *link)
 	unsigned timeout_ms = (unsigned)link->options.connect_timeout_ms;
 
 	link->state = LINK_CONNECTING;
-	link->retry_ms = clock_ms();
 	link->data = redis_connection_new(
 	    link->base, &link->url, link->ca_file, "jobgate-data", timeout_ms, &data);
 	link->push = redis_connection_new(
@@ -401,7 +448,7 @@ static void
 on_tick(evutil_socket_t fd, short what, void *ctx)
 {
 	struct redis_link *link = ctx;
-	uint64_t now_ms = clock_ms();
+	uint64_t now_ms = clock_ms(link);
 
 	(void)fd;
 	(void)what;
@@ -412,7 +459,8 @@ on_tick(evutil_socket_t fd, short what, void *ctx)
 		break;
 	case LINK_UP:
 		if (link->ping_ms != 0 && now_ms - link->ping_ms > link->options.ping_deadline_ms)
-			link_break(link, link->data_ponged ? "push" : "data", "no answer to PING in time");
+			link_break(
+			    link, link->data_ponged ? "push" : "data", "no answer to PING in time");
 		else if (link->ping_ms == 0 && now_ms >= link->next_ping_ms)
 			link_ping(link, now_ms);
 		break;
@@ -420,7 +468,7 @@ on_tick(evutil_socket_t fd, short what, void *ctx)
 		break; /* the connections have their own deadline until they are up */
 	case LINK_IDENTIFYING:
 	case LINK_ARMING:
-		if (now_ms > link->retry_ms + link->options.connect_timeout_ms * 2 + BACKOFF_LAST_MS)
+		if (now_ms > link->armed_by_ms)
 			link_break(link, "push", "no answer in time");
 		break;
 	}
@@ -439,6 +487,12 @@ redis_link_new(struct event_base *base, const struct redis_link_options *options
 		redis_link_free(link);
 		return NULL;
 	}
+	if (strlen(options->prefix) > PREFIX_MAX) {
+		snprintf(
+		    error, error_cap, "the prefix of keys is longer than %d bytes", PREFIX_MAX);
+		redis_link_free(link);
+		return NULL;
+	}
 	link->base = base;
 	link->options = *options;
 	link->log = *log;
@@ -446,7 +500,8 @@ redis_link_new(struct event_base *base, const struct redis_link_options *options
 	link->prefix = strdup(options->prefix);
 	link->ca_file = options->ca_file != NULL ? strdup(options->ca_file) : NULL;
 	link->tick = event_new(base, -1, EV_PERSIST, on_tick, link);
-	if (link->prefix == NULL || link->tick == NULL || (options->ca_file != NULL && link->ca_file == NULL))
+	if (link->prefix == NULL || link->tick == NULL ||
+	    (options->ca_file != NULL && link->ca_file == NULL))
 		goto memory;
 	link->prefix_len = strlen(link->prefix);
 	return link;

@@ -18,6 +18,8 @@ struct redis_link_options {
 	const char *prefix;  /* of keys, "jobgate:" */
 	const char *ca_file; /* for rediss://; NULL: the system's */
 	uint64_t connect_timeout_ms, ping_interval_ms, ping_deadline_ms;
+	uint64_t (*now_ms)(void *ctx); /* the directory's clock; NULL: CLOCK_MONOTONIC itself */
+	void *clock_ctx;
 };
 
 /* All text is copied. NULL, with a sentence in error, when the URL is none or memory is short. */

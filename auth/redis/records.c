@@ -52,7 +52,7 @@ static bool
 builder_init(struct builder *builder, enum record_kind kind, size_t labels, size_t text)
 {
 	size_t at = (sizeof(struct record) + _Alignof(struct label) - 1) / _Alignof(struct label) *
-	    _Alignof(struct label);
+		    _Alignof(struct label);
 
 	builder->record = calloc(1, at + labels * sizeof(struct label) + text);
 	if (builder->record == NULL)
@@ -88,12 +88,13 @@ parse_hash(struct slice text, unsigned char out[TOKEN_HASH_LEN])
 	for (size_t i = 0; i < TOKEN_HASH_LEN; i++) {
 		if (!is_hex(text.at[2 * i]) || !is_hex(text.at[2 * i + 1]))
 			return false;
-		out[i] = (unsigned char)(hex_value(text.at[2 * i]) << 4 | hex_value(text.at[2 * i + 1]));
+		out[i] =
+		    (unsigned char)(hex_value(text.at[2 * i]) << 4 | hex_value(text.at[2 * i + 1]));
 	}
 	return true;
 }
 
-/* 1 to 2^63 - 1, without leading zeros. */
+/* 1 to 10^18 - 1, without leading zeros. */
 static bool
 parse_version(struct slice text, uint64_t *out)
 {
@@ -110,11 +111,44 @@ parse_version(struct slice text, uint64_t *out)
 	return true;
 }
 
+/* dddd-dd-ddTdd:dd:dd, a fraction or none, and UTC. */
+static bool
+is_date(struct slice text)
+{
+	static const char form[] = "dddd-dd-ddTdd:dd:dd";
+	size_t at = sizeof(form) - 1;
+
+	if (text.len <= at || text.len > 40)
+		return false;
+	for (size_t i = 0; i < at; i++)
+		if (form[i] == 'd' ? !is_digit(text.at[i]) : text.at[i] != form[i])
+			return false;
+	if (text.at[at] == '.' && at + 1 < text.len && is_digit(text.at[at + 1]))
+		for (at++; at < text.len && is_digit(text.at[at]); at++)
+			;
+	text = slice_after(text, at);
+	return slice_equal(text, SLICE("Z")) || slice_equal(text, SLICE("+00:00"));
+}
+
+/*
+ * When a record was made or changed. No decision rests on it: one that is no
+ * RFC 3339 UTC, from a script that thought otherwise, counts as not given.
+ */
+static struct slice
+hash_get_date(const struct hash *hash, struct slice name)
+{
+	struct slice text = hash_get(hash, name);
+
+	return is_date(text) ? text : (struct slice){0};
+}
+
 static enum record_status
 decode_token(struct slice id, const struct hash *hash, struct record **out, const char **why)
 {
-	struct slice name = hash_get(hash, SLICE("name")), selector = hash_get(hash, SLICE("selector"));
-	struct slice created = hash_get(hash, SLICE("created_at")), updated = hash_get(hash, SLICE("updated_at"));
+	struct slice name = hash_get(hash, SLICE("name"));
+	struct slice selector = hash_get(hash, SLICE("selector"));
+	struct slice created = hash_get_date(hash, SLICE("created_at"));
+	struct slice updated = hash_get_date(hash, SLICE("updated_at"));
 	struct label labels[SELECTOR_LABELS_MAX];
 	struct token token = {0};
 	struct builder builder;
@@ -162,7 +196,8 @@ check_labels(const struct hash *hash, size_t *count, size_t *bytes)
 
 	*count = *bytes = 0;
 	for (size_t i = 0; i + 1 < hash->count; i += 2) {
-		struct slice name = text_of(hash->elements[i]), value = text_of(hash->elements[i + 1]);
+		struct slice name = text_of(hash->elements[i]),
+			     value = text_of(hash->elements[i + 1]);
 
 		if (!slice_starts_with(name, LABEL_PREFIX))
 			continue;
@@ -182,7 +217,8 @@ static enum record_status
 decode_job(struct slice id, const struct hash *hash, struct record **out, const char **why)
 {
 	struct slice url = hash_get(hash, SLICE("url"));
-	struct slice created = hash_get(hash, SLICE("created_at")), updated = hash_get(hash, SLICE("updated_at"));
+	struct slice created = hash_get_date(hash, SLICE("created_at"));
+	struct slice updated = hash_get_date(hash, SLICE("updated_at"));
 	struct job job = {0};
 	struct builder builder;
 	size_t count, bytes, bad, n = 0;
@@ -216,34 +252,29 @@ decode_job(struct slice id, const struct hash *hash, struct record **out, const 
 	return RECORD_GOOD;
 }
 
-static enum record_status
-record_decode_fields(enum record_kind kind, struct slice id, size_t count,
-    redisReply *const *elements, struct record **out, const char **why)
-{
-	struct hash hash = {count, elements};
-
-	*out = NULL;
-	*why = NULL;
-	if (count == 0)
-		return RECORD_MISSING;
-	if (!hash_is_text(&hash)) {
-		*why = "Redis answered with something else than a hash";
-		return RECORD_FAILED;
-	}
-	return kind == RECORD_TOKEN ? decode_token(id, &hash, out, why) : decode_job(id, &hash, out, why);
-}
-
 enum record_status
 record_decode(enum record_kind kind, struct slice id, const redisReply *reply, struct record **out,
     const char **why)
 {
+	struct hash hash = {reply->elements, reply->element};
+
 	*out = NULL;
-	if (reply->type == REDIS_REPLY_ARRAY)
-		return record_decode_fields(kind, id, reply->elements, reply->element, out, why);
-	if (reply->type != REDIS_REPLY_ERROR) {
+	*why = NULL;
+	if (reply->type == REDIS_REPLY_ERROR) {
+		*why = reply->str;
+		return strncmp(reply->str, "WRONGTYPE", 9) == 0 ? RECORD_BROKEN : RECORD_FAILED;
+	}
+	if (reply->type != REDIS_REPLY_ARRAY || !hash_is_text(&hash)) {
 		*why = "Redis answered with something else than a hash";
 		return RECORD_FAILED;
 	}
-	*why = reply->str;
-	return strncmp(reply->str, "WRONGTYPE", 9) == 0 ? RECORD_BROKEN : RECORD_FAILED;
+	if (hash.count == 0)
+		return RECORD_MISSING;
+	switch (kind) {
+	case RECORD_TOKEN:
+		return decode_token(id, &hash, out, why);
+	case RECORD_JOB:
+		return decode_job(id, &hash, out, why);
+	}
+	return RECORD_FAILED;
 }

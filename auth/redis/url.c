@@ -1,6 +1,7 @@
 /* url.c - parsing the store's URL. */
 #include "auth/redis/url.h"
 
+#include <arpa/inet.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,7 +73,21 @@ parse_login(const char *at, const char *end, struct redis_url *out)
 		return false;
 	out->has_password = true;
 	return decode(at, colon, out->user, sizeof(out->user)) &&
-	    decode(colon + 1, end, out->password, sizeof(out->password));
+	       decode(colon + 1, end, out->password, sizeof(out->password));
+}
+
+/* A DNS name or an IPv4 address, or, from between brackets, an IPv6 address. */
+static bool
+is_host(const char *host, bool bracketed)
+{
+	struct in6_addr address;
+
+	if (bracketed)
+		return inet_pton(AF_INET6, host, &address) == 1;
+	for (; *host != '\0'; host++)
+		if (!is_alnum(*host) && strchr("-_.", *host) == NULL)
+			return false;
+	return true;
 }
 
 static bool
@@ -97,6 +112,8 @@ parse_place(const char *at, const char *end, struct redis_url *out)
 		return false;
 	memcpy(out->host, at, (size_t)(close - at));
 	out->host[close - at] = '\0';
+	if (!is_host(out->host, *close == ']'))
+		return false;
 	if (colon != NULL && !parse_number(colon + 1, end, UINT16_MAX, &port))
 		return false;
 	out->port = (uint16_t)port;
@@ -111,14 +128,16 @@ parse_tcp(const char *at, struct redis_url *out, char *error, size_t cap)
 
 	if (login != NULL) {
 		if (!parse_login(at, login, out))
-			return fail(error, cap, "before '@' there must be user:password or :password, percent-encoded");
+			return fail(error, cap,
+			    "before '@' there must be user:password or :password, percent-encoded");
 		at = login + 1;
 	}
 	if (!parse_place(at, end, out))
 		return fail(error, cap, "the host or the port is not valid");
 	if (*end == '/' && end[1] != '\0' &&
 	    !parse_number(end + 1, end + strlen(end), UINT16_MAX, &out->database))
-		return fail(error, cap, "behind the host there may only be /N, the number of a database");
+		return fail(
+		    error, cap, "behind the host there may only be /N, the number of a database");
 	return *end == '\0' || *end == '/' || fail(error, cap, "a query is not understood here");
 }
 

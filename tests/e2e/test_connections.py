@@ -35,7 +35,7 @@ def test_backend_that_closes_does_not_close_the_client(scene):
     connection.close()
     assert client.read_response().field("connection") in (None, "keep-alive")
     client.send(scene.request())
-    scene.backend.accept().answer()
+    scene.backend.serve()
     assert client.read_response().status == 200
 
 
@@ -129,7 +129,7 @@ def test_refused_request_leaves_the_connection_usable(scene):
     assert response.status == 401
     if response.field("connection") != "close":
         client.send(scene.request())
-        scene.backend.accept().answer()
+        scene.backend.serve()
         assert client.read_response().status == 200
 
 

@@ -76,7 +76,7 @@ def test_other_scheme(scene, credential):
 def test_scheme_in_any_case(scene, scheme):
     client = scene.client
     client.send(request_bytes(scene.host, fields=[f"Authorization: {scheme} {scene.token.value}"]))
-    scene.backend.accept().answer()
+    scene.backend.serve()
     assert client.read_response().status == 200
 
 

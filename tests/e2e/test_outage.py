@@ -8,6 +8,7 @@ import signal
 import pytest
 
 from harness.process import accepts, descendants, eventually
+from harness.raw import Closed
 from harness.scene import request_bytes
 from harness.store import Records, RedisServer, make_value, random_id
 
@@ -45,7 +46,7 @@ def test_store_unreachable_at_start(gateways, make_folder):
         server.stop()
 
 
-def test_worker_that_dies_is_replaced(gateways, scene_of):
+def test_worker_that_dies_is_replaced(gateways, records):
     """Its connections are lost, no others; the supervisor starts another one."""
     gateway = gateways.start({"workers": 2})
     workers = gateway.workers()
@@ -53,17 +54,13 @@ def test_worker_that_dies_is_replaced(gateways, scene_of):
     gateway.family = []
     os.kill(workers[0], signal.SIGKILL)
     eventually(lambda: len(gateway.workers()) == 2 and workers[0] not in gateway.workers(), "a new worker")
-    scene = scene_of(gateway)
+    token, job = records.token(), records.job("unix:/nonexistent")
 
     def served():
         try:
-            client = scene.new_client()
-            client.send(scene.request())
-            connection = scene.backend.next()
-            connection.read_request()
-            connection.answer()
-            return client.read_response().status == 200
-        except OSError:
+            with gateway.client() as client:
+                return client.exchange(request_bytes(f"{job}.jobs.test", token)).status == 502
+        except (OSError, Closed):
             return False
     for _ in range(10):
         eventually(served, "the gateway to serve again")
@@ -93,8 +90,7 @@ def test_nothing_outlives_the_supervisor(gateways):
     family = descendants(gateway.program.pid)
     assert len(family) >= 3
     gateway.family = []
-    gateway.program.send_signal(signal.SIGKILL)
-    gateway.program.wait()
+    assert gateway.stop(signal.SIGKILL) == -signal.SIGKILL
     eventually(lambda: not any(alive(pid) for pid in family), "all processes to end")
     assert not accepts(*gateway.address)
 

@@ -265,10 +265,10 @@ def test_chunks_refused(scene, body):
 
 
 def cut_body(connection):
-    """Content of a chunked request that is cut before its last chunk."""
-    assert connection.read_head().field("transfer-encoding") == "chunked"
+    """Content of a chunked request that is cut before its last chunk, or before its first byte."""
     content = b""
     with pytest.raises(Closed):
+        assert connection.read_head().field("transfer-encoding") == "chunked"
         while chunk := connection.read_chunk():
             content += chunk
         raise AssertionError(f"the request ended as if whole, after {content!r}")
@@ -306,7 +306,7 @@ def test_one_empty_line_before_a_request(scene):
     """RFC 9112 section 2.2."""
     client = scene.client
     client.send(b"\r\n" + head(scene))
-    scene.backend.accept().answer()
+    scene.backend.serve()
     assert client.read_response().status == 200
 
 

@@ -31,7 +31,7 @@ def test_no_reuse_after_close_was_said(scene):
     client.read_response()
     connection.ended()
     client.send(scene.request())
-    scene.backend.accept().answer()
+    scene.backend.serve()
     assert client.read_response().status == 200
 
 

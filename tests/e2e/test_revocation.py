@@ -187,7 +187,7 @@ def test_new_label_lets_in(patient, scene_of, records):
         eventually(lambda: not (scene.backend.untouched() and client.silent()), "something to happen")
         if scene.backend.untouched():
             return False
-        scene.backend.next().answer()
+        scene.backend.serve()
         return client.read_response().status == 200
     eventually(let_in, "the job to be in scope")
 
@@ -224,7 +224,8 @@ def test_flushall_is_seen(gateways, scene_of, make_folder):
 def own_store(gateways, make_folder):
     """A Redis and a gateway for this test alone, with a bound of one second."""
     server = RedisServer(make_folder("redis")).start()
-    gateway = gateways.start({"store": {"max_staleness": "1000ms"}}, store_url=server.url)
+    gateway = gateways.start({"store": {"max_staleness": "1000ms", "ping_interval": "200ms", "ping_deadline": "300ms"}},
+                             store_url=server.url)
     yield server, gateway
     server.stop()
 

@@ -88,7 +88,7 @@ def test_request_head_that_trickles(scene_with):
 
 def test_connection_on_which_nothing_comes(scene_with):
     """Whichever clock runs for it, it does not live for ever; and no answer is made up for it."""
-    clients = [scene_with(name).gateway.client() for name in ["head", "keep_alive"]]
+    gateways = [scene_with(name).gateway for name in ["head", "keep_alive"]]
     seen = {}
 
     def one_ended():
@@ -100,6 +100,7 @@ def test_connection_on_which_nothing_comes(scene_with):
                 pass
         return seen
     with Stopwatch():
+        clients = [gateway.client() for gateway in gateways]
         eventually(one_ended, "the silent connection to end")
     for client in clients:
         client.close()

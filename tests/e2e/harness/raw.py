@@ -356,6 +356,13 @@ class Backend:
         self.connections.append(connection)
         return connection
 
+    def serve(self, body=b"ok"):
+        """Take the next request whole and answer it with 200; returns what was received."""
+        connection = self.next()
+        received = connection.read_request()
+        connection.answer(body)
+        return received
+
     def _waiting(self, seconds):
         """A connection that has bytes to read, else whether one is to be accepted."""
         self.connections = [conn for conn in self.connections if conn.sock.fileno() >= 0]
