@@ -116,5 +116,9 @@ main(int argc, char **argv)
 		return serve(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "check") == 0)
 		return check(argc - 1, argv + 1);
+	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+		puts("jobgate " JOBGATE_VERSION);
+		return 0;
+	}
 	return cli_main(argc, argv);
 }

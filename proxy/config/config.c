@@ -328,7 +328,7 @@ is_list(enum setting_form form)
 }
 
 static bool
-load_setting(struct loading *loading, size_t index, const yaml_node_t *node)
+load_setting(struct loading *loading, size_t index, const yaml_node_t *key, const yaml_node_t *node)
 {
 	const struct setting *setting = &config_settings[index];
 	const char *expected;
@@ -338,10 +338,10 @@ load_setting(struct loading *loading, size_t index, const yaml_node_t *node)
 	if (is_list(setting->form)) {
 		if (node->type == YAML_SEQUENCE_NODE)
 			return load_list(loading, setting, node);
-		return mistake(loading, &node->start_mark, "%s: expected a list, such as [a, b]", setting->key);
+		return mistake(loading, &key->start_mark, "%s: expected a list, such as [a, b]", setting->key);
 	}
 	if (node->type != YAML_SCALAR_NODE)
-		return mistake(loading, &node->start_mark, "%s: expected a single value", setting->key);
+		return mistake(loading, &key->start_mark, "%s: expected a single value", setting->key);
 	expected = set_scalar(loading, setting, (const char *)node->data.scalar.value);
 	if (expected == NULL)
 		return true;
@@ -439,12 +439,14 @@ load_pair(struct loading *loading, const char *section, const yaml_node_t *key_n
 			loading->jobs_given = true;
 		if (value->type == YAML_MAPPING_NODE)
 			return load_mapping(loading, name, value);
+		if (value->type == YAML_SCALAR_NODE && value->data.scalar.length == 0)
+			return true; /* a section of comments alone */
 		return mistake(loading, &value->start_mark, "%s: expected keys of its own below it", key);
 	}
 	index = find_setting(key);
 	if (index == config_setting_count)
 		return unknown_key(loading, key_node, key);
-	return load_setting(loading, index, value);
+	return load_setting(loading, index, key_node, value);
 }
 
 static bool

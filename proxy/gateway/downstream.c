@@ -25,6 +25,9 @@ enum downstream_state {
 /* Content that is read and dropped in one turn while skipping or lingering. */
 #define SKIP_BYTES (256 * 1024)
 
+/* And while lingering in all: a client that only ever sends has lost its right to a gentle end. */
+#define LINGER_BYTES (1024 * 1024)
+
 struct downstream {
 	struct exchange_client client; /* the end that exchanges see */
 	struct conn conn;
@@ -398,7 +401,7 @@ downstream_head(struct downstream *downstream)
 		downstream_reject_head(downstream, status);
 		return true;
 	}
-	switch (receiver_fill(receiver)) {
+	switch (bytes.len > 0 ? receiver_fill_on(receiver) : receiver_fill(receiver)) {
 	case IO_OK:
 		if (bytes.len == 0) /* the first bytes of a head: from now on it has to hurry */
 			timer_start(gateway->loop, &downstream->timer, gateway->options.timeouts.head);
@@ -429,7 +432,7 @@ downstream_content_done(struct downstream *downstream, const struct fields *trai
 static bool
 downstream_more_content(struct downstream *downstream)
 {
-	switch (receiver_fill(&downstream->receiver)) {
+	switch (receiver_fill_on(&downstream->receiver)) {
 	case IO_OK:
 		return true;
 	case IO_AGAIN:
@@ -592,6 +595,10 @@ downstream_closing(struct downstream *downstream, size_t *budget)
 		size_t n = buffer_len(receiver->in);
 
 		downstream->skipped += n;
+		if (downstream->skipped > LINGER_BYTES) {
+			downstream_close(downstream, false);
+			return false;
+		}
 		*budget -= n < *budget ? n : *budget;
 		if (*budget == 0)
 			loop_defer(downstream->gateway->loop, &downstream->carry_on);

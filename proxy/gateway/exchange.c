@@ -282,15 +282,13 @@ credential_of(const struct fields *fields, struct slice *value)
 	return found == NULL ? CREDENTIAL_NONE : jg_credential_parse(found->value, value);
 }
 
-static struct route
-route_of(const struct exchange *exchange, const struct request *request)
+static void
+find_route(const struct exchange *exchange, const struct request *request, struct route *out)
 {
 	const struct gateway_options *options = &exchange->gateway->options;
 	const struct route_forms forms = {options->domain, options->prefix, options->fixed};
-	struct route route;
 
-	route_find(&forms, request->authority, request->path, &route);
-	return route;
+	route_find(&forms, request->authority, request->path, out);
 }
 
 /* The records a verdict rests on, and the entries to watch when it is to allow. */
@@ -434,7 +432,7 @@ exchange_authorize(struct exchange *exchange, struct request *request)
 	enum verdict verdict;
 
 	exchange_describe(exchange, request);
-	findings.route = route_of(exchange, request);
+	find_route(exchange, request, &findings.route);
 	evidence->names_job = findings.route.names_job;
 	if (evidence->names_job)
 		KEEP(exchange, job, findings.route.job);

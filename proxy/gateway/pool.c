@@ -184,6 +184,9 @@ attempt_done(struct upstream *upstream)
 	counter_add(&gateway->stats->backend_connects, 1);
 	upstream->state = UPSTREAM_WAITING;
 	exchange_connected(upstream->exchange, upstream);
+	/* A backend may have spoken, and gone, before it was asked: that edge will not be told again. */
+	if (upstream->exchange != NULL && upstream->conn.readable)
+		upstream_pump(upstream);
 }
 
 static void

@@ -3,16 +3,13 @@
 
 #include <assert.h>
 
-enum io
-receiver_fill(struct receiver *receiver)
+/* Make `in` one that has room, where that can be done. */
+static bool
+receiver_reserve(struct receiver *receiver)
 {
 	struct buffer *in = receiver->in;
-	size_t n;
-	enum io io;
 
 	assert(receiver->piece.len == 0); /* it points into `in`, which may move now */
-	if (!receiver->conn->readable)
-		return IO_AGAIN;
 	if (in == NULL) {
 		in = buffer_take(receiver->buffers, BUFFER_LARGE);
 	} else if (in->capacity < BUFFER_LARGE) {
@@ -27,14 +24,32 @@ receiver_fill(struct receiver *receiver)
 	} else {
 		buffer_compact(in);
 	}
-	if (in == NULL)
-		return IO_ERROR;
 	receiver->in = in;
-	if (buffer_room(in) == 0)
+	return in != NULL;
+}
+
+enum io
+receiver_fill(struct receiver *receiver)
+{
+	size_t n;
+	enum io io;
+
+	if (!receiver->conn->readable)
 		return IO_AGAIN;
-	io = conn_read(receiver->conn, in->bytes + in->end, buffer_room(in), &n);
-	in->end += (uint32_t)n;
+	if (!receiver_reserve(receiver))
+		return IO_ERROR;
+	if (buffer_room(receiver->in) == 0)
+		return IO_AGAIN;
+	io = conn_read(receiver->conn, receiver->in->bytes + receiver->in->end, buffer_room(receiver->in), &n);
+	receiver->in->end += (uint32_t)n;
 	return io;
+}
+
+enum io
+receiver_fill_on(struct receiver *receiver)
+{
+	conn_look_again(receiver->conn);
+	return receiver_fill(receiver);
 }
 
 enum body_status

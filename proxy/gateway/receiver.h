@@ -21,6 +21,9 @@ struct receiver {
 /* Read once into `in`, making room first. IO_AGAIN also when `in` is full. */
 enum io receiver_fill(struct receiver *receiver);
 
+/* The same for the rest of a message that has begun: see conn_look_again. */
+enum io receiver_fill_on(struct receiver *receiver);
+
 /*
  * The next content: what is left of the last piece, or a new one. As body_next;
  * with BODY_DATA the caller reports what it dealt with by receiver_taken.

@@ -1,8 +1,6 @@
 /* route.c - host form, path form and fixed job. */
 #include "gateway/route.h"
 
-#include "jobgate/job.h"
-
 /* The host of an authority: without a port, and without the dot of a fully qualified name. */
 static struct slice
 host_of(struct slice authority)
@@ -35,6 +33,17 @@ under_domain(struct slice host, struct slice domain, struct slice *label)
 	return true;
 }
 
+/* A host's name means the same in any case of letters; ids are in lower case. */
+static struct slice
+lower(struct slice text, char out[JOB_ID_MAX])
+{
+	if (text.len > JOB_ID_MAX)
+		return text; /* no id in any case */
+	for (size_t i = 0; i < text.len; i++)
+		out[i] = (char)(text.at[i] >= 'A' && text.at[i] <= 'Z' ? text.at[i] + 32 : text.at[i]);
+	return (struct slice){out, text.len};
+}
+
 /* "/jobs/<id>" or "/jobs/<id>/rest". */
 static bool
 path_form(struct slice prefix, struct slice path, struct route *out)
@@ -58,14 +67,16 @@ route_find(
 {
 	struct slice label;
 
-	*out = (struct route){.path = path};
+	out->names_job = false;
+	out->job = out->prefix = (struct slice){0};
+	out->path = path;
 	if (forms->fixed != NULL) {
 		out->job = slice_of(forms->fixed);
 		out->names_job = true;
 		return;
 	}
 	if (forms->domain != NULL && under_domain(host_of(authority), slice_of(forms->domain), &label))
-		out->job = label;
+		out->job = lower(label, out->text);
 	else if (forms->prefix == NULL || !path_form(slice_of(forms->prefix), path, out))
 		return;
 	out->names_job = jg_job_id_valid(out->job);

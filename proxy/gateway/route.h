@@ -2,6 +2,7 @@
 #ifndef JOBGATE_ROUTE_H
 #define JOBGATE_ROUTE_H
 
+#include "jobgate/job.h"
 #include "jobgate/message.h"
 
 /* The forms of job URLs that are in use; each may be NULL. */
@@ -13,7 +14,8 @@ struct route_forms {
 
 struct route {
 	bool names_job;
-	struct slice job;    /* a valid id; points into authority, path or forms */
+	struct slice job;    /* a valid id; points into `text`, path or forms: do not copy the struct */
+	char text[JOB_ID_MAX]; /* host form: the id in lower case (RFC 9110 section 4.2.3) */
 	struct slice prefix; /* path form: what was taken off the path, "/jobs/<job>"; else empty */
 	struct slice path;   /* what the backend gets to see; points into path, or is "/" */
 };

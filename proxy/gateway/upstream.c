@@ -149,11 +149,13 @@ upstream_fail(struct upstream *upstream, enum upstream_failure failure)
 		exchange_upstream_failed(exchange, failure, repeatable);
 }
 
-/* Read more; true when there is something new to look at. */
+/* Read more of a head; true when there is something new to look at. */
 static bool
 upstream_fill(struct upstream *upstream)
 {
-	switch (receiver_fill(&upstream->receiver)) {
+	struct receiver *receiver = &upstream->receiver;
+
+	switch (buffer_len(receiver->in) > 0 ? receiver_fill_on(receiver) : receiver_fill(receiver)) {
 	case IO_OK:
 		upstream->answer_begun = true;
 		return true;
@@ -288,7 +290,7 @@ upstream_complete(struct upstream *upstream, const struct fields *trailers)
 static bool
 upstream_more(struct upstream *upstream)
 {
-	switch (receiver_fill(&upstream->receiver)) {
+	switch (receiver_fill_on(&upstream->receiver)) {
 	case IO_OK:
 		return true;
 	case IO_AGAIN:

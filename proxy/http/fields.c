@@ -116,7 +116,7 @@ static const unsigned char first_of_length[KNOWN_NAME_MAX + 2] = {
 static enum field_id
 identify_plain(struct slice name)
 {
-	if (name.len > OUR_PREFIX.len &&
+	if (name.len >= OUR_PREFIX.len &&
 	    slice_equal_nocase((struct slice){name.at, OUR_PREFIX.len}, OUR_PREFIX))
 		return FIELD_X_JOBGATE;
 	if (name.len > KNOWN_NAME_MAX)

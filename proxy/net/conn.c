@@ -94,7 +94,8 @@ conn_read(struct conn *conn, char *into, size_t cap, size_t *n)
 	while (got < 0 && errno == EINTR);
 	if (got > 0) {
 		*n = (size_t)got;
-		if (*n < cap && !conn->peer_closed)
+		conn->read_short = *n < cap;
+		if (conn->read_short && !conn->peer_closed)
 			conn->readable = false;
 		return IO_OK;
 	}
@@ -104,6 +105,14 @@ conn_read(struct conn *conn, char *into, size_t cap, size_t *n)
 		return IO_ERROR;
 	conn->readable = false;
 	return IO_AGAIN;
+}
+
+void
+conn_look_again(struct conn *conn)
+{
+	if (conn->read_short)
+		conn->readable = true;
+	conn->read_short = false;
 }
 
 static enum io

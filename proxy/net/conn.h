@@ -29,6 +29,7 @@ struct conn {
 	int fd;   /* -1: closed */
 	bool readable, writable;
 	bool peer_closed; /* the loop has seen the peer's end of stream coming */
+	bool read_short;  /* the last read gave less than was asked */
 	void (*ready)(struct conn *conn);
 };
 
@@ -47,6 +48,13 @@ void conn_reset(struct conn *conn);
 
 /* Read at most cap bytes (over 0); *n is their number with IO_OK. */
 enum io conn_read(struct conn *conn, char *into, size_t cap, size_t *n);
+
+/*
+ * Before waiting for the rest of a message: a reset right behind data is announced
+ * together with the data, and not again. So after a short read let the next one
+ * look once more.
+ */
+void conn_look_again(struct conn *conn);
 
 /* Write from at most 8 pieces; *n is the number of bytes taken with IO_OK. */
 enum io conn_write(struct conn *conn, const struct iovec *pieces, int count, size_t *n);

@@ -155,13 +155,27 @@ on_drained(struct timer *timer)
 	loop_stop(OWNER(drain_timer, timer)->loop);
 }
 
+/* Closed, so that who still comes is refused at once instead of left waiting in a queue. */
+static void
+close_listeners(struct worker *worker)
+{
+	for (size_t i = 0; i < worker->setup->config->listener_count; i++) {
+		struct listener *listener = &worker->listeners[i];
+
+		event_free(listener->event);
+		listener->event = NULL;
+		close(listener->fd);
+		worker->setup->listeners[i] = -1;
+	}
+}
+
 static void
 worker_drain(struct worker *worker)
 {
 	if (worker->draining)
 		return;
 	worker->draining = true;
-	set_accepting(worker, false);
+	close_listeners(worker);
 	gateway_drain(worker->gateway);
 	timer_start(worker->loop, &worker->drain_timer, worker->setup->config->timeouts.drain);
 	timer_start(worker->loop, &worker->stats_timer, 1);

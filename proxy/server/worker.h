@@ -8,7 +8,7 @@
 struct worker_setup {
 	const struct config *config;
 	unsigned index;
-	const int *listeners; /* this worker's own listening sockets, in the order of config->listeners */
+	int *listeners; /* this worker's own listening sockets, in the order of config->listeners; -1 once closed */
 	const struct sockaddr_storage *own; /* the addresses they are bound to (ports filled in), for the guard */
 	const char *store_url;   /* config->store.url, or that of the private redis-server */
 	struct worker_stats *stats;

@@ -120,3 +120,20 @@ def test_answer_before_the_request(scene):
     connection.answer(b"full", "503 Service Unavailable", ["Connection: close"])
     connection.half_close()
     assert client.read_response().status in (502, 503)
+
+
+@pytest.mark.parametrize("part", [b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort"],
+                         ids=["head", "body"])
+def test_reset_right_behind_data(scene, part):
+    """Data and reset arrive together, as from a backend that crashed: the reset must not be overlooked."""
+    for _ in range(20):
+        client = scene.new_client()
+        client.send(scene.request())
+        connection = scene.backend.next()
+        connection.read_request()
+        connection.send(part)
+        connection.reset()
+        try:
+            assert client.read_response().status == 502
+        except (Closed, Cut):
+            assert part.endswith(b"short")

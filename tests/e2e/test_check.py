@@ -32,7 +32,7 @@ def test_reference_is_good(sanitizer):
 BAD = {
     "unknown key": ("workers: 2\nspeed: 11\n", 2, "speed"),
     "unknown nested key": ("store:\n  url: redis://127.0.0.1:6379\n  flavour: x\n", 3, "flavour"),
-    "wrong type": ("workers:\n  many: 1\n", 1, "workers"),
+    "wrong type": ("workers:\n  many: 1\n", None, "workers"),
     "not a number": ("workers: many\n", 1, "workers"),
     "out of range": ("limits:\n  fields: 100000\n", 2, "fields"),
     "negative": ("workers: -1\n", 1, "workers"),

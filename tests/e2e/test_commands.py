@@ -104,7 +104,7 @@ def test_roles_by_their_long_names(cli):
 
 
 @pytest.mark.parametrize("words", [
-    ["token", "create", "-bad-", "--role", "read"], ["token", "create", "a b", "--role", "read"],
+    ["token", "create", "--role", "read", "--", "-bad-"], ["token", "create", "a b", "--role", "read"],
     ["token", "get", "nosuchtoken12345"], ["token", "delete", "--yes", "nosuchtoken12345"],
     ["token", "renew", "--yes", "nosuchtoken12345"], ["job", "get", "no-such-job"], ["job", "create", "--id", "Bad_Id"],
     ["job", "create", "--url", "ftp://x/"], ["job", "set", "no-such-job", "--url", UNREACHABLE]])

@@ -31,7 +31,7 @@ class Bare:
         self.program = None
 
     def start(self):
-        assert not accepts("127.0.0.1", PORT), f"port {PORT} is in use: this test needs it"
+        eventually(lambda: not accepts("127.0.0.1", PORT), f"port {PORT} to be free, which this test needs", 60)
         self.program = Program([binary(), "serve"], self.folder / "gateway.log", self.env)
         Gateway.live.append(self)
 

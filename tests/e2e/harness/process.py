@@ -12,7 +12,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
 
 # No test waits longer than this for something that is going to happen.
-PATIENCE = 15.0
+PATIENCE = float(os.environ.get("JOBGATE_TEST_PATIENCE", "15"))
 
 
 def eventually(check, what, patience=PATIENCE, pause=0.005):
