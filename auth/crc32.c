@@ -154,9 +154,10 @@ crc32_of(struct slice text)
 	size_t len = text.len;
 
 	for (; len >= 4; len -= 4, at += 4) {
-		crc ^= (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
-		crc = tables[3][crc & 255] ^ tables[2][crc >> 8 & 255] ^ tables[1][crc >> 16 & 255] ^
-		    tables[0][crc >> 24];
+		crc ^= (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 |
+		       (uint32_t)at[3] << 24;
+		crc = tables[3][crc & 255] ^ tables[2][crc >> 8 & 255] ^
+		      tables[1][crc >> 16 & 255] ^ tables[0][crc >> 24];
 	}
 	for (; len > 0; len--, at++)
 		crc = crc >> 8 ^ tables[0][(crc ^ *at) & 255];

@@ -44,8 +44,8 @@ parse_name(struct slice text, size_t *at, struct job_url *out)
 {
 	size_t begin = *at;
 
-	while (*at < text.len &&
-	    (is_alnum(text.at[*at]) || text.at[*at] == '-' || text.at[*at] == '_' || text.at[*at] == '.')) {
+	while (*at < text.len && (is_alnum(text.at[*at]) || text.at[*at] == '-' ||
+				     text.at[*at] == '_' || text.at[*at] == '.')) {
 		if (text.at[*at] == '.' && (*at == begin || text.at[*at - 1] == '.'))
 			return false;
 		if (*at - begin == HOST_MAX)
@@ -82,8 +82,8 @@ base_byte(struct slice text, size_t at, size_t *len)
 		*len = 3;
 		/* An encoded slash could be one segment for us and two for the backend. */
 		return text.len - at >= 3 && is_hex(text.at[at + 1]) && is_hex(text.at[at + 2]) &&
-		    !(text.at[at + 1] == '2' && (text.at[at + 2] | 0x20) == 'f') &&
-		    !(text.at[at + 1] == '5' && (text.at[at + 2] | 0x20) == 'c');
+		       !(text.at[at + 1] == '2' && (text.at[at + 2] | 0x20) == 'f') &&
+		       !(text.at[at + 1] == '5' && (text.at[at + 2] | 0x20) == 'c');
 	}
 	return is_alnum(c) || (c != '\0' && strchr("-._~!$&'()*+,;=:@/", c) != NULL);
 }

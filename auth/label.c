@@ -3,13 +3,14 @@
 
 #include "auth/ascii.h"
 
-/* [A-Za-z0-9._-], alphanumeric at both ends, 1 to 63. Returns the offset of the first misfit, or len when it is right. */
+/* [A-Za-z0-9._-], alphanumeric at both ends, 1 to 63. Returns the offset of the first misfit, or
+ * len when it is right. */
 static bool
 part_check(struct slice text, size_t *bad)
 {
 	for (size_t i = 0; i < text.len; i++) {
 		bool inner = is_alnum(text.at[i]) || text.at[i] == '.' || text.at[i] == '_' ||
-		    text.at[i] == '-';
+			     text.at[i] == '-';
 
 		*bad = i;
 		if (!inner || i == LABEL_VALUE_MAX || (i == 0 && !is_alnum(text.at[0])))
@@ -39,7 +40,8 @@ prefix_check(struct slice text, size_t *bad)
 				return false;
 			}
 			label = 0;
-		} else if (!(is_lower(c) || is_digit(c) || (c == '-' && label > 0)) || ++label > 63) {
+		} else if (!(is_lower(c) || is_digit(c) || (c == '-' && label > 0)) ||
+			   ++label > 63) {
 			return false;
 		}
 	}
@@ -179,9 +181,11 @@ jg_label_error_text(enum label_error error)
 	case LABEL_NO_EQUALS:
 		return "a label needs name=value";
 	case LABEL_BAD_NAME:
-		return "a label's name is [prefix/]name of 1 to 63 characters A-Z a-z 0-9 . _ -, alphanumeric at both ends";
+		return "a label's name is [prefix/]name of 1 to 63 characters A-Z a-z 0-9 . _ -, "
+		       "alphanumeric at both ends";
 	case LABEL_BAD_VALUE:
-		return "a label's value has at most 63 characters A-Z a-z 0-9 . _ -, alphanumeric at both ends";
+		return "a label's value has at most 63 characters A-Z a-z 0-9 . _ -, alphanumeric "
+		       "at both ends";
 	case LABEL_DUPLICATE:
 		return "a label's name may occur only once";
 	case LABEL_TOO_MANY:

@@ -123,8 +123,8 @@ hash_value(struct slice value, unsigned char out[TOKEN_HASH_LEN])
 	EVP_MD_CTX *context = digest_context(&md);
 
 	return context != NULL && md != NULL && EVP_DigestInit_ex2(context, md, NULL) == 1 &&
-	    EVP_DigestUpdate(context, value.at, value.len) == 1 &&
-	    EVP_DigestFinal_ex(context, out, NULL) == 1;
+	       EVP_DigestUpdate(context, value.at, value.len) == 1 &&
+	       EVP_DigestFinal_ex(context, out, NULL) == 1;
 }
 
 bool
@@ -147,7 +147,8 @@ jg_token_verify(const struct token *token, struct slice value)
 	return same && token != NULL;
 }
 
-/* Uniform random digits of the first `radix` of an alphabet; bytes that would favour some are thrown away. */
+/* Uniform random digits of the first `radix` of an alphabet; bytes that would favour some are
+ * thrown away. */
 static bool
 random_digits(char *out, size_t len, const char *alphabet, unsigned radix)
 {

@@ -11,7 +11,8 @@
 static const char serve_usage[] =
     "Usage: jobgate serve [OPTIONS]\n\n"
     "Run the gateway. Without a configuration it listens on 127.0.0.1:8080, serves jobs at\n"
-    "http://<job>.localhost:8080/ and /jobs/<job>/, and keeps tokens and jobs in a private redis-server.\n\n"
+    "http://<job>.localhost:8080/ and /jobs/<job>/, and keeps tokens and jobs in a private "
+    "redis-server.\n\n"
     "Options:\n"
     "  -c, --config <FILE>  Configuration (YAML)\n"
     "  -h, --help           Print help\n";
@@ -27,8 +28,8 @@ static const char check_usage[] =
 static int
 read_options(int argc, char **argv, const char *usage, const char **file)
 {
-	static const struct option options[] = {
-	    {"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+	    {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	int option;
 
 	*file = NULL;

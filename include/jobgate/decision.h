@@ -5,11 +5,12 @@
 #include "jobgate/job.h"
 #include "jobgate/token.h"
 
-/* What the Authorization fields of a request hold (RFC 6750 section 2.1, RFC 9110 section 11.6.2). */
+/* What the Authorization fields of a request hold (RFC 6750 section 2.1, RFC 9110 section 11.6.2).
+ */
 enum credential {
-	CREDENTIAL_NONE,         /* no field */
+	CREDENTIAL_NONE,	 /* no field */
 	CREDENTIAL_OTHER_SCHEME, /* a scheme other than Bearer */
-	CREDENTIAL_MALFORMED,    /* more than one field, or Bearer without a b64token */
+	CREDENTIAL_MALFORMED,	 /* more than one field, or Bearer without a b64token */
 	CREDENTIAL_BEARER,
 };
 
@@ -23,32 +24,32 @@ enum credential jg_credential_parse(struct slice field, struct slice *value);
 /* What the store says of a record. */
 enum knowledge {
 	RECORD_UNKNOWN, /* the store cannot say, or could not for longer than max_staleness */
-	RECORD_ABSENT,  /* it has none, or one that breaks the rules */
+	RECORD_ABSENT,	/* it has none, or one that breaks the rules */
 	RECORD_KNOWN,
 };
 
 /* All that a verdict rests on. */
 struct evidence {
 	enum credential credential;
-	struct slice value;         /* the Bearer credential */
+	struct slice value;	    /* the Bearer credential */
 	enum knowledge token_known; /* read only when jg_token_value_parse(value) says yes */
 	const struct token *token;  /* with RECORD_KNOWN */
-	bool names_job;             /* the host or path is one of a job's */
+	bool names_job;		    /* the host or path is one of a job's */
 	enum knowledge job_known;
-	const struct job *job;      /* with RECORD_KNOWN */
+	const struct job *job; /* with RECORD_KNOWN */
 };
 
 /* In the order in which they are tried. Each refusal has one status (see jg_verdict_status). */
 enum verdict {
 	VERDICT_ALLOW,
-	VERDICT_BAD_CREDENTIAL,  /* 400 invalid_request */
-	VERDICT_NO_CREDENTIAL,   /* 401, no error code */
-	VERDICT_INVALID_TOKEN,   /* 401 invalid_token */
-	VERDICT_UNAVAILABLE,     /* 503: the store cannot say */
-	VERDICT_NOT_A_JOB,       /* 404: neither host nor path names a job */
-	VERDICT_NO_SUCH_JOB,     /* 404, to unscoped tokens only */
-	VERDICT_OUT_OF_SCOPE,    /* 403 insufficient_scope, also for a job that is not there */
-	VERDICT_NO_URL,          /* 503: the job has no URL yet */
+	VERDICT_BAD_CREDENTIAL, /* 400 invalid_request */
+	VERDICT_NO_CREDENTIAL,	/* 401, no error code */
+	VERDICT_INVALID_TOKEN,	/* 401 invalid_token */
+	VERDICT_UNAVAILABLE,	/* 503: the store cannot say */
+	VERDICT_NOT_A_JOB,	/* 404: neither host nor path names a job */
+	VERDICT_NO_SUCH_JOB,	/* 404, to unscoped tokens only */
+	VERDICT_OUT_OF_SCOPE,	/* 403 insufficient_scope, also for a job that is not there */
+	VERDICT_NO_URL,		/* 503: the job has no URL yet */
 };
 #define VERDICT_COUNT (VERDICT_NO_URL + 1)
 
@@ -66,9 +67,8 @@ enum verdict jg_decide(const struct evidence *evidence);
  * running exchange. It does not see the value: version tells a renewed token
  * (version is that of the record under which the exchange was allowed).
  */
-enum verdict jg_decide_again(
-    enum knowledge token_known, const struct token *token, uint64_t version,
-    enum knowledge job_known, const struct job *job);
+enum verdict jg_decide_again(enum knowledge token_known, const struct token *token,
+    uint64_t version, enum knowledge job_known, const struct job *job);
 
 /* The HTTP status of a verdict; 200 for VERDICT_ALLOW. */
 unsigned jg_verdict_status(enum verdict verdict);

@@ -42,7 +42,8 @@ struct directory_store {
 	 * same entry, later, never from within this call. False when there is no
 	 * link just now: nothing will come.
 	 */
-	bool (*read)(void *ctx, enum record_kind kind, struct slice id, struct directory_entry *entry);
+	bool (*read)(
+	    void *ctx, enum record_kind kind, struct slice id, struct directory_entry *entry);
 };
 
 /* What a read brought. */
@@ -55,7 +56,8 @@ enum feed {
 struct directory_options {
 	uint64_t max_staleness_ms;
 	size_t entries_max;
-	unsigned char hash_key[16]; /* random: ids come from strangers, who must not choose buckets */
+	unsigned char
+	    hash_key[16]; /* random: ids come from strangers, who must not choose buckets */
 };
 
 /* Create; *store is copied. NULL when memory is short. */
@@ -87,8 +89,8 @@ struct directory_watch {
 
 /* What is known at time now; `record` is valid until control returns to the event loop. */
 struct directory_answer {
-	bool pending;              /* a read is under way: the waiter will be called */
-	enum knowledge known;      /* when not pending */
+	bool pending;	      /* a read is under way: the waiter will be called */
+	enum knowledge known; /* when not pending */
 	const struct record *record;
 	struct directory_entry *entry; /* to watch; not for RECORD_UNKNOWN */
 };

@@ -21,9 +21,9 @@ struct gateway;
 struct exchange_peer {
 	char address[46];  /* without port, IPv6 without brackets; not NUL-terminated */
 	unsigned char len; /* of address */
-	bool local;        /* a Unix socket: there is no address */
-	bool trusted;      /* a proxy whose X-Forwarded-* and X-Request-Id count */
-	bool secure;       /* the connection is TLS */
+	bool local;	   /* a Unix socket: there is no address */
+	bool trusted;	   /* a proxy whose X-Forwarded-* and X-Request-Id count */
+	bool secure;	   /* the connection is TLS */
 };
 
 struct exchange_client {
@@ -41,7 +41,8 @@ struct exchange_client_ops {
 	/* An interim answer (100, 103) is to be sent. */
 	void (*interim)(struct exchange_client *client, const struct response *response);
 
-	/* The head of the final answer; 101 turns the rest into a tunnel: content without framing. */
+	/* The head of the final answer; 101 turns the rest into a tunnel: content without framing.
+	 */
 	void (*answer)(struct exchange_client *client, const struct response *response);
 
 	/* Content of the answer: returns how many bytes were taken (sent or kept). */
@@ -65,7 +66,7 @@ struct exchange_client_ops {
 
 /* Why a client's end gives up on an exchange. */
 enum client_failure {
-	CLIENT_CLOSED,       /* it went away */
+	CLIENT_CLOSED,	     /* it went away */
 	CLIENT_BAD_CONTENT,  /* 400: chunk framing broken */
 	CLIENT_TOO_LARGE,    /* 413 */
 	CLIENT_BODY_TIMEOUT, /* 408 */

@@ -17,10 +17,10 @@ enum job_url_scheme { JOB_URL_NONE, JOB_URL_HTTP, JOB_URL_HTTPS, JOB_URL_UNIX };
  */
 struct job_url {
 	enum job_url_scheme scheme; /* JOB_URL_NONE: the job has no URL yet */
-	struct slice host;          /* name or address, IPv6 without its brackets; empty for unix */
-	uint16_t port;              /* given, or 80 / 443; 0 for unix */
-	struct slice base;          /* "/base" without a slash at its end; may be empty */
-	struct slice path;          /* of the socket, for unix */
+	struct slice host;	    /* name or address, IPv6 without its brackets; empty for unix */
+	uint16_t port;		    /* given, or 80 / 443; 0 for unix */
+	struct slice base;	    /* "/base" without a slash at its end; may be empty */
+	struct slice path;	    /* of the socket, for unix */
 };
 
 /* A job's record; everything points into its owner's memory. */

@@ -8,10 +8,10 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 
 /* Where lines go and which; a plain value, copied freely. */
 struct log {
-	int fd;                 /* usually standard error; -1 drops everything */
-	enum log_level level;   /* lines above it are dropped */
-	const char *process;    /* "supervisor", "worker 0", "control": static or outliving the log */
-	bool journal;           /* start each line with systemd's <priority> (sd-daemon(3)) */
+	int fd;		      /* usually standard error; -1 drops everything */
+	enum log_level level; /* lines above it are dropped */
+	const char *process;  /* "supervisor", "worker 0", "control": static or outliving the log */
+	bool journal;	      /* start each line with systemd's <priority> (sd-daemon(3)) */
 };
 
 /*

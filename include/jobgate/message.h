@@ -69,13 +69,13 @@ static inline bool
 method_is_idempotent(enum method_id method)
 {
 	return method == METHOD_GET || method == METHOD_HEAD || method == METHOD_OPTIONS ||
-	    method == METHOD_PUT || method == METHOD_DELETE;
+	       method == METHOD_PUT || method == METHOD_DELETE;
 }
 
 /* How long a message's content is, as far as its head says. */
 enum content {
 	CONTENT_NONE,
-	CONTENT_LENGTH,  /* exactly `length` bytes, which may be 0 */
+	CONTENT_LENGTH,	 /* exactly `length` bytes, which may be 0 */
 	CONTENT_UNKNOWN, /* until the sender says that it ends */
 };
 
@@ -84,14 +84,14 @@ struct request {
 	struct slice method;
 	enum method_id method_id;
 	struct slice authority; /* host[:port] as sent; empty only in HTTP/1.0 */
-	struct slice path;      /* absolute, dot segments resolved; or "*" with OPTIONS */
-	struct slice query;     /* with its '?'; may be empty */
+	struct slice path;	/* absolute, dot segments resolved; or "*" with OPTIONS */
+	struct slice query;	/* with its '?'; may be empty */
 	struct fields fields;
 	enum content content;
 	uint64_t length;
 	bool expect_continue; /* the client waits for 100 before it sends content */
 	struct slice upgrade; /* the one protocol asked for, or empty */
-	unsigned minor;       /* of HTTP/1.x, for Via and for what 1.0 clients cannot read */
+	unsigned minor;	      /* of HTTP/1.x, for Via and for what 1.0 clients cannot read */
 };
 
 /* An answer's head, of a backend or of ours. */
@@ -101,7 +101,7 @@ struct response {
 	struct fields fields;
 	enum content content; /* CONTENT_NONE for HEAD, 204, 304 */
 	uint64_t length;
-	bool length_known;    /* length is to be announced although no content follows (HEAD, 304) */
+	bool length_known; /* length is to be announced although no content follows (HEAD, 304) */
 	struct slice upgrade; /* with 101: the protocol switched to */
 };
 

@@ -21,7 +21,7 @@
 #define TOKEN_SECRET_LEN 43
 #define TOKEN_CHECK_LEN 6
 #define TOKEN_VALUE_LEN (4 + TOKEN_ID_LEN + 1 + TOKEN_SECRET_LEN + TOKEN_CHECK_LEN) /* 70 */
-#define TOKEN_HASH_LEN 32 /* SHA-256 */
+#define TOKEN_HASH_LEN 32							    /* SHA-256 */
 #define TOKEN_NAME_MAX 63
 
 enum token_role {
@@ -34,9 +34,9 @@ struct token {
 	struct slice id;
 	struct slice name;
 	enum token_role role;
-	struct label_set selector; /* empty: unscoped, every job */
-	unsigned char hash[TOKEN_HASH_LEN]; /* SHA-256 of the whole value */
-	uint64_t version;                   /* from 1, one more with each renew */
+	struct label_set selector;	     /* empty: unscoped, every job */
+	unsigned char hash[TOKEN_HASH_LEN];  /* SHA-256 of the whole value */
+	uint64_t version;		     /* from 1, one more with each renew */
 	struct slice created_at, updated_at; /* RFC 3339, UTC; may be empty */
 };
 

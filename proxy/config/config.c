@@ -27,8 +27,9 @@ struct loading {
 	struct owned *owned;
 	struct config_error *error;
 	yaml_document_t *document;
-	bool jobs_given;       /* the file has a section of jobs: no defaults for it */
-	yaml_mark_t seen[KEY_MAX]; /* where each setting stands in the file, for mistakes found later */
+	bool jobs_given; /* the file has a section of jobs: no defaults for it */
+	yaml_mark_t
+	    seen[KEY_MAX]; /* where each setting stands in the file, for mistakes found later */
 	bool is_seen[KEY_MAX];
 };
 
@@ -91,8 +92,8 @@ check_job_url(const char *text)
 	size_t bad;
 
 	return text[0] != '\0' && jg_job_url_parse(slice_of(text), &url, &bad)
-	    ? NULL
-	    : "expected http://host[:port][/base], https://... or unix:/path";
+		   ? NULL
+		   : "expected http://host[:port][/base], https://... or unix:/path";
 }
 
 static const char *
@@ -181,12 +182,14 @@ set_scalar(struct loading *loading, const struct setting *setting, const char *t
 		return set_workers(setting, text, at);
 	case FORM_HOST:
 		*(bool *)at = strcmp(text, "preserve") == 0;
-		return *(bool *)at || strcmp(text, "backend") == 0 ? NULL : "expected preserve or backend";
+		return *(bool *)at || strcmp(text, "backend") == 0 ? NULL
+								   : "expected preserve or backend";
 	case FORM_LEVEL:
 		return value_level(text, at);
 	case FORM_JOB_ID:
 		if (!jg_job_id_valid(slice_of(text)))
-			expected = "expected a job's id: 1 to 63 characters a-z 0-9 -, alphanumeric at both ends";
+			expected = "expected a job's id: 1 to 63 characters a-z 0-9 -, "
+				   "alphanumeric at both ends";
 		break;
 	case FORM_JOB_URL:
 		expected = check_job_url(text);
@@ -239,7 +242,8 @@ add_listener(struct loading *loading, const char *text, struct listener_config *
 		out->path = own_text(loading, path);
 	else
 		out->host = own_text(loading, host);
-	return out->address == NULL || (out->path == NULL && out->host == NULL) ? "out of memory" : NULL;
+	return out->address == NULL || (out->path == NULL && out->host == NULL) ? "out of memory"
+										: NULL;
 }
 
 /* A word that can stand in Upgrade; kept in lower case. h2c would carry requests past us. */
@@ -251,7 +255,9 @@ add_upgrade(struct loading *loading, const char *text, const char **out)
 	*out = word;
 	if (word == NULL)
 		return "out of memory";
-	if (word[0] == '\0' || strlen(word) != strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._/"))
+	if (word[0] == '\0' ||
+	    strlen(word) !=
+		strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._/"))
 		return "expected the name of a protocol, such as websocket";
 	for (char *c = word; *c != '\0'; c++)
 		*c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
@@ -261,7 +267,8 @@ add_upgrade(struct loading *loading, const char *text, const char **out)
 }
 
 static const char *
-add_item(struct loading *loading, const struct setting *setting, const char *text, void *items, size_t i)
+add_item(
+    struct loading *loading, const struct setting *setting, const char *text, void *items, size_t i)
 {
 	switch (setting->form) {
 	case FORM_LISTEN:
@@ -295,15 +302,16 @@ static bool
 load_list(struct loading *loading, const struct setting *setting, const yaml_node_t *node)
 {
 	size_t count = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
-	size_t size = setting->form == FORM_LISTEN ? sizeof(struct listener_config)
-	    : setting->form == FORM_RANGES	    ? sizeof(struct cidr)
-						    : sizeof(const char *);
+	size_t size = setting->form == FORM_LISTEN   ? sizeof(struct listener_config)
+		      : setting->form == FORM_RANGES ? sizeof(struct cidr)
+						     : sizeof(const char *);
 	void *items = own(loading, (count + 1) * size); /* the list of upgrades ends with NULL */
 
 	if (items == NULL)
 		return out_of_memory(loading);
 	if (setting->form == FORM_LISTEN && count == 0)
-		return mistake(loading, &node->start_mark, "%s: expected at least one address", setting->key);
+		return mistake(
+		    loading, &node->start_mark, "%s: expected at least one address", setting->key);
 	for (size_t i = 0; i < count; i++) {
 		const yaml_node_t *item =
 		    yaml_document_get_node(loading->document, node->data.sequence.items.start[i]);
@@ -313,7 +321,8 @@ load_list(struct loading *loading, const struct setting *setting, const yaml_nod
 			expected = add_item(
 			    loading, setting, (const char *)item->data.scalar.value, items, i);
 		if (expected != NULL)
-			return mistake(loading, &item->start_mark, "%s: %s", setting->key, expected);
+			return mistake(
+			    loading, &item->start_mark, "%s: %s", setting->key, expected);
 	}
 	set_list(loading, setting, items, count);
 	return true;
@@ -338,16 +347,19 @@ load_setting(struct loading *loading, size_t index, const yaml_node_t *key, cons
 	if (is_list(setting->form)) {
 		if (node->type == YAML_SEQUENCE_NODE)
 			return load_list(loading, setting, node);
-		return mistake(loading, &key->start_mark, "%s: expected a list, such as [a, b]", setting->key);
+		return mistake(
+		    loading, &key->start_mark, "%s: expected a list, such as [a, b]", setting->key);
 	}
 	if (node->type != YAML_SCALAR_NODE)
-		return mistake(loading, &key->start_mark, "%s: expected a single value", setting->key);
+		return mistake(
+		    loading, &key->start_mark, "%s: expected a single value", setting->key);
 	expected = set_scalar(loading, setting, (const char *)node->data.scalar.value);
 	if (expected == NULL)
 		return true;
 	if (strcmp(expected, "out of range") == 0)
-		return mistake(loading, &node->start_mark, "%s: out of range: expected %llu to %llu%s",
-		    setting->key, (unsigned long long)setting->min, (unsigned long long)setting->max,
+		return mistake(loading, &node->start_mark,
+		    "%s: out of range: expected %llu to %llu%s", setting->key,
+		    (unsigned long long)setting->min, (unsigned long long)setting->max,
 		    setting->form == FORM_TIME ? " milliseconds" : "");
 	return mistake(loading, &node->start_mark, "%s: %s", setting->key, expected);
 }
@@ -395,8 +407,10 @@ unknown_key(struct loading *loading, const yaml_node_t *node, const char *key)
 		}
 	}
 	if (nearest != NULL)
-		return mistake(loading, &node->start_mark, "%s: unknown key; did you mean %s?", key, nearest);
-	return mistake(loading, &node->start_mark, "%s: unknown key; deploy/jobgate.yaml lists all there are", key);
+		return mistake(
+		    loading, &node->start_mark, "%s: unknown key; did you mean %s?", key, nearest);
+	return mistake(loading, &node->start_mark,
+	    "%s: unknown key; deploy/jobgate.yaml lists all there are", key);
 }
 
 /* The index of a key; config_setting_count when there is none. */
@@ -417,7 +431,8 @@ is_section(const char *key)
 	size_t len = strlen(key);
 
 	for (size_t i = 0; i < config_setting_count; i++)
-		if (strncmp(config_settings[i].key, key, len) == 0 && config_settings[i].key[len] == '.')
+		if (strncmp(config_settings[i].key, key, len) == 0 &&
+		    config_settings[i].key[len] == '.')
 			return true;
 	return false;
 }
@@ -425,7 +440,8 @@ is_section(const char *key)
 static bool load_mapping(struct loading *loading, const char *section, const yaml_node_t *node);
 
 static bool
-load_pair(struct loading *loading, const char *section, const yaml_node_t *key_node, const yaml_node_t *value)
+load_pair(struct loading *loading, const char *section, const yaml_node_t *key_node,
+    const yaml_node_t *value)
 {
 	const char *name = (const char *)key_node->data.scalar.value;
 	char key[KEY_MAX];
@@ -441,7 +457,8 @@ load_pair(struct loading *loading, const char *section, const yaml_node_t *key_n
 			return load_mapping(loading, name, value);
 		if (value->type == YAML_SCALAR_NODE && value->data.scalar.length == 0)
 			return true; /* a section of comments alone */
-		return mistake(loading, &value->start_mark, "%s: expected keys of its own below it", key);
+		return mistake(
+		    loading, &value->start_mark, "%s: expected keys of its own below it", key);
 	}
 	index = find_setting(key);
 	if (index == config_setting_count)
@@ -452,20 +469,25 @@ load_pair(struct loading *loading, const char *section, const yaml_node_t *key_n
 static bool
 load_mapping(struct loading *loading, const char *section, const yaml_node_t *node)
 {
-	const yaml_node_pair_t *first = node->data.mapping.pairs.start, *end = node->data.mapping.pairs.top;
+	const yaml_node_pair_t *first = node->data.mapping.pairs.start,
+			       *end = node->data.mapping.pairs.top;
 
 	for (const yaml_node_pair_t *pair = first; pair < end; pair++) {
 		const yaml_node_t *key = yaml_document_get_node(loading->document, pair->key);
 
 		for (const yaml_node_pair_t *other = first; other < pair; other++) {
-			const yaml_node_t *earlier = yaml_document_get_node(loading->document, other->key);
+			const yaml_node_t *earlier =
+			    yaml_document_get_node(loading->document, other->key);
 
 			if (key->type == YAML_SCALAR_NODE && earlier->type == YAML_SCALAR_NODE &&
-			    strcmp((char *)key->data.scalar.value, (char *)earlier->data.scalar.value) == 0)
-				return mistake(loading, &key->start_mark, "%s: given twice, first on line %zu",
+			    strcmp((char *)key->data.scalar.value,
+				(char *)earlier->data.scalar.value) == 0)
+				return mistake(loading, &key->start_mark,
+				    "%s: given twice, first on line %zu",
 				    (char *)key->data.scalar.value, earlier->start_mark.line + 1);
 		}
-		if (!load_pair(loading, section, key, yaml_document_get_node(loading->document, pair->value)))
+		if (!load_pair(loading, section, key,
+			yaml_document_get_node(loading->document, pair->value)))
 			return false;
 	}
 	return true;
@@ -491,7 +513,8 @@ check_end(struct loading *loading, yaml_parser_t *parser)
 		return parser_mistake(loading, parser);
 	root = yaml_document_get_root_node(&second);
 	if (root != NULL)
-		good = mistake(loading, &root->start_mark, "a second document: a configuration is one alone");
+		good = mistake(
+		    loading, &root->start_mark, "a second document: a configuration is one alone");
 	yaml_document_delete(&second);
 	return good;
 }
@@ -508,7 +531,8 @@ load_document(struct loading *loading, yaml_parser_t *parser)
 	loading->document = &document;
 	root = yaml_document_get_root_node(&document);
 	if (root != NULL && root->type != YAML_MAPPING_NODE)
-		good = mistake(loading, &root->start_mark, "expected keys and values, such as workers: 2");
+		good = mistake(
+		    loading, &root->start_mark, "expected keys and values, such as workers: 2");
 	else if (root != NULL)
 		good = load_mapping(loading, "", root) && check_end(loading, parser);
 	loading->document = NULL;
@@ -574,7 +598,8 @@ mark_of(const struct loading *loading, const char *key)
 {
 	size_t index = find_setting(key);
 
-	return index < config_setting_count && loading->is_seen[index] ? &loading->seen[index] : NULL;
+	return index < config_setting_count && loading->is_seen[index] ? &loading->seen[index]
+								       : NULL;
 }
 
 /* What settings say together. */
@@ -584,13 +609,16 @@ check_together(struct loading *loading)
 	const struct config *config = &loading->config;
 	const yaml_mark_t *mark;
 
-	if (config->jobs.fixed != NULL && (config->jobs.domain != NULL || config->jobs.prefix != NULL))
+	if (config->jobs.fixed != NULL &&
+	    (config->jobs.domain != NULL || config->jobs.prefix != NULL))
 		return mistake(loading, mark_of(loading, "jobs.fixed"),
-		    "jobs.fixed: a gateway for one fixed job has neither jobs.domain nor jobs.prefix");
+		    "jobs.fixed: a gateway for one fixed job has neither jobs.domain nor "
+		    "jobs.prefix");
 	if (config->jobs.fixed_url != NULL && config->jobs.fixed == NULL)
 		return mistake(loading, mark_of(loading, "jobs.fixed_url"),
 		    "jobs.fixed_url: needs jobs.fixed, the job that it is the URL of");
-	if (config->jobs.fixed == NULL && config->jobs.domain == NULL && config->jobs.prefix == NULL)
+	if (config->jobs.fixed == NULL && config->jobs.domain == NULL &&
+	    config->jobs.prefix == NULL)
 		return mistake(loading, mark_of(loading, "jobs.public_url"),
 		    "jobs: needs at least one of domain, prefix and fixed");
 	if (config->store.max_staleness > config->store.ping_interval + config->store.ping_deadline)
@@ -639,7 +667,9 @@ complete_paths(struct loading *loading)
 
 	if (config->control.socket == NULL) {
 		if (!jg_control_socket_default(text, sizeof(text)))
-			return mistake(loading, NULL, "the default path of the control socket is too long: set control.socket");
+			return mistake(loading, NULL,
+			    "the default path of the control socket is too long: set "
+			    "control.socket");
 		config->control.socket = own_text(loading, text);
 	}
 	if (strlen(config->control.socket) > 107)
@@ -647,11 +677,12 @@ complete_paths(struct loading *loading)
 		    "control.socket: a socket's path has at most 107 bytes");
 	if (config->store.state_dir == NULL) {
 		if (!jg_state_dir_default(text, sizeof(text)))
-			return mistake(loading, NULL, "the default state directory's path is too long: set store.state_dir");
+			return mistake(loading, NULL,
+			    "the default state directory's path is too long: set store.state_dir");
 		config->store.state_dir = own_text(loading, text);
 	}
 	return (config->control.socket != NULL && config->store.state_dir != NULL) ||
-	    out_of_memory(loading);
+	       out_of_memory(loading);
 }
 
 /* Fill in what the file leaves open. */
@@ -678,7 +709,8 @@ complete(struct loading *loading)
 		config->backends.upgrades[0] = "websocket";
 	}
 	if (config->jobs.fixed_url != NULL)
-		jg_job_url_parse(slice_of(config->jobs.fixed_url), &config->jobs.fixed_target, &bad);
+		jg_job_url_parse(
+		    slice_of(config->jobs.fixed_url), &config->jobs.fixed_target, &bad);
 	return complete_paths(loading) && derive_public_url(loading);
 }
 

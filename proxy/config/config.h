@@ -24,15 +24,17 @@ struct cidr_list {
 
 /* Where the gateway listens for clients. */
 struct listener_config {
-	const char *address; /* as written: "127.0.0.1:8080", "[::]:8080", ":8080" (every address), "unix:/path" */
+	const char *address; /* as written: "127.0.0.1:8080", "[::]:8080", ":8080" (every address),
+				"unix:/path" */
 	const char *host;    /* numeric, or NULL for unix; "::" for every address */
-	uint16_t port;       /* 0: any free one */
+	uint16_t port;	     /* 0: any free one */
 	const char *path;    /* for unix, else NULL */
 };
 
-/* All text is NUL-terminated and owned by the configuration. Times are milliseconds, sizes bytes. */
+/* All text is NUL-terminated and owned by the configuration. Times are milliseconds, sizes bytes.
+ */
 struct config {
-	const char *file; /* where it came from; NULL for the built-in defaults */
+	const char *file;	/* where it came from; NULL for the built-in defaults */
 	bool embedded_defaults; /* no file at all: loopback jobs allowed, embedded store */
 
 	size_t listener_count;
@@ -42,32 +44,38 @@ struct config {
 	struct {
 		const char *domain; /* host form <job>.<domain>; NULL: off */
 		const char *prefix; /* path form <prefix>/<job>/..., such as "/jobs"; NULL: off */
-		const char *fixed;  /* the one job of a sidecar; NULL: none. Excludes the other two */
-		const char *fixed_url; /* its backend, instead of the one in its record; may be NULL */
+		const char
+		    *fixed; /* the one job of a sidecar; NULL: none. Excludes the other two */
+		const char
+		    *fixed_url; /* its backend, instead of the one in its record; may be NULL */
 		struct job_url fixed_target; /* fixed_url, parsed */
-		const char *public_url; /* what job_url shows, with {job}: "http://{job}.localhost:8080/" */
+		const char *
+		    public_url; /* what job_url shows, with {job}: "http://{job}.localhost:8080/" */
 	} jobs;
 
 	struct {
-		const char *url;    /* NULL: a private redis-server of our own */
-		const char *prefix; /* of keys, "jobgate:" */
-		const char *ca_file; /* for rediss://; NULL: the system's */
-		const char *state_dir; /* of the private redis-server */
+		const char *url;	  /* NULL: a private redis-server of our own */
+		const char *prefix;	  /* of keys, "jobgate:" */
+		const char *ca_file;	  /* for rediss://; NULL: the system's */
+		const char *state_dir;	  /* of the private redis-server */
 		const char *redis_server; /* its program, "redis-server" */
 		uint64_t max_staleness, ping_interval, ping_deadline, connect_timeout;
 		uint64_t lookup_timeout; /* how long a request waits for a record before 503 */
-		size_t cache_entries;    /* for each worker */
+		size_t cache_entries;	 /* for each worker */
 	} store;
 
 	struct {
-		const char *realm;       /* of WWW-Authenticate */
-		bool forward_token;      /* leave our token in Authorization */
-		bool preserve_host;      /* Host as the client sent it, else the backend's */
-		const char **upgrades;   /* protocols that may become tunnels, lower case, NULL at the end */
-		struct cidr_list trusted_proxies; /* whose X-Forwarded-*, Forwarded and X-Request-Id count */
-		struct cidr_list allow, deny; /* of backend addresses: deny goes first; with an allow list nothing else passes */
+		const char *realm;  /* of WWW-Authenticate */
+		bool forward_token; /* leave our token in Authorization */
+		bool preserve_host; /* Host as the client sent it, else the backend's */
+		const char *
+		    *upgrades; /* protocols that may become tunnels, lower case, NULL at the end */
+		struct cidr_list
+		    trusted_proxies; /* whose X-Forwarded-*, Forwarded and X-Request-Id count */
+		struct cidr_list allow, deny; /* of backend addresses: deny goes first; with an
+						 allow list nothing else passes */
 		bool allow_loopback;
-		const char *ca_file;     /* for https:// backends; NULL: the system's */
+		const char *ca_file; /* for https:// backends; NULL: the system's */
 	} backends;
 
 	struct {
@@ -77,8 +85,8 @@ struct config {
 
 	struct {
 		size_t head_bytes, target_bytes, fields;
-		uint64_t body_bytes; /* of a request; 0: no limit */
-		size_t connections;  /* downstream, for each worker */
+		uint64_t body_bytes;		 /* of a request; 0: no limit */
+		size_t connections;		 /* downstream, for each worker */
 		size_t idle_backend_connections; /* for each backend and worker */
 		uint64_t drain_bytes; /* of a refused or overtaken request body read and dropped */
 	} limits;

@@ -12,7 +12,7 @@ enum setting_form {
 	FORM_SIZE64, /* uint64_t, bytes */
 	FORM_COUNT,  /* size_t */
 	FORM_WORKERS,
-	FORM_HOST,   /* preserve or backend */
+	FORM_HOST, /* preserve or backend */
 	FORM_LEVEL,
 	FORM_JOB_ID,
 	FORM_JOB_URL,
@@ -20,11 +20,11 @@ enum setting_form {
 	FORM_STORE_URL,
 	FORM_DOMAIN,
 	FORM_PREFIX,
-	FORM_ADDRESS, /* text, checked to be host:port */
+	FORM_ADDRESS,	    /* text, checked to be host:port */
 	FORM_OPTIONAL_PATH, /* text: a path, "-" or "off" */
-	FORM_LISTEN,   /* list of addresses */
-	FORM_RANGES,   /* list of ranges of addresses */
-	FORM_UPGRADES, /* list of words */
+	FORM_LISTEN,	    /* list of addresses */
+	FORM_RANGES,	    /* list of ranges of addresses */
+	FORM_UPGRADES,	    /* list of words */
 };
 
 /* One key, such as "store.url". min and max bound numbers; both 0: any. */

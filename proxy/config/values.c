@@ -12,7 +12,8 @@ value_bool(const char *text, bool *out)
 	return *out || strcmp(text, "false") == 0 ? NULL : "expected true or false";
 }
 
-/* Digits at the beginning of text; *rest is what follows them. False without any, or on overflow. */
+/* Digits at the beginning of text; *rest is what follows them. False without any, or on overflow.
+ */
 static bool
 leading_number(const char *text, uint64_t *out, const char **rest)
 {
@@ -66,7 +67,9 @@ value_time(const char *text, uint64_t *out_ms)
 	static const struct unit units[] = {
 	    {"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 60 * 60 * 1000}, {NULL, 0}};
 
-	return number_with_unit(text, units, out_ms) ? NULL : "expected a time such as 250ms, 5s, 2m or 1h";
+	return number_with_unit(text, units, out_ms)
+		   ? NULL
+		   : "expected a time such as 250ms, 5s, 2m or 1h";
 }
 
 const char *
@@ -75,7 +78,8 @@ value_size(const char *text, uint64_t *out)
 	static const struct unit units[] = {
 	    {"", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {NULL, 0}};
 
-	return number_with_unit(text, units, out) ? NULL : "expected a size such as 65536, 64KiB or 1MiB";
+	return number_with_unit(text, units, out) ? NULL
+						  : "expected a size such as 65536, 64KiB or 1MiB";
 }
 
 const char *
@@ -95,7 +99,8 @@ value_level(const char *text, enum log_level *out)
 const char *
 value_range(const char *text, struct cidr *out)
 {
-	static const char expected[] = "expected an address or a range such as 10.0.0.0/8 or fd00::/8";
+	static const char expected[] =
+	    "expected an address or a range such as 10.0.0.0/8 or fd00::/8";
 	const char *slash = strchr(text, '/');
 	size_t len = slash != NULL ? (size_t)(slash - text) : strlen(text);
 	char address[INET6_ADDRSTRLEN];
@@ -134,8 +139,9 @@ value_domain(const char *text)
 			label = 0;
 			if (*at == '\0')
 				return NULL;
-		} else if (((*at < 'a' || *at > 'z') && (*at < '0' || *at > '9') && (*at != '-' || label == 0)) ||
-		    ++label > 63) {
+		} else if (((*at < 'a' || *at > 'z') && (*at < '0' || *at > '9') &&
+			       (*at != '-' || label == 0)) ||
+			   ++label > 63) {
 			return expected;
 		}
 	}
@@ -151,7 +157,8 @@ value_prefix(const char *text)
 	    strstr(text, "//") != NULL || strstr(text, "/.") != NULL)
 		return expected;
 	for (size_t i = 1; i < len; i++)
-		if (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/", text[i]) == NULL)
+		if (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/",
+			text[i]) == NULL)
 			return expected;
 	return NULL;
 }
@@ -159,8 +166,8 @@ value_prefix(const char *text)
 const char *
 value_address(const char *text, char host[64], uint16_t *port, const char **path)
 {
-	static const char expected[] =
-	    "expected address:port with a numeric address, such as 127.0.0.1:8080, [::]:8080 or :8080, or unix:/path";
+	static const char expected[] = "expected address:port with a numeric address, such as "
+				       "127.0.0.1:8080, [::]:8080 or :8080, or unix:/path";
 	const char *colon = strrchr(text, ':');
 	const char *begin = text, *end = colon;
 	unsigned char address[16];
@@ -170,7 +177,9 @@ value_address(const char *text, char host[64], uint16_t *port, const char **path
 	*path = NULL;
 	if (strncmp(text, "unix:", 5) == 0) {
 		*path = text + 5;
-		return text[5] == '/' && strlen(text + 5) <= 107 ? NULL : "expected unix: with an absolute path of at most 107 bytes";
+		return text[5] == '/' && strlen(text + 5) <= 107
+			   ? NULL
+			   : "expected unix: with an absolute path of at most 107 bytes";
 	}
 	if (colon == NULL || value_number(colon + 1, &number) != NULL || number > UINT16_MAX)
 		return expected;

@@ -22,7 +22,8 @@ void exchange_upstream_ready(struct exchange *exchange);
 
 /*
  * The connection failed and is closed. repeatable: the request may be sent again
- * without harm, because the backend had closed a connection that was kept for it and has not answered.
+ * without harm, because the backend had closed a connection that was kept for it and has not
+ * answered.
  */
 void exchange_upstream_failed(
     struct exchange *exchange, enum upstream_failure failure, bool repeatable);

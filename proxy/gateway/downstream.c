@@ -13,8 +13,10 @@
 enum downstream_state {
 	DOWNSTREAM_HEAD,     /* waits for a request's head, or the rest of it */
 	DOWNSTREAM_EXCHANGE, /* an exchange runs */
-	DOWNSTREAM_SKIPPING, /* answered early: reads the rest of the request's content and drops it */
-	DOWNSTREAM_CLOSING,  /* nothing more is served: sends what is left, then lingers until the client closes */
+	DOWNSTREAM_SKIPPING, /* answered early: reads the rest of the request's content and drops it
+			      */
+	DOWNSTREAM_CLOSING,  /* nothing more is served: sends what is left, then lingers until the
+				client closes */
 	DOWNSTREAM_CLOSED,   /* waits for the end of the turn to be freed */
 };
 
@@ -37,19 +39,20 @@ struct downstream {
 	struct receiver receiver;
 	struct sender sender;
 	struct timer timer; /* of the state: head, idle, content, linger */
-	struct task carry_on; /* goes on in the next turn, or after an exchange that ended elsewhere */
+	struct task
+	    carry_on; /* goes on in the next turn, or after an exchange that ended elsewhere */
 	struct task burial;
 	LIST_ENTRY(downstream) link;
 	struct exchange_peer peer;
-	uint32_t head_len;  /* of the head that begins `in`, kept until the exchange has read it */
-	uint64_t skipped;   /* content dropped of this request */
+	uint32_t head_len;   /* of the head that begins `in`, kept until the exchange has read it */
+	uint64_t skipped;    /* content dropped of this request */
 	unsigned char minor; /* of the request's version */
 	bool keep_alive;     /* after this exchange the connection may serve another */
-	bool expects;        /* the client waits for 100 and has sent no content yet */
+	bool expects;	     /* the client waits for 100 and has sent no content yet */
 	bool content_ended;  /* the request's content has been handed on whole */
 	bool tunnel;
-	bool tunnel_shut;    /* the backend has ended its side, ours ends after what is pending */
-	bool working;        /* further up the stack, downstream_work runs */
+	bool tunnel_shut;      /* the backend has ended its side, ours ends after what is pending */
+	bool working;	       /* further up the stack, downstream_work runs */
 	bool finished_sending; /* CLOSING: our side of the stream has been ended */
 };
 
@@ -177,7 +180,8 @@ downstream_reject_head(struct downstream *downstream, enum head_status status)
 		return;
 	case HEAD_TOO_LARGE:
 		downstream_reject(downstream, NULL, 431, SLICE("Head too large"),
-		    SLICE("The request's head has more bytes or fields than this gateway lets through."));
+		    SLICE("The request's head has more bytes or fields than this gateway lets "
+			  "through."));
 		return;
 	case HEAD_COMPLETE:
 	case HEAD_INCOMPLETE:
@@ -195,7 +199,8 @@ downstream_reject_framing(struct downstream *downstream, enum framing_error erro
 
 	switch (error) {
 	case FRAMING_BAD_LENGTH:
-		downstream_reject(downstream, NULL, 400, title, SLICE("Content-Length must be one decimal number."));
+		downstream_reject(downstream, NULL, 400, title,
+		    SLICE("Content-Length must be one decimal number."));
 		return;
 	case FRAMING_BAD_CODING:
 		downstream_reject(downstream, NULL, 400, title,
@@ -218,10 +223,12 @@ downstream_reject_framing(struct downstream *downstream, enum framing_error erro
 	case FRAMING_BAD_UPGRADE:
 		break;
 	}
-	downstream_reject(downstream, NULL, 400, title, SLICE("The Connection field is not valid."));
+	downstream_reject(
+	    downstream, NULL, 400, title, SLICE("The Connection field is not valid."));
 }
 
-/* The authority of a request: of its target, if it has one there, which must not disagree with Host. */
+/* The authority of a request: of its target, if it has one there, which must not disagree with
+ * Host. */
 static bool
 authority_of(const struct target *target, const struct request_framing *framing, struct slice *out)
 {
@@ -234,9 +241,9 @@ authority_of(const struct target *target, const struct request_framing *framing,
 		return false;
 	*out = target->authority;
 	return framing->host.len == 0 ||
-	    (authority_parse(framing->host, &from_host) &&
-		authority_same(&from_target, &from_host,
-		    slice_equal_nocase(target->scheme, SLICE("https")) ? 443 : 80));
+	       (authority_parse(framing->host, &from_host) &&
+		   authority_same(&from_target, &from_host,
+		       slice_equal_nocase(target->scheme, SLICE("https")) ? 443 : 80));
 }
 
 /* The path as it is routed and sent on: dot segments resolved. */
@@ -280,9 +287,9 @@ downstream_describe(struct downstream *downstream, struct request_head *head,
 	    .upgrade = framing->upgrade,
 	    .minor = head->minor,
 	};
-	request->content = framing->body == BODY_CHUNKED ? CONTENT_UNKNOWN
-	    : framing->body == BODY_LENGTH		 ? CONTENT_LENGTH
-							 : CONTENT_NONE;
+	request->content = framing->body == BODY_CHUNKED  ? CONTENT_UNKNOWN
+			   : framing->body == BODY_LENGTH ? CONTENT_LENGTH
+							  : CONTENT_NONE;
 	*error = "The request's target is not valid.";
 	if (target_parse(head->target, &target) == TARGET_BAD ||
 	    (target.form == TARGET_ASTERISK && head->method_id != METHOD_OPTIONS) ||
@@ -388,8 +395,8 @@ downstream_head(struct downstream *downstream)
 	if (receiver->in != NULL)
 		bytes = buffer_bytes(receiver->in);
 	if (bytes.len > 0)
-		status = head_find(bytes, true, &gateway->options.head_limits, &receiver->scanned,
-		    &start, &end);
+		status = head_find(
+		    bytes, true, &gateway->options.head_limits, &receiver->scanned, &start, &end);
 	if (status == HEAD_COMPLETE) {
 		receiver->in->start += (uint32_t)start;
 		downstream->head_len = (uint32_t)(end - start);
@@ -404,7 +411,8 @@ downstream_head(struct downstream *downstream)
 	switch (bytes.len > 0 ? receiver_fill_on(receiver) : receiver_fill(receiver)) {
 	case IO_OK:
 		if (bytes.len == 0) /* the first bytes of a head: from now on it has to hurry */
-			timer_start(gateway->loop, &downstream->timer, gateway->options.timeouts.head);
+			timer_start(
+			    gateway->loop, &downstream->timer, gateway->options.timeouts.head);
 		return true;
 	case IO_AGAIN:
 		return false;
@@ -468,7 +476,8 @@ downstream_content(struct downstream *downstream, size_t *budget)
 		receiver_taken(&downstream->receiver, taken);
 		downstream->expects = false;
 		if (taken > 0 && !downstream->tunnel)
-			timer_start(gateway->loop, &downstream->timer, gateway->options.timeouts.body);
+			timer_start(
+			    gateway->loop, &downstream->timer, gateway->options.timeouts.body);
 		*budget -= taken < *budget ? taken : *budget;
 		if (*budget == 0)
 			loop_defer(gateway->loop, &downstream->carry_on);
@@ -502,7 +511,8 @@ downstream_listen(struct downstream *downstream)
 	struct receiver *receiver = &downstream->receiver;
 
 	if (receiver->piece.len > 0)
-		return false; /* content waits for the backend already: the client has to wait, too */
+		return false; /* content waits for the backend already: the client has to wait, too
+			       */
 	switch (receiver_fill(receiver)) {
 	case IO_OK:
 		return true;
@@ -692,11 +702,13 @@ client_interim(struct exchange_client *client, const struct response *response)
 	write_fields(&writer, &response->fields);
 	write_literal(&writer, "\r\n");
 	if (!writer.full)
-		sender_append(&downstream->sender,
-		    (struct slice){gateway->scratch.wire, (size_t)(writer.at - gateway->scratch.wire)});
+		sender_append(
+		    &downstream->sender, (struct slice){gateway->scratch.wire,
+					     (size_t)(writer.at - gateway->scratch.wire)});
 }
 
-/* How the content of an answer is framed for this client, and whether the connection outlives it. */
+/* How the content of an answer is framed for this client, and whether the connection outlives it.
+ */
 static enum body_kind
 answer_framing(struct downstream *downstream, const struct response *response)
 {
@@ -722,11 +734,12 @@ content_is_skippable(const struct downstream *downstream)
 
 	if (downstream->content_ended)
 		return true;
-	/* A client that waits for 100 may or may not send its content now: nobody can tell where it ends. */
+	/* A client that waits for 100 may or may not send its content now: nobody can tell where it
+	 * ends. */
 	if (downstream->expects)
 		return false;
 	return body->kind == BODY_CHUNKED ||
-	    body->left <= downstream->gateway->options.drain_bytes_max;
+	       body->left <= downstream->gateway->options.drain_bytes_max;
 }
 
 static void
@@ -764,7 +777,8 @@ client_answer(struct exchange_client *client, const struct response *response)
 	write_literal(&writer, "\r\n");
 	downstream->sender.framing = framing;
 	downstream->sender.chunk_left = 0;
-	if (writer.full || !sender_append(&downstream->sender,
+	if (writer.full ||
+	    !sender_append(&downstream->sender,
 		(struct slice){gateway->scratch.wire, (size_t)(writer.at - gateway->scratch.wire)}))
 		downstream->sender.failed = true;
 }
@@ -961,7 +975,8 @@ downstream_accept(struct gateway *gateway, int fd, const struct sockaddr *peer)
 
 	if (gateway->connection_count < gateway->options.connections_max)
 		downstream = slab_take(&gateway->downstreams);
-	if (downstream == NULL || !conn_open(&downstream->conn, gateway->loop, fd, downstream_ready)) {
+	if (downstream == NULL ||
+	    !conn_open(&downstream->conn, gateway->loop, fd, downstream_ready)) {
 		if (downstream != NULL)
 			slab_give(&gateway->downstreams, downstream, SLAB_KEEP);
 		close(fd);

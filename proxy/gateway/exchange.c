@@ -13,10 +13,11 @@ enum exchange_state {
 	EXCHANGE_AWAITING,    /* the request is being sent; waits for the head of its answer */
 	EXCHANGE_RELAYING,    /* the answer's head has gone to the client; its content follows */
 	EXCHANGE_TUNNEL,      /* both ends speak a protocol of their own */
-	EXCHANGE_ENDED,       /* waits for the end of the turn to be freed */
+	EXCHANGE_ENDED,	      /* waits for the end of the turn to be freed */
 };
 
-/* What the access log tells of a request is copied, cut at these lengths: a tunnel holds no buffer. */
+/* What the access log tells of a request is copied, cut at these lengths: a tunnel holds no buffer.
+ */
 #define LOG_METHOD_MAX 16
 #define LOG_HOST_MAX 80
 #define LOG_PATH_MAX 160
@@ -31,7 +32,7 @@ struct exchange {
 	struct directory_waiter waiter; /* AUTHORIZING: for the record that is missing */
 	struct directory_watch token_watch, job_watch; /* from the verdict to the end */
 	uint64_t token_version;
-	struct timer timer; /* of the state */
+	struct timer timer;  /* of the state */
 	struct task connect; /* CONNECTING: takes a connection at the end of the turn */
 	struct task burial;
 
@@ -39,12 +40,12 @@ struct exchange {
 	struct upstream *upstream;
 	struct buffer *head; /* the request's head as it is sent, until it cannot be needed again */
 	struct upstream_request request;
-	bool content_ended;  /* all of the request's content has been taken */
-	bool content_taken;  /* some of it has: the request cannot be repeated */
-	bool answer_begun;   /* the client has been sent the head of an answer */
-	bool answer_ended;   /* in a tunnel: the backend ended its side */
+	bool content_ended; /* all of the request's content has been taken */
+	bool content_taken; /* some of it has: the request cannot be repeated */
+	bool answer_begun;  /* the client has been sent the head of an answer */
+	bool answer_ended;  /* in a tunnel: the backend ended its side */
 	bool repeated;
-	bool html;           /* the client would rather see a page than JSON */
+	bool html; /* the client would rather see a page than JSON */
 
 	/* For the log. */
 	int64_t started_us;
@@ -54,7 +55,7 @@ struct exchange {
 	enum verdict verdict;
 	unsigned char request_id_len, method_len, host_len, path_len, job_len, trace_len;
 	bool decided; /* verdict is one */
-	bool known; /* the token's id is set */
+	bool known;   /* the token's id is set */
 	char request_id[REQUEST_ID_MAX];
 	char token_id[TOKEN_ID_LEN];
 	char job[JOB_ID_MAX];
@@ -190,7 +191,8 @@ exchange_end(struct exchange *exchange, enum outcome outcome, bool cut)
 /* ---- refusals ---- */
 
 static void
-exchange_send_refusal(struct exchange *exchange, const struct refusal *refusal, enum outcome outcome)
+exchange_send_refusal(
+    struct exchange *exchange, const struct refusal *refusal, enum outcome outcome)
 {
 	const struct exchange_client_ops *ops = exchange->client->ops;
 
@@ -261,8 +263,8 @@ exchange_reject(struct exchange *exchange, const struct request *request, unsign
 {
 	if (request != NULL)
 		exchange_describe(exchange, request);
-	exchange_give_up(exchange,
-	    status == 408 ? OUTCOME_HEAD_TIMEOUT : OUTCOME_BAD_REQUEST, status, title, detail);
+	exchange_give_up(exchange, status == 408 ? OUTCOME_HEAD_TIMEOUT : OUTCOME_BAD_REQUEST,
+	    status, title, detail);
 }
 
 /* What the Authorization fields hold. */
@@ -309,9 +311,11 @@ exchange_look_up(struct exchange *exchange, struct findings *findings)
 	struct directory_answer answer;
 	struct slice id;
 
-	if (evidence->credential != CREDENTIAL_BEARER || !jg_token_value_parse(evidence->value, &id))
+	if (evidence->credential != CREDENTIAL_BEARER ||
+	    !jg_token_value_parse(evidence->value, &id))
 		return true;
-	answer = jg_directory_lookup(gateway->directory, RECORD_TOKEN, id, now_ms, &exchange->waiter);
+	answer =
+	    jg_directory_lookup(gateway->directory, RECORD_TOKEN, id, now_ms, &exchange->waiter);
 	if (answer.pending) {
 		/* Both reads at once: a token never seen before costs one round trip, not two. */
 		if (evidence->names_job)
@@ -343,7 +347,8 @@ exchange_look_up(struct exchange *exchange, struct findings *findings)
 	return true;
 }
 
-/* The protocol that the request may be upgraded to: one of ours, so that it outlives the request. */
+/* The protocol that the request may be upgraded to: one of ours, so that it outlives the request.
+ */
 static struct slice
 upgrade_allowed(const struct gateway_options *options, const struct request *request)
 {
@@ -357,7 +362,8 @@ upgrade_allowed(const struct gateway_options *options, const struct request *req
 
 /* Write the head for the backend, to be kept until it is sent. False when it does not fit. */
 static bool
-exchange_prepare(struct exchange *exchange, struct request *request, const struct findings *findings)
+exchange_prepare(
+    struct exchange *exchange, struct request *request, const struct findings *findings)
 {
 	struct gateway *gateway = exchange->gateway;
 	struct rewritten *rewritten = &gateway->scratch.rewritten;
@@ -376,10 +382,11 @@ exchange_prepare(struct exchange *exchange, struct request *request, const struc
 	size_t len;
 
 	request->upgrade = upgrade_allowed(&gateway->options, request);
-	exchange->request = (struct upstream_request){
-	    .method_id = request->method_id, .content = request->content, .upgrade = request->upgrade};
+	exchange->request = (struct upstream_request){.method_id = request->method_id,
+	    .content = request->content,
+	    .upgrade = request->upgrade};
 	exchange->content_ended = request->content == CONTENT_NONE ||
-	    (request->content == CONTENT_LENGTH && request->length == 0);
+				  (request->content == CONTENT_LENGTH && request->length == 0);
 	if (!rewrite_request(request, &rewrite, rewritten))
 		return false;
 	request->path = findings->route.path;
@@ -413,7 +420,8 @@ exchange_allow(struct exchange *exchange, struct request *request, const struct 
 	}
 	if (!exchange_prepare(exchange, request, findings)) {
 		exchange_give_up(exchange, OUTCOME_BAD_REQUEST, 431, SLICE("Head too large"),
-		    SLICE("The fields of the request do not fit once the gateway has added its own."));
+		    SLICE("The fields of the request do not fit once the gateway has added its "
+			  "own."));
 		return;
 	}
 	exchange->backend = pool_enter(gateway->pool, target);
@@ -489,9 +497,9 @@ exchange_judge_again(struct exchange *exchange)
 			judged = &fixed_job;
 		}
 	}
-	verdict = jg_decide_again(token.known,
-	    token.known == RECORD_KNOWN ? &token.record->token : NULL, exchange->token_version,
-	    job.known, judged);
+	verdict =
+	    jg_decide_again(token.known, token.known == RECORD_KNOWN ? &token.record->token : NULL,
+		exchange->token_version, job.known, judged);
 	if (verdict != VERDICT_ALLOW)
 		exchange_refuse(exchange, verdict);
 }
@@ -554,13 +562,13 @@ exchange_connected(struct exchange *exchange, struct upstream *upstream)
 }
 
 void
-exchange_upstream_failed(
-    struct exchange *exchange, enum upstream_failure failure, bool repeatable)
+exchange_upstream_failed(struct exchange *exchange, enum upstream_failure failure, bool repeatable)
 {
 	struct slice title = SLICE("Bad gateway");
 
 	exchange->upstream = NULL;
-	if (repeatable && !exchange->repeated && !exchange->content_taken && exchange->head != NULL) {
+	if (repeatable && !exchange->repeated && !exchange->content_taken &&
+	    exchange->head != NULL) {
 		exchange->repeated = true;
 		exchange->state = EXCHANGE_CONNECTING;
 		timer_stop(&exchange->timer);
@@ -714,7 +722,8 @@ exchange_interim(struct exchange *exchange, const struct response *response)
 	exchange->client->ops->interim(exchange->client, response);
 }
 
-/* Fields that a proxy adds to an answer: Via always, Date where the backend has none (RFC 9110 section 6.6.1). */
+/* Fields that a proxy adds to an answer: Via always, Date where the backend has none (RFC 9110
+ * section 6.6.1). */
 static void
 add_answer_fields(struct gateway *gateway, struct fields *fields)
 {

@@ -59,7 +59,8 @@ gateway_free(struct gateway *gateway)
 	if (gateway == NULL)
 		return;
 	gateway->draining = true;
-	for (downstream = LIST_FIRST(&gateway->connections); downstream != NULL; downstream = next) {
+	for (downstream = LIST_FIRST(&gateway->connections); downstream != NULL;
+	     downstream = next) {
 		next = downstream_next(downstream);
 		downstream_shutdown(downstream);
 	}
@@ -85,7 +86,8 @@ gateway_drain(struct gateway *gateway)
 	struct downstream *downstream, *next;
 
 	gateway->draining = true;
-	for (downstream = LIST_FIRST(&gateway->connections); downstream != NULL; downstream = next) {
+	for (downstream = LIST_FIRST(&gateway->connections); downstream != NULL;
+	     downstream = next) {
 		next = downstream_next(downstream);
 		downstream_drain(downstream);
 	}

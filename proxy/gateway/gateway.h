@@ -16,7 +16,8 @@ struct gateway;
 /* Times are milliseconds. Everything pointed to outlives the gateway. */
 struct gateway_options {
 	const char *domain, *prefix, *fixed; /* the forms of job URLs; each may be NULL */
-	const struct job_url *fixed_target;  /* with fixed: backend instead of the record's, or NULL */
+	const struct job_url
+	    *fixed_target; /* with fixed: backend instead of the record's, or NULL */
 	const char *realm;
 	bool forward_token, preserve_host;
 	const char *const *upgrades;
@@ -24,15 +25,16 @@ struct gateway_options {
 	size_t trusted_count;
 	const struct guard_range *trusted; /* proxies whose X-Forwarded-* count */
 	struct guard_rules guard;
-	const char *const *own_sockets; /* paths of the gateway's own Unix sockets, NULL at the end; never a backend */
+	const char *const *own_sockets; /* paths of the gateway's own Unix sockets, NULL at the end;
+					   never a backend */
 	struct head_limits head_limits;
-	uint64_t body_bytes_max;  /* 0: no limit */
+	uint64_t body_bytes_max; /* 0: no limit */
 	uint64_t drain_bytes_max;
 	size_t connections_max;
 	size_t idle_backend_connections_max;
 	struct {
-		uint64_t head, keep_alive, body, connect, first_byte, answer, tunnel, linger, lookup,
-		    backend_idle;
+		uint64_t head, keep_alive, body, connect, first_byte, answer, tunnel, linger,
+		    lookup, backend_idle;
 	} timeouts;
 };
 

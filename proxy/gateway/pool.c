@@ -31,13 +31,13 @@ struct backend {
 	struct pool *pool;
 	enum job_url_scheme scheme;
 	uint16_t port;
-	bool trusted; /* named by the configuration, not by a record: the guard lets it pass */
+	bool trusted;	   /* named by the configuration, not by a record: the guard lets it pass */
 	struct slice name; /* host, or path of the socket; in `text` */
 	struct upstream_list idle; /* last in, first out */
 	size_t idle_count;
 	size_t users; /* connections in any state, and exchanges that have entered */
 	struct upstream_list resolving; /* wait for the addresses */
-	struct resolution *resolution;  /* under way, or NULL */
+	struct resolution *resolution;	/* under way, or NULL */
 	struct address *addresses;
 	size_t address_count;
 	uint64_t fresh_until_ms; /* UINT64_MAX for numeric addresses */
@@ -68,7 +68,8 @@ backend_free(struct backend *backend)
 static void
 backend_expired(struct timer *timer)
 {
-	struct backend *backend = (struct backend *)((char *)timer - offsetof(struct backend, timer));
+	struct backend *backend =
+	    (struct backend *)((char *)timer - offsetof(struct backend, timer));
 
 	if (backend->users == 0)
 		backend_free(backend);
@@ -126,10 +127,10 @@ backend_of(struct pool *pool, const struct job_url *target)
 	struct bucket *bucket = bucket_of(pool, name, target->port);
 	struct backend *backend;
 
-	LIST_FOREACH (backend, bucket, link)
-		if (backend->port == target->port && backend->scheme == target->scheme &&
-		    backend->trusted == trusted && slice_equal(backend->name, name))
-			return backend;
+	LIST_FOREACH(backend, bucket, link)
+	if (backend->port == target->port && backend->scheme == target->scheme &&
+	    backend->trusted == trusted && slice_equal(backend->name, name))
+		return backend;
 	return backend_new(pool, bucket, target, name, trusted);
 }
 
@@ -184,7 +185,8 @@ attempt_done(struct upstream *upstream)
 	counter_add(&gateway->stats->backend_connects, 1);
 	upstream->state = UPSTREAM_WAITING;
 	exchange_connected(upstream->exchange, upstream);
-	/* A backend may have spoken, and gone, before it was asked: that edge will not be told again. */
+	/* A backend may have spoken, and gone, before it was asked: that edge will not be told
+	 * again. */
 	if (upstream->exchange != NULL && upstream->conn.readable)
 		upstream_pump(upstream);
 }
@@ -287,7 +289,8 @@ connect_start(struct upstream *upstream, const struct sockaddr *address, socklen
 
 	upstream->failure = UPSTREAM_CONNECT_FAILED;
 	if (fd < 0) {
-		log_error(upstream->gateway->log, "no socket for a backend connection: %s", strerror(errno));
+		log_error(upstream->gateway->log, "no socket for a backend connection: %s",
+		    strerror(errno));
 		return false;
 	}
 	if (address->sa_family != AF_UNIX)
@@ -312,7 +315,8 @@ socket_is_own(const struct gateway *gateway, const char *path)
 	if (stat(path, &target) != 0)
 		return false;
 	for (const char *const *at = gateway->options.own_sockets; at != NULL && *at != NULL; at++)
-		if (stat(*at, &own) == 0 && own.st_dev == target.st_dev && own.st_ino == target.st_ino)
+		if (stat(*at, &own) == 0 && own.st_dev == target.st_dev &&
+		    own.st_ino == target.st_ino)
 			return true;
 	return false;
 }
@@ -416,7 +420,8 @@ connect_begin(struct upstream *upstream)
 	struct backend *backend = upstream->backend;
 	struct gateway *gateway = upstream->gateway;
 
-	if (backend->scheme == JOB_URL_UNIX || loop_now_ms(gateway->loop) < backend->fresh_until_ms) {
+	if (backend->scheme == JOB_URL_UNIX ||
+	    loop_now_ms(gateway->loop) < backend->fresh_until_ms) {
 		upstream->state = UPSTREAM_CONNECTING;
 		upstream->failure = UPSTREAM_NO_ADDRESS;
 		connect_next(upstream);

@@ -40,7 +40,8 @@ receiver_fill(struct receiver *receiver)
 		return IO_ERROR;
 	if (buffer_room(receiver->in) == 0)
 		return IO_AGAIN;
-	io = conn_read(receiver->conn, receiver->in->bytes + receiver->in->end, buffer_room(receiver->in), &n);
+	io = conn_read(
+	    receiver->conn, receiver->in->bytes + receiver->in->end, buffer_room(receiver->in), &n);
 	receiver->in->end += (uint32_t)n;
 	return io;
 }
@@ -92,10 +93,12 @@ receiver_settle(struct receiver *receiver)
 		uint32_t undecoded = in->start;
 
 		in->start = (uint32_t)(receiver->piece.at - in->bytes);
-		if (undecoded - in->start > piece_len) { /* framing bytes between: they are dealt with */
+		if (undecoded - in->start >
+		    piece_len) { /* framing bytes between: they are dealt with */
 			uint32_t gap = undecoded - in->start - (uint32_t)piece_len;
 
-			memmove(in->bytes + in->start + piece_len, in->bytes + undecoded, in->end - undecoded);
+			memmove(in->bytes + in->start + piece_len, in->bytes + undecoded,
+			    in->end - undecoded);
 			in->end -= gap;
 		}
 		in = buffer_fit(receiver->buffers, in);

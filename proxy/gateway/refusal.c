@@ -20,7 +20,8 @@ verdict_text(enum verdict verdict)
 		break;
 	case VERDICT_BAD_CREDENTIAL:
 		return (struct refusal_text){SLICE("Bad credential"),
-		    SLICE("Send one Authorization field with one Bearer token."), SLICE("invalid_request")};
+		    SLICE("Send one Authorization field with one Bearer token."),
+		    SLICE("invalid_request")};
 	case VERDICT_NO_CREDENTIAL:
 		return (struct refusal_text){SLICE("Token required"),
 		    SLICE("Send a token: Authorization: Bearer <token>."), {0}};
@@ -35,7 +36,8 @@ verdict_text(enum verdict verdict)
 		return (struct refusal_text){SLICE("Not a job URL"),
 		    SLICE("Neither the host nor the path of this URL names a job."), {0}};
 	case VERDICT_NO_SUCH_JOB:
-		return (struct refusal_text){SLICE("No such job"), SLICE("There is no job of this name."), {0}};
+		return (struct refusal_text){
+		    SLICE("No such job"), SLICE("There is no job of this name."), {0}};
 	case VERDICT_OUT_OF_SCOPE:
 		return (struct refusal_text){SLICE("Out of scope"),
 		    SLICE("The token's label selector does not reach this job."),
@@ -91,7 +93,8 @@ write_page(struct writer *writer, unsigned status, struct slice title, struct sl
 static void
 add(struct refusal *refusal, struct slice name, struct slice value)
 {
-	refusal->items[refusal->response.fields.count++] = (struct field){.name = name, .value = value};
+	refusal->items[refusal->response.fields.count++] =
+	    (struct field){.name = name, .value = value};
 }
 
 void
@@ -142,7 +145,8 @@ refusal_for_verdict(struct refusal *refusal, enum verdict verdict, struct slice 
 			write_literal(&writer, "\"");
 		}
 		add(refusal, SLICE("WWW-Authenticate"),
-		    (struct slice){refusal->authenticate, (size_t)(writer.at - refusal->authenticate)});
+		    (struct slice){
+			refusal->authenticate, (size_t)(writer.at - refusal->authenticate)});
 	}
 }
 
@@ -156,7 +160,8 @@ refusal_wants_html(struct slice accept)
 
 		if (parameters != NULL)
 			member.len = (size_t)(parameters - member.at);
-		while (member.len > 0 && (member.at[member.len - 1] == ' ' || member.at[member.len - 1] == '\t'))
+		while (member.len > 0 &&
+		       (member.at[member.len - 1] == ' ' || member.at[member.len - 1] == '\t'))
 			member.len--;
 		if (slice_equal_nocase(member, SLICE("text/html")))
 			return true;

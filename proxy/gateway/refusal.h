@@ -22,8 +22,8 @@ struct refusal {
  * anything a client sent, and need no escaping. html: the client prefers a page.
  * head: the request was HEAD, so the content is only announced.
  */
-void refusal_make(struct refusal *refusal, unsigned status, struct slice title,
-    struct slice detail, struct slice request_id, bool html, bool head);
+void refusal_make(struct refusal *refusal, unsigned status, struct slice title, struct slice detail,
+    struct slice request_id, bool html, bool head);
 
 /* The answer for a verdict; realm is that of WWW-Authenticate. */
 void refusal_for_verdict(struct refusal *refusal, enum verdict verdict, struct slice realm,

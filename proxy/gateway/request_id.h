@@ -12,7 +12,7 @@
 /* Unique by construction: random bits for the worker, and a counter. Not a secret. */
 struct request_ids {
 	uint64_t worker; /* random */
-	uint64_t count;  /* starts random */
+	uint64_t count;	 /* starts random */
 };
 
 /* False when the random generator fails. */

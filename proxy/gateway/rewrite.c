@@ -92,7 +92,8 @@ value_begin(struct rewritten *out)
 static bool
 value_end(struct rewritten *out, struct slice name, const struct writer *writer)
 {
-	struct slice value = {out->text + out->used, (size_t)(writer->at - (out->text + out->used))};
+	struct slice value = {
+	    out->text + out->used, (size_t)(writer->at - (out->text + out->used))};
 
 	if (writer->full)
 		return false;
@@ -102,7 +103,8 @@ value_end(struct rewritten *out, struct slice name, const struct writer *writer)
 }
 
 static bool
-add_forwarded_for(struct rewritten *out, const struct request *request, const struct rewrite *rewrite)
+add_forwarded_for(
+    struct rewritten *out, const struct request *request, const struct rewrite *rewrite)
 {
 	struct writer writer = value_begin(out);
 
@@ -156,7 +158,8 @@ add_via(struct rewritten *out, const struct request *request)
 
 /* What a trusted proxy said of the client's own request, else what we see ourselves. */
 static struct slice
-told_or(const struct request *request, const struct rewrite *rewrite, enum field_id id, struct slice own)
+told_or(const struct request *request, const struct rewrite *rewrite, enum field_id id,
+    struct slice own)
 {
 	struct slice told = {0};
 

@@ -40,7 +40,8 @@ lower(struct slice text, char out[JOB_ID_MAX])
 	if (text.len > JOB_ID_MAX)
 		return text; /* no id in any case */
 	for (size_t i = 0; i < text.len; i++)
-		out[i] = (char)(text.at[i] >= 'A' && text.at[i] <= 'Z' ? text.at[i] + 32 : text.at[i]);
+		out[i] =
+		    (char)(text.at[i] >= 'A' && text.at[i] <= 'Z' ? text.at[i] + 32 : text.at[i]);
 	return (struct slice){out, text.len};
 }
 
@@ -51,7 +52,8 @@ path_form(struct slice prefix, struct slice path, struct route *out)
 	struct slice rest;
 	const char *slash;
 
-	if (!slice_starts_with(path, prefix) || path.len <= prefix.len || path.at[prefix.len] != '/')
+	if (!slice_starts_with(path, prefix) || path.len <= prefix.len ||
+	    path.at[prefix.len] != '/')
 		return false;
 	rest = slice_after(path, prefix.len + 1);
 	slash = memchr(rest.at, '/', rest.len);
@@ -75,7 +77,8 @@ route_find(
 		out->names_job = true;
 		return;
 	}
-	if (forms->domain != NULL && under_domain(host_of(authority), slice_of(forms->domain), &label))
+	if (forms->domain != NULL &&
+	    under_domain(host_of(authority), slice_of(forms->domain), &label))
 		out->job = lower(label, out->text);
 	else if (forms->prefix == NULL || !path_form(slice_of(forms->prefix), path, out))
 		return;

@@ -14,7 +14,8 @@ struct route_forms {
 
 struct route {
 	bool names_job;
-	struct slice job;    /* a valid id; points into `text`, path or forms: do not copy the struct */
+	struct slice
+	    job; /* a valid id; points into `text`, path or forms: do not copy the struct */
 	char text[JOB_ID_MAX]; /* host form: the id in lower case (RFC 9110 section 4.2.3) */
 	struct slice prefix; /* path form: what was taken off the path, "/jobs/<job>"; else empty */
 	struct slice path;   /* what the backend gets to see; points into path, or is "/" */

@@ -3,7 +3,8 @@
 
 #include "http/write.h"
 
-/* Pieces up to this size are copied to be merged; a larger one is worth a place in writev of its own. */
+/* Pieces up to this size are copied to be merged; a larger one is worth a place in writev of its
+ * own. */
 #define COPY_MAX 4096
 
 /* Room for one chunk's framing before and behind its content. */
@@ -24,7 +25,8 @@ sender_reserve(struct sender *sender, size_t n)
 	buffer_compact(out);
 	if (buffer_room(out) >= n)
 		return true;
-	larger = buffer_take(sender->buffers, buffer_len(out) + n > BUFFER_MEDIUM ? buffer_len(out) + n : BUFFER_MEDIUM);
+	larger = buffer_take(sender->buffers,
+	    buffer_len(out) + n > BUFFER_MEDIUM ? buffer_len(out) + n : BUFFER_MEDIUM);
 	if (larger == NULL)
 		return false;
 	buffer_append(larger, buffer_bytes(out));
@@ -84,7 +86,8 @@ sender_write(struct sender *sender, struct slice data)
 static size_t
 sender_plain(struct sender *sender, struct slice data)
 {
-	if (data.len <= COPY_MAX && buffer_len(sender->out) + data.len + CHUNK_FRAME_MAX <= BUFFER_MEDIUM &&
+	if (data.len <= COPY_MAX &&
+	    buffer_len(sender->out) + data.len + CHUNK_FRAME_MAX <= BUFFER_MEDIUM &&
 	    sender_reserve(sender, data.len)) {
 		buffer_append(sender->out, data);
 		return data.len;

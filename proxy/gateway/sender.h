@@ -17,8 +17,8 @@ struct sender {
 	struct buffer *out; /* to be sent; NULL when there is nothing */
 	enum body_kind framing;
 	uint64_t chunk_left; /* of a chunk whose size has been sent already */
-	bool failed;         /* the connection took an error: everything is swallowed */
-	uint64_t sent;       /* bytes that the kernel took, since the connection was made */
+	bool failed;	     /* the connection took an error: everything is swallowed */
+	uint64_t sent;	     /* bytes that the kernel took, since the connection was made */
 };
 
 /* Append bytes as they are (a head). False when memory is short. */

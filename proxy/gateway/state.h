@@ -17,7 +17,8 @@ struct pool;
 
 LIST_HEAD(downstream_list, downstream);
 
-/* Idle objects kept of each kind: more than a busy worker turns over, small next to its connections. */
+/* Idle objects kept of each kind: more than a busy worker turns over, small next to its
+ * connections. */
 #define SLAB_KEEP 1024
 
 /*

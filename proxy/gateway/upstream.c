@@ -5,7 +5,8 @@
 #include "gateway/pool.h"
 #include "http/framing.h"
 
-/* Bytes of one answer relayed in one turn of the loop: a fast backend must not starve the others. */
+/* Bytes of one answer relayed in one turn of the loop: a fast backend must not starve the others.
+ */
 #define TURN_BYTES (512 * 1024)
 
 static void
@@ -13,7 +14,8 @@ write_host(struct writer *writer, const struct gateway *gateway, const struct re
     const struct job_url *target)
 {
 	bool preserve = gateway->options.preserve_host && request->authority.len > 0;
-	bool bracket = target->host.len > 0 && memchr(target->host.at, ':', target->host.len) != NULL;
+	bool bracket =
+	    target->host.len > 0 && memchr(target->host.at, ':', target->host.len) != NULL;
 	uint16_t usual = target->scheme == JOB_URL_HTTPS ? 443 : 80;
 
 	write_literal(writer, "Host: ");
@@ -38,7 +40,8 @@ upstream_write_head(struct gateway *gateway, const struct request *request,
     const struct fields *extra, const struct job_url *target)
 {
 	struct writer writer = writer_of(gateway->scratch.wire, sizeof(gateway->scratch.wire));
-	struct slice base = slice_equal(request->path, SLICE("*")) ? (struct slice){0} : target->base;
+	struct slice base =
+	    slice_equal(request->path, SLICE("*")) ? (struct slice){0} : target->base;
 
 	write_request_line(&writer, request->method, base, request->path, request->query);
 	write_host(&writer, gateway, request, target);
@@ -88,8 +91,7 @@ upstream_begin(struct upstream *upstream, struct slice head, const struct upstre
 	upstream->tunnel = upstream->tunnel_shut = upstream->tunnel_ended = false;
 	upstream->answer_begun = false;
 	upstream->keep_alive = false;
-	upstream->sender.framing =
-	    request->content == CONTENT_UNKNOWN ? BODY_CHUNKED : BODY_LENGTH;
+	upstream->sender.framing = request->content == CONTENT_UNKNOWN ? BODY_CHUNKED : BODY_LENGTH;
 	upstream->sender.chunk_left = 0;
 	upstream->sender.sent = 0;
 	upstream->receiver.scanned = 0;
@@ -142,7 +144,7 @@ upstream_fail(struct upstream *upstream, enum upstream_failure failure)
 	struct exchange *exchange = upstream->exchange;
 	/* RFC 9110 section 9.2.2: only what is idempotent, or what was never sent at all. */
 	bool repeatable = upstream->reused && !upstream->answer_begun &&
-	    (method_is_idempotent(upstream->method) || upstream->sender.sent == 0);
+			  (method_is_idempotent(upstream->method) || upstream->sender.sent == 0);
 
 	upstream_close(upstream);
 	if (exchange != NULL)
@@ -155,7 +157,8 @@ upstream_fill(struct upstream *upstream)
 {
 	struct receiver *receiver = &upstream->receiver;
 
-	switch (buffer_len(receiver->in) > 0 ? receiver_fill_on(receiver) : receiver_fill(receiver)) {
+	switch (
+	    buffer_len(receiver->in) > 0 ? receiver_fill_on(receiver) : receiver_fill(receiver)) {
 	case IO_OK:
 		upstream->answer_begun = true;
 		return true;
@@ -174,7 +177,7 @@ static bool
 upgrade_agreed(const struct upstream *upstream, const struct response_framing *framing)
 {
 	return upstream->upgrade_asked.len > 0 &&
-	    slice_equal_nocase(framing->upgrade, upstream->upgrade_asked);
+	       slice_equal_nocase(framing->upgrade, upstream->upgrade_asked);
 }
 
 /* A complete head: hand it on. False when the answer is not one that can be understood. */
@@ -379,7 +382,8 @@ upstream_check_idle(struct upstream *upstream)
 static void
 upstream_ready(struct conn *conn)
 {
-	struct upstream *upstream = (struct upstream *)((char *)conn - offsetof(struct upstream, conn));
+	struct upstream *upstream =
+	    (struct upstream *)((char *)conn - offsetof(struct upstream, conn));
 
 	if (upstream->state == UPSTREAM_IDLE) {
 		upstream_check_idle(upstream);

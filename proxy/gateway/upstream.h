@@ -14,19 +14,19 @@ enum upstream_state {
 	UPSTREAM_SECURING,   /* waits for the TLS handshake */
 	UPSTREAM_WAITING,    /* serves an exchange; waits for the head of its answer */
 	UPSTREAM_RELAYING,   /* serves an exchange; the content of the answer is coming */
-	UPSTREAM_IDLE,       /* in the pool; waits for the next exchange, or for its end */
+	UPSTREAM_IDLE,	     /* in the pool; waits for the next exchange, or for its end */
 	UPSTREAM_FAILED,     /* no address is left; waits for the end of the turn to say so */
 	UPSTREAM_CLOSED,     /* waits for the end of the turn to be freed */
 };
 
 /* Why a connection to a backend failed its exchange. */
 enum upstream_failure {
-	UPSTREAM_NO_ADDRESS,      /* its name does not resolve */
-	UPSTREAM_NOT_ALLOWED,     /* the guard refused every address */
-	UPSTREAM_CONNECT_FAILED,  /* none of its addresses took the connection */
+	UPSTREAM_NO_ADDRESS,	 /* its name does not resolve */
+	UPSTREAM_NOT_ALLOWED,	 /* the guard refused every address */
+	UPSTREAM_CONNECT_FAILED, /* none of its addresses took the connection */
 	UPSTREAM_CONNECT_TIMEOUT,
-	UPSTREAM_BROKEN,          /* closed or reset before its answer was complete */
-	UPSTREAM_BAD_ANSWER,      /* not HTTP as we understand it */
+	UPSTREAM_BROKEN,     /* closed or reset before its answer was complete */
+	UPSTREAM_BAD_ANSWER, /* not HTTP as we understand it */
 };
 
 struct upstream {
@@ -37,19 +37,19 @@ struct upstream {
 	enum upstream_state state;
 	struct receiver receiver;
 	struct sender sender;
-	struct timer timer;  /* connecting, or idle */
-	struct task burial;  /* frees it */
+	struct timer timer;   /* connecting, or idle */
+	struct task burial;   /* frees it */
 	struct task carry_on; /* goes on with an answer whose share of this turn was used up */
-	TAILQ_ENTRY(upstream) link; /* in the list of idle, of resolving or of failed ones */
+	TAILQ_ENTRY(upstream) link;  /* in the list of idle, of resolving or of failed ones */
 	unsigned char address_index; /* the next address to try */
-	bool reused;      /* has served an exchange before this one */
-	bool keep_alive;  /* the answer lets the connection live on */
-	bool answer_begun; /* bytes of an answer have come for this exchange */
+	bool reused;		     /* has served an exchange before this one */
+	bool keep_alive;	     /* the answer lets the connection live on */
+	bool answer_begun;	     /* bytes of an answer have come for this exchange */
 	bool tunnel;
-	bool tunnel_shut;  /* our side of the tunnel is to end, after what is pending */
-	bool tunnel_ended; /* the backend has ended its side of the tunnel */
-	enum method_id method; /* of the request, which decides on the answer's framing */
-	struct slice upgrade_asked; /* one of the configured protocols, or empty */
+	bool tunnel_shut;	       /* our side of the tunnel is to end, after what is pending */
+	bool tunnel_ended;	       /* the backend has ended its side of the tunnel */
+	enum method_id method;	       /* of the request, which decides on the answer's framing */
+	struct slice upgrade_asked;    /* one of the configured protocols, or empty */
 	enum upstream_failure failure; /* of the last address tried */
 };
 

@@ -12,15 +12,15 @@
  * '=' ("bad white space") is not let through, for no sender needs it.
  */
 enum chunk_state {
-	CHUNK_SIZE,        /* hex digits */
-	CHUNK_NAME_FIRST,  /* behind ';' */
+	CHUNK_SIZE,	  /* hex digits */
+	CHUNK_NAME_FIRST, /* behind ';' */
 	CHUNK_NAME,
 	CHUNK_VALUE_FIRST, /* behind '=' */
 	CHUNK_VALUE,
 	CHUNK_QUOTED,
-	CHUNK_ESCAPED,     /* behind '\' in a quoted string */
+	CHUNK_ESCAPED, /* behind '\' in a quoted string */
 	CHUNK_QUOTED_END,
-	CHUNK_SIZE_LF,     /* behind the CR of the size's line */
+	CHUNK_SIZE_LF, /* behind the CR of the size's line */
 	CHUNK_DATA,
 	CHUNK_DATA_CR,
 	CHUNK_DATA_LF,
@@ -92,7 +92,8 @@ take_size_byte(struct body_decoder *decoder, unsigned char c)
 	int value = hex_value(c);
 
 	if (value >= 0) {
-		/* 16 digits fill 64 bits exactly, so the sixteenth cannot overflow; a seventeenth is refused. */
+		/* 16 digits fill 64 bits exactly, so the sixteenth cannot overflow; a seventeenth
+		 * is refused. */
 		if (decoder->digits == 16)
 			return false;
 		decoder->digits++;
@@ -201,7 +202,8 @@ take_framing_byte(struct body_decoder *decoder, unsigned char c)
  * whole. *consumed goes behind it.
  */
 static enum body_status
-take_trailers(struct body_decoder *decoder, struct slice input, size_t *consumed, struct slice *data)
+take_trailers(
+    struct body_decoder *decoder, struct slice input, size_t *consumed, struct slice *data)
 {
 	size_t line = *consumed;
 
@@ -213,7 +215,8 @@ take_trailers(struct body_decoder *decoder, struct slice input, size_t *consumed
 		if (lf == NULL)
 			return input.len - *consumed > decoder->trailer_max ? BODY_BAD : BODY_MORE;
 		end = (size_t)(lf - input.at) + 1;
-		if (end - line < 2 || input.at[end - 2] != '\r' || end - *consumed > decoder->trailer_max)
+		if (end - line < 2 || input.at[end - 2] != '\r' ||
+		    end - *consumed > decoder->trailer_max)
 			return BODY_BAD;
 		if (end - line == 2) {
 			*data = (struct slice){input.at + *consumed, end - *consumed};

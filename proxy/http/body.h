@@ -1,4 +1,5 @@
-/* body.h - where a message's body ends, and what of the bytes is content (RFC 9112 sections 6 and 7). */
+/* body.h - where a message's body ends, and what of the bytes is content (RFC 9112 sections 6 and
+ * 7). */
 #ifndef JOBGATE_HTTP_BODY_H
 #define JOBGATE_HTTP_BODY_H
 
@@ -11,7 +12,8 @@ enum body_kind { BODY_NONE, BODY_LENGTH, BODY_CHUNKED, BODY_UNTIL_CLOSE };
 enum body_status {
 	BODY_MORE,     /* more bytes are needed; consumed may be over 0 */
 	BODY_DATA,     /* *data is content */
-	BODY_TRAILERS, /* *data is a trailer section with its empty line, not empty itself; BODY_END follows */
+	BODY_TRAILERS, /* *data is a trailer section with its empty line, not empty itself; BODY_END
+			  follows */
 	BODY_END,      /* nothing of the body is left; consumed may be over 0 */
 	BODY_BAD,      /* chunk framing broken or out of bounds */
 };
@@ -19,11 +21,11 @@ enum body_status {
 /* A plain value: start with body_decoder_init. */
 struct body_decoder {
 	enum body_kind kind;
-	unsigned char state;      /* of the chunk grammar, see body.c */
-	unsigned char digits;     /* hex digits of the chunk size so far */
-	uint64_t left;            /* bytes of content, or of this chunk, still to come */
+	unsigned char state;	  /* of the chunk grammar, see body.c */
+	unsigned char digits;	  /* hex digits of the chunk size so far */
+	uint64_t left;		  /* bytes of content, or of this chunk, still to come */
 	uint32_t extension_bytes; /* of this chunk's line */
-	uint32_t trailer_max;     /* bytes of a trailer section allowed */
+	uint32_t trailer_max;	  /* bytes of a trailer section allowed */
 };
 
 /* trailer_max: bytes; a chunk's extensions are bounded by 1024 bytes for each line. */

@@ -5,10 +5,11 @@
 #include <stdbool.h>
 
 enum byte_class {
-	BYTE_TOKEN = 1,  /* tchar */
-	BYTE_VALUE = 2,  /* field-vchar, SP and HTAB: what a field's value holds */
-	BYTE_TARGET = 4, /* unreserved, sub-delims, ':' '@' '/' '?' and '%': a path with its query */
-	BYTE_HOST = 8,   /* letters, digits, '-' '.' '_' */
+	BYTE_TOKEN = 1, /* tchar */
+	BYTE_VALUE = 2, /* field-vchar, SP and HTAB: what a field's value holds */
+	BYTE_TARGET =
+	    4,	       /* unreserved, sub-delims, ':' '@' '/' '?' and '%': a path with its query */
+	BYTE_HOST = 8, /* letters, digits, '-' '.' '_' */
 	BYTE_HEX = 16,
 };
 

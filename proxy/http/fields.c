@@ -156,13 +156,29 @@ bool
 field_allowed_in_trailer(enum field_id id, struct slice name)
 {
 	static const struct slice refused[] = {
-	    SLICE("age"), SLICE("authentication-info"), SLICE("cache-control"),
-	    SLICE("content-encoding"), SLICE("content-location"), SLICE("content-range"),
-	    SLICE("content-type"), SLICE("expires"), SLICE("if-match"), SLICE("if-modified-since"),
-	    SLICE("if-none-match"), SLICE("if-range"), SLICE("if-unmodified-since"),
-	    SLICE("location"), SLICE("max-forwards"), SLICE("pragma"),
-	    SLICE("proxy-authentication-info"), SLICE("range"), SLICE("retry-after"),
-	    SLICE("set-cookie"), SLICE("vary"), SLICE("warning"), SLICE("www-authenticate"),
+	    SLICE("age"),
+	    SLICE("authentication-info"),
+	    SLICE("cache-control"),
+	    SLICE("content-encoding"),
+	    SLICE("content-location"),
+	    SLICE("content-range"),
+	    SLICE("content-type"),
+	    SLICE("expires"),
+	    SLICE("if-match"),
+	    SLICE("if-modified-since"),
+	    SLICE("if-none-match"),
+	    SLICE("if-range"),
+	    SLICE("if-unmodified-since"),
+	    SLICE("location"),
+	    SLICE("max-forwards"),
+	    SLICE("pragma"),
+	    SLICE("proxy-authentication-info"),
+	    SLICE("range"),
+	    SLICE("retry-after"),
+	    SLICE("set-cookie"),
+	    SLICE("vary"),
+	    SLICE("warning"),
+	    SLICE("www-authenticate"),
 	};
 
 	if (id != FIELD_OTHER)

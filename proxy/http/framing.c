@@ -190,7 +190,8 @@ request_framing(struct request_head *head, struct request_framing *out)
 			return FRAMING_BAD_HOST;
 		out->host = fields.host->value;
 	}
-	if (fields.expect_count > 0 && head->minor > 0) { /* RFC 9110 section 10.1.1: 1.0 knows none */
+	if (fields.expect_count > 0 &&
+	    head->minor > 0) { /* RFC 9110 section 10.1.1: 1.0 knows none */
 		if (fields.expect_count > 1 ||
 		    !slice_equal_nocase(fields.expect->value, SLICE("100-continue")))
 			return FRAMING_BAD_EXPECT;
@@ -210,8 +211,7 @@ has_no_content(unsigned status, enum method_id method)
 }
 
 enum framing_error
-response_framing(
-    struct response_head *head, enum method_id method, struct response_framing *out)
+response_framing(struct response_head *head, enum method_id method, struct response_framing *out)
 {
 	struct framing_fields fields;
 	enum framing_error error =

@@ -7,13 +7,13 @@
 
 enum framing_error {
 	FRAMING_OK,
-	FRAMING_BAD_LENGTH,     /* several, not digits alone, or over 2^63 - 1 */
-	FRAMING_BAD_CODING,     /* Transfer-Encoding other than one "chunked", or in HTTP/1.0 */
-	FRAMING_CONFLICT,       /* both */
-	FRAMING_BAD_HOST,       /* none or several in 1.1, or no valid authority */
+	FRAMING_BAD_LENGTH,	/* several, not digits alone, or over 2^63 - 1 */
+	FRAMING_BAD_CODING,	/* Transfer-Encoding other than one "chunked", or in HTTP/1.0 */
+	FRAMING_CONFLICT,	/* both */
+	FRAMING_BAD_HOST,	/* none or several in 1.1, or no valid authority */
 	FRAMING_BAD_CONNECTION, /* a member of Connection is no token */
-	FRAMING_BAD_EXPECT,     /* 417: an expectation other than 100-continue */
-	FRAMING_BAD_UPGRADE,    /* an answer of 101 that names no protocol */
+	FRAMING_BAD_EXPECT,	/* 417: an expectation other than 100-continue */
+	FRAMING_BAD_UPGRADE,	/* an answer of 101 that names no protocol */
 };
 
 struct request_framing {
@@ -22,7 +22,8 @@ struct request_framing {
 	bool keep_alive;      /* the client lets the connection live on (RFC 9112 section 9.3) */
 	bool expect_continue; /* only in 1.1 */
 	struct slice host;    /* the Host field's value; empty when 1.0 sent none */
-	struct slice upgrade; /* first protocol of Upgrade when Connection lists upgrade, in 1.1; else empty */
+	struct slice upgrade; /* first protocol of Upgrade when Connection lists upgrade, in 1.1;
+				 else empty */
 };
 
 /*

@@ -3,18 +3,20 @@
 
 #include "http/bytes.h"
 
-/* What a request line holds besides its target: a method of reasonable length, two spaces, the version. */
+/* What a request line holds besides its target: a method of reasonable length, two spaces, the
+ * version. */
 #define METHOD_MAX 64
 #define START_LINE_EXTRA (METHOD_MAX + 2 + 8)
 
-/* A line of the head, from `line` to its LF at `lf`: must end in CR LF and hold no other CR and no NUL. */
+/* A line of the head, from `line` to its LF at `lf`: must end in CR LF and hold no other CR and no
+ * NUL. */
 static bool
 line_is_clean(struct slice bytes, size_t line, size_t lf)
 {
 	if (lf == line || bytes.at[lf - 1] != '\r')
 		return false;
 	return memchr(bytes.at + line, '\r', lf - line) == bytes.at + lf - 1 &&
-	    memchr(bytes.at + line, 0, lf - line) == NULL;
+	       memchr(bytes.at + line, 0, lf - line) == NULL;
 }
 
 /* What has come of a line that is not complete: a CR may stand only at its very end. */
@@ -55,7 +57,8 @@ head_find(struct slice bytes, bool is_request, const struct head_limits *limits,
 	if (line < *start)
 		line = *start;
 	for (;;) {
-		const char *lf = bytes.len > line ? memchr(bytes.at + line, '\n', bytes.len - line) : NULL;
+		const char *lf =
+		    bytes.len > line ? memchr(bytes.at + line, '\n', bytes.len - line) : NULL;
 		size_t at;
 
 		if (lf == NULL) {
@@ -114,7 +117,8 @@ parse_version(struct slice text, unsigned *minor)
 	return HEAD_COMPLETE;
 }
 
-/* The first line of head without its CR LF, and what comes after it. The head is known to have one. */
+/* The first line of head without its CR LF, and what comes after it. The head is known to have one.
+ */
 static struct slice
 first_line(struct slice head, struct slice *rest)
 {
@@ -125,8 +129,7 @@ first_line(struct slice head, struct slice *rest)
 }
 
 static enum head_status
-parse_request_line(
-    struct slice line, const struct head_limits *limits, struct request_head *out)
+parse_request_line(struct slice line, const struct head_limits *limits, struct request_head *out)
 {
 	const char *first = memchr(line.at, ' ', line.len);
 	const char *second;
@@ -160,8 +163,7 @@ is_section(struct slice head)
 }
 
 enum head_status
-head_parse_request(
-    struct slice head, const struct head_limits *limits, struct request_head *out)
+head_parse_request(struct slice head, const struct head_limits *limits, struct request_head *out)
 {
 	struct slice section, line;
 	enum head_status status;
@@ -181,7 +183,8 @@ parse_status_line(struct slice line, struct response_head *out)
 {
 	struct slice reason;
 
-	if (line.len < 12 || parse_version((struct slice){line.at, 8}, &out->minor) != HEAD_COMPLETE ||
+	if (line.len < 12 ||
+	    parse_version((struct slice){line.at, 8}, &out->minor) != HEAD_COMPLETE ||
 	    line.at[8] != ' ')
 		return HEAD_BAD;
 	out->status = 0;
@@ -201,8 +204,7 @@ parse_status_line(struct slice line, struct response_head *out)
 }
 
 enum head_status
-head_parse_response(
-    struct slice head, const struct head_limits *limits, struct response_head *out)
+head_parse_response(struct slice head, const struct head_limits *limits, struct response_head *out)
 {
 	struct slice section, line;
 	enum head_status status;

@@ -7,18 +7,19 @@
 #define HEAD_FIELDS_MAX 256 /* room in a head; the configured limit is at most this */
 
 struct head_limits {
-	size_t head_bytes;   /* start line and fields with all their line ends */
+	size_t head_bytes; /* start line and fields with all their line ends */
 	size_t target_bytes;
-	size_t fields;       /* at most HEAD_FIELDS_MAX */
+	size_t fields; /* at most HEAD_FIELDS_MAX */
 };
 
 enum head_status {
 	HEAD_COMPLETE,
-	HEAD_INCOMPLETE,      /* well so far; more bytes are needed */
-	HEAD_BAD,             /* 400 */
-	HEAD_BAD_VERSION,     /* 505: an HTTP version other than 1.0 and 1.1, HTTP/2's preface included */
+	HEAD_INCOMPLETE,  /* well so far; more bytes are needed */
+	HEAD_BAD,	  /* 400 */
+	HEAD_BAD_VERSION, /* 505: an HTTP version other than 1.0 and 1.1, HTTP/2's preface included
+			   */
 	HEAD_TARGET_TOO_LONG, /* 414 */
-	HEAD_TOO_LARGE,       /* 431: more bytes or more fields than allowed */
+	HEAD_TOO_LARGE,	      /* 431: more bytes or more fields than allowed */
 };
 
 /* The head of a request as it stands on the wire; the slices point into the bytes parsed. */
@@ -70,13 +71,13 @@ enum head_status head_parse_response(
  * Parse field lines alone (a trailer section: lines up to and including the empty one), under
  * the same rules. *count is their number, at most cap.
  */
-enum head_status fields_parse(
-    struct slice section, struct field *out, size_t cap, size_t *count);
+enum head_status fields_parse(struct slice section, struct field *out, size_t cap, size_t *count);
 
 /* Which field a name means, in any case of letters. */
 enum field_id field_identify(struct slice name);
 
-/* True when a trailer field may be forwarded: not framing, routing, authentication or ours (RFC 9110 section 6.5.1). */
+/* True when a trailer field may be forwarded: not framing, routing, authentication or ours (RFC
+ * 9110 section 6.5.1). */
 bool field_allowed_in_trailer(enum field_id id, struct slice name);
 
 /*

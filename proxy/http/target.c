@@ -139,7 +139,8 @@ is_ipv6(struct slice text)
 		if (i < text.len && text.at[i] == '.') {
 			struct slice tail = slice_after(text, begin);
 
-			return groups <= 6 && (shortened ? groups < 6 : groups == 6) && is_ipv4(tail);
+			return groups <= 6 && (shortened ? groups < 6 : groups == 6) &&
+			       is_ipv4(tail);
 		}
 		if (i == begin || i - begin > 4 || ++groups > 8)
 			return false;
@@ -166,7 +167,8 @@ authority_parse(struct slice text, struct authority *out)
 	if (text.len > 0 && text.at[0] == '[') {
 		const char *close = memchr(text.at, ']', text.len);
 
-		if (close == NULL || !is_ipv6((struct slice){text.at + 1, (size_t)(close - text.at) - 1}))
+		if (close == NULL ||
+		    !is_ipv6((struct slice){text.at + 1, (size_t)(close - text.at) - 1}))
 			return false;
 		len = (size_t)(close - text.at) + 1;
 	} else {
@@ -185,7 +187,7 @@ bool
 authority_same(const struct authority *a, const struct authority *b, uint16_t default_port)
 {
 	return slice_equal_nocase(a->host, b->host) &&
-	    (a->port != 0 ? a->port : default_port) == (b->port != 0 ? b->port : default_port);
+	       (a->port != 0 ? a->port : default_port) == (b->port != 0 ? b->port : default_port);
 }
 
 /* One byte of a path, "%2e", "%2f" and "%5c" decoded; *len is how many bytes it took. */
@@ -258,7 +260,8 @@ segment_at(struct slice path, size_t i)
 {
 	const char *slash = i < path.len ? memchr(path.at + i, '/', path.len - i) : NULL;
 
-	return (struct slice){path.at + i, slash != NULL ? (size_t)(slash - path.at) - i : path.len - i};
+	return (struct slice){
+	    path.at + i, slash != NULL ? (size_t)(slash - path.at) - i : path.len - i};
 }
 
 enum path_status

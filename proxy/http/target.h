@@ -11,10 +11,11 @@ enum target_form { TARGET_ORIGIN, TARGET_ABSOLUTE, TARGET_AUTHORITY, TARGET_ASTE
 /* All slices point into the target's text. */
 struct target {
 	enum target_form form;
-	struct slice scheme;    /* absolute form: "http" or "https" in any case; others are TARGET_BAD */
+	struct slice
+	    scheme; /* absolute form: "http" or "https" in any case; others are TARGET_BAD */
 	struct slice authority; /* absolute and authority form */
-	struct slice path;      /* origin and absolute form; "/" when an absolute form has none */
-	struct slice query;     /* with its '?'; may be empty */
+	struct slice path;	/* origin and absolute form; "/" when an absolute form has none */
+	struct slice query;	/* with its '?'; may be empty */
 };
 
 /*
@@ -26,17 +27,19 @@ enum target_form target_parse(struct slice text, struct target *out);
 
 struct authority {
 	struct slice host; /* IPv6 in its brackets */
-	uint16_t port;     /* 0: none given */
+	uint16_t port;	   /* 0: none given */
 };
 
 /*
  * Parse host[:port]: a reg-name of letters, digits, '-', '.', '_' (no percent
  * escapes, no other sub-delims: nothing a backend and we could read differently), an IPv4
- * address or an IPv6 one in brackets; port 1 to 65535, and not an empty one. False on anything else.
+ * address or an IPv6 one in brackets; port 1 to 65535, and not an empty one. False on anything
+ * else.
  */
 bool authority_parse(struct slice text, struct authority *out);
 
-/* True when both name the same host (letters without regard to case) and the same port, the scheme's default included. */
+/* True when both name the same host (letters without regard to case) and the same port, the
+ * scheme's default included. */
 bool authority_same(const struct authority *a, const struct authority *b, uint16_t default_port);
 
 enum path_status {

@@ -27,8 +27,8 @@ void write_number(struct writer *writer, uint64_t number); /* decimal */
 #define write_literal(writer, literal) write_slice((writer), SLICE(literal))
 
 /* "METHOD path?query HTTP/1.1\r\n"; base is set before path (a job's base; may be empty). */
-void write_request_line(
-    struct writer *writer, struct slice method, struct slice base, struct slice path, struct slice query);
+void write_request_line(struct writer *writer, struct slice method, struct slice base,
+    struct slice path, struct slice query);
 
 /* "HTTP/1.1 200 OK\r\n"; the standard phrase when reason is empty (none for unknown codes). */
 void write_status_line(struct writer *writer, unsigned status, struct slice reason);

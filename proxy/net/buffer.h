@@ -27,8 +27,8 @@ struct buffer_pool *buffer_pool_new(void);
 void buffer_pool_free(struct buffer_pool *pool); /* all buffers were given back */
 
 /*
- * An empty buffer with room for at least `size` bytes (more than BUFFER_LARGE too: such a block is not kept).
- * NULL when memory is short.
+ * An empty buffer with room for at least `size` bytes (more than BUFFER_LARGE too: such a block is
+ * not kept). NULL when memory is short.
  */
 struct buffer *buffer_take(struct buffer_pool *pool, size_t size);
 

@@ -19,7 +19,8 @@ conn_event(evutil_socket_t fd, short what, void *arg)
 		conn->writable = true;
 	if (what & EV_CLOSED)
 		conn->readable = conn->peer_closed = true;
-	if (conn->tls != NULL) /* either direction of TLS may have waited for the other of the socket */
+	if (conn->tls !=
+	    NULL) /* either direction of TLS may have waited for the other of the socket */
 		conn->readable = conn->writable = true;
 	conn->ready(conn);
 }
@@ -27,7 +28,8 @@ conn_event(evutil_socket_t fd, short what, void *arg)
 bool
 conn_open(struct conn *conn, struct loop *loop, int fd, void (*ready)(struct conn *conn))
 {
-	*conn = (struct conn){.loop = loop, .fd = fd, .readable = true, .writable = true, .ready = ready};
+	*conn = (struct conn){
+	    .loop = loop, .fd = fd, .readable = true, .writable = true, .ready = ready};
 	if (event_assign(&conn->event, loop_base(loop), fd,
 		EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST, conn_event, conn) != 0 ||
 	    event_add(&conn->event, NULL) != 0) {
@@ -154,8 +156,8 @@ conn_write(struct conn *conn, const struct iovec *pieces, int count, size_t *n)
 		return conn_write_tls(conn, pieces, count, n);
 	do
 		sent = count == 1
-		    ? send(conn->fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL)
-		    : sendmsg(conn->fd, &message, MSG_NOSIGNAL);
+			   ? send(conn->fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL)
+			   : sendmsg(conn->fd, &message, MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
 	if (sent >= 0) {
 		*n = (size_t)sent;

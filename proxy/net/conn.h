@@ -9,9 +9,9 @@
 #include "net/loop.h"
 
 enum io {
-	IO_OK,    /* some bytes moved */
+	IO_OK,	  /* some bytes moved */
 	IO_AGAIN, /* none just now: `ready` will be called */
-	IO_EOF,   /* the peer has ended its side (reading only) */
+	IO_EOF,	  /* the peer has ended its side (reading only) */
 	IO_ERROR, /* the connection is lost */
 };
 
@@ -26,7 +26,7 @@ struct conn {
 	struct event event;
 	struct loop *loop;
 	SSL *tls; /* NULL: plain */
-	int fd;   /* -1: closed */
+	int fd;	  /* -1: closed */
 	bool readable, writable;
 	bool peer_closed; /* the loop has seen the peer's end of stream coming */
 	bool read_short;  /* the last read gave less than was asked */
@@ -40,7 +40,8 @@ struct conn {
  */
 bool conn_open(struct conn *conn, struct loop *loop, int fd, void (*ready)(struct conn *conn));
 
-/* Close at once; conn may then be reused, `ready` is not called any more. Harmless on a closed one. */
+/* Close at once; conn may then be reused, `ready` is not called any more. Harmless on a closed one.
+ */
 void conn_close(struct conn *conn);
 
 /* As conn_close, but the peer gets a reset, so that it cannot take what it has for complete. */

@@ -67,8 +67,9 @@ guard_range_contains(const struct guard_range *range, const struct sockaddr *add
 static bool
 embedded_ipv4(const struct in6_addr *address, unsigned char out[4])
 {
-	static const unsigned char zeros[12], mapping[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff},
-						  nat64[12] = {0, 0x64, 0xff, 0x9b};
+	static const unsigned char zeros[12],
+	    mapping[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff},
+	    nat64[12] = {0, 0x64, 0xff, 0x9b};
 	const unsigned char *bytes = address->s6_addr;
 
 	if (memcmp(bytes, mapping, 12) == 0 || memcmp(bytes, nat64, 12) == 0 ||
@@ -104,7 +105,8 @@ judge_ipv6(const struct guard_rules *rules, const struct in6_addr *address)
 		return GUARD_LINK_LOCAL;
 	if (IN6_IS_ADDR_MULTICAST(address))
 		return GUARD_MULTICAST;
-	return IN6_IS_ADDR_LOOPBACK(address) && !rules->allow_loopback ? GUARD_LOOPBACK : GUARD_ALLOW;
+	return IN6_IS_ADDR_LOOPBACK(address) && !rules->allow_loopback ? GUARD_LOOPBACK
+								       : GUARD_ALLOW;
 }
 
 /* 127.0.0.0/8 and ::1, where a listener on every address answers. */
@@ -116,7 +118,8 @@ is_loopback(const struct in6_addr *address)
 	return IN6_IS_ADDR_LOOPBACK(address) || (embedded_ipv4(address, ipv4) && ipv4[0] == 127);
 }
 
-/* Does one of this machine's interfaces have the address? Asked only for a port that is ours, so seldom. */
+/* Does one of this machine's interfaces have the address? Asked only for a port that is ours, so
+ * seldom. */
 static bool
 is_local(const struct in6_addr *address)
 {
@@ -145,7 +148,7 @@ is_own(const struct guard_rules *rules, const struct place *place)
 	for (size_t i = 0; i < rules->own_count; i++) {
 		struct place own = place_of((const struct sockaddr *)&rules->own[i]);
 		bool wildcard = IN6_IS_ADDR_UNSPECIFIED(&own.address) ||
-		    memcmp(&own.address, &any4, sizeof(any4)) == 0;
+				memcmp(&own.address, &any4, sizeof(any4)) == 0;
 
 		if (!own.valid || own.port != place->port)
 			continue;

@@ -16,9 +16,11 @@ struct guard_range {
 struct guard_rules {
 	bool allow_loopback;
 	size_t allow_count, deny_count, own_count;
-	const struct guard_range *allow; /* when not empty: nothing but these (and what is always refused stays refused) */
+	const struct guard_range *allow; /* when not empty: nothing but these (and what is always
+					    refused stays refused) */
 	const struct guard_range *deny;
-	const struct sockaddr_storage *own; /* the gateway's listeners; a wildcard one means every local address with its port */
+	const struct sockaddr_storage *own; /* the gateway's listeners; a wildcard one means every
+					       local address with its port */
 };
 
 enum guard_verdict {
@@ -28,7 +30,7 @@ enum guard_verdict {
 	GUARD_MULTICAST,  /* and broadcast */
 	GUARD_LOOPBACK,
 	GUARD_OWN_LISTENER,
-	GUARD_DENIED,     /* by the deny list, or not on the allow list */
+	GUARD_DENIED, /* by the deny list, or not on the allow list */
 };
 
 /*

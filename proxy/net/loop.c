@@ -19,8 +19,8 @@ struct loop {
 	struct event_base *base;
 	struct event *tick;
 	struct task_queue tasks;
-	uint64_t now_us;  /* monotonic; 0: not read yet in this turn */
-	int64_t wall_us;  /* 0: not read yet in this turn */
+	uint64_t now_us;    /* monotonic; 0: not read yet in this turn */
+	int64_t wall_us;    /* 0: not read yet in this turn */
 	uint64_t turned_ms; /* up to where the wheel has been turned, a multiple of the tick */
 	bool stopping;
 	struct seat seats[WHEEL_SEATS];
@@ -151,7 +151,8 @@ loop_new(void)
 	if (config == NULL || loop == NULL)
 		goto fail;
 	STAILQ_INIT(&loop->tasks);
-	/* One thread, no locks; edge triggering and early notice of a peer's close are what conn.c rests on. */
+	/* One thread, no locks; edge triggering and early notice of a peer's close are what conn.c
+	 * rests on. */
 	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
 	event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE);
 	loop->base = event_base_new_with_config(config);

@@ -27,7 +27,7 @@ struct resolution {
 	void (*done)(void *ctx, const struct resolved *resolved); /* NULL: cancelled */
 	void *ctx;
 	struct event *deliver; /* tells of the answer, never from within resolver_ask */
-	bool answered;         /* c-ares is done with it */
+	bool answered;	       /* c-ares is done with it */
 	struct resolved resolved;
 };
 
@@ -90,9 +90,9 @@ on_socket_state(void *ctx, ares_socket_t fd, int readable, int writable)
 	struct watched_socket *socket;
 	short what = (short)((readable ? EV_READ : 0) | (writable ? EV_WRITE : 0) | EV_PERSIST);
 
-	LIST_FOREACH (socket, &resolver->sockets, link)
-		if (socket->fd == fd)
-			break;
+	LIST_FOREACH(socket, &resolver->sockets, link)
+	if (socket->fd == fd)
+		break;
 	if (socket != NULL)
 		socket_forget(socket);
 	if (!readable && !writable)
@@ -134,7 +134,8 @@ resolver_new(struct event_base *base, const char *servers)
 	}
 	resolver->timer = evtimer_new(base, on_timer, resolver);
 	if (resolver->timer == NULL ||
-	    (servers != NULL && ares_set_servers_ports_csv(resolver->channel, servers) != ARES_SUCCESS)) {
+	    (servers != NULL &&
+		ares_set_servers_ports_csv(resolver->channel, servers) != ARES_SUCCESS)) {
 		resolver_free(resolver);
 		return NULL;
 	}
@@ -179,7 +180,8 @@ take_family(struct resolved *out, const struct ares_addrinfo_node **at, int fami
 	while (node != NULL && node->ai_family != family)
 		node = node->ai_next;
 	*at = node;
-	if (node == NULL || out->count == RESOLVE_ADDRESSES_MAX || node->ai_addrlen > sizeof(address->storage))
+	if (node == NULL || out->count == RESOLVE_ADDRESSES_MAX ||
+	    node->ai_addrlen > sizeof(address->storage))
 		return false;
 	address = &out->addresses[out->count++];
 	memcpy(&address->storage, node->ai_addr, node->ai_addrlen);
@@ -215,7 +217,8 @@ on_answer(void *ctx, int status, int timeouts, struct ares_addrinfo *info)
 		take_addresses(&resolution->resolved, info);
 	if (resolution->resolved.count == 0) {
 		resolution->resolved.ttl_s = 1;
-		resolution->resolved.error = ares_strerror(status == ARES_SUCCESS ? ARES_ENODATA : status);
+		resolution->resolved.error =
+		    ares_strerror(status == ARES_SUCCESS ? ARES_ENODATA : status);
 	}
 	if (info != NULL)
 		ares_freeaddrinfo(info);
@@ -239,7 +242,8 @@ struct resolution *
 resolver_ask(struct resolver *resolver, struct slice name, uint16_t port,
     void (*done)(void *ctx, const struct resolved *resolved), void *ctx)
 {
-	const struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+	const struct ares_addrinfo_hints hints = {
+	    .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
 	struct resolution *resolution;
 	char host[NAME_MAX_LEN + 1], service[8];
 

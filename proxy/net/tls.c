@@ -24,7 +24,8 @@ tls_client_new(const char *ca_file, const char **error)
 		goto fail;
 	SSL_CTX_set_verify(client->context, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_min_proto_version(client->context, TLS1_2_VERSION);
-	/* Buffers go back between records; a write may continue from another buffer, with fewer bytes. */
+	/* Buffers go back between records; a write may continue from another buffer, with fewer
+	 * bytes. */
 	SSL_CTX_set_mode(client->context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 					      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_options(client->context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
@@ -50,7 +51,8 @@ tls_client_free(struct tls_client *client)
 	free(client);
 }
 
-/* Have the certificate checked for this host: an address as an address, a name as a name, sent as SNI too. */
+/* Have the certificate checked for this host: an address as an address, a name as a name, sent as
+ * SNI too. */
 static bool
 expect_host(SSL *ssl, const char *host)
 {

@@ -10,7 +10,8 @@
 
 #define GATHERED_MAX (64 * 1024)
 
-/* No line is longer: its parts are cut where they are kept, and escaping makes of a byte at most six. */
+/* No line is longer: its parts are cut where they are kept, and escaping makes of a byte at most
+ * six. */
 #define LINE_BYTES_MAX (4 * 1024)
 
 struct access_log {
@@ -163,7 +164,8 @@ access_log_flush(struct access_log *log)
 	if (written > 0)
 		log->start += (size_t)written;
 	else if (written < 0 && errno != EAGAIN && errno != EINTR)
-		log->start = log->end; /* a reader that has gone, a full disk: nothing better can be done */
+		log->start =
+		    log->end; /* a reader that has gone, a full disk: nothing better can be done */
 	/* What is left of a line goes first next time, so that no line is torn. */
 	memmove(log->lines, log->lines + log->start, log->end - log->start);
 	log->end -= log->start;

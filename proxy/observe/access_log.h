@@ -9,7 +9,8 @@
 
 struct access_log;
 
-/* The facts of an exchange. Slices may be empty; none holds a secret, and the query is not logged. */
+/* The facts of an exchange. Slices may be empty; none holds a secret, and the query is not logged.
+ */
 struct access_entry {
 	int64_t started_us; /* Unix time, microseconds */
 	uint64_t duration_us;
@@ -17,7 +18,7 @@ struct access_entry {
 	struct slice method, host, path;
 	struct slice token_id, job;
 	unsigned status; /* 0: none was sent */
-	bool decided; /* there is a verdict */
+	bool decided;	 /* there is a verdict */
 	enum verdict verdict;
 	enum outcome outcome;
 	uint64_t bytes_in, bytes_out;

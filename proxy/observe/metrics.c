@@ -29,7 +29,8 @@ static const struct plain_metric plain_metrics[] = {
 	offsetof(struct worker_stats, backend_connects)},
     {"jobgate_backend_reuses_total", "counter", "Requests sent on a pooled connection.",
 	offsetof(struct worker_stats, backend_reuses)},
-    {"jobgate_backend_retries_total", "counter", "Requests sent again because a pooled connection had gone stale.",
+    {"jobgate_backend_retries_total", "counter",
+	"Requests sent again because a pooled connection had gone stale.",
 	offsetof(struct worker_stats, backend_retries)},
     {"jobgate_cache_hits_total", "counter", "Records found in the workers' caches.",
 	offsetof(struct worker_stats, cache_hits)},
@@ -41,9 +42,11 @@ static const struct plain_metric plain_metrics[] = {
 	offsetof(struct worker_stats, cache_evictions)},
     {"jobgate_invalidations_total", "counter", "Changes of records that the store has pushed.",
 	offsetof(struct worker_stats, invalidations)},
-    {"jobgate_bad_records_total", "counter", "Records read that break the rules, and were treated as absent.",
+    {"jobgate_bad_records_total", "counter",
+	"Records read that break the rules, and were treated as absent.",
 	offsetof(struct worker_stats, bad_records)},
-    {"jobgate_log_lines_dropped_total", "counter", "Lines of the access log that could not be written.",
+    {"jobgate_log_lines_dropped_total", "counter",
+	"Lines of the access log that could not be written.",
 	offsetof(struct worker_stats, log_lines_dropped)},
 };
 
@@ -70,7 +73,8 @@ render_plain(FILE *out, const struct shared_stats *stats)
 		const struct plain_metric *metric = &plain_metrics[i];
 
 		head(out, metric->name, metric->type, metric->help);
-		fprintf(out, "%s %llu\n", metric->name, (unsigned long long)sum(stats, metric->offset));
+		fprintf(
+		    out, "%s %llu\n", metric->name, (unsigned long long)sum(stats, metric->offset));
 	}
 }
 
@@ -103,10 +107,11 @@ render_workers(FILE *out, const struct shared_stats *stats)
 	for (size_t i = 0; i < stats->worker_count; i++) {
 		unsigned long long ms = counter_get(&stats->workers[i].store_good_age_ms);
 
-		fprintf(out, "jobgate_store_staleness_seconds{worker=\"%zu\"} %llu.%03llu\n", i, ms / 1000,
-		    ms % 1000);
+		fprintf(out, "jobgate_store_staleness_seconds{worker=\"%zu\"} %llu.%03llu\n", i,
+		    ms / 1000, ms % 1000);
 	}
-	head(out, "jobgate_worker_start_time_seconds", "gauge", "When the worker was started, Unix time.");
+	head(out, "jobgate_worker_start_time_seconds", "gauge",
+	    "When the worker was started, Unix time.");
 	for (size_t i = 0; i < stats->worker_count; i++)
 		fprintf(out, "jobgate_worker_start_time_seconds{worker=\"%zu\"} %llu\n", i,
 		    (unsigned long long)counter_get(&stats->workers[i].started_at));

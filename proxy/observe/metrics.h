@@ -4,7 +4,8 @@
 
 #include "observe/shared.h"
 
-/* The text of /metrics (Prometheus exposition format 0.0.4), to be freed; NULL when memory is short. */
+/* The text of /metrics (Prometheus exposition format 0.0.4), to be freed; NULL when memory is
+ * short. */
 char *metrics_render(const struct shared_stats *stats, const char *version);
 
 /* Whether every worker can decide on requests; else false, with a sentence in why. */

@@ -18,8 +18,8 @@ typedef _Atomic uint64_t counter;
 static inline void
 counter_add(counter *counter_, uint64_t n)
 {
-	atomic_store_explicit(counter_,
-	    atomic_load_explicit(counter_, memory_order_relaxed) + n, memory_order_relaxed);
+	atomic_store_explicit(counter_, atomic_load_explicit(counter_, memory_order_relaxed) + n,
+	    memory_order_relaxed);
 }
 
 static inline void
@@ -36,24 +36,24 @@ counter_get(const counter *counter_)
 
 /* How an exchange ended; each name is also the word in the access log and in metrics. */
 enum outcome {
-	OUTCOME_ANSWERED,         /* the backend's answer was relayed whole */
-	OUTCOME_REFUSED,          /* a verdict other than allow; see the verdict's own counter */
-	OUTCOME_BAD_REQUEST,      /* 4xx of our own: not well-formed, or over a limit */
-	OUTCOME_HEAD_TIMEOUT,     /* 408 */
-	OUTCOME_BODY_TIMEOUT,     /* the request's body stopped coming */
-	OUTCOME_NOT_RESOLVED,     /* 502: the backend's name has no address */
-	OUTCOME_NOT_ALLOWED,      /* 502: the guard refused the backend's address */
-	OUTCOME_CONNECT_FAILED,   /* 502 */
-	OUTCOME_CONNECT_TIMEOUT,  /* 504 */
-	OUTCOME_ANSWER_TIMEOUT,   /* 504: no first byte in time */
-	OUTCOME_BAD_ANSWER,       /* 502: not HTTP as we understand it */
-	OUTCOME_BACKEND_CLOSED,   /* 502, or cut after the head was sent */
-	OUTCOME_ANSWER_IDLE,      /* cut: the answer's body stopped coming, or being read */
-	OUTCOME_CLIENT_CLOSED,    /* the client went away first */
-	OUTCOME_REVOKED,          /* cut: the token or job changed under it */
-	OUTCOME_TUNNEL_CLOSED,    /* a tunnel ended in good order */
+	OUTCOME_ANSWERED,	 /* the backend's answer was relayed whole */
+	OUTCOME_REFUSED,	 /* a verdict other than allow; see the verdict's own counter */
+	OUTCOME_BAD_REQUEST,	 /* 4xx of our own: not well-formed, or over a limit */
+	OUTCOME_HEAD_TIMEOUT,	 /* 408 */
+	OUTCOME_BODY_TIMEOUT,	 /* the request's body stopped coming */
+	OUTCOME_NOT_RESOLVED,	 /* 502: the backend's name has no address */
+	OUTCOME_NOT_ALLOWED,	 /* 502: the guard refused the backend's address */
+	OUTCOME_CONNECT_FAILED,	 /* 502 */
+	OUTCOME_CONNECT_TIMEOUT, /* 504 */
+	OUTCOME_ANSWER_TIMEOUT,	 /* 504: no first byte in time */
+	OUTCOME_BAD_ANSWER,	 /* 502: not HTTP as we understand it */
+	OUTCOME_BACKEND_CLOSED,	 /* 502, or cut after the head was sent */
+	OUTCOME_ANSWER_IDLE,	 /* cut: the answer's body stopped coming, or being read */
+	OUTCOME_CLIENT_CLOSED,	 /* the client went away first */
+	OUTCOME_REVOKED,	 /* cut: the token or job changed under it */
+	OUTCOME_TUNNEL_CLOSED,	 /* a tunnel ended in good order */
 	OUTCOME_TUNNEL_IDLE,
-	OUTCOME_SHUTDOWN,         /* cut when the drain time was over */
+	OUTCOME_SHUTDOWN, /* cut when the drain time was over */
 };
 #define OUTCOME_COUNT (OUTCOME_SHUTDOWN + 1)
 
@@ -62,16 +62,17 @@ const char *outcome_name(enum outcome outcome); /* "answered", ...; static */
 /* What one worker publishes; on cache lines of its own. */
 struct worker_stats {
 	_Alignas(64) counter started_at; /* Unix seconds */
-	counter ready;                   /* 1 while the directory can answer */
-	counter store_good_age_ms;       /* since the pushes were last known to work */
+	counter ready;			 /* 1 while the directory can answer */
+	counter store_good_age_ms;	 /* since the pushes were last known to work */
 	counter connections, connections_total;
 	counter tunnels;
 	counter requests;
 	counter outcomes[OUTCOME_COUNT];
 	counter verdicts[VERDICT_COUNT];
-	counter bytes_in, bytes_out;     /* of message bodies and tunnels, from and to clients */
+	counter bytes_in, bytes_out; /* of message bodies and tunnels, from and to clients */
 	counter backend_connections, backend_connects, backend_reuses, backend_retries;
-	counter cache_hits, cache_misses, cache_entries, cache_evictions, invalidations, bad_records;
+	counter cache_hits, cache_misses, cache_entries, cache_evictions, invalidations,
+	    bad_records;
 	counter log_lines_dropped;
 };
 

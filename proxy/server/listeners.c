@@ -126,7 +126,8 @@ open_listener(struct listeners *listeners, size_t i, const struct log *log)
 		}
 		*fd = open_one(&address, true);
 		if (*fd < 0) {
-			log_error(log, "cannot listen on %s: %s", listener->address, strerror(errno));
+			log_error(
+			    log, "cannot listen on %s: %s", listener->address, strerror(errno));
 			return false;
 		}
 		/* Port 0 was a wish for any: the others take the one that the first was given. */

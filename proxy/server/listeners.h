@@ -12,15 +12,16 @@
  * crashes leaves its queue to its successor), a Unix socket is shared by all.
  */
 struct listeners {
-	size_t count;      /* of the configuration */
+	size_t count; /* of the configuration */
 	size_t workers;
-	int *fds;          /* [worker * count + listener] */
+	int *fds;			/* [worker * count + listener] */
 	struct sockaddr_storage *bound; /* [listener]: the address, its port filled in */
 	const struct config *config;
 };
 
 /* Bind and listen. False, with lines in the log that say which and why, when one fails. */
-bool listeners_open(struct listeners *listeners, const struct config *config, const struct log *log);
+bool listeners_open(
+    struct listeners *listeners, const struct config *config, const struct log *log);
 
 /* Close all, and remove the files of Unix sockets when unlink_files is set. */
 void listeners_close(struct listeners *listeners, bool unlink_files);

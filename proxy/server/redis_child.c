@@ -24,10 +24,13 @@ redis_child_prepare(struct redis_child *child, const struct config *config, cons
 		return false;
 	}
 	/* Next to the control socket: both are for this gateway's user alone. */
-	snprintf(directory, sizeof(directory), "%.*s", (int)(slash - config->control.socket), config->control.socket);
+	snprintf(directory, sizeof(directory), "%.*s", (int)(slash - config->control.socket),
+	    config->control.socket);
 	len = snprintf(child->socket, sizeof(child->socket), "%s/redis.sock", directory);
 	if (len >= (int)sizeof(child->socket)) {
-		log_error(log, "the path %s/redis.sock is too long for a socket: set control.socket", directory);
+		log_error(log,
+		    "the path %s/redis.sock is too long for a socket: set control.socket",
+		    directory);
 		return false;
 	}
 	snprintf(child->url, sizeof(child->url), "unix:%s", child->socket);
@@ -36,15 +39,17 @@ redis_child_prepare(struct redis_child *child, const struct config *config, cons
 		return false;
 	}
 	if (!jg_make_directory(config->store.state_dir)) {
-		log_error(log, "cannot make the state directory %s: %s", config->store.state_dir, strerror(errno));
+		log_error(log, "cannot make the state directory %s: %s", config->store.state_dir,
+		    strerror(errno));
 		return false;
 	}
 	snprintf(lock_path, sizeof(lock_path), "%s/lock", config->store.state_dir);
 	child->lock = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (child->lock < 0 || flock(child->lock, LOCK_EX | LOCK_NB) != 0) {
-		log_error(log, errno == EWOULDBLOCK
-			? "another gateway uses the state directory %s: stop it, or set store.state_dir%s"
-			: "cannot lock the state directory %s: %s",
+		log_error(log,
+		    errno == EWOULDBLOCK ? "another gateway uses the state directory %s: stop it, "
+					   "or set store.state_dir%s"
+					 : "cannot lock the state directory %s: %s",
 		    config->store.state_dir, errno == EWOULDBLOCK ? "" : strerror(errno));
 		redis_child_release(child);
 		return false;
@@ -53,16 +58,19 @@ redis_child_prepare(struct redis_child *child, const struct config *config, cons
 }
 
 void
-redis_child_exec(const struct redis_child *child, const struct config *config, const struct log *log)
+redis_child_exec(
+    const struct redis_child *child, const struct config *config, const struct log *log)
 {
 	char log_path[512];
 
 	snprintf(log_path, sizeof(log_path), "%s/redis.log", config->store.state_dir);
-	execlp(config->store.redis_server, config->store.redis_server, "--port", "0", "--unixsocket",
-	    child->socket, "--unixsocketperm", "700", "--dir", config->store.state_dir, "--appendonly",
-	    "yes", "--appendfsync", "everysec", "--save", "", "--daemonize", "no", "--logfile", log_path,
-	    (char *)NULL);
-	log_error(log, "cannot start %s: %s; install it (on Debian: apt-get install redis-server) or set store.url",
+	execlp(config->store.redis_server, config->store.redis_server, "--port", "0",
+	    "--unixsocket", child->socket, "--unixsocketperm", "700", "--dir",
+	    config->store.state_dir, "--appendonly", "yes", "--appendfsync", "everysec", "--save",
+	    "", "--daemonize", "no", "--logfile", log_path, (char *)NULL);
+	log_error(log,
+	    "cannot start %s: %s; install it (on Debian: apt-get install redis-server) or set "
+	    "store.url",
 	    config->store.redis_server, strerror(errno));
 }
 

@@ -6,18 +6,20 @@
 
 struct redis_child {
 	char socket[108]; /* path of its Unix socket */
-	char url[128];    /* the same as a store's URL */
-	int lock; /* held on the state directory, so that no second gateway writes there */
+	char url[128];	  /* the same as a store's URL */
+	int lock;	  /* held on the state directory, so that no second gateway writes there */
 };
 
 /*
  * Prepare its directory and its socket's path. False, with a line in the log,
  * when that fails or another gateway uses the directory.
  */
-bool redis_child_prepare(struct redis_child *child, const struct config *config, const struct log *log);
+bool redis_child_prepare(
+    struct redis_child *child, const struct config *config, const struct log *log);
 
 /* In a forked child: become redis-server. Returns only when that fails, with a line in the log. */
-void redis_child_exec(const struct redis_child *child, const struct config *config, const struct log *log);
+void redis_child_exec(
+    const struct redis_child *child, const struct config *config, const struct log *log);
 
 /* Let go of the directory. */
 void redis_child_release(struct redis_child *child);

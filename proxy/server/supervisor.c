@@ -22,7 +22,8 @@
 #include "server/redis_child.h"
 #include "server/worker.h"
 
-/* A child that ends is started again after this, doubled each time up to the last, until it has stayed for a while. */
+/* A child that ends is started again after this, doubled each time up to the last, until it has
+ * stayed for a while. */
 #define RESTART_FIRST_MS 50
 #define RESTART_LAST_MS 5000
 #define STAYED_MS 10000
@@ -38,7 +39,7 @@ enum child_role { CHILD_REDIS, CHILD_CONTROL, CHILD_WORKER };
 struct child {
 	enum child_role role;
 	unsigned index; /* of a worker */
-	pid_t pid;      /* 0: not running */
+	pid_t pid;	/* 0: not running */
 	uint64_t started_ms, restart_ms, backoff_ms;
 };
 
@@ -156,7 +157,8 @@ run_child(struct supervisor *supervisor, const struct child *child, pid_t parent
 	int status = 1;
 	struct child copy = *child;
 
-	/* Without a supervisor nobody would end us: end with it. Redis wants to write its file first. */
+	/* Without a supervisor nobody would end us: end with it. Redis wants to write its file
+	 * first. */
 	prctl(PR_SET_PDEATHSIG, copy.role == CHILD_WORKER ? SIGINT : SIGTERM);
 	if (getppid() != parent)
 		_exit(1);
@@ -274,7 +276,8 @@ next_signal(const struct supervisor *supervisor)
 
 /* ---- the end ---- */
 
-/* End the children of one role: ask, wait, and kill what does not go. A second request to stop hurries. */
+/* End the children of one role: ask, wait, and kill what does not go. A second request to stop
+ * hurries. */
 static void
 end_children(struct supervisor *supervisor, enum child_role role, uint64_t patience_ms, bool *hurry)
 {
@@ -305,7 +308,8 @@ supervisor_end(struct supervisor *supervisor)
 
 	log_info(&supervisor->log, "stopping: waiting for requests to end");
 	counter_set(&supervisor->stats->draining, 1);
-	end_children(supervisor, CHILD_WORKER, supervisor->config->timeouts.drain + GRACE_MS, &hurry);
+	end_children(
+	    supervisor, CHILD_WORKER, supervisor->config->timeouts.drain + GRACE_MS, &hurry);
 	end_children(supervisor, CHILD_CONTROL, GRACE_MS, &hurry);
 	end_children(supervisor, CHILD_REDIS, GRACE_MS * 5, &hurry);
 	log_info(&supervisor->log, "stopped");
@@ -321,7 +325,8 @@ supervise(struct supervisor *supervisor)
 		if (number == SIGTERM || number == SIGINT)
 			return;
 		if (number == SIGHUP)
-			log_info(&supervisor->log, "SIGHUP: a changed configuration takes effect after a restart");
+			log_info(&supervisor->log,
+			    "SIGHUP: a changed configuration takes effect after a restart");
 		reap(supervisor, false);
 		for (size_t i = 0; i < supervisor->child_count; i++) {
 			struct child *child = &supervisor->children[i];
@@ -353,7 +358,8 @@ raise_descriptor_limit(const struct supervisor *supervisor)
 	raised.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &raised);
 	log_warning(&supervisor->log,
-	    "limits.connections is %zu but the descriptor limit of %llu leaves room for about %llu: raise it "
+	    "limits.connections is %zu but the descriptor limit of %llu leaves room for about "
+	    "%llu: raise it "
 	    "(ulimit -n, LimitNOFILE=) or lower limits.connections",
 	    supervisor->config->limits.connections, (unsigned long long)limit.rlim_max,
 	    (unsigned long long)limit.rlim_max / 2);
@@ -393,11 +399,13 @@ drop_privileges(const struct supervisor *supervisor)
 	}
 	snprintf(state, sizeof(state), "%s/.", config->store.state_dir);
 	if (!make_parent(config->control.socket, &supervisor->log, user->pw_uid, user->pw_gid) ||
-	    (supervisor->private_redis && !make_parent(state, &supervisor->log, user->pw_uid, user->pw_gid)))
+	    (supervisor->private_redis &&
+		!make_parent(state, &supervisor->log, user->pw_uid, user->pw_gid)))
 		return false;
 	if (initgroups(config->user, user->pw_gid) != 0 || setgid(user->pw_gid) != 0 ||
 	    setuid(user->pw_uid) != 0) {
-		log_error(&supervisor->log, "cannot become user %s: %s", config->user, strerror(errno));
+		log_error(
+		    &supervisor->log, "cannot become user %s: %s", config->user, strerror(errno));
 		return false;
 	}
 	return true;
@@ -415,9 +423,11 @@ open_access_log(struct supervisor *supervisor)
 		supervisor->access_log_fd = STDOUT_FILENO;
 		return true;
 	}
-	supervisor->access_log_fd = open(access_log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	supervisor->access_log_fd =
+	    open(access_log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
 	if (supervisor->access_log_fd < 0)
-		log_error(&supervisor->log, "cannot open the access log %s: %s", access_log, strerror(errno));
+		log_error(&supervisor->log, "cannot open the access log %s: %s", access_log,
+		    strerror(errno));
 	return supervisor->access_log_fd >= 0;
 }
 
@@ -428,7 +438,8 @@ list_own_sockets(struct supervisor *supervisor)
 	const struct config *config = supervisor->config;
 	size_t n = 0;
 
-	supervisor->own_sockets = calloc(config->listener_count + 4, sizeof(*supervisor->own_sockets));
+	supervisor->own_sockets =
+	    calloc(config->listener_count + 4, sizeof(*supervisor->own_sockets));
 	if (supervisor->own_sockets == NULL)
 		return false;
 	supervisor->own_sockets[n++] = config->control.socket;
@@ -448,7 +459,8 @@ make_children(struct supervisor *supervisor)
 {
 	size_t n = 0;
 
-	supervisor->children = calloc(supervisor->config->workers + 2, sizeof(*supervisor->children));
+	supervisor->children =
+	    calloc(supervisor->config->workers + 2, sizeof(*supervisor->children));
 	supervisor->stats = shared_stats_map(supervisor->config->workers);
 	if (supervisor->children == NULL || supervisor->stats == NULL)
 		return false;

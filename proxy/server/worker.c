@@ -71,7 +71,8 @@ accept_failed(struct worker *worker)
 {
 	if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR)
 		return;
-	log_error(&worker->log, "cannot accept connections: %s; pausing for %d ms", strerror(errno), ACCEPT_PAUSE_MS);
+	log_error(&worker->log, "cannot accept connections: %s; pausing for %d ms", strerror(errno),
+	    ACCEPT_PAUSE_MS);
 	worker->paused = true;
 	set_accepting(worker, false);
 	timer_start(worker->loop, &worker->pause_timer, ACCEPT_PAUSE_MS);
@@ -86,7 +87,8 @@ on_accept(evutil_socket_t fd, short what, void *ctx)
 	for (int i = 0; i < ACCEPT_MAX; i++) {
 		struct sockaddr_storage peer = {0};
 		socklen_t len = sizeof(peer);
-		int accepted = accept4(fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int accepted =
+		    accept4(fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (accepted < 0) {
 			accept_failed(listener->worker);
@@ -117,8 +119,9 @@ publish(struct worker *worker)
 
 	jg_directory_stats(worker->directory, &known);
 	counter_set(&stats->ready, jg_directory_ready(worker->directory, now_ms));
-	counter_set(&stats->store_good_age_ms,
-	    known.good_ms == 0 ? now_ms : now_ms > known.good_ms ? now_ms - known.good_ms : 0);
+	counter_set(&stats->store_good_age_ms, known.good_ms == 0	? now_ms
+					       : now_ms > known.good_ms ? now_ms - known.good_ms
+									: 0);
 	counter_set(&stats->cache_hits, known.hits);
 	counter_set(&stats->cache_misses, known.misses);
 	counter_set(&stats->cache_entries, known.entries);
@@ -205,7 +208,8 @@ ranges_of(const struct cidr_list *list)
 	return ranges;
 }
 
-/* As many connections as configured, or as there are descriptors for: two for each, its backend's included. */
+/* As many connections as configured, or as there are descriptors for: two for each, its backend's
+ * included. */
 static size_t
 connections_max(const struct worker *worker)
 {
@@ -215,7 +219,8 @@ connections_max(const struct worker *worker)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
 		return wanted;
-	fitting = limit.rlim_cur > 2 * DESCRIPTORS_SPARE ? (limit.rlim_cur - DESCRIPTORS_SPARE) / 2 : DESCRIPTORS_SPARE / 2;
+	fitting = limit.rlim_cur > 2 * DESCRIPTORS_SPARE ? (limit.rlim_cur - DESCRIPTORS_SPARE) / 2
+							 : DESCRIPTORS_SPARE / 2;
 	return wanted < fitting ? wanted : fitting;
 }
 
@@ -234,23 +239,25 @@ worker_gateway(struct worker *worker)
 	    .upgrades = config->backends.upgrades,
 	    .backend_ca_file = config->backends.ca_file,
 	    .own_sockets = worker->setup->own_sockets,
-	    .head_limits = {config->limits.head_bytes, config->limits.target_bytes, config->limits.fields},
+	    .head_limits = {config->limits.head_bytes, config->limits.target_bytes,
+		config->limits.fields},
 	    .body_bytes_max = config->limits.body_bytes,
 	    .drain_bytes_max = config->limits.drain_bytes,
 	    .connections_max = connections_max(worker),
 	    .idle_backend_connections_max = config->limits.idle_backend_connections,
-	    .timeouts = {
-		.head = config->timeouts.head,
-		.keep_alive = config->timeouts.keep_alive,
-		.body = config->timeouts.body,
-		.connect = config->timeouts.connect,
-		.first_byte = config->timeouts.first_byte,
-		.answer = config->timeouts.answer,
-		.tunnel = config->timeouts.tunnel,
-		.linger = config->timeouts.linger,
-		.lookup = config->store.lookup_timeout,
-		.backend_idle = config->timeouts.backend_idle,
-	    },
+	    .timeouts =
+		{
+		    .head = config->timeouts.head,
+		    .keep_alive = config->timeouts.keep_alive,
+		    .body = config->timeouts.body,
+		    .connect = config->timeouts.connect,
+		    .first_byte = config->timeouts.first_byte,
+		    .answer = config->timeouts.answer,
+		    .tunnel = config->timeouts.tunnel,
+		    .linger = config->timeouts.linger,
+		    .lookup = config->store.lookup_timeout,
+		    .backend_idle = config->timeouts.backend_idle,
+		},
 	};
 
 	worker->trusted = ranges_of(&config->backends.trusted_proxies);
@@ -293,7 +300,8 @@ worker_store(struct worker *worker)
 	struct directory_store store;
 	char error[256];
 
-	worker->link = redis_link_new(loop_base(worker->loop), &link, &worker->log, error, sizeof(error));
+	worker->link =
+	    redis_link_new(loop_base(worker->loop), &link, &worker->log, error, sizeof(error));
 	if (worker->link == NULL) {
 		log_error(&worker->log, "store.url: %s", error);
 		return false;
@@ -318,13 +326,14 @@ worker_events(struct worker *worker)
 		struct listener *listener = &worker->listeners[i];
 
 		*listener = (struct listener){.worker = worker, .fd = worker->setup->listeners[i]};
-		listener->event = event_new(
-		    loop_base(worker->loop), listener->fd, EV_READ | EV_PERSIST, on_accept, listener);
+		listener->event = event_new(loop_base(worker->loop), listener->fd,
+		    EV_READ | EV_PERSIST, on_accept, listener);
 		if (listener->event == NULL || event_add(listener->event, NULL) != 0)
 			return false;
 	}
 	for (size_t i = 0; i < 3; i++) {
-		worker->signals[i] = evsignal_new(loop_base(worker->loop), numbers[i], on_signal, worker);
+		worker->signals[i] =
+		    evsignal_new(loop_base(worker->loop), numbers[i], on_signal, worker);
 		if (worker->signals[i] == NULL || event_add(worker->signals[i], NULL) != 0)
 			return false;
 	}
@@ -347,7 +356,7 @@ worker_init(struct worker *worker)
 	worker->access_log =
 	    access_log_new(worker->setup->access_log_fd, &worker->setup->stats->log_lines_dropped);
 	return worker->resolver != NULL && worker->access_log != NULL && worker_store(worker) &&
-	    worker_gateway(worker) && worker_events(worker);
+	       worker_gateway(worker) && worker_events(worker);
 }
 
 static void
@@ -356,7 +365,8 @@ worker_free(struct worker *worker)
 	for (size_t i = 0; i < 3; i++)
 		if (worker->signals[i] != NULL)
 			event_free(worker->signals[i]);
-	for (size_t i = 0; worker->listeners != NULL && i < worker->setup->config->listener_count; i++)
+	for (size_t i = 0; worker->listeners != NULL && i < worker->setup->config->listener_count;
+	     i++)
 		if (worker->listeners[i].event != NULL)
 			event_free(worker->listeners[i].event);
 	free(worker->listeners);

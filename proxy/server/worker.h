@@ -8,12 +8,14 @@
 struct worker_setup {
 	const struct config *config;
 	unsigned index;
-	int *listeners; /* this worker's own listening sockets, in the order of config->listeners; -1 once closed */
-	const struct sockaddr_storage *own; /* the addresses they are bound to (ports filled in), for the guard */
-	const char *store_url;   /* config->store.url, or that of the private redis-server */
+	int *listeners; /* this worker's own listening sockets, in the order of config->listeners;
+			   -1 once closed */
+	const struct sockaddr_storage
+	    *own; /* the addresses they are bound to (ports filled in), for the guard */
+	const char *store_url; /* config->store.url, or that of the private redis-server */
 	struct worker_stats *stats;
 	const char *const *own_sockets; /* paths of the gateway's Unix sockets, NULL at the end */
-	int access_log_fd; /* -1: off */
+	int access_log_fd;		/* -1: off */
 	struct log log;
 };
 

@@ -61,6 +61,7 @@ class Gateways:
     def __init__(self, make_folder, sanitizer, store_url):
         self.make_folder, self.sanitizer, self.store_url = make_folder, sanitizer, store_url
         self.made = []
+        self.shared = None
 
     def make(self, settings=None, store_url=None, program=None):
         gateway = Gateway(self.make_folder("gateway"), self.sanitizer, store_url or self.store_url,
@@ -75,7 +76,7 @@ class Gateways:
         """End all of them, and hold them to an orderly end: a leak shows as another exit status."""
         statuses = []
         for gateway in self.made:
-            if gateway.program and gateway in Gateway.live:
+            if gateway in Gateway.live:
                 statuses.append((gateway.stop(), gateway.program.log()[-3000:]))
         for status, log in statuses:
             assert status == 0, f"the gateway ended with status {status}:\n{log}"
@@ -92,9 +93,13 @@ module_gateways = pytest.fixture(scope="module")(_gateways)
 gateways = pytest.fixture(_gateways)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def gateway(session_gateways):
-    return session_gateways.start()
+    """The one that most tests share. Should it die, the test at hand fails and the next one gets another."""
+    shared = session_gateways.shared
+    if shared is None or not shared.program.running():
+        shared = session_gateways.shared = session_gateways.start()
+    return shared
 
 
 @pytest.fixture
@@ -151,10 +156,10 @@ def watch(sanitizer):
     reports = sanitizer.new_reports()
     assert not reports, "sanitizer report:\n" + "\n".join(reports)
     for gateway in Gateway.live:
-        if gateway.family and gateway.program.running():
-            now, before = gateway.processes(), gateway.family
-            gateway.family = now
-            assert now == before, f"processes of the gateway changed from {before} to {now}"
+        if gateway.family:
+            before = gateway.family
+            gateway.family = gateway.processes() if gateway.program.running() else []
+            assert gateway.family == before, f"processes of the gateway changed from {before} to {gateway.family}"
 
 
 @pytest.hookimpl(hookwrapper=True)

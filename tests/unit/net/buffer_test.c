@@ -1,9 +1,9 @@
 /* buffer_test.c - blocks, and moving bytes between their sizes. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "net/buffer.h"
 
@@ -11,7 +11,8 @@ static void
 gives_room_for_what_is_asked(void **state)
 {
 	struct buffer_pool *pool = buffer_pool_new();
-	const size_t sizes[] = {1, 1024, 1025, 4096, BUFFER_MEDIUM, BUFFER_LARGE, BUFFER_LARGE + 1, 200000};
+	const size_t sizes[] = {
+	    1, 1024, 1025, 4096, BUFFER_MEDIUM, BUFFER_LARGE, BUFFER_LARGE + 1, 200000};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
