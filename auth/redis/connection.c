@@ -325,7 +325,7 @@ make_reader(struct redis_connection *connection)
 	connection->create_array = connection->functions.createArray;
 	connection->functions.createArray = create_array;
 	connection->reader->fn = &connection->functions;
-	redisReaderSetPrivdata(connection->reader, connection);
+	connection->reader->privdata = connection; /* hiredis's macro for this casts a pointer to int */
 	return true;
 }
 

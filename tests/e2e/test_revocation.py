@@ -169,10 +169,20 @@ def test_revocation_of_another_token_cuts_nothing(running, records):
     client, connection, _ = start_stream(running)
     other = records.token()
     records.delete_token(other)
-    records.client.publish("__redis__:invalidate", "nonsense")
     connection.send(b"5\r\nworld\r\n0\r\n\r\n")
     assert client.read_piece() == b"world"
     assert client.read_piece() is None
+
+
+def test_nonsense_on_the_push_channel(patient, records):
+    """Whoever may publish there can make the gateway doubt, never believe; and it recovers by itself."""
+    token, job = records.token(), records.job("unix:/nonexistent")
+    with patient.client() as client:
+        for _ in range(3):
+            records.client.publish("__redis__:invalidate", "nonsense")
+            eventually(lambda: client.exchange(request_bytes(f"{job}.jobs.test", token)).status == 502, "the store to be trusted")
+        records.delete_token(token)
+        eventually(lambda: client.exchange(request_bytes(f"{job}.jobs.test", token)).status == 401, "the push to work")
 
 
 def test_new_label_lets_in(patient, scene_of, records):

@@ -1,0 +1,32 @@
+/* fuzz.h - what every target has. */
+#ifndef JOBGATE_FUZZ_H
+#define JOBGATE_FUZZ_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "jobgate/slice.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* A property that must hold; unlike assert it is there in every build. */
+#define CHECK(condition)          \
+	do {                      \
+		if (!(condition)) \
+			abort();  \
+	} while (0)
+
+/* A copy without room behind it, so that AddressSanitizer sees every byte read too many. */
+static inline char *
+exact_copy(const uint8_t *data, size_t size)
+{
+	char *copy = malloc(size > 0 ? size : 1);
+
+	CHECK(copy != NULL);
+	if (size > 0)
+		memcpy(copy, data, size);
+	return copy;
+}
+
+#endif
