@@ -1,9 +1,10 @@
 /* buffer_test.c - blocks, and moving bytes between their sizes. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "net/buffer.h"
 

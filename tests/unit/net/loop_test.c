@@ -1,9 +1,10 @@
 /* loop_test.c - tasks at the end of a turn, and timers that are never early. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "net/loop.h"
 
