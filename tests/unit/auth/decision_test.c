@@ -1,0 +1,266 @@
+/* decision_test.c - the table of README.md, over every combination of evidence. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "jobgate/decision.h"
+
+#define ID "abcdefghij012345"
+
+static char value[TOKEN_VALUE_LEN], other_value[TOKEN_VALUE_LEN];
+static const struct label base[] = {{{"model", 5}, {"base", 4}}};
+static const struct label large[] = {{{"model", 5}, {"large", 5}}, {{"team", 4}, {"blue", 4}}};
+
+static struct token
+make_token(bool scoped)
+{
+	struct token token = {.id = SLICE(ID), .name = SLICE("t"), .version = 3};
+
+	if (scoped)
+		token.selector = (struct label_set){1, base};
+	assert_true(jg_token_hash((struct slice){value, sizeof(value)}, token.hash));
+	return token;
+}
+
+/* What the bearer of a credential shows. */
+enum shown { SHOWN_RIGHT, SHOWN_OTHER_SECRET, SHOWN_BROKEN_CHECK, SHOWN_GARBAGE };
+
+/* What the job is to the token. */
+enum asked {
+	ASKED_NONE,
+	ASKED_UNKNOWN,
+	ASKED_ABSENT,
+	ASKED_IN_SCOPE,
+	ASKED_OUT_OF_SCOPE,
+	ASKED_NO_URL
+};
+
+static enum verdict
+expected(enum credential credential, enum shown shown, enum knowledge known, bool scoped,
+    enum asked asked)
+{
+	if (credential == CREDENTIAL_MALFORMED)
+		return VERDICT_BAD_CREDENTIAL;
+	if (credential != CREDENTIAL_BEARER)
+		return VERDICT_NO_CREDENTIAL;
+	if (shown == SHOWN_BROKEN_CHECK || shown == SHOWN_GARBAGE)
+		return VERDICT_INVALID_TOKEN; /* whatever the store says or cannot say */
+	if (known == RECORD_UNKNOWN)
+		return VERDICT_UNAVAILABLE;
+	if (known == RECORD_ABSENT || shown == SHOWN_OTHER_SECRET)
+		return VERDICT_INVALID_TOKEN;
+	switch (asked) {
+	case ASKED_NONE:
+		return VERDICT_NOT_A_JOB;
+	case ASKED_UNKNOWN:
+		return VERDICT_UNAVAILABLE;
+	case ASKED_ABSENT:
+		return scoped ? VERDICT_OUT_OF_SCOPE : VERDICT_NO_SUCH_JOB;
+	case ASKED_IN_SCOPE:
+		return VERDICT_ALLOW;
+	case ASKED_OUT_OF_SCOPE:
+		return scoped ? VERDICT_OUT_OF_SCOPE : VERDICT_ALLOW;
+	case ASKED_NO_URL:
+		return VERDICT_NO_URL;
+	}
+	fail();
+	return VERDICT_ALLOW;
+}
+
+static struct slice
+credential_text(enum shown shown, char *room)
+{
+	switch (shown) {
+	case SHOWN_RIGHT:
+		return (struct slice){value, sizeof(value)};
+	case SHOWN_OTHER_SECRET:
+		return (struct slice){other_value, sizeof(other_value)};
+	case SHOWN_BROKEN_CHECK:
+		memcpy(room, value, sizeof(value));
+		room[sizeof(value) - 1] = room[sizeof(value) - 1] == '0' ? '1' : '0';
+		return (struct slice){room, sizeof(value)};
+	case SHOWN_GARBAGE:
+		return SLICE("garbage");
+	}
+	return (struct slice){0};
+}
+
+static struct job
+make_job(enum asked asked)
+{
+	struct job job = {
+	    .id = SLICE("demo"), .labels = {1, base}, .url = {.scheme = JOB_URL_HTTP}};
+
+	if (asked == ASKED_OUT_OF_SCOPE)
+		job.labels = (struct label_set){2, large};
+	if (asked == ASKED_NO_URL)
+		job.url.scheme = JOB_URL_NONE;
+	return job;
+}
+
+static void
+every_combination(void **state)
+{
+	char room[TOKEN_VALUE_LEN];
+	size_t tried = 0;
+
+	(void)state;
+	for (int credential = CREDENTIAL_NONE; credential <= CREDENTIAL_BEARER; credential++)
+		for (int shown = SHOWN_RIGHT; shown <= SHOWN_GARBAGE; shown++)
+			for (int known = RECORD_UNKNOWN; known <= RECORD_KNOWN; known++)
+				for (int scoped = 0; scoped <= 1; scoped++)
+					for (int asked = ASKED_NONE; asked <= ASKED_NO_URL;
+					     asked++, tried++) {
+						struct token token = make_token(scoped);
+						struct job job = make_job((enum asked)asked);
+						struct evidence evidence = {
+						    .credential = (enum credential)credential,
+						    .value =
+							credential_text((enum shown)shown, room),
+						    .token_known = (enum knowledge)known,
+						    .token = known == RECORD_KNOWN ? &token : NULL,
+						    .names_job = asked != ASKED_NONE,
+						    .job_known =
+							asked == ASKED_UNKNOWN	? RECORD_UNKNOWN
+							: asked == ASKED_ABSENT ? RECORD_ABSENT
+										: RECORD_KNOWN,
+						    .job = asked > ASKED_ABSENT ? &job : NULL,
+						};
+
+						assert_int_equal(jg_decide(&evidence),
+						    expected((enum credential)credential,
+							(enum shown)shown, (enum knowledge)known,
+							scoped, (enum asked)asked));
+					}
+	assert_int_equal(tried, 4 * 4 * 3 * 2 * 6);
+}
+
+static void
+a_record_of_another_id_is_no_proof(void **state)
+{
+	struct token token = make_token(false);
+	struct job job = make_job(ASKED_IN_SCOPE);
+	struct evidence evidence = {.credential = CREDENTIAL_BEARER,
+	    .value = {value, sizeof(value)},
+	    .token_known = RECORD_KNOWN,
+	    .token = &token,
+	    .names_job = true,
+	    .job_known = RECORD_KNOWN,
+	    .job = &job};
+
+	(void)state;
+	assert_int_equal(jg_decide(&evidence), VERDICT_ALLOW);
+	token.id = SLICE("0123456789abcdef");
+	assert_int_equal(jg_decide(&evidence), VERDICT_INVALID_TOKEN);
+}
+
+static void
+what_runs_is_judged_by_version_scope_and_job(void **state)
+{
+	struct token token = make_token(true);
+	struct job in = make_job(ASKED_IN_SCOPE), out = make_job(ASKED_OUT_OF_SCOPE);
+	struct job no_url = make_job(ASKED_NO_URL);
+
+	(void)state;
+	assert_int_equal(
+	    jg_decide_again(RECORD_KNOWN, &token, 3, RECORD_KNOWN, &in), VERDICT_ALLOW);
+	assert_int_equal(
+	    jg_decide_again(RECORD_KNOWN, &token, 2, RECORD_KNOWN, &in), VERDICT_INVALID_TOKEN);
+	assert_int_equal(
+	    jg_decide_again(RECORD_ABSENT, NULL, 3, RECORD_KNOWN, &in), VERDICT_INVALID_TOKEN);
+	assert_int_equal(
+	    jg_decide_again(RECORD_UNKNOWN, NULL, 3, RECORD_KNOWN, &in), VERDICT_UNAVAILABLE);
+	assert_int_equal(
+	    jg_decide_again(RECORD_KNOWN, &token, 3, RECORD_UNKNOWN, NULL), VERDICT_UNAVAILABLE);
+	assert_int_equal(
+	    jg_decide_again(RECORD_KNOWN, &token, 3, RECORD_ABSENT, NULL), VERDICT_OUT_OF_SCOPE);
+	assert_int_equal(
+	    jg_decide_again(RECORD_KNOWN, &token, 3, RECORD_KNOWN, &out), VERDICT_OUT_OF_SCOPE);
+	assert_int_equal(
+	    jg_decide_again(RECORD_KNOWN, &token, 3, RECORD_KNOWN, &no_url), VERDICT_NO_URL);
+}
+
+static void
+each_verdict_has_its_status_and_its_name(void **state)
+{
+	const unsigned statuses[VERDICT_COUNT] = {200, 400, 401, 401, 503, 404, 404, 403, 503};
+
+	(void)state;
+	for (int i = 0; i < VERDICT_COUNT; i++) {
+		assert_int_equal(jg_verdict_status((enum verdict)i), statuses[i]);
+		for (int j = 0; j < i; j++)
+			assert_string_not_equal(
+			    jg_verdict_name((enum verdict)i), jg_verdict_name((enum verdict)j));
+	}
+	assert_int_equal(jg_verdict_status((enum verdict)99), 403);
+	assert_string_equal(jg_verdict_name((enum verdict)99), "refused");
+}
+
+static void
+credentials(void **state)
+{
+	const struct {
+		const char *field;
+		enum credential credential;
+		const char *value;
+	} cases[] = {
+	    {"Bearer abc", CREDENTIAL_BEARER, "abc"},
+	    {"bEARER abc", CREDENTIAL_BEARER, "abc"},
+	    {"Bearer   abc", CREDENTIAL_BEARER, "abc"},
+	    {"Bearer a-._~+/Z9==", CREDENTIAL_BEARER, "a-._~+/Z9=="},
+	    {"Bearer", CREDENTIAL_MALFORMED, ""},
+	    {"Bearer ", CREDENTIAL_MALFORMED, ""},
+	    {"Bearer =", CREDENTIAL_MALFORMED, ""},
+	    {"Bearer a=b", CREDENTIAL_MALFORMED, ""},
+	    {"Bearer a b", CREDENTIAL_MALFORMED, ""},
+	    {"Bearer a,b", CREDENTIAL_MALFORMED, ""},
+	    {"Bearer \"a\"", CREDENTIAL_MALFORMED, ""},
+	    {"Bearer\ta", CREDENTIAL_OTHER_SCHEME, ""},
+	    {"Bearerabc", CREDENTIAL_OTHER_SCHEME, ""},
+	    {"Basic YTpi", CREDENTIAL_OTHER_SCHEME, ""},
+	    {"Bear", CREDENTIAL_OTHER_SCHEME, ""},
+	    {"", CREDENTIAL_OTHER_SCHEME, ""},
+	};
+	struct slice found;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(
+		    jg_credential_parse(slice_of(cases[i].field), &found), cases[i].credential);
+		assert_true(slice_equal(found, slice_of(cases[i].value)));
+	}
+	for (int c = 0; c < 256; c++) {
+		char field[] = "Bearer aXa";
+		bool legal = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+			     (c >= 'A' && c <= 'Z') || (c != 0 && strchr("-._~+/", c) != NULL);
+
+		field[8] = (char)c;
+		assert_int_equal(jg_credential_parse((struct slice){field, 10}, &found),
+		    legal ? CREDENTIAL_BEARER : CREDENTIAL_MALFORMED);
+	}
+}
+
+static int
+make_values(void **state)
+{
+	(void)state;
+	return jg_token_value_make(SLICE(ID), value) && jg_token_value_make(SLICE(ID), other_value)
+		   ? 0
+		   : -1;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(every_combination),
+	    cmocka_unit_test(a_record_of_another_id_is_no_proof),
+	    cmocka_unit_test(what_runs_is_judged_by_version_scope_and_job),
+	    cmocka_unit_test(each_verdict_has_its_status_and_its_name),
+	    cmocka_unit_test(credentials),
+	};
+	return cmocka_run_group_tests(tests, make_values, NULL);
+}

@@ -1,0 +1,150 @@
+/* token_test.c - the form of a token's value, and what proves it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "jobgate/token.h"
+
+#define ID "abcdefghij012345"
+
+/* "jgt_abcdefghij012345_" and 43 times 'a'; the check was computed with zlib's crc32. */
+#define KNOWN_VALUE "jgt_abcdefghij012345_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" KNOWN_CHECK
+#define KNOWN_CHECK "2rl2ZS"
+
+static void
+a_known_value_is_read(void **state)
+{
+	struct slice id;
+
+	(void)state;
+	assert_int_equal(sizeof(KNOWN_VALUE) - 1, TOKEN_VALUE_LEN);
+	assert_true(jg_token_value_parse(SLICE(KNOWN_VALUE), &id));
+	assert_true(slice_equal(id, SLICE(ID)));
+}
+
+static void
+any_changed_byte_makes_garbage(void **state)
+{
+	char text[] = KNOWN_VALUE;
+	struct slice id;
+
+	(void)state;
+	for (size_t i = 0; i < TOKEN_VALUE_LEN; i++) {
+		char right = text[i];
+
+		for (int c = 0; c < 256; c++) {
+			text[i] = (char)c;
+			assert_int_equal(
+			    jg_token_value_parse((struct slice){text, TOKEN_VALUE_LEN}, &id),
+			    (char)c == right);
+		}
+		text[i] = right;
+	}
+	for (size_t len = 0; len < TOKEN_VALUE_LEN; len++)
+		assert_false(jg_token_value_parse((struct slice){text, len}, &id));
+	assert_false(jg_token_value_parse(SLICE(KNOWN_VALUE "0"), &id));
+}
+
+static void
+made_values_are_read_and_differ(void **state)
+{
+	char made[64][TOKEN_VALUE_LEN], id[TOKEN_ID_LEN];
+	struct slice found;
+
+	(void)state;
+	for (size_t i = 0; i < 64; i++) {
+		assert_true(jg_token_id_make(id));
+		assert_true(jg_token_id_valid((struct slice){id, sizeof(id)}));
+		assert_true(jg_token_value_make((struct slice){id, sizeof(id)}, made[i]));
+		assert_true(jg_token_value_parse((struct slice){made[i], TOKEN_VALUE_LEN}, &found));
+		assert_true(slice_equal(found, (struct slice){id, sizeof(id)}));
+		for (size_t j = 0; j < i; j++)
+			assert_memory_not_equal(made[i], made[j], TOKEN_VALUE_LEN);
+	}
+}
+
+static void
+the_hash_is_sha256_of_the_whole_value(void **state)
+{
+	/* Of "abc", FIPS 180-2. */
+	const unsigned char expected[TOKEN_HASH_LEN] = {0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf,
+	    0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96,
+	    0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad};
+	unsigned char hash[TOKEN_HASH_LEN];
+
+	(void)state;
+	assert_true(jg_token_hash(SLICE("abc"), hash));
+	assert_memory_equal(hash, expected, sizeof(hash));
+}
+
+static void
+only_the_right_value_proves(void **state)
+{
+	struct token token = {.id = SLICE(ID)};
+
+	(void)state;
+	assert_true(jg_token_hash(SLICE(KNOWN_VALUE), token.hash));
+	assert_true(jg_token_verify(&token, SLICE(KNOWN_VALUE)));
+	assert_false(jg_token_verify(&token, SLICE("another")));
+	assert_false(jg_token_verify(NULL, SLICE(KNOWN_VALUE)));
+	token.hash[TOKEN_HASH_LEN - 1] ^= 1;
+	assert_false(jg_token_verify(&token, SLICE(KNOWN_VALUE)));
+}
+
+static void
+roles(void **state)
+{
+	enum token_role role;
+
+	(void)state;
+	assert_true(jg_role_parse(SLICE("read"), &role) && role == ROLE_READ);
+	assert_true(jg_role_parse(SLICE("operator"), &role) && role == ROLE_OPERATOR);
+	assert_true(jg_role_parse(SLICE("ai_training_read"), &role) && role == ROLE_READ);
+	assert_true(jg_role_parse(SLICE("ai_training_operator"), &role) && role == ROLE_OPERATOR);
+	assert_false(jg_role_parse(SLICE("Read"), &role));
+	assert_false(jg_role_parse(SLICE(""), &role));
+	assert_false(jg_role_parse(SLICE("read "), &role));
+	assert_string_equal(jg_role_name(ROLE_READ), "read");
+	assert_string_equal(jg_role_name(ROLE_OPERATOR), "operator");
+	assert_string_equal(jg_role_name((enum token_role)9), "none");
+}
+
+static void
+ids_and_names(void **state)
+{
+	char name[65];
+
+	(void)state;
+	assert_true(jg_token_id_valid(SLICE(ID)));
+	assert_false(jg_token_id_valid(SLICE("abcdefghij01234")));
+	assert_false(jg_token_id_valid(SLICE("abcdefghij0123456")));
+	assert_false(jg_token_id_valid(SLICE("Abcdefghij012345")));
+	assert_false(jg_token_id_valid(SLICE("abcdefghij01234-")));
+	memset(name, 'a', sizeof(name));
+	assert_false(jg_token_name_valid((struct slice){name, 0}));
+	assert_true(jg_token_name_valid((struct slice){name, 1}));
+	assert_true(jg_token_name_valid((struct slice){name, 63}));
+	assert_false(jg_token_name_valid((struct slice){name, 64}));
+	assert_true(jg_token_name_valid(SLICE("A.b_c-9")));
+	assert_false(jg_token_name_valid(SLICE("-a")));
+	assert_false(jg_token_name_valid(SLICE("a.")));
+	assert_false(jg_token_name_valid(SLICE("a b")));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_known_value_is_read),
+	    cmocka_unit_test(any_changed_byte_makes_garbage),
+	    cmocka_unit_test(made_values_are_read_and_differ),
+	    cmocka_unit_test(the_hash_is_sha256_of_the_whole_value),
+	    cmocka_unit_test(only_the_right_value_proves),
+	    cmocka_unit_test(roles),
+	    cmocka_unit_test(ids_and_names),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
