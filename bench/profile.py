@@ -24,16 +24,14 @@ def main():
         argv = ["wrk", "-t1", f"-c{connections}", "-H", "Host: demo.localhost", "-H", f"Authorization: Bearer {token}"]
         url = f"http://127.0.0.1:{port}/small"
         subprocess.run([*argv, "-d1s", url], capture_output=True)  # connections to the backend are there now
-        load = subprocess.Popen([*argv, f"-d{seconds}s", url], stdout=subprocess.PIPE, text=True)
-        time.sleep(0.5)  # and wrk's own, too
-        before = counter(setting, folder)
         trace = subprocess.Popen(["strace", "-c", "-p", str(pids[0]), "-o", str(folder / "counts")],
                                  stderr=subprocess.DEVNULL)
-        time.sleep(float(seconds) - 1)
+        time.sleep(1)  # it is attached by then
+        before = counter(folder)
+        subprocess.run([*argv, f"-d{seconds}s", url], capture_output=True)
+        requests = counter(folder) - before
         trace.terminate()
         trace.wait()
-        requests = counter(setting, folder) - before
-        load.wait()
         print(f"{requests} requests over {connections} connections; system calls for each request:")
         for line in (folder / "counts").read_text().splitlines():
             match = re.match(r"\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$", line)
@@ -44,7 +42,7 @@ def main():
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def counter(setting, folder):
+def counter(folder):
     """Requests answered so far, by the worker's own count."""
     out = subprocess.run(["curl", "-s", "--unix-socket", folder / "jobgate" / "control.sock", "http://localhost/metrics"],
                          capture_output=True, text=True).stdout
