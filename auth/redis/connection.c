@@ -325,7 +325,8 @@ make_reader(struct redis_connection *connection)
 	connection->create_array = connection->functions.createArray;
 	connection->functions.createArray = create_array;
 	connection->reader->fn = &connection->functions;
-	connection->reader->privdata = connection; /* hiredis's macro for this casts a pointer to int */
+	/* Not by hiredis's macro, which casts a pointer to int. */
+	connection->reader->privdata = connection;
 	return true;
 }
 
