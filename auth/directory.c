@@ -4,7 +4,8 @@
 
 #include "auth/entry.h"
 
-/* Watched entries being read again at the same time, so that a reconnect does not stampede Redis.
+/*
+ * Watched entries being read again at the same time, so that a reconnect does not stampede Redis.
  */
 #define REREADS_MAX 256
 

@@ -3,7 +3,8 @@
 
 #include <stdlib.h>
 
-/* Entries looked at to make room for one: those used lately get a second chance, but not for ever.
+/*
+ * Entries looked at to make room for one: those used lately get a second chance, but not for ever.
  */
 #define CHANCES 64
 

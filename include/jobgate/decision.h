@@ -5,7 +5,8 @@
 #include "jobgate/job.h"
 #include "jobgate/token.h"
 
-/* What the Authorization fields of a request hold (RFC 6750 section 2.1, RFC 9110 section 11.6.2).
+/*
+ * What the Authorization fields of a request hold (RFC 6750 section 2.1, RFC 9110 section 11.6.2).
  */
 enum credential {
 	CREDENTIAL_NONE,	 /* no field */

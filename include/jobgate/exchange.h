@@ -41,7 +41,8 @@ struct exchange_client_ops {
 	/* An interim answer (100, 103) is to be sent. */
 	void (*interim)(struct exchange_client *client, const struct response *response);
 
-	/* The head of the final answer; 101 turns the rest into a tunnel: content without framing.
+	/*
+	 * The head of the final answer; 101 turns the rest into a tunnel: content without framing.
 	 */
 	void (*answer)(struct exchange_client *client, const struct response *response);
 

@@ -31,7 +31,8 @@ struct listener_config {
 	const char *path;    /* for unix, else NULL */
 };
 
-/* All text is NUL-terminated and owned by the configuration. Times are milliseconds, sizes bytes.
+/*
+ * All text is NUL-terminated and owned by the configuration. Times are milliseconds, sizes bytes.
  */
 struct config {
 	const char *file;	/* where it came from; NULL for the built-in defaults */

@@ -12,7 +12,8 @@ value_bool(const char *text, bool *out)
 	return *out || strcmp(text, "false") == 0 ? NULL : "expected true or false";
 }
 
-/* Digits at the beginning of text; *rest is what follows them. False without any, or on overflow.
+/*
+ * Digits at the beginning of text; *rest is what follows them. False without any, or on overflow.
  */
 static bool
 leading_number(const char *text, uint64_t *out, const char **rest)

@@ -5,7 +5,8 @@
 #include "gateway/pool.h"
 #include "http/framing.h"
 
-/* Bytes of one answer relayed in one turn of the loop: a fast backend must not starve the others.
+/*
+ * Bytes of one answer relayed in one turn of the loop: a fast backend must not starve the others.
  */
 #define TURN_BYTES (512 * 1024)
 

@@ -117,7 +117,8 @@ parse_version(struct slice text, unsigned *minor)
 	return HEAD_COMPLETE;
 }
 
-/* The first line of head without its CR LF, and what comes after it. The head is known to have one.
+/*
+ * The first line of head without its CR LF, and what comes after it. The head is known to have one.
  */
 static struct slice
 first_line(struct slice head, struct slice *rest)

@@ -16,8 +16,7 @@ enum head_status {
 	HEAD_COMPLETE,
 	HEAD_INCOMPLETE,  /* well so far; more bytes are needed */
 	HEAD_BAD,	  /* 400 */
-	HEAD_BAD_VERSION, /* 505: an HTTP version other than 1.0 and 1.1, HTTP/2's preface included
-			   */
+	HEAD_BAD_VERSION, /* 505: an HTTP version other than 1.0 and 1.1, HTTP/2's preface too */
 	HEAD_TARGET_TOO_LONG, /* 414 */
 	HEAD_TOO_LARGE,	      /* 431: more bytes or more fields than allowed */
 };

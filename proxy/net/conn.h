@@ -40,7 +40,8 @@ struct conn {
  */
 bool conn_open(struct conn *conn, struct loop *loop, int fd, void (*ready)(struct conn *conn));
 
-/* Close at once; conn may then be reused, `ready` is not called any more. Harmless on a closed one.
+/*
+ * Close at once; conn may then be reused, `ready` is not called any more. Harmless on a closed one.
  */
 void conn_close(struct conn *conn);
 

@@ -9,7 +9,8 @@
 
 struct access_log;
 
-/* The facts of an exchange. Slices may be empty; none holds a secret, and the query is not logged.
+/*
+ * The facts of an exchange. Slices may be empty; none holds a secret, and the query is not logged.
  */
 struct access_entry {
 	int64_t started_us; /* Unix time, microseconds */

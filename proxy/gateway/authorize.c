@@ -1,0 +1,300 @@
+/* authorize.c - from a request's head to the verdict, and again whenever a record changes. */
+#include "gateway/exchange_state.h"
+#include "gateway/refusal.h"
+#include "gateway/route.h"
+
+static unsigned char
+keep(char *into, size_t cap, struct slice text)
+{
+	size_t len = text.len < cap ? text.len : cap;
+
+	if (len > 0)
+		memcpy(into, text.at, len);
+	return (unsigned char)len;
+}
+#define KEEP(exchange, name, text) \
+	((exchange)->name##_len = keep((exchange)->name, sizeof((exchange)->name), (text)))
+
+/* Remember what the log and the refusals tell of a request. */
+static void
+exchange_describe(struct exchange *exchange, const struct request *request)
+{
+	struct slice id = rewrite_request_id(request, exchange->peer->trusted);
+
+	if (id.len > 0)
+		KEEP(exchange, request_id, id);
+	KEEP(exchange, method, request->method);
+	KEEP(exchange, host, request->authority);
+	KEEP(exchange, path, request->path);
+	KEEP(exchange, trace, field_value(&request->fields, FIELD_TRACEPARENT));
+	exchange->html = refusal_wants_html(field_value(&request->fields, FIELD_ACCEPT));
+	exchange->request.method_id = request->method_id;
+}
+
+void
+exchange_reject(struct exchange *exchange, const struct request *request, unsigned status,
+    struct slice title, struct slice detail)
+{
+	if (request != NULL)
+		exchange_describe(exchange, request);
+	exchange_give_up(exchange, status == 408 ? OUTCOME_HEAD_TIMEOUT : OUTCOME_BAD_REQUEST,
+	    status, title, detail);
+}
+
+/* What the Authorization fields hold. */
+static enum credential
+credential_of(const struct fields *fields, struct slice *value)
+{
+	const struct field *found = NULL;
+
+	*value = (struct slice){0};
+	for (size_t i = 0; i < fields->count; i++) {
+		if (fields->items[i].id != FIELD_AUTHORIZATION)
+			continue;
+		if (found != NULL)
+			return CREDENTIAL_MALFORMED;
+		found = &fields->items[i];
+	}
+	return found == NULL ? CREDENTIAL_NONE : jg_credential_parse(found->value, value);
+}
+
+static void
+find_route(const struct exchange *exchange, const struct request *request, struct route *out)
+{
+	const struct gateway_options *options = &exchange->gateway->options;
+	const struct route_forms forms = {options->domain, options->prefix, options->fixed};
+
+	route_find(&forms, request->authority, request->path, out);
+}
+
+/* The records a verdict rests on, and the entries to watch when it is to allow. */
+struct findings {
+	struct evidence evidence;
+	struct route route;
+	struct job fixed_job; /* the sidecar's job, with the backend that the configuration names */
+	struct directory_entry *token_entry, *job_entry;
+};
+
+/* Look up what is missing. False when the store has to be waited for. */
+static bool
+exchange_look_up(struct exchange *exchange, struct findings *findings)
+{
+	struct gateway *gateway = exchange->gateway;
+	struct evidence *evidence = &findings->evidence;
+	uint64_t now_ms = loop_now_ms(gateway->loop);
+	struct directory_answer answer;
+	struct slice id;
+
+	if (evidence->credential != CREDENTIAL_BEARER ||
+	    !jg_token_value_parse(evidence->value, &id))
+		return true;
+	answer =
+	    jg_directory_lookup(gateway->directory, RECORD_TOKEN, id, now_ms, &exchange->waiter);
+	if (answer.pending) {
+		/* Both reads at once: a token never seen before costs one round trip, not two. */
+		if (evidence->names_job)
+			jg_directory_lookup(
+			    gateway->directory, RECORD_JOB, findings->route.job, now_ms, NULL);
+		return false;
+	}
+	evidence->token_known = answer.known;
+	if (answer.known != RECORD_KNOWN)
+		return true;
+	evidence->token = &answer.record->token;
+	findings->token_entry = answer.entry;
+	if (!evidence->names_job)
+		return true;
+	answer = jg_directory_lookup(
+	    gateway->directory, RECORD_JOB, findings->route.job, now_ms, &exchange->waiter);
+	if (answer.pending)
+		return false;
+	evidence->job_known = answer.known;
+	if (answer.known != RECORD_KNOWN)
+		return true;
+	evidence->job = &answer.record->job;
+	findings->job_entry = answer.entry;
+	if (gateway->options.fixed_target != NULL) {
+		findings->fixed_job = answer.record->job;
+		findings->fixed_job.url = *gateway->options.fixed_target;
+		evidence->job = &findings->fixed_job;
+	}
+	return true;
+}
+
+/*
+ * The protocol that the request may be upgraded to: one of ours, so that it outlives the request.
+ */
+static struct slice
+upgrade_allowed(const struct gateway_options *options, const struct request *request)
+{
+	if (request->upgrade.len == 0 || (request->content != CONTENT_NONE && request->length > 0))
+		return (struct slice){0};
+	for (const char *const *at = options->upgrades; at != NULL && *at != NULL; at++)
+		if (slice_equal_nocase(request->upgrade, slice_of(*at)))
+			return slice_of(*at);
+	return (struct slice){0};
+}
+
+/* Write the head for the backend, to be kept until it is sent. False when it does not fit. */
+static bool
+exchange_prepare(
+    struct exchange *exchange, struct request *request, const struct findings *findings)
+{
+	struct gateway *gateway = exchange->gateway;
+	struct rewritten *rewritten = &gateway->scratch.rewritten;
+	const struct rewrite rewrite = {
+	    .forward_token = gateway->options.forward_token,
+	    .peer_trusted = exchange->peer->trusted,
+	    .secure = exchange->peer->secure,
+	    .peer = {exchange->peer->address, exchange->peer->len},
+	    .peer_is_unix = exchange->peer->local,
+	    .request_id = exchange_id(exchange),
+	    .job = findings->route.job,
+	    .prefix = findings->route.prefix,
+	    .token = findings->evidence.token,
+	};
+	const struct job_url *target = &findings->evidence.job->url;
+	size_t len;
+
+	request->upgrade = upgrade_allowed(&gateway->options, request);
+	exchange->request = (struct upstream_request){.method_id = request->method_id,
+	    .content = request->content,
+	    .upgrade = request->upgrade};
+	exchange->content_ended = request->content == CONTENT_NONE ||
+				  (request->content == CONTENT_LENGTH && request->length == 0);
+	if (!rewrite_request(request, &rewrite, rewritten))
+		return false;
+	request->path = findings->route.path;
+	len = upstream_write_head(gateway, request, &rewritten->extra, target);
+	if (len == 0)
+		return false;
+	exchange->head = buffer_take(gateway->buffers, len);
+	if (exchange->head == NULL)
+		return false;
+	buffer_append(exchange->head, (struct slice){gateway->scratch.wire, len});
+	return true;
+}
+
+/* Allowed: from here on a change of either record is felt. */
+static void
+exchange_allow(struct exchange *exchange, struct request *request, const struct findings *findings)
+{
+	struct gateway *gateway = exchange->gateway;
+	const struct gateway_options *options = &gateway->options;
+	const struct job_url *target =
+	    options->fixed_target != NULL ? options->fixed_target : &findings->evidence.job->url;
+
+	exchange->state = EXCHANGE_CONNECTING;
+	exchange->token_version = findings->evidence.token->version;
+	jg_directory_watch(findings->token_entry, &exchange->token_watch);
+	jg_directory_watch(findings->job_entry, &exchange->job_watch);
+	if (options->body_bytes_max > 0 && request->content == CONTENT_LENGTH &&
+	    request->length > options->body_bytes_max) {
+		exchange_client_failed(exchange, CLIENT_TOO_LARGE);
+		return;
+	}
+	if (!exchange_prepare(exchange, request, findings)) {
+		exchange_give_up(exchange, OUTCOME_BAD_REQUEST, 431, SLICE("Head too large"),
+		    SLICE("The fields of the request do not fit once the gateway has added its "
+			  "own."));
+		return;
+	}
+	exchange->backend = pool_enter(gateway->pool, target);
+	if (exchange->backend == NULL) {
+		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
+		return;
+	}
+	loop_defer(gateway->loop, &exchange->connect);
+}
+
+void
+exchange_authorize(struct exchange *exchange, struct request *request)
+{
+	struct findings findings = {0};
+	struct evidence *evidence = &findings.evidence;
+	enum verdict verdict;
+
+	exchange_describe(exchange, request);
+	find_route(exchange, request, &findings.route);
+	evidence->names_job = findings.route.names_job;
+	if (evidence->names_job)
+		KEEP(exchange, job, findings.route.job);
+	evidence->credential = credential_of(&request->fields, &evidence->value);
+	if (!exchange_look_up(exchange, &findings)) {
+		if (exchange->timer.due_ms == 0)
+			timer_start(exchange->gateway->loop, &exchange->timer,
+			    exchange->gateway->options.timeouts.lookup);
+		return;
+	}
+	timer_stop(&exchange->timer);
+	verdict = jg_decide(evidence);
+	exchange->decided = true;
+	if (evidence->token != NULL && verdict != VERDICT_INVALID_TOKEN) {
+		memcpy(exchange->token_id, evidence->token->id.at, TOKEN_ID_LEN);
+		exchange->known = true;
+	}
+	if (verdict != VERDICT_ALLOW) {
+		exchange_refuse(exchange, verdict);
+		return;
+	}
+	counter_add(&exchange->gateway->stats->verdicts[VERDICT_ALLOW], 1);
+	exchange_allow(exchange, request, &findings);
+}
+
+bool
+exchange_needs_request(const struct exchange *exchange)
+{
+	return exchange->state == EXCHANGE_AUTHORIZING;
+}
+
+/* The record that was waited for has come, or cannot be had. */
+void
+exchange_answered(struct directory_waiter *waiter)
+{
+	struct exchange *exchange = OWNER(waiter, waiter);
+
+	exchange_authorize(exchange, exchange->client->ops->request(exchange->client));
+}
+
+/* ---- again ---- */
+
+/* A record changed under a running exchange: judge it again. */
+static void
+exchange_judge_again(struct exchange *exchange)
+{
+	struct gateway *gateway = exchange->gateway;
+	uint64_t now_ms = loop_now_ms(gateway->loop);
+	struct directory_answer token =
+	    jg_directory_watched(gateway->directory, &exchange->token_watch, now_ms);
+	struct directory_answer job =
+	    jg_directory_watched(gateway->directory, &exchange->job_watch, now_ms);
+	struct job fixed_job;
+	const struct job *judged = NULL;
+	enum verdict verdict;
+
+	if (job.known == RECORD_KNOWN) {
+		judged = &job.record->job;
+		if (gateway->options.fixed_target != NULL) {
+			fixed_job = *judged;
+			fixed_job.url = *gateway->options.fixed_target;
+			judged = &fixed_job;
+		}
+	}
+	verdict =
+	    jg_decide_again(token.known, token.known == RECORD_KNOWN ? &token.record->token : NULL,
+		exchange->token_version, job.known, judged);
+	if (verdict != VERDICT_ALLOW)
+		exchange_refuse(exchange, verdict);
+}
+
+void
+exchange_token_changed(struct directory_watch *watch)
+{
+	exchange_judge_again(OWNER(token_watch, watch));
+}
+
+void
+exchange_job_changed(struct directory_watch *watch)
+{
+	exchange_judge_again(OWNER(job_watch, watch));
+}

@@ -1,0 +1,196 @@
+/* downstream_content.c - what follows a request's head: content for the exchange, or for nobody. */
+#include "gateway/downstream_state.h"
+#include "gateway/upstream.h"
+
+/* And while lingering in all: a client that only ever sends has lost its right to a gentle end. */
+#define LINGER_BYTES (1024 * 1024)
+
+/* All content has been handed on. */
+static void
+downstream_content_done(struct downstream *downstream, const struct fields *trailers)
+{
+	downstream->content_ended = true;
+	if (!downstream->tunnel)
+		timer_stop(&downstream->timer);
+	exchange_content_end(downstream->exchange, trailers);
+}
+
+/* Read more content, or learn that none will come. */
+static bool
+downstream_more_content(struct downstream *downstream)
+{
+	switch (receiver_fill_on(&downstream->receiver)) {
+	case IO_OK:
+		return true;
+	case IO_AGAIN:
+		return false;
+	case IO_EOF:
+		if (downstream->tunnel) {
+			downstream_content_done(downstream, NULL);
+			return false;
+		}
+		break;
+	case IO_ERROR:
+		break;
+	}
+	downstream_lost(downstream);
+	return false;
+}
+
+/* Hand on a piece of content. True when there is more to do at once. */
+static bool
+downstream_content(struct downstream *downstream, size_t *budget)
+{
+	struct gateway *gateway = downstream->gateway;
+	struct fields trailers;
+	const struct fields *allowed;
+	struct slice data;
+	size_t taken;
+
+	switch (receiver_content(&downstream->receiver, &data)) {
+	case BODY_DATA:
+		taken = exchange_content(downstream->exchange, data);
+		if (downstream->exchange == NULL)
+			return true;
+		receiver_taken(&downstream->receiver, taken);
+		downstream->expects = false;
+		if (taken > 0 && !downstream->tunnel)
+			timer_start(
+			    gateway->loop, &downstream->timer, gateway->options.timeouts.body);
+		*budget -= taken < *budget ? taken : *budget;
+		if (*budget == 0)
+			loop_defer(gateway->loop, &downstream->carry_on);
+		return taken == data.len && *budget > 0;
+	case BODY_TRAILERS:
+		allowed = trailers_take(gateway, data, &trailers);
+		if (allowed == NULL)
+			break;
+		downstream_content_done(downstream, allowed);
+		return true;
+	case BODY_END:
+		downstream_content_done(downstream, NULL);
+		return true;
+	case BODY_MORE:
+		return downstream_more_content(downstream);
+	case BODY_BAD:
+		break;
+	}
+	downstream->keep_alive = false;
+	exchange_client_failed(downstream->exchange, CLIENT_BAD_CONTENT);
+	return true;
+}
+
+/*
+ * An exchange runs that takes no content just now. What comes is the next
+ * request (pipelined) or the client's end: only by reading is that told apart.
+ */
+static bool
+downstream_listen(struct downstream *downstream)
+{
+	struct receiver *receiver = &downstream->receiver;
+
+	if (receiver->piece.len > 0)
+		return false; /* content waits for the backend: so has the client to wait */
+	switch (receiver_fill(receiver)) {
+	case IO_OK:
+		return true;
+	case IO_AGAIN:
+		return false;
+	case IO_EOF:
+	case IO_ERROR:
+		break;
+	}
+	/* A client that has gone wants no answer any more; a job's work may be costly. */
+	downstream_lost(downstream);
+	return false;
+}
+
+bool
+downstream_serve(struct downstream *downstream, size_t *budget)
+{
+	if (!downstream->content_ended && exchange_takes_content(downstream->exchange)) {
+		downstream_drop_head(downstream);
+		return downstream_content(downstream, budget);
+	}
+	return downstream_listen(downstream);
+}
+
+/* Read content that nobody wants. True when there is more to do at once. */
+bool
+downstream_skip(struct downstream *downstream, size_t *budget)
+{
+	struct gateway *gateway = downstream->gateway;
+	struct slice data;
+
+	switch (receiver_content(&downstream->receiver, &data)) {
+	case BODY_DATA:
+		receiver_taken(&downstream->receiver, data.len);
+		downstream->skipped += data.len;
+		if (downstream->skipped > gateway->options.drain_bytes_max) {
+			downstream_finish(downstream);
+			return true;
+		}
+		*budget -= data.len < *budget ? data.len : *budget;
+		if (*budget == 0)
+			loop_defer(gateway->loop, &downstream->carry_on);
+		return *budget > 0;
+	case BODY_TRAILERS:
+		return true;
+	case BODY_END:
+		downstream_await(downstream);
+		return true;
+	case BODY_MORE:
+		break;
+	case BODY_BAD:
+		downstream_finish(downstream);
+		return true;
+	}
+	switch (receiver_fill(&downstream->receiver)) {
+	case IO_OK:
+		return true;
+	case IO_AGAIN:
+		return false;
+	case IO_EOF:
+	case IO_ERROR:
+		break;
+	}
+	downstream_lost(downstream);
+	return false;
+}
+
+/*
+ * Send what is left, end our side, and read until the client has closed as well:
+ * closing with unread bytes would reset the connection and might take the
+ * answer away from the client (RFC 9112 section 9.6).
+ */
+bool
+downstream_closing(struct downstream *downstream, size_t *budget)
+{
+	struct receiver *receiver = &downstream->receiver;
+	enum io io;
+
+	if (sender_pending(&downstream->sender))
+		return false;
+	if (!downstream->finished_sending) {
+		downstream->finished_sending = true;
+		conn_shutdown_write(&downstream->conn);
+	}
+	receiver_clear(receiver);
+	io = receiver_fill(receiver);
+	if (io == IO_OK) {
+		size_t n = buffer_len(receiver->in);
+
+		downstream->skipped += n;
+		if (downstream->skipped > LINGER_BYTES) {
+			downstream_close(downstream, false);
+			return false;
+		}
+		*budget -= n < *budget ? n : *budget;
+		if (*budget == 0)
+			loop_defer(downstream->gateway->loop, &downstream->carry_on);
+		return *budget > 0;
+	}
+	if (io != IO_AGAIN)
+		downstream_close(downstream, false);
+	return false;
+}

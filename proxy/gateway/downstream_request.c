@@ -1,0 +1,257 @@
+/* downstream_request.c - from bytes to the request that an exchange begins with. */
+#include "gateway/downstream_state.h"
+#include "http/target.h"
+
+/* An exchange for what came; false when there is no memory, and the connection closes. */
+static bool
+downstream_open_exchange(struct downstream *downstream)
+{
+	downstream->exchange =
+	    exchange_new(downstream->gateway, &downstream->client, &downstream->peer);
+	if (downstream->exchange == NULL) {
+		downstream_close(downstream, false);
+		return false;
+	}
+	downstream->state = DOWNSTREAM_EXCHANGE;
+	downstream->content_ended = true;
+	downstream->keep_alive = false;
+	downstream->expects = downstream->tunnel = downstream->tunnel_shut = false;
+	timer_stop(&downstream->timer);
+	return true;
+}
+
+void
+downstream_reject(struct downstream *downstream, const struct request *request, unsigned status,
+    struct slice title, struct slice detail)
+{
+	if (downstream->exchange == NULL && !downstream_open_exchange(downstream))
+		return;
+	downstream->keep_alive = false;
+	exchange_reject(downstream->exchange, request, status, title, detail);
+}
+
+void
+downstream_reject_head(struct downstream *downstream, enum head_status status)
+{
+	switch (status) {
+	case HEAD_BAD_VERSION:
+		downstream_reject(downstream, NULL, 505, SLICE("HTTP version not supported"),
+		    SLICE("This gateway speaks HTTP/1.1 and HTTP/1.0."));
+		return;
+	case HEAD_TARGET_TOO_LONG:
+		downstream_reject(downstream, NULL, 414, SLICE("URI too long"),
+		    SLICE("The request's target is longer than this gateway lets through."));
+		return;
+	case HEAD_TOO_LARGE:
+		downstream_reject(downstream, NULL, 431, SLICE("Head too large"),
+		    SLICE("The request's head has more bytes or fields than this gateway lets "
+			  "through."));
+		return;
+	case HEAD_COMPLETE:
+	case HEAD_INCOMPLETE:
+	case HEAD_BAD:
+		break;
+	}
+	downstream_reject(downstream, NULL, 400, SLICE("Bad request"),
+	    SLICE("The request's head is not valid HTTP/1.1."));
+}
+
+static void
+downstream_reject_framing(struct downstream *downstream, enum framing_error error)
+{
+	struct slice title = SLICE("Bad request");
+
+	switch (error) {
+	case FRAMING_BAD_LENGTH:
+		downstream_reject(downstream, NULL, 400, title,
+		    SLICE("Content-Length must be one decimal number."));
+		return;
+	case FRAMING_BAD_CODING:
+		downstream_reject(downstream, NULL, 400, title,
+		    SLICE("Transfer-Encoding must be chunked and nothing else, in HTTP/1.1."));
+		return;
+	case FRAMING_CONFLICT:
+		downstream_reject(downstream, NULL, 400, title,
+		    SLICE("Content-Length and Transfer-Encoding must not come together."));
+		return;
+	case FRAMING_BAD_HOST:
+		downstream_reject(downstream, NULL, 400, title,
+		    SLICE("One Host field with a valid host name is needed."));
+		return;
+	case FRAMING_BAD_EXPECT:
+		downstream_reject(downstream, NULL, 417, SLICE("Expectation failed"),
+		    SLICE("The only expectation known is 100-continue."));
+		return;
+	case FRAMING_OK:
+	case FRAMING_BAD_CONNECTION:
+	case FRAMING_BAD_UPGRADE:
+		break;
+	}
+	downstream_reject(
+	    downstream, NULL, 400, title, SLICE("The Connection field is not valid."));
+}
+
+/* The authority of a request: of its target, if it has one there, which must not disagree with
+ * Host. */
+static bool
+authority_of(const struct target *target, const struct request_framing *framing, struct slice *out)
+{
+	struct authority from_target, from_host;
+
+	*out = framing->host;
+	if (target->form != TARGET_ABSOLUTE && target->form != TARGET_AUTHORITY)
+		return true;
+	if (!authority_parse(target->authority, &from_target))
+		return false;
+	*out = target->authority;
+	return framing->host.len == 0 ||
+	       (authority_parse(framing->host, &from_host) &&
+		   authority_same(&from_target, &from_host,
+		       slice_equal_nocase(target->scheme, SLICE("https")) ? 443 : 80));
+}
+
+/* The path as it is routed and sent on: dot segments resolved. */
+static bool
+path_of(struct gateway *gateway, const struct target *target, struct slice *out)
+{
+	size_t len;
+
+	*out = target->path;
+	if (target->form == TARGET_ASTERISK) {
+		*out = SLICE("*");
+		return true;
+	}
+	switch (path_resolve(target->path, gateway->scratch.path, &len)) {
+	case PATH_CLEAN:
+		return true;
+	case PATH_RESOLVED:
+		*out = (struct slice){gateway->scratch.path, len};
+		return true;
+	case PATH_BAD:
+		break;
+	}
+	return false;
+}
+
+/* The request as a value, from its parsed head; *error tells what is wrong when it is NULL. */
+static struct request *
+downstream_describe(struct downstream *downstream, struct request_head *head,
+    const struct request_framing *framing, const char **error)
+{
+	struct gateway *gateway = downstream->gateway;
+	struct request *request = &gateway->scratch.request;
+	struct target target;
+
+	*request = (struct request){
+	    .method = head->method,
+	    .method_id = head->method_id,
+	    .fields = {head->fields, head->field_count},
+	    .length = framing->length,
+	    .expect_continue = framing->expect_continue,
+	    .upgrade = framing->upgrade,
+	    .minor = head->minor,
+	};
+	request->content = framing->body == BODY_CHUNKED  ? CONTENT_UNKNOWN
+			   : framing->body == BODY_LENGTH ? CONTENT_LENGTH
+							  : CONTENT_NONE;
+	*error = "The request's target is not valid.";
+	if (target_parse(head->target, &target) == TARGET_BAD ||
+	    (target.form == TARGET_ASTERISK && head->method_id != METHOD_OPTIONS) ||
+	    (target.form == TARGET_AUTHORITY) != (head->method_id == METHOD_CONNECT))
+		return NULL;
+	request->query = target.query;
+	*error = "The request's target and its Host field disagree.";
+	if (!authority_of(&target, framing, &request->authority))
+		return NULL;
+	*error = "The path of the request's target hides dot segments.";
+	if (target.form != TARGET_AUTHORITY && !path_of(gateway, &target, &request->path))
+		return NULL;
+	return request;
+}
+
+/*
+ * Read the head at the beginning of `in` into scratch. It was valid when it came
+ * in, so reading it again (once authorization has waited for the store) succeeds.
+ */
+static struct request *
+downstream_read_head(struct downstream *downstream, struct request_framing *framing,
+    enum head_status *status, enum framing_error *framing_error, const char **error)
+{
+	struct gateway *gateway = downstream->gateway;
+	struct request_head *head = &gateway->scratch.request_head;
+	struct slice bytes = {
+	    downstream->receiver.in->bytes + downstream->receiver.in->start, downstream->head_len};
+
+	*framing_error = FRAMING_OK;
+	*error = NULL;
+	*status = head_parse_request(bytes, &gateway->options.head_limits, head);
+	if (*status != HEAD_COMPLETE)
+		return NULL;
+	*framing_error = request_framing(head, framing);
+	if (*framing_error != FRAMING_OK)
+		return NULL;
+	return downstream_describe(downstream, head, framing, error);
+}
+
+struct request *
+downstream_request(struct exchange_client *client)
+{
+	struct downstream *downstream = OWNER(client, client);
+	struct request_framing framing;
+	enum framing_error framing_error;
+	enum head_status status;
+	const char *error;
+
+	return downstream_read_head(downstream, &framing, &status, &framing_error, &error);
+}
+
+void
+downstream_drop_head(struct downstream *downstream)
+{
+	if (downstream->head_len > 0)
+		downstream->receiver.in->start += downstream->head_len;
+	downstream->head_len = 0;
+}
+
+void
+downstream_begin(struct downstream *downstream)
+{
+	struct gateway *gateway = downstream->gateway;
+	struct request_framing framing;
+	enum framing_error framing_error;
+	enum head_status status;
+	const char *error;
+	struct request *request =
+	    downstream_read_head(downstream, &framing, &status, &framing_error, &error);
+
+	downstream->minor = status == HEAD_COMPLETE ? gateway->scratch.request_head.minor : 1;
+	if (status != HEAD_COMPLETE) {
+		downstream_reject_head(downstream, status);
+		return;
+	}
+	if (framing_error != FRAMING_OK) {
+		downstream_reject_framing(downstream, framing_error);
+		return;
+	}
+	if (request == NULL) {
+		downstream_reject(downstream, NULL, 400, SLICE("Bad request"), slice_of(error));
+		return;
+	}
+	if (!downstream_open_exchange(downstream))
+		return;
+	body_decoder_init(&downstream->receiver.body, framing.body, framing.length, TRAILER_MAX);
+	downstream->skipped = 0;
+	downstream->content_ended = body_ended(&downstream->receiver.body);
+	if (request->method_id == METHOD_CONNECT || request->method_id == METHOD_TRACE) {
+		downstream_reject(downstream, request, 405, SLICE("Method not allowed"),
+		    SLICE("CONNECT and TRACE are not served."));
+		return;
+	}
+	downstream->keep_alive = framing.keep_alive && !gateway->draining;
+	downstream->expects = framing.expect_continue && !downstream->content_ended;
+	if (!downstream->content_ended)
+		timer_start(gateway->loop, &downstream->timer, gateway->options.timeouts.body);
+	exchange_authorize(downstream->exchange, request);
+	if (downstream->exchange != NULL && !exchange_needs_request(downstream->exchange))
+		downstream_drop_head(downstream);
+}

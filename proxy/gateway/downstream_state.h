@@ -1,0 +1,103 @@
+/* downstream_state.h - what the files that make up a downstream share; nobody else includes it. */
+#ifndef JOBGATE_GATEWAY_DOWNSTREAM_STATE_H
+#define JOBGATE_GATEWAY_DOWNSTREAM_STATE_H
+
+#include "gateway/downstream.h"
+#include "gateway/receiver.h"
+#include "gateway/sender.h"
+#include "http/framing.h"
+#include "jobgate/exchange.h"
+
+/*
+ * downstream.c           the connection: accept, read, wait, close
+ * downstream_request.c   from bytes to the request that an exchange begins with
+ * downstream_content.c   what follows a request's head: for the exchange, or for nobody
+ * downstream_answer.c    what the exchange has us send
+ */
+enum downstream_state {
+	DOWNSTREAM_HEAD,     /* waits for a request's head, or the rest of it */
+	DOWNSTREAM_EXCHANGE, /* an exchange runs */
+	DOWNSTREAM_SKIPPING, /* answered early: drops the rest of the request's content */
+	DOWNSTREAM_CLOSING,  /* serves nothing more: sends what is left, then lingers */
+	DOWNSTREAM_CLOSED,   /* waits for the end of the turn to be freed */
+};
+
+struct downstream {
+	struct exchange_client client; /* the end that exchanges see */
+	struct conn conn;
+	struct gateway *gateway;
+	enum downstream_state state;
+	struct exchange *exchange; /* EXCHANGE only */
+	struct receiver receiver;
+	struct sender sender;
+	struct timer timer;   /* of the state: head, idle, content, linger */
+	struct task carry_on; /* in the next turn, or after an exchange that ended elsewhere */
+	struct task burial;
+	LIST_ENTRY(downstream) link;
+	struct exchange_peer peer;
+	uint32_t head_len;   /* of the head that begins `in`, kept until the exchange has read it */
+	uint64_t skipped;    /* content dropped of this request */
+	unsigned char minor; /* of the request's version */
+	bool keep_alive;     /* after this exchange the connection may serve another */
+	bool expects;	     /* the client waits for 100 and has sent no content yet */
+	bool content_ended;  /* the request's content has been handed on whole */
+	bool tunnel;
+	bool tunnel_shut;      /* the backend has ended its side, ours ends after what is pending */
+	bool working;	       /* further up the stack, downstream_work runs */
+	bool finished_sending; /* CLOSING: our side of the stream has been ended */
+};
+
+#define OWNER(member, at) ((struct downstream *)((char *)(at)-offsetof(struct downstream, member)))
+
+/* ---- downstream.c ---- */
+
+/* Do whatever can be done now; the one place from which requests are read. */
+void downstream_work(struct downstream *downstream);
+
+/* The one place where a connection closes; an exchange that ran on it has ended before. */
+void downstream_close(struct downstream *downstream, bool reset);
+
+/* The connection is lost, or its client gone. */
+void downstream_lost(struct downstream *downstream);
+
+/* Wait for the next request. */
+void downstream_await(struct downstream *downstream);
+
+/* Serve nothing more; the client is to read what it has been sent before the connection goes. */
+void downstream_finish(struct downstream *downstream);
+
+/* ---- downstream_request.c ---- */
+
+/* `head_len` bytes of a head have come: begin its exchange, or refuse it. */
+void downstream_begin(struct downstream *downstream);
+
+/* The head has served: what follows it is content. */
+void downstream_drop_head(struct downstream *downstream);
+
+/* Refuse what is not a request that we serve, and the rest of the connection with it. */
+void downstream_reject(struct downstream *downstream, const struct request *request,
+    unsigned status, struct slice title, struct slice detail);
+void downstream_reject_head(struct downstream *downstream, enum head_status status);
+
+/* The request whose head is at the beginning of `in`, read again (exchange_client_ops). */
+struct request *downstream_request(struct exchange_client *client);
+
+/* ---- downstream_content.c: each is true when there is more to do at once ---- */
+
+/* EXCHANGE: hand content on as long as it is taken, else look out for the client's end. */
+bool downstream_serve(struct downstream *downstream, size_t *budget);
+
+/* SKIPPING: read content that nobody wants. */
+bool downstream_skip(struct downstream *downstream, size_t *budget);
+
+/* CLOSING: send what is left, end our side, and read until the client has closed as well. */
+bool downstream_closing(struct downstream *downstream, size_t *budget);
+
+/* ---- downstream_answer.c ---- */
+
+extern const struct exchange_client_ops downstream_ops;
+
+/* In a tunnel whose backend has ended: end our side once all is sent. */
+void downstream_shut_if_drained(struct downstream *downstream);
+
+#endif

@@ -1,0 +1,103 @@
+/* exchange_state.h - what the files that make up an exchange share; nobody else includes it. */
+#ifndef JOBGATE_GATEWAY_EXCHANGE_STATE_H
+#define JOBGATE_GATEWAY_EXCHANGE_STATE_H
+
+#include "gateway/answer.h"
+#include "gateway/pool.h"
+#include "gateway/state.h"
+#include "jobgate/exchange.h"
+
+/*
+ * exchange.c    its beginning, its end, and every answer of our own
+ * authorize.c   from the request's head to the verdict, and to later ones
+ * relay.c       from the verdict on: connect, send, relay
+ */
+enum exchange_state {
+	EXCHANGE_AUTHORIZING, /* waits for the store to tell of the token or the job */
+	EXCHANGE_CONNECTING,  /* allowed; waits for a connection to the backend */
+	EXCHANGE_AWAITING,    /* the request is being sent; waits for the head of its answer */
+	EXCHANGE_RELAYING,    /* the answer's head has gone to the client; its content follows */
+	EXCHANGE_TUNNEL,      /* both ends speak a protocol of their own */
+	EXCHANGE_ENDED,	      /* waits for the end of the turn to be freed */
+};
+
+/*
+ * What the access log tells of a request is copied, cut at these lengths: a tunnel holds no buffer.
+ */
+#define LOG_METHOD_MAX 16
+#define LOG_HOST_MAX 80
+#define LOG_PATH_MAX 160
+#define LOG_TRACE_MAX 55 /* a traceparent of version 00 */
+
+struct exchange {
+	struct gateway *gateway;
+	struct exchange_client *client;
+	const struct exchange_peer *peer;
+	enum exchange_state state;
+
+	struct directory_waiter waiter; /* AUTHORIZING: for the record that is missing */
+	struct directory_watch token_watch, job_watch; /* from the verdict to the end */
+	uint64_t token_version;
+	struct timer timer;  /* of the state */
+	struct task connect; /* CONNECTING: takes a connection at the end of the turn */
+	struct task burial;
+
+	struct backend *backend;
+	struct upstream *upstream;
+	struct buffer *head; /* the request's head as it is sent, until it cannot be needed again */
+	struct upstream_request request;
+	bool content_ended; /* all of the request's content has been taken */
+	bool content_taken; /* some of it has: the request cannot be repeated */
+	bool answer_begun;  /* the client has been sent the head of an answer */
+	bool answer_ended;  /* in a tunnel: the backend ended its side */
+	bool repeated;
+	bool html; /* the client would rather see a page than JSON */
+
+	/* For the log. */
+	int64_t started_us;
+	uint64_t started_monotonic_us;
+	uint64_t bytes_in, bytes_out;
+	unsigned status;
+	enum verdict verdict;
+	unsigned char request_id_len, method_len, host_len, path_len, job_len, trace_len;
+	bool decided; /* verdict is one */
+	bool known;   /* the token's id is set */
+	char request_id[REQUEST_ID_MAX];
+	char token_id[TOKEN_ID_LEN];
+	char job[JOB_ID_MAX];
+	char method[LOG_METHOD_MAX], host[LOG_HOST_MAX], path[LOG_PATH_MAX], trace[LOG_TRACE_MAX];
+};
+
+/* The struct that a member is part of. */
+#define OWNER(member, at) ((struct exchange *)((char *)(at)-offsetof(struct exchange, member)))
+
+static inline struct slice
+exchange_id(const struct exchange *exchange)
+{
+	return (struct slice){exchange->request_id, exchange->request_id_len};
+}
+
+/* ---- exchange.c ---- */
+
+/* The one place where an exchange ends; cut: its answer is not complete. */
+void exchange_end(struct exchange *exchange, enum outcome outcome, bool cut);
+
+/* Give up with a status of our own, or, when an answer has begun already, by cutting it. */
+void exchange_give_up(struct exchange *exchange, enum outcome outcome, unsigned status,
+    struct slice title, struct slice detail);
+
+/* Answer with a verdict that is not to allow, or cut what runs. */
+void exchange_refuse(struct exchange *exchange, enum verdict verdict);
+
+/* ---- authorize.c: what the directory tells ---- */
+
+void exchange_answered(struct directory_waiter *waiter);
+void exchange_token_changed(struct directory_watch *watch);
+void exchange_job_changed(struct directory_watch *watch);
+
+/* ---- relay.c ---- */
+
+/* CONNECTING: runs at the end of the turn. */
+void exchange_connect(struct task *task);
+
+#endif

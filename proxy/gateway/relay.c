@@ -1,0 +1,274 @@
+/* relay.c - an exchange that is allowed: connect, send the request, relay the answer. */
+#include "gateway/exchange_state.h"
+
+/* Take a connection; `fresh`: not one that may have gone stale. */
+static void
+exchange_acquire(struct exchange *exchange, bool fresh)
+{
+	struct upstream *upstream = pool_acquire(exchange->backend, exchange, fresh);
+
+	if (upstream == NULL) {
+		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
+		return;
+	}
+	exchange->upstream = upstream;
+	if (upstream->state == UPSTREAM_WAITING)
+		exchange_connected(exchange, upstream);
+}
+
+/*
+ * Runs at the end of the turn: by then every idle connection that closed, or that
+ * was sent something nobody asked for, in this turn has left the pool.
+ */
+void
+exchange_connect(struct task *task)
+{
+	exchange_acquire(OWNER(connect, task), false);
+}
+
+void
+exchange_connected(struct exchange *exchange, struct upstream *upstream)
+{
+	struct gateway *gateway = exchange->gateway;
+
+	exchange->state = EXCHANGE_AWAITING;
+	timer_start(gateway->loop, &exchange->timer, gateway->options.timeouts.first_byte);
+	upstream_begin(upstream, buffer_bytes(exchange->head), &exchange->request);
+	if (!upstream->reused) {
+		buffer_give(gateway->buffers, exchange->head);
+		exchange->head = NULL;
+	}
+	if (!exchange->content_ended)
+		exchange->client->ops->resume(exchange->client);
+	if (exchange->upstream != NULL)
+		upstream_flush(exchange->upstream);
+}
+
+void
+exchange_upstream_failed(struct exchange *exchange, enum upstream_failure failure, bool repeatable)
+{
+	struct slice title = SLICE("Bad gateway");
+
+	exchange->upstream = NULL;
+	if (repeatable && !exchange->repeated && !exchange->content_taken &&
+	    exchange->head != NULL) {
+		exchange->repeated = true;
+		exchange->state = EXCHANGE_CONNECTING;
+		timer_stop(&exchange->timer);
+		counter_add(&exchange->gateway->stats->backend_retries, 1);
+		exchange_acquire(exchange, true);
+		return;
+	}
+	switch (failure) {
+	case UPSTREAM_NO_ADDRESS:
+		exchange_give_up(exchange, OUTCOME_NOT_RESOLVED, 502, title,
+		    SLICE("The job's host name has no address."));
+		return;
+	case UPSTREAM_NOT_ALLOWED:
+		exchange_give_up(exchange, OUTCOME_NOT_ALLOWED, 502, title,
+		    SLICE("The job's URL leads to an address that is not allowed."));
+		return;
+	case UPSTREAM_CONNECT_FAILED:
+		exchange_give_up(exchange, OUTCOME_CONNECT_FAILED, 502, title,
+		    SLICE("The job does not accept connections."));
+		return;
+	case UPSTREAM_CONNECT_TIMEOUT:
+		exchange_give_up(exchange, OUTCOME_CONNECT_TIMEOUT, 504, SLICE("Gateway timeout"),
+		    SLICE("The job could not be connected to in time."));
+		return;
+	case UPSTREAM_BROKEN:
+		exchange_give_up(exchange, OUTCOME_BACKEND_CLOSED, 502, title,
+		    SLICE("The job closed the connection before it had answered."));
+		return;
+	case UPSTREAM_BAD_ANSWER:
+		exchange_give_up(exchange, OUTCOME_BAD_ANSWER, 502, title,
+		    SLICE("The job's answer is not valid HTTP."));
+		return;
+	}
+}
+
+/* ---- the request's content ---- */
+
+/* Something moved: the state's deadline starts anew. */
+static void
+exchange_moved(struct exchange *exchange)
+{
+	const struct gateway_options *options = &exchange->gateway->options;
+	uint64_t ms = options->timeouts.answer;
+
+	if (exchange->state == EXCHANGE_AWAITING)
+		ms = options->timeouts.first_byte;
+	else if (exchange->state == EXCHANGE_TUNNEL)
+		ms = options->timeouts.tunnel;
+	timer_start(exchange->gateway->loop, &exchange->timer, ms);
+}
+
+bool
+exchange_takes_content(const struct exchange *exchange)
+{
+	switch (exchange->state) {
+	case EXCHANGE_AWAITING:
+	case EXCHANGE_RELAYING:
+		/* What follows a request for an upgrade is not HTTP, if it comes to that. */
+		return exchange->request.upgrade.len == 0;
+	case EXCHANGE_TUNNEL:
+		return !exchange->content_ended;
+	case EXCHANGE_AUTHORIZING:
+	case EXCHANGE_CONNECTING:
+	case EXCHANGE_ENDED:
+		break;
+	}
+	return false;
+}
+
+bool
+exchange_is_tunnel(const struct exchange *exchange)
+{
+	return exchange->state == EXCHANGE_TUNNEL;
+}
+
+size_t
+exchange_content(struct exchange *exchange, struct slice data)
+{
+	uint64_t max = exchange->gateway->options.body_bytes_max;
+	size_t taken;
+
+	if (!exchange_takes_content(exchange))
+		return 0;
+	if (max > 0 && exchange->state != EXCHANGE_TUNNEL && exchange->bytes_in + data.len > max) {
+		exchange_client_failed(exchange, CLIENT_TOO_LARGE);
+		return 0;
+	}
+	taken = upstream_content(exchange->upstream, data);
+	if (taken > 0) {
+		exchange->content_taken = true;
+		exchange->bytes_in += taken;
+		exchange_moved(exchange);
+	}
+	return taken;
+}
+
+/* A tunnel is over once both ends have ended and the backend has been sent all it is owed. */
+static void
+exchange_end_tunnel(struct exchange *exchange)
+{
+	if (exchange->content_ended && exchange->answer_ended &&
+	    !sender_pending(&exchange->upstream->sender))
+		exchange_end(exchange, OUTCOME_TUNNEL_CLOSED, false);
+}
+
+void
+exchange_content_end(struct exchange *exchange, const struct fields *trailers)
+{
+	exchange->content_ended = true;
+	upstream_content_end(exchange->upstream, trailers);
+	if (exchange->state != EXCHANGE_TUNNEL) {
+		exchange->content_taken = true;
+		return;
+	}
+	upstream_flush(exchange->upstream);
+	exchange_end_tunnel(exchange);
+}
+
+void
+exchange_content_flush(struct exchange *exchange)
+{
+	if (exchange->upstream != NULL && exchange_takes_content(exchange))
+		upstream_flush(exchange->upstream);
+}
+
+void
+exchange_upstream_ready(struct exchange *exchange)
+{
+	if (!exchange->content_ended && exchange_takes_content(exchange))
+		exchange->client->ops->resume(exchange->client);
+	else if (exchange->state == EXCHANGE_TUNNEL)
+		exchange_end_tunnel(exchange);
+}
+
+void
+exchange_client_ready(struct exchange *exchange)
+{
+	if (exchange->state == EXCHANGE_RELAYING || exchange->state == EXCHANGE_TUNNEL)
+		upstream_pump(exchange->upstream);
+}
+
+/* ---- the answer ---- */
+
+void
+exchange_interim(struct exchange *exchange, const struct response *response)
+{
+	exchange->client->ops->interim(exchange->client, response);
+}
+
+/* Fields that a proxy adds to an answer: Via always, Date where the backend has none (RFC 9110
+ * section 6.6.1). */
+static void
+add_answer_fields(struct gateway *gateway, struct fields *fields)
+{
+	bool dated = false;
+
+	for (size_t i = 0; i < fields->count; i++)
+		dated = dated || fields->items[i].id == FIELD_DATE;
+	if (!dated && fields->count < HEAD_FIELDS_MAX)
+		fields->items[fields->count++] =
+		    (struct field){.name = SLICE("Date"), .value = gateway_date(gateway)};
+	if (fields->count < HEAD_FIELDS_MAX)
+		fields->items[fields->count++] =
+		    (struct field){.name = SLICE("Via"), .value = SLICE("1.1 jobgate")};
+}
+
+void
+exchange_answer(struct exchange *exchange, struct response *response)
+{
+	struct gateway *gateway = exchange->gateway;
+
+	buffer_give(gateway->buffers, exchange->head);
+	exchange->head = NULL;
+	exchange->status = response->status;
+	exchange->answer_begun = true;
+	if (response->status == 101) {
+		exchange->state = EXCHANGE_TUNNEL;
+		exchange->content_ended = false;
+		counter_add(&gateway->stats->tunnels, 1);
+	} else {
+		exchange->state = EXCHANGE_RELAYING;
+		add_answer_fields(gateway, &response->fields);
+	}
+	exchange_moved(exchange);
+	exchange->client->ops->answer(exchange->client, response);
+	if (exchange->state == EXCHANGE_TUNNEL)
+		exchange->client->ops->resume(exchange->client);
+}
+
+size_t
+exchange_answer_content(struct exchange *exchange, struct slice data)
+{
+	size_t taken = exchange->client->ops->content(exchange->client, data);
+
+	if (taken > 0 && exchange->state != EXCHANGE_ENDED) {
+		exchange->bytes_out += taken;
+		exchange_moved(exchange);
+	}
+	return taken;
+}
+
+void
+exchange_answer_end(struct exchange *exchange, const struct fields *trailers)
+{
+	exchange->client->ops->content_end(exchange->client, trailers);
+	if (exchange->state == EXCHANGE_ENDED)
+		return;
+	if (exchange->state == EXCHANGE_TUNNEL) {
+		exchange->answer_ended = true;
+		exchange_end_tunnel(exchange);
+		return;
+	}
+	exchange_end(exchange, OUTCOME_ANSWERED, false);
+}
+
+void
+exchange_answer_flush(struct exchange *exchange)
+{
+	exchange->client->ops->flush(exchange->client);
+}
