@@ -1,6 +1,8 @@
 /* schema.c - the table of keys. */
 #include "config/schema.h"
 
+#include <string.h>
+
 #include <stddef.h>
 
 #include "http/head.h"
@@ -67,3 +69,13 @@ const struct setting config_settings[] = {
 };
 
 const size_t config_setting_count = sizeof(config_settings) / sizeof(config_settings[0]);
+
+size_t
+config_setting_find(const char *key)
+{
+	size_t i = 0;
+
+	while (i < config_setting_count && strcmp(config_settings[i].key, key) != 0)
+		i++;
+	return i;
+}

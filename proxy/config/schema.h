@@ -38,4 +38,7 @@ struct setting {
 extern const struct setting config_settings[];
 extern const size_t config_setting_count;
 
+/* The index of a key; config_setting_count when there is none. */
+size_t config_setting_find(const char *key);
+
 #endif

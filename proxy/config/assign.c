@@ -1,0 +1,294 @@
+/* assign.c - one setting: its text, or its list, put where it belongs. */
+#include <string.h>
+
+#include "auth/redis/url.h"
+#include "config/loading.h"
+#include "config/values.h"
+
+/* ---- single values ---- */
+
+static const char *
+set_text(struct loading *loading, const char *text, const char **out)
+{
+	*out = loading_own_text(loading, text);
+	return *out != NULL ? NULL : "out of memory";
+}
+
+static const char *
+check_job_url(const char *text)
+{
+	struct job_url url;
+	size_t bad;
+
+	return text[0] != '\0' && jg_job_url_parse(slice_of(text), &url, &bad)
+		   ? NULL
+		   : "expected http://host[:port][/base], https://... or unix:/path";
+}
+
+static const char *
+check_store_url(struct loading *loading, const char *text)
+{
+	struct redis_url url;
+	char error[128];
+	bool good = redis_url_parse(text, &url, error, sizeof(error));
+
+	redis_url_wipe(&url);
+	return good ? NULL : loading_own_text(loading, error);
+}
+
+static const char *
+check_bounds(const struct setting *setting, uint64_t number)
+{
+	if (setting->max != 0 && (number < setting->min || number > setting->max))
+		return "out of range";
+	return NULL;
+}
+
+static const char *
+set_workers(const struct setting *setting, const char *text, unsigned *out)
+{
+	uint64_t number;
+	const char *expected;
+
+	if (strcmp(text, "auto") == 0) {
+		*out = 0;
+		return NULL;
+	}
+	if (value_number(text, &number) != NULL)
+		return "expected a number of processes, or auto";
+	expected = check_bounds(setting, number);
+	*out = (unsigned)number;
+	return expected;
+}
+
+static const char *
+check_address(const char *text)
+{
+	char host[64];
+	const char *path;
+	uint16_t port;
+	const char *expected = value_address(text, host, &port, &path);
+
+	return expected == NULL && path != NULL ? "expected address:port" : expected;
+}
+
+static const char *
+set_number(const struct setting *setting, const char *text, uint64_t *number)
+{
+	const char *expected;
+
+	if (setting->form == FORM_TIME)
+		expected = value_time(text, number);
+	else if (setting->form == FORM_COUNT)
+		expected = value_number(text, number);
+	else
+		expected = value_size(text, number);
+	return expected != NULL ? expected : check_bounds(setting, *number);
+}
+
+/* Put one text where it belongs. Returns what was expected instead, or NULL. */
+static const char *
+set_scalar(struct loading *loading, const struct setting *setting, const char *text)
+{
+	void *at = (char *)&loading->config + setting->offset;
+	const char *expected = NULL;
+	uint64_t number = 0;
+
+	switch (setting->form) {
+	case FORM_BOOL:
+		return value_bool(text, at);
+	case FORM_TIME:
+	case FORM_SIZE64:
+		expected = set_number(setting, text, &number);
+		*(uint64_t *)at = number;
+		return expected;
+	case FORM_SIZE:
+	case FORM_COUNT:
+		expected = set_number(setting, text, &number);
+		*(size_t *)at = (size_t)number;
+		return expected;
+	case FORM_WORKERS:
+		return set_workers(setting, text, at);
+	case FORM_HOST:
+		*(bool *)at = strcmp(text, "preserve") == 0;
+		return *(bool *)at || strcmp(text, "backend") == 0 ? NULL
+								   : "expected preserve or backend";
+	case FORM_LEVEL:
+		return value_level(text, at);
+	case FORM_JOB_ID:
+		if (!jg_job_id_valid(slice_of(text)))
+			expected = "expected a job's id: 1 to 63 characters a-z 0-9 -, "
+				   "alphanumeric at both ends";
+		break;
+	case FORM_JOB_URL:
+		expected = check_job_url(text);
+		break;
+	case FORM_PUBLIC_URL:
+		if (strncmp(text, "http://", 7) != 0 && strncmp(text, "https://", 8) != 0)
+			expected = "expected a URL such as https://{job}.jobs.example.org/";
+		break;
+	case FORM_STORE_URL:
+		expected = check_store_url(loading, text);
+		break;
+	case FORM_DOMAIN:
+		expected = value_domain(text);
+		break;
+	case FORM_PREFIX:
+		expected = value_prefix(text);
+		break;
+	case FORM_ADDRESS:
+		expected = check_address(text);
+		break;
+	case FORM_OPTIONAL_PATH:
+		if (strcmp(text, "-") != 0 && strcmp(text, "off") != 0 && text[0] != '/')
+			expected = "expected -, off, or an absolute path";
+		break;
+	case FORM_TEXT:
+		if (text[0] == '\0' && setting->offset != offsetof(struct config, store.prefix))
+			expected = "expected some text";
+		break;
+	case FORM_LISTEN:
+	case FORM_RANGES:
+	case FORM_UPGRADES:
+		return "expected a list";
+	}
+	return expected != NULL ? expected : set_text(loading, text, at);
+}
+
+/* ---- lists ---- */
+
+const char *
+assign_listener(struct loading *loading, const char *text, struct listener_config *out)
+{
+	char host[64] = "";
+	const char *path;
+	const char *expected = value_address(text, host, &out->port, &path);
+
+	if (expected != NULL)
+		return expected;
+	out->address = loading_own_text(loading, text);
+	if (path != NULL)
+		out->path = loading_own_text(loading, path);
+	else
+		out->host = loading_own_text(loading, host);
+	return out->address == NULL || (out->path == NULL && out->host == NULL) ? "out of memory"
+										: NULL;
+}
+
+/* A word that can stand in Upgrade; kept in lower case. h2c would carry requests past us. */
+static const char *
+add_upgrade(struct loading *loading, const char *text, const char **out)
+{
+	char *word = loading_own_text(loading, text);
+
+	*out = word;
+	if (word == NULL)
+		return "out of memory";
+	if (word[0] == '\0' ||
+	    strlen(word) !=
+		strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._/"))
+		return "expected the name of a protocol, such as websocket";
+	for (char *c = word; *c != '\0'; c++)
+		*c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
+	if (strcmp(word, "h2c") == 0 || strncmp(word, "http/", 5) == 0)
+		return "HTTP must not be tunnelled: its requests would not be checked";
+	return NULL;
+}
+
+static const char *
+add_item(
+    struct loading *loading, const struct setting *setting, const char *text, void *items, size_t i)
+{
+	switch (setting->form) {
+	case FORM_LISTEN:
+		return assign_listener(loading, text, (struct listener_config *)items + i);
+	case FORM_RANGES:
+		return value_range(text, (struct cidr *)items + i);
+	case FORM_UPGRADES:
+		return add_upgrade(loading, text, (const char **)items + i);
+	default:
+		return "expected no list";
+	}
+}
+
+static void
+set_list(struct loading *loading, const struct setting *setting, void *items, size_t count)
+{
+	struct config *config = &loading->config;
+	void *at = (char *)config + setting->offset;
+
+	if (setting->form == FORM_LISTEN) {
+		config->listeners = items;
+		config->listener_count = count;
+	} else if (setting->form == FORM_RANGES) {
+		*(struct cidr_list *)at = (struct cidr_list){count, items};
+	} else {
+		*(const char ***)at = items;
+	}
+}
+
+static bool
+load_list(struct loading *loading, const struct setting *setting, const yaml_node_t *node)
+{
+	size_t count = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
+	size_t size = setting->form == FORM_LISTEN   ? sizeof(struct listener_config)
+		      : setting->form == FORM_RANGES ? sizeof(struct cidr)
+						     : sizeof(const char *);
+	void *items =
+	    loading_own(loading, (count + 1) * size); /* the list of upgrades ends with NULL */
+
+	if (items == NULL)
+		return loading_out_of_memory(loading);
+	if (setting->form == FORM_LISTEN && count == 0)
+		return loading_mistake(
+		    loading, &node->start_mark, "%s: expected at least one address", setting->key);
+	for (size_t i = 0; i < count; i++) {
+		const yaml_node_t *item =
+		    yaml_document_get_node(loading->document, node->data.sequence.items.start[i]);
+		const char *expected = "expected a list of plain values";
+
+		if (item->type == YAML_SCALAR_NODE)
+			expected = add_item(
+			    loading, setting, (const char *)item->data.scalar.value, items, i);
+		if (expected != NULL)
+			return loading_mistake(
+			    loading, &item->start_mark, "%s: %s", setting->key, expected);
+	}
+	set_list(loading, setting, items, count);
+	return true;
+}
+
+static bool
+is_list(enum setting_form form)
+{
+	return form == FORM_LISTEN || form == FORM_RANGES || form == FORM_UPGRADES;
+}
+
+bool
+assign_setting(
+    struct loading *loading, size_t index, const yaml_node_t *key, const yaml_node_t *node)
+{
+	const struct setting *setting = &config_settings[index];
+	const char *expected;
+
+	loading->seen[index] = node->start_mark;
+	loading->is_seen[index] = true;
+	if (is_list(setting->form)) {
+		if (node->type == YAML_SEQUENCE_NODE)
+			return load_list(loading, setting, node);
+		return loading_mistake(
+		    loading, &key->start_mark, "%s: expected a list, such as [a, b]", setting->key);
+	}
+	if (node->type != YAML_SCALAR_NODE)
+		return loading_mistake(
+		    loading, &key->start_mark, "%s: expected a single value", setting->key);
+	expected = set_scalar(loading, setting, (const char *)node->data.scalar.value);
+	if (expected == NULL)
+		return true;
+	if (strcmp(expected, "out of range") == 0)
+		return loading_mistake(loading, &node->start_mark,
+		    "%s: out of range: expected %llu to %llu%s", setting->key,
+		    (unsigned long long)setting->min, (unsigned long long)setting->max,
+		    setting->form == FORM_TIME ? " milliseconds" : "");
+	return loading_mistake(loading, &node->start_mark, "%s: %s", setting->key, expected);
+}

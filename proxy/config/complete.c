@@ -1,0 +1,176 @@
+/* complete.c - defaults, and what settings say together. */
+#include <string.h>
+#include <unistd.h>
+
+#include "config/loading.h"
+#include "jobgate/paths.h"
+
+const struct config complete_defaults = {
+    .jobs = {.domain = "localhost", .prefix = "/jobs"},
+    .store = {.prefix = "jobgate:",
+	.redis_server = "redis-server",
+	.max_staleness = 5000,
+	.ping_interval = 1000,
+	.ping_deadline = 1000,
+	.connect_timeout = 2000,
+	.lookup_timeout = 2000,
+	.cache_entries = 1000000},
+    .backends = {.realm = "jobgate", .preserve_host = true},
+    .timeouts = {.head = 10000,
+	.keep_alive = 75000,
+	.body = 60000,
+	.connect = 5000,
+	.first_byte = 300000,
+	.answer = 300000,
+	.tunnel = 3600000,
+	.linger = 2000,
+	.drain = 30000,
+	.backend_idle = 30000},
+    .limits = {.head_bytes = 32 * 1024,
+	.target_bytes = 16 * 1024,
+	.fields = 100,
+	.connections = 8192,
+	.idle_backend_connections = 64,
+	.drain_bytes = 64 * 1024},
+    .log = {.level = LOG_LEVEL_INFO, .access = "off"},
+};
+
+/* Where a setting stands in the file; NULL when it does not. */
+static const yaml_mark_t *
+mark_of(const struct loading *loading, const char *key)
+{
+	size_t index = config_setting_find(key);
+
+	return index < config_setting_count && loading->is_seen[index] ? &loading->seen[index]
+								       : NULL;
+}
+
+/* What settings say together. */
+static bool
+check_together(struct loading *loading)
+{
+	const struct config *config = &loading->config;
+	const yaml_mark_t *mark;
+
+	if (config->jobs.fixed != NULL &&
+	    (config->jobs.domain != NULL || config->jobs.prefix != NULL))
+		return loading_mistake(loading, mark_of(loading, "jobs.fixed"),
+		    "jobs.fixed: a gateway for one fixed job has neither jobs.domain nor "
+		    "jobs.prefix");
+	if (config->jobs.fixed_url != NULL && config->jobs.fixed == NULL)
+		return loading_mistake(loading, mark_of(loading, "jobs.fixed_url"),
+		    "jobs.fixed_url: needs jobs.fixed, the job that it is the URL of");
+	if (config->jobs.fixed == NULL && config->jobs.domain == NULL &&
+	    config->jobs.prefix == NULL)
+		return loading_mistake(loading, mark_of(loading, "jobs.public_url"),
+		    "jobs: needs at least one of domain, prefix and fixed");
+	if (config->store.max_staleness > config->store.ping_interval + config->store.ping_deadline)
+		return true;
+	mark = mark_of(loading, "store.max_staleness");
+	if (mark == NULL)
+		mark = mark_of(loading, "store.ping_interval");
+	if (mark == NULL)
+		mark = mark_of(loading, "store.ping_deadline");
+	return loading_mistake(loading, mark,
+	    "store.max_staleness: must be longer than ping_interval and ping_deadline together, "
+	    "or a healthy store would count as stale");
+}
+
+/* The public URL of jobs, as the first listener and the forms in use make it. */
+static bool
+derive_public_url(struct loading *loading)
+{
+	struct config *config = &loading->config;
+	uint16_t port = config->listeners[0].port;
+	char text[512], port_text[8] = "";
+
+	if (config->jobs.public_url != NULL)
+		return true;
+	if (port != 0 && port != 80)
+		snprintf(port_text, sizeof(port_text), ":%u", port);
+	if (config->jobs.domain != NULL)
+		snprintf(text, sizeof(text), "http://{job}.%s%s/", config->jobs.domain, port_text);
+	else
+		snprintf(text, sizeof(text), "http://localhost%s%s", port_text,
+		    config->jobs.prefix != NULL ? "" : "/");
+	if (config->jobs.domain == NULL && config->jobs.prefix != NULL) {
+		size_t len = strlen(text);
+
+		snprintf(text + len, sizeof(text) - len, "%s/{job}/", config->jobs.prefix);
+	}
+	config->jobs.public_url = loading_own_text(loading, text);
+	return config->jobs.public_url != NULL || loading_out_of_memory(loading);
+}
+
+static bool
+complete_paths(struct loading *loading)
+{
+	struct config *config = &loading->config;
+	char text[512];
+
+	if (config->control.socket == NULL) {
+		if (!jg_control_socket_default(text, sizeof(text)))
+			return loading_mistake(loading, NULL,
+			    "the default path of the control socket is too long: set "
+			    "control.socket");
+		config->control.socket = loading_own_text(loading, text);
+	}
+	if (strlen(config->control.socket) > 107)
+		return loading_mistake(loading, mark_of(loading, "control.socket"),
+		    "control.socket: a socket's path has at most 107 bytes");
+	if (config->store.state_dir == NULL) {
+		if (!jg_state_dir_default(text, sizeof(text)))
+			return loading_mistake(loading, NULL,
+			    "the default state directory's path is too long: set store.state_dir");
+		config->store.state_dir = loading_own_text(loading, text);
+	}
+	return (config->control.socket != NULL && config->store.state_dir != NULL) ||
+	       loading_out_of_memory(loading);
+}
+
+/* Fill in what the file leaves open. */
+static bool
+complete(struct loading *loading)
+{
+	struct config *config = &loading->config;
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	size_t bad;
+
+	if (config->listeners == NULL) {
+		config->listeners = loading_own(loading, sizeof(*config->listeners));
+		if (config->listeners == NULL ||
+		    assign_listener(loading, "127.0.0.1:8080", config->listeners) != NULL)
+			return loading_out_of_memory(loading);
+		config->listener_count = 1;
+	}
+	if (config->workers == 0)
+		config->workers = cores > 0 ? (unsigned)cores : 1;
+	if (config->backends.upgrades == NULL) {
+		config->backends.upgrades =
+		    loading_own(loading, 2 * sizeof(*config->backends.upgrades));
+		if (config->backends.upgrades == NULL)
+			return loading_out_of_memory(loading);
+		config->backends.upgrades[0] = "websocket";
+	}
+	if (config->jobs.fixed_url != NULL)
+		jg_job_url_parse(
+		    slice_of(config->jobs.fixed_url), &config->jobs.fixed_target, &bad);
+	return complete_paths(loading) && derive_public_url(loading);
+}
+
+/* A file that speaks of jobs says all there is to say of them. */
+static void
+apply_job_defaults(struct loading *loading)
+{
+	if (loading->jobs_given)
+		return;
+	loading->config.jobs.domain = complete_defaults.jobs.domain;
+	loading->config.jobs.prefix = complete_defaults.jobs.prefix;
+}
+
+bool
+complete_config(struct loading *loading)
+{
+	apply_job_defaults(loading);
+	return check_together(loading) && complete(loading);
+}
