@@ -119,6 +119,28 @@ exchange_send_refusal(
 	exchange_end(exchange, outcome, false);
 }
 
+/*
+ * Send a WebSocket's client the code and the reason of its end, where that can
+ * be done: a frame of our own cannot stand within one of the backend's.
+ */
+static bool
+exchange_say_goodbye(struct exchange *exchange, unsigned code, struct slice reason)
+{
+	const struct exchange_client_ops *ops = exchange->client->ops;
+	char frame[WEBSOCKET_CLOSE_MAX];
+	size_t len;
+
+	if (exchange->state != EXCHANGE_TUNNEL || exchange->answer_ended ||
+	    !slice_equal(exchange->request.upgrade, SLICE("websocket")) ||
+	    !websocket_between_frames(&exchange->frames))
+		return false;
+	len = websocket_close(code, reason, frame);
+	if (ops->content(exchange->client, (struct slice){frame, len}) != len)
+		return false;
+	ops->flush(exchange->client);
+	return true;
+}
+
 void
 exchange_give_up(struct exchange *exchange, enum outcome outcome, unsigned status,
     struct slice title, struct slice detail)
@@ -144,7 +166,11 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 	exchange->decided = true;
 	counter_add(&gateway->stats->verdicts[verdict], 1);
 	if (exchange->answer_begun) {
-		exchange_end(exchange, OUTCOME_REVOKED, true);
+		bool told = exchange_say_goodbye(
+		    exchange, WEBSOCKET_POLICY_VIOLATION, SLICE("access has been revoked"));
+
+		if (exchange->state != EXCHANGE_ENDED)
+			exchange_end(exchange, OUTCOME_REVOKED, !told);
 		return;
 	}
 	refusal_for_verdict(&refusal, verdict, slice_of(gateway->options.realm),
@@ -204,5 +230,9 @@ exchange_client_failed(struct exchange *exchange, enum client_failure failure)
 void
 exchange_shutdown(struct exchange *exchange)
 {
-	exchange_end(exchange, OUTCOME_SHUTDOWN, true);
+	bool told =
+	    exchange_say_goodbye(exchange, WEBSOCKET_GOING_AWAY, SLICE("the gateway stops"));
+
+	if (exchange->state != EXCHANGE_ENDED)
+		exchange_end(exchange, OUTCOME_SHUTDOWN, !told);
 }

@@ -5,6 +5,7 @@
 #include "gateway/answer.h"
 #include "gateway/pool.h"
 #include "gateway/state.h"
+#include "http/websocket.h"
 #include "jobgate/exchange.h"
 
 /*
@@ -46,10 +47,11 @@ struct exchange {
 	struct upstream *upstream;
 	struct buffer *head; /* the request's head as it is sent, until it cannot be needed again */
 	struct upstream_request request;
-	bool content_ended; /* all of the request's content has been taken */
-	bool content_taken; /* some of it has: the request cannot be repeated */
-	bool answer_begun;  /* the client has been sent the head of an answer */
-	bool answer_ended;  /* in a tunnel: the backend ended its side */
+	struct websocket_frames frames; /* TUNNEL: those that the client has been sent */
+	bool content_ended;		/* all of the request's content has been taken */
+	bool content_taken;		/* some of it has: the request cannot be repeated */
+	bool answer_begun;		/* the client has been sent the head of an answer */
+	bool answer_ended;		/* in a tunnel: the backend ended its side */
 	bool repeated;
 	bool html; /* the client would rather see a page than JSON */
 

@@ -248,6 +248,8 @@ exchange_answer_content(struct exchange *exchange, struct slice data)
 
 	if (taken > 0 && exchange->state != EXCHANGE_ENDED) {
 		exchange->bytes_out += taken;
+		if (exchange->state == EXCHANGE_TUNNEL)
+			websocket_follow(&exchange->frames, (struct slice){data.at, taken});
 		exchange_moved(exchange);
 	}
 	return taken;

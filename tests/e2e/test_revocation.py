@@ -79,15 +79,34 @@ def test_stream_is_cut(running, revoke):
     running.gateway.access_entry(job=running.job, outcome="revoked")
 
 
+CLOSE_1008 = b"\x88\x19\x03\xf0access has been revoked"
+
+
 @by_name
-def test_tunnel_is_cut(running, revoke):
+def test_websocket_is_told_why(running, revoke):
+    """Between two frames there is room for a Close frame with its code (RFC 6455 section 7.4.1)."""
     client, connection = open_tunnel(running)
     client.send(b"x")
     assert connection.read(1) == b"x"
+    connection.send(b"\x81\x05hello")
+    assert client.read(7) == b"\x81\x05hello"
     revoke(running)
-    client.ended()
+    assert client.read_to_end() == CLOSE_1008
     connection.ended()
     running.gateway.access_entry(job=running.job, outcome="revoked")
+
+
+@pytest.mark.parametrize("begun", [b"\x81", b"\x81\x05", b"\x81\x05hell", b"\x82\x7e\x00", b"\x82\x7e\x00\x01"],
+                         ids=["first byte", "head", "content", "half a length", "length"])
+def test_websocket_is_cut_within_a_frame(running, begun):
+    """Within a frame there is none: what would follow could be taken for the frame's content."""
+    client, connection = open_tunnel(running)
+    connection.send(begun)
+    assert client.read(len(begun)) == begun
+    delete(running)
+    with pytest.raises(Closed):
+        client.read_to_end()
+    connection.ended()
 
 
 @by_name
