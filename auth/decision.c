@@ -9,8 +9,7 @@ is_b64token(struct slice text)
 {
 	size_t i = 0;
 
-	while (i < text.len && (is_alnum(text.at[i]) ||
-				   (text.at[i] != '\0' && strchr("-._~+/", text.at[i]) != NULL)))
+	while (i < text.len && ascii_is(text.at[i], ASCII_B64TOKEN))
 		i++;
 	if (i == 0)
 		return false;

@@ -1,4 +1,7 @@
 /* fields.c - field lines, their names, and lists in their values. */
+#include <stdint.h>
+#include <string.h>
+
 #include "http/bytes.h"
 #include "http/head.h"
 
@@ -27,6 +30,35 @@ trim(struct slice text)
 	return text;
 }
 
+/* Eight bytes at a time: is one of them below SP, or DEL? (A tab is, too; it is looked at again.)
+ */
+static bool
+has_control(uint64_t bytes)
+{
+	const uint64_t ones = 0x0101010101010101, highs = 0x8080808080808080;
+	uint64_t low = (bytes - 0x20 * ones) & ~bytes & highs;
+	uint64_t del = bytes ^ 0x7f * ones;
+
+	return (low | ((del - ones) & ~del & highs)) != 0;
+}
+
+/* RFC 9110 section 5.5: visible characters, SP, HTAB and obs-text. */
+static bool
+is_value(struct slice text)
+{
+	for (; text.len >= sizeof(uint64_t); text = slice_after(text, sizeof(uint64_t))) {
+		uint64_t bytes;
+
+		memcpy(&bytes, text.at, sizeof(bytes));
+		if (has_control(bytes))
+			break;
+	}
+	for (size_t i = 0; i < text.len; i++)
+		if (!byte_is((unsigned char)text.at[i], BYTE_VALUE))
+			return false;
+	return true;
+}
+
 /* "name: value" without its line end. False when it breaks the rules; a folded line has no name. */
 static bool
 parse_line(struct slice line, struct field *out)
@@ -39,9 +71,8 @@ parse_line(struct slice line, struct field *out)
 		return false;
 	out->name = (struct slice){line.at, colon};
 	out->value = slice_after(line, colon + 1);
-	for (size_t i = 0; i < out->value.len; i++)
-		if (!byte_is((unsigned char)out->value.at[i], BYTE_VALUE))
-			return false;
+	if (!is_value(out->value))
+		return false;
 	out->value = trim(out->value);
 	out->id = field_identify(out->name);
 	out->dropped = false;
@@ -116,13 +147,16 @@ static const unsigned char first_of_length[KNOWN_NAME_MAX + 2] = {
 static enum field_id
 identify_plain(struct slice name)
 {
-	if (name.len >= OUR_PREFIX.len &&
+	const char first = (char)(name.at[0] | 0x20); /* lower case, if it is a letter */
+
+	if (first == 'x' && name.len >= OUR_PREFIX.len &&
 	    slice_equal_nocase((struct slice){name.at, OUR_PREFIX.len}, OUR_PREFIX))
 		return FIELD_X_JOBGATE;
 	if (name.len > KNOWN_NAME_MAX)
 		return FIELD_OTHER;
 	for (size_t i = first_of_length[name.len]; i < first_of_length[name.len + 1]; i++)
-		if (slice_equal_nocase(name, known_fields[i].name))
+		if (first == known_fields[i].name.at[0] &&
+		    slice_equal_nocase(name, known_fields[i].name))
 			return known_fields[i].id;
 	return FIELD_OTHER;
 }

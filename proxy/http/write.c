@@ -59,10 +59,12 @@ write_field(struct writer *writer, struct slice name, struct slice value)
 		writer->full = true;
 		return;
 	}
-	write_slice(writer, name);
-	write_literal(writer, ": ");
-	write_slice(writer, value);
-	write_literal(writer, "\r\n");
+	memcpy(writer->at, name.at, name.len);
+	memcpy(writer->at + name.len, ": ", 2);
+	if (value.len > 0)
+		memcpy(writer->at + name.len + 2, value.at, value.len);
+	memcpy(writer->at + len - 2, "\r\n", 2);
+	writer->at += len;
 }
 
 void
