@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "auth/siphash.h"
+
 #define BUCKETS_MIN 256
 
 /* Old buckets emptied at each insertion: growing never stalls the loop, and is done long before the
@@ -26,56 +28,12 @@ table_free(struct table *table)
 	*table = (struct table){0};
 }
 
-static uint64_t
-rotate(uint64_t x, int bits)
-{
-	return x << bits | x >> (64 - bits);
-}
-
-static void
-sip_rounds(uint64_t v[4], int rounds)
-{
-	while (rounds-- > 0) {
-		v[0] += v[1];
-		v[1] = rotate(v[1], 13) ^ v[0];
-		v[0] = rotate(v[0], 32);
-		v[2] += v[3];
-		v[3] = rotate(v[3], 16) ^ v[2];
-		v[0] += v[3];
-		v[3] = rotate(v[3], 21) ^ v[0];
-		v[2] += v[1];
-		v[1] = rotate(v[1], 17) ^ v[2];
-		v[2] = rotate(v[2], 32);
-	}
-}
-
 uint64_t
 table_hash(const struct table *table, unsigned kind, struct slice text)
 {
-	uint64_t v[4] = {
-	    table->key[0] ^ 0x736f6d6570736575u,
-	    table->key[1] ^ 0x646f72616e646f6du ^ kind,
-	    table->key[0] ^ 0x6c7967656e657261u,
-	    table->key[1] ^ 0x7465646279746573u,
-	};
-	uint64_t word;
-	size_t i = 0;
+	const uint64_t key[2] = {table->key[0], table->key[1] ^ kind};
 
-	for (; i + 8 <= text.len; i += 8) {
-		memcpy(&word, text.at + i, 8);
-		v[3] ^= word;
-		sip_rounds(v, 2);
-		v[0] ^= word;
-	}
-	word = (uint64_t)text.len << 56;
-	if (i < text.len)
-		memcpy(&word, text.at + i, text.len - i);
-	v[3] ^= word;
-	sip_rounds(v, 2);
-	v[0] ^= word;
-	v[2] ^= 0xff;
-	sip_rounds(v, 4);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
+	return siphash_64(key, text);
 }
 
 static struct table_node **

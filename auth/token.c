@@ -115,9 +115,8 @@ digest_context(const EVP_MD **md)
 	return context;
 }
 
-/* False when OpenSSL fails, which only a shortage of memory can make it. */
-static bool
-hash_value(struct slice value, unsigned char out[TOKEN_HASH_LEN])
+bool
+jg_token_hash(struct slice value, unsigned char out[TOKEN_HASH_LEN])
 {
 	const EVP_MD *md;
 	EVP_MD_CTX *context = digest_context(&md);
@@ -125,26 +124,6 @@ hash_value(struct slice value, unsigned char out[TOKEN_HASH_LEN])
 	return context != NULL && md != NULL && EVP_DigestInit_ex2(context, md, NULL) == 1 &&
 	       EVP_DigestUpdate(context, value.at, value.len) == 1 &&
 	       EVP_DigestFinal_ex(context, out, NULL) == 1;
-}
-
-bool
-jg_token_hash(struct slice value, unsigned char out[TOKEN_HASH_LEN])
-{
-	return hash_value(value, out);
-}
-
-bool
-jg_token_verify(const struct token *token, struct slice value)
-{
-	static const unsigned char nothing[TOKEN_HASH_LEN];
-	unsigned char hash[TOKEN_HASH_LEN];
-	bool same;
-
-	if (!hash_value(value, hash))
-		return false;
-	same = CRYPTO_memcmp(hash, token != NULL ? token->hash : nothing, sizeof(hash)) == 0;
-	OPENSSL_cleanse(hash, sizeof(hash));
-	return same && token != NULL;
 }
 
 /* Uniform random digits of the first `radix` of an alphabet; bytes that would favour some are

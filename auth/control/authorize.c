@@ -16,7 +16,8 @@ struct question {
 	struct authorize_input input;
 	char *field; /* "Bearer <token>", as the gateway would see it */
 	struct evidence evidence;
-	struct slice id; /* in the value; empty: it is no token's */
+	struct bearer bearer;
+	struct slice id; /* in the bearer; empty: it is no token's */
 	struct token token;
 	struct label labels[SELECTOR_LABELS_MAX];
 	char selector[SELECTOR_TEXT_MAX];
@@ -189,6 +190,7 @@ authorize_explain(struct call *call)
 	json_t *body = handler_body(call, authorize_input_fields);
 	struct question *question;
 	struct mistake mistake;
+	struct slice value;
 
 	if (body == NULL)
 		return;
@@ -210,13 +212,14 @@ authorize_explain(struct call *call)
 		call_refuse(call, 500, NULL, "memory is short");
 		return;
 	}
-	question->evidence.credential =
-	    jg_credential_parse(slice_of(question->field), &question->evidence.value);
-	if (question->evidence.credential != CREDENTIAL_BEARER ||
-	    !jg_token_value_parse(question->evidence.value, &question->id)) {
+	question->evidence.credential = jg_credential_parse(slice_of(question->field), &value);
+	question->evidence.bearer = &question->bearer;
+	jg_bearer_read(value, &question->bearer);
+	if (question->evidence.credential != CREDENTIAL_BEARER || !question->bearer.formed) {
 		question->id = SLICE("");
 		decide(call);
 		return;
 	}
+	question->id = (struct slice){question->bearer.id, TOKEN_ID_LEN};
 	store_get(control->store, RECORD_TOKEN, question->id, got_token, call);
 }

@@ -2,6 +2,8 @@
 #ifndef JOBGATE_DECISION_H
 #define JOBGATE_DECISION_H
 
+#include <stdint.h>
+
 #include "jobgate/job.h"
 #include "jobgate/token.h"
 
@@ -22,6 +24,41 @@ enum credential {
  */
 enum credential jg_credential_parse(struct slice field, struct slice *value);
 
+/* A Bearer credential as far as a verdict needs it: whose token it says it is, and its proof. */
+struct bearer {
+	bool formed;			    /* of a token's form, checksum included */
+	char id[TOKEN_ID_LEN];		    /* when formed */
+	unsigned char hash[TOKEN_HASH_LEN]; /* SHA-256 of all of it */
+};
+
+/*
+ * Read a Bearer credential. Whatever it is costs one SHA-256, so that the time of a
+ * refusal does not tell why. Not formed, too, when OpenSSL is short of memory.
+ */
+void jg_bearer_read(struct slice value, struct bearer *out);
+
+/*
+ * Clients repeat their Authorization field on a connection; this saves reading it
+ * again. What is kept is no secret: the field under a keyed hash (SipHash-2-4,
+ * 128 bits), and what came of it. Zeroed, it keeps nothing.
+ */
+struct bearer_memo {
+	bool kept;
+	uint64_t print[2];
+	struct bearer bearer;
+};
+
+/*
+ * As jg_credential_parse and jg_bearer_read into memo->bearer, unless it is there
+ * already. Both are functions of the field alone, so a memo cannot go stale. key: 128
+ * random bits, the same for all calls with one memo.
+ */
+enum credential jg_bearer_recall(
+    struct bearer_memo *memo, const uint64_t key[2], struct slice field);
+
+/* What was read has proved nothing: the next one is read in full, so that no refusal is quicker. */
+void jg_bearer_forget(struct bearer_memo *memo);
+
 /* What the store says of a record. */
 enum knowledge {
 	RECORD_UNKNOWN, /* the store cannot say, or could not for longer than max_staleness */
@@ -32,10 +69,10 @@ enum knowledge {
 /* All that a verdict rests on. */
 struct evidence {
 	enum credential credential;
-	struct slice value;	    /* the Bearer credential */
-	enum knowledge token_known; /* read only when jg_token_value_parse(value) says yes */
-	const struct token *token;  /* with RECORD_KNOWN */
-	bool names_job;		    /* the host or path is one of a job's */
+	const struct bearer *bearer; /* with CREDENTIAL_BEARER */
+	enum knowledge token_known;  /* read only when the bearer is formed */
+	const struct token *token;   /* with RECORD_KNOWN */
+	bool names_job;		     /* the host or path is one of a job's */
 	enum knowledge job_known;
 	const struct job *job; /* with RECORD_KNOWN */
 };
@@ -57,7 +94,7 @@ enum verdict {
 /*
  * Decide, in the order of the table in README.md. No I/O, no clock, no state: the
  * same evidence always gets the same verdict, and anything not understood is
- * refused. Costs one SHA-256 whenever a Bearer credential was given.
+ * refused. Hashes are compared in constant time (CRYPTO_memcmp).
  */
 enum verdict jg_decide(const struct evidence *evidence);
 

@@ -2,6 +2,7 @@
 #ifndef JOBGATE_EXCHANGE_H
 #define JOBGATE_EXCHANGE_H
 
+#include "jobgate/decision.h"
 #include "jobgate/message.h"
 
 /*
@@ -28,6 +29,7 @@ struct exchange_peer {
 
 struct exchange_client {
 	const struct exchange_client_ops *ops;
+	struct bearer_memo memo; /* of the exchanges before */
 };
 
 struct exchange_client_ops {

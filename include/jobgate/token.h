@@ -63,13 +63,6 @@ bool jg_token_value_parse(struct slice value, struct slice *id);
 bool jg_token_hash(struct slice value, unsigned char out[TOKEN_HASH_LEN]);
 
 /*
- * True when value is the secret of this record. With token NULL it does the
- * same work against nothing and returns false, so that an unknown id answers
- * in the time of a wrong secret. Comparison is constant-time (CRYPTO_memcmp).
- */
-bool jg_token_verify(const struct token *token, struct slice value);
-
-/*
  * Make a new id (not NUL-terminated), and a new value for an id, from OpenSSL's
  * random generator. False when that generator fails: nothing usable was
  * written. The caller wipes the value (OPENSSL_cleanse) when done with it.

@@ -41,13 +41,12 @@ exchange_reject(struct exchange *exchange, const struct request *request, unsign
 	    status, title, detail);
 }
 
-/* What the Authorization fields hold. */
+/* What the Authorization fields hold; a Bearer credential is in the client's memo then. */
 static enum credential
-credential_of(const struct fields *fields, struct slice *value)
+credential_of(const struct exchange *exchange, const struct fields *fields)
 {
 	const struct field *found = NULL;
 
-	*value = (struct slice){0};
 	for (size_t i = 0; i < fields->count; i++) {
 		if (fields->items[i].id != FIELD_AUTHORIZATION)
 			continue;
@@ -55,7 +54,9 @@ credential_of(const struct fields *fields, struct slice *value)
 			return CREDENTIAL_MALFORMED;
 		found = &fields->items[i];
 	}
-	return found == NULL ? CREDENTIAL_NONE : jg_credential_parse(found->value, value);
+	return found == NULL ? CREDENTIAL_NONE
+			     : jg_bearer_recall(&exchange->client->memo,
+				   exchange->gateway->memo_key, found->value);
 }
 
 static void
@@ -85,9 +86,9 @@ exchange_look_up(struct exchange *exchange, struct findings *findings)
 	struct directory_answer answer;
 	struct slice id;
 
-	if (evidence->credential != CREDENTIAL_BEARER ||
-	    !jg_token_value_parse(evidence->value, &id))
+	if (evidence->credential != CREDENTIAL_BEARER || !evidence->bearer->formed)
 		return true;
+	id = (struct slice){evidence->bearer->id, TOKEN_ID_LEN};
 	answer =
 	    jg_directory_lookup(gateway->directory, RECORD_TOKEN, id, now_ms, &exchange->waiter);
 	if (answer.pending) {
@@ -219,7 +220,8 @@ exchange_authorize(struct exchange *exchange, struct request *request)
 	evidence->names_job = findings.route.names_job;
 	if (evidence->names_job)
 		KEEP(exchange, job, findings.route.job);
-	evidence->credential = credential_of(&request->fields, &evidence->value);
+	evidence->credential = credential_of(exchange, &request->fields);
+	evidence->bearer = &exchange->client->memo.bearer;
 	if (!exchange_look_up(exchange, &findings)) {
 		if (exchange->timer.due_ms == 0)
 			timer_start(exchange->gateway->loop, &exchange->timer,
@@ -233,6 +235,8 @@ exchange_authorize(struct exchange *exchange, struct request *request)
 		memcpy(exchange->token_id, evidence->token->id.at, TOKEN_ID_LEN);
 		exchange->known = true;
 	}
+	if (verdict == VERDICT_INVALID_TOKEN)
+		jg_bearer_forget(&exchange->client->memo);
 	if (verdict != VERDICT_ALLOW) {
 		exchange_refuse(exchange, verdict);
 		return;

@@ -1,6 +1,7 @@
 /* gateway.c - the data path of one worker, put together and taken apart. */
 #include "gateway/gateway.h"
 
+#include <openssl/rand.h>
 #include <stdlib.h>
 
 #include "gateway/answer.h"
@@ -43,7 +44,8 @@ gateway_new(const struct gateway_options *options, struct loop *loop, struct dir
 	LIST_INIT(&gateway->connections);
 	gateway->buffers = buffer_pool_new();
 	gateway->pool = pool_new(gateway);
-	if (gateway->buffers == NULL || gateway->pool == NULL || !request_ids_init(&gateway->ids)) {
+	if (gateway->buffers == NULL || gateway->pool == NULL || !request_ids_init(&gateway->ids) ||
+	    RAND_bytes((unsigned char *)gateway->memo_key, sizeof(gateway->memo_key)) != 1) {
 		log_error(log, "the data path cannot be set up: out of memory, or no random bytes");
 		gateway_free(gateway);
 		return NULL;

@@ -50,6 +50,7 @@ struct gateway {
 	struct pool *pool;
 	struct tls_client *tls;
 	struct request_ids ids;
+	uint64_t memo_key[2]; /* of the memos of all clients; random */
 
 	struct downstream_list connections;
 	size_t connection_count;

@@ -269,3 +269,18 @@ def test_realm(module_gateways, scene_of):
     scene = scene_of(module_gateways.start({"backends": {"realm": "my models"}}))
     response = ask(scene, [])
     assert response.field("www-authenticate") == 'Bearer realm="my models"'
+
+
+def test_tokens_that_take_turns_on_one_connection(scene, records):
+    """What a connection remembers of one token never speaks for another, nor for what is almost it."""
+    narrow = records.token(selector="model=another")
+    wrong = make_value(scene.token.id)
+    broken = scene.token.value[:-1] + ("0" if scene.token.value[-1] != "0" else "1")
+    asked = [(scene.token.value, 502), (narrow.value, 403), (scene.token.value, 502), (wrong, 401), (scene.token.value, 502),
+             (broken, 401), ("x", 401), (scene.token.value, 502), (scene.token.value, 502), (wrong, 401), (wrong, 401),
+             (narrow.value, 403), (narrow.value, 403)]
+    scene.backend.close()
+    client = scene.client
+    for value, status in asked:
+        response = client.exchange(request_bytes(scene.host, fields=[f"Authorization: Bearer {value}"]))
+        assert response.status == status

@@ -101,6 +101,15 @@ make_job(enum asked asked)
 	return job;
 }
 
+static struct bearer
+read_bearer(struct slice text)
+{
+	struct bearer bearer;
+
+	jg_bearer_read(text, &bearer);
+	return bearer;
+}
+
 static void
 every_combination(void **state)
 {
@@ -116,10 +125,11 @@ every_combination(void **state)
 					     asked++, tried++) {
 						struct token token = make_token(scoped);
 						struct job job = make_job((enum asked)asked);
+						struct bearer bearer = read_bearer(
+						    credential_text((enum shown)shown, room));
 						struct evidence evidence = {
 						    .credential = (enum credential)credential,
-						    .value =
-							credential_text((enum shown)shown, room),
+						    .bearer = &bearer,
 						    .token_known = (enum knowledge)known,
 						    .token = known == RECORD_KNOWN ? &token : NULL,
 						    .names_job = asked != ASKED_NONE,
@@ -143,8 +153,9 @@ a_record_of_another_id_is_no_proof(void **state)
 {
 	struct token token = make_token(false);
 	struct job job = make_job(ASKED_IN_SCOPE);
+	struct bearer bearer = read_bearer((struct slice){value, sizeof(value)});
 	struct evidence evidence = {.credential = CREDENTIAL_BEARER,
-	    .value = {value, sizeof(value)},
+	    .bearer = &bearer,
 	    .token_known = RECORD_KNOWN,
 	    .token = &token,
 	    .names_job = true,
@@ -155,6 +166,88 @@ a_record_of_another_id_is_no_proof(void **state)
 	assert_int_equal(jg_decide(&evidence), VERDICT_ALLOW);
 	token.id = SLICE("0123456789abcdef");
 	assert_int_equal(jg_decide(&evidence), VERDICT_INVALID_TOKEN);
+}
+
+static void
+a_record_that_differs_in_one_bit_is_no_proof(void **state)
+{
+	struct token token = make_token(false);
+	struct bearer bearer = read_bearer((struct slice){value, sizeof(value)});
+	struct evidence evidence = {.credential = CREDENTIAL_BEARER,
+	    .bearer = &bearer,
+	    .token_known = RECORD_KNOWN,
+	    .token = &token};
+
+	(void)state;
+	assert_int_equal(jg_decide(&evidence), VERDICT_NOT_A_JOB);
+	for (size_t bit = 0; bit < 8 * sizeof(token.hash); bit++) {
+		token.hash[bit / 8] ^= (unsigned char)(1 << bit % 8);
+		assert_int_equal(jg_decide(&evidence), VERDICT_INVALID_TOKEN);
+		token.hash[bit / 8] ^= (unsigned char)(1 << bit % 8);
+	}
+}
+
+/* What a memo gives is what reading in full gives, whatever was read before. */
+static void
+a_memo_changes_nothing(void **state)
+{
+	const uint64_t key[2] = {1, 2};
+	char right[7 + TOKEN_VALUE_LEN], other[7 + TOKEN_VALUE_LEN];
+	const struct slice fields[] = {
+	    {right, sizeof(right)},
+	    {other, sizeof(other)},
+	    {right, sizeof(right) - 1},
+	    SLICE("Bearer garbage"),
+	    SLICE("Bearer"),
+	    SLICE("Basic YTpi"),
+	    SLICE(""),
+	};
+	const size_t count = sizeof(fields) / sizeof(fields[0]);
+
+	(void)state;
+	memcpy(right, "Bearer ", 7);
+	memcpy(right + 7, value, sizeof(value));
+	memcpy(other, "bearer ", 7);
+	memcpy(other + 7, other_value, sizeof(other_value));
+	for (size_t first = 0; first < count; first++)
+		for (size_t second = 0; second < count; second++)
+			for (int forgotten = 0; forgotten < 2; forgotten++) {
+				struct bearer_memo memo = {0};
+				struct bearer expected_bearer;
+				struct slice text;
+
+				jg_bearer_recall(&memo, key, fields[first]);
+				if (forgotten)
+					jg_bearer_forget(&memo);
+				assert_int_equal(jg_bearer_recall(&memo, key, fields[second]),
+				    jg_credential_parse(fields[second], &text));
+				if (text.len == 0)
+					continue;
+				jg_bearer_read(text, &expected_bearer);
+				assert_int_equal(memo.bearer.formed, expected_bearer.formed);
+				assert_memory_equal(
+				    memo.bearer.id, expected_bearer.id, TOKEN_ID_LEN);
+				assert_memory_equal(
+				    memo.bearer.hash, expected_bearer.hash, TOKEN_HASH_LEN);
+			}
+}
+
+/* The memo holds nothing from which a token's value could be had. */
+static void
+a_memo_holds_no_secret(void **state)
+{
+	const uint64_t key[2] = {3, 4};
+	char field[7 + TOKEN_VALUE_LEN];
+	struct bearer_memo memo = {0};
+
+	(void)state;
+	memcpy(field, "Bearer ", 7);
+	memcpy(field + 7, value, sizeof(value));
+	assert_int_equal(
+	    jg_bearer_recall(&memo, key, (struct slice){field, sizeof(field)}), CREDENTIAL_BEARER);
+	/* Behind "jgt_<id>_" lies the secret: no four bytes of it are there. */
+	for (size_t i = 4 + TOKEN_ID_LEN + 1; i + 4 <= sizeof(value); i++)
+		assert_null(memmem(&memo, sizeof(memo), value + i, 4));
 }
 
 static void
@@ -258,6 +351,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_combination),
 	    cmocka_unit_test(a_record_of_another_id_is_no_proof),
+	    cmocka_unit_test(a_record_that_differs_in_one_bit_is_no_proof),
+	    cmocka_unit_test(a_memo_changes_nothing),
+	    cmocka_unit_test(a_memo_holds_no_secret),
 	    cmocka_unit_test(what_runs_is_judged_by_version_scope_and_job),
 	    cmocka_unit_test(each_verdict_has_its_status_and_its_name),
 	    cmocka_unit_test(credentials),
