@@ -1,0 +1,218 @@
+/* table_test.c - the hash against OpenSSL's SipHash, and the table while it grows. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+
+#include "auth/table.h"
+
+static const unsigned char key[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
+/* SipHash-2-4 by OpenSSL, as the number its eight bytes spell. */
+static uint64_t
+siphash(const unsigned char *with, const unsigned char *text, size_t len)
+{
+	EVP_MAC *mac = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
+	EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(mac);
+	unsigned int size = 8;
+	OSSL_PARAM params[] = {
+	    OSSL_PARAM_construct_uint(OSSL_MAC_PARAM_SIZE, &size), OSSL_PARAM_construct_end()};
+	unsigned char out[8];
+	uint64_t number = 0;
+
+	assert_int_equal(EVP_MAC_init(ctx, with, 16, params), 1);
+	assert_int_equal(EVP_MAC_update(ctx, text, len), 1);
+	assert_int_equal(EVP_MAC_final(ctx, out, NULL, sizeof(out)), 1);
+	EVP_MAC_CTX_free(ctx);
+	EVP_MAC_free(mac);
+	for (int i = 7; i >= 0; i--)
+		number = number << 8 | out[i];
+	return number;
+}
+
+static void
+the_hash_is_siphash(void **state)
+{
+	unsigned char text[256], other[16];
+	struct table table;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (unsigned char)i;
+	assert_true(table_init(&table, key));
+	/* Appendix A of the paper. */
+	assert_true(table_hash(&table, 0, (struct slice){(char *)text, 15}) == 0xa129ca6149be45e5);
+	for (size_t len = 0; len < sizeof(text); len++)
+		assert_true(table_hash(&table, 0, (struct slice){(char *)text, len}) ==
+			    siphash(key, text, len));
+	table_free(&table);
+	memset(other, 0xa5, sizeof(other));
+	assert_true(table_init(&table, other));
+	assert_true(
+	    table_hash(&table, 0, (struct slice){(char *)text, 9}) == siphash(other, text, 9));
+	table_free(&table);
+}
+
+static void
+a_kind_has_hashes_of_its_own(void **state)
+{
+	struct table table;
+
+	(void)state;
+	assert_true(table_init(&table, key));
+	assert_true(table_hash(&table, 0, SLICE("demo")) != table_hash(&table, 1, SLICE("demo")));
+	assert_true(table_hash(&table, 1, SLICE("demo")) == table_hash(&table, 1, SLICE("demo")));
+	table_free(&table);
+}
+
+#define NODES 5000
+
+static bool
+has(const struct table *table, const struct table_node *wanted)
+{
+	const struct table_node *node = table_first(table, wanted->hash);
+
+	while (node != NULL && node != wanted) {
+		assert_true(node->hash == wanted->hash);
+		node = table_next(node);
+	}
+	return node == wanted;
+}
+
+static struct table_node *
+make_nodes(const struct table *table)
+{
+	struct table_node *nodes = calloc(NODES, sizeof(*nodes));
+
+	for (size_t i = 0; i < NODES; i++)
+		nodes[i].hash = table_hash(table, 0, (struct slice){(char *)&i, sizeof(i)});
+	return nodes;
+}
+
+/* At each step all that was put in is found and nothing else is, also half-way through a doubling.
+ */
+static void
+all_are_found_while_it_grows(void **state)
+{
+	struct table table;
+	struct table_node *nodes;
+	size_t moving = 0;
+
+	(void)state;
+	assert_true(table_init(&table, key));
+	nodes = make_nodes(&table);
+	for (size_t i = 0; i < NODES; i++) {
+		assert_false(has(&table, &nodes[i]));
+		table_insert(&table, &nodes[i]);
+		moving += table.old != NULL;
+		assert_int_equal(table.count, i + 1);
+		assert_true(has(&table, &nodes[i]));
+		assert_true(has(&table, &nodes[0]));
+		assert_true(has(&table, &nodes[i / 2]));
+		if (i % 61 == 0)
+			for (size_t j = 0; j < NODES; j++)
+				assert_int_equal(has(&table, &nodes[j]), j <= i);
+	}
+	/* It was caught in the middle often enough for this to mean something. */
+	assert_true(moving > 500);
+	assert_true(table.mask + 1 >= NODES / 2);
+	table_free(&table);
+	free(nodes);
+}
+
+static void
+removing_leaves_the_others(void **state)
+{
+	struct table table;
+	struct table_node *nodes;
+
+	(void)state;
+	assert_true(table_init(&table, key));
+	nodes = make_nodes(&table);
+	/* Stop in the middle of a doubling: 2048 buckets are being emptied, four at a time. */
+	for (size_t i = 0; i < 2048 + 100; i++)
+		table_insert(&table, &nodes[i]);
+	assert_non_null(table.old);
+	for (size_t i = 0; i < 2048 + 100; i += 2)
+		table_remove(&table, &nodes[i]);
+	assert_int_equal(table.count, 1024 + 50);
+	for (size_t i = 0; i < 2048 + 100; i++)
+		assert_int_equal(has(&table, &nodes[i]), i % 2 == 1);
+	for (size_t i = 1; i < 2048 + 100; i += 2)
+		table_remove(&table, &nodes[i]);
+	assert_int_equal(table.count, 0);
+	for (size_t i = 0; i < 2048 + 100; i++)
+		assert_null(table_first(&table, nodes[i].hash));
+	table_free(&table);
+	free(nodes);
+}
+
+static void
+equal_hashes_live_side_by_side(void **state)
+{
+	struct table_node same[3] = {{.hash = 77}, {.hash = 77}, {.hash = 77}};
+	struct table_node neighbour = {.hash = 77 + 256}; /* the same bucket, another hash */
+	struct table table;
+
+	(void)state;
+	assert_true(table_init(&table, key));
+	table_insert(&table, &same[0]);
+	table_insert(&table, &neighbour);
+	table_insert(&table, &same[1]);
+	table_insert(&table, &same[2]);
+	for (size_t i = 0; i < 3; i++)
+		assert_true(has(&table, &same[i]));
+	table_remove(&table, &same[1]);
+	assert_false(has(&table, &same[1]));
+	assert_true(has(&table, &same[0]) && has(&table, &same[2]) && has(&table, &neighbour));
+	assert_null(table_next(&neighbour));
+	table_remove(&table, &same[0]);
+	table_remove(&table, &same[2]);
+	assert_null(table_first(&table, 77));
+	assert_ptr_equal(table_first(&table, 77 + 256), &neighbour);
+	table_free(&table);
+}
+
+/* What was inserted during a doubling went to the new buckets and stays findable after it. */
+static void
+a_doubling_ends(void **state)
+{
+	struct table table;
+	struct table_node *nodes;
+	size_t i = 0;
+
+	(void)state;
+	assert_true(table_init(&table, key));
+	nodes = make_nodes(&table);
+	while (table.old == NULL)
+		table_insert(&table, &nodes[i++]);
+	assert_int_equal(i, 257);
+	while (table.old != NULL)
+		table_insert(&table, &nodes[i++]);
+	/* 256 buckets, four at a time, beginning with the insertion that doubled. */
+	assert_int_equal(i, 257 + 63);
+	for (size_t j = 0; j < NODES; j++)
+		assert_int_equal(has(&table, &nodes[j]), j < i);
+	table_free(&table);
+	free(nodes);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(the_hash_is_siphash),
+	    cmocka_unit_test(a_kind_has_hashes_of_its_own),
+	    cmocka_unit_test(all_are_found_while_it_grows),
+	    cmocka_unit_test(removing_leaves_the_others),
+	    cmocka_unit_test(equal_hashes_live_side_by_side),
+	    cmocka_unit_test(a_doubling_ends),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
