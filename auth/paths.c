@@ -73,11 +73,31 @@ is_ours(const char *path)
 	return true;
 }
 
+/* Whether it is one of those that anyone may put something into, such as /tmp. */
+static bool
+is_shared(const char *path)
+{
+	struct stat found;
+
+	return stat(path, &found) == 0 && (found.st_mode & S_IWOTH) != 0;
+}
+
+/* What stands in a shared directory may have been put there for us to fall into. */
+static bool
+is_planted(const char *path)
+{
+	struct stat found;
+
+	return geteuid() != 0 && lstat(path, &found) == 0 && found.st_uid != geteuid() &&
+	       found.st_uid != 0;
+}
+
 bool
 jg_make_directory(const char *path)
 {
 	char partial[PATH_MAX];
 	size_t len = strlen(path);
+	bool shared = false; /* the directory above */
 
 	if (len == 0 || len >= sizeof(partial)) {
 		errno = ENAMETOOLONG;
@@ -85,11 +105,16 @@ jg_make_directory(const char *path)
 	}
 	memcpy(partial, path, len + 1);
 	for (size_t i = 1; i <= len; i++) {
-		if (partial[i] != '/' && partial[i] != '\0')
+		if ((partial[i] != '/' && partial[i] != '\0') || partial[i - 1] == '/')
 			continue;
 		partial[i] = '\0';
 		if (mkdir(partial, 0700) != 0 && errno != EEXIST)
 			return false;
+		if (shared && is_planted(partial)) {
+			errno = EPERM;
+			return false;
+		}
+		shared = is_shared(partial);
 		partial[i] = path[i];
 	}
 	return is_ours(path);

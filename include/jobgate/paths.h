@@ -18,7 +18,11 @@ bool jg_control_socket_default(char *out, size_t cap);
  */
 bool jg_state_dir_default(char *out, size_t cap);
 
-/* Make a directory, and those above it, with mode 0700 where missing. False with errno set. */
+/*
+ * Make a directory, and those above it, with mode 0700 where missing. False with errno set:
+ * EPERM for one that is another user's, and for one that lies in something that another user has
+ * put into a directory open to all (/tmp). Root may use what is others'.
+ */
 bool jg_make_directory(const char *path);
 
 #endif

@@ -236,6 +236,36 @@ what_is_not_ours_is_refused(void **state)
 	assert_int_equal(seteuid(was), 0);
 }
 
+/* Who owns what is above could exchange what is below, whoever that belongs to. */
+static void
+what_others_put_into_a_shared_directory_is_refused(void **state)
+{
+	uid_t was = geteuid();
+
+	(void)state;
+	assert_int_equal(chmod(top, 0711), 0);
+	assert_true(jg_make_directory(below("shared/ours")));
+	assert_int_equal(chmod(below("shared"), 01777), 0);
+	if (was == 0) { /* only root can give things away */
+		assert_int_equal(chown(below("shared/ours"), NOBODY, (gid_t)-1), 0);
+		assert_int_equal(mkdir(below("shared/theirs"), 0777), 0);
+		assert_int_equal(chmod(below("shared/theirs"), 0777), 0);
+		assert_int_equal(chown(below("shared/theirs"), 1, (gid_t)-1), 0);
+		assert_int_equal(symlink("ours", below("shared/link")), 0);
+		assert_int_equal(lchown(below("shared/link"), 1, (gid_t)-1), 0);
+		assert_true(
+		    jg_make_directory(below("shared/theirs"))); /* root knows what it does */
+		assert_int_equal(seteuid(NOBODY), 0);
+		expect_errno(below("shared/theirs/state"), EPERM);
+		expect_errno(below("shared//theirs/"), EPERM);
+		expect_errno(below("shared/link/state"), EPERM);
+	}
+	assert_true(jg_make_directory(below("shared/ours/state")));
+	assert_true(jg_make_directory(below("shared//ours//state//")));
+	assert_true(jg_make_directory(below("shared/new/state")));
+	assert_int_equal(seteuid(was), 0);
+}
+
 int
 main(void)
 {
@@ -248,6 +278,7 @@ main(void)
 	    cmocka_unit_test(a_relative_path_is_one_too),
 	    cmocka_unit_test(what_cannot_be_one_is_refused),
 	    cmocka_unit_test(what_is_not_ours_is_refused),
+	    cmocka_unit_test(what_others_put_into_a_shared_directory_is_refused),
 	};
 	return cmocka_run_group_tests(tests, make_top, remove_top);
 }
