@@ -33,7 +33,9 @@ parse_ipv6(struct slice text, size_t *at, struct job_url *out)
 	out->host = (struct slice){rest.at, (size_t)(close - rest.at)};
 	memcpy(address, out->host.at, out->host.len);
 	address[out->host.len] = '\0';
-	if (inet_pton(AF_INET6, address, &parsed) != 1)
+	/* A NUL would hide from inet_pton what is behind it. */
+	if (memchr(address, '\0', out->host.len) != NULL ||
+	    inet_pton(AF_INET6, address, &parsed) != 1)
 		return false;
 	*at += out->host.len + 1;
 	return true;
