@@ -45,10 +45,15 @@ fail:
 	return NULL;
 }
 
-static struct slice
-issue_value(const struct issue *issue)
+/* What the store is to keep of it. False after answering 500: a value must not go out that no
+ * record proves. */
+static bool
+issue_hash(struct call *call, const struct issue *issue, unsigned char hash[TOKEN_HASH_LEN])
 {
-	return (struct slice){issue->value, TOKEN_VALUE_LEN};
+	if (jg_token_hash((struct slice){issue->value, TOKEN_VALUE_LEN}, hash))
+		return true;
+	call_refuse(call, 500, NULL, "no token could be made: memory is short");
+	return false;
 }
 
 static json_t *
@@ -107,7 +112,8 @@ tokens_create(struct call *call)
 	    .created_at = slice_of(now),
 	    .updated_at = slice_of(now),
 	};
-	jg_token_hash(issue_value(issue), record.token.hash);
+	if (!issue_hash(call, issue, record.token.hash))
+		goto done;
 	issue->record = view_token(&record.token);
 	store_create(control->store, &record, now_ms, created, call);
 done:
@@ -144,7 +150,8 @@ read_for_renew(void *ctx, enum store_result result, const struct record *record)
 	issue = issue_new(call, call->id);
 	if (issue == NULL)
 		return;
-	jg_token_hash(issue_value(issue), hash);
+	if (!issue_hash(call, issue, hash))
+		return;
 	view_time(handler_now_ms(), now);
 	store_token_renew(
 	    control->store, call->id, record->token.version, hash, slice_of(now), renewed, call);
