@@ -160,6 +160,25 @@ a_change_that_cannot_be_read_is_told_at_the_bound(void **state)
 	jg_directory_unwatch(&observer.watch);
 }
 
+static void
+a_flush_that_cannot_be_read_is_told_at_the_bound(void **state)
+{
+	struct fake *fake = *state;
+	struct observer observer = OBSERVER;
+
+	make_known(fake, "a", 1, START);
+	watch(fake, "a", START, &observer);
+	fake->out_of_reach = true; /* memory is short: no read can be sent */
+	jg_directory_invalidate_all(fake->directory, START + 1);
+	jg_directory_good(fake->directory, START + 3000);
+	jg_directory_tick(fake->directory, START + STALENESS - 1);
+	assert_int_equal(observer.told, 0);
+	jg_directory_tick(fake->directory, START + STALENESS);
+	assert_int_equal(observer.told, 1);
+	assert_int_equal(watched(fake, &observer, START + STALENESS).known, RECORD_UNKNOWN);
+	jg_directory_unwatch(&observer.watch);
+}
+
 /* A silent store: the read is sent, and neither reply nor failure comes. */
 static void
 a_read_without_reply_is_told_at_the_bound(void **state)
@@ -481,6 +500,7 @@ main(void)
 	    TEST(a_changed_record_goes_with_its_last_watcher),
 	    TEST(the_bound_is_told_once),
 	    TEST(a_change_that_cannot_be_read_is_told_at_the_bound),
+	    TEST(a_flush_that_cannot_be_read_is_told_at_the_bound),
 	    TEST(a_read_without_reply_is_told_at_the_bound),
 	    TEST(after_a_reconnect_what_is_watched_is_read_by_itself),
 	    TEST(many_are_read_again_some_at_a_time),
