@@ -1,0 +1,322 @@
+/* fields_test.c - field lines, the names that matter, and lists. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "http/head.h"
+
+#define CAP 4
+
+static struct field fields[CAP];
+static size_t count;
+
+/* Parse from memory of exactly this size, so that the sanitizer sees a read behind it. */
+static enum head_status
+parse(struct slice section)
+{
+	char *copy = malloc(section.len > 0 ? section.len : 1);
+	enum head_status status;
+
+	assert_non_null(copy);
+	if (section.len > 0)
+		memcpy(copy, section.at, section.len);
+	status = fields_parse((struct slice){copy, section.len}, fields, CAP, &count);
+	for (size_t i = 0; status == HEAD_COMPLETE && i < count; i++) {
+		/* Slices into the copy, read again as slices of what outlives it. */
+		fields[i].name.at = section.at + (fields[i].name.at - copy);
+		fields[i].value.at = section.at + (fields[i].value.at - copy);
+	}
+	free(copy);
+	return status;
+}
+
+static void
+expect_field(size_t i, const char *name, const char *value)
+{
+	assert_true(i < count);
+	assert_true(slice_equal(fields[i].name, slice_of(name)));
+	assert_true(slice_equal(fields[i].value, slice_of(value)));
+	assert_false(fields[i].dropped);
+}
+
+static void
+sections_that_are_right(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(SLICE("\r\n")), HEAD_COMPLETE);
+	assert_int_equal(count, 0);
+	fields[0].dropped = true;
+	assert_int_equal(
+	    parse(SLICE("A:b\r\nX-Y: \t c d\t \r\nE:\r\nE: \xc3\xa9\xff\r\n\r\n")), HEAD_COMPLETE);
+	assert_int_equal(count, CAP);
+	expect_field(0, "A", "b");
+	expect_field(1, "X-Y", "c d");
+	expect_field(2, "E", "");
+	expect_field(3, "E", "\xc3\xa9\xff");
+	assert_int_equal(parse(SLICE("a::b:\r\n\r\n")), HEAD_COMPLETE);
+	expect_field(0, "a", ":b:");
+	assert_int_equal(parse(SLICE("a:  \t \r\n\r\n")), HEAD_COMPLETE);
+	expect_field(0, "a", "");
+}
+
+static void
+sections_that_are_refused(void **state)
+{
+	static const struct slice bad[] = {
+	    SLICE(""),				 /* no empty line */
+	    SLICE("A: b\r\n"),			 /* */
+	    SLICE("A: b"),			 /* no line end at all */
+	    SLICE("\n"),			 /* bare LF */
+	    SLICE("A: b\n\r\n"),		 /* */
+	    SLICE("A: b\r\n\n"),		 /* */
+	    SLICE("\r\nA: b\r\n\r\n"),		 /* bytes behind the empty line */
+	    SLICE("\r\n\r\n"),			 /* */
+	    SLICE("A: b\r\n c\r\n\r\n"),	 /* folded */
+	    SLICE("A: b\r\n\tc: d\r\n\r\n"),	 /* */
+	    SLICE("A : b\r\n\r\n"),		 /* white space before the colon */
+	    SLICE("A\t: b\r\n\r\n"),		 /* */
+	    SLICE("A B: c\r\n\r\n"),		 /* no token */
+	    SLICE("(A): c\r\n\r\n"),		 /* */
+	    SLICE("\xc3\xa9: c\r\n\r\n"),	 /* */
+	    SLICE(": c\r\n\r\n"),		 /* no name */
+	    SLICE("A\r\n\r\n"),			 /* no colon */
+	    SLICE("A: b\rc\r\n\r\n"),		 /* bare CR */
+	    SLICE("A: b\r\r\n\r\n"),		 /* */
+	    SLICE("A: b\0c\r\n\r\n"),		 /* NUL */
+	    SLICE("A\0: b\r\n\r\n"),		 /* */
+	    SLICE("A: \x1b[0m\r\n\r\n"),	 /* control characters */
+	    SLICE("A: \x7f\r\n\r\n"),		 /* */
+	    SLICE("1: 1\r\n2: 2\r\n: \r\n\r\n"), /* after good ones */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (parse(bad[i]) != HEAD_BAD)
+			fail_msg("case %zu is let in", i);
+}
+
+static void
+no_more_fields_than_there_is_room_for(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(SLICE("1: 1\r\n2: 2\r\n3: 3\r\n4: 4\r\n\r\n")), HEAD_COMPLETE);
+	assert_int_equal(
+	    parse(SLICE("1: 1\r\n2: 2\r\n3: 3\r\n4: 4\r\n5: 5\r\n\r\n")), HEAD_TOO_LARGE);
+	assert_int_equal(count, CAP);
+	assert_int_equal(fields_parse(SLICE("1: 1\r\n\r\n"), fields, 0, &count), HEAD_TOO_LARGE);
+	assert_int_equal(fields_parse(SLICE("\r\n"), fields, 0, &count), HEAD_COMPLETE);
+}
+
+static const struct {
+	const char *name;
+	enum field_id id;
+} known[] = {
+    {"Accept", FIELD_ACCEPT},
+    {"Authorization", FIELD_AUTHORIZATION},
+    {"Connection", FIELD_CONNECTION},
+    {"Content-Length", FIELD_CONTENT_LENGTH},
+    {"Cookie", FIELD_COOKIE},
+    {"Date", FIELD_DATE},
+    {"Expect", FIELD_EXPECT},
+    {"Forwarded", FIELD_FORWARDED},
+    {"Host", FIELD_HOST},
+    {"HTTP2-Settings", FIELD_HTTP2_SETTINGS},
+    {"Keep-Alive", FIELD_KEEP_ALIVE},
+    {"Origin", FIELD_ORIGIN},
+    {"Proxy-Authenticate", FIELD_PROXY_AUTHENTICATE},
+    {"Proxy-Authorization", FIELD_PROXY_AUTHORIZATION},
+    {"Proxy-Connection", FIELD_PROXY_CONNECTION},
+    {"TE", FIELD_TE},
+    {"Traceparent", FIELD_TRACEPARENT},
+    {"Trailer", FIELD_TRAILER},
+    {"Transfer-Encoding", FIELD_TRANSFER_ENCODING},
+    {"Upgrade", FIELD_UPGRADE},
+    {"Via", FIELD_VIA},
+    {"X-Forwarded-For", FIELD_X_FORWARDED_FOR},
+    {"X-Forwarded-Host", FIELD_X_FORWARDED_HOST},
+    {"X-Forwarded-Prefix", FIELD_X_FORWARDED_PREFIX},
+    {"X-Forwarded-Proto", FIELD_X_FORWARDED_PROTO},
+    {"X-Jobgate-Token-Id", FIELD_X_JOBGATE},
+    {"X-Request-Id", FIELD_X_REQUEST_ID},
+};
+#define KNOWN (sizeof(known) / sizeof(known[0]))
+
+static void
+names_in_every_case(void **state)
+{
+	char name[64];
+
+	(void)state;
+	for (size_t i = 0; i < KNOWN; i++) {
+		size_t len = strlen(known[i].name);
+
+		for (unsigned style = 0; style < 4; style++) {
+			for (size_t j = 0; j < len; j++) {
+				char c = known[i].name[j];
+				bool upper = style == 0 || (style == 1 && j % 2 == 0);
+				bool letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+
+				if (letter && style < 3)
+					c = (char)(upper ? c & ~0x20 : c | 0x20);
+				name[j] = c;
+			}
+			if (field_identify((struct slice){name, len}) != known[i].id)
+				fail_msg("%.*s", (int)len, name);
+		}
+	}
+}
+
+/* A name that is a letter longer, shorter or different is another field. */
+static void
+names_that_are_nearly_known(void **state)
+{
+	char name[64];
+
+	(void)state;
+	for (size_t i = 0; i < KNOWN; i++) {
+		size_t len = strlen(known[i].name);
+
+		if (known[i].id == FIELD_X_JOBGATE)
+			continue;
+		memcpy(name, known[i].name, len);
+		name[len] = 's';
+		assert_int_equal(field_identify((struct slice){name, len + 1}), FIELD_OTHER);
+		assert_int_equal(field_identify((struct slice){name, len - 1}), FIELD_OTHER);
+		assert_int_equal(field_identify((struct slice){name + 1, len - 1}), FIELD_OTHER);
+		name[len - 1] = '!';
+		assert_int_equal(field_identify((struct slice){name, len}), FIELD_OTHER);
+	}
+	assert_int_equal(field_identify(SLICE("X-Jobgat-Role")), FIELD_OTHER);
+	assert_int_equal(field_identify(SLICE("XX-Jobgate-Role")), FIELD_OTHER);
+	assert_int_equal(field_identify(SLICE("X-JOBGATE-x")), FIELD_X_JOBGATE);
+}
+
+/* What a backend that reads '_' as '-' takes for a name that matters is told apart from both. */
+static void
+names_in_disguise(void **state)
+{
+	char name[64];
+
+	(void)state;
+	for (size_t i = 0; i < KNOWN; i++) {
+		size_t len = strlen(known[i].name);
+
+		for (size_t j = 0; j < len; j++) {
+			memcpy(name, known[i].name, len);
+			if (name[j] != '-')
+				continue;
+			name[j] = '_';
+			if (field_identify((struct slice){name, len}) != FIELD_DISGUISED)
+				fail_msg("%.*s", (int)len, name);
+		}
+		for (size_t j = 0; j < len; j++)
+			name[j] = (char)(known[i].name[j] == '-' ? '_' : known[i].name[j]);
+		if (memchr(name, '_', len) != NULL)
+			assert_int_equal(
+			    field_identify((struct slice){name, len}), FIELD_DISGUISED);
+	}
+	assert_int_equal(
+	    field_identify(SLICE("x_jobgate_anything_at_all_however_long")), FIELD_DISGUISED);
+	assert_int_equal(field_identify(SLICE("Ho_st")), FIELD_OTHER);
+	assert_int_equal(field_identify(SLICE("_host")), FIELD_OTHER);
+	assert_int_equal(field_identify(SLICE("x_other")), FIELD_OTHER);
+}
+
+static void
+trailers_that_may_travel(void **state)
+{
+	static const char *const refused[] = {"Age", "Authentication-Info", "Cache-Control",
+	    "Content-Encoding", "Content-Location", "Content-Range", "Content-Type", "Expires",
+	    "If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since",
+	    "Location", "Max-Forwards", "Pragma", "Proxy-Authentication-Info", "Range",
+	    "Retry-After", "Set-Cookie", "Vary", "Warning", "WWW-Authenticate"};
+	static const char *const allowed[] = {
+	    "Digest", "ETag", "Grpc-Status", "Server-Timing", "X-Checksum", "Ages", "Set-Cookies"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		struct slice name = slice_of(refused[i]);
+
+		assert_false(field_allowed_in_trailer(field_identify(name), name));
+	}
+	for (size_t i = 0; i < KNOWN; i++) {
+		struct slice name = slice_of(known[i].name);
+
+		assert_false(field_allowed_in_trailer(known[i].id, name));
+	}
+	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
+		struct slice name = slice_of(allowed[i]);
+
+		assert_true(field_allowed_in_trailer(field_identify(name), name));
+	}
+	assert_false(field_allowed_in_trailer(FIELD_DISGUISED, SLICE("Content_Length")));
+}
+
+/* The members of a list, put together again with '|' between them. */
+static void
+expect_list(const char *list, const char *members)
+{
+	struct slice rest = slice_of(list), member;
+	char text[128] = "";
+	size_t len = 0;
+
+	while (list_next(&rest, &member))
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%.*s",
+		    len > 0 ? "|" : "", (int)member.len, member.at);
+	assert_string_equal(text, members);
+	assert_int_equal(rest.len, 0);
+}
+
+static void
+lists(void **state)
+{
+	(void)state;
+	expect_list("", "");
+	expect_list(",", "");
+	expect_list(" , \t,, ", "");
+	expect_list("a", "a");
+	expect_list("\ta \t", "a");
+	expect_list("a,b", "a|b");
+	expect_list(",a ,\tb c,, d;q=1,", "a|b c|d;q=1");
+	expect_list("\"a,b\",c", "\"a,b\"|c");
+	expect_list("a=\"b,\\\",c\", d", "a=\"b,\\\",c\"|d");
+	expect_list("\"never, closed", "\"never, closed");
+	expect_list("\"ends with \\", "\"ends with \\");
+	expect_list("a\\,b", "a\\|b"); /* an escape counts only inside quotes */
+}
+
+static void
+tokens(void **state)
+{
+	(void)state;
+	assert_true(is_token(SLICE("a")));
+	assert_true(is_token(SLICE("!#$%&'*+-.^_`|~0Z")));
+	assert_false(is_token(SLICE("")));
+	assert_false(is_token((struct slice){0}));
+	assert_false(is_token(SLICE("a b")));
+	assert_false(is_token(SLICE("a,")));
+	assert_false(is_token(SLICE("a\0b")));
+	assert_false(is_token(SLICE("\xff")));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(sections_that_are_right),
+	    cmocka_unit_test(sections_that_are_refused),
+	    cmocka_unit_test(no_more_fields_than_there_is_room_for),
+	    cmocka_unit_test(names_in_every_case),
+	    cmocka_unit_test(names_that_are_nearly_known),
+	    cmocka_unit_test(names_in_disguise),
+	    cmocka_unit_test(trailers_that_may_travel),
+	    cmocka_unit_test(lists),
+	    cmocka_unit_test(tokens),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
