@@ -109,7 +109,8 @@ connections(void **state)
 	assert_int_equal(
 	    frame(1, HOST
 		"X-A: 1\r\nConnection: close, x-a\r\nX-B: 2\r\nKeep-Alive: 5\r\nTE: trailers\r\n"
-		"Proxy-Connection: x\r\nProxy-Authorization: y\r\nUpgrade: z\r\nx-A: 3\r\n"),
+		"Proxy-Connection: x\r\nProxy-Authorization: y\r\nUpgrade: z\r\nx-A: 3\r\n"
+		"HTTP2-Settings: AAMAAABk\r\nProxy-Authenticate: z\r\n"),
 	    FRAMING_OK);
 	for (size_t i = 0; i < request.field_count; i++)
 		assert_int_equal(request.fields[i].dropped,

@@ -189,6 +189,20 @@ answers(void **state)
 	assert_int_equal(read_response(SLICE("HTTP/1.1 200 OK\r\n")), HEAD_INCOMPLETE);
 }
 
+/* Whoever parses what head_find did not find whole gets no head, and no read behind its end. */
+static void
+heads_without_an_end(void **state)
+{
+	static const struct slice broken[] = {SLICE(""), SLICE("\r\n"), SLICE("GET / HTTP/1.1\r\n"),
+	    SLICE("GET / HTTP/1.1\r\nA: b\r\n"), SLICE("GET / HTTP/1.1\n\n")};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+		assert_int_equal(head_parse_request(broken[i], &limits, &request), HEAD_BAD);
+		assert_int_equal(head_parse_response(broken[i], &limits, &response), HEAD_BAD);
+	}
+}
+
 static void
 field_names(void **state)
 {
@@ -275,6 +289,7 @@ main(void)
 	    cmocka_unit_test(bytes_of_names_and_values),
 	    cmocka_unit_test(limits_are_kept),
 	    cmocka_unit_test(answers),
+	    cmocka_unit_test(heads_without_an_end),
 	    cmocka_unit_test(field_names),
 	    cmocka_unit_test(trailers_and_lists),
 	};
