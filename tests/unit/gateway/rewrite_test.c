@@ -1,0 +1,313 @@
+/* rewrite_test.c - what a backend gets to see: nothing that a client could forge. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "gateway/rewrite.h"
+#include "http/framing.h"
+
+static const struct head_limits limits = {64 * 1024, 1024, 100};
+static const struct token token = {
+    .id = SLICE("0123456789abcdef"), .name = SLICE("tester"), .role = ROLE_READ};
+static struct request_head head;
+static struct request request;
+static struct rewrite facts;
+static struct rewritten rewritten;
+
+/* A request as a connection hands it on: parsed, its framing read. fields end with CR LF each. */
+static void
+receive(const char *fields)
+{
+	static char text[64 * 1024];
+	struct request_framing framing;
+	int len = snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: h:80\r\n%s\r\n", fields);
+
+	assert_int_equal(
+	    head_parse_request((struct slice){text, (size_t)len}, &limits, &head), HEAD_COMPLETE);
+	assert_int_equal(request_framing(&head, &framing), FRAMING_OK);
+	request = (struct request){
+	    .authority = framing.host, .minor = 1, .fields = {head.fields, head.field_count}};
+}
+
+static bool
+rewrite(const char *fields)
+{
+	receive(fields);
+	return rewrite_request(&request, &facts, &rewritten);
+}
+
+static int
+reset(void **state)
+{
+	(void)state;
+	facts = (struct rewrite){.peer = SLICE("192.0.2.7"),
+	    .request_id = SLICE("id-1"),
+	    .job = SLICE("demo"),
+	    .token = &token};
+	return 0;
+}
+
+/* The value added under a name; it must be there once. */
+static struct slice
+added(const char *name)
+{
+	struct slice value = {0};
+	unsigned found = 0;
+
+	for (size_t i = 0; i < rewritten.extra.count; i++) {
+		const struct field *field = &rewritten.extra.items[i];
+
+		assert_false(field->dropped);
+		if (slice_equal_nocase(field->name, slice_of(name))) {
+			value = field->value;
+			found++;
+		}
+	}
+	assert_true(found <= 1);
+	return value;
+}
+
+static void
+expect_added(const char *name, const char *value)
+{
+	struct slice got = added(name);
+
+	if (!slice_equal(got, slice_of(value)))
+		fail_msg("%s: %.*s", name, (int)got.len, got.at);
+}
+
+/* How many of the client's own fields of this name travel on. */
+static unsigned
+passed(const char *name)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < request.fields.count; i++)
+		count += !request.fields.items[i].dropped &&
+			 slice_equal_nocase(request.fields.items[i].name, slice_of(name));
+	return count;
+}
+
+static void
+facts_are_added(void **state)
+{
+	(void)state;
+	assert_true(rewrite("Accept: */*\r\nCookie: a=b\r\nTraceparent: 00-1-2-01\r\n"));
+	expect_added("X-Jobgate-Job", "demo");
+	expect_added("X-Jobgate-Token-Id", "0123456789abcdef");
+	expect_added("X-Jobgate-Token-Name", "tester");
+	expect_added("X-Jobgate-Role", "read");
+	expect_added("X-Request-Id", "id-1");
+	expect_added("X-Forwarded-For", "192.0.2.7");
+	expect_added("X-Forwarded-Proto", "http");
+	expect_added("X-Forwarded-Host", "h:80");
+	expect_added("Forwarded", "for=192.0.2.7;host=\"h:80\";proto=http");
+	expect_added("Via", "1.1 jobgate");
+	assert_int_equal(added("X-Forwarded-Prefix").len, 0);
+	assert_int_equal(rewritten.extra.count, 10);
+	assert_int_equal(passed("Accept") + passed("Cookie") + passed("Traceparent"), 3);
+}
+
+static void
+the_prefix_and_the_scheme_are_told(void **state)
+{
+	(void)state;
+	facts.prefix = SLICE("/jobs/demo");
+	facts.secure = true;
+	assert_true(rewrite(""));
+	expect_added("X-Forwarded-Prefix", "/jobs/demo");
+	expect_added("X-Forwarded-Proto", "https");
+	expect_added("Forwarded", "for=192.0.2.7;host=\"h:80\";proto=https");
+}
+
+static void
+peers_of_every_kind(void **state)
+{
+	(void)state;
+	facts.peer = SLICE("2001:db8::1");
+	assert_true(rewrite(""));
+	expect_added("X-Forwarded-For", "2001:db8::1");
+	expect_added("Forwarded", "for=\"[2001:db8::1]\";host=\"h:80\";proto=http");
+	facts.peer = SLICE("unix");
+	facts.peer_is_unix = true;
+	assert_true(rewrite(""));
+	expect_added("Forwarded", "for=_unix;host=\"h:80\";proto=http");
+}
+
+/* HTTP/1.0 may come without a host. */
+static void
+requests_without_a_host(void **state)
+{
+	(void)state;
+	receive("");
+	request.authority = (struct slice){0};
+	request.minor = 0;
+	assert_true(rewrite_request(&request, &facts, &rewritten));
+	assert_int_equal(added("X-Forwarded-Host").len, 0);
+	expect_added("Forwarded", "for=192.0.2.7;proto=http");
+	expect_added("Via", "1.0 jobgate");
+}
+
+#define FORGED                                                                              \
+	"X-Jobgate-Role: operator\r\nx-jobgate-anything: x\r\nX_Jobgate_Role: operator\r\n" \
+	"X-Forwarded-For: 203.0.113.1\r\nX-Forwarded-For: 203.0.113.2\r\n"                  \
+	"X-Forwarded-Proto: https\r\nX-Forwarded-Host: evil.example\r\n"                    \
+	"X-Forwarded-Prefix: /evil\r\nForwarded: for=203.0.113.1\r\n"                       \
+	"X-Request-Id: forged\r\nX_Forwarded_For: 203.0.113.3\r\nContent_Length: 5\r\n"
+
+static void
+forged_fields_are_dropped(void **state)
+{
+	(void)state;
+	assert_true(rewrite(FORGED "X-Kept: 1\r\n"));
+	expect_added("X-Jobgate-Role", "read");
+	expect_added("X-Forwarded-For", "192.0.2.7");
+	expect_added("X-Forwarded-Proto", "http");
+	expect_added("X-Forwarded-Host", "h:80");
+	expect_added("Forwarded", "for=192.0.2.7;host=\"h:80\";proto=http");
+	expect_added("X-Request-Id", "id-1");
+	assert_int_equal(added("X-Forwarded-Prefix").len, 0);
+	for (size_t i = 0; i < request.fields.count; i++)
+		assert_int_equal(request.fields.items[i].dropped,
+		    !slice_equal(request.fields.items[i].name, SLICE("X-Kept")));
+}
+
+static void
+a_trusted_proxys_word_counts(void **state)
+{
+	(void)state;
+	facts.peer_trusted = true;
+	facts.prefix = SLICE("/jobs/demo");
+	assert_true(rewrite(FORGED "Forwarded: for=203.0.113.2;proto=https\r\n"));
+	expect_added("X-Forwarded-For", "203.0.113.1, 203.0.113.2, 192.0.2.7");
+	expect_added("Forwarded", "for=203.0.113.1, for=203.0.113.2;proto=https, "
+				  "for=192.0.2.7;host=\"h:80\";proto=http");
+	expect_added("X-Forwarded-Proto", "https");
+	expect_added("X-Forwarded-Host", "evil.example");
+	/* Never who the token is, whoever says so. */
+	expect_added("X-Jobgate-Role", "read");
+	assert_int_equal(passed("X-Jobgate-Role") + passed("X_Jobgate_Role") +
+			     passed("x-jobgate-anything") + passed("X_Forwarded_For"),
+	    0);
+}
+
+/* Empty ones are as good as none. */
+static void
+empty_words_of_a_trusted_proxy(void **state)
+{
+	(void)state;
+	facts.peer_trusted = true;
+	assert_true(rewrite("X-Forwarded-For:\r\nX-Forwarded-Proto:\r\nX-Forwarded-Host:\r\n"
+			    "Forwarded:\r\nVia:\r\n"));
+	expect_added("X-Forwarded-For", "192.0.2.7");
+	expect_added("X-Forwarded-Proto", "http");
+	expect_added("X-Forwarded-Host", "h:80");
+	expect_added("Forwarded", "for=192.0.2.7;host=\"h:80\";proto=http");
+	expect_added("Via", "1.1 jobgate");
+}
+
+static void
+via_is_always_appended(void **state)
+{
+	(void)state;
+	assert_true(rewrite("Via: 1.1 a\r\nVia: 2 b, 1.0 c\r\n"));
+	expect_added("Via", "1.1 a, 2 b, 1.0 c, 1.1 jobgate");
+	assert_int_equal(passed("Via"), 0);
+}
+
+static void
+the_token_stays_with_us(void **state)
+{
+	(void)state;
+	assert_true(rewrite("Authorization: Bearer x\r\nX: 1\r\n"));
+	assert_int_equal(passed("Authorization"), 0);
+	facts.forward_token = true;
+	assert_true(rewrite("Authorization: Bearer x\r\nX: 1\r\n"));
+	assert_int_equal(passed("Authorization"), 1);
+	assert_int_equal(added("Authorization").len, 0);
+}
+
+static void
+a_chain_too_long_does_not_fit(void **state)
+{
+	size_t room = 60 * 1024;
+	char *fields = malloc(room);
+
+	(void)state;
+	assert_non_null(fields);
+	memset(fields, '1', room);
+	memcpy(fields, "X-Forwarded-For: ", 17);
+	memcpy(fields + REWRITE_TEXT_MAX - 1000, "\r\n", 3);
+	facts.peer_trusted = true;
+	assert_true(rewrite(fields));
+	memset(fields + REWRITE_TEXT_MAX - 1000, '1', 1100);
+	memcpy(fields + REWRITE_TEXT_MAX + 100, "\r\n", 3);
+	assert_false(rewrite(fields));
+	facts.peer_trusted = false; /* then it does not count */
+	assert_true(rewrite(fields));
+	expect_added("X-Forwarded-For", "192.0.2.7");
+	free(fields);
+}
+
+static void
+request_ids_of_trusted_proxies(void **state)
+{
+	(void)state;
+	receive("X-Request-Id: Abc-1.2_3\r\nX-Request-Id: second\r\n");
+	assert_true(slice_equal(rewrite_request_id(&request, true), SLICE("Abc-1.2_3")));
+	assert_int_equal(rewrite_request_id(&request, false).len, 0);
+	receive("X-Request-Id: not valid\r\n");
+	assert_int_equal(rewrite_request_id(&request, true).len, 0);
+	receive("");
+	assert_int_equal(rewrite_request_id(&request, true).len, 0);
+}
+
+static void
+values_of_fields(void **state)
+{
+	(void)state;
+	receive("Accept: a\r\nAccept: b\r\nOrigin:\r\n");
+	assert_true(slice_equal(field_value(&request.fields, FIELD_ACCEPT), SLICE("a")));
+	assert_non_null(field_value(&request.fields, FIELD_ORIGIN).at);
+	assert_int_equal(field_value(&request.fields, FIELD_ORIGIN).len, 0);
+	assert_null(field_value(&request.fields, FIELD_COOKIE).at);
+}
+
+/* However many of everything there are, the room for what is added is enough. */
+static void
+room_for_all_that_is_added(void **state)
+{
+	(void)state;
+	facts.peer_trusted = true;
+	facts.prefix = SLICE("/jobs/demo");
+	assert_true(rewrite(FORGED FORGED "Via: 1.1 a\r\n"));
+	assert_true(rewritten.extra.count <= REWRITE_FIELDS_MAX);
+	assert_ptr_equal(rewritten.extra.items, rewritten.items);
+	assert_true(rewritten.used <= sizeof(rewritten.text));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup(facts_are_added, reset),
+	    cmocka_unit_test_setup(the_prefix_and_the_scheme_are_told, reset),
+	    cmocka_unit_test_setup(peers_of_every_kind, reset),
+	    cmocka_unit_test_setup(requests_without_a_host, reset),
+	    cmocka_unit_test_setup(forged_fields_are_dropped, reset),
+	    cmocka_unit_test_setup(a_trusted_proxys_word_counts, reset),
+	    cmocka_unit_test_setup(empty_words_of_a_trusted_proxy, reset),
+	    cmocka_unit_test_setup(via_is_always_appended, reset),
+	    cmocka_unit_test_setup(the_token_stays_with_us, reset),
+	    cmocka_unit_test_setup(a_chain_too_long_does_not_fit, reset),
+	    cmocka_unit_test_setup(request_ids_of_trusted_proxies, reset),
+	    cmocka_unit_test_setup(values_of_fields, reset),
+	    cmocka_unit_test_setup(room_for_all_that_is_added, reset),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
