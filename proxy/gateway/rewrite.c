@@ -29,7 +29,7 @@ must_drop(const struct field *field, const struct rewrite *rewrite)
 {
 	switch (field->id) {
 	case FIELD_AUTHORIZATION:
-		return !rewrite->forward_token;
+		return field->dropped || !rewrite->forward_token;
 	case FIELD_DISGUISED:
 	case FIELD_X_JOBGATE:
 	case FIELD_X_REQUEST_ID:

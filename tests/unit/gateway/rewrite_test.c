@@ -232,6 +232,22 @@ the_token_stays_with_us(void **state)
 	assert_int_equal(added("Authorization").len, 0);
 }
 
+/* Connection takes away what the client sent, and never what we add. */
+static void
+what_connection_lists(void **state)
+{
+	(void)state;
+	facts.forward_token = true;
+	assert_true(rewrite("Connection: x-jobgate-role, x-forwarded-for, via, x, authorization\r\n"
+			    "X: 1\r\nAuthorization: Bearer x\r\nY: 2\r\n"));
+	assert_int_equal(passed("X"), 0);
+	assert_int_equal(passed("Y"), 1);
+	assert_int_equal(passed("Authorization"), 0);
+	expect_added("X-Jobgate-Role", "read");
+	expect_added("X-Forwarded-For", "192.0.2.7");
+	expect_added("Via", "1.1 jobgate");
+}
+
 static void
 a_chain_too_long_does_not_fit(void **state)
 {
@@ -304,6 +320,7 @@ main(void)
 	    cmocka_unit_test_setup(empty_words_of_a_trusted_proxy, reset),
 	    cmocka_unit_test_setup(via_is_always_appended, reset),
 	    cmocka_unit_test_setup(the_token_stays_with_us, reset),
+	    cmocka_unit_test_setup(what_connection_lists, reset),
 	    cmocka_unit_test_setup(a_chain_too_long_does_not_fit, reset),
 	    cmocka_unit_test_setup(request_ids_of_trusted_proxies, reset),
 	    cmocka_unit_test_setup(values_of_fields, reset),
