@@ -168,10 +168,26 @@ told_or(const struct request *request, const struct rewrite *rewrite, enum field
 	return told.len > 0 ? told : own;
 }
 
+/* What was taken off the path on the way: by a trusted proxy before us, then by us. */
+static bool
+add_prefix(struct rewritten *out, const struct request *request, const struct rewrite *rewrite)
+{
+	struct slice before = told_or(request, rewrite, FIELD_X_FORWARDED_PREFIX, SLICE(""));
+	struct writer writer = value_begin(out);
+
+	while (before.len > 0 && before.at[before.len - 1] == '/')
+		before.len--;
+	if (before.len + rewrite->prefix.len == 0)
+		return true;
+	write_slice(&writer, before);
+	write_slice(&writer, rewrite->prefix);
+	return value_end(out, SLICE("X-Forwarded-Prefix"), &writer);
+}
+
 bool
 rewrite_request(struct request *request, const struct rewrite *rewrite, struct rewritten *out)
 {
-	struct slice host, prefix;
+	struct slice host;
 	bool fits;
 
 	out->extra = (struct fields){out->items, 0};
@@ -190,10 +206,8 @@ rewrite_request(struct request *request, const struct rewrite *rewrite, struct r
 	host = told_or(request, rewrite, FIELD_X_FORWARDED_HOST, request->authority);
 	if (host.len > 0)
 		add(out, SLICE("X-Forwarded-Host"), host);
-	prefix = told_or(request, rewrite, FIELD_X_FORWARDED_PREFIX, rewrite->prefix);
-	if (prefix.len > 0)
-		add(out, SLICE("X-Forwarded-Prefix"), prefix);
-	fits = add_forwarded_for(out, request, rewrite);
+	fits = add_prefix(out, request, rewrite);
+	fits = add_forwarded_for(out, request, rewrite) && fits;
 	fits = add_forwarded(out, request, rewrite) && fits;
 	fits = add_via(out, request) && fits;
 	return fits;

@@ -196,6 +196,26 @@ a_trusted_proxys_word_counts(void **state)
 	    0);
 }
 
+/* Each proxy on the way has taken its own part off the path: the backend needs all of them. */
+static void
+prefixes_are_joined(void **state)
+{
+	(void)state;
+	facts.peer_trusted = true;
+	facts.prefix = SLICE("/jobs/demo");
+	assert_true(rewrite("X-Forwarded-Prefix: /outer\r\n"));
+	expect_added("X-Forwarded-Prefix", "/outer/jobs/demo");
+	assert_true(rewrite("X-Forwarded-Prefix: /outer/\r\n"));
+	expect_added("X-Forwarded-Prefix", "/outer/jobs/demo");
+	assert_true(rewrite("X-Forwarded-Prefix:\r\n"));
+	expect_added("X-Forwarded-Prefix", "/jobs/demo");
+	facts.prefix = (struct slice){0};
+	assert_true(rewrite("X-Forwarded-Prefix: /outer\r\n"));
+	expect_added("X-Forwarded-Prefix", "/outer");
+	assert_true(rewrite("X-Forwarded-Prefix: /\r\n"));
+	assert_int_equal(added("X-Forwarded-Prefix").len, 0);
+}
+
 /* Empty ones are as good as none. */
 static void
 empty_words_of_a_trusted_proxy(void **state)
@@ -317,6 +337,7 @@ main(void)
 	    cmocka_unit_test_setup(requests_without_a_host, reset),
 	    cmocka_unit_test_setup(forged_fields_are_dropped, reset),
 	    cmocka_unit_test_setup(a_trusted_proxys_word_counts, reset),
+	    cmocka_unit_test_setup(prefixes_are_joined, reset),
 	    cmocka_unit_test_setup(empty_words_of_a_trusted_proxy, reset),
 	    cmocka_unit_test_setup(via_is_always_appended, reset),
 	    cmocka_unit_test_setup(the_token_stays_with_us, reset),
