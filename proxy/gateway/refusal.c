@@ -1,6 +1,7 @@
 /* refusal.c - what a client is told when its request goes no further. */
 #include "gateway/refusal.h"
 
+#include "http/bytes.h"
 #include "http/head.h"
 #include "http/write.h"
 
@@ -126,28 +127,49 @@ refusal_make(struct refusal *refusal, unsigned status, struct slice title, struc
 		add(refusal, SLICE("Allow"), SLICE("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
 }
 
+/* A quoted-string (RFC 9110 section 5.6.4); what may stand in no field is left out. */
+static void
+write_quoted(struct writer *writer, struct slice text)
+{
+	write_literal(writer, "\"");
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.at[i] == '"' || text.at[i] == '\\')
+			write_literal(writer, "\\");
+		if (byte_is((unsigned char)text.at[i], BYTE_VALUE))
+			write_slice(writer, (struct slice){text.at + i, 1});
+	}
+	write_literal(writer, "\"");
+}
+
+/* The challenge of RFC 6750 section 3, in refusal->authenticate. False when it does not fit. */
+static bool
+add_challenge(struct refusal *refusal, struct slice realm, struct slice error)
+{
+	struct writer writer = writer_of(refusal->authenticate, sizeof(refusal->authenticate));
+
+	write_literal(&writer, "Bearer realm=");
+	write_quoted(&writer, realm);
+	if (error.len > 0) {
+		write_literal(&writer, ", error=");
+		write_quoted(&writer, error);
+	}
+	if (writer.full)
+		return false;
+	add(refusal, SLICE("WWW-Authenticate"),
+	    (struct slice){refusal->authenticate, (size_t)(writer.at - refusal->authenticate)});
+	return true;
+}
+
 void
 refusal_for_verdict(struct refusal *refusal, enum verdict verdict, struct slice realm,
     struct slice request_id, bool html, bool head)
 {
 	struct refusal_text text = verdict_text(verdict);
 	unsigned status = jg_verdict_status(verdict);
-	struct writer writer = writer_of(refusal->authenticate, sizeof(refusal->authenticate));
 
 	refusal_make(refusal, status, text.title, text.detail, request_id, html, head);
-	if (status == 401 || text.error.len > 0) {
-		write_literal(&writer, "Bearer realm=\"");
-		write_slice(&writer, realm);
-		write_literal(&writer, "\"");
-		if (text.error.len > 0) {
-			write_literal(&writer, ", error=\"");
-			write_slice(&writer, text.error);
-			write_literal(&writer, "\"");
-		}
-		add(refusal, SLICE("WWW-Authenticate"),
-		    (struct slice){
-			refusal->authenticate, (size_t)(writer.at - refusal->authenticate)});
-	}
+	if ((status == 401 || text.error.len > 0) && !add_challenge(refusal, realm, text.error))
+		add_challenge(refusal, SLICE(""), text.error);
 }
 
 bool

@@ -25,7 +25,7 @@ struct refusal {
 void refusal_make(struct refusal *refusal, unsigned status, struct slice title, struct slice detail,
     struct slice request_id, bool html, bool head);
 
-/* The answer for a verdict; realm is that of WWW-Authenticate. */
+/* The answer for a verdict; realm is that of WWW-Authenticate, any text, left out when too long. */
 void refusal_for_verdict(struct refusal *refusal, enum verdict verdict, struct slice realm,
     struct slice request_id, bool html, bool head);
 

@@ -163,6 +163,40 @@ the_longest_request_id_fits(void **state)
 	}
 }
 
+/* The realm is the operator's text: whatever it holds, the field stays one well-formed field. */
+static void
+realms_are_quoted(void **state)
+{
+	(void)state;
+	refusal_for_verdict(
+	    &refusal, VERDICT_NO_CREDENTIAL, SLICE("a \"b\" \\ c"), id, false, false);
+	expect_field("WWW-Authenticate", "Bearer realm=\"a \\\"b\\\" \\\\ c\"");
+	refusal_for_verdict(
+	    &refusal, VERDICT_NO_CREDENTIAL, SLICE("a\r\nSet-Cookie: b\0\x7f"), id, false, false);
+	expect_field("WWW-Authenticate", "Bearer realm=\"aSet-Cookie: b\"");
+}
+
+static void
+realms_that_are_too_long_are_left_out(void **state)
+{
+	char realm[512];
+
+	(void)state;
+	memset(realm, 'r', sizeof(realm));
+	for (size_t len = 0; len <= sizeof(realm); len++) {
+		struct slice value;
+
+		refusal_for_verdict(
+		    &refusal, VERDICT_OUT_OF_SCOPE, (struct slice){realm, len}, id, false, false);
+		value = field("WWW-Authenticate");
+		assert_true(slice_starts_with(value, SLICE("Bearer realm=\"")));
+		assert_true(contains(value, "\", error=\"insufficient_scope\""));
+		assert_int_equal(value.at[value.len - 1], '"');
+		if (len <= 100)
+			assert_int_equal(value.len, 14 + len + 29);
+	}
+}
+
 static void
 who_wants_a_page(void **state)
 {
@@ -190,6 +224,8 @@ main(void)
 	    cmocka_unit_test(fields_that_a_status_needs),
 	    cmocka_unit_test(verdicts),
 	    cmocka_unit_test(the_longest_request_id_fits),
+	    cmocka_unit_test(realms_are_quoted),
+	    cmocka_unit_test(realms_that_are_too_long_are_left_out),
 	    cmocka_unit_test(who_wants_a_page),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
