@@ -39,7 +39,7 @@ request_id_valid(struct slice id)
 	if (id.len == 0 || id.len > REQUEST_ID_MAX)
 		return false;
 	for (size_t i = 0; i < id.len; i++)
-		if (!isalnum((unsigned char)id.at[i]) && strchr("._-", id.at[i]) == NULL)
+		if (!isalnum((unsigned char)id.at[i]) && memchr("._-", id.at[i], 3) == NULL)
 			return false;
 	return true;
 }

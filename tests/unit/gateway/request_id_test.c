@@ -55,12 +55,38 @@ workers_differ(void **state)
 	assert_true(one.count != other.count);
 }
 
+static void
+ids_that_may_be_taken_over(void **state)
+{
+	char text[REQUEST_ID_MAX + 1];
+
+	(void)state;
+	assert_true(request_id_valid(SLICE("a")));
+	assert_true(request_id_valid(SLICE("0af7651916cd43dd-8448_EB.211c80319c")));
+	assert_false(request_id_valid(SLICE("")));
+	assert_false(request_id_valid((struct slice){0}));
+	for (int c = 0; c < 256; c++) {
+		bool good = c != 0 && strchr("0123456789abcdefghijklmnopqrstuvwxyz"
+					     "ABCDEFGHIJKLMNOPQRSTUVWXYZ._-",
+					  c) != NULL;
+
+		memcpy(text, "axb", 3);
+		text[1] = (char)c;
+		if (request_id_valid((struct slice){text, 3}) != good)
+			fail_msg("byte 0x%02x", (unsigned)c);
+	}
+	memset(text, 'a', sizeof(text));
+	assert_true(request_id_valid((struct slice){text, REQUEST_ID_MAX}));
+	assert_false(request_id_valid((struct slice){text, REQUEST_ID_MAX + 1}));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(ids_do_not_repeat),
 	    cmocka_unit_test(workers_differ),
+	    cmocka_unit_test(ids_that_may_be_taken_over),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
