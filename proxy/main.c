@@ -70,7 +70,7 @@ load(const char *file)
 }
 
 static int
-serve(int argc, char **argv)
+serve(int argc, char **argv, char **arguments)
 {
 	const char *file;
 	struct config *config;
@@ -84,9 +84,7 @@ serve(int argc, char **argv)
 		return 1;
 	log.level = config->log.level;
 	log.journal = getenv("JOURNAL_STREAM") != NULL;
-	status = server_run(config, &log);
-	config_free(config);
-	return status;
+	return server_run(config, &log, arguments);
 }
 
 static int
@@ -114,7 +112,7 @@ int
 main(int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], "serve") == 0)
-		return serve(argc - 1, argv + 1);
+		return serve(argc - 1, argv + 1, argv);
 	if (argc > 1 && strcmp(argv[1], "check") == 0)
 		return check(argc - 1, argv + 1);
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {

@@ -300,8 +300,11 @@ downstream_accept(struct gateway *gateway, int fd, const struct sockaddr *peer)
 }
 
 void
-downstream_drain(struct downstream *downstream)
+downstream_drain(struct downstream *downstream, bool gently)
 {
+	/* Who has been told that the connection stays may send one more request. */
+	if (gently)
+		return;
 	downstream->keep_alive = false;
 	if (downstream->state == DOWNSTREAM_HEAD && buffer_len(downstream->receiver.in) == 0 &&
 	    !sender_pending(&downstream->sender))

@@ -10,8 +10,9 @@ size_t downstream_size(void);
 /* Take over an accepted socket; closes it when that cannot be done. */
 void downstream_accept(struct gateway *gateway, int fd, const struct sockaddr *peer);
 
-/* The gateway drains: an idle connection closes, any other one after its exchange. */
-void downstream_drain(struct downstream *downstream);
+/* The gateway drains: an idle connection closes, unless gently; any other one after its exchange.
+ */
+void downstream_drain(struct downstream *downstream, bool gently);
 
 /* Close at once, cutting what runs. */
 void downstream_shutdown(struct downstream *downstream);

@@ -83,7 +83,7 @@ gateway_accept(struct gateway *gateway, int fd, const struct sockaddr *peer)
 }
 
 void
-gateway_drain(struct gateway *gateway)
+gateway_drain(struct gateway *gateway, bool gently)
 {
 	struct downstream *downstream, *next;
 
@@ -91,7 +91,7 @@ gateway_drain(struct gateway *gateway)
 	for (downstream = LIST_FIRST(&gateway->connections); downstream != NULL;
 	     downstream = next) {
 		next = downstream_next(downstream);
-		downstream_drain(downstream);
+		downstream_drain(downstream, gently);
 	}
 }
 

@@ -49,8 +49,11 @@ void gateway_free(struct gateway *gateway);
 /* Take over a connection just accepted (non-blocking, close-on-exec). peer may be AF_UNIX. */
 void gateway_accept(struct gateway *gateway, int fd, const struct sockaddr *peer);
 
-/* Stop keeping connections alive: idle ones close, each other one after its exchange. */
-void gateway_drain(struct gateway *gateway);
+/*
+ * Stop keeping connections alive: each closes after its exchange, idle ones at
+ * once; gently: after the next request, or when they have been idle for too long.
+ */
+void gateway_drain(struct gateway *gateway, bool gently);
 
 /* Downstream connections that are open. */
 size_t gateway_connections(const struct gateway *gateway);

@@ -95,26 +95,32 @@ render_outcomes(FILE *out, const struct shared_stats *stats)
 			stats, offsetof(struct worker_stats, verdicts) + i * sizeof(counter)));
 }
 
+/* Go over the workers that serve, numbered from 0. */
+#define FOREACH_SERVING(stats, i, number)                              \
+	for (size_t i = 0, number = 0; i < (stats)->worker_count; i++) \
+		if (counter_get(&(stats)->workers[i].serving) != 0 && ++number > 0)
+
 static void
 render_workers(FILE *out, const struct shared_stats *stats)
 {
 	head(out, "jobgate_worker_ready", "gauge", "1 while the worker can decide on requests.");
-	for (size_t i = 0; i < stats->worker_count; i++)
-		fprintf(out, "jobgate_worker_ready{worker=\"%zu\"} %llu\n", i,
-		    (unsigned long long)counter_get(&stats->workers[i].ready));
+	FOREACH_SERVING(stats, i, number)
+	fprintf(out, "jobgate_worker_ready{worker=\"%zu\"} %llu\n", number - 1,
+	    (unsigned long long)counter_get(&stats->workers[i].ready));
 	head(out, "jobgate_store_staleness_seconds", "gauge",
 	    "Age of the last proof that the store's pushes arrive.");
-	for (size_t i = 0; i < stats->worker_count; i++) {
+	FOREACH_SERVING(stats, i, number)
+	{
 		unsigned long long ms = counter_get(&stats->workers[i].store_good_age_ms);
 
-		fprintf(out, "jobgate_store_staleness_seconds{worker=\"%zu\"} %llu.%03llu\n", i,
-		    ms / 1000, ms % 1000);
+		fprintf(out, "jobgate_store_staleness_seconds{worker=\"%zu\"} %llu.%03llu\n",
+		    number - 1, ms / 1000, ms % 1000);
 	}
 	head(out, "jobgate_worker_start_time_seconds", "gauge",
 	    "When the worker was started, Unix time.");
-	for (size_t i = 0; i < stats->worker_count; i++)
-		fprintf(out, "jobgate_worker_start_time_seconds{worker=\"%zu\"} %llu\n", i,
-		    (unsigned long long)counter_get(&stats->workers[i].started_at));
+	FOREACH_SERVING(stats, i, number)
+	fprintf(out, "jobgate_worker_start_time_seconds{worker=\"%zu\"} %llu\n", number - 1,
+	    (unsigned long long)counter_get(&stats->workers[i].started_at));
 }
 
 char *
@@ -141,15 +147,20 @@ metrics_render(const struct shared_stats *stats, const char *version)
 bool
 metrics_ready(const struct shared_stats *stats, char *why, size_t cap)
 {
+	bool ready = false;
+
 	if (counter_get(&stats->draining) != 0) {
 		snprintf(why, cap, "the gateway is shutting down");
 		return false;
 	}
-	for (size_t i = 0; i < stats->worker_count; i++) {
+	snprintf(why, cap, "no worker has started yet");
+	FOREACH_SERVING(stats, i, number)
+	{
 		if (counter_get(&stats->workers[i].ready) == 0) {
-			snprintf(why, cap, "worker %zu cannot reach the store", i);
+			snprintf(why, cap, "worker %zu cannot reach the store", number - 1);
 			return false;
 		}
+		ready = true;
 	}
-	return true;
+	return ready;
 }

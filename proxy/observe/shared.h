@@ -61,9 +61,11 @@ const char *outcome_name(enum outcome outcome); /* "answered", ...; static */
 
 /* What one worker publishes; on cache lines of its own. */
 struct worker_stats {
-	_Alignas(64) counter started_at; /* Unix seconds */
-	counter ready;			 /* 1 while the directory can answer */
-	counter store_good_age_ms;	 /* since the pushes were last known to work */
+	_Alignas(64) counter serving; /* 1: of the generation in force; set by the supervisor */
+	counter accepting;	      /* 1 once it takes connections */
+	counter started_at;	      /* Unix seconds */
+	counter ready;		      /* 1 while the directory can answer */
+	counter store_good_age_ms;    /* since the pushes were last known to work */
 	counter connections, connections_total;
 	counter tunnels;
 	counter requests;
@@ -77,8 +79,8 @@ struct worker_stats {
 };
 
 struct shared_stats {
-	size_t worker_count;
-	counter draining; /* 1 once shutdown has begun: /readyz fails */
+	size_t worker_count; /* parts: more than workers, as old ones drain while new ones serve */
+	counter draining;    /* 1 once shutdown has begun: /readyz fails */
 	struct worker_stats workers[];
 };
 

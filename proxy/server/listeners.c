@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -106,25 +107,144 @@ log_bound(const struct listeners *listeners, size_t i, const struct log *log)
 	log_info(log, "listening on http://%s", text);
 }
 
+/* ---- what listens already ---- */
+
+#define LISTEN_FDS_START 3
+
+void
+listeners_inherit(struct inherited *out)
+{
+	const char *count = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID");
+	long n = count != NULL ? strtol(count, NULL, 10) : 0;
+
+	*out = (struct inherited){0};
+	if (n > 0 && n < 65536 && pid != NULL && strtol(pid, NULL, 10) == getpid())
+		out->fds = calloc((size_t)n, sizeof(*out->fds));
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDNAMES");
+	if (out->fds == NULL)
+		return;
+	out->count = (size_t)n;
+	for (int i = 0; i < n; i++) {
+		out->fds[i] = LISTEN_FDS_START + i;
+		fcntl(out->fds[i], F_SETFD, FD_CLOEXEC);
+		fcntl(out->fds[i], F_SETFL, O_NONBLOCK);
+	}
+}
+
+bool
+listeners_bequeath(const struct listeners *listeners, struct inherited *out)
+{
+	size_t count = listeners->count * listeners->workers;
+
+	*out = (struct inherited){.fds = calloc(count, sizeof(*out->fds))};
+	if (out->fds == NULL)
+		return false;
+	for (; out->count < count; out->count++) {
+		int fd = fcntl(listeners->fds[out->count], F_DUPFD_CLOEXEC, 0);
+
+		if (fd < 0) {
+			inherited_close(out);
+			return false;
+		}
+		out->fds[out->count] = fd;
+	}
+	return true;
+}
+
+void
+inherited_close(struct inherited *inherited)
+{
+	for (size_t i = 0; i < inherited->count; i++)
+		if (inherited->fds[i] >= 0)
+			close(inherited->fds[i]);
+	free(inherited->fds);
+	*inherited = (struct inherited){0};
+}
+
 static bool
-open_listener(struct listeners *listeners, size_t i, const struct log *log)
+is_bound_to(int fd, const struct address *address)
+{
+	const struct sockaddr *wanted = (const struct sockaddr *)&address->storage;
+	struct sockaddr_storage storage = {0};
+	socklen_t len = sizeof(storage);
+
+	if (getsockname(fd, (struct sockaddr *)&storage, &len) != 0 ||
+	    storage.ss_family != wanted->sa_family)
+		return false;
+	if (wanted->sa_family == AF_UNIX)
+		return strcmp(((struct sockaddr_un *)&storage)->sun_path,
+			   ((const struct sockaddr_un *)wanted)->sun_path) == 0;
+	if (wanted->sa_family == AF_INET) {
+		const struct sockaddr_in *a = (const struct sockaddr_in *)wanted,
+					 *b = (const struct sockaddr_in *)&storage;
+
+		return a->sin_addr.s_addr == b->sin_addr.s_addr &&
+		       (a->sin_port == 0 || a->sin_port == b->sin_port);
+	}
+	{
+		const struct sockaddr_in6 *a = (const struct sockaddr_in6 *)wanted,
+					  *b = (const struct sockaddr_in6 *)&storage;
+
+		return memcmp(&a->sin6_addr, &b->sin6_addr, sizeof(a->sin6_addr)) == 0 &&
+		       (a->sin6_port == 0 || a->sin6_port == b->sin6_port);
+	}
+}
+
+/* The next inherited socket that is bound to the address; -1: there is none. */
+static int
+inherited_take(struct inherited *inherited, const struct address *address)
+{
+	for (size_t i = 0; i < inherited->count; i++) {
+		int fd = inherited->fds[i];
+
+		if (fd >= 0 && is_bound_to(fd, address)) {
+			inherited->fds[i] = -1;
+			return fd;
+		}
+	}
+	return -1;
+}
+
+/* ---- one listener of the configuration ---- */
+
+/*
+ * A socket for one more worker. Where a second one cannot be bound (a Unix path, a
+ * socket that came without SO_REUSEPORT, a user who may not any more) all share the first.
+ */
+static int
+open_another(struct address *address, int first)
+{
+	socklen_t len = sizeof(int);
+	int shared = 0, fd = -1;
+
+	if (address->storage.ss_family != AF_UNIX &&
+	    getsockopt(first, SOL_SOCKET, SO_REUSEPORT, &shared, &len) == 0 && shared)
+		fd = open_one(address, true);
+	return fd >= 0 ? fd : fcntl(first, F_DUPFD_CLOEXEC, 0);
+}
+
+static bool
+open_listener(
+    struct listeners *listeners, size_t i, struct inherited *inherited, const struct log *log)
 {
 	const struct listener_config *listener = &listeners->config->listeners[i];
 	struct address address;
 	socklen_t len = sizeof(address.storage);
 
-	if (!address_of(listener, &address) || !port_is_free(&address)) {
-		log_error(log, "cannot listen on %s: %s", listener->address, strerror(errno));
+	if (!address_of(listener, &address)) {
+		log_error(log, "cannot listen on %s: no such address", listener->address);
 		return false;
 	}
 	for (size_t worker = 0; worker < listeners->workers; worker++) {
 		int *fd = &listeners->fds[worker * listeners->count + i];
 
-		if (worker > 0 && listener->path != NULL) {
-			*fd = dup(listeners->fds[i]);
-			continue;
-		}
-		*fd = open_one(&address, true);
+		*fd = inherited_take(inherited, &address);
+		if (*fd < 0 && worker > 0)
+			*fd = open_another(&address, listeners->fds[i]);
+		else if (*fd < 0 && port_is_free(&address))
+			*fd = open_one(&address, true);
 		if (*fd < 0) {
 			log_error(
 			    log, "cannot listen on %s: %s", listener->address, strerror(errno));
@@ -139,7 +259,8 @@ open_listener(struct listeners *listeners, size_t i, const struct log *log)
 }
 
 bool
-listeners_open(struct listeners *listeners, const struct config *config, const struct log *log)
+listeners_open(struct listeners *listeners, const struct config *config,
+    struct inherited *inherited, const struct log *log)
 {
 	*listeners = (struct listeners){
 	    .count = config->listener_count, .workers = config->workers, .config = config};
@@ -152,7 +273,7 @@ listeners_open(struct listeners *listeners, const struct config *config, const s
 	for (size_t i = 0; i < listeners->count * listeners->workers; i++)
 		listeners->fds[i] = -1;
 	for (size_t i = 0; i < listeners->count; i++)
-		if (!open_listener(listeners, i, log))
+		if (!open_listener(listeners, i, inherited, log))
 			return false;
 	return true;
 }

@@ -19,9 +19,30 @@ struct listeners {
 	const struct config *config;
 };
 
-/* Bind and listen. False, with lines in the log that say which and why, when one fails. */
-bool listeners_open(
-    struct listeners *listeners, const struct config *config, const struct log *log);
+/* Sockets that listen already; owned. Those that were taken are -1. */
+struct inherited {
+	size_t count;
+	int *fds;
+};
+
+/*
+ * What systemd, or the binary before us, hands over: LISTEN_FDS and LISTEN_PID
+ * (sd_listen_fds(3)), both removed from the environment.
+ */
+void listeners_inherit(struct inherited *out);
+
+/* Copies of our own, for the configuration that comes after a reload. False when that fails. */
+bool listeners_bequeath(const struct listeners *listeners, struct inherited *out);
+
+/* Close those that were not taken. */
+void inherited_close(struct inherited *inherited);
+
+/*
+ * Take from the inherited what the configuration names, bind and listen for the
+ * rest. False, with lines in the log that say which and why, when one fails.
+ */
+bool listeners_open(struct listeners *listeners, const struct config *config,
+    struct inherited *inherited, const struct log *log);
 
 /* Close all, and remove the files of Unix sockets when unlink_files is set. */
 void listeners_close(struct listeners *listeners, bool unlink_files);

@@ -18,7 +18,6 @@ redis_child_prepare(struct redis_child *child, const struct config *config, cons
 	char directory[108], lock_path[512];
 	int len;
 
-	child->lock = -1;
 	if (slash == NULL) {
 		log_error(log, "control.socket must be an absolute path");
 		return false;
@@ -43,6 +42,8 @@ redis_child_prepare(struct redis_child *child, const struct config *config, cons
 		    strerror(errno));
 		return false;
 	}
+	if (child->lock >= 0)
+		return true; /* locked by the binary before us, and handed over */
 	snprintf(lock_path, sizeof(lock_path), "%s/lock", config->store.state_dir);
 	child->lock = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (child->lock < 0 || flock(child->lock, LOCK_EX | LOCK_NB) != 0) {

@@ -7,7 +7,8 @@
 struct redis_child {
 	char socket[108]; /* path of its Unix socket */
 	char url[128];	  /* the same as a store's URL */
-	int lock;	  /* held on the state directory, so that no second gateway writes there */
+	int lock; /* held on the state directory, so that no second gateway writes there; -1: not
+		     yet */
 };
 
 /*

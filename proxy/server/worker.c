@@ -20,6 +20,11 @@
 #define ACCEPT_PAUSE_MS 100
 
 #define STATS_MS 250
+
+/* How often a worker that does not accept yet looks whether the store is in reach. */
+#define ACCEPT_CHECK_MS 5
+
+#define SIGNALS 4
 #define FLUSH_MS 50
 
 /* Descriptors for everything that is no connection: listeners, Redis, resolver, logs. */
@@ -43,13 +48,36 @@ struct worker {
 	struct access_log *access_log;
 	struct gateway *gateway;
 	struct listener *listeners;
-	struct event *signals[3];
+	struct event *signals[SIGNALS];
 	struct guard_range *trusted, *allow, *deny;
-	struct timer stats_timer, flush_timer, pause_timer, drain_timer;
-	bool paused, draining;
+	struct timer stats_timer, flush_timer, pause_timer, drain_timer, accept_timer;
+	uint64_t accept_at_ms; /* at the latest */
+	bool accepting, paused, draining;
 };
 
 #define OWNER(member, at) ((struct worker *)((char *)(at)-offsetof(struct worker, member)))
+
+/* ---- what it publishes ---- */
+
+static void
+publish(struct worker *worker)
+{
+	struct worker_stats *stats = worker->setup->stats;
+	uint64_t now_ms = loop_now_ms(worker->loop);
+	struct directory_stats known;
+
+	jg_directory_stats(worker->directory, &known);
+	counter_set(&stats->ready, jg_directory_ready(worker->directory, now_ms));
+	counter_set(&stats->store_good_age_ms, known.good_ms == 0	? now_ms
+					       : now_ms > known.good_ms ? now_ms - known.good_ms
+									: 0);
+	counter_set(&stats->cache_hits, known.hits);
+	counter_set(&stats->cache_misses, known.misses);
+	counter_set(&stats->cache_entries, known.entries);
+	counter_set(&stats->cache_evictions, known.evictions);
+	counter_set(&stats->invalidations, known.invalidations);
+	counter_set(&stats->bad_records, redis_link_bad_records(worker->link));
+}
 
 /* ---- accepting ---- */
 
@@ -98,6 +126,25 @@ on_accept(evutil_socket_t fd, short what, void *ctx)
 	}
 }
 
+/* Begin to accept, as soon as there is something to answer with. */
+static void
+on_accept_check(struct timer *timer)
+{
+	struct worker *worker = OWNER(accept_timer, timer);
+	uint64_t now_ms = loop_now_ms(worker->loop);
+
+	if (now_ms < worker->accept_at_ms && !jg_directory_ready(worker->directory, now_ms)) {
+		timer_start(worker->loop, timer, ACCEPT_CHECK_MS);
+		return;
+	}
+	if (worker->draining)
+		return;
+	worker->accepting = true;
+	set_accepting(worker, true);
+	publish(worker);
+	counter_set(&worker->setup->stats->accepting, 1);
+}
+
 static void
 on_pause_over(struct timer *timer)
 {
@@ -106,28 +153,6 @@ on_pause_over(struct timer *timer)
 	worker->paused = false;
 	if (!worker->draining)
 		set_accepting(worker, true);
-}
-
-/* ---- what it publishes ---- */
-
-static void
-publish(struct worker *worker)
-{
-	struct worker_stats *stats = worker->setup->stats;
-	uint64_t now_ms = loop_now_ms(worker->loop);
-	struct directory_stats known;
-
-	jg_directory_stats(worker->directory, &known);
-	counter_set(&stats->ready, jg_directory_ready(worker->directory, now_ms));
-	counter_set(&stats->store_good_age_ms, known.good_ms == 0	? now_ms
-					       : now_ms > known.good_ms ? now_ms - known.good_ms
-									: 0);
-	counter_set(&stats->cache_hits, known.hits);
-	counter_set(&stats->cache_misses, known.misses);
-	counter_set(&stats->cache_entries, known.entries);
-	counter_set(&stats->cache_evictions, known.evictions);
-	counter_set(&stats->invalidations, known.invalidations);
-	counter_set(&stats->bad_records, redis_link_bad_records(worker->link));
 }
 
 static void
@@ -173,13 +198,12 @@ close_listeners(struct worker *worker)
 }
 
 static void
-worker_drain(struct worker *worker)
+worker_drain(struct worker *worker, bool gently)
 {
-	if (worker->draining)
-		return;
+	if (!worker->draining)
+		close_listeners(worker);
 	worker->draining = true;
-	close_listeners(worker);
-	gateway_drain(worker->gateway);
+	gateway_drain(worker->gateway, gently);
 	timer_start(worker->loop, &worker->drain_timer, worker->setup->config->timeouts.drain);
 	timer_start(worker->loop, &worker->stats_timer, 1);
 }
@@ -190,8 +214,8 @@ on_signal(evutil_socket_t number, short what, void *ctx)
 	struct worker *worker = ctx;
 
 	(void)what;
-	if (number == SIGTERM)
-		worker_drain(worker);
+	if (number == SIGTERM || number == SIGUSR2)
+		worker_drain(worker, number == SIGUSR2);
 	else
 		loop_stop(worker->loop);
 }
@@ -316,7 +340,7 @@ worker_store(struct worker *worker)
 static bool
 worker_events(struct worker *worker)
 {
-	static const int numbers[3] = {SIGTERM, SIGINT, SIGQUIT};
+	static const int numbers[SIGNALS] = {SIGTERM, SIGUSR2, SIGINT, SIGQUIT};
 	size_t count = worker->setup->config->listener_count;
 
 	worker->listeners = calloc(count, sizeof(*worker->listeners));
@@ -328,10 +352,10 @@ worker_events(struct worker *worker)
 		*listener = (struct listener){.worker = worker, .fd = worker->setup->listeners[i]};
 		listener->event = event_new(loop_base(worker->loop), listener->fd,
 		    EV_READ | EV_PERSIST, on_accept, listener);
-		if (listener->event == NULL || event_add(listener->event, NULL) != 0)
+		if (listener->event == NULL)
 			return false;
 	}
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < SIGNALS; i++) {
 		worker->signals[i] =
 		    evsignal_new(loop_base(worker->loop), numbers[i], on_signal, worker);
 		if (worker->signals[i] == NULL || event_add(worker->signals[i], NULL) != 0)
@@ -341,8 +365,11 @@ worker_events(struct worker *worker)
 	worker->flush_timer.expired = on_flush;
 	worker->pause_timer.expired = on_pause_over;
 	worker->drain_timer.expired = on_drained;
+	worker->accept_timer.expired = on_accept_check;
 	timer_start(worker->loop, &worker->stats_timer, 1);
 	timer_start(worker->loop, &worker->flush_timer, FLUSH_MS);
+	worker->accept_at_ms = loop_now_ms(worker->loop) + worker->setup->wait_for_store_ms;
+	on_accept_check(&worker->accept_timer);
 	return true;
 }
 
@@ -362,7 +389,7 @@ worker_init(struct worker *worker)
 static void
 worker_free(struct worker *worker)
 {
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < SIGNALS; i++)
 		if (worker->signals[i] != NULL)
 			event_free(worker->signals[i]);
 	for (size_t i = 0; worker->listeners != NULL && i < worker->setup->config->listener_count;

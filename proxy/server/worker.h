@@ -16,14 +16,18 @@ struct worker_setup {
 	struct worker_stats *stats;
 	const char *const *own_sockets; /* paths of the gateway's Unix sockets, NULL at the end */
 	int access_log_fd;		/* -1: off */
+	uint64_t
+	    wait_for_store_ms; /* accept nobody before the store is in reach, but for that long */
 	struct log log;
 };
 
 /*
  * The body of a worker process: runs until SIGTERM (drains: stops accepting, ends
  * idle connections, lets exchanges finish within timeouts.drain) or SIGINT/SIGQUIT
- * (ends at once). Also ends when its supervisor is gone (PR_SET_PDEATHSIG). Returns
- * the exit status. Frees everything it made, so that LeakSanitizer can watch.
+ * (ends at once). SIGUSR2 drains gently: an idle connection may bring one more request,
+ * whose answer says that the connection closes, so that no client meets a closed one. Also ends
+ * when its supervisor is gone (PR_SET_PDEATHSIG). Returns the exit status. Frees everything it
+ * made, so that LeakSanitizer can watch.
  */
 int worker_run(const struct worker_setup *setup);
 

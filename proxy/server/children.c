@@ -1,0 +1,281 @@
+/* children.c - forking the processes, collecting them, starting them again. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "auth/control/control.h"
+#include "observe/metrics.h"
+#include "server/supervisor.h"
+#include "server/worker.h"
+
+/* A child that ends is started again after this, doubled each time up to the last, until it has
+ * stayed for a while. */
+#define RESTART_FIRST_MS 50
+#define RESTART_LAST_MS 5000
+#define STAYED_MS 10000
+
+uint64_t
+supervisor_clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static const char *
+store_url(const struct supervisor *supervisor)
+{
+	return supervisor->private_redis ? supervisor->redis.url : supervisor->config->store.url;
+}
+
+static bool
+control_ready(void *ctx, char *why, size_t cap)
+{
+	return metrics_ready(ctx, why, cap);
+}
+
+static char *
+control_metrics(void *ctx)
+{
+	return metrics_render(ctx, JOBGATE_VERSION);
+}
+
+static int
+run_control(struct supervisor *supervisor)
+{
+	const struct config *config = supervisor->config;
+	const struct control_setup setup = {
+	    .socket_path = config->control.socket,
+	    .metrics_address = config->control.metrics,
+	    .store_url = store_url(supervisor),
+	    .key_prefix = config->store.prefix,
+	    .ca_file = config->store.ca_file,
+	    .public_url = config->jobs.public_url,
+	    .log = {supervisor->log.fd, supervisor->log.level, "control", supervisor->log.journal},
+	    .observe_ctx = supervisor->stats,
+	    .ready = control_ready,
+	    .metrics = control_metrics,
+	};
+
+	listeners_close(&supervisor->listeners, false);
+	return control_run(&setup);
+}
+
+static int
+run_worker(struct supervisor *supervisor, const struct child *child)
+{
+	size_t slot = (size_t)(child - supervisor->children) - SLOT_WORKERS;
+	unsigned index = child->index;
+	char name[32];
+	struct worker_setup setup = {
+	    .config = supervisor->config,
+	    .index = index,
+	    .own = supervisor->listeners.bound,
+	    .listeners = supervisor->listeners.fds + index * supervisor->listeners.count,
+	    .store_url = store_url(supervisor),
+	    .stats = &supervisor->stats->workers[slot],
+	    .own_sockets = supervisor->own_sockets,
+	    .access_log_fd = supervisor->access_log_fd,
+	    .wait_for_store_ms = supervisor->warm ? supervisor->config->store.connect_timeout : 0,
+	    .log = supervisor->log,
+	};
+	int status;
+
+	snprintf(name, sizeof(name), "worker %u", index);
+	setup.log.process = name;
+	listeners_keep_own(&supervisor->listeners, index);
+	status = worker_run(&setup);
+	listeners_close(&supervisor->listeners, false);
+	return status;
+}
+
+static const char *
+child_name(const struct child *child, char out[32])
+{
+	switch (child->role) {
+	case CHILD_REDIS:
+		return "redis-server";
+	case CHILD_CONTROL:
+		return "control";
+	case CHILD_WORKER:
+		snprintf(out, 32, "worker %u", child->index);
+		return out;
+	}
+	return "child";
+}
+
+/* The body of a forked child; never returns. */
+static void
+run_child(struct supervisor *supervisor, const struct child *child, pid_t parent)
+{
+	struct config *config = supervisor->config;
+	char name[32];
+	int status = 1;
+
+	/* Without a supervisor nobody would end us: end with it. Redis wants to write its file
+	 * first. */
+	prctl(PR_SET_PDEATHSIG, child->role == CHILD_WORKER ? SIGINT : SIGTERM);
+	if (getppid() != parent)
+		_exit(1);
+	prctl(PR_SET_NAME, child_name(child, name));
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGUSR2, SIG_IGN);
+	/* The terminal's Ctrl-C reaches all: the supervisor decides how the children end. */
+	setpgid(0, 0);
+	sigprocmask(SIG_SETMASK, &supervisor->before, NULL);
+	switch (child->role) {
+	case CHILD_REDIS:
+		redis_child_exec(&supervisor->redis, config, &supervisor->log);
+		_exit(127);
+	case CHILD_CONTROL:
+		status = run_control(supervisor);
+		break;
+	case CHILD_WORKER:
+		status = run_worker(supervisor, child);
+		break;
+	}
+	supervisor_free(supervisor);
+	config_free(config);
+	exit(status);
+}
+
+static struct worker_stats *
+stats_of(struct supervisor *supervisor, const struct child *child)
+{
+	return &supervisor->stats->workers[child - supervisor->children - SLOT_WORKERS];
+}
+
+/* What a worker that is no more had published of the moment; what it counted stays. */
+static void
+clear_gauges(struct supervisor *supervisor, const struct child *child)
+{
+	struct worker_stats *stats = stats_of(supervisor, child);
+
+	counter_set(&stats->ready, 0);
+	counter_set(&stats->accepting, 0);
+	counter_set(&stats->connections, 0);
+	counter_set(&stats->tunnels, 0);
+	counter_set(&stats->backend_connections, 0);
+}
+
+void
+child_start(struct supervisor *supervisor, struct child *child)
+{
+	pid_t parent = getpid();
+	pid_t pid;
+
+	if (child->role == CHILD_WORKER)
+		clear_gauges(supervisor, child);
+	pid = fork();
+	if (pid == 0)
+		run_child(supervisor, child, parent);
+	child->started_ms = supervisor_clock_ms();
+	if (pid > 0) {
+		child->pid = pid;
+		child->state = CHILD_RUNNING;
+		return;
+	}
+	log_error(&supervisor->log, "cannot fork: %s", strerror(errno));
+	child->state = CHILD_WAITING;
+	child->restart_ms = child->started_ms + RESTART_LAST_MS;
+}
+
+void
+child_retire(struct child *child, int signal_number, uint64_t patience_ms)
+{
+	child->state = CHILD_RETIRING;
+	child->deadline_ms = supervisor_clock_ms() + patience_ms;
+	kill(child->pid, signal_number);
+}
+
+void
+children_hurry(struct supervisor *supervisor)
+{
+	uint64_t now_ms = supervisor_clock_ms();
+
+	for (size_t i = 0; i < SLOT_WORKERS + supervisor->worker_slots; i++)
+		if (supervisor->children[i].state == CHILD_RETIRING &&
+		    now_ms > supervisor->children[i].deadline_ms)
+			kill(supervisor->children[i].pid, SIGKILL);
+}
+
+struct child *
+children_free_slot(struct supervisor *supervisor)
+{
+	for (size_t i = 0; i < supervisor->worker_slots; i++) {
+		struct child *child = &supervisor->children[SLOT_WORKERS + i];
+
+		if (child->state == CHILD_UNUSED)
+			return child;
+	}
+	return NULL;
+}
+
+/* A child has ended although nobody asked it to. */
+static void
+child_lost(struct supervisor *supervisor, struct child *child, int status)
+{
+	uint64_t now_ms = supervisor_clock_ms();
+	char name[32];
+
+	if (now_ms - child->started_ms > STAYED_MS || child->backoff_ms == 0)
+		child->backoff_ms = RESTART_FIRST_MS;
+	else if (child->backoff_ms < RESTART_LAST_MS)
+		child->backoff_ms *= 2;
+	child->restart_ms = now_ms + child->backoff_ms;
+	child->state = CHILD_WAITING;
+	if (WIFSIGNALED(status))
+		log_error(&supervisor->log, "%s ended by signal %d (%s); starting it again",
+		    child_name(child, name), WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		log_error(&supervisor->log, "%s ended with status %d; starting it again",
+		    child_name(child, name), WEXITSTATUS(status));
+}
+
+static void
+child_ended(struct supervisor *supervisor, struct child *child, int status, bool ending)
+{
+	child->pid = 0;
+	if (child->role == CHILD_WORKER)
+		clear_gauges(supervisor, child);
+	if (!ending && child->state == CHILD_RUNNING) {
+		child_lost(supervisor, child, status);
+		return;
+	}
+	/* A control process that was told to go makes room for the next one; a worker for none. */
+	if (!ending && child->role == CHILD_CONTROL) {
+		child->state = CHILD_WAITING;
+		child->restart_ms = 0;
+		return;
+	}
+	child->state = CHILD_UNUSED;
+	if (child->role == CHILD_WORKER)
+		counter_set(&stats_of(supervisor, child)->serving, 0);
+}
+
+void
+children_reap(struct supervisor *supervisor, bool ending)
+{
+	pid_t pid;
+	int status;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (size_t i = 0; i < SLOT_WORKERS + supervisor->worker_slots; i++)
+			if (supervisor->children[i].pid == pid)
+				child_ended(supervisor, &supervisor->children[i], status, ending);
+}
+
+int
+supervisor_next_signal(const struct supervisor *supervisor, uint64_t nap_ms)
+{
+	const struct timespec nap = {0, (long)nap_ms * 1000000};
+	int number = sigtimedwait(&supervisor->signals, NULL, &nap);
+
+	return number > 0 ? number : 0;
+}

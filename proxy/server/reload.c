@@ -1,0 +1,177 @@
+/* reload.c - SIGHUP: another configuration comes into force, or the old one stays. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/notify.h"
+#include "server/supervisor.h"
+
+/* The control process has this long to end before it is killed. */
+#define CONTROL_PATIENCE_MS 2000
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* A setting that only a start can bring into force; NULL when there is none that changed. */
+static const char *
+fixed_setting(const struct config *old, const struct config *new, size_t worker_slots)
+{
+	if (!same_text(old->user, new->user))
+		return "user";
+	if (new->workers > worker_slots / 2)
+		return "workers (to that many)";
+	if ((old->store.url == NULL) != (new->store.url == NULL))
+		return "store.url (between a private store and another)";
+	if (new->store.url != NULL)
+		return NULL;
+	if (!same_text(old->store.state_dir, new->store.state_dir))
+		return "store.state_dir";
+	/* The private store's socket lies beside it. */
+	return same_text(old->control.socket, new->control.socket) ? NULL : "control.socket";
+}
+
+/* Does the control process have to be started again for this change? */
+static bool
+control_changes(const struct config *old, const struct config *new)
+{
+	return !same_text(old->control.socket, new->control.socket) ||
+	       !same_text(old->control.metrics, new->control.metrics) ||
+	       !same_text(old->store.url, new->store.url) ||
+	       !same_text(old->store.prefix, new->store.prefix) ||
+	       !same_text(old->store.ca_file, new->store.ca_file) ||
+	       !same_text(old->jobs.public_url, new->jobs.public_url) ||
+	       old->log.level != new->log.level;
+}
+
+static struct config *
+read_again(const struct supervisor *supervisor)
+{
+	const struct config *old = supervisor->config;
+	struct config_error error;
+	struct config *config = config_load(old->file, &error);
+	const char *fixed;
+
+	if (config == NULL) {
+		log_error(&supervisor->log, "%s:%zu:%zu: %s; the configuration in force stays",
+		    old->file != NULL ? old->file : "defaults", error.line, error.column,
+		    error.message);
+		return NULL;
+	}
+	fixed = fixed_setting(old, config, supervisor->worker_slots);
+	if (fixed != NULL) {
+		log_error(&supervisor->log,
+		    "%s: a change of %s takes a restart; the configuration in force stays",
+		    old->file, fixed);
+		config_free(config);
+		return NULL;
+	}
+	return config;
+}
+
+/* Remove the files of Unix sockets that nobody listens at any more. */
+static void
+unlink_removed(const struct config *old, const struct config *new)
+{
+	for (size_t i = 0; i < old->listener_count; i++) {
+		const char *path = old->listeners[i].path;
+		bool stays = path == NULL;
+
+		for (size_t j = 0; j < new->listener_count; j++)
+			stays = stays || same_text(path, new->listeners[j].path);
+		if (!stays)
+			unlink(path);
+	}
+}
+
+/* What a configuration brings along; all of it can be had, or nothing changes. */
+struct belongings {
+	struct listeners listeners;
+	int access_log_fd;
+	const char **own_sockets;
+};
+
+static bool
+belongings_gather(
+    const struct supervisor *supervisor, const struct config *config, struct belongings *out)
+{
+	struct inherited inherited;
+	bool good;
+
+	*out = (struct belongings){.access_log_fd = -1};
+	if (!listeners_bequeath(&supervisor->listeners, &inherited))
+		return false;
+	good = listeners_open(&out->listeners, config, &inherited, &supervisor->log) &&
+	       access_log_open(config, &supervisor->log, &out->access_log_fd);
+	inherited_close(&inherited);
+	out->own_sockets = own_sockets_list(supervisor, config);
+	return good && out->own_sockets != NULL;
+}
+
+static void
+belongings_free(struct belongings *belongings)
+{
+	listeners_close(&belongings->listeners, false);
+	if (belongings->access_log_fd > STDERR_FILENO)
+		close(belongings->access_log_fd);
+	free(belongings->own_sockets);
+}
+
+/* Exchange what the supervisor has for what the new configuration brought. */
+static void
+belongings_swap(struct supervisor *supervisor, struct belongings *belongings)
+{
+	struct belongings old = {
+	    supervisor->listeners, supervisor->access_log_fd, supervisor->own_sockets};
+
+	supervisor->listeners = belongings->listeners;
+	supervisor->access_log_fd = belongings->access_log_fd;
+	supervisor->own_sockets = belongings->own_sockets;
+	*belongings = old;
+}
+
+/* The new configuration, with all it needs; NULL after saying why the old one stays. */
+static struct config *
+prepare(const struct supervisor *supervisor, struct belongings *belongings)
+{
+	struct config *config = read_again(supervisor);
+
+	if (config == NULL || belongings_gather(supervisor, config, belongings))
+		return config;
+	log_error(&supervisor->log, "the configuration in force stays");
+	belongings_free(belongings);
+	config_free(config);
+	return NULL;
+}
+
+void
+supervisor_reload(struct supervisor *supervisor)
+{
+	struct child *control = &supervisor->children[SLOT_CONTROL];
+	struct config *old = supervisor->config, *config;
+	struct belongings belongings;
+
+	/* Half of the slots are always enough for a configuration that is let through. */
+	if (!generation_fits(supervisor, (unsigned)supervisor->worker_slots / 2))
+		return; /* too many earlier workers still drain: a little later */
+	supervisor->again = false;
+	notify_reloading();
+	config = prepare(supervisor, &belongings);
+	if (config == NULL) {
+		notify_state("READY=1");
+		return;
+	}
+	belongings_swap(supervisor, &belongings);
+	supervisor->config = config;
+	supervisor->log.level = config->log.level;
+	raise_descriptor_limit(supervisor);
+	generation_start(supervisor);
+	if (control_changes(old, config) && control->state == CHILD_RUNNING)
+		child_retire(control, SIGTERM, CONTROL_PATIENCE_MS);
+	log_info(&supervisor->log, "a new configuration is in force");
+	unlink_removed(old, config);
+	belongings_free(&belongings);
+	config_free(old);
+}

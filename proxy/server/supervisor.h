@@ -1,0 +1,137 @@
+/* supervisor.h - what the files that make up the supervisor share; nobody else includes it. */
+#ifndef JOBGATE_SERVER_SUPERVISOR_H
+#define JOBGATE_SERVER_SUPERVISOR_H
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include "config/config.h"
+#include "jobgate/log.h"
+#include "observe/shared.h"
+#include "server/listeners.h"
+#include "server/redis_child.h"
+
+/*
+ * supervisor.c   the beginning, the watch over the children, the end
+ * children.c     forking them, collecting them, starting them again
+ * privileges.c   what is done once, as root or not, before the first fork
+ * reload.c       SIGHUP: another configuration comes into force
+ * upgrade.c      SIGUSR2: another binary takes the supervisor's place
+ *
+ * Reload and upgrade are the same act: workers of a new generation start on the same
+ * listening sockets, and once all of them accept the old ones are let go.
+ */
+
+enum child_role { CHILD_REDIS, CHILD_CONTROL, CHILD_WORKER };
+
+enum child_state {
+	CHILD_UNUSED,
+	CHILD_RUNNING,
+	CHILD_WAITING,	/* ended by itself; to be started again at restart_ms */
+	CHILD_OLD,	/* runs until the new generation accepts */
+	CHILD_RETIRING, /* was told to go; killed at deadline_ms */
+};
+
+struct child {
+	enum child_role role;
+	enum child_state state;
+	unsigned index; /* of a worker in its generation: says which listening sockets are its */
+	pid_t pid;
+	uint64_t started_ms, restart_ms, backoff_ms, deadline_ms;
+};
+
+/* Where redis-server and control stand among the children; workers follow. */
+#define SLOT_REDIS 0
+#define SLOT_CONTROL 1
+#define SLOT_WORKERS 2
+
+struct supervisor {
+	struct config *config;
+	struct log log;
+	char *const *arguments; /* of main: how another binary is to be called */
+	char program[4096];	/* the path of the binary, as it was at the start */
+	struct listeners listeners;
+	struct shared_stats *stats; /* one part for each worker that may run at the same time */
+	struct redis_child redis;
+	bool private_redis;
+	int access_log_fd;
+	size_t worker_slots;
+	struct child *children; /* SLOT_WORKERS + worker_slots of them */
+	const char **own_sockets;
+	sigset_t signals, before;
+	bool warm;	/* workers wait for the store before they accept: others serve meanwhile */
+	bool replacing; /* a new generation has been started; the old one still serves */
+	bool again;	/* SIGHUP came meanwhile */
+	uint64_t watchdog_ms,
+	    watched_ms; /* systemd's watchdog: how often, and when it was last fed */
+};
+
+/* ---- children.c ---- */
+
+uint64_t supervisor_clock_ms(void);
+
+/* Fork a child into its slot. */
+void child_start(struct supervisor *supervisor, struct child *child);
+
+/* Tell it to go. `signal_number`: how; it is killed after patience_ms. */
+void child_retire(struct child *child, int signal_number, uint64_t patience_ms);
+
+/* Collect those that have ended; those that nobody asked to are to be started again. */
+void children_reap(struct supervisor *supervisor, bool ending);
+
+/* Kill those that do not go. */
+void children_hurry(struct supervisor *supervisor);
+
+/* A slot for a worker; NULL while too many old ones are still there. */
+struct child *children_free_slot(struct supervisor *supervisor);
+
+/* The next signal, or 0 after a nap. */
+int supervisor_next_signal(const struct supervisor *supervisor, uint64_t nap_ms);
+
+/* ---- privileges.c: each false with a line in the log ---- */
+
+/* Descriptors for all connections, as far as the system lets us. */
+void raise_descriptor_limit(const struct supervisor *supervisor);
+
+/* Become the configured user; what only root could do is done by now. */
+bool drop_privileges(const struct supervisor *supervisor);
+
+/* The descriptor to write the access log to; -1: off. */
+bool access_log_open(const struct config *config, const struct log *log, int *fd);
+
+/* ---- supervisor.c ---- */
+
+/* Paths at which the gateway listens itself: never a backend's. NULL when memory is short. */
+const char **own_sockets_list(const struct supervisor *supervisor, const struct config *config);
+
+/* Are there slots for that many workers? Those of earlier generations may still drain. */
+bool generation_fits(const struct supervisor *supervisor, unsigned workers);
+
+/* Start the workers of the configuration; those that run already are old from now on. */
+void generation_start(struct supervisor *supervisor);
+
+/* All of the new generation accept: the old one may go. */
+bool generation_accepts(const struct supervisor *supervisor);
+void generation_retire_old(struct supervisor *supervisor);
+
+/* Frees all it has; in a child, and at the end. */
+void supervisor_free(struct supervisor *supervisor);
+
+/* ---- reload.c ---- */
+
+/* Read the configuration again and bring it into force, or say why not. */
+void supervisor_reload(struct supervisor *supervisor);
+
+/* ---- upgrade.c ---- */
+
+/* Become the binary that is at our path now. Returns only when that failed, after saying why. */
+void supervisor_upgrade(struct supervisor *supervisor);
+
+/*
+ * After an upgrade: the children, as the binary before us has left them to us, and
+ * the descriptor that locks the state directory (-1: none). False when we did not come
+ * by an upgrade.
+ */
+bool upgrade_adopt(struct supervisor *supervisor);
+
+#endif
