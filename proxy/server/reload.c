@@ -166,12 +166,13 @@ supervisor_reload(struct supervisor *supervisor)
 	belongings_swap(supervisor, &belongings);
 	supervisor->config = config;
 	supervisor->log.level = config->log.level;
-	raise_descriptor_limit(supervisor);
-	generation_start(supervisor);
+	unlink_removed(old, config);
 	if (control_changes(old, config) && control->state == CHILD_RUNNING)
 		child_retire(control, SIGTERM, CONTROL_PATIENCE_MS);
-	log_info(&supervisor->log, "a new configuration is in force");
-	unlink_removed(old, config);
+	/* Before the fork: what a child does not know of it cannot keep open. */
 	belongings_free(&belongings);
 	config_free(old);
+	raise_descriptor_limit(supervisor);
+	generation_start(supervisor);
+	log_info(&supervisor->log, "a new configuration is in force");
 }

@@ -144,8 +144,8 @@ class Gateway:
         return children(self.program.pid)
 
     def workers(self):
-        """Process ids of the workers, in order of their number."""
-        found = {}
+        """Process ids of the workers, in order of their number; of both generations during a reload."""
+        found = []
         for pid in self.processes():
             try:
                 title = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
@@ -154,8 +154,8 @@ class Gateway:
                 continue
             match = re.search(r"worker[ -]?(\d+)", title) or re.search(r"worker[ -]?(\d+)", name)
             if match:
-                found[int(match[1])] = pid
-        return [found[index] for index in sorted(found)]
+                found.append((int(match[1]), pid))
+        return [pid for _, pid in sorted(found)]
 
     def stop(self, number=signal.SIGTERM, patience=PATIENCE):
         if self in Gateway.live:
