@@ -1,0 +1,210 @@
+/* connection_break_test.c - each way in which a connection ends, and who is told. */
+#include "connection_world.h"
+
+/* ---- breaking ---- */
+
+static void
+all_who_wait_are_told_first(void **state)
+{
+	struct world *world = *state;
+
+	come_up(world);
+	assert_true(ask(world, on_reply));
+	assert_true(ask(world, NULL));
+	assert_true(ask(world, on_reply));
+	expect(world, SLICE(PING PING PING));
+	say(world, "+one\r\n");
+	shutdown(world->peer, SHUT_RDWR);
+	expect_down(world, "Redis closed the connection");
+	assert_int_equal(world->calls, 2);
+	assert_string_equal(world->replies[0], "one");
+	assert_string_equal(world->replies[1], "(none)");
+}
+
+static void
+what_is_no_reply_breaks_it(void **state)
+{
+	struct world *world = *state;
+
+	come_up(world);
+	assert_true(ask(world, on_reply));
+	say(world, "HTTP/1.1 400 Bad Request\r\n\r\n");
+	expect_down(world, "Redis sent what is no reply, or too long a one");
+	assert_string_equal(world->replies[0], "(none)");
+}
+
+static void
+what_nobody_asked_for_breaks_it(void **state)
+{
+	struct world *world = *state;
+
+	come_up(world);
+	say(world, "+OK\r\n");
+	expect_down(world, "Redis sent a reply that nobody asked for");
+}
+
+static void
+a_message_without_a_subscription_breaks_it(void **state)
+{
+	struct world *world = *state;
+
+	come_up(world);
+	say(world, "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n*1\r\n$1\r\nk\r\n");
+	expect_down(world, "Redis sent a reply that nobody asked for");
+}
+
+/* The memory for an array is not taken on a stranger's word. */
+static void
+a_huge_array_breaks_it(void **state)
+{
+	struct world *world = *state;
+
+	come_up(world);
+	assert_true(ask(world, on_reply));
+	say(world, "*1048577\r\n");
+	expect_down(world, "Redis sent what is no reply, or too long a one");
+}
+
+static void
+a_huge_string_breaks_it(void **state)
+{
+	struct world *world = *state;
+	char *bytes = calloc(1, 1 << 20);
+
+	come_up(world);
+	assert_true(ask(world, on_reply));
+	say(world, "$100000000\r\n");
+	for (int i = 0; i < 17 && world->downs == 0; i++)
+		say_bytes(world, bytes, 1 << 20);
+	expect_down(world, "Redis sent a reply that is too long");
+	free(bytes);
+}
+
+/* Sixteen megabytes in many replies are another thing. */
+static void
+many_replies_are_not_one_long_reply(void **state)
+{
+	struct world *world = *state;
+	char *bytes = malloc(2 << 20);
+
+	memset(bytes, 'x', 2 << 20);
+	come_up(world);
+	for (int i = 0; i < 10; i++) {
+		assert_true(ask(world, on_reply));
+		say(world, "$2097152\r\n");
+		say_bytes(world, bytes, 2 << 20);
+		say(world, "\r\n");
+	}
+	RUN_UNTIL(&world->turner, world->calls == 10);
+	assert_int_equal(world->downs, 0);
+	free(bytes);
+}
+
+/* ---- an owner who frees it ---- */
+
+static void
+who_waits_when_it_is_freed_is_told(void **state)
+{
+	struct world *world = *state;
+
+	come_up(world);
+	assert_true(ask(world, on_reply));
+	assert_true(ask(world, on_reply));
+	give_up(world);
+	assert_int_equal(world->calls, 2);
+	assert_string_equal(world->replies[1], "(none)");
+	run_for(&world->turner, 20);
+	assert_int_equal(world->downs, 0);
+	redis_connection_free(NULL);
+}
+
+static void
+it_may_be_freed_before_it_has_begun(void **state)
+{
+	struct world *world = *state;
+
+	dial(world, "");
+	give_up(world);
+	run_for(&world->turner, 20);
+	assert_int_equal(world->ups + world->downs, 0);
+}
+
+static void
+it_may_be_freed_when_it_comes_up(void **state)
+{
+	struct world *world = *state;
+
+	world->free_when_up = true;
+	dial(world, "");
+	RUN_UNTIL(&world->turner, accepted(world));
+	say(world, "+OK\r\n+and more\r\n");
+	RUN_UNTIL(&world->turner, world->ups == 1);
+	run_for(&world->turner, 20);
+	assert_int_equal(world->downs, 0);
+}
+
+static void
+it_may_be_freed_when_it_goes_down(void **state)
+{
+	struct world *world = *state;
+
+	world->free_when_down = true;
+	come_up(world);
+	assert_true(ask(world, on_reply));
+	close(world->peer);
+	world->peer = -1;
+	RUN_UNTIL(&world->turner, world->downs == 1);
+	assert_int_equal(world->calls, 1);
+}
+
+static void
+it_may_be_freed_by_a_reply(void **state)
+{
+	struct world *world = *state;
+
+	come_up(world);
+	assert_true(ask(world, on_reply_free));
+	assert_true(ask(world, on_reply));
+	say(world, "+one\r\n+two\r\n");
+	RUN_UNTIL(&world->turner, world->calls == 2);
+	assert_string_equal(world->replies[0], "one");
+	assert_string_equal(world->replies[1], "(none)"); /* it came too late */
+	assert_int_equal(world->downs, 0);
+}
+
+static void
+it_may_be_freed_by_a_message(void **state)
+{
+	struct world *world = *state;
+
+	world->handlers.push = on_push;
+	world->free_when_pushed = true;
+	come_up(world);
+	say(world,
+	    "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n*-1\r\n*3\r\n$7\r\nmessage\r\n$1\r\nd\r\n*-1\r\n");
+	RUN_UNTIL(&world->turner, world->pushes > 0);
+	run_for(&world->turner, 20);
+	assert_int_equal(world->pushes, 1);
+	assert_int_equal(world->downs, 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(all_who_wait_are_told_first),
+	    TEST(what_is_no_reply_breaks_it),
+	    TEST(what_nobody_asked_for_breaks_it),
+	    TEST(a_message_without_a_subscription_breaks_it),
+	    TEST(a_huge_array_breaks_it),
+	    TEST(a_huge_string_breaks_it),
+	    TEST(many_replies_are_not_one_long_reply),
+	    TEST(who_waits_when_it_is_freed_is_told),
+	    TEST(it_may_be_freed_before_it_has_begun),
+	    TEST(it_may_be_freed_when_it_comes_up),
+	    TEST(it_may_be_freed_when_it_goes_down),
+	    TEST(it_may_be_freed_by_a_reply),
+	    TEST(it_may_be_freed_by_a_message),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
