@@ -121,6 +121,7 @@ def start_jobgate(setting, backend):
     config.write_text(json.dumps({
         "listen": [f"127.0.0.1:{port}"], "workers": 1, "jobs": {"domain": "localhost"},
         "store": {"url": f"unix:{redis}"}, "backends": {"allow_loopback": True},
+        "limits": {"failed_auth_rate": 0},  # the peers have no such limit: 401 to each
         "control": {"socket": str(folder / "control.sock")}}))
     pid = setting.start([BUILD / "jobgate", "serve", "-c", config], PROXY_CORE)
     wait_port(port)

@@ -15,16 +15,18 @@
  * The client's end is an interface, because a second protocol (HTTP/2, many
  * exchanges on one connection) will be another implementation of it.
  */
+struct client;
 struct exchange;
 struct gateway;
 
 /* Who is at the client's end; a plain value. */
 struct exchange_peer {
-	char address[46];  /* without port, IPv6 without brackets; not NUL-terminated */
-	unsigned char len; /* of address */
-	bool local;	   /* a Unix socket: there is no address */
-	bool trusted;	   /* a proxy whose X-Forwarded-* and X-Request-Id count */
-	bool secure;	   /* the connection is TLS */
+	char address[46];      /* without port, IPv6 without brackets; not NUL-terminated */
+	unsigned char len;     /* of address */
+	bool local;	       /* a Unix socket: there is no address */
+	bool trusted;	       /* a proxy whose X-Forwarded-* and X-Request-Id count */
+	bool secure;	       /* the connection is TLS */
+	struct client *client; /* whose limits count; NULL: nobody's (local, or trusted) */
 };
 
 struct exchange_client {

@@ -86,8 +86,11 @@ struct config {
 
 	struct {
 		size_t head_bytes, target_bytes, fields;
-		uint64_t body_bytes;		 /* of a request; 0: no limit */
-		size_t connections;		 /* downstream, for each worker */
+		uint64_t body_bytes;	       /* of a request; 0: no limit */
+		size_t connections;	       /* downstream, for each worker */
+		size_t connections_per_client; /* of one address, for each worker; 0: no limit */
+		size_t failed_auth_rate;       /* a second, of one address; 0: no limit */
+		size_t failed_auth_burst;
 		size_t idle_backend_connections; /* for each backend and worker */
 		uint64_t drain_bytes; /* of a refused or overtaken request body read and dropped */
 	} limits;

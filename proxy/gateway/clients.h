@@ -11,8 +11,9 @@
  * An address is remembered while it has connections, and after that until its
  * failures are forgiven or the room is needed: memory is bounded whoever comes.
  */
-#define CLIENTS_FAILED_MAX 8192 /* addresses without a connection, remembered for their failures \
-				 */
+#define CLIENTS_FAILED_MAX                                                    \
+	8192 /* addresses without a connection, remembered for their failures \
+	      */
 
 struct clients;
 struct client; /* one IPv4 address, or the 64 bits of an IPv6 network that one subscriber has */

@@ -12,6 +12,9 @@
 /* Content that is read and dropped in one turn while skipping or lingering. */
 #define SKIP_BYTES (256 * 1024)
 
+/* Refused connections are spoken of this often at most. */
+#define REFUSAL_LOG_MS 1000
+
 size_t
 downstream_size(void)
 {
@@ -49,6 +52,9 @@ downstream_close(struct downstream *downstream, bool reset)
 	else
 		conn_close(&downstream->conn);
 	LIST_REMOVE(downstream, link);
+	if (downstream->peer.client != NULL)
+		clients_leave(
+		    gateway->clients, downstream->peer.client, loop_now_ms(gateway->loop));
 	gateway->connection_count--;
 	counter_set(&gateway->stats->connections, gateway->connection_count);
 	loop_defer(gateway->loop, &downstream->burial);
@@ -265,18 +271,56 @@ peer_describe(const struct gateway *gateway, const struct sockaddr *peer, struct
 	out->trusted = peer_is_trusted(gateway, peer);
 }
 
+/* Count a connection that is not taken, and say so now and then: a flood must not flood the log. */
+static void
+refuse(struct gateway *gateway, enum connection_refusal reason, const struct sockaddr *peer)
+{
+	uint64_t now_ms = loop_now_ms(gateway->loop);
+	char text[ADDRESS_TEXT_MAX];
+
+	counter_add(&gateway->stats->connections_refused[reason], 1);
+	if (now_ms - gateway->refusal_logged_ms < REFUSAL_LOG_MS)
+		return;
+	gateway->refusal_logged_ms = now_ms;
+	address_format_host(peer, text);
+	log_warning(gateway->log, "connection from %s refused (%s); %llu so far", text,
+	    connection_refusal_name(reason),
+	    (unsigned long long)counter_get(&gateway->stats->connections_refused[reason]));
+}
+
+/* May one more connection come from this peer? Then it is counted as one of its address's. */
+static bool
+admit(struct gateway *gateway, const struct sockaddr *peer, struct exchange_peer *out)
+{
+	if (gateway->connection_count >= gateway->options.connections_max) {
+		refuse(gateway, CONNECTION_OVER_LIMIT, peer);
+		return false;
+	}
+	peer_describe(gateway, peer, out);
+	if (out->local || out->trusted)
+		return true;
+	out->client = clients_enter(gateway->clients, peer, loop_now_ms(gateway->loop));
+	if (out->client == NULL)
+		refuse(gateway, CONNECTION_OVER_CLIENT_LIMIT, peer);
+	return out->client != NULL;
+}
+
 void
 downstream_accept(struct gateway *gateway, int fd, const struct sockaddr *peer)
 {
+	struct exchange_peer described = {0};
 	struct downstream *downstream = NULL;
 	int on = 1;
 
-	if (gateway->connection_count < gateway->options.connections_max)
+	if (admit(gateway, peer, &described))
 		downstream = slab_take(&gateway->downstreams);
 	if (downstream == NULL ||
 	    !conn_open(&downstream->conn, gateway->loop, fd, downstream_ready)) {
 		if (downstream != NULL)
 			slab_give(&gateway->downstreams, downstream, SLAB_KEEP);
+		if (described.client != NULL)
+			clients_leave(
+			    gateway->clients, described.client, loop_now_ms(gateway->loop));
 		close(fd);
 		return;
 	}
@@ -289,7 +333,7 @@ downstream_accept(struct gateway *gateway, int fd, const struct sockaddr *peer)
 	downstream->timer.expired = downstream_expired;
 	downstream->carry_on.run = downstream_carry_on;
 	downstream->burial.run = downstream_bury;
-	peer_describe(gateway, peer, &downstream->peer);
+	downstream->peer = described;
 	LIST_INSERT_HEAD(&gateway->connections, downstream, link);
 	gateway->connection_count++;
 	counter_set(&gateway->stats->connections, gateway->connection_count);

@@ -142,8 +142,8 @@ exchange_say_goodbye(struct exchange *exchange, unsigned code, struct slice reas
 }
 
 void
-exchange_give_up(struct exchange *exchange, enum outcome outcome, unsigned status,
-    struct slice title, struct slice detail)
+exchange_put_off(struct exchange *exchange, enum outcome outcome, unsigned status,
+    struct slice title, struct slice detail, unsigned retry_s)
 {
 	struct refusal refusal;
 
@@ -153,7 +153,32 @@ exchange_give_up(struct exchange *exchange, enum outcome outcome, unsigned statu
 	}
 	refusal_make(&refusal, status, title, detail, exchange_id(exchange), exchange->html,
 	    exchange->request.method_id == METHOD_HEAD);
+	refusal_retry_after(&refusal, retry_s);
 	exchange_send_refusal(exchange, &refusal, outcome);
+}
+
+void
+exchange_give_up(struct exchange *exchange, enum outcome outcome, unsigned status,
+    struct slice title, struct slice detail)
+{
+	exchange_put_off(exchange, outcome, status, title, detail, 1);
+}
+
+/*
+ * Seconds that the client has to wait, when its tokens turned out not to be valid too often of
+ * late. Counted after the verdict, which took the same work as any other: a valid token passes
+ * however many failures come from its address (they may be a neighbour's), and the store sees
+ * no more of an address than one look-up for each of its connections at a time.
+ */
+static unsigned
+exchange_failed_auth(const struct exchange *exchange, enum verdict verdict)
+{
+	struct gateway *gateway = exchange->gateway;
+
+	if (verdict != VERDICT_INVALID_TOKEN || exchange->peer->client == NULL)
+		return 0;
+	return clients_failure(
+	    gateway->clients, exchange->peer->client, loop_now_ms(gateway->loop));
 }
 
 void
@@ -161,6 +186,7 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 {
 	struct gateway *gateway = exchange->gateway;
 	struct refusal refusal;
+	unsigned wait_s;
 
 	exchange->verdict = verdict;
 	exchange->decided = true;
@@ -171,6 +197,13 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 
 		if (exchange->state != EXCHANGE_ENDED)
 			exchange_end(exchange, OUTCOME_REVOKED, !told);
+		return;
+	}
+	wait_s = exchange_failed_auth(exchange, verdict);
+	if (wait_s > 0) {
+		exchange_put_off(exchange, OUTCOME_RATE_LIMITED, 429, SLICE("Too many requests"),
+		    SLICE("Too many tokens from this address were not valid; try again later."),
+		    wait_s);
 		return;
 	}
 	refusal_for_verdict(&refusal, verdict, slice_of(gateway->options.realm),

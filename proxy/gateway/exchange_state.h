@@ -88,6 +88,10 @@ void exchange_end(struct exchange *exchange, enum outcome outcome, bool cut);
 void exchange_give_up(struct exchange *exchange, enum outcome outcome, unsigned status,
     struct slice title, struct slice detail);
 
+/* The same, but only for now: the client may try again in so many seconds (429, 503). */
+void exchange_put_off(struct exchange *exchange, enum outcome outcome, unsigned status,
+    struct slice title, struct slice detail, unsigned retry_s);
+
 /* Answer with a verdict that is not to allow, or cut what runs. */
 void exchange_refuse(struct exchange *exchange, enum verdict verdict);
 

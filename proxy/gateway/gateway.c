@@ -44,7 +44,9 @@ gateway_new(const struct gateway_options *options, struct loop *loop, struct dir
 	LIST_INIT(&gateway->connections);
 	gateway->buffers = buffer_pool_new();
 	gateway->pool = pool_new(gateway);
-	if (gateway->buffers == NULL || gateway->pool == NULL || !request_ids_init(&gateway->ids) ||
+	gateway->clients = clients_new(&options->client_limits, options->connections_max);
+	if (gateway->buffers == NULL || gateway->pool == NULL || gateway->clients == NULL ||
+	    !request_ids_init(&gateway->ids) ||
 	    RAND_bytes((unsigned char *)gateway->memo_key, sizeof(gateway->memo_key)) != 1) {
 		log_error(log, "the data path cannot be set up: out of memory, or no random bytes");
 		gateway_free(gateway);
@@ -69,6 +71,7 @@ gateway_free(struct gateway *gateway)
 	pool_free(gateway->pool);
 	loop_turn(gateway->loop, false); /* what closed is freed at the end of the turn */
 	tls_client_free(gateway->tls);
+	clients_free(gateway->clients);
 	slab_clear(&gateway->downstreams);
 	slab_clear(&gateway->upstreams);
 	slab_clear(&gateway->exchanges);

@@ -4,6 +4,7 @@
 
 #include <sys/socket.h>
 
+#include "gateway/clients.h"
 #include "http/head.h"
 #include "jobgate/directory.h"
 #include "net/guard.h"
@@ -31,6 +32,7 @@ struct gateway_options {
 	uint64_t body_bytes_max; /* 0: no limit */
 	uint64_t drain_bytes_max;
 	size_t connections_max;
+	struct client_limits client_limits;
 	size_t idle_backend_connections_max;
 	struct {
 		uint64_t head, keep_alive, body, connect, first_byte, answer, tunnel, linger,

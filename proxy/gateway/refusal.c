@@ -5,8 +5,7 @@
 #include "http/head.h"
 #include "http/write.h"
 
-/* Seconds after which to try again, for answers of 503. */
-#define RETRY_AFTER SLICE("1")
+#define RETRY_AFTER SLICE("Retry-After")
 
 struct refusal_text {
 	struct slice title, detail;
@@ -121,8 +120,8 @@ refusal_make(struct refusal *refusal, unsigned status, struct slice title, struc
 	add(refusal, SLICE("Content-Type"),
 	    html ? SLICE("text/html; charset=utf-8") : SLICE("application/problem+json"));
 	add(refusal, SLICE("Cache-Control"), SLICE("no-store"));
-	if (status == 503)
-		add(refusal, SLICE("Retry-After"), RETRY_AFTER);
+	if (status == 429 || status == 503)
+		add(refusal, RETRY_AFTER, SLICE("1"));
 	if (status == 405)
 		add(refusal, SLICE("Allow"), SLICE("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
 }
@@ -170,6 +169,18 @@ refusal_for_verdict(struct refusal *refusal, enum verdict verdict, struct slice 
 	refusal_make(refusal, status, text.title, text.detail, request_id, html, head);
 	if ((status == 401 || text.error.len > 0) && !add_challenge(refusal, realm, text.error))
 		add_challenge(refusal, SLICE(""), text.error);
+}
+
+void
+refusal_retry_after(struct refusal *refusal, unsigned seconds)
+{
+	struct writer writer = writer_of(refusal->retry_after, sizeof(refusal->retry_after));
+
+	write_number(&writer, seconds);
+	for (size_t i = 0; i < refusal->response.fields.count; i++)
+		if (slice_equal(refusal->items[i].name, RETRY_AFTER))
+			refusal->items[i].value = (struct slice){
+			    refusal->retry_after, (size_t)(writer.at - refusal->retry_after)};
 }
 
 bool

@@ -13,6 +13,7 @@ struct refusal {
 	struct response response;
 	struct field items[REFUSAL_FIELDS_MAX];
 	char authenticate[160];
+	char retry_after[12];
 	struct slice content;
 	char body[REFUSAL_BODY_MAX];
 };
@@ -28,6 +29,9 @@ void refusal_make(struct refusal *refusal, unsigned status, struct slice title, 
 /* The answer for a verdict; realm is that of WWW-Authenticate, any text, left out when too long. */
 void refusal_for_verdict(struct refusal *refusal, enum verdict verdict, struct slice realm,
     struct slice request_id, bool html, bool head);
+
+/* Name the seconds after which to try again in an answer of 429 or 503, else 1. */
+void refusal_retry_after(struct refusal *refusal, unsigned seconds);
 
 /* True when an Accept field asks for text/html by name. */
 bool refusal_wants_html(struct slice accept);

@@ -48,12 +48,14 @@ struct gateway {
 	struct buffer_pool *buffers;
 	struct slab downstreams, upstreams, exchanges;
 	struct pool *pool;
+	struct clients *clients;
 	struct tls_client *tls;
 	struct request_ids ids;
 	uint64_t memo_key[2]; /* of the memos of all clients; random */
 
 	struct downstream_list connections;
 	size_t connection_count;
+	uint64_t refusal_logged_ms; /* when a refused connection was last spoken of */
 	bool draining;
 
 	int64_t date_second; /* the Unix time that `date` says */

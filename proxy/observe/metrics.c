@@ -101,6 +101,18 @@ render_outcomes(FILE *out, const struct shared_stats *stats)
 		if (counter_get(&(stats)->workers[i].serving) != 0 && ++number > 0)
 
 static void
+render_refused(FILE *out, const struct shared_stats *stats)
+{
+	head(out, "jobgate_connections_refused_total", "counter",
+	    "Client connections closed unread, by the limit that was reached.");
+	for (size_t i = 0; i < CONNECTION_REFUSAL_COUNT; i++)
+		fprintf(out, "jobgate_connections_refused_total{reason=\"%s\"} %llu\n",
+		    connection_refusal_name((enum connection_refusal)i),
+		    (unsigned long long)sum(stats,
+			offsetof(struct worker_stats, connections_refused) + i * sizeof(counter)));
+}
+
+static void
 render_workers(FILE *out, const struct shared_stats *stats)
 {
 	head(out, "jobgate_worker_ready", "gauge", "1 while the worker can decide on requests.");
@@ -135,6 +147,7 @@ metrics_render(const struct shared_stats *stats, const char *version)
 	head(out, "jobgate_build_info", "gauge", "The version that runs.");
 	fprintf(out, "jobgate_build_info{version=\"%s\"} 1\n", version);
 	render_outcomes(out, stats);
+	render_refused(out, stats);
 	render_plain(out, stats);
 	render_workers(out, stats);
 	if (fclose(out) != 0) {

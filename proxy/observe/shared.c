@@ -36,6 +36,8 @@ outcome_name(enum outcome outcome)
 		return "answered";
 	case OUTCOME_REFUSED:
 		return "refused";
+	case OUTCOME_RATE_LIMITED:
+		return "rate_limited";
 	case OUTCOME_BAD_REQUEST:
 		return "bad_request";
 	case OUTCOME_HEAD_TIMEOUT:
@@ -68,6 +70,18 @@ outcome_name(enum outcome outcome)
 		return "tunnel_idle";
 	case OUTCOME_SHUTDOWN:
 		return "shutdown";
+	}
+	return "other";
+}
+
+const char *
+connection_refusal_name(enum connection_refusal refusal)
+{
+	switch (refusal) {
+	case CONNECTION_OVER_LIMIT:
+		return "limit";
+	case CONNECTION_OVER_CLIENT_LIMIT:
+		return "client_limit";
 	}
 	return "other";
 }

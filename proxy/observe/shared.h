@@ -38,6 +38,7 @@ counter_get(const counter *counter_)
 enum outcome {
 	OUTCOME_ANSWERED,	 /* the backend's answer was relayed whole */
 	OUTCOME_REFUSED,	 /* a verdict other than allow; see the verdict's own counter */
+	OUTCOME_RATE_LIMITED,	 /* 429: too many failed authentications from one address */
 	OUTCOME_BAD_REQUEST,	 /* 4xx of our own: not well-formed, or over a limit */
 	OUTCOME_HEAD_TIMEOUT,	 /* 408 */
 	OUTCOME_BODY_TIMEOUT,	 /* the request's body stopped coming */
@@ -59,6 +60,15 @@ enum outcome {
 
 const char *outcome_name(enum outcome outcome); /* "answered", ...; static */
 
+/* Why a connection was closed before a byte of it was read. */
+enum connection_refusal {
+	CONNECTION_OVER_LIMIT,	      /* limits.connections */
+	CONNECTION_OVER_CLIENT_LIMIT, /* limits.connections_per_client */
+};
+#define CONNECTION_REFUSAL_COUNT (CONNECTION_OVER_CLIENT_LIMIT + 1)
+
+const char *connection_refusal_name(enum connection_refusal refusal); /* "limit", ...; static */
+
 /* What one worker publishes; on cache lines of its own. */
 struct worker_stats {
 	_Alignas(64) counter serving; /* 1: of the generation in force; set by the supervisor */
@@ -67,6 +77,7 @@ struct worker_stats {
 	counter ready;		      /* 1 while the directory can answer */
 	counter store_good_age_ms;    /* since the pushes were last known to work */
 	counter connections, connections_total;
+	counter connections_refused[CONNECTION_REFUSAL_COUNT];
 	counter tunnels;
 	counter requests;
 	counter outcomes[OUTCOME_COUNT];

@@ -268,6 +268,8 @@ worker_gateway(struct worker *worker)
 	    .body_bytes_max = config->limits.body_bytes,
 	    .drain_bytes_max = config->limits.drain_bytes,
 	    .connections_max = connections_max(worker),
+	    .client_limits = {config->limits.connections_per_client,
+		config->limits.failed_auth_rate, config->limits.failed_auth_burst},
 	    .idle_backend_connections_max = config->limits.idle_backend_connections,
 	    .timeouts =
 		{

@@ -103,6 +103,7 @@ class Gateway:
             "store": {"url": store_url},
             "backends": {"allow_loopback": True},
             "control": {"socket": self.socket_path, "metrics": f"127.0.0.1:{self.metrics_port}"},
+            "limits": {"failed_auth_rate": 0},  # all tests come from one address
             "log": {"level": "debug", "access": str(self.access_path)},
         }, settings or {})
         self.config_path = folder / "jobgate.yaml"
@@ -162,8 +163,8 @@ class Gateway:
             Gateway.live.remove(self)
         return self.program.stop(number, patience) if self.program else None
 
-    def client(self):
-        return Client(self.address)
+    def client(self, source=None):
+        return Client(self.address, source)
 
     def health(self, path):
         """(status, body) of an address for monitoring; (0, "") when nobody answers."""

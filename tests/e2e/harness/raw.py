@@ -153,15 +153,15 @@ class Cut(Exception):
 
 
 class Client(Peer):
-    """A client of the gateway."""
+    """A client of the gateway, at an address of its own if `source` names one."""
 
-    def __init__(self, address):
+    def __init__(self, address, source=None):
         if isinstance(address, str):
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             sock.settimeout(PATIENCE)
             sock.connect(address)
         else:
-            sock = socket.create_connection(address, PATIENCE)
+            sock = socket.create_connection(address, PATIENCE, source and (source, 0))
         super().__init__(sock)
         self._parser = None
 

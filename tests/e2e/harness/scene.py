@@ -37,8 +37,8 @@ class Scene:
             self._client = self.new_client()
         return self._client
 
-    def new_client(self):
-        client = self.gateway.client()
+    def new_client(self, source=None):
+        client = self.gateway.client(source)
         self.clients.append(client)
         return client
 
