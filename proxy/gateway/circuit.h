@@ -1,0 +1,50 @@
+/* circuit.h - when to leave a backend alone that takes no connections. */
+#ifndef JOBGATE_CIRCUIT_H
+#define JOBGATE_CIRCUIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* However long a backend is away, it is looked for again after this. */
+#define CIRCUIT_PAUSE_MAX_MS 10000
+
+struct circuit_rules {
+	size_t failures;   /* in a row open the circuit; 0: it never opens */
+	uint64_t pause_ms; /* until the first probe; doubled after each one that failed */
+};
+
+/*
+ * Closed: connections are made. Open: none is, until the pause is over; then one
+ * is let through to probe. Zero it at first; pure, time is given to it.
+ */
+struct circuit {
+	size_t failures; /* in a row, while closed */
+	uint64_t pause_ms, probe_at_ms;
+	bool open;
+	bool probing; /* the probe is under way */
+};
+
+/*
+ * May a connection be made now? *probe tells whether it is the probe: its maker
+ * owes circuit_abandon when it ends without success or failure.
+ */
+bool circuit_admits(struct circuit *circuit, uint64_t now_ms, bool *probe);
+
+/* A connection was made. True when that closed the circuit. */
+bool circuit_success(struct circuit *circuit);
+
+/*
+ * One could not be made. True when that opened the circuit, anew after a probe. What
+ * was under way when it opened tells nothing new.
+ */
+bool circuit_failure(
+    struct circuit *circuit, const struct circuit_rules *rules, bool probe, uint64_t now_ms);
+
+/* The probe was given up by whoever wanted it: the next connection probes. */
+void circuit_abandon(struct circuit *circuit);
+
+/* Whole seconds until it is worth while to try again, at least 1. */
+unsigned circuit_retry_s(const struct circuit *circuit, uint64_t now_ms);
+
+#endif
