@@ -2,13 +2,9 @@
 #include "net/resolve.h"
 
 #include <ares.h>
-#include <arpa/inet.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/queue.h>
-#include <sys/un.h>
 
 #define NAME_MAX_LEN 253
 #define TTL_MAX 3600
@@ -21,14 +17,24 @@ struct watched_socket {
 	ares_socket_t fd;
 };
 
+/* The question for one family. */
+struct half {
+	struct resolution *resolution;
+	struct ares_addrinfo *info; /* NULL: none, or not yet */
+	int status;
+	bool answered; /* c-ares is done with it */
+};
+
+#define FAMILIES 2 /* IPv6 goes first */
+
+/* It lives until c-ares has answered both halves. */
 struct resolution {
 	LIST_ENTRY(resolution) link;
 	struct resolver *resolver;
-	void (*done)(void *ctx, const struct resolved *resolved); /* NULL: cancelled */
+	void (*done)(void *ctx, const struct resolved *resolved); /* NULL: told, or cancelled */
 	void *ctx;
 	struct event *deliver; /* tells of the answer, never from within resolver_ask */
-	bool answered;	       /* c-ares is done with it */
-	struct resolved resolved;
+	struct half halves[FAMILIES];
 };
 
 struct resolver {
@@ -148,6 +154,9 @@ resolution_free(struct resolution *resolution)
 	LIST_REMOVE(resolution, link);
 	if (resolution->deliver != NULL)
 		event_free(resolution->deliver);
+	for (size_t i = 0; i < FAMILIES; i++)
+		if (resolution->halves[i].info != NULL)
+			ares_freeaddrinfo(resolution->halves[i].info);
 	free(resolution);
 }
 
@@ -170,80 +179,118 @@ resolver_free(struct resolver *resolver)
 	free(resolver);
 }
 
-/* Append the next address of one family, from *at on. False when there is none. */
+/* Append the next address from *at on. False when there is none, or no room. */
 static bool
-take_family(struct resolved *out, const struct ares_addrinfo_node **at, int family)
+take_address(struct resolved *out, const struct ares_addrinfo_node **at)
 {
 	const struct ares_addrinfo_node *node = *at;
 	struct address *address;
 
-	while (node != NULL && node->ai_family != family)
-		node = node->ai_next;
-	*at = node;
 	if (node == NULL || out->count == RESOLVE_ADDRESSES_MAX ||
 	    node->ai_addrlen > sizeof(address->storage))
 		return false;
 	address = &out->addresses[out->count++];
 	memcpy(&address->storage, node->ai_addr, node->ai_addrlen);
 	address->len = node->ai_addrlen;
-	if (node->ai_ttl >= 0 && (uint32_t)node->ai_ttl < out->ttl_s)
-		out->ttl_s = node->ai_ttl > 0 ? (uint32_t)node->ai_ttl : 1;
 	*at = node->ai_next;
 	return true;
 }
 
-/* RFC 8305 section 4: first IPv6, then one of each family in turn. */
-static void
-take_addresses(struct resolved *out, const struct ares_addrinfo *info)
+/* An answer is as good as the shortest-lived of what it rests on, aliases included. */
+static uint32_t
+ttl_of(const struct ares_addrinfo *info, uint32_t ttl_s)
 {
-	const struct ares_addrinfo_node *in6 = info->nodes, *in = info->nodes;
+	for (const struct ares_addrinfo_node *at = info->nodes; at != NULL; at = at->ai_next)
+		if (at->ai_ttl >= 0 && (uint32_t)at->ai_ttl < ttl_s)
+			ttl_s = (uint32_t)at->ai_ttl;
+	for (const struct ares_addrinfo_cname *at = info->cnames; at != NULL; at = at->next)
+		if (at->ttl >= 0 && (uint32_t)at->ttl < ttl_s)
+			ttl_s = (uint32_t)at->ttl;
+	return ttl_s > 0 ? ttl_s : 1;
+}
+
+/* What has been answered so far, as its asker is told. */
+static void
+resolution_merge(const struct resolution *resolution, struct resolved *out)
+{
+	const struct ares_addrinfo_node *at[FAMILIES] = {NULL};
+	int status = ARES_ENODATA;
 	bool more = true;
 
-	out->ttl_s = TTL_MAX;
-	while (more) {
-		more = take_family(out, &in6, AF_INET6);
-		more = take_family(out, &in, AF_INET) || more;
+	*out = (struct resolved){.ttl_s = TTL_MAX};
+	for (size_t i = 0; i < FAMILIES; i++) {
+		const struct half *half = &resolution->halves[i];
+
+		if (half->info != NULL) {
+			at[i] = half->info->nodes;
+			out->ttl_s = ttl_of(half->info, out->ttl_s);
+		}
+		if (!half->answered)
+			out->ttl_s = 1;
+		if (half->status != ARES_SUCCESS && half->status != ARES_ENODATA)
+			status = half->status;
 	}
+	while (more) {
+		more = false;
+		for (size_t i = 0; i < FAMILIES; i++)
+			more = take_address(out, &at[i]) || more;
+	}
+	if (out->count > 0)
+		return;
+	out->ttl_s = 1;
+	out->error = ares_strerror(status);
+}
+
+static bool
+all_answered(const struct resolution *resolution)
+{
+	return resolution->halves[0].answered && resolution->halves[1].answered;
 }
 
 static void
 on_answer(void *ctx, int status, int timeouts, struct ares_addrinfo *info)
 {
-	struct resolution *resolution = ctx;
+	const struct timeval delay = {0, RESOLUTION_DELAY_MS * 1000};
+	struct half *half = ctx;
+	struct resolution *resolution = half->resolution;
 
 	(void)timeouts;
-	resolution->answered = true;
-	if (status == ARES_SUCCESS && info != NULL)
-		take_addresses(&resolution->resolved, info);
-	if (resolution->resolved.count == 0) {
-		resolution->resolved.ttl_s = 1;
-		resolution->resolved.error =
-		    ares_strerror(status == ARES_SUCCESS ? ARES_ENODATA : status);
-	}
-	if (info != NULL)
-		ares_freeaddrinfo(info);
-	if (!resolution->resolver->closing)
+	half->answered = true;
+	half->status = status;
+	half->info = info;
+	if (resolution->resolver->closing)
+		return;
+	if (all_answered(resolution))
 		event_active(resolution->deliver, EV_TIMEOUT, 0);
+	else if (info != NULL && info->nodes != NULL)
+		event_add(resolution->deliver, &delay);
 }
 
+/* Told once; an answer that comes too late for that only ends it. */
 static void
 on_deliver(evutil_socket_t fd, short what, void *ctx)
 {
 	struct resolution *resolution = ctx;
+	void (*done)(void *ctx, const struct resolved *resolved) = resolution->done;
+	struct resolved resolved;
 
 	(void)fd;
 	(void)what;
-	if (resolution->done != NULL)
-		resolution->done(resolution->ctx, &resolution->resolved);
-	resolution_free(resolution);
+	resolution->done = NULL;
+	if (done != NULL) {
+		resolution_merge(resolution, &resolved);
+		done(resolution->ctx, &resolved);
+	}
+	if (all_answered(resolution))
+		resolution_free(resolution);
 }
 
 struct resolution *
 resolver_ask(struct resolver *resolver, struct slice name, uint16_t port,
     void (*done)(void *ctx, const struct resolved *resolved), void *ctx)
 {
-	const struct ares_addrinfo_hints hints = {
-	    .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+	static const int families[FAMILIES] = {AF_INET6, AF_INET};
+	struct ares_addrinfo_hints hints = {.ai_socktype = SOCK_STREAM};
 	struct resolution *resolution;
 	char host[NAME_MAX_LEN + 1], service[8];
 
@@ -264,7 +311,12 @@ resolver_ask(struct resolver *resolver, struct slice name, uint16_t port,
 	memcpy(host, name.at, name.len);
 	host[name.len] = '\0';
 	snprintf(service, sizeof(service), "%u", port);
-	ares_getaddrinfo(resolver->channel, host, service, &hints, on_answer, resolution);
+	for (size_t i = 0; i < FAMILIES; i++) {
+		resolution->halves[i].resolution = resolution;
+		hints.ai_family = families[i];
+		ares_getaddrinfo(
+		    resolver->channel, host, service, &hints, on_answer, &resolution->halves[i]);
+	}
 	resolver_schedule(resolver);
 	return resolution;
 }
@@ -274,65 +326,4 @@ resolver_cancel(struct resolution *resolution)
 {
 	/* c-ares cannot take one question back: it is let run, and its answer dropped. */
 	resolution->done = NULL;
-}
-
-bool
-address_parse(struct slice host, uint16_t port, struct address *out)
-{
-	struct sockaddr_in *in = (struct sockaddr_in *)&out->storage;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&out->storage;
-	char text[INET6_ADDRSTRLEN];
-
-	if (host.len == 0 || host.len >= sizeof(text))
-		return false;
-	memcpy(text, host.at, host.len);
-	text[host.len] = '\0';
-	memset(out, 0, sizeof(*out));
-	if (inet_pton(AF_INET, text, &in->sin_addr) == 1) {
-		in->sin_family = AF_INET;
-		in->sin_port = htons(port);
-		out->len = sizeof(*in);
-		return true;
-	}
-	if (inet_pton(AF_INET6, text, &in6->sin6_addr) == 1) {
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = htons(port);
-		out->len = sizeof(*in6);
-		return true;
-	}
-	return false;
-}
-
-void
-address_format_host(const struct sockaddr *address, char out[ADDRESS_TEXT_MAX])
-{
-	const struct sockaddr_in *in = (const struct sockaddr_in *)address;
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
-
-	snprintf(out, ADDRESS_TEXT_MAX, "unix");
-	if (address->sa_family == AF_INET)
-		inet_ntop(AF_INET, &in->sin_addr, out, ADDRESS_TEXT_MAX);
-	else if (address->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
-		inet_ntop(AF_INET, in6->sin6_addr.s6_addr + 12, out, ADDRESS_TEXT_MAX);
-	else if (address->sa_family == AF_INET6)
-		inet_ntop(AF_INET6, &in6->sin6_addr, out, ADDRESS_TEXT_MAX);
-}
-
-void
-address_format(const struct sockaddr *address, char out[ADDRESS_TEXT_MAX])
-{
-	char host[ADDRESS_TEXT_MAX];
-	unsigned port = 0;
-
-	address_format_host(address, host);
-	if (address->sa_family == AF_INET)
-		port = ntohs(((const struct sockaddr_in *)address)->sin_port);
-	else if (address->sa_family == AF_INET6)
-		port = ntohs(((const struct sockaddr_in6 *)address)->sin6_port);
-	if (address->sa_family != AF_INET && address->sa_family != AF_INET6)
-		snprintf(out, ADDRESS_TEXT_MAX, "unix");
-	else if (strchr(host, ':') != NULL)
-		snprintf(out, ADDRESS_TEXT_MAX, "[%.50s]:%u", host, port);
-	else
-		snprintf(out, ADDRESS_TEXT_MAX, "%.50s:%u", host, port);
 }

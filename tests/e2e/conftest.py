@@ -63,14 +63,14 @@ class Gateways:
         self.made = []
         self.shared = None
 
-    def make(self, settings=None, store_url=None, program=None):
+    def make(self, settings=None, store_url=None, program=None, env=None):
         gateway = Gateway(self.make_folder("gateway"), self.sanitizer, store_url or self.store_url,
-                          settings, program)
+                          settings, program, env)
         self.made.append(gateway)
         return gateway
 
-    def start(self, settings=None, store_url=None, program=None):
-        return self.make(settings, store_url, program).start()
+    def start(self, settings=None, store_url=None, program=None, env=None):
+        return self.make(settings, store_url, program, env).start()
 
     def stop(self):
         """End all of them, and hold them to an orderly end: a leak shows as another exit status."""

@@ -88,7 +88,8 @@ def run(argv, env, stdin=None):
 class Gateway:
     live = []  # those running now, for the checks after each test
 
-    def __init__(self, folder, sanitizer, store_url, settings=None, program=None):
+    def __init__(self, folder, sanitizer, store_url, settings=None, program=None, env=None):
+        self.env = env or {}
         self.folder = folder
         self.sanitizer = sanitizer
         self.program_path = program or binary()
@@ -119,7 +120,7 @@ class Gateway:
         # JSON is YAML, and leaves nothing to quoting.
         self.config_path.write_text(json.dumps(self.config, indent=1))
         self.program = Program([self.program_path, "serve", "-c", self.config_path],
-                               self.folder / "gateway.log", environment(self.sanitizer))
+                               self.folder / "gateway.log", environment(self.sanitizer, **self.env))
         Gateway.live.append(self)
         return self
 

@@ -1,0 +1,27 @@
+/* address.h - socket addresses, from text and to text. */
+#ifndef JOBGATE_ADDRESS_H
+#define JOBGATE_ADDRESS_H
+
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "jobgate/slice.h"
+
+struct address {
+	struct sockaddr_storage storage;
+	socklen_t len;
+};
+
+/* Parse a numeric IPv4 (dotted quad only) or IPv6 address without brackets. False for anything
+ * else. */
+bool address_parse(struct slice host, uint16_t port, struct address *out);
+
+/* "192.0.2.1:80" or "[2001:db8::1]:80" or "unix"; always NUL-terminated. */
+#define ADDRESS_TEXT_MAX 64
+void address_format(const struct sockaddr *address, char out[ADDRESS_TEXT_MAX]);
+
+/* The address alone, without a port: "192.0.2.1", "2001:db8::1", or "unix". IPv4-mapped is shown as
+ * IPv4. */
+void address_format_host(const struct sockaddr *address, char out[ADDRESS_TEXT_MAX]);
+
+#endif
