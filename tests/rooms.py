@@ -14,7 +14,7 @@ ROOMS = {
     "auth": ({"include/jobgate"}, {"libcrypto"}),
     "auth/redis": ({"include/jobgate", "auth"}, {"hiredis", "libevent", "libcrypto", "libssl"}),
     "auth/control": ({"include/jobgate", "auth", "auth/redis", "proxy/observe"},
-                     {"libevhtp", "libevent", "jansson", "libcrypto"}),
+                     {"libevhtp", "libevent", "jansson", "libcrypto", "libssl"}),
     "auth/cli": ({"include/jobgate", "auth"}, {"jansson", "libcurl", "libyaml", "argp", "libcrypto"}),
     "proxy/http": ({"include/jobgate"}, set()),
     "proxy/net": ({"include/jobgate"}, {"libevent", "libcrypto", "libssl", "c-ares"}),

@@ -17,11 +17,8 @@ struct question {
 	char *field; /* "Bearer <token>", as the gateway would see it */
 	struct evidence evidence;
 	struct bearer bearer;
-	struct slice id; /* in the bearer; empty: it is no token's */
-	struct token token;
-	struct label labels[SELECTOR_LABELS_MAX];
-	char selector[SELECTOR_TEXT_MAX];
-	char name[TOKEN_NAME_MAX + 1];
+	struct slice id;	  /* in the bearer; empty: it is no token's */
+	struct kept_token *token; /* NULL: not known */
 };
 
 static void
@@ -33,6 +30,7 @@ question_free(void *state)
 	if (question->field != NULL)
 		OPENSSL_cleanse(question->field, strlen(question->field));
 	free(question->field);
+	free(question->token);
 	free(question);
 }
 
@@ -54,18 +52,36 @@ reason_invalid(const struct question *question, char *reason, size_t cap)
 		    TOKEN_ID_LEN, id);
 }
 
+/* Why a token that is valid may or may not use the job. */
+static void
+reason_job(const struct question *question, enum verdict verdict, char *reason, size_t cap)
+{
+	const struct token *token = &question->token->token;
+	struct slice job = question->input.job;
+	char selector[SELECTOR_TEXT_MAX];
+	bool known = question->evidence.job_known == RECORD_KNOWN;
+
+	jg_selector_format(&token->selector, selector, sizeof(selector));
+	if (verdict == VERDICT_ALLOW)
+		snprintf(reason, cap, "token %.*s (%s, %s) may use job %.*s", (int)token->name.len,
+		    token->name.at, jg_role_name(token->role),
+		    selector[0] != '\0' ? selector : "every job", (int)job.len, job.at);
+	else
+		snprintf(reason, cap, "token %.*s is scoped to %s; job %.*s %s",
+		    (int)token->name.len, token->name.at, selector, (int)job.len, job.at,
+		    known ? "has other labels" : "does not exist");
+}
+
 static void
 reason_of(const struct question *question, enum verdict verdict, char *reason, size_t cap)
 {
-	const char *selector = question->selector, *name = question->name;
 	int len = (int)question->input.job.len;
 	const char *job = question->input.job.at;
 
 	switch (verdict) {
 	case VERDICT_ALLOW:
-		snprintf(reason, cap, "token %s (%s, %s) may use job %.*s", name,
-		    jg_role_name(question->token.role),
-		    selector[0] != '\0' ? selector : "every job", len, job);
+	case VERDICT_OUT_OF_SCOPE:
+		reason_job(question, verdict, reason, cap);
 		return;
 	case VERDICT_BAD_CREDENTIAL:
 		snprintf(
@@ -85,12 +101,6 @@ reason_of(const struct question *question, enum verdict verdict, char *reason, s
 		return;
 	case VERDICT_NO_SUCH_JOB:
 		snprintf(reason, cap, "there is no job %.*s", len, job);
-		return;
-	case VERDICT_OUT_OF_SCOPE:
-		snprintf(reason, cap, "token %s is scoped to %s; job %.*s %s", name, selector, len,
-		    job,
-		    question->evidence.job_known == RECORD_KNOWN ? "has other labels"
-								 : "does not exist");
 		return;
 	case VERDICT_NO_URL:
 		snprintf(reason, cap, "job %.*s has no URL yet", len, job);
@@ -112,16 +122,20 @@ decide(struct call *call)
 		reason));
 }
 
-/* What a read says to the gateway; a broken record counts as none. False after answering 503. */
+/*
+ * What the caller may know of a record, as the gateway would be told; what lies out of
+ * the caller's scope does not exist. False after answering 503.
+ */
 static bool
-knowledge_of(struct call *call, enum store_result result, const char *noun, enum knowledge *known)
+learn(
+    struct call *call, enum store_result result, const struct record *record, enum knowledge *known)
 {
-	if (result == STORE_UNAVAILABLE) {
-		handler_store_refused(call, result, noun);
-		return false;
-	}
-	*known = result == STORE_OK ? RECORD_KNOWN : RECORD_ABSENT;
-	return true;
+	result = handler_in_scope(call, result, record);
+	*known = handler_knowledge(result);
+	if (*known != RECORD_UNKNOWN)
+		return true;
+	handler_store_refused(call, result, "record");
+	return false;
 }
 
 static void
@@ -130,9 +144,10 @@ got_job(void *ctx, enum store_result result, const struct record *record)
 	struct call *call = ctx;
 	struct question *question = call->state;
 
-	if (!knowledge_of(call, result, "job", &question->evidence.job_known))
+	if (!learn(call, result, record, &question->evidence.job_known))
 		return;
-	question->evidence.job = record != NULL ? &record->job : NULL;
+	if (question->evidence.job_known == RECORD_KNOWN)
+		question->evidence.job = &record->job;
 	decide(call);
 }
 
@@ -150,36 +165,22 @@ ask_job(struct call *call)
 		decide(call);
 }
 
-/* Keep the token, whose record goes when this returns. */
-static void
-keep_token(struct question *question, const struct token *token)
-{
-	size_t bad;
-
-	question->token.role = token->role;
-	question->token.version = token->version;
-	memcpy(question->token.hash, token->hash, TOKEN_HASH_LEN);
-	question->token.id = question->id;
-	snprintf(
-	    question->name, sizeof(question->name), "%.*s", (int)token->name.len, token->name.at);
-	question->token.name = slice_of(question->name);
-	jg_selector_format(&token->selector, question->selector, sizeof(question->selector));
-	jg_selector_parse(
-	    slice_of(question->selector), question->labels, &question->token.selector.count, &bad);
-	question->token.selector.items = question->labels;
-	question->evidence.token = &question->token;
-}
-
 static void
 got_token(void *ctx, enum store_result result, const struct record *record)
 {
 	struct call *call = ctx;
 	struct question *question = call->state;
 
-	if (!knowledge_of(call, result, "token", &question->evidence.token_known))
+	if (!learn(call, result, record, &question->evidence.token_known))
 		return;
-	if (record != NULL)
-		keep_token(question, &record->token);
+	if (question->evidence.token_known == RECORD_KNOWN) {
+		question->token = token_keep(&record->token);
+		if (question->token == NULL) {
+			call_refuse(call, 500, NULL, "memory is short");
+			return;
+		}
+		question->evidence.token = &question->token->token;
+	}
 	ask_job(call);
 }
 

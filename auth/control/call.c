@@ -1,4 +1,4 @@
-/* call.c - making and freeing calls. */
+/* call.c - calls from their making to their handler, and their end. */
 #include "auth/control/call.h"
 
 #include <stdio.h>
@@ -45,7 +45,33 @@ call_free(struct call *call)
 		call->state_free(call->state);
 	if (call->body != NULL)
 		OPENSSL_cleanse(call->body, call->body_len);
+	if (call->authorization != NULL)
+		OPENSSL_cleanse(call->authorization, strlen(call->authorization));
 	free(call->body);
+	free(call->authorization);
+	free(call->token);
+	free(call->challenge);
 	free(call->target);
 	free(call);
+}
+
+void
+call_begin(struct call *call)
+{
+	if (call->body_too_large) {
+		call_refuse(call, 413, NULL, "the body is larger than what is taken here");
+		return;
+	}
+	switch (endpoint_find(
+	    call->endpoints, call->method, call->path, &call->row, &call->id, call->allow)) {
+	case ENDPOINT_FOUND:
+		call->row->handle(call);
+		return;
+	case ENDPOINT_NO_PATH:
+		call_refuse(call, 404, NULL, "there is nothing at this path");
+		return;
+	case ENDPOINT_NO_METHOD:
+		call_refuse(call, 405, NULL, "this path answers %s", call->allow);
+		return;
+	}
 }

@@ -3,13 +3,22 @@
 #define JOBGATE_CONTROL_CALL_H
 
 #include <jansson.h>
-#include <sys/types.h>
 
-#include "jobgate/slice.h"
+#include "auth/control/endpoint.h"
+#include "auth/control/keep.h"
+#include "jobgate/decision.h"
 
 #define CALL_REQUEST_ID_LEN 32
+#define CALL_PEER_MAX 96
 
 struct connection;
+
+/* Who asks. A call begins life with the first of these, which may do nothing. */
+enum caller {
+	CALLER_UNKNOWN,
+	CALLER_LOCAL, /* our own user or root, at the Unix socket, without a token: may do all */
+	CALLER_TOKEN, /* an operator's token, within its label selector */
+};
 
 /*
  * A handler is given a call and answers it exactly once, at once or later, by one of
@@ -18,25 +27,42 @@ struct connection;
  */
 struct call {
 	void *ctx;	       /* of the server */
+	struct slice method;   /* "" for one that no endpoint has; static */
 	char *target;	       /* owns path, id and query */
 	struct slice path, id; /* id: what stood for {id} */
 	struct slice query;    /* without '?', percent-encoded */
 	char *body;	       /* NUL-terminated; wiped at the end */
 	size_t body_len;
-	uid_t peer_uid; /* of a client on the Unix socket; -1 elsewhere */
-	pid_t peer_pid;
+	bool body_too_large;
 	char request_id[CALL_REQUEST_ID_LEN + 1];
+
+	bool local;		  /* came by a socket that only we ourselves and root can use */
+	char peer[CALL_PEER_MAX]; /* where it came from, for the log */
+	unsigned authorizations;  /* Authorization fields */
+	char *authorization;	  /* the first one's value; wiped at the end */
+	struct bearer bearer;	  /* what that holds, when it is a Bearer credential */
+	enum caller caller;
+	struct kept_token *token;	      /* with CALLER_TOKEN */
+	struct label_set scope;		      /* the token's selector; empty: everything */
+	void (*confirmed)(struct call *call); /* what waits for caller_confirm */
+	char *challenge;		      /* of WWW-Authenticate, for a refusal; malloc */
+
 	void *state; /* the handler's own, given to state_free at the end */
 	void (*state_free)(void *state);
 
 	/* The server's. */
 	struct connection *connection; /* NULL once the client has left */
+	const struct endpoint_table *endpoints;
 	const struct endpoint *row;
+	char allow[ENDPOINT_ALLOW_MAX]; /* with 405 */
 };
 
 /* For the server: a call for this target, copied; NULL when memory or randomness is short. */
 struct call *call_new(struct slice path, struct slice query);
 void call_free(struct call *call);
+
+/* It is known who asks: find the endpoint and have it handle the call, or refuse it. */
+void call_begin(struct call *call);
 
 /* Answer with JSON, which it takes; with body NULL there is no content (204). */
 void call_answer(struct call *call, unsigned status, json_t *body);

@@ -9,9 +9,11 @@
 #include <jansson.h>
 #include <openssl/crypto.h>
 
+#include "auth/control/caller.h"
 #include "auth/control/handlers.h"
 #include "auth/control/listen.h"
 #include "auth/control/server.h"
+#include "auth/control/tls.h"
 
 /* What jansson keeps may be a token's value: its memory is wiped when it goes. */
 union block {
@@ -57,7 +59,8 @@ struct run {
 	struct event *terminate, *interrupt;
 	struct control control;
 	struct listen_unix socket;
-	struct server *api, *observe;
+	SSL_CTX *tls;
+	struct server *api, *operators, *observe;
 };
 
 static bool
@@ -82,30 +85,73 @@ start_store(struct run *run, const struct control_setup *setup)
 	return run->control.store != NULL;
 }
 
+/* The API at the Unix socket, for ourselves. */
+static bool
+start_api(struct run *run, const struct server_setup *server, const struct control_setup *setup)
+{
+	int fd = listen_unix_open(setup->socket_path, &run->socket, &setup->log);
+
+	run->api = fd >= 0 ? server_new(server, fd) : NULL;
+	if (run->api != NULL)
+		log_info(&setup->log, "control API at unix:%s", setup->socket_path);
+	return run->api != NULL;
+}
+
+/* The same on TCP, for operators with their tokens. */
+static bool
+start_operators(struct run *run, struct server_setup *server, const struct control_setup *setup)
+{
+	int fd;
+
+	if (setup->listen_address == NULL)
+		return true;
+	if (setup->certificate != NULL) {
+		run->tls =
+		    tls_server_new(setup->certificate, setup->key, setup->client_ca, &setup->log);
+		if (run->tls == NULL)
+			return false;
+	}
+	fd = listen_tcp_open(setup->listen_address, "control.listen", &setup->log);
+	server->peers = PEERS_ANYBODY;
+	server->tls = run->tls;
+	run->operators = fd >= 0 ? server_new(server, fd) : NULL;
+	server->tls = NULL;
+	if (run->operators != NULL)
+		log_info(&setup->log, "control API at http%s://%s", run->tls != NULL ? "s" : "",
+		    setup->listen_address);
+	return run->operators != NULL;
+}
+
+/* What monitoring needs, for anybody. */
+static bool
+start_observe(struct run *run, struct server_setup *server, const struct control_setup *setup)
+{
+	int fd;
+
+	if (setup->metrics_address == NULL)
+		return true;
+	fd = listen_tcp_open(setup->metrics_address, "control.metrics", &setup->log);
+	server->peers = PEERS_ANYBODY;
+	server->endpoints = observe_endpoints;
+	server->identify = NULL;
+	run->observe = fd >= 0 ? server_new(server, fd) : NULL;
+	return run->observe != NULL;
+}
+
 static bool
 start_servers(struct run *run, const struct control_setup *setup)
 {
 	struct server_setup server = {.base = run->base,
 	    .endpoints = api_endpoints,
 	    .ctx = &run->control,
-	    .check_peer = true,
+	    .peers = PEERS_OURSELVES,
+	    .identify = caller_identify,
+	    .request_ms = setup->request_ms,
+	    .idle_ms = setup->idle_ms,
 	    .log = setup->log};
-	int fd = listen_unix_open(setup->socket_path, &run->socket, &setup->log);
 
-	if (fd < 0)
-		return false;
-	run->api = server_new(&server, fd);
-	if (run->api == NULL)
-		return false;
-	if (setup->metrics_address == NULL)
-		return true;
-	fd = listen_tcp_open(setup->metrics_address, &setup->log);
-	if (fd < 0)
-		return false;
-	server.endpoints = observe_endpoints;
-	server.check_peer = false;
-	run->observe = server_new(&server, fd);
-	return run->observe != NULL;
+	return start_api(run, &server, setup) && start_operators(run, &server, setup) &&
+	       start_observe(run, &server, setup);
 }
 
 /* The store first: calls that wait for it are answered while their connections still are there. */
@@ -114,7 +160,9 @@ end(struct run *run)
 {
 	store_free(run->control.store);
 	server_free(run->api);
+	server_free(run->operators);
 	server_free(run->observe);
+	SSL_CTX_free(run->tls);
 	if (run->socket.path != NULL)
 		listen_unix_remove(&run->socket);
 	if (run->terminate != NULL)
@@ -139,7 +187,6 @@ control_run(const struct control_setup *setup)
 		log_error(&setup->log, "the control API cannot start");
 		goto done;
 	}
-	log_info(&setup->log, "control API at unix:%s", setup->socket_path);
 	if (event_base_dispatch(run.base) == 0)
 		status = 0;
 done:

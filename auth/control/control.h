@@ -17,6 +17,12 @@ struct control_setup {
 	const char *key_prefix; /* "jobgate:" */
 	const char *ca_file;	/* for rediss://; NULL: the system's */
 	const char *public_url; /* what job_url shows, with {job} */
+	const char *realm;	/* of WWW-Authenticate */
+	const char *listen_address; /* "host:port" of the API for operators; NULL: off */
+	const char *certificate, *key, *client_ca; /* PEM files; certificate NULL: no TLS there,
+						      client_ca NULL: no client certificates */
+	unsigned request_ms;			   /* for a request to arrive whole */
+	unsigned idle_ms;			   /* between two requests */
 	struct log log;
 	void *observe_ctx; /* given to the following two */
 	/* False, with a sentence in why, while the gateway cannot serve; NULL: no such check. */

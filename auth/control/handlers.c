@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "auth/control/scope.h"
 #include "auth/control/view.h"
 
 static const struct endpoint api_rows[] = {
@@ -17,17 +18,23 @@ static const struct endpoint api_rows[] = {
     {"PATCH", "/v1/jobs/{id}", jobs_patch},
     {"DELETE", "/v1/jobs/{id}", jobs_delete},
     {"POST", "/v1/authorize", authorize_explain},
+    {"GET", "/v1/me", me_get},
+    {"GET", "/openapi.json", openapi_get},
     {"GET", "/healthz", observe_health},
     {"GET", "/readyz", observe_ready},
     {"GET", "/metrics", observe_metrics},
 };
 
-/* The last three of the API's: all that can be had without being the local administrator. */
-#define OBSERVE_ROWS 3
+/* All that anybody can have. */
+static const struct endpoint observe_rows[] = {
+    {"GET", "/healthz", observe_health},
+    {"GET", "/readyz", observe_ready},
+    {"GET", "/metrics", observe_metrics},
+};
 
 const struct endpoint_table api_endpoints = {api_rows, sizeof(api_rows) / sizeof(api_rows[0])};
 const struct endpoint_table observe_endpoints = {
-    api_rows + sizeof(api_rows) / sizeof(api_rows[0]) - OBSERVE_ROWS, OBSERVE_ROWS};
+    observe_rows, sizeof(observe_rows) / sizeof(observe_rows[0])};
 
 uint64_t
 handler_now_ms(void)
@@ -87,14 +94,21 @@ handler_store_refused(struct call *call, enum store_result result, const char *n
 	case STORE_TOO_MANY:
 		call_refuse(call, 400, "labels", "a job has at most %d labels", JOB_LABELS_MAX);
 		return;
+	case STORE_OUT_OF_SCOPE:
+		call_refuse(call, 403, "labels",
+		    "the change would take the job out of the scope of your token");
+		return;
 	case STORE_BROKEN:
 		call_refuse(call, 500, NULL, "the record of %s %.*s breaks the rules of the store",
 		    noun, (int)call->id.len, call->id.at);
 		return;
 	case STORE_UNAVAILABLE:
+		call_refuse(call, 503, NULL, "the store does not answer; nothing was changed");
+		return;
+	case STORE_UNKNOWN:
 		call_refuse(call, 503, NULL,
-		    "the store does not answer; a change that was asked for happened whole or not "
-		    "at all");
+		    "the store did not answer in time; the change happened whole or not at all, "
+		    "but which is not known");
 		return;
 	case STORE_OK:
 		break;
@@ -102,13 +116,51 @@ handler_store_refused(struct call *call, enum store_result result, const char *n
 	call_refuse(call, 500, NULL, "this should not happen");
 }
 
+enum store_result
+handler_in_scope(const struct call *call, enum store_result result, const struct record *record)
+{
+	if (call->scope.count == 0)
+		return result;
+	if (result == STORE_OK)
+		return scope_has(&call->scope, record) ? STORE_OK : STORE_ABSENT;
+	return result == STORE_BROKEN ? STORE_ABSENT : result;
+}
+
+enum knowledge
+handler_knowledge(enum store_result result)
+{
+	switch (result) {
+	case STORE_OK:
+		return RECORD_KNOWN;
+	case STORE_ABSENT:
+	case STORE_BROKEN:
+		return RECORD_ABSENT;
+	case STORE_CONFLICT:
+	case STORE_TOO_MANY:
+	case STORE_OUT_OF_SCOPE:
+	case STORE_UNAVAILABLE:
+	case STORE_UNKNOWN:
+		break;
+	}
+	return RECORD_UNKNOWN;
+}
+
 void
-handler_audit(const struct call *call, const char *did, const char *noun, struct slice id)
+handler_audit(const struct call *call, enum store_result result, const char *did, const char *noun,
+    struct slice id)
 {
 	const struct control *control = call->ctx;
+	struct log log = control->setup->log;
+	struct slice token = call->token != NULL ? call->token->token.id : SLICE("");
 
-	log_info(&control->setup->log, "audit: %s %s %.*s by uid %d pid %d request %s", noun, did,
-	    (int)id.len, id.at, (int)call->peer_uid, (int)call->peer_pid, call->request_id);
+	if (result != STORE_OK && result != STORE_UNKNOWN)
+		return;
+	if (log.level < LOG_LEVEL_INFO) /* whatever else is to be left out */
+		log.level = LOG_LEVEL_INFO;
+	log_info(&log, "audit: %s %s %.*s%s by %s%.*s%s%s request %s", noun, did, (int)id.len,
+	    id.at, result == STORE_UNKNOWN ? " perhaps (the store did not answer)" : "",
+	    token.len > 0 ? "token " : "", (int)token.len, token.at, token.len > 0 ? " from " : "",
+	    call->peer, call->request_id);
 }
 
 static void
@@ -117,6 +169,7 @@ got_record(
 {
 	const struct control *control = call->ctx;
 
+	result = handler_in_scope(call, result, record);
 	if (result == STORE_OK)
 		call_answer(call, 200, view_record(record, control->setup->public_url));
 	else
@@ -148,12 +201,11 @@ handler_get(struct call *call, enum record_kind kind)
 static void
 deleted(struct call *call, enum record_kind kind, enum store_result result)
 {
-	if (result != STORE_OK) {
+	handler_audit(call, result, "deleted", noun_of(kind), call->id);
+	if (result == STORE_OK)
+		call_answer(call, 204, NULL);
+	else
 		handler_store_refused(call, result, noun_of(kind));
-		return;
-	}
-	handler_audit(call, "deleted", noun_of(kind), call->id);
-	call_answer(call, 204, NULL);
 }
 
 static void
@@ -176,6 +228,17 @@ handler_delete(struct call *call, enum record_kind kind)
 	struct control *control = call->ctx;
 
 	if (handler_id(call, kind))
-		store_delete(control->store, kind, call->id,
+		store_delete(control->store, kind, call->id, &call->scope,
 		    kind == RECORD_TOKEN ? token_deleted : job_deleted, call);
+}
+
+/* The caller's own token, as it was when it identified the caller: a moment ago. */
+void
+me_get(struct call *call)
+{
+	if (call->token != NULL)
+		call_answer(call, 200, view_token(&call->token->token));
+	else
+		call_refuse(call, 404, NULL,
+		    "you are the local administrator, who needs no token and sent none");
 }

@@ -14,7 +14,7 @@ struct control {
 	struct store *store;
 };
 
-extern const struct endpoint_table api_endpoints;     /* of the Unix socket */
+extern const struct endpoint_table api_endpoints;
 extern const struct endpoint_table observe_endpoints; /* of the metrics address */
 
 void tokens_create(struct call *call);
@@ -28,6 +28,8 @@ void jobs_get(struct call *call);
 void jobs_patch(struct call *call);
 void jobs_delete(struct call *call);
 void authorize_explain(struct call *call);
+void me_get(struct call *call);
+void openapi_get(struct call *call);
 void observe_health(struct call *call);
 void observe_ready(struct call *call);
 void observe_metrics(struct call *call);
@@ -49,8 +51,22 @@ void handler_delete(struct call *call, enum record_kind kind);
 /* True when {id} can be an id of this kind at all; else it has been answered 404. */
 bool handler_id(struct call *call, enum record_kind kind);
 
-/* One line of the audit log: who did what to which. */
-void handler_audit(const struct call *call, const char *did, const char *noun, struct slice id);
+/*
+ * What the caller may know of a read: what lies out of its scope is absent, and so is a
+ * broken record, unless the scope is everything. record is NULL but with STORE_OK.
+ */
+enum store_result handler_in_scope(
+    const struct call *call, enum store_result result, const struct record *record);
+
+/* What the result of a read says of a record: one that breaks the rules counts as none. */
+enum knowledge handler_knowledge(enum store_result result);
+
+/*
+ * One line of the audit log, whatever the log's level: who did what to which, and
+ * from where. For a change that was made, or (STORE_UNKNOWN) may have been.
+ */
+void handler_audit(const struct call *call, enum store_result result, const char *did,
+    const char *noun, struct slice id);
 
 /* Unix milliseconds, now. */
 uint64_t handler_now_ms(void);

@@ -5,6 +5,7 @@
 #include <openssl/rand.h>
 
 #include "auth/control/handlers.h"
+#include "auth/control/scope.h"
 #include "auth/control/view.h"
 
 #define UUID_LEN 36
@@ -51,6 +52,7 @@ created(void *ctx, enum store_result result, const struct record *none)
 	char location[sizeof("/v1/jobs/") + JOB_ID_MAX] = "/v1/jobs/";
 
 	(void)none;
+	handler_audit(call, result, "created", "job", slice_of(creation->id));
 	if (result == STORE_CONFLICT) {
 		call_refuse(call, 409, "id", "job %s exists", creation->id);
 		return;
@@ -60,7 +62,6 @@ created(void *ctx, enum store_result result, const struct record *none)
 		return;
 	}
 	strcat(location, creation->id);
-	handler_audit(call, "created", "job", slice_of(creation->id));
 	call_answer_created(call, location, json_incref(creation->record));
 }
 
@@ -78,6 +79,31 @@ creation_new(struct call *call, struct slice id)
 		return uuid_make(creation->id);
 	memcpy(creation->id, id.at, id.len);
 	return true;
+}
+
+/* A new job gets the labels that its maker's token is limited to. False after answering. */
+static bool
+add_labels_of_scope(struct call *call, struct job_input *input)
+{
+	struct slice culprit = SLICE("");
+	char field[sizeof("labels.") + LABEL_NAME_MAX];
+
+	switch (
+	    scope_add(&call->scope, input->labels, &input->label_count, JOB_LABELS_MAX, &culprit)) {
+	case SCOPE_OK:
+		return true;
+	case SCOPE_CONTRADICTED:
+		snprintf(field, sizeof(field), "labels.%.*s", (int)culprit.len, culprit.at);
+		call_refuse(
+		    call, 403, field, "your token is limited to another value of this label");
+		return false;
+	case SCOPE_TOO_MANY:
+		break;
+	}
+	call_refuse(call, 400, "labels",
+	    "a job has at most %d labels, those that your token is limited to included",
+	    JOB_LABELS_MAX);
+	return false;
 }
 
 void
@@ -98,6 +124,8 @@ jobs_create(struct call *call)
 		handler_mistake(call, &mistake);
 		goto done;
 	}
+	if (!add_labels_of_scope(call, &input))
+		goto done;
 	if (!creation_new(call, input.id)) {
 		call_refuse(call, 500, NULL, "no id could be made: memory or randomness is short");
 		goto done;
@@ -123,11 +151,12 @@ patched(void *ctx, enum store_result result, const struct record *record)
 	struct call *call = ctx;
 	const struct control *control = call->ctx;
 
+	/* With STORE_BROKEN it was changed, but not mended. */
+	handler_audit(call, result == STORE_BROKEN ? STORE_OK : result, "changed", "job", call->id);
 	if (result != STORE_OK) {
 		handler_store_refused(call, result, "job");
 		return;
 	}
-	handler_audit(call, "changed", "job", call->id);
 	call_answer(call, 200, view_job(&record->job, control->setup->public_url));
 }
 
@@ -147,8 +176,9 @@ jobs_patch(struct call *call)
 		goto done;
 	}
 	view_time(handler_now_ms(), now);
-	store_job_patch(control->store, call->id,
+	store_job_patch(control->store, call->id, &call->scope,
 	    &(struct store_job_patch){
+		.leaves_scope = scope_left_by(&call->scope, &input),
 		.url_set = input.url_set,
 		.url_removed = input.url_removed,
 		.url = input.url,

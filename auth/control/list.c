@@ -1,11 +1,18 @@
 /* list.c - pages: steps through the index until enough records pass the filters. */
 #include <stdlib.h>
 
+#include "auth/control/caller.h"
 #include "auth/control/handlers.h"
 #include "auth/control/query.h"
+#include "auth/control/scope.h"
 #include "auth/control/view.h"
 
-/* Steps made for one answer: a filter that nothing passes must end. */
+/*
+ * Steps made for one answer, so that a filter that little passes is answered in
+ * pieces. The cursor names the record that was looked at last, and who may not see
+ * that must not learn of it: within a scope the steps go on to the end, for as long
+ * as the token is valid.
+ */
 #define STEPS_MAX 100
 
 struct listing {
@@ -52,7 +59,8 @@ list_page(void *ctx, enum store_result result, const struct store_page *page)
 		return;
 	}
 	for (size_t i = 0; i < page->count; i++) {
-		if (!query_match(&listing->query, page->records[i]))
+		if (!scope_has(&call->scope, page->records[i]) ||
+		    !query_match(&listing->query, page->records[i]))
 			continue;
 		if (json_array_size(listing->items) == listing->query.limit) {
 			list_answer(call, &listing->last);
@@ -65,10 +73,12 @@ list_page(void *ctx, enum store_result result, const struct store_page *page)
 	listing->query.after = page->next;
 	if (!page->more)
 		list_answer(call, NULL);
-	else if (++listing->steps == STEPS_MAX)
+	else if (++listing->steps % STEPS_MAX != 0)
+		list_step(call);
+	else if (call->scope.count == 0)
 		list_answer(call, &page->next);
 	else
-		list_step(call);
+		caller_confirm(call, list_step);
 }
 
 static void

@@ -197,7 +197,7 @@ bind_tcp(const struct addrinfo *info)
 }
 
 int
-listen_tcp_open(const char *address, const struct log *log)
+listen_tcp_open(const char *address, const char *setting, const struct log *log)
 {
 	const struct addrinfo hints = {
 	    .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
@@ -206,18 +206,18 @@ listen_tcp_open(const char *address, const struct log *log)
 	int fd = -1, error;
 
 	if (text == NULL || !split_address(text, &host, &port)) {
-		log_error(log, "metrics address %s: not host:port", address);
+		log_error(log, "%s: %s is not host:port", setting, address);
 		goto done;
 	}
 	error = getaddrinfo(host, port, &hints, &found);
 	if (error != 0) {
-		log_error(log, "metrics address %s: %s", address, gai_strerror(error));
+		log_error(log, "%s: %s: %s", setting, address, gai_strerror(error));
 		goto done;
 	}
 	for (const struct addrinfo *info = found; info != NULL && fd < 0; info = info->ai_next)
 		fd = bind_tcp(info);
 	if (fd < 0)
-		log_error(log, "metrics address %s: %s", address, strerror(errno));
+		log_error(log, "%s: cannot listen on %s: %s", setting, address, strerror(errno));
 done:
 	if (found != NULL)
 		freeaddrinfo(found);

@@ -30,7 +30,10 @@ observe_metrics(struct call *call)
 {
 	const struct control *control = call->ctx;
 
-	if (control->setup->metrics == NULL)
+	if (call->scope.count > 0)
+		call_refuse(call, 403, NULL,
+		    "the metrics are of all jobs: they take a token without a label selector");
+	else if (control->setup->metrics == NULL)
 		call_refuse(call, 404, NULL, "there are no metrics here");
 	else
 		call_answer_text(call, 200, "text/plain; version=0.0.4; charset=utf-8",

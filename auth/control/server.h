@@ -1,8 +1,9 @@
-/* server.h - HTTP for the control API: the only file pair that knows libevhtp. */
+/* server.h - HTTP for the control API. libevhtp is known to server.c and connection.c alone. */
 #ifndef JOBGATE_CONTROL_SERVER_H
 #define JOBGATE_CONTROL_SERVER_H
 
 #include <event2/event.h>
+#include <openssl/types.h>
 
 #include "auth/control/endpoint.h"
 #include "jobgate/log.h"
@@ -10,15 +11,33 @@
 /* A listening socket and its connections. */
 struct server;
 
+/* Who may connect; what they may do is for `identify` to find out. */
+enum server_peers {
+	PEERS_OURSELVES, /* a Unix socket: our own user and root, who need no token */
+	PEERS_GATEWAY,	 /* a Unix socket: our own workers, who speak for others */
+	PEERS_ANYBODY,	 /* TCP */
+};
+
 struct server_setup {
 	struct event_base *base;
 	struct endpoint_table endpoints;
-	void *ctx;	 /* given to handlers in their calls */
-	bool check_peer; /* a Unix socket: only our own user and root may connect */
+	void *ctx; /* given to handlers in their calls */
+	enum server_peers peers;
+	/*
+	 * Called with each complete call: answers it, or sets its caller and gives it to
+	 * call_begin, at once or later. NULL: endpoints that anybody may have.
+	 */
+	void (*identify)(struct call *call);
+	SSL_CTX *tls;	     /* or NULL */
+	unsigned request_ms; /* for a request to arrive whole, a TLS handshake included */
+	unsigned idle_ms;    /* for an answer to be taken and the next request to begin */
 	struct log log;
 };
 
-/* Start to accept on fd, which it takes and closes. NULL when memory is short. */
+/*
+ * Start to accept on fd, which it takes and closes; it takes a reference to tls.
+ * NULL when memory is short.
+ */
 struct server *server_new(const struct server_setup *setup, int fd);
 
 /* End all connections. Calls still under way stay valid and are to be answered all the same. */

@@ -4,6 +4,7 @@
 #include <openssl/crypto.h>
 
 #include "auth/control/handlers.h"
+#include "auth/control/scope.h"
 #include "auth/control/view.h"
 
 /* A value on its way to the client, while the store keeps its hash. */
@@ -72,13 +73,37 @@ created(void *ctx, enum store_result result, const struct record *none)
 	char location[sizeof("/v1/tokens/") + TOKEN_ID_LEN] = "/v1/tokens/";
 
 	(void)none;
+	handler_audit(call, result, "created", "token", slice_of(issue->id));
 	if (result != STORE_OK) {
 		handler_store_refused(call, result, "token");
 		return;
 	}
 	strcat(location, issue->id);
-	handler_audit(call, "created", "token", slice_of(issue->id));
 	call_answer_created(call, location, with_value(json_incref(issue->record), issue));
+}
+
+/* A new token reaches no further than its maker's. False after answering. */
+static bool
+limit_selector(struct call *call, struct token_input *input)
+{
+	struct slice culprit = SLICE("");
+
+	switch (scope_add(
+	    &call->scope, input->selector, &input->selector_count, SELECTOR_LABELS_MAX, &culprit)) {
+	case SCOPE_OK:
+		return true;
+	case SCOPE_CONTRADICTED:
+		call_refuse(call, 403, "label_selector",
+		    "your token is limited to another value of label %.*s", (int)culprit.len,
+		    culprit.at);
+		return false;
+	case SCOPE_TOO_MANY:
+		break;
+	}
+	call_refuse(call, 400, "label_selector",
+	    "a selector has at most %d labels, those of your own token included",
+	    SELECTOR_LABELS_MAX);
+	return false;
 }
 
 void
@@ -99,6 +124,8 @@ tokens_create(struct call *call)
 		handler_mistake(call, &mistake);
 		goto done;
 	}
+	if (!limit_selector(call, &input))
+		goto done;
 	issue = issue_new(call, SLICE(""));
 	if (issue == NULL)
 		goto done;
@@ -125,11 +152,11 @@ renewed(void *ctx, enum store_result result, const struct record *record)
 {
 	struct call *call = ctx;
 
+	handler_audit(call, result, "renewed", "token", call->id);
 	if (result != STORE_OK) {
 		handler_store_refused(call, result, "token");
 		return;
 	}
-	handler_audit(call, "renewed", "token", call->id);
 	call_answer(call, 200, with_value(view_token(&record->token), call->state));
 }
 
@@ -143,6 +170,7 @@ read_for_renew(void *ctx, enum store_result result, const struct record *record)
 	char now[VIEW_TIME_MAX];
 	struct issue *issue;
 
+	result = handler_in_scope(call, result, record);
 	if (result != STORE_OK) {
 		handler_store_refused(call, result, "token");
 		return;
@@ -153,8 +181,8 @@ read_for_renew(void *ctx, enum store_result result, const struct record *record)
 	if (!issue_hash(call, issue, hash))
 		return;
 	view_time(handler_now_ms(), now);
-	store_token_renew(
-	    control->store, call->id, record->token.version, hash, slice_of(now), renewed, call);
+	store_token_renew(control->store, call->id, &call->scope, record->token.version, hash,
+	    slice_of(now), renewed, call);
 }
 
 void

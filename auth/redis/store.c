@@ -58,12 +58,15 @@ static void
 on_reply(void *ctx, const redisReply *reply)
 {
 	struct operation *operation = ctx;
+	enum store_result result = operation->change ? STORE_UNKNOWN : STORE_UNAVAILABLE;
 
-	if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
+	if (reply != NULL && reply->type == REDIS_REPLY_ERROR) {
 		log_warning(&operation->store->log, "the store refuses: %s", reply->str);
-	else if (reply != NULL)
+		result = STORE_UNAVAILABLE;
+	} else if (reply != NULL) {
 		operation->read(operation, reply);
-	store_tell(operation, STORE_UNAVAILABLE, NULL); /* unless `read` has told it better */
+	}
+	store_tell(operation, result, NULL); /* unless `read` has told it better */
 	operation_free(operation);
 }
 

@@ -11,8 +11,9 @@
 /*
  * One asynchronous connection to Redis. Every change is one server-side script,
  * index included: it happened whole or not at all, whatever fails. An operation
- * calls back exactly once: with the answer, with STORE_UNAVAILABLE after 2 s,
- * or at once (from within the call) while the connection is down. The store
+ * calls back exactly once: with the answer, with STORE_UNAVAILABLE (a read) or
+ * STORE_UNKNOWN (a change) after 2 s or when the connection breaks, or with
+ * STORE_UNAVAILABLE at once (from within the call) while it is down. The store
  * reconnects by itself.
  */
 struct store;
@@ -28,17 +29,18 @@ struct store_options {
 /* Start connecting; all text is copied. NULL after logging why: a bad URL, or memory is short. */
 struct store *store_new(const struct store_options *options);
 
-/* All operations under way end with STORE_UNAVAILABLE first. */
+/* All operations under way end with STORE_UNAVAILABLE or STORE_UNKNOWN first. */
 void store_free(struct store *store);
 
 enum store_result {
 	STORE_OK,
-	STORE_ABSENT,	   /* no such record */
-	STORE_BROKEN,	   /* a record that breaks the rules of store.md */
-	STORE_CONFLICT,	   /* created: it exists; renewed: somebody else was faster */
-	STORE_TOO_MANY,	   /* the job would have more than JOB_LABELS_MAX labels */
-	STORE_UNAVAILABLE, /* Redis did not answer, or refused; a change may have happened all the
-			      same */
+	STORE_ABSENT,	    /* no such record */
+	STORE_BROKEN,	    /* a record that breaks the rules of store.md */
+	STORE_CONFLICT,	    /* created: it exists; renewed: somebody else was faster */
+	STORE_TOO_MANY,	    /* the job would have more than JOB_LABELS_MAX labels */
+	STORE_OUT_OF_SCOPE, /* the job would leave the scope */
+	STORE_UNAVAILABLE,  /* Redis is out of reach, or refused: nothing was changed */
+	STORE_UNKNOWN, /* a change was sent and no answer came: it happened whole or not at all */
 };
 
 /* record: the one asked for or changed, as it is now, with STORE_OK; valid during the call, else
@@ -52,14 +54,20 @@ void store_get(struct store *store, enum record_kind kind, struct slice id, stor
 void store_create(struct store *store, const struct record *record, uint64_t created_ms,
     store_record_done *done, void *ctx);
 
+/*
+ * The following change a record only where it lies within a scope (scope.h of the
+ * control API: labels that a job, or a token's selector, must have; none: any record),
+ * which is looked at in the same step. Out of it is STORE_ABSENT, and nothing happens.
+ */
+
 /* STORE_OK or STORE_ABSENT; record is NULL. */
 void store_delete(struct store *store, enum record_kind kind, struct slice id,
-    store_record_done *done, void *ctx);
+    const struct label_set *scope, store_record_done *done, void *ctx);
 
 /* Give a token the hash of a new value, if its version still is `version`; that goes up by one. */
-void store_token_renew(struct store *store, struct slice id, uint64_t version,
-    const unsigned char hash[TOKEN_HASH_LEN], struct slice updated_at, store_record_done *done,
-    void *ctx);
+void store_token_renew(struct store *store, struct slice id, const struct label_set *scope,
+    uint64_t version, const unsigned char hash[TOKEN_HASH_LEN], struct slice updated_at,
+    store_record_done *done, void *ctx);
 
 /* A merge patch (RFC 7396) of a job. */
 struct store_job_patch {
@@ -69,10 +77,11 @@ struct store_job_patch {
 	struct label_set labels;	    /* to add or change */
 	const struct slice *labels_removed; /* names */
 	size_t labels_removed_count;
+	bool leaves_scope; /* a job that has the labels of the scope would lose one: refuse it */
 	struct slice updated_at;
 };
-void store_job_patch(struct store *store, struct slice id, const struct store_job_patch *patch,
-    store_record_done *done, void *ctx);
+void store_job_patch(struct store *store, struct slice id, const struct label_set *scope,
+    const struct store_job_patch *patch, store_record_done *done, void *ctx);
 
 /*
  * A place in the index, between two records: after the record `id` created at

@@ -98,6 +98,17 @@ command(const char *name)
 	return arguments;
 }
 
+/* What a script for records within a scope begins with: the number of labels, names and values. */
+static void
+add_scope(struct arguments *arguments, const struct label_set *scope)
+{
+	add_text(arguments, "%zu", scope->count);
+	for (size_t i = 0; i < scope->count; i++) {
+		add(arguments, scope->items[i].name);
+		add(arguments, scope->items[i].value);
+	}
+}
+
 /* "EVAL script 2 record index" or "EVAL script 1 record"; NULL when memory is short. */
 static struct arguments *
 script(
@@ -117,13 +128,23 @@ script(
 
 /* What an operation needs to be told apart and answered. */
 static struct operation
-plan(enum record_kind kind, struct slice id, void (*read)(struct operation *, const redisReply *),
-    store_record_done *done, void *ctx)
+plan_read(enum record_kind kind, struct slice id,
+    void (*read)(struct operation *, const redisReply *), store_record_done *done, void *ctx)
 {
 	struct operation operation = {.kind = kind, .read = read, .done = done, .ctx = ctx};
 
 	assert(id.len < sizeof(operation.id));
 	memcpy(operation.id, id.at, id.len);
+	return operation;
+}
+
+static struct operation
+plan_change(enum record_kind kind, struct slice id,
+    void (*read)(struct operation *, const redisReply *), store_record_done *done, void *ctx)
+{
+	struct operation operation = plan_read(kind, id, read, done, ctx);
+
+	operation.change = true;
 	return operation;
 }
 
@@ -175,7 +196,7 @@ read_deleted(struct operation *operation, const redisReply *reply)
 		store_tell(operation, gone ? STORE_OK : STORE_ABSENT, NULL);
 }
 
-/* {1, record}, {0} for `refused`, {-1} for no record. */
+/* {1, record}, {0} for `refused`, {-1} for no record, {-2} for one that would leave the scope. */
 static void
 read_changed(struct operation *operation, const redisReply *reply, enum store_result refused)
 {
@@ -186,8 +207,10 @@ read_changed(struct operation *operation, const redisReply *reply, enum store_re
 		return;
 	if (code == 1 && reply->elements == 2)
 		read_record(operation, reply->element[1]);
+	else if (code == 0)
+		store_tell(operation, refused, NULL);
 	else
-		store_tell(operation, code == 0 ? refused : STORE_ABSENT, NULL);
+		store_tell(operation, code == -2 ? STORE_OUT_OF_SCOPE : STORE_ABSENT, NULL);
 }
 
 static void
@@ -206,7 +229,7 @@ void
 store_get(
     struct store *store, enum record_kind kind, struct slice id, store_record_done *done, void *ctx)
 {
-	struct operation operation = plan(kind, id, read_record, done, ctx);
+	struct operation operation = plan_read(kind, id, read_record, done, ctx);
 	struct arguments *arguments = command("HGETALL");
 
 	if (arguments != NULL)
@@ -249,7 +272,7 @@ store_create(struct store *store, const struct record *record, uint64_t created_
     store_record_done *done, void *ctx)
 {
 	struct slice id = record->kind == RECORD_TOKEN ? record->token.id : record->job.id;
-	struct operation operation = plan(record->kind, id, read_created, done, ctx);
+	struct operation operation = plan_change(record->kind, id, read_created, done, ctx);
 	struct arguments *arguments = script(store, script_create, true, record->kind, id);
 
 	if (arguments != NULL) {
@@ -269,27 +292,31 @@ store_create(struct store *store, const struct record *record, uint64_t created_
 }
 
 void
-store_delete(
-    struct store *store, enum record_kind kind, struct slice id, store_record_done *done, void *ctx)
+store_delete(struct store *store, enum record_kind kind, struct slice id,
+    const struct label_set *scope, store_record_done *done, void *ctx)
 {
-	struct operation operation = plan(kind, id, read_deleted, done, ctx);
-	struct arguments *arguments = script(store, script_delete, true, kind, id);
+	struct operation operation = plan_change(kind, id, read_deleted, done, ctx);
+	struct arguments *arguments = script(
+	    store, kind == RECORD_TOKEN ? script_delete_token : script_delete_job, true, kind, id);
 
-	if (arguments != NULL)
+	if (arguments != NULL) {
+		add_scope(arguments, scope);
 		add(arguments, id);
+	}
 	store_run(store, &operation, arguments);
 	free(arguments);
 }
 
 void
-store_token_renew(struct store *store, struct slice id, uint64_t version,
-    const unsigned char hash[TOKEN_HASH_LEN], struct slice updated_at, store_record_done *done,
-    void *ctx)
+store_token_renew(struct store *store, struct slice id, const struct label_set *scope,
+    uint64_t version, const unsigned char hash[TOKEN_HASH_LEN], struct slice updated_at,
+    store_record_done *done, void *ctx)
 {
-	struct operation operation = plan(RECORD_TOKEN, id, read_renewed, done, ctx);
+	struct operation operation = plan_change(RECORD_TOKEN, id, read_renewed, done, ctx);
 	struct arguments *arguments = script(store, script_renew, false, RECORD_TOKEN, id);
 
 	if (arguments != NULL) {
+		add_scope(arguments, scope);
 		add_text(arguments, "%llu", (unsigned long long)version);
 		add_hash(arguments, hash);
 		add_text(arguments, "%llu", (unsigned long long)version + 1);
@@ -300,13 +327,15 @@ store_token_renew(struct store *store, struct slice id, uint64_t version,
 }
 
 void
-store_job_patch(struct store *store, struct slice id, const struct store_job_patch *patch,
-    store_record_done *done, void *ctx)
+store_job_patch(struct store *store, struct slice id, const struct label_set *scope,
+    const struct store_job_patch *patch, store_record_done *done, void *ctx)
 {
-	struct operation operation = plan(RECORD_JOB, id, read_patched, done, ctx);
+	struct operation operation = plan_change(RECORD_JOB, id, read_patched, done, ctx);
 	struct arguments *arguments = script(store, script_patch, false, RECORD_JOB, id);
 
 	if (arguments != NULL) {
+		add_scope(arguments, scope);
+		add(arguments, patch->leaves_scope ? SLICE("1") : SLICE("0"));
 		add(arguments, patch->updated_at);
 		add_text(arguments, "%d", JOB_LABELS_MAX);
 		add(arguments, patch->labels_cleared ? SLICE("1") : SLICE("0"));

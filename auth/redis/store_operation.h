@@ -8,8 +8,9 @@
 
 #include "auth/redis/store.h"
 
-/* A patch has most: it sets and removes all labels, besides what stands around them. */
-#define ARGUMENTS_MAX (16 + 3 * JOB_LABELS_MAX)
+/* A patch has most: it sets and removes all labels, besides the scope and what stands around them.
+ */
+#define ARGUMENTS_MAX (16 + 3 * JOB_LABELS_MAX + 2 * SELECTOR_LABELS_MAX)
 #define ARGUMENTS_TEXT (64u << 10)
 
 /* A command being put together; texts made for it lie in its own memory. */
@@ -26,6 +27,7 @@ struct operation {
 	TAILQ_ENTRY(operation) link;
 	struct store *store;
 	enum record_kind kind;
+	bool change; /* not a read */
 	char id[JOB_ID_MAX + 1];
 	store_record_done *done; /* one of these two; both NULL once it was called */
 	store_page_done *page_done;

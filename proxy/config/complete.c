@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "config/loading.h"
+#include "config/values.h"
 #include "jobgate/paths.h"
 
 const struct config complete_defaults = {
@@ -48,6 +49,44 @@ mark_of(const struct loading *loading, const char *key)
 								       : NULL;
 }
 
+static bool
+is_loopback(const char *address)
+{
+	char host[64];
+	const char *path;
+	uint16_t port;
+
+	return value_address(address, host, &port, &path) == NULL &&
+	       (strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0);
+}
+
+/* The control API's TCP address: with TLS, or where nobody on the way can read tokens. */
+static bool
+check_control(struct loading *loading)
+{
+	const struct config *config = &loading->config;
+
+	if (config->control.certificate == NULL && config->control.key != NULL)
+		return loading_mistake(loading, mark_of(loading, "control.key"),
+		    "control.key: needs control.certificate");
+	if (config->control.certificate != NULL && config->control.key == NULL)
+		return loading_mistake(loading, mark_of(loading, "control.certificate"),
+		    "control.certificate: needs control.key");
+	if (config->control.client_ca != NULL && config->control.certificate == NULL)
+		return loading_mistake(loading, mark_of(loading, "control.client_ca"),
+		    "control.client_ca: needs control.certificate and control.key");
+	if (config->control.certificate != NULL && config->control.listen == NULL)
+		return loading_mistake(loading, mark_of(loading, "control.certificate"),
+		    "control.certificate: needs control.listen, the address that it is for");
+	if (config->control.listen == NULL || config->control.certificate != NULL ||
+	    config->control.allow_plain || is_loopback(config->control.listen))
+		return true;
+	return loading_mistake(loading, mark_of(loading, "control.listen"),
+	    "control.listen: without TLS others on the way can read tokens: set "
+	    "control.certificate and control.key, or listen on 127.0.0.1, or, if the network is "
+	    "trusted, set control.allow_plain: true");
+}
+
 /* What settings say together. */
 static bool
 check_together(struct loading *loading)
@@ -67,6 +106,8 @@ check_together(struct loading *loading)
 	    config->jobs.prefix == NULL)
 		return loading_mistake(loading, mark_of(loading, "jobs.public_url"),
 		    "jobs: needs at least one of domain, prefix and fixed");
+	if (!check_control(loading))
+		return false;
 	if (config->store.max_staleness > config->store.ping_interval + config->store.ping_deadline)
 		return true;
 	mark = mark_of(loading, "store.max_staleness");

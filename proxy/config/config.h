@@ -98,6 +98,10 @@ struct config {
 	struct {
 		const char *socket;  /* Unix socket of the control API */
 		const char *metrics; /* "host:port" of /metrics, /healthz, /readyz; NULL: off */
+		const char *listen;  /* "host:port" of the API for operators; NULL: off */
+		const char *certificate, *key; /* of `listen`, PEM; NULL: no TLS */
+		const char *client_ca; /* whose certificates clients must have; NULL: none */
+		bool allow_plain;      /* `listen` may be without TLS beyond loopback */
 	} control;
 
 	struct {

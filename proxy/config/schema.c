@@ -67,6 +67,11 @@ const struct setting config_settings[] = {
     {"limits.drain_bytes", FORM_SIZE64, AT(limits.drain_bytes), 0, INT64_MAX},
     {"control.socket", FORM_TEXT, AT(control.socket), 0, 0},
     {"control.metrics", FORM_ADDRESS, AT(control.metrics), 0, 0},
+    {"control.listen", FORM_ADDRESS, AT(control.listen), 0, 0},
+    {"control.certificate", FORM_TEXT, AT(control.certificate), 0, 0},
+    {"control.key", FORM_TEXT, AT(control.key), 0, 0},
+    {"control.client_ca", FORM_TEXT, AT(control.client_ca), 0, 0},
+    {"control.allow_plain", FORM_BOOL, AT(control.allow_plain), 0, 0},
     {"log.level", FORM_LEVEL, AT(log.level), 0, 0},
     {"log.access", FORM_OPTIONAL_PATH, AT(log.access), 0, 0},
 };

@@ -39,6 +39,12 @@ control_changes(const struct config *old, const struct config *new)
 {
 	return !same_text(old->control.socket, new->control.socket) ||
 	       !same_text(old->control.metrics, new->control.metrics) ||
+	       !same_text(old->control.listen, new->control.listen) ||
+	       !same_text(old->control.certificate, new->control.certificate) ||
+	       new->control.certificate != NULL || /* the file may hold another one by now */
+	       !same_text(old->backends.realm, new->backends.realm) ||
+	       old->timeouts.head != new->timeouts.head ||
+	       old->timeouts.keep_alive != new->timeouts.keep_alive ||
 	       !same_text(old->store.url, new->store.url) ||
 	       !same_text(old->store.prefix, new->store.prefix) ||
 	       !same_text(old->store.ca_file, new->store.ca_file) ||

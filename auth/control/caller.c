@@ -1,0 +1,193 @@
+/* caller.c - tokens of calls, decided on as the gateway decides on those of requests. */
+#include "auth/control/caller.h"
+
+#include <stdlib.h>
+
+#include "auth/control/handlers.h"
+#include "jobgate/decision.h"
+
+/* Bearer realm="...", error="..."; what must not stand in a quoted string is left out. */
+static char *
+challenge_make(const char *realm, const char *error)
+{
+	static const char head[] = "Bearer realm=\"", middle[] = "\", error=\"";
+	char *text = malloc(sizeof(head) + 2 * strlen(realm) + sizeof(middle) + strlen(error) + 2);
+	char *to = text;
+
+	if (text == NULL)
+		return NULL;
+	to = stpcpy(to, head);
+	for (; *realm != '\0'; realm++) {
+		if (*realm == '"' || *realm == '\\')
+			*to++ = '\\';
+		if (*realm >= ' ' && *realm <= '~')
+			*to++ = *realm;
+	}
+	if (error[0] != '\0')
+		to = stpcpy(stpcpy(to, middle), error);
+	strcpy(to, "\"");
+	return text;
+}
+
+static void
+refuse(struct call *call, unsigned status, const char *error, const char *detail)
+{
+	const struct control *control = call->ctx;
+
+	call->challenge = challenge_make(control->setup->realm, error);
+	call_refuse(call, status, NULL, "%s", detail);
+}
+
+static void
+refuse_invalid(struct call *call)
+{
+	refuse(call, 401, "invalid_token",
+	    "the token is not valid; it may have been renewed or deleted");
+}
+
+static void
+refuse_unavailable(struct call *call)
+{
+	call_refuse(call, 503, NULL,
+	    "the store does not answer, so the token cannot be checked; nothing was changed");
+}
+
+/* The token has proved itself: it also must be an operator's. */
+static void
+take_token(struct call *call, const struct token *token)
+{
+	switch (token->role) {
+	case ROLE_READ:
+		refuse(call, 403, "insufficient_scope",
+		    "this takes a token of role operator; a read token reaches job URLs only");
+		return;
+	case ROLE_OPERATOR:
+		break;
+	}
+	call->token = token_keep(token);
+	if (call->token == NULL) {
+		call_refuse(call, 500, NULL, "memory is short");
+		return;
+	}
+	call->caller = CALLER_TOKEN;
+	call->scope = call->token->token.selector;
+	call_begin(call);
+}
+
+/*
+ * Decide on the token alone, as on one for a request that names no job: that is
+ * the verdict left when all is well with it.
+ */
+static void
+decide(struct call *call, const struct evidence *evidence)
+{
+	switch (jg_decide(evidence)) {
+	case VERDICT_NOT_A_JOB:
+		take_token(call, evidence->token);
+		return;
+	case VERDICT_BAD_CREDENTIAL:
+		refuse(call, 400, "invalid_request",
+		    "send one Authorization field with one Bearer token");
+		return;
+	case VERDICT_NO_CREDENTIAL:
+		refuse(call, 401, "", "send an operator's token: Authorization: Bearer <token>");
+		return;
+	case VERDICT_UNAVAILABLE:
+		refuse_unavailable(call);
+		return;
+	case VERDICT_INVALID_TOKEN:
+	case VERDICT_ALLOW: /* the rest is said of jobs only: it cannot come, and gets nothing */
+	case VERDICT_NO_SUCH_JOB:
+	case VERDICT_OUT_OF_SCOPE:
+	case VERDICT_NO_URL:
+		refuse_invalid(call);
+		return;
+	}
+}
+
+static void
+got_token(void *ctx, enum store_result result, const struct record *record)
+{
+	struct call *call = ctx;
+	struct evidence evidence = {
+	    .credential = CREDENTIAL_BEARER,
+	    .bearer = &call->bearer,
+	    .token_known = handler_knowledge(result),
+	    .token = record != NULL ? &record->token : NULL,
+	};
+
+	decide(call, &evidence);
+}
+
+/* What the call brought. */
+static enum credential
+read_credential(struct call *call)
+{
+	enum credential credential;
+	struct slice value;
+
+	if (call->authorizations == 0)
+		return CREDENTIAL_NONE;
+	if (call->authorizations > 1)
+		return CREDENTIAL_MALFORMED;
+	credential = jg_credential_parse(slice_of(call->authorization), &value);
+	if (credential == CREDENTIAL_BEARER)
+		jg_bearer_read(value, &call->bearer);
+	return credential;
+}
+
+void
+caller_identify(struct call *call)
+{
+	struct control *control = call->ctx;
+	struct evidence evidence = {.credential = read_credential(call), .bearer = &call->bearer};
+
+	if (call->authorizations == 0 && call->local) {
+		call->caller = CALLER_LOCAL;
+		call_begin(call);
+	} else if (evidence.credential == CREDENTIAL_BEARER && call->bearer.formed) {
+		store_get(control->store, RECORD_TOKEN,
+		    (struct slice){call->bearer.id, TOKEN_ID_LEN}, got_token, call);
+	} else {
+		decide(call, &evidence);
+	}
+}
+
+static bool
+same_token(const struct token *a, const struct token *b)
+{
+	return a->version == b->version && a->role == b->role &&
+	       memcmp(a->hash, b->hash, sizeof(a->hash)) == 0 &&
+	       a->selector.count == b->selector.count &&
+	       jg_selector_match(&a->selector, &b->selector);
+}
+
+static void
+got_again(void *ctx, enum store_result result, const struct record *record)
+{
+	struct call *call = ctx;
+
+	switch (handler_knowledge(result)) {
+	case RECORD_UNKNOWN:
+		refuse_unavailable(call);
+		return;
+	case RECORD_ABSENT:
+		refuse_invalid(call);
+		return;
+	case RECORD_KNOWN:
+		break;
+	}
+	if (same_token(&record->token, &call->token->token))
+		call->confirmed(call);
+	else
+		refuse_invalid(call);
+}
+
+void
+caller_confirm(struct call *call, void (*next)(struct call *call))
+{
+	struct control *control = call->ctx;
+
+	call->confirmed = next;
+	store_get(control->store, RECORD_TOKEN, call->token->token.id, got_again, call);
+}

@@ -1,0 +1,357 @@
+/* connection.c - requests of one libevhtp connection, one after another, and their answers. */
+#include "auth/control/connection.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <openssl/crypto.h>
+
+#include "auth/control/call.h"
+#include "auth/control/reply.h"
+
+#define BODY_MAX (64u << 10) /* bytes; more gets 413 */
+
+/*
+ * What libevhtp 1.2.18 asks of us, read from its source:
+ * - An answer given inside its parser leaves a pipelined request behind it
+ *   unread. So every request pauses its connection, and its call starts in an
+ *   event of its own, outside of libevhtp's stack: answer, then resume.
+ * - A paused connection does not read, hence does not see its client leave;
+ *   it learns of it when the answer is written. Calls are bounded in time, so this is too.
+ * - It frees a connection without an answer when a hook refuses; so hooks let a
+ *   request that is too large pass, drop its bytes, and the call answers.
+ * - evhtp_free forgets connections, so that we keep them in a list.
+ * - A form's body would be taken for the query; our hook leaves it no body.
+ */
+static void
+wait_until(struct connection *connection, unsigned ms)
+{
+	const struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	evtimer_add(connection->deadline, &wait);
+}
+
+/* The client takes too long over its request, over its answer, or over what it wants next. */
+static void
+on_deadline(evutil_socket_t fd, short events, void *ctx)
+{
+	struct connection *connection = ctx;
+
+	(void)fd;
+	(void)events;
+	evhtp_connection_free(connection->evhtp);
+}
+
+static void
+drop_body(struct connection *connection)
+{
+	if (connection->body != NULL)
+		OPENSSL_cleanse(connection->body, connection->body_len);
+	free(connection->body);
+	connection->body = NULL;
+	connection->body_len = 0;
+}
+
+/* A head begins: forget the last request's. */
+static evhtp_res
+on_headers_start(evhtp_request_t *request, void *ctx)
+{
+	struct connection *connection = ctx;
+
+	drop_body(connection);
+	head_clear(&connection->head);
+	connection->body_too_large = false;
+	request->conn->body_bytes_read = 0; /* it forgets to, between pipelined requests */
+	wait_until(connection, connection->setup->request_ms);
+	return EVHTP_RES_OK;
+}
+
+static evhtp_res
+on_header(evhtp_request_t *request, evhtp_header_t *header, void *ctx)
+{
+	struct connection *connection = ctx;
+	struct head *head = &connection->head;
+
+	if (!head_field(head, (struct slice){header->key, header->klen},
+		(struct slice){header->val, header->vlen}))
+		return EVHTP_RES_ERROR;
+	if (strcasecmp(header->key, "Authorization") == 0)
+		OPENSSL_cleanse(header->val, header->vlen);
+	if (head->too_large)
+		evhtp_header_rm_and_free(request->headers_in, header);
+	/* Nobody sends that much by mistake. */
+	return head->len > 8 * CONTROL_HEAD_MAX ? EVHTP_RES_ERROR : EVHTP_RES_OK;
+}
+
+static evhtp_res
+on_read(evhtp_request_t *request, struct evbuffer *buffer, void *ctx)
+{
+	struct connection *connection = ctx;
+	size_t len = evbuffer_get_length(buffer);
+	char *longer;
+
+	(void)request;
+	if (connection->body_too_large || connection->body_len + len > BODY_MAX) {
+		drop_body(connection);
+		connection->body_too_large = true;
+		evbuffer_drain(buffer, len);
+		return EVHTP_RES_OK;
+	}
+	if (connection->body ==
+	    NULL) /* at its largest at once: growing would leave copies of secrets */
+		connection->body = malloc(BODY_MAX + 1);
+	longer = connection->body;
+	if (longer == NULL)
+		return EVHTP_RES_ERROR;
+	evbuffer_remove(buffer, longer + connection->body_len, len);
+	connection->body_len += len;
+	longer[connection->body_len] = '\0';
+	return EVHTP_RES_OK;
+}
+
+/* The request is over, answered or not: a call that its handler still has loses its client. */
+static evhtp_res
+on_request_fini(evhtp_request_t *request, void *ctx)
+{
+	struct connection *connection = ctx;
+	struct call *call = connection->call;
+
+	(void)request;
+	connection->call = NULL;
+	if (call == NULL)
+		return EVHTP_RES_OK;
+	if (connection->started)
+		call->connection = NULL;
+	else
+		call_free(call);
+	return EVHTP_RES_OK;
+}
+
+static void
+connection_free(struct connection *connection)
+{
+	if (connection->start != NULL)
+		event_free(connection->start);
+	if (connection->deadline != NULL)
+		event_free(connection->deadline);
+	drop_body(connection);
+	head_clear(&connection->head);
+	free(connection);
+}
+
+/* Comes before the request's own hook, which needs us: so do its work, then go. */
+static evhtp_res
+on_connection_fini(evhtp_connection_t *evhtp, void *ctx)
+{
+	struct connection *connection = ctx;
+
+	on_request_fini(NULL, connection);
+	evhtp_connection_unset_hook(evhtp, evhtp_hook_on_request_fini);
+	LIST_REMOVE(connection, link);
+	--*connection->count;
+	connection_free(connection);
+	return EVHTP_RES_OK;
+}
+
+static struct slice
+method_name(htp_method method)
+{
+	switch (method) {
+	case htp_method_GET:
+		return SLICE("GET");
+	case htp_method_HEAD:
+		return SLICE("HEAD");
+	case htp_method_POST:
+		return SLICE("POST");
+	case htp_method_PATCH:
+		return SLICE("PATCH");
+	case htp_method_DELETE:
+		return SLICE("DELETE");
+	default: /* a dozen of WebDAV's: no endpoint has them */
+		return SLICE("");
+	}
+}
+
+/* A call for the request that is complete; NULL when memory or randomness is short. */
+static struct call *
+take_request(struct connection *connection, const evhtp_request_t *request)
+{
+	const char *path = "", *query = "";
+	struct call *call;
+
+	if (request->uri != NULL && request->uri->path != NULL)
+		path = request->uri->path->full;
+	if (request->uri != NULL && request->uri->query_raw != NULL)
+		query = (const char *)request->uri->query_raw;
+	call = call_new(slice_of(path), slice_of(query));
+	if (call == NULL)
+		return NULL;
+	call->ctx = connection->setup->ctx;
+	call->endpoints = &connection->setup->endpoints;
+	call->method = method_name(request->method);
+	call->local = connection->local;
+	memcpy(call->peer, connection->peer, sizeof(call->peer));
+	call->body = connection->body;
+	call->body_len = connection->body_len;
+	call->body_too_large = connection->body_too_large;
+	connection->body = NULL;
+	connection->body_len = 0;
+	call->authorizations = connection->head.authorizations;
+	call->authorization = connection->head.authorization;
+	connection->head.authorization = NULL;
+	call->connection = connection;
+	return call;
+}
+
+/* Inside the parser. */
+void
+connection_on_request(evhtp_request_t *request, void *ctx)
+{
+	/* The argument is one for the whole server; the hooks' is the connection's own. */
+	struct connection *connection = request->conn->hooks->on_read_arg;
+
+	(void)ctx;
+	evhtp_request_pause(request);
+	evtimer_del(connection->deadline);
+	assert(connection->call == NULL);
+	connection->call = take_request(connection, request);
+	connection->started = false;
+	event_active(connection->start, EV_TIMEOUT, 0);
+}
+
+/* Outside of the parser: see who calls, or refuse what nobody may send. */
+static void
+on_start(evutil_socket_t fd, short events, void *ctx)
+{
+	struct connection *connection = ctx;
+	struct call *call = connection->call;
+
+	(void)fd;
+	(void)events;
+	if (call == NULL) { /* no memory for it: nothing sensible can be said */
+		evhtp_connection_free(connection->evhtp);
+		return;
+	}
+	connection->started = true;
+	if (connection->head.mistake != NULL) {
+		connection->last = true; /* where the next request begins is anybody's guess */
+		call_refuse(call, 400, NULL, "%s", connection->head.mistake);
+	} else if (connection->head.too_large) {
+		call_refuse(call, 431, NULL, "more than %d fields or %u bytes of them",
+		    CONTROL_FIELDS_MAX, CONTROL_HEAD_MAX);
+	} else if (connection->setup->identify != NULL) {
+		connection->setup->identify(call);
+	} else {
+		call_begin(call);
+	}
+}
+
+static void
+add_header(evhtp_request_t *request, const char *name, const char *value)
+{
+	evhtp_header_t *header = evhtp_header_new(name, value, 1, 1);
+
+	if (header != NULL)
+		evhtp_headers_add_header(request->headers_out, header);
+}
+
+static void
+free_content(const void *data, size_t len, void *ctx)
+{
+	(void)data;
+	OPENSSL_cleanse(ctx, len);
+	free(ctx);
+}
+
+static void
+add_headers(evhtp_request_t *request, const struct call *call, const struct reply *reply)
+{
+	char length[24];
+
+	if (reply->location != NULL)
+		add_header(request, "Location", reply->location);
+	if (reply->status == 503)
+		add_header(request, "Retry-After", "1");
+	if (reply->status == 405)
+		add_header(request, "Allow", call->allow);
+	if (call->challenge != NULL)
+		add_header(request, "WWW-Authenticate", call->challenge);
+	add_header(request, "X-Request-Id", call->request_id);
+	add_header(request, "Cache-Control", "no-store");
+	if (reply->status ==
+	    204) /* said to be chunked, libevhtp adds no Content-Length: RFC 9110 section 8.6 */
+		evhtp_request_enable_flag(request, EVHTP_REQ_FLAG_CHUNKED);
+	if (reply->content != NULL) {
+		snprintf(length, sizeof(length), "%zu", reply->len);
+		add_header(request, "Content-Length", length);
+		add_header(request, "Content-Type", reply->type);
+	}
+}
+
+void
+call_reply(struct call *call, const struct reply *reply)
+{
+	struct connection *connection = call->connection;
+	evhtp_request_t *request;
+
+	if (connection == NULL) {
+		free_content(NULL, reply->len, reply->content);
+		call_free(call);
+		return;
+	}
+	request = connection->evhtp->request;
+	connection->call = NULL;
+	add_headers(request, call, reply);
+	if (reply->content != NULL &&
+	    (request->method == htp_method_HEAD ||
+		evbuffer_add_reference(request->buffer_out, reply->content, reply->len,
+		    free_content, reply->content) != 0))
+		free_content(NULL, reply->len, reply->content);
+	call_free(call);
+	if (connection->last)
+		evhtp_request_set_keepalive(request, 0);
+	wait_until(connection, connection->setup->idle_ms);
+	evhtp_send_reply(request, (evhtp_res)reply->status);
+	evhtp_request_resume(request);
+}
+
+static bool
+set_hooks(evhtp_connection_t *evhtp, struct connection *connection)
+{
+	return evhtp_connection_set_hook(evhtp, evhtp_hook_on_headers_start,
+		   (evhtp_hook)on_headers_start, connection) == 0 &&
+	       evhtp_connection_set_hook(
+		   evhtp, evhtp_hook_on_header, (evhtp_hook)on_header, connection) == 0 &&
+	       evhtp_connection_set_hook(
+		   evhtp, evhtp_hook_on_read, (evhtp_hook)on_read, connection) == 0 &&
+	       evhtp_connection_set_hook(evhtp, evhtp_hook_on_request_fini,
+		   (evhtp_hook)on_request_fini, connection) == 0 &&
+	       evhtp_connection_set_hook(evhtp, evhtp_hook_on_connection_fini,
+		   (evhtp_hook)on_connection_fini, connection) == 0;
+}
+
+struct connection *
+connection_new(evhtp_connection_t *evhtp, const struct server_setup *setup,
+    struct connections *connections, size_t *count)
+{
+	struct connection *connection = calloc(1, sizeof(*connection));
+
+	if (connection == NULL)
+		return NULL;
+	connection->setup = setup;
+	connection->evhtp = evhtp;
+	connection->start = event_new(setup->base, -1, 0, on_start, connection);
+	connection->deadline = evtimer_new(setup->base, on_deadline, connection);
+	if (connection->start == NULL || connection->deadline == NULL ||
+	    !set_hooks(evhtp, connection)) {
+		evhtp_unset_all_hooks(&evhtp->hooks);
+		connection_free(connection);
+		return NULL;
+	}
+	connection->count = count;
+	++*count;
+	LIST_INSERT_HEAD(connections, connection, link);
+	wait_until(connection, setup->request_ms);
+	return connection;
+}

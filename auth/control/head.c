@@ -1,0 +1,111 @@
+/* head.c - fields, one after another. */
+#include "auth/control/head.h"
+
+#include <stdlib.h>
+
+#include <openssl/crypto.h>
+
+/* RFC 9110 section 5.5: optional white space around a value is no part of it. */
+static struct slice
+trim(struct slice text)
+{
+	while (text.len > 0 && (text.at[0] == ' ' || text.at[0] == '\t'))
+		text = slice_after(text, 1);
+	while (text.len > 0 && (text.at[text.len - 1] == ' ' || text.at[text.len - 1] == '\t'))
+		text.len--;
+	return text;
+}
+
+static void
+wrong(struct head *head, const char *mistake)
+{
+	if (head->mistake == NULL)
+		head->mistake = mistake;
+}
+
+/* RFC 9110 section 5.6.2 */
+static bool
+is_token(struct slice text)
+{
+	static const char others[] = "!#$%&'*+-.^_`|~";
+
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.at[i], lower = (char)(c | 0x20);
+
+		if ((c < '0' || c > '9') && (lower < 'a' || lower > 'z') &&
+		    memchr(others, c, sizeof(others) - 1) == NULL)
+			return false;
+	}
+	return text.len > 0;
+}
+
+static bool
+is_plain(struct slice text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (((unsigned char)text.at[i] < ' ' && text.at[i] != '\t') || text.at[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* RFC 9112 section 6: one length of digits, or one coding, which is chunked. */
+static void
+take_framing(struct head *head, struct slice name, struct slice value)
+{
+	if (slice_equal_nocase(name, SLICE("Content-Length"))) {
+		if (head->has_length || value.len == 0 || value.len > 18)
+			wrong(head, "Content-Length must be one number");
+		for (size_t i = 0; i < value.len; i++)
+			if (value.at[i] < '0' || value.at[i] > '9')
+				wrong(head, "Content-Length must be one number");
+		head->has_length = true;
+	} else if (slice_equal_nocase(name, SLICE("Transfer-Encoding"))) {
+		if (head->has_coding || !slice_equal_nocase(value, SLICE("chunked")))
+			wrong(head, "the only Transfer-Encoding that is taken is chunked");
+		head->has_coding = true;
+	}
+	if (head->has_length && head->has_coding)
+		wrong(head, "Content-Length and Transfer-Encoding exclude each other");
+}
+
+static bool
+take_authorization(struct head *head, struct slice value)
+{
+	if (head->authorizations++ > 0)
+		return true;
+	head->authorization = malloc(value.len + 1);
+	if (head->authorization == NULL)
+		return false;
+	memcpy(head->authorization, value.at, value.len);
+	head->authorization[value.len] = '\0';
+	return true;
+}
+
+bool
+head_field(struct head *head, struct slice name, struct slice value)
+{
+	head->fields++;
+	head->len += name.len + value.len + 4; /* ": " and CR LF */
+	if (head->fields > CONTROL_FIELDS_MAX || head->len > CONTROL_HEAD_MAX) {
+		head->too_large = true;
+		return true;
+	}
+	value = trim(value);
+	if (!is_token(name))
+		wrong(head, "a field's name is no token");
+	if (!is_plain(value))
+		wrong(head, "a field's value has control characters");
+	take_framing(head, name, value);
+	if (slice_equal_nocase(name, SLICE("Authorization")))
+		return take_authorization(head, value);
+	return true;
+}
+
+void
+head_clear(struct head *head)
+{
+	if (head->authorization != NULL)
+		OPENSSL_cleanse(head->authorization, strlen(head->authorization));
+	free(head->authorization);
+	*head = (struct head){0};
+}

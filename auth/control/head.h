@@ -1,0 +1,30 @@
+/* head.h - what the fields of a request's head say to the server itself. Pure functions. */
+#ifndef JOBGATE_CONTROL_HEAD_H
+#define JOBGATE_CONTROL_HEAD_H
+
+#include "jobgate/slice.h"
+
+#define CONTROL_FIELDS_MAX 100
+#define CONTROL_HEAD_MAX (32u << 10) /* bytes of field lines */
+
+/*
+ * What has been learnt of one head so far; zeroed at first. libevhtp's parser
+ * lets pass what two parties could read in two ways (several lengths, a length
+ * and chunks, codings it does not know): all of that is a mistake here.
+ */
+struct head {
+	size_t fields, len; /* len: bytes of field lines */
+	bool too_large;
+	const char *mistake; /* the first one, a sentence; static. NULL: none */
+	unsigned authorizations;
+	char *authorization; /* the first one's value; wiped and freed by head_clear */
+	bool has_length, has_coding;
+};
+
+/* Take the next field into account. False when memory is short. */
+bool head_field(struct head *head, struct slice name, struct slice value);
+
+/* Forget everything, for the next request. */
+void head_clear(struct head *head);
+
+#endif

@@ -1,0 +1,61 @@
+/* scope.c - labels against an operator's own selector. */
+#include "auth/control/scope.h"
+
+bool
+scope_has(const struct label_set *scope, const struct record *record)
+{
+	switch (record->kind) {
+	case RECORD_TOKEN:
+		return jg_selector_match(scope, &record->token.selector);
+	case RECORD_JOB:
+		return jg_selector_match(scope, &record->job.labels);
+	}
+	return false;
+}
+
+enum scope_merge
+scope_add(const struct label_set *scope, struct label *labels, size_t *count, size_t max,
+    struct slice *culprit)
+{
+	for (size_t i = 0; i < scope->count; i++) {
+		const struct label *wanted = &scope->items[i];
+		size_t at = 0;
+
+		while (at < *count && !slice_equal(labels[at].name, wanted->name))
+			at++;
+		if (at < *count) {
+			*culprit = wanted->name;
+			if (!slice_equal(labels[at].value, wanted->value))
+				return SCOPE_CONTRADICTED;
+			continue;
+		}
+		if (*count == max)
+			return SCOPE_TOO_MANY;
+		labels[(*count)++] = *wanted;
+	}
+	return SCOPE_OK;
+}
+
+/* Whether the patch removes or changes this label. */
+static bool
+touches(const struct job_input *patch, const struct label *label)
+{
+	if (patch->labels_cleared)
+		return true;
+	for (size_t i = 0; i < patch->removed_count; i++)
+		if (slice_equal(patch->removed[i], label->name))
+			return true;
+	for (size_t i = 0; i < patch->label_count; i++)
+		if (slice_equal(patch->labels[i].name, label->name))
+			return !slice_equal(patch->labels[i].value, label->value);
+	return false;
+}
+
+bool
+scope_left_by(const struct label_set *scope, const struct job_input *patch)
+{
+	for (size_t i = 0; i < scope->count; i++)
+		if (touches(patch, &scope->items[i]))
+			return true;
+	return false;
+}

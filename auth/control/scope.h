@@ -1,0 +1,30 @@
+/* scope.h - what an operator with a label selector may make and change. Pure functions. */
+#ifndef JOBGATE_CONTROL_SCOPE_H
+#define JOBGATE_CONTROL_SCOPE_H
+
+#include "auth/control/input.h"
+#include "jobgate/directory.h"
+
+/*
+ * A scope is the label selector of whoever asks; empty: everything. A job lies in
+ * it when it carries all of its labels, a token when its own selector has them.
+ */
+bool scope_has(const struct label_set *scope, const struct record *record);
+
+enum scope_merge {
+	SCOPE_OK,
+	SCOPE_CONTRADICTED, /* a label of the scope was given with another value */
+	SCOPE_TOO_MANY,	    /* with the scope's labels there are more than max */
+};
+
+/*
+ * Add those of the scope's labels that are not there yet to labels, which has room
+ * for max. With SCOPE_CONTRADICTED *culprit is the label's name.
+ */
+enum scope_merge scope_add(const struct label_set *scope, struct label *labels, size_t *count,
+    size_t max, struct slice *culprit);
+
+/* True when this patch would take a job that lies in the scope out of it. */
+bool scope_left_by(const struct label_set *scope, const struct job_input *patch);
+
+#endif
