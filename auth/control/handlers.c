@@ -99,8 +99,8 @@ handler_store_refused(struct call *call, enum store_result result, const char *n
 		    "the change would take the job out of the scope of your token");
 		return;
 	case STORE_BROKEN:
-		call_refuse(call, 500, NULL, "the record of %s %.*s breaks the rules of the store",
-		    noun, (int)call->id.len, call->id.at);
+		call_refuse(
+		    call, 500, NULL, "what the store has of this %s breaks its rules", noun);
 		return;
 	case STORE_UNAVAILABLE:
 		call_refuse(call, 503, NULL, "the store does not answer; nothing was changed");

@@ -62,7 +62,9 @@ on_reply(void *ctx, const redisReply *reply)
 
 	if (reply != NULL && reply->type == REDIS_REPLY_ERROR) {
 		log_warning(&operation->store->log, "the store refuses: %s", reply->str);
-		result = STORE_UNAVAILABLE;
+		/* A key of another type was put there by somebody else. */
+		result =
+		    strncmp(reply->str, "WRONGTYPE", 9) == 0 ? STORE_BROKEN : STORE_UNAVAILABLE;
 	} else if (reply != NULL) {
 		operation->read(operation, reply);
 	}

@@ -104,7 +104,7 @@ struct store_page {
 	struct store_cursor next;
 };
 
-/* With STORE_OK page is set, with STORE_UNAVAILABLE NULL. */
+/* With STORE_OK page is set, else NULL. */
 typedef void store_page_done(void *ctx, enum store_result result, const struct store_page *page);
 
 /*

@@ -17,40 +17,46 @@ static const char script_create[] = "if redis.call('EXISTS', KEYS[1]) == 1 then 
 /*
  * What the scripts for records within a scope begin with. ARGV[1] is the number of
  * labels in the scope, their names and values follow; ARGV[at + 1] is what comes
- * behind them. pcall: a key that holds no hash is no record.
+ * behind them. pcall: a key that holds no hash is no record. All labels are
+ * looked up, so that a record out of scope costs what a missing one does.
  */
-#define WITHIN(has_label, absent)                               \
-	"local at = 1 + 2 * tonumber(ARGV[1])\n"                \
-	"for i = 2, at, 2 do\n"                                 \
-	"  if not (" has_label ") then return " absent " end\n" \
+#define JOB_WITHIN                                                            \
+	"local at, within = 1 + 2 * tonumber(ARGV[1]), true\n"                \
+	"for i = 2, at, 2 do\n"                                               \
+	"  local value = redis.pcall('HGET', KEYS[1], 'label:' .. ARGV[i])\n" \
+	"  within = value == ARGV[i + 1] and within\n"                        \
 	"end\n"
-#define JOB_HAS "redis.pcall('HGET', KEYS[1], 'label:' .. ARGV[i]) == ARGV[i + 1]"
+
 /* A selector is kept as "a=b,c=d"; no name or value has a comma. */
-#define TOKEN_HAS                                                                       \
-	"(function()\n"                                                                 \
-	"  local selector = redis.pcall('HGET', KEYS[1], 'selector')\n"                 \
-	"  return type(selector) == 'string' and string.find(',' .. selector .. ',',\n" \
-	"    ',' .. ARGV[i] .. '=' .. ARGV[i + 1] .. ',', 1, true)\n"                   \
-	"end)()"
+#define TOKEN_WITHIN                                                             \
+	"local at, within = 1 + 2 * tonumber(ARGV[1]), true\n"                   \
+	"local selector = at > 1 and redis.pcall('HGET', KEYS[1], 'selector')\n" \
+	"for i = 2, at, 2 do\n"                                                  \
+	"  local label = ',' .. ARGV[i] .. '=' .. ARGV[i + 1] .. ','\n"          \
+	"  within = type(selector) == 'string' and within and\n"                 \
+	"    string.find(',' .. selector .. ',', label, 1, true) ~= nil\n"       \
+	"end\n"
 
 /* ARGV: scope, id. 1, or 0 when there was no record; the index loses the id either way. */
-#define DELETE                                        \
+#define DELETE_WITHIN                                 \
+	"if not within then return 0 end\n"           \
 	"redis.call('ZREM', KEYS[2], ARGV[at + 1])\n" \
 	"return redis.call('DEL', KEYS[1])\n"
-static const char script_delete_job[] = WITHIN(JOB_HAS, "0") DELETE;
-static const char script_delete_token[] = WITHIN(TOKEN_HAS, "0") DELETE;
+static const char script_delete_job[] = JOB_WITHIN DELETE_WITHIN;
+static const char script_delete_token[] = TOKEN_WITHIN DELETE_WITHIN;
 
 /*
  * ARGV: scope, version, hash, new version, updated_at. {1, record}, {0} for another
  * version, {-1} for none.
  */
-static const char script_renew[] = WITHIN(TOKEN_HAS,
-    "{-1}") "local version = redis.call('HGET', KEYS[1], 'version')\n"
-	    "if not version then return {-1} end\n"
-	    "if version ~= ARGV[at + 1] then return {0} end\n"
-	    "redis.call('HSET', KEYS[1], 'hash', ARGV[at + 2], 'version', ARGV[at + 3],\n"
-	    "  'updated_at', ARGV[at + 4])\n"
-	    "return {1, redis.call('HGETALL', KEYS[1])}\n";
+static const char script_renew[] =
+    TOKEN_WITHIN "if not within then return {-1} end\n"
+		 "local version = redis.call('HGET', KEYS[1], 'version')\n"
+		 "if not version then return {-1} end\n"
+		 "if version ~= ARGV[at + 1] then return {0} end\n"
+		 "redis.call('HSET', KEYS[1], 'hash', ARGV[at + 2], 'version', ARGV[at + 3],\n"
+		 "  'updated_at', ARGV[at + 4])\n"
+		 "return {1, redis.call('HGETALL', KEYS[1])}\n";
 
 /*
  * ARGV: scope, 1 to refuse what lies in it, updated_at, the most labels a job may
@@ -58,28 +64,29 @@ static const char script_renew[] = WITHIN(TOKEN_HAS,
  * values, then fields to remove. {1, record}, {0} for too many labels, {-1} for no
  * record, {-2} for one refused.
  */
-static const char script_patch[] = WITHIN(JOB_HAS,
-    "{-1}") "local have = redis.call('HKEYS', KEYS[1])\n"
-	    "if #have == 0 then return {-1} end\n"
-	    "if ARGV[at + 1] == '1' then return {-2} end\n"
-	    "local first, last = at + 6, at + 5 + 2 * tonumber(ARGV[at + 5])\n"
-	    "local labels, gone, count = {}, {}, 0\n"
-	    "local function is_label(field) return string.sub(field, 1, 6) == 'label:' end\n"
-	    "for i = last + 1, #ARGV do gone[#gone + 1] = ARGV[i] end\n"
-	    "for _, field in ipairs(have) do\n"
-	    "  if is_label(field) then\n"
-	    "    if ARGV[at + 4] == '1' then gone[#gone + 1] = field else labels[field] = true "
-	    "end\n"
-	    "  end\n"
-	    "end\n"
-	    "for _, field in ipairs(gone) do labels[field] = nil end\n"
-	    "for i = first, last, 2 do if is_label(ARGV[i]) then labels[ARGV[i]] = true end end\n"
-	    "for _ in pairs(labels) do count = count + 1 end\n"
-	    "if count > tonumber(ARGV[at + 3]) then return {0} end\n"
-	    "redis.call('HSET', KEYS[1], 'updated_at', ARGV[at + 2])\n"
-	    "for _, field in ipairs(gone) do redis.call('HDEL', KEYS[1], field) end\n"
-	    "for i = first, last, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end\n"
-	    "return {1, redis.call('HGETALL', KEYS[1])}\n";
+static const char script_patch[] = JOB_WITHIN
+    "if not within then return {-1} end\n"
+    "local have = redis.call('HKEYS', KEYS[1])\n"
+    "if #have == 0 then return {-1} end\n"
+    "if ARGV[at + 1] == '1' then return {-2} end\n"
+    "local first, last = at + 6, at + 5 + 2 * tonumber(ARGV[at + 5])\n"
+    "local labels, gone, count = {}, {}, 0\n"
+    "local function is_label(field) return string.sub(field, 1, 6) == 'label:' end\n"
+    "for i = last + 1, #ARGV do gone[#gone + 1] = ARGV[i] end\n"
+    "for _, field in ipairs(have) do\n"
+    "  if is_label(field) then\n"
+    "    if ARGV[at + 4] == '1' then gone[#gone + 1] = field else labels[field] = true "
+    "end\n"
+    "  end\n"
+    "end\n"
+    "for _, field in ipairs(gone) do labels[field] = nil end\n"
+    "for i = first, last, 2 do if is_label(ARGV[i]) then labels[ARGV[i]] = true end end\n"
+    "for _ in pairs(labels) do count = count + 1 end\n"
+    "if count > tonumber(ARGV[at + 3]) then return {0} end\n"
+    "redis.call('HSET', KEYS[1], 'updated_at', ARGV[at + 2])\n"
+    "for _, field in ipairs(gone) do redis.call('HDEL', KEYS[1], field) end\n"
+    "for i = first, last, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end\n"
+    "return {1, redis.call('HGETALL', KEYS[1])}\n";
 
 /*
  * KEYS[1]: the index. ARGV: what record keys begin with, score and id of the
