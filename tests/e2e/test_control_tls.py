@@ -1,0 +1,204 @@
+"""The control API's TCP address: TLS, client certificates, and what is refused at the start."""
+
+import json
+import re
+import ssl
+import subprocess
+
+import pytest
+
+from harness.control import Control
+from harness.gateway import binary, environment, run
+from harness.process import PATIENCE, eventually, free_port
+from harness.raw import Client, Closed
+
+
+def openssl(*words):
+    subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, timeout=60)
+
+
+class Authority:
+    """Makes certificates that expire soon, as files."""
+
+    def __init__(self, folder, name):
+        self.folder, self.certificate = folder, folder / f"{name}.pem"
+        self.key = folder / f"{name}.key"
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", 2, "-subj", f"/CN={name}",
+                "-keyout", self.key, "-out", self.certificate)
+
+    def issue(self, name, purpose):
+        key, request, certificate, extensions = (self.folder / f"{name}.{end}" for end in ("key", "csr", "pem", "ext"))
+        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
+        extensions.write_text(f"subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage={purpose}\n")
+        openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial", "-days", 2,
+                "-extfile", extensions, "-out", certificate)
+        return certificate, key
+
+
+@pytest.fixture(scope="module")
+def pki(make_folder):
+    folder = make_folder("pki")
+    ours, theirs = Authority(folder, "ours"), Authority(folder, "theirs")
+    return {"ours": ours, "server": ours.issue("server", "serverAuth"), "client": ours.issue("client", "clientAuth"),
+            "theirs": theirs, "stranger": theirs.issue("stranger", "clientAuth")}
+
+
+def context_of(pki, client=None, **bounds):
+    context = ssl.create_default_context(cafile=pki["ours"].certificate)
+    if client:
+        context.load_cert_chain(*pki[client])
+    for name, value in bounds.items():
+        setattr(context, name, value)
+    return context
+
+
+def start(gateways, pki, **more):
+    certificate, key = pki["server"]
+    port = free_port()
+    gateway = gateways.start({"control": {"listen": f"127.0.0.1:{port}", "certificate": str(certificate), "key": str(key), **more}})
+    return gateway, ("127.0.0.1", port)
+
+
+@pytest.fixture(scope="module")
+def secure(module_gateways, pki):
+    return start(module_gateways, pki)
+
+
+@pytest.fixture(scope="module")
+def mutual(module_gateways, pki):
+    return start(module_gateways, pki, client_ca=str(pki["ours"].certificate))
+
+
+def test_calls_over_tls(secure, pki, records):
+    _, address = secure
+    operator = Control(address, records.token("operator"), context_of(pki))
+    job = operator.job_of(labels={"a": "b"})
+    assert operator.done("GET", f"/v1/jobs/{job['id']}") == job
+    Control(address, None, context_of(pki)).refused(401, "GET", "/v1/jobs")
+    with operator.connect() as client:
+        for _ in range(3):
+            operator.send(client, "GET", "/v1/me")
+            assert client.read_response().status == 200
+        # Larger than a record of TLS, both ways.
+        operator.send(client, "POST", "/v1/authorize", '{"token":"x","job":"y"}' + " " * 60000)
+        assert client.read_response().status == 200
+        operator.send(client, "GET", "/openapi.json")
+        assert len(client.read_response().body) > 20000
+
+
+def test_the_certificate_is_the_one_given(secure, pki):
+    _, address = secure
+    with pytest.raises(ssl.SSLCertVerificationError):
+        Control(address, None, ssl.create_default_context(cafile=pki["theirs"].certificate)).connect()
+
+
+def test_versions(secure, pki):
+    _, address = secure
+    for version, name in [(ssl.TLSVersion.TLSv1_2, "TLSv1.2"), (ssl.TLSVersion.TLSv1_3, "TLSv1.3")]:
+        with Control(address, None, context_of(pki, minimum_version=version, maximum_version=version)).connect() as client:
+            assert client.sock.version() == name
+    old = context_of(pki)
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning):
+        old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+    with pytest.raises(OSError):
+        Control(address, None, old).connect()
+
+
+def test_plain_bytes_at_a_tls_address(secure, pki, records):
+    """Neither served nor left hanging, and the next client is served."""
+    _, address = secure
+    for data in [b"GET /v1/me HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x00\x05hello", b"\0" * 2000]:
+        with Client(address) as client:
+            client.send(data)
+            try:
+                assert b"HTTP" not in client.read_to_end()
+            except Closed:
+                pass
+    assert Control(address, records.token("operator"), context_of(pki)).call("GET", "/v1/me").status == 200
+
+
+def handshake_refused(address, context):
+    """TLS 1.3 clients learn of it with the first bytes they read."""
+    try:
+        with Control(address, None, context).connect() as client:
+            Control(address).send(client, "GET", "/healthz")
+            client.read_response()
+    except (OSError, Closed):
+        return True
+    return False
+
+
+def test_client_certificates(mutual, pki, records):
+    """A certificate opens the door, a token says what may be done: both are needed."""
+    _, address = mutual
+    token = records.token("operator")
+    assert Control(address, token, context_of(pki, "client")).call("GET", "/v1/me").status == 200
+    Control(address, None, context_of(pki, "client")).refused(401, "GET", "/v1/me")
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        assert handshake_refused(address, context_of(pki, maximum_version=version))
+        assert handshake_refused(address, context_of(pki, "stranger", maximum_version=version))
+    # A server's certificate is no client's.
+    assert handshake_refused(address, context_of(pki, "server"))
+    assert Control(address, token, context_of(pki, "client")).call("GET", "/v1/me").status == 200
+
+
+def test_handshakes_are_bounded(module_gateways, pki):
+    """Who does not finish one is cut off."""
+    certificate, key = pki["server"]
+    port = free_port()
+    module_gateways.start({"timeouts": {"head": "300ms"}, "control": {
+        "listen": f"127.0.0.1:{port}", "certificate": str(certificate), "key": str(key)}})
+    with Client(("127.0.0.1", port)) as client:
+        client.send(b"\x16\x03\x01")
+        client.ended()
+
+
+# ---- what is refused at the start ----
+
+def check(sanitizer, folder, control):
+    path = folder / "jobgate.yaml"
+    path.write_text(json.dumps({"control": control}, indent=1))
+    return run([binary(), "check", "-c", path], environment(sanitizer))
+
+
+@pytest.mark.parametrize("control, line, words", [
+    ({"listen": "0.0.0.0:9000"}, 3, "without TLS"), ({"listen": ":9000"}, 3, "without TLS"), ({"listen": "[::]:9000"}, 3, "without TLS"),
+    ({"listen": "192.0.2.1:9000"}, 3, "control.allow_plain: true"), ({"listen": "[2001:db8::1]:9000", "allow_plain": False}, 3, "without TLS"),
+    ({"listen": "127.0.0.1:9000", "certificate": "/x"}, 4, "needs control.key"),
+    ({"listen": "127.0.0.1:9000", "key": "/x"}, 4, "needs control.certificate"),
+    ({"listen": "127.0.0.1:9000", "client_ca": "/x"}, 4, "needs control.certificate and control.key"),
+    ({"certificate": "/x", "key": "/y"}, 3, "needs control.listen"),
+    ({"listen": "unix:/x"}, 3, "address:port"), ({"listen": "localhost:9000"}, 3, "address"),
+], ids=str)
+def test_configurations_refused(sanitizer, make_folder, control, line, words):
+    result = check(sanitizer, make_folder("check"), control)
+    assert result.status == 1, result
+    assert re.search(rf"jobgate\.yaml:{line}:\d+: .*{re.escape(words)}", result.err), result
+
+
+@pytest.mark.parametrize("control", [
+    {"listen": "127.0.0.1:9000"}, {"listen": "127.1.2.3:9000"}, {"listen": "[::1]:9000"}, {"listen": ":9000", "allow_plain": True},
+    {"listen": ":9000", "certificate": "/x", "key": "/y", "client_ca": "/z"}], ids=str)
+def test_configurations_taken(sanitizer, make_folder, control):
+    assert check(sanitizer, make_folder("check"), control).status == 0
+
+
+@pytest.mark.parametrize("files, words", [
+    ({"certificate": "/nonexistent"}, "control.certificate: /nonexistent"), ({"key": "/nonexistent"}, "control.key: /nonexistent"),
+    ({"key": "stranger"}, "control.key"), ({"certificate": "key"}, "control.certificate"), ({"client_ca": "/nonexistent"}, "control.client_ca"),
+    ({"key": "secret"}, "control.key")], ids=str)
+def test_files_that_cannot_be_used(gateways, pki, make_folder, files, words):
+    """Said in the log with the setting's name; nothing is served without the TLS that was asked for."""
+    certificate, key = pki["server"]
+    secret = make_folder("secret") / "secret.key"
+    openssl("pkcs8", "-topk8", "-in", key, "-out", secret, "-passout", "pass:x")
+    paths = {"stranger": pki["stranger"][1], "key": key, "secret": secret}
+    settings = {"certificate": str(certificate), "key": str(key), "listen": f"127.0.0.1:{free_port()}",
+                **{name: str(paths.get(value, value)) for name, value in files.items()}}
+    gateway = gateways.make({"control": {"metrics": None, **settings}}).launch()
+    eventually(lambda: re.search(rf"{re.escape(words)}.* cannot be used: ", gateway.program.log()), "the log to say what is wrong", PATIENCE)
+    port = int(settings["listen"].rpartition(":")[2])
+    with pytest.raises(OSError):
+        Client(("127.0.0.1", port))
+    assert gateway.stop() == 0
