@@ -19,6 +19,8 @@
  *   event of its own, outside of libevhtp's stack: answer, then resume.
  * - A paused connection does not read, hence does not see its client leave;
  *   it learns of it when the answer is written. Calls are bounded in time, so this is too.
+ * - Before it closes after an answer it would serve what has arrived behind the
+ *   request: that is thrown away.
  * - It frees a connection without an answer when a hook refuses; so hooks let a
  *   request that is too large pass, drop its bytes, and the call answers.
  * - evhtp_free forgets connections, so that we keep them in a list.
@@ -310,7 +312,9 @@ call_reply(struct call *call, const struct reply *reply)
 		free_content(NULL, reply->len, reply->content);
 	call_free(call);
 	if (connection->last)
-		evhtp_request_set_keepalive(request, 0);
+		evhtp_request_disable_flag(request, EVHTP_REQ_FLAG_KEEPALIVE);
+	if (!(evhtp_request_get_flags(request) & EVHTP_REQ_FLAG_KEEPALIVE)) /* see above */
+		evbuffer_drain(bufferevent_get_input(connection->evhtp->bev), SIZE_MAX);
 	wait_until(connection, connection->setup->idle_ms);
 	evhtp_send_reply(request, (evhtp_res)reply->status);
 	evhtp_request_resume(request);
