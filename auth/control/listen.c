@@ -15,7 +15,7 @@
 
 #include "jobgate/paths.h"
 
-#define BACKLOG 64
+#define BACKLOG 256
 
 /* The directory of path, made if it is missing; to be freed. NULL with errno. */
 static char *

@@ -12,7 +12,7 @@
 
 #define CONNECTIONS_MAX 256
 #define BODY_DROPPED_MAX (1u << 20) /* bytes read and dropped to be able to say so; more is cut */
-#define BACKLOG 64
+#define BACKLOG 256
 
 struct server {
 	struct server_setup setup;

@@ -85,6 +85,10 @@ class RedisServer:
     def thaw(self):
         self.program.send_signal(signal.SIGCONT)
 
+    def kill(self):
+        """End it as a crash does; start() brings it back with what its file has."""
+        self.program.stop(signal.SIGKILL)
+
     def stop(self):
         if self.program and self.program.running():
             self.thaw()
