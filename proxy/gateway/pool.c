@@ -38,12 +38,42 @@ bucket_of(struct pool *pool, struct slice name, uint16_t port)
 	return &pool->buckets[(hash ^ (hash >> 16)) % BACKEND_BUCKETS];
 }
 
+/* "localhost" and every name below it, which mean this machine and nothing else (RFC 6761
+ * section 6.3).
+ */
+static bool
+name_is_localhost(struct slice name)
+{
+	struct slice localhost = SLICE("localhost");
+
+	if (name.len > 0 && name.at[name.len - 1] == '.')
+		name.len--;
+	if (name.len > localhost.len && name.at[name.len - localhost.len - 1] == '.')
+		name = slice_after(name, name.len - localhost.len);
+	return slice_equal_nocase(name, localhost);
+}
+
+/* Addresses that need no resolver: a numeric one, and those of localhost. */
+static size_t
+known_addresses(const struct job_url *target, struct slice name, struct address out[2])
+{
+	if (target->scheme == JOB_URL_UNIX)
+		return 0;
+	if (name_is_localhost(name))
+		return address_parse(SLICE("127.0.0.1"), target->port, &out[0]) &&
+			       address_parse(SLICE("::1"), target->port, &out[1])
+			   ? 2
+			   : 0;
+	return address_parse(name, target->port, &out[0]) ? 1 : 0;
+}
+
 static struct backend *
 backend_new(struct pool *pool, struct bucket *bucket, const struct job_url *target,
     struct slice name, bool trusted)
 {
 	struct backend *backend = calloc(1, sizeof(*backend) + name.len);
-	struct address address;
+	struct address known[2];
+	size_t count = known_addresses(target, name, known);
 
 	if (backend == NULL)
 		return NULL;
@@ -56,14 +86,14 @@ backend_new(struct pool *pool, struct bucket *bucket, const struct job_url *targ
 	backend->timer.expired = backend_expired;
 	TAILQ_INIT(&backend->idle);
 	TAILQ_INIT(&backend->resolving);
-	if (target->scheme != JOB_URL_UNIX && address_parse(name, target->port, &address)) {
-		backend->addresses = malloc(sizeof(address));
+	if (count > 0) {
+		backend->addresses = malloc(count * sizeof(*known));
 		if (backend->addresses == NULL) {
 			free(backend);
 			return NULL;
 		}
-		backend->addresses[0] = address;
-		backend->address_count = 1;
+		memcpy(backend->addresses, known, count * sizeof(*known));
+		backend->address_count = count;
 		backend->fresh_until_ms = UINT64_MAX;
 	}
 	LIST_INSERT_HEAD(bucket, backend, link);

@@ -208,6 +208,13 @@ def test_next_address_of_a_name(gateway, scene_of, address):
     assert scene.relay(path="/named").field("host") == scene.host
 
 
+@pytest.mark.parametrize("name", ["LOCALHOST", "localhost.", "job-1.localhost", "a.b.localhost."])
+def test_names_of_this_machine(gateway, scene_of, name):
+    """All of .localhost is loopback (RFC 6761 section 6.3), whatever a name server would say."""
+    backend = Backend()
+    assert scene_of(gateway, backend=backend, url=f"http://{name}:{backend.port}").relay().method == "GET"
+
+
 def test_name_that_does_not_resolve(gateway, scene_of):
     scene = scene_of(gateway, url="http://no-such-host.invalid:80")
     response = scene.client.exchange(scene.request())
