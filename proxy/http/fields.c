@@ -161,10 +161,16 @@ identify_plain(struct slice name)
 	return FIELD_OTHER;
 }
 
+static bool
+is_letter_or_digit(char c)
+{
+	return byte_is((unsigned char)c, BYTE_HOST) && c != '-' && c != '.' && c != '_';
+}
+
 /*
- * Backends behind CGI-like interfaces read '-' and '_' in a name alike
- * (X_Forwarded_For becomes HTTP_X_FORWARDED_FOR as well), so a name that differs only
- * there could pass for one that the gateway vouches for.
+ * Backends behind CGI-like interfaces read '-' and '_' in a name alike, some of them
+ * every mark (X_Forwarded_For and X.Forwarded.For become HTTP_X_FORWARDED_FOR as well),
+ * so a name that differs only there could pass for one that the gateway vouches for.
  */
 static enum field_id
 identify_disguised(struct slice name)
@@ -173,7 +179,7 @@ identify_disguised(struct slice name)
 	size_t len = name.len < sizeof(plain) ? name.len : sizeof(plain);
 
 	for (size_t i = 0; i < len; i++)
-		plain[i] = name.at[i] == '_' ? '-' : name.at[i];
+		plain[i] = is_letter_or_digit(name.at[i]) ? name.at[i] : '-';
 	return identify_plain((struct slice){plain, len}) == FIELD_OTHER ? FIELD_OTHER
 									 : FIELD_DISGUISED;
 }
@@ -181,8 +187,9 @@ identify_disguised(struct slice name)
 enum field_id
 field_identify(struct slice name)
 {
-	if (memchr(name.at, '_', name.len) != NULL)
-		return identify_disguised(name);
+	for (size_t i = 0; i < name.len; i++)
+		if (!is_letter_or_digit(name.at[i]) && name.at[i] != '-')
+			return identify_disguised(name);
 	return identify_plain(name);
 }
 

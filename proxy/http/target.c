@@ -190,7 +190,7 @@ authority_same(const struct authority *a, const struct authority *b, uint16_t de
 	       (a->port != 0 ? a->port : default_port) == (b->port != 0 ? b->port : default_port);
 }
 
-/* One byte of a path, "%2e", "%2f" and "%5c" decoded; *len is how many bytes it took. */
+/* One byte of a path, "%2e", "%2f", "%3b" and "%5c" decoded; *len is how many bytes it took. */
 static char
 decoded_at(struct slice path, size_t i, size_t *len)
 {
@@ -202,6 +202,8 @@ decoded_at(struct slice path, size_t i, size_t *len)
 		return '.';
 	if (path.at[i + 1] == '2' && (path.at[i + 2] | 0x20) == 'f')
 		return '/';
+	if (path.at[i + 1] == '3' && (path.at[i + 2] | 0x20) == 'b')
+		return ';';
 	if (path.at[i + 1] == '5' && (path.at[i + 2] | 0x20) == 'c')
 		return '\\';
 	*len = 1;
@@ -226,8 +228,8 @@ dots_of(struct slice segment)
 }
 
 /*
- * Would a backend that decodes "%2f" or "%5c" before it splits find a ".." that is
- * not there when it splits first? Only a segment with such an escape can hide one.
+ * Would a backend that decodes "%2f" or "%5c" before it splits find a ".." that is not
+ * there when it splits first? Or one that takes parameters (";...") off a segment?
  */
 static bool
 hides_dots(struct slice segment)
@@ -239,7 +241,7 @@ hides_dots(struct slice segment)
 	for (size_t i = 0; i < segment.len; i += len) {
 		char c = decoded_at(segment, i, &len);
 
-		if (c == '/' || c == '\\') {
+		if (c == '/' || c == '\\' || c == ';') {
 			if (!plain && dots == 2)
 				return true;
 			separated = true;
