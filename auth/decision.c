@@ -95,23 +95,29 @@ decide_on_job(const struct token *token, enum knowledge job_known, const struct 
 	return job->url.scheme == JOB_URL_NONE ? VERDICT_NO_URL : VERDICT_ALLOW;
 }
 
+bool
+jg_bearer_proves(const struct bearer *bearer, const struct token *token)
+{
+	static const unsigned char nothing[TOKEN_HASH_LEN];
+	bool same =
+	    CRYPTO_memcmp(bearer->hash, token != NULL ? token->hash : nothing, TOKEN_HASH_LEN) == 0;
+
+	return same && token != NULL && bearer->formed &&
+	       slice_equal(token->id, (struct slice){bearer->id, TOKEN_ID_LEN});
+}
+
 /* Whether the Bearer credential is a token's; VERDICT_ALLOW when it is. */
 static enum verdict
 decide_on_token(const struct evidence *evidence)
 {
-	static const unsigned char nothing[TOKEN_HASH_LEN];
 	const struct bearer *bearer = evidence->bearer;
 	bool known = bearer->formed && evidence->token_known == RECORD_KNOWN;
 	/* Compared in every case, so that all refusals of a token take the same time. */
-	bool same = CRYPTO_memcmp(
-			bearer->hash, known ? evidence->token->hash : nothing, TOKEN_HASH_LEN) == 0;
+	bool proved = jg_bearer_proves(bearer, known ? evidence->token : NULL);
 
 	if (bearer->formed && evidence->token_known == RECORD_UNKNOWN)
 		return VERDICT_UNAVAILABLE;
-	if (!known || !same ||
-	    !slice_equal(evidence->token->id, (struct slice){bearer->id, TOKEN_ID_LEN}))
-		return VERDICT_INVALID_TOKEN;
-	return VERDICT_ALLOW;
+	return proved ? VERDICT_ALLOW : VERDICT_INVALID_TOKEN;
 }
 
 enum verdict

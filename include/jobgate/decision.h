@@ -38,6 +38,12 @@ struct bearer {
 void jg_bearer_read(struct slice value, struct bearer *out);
 
 /*
+ * True when the bearer is of this token, in constant time. With token NULL the same
+ * work is done against nothing, and the result is false.
+ */
+bool jg_bearer_proves(const struct bearer *bearer, const struct token *token);
+
+/*
  * Clients repeat their Authorization field on a connection; this saves reading it
  * again. What is kept is no secret: the field under a keyed hash (SipHash-2-4,
  * 128 bits), and what came of it. Zeroed, it keeps nothing.

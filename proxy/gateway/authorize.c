@@ -103,7 +103,9 @@ exchange_look_up(struct exchange *exchange, struct findings *findings)
 		return true;
 	evidence->token = &answer.record->token;
 	findings->token_entry = answer.entry;
-	if (!evidence->names_job)
+	/* Nothing more is looked up for a wrong secret: the time would tell that its id is known.
+	 */
+	if (!evidence->names_job || !jg_bearer_proves(evidence->bearer, evidence->token))
 		return true;
 	answer = jg_directory_lookup(
 	    gateway->directory, RECORD_JOB, findings->route.job, now_ms, &exchange->waiter);
@@ -128,7 +130,9 @@ exchange_look_up(struct exchange *exchange, struct findings *findings)
 static struct slice
 upgrade_allowed(const struct gateway_options *options, const struct request *request)
 {
-	if (request->upgrade.len == 0 || (request->content != CONTENT_NONE && request->length > 0))
+	/* Content would have to come before the switch; nobody's client sends any. */
+	if (request->upgrade.len == 0 || request->content == CONTENT_UNKNOWN ||
+	    (request->content == CONTENT_LENGTH && request->length > 0))
 		return (struct slice){0};
 	for (const char *const *at = options->upgrades; at != NULL && *at != NULL; at++)
 		if (slice_equal_nocase(request->upgrade, slice_of(*at)))
