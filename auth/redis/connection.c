@@ -467,3 +467,14 @@ redis_connection_free(struct redis_connection *connection)
 	if (!connection->entered)
 		connection_destroy(connection);
 }
+
+bool
+redis_connection_peer(const struct redis_connection *connection, struct sockaddr_storage *out)
+{
+	socklen_t len = sizeof(*out);
+
+	*out = (struct sockaddr_storage){0};
+	return connection->bev != NULL &&
+	       getpeername(bufferevent_getfd(connection->bev), (struct sockaddr *)out, &len) == 0 &&
+	       out->ss_family != AF_UNIX;
+}

@@ -5,6 +5,7 @@
 #include <event2/event.h>
 #include <hiredis/hiredis.h>
 #include <stdbool.h>
+#include <sys/socket.h>
 
 #include "auth/redis/url.h"
 
@@ -64,5 +65,8 @@ bool redis_command(struct redis_connection *connection, redis_reply_fn *done, vo
 
 /* True between `up` and `down`. */
 bool redis_connection_is_up(const struct redis_connection *connection);
+
+/* The address that it leads to; false over a Unix socket, and while there is no connection. */
+bool redis_connection_peer(const struct redis_connection *connection, struct sockaddr_storage *out);
 
 #endif

@@ -541,3 +541,9 @@ redis_link_bad_records(const struct redis_link *link)
 {
 	return link->bad_records;
 }
+
+bool
+redis_link_peer(const struct redis_link *link, struct sockaddr_storage *out)
+{
+	return link->data != NULL && redis_connection_peer(link->data, out);
+}

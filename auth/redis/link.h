@@ -3,6 +3,7 @@
 #define JOBGATE_REDIS_LINK_H
 
 #include <event2/event.h>
+#include <sys/socket.h>
 
 #include "jobgate/directory.h"
 
@@ -37,5 +38,8 @@ void redis_link_free(struct redis_link *link);
 
 /* Records met so far that break the rules. */
 uint64_t redis_link_bad_records(const struct redis_link *link);
+
+/* The address at which the store is reached now; false over a Unix socket, and while it is not. */
+bool redis_link_peer(const struct redis_link *link, struct sockaddr_storage *out);
 
 #endif

@@ -1,6 +1,8 @@
 /* connect.c - the making of one connection: resolve, judge, connect, secure, or try the next. */
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -188,12 +190,12 @@ connect_start(struct upstream *upstream, const struct sockaddr *address, socklen
 
 /* A socket of the gateway's own must not be reached through a job's URL. */
 static bool
-socket_is_own(const struct gateway *gateway, const char *path)
+socket_is_own(const struct gateway *gateway, int fd)
 {
 	struct stat target, own;
 
-	if (stat(path, &target) != 0)
-		return false;
+	if (fstat(fd, &target) != 0)
+		return true;
 	for (const char *const *at = gateway->options.own_sockets; at != NULL && *at != NULL; at++)
 		if (stat(*at, &own) == 0 && own.st_dev == target.st_dev &&
 		    own.st_ino == target.st_ino)
@@ -207,6 +209,8 @@ connect_unix(struct upstream *upstream)
 	struct backend *backend = upstream->backend;
 	struct gateway *gateway = upstream->gateway;
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	bool started = false;
+	int fd;
 
 	if (upstream->address_index++ > 0)
 		return false;
@@ -217,9 +221,21 @@ connect_unix(struct upstream *upstream)
 	/* A socket on this machine is as near as loopback, and held to the same rule. */
 	if (!backend->trusted && !gateway->options.guard.allow_loopback)
 		return false;
-	if (socket_is_own(gateway, address.sun_path))
+	/*
+	 * The path is held open, and what is held is what gets connected to: somebody may
+	 * let it lead elsewhere between the look and the connect.
+	 */
+	fd = open(address.sun_path, O_PATH | O_CLOEXEC);
+	if (fd < 0) {
+		upstream->failure = UPSTREAM_CONNECT_FAILED;
 		return false;
-	return connect_start(upstream, (struct sockaddr *)&address, sizeof(address));
+	}
+	if (!socket_is_own(gateway, fd)) {
+		snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", fd);
+		started = connect_start(upstream, (struct sockaddr *)&address, sizeof(address));
+	}
+	close(fd);
+	return started;
 }
 
 /* Try the backend's next address, until one takes the connection or none is left. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "auth/redis/url.h"
 #include "server/notify.h"
 #include "server/server.h"
 
@@ -17,6 +18,8 @@
 
 /* Parts of the shared mapping: generations that may still drain while others serve. */
 #define GENERATIONS_MAX 8
+
+#define SOCKET_PATH_MAX 108
 
 /* ---- generations of workers ---- */
 
@@ -199,17 +202,21 @@ supervise(struct supervisor *supervisor)
 const char **
 own_sockets_list(const struct supervisor *supervisor, const struct config *config)
 {
-	const char **list = calloc(config->listener_count + 4, sizeof(*list));
+	/* The store's path is kept behind the list. */
+	const char **list =
+	    calloc(1, (config->listener_count + 4) * sizeof(*list) + SOCKET_PATH_MAX);
+	struct redis_url url = {0};
 	size_t n = 0;
+	char error[128];
 
 	if (list == NULL)
 		return NULL;
 	list[n++] = config->control.socket;
 	if (supervisor->private_redis)
 		list[n++] = supervisor->redis.socket;
-	else if (strncmp(config->store.url, "unix:", 5) == 0)
-		list[n++] =
-		    config->store.url + (strncmp(config->store.url, "unix://", 7) == 0 ? 7 : 5);
+	else if (redis_url_parse(config->store.url, &url, error, sizeof(error)) && url.path[0] != 0)
+		list[n++] = strcpy((char *)(list + config->listener_count + 4), url.path);
+	redis_url_wipe(&url);
 	for (size_t i = 0; i < config->listener_count; i++)
 		if (config->listeners[i].path != NULL)
 			list[n++] = config->listeners[i].path;

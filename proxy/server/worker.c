@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "auth/redis/link.h"
+#include "config/values.h"
 #include "gateway/gateway.h"
 
 /* Connections taken in one go from one listener. */
@@ -50,6 +51,8 @@ struct worker {
 	struct listener *listeners;
 	struct event *signals[SIGNALS];
 	struct guard_range *trusted, *allow, *deny;
+	struct sockaddr_storage *own; /* where the gateway itself listens, and last the store */
+	size_t own_count;
 	struct timer stats_timer, flush_timer, pause_timer, drain_timer, accept_timer;
 	uint64_t accept_at_ms; /* at the latest */
 	bool accepting, paused, draining;
@@ -59,6 +62,16 @@ struct worker {
 
 /* ---- what it publishes ---- */
 
+/* The store may be found at another address after each connection. */
+static void
+remember_store(struct worker *worker)
+{
+	struct sockaddr_storage peer;
+
+	if (redis_link_peer(worker->link, &peer))
+		worker->own[worker->own_count - 1] = peer;
+}
+
 static void
 publish(struct worker *worker)
 {
@@ -67,6 +80,7 @@ publish(struct worker *worker)
 	struct directory_stats known;
 
 	jg_directory_stats(worker->directory, &known);
+	remember_store(worker);
 	counter_set(&stats->ready, jg_directory_ready(worker->directory, now_ms));
 	counter_set(&stats->store_good_age_ms, known.good_ms == 0	? now_ms
 					       : now_ms > known.good_ms ? now_ms - known.good_ms
@@ -248,6 +262,37 @@ connections_max(const struct worker *worker)
 	return wanted < fitting ? wanted : fitting;
 }
 
+/* A listening address of the control process, by the text of its setting; may be NULL. */
+static void
+add_own(struct worker *worker, const char *text)
+{
+	struct address address;
+	const char *path;
+	uint16_t port;
+	char host[64];
+
+	if (text != NULL && value_address(text, host, &port, &path) == NULL && path == NULL &&
+	    address_parse(slice_of(host), port, &address))
+		worker->own[worker->own_count++] = address.storage;
+}
+
+/* Addresses that no job's URL may lead to: our own, and the store's. */
+static bool
+list_own(struct worker *worker)
+{
+	const struct config *config = worker->setup->config;
+
+	worker->own = calloc(config->listener_count + 3, sizeof(*worker->own));
+	if (worker->own == NULL)
+		return false;
+	for (size_t i = 0; i < config->listener_count; i++)
+		worker->own[worker->own_count++] = worker->setup->own[i];
+	add_own(worker, config->control.metrics);
+	add_own(worker, config->control.listen);
+	worker->own_count++; /* the store's place, filled in once it is reached */
+	return true;
+}
+
 static bool
 worker_gateway(struct worker *worker)
 {
@@ -289,7 +334,8 @@ worker_gateway(struct worker *worker)
 	worker->trusted = ranges_of(&config->backends.trusted_proxies);
 	worker->allow = ranges_of(&config->backends.allow);
 	worker->deny = ranges_of(&config->backends.deny);
-	if (worker->trusted == NULL || worker->allow == NULL || worker->deny == NULL)
+	if (worker->trusted == NULL || worker->allow == NULL || worker->deny == NULL ||
+	    !list_own(worker))
 		return false;
 	options.trusted = worker->trusted;
 	options.trusted_count = config->backends.trusted_proxies.count;
@@ -299,8 +345,8 @@ worker_gateway(struct worker *worker)
 	    .allow_count = config->backends.allow.count,
 	    .deny = worker->deny,
 	    .deny_count = config->backends.deny.count,
-	    .own = worker->setup->own,
-	    .own_count = config->listener_count,
+	    .own = worker->own,
+	    .own_count = worker->own_count,
 	};
 	worker->gateway = gateway_new(&options, worker->loop, worker->directory, worker->resolver,
 	    worker->setup->stats, worker->access_log, &worker->log);
@@ -405,6 +451,7 @@ worker_free(struct worker *worker)
 	resolver_free(worker->resolver);
 	access_log_free(worker->access_log);
 	loop_free(worker->loop);
+	free(worker->own);
 	free(worker->trusted);
 	free(worker->allow);
 	free(worker->deny);
