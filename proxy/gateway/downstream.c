@@ -75,8 +75,10 @@ downstream_finish(struct downstream *downstream)
 {
 	downstream->state = DOWNSTREAM_CLOSING;
 	downstream->skipped = 0;
+	downstream->sent_before = downstream->sender.sent;
+	/* As long as the client reads it may take its time; lingering begins when all is sent. */
 	timer_start(downstream->gateway->loop, &downstream->timer,
-	    downstream->gateway->options.timeouts.linger);
+	    downstream->gateway->options.timeouts.answer);
 }
 
 void
@@ -242,8 +244,18 @@ downstream_expired(struct timer *timer)
 		exchange_client_failed(downstream->exchange, CLIENT_BODY_TIMEOUT);
 		return;
 	case DOWNSTREAM_SKIPPING:
-	case DOWNSTREAM_CLOSING:
 		downstream_close(downstream, false);
+		return;
+	case DOWNSTREAM_CLOSING:
+		if (!downstream->finished_sending &&
+		    downstream->sender.sent != downstream->sent_before) {
+			downstream->sent_before = downstream->sender.sent;
+			timer_start(downstream->gateway->loop, timer,
+			    downstream->gateway->options.timeouts.answer);
+			return;
+		}
+		/* What is not sent by now never will be: a reset tells that it is not whole. */
+		downstream_close(downstream, sender_pending(&downstream->sender));
 		return;
 	case DOWNSTREAM_CLOSED:
 		return;

@@ -46,8 +46,12 @@ downstream_content(struct downstream *downstream, size_t *budget)
 	const struct fields *allowed;
 	struct slice data;
 	size_t taken;
+	enum body_status status = receiver_content(&downstream->receiver, &data);
+	bool more = receiver_spend(&downstream->receiver, budget);
 
-	switch (receiver_content(&downstream->receiver, &data)) {
+	if (!more)
+		loop_defer(gateway->loop, &downstream->carry_on);
+	switch (status) {
 	case BODY_DATA:
 		taken = exchange_content(downstream->exchange, data);
 		if (downstream->exchange == NULL)
@@ -57,10 +61,7 @@ downstream_content(struct downstream *downstream, size_t *budget)
 		if (taken > 0 && !downstream->tunnel)
 			timer_start(
 			    gateway->loop, &downstream->timer, gateway->options.timeouts.body);
-		*budget -= taken < *budget ? taken : *budget;
-		if (*budget == 0)
-			loop_defer(gateway->loop, &downstream->carry_on);
-		return taken == data.len && *budget > 0;
+		return taken == data.len && more;
 	case BODY_TRAILERS:
 		allowed = trailers_take(gateway, data, &trailers);
 		if (allowed == NULL)
@@ -71,7 +72,7 @@ downstream_content(struct downstream *downstream, size_t *budget)
 		downstream_content_done(downstream, NULL);
 		return true;
 	case BODY_MORE:
-		return downstream_more_content(downstream);
+		return more && downstream_more_content(downstream);
 	case BODY_BAD:
 		break;
 	}
@@ -112,6 +113,9 @@ downstream_serve(struct downstream *downstream, size_t *budget)
 		downstream_drop_head(downstream);
 		return downstream_content(downstream, budget);
 	}
+	/* A client that has ended its side of a tunnel still reads the other one. */
+	if (downstream->tunnel && downstream->content_ended)
+		return false;
 	return downstream_listen(downstream);
 }
 
@@ -121,18 +125,18 @@ downstream_skip(struct downstream *downstream, size_t *budget)
 {
 	struct gateway *gateway = downstream->gateway;
 	struct slice data;
+	enum body_status status = receiver_content(&downstream->receiver, &data);
 
-	switch (receiver_content(&downstream->receiver, &data)) {
+	downstream->skipped += downstream->receiver.decoded;
+	if (!receiver_spend(&downstream->receiver, budget))
+		loop_defer(gateway->loop, &downstream->carry_on);
+	if (downstream->skipped > gateway->options.drain_bytes_max && status != BODY_END) {
+		downstream_finish(downstream);
+		return true;
+	}
+	switch (status) {
 	case BODY_DATA:
 		receiver_taken(&downstream->receiver, data.len);
-		downstream->skipped += data.len;
-		if (downstream->skipped > gateway->options.drain_bytes_max) {
-			downstream_finish(downstream);
-			return true;
-		}
-		*budget -= data.len < *budget ? data.len : *budget;
-		if (*budget == 0)
-			loop_defer(gateway->loop, &downstream->carry_on);
 		return *budget > 0;
 	case BODY_TRAILERS:
 		return true;
@@ -140,6 +144,8 @@ downstream_skip(struct downstream *downstream, size_t *budget)
 		downstream_await(downstream);
 		return true;
 	case BODY_MORE:
+		if (*budget == 0)
+			return false;
 		break;
 	case BODY_BAD:
 		downstream_finish(downstream);
@@ -173,6 +179,8 @@ downstream_closing(struct downstream *downstream, size_t *budget)
 		return false;
 	if (!downstream->finished_sending) {
 		downstream->finished_sending = true;
+		timer_start(downstream->gateway->loop, &downstream->timer,
+		    downstream->gateway->options.timeouts.linger);
 		conn_shutdown_write(&downstream->conn);
 	}
 	receiver_clear(receiver);

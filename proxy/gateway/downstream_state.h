@@ -35,12 +35,13 @@ struct downstream {
 	struct task burial;
 	LIST_ENTRY(downstream) link;
 	struct exchange_peer peer;
-	uint32_t head_len;   /* of the head that begins `in`, kept until the exchange has read it */
-	uint64_t skipped;    /* content dropped of this request */
-	unsigned char minor; /* of the request's version */
-	bool keep_alive;     /* after this exchange the connection may serve another */
-	bool expects;	     /* the client waits for 100 and has sent no content yet */
-	bool content_ended;  /* the request's content has been handed on whole */
+	uint32_t head_len; /* of the head that begins `in`, kept until the exchange has read it */
+	uint64_t skipped;  /* content dropped of this request */
+	uint64_t sent_before; /* CLOSING: of sender.sent, when the timer was last started */
+	unsigned char minor;  /* of the request's version */
+	bool keep_alive;      /* after this exchange the connection may serve another */
+	bool expects;	      /* the client waits for 100 and has sent no content yet */
+	bool content_ended;   /* the request's content has been handed on whole */
 	bool tunnel;
 	bool tunnel_shut;      /* the backend has ended its side, ours ends after what is pending */
 	bool working;	       /* further up the stack, downstream_work runs */

@@ -69,9 +69,18 @@ receiver_content(struct receiver *receiver, struct slice *data)
 	status = body_next(&receiver->body, input, &consumed, data);
 	if (receiver->in != NULL)
 		receiver->in->start += (uint32_t)consumed;
+	receiver->decoded += consumed;
 	if (status == BODY_DATA)
 		receiver->piece = *data;
 	return status;
+}
+
+bool
+receiver_spend(struct receiver *receiver, size_t *budget)
+{
+	*budget -= receiver->decoded < *budget ? receiver->decoded : *budget;
+	receiver->decoded = 0;
+	return *budget > 0;
 }
 
 void

@@ -16,6 +16,7 @@ struct receiver {
 	struct body_decoder body;
 	struct slice piece; /* content decoded but not taken yet; inside `in` */
 	size_t scanned;	    /* of a head that is not complete yet */
+	size_t decoded;	    /* bytes that receiver_content went through, framing included */
 };
 
 /* Read once into `in`, making room first. IO_AGAIN also when `in` is full. */
@@ -30,6 +31,12 @@ enum io receiver_fill_on(struct receiver *receiver);
  */
 enum body_status receiver_content(struct receiver *receiver, struct slice *data);
 void receiver_taken(struct receiver *receiver, size_t n);
+
+/*
+ * Take the bytes decoded since the last call off a turn's budget: chunk framing costs
+ * time as content does, and a sender chooses how much of it there is. False when none is left.
+ */
+bool receiver_spend(struct receiver *receiver, size_t *budget);
 
 /* Before control goes back to the loop: hold no more memory than there are bytes. */
 void receiver_settle(struct receiver *receiver);

@@ -10,6 +10,9 @@
  */
 #define TURN_BYTES (512 * 1024)
 
+/* Answers of 1xx before the final one; whoever sends more does not mean to answer. */
+#define INTERIMS_MAX 64
+
 static void
 write_host(struct writer *writer, const struct gateway *gateway, const struct request *request,
     const struct job_url *target)
@@ -71,6 +74,7 @@ upstream_write_head(struct gateway *gateway, const struct request *request,
 }
 
 static void upstream_ready(struct conn *conn);
+static void upstream_fail(struct upstream *upstream, enum upstream_failure failure);
 
 static void
 upstream_carry_on(struct task *task)
@@ -78,7 +82,11 @@ upstream_carry_on(struct task *task)
 	struct upstream *upstream =
 	    (struct upstream *)((char *)task - offsetof(struct upstream, carry_on));
 
-	upstream_pump(upstream);
+	/* A tunnel whose backend has ended both its sides has nobody left to speak to. */
+	if (upstream->tunnel_ended && upstream->sender.failed)
+		upstream_fail(upstream, UPSTREAM_BROKEN);
+	else
+		upstream_pump(upstream);
 }
 
 void
@@ -91,6 +99,7 @@ upstream_begin(struct upstream *upstream, struct slice head, const struct upstre
 	upstream->upgrade_asked = request->upgrade;
 	upstream->tunnel = upstream->tunnel_shut = upstream->tunnel_ended = false;
 	upstream->answer_begun = false;
+	upstream->interims = 0;
 	upstream->keep_alive = false;
 	upstream->sender.framing = request->content == CONTENT_UNKNOWN ? BODY_CHUNKED : BODY_LENGTH;
 	upstream->sender.chunk_left = 0;
@@ -198,6 +207,8 @@ upstream_take_head(struct upstream *upstream, const struct response_head *head,
 	if (head->status == 101 && !upgrade_agreed(upstream, framing))
 		return false;
 	if (head->status < 200 && head->status != 101) {
+		if (++upstream->interims > INTERIMS_MAX)
+			return false;
 		if (head->status == 100 || head->status == 103)
 			exchange_interim(upstream->exchange, &response);
 		return true;
@@ -320,17 +331,18 @@ upstream_relay(struct upstream *upstream, size_t *budget)
 	const struct fields *allowed;
 	struct slice data;
 	size_t taken;
+	enum body_status status = receiver_content(&upstream->receiver, &data);
+	bool more = receiver_spend(&upstream->receiver, budget);
 
-	switch (receiver_content(&upstream->receiver, &data)) {
+	if (!more)
+		loop_defer(upstream->gateway->loop, &upstream->carry_on);
+	switch (status) {
 	case BODY_DATA:
 		taken = exchange_answer_content(upstream->exchange, data);
 		if (upstream->exchange == NULL)
 			return false;
 		receiver_taken(&upstream->receiver, taken);
-		*budget -= taken < *budget ? taken : *budget;
-		if (*budget == 0)
-			loop_defer(upstream->gateway->loop, &upstream->carry_on);
-		return taken == data.len && *budget > 0;
+		return taken == data.len && more;
 	case BODY_TRAILERS:
 		allowed = trailers_take(upstream->gateway, data, &trailers);
 		if (allowed == NULL)
@@ -341,7 +353,7 @@ upstream_relay(struct upstream *upstream, size_t *budget)
 		upstream_complete(upstream, NULL);
 		return false;
 	case BODY_MORE:
-		return upstream_more(upstream);
+		return more && upstream_more(upstream);
 	case BODY_BAD:
 		break;
 	}

@@ -45,6 +45,7 @@ struct upstream {
 	bool reused;		     /* has served an exchange before this one */
 	bool keep_alive;	     /* the answer lets the connection live on */
 	bool answer_begun;	     /* bytes of an answer have come for this exchange */
+	unsigned char interims;	     /* answers of 1xx that came before the final one */
 	bool tunnel;
 	bool tunnel_shut;	       /* our side of the tunnel is to end, after what is pending */
 	bool tunnel_ended;	       /* the backend has ended its side of the tunnel */
