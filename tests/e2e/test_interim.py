@@ -107,20 +107,6 @@ def test_switching_that_nobody_asked_for(scene):
     connection.ended()
 
 
-def test_endless_interim_answers_are_bounded(scene):
-    """A backend that never comes to the point is cut off or relayed, at no cost in memory; here: the client leaves."""
-    client, connection, _ = scene.arrive()
-    for _ in range(1000):
-        connection.send(b"HTTP/1.1 103 Early Hints\r\n\r\n")
-    assert client.read_interim().status == 103
-    client.reset()
-    try:
-        while True:
-            connection.send(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100)
-    except OSError:
-        pass
-
-
 def test_early_answer_is_relayed(scene):
     """Before the body has ended, and while it has not."""
     client = scene.client
