@@ -26,6 +26,7 @@ call_new(struct slice path, struct slice query)
 
 	if (call == NULL)
 		return NULL;
+	call->replicas = -1;
 	call->target = malloc(path.len + query.len + 1);
 	if (call->target == NULL || !set_request_id(call)) {
 		call_free(call);

@@ -47,6 +47,8 @@ struct call {
 	void (*confirmed)(struct call *call); /* what waits for caller_confirm */
 	char *challenge;		      /* of WWW-Authenticate, for a refusal; malloc */
 
+	int replicas; /* that have the change it made; -1: not waited for */
+
 	void *state; /* the handler's own, given to state_free at the end */
 	void (*state_free)(void *state);
 

@@ -269,8 +269,12 @@ free_content(const void *data, size_t len, void *ctx)
 static void
 add_headers(evhtp_request_t *request, const struct call *call, const struct reply *reply)
 {
-	char length[24];
+	char length[24], confirmed[16];
 
+	if (call->replicas >= 0 && reply->status < 300) {
+		snprintf(confirmed, sizeof(confirmed), "%d", call->replicas);
+		add_header(request, "Jobgate-Replicas-Confirmed", confirmed);
+	}
 	if (reply->location != NULL)
 		add_header(request, "Location", reply->location);
 	if (reply->status == 503)

@@ -78,6 +78,8 @@ start_store(struct run *run, const struct control_setup *setup)
 	run->control.store = store_new(&(struct store_options){
 	    .base = run->base,
 	    .url = setup->store_url,
+	    .wait_replicas = setup->wait_replicas,
+	    .wait_ms = setup->wait_ms,
 	    .prefix = setup->key_prefix,
 	    .ca_file = setup->ca_file,
 	    .log = setup->log,

@@ -13,7 +13,9 @@ struct control_setup {
 	    *socket_path; /* of the API; made with mode 0600, its directory with 0700 if missing */
 	const char
 	    *metrics_address;	/* "host:port" of /metrics, /healthz, /readyz alone; NULL: off */
-	const char *store_url;	/* redis://, rediss://, unix:// */
+	const char *store_url;	/* of the primary: redis://, rediss://, unix: */
+	unsigned wait_replicas; /* that are to confirm a change; 0: do not wait */
+	unsigned wait_ms;	/* for them, at most */
 	const char *key_prefix; /* "jobgate:" */
 	const char *ca_file;	/* for rediss://; NULL: the system's */
 	const char *public_url; /* what job_url shows, with {job} */

@@ -146,13 +146,14 @@ handler_knowledge(enum store_result result)
 }
 
 void
-handler_audit(const struct call *call, enum store_result result, const char *did, const char *noun,
-    struct slice id)
+handler_audit(
+    struct call *call, enum store_result result, const char *did, const char *noun, struct slice id)
 {
 	const struct control *control = call->ctx;
 	struct log log = control->setup->log;
 	struct slice token = call->token != NULL ? call->token->token.id : SLICE("");
 
+	call->replicas = store_confirmed(control->store);
 	if (result != STORE_OK && result != STORE_UNKNOWN)
 		return;
 	if (log.level < LOG_LEVEL_INFO) /* whatever else is to be left out */

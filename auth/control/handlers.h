@@ -63,10 +63,11 @@ enum knowledge handler_knowledge(enum store_result result);
 
 /*
  * One line of the audit log, whatever the log's level: who did what to which, and
- * from where. For a change that was made, or (STORE_UNKNOWN) may have been.
+ * from where. For a change that was made, or (STORE_UNKNOWN) may have been. Notes
+ * in the call how many replicas have it.
  */
-void handler_audit(const struct call *call, enum store_result result, const char *did,
-    const char *noun, struct slice id);
+void handler_audit(struct call *call, enum store_result result, const char *did, const char *noun,
+    struct slice id);
 
 /* Unix milliseconds, now. */
 uint64_t handler_now_ms(void);

@@ -2,6 +2,8 @@
 #include "auth/redis/store.h"
 
 #include <assert.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "auth/redis/connection.h"
@@ -17,6 +19,8 @@ struct store {
 	struct log log;
 	struct redis_url url;
 	char *prefix, *ca_file;
+	unsigned wait_replicas, wait_ms;
+	int confirmed;			     /* of the change that is being told */
 	struct redis_connection *connection; /* NULL between two attempts */
 	bool told_down; /* the log has it: once for each time, not for each attempt */
 	struct event *reconnect;
@@ -38,12 +42,28 @@ operation_free(struct operation *operation)
 	free(operation);
 }
 
+int
+store_confirmed(const struct store *store)
+{
+	return store->confirmed;
+}
+
 void
-store_tell(struct operation *operation, enum store_result result, const struct record *record)
+store_tell(struct operation *operation, enum store_result result, struct record *record)
 {
 	store_record_done *done = operation->done;
 	store_page_done *page_done = operation->page_done;
 
+	if (operation->held) {
+		free(record);
+		return;
+	}
+	if (operation->confirming) {
+		operation->held = true;
+		operation->result = result;
+		operation->record = record;
+		return;
+	}
 	operation->done = NULL;
 	operation->page_done = NULL;
 	event_del(operation->deadline);
@@ -51,6 +71,44 @@ store_tell(struct operation *operation, enum store_result result, const struct r
 		done(operation->ctx, result, record);
 	if (page_done != NULL)
 		page_done(operation->ctx, result, NULL);
+	free(record);
+}
+
+/* The answer to the WAIT behind a change: now the caller may know of both. */
+static void
+on_confirmed(void *ctx, const redisReply *reply)
+{
+	struct operation *operation = ctx;
+	struct store *store = operation->store;
+	int confirmed = 0;
+
+	if (reply != NULL && reply->type == REDIS_REPLY_INTEGER && reply->integer > 0 &&
+	    reply->integer <= INT_MAX)
+		confirmed = (int)reply->integer;
+	if (operation->result == STORE_OK && (unsigned)confirmed < store->wait_replicas)
+		log_warning(&store->log,
+		    "%d of %u replicas have confirmed a change of %s: it could be lost with the "
+		    "primary",
+		    confirmed, store->wait_replicas, operation->id);
+	operation->confirming = operation->held = false;
+	store->confirmed = confirmed;
+	store_tell(operation, operation->result, operation->record);
+	store->confirmed = -1;
+	operation_free(operation);
+}
+
+/* Have Redis answer once replicas have what was just sent. Without memory nobody waits for them. */
+static void
+confirm(struct store *store, struct operation *operation)
+{
+	char replicas[16], ms[16];
+	const char *argv[] = {"WAIT", replicas, ms};
+	const size_t len[] = {4,
+	    (size_t)snprintf(replicas, sizeof(replicas), "%u", store->wait_replicas),
+	    (size_t)snprintf(ms, sizeof(ms), "%u", store->wait_ms)};
+
+	operation->confirming =
+	    redis_command(store->connection, on_confirmed, operation, 3, argv, len);
 }
 
 /* The reply to an operation, or NULL when the connection broke before it came. */
@@ -69,7 +127,8 @@ on_reply(void *ctx, const redisReply *reply)
 		operation->read(operation, reply);
 	}
 	store_tell(operation, result, NULL); /* unless `read` has told it better */
-	operation_free(operation);
+	if (!operation->confirming)
+		operation_free(operation);
 }
 
 /* Give the connection up: whatever waits for a reply is told. */
@@ -159,6 +218,8 @@ store_run(struct store *store, const struct operation *plan, const struct argume
 		arguments->len))
 		goto unavailable;
 	TAILQ_INSERT_TAIL(&store->operations, operation, link);
+	if (operation->change && store->wait_replicas > 0)
+		confirm(store, operation);
 	return;
 unavailable:
 	if (operation != NULL && operation->deadline != NULL)
@@ -189,6 +250,9 @@ store_new(const struct store_options *options)
 	store->base = options->base;
 	store->log = options->log;
 	store->backoff_ms = RECONNECT_MS_MIN;
+	store->wait_replicas = options->wait_replicas;
+	store->wait_ms = options->wait_ms;
+	store->confirmed = -1;
 	store->reconnect = evtimer_new(store->base, on_reconnect, store);
 	if (!copy(options->prefix, &store->prefix) || !copy(options->ca_file, &store->ca_file) ||
 	    store->reconnect == NULL)

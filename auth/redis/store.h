@@ -20,9 +20,11 @@ struct store;
 
 struct store_options {
 	struct event_base *base;
-	const char *url;     /* as url.h takes it */
-	const char *prefix;  /* of keys, "jobgate:" */
-	const char *ca_file; /* for rediss://; NULL: the system's */
+	const char *url;	/* as url.h takes it */
+	const char *prefix;	/* of keys, "jobgate:" */
+	const char *ca_file;	/* for rediss://; NULL: the system's */
+	unsigned wait_replicas; /* that are to confirm each change (WAIT); 0: do not wait */
+	unsigned wait_ms;	/* for them, at most */
 	struct log log;
 };
 
@@ -46,6 +48,12 @@ enum store_result {
 /* record: the one asked for or changed, as it is now, with STORE_OK; valid during the call, else
  * NULL. */
 typedef void store_record_done(void *ctx, enum store_result result, const struct record *record);
+
+/*
+ * How many replicas have confirmed the change whose done is being called; -1 when
+ * they are not waited for. Fewer than wait_replicas: it could be lost with the primary.
+ */
+int store_confirmed(const struct store *store);
 
 void store_get(struct store *store, enum record_kind kind, struct slice id, store_record_done *done,
     void *ctx);

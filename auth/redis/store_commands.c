@@ -165,7 +165,6 @@ read_record(struct operation *operation, const redisReply *reply)
 	switch (record_decode(operation->kind, slice_of(operation->id), reply, &record, &why)) {
 	case RECORD_GOOD:
 		store_tell(operation, STORE_OK, record);
-		free(record);
 		return;
 	case RECORD_MISSING:
 		store_tell(operation, STORE_ABSENT, NULL);

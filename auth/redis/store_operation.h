@@ -35,6 +35,10 @@ struct operation {
 	/* Makes the result of a reply that is no error, and tells the caller. */
 	void (*read)(struct operation *operation, const redisReply *reply);
 	struct event *deadline;
+	bool confirming; /* WAIT follows it: what it brought is held until that is answered */
+	bool held;
+	enum store_result result;
+	struct record *record;
 };
 
 /*
@@ -44,8 +48,9 @@ struct operation {
 void store_run(
     struct store *store, const struct operation *plan, const struct arguments *arguments);
 
-/* Tell the caller, if it has not been told yet. It may start other operations. */
-void store_tell(struct operation *operation, enum store_result result, const struct record *record);
+/* Tell the caller, if it has not been told yet, now or once replicas have confirmed it. It may
+ * start other operations. Takes record. */
+void store_tell(struct operation *operation, enum store_result result, struct record *record);
 
 const char *store_prefix(const struct store *store);
 

@@ -15,6 +15,7 @@ const struct config complete_defaults = {
 	.ping_deadline = 1000,
 	.connect_timeout = 2000,
 	.lookup_timeout = 2000,
+	.wait_timeout = 500,
 	.cache_entries = 1000000},
     .backends = {.realm = "jobgate", .preserve_host = true},
     .timeouts = {.head = 10000,
@@ -85,6 +86,24 @@ check_control(struct loading *loading)
 	    "control.listen: without TLS others on the way can read tokens: set "
 	    "control.certificate and control.key, or listen on 127.0.0.1, or, if the network is "
 	    "trusted, set control.allow_plain: true");
+}
+
+/* One URL serves both, unless replicas are read. */
+static bool
+complete_store(struct loading *loading)
+{
+	struct config *config = &loading->config;
+
+	if (config->store.url == NULL)
+		config->store.url = config->store.write_url;
+	if (config->store.url == NULL && config->store.read_url != NULL)
+		return loading_mistake(loading, mark_of(loading, "store.read_url"),
+		    "store.read_url: needs store.write_url, the primary, where changes go");
+	if (config->store.read_url == NULL)
+		config->store.read_url = config->store.url;
+	if (config->store.write_url == NULL)
+		config->store.write_url = config->store.url;
+	return true;
 }
 
 /* What settings say together. */
@@ -216,5 +235,5 @@ bool
 complete_config(struct loading *loading)
 {
 	apply_job_defaults(loading);
-	return check_together(loading) && complete(loading);
+	return check_together(loading) && complete_store(loading) && complete(loading);
 }

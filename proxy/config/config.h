@@ -56,6 +56,10 @@ struct config {
 
 	struct {
 		const char *url;	  /* NULL: a private redis-server of our own */
+		const char *read_url;	  /* where workers read; NULL with url NULL only */
+		const char *write_url;	  /* the primary, where changes go; the same */
+		size_t wait_replicas;	  /* that are to confirm a change; 0: do not wait */
+		uint64_t wait_timeout;	  /* for them, at most */
 		const char *prefix;	  /* of keys, "jobgate:" */
 		const char *ca_file;	  /* for rediss://; NULL: the system's */
 		const char *state_dir;	  /* of the private redis-server */

@@ -28,10 +28,11 @@ supervisor_clock_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+/* A URL of the configuration, or that of the store of our own. */
 static const char *
-store_url(const struct supervisor *supervisor)
+store_url(const struct supervisor *supervisor, const char *configured)
 {
-	return supervisor->private_redis ? supervisor->redis.url : supervisor->config->store.url;
+	return supervisor->private_redis ? supervisor->redis.url : configured;
 }
 
 static bool
@@ -53,7 +54,9 @@ run_control(struct supervisor *supervisor)
 	const struct control_setup setup = {
 	    .socket_path = config->control.socket,
 	    .metrics_address = config->control.metrics,
-	    .store_url = store_url(supervisor),
+	    .store_url = store_url(supervisor, config->store.write_url),
+	    .wait_replicas = (unsigned)config->store.wait_replicas,
+	    .wait_ms = (unsigned)config->store.wait_timeout,
 	    .key_prefix = config->store.prefix,
 	    .ca_file = config->store.ca_file,
 	    .public_url = config->jobs.public_url,
@@ -85,7 +88,7 @@ run_worker(struct supervisor *supervisor, const struct child *child)
 	    .index = index,
 	    .own = supervisor->listeners.bound,
 	    .listeners = supervisor->listeners.fds + index * supervisor->listeners.count,
-	    .store_url = store_url(supervisor),
+	    .store_url = store_url(supervisor, supervisor->config->store.read_url),
 	    .stats = &supervisor->stats->workers[slot],
 	    .own_sockets = supervisor->own_sockets,
 	    .access_log_fd = supervisor->access_log_fd,

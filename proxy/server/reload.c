@@ -45,7 +45,9 @@ control_changes(const struct config *old, const struct config *new)
 	       !same_text(old->backends.realm, new->backends.realm) ||
 	       old->timeouts.head != new->timeouts.head ||
 	       old->timeouts.keep_alive != new->timeouts.keep_alive ||
-	       !same_text(old->store.url, new->store.url) ||
+	       !same_text(old->store.write_url, new->store.write_url) ||
+	       old->store.wait_replicas != new->store.wait_replicas ||
+	       old->store.wait_timeout != new->store.wait_timeout ||
 	       !same_text(old->store.prefix, new->store.prefix) ||
 	       !same_text(old->store.ca_file, new->store.ca_file) ||
 	       !same_text(old->jobs.public_url, new->jobs.public_url) ||

@@ -12,7 +12,7 @@ struct worker_setup {
 			   -1 once closed */
 	const struct sockaddr_storage
 	    *own; /* the addresses they are bound to (ports filled in), for the guard */
-	const char *store_url; /* config->store.url, or that of the private redis-server */
+	const char *store_url; /* config->store.read_url, or that of the private redis-server */
 	struct worker_stats *stats;
 	const char *const *own_sockets; /* paths of the gateway's Unix sockets, NULL at the end */
 	int access_log_fd;		/* -1: off */
