@@ -38,7 +38,7 @@ LIBRARIES = [
     ("libyaml", r"yaml\.h"),
     ("c-ares", r"ares.*\.h"),
     ("argp", r"argp\.h"),
-    ("libc", r"(sys|netinet|arpa|linux|net|bits|asm|rpc)/.*|[^/]+\.h"),
+    ("libc", r"(sys|netinet|arpa|linux|net|bits|asm|rpc|sanitizer)/.*|[^/]+\.h"),
 ]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')

@@ -1,17 +1,52 @@
 /* buffer.c - the worker's blocks, kept for reuse last in, first out. */
 #include "net/buffer.h"
 
+#include <assert.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/queue.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, len) ((void)(at), (void)(len))
+#define ASAN_UNPOISON_MEMORY_REGION(at, len) ((void)(at), (void)(len))
+#endif
 
 static const uint32_t sizes[] = {1024, 4096, BUFFER_MEDIUM, BUFFER_LARGE};
 #define SIZES (sizeof(sizes) / sizeof(sizes[0]))
 
-/* Idle blocks kept of each size, in bytes; more go back to the allocator. */
+/* Idle blocks kept of each size, in bytes; chunks beyond that go back when all of their blocks are
+ * idle. */
 #define KEEP_BYTES (4 * 1024 * 1024)
 
+/*
+ * Blocks come in chunks mapped for them alone, so that the kernel can be told to
+ * leave them out of core dumps: requests lie here, and their tokens with them.
+ * A chunk is aligned to its size, which is how a block finds the one it is of.
+ */
+#define CHUNK_BYTES ((size_t)256 * 1024)
+
+/* Between blocks: a sanitizer reports who writes past the end of one. */
+#define GAP 32
+
+struct chunk {
+	LIST_ENTRY(chunk) link; /* among those with an idle block */
+	struct buffer *idle;
+	uint32_t idle_count, count; /* blocks */
+	_Alignas(struct buffer) char blocks[];
+};
+
+LIST_HEAD(chunk_list, chunk);
+
+/* The blocks of one size. */
+struct size_class {
+	struct chunk_list chunks; /* that have an idle block, those used last at the head */
+	uint64_t idle_bytes;
+};
+
 struct buffer_pool {
-	struct buffer *idle[SIZES];
-	uint32_t kept[SIZES];
+	struct size_class classes[SIZES];
 };
 
 struct buffer_pool *
@@ -20,17 +55,25 @@ buffer_pool_new(void)
 	return calloc(1, sizeof(struct buffer_pool));
 }
 
+static void
+chunk_unmap(struct chunk *chunk)
+{
+	ASAN_UNPOISON_MEMORY_REGION(chunk, CHUNK_BYTES);
+	munmap(chunk, CHUNK_BYTES);
+}
+
 void
 buffer_pool_free(struct buffer_pool *pool)
 {
 	if (pool == NULL)
 		return;
 	for (size_t i = 0; i < SIZES; i++) {
-		struct buffer *buffer;
+		struct chunk *chunk;
 
-		while ((buffer = pool->idle[i]) != NULL) {
-			pool->idle[i] = buffer->next;
-			free(buffer);
+		while ((chunk = LIST_FIRST(&pool->classes[i].chunks)) != NULL) {
+			assert(chunk->idle_count == chunk->count);
+			LIST_REMOVE(chunk, link);
+			chunk_unmap(chunk);
 		}
 	}
 	free(pool);
@@ -47,22 +90,70 @@ size_index(size_t bytes)
 	return i;
 }
 
+/* Map twice as much as needed, and give back what lies around the aligned part. */
+static void *
+map_aligned(void)
+{
+	char *at =
+	    mmap(NULL, 2 * CHUNK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t before;
+
+	if (at == MAP_FAILED)
+		return NULL;
+	before = (CHUNK_BYTES - ((uintptr_t)at & (CHUNK_BYTES - 1))) & (CHUNK_BYTES - 1);
+	if (before > 0)
+		munmap(at, before);
+	munmap(at + before + CHUNK_BYTES, CHUNK_BYTES - before);
+	madvise(at + before, CHUNK_BYTES, MADV_DONTDUMP);
+	return at + before;
+}
+
+static struct chunk *
+chunk_new(struct size_class *class, uint32_t capacity)
+{
+	struct chunk *chunk = map_aligned();
+	size_t step = sizeof(struct buffer) + capacity + GAP;
+
+	if (chunk == NULL)
+		return NULL;
+	chunk->count = chunk->idle_count = (uint32_t)((CHUNK_BYTES - sizeof(*chunk)) / step);
+	for (size_t i = chunk->count; i-- > 0;) {
+		struct buffer *buffer = (struct buffer *)(chunk->blocks + i * step);
+
+		buffer->next = chunk->idle;
+		buffer->capacity = capacity;
+		chunk->idle = buffer;
+	}
+	for (struct buffer *at = chunk->idle; at != NULL; at = at->next)
+		ASAN_POISON_MEMORY_REGION(at->bytes, capacity + GAP);
+	class->idle_bytes += (uint64_t)chunk->count * capacity;
+	LIST_INSERT_HEAD(&class->chunks, chunk, link);
+	return chunk;
+}
+
 struct buffer *
 buffer_take(struct buffer_pool *pool, size_t size)
 {
 	size_t i = size_index(size);
+	struct size_class *class = &pool->classes[i < SIZES ? i : 0];
+	struct chunk *chunk;
 	struct buffer *buffer;
 
-	if (i < SIZES && (buffer = pool->idle[i]) != NULL) {
-		pool->idle[i] = buffer->next;
-		pool->kept[i]--;
-	} else {
-		size_t capacity = i < SIZES ? sizes[i] : size;
-
-		if (capacity > UINT32_MAX || (buffer = malloc(sizeof(*buffer) + capacity)) == NULL)
+	if (i == SIZES) {
+		if (size > UINT32_MAX || (buffer = malloc(sizeof(*buffer) + size)) == NULL)
 			return NULL;
-		buffer->capacity = (uint32_t)capacity;
+		*buffer = (struct buffer){.capacity = (uint32_t)size};
+		return buffer;
 	}
+	chunk = LIST_FIRST(&class->chunks);
+	if (chunk == NULL && (chunk = chunk_new(class, sizes[i])) == NULL)
+		return NULL;
+	buffer = chunk->idle;
+	chunk->idle = buffer->next;
+	if (--chunk->idle_count == 0)
+		LIST_REMOVE(chunk, link);
+	class->idle_bytes -= sizes[i];
+	ASAN_UNPOISON_MEMORY_REGION(buffer->bytes, buffer->capacity);
 	buffer->start = buffer->end = 0;
 	return buffer;
 }
@@ -70,19 +161,30 @@ buffer_take(struct buffer_pool *pool, size_t size)
 void
 buffer_give(struct buffer_pool *pool, struct buffer *buffer)
 {
+	struct size_class *class;
+	struct chunk *chunk;
 	size_t i;
 
 	if (buffer == NULL)
 		return;
 	i = size_index(buffer->capacity);
-	if (i == SIZES || sizes[i] != buffer->capacity ||
-	    (uint64_t)pool->kept[i] * sizes[i] >= KEEP_BYTES) {
+	if (i == SIZES) {
 		free(buffer);
 		return;
 	}
-	buffer->next = pool->idle[i];
-	pool->idle[i] = buffer;
-	pool->kept[i]++;
+	class = &pool->classes[i];
+	chunk = (struct chunk *)((uintptr_t)buffer & ~(CHUNK_BYTES - 1));
+	ASAN_POISON_MEMORY_REGION(buffer->bytes, buffer->capacity);
+	buffer->next = chunk->idle;
+	chunk->idle = buffer;
+	class->idle_bytes += buffer->capacity;
+	if (chunk->idle_count++ == 0)
+		LIST_INSERT_HEAD(&class->chunks, chunk, link);
+	if (chunk->idle_count == chunk->count && class->idle_bytes > KEEP_BYTES) {
+		class->idle_bytes -= (uint64_t)chunk->count * buffer->capacity;
+		LIST_REMOVE(chunk, link);
+		chunk_unmap(chunk);
+	}
 }
 
 struct buffer *

@@ -43,6 +43,33 @@ reuses_the_block_given_back_last(void **state)
 	buffer_pool_free(pool);
 }
 
+/* As after a burst of clients: everything taken comes back, in whatever order. */
+static void
+survives_a_burst(void **state)
+{
+	enum { COUNT = 1000 };
+	struct buffer_pool *pool = buffer_pool_new();
+	struct buffer *taken[COUNT];
+
+	(void)state;
+	for (size_t round = 0; round < 3; round++) {
+		for (size_t i = 0; i < COUNT; i++) {
+			taken[i] = buffer_take(pool, BUFFER_MEDIUM);
+			assert_non_null(taken[i]);
+			memset(taken[i]->bytes, (int)i, taken[i]->capacity);
+		}
+		for (size_t i = 0; i < COUNT; i++) {
+			struct buffer *buffer = taken[i * 7 % COUNT];
+
+			assert_int_equal((unsigned char)buffer->bytes[0], (i * 7 % COUNT) & 0xff);
+			assert_int_equal((unsigned char)buffer->bytes[BUFFER_MEDIUM - 1],
+			    (i * 7 % COUNT) & 0xff);
+			buffer_give(pool, buffer);
+		}
+	}
+	buffer_pool_free(pool);
+}
+
 static void
 fits_bytes_into_the_smallest_block(void **state)
 {
@@ -84,6 +111,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(gives_room_for_what_is_asked),
 	    cmocka_unit_test(reuses_the_block_given_back_last),
+	    cmocka_unit_test(survives_a_burst),
 	    cmocka_unit_test(fits_bytes_into_the_smallest_block),
 	    cmocka_unit_test(compacts_to_the_front),
 	};

@@ -1,0 +1,42 @@
+"""What a core dump of a worker would hold: no token."""
+
+import re
+
+from harness.scene import request_bytes
+
+
+def dumped_memory(pid):
+    """The pieces of memory that the kernel would write into a core dump, one at a time."""
+    with open(f"/proc/{pid}/smaps", encoding="ascii") as file:
+        mappings = re.split(r"^(?=[0-9a-f]+-[0-9a-f]+ )", file.read(), flags=re.MULTILINE)[1:]
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for mapping in mappings:
+            start, end = (int(text, 16) for text in mapping.split(None, 1)[0].split("-"))
+            flags = re.search(r"^VmFlags:(.*)$", mapping, re.MULTILINE)[1].split()
+            if "dd" in flags or "rd" not in flags or re.search(r"^Rss: +0 kB$", mapping, re.MULTILINE):
+                continue
+            for at in range(start, end, 1 << 24):
+                memory.seek(at)
+                try:
+                    yield memory.read(min(1 << 24, end - at))
+                except OSError:
+                    break  # the kernel's own pages (vvar)
+
+
+def test_no_token_in_a_core_dump(scene):
+    """Requests of every kind: served, refused, running, and one whose head has not ended."""
+    other = scene.records.token(selector="team=other")
+    scene.relay(path="/served")
+    with scene.gateway.client() as client:
+        assert client.exchange(request_bytes(scene.host, other)).status == 403
+    client, connection, _ = scene.arrive(path="/running")
+    slow = scene.new_client()
+    slow.send(scene.request(path="/" + "slow" * 10)[:-2])
+    marker = scene.job.encode()
+    seen = False
+    for piece in dumped_memory(scene.gateway.workers()[0]):
+        assert scene.token.value.encode() not in piece and other.value.encode() not in piece
+        seen = seen or marker in piece
+    assert seen, "the memory was not really read"
+    connection.answer()
+    assert client.read_response().status == 200
