@@ -67,8 +67,8 @@ redis_child_exec(
 	snprintf(log_path, sizeof(log_path), "%s/redis.log", config->store.state_dir);
 	execlp(config->store.redis_server, config->store.redis_server, "--port", "0",
 	    "--unixsocket", child->socket, "--unixsocketperm", "700", "--dir",
-	    config->store.state_dir, "--appendonly", "yes", "--appendfsync", "everysec", "--save",
-	    "", "--daemonize", "no", "--logfile", log_path, (char *)NULL);
+	    config->store.state_dir, "--appendonly", "yes", "--appendfsync", "always", "--save", "",
+	    "--daemonize", "no", "--logfile", log_path, (char *)NULL);
 	log_error(log,
 	    "cannot start %s: %s; install it (on Debian: apt-get install redis-server) or set "
 	    "store.url",
