@@ -92,6 +92,7 @@ check(int argc, char **argv)
 {
 	const char *file;
 	struct config *config;
+	const struct log log = {.fd = STDERR_FILENO, .process = "check"};
 	int status = read_options(argc, argv, check_usage, &file);
 
 	if (status >= 0)
@@ -103,9 +104,11 @@ check(int argc, char **argv)
 	config = load(file);
 	if (config == NULL)
 		return 1;
-	printf("%s: ok\n", file);
+	status = server_check(config, &log) ? 0 : 1;
+	if (status == 0)
+		printf("%s: ok\n", file);
 	config_free(config);
-	return 0;
+	return status;
 }
 
 int

@@ -109,7 +109,7 @@ start_operators(struct run *run, struct server_setup *server, const struct contr
 		return true;
 	if (setup->certificate != NULL) {
 		run->tls =
-		    tls_server_new(setup->certificate, setup->key, setup->client_ca, &setup->log);
+		    control_tls_new(setup->certificate, setup->key, setup->client_ca, &setup->log);
 		if (run->tls == NULL)
 			return false;
 	}

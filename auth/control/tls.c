@@ -49,7 +49,7 @@ log_failure(const struct log *log, const char *setting, const char *file)
 }
 
 SSL_CTX *
-tls_server_new(
+control_tls_new(
     const char *certificate, const char *key, const char *client_ca, const struct log *log)
 {
 	SSL_CTX *context = SSL_CTX_new(TLS_server_method());

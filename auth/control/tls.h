@@ -11,7 +11,7 @@
  * and key. With client_ca, clients must present a certificate of one of its
  * authorities. NULL after logging why; the caller's to SSL_CTX_free.
  */
-SSL_CTX *tls_server_new(
+SSL_CTX *control_tls_new(
     const char *certificate, const char *key, const char *client_ca, const struct log *log);
 
 #endif

@@ -115,6 +115,9 @@ set_scalar(struct loading *loading, const struct setting *setting, const char *t
 								   : "expected preserve or backend";
 	case FORM_LEVEL:
 		return value_level(text, at);
+	case FORM_TLS_VERSION:
+		*(bool *)at = strcmp(text, "1.3") == 0;
+		return *(bool *)at || strcmp(text, "1.2") == 0 ? NULL : "expected 1.2 or 1.3";
 	case FORM_JOB_ID:
 		if (!jg_job_id_valid(slice_of(text)))
 			expected = "expected a job's id: 1 to 63 characters a-z 0-9 -, "
@@ -148,6 +151,7 @@ set_scalar(struct loading *loading, const struct setting *setting, const char *t
 			expected = "expected some text";
 		break;
 	case FORM_LISTEN:
+	case FORM_CERTIFICATES:
 	case FORM_RANGES:
 	case FORM_UPGRADES:
 		return "expected a list";
@@ -157,22 +161,36 @@ set_scalar(struct loading *loading, const struct setting *setting, const char *t
 
 /* ---- lists ---- */
 
+/* What may follow the address of a listener. */
+static bool
+set_listener_word(struct listener_config *listener, const char *word)
+{
+	if (strcmp(word, "tls") != 0 || listener->tls)
+		return false;
+	listener->tls = true;
+	return true;
+}
+
 const char *
 assign_listener(struct loading *loading, const char *text, struct listener_config *out)
 {
-	char host[64] = "";
-	const char *path;
-	const char *expected = value_address(text, host, &out->port, &path);
+	char host[64] = "", *words = loading_own_text(loading, text), *word;
+	const char *path, *expected;
 
+	if (words == NULL)
+		return "out of memory";
+	out->address = strsep(&words, " ");
+	while ((word = strsep(&words, " ")) != NULL)
+		if (word[0] != '\0' && !set_listener_word(out, word))
+			return "expected an address with nothing but tls behind it";
+	expected = value_address(out->address, host, &out->port, &path);
 	if (expected != NULL)
 		return expected;
-	out->address = loading_own_text(loading, text);
 	if (path != NULL)
 		out->path = loading_own_text(loading, path);
 	else
 		out->host = loading_own_text(loading, host);
-	return out->address == NULL || (out->path == NULL && out->host == NULL) ? "out of memory"
-										: NULL;
+	return out->path == NULL && out->host == NULL ? "out of memory" : NULL;
 }
 
 /* A word that can stand in Upgrade; kept in lower case. h2c would carry requests past us. */
@@ -273,6 +291,8 @@ assign_setting(
 
 	loading->seen[index] = node->start_mark;
 	loading->is_seen[index] = true;
+	if (setting->form == FORM_CERTIFICATES)
+		return assign_certificates(loading, key, node);
 	if (is_list(setting->form)) {
 		if (node->type == YAML_SEQUENCE_NODE)
 			return load_list(loading, setting, node);

@@ -18,7 +18,8 @@ const struct config complete_defaults = {
 	.wait_timeout = 500,
 	.cache_entries = 1000000},
     .backends = {.realm = "jobgate", .preserve_host = true},
-    .timeouts = {.head = 10000,
+    .timeouts = {.handshake = 10000,
+	.head = 10000,
 	.keep_alive = 75000,
 	.body = 60000,
 	.connect = 5000,
@@ -33,6 +34,7 @@ const struct config complete_defaults = {
 	.fields = 100,
 	.connections = 8192,
 	.connections_per_client = 1024,
+	.handshakes = 1024,
 	.failed_auth_rate = 10,
 	.failed_auth_burst = 100,
 	.idle_backend_connections = 64,
@@ -106,6 +108,26 @@ complete_store(struct loading *loading)
 	return true;
 }
 
+/* Is there a listener with TLS, and if so, what to do it with? */
+static bool
+check_tls(struct loading *loading)
+{
+	const struct config *config = &loading->config;
+	bool wanted = false;
+
+	for (size_t i = 0; i < config->listener_count; i++)
+		wanted = wanted || config->listeners[i].tls;
+	if (wanted && config->tls.certificate_count == 0)
+		return loading_mistake(
+		    loading, mark_of(loading, "listen"), "listen: tls needs tls.certificates");
+	if (!wanted && config->tls.certificate_count > 0)
+		return loading_mistake(loading, mark_of(loading, "tls.certificates"),
+		    "tls.certificates: no listener is for TLS: write tls behind an address, such "
+		    "as "
+		    "listen: [\":8443 tls\"]");
+	return true;
+}
+
 /* What settings say together. */
 static bool
 check_together(struct loading *loading)
@@ -125,7 +147,7 @@ check_together(struct loading *loading)
 	    config->jobs.prefix == NULL)
 		return loading_mistake(loading, mark_of(loading, "jobs.public_url"),
 		    "jobs: needs at least one of domain, prefix and fixed");
-	if (!check_control(loading))
+	if (!check_control(loading) || !check_tls(loading))
 		return false;
 	if (config->store.max_staleness > config->store.ping_interval + config->store.ping_deadline)
 		return true;
@@ -139,22 +161,34 @@ check_together(struct loading *loading)
 	    "or a healthy store would count as stale");
 }
 
-/* The public URL of jobs, as the first listener and the forms in use make it. */
+/* The listener that clients are told of: the first with TLS, else the first. */
+static const struct listener_config *
+public_listener(const struct config *config)
+{
+	for (size_t i = 0; i < config->listener_count; i++)
+		if (config->listeners[i].tls)
+			return &config->listeners[i];
+	return &config->listeners[0];
+}
+
+/* The public URL of jobs, as that listener and the forms in use make it. */
 static bool
 derive_public_url(struct loading *loading)
 {
 	struct config *config = &loading->config;
-	uint16_t port = config->listeners[0].port;
+	const struct listener_config *listener = public_listener(config);
+	const char *scheme = listener->tls ? "https" : "http";
 	char text[512], port_text[8] = "";
 
 	if (config->jobs.public_url != NULL)
 		return true;
-	if (port != 0 && port != 80)
-		snprintf(port_text, sizeof(port_text), ":%u", port);
+	if (listener->port != 0 && listener->port != (listener->tls ? 443 : 80))
+		snprintf(port_text, sizeof(port_text), ":%u", listener->port);
 	if (config->jobs.domain != NULL)
-		snprintf(text, sizeof(text), "http://{job}.%s%s/", config->jobs.domain, port_text);
+		snprintf(
+		    text, sizeof(text), "%s://{job}.%s%s/", scheme, config->jobs.domain, port_text);
 	else
-		snprintf(text, sizeof(text), "http://localhost%s%s", port_text,
+		snprintf(text, sizeof(text), "%s://localhost%s%s", scheme, port_text,
 		    config->jobs.prefix != NULL ? "" : "/");
 	if (config->jobs.domain == NULL && config->jobs.prefix != NULL) {
 		size_t len = strlen(text);

@@ -24,11 +24,17 @@ struct cidr_list {
 
 /* Where the gateway listens for clients. */
 struct listener_config {
-	const char *address; /* as written: "127.0.0.1:8080", "[::]:8080", ":8080" (every address),
-				"unix:/path" */
+	const char *address; /* as written, without what follows it: "127.0.0.1:8080", "[::]:8080",
+				":8080" (every address), "unix:/path" */
 	const char *host;    /* numeric, or NULL for unix; "::" for every address */
 	uint16_t port;	     /* 0: any free one */
 	const char *path;    /* for unix, else NULL */
+	bool tls;	     /* "tls" follows the address */
+};
+
+/* A certificate for clients, in files; ocsp may be NULL. */
+struct certificate_config {
+	const char *certificate, *key, *ocsp;
 };
 
 /*
@@ -83,9 +89,15 @@ struct config {
 		const char *ca_file; /* for https:// backends; NULL: the system's */
 	} backends;
 
+	struct { /* towards clients */
+		size_t certificate_count;
+		struct certificate_config *certificates;
+		bool only_1_3; /* no TLS 1.2 */
+	} tls;
+
 	struct {
-		uint64_t head, keep_alive, body, connect, first_byte, answer, tunnel, linger, drain,
-		    backend_idle;
+		uint64_t handshake, head, keep_alive, body, connect, first_byte, answer, tunnel,
+		    linger, drain, backend_idle;
 	} timeouts;
 
 	struct {
@@ -93,6 +105,7 @@ struct config {
 		uint64_t body_bytes;	       /* of a request; 0: no limit */
 		size_t connections;	       /* downstream, for each worker */
 		size_t connections_per_client; /* of one address, for each worker; 0: no limit */
+		size_t handshakes;	       /* of TLS, unfinished ones, for each worker */
 		size_t failed_auth_rate;       /* a second, of one address; 0: no limit */
 		size_t failed_auth_burst;
 		size_t idle_backend_connections; /* for each backend and worker */

@@ -10,6 +10,7 @@
 /*
  * config.c     the YAML document, section by section
  * assign.c     one setting: its text, or its list, put where it belongs
+ * certificates.c   tls.certificates, the one list of mappings
  * complete.c   defaults, and what settings say together
  */
 
@@ -27,10 +28,10 @@ struct loading {
 	struct owned *owned;
 	struct config_error *error;
 	yaml_document_t *document;
-	bool jobs_given; /* the file has a section of jobs: no defaults for it */
-	yaml_mark_t
-	    seen[KEY_MAX]; /* where each setting stands in the file, for mistakes found later */
-	bool is_seen[KEY_MAX];
+	bool jobs_given;		/* the file has a section of jobs: no defaults for it */
+	yaml_mark_t seen[SETTINGS_MAX]; /* where each setting stands in the file, for mistakes found
+					   later */
+	bool is_seen[SETTINGS_MAX];
 };
 
 /*
@@ -53,6 +54,11 @@ bool assign_setting(
 
 /* An address to listen on. Returns what was expected instead, or NULL. */
 const char *assign_listener(struct loading *loading, const char *text, struct listener_config *out);
+
+/* ---- certificates.c ---- */
+
+/* tls.certificates: a list of mappings. False after a mistake. */
+bool assign_certificates(struct loading *loading, const yaml_node_t *key, const yaml_node_t *node);
 
 /* ---- complete.c ---- */
 

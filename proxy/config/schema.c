@@ -49,6 +49,9 @@ const struct setting config_settings[] = {
     {"backends.deny", FORM_RANGES, AT(backends.deny), 0, 0},
     {"backends.allow_loopback", FORM_BOOL, AT(backends.allow_loopback), 0, 0},
     {"backends.ca_file", FORM_TEXT, AT(backends.ca_file), 0, 0},
+    {"tls.certificates", FORM_CERTIFICATES, AT(tls.certificates), 0, 0},
+    {"tls.min_version", FORM_TLS_VERSION, AT(tls.only_1_3), 0, 0},
+    {"timeouts.handshake", FORM_TIME, AT(timeouts.handshake), 1, DAY},
     {"timeouts.head", FORM_TIME, AT(timeouts.head), 1, DAY},
     {"timeouts.keep_alive", FORM_TIME, AT(timeouts.keep_alive), 1, DAY},
     {"timeouts.body", FORM_TIME, AT(timeouts.body), 1, DAY},
@@ -65,6 +68,7 @@ const struct setting config_settings[] = {
     {"limits.body_bytes", FORM_SIZE64, AT(limits.body_bytes), 0, INT64_MAX},
     {"limits.connections", FORM_COUNT, AT(limits.connections), 1, 10000000},
     {"limits.connections_per_client", FORM_COUNT, AT(limits.connections_per_client), 0, 10000000},
+    {"limits.handshakes", FORM_COUNT, AT(limits.handshakes), 1, 10000000},
     {"limits.failed_auth_rate", FORM_COUNT, AT(limits.failed_auth_rate), 0, 1000000},
     {"limits.failed_auth_burst", FORM_COUNT, AT(limits.failed_auth_burst), 1, 1000000},
     {"limits.idle_backend_connections", FORM_COUNT, AT(limits.idle_backend_connections), 0, 100000},
@@ -81,6 +85,8 @@ const struct setting config_settings[] = {
 };
 
 const size_t config_setting_count = sizeof(config_settings) / sizeof(config_settings[0]);
+
+_Static_assert(sizeof(config_settings) / sizeof(config_settings[0]) <= SETTINGS_MAX, "room");
 
 size_t
 config_setting_find(const char *key)

@@ -22,7 +22,9 @@ enum setting_form {
 	FORM_PREFIX,
 	FORM_ADDRESS,	    /* text, checked to be host:port */
 	FORM_OPTIONAL_PATH, /* text: a path, "-" or "off" */
+	FORM_TLS_VERSION,   /* 1.2 or 1.3 */
 	FORM_LISTEN,	    /* list of addresses */
+	FORM_CERTIFICATES,  /* list of mappings */
 	FORM_RANGES,	    /* list of ranges of addresses */
 	FORM_UPGRADES,	    /* list of words */
 };
@@ -34,6 +36,8 @@ struct setting {
 	size_t offset; /* in struct config */
 	uint64_t min, max;
 };
+
+#define SETTINGS_MAX 128
 
 extern const struct setting config_settings[];
 extern const size_t config_setting_count;

@@ -25,6 +25,7 @@ struct backend {
 	struct address *addresses;
 	size_t address_count;
 	uint64_t fresh_until_ms; /* UINT64_MAX for numeric addresses */
+	SSL_SESSION *session;	 /* of TLS, which the next connection may take up; NULL: none */
 	struct timer timer;
 	char text[];
 };

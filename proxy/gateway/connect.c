@@ -77,14 +77,13 @@ static void
 attempt_secure(struct upstream *upstream)
 {
 	switch (tls_handshake(upstream->conn.tls)) {
-	case TLS_IO_OK:
+	case IO_OK:
 		attempt_done(upstream);
 		return;
-	case TLS_IO_WANT_READ:
-	case TLS_IO_WANT_WRITE:
+	case IO_AGAIN:
 		return;
-	case TLS_IO_EOF:
-	case TLS_IO_ERROR:
+	case IO_EOF:
+	case IO_ERROR:
 		break;
 	}
 	log_warning(upstream->gateway->log, "TLS to backend %.*s failed: %s",
@@ -99,18 +98,18 @@ static void
 attempt_connected(struct upstream *upstream)
 {
 	struct gateway *gateway = upstream->gateway;
+	const struct tls_client_options options = {.ca_file = gateway->options.backend_ca_file};
 	const char *error = NULL;
 
 	if (upstream->backend->scheme != JOB_URL_HTTPS) {
 		attempt_done(upstream);
 		return;
 	}
-	if (gateway->tls == NULL)
-		gateway->tls = tls_client_new(gateway->options.backend_ca_file, &error);
-	if (gateway->tls != NULL)
-		upstream->conn.tls =
-		    tls_client_open(gateway->tls, upstream->conn.fd, upstream->backend->name);
-	if (upstream->conn.tls == NULL) {
+	if (gateway->backend_tls == NULL)
+		gateway->backend_tls = tls_client_new(&options, &error);
+	if (gateway->backend_tls == NULL ||
+	    !tls_client_open(gateway->backend_tls, &upstream->conn, upstream->backend->name,
+		&upstream->backend->session)) {
 		log_error(gateway->log, "TLS to backends cannot be set up: %s",
 		    error != NULL ? error : "out of memory");
 		conn_close(&upstream->conn);

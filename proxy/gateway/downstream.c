@@ -42,6 +42,8 @@ downstream_close(struct downstream *downstream, bool reset)
 
 	if (downstream->state == DOWNSTREAM_CLOSED)
 		return;
+	if (downstream->state == DOWNSTREAM_SECURING)
+		downstream_secured(downstream);
 	downstream->state = DOWNSTREAM_CLOSED;
 	timer_remove(&downstream->timer);
 	loop_cancel(gateway->loop, &downstream->carry_on);
@@ -146,6 +148,9 @@ downstream_work(struct downstream *downstream)
 	downstream->working = true;
 	while (more) {
 		switch (downstream->state) {
+		case DOWNSTREAM_SECURING:
+			more = downstream_handshake(downstream);
+			break;
 		case DOWNSTREAM_HEAD:
 			/* A client that does not read its answers gets no more of them. */
 			more = !sender_pending(&downstream->sender) || downstream->conn.writable;
@@ -219,8 +224,12 @@ downstream_expired(struct timer *timer)
 	struct downstream *downstream = OWNER(timer, timer);
 
 	switch (downstream->state) {
+	case DOWNSTREAM_SECURING:
+		downstream_not_secured(downstream, "it took too long");
+		return;
 	case DOWNSTREAM_HEAD:
 		if (buffer_len(downstream->receiver.in) == 0) {
+			conn_farewell(&downstream->conn);
 			downstream_close(downstream, false);
 			return;
 		}
@@ -283,20 +292,24 @@ peer_describe(const struct gateway *gateway, const struct sockaddr *peer, struct
 	out->trusted = peer_is_trusted(gateway, peer);
 }
 
+static struct slice
+peer_text(const struct exchange_peer *peer)
+{
+	return (struct slice){peer->address, peer->len};
+}
+
 /* Count a connection that is not taken, and say so now and then: a flood must not flood the log. */
-static void
-refuse(struct gateway *gateway, enum connection_refusal reason, const struct sockaddr *peer)
+void
+downstream_refused(struct gateway *gateway, enum connection_refusal reason, struct slice peer)
 {
 	uint64_t now_ms = loop_now_ms(gateway->loop);
-	char text[ADDRESS_TEXT_MAX];
 
 	counter_add(&gateway->stats->connections_refused[reason], 1);
 	if (now_ms - gateway->refusal_logged_ms < REFUSAL_LOG_MS)
 		return;
 	gateway->refusal_logged_ms = now_ms;
-	address_format_host(peer, text);
-	log_warning(gateway->log, "connection from %s refused (%s); %llu so far", text,
-	    connection_refusal_name(reason),
+	log_warning(gateway->log, "connection from %.*s refused (%s); %llu so far", (int)peer.len,
+	    peer.at, connection_refusal_name(reason),
 	    (unsigned long long)counter_get(&gateway->stats->connections_refused[reason]));
 }
 
@@ -304,21 +317,22 @@ refuse(struct gateway *gateway, enum connection_refusal reason, const struct soc
 static bool
 admit(struct gateway *gateway, const struct sockaddr *peer, struct exchange_peer *out)
 {
+	peer_describe(gateway, peer, out);
 	if (gateway->connection_count >= gateway->options.connections_max) {
-		refuse(gateway, CONNECTION_OVER_LIMIT, peer);
+		downstream_refused(gateway, CONNECTION_OVER_LIMIT, peer_text(out));
 		return false;
 	}
-	peer_describe(gateway, peer, out);
 	if (out->local || out->trusted)
 		return true;
 	out->client = clients_enter(gateway->clients, peer, loop_now_ms(gateway->loop));
 	if (out->client == NULL)
-		refuse(gateway, CONNECTION_OVER_CLIENT_LIMIT, peer);
+		downstream_refused(gateway, CONNECTION_OVER_CLIENT_LIMIT, peer_text(out));
 	return out->client != NULL;
 }
 
 void
-downstream_accept(struct gateway *gateway, int fd, const struct sockaddr *peer)
+downstream_accept(
+    struct gateway *gateway, int fd, const struct sockaddr *peer, const struct entrance *entrance)
 {
 	struct exchange_peer described = {0};
 	struct downstream *downstream = NULL;
@@ -352,6 +366,10 @@ downstream_accept(struct gateway *gateway, int fd, const struct sockaddr *peer)
 	counter_add(&gateway->stats->connections_total, 1);
 	downstream->state = DOWNSTREAM_HEAD;
 	timer_start(gateway->loop, &downstream->timer, gateway->options.timeouts.head);
+	if (entrance->tls && !downstream_secure(downstream)) {
+		downstream_close(downstream, false);
+		return;
+	}
 	downstream_work(downstream);
 }
 
@@ -363,8 +381,10 @@ downstream_drain(struct downstream *downstream, bool gently)
 		return;
 	downstream->keep_alive = false;
 	if (downstream->state == DOWNSTREAM_HEAD && buffer_len(downstream->receiver.in) == 0 &&
-	    !sender_pending(&downstream->sender))
+	    !sender_pending(&downstream->sender)) {
+		conn_farewell(&downstream->conn);
 		downstream_close(downstream, false);
+	}
 }
 
 void

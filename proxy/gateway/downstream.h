@@ -8,7 +8,8 @@
 size_t downstream_size(void);
 
 /* Take over an accepted socket; closes it when that cannot be done. */
-void downstream_accept(struct gateway *gateway, int fd, const struct sockaddr *peer);
+void downstream_accept(
+    struct gateway *gateway, int fd, const struct sockaddr *peer, const struct entrance *entrance);
 
 /* The gateway drains: an idle connection closes, unless gently; any other one after its exchange.
  */

@@ -10,11 +10,13 @@
 
 /*
  * downstream.c           the connection: accept, read, wait, close
+ * downstream_secure.c    before the first request: TLS
  * downstream_request.c   from bytes to the request that an exchange begins with
  * downstream_content.c   what follows a request's head: for the exchange, or for nobody
  * downstream_answer.c    what the exchange has us send
  */
 enum downstream_state {
+	DOWNSTREAM_SECURING, /* waits for the TLS handshake */
 	DOWNSTREAM_HEAD,     /* waits for a request's head, or the rest of it */
 	DOWNSTREAM_EXCHANGE, /* an exchange runs */
 	DOWNSTREAM_SKIPPING, /* answered early: drops the rest of the request's content */
@@ -61,11 +63,28 @@ void downstream_close(struct downstream *downstream, bool reset);
 /* The connection is lost, or its client gone. */
 void downstream_lost(struct downstream *downstream);
 
+/* Count a connection that is not taken, and say so now and then. */
+void downstream_refused(struct gateway *gateway, enum connection_refusal reason, struct slice peer);
+
 /* Wait for the next request. */
 void downstream_await(struct downstream *downstream);
 
 /* Serve nothing more; the client is to read what it has been sent before the connection goes. */
 void downstream_finish(struct downstream *downstream);
+
+/* ---- downstream_secure.c ---- */
+
+/* Put TLS on a connection just accepted. False when that cannot be done now. */
+bool downstream_secure(struct downstream *downstream);
+
+/* SECURING: go on with the handshake. True when there is more to do at once. */
+bool downstream_handshake(struct downstream *downstream);
+
+/* SECURING: close, as the handshake did not succeed. */
+void downstream_not_secured(struct downstream *downstream, const char *reason);
+
+/* The handshake has ended, one way or another: make room for the next. */
+void downstream_secured(struct downstream *downstream);
 
 /* ---- downstream_request.c ---- */
 

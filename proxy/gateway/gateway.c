@@ -70,7 +70,7 @@ gateway_free(struct gateway *gateway)
 	}
 	pool_free(gateway->pool);
 	loop_turn(gateway->loop, false); /* what closed is freed at the end of the turn */
-	tls_client_free(gateway->tls);
+	tls_client_free(gateway->backend_tls);
 	clients_free(gateway->clients);
 	slab_clear(&gateway->downstreams);
 	slab_clear(&gateway->upstreams);
@@ -80,9 +80,10 @@ gateway_free(struct gateway *gateway)
 }
 
 void
-gateway_accept(struct gateway *gateway, int fd, const struct sockaddr *peer)
+gateway_accept(
+    struct gateway *gateway, int fd, const struct sockaddr *peer, const struct entrance *entrance)
 {
-	downstream_accept(gateway, fd, peer);
+	downstream_accept(gateway, fd, peer, entrance);
 }
 
 void

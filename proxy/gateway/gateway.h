@@ -10,6 +10,7 @@
 #include "net/guard.h"
 #include "net/loop.h"
 #include "net/resolve.h"
+#include "net/tls_server.h"
 #include "observe/access_log.h"
 
 struct gateway;
@@ -31,12 +32,14 @@ struct gateway_options {
 	struct head_limits head_limits;
 	uint64_t body_bytes_max; /* 0: no limit */
 	uint64_t drain_bytes_max;
+	struct tls_server *tls; /* for listeners with TLS; NULL: there are none */
+	size_t handshakes_max;	/* unfinished ones at a time */
 	size_t connections_max;
 	struct client_limits client_limits;
 	size_t idle_backend_connections_max;
 	struct {
-		uint64_t head, keep_alive, body, connect, first_byte, answer, tunnel, linger,
-		    lookup, backend_idle;
+		uint64_t handshake, head, keep_alive, body, connect, first_byte, answer, tunnel,
+		    linger, lookup, backend_idle;
 	} timeouts;
 };
 
@@ -48,8 +51,14 @@ struct gateway *gateway_new(const struct gateway_options *options, struct loop *
 /* Cuts whatever still runs. */
 void gateway_free(struct gateway *gateway);
 
+/* What those who come in at a listener are to speak; plain HTTP when nothing is set. */
+struct entrance {
+	bool tls;
+};
+
 /* Take over a connection just accepted (non-blocking, close-on-exec). peer may be AF_UNIX. */
-void gateway_accept(struct gateway *gateway, int fd, const struct sockaddr *peer);
+void gateway_accept(
+    struct gateway *gateway, int fd, const struct sockaddr *peer, const struct entrance *entrance);
 
 /*
  * Stop keeping connections alive: each closes after its exchange, idle ones at

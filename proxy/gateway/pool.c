@@ -13,6 +13,7 @@ backend_free(struct backend *backend)
 		resolver_cancel(backend->resolution);
 	timer_remove(&backend->timer);
 	LIST_REMOVE(backend, link);
+	tls_session_free(backend->session);
 	free(backend->addresses);
 	free(backend);
 }

@@ -36,7 +36,7 @@ enum io sender_flush(struct sender *sender);
 static inline bool
 sender_pending(const struct sender *sender)
 {
-	return buffer_len(sender->out) > 0;
+	return buffer_len(sender->out) > 0 || sender->conn->unsent;
 }
 
 /* Before control goes back to the loop: hold no more memory than there are bytes. */

@@ -10,7 +10,7 @@
 #include "jobgate/exchange.h"
 #include "net/buffer.h"
 #include "net/slab.h"
-#include "net/tls.h"
+#include "net/tls_client.h"
 
 struct downstream;
 struct pool;
@@ -49,7 +49,10 @@ struct gateway {
 	struct slab downstreams, upstreams, exchanges;
 	struct pool *pool;
 	struct clients *clients;
-	struct tls_client *tls;
+	struct tls_client *backend_tls; /* made when it is first needed */
+	size_t handshakes;		/* of clients, unfinished */
+	size_t handshakes_in_turn; /* steps of handshakes taken in the turn that began at turn_us */
+	uint64_t turn_us;
 	struct request_ids ids;
 	uint64_t memo_key[2]; /* of the memos of all clients; random */
 

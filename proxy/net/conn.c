@@ -19,9 +19,11 @@ conn_event(evutil_socket_t fd, short what, void *arg)
 		conn->writable = true;
 	if (what & EV_CLOSED)
 		conn->readable = conn->peer_closed = true;
-	if (conn->tls !=
-	    NULL) /* either direction of TLS may have waited for the other of the socket */
-		conn->readable = conn->writable = true;
+	if (conn->tls != NULL) {
+		conn->drained = conn->drained && !conn->readable;
+		if (conn->unsent && conn->writable)
+			tls_flush(conn->tls);
+	}
 	conn->ready(conn);
 }
 
@@ -45,9 +47,9 @@ conn_close(struct conn *conn)
 	if (conn->fd < 0)
 		return;
 	event_del(&conn->event);
-	if (conn->tls != NULL)
-		tls_close(conn->tls);
+	tls_free(conn->tls);
 	conn->tls = NULL;
+	conn->unsent = false;
 	close(conn->fd);
 	conn->fd = -1;
 }
@@ -63,34 +65,18 @@ conn_reset(struct conn *conn)
 	conn_close(conn);
 }
 
-static enum io
-conn_read_tls(struct conn *conn, char *into, size_t cap, size_t *n)
+void
+conn_farewell(struct conn *conn)
 {
-	switch (tls_read(conn->tls, into, cap, n)) {
-	case TLS_IO_OK:
-		return IO_OK;
-	case TLS_IO_WANT_READ:
-	case TLS_IO_WANT_WRITE:
-		conn->readable = false;
-		return IO_AGAIN;
-	case TLS_IO_EOF:
-		return IO_EOF;
-	case TLS_IO_ERROR:
-		break;
-	}
-	return IO_ERROR;
+	if (conn->fd >= 0 && conn->tls != NULL)
+		tls_end(conn->tls);
 }
 
 enum io
-conn_read(struct conn *conn, char *into, size_t cap, size_t *n)
+conn_receive(struct conn *conn, char *into, size_t cap, size_t *n)
 {
 	ssize_t got;
 
-	*n = 0;
-	if (!conn->readable)
-		return IO_AGAIN;
-	if (conn->tls != NULL)
-		return conn_read_tls(conn, into, cap, n);
 	do
 		got = recv(conn->fd, into, cap, 0);
 	while (got < 0 && errno == EINTR);
@@ -109,51 +95,33 @@ conn_read(struct conn *conn, char *into, size_t cap, size_t *n)
 	return IO_AGAIN;
 }
 
+enum io
+conn_read(struct conn *conn, char *into, size_t cap, size_t *n)
+{
+	*n = 0;
+	if (!conn->readable)
+		return IO_AGAIN;
+	if (conn->tls != NULL)
+		return tls_read(conn->tls, into, cap, n);
+	return conn_receive(conn, into, cap, n);
+}
+
 void
 conn_look_again(struct conn *conn)
 {
-	if (conn->read_short)
+	if (conn->read_short) {
 		conn->readable = true;
+		conn->drained = false;
+	}
 	conn->read_short = false;
 }
 
-static enum io
-conn_write_tls(struct conn *conn, const struct iovec *pieces, int count, size_t *n)
-{
-	for (int i = 0; i < count; i++) {
-		size_t taken = 0;
-
-		if (pieces[i].iov_len == 0)
-			continue;
-		switch (tls_write(conn->tls, pieces[i].iov_base, pieces[i].iov_len, &taken)) {
-		case TLS_IO_OK:
-			*n += taken;
-			if (taken < pieces[i].iov_len)
-				return IO_OK;
-			break;
-		case TLS_IO_WANT_READ:
-		case TLS_IO_WANT_WRITE:
-			conn->writable = false;
-			return *n > 0 ? IO_OK : IO_AGAIN;
-		case TLS_IO_EOF:
-		case TLS_IO_ERROR:
-			return IO_ERROR;
-		}
-	}
-	return IO_OK;
-}
-
 enum io
-conn_write(struct conn *conn, const struct iovec *pieces, int count, size_t *n)
+conn_send(struct conn *conn, const struct iovec *pieces, int count, size_t *n)
 {
 	struct msghdr message = {.msg_iov = (struct iovec *)pieces, .msg_iovlen = (size_t)count};
 	ssize_t sent;
 
-	*n = 0;
-	if (!conn->writable)
-		return IO_AGAIN;
-	if (conn->tls != NULL)
-		return conn_write_tls(conn, pieces, count, n);
 	do
 		sent = count == 1
 			   ? send(conn->fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL)
@@ -169,12 +137,24 @@ conn_write(struct conn *conn, const struct iovec *pieces, int count, size_t *n)
 	return IO_AGAIN;
 }
 
+enum io
+conn_write(struct conn *conn, const struct iovec *pieces, int count, size_t *n)
+{
+	*n = 0;
+	if (!conn->writable)
+		return IO_AGAIN;
+	if (conn->tls != NULL)
+		return tls_write(conn->tls, pieces, count, n);
+	return conn_send(conn, pieces, count, n);
+}
+
 void
 conn_shutdown_write(struct conn *conn)
 {
 	if (conn->fd < 0)
 		return;
 	if (conn->tls != NULL)
-		tls_shutdown(conn->tls);
-	shutdown(conn->fd, SHUT_WR);
+		tls_end(conn->tls);
+	if (!conn->unsent)
+		shutdown(conn->fd, SHUT_WR);
 }

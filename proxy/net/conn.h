@@ -3,10 +3,11 @@
 #define JOBGATE_CONN_H
 
 #include <event2/event_struct.h>
-#include <openssl/types.h>
 #include <sys/uio.h>
 
 #include "net/loop.h"
+
+struct tls;
 
 enum io {
 	IO_OK,	  /* some bytes moved */
@@ -21,13 +22,18 @@ enum io {
  * still to be had. They fall when the kernel says it has no more: for reading
  * when it gave less than was asked (unless the peer has closed: its end still
  * waits behind the data, and will not be announced again), for writing at EAGAIN.
+ *
+ * Over TLS readable also stands for what OpenSSL has taken from the socket and not
+ * handed out: no event will tell of that. What the socket itself has is `drained`.
  */
 struct conn {
 	struct event event;
 	struct loop *loop;
-	SSL *tls; /* NULL: plain */
-	int fd;	  /* -1: closed */
+	struct tls *tls; /* NULL: plain */
+	int fd;		 /* -1: closed */
 	bool readable, writable;
+	bool drained;	  /* TLS: the socket had no more when it was read last */
+	bool unsent;	  /* TLS: records that the kernel has not taken wait for `writable` */
 	bool peer_closed; /* the loop has seen the peer's end of stream coming */
 	bool read_short;  /* the last read gave less than was asked */
 	void (*ready)(struct conn *conn);
@@ -41,12 +47,16 @@ struct conn {
 bool conn_open(struct conn *conn, struct loop *loop, int fd, void (*ready)(struct conn *conn));
 
 /*
- * Close at once; conn may then be reused, `ready` is not called any more. Harmless on a closed one.
+ * Close at once; conn may then be reused, `ready` is not called any more. Harmless on a
+ * closed one. A TLS peer is not told that this is the end in good order: see conn_farewell.
  */
 void conn_close(struct conn *conn);
 
 /* As conn_close, but the peer gets a reset, so that it cannot take what it has for complete. */
 void conn_reset(struct conn *conn);
+
+/* Before conn_close, where nothing was cut: a TLS peer is told so (close_notify). */
+void conn_farewell(struct conn *conn);
 
 /* Read at most cap bytes (over 0); *n is their number with IO_OK. */
 enum io conn_read(struct conn *conn, char *into, size_t cap, size_t *n);
@@ -58,10 +68,19 @@ enum io conn_read(struct conn *conn, char *into, size_t cap, size_t *n);
  */
 void conn_look_again(struct conn *conn);
 
-/* Write from at most 8 pieces; *n is the number of bytes taken with IO_OK. */
+/*
+ * Write from at most 8 pieces; *n is the number of bytes taken with IO_OK. Over TLS some of
+ * those may be `unsent` still; a call without pieces sends them (IO_OK: all are gone).
+ */
 enum io conn_write(struct conn *conn, const struct iovec *pieces, int count, size_t *n);
 
-/* End our side of the stream: the peer reads an end of file. */
+/* End our side of the stream, when nothing is unsent: the peer reads an end of file. */
 void conn_shutdown_write(struct conn *conn);
+
+/* ---- for tls.c alone: the socket below ---- */
+
+/* As conn_read and conn_write, past TLS. */
+enum io conn_receive(struct conn *conn, char *into, size_t cap, size_t *n);
+enum io conn_send(struct conn *conn, const struct iovec *pieces, int count, size_t *n);
 
 #endif

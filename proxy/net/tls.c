@@ -1,152 +1,382 @@
-/* tls.c - OpenSSL as a client that reads and writes like a socket. */
+/* tls.c - OpenSSL reading and writing like a socket that knows its edges. */
 #include "net/tls.h"
 
-#include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 
-#define NAME_MAX_LEN 253
+/* The content of one record at most (RFC 8446 section 5.1). */
+#define RECORD_MAX 16384
 
-struct tls_client {
-	SSL_CTX *context;
+/* What may wait unsent: a record, and the answers to what a peer sends that does not read. */
+#define UNSENT_MAX (256 * 1024)
+
+/* A peer that sends so much without any content (key updates, empty records) means us no good. */
+#define QUIET_MAX (256 * 1024)
+
+struct tls {
+	SSL *ssl;
+	struct conn *conn;
+	char *unsent; /* bytes [unsent_start, unsent_end) of it */
+	size_t unsent_start, unsent_end;
+	size_t quiet;	     /* bytes received since the last content */
+	bool stream_ended;   /* the socket has come to its end */
+	bool broken;	     /* OpenSSL has given up on the session */
+	bool ended;	     /* close_notify has been written */
+	bool shut_when_sent; /* our side of the stream ends behind what is unsent */
+	unsigned long error; /* of OpenSSL, when it broke */
 };
 
-struct tls_client *
-tls_client_new(const char *ca_file, const char **error)
-{
-	static const unsigned char protocols[] = "\x08http/1.1";
-	struct tls_client *client = calloc(1, sizeof(*client));
+/* ---- the BIO: OpenSSL's end of the connection ---- */
 
-	*error = "out of memory";
-	if (client == NULL || (client->context = SSL_CTX_new(TLS_client_method())) == NULL)
-		goto fail;
-	SSL_CTX_set_verify(client->context, SSL_VERIFY_PEER, NULL);
-	SSL_CTX_set_min_proto_version(client->context, TLS1_2_VERSION);
-	/* Buffers go back between records; a write may continue from another buffer, with fewer
-	 * bytes. */
-	SSL_CTX_set_mode(client->context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-					      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	SSL_CTX_set_options(client->context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-	if (SSL_CTX_set_alpn_protos(client->context, protocols, sizeof(protocols) - 1) != 0)
-		goto fail;
-	*error = "the file of authorities cannot be read";
-	if (ca_file != NULL ? SSL_CTX_load_verify_file(client->context, ca_file) != 1
-			    : SSL_CTX_set_default_verify_paths(client->context) != 1)
-		goto fail;
-	*error = NULL;
-	return client;
-fail:
-	tls_client_free(client);
-	return NULL;
+static int
+bio_read(BIO *bio, char *into, int cap)
+{
+	struct tls *tls = BIO_get_data(bio);
+	struct conn *conn = tls->conn;
+	size_t n = 0;
+
+	BIO_clear_retry_flags(bio);
+	if (tls->quiet > QUIET_MAX)
+		return -1;
+	if (!conn->drained) {
+		conn->readable = true;
+		switch (conn_receive(conn, into, (size_t)cap, &n)) {
+		case IO_OK:
+			conn->drained = !conn->readable;
+			tls->quiet += n;
+			return (int)n;
+		case IO_EOF:
+			tls->stream_ended = true;
+			return 0;
+		case IO_ERROR:
+			return -1;
+		case IO_AGAIN:
+			conn->drained = true;
+			break;
+		}
+	}
+	BIO_set_retry_read(bio);
+	return -1;
 }
 
-void
-tls_client_free(struct tls_client *client)
-{
-	if (client == NULL)
-		return;
-	SSL_CTX_free(client->context);
-	free(client);
-}
-
-/* Have the certificate checked for this host: an address as an address, a name as a name, sent as
- * SNI too. */
+/* Keep what the kernel does not take. */
 static bool
-expect_host(SSL *ssl, const char *host)
+keep_unsent(struct tls *tls, const char *from, size_t len)
 {
-	unsigned char address[16];
+	size_t held = tls->unsent_end - tls->unsent_start;
+	char *larger;
 
-	if (inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1)
-		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
-	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
+	if (held + len > UNSENT_MAX)
+		return false;
+	larger = malloc(held + len);
+	if (larger == NULL)
+		return false;
+	if (held > 0)
+		memcpy(larger, tls->unsent + tls->unsent_start, held);
+	memcpy(larger + held, from, len);
+	free(tls->unsent);
+	tls->unsent = larger;
+	tls->unsent_start = 0;
+	tls->unsent_end = held + len;
+	tls->conn->unsent = true;
+	return true;
+}
+
+static int
+bio_write(BIO *bio, const char *from, int len)
+{
+	struct tls *tls = BIO_get_data(bio);
+	struct iovec rest = {(void *)from, (size_t)len};
+
+	BIO_clear_retry_flags(bio);
+	/* Until EAGAIN, for only that has the kernel tell when there is room again. */
+	while (!tls->conn->unsent && tls->conn->writable && rest.iov_len > 0) {
+		size_t n = 0;
+
+		if (conn_send(tls->conn, &rest, 1, &n) == IO_ERROR)
+			return -1;
+		rest.iov_base = (char *)rest.iov_base + n;
+		rest.iov_len -= n;
+	}
+	if (rest.iov_len > 0 && !keep_unsent(tls, rest.iov_base, rest.iov_len))
+		return -1;
+	return len;
+}
+
+static long
+bio_ctrl(BIO *bio, int command, long number, void *pointer)
+{
+	const struct tls *tls = BIO_get_data(bio);
+
+	(void)number;
+	(void)pointer;
+	if (command == BIO_CTRL_FLUSH)
+		return 1;
+	return command == BIO_CTRL_EOF && tls->stream_ended;
+}
+
+/* One for the whole process, made when it is first needed and never freed. */
+static const BIO_METHOD *
+bio_method(void)
+{
+	static BIO_METHOD *method;
+
+	if (method != NULL)
+		return method;
+	method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "connection");
+	if (method == NULL)
+		return NULL;
+	BIO_meth_set_read(method, bio_read);
+	BIO_meth_set_write(method, bio_write);
+	BIO_meth_set_ctrl(method, bio_ctrl);
+	return method;
+}
+
+/* ---- sessions ---- */
+
+bool
+tls_context_init(SSL_CTX *context)
+{
+	/* What OpenSSL has read stays in its buffers for as long as it is not asked for: one call
+	 * to the kernel for each turn instead of two for each record. */
+	SSL_CTX_set_read_ahead(context, 1);
+	SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+	/* Requests hold tokens: no copy of them stays behind in a buffer that is given back. */
+	SSL_CTX_set_options(
+	    context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CLEANSE_PLAINTEXT);
+	SSL_CTX_set_security_level(context, 2);
+	return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
+	       SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1;
 }
 
 SSL *
-tls_client_open(struct tls_client *client, int fd, struct slice host)
+tls_open(SSL_CTX *context, struct conn *conn)
 {
-	char name[NAME_MAX_LEN + 1];
-	SSL *ssl;
+	struct tls *tls = calloc(1, sizeof(*tls));
+	const BIO_METHOD *method = bio_method();
+	BIO *bio = method != NULL ? BIO_new(method) : NULL;
 
-	if (host.len > NAME_MAX_LEN)
-		return NULL;
-	memcpy(name, host.at, host.len);
-	name[host.len] = '\0';
-	ssl = SSL_new(client->context);
-	if (ssl == NULL)
-		return NULL;
-	if (!expect_host(ssl, name) || SSL_set_fd(ssl, fd) != 1) {
-		SSL_free(ssl);
+	if (tls != NULL)
+		tls->ssl = SSL_new(context);
+	if (bio == NULL || tls == NULL || tls->ssl == NULL) {
+		BIO_free(bio);
+		if (tls != NULL)
+			SSL_free(tls->ssl);
+		free(tls);
 		return NULL;
 	}
-	SSL_set_connect_state(ssl);
-	return ssl;
+	tls->conn = conn;
+	BIO_set_data(bio, tls);
+	BIO_set_init(bio, 1);
+	SSL_set_bio(tls->ssl, bio, bio);
+	conn->tls = tls;
+	conn->drained = !conn->readable;
+	return tls->ssl;
 }
 
-static enum tls_io
-result_of(SSL *ssl, int result)
+void
+tls_free(struct tls *tls)
 {
-	switch (SSL_get_error(ssl, result)) {
-	case SSL_ERROR_NONE:
-		return TLS_IO_OK;
+	if (tls == NULL)
+		return;
+	SSL_free(tls->ssl);
+	free(tls->unsent);
+	free(tls);
+}
+
+/* A call to OpenSSL has not succeeded: what does that mean? Its error queue is empty afterwards. */
+static enum io
+failure(struct tls *tls, int result)
+{
+	switch (SSL_get_error(tls->ssl, result)) {
 	case SSL_ERROR_WANT_READ:
-		return TLS_IO_WANT_READ;
-	case SSL_ERROR_WANT_WRITE:
-		return TLS_IO_WANT_WRITE;
+		tls->conn->readable = false;
+		return IO_AGAIN;
 	case SSL_ERROR_ZERO_RETURN:
-		return TLS_IO_EOF;
+		return IO_EOF;
 	default:
-		return TLS_IO_ERROR;
+		tls->broken = true;
+		tls->error = ERR_peek_error();
+		ERR_clear_error();
+		return IO_ERROR;
 	}
 }
 
-enum tls_io
-tls_handshake(SSL *ssl)
+/* Is there anything that no event will tell of? */
+static void
+note_readable(struct tls *tls)
 {
-	ERR_clear_error();
-	return result_of(ssl, SSL_do_handshake(ssl));
+	tls->conn->readable = !tls->conn->drained || SSL_has_pending(tls->ssl);
 }
 
-enum tls_io
-tls_read(SSL *ssl, char *into, size_t cap, size_t *n)
+enum io
+tls_handshake(struct tls *tls)
 {
+	int result;
+
+	if (tls->broken)
+		return IO_ERROR;
 	ERR_clear_error();
-	return result_of(ssl, SSL_read_ex(ssl, into, cap, n));
+	tls->quiet = 0;
+	result = SSL_do_handshake(tls->ssl);
+	if (result != 1)
+		return failure(tls, result) == IO_AGAIN ? IO_AGAIN : IO_ERROR;
+	note_readable(tls);
+	return IO_OK;
 }
 
-enum tls_io
-tls_write(SSL *ssl, const char *from, size_t len, size_t *n)
+enum io
+tls_read(struct tls *tls, char *into, size_t cap, size_t *n)
 {
+	if (tls->broken)
+		return IO_ERROR;
 	ERR_clear_error();
-	return result_of(ssl, SSL_write_ex(ssl, from, len, n));
+	/* Record after record, for as long as there is room: whoever takes them is called once. */
+	while (*n < cap && tls->conn->readable) {
+		size_t got;
+
+		tls->quiet = 0;
+		if (SSL_read_ex(tls->ssl, into + *n, cap - *n, &got) == 1) {
+			*n += got;
+			note_readable(tls);
+			continue;
+		}
+		switch (failure(tls, 0)) {
+		case IO_OK:
+		case IO_AGAIN:
+			return *n > 0 ? IO_OK : IO_AGAIN;
+		case IO_EOF:
+			/* Behind content it will be found again. */
+			tls->conn->readable = true;
+			return *n > 0 ? IO_OK : IO_EOF;
+		case IO_ERROR:
+			tls->conn->readable = true;
+			return *n > 0 ? IO_OK : IO_ERROR;
+		}
+	}
+	return IO_OK;
+}
+
+enum io
+tls_flush(struct tls *tls)
+{
+	struct iovec rest = {tls->unsent + tls->unsent_start, tls->unsent_end - tls->unsent_start};
+
+	while (rest.iov_len > 0) {
+		size_t n = 0;
+
+		switch (conn_send(tls->conn, &rest, 1, &n)) {
+		case IO_OK:
+			break;
+		case IO_AGAIN:
+			return IO_AGAIN;
+		case IO_EOF:
+		case IO_ERROR:
+			tls->broken = true;
+			return IO_ERROR;
+		}
+		tls->unsent_start += n;
+		rest.iov_base = (char *)rest.iov_base + n;
+		rest.iov_len -= n;
+	}
+	free(tls->unsent);
+	tls->unsent = NULL;
+	tls->unsent_start = tls->unsent_end = 0;
+	tls->conn->unsent = false;
+	if (tls->shut_when_sent)
+		shutdown(tls->conn->fd, SHUT_WR);
+	return IO_OK;
+}
+
+/*
+ * The content of the next record: straight from a piece that fills it or is the last, else
+ * gathered into `room`, so that a head and the content behind it travel together.
+ * Steps over what it takes; a length of 0 ends it.
+ */
+static struct iovec
+next_record(const struct iovec **piece, const struct iovec *end, size_t *skip, char *room)
+{
+	struct iovec record = {room, 0};
+
+	while (*piece < end && record.iov_len < RECORD_MAX) {
+		size_t left = (*piece)->iov_len - *skip;
+		size_t n = left < RECORD_MAX - record.iov_len ? left : RECORD_MAX - record.iov_len;
+		char *from = (char *)(*piece)->iov_base + *skip;
+
+		if (record.iov_len == 0 && (n == RECORD_MAX || *piece + 1 == end)) {
+			record = (struct iovec){from, n};
+			*skip += n;
+			if (n == left)
+				(*piece)++, *skip = 0;
+			return record;
+		}
+		memcpy(room + record.iov_len, from, n);
+		record.iov_len += n;
+		*skip += n;
+		if (n == left)
+			(*piece)++, *skip = 0;
+	}
+	return record;
+}
+
+enum io
+tls_write(struct tls *tls, const struct iovec *pieces, int count, size_t *n)
+{
+	const struct iovec *piece = pieces, *end = pieces + count;
+	char room[RECORD_MAX];
+	struct iovec record;
+	size_t skip = 0, taken;
+
+	if (tls->broken || tls->ended)
+		return IO_ERROR;
+	if (tls->conn->unsent && tls_flush(tls) != IO_OK)
+		return tls->broken ? IO_ERROR : IO_AGAIN;
+	ERR_clear_error();
+	while (!tls->conn->unsent && (record = next_record(&piece, end, &skip, room)).iov_len > 0) {
+		if (SSL_write_ex(tls->ssl, record.iov_base, record.iov_len, &taken) != 1) {
+			failure(tls, 0);
+			return IO_ERROR;
+		}
+		*n += taken;
+	}
+	return IO_OK;
 }
 
 void
-tls_shutdown(SSL *ssl)
+tls_end(struct tls *tls)
 {
-	/* Not while a handshake runs, nor after a fatal error: OpenSSL would complain. */
-	if (SSL_is_init_finished(ssl))
-		SSL_shutdown(ssl);
+	if (tls->broken || tls->ended || !SSL_is_init_finished(tls->ssl))
+		return;
+	tls->ended = true;
+	SSL_shutdown(tls->ssl);
 	ERR_clear_error();
+	tls->shut_when_sent = tls->conn->unsent;
 }
 
-void
-tls_close(SSL *ssl)
-{
-	tls_shutdown(ssl);
-	SSL_free(ssl);
-}
+/* ---- what is known of a session ---- */
 
 const char *
-tls_error_text(SSL *ssl)
+tls_error_text(const struct tls *tls)
 {
-	long verify = SSL_get_verify_result(ssl);
 	const char *reason;
 
-	if (verify != X509_V_OK)
-		return X509_verify_cert_error_string(verify);
-	reason = ERR_reason_error_string(ERR_peek_error());
+	if (tls_is_unverified(tls))
+		return X509_verify_cert_error_string(SSL_get_verify_result(tls->ssl));
+	reason = tls->error != 0 ? ERR_reason_error_string(tls->error) : NULL;
 	return reason != NULL ? reason : "the connection was closed";
+}
+
+bool
+tls_is_unverified(const struct tls *tls)
+{
+	return SSL_get_verify_result(tls->ssl) != X509_V_OK;
+}
+
+bool
+tls_is_resumed(const struct tls *tls)
+{
+	return SSL_session_reused(tls->ssl) == 1;
 }

@@ -1,46 +1,60 @@
-/* tls.h - TLS to backends, on sockets that do not block. */
+/* tls.h - one TLS session on a connection: OpenSSL in the place of the socket. */
 #ifndef JOBGATE_TLS_H
 #define JOBGATE_TLS_H
 
 #include <openssl/types.h>
 
-#include "jobgate/slice.h"
-
-struct tls_client;
+#include "net/conn.h"
 
 /*
- * What all connections to backends share: certificates are verified against ca_file, or
- * the system's authorities with NULL; TLS 1.2 or newer. NULL, with a static
- * sentence in *error, when that cannot be set up.
+ * OpenSSL reads and writes through a BIO that is the connection below. Reading
+ * goes by the connection's edges: a socket that gave less than was asked is not asked
+ * again. Writing never blocks for OpenSSL: what the kernel does not take waits here
+ * (conn->unsent) and goes first, so that no write has to be repeated with the same bytes,
+ * and neither direction ever waits for the other.
  */
-struct tls_client *tls_client_new(const char *ca_file, const char **error);
-void tls_client_free(struct tls_client *client);
+struct tls;
 
 /*
- * A session on a connected socket, which the caller keeps owning. host is the name
- * (also sent as SNI) or address that the certificate must be for. NULL when memory is short.
+ * What client and server contexts have in common: TLS 1.2 or newer with forward secrecy, no
+ * renegotiation, no compression, buffers held only while bytes are in them. False when
+ * OpenSSL refuses.
  */
-SSL *tls_client_open(struct tls_client *client, int fd, struct slice host);
+bool tls_context_init(SSL_CTX *context);
 
-enum tls_io {
-	TLS_IO_OK,
-	TLS_IO_WANT_READ,
-	TLS_IO_WANT_WRITE,
-	TLS_IO_EOF,   /* the peer closed the session in good order */
-	TLS_IO_ERROR, /* also a connection that ended without saying so: content may be cut */
-};
+/*
+ * Make a session of the context and put it on a connection, which owns it from now on.
+ * NULL when memory is short. The caller sets its side (SSL_set_accept_state, ...).
+ */
+SSL *tls_open(SSL_CTX *context, struct conn *conn);
 
-enum tls_io tls_handshake(SSL *ssl);
-enum tls_io tls_read(SSL *ssl, char *into, size_t cap, size_t *n);
-enum tls_io tls_write(SSL *ssl, const char *from, size_t len, size_t *n);
+/* Go on with the handshake: IO_OK when it is complete. */
+enum io tls_handshake(struct tls *tls);
 
-/* Tell the peer that nothing more will be sent, if that can be done at once. */
-void tls_shutdown(SSL *ssl);
+/* ---- for conn.c ---- */
 
-/* The same, and free the session. */
-void tls_close(SSL *ssl);
+/* As conn_read and conn_write. IO_EOF only after a close_notify: else content may be cut. */
+enum io tls_read(struct tls *tls, char *into, size_t cap, size_t *n);
+enum io tls_write(struct tls *tls, const struct iovec *pieces, int count, size_t *n);
 
-/* Why a handshake failed; good until the next call on this thread. */
-const char *tls_error_text(SSL *ssl);
+/* The socket takes bytes again: send what is unsent. IO_OK: all of it is gone. */
+enum io tls_flush(struct tls *tls);
+
+/* Send close_notify, once. What of it stays unsent is followed by the end of the stream. */
+void tls_end(struct tls *tls);
+
+/* Sends nothing. NULL is let pass. */
+void tls_free(struct tls *tls);
+
+/* ---- what is known of a session ---- */
+
+/* Why it failed, for people; static, or good until the next failure on this thread. */
+const char *tls_error_text(const struct tls *tls);
+
+/* The peer's certificate was not one that we accept. */
+bool tls_is_unverified(const struct tls *tls);
+
+/* The handshake took up an earlier session. */
+bool tls_is_resumed(const struct tls *tls);
 
 #endif

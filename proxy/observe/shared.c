@@ -82,6 +82,8 @@ connection_refusal_name(enum connection_refusal refusal)
 		return "limit";
 	case CONNECTION_OVER_CLIENT_LIMIT:
 		return "client_limit";
+	case CONNECTION_OVER_HANDSHAKES:
+		return "handshakes";
 	}
 	return "other";
 }

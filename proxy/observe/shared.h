@@ -64,8 +64,9 @@ const char *outcome_name(enum outcome outcome); /* "answered", ...; static */
 enum connection_refusal {
 	CONNECTION_OVER_LIMIT,	      /* limits.connections */
 	CONNECTION_OVER_CLIENT_LIMIT, /* limits.connections_per_client */
+	CONNECTION_OVER_HANDSHAKES,   /* limits.handshakes */
 };
-#define CONNECTION_REFUSAL_COUNT (CONNECTION_OVER_CLIENT_LIMIT + 1)
+#define CONNECTION_REFUSAL_COUNT (CONNECTION_OVER_HANDSHAKES + 1)
 
 const char *connection_refusal_name(enum connection_refusal refusal); /* "limit", ...; static */
 
@@ -78,6 +79,7 @@ struct worker_stats {
 	counter store_good_age_ms;    /* since the pushes were last known to work */
 	counter connections, connections_total;
 	counter connections_refused[CONNECTION_REFUSAL_COUNT];
+	counter handshakes, handshakes_full, handshakes_resumed, handshakes_failed;
 	counter tunnels;
 	counter requests;
 	counter outcomes[OUTCOME_COUNT];

@@ -74,6 +74,8 @@ run_control(struct supervisor *supervisor)
 	};
 
 	listeners_close(&supervisor->listeners, false);
+	tls_server_free(supervisor->tls); /* it has no use for private keys */
+	supervisor->tls = NULL;
 	return control_run(&setup);
 }
 
@@ -91,6 +93,7 @@ run_worker(struct supervisor *supervisor, const struct child *child)
 	    .store_url = store_url(supervisor, supervisor->config->store.read_url),
 	    .stats = &supervisor->stats->workers[slot],
 	    .own_sockets = supervisor->own_sockets,
+	    .tls = supervisor->tls,
 	    .access_log_fd = supervisor->access_log_fd,
 	    .wait_for_store_ms = supervisor->warm ? supervisor->config->store.connect_timeout : 0,
 	    .log = supervisor->log,

@@ -100,11 +100,13 @@ log_bound(const struct listeners *listeners, size_t i, const struct log *log)
 	char text[ADDRESS_TEXT_MAX];
 
 	if (listeners->config->listeners[i].path != NULL) {
-		log_info(log, "listening on unix:%s", listeners->config->listeners[i].path);
+		log_info(log, "listening on unix:%s%s", listeners->config->listeners[i].path,
+		    listeners->config->listeners[i].tls ? " (TLS)" : "");
 		return;
 	}
 	address_format((const struct sockaddr *)&listeners->bound[i], text);
-	log_info(log, "listening on http://%s", text);
+	log_info(log, "listening on %s://%s",
+	    listeners->config->listeners[i].tls ? "https" : "http", text);
 }
 
 /* ---- what listens already ---- */

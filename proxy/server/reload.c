@@ -97,6 +97,7 @@ unlink_removed(const struct config *old, const struct config *new)
 /* What a configuration brings along; all of it can be had, or nothing changes. */
 struct belongings {
 	struct listeners listeners;
+	struct tls_server *tls;
 	int access_log_fd;
 	const char **own_sockets;
 };
@@ -112,7 +113,8 @@ belongings_gather(
 	if (!listeners_bequeath(&supervisor->listeners, &inherited))
 		return false;
 	good = listeners_open(&out->listeners, config, &inherited, &supervisor->log) &&
-	       access_log_open(config, &supervisor->log, &out->access_log_fd);
+	       access_log_open(config, &supervisor->log, &out->access_log_fd) &&
+	       secure_load(config, &supervisor->log, &out->tls);
 	inherited_close(&inherited);
 	out->own_sockets = own_sockets_list(supervisor, config);
 	return good && out->own_sockets != NULL;
@@ -122,6 +124,7 @@ static void
 belongings_free(struct belongings *belongings)
 {
 	listeners_close(&belongings->listeners, false);
+	tls_server_free(belongings->tls);
 	if (belongings->access_log_fd > STDERR_FILENO)
 		close(belongings->access_log_fd);
 	free(belongings->own_sockets);
@@ -131,10 +134,11 @@ belongings_free(struct belongings *belongings)
 static void
 belongings_swap(struct supervisor *supervisor, struct belongings *belongings)
 {
-	struct belongings old = {
-	    supervisor->listeners, supervisor->access_log_fd, supervisor->own_sockets};
+	struct belongings old = {supervisor->listeners, supervisor->tls, supervisor->access_log_fd,
+	    supervisor->own_sockets};
 
 	supervisor->listeners = belongings->listeners;
+	supervisor->tls = belongings->tls;
 	supervisor->access_log_fd = belongings->access_log_fd;
 	supervisor->own_sockets = belongings->own_sockets;
 	*belongings = old;

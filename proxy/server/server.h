@@ -12,4 +12,7 @@
  */
 int server_run(struct config *config, const struct log *log, char *const *arguments);
 
+/* Is what the configuration names there, such as certificates? False with a line in the log. */
+bool server_check(const struct config *config, const struct log *log);
+
 #endif

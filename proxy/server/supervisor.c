@@ -276,6 +276,7 @@ void
 supervisor_free(struct supervisor *supervisor)
 {
 	listeners_close(&supervisor->listeners, false);
+	tls_server_free(supervisor->tls);
 	shared_stats_unmap(supervisor->stats);
 	redis_child_release(&supervisor->redis);
 	free(supervisor->children);
@@ -306,7 +307,7 @@ server_run(struct config *config, const struct log *log, char *const *arguments)
 	listening = listeners_open(&supervisor.listeners, config, &inherited, log);
 	inherited_close(&inherited);
 	if (!listening || !access_log_open(config, log, &supervisor.access_log_fd) ||
-	    !drop_privileges(&supervisor))
+	    !secure_load(config, log, &supervisor.tls) || !drop_privileges(&supervisor))
 		goto done;
 	if (!make_children(&supervisor)) {
 		log_error(log, "out of memory");

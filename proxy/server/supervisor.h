@@ -7,6 +7,7 @@
 
 #include "config/config.h"
 #include "jobgate/log.h"
+#include "net/tls_server.h"
 #include "observe/shared.h"
 #include "server/listeners.h"
 #include "server/redis_child.h"
@@ -15,6 +16,7 @@
  * supervisor.c   the beginning, the watch over the children, the end
  * children.c     forking them, collecting them, starting them again
  * privileges.c   what is done once, as root or not, before the first fork
+ * secure.c       certificates and their keys
  * reload.c       SIGHUP: another configuration comes into force
  * upgrade.c      SIGUSR2: another binary takes the supervisor's place
  *
@@ -51,6 +53,7 @@ struct supervisor {
 	char *const *arguments; /* of main: how another binary is to be called */
 	char program[4096];	/* the path of the binary, as it was at the start */
 	struct listeners listeners;
+	struct tls_server *tls;	    /* NULL: no listener is for TLS */
 	struct shared_stats *stats; /* one part for each worker that may run at the same time */
 	struct redis_child redis;
 	bool private_redis;
@@ -98,6 +101,14 @@ bool drop_privileges(const struct supervisor *supervisor);
 
 /* The descriptor to write the access log to; -1: off. */
 bool access_log_open(const struct config *config, const struct log *log, int *fd);
+
+/* ---- secure.c ---- */
+
+/*
+ * Read what TLS towards clients and backends needs; *out stays NULL when no listener is
+ * for TLS. False with a line in the log.
+ */
+bool secure_load(const struct config *config, const struct log *log, struct tls_server **out);
 
 /* ---- supervisor.c ---- */
 

@@ -37,6 +37,7 @@ struct listener {
 	struct worker *worker;
 	struct event *event;
 	int fd;
+	struct entrance entrance;
 };
 
 struct worker {
@@ -136,7 +137,8 @@ on_accept(evutil_socket_t fd, short what, void *ctx)
 			accept_failed(listener->worker);
 			return;
 		}
-		gateway_accept(listener->worker->gateway, accepted, (struct sockaddr *)&peer);
+		gateway_accept(listener->worker->gateway, accepted, (struct sockaddr *)&peer,
+		    &listener->entrance);
 	}
 }
 
@@ -312,12 +314,15 @@ worker_gateway(struct worker *worker)
 		config->limits.fields},
 	    .body_bytes_max = config->limits.body_bytes,
 	    .drain_bytes_max = config->limits.drain_bytes,
+	    .tls = worker->setup->tls,
+	    .handshakes_max = config->limits.handshakes,
 	    .connections_max = connections_max(worker),
 	    .client_limits = {config->limits.connections_per_client,
 		config->limits.failed_auth_rate, config->limits.failed_auth_burst},
 	    .idle_backend_connections_max = config->limits.idle_backend_connections,
 	    .timeouts =
 		{
+		    .handshake = config->timeouts.handshake,
 		    .head = config->timeouts.head,
 		    .keep_alive = config->timeouts.keep_alive,
 		    .body = config->timeouts.body,
@@ -397,7 +402,9 @@ worker_events(struct worker *worker)
 	for (size_t i = 0; i < count; i++) {
 		struct listener *listener = &worker->listeners[i];
 
-		*listener = (struct listener){.worker = worker, .fd = worker->setup->listeners[i]};
+		*listener = (struct listener){.worker = worker,
+		    .fd = worker->setup->listeners[i],
+		    .entrance = {.tls = worker->setup->config->listeners[i].tls}};
 		listener->event = event_new(loop_base(worker->loop), listener->fd,
 		    EV_READ | EV_PERSIST, on_accept, listener);
 		if (listener->event == NULL)

@@ -3,6 +3,7 @@
 #define JOBGATE_WORKER_H
 
 #include "config/config.h"
+#include "net/tls_server.h"
 #include "observe/shared.h"
 
 struct worker_setup {
@@ -12,7 +13,8 @@ struct worker_setup {
 			   -1 once closed */
 	const struct sockaddr_storage
 	    *own; /* the addresses they are bound to (ports filled in), for the guard */
-	const char *store_url; /* config->store.read_url, or that of the private redis-server */
+	struct tls_server *tls; /* for clients; NULL: no listener is for TLS */
+	const char *store_url;	/* config->store.read_url, or that of the private redis-server */
 	struct worker_stats *stats;
 	const char *const *own_sockets; /* paths of the gateway's Unix sockets, NULL at the end */
 	int access_log_fd;		/* -1: off */

@@ -3,36 +3,14 @@
 import json
 import re
 import ssl
-import subprocess
 
 import pytest
 
 from harness.control import Control
 from harness.gateway import binary, environment, run
+from harness.pki import Authority, openssl
 from harness.process import PATIENCE, eventually, free_port
 from harness.raw import Client, Closed
-
-
-def openssl(*words):
-    subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, timeout=60)
-
-
-class Authority:
-    """Makes certificates that expire soon, as files."""
-
-    def __init__(self, folder, name):
-        self.folder, self.certificate = folder, folder / f"{name}.pem"
-        self.key = folder / f"{name}.key"
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", 2, "-subj", f"/CN={name}",
-                "-keyout", self.key, "-out", self.certificate)
-
-    def issue(self, name, purpose):
-        key, request, certificate, extensions = (self.folder / f"{name}.{end}" for end in ("key", "csr", "pem", "ext"))
-        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
-        extensions.write_text(f"subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage={purpose}\n")
-        openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial", "-days", 2,
-                "-extfile", extensions, "-out", certificate)
-        return certificate, key
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +22,7 @@ def pki(make_folder):
 
 
 def context_of(pki, client=None, **bounds):
-    context = ssl.create_default_context(cafile=pki["ours"].certificate)
-    if client:
-        context.load_cert_chain(*pki[client])
-    for name, value in bounds.items():
-        setattr(context, name, value)
-    return context
+    return pki["ours"].context(pki[client] if client else None, **bounds)
 
 
 def start(gateways, pki, **more):

@@ -11,6 +11,7 @@ import urllib.request
 
 from .process import PATIENCE, Program, accepts, children, eventually, free_port
 from .raw import Client
+from .secure import TlsClient
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 DOMAIN = "jobs.test"
@@ -110,6 +111,16 @@ class Gateway:
         self.config_path = folder / "jobgate.yaml"
         self.program = None
         self.family = []
+        self.context = None  # for clients over TLS, once there is an address for them
+        self.tls_port = None
+
+    def secure(self, context, certificates, **tls):
+        """Before the start: let clients come over TLS, with certificates as (certificate, key) or mappings."""
+        self.context, self.tls_port = context, free_port()
+        self.config["listen"] = self.config["listen"] + [f"127.0.0.1:{self.tls_port} tls"]
+        self.config["tls"] = {"certificates": [
+            item if isinstance(item, dict) else {"certificate": str(item[0]), "key": str(item[1])} for item in certificates], **tls}
+        return self
 
     @property
     def address(self):
@@ -165,7 +176,10 @@ class Gateway:
         return self.program.stop(number, patience) if self.program else None
 
     def client(self, source=None):
-        return Client(self.address, source)
+        return self.tls_client(source=source) if self.context else Client(self.address, source)
+
+    def tls_client(self, name=f"job.{DOMAIN}", context=None, **kwargs):
+        return TlsClient(("127.0.0.1", self.tls_port), context or self.context, name, **kwargs)
 
     def health(self, path):
         """(status, body) of an address for monitoring; (0, "") when nobody answers."""

@@ -1,0 +1,131 @@
+/* tls_client.c - sessions to backends: who they must be, and taking up earlier ones. */
+#include "net/tls_client.h"
+
+#include <arpa/inet.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+
+#define NAME_MAX_LEN 253
+
+struct tls_client {
+	SSL_CTX *context;
+};
+
+/* A ticket has come, with TLS 1.3 some time after the handshake. Returns 1: we keep the session. */
+static int
+on_session(SSL *ssl, SSL_SESSION *session)
+{
+	SSL_SESSION **slot = SSL_get_app_data(ssl);
+
+	SSL_SESSION_free(*slot);
+	*slot = session;
+	return 1;
+}
+
+/* A key that is locked with a password is no use to a server: do not ask for it on the terminal. */
+static int
+no_password(char *into, int cap, int writing, void *ctx)
+{
+	(void)into;
+	(void)cap;
+	(void)writing;
+	(void)ctx;
+	return 0;
+}
+
+static const char *
+set_certificate(SSL_CTX *context, const struct tls_client_options *options)
+{
+	if (options->certificate == NULL)
+		return NULL;
+	SSL_CTX_set_default_passwd_cb(context, no_password);
+	if (SSL_CTX_use_certificate_chain_file(context, options->certificate) != 1)
+		return "the file of our certificate cannot be read";
+	if (SSL_CTX_use_PrivateKey_file(context, options->key, SSL_FILETYPE_PEM) != 1)
+		return "the key of our certificate cannot be read, or belongs to another one";
+	return NULL;
+}
+
+struct tls_client *
+tls_client_new(const struct tls_client_options *options, const char **error)
+{
+	static const unsigned char protocols[] = "\x08http/1.1";
+	struct tls_client *client = calloc(1, sizeof(*client));
+
+	*error = "out of memory";
+	if (client == NULL || (client->context = SSL_CTX_new(TLS_client_method())) == NULL)
+		goto fail;
+	if (!tls_context_init(client->context) ||
+	    SSL_CTX_set_alpn_protos(client->context, protocols, sizeof(protocols) - 1) != 0)
+		goto fail;
+	if (!options->unverified)
+		SSL_CTX_set_verify(client->context, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_session_cache_mode(
+	    client->context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(client->context, on_session);
+	*error = "the file of authorities cannot be read";
+	if (options->ca_file != NULL
+		? SSL_CTX_load_verify_file(client->context, options->ca_file) != 1
+		: SSL_CTX_set_default_verify_paths(client->context) != 1)
+		goto fail;
+	*error = set_certificate(client->context, options);
+	if (*error == NULL)
+		return client;
+fail:
+	ERR_clear_error();
+	tls_client_free(client);
+	return NULL;
+}
+
+void
+tls_client_free(struct tls_client *client)
+{
+	if (client == NULL)
+		return;
+	SSL_CTX_free(client->context);
+	free(client);
+}
+
+/* Have the certificate checked for this host: an address as an address, a name as a name, sent as
+ * SNI too. */
+static bool
+expect_host(SSL *ssl, const char *host)
+{
+	unsigned char address[16];
+
+	if (inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1)
+		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
+	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
+}
+
+bool
+tls_client_open(
+    struct tls_client *client, struct conn *conn, struct slice host, SSL_SESSION **session)
+{
+	char name[NAME_MAX_LEN + 1];
+	SSL *ssl;
+
+	if (host.len > NAME_MAX_LEN)
+		return false;
+	memcpy(name, host.at, host.len);
+	name[host.len] = '\0';
+	ssl = tls_open(client->context, conn);
+	if (ssl == NULL)
+		return false;
+	SSL_set_app_data(ssl, session);
+	if (!expect_host(ssl, name))
+		return false; /* freed with the connection */
+	if (*session != NULL)
+		SSL_set_session(ssl, *session);
+	SSL_set_connect_state(ssl);
+	return true;
+}
+
+void
+tls_session_free(SSL_SESSION *session)
+{
+	SSL_SESSION_free(session);
+}

@@ -1,0 +1,328 @@
+/* tls_server.c - contexts for the names of our certificates, and what they have in common. */
+#include "net/tls_server.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "net/tls_certificate.h"
+
+#define NAME_MAX_LEN 253
+
+/* Certificates of one kind of key each: RSA, ECDSA, Ed25519, Ed448. */
+#define KINDS_MAX 4
+
+/* A host name, and the certificate that it stands in. */
+struct name {
+	const char *text;
+	size_t certificate;
+	SSL_CTX *context;
+};
+
+/*
+ * One context for each set of certificates that serves some name; the first in the list
+ * begins every session, and serves names that we do not know. Names are sorted, so that
+ * those of one set's certificates lie together.
+ */
+struct tls_server {
+	size_t certificate_count;
+	struct certificate *certificates;
+	size_t name_count;
+	struct name *names;
+	size_t context_count;
+	struct served {
+		SSL_CTX *context;
+		size_t count, certificates[KINDS_MAX];
+	} * contexts;
+};
+
+/* ---- what OpenSSL asks during a handshake ---- */
+
+static int
+compare_names(const void *a, const void *b)
+{
+	const struct name *left = a, *right = b;
+	int order = strcmp(left->text, right->text);
+
+	if (order != 0)
+		return order;
+	return left->certificate < right->certificate ? -1 : left->certificate > right->certificate;
+}
+
+static int
+compare_text(const void *text, const void *name)
+{
+	return strcmp(text, ((const struct name *)name)->text);
+}
+
+static SSL_CTX *
+find_name(const struct tls_server *server, const char *text)
+{
+	const struct name *found =
+	    bsearch(text, server->names, server->name_count, sizeof(*server->names), compare_text);
+
+	return found != NULL ? found->context : NULL;
+}
+
+/* The context for a name that a client asks for, or NULL. */
+static SSL_CTX *
+context_for(const struct tls_server *server, const char *asked)
+{
+	char name[NAME_MAX_LEN + 1];
+	size_t len = strlen(asked);
+	char *dot;
+	SSL_CTX *context;
+
+	if (len == 0 || len > NAME_MAX_LEN)
+		return NULL;
+	for (size_t i = 0; i <= len; i++)
+		name[i] = (char)(asked[i] >= 'A' && asked[i] <= 'Z' ? asked[i] + 32 : asked[i]);
+	context = find_name(server, name);
+	dot = strchr(name, '.');
+	if (context != NULL || dot == NULL || dot == name)
+		return context;
+	/* A wildcard stands for one whole label (RFC 6125 section 6.4.3). */
+	dot[-1] = '*';
+	return find_name(server, dot - 1);
+}
+
+static int
+on_server_name(SSL *ssl, int *alert, void *ctx)
+{
+	const struct tls_server *server = ctx;
+	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	SSL_CTX *context = name != NULL ? context_for(server, name) : NULL;
+
+	(void)alert;
+	if (context == NULL)
+		return SSL_TLSEXT_ERR_NOACK;
+	if (context != SSL_get_SSL_CTX(ssl))
+		SSL_set_SSL_CTX(ssl, context);
+	return SSL_TLSEXT_ERR_OK;
+}
+
+/* RFC 7301: a client that names protocols of which we speak none is told so. */
+static int
+on_protocols(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
+    unsigned in_len, void *ctx)
+{
+	static const unsigned char ours[] = "\x08http/1.1\x08http/1.0";
+
+	(void)ssl;
+	(void)ctx;
+	if (SSL_select_next_proto((unsigned char **)out, out_len, ours, sizeof(ours) - 1, in,
+		in_len) == OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_OK;
+	return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+/* Staple what is known of the certificate that was chosen, unless it has become too old. */
+static int
+on_status(SSL *ssl, void *ctx)
+{
+	const struct tls_server *server = ctx;
+	const X509 *leaf = SSL_get_certificate(ssl);
+	unsigned char *copy;
+
+	for (size_t i = 0; i < server->certificate_count; i++) {
+		const struct certificate *certificate = &server->certificates[i];
+
+		if (certificate->leaf != leaf)
+			continue;
+		if (certificate->ocsp == NULL || time(NULL) >= certificate->ocsp_until)
+			return SSL_TLSEXT_ERR_NOACK;
+		copy = OPENSSL_memdup(certificate->ocsp, certificate->ocsp_len);
+		if (copy == NULL)
+			return SSL_TLSEXT_ERR_NOACK;
+		SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)certificate->ocsp_len);
+		return SSL_TLSEXT_ERR_OK;
+	}
+	return SSL_TLSEXT_ERR_NOACK;
+}
+
+/* ---- putting it together ---- */
+
+static bool
+context_set_up(struct tls_server *server, const struct served *served,
+    const struct tls_server_options *options)
+{
+	SSL_CTX *context = served->context;
+
+	if (!tls_context_init(context))
+		return false;
+	if (options->tls13_only && SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) != 1)
+		return false;
+	SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_alpn_select_cb(context, on_protocols, NULL);
+	SSL_CTX_set_tlsext_servername_callback(context, on_server_name);
+	SSL_CTX_set_tlsext_servername_arg(context, server);
+	SSL_CTX_set_tlsext_status_cb(context, on_status);
+	SSL_CTX_set_tlsext_status_arg(context, server);
+	for (size_t i = 0; i < served->count; i++) {
+		const struct certificate *certificate =
+		    &server->certificates[served->certificates[i]];
+
+		if (SSL_CTX_use_cert_and_key(
+			context, certificate->leaf, certificate->key, certificate->chain, 1) != 1)
+			return false;
+	}
+	return true;
+}
+
+/* The context for a set of certificates; made when there is none yet. NULL: it cannot be. */
+static SSL_CTX *
+context_of(
+    struct tls_server *server, struct served *wanted, const struct tls_server_options *options)
+{
+	struct served *served;
+
+	for (size_t i = 0; i < server->context_count; i++)
+		if (server->contexts[i].count == wanted->count &&
+		    memcmp(server->contexts[i].certificates, wanted->certificates,
+			wanted->count * sizeof(wanted->certificates[0])) == 0)
+			return server->contexts[i].context;
+	served = &server->contexts[server->context_count];
+	*served = *wanted;
+	served->context = SSL_CTX_new(TLS_server_method());
+	if (served->context == NULL)
+		return NULL;
+	server->context_count++;
+	return context_set_up(server, served, options) ? served->context : NULL;
+}
+
+/* Add a certificate to a set, unless it has one of that kind already. */
+static void
+served_add(const struct tls_server *server, struct served *served, size_t certificate)
+{
+	for (size_t i = 0; i < served->count; i++)
+		if (certificate_same_kind(&server->certificates[served->certificates[i]],
+			&server->certificates[certificate]))
+			return;
+	if (served->count < KINDS_MAX)
+		served->certificates[served->count++] = certificate;
+}
+
+/* All certificates that stand for the same name as names[first], in the order they were given. */
+static struct served
+served_for(const struct tls_server *server, size_t first, size_t *behind)
+{
+	struct served served = {0};
+	size_t i = first;
+
+	for (; i < server->name_count &&
+	       strcmp(server->names[i].text, server->names[first].text) == 0;
+	     i++)
+		served_add(server, &served, server->names[i].certificate);
+	*behind = i;
+	return served;
+}
+
+static bool
+collect_names(struct tls_server *server)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < server->certificate_count; i++)
+		count += server->certificates[i].name_count;
+	server->names = calloc(count + 1, sizeof(*server->names));
+	/* At most one context for each name, and one for the default. */
+	server->contexts = calloc(count + 1, sizeof(*server->contexts));
+	if (server->names == NULL || server->contexts == NULL)
+		return false;
+	for (size_t i = 0; i < server->certificate_count; i++)
+		for (size_t j = 0; j < server->certificates[i].name_count; j++)
+			server->names[server->name_count++] = (struct name){
+			    .text = server->certificates[i].names[j], .certificate = i};
+	qsort(server->names, server->name_count, sizeof(*server->names), compare_names);
+	return true;
+}
+
+/* The default's set: the first certificate, and those of other kinds for its first name. */
+static struct served
+served_by_default(const struct tls_server *server)
+{
+	const struct certificate *first = &server->certificates[0];
+	struct served served = {.count = 1};
+
+	for (size_t i = 0; first->name_count > 0 && i < server->name_count; i++)
+		if (strcmp(server->names[i].text, first->names[0]) == 0)
+			served_add(server, &served, server->names[i].certificate);
+	return served;
+}
+
+static bool
+make_contexts(struct tls_server *server, const struct tls_server_options *options)
+{
+	struct served served = served_by_default(server);
+
+	if (context_of(server, &served, options) == NULL)
+		return false;
+	for (size_t i = 0, behind; i < server->name_count; i = behind) {
+		SSL_CTX *context;
+
+		served = served_for(server, i, &behind);
+		context = context_of(server, &served, options);
+		if (context == NULL)
+			return false;
+		for (size_t j = i; j < behind; j++)
+			server->names[j].context = context;
+	}
+	return true;
+}
+
+struct tls_server *
+tls_server_new(const struct tls_server_options *options, char *error, size_t cap)
+{
+	struct tls_server *server = calloc(1, sizeof(*server));
+
+	snprintf(error, cap, "out of memory");
+	if (server == NULL)
+		return NULL;
+	server->certificates = calloc(options->count, sizeof(*server->certificates));
+	if (server->certificates == NULL)
+		goto fail;
+	for (; server->certificate_count < options->count; server->certificate_count++)
+		if (!certificate_load(&server->certificates[server->certificate_count],
+			&options->certificates[server->certificate_count], error, cap))
+			goto fail;
+	if (!collect_names(server))
+		goto fail;
+	if (make_contexts(server, options))
+		return server;
+	snprintf(error, cap, "TLS cannot be set up: %s",
+	    ERR_peek_error() != 0 ? ERR_reason_error_string(ERR_peek_error()) : "out of memory");
+	ERR_clear_error();
+fail:
+	tls_server_free(server);
+	return NULL;
+}
+
+void
+tls_server_free(struct tls_server *server)
+{
+	if (server == NULL)
+		return;
+	for (size_t i = 0; i < server->context_count; i++)
+		SSL_CTX_free(server->contexts[i].context);
+	for (size_t i = 0; i < server->certificate_count; i++)
+		certificate_clear(&server->certificates[i]);
+	free(server->contexts);
+	free(server->names);
+	free(server->certificates);
+	free(server);
+}
+
+bool
+tls_server_open(struct tls_server *server, struct conn *conn)
+{
+	SSL *ssl = tls_open(server->contexts[0].context, conn);
+
+	if (ssl == NULL)
+		return false;
+	SSL_set_accept_state(ssl);
+	return true;
+}

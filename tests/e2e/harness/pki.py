@@ -1,0 +1,40 @@
+"""Certificates made for a test: authorities, and what they issue, as files."""
+
+import ssl
+import subprocess
+
+KEYS = {
+    "ec": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+    "rsa": ["-newkey", "rsa:2048"],
+}
+
+
+def openssl(*words, **kwargs):
+    return subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, timeout=60, **kwargs)
+
+
+class Authority:
+    """Makes certificates that expire soon, as files."""
+
+    def __init__(self, folder, name):
+        self.folder, self.certificate = folder, folder / f"{name}.pem"
+        self.key = folder / f"{name}.key"
+        openssl("req", "-x509", *KEYS["ec"], "-nodes", "-days", 2, "-subj", f"/CN={name}",
+                "-keyout", self.key, "-out", self.certificate)
+
+    def issue(self, name, purpose, names=("DNS:localhost", "IP:127.0.0.1"), kind="ec"):
+        key, request, certificate, extensions = (self.folder / f"{name}.{end}" for end in ("key", "csr", "pem", "ext"))
+        openssl("req", *KEYS[kind], "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
+        extensions.write_text(f"subjectAltName={','.join(names)}\nextendedKeyUsage={purpose}\n")
+        openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial", "-days", 2,
+                "-extfile", extensions, "-out", certificate)
+        return certificate, key
+
+    def context(self, certificate=None, **bounds):
+        """What a client needs that trusts this authority alone, perhaps with a certificate of its own."""
+        context = ssl.create_default_context(cafile=self.certificate)
+        if certificate:
+            context.load_cert_chain(*certificate)
+        for name, value in bounds.items():
+            setattr(context, name, value)
+        return context
