@@ -51,6 +51,6 @@ authorize_run(struct command_context *context)
 
 const struct command authorize_command = {"authorize", NULL,
     {"jobgate authorize", "[OPTIONS] --job <ID>",
-	"Explain what the gateway would decide about a token and a job", NULL, NULL, 0, 0,
+	"Explain what the gateway would decide about a token and a job", NULL, NULL, 0, 0, false,
 	authorize_options},
     authorize_check, authorize_run};

@@ -24,6 +24,8 @@ struct client {
 	char *base;  /* "http://localhost", without a slash at its end */
 	char *where; /* for messages */
 	struct curl_slist *headers;
+	void (*on_idle)(void *ctx);
+	void *idle_ctx;
 };
 
 /* Bytes of an answer; they may hold a token's value. */
@@ -152,6 +154,29 @@ default_url(char *url, size_t cap)
 		return false;
 	}
 	return (size_t)snprintf(url, cap, "unix:%s", path) < cap;
+}
+
+static int
+on_progress(void *ctx, curl_off_t down_all, curl_off_t down, curl_off_t up_all, curl_off_t up)
+{
+	struct client *client = ctx;
+
+	(void)down_all;
+	(void)down;
+	(void)up_all;
+	(void)up;
+	client->on_idle(client->idle_ctx);
+	return 0;
+}
+
+void
+client_on_idle(struct client *client, void (*on_idle)(void *ctx), void *ctx)
+{
+	client->on_idle = on_idle;
+	client->idle_ctx = ctx;
+	curl_easy_setopt(client->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+	curl_easy_setopt(client->curl, CURLOPT_XFERINFODATA, client);
+	curl_easy_setopt(client->curl, CURLOPT_NOPROGRESS, on_idle == NULL ? 1L : 0L);
 }
 
 struct client *

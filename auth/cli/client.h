@@ -27,6 +27,10 @@ void client_free(struct client *client);
  */
 bool client_call(struct client *client, const char *method, const char *path, const json_t *body,
     struct answer *answer);
+
+/* While a call waits for its answer, on_idle is called about once a second; NULL: never again. */
+void client_on_idle(struct client *client, void (*on_idle)(void *ctx), void *ctx);
+
 void answer_clear(struct answer *answer);
 
 /* Tell on standard error what the server's refusal says; returns the exit status for it. */

@@ -79,13 +79,10 @@ command_list(struct command_context *context, const char *path, const struct col
 	int result = path != NULL ? list_page(context, path, all, &cursor) : CLI_REFUSED;
 
 	while (result == CLI_OK && cursor != NULL) {
-		char *prefix = NULL, *page;
+		char *page = command_query(strdup(path), "cursor", cursor);
 
-		if (asprintf(&prefix, "%s&cursor=", path) < 0)
-			prefix = NULL;
-		page = prefix != NULL ? client_path(prefix, cursor, "") : NULL;
-		free(prefix);
 		free(cursor);
+		cursor = NULL;
 		result = page != NULL ? list_page(context, page, all, &cursor) : CLI_REFUSED;
 		free(page);
 	}
@@ -94,6 +91,19 @@ command_list(struct command_context *context, const char *path, const struct col
 		result = command_written(present_list(&context->printer, all, columns));
 	json_decref(all);
 	return result;
+}
+
+char *
+command_query(char *path, const char *name, const char *value)
+{
+	char *prefix = NULL, *longer;
+
+	if (path == NULL || asprintf(&prefix, "%s&%s=", path, name) < 0)
+		prefix = NULL;
+	longer = prefix != NULL ? client_path(prefix, value, "") : NULL;
+	free(prefix);
+	free(path);
+	return longer;
 }
 
 bool

@@ -24,7 +24,7 @@ struct command {
 };
 
 #define TOKEN_COMMANDS 5
-#define JOB_COMMANDS 5
+#define JOB_COMMANDS 6
 extern const struct command token_commands[TOKEN_COMMANDS];
 extern const struct command job_commands[JOB_COMMANDS];
 extern const struct command authorize_command;
@@ -54,6 +54,16 @@ json_t *command_labels(const struct options *options);
 
 /* True when each -l is name=value, and none twice; else tells which one is wrong. */
 bool command_labels_check(struct options *options);
+
+/* job run (run.c): start a command as a job. */
+int run_run(struct command_context *context);
+bool run_check(struct options *options);
+extern const struct argp_option run_options[];
+extern const struct column job_columns[]; /* of a description */
+
+/* path (malloc, which it takes) with "&name=value" behind it, encoded; NULL when memory is short.
+ */
+char *command_query(char *path, const char *name, const char *value);
 
 /* Report output that could not be written: CLI_OK or CLI_REFUSED. */
 int command_written(bool ok);

@@ -1,5 +1,4 @@
-/* job.c - jobgate job create, list, get, set, delete. */
-#define _GNU_SOURCE 1 /* asprintf */
+/* job.c - jobgate job create, list, get, set, delete; run is in run.c. */
 #include "auth/cli/command.h"
 
 #include <stdlib.h>
@@ -10,6 +9,8 @@ static const struct argp_option create_options[] = {
     {"url", KEY_URL, "URL", 0,
 	"Where the job listens: http://host[:port][/base], https://..., or unix:/path", 0},
     {"id", KEY_ID, "ID", 0, "Id of the job, a DNS label [default: a new UUID]", 0},
+    {"lease", KEY_LEASE, "SECONDS", 0,
+	"Remove the job after this time, unless its lease is renewed", 0},
     {0},
 };
 
@@ -30,11 +31,12 @@ static const struct argp_option delete_options[] = {
     {0},
 };
 
-static const struct column record_columns[] = {
+const struct column job_columns[] = {
     {"Id", "id", "-"},
     {"URL", "url", "none yet"},
     {"Labels", "labels", "none"},
     {"Job URL", "job_url", "-"},
+    {"Lease", "lease", "none (stays until it is deleted)"},
     {"Created at", "created_at", "-"},
     {"Updated at", "updated_at", "-"},
     {0},
@@ -61,7 +63,9 @@ create_run(struct command_context *context)
 		json_object_set_new(body, "url", json_string(options->url));
 	if (options->id != NULL)
 		json_object_set_new(body, "id", json_string(options->id));
-	result = command_show(context, "POST", "/v1/jobs", body, record_columns);
+	if (options->lease > 0)
+		json_object_set_new(body, "lease", json_integer(options->lease));
+	result = command_show(context, "POST", "/v1/jobs", body, job_columns);
 	json_decref(body);
 	return result;
 }
@@ -73,15 +77,8 @@ list_run(struct command_context *context)
 	char *path = strdup("/v1/jobs?limit=1000");
 	int result;
 
-	for (size_t i = 0; path != NULL && i < options->label_count; i++) {
-		char *before = path, *prefix = NULL;
-
-		if (asprintf(&prefix, "%s&label=", before) < 0)
-			prefix = NULL;
-		path = prefix != NULL ? client_path(prefix, options->labels[i], "") : NULL;
-		free(prefix);
-		free(before);
-	}
+	for (size_t i = 0; i < options->label_count; i++)
+		path = command_query(path, "label", options->labels[i]);
 	result = command_list(context, path, list_columns);
 	free(path);
 	return result;
@@ -91,7 +88,7 @@ static int
 get_run(struct command_context *context)
 {
 	char *path = client_path("/v1/jobs/", context->options->args[0], "");
-	int result = command_show(context, "GET", path, NULL, record_columns);
+	int result = command_show(context, "GET", path, NULL, job_columns);
 
 	free(path);
 	return result;
@@ -124,7 +121,7 @@ set_run(struct command_context *context)
 	if (options->url != NULL)
 		json_object_set_new(
 		    body, "url", options->url[0] != '\0' ? json_string(options->url) : json_null());
-	result = command_show(context, "PATCH", path, body, record_columns);
+	result = command_show(context, "PATCH", path, body, job_columns);
 	json_decref(labels);
 	json_decref(body);
 	free(path);
@@ -139,20 +136,28 @@ delete_run(struct command_context *context)
 
 const struct command job_commands[JOB_COMMANDS] = {
     {"job", "create",
-	{"jobgate job create", "[OPTIONS]", "Register a job", NULL, NULL, 0, 0, create_options},
+	{"jobgate job create", "[OPTIONS]", "Register a job", NULL, NULL, 0, 0, false,
+	    create_options},
 	command_labels_check, create_run},
     {"job", "list",
-	{"jobgate job list", "[OPTIONS]", "List the jobs", NULL, NULL, 0, 0, list_options},
+	{"jobgate job list", "[OPTIONS]", "List the jobs", NULL, NULL, 0, 0, false, list_options},
 	command_labels_check, list_run},
     {"job", "get",
-	{"jobgate job get", "[OPTIONS] <ID>", "Show a job", "<ID>", "Job's id", 1, 1, NULL}, NULL,
-	get_run},
+	{"jobgate job get", "[OPTIONS] <ID>", "Show a job", "<ID>", "Job's id", 1, 1, false, NULL},
+	NULL, get_run},
     {"job", "set",
 	{"jobgate job set", "[OPTIONS] <ID>", "Change a job's URL or labels", "<ID>", "Job's id", 1,
-	    1, set_options},
+	    1, false, set_options},
 	set_check, set_run},
     {"job", "delete",
 	{"jobgate job delete", "[OPTIONS] <ID>...", "Delete jobs: what runs through them is cut",
-	    "<ID>...", "Ids of the jobs", 1, (size_t)-1, delete_options},
+	    "<ID>...", "Ids of the jobs", 1, (size_t)-1, false, delete_options},
 	NULL, delete_run},
+    {"job", "run",
+	{"jobgate job run", "[OPTIONS] [IMAGE] -- <COMMAND>...",
+	    "Start a command on this machine as a job", "<COMMAND>...",
+	    "What to run: PORT in its environment and {port} in its arguments are the port to "
+	    "listen on; an IMAGE is not used",
+	    0, 1, true, run_options},
+	run_check, run_run},
 };

@@ -92,6 +92,21 @@ parse_output(const char *text, enum output *out)
 	return false;
 }
 
+static bool
+parse_number(const char *option, const char *text, unsigned max, unsigned *out)
+{
+	char *end;
+	unsigned long number = strtoul(text, &end, 10);
+
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || number < 1 || number > max) {
+		fprintf(stderr, "jobgate: invalid value '%s' for --%s [a number, 1 to %u]\n", text,
+		    option, max);
+		return false;
+	}
+	*out = (unsigned)number;
+	return true;
+}
+
 /* One option with its value; false after telling what is wrong. */
 static bool
 set_option(struct options *options, int key, char *arg)
@@ -133,6 +148,16 @@ set_option(struct options *options, int key, char *arg)
 	case KEY_JOB:
 		options->job = arg;
 		return true;
+	case KEY_PORT:
+		return parse_number("port", arg, 65535, &options->port);
+	case KEY_LEASE:
+		return parse_number("lease", arg, JOB_LEASE_MAX, &options->lease);
+	case KEY_HOST:
+		options->host = arg;
+		return true;
+	case KEY_NAME:
+		options->name = arg;
+		return true;
 	case KEY_VALUE:
 		if (strcmp(arg, "-") == 0)
 			return true; /* read from standard input when it is needed */
@@ -169,6 +194,19 @@ parse_key(int key, char *arg, struct argp_state *state)
 	}
 }
 
+/* Cut "-- COMMAND..." off the command line; NULL when there is none. */
+static char **
+split_command(int *argc, char **argv)
+{
+	for (int i = 1; i + 1 < *argc; i++)
+		if (strcmp(argv[i], "--") == 0) {
+			*argc = i;
+			argv[i] = NULL;
+			return argv + i + 1;
+		}
+	return NULL;
+}
+
 bool
 options_parse(const struct syntax *syntax, int argc, char **argv, struct options *out)
 {
@@ -182,10 +220,16 @@ options_parse(const struct syntax *syntax, int argc, char **argv, struct options
 	collect(syntax, all);
 	snprintf(words, sizeof(words), "%s", syntax->words);
 	argv[0] = words;
+	if (syntax->command)
+		out->command = split_command(&argc, argv);
 	if (argp_parse(&argp, argc, argv, ARGP_NO_HELP | ARGP_NO_EXIT, NULL, out) != 0)
 		goto done;
 	if (out->help) {
 		ok = true;
+		goto done;
+	}
+	if (syntax->command && out->command == NULL) {
+		fputs("jobgate: -- <COMMAND>... is missing\n", stderr);
 		goto done;
 	}
 	if (out->arg_count < syntax->args_min) {

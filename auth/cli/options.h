@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "jobgate/label.h"
+#include "jobgate/job.h"
 
 enum output { OUTPUT_DESCRIPTION, OUTPUT_JSON, OUTPUT_YAML };
 
@@ -26,6 +26,10 @@ struct options {
 	size_t removed_count;
 	const char *url; /* of a job */
 	const char *id, *job;
+	const char *host;     /* under which the gateway reaches this machine */
+	unsigned port, lease; /* 0: not given */
+	const char *name;     /* of tokens to list */
+	char **command;	      /* job run: what follows "--", NULL at the end; else NULL */
 	char *value; /* of the token to explain; may be NULL: read it from standard input */
 	char **args; /* what is no option */
 	size_t arg_count;
@@ -47,6 +51,10 @@ enum option_key {
 	KEY_JOB,
 	KEY_VALUE,
 	KEY_REMOVE_LABEL,
+	KEY_PORT,
+	KEY_HOST,
+	KEY_LEASE,
+	KEY_NAME,
 };
 
 #define OPTIONS_MAX 24 /* of one command, the common ones included */
@@ -59,6 +67,7 @@ struct syntax {
 	const char *argument; /* "<NAME>", or NULL when it takes none */
 	const char *argument_doc;
 	size_t args_min, args_max;
+	bool command;			   /* "-- COMMAND..." follows */
 	const struct argp_option *options; /* its own, ended by {0}; NULL: none */
 };
 

@@ -18,6 +18,12 @@ static const struct argp_option create_options[] = {
     {0},
 };
 
+static const struct argp_option list_options[] = {
+    {"name", KEY_NAME, "NAME", 0, "Only tokens of exactly this name", 0},
+    {"role", KEY_ROLE, "ROLE", 0, "Only tokens of this role [possible values: read, operator]", 0},
+    {0},
+};
+
 static const struct argp_option change_options[] = {
     {"yes", KEY_YES, NULL, 0, "Do not ask", 0},
     {0},
@@ -172,7 +178,17 @@ create_run(struct command_context *context)
 static int
 list_run(struct command_context *context)
 {
-	return command_list(context, "/v1/tokens?limit=1000", list_columns);
+	const struct options *options = context->options;
+	char *path = strdup("/v1/tokens?limit=1000");
+	int result;
+
+	if (options->name != NULL)
+		path = command_query(path, "name", options->name);
+	if (options->role != NULL)
+		path = command_query(path, "role", options->role);
+	result = command_list(context, path, list_columns);
+	free(path);
+	return result;
 }
 
 static int
@@ -209,21 +225,23 @@ renew_run(struct command_context *context)
 const struct command token_commands[TOKEN_COMMANDS] = {
     {"token", "create",
 	{"jobgate token create", "[OPTIONS] --role <ROLE> <NAME>", "Create an application token",
-	    "<NAME>", "Token's name", 1, 1, create_options},
+	    "<NAME>", "Token's name", 1, 1, false, create_options},
 	create_check, create_run},
     {"token", "list",
-	{"jobgate token list", "[OPTIONS]", "List the tokens", NULL, NULL, 0, 0, NULL}, NULL,
-	list_run},
+	{"jobgate token list", "[OPTIONS]", "List the tokens", NULL, NULL, 0, 0, false,
+	    list_options},
+	NULL, list_run},
     {"token", "get",
-	{"jobgate token get", "[OPTIONS] <ID>", "Show a token", "<ID>", "Token's id", 1, 1, NULL},
+	{"jobgate token get", "[OPTIONS] <ID>", "Show a token", "<ID>", "Token's id", 1, 1, false,
+	    NULL},
 	NULL, get_run},
     {"token", "delete",
 	{"jobgate token delete", "[OPTIONS] <ID>...", "Delete tokens: they stop working at once",
-	    "<ID>...", "Ids of the tokens", 1, (size_t)-1, change_options},
+	    "<ID>...", "Ids of the tokens", 1, (size_t)-1, false, change_options},
 	NULL, delete_run},
     {"token", "renew",
 	{"jobgate token renew", "[OPTIONS] <ID>",
 	    "Give a token a new value, keeping its name, role and label selector", "<ID>",
-	    "Token's id", 1, 1, change_options},
+	    "Token's id", 1, 1, false, change_options},
 	NULL, renew_run},
 };

@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 const char *const token_input_fields[] = {"name", "role", "label_selector", NULL};
-const char *const job_create_fields[] = {"id", "url", "labels", NULL};
-const char *const job_patch_fields[] = {"url", "labels", NULL};
+const char *const job_create_fields[] = {"id", "url", "labels", "lease", NULL};
+const char *const job_patch_fields[] = {"url", "labels", "lease", NULL};
 const char *const authorize_input_fields[] = {"token", "job", NULL};
 
 /* Note a mistake; returns false, for `return wrong(...)`. */
@@ -186,6 +186,25 @@ get_url(const json_t *object, struct job_input *out, struct mistake *mistake)
 	return true;
 }
 
+static bool
+get_lease(const json_t *object, struct job_input *out, struct mistake *mistake)
+{
+	const json_t *lease = json_object_get(object, "lease");
+
+	if (lease == NULL)
+		return true;
+	if (json_is_null(lease)) {
+		out->lease_removed = true;
+		return true;
+	}
+	if (!json_is_integer(lease) || json_integer_value(lease) < 1 ||
+	    json_integer_value(lease) > JOB_LEASE_MAX)
+		return wrong(mistake, "lease", "a lease is a number of seconds, 1 to %d, or null",
+		    JOB_LEASE_MAX);
+	out->lease = (unsigned)json_integer_value(lease);
+	return true;
+}
+
 bool
 input_job(const json_t *object, bool patch, struct job_input *out, struct mistake *mistake)
 {
@@ -197,7 +216,8 @@ input_job(const json_t *object, bool patch, struct job_input *out, struct mistak
 		    "an id has 1 to %d characters a-z 0-9 - and begins and ends with a letter or "
 		    "digit",
 		    JOB_ID_MAX);
-	return get_url(object, out, mistake) && get_labels(object, patch, out, mistake);
+	return get_url(object, out, mistake) && get_labels(object, patch, out, mistake) &&
+	       get_lease(object, out, mistake);
 }
 
 bool

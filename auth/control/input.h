@@ -38,6 +38,8 @@ struct job_input {
 	struct slice id;	   /* POST; empty: make one */
 	bool url_set, url_removed; /* removed: null */
 	struct slice url;
+	unsigned lease;	     /* seconds */
+	bool lease_removed;  /* null */
 	bool labels_cleared; /* null */
 	struct label labels[JOB_LABELS_MAX];
 	size_t label_count;

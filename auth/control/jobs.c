@@ -136,6 +136,7 @@ jobs_create(struct call *call)
 	    .id = slice_of(creation->id),
 	    .labels = {input.label_count, input.labels},
 	    .url_text = input.url,
+	    .lease = input.lease,
 	    .created_at = slice_of(now),
 	    .updated_at = slice_of(now),
 	};
@@ -182,6 +183,8 @@ jobs_patch(struct call *call)
 		.url_set = input.url_set,
 		.url_removed = input.url_removed,
 		.url = input.url,
+		.lease = input.lease,
+		.lease_removed = input.lease_removed,
 		.labels_cleared = input.labels_cleared,
 		.labels = {input.label_count, input.labels},
 		.labels_removed = input.removed,
@@ -191,6 +194,32 @@ jobs_patch(struct call *call)
 	    patched, call);
 done:
 	json_decref(body);
+}
+
+/* No line of the audit log: nothing changes, and it comes every few seconds. */
+static void
+renewed(void *ctx, enum store_result result, const struct record *record)
+{
+	struct call *call = ctx;
+	const struct control *control = call->ctx;
+
+	if (result == STORE_OK)
+		call_answer(call, 200, view_job(&record->job, control->setup->public_url));
+	else if (result == STORE_CONFLICT)
+		call_refuse(call, 409, NULL, "this job has no lease: it stays until it is deleted");
+	else
+		handler_store_refused(call, result, "job");
+}
+
+void
+jobs_renew(struct call *call)
+{
+	struct control *control = call->ctx;
+
+	if (call->body_len > 0)
+		call_refuse(call, 400, NULL, "renew takes no body");
+	else if (handler_id(call, RECORD_JOB))
+		store_job_renew(control->store, call->id, &call->scope, renewed, call);
 }
 
 void

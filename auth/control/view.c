@@ -71,10 +71,11 @@ json_t *
 view_job(const struct job *job, const char *public_url)
 {
 	char *url = view_job_url(public_url, job->id);
-	json_t *view = json_pack("{s:o, s:o, s:o, s:s*, s:o, s:o}", "id", text(job->id), "url",
+	json_t *view = json_pack("{s:o, s:o, s:o, s:s*, s:o, s:o, s:o}", "id", text(job->id), "url",
 	    job->url_text.len > 0 ? text(job->url_text) : json_null(), "labels",
-	    view_labels(&job->labels), "job_url", url, "created_at", time_text(job->created_at),
-	    "updated_at", time_text(job->updated_at));
+	    view_labels(&job->labels), "job_url", url, "lease",
+	    job->lease > 0 ? json_integer(job->lease) : json_null(), "created_at",
+	    time_text(job->created_at), "updated_at", time_text(job->updated_at));
 
 	free(url);
 	return view;

@@ -10,7 +10,7 @@
 /* {id, name, role, label_selector, version, created_at, updated_at}; NULL when memory is short. */
 json_t *view_token(const struct token *token);
 
-/* {id, url, labels, job_url, created_at, updated_at}; url null without one; job_url by
+/* {id, url, labels, job_url, lease, created_at, updated_at}; url null without one; job_url by
  * view_job_url. */
 json_t *view_job(const struct job *job, const char *public_url);
 

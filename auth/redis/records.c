@@ -96,7 +96,7 @@ parse_hash(struct slice text, unsigned char out[TOKEN_HASH_LEN])
 
 /* 1 to 10^18 - 1, without leading zeros. */
 static bool
-parse_version(struct slice text, uint64_t *out)
+parse_number(struct slice text, uint64_t *out)
 {
 	uint64_t number = 0;
 
@@ -142,6 +142,17 @@ hash_get_date(const struct hash *hash, struct slice name)
 	return is_date(text) ? text : (struct slice){0};
 }
 
+/* Like a date: a lease that is none counts as not given. */
+static unsigned
+hash_get_lease(const struct hash *hash)
+{
+	uint64_t seconds;
+
+	if (!parse_number(hash_get(hash, SLICE("lease")), &seconds) || seconds > JOB_LEASE_MAX)
+		return 0;
+	return (unsigned)seconds;
+}
+
 static enum record_status
 decode_token(struct slice id, const struct hash *hash, struct record **out, const char **why)
 {
@@ -165,7 +176,7 @@ decode_token(struct slice id, const struct hash *hash, struct record **out, cons
 		*why = "its selector is not valid";
 	else if (!parse_hash(hash_get(hash, SLICE("hash")), token.hash))
 		*why = "its hash is not 64 hex digits";
-	else if (!parse_version(hash_get(hash, SLICE("version")), &token.version))
+	else if (!parse_number(hash_get(hash, SLICE("version")), &token.version))
 		*why = "its version is not a number from 1";
 	if (*why != NULL)
 		return RECORD_BROKEN;
@@ -237,6 +248,7 @@ decode_job(struct slice id, const struct hash *hash, struct record **out, const 
 	job.url_text = keep(&builder, url);
 	job.created_at = keep(&builder, created);
 	job.updated_at = keep(&builder, updated);
+	job.lease = hash_get_lease(hash);
 	for (size_t i = 0; i + 1 < hash->count; i += 2) {
 		struct slice name = text_of(hash->elements[i]);
 

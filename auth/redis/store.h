@@ -77,10 +77,16 @@ void store_token_renew(struct store *store, struct slice id, const struct label_
     uint64_t version, const unsigned char hash[TOKEN_HASH_LEN], struct slice updated_at,
     store_record_done *done, void *ctx);
 
+/* The lease of a job begins anew; STORE_CONFLICT when it has none. */
+void store_job_renew(struct store *store, struct slice id, const struct label_set *scope,
+    store_record_done *done, void *ctx);
+
 /* A merge patch (RFC 7396) of a job. */
 struct store_job_patch {
 	bool url_set, url_removed;
 	struct slice url;
+	unsigned lease; /* seconds, beginning now; 0: as it was */
+	bool lease_removed;
 	bool labels_cleared;		    /* all there were, before the following */
 	struct label_set labels;	    /* to add or change */
 	const struct slice *labels_removed; /* names */

@@ -257,11 +257,20 @@ add_token(struct arguments *arguments, const struct token *token)
 }
 
 static void
+add_lease(struct arguments *arguments, unsigned lease)
+{
+	add(arguments, SLICE("lease"));
+	add_text(arguments, "%u", lease);
+}
+
+static void
 add_job(struct arguments *arguments, const struct job *job)
 {
 	if (job->url_text.len > 0)
 		add_pair(arguments, "url", job->url_text);
 	add_labels(arguments, &job->labels);
+	if (job->lease > 0)
+		add_lease(arguments, job->lease);
 	add_pair(arguments, "created_at", job->created_at);
 	add_pair(arguments, "updated_at", job->updated_at);
 }
@@ -277,6 +286,7 @@ store_create(struct store *store, const struct record *record, uint64_t created_
 	if (arguments != NULL) {
 		add(arguments, id);
 		add_text(arguments, "%llu", (unsigned long long)created_ms);
+		add_text(arguments, "%u", record->kind == RECORD_JOB ? record->job.lease : 0);
 		switch (record->kind) {
 		case RECORD_TOKEN:
 			add_token(arguments, &record->token);
@@ -326,6 +336,19 @@ store_token_renew(struct store *store, struct slice id, const struct label_set *
 }
 
 void
+store_job_renew(struct store *store, struct slice id, const struct label_set *scope,
+    store_record_done *done, void *ctx)
+{
+	struct operation operation = plan_change(RECORD_JOB, id, read_renewed, done, ctx);
+	struct arguments *arguments = script(store, script_renew_job, false, RECORD_JOB, id);
+
+	if (arguments != NULL)
+		add_scope(arguments, scope);
+	store_run(store, &operation, arguments);
+	free(arguments);
+}
+
+void
 store_job_patch(struct store *store, struct slice id, const struct label_set *scope,
     const struct store_job_patch *patch, store_record_done *done, void *ctx)
 {
@@ -338,12 +361,18 @@ store_job_patch(struct store *store, struct slice id, const struct label_set *sc
 		add(arguments, patch->updated_at);
 		add_text(arguments, "%d", JOB_LABELS_MAX);
 		add(arguments, patch->labels_cleared ? SLICE("1") : SLICE("0"));
-		add_text(arguments, "%zu", patch->labels.count + patch->url_set);
+		add_text(arguments, "%d", patch->lease_removed ? -1 : (int)patch->lease);
+		add_text(
+		    arguments, "%zu", patch->labels.count + patch->url_set + (patch->lease > 0));
+		if (patch->lease > 0)
+			add_lease(arguments, patch->lease);
 		if (patch->url_set)
 			add_pair(arguments, "url", patch->url);
 		add_labels(arguments, &patch->labels);
 		if (patch->url_removed)
 			add(arguments, SLICE("url"));
+		if (patch->lease_removed)
+			add(arguments, SLICE("lease"));
 		for (size_t i = 0; i < patch->labels_removed_count; i++)
 			add_label_name(arguments, patch->labels_removed[i]);
 	}
@@ -420,6 +449,7 @@ store_page(struct store *store, enum record_kind kind, const struct store_cursor
 		add(arguments, slice_of(after->score));
 		add(arguments, slice_of(after->id));
 		add_text(arguments, "%d", STORE_PAGE_MAX);
+		add(arguments, kind == RECORD_JOB ? SLICE("1") : SLICE("0"));
 	}
 	store_run(store, &operation, arguments);
 	free(arguments);

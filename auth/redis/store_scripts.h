@@ -8,11 +8,17 @@
  * a wrong type. In all of them KEYS[1] is the record, KEYS[2] the index.
  */
 
-/* ARGV: id, score, then fields and values. 1, or 0 when the record exists. */
-static const char script_create[] = "if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end\n"
-				    "redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])\n"
-				    "redis.call('HSET', KEYS[1], unpack(ARGV, 3))\n"
-				    "return 1\n";
+/*
+ * ARGV: id, score, lease in seconds (0: none), then fields and values. 1, or 0 when
+ * the record exists. A job with a lease is a key that expires; its entry in the
+ * index goes when somebody lists (script_page).
+ */
+static const char script_create[] =
+    "if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end\n"
+    "redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])\n"
+    "redis.call('HSET', KEYS[1], unpack(ARGV, 4))\n"
+    "if ARGV[3] ~= '0' then redis.call('EXPIRE', KEYS[1], ARGV[3]) end\n"
+    "return 1\n";
 
 /*
  * What the scripts for records within a scope begin with. ARGV[1] is the number of
@@ -58,18 +64,27 @@ static const char script_renew[] =
 		 "  'updated_at', ARGV[at + 4])\n"
 		 "return {1, redis.call('HGETALL', KEYS[1])}\n";
 
+/* ARGV: scope. {1, record}, {0} for a job without a lease, {-1} for none. */
+static const char script_renew_job[] = JOB_WITHIN
+    "if not within or redis.call('EXISTS', KEYS[1]) == 0 then return {-1} end\n"
+    "local lease = redis.call('HGET', KEYS[1], 'lease')\n"
+    "if not lease or not string.match(lease, '^[1-9]%d?%d?%d?%d?$') then return {0} end\n"
+    "redis.call('EXPIRE', KEYS[1], lease)\n"
+    "return {1, redis.call('HGETALL', KEYS[1])}\n";
+
 /*
  * ARGV: scope, 1 to refuse what lies in it, updated_at, the most labels a job may
- * have, 1 to remove all labels first, the number n of fields to set, n fields and
- * values, then fields to remove. {1, record}, {0} for too many labels, {-1} for no
- * record, {-2} for one refused.
+ * have, 1 to remove all labels first, a lease to begin (0: leave it, -1: end it), the
+ * number n of fields to set, n fields and values, then fields to remove. {1, record}, {0} for too
+ * many labels, {-1} for no record, {-2} for one refused.
  */
 static const char script_patch[] = JOB_WITHIN
     "if not within then return {-1} end\n"
     "local have = redis.call('HKEYS', KEYS[1])\n"
     "if #have == 0 then return {-1} end\n"
     "if ARGV[at + 1] == '1' then return {-2} end\n"
-    "local first, last = at + 6, at + 5 + 2 * tonumber(ARGV[at + 5])\n"
+    "local lease = tonumber(ARGV[at + 5])\n"
+    "local first, last = at + 7, at + 6 + 2 * tonumber(ARGV[at + 6])\n"
     "local labels, gone, count = {}, {}, 0\n"
     "local function is_label(field) return string.sub(field, 1, 6) == 'label:' end\n"
     "for i = last + 1, #ARGV do gone[#gone + 1] = ARGV[i] end\n"
@@ -86,17 +101,20 @@ static const char script_patch[] = JOB_WITHIN
     "redis.call('HSET', KEYS[1], 'updated_at', ARGV[at + 2])\n"
     "for _, field in ipairs(gone) do redis.call('HDEL', KEYS[1], field) end\n"
     "for i = first, last, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end\n"
+    "if lease > 0 then redis.call('EXPIRE', KEYS[1], lease) end\n"
+    "if lease < 0 then redis.call('PERSIST', KEYS[1]) end\n"
     "return {1, redis.call('HGETALL', KEYS[1])}\n";
 
 /*
  * KEYS[1]: the index. ARGV: what record keys begin with, score and id of the
- * cursor (id empty: from the start), the number of records. {1 when there are
- * more, {{id, score, record}, ...}}. Members that are no job's or token's id,
- * put there by others, are passed over here: a cursor could not name them.
- * The member of the cursor may have gone: its score says where it was.
+ * cursor (id empty: from the start), the number of records, 1 to drop entries
+ * without a record. {1 when there are more, {{id, score, record}, ...}}. Members that are no job's
+ * or token's id, put there by others, are passed over here: a cursor could not name them. The
+ * member of the cursor may have gone: its score says where it was. Jobs whose lease has ended leave
+ * their entry behind: it is dropped here, where it is met.
  */
 static const char script_page[] =
-    "local at, limit = 0, tonumber(ARGV[4])\n"
+    "local at, limit, gone = 0, tonumber(ARGV[4]), {}\n"
     "if ARGV[3] ~= '' then\n"
     "  local rank = redis.call('ZRANK', KEYS[1], ARGV[3])\n"
     "  if rank and redis.call('ZSCORE', KEYS[1], ARGV[3]) == ARGV[2] then\n"
@@ -109,18 +127,24 @@ static const char script_page[] =
     "  end\n"
     "end\n"
     "local found, read = {}, 0\n"
+    "local function answer(more)\n"
+    "  if #gone > 0 then redis.pcall('ZREM', KEYS[1], unpack(gone)) end\n"
+    "  return {more, found}\n"
+    "end\n"
     "repeat\n"
     "  local ids = redis.call('ZRANGE', KEYS[1], at, at + limit, 'WITHSCORES')\n"
     "  for i = 1, #ids, 2 do\n"
     "    if #ids[i] <= 63 and string.match(ids[i], '^[a-z0-9-]+$') then\n"
-    "      if #found == limit then return {1, found} end\n"
+    "      if #found == limit then return answer(1) end\n"
     "      local record = redis.pcall('HGETALL', ARGV[1] .. ids[i])\n"
+    "      if not record.err and #record == 0 and ARGV[5] == '1' then gone[#gone + 1] = ids[i] "
+    "end\n"
     "      if record.err then record = {} end\n"
     "      found[#found + 1] = {ids[i], ids[i + 1], record}\n"
     "    end\n"
     "  end\n"
     "  at, read = at + limit + 1, #ids / 2\n"
     "until read <= limit\n"
-    "return {0, found}\n";
+    "return answer(0)\n";
 
 #endif

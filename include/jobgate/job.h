@@ -7,7 +7,8 @@
 #include "jobgate/label.h"
 
 #define JOB_ID_MAX 63
-#define JOB_URL_MAX 2048 /* bytes */
+#define JOB_URL_MAX 2048    /* bytes */
+#define JOB_LEASE_MAX 86400 /* seconds */
 
 enum job_url_scheme { JOB_URL_NONE, JOB_URL_HTTP, JOB_URL_HTTPS, JOB_URL_UNIX };
 
@@ -30,6 +31,11 @@ struct job {
 	struct slice url_text; /* as stored; may be empty */
 	struct job_url url;
 	struct slice created_at, updated_at; /* RFC 3339, UTC; may be empty */
+	/*
+	 * Seconds after which the record goes by itself unless its lease is renewed; 0: it
+	 * stays. Redis counts them; no decision rests on this number.
+	 */
+	unsigned lease;
 };
 
 /* A DNS label: 1 to 63 characters [a-z0-9-], alphanumeric at both ends. */

@@ -83,7 +83,7 @@ BAD_TOKENS = [  # with the field that is named
 ]
 GOOD_JOBS = [
     {}, {"url": None}, {"url": ""}, {"url": "http://127.0.0.1:1/base"}, {"url": "unix:/x"}, {"labels": {}},
-    {"labels": {"a": "", "b.example/c": "d"}}, {"labels": {f"l{number}": "v" for number in range(64)}},
+    {"lease": 1}, {"lease": 86400}, {"lease": None}, {"labels": {"a": "", "b.example/c": "d"}}, {"labels": {f"l{number}": "v" for number in range(64)}},
 ]
 BAD_JOBS = [
     ({"id": ""}, "id"), ({"id": "A"}, "id"), ({"id": "-a"}, "id"), ({"id": "a" * 64}, "id"), ({"id": None}, "id"), ({"id": 1}, "id"),
@@ -91,10 +91,11 @@ BAD_JOBS = [
     ({"labels": []}, "labels"), ({"labels": None}, "labels"), ({"labels": {"a": 1}}, "labels.a"), ({"labels": {"a": None}}, "labels.a"),
     ({"labels": {"-a": "b"}}, "labels.-a"), ({"labels": {"a": "b "}}, "labels.a"),
     ({"labels": {f"l{number}": "v" for number in range(65)}}, "labels"), ({"job_url": "x"}, "job_url"), ({"token": "x"}, "token"),
+    *[({"lease": lease}, "lease") for lease in (0, -1, 86401, "60", 1.5, True, [])],
 ]
 BAD_PATCHES = [
     ({"id": "other"}, "id"), ({"url": 1}, "url"), ({"url": "x"}, "url"), ({"labels": "x"}, "labels"), ({"labels": {"a": 1}}, "labels.a"),
-    ({"labels": {"-": None}}, "labels.-"), ({"created_at": "x"}, "created_at"),
+    ({"labels": {"-": None}}, "labels.-"), ({"created_at": "x"}, "created_at"), ({"lease": 0}, "lease"), ({"lease": "1"}, "lease"),
 ]
 SCHEMAS = resolved(DOCUMENT["components"]["schemas"])
 
@@ -181,6 +182,53 @@ def test_patch_label_bound(local):
     path = f"/v1/jobs/{job['id']}"
     local.refused(400, "PATCH", path, {"labels": {"more": "v"}}, "labels")
     assert len(local.done("PATCH", path, {"labels": {"more": "v", "l0": None, "l1": "w"}})["labels"]) == 64
+
+
+# ---- leases ----
+
+def test_lease(local, records):
+    """A job with a lease goes by itself; the lease begins at its creation, at its change and at each renewal."""
+    client, job = records.client, local.job_of(lease=60)
+    path, key = f"/v1/jobs/{job['id']}", records.job_key(job["id"])
+
+    def left_of(seconds):
+        client.expire(key, seconds)
+    assert job["lease"] == 60 and 50 < client.ttl(key) <= 60
+    left_of(30)
+    assert local.done("POST", path + "/renew") == job
+    assert 50 < client.ttl(key) <= 60
+    assert local.done("PATCH", path, {"labels": {"a": "b"}})["lease"] == 60
+    left_of(30)
+    assert local.done("PATCH", path, {"labels": {"a": "c"}})["lease"] == 60
+    assert client.ttl(key) <= 30  # any other change is no renewal
+    assert local.done("PATCH", path, {"lease": 90})["lease"] == 90
+    assert 80 < client.ttl(key) <= 90
+    assert local.done("PATCH", path, {"lease": None})["lease"] is None
+    assert client.ttl(key) == -1
+    local.refused(409, "POST", path + "/renew")
+    local.refused(400, "POST", path + "/renew", {"lease": 1})
+    assert local.done("PATCH", path, {"lease": 1})["lease"] == 1
+    eventually(lambda: local.call("GET", path).status == 404, "the lease to end")
+    local.refused(404, "POST", path + "/renew")
+    assert job["id"] not in [item["id"] for item in local.pages("/v1/jobs")]
+    assert client.zscore("jobgate:jobs", job["id"]) is None  # the list has dropped what it met
+
+
+@pytest.mark.parametrize("lease", ["", "0", "x", "-1", "86401", "99999999999999999999"])
+def test_lease_that_others_wrote_badly(local, records, lease):
+    job = records.job("unix:/x", lease=lease)
+    assert local.done("GET", f"/v1/jobs/{job}")["lease"] is None
+    assert local.call("POST", f"/v1/jobs/{job}/renew").status in (200, 409)
+
+
+def test_lists_pass_over_ended_leases(local, records):
+    """Entries without a record, as many as a page has, hide nothing that comes behind them."""
+    mark = random_id(8)
+    gone = {f"gone-{mark}-{number}": 1 for number in range(250)}
+    records.client.zadd("jobgate:jobs", gone)
+    kept = local.job_of(labels={"mark": mark})["id"]
+    assert [item["id"] for item in local.pages(f"/v1/jobs?label=mark={mark}")] == [kept]
+    assert not any(records.client.zscore("jobgate:jobs", name) for name in gone)
 
 
 # ---- lists ----

@@ -50,6 +50,12 @@ TABLE = """
     change-job       wider       200   200   404   403   401   401
     change-job       missing     404   404   404   403   401   401
     change-job       no-id       404   404   404   403   401   401
+    renew-job        leased      200   200   200   403   401   401
+    renew-job        in          409   409   409   403   401   401
+    renew-job        out         409   409   404   403   401   401
+    renew-job        wider       409   409   404   403   401   401
+    renew-job        missing     404   404   404   403   401   401
+    renew-job        no-id       404   404   404   403   401   401
     move-job         in          200   200   403   403   401   401
     move-job         out         200   200   404   403   401   401
     move-job         wider       200   200   404   403   401   401
@@ -82,7 +88,7 @@ TABLE = """
 """
 ROWS = [line.split() for line in TABLE.splitlines() if line.strip()]
 
-LABELS = {"in": {"team": "a"}, "narrower": {"team": "a", "stage": "x"}, "out": {"team": "b"}, "wider": {}}
+LABELS = {"in": {"team": "a"}, "leased": {"team": "a"}, "narrower": {"team": "a", "stage": "x"}, "out": {"team": "b"}, "wider": {}}
 MOVED = {"labels": {"team": "c"}}
 
 
@@ -136,7 +142,7 @@ class Target:
             token = records.token("read", selector(LABELS[target]))
             self.id, self.value = token.id, token.value
         elif target in LABELS:
-            self.id = records.job("unix:/nonexistent", LABELS[target])
+            self.id = records.job("unix:/nonexistent", LABELS[target], **({"lease": "60"} if target == "leased" else {}))
         else:
             self.id = random_id() if kind == "token" else "job-" + random_id(10)
         if self.value is None:
@@ -155,7 +161,7 @@ def request_of(call, target, records):
         "list-tokens": ("GET", "/v1/tokens", None), "list-jobs": ("GET", "/v1/jobs", None),
         "get-token": ("GET", path, None), "get-job": ("GET", path, None),
         "delete-token": ("DELETE", path, None), "delete-job": ("DELETE", path, None),
-        "renew-token": ("POST", path + "/renew", None),
+        "renew-token": ("POST", path + "/renew", None), "renew-job": ("POST", path + "/renew", None),
         "change-job": ("PATCH", path, {"url": None, "labels": {"stage": "y"}}),
         "move-job": ("PATCH", path, MOVED),
         "strip-job": ("PATCH", path, {"labels": {"team": None}}),
@@ -198,8 +204,8 @@ def keys(records):
 
 # ---- what is out of scope looks as if it did not exist ----
 
-HIDDEN = ["get-token", "renew-token", "delete-token", "get-job", "change-job", "move-job", "strip-job", "unlabel-job",
-          "delete-job", "authorize-job", "authorize-token"]
+HIDDEN = ["get-token", "renew-token", "delete-token", "get-job", "renew-job", "change-job", "move-job", "strip-job",
+          "unlabel-job", "delete-job", "authorize-job", "authorize-token"]
 COUNTED = ["hgetall", "hget", "hkeys", "hset", "hdel", "del", "exists", "eval", "zadd", "zrem", "zrange", "zrank"]
 
 

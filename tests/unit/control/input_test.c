@@ -162,6 +162,25 @@ job_patches(void **state)
 }
 
 static void
+leases(void **state)
+{
+	static struct job_input input;
+
+	(void)state;
+	job_is("{}", false, true, "", &input);
+	assert_true(input.lease == 0 && !input.lease_removed);
+	job_is("{\"lease\":86400}", false, true, "", &input);
+	assert_int_equal(input.lease, 86400);
+	job_is("{\"lease\":null}", true, true, "", &input);
+	assert_true(input.lease == 0 && input.lease_removed);
+	job_is("{\"lease\":0}", true, false, "lease", &input);
+	job_is("{\"lease\":86401}", false, false, "lease", &input);
+	job_is("{\"lease\":-1}", false, false, "lease", &input);
+	job_is("{\"lease\":1.0}", false, false, "lease", &input);
+	job_is("{\"lease\":\"30\"}", false, false, "lease", &input);
+}
+
+static void
 too_many_labels(void **state)
 {
 	static struct job_input input;
@@ -192,6 +211,7 @@ main(void)
 	    cmocka_unit_test(tokens),
 	    cmocka_unit_test(jobs),
 	    cmocka_unit_test(job_patches),
+	    cmocka_unit_test(leases),
 	    cmocka_unit_test(too_many_labels),
 	};
 

@@ -67,12 +67,13 @@ jobs(void **state)
 	is_json(view_job(&job, "http://{job}.x/"),
 	    "{\"created_at\":null,\"id\":\"j\",\"job_url\":\"http://j.x/"
 	    "\",\"labels\":{\"model\":\"base\"},"
-	    "\"updated_at\":null,\"url\":null}");
+	    "\"lease\":null,\"updated_at\":null,\"url\":null}");
 	job.url_text = SLICE("unix:/run/j.sock");
 	job.labels.count = 0;
+	job.lease = 30;
 	is_json(view_job(&job, ""),
-	    "{\"created_at\":null,\"id\":\"j\",\"job_url\":\"\",\"labels\":{},\"updated_at\":null,"
-	    "\"url\":\"unix:/run/j.sock\"}");
+	    "{\"created_at\":null,\"id\":\"j\",\"job_url\":\"\",\"labels\":{},\"lease\":30,"
+	    "\"updated_at\":null,\"url\":\"unix:/run/j.sock\"}");
 }
 
 static void
