@@ -39,6 +39,11 @@ def websockets_server(folder):
     return _started([sys.executable, APPS / "websockets_app.py", port], folder, "websockets", port)
 
 
+def hold_server(folder):
+    port = free_port()
+    return _started([sys.executable, APPS / "hold_app.py", port], folder, "hold", port)
+
+
 NGINX = """
 {user}
 daemon off;

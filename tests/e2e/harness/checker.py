@@ -1,0 +1,324 @@
+"""Revokes at random, asks all workers all the time, and knows what none of them may do.
+
+What is held against every single answer (access.md, "The staleness bound"), whatever fails meanwhile:
+- none allows a token later than max_staleness after its revocation;
+- none refuses a token that was not revoked, but with 503;
+and of what runs: no stream outlives the revocation of its token by more than the bound.
+
+One thread and one clock: a probe is late when it was *sent* after the bound, and a stream when it is still open as we
+look *after* the bound. So a machine that is busy elsewhere can hide a violation, but never make one."""
+
+import pathlib
+import random
+import re
+import select
+import socket
+import time
+
+from .gateway import DOMAIN
+from .process import PATIENCE, eventually
+from .scene import request_bytes
+
+STREAM_GRACE = 0.1  # for the connection's end to reach us
+
+
+def worker_of(gateway, sock):
+    """The worker that holds the other end of this connection."""
+    local = sock.getsockname()[1]
+    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        words = line.split()
+        if int(words[1].rpartition(":")[2], 16) != gateway.port or int(words[2].rpartition(":")[2], 16) != local:
+            continue
+        for pid in gateway.workers():
+            for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+                try:
+                    if fd.readlink().name == f"socket:[{words[9]}]":
+                        return pid
+                except OSError:
+                    pass
+    return None
+
+
+class Subject:
+    """A token with a job of its own, and what we know of its fate."""
+
+    def __init__(self, token, job):
+        self.token, self.job = token, job
+        self.request = request_bytes(f"{job}.{DOMAIN}", token)
+        self.revoking_at = self.revoked_at = None  # when that was begun; when Redis had confirmed it
+        self.refused = {}  # worker -> when its first refusal after that had come
+        self.stream = None
+        self.cut_at = None
+
+    @property
+    def live(self):
+        return self.revoking_at is None
+
+
+class Probe:
+    """A connection to one worker, with at most one request under way."""
+
+    def __init__(self, gateway):
+        self.gateway, self.sock, self.buffer, self.subject, self.sent_at = gateway, None, b"", None, None
+        self.worker = None
+
+    def connect(self, worker=None):
+        """Connect, to this worker if one is given: the kernel chooses, so several attempts may be needed."""
+        spare = []
+        for _ in range(400):
+            sock = socket.create_connection(self.gateway.address, PATIENCE)
+            found = eventually(lambda sock=sock: worker_of(self.gateway, sock), "a worker to take the connection")
+            if worker in (None, found):
+                break
+            spare.append(sock)
+        else:
+            raise AssertionError("no connection reaches this worker")
+        for other in spare:
+            other.close()
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock, self.worker, self.buffer, self.subject = sock, found, b"", None
+        return self
+
+    def ask(self, subject):
+        self.subject, self.sent_at = subject, time.monotonic()
+        self.sock.sendall(subject.request)
+
+    def status(self):
+        """What the bytes that are there answer; None while that is not all."""
+        data = self.sock.recv(1 << 16)
+        if not data:
+            raise ConnectionResetError("the gateway closed the connection")
+        self.buffer += data
+        head, mark, rest = self.buffer.partition(b"\r\n\r\n")
+        if not mark:
+            return None
+        length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+        if len(rest) < int(length[1]):
+            return None
+        self.buffer = b""
+        return int(head.split(b" ", 2)[1])
+
+
+class Checker:
+    def __init__(self, gateway, records, backend_url, bound, seed=None, probes=2):
+        self.gateway, self.records, self.backend_url, self.bound = gateway, records, backend_url, bound
+        self.random = random.Random(seed)
+        self.workers = gateway.workers()
+        self.subjects = []
+        self.violations = []
+        self.statuses = {}      # of live subjects
+        self.revocations = 0
+        self.probes = [Probe(gateway).connect(worker) for worker in self.workers for _ in range(probes)]
+        self.poller = select.poll()
+        self.by_fd = {}
+        for probe in self.probes:
+            self._register(probe.sock, probe)
+
+    def _register(self, sock, what):
+        self.by_fd[sock.fileno()] = what
+        self.poller.register(sock, select.POLLIN)
+
+    def _forget(self, sock):
+        self.poller.unregister(sock)
+        del self.by_fd[sock.fileno()]
+        sock.close()
+
+    # ---- subjects ----
+
+    def add(self, count, streams=0):
+        """New tokens, each known to all workers and allowed there; some of them with a stream that runs."""
+        new = []
+        for _ in range(count):
+            job = self.records.job(self.backend_url, labels={"model": "base"})
+            new.append(Subject(self.records.token(selector="model=base"), job))
+        self.subjects += new
+        self.until_allowed(new)
+        for subject in new[:streams]:
+            self._open_stream(subject)
+        return new
+
+    def _open_stream(self, subject):
+        sock = socket.create_connection(self.gateway.address, PATIENCE)
+        sock.sendall(request_bytes(f"{subject.job}.{DOMAIN}", subject.token, path="/hold/"))
+        seen = b""
+        while b"hello" not in seen:
+            data = sock.recv(4096)
+            assert data, seen
+            seen += data
+        subject.stream = sock
+        self._register(sock, subject)
+
+    def revoke(self, subject, how=None):
+        """Revoke it in one of many ways, by plain writes as an operator's script would."""
+        how = how or self.random.choice(REVOCATIONS)
+        subject.how = how.__name__
+        subject.revoking_at = time.monotonic()
+        how(self.records, subject)
+        subject.revoked_at = time.monotonic()
+        self.revocations += 1
+
+    def lost(self, subjects, when=None):
+        """They are gone by something else than revoke()."""
+        now = when or time.monotonic()
+        for subject in subjects:
+            if subject.live:
+                subject.revoking_at = subject.revoked_at = now
+                subject.how = "lost"
+                self.revocations += 1
+
+    def live(self):
+        return [subject for subject in self.subjects if subject.live]
+
+    # ---- watching ----
+
+    def run(self, seconds):
+        """Probe for so long."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.turn(left)
+
+    def turn(self, patience=0.05, choose=None):
+        """Have each idle probe ask, and take what comes."""
+        for probe in self.probes:
+            if probe.subject is None and self.subjects:
+                probe.ask(choose(probe) if choose else self.random.choice(self.subjects))
+        for fd, _ in self.poller.poll(min(patience, 0.02) * 1000):
+            what = self.by_fd.get(fd)
+            if isinstance(what, Probe):
+                self._answered(what)
+            elif what is not None:
+                self._stream_moved(what)
+        self._look_at_streams()
+
+    def _answered(self, probe):
+        try:
+            status = probe.status()
+        except OSError as error:
+            self.violations.append(f"a probe's connection broke: {error}")
+            self.poller.unregister(probe.sock)
+            del self.by_fd[probe.sock.fileno()]
+            probe.sock.close()
+            probe.connect(probe.worker)
+            self._register(probe.sock, probe)
+            return
+        if status is None:
+            return
+        subject, probe.subject = probe.subject, None
+        self._judge(probe, subject, status, time.monotonic())
+
+    def _judge(self, probe, subject, status, now):
+        if status == 200 and subject.revoked_at and probe.sent_at > subject.revoked_at + self.bound:
+            self.violations.append(f"{subject.how}: allowed {probe.sent_at - subject.revoked_at:.3f} s after it")
+        if subject.live:
+            self.statuses[status] = self.statuses.get(status, 0) + 1
+            if status not in (200, 503):
+                self.violations.append(f"{status} for a token that was not revoked")
+        elif status not in (200, 401, 403, 404, 503):
+            self.violations.append(f"{status} for a revoked token")
+        if subject.revoked_at and status != 200 and probe.sent_at > subject.revoking_at:
+            subject.refused.setdefault(probe.worker, (now, status))
+
+    def _stream_moved(self, subject):
+        try:
+            data = subject.stream.recv(4096)
+        except OSError:
+            data = b""
+        if not data:
+            subject.cut_at = time.monotonic()
+            self._forget(subject.stream)
+            subject.stream = None
+
+    def _look_at_streams(self):
+        now = time.monotonic()
+        for subject in self.subjects:
+            if subject.stream is None or not subject.revoked_at:
+                continue
+            late = now - subject.revoked_at - self.bound
+            if late > STREAM_GRACE and not select.select([subject.stream], [], [], 0)[0]:
+                self.violations.append(f"{subject.how}: a stream still runs {self.bound + late:.3f} s after it")
+                self._forget(subject.stream)
+                subject.stream = None
+
+    # ---- waiting ----
+
+    def _until(self, subjects, statuses, what, patience):
+        """Each worker has answered for each of these subjects with one of these statuses."""
+        missing = {worker: set(subjects) for worker in self.workers}
+        deadline = time.monotonic() + patience
+        judge = self._judge
+
+        def watch(probe, subject, status, now):
+            judge(probe, subject, status, now)
+            if status in statuses:
+                missing[probe.worker].discard(subject)
+
+        def choose(probe):
+            wanted = missing[probe.worker] or subjects
+            return next(iter(wanted)) if self.random.random() < 0.9 else self.random.choice(self.subjects)
+        self._judge = watch
+        try:
+            while any(missing.values()):
+                assert time.monotonic() < deadline, f"waited {patience:g} s in vain for {what}: {self.violations}"
+                self.turn(choose=choose)
+        finally:
+            del self._judge
+
+    def until_allowed(self, subjects, patience=2 * PATIENCE):
+        if subjects:
+            self._until(list(subjects), (200,), "all workers to allow what is not revoked", patience)
+
+    def until_refused(self, subjects, patience=2 * PATIENCE):
+        if subjects:
+            self._until(list(subjects), (401, 403, 404), "all workers to refuse what is revoked", patience)
+
+    def settle(self):
+        """After a fault: all that was revoked is refused, all else is served, by every worker; the former is forgotten."""
+        gone = [subject for subject in self.subjects if not subject.live]
+        self.until_refused(gone)
+        self.until_allowed(self.live())
+        deadline = time.monotonic() + self.bound + PATIENCE
+        while any(subject.stream for subject in gone):
+            assert time.monotonic() < deadline, "streams of revoked tokens still run"
+            self.turn()
+        self.subjects = self.live()
+        return gone
+
+    def close(self):
+        for probe in self.probes:
+            probe.sock.close()
+        for subject in self.subjects:
+            if subject.stream:
+                subject.stream.close()
+
+
+# ---- ways to revoke ----
+
+def delete(records, subject):
+    records.delete_token(subject.token)
+
+
+def renew(records, subject):
+    records.renew(subject.token)
+
+
+def narrow(records, subject):
+    records.client.hset(records.token_key(subject.token.id), "selector", "model=base,team=other")
+
+
+def spoil(records, subject):
+    records.client.hset(records.token_key(subject.token.id), "role", "emperor")
+
+
+def take_label(records, subject):
+    records.client.hdel(records.job_key(subject.job), "label:model")
+
+
+def change_label(records, subject):
+    records.client.hset(records.job_key(subject.job), "label:model", "large")
+
+
+def delete_job(records, subject):
+    records.delete_job(subject.job)
+
+
+REVOCATIONS = [delete, renew, narrow, spoil, take_label, change_label, delete_job]

@@ -1,0 +1,91 @@
+"""The store fails in every way we know of: no revoked token is served past the bound by any worker, no other is
+refused but with 503, and service returns by itself (access.md, store.md)."""
+
+import random
+
+import pytest
+
+from harness import faults, servers
+from harness.checker import Checker
+
+REVOCATIONS = 12  # of each fault; bench/revocations.py has ten thousand
+
+
+@pytest.fixture(scope="module")
+def hold_backend(make_folder):
+    server = servers.hold_server(make_folder("hold"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def store(make_folder):
+    store = faults.Store(make_folder)
+    yield store
+    store.stop()
+
+
+class World:
+    """One store and one gateway live through fault after fault; a test that fails leaves the next one new ones."""
+
+    def __init__(self, make_folder, gateways, backend):
+        self.make_folder, self.gateways, self.backend = make_folder, gateways, backend
+        self.sound, self.store, self.checker = False, None, None
+
+    def checked(self):
+        if not self.sound:
+            self.close()
+            self.store = faults.Store(self.make_folder)
+            gateway = self.gateways.start({"workers": 2, "store": faults.CLOCKS}, store_url=self.store.url)
+            self.checker = Checker(gateway, self.store.records, self.backend.url, faults.BOUND)
+        self.sound = False  # until the test has passed
+        return self.checker
+
+    def close(self):
+        if self.store:
+            self.checker.close()
+            self.store.stop()
+
+
+@pytest.fixture(scope="module")
+def world(make_folder, module_gateways, hold_backend):
+    world = World(make_folder, module_gateways, hold_backend)
+    yield world
+    world.close()
+
+
+@pytest.mark.parametrize("kind", faults.FAULTS, ids=lambda kind: kind.__name__)
+def test_revocations_hold(kind, world):
+    checker = world.checked()
+    fault, before = kind(world.store), checker.revocations
+    statuses = faults.round_of(checker, fault, REVOCATIONS, random.Random(kind.__name__),
+                               hold=1.5 * faults.BOUND if fault.outage else None)
+    assert not checker.violations
+    assert checker.revocations - before >= REVOCATIONS
+    if fault.outage:
+        assert statuses.get(503), statuses  # it was one
+    world.sound = True
+
+
+def test_checker_finds_what_is_late(gateways, store, hold_backend):
+    """A gateway that trusts its store for a minute does not pass as one that trusts it for a second."""
+    clocks = {**faults.CLOCKS, "max_staleness": "60s", "ping_deadline": "10s"}
+    gateway = gateways.start({"store": clocks}, store_url=store.url)
+    checker = Checker(gateway, store.records, hold_backend.url, faults.BOUND)
+    subject, other = checker.add(2, streams=1)
+    store.relay.say("drop", "push")
+    checker.revoke(subject)
+    checker.run(1.5 * faults.BOUND)
+    assert any("allowed" in violation for violation in checker.violations), checker.violations
+    assert any("still runs" in violation for violation in checker.violations), checker.violations
+    checker.close()
+
+
+def test_checker_finds_what_is_refused(gateways, store, hold_backend):
+    gateway = gateways.start({"store": faults.CLOCKS}, store_url=store.url)
+    checker = Checker(gateway, store.records, hold_backend.url, faults.BOUND)
+    subject, = checker.add(1)
+    store.records.delete_token(subject.token)
+    checker.run(0.3)
+    assert any("not revoked" in violation for violation in checker.violations)
+    checker.close()
