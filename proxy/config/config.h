@@ -86,7 +86,9 @@ struct config {
 		struct cidr_list allow, deny; /* of backend addresses: deny goes first; with an
 						 allow list nothing else passes */
 		bool allow_loopback;
-		const char *ca_file; /* for https:// backends; NULL: the system's */
+		const char *ca_file;	 /* for https:// backends; NULL: the system's */
+		size_t circuit_failures; /* in a row, to connect; 0: the circuit never opens */
+		uint64_t circuit_pause;
 	} backends;
 
 	struct { /* towards clients */

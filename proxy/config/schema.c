@@ -49,6 +49,8 @@ const struct setting config_settings[] = {
     {"backends.deny", FORM_RANGES, AT(backends.deny), 0, 0},
     {"backends.allow_loopback", FORM_BOOL, AT(backends.allow_loopback), 0, 0},
     {"backends.ca_file", FORM_TEXT, AT(backends.ca_file), 0, 0},
+    {"backends.circuit_failures", FORM_COUNT, AT(backends.circuit_failures), 0, 1000000},
+    {"backends.circuit_pause", FORM_TIME, AT(backends.circuit_pause), 50, HOUR},
     {"tls.certificates", FORM_CERTIFICATES, AT(tls.certificates), 0, 0},
     {"tls.min_version", FORM_TLS_VERSION, AT(tls.only_1_3), 0, 0},
     {"timeouts.handshake", FORM_TIME, AT(timeouts.handshake), 1, DAY},

@@ -20,12 +20,15 @@ void exchange_answer_flush(struct exchange *exchange);
 /* The connection can take content of the request again. */
 void exchange_upstream_ready(struct exchange *exchange);
 
-/*
- * The connection failed and is closed. repeatable: the request may be sent again
- * without harm, because the backend had closed a connection that was kept for it and has not
- * answered.
- */
+/* May a request be sent again that a connection failed (RFC 9110 section 9.2.2)? */
+enum repeat {
+	REPEAT_NOT,    /* the backend may have acted on it, or will never take it */
+	REPEAT_STALE,  /* it went out on a kept connection that was at its end */
+	REPEAT_BROKEN, /* it went out on a new one that broke before an answer began */
+};
+
+/* The connection failed and is closed. Each reason to repeat counts once for a request. */
 void exchange_upstream_failed(
-    struct exchange *exchange, enum upstream_failure failure, bool repeatable);
+    struct exchange *exchange, enum upstream_failure failure, enum repeat repeat);
 
 #endif

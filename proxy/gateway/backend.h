@@ -1,7 +1,14 @@
-/* backend.h - what the pool and the making of connections share; nobody else includes it. */
+/*
+ * backend.h - what pool.c, backend.c, connect.c and attempt.c share; nobody else includes it.
+ *
+ * pool.c      who is there: backends, and the idle connections to each
+ * backend.c   what is known of one: its addresses, and whether it takes connections
+ * connect.c   the making of a connection, attempt.c one address of it
+ */
 #ifndef JOBGATE_GATEWAY_BACKEND_H
 #define JOBGATE_GATEWAY_BACKEND_H
 
+#include "gateway/circuit.h"
 #include "gateway/pool.h"
 
 TAILQ_HEAD(upstream_list, upstream);
@@ -22,10 +29,16 @@ struct backend {
 	size_t users; /* connections in any state, and exchanges that have entered */
 	struct upstream_list resolving; /* wait for the addresses */
 	struct resolution *resolution;	/* under way, or NULL */
+	bool partial;			/* its first half has come, the other family is still out */
+	bool failed; /* the last question had no answer: for new connections there is no address */
 	struct address *addresses;
 	size_t address_count;
-	uint64_t fresh_until_ms; /* UINT64_MAX for numeric addresses */
-	SSL_SESSION *session;	 /* of TLS, which the next connection may take up; NULL: none */
+	size_t first;		 /* of the addresses: the one to begin with, which did well last */
+	uint32_t version;	 /* changes when an address goes, or its place */
+	uint64_t fresh_until_ms; /* UINT64_MAX: no name */
+	struct circuit circuit;
+	bool counted_open;    /* in the metrics */
+	SSL_SESSION *session; /* of TLS, which the next connection may take up; NULL: none */
 	struct timer timer;
 	char text[];
 };
@@ -41,13 +54,46 @@ struct pool {
 	struct bucket buckets[BACKEND_BUCKETS];
 };
 
+/* ---- backend.c ---- */
+
+/* Fill in the addresses that need no resolver. False when memory is short. */
+bool backend_init_addresses(struct backend *backend);
+
+/* May the addresses be used, or have they to be asked for? */
+bool backend_addresses_fresh(const struct backend *backend);
+
+/*
+ * Ask for the addresses, unless they are being asked for. connect_go_on follows, never from
+ * within this call, as long as backend->resolution is not NULL.
+ */
+void backend_resolve(struct backend *backend);
+
+/* Does a connection lead to one of the addresses that the name has now? */
+bool backend_still_has(const struct backend *backend, const struct conn *conn);
+
+/* A connection was made, or could not be, for upstream->failure: its circuit is told. */
+void backend_connected(struct upstream *upstream);
+void backend_not_connected(struct upstream *upstream);
+
+/* The backend goes, and its circuit with it. */
+void backend_forget_circuit(struct backend *backend);
+
+/* ---- connect.c ---- */
+
 /*
  * Set out for a new connection: to known addresses, or by way of the resolver.
  * exchange_connected or exchange_upstream_failed follows, never from within this call.
  */
 void connect_begin(struct upstream *upstream);
 
-/* The time for connecting, or for lying idle, is over (timer of an upstream). */
+/* The addresses have come, or some of them, or none: whoever waited for them goes on. */
+void connect_go_on(struct backend *backend);
+
+/* The connection closes: drop whatever else was under way for it. */
+void connect_abandon(struct upstream *upstream);
+
+/* Connecting has to go on elsewhere, or has taken, as lying idle has, too long (timer of an
+ * upstream). */
 void connect_timed_out(struct timer *timer);
 
 /* Tell the exchanges of connections that failed at once (task of a pool). */

@@ -1,20 +1,26 @@
-/* connect.c - the making of one connection: resolve, judge, connect, secure, or try the next. */
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
+/* connect.c - the making of one connection: resolve, race the addresses, secure. */
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "gateway/answer.h"
+#include "gateway/attempt.h"
 #include "gateway/backend.h"
-#include "net/conn.h"
 
-/* No address gets less than this before the next one is tried (RFC 8305 section 5). */
-#define ATTEMPT_MS_MIN 250
+/*
+ * So long one address is given before the next is tried beside it, and the first to connect
+ * wins (RFC 8305 section 5): a family that leads nowhere costs this once, not the time-out.
+ */
+#define ATTEMPT_MS 250
+
+/* An attempt beside the one in upstream->conn. */
+struct rival {
+	LIST_ENTRY(rival) link;
+	struct upstream *upstream;
+	struct conn conn;
+	struct address_place place;
+};
+
+static void connect_more(struct upstream *upstream);
 
 static struct upstream *
 upstream_of(struct conn *conn)
@@ -22,15 +28,33 @@ upstream_of(struct conn *conn)
 	return (struct upstream *)((char *)conn - offsetof(struct upstream, conn));
 }
 
+static void
+rival_drop(struct rival *rival)
+{
+	LIST_REMOVE(rival, link);
+	conn_close(&rival->conn);
+	free(rival);
+}
+
+static void
+drop_rivals(struct upstream *upstream)
+{
+	while (!LIST_EMPTY(&upstream->rivals))
+		rival_drop(LIST_FIRST(&upstream->rivals));
+}
+
+/* ---- how it ends ---- */
+
 /* Tell the exchange, and be done with the connection. */
 static void
-attempt_failed(struct upstream *upstream, enum upstream_failure failure)
+connect_failed(struct upstream *upstream)
 {
 	struct exchange *exchange = upstream->exchange;
+	enum upstream_failure failure = upstream->failure;
 
 	upstream_close(upstream);
 	if (exchange != NULL)
-		exchange_upstream_failed(exchange, failure, false);
+		exchange_upstream_failed(exchange, failure, REPEAT_NOT);
 }
 
 void
@@ -40,22 +64,32 @@ connect_deliver(struct task *task)
 	struct upstream *upstream;
 
 	while ((upstream = TAILQ_FIRST(&pool->failed)) != NULL)
-		attempt_failed(upstream, upstream->failure);
+		connect_failed(upstream);
 }
 
-/* No address is left. The exchange hears of it later, never from within its own call. */
+/* Nothing is left to try. The exchange hears of it later, never from within its own call. */
 static void
 attempts_over(struct upstream *upstream)
 {
 	struct pool *pool = upstream->backend->pool;
 
 	timer_stop(&upstream->timer);
+	drop_rivals(upstream);
+	conn_close(&upstream->conn);
+	backend_not_connected(upstream);
 	upstream->state = UPSTREAM_FAILED;
 	TAILQ_INSERT_TAIL(&pool->failed, upstream, link);
 	loop_defer(pool->gateway->loop, &pool->deliver);
 }
 
-static void connect_next(struct upstream *upstream);
+void
+connect_abandon(struct upstream *upstream)
+{
+	drop_rivals(upstream);
+	if (upstream->probe)
+		circuit_abandon(&upstream->backend->circuit);
+	upstream->probe = false;
+}
 
 /* The connection is up: to work. */
 static void
@@ -65,6 +99,7 @@ attempt_done(struct upstream *upstream)
 
 	timer_stop(&upstream->timer);
 	counter_add(&gateway->stats->backend_connects, 1);
+	backend_connected(upstream);
 	upstream->state = UPSTREAM_WAITING;
 	exchange_connected(upstream->exchange, upstream);
 	/* A backend may have spoken, and gone, before it was asked: that edge will not be told
@@ -72,6 +107,8 @@ attempt_done(struct upstream *upstream)
 	if (upstream->exchange != NULL && upstream->conn.readable)
 		upstream_pump(upstream);
 }
+
+/* ---- TLS ---- */
 
 static void
 attempt_secure(struct upstream *upstream)
@@ -90,8 +127,11 @@ attempt_secure(struct upstream *upstream)
 	    (int)upstream->backend->name.len, upstream->backend->name.at,
 	    tls_error_text(upstream->conn.tls));
 	conn_close(&upstream->conn);
-	connect_next(upstream);
+	upstream->state = UPSTREAM_CONNECTING;
+	connect_more(upstream);
 }
+
+static void connect_schedule(struct upstream *upstream);
 
 /* The TCP connection stands; over https the handshake comes next. */
 static void
@@ -101,6 +141,7 @@ attempt_connected(struct upstream *upstream)
 	const struct tls_client_options options = {.ca_file = gateway->options.backend_ca_file};
 	const char *error = NULL;
 
+	drop_rivals(upstream);
 	if (upstream->backend->scheme != JOB_URL_HTTPS) {
 		attempt_done(upstream);
 		return;
@@ -112,20 +153,68 @@ attempt_connected(struct upstream *upstream)
 		&upstream->backend->session)) {
 		log_error(gateway->log, "TLS to backends cannot be set up: %s",
 		    error != NULL ? error : "out of memory");
-		conn_close(&upstream->conn);
 		attempts_over(upstream);
 		return;
 	}
 	upstream->state = UPSTREAM_SECURING;
+	connect_schedule(upstream);
 	attempt_secure(upstream);
+}
+
+/* ---- the race ---- */
+
+/* Addresses that this connection has not tried yet; *index is the next. */
+static bool
+next_address(struct upstream *upstream, size_t *index)
+{
+	const struct backend *backend = upstream->backend;
+	size_t count = backend->failed ? 0 : backend->address_count;
+
+	if (backend->scheme == JOB_URL_UNIX)
+		count = 1;
+	if (upstream->tried_version != backend->version) {
+		upstream->tried_version = backend->version;
+		upstream->tried = 0;
+	}
+	for (size_t i = 0; i < count; i++) {
+		*index = (backend->first + i) % count;
+		if ((upstream->tried >> *index & 1) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Look again when it is another address's turn, or when the time is over. */
+static void
+connect_schedule(struct upstream *upstream)
+{
+	struct gateway *gateway = upstream->gateway;
+	uint64_t now_ms = loop_now_ms(gateway->loop);
+	uint64_t left = upstream->connect_by_ms > now_ms ? upstream->connect_by_ms - now_ms : 1;
+	uint64_t turn = left;
+	size_t index;
+	bool more = next_address(upstream, &index);
+
+	/* Addresses may come late: those of the other family. */
+	if (upstream->state == UPSTREAM_CONNECTING &&
+	    (more || upstream->backend->resolution != NULL))
+		turn = ATTEMPT_MS;
+	/* A handshake is not raced: its address gets a fair share of what is left. */
+	if (upstream->state == UPSTREAM_SECURING && more)
+		turn = left / 2 > ATTEMPT_MS ? left / 2 : ATTEMPT_MS;
+	timer_start(gateway->loop, &upstream->timer, turn < left ? turn : left);
+}
+
+static bool
+in_flight(const struct upstream *upstream)
+{
+	return upstream->conn.fd >= 0 || !LIST_EMPTY(&upstream->rivals);
 }
 
 static void
 connect_ready(struct conn *conn)
 {
 	struct upstream *upstream = upstream_of(conn);
-	socklen_t len = sizeof(int);
-	int error = 0;
 
 	if (upstream->state == UPSTREAM_SECURING) {
 		attempt_secure(upstream);
@@ -133,13 +222,99 @@ connect_ready(struct conn *conn)
 	}
 	if (upstream->state != UPSTREAM_CONNECTING)
 		return;
-	if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error != 0) {
+	if (attempt_failed(conn)) {
 		conn_close(conn);
-		connect_next(upstream);
+		connect_more(upstream);
+	} else if (conn->writable) {
+		attempt_connected(upstream);
+	}
+}
+
+static void
+rival_ready(struct conn *conn)
+{
+	struct rival *rival = (struct rival *)((char *)conn - offsetof(struct rival, conn));
+	struct upstream *upstream = rival->upstream;
+	bool won = false;
+
+	if (attempt_failed(conn)) {
+		upstream->failure = UPSTREAM_CONNECT_FAILED;
+	} else if (conn->writable) {
+		conn_close(&upstream->conn);
+		upstream->place = rival->place;
+		won = conn_take(&upstream->conn, conn, connect_ready);
+	} else {
 		return;
 	}
-	if (conn->writable)
+	rival_drop(rival);
+	if (won)
 		attempt_connected(upstream);
+	else
+		connect_more(upstream);
+}
+
+/* Set out for one address, beside those that others are on their way to. */
+static enum attempt
+attempt_next(struct upstream *upstream, size_t index)
+{
+	struct address_place place = {upstream->backend->version, (unsigned char)index};
+	struct rival *rival;
+	enum attempt attempt;
+
+	if (upstream->conn.fd < 0) {
+		upstream->place = place;
+		return attempt_start(upstream->backend, index, &upstream->conn, connect_ready);
+	}
+	rival = calloc(1, sizeof(*rival));
+	if (rival == NULL)
+		return ATTEMPT_NO_SOCKET;
+	rival->upstream = upstream;
+	rival->place = place;
+	rival->conn.fd = -1;
+	attempt = attempt_start(upstream->backend, index, &rival->conn, rival_ready);
+	if (attempt == ATTEMPT_STARTED)
+		LIST_INSERT_HEAD(&upstream->rivals, rival, link);
+	else
+		free(rival);
+	return attempt;
+}
+
+/* Try one more address. If none is left, wait for those under way, or for the resolver. */
+static void
+connect_more(struct upstream *upstream)
+{
+	struct backend *backend = upstream->backend;
+	size_t index;
+
+	while (next_address(upstream, &index)) {
+		upstream->tried |= (uint32_t)1 << index;
+		switch (attempt_next(upstream, index)) {
+		case ATTEMPT_STARTED:
+			upstream->failure = UPSTREAM_CONNECT_FAILED;
+			connect_schedule(upstream);
+			return;
+		case ATTEMPT_FAILED:
+			upstream->failure = UPSTREAM_CONNECT_FAILED;
+			break;
+		case ATTEMPT_NOT_ALLOWED:
+			if (upstream->failure == UPSTREAM_NO_ADDRESS)
+				upstream->failure = UPSTREAM_NOT_ALLOWED;
+			break;
+		case ATTEMPT_NO_SOCKET:
+			if (upstream->failure != UPSTREAM_CONNECT_FAILED)
+				upstream->failure = UPSTREAM_NO_SOCKET;
+			break;
+		}
+	}
+	if (in_flight(upstream)) {
+		connect_schedule(upstream);
+	} else if (backend->resolution != NULL) {
+		upstream->state = UPSTREAM_RESOLVING;
+		TAILQ_INSERT_TAIL(&backend->resolving, upstream, link);
+		connect_schedule(upstream);
+	} else {
+		attempts_over(upstream);
+	}
 }
 
 void
@@ -152,159 +327,36 @@ connect_timed_out(struct timer *timer)
 		upstream_close(upstream);
 		return;
 	}
+	if (loop_now_ms(upstream->gateway->loop) < upstream->connect_by_ms &&
+	    upstream->state != UPSTREAM_RESOLVING) {
+		if (upstream->state == UPSTREAM_SECURING) {
+			conn_close(&upstream->conn);
+			upstream->state = UPSTREAM_CONNECTING;
+		}
+		connect_more(upstream);
+		return;
+	}
 	upstream->failure = UPSTREAM_CONNECT_TIMEOUT;
 	if (upstream->state == UPSTREAM_RESOLVING) {
-		attempt_failed(upstream, UPSTREAM_CONNECT_TIMEOUT);
+		/* The name's servers are to blame, not the backend. */
+		connect_failed(upstream);
 		return;
-	}
-	conn_close(&upstream->conn);
-	connect_next(upstream);
-}
-
-/* Start connecting to one address. False when that fails at once. */
-static bool
-connect_start(struct upstream *upstream, const struct sockaddr *address, socklen_t len)
-{
-	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int on = 1;
-
-	upstream->failure = UPSTREAM_CONNECT_FAILED;
-	if (fd < 0) {
-		log_error(upstream->gateway->log, "no socket for a backend connection: %s",
-		    strerror(errno));
-		return false;
-	}
-	if (address->sa_family != AF_UNIX)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if ((connect(fd, address, len) != 0 && errno != EINPROGRESS) ||
-	    !conn_open(&upstream->conn, upstream->gateway->loop, fd, connect_ready)) {
-		close(fd);
-		return false;
-	}
-	/* Not before the loop says so: what it reports first is how the connecting ended. */
-	upstream->conn.readable = upstream->conn.writable = false;
-	upstream->state = UPSTREAM_CONNECTING;
-	return true;
-}
-
-/* A socket of the gateway's own must not be reached through a job's URL. */
-static bool
-socket_is_own(const struct gateway *gateway, int fd)
-{
-	struct stat target, own;
-
-	if (fstat(fd, &target) != 0)
-		return true;
-	for (const char *const *at = gateway->options.own_sockets; at != NULL && *at != NULL; at++)
-		if (stat(*at, &own) == 0 && own.st_dev == target.st_dev &&
-		    own.st_ino == target.st_ino)
-			return true;
-	return false;
-}
-
-static bool
-connect_unix(struct upstream *upstream)
-{
-	struct backend *backend = upstream->backend;
-	struct gateway *gateway = upstream->gateway;
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	bool started = false;
-	int fd;
-
-	if (upstream->address_index++ > 0)
-		return false;
-	upstream->failure = UPSTREAM_NOT_ALLOWED;
-	if (backend->name.len >= sizeof(address.sun_path))
-		return false;
-	memcpy(address.sun_path, backend->name.at, backend->name.len);
-	/* A socket on this machine is as near as loopback, and held to the same rule. */
-	if (!backend->trusted && !gateway->options.guard.allow_loopback)
-		return false;
-	/*
-	 * The path is held open, and what is held is what gets connected to: somebody may
-	 * let it lead elsewhere between the look and the connect.
-	 */
-	fd = open(address.sun_path, O_PATH | O_CLOEXEC);
-	if (fd < 0) {
-		upstream->failure = UPSTREAM_CONNECT_FAILED;
-		return false;
-	}
-	if (!socket_is_own(gateway, fd)) {
-		snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", fd);
-		started = connect_start(upstream, (struct sockaddr *)&address, sizeof(address));
-	}
-	close(fd);
-	return started;
-}
-
-/* Try the backend's next address, until one takes the connection or none is left. */
-static void
-connect_next(struct upstream *upstream)
-{
-	struct backend *backend = upstream->backend;
-	struct gateway *gateway = upstream->gateway;
-	uint64_t share = gateway->options.timeouts.connect;
-	enum guard_verdict verdict;
-
-	if (backend->scheme == JOB_URL_UNIX) {
-		if (connect_unix(upstream))
-			timer_start(gateway->loop, &upstream->timer, share);
-		else
-			attempts_over(upstream);
-		return;
-	}
-	if (backend->address_count > 1)
-		share /= backend->address_count;
-	while (upstream->address_index < backend->address_count) {
-		const struct address *address = &backend->addresses[upstream->address_index++];
-		const struct sockaddr *sa = (const struct sockaddr *)&address->storage;
-
-		verdict = backend->trusted ? GUARD_ALLOW : guard_judge(&gateway->options.guard, sa);
-		if (verdict != GUARD_ALLOW) {
-			log_warning(gateway->log, "backend %.*s refused: it leads to %s",
-			    (int)backend->name.len, backend->name.at, guard_verdict_text(verdict));
-			upstream->failure = UPSTREAM_NOT_ALLOWED;
-			continue;
-		}
-		if (connect_start(upstream, sa, address->len)) {
-			timer_start(gateway->loop, &upstream->timer,
-			    share > ATTEMPT_MS_MIN ? share : ATTEMPT_MS_MIN);
-			return;
-		}
 	}
 	attempts_over(upstream);
 }
 
-/* The addresses have come, or not: whoever waited goes on. */
-static void
-backend_resolved(void *ctx, const struct resolved *resolved)
+void
+connect_go_on(struct backend *backend)
 {
-	struct backend *backend = ctx;
-	struct gateway *gateway = backend->pool->gateway;
 	struct upstream *upstream;
-	struct address *addresses = NULL;
+	struct upstream_list waiting = TAILQ_HEAD_INITIALIZER(waiting);
 
-	backend->resolution = NULL;
-	free(backend->addresses);
-	backend->addresses = NULL;
-	backend->address_count = 0;
-	if (resolved->count > 0)
-		addresses = malloc(resolved->count * sizeof(*addresses));
-	if (addresses != NULL) {
-		memcpy(addresses, resolved->addresses, resolved->count * sizeof(*addresses));
-		backend->addresses = addresses;
-		backend->address_count = resolved->count;
-	} else {
-		log_warning(gateway->log, "backend %.*s does not resolve: %s",
-		    (int)backend->name.len, backend->name.at,
-		    resolved->error != NULL ? resolved->error : "no address");
-	}
-	backend->fresh_until_ms = loop_now_ms(gateway->loop) + (uint64_t)resolved->ttl_s * 1000;
-	while ((upstream = TAILQ_FIRST(&backend->resolving)) != NULL) {
-		TAILQ_REMOVE(&backend->resolving, upstream, link);
+	/* Whoever finds nothing to try goes back to waiting; no connection closes meanwhile. */
+	TAILQ_CONCAT(&waiting, &backend->resolving, link);
+	while ((upstream = TAILQ_FIRST(&waiting)) != NULL) {
+		TAILQ_REMOVE(&waiting, upstream, link);
 		upstream->state = UPSTREAM_CONNECTING;
-		upstream->failure = UPSTREAM_NO_ADDRESS;
-		connect_next(upstream);
+		connect_more(upstream);
 	}
 }
 
@@ -313,23 +365,26 @@ connect_begin(struct upstream *upstream)
 {
 	struct backend *backend = upstream->backend;
 	struct gateway *gateway = upstream->gateway;
+	uint64_t now_ms = loop_now_ms(gateway->loop);
 
-	if (backend->scheme == JOB_URL_UNIX ||
-	    loop_now_ms(gateway->loop) < backend->fresh_until_ms) {
-		upstream->state = UPSTREAM_CONNECTING;
-		upstream->failure = UPSTREAM_NO_ADDRESS;
-		connect_next(upstream);
+	upstream->connect_by_ms = now_ms + gateway->options.timeouts.connect;
+	upstream->failure = UPSTREAM_NO_ADDRESS;
+	upstream->state = UPSTREAM_CONNECTING;
+	if (!circuit_admits(&backend->circuit, now_ms, &upstream->probe)) {
+		upstream->failure = UPSTREAM_CIRCUIT_OPEN;
+		attempts_over(upstream);
+		return;
+	}
+	if (backend_addresses_fresh(backend)) {
+		connect_more(upstream);
+		return;
+	}
+	backend_resolve(backend);
+	if (backend->resolution == NULL) {
+		attempts_over(upstream);
 		return;
 	}
 	upstream->state = UPSTREAM_RESOLVING;
 	TAILQ_INSERT_TAIL(&backend->resolving, upstream, link);
-	timer_start(gateway->loop, &upstream->timer, gateway->options.timeouts.connect);
-	if (backend->resolution == NULL)
-		backend->resolution = resolver_ask(
-		    gateway->resolver, backend->name, backend->port, backend_resolved, backend);
-	if (backend->resolution == NULL) {
-		TAILQ_REMOVE(&backend->resolving, upstream, link);
-		upstream->failure = UPSTREAM_NO_ADDRESS;
-		attempts_over(upstream);
-	}
+	connect_schedule(upstream);
 }

@@ -52,8 +52,8 @@ struct exchange {
 	bool content_taken;		/* some of it has: the request cannot be repeated */
 	bool answer_begun;		/* the client has been sent the head of an answer */
 	bool answer_ended;		/* in a tunnel: the backend ended its side */
-	bool repeated;
-	bool html; /* the client would rather see a page than JSON */
+	unsigned char repeated;		/* a bit for each enum repeat that has counted */
+	bool html;			/* the client would rather see a page than JSON */
 
 	/* For the log. */
 	int64_t started_us;

@@ -4,6 +4,7 @@
 
 #include <sys/socket.h>
 
+#include "gateway/circuit.h"
 #include "gateway/clients.h"
 #include "http/head.h"
 #include "jobgate/directory.h"
@@ -37,6 +38,7 @@ struct gateway_options {
 	size_t connections_max;
 	struct client_limits client_limits;
 	size_t idle_backend_connections_max;
+	struct circuit_rules circuit; /* of each backend */
 	struct {
 		uint64_t handshake, head, keep_alive, body, connect, first_byte, answer, tunnel,
 		    linger, lookup, backend_idle;

@@ -12,6 +12,7 @@ backend_free(struct backend *backend)
 	if (backend->resolution != NULL)
 		resolver_cancel(backend->resolution);
 	timer_remove(&backend->timer);
+	backend_forget_circuit(backend);
 	LIST_REMOVE(backend, link);
 	tls_session_free(backend->session);
 	free(backend->addresses);
@@ -39,42 +40,11 @@ bucket_of(struct pool *pool, struct slice name, uint16_t port)
 	return &pool->buckets[(hash ^ (hash >> 16)) % BACKEND_BUCKETS];
 }
 
-/* "localhost" and every name below it, which mean this machine and nothing else (RFC 6761
- * section 6.3).
- */
-static bool
-name_is_localhost(struct slice name)
-{
-	struct slice localhost = SLICE("localhost");
-
-	if (name.len > 0 && name.at[name.len - 1] == '.')
-		name.len--;
-	if (name.len > localhost.len && name.at[name.len - localhost.len - 1] == '.')
-		name = slice_after(name, name.len - localhost.len);
-	return slice_equal_nocase(name, localhost);
-}
-
-/* Addresses that need no resolver: a numeric one, and those of localhost. */
-static size_t
-known_addresses(const struct job_url *target, struct slice name, struct address out[2])
-{
-	if (target->scheme == JOB_URL_UNIX)
-		return 0;
-	if (name_is_localhost(name))
-		return address_parse(SLICE("127.0.0.1"), target->port, &out[0]) &&
-			       address_parse(SLICE("::1"), target->port, &out[1])
-			   ? 2
-			   : 0;
-	return address_parse(name, target->port, &out[0]) ? 1 : 0;
-}
-
 static struct backend *
 backend_new(struct pool *pool, struct bucket *bucket, const struct job_url *target,
     struct slice name, bool trusted)
 {
 	struct backend *backend = calloc(1, sizeof(*backend) + name.len);
-	struct address known[2];
-	size_t count = known_addresses(target, name, known);
 
 	if (backend == NULL)
 		return NULL;
@@ -87,15 +57,9 @@ backend_new(struct pool *pool, struct bucket *bucket, const struct job_url *targ
 	backend->timer.expired = backend_expired;
 	TAILQ_INIT(&backend->idle);
 	TAILQ_INIT(&backend->resolving);
-	if (count > 0) {
-		backend->addresses = malloc(count * sizeof(*known));
-		if (backend->addresses == NULL) {
-			free(backend);
-			return NULL;
-		}
-		memcpy(backend->addresses, known, count * sizeof(*known));
-		backend->address_count = count;
-		backend->fresh_until_ms = UINT64_MAX;
+	if (!backend_init_addresses(backend)) {
+		free(backend);
+		return NULL;
 	}
 	LIST_INSERT_HEAD(bucket, backend, link);
 	return backend;
@@ -155,17 +119,51 @@ pool_leave(struct backend *backend)
 		timer_start(backend->pool->gateway->loop, &backend->timer, BACKEND_LINGER_MS);
 }
 
-struct upstream *
-pool_acquire(struct backend *backend, struct exchange *exchange, bool fresh)
+unsigned
+pool_retry_s(const struct backend *backend)
 {
-	struct gateway *gateway = backend->pool->gateway;
-	struct upstream *upstream = TAILQ_FIRST(&backend->idle);
+	return circuit_retry_s(&backend->circuit, loop_now_ms(backend->pool->gateway->loop));
+}
 
-	if (upstream != NULL && !fresh) {
+void
+pool_avoid(struct upstream *upstream)
+{
+	struct backend *backend = upstream->backend;
+
+	if (upstream->place.version == backend->version &&
+	    upstream->place.index == backend->first && backend->address_count > 1)
+		backend->first = (backend->first + 1) % backend->address_count;
+}
+
+/* Take the connection that was used last, if there is one that is good. */
+static struct upstream *
+take_idle(struct backend *backend, enum pool_choice choice)
+{
+	struct upstream *upstream;
+
+	while (choice != POOL_FRESH && (upstream = TAILQ_FIRST(&backend->idle)) != NULL) {
+		if (choice == POOL_CHECKED && !upstream_still_idle(upstream))
+			continue;
 		TAILQ_REMOVE(&backend->idle, upstream, link);
 		backend->idle_count--;
 		timer_stop(&upstream->timer);
 		upstream->state = UPSTREAM_WAITING;
+		return upstream;
+	}
+	return NULL;
+}
+
+struct upstream *
+pool_acquire(struct backend *backend, struct exchange *exchange, enum pool_choice choice)
+{
+	struct gateway *gateway = backend->pool->gateway;
+	struct upstream *upstream;
+
+	/* Who lives on kept connections alone still has to hear that the name leads elsewhere. */
+	if (!TAILQ_EMPTY(&backend->idle) && !backend_addresses_fresh(backend))
+		backend_resolve(backend);
+	upstream = take_idle(backend, choice);
+	if (upstream != NULL) {
 		upstream->exchange = exchange;
 		counter_add(&gateway->stats->backend_reuses, 1);
 		return upstream;
@@ -185,6 +183,12 @@ pool_keep(struct upstream *upstream)
 	if (gateway->draining ||
 	    backend->idle_count >= gateway->options.idle_backend_connections_max)
 		return false;
+	if (upstream->place.version != backend->version) {
+		if (!backend_still_has(backend, &upstream->conn))
+			return false;
+		/* It has a place again, wherever: what counts is that it has one. */
+		upstream->place.version = backend->version;
+	}
 	TAILQ_INSERT_HEAD(&backend->idle, upstream, link);
 	backend->idle_count++;
 	upstream->state = UPSTREAM_IDLE;
@@ -198,6 +202,7 @@ pool_forget(struct upstream *upstream)
 	struct backend *backend = upstream->backend;
 	struct gateway *gateway = upstream->gateway;
 
+	connect_abandon(upstream);
 	switch (upstream->state) {
 	case UPSTREAM_IDLE:
 		TAILQ_REMOVE(&backend->idle, upstream, link);

@@ -16,13 +16,26 @@ void pool_free(struct pool *pool);
 struct backend *pool_enter(struct pool *pool, const struct job_url *target);
 void pool_leave(struct backend *backend);
 
+enum pool_choice {
+	POOL_ANY,     /* an idle connection if there is one: the request can be sent again */
+	POOL_CHECKED, /* the same, but looked at once more, for it cannot */
+	POOL_FRESH,   /* a new one */
+};
+
 /*
- * Get a connection to a backend for an exchange: an idle one (unless
- * `fresh`), which is UPSTREAM_WAITING, or a new one that is still to be made:
+ * Get a connection to a backend for an exchange: an idle one, which is
+ * UPSTREAM_WAITING, or a new one that is still to be made:
  * exchange_connected or exchange_upstream_failed follows, never from within this
  * call; until then upstream_close takes it back. NULL when memory is short.
  */
-struct upstream *pool_acquire(struct backend *backend, struct exchange *exchange, bool fresh);
+struct upstream *pool_acquire(
+    struct backend *backend, struct exchange *exchange, enum pool_choice choice);
+
+/* Seconds after which a backend whose circuit is open may be tried again, at least 1. */
+unsigned pool_retry_s(const struct backend *backend);
+
+/* A new connection broke before its first answer: begin with another address next time. */
+void pool_avoid(struct upstream *upstream);
 
 /* Keep a connection for the next exchange. False when the backend has enough of them. */
 bool pool_keep(struct upstream *upstream);

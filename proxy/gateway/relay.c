@@ -1,11 +1,10 @@
 /* relay.c - an exchange that is allowed: connect, send the request, relay the answer. */
 #include "gateway/exchange_state.h"
 
-/* Take a connection; `fresh`: not one that may have gone stale. */
 static void
-exchange_acquire(struct exchange *exchange, bool fresh)
+exchange_acquire(struct exchange *exchange, enum pool_choice choice)
 {
-	struct upstream *upstream = pool_acquire(exchange->backend, exchange, fresh);
+	struct upstream *upstream = pool_acquire(exchange->backend, exchange, choice);
 
 	if (upstream == NULL) {
 		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
@@ -23,7 +22,11 @@ exchange_acquire(struct exchange *exchange, bool fresh)
 void
 exchange_connect(struct task *task)
 {
-	exchange_acquire(OWNER(connect, task), false);
+	struct exchange *exchange = OWNER(connect, task);
+	bool repeatable =
+	    method_is_idempotent(exchange->request.method_id) && exchange->content_ended;
+
+	exchange_acquire(exchange, repeatable ? POOL_ANY : POOL_CHECKED);
 }
 
 void
@@ -34,7 +37,7 @@ exchange_connected(struct exchange *exchange, struct upstream *upstream)
 	exchange->state = EXCHANGE_AWAITING;
 	timer_start(gateway->loop, &exchange->timer, gateway->options.timeouts.first_byte);
 	upstream_begin(upstream, buffer_bytes(exchange->head), &exchange->request);
-	if (!upstream->reused) {
+	if (!upstream->reused && !method_is_idempotent(exchange->request.method_id)) {
 		buffer_give(gateway->buffers, exchange->head);
 		exchange->head = NULL;
 	}
@@ -44,21 +47,32 @@ exchange_connected(struct exchange *exchange, struct upstream *upstream)
 		upstream_flush(exchange->upstream);
 }
 
+/* Send the request once more, if it has not been for the same reason, and if it can be. */
+static bool
+exchange_repeat(struct exchange *exchange, enum repeat repeat)
+{
+	unsigned reason = 1u << repeat;
+
+	if (repeat == REPEAT_NOT || (exchange->repeated & reason) != 0 || exchange->content_taken ||
+	    exchange->head == NULL)
+		return false;
+	exchange->repeated |= (unsigned char)reason;
+	exchange->state = EXCHANGE_CONNECTING;
+	timer_stop(&exchange->timer);
+	counter_add(&exchange->gateway->stats->backend_retries, 1);
+	exchange_acquire(exchange, POOL_FRESH);
+	return true;
+}
+
 void
-exchange_upstream_failed(struct exchange *exchange, enum upstream_failure failure, bool repeatable)
+exchange_upstream_failed(
+    struct exchange *exchange, enum upstream_failure failure, enum repeat repeat)
 {
 	struct slice title = SLICE("Bad gateway");
 
 	exchange->upstream = NULL;
-	if (repeatable && !exchange->repeated && !exchange->content_taken &&
-	    exchange->head != NULL) {
-		exchange->repeated = true;
-		exchange->state = EXCHANGE_CONNECTING;
-		timer_stop(&exchange->timer);
-		counter_add(&exchange->gateway->stats->backend_retries, 1);
-		exchange_acquire(exchange, true);
+	if (exchange_repeat(exchange, repeat))
 		return;
-	}
 	switch (failure) {
 	case UPSTREAM_NO_ADDRESS:
 		exchange_give_up(exchange, OUTCOME_NOT_RESOLVED, 502, title,
@@ -75,6 +89,16 @@ exchange_upstream_failed(struct exchange *exchange, enum upstream_failure failur
 	case UPSTREAM_CONNECT_TIMEOUT:
 		exchange_give_up(exchange, OUTCOME_CONNECT_TIMEOUT, 504, SLICE("Gateway timeout"),
 		    SLICE("The job could not be connected to in time."));
+		return;
+	case UPSTREAM_CIRCUIT_OPEN:
+		exchange_put_off(exchange, OUTCOME_CIRCUIT_OPEN, 503, SLICE("Job unavailable"),
+		    SLICE("The job takes no connections; it is tried again shortly."),
+		    pool_retry_s(exchange->backend));
+		return;
+	case UPSTREAM_NO_SOCKET:
+		exchange_give_up(exchange, OUTCOME_CONNECT_FAILED, 503, SLICE("Gateway busy"),
+		    SLICE("The gateway cannot open more connections just now; try again "
+			  "shortly."));
 		return;
 	case UPSTREAM_BROKEN:
 		exchange_give_up(exchange, OUTCOME_BACKEND_CLOSED, 502, title,

@@ -152,13 +152,17 @@ static void
 upstream_fail(struct upstream *upstream, enum upstream_failure failure)
 {
 	struct exchange *exchange = upstream->exchange;
-	/* RFC 9110 section 9.2.2: only what is idempotent, or what was never sent at all. */
-	bool repeatable = upstream->reused && !upstream->answer_begun &&
-			  (method_is_idempotent(upstream->method) || upstream->sender.sent == 0);
+	enum repeat repeat = REPEAT_NOT;
 
+	/* Only what is idempotent, or what was never sent at all. */
+	if (!upstream->answer_begun &&
+	    (method_is_idempotent(upstream->method) || upstream->sender.sent == 0))
+		repeat = upstream->reused ? REPEAT_STALE : REPEAT_BROKEN;
+	if (repeat == REPEAT_BROKEN)
+		pool_avoid(upstream);
 	upstream_close(upstream);
 	if (exchange != NULL)
-		exchange_upstream_failed(exchange, failure, repeatable);
+		exchange_upstream_failed(exchange, failure, repeat);
 }
 
 /* Read more of a head; true when there is something new to look at. */
@@ -381,15 +385,18 @@ upstream_pump(struct upstream *upstream)
 		receiver_settle(&upstream->receiver);
 }
 
-/* Something came on an idle connection, or its end: nothing that may come is welcome. */
-static void
-upstream_check_idle(struct upstream *upstream)
+bool
+upstream_still_idle(struct upstream *upstream)
 {
 	char byte;
 	size_t n;
 
-	if (conn_read(&upstream->conn, &byte, 1, &n) != IO_AGAIN)
-		upstream_close(upstream);
+	/* Nothing that may come is welcome. */
+	upstream->conn.readable = true;
+	if (conn_read(&upstream->conn, &byte, 1, &n) == IO_AGAIN)
+		return true;
+	upstream_close(upstream);
+	return false;
 }
 
 static void
@@ -399,7 +406,7 @@ upstream_ready(struct conn *conn)
 	    (struct upstream *)((char *)conn - offsetof(struct upstream, conn));
 
 	if (upstream->state == UPSTREAM_IDLE) {
-		upstream_check_idle(upstream);
+		upstream_still_idle(upstream);
 		return;
 	}
 	if (conn->writable && sender_pending(&upstream->sender)) {

@@ -7,10 +7,17 @@
 #include "gateway/state.h"
 
 struct backend;
+struct rival;
+
+/* One of a backend's addresses, as long as these have not changed. */
+struct address_place {
+	uint32_t version;
+	unsigned char index;
+};
 
 enum upstream_state {
 	UPSTREAM_RESOLVING,  /* waits for the addresses of the backend's name */
-	UPSTREAM_CONNECTING, /* waits for connect(2) to one of them */
+	UPSTREAM_CONNECTING, /* waits for connect(2) to some of them */
 	UPSTREAM_SECURING,   /* waits for the TLS handshake */
 	UPSTREAM_WAITING,    /* serves an exchange; waits for the head of its answer */
 	UPSTREAM_RELAYING,   /* serves an exchange; the content of the answer is coming */
@@ -25,8 +32,10 @@ enum upstream_failure {
 	UPSTREAM_NOT_ALLOWED,	 /* the guard refused every address */
 	UPSTREAM_CONNECT_FAILED, /* none of its addresses took the connection */
 	UPSTREAM_CONNECT_TIMEOUT,
-	UPSTREAM_BROKEN,     /* closed or reset before its answer was complete */
-	UPSTREAM_BAD_ANSWER, /* not HTTP as we understand it */
+	UPSTREAM_CIRCUIT_OPEN, /* it took no connections of late, and is left alone for a while */
+	UPSTREAM_NO_SOCKET,    /* the gateway is short of descriptors, ports or memory */
+	UPSTREAM_BROKEN,       /* closed or reset before its answer was complete */
+	UPSTREAM_BAD_ANSWER,   /* not HTTP as we understand it */
 };
 
 struct upstream {
@@ -40,18 +49,26 @@ struct upstream {
 	struct timer timer;   /* connecting, or idle */
 	struct task burial;   /* frees it */
 	struct task carry_on; /* goes on with an answer whose share of this turn was used up */
-	TAILQ_ENTRY(upstream) link;  /* in the list of idle, of resolving or of failed ones */
-	unsigned char address_index; /* the next address to try */
-	bool reused;		     /* has served an exchange before this one */
-	bool keep_alive;	     /* the answer lets the connection live on */
-	bool answer_begun;	     /* bytes of an answer have come for this exchange */
-	unsigned char interims;	     /* answers of 1xx that came before the final one */
+	TAILQ_ENTRY(upstream) link; /* in the list of idle, of resolving or of failed ones */
+
+	/* Connecting: addresses are raced, the first in `conn`, others beside it. */
+	LIST_HEAD(, rival) rivals;
+	uint64_t connect_by_ms;	    /* all of it together */
+	uint32_t tried;		    /* a bit for each address, of */
+	uint32_t tried_version;	    /* this version of them */
+	struct address_place place; /* where `conn` leads */
+	bool probe;		    /* the backend's circuit waits to hear how it ends */
+
+	bool reused;		/* has served an exchange before this one */
+	bool keep_alive;	/* the answer lets the connection live on */
+	bool answer_begun;	/* bytes of an answer have come for this exchange */
+	unsigned char interims; /* answers of 1xx that came before the final one */
 	bool tunnel;
 	bool tunnel_shut;	       /* our side of the tunnel is to end, after what is pending */
 	bool tunnel_ended;	       /* the backend has ended its side of the tunnel */
 	enum method_id method;	       /* of the request, which decides on the answer's framing */
 	struct slice upgrade_asked;    /* one of the configured protocols, or empty */
-	enum upstream_failure failure; /* of the last address tried */
+	enum upstream_failure failure; /* why none of its addresses would do */
 };
 
 /*
@@ -83,6 +100,12 @@ void upstream_flush(struct upstream *upstream);
 
 /* Go on with the answer: the client's end can take content again. */
 void upstream_pump(struct upstream *upstream);
+
+/*
+ * Look at an idle connection once more, in case its end, or what nobody asked for, has come
+ * and the loop has not said so yet. False: it is closed.
+ */
+bool upstream_still_idle(struct upstream *upstream);
 
 /* The exchange is over: back to the pool if the connection may be used again, else closed. */
 void upstream_release(struct upstream *upstream, bool reusable);

@@ -41,6 +41,19 @@ conn_open(struct conn *conn, struct loop *loop, int fd, void (*ready)(struct con
 	return true;
 }
 
+bool
+conn_take(struct conn *to, struct conn *from, void (*ready)(struct conn *conn))
+{
+	int fd = from->fd;
+
+	event_del(&from->event);
+	from->fd = -1;
+	if (conn_open(to, from->loop, fd, ready))
+		return true;
+	close(fd);
+	return false;
+}
+
 void
 conn_close(struct conn *conn)
 {

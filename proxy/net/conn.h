@@ -47,6 +47,12 @@ struct conn {
 bool conn_open(struct conn *conn, struct loop *loop, int fd, void (*ready)(struct conn *conn));
 
 /*
+ * Let `to`, which is closed, have the socket of `from`, which is plain and stays closed. False
+ * when the loop refuses: then both are.
+ */
+bool conn_take(struct conn *to, struct conn *from, void (*ready)(struct conn *conn));
+
+/*
  * Close at once; conn may then be reused, `ready` is not called any more. Harmless on a
  * closed one. A TLS peer is not told that this is the end in good order: see conn_farewell.
  */

@@ -31,10 +31,11 @@ struct half {
 struct resolution {
 	LIST_ENTRY(resolution) link;
 	struct resolver *resolver;
-	void (*done)(void *ctx, const struct resolved *resolved); /* NULL: told, or cancelled */
+	void (*done)(void *ctx, const struct resolved *resolved); /* NULL: cancelled */
 	void *ctx;
 	struct event *deliver; /* tells of the answer, never from within resolver_ask */
 	struct half halves[FAMILIES];
+	int told; /* the half that went ahead of the other; -1: none */
 };
 
 struct resolver {
@@ -209,42 +210,55 @@ ttl_of(const struct ares_addrinfo *info, uint32_t ttl_s)
 	return ttl_s > 0 ? ttl_s : 1;
 }
 
-/* What has been answered so far, as its asker is told. */
-static void
-resolution_merge(const struct resolution *resolution, struct resolved *out)
-{
-	const struct ares_addrinfo_node *at[FAMILIES] = {NULL};
-	int status = ARES_ENODATA;
-	bool more = true;
-
-	*out = (struct resolved){.ttl_s = TTL_MAX};
-	for (size_t i = 0; i < FAMILIES; i++) {
-		const struct half *half = &resolution->halves[i];
-
-		if (half->info != NULL) {
-			at[i] = half->info->nodes;
-			out->ttl_s = ttl_of(half->info, out->ttl_s);
-		}
-		if (!half->answered)
-			out->ttl_s = 1;
-		if (half->status != ARES_SUCCESS && half->status != ARES_ENODATA)
-			status = half->status;
-	}
-	while (more) {
-		more = false;
-		for (size_t i = 0; i < FAMILIES; i++)
-			more = take_address(out, &at[i]) || more;
-	}
-	if (out->count > 0)
-		return;
-	out->ttl_s = 1;
-	out->error = ares_strerror(status);
-}
-
 static bool
 all_answered(const struct resolution *resolution)
 {
 	return resolution->halves[0].answered && resolution->halves[1].answered;
+}
+
+/* Families in turn; but what has been told already keeps its place, and leaves room. */
+static void
+take_addresses(const struct resolution *resolution, struct resolved *out)
+{
+	const struct ares_addrinfo_node *at[FAMILIES] = {NULL};
+	bool more = true;
+
+	for (size_t i = 0; i < FAMILIES; i++)
+		if (resolution->halves[i].info != NULL)
+			at[i] = resolution->halves[i].info->nodes;
+	if (resolution->told >= 0) {
+		while (more && out->count < RESOLVE_ADDRESSES_MAX / 2)
+			more = take_address(out, &at[resolution->told]);
+		at[resolution->told] = NULL;
+	}
+	do {
+		more = false;
+		for (size_t i = 0; i < FAMILIES; i++)
+			more = take_address(out, &at[i]) || more;
+	} while (more);
+}
+
+/* What has been answered so far, as its asker is told. */
+static void
+resolution_merge(const struct resolution *resolution, struct resolved *out)
+{
+	int status = ARES_ENODATA;
+
+	*out = (struct resolved){.ttl_s = TTL_MAX, .partial = !all_answered(resolution)};
+	for (size_t i = 0; i < FAMILIES; i++) {
+		const struct half *half = &resolution->halves[i];
+
+		if (half->info != NULL)
+			out->ttl_s = ttl_of(half->info, out->ttl_s);
+		if (half->answered && half->status != ARES_SUCCESS && half->status != ARES_ENODATA)
+			status = half->status;
+	}
+	take_addresses(resolution, out);
+	if (out->count > 0)
+		return;
+	out->ttl_s = 1;
+	out->failed = status != ARES_ENODATA && status != ARES_ENOTFOUND;
+	out->error = ares_strerror(status);
 }
 
 static void
@@ -266,20 +280,20 @@ on_answer(void *ctx, int status, int timeouts, struct ares_addrinfo *info)
 		event_add(resolution->deliver, &delay);
 }
 
-/* Told once; an answer that comes too late for that only ends it. */
+/* Told of one family, or of all: then it is over. */
 static void
 on_deliver(evutil_socket_t fd, short what, void *ctx)
 {
 	struct resolution *resolution = ctx;
-	void (*done)(void *ctx, const struct resolved *resolved) = resolution->done;
 	struct resolved resolved;
 
 	(void)fd;
 	(void)what;
-	resolution->done = NULL;
-	if (done != NULL) {
+	if (!all_answered(resolution))
+		resolution->told = resolution->halves[0].answered ? 0 : 1;
+	if (resolution->done != NULL) {
 		resolution_merge(resolution, &resolved);
-		done(resolution->ctx, &resolved);
+		resolution->done(resolution->ctx, &resolved);
 	}
 	if (all_answered(resolution))
 		resolution_free(resolution);
@@ -302,6 +316,7 @@ resolver_ask(struct resolver *resolver, struct slice name, uint16_t port,
 	resolution->resolver = resolver;
 	resolution->done = done;
 	resolution->ctx = ctx;
+	resolution->told = -1;
 	LIST_INSERT_HEAD(&resolver->resolutions, resolution, link);
 	resolution->deliver = event_new(resolver->base, -1, 0, on_deliver, resolution);
 	if (resolution->deliver == NULL) {

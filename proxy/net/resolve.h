@@ -14,8 +14,9 @@
 struct resolved {
 	size_t count; /* 0: the name has none, or the servers did not answer */
 	struct address addresses[RESOLVE_ADDRESSES_MAX];
-	uint32_t ttl_s; /* smallest of the records and aliases, within [1, 3600]; 1 for a failure,
-			   and while the other family is still unknown */
+	uint32_t ttl_s;	   /* smallest of the records and aliases, within [1, 3600]; 1 for none */
+	bool partial;	   /* one family only: the other is still to come, behind these */
+	bool failed;	   /* with count 0: nobody has said that there is none */
 	const char *error; /* with count 0: why, static */
 };
 
@@ -32,9 +33,9 @@ void resolver_free(struct resolver *resolver); /* pending questions get no answe
 /*
  * Resolve a DNS name (at most 253 bytes) for a port. Both families are asked for at
  * once; when only one of them has answered with addresses, the other gets
- * RESOLUTION_DELAY_MS more (RFC 8305 section 3). `done` is called later, never from
- * within this call, once, unless cancelled before. Numeric addresses need no
- * resolver: see address_parse.
+ * RESOLUTION_DELAY_MS more (RFC 8305 section 3), then `done` is told of what there is
+ * (partial), and once again of all. It is called later, never from within this call, and not
+ * once cancelled. Numeric addresses need no resolver: see address_parse.
  */
 #define RESOLUTION_DELAY_MS 50
 struct resolution *resolver_ask(struct resolver *resolver, struct slice name, uint16_t port,

@@ -52,6 +52,8 @@ outcome_name(enum outcome outcome)
 		return "connect_failed";
 	case OUTCOME_CONNECT_TIMEOUT:
 		return "connect_timeout";
+	case OUTCOME_CIRCUIT_OPEN:
+		return "circuit_open";
 	case OUTCOME_ANSWER_TIMEOUT:
 		return "answer_timeout";
 	case OUTCOME_BAD_ANSWER:

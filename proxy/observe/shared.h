@@ -46,6 +46,7 @@ enum outcome {
 	OUTCOME_NOT_ALLOWED,	 /* 502: the guard refused the backend's address */
 	OUTCOME_CONNECT_FAILED,	 /* 502 */
 	OUTCOME_CONNECT_TIMEOUT, /* 504 */
+	OUTCOME_CIRCUIT_OPEN,	 /* 503: the backend took no connections of late; not tried */
 	OUTCOME_ANSWER_TIMEOUT,	 /* 504: no first byte in time */
 	OUTCOME_BAD_ANSWER,	 /* 502: not HTTP as we understand it */
 	OUTCOME_BACKEND_CLOSED,	 /* 502, or cut after the head was sent */
@@ -86,6 +87,7 @@ struct worker_stats {
 	counter verdicts[VERDICT_COUNT];
 	counter bytes_in, bytes_out; /* of message bodies and tunnels, from and to clients */
 	counter backend_connections, backend_connects, backend_reuses, backend_retries;
+	counter circuits_open, circuit_opens;
 	counter cache_hits, cache_misses, cache_entries, cache_evictions, invalidations,
 	    bad_records;
 	counter log_lines_dropped;

@@ -320,6 +320,7 @@ worker_gateway(struct worker *worker)
 	    .client_limits = {config->limits.connections_per_client,
 		config->limits.failed_auth_rate, config->limits.failed_auth_burst},
 	    .idle_backend_connections_max = config->limits.idle_backend_connections,
+	    .circuit = {config->backends.circuit_failures, config->backends.circuit_pause},
 	    .timeouts =
 		{
 		    .handshake = config->timeouts.handshake,
@@ -476,6 +477,10 @@ worker_run(const struct worker_setup *setup)
 	worker->log = setup->log;
 	counter_set(&setup->stats->started_at, (uint64_t)time(NULL));
 	counter_set(&setup->stats->ready, 0);
+	/* One that died here before may have left these. */
+	counter_set(&setup->stats->tunnels, 0);
+	counter_set(&setup->stats->backend_connections, 0);
+	counter_set(&setup->stats->circuits_open, 0);
 	good = worker_init(worker);
 	if (good) {
 		redis_link_start(worker->link, worker->directory);

@@ -8,6 +8,7 @@ import tempfile
 import pytest
 
 from harness import servers
+from harness.dns import DnsServer
 from harness.gateway import Gateway, Sanitizer
 from harness.scene import Scene
 from harness.store import Records, RedisServer
@@ -118,6 +119,13 @@ def scene_of(records):
 @pytest.fixture
 def scene(gateway, scene_of):
     return scene_of(gateway)
+
+
+@pytest.fixture(scope="module")
+def dns(make_folder):
+    server = DnsServer(make_folder("dns"))
+    yield server
+    server.stop()
 
 
 def _server(start, name):

@@ -77,12 +77,12 @@ def test_bad_answer_after_an_interim_one(scene):
                          ids=["nothing", "version", "half a head", "interim only"])
 @pytest.mark.parametrize("ending", ["close", "reset"])
 def test_backend_that_leaves_without_an_answer(scene, part, ending):
-    client, connection, received = scene.arrive()
+    client, connection, received = scene.arrive("POST", body=b"x")
     connection.send(part)
     if part.startswith(b"HTTP/1.1 103"):
-        assert client.read_interim().status == 103
+        assert client.read_interim("POST").status == 103
     connection.close() if ending == "close" else connection.reset()
-    response = client.read_response()
+    response = client.read_response("POST")
     assert response.status == 502
     problem = json.loads(response.body)
     assert problem["request_id"] == received.field("x-request-id")

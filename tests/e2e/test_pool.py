@@ -111,25 +111,39 @@ def test_put_whose_body_went_out_is_not_sent_twice(scene):
     assert scene.backend.untouched()
 
 
-def test_only_once_more(scene):
-    """A backend that closes on every request is not asked for ever."""
+@pytest.mark.parametrize("ending", ["close", "reset"])
+def test_new_connection_that_breaks(scene, ending):
+    """Nothing of an answer has come: an idempotent request is sent once more, and no more than that."""
+    client, connection, received = scene.arrive()
+    for again in [True, False]:
+        connection.close() if ending == "close" else connection.reset()
+        if again:
+            connection = scene.backend.accept()
+            assert connection.read_request().head == received.head
+    assert client.read_response().status == 502
+    assert scene.backend.untouched()
+    scene.gateway.access_entry(job=scene.job, outcome="backend_closed", status=502)
+
+
+def test_each_reason_to_repeat_counts_once(scene):
+    """A stale connection says nothing of the backend, so what breaks next is tried again; then it is enough."""
     connection = stale(scene)
     client = scene.client
     client.send(scene.request(path="/second"))
+    for _ in range(2):
+        connection.read_request()
+        connection.close()
+        connection = scene.backend.accept()
     connection.read_request()
     connection.close()
-    second = scene.backend.accept()
-    second.read_request()
-    second.close()
     assert client.read_response().status == 502
     assert scene.backend.untouched()
 
 
-def test_new_connection_that_fails_is_not_tried_again(scene):
-    """Only staleness excuses a second try; a fresh connection that dies is an answer."""
-    client, connection, _ = scene.arrive()
-    connection.close()
-    assert client.read_response().status == 502
+def test_new_connection_that_breaks_under_a_post(scene):
+    client, connection, _ = scene.arrive("POST", body=b"x")
+    connection.reset()
+    assert client.read_response("POST").status == 502
     assert scene.backend.untouched()
 
 

@@ -42,6 +42,11 @@ class DnsServer:
         self.zone[name] = entry
         self.write()
 
+    @property
+    def environment(self):
+        """What makes a gateway ask this server."""
+        return {"JOBGATE_DNS_SERVERS": self.address}
+
     def count(self, name, kind="A"):
         """How often this was asked."""
         return self.queries_path.read_text().splitlines().count(f"{kind} {name}")

@@ -19,12 +19,12 @@ class Server:
         self.program.stop()
 
 
-def _started(argv, folder, name, port):
+def _started(argv, folder, name, port, host="127.0.0.1"):
     program = Program(argv, folder / f"{name}.log")
 
     def check():
         assert program.running(), f"{name} ended by itself:\n{program.log()}"
-        return accepts("127.0.0.1", port)
+        return accepts(host, port)
     eventually(check, f"{name} to listen")
     return Server(program, port)
 
@@ -90,3 +90,10 @@ def nginx_server(folder):
 def sink_server(folder):
     port = free_port()
     return _started([sys.executable, APPS / "sink_app.py", port], folder, "sink", port)
+
+
+def plain_server(folder, host="127.0.0.1", port=None):
+    port = port or free_port(host)
+    server = _started([sys.executable, APPS / "plain_app.py", host, port], folder, f"plain-{host}", port, host)
+    eventually(lambda: "listening" in server.program.log(), "this one of those that share the address to listen")
+    return server

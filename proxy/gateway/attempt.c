@@ -1,0 +1,119 @@
+/* attempt.c - judge one address, and connect to it. */
+#include "gateway/attempt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static enum attempt
+open_socket(const struct gateway *gateway, const struct sockaddr *address, socklen_t len,
+    struct conn *conn, void (*ready)(struct conn *conn))
+{
+	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	enum attempt failure = ATTEMPT_FAILED;
+	int on = 1;
+
+	if (fd < 0) {
+		/* A machine without IPv6 has no socket for it either: as good as unreachable. */
+		if (errno == EAFNOSUPPORT)
+			return ATTEMPT_FAILED;
+		log_error(gateway->log, "no socket for a backend connection: %s", strerror(errno));
+		return ATTEMPT_NO_SOCKET;
+	}
+	if (address->sa_family != AF_UNIX)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (connect(fd, address, len) != 0 && errno != EINPROGRESS) {
+		if (errno == EADDRNOTAVAIL) /* all local ports are in use */
+			failure = ATTEMPT_NO_SOCKET;
+		close(fd);
+		return failure;
+	}
+	if (!conn_open(conn, gateway->loop, fd, ready)) {
+		close(fd);
+		return ATTEMPT_NO_SOCKET;
+	}
+	/* Not before the loop says so: what it reports first is how the connecting ended. */
+	conn->readable = conn->writable = false;
+	return ATTEMPT_STARTED;
+}
+
+/* A socket of the gateway's own must not be reached through a job's URL. */
+static bool
+socket_is_own(const struct gateway *gateway, int fd)
+{
+	struct stat target, own;
+
+	if (fstat(fd, &target) != 0)
+		return true;
+	for (const char *const *at = gateway->options.own_sockets; at != NULL && *at != NULL; at++)
+		if (stat(*at, &own) == 0 && own.st_dev == target.st_dev &&
+		    own.st_ino == target.st_ino)
+			return true;
+	return false;
+}
+
+static enum attempt
+open_unix(const struct backend *backend, struct conn *conn, void (*ready)(struct conn *conn))
+{
+	const struct gateway *gateway = backend->pool->gateway;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	enum attempt attempt = ATTEMPT_NOT_ALLOWED;
+	int fd;
+
+	if (backend->name.len >= sizeof(address.sun_path))
+		return ATTEMPT_NOT_ALLOWED;
+	memcpy(address.sun_path, backend->name.at, backend->name.len);
+	/* A socket on this machine is as near as loopback, and held to the same rule. */
+	if (!backend->trusted && !gateway->options.guard.allow_loopback)
+		return ATTEMPT_NOT_ALLOWED;
+	/*
+	 * The path is held open, and what is held is what gets connected to: somebody may
+	 * let it lead elsewhere between the look and the connect.
+	 */
+	fd = open(address.sun_path, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return errno == EMFILE || errno == ENFILE ? ATTEMPT_NO_SOCKET : ATTEMPT_FAILED;
+	if (!socket_is_own(gateway, fd)) {
+		snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", fd);
+		attempt =
+		    open_socket(gateway, (struct sockaddr *)&address, sizeof(address), conn, ready);
+	}
+	close(fd);
+	return attempt;
+}
+
+enum attempt
+attempt_start(const struct backend *backend, size_t index, struct conn *conn,
+    void (*ready)(struct conn *conn))
+{
+	const struct gateway *gateway = backend->pool->gateway;
+	const struct address *address;
+	const struct sockaddr *sa;
+	enum guard_verdict verdict;
+
+	if (backend->scheme == JOB_URL_UNIX)
+		return open_unix(backend, conn, ready);
+	address = &backend->addresses[index];
+	sa = (const struct sockaddr *)&address->storage;
+	verdict = backend->trusted ? GUARD_ALLOW : guard_judge(&gateway->options.guard, sa);
+	if (verdict != GUARD_ALLOW) {
+		log_warning(gateway->log, "backend %.*s refused: it leads to %s",
+		    (int)backend->name.len, backend->name.at, guard_verdict_text(verdict));
+		return ATTEMPT_NOT_ALLOWED;
+	}
+	return open_socket(gateway, sa, address->len, conn, ready);
+}
+
+bool
+attempt_failed(const struct conn *conn)
+{
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	return getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error != 0;
+}

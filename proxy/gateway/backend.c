@@ -1,0 +1,252 @@
+/* backend.c - what is known of a backend: its addresses, and whether it takes connections. */
+#include "gateway/backend.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+
+/* ---- addresses ---- */
+
+/* "localhost" and every name below it, which mean this machine and nothing else (RFC 6761
+ * section 6.3).
+ */
+static bool
+name_is_localhost(struct slice name)
+{
+	struct slice localhost = SLICE("localhost");
+
+	if (name.len > 0 && name.at[name.len - 1] == '.')
+		name.len--;
+	if (name.len > localhost.len && name.at[name.len - localhost.len - 1] == '.')
+		name = slice_after(name, name.len - localhost.len);
+	return slice_equal_nocase(name, localhost);
+}
+
+/* Addresses that need no resolver: a numeric one, and those of localhost. */
+static size_t
+known_addresses(const struct backend *backend, struct address out[2])
+{
+	if (name_is_localhost(backend->name))
+		return address_parse(SLICE("127.0.0.1"), backend->port, &out[0]) &&
+			       address_parse(SLICE("::1"), backend->port, &out[1])
+			   ? 2
+			   : 0;
+	return address_parse(backend->name, backend->port, &out[0]) ? 1 : 0;
+}
+
+/* False when memory is short. */
+static bool
+set_addresses(struct backend *backend, const struct address *addresses, size_t count)
+{
+	struct address *copy = NULL;
+
+	if (count > 0) {
+		copy = malloc(count * sizeof(*copy));
+		if (copy == NULL)
+			return false;
+		memcpy(copy, addresses, count * sizeof(*copy));
+	}
+	free(backend->addresses);
+	backend->addresses = copy;
+	backend->address_count = count;
+	return true;
+}
+
+bool
+backend_init_addresses(struct backend *backend)
+{
+	struct address known[2];
+	size_t count;
+
+	if (backend->scheme == JOB_URL_UNIX) {
+		backend->fresh_until_ms = UINT64_MAX;
+		return true;
+	}
+	count = known_addresses(backend, known);
+	if (count > 0)
+		backend->fresh_until_ms = UINT64_MAX;
+	return set_addresses(backend, known, count);
+}
+
+static bool
+same_address(const struct address *a, const struct address *b)
+{
+	const struct sockaddr_in6 *a6 = (const struct sockaddr_in6 *)&a->storage;
+	const struct sockaddr_in6 *b6 = (const struct sockaddr_in6 *)&b->storage;
+	const struct sockaddr_in *a4 = (const struct sockaddr_in *)&a->storage;
+	const struct sockaddr_in *b4 = (const struct sockaddr_in *)&b->storage;
+
+	if (a->storage.ss_family != b->storage.ss_family)
+		return false;
+	if (a->storage.ss_family == AF_INET)
+		return a4->sin_addr.s_addr == b4->sin_addr.s_addr && a4->sin_port == b4->sin_port;
+	return memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof(a6->sin6_addr)) == 0 &&
+	       a6->sin6_port == b6->sin6_port;
+}
+
+static bool
+is_among(const struct address *address, const struct address *set, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (same_address(address, &set[i]))
+			return true;
+	return false;
+}
+
+bool
+backend_still_has(const struct backend *backend, const struct conn *conn)
+{
+	struct address peer = {.len = sizeof(peer.storage)};
+
+	return getpeername(conn->fd, (struct sockaddr *)&peer.storage, &peer.len) == 0 &&
+	       is_among(&peer, backend->addresses, backend->address_count);
+}
+
+/* Are all of the addresses known among those that came? */
+static bool
+all_stay(const struct backend *backend, const struct resolved *resolved)
+{
+	for (size_t i = 0; i < backend->address_count; i++)
+		if (!is_among(&backend->addresses[i], resolved->addresses, resolved->count))
+			return false;
+	return true;
+}
+
+/* Do they keep their places as well? Then whoever is connecting goes on as it was. */
+static bool
+all_stay_in_place(const struct backend *backend, const struct resolved *resolved)
+{
+	for (size_t i = 0; i < backend->address_count; i++)
+		if (i >= resolved->count ||
+		    !same_address(&backend->addresses[i], &resolved->addresses[i]))
+			return false;
+	return true;
+}
+
+/* Connections kept to addresses that the name has no more are given up. */
+static void
+drop_strangers(struct backend *backend)
+{
+	struct upstream *upstream, *next;
+
+	for (upstream = TAILQ_FIRST(&backend->idle); upstream != NULL; upstream = next) {
+		next = TAILQ_NEXT(upstream, link);
+		if (!backend_still_has(backend, &upstream->conn))
+			upstream_close(upstream);
+	}
+}
+
+/* Addresses, or none: other ones than were known so far. */
+static void
+change_addresses(struct backend *backend, const struct resolved *resolved)
+{
+	bool in_place = backend->address_count > 0 && all_stay_in_place(backend, resolved);
+
+	if (!set_addresses(backend, resolved->addresses, resolved->count))
+		return; /* what was known is as good as it was */
+	if (in_place)
+		return;
+	backend->version++;
+	backend->first = 0;
+	drop_strangers(backend);
+}
+
+static void
+backend_resolved(void *ctx, const struct resolved *resolved)
+{
+	struct backend *backend = ctx;
+	struct gateway *gateway = backend->pool->gateway;
+
+	if (!resolved->partial)
+		backend->resolution = NULL;
+	if (resolved->count == 0)
+		log_warning(gateway->log, "backend %.*s does not resolve: %s",
+		    (int)backend->name.len, backend->name.at,
+		    resolved->error != NULL ? resolved->error : "no address");
+	backend->failed = resolved->failed;
+	/* The same ones in another order are nothing new. */
+	if (!resolved->failed &&
+	    (resolved->count != backend->address_count || !all_stay(backend, resolved)))
+		change_addresses(backend, resolved);
+	backend->fresh_until_ms = loop_now_ms(gateway->loop) + (uint64_t)resolved->ttl_s * 1000;
+	backend->partial = resolved->partial;
+	connect_go_on(backend);
+}
+
+bool
+backend_addresses_fresh(const struct backend *backend)
+{
+	return backend->fresh_until_ms == UINT64_MAX ||
+	       loop_now_ms(backend->pool->gateway->loop) < backend->fresh_until_ms;
+}
+
+void
+backend_resolve(struct backend *backend)
+{
+	struct gateway *gateway = backend->pool->gateway;
+
+	if (backend->resolution != NULL && !backend->partial)
+		return;
+	/* The family that is still out has had its time. */
+	if (backend->resolution != NULL)
+		resolver_cancel(backend->resolution);
+	backend->partial = false;
+	backend->resolution = resolver_ask(
+	    gateway->resolver, backend->name, backend->port, backend_resolved, backend);
+}
+
+/* ---- its circuit ---- */
+
+static void
+set_open(struct backend *backend, bool open)
+{
+	if (backend->counted_open == open)
+		return;
+	backend->counted_open = open;
+	counter_add(&backend->pool->gateway->stats->circuits_open, open ? 1 : (uint64_t)-1);
+}
+
+void
+backend_connected(struct upstream *upstream)
+{
+	struct backend *backend = upstream->backend;
+
+	upstream->probe = false;
+	if (upstream->place.version == backend->version)
+		backend->first = upstream->place.index;
+	if (!circuit_success(&backend->circuit))
+		return;
+	set_open(backend, false);
+	log_info(upstream->gateway->log, "backend %.*s takes connections again",
+	    (int)backend->name.len, backend->name.at);
+}
+
+void
+backend_not_connected(struct upstream *upstream)
+{
+	struct backend *backend = upstream->backend;
+	struct gateway *gateway = upstream->gateway;
+	bool probe = upstream->probe;
+
+	upstream->probe = false;
+	if (upstream->failure != UPSTREAM_CONNECT_FAILED &&
+	    upstream->failure != UPSTREAM_CONNECT_TIMEOUT) {
+		/* Nothing was learnt of the backend itself. */
+		if (probe)
+			circuit_abandon(&backend->circuit);
+		return;
+	}
+	if (!circuit_failure(
+		&backend->circuit, &gateway->options.circuit, probe, loop_now_ms(gateway->loop)))
+		return;
+	set_open(backend, true);
+	counter_add(&gateway->stats->circuit_opens, 1);
+	log_warning(gateway->log, "backend %.*s takes no connections: left alone for %llu ms",
+	    (int)backend->name.len, backend->name.at,
+	    (unsigned long long)backend->circuit.pause_ms);
+}
+
+void
+backend_forget_circuit(struct backend *backend)
+{
+	set_open(backend, false);
+}
