@@ -95,7 +95,6 @@ run_worker(struct supervisor *supervisor, const struct child *child)
 	    .own_sockets = supervisor->own_sockets,
 	    .tls = supervisor->tls,
 	    .access_log_fd = supervisor->access_log_fd,
-	    .wait_for_store_ms = supervisor->warm ? supervisor->config->store.connect_timeout : 0,
 	    .log = supervisor->log,
 	};
 	int status;

@@ -181,7 +181,7 @@ supervise(struct supervisor *supervisor)
 		if (number == SIGTERM || number == SIGINT)
 			return;
 		if (number == SIGUSR2)
-			supervisor_upgrade(supervisor);
+			supervisor->upgrade = true;
 		if (number == SIGHUP)
 			supervisor->again = true;
 		children_reap(supervisor, false);
@@ -191,6 +191,8 @@ supervise(struct supervisor *supervisor)
 			generation_retire_old(supervisor);
 			notify_state("READY=1");
 		}
+		if (supervisor->upgrade && !supervisor->replacing)
+			supervisor_upgrade(supervisor);
 		if (supervisor->again && !supervisor->replacing)
 			supervisor_reload(supervisor);
 		feed_watchdog(supervisor);

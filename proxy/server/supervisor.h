@@ -62,9 +62,10 @@ struct supervisor {
 	struct child *children; /* SLOT_WORKERS + worker_slots of them */
 	const char **own_sockets;
 	sigset_t signals, before;
-	bool warm;	/* workers wait for the store before they accept: others serve meanwhile */
+	bool warm; /* there has been a generation before: it serves while the next one starts */
 	bool replacing; /* a new generation has been started; the old one still serves */
-	bool again;	/* SIGHUP came meanwhile */
+	bool again;	/* SIGHUP came: reload once nothing is being replaced */
+	bool upgrade;	/* likewise SIGUSR2 */
 	uint64_t watchdog_ms,
 	    watched_ms; /* systemd's watchdog: how often, and when it was last fed */
 };

@@ -130,11 +130,7 @@ supervisor_upgrade(struct supervisor *supervisor)
 {
 	size_t count = supervisor->listeners.count * supervisor->listeners.workers;
 
-	if (supervisor->replacing) {
-		log_warning(
-		    &supervisor->log, "SIGUSR2: a reload is under way; send it again later");
-		return;
-	}
+	supervisor->upgrade = false;
 	if (!binary_is_good(supervisor)) {
 		log_error(&supervisor->log,
 		    "SIGUSR2: %s does not start with this configuration; the running binary stays",

@@ -142,7 +142,10 @@ on_accept(evutil_socket_t fd, short what, void *ctx)
 	}
 }
 
-/* Begin to accept, as soon as there is something to answer with. */
+/*
+ * Begin to accept, as soon as there is something to answer with: until then clients
+ * wait in the sockets' queues, or others serve. Not for ever: a 503 is an answer too.
+ */
 static void
 on_accept_check(struct timer *timer)
 {
@@ -424,7 +427,8 @@ worker_events(struct worker *worker)
 	worker->accept_timer.expired = on_accept_check;
 	timer_start(worker->loop, &worker->stats_timer, 1);
 	timer_start(worker->loop, &worker->flush_timer, FLUSH_MS);
-	worker->accept_at_ms = loop_now_ms(worker->loop) + worker->setup->wait_for_store_ms;
+	worker->accept_at_ms =
+	    loop_now_ms(worker->loop) + worker->setup->config->store.connect_timeout;
 	on_accept_check(&worker->accept_timer);
 	return true;
 }

@@ -18,8 +18,6 @@ struct worker_setup {
 	struct worker_stats *stats;
 	const char *const *own_sockets; /* paths of the gateway's Unix sockets, NULL at the end */
 	int access_log_fd;		/* -1: off */
-	uint64_t
-	    wait_for_store_ms; /* accept nobody before the store is in reach, but for that long */
 	struct log log;
 };
 

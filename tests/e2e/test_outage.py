@@ -40,7 +40,7 @@ def test_store_unreachable_at_start(gateways, make_folder):
         eventually(lambda: gateway.health("/readyz")[0] == 200, "/readyz after Redis has come")
         with gateway.client() as client:
             assert client.exchange(request_bytes(f"{job}.jobs.test", token)).status == 502
-        assert gateway.cli("token", "list", "-o", "json").status == 0
+        eventually(lambda: gateway.cli("token", "list", "-o", "json").status == 0, "the control API after Redis has come")
     finally:
         gateway.stop()
         server.stop()
