@@ -9,7 +9,7 @@ import pytest
 
 from harness import servers
 from harness.dns import DnsServer
-from harness.gateway import Gateway, Sanitizer
+from harness.gateway import Gateway, Sanitizer, binary, environment, run
 from harness.scene import Scene
 from harness.store import Records, RedisServer
 
@@ -186,3 +186,15 @@ def pytest_collection_modifyitems(config, items):
         chosen = [item for item in items if not item.get_closest_marker("large")]
         config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
         items[:] = chosen
+
+
+@pytest.fixture
+def check(make_folder, sanitizer):
+    """Runs `jobgate check` on a configuration; returns its path and what came of it."""
+    folder = make_folder("check")
+
+    def call(text):
+        path = folder / "jobgate.yaml"
+        path.write_text(text)
+        return path, run([binary(), "check", "-c", path], environment(sanitizer))
+    return call

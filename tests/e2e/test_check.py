@@ -7,17 +7,6 @@ import pytest
 from harness.gateway import REPOSITORY, binary, environment, run
 
 
-@pytest.fixture
-def check(make_folder, sanitizer):
-    folder = make_folder("check")
-
-    def call(text):
-        path = folder / "jobgate.yaml"
-        path.write_text(text)
-        return path, run([binary(), "check", "-c", path], environment(sanitizer))
-    return call
-
-
 def test_good(check):
     _, result = check("listen: [\"127.0.0.1:8080\"]\njobs:\n  domain: jobs.test\n")
     assert result.status == 0, result

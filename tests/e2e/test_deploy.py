@@ -1,0 +1,132 @@
+"""What lies in deploy/ fits together, and fits the gateway."""
+
+import pathlib
+import re
+import subprocess
+
+import pytest
+import yaml
+
+DEPLOY = pathlib.Path(__file__).parents[2] / "deploy"
+MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+
+
+def documents(path):
+    return [document for document in yaml.safe_load_all(path.read_text(encoding="utf-8")) if document]
+
+
+def of_kind(path, *kinds):
+    return [document for document in documents(path) if document["kind"] in kinds]
+
+
+def gateway_containers(path):
+    for deployment in of_kind(path, "Deployment"):
+        spec = deployment["spec"]["template"]["spec"]
+        for container in spec["containers"]:
+            if container["name"] == "jobgate":
+                yield spec, container
+
+
+def configuration(path):
+    """The configuration that a manifest carries, as text."""
+    secret, = of_kind(path, "Secret")
+    return secret["stringData"]["jobgate.yaml"]
+
+
+CARRIERS = [path for path in MANIFESTS if of_kind(path, "Secret")]
+
+
+@pytest.mark.parametrize("path", CARRIERS, ids=lambda path: path.stem)
+def test_configuration_in_a_manifest(path, check):
+    _, result = check(configuration(path))
+    assert result.status == 0, result
+
+
+@pytest.mark.parametrize("path", CARRIERS, ids=lambda path: path.stem)
+def test_ports_and_times_of_a_pod(path):
+    settings = yaml.safe_load(configuration(path))
+    metrics = int(settings["control"]["metrics"].rsplit(":", 1)[1])
+    listen = int(settings["listen"][0].rsplit(":", 1)[1])
+    for spec, container in gateway_containers(path):
+        ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+        assert ports == {"http": listen, "metrics": metrics}
+        for probe in ("readinessProbe", "livenessProbe"):
+            assert container[probe]["httpGet"]["port"] == "metrics"
+        drain = int(settings.get("timeouts", {}).get("drain", "30s")[:-1])
+        assert spec["terminationGracePeriodSeconds"] > drain + 5
+        assert {mount["name"] for mount in container["volumeMounts"]} <= {volume["name"] for volume in spec["volumes"]}
+
+
+@pytest.mark.parametrize("path", CARRIERS, ids=lambda path: path.stem)
+def test_gateway_in_a_pod_has_no_rights(path):
+    for spec, container in gateway_containers(path):
+        security = spec.get("securityContext", {}) | container["securityContext"]
+        assert security["runAsNonRoot"] and security["runAsUser"] > 0
+        assert security["readOnlyRootFilesystem"] and not security["allowPrivilegeEscalation"]
+        assert security["capabilities"] == {"drop": ["ALL"]}
+        assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert spec["automountServiceAccountToken"] is False
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)
+def test_selectors_find_their_pods(path):
+    """What a selector of these files means is a pod of these files, in its namespace."""
+    pods = {}
+    for manifest in MANIFESTS:
+        for deployment in of_kind(manifest, "Deployment"):
+            labels = deployment["spec"]["template"]["metadata"]["labels"]
+            assert deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
+            pods.setdefault(deployment["metadata"]["namespace"], []).append(labels)
+    for document in of_kind(path, "Service", "NetworkPolicy", "PodDisruptionBudget"):
+        spec = document["spec"]
+        selector = spec.get("podSelector", spec.get("selector"))
+        wanted = selector.get("matchLabels", selector)
+        assert any(wanted.items() <= labels.items() for labels in pods[document["metadata"]["namespace"]]), document
+    for scaler in of_kind(path, "HorizontalPodAutoscaler"):
+        target = scaler["spec"]["scaleTargetRef"]
+        assert target["name"] in [deployment["metadata"]["name"] for deployment in of_kind(path, target["kind"])]
+
+
+def test_only_the_gateway_reaches_a_job():
+    policy, = of_kind(DEPLOY / "kubernetes/job-behind-edge.yaml", "NetworkPolicy")
+    source, = policy["spec"]["ingress"][0]["from"]
+    gateway, = of_kind(DEPLOY / "kubernetes/edge.yaml", "Deployment")
+    assert source["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"] == gateway["metadata"]["namespace"]
+    labels = gateway["spec"]["template"]["metadata"]["labels"]
+    assert source["podSelector"]["matchLabels"].items() <= labels.items()
+    sidecar = DEPLOY / "kubernetes/sidecar.yaml"
+    policy, = of_kind(sidecar, "NetworkPolicy")
+    listen = int(yaml.safe_load(configuration(sidecar))["listen"][0].rsplit(":", 1)[1])
+    assert policy["spec"]["ingress"][0] == {"ports": [{"port": listen}]}
+
+
+@pytest.fixture
+def unit(tmp_path):
+    """The unit as it is installed below /usr, with a program that exists."""
+    text = (DEPLOY / "systemd/jobgate.service.in").read_text(encoding="utf-8")
+    text = text.replace("@CMAKE_INSTALL_FULL_BINDIR@/jobgate", "/bin/true").replace("@CMAKE_INSTALL_FULL_SYSCONFDIR@", "/etc")
+    assert "@CMAKE" not in text
+    path = tmp_path / "jobgate.service"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_unit_is_valid(unit):
+    (unit.parent / "jobgate.socket").write_bytes((DEPLOY / "systemd/jobgate.socket").read_bytes())
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit, unit.parent / "jobgate.socket"],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "jobgate" not in done.stderr, done.stderr
+
+
+def test_unit_is_hardened(unit):
+    done = subprocess.run(["systemd-analyze", "security", "--offline=yes", "--no-pager", unit],
+                          capture_output=True, text=True, check=True)
+    assert float(re.search(r"Overall exposure level for \S+ ([0-9.]+)", done.stdout)[1]) <= 2.0
+
+
+def test_image_needs_what_the_build_needs():
+    """The recipe of the image names the same packages as deploy/packages.sh."""
+    packages = re.search(r'BUILD_PACKAGES="([^"]*)"', (DEPLOY / "packages.sh").read_text(encoding="utf-8"))[1].split()
+    recipe = (DEPLOY / "container/Containerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    installed = re.findall(r"install -y --no-install-recommends (.*)", recipe)[0].split()
+    assert set(packages) <= set(installed)
