@@ -94,7 +94,9 @@ struct config {
 	struct { /* towards clients */
 		size_t certificate_count;
 		struct certificate_config *certificates;
-		bool only_1_3; /* no TLS 1.2 */
+		bool only_1_3;		    /* no TLS 1.2 */
+		const char *ticket_secrets; /* file; NULL: keys of tickets are random */
+		uint64_t ticket_lifetime;
 	} tls;
 
 	struct {

@@ -53,6 +53,8 @@ const struct setting config_settings[] = {
     {"backends.circuit_pause", FORM_TIME, AT(backends.circuit_pause), 50, HOUR},
     {"tls.certificates", FORM_CERTIFICATES, AT(tls.certificates), 0, 0},
     {"tls.min_version", FORM_TLS_VERSION, AT(tls.only_1_3), 0, 0},
+    {"tls.ticket_secrets", FORM_TEXT, AT(tls.ticket_secrets), 0, 0},
+    {"tls.ticket_lifetime", FORM_TIME, AT(tls.ticket_lifetime), SECOND, 7 * DAY},
     {"timeouts.handshake", FORM_TIME, AT(timeouts.handshake), 1, DAY},
     {"timeouts.head", FORM_TIME, AT(timeouts.head), 1, DAY},
     {"timeouts.keep_alive", FORM_TIME, AT(timeouts.keep_alive), 1, DAY},

@@ -1,7 +1,9 @@
 /* tls_server.c - contexts for the names of our certificates, and what they have in common. */
 #include "net/tls_server.h"
 
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +30,7 @@ struct name {
  * those of one set's certificates lie together.
  */
 struct tls_server {
+	struct tls_tickets *tickets;
 	size_t certificate_count;
 	struct certificate *certificates;
 	size_t name_count;
@@ -143,7 +146,72 @@ on_status(SSL *ssl, void *ctx)
 	return SSL_TLSEXT_ERR_NOACK;
 }
 
+/* Set the MAC of a ticket up. */
+static bool
+ticket_mac(EVP_MAC_CTX *mac, const struct ticket_key *key)
+{
+	OSSL_PARAM params[] = {
+	    OSSL_PARAM_construct_octet_string(
+		OSSL_MAC_PARAM_KEY, (void *)key->mac, sizeof(key->mac)),
+	    OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"SHA256", 0),
+	    OSSL_PARAM_construct_end(),
+	};
+
+	return EVP_MAC_CTX_set_params(mac, params) == 1;
+}
+
+/*
+ * A ticket is to be made or read: find its key. 0: that cannot be done, so let there be a whole
+ * handshake; 1: done; 2: done, and the client is to have a new ticket.
+ */
+static int
+on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+    EVP_MAC_CTX *mac, int making)
+{
+	const struct tls_server *server = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	const struct ticket_key *current = tls_tickets_current(server->tickets);
+	const struct ticket_key *key = making ? current : tls_tickets_find(server->tickets, name);
+
+	if (key == NULL || !ticket_mac(mac, key))
+		return 0;
+	if (!making) {
+		if (EVP_DecryptInit_ex2(cipher, EVP_aes_256_cbc(), key->cipher, iv, NULL) != 1)
+			return 0;
+		/* With TLS 1.3 a ticket is used once, lest connections can be told to be one
+		 * client's (RFC 8446 appendix C.4). */
+		return key == current && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
+	}
+	memcpy(name, key->name, sizeof(key->name));
+	return RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) == 1 &&
+	       EVP_EncryptInit_ex2(cipher, EVP_aes_256_cbc(), key->cipher, iv, NULL) == 1;
+}
+
 /* ---- putting it together ---- */
+
+/*
+ * Sessions taken up again do not show a certificate again. So they are good only where the same is
+ * asked of clients: one made under another rule, or with other authorities, is not taken.
+ */
+static bool
+bind_sessions(SSL_CTX *context, const struct tls_server_options *options)
+{
+	unsigned char rule = (unsigned char)options->client_certificates;
+
+	return SSL_CTX_set_session_id_context(context, &rule, sizeof(rule)) == 1;
+}
+
+static bool
+context_tickets(
+    SSL_CTX *context, struct tls_server *server, const struct tls_server_options *options)
+{
+	SSL_CTX_set_app_data(context, server);
+	if (options->tickets == NULL) {
+		SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+		return SSL_CTX_set_num_tickets(context, 0) == 1;
+	}
+	SSL_CTX_set_timeout(context, (long)options->ticket_lifetime_s);
+	return SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket) == 1;
+}
 
 static bool
 context_set_up(struct tls_server *server, const struct served *served,
@@ -157,6 +225,8 @@ context_set_up(struct tls_server *server, const struct served *served,
 		return false;
 	SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+	if (!bind_sessions(context, options) || !context_tickets(context, server, options))
+		return false;
 	SSL_CTX_set_alpn_select_cb(context, on_protocols, NULL);
 	SSL_CTX_set_tlsext_servername_callback(context, on_server_name);
 	SSL_CTX_set_tlsext_servername_arg(context, server);
@@ -282,6 +352,7 @@ tls_server_new(const struct tls_server_options *options, char *error, size_t cap
 	snprintf(error, cap, "out of memory");
 	if (server == NULL)
 		return NULL;
+	server->tickets = options->tickets;
 	server->certificates = calloc(options->count, sizeof(*server->certificates));
 	if (server->certificates == NULL)
 		goto fail;

@@ -3,6 +3,7 @@
 #define JOBGATE_TLS_SERVER_H
 
 #include "net/tls.h"
+#include "net/tls_tickets.h"
 
 /* A certificate with its chain behind it and its key, PEM; an OCSP response, DER, or NULL. */
 struct tls_certificate_files {
@@ -11,8 +12,6 @@ struct tls_certificate_files {
 
 enum tls_client_certificates { TLS_CLIENTS_UNASKED, TLS_CLIENTS_OPTIONAL, TLS_CLIENTS_REQUIRED };
 
-struct tls_tickets;
-
 struct tls_server_options {
 	size_t count; /* over 0; the first certificate is for clients that name no host we know */
 	const struct tls_certificate_files *certificates;
@@ -20,6 +19,7 @@ struct tls_server_options {
 	enum tls_client_certificates client_certificates;
 	const char *client_ca;	     /* PEM; whose certificates clients have */
 	struct tls_tickets *tickets; /* keys of session tickets; NULL: none are given out */
+	uint64_t ticket_lifetime_s;
 };
 
 /*

@@ -74,8 +74,7 @@ run_control(struct supervisor *supervisor)
 	};
 
 	listeners_close(&supervisor->listeners, false);
-	tls_server_free(supervisor->tls); /* it has no use for private keys */
-	supervisor->tls = NULL;
+	secure_forget(supervisor, true);
 	return control_run(&setup);
 }
 
@@ -93,7 +92,7 @@ run_worker(struct supervisor *supervisor, const struct child *child)
 	    .store_url = store_url(supervisor, supervisor->config->store.read_url),
 	    .stats = &supervisor->stats->workers[slot],
 	    .own_sockets = supervisor->own_sockets,
-	    .tls = supervisor->tls,
+	    .tls = supervisor->secured.tls,
 	    .access_log_fd = supervisor->access_log_fd,
 	    .log = supervisor->log,
 	};
@@ -102,6 +101,7 @@ run_worker(struct supervisor *supervisor, const struct child *child)
 	snprintf(name, sizeof(name), "worker %u", index);
 	setup.log.process = name;
 	listeners_keep_own(&supervisor->listeners, index);
+	secure_forget(supervisor, false);
 	status = worker_run(&setup);
 	listeners_close(&supervisor->listeners, false);
 	return status;

@@ -97,7 +97,7 @@ unlink_removed(const struct config *old, const struct config *new)
 /* What a configuration brings along; all of it can be had, or nothing changes. */
 struct belongings {
 	struct listeners listeners;
-	struct tls_server *tls;
+	struct secured secured;
 	int access_log_fd;
 	const char **own_sockets;
 };
@@ -114,7 +114,7 @@ belongings_gather(
 		return false;
 	good = listeners_open(&out->listeners, config, &inherited, &supervisor->log) &&
 	       access_log_open(config, &supervisor->log, &out->access_log_fd) &&
-	       secure_load(config, &supervisor->log, &out->tls);
+	       secure_load(config, supervisor->tickets, &supervisor->log, &out->secured);
 	inherited_close(&inherited);
 	out->own_sockets = own_sockets_list(supervisor, config);
 	return good && out->own_sockets != NULL;
@@ -124,7 +124,7 @@ static void
 belongings_free(struct belongings *belongings)
 {
 	listeners_close(&belongings->listeners, false);
-	tls_server_free(belongings->tls);
+	secure_free(&belongings->secured);
 	if (belongings->access_log_fd > STDERR_FILENO)
 		close(belongings->access_log_fd);
 	free(belongings->own_sockets);
@@ -134,11 +134,11 @@ belongings_free(struct belongings *belongings)
 static void
 belongings_swap(struct supervisor *supervisor, struct belongings *belongings)
 {
-	struct belongings old = {supervisor->listeners, supervisor->tls, supervisor->access_log_fd,
-	    supervisor->own_sockets};
+	struct belongings old = {supervisor->listeners, supervisor->secured,
+	    supervisor->access_log_fd, supervisor->own_sockets};
 
 	supervisor->listeners = belongings->listeners;
-	supervisor->tls = belongings->tls;
+	supervisor->secured = belongings->secured;
 	supervisor->access_log_fd = belongings->access_log_fd;
 	supervisor->own_sockets = belongings->own_sockets;
 	*belongings = old;
@@ -177,6 +177,7 @@ supervisor_reload(struct supervisor *supervisor)
 	}
 	belongings_swap(supervisor, &belongings);
 	supervisor->config = config;
+	secure_turn(supervisor, true);
 	supervisor->log.level = config->log.level;
 	unlink_removed(old, config);
 	if (control_changes(old, config) && control->state == CHILD_RUNNING)

@@ -1,46 +1,107 @@
-/* secure.c - certificates and keys, read before the workers are forked, who all use them. */
+/* secure.c - certificates, keys and secrets, read before the workers are forked. */
 #include <stdlib.h>
+#include <time.h>
 
 #include "server/server.h"
 #include "server/supervisor.h"
 
 #define ERROR_MAX 512
 
-bool
-secure_load(const struct config *config, const struct log *log, struct tls_server **out)
+static struct tls_server *
+load_server(const struct config *config, struct tls_tickets *tickets, char *error, size_t cap)
 {
-	struct tls_certificate_files *files;
+	struct tls_certificate_files *files = calloc(config->tls.certificate_count, sizeof(*files));
 	struct tls_server_options options = {
 	    .count = config->tls.certificate_count,
+	    .certificates = files,
 	    .tls13_only = config->tls.only_1_3,
+	    .tickets = tickets,
+	    .ticket_lifetime_s = config->tls.ticket_lifetime / 1000,
 	};
-	char error[ERROR_MAX] = "out of memory";
+	struct tls_server *server;
 
-	*out = NULL;
-	if (options.count == 0)
-		return true;
-	files = calloc(options.count, sizeof(*files));
-	for (size_t i = 0; files != NULL && i < options.count; i++) {
+	if (files == NULL)
+		return NULL;
+	for (size_t i = 0; i < options.count; i++) {
 		const struct certificate_config *from = &config->tls.certificates[i];
 
 		files[i] = (struct tls_certificate_files){from->certificate, from->key, from->ocsp};
 	}
-	options.certificates = files;
-	if (files != NULL)
-		*out = tls_server_new(&options, error, sizeof(error));
+	server = tls_server_new(&options, error, cap);
 	free(files);
-	if (*out == NULL)
+	return server;
+}
+
+bool
+secure_load(const struct config *config, struct tls_tickets *tickets, const struct log *log,
+    struct secured *out)
+{
+	char error[ERROR_MAX] = "out of memory";
+
+	*out = (struct secured){0};
+	if (config->tls.certificate_count == 0)
+		return true;
+	out->ticket_secrets = ticket_secrets_load(
+	    config->tls.ticket_secrets, config->tls.ticket_lifetime / 1000, error, sizeof(error));
+	if (out->ticket_secrets == NULL) {
+		log_error(log, "tls.ticket_secrets: %s", error);
+		return false;
+	}
+	out->tls = load_server(config, tickets, error, sizeof(error));
+	if (out->tls == NULL)
 		log_error(log, "tls: %s", error);
-	return *out != NULL;
+	return out->tls != NULL;
+}
+
+void
+secure_free(struct secured *secured)
+{
+	tls_server_free(secured->tls);
+	ticket_secrets_free(secured->ticket_secrets);
+	*secured = (struct secured){0};
+}
+
+bool
+secure_start(struct supervisor *supervisor)
+{
+	supervisor->tickets = tls_tickets_new();
+	if (supervisor->tickets == NULL) {
+		log_error(&supervisor->log, "out of memory");
+		return false;
+	}
+	if (!secure_load(
+		supervisor->config, supervisor->tickets, &supervisor->log, &supervisor->secured))
+		return false;
+	secure_turn(supervisor, true);
+	return true;
+}
+
+void
+secure_turn(struct supervisor *supervisor, bool anew)
+{
+	if (supervisor->secured.ticket_secrets != NULL)
+		tls_tickets_turn(supervisor->tickets, supervisor->secured.ticket_secrets,
+		    (int64_t)time(NULL), anew);
+}
+
+void
+secure_forget(struct supervisor *supervisor, bool all)
+{
+	ticket_secrets_free(supervisor->secured.ticket_secrets);
+	supervisor->secured.ticket_secrets = NULL;
+	if (!all)
+		return;
+	secure_free(&supervisor->secured);
+	tls_tickets_free(supervisor->tickets);
+	supervisor->tickets = NULL;
 }
 
 bool
 server_check(const struct config *config, const struct log *log)
 {
-	struct tls_server *tls;
+	struct secured secured;
+	bool good = secure_load(config, NULL, log, &secured);
 
-	if (!secure_load(config, log, &tls))
-		return false;
-	tls_server_free(tls);
-	return true;
+	secure_free(&secured);
+	return good;
 }

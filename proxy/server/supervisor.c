@@ -195,6 +195,7 @@ supervise(struct supervisor *supervisor)
 			supervisor_upgrade(supervisor);
 		if (supervisor->again && !supervisor->replacing)
 			supervisor_reload(supervisor);
+		secure_turn(supervisor, false);
 		feed_watchdog(supervisor);
 	}
 }
@@ -278,7 +279,8 @@ void
 supervisor_free(struct supervisor *supervisor)
 {
 	listeners_close(&supervisor->listeners, false);
-	tls_server_free(supervisor->tls);
+	secure_free(&supervisor->secured);
+	tls_tickets_free(supervisor->tickets);
 	shared_stats_unmap(supervisor->stats);
 	redis_child_release(&supervisor->redis);
 	free(supervisor->children);
@@ -309,7 +311,7 @@ server_run(struct config *config, const struct log *log, char *const *arguments)
 	listening = listeners_open(&supervisor.listeners, config, &inherited, log);
 	inherited_close(&inherited);
 	if (!listening || !access_log_open(config, log, &supervisor.access_log_fd) ||
-	    !secure_load(config, log, &supervisor.tls) || !drop_privileges(&supervisor))
+	    !secure_start(&supervisor) || !drop_privileges(&supervisor))
 		goto done;
 	if (!make_children(&supervisor)) {
 		log_error(log, "out of memory");

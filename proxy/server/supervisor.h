@@ -47,13 +47,20 @@ struct child {
 #define SLOT_CONTROL 1
 #define SLOT_WORKERS 2
 
+/* What TLS needs that comes from files; members are NULL where no listener is for TLS. */
+struct secured {
+	struct tls_server *tls;
+	struct ticket_secrets *ticket_secrets;
+};
+
 struct supervisor {
 	struct config *config;
 	struct log log;
 	char *const *arguments; /* of main: how another binary is to be called */
 	char program[4096];	/* the path of the binary, as it was at the start */
 	struct listeners listeners;
-	struct tls_server *tls;	    /* NULL: no listener is for TLS */
+	struct secured secured;
+	struct tls_tickets *tickets;
 	struct shared_stats *stats; /* one part for each worker that may run at the same time */
 	struct redis_child redis;
 	bool private_redis;
@@ -105,11 +112,20 @@ bool access_log_open(const struct config *config, const struct log *log, int *fd
 
 /* ---- secure.c ---- */
 
-/*
- * Read what TLS towards clients and backends needs; *out stays NULL when no listener is
- * for TLS. False with a line in the log.
- */
-bool secure_load(const struct config *config, const struct log *log, struct tls_server **out);
+/* At the start. False with a line in the log. */
+bool secure_start(struct supervisor *supervisor);
+
+/* Now and then: see that the keys of tickets do not get old; anew: after a reload. */
+void secure_turn(struct supervisor *supervisor, bool anew);
+
+/* Read the files. tickets may be NULL, to see whether that can be done. False with a line in the
+ * log. */
+bool secure_load(const struct config *config, struct tls_tickets *tickets, const struct log *log,
+    struct secured *out);
+void secure_free(struct secured *secured);
+
+/* In a child: forget what is the supervisor's alone, and with `all` what is the workers' too. */
+void secure_forget(struct supervisor *supervisor, bool all);
 
 /* ---- supervisor.c ---- */
 
