@@ -40,7 +40,8 @@ struct resolution {
 
 struct resolver {
 	struct event_base *base;
-	ares_channel channel;
+	ares_channel hosts;   /* /etc/hosts alone, which goes first for both families */
+	ares_channel channel; /* DNS alone */
 	struct event *timer;
 	LIST_HEAD(, watched_socket) sockets;
 	LIST_HEAD(, resolution) resolutions;
@@ -118,29 +119,36 @@ on_socket_state(void *ctx, ares_socket_t fd, int readable, int writable)
 	LIST_INSERT_HEAD(&resolver->sockets, socket, link);
 }
 
+static bool
+open_channel(struct resolver *resolver, ares_channel *channel, char *lookups)
+{
+	struct ares_options options = {.timeout = 1000,
+	    .tries = 3,
+	    .lookups = lookups,
+	    .sock_state_cb = on_socket_state,
+	    .sock_state_cb_data = resolver};
+
+	return ares_init_options(channel, &options,
+		   ARES_OPT_SOCK_STATE_CB | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
+		       ARES_OPT_LOOKUPS) == ARES_SUCCESS;
+}
+
 struct resolver *
 resolver_new(struct event_base *base, const char *servers)
 {
 	struct resolver *resolver = calloc(1, sizeof(*resolver));
-	struct ares_options options = {.timeout = 1000, .tries = 3};
+	char hosts[] = "f", dns[] = "b";
 
 	if (resolver == NULL)
 		return NULL;
 	resolver->base = base;
-	options.sock_state_cb = on_socket_state;
-	options.sock_state_cb_data = resolver;
 	if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS) {
 		free(resolver);
 		return NULL;
 	}
-	if (ares_init_options(&resolver->channel, &options,
-		ARES_OPT_SOCK_STATE_CB | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES) != ARES_SUCCESS) {
-		ares_library_cleanup();
-		free(resolver);
-		return NULL;
-	}
 	resolver->timer = evtimer_new(base, on_timer, resolver);
-	if (resolver->timer == NULL ||
+	if (resolver->timer == NULL || !open_channel(resolver, &resolver->hosts, hosts) ||
+	    !open_channel(resolver, &resolver->channel, dns) ||
 	    (servers != NULL &&
 		ares_set_servers_ports_csv(resolver->channel, servers) != ARES_SUCCESS)) {
 		resolver_free(resolver);
@@ -169,7 +177,11 @@ resolver_free(struct resolver *resolver)
 	if (resolver == NULL)
 		return;
 	resolver->closing = true;
-	ares_destroy(resolver->channel); /* answers every question with ARES_EDESTRUCTION */
+	/* Every question is answered with ARES_EDESTRUCTION. */
+	if (resolver->hosts != NULL)
+		ares_destroy(resolver->hosts);
+	if (resolver->channel != NULL)
+		ares_destroy(resolver->channel);
 	while ((resolution = LIST_FIRST(&resolver->resolutions)) != NULL)
 		resolution_free(resolution);
 	while (!LIST_EMPTY(&resolver->sockets))
@@ -299,12 +311,42 @@ on_deliver(evutil_socket_t fd, short what, void *ctx)
 		resolution_free(resolution);
 }
 
+static void
+ask_dns(struct resolution *resolution, const char *host, const char *service)
+{
+	static const int families[FAMILIES] = {AF_INET6, AF_INET};
+	struct ares_addrinfo_hints hints = {.ai_socktype = SOCK_STREAM};
+
+	for (size_t i = 0; i < FAMILIES; i++) {
+		hints.ai_family = families[i];
+		ares_getaddrinfo(resolution->resolver->channel, host, service, &hints, on_answer,
+		    &resolution->halves[i]);
+	}
+}
+
+/* The hosts file knows the name: then nobody else is asked, not even for the other family. */
+static void
+on_hosts(void *ctx, int status, int timeouts, struct ares_addrinfo *info)
+{
+	struct resolution *resolution = ctx;
+
+	(void)timeouts;
+	if (status != ARES_SUCCESS)
+		return;
+	resolution->halves[0].info = info;
+	for (size_t i = 0; i < FAMILIES; i++) {
+		resolution->halves[i].answered = true;
+		resolution->halves[i].status = ARES_SUCCESS;
+	}
+	event_active(resolution->deliver, EV_TIMEOUT, 0);
+}
+
 struct resolution *
 resolver_ask(struct resolver *resolver, struct slice name, uint16_t port,
     void (*done)(void *ctx, const struct resolved *resolved), void *ctx)
 {
-	static const int families[FAMILIES] = {AF_INET6, AF_INET};
-	struct ares_addrinfo_hints hints = {.ai_socktype = SOCK_STREAM};
+	const struct ares_addrinfo_hints hints = {
+	    .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
 	struct resolution *resolution;
 	char host[NAME_MAX_LEN + 1], service[8];
 
@@ -323,15 +365,15 @@ resolver_ask(struct resolver *resolver, struct slice name, uint16_t port,
 		resolution_free(resolution);
 		return NULL;
 	}
+	for (size_t i = 0; i < FAMILIES; i++)
+		resolution->halves[i].resolution = resolution;
 	memcpy(host, name.at, name.len);
 	host[name.len] = '\0';
 	snprintf(service, sizeof(service), "%u", port);
-	for (size_t i = 0; i < FAMILIES; i++) {
-		resolution->halves[i].resolution = resolution;
-		hints.ai_family = families[i];
-		ares_getaddrinfo(
-		    resolver->channel, host, service, &hints, on_answer, &resolution->halves[i]);
-	}
+	/* A file is read at once: on_hosts has been called when this returns. */
+	ares_getaddrinfo(resolver->hosts, host, service, &hints, on_hosts, resolution);
+	if (!all_answered(resolution))
+		ask_dns(resolution, host, service);
 	resolver_schedule(resolver);
 	return resolution;
 }

@@ -31,11 +31,11 @@ struct resolver *resolver_new(struct event_base *base, const char *servers);
 void resolver_free(struct resolver *resolver); /* pending questions get no answer */
 
 /*
- * Resolve a DNS name (at most 253 bytes) for a port. Both families are asked for at
- * once; when only one of them has answered with addresses, the other gets
- * RESOLUTION_DELAY_MS more (RFC 8305 section 3), then `done` is told of what there is
- * (partial), and once again of all. It is called later, never from within this call, and not
- * once cancelled. Numeric addresses need no resolver: see address_parse.
+ * Resolve a name (at most 253 bytes) for a port. If /etc/hosts has it, that is the answer, for
+ * both families; else both are asked for at once in DNS, and when only one of them has answered
+ * with addresses, the other gets RESOLUTION_DELAY_MS more (RFC 8305 section 3), then `done` is told
+ * of what there is (partial), and once again of all. It is called later, never from within this
+ * call, and not once cancelled. Numeric addresses need no resolver: see address_parse.
  */
 #define RESOLUTION_DELAY_MS 50
 struct resolution *resolver_ask(struct resolver *resolver, struct slice name, uint16_t port,

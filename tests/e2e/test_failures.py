@@ -4,42 +4,19 @@ import json
 import os
 import resource
 import signal
-import socket
 
 import pytest
 
 from harness import servers
 from harness.load import Load
 from harness.process import eventually, free_port
-from harness.raw import Backend
+from harness.raw import Backend, Silent
 
 FAILURES = 3
 
 
 def metric(gateway, name):
     return gateway.metrics()[f"jobgate_backend_{name}"]
-
-
-class Silent:
-    """A listener with a full queue: it leaves a SYN unanswered, as a host that is down does."""
-
-    def __init__(self, host="127.0.0.1", port=0):
-        self.backend = Backend(host, port, backlog=0)
-        self.port, self.url = self.backend.port, self.backend.url
-        self.fillers = []
-        for _ in range(8):
-            sock = socket.socket(self.backend.listener.family)
-            sock.setblocking(False)
-            sock.connect_ex((host, self.port))
-            self.fillers.append(sock)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for sock in self.fillers:
-            sock.close()
-        self.backend.close()
 
 
 # ---- the circuit ----

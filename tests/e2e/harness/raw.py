@@ -398,3 +398,25 @@ class Backend:
         for connection in self.connections:
             connection.close()
         self.listener.close()
+
+
+class Silent:
+    """A listener with a full queue: it leaves a SYN unanswered, as a host that is down does."""
+
+    def __init__(self, host="127.0.0.1", port=0):
+        self.backend = Backend(host, port, backlog=0)
+        self.port, self.url = self.backend.port, self.backend.url
+        self.fillers = []
+        for _ in range(8):
+            sock = socket.socket(self.backend.listener.family)
+            sock.setblocking(False)
+            sock.connect_ex((host, self.port))
+            self.fillers.append(sock)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for sock in self.fillers:
+            sock.close()
+        self.backend.close()
