@@ -12,9 +12,6 @@
 /* Content that is read and dropped in one turn while skipping or lingering. */
 #define SKIP_BYTES (256 * 1024)
 
-/* Refused connections are spoken of this often at most. */
-#define REFUSAL_LOG_MS 1000
-
 size_t
 downstream_size(void)
 {
@@ -24,7 +21,7 @@ downstream_size(void)
 struct downstream *
 downstream_next(struct downstream *downstream)
 {
-	return LIST_NEXT(downstream, link);
+	return TAILQ_NEXT(downstream, link);
 }
 
 static void
@@ -53,7 +50,7 @@ downstream_close(struct downstream *downstream, bool reset)
 		conn_reset(&downstream->conn);
 	else
 		conn_close(&downstream->conn);
-	LIST_REMOVE(downstream, link);
+	TAILQ_REMOVE(&gateway->connections, downstream, link);
 	if (downstream->peer.client != NULL)
 		clients_leave(
 		    gateway->clients, downstream->peer.client, loop_now_ms(gateway->loop));
@@ -271,65 +268,6 @@ downstream_expired(struct timer *timer)
 	}
 }
 
-static bool
-peer_is_trusted(const struct gateway *gateway, const struct sockaddr *peer)
-{
-	for (size_t i = 0; i < gateway->options.trusted_count; i++)
-		if (guard_range_contains(&gateway->options.trusted[i], peer))
-			return true;
-	return false;
-}
-
-static void
-peer_describe(const struct gateway *gateway, const struct sockaddr *peer, struct exchange_peer *out)
-{
-	char text[ADDRESS_TEXT_MAX];
-
-	address_format_host(peer, text);
-	out->len = (unsigned char)strnlen(text, sizeof(out->address));
-	memcpy(out->address, text, out->len);
-	out->local = peer->sa_family == AF_UNIX;
-	out->trusted = peer_is_trusted(gateway, peer);
-}
-
-static struct slice
-peer_text(const struct exchange_peer *peer)
-{
-	return (struct slice){peer->address, peer->len};
-}
-
-/* Count a connection that is not taken, and say so now and then: a flood must not flood the log. */
-void
-downstream_refused(struct gateway *gateway, enum connection_refusal reason, struct slice peer)
-{
-	uint64_t now_ms = loop_now_ms(gateway->loop);
-
-	counter_add(&gateway->stats->connections_refused[reason], 1);
-	if (now_ms - gateway->refusal_logged_ms < REFUSAL_LOG_MS)
-		return;
-	gateway->refusal_logged_ms = now_ms;
-	log_warning(gateway->log, "connection from %.*s refused (%s); %llu so far", (int)peer.len,
-	    peer.at, connection_refusal_name(reason),
-	    (unsigned long long)counter_get(&gateway->stats->connections_refused[reason]));
-}
-
-/* May one more connection come from this peer? Then it is counted as one of its address's. */
-static bool
-admit(struct gateway *gateway, const struct sockaddr *peer, struct exchange_peer *out)
-{
-	peer_describe(gateway, peer, out);
-	if (gateway->connection_count >= gateway->options.connections_max) {
-		downstream_refused(gateway, CONNECTION_OVER_LIMIT, peer_text(out));
-		return false;
-	}
-	if (out->local || out->trusted)
-		return true;
-	out->client = clients_enter(gateway->clients, peer, loop_now_ms(gateway->loop));
-	if (out->client == NULL)
-		downstream_refused(gateway, CONNECTION_OVER_CLIENT_LIMIT, peer_text(out));
-	return out->client != NULL;
-}
-
 void
 downstream_accept(
     struct gateway *gateway, int fd, const struct sockaddr *peer, const struct entrance *entrance)
@@ -338,7 +276,7 @@ downstream_accept(
 	struct downstream *downstream = NULL;
 	int on = 1;
 
-	if (admit(gateway, peer, &described))
+	if (downstream_admit(gateway, peer, &described))
 		downstream = slab_take(&gateway->downstreams);
 	if (downstream == NULL ||
 	    !conn_open(&downstream->conn, gateway->loop, fd, downstream_ready)) {
@@ -360,7 +298,8 @@ downstream_accept(
 	downstream->carry_on.run = downstream_carry_on;
 	downstream->burial.run = downstream_bury;
 	downstream->peer = described;
-	LIST_INSERT_HEAD(&gateway->connections, downstream, link);
+	downstream->idle_since_ms = loop_now_ms(gateway->loop);
+	TAILQ_INSERT_TAIL(&gateway->connections, downstream, link);
 	gateway->connection_count++;
 	counter_set(&gateway->stats->connections, gateway->connection_count);
 	counter_add(&gateway->stats->connections_total, 1);

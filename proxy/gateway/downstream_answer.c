@@ -155,6 +155,7 @@ client_ended(struct exchange_client *client, bool cut)
 	struct downstream *downstream = OWNER(client, client);
 
 	downstream->exchange = NULL;
+	downstream->idle_since_ms = loop_now_ms(downstream->gateway->loop);
 	if (downstream->state != DOWNSTREAM_EXCHANGE)
 		return;
 	if (cut) {

@@ -10,6 +10,7 @@
 
 /*
  * downstream.c           the connection: accept, read, wait, close
+ * downstream_admit.c     whether a connection is taken
  * downstream_secure.c    before the first request: TLS
  * downstream_request.c   from bytes to the request that an exchange begins with
  * downstream_content.c   what follows a request's head: for the exchange, or for nobody
@@ -35,8 +36,9 @@ struct downstream {
 	struct timer timer;   /* of the state: head, idle, content, linger */
 	struct task carry_on; /* in the next turn, or after an exchange that ended elsewhere */
 	struct task burial;
-	LIST_ENTRY(downstream) link;
+	TAILQ_ENTRY(downstream) link;
 	struct exchange_peer peer;
+	uint64_t idle_since_ms; /* when it was accepted, or its last exchange ended */
 	uint32_t head_len; /* of the head that begins `in`, kept until the exchange has read it */
 	uint64_t skipped;  /* content dropped of this request */
 	uint64_t sent_before; /* CLOSING: of sender.sent, when the timer was last started */
@@ -63,14 +65,23 @@ void downstream_close(struct downstream *downstream, bool reset);
 /* The connection is lost, or its client gone. */
 void downstream_lost(struct downstream *downstream);
 
-/* Count a connection that is not taken, and say so now and then. */
-void downstream_refused(struct gateway *gateway, enum connection_refusal reason, struct slice peer);
-
 /* Wait for the next request. */
 void downstream_await(struct downstream *downstream);
 
 /* Serve nothing more; the client is to read what it has been sent before the connection goes. */
 void downstream_finish(struct downstream *downstream);
+
+/* ---- downstream_admit.c ---- */
+
+/*
+ * May one more connection come from this peer? Then *out describes it, and it is counted as one
+ * of its address's. When all places are taken one that only waits closes for it, if there is one.
+ */
+bool downstream_admit(
+    struct gateway *gateway, const struct sockaddr *peer, struct exchange_peer *out);
+
+/* Count a connection that is not taken, and say so now and then. */
+void downstream_refused(struct gateway *gateway, enum connection_refusal reason, struct slice peer);
 
 /* ---- downstream_secure.c ---- */
 

@@ -41,7 +41,7 @@ gateway_new(const struct gateway_options *options, struct loop *loop, struct dir
 	gateway->downstreams.size = downstream_size();
 	gateway->upstreams.size = sizeof(struct upstream);
 	gateway->exchanges.size = exchange_size();
-	LIST_INIT(&gateway->connections);
+	TAILQ_INIT(&gateway->connections);
 	gateway->buffers = buffer_pool_new();
 	gateway->pool = pool_new(gateway);
 	gateway->clients = clients_new(&options->client_limits, options->connections_max);
@@ -63,7 +63,7 @@ gateway_free(struct gateway *gateway)
 	if (gateway == NULL)
 		return;
 	gateway->draining = true;
-	for (downstream = LIST_FIRST(&gateway->connections); downstream != NULL;
+	for (downstream = TAILQ_FIRST(&gateway->connections); downstream != NULL;
 	     downstream = next) {
 		next = downstream_next(downstream);
 		downstream_shutdown(downstream);
@@ -92,7 +92,7 @@ gateway_drain(struct gateway *gateway, bool gently)
 	struct downstream *downstream, *next;
 
 	gateway->draining = true;
-	for (downstream = LIST_FIRST(&gateway->connections); downstream != NULL;
+	for (downstream = TAILQ_FIRST(&gateway->connections); downstream != NULL;
 	     downstream = next) {
 		next = downstream_next(downstream);
 		downstream_drain(downstream, gently);

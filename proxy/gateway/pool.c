@@ -98,6 +98,7 @@ upstream_new(struct backend *backend, struct exchange *exchange)
 	upstream->receiver.conn = upstream->sender.conn = &upstream->conn;
 	upstream->receiver.buffers = upstream->sender.buffers = gateway->buffers;
 	backend->users++;
+	backend->pool->connections++;
 	counter_add(&gateway->stats->backend_connections, 1);
 	return upstream;
 }
@@ -153,6 +154,25 @@ take_idle(struct backend *backend, enum pool_choice choice)
 	return NULL;
 }
 
+/*
+ * Each client's connection may need one to a backend: idle ones must not take the descriptors
+ * away. Close the longest idle one of some backend, each in turn.
+ */
+static void
+make_room(struct pool *pool)
+{
+	struct backend *backend;
+
+	for (size_t i = 0; i < BACKEND_BUCKETS; i++) {
+		pool->hand = (pool->hand + 1) % BACKEND_BUCKETS;
+		LIST_FOREACH(backend, &pool->buckets[pool->hand], link)
+		if (!TAILQ_EMPTY(&backend->idle)) {
+			upstream_close(TAILQ_LAST(&backend->idle, upstream_list));
+			return;
+		}
+	}
+}
+
 struct upstream *
 pool_acquire(struct backend *backend, struct exchange *exchange, enum pool_choice choice)
 {
@@ -168,6 +188,8 @@ pool_acquire(struct backend *backend, struct exchange *exchange, enum pool_choic
 		counter_add(&gateway->stats->backend_reuses, 1);
 		return upstream;
 	}
+	if (backend->pool->connections >= gateway->options.connections_max)
+		make_room(backend->pool);
 	upstream = upstream_new(backend, exchange);
 	if (upstream != NULL)
 		connect_begin(upstream);
@@ -221,6 +243,7 @@ pool_forget(struct upstream *upstream)
 	case UPSTREAM_CLOSED:
 		break;
 	}
+	backend->pool->connections--;
 	counter_add(&gateway->stats->backend_connections, (uint64_t)-1);
 	if (--backend->users == 0)
 		timer_start(gateway->loop, &backend->timer, BACKEND_LINGER_MS);

@@ -15,7 +15,7 @@
 struct downstream;
 struct pool;
 
-LIST_HEAD(downstream_list, downstream);
+TAILQ_HEAD(downstream_list, downstream);
 
 /* Idle objects kept of each kind: more than a busy worker turns over, small next to its
  * connections. */
@@ -56,7 +56,7 @@ struct gateway {
 	struct request_ids ids;
 	uint64_t memo_key[2]; /* of the memos of all clients; random */
 
-	struct downstream_list connections;
+	struct downstream_list connections; /* those looked at last, to make room, at the end */
 	size_t connection_count;
 	uint64_t refusal_logged_ms; /* when a refused connection was last spoken of */
 	bool draining;

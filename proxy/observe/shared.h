@@ -80,6 +80,7 @@ struct worker_stats {
 	counter store_good_age_ms;    /* since the pushes were last known to work */
 	counter connections, connections_total;
 	counter connections_refused[CONNECTION_REFUSAL_COUNT];
+	counter connections_evicted;
 	counter handshakes, handshakes_full, handshakes_resumed, handshakes_failed;
 	counter tunnels;
 	counter requests;

@@ -1,6 +1,7 @@
 """Ways in, and ways to hurt, that were found by attacking: each test is one of them."""
 
 import os
+import socket
 import threading
 import time
 
@@ -38,6 +39,10 @@ class Flood(threading.Thread):
 
     def __exit__(self, *_):
         self.over = True
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)  # a send that waits ends with it
+        except OSError:
+            pass
         self.sock.close()
         self.join()
 

@@ -1,0 +1,118 @@
+/* downstream_admit.c - which connections are taken, and which give way to them. */
+#include "gateway/downstream_state.h"
+
+/* Refused connections are spoken of this often at most. */
+#define REFUSAL_LOG_MS 1000
+
+/* A connection without a request is left in peace for so long, whoever else comes. */
+#define GIVE_WAY_MS 1000
+
+/* Connections that are looked at to find one that gives way. */
+#define ROOM_LOOKS 64
+
+static bool
+peer_is_trusted(const struct gateway *gateway, const struct sockaddr *peer)
+{
+	for (size_t i = 0; i < gateway->options.trusted_count; i++)
+		if (guard_range_contains(&gateway->options.trusted[i], peer))
+			return true;
+	return false;
+}
+
+static void
+peer_describe(const struct gateway *gateway, const struct sockaddr *peer, struct exchange_peer *out)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	address_format_host(peer, text);
+	out->len = (unsigned char)strnlen(text, sizeof(out->address));
+	memcpy(out->address, text, out->len);
+	out->local = peer->sa_family == AF_UNIX;
+	out->trusted = peer_is_trusted(gateway, peer);
+}
+
+static struct slice
+peer_text(const struct exchange_peer *peer)
+{
+	return (struct slice){peer->address, peer->len};
+}
+
+/* A flood must not flood the log. */
+static bool
+may_log(struct gateway *gateway)
+{
+	uint64_t now_ms = loop_now_ms(gateway->loop);
+
+	if (now_ms - gateway->refusal_logged_ms < REFUSAL_LOG_MS)
+		return false;
+	gateway->refusal_logged_ms = now_ms;
+	return true;
+}
+
+void
+downstream_refused(struct gateway *gateway, enum connection_refusal reason, struct slice peer)
+{
+	counter_add(&gateway->stats->connections_refused[reason], 1);
+	if (!may_log(gateway))
+		return;
+	log_warning(gateway->log, "connection from %.*s refused (%s); %llu so far", (int)peer.len,
+	    peer.at, connection_refusal_name(reason),
+	    (unsigned long long)counter_get(&gateway->stats->connections_refused[reason]));
+}
+
+/* Does it only wait, for a head, a handshake or its client's close, and has for a while? */
+static bool
+gives_way(const struct downstream *downstream)
+{
+	uint64_t now_ms = loop_now_ms(downstream->gateway->loop);
+
+	return downstream->state != DOWNSTREAM_EXCHANGE && !sender_pending(&downstream->sender) &&
+	       now_ms - downstream->idle_since_ms >= GIVE_WAY_MS;
+}
+
+/*
+ * Close a connection that only waits, for one that may have something to ask: whoever opens many
+ * to keep others out keeps out himself. It is the hand of a clock that goes round, from the oldest
+ * on; what it passes comes up again when all others have.
+ */
+static bool
+make_room(struct gateway *gateway)
+{
+	struct downstream *downstream;
+
+	for (unsigned i = 0; i < ROOM_LOOKS; i++) {
+		downstream = TAILQ_FIRST(&gateway->connections);
+		if (downstream == NULL)
+			return false;
+		TAILQ_REMOVE(&gateway->connections, downstream, link);
+		TAILQ_INSERT_TAIL(&gateway->connections, downstream, link);
+		if (!gives_way(downstream))
+			continue;
+		counter_add(&gateway->stats->connections_evicted, 1);
+		if (may_log(gateway))
+			log_warning(gateway->log,
+			    "no room for more connections: closed one from %.*s that waited; %llu "
+			    "so far",
+			    downstream->peer.len, downstream->peer.address,
+			    (unsigned long long)counter_get(&gateway->stats->connections_evicted));
+		downstream_close(downstream, false);
+		return true;
+	}
+	return false;
+}
+
+bool
+downstream_admit(struct gateway *gateway, const struct sockaddr *peer, struct exchange_peer *out)
+{
+	peer_describe(gateway, peer, out);
+	if (gateway->connection_count >= gateway->options.connections_max && !make_room(gateway)) {
+		downstream_refused(gateway, CONNECTION_OVER_LIMIT, peer_text(out));
+		return false;
+	}
+	if (out->local || out->trusted)
+		return true;
+	out->client = clients_enter(gateway->clients, peer, loop_now_ms(gateway->loop));
+	if (out->client == NULL)
+		downstream_refused(gateway, CONNECTION_OVER_CLIENT_LIMIT, peer_text(out));
+	return out->client != NULL;
+}

@@ -1,0 +1,464 @@
+"""Those who are slow, who flood, who leave half-way: memory stays bounded, others are served, and each end
+has the outcome that http.md names."""
+
+import select
+import time
+
+import pytest
+
+from harness.process import eventually
+from harness.raw import Backend, Closed, Cut, Silent
+from harness.scene import request_bytes
+from harness.store import Records, RedisServer
+from test_hardening import Flood, others_are_served, resident_mib
+from test_limits import closed_unread
+
+MEMORY_MIB = 64  # that a worker may grow by, whatever comes
+
+
+class Memory:
+    """Looks at a worker's memory again and again, and at its end asserts that it has not grown by much."""
+
+    def __init__(self, gateway, grow=MEMORY_MIB):
+        self.worker, self.grow = gateway.workers()[0], grow
+
+    def __enter__(self):
+        self.before = self.peak = resident_mib(self.worker)
+        return self
+
+    def look(self):
+        self.peak = max(self.peak, resident_mib(self.worker))
+
+    def __exit__(self, *exc):
+        self.look()
+        if exc[0] is None:
+            assert self.peak < self.before + self.grow, f"from {self.before} to {self.peak} MiB"
+
+
+def outcomes(gateway, outcome):
+    return gateway.metrics()[f'jobgate_exchanges_total{{outcome="{outcome}"}}']
+
+
+def dribble(clients, byte, pause):
+    """A byte from each now and then, until the gateway has had enough of all of them."""
+    left = set(clients)
+    while left:
+        for client in list(left):
+            try:
+                client.send(byte)
+            except OSError:
+                left.discard(client)
+                continue
+            if not client.silent():
+                left.discard(client)
+        time.sleep(pause)
+
+
+# ---- room for others ----
+
+def test_who_only_waits_gives_way(module_gateways, scene_of):
+    """All places are taken by connections without a request: whoever has one gets in all the same."""
+    gateway = module_gateways.start({"limits": {"connections": 5, "connections_per_client": 0}})
+    scene = scene_of(gateway)
+    kept, served = [], []
+
+    def another():
+        client = scene.new_client()
+        try:
+            assert client.exchange(request_bytes(scene.host)).status == 401
+        except (Closed, OSError):
+            return False  # those who are there are left in peace for a while
+        kept.append(client)
+        served.append(client)
+        return True
+    for _ in range(12):
+        eventually(another, "a place to become free", pause=0.05)
+    metrics = gateway.metrics()
+    assert metrics["jobgate_connections"] <= 5
+    assert metrics["jobgate_connections_evicted_total"] >= 7
+    assert "no room for more connections: closed one from 127.0.0.1 that waited" in gateway.program.log()
+    for client in kept[:7]:
+        client.ended()  # silently, as after any idle time
+
+
+@pytest.mark.parametrize("state", ["half a head", "refused content", "unread end"])
+def test_who_dawdles_gives_way(module_gateways, scene_of, state):
+    gateway = module_gateways.start({"limits": {"connections": 4, "connections_per_client": 0}})
+    scene = scene_of(gateway)
+    for _ in range(4):
+        client = scene.new_client()
+        if state == "half a head":
+            client.send(scene.request()[:-10])
+        elif state == "refused content":
+            client.send(request_bytes(scene.host, method="POST", fields=["Content-Length: 1000"]) + b"x")
+            client.read_response("POST")
+        else:
+            client.send(b"BAD\r\n\r\n")
+            client.read_response()
+
+    def served():
+        try:
+            with gateway.client() as client:
+                return client.exchange(request_bytes(scene.host)).status == 401
+        except (Closed, OSError):
+            return False
+    eventually(served, "a place to become free", patience=30, pause=0.05)
+
+
+def test_who_is_served_gives_no_way(module_gateways, scene_of):
+    gateway = module_gateways.start({"limits": {"connections": 3}})
+    scene = scene_of(gateway)
+    clients = [scene.new_client() for _ in range(3)]
+    connections = []
+    for client in clients:
+        client.send(scene.request())
+        connections.append(scene.backend.next())
+        connections[-1].read_request()
+    until = time.monotonic() + 1.5
+    while time.monotonic() < until:
+        assert closed_unread(scene.new_client())
+    for connection, client in zip(connections, clients):
+        connection.answer()
+        assert client.read_response().status == 200
+
+
+def test_idle_backend_connections_give_way(module_gateways, scene_of):
+    """There are no more of them than client connections: so many descriptors are there for each side."""
+    gateway = module_gateways.start({"limits": {"connections": 3}})
+    scenes = [scene_of(gateway) for _ in range(8)]
+    with gateway.client() as client:
+        for scene in scenes * 2:
+            client.send(scene.request())
+            scene.backend.serve()
+            assert client.read_response().status == 200
+            assert gateway.metrics()["jobgate_backend_connections"] <= 3
+
+
+# ---- slow clients ----
+
+@pytest.fixture(scope="module")
+def hasty(module_gateways):
+    """Short time-outs, and as many connections as anybody likes."""
+    times = {"head": "1500ms", "body": "1500ms", "answer": "1500ms", "first_byte": "1500ms", "linger": "500ms"}
+    return module_gateways.start({"timeouts": times, "limits": {"connections_per_client": 0}})
+
+
+def test_slow_heads(hasty, scene_of):
+    scene = scene_of(hasty)
+    before = outcomes(hasty, "head_timeout")
+    clients = [scene.new_client() for _ in range(300)]
+    with Memory(hasty) as memory:
+        for client in clients:
+            client.send(scene.request(fields=["X-Slow: "])[:-4])
+        assert others_are_served(scene, 0.5) >= 1
+        memory.look()
+        dribble(clients, b"x", 0.2)
+    for client in clients[:20]:
+        assert client.read_response().status == 408
+    assert outcomes(hasty, "head_timeout") == before + 300
+    scene.untouched()
+
+
+def test_slow_bodies(hasty, scene_of):
+    """Some moves, then none: the backend is let go of as well."""
+    scene = scene_of(hasty)
+    clients, connections = [scene.new_client() for _ in range(100)], []
+    with Memory(hasty) as memory:
+        for client in clients:
+            client.send(scene.request("POST", fields=["Content-Length: 1000"]) + b"x")
+            connections.append(scene.backend.accept())
+        for _ in range(5):
+            for client in clients:
+                client.send(b"x")
+            time.sleep(0.1)
+        memory.look()
+        assert others_are_served(scene, 0.5) >= 1
+        for client in clients:
+            assert client.read_response("POST").status == 408
+    for connection in connections:
+        assert connection.read_to_end().endswith(b"\r\n\r\n" + b"x" * 6)
+    assert outcomes(hasty, "body_timeout") >= 100
+
+
+def test_slow_readers(module_gateways, scene_of, sink_backend):
+    """Far more is to be read than the gateway may hold; it is cut once nothing has moved for too long."""
+    gateway = module_gateways.start({"timeouts": {"answer": "1500ms"}})
+    scene = scene_of(gateway, url=sink_backend.url)
+    size = 256 << 20
+    clients = [scene.new_client() for _ in range(30)]
+    with Memory(gateway) as memory:
+        for client in clients:
+            client.send(scene.request(path=f"/{size}"))
+        assert others_are_served(scene, 0.5) >= 1
+        memory.look()
+        eventually(lambda: memory.look() or outcomes(gateway, "answer_idle") == 30, "all of them to be cut", 30)
+    for client in clients[:5]:
+        response = client.read_head()
+        with pytest.raises(Cut):
+            client.read_body(response)
+
+
+def test_slow_reader_that_reads(hasty, scene_of, sink_backend):
+    """A few bytes now and then are enough to stay."""
+    scene = scene_of(hasty, url=sink_backend.url)
+    size = 6 << 20
+    client = scene.client
+    client.send(scene.request(path=f"/{size}"))
+    response = client.read_head()
+    got, until = 0, time.monotonic() + 4
+    while time.monotonic() < until:
+        got += len(client.read_piece())
+        time.sleep(0.05)
+    while (piece := client.read_piece()) is not None:
+        got += len(piece)
+    assert (response.status, got) == (200, size)
+
+
+def test_pipeline_of_one_who_does_not_read(hasty, scene_of):
+    """Refusals are small, but there is no end of them."""
+    scene = scene_of(hasty)
+    with Memory(hasty) as memory, scene.gateway.client() as client, \
+            Flood(client.sock, request_bytes(scene.host) * 200):
+        for _ in range(5):
+            assert others_are_served(scene, 0.3) >= 1
+            memory.look()
+
+
+def test_pipelined_requests(module_gateways, scene_of):
+    """A hundred thousand on one connection are answered in order, with others served meanwhile."""
+    gateway = module_gateways.start({"log": {"access": "off"}})
+    scene, count, mark = scene_of(gateway), 100_000, b"HTTP/1.1 401 "
+    pending = request_bytes(scene.host) * count
+    answers, tail, sent = 0, b"", 0
+    with Memory(gateway) as memory, gateway.client() as client:
+        client.sock.setblocking(False)
+        while answers < count:
+            readable, writable, _ = select.select([client.sock], [client.sock] if sent < len(pending) else [], [], 15)
+            assert readable or writable, f"nothing moves after {answers} answers"
+            if writable:
+                sent += client.sock.send(pending[sent:sent + (1 << 18)])
+            if not readable:
+                continue
+            data = tail + client.sock.recv(1 << 20)
+            before, answers = answers, answers + data.count(mark)
+            tail = data[data.rfind(mark) + len(mark):][-len(mark):] if mark in data else data[-len(mark):]
+            if before // 10_000 != answers // 10_000:
+                memory.look()
+                with gateway.client() as other:
+                    assert other.exchange(request_bytes(scene.host)).status == 401
+    assert gateway.metrics()["jobgate_requests_total"] >= count
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
+def test_tiny_chunks(scene, way):
+    """A byte for each chunk: six on the wire for one that counts."""
+    count = 100_000
+    client = scene.client
+    chunks = b"1\r\nx\r\n" * 1000
+    with Memory(scene.gateway) as memory:
+        if way == "up":
+            client.send(scene.request("POST", fields=["Transfer-Encoding: chunked"]))
+            connection = scene.backend.next()
+            connection.read_head()
+            source, sink = client, connection
+        else:
+            client.send(scene.request())
+            connection = scene.backend.next()
+            connection.read_head()
+            connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            source, sink = connection, client
+            client.read_until(b"\r\n\r\n")
+        left, got = count // 1000, b""
+        source.sock.setblocking(False)
+        pending = b""
+        while not got.endswith(b"0\r\n\r\n"):
+            if not pending and left >= 0:
+                pending, left = chunks if left else b"0\r\n\r\n", left - 1
+            readable, writable, _ = select.select([sink.sock], [source.sock] if pending else [], [], 15)
+            assert readable or writable, "nothing moves"
+            if writable:
+                pending = pending[source.sock.send(pending):]
+            if readable:
+                got += sink.sock.recv(1 << 20)
+        memory.look()
+        assert got.count(b"x") == count
+        assert others_are_served(scene, 0.2) >= 1
+
+
+def test_backend_that_never_answers(hasty, scene_of):
+    scene = scene_of(hasty, backend=Backend(backlog=256))
+    before = outcomes(hasty, "answer_timeout")
+    clients = [scene.new_client() for _ in range(200)]
+    with Memory(hasty) as memory:
+        for client in clients:
+            client.send(scene.request())
+        assert others_are_served(scene, 0.5) >= 1
+        for client in clients:
+            assert client.read_response().status == 504
+        memory.look()
+    assert outcomes(hasty, "answer_timeout") == before + 200
+    for _ in clients:
+        scene.backend.accept().read_to_end()
+
+
+def test_flood_of_connections(hasty, scene_of):
+    """Opened and dropped as fast as can be, by reset and in good order, with and without a byte."""
+    scene = scene_of(hasty)
+    with Memory(hasty) as memory:
+        until, count = time.monotonic() + 3, 0
+        while time.monotonic() < until:
+            clients = [scene.gateway.client() for _ in range(50)]
+            for number, client in enumerate(clients):
+                if number % 3 == 0:
+                    client.send(b"G")
+                client.reset() if number % 2 else client.close()
+            count += len(clients)
+            assert others_are_served(scene, 0.02) >= 1
+            memory.look()
+    assert count > 100
+    eventually(lambda: hasty.metrics()["jobgate_connections"] == 0, "all of them to be forgotten")
+
+
+# ---- half a close, in every state ----
+
+def ended_as(scene, outcome):
+    scene.gateway.access_entry(job=scene.job, outcome=outcome)
+
+
+def test_client_half_closes_before_a_request(scene):
+    for sent in [b"", scene.request()[:1], scene.request()[:-2]]:
+        with scene.gateway.client() as client:
+            client.send(sent)
+            client.half_close()
+            client.ended()
+    scene.untouched()
+
+
+def test_client_half_closes_while_the_store_is_asked(gateways, make_folder):
+    server = RedisServer(make_folder("redis")).start()
+    try:
+        gateway = gateways.start({"store": {"lookup_timeout": "60s", "max_staleness": "60s", "ping_deadline": "30s"}},
+                                 store_url=server.url)
+        records = Records(server.client)
+        token, job = records.token(), records.job("unix:/nonexistent")
+        server.freeze()
+        with gateway.client() as client:
+            client.send(request_bytes(f"{job}.jobs.test", token))
+            eventually(lambda: gateway.metrics()["jobgate_requests_total"] == 1, "the request to have come")
+            client.half_close()
+            client.ended()
+        gateway.access_entry(job=job, outcome="client_closed")
+    finally:
+        server.stop()
+
+
+def test_client_half_closes_while_connecting(gateway, scene_of):
+    with Silent() as silent:
+        scene = scene_of(gateway, url=silent.url)
+        before = gateway.metrics()["jobgate_backend_connections"]
+        scene.client.send(scene.request())
+        eventually(lambda: gateway.metrics()["jobgate_backend_connections"] == before + 1, "the connecting to begin")
+        scene.client.half_close()
+        scene.client.ended()
+        ended_as(scene, "client_closed")
+        eventually(lambda: gateway.metrics()["jobgate_backend_connections"] == before, "the connecting to end")
+
+
+def test_client_half_closes_in_its_content(scene):
+    client = scene.client
+    client.send(scene.request("POST", fields=["Content-Length: 10"]) + b"12345")
+    connection = scene.backend.accept()
+    connection.read_head()
+    client.half_close()
+    client.ended()
+    assert connection.read_to_end() == b"12345"
+    ended_as(scene, "client_closed")
+
+
+def test_client_half_closes_before_the_answer(scene):
+    """It cannot be told from one that has gone, and a job's work may be costly."""
+    client, connection, _ = scene.arrive()
+    client.half_close()
+    client.ended()
+    connection.ended()
+    ended_as(scene, "client_closed")
+
+
+def test_client_half_closes_in_the_answer(scene):
+    client, connection, _ = scene.arrive()
+    connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345")
+    response = client.read_head()
+    client.half_close()
+    with pytest.raises(Cut):
+        client.read_body(response)
+    connection.ended()
+    ended_as(scene, "client_closed")
+
+
+@pytest.mark.parametrize("message", [
+    lambda scene: request_bytes(scene.host, method="POST", fields=["Content-Length: 1000"]) + b"x",
+    lambda scene: b"BAD\r\n\r\n",
+], ids=["refused content", "lingering"])
+def test_client_half_closes_after_a_refusal(scene, message):
+    client = scene.client
+    client.send(message(scene))
+    assert client.read_response().status in (400, 401)
+    client.half_close()
+    client.ended()
+    scene.untouched()
+
+
+def test_backend_half_closes_in_the_pool(scene):
+    scene.relay()
+    connection = scene.backend.connections[0]
+    connection.half_close()
+    connection.ended()
+    client, second, _ = scene.arrive("POST", body=b"x")
+    assert second is not connection
+    second.answer()
+    assert client.read_response("POST").status == 200
+
+
+def test_backend_half_closes_in_a_requests_content(scene):
+    client = scene.client
+    client.send(scene.request("POST", fields=["Content-Length: 10"]) + b"12345")
+    connection = scene.backend.accept()
+    connection.read_head()
+    connection.half_close()
+    assert client.read_response("POST").status == 502
+    assert connection.read_to_end() == b"12345"
+    ended_as(scene, "backend_closed")
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345",
+                                  b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n"],
+                         ids=["length", "chunked"])
+def test_backend_half_closes_in_its_answer(scene, head):
+    client, connection, _ = scene.arrive()
+    connection.send(head)
+    response = client.read_head()
+    connection.half_close()
+    with pytest.raises(Cut):
+        client.read_body(response)
+    connection.ended()
+    ended_as(scene, "backend_closed")
+
+
+def test_backend_half_closes_to_end_its_answer(scene):
+    client, connection, _ = scene.arrive()
+    connection.send(b"HTTP/1.1 200 OK\r\n\r\nhello")
+    connection.half_close()
+    assert client.read_response().body == b"hello"
+    connection.ended()
+    ended_as(scene, "answered")
+
+
+def test_backend_half_closes_after_its_answer(scene):
+    client, connection, _ = scene.arrive()
+    connection.answer(b"hello")
+    connection.half_close()
+    assert client.read_response().body == b"hello"
+    connection.ended()
+    client.send(scene.request("POST", body=b"x"))
+    scene.backend.serve()
+    assert client.read_response("POST").status == 200
