@@ -88,6 +88,7 @@ downstream_await(struct downstream *downstream)
 	downstream->state = DOWNSTREAM_HEAD;
 	downstream->receiver.scanned = 0;
 	downstream->head_len = 0;
+	downstream->sent_before = UINT64_MAX; /* not looked at yet */
 	timer_start(gateway->loop, &downstream->timer, gateway->options.timeouts.keep_alive);
 }
 
@@ -215,6 +216,22 @@ downstream_ready(struct conn *conn)
 		downstream_work(downstream);
 }
 
+/*
+ * It is time for a client that has not read all that it has been sent. As long as it reads it may
+ * take its time; then a reset tells it that what it has is not whole.
+ */
+static void
+downstream_expired_unread(struct downstream *downstream)
+{
+	if (downstream->sender.sent == downstream->sent_before) {
+		downstream_close(downstream, true);
+		return;
+	}
+	downstream->sent_before = downstream->sender.sent;
+	timer_start(downstream->gateway->loop, &downstream->timer,
+	    downstream->gateway->options.timeouts.answer);
+}
+
 static void
 downstream_expired(struct timer *timer)
 {
@@ -225,6 +242,10 @@ downstream_expired(struct timer *timer)
 		downstream_not_secured(downstream, "it took too long");
 		return;
 	case DOWNSTREAM_HEAD:
+		if (sender_pending(&downstream->sender)) {
+			downstream_expired_unread(downstream);
+			return;
+		}
 		if (buffer_len(downstream->receiver.in) == 0) {
 			conn_farewell(&downstream->conn);
 			downstream_close(downstream, false);
@@ -253,15 +274,10 @@ downstream_expired(struct timer *timer)
 		downstream_close(downstream, false);
 		return;
 	case DOWNSTREAM_CLOSING:
-		if (!downstream->finished_sending &&
-		    downstream->sender.sent != downstream->sent_before) {
-			downstream->sent_before = downstream->sender.sent;
-			timer_start(downstream->gateway->loop, timer,
-			    downstream->gateway->options.timeouts.answer);
-			return;
-		}
-		/* What is not sent by now never will be: a reset tells that it is not whole. */
-		downstream_close(downstream, sender_pending(&downstream->sender));
+		if (sender_pending(&downstream->sender))
+			downstream_expired_unread(downstream);
+		else
+			downstream_close(downstream, false);
 		return;
 	case DOWNSTREAM_CLOSED:
 		return;

@@ -41,7 +41,7 @@ struct downstream {
 	uint64_t idle_since_ms; /* when it was accepted, or its last exchange ended */
 	uint32_t head_len; /* of the head that begins `in`, kept until the exchange has read it */
 	uint64_t skipped;  /* content dropped of this request */
-	uint64_t sent_before; /* CLOSING: of sender.sent, when the timer was last started */
+	uint64_t sent_before; /* HEAD, CLOSING: of sender.sent, when the timer was last started */
 	unsigned char minor;  /* of the request's version */
 	bool keep_alive;      /* after this exchange the connection may serve another */
 	bool expects;	      /* the client waits for 100 and has sent no content yet */

@@ -201,6 +201,7 @@ pool_keep(struct upstream *upstream)
 {
 	struct backend *backend = upstream->backend;
 	struct gateway *gateway = upstream->gateway;
+	uint64_t idle_ms;
 
 	if (gateway->draining ||
 	    backend->idle_count >= gateway->options.idle_backend_connections_max)
@@ -214,7 +215,9 @@ pool_keep(struct upstream *upstream)
 	TAILQ_INSERT_HEAD(&backend->idle, upstream, link);
 	backend->idle_count++;
 	upstream->state = UPSTREAM_IDLE;
-	timer_start(gateway->loop, &upstream->timer, gateway->options.timeouts.backend_idle);
+	idle_ms = gateway->options.timeouts.backend_idle;
+	timer_start(gateway->loop, &upstream->timer,
+	    upstream->keep_ms < idle_ms ? upstream->keep_ms : idle_ms);
 	return true;
 }
 

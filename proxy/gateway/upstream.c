@@ -13,6 +13,10 @@
 /* Answers of 1xx before the final one; whoever sends more does not mean to answer. */
 #define INTERIMS_MAX 64
 
+/* Of a backend's word on how long it keeps a connection. */
+#define KEEP_MARGIN_MS 500
+#define KEEP_SECONDS_MAX 86400
+
 static void
 write_host(struct writer *writer, const struct gateway *gateway, const struct request *request,
     const struct job_url *target)
@@ -194,6 +198,36 @@ upgrade_agreed(const struct upstream *upstream, const struct response_framing *f
 	       slice_equal_nocase(framing->upgrade, upstream->upgrade_asked);
 }
 
+/*
+ * How long the backend says it keeps a connection that is idle (Keep-Alive: timeout=SECONDS), less
+ * a margin, so that we are the first to let go of it: a request that meets its end on the way
+ * may not be one that can be sent again. UINT64_MAX when it does not say.
+ */
+static uint64_t
+keep_hint_ms(const struct response_head *head)
+{
+	struct slice name = SLICE("timeout="), list, member;
+	uint64_t seconds;
+
+	for (size_t i = 0; i < head->field_count; i++) {
+		if (head->fields[i].id != FIELD_KEEP_ALIVE)
+			continue;
+		list = head->fields[i].value;
+		while (list_next(&list, &member)) {
+			if (member.len <= name.len ||
+			    !slice_equal_nocase((struct slice){member.at, name.len}, name))
+				continue;
+			seconds = 0;
+			for (size_t at = name.len; at < member.len && seconds < KEEP_SECONDS_MAX &&
+						   member.at[at] >= '0' && member.at[at] <= '9';
+			     at++)
+				seconds = seconds * 10 + (uint64_t)(member.at[at] - '0');
+			return seconds > 0 ? seconds * 1000 - KEEP_MARGIN_MS : 0;
+		}
+	}
+	return UINT64_MAX;
+}
+
 /* A complete head: hand it on. False when the answer is not one that can be understood. */
 static bool
 upstream_take_head(struct upstream *upstream, const struct response_head *head,
@@ -230,7 +264,8 @@ upstream_take_head(struct upstream *upstream, const struct response_head *head,
 		break;
 	}
 	upstream->tunnel = head->status == 101;
-	upstream->keep_alive = framing->keep_alive && !upstream->tunnel;
+	upstream->keep_ms = keep_hint_ms(head);
+	upstream->keep_alive = framing->keep_alive && !upstream->tunnel && upstream->keep_ms > 0;
 	body_decoder_init(&upstream->receiver.body,
 	    upstream->tunnel ? BODY_UNTIL_CLOSE : framing->body, framing->length, TRAILER_MAX);
 	upstream->state = UPSTREAM_RELAYING;

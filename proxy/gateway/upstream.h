@@ -59,6 +59,7 @@ struct upstream {
 	struct address_place place; /* where `conn` leads */
 	bool probe;		    /* the backend's circuit waits to hear how it ends */
 
+	uint64_t keep_ms;	/* the backend keeps it idle for no longer */
 	bool reused;		/* has served an exchange before this one */
 	bool keep_alive;	/* the answer lets the connection live on */
 	bool answer_begun;	/* bytes of an answer have come for this exchange */

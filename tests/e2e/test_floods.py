@@ -2,6 +2,7 @@
 has the outcome that http.md names."""
 
 import select
+import threading
 import time
 
 import pytest
@@ -10,7 +11,7 @@ from harness.process import eventually
 from harness.raw import Backend, Closed, Cut, Silent
 from harness.scene import request_bytes
 from harness.store import Records, RedisServer
-from test_hardening import Flood, others_are_served, resident_mib
+from test_hardening import Flood, ignore, others_are_served, resident_mib
 from test_limits import closed_unread
 
 MEMORY_MIB = 64  # that a worker may grow by, whatever comes
@@ -212,6 +213,50 @@ def test_slow_reader_that_reads(hasty, scene_of, sink_backend):
     while (piece := client.read_piece()) is not None:
         got += len(piece)
     assert (response.status, got) == (200, size)
+
+
+def flooded(gateway, host, count):
+    """A client that has sent so many requests before it reads an answer, and the thread that still sends."""
+    client = gateway.client()
+    sender = threading.Thread(target=lambda: ignore(lambda: client.sock.sendall(request_bytes(host) * count)), daemon=True)
+    sender.start()
+    seen = -1
+
+    def held_back():
+        nonlocal seen
+        before, seen = seen, gateway.metrics()["jobgate_requests_total"]
+        return before == seen > 0
+    eventually(held_back, "the gateway to take no more", pause=0.3)
+    return client, sender
+
+
+def test_pipeline_that_is_read_late(module_gateways, scene_of):
+    """Neither `head` nor `keep_alive` counts while answers wait to be read."""
+    gateway = module_gateways.start({"timeouts": {"keep_alive": "100ms", "head": "100ms"}, "log": {"access": "off"}})
+    count = 40_000
+    client, sender = flooded(gateway, scene_of(gateway).host, count)
+    with client:
+        assert gateway.metrics()["jobgate_requests_total"] < count
+        first = client.read_response()
+        assert first.status == 401
+        data, left = bytearray(client.buffer), count - 1
+        length = None
+        while length is None or len(data) < length * left:
+            data += client.sock.recv(1 << 20)
+            if length is None and data.count(b"HTTP/1.1 ") > 1:
+                length = data.index(b"HTTP/1.1 ", 1)  # all answers are as long as this one
+        assert data.count(b"HTTP/1.1 401 ") == data.count(b"HTTP/1.1 ") == left
+        sender.join()
+
+
+def test_pipeline_that_is_read_no_more(module_gateways, scene_of):
+    gateway = module_gateways.start({"timeouts": {"keep_alive": "100ms", "answer": "300ms"}, "log": {"access": "off"}})
+    count = 100_000
+    client, sender = flooded(gateway, scene_of(gateway).host, count)
+    with client:
+        eventually(lambda: gateway.metrics()["jobgate_connections"] == 0, "the connection to end")
+        sender.join()
+    assert gateway.metrics()["jobgate_requests_total"] < count
 
 
 def test_pipeline_of_one_who_does_not_read(hasty, scene_of):

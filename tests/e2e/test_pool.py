@@ -70,6 +70,23 @@ def test_no_reuse_after_more_than_the_answer(scene):
     assert client.read_response().body == b"right"
 
 
+@pytest.mark.parametrize("value, kept", [("timeout=1", False), ("max=5, timeout=1", False), ("timeout=0", False),
+                                         ("timeout=3600, max=1000", True), ("timeout=", True), ("max=1", True)])
+def test_backend_that_says_how_long_it_keeps_a_connection(scene, value, kept):
+    """The gateway lets go of it first: a request that meets its end on the way could not be sent again."""
+    client, connection, _ = scene.arrive()
+    connection.answer(fields=[f"Keep-Alive: {value}"])
+    assert client.read_response().field("keep-alive") is None
+    if not kept:
+        connection.ended()
+        return
+    client.send(scene.request("POST", body=b"x"))
+    assert scene.backend.next() is connection
+    connection.read_request()
+    connection.answer()
+    assert client.read_response("POST").status == 200
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "DELETE"])
 @pytest.mark.parametrize("ending", ["close", "reset"])
 def test_idempotent_request_is_sent_once_more(scene, method, ending):
