@@ -388,6 +388,14 @@ jg_directory_good(struct directory *directory, uint64_t good_ms)
 	directory->expired = false;
 }
 
+uint64_t
+jg_directory_due_ms(const struct directory *directory)
+{
+	uint64_t until_ms = directory->expired ? UINT64_MAX : directory->until_ms;
+
+	return until_ms < directory->doubt_ms ? until_ms : directory->doubt_ms;
+}
+
 void
 jg_directory_tick(struct directory *directory, uint64_t now_ms)
 {

@@ -10,14 +10,16 @@
 /*
  * A link is two connections that live and die together: one reads (HGETALL,
  * pipelined), the other is subscribed to the invalidations that Redis sends for
- * what the first has read (CLIENT TRACKING ... REDIRECT). It reconnects by itself.
+ * what the first has read (CLIENT TRACKING ... REDIRECT). A third one leads to the
+ * primary, where a replica is read. It reconnects by itself.
  */
 struct redis_link;
 
 struct redis_link_options {
-	const char *url;
-	const char *prefix;  /* of keys, "jobgate:" */
-	const char *ca_file; /* for rediss://; NULL: the system's */
+	const char *url;	 /* what is read */
+	const char *primary_url; /* what is written to; NULL, or the same as url: that itself */
+	const char *prefix;	 /* of keys, "jobgate:" */
+	const char *ca_file;	 /* for rediss://; NULL: the system's */
 	uint64_t connect_timeout_ms, ping_interval_ms, ping_deadline_ms;
 	uint64_t (*now_ms)(void *ctx); /* the directory's clock; NULL: CLOCK_MONOTONIC itself */
 	void *clock_ctx;

@@ -7,10 +7,14 @@
 #include <stdlib.h>
 
 #include "auth/redis/connection.h"
+#include "auth/redis/sentinel.h"
 #include "auth/redis/store_operation.h"
 
 #define DEADLINE_SECONDS 2
 #define CONNECT_TIMEOUT_MS 2000
+/* Sentinels are asked for the primary so often, and answer within that. */
+#define ELECTION_SECONDS 1
+#define ELECTION_TIMEOUT_MS 900
 #define RECONNECT_MS_MIN 50
 #define RECONNECT_MS_MAX 2000
 
@@ -20,7 +24,10 @@ struct store {
 	struct redis_url url;
 	char *prefix, *ca_file;
 	unsigned wait_replicas, wait_ms;
-	int confirmed;			     /* of the change that is being told */
+	int confirmed;			   /* of the change that is being told */
+	struct redis_sentinels *sentinels; /* NULL: the URL itself says where the primary is */
+	struct redis_place place;	   /* that they named last */
+	struct event *election;
 	struct redis_connection *connection; /* NULL between two attempts */
 	bool told_down; /* the log has it: once for each time, not for each attempt */
 	struct event *reconnect;
@@ -111,15 +118,20 @@ confirm(struct store *store, struct operation *operation)
 	    redis_command(store->connection, on_confirmed, operation, 3, argv, len);
 }
 
+static void on_down(void *ctx, const char *why);
+
 /* The reply to an operation, or NULL when the connection broke before it came. */
 static void
 on_reply(void *ctx, const redisReply *reply)
 {
 	struct operation *operation = ctx;
+	struct store *store = operation->store;
 	enum store_result result = operation->change ? STORE_UNKNOWN : STORE_UNAVAILABLE;
+	bool demoted = false;
 
 	if (reply != NULL && reply->type == REDIS_REPLY_ERROR) {
-		log_warning(&operation->store->log, "the store refuses: %s", reply->str);
+		log_warning(&store->log, "the store refuses: %s", reply->str);
+		demoted = strncmp(reply->str, "READONLY", 8) == 0;
 		/* A key of another type was put there by somebody else. */
 		result =
 		    strncmp(reply->str, "WRONGTYPE", 9) == 0 ? STORE_BROKEN : STORE_UNAVAILABLE;
@@ -129,6 +141,8 @@ on_reply(void *ctx, const redisReply *reply)
 	store_tell(operation, result, NULL); /* unless `read` has told it better */
 	if (!operation->confirming)
 		operation_free(operation);
+	if (demoted) /* its name may lead to another one by now */
+		on_down(store, "it is a replica");
 }
 
 /* Give the connection up: whatever waits for a reply is told. */
@@ -176,17 +190,60 @@ on_down(void *ctx, const char *why)
 }
 
 static void
-on_reconnect(evutil_socket_t fd, short events, void *ctx)
+store_connect(struct store *store, const struct redis_url *primary)
+{
+	store->connection = redis_connection_new(store->base, primary, store->ca_file,
+	    "jobgate-control", CONNECT_TIMEOUT_MS,
+	    &(struct redis_handlers){.ctx = store, .up = on_up, .down = on_down});
+	if (store->connection == NULL)
+		reconnect_later(store);
+}
+
+/*
+ * Changes go where most sentinels point, and nowhere while they do not: what a
+ * primary takes that has been replaced without knowing it is lost.
+ */
+static void
+on_elected(void *ctx, const struct redis_url *primary, const char *why)
+{
+	const struct timeval soon = {.tv_sec = ELECTION_SECONDS};
+	struct store *store = ctx;
+
+	evtimer_add(store->election, &soon);
+	if (primary == NULL) {
+		on_down(store, why);
+		return;
+	}
+	if (store->connection != NULL &&
+	    (primary->port != store->place.port || strcmp(primary->host, store->place.host) != 0))
+		on_down(store, "the sentinels name another primary");
+	if (store->connection != NULL)
+		return;
+	memcpy(store->place.host, primary->host, sizeof(store->place.host));
+	store->place.port = primary->port;
+	store_connect(store, primary);
+}
+
+static void
+on_election(evutil_socket_t fd, short events, void *ctx)
 {
 	struct store *store = ctx;
 
 	(void)fd;
 	(void)events;
-	store->connection = redis_connection_new(store->base, &store->url, store->ca_file,
-	    "jobgate-control", CONNECT_TIMEOUT_MS,
-	    &(struct redis_handlers){.ctx = store, .up = on_up, .down = on_down});
-	if (store->connection == NULL)
-		reconnect_later(store);
+	if (!redis_sentinels_busy(store->sentinels))
+		redis_sentinels_ask(store->sentinels, ELECTION_TIMEOUT_MS, on_elected, store);
+}
+
+static void
+on_reconnect(evutil_socket_t fd, short events, void *ctx)
+{
+	struct store *store = ctx;
+
+	if (store->sentinels != NULL)
+		on_election(fd, events, store);
+	else
+		store_connect(store, &store->url);
 }
 
 /* Out of time. Replies come in order: a connection that is this late is of no use. */
@@ -261,6 +318,12 @@ store_new(const struct store_options *options)
 		log_error(&store->log, "the store's URL: %s", mistake);
 		goto fail;
 	}
+	if (store->url.sentinel_count > 0) {
+		store->sentinels = redis_sentinels_new(store->base, &store->url, store->ca_file);
+		store->election = evtimer_new(store->base, on_election, store);
+		if (store->sentinels == NULL || store->election == NULL)
+			goto fail;
+	}
 	on_reconnect(-1, 0, store);
 	return store;
 fail:
@@ -273,10 +336,13 @@ store_free(struct store *store)
 {
 	if (store == NULL)
 		return;
+	redis_sentinels_free(store->sentinels);
 	disconnect(store);
 	assert(TAILQ_EMPTY(&store->operations));
 	if (store->reconnect != NULL)
 		event_free(store->reconnect);
+	if (store->election != NULL)
+		event_free(store->election);
 	redis_url_wipe(&store->url);
 	free(store->prefix);
 	free(store->ca_file);

@@ -90,11 +90,18 @@ is_host(const char *host, bool bracketed)
 	return true;
 }
 
+bool
+redis_host_valid(const char *host)
+{
+	return *host != '\0' && (is_host(host, false) || is_host(host, true));
+}
+
+/* host[:port] */
 static bool
-parse_place(const char *at, const char *end, struct redis_url *out)
+parse_place(
+    const char *at, const char *end, unsigned port, char host[REDIS_TEXT_MAX], uint16_t *port_out)
 {
 	const char *close = NULL, *colon;
-	unsigned port = 6379;
 
 	if (at < end && *at == '[') {
 		close = memchr(at, ']', (size_t)(end - at));
@@ -108,37 +115,97 @@ parse_place(const char *at, const char *end, struct redis_url *out)
 		colon = memchr(at, ':', (size_t)(end - at));
 		close = colon != NULL ? colon : end;
 	}
-	if (close == at || (size_t)(close - at) >= sizeof(out->host))
+	if (close == at || close - at >= REDIS_TEXT_MAX)
 		return false;
-	memcpy(out->host, at, (size_t)(close - at));
-	out->host[close - at] = '\0';
-	if (!is_host(out->host, *close == ']'))
+	memcpy(host, at, (size_t)(close - at));
+	host[close - at] = '\0';
+	if (!is_host(host, *close == ']'))
 		return false;
 	if (colon != NULL && !parse_number(colon + 1, end, UINT16_MAX, &port))
 		return false;
-	out->port = (uint16_t)port;
+	*port_out = (uint16_t)port;
 	return port > 0;
+}
+
+/* The login before a host, if there is one; *at moves behind it. */
+static bool
+take_login(const char **at, const char *end, struct redis_url *out, char *error, size_t cap)
+{
+	const char *login = memrchr(*at, '@', (size_t)(end - *at));
+
+	if (login != NULL && !parse_login(*at, login, out))
+		return fail(error, cap,
+		    "before '@' there must be user:password or :password, percent-encoded");
+	if (login != NULL)
+		*at = login + 1;
+	return true;
+}
+
+/* "/N" or nothing. */
+static bool
+parse_database(const char *at, struct redis_url *out, char *error, size_t cap)
+{
+	if (*at == '\0' || strcmp(at, "/") == 0)
+		return true;
+	if (*at != '/')
+		return fail(error, cap, "a query is not understood here");
+	return parse_number(at + 1, at + strlen(at), UINT16_MAX, &out->database) ||
+	       fail(error, cap, "behind the host there may only be /N, the number of a database");
 }
 
 static bool
 parse_tcp(const char *at, struct redis_url *out, char *error, size_t cap)
 {
 	const char *end = at + strcspn(at, "/?#");
-	const char *login = memrchr(at, '@', (size_t)(end - at));
 
-	if (login != NULL) {
-		if (!parse_login(at, login, out))
-			return fail(error, cap,
-			    "before '@' there must be user:password or :password, percent-encoded");
-		at = login + 1;
-	}
-	if (!parse_place(at, end, out))
+	if (!take_login(&at, end, out, error, cap))
+		return false;
+	if (!parse_place(at, end, 6379, out->host, &out->port))
 		return fail(error, cap, "the host or the port is not valid");
-	if (*end == '/' && end[1] != '\0' &&
-	    !parse_number(end + 1, end + strlen(end), UINT16_MAX, &out->database))
-		return fail(
-		    error, cap, "behind the host there may only be /N, the number of a database");
-	return *end == '\0' || *end == '/' || fail(error, cap, "a query is not understood here");
+	return parse_database(end, out, error, cap);
+}
+
+/* The name of a primary, as Sentinel allows it. */
+static bool
+parse_master(const char *at, const char *end, struct redis_url *out)
+{
+	if (at == end || (size_t)(end - at) >= sizeof(out->master))
+		return false;
+	for (const char *c = at; c < end; c++)
+		if (!is_alnum(*c) && strchr("-_.", *c) == NULL)
+			return false;
+	memcpy(out->master, at, (size_t)(end - at));
+	out->master[end - at] = '\0';
+	return true;
+}
+
+static bool
+parse_sentinels(const char *at, struct redis_url *out, char *error, size_t cap)
+{
+	const char *end = at + strcspn(at, "/?#");
+	const char *master_end;
+	struct redis_place *place;
+
+	out->port = 0;
+	if (!take_login(&at, end, out, error, cap))
+		return false;
+	for (const char *next = at; next <= end; at = next) {
+		const char *comma = memchr(at, ',', (size_t)(end - at));
+
+		place = &out->sentinels[out->sentinel_count];
+		next = comma != NULL ? comma + 1 : end + 1;
+		if (out->sentinel_count == REDIS_SENTINELS_MAX)
+			return fail(error, cap, "there may be at most seven sentinels");
+		if (!parse_place(at, comma != NULL ? comma : end, 26379, place->host, &place->port))
+			return fail(error, cap, "a sentinel's host or port is not valid");
+		out->sentinel_count++;
+	}
+	at = *end == '/' ? end + 1 : end;
+	master_end = at + strcspn(at, "/?#");
+	if (!parse_master(at, master_end, out))
+		return fail(error, cap,
+		    "behind the sentinels there must be /NAME, as they call the primary");
+	return parse_database(master_end, out, error, cap);
 }
 
 static bool
@@ -173,9 +240,16 @@ redis_url_parse(const char *text, struct redis_url *out, char *error, size_t cap
 		out->tls = true;
 		return parse_tcp(text + 9, out, error, cap);
 	}
+	if (strncmp(text, "redis+sentinel://", 17) == 0)
+		return parse_sentinels(text + 17, out, error, cap);
+	if (strncmp(text, "rediss+sentinel://", 18) == 0) {
+		out->tls = true;
+		return parse_sentinels(text + 18, out, error, cap);
+	}
 	if (strncmp(text, "unix:", 5) == 0)
 		return parse_unix(text + 5, out, error, cap);
-	return fail(error, cap, "a store's URL begins with redis://, rediss:// or unix:");
+	return fail(error, cap,
+	    "a store's URL begins with redis://, rediss://, redis+sentinel:// or unix:");
 }
 
 void

@@ -7,13 +7,22 @@
 #include <stdint.h>
 
 #define REDIS_TEXT_MAX 256
+#define REDIS_SENTINELS_MAX 7
+
+struct redis_place {
+	char host[REDIS_TEXT_MAX]; /* IPv6 without brackets */
+	uint16_t port;
+};
 
 /* A plain value. */
 struct redis_url {
 	bool tls;
 	char path[108];		   /* of a Unix socket; empty: host and port */
 	char host[REDIS_TEXT_MAX]; /* IPv6 without brackets */
-	uint16_t port;
+	uint16_t port;		   /* 0, without a host: sentinels are to be asked for both */
+	unsigned sentinel_count;   /* 0: none are */
+	struct redis_place sentinels[REDIS_SENTINELS_MAX];
+	char master[64];	   /* the name under which they know the primary */
 	char user[REDIS_TEXT_MAX]; /* may be empty: AUTH with a password alone */
 	char password[REDIS_TEXT_MAX];
 	bool has_password;
@@ -21,11 +30,16 @@ struct redis_url {
 };
 
 /*
- * Parse redis://[[user]:password@]host[:port][/db], rediss://..., or
- * unix:[//]/path[?db=N]; user and password percent-decoded. On a mistake false, with a
- * sentence in error that does not repeat the password.
+ * Parse redis://[[user]:password@]host[:port][/db], rediss://...,
+ * redis+sentinel://[[user]:password@]host[:port][,host[:port]...]/master[/db],
+ * rediss+sentinel://..., or unix:[//]/path[?db=N]; user and password percent-decoded,
+ * for Redis and not for sentinels. On a mistake false, with a sentence in error that
+ * does not repeat the password.
  */
 bool redis_url_parse(const char *text, struct redis_url *out, char *error, size_t cap);
+
+/* True for the text of a host: a DNS name or an IP address, IPv6 without brackets. */
+bool redis_host_valid(const char *host);
 
 /* Wipe the password. */
 void redis_url_wipe(struct redis_url *url);

@@ -131,9 +131,9 @@ void jg_directory_invalidate(
 void jg_directory_invalidate_all(struct directory *directory, uint64_t now_ms);
 
 /*
- * The link has become usable (both connections up, tracking on): all that was
- * known before must be read again before it is trusted. Entries that are
- * watched are read again by themselves, some at a time; the others when asked for.
+ * The link has become usable, and was seen to work at now_ms (as for
+ * jg_directory_good): all that was known before must be read again before it is trusted. Entries
+ * that are watched are read again by themselves, some at a time; the others when asked for.
  */
 void jg_directory_link_up(struct directory *directory, uint64_t now_ms);
 
@@ -143,8 +143,11 @@ void jg_directory_link_down(struct directory *directory, uint64_t now_ms);
 /* The pushes were seen to work at good_ms (the moment a PING was sent that has been answered). */
 void jg_directory_good(struct directory *directory, uint64_t good_ms);
 
+/* When jg_directory_tick will have something to do that cannot wait; UINT64_MAX: never yet. */
+uint64_t jg_directory_due_ms(const struct directory *directory);
+
 /*
- * Call at least every 100 ms: once the bound has passed it tells the watchers,
+ * Call at that moment and at least every 100 ms: once the bound has passed it tells the watchers,
  * and it carries on reading again what a reconnect made doubtful.
  */
 void jg_directory_tick(struct directory *directory, uint64_t now_ms);

@@ -90,6 +90,7 @@ run_worker(struct supervisor *supervisor, const struct child *child)
 	    .own = supervisor->listeners.bound,
 	    .listeners = supervisor->listeners.fds + index * supervisor->listeners.count,
 	    .store_url = store_url(supervisor, supervisor->config->store.read_url),
+	    .primary_url = store_url(supervisor, supervisor->config->store.write_url),
 	    .stats = &supervisor->stats->workers[slot],
 	    .own_sockets = supervisor->own_sockets,
 	    .tls = supervisor->secured.tls,

@@ -362,17 +362,28 @@ worker_gateway(struct worker *worker)
 	return worker->gateway != NULL;
 }
 
+/* The same time for all within a turn: what the link calls stale must be so for the gateway, too.
+ */
+static uint64_t
+worker_clock(void *ctx)
+{
+	return loop_now_ms(ctx);
+}
+
 static bool
 worker_store(struct worker *worker)
 {
 	const struct config *config = worker->setup->config;
 	const struct redis_link_options link = {
 	    .url = worker->setup->store_url,
+	    .primary_url = worker->setup->primary_url,
 	    .prefix = config->store.prefix,
 	    .ca_file = config->store.ca_file,
 	    .connect_timeout_ms = config->store.connect_timeout,
 	    .ping_interval_ms = config->store.ping_interval,
 	    .ping_deadline_ms = config->store.ping_deadline,
+	    .now_ms = worker_clock,
+	    .clock_ctx = worker->loop,
 	};
 	struct directory_options directory = {
 	    .max_staleness_ms = config->store.max_staleness,

@@ -13,8 +13,9 @@ struct worker_setup {
 			   -1 once closed */
 	const struct sockaddr_storage
 	    *own; /* the addresses they are bound to (ports filled in), for the guard */
-	struct tls_server *tls; /* for clients; NULL: no listener is for TLS */
-	const char *store_url;	/* config->store.read_url, or that of the private redis-server */
+	struct tls_server *tls;	 /* for clients; NULL: no listener is for TLS */
+	const char *store_url;	 /* config->store.read_url, or that of the private redis-server */
+	const char *primary_url; /* config->store.write_url, or the same */
 	struct worker_stats *stats;
 	const char *const *own_sockets; /* paths of the gateway's Unix sockets, NULL at the end */
 	int access_log_fd;		/* -1: off */

@@ -1,24 +1,32 @@
 """A store of several servers: changes that replicas confirm, reading from one of them (store.md, control.md)."""
 
+import socket
+
 import pytest
 
+from harness import faults, servers
+from harness.checker import Checker
 from harness.control import Control
 from harness.process import eventually
-from harness.store import RedisServer
+from harness.relay import FaultRelay
+from harness.store import Records, RedisServer
 
 
 def link_is_up(replica):
     return replica.client.info("replication")["master_link_status"] == "up"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def replicated(make_folder):
     """A primary and its replica."""
     primary = RedisServer(make_folder("redis"), "--repl-diskless-sync-delay", "0").start()
-    replica = RedisServer(make_folder("redis"), "--replicaof", "127.0.0.1", primary.port).start()
+    relay = FaultRelay(make_folder("relay"), primary.port)
+    replica = RedisServer(make_folder("redis"), "--replicaof", "127.0.0.1", relay.port).start()
+    replica.relay = relay  # between the two
     eventually(lambda: link_is_up(replica), "the replica to have everything")
     yield primary, replica
     replica.stop()
+    relay.stop()
     primary.stop()
 
 
@@ -63,3 +71,86 @@ def test_changes_go_to_write_url(gateways, replicated):
     gateway = gateways.start({"store": {"write_url": primary.url}}, store_url=replica.url)
     token = Control(gateway.socket_path).token_of()
     assert primary.client.exists(f"jobgate:token:{token['id']}")
+
+
+@pytest.fixture(scope="module")
+def backend(make_folder):
+    server = servers.hold_server(make_folder("hold"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def beside_replica(gateways, replicated, backend):
+    """A gateway that reads from the replica, and a checker that writes to the primary."""
+    primary, replica = replicated
+    gateway = gateways.start({"workers": 2, "store": {**faults.CLOCKS, "read_url": replica.url}}, store_url=primary.url)
+    checker = Checker(gateway, Records(primary.client), backend.url, faults.BOUND)
+    checker.replicas = 1
+    yield primary, replica, checker
+    checker.close()
+
+
+def test_replica_is_read(beside_replica):
+    _, replica, checker = beside_replica
+    checker.add(8, streams=3)
+    for subject in checker.live()[:6]:
+        checker.revoke(subject)
+    checker.settle()
+    assert not checker.violations and not checker.statuses.get(503)
+    assert replica.client.info("commandstats")["cmdstat_hgetall"]["calls"] >= 16
+
+
+def test_replica_that_hears_nothing_of_its_primary(beside_replica):
+    """It answers every PING and pushes what it knows; but what it does not know of must not be served past the bound."""
+    _, replica, checker = beside_replica
+    checker.add(6, streams=3)
+    replica.relay.say("drop", "all")
+    for subject in checker.live()[:3]:
+        checker.revoke(subject)
+    checker.run(1.5 * faults.BOUND)
+    assert link_is_up(replica) and checker.statuses.get(503)  # so it thinks
+    replica.relay.say("pass")
+    checker.settle()
+    assert not checker.violations
+
+
+def test_replica_that_lags(beside_replica):
+    """Within the deadline of a PING it is waited for, as anything else."""
+    _, replica, checker = beside_replica
+    checker.add(6, streams=3)
+    replica.relay.say("delay", "all", 120)
+    for subject in checker.live()[:3]:
+        checker.revoke(subject)
+        checker.run(0.2)
+    checker.settle()
+    replica.relay.say("pass")
+    assert not checker.violations
+
+
+def test_replica_of_somebody_else(gateways, replicated, make_folder):
+    primary, _ = replicated
+    stranger = RedisServer(make_folder("redis")).start()
+    gateway = gateways.make({"store": {"read_url": stranger.url}}, store_url=primary.url).launch()
+    gateway.wait_listening()
+    eventually(lambda: "does not replicate the primary" in gateway.program.log(), "the gateway to say why")
+    assert gateway.health("/readyz")[0] == 503
+    stranger.stop()
+
+
+def test_name_that_leads_to_two_servers(gateways, make_folder):
+    """Ids of connections mean nothing at another server: invalidations would go to a stranger."""
+    one, other = (RedisServer(make_folder("redis")).start() for _ in range(2))
+    relay = FaultRelay(make_folder("relay"), one.port)
+    relay.say("alternate", other.port)
+    others = [socket.create_connection(("127.0.0.1", other.port)) for _ in range(200)]  # so that each id exists there
+    gateway = gateways.make(store_url=f"redis://127.0.0.1:{relay.port}").launch()
+    gateway.wait_listening()
+    eventually(lambda: "lead to different servers" in gateway.program.log(), "the gateway to say why", patience=30)
+    relay.say("target", one.port)
+    gateway.wait_ready()
+    gateway.stop()
+    for sock in others:
+        sock.close()
+    for program in (one, other, relay):
+        program.stop()

@@ -8,6 +8,7 @@ and of what runs: no stream outlives the revocation of its token by more than th
 One thread and one clock: a probe is late when it was *sent* after the bound, and a stream when it is still open as we
 look *after* the bound. So a machine that is busy elsewhere can hide a violation, but never make one."""
 
+import os
 import pathlib
 import random
 import re
@@ -19,24 +20,26 @@ from .gateway import DOMAIN
 from .process import PATIENCE, eventually
 from .scene import request_bytes
 
+VIOLATIONS_SHOWN = 10
 STREAM_GRACE = 0.1  # for the connection's end to reach us
 
 
-def worker_of(gateway, sock):
-    """The worker that holds the other end of this connection."""
-    local = sock.getsockname()[1]
-    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        words = line.split()
-        if int(words[1].rpartition(":")[2], 16) != gateway.port or int(words[2].rpartition(":")[2], 16) != local:
-            continue
-        for pid in gateway.workers():
-            for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
-                try:
-                    if fd.readlink().name == f"socket:[{words[9]}]":
-                        return pid
-                except OSError:
-                    pass
-    return None
+def sockets_of(pid):
+    found = set()
+    for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found.add(os.readlink(fd))
+        except OSError:
+            pass  # closed meanwhile
+    return {name for name in found if name.startswith("socket:")}
+
+
+def connect_to_some_worker(gateway):
+    """A connection, and the worker that took it: the one with a socket more. Nothing else may be going on."""
+    before = {pid: sockets_of(pid) for pid in gateway.workers()}
+    sock = socket.create_connection(gateway.address, PATIENCE)
+    return sock, eventually(lambda: next((pid for pid in before if sockets_of(pid) - before[pid]), None),
+                            "a worker to take the connection")
 
 
 class Subject:
@@ -66,8 +69,7 @@ class Probe:
         """Connect, to this worker if one is given: the kernel chooses, so several attempts may be needed."""
         spare = []
         for _ in range(400):
-            sock = socket.create_connection(self.gateway.address, PATIENCE)
-            found = eventually(lambda sock=sock: worker_of(self.gateway, sock), "a worker to take the connection")
+            sock, found = connect_to_some_worker(self.gateway)
             if worker in (None, found):
                 break
             spare.append(sock)
@@ -106,7 +108,8 @@ class Checker:
         self.workers = gateway.workers()
         self.subjects = []
         self.violations = []
-        self.statuses = {}      # of live subjects
+        self.replicas = 0  # that must have a new token before it counts as made
+        self.statuses = {}  # of live subjects
         self.revocations = 0
         self.probes = [Probe(gateway).connect(worker) for worker in self.workers for _ in range(probes)]
         self.poller = select.poll()
@@ -131,6 +134,8 @@ class Checker:
         for _ in range(count):
             job = self.records.job(self.backend_url, labels={"model": "base"})
             new.append(Subject(self.records.token(selector="model=base"), job))
+        if self.replicas:
+            eventually(lambda: self.records.client.wait(self.replicas, 1000) >= self.replicas, "replicas to have them")
         self.subjects += new
         self.until_allowed(new)
         for subject in new[:streams]:
@@ -166,6 +171,10 @@ class Checker:
                 subject.how = "lost"
                 self.revocations += 1
 
+    def violate(self, text):
+        if len(self.violations) < VIOLATIONS_SHOWN:
+            self.violations.append(text)
+
     def live(self):
         return [subject for subject in self.subjects if subject.live]
 
@@ -194,7 +203,7 @@ class Checker:
         try:
             status = probe.status()
         except OSError as error:
-            self.violations.append(f"a probe's connection broke: {error}")
+            self.violate(f"a probe's connection broke: {error}")
             self.poller.unregister(probe.sock)
             del self.by_fd[probe.sock.fileno()]
             probe.sock.close()
@@ -208,13 +217,13 @@ class Checker:
 
     def _judge(self, probe, subject, status, now):
         if status == 200 and subject.revoked_at and probe.sent_at > subject.revoked_at + self.bound:
-            self.violations.append(f"{subject.how}: allowed {probe.sent_at - subject.revoked_at:.3f} s after it")
+            self.violate(f"{subject.how}: allowed {probe.sent_at - subject.revoked_at:.3f} s after it")
         if subject.live:
             self.statuses[status] = self.statuses.get(status, 0) + 1
             if status not in (200, 503):
-                self.violations.append(f"{status} for a token that was not revoked")
+                self.violate(f"{status} for a token that was not revoked")
         elif status not in (200, 401, 403, 404, 503):
-            self.violations.append(f"{status} for a revoked token")
+            self.violate(f"{status} for a revoked token")
         if subject.revoked_at and status != 200 and probe.sent_at > subject.revoking_at:
             subject.refused.setdefault(probe.worker, (now, status))
 
@@ -235,7 +244,7 @@ class Checker:
                 continue
             late = now - subject.revoked_at - self.bound
             if late > STREAM_GRACE and not select.select([subject.stream], [], [], 0)[0]:
-                self.violations.append(f"{subject.how}: a stream still runs {self.bound + late:.3f} s after it")
+                self.violate(f"{subject.how}: a stream still runs {self.bound + late:.3f} s after it")
                 self._forget(subject.stream)
                 subject.stream = None
 

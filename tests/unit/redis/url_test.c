@@ -67,6 +67,67 @@ places(void **state)
 }
 
 static void
+sentinels(void **state)
+{
+	struct redis_url url;
+
+	(void)state;
+	url = expect_good("redis+sentinel://a/main");
+	assert_int_equal(url.sentinel_count, 1);
+	assert_string_equal(url.sentinels[0].host, "a");
+	assert_int_equal(url.sentinels[0].port, 26379);
+	assert_string_equal(url.master, "main");
+	assert_string_equal(url.host, "");
+	assert_int_equal(url.port, 0);
+	assert_false(url.tls || url.has_password);
+	assert_int_equal(url.database, 0);
+	url = expect_good("rediss+sentinel://u:p%40@a.b:1,[::1],10.0.0.1:65535/my_main-1.x/12");
+	assert_int_equal(url.sentinel_count, 3);
+	assert_string_equal(url.sentinels[0].host, "a.b");
+	assert_int_equal(url.sentinels[0].port, 1);
+	assert_string_equal(url.sentinels[1].host, "::1");
+	assert_int_equal(url.sentinels[1].port, 26379);
+	assert_string_equal(url.sentinels[2].host, "10.0.0.1");
+	assert_int_equal(url.sentinels[2].port, 65535);
+	assert_string_equal(url.master, "my_main-1.x");
+	assert_string_equal(url.user, "u");
+	assert_string_equal(url.password, "p@");
+	assert_true(url.tls);
+	assert_int_equal(url.database, 12);
+	assert_int_equal(expect_good("redis+sentinel://a,b,c,d,e,f,g/m/").sentinel_count, 7);
+}
+
+static void
+no_sentinels(void **state)
+{
+	static const char *const cases[] = {"redis+sentinel://", "redis+sentinel:///m",
+	    "redis+sentinel://a", "redis+sentinel://a/", "redis+sentinel://a,/m",
+	    "redis+sentinel://,a/m", "redis+sentinel://a,,b/m", "redis+sentinel://a:0/m",
+	    "redis+sentinel://a:65536/m", "redis+sentinel://a b/m", "redis+sentinel://a/m m",
+	    "redis+sentinel://a/m/x", "redis+sentinel://a/m/1/2", "redis+sentinel://a/m?x",
+	    "redis+sentinel://secret@a/m", "redis+sentinel://a,b,c,d,e,f,g,h/m",
+	    "redis+sentinel://a/"
+	    "0123456789012345678901234567890123456789012345678901234567890123"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		expect_bad(cases[i]);
+}
+
+static void
+valid_hosts(void **state)
+{
+	(void)state;
+	assert_true(redis_host_valid("10.0.0.1"));
+	assert_true(redis_host_valid("::1"));
+	assert_true(redis_host_valid("redis-1.example.org"));
+	assert_false(redis_host_valid(""));
+	assert_false(redis_host_valid("a/b"));
+	assert_false(redis_host_valid("a:b"));
+	assert_false(redis_host_valid("a b"));
+}
+
+static void
 no_places(void **state)
 {
 	static const char *const cases[] = {"", "h", "h:6379", "redis:", "redis:/h", "REDIS://h",
@@ -224,6 +285,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(places),
 	    cmocka_unit_test(no_places),
+	    cmocka_unit_test(sentinels),
+	    cmocka_unit_test(no_sentinels),
+	    cmocka_unit_test(valid_hosts),
 	    cmocka_unit_test(the_bounds_of_a_host),
 	    cmocka_unit_test(logins),
 	    cmocka_unit_test(no_logins),

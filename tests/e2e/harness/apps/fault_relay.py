@@ -12,9 +12,10 @@ socket CONTROL_PATH, each answered with `ok`:
     refuse WHICH     the same, and refuse new ones
     pass             back to normal; what a dropping network had swallowed stays lost, so those connections are cut
     target PORT      connect to another Redis from now on
+    alternate PORT   and every other time to this one, until `target` is said again: a name with two addresses
     count            how many connections there are: `ok DATA PUSH OTHER`
 
-WHICH is data, push or all. A rule holds for connections made later as well."""
+WHICH is data, push, other (neither of these) or all. A rule holds for connections made later as well."""
 
 import asyncio
 import os
@@ -23,18 +24,22 @@ import sys
 WORDS = {"data": b"jobgate-data", "push": b"jobgate-push"}
 
 
+def concerns(which, link):
+    return which == "all" or which == (link.name or "other")
+
+
 class Relay:
     def __init__(self, target):
-        self.target = target
+        self.targets = [target]
         self.links = set()
         self.rules = {}  # what is wrong -> (which, argument)
 
     def rule(self, name, link):
         which, argument = self.rules.get(name, (None, None))
-        return argument if which == "all" or (which and which == link.name) else None
+        return argument if concerns(which, link) else None
 
     def chosen(self, which):
-        return [link for link in self.links if which in ("all", link.name)]
+        return [link for link in self.links if concerns(which, link)]
 
     async def accept(self, reader, writer):
         link = Link(self, reader, writer)
@@ -47,7 +52,9 @@ class Relay:
     def obey(self, words):
         verb, which = words[0], words[1] if len(words) > 1 else None
         if verb == "target":
-            self.target = int(which)
+            self.targets = [int(which)]
+        elif verb == "alternate":
+            self.targets.append(int(which))
         elif verb == "count":
             names = [link.name for link in self.links]
             return f"ok {names.count('data')} {names.count('push')} {names.count(None)}"
@@ -90,7 +97,9 @@ class Link:
         try:
             if self.relay.rule("refuse", self):
                 return
-            reader, self.redis = await asyncio.open_connection("127.0.0.1", self.relay.target)
+            target = self.relay.targets[0]
+            self.relay.targets = self.relay.targets[1:] + [target]
+            reader, self.redis = await asyncio.open_connection("127.0.0.1", target)
             tasks = [asyncio.create_task(self.pump(self.reader, self.redis, False)),
                      asyncio.create_task(self.pump(reader, self.writer, True))]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -1,0 +1,269 @@
+/* link_proof.c - the proof, again and again, that what a link says can be relied on. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "auth/redis/link_state.h"
+
+/*
+ * A proof is complete when all its parts have been answered. All were asked after
+ * it began; so whatever had changed before that is known here, if
+ * - Redis still has both connections, and so knows what was read and whom to tell,
+ * - the push connection's PONG has come, behind all that was pushed before it,
+ * - and what is read is the primary, or a replica that by now has
+ *   all that the primary had after the proof began; where sentinels decide who that
+ *   is, most of them still named the same one.
+ */
+
+/* ---- its end ---- */
+
+static void
+proof_close(struct redis_link *link)
+{
+	uint64_t good_ms = link->proof.began_ms;
+	bool failed = link->proof.failed;
+
+	link->next_proof_ms = good_ms + link->options.ping_interval_ms;
+	link->proof.began_ms = 0;
+	if (failed)
+		return;
+	if (link->state == LINK_PROVING) {
+		link_proved(link, good_ms);
+		return;
+	}
+	if (link->complaint[0] != '\0')
+		log_info(&link->log, "store: trusted again");
+	link->complaint[0] = '\0';
+	jg_directory_good(link->directory, good_ms);
+}
+
+/* One of its parts has come. */
+static void
+proof_part(struct redis_link *link, unsigned part)
+{
+	link->proof.missing &= ~part;
+	if (link->proof.missing == 0)
+		proof_close(link);
+}
+
+/* An answer is none: the connection broke (`down` follows), or Redis says why not. */
+static bool
+refused(struct redis_link *link, const char *which, const redisReply *reply)
+{
+	if (reply == NULL)
+		return true;
+	if (reply->type != REDIS_REPLY_ERROR)
+		return false;
+	link_break(link, which, reply->str);
+	return true;
+}
+
+/* ---- both connections, and the role ---- */
+
+static void
+on_data_pong(void *ctx, const redisReply *reply)
+{
+	if (!refused(ctx, "data", reply))
+		proof_part(ctx, PROOF_DATA);
+}
+
+static void
+on_push_pong(void *ctx, const redisReply *reply)
+{
+	if (!refused(ctx, "push", reply))
+		proof_part(ctx, PROOF_PUSH);
+}
+
+/*
+ * A demoted primary, or a replica of one unknown: what changes elsewhere may never
+ * arrive here. A user whom the ACL does not let ask is believed where one URL is all
+ * there is, as its operator cannot have meant several servers.
+ */
+static void
+on_role(void *ctx, const redisReply *reply)
+{
+	struct redis_link *link = ctx;
+	bool denied = reply != NULL && reply->type == REDIS_REPLY_ERROR &&
+		      strncmp(reply->str, "NOPERM", 6) == 0;
+
+	if (!(denied && link->sentinels == NULL) && refused(link, "data", reply))
+		return;
+	if (!denied && (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0 ||
+			   reply->element[0]->type != REDIS_REPLY_STRING ||
+			   strcmp(reply->element[0]->str, "master") != 0)) {
+		link_break(link, "data",
+		    "it is not the primary (to read a replica set store.read_url and "
+		    "store.write_url)");
+		return;
+	}
+	proof_part(link, PROOF_ROLE);
+}
+
+static void
+proof_ping(struct redis_link *link)
+{
+	if ((!link->replica &&
+		!link_send(link->data, on_role, link, 1, (const char *[]){"ROLE"})) ||
+	    !link_send(link->data, on_data_pong, link, 1, (const char *[]){"PING"}) ||
+	    !link_send(link->push, on_push_pong, link, 1, (const char *[]){"PING"}))
+		link_break(link, "data", "out of memory");
+}
+
+/* ---- a replica that has what its primary had ---- */
+
+struct slice
+info_field(const redisReply *reply, const char *name)
+{
+	size_t len = strlen(name);
+	const char *line = reply->type == REDIS_REPLY_STRING ? reply->str : NULL;
+
+	while (line != NULL && !(strncmp(line, name, len) == 0 && line[len] == ':'))
+		line = (line = strchr(line, '\n')) != NULL ? line + 1 : NULL;
+	if (line == NULL)
+		return (struct slice){0};
+	line += len + 1;
+	return (struct slice){line, strcspn(line, "\r\n")};
+}
+
+static bool
+info_offset(const redisReply *reply, const char *name, unsigned long long *out)
+{
+	struct slice text = info_field(reply, name);
+	char *end;
+
+	if (text.len == 0 || text.at[0] < '0' || text.at[0] > '9')
+		return false;
+	*out = strtoull(text.at, &end, 10); /* the reply is NUL-terminated */
+	return end == text.at + text.len;
+}
+
+static void ask_replica(struct redis_link *link);
+
+static void
+on_replica(void *ctx, const redisReply *reply)
+{
+	struct redis_link *link = ctx;
+	unsigned long long offset;
+	bool is_primary;
+
+	if (refused(link, "data", reply))
+		return;
+	/* By another name it may lead to the primary itself. */
+	is_primary = slice_equal(info_field(reply, "role"), SLICE("master"));
+	if (!slice_equal(info_field(reply, "master_replid"), slice_of(link->proof.replid))) {
+		link_break(link, "data", "what is read does not replicate the primary");
+		return;
+	}
+	if (!info_offset(reply, is_primary ? "master_repl_offset" : "slave_repl_offset", &offset)) {
+		link_break(link, "data", "it does not say how much it has of the primary");
+		return;
+	}
+	link->proof.behind = offset < link->proof.offset;
+	if (link->proof.behind)
+		return; /* asked again with the next tick */
+	link->proof.missing &= ~(unsigned)PROOF_REPLICA;
+	proof_ping(link);
+}
+
+static void
+ask_replica(struct redis_link *link)
+{
+	if (!link_send(link->data, on_replica, link, 2, (const char *[]){"INFO", "replication"}))
+		link_break(link, "data", "out of memory");
+}
+
+static void
+on_primary(void *ctx, const redisReply *reply)
+{
+	struct redis_link *link = ctx;
+	struct slice replid;
+
+	if (refused(link, "primary", reply))
+		return;
+	replid = info_field(reply, "master_replid");
+	if (!slice_equal(info_field(reply, "role"), SLICE("master"))) {
+		link_break(link, "primary", "it is not the primary");
+		return;
+	}
+	if (replid.len != RUN_ID_LEN ||
+	    !info_offset(reply, "master_repl_offset", &link->proof.offset)) {
+		link_break(link, "primary", "it does not say how far it is");
+		return;
+	}
+	memcpy(link->proof.replid, replid.at, RUN_ID_LEN);
+	ask_replica(link);
+}
+
+/* ---- the sentinels ---- */
+
+static void
+proof_doubt(struct redis_link *link, const char *why)
+{
+	link->proof.failed = true;
+	if (strcmp(link->complaint, why) != 0)
+		log_warning(&link->log, "store: in doubt: %s; asking again", why);
+	snprintf(link->complaint, sizeof(link->complaint), "%s", why);
+}
+
+static void
+on_elected(void *ctx, const struct redis_url *primary, const char *why)
+{
+	struct redis_link *link = ctx;
+
+	if (link->proof.began_ms == 0)
+		return; /* the link broke meanwhile */
+	if (primary != NULL &&
+	    (strcmp(primary->host, link->place.host) != 0 || primary->port != link->place.port)) {
+		link_break(link, "data", "the sentinels name another primary");
+		return;
+	}
+	if (primary == NULL && link->state == LINK_PROVING) {
+		link_break(link, "sentinel", why);
+		return;
+	}
+	/* Nobody says that it has been replaced: the bound runs, the link need not be made anew. */
+	if (primary == NULL)
+		proof_doubt(link, why);
+	proof_part(link, PROOF_SENTINELS);
+}
+
+/* ---- the clock ---- */
+
+void
+proof_begin(struct redis_link *link, uint64_t now_ms)
+{
+	link->proof = (struct proof){.began_ms = now_ms, .missing = PROOF_DATA | PROOF_PUSH};
+	link->proof.missing |= link->replica ? PROOF_REPLICA : PROOF_ROLE;
+	if (link->sentinels != NULL) {
+		link->proof.missing |= PROOF_SENTINELS;
+		redis_sentinels_ask(
+		    link->sentinels, (unsigned)link->options.ping_deadline_ms, on_elected, link);
+	}
+	if (!link->replica)
+		proof_ping(link);
+	else if (!link_send(
+		     link->primary, on_primary, link, 2, (const char *[]){"INFO", "replication"}))
+		link_break(link, "primary", "out of memory");
+}
+
+void
+proof_tick(struct redis_link *link, uint64_t now_ms)
+{
+	struct proof *proof = &link->proof;
+	bool late = now_ms - proof->began_ms > link->options.ping_deadline_ms;
+
+	if (proof->began_ms == 0) {
+		if (now_ms >= link->next_proof_ms)
+			proof_begin(link, now_ms);
+	} else if (late && proof->behind) {
+		link_break(link, "data", "the replica has not caught up with the primary in time");
+	} else if (late && (proof->missing & ~(unsigned)PROOF_SENTINELS) != 0) {
+		link_break(link,
+		    proof->missing & PROOF_REPLICA ? "primary"
+		    : proof->missing & PROOF_DATA  ? "data"
+						   : "push",
+		    "no answer to PING in time");
+	} else if (proof->behind) {
+		proof->behind = false;
+		ask_replica(link);
+	}
+}

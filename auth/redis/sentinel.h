@@ -1,0 +1,42 @@
+/* sentinel.h - which Redis is the primary, by the word of most sentinels. */
+#ifndef JOBGATE_REDIS_SENTINEL_H
+#define JOBGATE_REDIS_SENTINEL_H
+
+#include <event2/event.h>
+
+#include "auth/redis/url.h"
+
+/*
+ * One sentinel may be cut off with an old primary and not know it. So all of them are
+ * asked, and only what more than half of those in the URL say counts: two
+ * majorities share a member, which never goes back to an older primary. A change that
+ * was made where a majority pointed is hence never missed by one who asks
+ * a majority afterwards.
+ */
+struct redis_sentinels;
+
+/*
+ * primary: url's, with the place that most of them name; or NULL, and why. Valid
+ * during the call, in which the sentinels may be freed.
+ */
+typedef void redis_sentinels_fn(void *ctx, const struct redis_url *primary, const char *why);
+
+/* For a URL with sentinels; it and ca_file (NULL: the system's) are copied. NULL when memory is
+ * short. */
+struct redis_sentinels *redis_sentinels_new(
+    struct event_base *base, const struct redis_url *url, const char *ca_file);
+
+/* NULL is harmless; who waits is not called any more. */
+void redis_sentinels_free(struct redis_sentinels *sentinels);
+
+/*
+ * Ask them all, now; done is called once, within timeout_ms, never from within this call.
+ * Not while an answer is still to come. Connections are kept for the next time.
+ */
+void redis_sentinels_ask(
+    struct redis_sentinels *sentinels, unsigned timeout_ms, redis_sentinels_fn *done, void *ctx);
+
+/* True between redis_sentinels_ask and its answer. */
+bool redis_sentinels_busy(const struct redis_sentinels *sentinels);
+
+#endif

@@ -1,0 +1,117 @@
+"""The store behind Redis Sentinel: found, followed through a failover under load, and a primary that does not know
+of its successor is not trusted (store.md)."""
+
+import pytest
+
+from harness import faults, servers
+from harness.checker import Checker, delete
+from harness.control import Control
+from harness.process import eventually
+from harness.sentinel import Family
+from harness.store import Records
+
+
+@pytest.fixture(scope="module")
+def backend(make_folder):
+    server = servers.hold_server(make_folder("hold"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def family(make_folder):
+    """One for all tests here, in this order: each leaves it well, but with another primary perhaps."""
+    family = Family(make_folder)
+    yield family
+    family.stop()
+
+
+@pytest.fixture
+def checker(gateways, family, backend):
+    gateway = gateways.start({"workers": 2, "store": {**faults.CLOCKS, "wait_replicas": 1}}, store_url=family.url)
+    checker = Checker(gateway, Records(family.servers[family.primary()].client), backend.url, faults.BOUND)
+    yield checker
+    checker.close()
+
+
+def all_is_well(checker, family, port):
+    """What is revoked is refused, what is not is served, and changes go to the primary."""
+    checker.records.client = family.servers[port].client
+    checker.settle()
+    control = Control(checker.gateway.socket_path)
+
+    def made():
+        answer = control.call("POST", "/v1/tokens", {"name": "n", "role": "read"})
+        return answer if answer.status == 201 else None
+    answer = eventually(made, "the control API to find the primary")
+    eventually(lambda: family.servers[port].client.exists(f"jobgate:token:{answer.json['id']}"), "the token there")
+    assert not checker.violations
+
+
+def test_primary_that_knows_of_no_successor(checker, family):
+    """
+    Only the gateway still reaches the old primary, and it answers every PING. What is revoked at the new one
+    must be refused all the same.
+    """
+    first = family.primary()
+    assert first == family.relay.port
+    checker.add(6, streams=3)
+    family.replicated(first)
+    family.relay.say("drop", "other")
+    port = family.another_primary(first)
+    checker.records.client = family.servers[port].client
+    gone = checker.live()[0]
+    checker.revoke(gone, delete)
+    checker.run(1.5 * faults.BOUND)
+    old = family.servers[first].client
+    assert old.role()[0] == "master" and old.exists(checker.records.token_key(gone.token.id))
+    all_is_well(checker, family, port)
+    family.relay.say("pass")
+    family.demoted(first)
+
+
+def test_failover_under_load(checker, family):
+    first = family.primary()
+    checker.add(8, streams=3)
+    for _ in range(2):
+        checker.revoke(checker.live()[0])
+    checker.run(0.2)
+    family.replicated(first)
+    family.servers[first].kill()
+    checker.run(2 * faults.BOUND)
+    assert checker.statuses.get(503), "nobody noticed"
+    port = family.another_primary(first)
+    checker.records.client = family.servers[port].client
+    for _ in range(2):
+        checker.revoke(checker.live()[0])
+    all_is_well(checker, family, port)
+    assert checker.live()
+    # The old one comes back, and is made a replica.
+    family.servers[first].start()
+    family.demoted(first)
+    checker.revoke(checker.live()[0])
+    all_is_well(checker, family, port)
+
+
+def test_without_most_sentinels(checker, family):
+    """Nobody can say that the primary has not been replaced: 503 after the bound, and all is well once two are back."""
+    checker.add(4)
+    for sentinel in family.sentinels[:2]:
+        sentinel.stop()
+    eventually(lambda: checker.turn() or checker.statuses.get(503), "503 without the sentinels")
+    assert "in doubt: only 1 of 3 sentinels answer" in checker.gateway.program.log()
+    checker.revoke(checker.live()[0])
+    for sentinel in family.sentinels[:2]:
+        sentinel.start()
+    all_is_well(checker, family, family.primary())
+
+
+def test_replica_by_a_plain_url(gateways, family):
+    """A server that is a replica now is no store, whatever its URL once led to."""
+    replica = next(server for server in family.servers.values() if server.client.role()[0] == "slave")
+    gateway = gateways.make(store_url=replica.url).launch()
+    gateway.wait_listening()
+    eventually(lambda: "it is not the primary" in gateway.program.log(), "the gateway to say why")
+    assert gateway.health("/readyz")[0] == 503
+    replica.client.replicaof("NO", "ONE")
+    gateway.wait_ready()
