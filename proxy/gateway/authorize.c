@@ -198,6 +198,11 @@ exchange_allow(struct exchange *exchange, struct request *request, const struct 
 		exchange_client_failed(exchange, CLIENT_TOO_LARGE);
 		return;
 	}
+	if (rewrite_hops_left(request) == 0) {
+		exchange_give_up(exchange, OUTCOME_REFUSED, 200, SLICE("Options of the gateway"),
+		    SLICE("Max-Forwards lets the request go no further."));
+		return;
+	}
 	if (!exchange_prepare(exchange, request, findings)) {
 		exchange_give_up(exchange, OUTCOME_BAD_REQUEST, 431, SLICE("Head too large"),
 		    SLICE("The fields of the request do not fit once the gateway has added its "

@@ -110,14 +110,24 @@ authority_of(const struct target *target, const struct request_framing *framing,
 		       slice_equal_nocase(target->scheme, SLICE("https")) ? 443 : 80));
 }
 
+/* OPTIONS for an absolute form without path and query is meant for the server itself, and to be
+ * sent on in asterisk form (RFC 9112 section 3.2.4). */
+static bool
+asks_for_server(const struct target *target, enum method_id method)
+{
+	return method == METHOD_OPTIONS && target->form == TARGET_ABSOLUTE && target->pathless &&
+	       target->query.len == 0;
+}
+
 /* The path as it is routed and sent on: dot segments resolved. */
 static bool
-path_of(struct gateway *gateway, const struct target *target, struct slice *out)
+path_of(
+    struct gateway *gateway, const struct target *target, enum method_id method, struct slice *out)
 {
 	size_t len;
 
 	*out = target->path;
-	if (target->form == TARGET_ASTERISK) {
+	if (target->form == TARGET_ASTERISK || asks_for_server(target, method)) {
 		*out = SLICE("*");
 		return true;
 	}
@@ -164,7 +174,8 @@ downstream_describe(struct downstream *downstream, struct request_head *head,
 	if (!authority_of(&target, framing, &request->authority))
 		return NULL;
 	*error = "The path of the request's target hides dot segments.";
-	if (target.form != TARGET_AUTHORITY && !path_of(gateway, &target, &request->path))
+	if (target.form != TARGET_AUTHORITY &&
+	    !path_of(gateway, &target, head->method_id, &request->path))
 		return NULL;
 	return request;
 }

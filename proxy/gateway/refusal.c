@@ -122,7 +122,7 @@ refusal_make(struct refusal *refusal, unsigned status, struct slice title, struc
 	add(refusal, SLICE("Cache-Control"), SLICE("no-store"));
 	if (status == 429 || status == 503)
 		add(refusal, RETRY_AFTER, SLICE("1"));
-	if (status == 405)
+	if (status == 405 || status == 200) /* the answer to OPTIONS that goes no further */
 		add(refusal, SLICE("Allow"), SLICE("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
 }
 

@@ -50,6 +50,7 @@ must_drop(const struct field *field, const struct rewrite *rewrite)
 	case FIELD_HOST:
 	case FIELD_HTTP2_SETTINGS:
 	case FIELD_KEEP_ALIVE:
+	case FIELD_MAX_FORWARDS:
 	case FIELD_ORIGIN:
 	case FIELD_PROXY_AUTHENTICATE:
 	case FIELD_PROXY_AUTHORIZATION:
@@ -168,6 +169,41 @@ told_or(const struct request *request, const struct rewrite *rewrite, enum field
 	return told.len > 0 ? told : own;
 }
 
+uint64_t
+rewrite_hops_left(const struct request *request)
+{
+	struct slice value;
+	uint64_t hops = 0;
+
+	if (request->method_id != METHOD_OPTIONS)
+		return UINT64_MAX;
+	value = field_value(&request->fields, FIELD_MAX_FORWARDS);
+	if (value.len == 0)
+		return UINT64_MAX;
+	for (size_t i = 0; i < value.len; i++) {
+		if (value.at[i] < '0' || value.at[i] > '9')
+			return UINT64_MAX;
+		hops = hops < UINT32_MAX ? hops * 10 + (uint64_t)(value.at[i] - '0') : hops;
+	}
+	return hops;
+}
+
+/* One less than came in, of an OPTIONS request; what is no number travels on as it is. */
+static bool
+add_max_forwards(struct rewritten *out, struct request *request)
+{
+	uint64_t hops = rewrite_hops_left(request);
+	struct writer writer = value_begin(out);
+
+	if (hops == UINT64_MAX || hops == 0)
+		return true;
+	for (size_t i = 0; i < request->fields.count; i++)
+		if (request->fields.items[i].id == FIELD_MAX_FORWARDS)
+			request->fields.items[i].dropped = true;
+	write_number(&writer, hops - 1);
+	return value_end(out, SLICE("Max-Forwards"), &writer);
+}
+
 /* What was taken off the path on the way: by a trusted proxy before us, then by us. */
 static bool
 add_prefix(struct rewritten *out, const struct request *request, const struct rewrite *rewrite)
@@ -210,5 +246,6 @@ rewrite_request(struct request *request, const struct rewrite *rewrite, struct r
 	fits = add_forwarded_for(out, request, rewrite) && fits;
 	fits = add_forwarded(out, request, rewrite) && fits;
 	fits = add_via(out, request) && fits;
+	fits = add_max_forwards(out, request) && fits;
 	return fits;
 }

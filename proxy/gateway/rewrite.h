@@ -44,6 +44,12 @@ bool rewrite_request(struct request *request, const struct rewrite *rewrite, str
  */
 struct slice rewrite_request_id(const struct request *request, bool peer_trusted);
 
+/*
+ * How many more proxies an OPTIONS request may pass (RFC 9110 section 7.6.2), 0: none, so it
+ * ends here. UINT64_MAX: as many as there are, or another method's request.
+ */
+uint64_t rewrite_hops_left(const struct request *request);
+
 /* The value of the first field with this id; an empty slice with at NULL when there is none. */
 struct slice field_value(const struct fields *fields, enum field_id id);
 

@@ -122,6 +122,7 @@ static const struct known_field known_fields[] = {
     {SLICE("connection"), FIELD_CONNECTION},
     {SLICE("keep-alive"), FIELD_KEEP_ALIVE},
     {SLICE("traceparent"), FIELD_TRACEPARENT},
+    {SLICE("max-forwards"), FIELD_MAX_FORWARDS},
     {SLICE("x-request-id"), FIELD_X_REQUEST_ID},
     {SLICE("authorization"), FIELD_AUTHORIZATION},
     {SLICE("content-length"), FIELD_CONTENT_LENGTH},
@@ -140,7 +141,7 @@ static const struct known_field known_fields[] = {
 
 /* Where in known_fields the names of each length begin. */
 static const unsigned char first_of_length[KNOWN_NAME_MAX + 2] = {
-    0, 0, 0, 1, 2, 4, 4, 8, 10, 10, 11, 13, 14, 15, 16, 18, 19, 21, 23, 25, 26};
+    0, 0, 0, 1, 2, 4, 4, 8, 10, 10, 11, 13, 14, 16, 17, 19, 20, 22, 24, 26, 27};
 
 #define OUR_PREFIX SLICE("x-jobgate-")
 
@@ -211,7 +212,6 @@ field_allowed_in_trailer(enum field_id id, struct slice name)
 	    SLICE("if-range"),
 	    SLICE("if-unmodified-since"),
 	    SLICE("location"),
-	    SLICE("max-forwards"),
 	    SLICE("pragma"),
 	    SLICE("proxy-authentication-info"),
 	    SLICE("range"),

@@ -96,6 +96,7 @@ read_fields(struct fields fields, struct framing_fields *out)
 		case FIELD_DATE:
 		case FIELD_DISGUISED:
 		case FIELD_FORWARDED:
+		case FIELD_MAX_FORWARDS:
 		case FIELD_ORIGIN:
 		case FIELD_TRACEPARENT:
 		case FIELD_TRAILER:

@@ -45,7 +45,8 @@ parse_absolute(struct slice rest, struct target *out)
 	if (!authority_parse(out->authority, &authority) || !is_target_text(rest))
 		return false;
 	split_query(rest, out);
-	if (out->path.len == 0)
+	out->pathless = out->path.len == 0;
+	if (out->pathless)
 		out->path = SLICE("/");
 	return true;
 }

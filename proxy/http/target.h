@@ -16,6 +16,7 @@ struct target {
 	struct slice authority; /* absolute and authority form */
 	struct slice path;	/* origin and absolute form; "/" when an absolute form has none */
 	struct slice query;	/* with its '?'; may be empty */
+	bool pathless;		/* absolute form without a path of its own */
 };
 
 /*

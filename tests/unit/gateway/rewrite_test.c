@@ -160,6 +160,34 @@ requests_without_a_host(void **state)
 	"X-Forwarded-Prefix: /evil\r\nForwarded: for=203.0.113.1\r\n"                       \
 	"X-Request-Id: forged\r\nX_Forwarded_For: 203.0.113.3\r\nContent_Length: 5\r\n"
 
+/* RFC 9110 section 7.6.2: counted down for OPTIONS, of no meaning to other methods. */
+static void
+forwards_are_counted_down(void **state)
+{
+	(void)state;
+	assert_true(rewrite("Max-Forwards: 3\r\n"));
+	assert_int_equal(passed("Max-Forwards"), 1);
+	assert_int_equal(added("Max-Forwards").len, 0);
+	receive("Max-Forwards: 010\r\n");
+	request.method_id = METHOD_OPTIONS;
+	assert_int_equal(rewrite_hops_left(&request), 10);
+	assert_true(rewrite_request(&request, &facts, &rewritten));
+	assert_int_equal(passed("Max-Forwards"), 0);
+	expect_added("Max-Forwards", "9");
+	receive("Max-Forwards: 0\r\n");
+	request.method_id = METHOD_OPTIONS;
+	assert_int_equal(rewrite_hops_left(&request), 0);
+	receive("Max-Forwards: 99999999999999999999999999999\r\n");
+	request.method_id = METHOD_OPTIONS;
+	assert_true(rewrite_hops_left(&request) > UINT32_MAX / 10);
+	assert_true(rewrite_hops_left(&request) < UINT64_MAX);
+	receive("Max-Forwards: -1\r\n");
+	request.method_id = METHOD_OPTIONS;
+	assert_true(rewrite_hops_left(&request) == UINT64_MAX);
+	assert_true(rewrite_request(&request, &facts, &rewritten));
+	assert_int_equal(passed("Max-Forwards"), 1);
+}
+
 static void
 forged_fields_are_dropped(void **state)
 {
@@ -335,6 +363,7 @@ main(void)
 	    cmocka_unit_test_setup(the_prefix_and_the_scheme_are_told, reset),
 	    cmocka_unit_test_setup(peers_of_every_kind, reset),
 	    cmocka_unit_test_setup(requests_without_a_host, reset),
+	    cmocka_unit_test_setup(forwards_are_counted_down, reset),
 	    cmocka_unit_test_setup(forged_fields_are_dropped, reset),
 	    cmocka_unit_test_setup(a_trusted_proxys_word_counts, reset),
 	    cmocka_unit_test_setup(prefixes_are_joined, reset),

@@ -127,6 +127,7 @@ static const struct {
     {"Host", FIELD_HOST},
     {"HTTP2-Settings", FIELD_HTTP2_SETTINGS},
     {"Keep-Alive", FIELD_KEEP_ALIVE},
+    {"Max-Forwards", FIELD_MAX_FORWARDS},
     {"Origin", FIELD_ORIGIN},
     {"Proxy-Authenticate", FIELD_PROXY_AUTHENTICATE},
     {"Proxy-Authorization", FIELD_PROXY_AUTHORIZATION},

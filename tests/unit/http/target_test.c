@@ -51,8 +51,10 @@ absolute_form(void **state)
 {
 	(void)state;
 	expect_parts("http://h/", TARGET_ABSOLUTE, "http", "h", "/", "");
+	assert_false(target.pathless);
 	expect_parts("HTTPS://h:1/a?b", TARGET_ABSOLUTE, "HTTPS", "h:1", "/a", "?b");
 	expect_parts("http://h", TARGET_ABSOLUTE, "http", "h", "/", "");
+	assert_true(target.pathless);
 	expect_parts("http://h?q", TARGET_ABSOLUTE, "http", "h", "/", "?q");
 	expect_parts("http://h?q/r", TARGET_ABSOLUTE, "http", "h", "/", "?q/r");
 	expect_parts("http://[::1]:80/x", TARGET_ABSOLUTE, "http", "[::1]:80", "/x", "");
