@@ -14,6 +14,7 @@ cd "$top" || exit 1
 . deploy/packages.sh
 
 all="" tally="" pytest_args=()
+BUILD_PACKAGES="$BUILD_PACKAGES libhttp-parser-dev" # of tests/conformance
 while [ $# -gt 0 ]; do
 	case "$1" in
 	--all) all=yes ;;
