@@ -70,27 +70,6 @@ def test_underscored_authorization_is_removed(scene):
     assert received.field("authorization_") == "kept"
 
 
-def test_hop_by_hop_fields_are_removed(scene):
-    received = scene.relay(fields=[
-        "Connection: keep-alive", "Keep-Alive: timeout=5", "Proxy-Connection: keep-alive",
-        "Proxy-Authorization: Basic c3B5", "Proxy-Authenticate: Basic", "TE: trailers, deflate",
-        "HTTP2-Settings: AAMAAABkAAQAAP__", "X-Kept: 1"])
-    for name in ["keep-alive", "proxy-connection", "proxy-authorization", "proxy-authenticate",
-                 "http2-settings", "upgrade", "transfer-encoding"]:
-        assert received.field(name) is None, name
-    assert received.field("te") in (None, "trailers")
-    assert received.field("connection") in (None, "keep-alive", "te", "TE")
-    assert received.field("x-kept") == "1"
-
-
-def test_fields_that_connection_lists_are_removed(scene):
-    received = scene.relay(fields=["Connection: X-Secret, keep-alive,x-other", "X-Secret: 1", "X-Other: 2",
-                                   "X-Kept: 3"])
-    assert received.field("x-secret") is None
-    assert received.field("x-other") is None
-    assert received.field("x-kept") == "3"
-
-
 def test_connection_cannot_remove_what_the_gateway_adds(scene):
     received = scene.relay(fields=[
         "Connection: X-Jobgate-Job, X-Jobgate-Token-Id, X-Jobgate-Token-Name, X-Jobgate-Role",
@@ -99,11 +78,6 @@ def test_connection_cannot_remove_what_the_gateway_adds(scene):
                  "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "x-request-id",
                  "via", "host"]:
         assert received.field(name), name
-
-
-def test_connection_cannot_remove_framing(scene):
-    received = scene.relay("POST", fields=["Connection: Content-Length"], body=b"hello")
-    assert received.body == b"hello"
 
 
 def test_forwarding_fields(scene):
@@ -182,16 +156,6 @@ def test_hostile_request_id_of_a_trusted_proxy_is_replaced_or_clean(trusting_gat
     assert REQUEST_ID.fullmatch(received.field("x-request-id"))
 
 
-def test_via_is_appended(scene):
-    received = scene.relay(fields=["Via: 1.0 first, 1.1 second"])
-    assert re.fullmatch(r"1\.0 first, 1\.1 second, 1\.1 \S+", ", ".join(received.all("via")))
-
-
-def test_via_names_the_version_of_the_client(scene):
-    received = scene.relay(version="1.0")
-    assert re.fullmatch(r"1\.0 \S+", received.field("via"))
-
-
 def test_traceparent_passes(scene):
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     received = scene.relay(fields=[f"traceparent: {trace}", "tracestate: a=b"])
@@ -227,22 +191,3 @@ def test_answer_passes(scene):
     assert response.all("set-cookie") == ["a=b", "c=d"]
     assert response.field("x-a") == "1"
     assert response.field("server") == "mine"
-
-
-def test_hop_by_hop_fields_of_the_answer_are_removed(scene):
-    client, connection, _ = scene.arrive()
-    connection.answer(fields=["Connection: X-Internal, keep-alive", "X-Internal: 1", "Keep-Alive: timeout=9",
-                              "Proxy-Connection: keep-alive", "Upgrade: h2c", "X-Kept: 1"])
-    response = client.read_response()
-    for name in ["x-internal", "keep-alive", "proxy-connection", "upgrade"]:
-        assert response.field(name) is None, name
-    assert response.field("x-kept") == "1"
-    assert response.field("connection") in (None, "keep-alive")
-
-
-def test_content_length_is_not_doubled(scene):
-    client, connection, received = scene.arrive("POST", body=b"hello")
-    assert received.field("content-length") == "5"
-    assert received.field("transfer-encoding") is None
-    connection.answer(b"four")
-    assert client.read_response().field("content-length") == "4"

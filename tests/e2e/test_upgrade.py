@@ -4,9 +4,6 @@ import base64
 import hashlib
 import os
 
-import pytest
-
-from harness.scene import request_bytes
 
 UPGRADE = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"]
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -52,17 +49,6 @@ def test_tunnel_both_ways_at_once(scene):
     assert client.read(1 << 20) == down
 
 
-def test_bytes_right_behind_the_switch(scene):
-    """A backend may speak at once, in the very packet of its 101."""
-    client = scene.client
-    client.send(scene.request(fields=[*UPGRADE, "Sec-WebSocket-Key: x"]))
-    connection = scene.backend.accept()
-    connection.read_request()
-    connection.send(SWITCH + b"\r\nfirst words")
-    assert client.read_head(upgrade=True).status == 101
-    assert client.read(11) == b"first words"
-
-
 def test_half_close_by_the_client(scene):
     client, connection = open_tunnel(scene)
     client.send(b"last words")
@@ -86,67 +72,6 @@ def test_half_close_by_the_backend(scene):
     scene.gateway.access_entry(job=scene.job, outcome="tunnel_closed", status=101)
 
 
-def test_upgrade_declined(scene):
-    """An ordinary answer to an upgrade is an ordinary answer."""
-    client = scene.client
-    client.send(scene.request(fields=[*UPGRADE, "Sec-WebSocket-Key: x"]))
-    connection = scene.backend.accept()
-    connection.read_request()
-    connection.answer(b"no", "426 Upgrade Required")
-    assert client.read_response().status == 426
-    client.send(scene.request())
-    connection = scene.backend.next()
-    connection.read_request()
-    connection.answer()
-    assert client.read_response().status == 200
-
-
-def test_upgrade_without_token(scene):
-    response = scene.client.exchange(request_bytes(scene.host, fields=[*UPGRADE, "Sec-WebSocket-Key: x"]))
-    assert response.status == 401
-    scene.untouched()
-
-
-@pytest.mark.parametrize("fields", [
-    ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"],
-    ["Connection: Upgrade", "Upgrade: H2C"],
-    ["Connection: Upgrade", "Upgrade: unheard-of/1"],
-    ["Upgrade: websocket"],
-], ids=["h2c with settings", "h2c", "not on the list", "not in Connection"])
-def test_upgrade_not_forwarded(scene, fields):
-    """The request goes on without it, as RFC 9110 section 7.8 lets it."""
-    received = scene.relay(fields=fields)
-    assert received.field("upgrade") is None
-    assert received.field("http2-settings") is None
-    assert "upgrade" not in (received.field("connection") or "").lower()
-
-
-def test_first_of_several_upgrades(scene):
-    """h2c does not slip through beside a protocol that is allowed."""
-    client = scene.client
-    client.send(scene.request(fields=["Connection: Upgrade", "Upgrade: h2c, websocket", "Sec-WebSocket-Key: x"]))
-    connection = scene.backend.accept()
-    received = connection.read_request()
-    assert "h2c" not in (received.field("upgrade") or "")
-    connection.answer()
-    assert client.read_response().status == 200
-
-
-def test_upgrade_of_http_1_0_is_ignored(scene):
-    received = scene.relay(fields=UPGRADE, version="1.0")
-    assert received.field("upgrade") is None
-
-
-def test_switch_to_another_protocol_than_asked_for(scene):
-    client = scene.client
-    client.send(scene.request(fields=[*UPGRADE, "Sec-WebSocket-Key: x"]))
-    connection = scene.backend.accept()
-    connection.read_request()
-    connection.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
-    assert client.read_response(upgrade=True).status == 502
-    connection.ended()
-
-
 def test_configured_upgrades(module_gateways, scene_of):
     gateway = module_gateways.start({"backends": {"upgrades": ["websocket", "tcp"]}})
     scene = scene_of(gateway)
@@ -158,15 +83,3 @@ def test_configured_upgrades(module_gateways, scene_of):
     assert client.read_head(upgrade=True).status == 101
     client.send(b"ping")
     assert connection.read(4) == b"ping"
-
-
-@pytest.mark.parametrize("request_line", ["CONNECT example.com:443 HTTP/1.1", "CONNECT {host}:80 HTTP/1.1",
-                                          "TRACE / HTTP/1.1"])
-def test_connect_and_trace(scene, request_line):
-    line = request_line.format(host=scene.host)
-    authority = line.split(" ")[1] if line.startswith("CONNECT") else scene.host
-    client = scene.client
-    client.send(f"{line}\r\nHost: {authority}\r\nAuthorization: {scene.token.bearer}\r\n\r\n".encode())
-    response = client.read_response("GET")
-    assert response.status == 405
-    scene.untouched()

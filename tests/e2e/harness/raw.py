@@ -41,12 +41,6 @@ class Peer:
         for piece in pieces:
             self.sock.sendall(piece)
 
-    def send_slowly(self, data, size=1, pause=0.0):
-        for start in range(0, len(data), size):
-            self.sock.sendall(data[start:start + size])
-            if pause:
-                time.sleep(pause)
-
     def _more(self):
         try:
             data = self.sock.recv(1 << 16)

@@ -59,20 +59,6 @@ class Scene:
         assert (response.status, response.body) == (200, b"" if received.method == "HEAD" else b"ok")
         return received
 
-    def refused(self, status, data, method="GET", pieces=None):
-        """
-        What the gateway must not let through: it answers `status` itself, closes, and the
-        backend never hears of it: the first thing that reaches it is a request sent afterwards.
-        """
-        client = self.new_client()
-        client.send(data)
-        response = client.read_response(method)
-        assert response.status == status, response
-        assert response.field("connection") == "close", response
-        client.ended()
-        self.untouched()
-        return response
-
     def untouched(self):
         """Assert that the backend has seen nothing so far, with a request that it does see."""
         assert self.backend.untouched()
