@@ -11,6 +11,7 @@ enum byte_class {
 	    4,	       /* unreserved, sub-delims, ':' '@' '/' '?' and '%': a path with its query */
 	BYTE_HOST = 8, /* letters, digits, '-' '.' '_' */
 	BYTE_HEX = 16,
+	BYTE_NAME = 32, /* letters, digits and '-': the usual name of a field */
 };
 
 extern const unsigned char byte_classes[256];

@@ -42,63 +42,33 @@ has_control(uint64_t bytes)
 	return (low | ((del - ones) & ~del & highs)) != 0;
 }
 
+static uint64_t
+eight_at(const char *at)
+{
+	uint64_t bytes;
+
+	memcpy(&bytes, at, sizeof(bytes));
+	return bytes;
+}
+
 /* RFC 9110 section 5.5: visible characters, SP, HTAB and obs-text. */
 static bool
 is_value(struct slice text)
 {
-	for (; text.len >= sizeof(uint64_t); text = slice_after(text, sizeof(uint64_t))) {
-		uint64_t bytes;
+	const size_t eight = sizeof(uint64_t);
+	size_t i = 0;
 
-		memcpy(&bytes, text.at, sizeof(bytes));
-		if (has_control(bytes))
-			break;
+	if (text.len >= eight) {
+		while (i + eight < text.len && !has_control(eight_at(text.at + i)))
+			i += eight;
+		/* The last eight overlap those before: no rest to go over byte by byte. */
+		if (i + eight >= text.len && !has_control(eight_at(text.at + text.len - eight)))
+			return true;
 	}
-	for (size_t i = 0; i < text.len; i++)
+	for (; i < text.len; i++)
 		if (!byte_is((unsigned char)text.at[i], BYTE_VALUE))
 			return false;
 	return true;
-}
-
-/* "name: value" without its line end. False when it breaks the rules; a folded line has no name. */
-static bool
-parse_line(struct slice line, struct field *out)
-{
-	size_t colon = 0;
-
-	while (colon < line.len && byte_is((unsigned char)line.at[colon], BYTE_TOKEN))
-		colon++;
-	if (colon == 0 || colon == line.len || line.at[colon] != ':')
-		return false;
-	out->name = (struct slice){line.at, colon};
-	out->value = slice_after(line, colon + 1);
-	if (!is_value(out->value))
-		return false;
-	out->value = trim(out->value);
-	out->id = field_identify(out->name);
-	out->dropped = false;
-	return true;
-}
-
-enum head_status
-fields_parse(struct slice section, struct field *out, size_t cap, size_t *count)
-{
-	*count = 0;
-	for (;;) {
-		const char *lf = section.len > 0 ? memchr(section.at, '\n', section.len) : NULL;
-		struct slice line;
-
-		if (lf == NULL || lf == section.at || lf[-1] != '\r')
-			return HEAD_BAD;
-		line = (struct slice){section.at, (size_t)(lf - section.at) - 1};
-		section = slice_after(section, line.len + 2);
-		if (line.len == 0)
-			return section.len == 0 ? HEAD_COMPLETE : HEAD_BAD;
-		if (*count == cap)
-			return HEAD_TOO_LARGE;
-		if (!parse_line(line, &out[*count]))
-			return HEAD_BAD;
-		++*count;
-	}
 }
 
 struct known_field {
@@ -162,12 +132,6 @@ identify_plain(struct slice name)
 	return FIELD_OTHER;
 }
 
-static bool
-is_letter_or_digit(char c)
-{
-	return byte_is((unsigned char)c, BYTE_HOST) && c != '-' && c != '.' && c != '_';
-}
-
 /*
  * Backends behind CGI-like interfaces read '-' and '_' in a name alike, some of them
  * every mark (X_Forwarded_For and X.Forwarded.For become HTTP_X_FORWARDED_FOR as well),
@@ -180,7 +144,7 @@ identify_disguised(struct slice name)
 	size_t len = name.len < sizeof(plain) ? name.len : sizeof(plain);
 
 	for (size_t i = 0; i < len; i++)
-		plain[i] = is_letter_or_digit(name.at[i]) ? name.at[i] : '-';
+		plain[i] = byte_is((unsigned char)name.at[i], BYTE_NAME) ? name.at[i] : '-';
 	return identify_plain((struct slice){plain, len}) == FIELD_OTHER ? FIELD_OTHER
 									 : FIELD_DISGUISED;
 }
@@ -189,9 +153,57 @@ enum field_id
 field_identify(struct slice name)
 {
 	for (size_t i = 0; i < name.len; i++)
-		if (!is_letter_or_digit(name.at[i]) && name.at[i] != '-')
+		if (!byte_is((unsigned char)name.at[i], BYTE_NAME))
 			return identify_disguised(name);
 	return identify_plain(name);
+}
+
+/* "name: value" without its line end. False when it breaks the rules; a folded line has no name. */
+static bool
+parse_line(struct slice line, struct field *out)
+{
+	unsigned char classes = BYTE_TOKEN | BYTE_NAME; /* those that all bytes so far belong to */
+	size_t colon = 0;
+
+	for (; colon < line.len; colon++) {
+		unsigned char class = byte_classes[(unsigned char)line.at[colon]];
+
+		if ((class & BYTE_TOKEN) == 0)
+			break;
+		classes &= class;
+	}
+	if (colon == 0 || colon == line.len || line.at[colon] != ':')
+		return false;
+	out->name = (struct slice){line.at, colon};
+	out->value = slice_after(line, colon + 1);
+	if (!is_value(out->value))
+		return false;
+	out->value = trim(out->value);
+	out->id = classes & BYTE_NAME ? identify_plain(out->name) : identify_disguised(out->name);
+	out->dropped = false;
+	return true;
+}
+
+enum head_status
+fields_parse(struct slice section, struct field *out, size_t cap, size_t *count)
+{
+	*count = 0;
+	for (;;) {
+		const char *lf = section.len > 0 ? memchr(section.at, '\n', section.len) : NULL;
+		struct slice line;
+
+		if (lf == NULL || lf == section.at || lf[-1] != '\r')
+			return HEAD_BAD;
+		line = (struct slice){section.at, (size_t)(lf - section.at) - 1};
+		section = slice_after(section, line.len + 2);
+		if (line.len == 0)
+			return section.len == 0 ? HEAD_COMPLETE : HEAD_BAD;
+		if (*count == cap)
+			return HEAD_TOO_LARGE;
+		if (!parse_line(line, &out[*count]))
+			return HEAD_BAD;
+		++*count;
+	}
 }
 
 bool

@@ -19,9 +19,9 @@ struct loop {
 	struct event_base *base;
 	struct event *tick;
 	struct task_queue tasks;
-	uint64_t now_us;    /* monotonic; 0: not read yet in this turn */
-	int64_t wall_us;    /* 0: not read yet in this turn */
-	uint64_t turned_ms; /* up to where the wheel has been turned, a multiple of the tick */
+	uint64_t now_us;       /* monotonic; 0: not read yet in this turn */
+	int64_t wall_ahead_us; /* of the monotonic clock, as of the last tick */
+	uint64_t turned_ms;    /* up to where the wheel has been turned, a multiple of the tick */
 	bool stopping;
 	struct seat seats[WHEEL_SEATS];
 };
@@ -52,9 +52,15 @@ loop_now_ms(struct loop *loop)
 int64_t
 loop_wall_us(struct loop *loop)
 {
-	if (loop->wall_us == 0)
-		loop->wall_us = (int64_t)clock_us(CLOCK_REALTIME);
-	return loop->wall_us;
+	return (int64_t)loop_now_us(loop) + loop->wall_ahead_us;
+}
+
+/* Once a tick is soon enough to follow whoever sets the clock, and saves each turn a reading. */
+static void
+read_wall(struct loop *loop)
+{
+	loop->wall_ahead_us =
+	    (int64_t)clock_us(CLOCK_REALTIME) - (int64_t)clock_us(CLOCK_MONOTONIC);
 }
 
 static struct seat *
@@ -135,6 +141,7 @@ loop_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	read_wall(loop);
 	while (loop->turned_ms + TIMER_TICK_MS <= now_ms) {
 		loop->turned_ms += TIMER_TICK_MS;
 		seat_empty(loop, seat_of(loop, loop->turned_ms));
@@ -158,6 +165,7 @@ loop_new(void)
 	loop->base = event_base_new_with_config(config);
 	if (loop->base == NULL)
 		goto fail;
+	read_wall(loop);
 	loop->turned_ms = loop_now_ms(loop) / TIMER_TICK_MS * TIMER_TICK_MS;
 	loop->tick = event_new(loop->base, -1, EV_PERSIST, loop_tick, loop);
 	if (loop->tick == NULL || event_add(loop->tick, &period) != 0)
@@ -235,7 +243,6 @@ loop_turn(struct loop *loop, bool wait)
 	event_base_loop(loop->base, flags);
 	loop_run_tasks(loop);
 	loop->now_us = 0;
-	loop->wall_us = 0;
 }
 
 void

@@ -24,7 +24,8 @@ struct event_base *loop_base(struct loop *loop);
 
 /* Monotonic milliseconds, read once a turn. */
 uint64_t loop_now_ms(struct loop *loop);
-/* Monotonic and wall-clock microseconds of this turn. */
+/* Monotonic and wall-clock microseconds of this turn; the latter follows a set clock within a tick.
+ */
 uint64_t loop_now_us(struct loop *loop);
 int64_t loop_wall_us(struct loop *loop);
 

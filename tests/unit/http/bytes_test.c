@@ -66,6 +66,12 @@ is_hex_byte(int c)
 	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f');
 }
 
+static bool
+is_name_byte(int c)
+{
+	return is_alnum(c) || c == '-';
+}
+
 static void
 classes_follow_the_grammar(void **state)
 {
@@ -75,6 +81,7 @@ classes_follow_the_grammar(void **state)
 	expect_class(BYTE_TARGET, is_target_byte);
 	expect_class(BYTE_HOST, is_host_byte);
 	expect_class(BYTE_HEX, is_hex_byte);
+	expect_class(BYTE_NAME, is_name_byte);
 }
 
 static void
