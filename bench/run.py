@@ -3,277 +3,156 @@
 
 import argparse
 import json
-import os
 import pathlib
-import platform
 import re
-import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
-TOP = pathlib.Path(__file__).resolve().parent.parent
-PEERS = TOP / "bench" / "peers"
-BUILD = TOP / "build" / "release"
-PROXY_CORE, LOAD_CORE = "0", "1"
-TICK = os.sysconf("SC_CLK_TCK")
+import report
+from world import BUILD, CHP, CONNECTIONS_MAX, LOAD_CORE, TOP, World, cpu_seconds, resident_bytes, unknown_token
 
-# name: (what, path, connections, extra headers, expected status class)
+LOAD = BUILD / "bench" / "bench_load"
+ALL = ("haproxy", "nginx", "nginx_lua", "h2o", "caddy", "chp", "relay")
+IDLE = min(10000, CONNECTIONS_MAX - 100)
+
+# name: (what, options of bench_load, peers). `tls` options are for another program.
 SCENARIOS = {
-    "small": ("64-byte answers, 64 keep-alive connections", "/small", 64, [], True),
-    "large": ("1 MiB answers, 16 keep-alive connections", "/large", 16, [], True),
-    "medium": ("64 KiB answers, 32 keep-alive connections", "/medium", 32, [], True),
-    "close": ("64-byte answers, a connection for each request", "/small", 64, ["Connection: close"], True),
-    "refused": ("401 for an unknown token, 64 keep-alive connections", "/small", 64, [], False),
+    "small": ("64-byte answers, 64 keep-alive connections", ["-c64"], ALL),
+    "close": ("64-byte answers, a connection for each request", ["-c64", "-mclose"], ("haproxy", "nginx", "relay")),
+    "pipelined": ("64-byte answers, 16 requests pipelined on each of 8 connections", ["-c8", "-p16"], ("haproxy", "nginx")),
+    "post1k": ("1 KiB POST, 64 keep-alive connections", ["-c64", "-b1024"], ("haproxy", "nginx")),
+    "post64k": ("64 KiB POST, 32 keep-alive connections", ["-c32", "-b65536"], ("haproxy", "nginx")),
+    "medium": ("64 KiB answers, 32 keep-alive connections", ["-c32", "-u/65536"], ("haproxy", "nginx")),
+    "large": ("1 MiB answers, 16 keep-alive connections", ["-c16", "-u/1048576"], ("haproxy", "nginx", "relay")),
+    "websocket": ("WebSocket echoes of 128 bytes, 64 tunnels", ["-c64", "-mwebsocket"], ("haproxy", "nginx", "relay")),
+    "refused": ("401 for an unknown token, 64 keep-alive connections", ["-c64", "unknown"], ("haproxy", "nginx_lua")),
+    "tls": ("64-byte answers over TLS, 64 keep-alive connections", ["wrk"], ("haproxy", "nginx")),
+    "tls_full": ("full TLS 1.3 handshakes, a request each", ["-new"], ("haproxy", "nginx")),
+    "tls_resumed": ("resumed TLS 1.2 handshakes, a request each", ["-reuse", "-tls1_2"], ("haproxy", "nginx")),
+    "idle": (f"{IDLE} idle keep-alive connections", ["-midle"], ("haproxy", "nginx")),
+    "tunnels": (f"{IDLE} idle WebSocket tunnels", ["-midle-websocket"], ("haproxy", "nginx")),
+    "workers": ("two workers on two cores against one, 64-byte answers", ["-c64"], ("jobgate2",)),
 }
+MEMORY = ("idle", "tunnels")
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def wait_port(port):
-    for _ in range(400):
-        with socket.socket() as s:
-            if s.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    raise SystemExit(f"nobody listens on port {port}")
-
-
-def die_with_parent():
-    import ctypes
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-
-
-class Setting:
-    """A folder with everything that runs for one benchmark."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.programs = []
-        self.proxies = {}
-
-    def start(self, argv, core, **kwargs):
-        program = subprocess.Popen(["taskset", "-c", core, *map(str, argv)], stdout=subprocess.DEVNULL,
-                                   stderr=open(self.folder / "errors.log", "ab"), preexec_fn=die_with_parent, **kwargs)
-        self.programs.append(program)
-        return program.pid
-
-    def template(self, name, **values):
-        text = (PEERS / name).read_text()
-        for key, value in values.items():
-            text = text.replace(f"@{key.upper()}@", str(value))
-        path = self.folder / name
-        path.write_text(text)
-        return path
-
-    def stop(self):
-        for program in reversed(self.programs):
-            program.terminate()
-        for program in self.programs:
-            try:
-                program.wait(10)
-            except subprocess.TimeoutExpired:
-                program.kill()
-
-
-def children(pid):
-    found = []
-    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rsplit(")", 1)
-            if int(fields[1].split()[1]) == pid:
-                found.append(int(path.parent.name))
-        except (OSError, ValueError):
-            pass
-    return found
-
-
-def cpu_seconds(pids):
-    user = system = 0
-    for pid in pids:
-        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        user += int(fields[11])
-        system += int(fields[12])
-    return user / TICK, system / TICK
-
-
-def cli(env, *words):
-    done = subprocess.run([BUILD / "jobgate", *words, "-o", "json"], env=env, capture_output=True, text=True)
+def load(world, proxy, *options, token=None):
+    done = subprocess.run(["taskset", "-c", LOAD_CORE, LOAD, "-H", "demo.localhost", "-t", token or world.token, *options, str(proxy.port)],
+                          capture_output=True, text=True)
     if done.returncode != 0:
-        raise SystemExit(f"jobgate {' '.join(words)}: {done.stderr}")
+        raise SystemExit(f"bench_load on {proxy.name}: {done.stderr}")
     return json.loads(done.stdout)
 
 
-def start_jobgate(setting, backend):
-    port, folder = free_port(), setting.folder / "jobgate"
-    folder.mkdir()
-    redis = folder / "redis.sock"
-    setting.start(["redis-server", "--port", "0", "--unixsocket", redis, "--save", "", "--dir", folder], LOAD_CORE)
-    config = folder / "jobgate.yaml"
-    config.write_text(json.dumps({
-        "listen": [f"127.0.0.1:{port}"], "workers": 1, "jobs": {"domain": "localhost"},
-        "store": {"url": f"unix:{redis}"}, "backends": {"allow_loopback": True},
-        "limits": {"failed_auth_rate": 0},  # the peers have no such limit: 401 to each
-        "control": {"socket": str(folder / "control.sock")}}))
-    pid = setting.start([BUILD / "jobgate", "serve", "-c", config], PROXY_CORE)
-    wait_port(port)
-    env = dict(os.environ, JOBGATE_URL=f"unix:{folder / 'control.sock'}")
-    for _ in range(200):
-        if subprocess.run([BUILD / "jobgate", "token", "list"], env=env, capture_output=True).returncode == 0:
-            break
-        time.sleep(0.05)
-    cli(env, "job", "create", "--id", "demo", "-l", "model=base", "--url", f"http://127.0.0.1:{backend}")
-    token = cli(env, "token", "create", "bench", "-r", "read", "-l", "model=base")["value"]
-    worker = [p for p in children(pid) if pathlib.Path(f"/proc/{p}/comm").read_text().startswith("worker")]
-    return port, worker, token
-
-
-def start_all(setting, wanted):
-    www = setting.folder / "www"
-    www.mkdir()
-    (www / "large").write_bytes(os.urandom(1 << 20))
-    (www / "medium").write_bytes(os.urandom(64 << 10))
-    backend = free_port()
-    setting.start(["nginx", "-c", setting.template("backend.conf", folder=setting.folder, port=backend)], LOAD_CORE)
-    wait_port(backend)
-    port, worker, token = start_jobgate(setting, backend)
-    setting.proxies["jobgate"] = (port, worker)
-    if "haproxy" in wanted:
-        port = free_port()
-        (setting.folder / "tokens.map").write_text(f"{token} model=base\n")
-        (setting.folder / "jobs.map").write_text("demo.localhost model=base\n")
-        pid = setting.start(["haproxy", "-f", setting.template(
-            "haproxy.cfg", folder=setting.folder, port=port, backend=backend)], PROXY_CORE)
-        wait_port(port)
-        setting.proxies["haproxy"] = (port, [pid])
-    if "nginx" in wanted:
-        port = free_port()
-        pid = setting.start(["nginx", "-c", setting.template(
-            "nginx.conf", folder=setting.folder, port=port, backend=backend)], PROXY_CORE)
-        wait_port(port)
-        setting.proxies["nginx"] = (port, children(pid))
-    if "relay" in wanted:
-        port = free_port()
-        pid = setting.start([BUILD / "bench" / "bench_relay", port, backend], PROXY_CORE)
-        wait_port(port)
-        setting.proxies["relay"] = (port, [pid])
-    return token
-
-
-def measure(setting, name, scenario, token, seconds):
-    _, path, connections, headers, valid = SCENARIOS[scenario]
-    port, pids = setting.proxies[name]
-    if not valid:
-        token = token[:-50] + "0" * 50
-    argv = ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s",
-            "-H", "Host: demo.localhost", "-H", f"Authorization: Bearer {token}"]
-    for header in headers:
-        argv += ["-H", header]
-    before, start = cpu_seconds(pids), time.monotonic()
-    out = subprocess.run([*argv, f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True).stdout
-    elapsed, after = time.monotonic() - start, cpu_seconds(pids)
-    requests = int(re.search(r"(\d+) requests in", out)[1])
+def wrk(world, proxy, seconds):
+    out = subprocess.run(["taskset", "-c", LOAD_CORE, "wrk", "-t1", "-c64", f"-d{seconds}s", "-H", "Host: demo.localhost",
+                          "-H", f"Authorization: Bearer {world.token}", f"https://127.0.0.1:{proxy.tls_port}/small"],
+                         capture_output=True, text=True).stdout
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
-    errors = re.search(r"Socket errors: (.*)", out)
+    requests = int(re.search(r"(\d+) requests in", out)[1])
+    return {"requests": requests, "ok": requests - (int(refused[1]) if refused else 0), "failed": 0, "seconds": seconds}
+
+
+def handshakes(proxy, seconds, options):
+    began = time.monotonic()
+    out = subprocess.run(["taskset", "-c", LOAD_CORE, "openssl", "s_time", "-connect", f"127.0.0.1:{proxy.tls_port}",
+                          "-time", str(seconds), *options], capture_output=True, text=True).stdout
+    found = re.findall(r"(\d+) connections in [\d.]+ real seconds|(\d+) connections in \d+ real", out)
+    if not found:
+        raise SystemExit(f"openssl s_time on {proxy.name}: {out[-500:]}")
+    requests = int(next(number for number in found[0] if number))
+    return {"requests": requests, "ok": requests, "failed": 0, "seconds": time.monotonic() - began}
+
+
+def measure(world, name, scenario, seconds):
+    """One run of one scenario through one proxy."""
+    proxy, options = world.proxy(name), SCENARIOS[scenario][1]
+    before, start = cpu_seconds(proxy.pids), time.monotonic()
+    if scenario == "tls":
+        run = wrk(world, proxy, seconds)
+    elif scenario.startswith("tls_"):
+        run = handshakes(proxy, seconds, options)
+    elif scenario == "refused":
+        run = load(world, proxy, "-c64", f"-d{seconds}", token=unknown_token())
+    else:
+        run = load(world, proxy, *options, f"-d{seconds}")
+    after, elapsed = cpu_seconds(proxy.pids), time.monotonic() - start
     user, system = after[0] - before[0], after[1] - before[1]
-    return {"requests": requests, "per_second": requests / elapsed, "cpu_us": (user + system) / requests * 1e6,
-            "user_us": user / requests * 1e6, "refused": int(refused[1]) if refused else 0,
-            "errors": errors[1] if errors else ""}
+    requests = max(run["requests"], 1)
+    return {**run, "elapsed": elapsed, "per_second": requests / run["seconds"], "cpu_us": (user + system) / requests * 1e6,
+            "user_us": user / requests * 1e6}
 
 
-def compare(setting, scenario, peer, token, pairs, seconds, say):
+def memory(world, name, scenario):
+    """Resident bytes of a proxy for each connection that idles there, after one request on each."""
+    proxy = world.proxy(name)
+    measure(world, name, "small", 1)  # what is kept for reuse is there by now
+    before = resident_bytes(proxy.pids)
+    with subprocess.Popen(["taskset", "-c", LOAD_CORE, LOAD, "-H", "demo.localhost", "-t", world.token, SCENARIOS[scenario][1][0],
+                           f"-c{IDLE}", str(proxy.port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        if holder.stdout.readline() != b"ready\n":
+            raise SystemExit(f"{name} did not take {IDLE} connections")
+        if scenario == "idle":  # a request on each, so that they are between two
+            time.sleep(0.3)
+        after = resident_bytes(proxy.pids)
+        holder.stdin.close()
+        holder.wait()
+    return {"bytes": (after - before) / IDLE}
+
+
+def compare(world, scenario, peer, options, say):
     """Pairs of runs, the order changing from pair to pair; returns the runs of both."""
     runs = {"jobgate": [], peer: []}
-    for pair in range(pairs):
-        order = ["jobgate", peer] if pair % 2 == 0 else [peer, "jobgate"]
-        for name in order:
-            say(f"{scenario}: jobgate and {peer}, pair {pair + 1} of {pairs}, {name}")
-            runs[name].append(measure(setting, name, scenario, token, seconds))
+    for pair in range(1 if scenario in MEMORY else options.pairs):
+        for name in (["jobgate", peer] if pair % 2 == 0 else [peer, "jobgate"]):
+            say(f"{scenario}: jobgate and {peer}, pair {pair + 1} of {options.pairs}, {name}")
+            if scenario in MEMORY:
+                runs[name].append(memory(world, name, scenario))
+            else:
+                runs[name].append(measure(world, name, scenario, options.seconds))
+                unexpected = 0 if scenario == "refused" else runs[name][-1]["requests"] - runs[name][-1]["ok"]
+                if unexpected or runs[name][-1]["failed"]:
+                    print(f"\n{scenario}: {name}: {unexpected} answers that were not wanted, {runs[name][-1]['failed']} connections lost")
     return runs
 
 
 def summary(runs, peer):
-    ratios = [a["cpu_us"] / b["cpu_us"] for a, b in zip(runs["jobgate"], runs[peer])]
-    rates = [a["per_second"] / b["per_second"] for a, b in zip(runs["jobgate"], runs[peer])]
     middle = lambda name, key: statistics.median(run[key] for run in runs[name])
-    return {
-        "cpu_us": {name: middle(name, "cpu_us") for name in runs}, "user_us": {name: middle(name, "user_us") for name in runs},
-        "per_second": {name: middle(name, "per_second") for name in runs},
-        "cpu_ratio": [statistics.median(ratios), min(ratios), max(ratios)],
-        "rate_ratio": [statistics.median(rates), min(rates), max(rates)],
-        "errors": {name: [run["errors"] for run in runs[name] if run["errors"]] for name in runs},
-        "refused": {name: sum(run["refused"] for run in runs[name]) for name in runs},
-    }
-
-
-def machine():
-    cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
-    version = lambda *argv: (lambda done: (done.stdout + done.stderr).strip().split("\n")[0])(
-        subprocess.run(argv, capture_output=True, text=True))
-    return {"cpu": cpu[1] if cpu else "?", "cores": os.cpu_count(), "kernel": platform.release(),
-            "haproxy": version("haproxy", "-v"), "nginx": version("nginx", "-v"),
-            "jobgate": version(str(BUILD / "jobgate"), "--version")}
-
-
-def table(results):
-    lines = ["| scenario | against | CPU for each request, µs (user) | theirs | ratio (min–max) | requests/s ratio (min–max) |",
-             "| --- | --- | --- | --- | --- | --- |"]
-    for item in results:
-        peer, s = item["peer"], item["summary"]
-        lines.append(
-            f"| {SCENARIOS[item['scenario']][0]} | {peer} | {s['cpu_us']['jobgate']:.1f} ({s['user_us']['jobgate']:.1f}) "
-            f"| {s['cpu_us'][peer]:.1f} ({s['user_us'][peer]:.1f}) "
-            f"| **{s['cpu_ratio'][0]:.2f}** ({s['cpu_ratio'][1]:.2f}–{s['cpu_ratio'][2]:.2f}) "
-            f"| {s['rate_ratio'][0]:.2f} ({s['rate_ratio'][1]:.2f}–{s['rate_ratio'][2]:.2f}) |")
-    return "\n".join(lines)
+    ratios = lambda key: (lambda all_: [statistics.median(all_), min(all_), max(all_)])(
+        [a[key] / max(b[key], 1e-9) for a, b in zip(runs["jobgate"], runs[peer])])
+    keys = [key for key in ("cpu_us", "user_us", "per_second", "bytes") if key in runs["jobgate"][0]]
+    found = {key: {name: middle(name, key) for name in runs} for key in keys}
+    found.update({f"{key}_ratio": ratios(key) for key in keys if key != "user_us"})
+    return found
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--only", default=",".join(SCENARIOS))
-    parser.add_argument("--against", default="haproxy,nginx,relay")
+    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--only", default=",".join(SCENARIOS), help="scenarios: " + ", ".join(SCENARIOS))
+    parser.add_argument("--against", default=",".join(ALL) + ",jobgate2", help="peers: " + ", ".join(ALL))
     parser.add_argument("--output", type=pathlib.Path, default=TOP / "bench" / "results")
     options = parser.parse_args()
-    peers = options.against.split(",")
-    say = (lambda text: print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)) if sys.stderr.isatty() else (
-        lambda text: print(text, file=sys.stderr, flush=True))
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="jobgate-bench-"))
-    folder.chmod(0o755)
-    setting, results = Setting(folder), []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    say = report.progress()
+    world, results = World(say=say), []
     try:
-        token = start_all(setting, peers)
         for scenario in options.only.split(","):
-            for peer in peers:
-                if scenario == "refused" and peer in ("nginx", "relay"):
-                    continue  # they refuse nothing
-                runs = compare(setting, scenario, peer, token, options.pairs, options.seconds, say)
-                results.append({"scenario": scenario, "peer": peer, "summary": summary(runs, peer), "runs": runs})
+            for peer in SCENARIOS[scenario][2]:
+                if peer not in options.against.split(",") or (peer == "chp" and not CHP.exists()):
+                    continue
+                runs = compare(world, scenario, peer, options, say)
+                results.append({"scenario": scenario, "what": SCENARIOS[scenario][0], "peer": peer, "summary": summary(runs, peer), "runs": runs})
+                # Each time: whoever interrupts a long run keeps what it has found.
+                report.write(options.output, "results", {"pairs": options.pairs, "results": results}, report.table(results))
     finally:
-        setting.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-    options.output.mkdir(exist_ok=True)
-    about = machine()
-    command = "bench/run.sh " + " ".join(sys.argv[1:])
-    (options.output / "results.json").write_text(json.dumps({"machine": about, "command": command, "results": results}, indent=1) + "\n")
-    text = table(results)
-    (options.output / "results.md").write_text(
-        f"Made by `{command.strip()}` on {about['cores']} cores of {about['cpu']}, Linux {about['kernel']}; "
-        f"{about['jobgate']}, {about['haproxy']}, {about['nginx']}. Medians of {options.pairs} pairs.\n\n{text}\n")
-    print("\n" + text)
-    for item in results:
-        for name, errors in item["summary"]["errors"].items():
-            for error in errors:
-                print(f"{item['scenario']}: {name}: socket errors: {error}")
+        world.stop()
+    report.plot_ratios(options.output, results)
+    print("\n" + report.table(results))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,25 @@
 #!/usr/bin/env bash
 # Measure jobgate side by side with others: installs what is missing, builds `release`, runs run.py.
-# Options are run.py's: --pairs N --seconds S --only small,large,... --against haproxy,nginx,relay
+# Options are run.py's: --pairs N --seconds S --only small,large,... --against haproxy,nginx,relay,...
+# With the name of another measurement first, that one: latency, scale, inside (see README.md).
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
 . deploy/packages.sh
 # shellcheck disable=SC2086
-need_packages $BUILD_PACKAGES redis-server nginx haproxy wrk python3
+need_packages $BUILD_PACKAGES redis-server redis-tools haproxy nginx libnginx-mod-http-lua lua-resty-core h2o caddy wrk \
+	gnuplot-nox openssl python3 python3-redis nodejs npm
+if [ ! -d build/chp/node_modules/configurable-http-proxy ]; then
+	mkdir -p build/chp
+	(cd build/chp && npm install --no-audit --no-fund --silent configurable-http-proxy) ||
+		echo "configurable-http-proxy could not be installed from npm: measured without it." >&2
+fi
 cmake --preset release >/dev/null
 cmake --build --preset release
-exec /usr/bin/python3 bench/run.py "$@"
+what=run
+case "${1-}" in latency | scale | inside)
+	what=$1
+	shift
+	;;
+esac
+exec /usr/bin/python3 "bench/$what.py" "$@"

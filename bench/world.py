@@ -1,0 +1,249 @@
+"""Everything that runs for a benchmark: store, backend, the gateway, and its peers, each pinned to its core."""
+
+import hashlib
+import json
+import os
+import pathlib
+import resource
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+BENCH = TOP / "bench"
+BUILD = TOP / "build" / "release"
+CHP = TOP / "build" / "chp"  # where npm puts configurable-http-proxy
+PROXY_CORE, LOAD_CORE = "0", "1"
+TICK = os.sysconf("SC_CLK_TCK")
+DOMAIN = "localhost"
+
+
+def raise_descriptors():
+    """A proxy needs two for each of 10,000 connections, and some more: as many as we may have, or can get as root."""
+    for wanted in (65536, resource.getrlimit(resource.RLIMIT_NOFILE)[1]):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+            return wanted
+        except (OSError, ValueError):
+            pass
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+CONNECTIONS_MAX = (raise_descriptors() - 500) // 2  # of a proxy that has a backend's for each of its clients'
+
+sys.path.insert(0, str(TOP / "tests" / "e2e"))
+from harness.store import make_value, random_id  # noqa: E402  the store's format, written once for tests and here
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_port(port, errors=None):
+    for _ in range(1000):
+        with socket.socket() as s:
+            if s.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise SystemExit(f"nobody listens on port {port}\n{errors.read_text()[-2000:] if errors else ''}")
+
+
+def die_with_parent():
+    import ctypes
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+def children(pid):
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(path.read_text().rsplit(")", 1)[1].split()[1]) == pid:
+                found.append(int(path.parent.name))
+        except (OSError, ValueError):
+            pass
+    return sorted(found)
+
+
+def cpu_seconds(pids):
+    """(user, system) of all of them."""
+    user = system = 0
+    for pid in pids:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        user += int(fields[11])
+        system += int(fields[12])
+    return user / TICK, system / TICK
+
+
+def resident_bytes(pids):
+    return sum(int(line.split()[1]) * 1024 for pid in pids
+               for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS:"))
+
+
+class Proxy:
+    def __init__(self, name, port, pids, tls_port=None):
+        self.name, self.port, self.pids, self.tls_port = name, port, pids, tls_port
+
+
+class World:
+    """A folder, and what runs in it. Tokens and jobs are the same for all proxies."""
+
+    def __init__(self, tokens=100, jobs=1, workers=1, say=lambda text: None):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="jobgate-bench-"))
+        self.folder.chmod(0o755)
+        self.say, self.workers, self.programs, self.proxies = say, workers, [], {}
+        self.backend = free_port()
+        self.start([BUILD / "bench" / "bench_backend", self.backend, jobs], LOAD_CORE)
+        wait_port(self.backend)
+        self.make_records(tokens, jobs)
+        self.certificate()
+
+    def start(self, argv, core, **kwargs):
+        program = subprocess.Popen(["taskset", "-c", core, *map(str, argv)], stdout=subprocess.DEVNULL,
+                                   stderr=open(self.folder / "errors.log", "ab"), preexec_fn=die_with_parent, **kwargs)
+        self.programs.append(program)
+        return program.pid
+
+    def stop(self):
+        for program in reversed(self.programs):
+            program.terminate()
+        for program in self.programs:
+            try:
+                program.wait(10)
+            except subprocess.TimeoutExpired:
+                program.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # ---- what is known ----
+
+    def make_records(self, tokens, jobs):
+        """The lists of tokens and of jobs' hosts, and the maps that the peers look them up in."""
+        self.say(f"making {tokens} tokens and {jobs} jobs")
+        values = [make_value(random_id()) for _ in range(tokens)]
+        self.jobs = ["demo"] + [f"j{i}" for i in range(1, jobs)]
+        self.token, self.tokens = values[0], values
+        self.token_file, self.host_file = self.folder / "tokens.txt", self.folder / "hosts.txt"
+        self.token_file.write_text("".join(f"{value}\n" for value in values))
+        self.host_file.write_text("".join(f"{job}.{DOMAIN}\n" for job in self.jobs))
+        (self.folder / "tokens.map").write_text("".join(f"{value} model=base\n" for value in values))
+        (self.folder / "jobs.map").write_text("".join(f"{job}.{DOMAIN} model=base\n" for job in self.jobs))
+
+    def job_url(self, i):
+        return "http://{}:{}".format(socket.inet_ntoa((0x7f000001 + i).to_bytes(4, "big")), self.backend)
+
+    def fill_store(self, socket_path):
+        """All records by redis-cli --pipe: a million commands in seconds."""
+        pipe = subprocess.Popen(["redis-cli", "-s", socket_path, "--pipe"], stdin=subprocess.PIPE,
+                                stdout=subprocess.DEVNULL, text=True)
+        for value in self.tokens:
+            digest = hashlib.sha256(value.encode()).hexdigest()
+            pipe.stdin.write(f"HSET jobgate:token:{value[4:20]} name bench role read selector model=base version 1 "
+                             f"hash {digest} created_at 2024-01-01T00:00:00Z updated_at 2024-01-01T00:00:00Z\r\n")
+        for i, job in enumerate(self.jobs):
+            pipe.stdin.write(f"HSET jobgate:job:{job} url {self.job_url(i)} label:model base "
+                             "created_at 2024-01-01T00:00:00Z updated_at 2024-01-01T00:00:00Z\r\n")
+        pipe.stdin.close()
+        if pipe.wait() != 0:
+            raise SystemExit("redis-cli --pipe failed")
+
+    def certificate(self):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-days", "30", "-subj", "/CN=demo.localhost", "-addext", "subjectAltName=DNS:*.localhost",
+                        "-keyout", self.folder / "key.pem", "-out", self.folder / "certificate.pem"],
+                       check=True, capture_output=True)
+        (self.folder / "key.pem").chmod(0o600)
+        (self.folder / "both.pem").write_text((self.folder / "certificate.pem").read_text() + (self.folder / "key.pem").read_text())
+
+    # ---- proxies ----
+
+    def template(self, name, **values):
+        text = (BENCH / "peers" / name).read_text()
+        values = {"folder": self.folder, "backend": self.backend, "connections": CONNECTIONS_MAX, "events": 2 * CONNECTIONS_MAX, **values}
+        for key, value in values.items():
+            text = text.replace(f"@{key.upper()}@", str(value))
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+    def proxy(self, name):
+        """Start a proxy unless it runs already."""
+        if name not in self.proxies:
+            self.say(f"starting {name}")
+            self.proxies[name] = getattr(self, f"start_{name}")()
+        return self.proxies[name]
+
+    def started(self, name, argv, port, tls_port=None, forks=False, **kwargs):
+        pid = self.start(argv, PROXY_CORE, **kwargs)
+        wait_port(port, self.folder / "errors.log")
+        return Proxy(name, port, children(pid) if forks else [pid], tls_port)
+
+    def start_jobgate(self, name="jobgate", workers=None, cores=PROXY_CORE, settings=None):
+        port, tls_port, folder = free_port(), free_port(), self.folder / name
+        folder.mkdir()
+        store = folder / "redis.sock"
+        self.start(["redis-server", "--port", "0", "--unixsocket", store, "--save", "", "--dir", folder], LOAD_CORE)
+        while not store.exists():
+            time.sleep(0.02)
+        self.say("filling the store")
+        self.fill_store(store)
+        self.control = folder / "control.sock"
+        config = folder / "jobgate.yaml"
+        config.write_text(json.dumps({
+            "listen": [f"127.0.0.1:{port}", f"127.0.0.1:{tls_port} tls"], "workers": workers or self.workers,
+            "tls": {"certificates": [{"certificate": str(self.folder / "certificate.pem"), "key": str(self.folder / "key.pem")}]},
+            "jobs": {"domain": DOMAIN}, "store": {"url": f"unix:{store}", "cache_entries": 2000000},
+            "backends": {"allow_loopback": True},
+            # The peers know no such limits.
+            "limits": {"failed_auth_rate": 0, "connections_per_client": 60000, "connections": CONNECTIONS_MAX, "idle_backend_connections": 1024},
+            "control": {"socket": str(self.control)}, **(settings or {})}))
+        pid = self.start([BUILD / "jobgate", "serve", "-c", config], cores)
+        wait_port(port)
+        found = [p for p in children(pid) if pathlib.Path(f"/proc/{p}/comm").read_text().startswith("worker")]
+        return Proxy(name, port, found, tls_port)
+
+    def start_jobgate2(self):
+        """Two workers, on both cores."""
+        return self.start_jobgate("jobgate2", 2, f"{PROXY_CORE},{LOAD_CORE}")
+
+    def start_haproxy(self):
+        port, tls_port = free_port(), free_port()
+        return self.started("haproxy", ["haproxy", "-f", self.template("haproxy.cfg", port=port, tls_port=tls_port)], port, tls_port)
+
+    def start_nginx(self):
+        port, tls_port = free_port(), free_port()
+        return self.started("nginx", ["nginx", "-c", self.template("nginx.conf", port=port, tls_port=tls_port)], port, tls_port, True)
+
+    def start_nginx_lua(self):
+        port = free_port()
+        return self.started("nginx_lua", ["nginx", "-c", self.template("nginx_lua.conf", port=port)], port, forks=True)
+
+    def start_h2o(self):
+        port = free_port()
+        return self.started("h2o", ["h2o", "-m", "worker", "-c", self.template("h2o.conf", port=port)], port)
+
+    def start_caddy(self):
+        port = free_port()
+        env = dict(os.environ, HOME=str(self.folder), GOMAXPROCS="1")
+        return self.started("caddy", ["caddy", "run", "--adapter", "caddyfile", "--config", self.template("Caddyfile", port=port)], port, env=env)
+
+    def start_chp(self):
+        """JupyterHub's proxy: proxying only, one default target."""
+        port = free_port()
+        return self.started("chp", ["node", CHP / "node_modules" / "configurable-http-proxy" / "bin" / "configurable-http-proxy",
+                                    "--ip", "127.0.0.1", "--port", port, "--api-ip", "127.0.0.1", "--api-port", free_port(),
+                                    "--log-level", "error", "--default-target", f"http://127.0.0.1:{self.backend}"], port)
+
+    def start_relay(self):
+        port = free_port()
+        return self.started("relay", [BUILD / "bench" / "bench_relay", port, self.backend], port)
+
+
+def unknown_token():
+    """One of the right form that nobody knows: it has to be looked up and refused."""
+    return make_value("0" * 16, "".join(secrets.choice("abc") for _ in range(43)))
