@@ -28,6 +28,7 @@
 #define READ_BYTES (256 * 1024)
 #define HEAD_MAX 4096
 #define DEPTH_MAX 64
+#define OPENING_MAX 100
 
 /* An unfinished frame of 128 bytes: masked with zeros, so that an echo of it is right as it stands.
  */
@@ -355,18 +356,20 @@ run(void)
 		turn(load.rate > 0 ? send_due(now) : load.ends - now);
 }
 
-/* Connect, and in a tunnel's case upgrade; each client has had one answer then. */
+/* Connect. What is to idle, or is a tunnel, gets one request answered first, some at a time. */
 static void
 open_clients(void)
 {
+	bool first = load.mode != MODE_REQUESTS && load.mode != MODE_CLOSE;
+
 	load.ends = UINT64_MAX;
 	for (unsigned i = 0; i < load.connections; i++) {
 		client_connect(&load.clients[i]);
-		if (load.mode == MODE_REQUESTS || load.mode == MODE_CLOSE)
+		if (!first)
 			continue;
 		client_send(&load.clients[i], now_ns());
 		load.clients[i].waiting = false; /* nothing follows by itself */
-		while (load.clients[i].outstanding > 0)
+		while (i + 1 - load.answered > (i + 1 < load.connections ? OPENING_MAX : 0))
 			turn(NS / 10);
 	}
 	load.answered = load.ok = load.failed = 0;

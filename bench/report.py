@@ -21,7 +21,7 @@ BARS = {
     ("large", "haproxy", "per_second"): (1.00, "≥"),
     ("tls_full", "haproxy", "per_second"): (1.00, "≥"),
     ("tls_resumed", "haproxy", "per_second"): (1.00, "≥"),
-    ("idle", "haproxy", "bytes"): (0.50, "≤"),
+    ("idle", "haproxy", "resident"): (0.50, "≤"),
     ("workers", "jobgate2", "cpu_us"): (0.95, "≥"),
 }
 
@@ -73,20 +73,20 @@ def table(results):
              "| --- | --- | --- | --- | --- | --- | --- | --- |"]
     for item in results:
         peer, s, scenario = item["peer"], item["summary"], item["scenario"]
-        if "bytes" in s:
+        if "resident" in s:
             continue
         cpu, rate = s["cpu_us_ratio"], s["per_second_ratio"]
         lines.append(
             f"| {item['what']} | {peer} | {s['cpu_us']['jobgate']:.1f} ({s['user_us']['jobgate']:.1f}) "
             f"| {s['cpu_us'][peer]:.1f} ({s['user_us'][peer]:.1f}) | {spread(cpu)}{bar(scenario, peer, 'cpu_us', cpu[0])} "
             f"| {s['per_second']['jobgate']:,.0f} | {s['per_second'][peer]:,.0f} | {spread(rate)}{bar(scenario, peer, 'per_second', rate[0])} |")
-    memory = [item for item in results if "bytes" in item["summary"]]
+    memory = [item for item in results if "resident" in item["summary"]]
     if memory:
         lines += ["", "| resident memory | against | bytes for each | theirs | ratio, bar |", "| --- | --- | --- | --- | --- |"]
     for item in memory:
         peer, s = item["peer"], item["summary"]
-        lines.append(f"| {item['what']} | {peer} | {s['bytes']['jobgate']:,.0f} | {s['bytes'][peer]:,.0f} "
-                     f"| {s['bytes_ratio'][0]:.2f}{bar(item['scenario'], peer, 'bytes', s['bytes_ratio'][0])} |")
+        lines.append(f"| {item['what']} | {peer} | {s['resident']['jobgate']:,.0f} | {s['resident'][peer]:,.0f} "
+                     f"| {s['resident_ratio'][0]:.2f}{bar(item['scenario'], peer, 'resident', s['resident_ratio'][0])} |")
     return "\n".join(lines)
 
 

@@ -86,6 +86,17 @@ def measure(world, name, scenario, seconds):
             "user_us": user / requests * 1e6}
 
 
+def settle(world, proxy):
+    """Wait until what thousands of connections leave behind when they end has been dealt with."""
+    pids, before = [*proxy.pids, world.backend_pid], None
+    for _ in range(100):
+        now = cpu_seconds(pids)
+        if now == before:
+            return
+        before = now
+        time.sleep(0.3)
+
+
 def memory(world, name, scenario):
     """Resident bytes of a proxy for each connection that idles there, after one request on each."""
     proxy = world.proxy(name)
@@ -100,7 +111,8 @@ def memory(world, name, scenario):
         after = resident_bytes(proxy.pids)
         holder.stdin.close()
         holder.wait()
-    return {"bytes": (after - before) / IDLE}
+    settle(world, proxy)
+    return {"resident": (after - before) / IDLE}
 
 
 def compare(world, scenario, peer, options, say):
@@ -123,7 +135,7 @@ def summary(runs, peer):
     middle = lambda name, key: statistics.median(run[key] for run in runs[name])
     ratios = lambda key: (lambda all_: [statistics.median(all_), min(all_), max(all_)])(
         [a[key] / max(b[key], 1e-9) for a, b in zip(runs["jobgate"], runs[peer])])
-    keys = [key for key in ("cpu_us", "user_us", "per_second", "bytes") if key in runs["jobgate"][0]]
+    keys = [key for key in ("cpu_us", "user_us", "per_second", "resident") if key in runs["jobgate"][0]]
     found = {key: {name: middle(name, key) for name in runs} for key in keys}
     found.update({f"{key}_ratio": ratios(key) for key in keys if key != "user_us"})
     return found

@@ -99,7 +99,7 @@ class World:
         self.folder.chmod(0o755)
         self.say, self.workers, self.programs, self.proxies = say, workers, [], {}
         self.backend = free_port()
-        self.start([BUILD / "bench" / "bench_backend", self.backend, jobs], LOAD_CORE)
+        self.backend_pid = self.start([BUILD / "bench" / "bench_backend", self.backend, jobs], LOAD_CORE)
         wait_port(self.backend)
         self.make_records(tokens, jobs)
         self.certificate()
@@ -204,8 +204,23 @@ class World:
             "control": {"socket": str(self.control)}, **(settings or {})}))
         pid = self.start([BUILD / "jobgate", "serve", "-c", config], cores)
         wait_port(port)
+        self.until_served(port)
         found = [p for p in children(pid) if pathlib.Path(f"/proc/{p}/comm").read_text().startswith("worker")]
         return Proxy(name, port, found, tls_port)
+
+    def until_served(self, port):
+        """Listening comes before the first worker knows the store."""
+        for _ in range(1000):
+            try:
+                with socket.create_connection(("127.0.0.1", port)) as s:
+                    s.sendall(f"GET /small HTTP/1.1\r\nHost: demo.{DOMAIN}\r\nAuthorization: Bearer {self.token}\r\n\r\n".encode())
+                    if s.recv(4096).startswith(b"HTTP/1.1 200"):
+                        time.sleep(0.3)  # the other workers, and those that end with their start
+                        return
+            except OSError:
+                pass
+            time.sleep(0.02)
+        raise SystemExit("jobgate does not serve:\n" + (self.folder / "errors.log").read_text()[-2000:])
 
     def start_jobgate2(self):
         """Two workers, on both cores."""

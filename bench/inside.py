@@ -1,0 +1,154 @@
+#!/usr/bin/python3
+"""What no peer has: the decision alone, a token never seen before, and how soon a revocation is felt under load."""
+
+import argparse
+import http.client
+import json
+import pathlib
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+import report
+import run
+from world import BUILD, LOAD_CORE, PROXY_CORE, TOP, World
+
+
+def decisions(runs):
+    """Nanoseconds of one decision: 100 tokens known; 1,000,000 tokens and 100,000 jobs known, 100 or all of them asked for."""
+    cases = {"few": (100, 100, 100), "many": (1000000, 100000, 100), "all": (1000000, 100000, 1000000)}
+    found = {name: [] for name in cases}
+    for _ in range(runs):
+        for name, words in cases.items():
+            out = subprocess.run(["taskset", "-c", PROXY_CORE, BUILD / "bench" / "bench_decide", *map(str, words)], capture_output=True, text=True).stdout
+            found[name].append(json.loads(out)["ns"])
+    return found
+
+
+class Client:
+    """A keep-alive connection whose requests are written by hand."""
+
+    def __init__(self, port):
+        self.sock = socket.create_connection(("127.0.0.1", port))
+
+    def status(self, token):
+        self.sock.sendall(f"GET /small HTTP/1.1\r\nHost: demo.localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+        data = b""
+        while b"\r\n\r\n" not in data:
+            data += self.sock.recv(65536)
+        head, _, body = data.partition(b"\r\n\r\n")
+        length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+        while len(body) < length:
+            body += self.sock.recv(65536)
+        return int(head[9:12])
+
+
+def cold(world):
+    """p50 of a request with a known token, with one never seen before, and of a round trip to Redis; µs, one at a time."""
+    client = Client(world.proxy("jobgate").port)
+
+    def took(token):
+        began = time.perf_counter()
+        assert client.status(token) == 200
+        return (time.perf_counter() - began) * 1e6
+    took(world.token)
+    warm, first = [], []
+    for token in world.tokens[1:1001]:
+        warm.append(took(world.token))
+        first.append(took(token))
+    redis = socket.socket(socket.AF_UNIX)
+    redis.connect(str(world.folder / "jobgate" / "redis.sock"))
+    trips = []
+    for token in world.tokens[1:1001]:
+        began = time.perf_counter()
+        redis.sendall(f"HGETALL jobgate:token:{token[4:20]}\r\n".encode())
+        redis.recv(65536)
+        trips.append((time.perf_counter() - began) * 1e6)
+    return {"warm": statistics.median(warm), "cold": statistics.median(first), "redis": statistics.median(trips)}
+
+
+class Control(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost")
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(str(self.path))
+
+
+def revocations(world, count):
+    """
+    Milliseconds from the answer to DELETE until each of eight connections (over all workers) has been refused once, while
+    other clients keep the workers busy. Each connection asks again at once when it was allowed.
+    """
+    proxy = world.proxy("jobgate2")
+    clients = [Client(proxy.port) for _ in range(8)]
+    control, found = Control(world.control), []
+    busy = subprocess.Popen(["taskset", "-c", LOAD_CORE, run.LOAD, "-H", "demo.localhost", "-t", world.token, "-c32", "-r3000", "-d3600",
+                             str(proxy.port)], stdout=subprocess.DEVNULL)
+    try:
+        for token in world.tokens[1:count + 1]:
+            assert all(client.status(token) == 200 for client in clients)
+            refused = [None] * len(clients)
+
+            def ask(i):
+                while clients[i].status(token) == 200:
+                    pass
+                refused[i] = time.perf_counter()
+            threads = [threading.Thread(target=ask, args=(i,)) for i in range(len(clients))]
+            for thread in threads:
+                thread.start()
+            control.request("DELETE", f"/v1/tokens/{token[4:20]}")
+            answer = control.getresponse()
+            answer.read()
+            deleted = time.perf_counter()
+            assert answer.status in (200, 204), answer.status
+            for thread in threads:
+                thread.join()
+            found.append(max(0, max(refused) - deleted) * 1e3)
+    finally:
+        busy.terminate()
+        busy.wait()
+    return sorted(found)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--revocations", type=int, default=300)
+    parser.add_argument("--output", type=pathlib.Path, default=TOP / "bench" / "results")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    say = report.progress()
+    say("decisions in process")
+    found = {"decisions_ns": decisions(options.runs)}
+    few, many, all_ = (statistics.median(found["decisions_ns"][name]) for name in ("few", "many", "all"))
+    ratio = statistics.median(a / b for a, b in zip(found["decisions_ns"]["many"], found["decisions_ns"]["few"]))
+    world = World(tokens=2000, say=say)
+    try:
+        say("cold tokens")
+        found["cold_us"] = c = cold(world)
+        say("revocations under load")
+        found["revocations_ms"] = r = revocations(world, options.revocations)
+    finally:
+        world.stop()
+    p99 = r[int(len(r) * 0.99)]
+    sign = lambda met: "✓" if met else "✗"
+    text = "\n".join([
+        "| what | measured | bar |", "| --- | --- | --- |",
+        f"| decisions a second, in process, one core | {1e3 / few:.1f} million | {sign(1e3 / few >= 3)} ≥ 3 million |",
+        f"| the same 100 tokens with 1,000,000 tokens and 100,000 jobs known | {many:.0f} ns against {few:.0f} ns: {ratio:.2f} times | {sign(ratio <= 1.3)} ≤ 1.3 |",
+        f"| all of 1,000,000 tokens in turn, each out of the processor's caches | {all_:.0f} ns | |",
+        f"| a token never seen before | {c['cold']:.0f} µs against {c['warm']:.0f} µs; HGETALL takes {c['redis']:.0f} µs from a script | one round trip |",
+        f"| revocation to refusal, two workers under load, {len(r)} times | p50 {statistics.median(r):.2f} ms, p99 {p99:.2f} ms, max {r[-1]:.2f} ms | {sign(p99 <= 10)} p99 ≤ 10 ms |"])
+    report.write(options.output, "inside", found, text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
