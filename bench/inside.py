@@ -15,7 +15,7 @@ import time
 
 import report
 import run
-from world import BUILD, LOAD_CORE, PROXY_CORE, TOP, World
+from world import BUILD, LOAD_CORE, PROXY_CORE, TOP, World, resident_bytes
 
 
 def decisions(runs):
@@ -80,6 +80,18 @@ def cold(world):
     return {"warm": statistics.median(warm), "cold": statistics.median(first), "redis": statistics.median(trips)}
 
 
+def constants(world):
+    """Bytes that a token takes in Redis, there once a worker has read it (tracking), and in a worker."""
+    proxy, store = world.proxy("jobgate"), world.folder / "jobgate" / "redis.sock"
+    run.load(world, proxy, "-c64", "-d1")
+    full, before, count = world.store_bytes(store), resident_bytes(proxy.pids), len(world.tokens)
+    asked = 0
+    while asked < count:  # each of them once
+        asked += run.load(world, proxy, "-c64", "-d2", "-T", world.token_file)["requests"]
+    return {"store": (full - world.empty_store_bytes) / count, "tracking": (world.store_bytes(store) - full) / count,
+            "worker": (resident_bytes(proxy.pids) - before) / count}
+
+
 class Control(http.client.HTTPConnection):
     def __init__(self, path):
         super().__init__("localhost")
@@ -141,10 +153,12 @@ def main():
     found = {"decisions_ns": decisions(options.runs)}
     few, many, all_ = (statistics.median(found["decisions_ns"][name]) for name in ("few", "many", "all"))
     ratio = statistics.median(a / b for a, b in zip(found["decisions_ns"]["many"], found["decisions_ns"]["few"]))
-    world = World(tokens=2000, say=say)
+    world = World(tokens=20000, say=say)
     try:
         say("cold tokens")
         found["cold_us"] = c = cold(world)
+        say("what a token takes")
+        found["bytes"] = constants(world)
         say("revocations under load")
         found["revocations_ms"] = r = revocations(world, options.revocations)
     finally:
@@ -158,6 +172,7 @@ def main():
         f"| all of 1,000,000 tokens in turn, each out of the processor's caches | {all_:.0f} ns | |",
         f"| a token never seen before | {c['cold']:.0f} µs against {c['warm']:.0f} µs; HGETALL takes {c['redis']:.0f} µs from a script | one round trip |",
         f"| revocation to refusal, two workers under load, {len(r)} times | p50 {statistics.median(r):.2f} ms, p99 {p99:.2f} ms, max {r[-1]:.2f} ms | {sign(p99 <= 10)} p99 ≤ 10 ms |"])
+    text += "\n| a token takes | {store:.0f} bytes in Redis, {tracking:.0f} more there for each worker that has read it, {worker:.0f} in that worker | |".format(**found["bytes"])
     report.write(options.output, "inside", found, text)
     print(text)
 

@@ -94,7 +94,10 @@ def write(folder, name, found, text):
     """NAME.json and NAME.md in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     about = machine()
-    command = f"bench/{'run.sh' if name == 'results' else name + '.py'} {' '.join(sys.argv[1:])}".strip()
+    words = sys.argv[1:]
+    if "--output" in words:  # where it lies is told by where it lies
+        del words[words.index("--output"):words.index("--output") + 2]
+    command = " ".join(["bench/run.sh", *([] if name == "results" else [name]), *words])
     (folder / f"{name}.json").write_text(json.dumps({"machine": about, "command": command, **found}, indent=1) + "\n")
     (folder / f"{name}.md").write_text(
         f"Made by `{command}` on {about['cores']} cores of {about['cpu']}, Linux {about['kernel']}, where the cheapest system call "

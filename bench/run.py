@@ -146,7 +146,7 @@ def main():
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--only", default=",".join(SCENARIOS), help="scenarios: " + ", ".join(SCENARIOS))
-    parser.add_argument("--against", default=",".join(ALL) + ",jobgate2", help="peers: " + ", ".join(ALL))
+    parser.add_argument("--against", default=",".join(ALL) + ",jobgate2", help="peers: " + ", ".join(ALL) + ", before (the program that $JOBGATE_BEFORE names)")
     parser.add_argument("--output", type=pathlib.Path, default=TOP / "bench" / "results")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -154,7 +154,7 @@ def main():
     world, results = World(say=say), []
     try:
         for scenario in options.only.split(","):
-            for peer in SCENARIOS[scenario][2]:
+            for peer in (*SCENARIOS[scenario][2], "before"):
                 if peer not in options.against.split(",") or (peer == "chp" and not CHP.exists()):
                     continue
                 runs = compare(world, scenario, peer, options, say)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import resource
 import secrets
 import shutil
@@ -152,6 +153,10 @@ class World:
         if pipe.wait() != 0:
             raise SystemExit("redis-cli --pipe failed")
 
+    def store_bytes(self, socket_path):
+        out = subprocess.run(["redis-cli", "-s", socket_path, "info", "memory"], capture_output=True, text=True).stdout
+        return int(re.search(r"^used_memory:(\d+)", out, re.M)[1])
+
     def certificate(self):
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
                         "-days", "30", "-subj", "/CN=demo.localhost", "-addext", "subjectAltName=DNS:*.localhost",
@@ -183,13 +188,14 @@ class World:
         wait_port(port, self.folder / "errors.log")
         return Proxy(name, port, children(pid) if forks else [pid], tls_port)
 
-    def start_jobgate(self, name="jobgate", workers=None, cores=PROXY_CORE, settings=None):
+    def start_jobgate(self, name="jobgate", workers=None, cores=PROXY_CORE, program=BUILD / "jobgate"):
         port, tls_port, folder = free_port(), free_port(), self.folder / name
         folder.mkdir()
         store = folder / "redis.sock"
         self.start(["redis-server", "--port", "0", "--unixsocket", store, "--save", "", "--dir", folder], LOAD_CORE)
         while not store.exists():
             time.sleep(0.02)
+        self.empty_store_bytes = self.store_bytes(store)
         self.say("filling the store")
         self.fill_store(store)
         self.control = folder / "control.sock"
@@ -201,8 +207,8 @@ class World:
             "backends": {"allow_loopback": True},
             # The peers know no such limits.
             "limits": {"failed_auth_rate": 0, "connections_per_client": 60000, "connections": CONNECTIONS_MAX, "idle_backend_connections": 1024},
-            "control": {"socket": str(self.control)}, **(settings or {})}))
-        pid = self.start([BUILD / "jobgate", "serve", "-c", config], cores)
+            "control": {"socket": str(self.control)}}))
+        pid = self.start([program, "serve", "-c", config], cores)
         wait_port(port)
         self.until_served(port)
         found = [p for p in children(pid) if pathlib.Path(f"/proc/{p}/comm").read_text().startswith("worker")]
@@ -225,6 +231,10 @@ class World:
     def start_jobgate2(self):
         """Two workers, on both cores."""
         return self.start_jobgate("jobgate2", 2, f"{PROXY_CORE},{LOAD_CORE}")
+
+    def start_before(self):
+        """Another build, such as that of the commit before: does a change measure better?"""
+        return self.start_jobgate("before", program=os.environ["JOBGATE_BEFORE"])
 
     def start_haproxy(self):
         port, tls_port = free_port(), free_port()
