@@ -397,16 +397,16 @@ def test_client_half_closes_while_the_store_is_asked(gateways, make_folder):
         server.stop()
 
 
-def test_client_half_closes_while_connecting(gateway, scene_of):
+def test_client_half_closes_while_connecting(module_gateways, scene_of):
+    gateway = module_gateways.start()
     with Silent() as silent:
         scene = scene_of(gateway, url=silent.url)
-        before = gateway.metrics()["jobgate_backend_connections"]
         scene.client.send(scene.request())
-        eventually(lambda: gateway.metrics()["jobgate_backend_connections"] == before + 1, "the connecting to begin")
+        eventually(lambda: gateway.metrics()["jobgate_backend_connections"] == 1, "the connecting to begin")
         scene.client.half_close()
         scene.client.ended()
         ended_as(scene, "client_closed")
-        eventually(lambda: gateway.metrics()["jobgate_backend_connections"] == before, "the connecting to end")
+        eventually(lambda: gateway.metrics()["jobgate_backend_connections"] == 0, "the connecting to end")
 
 
 def test_client_half_closes_in_its_content(scene):
