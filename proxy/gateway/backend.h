@@ -52,6 +52,7 @@ struct pool {
 	struct task deliver; /* tells exchanges of connections that failed at once */
 	struct upstream_list failed;
 	size_t connections; /* in any state, to all backends */
+	size_t rival_count; /* sockets that race beside theirs */
 	size_t hand;	    /* the bucket at which to look for an idle one next */
 	struct bucket buckets[BACKEND_BUCKETS];
 };

@@ -12,6 +12,12 @@
  */
 #define ATTEMPT_MS 250
 
+/*
+ * Of all connections together: descriptors are there for one each, and some to spare. When these
+ * are used up the next address is tried instead of the one before, not beside it.
+ */
+#define RIVALS_MAX 64
+
 /* An attempt beside the one in upstream->conn. */
 struct rival {
 	LIST_ENTRY(rival) link;
@@ -31,6 +37,7 @@ upstream_of(struct conn *conn)
 static void
 rival_drop(struct rival *rival)
 {
+	rival->upstream->backend->pool->rival_count--;
 	LIST_REMOVE(rival, link);
 	conn_close(&rival->conn);
 	free(rival);
@@ -258,9 +265,12 @@ static enum attempt
 attempt_next(struct upstream *upstream, size_t index)
 {
 	struct address_place place = {upstream->backend->version, (unsigned char)index};
+	struct pool *pool = upstream->backend->pool;
 	struct rival *rival;
 	enum attempt attempt;
 
+	if (pool->rival_count >= RIVALS_MAX)
+		conn_close(&upstream->conn);
 	if (upstream->conn.fd < 0) {
 		upstream->place = place;
 		return attempt_start(upstream->backend, index, &upstream->conn, connect_ready);
@@ -272,11 +282,13 @@ attempt_next(struct upstream *upstream, size_t index)
 	rival->place = place;
 	rival->conn.fd = -1;
 	attempt = attempt_start(upstream->backend, index, &rival->conn, rival_ready);
-	if (attempt == ATTEMPT_STARTED)
-		LIST_INSERT_HEAD(&upstream->rivals, rival, link);
-	else
+	if (attempt != ATTEMPT_STARTED) {
 		free(rival);
-	return attempt;
+		return attempt;
+	}
+	pool->rival_count++;
+	LIST_INSERT_HEAD(&upstream->rivals, rival, link);
+	return ATTEMPT_STARTED;
 }
 
 /* Try one more address. If none is left, wait for those under way, or for the resolver. */

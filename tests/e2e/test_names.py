@@ -1,9 +1,11 @@
 """Names in job URLs: resolved without waiting, TTLs honoured, both families, judged anew (http.md, "Behaviour")."""
 
+import os
 import time
 
 import pytest
 
+from harness import servers
 from harness.process import eventually, free_port
 from harness.raw import Backend, Silent
 
@@ -269,6 +271,25 @@ def test_race_that_nobody_wins(gateways, scene_of, dns):
         start = time.monotonic()
         refused(scene, "connect_timeout", 504)
         assert time.monotonic() - start >= 0.75
+
+
+def test_races_are_bounded(named, scene_of, dns, make_folder):
+    """Many clients of a name that has little to offer: what races beside a connection has bounds in all."""
+    server = servers.plain_server(make_folder("plain"), "127.0.0.4")
+    with Silent("127.0.0.2", server.port), Silent("127.0.0.3", server.port):
+        dns.set("many.test", A=["127.0.0.2", "127.0.0.3", "127.0.0.4"])
+        scene = scene_of(named, url=f"http://many.test:{server.port}")
+        descriptors = f"/proc/{named.workers()[0]}/fd"
+        before, most = len(os.listdir(descriptors)), 0
+        clients = [scene.new_client() for _ in range(150)]
+        for client in clients:
+            client.send(scene.request())
+        while any(client.silent() for client in clients):
+            most = max(most, len(os.listdir(descriptors)))
+            time.sleep(0.02)
+        assert [client.read_response().status for client in clients] == [200] * 150
+        assert 150 < most - before <= 2 * 150 + 64 + 20
+    server.stop()
 
 
 # ---- the guard ----
