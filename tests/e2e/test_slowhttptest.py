@@ -15,6 +15,7 @@ from test_floods import Memory
 
 MODES = {"headers": "-H", "body": "-B", "range": "-R", "read": "-X"}
 QUICK = (2_000, 6)  # connections, seconds
+QUICK_WITH_TOKEN = (300, 6)
 WHOLE = (2_600, 120)
 ATTACKERS = 6  # processes for the whole: one alone is not fast enough
 
@@ -80,39 +81,32 @@ def withstand(scene, attacks):
     return most
 
 
-def play(gateway, scene_of, make_folder, sink, mode, size, token=False, attackers=1):
+def play(gateway, scene_of, make_folder, sink, attacks):
+    """attacks: (mode, size, with a token) of those that go on at the same time."""
     scene = scene_of(gateway, url=sink.url)
     url = f"http://127.0.0.1:{gateway.port}/jobs/{scene.job}/{1 << 20}"
     with contextlib.ExitStack() as stack:
-        attacks = [stack.enter_context(Attack(make_folder("slow"), mode, size, url, scene.token if token else None))
-                   for _ in range(attackers)]
-        most = withstand(scene, attacks)
+        most = withstand(scene, [
+            stack.enter_context(Attack(make_folder("slow"), mode, size, url, scene.token if token else None))
+            for mode, size, token in attacks])
     eventually(lambda: gateway.metrics()["jobgate_connections"] < 100, "its connections to be forgotten", 60)
     return most
 
 
-@pytest.fixture(scope="module")
-def open_to_all(module_gateways):
-    return module_gateways.start({"limits": {"connections": 10_000, "connections_per_client": 0},
-                                  "log": {"level": "info", "access": "off"}})
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_without_a_token(open_to_all, scene_of, make_folder, sink_backend, mode):
-    play(open_to_all, scene_of, make_folder, sink_backend, mode, QUICK)
-
-
-def test_with_a_token(open_to_all, scene_of, make_folder, sink_backend):
-    """Whoever may pass holds connections to the job as well."""
-    play(open_to_all, scene_of, make_folder, sink_backend, "body", (300, 6), token=True)
+def test_all_modes_at_once(gateways, scene_of, make_folder, sink_backend):
+    """And whoever may pass holds connections to the job as well."""
+    gateway = gateways.start({"limits": {"connections": 10_000, "connections_per_client": 0},
+                              "log": {"level": "info", "access": "off"}})
+    play(gateway, scene_of, make_folder, sink_backend,
+         [(mode, QUICK, False) for mode in MODES] + [("body", QUICK_WITH_TOKEN, True)])
 
 
 @pytest.mark.large
 @pytest.mark.parametrize("mode", MODES)
-def test_ten_thousand(module_gateways, scene_of, make_folder, sink_backend, mode):
+def test_ten_thousand(gateways, scene_of, make_folder, sink_backend, mode):
     """Heads may take as long as they like, so that all places get taken: who only waits gives way to who asks."""
-    gateway = module_gateways.start({"limits": {"connections": 10_000, "connections_per_client": 0},
-                                     "timeouts": {"head": "10m"}, "log": {"level": "info", "access": "off"}})
-    most = play(gateway, scene_of, make_folder, sink_backend, mode, WHOLE, attackers=ATTACKERS)
+    gateway = gateways.start({"limits": {"connections": 10_000, "connections_per_client": 0},
+                              "timeouts": {"head": "10m"}, "log": {"level": "info", "access": "off"}})
+    most = play(gateway, scene_of, make_folder, sink_backend, [(mode, WHOLE, False)] * ATTACKERS)
     evicted = gateway.metrics()["jobgate_connections_evicted_total"]
     print(f"{mode}: {most:.0f} connections at most, {evicted:.0f} gave way")
