@@ -128,9 +128,10 @@ def test_idle_connection_brings_one_more_request(gateway, served):
     client.ended()
 
 
-def test_no_request_fails_through_reloads(gateway, served):
+@pytest.mark.parametrize("times", [15, pytest.param(100, marks=pytest.mark.large)])
+def test_no_request_fails_through_reloads(gateway, served, times):
     with Load(gateway.address, served) as load:
-        for number in range(15):
+        for number in range(times):
             before = load.progress()
             gateway.program.send_signal(signal.SIGHUP)
             eventually(lambda: gateway.program.log().count("a new configuration is in force") > number, "the reload")
@@ -147,10 +148,11 @@ def test_reloads_in_quick_succession_end_in_the_last(gateway):
     eventually(lambda: len(gateway.workers()) == 2, "the old workers to end")
 
 
-def test_no_request_fails_through_upgrades(gateway, served):
+@pytest.mark.parametrize("times", [5, pytest.param(20, marks=pytest.mark.large)])
+def test_no_request_fails_through_upgrades(gateway, served, times):
     pid, control = gateway.program.pid, gateway.processes()
     with Load(gateway.address, served) as load:
-        for number in range(5):
+        for _ in range(times):
             old, before = gateway.workers(), load.progress()
             gateway.program.send_signal(signal.SIGUSR2)
             settled(gateway, old)
