@@ -2,12 +2,19 @@
 
 import pathlib
 import re
+import shlex
 import subprocess
 
 import pytest
 import yaml
 
-DEPLOY = pathlib.Path(__file__).parents[2] / "deploy"
+from harness.pki import Authority
+from harness.process import eventually
+from harness.scene import request_bytes
+from harness.store import RedisServer
+
+REPOSITORY = pathlib.Path(__file__).parents[2]
+DEPLOY = REPOSITORY / "deploy"
 MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 
 
@@ -98,6 +105,44 @@ def test_only_the_gateway_reaches_a_job():
     policy, = of_kind(sidecar, "NetworkPolicy")
     listen = int(yaml.safe_load(configuration(sidecar))["listen"][0].rsplit(":", 1)[1])
     assert policy["spec"]["ingress"][0] == {"ports": [{"port": listen}]}
+
+
+PAGES = [REPOSITORY / "README.md", *sorted(DEPLOY.glob("*.md"))]
+EXAMPLES = [pytest.param(text, id=f"{page.stem}-{number}") for page in PAGES
+            for number, text in enumerate(re.findall(r"^```yaml\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL))]
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_configuration_on_a_page(text, check, make_folder):
+    """With files of ours in place of those that a reader would have."""
+    authority = Authority(make_folder("pki"), "authority")
+    certificate, key = authority.issue("jobs", "serverAuth")
+    text = re.sub(r"/etc/jobgate/\w+\.pem", str(certificate), text)
+    text = re.sub(r"/etc/jobgate/\w+\.key", str(key), text)
+    _, result = check(text)
+    assert result.status == 0, result
+
+
+@pytest.mark.parametrize("page", ["edge.md", "kubernetes/README.md"])
+def test_rights_of_the_store_user_suffice(page, gateways, make_folder):
+    """The ACL that a page gives a gateway lets it do all it has to do."""
+    rule = re.search(r"ACL SETUSER gateway ([^`\n]*)", (DEPLOY / page).read_text(encoding="utf-8"))[1]
+    server = RedisServer(make_folder("redis")).start()
+    try:
+        server.client.execute_command("ACL", "SETUSER", "gateway", *shlex.split(rule))
+        url = server.tcp_url.replace("redis://", "redis://gateway:secret@")
+        gateway = gateways.start({}, store_url=url)
+        token = gateway.cli("token", "create", "alice", "--role", "read", "-o", "json").json()
+        job = gateway.cli("job", "create", "--url", "unix:/nonexistent", "-o", "json").json()
+        with gateway.client() as client:
+            request = request_bytes(f"{job['id']}.jobs.test", token["value"])
+            assert client.exchange(request).status == 502
+            assert gateway.cli("token", "renew", token["id"], "--yes").status == 0
+            eventually(lambda: client.exchange(request).status == 401, "the renewal to be felt")
+        assert gateway.cli("job", "delete", job["id"], "--yes").status == 0
+        assert server.client.acl_log() == []
+    finally:
+        server.stop()
 
 
 @pytest.fixture
