@@ -85,9 +85,9 @@ def constants(world):
     proxy, store = world.proxy("jobgate"), world.folder / "jobgate" / "redis.sock"
     run.load(world, proxy, "-c64", "-d1")
     full, before, count = world.store_bytes(store), resident_bytes(proxy.pids), len(world.tokens)
-    asked = 0
-    while asked < count:  # each of them once
-        asked += run.load(world, proxy, "-c64", "-d2", "-T", world.token_file)["requests"]
+    seconds = 4
+    while run.load(world, proxy, "-c64", f"-d{seconds}", "-T", world.token_file)["requests"] < count:  # until each was asked for
+        seconds *= 2
     return {"store": (full - world.empty_store_bytes) / count, "tracking": (world.store_bytes(store) - full) / count,
             "worker": (resident_bytes(proxy.pids) - before) / count}
 
