@@ -86,32 +86,27 @@ def measure(world, name, scenario, seconds):
             "user_us": user / requests * 1e6}
 
 
-def settle(world, proxy):
-    """Wait until what thousands of connections leave behind when they end has been dealt with."""
-    pids, before = [*proxy.pids, world.backend_pid], None
-    for _ in range(100):
-        now = cpu_seconds(pids)
-        if now == before:
-            return
-        before = now
-        time.sleep(0.3)
-
-
-def memory(world, name, scenario):
+def memory(name, scenario, say):
     """Resident bytes of a proxy for each connection that idles there, after one request on each."""
-    proxy = world.proxy(name)
-    measure(world, name, "small", 1)  # what is kept for reuse is there by now
+    world = World(say=say)  # a new one: what earlier scenarios have left in the proxy's memory would be used again
+    try:
+        return hold(world, world.proxy(name), scenario)
+    finally:
+        world.stop()
+
+
+def hold(world, proxy, scenario):
+    measure(world, proxy.name, "small", 1)  # what is kept for reuse is there by now
     before = resident_bytes(proxy.pids)
     with subprocess.Popen(["taskset", "-c", LOAD_CORE, LOAD, "-H", "demo.localhost", "-t", world.token, SCENARIOS[scenario][1][0],
                            f"-c{IDLE}", str(proxy.port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         if holder.stdout.readline() != b"ready\n":
-            raise SystemExit(f"{name} did not take {IDLE} connections")
+            raise SystemExit(f"{proxy.name} did not take {IDLE} connections")
         if scenario == "idle":  # a request on each, so that they are between two
             time.sleep(0.3)
         after = resident_bytes(proxy.pids)
         holder.stdin.close()
         holder.wait()
-    settle(world, proxy)
     return {"resident": (after - before) / IDLE}
 
 
@@ -122,7 +117,7 @@ def compare(world, scenario, peer, options, say):
         for name in (["jobgate", peer] if pair % 2 == 0 else [peer, "jobgate"]):
             say(f"{scenario}: jobgate and {peer}, pair {pair + 1} of {options.pairs}, {name}")
             if scenario in MEMORY:
-                runs[name].append(memory(world, name, scenario))
+                runs[name].append(memory(name, scenario, say))
             else:
                 runs[name].append(measure(world, name, scenario, options.seconds))
                 unexpected = 0 if scenario == "refused" else runs[name][-1]["requests"] - runs[name][-1]["ok"]

@@ -100,7 +100,7 @@ class World:
         self.folder.chmod(0o755)
         self.say, self.workers, self.programs, self.proxies = say, workers, [], {}
         self.backend = free_port()
-        self.backend_pid = self.start([BUILD / "bench" / "bench_backend", self.backend, jobs], LOAD_CORE)
+        self.start([BUILD / "bench" / "bench_backend", self.backend, jobs], LOAD_CORE)
         wait_port(self.backend)
         self.make_records(tokens, jobs)
         self.certificate()
