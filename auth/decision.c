@@ -142,9 +142,18 @@ jg_decide(const struct evidence *evidence)
 	return decide_on_job(evidence->token, evidence->job_known, evidence->job);
 }
 
+struct token_edition
+jg_token_edition(const struct token *token)
+{
+	struct token_edition edition = {.version = token->version};
+
+	memcpy(edition.hash, token->hash, sizeof(edition.hash));
+	return edition;
+}
+
 enum verdict
-jg_decide_again(enum knowledge token_known, const struct token *token, uint64_t version,
-    enum knowledge job_known, const struct job *job)
+jg_decide_again(enum knowledge token_known, const struct token *token,
+    const struct token_edition *allowed, enum knowledge job_known, const struct job *job)
 {
 	switch (token_known) {
 	case RECORD_UNKNOWN:
@@ -154,7 +163,8 @@ jg_decide_again(enum knowledge token_known, const struct token *token, uint64_t 
 	case RECORD_KNOWN:
 		break;
 	}
-	if (token->version != version)
+	if (token->version != allowed->version ||
+	    CRYPTO_memcmp(token->hash, allowed->hash, sizeof(token->hash)) != 0)
 		return VERDICT_INVALID_TOKEN;
 	return decide_on_job(token, job_known, job);
 }

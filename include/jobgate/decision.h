@@ -108,11 +108,17 @@ enum verdict jg_decide(const struct evidence *evidence);
  * The same for a caller who has been identified already: whether this token may
  * (still) use this job. token and job are as in struct evidence, NULL with
  * RECORD_ABSENT or RECORD_UNKNOWN. Used again when a record changes under a
- * running exchange. It does not see the value: version tells a renewed token
- * (version is that of the record under which the exchange was allowed).
+ * running exchange. It does not see the value: version and hash of the record under
+ * which the exchange was allowed tell a renewed token, or another one put in its place.
  */
+struct token_edition {
+	uint64_t version;
+	unsigned char hash[TOKEN_HASH_LEN];
+};
 enum verdict jg_decide_again(enum knowledge token_known, const struct token *token,
-    uint64_t version, enum knowledge job_known, const struct job *job);
+    const struct token_edition *allowed, enum knowledge job_known, const struct job *job);
+
+struct token_edition jg_token_edition(const struct token *token);
 
 /* The HTTP status of a verdict; 200 for VERDICT_ALLOW. */
 unsigned jg_verdict_status(enum verdict verdict);

@@ -190,7 +190,7 @@ exchange_allow(struct exchange *exchange, struct request *request, const struct 
 	    options->fixed_target != NULL ? options->fixed_target : &findings->evidence.job->url;
 
 	exchange->state = EXCHANGE_CONNECTING;
-	exchange->token_version = findings->evidence.token->version;
+	exchange->allowed = jg_token_edition(findings->evidence.token);
 	jg_directory_watch(findings->token_entry, &exchange->token_watch);
 	jg_directory_watch(findings->job_entry, &exchange->job_watch);
 	if (options->body_bytes_max > 0 && request->content == CONTENT_LENGTH &&
@@ -295,7 +295,7 @@ exchange_judge_again(struct exchange *exchange)
 	}
 	verdict =
 	    jg_decide_again(token.known, token.known == RECORD_KNOWN ? &token.record->token : NULL,
-		exchange->token_version, job.known, judged);
+		&exchange->allowed, job.known, judged);
 	if (verdict != VERDICT_ALLOW)
 		exchange_refuse(exchange, verdict);
 }

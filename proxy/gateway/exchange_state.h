@@ -38,7 +38,7 @@ struct exchange {
 
 	struct directory_waiter waiter; /* AUTHORIZING: for the record that is missing */
 	struct directory_watch token_watch, job_watch; /* from the verdict to the end */
-	uint64_t token_version;
+	struct token_edition allowed;
 	struct timer timer;  /* of the state */
 	struct task connect; /* CONNECTING: takes a connection at the end of the turn */
 	struct task burial;

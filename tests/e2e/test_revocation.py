@@ -1,5 +1,6 @@
 """A revocation reaches every worker through Redis's push and ends what runs (access.md, "The staleness bound")."""
 
+import hashlib
 import time
 
 import pytest
@@ -41,6 +42,12 @@ def renew(scene):
     scene.records.renew(scene.token)
 
 
+def rehash(scene):
+    """By a script that does not know that renewing takes a new version, too."""
+    value = make_value(scene.token.id)
+    scene.records.client.hset(scene.records.token_key(scene.token.id), "hash", hashlib.sha256(value.encode()).hexdigest())
+
+
 def narrow(scene):
     scene.records.client.hset(scene.records.token_key(scene.token.id), "selector", "model=base,team=other")
 
@@ -65,7 +72,7 @@ def expire(scene):
     scene.records.client.pexpire(scene.records.token_key(scene.token.id), 1)
 
 
-REVOCATIONS = [delete, renew, narrow, spoil, take_label, change_label, delete_job, expire]
+REVOCATIONS = [delete, renew, rehash, narrow, spoil, take_label, change_label, delete_job, expire]
 by_name = pytest.mark.parametrize("revoke", REVOCATIONS, ids=[revoke.__name__ for revoke in REVOCATIONS])
 
 

@@ -251,29 +251,34 @@ a_memo_holds_no_secret(void **state)
 }
 
 static void
-what_runs_is_judged_by_version_scope_and_job(void **state)
+what_runs_is_judged_by_edition_scope_and_job(void **state)
 {
 	struct token token = make_token(true);
 	struct job in = make_job(ASKED_IN_SCOPE), out = make_job(ASKED_OUT_OF_SCOPE);
 	struct job no_url = make_job(ASKED_NO_URL);
+	struct token_edition same = jg_token_edition(&token), older = same, other = same;
 
 	(void)state;
+	older.version--;
+	other.hash[TOKEN_HASH_LEN - 1] ^= 1;
+	assert_int_equal(jg_decide_again(RECORD_KNOWN, &token, &other, RECORD_KNOWN, &in),
+	    VERDICT_INVALID_TOKEN);
 	assert_int_equal(
-	    jg_decide_again(RECORD_KNOWN, &token, 3, RECORD_KNOWN, &in), VERDICT_ALLOW);
+	    jg_decide_again(RECORD_KNOWN, &token, &same, RECORD_KNOWN, &in), VERDICT_ALLOW);
+	assert_int_equal(jg_decide_again(RECORD_KNOWN, &token, &older, RECORD_KNOWN, &in),
+	    VERDICT_INVALID_TOKEN);
 	assert_int_equal(
-	    jg_decide_again(RECORD_KNOWN, &token, 2, RECORD_KNOWN, &in), VERDICT_INVALID_TOKEN);
+	    jg_decide_again(RECORD_ABSENT, NULL, &same, RECORD_KNOWN, &in), VERDICT_INVALID_TOKEN);
 	assert_int_equal(
-	    jg_decide_again(RECORD_ABSENT, NULL, 3, RECORD_KNOWN, &in), VERDICT_INVALID_TOKEN);
+	    jg_decide_again(RECORD_UNKNOWN, NULL, &same, RECORD_KNOWN, &in), VERDICT_UNAVAILABLE);
+	assert_int_equal(jg_decide_again(RECORD_KNOWN, &token, &same, RECORD_UNKNOWN, NULL),
+	    VERDICT_UNAVAILABLE);
+	assert_int_equal(jg_decide_again(RECORD_KNOWN, &token, &same, RECORD_ABSENT, NULL),
+	    VERDICT_OUT_OF_SCOPE);
 	assert_int_equal(
-	    jg_decide_again(RECORD_UNKNOWN, NULL, 3, RECORD_KNOWN, &in), VERDICT_UNAVAILABLE);
+	    jg_decide_again(RECORD_KNOWN, &token, &same, RECORD_KNOWN, &out), VERDICT_OUT_OF_SCOPE);
 	assert_int_equal(
-	    jg_decide_again(RECORD_KNOWN, &token, 3, RECORD_UNKNOWN, NULL), VERDICT_UNAVAILABLE);
-	assert_int_equal(
-	    jg_decide_again(RECORD_KNOWN, &token, 3, RECORD_ABSENT, NULL), VERDICT_OUT_OF_SCOPE);
-	assert_int_equal(
-	    jg_decide_again(RECORD_KNOWN, &token, 3, RECORD_KNOWN, &out), VERDICT_OUT_OF_SCOPE);
-	assert_int_equal(
-	    jg_decide_again(RECORD_KNOWN, &token, 3, RECORD_KNOWN, &no_url), VERDICT_NO_URL);
+	    jg_decide_again(RECORD_KNOWN, &token, &same, RECORD_KNOWN, &no_url), VERDICT_NO_URL);
 }
 
 static void
@@ -354,7 +359,7 @@ main(void)
 	    cmocka_unit_test(a_record_that_differs_in_one_bit_is_no_proof),
 	    cmocka_unit_test(a_memo_changes_nothing),
 	    cmocka_unit_test(a_memo_holds_no_secret),
-	    cmocka_unit_test(what_runs_is_judged_by_version_scope_and_job),
+	    cmocka_unit_test(what_runs_is_judged_by_edition_scope_and_job),
 	    cmocka_unit_test(each_verdict_has_its_status_and_its_name),
 	    cmocka_unit_test(credentials),
 	};
