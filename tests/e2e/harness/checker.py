@@ -110,7 +110,7 @@ class Checker:
         self.violations = []
         self.replicas = 0  # that must have a new token before it counts as made
         self.statuses = {}  # of live subjects
-        self.revocations = 0
+        self.revocations = self.asked = 0
         self.probes = [Probe(gateway).connect(worker) for worker in self.workers for _ in range(probes)]
         self.poller = select.poll()
         self.by_fd = {}
@@ -191,6 +191,7 @@ class Checker:
         for probe in self.probes:
             if probe.subject is None and self.subjects:
                 probe.ask(choose(probe) if choose else self.random.choice(self.subjects))
+                self.asked += 1
         for fd, _ in self.poller.poll(min(patience, 0.02) * 1000):
             what = self.by_fd.get(fd)
             if isinstance(what, Probe):

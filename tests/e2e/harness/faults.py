@@ -28,9 +28,9 @@ class Store:
         self.relay = FaultRelay(make_folder("relay"), self.server.port)
         self.records = Records(self.server.client)
 
-    def _server(self, *options):
+    def _server(self):
         server = RedisServer(self.make_folder("redis"), "--appendonly", "yes", "--appendfsync", "always",
-                             "--repl-diskless-sync-delay", "0", "--user", *"gateway on >right ~* &* +@all".split(), *options)
+                             "--repl-diskless-sync-delay", "0", "--user", *"gateway on >right ~* &* +@all".split())
         return server.start()
 
     @property
@@ -38,7 +38,8 @@ class Store:
         return f"redis://gateway:right@127.0.0.1:{self.relay.port}"
 
     def add_replica(self):
-        self.replica = self._server("--replicaof", "127.0.0.1", self.server.port)
+        self.replica = self._server()
+        self.replica.client.replicaof("127.0.0.1", self.server.port)
         eventually(lambda: self.replica.client.info("replication")["master_link_status"] == "up", "the replica")
 
     def stop(self):

@@ -1,11 +1,22 @@
 #!/usr/bin/python3
-"""A backend for those who count answers: hold_app.py PORT. Answers 200 at once; under /hold/ with a body that never ends."""
+"""A backend for those who count answers: hold_app.py PORT. Answers 200 at once; under /hold/ with
+a body that never ends, or, asked for an upgrade, with a WebSocket that says hello."""
 
 import asyncio
+import resource
 import sys
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 HOLD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+
+
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x81\x05hello"
+
+
+def answer_to(head):
+    if not head.split(b" ", 2)[1].startswith(b"/hold/"):
+        return OK
+    return SWITCH if b"\r\nupgrade:" in head.lower() else HOLD
 
 
 class Backend(asyncio.Protocol):
@@ -16,12 +27,14 @@ class Backend(asyncio.Protocol):
         self.buffer += data
         while b"\r\n\r\n" in self.buffer:
             head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
-            self.transport.write(HOLD if head.split(b" ", 2)[1].startswith(b"/hold/") else OK)
+            self.transport.write(answer_to(head))
 
 
 async def main(port):
-    server = await asyncio.get_running_loop().create_server(Backend, "127.0.0.1", port, backlog=1024)
+    server = await asyncio.get_running_loop().create_server(Backend, "127.0.0.1", port, backlog=4096)
     await server.serve_forever()
 
 
+_, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 asyncio.run(main(int(sys.argv[1])))
