@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "jobgate/slice.h"
@@ -11,10 +12,12 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A property that must hold; unlike assert it is there in every build. */
-#define CHECK(condition)          \
-	do {                      \
-		if (!(condition)) \
-			abort();  \
+#define CHECK(condition)                                                                          \
+	do {                                                                                      \
+		if (!(condition)) {                                                               \
+			fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
+			abort();                                                                  \
+		}                                                                                 \
 	} while (0)
 
 /* A copy without room behind it, so that AddressSanitizer sees every byte read too many. */
@@ -27,6 +30,14 @@ exact_copy(const uint8_t *data, size_t size)
 	if (size > 0)
 		memcpy(copy, data, size);
 	return copy;
+}
+
+/* True when inner is empty or lies within outer. */
+static inline bool
+slice_within(struct slice inner, struct slice outer)
+{
+	return inner.len == 0 ||
+	       (inner.at >= outer.at && inner.at + inner.len <= outer.at + outer.len);
 }
 
 #endif

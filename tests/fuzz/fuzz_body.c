@@ -1,6 +1,8 @@
-/* fuzz_body.c - chunked bodies say the same in one piece and in pieces of any size. */
+/* fuzz_body.c - chunked bodies say the same in one piece, in pieces of any size, and when their
+ * content is framed anew. */
 #include "fuzz.h"
 #include "http/body.h"
+#include "http/write.h"
 
 #define TRAILERS 256
 
@@ -44,6 +46,37 @@ decode(struct slice bytes, size_t piece)
 	return out;
 }
 
+/* The content of a whole body as one chunk, and decoded again. */
+static void
+check_framed_anew(struct slice bytes, const struct decoded *whole)
+{
+	char *wire = malloc(CHUNK_HEAD_MAX + whole->len + 2 + 5), *at = wire;
+	struct body_decoder decoder;
+	struct decoded again;
+	size_t used = 0, consumed;
+	struct slice data;
+
+	CHECK(wire != NULL);
+	if (whole->len > 0) {
+		at += chunk_head(whole->len, at);
+		body_decoder_init(&decoder, BODY_CHUNKED, 0, TRAILERS);
+		while (
+		    body_next(&decoder, slice_after(bytes, used), &consumed, &data) == BODY_DATA) {
+			memcpy(at, data.at, data.len);
+			at += data.len;
+			used += consumed;
+		}
+		memcpy(at, "\r\n", 2);
+		at += 2;
+	}
+	memcpy(at, "0\r\n\r\n", 5);
+	at += 5;
+	again = decode((struct slice){wire, (size_t)(at - wire)}, (size_t)(at - wire));
+	CHECK(again.end == BODY_END && again.consumed == (size_t)(at - wire));
+	CHECK(again.len == whole->len && again.sum == whole->sum);
+	free(wire);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -59,6 +92,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(parts.len == whole.len && parts.sum == whole.sum);
 		CHECK(parts.end != BODY_END || parts.consumed == whole.consumed);
 	}
+	if (whole.end == BODY_END)
+		check_framed_anew(bytes, &whole);
 	free(copy);
 	return 0;
 }

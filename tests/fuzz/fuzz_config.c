@@ -20,6 +20,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	config = config_load(path, &error);
 	CHECK(config != NULL || error.message[0] != '\0');
+	CHECK(config != NULL || memchr(error.message, '\0', sizeof(error.message)) != NULL);
+	CHECK(config != NULL || (error.line == 0) == (error.column == 0));
 	if (config != NULL)
 		config_free(config);
 	close(fd);

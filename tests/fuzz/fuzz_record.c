@@ -1,11 +1,31 @@
-/* fuzz_record.c - hashes of Redis as records of tokens and jobs; the input is names and values, a
- * line each. */
+/* fuzz_record.c - answers of Redis as records of tokens and jobs. The input is names and values, a
+ * line each; "(nil)", "(integer)" and "(array)" stand for elements of those types. */
 #include <stdio.h>
 
 #include "auth/redis/records.h"
 #include "fuzz.h"
 
 #define ELEMENTS_MAX 200
+
+/* One line as an element of the answer. */
+static void
+feed(redisReader *reader, struct slice line)
+{
+	char head[32];
+
+	if (slice_equal(line, SLICE("(nil)"))) {
+		redisReaderFeed(reader, "$-1\r\n", 5);
+	} else if (slice_equal(line, SLICE("(integer)"))) {
+		redisReaderFeed(reader, ":7\r\n", 4);
+	} else if (slice_equal(line, SLICE("(array)"))) {
+		redisReaderFeed(reader, "*0\r\n", 4);
+	} else {
+		redisReaderFeed(
+		    reader, head, (size_t)snprintf(head, sizeof(head), "$%zu\r\n", line.len));
+		redisReaderFeed(reader, line.at, line.len);
+		redisReaderFeed(reader, "\r\n", 2);
+	}
+}
 
 /* The answer to HGETALL that holds these lines. */
 static redisReply *
@@ -23,16 +43,51 @@ reply_of(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < size && count > 0; i++) {
 		if (data[i] != '\n')
 			continue;
-		redisReaderFeed(
-		    reader, head, (size_t)snprintf(head, sizeof(head), "$%zu\r\n", i - begin));
-		redisReaderFeed(reader, (const char *)data + begin, i - begin);
-		redisReaderFeed(reader, "\r\n", 2);
+		feed(reader, (struct slice){(const char *)data + begin, i - begin});
 		begin = i + 1;
 		count--;
 	}
 	CHECK(redisReaderGetReply(reader, &reply) == REDIS_OK && reply != NULL);
 	redisReaderFree(reader);
 	return reply;
+}
+
+static void
+check_labels(const struct label_set *labels, size_t max)
+{
+	size_t bad;
+
+	CHECK(labels->count <= max);
+	for (size_t i = 0; i < labels->count; i++) {
+		CHECK(jg_label_name_check(labels->items[i].name, &bad) == LABEL_OK);
+		CHECK(jg_label_value_check(labels->items[i].value, &bad) == LABEL_OK);
+	}
+}
+
+/* A record that is taken keeps every rule that the decision relies on. (That no label occurs twice
+ * is Redis's promise: a hash has no field twice.) */
+static void
+check_record(const struct record *record)
+{
+	struct job_url url;
+	size_t bad;
+
+	switch (record->kind) {
+	case RECORD_TOKEN:
+		CHECK(slice_equal(record->token.id, SLICE("abcdefghij012345")));
+		CHECK(jg_token_name_valid(record->token.name) && record->token.version > 0);
+		CHECK(record->token.role == ROLE_READ || record->token.role == ROLE_OPERATOR);
+		check_labels(&record->token.selector, SELECTOR_LABELS_MAX);
+		return;
+	case RECORD_JOB:
+		CHECK(slice_equal(record->job.id, SLICE("abcdefghij012345")));
+		CHECK(jg_job_url_parse(record->job.url_text, &url, &bad));
+		CHECK(url.scheme == record->job.url.scheme && url.port == record->job.url.port);
+		CHECK(slice_equal(url.host, record->job.url.host));
+		check_labels(&record->job.labels, JOB_LABELS_MAX);
+		return;
+	}
+	CHECK(false);
 }
 
 int
@@ -47,6 +102,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    (enum record_kind)kind, SLICE("abcdefghij012345"), reply, &record, &why);
 
 		CHECK((status == RECORD_GOOD) == (record != NULL));
+		if (record != NULL)
+			check_record(record);
+		else if (status != RECORD_MISSING)
+			CHECK(why != NULL && why[0] != '\0');
 		free(record);
 	}
 	freeReplyObject(reply);

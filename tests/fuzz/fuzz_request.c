@@ -49,6 +49,32 @@ check_fixed_point(const struct request_head *head)
 	}
 }
 
+/* What a request's framing may never say, and what must have been dropped. */
+static void
+check_framing(const struct request_head *head, const struct request_framing *framing)
+{
+	struct authority authority;
+	size_t codings = 0, lengths = 0;
+
+	CHECK(framing->body != BODY_UNTIL_CLOSE);
+	CHECK(framing->host.len > 0 || head->minor == 0);
+	CHECK(framing->host.len == 0 || authority_parse(framing->host, &authority));
+	CHECK(head->minor > 0 || (framing->body != BODY_CHUNKED && !framing->expect_continue &&
+				     framing->upgrade.len == 0));
+	for (size_t i = 0; i < head->field_count; i++) {
+		enum field_id id = head->fields[i].id;
+
+		codings += id == FIELD_TRANSFER_ENCODING;
+		lengths += id == FIELD_CONTENT_LENGTH;
+		if (id == FIELD_TRANSFER_ENCODING || id == FIELD_CONTENT_LENGTH ||
+		    id == FIELD_CONNECTION || id == FIELD_HOST || id == FIELD_EXPECT ||
+		    id == FIELD_TE || id == FIELD_UPGRADE || id == FIELD_KEEP_ALIVE)
+			CHECK(head->fields[i].dropped);
+	}
+	CHECK(codings == (framing->body == BODY_CHUNKED));
+	CHECK(lengths == (framing->body == BODY_LENGTH) && framing->length <= INT64_MAX);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -67,7 +93,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(memchr(bytes.at, 0, bytes.len) == NULL);
 		if (head_parse_request(bytes, &limits, &head) == HEAD_COMPLETE) {
 			check_fixed_point(&head);
-			request_framing(&head, &framing);
+			if (request_framing(&head, &framing) == FRAMING_OK)
+				check_framing(&head, &framing);
 			target_parse(head.target, &target);
 		}
 	}

@@ -1,4 +1,7 @@
-/* fuzz_target.c - targets, authorities and paths: resolving twice changes nothing more. */
+/* fuzz_target.c - targets, authorities and paths: libhttp-parser takes them apart alike, and
+ * resolving twice changes nothing more. */
+#include <http_parser.h>
+
 #include "fuzz.h"
 #include "http/target.h"
 
@@ -20,6 +23,56 @@ has_dot_segment(struct slice path)
 	return false;
 }
 
+/* One part of a URL as libhttp-parser sees it; at is NULL when there is none. */
+static struct slice
+part_of(const struct http_parser_url *url, struct slice text, enum http_parser_url_fields part)
+{
+	if (!(url->field_set & 1u << part))
+		return (struct slice){0};
+	return (struct slice){text.at + url->field_data[part].off, url->field_data[part].len};
+}
+
+static void
+check_authority(const struct http_parser_url *url, struct slice text, struct slice ours)
+{
+	struct slice host = part_of(url, text, UF_HOST);
+	struct authority authority;
+
+	CHECK(authority_parse(ours, &authority));
+	if (authority.host.at[0] == '[')
+		authority.host = (struct slice){authority.host.at + 1, authority.host.len - 2};
+	CHECK(slice_equal(host, authority.host));
+	CHECK(url->port == authority.port);
+	CHECK(part_of(url, text, UF_USERINFO).at == NULL);
+}
+
+/* What we take for a target must be one to the other parser, with the same parts. */
+static void
+check_peer(struct slice text, const struct target *target)
+{
+	struct http_parser_url url;
+	struct slice path, query;
+
+	if (target->form == TARGET_ASTERISK || text.len > UINT16_MAX)
+		return;
+	http_parser_url_init(&url);
+	CHECK(
+	    http_parser_parse_url(text.at, text.len, target->form == TARGET_AUTHORITY, &url) == 0);
+	if (target->authority.len > 0)
+		check_authority(&url, text, target->authority);
+	path = part_of(&url, text, UF_PATH);
+	query = part_of(&url, text, UF_QUERY);
+	if (target->form == TARGET_ABSOLUTE)
+		CHECK(slice_equal_nocase(part_of(&url, text, UF_SCHEMA), target->scheme));
+	if (target->form == TARGET_AUTHORITY)
+		return;
+	CHECK(slice_equal(path, target->path) ||
+	      (path.len == 0 && slice_equal(target->path, SLICE("/"))));
+	CHECK(target->query.len == 0 ? query.len == 0
+				     : slice_equal(query, slice_after(target->query, 1)));
+	CHECK(part_of(&url, text, UF_FRAGMENT).at == NULL);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -30,8 +83,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t len;
 
 	CHECK(first != NULL && second != NULL);
-	authority_parse(text, &authority);
-	if (target_parse(text, &target) != TARGET_BAD && target.path.len > 0) {
+	if (authority_parse(text, &authority))
+		CHECK(slice_within(authority.host, text) &&
+		      authority_same(&authority, &authority, 80));
+	if (target_parse(text, &target) != TARGET_BAD)
+		check_peer(text, &target);
+	if (target.form != TARGET_BAD && target.path.len > 0) {
 		CHECK(target.path.at[0] == '/');
 		path = target.path;
 		if (path_resolve(path, first, &len) != PATH_BAD) {

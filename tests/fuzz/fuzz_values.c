@@ -1,6 +1,40 @@
-/* fuzz_values.c - credentials, token values, selectors, ids and job URLs. */
+/* fuzz_values.c - credentials, token values, selectors, ids, job and store URLs, addresses. */
+#include "auth/redis/url.h"
 #include "fuzz.h"
 #include "jobgate/decision.h"
+#include "net/address.h"
+
+/* What is taken for an address reads the same once it is written out. */
+static void
+try_address(struct slice text)
+{
+	struct address address, again;
+	char host[ADDRESS_TEXT_MAX];
+
+	if (!address_parse(text, 80, &address))
+		return;
+	address_format_host((struct sockaddr *)&address.storage, host);
+	CHECK(address_parse(slice_of(host), 80, &again));
+	address_format((struct sockaddr *)&again.storage, host);
+	CHECK(strlen(host) < sizeof(host));
+}
+
+static void
+try_store_url(struct slice text)
+{
+	struct redis_url url;
+	char error[128] = "", *name = malloc(text.len + 1);
+
+	CHECK(name != NULL);
+	memcpy(name, text.at, text.len);
+	name[text.len] = '\0';
+	if (redis_url_parse(name, &url, error, sizeof(error)))
+		CHECK((url.path[0] != '\0') != (url.host[0] != '\0'));
+	else
+		CHECK(error[0] != '\0');
+	redis_url_wipe(&url);
+	free(name);
+}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -39,6 +73,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	jg_job_id_valid(text);
 	if (!jg_job_url_parse(text, &url, &bad))
 		CHECK(bad <= size);
+	try_address(text);
+	try_store_url(text);
 	free(copy);
 	return 0;
 }

@@ -1,0 +1,215 @@
+/* fuzz_forward.c - what a backend gets to see of whatever a client sends: one request, read alike
+ * by two parsers, and none of our names forged. The first byte chooses the circumstances. */
+#include <http_parser.h>
+
+#include "fuzz.h"
+#include "gateway/downstream_state.h"
+#include "gateway/rewrite.h"
+#include "gateway/route.h"
+#include "gateway/state.h"
+#include "gateway/upstream.h"
+#include "reading.h"
+
+static struct gateway gateway;
+static struct conn nowhere = {.fd = -1}; /* takes nothing: a sender gathers all */
+
+static const struct token token = {.id = SLICE("abcdefghij012345"), .name = SLICE("fuzz")};
+static const struct route_forms forms = {.domain = "localhost", .prefix = "/jobs"};
+
+/* The bits of the first byte. */
+enum { TRUSTED = 1, SECURE = 2, LOCAL = 4, FORWARD_TOKEN = 8, PRESERVE_HOST = 16, BASE = 32 };
+
+/* Frame the content again, as the upstream side does. False when the client's framing is broken;
+ * *whole: its end has come. */
+static bool
+relay_content(
+    struct downstream *downstream, struct sender *sender, struct reading *sent, bool *whole)
+{
+	struct fields trailers;
+	const struct fields *last = NULL;
+	struct slice data;
+
+	*whole = false;
+	for (;;) {
+		switch (receiver_content(&downstream->receiver, &data)) {
+		case BODY_DATA:
+			CHECK(sender_content(sender, data) == data.len);
+			reading_add_content(sent, data);
+			receiver_taken(&downstream->receiver, data.len);
+			continue;
+		case BODY_TRAILERS:
+			last = trailers_take(&gateway, data, &trailers);
+			if (last == NULL)
+				return false;
+			continue;
+		case BODY_END:
+			*whole = true;
+			CHECK(sender_end(sender, last));
+			return true;
+		case BODY_MORE:
+			return true;
+		case BODY_BAD:
+			return false;
+		}
+	}
+}
+
+/* The value of the one field of this name; none when it must not be there. */
+static void
+check_one(const struct reading *seen, struct slice name, struct slice value)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < seen->field_count + seen->trailer_count; i++) {
+		if (!slice_equal_nocase(seen->fields[i].name, name))
+			continue;
+		CHECK(slice_equal(seen->fields[i].value, value));
+		found++;
+	}
+	CHECK(found == (value.at != NULL));
+}
+
+/* No field that a client sent may pass for one that the gateway vouches for, or frame anew. */
+static void
+check_fields(const struct reading *seen, unsigned how, const struct request *request)
+{
+	size_t hosts = 0, framings = 0;
+
+	for (size_t i = 0; i < seen->field_count + seen->trailer_count; i++) {
+		enum field_id id = field_identify(seen->fields[i].name);
+		bool trailer = i >= seen->field_count;
+
+		CHECK(id != FIELD_DISGUISED);
+		CHECK(!trailer || id == FIELD_OTHER);
+		hosts += id == FIELD_HOST;
+		framings += id == FIELD_CONTENT_LENGTH || id == FIELD_TRANSFER_ENCODING;
+		CHECK(id != FIELD_AUTHORIZATION || how & FORWARD_TOKEN);
+		CHECK(id != FIELD_TE && id != FIELD_KEEP_ALIVE && id != FIELD_PROXY_CONNECTION &&
+		      id != FIELD_HTTP2_SETTINGS && id != FIELD_PROXY_AUTHORIZATION);
+		CHECK((id != FIELD_CONNECTION && id != FIELD_UPGRADE) || request->upgrade.len > 0);
+	}
+	CHECK(hosts == 1 && framings == (request->content != CONTENT_NONE));
+	check_one(seen, SLICE("x-jobgate-job"), SLICE("demo"));
+	check_one(seen, SLICE("x-jobgate-token-id"), token.id);
+	check_one(seen, SLICE("x-jobgate-token-name"), token.name);
+	check_one(seen, SLICE("x-jobgate-role"), slice_of(jg_role_name(token.role)));
+	check_one(seen, SLICE("x-request-id"), SLICE("id"));
+	if (!(how & TRUSTED)) {
+		check_one(seen, SLICE("x-forwarded-for"), SLICE("2001:db8::1"));
+		check_one(seen, SLICE("x-forwarded-proto"),
+		    how & SECURE ? SLICE("https") : SLICE("http"));
+		check_one(seen, SLICE("x-forwarded-prefix"), (struct slice){0});
+	}
+}
+
+/* Read what the backend gets, twice, and hold it against what was sent. */
+static void
+check_wire(struct slice wire, const struct reading *sent, bool whole, unsigned how,
+    const struct request *request)
+{
+	static struct reading ours, peers;
+
+	reading_of_request(wire, &ours);
+	CHECK(ours.status == (whole ? READING_WHOLE : READING_BODY));
+	CHECK(!whole || ours.end == wire.len);
+	CHECK(slice_equal(ours.method, request->method) && ours.minor == 1);
+	CHECK(ours.content_len == sent->content_len && ours.content_sum == sent->content_sum);
+	check_fields(&ours, how, request);
+	peer_reading_of_request(wire, &peers);
+	if (peers.status == READING_REFUSED && peers.error == HPE_INVALID_METHOD &&
+	    request->method_id == METHOD_OTHER)
+		return;
+	if (!reading_has_longer_name(&ours, SLICE("transfer-encoding")))
+		readings_compare(&ours, &peers);
+}
+
+/* The head for the backend, in gateway.scratch.wire; 0 when there is no room for it. */
+static size_t
+rewritten_head(struct request *request, unsigned how)
+{
+	static const struct job_url targets[2] = {
+	    {.scheme = JOB_URL_HTTP, .host = SLICE("::1"), .port = 81, .base = SLICE("/base")},
+	    {.scheme = JOB_URL_UNIX},
+	};
+	struct rewrite rewrite = {
+	    .forward_token = how & FORWARD_TOKEN,
+	    .peer_trusted = how & TRUSTED,
+	    .secure = how & SECURE,
+	    .peer = SLICE("2001:db8::1"),
+	    .peer_is_unix = how & LOCAL,
+	    .request_id = SLICE("id"),
+	    .job = SLICE("demo"),
+	    .token = &token,
+	};
+	struct route route;
+
+	route_find(&forms, request->authority, request->path, &route);
+	if (request->content != CONTENT_NONE ||
+	    !slice_equal_nocase(request->upgrade, SLICE("websocket")))
+		request->upgrade = (struct slice){0};
+	if (!rewrite_request(request, &rewrite, &gateway.scratch.rewritten))
+		return 0;
+	if (route.names_job)
+		request->path = route.path;
+	gateway.options.preserve_host = how & PRESERVE_HOST;
+	return upstream_write_head(
+	    &gateway, request, &gateway.scratch.rewritten.extra, &targets[how & BASE ? 0 : 1]);
+}
+
+static void
+forward(struct downstream *downstream, unsigned how)
+{
+	static struct reading sent;
+	struct sender sender = {.conn = &nowhere, .buffers = gateway.buffers};
+	struct request_framing framing;
+	struct request *request = downstream_request(&downstream->client);
+	size_t len;
+	bool whole;
+
+	if (request == NULL || request->method_id == METHOD_CONNECT)
+		return;
+	len = rewritten_head(request, how);
+	if (len == 0)
+		return;
+	framing.body = request->content == CONTENT_NONE	    ? BODY_NONE
+		       : request->content == CONTENT_LENGTH ? BODY_LENGTH
+							    : BODY_CHUNKED;
+	body_decoder_init(&downstream->receiver.body, framing.body, request->length, 4096);
+	CHECK(sender_append(&sender, (struct slice){gateway.scratch.wire, len}));
+	sender.framing = framing.body;
+	sent = (struct reading){0};
+	downstream_drop_head(downstream);
+	if (relay_content(downstream, &sender, &sent, &whole))
+		check_wire(buffer_bytes(sender.out), &sent, whole, how, request);
+	sender_clear(&sender);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct downstream downstream = {.gateway = &gateway};
+	struct receiver *receiver = &downstream.receiver;
+	struct slice bytes;
+	size_t start, end;
+
+	if (size < 2 || size > 4096)
+		return 0;
+	if (gateway.buffers == NULL) {
+		gateway.buffers = buffer_pool_new();
+		gateway.options.head_limits = (struct head_limits){4096, 2048, 100};
+		CHECK(gateway.buffers != NULL);
+	}
+	receiver->buffers = gateway.buffers;
+	receiver->in = buffer_take(gateway.buffers, size - 1);
+	CHECK(receiver->in != NULL);
+	buffer_append(receiver->in, (struct slice){(const char *)data + 1, size - 1});
+	bytes = buffer_bytes(receiver->in);
+	if (head_find(bytes, true, &gateway.options.head_limits, &receiver->scanned, &start,
+		&end) == HEAD_COMPLETE) {
+		receiver->in->start = (uint32_t)start;
+		downstream.head_len = (uint32_t)(end - start);
+		forward(&downstream, data[0]);
+	}
+	receiver_clear(receiver);
+	return 0;
+}
