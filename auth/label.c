@@ -27,7 +27,7 @@ prefix_check(struct slice text, size_t *bad)
 	size_t label = 0; /* characters of the current one */
 
 	for (size_t i = 0; i <= text.len; i++) {
-		char c = i < text.len ? text.at[i] : '.';
+		char c = (char)(i < text.len ? text.at[i] : '.');
 
 		*bad = i;
 		if (i >= 253 && i < text.len)

@@ -214,6 +214,7 @@ options_parse(const struct syntax *syntax, int argc, char **argv, struct options
 	const struct argp argp = {.options = all, .parser = parse_key};
 	char words[64];
 	char *first = argv[0];
+	const char *token;
 	bool ok = false;
 
 	*out = (struct options){0};
@@ -242,8 +243,9 @@ options_parse(const struct syntax *syntax, int argc, char **argv, struct options
 	}
 	if (out->control_url == NULL)
 		out->control_url = getenv("JOBGATE_URL");
-	if (out->token == NULL && getenv("JOBGATE_TOKEN") != NULL)
-		out->token = strdup(getenv("JOBGATE_TOKEN"));
+	token = getenv("JOBGATE_TOKEN");
+	if (out->token == NULL && token != NULL)
+		out->token = strdup(token);
 	ok = true;
 done:
 	argv[0] = first;

@@ -1,6 +1,7 @@
 /* caller.c - tokens of calls, decided on as the gateway decides on those of requests. */
 #include "auth/control/caller.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "auth/control/handlers.h"
@@ -56,6 +57,7 @@ refuse_unavailable(struct call *call)
 static void
 take_token(struct call *call, const struct token *token)
 {
+	assert(token != NULL);
 	switch (token->role) {
 	case ROLE_READ:
 		refuse(call, 403, "insufficient_scope",

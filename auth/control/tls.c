@@ -5,7 +5,8 @@
 
 /* A key with a pass phrase would ask a terminal for it: there is none. */
 static int
-no_pass_phrase(char *into, int cap, int writing, void *ctx)
+no_pass_phrase(char *into, /* NOLINT(readability-non-const-parameter): pem_password_cb has it */
+    int cap, int writing, void *ctx)
 {
 	(void)into;
 	(void)cap;

@@ -1,4 +1,6 @@
 /* authorize.c - from a request's head to the verdict, and again whenever a record changes. */
+#include <assert.h>
+
 #include "gateway/exchange_state.h"
 #include "gateway/refusal.h"
 #include "gateway/route.h"
@@ -189,6 +191,7 @@ exchange_allow(struct exchange *exchange, struct request *request, const struct 
 	const struct job_url *target =
 	    options->fixed_target != NULL ? options->fixed_target : &findings->evidence.job->url;
 
+	assert(findings->evidence.token != NULL); /* nobody is allowed without one */
 	exchange->state = EXCHANGE_CONNECTING;
 	exchange->allowed = jg_token_edition(findings->evidence.token);
 	jg_directory_watch(findings->token_entry, &exchange->token_watch);

@@ -114,10 +114,12 @@ render_outcomes(FILE *out, const struct shared_stats *stats)
 			stats, offsetof(struct worker_stats, verdicts) + i * sizeof(counter)));
 }
 
-/* Go over the workers that serve, numbered from 0. */
+/* Go over the workers that serve, numbered from 0. It declares i and number, which cannot stand in
+ * parentheses. NOLINTBEGIN(bugprone-macro-parentheses) */
 #define FOREACH_SERVING(stats, i, number)                              \
 	for (size_t i = 0, number = 0; i < (stats)->worker_count; i++) \
 		if (counter_get(&(stats)->workers[i].serving) != 0 && ++number > 0)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static void
 render_refused(FILE *out, const struct shared_stats *stats)
