@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034 # what it sets is for those who source it
 # Sourced by scripts that need Debian packages: installs those that are missing, and nothing else.
 
 # What it takes to build.

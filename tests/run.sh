@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Everything that can be tested here, in one command: builds with AddressSanitizer and UndefinedBehaviorSanitizer, and for release,
-# runs the unit tests, holds the includes and the layout against the rules of the house, runs the end-to-end tests.
+# Everything that can be tested here, in one command: builds with AddressSanitizer and UndefinedBehaviorSanitizer, and for
+# release, runs the unit tests, holds the includes and the layout against the rules of the house, has cppcheck and gcc's
+# analyzer look, runs the end-to-end tests. tests/analyze.sh has what takes longer.
 # The last line is "N passed, N failed"; the exit status says the same.
 #
 #   tests/run.sh                the quick set, a few minutes
@@ -12,6 +13,7 @@ set -uo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top" || exit 1
 . deploy/packages.sh
+. tests/steps.sh
 
 all="" tally="" pytest_args=()
 BUILD_PACKAGES="$BUILD_PACKAGES libhttp-parser-dev" # of tests/conformance
@@ -28,7 +30,7 @@ while [ $# -gt 0 ]; do
 		break
 		;;
 	-h | --help)
-		sed -n '2,9s/^# \{0,1\}//p' "$0"
+		sed -n '2,10s/^# \{0,1\}//p' "$0"
 		exit 0
 		;;
 	*)
@@ -39,30 +41,9 @@ while [ $# -gt 0 ]; do
 	shift
 done
 
-passed=0 failed=0
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 
-step() { printf '\n== %s (after %d min %02d s)\n' "$*" $((SECONDS / 60)) $((SECONDS % 60)); }
-finish() {
-	if [ -n "$tally" ]; then
-		echo "$passed $failed" >"$tally"
-	else
-		printf '\n%d passed, %d failed\n' "$passed" "$failed"
-	fi
-	[ "$failed" -eq 0 ]
-	exit
-}
-# A step that is one test in itself; returns its verdict.
-count() {
-	if "$@"; then
-		passed=$((passed + 1))
-	else
-		echo "FAILED: $*"
-		failed=$((failed + 1))
-		return 1
-	fi
-}
 # Add up a JUnit file; without one the step as a whole has failed.
 count_junit() {
 	local sums
@@ -90,14 +71,13 @@ END
 step "packages"
 # shellcheck disable=SC2086 # a list of names
 count need_packages $BUILD_PACKAGES libcmocka-dev redis-server nginx curl slowhttptest clang-format \
-	python3 python3-pytest python3-aiohttp python3-websockets python3-h11 python3-redis python3-jsonschema python3-yaml systemd openssl || finish
-count need_packages strace valgrind || finish # for test_cost.py
+	python3 python3-pytest python3-aiohttp python3-websockets python3-h11 python3-redis python3-jsonschema python3-yaml systemd openssl || finish "$tally"
+count need_packages strace valgrind || finish "$tally" # for test_cost.py
 
 step "build with sanitizers"
-build() { cmake --preset "$1" && cmake --build --preset "$1"; }
-count build dev || finish
+count configure_and_build dev || finish "$tally"
 step "build for release"
-count build release || finish
+count configure_and_build release || finish "$tally"
 
 step "unit tests"
 ctest --preset dev -j "$(nproc)" --output-junit "$results/unit.xml" </dev/null
@@ -115,9 +95,12 @@ else
 	echo "$(clang-format --version) is not version 14: layout is not judged here."
 fi
 
+tests/analyze.sh --tally "$results/analysis" scripts cppcheck gcc </dev/null
+count_tally "$results/analysis" "static analysis"
+
 step "end to end"
 [ -z "$all" ] || pytest_args=(-m "large or not large" "${pytest_args[@]}")
 /usr/bin/python3 -B -m pytest tests/e2e --tb=short --junitxml="$results/e2e.xml" "${pytest_args[@]}" </dev/null
 count_junit "$results/e2e.xml" $? "pytest"
 
-finish
+finish "$tally"

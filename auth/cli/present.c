@@ -127,7 +127,7 @@ table(const struct printer *printer, const json_t *records, const struct column 
 	const json_t *record;
 	size_t index;
 
-	for (size_t i = 0; columns[i].title != NULL && i < COLUMNS_MAX; i++) {
+	for (size_t i = 0; i < COLUMNS_MAX && columns[i].title != NULL; i++) {
 		widths[i] = strlen(columns[i].title);
 		json_array_foreach(records, index, record)
 		{

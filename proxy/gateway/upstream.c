@@ -48,9 +48,10 @@ upstream_write_head(struct gateway *gateway, const struct request *request,
     const struct fields *extra, const struct job_url *target)
 {
 	struct writer writer = writer_of(gateway->scratch.wire, sizeof(gateway->scratch.wire));
-	struct slice base =
-	    slice_equal(request->path, SLICE("*")) ? (struct slice){0} : target->base;
+	struct slice base = target->base;
 
+	if (slice_equal(request->path, SLICE("*")))
+		base.len = 0;
 	write_request_line(&writer, request->method, base, request->path, request->query);
 	write_host(&writer, gateway, request, target);
 	write_fields(&writer, &request->fields);

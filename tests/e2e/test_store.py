@@ -127,11 +127,12 @@ def test_store_over_tcp(module_gateways, redis_server, records):
 
 
 def test_store_with_password(module_gateways, make_folder):
+    """And by a name, which a thread of its own looks up."""
     server = RedisServer(make_folder("redis"), "--requirepass", "s3cret").start()
     try:
         client = redis.Redis(unix_socket_path=server.socket_path, password="s3cret", decode_responses=True)
         records = Records(client)
-        gateway = module_gateways.start(store_url=f"redis://:s3cret@127.0.0.1:{server.port}")
+        gateway = module_gateways.start(store_url=f"redis://:s3cret@localhost:{server.port}")
         assert status_of(gateway, records.job(UNREACHABLE), records.token()) == 502
         assert "s3cret" not in gateway.program.log()
         gateway.stop()

@@ -36,7 +36,7 @@ def merge(base, changes):
 
 
 class Sanitizer:
-    """Collects what ASan, UBSan and LeakSanitizer of any gateway process write."""
+    """Collects what ASan, UBSan, LeakSanitizer and ThreadSanitizer of any gateway process write."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -49,6 +49,7 @@ class Sanitizer:
             "ASAN_OPTIONS": f"{path}:detect_leaks=1:abort_on_error=0:exitcode=86:detect_stack_use_after_return=1",
             "UBSAN_OPTIONS": f"{path}:print_stacktrace=1",
             "LSAN_OPTIONS": "exitcode=86",
+            "TSAN_OPTIONS": f"{path}:exitcode=86:second_deadlock_stack=1",
         }
 
     def new_reports(self):
