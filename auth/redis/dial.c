@@ -221,13 +221,10 @@ on_connected(evutil_socket_t fd, short what, void *ctx)
 }
 
 static void
-on_resolved(evutil_socket_t fd, short what, void *ctx)
+dial_resolved(struct redis_dial *dial)
 {
-	struct redis_dial *dial = ctx;
 	unsigned count = 0;
 
-	(void)fd;
-	(void)what;
 	if (dial->question->error != 0)
 		snprintf(dial->reason, sizeof(dial->reason), "cannot resolve its host: %s",
 		    gai_strerror(dial->question->error));
@@ -240,22 +237,38 @@ on_resolved(evutil_socket_t fd, short what, void *ctx)
 	dial_next(dial);
 }
 
+static void
+on_answer(evutil_socket_t ready, short what, void *ctx)
+{
+	uint64_t one;
+
+	(void)what;
+	/* Not for its value: what the thread wrote before it wrote there is ours to read from here
+	 * on. */
+	if (read(ready, &one, sizeof(one)) == sizeof(one))
+		dial_resolved(ctx);
+	else
+		dial_finish(ctx, -1);
+}
+
 /* The first turn of the loop, so that done is never called from within redis_dial_start. */
 static void
 on_begin(evutil_socket_t fd, short what, void *ctx)
 {
 	struct redis_dial *dial = ctx;
 
+	(void)fd;
+	(void)what;
 	if (dial->url.path[0] != '\0') {
 		dial->next = &dial->path_info;
 		dial_next(dial);
 	} else if (question_resolve(dial->question, AI_NUMERICHOST) == 0) {
-		on_resolved(fd, what, dial);
+		dial_resolved(dial);
 	} else if (!question_ask(dial->question)) {
 		snprintf(dial->reason, sizeof(dial->reason),
 		    "cannot start a thread to resolve its host");
 		dial_finish(dial, -1);
-	} else if (!dial_wait(dial, dial->question->ready, EV_READ, NULL, on_resolved)) {
+	} else if (!dial_wait(dial, dial->question->ready, EV_READ, NULL, on_answer)) {
 		dial_finish(dial, -1);
 	}
 }
