@@ -23,6 +23,7 @@ struct reading {
 	struct field fields[2 * HEAD_FIELDS_MAX];
 	size_t content_len;
 	uint64_t content_sum; /* of the content, order included */
+	bool in_trailers;     /* READING_BODY: some of them have come */
 	size_t end;	      /* READING_WHOLE: where the message ends */
 };
 
