@@ -119,7 +119,7 @@ def rows(data):
 
 
 def plot_ratios(folder, results):
-    data = [(i, item["summary"]["cpu_us_ratio"], f"{item['scenario']}\\n{item['peer']}")
+    data = [(i, item["summary"]["cpu_us_ratio"], f"{item['scenario']} {item['peer']}")
             for i, item in enumerate(item for item in results if "cpu_us" in item["summary"])]
     if not data:
         return
