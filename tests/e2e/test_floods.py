@@ -192,7 +192,7 @@ def test_slow_readers(module_gateways, scene_of, sink_backend):
             client.send(scene.request(path=f"/{size}"))
         assert others_are_served(scene, 0.5) >= 1
         memory.look()
-        eventually(lambda: memory.look() or outcomes(gateway, "answer_idle") == 30, "all of them to be cut", 30)
+        eventually(lambda: memory.look() or outcomes(gateway, "answer_idle") == 30, "all of them to be cut", patience=60)
     for client in clients[:5]:
         response = client.read_head()
         with pytest.raises(Cut):
@@ -226,7 +226,7 @@ def flooded(gateway, host, count):
         nonlocal seen
         before, seen = seen, gateway.metrics()["jobgate_requests_total"]
         return before == seen > 0
-    eventually(held_back, "the gateway to take no more", pause=0.3)
+    eventually(held_back, "the gateway to take no more", patience=60, pause=0.3)
     return client, sender
 
 
