@@ -98,6 +98,13 @@ void exchange_authorize(struct exchange *exchange, struct request *request);
 void exchange_reject(struct exchange *exchange, const struct request *request, unsigned status,
     struct slice title, struct slice detail);
 
+/*
+ * Send the client on to another URL, with 308. Nothing of the request is judged but that it is
+ * well-formed. `ended` is called within.
+ */
+void exchange_redirect(
+    struct exchange *exchange, const struct request *request, struct slice location);
+
 /* True while the client's end must be able to read the request's head again. */
 bool exchange_needs_request(const struct exchange *exchange);
 

@@ -86,6 +86,19 @@ set_number(const struct setting *setting, const char *text, uint64_t *number)
 	return expected != NULL ? expected : check_bounds(setting, *number);
 }
 
+/* The value of a field that goes to clients as it stands (RFC 6797 section 6.1). */
+static const char *
+check_hsts(const char *text)
+{
+	static const char good[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789=-; ";
+
+	return strncmp(text, "max-age=", 8) == 0 && text[8] >= '0' && text[8] <= '9' &&
+		       strspn(text, good) == strlen(text)
+		   ? NULL
+		   : "expected max-age=SECONDS, perhaps with ; includeSubDomains behind it";
+}
+
 /* Put one text where it belongs. Returns what was expected instead, or NULL. */
 static const char *
 set_scalar(struct loading *loading, const struct setting *setting, const char *text)
@@ -118,6 +131,14 @@ set_scalar(struct loading *loading, const struct setting *setting, const char *t
 	case FORM_TLS_VERSION:
 		*(bool *)at = strcmp(text, "1.3") == 0;
 		return *(bool *)at || strcmp(text, "1.2") == 0 ? NULL : "expected 1.2 or 1.3";
+	case FORM_CLIENTS:
+		*(bool *)at = strcmp(text, "optional") == 0;
+		return *(bool *)at || strcmp(text, "required") == 0
+			   ? NULL
+			   : "expected required or optional";
+	case FORM_HSTS:
+		expected = check_hsts(text);
+		break;
 	case FORM_JOB_ID:
 		if (!jg_job_id_valid(slice_of(text)))
 			expected = "expected a job's id: 1 to 63 characters a-z 0-9 -, "
@@ -165,10 +186,22 @@ set_scalar(struct loading *loading, const struct setting *setting, const char *t
 static bool
 set_listener_word(struct listener_config *listener, const char *word)
 {
-	if (strcmp(word, "tls") != 0 || listener->tls)
-		return false;
-	listener->tls = true;
-	return true;
+	static const struct {
+		const char *word;
+		size_t offset;
+	} words[] = {{"tls", offsetof(struct listener_config, tls)},
+	    {"redirect", offsetof(struct listener_config, redirect)},
+	    {"proxied", offsetof(struct listener_config, proxied)}};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		bool *flag = (bool *)((char *)listener + words[i].offset);
+
+		if (strcmp(word, words[i].word) != 0 || *flag)
+			continue;
+		*flag = true;
+		return true;
+	}
+	return false;
 }
 
 const char *
@@ -182,7 +215,8 @@ assign_listener(struct loading *loading, const char *text, struct listener_confi
 	out->address = strsep(&words, " ");
 	while ((word = strsep(&words, " ")) != NULL)
 		if (word[0] != '\0' && !set_listener_word(out, word))
-			return "expected an address with nothing but tls behind it";
+			return "expected an address, with nothing behind it but tls, redirect "
+			       "and proxied";
 	expected = value_address(out->address, host, &out->port, &path);
 	if (expected != NULL)
 		return expected;

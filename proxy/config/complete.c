@@ -1,4 +1,5 @@
 /* complete.c - defaults, and what settings say together. */
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@ const struct config complete_defaults = {
 	.wait_timeout = 500,
 	.cache_entries = 1000000},
     .backends = {.realm = "jobgate",
+	.verify = true,
 	.preserve_host = true,
 	.circuit_failures = 5,
 	.circuit_pause = 1000},
@@ -112,15 +114,19 @@ complete_store(struct loading *loading)
 	return true;
 }
 
-/* Is there a listener with TLS, and if so, what to do it with? */
+/* What TLS is set up for and what is set up for it belong together. */
 static bool
 check_tls(struct loading *loading)
 {
 	const struct config *config = &loading->config;
 	bool wanted = false;
 
-	for (size_t i = 0; i < config->listener_count; i++)
+	for (size_t i = 0; i < config->listener_count; i++) {
 		wanted = wanted || config->listeners[i].tls;
+		if (config->listeners[i].tls && config->listeners[i].redirect)
+			return loading_mistake(loading, mark_of(loading, "listen"),
+			    "listen: redirect leads from http to https: it cannot stand with tls");
+	}
 	if (wanted && config->tls.certificate_count == 0)
 		return loading_mistake(
 		    loading, mark_of(loading, "listen"), "listen: tls needs tls.certificates");
@@ -129,6 +135,14 @@ check_tls(struct loading *loading)
 		    "tls.certificates: no listener is for TLS: write tls behind an address, such "
 		    "as "
 		    "listen: [\":8443 tls\"]");
+	if (config->tls.clients_optional && config->tls.client_ca == NULL)
+		return loading_mistake(loading, mark_of(loading, "tls.client_certificates"),
+		    "tls.client_certificates: needs tls.client_ca");
+	if ((config->backends.certificate == NULL) != (config->backends.key == NULL))
+		return loading_mistake(loading,
+		    mark_of(loading,
+			config->backends.key == NULL ? "backends.certificate" : "backends.key"),
+		    "backends.certificate and backends.key: one needs the other");
 	return true;
 }
 
@@ -203,6 +217,30 @@ derive_public_url(struct loading *loading)
 	return config->jobs.public_url != NULL || loading_out_of_memory(loading);
 }
 
+/* Where redirects lead: to the port of the public URL. */
+static bool
+derive_redirect_port(struct loading *loading)
+{
+	struct config *config = &loading->config;
+	const char *url = config->jobs.public_url, *colon;
+	bool wanted = false;
+	size_t host;
+
+	for (size_t i = 0; i < config->listener_count; i++)
+		wanted = wanted || config->listeners[i].redirect;
+	if (!wanted)
+		return true;
+	if (strncmp(url, "https://", 8) != 0)
+		return loading_mistake(loading, mark_of(loading, "listen"),
+		    "listen: redirect needs a listener with tls, or jobs.public_url with https");
+	host = strcspn(url + 8, "/");
+	colon = memrchr(url + 8, ':', host);
+	config->redirect_port = 443;
+	if (colon != NULL && colon[1] >= '0' && colon[1] <= '9')
+		config->redirect_port = (uint16_t)strtoul(colon + 1, NULL, 10);
+	return true;
+}
+
 static bool
 complete_paths(struct loading *loading)
 {
@@ -256,7 +294,8 @@ complete(struct loading *loading)
 	if (config->jobs.fixed_url != NULL)
 		jg_job_url_parse(
 		    slice_of(config->jobs.fixed_url), &config->jobs.fixed_target, &bad);
-	return complete_paths(loading) && derive_public_url(loading);
+	return complete_paths(loading) && derive_public_url(loading) &&
+	       derive_redirect_port(loading);
 }
 
 /* A file that speaks of jobs says all there is to say of them. */

@@ -30,6 +30,8 @@ struct listener_config {
 	uint16_t port;	     /* 0: any free one */
 	const char *path;    /* for unix, else NULL */
 	bool tls;	     /* "tls" follows the address */
+	bool redirect;	     /* "redirect" does: requests are sent on to https */
+	bool proxied;	     /* "proxied" does: connections begin with a PROXY header */
 };
 
 /* A certificate for clients, in files; ocsp may be NULL. */
@@ -45,6 +47,7 @@ struct config {
 	bool embedded_defaults; /* no file at all: loopback jobs allowed, embedded store */
 
 	size_t listener_count;
+	uint16_t redirect_port; /* of https, where redirects lead */
 	struct listener_config *listeners;
 	unsigned workers; /* processes; 0 in the file ("auto") becomes the number of cores */
 
@@ -86,7 +89,9 @@ struct config {
 		struct cidr_list allow, deny; /* of backend addresses: deny goes first; with an
 						 allow list nothing else passes */
 		bool allow_loopback;
-		const char *ca_file;	 /* for https:// backends; NULL: the system's */
+		const char *ca_file;	       /* for https:// backends; NULL: the system's */
+		const char *certificate, *key; /* shown to those who ask; NULL: none */
+		bool verify;		       /* that https:// backends are who they should be */
 		size_t circuit_failures; /* in a row, to connect; 0: the circuit never opens */
 		uint64_t circuit_pause;
 	} backends;
@@ -97,6 +102,10 @@ struct config {
 		bool only_1_3;		    /* no TLS 1.2 */
 		const char *ticket_secrets; /* file; NULL: keys of tickets are random */
 		uint64_t ticket_lifetime;
+		const char
+		    *client_ca; /* whose certificates clients have; NULL: none are asked for */
+		bool clients_optional; /* a client may have none */
+		const char *hsts;      /* Strict-Transport-Security; NULL: none */
 	} tls;
 
 	struct {

@@ -23,6 +23,8 @@ enum setting_form {
 	FORM_ADDRESS,	    /* text, checked to be host:port */
 	FORM_OPTIONAL_PATH, /* text: a path, "-" or "off" */
 	FORM_TLS_VERSION,   /* 1.2 or 1.3 */
+	FORM_CLIENTS,	    /* required or optional */
+	FORM_HSTS,	    /* text that begins with max-age= */
 	FORM_LISTEN,	    /* list of addresses */
 	FORM_CERTIFICATES,  /* list of mappings */
 	FORM_RANGES,	    /* list of ranges of addresses */

@@ -43,6 +43,13 @@ exchange_reject(struct exchange *exchange, const struct request *request, unsign
 	    status, title, detail);
 }
 
+void
+exchange_redirect(struct exchange *exchange, const struct request *request, struct slice location)
+{
+	exchange_describe(exchange, request);
+	exchange_send_on(exchange, location);
+}
+
 /* What the Authorization fields hold; a Bearer credential is in the client's memo then. */
 static enum credential
 credential_of(const struct exchange *exchange, const struct fields *fields)

@@ -133,6 +133,8 @@ attempt_secure(struct upstream *upstream)
 	log_warning(upstream->gateway->log, "TLS to backend %.*s failed: %s",
 	    (int)upstream->backend->name.len, upstream->backend->name.at,
 	    tls_error_text(upstream->conn.tls));
+	if (tls_is_unverified(upstream->conn.tls))
+		upstream->failure = UPSTREAM_NOT_VERIFIED;
 	conn_close(&upstream->conn);
 	upstream->state = UPSTREAM_CONNECTING;
 	connect_more(upstream);
@@ -145,21 +147,15 @@ static void
 attempt_connected(struct upstream *upstream)
 {
 	struct gateway *gateway = upstream->gateway;
-	const struct tls_client_options options = {.ca_file = gateway->options.backend_ca_file};
-	const char *error = NULL;
 
 	drop_rivals(upstream);
 	if (upstream->backend->scheme != JOB_URL_HTTPS) {
 		attempt_done(upstream);
 		return;
 	}
-	if (gateway->backend_tls == NULL)
-		gateway->backend_tls = tls_client_new(&options, &error);
-	if (gateway->backend_tls == NULL ||
-	    !tls_client_open(gateway->backend_tls, &upstream->conn, upstream->backend->name,
+	if (!tls_client_open(gateway->options.backend_tls, &upstream->conn, upstream->backend->name,
 		&upstream->backend->session)) {
-		log_error(gateway->log, "TLS to backends cannot be set up: %s",
-		    error != NULL ? error : "out of memory");
+		log_error(gateway->log, "TLS to a backend cannot be set up: out of memory");
 		attempts_over(upstream);
 		return;
 	}

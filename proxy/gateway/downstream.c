@@ -146,6 +146,9 @@ downstream_work(struct downstream *downstream)
 	downstream->working = true;
 	while (more) {
 		switch (downstream->state) {
+		case DOWNSTREAM_PROXY:
+			more = downstream_proxy(downstream);
+			break;
 		case DOWNSTREAM_SECURING:
 			more = downstream_handshake(downstream);
 			break;
@@ -238,6 +241,9 @@ downstream_expired(struct timer *timer)
 	struct downstream *downstream = OWNER(timer, timer);
 
 	switch (downstream->state) {
+	case DOWNSTREAM_PROXY:
+		downstream_not_introduced(downstream);
+		return;
 	case DOWNSTREAM_SECURING:
 		downstream_not_secured(downstream, "it took too long");
 		return;
@@ -292,7 +298,7 @@ downstream_accept(
 	struct downstream *downstream = NULL;
 	int on = 1;
 
-	if (downstream_admit(gateway, peer, &described))
+	if (downstream_admit(gateway, peer, entrance, &described))
 		downstream = slab_take(&gateway->downstreams);
 	if (downstream == NULL ||
 	    !conn_open(&downstream->conn, gateway->loop, fd, downstream_ready)) {
@@ -315,16 +321,16 @@ downstream_accept(
 	downstream->burial.run = downstream_bury;
 	downstream->peer = described;
 	downstream->idle_since_ms = loop_now_ms(gateway->loop);
+	downstream->entrance = *entrance;
 	TAILQ_INSERT_TAIL(&gateway->connections, downstream, link);
 	gateway->connection_count++;
 	counter_set(&gateway->stats->connections, gateway->connection_count);
 	counter_add(&gateway->stats->connections_total, 1);
-	downstream->state = DOWNSTREAM_HEAD;
-	timer_start(gateway->loop, &downstream->timer, gateway->options.timeouts.head);
-	if (entrance->tls && !downstream_secure(downstream)) {
-		downstream_close(downstream, false);
-		return;
-	}
+	downstream->state = DOWNSTREAM_PROXY;
+	if (!entrance->proxied)
+		downstream_enter(downstream);
+	else
+		timer_start(gateway->loop, &downstream->timer, gateway->options.timeouts.head);
 	downstream_work(downstream);
 }
 

@@ -101,18 +101,43 @@ make_room(struct gateway *gateway)
 	return false;
 }
 
-bool
-downstream_admit(struct gateway *gateway, const struct sockaddr *peer, struct exchange_peer *out)
+/* Count the connection as one of the described client's, if that may have one more. */
+static bool
+enter_client(struct gateway *gateway, const struct sockaddr *peer, struct exchange_peer *out)
 {
-	peer_describe(gateway, peer, out);
-	if (gateway->connection_count >= gateway->options.connections_max && !make_room(gateway)) {
-		downstream_refused(gateway, CONNECTION_OVER_LIMIT, peer_text(out));
-		return false;
-	}
 	if (out->local || out->trusted)
 		return true;
 	out->client = clients_enter(gateway->clients, peer, loop_now_ms(gateway->loop));
 	if (out->client == NULL)
 		downstream_refused(gateway, CONNECTION_OVER_CLIENT_LIMIT, peer_text(out));
 	return out->client != NULL;
+}
+
+bool
+downstream_admit(struct gateway *gateway, const struct sockaddr *peer,
+    const struct entrance *entrance, struct exchange_peer *out)
+{
+	peer_describe(gateway, peer, out);
+	if (gateway->connection_count >= gateway->options.connections_max && !make_room(gateway)) {
+		downstream_refused(gateway, CONNECTION_OVER_LIMIT, peer_text(out));
+		return false;
+	}
+	/* Anybody could say to speak for anybody. */
+	if (entrance->proxied && !out->trusted && !out->local) {
+		downstream_refused(gateway, CONNECTION_NOT_TRUSTED, peer_text(out));
+		return false;
+	}
+	return enter_client(gateway, peer, out);
+}
+
+bool
+downstream_introduce(struct downstream *downstream, const struct sockaddr *address)
+{
+	struct exchange_peer peer = {0};
+
+	peer_describe(downstream->gateway, address, &peer);
+	if (!enter_client(downstream->gateway, address, &peer))
+		return false;
+	downstream->peer = peer;
+	return true;
 }

@@ -69,6 +69,10 @@ client_answer(struct exchange_client *client, const struct response *response)
 	if (downstream->tunnel || gateway->draining || !content_is_skippable(downstream))
 		downstream->keep_alive = false;
 	write_status_line(&writer, response->status, response->reason);
+	/* First, for of several only the first one counts (RFC 6797 section 8.1). */
+	if (downstream->peer.secure && gateway->options.hsts != NULL)
+		write_field(
+		    &writer, SLICE("Strict-Transport-Security"), slice_of(gateway->options.hsts));
 	write_fields(&writer, &response->fields);
 	if (framing == BODY_CHUNKED) {
 		write_literal(&writer, "Transfer-Encoding: chunked\r\n");

@@ -224,6 +224,39 @@ downstream_drop_head(struct downstream *downstream)
 	downstream->head_len = 0;
 }
 
+/*
+ * The same URL over https. Whatever the request is: what it carries has been sent in the clear
+ * by now, its token too, and is not looked at. 308 keeps method and content (RFC 9110
+ * section 15.4.9).
+ */
+static void
+downstream_redirect(struct downstream *downstream, const struct request *request)
+{
+	struct gateway *gateway = downstream->gateway;
+	struct rewritten *room = &gateway->scratch.rewritten;
+	struct writer writer = writer_of(room->text, sizeof(room->text));
+	struct authority authority;
+
+	if (!authority_parse(request->authority, &authority) ||
+	    slice_equal(request->path, SLICE("*"))) {
+		downstream_reject(downstream, request, 400, SLICE("Bad request"),
+		    SLICE("Without a host and a path there is no URL to redirect to."));
+		return;
+	}
+	write_literal(&writer, "https://");
+	write_slice(&writer, authority.host);
+	if (gateway->options.redirect_port != 443) {
+		write_literal(&writer, ":");
+		write_number(&writer, gateway->options.redirect_port);
+	}
+	write_slice(&writer, request->path);
+	write_slice(&writer, request->query);
+	exchange_redirect(downstream->exchange, request,
+	    (struct slice){room->text, (size_t)(writer.at - room->text)});
+	if (downstream->exchange == NULL)
+		downstream_drop_head(downstream);
+}
+
 void
 downstream_begin(struct downstream *downstream)
 {
@@ -256,6 +289,11 @@ downstream_begin(struct downstream *downstream)
 	if (request->method_id == METHOD_CONNECT || request->method_id == METHOD_TRACE) {
 		downstream_reject(downstream, request, 405, SLICE("Method not allowed"),
 		    SLICE("CONNECT and TRACE are not served."));
+		return;
+	}
+	if (downstream->entrance.redirect) {
+		downstream->keep_alive = framing.keep_alive && !gateway->draining;
+		downstream_redirect(downstream, request);
 		return;
 	}
 	downstream->keep_alive = framing.keep_alive && !gateway->draining;

@@ -10,13 +10,14 @@
 
 /*
  * downstream.c           the connection: accept, read, wait, close
- * downstream_admit.c     whether a connection is taken
- * downstream_secure.c    before the first request: TLS
+ * downstream_admit.c     whether a connection is taken, and whose it is
+ * downstream_entrance.c  before the first request: the PROXY header, TLS
  * downstream_request.c   from bytes to the request that an exchange begins with
  * downstream_content.c   what follows a request's head: for the exchange, or for nobody
  * downstream_answer.c    what the exchange has us send
  */
 enum downstream_state {
+	DOWNSTREAM_PROXY,    /* waits for the PROXY header */
 	DOWNSTREAM_SECURING, /* waits for the TLS handshake */
 	DOWNSTREAM_HEAD,     /* waits for a request's head, or the rest of it */
 	DOWNSTREAM_EXCHANGE, /* an exchange runs */
@@ -39,6 +40,7 @@ struct downstream {
 	TAILQ_ENTRY(downstream) link;
 	struct exchange_peer peer;
 	uint64_t idle_since_ms; /* when it was accepted, or its last exchange ended */
+	struct entrance entrance;
 	uint32_t head_len; /* of the head that begins `in`, kept until the exchange has read it */
 	uint64_t skipped;  /* content dropped of this request */
 	uint64_t sent_before; /* HEAD, CLOSING: of sender.sent, when the timer was last started */
@@ -77,16 +79,28 @@ void downstream_finish(struct downstream *downstream);
  * May one more connection come from this peer? Then *out describes it, and it is counted as one
  * of its address's. When all places are taken one that only waits closes for it, if there is one.
  */
-bool downstream_admit(
-    struct gateway *gateway, const struct sockaddr *peer, struct exchange_peer *out);
+bool downstream_admit(struct gateway *gateway, const struct sockaddr *peer,
+    const struct entrance *entrance, struct exchange_peer *out);
+
+/*
+ * A proxy speaks for somebody at this address, who is the peer from now on, with its own rights.
+ * False when that address has too many connections.
+ */
+bool downstream_introduce(struct downstream *downstream, const struct sockaddr *address);
 
 /* Count a connection that is not taken, and say so now and then. */
 void downstream_refused(struct gateway *gateway, enum connection_refusal reason, struct slice peer);
 
-/* ---- downstream_secure.c ---- */
+/* ---- downstream_entrance.c ---- */
 
-/* Put TLS on a connection just accepted. False when that cannot be done now. */
-bool downstream_secure(struct downstream *downstream);
+/* PROXY: look for the header. True when there is more to do at once. */
+bool downstream_proxy(struct downstream *downstream);
+
+/* Close, as the PROXY header is not one or does not come. */
+void downstream_not_introduced(struct downstream *downstream);
+
+/* Whose connection it is is known: on to TLS, or to the first request. */
+void downstream_enter(struct downstream *downstream);
 
 /* SECURING: go on with the handshake. True when there is more to do at once. */
 bool downstream_handshake(struct downstream *downstream);

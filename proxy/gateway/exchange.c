@@ -164,6 +164,19 @@ exchange_give_up(struct exchange *exchange, enum outcome outcome, unsigned statu
 	exchange_put_off(exchange, outcome, status, title, detail, 1);
 }
 
+void
+exchange_send_on(struct exchange *exchange, struct slice location)
+{
+	struct refusal refusal;
+
+	refusal_make(&refusal, 308, SLICE("Use HTTPS"),
+	    SLICE("This is served over https alone. A token that was sent over http may have been "
+		  "read on the way: renew it."),
+	    exchange_id(exchange), exchange->html, exchange->request.method_id == METHOD_HEAD);
+	refusal_location(&refusal, location);
+	exchange_send_refusal(exchange, &refusal, OUTCOME_REDIRECTED);
+}
+
 /*
  * Seconds that the client has to wait, when its tokens turned out not to be valid too often of
  * late. Counted after the verdict, which took the same work as any other: a valid token passes

@@ -92,6 +92,9 @@ void exchange_give_up(struct exchange *exchange, enum outcome outcome, unsigned 
 void exchange_put_off(struct exchange *exchange, enum outcome outcome, unsigned status,
     struct slice title, struct slice detail, unsigned retry_s);
 
+/* Answer with 308 and another URL. */
+void exchange_send_on(struct exchange *exchange, struct slice location);
+
 /* Answer with a verdict that is not to allow, or cut what runs. */
 void exchange_refuse(struct exchange *exchange, enum verdict verdict);
 

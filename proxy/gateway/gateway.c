@@ -70,7 +70,6 @@ gateway_free(struct gateway *gateway)
 	}
 	pool_free(gateway->pool);
 	loop_turn(gateway->loop, false); /* what closed is freed at the end of the turn */
-	tls_client_free(gateway->backend_tls);
 	clients_free(gateway->clients);
 	slab_clear(&gateway->downstreams);
 	slab_clear(&gateway->upstreams);

@@ -11,6 +11,7 @@
 #include "net/guard.h"
 #include "net/loop.h"
 #include "net/resolve.h"
+#include "net/tls_client.h"
 #include "net/tls_server.h"
 #include "observe/access_log.h"
 
@@ -24,7 +25,6 @@ struct gateway_options {
 	const char *realm;
 	bool forward_token, preserve_host;
 	const char *const *upgrades;
-	const char *backend_ca_file; /* NULL: the system's */
 	size_t trusted_count;
 	const struct guard_range *trusted; /* proxies whose X-Forwarded-* count */
 	struct guard_rules guard;
@@ -34,6 +34,9 @@ struct gateway_options {
 	uint64_t body_bytes_max; /* 0: no limit */
 	uint64_t drain_bytes_max;
 	struct tls_server *tls; /* for listeners with TLS; NULL: there are none */
+	struct tls_client *backend_tls;
+	const char *hsts;	/* Strict-Transport-Security of all answers over TLS; NULL: none */
+	uint16_t redirect_port; /* of https */
 	size_t handshakes_max;	/* unfinished ones at a time */
 	size_t connections_max;
 	struct client_limits client_limits;
@@ -56,6 +59,8 @@ void gateway_free(struct gateway *gateway);
 /* What those who come in at a listener are to speak; plain HTTP when nothing is set. */
 struct entrance {
 	bool tls;
+	bool redirect; /* requests are sent on to https, whatever they are */
+	bool proxied;  /* connections begin with a PROXY header, and come from trusted proxies */
 };
 
 /* Take over a connection just accepted (non-blocking, close-on-exec). peer may be AF_UNIX. */

@@ -183,6 +183,12 @@ refusal_retry_after(struct refusal *refusal, unsigned seconds)
 			    refusal->retry_after, (size_t)(writer.at - refusal->retry_after)};
 }
 
+void
+refusal_location(struct refusal *refusal, struct slice url)
+{
+	add(refusal, SLICE("Location"), url);
+}
+
 bool
 refusal_wants_html(struct slice accept)
 {

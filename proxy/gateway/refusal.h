@@ -5,7 +5,7 @@
 #include "jobgate/decision.h"
 #include "jobgate/message.h"
 
-#define REFUSAL_FIELDS_MAX 6
+#define REFUSAL_FIELDS_MAX 7
 #define REFUSAL_BODY_MAX 1024
 
 /* A refusal ready to be sent; everything it points to is static or inside it. */
@@ -32,6 +32,9 @@ void refusal_for_verdict(struct refusal *refusal, enum verdict verdict, struct s
 
 /* Name the seconds after which to try again in an answer of 429 or 503, else 1. */
 void refusal_retry_after(struct refusal *refusal, unsigned seconds);
+
+/* Name the URL to go on to; it is not copied. */
+void refusal_location(struct refusal *refusal, struct slice url);
 
 /* True when an Accept field asks for text/html by name. */
 bool refusal_wants_html(struct slice accept);

@@ -90,6 +90,10 @@ exchange_upstream_failed(
 		exchange_give_up(exchange, OUTCOME_CONNECT_TIMEOUT, 504, SLICE("Gateway timeout"),
 		    SLICE("The job could not be connected to in time."));
 		return;
+	case UPSTREAM_NOT_VERIFIED:
+		exchange_give_up(exchange, OUTCOME_NOT_VERIFIED, 502, title,
+		    SLICE("The job's certificate could not be verified."));
+		return;
 	case UPSTREAM_CIRCUIT_OPEN:
 		exchange_put_off(exchange, OUTCOME_CIRCUIT_OPEN, 503, SLICE("Job unavailable"),
 		    SLICE("The job takes no connections; it is tried again shortly."),

@@ -10,7 +10,6 @@
 #include "jobgate/exchange.h"
 #include "net/buffer.h"
 #include "net/slab.h"
-#include "net/tls_client.h"
 
 struct downstream;
 struct pool;
@@ -49,8 +48,7 @@ struct gateway {
 	struct slab downstreams, upstreams, exchanges;
 	struct pool *pool;
 	struct clients *clients;
-	struct tls_client *backend_tls; /* made when it is first needed */
-	size_t handshakes;		/* of clients, unfinished */
+	size_t handshakes;	   /* of clients, unfinished */
 	size_t handshakes_in_turn; /* steps of handshakes taken in the turn that began at turn_us */
 	uint64_t turn_us;
 	struct request_ids ids;

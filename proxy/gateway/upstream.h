@@ -32,6 +32,8 @@ enum upstream_failure {
 	UPSTREAM_NOT_ALLOWED,	 /* the guard refused every address */
 	UPSTREAM_CONNECT_FAILED, /* none of its addresses took the connection */
 	UPSTREAM_CONNECT_TIMEOUT,
+	UPSTREAM_NOT_VERIFIED, /* its certificate is not one of this host, of an authority we trust
+				*/
 	UPSTREAM_CIRCUIT_OPEN, /* it took no connections of late, and is left alone for a while */
 	UPSTREAM_NO_SOCKET,    /* the gateway is short of descriptors, ports or memory */
 	UPSTREAM_BROKEN,       /* closed or reset before its answer was complete */

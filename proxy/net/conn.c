@@ -119,6 +119,41 @@ conn_read(struct conn *conn, char *into, size_t cap, size_t *n)
 	return conn_receive(conn, into, cap, n);
 }
 
+enum io
+conn_peek(struct conn *conn, char *into, size_t cap, size_t *n)
+{
+	ssize_t got;
+
+	if (!conn->readable)
+		return IO_AGAIN;
+	do
+		got = recv(conn->fd, into, cap, MSG_PEEK);
+	while (got < 0 && errno == EINTR);
+	if (got == 0)
+		return IO_EOF;
+	if (got < 0 && errno != EAGAIN)
+		return IO_ERROR;
+	*n = got > 0 ? (size_t)got : 0;
+	if (got < 0)
+		conn->readable = false;
+	return got > 0 ? IO_OK : IO_AGAIN;
+}
+
+bool
+conn_skip(struct conn *conn, size_t n)
+{
+	char ignored[512];
+
+	while (n > 0) {
+		size_t piece = n < sizeof(ignored) ? n : sizeof(ignored);
+
+		if (recv(conn->fd, ignored, piece, 0) != (ssize_t)piece)
+			return false;
+		n -= piece;
+	}
+	return true;
+}
+
 void
 conn_look_again(struct conn *conn)
 {

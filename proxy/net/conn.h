@@ -68,6 +68,14 @@ void conn_farewell(struct conn *conn);
 enum io conn_read(struct conn *conn, char *into, size_t cap, size_t *n);
 
 /*
+ * Look at the first bytes to come, before TLS is put on (as conn_read, but they stay); and take off
+ * n of those that were seen. Who has seen too few sets readable to false, to be called
+ * when there are more.
+ */
+enum io conn_peek(struct conn *conn, char *into, size_t cap, size_t *n);
+bool conn_skip(struct conn *conn, size_t n);
+
+/*
  * Before waiting for the rest of a message: a reset right behind data is announced
  * together with the data, and not again. So after a short read let the next one
  * look once more.

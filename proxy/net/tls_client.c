@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define NAME_MAX_LEN 253
@@ -35,26 +36,43 @@ no_password(char *into, int cap, int writing, void *ctx)
 	return 0;
 }
 
-static const char *
-set_certificate(SSL_CTX *context, const struct tls_client_options *options)
+/* Say what is wrong with a file. Always false. */
+static bool
+mistake(char *error, size_t cap, const char *file, const char *text)
 {
+	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+
+	snprintf(
+	    error, cap, "%s: %s (%s)", file, text, reason != NULL ? reason : "no reason known");
+	return false;
+}
+
+/* Whom we trust, and who we are. */
+static bool
+load_files(SSL_CTX *context, const struct tls_client_options *options, char *error, size_t cap)
+{
+	if (options->ca_file == NULL)
+		SSL_CTX_set_default_verify_paths(context);
+	else if (SSL_CTX_load_verify_file(context, options->ca_file) != 1)
+		return mistake(error, cap, options->ca_file, "no authorities can be read from it");
 	if (options->certificate == NULL)
-		return NULL;
+		return true;
 	SSL_CTX_set_default_passwd_cb(context, no_password);
 	if (SSL_CTX_use_certificate_chain_file(context, options->certificate) != 1)
-		return "the file of our certificate cannot be read";
+		return mistake(error, cap, options->certificate, "not a certificate in PEM");
 	if (SSL_CTX_use_PrivateKey_file(context, options->key, SSL_FILETYPE_PEM) != 1)
-		return "the key of our certificate cannot be read, or belongs to another one";
-	return NULL;
+		return mistake(error, cap, options->key,
+		    "not the key of the certificate, in PEM without a password");
+	return true;
 }
 
 struct tls_client *
-tls_client_new(const struct tls_client_options *options, const char **error)
+tls_client_new(const struct tls_client_options *options, char *error, size_t cap)
 {
 	static const unsigned char protocols[] = "\x08http/1.1";
 	struct tls_client *client = calloc(1, sizeof(*client));
 
-	*error = "out of memory";
+	snprintf(error, cap, "out of memory");
 	if (client == NULL || (client->context = SSL_CTX_new(TLS_client_method())) == NULL)
 		goto fail;
 	if (!tls_context_init(client->context) ||
@@ -65,13 +83,7 @@ tls_client_new(const struct tls_client_options *options, const char **error)
 	SSL_CTX_set_session_cache_mode(
 	    client->context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(client->context, on_session);
-	*error = "the file of authorities cannot be read";
-	if (options->ca_file != NULL
-		? SSL_CTX_load_verify_file(client->context, options->ca_file) != 1
-		: SSL_CTX_set_default_verify_paths(client->context) != 1)
-		goto fail;
-	*error = set_certificate(client->context, options);
-	if (*error == NULL)
+	if (load_files(client->context, options, error, cap))
 		return client;
 fail:
 	ERR_clear_error();

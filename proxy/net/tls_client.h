@@ -17,8 +17,9 @@ struct tls_client_options {
 /* What all connections to backends share. */
 struct tls_client;
 
-/* NULL, with a static sentence in *error, when that cannot be set up. */
-struct tls_client *tls_client_new(const struct tls_client_options *options, const char **error);
+/* NULL, with a sentence that names the file in error (cap bytes), when something is wrong. */
+struct tls_client *tls_client_new(
+    const struct tls_client_options *options, char *error, size_t cap);
 void tls_client_free(struct tls_client *client);
 
 /*

@@ -196,8 +196,44 @@ static bool
 bind_sessions(SSL_CTX *context, const struct tls_server_options *options)
 {
 	unsigned char rule = (unsigned char)options->client_certificates;
+	unsigned char digest[EVP_MAX_MD_SIZE], bytes[4096];
+	EVP_MD_CTX *sum = EVP_MD_CTX_new();
+	FILE *file = options->client_ca != NULL ? fopen(options->client_ca, "re") : NULL;
+	unsigned len = 0;
+	size_t n;
+	bool good = sum != NULL && EVP_DigestInit_ex2(sum, EVP_sha256(), NULL) == 1 &&
+		    EVP_DigestUpdate(sum, &rule, 1) == 1;
 
-	return SSL_CTX_set_session_id_context(context, &rule, sizeof(rule)) == 1;
+	while (good && file != NULL && (n = fread(bytes, 1, sizeof(bytes), file)) > 0)
+		good = EVP_DigestUpdate(sum, bytes, n) == 1;
+	good = good && EVP_DigestFinal_ex(sum, digest, &len) == 1 &&
+	       SSL_CTX_set_session_id_context(context, digest, len) == 1;
+	if (file != NULL)
+		fclose(file);
+	EVP_MD_CTX_free(sum);
+	return good;
+}
+
+/* Ask clients for certificates. */
+static bool
+context_clients(SSL_CTX *context, const struct tls_server_options *options)
+{
+	STACK_OF(X509_NAME) * names;
+
+	if (options->client_certificates == TLS_CLIENTS_UNASKED)
+		return true;
+	names = SSL_load_client_CA_file(options->client_ca);
+	if (names == NULL || SSL_CTX_load_verify_file(context, options->client_ca) != 1) {
+		sk_X509_NAME_pop_free(names, X509_NAME_free);
+		return false;
+	}
+	SSL_CTX_set_client_CA_list(context, names);
+	SSL_CTX_set_verify(context,
+	    SSL_VERIFY_PEER | (options->client_certificates == TLS_CLIENTS_REQUIRED
+				      ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT
+				      : 0),
+	    NULL);
+	return true;
 }
 
 static bool
@@ -225,7 +261,8 @@ context_set_up(struct tls_server *server, const struct served *served,
 		return false;
 	SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-	if (!bind_sessions(context, options) || !context_tickets(context, server, options))
+	if (!bind_sessions(context, options) || !context_clients(context, options) ||
+	    !context_tickets(context, server, options))
 		return false;
 	SSL_CTX_set_alpn_select_cb(context, on_protocols, NULL);
 	SSL_CTX_set_tlsext_servername_callback(context, on_server_name);
@@ -344,6 +381,20 @@ make_contexts(struct tls_server *server, const struct tls_server_options *option
 	return true;
 }
 
+/* Can the authorities of clients be read? Known apart from all else that may be wrong. */
+static bool
+check_client_ca(const char *path, char *error, size_t cap)
+{
+	STACK_OF(X509_NAME) *names = path != NULL ? SSL_load_client_CA_file(path) : NULL;
+	bool good = path == NULL || names != NULL;
+
+	if (!good)
+		snprintf(error, cap, "%s: no certificates in PEM can be read from it", path);
+	sk_X509_NAME_pop_free(names, X509_NAME_free);
+	ERR_clear_error();
+	return good;
+}
+
 struct tls_server *
 tls_server_new(const struct tls_server_options *options, char *error, size_t cap)
 {
@@ -352,6 +403,8 @@ tls_server_new(const struct tls_server_options *options, char *error, size_t cap
 	snprintf(error, cap, "out of memory");
 	if (server == NULL)
 		return NULL;
+	if (!check_client_ca(options->client_ca, error, cap))
+		goto fail;
 	server->tickets = options->tickets;
 	server->certificates = calloc(options->count, sizeof(*server->certificates));
 	if (server->certificates == NULL)

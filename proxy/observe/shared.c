@@ -34,6 +34,8 @@ outcome_name(enum outcome outcome)
 	switch (outcome) {
 	case OUTCOME_ANSWERED:
 		return "answered";
+	case OUTCOME_REDIRECTED:
+		return "redirected";
 	case OUTCOME_REFUSED:
 		return "refused";
 	case OUTCOME_RATE_LIMITED:
@@ -50,6 +52,8 @@ outcome_name(enum outcome outcome)
 		return "not_allowed";
 	case OUTCOME_CONNECT_FAILED:
 		return "connect_failed";
+	case OUTCOME_NOT_VERIFIED:
+		return "not_verified";
 	case OUTCOME_CONNECT_TIMEOUT:
 		return "connect_timeout";
 	case OUTCOME_CIRCUIT_OPEN:
@@ -86,6 +90,10 @@ connection_refusal_name(enum connection_refusal refusal)
 		return "client_limit";
 	case CONNECTION_OVER_HANDSHAKES:
 		return "handshakes";
+	case CONNECTION_NOT_TRUSTED:
+		return "not_trusted";
+	case CONNECTION_BAD_PROXY_HEADER:
+		return "bad_proxy_header";
 	}
 	return "other";
 }

@@ -37,6 +37,7 @@ counter_get(const counter *counter_)
 /* How an exchange ended; each name is also the word in the access log and in metrics. */
 enum outcome {
 	OUTCOME_ANSWERED,	 /* the backend's answer was relayed whole */
+	OUTCOME_REDIRECTED,	 /* 308: sent on to https, its token unread */
 	OUTCOME_REFUSED,	 /* a verdict other than allow; see the verdict's own counter */
 	OUTCOME_RATE_LIMITED,	 /* 429: too many failed authentications from one address */
 	OUTCOME_BAD_REQUEST,	 /* 4xx of our own: not well-formed, or over a limit */
@@ -45,6 +46,7 @@ enum outcome {
 	OUTCOME_NOT_RESOLVED,	 /* 502: the backend's name has no address */
 	OUTCOME_NOT_ALLOWED,	 /* 502: the guard refused the backend's address */
 	OUTCOME_CONNECT_FAILED,	 /* 502 */
+	OUTCOME_NOT_VERIFIED,	 /* 502: the backend's certificate is not one to trust */
 	OUTCOME_CONNECT_TIMEOUT, /* 504 */
 	OUTCOME_CIRCUIT_OPEN,	 /* 503: the backend took no connections of late; not tried */
 	OUTCOME_ANSWER_TIMEOUT,	 /* 504: no first byte in time */
@@ -66,8 +68,10 @@ enum connection_refusal {
 	CONNECTION_OVER_LIMIT,	      /* limits.connections */
 	CONNECTION_OVER_CLIENT_LIMIT, /* limits.connections_per_client */
 	CONNECTION_OVER_HANDSHAKES,   /* limits.handshakes */
+	CONNECTION_NOT_TRUSTED,	      /* at a listener for proxies, from somebody else */
+	CONNECTION_BAD_PROXY_HEADER,  /* from a proxy whose PROXY header is not one, or too late */
 };
-#define CONNECTION_REFUSAL_COUNT (CONNECTION_OVER_HANDSHAKES + 1)
+#define CONNECTION_REFUSAL_COUNT (CONNECTION_BAD_PROXY_HEADER + 1)
 
 const char *connection_refusal_name(enum connection_refusal refusal); /* "limit", ...; static */
 

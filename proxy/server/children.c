@@ -94,6 +94,7 @@ run_worker(struct supervisor *supervisor, const struct child *child)
 	    .stats = &supervisor->stats->workers[slot],
 	    .own_sockets = supervisor->own_sockets,
 	    .tls = supervisor->secured.tls,
+	    .backend_tls = supervisor->secured.backend_tls,
 	    .access_log_fd = supervisor->access_log_fd,
 	    .log = supervisor->log,
 	};

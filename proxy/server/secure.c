@@ -15,6 +15,10 @@ load_server(const struct config *config, struct tls_tickets *tickets, char *erro
 	    .count = config->tls.certificate_count,
 	    .certificates = files,
 	    .tls13_only = config->tls.only_1_3,
+	    .client_ca = config->tls.client_ca,
+	    .client_certificates = config->tls.client_ca == NULL  ? TLS_CLIENTS_UNASKED
+				   : config->tls.clients_optional ? TLS_CLIENTS_OPTIONAL
+								  : TLS_CLIENTS_REQUIRED,
 	    .tickets = tickets,
 	    .ticket_lifetime_s = config->tls.ticket_lifetime / 1000,
 	};
@@ -36,9 +40,24 @@ bool
 secure_load(const struct config *config, struct tls_tickets *tickets, const struct log *log,
     struct secured *out)
 {
+	const struct tls_client_options backends = {
+	    .ca_file = config->backends.ca_file,
+	    .certificate = config->backends.certificate,
+	    .key = config->backends.key,
+	    .unverified = !config->backends.verify,
+	};
 	char error[ERROR_MAX] = "out of memory";
 
 	*out = (struct secured){0};
+	out->backend_tls = tls_client_new(&backends, error, sizeof(error));
+	if (out->backend_tls == NULL) {
+		log_error(log, "backends: %s", error);
+		return false;
+	}
+	if (!config->backends.verify)
+		log_warning(log,
+		    "backends.verify: false: whoever is on the way to https:// backends "
+		    "can read and change everything");
 	if (config->tls.certificate_count == 0)
 		return true;
 	out->ticket_secrets = ticket_secrets_load(
@@ -57,6 +76,7 @@ void
 secure_free(struct secured *secured)
 {
 	tls_server_free(secured->tls);
+	tls_client_free(secured->backend_tls);
 	ticket_secrets_free(secured->ticket_secrets);
 	*secured = (struct secured){0};
 }

@@ -7,6 +7,7 @@
 
 #include "config/config.h"
 #include "jobgate/log.h"
+#include "net/tls_client.h"
 #include "net/tls_server.h"
 #include "observe/shared.h"
 #include "server/listeners.h"
@@ -47,10 +48,11 @@ struct child {
 #define SLOT_CONTROL 1
 #define SLOT_WORKERS 2
 
-/* What TLS needs that comes from files; members are NULL where no listener is for TLS. */
+/* What TLS needs that comes from files; the first two are NULL where no listener is for TLS. */
 struct secured {
 	struct tls_server *tls;
 	struct ticket_secrets *ticket_secrets;
+	struct tls_client *backend_tls;
 };
 
 struct supervisor {

@@ -311,13 +311,15 @@ worker_gateway(struct worker *worker)
 	    .forward_token = config->backends.forward_token,
 	    .preserve_host = config->backends.preserve_host,
 	    .upgrades = config->backends.upgrades,
-	    .backend_ca_file = config->backends.ca_file,
 	    .own_sockets = worker->setup->own_sockets,
 	    .head_limits = {config->limits.head_bytes, config->limits.target_bytes,
 		config->limits.fields},
 	    .body_bytes_max = config->limits.body_bytes,
 	    .drain_bytes_max = config->limits.drain_bytes,
 	    .tls = worker->setup->tls,
+	    .backend_tls = worker->setup->backend_tls,
+	    .hsts = config->tls.hsts,
+	    .redirect_port = config->redirect_port,
 	    .handshakes_max = config->limits.handshakes,
 	    .connections_max = connections_max(worker),
 	    .client_limits = {config->limits.connections_per_client,
@@ -415,11 +417,12 @@ worker_events(struct worker *worker)
 	if (worker->listeners == NULL)
 		return false;
 	for (size_t i = 0; i < count; i++) {
+		const struct listener_config *from = &worker->setup->config->listeners[i];
 		struct listener *listener = &worker->listeners[i];
 
 		*listener = (struct listener){.worker = worker,
 		    .fd = worker->setup->listeners[i],
-		    .entrance = {.tls = worker->setup->config->listeners[i].tls}};
+		    .entrance = {from->tls, from->redirect, from->proxied}};
 		listener->event = event_new(loop_base(worker->loop), listener->fd,
 		    EV_READ | EV_PERSIST, on_accept, listener);
 		if (listener->event == NULL)

@@ -3,6 +3,7 @@
 #define JOBGATE_WORKER_H
 
 #include "config/config.h"
+#include "net/tls_client.h"
 #include "net/tls_server.h"
 #include "observe/shared.h"
 
@@ -13,7 +14,8 @@ struct worker_setup {
 			   -1 once closed */
 	const struct sockaddr_storage
 	    *own; /* the addresses they are bound to (ports filled in), for the guard */
-	struct tls_server *tls;	 /* for clients; NULL: no listener is for TLS */
+	struct tls_server *tls; /* for clients; NULL: no listener is for TLS */
+	struct tls_client *backend_tls;
 	const char *store_url;	 /* config->store.read_url, or that of the private redis-server */
 	const char *primary_url; /* config->store.write_url, or the same */
 	struct worker_stats *stats;

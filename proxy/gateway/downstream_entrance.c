@@ -1,5 +1,6 @@
-/* downstream_secure.c - what comes before the first request: the TLS handshake. */
+/* downstream_entrance.c - before the first request: who is there, and the TLS handshake. */
 #include "gateway/downstream_state.h"
+#include "net/proxy_header.h"
 
 /*
  * Steps of handshakes that one turn of the loop takes. Each may cost a signature, a
@@ -7,15 +8,75 @@
  */
 #define TURN_HANDSHAKES 8
 
+/* ---- the PROXY header ---- */
+
+static struct slice
+peer_text(const struct downstream *downstream)
+{
+	return (struct slice){downstream->peer.address, downstream->peer.len};
+}
+
+void
+downstream_not_introduced(struct downstream *downstream)
+{
+	downstream_refused(downstream->gateway, CONNECTION_BAD_PROXY_HEADER, peer_text(downstream));
+	downstream_close(downstream, false);
+}
+
 bool
-downstream_secure(struct downstream *downstream)
+downstream_proxy(struct downstream *downstream)
 {
 	struct gateway *gateway = downstream->gateway;
-	const struct exchange_peer *peer = &downstream->peer;
+	struct conn *conn = &downstream->conn;
+	struct proxy_header header;
+	struct slice bytes = {gateway->scratch.wire, 0};
+	size_t len = 0;
+
+	switch (conn_peek(conn, gateway->scratch.wire, PROXY_HEADER_MAX, &bytes.len)) {
+	case IO_OK:
+		break;
+	case IO_AGAIN:
+		return false;
+	case IO_EOF:
+	case IO_ERROR:
+		downstream_close(downstream, false);
+		return false;
+	}
+	switch (proxy_header_parse(bytes, &header, &len)) {
+	case PROXY_COMPLETE:
+		break;
+	case PROXY_INCOMPLETE:
+		conn->readable = false;
+		if (conn->peer_closed)
+			downstream_not_introduced(downstream);
+		return false;
+	case PROXY_BAD:
+		downstream_not_introduced(downstream);
+		return false;
+	}
+	if (!conn_skip(conn, len) ||
+	    (!header.direct && !downstream_introduce(
+				   downstream, (const struct sockaddr *)&header.source.storage))) {
+		downstream_close(downstream, false);
+		return false;
+	}
+	/* It may not know whom it speaks for, so what comes need not be its own word. */
+	if (header.direct)
+		downstream->peer.trusted = false;
+	downstream_enter(downstream);
+	return downstream->state != DOWNSTREAM_CLOSED;
+}
+
+/* ---- TLS ---- */
+
+/* Put TLS on the connection. False when that cannot be done now. */
+static bool
+secure(struct downstream *downstream)
+{
+	struct gateway *gateway = downstream->gateway;
 
 	if (gateway->handshakes >= gateway->options.handshakes_max) {
-		downstream_refused(
-		    gateway, CONNECTION_OVER_HANDSHAKES, (struct slice){peer->address, peer->len});
+		downstream_refused(gateway, CONNECTION_OVER_HANDSHAKES, peer_text(downstream));
 		return false;
 	}
 	if (!tls_server_open(gateway->options.tls, &downstream->conn))
@@ -89,4 +150,15 @@ downstream_handshake(struct downstream *downstream)
 	downstream->state = DOWNSTREAM_HEAD;
 	timer_start(gateway->loop, &downstream->timer, gateway->options.timeouts.head);
 	return true;
+}
+
+void
+downstream_enter(struct downstream *downstream)
+{
+	struct gateway *gateway = downstream->gateway;
+
+	downstream->state = DOWNSTREAM_HEAD;
+	timer_start(gateway->loop, &downstream->timer, gateway->options.timeouts.head);
+	if (downstream->entrance.tls && !secure(downstream))
+		downstream_close(downstream, false);
 }
