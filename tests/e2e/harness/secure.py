@@ -59,6 +59,19 @@ class TlsSocket:
             self.tls.write(data[start:start + (1 << 16)])
             self._flush()
 
+    def send(self, data):
+        self.sendall(data)
+        return len(data)
+
+    def close(self):
+        """As a polite client does: with close_notify, if that still reaches anybody."""
+        try:
+            self.sock.settimeout(0)
+            self.shutdown(socket.SHUT_WR)
+        except (OSError, ValueError):
+            pass
+        self.sock.close()
+
     def shutdown(self, how):
         """close_notify alone: TCP stays as it is."""
         assert how == socket.SHUT_WR
