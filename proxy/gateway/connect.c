@@ -133,8 +133,14 @@ attempt_secure(struct upstream *upstream)
 	log_warning(upstream->gateway->log, "TLS to backend %.*s failed: %s",
 	    (int)upstream->backend->name.len, upstream->backend->name.at,
 	    tls_error_text(upstream->conn.tls));
-	if (tls_is_unverified(upstream->conn.tls))
+	/* Perhaps it was the earlier session that it did not like. */
+	tls_session_free(upstream->backend->session);
+	upstream->backend->session = NULL;
+	if (tls_is_unverified(upstream->conn.tls)) {
 		upstream->failure = UPSTREAM_NOT_VERIFIED;
+		attempts_over(upstream);
+		return;
+	}
 	conn_close(&upstream->conn);
 	upstream->state = UPSTREAM_CONNECTING;
 	connect_more(upstream);

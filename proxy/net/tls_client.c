@@ -14,15 +14,29 @@ struct tls_client {
 	SSL_CTX *context;
 };
 
-/* A ticket has come, with TLS 1.3 some time after the handshake. Returns 1: we keep the session. */
+/*
+ * A ticket has come, with TLS 1.3 some time after the handshake. What we keep is a copy, as
+ * OpenSSL spoils the session of a connection that ends without a close_notify, which most do.
+ */
 static int
 on_session(SSL *ssl, SSL_SESSION *session)
 {
 	SSL_SESSION **slot = SSL_get_app_data(ssl);
 
 	SSL_SESSION_free(*slot);
-	*slot = session;
-	return 1;
+	*slot = SSL_SESSION_dup(session);
+	return 0;
+}
+
+/* Take up an earlier session, or rather a copy of it. */
+static void
+resume(SSL *ssl, const SSL_SESSION *session)
+{
+	SSL_SESSION *copy = SSL_SESSION_dup(session);
+
+	if (copy != NULL)
+		SSL_set_session(ssl, copy);
+	SSL_SESSION_free(copy);
 }
 
 /* A key that is locked with a password is no use to a server: do not ask for it on the terminal. */
@@ -131,7 +145,7 @@ tls_client_open(
 	if (!expect_host(ssl, name))
 		return false; /* freed with the connection */
 	if (*session != NULL)
-		SSL_set_session(ssl, *session);
+		resume(ssl, *session);
 	SSL_set_connect_state(ssl);
 	return true;
 }
