@@ -23,6 +23,8 @@ struct tls {
 	size_t unsent_start, unsent_end;
 	size_t quiet;	     /* bytes received since the last content */
 	bool stream_ended;   /* the socket has come to its end */
+	bool gathering;	     /* what is written waits, to go in one piece */
+	bool reading;	     /* OpenSSL is asked to read */
 	bool broken;	     /* OpenSSL has given up on the session */
 	bool ended;	     /* close_notify has been written */
 	bool shut_when_sent; /* our side of the stream ends behind what is unsent */
@@ -92,8 +94,11 @@ bio_write(BIO *bio, const char *from, int len)
 	struct iovec rest = {(void *)from, (size_t)len};
 
 	BIO_clear_retry_flags(bio);
+	/* An alert about an end without close_notify: nobody is there to hear it. */
+	if (tls->reading && tls->stream_ended)
+		return len;
 	/* Until EAGAIN, for only that has the kernel tell when there is room again. */
-	while (!tls->conn->unsent && tls->conn->writable && rest.iov_len > 0) {
+	while (!tls->gathering && !tls->conn->unsent && tls->conn->writable && rest.iov_len > 0) {
 		size_t n = 0;
 
 		if (conn_send(tls->conn, &rest, 1, &n) == IO_ERROR)
@@ -221,7 +226,12 @@ tls_handshake(struct tls *tls)
 		return IO_ERROR;
 	ERR_clear_error();
 	tls->quiet = 0;
+	/* The tickets at the end of a handshake are records of their own. */
+	tls->gathering = true;
 	result = SSL_do_handshake(tls->ssl);
+	tls->gathering = false;
+	if (tls->conn->unsent && tls->conn->writable)
+		tls_flush(tls);
 	if (result != 1)
 		return failure(tls, result) == IO_AGAIN ? IO_AGAIN : IO_ERROR;
 	note_readable(tls);
@@ -237,9 +247,13 @@ tls_read(struct tls *tls, char *into, size_t cap, size_t *n)
 	/* Record after record, for as long as there is room: whoever takes them is called once. */
 	while (*n < cap && tls->conn->readable) {
 		size_t got;
+		int done;
 
 		tls->quiet = 0;
-		if (SSL_read_ex(tls->ssl, into + *n, cap - *n, &got) == 1) {
+		tls->reading = true;
+		done = SSL_read_ex(tls->ssl, into + *n, cap - *n, &got);
+		tls->reading = false;
+		if (done == 1) {
 			*n += got;
 			note_readable(tls);
 			continue;
