@@ -1,0 +1,170 @@
+"""Handshakes that do not end, come in floods, or are followed by anything but requests: bounded, and others are served."""
+
+import socket
+import ssl
+import subprocess
+import xml.etree.ElementTree
+
+import json
+import pytest
+
+from harness.gateway import DOMAIN
+from harness.pki import Authority
+from harness.process import eventually
+from harness.raw import Client, Closed
+from harness.scene import request_bytes
+from harness.secure import TlsSocket
+
+
+@pytest.fixture(scope="module")
+def authority(make_folder):
+    return Authority(make_folder("pki"), "ours")
+
+
+@pytest.fixture(scope="module")
+def certificate(authority):
+    return authority.issue("jobs", "serverAuth", [f"DNS:*.{DOMAIN}"])
+
+
+@pytest.fixture(scope="module")
+def gateway(module_gateways, authority, certificate):
+    """Patient with handshakes for two seconds, and with sixteen of them at a time."""
+    gateway = module_gateways.make({"timeouts": {"handshake": "2s"}, "limits": {"handshakes": 16, "connections_per_client": 0}})
+    return gateway.secure(authority.context(), [certificate], hsts="max-age=31536000").start()
+
+
+def served(gateway):
+    with gateway.tls_client() as client:
+        return client.exchange(request_bytes(f"x.{DOMAIN}")).status == 401
+
+
+def hello(gateway):
+    """The first flight of a client."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        gateway.context.wrap_bio(incoming, outgoing, server_hostname=f"x.{DOMAIN}").do_handshake()
+    return outgoing.read()
+
+
+@pytest.mark.parametrize("data", ["nothing", "a byte", "half a hello", "a whole one"])
+def test_slow_handshakes(gateway, data):
+    """Who does not finish is cut off when its time is over, whether it drips or not."""
+    first = hello(gateway)
+    data = {"nothing": b"", "a byte": b"\x16", "half a hello": first[:len(first) // 2], "a whole one": first}[data]
+    with Client(("127.0.0.1", gateway.tls_port)) as client:
+        client.send(data)
+        assert not client.sock.recv(1) if data != first else client.read_to_end()
+    assert served(gateway)
+
+
+def test_flood(gateway):
+    """More unfinished handshakes than the limit: the rest is refused, requests that run go on, and later all is well."""
+    gauge = "jobgate_tls_handshakes"
+    refused = 'jobgate_connections_refused_total{reason="handshakes"}'
+    eventually(lambda: gateway.metrics()[gauge] == 0, "earlier handshakes to end")
+    before = gateway.metrics()[refused]
+    with gateway.tls_client() as running:
+        assert running.exchange(request_bytes(f"x.{DOMAIN}")).status == 401
+        flood = [Client(("127.0.0.1", gateway.tls_port)) for _ in range(40)]
+        eventually(lambda: gateway.metrics()[refused] >= before + 24, "those over the limit to be refused")
+        assert gateway.metrics()[gauge] <= 16
+        assert running.exchange(request_bytes(f"x.{DOMAIN}")).status == 401
+    for client in flood:
+        client.close()
+    eventually(lambda: gateway.metrics()[gauge] == 0, "the handshakes to end")
+    assert served(gateway)
+
+
+def test_handshakes_at_once(module_gateways, authority, certificate):
+    """A hundred hellos in one turn of the loop: all are served, a few in each."""
+    gateway = module_gateways.make().secure(authority.context(), [certificate]).start()
+    sockets = []
+    for _ in range(100):
+        raw = socket.create_connection(("127.0.0.1", gateway.tls_port))
+        raw.settimeout(30)
+        tls = TlsSocket(raw, gateway.context, f"x.{DOMAIN}", handshake=False)
+        with pytest.raises(ssl.SSLWantReadError):
+            tls.tls.do_handshake()
+        sockets.append(tls)
+    for tls in sockets:
+        tls._flush()
+    for tls in sockets:
+        tls._until_done(tls.tls.do_handshake)
+        tls.sendall(request_bytes(f"x.{DOMAIN}"))
+    for tls in sockets:
+        assert tls.recv(12) == b"HTTP/1.1 401"
+        tls.close()
+
+
+def s_client(gateway, commands, *words):
+    """Let openssl's client loose, with commands such as K (key update) and R (renegotiate)."""
+    return subprocess.run(
+        ["openssl", "s_client", "-connect", f"127.0.0.1:{gateway.tls_port}", "-servername", f"x.{DOMAIN}", *words],
+        input=commands, capture_output=True, timeout=60)
+
+
+def test_renegotiation_is_refused(gateway):
+    done = s_client(gateway, b"R\n", "-tls1_2")
+    assert b"Secure Renegotiation IS supported" in done.stdout
+    assert b"no renegotiation" in done.stderr or b"NO_RENEGOTIATION" in done.stderr.upper(), done.stderr[-500:]
+    assert served(gateway)
+
+
+def test_key_updates(gateway):
+    """Both sides' keys change in the middle of things, and requests go on."""
+    argv = ["openssl", "s_client", "-connect", f"127.0.0.1:{gateway.tls_port}", "-servername", f"x.{DOMAIN}", "-tls1_3", "-crlf"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as client:
+        def until(mark):
+            seen = b""
+            while mark not in seen:
+                piece = client.stdout.read1(65536)
+                assert piece, seen
+                seen += piece
+        until(b"Verify return code")
+        for _ in range(3):
+            client.stdin.write(b"K\n")
+            client.stdin.flush()
+            until(b"KEYUPDATE")
+            client.stdin.write(f"GET / HTTP/1.1\nHost: x.{DOMAIN}\n\n".encode())
+            client.stdin.flush()
+            until(b"HTTP/1.1 401 ")
+        client.stdin.close()
+        client.kill()
+    assert served(gateway)
+
+
+def test_sslscan(gateway):
+    """What it lists is what we mean to offer, and nothing else."""
+    done = subprocess.run(["sslscan", "--xml=-", f"--sni-name=x.{DOMAIN}", f"127.0.0.1:{gateway.tls_port}"], capture_output=True, timeout=80)
+    test = xml.etree.ElementTree.fromstring(done.stdout).find("ssltest")
+    assert test is not None, done
+    enabled = {f"{item.get('type')}{item.get('version')}" for item in test.findall("protocol") if item.get("enabled") == "1"}
+    assert enabled == {"tls1.2", "tls1.3"}
+    for cipher in test.findall("cipher"):
+        name = cipher.get("cipher")
+        assert name.startswith(("TLS_AES_", "TLS_CHACHA20_", "ECDHE-")) and ("GCM" in name or "CHACHA20" in name), name
+        assert int(cipher.get("bits")) >= 128 and cipher.get("strength") != "weak"
+    assert test.find("renegotiation").get("supported") == "0" or test.find("renegotiation").get("secure") == "1"
+    compression = test.find("compression")  # left out where OpenSSL is built without it
+    assert compression is None or compression.get("supported") == "0"
+    assert all(item.get("vulnerable") == "0" for item in test.findall("heartbleed"))
+
+
+# What testssl.sh cannot like of a certificate made for two days by an authority that nobody knows, at an address without DNS.
+OF_THE_TEST = {"cert_trust", "cert_chain_of_trust", "cert_caIssuers", "cert_crlDistributionPoints", "cert_ocspURL", "cert_revocation",
+               "cert_expirationStatus", "cert_notAfter", "cert_validityPeriod", "DNS_CAArecord", "OCSP_stapling", "cert_mustStapleExtension",
+               "cert_subjectAltName", "cert_commonName", "cert_extlifeSpan", "certificate_transparency", "overall_grade", "security_headers",
+               "HSTS_subdomains", "HSTS_preload", "grade_cap_reason_1", "grade_cap_reason_2", "grade_cap_reason_3"}
+
+
+@pytest.mark.large
+def test_testssl(gateway, make_folder):
+    """It has no complaint of its own: nothing of LOW or worse but what belongs to the test's certificate."""
+    report = make_folder("testssl") / "report.json"
+    subprocess.run(["testssl", "--quiet", "--warnings", "off", "--color", "0", "--ip", "127.0.0.1", "--jsonfile", report, "--nodns", "min",
+                    f"https://localhost:{gateway.tls_port}/"], capture_output=True, timeout=1000, check=False)
+    found = json.loads(report.read_text())
+    assert len(found) > 80, "it did not get far"
+    complaints = [item for item in found if item["severity"] in ("LOW", "MEDIUM", "HIGH", "CRITICAL", "WARN", "FATAL")
+                  and item["id"].split(" ")[0] not in OF_THE_TEST]
+    assert not complaints, complaints
