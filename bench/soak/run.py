@@ -290,8 +290,8 @@ class Samples:
             try:
                 name = pathlib.Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
                 rss, fds = self.of(pid)
-            except OSError:
-                continue
+            except (OSError, StopIteration):
+                continue  # it ends just now
             self.rows.append((round(time.monotonic() - self.begun, 1), pid, name, rss, fds))
 
     async def run(self, soak, progress):
@@ -346,26 +346,26 @@ def balance(soak, entries):
 
 
 PLOT = """
-set terminal {terminal} size {size}
+set terminal {terminal} size 900,420
 set output "{output}"
-set datafile separator ","
 set key outside right
 set xlabel "minutes"
 set ylabel "MiB resident"
 set yrange [0:*]
 set title "Memory of each process of the gateway during the soak"
-plot for [pid in "{pids}"] "{data}" using ($2 == int(pid) ? $1 / 60 : NaN):($4 / 1024) with lines title system("grep -m1 ,".pid.", {data} | cut -d, -f3")
+plot for [block = 0:{last}] "-" using ($1 / 60):($2 / 1024) with lines title word("{names}", block + 1)
+{data}
 """
 
 
 def draw(results, samples):
-    data = results / "soak.csv"
-    data.write_text("".join(",".join(map(str, row)) + "\n" for row in samples.rows))
-    pids = " ".join(str(pid) for pid in dict.fromkeys(row[1] for row in samples.rows))
-    for terminal, size, ending in (("svg", "900,420", "svg"), ("pngcairo", "900,420", "png")):
-        script = PLOT.format(terminal=terminal, size=size, output=results / f"soak.{ending}", data=data, pids=pids)
+    lives = collections.defaultdict(list)
+    for at, pid, name, rss, _ in samples.rows:
+        lives[pid, name.replace(" ", "-")].append(f"{at} {rss}")
+    for terminal, ending in (("svg", "svg"), ("pngcairo", "png")):
+        script = PLOT.format(terminal=terminal, output=results / f"soak.{ending}", last=len(lives) - 1,
+                             names=" ".join(name for _, name in lives), data="".join("\n".join(life) + "\ne\n" for life in lives.values()))
         subprocess.run(["gnuplot"], input=script, text=True, check=False)
-    data.unlink()
 
 
 async def play(soak, samples, backend, minutes):
