@@ -84,8 +84,10 @@ static const struct directory_answer unknown = {.known = RECORD_UNKNOWN};
 static struct directory_answer
 answer_of(struct directory_entry *entry)
 {
-	return (struct directory_answer){
-	    .known = entry->known, .record = entry->record, .entry = entry};
+	return (struct directory_answer){.known = entry->known,
+	    .record = entry->record,
+	    .entry = entry,
+	    .changed_ms = entry->changed_ms};
 }
 
 struct directory_answer
@@ -328,10 +330,10 @@ jg_directory_invalidate(
 	struct directory_entry *entry =
 	    entry_find(directory, kind, id, table_hash(&directory->table, kind, id));
 
-	(void)now_ms;
 	directory->stats.invalidations++;
 	if (entry == NULL)
 		return;
+	entry->changed_ms = now_ms;
 	if (entry->reading) {
 		entry->overtaken = true;
 		return;

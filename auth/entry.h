@@ -25,6 +25,7 @@ struct directory_entry {
 	struct watch_list watches;
 	uint64_t asked_epoch; /* in which the last read was sent */
 	uint64_t retry_ms;    /* that read failed: not again before this, within its epoch */
+	uint64_t changed_ms;  /* when the store last told of a change */
 	uint64_t until_ms; /* with read_epoch 0: the watchers may rely on the record before this */
 
 	struct table_node node;

@@ -1,10 +1,14 @@
 /* log.c - lines for the operator. */
 #include "jobgate/log.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "jobgate/token.h"
 
 #define LINE_MAX_BYTES 1024
 
@@ -56,6 +60,34 @@ append_escaped(char *line, size_t len, size_t cap, const char *text)
 	return len;
 }
 
+/* How many bytes from the beginning of text are letters and digits. */
+static size_t
+alphanumerics(const char *text, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && isalnum((unsigned char)text[n]))
+		n++;
+	return n;
+}
+
+void
+jg_log_blot(char *text, size_t len)
+{
+	const size_t mark = strlen("jgt_"), head = mark + TOKEN_ID_LEN + 1;
+	char *end = text + len, *at = text;
+
+	while ((at = memmem(at, (size_t)(end - at), "jgt_", mark)) != NULL) {
+		if ((size_t)(end - at) > head &&
+		    alphanumerics(at + mark, TOKEN_ID_LEN) == TOKEN_ID_LEN && at[head - 1] == '_') {
+			size_t secret = alphanumerics(at + head, (size_t)(end - at) - head);
+
+			memset(at + head, '*', secret);
+		}
+		at += mark;
+	}
+}
+
 static size_t
 append_head(char *line, size_t cap, const struct log *log, enum log_level level)
 {
@@ -89,6 +121,7 @@ jg_log(const struct log *log, enum log_level level, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
+	jg_log_blot(message, strlen(message));
 	len = append_head(line, sizeof(line), log, level);
 	len = append_escaped(line, len, sizeof(line) - 1, message);
 	line[len++] = '\n';

@@ -74,6 +74,9 @@ count need_packages $BUILD_PACKAGES libcmocka-dev redis-server nginx curl slowht
 	python3 python3-pytest python3-aiohttp python3-websockets python3-h11 python3-redis python3-jsonschema python3-yaml systemd openssl sslscan testssl.sh || finish "$tally"
 count need_packages strace valgrind || finish "$tally" # for test_cost.py
 
+# What the gateway is shown to work with.
+count need_packages prometheus caddy || finish
+
 step "build with sanitizers"
 count configure_and_build dev || finish "$tally"
 step "build for release"

@@ -138,6 +138,7 @@ void
 link_proved(struct redis_link *link, uint64_t good_ms)
 {
 	link->state = LINK_UP;
+	link->stats.connects++;
 	link->backoff_ms = BACKOFF_FIRST_MS;
 	log_info(&link->log, "store: connected%s", link->complaint[0] != '\0' ? " again" : "");
 	link->complaint[0] = '\0';
@@ -426,10 +427,11 @@ redis_link_free(struct redis_link *link)
 	free(link);
 }
 
-uint64_t
-redis_link_bad_records(const struct redis_link *link)
+void
+redis_link_stats(const struct redis_link *link, struct redis_link_stats *out)
 {
-	return link->bad_records;
+	*out = link->stats;
+	out->up = link->state == LINK_UP;
 }
 
 bool

@@ -38,8 +38,13 @@ void redis_link_start(struct redis_link *link, struct directory *directory);
 /* Before the directory is freed. */
 void redis_link_free(struct redis_link *link);
 
-/* Records met so far that break the rules. */
-uint64_t redis_link_bad_records(const struct redis_link *link);
+struct redis_link_stats {
+	bool up;
+	uint64_t connects;	/* times that it has come up */
+	uint64_t round_trip_ms; /* what the last proof that pushes arrive took */
+	uint64_t bad_records;	/* met so far that break the rules */
+};
+void redis_link_stats(const struct redis_link *link, struct redis_link_stats *out);
 
 /* The address at which the store is reached now; false over a Unix socket, and while it is not. */
 bool redis_link_peer(const struct redis_link *link, struct sockaddr_storage *out);

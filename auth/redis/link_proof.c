@@ -26,6 +26,7 @@ proof_close(struct redis_link *link)
 	link->proof.began_ms = 0;
 	if (failed)
 		return;
+	link->stats.round_trip_ms = link_clock_ms(link) - good_ms;
 	if (link->state == LINK_PROVING) {
 		link_proved(link, good_ms);
 		return;

@@ -67,7 +67,7 @@ complain(struct redis_link *link, const struct read *read, const char *why)
 	/* FNV-1a of the key: a collision only keeps a line out of the log. */
 	uint64_t hash = 14695981039346656037u ^ (uint64_t)read->kind;
 
-	link->bad_records++;
+	link->stats.bad_records++;
 	for (size_t i = 0; i < read->id_len; i++)
 		hash = (hash ^ (unsigned char)read->id[i]) * 1099511628211u;
 	for (size_t i = 0; i < COMPLAINTS; i++)

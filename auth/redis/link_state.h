@@ -65,7 +65,7 @@ struct redis_link {
 	uint64_t next_proof_ms;
 	char complaint[160]; /* why it is out of reach or in doubt, as logged; empty: it is not */
 	uint64_t next_failure_ms; /* when a failed read may be logged again */
-	uint64_t bad_records;
+	struct redis_link_stats stats;
 	uint64_t complaints[COMPLAINTS]; /* hashes of keys */
 	size_t next_complaint;
 };

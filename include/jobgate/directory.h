@@ -93,6 +93,7 @@ struct directory_answer {
 	enum knowledge known; /* when not pending */
 	const struct record *record;
 	struct directory_entry *entry; /* to watch; not for RECORD_UNKNOWN */
+	uint64_t changed_ms;	       /* when the store last told of a change of it; 0: never */
 };
 
 /*

@@ -3,6 +3,7 @@
 #define JOBGATE_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
@@ -15,10 +16,16 @@ struct log {
 };
 
 /*
+ * Overwrite the secret of each token in a text with asterisks; its id stays. For whatever
+ * is logged of what others sent: a token may stand where it does not belong.
+ */
+void jg_log_blot(char *text, size_t len);
+
+/*
  * Write one line: time, level, process, then the message (printf's format,
  * no newline). Control characters of the message are escaped, so that what a
- * client sent cannot forge a line. Never give it a secret. Lines are cut at
- * 1024 bytes. Failures to write are ignored.
+ * client sent cannot forge a line. Never give it a secret; that of a token is blotted
+ * out all the same. Lines are cut at 1024 bytes. Failures to write are ignored.
  */
 void jg_log(const struct log *log, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -1,5 +1,6 @@
 /* assign.c - one setting: its text, or its list, put where it belongs. */
 #include <string.h>
+#include <sys/un.h>
 
 #include "auth/redis/url.h"
 #include "config/loading.h"
@@ -164,8 +165,11 @@ set_scalar(struct loading *loading, const struct setting *setting, const char *t
 		expected = check_address(text);
 		break;
 	case FORM_OPTIONAL_PATH:
-		if (strcmp(text, "-") != 0 && strcmp(text, "off") != 0 && text[0] != '/')
-			expected = "expected -, off, or an absolute path";
+		if (strcmp(text, "-") != 0 && strcmp(text, "off") != 0 && text[0] != '/' &&
+		    strcmp(text, "syslog") != 0 &&
+		    (strncmp(text, "syslog:/", 8) != 0 ||
+			strlen(text + 7) >= sizeof(((struct sockaddr_un *)0)->sun_path)))
+			expected = "expected -, off, syslog, syslog:/path, or an absolute path";
 		break;
 	case FORM_TEXT:
 		if (text[0] == '\0' && setting->offset != offsetof(struct config, store.prefix))

@@ -136,7 +136,8 @@ struct config {
 
 	struct {
 		enum log_level level;
-		const char *access; /* "-": standard output, "off", or a file */
+		const char *access; /* "-": standard output, "off", "syslog", "syslog:/path", or a
+				       file */
 	} log;
 
 	const char *user; /* to become after binding, when started as root; NULL: stay */

@@ -21,7 +21,7 @@ enum setting_form {
 	FORM_DOMAIN,
 	FORM_PREFIX,
 	FORM_ADDRESS,	    /* text, checked to be host:port */
-	FORM_OPTIONAL_PATH, /* text: a path, "-" or "off" */
+	FORM_OPTIONAL_PATH, /* text: where the access log goes */
 	FORM_TLS_VERSION,   /* 1.2 or 1.3 */
 	FORM_CLIENTS,	    /* required or optional */
 	FORM_HSTS,	    /* text that begins with max-age= */

@@ -28,7 +28,7 @@ exchange_describe(struct exchange *exchange, const struct request *request)
 	KEEP(exchange, method, request->method);
 	KEEP(exchange, host, request->authority);
 	KEEP(exchange, path, request->path);
-	KEEP(exchange, trace, field_value(&request->fields, FIELD_TRACEPARENT));
+	exchange->traced = trace_read(&request->fields, &exchange->trace);
 	exchange->html = refusal_wants_html(field_value(&request->fields, FIELD_ACCEPT));
 	exchange->request.method_id = request->method_id;
 }
@@ -157,6 +157,7 @@ exchange_prepare(
 	struct gateway *gateway = exchange->gateway;
 	struct rewritten *rewritten = &gateway->scratch.rewritten;
 	const struct rewrite rewrite = {
+	    .traced = exchange->traced,
 	    .forward_token = gateway->options.forward_token,
 	    .peer_trusted = exchange->peer->trusted,
 	    .secure = exchange->peer->secure,
@@ -250,6 +251,7 @@ exchange_authorize(struct exchange *exchange, struct request *request)
 	timer_stop(&exchange->timer);
 	verdict = jg_decide(evidence);
 	exchange->decided = true;
+	exchange->decision_us = exchange_timed(exchange, TIMED_DECISION);
 	if (evidence->token != NULL && verdict != VERDICT_INVALID_TOKEN) {
 		memcpy(exchange->token_id, evidence->token->id.at, TOKEN_ID_LEN);
 		exchange->known = true;
@@ -281,6 +283,19 @@ exchange_answered(struct directory_waiter *waiter)
 
 /* ---- again ---- */
 
+/* How long ago the store told of the change that ends the exchange; the later one ends it. */
+static void
+exchange_time_revocation(
+    const struct exchange *exchange, uint64_t token_changed_ms, uint64_t job_changed_ms)
+{
+	uint64_t changed_ms = token_changed_ms > job_changed_ms ? token_changed_ms : job_changed_ms;
+	uint64_t now_ms = loop_now_ms(exchange->gateway->loop);
+
+	if (changed_ms > 0)
+		histogram_add(&exchange->gateway->stats->timed[TIMED_REVOCATION],
+		    now_ms > changed_ms ? (now_ms - changed_ms) * 1000 : 0);
+}
+
 /* A record changed under a running exchange: judge it again. */
 static void
 exchange_judge_again(struct exchange *exchange)
@@ -306,8 +321,10 @@ exchange_judge_again(struct exchange *exchange)
 	verdict =
 	    jg_decide_again(token.known, token.known == RECORD_KNOWN ? &token.record->token : NULL,
 		&exchange->allowed, job.known, judged);
-	if (verdict != VERDICT_ALLOW)
-		exchange_refuse(exchange, verdict);
+	if (verdict == VERDICT_ALLOW)
+		return;
+	exchange_time_revocation(exchange, token.changed_ms, job.changed_ms);
+	exchange_refuse(exchange, verdict);
 }
 
 void

@@ -29,7 +29,7 @@ exchange_new(
 	exchange->connect.run = exchange_connect;
 	exchange->burial.run = exchange_bury;
 	exchange->started_us = loop_wall_us(gateway->loop);
-	exchange->started_monotonic_us = loop_now_us(gateway->loop);
+	exchange->started_monotonic_us = exchange->phase_us = loop_now_us(gateway->loop);
 	request_id_make(&gateway->ids, exchange->request_id);
 	exchange->request_id_len = REQUEST_ID_LEN;
 	counter_add(&gateway->stats->requests, 1);
@@ -46,21 +46,47 @@ exchange_bury(struct task *task)
 
 /* ---- the end ---- */
 
+static uint64_t
+exchange_age_us(const struct exchange *exchange)
+{
+	return loop_now_us(exchange->gateway->loop) - exchange->started_monotonic_us;
+}
+
+uint32_t
+exchange_timed(struct exchange *exchange, enum timed timed)
+{
+	uint64_t now_us = loop_now_us(exchange->gateway->loop), us = now_us - exchange->phase_us;
+
+	exchange->phase_us = now_us;
+	histogram_add(&exchange->gateway->stats->timed[timed], us);
+	if (us == 0)
+		return 1;
+	return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+}
+
 static void
 exchange_write_log(const struct exchange *exchange, enum outcome outcome)
 {
 	struct gateway *gateway = exchange->gateway;
-	struct access_entry entry = {
+	const struct access_entry entry = {
+	    .texts =
+		{
+		    [ACCESS_REQUEST_ID] = exchange_id(exchange),
+		    [ACCESS_TRACE_ID] = {exchange->trace.id, exchange->traced ? TRACE_ID_LEN : 0},
+		    [ACCESS_PARENT_ID] = {exchange->trace.parent,
+			exchange->traced ? TRACE_PARENT_LEN : 0},
+		    [ACCESS_CLIENT] = {exchange->peer->address, exchange->peer->len},
+		    [ACCESS_METHOD] = {exchange->method, exchange->method_len},
+		    [ACCESS_HOST] = {exchange->host, exchange->host_len},
+		    [ACCESS_PATH] = {exchange->path, exchange->path_len},
+		    [ACCESS_TOKEN_ID] = {exchange->token_id, exchange->known ? TOKEN_ID_LEN : 0},
+		    [ACCESS_JOB] = {exchange->job, exchange->job_len},
+		},
 	    .started_us = exchange->started_us,
-	    .duration_us = loop_now_us(gateway->loop) - exchange->started_monotonic_us,
-	    .request_id = exchange_id(exchange),
-	    .trace_parent = {exchange->trace, exchange->trace_len},
-	    .client = {exchange->peer->address, exchange->peer->len},
-	    .method = {exchange->method, exchange->method_len},
-	    .host = {exchange->host, exchange->host_len},
-	    .path = {exchange->path, exchange->path_len},
-	    .token_id = {exchange->token_id, exchange->known ? TOKEN_ID_LEN : 0},
-	    .job = {exchange->job, exchange->job_len},
+	    .duration_us = exchange_age_us(exchange),
+	    .decision_us = exchange->decision_us,
+	    .connect_us = exchange->connect_us,
+	    .first_byte_us = exchange->first_byte_us,
 	    .status = exchange->status,
 	    .decided = exchange->decided,
 	    .verdict = exchange->verdict,
@@ -69,10 +95,21 @@ exchange_write_log(const struct exchange *exchange, enum outcome outcome)
 	    .bytes_out = exchange->bytes_out,
 	};
 
-	counter_add(&gateway->stats->outcomes[outcome], 1);
-	counter_add(&gateway->stats->bytes_in, exchange->bytes_in);
-	counter_add(&gateway->stats->bytes_out, exchange->bytes_out);
 	access_log_write(gateway->access_log, &entry);
+}
+
+static void
+exchange_count(const struct exchange *exchange, enum outcome outcome)
+{
+	struct worker_stats *stats = exchange->gateway->stats;
+
+	counter_add(&stats->outcomes[outcome], 1);
+	counter_add(&stats->bytes_in, exchange->bytes_in);
+	counter_add(&stats->bytes_out, exchange->bytes_out);
+	if (exchange->state == EXCHANGE_TUNNEL)
+		counter_add(&stats->tunnels, (uint64_t)-1);
+	else
+		histogram_add(&stats->timed[TIMED_TOTAL], exchange_age_us(exchange));
 }
 
 void
@@ -82,8 +119,7 @@ exchange_end(struct exchange *exchange, enum outcome outcome, bool cut)
 	struct upstream *upstream = exchange->upstream;
 	bool reusable = !cut && exchange->state == EXCHANGE_RELAYING && exchange->content_ended;
 
-	if (exchange->state == EXCHANGE_TUNNEL)
-		counter_add(&gateway->stats->tunnels, (uint64_t)-1);
+	exchange_count(exchange, outcome);
 	exchange->state = EXCHANGE_ENDED;
 	jg_directory_forget(&exchange->waiter);
 	jg_directory_unwatch(&exchange->token_watch);
@@ -97,7 +133,8 @@ exchange_end(struct exchange *exchange, enum outcome outcome, bool cut)
 		pool_leave(exchange->backend);
 	buffer_give(gateway->buffers, exchange->head);
 	exchange->head = NULL;
-	exchange_write_log(exchange, outcome);
+	if (access_log_on(gateway->access_log))
+		exchange_write_log(exchange, outcome);
 	exchange->client->ops->ended(exchange->client, cut);
 	loop_defer(gateway->loop, &exchange->burial);
 }

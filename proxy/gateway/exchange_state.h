@@ -5,6 +5,7 @@
 #include "gateway/answer.h"
 #include "gateway/pool.h"
 #include "gateway/state.h"
+#include "gateway/trace.h"
 #include "http/websocket.h"
 #include "jobgate/exchange.h"
 
@@ -28,7 +29,6 @@ enum exchange_state {
 #define LOG_METHOD_MAX 16
 #define LOG_HOST_MAX 80
 #define LOG_PATH_MAX 160
-#define LOG_TRACE_MAX 55 /* a traceparent of version 00 */
 
 struct exchange {
 	struct gateway *gateway;
@@ -59,15 +59,19 @@ struct exchange {
 	int64_t started_us;
 	uint64_t started_monotonic_us;
 	uint64_t bytes_in, bytes_out;
+	uint64_t phase_us; /* monotonic: when the part of it that is to be timed next began */
+	uint32_t decision_us, connect_us, first_byte_us; /* what parts took; 0: not reached */
 	unsigned status;
 	enum verdict verdict;
-	unsigned char request_id_len, method_len, host_len, path_len, job_len, trace_len;
+	unsigned char request_id_len, method_len, host_len, path_len, job_len;
 	bool decided; /* verdict is one */
 	bool known;   /* the token's id is set */
+	bool traced;  /* trace is set */
 	char request_id[REQUEST_ID_MAX];
 	char token_id[TOKEN_ID_LEN];
 	char job[JOB_ID_MAX];
-	char method[LOG_METHOD_MAX], host[LOG_HOST_MAX], path[LOG_PATH_MAX], trace[LOG_TRACE_MAX];
+	char method[LOG_METHOD_MAX], host[LOG_HOST_MAX], path[LOG_PATH_MAX];
+	struct trace trace;
 };
 
 /* The struct that a member is part of. */
@@ -83,6 +87,9 @@ exchange_id(const struct exchange *exchange)
 
 /* The one place where an exchange ends; cut: its answer is not complete. */
 void exchange_end(struct exchange *exchange, enum outcome outcome, bool cut);
+
+/* A part of it is over, the next one begins. Counts it, and returns what it took, at least 1 us. */
+uint32_t exchange_timed(struct exchange *exchange, enum timed timed);
 
 /* Give up with a status of our own, or, when an answer has begun already, by cutting it. */
 void exchange_give_up(struct exchange *exchange, enum outcome outcome, unsigned status,

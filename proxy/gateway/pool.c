@@ -147,6 +147,7 @@ take_idle(struct backend *backend, enum pool_choice choice)
 			continue;
 		TAILQ_REMOVE(&backend->idle, upstream, link);
 		backend->idle_count--;
+		counter_add(&upstream->gateway->stats->backend_idle, (uint64_t)-1);
 		timer_stop(&upstream->timer);
 		upstream->state = UPSTREAM_WAITING;
 		return upstream;
@@ -214,6 +215,7 @@ pool_keep(struct upstream *upstream)
 	}
 	TAILQ_INSERT_HEAD(&backend->idle, upstream, link);
 	backend->idle_count++;
+	counter_add(&gateway->stats->backend_idle, 1);
 	upstream->state = UPSTREAM_IDLE;
 	idle_ms = gateway->options.timeouts.backend_idle;
 	timer_start(gateway->loop, &upstream->timer,
@@ -232,6 +234,7 @@ pool_forget(struct upstream *upstream)
 	case UPSTREAM_IDLE:
 		TAILQ_REMOVE(&backend->idle, upstream, link);
 		backend->idle_count--;
+		counter_add(&gateway->stats->backend_idle, (uint64_t)-1);
 		break;
 	case UPSTREAM_RESOLVING:
 		TAILQ_REMOVE(&backend->resolving, upstream, link);

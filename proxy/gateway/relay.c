@@ -35,6 +35,10 @@ exchange_connected(struct exchange *exchange, struct upstream *upstream)
 	struct gateway *gateway = exchange->gateway;
 
 	exchange->state = EXCHANGE_AWAITING;
+	if (upstream->reused)
+		exchange->phase_us = loop_now_us(gateway->loop);
+	else
+		exchange->connect_us = exchange_timed(exchange, TIMED_CONNECT);
 	timer_start(gateway->loop, &exchange->timer, gateway->options.timeouts.first_byte);
 	upstream_begin(upstream, buffer_bytes(exchange->head), &exchange->request);
 	if (!upstream->reused && !method_is_idempotent(exchange->request.method_id)) {
@@ -255,6 +259,7 @@ exchange_answer(struct exchange *exchange, struct response *response)
 	exchange->head = NULL;
 	exchange->status = response->status;
 	exchange->answer_begun = true;
+	exchange->first_byte_us = exchange_timed(exchange, TIMED_FIRST_BYTE);
 	if (response->status == 101) {
 		exchange->state = EXCHANGE_TUNNEL;
 		exchange->content_ended = false;

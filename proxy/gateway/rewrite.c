@@ -30,6 +30,9 @@ must_drop(const struct field *field, const struct rewrite *rewrite)
 	switch (field->id) {
 	case FIELD_AUTHORIZATION:
 		return field->dropped || !rewrite->forward_token;
+	case FIELD_TRACEPARENT:
+	case FIELD_TRACESTATE:
+		return field->dropped || !rewrite->traced;
 	case FIELD_DISGUISED:
 	case FIELD_X_JOBGATE:
 	case FIELD_X_REQUEST_ID:
@@ -56,7 +59,6 @@ must_drop(const struct field *field, const struct rewrite *rewrite)
 	case FIELD_PROXY_AUTHORIZATION:
 	case FIELD_PROXY_CONNECTION:
 	case FIELD_TE:
-	case FIELD_TRACEPARENT:
 	case FIELD_TRAILER:
 	case FIELD_TRANSFER_ENCODING:
 	case FIELD_UPGRADE:

@@ -12,6 +12,7 @@
 
 /* Facts that are not in the request. */
 struct rewrite {
+	bool traced;	    /* traceparent is valid: it and tracestate pass */
 	bool forward_token; /* leave Authorization as it is */
 	bool peer_trusted;  /* the client is a proxy whose word counts */
 	bool secure;	    /* the request came over TLS */

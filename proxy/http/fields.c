@@ -91,6 +91,7 @@ static const struct known_field known_fields[] = {
     {SLICE("forwarded"), FIELD_FORWARDED},
     {SLICE("connection"), FIELD_CONNECTION},
     {SLICE("keep-alive"), FIELD_KEEP_ALIVE},
+    {SLICE("tracestate"), FIELD_TRACESTATE},
     {SLICE("traceparent"), FIELD_TRACEPARENT},
     {SLICE("max-forwards"), FIELD_MAX_FORWARDS},
     {SLICE("x-request-id"), FIELD_X_REQUEST_ID},
@@ -111,7 +112,7 @@ static const struct known_field known_fields[] = {
 
 /* Where in known_fields the names of each length begin. */
 static const unsigned char first_of_length[KNOWN_NAME_MAX + 2] = {
-    0, 0, 0, 1, 2, 4, 4, 8, 10, 10, 11, 13, 14, 16, 17, 19, 20, 22, 24, 26, 27};
+    0, 0, 0, 1, 2, 4, 4, 8, 10, 10, 11, 14, 15, 17, 18, 20, 21, 23, 25, 27, 28};
 
 #define OUR_PREFIX SLICE("x-jobgate-")
 

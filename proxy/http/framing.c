@@ -99,6 +99,7 @@ read_fields(struct fields fields, struct framing_fields *out)
 		case FIELD_MAX_FORWARDS:
 		case FIELD_ORIGIN:
 		case FIELD_TRACEPARENT:
+		case FIELD_TRACESTATE:
 		case FIELD_TRAILER:
 		case FIELD_VIA:
 		case FIELD_X_FORWARDED_FOR:

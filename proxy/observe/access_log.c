@@ -1,173 +1,223 @@
-/* access_log.c - JSON lines, gathered and written together. */
+/* access_log.c - from the event loop through a ring to the thread that writes. */
 #include "observe/access_log.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
-#define GATHERED_MAX (64 * 1024)
+#include "observe/log_sink.h"
+#include "observe/ring.h"
 
-/* No line is longer: its parts are cut where they are kept, and escaping makes of a byte at most
- * six. */
-#define LINE_BYTES_MAX (4 * 1024)
+/* Facts that wait to be written: about two thousand exchanges. */
+#define RING_BYTES (1024 * 1024)
+
+/* The thread is woken once so many wait; before that at the next flush. */
+#define WAKE_EVERY 512
+
+#define LINES_MAX (64 * 1024)
+
+/* How long a thread that is stuck in a write is waited for at the end. */
+#define PATIENCE_S 1
+
+/* The least between two lines about writes that failed. */
+#define COMPLAIN_EVERY_S 60
 
 struct access_log {
-	int fd;
-	counter *dropped;
-	size_t start, end; /* of what is to be written */
-	char lines[GATHERED_MAX];
+	/* The event loop's. */
+	struct ring *ring; /* NULL: off. Puts the loop, takes the thread */
+	struct worker_stats *stats;
+	size_t put; /* since it began */
+	pthread_t thread;
+	bool started;
+
+	/* Of both: they only tell the thread what to look at once it is woken. */
+	int wake; /* an eventfd */
+	atomic_bool stopping, reopening;
+
+	/* The thread's. */
+	struct log log;
+	struct log_sink sink;
+	time_t complain_at; /* not before */
+	size_t len;
+	char lines[LINES_MAX];
 };
 
-struct access_log *
-access_log_new(int fd, counter *dropped)
-{
-	struct access_log *log = calloc(1, sizeof(*log));
+/* How the facts of an exchange lie in the ring: its texts behind it, one after the other. */
+struct message {
+	struct access_entry entry;
+	char texts[ACCESS_TEXTS * ACCESS_TEXT_MAX];
+};
 
-	if (log == NULL)
+/* ---- the thread ---- */
+
+static void
+write_lines(struct access_log *log)
+{
+	size_t lost = log->len > 0 ? log_sink_write(&log->sink, log->lines, log->len) : 0;
+	int error = errno;
+	time_t now;
+
+	log->len = 0;
+	if (lost == 0)
+		return;
+	counter_add(&log->stats->log_lines_failed, lost);
+	now = time(NULL);
+	if (now < log->complain_at)
+		return;
+	log->complain_at = now + COMPLAIN_EVERY_S;
+	log_error(&log->log, "the access log cannot be written: %s", strerror(error));
+}
+
+static void
+append_line(struct access_log *log, struct message *message)
+{
+	char line[ACCESS_LINE_MAX];
+	const char *at = message->texts;
+	size_t len;
+
+	for (size_t i = 0; i < ACCESS_TEXTS; i++) {
+		message->entry.texts[i].at = at;
+		at += message->entry.texts[i].len;
+	}
+	len = access_line_format(&message->entry, line);
+	if (log->len + len > log->sink.batch_max)
+		write_lines(log);
+	memcpy(log->lines + log->len, line, len);
+	log->len += len;
+}
+
+static void *
+run(void *arg)
+{
+	struct access_log *log = arg;
+	struct message message;
+	bool stopping = false;
+	eventfd_t ignored;
+
+	while (!stopping) {
+		eventfd_read(log->wake, &ignored);
+		/* Before looking: what was put before the order to stop is written. */
+		stopping = atomic_load_explicit(&log->stopping, memory_order_acquire);
+		/* Before writing: what is written after the order to reopen goes to the new file.
+		 */
+		if (atomic_exchange_explicit(&log->reopening, false, memory_order_acq_rel) &&
+		    !log_sink_reopen(&log->sink))
+			log_error(&log->log,
+			    "cannot open the access log anew: %s; it goes on where it was",
+			    strerror(errno));
+		while (ring_take(log->ring, &message, sizeof(message)) > 0)
+			append_line(log, &message);
+		write_lines(log);
+	}
+	return NULL;
+}
+
+/* ---- the event loop ---- */
+
+static bool
+start_thread(struct access_log *log)
+{
+	sigset_t all, before;
+
+	/* Signals are the event loop's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	log->started = pthread_create(&log->thread, NULL, run, log) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return log->started;
+}
+
+struct access_log *
+access_log_new(const char *where, int fd, struct worker_stats *stats, const struct log *log)
+{
+	struct access_log *new = calloc(1, sizeof(*new));
+
+	if (new == NULL)
 		return NULL;
-	log->fd = fd;
-	log->dropped = dropped;
-	return log;
+	new->log = *log;
+	new->stats = stats;
+	new->wake = new->sink.fd = -1;
+	if (strcmp(where, "off") == 0)
+		return new;
+	new->wake = eventfd(0, EFD_CLOEXEC);
+	new->ring = ring_new(RING_BYTES);
+	log_sink_take(&new->sink, where, fd);
+	if (new->wake < 0 || new->ring == NULL || !start_thread(new)) {
+		log_error(log, "the access log cannot be set up: %s", strerror(errno));
+		access_log_free(new);
+		return NULL;
+	}
+	return new;
 }
 
 void
 access_log_free(struct access_log *log)
 {
+	struct timespec deadline;
+
 	if (log == NULL)
 		return;
-	access_log_flush(log);
+	if (log->started) {
+		atomic_store_explicit(&log->stopping, true, memory_order_release);
+		eventfd_write(log->wake, 1);
+		clock_gettime(CLOCK_REALTIME, &deadline);
+		deadline.tv_sec += PATIENCE_S;
+		if (pthread_timedjoin_np(log->thread, NULL, &deadline) != 0) {
+			log_warning(&log->log, "the access log is stuck: its last lines are lost");
+			return;
+		}
+	}
+	ring_free(log->ring);
+	if (log->wake >= 0)
+		close(log->wake);
+	log_sink_close(&log->sink);
 	free(log);
 }
 
-struct line {
-	size_t len;
-	char text[LINE_BYTES_MAX];
-};
-
-__attribute__((format(printf, 2, 3))) static void
-add(struct line *line, const char *format, ...)
+bool
+access_log_on(const struct access_log *log)
 {
-	size_t room = sizeof(line->text) - line->len;
-	va_list args;
-	int len;
-
-	va_start(args, format);
-	len = vsnprintf(line->text + line->len, room, format, args);
-	va_end(args);
-	if (len > 0)
-		line->len += (size_t)len < room ? (size_t)len : room - 1;
-}
-
-/* The length of the UTF-8 sequence at the beginning of text; 0 when it is none (RFC 3629). */
-static size_t
-utf8_len(struct slice text)
-{
-	const unsigned char *at = (const unsigned char *)text.at;
-	size_t len = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
-
-	if (at[0] < 0xc2 || at[0] > 0xf4 || text.len < len)
-		return 0;
-	for (size_t i = 1; i < len; i++)
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-	/* Overlong forms, surrogates, and what lies beyond Unicode. */
-	if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
-	    (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
-		return 0;
-	return len;
-}
-
-/* ,"name":"value" with the value escaped; nothing for an empty one. */
-static void
-add_text(struct line *line, const char *name, struct slice value)
-{
-	if (value.len == 0)
-		return;
-	add(line, ",\"%s\":\"", name);
-	while (value.len > 0 && line->len + 16 < sizeof(line->text)) {
-		unsigned char c = (unsigned char)value.at[0];
-		size_t len = 1;
-
-		if (c == '"' || c == '\\')
-			add(line, "\\%c", c);
-		else if (c < ' ' || c == 0x7f)
-			add(line, "\\u%04x", c);
-		else if (c < 0x80)
-			line->text[line->len++] = (char)c;
-		else if ((len = utf8_len(value)) > 0)
-			add(line, "%.*s", (int)len, value.at);
-		else
-			add(line, "\\ufffd");
-		value = slice_after(value, len > 0 ? len : 1);
-	}
-	add(line, "\"");
-}
-
-static void
-add_time(struct line *line, int64_t unix_us)
-{
-	time_t seconds = (time_t)(unix_us / 1000000);
-	struct tm tm;
-	char text[32];
-
-	gmtime_r(&seconds, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	add(line, "{\"time\":\"%s.%06dZ\"", text, (int)(unix_us % 1000000));
+	return log->ring != NULL;
 }
 
 void
 access_log_write(struct access_log *log, const struct access_entry *entry)
 {
-	struct line line;
+	struct access_entry copy = *entry;
+	struct iovec pieces[1 + ACCESS_TEXTS] = {{&copy, sizeof(copy)}};
 
-	if (log->fd < 0)
+	if (log->ring == NULL)
 		return;
-	line.len = 0;
-	add_time(&line, entry->started_us);
-	add_text(&line, "request_id", entry->request_id);
-	add_text(&line, "traceparent", entry->trace_parent);
-	add_text(&line, "client", entry->client);
-	add_text(&line, "method", entry->method);
-	add_text(&line, "host", entry->host);
-	add_text(&line, "path", entry->path);
-	add_text(&line, "token_id", entry->token_id);
-	add_text(&line, "job", entry->job);
-	if (entry->decided)
-		add(&line, ",\"verdict\":\"%s\"", jg_verdict_name(entry->verdict));
-	add(&line, ",\"outcome\":\"%s\"", outcome_name(entry->outcome));
-	if (entry->status > 0)
-		add(&line, ",\"status\":%u", entry->status);
-	add(&line, ",\"bytes_in\":%llu,\"bytes_out\":%llu,\"duration_ms\":%llu.%03u}\n",
-	    (unsigned long long)entry->bytes_in, (unsigned long long)entry->bytes_out,
-	    (unsigned long long)(entry->duration_us / 1000), (unsigned)(entry->duration_us % 1000));
-	if (log->end + line.len > sizeof(log->lines))
-		access_log_flush(log);
-	if (log->end + line.len > sizeof(log->lines)) {
-		counter_add(log->dropped, 1);
+	for (size_t i = 0; i < ACCESS_TEXTS; i++) {
+		if (copy.texts[i].len > ACCESS_TEXT_MAX)
+			copy.texts[i].len = ACCESS_TEXT_MAX;
+		pieces[1 + i] = (struct iovec){(char *)copy.texts[i].at, copy.texts[i].len};
+	}
+	if (!ring_put(log->ring, pieces, 1 + ACCESS_TEXTS)) {
+		counter_add(&log->stats->log_lines_dropped, 1);
 		return;
 	}
-	memcpy(log->lines + log->end, line.text, line.len);
-	log->end += line.len;
+	if (++log->put % WAKE_EVERY == 0)
+		eventfd_write(log->wake, 1);
 }
 
 void
 access_log_flush(struct access_log *log)
 {
-	ssize_t written;
+	if (log->ring != NULL && ring_used(log->ring) > 0)
+		eventfd_write(log->wake, 1);
+}
 
-	if (log->start == log->end)
+void
+access_log_reopen(struct access_log *log)
+{
+	if (log->ring == NULL)
 		return;
-	written = write(log->fd, log->lines + log->start, log->end - log->start);
-	if (written > 0)
-		log->start += (size_t)written;
-	else if (written < 0 && errno != EAGAIN && errno != EINTR)
-		log->start =
-		    log->end; /* a reader that has gone, a full disk: nothing better can be done */
-	/* What is left of a line goes first next time, so that no line is torn. */
-	memmove(log->lines, log->lines + log->start, log->end - log->start);
-	log->end -= log->start;
-	log->start = 0;
+	atomic_store_explicit(&log->reopening, true, memory_order_release);
+	eventfd_write(log->wake, 1);
 }

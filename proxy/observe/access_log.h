@@ -1,38 +1,40 @@
-/* access_log.h - one JSON line for each exchange that ended. */
+/* access_log.h - one JSON line for each exchange that ended, written by a thread of its own. */
 #ifndef JOBGATE_ACCESS_LOG_H
 #define JOBGATE_ACCESS_LOG_H
 
-#include <stdint.h>
+#include "jobgate/log.h"
+#include "observe/access_line.h"
 
-#include "jobgate/decision.h"
-#include "observe/shared.h"
-
+/*
+ * The event loop puts the bare facts of an exchange into a ring; the thread makes lines of
+ * them and writes those. However slow the disk or the reader of a pipe is, the loop never
+ * waits: what finds no room in the ring is dropped, and counted in stats.
+ */
 struct access_log;
 
 /*
- * The facts of an exchange. Slices may be empty; none holds a secret, and the query is not logged.
+ * where: "off", or as log_sink_take takes it, and so fd. Starts the thread. NULL, with a line
+ * in the log, when memory or descriptors are short. The text and stats outlive it.
  */
-struct access_entry {
-	int64_t started_us; /* Unix time, microseconds */
-	uint64_t duration_us;
-	struct slice request_id, trace_parent, client; /* client: its address as text */
-	struct slice method, host, path;
-	struct slice token_id, job;
-	unsigned status; /* 0: none was sent */
-	bool decided;	 /* there is a verdict */
-	enum verdict verdict;
-	enum outcome outcome;
-	uint64_t bytes_in, bytes_out;
-};
+struct access_log *access_log_new(
+    const char *where, int fd, struct worker_stats *stats, const struct log *log);
 
 /*
- * fd is a pipe, file or terminal, or -1: then nothing is formatted. Lines gather in
- * memory and are written by access_log_flush, once a loop turn; what cannot be
- * written at once (a full pipe) is dropped whole and counted in *dropped.
+ * Write what is left and end the thread; one that is stuck in a write is given a second,
+ * and then left to the end of the process.
  */
-struct access_log *access_log_new(int fd, counter *dropped);
-void access_log_free(struct access_log *log); /* flushes */
+void access_log_free(struct access_log *log);
+
+/* Is anything written at all? */
+bool access_log_on(const struct access_log *log);
+
+/* The facts are copied. */
 void access_log_write(struct access_log *log, const struct access_entry *entry);
+
+/* Wake the thread if there is something for it; called now and then, so that it need not look. */
 void access_log_flush(struct access_log *log);
+
+/* Open the file again by its name: it has been moved away. */
+void access_log_reopen(struct access_log *log);
 
 #endif

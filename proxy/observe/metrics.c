@@ -38,6 +38,8 @@ static const struct plain_metric plain_metrics[] = {
 	offsetof(struct worker_stats, bytes_out)},
     {"jobgate_backend_connections", "gauge", "Connections to backends, idle ones included.",
 	offsetof(struct worker_stats, backend_connections)},
+    {"jobgate_backend_idle_connections", "gauge", "Connections to backends that wait in the pools.",
+	offsetof(struct worker_stats, backend_idle)},
     {"jobgate_backend_connects_total", "counter", "Connections made to backends.",
 	offsetof(struct worker_stats, backend_connects)},
     {"jobgate_backend_reuses_total", "counter", "Requests sent on a pooled connection.",
@@ -64,9 +66,10 @@ static const struct plain_metric plain_metrics[] = {
     {"jobgate_bad_records_total", "counter",
 	"Records read that break the rules, and were treated as absent.",
 	offsetof(struct worker_stats, bad_records)},
-    {"jobgate_log_lines_dropped_total", "counter",
-	"Lines of the access log that could not be written.",
-	offsetof(struct worker_stats, log_lines_dropped)},
+    {"jobgate_records_watched", "gauge", "Records that running exchanges rely on.",
+	offsetof(struct worker_stats, records_watched)},
+    {"jobgate_store_connects_total", "counter", "Times that a worker has connected to the store.",
+	offsetof(struct worker_stats, store_connects)},
 };
 
 static uint64_t
@@ -134,6 +137,58 @@ render_refused(FILE *out, const struct shared_stats *stats)
 }
 
 static void
+render_dropped_lines(FILE *out, const struct shared_stats *stats)
+{
+	const char *name = "jobgate_log_lines_dropped_total";
+
+	head(out, name, "counter",
+	    "Lines missing in the access log: no room to keep them (full), or the writing failed.");
+	fprintf(out, "%s{reason=\"full\"} %llu\n", name,
+	    (unsigned long long)sum(stats, offsetof(struct worker_stats, log_lines_dropped)));
+	fprintf(out, "%s{reason=\"failed\"} %llu\n", name,
+	    (unsigned long long)sum(stats, offsetof(struct worker_stats, log_lines_failed)));
+}
+
+struct histogram_metric {
+	const char *name, *help;
+};
+
+static const struct histogram_metric histogram_metrics[TIMED_COUNT] = {
+    [TIMED_DECISION] = {"jobgate_decision_duration_seconds",
+	"From a request's head to the verdict, the store's answer included where it was needed."},
+    [TIMED_CONNECT] = {"jobgate_backend_connect_duration_seconds",
+	"Making a connection to a backend, name look-up and TLS included."},
+    [TIMED_FIRST_BYTE] = {"jobgate_first_byte_duration_seconds",
+	"From sending a request to its backend to the head of the answer."},
+    [TIMED_TOTAL] = {"jobgate_request_duration_seconds",
+	"From a request's head to the end of its answer; tunnels do not count."},
+    [TIMED_REVOCATION] = {"jobgate_revocation_lag_seconds",
+	"From the store's push of a change to the cut of what it ends, requests and tunnels."},
+};
+
+static void
+render_histogram(FILE *out, const struct shared_stats *stats, enum timed timed)
+{
+	const char *name = histogram_metrics[timed].name;
+	size_t at = offsetof(struct worker_stats, timed) + timed * sizeof(struct histogram);
+	uint64_t below = 0, us;
+
+	head(out, name, "histogram", histogram_metrics[timed].help);
+	for (unsigned i = 0; i <= HISTOGRAM_BOUNDS; i++) {
+		us = (uint64_t)HISTOGRAM_FIRST_US << i;
+		below += sum(stats, at + offsetof(struct histogram, buckets) + i * sizeof(counter));
+		if (i < HISTOGRAM_BOUNDS)
+			fprintf(out, "%s_bucket{le=\"%llu.%06llu\"} %llu\n", name,
+			    (unsigned long long)(us / 1000000), (unsigned long long)(us % 1000000),
+			    (unsigned long long)below);
+	}
+	us = sum(stats, at + offsetof(struct histogram, sum_us));
+	fprintf(out, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %llu.%06llu\n%s_count %llu\n", name,
+	    (unsigned long long)below, name, (unsigned long long)(us / 1000000),
+	    (unsigned long long)(us % 1000000), name, (unsigned long long)below);
+}
+
+static void
 render_workers(FILE *out, const struct shared_stats *stats)
 {
 	head(out, "jobgate_worker_ready", "gauge", "1 while the worker can decide on requests.");
@@ -147,6 +202,20 @@ render_workers(FILE *out, const struct shared_stats *stats)
 		unsigned long long ms = counter_get(&stats->workers[i].store_good_age_ms);
 
 		fprintf(out, "jobgate_store_staleness_seconds{worker=\"%zu\"} %llu.%03llu\n",
+		    number - 1, ms / 1000, ms % 1000);
+	}
+	head(
+	    out, "jobgate_store_up", "gauge", "1 while the worker's connections to the store are.");
+	FOREACH_SERVING(stats, i, number)
+	fprintf(out, "jobgate_store_up{worker=\"%zu\"} %llu\n", number - 1,
+	    (unsigned long long)counter_get(&stats->workers[i].store_up));
+	head(out, "jobgate_store_round_trip_seconds", "gauge",
+	    "What the last proof that the store's pushes arrive took.");
+	FOREACH_SERVING(stats, i, number)
+	{
+		unsigned long long ms = counter_get(&stats->workers[i].store_round_trip_ms);
+
+		fprintf(out, "jobgate_store_round_trip_seconds{worker=\"%zu\"} %llu.%03llu\n",
 		    number - 1, ms / 1000, ms % 1000);
 	}
 	head(out, "jobgate_worker_start_time_seconds", "gauge",
@@ -169,6 +238,9 @@ metrics_render(const struct shared_stats *stats, const char *version)
 	fprintf(out, "jobgate_build_info{version=\"%s\"} 1\n", version);
 	render_outcomes(out, stats);
 	render_refused(out, stats);
+	render_dropped_lines(out, stats);
+	for (size_t i = 0; i < TIMED_COUNT; i++)
+		render_histogram(out, stats, (enum timed)i);
 	render_plain(out, stats);
 	render_workers(out, stats);
 	if (fclose(out) != 0) {

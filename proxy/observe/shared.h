@@ -34,6 +34,39 @@ counter_get(const counter *counter_)
 	return atomic_load_explicit((counter *)counter_, memory_order_relaxed);
 }
 
+/*
+ * Durations by powers of two: the first bucket holds up to 64 microseconds, each next one
+ * twice as much, the last but one 134 s, the last one the rest.
+ */
+#define HISTOGRAM_BOUNDS 22
+#define HISTOGRAM_FIRST_US 64
+
+struct histogram {
+	counter buckets[HISTOGRAM_BOUNDS + 1];
+	counter sum_us;
+};
+
+static inline void
+histogram_add(struct histogram *histogram, uint64_t us)
+{
+	/* The bits of (us - 1) / 64: 0 up to 64, 1 up to 128, 2 up to 256 ... */
+	uint64_t over = us > 0 ? (us - 1) / HISTOGRAM_FIRST_US : 0;
+	unsigned bits = over > 0 ? 64 - (unsigned)__builtin_clzll(over) : 0;
+
+	counter_add(&histogram->buckets[bits < HISTOGRAM_BOUNDS ? bits : HISTOGRAM_BOUNDS], 1);
+	counter_add(&histogram->sum_us, us);
+}
+
+/* What is timed, of exchanges. */
+enum timed {
+	TIMED_DECISION,	  /* from a request's head to its verdict */
+	TIMED_CONNECT,	  /* making a connection to a backend; one from the pool takes no time */
+	TIMED_FIRST_BYTE, /* from sending a request to the head of its answer */
+	TIMED_TOTAL,	  /* a whole exchange; not of tunnels, which last as they please */
+	TIMED_REVOCATION, /* from the store's push to the cut of what may not go on */
+};
+#define TIMED_COUNT (TIMED_REVOCATION + 1)
+
 /* How an exchange ended; each name is also the word in the access log and in metrics. */
 enum outcome {
 	OUTCOME_ANSWERED,	 /* the backend's answer was relayed whole */
@@ -82,6 +115,9 @@ struct worker_stats {
 	counter started_at;	      /* Unix seconds */
 	counter ready;		      /* 1 while the directory can answer */
 	counter store_good_age_ms;    /* since the pushes were last known to work */
+	counter store_up;	      /* 1 while both connections to the store are */
+	counter store_round_trip_ms;  /* of the last proof */
+	counter store_connects;
 	counter connections, connections_total;
 	counter connections_refused[CONNECTION_REFUSAL_COUNT];
 	counter connections_evicted;
@@ -91,11 +127,14 @@ struct worker_stats {
 	counter outcomes[OUTCOME_COUNT];
 	counter verdicts[VERDICT_COUNT];
 	counter bytes_in, bytes_out; /* of message bodies and tunnels, from and to clients */
-	counter backend_connections, backend_connects, backend_reuses, backend_retries;
+	counter backend_connections, backend_idle, backend_connects, backend_reuses,
+	    backend_retries;
 	counter circuits_open, circuit_opens;
 	counter cache_hits, cache_misses, cache_entries, cache_evictions, invalidations,
-	    bad_records;
-	counter log_lines_dropped;
+	    bad_records, records_watched;
+	struct histogram timed[TIMED_COUNT];
+	counter log_lines_dropped;	       /* no room to keep them until they are written */
+	_Alignas(64) counter log_lines_failed; /* written in vain; its writer is the log's thread */
 };
 
 struct shared_stats {

@@ -75,6 +75,7 @@ run_control(struct supervisor *supervisor)
 
 	listeners_close(&supervisor->listeners, false);
 	secure_forget(supervisor, true);
+	supervisor_close_log(supervisor);
 	return control_run(&setup);
 }
 
@@ -102,6 +103,7 @@ run_worker(struct supervisor *supervisor, const struct child *child)
 
 	snprintf(name, sizeof(name), "worker %u", index);
 	setup.log.process = name;
+	supervisor->access_log_fd = -1; /* the worker's from now on */
 	listeners_keep_own(&supervisor->listeners, index);
 	secure_forget(supervisor, false);
 	status = worker_run(&setup);
@@ -139,6 +141,7 @@ run_child(struct supervisor *supervisor, const struct child *child, pid_t parent
 		_exit(1);
 	prctl(PR_SET_NAME, child_name(child, name));
 	signal(SIGHUP, SIG_IGN);
+	signal(SIGUSR1, SIG_IGN);
 	signal(SIGUSR2, SIG_IGN);
 	/* The terminal's Ctrl-C reaches all: the supervisor decides how the children end. */
 	setpgid(0, 0);
@@ -176,6 +179,9 @@ clear_gauges(struct supervisor *supervisor, const struct child *child)
 	counter_set(&stats->connections, 0);
 	counter_set(&stats->tunnels, 0);
 	counter_set(&stats->backend_connections, 0);
+	counter_set(&stats->backend_idle, 0);
+	counter_set(&stats->records_watched, 0);
+	counter_set(&stats->store_up, 0);
 }
 
 void

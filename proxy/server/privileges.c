@@ -80,21 +80,3 @@ drop_privileges(const struct supervisor *supervisor)
 	}
 	return true;
 }
-
-bool
-access_log_open(const struct config *config, const struct log *log, int *fd)
-{
-	const char *path = config->log.access;
-
-	*fd = -1;
-	if (strcmp(path, "off") == 0)
-		return true;
-	if (strcmp(path, "-") == 0) {
-		*fd = STDOUT_FILENO;
-		return true;
-	}
-	*fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-	if (*fd < 0)
-		log_error(log, "cannot open the access log %s: %s", path, strerror(errno));
-	return *fd >= 0;
-}

@@ -180,6 +180,8 @@ supervise(struct supervisor *supervisor)
 
 		if (number == SIGTERM || number == SIGINT)
 			return;
+		if (number == SIGUSR1)
+			supervisor_reopen_log(supervisor);
 		if (number == SIGUSR2)
 			supervisor->upgrade = true;
 		if (number == SIGHUP)
@@ -265,6 +267,7 @@ block_signals(struct supervisor *supervisor)
 	sigaddset(&supervisor->signals, SIGTERM);
 	sigaddset(&supervisor->signals, SIGINT);
 	sigaddset(&supervisor->signals, SIGHUP);
+	sigaddset(&supervisor->signals, SIGUSR1);
 	sigaddset(&supervisor->signals, SIGUSR2);
 	sigaddset(&supervisor->signals, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &supervisor->signals, &supervisor->before);
@@ -285,8 +288,7 @@ supervisor_free(struct supervisor *supervisor)
 	redis_child_release(&supervisor->redis);
 	free(supervisor->children);
 	free(supervisor->own_sockets);
-	if (supervisor->access_log_fd > STDERR_FILENO)
-		close(supervisor->access_log_fd);
+	supervisor_close_log(supervisor);
 }
 
 int

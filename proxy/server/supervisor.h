@@ -17,6 +17,7 @@
  * supervisor.c   the beginning, the watch over the children, the end
  * children.c     forking them, collecting them, starting them again
  * privileges.c   what is done once, as root or not, before the first fork
+ * logs.c         the access log's file
  * secure.c       certificates and their keys
  * reload.c       SIGHUP: another configuration comes into force
  * upgrade.c      SIGUSR2: another binary takes the supervisor's place
@@ -109,8 +110,13 @@ void raise_descriptor_limit(const struct supervisor *supervisor);
 /* Become the configured user; what only root could do is done by now. */
 bool drop_privileges(const struct supervisor *supervisor);
 
-/* The descriptor to write the access log to; -1: off. */
+/* The descriptor to write the access log to; -1: off, or syslog. */
 bool access_log_open(const struct config *config, const struct log *log, int *fd);
+
+void supervisor_close_log(struct supervisor *supervisor);
+
+/* SIGUSR1: the access log's file was moved away; all open it again by its name. */
+void supervisor_reopen_log(struct supervisor *supervisor);
 
 /* ---- secure.c ---- */
 

@@ -25,7 +25,7 @@
 /* How often a worker that does not accept yet looks whether the store is in reach. */
 #define ACCEPT_CHECK_MS 5
 
-#define SIGNALS 4
+#define SIGNALS 5
 #define FLUSH_MS 50
 
 /* Descriptors for everything that is no connection: listeners, Redis, resolver, logs. */
@@ -79,8 +79,10 @@ publish(struct worker *worker)
 	struct worker_stats *stats = worker->setup->stats;
 	uint64_t now_ms = loop_now_ms(worker->loop);
 	struct directory_stats known;
+	struct redis_link_stats link;
 
 	jg_directory_stats(worker->directory, &known);
+	redis_link_stats(worker->link, &link);
 	remember_store(worker);
 	counter_set(&stats->ready, jg_directory_ready(worker->directory, now_ms));
 	counter_set(&stats->store_good_age_ms, known.good_ms == 0	? now_ms
@@ -91,7 +93,11 @@ publish(struct worker *worker)
 	counter_set(&stats->cache_entries, known.entries);
 	counter_set(&stats->cache_evictions, known.evictions);
 	counter_set(&stats->invalidations, known.invalidations);
-	counter_set(&stats->bad_records, redis_link_bad_records(worker->link));
+	counter_set(&stats->records_watched, known.watched);
+	counter_set(&stats->bad_records, link.bad_records);
+	counter_set(&stats->store_up, link.up);
+	counter_set(&stats->store_connects, link.connects);
+	counter_set(&stats->store_round_trip_ms, link.round_trip_ms);
 }
 
 /* ---- accepting ---- */
@@ -233,7 +239,9 @@ on_signal(evutil_socket_t number, short what, void *ctx)
 	struct worker *worker = ctx;
 
 	(void)what;
-	if (number == SIGTERM || number == SIGUSR2)
+	if (number == SIGUSR1)
+		access_log_reopen(worker->access_log);
+	else if (number == SIGTERM || number == SIGUSR2)
 		worker_drain(worker, number == SIGUSR2);
 	else
 		loop_stop(worker->loop);
@@ -410,7 +418,7 @@ worker_store(struct worker *worker)
 static bool
 worker_events(struct worker *worker)
 {
-	static const int numbers[SIGNALS] = {SIGTERM, SIGUSR2, SIGINT, SIGQUIT};
+	static const int numbers[SIGNALS] = {SIGTERM, SIGUSR1, SIGUSR2, SIGINT, SIGQUIT};
 	size_t count = worker->setup->config->listener_count;
 
 	worker->listeners = calloc(count, sizeof(*worker->listeners));
@@ -440,7 +448,8 @@ worker_events(struct worker *worker)
 	worker->drain_timer.expired = on_drained;
 	worker->accept_timer.expired = on_accept_check;
 	timer_start(worker->loop, &worker->stats_timer, 1);
-	timer_start(worker->loop, &worker->flush_timer, FLUSH_MS);
+	if (access_log_on(worker->access_log))
+		timer_start(worker->loop, &worker->flush_timer, FLUSH_MS);
 	worker->accept_at_ms =
 	    loop_now_ms(worker->loop) + worker->setup->config->store.connect_timeout;
 	on_accept_check(&worker->accept_timer);
@@ -454,8 +463,8 @@ worker_init(struct worker *worker)
 	if (worker->loop == NULL)
 		return false;
 	worker->resolver = resolver_new(loop_base(worker->loop), getenv("JOBGATE_DNS_SERVERS"));
-	worker->access_log =
-	    access_log_new(worker->setup->access_log_fd, &worker->setup->stats->log_lines_dropped);
+	worker->access_log = access_log_new(worker->setup->config->log.access,
+	    worker->setup->access_log_fd, worker->setup->stats, &worker->log);
 	return worker->resolver != NULL && worker->access_log != NULL && worker_store(worker) &&
 	       worker_gateway(worker) && worker_events(worker);
 }

@@ -20,7 +20,7 @@ struct worker_setup {
 	const char *primary_url; /* config->store.write_url, or the same */
 	struct worker_stats *stats;
 	const char *const *own_sockets; /* paths of the gateway's Unix sockets, NULL at the end */
-	int access_log_fd;		/* -1: off */
+	int access_log_fd;		/* -1: off, or syslog */
 	struct log log;
 };
 
@@ -28,7 +28,8 @@ struct worker_setup {
  * The body of a worker process: runs until SIGTERM (drains: stops accepting, ends
  * idle connections, lets exchanges finish within timeouts.drain) or SIGINT/SIGQUIT
  * (ends at once). SIGUSR2 drains gently: an idle connection may bring one more request,
- * whose answer says that the connection closes, so that no client meets a closed one. Also ends
+ * whose answer says that the connection closes, so that no client meets a closed one. SIGUSR1
+ * opens the access log again by its name. Also ends
  * when its supervisor is gone (PR_SET_PDEATHSIG). Returns the exit status. Frees everything it
  * made, so that LeakSanitizer can watch.
  */

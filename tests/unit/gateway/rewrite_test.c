@@ -45,7 +45,8 @@ static int
 reset(void **state)
 {
 	(void)state;
-	facts = (struct rewrite){.peer = SLICE("192.0.2.7"),
+	facts = (struct rewrite){.traced = true,
+	    .peer = SLICE("192.0.2.7"),
 	    .request_id = SLICE("id-1"),
 	    .job = SLICE("demo"),
 	    .token = &token};

@@ -223,6 +223,7 @@ field_names(void **state)
 	    {"Forwarded", FIELD_FORWARDED},
 	    {"Connection", FIELD_CONNECTION},
 	    {"Keep-Alive", FIELD_KEEP_ALIVE},
+	    {"tracestate", FIELD_TRACESTATE},
 	    {"traceparent", FIELD_TRACEPARENT},
 	    {"X-Request-Id", FIELD_X_REQUEST_ID},
 	    {"Authorization", FIELD_AUTHORIZATION},

@@ -41,7 +41,7 @@ records_are_read(void **state)
 	assert_int_equal(answer.known, RECORD_KNOWN);
 	assert_true(slice_equal(answer.record->job.url.path, SLICE("/run/x")));
 	assert_int_equal(look_up(world, RECORD_JOB, TOKEN_ID).known, RECORD_ABSENT);
-	assert_int_equal(redis_link_bad_records(world->link), 0);
+	assert_int_equal(link_stats(world).bad_records, 0);
 	assert_int_equal(logged(world, "store: connected\n"), 1);
 }
 
@@ -115,7 +115,7 @@ a_broken_record_is_absent_and_told_once(void **state)
 		redis_do(world->admin, "HSET jobgate:token:" TOKEN_ID " role %u", i);
 		RUN_UNTIL(
 		    &world->turner, look_up(world, RECORD_TOKEN, TOKEN_ID).known == RECORD_ABSENT &&
-					redis_link_bad_records(world->link) > i);
+					link_stats(world).bad_records > i);
 	}
 	redis_do(world->admin, "SET jobgate:job:demo x");
 	assert_int_equal(look_up(world, RECORD_JOB, "demo").known, RECORD_ABSENT);

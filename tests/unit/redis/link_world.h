@@ -151,6 +151,15 @@ link_up(struct world *world)
 	RUN_UNTIL(&world->turner, jg_directory_ready(world->directory, clock_ms(world)));
 }
 
+static inline struct redis_link_stats
+link_stats(const struct world *world)
+{
+	struct redis_link_stats stats;
+
+	redis_link_stats(world->link, &stats);
+	return stats;
+}
+
 static inline bool
 is_answered(
     struct world *world, enum record_kind kind, const char *id, struct directory_answer *answer)

@@ -1,0 +1,138 @@
+/* access_line.c - one JSON line for each exchange that ended. */
+#include "observe/access_line.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "jobgate/log.h"
+
+static const char *const text_names[ACCESS_TEXTS] = {
+    [ACCESS_REQUEST_ID] = "request_id",
+    [ACCESS_TRACE_ID] = "trace_id",
+    [ACCESS_PARENT_ID] = "parent_id",
+    [ACCESS_CLIENT] = "client",
+    [ACCESS_METHOD] = "method",
+    [ACCESS_HOST] = "host",
+    [ACCESS_PATH] = "path",
+    [ACCESS_TOKEN_ID] = "token_id",
+    [ACCESS_JOB] = "job",
+};
+
+/* Room kept for what follows the texts: numbers, and the names of those that are left. */
+#define TAIL_MAX 512
+
+struct line {
+	size_t len;
+	char *text; /* ACCESS_LINE_MAX bytes */
+};
+
+__attribute__((format(printf, 2, 3))) static void
+add(struct line *line, const char *format, ...)
+{
+	size_t room = ACCESS_LINE_MAX - line->len;
+	va_list args;
+	int len;
+
+	va_start(args, format);
+	len = vsnprintf(line->text + line->len, room, format, args);
+	va_end(args);
+	if (len > 0)
+		line->len += (size_t)len < room ? (size_t)len : room - 1;
+}
+
+/* The length of the UTF-8 sequence at the beginning of text; 0 when it is none (RFC 3629). */
+static size_t
+utf8_len(struct slice text)
+{
+	const unsigned char *at = (const unsigned char *)text.at;
+	size_t len = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
+
+	if (at[0] < 0xc2 || at[0] > 0xf4 || text.len < len)
+		return 0;
+	for (size_t i = 1; i < len; i++)
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	/* Overlong forms, surrogates, and what lies beyond Unicode. */
+	if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
+	    (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
+		return 0;
+	return len;
+}
+
+/* ,"name":"value" with the value escaped and free of secrets; nothing for an empty one. */
+static void
+add_text(struct line *line, const char *name, struct slice value)
+{
+	char clean[ACCESS_TEXT_MAX];
+
+	if (value.len == 0)
+		return;
+	if (value.len > sizeof(clean))
+		value.len = sizeof(clean);
+	memcpy(clean, value.at, value.len);
+	jg_log_blot(clean, value.len);
+	value.at = clean;
+	add(line, ",\"%s\":\"", name);
+	while (value.len > 0 && line->len + TAIL_MAX < ACCESS_LINE_MAX) {
+		unsigned char c = (unsigned char)value.at[0];
+		size_t len = 1;
+
+		if (c == '"' || c == '\\')
+			add(line, "\\%c", c);
+		else if (c < ' ' || c == 0x7f)
+			add(line, "\\u%04x", c);
+		else if (c < 0x80)
+			line->text[line->len++] = (char)c;
+		else if ((len = utf8_len(value)) > 0)
+			add(line, "%.*s", (int)len, value.at);
+		else
+			add(line, "\\ufffd");
+		value = slice_after(value, len > 0 ? len : 1);
+	}
+	add(line, "\"");
+}
+
+static void
+add_time(struct line *line, int64_t unix_us)
+{
+	time_t seconds = (time_t)(unix_us / 1000000);
+	struct tm tm;
+	char text[32];
+
+	gmtime_r(&seconds, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	add(line, "{\"time\":\"%s.%06dZ\"", text, (int)(unix_us % 1000000));
+}
+
+static void
+add_duration(struct line *line, const char *name, uint64_t us)
+{
+	if (us > 0)
+		add(line, ",\"%s\":%llu.%03u", name, (unsigned long long)(us / 1000),
+		    (unsigned)(us % 1000));
+}
+
+size_t
+access_line_format(const struct access_entry *entry, char out[ACCESS_LINE_MAX])
+{
+	struct line line = {.text = out};
+
+	add_time(&line, entry->started_us);
+	for (size_t i = 0; i < ACCESS_TEXTS; i++)
+		add_text(&line, text_names[i], entry->texts[i]);
+	if (entry->decided)
+		add(&line, ",\"verdict\":\"%s\"", jg_verdict_name(entry->verdict));
+	add(&line, ",\"outcome\":\"%s\"", outcome_name(entry->outcome));
+	if (entry->status > 0)
+		add(&line, ",\"status\":%u", entry->status);
+	add(&line, ",\"bytes_in\":%llu,\"bytes_out\":%llu", (unsigned long long)entry->bytes_in,
+	    (unsigned long long)entry->bytes_out);
+	add_duration(&line, "decision_ms", entry->decision_us);
+	add_duration(&line, "connect_ms", entry->connect_us);
+	add_duration(&line, "first_byte_ms", entry->first_byte_us);
+	add(&line, ",\"duration_ms\":%llu.%03u}\n", (unsigned long long)(entry->duration_us / 1000),
+	    (unsigned)(entry->duration_us % 1000));
+	return line.len;
+}

@@ -1,0 +1,176 @@
+"""What can be seen from outside: metrics held against promtool, the rules and the dashboard made for them, traces."""
+
+import json
+import re
+import subprocess
+import time
+
+import pytest
+
+from harness.gateway import REPOSITORY
+from harness.process import eventually
+from harness.raw import Cut
+
+DEPLOYED = REPOSITORY / "deploy" / "observability"
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = "00f067aa0ba902b7"
+
+
+def promtool(*words, **kwargs):
+    return subprocess.run(["promtool", *words], capture_output=True, text=True, timeout=60, check=False, **kwargs)
+
+
+def count_of(gateway, name):
+    return gateway.metrics()[f"{name}_count"]
+
+
+@pytest.fixture(scope="module")
+def busy(module_gateways):
+    """A gateway that has metrics of its own, for this module alone."""
+    return module_gateways.start()
+
+
+def test_promtool_finds_nothing_to_complain_of(busy, scene_of):
+    scene = scene_of(busy)
+    scene.relay()
+    scene.client.exchange(scene.request(token="jgt_no"))
+    status, text = busy.health("/metrics")
+    assert status == 200
+    checked = promtool("check", "metrics", input=text)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
+def test_metrics_have_no_ids(busy, scene_of):
+    """Labels are few and fixed: no token, job or address makes a series of its own."""
+    before = set(busy.metrics())
+    for _ in range(3):
+        scene_of(busy).relay()
+    assert set(busy.metrics()) == before
+
+
+def test_durations_are_counted(busy, scene_of):
+    names = ["jobgate_decision_duration_seconds", "jobgate_backend_connect_duration_seconds",
+             "jobgate_first_byte_duration_seconds", "jobgate_request_duration_seconds"]
+    scene = scene_of(busy)
+    before = [count_of(busy, name) for name in names]
+    for _ in range(3):
+        scene.relay()
+    # One connection was made, and used again.
+    wanted = [before[0] + 3, before[1] + 1, before[2] + 3, before[3] + 3]
+    eventually(lambda: [count_of(busy, name) for name in names] == wanted, "durations to be counted")
+
+
+def test_a_slow_answer_falls_into_a_later_bucket(busy, scene_of):
+    scene = scene_of(busy)
+    name = "jobgate_first_byte_duration_seconds"
+    before = busy.metrics()
+    scene.client.send(scene.request())
+    connection = scene.backend.next()
+    connection.read_request()
+    quick = f'{name}_bucket{{le="0.000512"}}'
+    begun = time.monotonic()
+    eventually(lambda: time.monotonic() > begun + 0.05, "the answer to be late")
+    connection.answer()
+    assert scene.client.read_response().status == 200
+    eventually(lambda: count_of(busy, name) == before[f"{name}_count"] + 1, "the answer to be counted")
+    after = busy.metrics()
+    assert after[quick] == before[quick]
+    assert after[f"{name}_sum"] >= before[f"{name}_sum"] + 0.05
+
+
+def test_revocation_lag_is_counted(busy, scene_of):
+    scene = scene_of(busy)
+    before = count_of(busy, "jobgate_revocation_lag_seconds")
+    scene.client.send(scene.request())
+    connection = scene.backend.next()
+    connection.read_request()
+    connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
+    response = scene.client.read_head()
+    assert scene.client.read_piece() == b"x"
+    eventually(lambda: busy.metrics()["jobgate_records_watched"] >= 2, "token and job to be relied on")
+    scene.records.delete_token(scene.token)
+    with pytest.raises(Cut):
+        scene.client.read_body(response)
+    eventually(lambda: count_of(busy, "jobgate_revocation_lag_seconds") == before + 1, "the cut to be counted")
+
+
+def test_pools_are_counted(busy, scene_of):
+    def idle():
+        return busy.metrics()["jobgate_backend_idle_connections"]
+    scene = scene_of(busy)
+    before = idle()
+    scene.client.send(scene.request())
+    connection = scene.backend.next()
+    connection.read_request()
+    connection.answer()
+    scene.client.read_response()
+    eventually(lambda: idle() == before + 1, "the connection to be in the pool")
+    connection.close()
+    eventually(lambda: idle() == before, "the connection to have left the pool")
+
+
+def test_the_store_is_seen(gateways, redis_server):
+    gateway = gateways.start({"workers": 2, "store": {"ping_interval": "100ms"}})
+    metrics = gateway.metrics()
+    assert [metrics[f'jobgate_store_up{{worker="{i}"}}'] for i in (0, 1)] == [1, 1]
+    assert metrics["jobgate_store_connects_total"] == 2
+    assert all(metrics[f'jobgate_store_staleness_seconds{{worker="{i}"}}'] < 5 for i in (0, 1))
+    assert all(0 <= metrics[f'jobgate_store_round_trip_seconds{{worker="{i}"}}'] < 5 for i in (0, 1))
+
+
+# ---- what is made for the metrics ----
+
+
+def words_of(expression):
+    """Names of metrics in an expression, without what only histograms add."""
+    return set(re.findall(r"\bjobgate_\w+", expression))
+
+
+def test_dashboard_and_rules_use_metrics_that_exist(busy):
+    dashboard = json.loads((DEPLOYED / "dashboard.json").read_text())
+    targets = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    assert len(targets) > 20
+    used = words_of("\n".join(targets)) | words_of((DEPLOYED / "jobgate.rules.yml").read_text())
+    exist = {name.partition("{")[0] for name in busy.metrics()}
+    assert used <= exist, used - exist
+
+
+def test_rules_name_outcomes_and_verdicts_that_exist(busy):
+    labels = set(re.findall(r'="(\w+)"\}', "\n".join(busy.metrics())))
+    text = (DEPLOYED / "jobgate.rules.yml").read_text()
+    for group in re.findall(r'(?:outcome|verdict)=~?"([\w|]+)"', text):
+        assert set(group.split("|")) <= labels, group
+
+
+def test_promtool_takes_the_rules():
+    for words in (["check", "rules", "jobgate.rules.yml"], ["test", "rules", "jobgate.rules_test.yml"],
+                  ["check", "config", "prometheus.yml"]):
+        done = promtool(*words, cwd=DEPLOYED)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+# ---- traces ----
+
+
+def test_a_trace_is_passed_on_and_logged(scene):
+    received = scene.relay(path="/traced", fields=[f"traceparent: 00-{TRACE}-{PARENT}-01", "tracestate: a=b",
+                                                   "tracestate: c=d"])
+    assert received.field("traceparent") == f"00-{TRACE}-{PARENT}-01"
+    assert received.all("tracestate") == ["a=b", "c=d"]
+    entry = scene.gateway.access_entry(job=scene.job, path="/traced")
+    assert (entry["trace_id"], entry["parent_id"]) == (TRACE, PARENT)
+
+
+@pytest.mark.parametrize("fields", [
+    ["traceparent: 00-0-0-0"],
+    [f"traceparent: 00-{TRACE.upper()}-{PARENT}-01"],
+    [f"traceparent: 00-{'0' * 32}-{PARENT}-01"],
+    [f"traceparent: 00-{TRACE}-{PARENT}-01"] * 2,
+    [],
+], ids=["malformed", "upper case", "zero", "two", "none"])
+def test_what_is_no_trace_goes_no_further(scene, fields):
+    """Section 4.3: who cannot read traceparent must not pass tracestate on either."""
+    received = scene.relay(path="/untraced", fields=[*fields, "tracestate: a=b"])
+    assert received.all("traceparent") == received.all("tracestate") == []
+    entry = scene.gateway.access_entry(job=scene.job, path="/untraced")
+    assert "trace_id" not in entry and "parent_id" not in entry
