@@ -39,7 +39,7 @@ need_packages() {
 	result=$?
 	[ -z "$guarded" ] || $sudo rm -f $guard
 	if [ -d /run/systemd/system ]; then
-		for name in redis-server nginx prometheus prometheus-node-exporter; do
+		for name in redis-server nginx caddy prometheus prometheus-node-exporter; do
 			case " ${missing[*]} " in
 			*" $name "*) $sudo systemctl disable --quiet "$name" 2>/dev/null ;;
 			esac

@@ -26,6 +26,7 @@ struct exchange_peer {
 	bool local;	       /* a Unix socket: there is no address */
 	bool trusted;	       /* a proxy whose X-Forwarded-* and X-Request-Id count */
 	bool secure;	       /* the connection is TLS */
+	bool asks;	       /* another proxy, which asks for decisions and nothing else */
 	struct client *client; /* whose limits count; NULL: nobody's (local, or trusted) */
 };
 

@@ -93,6 +93,7 @@ struct request {
 	uint64_t length;
 	bool expect_continue; /* the client waits for 100 before it sends content */
 	struct slice upgrade; /* the one protocol asked for, or empty */
+	bool path_resolved;   /* path had dot segments when it came */
 	unsigned minor;	      /* of HTTP/1.x, for Via and for what 1.0 clients cannot read */
 };
 

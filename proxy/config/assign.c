@@ -195,7 +195,8 @@ set_listener_word(struct listener_config *listener, const char *word)
 		size_t offset;
 	} words[] = {{"tls", offsetof(struct listener_config, tls)},
 	    {"redirect", offsetof(struct listener_config, redirect)},
-	    {"proxied", offsetof(struct listener_config, proxied)}};
+	    {"proxied", offsetof(struct listener_config, proxied)},
+	    {"authorize", offsetof(struct listener_config, authorize)}};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		bool *flag = (bool *)((char *)listener + words[i].offset);
@@ -219,8 +220,8 @@ assign_listener(struct loading *loading, const char *text, struct listener_confi
 	out->address = strsep(&words, " ");
 	while ((word = strsep(&words, " ")) != NULL)
 		if (word[0] != '\0' && !set_listener_word(out, word))
-			return "expected an address, with nothing behind it but tls, redirect "
-			       "and proxied";
+			return "expected an address, with nothing behind it but tls, redirect, "
+			       "proxied and authorize";
 	expected = value_address(out->address, host, &out->port, &path);
 	if (expected != NULL)
 		return expected;

@@ -146,6 +146,29 @@ check_tls(struct loading *loading)
 	return true;
 }
 
+/* Who may ask for decisions? Whose word counts for the requests of others. */
+static bool
+check_authorize(struct loading *loading)
+{
+	const struct config *config = &loading->config;
+
+	for (size_t i = 0; i < config->listener_count; i++) {
+		const struct listener_config *listener = &config->listeners[i];
+
+		if (!listener->authorize)
+			continue;
+		/* Who asks must be the one who is trusted, not somebody spoken for. */
+		if (listener->redirect || listener->proxied)
+			return loading_mistake(loading, mark_of(loading, "listen"),
+			    "listen: authorize goes with neither redirect nor proxied");
+		if (listener->path == NULL && config->backends.trusted_proxies.count == 0)
+			return loading_mistake(loading, mark_of(loading, "listen"),
+			    "listen: authorize answers backends.trusted_proxies alone, and there "
+			    "are none; or listen at unix:/path");
+	}
+	return true;
+}
+
 /* What settings say together. */
 static bool
 check_together(struct loading *loading)
@@ -165,7 +188,7 @@ check_together(struct loading *loading)
 	    config->jobs.prefix == NULL)
 		return loading_mistake(loading, mark_of(loading, "jobs.public_url"),
 		    "jobs: needs at least one of domain, prefix and fixed");
-	if (!check_control(loading) || !check_tls(loading))
+	if (!check_control(loading) || !check_tls(loading) || !check_authorize(loading))
 		return false;
 	if (config->store.max_staleness > config->store.ping_interval + config->store.ping_deadline)
 		return true;
@@ -183,10 +206,15 @@ check_together(struct loading *loading)
 static const struct listener_config *
 public_listener(const struct config *config)
 {
-	for (size_t i = 0; i < config->listener_count; i++)
-		if (config->listeners[i].tls)
-			return &config->listeners[i];
-	return &config->listeners[0];
+	const struct listener_config *found = NULL;
+
+	for (size_t i = 0; i < config->listener_count; i++) {
+		const struct listener_config *listener = &config->listeners[i];
+
+		if (!listener->authorize && (found == NULL || (listener->tls && !found->tls)))
+			found = listener;
+	}
+	return found != NULL ? found : &config->listeners[0];
 }
 
 /* The public URL of jobs, as that listener and the forms in use make it. */

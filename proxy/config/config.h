@@ -32,6 +32,7 @@ struct listener_config {
 	bool tls;	     /* "tls" follows the address */
 	bool redirect;	     /* "redirect" does: requests are sent on to https */
 	bool proxied;	     /* "proxied" does: connections begin with a PROXY header */
+	bool authorize;	     /* "authorize" does: other proxies ask for decisions there */
 };
 
 /* A certificate for clients, in files; ocsp may be NULL. */

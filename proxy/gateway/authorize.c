@@ -1,6 +1,7 @@
 /* authorize.c - from a request's head to the verdict, and again whenever a record changes. */
 #include <assert.h>
 
+#include "gateway/ask.h"
 #include "gateway/exchange_state.h"
 #include "gateway/refusal.h"
 #include "gateway/route.h"
@@ -228,6 +229,43 @@ exchange_allow(struct exchange *exchange, struct request *request, const struct 
 	loop_defer(gateway->loop, &exchange->connect);
 }
 
+/* Put the request that is asked about in the question's place. False when that was refused. */
+static bool
+exchange_ask(struct exchange *exchange, struct request *request)
+{
+	if (!exchange->peer->trusted && !exchange->peer->local) {
+		exchange_reject(exchange, request, 403, SLICE("Not a trusted proxy"),
+		    SLICE("Decisions are for trusted proxies alone."));
+		return false;
+	}
+	switch (ask_read(request)) {
+	case ASK_OK:
+		return true;
+	case ASK_NOT_FOUND:
+		exchange_reject(exchange, request, 404, SLICE("Not found"),
+		    SLICE("This address has nothing but /authorize."));
+		return false;
+	case ASK_UNCLEAR:
+		break;
+	}
+	exchange_reject(exchange, request, 400, SLICE("Unclear question"),
+	    SLICE("The request that is asked about must be described in exactly one way."));
+	return false;
+}
+
+/* Could the proxy that asks find another job in the path? Then the question has been refused. */
+static bool
+exchange_ask_path(
+    struct exchange *exchange, const struct request *request, const struct route *route)
+{
+	if (route->prefix.len == 0 || ask_path_is_plain(request->path))
+		return true;
+	exchange_reject(exchange, request, 400, SLICE("Unclear path"),
+	    SLICE(
+		"Where the path names the job, it must have no escaped slash, backslash or dot."));
+	return false;
+}
+
 void
 exchange_authorize(struct exchange *exchange, struct request *request)
 {
@@ -235,8 +273,12 @@ exchange_authorize(struct exchange *exchange, struct request *request)
 	struct evidence *evidence = &findings.evidence;
 	enum verdict verdict;
 
+	if (exchange->peer->asks && !exchange_ask(exchange, request))
+		return;
 	exchange_describe(exchange, request);
 	find_route(exchange, request, &findings.route);
+	if (exchange->peer->asks && !exchange_ask_path(exchange, request, &findings.route))
+		return;
 	evidence->names_job = findings.route.names_job;
 	if (evidence->names_job)
 		KEEP(exchange, job, findings.route.job);
@@ -263,7 +305,10 @@ exchange_authorize(struct exchange *exchange, struct request *request)
 		return;
 	}
 	counter_add(&exchange->gateway->stats->verdicts[VERDICT_ALLOW], 1);
-	exchange_allow(exchange, request, &findings);
+	if (exchange->peer->asks)
+		exchange_grant(exchange, findings.route.job, evidence->token);
+	else
+		exchange_allow(exchange, request, &findings);
 }
 
 bool

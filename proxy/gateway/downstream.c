@@ -320,6 +320,7 @@ downstream_accept(
 	downstream->carry_on.run = downstream_carry_on;
 	downstream->burial.run = downstream_bury;
 	downstream->peer = described;
+	downstream->peer.asks = entrance->asks;
 	downstream->idle_since_ms = loop_now_ms(gateway->loop);
 	downstream->entrance = *entrance;
 	TAILQ_INSERT_TAIL(&gateway->connections, downstream, link);

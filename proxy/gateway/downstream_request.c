@@ -121,21 +121,21 @@ asks_for_server(const struct target *target, enum method_id method)
 
 /* The path as it is routed and sent on: dot segments resolved. */
 static bool
-path_of(
-    struct gateway *gateway, const struct target *target, enum method_id method, struct slice *out)
+path_of(struct gateway *gateway, const struct target *target, struct request *request)
 {
 	size_t len;
 
-	*out = target->path;
-	if (target->form == TARGET_ASTERISK || asks_for_server(target, method)) {
-		*out = SLICE("*");
+	request->path = target->path;
+	if (target->form == TARGET_ASTERISK || asks_for_server(target, request->method_id)) {
+		request->path = SLICE("*");
 		return true;
 	}
 	switch (path_resolve(target->path, gateway->scratch.path, &len)) {
 	case PATH_CLEAN:
 		return true;
 	case PATH_RESOLVED:
-		*out = (struct slice){gateway->scratch.path, len};
+		request->path = (struct slice){gateway->scratch.path, len};
+		request->path_resolved = true;
 		return true;
 	case PATH_BAD:
 		break;
@@ -174,8 +174,7 @@ downstream_describe(struct downstream *downstream, struct request_head *head,
 	if (!authority_of(&target, framing, &request->authority))
 		return NULL;
 	*error = "The path of the request's target hides dot segments.";
-	if (target.form != TARGET_AUTHORITY &&
-	    !path_of(gateway, &target, head->method_id, &request->path))
+	if (target.form != TARGET_AUTHORITY && !path_of(gateway, &target, request))
 		return NULL;
 	return request;
 }

@@ -261,6 +261,15 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 	exchange_send_refusal(exchange, &refusal, OUTCOME_REFUSED);
 }
 
+void
+exchange_grant(struct exchange *exchange, struct slice job, const struct token *token)
+{
+	struct refusal refusal;
+
+	refusal_none(&refusal, job, token, exchange_id(exchange));
+	exchange_send_refusal(exchange, &refusal, OUTCOME_AUTHORIZED);
+}
+
 /* ---- what ends it before its time ---- */
 
 static void

@@ -105,6 +105,9 @@ void exchange_send_on(struct exchange *exchange, struct slice location);
 /* Answer with a verdict that is not to allow, or cut what runs. */
 void exchange_refuse(struct exchange *exchange, enum verdict verdict);
 
+/* Tell the proxy that asked that the request may pass. */
+void exchange_grant(struct exchange *exchange, struct slice job, const struct token *token);
+
 /* ---- authorize.c: what the directory tells ---- */
 
 void exchange_answered(struct directory_waiter *waiter);

@@ -61,6 +61,7 @@ struct entrance {
 	bool tls;
 	bool redirect; /* requests are sent on to https, whatever they are */
 	bool proxied;  /* connections begin with a PROXY header, and come from trusted proxies */
+	bool asks;     /* other proxies, which ask for decisions (ask.h) */
 };
 
 /* Take over a connection just accepted (non-blocking, close-on-exec). peer may be AF_UNIX. */

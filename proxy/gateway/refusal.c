@@ -172,6 +172,23 @@ refusal_for_verdict(struct refusal *refusal, enum verdict verdict, struct slice 
 }
 
 void
+refusal_none(
+    struct refusal *refusal, struct slice job, const struct token *token, struct slice request_id)
+{
+	refusal->content = (struct slice){0};
+	refusal->response = (struct response){.status = 200,
+	    .fields = {refusal->items, 0},
+	    .content = CONTENT_NONE,
+	    .length_known = true};
+	add(refusal, SLICE("X-Jobgate-Job"), job);
+	add(refusal, SLICE("X-Jobgate-Token-Id"), token->id);
+	add(refusal, SLICE("X-Jobgate-Token-Name"), token->name);
+	add(refusal, SLICE("X-Jobgate-Role"), slice_of(jg_role_name(token->role)));
+	add(refusal, SLICE("X-Request-Id"), request_id);
+	add(refusal, SLICE("Cache-Control"), SLICE("no-store"));
+}
+
+void
 refusal_retry_after(struct refusal *refusal, unsigned seconds)
 {
 	struct writer writer = writer_of(refusal->retry_after, sizeof(refusal->retry_after));

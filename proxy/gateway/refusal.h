@@ -4,6 +4,7 @@
 
 #include "jobgate/decision.h"
 #include "jobgate/message.h"
+#include "jobgate/token.h"
 
 #define REFUSAL_FIELDS_MAX 7
 #define REFUSAL_BODY_MAX 1024
@@ -29,6 +30,10 @@ void refusal_make(struct refusal *refusal, unsigned status, struct slice title, 
 /* The answer for a verdict; realm is that of WWW-Authenticate, any text, left out when too long. */
 void refusal_for_verdict(struct refusal *refusal, enum verdict verdict, struct slice realm,
     struct slice request_id, bool html, bool head);
+
+/* Not a refusal: 200 without content, for a proxy that has asked; the fields say who may pass. */
+void refusal_none(
+    struct refusal *refusal, struct slice job, const struct token *token, struct slice request_id);
 
 /* Name the seconds after which to try again in an answer of 429 or 503, else 1. */
 void refusal_retry_after(struct refusal *refusal, unsigned seconds);

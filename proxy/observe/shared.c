@@ -36,6 +36,8 @@ outcome_name(enum outcome outcome)
 		return "answered";
 	case OUTCOME_REDIRECTED:
 		return "redirected";
+	case OUTCOME_AUTHORIZED:
+		return "authorized";
 	case OUTCOME_REFUSED:
 		return "refused";
 	case OUTCOME_RATE_LIMITED:

@@ -97,16 +97,17 @@ port_is_free(struct address *address)
 static void
 log_bound(const struct listeners *listeners, size_t i, const struct log *log)
 {
+	const struct listener_config *listener = &listeners->config->listeners[i];
+	const char *purpose = listener->authorize ? " for proxies that ask" : "";
 	char text[ADDRESS_TEXT_MAX];
 
-	if (listeners->config->listeners[i].path != NULL) {
-		log_info(log, "listening on unix:%s%s", listeners->config->listeners[i].path,
-		    listeners->config->listeners[i].tls ? " (TLS)" : "");
+	if (listener->path != NULL) {
+		log_info(log, "listening on unix:%s%s%s", listener->path,
+		    listener->tls ? " (TLS)" : "", purpose);
 		return;
 	}
 	address_format((const struct sockaddr *)&listeners->bound[i], text);
-	log_info(log, "listening on %s://%s",
-	    listeners->config->listeners[i].tls ? "https" : "http", text);
+	log_info(log, "listening on %s://%s%s", listener->tls ? "https" : "http", text, purpose);
 }
 
 /* ---- what listens already ---- */

@@ -430,7 +430,7 @@ worker_events(struct worker *worker)
 
 		*listener = (struct listener){.worker = worker,
 		    .fd = worker->setup->listeners[i],
-		    .entrance = {from->tls, from->redirect, from->proxied}};
+		    .entrance = {from->tls, from->redirect, from->proxied, from->authorize}};
 		listener->event = event_new(loop_base(worker->loop), listener->fd,
 		    EV_READ | EV_PERSIST, on_accept, listener);
 		if (listener->event == NULL)
