@@ -106,14 +106,25 @@ jg_bearer_proves(const struct bearer *bearer, const struct token *token)
 	       slice_equal(token->id, (struct slice){bearer->id, TOKEN_ID_LEN});
 }
 
-/* Whether the Bearer credential is a token's; VERDICT_ALLOW when it is. */
+bool
+jg_evidence_proves(const struct evidence *evidence)
+{
+	const struct bearer *bearer = evidence->bearer;
+	const struct token *token =
+	    bearer->formed && evidence->token_known == RECORD_KNOWN ? evidence->token : NULL;
+
+	if (evidence->credential == CREDENTIAL_SESSION)
+		return token != NULL && token->version == evidence->version;
+	return jg_bearer_proves(bearer, token);
+}
+
+/* Whether the credential is a token's; VERDICT_ALLOW when it is. */
 static enum verdict
 decide_on_token(const struct evidence *evidence)
 {
 	const struct bearer *bearer = evidence->bearer;
-	bool known = bearer->formed && evidence->token_known == RECORD_KNOWN;
 	/* Compared in every case, so that all refusals of a token take the same time. */
-	bool proved = jg_bearer_proves(bearer, known ? evidence->token : NULL);
+	bool proved = jg_evidence_proves(evidence);
 
 	if (bearer->formed && evidence->token_known == RECORD_UNKNOWN)
 		return VERDICT_UNAVAILABLE;
@@ -132,6 +143,7 @@ jg_decide(const struct evidence *evidence)
 	case CREDENTIAL_OTHER_SCHEME:
 		return VERDICT_NO_CREDENTIAL;
 	case CREDENTIAL_BEARER:
+	case CREDENTIAL_SESSION:
 		break;
 	}
 	verdict = decide_on_token(evidence);

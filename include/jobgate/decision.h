@@ -15,6 +15,8 @@ enum credential {
 	CREDENTIAL_OTHER_SCHEME, /* a scheme other than Bearer */
 	CREDENTIAL_MALFORMED,	 /* more than one field, or Bearer without a b64token */
 	CREDENTIAL_BEARER,
+	CREDENTIAL_SESSION, /* instead of a token, a sealed cookie that vouches for one of this
+			       version */
 };
 
 /*
@@ -75,13 +77,18 @@ enum knowledge {
 /* All that a verdict rests on. */
 struct evidence {
 	enum credential credential;
-	const struct bearer *bearer; /* with CREDENTIAL_BEARER */
-	enum knowledge token_known;  /* read only when the bearer is formed */
-	const struct token *token;   /* with RECORD_KNOWN */
-	bool names_job;		     /* the host or path is one of a job's */
+	const struct bearer
+	    *bearer;	  /* with CREDENTIAL_BEARER; with CREDENTIAL_SESSION its id alone */
+	uint64_t version; /* with CREDENTIAL_SESSION: of the token when it was vouched for */
+	enum knowledge token_known; /* read only when the bearer is formed */
+	const struct token *token;  /* with RECORD_KNOWN */
+	bool names_job;		    /* the host or path is one of a job's */
 	enum knowledge job_known;
 	const struct job *job; /* with RECORD_KNOWN */
 };
+
+/* True when the credential is one of the token that has been found for it. */
+bool jg_evidence_proves(const struct evidence *evidence);
 
 /* In the order in which they are tried. Each refusal has one status (see jg_verdict_status). */
 enum verdict {

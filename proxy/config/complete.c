@@ -24,6 +24,7 @@ const struct config complete_defaults = {
 	.circuit_failures = 5,
 	.circuit_pause = 1000},
     .tls = {.ticket_lifetime = 12 * 3600 * 1000},
+    .browser = {.sign_in = true, .session = 12 * 3600 * 1000},
     .timeouts = {.handshake = 10000,
 	.head = 10000,
 	.keep_alive = 75000,

@@ -110,6 +110,12 @@ struct config {
 	} tls;
 
 	struct {
+		bool sign_in;	      /* people may sign in with a token, in the host form */
+		uint64_t session;     /* how long that lasts */
+		const char *key_file; /* seals sessions; NULL: a key of this gateway's own */
+	} browser;
+
+	struct {
 		uint64_t handshake, head, keep_alive, body, connect, first_byte, answer, tunnel,
 		    linger, drain, backend_idle;
 	} timeouts;

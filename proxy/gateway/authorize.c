@@ -3,8 +3,7 @@
 
 #include "gateway/ask.h"
 #include "gateway/exchange_state.h"
-#include "gateway/refusal.h"
-#include "gateway/route.h"
+#include "gateway/session.h"
 
 static unsigned char
 keep(char *into, size_t cap, struct slice text)
@@ -69,6 +68,40 @@ credential_of(const struct exchange *exchange, const struct fields *fields)
 				   exchange->gateway->memo_key, found->value);
 }
 
+/* In place of a token, a browser may have a session. */
+static void
+exchange_recall_session(
+    struct exchange *exchange, const struct request *request, struct findings *findings)
+{
+	struct slice cookie = session_cookie(&request->fields);
+	struct session session;
+
+	if (cookie.at == NULL ||
+	    !session_open(exchange->gateway->options.session_key, findings->route.job, cookie,
+		loop_wall_us(exchange->gateway->loop) / 1000000, &session))
+		return;
+	findings->session.formed = true;
+	memcpy(findings->session.id, session.token_id, TOKEN_ID_LEN);
+	findings->evidence.bearer = &findings->session;
+	findings->evidence.version = session.version;
+	findings->evidence.credential = CREDENTIAL_SESSION;
+	exchange->by_session = true;
+}
+
+/*
+ * Browsers send a session's cookie whoever wrote the page: what changes something, or opens a
+ * connection that may, has to come from the job's own.
+ */
+static bool
+session_may(const struct exchange *exchange, const struct request *request)
+{
+	bool safe = request->method_id == METHOD_GET || request->method_id == METHOD_HEAD ||
+		    request->method_id == METHOD_OPTIONS;
+
+	return (safe && request->upgrade.len == 0) ||
+	       origin_is_own(request, exchange_is_secure(exchange, request));
+}
+
 static void
 find_route(const struct exchange *exchange, const struct request *request, struct route *out)
 {
@@ -78,16 +111,7 @@ find_route(const struct exchange *exchange, const struct request *request, struc
 	route_find(&forms, request->authority, request->path, out);
 }
 
-/* The records a verdict rests on, and the entries to watch when it is to allow. */
-struct findings {
-	struct evidence evidence;
-	struct route route;
-	struct job fixed_job; /* the sidecar's job, with the backend that the configuration names */
-	struct directory_entry *token_entry, *job_entry;
-};
-
-/* Look up what is missing. False when the store has to be waited for. */
-static bool
+bool
 exchange_look_up(struct exchange *exchange, struct findings *findings)
 {
 	struct gateway *gateway = exchange->gateway;
@@ -96,7 +120,9 @@ exchange_look_up(struct exchange *exchange, struct findings *findings)
 	struct directory_answer answer;
 	struct slice id;
 
-	if (evidence->credential != CREDENTIAL_BEARER || !evidence->bearer->formed)
+	if ((evidence->credential != CREDENTIAL_BEARER &&
+		evidence->credential != CREDENTIAL_SESSION) ||
+	    !evidence->bearer->formed)
 		return true;
 	id = (struct slice){evidence->bearer->id, TOKEN_ID_LEN};
 	answer =
@@ -115,7 +141,7 @@ exchange_look_up(struct exchange *exchange, struct findings *findings)
 	findings->token_entry = answer.entry;
 	/* Nothing more is looked up for a wrong secret: the time would tell that its id is known.
 	 */
-	if (!evidence->names_job || !jg_bearer_proves(evidence->bearer, evidence->token))
+	if (!evidence->names_job || !jg_evidence_proves(evidence))
 		return true;
 	answer = jg_directory_lookup(
 	    gateway->directory, RECORD_JOB, findings->route.job, now_ms, &exchange->waiter);
@@ -159,7 +185,8 @@ exchange_prepare(
 	struct rewritten *rewritten = &gateway->scratch.rewritten;
 	const struct rewrite rewrite = {
 	    .traced = exchange->traced,
-	    .forward_token = gateway->options.forward_token,
+	    /* With a session, what stands in Authorization is the job's own affair. */
+	    .forward_token = gateway->options.forward_token || exchange->by_session,
 	    .peer_trusted = exchange->peer->trusted,
 	    .secure = exchange->peer->secure,
 	    .peer = {exchange->peer->address, exchange->peer->len},
@@ -229,6 +256,24 @@ exchange_allow(struct exchange *exchange, struct request *request, const struct 
 	loop_defer(gateway->loop, &exchange->connect);
 }
 
+enum verdict
+exchange_decide(struct exchange *exchange, const struct findings *findings)
+{
+	const struct evidence *evidence = &findings->evidence;
+	enum verdict verdict = jg_decide(evidence);
+
+	exchange->verdict = verdict;
+	exchange->decided = true;
+	exchange->decision_us = exchange_timed(exchange, TIMED_DECISION);
+	if (evidence->token != NULL && verdict != VERDICT_INVALID_TOKEN) {
+		memcpy(exchange->token_id, evidence->token->id.at, TOKEN_ID_LEN);
+		exchange->known = true;
+	}
+	if (verdict == VERDICT_INVALID_TOKEN)
+		jg_bearer_forget(&exchange->client->memo);
+	return verdict;
+}
+
 /* Put the request that is asked about in the question's place. False when that was refused. */
 static bool
 exchange_ask(struct exchange *exchange, struct request *request)
@@ -282,8 +327,22 @@ exchange_authorize(struct exchange *exchange, struct request *request)
 	evidence->names_job = findings.route.names_job;
 	if (evidence->names_job)
 		KEEP(exchange, job, findings.route.job);
+	if (exchange_may_sign_in(exchange, &findings.route) && exchange_path_is_own(request)) {
+		exchange_own_path(exchange, request);
+		return;
+	}
 	evidence->credential = credential_of(exchange, &request->fields);
 	evidence->bearer = &exchange->client->memo.bearer;
+	if ((evidence->credential == CREDENTIAL_NONE ||
+		evidence->credential == CREDENTIAL_OTHER_SCHEME) &&
+	    exchange_may_sign_in(exchange, &findings.route))
+		exchange_recall_session(exchange, request, &findings);
+	if (exchange->by_session && !session_may(exchange, request)) {
+		exchange_reject(exchange, request, 403, SLICE("Foreign origin"),
+		    SLICE("With a browser's session, this needs an Origin field that names the "
+			  "job's own host."));
+		return;
+	}
 	if (!exchange_look_up(exchange, &findings)) {
 		if (exchange->timer.due_ms == 0)
 			timer_start(exchange->gateway->loop, &exchange->timer,
@@ -291,16 +350,10 @@ exchange_authorize(struct exchange *exchange, struct request *request)
 		return;
 	}
 	timer_stop(&exchange->timer);
-	verdict = jg_decide(evidence);
-	exchange->decided = true;
-	exchange->decision_us = exchange_timed(exchange, TIMED_DECISION);
-	if (evidence->token != NULL && verdict != VERDICT_INVALID_TOKEN) {
-		memcpy(exchange->token_id, evidence->token->id.at, TOKEN_ID_LEN);
-		exchange->known = true;
-	}
-	if (verdict == VERDICT_INVALID_TOKEN)
-		jg_bearer_forget(&exchange->client->memo);
+	verdict = exchange_decide(exchange, &findings);
 	if (verdict != VERDICT_ALLOW) {
+		if (exchange_offer_sign_in(exchange, request, &findings.route, verdict))
+			return;
 		exchange_refuse(exchange, verdict);
 		return;
 	}
@@ -323,7 +376,10 @@ exchange_answered(struct directory_waiter *waiter)
 {
 	struct exchange *exchange = OWNER(waiter, waiter);
 
-	exchange_authorize(exchange, exchange->client->ops->request(exchange->client));
+	if (exchange->state == EXCHANGE_SIGNING_IN)
+		exchange_form_complete(exchange);
+	else
+		exchange_authorize(exchange, exchange->client->ops->request(exchange->client));
 }
 
 /* ---- again ---- */

@@ -1,6 +1,5 @@
 /* exchange.c - one request on its way: its beginning, its end, and the answers of our own. */
 #include "gateway/exchange_state.h"
-#include "gateway/refusal.h"
 
 static void exchange_expired(struct timer *timer);
 static void exchange_bury(struct task *task);
@@ -120,6 +119,8 @@ exchange_end(struct exchange *exchange, enum outcome outcome, bool cut)
 	bool reusable = !cut && exchange->state == EXCHANGE_RELAYING && exchange->content_ended;
 
 	exchange_count(exchange, outcome);
+	if (exchange->state == EXCHANGE_SIGNING_IN)
+		exchange_form_wipe(exchange);
 	exchange->state = EXCHANGE_ENDED;
 	jg_directory_forget(&exchange->waiter);
 	jg_directory_unwatch(&exchange->token_watch);
@@ -141,9 +142,8 @@ exchange_end(struct exchange *exchange, enum outcome outcome, bool cut)
 
 /* ---- answers of our own ---- */
 
-static void
-exchange_send_refusal(
-    struct exchange *exchange, const struct refusal *refusal, enum outcome outcome)
+void
+exchange_send(struct exchange *exchange, const struct refusal *refusal, enum outcome outcome)
 {
 	const struct exchange_client_ops *ops = exchange->client->ops;
 
@@ -191,7 +191,7 @@ exchange_put_off(struct exchange *exchange, enum outcome outcome, unsigned statu
 	refusal_make(&refusal, status, title, detail, exchange_id(exchange), exchange->html,
 	    exchange->request.method_id == METHOD_HEAD);
 	refusal_retry_after(&refusal, retry_s);
-	exchange_send_refusal(exchange, &refusal, outcome);
+	exchange_send(exchange, &refusal, outcome);
 }
 
 void
@@ -211,7 +211,7 @@ exchange_send_on(struct exchange *exchange, struct slice location)
 		  "read on the way: renew it."),
 	    exchange_id(exchange), exchange->html, exchange->request.method_id == METHOD_HEAD);
 	refusal_location(&refusal, location);
-	exchange_send_refusal(exchange, &refusal, OUTCOME_REDIRECTED);
+	exchange_send(exchange, &refusal, OUTCOME_REDIRECTED);
 }
 
 /*
@@ -220,7 +220,7 @@ exchange_send_on(struct exchange *exchange, struct slice location)
  * however many failures come from its address (they may be a neighbour's), and the store sees
  * no more of an address than one look-up for each of its connections at a time.
  */
-static unsigned
+unsigned
 exchange_failed_auth(const struct exchange *exchange, enum verdict verdict)
 {
 	struct gateway *gateway = exchange->gateway;
@@ -258,7 +258,7 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 	}
 	refusal_for_verdict(&refusal, verdict, slice_of(gateway->options.realm),
 	    exchange_id(exchange), exchange->html, exchange->request.method_id == METHOD_HEAD);
-	exchange_send_refusal(exchange, &refusal, OUTCOME_REFUSED);
+	exchange_send(exchange, &refusal, OUTCOME_REFUSED);
 }
 
 void
@@ -267,7 +267,7 @@ exchange_grant(struct exchange *exchange, struct slice job, const struct token *
 	struct refusal refusal;
 
 	refusal_none(&refusal, job, token, exchange_id(exchange));
-	exchange_send_refusal(exchange, &refusal, OUTCOME_AUTHORIZED);
+	exchange_send(exchange, &refusal, OUTCOME_AUTHORIZED);
 }
 
 /* ---- what ends it before its time ---- */
@@ -279,6 +279,7 @@ exchange_expired(struct timer *timer)
 
 	switch (exchange->state) {
 	case EXCHANGE_AUTHORIZING:
+	case EXCHANGE_SIGNING_IN:
 		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
 		break;
 	case EXCHANGE_AWAITING:

@@ -4,6 +4,8 @@
 
 #include "gateway/answer.h"
 #include "gateway/pool.h"
+#include "gateway/refusal.h"
+#include "gateway/route.h"
 #include "gateway/state.h"
 #include "gateway/trace.h"
 #include "http/websocket.h"
@@ -11,11 +13,13 @@
 
 /*
  * exchange.c    its beginning, its end, and every answer of our own
+ * signin.c      a browser's pasted token becomes a session
  * authorize.c   from the request's head to the verdict, and to later ones
  * relay.c       from the verdict on: connect, send, relay
  */
 enum exchange_state {
 	EXCHANGE_AUTHORIZING, /* waits for the store to tell of the token or the job */
+	EXCHANGE_SIGNING_IN,  /* reads the form with the token; then waits for the store as well */
 	EXCHANGE_CONNECTING,  /* allowed; waits for a connection to the backend */
 	EXCHANGE_AWAITING,    /* the request is being sent; waits for the head of its answer */
 	EXCHANGE_RELAYING,    /* the answer's head has gone to the client; its content follows */
@@ -45,7 +49,8 @@ struct exchange {
 
 	struct backend *backend;
 	struct upstream *upstream;
-	struct buffer *head; /* the request's head as it is sent, until it cannot be needed again */
+	struct buffer *head; /* SIGNING_IN: the form; else the request's head as it is sent, until
+				it cannot be needed again */
 	struct upstream_request request;
 	struct websocket_frames frames; /* TUNNEL: those that the client has been sent */
 	bool content_ended;		/* all of the request's content has been taken */
@@ -64,14 +69,24 @@ struct exchange {
 	unsigned status;
 	enum verdict verdict;
 	unsigned char request_id_len, method_len, host_len, path_len, job_len;
-	bool decided; /* verdict is one */
-	bool known;   /* the token's id is set */
-	bool traced;  /* trace is set */
+	bool decided;	 /* verdict is one */
+	bool known;	 /* the token's id is set */
+	bool by_session; /* a cookie of ours stood for the token */
+	bool traced;	 /* trace is set */
 	char request_id[REQUEST_ID_MAX];
 	char token_id[TOKEN_ID_LEN];
 	char job[JOB_ID_MAX];
 	char method[LOG_METHOD_MAX], host[LOG_HOST_MAX], path[LOG_PATH_MAX];
 	struct trace trace;
+};
+
+/* The records a verdict rests on, and the entries to watch when it is to allow. */
+struct findings {
+	struct evidence evidence;
+	struct bearer session; /* whom a session vouches for */
+	struct route route;
+	struct job fixed_job; /* the sidecar's job, with the backend that the configuration names */
+	struct directory_entry *token_entry, *job_entry;
 };
 
 /* The struct that a member is part of. */
@@ -105,6 +120,15 @@ void exchange_send_on(struct exchange *exchange, struct slice location);
 /* Answer with a verdict that is not to allow, or cut what runs. */
 void exchange_refuse(struct exchange *exchange, enum verdict verdict);
 
+/* Send an answer of our own; its content is whatever it points to. */
+void exchange_send(struct exchange *exchange, const struct refusal *refusal, enum outcome outcome);
+
+/*
+ * Seconds that the client has to wait, when its tokens turned out not to be valid too often of
+ * late.
+ */
+unsigned exchange_failed_auth(const struct exchange *exchange, enum verdict verdict);
+
 /* Tell the proxy that asked that the request may pass. */
 void exchange_grant(struct exchange *exchange, struct slice job, const struct token *token);
 
@@ -113,6 +137,37 @@ void exchange_grant(struct exchange *exchange, struct slice job, const struct to
 void exchange_answered(struct directory_waiter *waiter);
 void exchange_token_changed(struct directory_watch *watch);
 void exchange_job_changed(struct directory_watch *watch);
+
+/* Look up what is missing. False when the store has to be waited for. */
+bool exchange_look_up(struct exchange *exchange, struct findings *findings);
+
+/* The verdict, and what the log and the metrics tell of it. */
+enum verdict exchange_decide(struct exchange *exchange, const struct findings *findings);
+
+/* ---- signin.c ---- */
+
+/* Are there sessions at the host of this request? In the host form alone: a browser origin for each
+ * job. */
+bool exchange_may_sign_in(const struct exchange *exchange, const struct route *route);
+
+/* Does the client speak TLS, as far as we are told? */
+bool exchange_is_secure(const struct exchange *exchange, const struct request *request);
+
+/*
+ * Refuse with a page to sign in at, or one that says why there is none. False, and nothing is
+ * done, when the client or the verdict calls for a plain refusal.
+ */
+bool exchange_offer_sign_in(struct exchange *exchange, const struct request *request,
+    const struct route *route, enum verdict verdict);
+
+/* Serve a path of the gateway's own at a job's host. */
+bool exchange_path_is_own(const struct request *request);
+void exchange_own_path(struct exchange *exchange, const struct request *request);
+
+/* SIGNING_IN: the form, as it comes; its end; and wipe what was kept of it. */
+size_t exchange_form_content(struct exchange *exchange, struct slice data);
+void exchange_form_complete(struct exchange *exchange);
+void exchange_form_wipe(struct exchange *exchange);
 
 /* ---- relay.c ---- */
 

@@ -24,6 +24,9 @@ struct gateway_options {
 	    *fixed_target; /* with fixed: backend instead of the record's, or NULL */
 	const char *realm;
 	bool forward_token, preserve_host;
+	const unsigned char
+	    *session_key;    /* of SESSION_KEY_LEN bytes; NULL: browsers cannot sign in */
+	uint64_t session_ms; /* how long a session lasts */
 	const char *const *upgrades;
 	size_t trusted_count;
 	const struct guard_range *trusted; /* proxies whose X-Forwarded-* count */

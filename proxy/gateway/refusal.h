@@ -6,7 +6,7 @@
 #include "jobgate/message.h"
 #include "jobgate/token.h"
 
-#define REFUSAL_FIELDS_MAX 7
+#define REFUSAL_FIELDS_MAX 12
 #define REFUSAL_BODY_MAX 1024
 
 /* A refusal ready to be sent; everything it points to is static or inside it. */

@@ -144,6 +144,7 @@ exchange_takes_content(const struct exchange *exchange)
 		/* What follows a request for an upgrade is not HTTP, if it comes to that. */
 		return exchange->request.upgrade.len == 0;
 	case EXCHANGE_TUNNEL:
+	case EXCHANGE_SIGNING_IN:
 		return !exchange->content_ended;
 	case EXCHANGE_AUTHORIZING:
 	case EXCHANGE_CONNECTING:
@@ -171,6 +172,8 @@ exchange_content(struct exchange *exchange, struct slice data)
 		exchange_client_failed(exchange, CLIENT_TOO_LARGE);
 		return 0;
 	}
+	if (exchange->state == EXCHANGE_SIGNING_IN)
+		return exchange_form_content(exchange, data);
 	taken = upstream_content(exchange->upstream, data);
 	if (taken > 0) {
 		exchange->content_taken = true;
@@ -193,6 +196,10 @@ void
 exchange_content_end(struct exchange *exchange, const struct fields *trailers)
 {
 	exchange->content_ended = true;
+	if (exchange->state == EXCHANGE_SIGNING_IN) {
+		exchange_form_complete(exchange);
+		return;
+	}
 	upstream_content_end(exchange->upstream, trailers);
 	if (exchange->state != EXCHANGE_TUNNEL) {
 		exchange->content_taken = true;

@@ -2,6 +2,7 @@
 #include "gateway/rewrite.h"
 
 #include "gateway/request_id.h"
+#include "gateway/session.h"
 #include "http/write.h"
 
 struct slice
@@ -23,11 +24,24 @@ rewrite_request_id(const struct request *request, bool peer_trusted)
 	return request_id_valid(id) ? id : (struct slice){0};
 }
 
+static bool
+has_session(struct slice cookies)
+{
+	struct slice pair;
+
+	while (cookie_next(&cookies, &pair))
+		if (cookie_is_session(pair))
+			return true;
+	return false;
+}
+
 /* Whether a field must not reach the backend as the client sent it. */
 static bool
 must_drop(const struct field *field, const struct rewrite *rewrite)
 {
 	switch (field->id) {
+	case FIELD_COOKIE:
+		return field->dropped || has_session(field->value);
 	case FIELD_AUTHORIZATION:
 		return field->dropped || !rewrite->forward_token;
 	case FIELD_TRACEPARENT:
@@ -47,7 +61,6 @@ must_drop(const struct field *field, const struct rewrite *rewrite)
 	case FIELD_ACCEPT:
 	case FIELD_CONNECTION:
 	case FIELD_CONTENT_LENGTH:
-	case FIELD_COOKIE:
 	case FIELD_DATE:
 	case FIELD_EXPECT:
 	case FIELD_HOST:
@@ -145,6 +158,30 @@ add_forwarded(struct rewritten *out, const struct request *request, const struct
 	else
 		write_literal(&writer, ";proto=http");
 	return value_end(out, SLICE("Forwarded"), &writer);
+}
+
+/* The cookies that stood beside the session's, which is for us alone. */
+static bool
+add_cookies(struct rewritten *out, const struct request *request)
+{
+	struct writer writer = value_begin(out);
+	const char *begin = writer.at;
+	struct slice rest, pair;
+
+	for (size_t i = 0; i < request->fields.count; i++) {
+		if (request->fields.items[i].id != FIELD_COOKIE ||
+		    !has_session(request->fields.items[i].value))
+			continue;
+		rest = request->fields.items[i].value;
+		while (cookie_next(&rest, &pair)) {
+			if (cookie_is_session(pair))
+				continue;
+			if (writer.at > begin)
+				write_literal(&writer, "; ");
+			write_slice(&writer, pair);
+		}
+	}
+	return writer.at == begin || value_end(out, SLICE("Cookie"), &writer);
 }
 
 static bool
@@ -249,5 +286,6 @@ rewrite_request(struct request *request, const struct rewrite *rewrite, struct r
 	fits = add_forwarded(out, request, rewrite) && fits;
 	fits = add_via(out, request) && fits;
 	fits = add_max_forwards(out, request) && fits;
+	fits = add_cookies(out, request) && fits;
 	return fits;
 }

@@ -7,7 +7,7 @@
 #include "jobgate/message.h"
 #include "jobgate/token.h"
 
-#define REWRITE_FIELDS_MAX 12
+#define REWRITE_FIELDS_MAX 16
 #define REWRITE_TEXT_MAX (48 * 1024)
 
 /* Facts that are not in the request. */

@@ -38,6 +38,10 @@ outcome_name(enum outcome outcome)
 		return "redirected";
 	case OUTCOME_AUTHORIZED:
 		return "authorized";
+	case OUTCOME_SIGNED_IN:
+		return "signed_in";
+	case OUTCOME_SIGNED_OUT:
+		return "signed_out";
 	case OUTCOME_REFUSED:
 		return "refused";
 	case OUTCOME_RATE_LIMITED:

@@ -69,9 +69,11 @@ enum timed {
 
 /* How an exchange ended; each name is also the word in the access log and in metrics. */
 enum outcome {
-	OUTCOME_ANSWERED,	 /* the backend's answer was relayed whole */
-	OUTCOME_REDIRECTED,	 /* 308: sent on to https, its token unread */
-	OUTCOME_AUTHORIZED,	 /* another proxy was told that the request may pass */
+	OUTCOME_ANSWERED,   /* the backend's answer was relayed whole */
+	OUTCOME_REDIRECTED, /* 308: sent on to https, its token unread */
+	OUTCOME_AUTHORIZED, /* another proxy was told that the request may pass */
+	OUTCOME_SIGNED_IN,  /* a browser got a session */
+	OUTCOME_SIGNED_OUT,
 	OUTCOME_REFUSED,	 /* a verdict other than allow; see the verdict's own counter */
 	OUTCOME_RATE_LIMITED,	 /* 429: too many failed authentications from one address */
 	OUTCOME_BAD_REQUEST,	 /* 4xx of our own: not well-formed, or over a limit */

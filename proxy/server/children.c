@@ -1,5 +1,6 @@
 /* children.c - forking the processes, collecting them, starting them again. */
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,7 @@ run_control(struct supervisor *supervisor)
 
 	listeners_close(&supervisor->listeners, false);
 	secure_forget(supervisor, true);
+	OPENSSL_cleanse(supervisor->session_key, sizeof(supervisor->session_key));
 	supervisor_close_log(supervisor);
 	return control_run(&setup);
 }
@@ -96,6 +98,7 @@ run_worker(struct supervisor *supervisor, const struct child *child)
 	    .own_sockets = supervisor->own_sockets,
 	    .tls = supervisor->secured.tls,
 	    .backend_tls = supervisor->secured.backend_tls,
+	    .session_key = supervisor->session_key,
 	    .access_log_fd = supervisor->access_log_fd,
 	    .log = supervisor->log,
 	};

@@ -98,6 +98,7 @@ unlink_removed(const struct config *old, const struct config *new)
 struct belongings {
 	struct listeners listeners;
 	struct secured secured;
+	unsigned char session_key[32];
 	int access_log_fd;
 	const char **own_sockets;
 };
@@ -110,11 +111,13 @@ belongings_gather(
 	bool good;
 
 	*out = (struct belongings){.access_log_fd = -1};
+	memcpy(out->session_key, supervisor->session_key, sizeof(out->session_key));
 	if (!listeners_bequeath(&supervisor->listeners, &inherited))
 		return false;
 	good = listeners_open(&out->listeners, config, &inherited, &supervisor->log) &&
 	       access_log_open(config, &supervisor->log, &out->access_log_fd) &&
-	       secure_load(config, supervisor->tickets, &supervisor->log, &out->secured);
+	       secure_load(config, supervisor->tickets, &supervisor->log, &out->secured) &&
+	       session_key_load(config, &supervisor->log, out->session_key);
 	inherited_close(&inherited);
 	out->own_sockets = own_sockets_list(supervisor, config);
 	return good && out->own_sockets != NULL;
@@ -134,11 +137,14 @@ belongings_free(struct belongings *belongings)
 static void
 belongings_swap(struct supervisor *supervisor, struct belongings *belongings)
 {
-	struct belongings old = {supervisor->listeners, supervisor->secured,
-	    supervisor->access_log_fd, supervisor->own_sockets};
+	struct belongings old = {.listeners = supervisor->listeners,
+	    .secured = supervisor->secured,
+	    .access_log_fd = supervisor->access_log_fd,
+	    .own_sockets = supervisor->own_sockets};
 
 	supervisor->listeners = belongings->listeners;
 	supervisor->secured = belongings->secured;
+	memcpy(supervisor->session_key, belongings->session_key, sizeof(supervisor->session_key));
 	supervisor->access_log_fd = belongings->access_log_fd;
 	supervisor->own_sockets = belongings->own_sockets;
 	*belongings = old;

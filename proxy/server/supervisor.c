@@ -313,7 +313,8 @@ server_run(struct config *config, const struct log *log, char *const *arguments)
 	listening = listeners_open(&supervisor.listeners, config, &inherited, log);
 	inherited_close(&inherited);
 	if (!listening || !access_log_open(config, log, &supervisor.access_log_fd) ||
-	    !secure_start(&supervisor) || !drop_privileges(&supervisor))
+	    !secure_start(&supervisor) || !session_key_load(config, log, supervisor.session_key) ||
+	    !drop_privileges(&supervisor))
 		goto done;
 	if (!make_children(&supervisor)) {
 		log_error(log, "out of memory");

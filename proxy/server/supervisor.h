@@ -18,7 +18,8 @@
  * children.c     forking them, collecting them, starting them again
  * privileges.c   what is done once, as root or not, before the first fork
  * logs.c         the access log's file
- * secure.c       certificates and their keys
+ * session_key.c  the key that seals browsers' sessions
+ * secure.c       certificates, keys and secrets
  * reload.c       SIGHUP: another configuration comes into force
  * upgrade.c      SIGUSR2: another binary takes the supervisor's place
  *
@@ -64,7 +65,8 @@ struct supervisor {
 	struct listeners listeners;
 	struct secured secured;
 	struct tls_tickets *tickets;
-	struct shared_stats *stats; /* one part for each worker that may run at the same time */
+	unsigned char session_key[32]; /* seals browsers' sessions */
+	struct shared_stats *stats;    /* one part for each worker that may run at the same time */
 	struct redis_child redis;
 	bool private_redis;
 	int access_log_fd;
@@ -134,6 +136,14 @@ void secure_free(struct secured *secured);
 
 /* In a child: forget what is the supervisor's alone, and with `all` what is the workers' too. */
 void secure_forget(struct supervisor *supervisor, bool all);
+
+/* ---- session_key.c ---- */
+
+/*
+ * The key that seals sessions: of browser.key_file, else the one in `key` as it is, which
+ * is made when it is none yet (all 0). False with a line in the log.
+ */
+bool session_key_load(const struct config *config, const struct log *log, unsigned char key[32]);
 
 /* ---- supervisor.c ---- */
 

@@ -328,6 +328,8 @@ worker_gateway(struct worker *worker)
 	    .backend_tls = worker->setup->backend_tls,
 	    .hsts = config->tls.hsts,
 	    .redirect_port = config->redirect_port,
+	    .session_key = config->browser.sign_in ? worker->setup->session_key : NULL,
+	    .session_ms = config->browser.session,
 	    .handshakes_max = config->limits.handshakes,
 	    .connections_max = connections_max(worker),
 	    .client_limits = {config->limits.connections_per_client,

@@ -14,7 +14,8 @@ struct worker_setup {
 			   -1 once closed */
 	const struct sockaddr_storage
 	    *own; /* the addresses they are bound to (ports filled in), for the guard */
-	struct tls_server *tls; /* for clients; NULL: no listener is for TLS */
+	const unsigned char *session_key; /* 32 bytes */
+	struct tls_server *tls;		  /* for clients; NULL: no listener is for TLS */
 	struct tls_client *backend_tls;
 	const char *store_url;	 /* config->store.read_url, or that of the private redis-server */
 	const char *primary_url; /* config->store.write_url, or the same */

@@ -1,0 +1,153 @@
+/* page.c - pages without scripts, in plain HTML that a screen reader reads in order. */
+#include "gateway/page.h"
+
+#include "http/write.h"
+
+#define STYLE                                                                                     \
+	"body{font:1.1rem/1.5 system-ui,sans-serif;max-width:32rem;margin:10vh auto;padding:0 "   \
+	"1rem}"                                                                                   \
+	"input,button{font:inherit;padding:.5rem;width:100%;box-sizing:border-box;margin:.25rem " \
+	"0 1rem}"                                                                                 \
+	"small{opacity:.75}:root{color-scheme:light dark}"
+
+const char page_style[] = STYLE;
+const char page_policy[] =
+    "default-src 'none'; style-src 'sha256-sLk4KlzHQgn/2nM077E2eARLzxy8/ynEbex5EkEP3WE='; "
+    "form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'";
+
+static void
+write_escaped(struct writer *writer, struct slice text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		switch (text.at[i]) {
+		case '&':
+			write_literal(writer, "&amp;");
+			break;
+		case '<':
+			write_literal(writer, "&lt;");
+			break;
+		case '>':
+			write_literal(writer, "&gt;");
+			break;
+		case '"':
+			write_literal(writer, "&quot;");
+			break;
+		case '\'':
+			write_literal(writer, "&#39;");
+			break;
+		default:
+			write_slice(writer, (struct slice){text.at + i, 1});
+		}
+	}
+}
+
+static void
+write_form(struct writer *writer, const struct page *page)
+{
+	write_literal(writer, "<form method=\"post\" action=\"");
+	write_slice(writer, slice_of(page->action));
+	write_literal(writer, "\">\n");
+	if (page->asks_token)
+		write_literal(writer,
+		    "<label for=\"token\">Token</label>\n"
+		    "<input id=\"token\" name=\"token\" type=\"password\" required autofocus "
+		    "autocomplete=\"current-password\" spellcheck=\"false\" "
+		    "aria-describedby=\"message\">\n");
+	if (page->to.len > 0) {
+		write_literal(writer, "<input type=\"hidden\" name=\"to\" value=\"");
+		write_escaped(writer, page->to);
+		write_literal(writer, "\">\n");
+	}
+	write_literal(writer, "<button>");
+	write_slice(writer, slice_of(page->button));
+	write_literal(writer, "</button>\n</form>\n");
+}
+
+size_t
+page_write(const struct page *page, char out[PAGE_MAX])
+{
+	struct writer writer = writer_of(out, PAGE_MAX);
+
+	write_literal(&writer, "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
+			       "<meta name=\"viewport\" content=\"width=device-width\">\n<title>");
+	write_slice(&writer, page->title);
+	write_literal(&writer, "</title>\n<style>" STYLE "</style>\n<main>\n<h1>");
+	write_slice(&writer, page->title);
+	write_literal(&writer, "</h1>\n<p id=\"message\" role=\"status\">");
+	write_escaped(&writer, page->message);
+	write_literal(&writer, "</p>\n");
+	if (page->action != NULL)
+		write_form(&writer, page);
+	write_literal(&writer, "<p><small>Status ");
+	write_number(&writer, page->status);
+	write_literal(&writer, ", request ");
+	write_slice(&writer, page->request_id);
+	write_literal(&writer, "</small></p>\n</main>\n</html>\n");
+	return (size_t)(writer.at - out);
+}
+
+bool
+page_to_is_local(struct slice to)
+{
+	if (to.len == 0 || to.len > PAGE_TO_MAX || to.at[0] != '/')
+		return false;
+	/* "//host" and "/\host" lead elsewhere; browsers drop tabs and newlines before they look.
+	 */
+	if (to.len > 1 && (to.at[1] == '/' || to.at[1] == '\\'))
+		return false;
+	for (size_t i = 0; i < to.len; i++)
+		if (to.at[i] <= ' ' || to.at[i] >= 0x7f || to.at[i] == '\\')
+			return false;
+	return true;
+}
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Decode '+' and %XX; a stray '%' stays. False when it does not fit. */
+static bool
+decode(struct slice text, char *out, size_t cap, size_t *len)
+{
+	*len = 0;
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.at[i] == '+' ? ' ' : text.at[i];
+
+		if (c == '%' && i + 2 < text.len && hex_digit(text.at[i + 1]) >= 0 &&
+		    hex_digit(text.at[i + 2]) >= 0) {
+			c = (char)(hex_digit(text.at[i + 1]) * 16 + hex_digit(text.at[i + 2]));
+			i += 2;
+		}
+		if (*len == cap)
+			return false;
+		out[(*len)++] = c;
+	}
+	return true;
+}
+
+struct slice
+form_field(struct slice form, struct slice name, char *out, size_t cap)
+{
+	struct slice found = {0};
+	size_t len;
+
+	while (form.len > 0) {
+		const char *end = memchr(form.at, '&', form.len);
+		struct slice pair = {form.at, end != NULL ? (size_t)(end - form.at) : form.len};
+
+		form = slice_after(form, pair.len + (end != NULL));
+		if (pair.len <= name.len || !slice_starts_with(pair, name) ||
+		    pair.at[name.len] != '=')
+			continue;
+		if (found.at != NULL || !decode(slice_after(pair, name.len + 1), out, cap, &len))
+			return (struct slice){0};
+		found = (struct slice){out, len};
+	}
+	return found;
+}

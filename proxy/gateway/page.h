@@ -1,0 +1,43 @@
+/* page.h - what a person sees in a browser: signing in, signing out, and why neither is possible.
+ */
+#ifndef JOBGATE_PAGE_H
+#define JOBGATE_PAGE_H
+
+#include "jobgate/slice.h"
+
+#define PAGE_MAX (12 * 1024)
+
+/* Where to go after signing in; of what is longer only "/" is kept. */
+#define PAGE_TO_MAX 1024
+
+/* All texts but `to` are ours and need no escaping. */
+struct page {
+	struct slice title, message;
+	unsigned status;
+	struct slice request_id;
+	const char *action; /* where the form is sent; NULL: none */
+	const char *button;
+	bool asks_token;
+	struct slice to; /* path and query; from the client, escaped here */
+};
+
+/* The Content-Security-Policy for all pages: nothing is loaded, no script runs, nobody frames them.
+ */
+extern const char page_policy[];
+
+/* Its style, of which page_policy has the hash. */
+extern const char page_style[];
+
+/* Write the page; returns its length. */
+size_t page_write(const struct page *page, char out[PAGE_MAX]);
+
+/* Is this a path (and query) of the same host, as far as any browser reads it? */
+bool page_to_is_local(struct slice to);
+
+/*
+ * Take a field out of a form (application/x-www-form-urlencoded), decoded into out; at is NULL when
+ * it is missing, there twice, or longer than cap.
+ */
+struct slice form_field(struct slice form, struct slice name, char *out, size_t cap);
+
+#endif

@@ -1,0 +1,52 @@
+/* session.h - what a browser holds instead of a token: a cookie that only gateways can read. */
+#ifndef JOBGATE_SESSION_H
+#define JOBGATE_SESSION_H
+
+#include "jobgate/job.h"
+#include "jobgate/message.h"
+#include "jobgate/token.h"
+
+/* __Host-: browsers take it over TLS from the host itself alone, and send it nowhere else (RFC
+ * 6265bis). */
+#define SESSION_COOKIE "__Host-jobgate"
+
+#define SESSION_KEY_LEN 32
+#define SESSION_TEXT_LEN 80
+
+/* Says who signed in, not with what: the record of that version is the proof. */
+struct session {
+	char token_id[TOKEN_ID_LEN];
+	uint64_t version;  /* of the token, then: a renewed one ends the session */
+	int64_t expires_s; /* Unix time */
+};
+
+/*
+ * Seal with AES-256-GCM, bound to the job, so that it opens nothing at another job's host. False
+ * when OpenSSL is short of memory or random bytes.
+ */
+bool session_seal(const unsigned char key[SESSION_KEY_LEN], struct slice job,
+    const struct session *session, char out[SESSION_TEXT_LEN]);
+
+/* Open what was sealed with the same key for the same job. False when it was not, or has expired.
+ */
+bool session_open(const unsigned char key[SESSION_KEY_LEN], struct slice job, struct slice text,
+    int64_t now_s, struct session *out);
+
+/* The value of the session cookie; at is NULL without one, or with more than one. */
+struct slice session_cookie(const struct fields *fields);
+
+/*
+ * Take the next "name=value" off a Cookie value, trimmed, empty ones left out. False at its end.
+ */
+bool cookie_next(struct slice *rest, struct slice *pair);
+
+/* Is this pair, or cookie of Set-Cookie, the session's? In any case of letters. */
+bool cookie_is_session(struct slice pair);
+
+/*
+ * Is the request the doing of a page of the host it goes to? Exactly one Origin, of this
+ * authority and scheme.
+ */
+bool origin_is_own(const struct request *request, bool secure);
+
+#endif

@@ -1,0 +1,45 @@
+/* session_key.c - the key that seals browsers' sessions. */
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/supervisor.h"
+
+#define FILE_MIN 32
+#define FILE_MAX 4096
+
+/* The hash of what the file holds. */
+static bool
+read_key(const char *path, const struct log *log, unsigned char key[32])
+{
+	unsigned char bytes[FILE_MAX];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, bytes, sizeof(bytes)) : -1;
+	unsigned len = 32;
+	bool good =
+	    n >= FILE_MIN && EVP_Digest(bytes, (size_t)n, key, &len, EVP_sha256(), NULL) == 1;
+
+	if (n < 0)
+		log_error(log, "browser.key_file: %s: %s", path, strerror(errno));
+	else if (!good)
+		log_error(
+		    log, "browser.key_file: %s: needs at least %d random bytes", path, FILE_MIN);
+	OPENSSL_cleanse(bytes, sizeof(bytes));
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
+bool
+session_key_load(const struct config *config, const struct log *log, unsigned char key[32])
+{
+	static const unsigned char none[32];
+
+	if (config->browser.key_file != NULL)
+		return read_key(config->browser.key_file, log, key);
+	return memcmp(key, none, sizeof(none)) != 0 || RAND_bytes(key, 32) == 1;
+}

@@ -1,0 +1,368 @@
+"""Signing in with a browser: the page, the session's cookie, and what it may do."""
+
+import base64
+import hashlib
+import html
+import re
+import select
+import signal
+import urllib.parse
+
+import pytest
+
+from harness.gateway import DOMAIN, Gateway
+from harness.process import eventually
+
+COOKIE = "__Host-jobgate"
+HTML = "Accept: text/html,application/xhtml+xml;q=0.9"
+TLS = "X-Forwarded-Proto: https"  # as a TLS terminator in front says
+
+
+@pytest.fixture(scope="module")
+def behind_tls(module_gateways):
+    """All its clients come through a trusted proxy that ends TLS."""
+    return module_gateways.start({"backends": {"trusted_proxies": ["127.0.0.1"]}, "workers": 2})
+
+
+@pytest.fixture
+def scene(behind_tls, scene_of):
+    return scene_of(behind_tls)
+
+
+def request(scene, method="GET", path="/", fields=(), body=None, host=None):
+    """As scene.request, but without a token."""
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {host or scene.host}", TLS, *fields]
+    if body is not None:
+        lines.append(f"Content-Length: {len(body)}")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + (body or b"")
+
+
+def ask(scene, *args, **kwargs):
+    with scene.gateway.client() as client:
+        client.send(request(scene, *args, **kwargs))
+        return client.read_response(args[0] if args else kwargs.get("method", "GET"))
+
+
+def form(**fields):
+    return urllib.parse.urlencode(fields).encode()
+
+
+def sign_in(scene, value, to="/", origin=None, path="/.jobgate/sign-in"):
+    return ask(scene, "POST", path, [f"Origin: {origin or 'https://' + scene.host}", HTML,
+                                     "Content-Type: application/x-www-form-urlencoded"], form(token=value, to=to))
+
+
+def session_of(scene, token=None):
+    response = sign_in(scene, (token or scene.token).value)
+    assert response.status == 303, response
+    return response.field("set-cookie").partition(";")[0]
+
+
+def status(scene, cookie, method="GET", fields=(), **kwargs):
+    """What a request with the session comes to; the backend answers what reaches it."""
+    with scene.gateway.client() as client:
+        client.send(request(scene, method, fields=[f"Cookie: {cookie}", *fields], **kwargs))
+        while not select.select([client.sock, scene.backend.listener], [], [])[0][0] is client.sock:
+            with scene.backend.next() as connection:
+                connection.read_request()
+                connection.answer()
+        return client.read_response(method).status
+
+
+# ---- the page ----
+
+
+def test_the_page(scene):
+    response = ask(scene, path="/a/b?c=d&e", fields=[HTML])
+    text = response.body.decode()
+    assert response.status == 401
+    assert response.field("content-type") == "text/html; charset=utf-8"
+    assert response.field("www-authenticate").startswith("Bearer ")
+    assert response.field("cache-control") == "no-store"
+    assert response.field("x-content-type-options") == "nosniff"
+    assert "<script" not in text and "http" not in text.replace("<!DOCTYPE html>", "").replace("html", "")
+    assert '<label for="token">' in text and 'lang="en"' in text and "<title>" in text
+    assert html.unescape(re.search(r'name="to" value="([^"]*)"', text)[1]) == "/a/b?c=d&e"
+    policy = dict(part.strip().partition(" ")[::2] for part in response.field("content-security-policy").split(";"))
+    assert policy["default-src"] == "'none'" and policy["form-action"] == "'self'"
+    assert policy["frame-ancestors"] == "'none'" and policy["base-uri"] == "'none'"
+    style = re.search(r"<style>(.*?)</style>", text)[1]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert policy["style-src"] == f"'sha256-{digest}'"
+    assert scene.backend.untouched()
+
+
+def test_head_of_the_page(scene):
+    response = ask(scene, "HEAD", fields=[HTML])
+    assert (response.status, response.body) == (401, b"")
+
+
+def test_programs_get_no_page(scene):
+    response = ask(scene, fields=["Accept: */*"])
+    assert response.status == 401 and response.field("content-type") == "application/problem+json"
+
+
+def test_a_bad_bearer_gets_no_page(scene):
+    response = ask(scene, fields=[HTML, "Authorization: Bearer jgt_x"])
+    assert response.status == 401 and b"<form" not in response.body
+
+
+@pytest.mark.parametrize("path", ["/\"><script>alert(1)</script>", "/?a='b\"c&d", "/%22%3E"])
+def test_the_way_back_is_escaped(scene, path):
+    quoted = path.replace('"', "%22").replace("<", "%3C").replace(">", "%3E")
+    response = ask(scene, path=quoted, fields=[HTML])
+    text = response.body.decode()
+    assert "<script" not in text
+    assert html.unescape(re.search(r'name="to" value="([^"]*)"', text)[1]) == quoted
+
+
+def test_path_form_says_why_not(scene):
+    response = ask(scene, host=DOMAIN, path=f"/jobs/{scene.job}/", fields=[HTML])
+    assert response.status == 401
+    assert b"<form" not in response.body and b"Signing in is off here" in response.body
+    cookie = session_of(scene)
+    assert status(scene, cookie, host=DOMAIN, path=f"/jobs/{scene.job}/") == 401
+
+
+def test_without_tls_it_says_so(gateway, scene_of):
+    plain = scene_of(gateway)
+    with gateway.client() as client:
+        client.send(f"GET / HTTP/1.1\r\nHost: {plain.host}\r\n{HTML}\r\n\r\n".encode())
+        response = client.read_response()
+    assert response.status == 401 and b"<form" not in response.body and b"needs TLS" in response.body
+
+
+def test_it_can_be_turned_off(gateways, scene_of):
+    scene = scene_of(gateways.start({"browser": {"sign_in": False}, "backends": {"trusted_proxies": ["127.0.0.1"]}}))
+    assert b"<form" not in ask(scene, fields=[HTML]).body
+    assert ask(scene, path="/.jobgate/sign-in", fields=[HTML]).status == 401
+
+
+# ---- signing in and out ----
+
+
+def test_signing_in(scene):
+    response = sign_in(scene, f"  {scene.token.value}\r\n", "/lab?x=1")
+    assert (response.status, response.field("location")) == (303, "/lab?x=1")
+    cookie, *attributes = response.field("set-cookie").split("; ")
+    assert set(attributes) == {"Path=/", "Secure", "HttpOnly", "SameSite=Lax", "Max-Age=43200"}
+    name, _, value = cookie.partition("=")
+    assert name == COOKIE and re.fullmatch(r"[A-Za-z0-9+/]{80}", value)
+    assert scene.token.id.encode() not in base64.b64decode(value)  # sealed, not just signed
+    assert value != session_of(scene).partition("=")[2]  # and never twice the same
+    scene.client.send(request(scene, path="/lab", fields=[f"Cookie: a=b; {cookie};c=d ; e"]))
+    connection = scene.backend.next()
+    received = connection.read_request()
+    assert received.all("cookie") == ["a=b; c=d; e"]
+    assert received.field("x-jobgate-token-id") == scene.token.id
+    connection.answer()
+    assert scene.client.read_response().status == 200
+    entry = eventually(lambda: [entry for entry in scene.gateway.access_entries() if entry.get("job") == scene.job
+                                and entry["outcome"] == "signed_in"], "the line of the access log")[0]
+    assert entry["token_id"] == scene.token.id and entry["verdict"] == "allow"
+    log = scene.gateway.access_path.read_text() + scene.gateway.program.log()
+    assert value not in log and scene.token.value not in log
+
+
+@pytest.mark.parametrize("to", ["//evil.test/", "/\\evil.test", "https://evil.test/", "evil", "", "/\t/evil.test", "/a b",
+                                "/" + "a" * 2000, "/\r\nSet-Cookie: x=y"])
+def test_the_way_back_leads_nowhere_else(scene, to):
+    response = sign_in(scene, scene.token.value, to)
+    assert (response.status, response.field("location")) == (303, "/")
+    assert len(response.all("set-cookie")) == 1
+
+
+def test_tokens_that_do_not_do(scene, records):
+    for value, code, words in [("", 400, "no token"), ("a b", 400, "no token"), ("jgt_x", 401, "not valid"),
+                               (scene.token.value[:-1] + "~", 401, "not valid"),
+                               (records.token(selector="team=other").value, 403, "does not reach")]:
+        response = sign_in(scene, value, "/back")
+        assert response.status == code and words in response.body.decode(), (value, response)
+        assert response.field("set-cookie") is None
+        assert 'value="/back"' in response.body.decode() and value not in response.body.decode() or value == ""
+
+
+def test_broken_forms(scene):
+    own = f"Origin: https://{scene.host}"
+    value = scene.token.value.encode()
+    for body in [b"", b"token", b"token=", b"token=" + value + b"&token=" + value, b"x=" + value]:
+        assert ask(scene, "POST", "/.jobgate/sign-in", [own], body).status == 400
+    assert ask(scene, "POST", "/.jobgate/sign-in", [own], b"token=" + b"a" * 9000).status == 413
+    assert ask(scene, "POST", "/.jobgate/sign-in", [own]).status == 400
+    assert scene.backend.untouched()
+
+
+def test_another_site_cannot_sign_in(scene):
+    for origin in ("https://evil.test", "null", f"http://{scene.host}", f"https://{scene.host}:444", f"https://x.{DOMAIN}"):
+        assert sign_in(scene, scene.token.value, origin=origin).status == 403
+    assert ask(scene, "POST", "/.jobgate/sign-in", [], form(token=scene.token.value)).status == 403
+
+
+def test_signing_out(scene):
+    page = ask(scene, path="/.jobgate/sign-out", fields=[HTML])
+    assert page.status == 200 and b'action="/.jobgate/sign-out"' in page.body
+    response = ask(scene, "POST", "/.jobgate/sign-out", [f"Origin: https://{scene.host}"], b"")
+    assert response.status == 200
+    assert response.field("set-cookie").startswith(f"{COOKIE}=;") and "Max-Age=0" in response.field("set-cookie")
+    assert ask(scene, "POST", "/.jobgate/sign-out", ["Origin: https://evil.test"], b"").status == 403
+
+
+def test_our_paths_never_reach_the_job(scene):
+    cookie = session_of(scene)
+    for path in ("/.jobgate/", "/.jobgate/other", "/.jobgate/sign-in/x", "/x/../.jobgate/y"):
+        assert status(scene, cookie, path=path) == 404
+    assert scene.backend.untouched()
+
+
+# ---- the session ----
+
+
+def test_all_workers_know_it(scene):
+    cookie = session_of(scene)
+    for _ in range(8):
+        assert status(scene, cookie) == 200
+
+
+def test_renewing_ends_it(scene):
+    cookie = session_of(scene)
+    assert status(scene, cookie) == 200
+    scene.records.renew(scene.token)
+    eventually(lambda: status(scene, cookie) == 401, "the session to end")
+    page = ask(scene, fields=[HTML, f"Cookie: {cookie}"])
+    assert page.status == 401 and b"Your session has ended" in page.body and b"<form" in page.body
+
+
+def test_deleting_ends_it(scene):
+    cookie = session_of(scene)
+    scene.records.delete_token(scene.token)
+    eventually(lambda: status(scene, cookie) == 401, "the session to end")
+
+
+def test_it_expires(gateways, scene_of):
+    scene = scene_of(gateways.start({"browser": {"session": "1s"}, "backends": {"trusted_proxies": ["127.0.0.1"]}}))
+    cookie = session_of(scene)
+    eventually(lambda: status(scene, cookie) == 401, "the session to expire")
+    assert b"Paste a token" in ask(scene, fields=[HTML, f"Cookie: {cookie}"]).body
+
+
+def test_it_opens_one_job_alone(scene, records):
+    cookie = session_of(scene)
+    other = records.job(scene.backend.url)
+    assert status(scene, cookie, host=f"{other}.{DOMAIN}") == 401
+
+
+def test_a_cookie_that_was_changed_is_none(scene):
+    name, _, value = session_of(scene).partition("=")
+    for i in range(0, 80, 7):
+        changed = value[:i] + ("A" if value[i] != "A" else "B") + value[i + 1:]
+        assert status(scene, f"{name}={changed}") == 401
+    for text in ("", "x", value[:-1], value + "A", value[:-4], value + "AAAA", "=" * 80, value[:76] + "===="):
+        assert status(scene, f"{name}={text}") == 401
+    assert status(scene, f"{name}={value}; {name}={value}") == 401  # which of them?
+
+
+def test_a_bearer_goes_first(scene, records):
+    cookie = session_of(scene)
+    assert status(scene, cookie, fields=["Authorization: Bearer jgt_x"]) == 401
+
+
+def test_what_is_not_ours_in_authorization_is_the_jobs(scene):
+    """Jupyter's own pages send `Authorization: token ...`."""
+    scene.client.send(request(scene, fields=[f"Cookie: {session_of(scene)}", "Authorization: token abc"]))
+    connection = scene.backend.next()
+    received = connection.read_request()
+    assert received.all("authorization") == ["token abc"] and received.all("cookie") == []
+    connection.answer()
+    assert scene.client.read_response().status == 200
+
+
+def test_the_cookie_never_reaches_a_job(scene):
+    for fields, host, path in ([f"Cookie: {COOKIE}=x"], scene.host, "/"), \
+            ([f"Cookie: {COOKIE.upper()} = x; a=b", f"cookie: {COOKIE}=y"], scene.host, "/"), \
+            ([f"Cookie: a=\"; {COOKIE}=x\""], DOMAIN, f"/jobs/{scene.job}/"):
+        with scene.gateway.client() as client:
+            client.send(scene.request(host=host, path=path, fields=fields))
+            connection = scene.backend.next()
+            assert COOKIE.lower().encode() not in connection.read_request().head.lower()
+            connection.answer()
+            connection.close()
+            assert client.read_response().status == 200
+
+
+# ---- pages of other sites ----
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "PROPFIND"])
+def test_what_changes_something_needs_its_own_origin(scene, method):
+    cookie = session_of(scene)
+    own = f"https://{scene.host}"
+    assert status(scene, cookie, method, [f"Origin: {own}"]) == 200
+    assert status(scene, cookie, method, [f"Origin: {own}:443"]) == 200
+    for origins in ([], ["https://evil.test"], ["null"], [own, own], [f"http://{scene.host}"], [own + ".evil.test"],
+                    [f"https://other.{DOMAIN}"], [""], [own + "/"]):
+        assert status(scene, cookie, method, [f"Origin: {origin}" for origin in origins]) == 403, origins
+
+
+def test_reading_does_not(scene):
+    cookie = session_of(scene)
+    for method in ("GET", "HEAD", "OPTIONS"):
+        assert status(scene, cookie, method) == 200
+
+
+UPGRADE = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]
+
+
+def test_a_websocket_needs_its_own_origin_and_ends_with_the_token(scene):
+    cookie = session_of(scene)
+    for origin in ([], ["Origin: https://evil.test"]):
+        assert status(scene, cookie, fields=[*UPGRADE, *origin]) == 403
+    scene.client.send(request(scene, fields=[f"Cookie: {cookie}", *UPGRADE, f"Origin: https://{scene.host}"]))
+    connection = scene.backend.next()
+    connection.read_head()
+    connection.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+    assert scene.client.read_head(upgrade=True).status == 101
+    scene.records.renew(scene.token)
+    assert b"access has been revoked" in scene.client.read_to_end()
+    connection.ended()
+
+
+# ---- keys ----
+
+
+def test_gateways_with_one_key_file_share_sessions(gateways, scene_of, make_folder):
+    key = make_folder("key") / "session.key"
+    key.write_bytes(b"0123456789abcdef0123456789abcdef")
+    settings = {"browser": {"key_file": str(key)}, "backends": {"trusted_proxies": ["127.0.0.1"]}}
+    first, second = (scene_of(gateways.start(settings)) for _ in range(2))
+    second.job, second.token = first.job, first.token
+    second.backend.close()
+    second.backend = first.backend
+    assert status(second, session_of(first)) == 200
+
+
+def test_others_do_not(scene, gateways, scene_of):
+    other = scene_of(gateways.start({"backends": {"trusted_proxies": ["127.0.0.1"]}}))
+    other.job = scene.job
+    assert status(other, session_of(scene)) == 401
+
+
+def test_a_session_outlives_a_reload(gateways, scene_of):
+    gateway = gateways.start({"backends": {"trusted_proxies": ["127.0.0.1"]}})
+    scene = scene_of(gateway)
+    cookie = session_of(scene)
+    before = gateway.workers()
+    gateway.program.send_signal(signal.SIGHUP)
+    eventually(lambda: gateway.workers() and not set(gateway.workers()) & set(before), "another generation")
+    gateway.family = gateway.processes()
+    assert status(scene, cookie) == 200
+
+
+@pytest.mark.parametrize("content", [None, b"short"])
+def test_a_bad_key_file_is_a_mistake(gateways, make_folder, content):
+    key = make_folder("key") / "session.key"
+    if content is not None:
+        key.write_bytes(content)
+    gateway = gateways.make({"browser": {"key_file": str(key)}}).launch()
+    Gateway.live.remove(gateway)
+    assert gateway.program.wait() == 1
+    assert "browser.key_file" in gateway.program.log()
