@@ -5,7 +5,7 @@
 # The last line is "N passed, N failed"; the exit status says the same.
 #
 #   tests/run.sh                the quick set, a few minutes
-#   tests/run.sh --all          also gigabytes through a release build
+#   tests/run.sh --all          also gigabytes through a release build, and a notebook in Chromium
 #   tests/run.sh --tally FILE   write "N N" there instead of printing the last line (for .ci/run)
 #   tests/run.sh -- ARGS        ARGS go to pytest, such as -k pipelining
 set -uo pipefail
@@ -75,7 +75,8 @@ count need_packages $BUILD_PACKAGES libcmocka-dev redis-server nginx curl slowht
 count need_packages strace valgrind || finish "$tally" # for test_cost.py
 
 # What the gateway is shown to work with.
-count need_packages prometheus caddy || finish
+count need_packages prometheus caddy || finish "$tally"
+[ -z "$all" ] || count need_packages chromium chromium-driver python3-selenium jupyter-notebook python3-ipykernel || finish "$tally"
 
 step "build with sanitizers"
 count configure_and_build dev || finish "$tally"

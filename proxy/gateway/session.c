@@ -78,7 +78,8 @@ session_open(const unsigned char key[SESSION_KEY_LEN], struct slice job, struct 
 {
 	unsigned char sealed[SEALED_LEN], plain[PLAIN_LEN];
 
-	if (text.len != SESSION_TEXT_LEN ||
+	/* Padding would stand for letters: one session, one text. */
+	if (text.len != SESSION_TEXT_LEN || memchr(text.at, '=', text.len) != NULL ||
 	    EVP_DecodeBlock(sealed, (const unsigned char *)text.at, (int)text.len) != SEALED_LEN ||
 	    !pass(
 		false, key, job, sealed, sealed + NONCE_LEN, plain, sealed + NONCE_LEN + PLAIN_LEN))

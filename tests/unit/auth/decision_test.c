@@ -169,6 +169,35 @@ a_record_of_another_id_is_no_proof(void **state)
 }
 
 static void
+a_session_is_of_one_version(void **state)
+{
+	struct token token = make_token(true);
+	struct job job = make_job(ASKED_IN_SCOPE);
+	struct bearer bearer = {.formed = true};
+	struct evidence evidence = {.credential = CREDENTIAL_SESSION,
+	    .bearer = &bearer,
+	    .version = token.version,
+	    .token_known = RECORD_KNOWN,
+	    .token = &token,
+	    .names_job = true,
+	    .job_known = RECORD_KNOWN,
+	    .job = &job};
+
+	(void)state;
+	assert_int_equal(jg_decide(&evidence), VERDICT_ALLOW);
+	evidence.version++;
+	assert_int_equal(jg_decide(&evidence), VERDICT_INVALID_TOKEN);
+	evidence.version--;
+	evidence.token_known = RECORD_UNKNOWN;
+	assert_int_equal(jg_decide(&evidence), VERDICT_UNAVAILABLE);
+	evidence.token_known = RECORD_ABSENT;
+	assert_int_equal(jg_decide(&evidence), VERDICT_INVALID_TOKEN);
+	evidence.token_known = RECORD_KNOWN;
+	evidence.job_known = RECORD_ABSENT;
+	assert_int_equal(jg_decide(&evidence), VERDICT_OUT_OF_SCOPE);
+}
+
+static void
 a_record_that_differs_in_one_bit_is_no_proof(void **state)
 {
 	struct token token = make_token(false);
@@ -356,6 +385,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_combination),
 	    cmocka_unit_test(a_record_of_another_id_is_no_proof),
+	    cmocka_unit_test(a_session_is_of_one_version),
 	    cmocka_unit_test(a_record_that_differs_in_one_bit_is_no_proof),
 	    cmocka_unit_test(a_memo_changes_nothing),
 	    cmocka_unit_test(a_memo_holds_no_secret),

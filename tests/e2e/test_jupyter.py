@@ -1,0 +1,116 @@
+"""A person in front of Chromium, a notebook behind the gateway: sign in, compute, be revoked."""
+
+import json
+import os
+
+import pytest
+
+from harness.gateway import DOMAIN
+from harness.pki import Authority
+from harness.process import Program, accepts, eventually, free_port
+
+pytestmark = pytest.mark.large  # half a gigabyte of packages
+
+PATIENCE = 120
+
+NOTEBOOK = {
+    "nbformat": 4, "nbformat_minor": 4,
+    "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    "cells": [{"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": "print(6 * 7)"}],
+}
+
+
+@pytest.fixture
+def jupyter(make_folder):
+    folder = make_folder("jupyter")
+    (folder / "work").mkdir()
+    (folder / "work" / "test.ipynb").write_text(json.dumps(NOTEBOOK))
+    port = free_port()
+    program = Program(
+        ["jupyter-notebook", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--port-retries=0",
+         f"--notebook-dir={folder}/work", "--NotebookApp.token=", "--NotebookApp.password=",
+         "--NotebookApp.allow_remote_access=True"],
+        folder / "jupyter.log", {"PATH": "/usr/bin:/bin", "HOME": str(folder), "LANG": "C.UTF-8"})
+
+    def check():
+        assert program.running(), program.log()
+        return accepts("127.0.0.1", port)
+    eventually(check, "Jupyter to listen", PATIENCE)
+    program.url = f"http://127.0.0.1:{port}"
+    yield program
+    program.stop(patience=60)
+
+
+@pytest.fixture
+def secured(gateways, make_folder):
+    authority = Authority(make_folder("pki"), "authority")
+    certificate = authority.issue("jobs", "serverAuth", [f"DNS:*.{DOMAIN}"])
+    gateway = gateways.make()
+    gateway.secure(authority.context(), [certificate])
+    return gateway.start()
+
+
+@pytest.fixture
+def browser(secured, make_folder):
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+    folder = make_folder("chromium")
+    options = webdriver.ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    options.accept_insecure_certs = True  # the authority is the test's own
+    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={folder}",
+                 f"--host-resolver-rules=MAP *.{DOMAIN} 127.0.0.1:{secured.tls_port}"):
+        options.add_argument(word)
+    driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver", env={**os.environ, "HOME": str(folder)}),
+                              options=options)
+    driver.set_page_load_timeout(PATIENCE)
+    yield driver
+    driver.quit()
+
+
+def sign_in(browser, value):
+    from selenium.webdriver.common.by import By
+    field = browser.find_element(By.ID, "token")
+    assert browser.find_element(By.CSS_SELECTOR, "label[for=token]").text == "Token"
+    assert browser.switch_to.active_element == field  # the keyboard is where it is needed
+    field.send_keys(value)
+    browser.find_element(By.TAG_NAME, "button").click()
+
+
+def javascript(browser, expression):
+    return browser.execute_script(f"try {{ return {expression} }} catch (error) {{ return null }}")
+
+
+def test_a_person_works_in_a_notebook_until_the_token_is_revoked(browser, jupyter, secured, scene_of, records):
+    scene = scene_of(secured, url=jupyter.url)
+    other = records.token(selector="team=other")
+    page = f"https://{scene.host}/notebooks/test.ipynb"
+    browser.get(page)
+    assert browser.title == "Sign in"
+    sign_in(browser, "jgt_no")
+    eventually(lambda: "not valid" in browser.page_source, "a word on the token", PATIENCE)
+    sign_in(browser, other.value)
+    eventually(lambda: "does not reach this job" in browser.page_source, "a word on its selector", PATIENCE)
+    sign_in(browser, scene.token.value)
+    eventually(lambda: browser.current_url == page, "to be back where the way began", PATIENCE)
+
+    cookie = browser.get_cookie("__Host-jobgate")
+    assert cookie["httpOnly"] and cookie["secure"] and cookie["sameSite"] == "Lax" and cookie["path"] == "/"
+    assert "jobgate" not in browser.execute_script("return document.cookie")
+
+    # The kernel's output comes over its WebSocket.
+    eventually(lambda: javascript(browser, "Jupyter.notebook.kernel.is_connected()"), "the kernel", PATIENCE)
+    javascript(browser, "Jupyter.notebook.execute_all_cells() || true")
+    output = "document.querySelector('.output_stdout').innerText.trim()"
+    eventually(lambda: javascript(browser, output) == "42", "the cell's output", PATIENCE)
+    assert any(name.startswith("jobgate_tunnels") and value >= 1 for name, value in secured.metrics().items())
+    log = jupyter.log()
+    assert scene.token.value not in log and cookie["value"] not in log
+
+    records.delete_token(scene.token)
+    eventually(lambda: not javascript(browser, "Jupyter.notebook.kernel.is_connected()"), "the kernel to be cut", PATIENCE)
+    entries = eventually(lambda: [entry for entry in secured.access_entries() if entry["outcome"] == "revoked"],
+                         "the cut in the access log", PATIENCE)
+    assert any(entry["path"].startswith("/api/kernels/") and entry["path"].endswith("/channels") for entry in entries)
+    browser.get(f"https://{scene.host}/tree")
+    assert browser.title == "Sign in" and "Your session has ended" in browser.page_source

@@ -1,0 +1,91 @@
+/* page_test.c - pages, where they lead back to, and the forms they send. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <openssl/evp.h>
+
+#include "gateway/page.h"
+
+static void
+the_policy_has_the_hash_of_the_style(void **state)
+{
+	unsigned char hash[32], text[64];
+	char wanted[96];
+
+	(void)state;
+	assert_int_equal(
+	    EVP_Digest(page_style, strlen(page_style), hash, NULL, EVP_sha256(), NULL), 1);
+	EVP_EncodeBlock(text, hash, sizeof(hash));
+	snprintf(wanted, sizeof(wanted), "style-src 'sha256-%s'", text);
+	assert_non_null(strstr(page_policy, wanted));
+}
+
+static void
+the_longest_page_fits(void **state)
+{
+	char to[PAGE_TO_MAX], out[PAGE_MAX + 1];
+	struct page page = {.title = SLICE("Sign in"),
+	    .message = SLICE("Paste a token for this job."),
+	    .request_id = SLICE("r"),
+	    .action = "/x",
+	    .button = "Go",
+	    .asks_token = true,
+	    .to = {to, sizeof(to)}};
+
+	(void)state;
+	memset(to, '"', sizeof(to));
+	out[page_write(&page, out)] = '\0';
+	assert_non_null(strstr(out, "&quot;\">\n<button>Go</button>"));
+	assert_string_equal(out + strlen(out) - strlen("</html>\n"), "</html>\n");
+}
+
+static void
+paths_that_lead_away_are_not_local(void **state)
+{
+	static const char *const local[] = {"/", "/a", "/a//b?c=d", "/?//x", "/%0d"};
+	static const char *const away[] = {"", "a", "//x", "/\\x", "\\", "https://x", "/ a", "/\ta",
+	    "/a\r\n", "/a\\b", "/\xc3\xa4", "/\x7f"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++)
+		assert_true(page_to_is_local(slice_of(local[i])));
+	for (size_t i = 0; i < sizeof(away) / sizeof(away[0]); i++)
+		assert_false(page_to_is_local(slice_of(away[i])));
+}
+
+static void
+fields_of_forms(void **state)
+{
+	char out[16];
+
+	(void)state;
+#define FIELD(form, name) form_field(SLICE(form), SLICE(name), out, sizeof(out))
+	assert_true(slice_equal(FIELD("a=b&c=d", "c"), SLICE("d")));
+	assert_true(slice_equal(FIELD("a=%2Fx+y%", "a"), SLICE("/x y%")));
+	assert_true(slice_equal(FIELD("a=%zz%4", "a"), SLICE("%zz%4")));
+	assert_true(slice_equal(FIELD("&&a=&", "a"), SLICE("")));
+	assert_true(slice_equal(FIELD("ab=x&a=y", "a"), SLICE("y")));
+	assert_null(FIELD("a=b&a=b", "a").at);
+	assert_null(FIELD("a", "a").at);
+	assert_null(FIELD("", "a").at);
+	assert_null(FIELD("a=0123456789abcdefg", "a").at);
+	assert_true(slice_equal(FIELD("a=%30123456789abcdef", "a"), SLICE("0123456789abcdef")));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(the_policy_has_the_hash_of_the_style),
+	    cmocka_unit_test(the_longest_page_fits),
+	    cmocka_unit_test(paths_that_lead_away_are_not_local),
+	    cmocka_unit_test(fields_of_forms),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
