@@ -5,7 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "auth/bulk/bulk.h"
 #include "auth/cli/cli.h"
+#include "server/redis_child.h"
 #include "server/server.h"
 
 static const char serve_usage[] =
@@ -111,9 +113,48 @@ check(int argc, char **argv)
 	return status;
 }
 
+/* What the store of a configuration is told from. */
+struct store_source {
+	struct config *config;
+	struct redis_child child;
+};
+
+static bool
+find_store(void *ctx, const char *file, struct bulk_store *out)
+{
+	struct store_source *source = ctx;
+	const struct log log = {.fd = STDERR_FILENO, .process = "store"};
+
+	source->config = load(file);
+	if (source->config == NULL)
+		return false;
+	if (source->config->store.write_url == NULL &&
+	    !redis_child_place(&source->child, source->config, &log))
+		return false;
+	*out = (struct bulk_store){
+	    .url = source->config->store.write_url != NULL ? source->config->store.write_url
+							   : source->child.url,
+	    .prefix = source->config->store.prefix,
+	    .ca_file = source->config->store.ca_file,
+	};
+	return true;
+}
+
+static int
+store(int argc, char **argv)
+{
+	struct store_source source = {0};
+	int status = bulk_main(argc, argv, find_store, &source);
+
+	config_free(source.config);
+	return status;
+}
+
 int
 main(int argc, char **argv)
 {
+	if (argc > 1 && strcmp(argv[1], "store") == 0)
+		return store(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "serve") == 0)
 		return serve(argc - 1, argv + 1, argv);
 	if (argc > 1 && strcmp(argv[1], "check") == 0)

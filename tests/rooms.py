@@ -15,6 +15,7 @@ ROOMS = {
     "auth/redis": ({"include/jobgate", "auth"}, {"hiredis", "libevent", "libcrypto", "libssl"}),
     "auth/control": ({"include/jobgate", "auth", "auth/redis", "proxy/observe"},
                      {"libevhtp", "libevent", "jansson", "libcrypto", "libssl"}),
+    "auth/bulk": ({"include/jobgate", "auth", "auth/redis", "auth/control"}, {"libevent", "jansson", "libcrypto"}),
     "auth/cli": ({"include/jobgate", "auth"}, {"jansson", "libcurl", "libyaml", "argp", "libcrypto"}),
     "proxy/http": ({"include/jobgate"}, set()),
     "proxy/net": ({"include/jobgate"}, {"libevent", "libcrypto", "libssl", "c-ares"}),
@@ -23,7 +24,7 @@ ROOMS = {
     "proxy/gateway": ({"include/jobgate", "auth", "proxy/http", "proxy/net", "proxy/observe"}, {"libcrypto"}),
     "proxy/server": ({"include/jobgate", "auth", "auth/redis", "auth/control", "proxy/config", "proxy/gateway",
                       "proxy/net", "proxy/observe"}, {"libevent", "libcrypto"}),
-    "proxy": ({"include/jobgate", "auth/cli", "proxy/config", "proxy/server"}, set()),  # main.c
+    "proxy": ({"include/jobgate", "auth/bulk", "auth/cli", "proxy/config", "proxy/server"}, set()),  # main.c
 }
 
 # How a library's headers are known. What matches none and has no folder of its own is libc's.

@@ -31,7 +31,8 @@ all_help(FILE *out)
 	      "Usage: jobgate <COMMAND>\n\n"
 	      "Commands:\n"
 	      "  serve      Run the gateway\n"
-	      "  check      Validate a configuration\n",
+	      "  check      Validate a configuration\n"
+	      "  store      Check, save and restore what the store holds\n",
 	    out);
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
 		fprintf(out, "  %-9s  %s\n", groups[i].noun, groups[i].summary);

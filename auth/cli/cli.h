@@ -14,8 +14,8 @@ enum cli_exit {
 /*
  * Run one command; argv is the whole command line ("jobgate", "token", "create",
  * ...). Results go to standard output, everything else to standard error.
- * Without a command, or with -h, it prints what there is, `serve` and `check`
- * included. Values of --token, --app-token and --value are wiped from argv, so that they do
+ * Without a command, or with -h, it prints what there is, `serve`, `check` and
+ * `store` included. Values of --token, --app-token and --value are wiped from argv, so that they do
  * not stay in `ps`. Returns an enum cli_exit.
  */
 int cli_main(int argc, char **argv);

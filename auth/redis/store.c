@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "auth/redis/arguments.h"
 #include "auth/redis/connection.h"
 #include "auth/redis/sentinel.h"
 #include "auth/redis/store_operation.h"
@@ -60,6 +61,7 @@ store_tell(struct operation *operation, enum store_result result, struct record 
 {
 	store_record_done *done = operation->done;
 	store_page_done *page_done = operation->page_done;
+	store_walk_done *walk_done = operation->walk_done;
 
 	if (operation->held) {
 		free(record);
@@ -73,11 +75,14 @@ store_tell(struct operation *operation, enum store_result result, struct record 
 	}
 	operation->done = NULL;
 	operation->page_done = NULL;
+	operation->walk_done = NULL;
 	event_del(operation->deadline);
 	if (done != NULL)
 		done(operation->ctx, result, record);
 	if (page_done != NULL)
 		page_done(operation->ctx, result, NULL);
+	if (walk_done != NULL)
+		walk_done(operation->ctx, result, NULL);
 	free(record);
 }
 
@@ -286,6 +291,8 @@ unavailable:
 		plan->done(plan->ctx, STORE_UNAVAILABLE, NULL);
 	if (plan->page_done != NULL)
 		plan->page_done(plan->ctx, STORE_UNAVAILABLE, NULL);
+	if (plan->walk_done != NULL)
+		plan->walk_done(plan->ctx, STORE_UNAVAILABLE, NULL);
 }
 
 static bool

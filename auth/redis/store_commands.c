@@ -1,130 +1,12 @@
 /* store_commands.c - what each operation sends, and what the replies mean. */
 #include <assert.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "auth/redis/arguments.h"
 #include "auth/redis/records.h"
 #include "auth/redis/store_operation.h"
 #include "auth/redis/store_scripts.h"
-
-static const char *
-noun_of(enum record_kind kind)
-{
-	return kind == RECORD_TOKEN ? "token" : "job";
-}
-
-static void
-add(struct arguments *arguments, struct slice text)
-{
-	assert(arguments->count < ARGUMENTS_MAX);
-	arguments->at[arguments->count] = text.at != NULL ? text.at : "";
-	arguments->len[arguments->count++] = text.len;
-}
-
-/* Add a text made by printf. */
-__attribute__((format(printf, 2, 3))) static void
-add_text(struct arguments *arguments, const char *format, ...)
-{
-	char *text = arguments->text + arguments->used;
-	size_t room = sizeof(arguments->text) - arguments->used;
-	va_list args;
-	int len;
-
-	va_start(args, format);
-	len = vsnprintf(text, room, format, args);
-	va_end(args);
-	assert(len >= 0 && (size_t)len < room);
-	arguments->used += (size_t)len + 1;
-	add(arguments, (struct slice){text, (size_t)len});
-}
-
-static void
-add_pair(struct arguments *arguments, const char *field, struct slice value)
-{
-	add(arguments, slice_of(field));
-	add(arguments, value);
-}
-
-static void
-add_label_name(struct arguments *arguments, struct slice name)
-{
-	add_text(arguments, "label:%.*s", (int)name.len, name.at);
-}
-
-static void
-add_labels(struct arguments *arguments, const struct label_set *labels)
-{
-	for (size_t i = 0; i < labels->count; i++) {
-		add_label_name(arguments, labels->items[i].name);
-		add(arguments, labels->items[i].value);
-	}
-}
-
-static void
-add_hash(struct arguments *arguments, const unsigned char hash[TOKEN_HASH_LEN])
-{
-	char hex[2 * TOKEN_HASH_LEN + 1];
-
-	for (size_t i = 0; i < TOKEN_HASH_LEN; i++)
-		snprintf(hex + 2 * i, 3, "%02x", hash[i]);
-	add_text(arguments, "%s", hex);
-}
-
-static void
-add_record_key(
-    struct arguments *arguments, const struct store *store, enum record_kind kind, struct slice id)
-{
-	add_text(arguments, "%s%s:%.*s", store_prefix(store), noun_of(kind), (int)id.len, id.at);
-}
-
-static void
-add_index_key(struct arguments *arguments, const struct store *store, enum record_kind kind)
-{
-	add_text(arguments, "%s%ss", store_prefix(store), noun_of(kind));
-}
-
-/* An empty command; NULL when memory is short. */
-static struct arguments *
-command(const char *name)
-{
-	struct arguments *arguments = malloc(sizeof(*arguments));
-
-	if (arguments == NULL)
-		return NULL;
-	arguments->count = 0;
-	arguments->used = 0;
-	add(arguments, slice_of(name));
-	return arguments;
-}
-
-/* What a script for records within a scope begins with: the number of labels, names and values. */
-static void
-add_scope(struct arguments *arguments, const struct label_set *scope)
-{
-	add_text(arguments, "%zu", scope->count);
-	for (size_t i = 0; i < scope->count; i++) {
-		add(arguments, scope->items[i].name);
-		add(arguments, scope->items[i].value);
-	}
-}
-
-/* "EVAL script 2 record index" or "EVAL script 1 record"; NULL when memory is short. */
-static struct arguments *
-script(
-    const struct store *store, const char *text, bool index, enum record_kind kind, struct slice id)
-{
-	struct arguments *arguments = command("EVAL");
-
-	if (arguments == NULL)
-		return NULL;
-	add(arguments, slice_of(text));
-	add(arguments, index ? SLICE("2") : SLICE("1"));
-	add_record_key(arguments, store, kind, id);
-	if (index)
-		add_index_key(arguments, store, kind);
-	return arguments;
-}
 
 /* What an operation needs to be told apart and answered. */
 static struct operation
@@ -229,10 +111,10 @@ store_get(
     struct store *store, enum record_kind kind, struct slice id, store_record_done *done, void *ctx)
 {
 	struct operation operation = plan_read(kind, id, read_record, done, ctx);
-	struct arguments *arguments = command("HGETALL");
+	struct arguments *arguments = arguments_new("HGETALL");
 
 	if (arguments != NULL)
-		add_record_key(arguments, store, kind, id);
+		arguments_add_record_key(arguments, store, kind, id);
 	store_run(store, &operation, arguments);
 	free(arguments);
 }
@@ -245,34 +127,34 @@ add_token(struct arguments *arguments, const struct token *token)
 	    jg_selector_format(&token->selector, text, sizeof(arguments->text) - arguments->used);
 
 	arguments->used += len + 1;
-	add_pair(arguments, "selector", (struct slice){text, len});
-	add_pair(arguments, "name", token->name);
-	add_pair(arguments, "role", slice_of(jg_role_name(token->role)));
-	add(arguments, SLICE("hash"));
-	add_hash(arguments, token->hash);
-	add(arguments, SLICE("version"));
-	add_text(arguments, "%llu", (unsigned long long)token->version);
-	add_pair(arguments, "created_at", token->created_at);
-	add_pair(arguments, "updated_at", token->updated_at);
+	arguments_add_pair(arguments, "selector", (struct slice){text, len});
+	arguments_add_pair(arguments, "name", token->name);
+	arguments_add_pair(arguments, "role", slice_of(jg_role_name(token->role)));
+	arguments_add(arguments, SLICE("hash"));
+	arguments_add_hash(arguments, token->hash);
+	arguments_add(arguments, SLICE("version"));
+	arguments_add_text(arguments, "%llu", (unsigned long long)token->version);
+	arguments_add_pair(arguments, "created_at", token->created_at);
+	arguments_add_pair(arguments, "updated_at", token->updated_at);
 }
 
 static void
 add_lease(struct arguments *arguments, unsigned lease)
 {
-	add(arguments, SLICE("lease"));
-	add_text(arguments, "%u", lease);
+	arguments_add(arguments, SLICE("lease"));
+	arguments_add_text(arguments, "%u", lease);
 }
 
 static void
 add_job(struct arguments *arguments, const struct job *job)
 {
 	if (job->url_text.len > 0)
-		add_pair(arguments, "url", job->url_text);
-	add_labels(arguments, &job->labels);
+		arguments_add_pair(arguments, "url", job->url_text);
+	arguments_add_labels(arguments, &job->labels);
 	if (job->lease > 0)
 		add_lease(arguments, job->lease);
-	add_pair(arguments, "created_at", job->created_at);
-	add_pair(arguments, "updated_at", job->updated_at);
+	arguments_add_pair(arguments, "created_at", job->created_at);
+	arguments_add_pair(arguments, "updated_at", job->updated_at);
 }
 
 void
@@ -281,12 +163,14 @@ store_create(struct store *store, const struct record *record, uint64_t created_
 {
 	struct slice id = record->kind == RECORD_TOKEN ? record->token.id : record->job.id;
 	struct operation operation = plan_change(record->kind, id, read_created, done, ctx);
-	struct arguments *arguments = script(store, script_create, true, record->kind, id);
+	struct arguments *arguments =
+	    arguments_script(store, script_create, true, record->kind, id);
 
 	if (arguments != NULL) {
-		add(arguments, id);
-		add_text(arguments, "%llu", (unsigned long long)created_ms);
-		add_text(arguments, "%u", record->kind == RECORD_JOB ? record->job.lease : 0);
+		arguments_add(arguments, id);
+		arguments_add_text(arguments, "%llu", (unsigned long long)created_ms);
+		arguments_add_text(
+		    arguments, "%u", record->kind == RECORD_JOB ? record->job.lease : 0);
 		switch (record->kind) {
 		case RECORD_TOKEN:
 			add_token(arguments, &record->token);
@@ -305,12 +189,12 @@ store_delete(struct store *store, enum record_kind kind, struct slice id,
     const struct label_set *scope, store_record_done *done, void *ctx)
 {
 	struct operation operation = plan_change(kind, id, read_deleted, done, ctx);
-	struct arguments *arguments = script(
+	struct arguments *arguments = arguments_script(
 	    store, kind == RECORD_TOKEN ? script_delete_token : script_delete_job, true, kind, id);
 
 	if (arguments != NULL) {
-		add_scope(arguments, scope);
-		add(arguments, id);
+		arguments_add_scope(arguments, scope);
+		arguments_add(arguments, id);
 	}
 	store_run(store, &operation, arguments);
 	free(arguments);
@@ -322,14 +206,15 @@ store_token_renew(struct store *store, struct slice id, const struct label_set *
     store_record_done *done, void *ctx)
 {
 	struct operation operation = plan_change(RECORD_TOKEN, id, read_renewed, done, ctx);
-	struct arguments *arguments = script(store, script_renew, false, RECORD_TOKEN, id);
+	struct arguments *arguments =
+	    arguments_script(store, script_renew, false, RECORD_TOKEN, id);
 
 	if (arguments != NULL) {
-		add_scope(arguments, scope);
-		add_text(arguments, "%llu", (unsigned long long)version);
-		add_hash(arguments, hash);
-		add_text(arguments, "%llu", (unsigned long long)version + 1);
-		add(arguments, updated_at);
+		arguments_add_scope(arguments, scope);
+		arguments_add_text(arguments, "%llu", (unsigned long long)version);
+		arguments_add_hash(arguments, hash);
+		arguments_add_text(arguments, "%llu", (unsigned long long)version + 1);
+		arguments_add(arguments, updated_at);
 	}
 	store_run(store, &operation, arguments);
 	free(arguments);
@@ -340,10 +225,11 @@ store_job_renew(struct store *store, struct slice id, const struct label_set *sc
     store_record_done *done, void *ctx)
 {
 	struct operation operation = plan_change(RECORD_JOB, id, read_renewed, done, ctx);
-	struct arguments *arguments = script(store, script_renew_job, false, RECORD_JOB, id);
+	struct arguments *arguments =
+	    arguments_script(store, script_renew_job, false, RECORD_JOB, id);
 
 	if (arguments != NULL)
-		add_scope(arguments, scope);
+		arguments_add_scope(arguments, scope);
 	store_run(store, &operation, arguments);
 	free(arguments);
 }
@@ -353,28 +239,28 @@ store_job_patch(struct store *store, struct slice id, const struct label_set *sc
     const struct store_job_patch *patch, store_record_done *done, void *ctx)
 {
 	struct operation operation = plan_change(RECORD_JOB, id, read_patched, done, ctx);
-	struct arguments *arguments = script(store, script_patch, false, RECORD_JOB, id);
+	struct arguments *arguments = arguments_script(store, script_patch, false, RECORD_JOB, id);
 
 	if (arguments != NULL) {
-		add_scope(arguments, scope);
-		add(arguments, patch->leaves_scope ? SLICE("1") : SLICE("0"));
-		add(arguments, patch->updated_at);
-		add_text(arguments, "%d", JOB_LABELS_MAX);
-		add(arguments, patch->labels_cleared ? SLICE("1") : SLICE("0"));
-		add_text(arguments, "%d", patch->lease_removed ? -1 : (int)patch->lease);
-		add_text(
+		arguments_add_scope(arguments, scope);
+		arguments_add(arguments, patch->leaves_scope ? SLICE("1") : SLICE("0"));
+		arguments_add(arguments, patch->updated_at);
+		arguments_add_text(arguments, "%d", JOB_LABELS_MAX);
+		arguments_add(arguments, patch->labels_cleared ? SLICE("1") : SLICE("0"));
+		arguments_add_text(arguments, "%d", patch->lease_removed ? -1 : (int)patch->lease);
+		arguments_add_text(
 		    arguments, "%zu", patch->labels.count + patch->url_set + (patch->lease > 0));
 		if (patch->lease > 0)
 			add_lease(arguments, patch->lease);
 		if (patch->url_set)
-			add_pair(arguments, "url", patch->url);
-		add_labels(arguments, &patch->labels);
+			arguments_add_pair(arguments, "url", patch->url);
+		arguments_add_labels(arguments, &patch->labels);
 		if (patch->url_removed)
-			add(arguments, SLICE("url"));
+			arguments_add(arguments, SLICE("url"));
 		if (patch->lease_removed)
-			add(arguments, SLICE("lease"));
+			arguments_add(arguments, SLICE("lease"));
 		for (size_t i = 0; i < patch->labels_removed_count; i++)
-			add_label_name(arguments, patch->labels_removed[i]);
+			arguments_add_label_name(arguments, patch->labels_removed[i]);
 	}
 	store_run(store, &operation, arguments);
 	free(arguments);
@@ -439,17 +325,17 @@ store_page(struct store *store, enum record_kind kind, const struct store_cursor
 {
 	struct operation operation = {
 	    .kind = kind, .read = read_page, .page_done = done, .ctx = ctx};
-	struct arguments *arguments = command("EVAL");
+	struct arguments *arguments = arguments_new("EVAL");
 
 	if (arguments != NULL) {
-		add(arguments, slice_of(script_page));
-		add(arguments, SLICE("1"));
-		add_index_key(arguments, store, kind);
-		add_record_key(arguments, store, kind, SLICE(""));
-		add(arguments, slice_of(after->score));
-		add(arguments, slice_of(after->id));
-		add_text(arguments, "%d", STORE_PAGE_MAX);
-		add(arguments, kind == RECORD_JOB ? SLICE("1") : SLICE("0"));
+		arguments_add(arguments, slice_of(script_page));
+		arguments_add(arguments, SLICE("1"));
+		arguments_add_index_key(arguments, store, kind);
+		arguments_add_record_key(arguments, store, kind, SLICE(""));
+		arguments_add(arguments, slice_of(after->score));
+		arguments_add(arguments, slice_of(after->id));
+		arguments_add_text(arguments, "%d", STORE_PAGE_MAX);
+		arguments_add(arguments, kind == RECORD_JOB ? SLICE("1") : SLICE("0"));
 	}
 	store_run(store, &operation, arguments);
 	free(arguments);

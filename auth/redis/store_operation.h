@@ -7,20 +7,9 @@
 #include <sys/queue.h>
 
 #include "auth/redis/store.h"
+#include "auth/redis/store_walk.h"
 
-/* A patch has most: it sets and removes all labels, besides the scope and what stands around them.
- */
-#define ARGUMENTS_MAX (16 + 3 * JOB_LABELS_MAX + 2 * SELECTOR_LABELS_MAX)
-#define ARGUMENTS_TEXT (64u << 10)
-
-/* A command being put together; texts made for it lie in its own memory. */
-struct arguments {
-	int count;
-	const char *at[ARGUMENTS_MAX];
-	size_t len[ARGUMENTS_MAX];
-	size_t used;
-	char text[ARGUMENTS_TEXT];
-};
+struct arguments;
 
 /* One question to Redis. It lives until its reply has come or the connection has been given up. */
 struct operation {
@@ -29,8 +18,9 @@ struct operation {
 	enum record_kind kind;
 	bool change; /* not a read */
 	char id[JOB_ID_MAX + 1];
-	store_record_done *done; /* one of these two; both NULL once it was called */
+	store_record_done *done; /* one of these; all NULL once it was called */
 	store_page_done *page_done;
+	store_walk_done *walk_done;
 	void *ctx;
 	/* Makes the result of a reply that is no error, and tells the caller. */
 	void (*read)(struct operation *operation, const redisReply *reply);

@@ -11,28 +11,46 @@
 
 #include "jobgate/paths.h"
 
-bool
-redis_child_prepare(struct redis_child *child, const struct config *config, const struct log *log)
+/* The folder of the control socket; its length, or 0. */
+static size_t
+directory_of(const struct config *config)
 {
 	const char *slash = strrchr(config->control.socket, '/');
-	char directory[108], lock_path[512];
+
+	return slash != NULL ? (size_t)(slash - config->control.socket) : 0;
+}
+
+bool
+redis_child_place(struct redis_child *child, const struct config *config, const struct log *log)
+{
+	size_t directory = directory_of(config);
 	int len;
 
-	if (slash == NULL) {
+	if (directory == 0) {
 		log_error(log, "control.socket must be an absolute path");
 		return false;
 	}
-	/* Next to the control socket: both are for this gateway's user alone. */
-	snprintf(directory, sizeof(directory), "%.*s", (int)(slash - config->control.socket),
+	len = snprintf(child->socket, sizeof(child->socket), "%.*s/redis.sock", (int)directory,
 	    config->control.socket);
-	len = snprintf(child->socket, sizeof(child->socket), "%s/redis.sock", directory);
 	if (len >= (int)sizeof(child->socket)) {
 		log_error(log,
-		    "the path %s/redis.sock is too long for a socket: set control.socket",
-		    directory);
+		    "the path %.*s/redis.sock is too long for a socket: set control.socket",
+		    (int)directory, config->control.socket);
 		return false;
 	}
 	snprintf(child->url, sizeof(child->url), "unix:%s", child->socket);
+	return true;
+}
+
+bool
+redis_child_prepare(struct redis_child *child, const struct config *config, const struct log *log)
+{
+	char directory[108], lock_path[512];
+
+	if (!redis_child_place(child, config, log))
+		return false;
+	snprintf(directory, sizeof(directory), "%.*s", (int)directory_of(config),
+	    config->control.socket);
 	if (!jg_make_directory(directory)) {
 		log_error(log, "cannot make the directory %s: %s", directory, strerror(errno));
 		return false;

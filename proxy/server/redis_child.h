@@ -12,6 +12,13 @@ struct redis_child {
 };
 
 /*
+ * Where it is: next to the control socket, for both are for this gateway's user alone.
+ * False, with a line in the log, when the path is no good.
+ */
+bool redis_child_place(
+    struct redis_child *child, const struct config *config, const struct log *log);
+
+/*
  * Prepare its directory and its socket's path. False, with a line in the log,
  * when that fails or another gateway uses the directory.
  */

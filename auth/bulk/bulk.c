@@ -1,0 +1,155 @@
+/* bulk.c - the command line of `jobgate store`. */
+#include "auth/bulk/bulk.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+
+#include "auth/bulk/task.h"
+
+static const char usage[] =
+    "Check, save and restore what the store holds, straight at the store\n\n"
+    "Usage: jobgate store <COMMAND> [OPTIONS]\n\n"
+    "Commands:\n"
+    "  verify  Check every token, every job and their indexes\n"
+    "  export  Write all tokens (their hashes, never values) and jobs as lines of JSON\n"
+    "  import  Read such lines, and make those records that are not there yet\n\n"
+    "Options:\n"
+    "  -c, --config <FILE>     Take the store of this configuration [default: the private one]\n"
+    "      --store <URL>       The store: redis://, rediss:// or unix:/path\n"
+    "      --prefix <PREFIX>   Of its keys, with --store [default: jobgate:]\n"
+    "      --ca-file <FILE>    Authorities for rediss://, with --store [default: the system's]\n"
+    "  -h, --help              Print help\n\n"
+    "Lines go to standard output and come from standard input.\n"
+    "Exit status: 0 done, 1 something is wrong with a record, 2 wrong usage, 3 store out of "
+    "reach.\n";
+
+struct verb {
+	const char *name;
+	int (*run)(struct task *task);
+};
+
+static const struct verb verbs[] = {
+    {"verify", task_verify}, {"export", task_export}, {"import", task_import}};
+
+struct bulk_options {
+	const struct verb *verb;
+	const char *config, *prefix, *ca_file;
+	char *url; /* a copy, which may hold a password */
+};
+
+/* Take the URL out of argv, which other users see in `ps`. */
+static char *
+take_url(char *arg)
+{
+	char *copy = strdup(arg);
+
+	OPENSSL_cleanse(arg, strlen(arg));
+	return copy;
+}
+
+/* The exit status where the command ends here, else -1. */
+static int
+read_options(int argc, char **argv, struct bulk_options *out)
+{
+	enum { STORE = 0x100, PREFIX, CA_FILE };
+	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+	    {"store", required_argument, NULL, STORE}, {"prefix", required_argument, NULL, PREFIX},
+	    {"ca-file", required_argument, NULL, CA_FILE}, {"help", no_argument, NULL, 'h'},
+	    {NULL, 0, NULL, 0}};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			out->config = optarg;
+			break;
+		case STORE:
+			free(out->url);
+			out->url = take_url(optarg);
+			break;
+		case PREFIX:
+			out->prefix = optarg;
+			break;
+		case CA_FILE:
+			out->ca_file = optarg;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return TASK_OK;
+		default:
+			fputs("Try 'jobgate store --help'.\n", stderr);
+			return TASK_USAGE;
+		}
+	}
+	for (size_t i = 0; optind < argc && i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(argv[optind], verbs[i].name) == 0)
+			out->verb = &verbs[i];
+	if (out->verb == NULL || optind + 1 < argc) {
+		fputs(usage, stderr);
+		return TASK_USAGE;
+	}
+	if (out->url == NULL && (out->prefix != NULL || out->ca_file != NULL)) {
+		fputs("jobgate: --prefix and --ca-file need --store\n", stderr);
+		return TASK_USAGE;
+	}
+	if (out->url != NULL && out->config != NULL) {
+		fputs("jobgate: --store and --config are two ways to say the same\n", stderr);
+		return TASK_USAGE;
+	}
+	return -1;
+}
+
+static int
+run(const struct verb *verb, const struct bulk_store *at)
+{
+	struct task task = {.in = stdin, .out = stdout};
+	int result = TASK_UNREACHABLE;
+
+	task.base = event_base_new();
+	if (task.base != NULL)
+		task.store = store_new(&(struct store_options){
+		    .base = task.base,
+		    .url = at->url,
+		    .prefix = at->prefix,
+		    .ca_file = at->ca_file,
+		    .log = {STDERR_FILENO, LOG_LEVEL_WARNING, "store", false},
+		});
+	if (task.store != NULL)
+		result = task_reach(&task);
+	if (task.store != NULL && result == TASK_OK)
+		result = verb->run(&task);
+	store_free(task.store);
+	if (task.base != NULL)
+		event_base_free(task.base);
+	return result;
+}
+
+int
+bulk_main(int argc, char **argv, bool (*load)(void *ctx, const char *file, struct bulk_store *out),
+    void *ctx)
+{
+	struct bulk_options options = {0};
+	struct bulk_store at = {0};
+	int result = read_options(argc, argv, &options);
+
+	signal(SIGPIPE, SIG_IGN); /* a store that goes is told of by its socket */
+	if (result >= 0)
+		goto done;
+	result = TASK_WRONG;
+	if (options.url != NULL)
+		at = (struct bulk_store){options.url,
+		    options.prefix != NULL ? options.prefix : "jobgate:", options.ca_file};
+	else if (!load(ctx, options.config, &at))
+		goto done;
+	result = run(options.verb, &at);
+done:
+	if (options.url != NULL)
+		OPENSSL_cleanse(options.url, strlen(options.url));
+	free(options.url);
+	return result;
+}

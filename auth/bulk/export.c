@@ -1,0 +1,63 @@
+/* export.c - jobgate store export: every record as a line of JSON. */
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "auth/bulk/task.h"
+#include "auth/control/view.h"
+
+static void
+add_hash(json_t *line, const struct token *token)
+{
+	char hex[2 * TOKEN_HASH_LEN + 1];
+
+	for (size_t i = 0; i < TOKEN_HASH_LEN; i++)
+		snprintf(hex + 2 * i, 3, "%02x", token->hash[i]);
+	json_object_set_new(line, "hash", json_string(hex));
+}
+
+/* What the API shows of it, and what only the store knows: the hash, the place in the index. */
+static void
+write_record(struct task *task, enum record_kind kind, const struct store_walk_entry *entry)
+{
+	json_t *line, *view;
+	double score;
+
+	if (entry->record == NULL) {
+		task_problem(task, kind, entry->id, "left out: %s", entry->why);
+		return;
+	}
+	line = json_pack("{s:s}", "kind", task_noun(kind));
+	view = view_record(entry->record, "");
+	json_object_del(view, "job_url");
+	json_object_update(line, view);
+	json_decref(view);
+	if (kind == RECORD_TOKEN)
+		add_hash(line, &entry->record->token);
+	score = entry->score.at != NULL ? strtod(entry->score.at, NULL) : 0;
+	if (score >= 1 && score < 9007199254740992.0) /* whole numbers, as a double has them */
+		json_object_set_new(line, "created_ms", json_integer((json_int_t)score));
+	if (json_dumpf(line, task->out, JSON_COMPACT) == 0 && fputc('\n', task->out) != EOF)
+		task->counts[kind]++;
+	json_decref(line);
+}
+
+int
+task_export(struct task *task)
+{
+	int result = task_walk(task, RECORD_TOKEN, false, write_record);
+
+	if (result == TASK_OK)
+		result = task_walk(task, RECORD_JOB, false, write_record);
+	if (result != TASK_OK)
+		return result;
+	if (fflush(task->out) != 0 || ferror(task->out)) {
+		perror("jobgate: the lines could not be written");
+		return TASK_WRONG;
+	}
+	fprintf(stderr, "exported %llu %s and %llu %s\n",
+	    (unsigned long long)task->counts[RECORD_TOKEN],
+	    task_nouns(RECORD_TOKEN, task->counts[RECORD_TOKEN]),
+	    (unsigned long long)task->counts[RECORD_JOB],
+	    task_nouns(RECORD_JOB, task->counts[RECORD_JOB]));
+	return task->problems == 0 ? TASK_OK : TASK_WRONG;
+}

@@ -1,0 +1,259 @@
+/* import.c - jobgate store import: lines of JSON become records, where there are none yet. */
+#include <ctype.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "auth/bulk/task.h"
+#include "auth/control/input.h"
+
+#define UNDER_WAY_MAX 256
+#define LINE_MAX_BYTES (256u << 10) /* a job with the most and longest labels has 30 KiB */
+#define TIME_MAX 40
+
+static const char *const token_fields[] = {"kind", "id", "name", "role", "label_selector",
+    "version", "created_at", "updated_at", "hash", "created_ms", NULL};
+static const char *const job_fields[] = {
+    "kind", "id", "url", "labels", "lease", "created_at", "updated_at", "created_ms", NULL};
+
+struct import {
+	struct task *task;
+	unsigned under_way;
+	uint64_t line, present, bytes, size;
+	bool lost;	/* the store is out of reach */
+	json_t *object; /* of the line at hand, which the record points into */
+	struct token_input token;
+	struct job_input job;
+};
+
+static bool
+wrong(struct mistake *mistake, const char *field, const char *detail)
+{
+	snprintf(mistake->field, sizeof(mistake->field), "%s", field);
+	snprintf(mistake->detail, sizeof(mistake->detail), "%s", detail);
+	return false;
+}
+
+/* Text, or nothing for null and what is missing. */
+static struct slice
+text_of(const json_t *object, const char *field)
+{
+	const json_t *value = json_object_get(object, field);
+
+	return (struct slice){json_string_value(value), json_string_length(value)};
+}
+
+static bool
+read_times(
+    const json_t *object, struct slice *created, struct slice *updated, struct mistake *mistake)
+{
+	*created = text_of(object, "created_at");
+	*updated = text_of(object, "updated_at");
+	if (created->len > TIME_MAX)
+		return wrong(mistake, "created_at", "not a time");
+	return updated->len <= TIME_MAX || wrong(mistake, "updated_at", "not a time");
+}
+
+static bool
+read_hash(struct slice text, unsigned char out[TOKEN_HASH_LEN])
+{
+	if (text.len != 2 * TOKEN_HASH_LEN)
+		return false;
+	for (size_t i = 0; i < TOKEN_HASH_LEN; i++) {
+		const char digits[3] = {text.at[2 * i], text.at[2 * i + 1], '\0'};
+
+		if (!isxdigit((unsigned char)digits[0]) || !isxdigit((unsigned char)digits[1]))
+			return false;
+		out[i] = (unsigned char)strtoul(digits, NULL, 16);
+	}
+	return true;
+}
+
+static bool
+read_token(struct import *import, struct token *out, struct mistake *mistake)
+{
+	const json_t *object = import->object;
+	json_int_t version = json_integer_value(json_object_get(object, "version"));
+
+	if (!input_token(object, &import->token, mistake))
+		return false;
+	*out = (struct token){.id = text_of(object, "id"),
+	    .name = import->token.name,
+	    .role = import->token.role,
+	    .selector = {import->token.selector_count, import->token.selector},
+	    .version = (uint64_t)version};
+	if (json_object_get(object, "label_selector") == NULL) /* must not read as "every job" */
+		return wrong(mistake, "label_selector", "this field is missing");
+	if (!jg_token_id_valid(out->id))
+		return wrong(mistake, "id", "not the id of a token");
+	if (version < 1)
+		return wrong(mistake, "version", "a version is a number from 1");
+	if (!read_hash(text_of(object, "hash"), out->hash))
+		return wrong(mistake, "hash", "a hash is 64 hex digits");
+	return read_times(object, &out->created_at, &out->updated_at, mistake);
+}
+
+static bool
+read_job(struct import *import, struct job *out, struct mistake *mistake)
+{
+	if (!input_job(import->object, false, &import->job, mistake))
+		return false;
+	*out = (struct job){.id = import->job.id,
+	    .url_text = import->job.url,
+	    .labels = {import->job.label_count, import->job.labels},
+	    .lease = import->job.lease};
+	if (out->id.len == 0)
+		return wrong(mistake, "id", "this field is missing");
+	return read_times(import->object, &out->created_at, &out->updated_at, mistake);
+}
+
+/* A line as a record; false with what is wrong. import->object is to be released either way. */
+static bool
+read_line(struct import *import, const char *text, size_t len, struct record *out,
+    struct mistake *mistake)
+{
+	json_t *peek = json_loadb(text, len, 0, NULL);
+	struct slice kind = text_of(peek, "kind");
+	bool is_token = slice_equal(kind, SLICE("token")), is_job = slice_equal(kind, SLICE("job"));
+
+	json_decref(peek);
+	import->object = NULL;
+	if (peek != NULL && !is_token && !is_job)
+		return wrong(mistake, "kind", "neither token nor job");
+	import->object = input_object(text, len, is_token ? token_fields : job_fields, mistake);
+	if (import->object == NULL)
+		return false;
+	out->kind = is_token ? RECORD_TOKEN : RECORD_JOB;
+	return is_token ? read_token(import, &out->token, mistake)
+			: read_job(import, &out->job, mistake);
+}
+
+static void
+on_created(struct import *import, enum record_kind kind, enum store_result result)
+{
+	import->under_way--;
+	switch (result) {
+	case STORE_OK:
+		import->task->counts[kind]++;
+		return;
+	case STORE_CONFLICT:
+		import->present++;
+		return;
+	case STORE_BROKEN:
+		import->task->problems++;
+		fprintf(stderr, "jobgate: the key of the %ss' index holds something else\n",
+		    task_noun(kind));
+		return;
+	default:
+		import->lost = true;
+	}
+}
+
+static void
+token_created(void *ctx, enum store_result result, const struct record *none)
+{
+	(void)none;
+	on_created(ctx, RECORD_TOKEN, result);
+}
+
+static void
+job_created(void *ctx, enum store_result result, const struct record *none)
+{
+	(void)none;
+	on_created(ctx, RECORD_JOB, result);
+}
+
+/* Where it stands in the index: as it did, or by its time of creation, or last. */
+static uint64_t
+created_ms(const json_t *object, struct slice created_at)
+{
+	json_int_t ms = json_integer_value(json_object_get(object, "created_ms"));
+	char text[TIME_MAX + 1];
+	struct tm utc = {0};
+
+	if (ms > 0)
+		return (uint64_t)ms;
+	snprintf(text, sizeof(text), "%.*s", (int)created_at.len, created_at.at);
+	if (strptime(text, "%Y-%m-%dT%H:%M:%S", &utc) != NULL && timegm(&utc) > 0)
+		return (uint64_t)timegm(&utc) * 1000;
+	return (uint64_t)time(NULL) * 1000;
+}
+
+static void
+import_line(struct import *import, const char *text, size_t len)
+{
+	struct record record = {0};
+	struct mistake mistake;
+	struct slice created_at;
+
+	import->line++;
+	if (len > LINE_MAX_BYTES)
+		wrong(&mistake, "", "the line is too long");
+	if (len <= LINE_MAX_BYTES && read_line(import, text, len, &record, &mistake)) {
+		created_at =
+		    record.kind == RECORD_TOKEN ? record.token.created_at : record.job.created_at;
+		import->under_way++;
+		store_create(import->task->store, &record, created_ms(import->object, created_at),
+		    record.kind == RECORD_TOKEN ? token_created : job_created, import);
+	} else {
+		import->task->problems++;
+		if (import->task->progress.shown)
+			fputs("\r\033[K", stderr);
+		fprintf(stderr, "line %llu: %s%s%s\n", (unsigned long long)import->line,
+		    mistake.field, mistake.field[0] != '\0' ? ": " : "", mistake.detail);
+	}
+	json_decref(import->object);
+	import->object = NULL;
+}
+
+/* Read what there is, and keep some under way, until all of it has been answered. */
+static void
+import_all(struct import *import)
+{
+	struct task *task = import->task;
+	char *line = NULL;
+	size_t cap = 0;
+	ssize_t len = 0;
+
+	while (!import->lost && (len = getline(&line, &cap, task->in)) > 0) {
+		import->bytes += (size_t)len;
+		if (len > 0 && line[len - 1] == '\n')
+			len--;
+		if (len > 0)
+			import_line(import, line, (size_t)len);
+		progress_to(&task->progress, import->bytes, import->size);
+		while (import->under_way >= UNDER_WAY_MAX)
+			event_base_loop(task->base, EVLOOP_ONCE);
+	}
+	while (import->under_way > 0)
+		event_base_loop(task->base, EVLOOP_ONCE);
+	free(line);
+}
+
+int
+task_import(struct task *task)
+{
+	struct import import = {.task = task};
+	struct stat status;
+
+	if (fstat(fileno(task->in), &status) == 0 && S_ISREG(status.st_mode))
+		import.size = (uint64_t)status.st_size;
+	progress_begin(&task->progress, "bytes");
+	import_all(&import);
+	progress_end(&task->progress);
+	if (import.lost) {
+		fputs("jobgate: the store does not answer; run it again: what is there already "
+		      "is passed over\n",
+		    stderr);
+		return TASK_UNREACHABLE;
+	}
+	fprintf(task->out,
+	    "imported %llu %s and %llu %s; %llu were there already and stay as they are\n",
+	    (unsigned long long)task->counts[RECORD_TOKEN],
+	    task_nouns(RECORD_TOKEN, task->counts[RECORD_TOKEN]),
+	    (unsigned long long)task->counts[RECORD_JOB],
+	    task_nouns(RECORD_JOB, task->counts[RECORD_JOB]), (unsigned long long)import.present);
+	return task->problems == 0 ? TASK_OK : TASK_WRONG;
+}

@@ -1,0 +1,181 @@
+/* task.c - walking through a store, and waiting for it. */
+#include "auth/bulk/task.h"
+
+#include <stdarg.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PATIENCE_MS 3000 /* for a store that does not answer */
+#define PAUSE_MS 50
+#define PICTURE_MS 100
+#define BAR 30 /* columns */
+
+static uint64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void
+progress_begin(struct progress *progress, const char *what)
+{
+	*progress = (struct progress){.shown = isatty(STDERR_FILENO) == 1, .what = what};
+}
+
+void
+progress_to(struct progress *progress, uint64_t done, uint64_t total)
+{
+	uint64_t now = progress->shown ? now_ms() : 0;
+	unsigned filled;
+
+	progress->done = done;
+	progress->total = total > done ? total : done;
+	if (now < progress->due_ms || !progress->shown)
+		return;
+	progress->due_ms = now + PICTURE_MS;
+	filled = progress->total > 0 ? (unsigned)(done * BAR / progress->total) : BAR;
+	fprintf(stderr, "\r\033[K[%.*s%.*s] %llu of %llu %s", (int)filled,
+	    "##############################", (int)(BAR - filled), "..............................",
+	    (unsigned long long)done, (unsigned long long)progress->total, progress->what);
+	fflush(stderr);
+}
+
+void
+progress_end(struct progress *progress)
+{
+	if (progress->shown)
+		fputs("\r\033[K", stderr);
+	progress->shown = false;
+}
+
+const char *
+task_noun(enum record_kind kind)
+{
+	return kind == RECORD_TOKEN ? "token" : "job";
+}
+
+const char *
+task_nouns(enum record_kind kind, uint64_t count)
+{
+	if (count == 1)
+		return task_noun(kind);
+	return kind == RECORD_TOKEN ? "tokens" : "jobs";
+}
+
+void
+task_problem(struct task *task, enum record_kind kind, struct slice id, const char *format, ...)
+{
+	va_list args;
+
+	task->problems++;
+	if (task->progress.shown)
+		fputs("\r\033[K", stderr);
+	fprintf(stderr, "%s ", task_noun(kind));
+	for (size_t i = 0; i < id.len; i++) /* somebody else may have chosen it */
+		fputc(id.at[i] > ' ' && id.at[i] <= '~' ? id.at[i] : '?', stderr);
+	fputs(": ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+/* ---- reaching the store ---- */
+
+struct question {
+	bool answered;
+	enum store_result result;
+};
+
+static void
+on_answer(void *ctx, enum store_result result, const struct record *record)
+{
+	struct question *question = ctx;
+
+	(void)record;
+	question->answered = true;
+	question->result = result;
+}
+
+int
+task_reach(struct task *task)
+{
+	const struct timeval pause = {.tv_usec = PAUSE_MS * 1000};
+	uint64_t until = now_ms() + PATIENCE_MS;
+
+	while (now_ms() < until) {
+		struct question question = {0};
+
+		store_get(
+		    task->store, RECORD_TOKEN, SLICE("aaaaaaaaaaaaaaaa"), on_answer, &question);
+		while (!question.answered)
+			event_base_loop(task->base, EVLOOP_ONCE);
+		if (question.result != STORE_UNAVAILABLE)
+			return TASK_OK;
+		event_base_loopexit(task->base, &pause);
+		event_base_dispatch(task->base);
+	}
+	fputs("jobgate: the store does not answer\n", stderr);
+	return TASK_UNREACHABLE;
+}
+
+/* ---- walking ---- */
+
+struct walk {
+	struct task *task;
+	task_each *each;
+	enum record_kind kind;
+	bool answered;
+	enum store_result result;
+	uint64_t looked_at;
+	char cursor[STORE_WALK_CURSOR_MAX];
+};
+
+static void
+on_step(void *ctx, enum store_result result, const struct store_walk_step *step)
+{
+	struct walk *walk = ctx;
+
+	walk->answered = true;
+	walk->result = result;
+	if (result != STORE_OK)
+		return;
+	for (size_t i = 0; i < step->count; i++)
+		walk->each(walk->task, walk->kind, &step->entries[i]);
+	walk->looked_at += step->looked_at;
+	memcpy(walk->cursor, step->next, sizeof(walk->cursor));
+	progress_to(&walk->task->progress, walk->looked_at, step->total);
+}
+
+int
+task_walk(struct task *task, enum record_kind kind, bool index, task_each *each)
+{
+	struct walk walk = {.task = task, .each = each, .kind = kind, .cursor = STORE_WALK_START};
+
+	progress_begin(&task->progress, task_nouns(kind, 0));
+	do {
+		walk.answered = false;
+		if (index)
+			store_walk_index(task->store, kind, walk.cursor, on_step, &walk);
+		else
+			store_walk(task->store, kind, walk.cursor, on_step, &walk);
+		while (!walk.answered)
+			event_base_loop(task->base, EVLOOP_ONCE);
+		if (walk.result == STORE_OK)
+			continue;
+		if (task_reach(task) != TASK_OK)
+			break;
+		if (walk.result == STORE_BROKEN) /* its index is no index: no walk will do */
+			break;
+	} while (walk.result != STORE_OK || strcmp(walk.cursor, STORE_WALK_START) != 0);
+	progress_end(&task->progress);
+	if (walk.result == STORE_OK)
+		return TASK_OK;
+	if (walk.result == STORE_BROKEN)
+		fprintf(stderr, "jobgate: the key of the %ss' index holds something else\n",
+		    task_noun(kind));
+	return walk.result == STORE_BROKEN ? TASK_WRONG : TASK_UNREACHABLE;
+}

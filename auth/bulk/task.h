@@ -1,0 +1,56 @@
+/* task.h - what the three tasks share: a store within reach, its records one by one, progress. */
+#ifndef JOBGATE_BULK_TASK_H
+#define JOBGATE_BULK_TASK_H
+
+#include <event2/event.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "auth/redis/store_walk.h"
+
+enum task_exit { TASK_OK = 0, TASK_WRONG = 1, TASK_USAGE = 2, TASK_UNREACHABLE = 3 };
+
+/* A line that tells people how far it is, on standard error where that is a terminal. */
+struct progress {
+	bool shown;
+	const char *what; /* "tokens" */
+	uint64_t done, total;
+	uint64_t due_ms; /* of the next picture */
+};
+void progress_begin(struct progress *progress, const char *what);
+void progress_to(struct progress *progress, uint64_t done, uint64_t total);
+void progress_end(struct progress *progress); /* the line is empty again */
+
+struct task {
+	struct event_base *base;
+	struct store *store;
+	struct progress progress;
+	FILE *in, *out;
+	uint64_t counts[2]; /* of records, by their kind */
+	uint64_t problems;
+};
+
+int task_verify(struct task *task);
+int task_export(struct task *task);
+int task_import(struct task *task);
+
+/* Wait, some seconds, until the store answers; TASK_OK or TASK_UNREACHABLE after telling so. */
+int task_reach(struct task *task);
+
+/* "token" or "job"; with an s where there are several. */
+const char *task_noun(enum record_kind kind);
+const char *task_nouns(enum record_kind kind, uint64_t count);
+
+/*
+ * Go through all keys of a kind, or all entries of its index that have no record, and
+ * call each with every one of them. TASK_OK or TASK_UNREACHABLE.
+ */
+typedef void task_each(
+    struct task *task, enum record_kind kind, const struct store_walk_entry *entry);
+int task_walk(struct task *task, enum record_kind kind, bool index, task_each *each);
+
+/* Something is wrong with a record: tell it on standard error, count it. */
+void task_problem(struct task *task, enum record_kind kind, struct slice id, const char *format,
+    ...) __attribute__((format(printf, 4, 5)));
+
+#endif

@@ -1,0 +1,48 @@
+/* verify.c - jobgate store verify: is every record whole, and in its index? */
+#include "auth/bulk/task.h"
+
+static void
+check_record(struct task *task, enum record_kind kind, const struct store_walk_entry *entry)
+{
+	task->counts[kind]++;
+	if (entry->record == NULL)
+		task_problem(task, kind, entry->id, "%s", entry->why);
+	else if (entry->score.at == NULL)
+		task_problem(task, kind, entry->id, "not in the index, so that no list has it");
+}
+
+/* A job's lease may have ended: its entry goes with the next list, and is no problem. */
+static void
+check_entry(struct task *task, enum record_kind kind, const struct store_walk_entry *entry)
+{
+	if (kind == RECORD_TOKEN)
+		task_problem(task, kind, entry->id, "in the index, but there is no record");
+}
+
+int
+task_verify(struct task *task)
+{
+	static const enum record_kind kinds[] = {RECORD_TOKEN, RECORD_JOB};
+	int worst = TASK_OK;
+
+	for (size_t i = 0; i < 2 && worst != TASK_UNREACHABLE; i++) {
+		int result = task_walk(task, kinds[i], false, check_record);
+
+		if (result == TASK_OK)
+			result = task_walk(task, kinds[i], true, check_entry);
+		if (result > worst)
+			worst = result;
+	}
+	if (worst != TASK_OK)
+		return worst;
+	fprintf(task->out, "%llu %s, %llu %s: ", (unsigned long long)task->counts[RECORD_TOKEN],
+	    task_nouns(RECORD_TOKEN, task->counts[RECORD_TOKEN]),
+	    (unsigned long long)task->counts[RECORD_JOB],
+	    task_nouns(RECORD_JOB, task->counts[RECORD_JOB]));
+	if (task->problems == 0)
+		fputs("every record is whole and in its index\n", task->out);
+	else
+		fprintf(task->out, "%llu problem%s\n", (unsigned long long)task->problems,
+		    task->problems == 1 ? "" : "s");
+	return task->problems == 0 ? TASK_OK : TASK_WRONG;
+}

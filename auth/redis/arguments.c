@@ -1,0 +1,129 @@
+/* arguments.c - putting commands together. */
+#include "auth/redis/arguments.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "auth/redis/store_operation.h"
+
+const char *
+store_noun(enum record_kind kind)
+{
+	return kind == RECORD_TOKEN ? "token" : "job";
+}
+
+void
+arguments_add(struct arguments *arguments, struct slice text)
+{
+	assert(arguments->count < ARGUMENTS_MAX);
+	arguments->at[arguments->count] = text.at != NULL ? text.at : "";
+	arguments->len[arguments->count++] = text.len;
+}
+
+/* Add a text made by printf. */
+__attribute__((format(printf, 2, 3))) void
+arguments_add_text(struct arguments *arguments, const char *format, ...)
+{
+	char *text = arguments->text + arguments->used;
+	size_t room = sizeof(arguments->text) - arguments->used;
+	va_list args;
+	int len;
+
+	va_start(args, format);
+	len = vsnprintf(text, room, format, args);
+	va_end(args);
+	assert(len >= 0 && (size_t)len < room);
+	arguments->used += (size_t)len + 1;
+	arguments_add(arguments, (struct slice){text, (size_t)len});
+}
+
+void
+arguments_add_pair(struct arguments *arguments, const char *field, struct slice value)
+{
+	arguments_add(arguments, slice_of(field));
+	arguments_add(arguments, value);
+}
+
+void
+arguments_add_label_name(struct arguments *arguments, struct slice name)
+{
+	arguments_add_text(arguments, "label:%.*s", (int)name.len, name.at);
+}
+
+void
+arguments_add_labels(struct arguments *arguments, const struct label_set *labels)
+{
+	for (size_t i = 0; i < labels->count; i++) {
+		arguments_add_label_name(arguments, labels->items[i].name);
+		arguments_add(arguments, labels->items[i].value);
+	}
+}
+
+void
+arguments_add_hash(struct arguments *arguments, const unsigned char hash[TOKEN_HASH_LEN])
+{
+	char hex[2 * TOKEN_HASH_LEN + 1];
+
+	for (size_t i = 0; i < TOKEN_HASH_LEN; i++)
+		snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+	arguments_add_text(arguments, "%s", hex);
+}
+
+void
+arguments_add_record_key(
+    struct arguments *arguments, const struct store *store, enum record_kind kind, struct slice id)
+{
+	arguments_add_text(
+	    arguments, "%s%s:%.*s", store_prefix(store), store_noun(kind), (int)id.len, id.at);
+}
+
+void
+arguments_add_index_key(
+    struct arguments *arguments, const struct store *store, enum record_kind kind)
+{
+	arguments_add_text(arguments, "%s%ss", store_prefix(store), store_noun(kind));
+}
+
+/* An empty command; NULL when memory is short. */
+struct arguments *
+arguments_new(const char *name)
+{
+	struct arguments *arguments = malloc(sizeof(*arguments));
+
+	if (arguments == NULL)
+		return NULL;
+	arguments->count = 0;
+	arguments->used = 0;
+	arguments_add(arguments, slice_of(name));
+	return arguments;
+}
+
+/* What a script for records within a scope begins with: the number of labels, names and values. */
+void
+arguments_add_scope(struct arguments *arguments, const struct label_set *scope)
+{
+	arguments_add_text(arguments, "%zu", scope->count);
+	for (size_t i = 0; i < scope->count; i++) {
+		arguments_add(arguments, scope->items[i].name);
+		arguments_add(arguments, scope->items[i].value);
+	}
+}
+
+/* "EVAL script 2 record index" or "EVAL script 1 record"; NULL when memory is short. */
+struct arguments *
+arguments_script(
+    const struct store *store, const char *text, bool index, enum record_kind kind, struct slice id)
+{
+	struct arguments *arguments = arguments_new("EVAL");
+
+	if (arguments == NULL)
+		return NULL;
+	arguments_add(arguments, slice_of(text));
+	arguments_add(arguments, index ? SLICE("2") : SLICE("1"));
+	arguments_add_record_key(arguments, store, kind, id);
+	if (index)
+		arguments_add_index_key(arguments, store, kind);
+	return arguments;
+}

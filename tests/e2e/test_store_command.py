@@ -1,0 +1,236 @@
+"""`jobgate store verify|export|import`: a whole store checked, saved and restored, with no gateway in between."""
+
+import fcntl
+import json
+import os
+import pty
+import re
+import struct
+import subprocess
+import termios
+
+import pytest
+
+from harness.control import Control
+from harness.gateway import DOMAIN, binary, environment, run
+from harness.process import PATIENCE, eventually
+from harness.scene import request_bytes
+from harness.store import Records, RedisServer, make_value
+
+
+@pytest.fixture(scope="module")
+def servers(make_folder):
+    made = [RedisServer(make_folder("redis")).start() for _ in range(2)]
+    yield made
+    for server in made:
+        server.stop()
+
+
+@pytest.fixture
+def source(servers):
+    servers[0].client.flushall()
+    return servers[0]
+
+
+@pytest.fixture
+def target(servers):
+    servers[1].client.flushall()
+    return servers[1]
+
+
+@pytest.fixture
+def store(sanitizer):
+    def command(verb, *options, server=None, stdin=None):
+        words = ["--store", server.url] if server else []
+        return run([binary(), "store", verb, *words, *options], environment(sanitizer), stdin)
+    return command
+
+
+def fill(server):
+    """Some records as an operator's script would write them, index included."""
+    records = Records(server.client)
+    tokens = [records.token(role, selector) for role in ("read", "operator") for selector in ("", "team=a", "team=a,x/y=")]
+    jobs = [records.job("unix:/x", {"team": "a", "b.example/c": ""}), records.job(), records.job("https://h:1/base", lease="60")]
+    server.client.zadd("jobgate:tokens", {token.id: number + 1 for number, token in enumerate(tokens)})
+    server.client.zadd("jobgate:jobs", {job: number + 1 for number, job in enumerate(jobs)})
+    return records, tokens, jobs
+
+
+def content(server):
+    """All records and indexes."""
+    keys = {key: server.client.hgetall(key) for key in server.client.scan_iter("jobgate:*:*")}
+    return keys, [server.client.zrange(f"jobgate:{noun}s", 0, -1, withscores=True) for noun in ("token", "job")]
+
+
+def test_round_trip(source, target, store):
+    """What is exported and imported is the same, times and order included; a lease begins anew."""
+    _, tokens, jobs = fill(source)
+    assert store("verify", server=source).out == "6 tokens, 3 jobs: every record is whole and in its index\n"
+    lines = store("export", server=source)
+    assert (lines.status, lines.err) == (0, "exported 6 tokens and 3 jobs\n")
+    assert not any(token.value in lines.out or token.value[21:] in lines.out for token in tokens)
+    assert {json.loads(line)["kind"] for line in lines.out.splitlines()} == {"token", "job"}
+    made = store("import", server=target, stdin=lines.out)
+    assert (made.status, made.out) == (0, "imported 6 tokens and 3 jobs; 0 were there already and stay as they are\n")
+    assert content(target) == content(source)
+    assert 50 < target.client.ttl(f"jobgate:job:{jobs[2]}") <= 60
+    assert store("verify", server=target).status == 0
+
+
+def test_imported_tokens_work(gateways, target, store, source):
+    """A gateway over the new store takes the old values."""
+    records, tokens, jobs = fill(source)
+    assert store("import", server=target, stdin=store("export", server=source).out).status == 0
+    gateway = gateways.start(store_url=target.url)
+    with gateway.client() as client:
+        assert client.exchange(request_bytes(f"{jobs[0]}.{DOMAIN}", tokens[1])).status == 502
+        assert client.exchange(request_bytes(f"{jobs[0]}.{DOMAIN}", make_value(tokens[1].id))).status == 401
+    listed = Control(gateway.socket_path).pages("/v1/tokens")
+    assert [token["id"] for token in listed] == [token.id for token in tokens]
+
+
+def test_import_changes_nothing_that_is_there(source, target, store):
+    """A backup does not bring back what was renewed since."""
+    records, tokens, _ = fill(source)
+    lines = store("export", server=source).out
+    renewed = records.renew(tokens[0])
+    before = content(source)
+    again = store("import", server=source, stdin=lines)
+    assert (again.status, again.out) == (0, "imported 0 tokens and 0 jobs; 9 were there already and stay as they are\n")
+    assert content(source) == before
+    assert renewed.value != tokens[0].value
+
+
+def test_from_the_gateways_own(gateways, target, store):
+    """Records that the API made; the store of a configuration file."""
+    gateway = gateways.start(store_url=target.url)
+    local = Control(gateway.socket_path)
+    token, job = local.token_of("basetoken", "operator", "model=base"), local.job_of(labels={"model": "base"}, url="unix:/x", lease=600)
+    result = store("verify", "-c", gateway.config_path)
+    assert result.out == "1 token, 1 job: every record is whole and in its index\n"
+    lines = [json.loads(line) for line in store("export", "-c", gateway.config_path).out.splitlines()]
+    shown = {name: value for name, value in token.items() if name != "value"}
+    assert len(lines[0].pop("hash")) == 64 and lines[0].pop("created_ms") > 1700000000000
+    assert lines[0] == {"kind": "token", **shown}
+    assert lines[1].pop("created_ms") > 1700000000000
+    assert lines[1] == {"kind": "job", **{name: value for name, value in job.items() if name != "job_url"}}
+
+
+@pytest.mark.parametrize("spoil, problem", [
+    (lambda records, token, job: records.client.hset(records.token_key(token), "hash", "00"), "token ID: its hash is not 64 hex digits"),
+    (lambda records, token, job: records.client.hset(records.token_key(token), "role", "emperor"), "token ID: its role is neither read nor operator"),
+    (lambda records, token, job: records.client.hdel(records.token_key(token), "selector"), "token ID: it has no selector field (empty for every job)"),
+    (lambda records, token, job: records.client.hset(records.job_key(job), "url", "ftp://x"), "job ID: its url is not valid"),
+    (lambda records, token, job: records.client.zrem("jobgate:tokens", token), "token ID: not in the index, so that no list has it"),
+    (lambda records, token, job: records.client.delete(records.token_key(token)), "token ID: in the index, but there is no record"),
+    (lambda records, token, job: [records.client.delete(records.job_key(job)), records.client.set(records.job_key(job), "x")],
+     "job ID: WRONGTYPE Operation against a key holding the wrong kind of value"),
+    (lambda records, token, job: records.client.hset("jobgate:job:Not\x1b[31m valid", "url", "unix:/x"), "job Not?[31m?valid: its id is not one"),
+    (lambda records, token, job: records.client.hset("jobgate:token:", "x", "y"), "token : its id is not one"),
+])
+def test_problems(source, store, spoil, problem):
+    records, tokens, jobs = fill(source)
+    spoil(records, tokens[1].id, jobs[0])
+    result = store("verify", server=source)
+    assert result.status == 1
+    assert result.err.replace(tokens[1].id, "ID").replace(jobs[0], "ID") == problem + "\n"
+    assert result.out.endswith(": 1 problem\n")
+
+
+def test_what_is_no_problem(source, store):
+    """An ended lease, keys of others, a prefix that would be a pattern."""
+    records, _, jobs = fill(source)
+    records.delete_job(jobs[0])
+    source.client.set("other", "x")
+    source.client.hset("jobgateX:token:abc", "x", "y")
+    assert store("verify", server=source).status == 0
+    assert store("verify", "--prefix", "*", server=source).out.startswith("0 tokens, 0 jobs")
+    assert store("verify", "--prefix", "jobgat?:", server=source).out.startswith("0 tokens, 0 jobs")
+
+
+def test_index_of_another_type(source, store):
+    fill(source)
+    source.client.delete("jobgate:tokens")
+    source.client.set("jobgate:tokens", "x")
+    result = store("verify", server=source)
+    assert result.status == 1 and "index" in result.err
+
+
+GOOD_TOKEN = {"kind": "token", "id": "a" * 16, "name": "n", "role": "read", "label_selector": "", "version": 1, "hash": "0" * 64}
+GOOD_JOB = {"kind": "job", "id": "j", "labels": {}}
+
+
+@pytest.mark.parametrize("line, told", [
+    ("nonsense", "not JSON"), ("[]", "kind"), ("{}", "kind"), ('{"kind":"user"}', "kind"),
+    ({**GOOD_TOKEN, "id": "A" * 16}, "id"), ({**GOOD_TOKEN, "hash": "0" * 63}, "hash"), ({**GOOD_TOKEN, "hash": "g" * 64}, "hash"),
+    ({**GOOD_TOKEN, "hash": None}, "hash"), ({**GOOD_TOKEN, "version": 0}, "version"), ({**GOOD_TOKEN, "version": "1"}, "version"),
+    ({**GOOD_TOKEN, "role": "root"}, "role"), ({**GOOD_TOKEN, "label_selector": "a"}, "label_selector"),
+    ({key: value for key, value in GOOD_TOKEN.items() if key != "label_selector"}, "label_selector"),
+    ({**GOOD_TOKEN, "value": "jgt_x"}, "value"), ({**GOOD_TOKEN, "created_at": "x" * 41}, "created_at"),
+    ({**GOOD_JOB, "id": "-"}, "id"), ({"kind": "job", "labels": {}}, "id"), ({**GOOD_JOB, "url": "ftp://x"}, "url"),
+    ({**GOOD_JOB, "labels": {"a": 1}}, "labels.a"), ({**GOOD_JOB, "lease": -1}, "lease"), ("{" + " " * 300000 + "}", "too long"),
+], ids=lambda value: str(value)[:40])
+def test_bad_lines(target, store, line, told):
+    """Told with their number; the others are imported all the same."""
+    text = line if isinstance(line, str) else json.dumps(line)
+    result = store("import", server=target, stdin="\n".join([json.dumps(GOOD_JOB), text, json.dumps(GOOD_TOKEN)]))
+    assert result.status == 1
+    assert re.fullmatch(rf"line 2: .*{re.escape(told)}.*\n", result.err)
+    assert sorted(target.client.keys("jobgate:*:*")) == ["jobgate:job:j", f"jobgate:token:{'a' * 16}"]
+
+
+def test_usage(store, source):
+    for words in [[], ["nothing"], ["verify", "more"], ["verify", "--prefix", "x"], ["verify", "-c", "x", "--store", "y"], ["verify", "-x"]]:
+        assert store(*(words or [""])).status == 2, words
+    assert store("verify", "--help").status == 0
+    assert store("verify", "-c", "/nonexistent").status == 1
+    assert store("verify", "--store", "nonsense").status == 3
+
+
+@pytest.mark.parametrize("verb", ["verify", "export", "import"])
+def test_out_of_reach(store, verb):
+    result = store(verb, "--store", "unix:/nonexistent/redis.sock", stdin=json.dumps(GOOD_JOB))
+    assert result.status == 3
+    assert "does not answer" in result.err and result.out == ""
+
+
+def test_progress(source, sanitizer):
+    """On a terminal a line tells how far it is, and is gone at the end; elsewhere there is none."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    lines = "".join(json.dumps({**GOOD_JOB, "id": f"j{number}"}) + "\n" for number in range(2000))
+    process = subprocess.run([binary(), "store", "import", "--store", source.url], env=environment(sanitizer), input=lines.encode(),
+                             stdout=subprocess.PIPE, stderr=slave, timeout=60)
+    os.close(slave)
+    seen = b""
+    try:
+        while piece := os.read(master, 65536):
+            seen += piece
+    except OSError:
+        pass
+    os.close(master)
+    assert process.returncode == 0 and b"2000 jobs" in process.stdout
+    assert re.search(rb"\[[#.]{30}\] \d+ of \d+ bytes", seen)
+    assert seen.endswith(b"\r\x1b[K")
+
+
+def test_redis_dies_on_the_way(make_folder, sanitizer):
+    """Import says so, and a second run completes it."""
+    server = RedisServer(make_folder("redis"), "--appendonly", "yes", "--appendfsync", "always").start()
+    lines = [json.dumps({**GOOD_JOB, "id": f"j{number}"}) + "\n" for number in range(4000)]
+    process = subprocess.Popen([binary(), "store", "import", "--store", server.url], env=environment(sanitizer), text=True,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    for line in lines[:2000]:
+        process.stdin.write(line)
+    process.stdin.flush()
+    eventually(lambda: server.client.zcard("jobgate:jobs") > 500, "some to be there")
+    server.kill()
+    out, err = process.communicate("".join(lines[2000:]), timeout=4 * PATIENCE)
+    assert process.returncode == 3 and "run it again" in err and out == ""
+    server.start()
+    again = run([binary(), "store", "import", "--store", server.url], environment(sanitizer), "".join(lines))
+    assert again.status == 0
+    there = int(re.search(r"and (\d+) jobs?; (\d+) were", again.out)[1]) + int(re.search(r"and (\d+) jobs?; (\d+) were", again.out)[2])
+    assert there == 4000
+    assert run([binary(), "store", "verify", "--store", server.url], environment(sanitizer)).out.startswith("0 tokens, 4000 jobs: every")
+    server.stop()
