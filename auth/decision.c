@@ -149,6 +149,9 @@ jg_decide(const struct evidence *evidence)
 	verdict = decide_on_token(evidence);
 	if (verdict != VERDICT_ALLOW)
 		return verdict;
+	if (evidence->names_control) /* which judges the token, and its scope, once more */
+		return evidence->token->role == ROLE_OPERATOR ? VERDICT_ALLOW
+							      : VERDICT_OUT_OF_SCOPE;
 	if (!evidence->names_job)
 		return VERDICT_NOT_A_JOB;
 	return decide_on_job(evidence->token, evidence->job_known, evidence->job);

@@ -4,22 +4,28 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define STRONG "\033[1;36m" /* bold and cyan: readable on dark and on light */
 #define PLAIN "\033[0m"
 #define COLUMNS_MAX 16
+#define COLUMN_MIN 10 /* characters; a narrower terminal wraps lines */
 
 struct printer
 printer_for(FILE *out, const struct options *options)
 {
 	const char *no_color = getenv("NO_COLOR");
+	struct winsize size = {0};
 
+	if (isatty(fileno(out)) && ioctl(fileno(out), TIOCGWINSZ, &size) != 0)
+		size.ws_col = 0;
 	return (struct printer){
 	    .out = out,
 	    .output = options->output,
 	    .color = !options->no_color && (no_color == NULL || no_color[0] == '\0') &&
 		     isatty(fileno(out)),
+	    .width = size.ws_col,
 	};
 }
 
@@ -101,6 +107,47 @@ describe(const struct printer *printer, const json_t *record, const struct colum
 	}
 }
 
+/* Text in a column, cut where it is too long; without blanks behind it in the last one. */
+static void
+cell(const struct printer *printer, const char *text, size_t width, bool strong, bool last)
+{
+	char cut[512];
+	size_t len = strlen(text);
+
+	if (len > width) {
+		len = width;
+		snprintf(cut, sizeof(cut), "%.*s...", (int)(width - 3), text);
+		text = cut;
+	}
+	if (strong)
+		present_strong(printer, text);
+	else
+		fputs(text, printer->out);
+	if (!last)
+		pad(printer->out, len, width + 2);
+}
+
+/* Take from the widest columns until the row fits; never from the first, which has the ids. */
+static void
+fit(size_t *widths, size_t count, size_t width)
+{
+	size_t total = 2 * (count - 1);
+
+	for (size_t i = 0; i < count; i++)
+		total += widths[i];
+	while (total > width) {
+		size_t widest = 0;
+
+		for (size_t i = 1; i < count; i++)
+			if (widths[i] > COLUMN_MIN && (widest == 0 || widths[i] > widths[widest]))
+				widest = i;
+		if (widest == 0)
+			return;
+		widths[widest]--;
+		total--;
+	}
+}
+
 static void
 table_row(const struct printer *printer, const json_t *record, const struct column *columns,
     const size_t *widths)
@@ -109,12 +156,7 @@ table_row(const struct printer *printer, const json_t *record, const struct colu
 		char *text = record != NULL ? present_text(record, columns[i].key) : NULL;
 		const char *shown = record == NULL ? columns[i].title : text != NULL ? text : "-";
 
-		if (record == NULL)
-			present_strong(printer, shown);
-		else
-			fputs(shown, printer->out);
-		if (columns[i + 1].title != NULL)
-			pad(printer->out, strlen(shown), widths[i] + 2);
+		cell(printer, shown, widths[i], record == NULL, columns[i + 1].title == NULL);
 		secret_free(text);
 	}
 	fputc('\n', printer->out);
@@ -125,9 +167,9 @@ table(const struct printer *printer, const json_t *records, const struct column 
 {
 	size_t widths[COLUMNS_MAX] = {0};
 	const json_t *record;
-	size_t index;
+	size_t index, count = 0;
 
-	for (size_t i = 0; i < COLUMNS_MAX && columns[i].title != NULL; i++) {
+	for (size_t i = 0; i < COLUMNS_MAX && columns[i].title != NULL; i++, count++) {
 		widths[i] = strlen(columns[i].title);
 		json_array_foreach(records, index, record)
 		{
@@ -137,6 +179,8 @@ table(const struct printer *printer, const json_t *records, const struct column 
 			secret_free(text);
 		}
 	}
+	if (printer->width > 0)
+		fit(widths, count, printer->width);
 	table_row(printer, NULL, columns, widths);
 	json_array_foreach(records, index, record) table_row(printer, record, columns, widths);
 }

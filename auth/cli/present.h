@@ -12,6 +12,7 @@ struct printer {
 	FILE *out;
 	enum output output;
 	bool color;
+	size_t width; /* of the terminal, which tables are to fit; 0: as wide as they get */
 };
 
 /* One line of a description, one column of a table. */

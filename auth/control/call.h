@@ -8,7 +8,8 @@
 #include "auth/control/keep.h"
 #include "jobgate/decision.h"
 
-#define CALL_REQUEST_ID_LEN 32
+#define CALL_REQUEST_ID_LEN 32 /* of one made here */
+#define CALL_REQUEST_ID_MAX 64
 #define CALL_PEER_MAX 96
 
 struct connection;
@@ -34,7 +35,7 @@ struct call {
 	char *body;	       /* NUL-terminated; wiped at the end */
 	size_t body_len;
 	bool body_too_large;
-	char request_id[CALL_REQUEST_ID_LEN + 1];
+	char request_id[CALL_REQUEST_ID_MAX + 1];
 
 	bool local;		  /* came by a socket that only we ourselves and root can use */
 	char peer[CALL_PEER_MAX]; /* where it came from, for the log */

@@ -175,6 +175,15 @@ method_name(htp_method method)
 	}
 }
 
+/* For whom our own worker speaks, and under which id it has the request in its own log. */
+static void
+take_word_of_gateway(struct call *call, const struct head *head)
+{
+	if (head->request_id[0] != '\0')
+		snprintf(call->request_id, sizeof(call->request_id), "%s", head->request_id);
+	snprintf(call->peer, sizeof(call->peer), "%s through the gateway", head->client);
+}
+
 /* A call for the request that is complete; NULL when memory or randomness is short. */
 static struct call *
 take_request(struct connection *connection, const evhtp_request_t *request)
@@ -194,6 +203,8 @@ take_request(struct connection *connection, const evhtp_request_t *request)
 	call->method = method_name(request->method);
 	call->local = connection->local;
 	memcpy(call->peer, connection->peer, sizeof(call->peer));
+	if (connection->gateway)
+		take_word_of_gateway(call, &connection->head);
 	call->body = connection->body;
 	call->body_len = connection->body_len;
 	call->body_too_large = connection->body_too_large;

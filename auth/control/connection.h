@@ -29,6 +29,7 @@ struct connection {
 	size_t body_len;
 	bool body_too_large;
 	bool local;
+	bool gateway; /* our own worker, who tells for whom it speaks */
 	char peer[CALL_PEER_MAX];
 };
 

@@ -58,9 +58,9 @@ struct run {
 	struct event_base *base;
 	struct event *terminate, *interrupt;
 	struct control control;
-	struct listen_unix socket;
+	struct listen_unix socket, gateway_socket;
 	SSL_CTX *tls;
-	struct server *api, *operators, *observe;
+	struct server *api, *gateway, *operators, *observe;
 };
 
 static bool
@@ -97,6 +97,20 @@ start_api(struct run *run, const struct server_setup *server, const struct contr
 	if (run->api != NULL)
 		log_info(&setup->log, "control API at unix:%s", setup->socket_path);
 	return run->api != NULL;
+}
+
+/* The same for operators whose requests come through the gateway, under control.host. */
+static bool
+start_gateway(struct run *run, struct server_setup *server, const struct control_setup *setup)
+{
+	int fd;
+
+	if (setup->gateway_socket_path == NULL)
+		return true;
+	fd = listen_unix_open(setup->gateway_socket_path, &run->gateway_socket, &setup->log);
+	server->peers = PEERS_GATEWAY;
+	run->gateway = fd >= 0 ? server_new(server, fd) : NULL;
+	return run->gateway != NULL;
 }
 
 /* The same on TCP, for operators with their tokens. */
@@ -152,8 +166,8 @@ start_servers(struct run *run, const struct control_setup *setup)
 	    .idle_ms = setup->idle_ms,
 	    .log = setup->log};
 
-	return start_api(run, &server, setup) && start_operators(run, &server, setup) &&
-	       start_observe(run, &server, setup);
+	return start_api(run, &server, setup) && start_gateway(run, &server, setup) &&
+	       start_operators(run, &server, setup) && start_observe(run, &server, setup);
 }
 
 /* The store first: calls that wait for it are answered while their connections still are there. */
@@ -162,11 +176,14 @@ end(struct run *run)
 {
 	store_free(run->control.store);
 	server_free(run->api);
+	server_free(run->gateway);
 	server_free(run->operators);
 	server_free(run->observe);
 	SSL_CTX_free(run->tls);
 	if (run->socket.path != NULL)
 		listen_unix_remove(&run->socket);
+	if (run->gateway_socket.path != NULL)
+		listen_unix_remove(&run->gateway_socket);
 	if (run->terminate != NULL)
 		event_free(run->terminate);
 	if (run->interrupt != NULL)

@@ -11,6 +11,7 @@
 struct control_setup {
 	const char
 	    *socket_path; /* of the API; made with mode 0600, its directory with 0700 if missing */
+	const char *gateway_socket_path; /* where our own workers forward to; NULL: off */
 	const char
 	    *metrics_address;	/* "host:port" of /metrics, /healthz, /readyz alone; NULL: off */
 	const char *store_url;	/* of the primary: redis://, rediss://, unix: */

@@ -1,6 +1,7 @@
 /* head.c - fields, one after another. */
 #include "auth/control/head.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <openssl/crypto.h>
@@ -96,6 +97,14 @@ head_field(struct head *head, struct slice name, struct slice value)
 	if (!is_plain(value))
 		wrong(head, "a field's value has control characters");
 	take_framing(head, name, value);
+	if (slice_equal_nocase(name, SLICE("X-Request-Id")) && value.len <= HEAD_REQUEST_ID_MAX)
+		snprintf(
+		    head->request_id, sizeof(head->request_id), "%.*s", (int)value.len, value.at);
+	if (slice_equal_nocase(name, SLICE("X-Forwarded-For"))) {
+		if (value.len > HEAD_CLIENT_MAX) /* who is nearest to us stands last */
+			value = slice_after(value, value.len - HEAD_CLIENT_MAX);
+		snprintf(head->client, sizeof(head->client), "%.*s", (int)value.len, value.at);
+	}
 	if (slice_equal_nocase(name, SLICE("Authorization")))
 		return take_authorization(head, value);
 	return true;

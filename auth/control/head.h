@@ -6,6 +6,8 @@
 
 #define CONTROL_FIELDS_MAX 100
 #define CONTROL_HEAD_MAX (32u << 10) /* bytes of field lines */
+#define HEAD_REQUEST_ID_MAX 64
+#define HEAD_CLIENT_MAX 64 /* bytes; a longer list of addresses loses its beginning */
 
 /*
  * What has been learnt of one head so far; zeroed at first. libevhtp's parser
@@ -19,6 +21,9 @@ struct head {
 	unsigned authorizations;
 	char *authorization; /* the first one's value; wiped and freed by head_clear */
 	bool has_length, has_coding;
+	/* What the gateway says of a request that it forwards: believed of nobody else. */
+	char request_id[HEAD_REQUEST_ID_MAX + 1];
+	char client[HEAD_CLIENT_MAX + 1]; /* the end of X-Forwarded-For */
 };
 
 /* Take the next field into account. False when memory is short. */

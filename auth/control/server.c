@@ -66,6 +66,7 @@ admit_peer(struct connection *connection, const struct server_setup *setup)
 		connection->local = true;
 		return name_unix_peer(connection, connection->evhtp->sock, &setup->log);
 	case PEERS_GATEWAY:
+		connection->gateway = true;
 		return name_unix_peer(connection, connection->evhtp->sock, &setup->log);
 	case PEERS_ANYBODY:
 		return name_tcp_peer(connection, connection->evhtp->sock);

@@ -82,6 +82,7 @@ struct evidence {
 	uint64_t version; /* with CREDENTIAL_SESSION: of the token when it was vouched for */
 	enum knowledge token_known; /* read only when the bearer is formed */
 	const struct token *token;  /* with RECORD_KNOWN */
+	bool names_control;	    /* the host is that of the control API: no job then */
 	bool names_job;		    /* the host or path is one of a job's */
 	enum knowledge job_known;
 	const struct job *job; /* with RECORD_KNOWN */
@@ -99,8 +100,9 @@ enum verdict {
 	VERDICT_UNAVAILABLE,	/* 503: the store cannot say */
 	VERDICT_NOT_A_JOB,	/* 404: neither host nor path names a job */
 	VERDICT_NO_SUCH_JOB,	/* 404, to unscoped tokens only */
-	VERDICT_OUT_OF_SCOPE,	/* 403 insufficient_scope, also for a job that is not there */
-	VERDICT_NO_URL,		/* 503: the job has no URL yet */
+	VERDICT_OUT_OF_SCOPE, /* 403 insufficient_scope, also for a job that is not there, and for a
+				 read token at the control API */
+	VERDICT_NO_URL,	      /* 503: the job has no URL yet */
 };
 #define VERDICT_COUNT (VERDICT_NO_URL + 1)
 

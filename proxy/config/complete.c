@@ -270,6 +270,29 @@ derive_redirect_port(struct loading *loading)
 	return true;
 }
 
+/* Beside the control socket, and as private. */
+static bool
+derive_gateway_socket(struct loading *loading)
+{
+	struct config *config = &loading->config;
+	char text[512];
+	size_t bad;
+
+	if (config->control.host == NULL)
+		return true;
+	snprintf(text, sizeof(text), "unix:%s.gateway", config->control.socket);
+	config->control.gateway_socket = loading_own_text(loading, text);
+	if (config->control.gateway_socket == NULL)
+		return loading_out_of_memory(loading);
+	if (!jg_job_url_parse(
+		slice_of(config->control.gateway_socket), &config->control.gateway_target, &bad))
+		return loading_mistake(loading, mark_of(loading, "control.host"),
+		    "control.host: control.socket with .gateway behind it must be an absolute path "
+		    "of at most 107 bytes");
+	config->control.gateway_socket += strlen("unix:");
+	return true;
+}
+
 static bool
 complete_paths(struct loading *loading)
 {
@@ -323,8 +346,8 @@ complete(struct loading *loading)
 	if (config->jobs.fixed_url != NULL)
 		jg_job_url_parse(
 		    slice_of(config->jobs.fixed_url), &config->jobs.fixed_target, &bad);
-	return complete_paths(loading) && derive_public_url(loading) &&
-	       derive_redirect_port(loading);
+	return complete_paths(loading) && derive_gateway_socket(loading) &&
+	       derive_public_url(loading) && derive_redirect_port(loading);
 }
 
 /* A file that speaks of jobs says all there is to say of them. */

@@ -133,7 +133,10 @@ struct config {
 	} limits;
 
 	struct {
-		const char *socket;  /* Unix socket of the control API */
+		const char *socket;	    /* Unix socket of the control API */
+		const char *host;	    /* at which the gateway forwards to it; NULL: nowhere */
+		const char *gateway_socket; /* with host: Unix socket for that */
+		struct job_url gateway_target; /* the same, as a URL */
 		const char *metrics; /* "host:port" of /metrics, /healthz, /readyz; NULL: off */
 		const char *listen;  /* "host:port" of the API for operators; NULL: off */
 		const char *certificate, *key; /* of `listen`, PEM; NULL: no TLS */

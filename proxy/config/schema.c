@@ -87,6 +87,7 @@ const struct setting config_settings[] = {
     {"limits.idle_backend_connections", FORM_COUNT, AT(limits.idle_backend_connections), 0, 100000},
     {"limits.drain_bytes", FORM_SIZE64, AT(limits.drain_bytes), 0, INT64_MAX},
     {"control.socket", FORM_TEXT, AT(control.socket), 0, 0},
+    {"control.host", FORM_DOMAIN, AT(control.host), 0, 0},
     {"control.metrics", FORM_ADDRESS, AT(control.metrics), 0, 0},
     {"control.listen", FORM_ADDRESS, AT(control.listen), 0, 0},
     {"control.certificate", FORM_TEXT, AT(control.certificate), 0, 0},

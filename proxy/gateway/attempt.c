@@ -78,7 +78,7 @@ open_unix(const struct backend *backend, struct conn *conn, void (*ready)(struct
 	fd = open(address.sun_path, O_PATH | O_CLOEXEC);
 	if (fd < 0)
 		return errno == EMFILE || errno == ENFILE ? ATTEMPT_NO_SOCKET : ATTEMPT_FAILED;
-	if (!socket_is_own(gateway, fd)) {
+	if (backend->control || !socket_is_own(gateway, fd)) {
 		snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", fd);
 		attempt =
 		    open_socket(gateway, (struct sockaddr *)&address, sizeof(address), conn, ready);

@@ -106,7 +106,9 @@ static void
 find_route(const struct exchange *exchange, const struct request *request, struct route *out)
 {
 	const struct gateway_options *options = &exchange->gateway->options;
-	const struct route_forms forms = {options->domain, options->prefix, options->fixed};
+	/* Other proxies ask about jobs; the control API is ours alone to lead to. */
+	const struct route_forms forms = {options->domain, options->prefix, options->fixed,
+	    exchange->peer->asks ? NULL : options->control_host};
 
 	route_find(&forms, request->authority, request->path, out);
 }
@@ -185,8 +187,10 @@ exchange_prepare(
 	struct rewritten *rewritten = &gateway->scratch.rewritten;
 	const struct rewrite rewrite = {
 	    .traced = exchange->traced,
-	    /* With a session, what stands in Authorization is the job's own affair. */
-	    .forward_token = gateway->options.forward_token || exchange->by_session,
+	    /* The control API judges the token itself; with a session, what stands in
+	     * Authorization is the job's own affair. */
+	    .forward_token = gateway->options.forward_token || findings->evidence.names_control ||
+			     exchange->by_session,
 	    .peer_trusted = exchange->peer->trusted,
 	    .secure = exchange->peer->secure,
 	    .peer = {exchange->peer->address, exchange->peer->len},
@@ -196,10 +200,11 @@ exchange_prepare(
 	    .prefix = findings->route.prefix,
 	    .token = findings->evidence.token,
 	};
-	const struct job_url *target = &findings->evidence.job->url;
 	size_t len;
 
-	request->upgrade = upgrade_allowed(&gateway->options, request);
+	request->upgrade = findings->evidence.names_control
+			       ? (struct slice){0}
+			       : upgrade_allowed(&gateway->options, request);
 	exchange->request = (struct upstream_request){.method_id = request->method_id,
 	    .content = request->content,
 	    .upgrade = request->upgrade};
@@ -208,7 +213,7 @@ exchange_prepare(
 	if (!rewrite_request(request, &rewrite, rewritten))
 		return false;
 	request->path = findings->route.path;
-	len = upstream_write_head(gateway, request, &rewritten->extra, target);
+	len = upstream_write_head(gateway, request, &rewritten->extra, findings->target);
 	if (len == 0)
 		return false;
 	exchange->head = buffer_take(gateway->buffers, len);
@@ -218,20 +223,28 @@ exchange_prepare(
 	return true;
 }
 
-/* Allowed: from here on a change of either record is felt. */
+/*
+ * Allowed: from here on a change of either record is felt. Not by calls of the control
+ * API, which judges tokens itself, for each call, and where an operator who renews its own
+ * token is to get the answer.
+ */
 static void
-exchange_allow(struct exchange *exchange, struct request *request, const struct findings *findings)
+exchange_allow(struct exchange *exchange, struct request *request, struct findings *findings)
 {
 	struct gateway *gateway = exchange->gateway;
 	const struct gateway_options *options = &gateway->options;
-	const struct job_url *target =
-	    options->fixed_target != NULL ? options->fixed_target : &findings->evidence.job->url;
 
 	assert(findings->evidence.token != NULL); /* nobody is allowed without one */
 	exchange->state = EXCHANGE_CONNECTING;
-	exchange->allowed = jg_token_edition(findings->evidence.token);
-	jg_directory_watch(findings->token_entry, &exchange->token_watch);
-	jg_directory_watch(findings->job_entry, &exchange->job_watch);
+	if (findings->evidence.names_control) {
+		findings->target = options->control_target;
+	} else {
+		findings->target = options->fixed_target != NULL ? options->fixed_target
+								 : &findings->evidence.job->url;
+		exchange->allowed = jg_token_edition(findings->evidence.token);
+		jg_directory_watch(findings->token_entry, &exchange->token_watch);
+		jg_directory_watch(findings->job_entry, &exchange->job_watch);
+	}
 	if (options->body_bytes_max > 0 && request->content == CONTENT_LENGTH &&
 	    request->length > options->body_bytes_max) {
 		exchange_client_failed(exchange, CLIENT_TOO_LARGE);
@@ -248,7 +261,7 @@ exchange_allow(struct exchange *exchange, struct request *request, const struct 
 			  "own."));
 		return;
 	}
-	exchange->backend = pool_enter(gateway->pool, target);
+	exchange->backend = pool_enter(gateway->pool, findings->target);
 	if (exchange->backend == NULL) {
 		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
 		return;
@@ -324,6 +337,7 @@ exchange_authorize(struct exchange *exchange, struct request *request)
 	find_route(exchange, request, &findings.route);
 	if (exchange->peer->asks && !exchange_ask_path(exchange, request, &findings.route))
 		return;
+	evidence->names_control = findings.route.names_control;
 	evidence->names_job = findings.route.names_job;
 	if (evidence->names_job)
 		KEEP(exchange, job, findings.route.job);

@@ -23,6 +23,7 @@ struct backend {
 	enum job_url_scheme scheme;
 	uint16_t port;
 	bool trusted;	   /* named by the configuration, not by a record: the guard lets it pass */
+	bool control;	   /* the control process: the one socket of our own that may be reached */
 	struct slice name; /* host, or path of the socket; in `text` */
 	struct upstream_list idle; /* last in, first out */
 	size_t idle_count;

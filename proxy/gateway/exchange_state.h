@@ -87,6 +87,7 @@ struct findings {
 	struct route route;
 	struct job fixed_job; /* the sidecar's job, with the backend that the configuration names */
 	struct directory_entry *token_entry, *job_entry;
+	const struct job_url *target; /* of an exchange that is allowed */
 };
 
 /* The struct that a member is part of. */

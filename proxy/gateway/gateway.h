@@ -21,7 +21,9 @@ struct gateway;
 struct gateway_options {
 	const char *domain, *prefix, *fixed; /* the forms of job URLs; each may be NULL */
 	const struct job_url
-	    *fixed_target; /* with fixed: backend instead of the record's, or NULL */
+	    *fixed_target;	  /* with fixed: backend instead of the record's, or NULL */
+	const char *control_host; /* at which the control API is reached, or NULL */
+	const struct job_url *control_target; /* with control_host: the control process's socket */
 	const char *realm;
 	bool forward_token, preserve_host;
 	const unsigned char

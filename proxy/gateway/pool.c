@@ -69,16 +69,21 @@ backend_new(struct pool *pool, struct bucket *bucket, const struct job_url *targ
 static struct backend *
 backend_of(struct pool *pool, const struct job_url *target)
 {
-	bool trusted = target == pool->gateway->options.fixed_target;
+	bool control = target == pool->gateway->options.control_target;
+	bool trusted = control || target == pool->gateway->options.fixed_target;
 	struct slice name = target->scheme == JOB_URL_UNIX ? target->path : target->host;
 	struct bucket *bucket = bucket_of(pool, name, target->port);
 	struct backend *backend;
 
 	LIST_FOREACH(backend, bucket, link)
 	if (backend->port == target->port && backend->scheme == target->scheme &&
-	    backend->trusted == trusted && slice_equal(backend->name, name))
+	    backend->trusted == trusted && backend->control == control &&
+	    slice_equal(backend->name, name))
 		return backend;
-	return backend_new(pool, bucket, target, name, trusted);
+	backend = backend_new(pool, bucket, target, name, trusted);
+	if (backend != NULL)
+		backend->control = control;
+	return backend;
 }
 
 static struct upstream *

@@ -270,7 +270,8 @@ rewrite_request(struct request *request, const struct rewrite *rewrite, struct r
 	for (size_t i = 0; i < request->fields.count; i++)
 		request->fields.items[i].dropped = must_drop(&request->fields.items[i], rewrite);
 
-	add(out, SLICE("X-Jobgate-Job"), rewrite->job);
+	if (rewrite->job.len > 0)
+		add(out, SLICE("X-Jobgate-Job"), rewrite->job);
 	add(out, SLICE("X-Jobgate-Token-Id"), rewrite->token->id);
 	add(out, SLICE("X-Jobgate-Token-Name"), rewrite->token->name);
 	add(out, SLICE("X-Jobgate-Role"), slice_of(jg_role_name(rewrite->token->role)));

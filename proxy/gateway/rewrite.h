@@ -19,7 +19,7 @@ struct rewrite {
 	struct slice peer;  /* its address as text, without port; IPv6 without brackets */
 	bool peer_is_unix;
 	struct slice request_id;
-	struct slice job;
+	struct slice job;    /* empty: the control API */
 	struct slice prefix; /* path form: what was taken off the path */
 	const struct token *token;
 };

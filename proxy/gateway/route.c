@@ -69,9 +69,14 @@ route_find(
 {
 	struct slice label;
 
-	out->names_job = false;
+	out->names_control = out->names_job = false;
 	out->job = out->prefix = (struct slice){0};
 	out->path = path;
+	if (forms->control != NULL &&
+	    slice_equal_nocase(host_of(authority), slice_of(forms->control))) {
+		out->names_control = true;
+		return;
+	}
 	if (forms->fixed != NULL) {
 		out->job = slice_of(forms->fixed);
 		out->names_job = true;

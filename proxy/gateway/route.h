@@ -7,13 +7,14 @@
 
 /* The forms of job URLs that are in use; each may be NULL. */
 struct route_forms {
-	const char *domain; /* <job>.<domain> */
-	const char *prefix; /* <prefix>/<job>/rest */
-	const char *fixed;  /* every request is for this job */
+	const char *domain;  /* <job>.<domain> */
+	const char *prefix;  /* <prefix>/<job>/rest */
+	const char *fixed;   /* every request is for this job */
+	const char *control; /* a host that is no job's but the control API's */
 };
 
 struct route {
-	bool names_job;
+	bool names_control, names_job; /* one of them at most */
 	struct slice
 	    job; /* a valid id; points into `text`, path or forms: do not copy the struct */
 	char text[JOB_ID_MAX]; /* host form: the id in lower case (RFC 9110 section 4.2.3) */
@@ -22,10 +23,11 @@ struct route {
 };
 
 /*
- * Find the job. authority is the request's host[:port], path its path with dot
+ * Find the job, or the control API. authority is the request's host[:port], path its path with dot
  * segments resolved. A host under the domain decides by itself, so that one job's
  * host can never reach another job by its path; the path form is for all other
- * hosts. No job: names_job is false.
+ * hosts. The control API's host is nothing else's, whatever the path. No job:
+ * names_job is false.
  */
 void route_find(
     const struct route_forms *forms, struct slice authority, struct slice path, struct route *out);

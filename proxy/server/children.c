@@ -54,6 +54,7 @@ run_control(struct supervisor *supervisor)
 	const struct config *config = supervisor->config;
 	const struct control_setup setup = {
 	    .socket_path = config->control.socket,
+	    .gateway_socket_path = config->control.gateway_socket,
 	    .metrics_address = config->control.metrics,
 	    .store_url = store_url(supervisor, config->store.write_url),
 	    .wait_replicas = (unsigned)config->store.wait_replicas,

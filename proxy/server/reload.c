@@ -38,6 +38,7 @@ static bool
 control_changes(const struct config *old, const struct config *new)
 {
 	return !same_text(old->control.socket, new->control.socket) ||
+	       !same_text(old->control.gateway_socket, new->control.gateway_socket) ||
 	       !same_text(old->control.metrics, new->control.metrics) ||
 	       !same_text(old->control.listen, new->control.listen) ||
 	       !same_text(old->control.certificate, new->control.certificate) ||

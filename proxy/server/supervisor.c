@@ -209,7 +209,7 @@ own_sockets_list(const struct supervisor *supervisor, const struct config *confi
 {
 	/* The store's path is kept behind the list. */
 	const char **list =
-	    calloc(1, (config->listener_count + 4) * sizeof(*list) + SOCKET_PATH_MAX);
+	    calloc(1, (config->listener_count + 5) * sizeof(*list) + SOCKET_PATH_MAX);
 	struct redis_url url = {0};
 	size_t n = 0;
 	char error[128];
@@ -217,10 +217,12 @@ own_sockets_list(const struct supervisor *supervisor, const struct config *confi
 	if (list == NULL)
 		return NULL;
 	list[n++] = config->control.socket;
+	if (config->control.gateway_socket != NULL)
+		list[n++] = config->control.gateway_socket;
 	if (supervisor->private_redis)
 		list[n++] = supervisor->redis.socket;
 	else if (redis_url_parse(config->store.url, &url, error, sizeof(error)) && url.path[0] != 0)
-		list[n++] = strcpy((char *)(list + config->listener_count + 4), url.path);
+		list[n++] = strcpy((char *)(list + config->listener_count + 5), url.path);
 	redis_url_wipe(&url);
 	for (size_t i = 0; i < config->listener_count; i++)
 		if (config->listeners[i].path != NULL)

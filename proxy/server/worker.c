@@ -315,6 +315,8 @@ worker_gateway(struct worker *worker)
 	    .prefix = config->jobs.prefix,
 	    .fixed = config->jobs.fixed,
 	    .fixed_target = config->jobs.fixed_url != NULL ? &config->jobs.fixed_target : NULL,
+	    .control_host = config->control.host,
+	    .control_target = config->control.host != NULL ? &config->control.gateway_target : NULL,
 	    .realm = config->backends.realm,
 	    .forward_token = config->backends.forward_token,
 	    .preserve_host = config->backends.preserve_host,

@@ -148,6 +148,37 @@ every_combination(void **state)
 	assert_int_equal(tried, 4 * 4 * 3 * 2 * 6);
 }
 
+/* The control API takes operators of any scope; whether a host is its own never excuses a token. */
+static void
+at_the_control_api(void **state)
+{
+	struct bearer bearer = read_bearer((struct slice){value, sizeof(value)});
+	struct bearer other = read_bearer((struct slice){other_value, sizeof(other_value)});
+
+	(void)state;
+	for (int scoped = 0; scoped <= 1; scoped++) {
+		struct token token = make_token(scoped);
+		struct evidence evidence = {.credential = CREDENTIAL_BEARER,
+		    .bearer = &bearer,
+		    .token_known = RECORD_KNOWN,
+		    .token = &token,
+		    .names_control = true};
+
+		token.role = ROLE_OPERATOR;
+		assert_int_equal(jg_decide(&evidence), VERDICT_ALLOW);
+		token.role = ROLE_READ;
+		assert_int_equal(jg_decide(&evidence), VERDICT_OUT_OF_SCOPE);
+		token.role = ROLE_OPERATOR;
+		evidence.bearer = &other;
+		assert_int_equal(jg_decide(&evidence), VERDICT_INVALID_TOKEN);
+		evidence.token_known = RECORD_UNKNOWN;
+		evidence.token = NULL;
+		assert_int_equal(jg_decide(&evidence), VERDICT_UNAVAILABLE);
+		evidence.credential = CREDENTIAL_NONE;
+		assert_int_equal(jg_decide(&evidence), VERDICT_NO_CREDENTIAL);
+	}
+}
+
 static void
 a_record_of_another_id_is_no_proof(void **state)
 {
@@ -384,6 +415,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_combination),
+	    cmocka_unit_test(at_the_control_api),
 	    cmocka_unit_test(a_record_of_another_id_is_no_proof),
 	    cmocka_unit_test(a_session_is_of_one_version),
 	    cmocka_unit_test(a_record_that_differs_in_one_bit_is_no_proof),

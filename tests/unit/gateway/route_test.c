@@ -39,6 +39,36 @@ expect_none(const struct route_forms *forms, const char *authority, const char *
 		fail_msg("%s%s is for %.*s", authority, path, (int)route.job.len, route.job.at);
 }
 
+/* The control API's host, in any writing, and nothing else; it is never a job's. */
+static void
+control_host(void **state)
+{
+	static const struct route_forms forms = {
+	    "jobs.example.org", "/jobs", NULL, "control.jobs.example.org"};
+	static const struct route_forms sidecar = {NULL, NULL, "only", "control.example.org"};
+	static const char *const its[] = {"control.jobs.example.org", "CONTROL.Jobs.example.ORG",
+	    "control.jobs.example.org.", "control.jobs.example.org:8080"};
+	static const char *const others[] = {"control.jobs.example.orgx",
+	    "x.control.jobs.example.org", "jobs.example.org", "control",
+	    "control.jobs.example.org..", ""};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(its) / sizeof(its[0]); i++) {
+		find(&forms, its[i], "/jobs/demo/");
+		assert_true(route.names_control && !route.names_job);
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		find(&forms, others[i], "/v1/jobs");
+		assert_false(route.names_control);
+	}
+	find(&sidecar, "control.example.org", "/");
+	assert_true(route.names_control && !route.names_job);
+	find(&sidecar, "elsewhere", "/");
+	assert_true(route.names_job && !route.names_control);
+	find(&both, "control.jobs.example.org", "/");
+	assert_true(route.names_job && !route.names_control);
+}
+
 static void
 host_form(void **state)
 {
@@ -175,6 +205,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(control_host),
 	    cmocka_unit_test(host_form),
 	    cmocka_unit_test(path_form),
 	    cmocka_unit_test(ids_in_paths_have_one_spelling),
