@@ -74,6 +74,43 @@ control_characters(void **state)
 	    "Id:             a?[31m?b\n");
 }
 
+/* A table is as wide as the terminal at most; ids stay whole, and no column gets too narrow to
+ * tell. */
+static void
+narrow_tables(void **state)
+{
+	static const struct {
+		size_t width;
+		const char *first, *second;
+	} cases[] = {
+	    {0, "Id           Label selector        Labels  Version\n",
+		"abcdefghijk  model=base,team=blue  -       7\n"},
+	    {50, "Id           Label selector        Labels  Version\n",
+		"abcdefghijk  model=base,team=blue  -       7\n"},
+	    {49, "Id           Label selector       Labels  Version\n",
+		"abcdefghijk  model=base,team=...  -       7\n"},
+	    {1, "Id           Label s...  Labels  Version\n",
+		"abcdefghijk  model=b...  -       7\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		json_t *list = json_pack("[{s:s, s:s, s:i}]", "id", "abcdefghijk", "label_selector",
+		    "model=base,team=blue", "version", 7);
+		char *text = NULL;
+		size_t len = 0;
+		struct printer printer = {
+		    open_memstream(&text, &len), OUTPUT_DESCRIPTION, false, cases[i].width};
+
+		assert_true(present_list(&printer, list, columns));
+		fclose(printer.out);
+		assert_int_equal(strncmp(text, cases[i].first, strlen(cases[i].first)), 0);
+		assert_string_equal(text + strlen(cases[i].first), cases[i].second);
+		free(text);
+		json_decref(list);
+	}
+}
+
 static void
 tables(void **state)
 {
@@ -112,6 +149,7 @@ main(void)
 	    cmocka_unit_test(descriptions),
 	    cmocka_unit_test(control_characters),
 	    cmocka_unit_test(tables),
+	    cmocka_unit_test(narrow_tables),
 	    cmocka_unit_test(json),
 	    cmocka_unit_test(yaml),
 	};
