@@ -1,0 +1,60 @@
+# bash completion for jobgate
+
+_jobgate_ids() { # token|job
+	jobgate "$1" list -o description --no-color 2>/dev/null | sed '1d; s/ .*//'
+}
+
+_jobgate() {
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+	local noun=${COMP_WORDS[1]} verb=${COMP_WORDS[2]} at
+	local client="--token --app-token --token-file --control-url -o --output --no-color -h --help"
+	local words=""
+
+	COMPREPLY=()
+	for ((at = 1; at < COMP_CWORD; at++)); do # what follows -- is a command of its own
+		if [[ ${COMP_WORDS[at]} == -- ]]; then
+			COMPREPLY=($(compgen -c -- "$word") $(compgen -f -- "$word"))
+			return
+		fi
+	done
+	case $before in
+	-o | --output) words="json yaml description" ;;
+	-r | --role) words="read operator" ;;
+	-c | --config | --token-file | --ca-file)
+		COMPREPLY=($(compgen -f -- "$word"))
+		return
+		;;
+	--job) words=$(_jobgate_ids job) ;;
+	--token | --app-token | --control-url | --url | --store | --prefix | --name | --id | --port | --host | --lease | --value | -l | --label | --label-selector | --remove-label) return ;;
+	esac
+	if [[ -z $words ]]; then
+		if ((COMP_CWORD == 1)); then
+			words="serve check store token job authorize -h --help --version"
+		elif ((COMP_CWORD == 2)) && [[ $noun == token ]]; then
+			words="create list get delete renew -h --help"
+		elif ((COMP_CWORD == 2)) && [[ $noun == job ]]; then
+			words="create list get set delete run -h --help"
+		elif ((COMP_CWORD == 2)) && [[ $noun == store ]]; then
+			words="verify export import -h --help"
+		else
+			case "$noun $verb" in
+			serve* | check*) words="-c --config -h --help" ;;
+			store*) words="-c --config --store --prefix --ca-file -h --help" ;;
+			authorize*) words="--job --value --url $client" ;;
+			"token create") words="-r --role -l --label-selector --url $client" ;;
+			"token list") words="--name -r --role --url $client" ;;
+			"token get") words="--url $client $(_jobgate_ids token)" ;;
+			"token delete" | "token renew") words="-y --yes --url $client $(_jobgate_ids token)" ;;
+			"job create") words="-l --label --url --id --lease $client" ;;
+			"job list") words="-l --label --url $client" ;;
+			"job get") words="--url $client $(_jobgate_ids job)" ;;
+			"job set") words="-l --label --remove-label --url $client $(_jobgate_ids job)" ;;
+			"job delete") words="-y --yes --url $client $(_jobgate_ids job)" ;;
+			"job run") words="-l --label --port --host --id --lease --url $client --" ;;
+			esac
+		fi
+	fi
+	COMPREPLY=($(compgen -W "$words" -- "$word"))
+}
+
+complete -F _jobgate jobgate

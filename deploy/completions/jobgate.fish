@@ -1,0 +1,66 @@
+# fish completion for jobgate
+
+function __jobgate_ids # token|job
+    jobgate $argv[1] list -o description --no-color 2>/dev/null | sed '1d; s/ .*//'
+end
+
+function __jobgate_at # NOUN [VERB]: has the line got as far as that?
+    set -l words (commandline -opc)
+    test "$words[2]" = "$argv[1]"; or return 1
+    set -q argv[2]; and not contains -- "$words[3]" $argv[2..-1]; and return 1
+    return 0
+end
+
+function __jobgate_verb # NOUN: is its verb to come?
+    set -l words (commandline -opc)
+    test (count $words) -eq 2 -a "$words[2]" = "$argv[1]"
+end
+
+complete -c jobgate -f
+complete -c jobgate -n __fish_use_subcommand -a serve -d 'Run the gateway'
+complete -c jobgate -n __fish_use_subcommand -a check -d 'Validate a configuration'
+complete -c jobgate -n __fish_use_subcommand -a store -d 'Check, save and restore the store'
+complete -c jobgate -n __fish_use_subcommand -a token -d 'Application tokens'
+complete -c jobgate -n __fish_use_subcommand -a job -d Jobs
+complete -c jobgate -n __fish_use_subcommand -a authorize -d 'Explain a decision'
+complete -c jobgate -n __fish_use_subcommand -l version -d 'Print the version'
+complete -c jobgate -s h -l help -d 'Print help'
+
+complete -c jobgate -n '__jobgate_verb token' -a 'create list get delete renew'
+complete -c jobgate -n '__jobgate_verb job' -a 'create list get set delete run'
+complete -c jobgate -n '__jobgate_verb store' -a 'verify export import'
+
+for noun in serve check store
+    complete -c jobgate -n "__jobgate_at $noun" -s c -l config -r -F -d Configuration
+end
+complete -c jobgate -n '__jobgate_at store' -l store -x -d 'URL of the store'
+complete -c jobgate -n '__jobgate_at store' -l prefix -x -d 'Of its keys'
+complete -c jobgate -n '__jobgate_at store' -l ca-file -r -F -d Authorities
+
+for noun in token job authorize
+    complete -c jobgate -n "__jobgate_at $noun" -l token -x -d 'Authenticate with an operator token'
+    complete -c jobgate -n "__jobgate_at $noun" -l app-token -x -d 'The same as --token'
+    complete -c jobgate -n "__jobgate_at $noun" -l token-file -r -F -d 'Read the token from a file'
+    complete -c jobgate -n "__jobgate_at $noun" -l control-url -x -d 'Control API'
+    complete -c jobgate -n "__jobgate_at $noun" -l url -x -d 'Of the job, or the same as --control-url'
+    complete -c jobgate -n "__jobgate_at $noun" -s o -l output -x -a 'json yaml description' -d 'Output format'
+    complete -c jobgate -n "__jobgate_at $noun" -l no-color -d 'Remove colors from output'
+end
+
+complete -c jobgate -n '__jobgate_at token create list' -s r -l role -x -a 'read operator' -d Role
+complete -c jobgate -n '__jobgate_at token create' -s l -l label-selector -x -d 'Label selector name=value'
+complete -c jobgate -n '__jobgate_at token list' -l name -x -d 'Only tokens of this name'
+complete -c jobgate -n '__jobgate_at token get delete renew' -a '(__jobgate_ids token)'
+complete -c jobgate -n '__jobgate_at token delete renew' -s y -l yes -d 'Do not ask'
+
+complete -c jobgate -n '__jobgate_at job create list set run' -s l -l label -x -d 'Label name=value'
+complete -c jobgate -n '__jobgate_at job create run' -l id -x -d 'Id of the job'
+complete -c jobgate -n '__jobgate_at job create run' -l lease -x -d Seconds
+complete -c jobgate -n '__jobgate_at job set' -l remove-label -x -d 'Remove a label'
+complete -c jobgate -n '__jobgate_at job run' -l port -x -d 'Port of the command'
+complete -c jobgate -n '__jobgate_at job run' -l host -x -d 'Address of this machine'
+complete -c jobgate -n '__jobgate_at job get set delete' -a '(__jobgate_ids job)'
+complete -c jobgate -n '__jobgate_at job delete' -s y -l yes -d 'Do not ask'
+
+complete -c jobgate -n '__jobgate_at authorize' -l job -x -a '(__jobgate_ids job)' -d 'Job that is asked for'
+complete -c jobgate -n '__jobgate_at authorize' -l value -x -d 'Token to judge'

@@ -1,0 +1,127 @@
+# Makes jobgate.yaml(5) of the reference configuration, so that there is one text and no second to forget:
+#   awk -f deploy/man/jobgate.yaml.5.awk deploy/jobgate.yaml
+# A comment stands above its key; a key without a default is a comment itself: "# key: value".
+
+function out(text) {
+	gsub(/\\/, "\\e", text)
+	gsub(/-/, "\\-", text)
+	if (text ~ /^[.']/)
+		text = "\\&" text
+	print text
+}
+
+# The paragraph that waits for its key; in mdoc each sentence begins a line.
+function flush_text(   i, words) {
+	words = ""
+	for (i = 1; i <= lines; i++)
+		words = words (i > 1 ? " " : "") text[i]
+	lines = 0
+	while (match(words, /[.:] [A-Z]/)) {
+		out(substr(words, 1, RSTART))
+		words = substr(words, RSTART + 2)
+	}
+	if (words != "")
+		out(words)
+}
+
+function key(name, value, commented) {
+	if (value ~ /^\[?"?#?$/ && !commented && value == "" && name !~ /\./) {
+		# A section: its own words, then its keys.
+		section = name
+		print ".Ss " name
+		flush_text()
+		print ".Bl -tag -width Ds"
+		open_list = 1
+		return
+	}
+	if (name ~ /\./ && !open_list)
+		print ".Bl -tag -width Ds"
+	print ".It Ic " name
+	flush_text()
+	if (value != "") {
+		print ".br"
+		print (commented ? "Example: " : "Default: ")
+		print ".Li \"" quoted(value) "\""
+	}
+}
+
+function quoted(value) {
+	gsub(/\\/, "\\e", value)
+	gsub(/"/, "\\(dq", value)
+	gsub(/-/, "\\-", value)
+	return value
+}
+
+function end_section() {
+	flush_text()
+	if (open_list)
+		print ".El"
+	open_list = 0
+	section = ""
+}
+
+BEGIN {
+	print ".\\\" Made from deploy/jobgate.yaml."
+	print ".Dd $Mdocdate$"
+	print ".Dt JOBGATE.YAML 5"
+	print ".Os"
+	print ".Sh NAME"
+	print ".Nm jobgate.yaml"
+	print ".Nd configuration of the jobgate gateway"
+	print ".Sh DESCRIPTION"
+}
+
+/^$/ {
+	if (!begun) {
+		flush_text()
+		begun = 1
+		print "Keys are written here with their section before a dot."
+		print ".Sh KEYS"
+	} else {
+		end_section()
+	}
+	next
+}
+
+{
+	indent = match($0, /[^ ]/) - 1
+	line = substr($0, indent + 1)
+	commented = 0
+	if (line ~ /^# [a-z_]+:( [^ ]+)?$/) {
+		commented = 1
+		line = substr(line, 3)
+	}
+	if (line ~ /^#/) {
+		text[++lines] = substr(line, 3)
+		next
+	}
+	if (line !~ /^[a-z_]+:/) {
+		text[++lines] = line
+		next
+	}
+	colon = index(line, ":")
+	name = substr(line, 1, colon - 1)
+	value = substr(line, colon + 2)
+	if (indent > 0)
+		key(section "." name, value, commented)
+	else if (value == "" && !commented)
+		key(name, "", 0)
+	else {
+		print ".Bl -tag -width Ds"
+		open_list = 1
+		key(name, value, commented)
+		print ".El"
+		open_list = 0
+	}
+}
+
+END {
+	end_section()
+	print ".Sh FILES"
+	print ".Bl -tag -width Ds"
+	print ".It Pa /etc/jobgate/jobgate.yaml"
+	print "where the service unit looks for it"
+	print ".El"
+	print ".Sh SEE ALSO"
+	print ".Xr jobgate 1"
+}
