@@ -166,7 +166,7 @@ def test_head_changes_and_shows_nothing(tcp, scoped, untouched):
 
 PATHS = ["/v1/jobs/%s/", "//v1/jobs/%s", "/v1//jobs/%s", "/v1/jobs//%s", "/v1/jobs/./%s", "/v1/jobs/../jobs/%s", "/v1/tokens/../jobs/%s",
          "/v1/jobs/%s/..", "/v1/jobs/%s%%00", "/v1/jobs/%s%%2f", "/v1/jobs%%2f%s", "/v1/jobs/%%2e/%s", "/v1/jobs/%%2e%%2e/jobs/%s", "/%%76%%31/jobs/%s",
-         "/V1/jobs/%s", "/v1/Jobs/%s", "/v1/jobs/%s;x=y", "/v1/jobs/%s#x", "/v1/jobs/%s\\", "\\v1\\jobs\\%s", "/v1/jobs/ %s", "/v1/jobs/%s/renew"]
+         "/V1/jobs/%s", "/v1/Jobs/%s", "/v1/jobs/%s;x=y", "/v1/jobs/%s#x", "/v1/jobs/%s\\", "\\v1\\jobs\\%s", "/v1/jobs/ %s", "/v1/jobs/%s/start"]
 
 
 @pytest.mark.parametrize("path", PATHS)

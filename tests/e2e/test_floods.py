@@ -140,7 +140,7 @@ def test_idle_backend_connections_give_way(module_gateways, scene_of):
 @pytest.fixture(scope="module")
 def hasty(module_gateways):
     """Short time-outs, and as many connections as anybody likes."""
-    times = {"head": "1500ms", "body": "1500ms", "answer": "1500ms", "first_byte": "1500ms", "linger": "500ms"}
+    times = {"head": "1500ms", "body": "1200ms", "answer": "1500ms", "first_byte": "1500ms", "linger": "500ms"}
     return module_gateways.start({"timeouts": times, "limits": {"connections_per_client": 0}})
 
 
