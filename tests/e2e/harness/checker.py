@@ -20,7 +20,7 @@ from .gateway import DOMAIN
 from .process import PATIENCE, eventually
 from .scene import request_bytes
 
-VIOLATIONS_SHOWN = 10
+VIOLATIONS_SHOWN = 10  # of each kind
 STREAM_GRACE = 0.1  # for the connection's end to reach us
 
 
@@ -107,7 +107,7 @@ class Checker:
         self.random = random.Random(seed)
         self.workers = gateway.workers()
         self.subjects = []
-        self.violations = []
+        self.violations, self.kinds = [], {}
         self.replicas = 0  # that must have a new token before it counts as made
         self.statuses = {}  # of live subjects
         self.revocations = self.asked = 0
@@ -172,7 +172,9 @@ class Checker:
                 self.revocations += 1
 
     def violate(self, text):
-        if len(self.violations) < VIOLATIONS_SHOWN:
+        kind = re.sub(r"[0-9.]+", "", text)
+        self.kinds[kind] = self.kinds.get(kind, 0) + 1
+        if self.kinds[kind] <= VIOLATIONS_SHOWN:
             self.violations.append(text)
 
     def live(self):
