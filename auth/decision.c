@@ -114,7 +114,8 @@ jg_evidence_proves(const struct evidence *evidence)
 	    bearer->formed && evidence->token_known == RECORD_KNOWN ? evidence->token : NULL;
 
 	if (evidence->credential == CREDENTIAL_SESSION)
-		return token != NULL && token->version == evidence->version;
+		return token != NULL && token->version == evidence->version &&
+		       CRYPTO_memcmp(token->hash, evidence->mark, TOKEN_MARK_LEN) == 0;
 	return jg_bearer_proves(bearer, token);
 }
 

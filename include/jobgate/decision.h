@@ -78,12 +78,14 @@ enum knowledge {
 struct evidence {
 	enum credential credential;
 	const struct bearer
-	    *bearer;	  /* with CREDENTIAL_BEARER; with CREDENTIAL_SESSION its id alone */
-	uint64_t version; /* with CREDENTIAL_SESSION: of the token when it was vouched for */
-	enum knowledge token_known; /* read only when the bearer is formed */
-	const struct token *token;  /* with RECORD_KNOWN */
-	bool names_control;	    /* the host is that of the control API: no job then */
-	bool names_job;		    /* the host or path is one of a job's */
+	    *bearer; /* with CREDENTIAL_BEARER; with CREDENTIAL_SESSION its id alone */
+	/* With CREDENTIAL_SESSION, of the token when it was vouched for: */
+	uint64_t version;
+	unsigned char mark[TOKEN_MARK_LEN]; /* how its hash began */
+	enum knowledge token_known;	    /* read only when the bearer is formed */
+	const struct token *token;	    /* with RECORD_KNOWN */
+	bool names_control;		    /* the host is that of the control API: no job then */
+	bool names_job;			    /* the host or path is one of a job's */
 	enum knowledge job_known;
 	const struct job *job; /* with RECORD_KNOWN */
 };

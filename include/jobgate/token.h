@@ -22,6 +22,7 @@
 #define TOKEN_CHECK_LEN 6
 #define TOKEN_VALUE_LEN (4 + TOKEN_ID_LEN + 1 + TOKEN_SECRET_LEN + TOKEN_CHECK_LEN) /* 70 */
 #define TOKEN_HASH_LEN 32							    /* SHA-256 */
+#define TOKEN_MARK_LEN 12 /* the beginning of a hash: enough to tell it from another */
 #define TOKEN_NAME_MAX 63
 
 enum token_role {

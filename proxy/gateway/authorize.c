@@ -84,6 +84,7 @@ exchange_recall_session(
 	memcpy(findings->session.id, session.token_id, TOKEN_ID_LEN);
 	findings->evidence.bearer = &findings->session;
 	findings->evidence.version = session.version;
+	memcpy(findings->evidence.mark, session.mark, TOKEN_MARK_LEN);
 	findings->evidence.credential = CREDENTIAL_SESSION;
 	exchange->by_session = true;
 }

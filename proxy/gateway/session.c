@@ -1,5 +1,5 @@
-/* session.c - sealing and opening: nonce (12), sealed id, version and expiry (32), tag (16), in
- * base64. */
+/* session.c - sealing and opening: nonce (12), sealed id, version, expiry and mark (44), tag
+ * (16), in base64. */
 #include "gateway/session.h"
 
 #include <openssl/evp.h>
@@ -9,7 +9,7 @@
 #include "http/target.h"
 
 #define NONCE_LEN 12
-#define PLAIN_LEN (TOKEN_ID_LEN + 8 + 8)
+#define PLAIN_LEN (TOKEN_ID_LEN + 8 + 8 + TOKEN_MARK_LEN)
 #define TAG_LEN 16
 #define SEALED_LEN (NONCE_LEN + PLAIN_LEN + TAG_LEN)
 
@@ -63,6 +63,7 @@ session_seal(const unsigned char key[SESSION_KEY_LEN], struct slice job,
 	memcpy(plain, session->token_id, TOKEN_ID_LEN);
 	put_number(plain + TOKEN_ID_LEN, session->version);
 	put_number(plain + TOKEN_ID_LEN + 8, (uint64_t)session->expires_s);
+	memcpy(plain + TOKEN_ID_LEN + 16, session->mark, TOKEN_MARK_LEN);
 	if (RAND_bytes(sealed, NONCE_LEN) != 1 ||
 	    !pass(
 		true, key, job, sealed, plain, sealed + NONCE_LEN, sealed + NONCE_LEN + PLAIN_LEN))
@@ -87,6 +88,7 @@ session_open(const unsigned char key[SESSION_KEY_LEN], struct slice job, struct 
 	memcpy(out->token_id, plain, TOKEN_ID_LEN);
 	out->version = get_number(plain + TOKEN_ID_LEN);
 	out->expires_s = (int64_t)get_number(plain + TOKEN_ID_LEN + 8);
+	memcpy(out->mark, plain + TOKEN_ID_LEN + 16, TOKEN_MARK_LEN);
 	return now_s < out->expires_s;
 }
 

@@ -11,13 +11,14 @@
 #define SESSION_COOKIE "__Host-jobgate"
 
 #define SESSION_KEY_LEN 32
-#define SESSION_TEXT_LEN 80
+#define SESSION_TEXT_LEN 96
 
 /* Says who signed in, not with what: the record of that version is the proof. */
 struct session {
 	char token_id[TOKEN_ID_LEN];
-	uint64_t version;  /* of the token, then: a renewed one ends the session */
-	int64_t expires_s; /* Unix time */
+	uint64_t version;		    /* of the token, then: a renewed one ends the session */
+	unsigned char mark[TOKEN_MARK_LEN]; /* how its hash began: scripts may forget the version */
+	int64_t expires_s;		    /* Unix time */
 };
 
 /*

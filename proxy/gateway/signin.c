@@ -245,6 +245,7 @@ exchange_signed_in(struct exchange *exchange, const struct token *token, struct 
 	int len;
 
 	memcpy(session.token_id, token->id.at, TOKEN_ID_LEN);
+	memcpy(session.mark, token->hash, TOKEN_MARK_LEN);
 	if (!session_seal(options->session_key, (struct slice){exchange->job, exchange->job_len},
 		&session, text)) {
 		exchange_refuse(exchange, VERDICT_UNAVAILABLE);

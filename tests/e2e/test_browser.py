@@ -147,7 +147,7 @@ def test_signing_in(scene):
     cookie, *attributes = response.field("set-cookie").split("; ")
     assert set(attributes) == {"Path=/", "Secure", "HttpOnly", "SameSite=Lax", "Max-Age=43200"}
     name, _, value = cookie.partition("=")
-    assert name == COOKIE and re.fullmatch(r"[A-Za-z0-9+/]{80}", value)
+    assert name == COOKIE and re.fullmatch(r"[A-Za-z0-9+/]{96}", value)
     assert scene.token.id.encode() not in base64.b64decode(value)  # sealed, not just signed
     assert value != session_of(scene).partition("=")[2]  # and never twice the same
     scene.client.send(request(scene, path="/lab", fields=[f"Cookie: a=b; {cookie};c=d ; e"]))
@@ -232,6 +232,13 @@ def test_renewing_ends_it(scene):
     assert page.status == 401 and b"Your session has ended" in page.body and b"<form" in page.body
 
 
+def test_another_hash_ends_it(scene):
+    """A script that writes a new hash, and forgets the version, has renewed the token all the same."""
+    cookie = session_of(scene)
+    scene.records.client.hset(scene.records.token_key(scene.token.id), "hash", "ab" * 32)
+    eventually(lambda: status(scene, cookie) == 401, "the session to end")
+
+
 def test_deleting_ends_it(scene):
     cookie = session_of(scene)
     scene.records.delete_token(scene.token)
@@ -253,10 +260,10 @@ def test_it_opens_one_job_alone(scene, records):
 
 def test_a_cookie_that_was_changed_is_none(scene):
     name, _, value = session_of(scene).partition("=")
-    for i in range(0, 80, 7):
+    for i in range(0, 96, 7):
         changed = value[:i] + ("A" if value[i] != "A" else "B") + value[i + 1:]
         assert status(scene, f"{name}={changed}") == 401
-    for text in ("", "x", value[:-1], value + "A", value[:-4], value + "AAAA", "=" * 80, value[:76] + "===="):
+    for text in ("", "x", value[:-1], value + "A", value[:-4], value + "AAAA", "=" * 96, value[:92] + "===="):
         assert status(scene, f"{name}={text}") == 401
     assert status(scene, f"{name}={value}; {name}={value}") == 401  # which of them?
 

@@ -215,6 +215,8 @@ a_session_is_of_one_version(void **state)
 	    .job = &job};
 
 	(void)state;
+	assert_int_equal(jg_decide(&evidence), VERDICT_INVALID_TOKEN);
+	memcpy(evidence.mark, token.hash, TOKEN_MARK_LEN);
 	assert_int_equal(jg_decide(&evidence), VERDICT_ALLOW);
 	evidence.version++;
 	assert_int_equal(jg_decide(&evidence), VERDICT_INVALID_TOKEN);

@@ -10,7 +10,7 @@
 #include "gateway/session.h"
 
 static const unsigned char key[SESSION_KEY_LEN] = "a key for tests, 32 bytes of it";
-static const struct session sample = {"0123456789abcdef", 7, 1000};
+static const struct session sample = {"0123456789abcdef", 7, "first twelve", 1000};
 
 static struct slice
 seal(char out[SESSION_TEXT_LEN])
@@ -29,6 +29,7 @@ what_is_sealed_opens(void **state)
 	assert_true(session_open(key, SLICE("demo"), seal(text), 999, &session));
 	assert_memory_equal(session.token_id, sample.token_id, TOKEN_ID_LEN);
 	assert_int_equal(session.version, 7);
+	assert_memory_equal(session.mark, sample.mark, TOKEN_MARK_LEN);
 	assert_int_equal(session.expires_s, 1000);
 	seal(again);
 	assert_memory_not_equal(text, again, sizeof(text)); /* a nonce of its own */
