@@ -468,13 +468,14 @@ redis_connection_free(struct redis_connection *connection)
 		connection_destroy(connection);
 }
 
-bool
+void
 redis_connection_peer(const struct redis_connection *connection, struct sockaddr_storage *out)
 {
-	socklen_t len = sizeof(*out);
+	struct sockaddr_storage peer = {0};
+	socklen_t len = sizeof(peer);
 
-	*out = (struct sockaddr_storage){0};
-	return connection->bev != NULL &&
-	       getpeername(bufferevent_getfd(connection->bev), (struct sockaddr *)out, &len) == 0 &&
-	       out->ss_family != AF_UNIX;
+	if (connection->bev != NULL &&
+	    getpeername(bufferevent_getfd(connection->bev), (struct sockaddr *)&peer, &len) == 0 &&
+	    peer.ss_family != AF_UNIX)
+		*out = peer;
 }

@@ -66,7 +66,8 @@ bool redis_command(struct redis_connection *connection, redis_reply_fn *done, vo
 /* True between `up` and `down`. */
 bool redis_connection_is_up(const struct redis_connection *connection);
 
-/* The address that it leads to; false over a Unix socket, and while there is no connection. */
-bool redis_connection_peer(const struct redis_connection *connection, struct sockaddr_storage *out);
+/* The address that it leads to; over a Unix socket, and without a connection, out stays as it is.
+ */
+void redis_connection_peer(const struct redis_connection *connection, struct sockaddr_storage *out);
 
 #endif

@@ -434,8 +434,15 @@ redis_link_stats(const struct redis_link *link, struct redis_link_stats *out)
 	out->up = link->state == LINK_UP;
 }
 
-bool
-redis_link_peer(const struct redis_link *link, struct sockaddr_storage *out)
+_Static_assert(REDIS_LINK_PEERS == 2 + REDIS_SENTINELS_MAX, "a place for each server");
+
+void
+redis_link_peers(const struct redis_link *link, struct sockaddr_storage out[REDIS_LINK_PEERS])
 {
-	return link->data != NULL && redis_connection_peer(link->data, out);
+	if (link->data != NULL)
+		redis_connection_peer(link->data, &out[0]);
+	if (link->primary != NULL)
+		redis_connection_peer(link->primary, &out[1]);
+	if (link->sentinels != NULL)
+		redis_sentinels_peers(link->sentinels, &out[2]);
 }

@@ -46,7 +46,13 @@ struct redis_link_stats {
 };
 void redis_link_stats(const struct redis_link *link, struct redis_link_stats *out);
 
-/* The address at which the store is reached now; false over a Unix socket, and while it is not. */
-bool redis_link_peer(const struct redis_link *link, struct sockaddr_storage *out);
+/* What is read, the primary, and as many sentinels as a URL may name. */
+#define REDIS_LINK_PEERS 9
+
+/*
+ * Where the store's servers are reached now, each at a place of its own in out. What is
+ * not connected, or over a Unix socket, leaves its place as it is.
+ */
+void redis_link_peers(const struct redis_link *link, struct sockaddr_storage out[REDIS_LINK_PEERS]);
 
 #endif

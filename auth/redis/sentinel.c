@@ -282,3 +282,12 @@ redis_sentinels_free(struct redis_sentinels *all)
 	free(all->ca_file);
 	free(all);
 }
+
+void
+redis_sentinels_peers(
+    const struct redis_sentinels *sentinels, struct sockaddr_storage out[REDIS_SENTINELS_MAX])
+{
+	for (unsigned i = 0; i < sentinels->url.sentinel_count; i++)
+		if (sentinels->sentinels[i].connection != NULL)
+			redis_connection_peer(sentinels->sentinels[i].connection, &out[i]);
+}

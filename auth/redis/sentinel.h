@@ -3,6 +3,7 @@
 #define JOBGATE_REDIS_SENTINEL_H
 
 #include <event2/event.h>
+#include <sys/socket.h>
 
 #include "auth/redis/url.h"
 
@@ -35,6 +36,10 @@ void redis_sentinels_free(struct redis_sentinels *sentinels);
  */
 void redis_sentinels_ask(
     struct redis_sentinels *sentinels, unsigned timeout_ms, redis_sentinels_fn *done, void *ctx);
+
+/* Where they are reached, in the order of the URL; of one that is not, out stays as it is. */
+void redis_sentinels_peers(
+    const struct redis_sentinels *sentinels, struct sockaddr_storage out[REDIS_SENTINELS_MAX]);
 
 /* True between redis_sentinels_ask and its answer. */
 bool redis_sentinels_busy(const struct redis_sentinels *sentinels);

@@ -63,14 +63,11 @@ struct worker {
 
 /* ---- what it publishes ---- */
 
-/* The store may be found at another address after each connection. */
+/* The store's servers may be found at other addresses after each connection. */
 static void
 remember_store(struct worker *worker)
 {
-	struct sockaddr_storage peer;
-
-	if (redis_link_peer(worker->link, &peer))
-		worker->own[worker->own_count - 1] = peer;
+	redis_link_peers(worker->link, worker->own + worker->own_count - REDIS_LINK_PEERS);
 }
 
 static void
@@ -295,14 +292,14 @@ list_own(struct worker *worker)
 {
 	const struct config *config = worker->setup->config;
 
-	worker->own = calloc(config->listener_count + 3, sizeof(*worker->own));
+	worker->own = calloc(config->listener_count + 2 + REDIS_LINK_PEERS, sizeof(*worker->own));
 	if (worker->own == NULL)
 		return false;
 	for (size_t i = 0; i < config->listener_count; i++)
 		worker->own[worker->own_count++] = worker->setup->own[i];
 	add_own(worker, config->control.metrics);
 	add_own(worker, config->control.listen);
-	worker->own_count++; /* the store's place, filled in once it is reached */
+	worker->own_count += REDIS_LINK_PEERS; /* filled in once they are reached */
 	return true;
 }
 

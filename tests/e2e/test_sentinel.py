@@ -8,6 +8,7 @@ from harness.checker import Checker, delete
 from harness.control import Control
 from harness.process import eventually
 from harness.sentinel import Family
+from harness.scene import request_bytes
 from harness.store import Records
 
 
@@ -46,6 +47,16 @@ def all_is_well(checker, family, port):
     answer = eventually(made, "the control API to find the primary")
     eventually(lambda: family.servers[port].client.exists(f"jobgate:token:{answer.json['id']}"), "the token there")
     assert not checker.violations
+
+
+def test_none_of_these_servers_is_a_backend(checker, family):
+    """A job URL must not have the gateway speak to its own store, nor to those who watch over that."""
+    for port in [family.primary(), *(sentinel.port for sentinel in family.sentinels)]:
+        job = checker.records.job(f"http://127.0.0.1:{port}")
+        token = checker.records.token()
+        with checker.gateway.client() as client:
+            assert client.exchange(request_bytes(f"{job}.jobs.test", token)).status == 502
+        checker.gateway.access_entry(job=job, outcome="not_allowed")
 
 
 def test_primary_that_knows_of_no_successor(checker, family):
