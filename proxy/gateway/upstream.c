@@ -442,7 +442,8 @@ upstream_ready(struct conn *conn)
 	    (struct upstream *)((char *)conn - offsetof(struct upstream, conn));
 
 	if (upstream->state == UPSTREAM_IDLE) {
-		upstream_still_idle(upstream);
+		if (conn->readable) /* and not only writable again */
+			upstream_still_idle(upstream);
 		return;
 	}
 	if (conn->writable && sender_pending(&upstream->sender)) {

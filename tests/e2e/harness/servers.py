@@ -60,6 +60,7 @@ http {{
 	scgi_temp_path {folder}/scgi;
 	keepalive_requests 100000;
 	sendfile on;
+	tcp_nopush on;
 	server {{
 		listen 127.0.0.1:{port};
 		root {folder}/files;
