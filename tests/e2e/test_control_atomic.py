@@ -308,4 +308,4 @@ def test_read_only_replica(store, local):
     finally:
         store.client.replicaof("NO", "ONE")
     assert store.client.dbsize() == before
-    local.job_of()
+    eventually(lambda: local.call("POST", "/v1/jobs", {}).status == 201, "the primary to be found again")

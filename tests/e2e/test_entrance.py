@@ -128,7 +128,7 @@ def test_proxied(entrances, scene, header, address, pieces):
     scene.clients.append(client)
     data = header + scene.request(fields=["X-Forwarded-For: 6.6.6.6", "X-Request-Id: forged"])
     if pieces:
-        client.send_slowly(data)
+        client.send(*(bytes([byte]) for byte in data))
     else:
         client.send(data)
     connection = scene.backend.next()
