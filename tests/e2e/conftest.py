@@ -1,5 +1,6 @@
 """What all end-to-end tests share: one Redis, one gateway with one worker, backends, and a watch over them."""
 
+import os
 import pathlib
 import shutil
 import signal
@@ -178,6 +179,23 @@ def pytest_runtest_makereport(item, call):
     if report.failed:
         for gateway in Gateway.live:
             report.sections.append((f"log of the gateway at port {gateway.port}", gateway.program.log()[-4000:]))
+
+
+REPEATED_MAX = 5
+_failed, _not_repeatable = [], []
+
+
+def pytest_runtest_logreport(report):
+    if report.failed:
+        # What is found behind a test (a sanitizer's report, a process that died) is no matter of luck.
+        (_failed if report.when == "call" else _not_repeatable).append(report.nodeid)
+
+
+def pytest_sessionfinish():
+    """A few failures of tests themselves, and nothing else: tests/run.sh tries them once more, alone."""
+    path = os.environ.get("JOBGATE_FAILED")
+    if path and len(_failed) <= REPEATED_MAX and not _not_repeatable:
+        pathlib.Path(path).write_text("".join(f"{nodeid}\n" for nodeid in _failed), encoding="utf-8")
 
 
 def pytest_collection_modifyitems(config, items):
