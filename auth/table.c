@@ -16,6 +16,7 @@ table_init(struct table *table, const unsigned char key[16])
 {
 	*table = (struct table){.mask = BUCKETS_MIN - 1};
 	memcpy(table->key, key, sizeof(table->key));
+	/* An array of pointers is meant. NOLINTNEXTLINE(bugprone-sizeof-expression) */
 	table->buckets = calloc(BUCKETS_MIN, sizeof(*table->buckets));
 	return table->buckets != NULL;
 }
@@ -71,6 +72,7 @@ static void
 table_grow(struct table *table)
 {
 	size_t count = (table->mask + 1) * 2;
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression) */
 	struct table_node **buckets = calloc(count, sizeof(*buckets));
 
 	if (buckets == NULL)

@@ -1,6 +1,7 @@
 /* program.c - running a command as a shell would, but in between the signals. */
 #include "auth/cli/program.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,6 +61,7 @@ become(char **command, unsigned port, const sigset_t *mask, pid_t parent)
 	snprintf(number, sizeof(number), "%u", port);
 	setenv("PORT", number, 1);
 	unsetenv("JOBGATE_TOKEN"); /* a job's own code must not see it */
+	assert(command[0] != NULL);
 	for (char **word = command; *word != NULL; word++) {
 		char *made = with_port(*word, port);
 

@@ -102,7 +102,11 @@ static unsigned
 pick_port(const char *host)
 {
 	struct addrinfo *found = service_addresses(host, 0);
-	struct sockaddr_storage address;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} address;
 	socklen_t len = sizeof(address);
 	unsigned port = 0;
 	int fd;
@@ -110,11 +114,11 @@ pick_port(const char *host)
 	if (found == NULL)
 		return 0;
 	fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	memset(&address, 0, sizeof(address));
 	if (fd >= 0 && bind(fd, found->ai_addr, found->ai_addrlen) == 0 &&
-	    getsockname(fd, (struct sockaddr *)&address, &len) == 0)
-		port = ntohs(address.ss_family == AF_INET6
-				 ? ((const struct sockaddr_in6 *)&address)->sin6_port
-				 : ((const struct sockaddr_in *)&address)->sin_port);
+	    getsockname(fd, &address.any, &len) == 0)
+		port = ntohs(
+		    address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 	if (port == 0)
 		fprintf(stderr, "jobgate: no free port at %s: %s\n", host, strerror(errno));
 	if (fd >= 0)

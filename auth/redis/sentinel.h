@@ -28,14 +28,14 @@ struct redis_sentinels *redis_sentinels_new(
     struct event_base *base, const struct redis_url *url, const char *ca_file);
 
 /* NULL is harmless; who waits is not called any more. */
-void redis_sentinels_free(struct redis_sentinels *sentinels);
+void redis_sentinels_free(struct redis_sentinels *all);
 
 /*
  * Ask them all, now; done is called once, within timeout_ms, never from within this call.
  * Not while an answer is still to come. Connections are kept for the next time.
  */
 void redis_sentinels_ask(
-    struct redis_sentinels *sentinels, unsigned timeout_ms, redis_sentinels_fn *done, void *ctx);
+    struct redis_sentinels *all, unsigned timeout_ms, redis_sentinels_fn *done, void *ctx);
 
 /* Where they are reached, in the order of the URL; of one that is not, out stays as it is. */
 void redis_sentinels_peers(

@@ -46,8 +46,11 @@ rival_drop(struct rival *rival)
 static void
 drop_rivals(struct upstream *upstream)
 {
-	while (!LIST_EMPTY(&upstream->rivals))
-		rival_drop(LIST_FIRST(&upstream->rivals));
+	struct rival *rival;
+
+	while ((rival = LIST_FIRST(&upstream->rivals)) != NULL)
+		/* It has left the list. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
+		rival_drop(rival);
 }
 
 /* ---- how it ends ---- */

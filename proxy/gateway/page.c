@@ -107,7 +107,7 @@ hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
-	c |= 0x20;
+	c = (char)(c | 0x20);
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
@@ -117,7 +117,7 @@ decode(struct slice text, char *out, size_t cap, size_t *len)
 {
 	*len = 0;
 	for (size_t i = 0; i < text.len; i++) {
-		char c = text.at[i] == '+' ? ' ' : text.at[i];
+		char c = (char)(text.at[i] == '+' ? ' ' : text.at[i]);
 
 		if (c == '%' && i + 2 < text.len && hex_digit(text.at[i + 1]) >= 0 &&
 		    hex_digit(text.at[i + 2]) >= 0) {
@@ -135,6 +135,7 @@ struct slice
 form_field(struct slice form, struct slice name, char *out, size_t cap)
 {
 	struct slice found = {0};
+	bool seen = false;
 	size_t len;
 
 	while (form.len > 0) {
@@ -145,8 +146,9 @@ form_field(struct slice form, struct slice name, char *out, size_t cap)
 		if (pair.len <= name.len || !slice_starts_with(pair, name) ||
 		    pair.at[name.len] != '=')
 			continue;
-		if (found.at != NULL || !decode(slice_after(pair, name.len + 1), out, cap, &len))
+		if (seen || !decode(slice_after(pair, name.len + 1), out, cap, &len))
 			return (struct slice){0};
+		seen = true;
 		found = (struct slice){out, len};
 	}
 	return found;

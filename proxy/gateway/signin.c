@@ -78,6 +78,7 @@ exchange_send_page(
 	add(answer, "Referrer-Policy", SLICE("same-origin"));
 	add(answer, "X-Content-Type-Options", SLICE("nosniff"));
 	exchange_send(exchange, answer, outcome);
+	answer->content = (struct slice){0}; /* it lay in this frame */
 }
 
 static struct page

@@ -145,7 +145,7 @@ identify_disguised(struct slice name)
 	size_t len = name.len < sizeof(plain) ? name.len : sizeof(plain);
 
 	for (size_t i = 0; i < len; i++)
-		plain[i] = byte_is((unsigned char)name.at[i], BYTE_NAME) ? name.at[i] : '-';
+		plain[i] = (char)(byte_is((unsigned char)name.at[i], BYTE_NAME) ? name.at[i] : '-');
 	return identify_plain((struct slice){plain, len}) == FIELD_OTHER ? FIELD_OTHER
 									 : FIELD_DISGUISED;
 }

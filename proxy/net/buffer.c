@@ -173,7 +173,7 @@ buffer_give(struct buffer_pool *pool, struct buffer *buffer)
 		return;
 	}
 	class = &pool->classes[i];
-	chunk = (struct chunk *)((uintptr_t)buffer & ~(CHUNK_BYTES - 1));
+	chunk = (struct chunk *)((char *)buffer - ((uintptr_t)buffer & (CHUNK_BYTES - 1)));
 	ASAN_POISON_MEMORY_REGION(buffer->bytes, buffer->capacity);
 	buffer->next = chunk->idle;
 	chunk->idle = buffer;

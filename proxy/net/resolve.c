@@ -120,11 +120,12 @@ on_socket_state(void *ctx, ares_socket_t fd, int readable, int writable)
 }
 
 static bool
-open_channel(struct resolver *resolver, ares_channel *channel, char *lookups)
+open_channel(struct resolver *resolver, ares_channel *channel, const char *lookups)
 {
+	char copy[] = {lookups[0], '\0'}; /* c-ares takes no constant, but copies it */
 	struct ares_options options = {.timeout = 1000,
 	    .tries = 3,
-	    .lookups = lookups,
+	    .lookups = copy,
 	    .sock_state_cb = on_socket_state,
 	    .sock_state_cb_data = resolver};
 
@@ -137,7 +138,6 @@ struct resolver *
 resolver_new(struct event_base *base, const char *servers)
 {
 	struct resolver *resolver = calloc(1, sizeof(*resolver));
-	char hosts[] = "f", dns[] = "b";
 
 	if (resolver == NULL)
 		return NULL;
@@ -147,8 +147,8 @@ resolver_new(struct event_base *base, const char *servers)
 		return NULL;
 	}
 	resolver->timer = evtimer_new(base, on_timer, resolver);
-	if (resolver->timer == NULL || !open_channel(resolver, &resolver->hosts, hosts) ||
-	    !open_channel(resolver, &resolver->channel, dns) ||
+	if (resolver->timer == NULL || !open_channel(resolver, &resolver->hosts, "f") ||
+	    !open_channel(resolver, &resolver->channel, "b") ||
 	    (servers != NULL &&
 		ares_set_servers_ports_csv(resolver->channel, servers) != ARES_SUCCESS)) {
 		resolver_free(resolver);
@@ -173,6 +173,7 @@ void
 resolver_free(struct resolver *resolver)
 {
 	struct resolution *resolution;
+	struct watched_socket *socket;
 
 	if (resolver == NULL)
 		return;
@@ -184,8 +185,9 @@ resolver_free(struct resolver *resolver)
 		ares_destroy(resolver->channel);
 	while ((resolution = LIST_FIRST(&resolver->resolutions)) != NULL)
 		resolution_free(resolution);
-	while (!LIST_EMPTY(&resolver->sockets))
-		socket_forget(LIST_FIRST(&resolver->sockets));
+	while ((socket = LIST_FIRST(&resolver->sockets)) != NULL)
+		/* It has left the list. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
+		socket_forget(socket);
 	if (resolver->timer != NULL)
 		event_free(resolver->timer);
 	ares_library_cleanup();

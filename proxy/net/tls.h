@@ -23,6 +23,12 @@ struct tls;
 bool tls_context_init(SSL_CTX *context);
 
 /*
+ * For PEM_read_bio_PrivateKey and friends: a key that is locked with a password is no use
+ * to a server, so nobody is asked for one on a terminal.
+ */
+int tls_no_password(char *into, int cap, int writing, void *ctx);
+
+/*
  * Make a session of the context and put it on a connection, which owns it from now on.
  * NULL when memory is short. The caller sets its side (SSL_set_accept_state, ...).
  */

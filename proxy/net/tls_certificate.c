@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/tls.h"
+
 #define NAME_MAX_LEN 253
 
 /* OCSP responses are a few hundred bytes, or some thousand with certificates in them. */
@@ -43,17 +45,6 @@ open_file(const char *path, char *error, size_t cap)
 	return file;
 }
 
-/* A key that is locked with a password is no use to a server: do not ask for it on the terminal. */
-static int
-no_password(char *into, int cap, int writing, void *ctx)
-{
-	(void)into;
-	(void)cap;
-	(void)writing;
-	(void)ctx;
-	return 0;
-}
-
 static bool
 read_chain(struct certificate *out, const char *path, char *error, size_t cap)
 {
@@ -62,10 +53,10 @@ read_chain(struct certificate *out, const char *path, char *error, size_t cap)
 
 	if (file == NULL)
 		return false;
-	out->leaf = PEM_read_X509(file, NULL, no_password, NULL);
+	out->leaf = PEM_read_X509(file, NULL, tls_no_password, NULL);
 	out->chain = sk_X509_new_null();
 	while (out->leaf != NULL && out->chain != NULL &&
-	       (next = PEM_read_X509(file, NULL, no_password, NULL)) != NULL) {
+	       (next = PEM_read_X509(file, NULL, tls_no_password, NULL)) != NULL) {
 		if (sk_X509_push(out->chain, next) > 0)
 			continue;
 		X509_free(next);
@@ -89,7 +80,7 @@ read_key(struct certificate *out, const char *path, char *error, size_t cap)
 		return false;
 	/* Straight from the file, past stdio's buffer, which nobody would wipe. */
 	setvbuf(file, NULL, _IONBF, 0);
-	out->key = PEM_read_PrivateKey(file, NULL, no_password, NULL);
+	out->key = PEM_read_PrivateKey(file, NULL, tls_no_password, NULL);
 	fclose(file);
 	if (out->key == NULL)
 		return mistake(error, cap, path, "not a private key in PEM without a password");

@@ -39,17 +39,6 @@ resume(SSL *ssl, const SSL_SESSION *session)
 	SSL_SESSION_free(copy);
 }
 
-/* A key that is locked with a password is no use to a server: do not ask for it on the terminal. */
-static int
-no_password(char *into, int cap, int writing, void *ctx)
-{
-	(void)into;
-	(void)cap;
-	(void)writing;
-	(void)ctx;
-	return 0;
-}
-
 /* Say what is wrong with a file. Always false. */
 static bool
 mistake(char *error, size_t cap, const char *file, const char *text)
@@ -71,7 +60,7 @@ load_files(SSL_CTX *context, const struct tls_client_options *options, char *err
 		return mistake(error, cap, options->ca_file, "no authorities can be read from it");
 	if (options->certificate == NULL)
 		return true;
-	SSL_CTX_set_default_passwd_cb(context, no_password);
+	SSL_CTX_set_default_passwd_cb(context, tls_no_password);
 	if (SSL_CTX_use_certificate_chain_file(context, options->certificate) != 1)
 		return mistake(error, cap, options->certificate, "not a certificate in PEM");
 	if (SSL_CTX_use_PrivateKey_file(context, options->key, SSL_FILETYPE_PEM) != 1)

@@ -99,7 +99,8 @@ on_server_name(SSL *ssl, int *alert, void *ctx)
 	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 	SSL_CTX *context = name != NULL ? context_for(server, name) : NULL;
 
-	(void)alert;
+	*alert =
+	    SSL_AD_UNRECOGNIZED_NAME; /* never sent: who asks for another name gets the default */
 	if (context == NULL)
 		return SSL_TLSEXT_ERR_NOACK;
 	if (context != SSL_get_SSL_CTX(ssl))

@@ -117,8 +117,9 @@ add_duration(struct line *line, const char *name, uint64_t us)
 size_t
 access_line_format(const struct access_entry *entry, char out[ACCESS_LINE_MAX])
 {
-	struct line line = {.text = out};
+	struct line line = {0};
 
+	line.text = out;
 	add_time(&line, entry->started_us);
 	for (size_t i = 0; i < ACCESS_TEXTS; i++)
 		add_text(&line, text_names[i], entry->texts[i]);
