@@ -203,9 +203,9 @@ exchange_prepare(
 	};
 	size_t len;
 
-	request->upgrade = findings->evidence.names_control
-			       ? (struct slice){0}
-			       : upgrade_allowed(&gateway->options, request);
+	if (findings->evidence.names_control)
+		request->upgrade.len = 0;
+	request->upgrade = upgrade_allowed(&gateway->options, request);
 	exchange->request = (struct upstream_request){.method_id = request->method_id,
 	    .content = request->content,
 	    .upgrade = request->upgrade};

@@ -223,10 +223,11 @@ own_sockets_list(const struct supervisor *supervisor, const struct config *confi
 	/* The store's paths are kept behind the list. */
 	size_t count = config->listener_count + 5, n = 0;
 	const char **list = calloc(1, count * sizeof(*list) + 2 * SOCKET_PATH_MAX);
-	char *text = (char *)(list + count);
+	char *text;
 
 	if (list == NULL)
 		return NULL;
+	text = (char *)(list + count);
 	list[n++] = config->control.socket;
 	if (config->control.gateway_socket != NULL)
 		list[n++] = config->control.gateway_socket;

@@ -134,7 +134,7 @@ def test_replica_of_somebody_else(gateways, replicated, make_folder):
     gateway = gateways.make({"store": {"read_url": stranger.url}}, store_url=primary.url).launch()
     gateway.wait_listening()
     eventually(lambda: "does not replicate the primary" in gateway.program.log(), "the gateway to say why")
-    assert gateway.health("/readyz")[0] == 503
+    eventually(lambda: gateway.health("/readyz")[0] == 503, "/readyz to say no")
     stranger.stop()
 
 

@@ -123,6 +123,6 @@ def test_replica_by_a_plain_url(gateways, family):
     gateway = gateways.make(store_url=replica.url).launch()
     gateway.wait_listening()
     eventually(lambda: "it is not the primary" in gateway.program.log(), "the gateway to say why")
-    assert gateway.health("/readyz")[0] == 503
+    eventually(lambda: gateway.health("/readyz")[0] == 503, "/readyz to say no")
     replica.client.replicaof("NO", "ONE")
     gateway.wait_ready()

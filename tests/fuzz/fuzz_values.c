@@ -29,7 +29,9 @@ try_store_url(struct slice text)
 	memcpy(name, text.at, text.len);
 	name[text.len] = '\0';
 	if (redis_url_parse(name, &url, error, sizeof(error)))
-		CHECK((url.path[0] != '\0') != (url.host[0] != '\0'));
+		/* Exactly one of these says where the store is. */
+		CHECK(
+		    (url.path[0] != '\0') + (url.host[0] != '\0') + (url.sentinel_count > 0) == 1);
 	else
 		CHECK(error[0] != '\0');
 	redis_url_wipe(&url);

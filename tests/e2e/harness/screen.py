@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -21,8 +22,13 @@ class Screen:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         self.master, self.text = master, ""
         self.popen = subprocess.Popen([str(word) for word in argv], env=env, stdin=slave, stdout=slave, stderr=slave,
-                                      start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+                                      start_new_session=True, preexec_fn=self._take_terminal)
         os.close(slave)
+
+    @staticmethod
+    def _take_terminal():
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a test run in the background has it ignored
 
     def _read(self, wait):
         if not select.select([self.master], [], [], wait)[0]:
