@@ -6,9 +6,11 @@ set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
 . deploy/packages.sh
+node="nodejs npm" # unless there already, from wherever: others' nodejs packages conflict with Debian's npm
+! command -v npm >/dev/null || node=""
 # shellcheck disable=SC2086
 need_packages $BUILD_PACKAGES redis-server redis-tools haproxy nginx libnginx-mod-http-lua lua-resty-core h2o caddy wrk \
-	gnuplot-nox openssl python3 python3-redis nodejs npm
+	gnuplot-nox openssl python3 python3-redis $node
 if [ ! -d build/chp/node_modules/configurable-http-proxy ]; then
 	mkdir -p build/chp
 	(cd build/chp && npm install --no-audit --no-fund --silent configurable-http-proxy) ||
