@@ -11,7 +11,7 @@ size_t exchange_size(void);
 void exchange_connected(struct exchange *exchange, struct upstream *upstream);
 
 /* The answer, as it comes. Any of these may end the exchange: upstream->exchange is then NULL. */
-void exchange_interim(struct exchange *exchange, const struct response *response);
+void exchange_interim(struct exchange *exchange, struct response *response);
 void exchange_answer(struct exchange *exchange, struct response *response);
 size_t exchange_answer_content(struct exchange *exchange, struct slice data);
 void exchange_answer_end(struct exchange *exchange, const struct fields *trailers);

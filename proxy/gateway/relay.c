@@ -235,8 +235,9 @@ exchange_client_ready(struct exchange *exchange)
 /* ---- the answer ---- */
 
 void
-exchange_interim(struct exchange *exchange, const struct response *response)
+exchange_interim(struct exchange *exchange, struct response *response)
 {
+	rewrite_answer(&response->fields);
 	exchange->client->ops->interim(exchange->client, response);
 }
 
@@ -265,6 +266,7 @@ exchange_answer(struct exchange *exchange, struct response *response)
 	buffer_give(gateway->buffers, exchange->head);
 	exchange->head = NULL;
 	exchange->status = response->status;
+	rewrite_answer(&response->fields);
 	exchange->answer_begun = true;
 	exchange->first_byte_us = exchange_timed(exchange, TIMED_FIRST_BYTE);
 	if (response->status == 101) {

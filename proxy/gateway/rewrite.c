@@ -71,6 +71,7 @@ must_drop(const struct field *field, const struct rewrite *rewrite)
 	case FIELD_PROXY_AUTHENTICATE:
 	case FIELD_PROXY_AUTHORIZATION:
 	case FIELD_PROXY_CONNECTION:
+	case FIELD_SET_COOKIE:
 	case FIELD_TE:
 	case FIELD_TRAILER:
 	case FIELD_TRANSFER_ENCODING:
@@ -289,4 +290,30 @@ rewrite_request(struct request *request, const struct rewrite *rewrite, struct r
 	fits = add_max_forwards(out, request) && fits;
 	fits = add_cookies(out, request) && fits;
 	return fits;
+}
+
+/*
+ * Browsers go by the name, and take a cookie without one whose value looks like a pair for that
+ * pair when they send it (RFC 6265bis section 5.7): so "=" and white space in front count for
+ * nothing.
+ */
+static bool
+sets_session(struct slice cookie)
+{
+	const char *end = memchr(cookie.at, ';', cookie.len);
+
+	if (end != NULL)
+		cookie.len = (size_t)(end - cookie.at);
+	while (
+	    cookie.len > 0 && (cookie.at[0] == '=' || cookie.at[0] == ' ' || cookie.at[0] == '\t'))
+		cookie = slice_after(cookie, 1);
+	return cookie_is_session(cookie);
+}
+
+void
+rewrite_answer(struct fields *fields)
+{
+	for (size_t i = 0; i < fields->count; i++)
+		if (fields->items[i].id == FIELD_SET_COOKIE && sets_session(fields->items[i].value))
+			fields->items[i].dropped = true;
 }

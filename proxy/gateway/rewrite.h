@@ -41,6 +41,12 @@ struct rewritten {
 bool rewrite_request(struct request *request, const struct rewrite *rewrite, struct rewritten *out);
 
 /*
+ * Mark as dropped what no job may send: Set-Cookie of the session's cookie, by which it could sign
+ * a browser in with a token of its own. (In trailers Set-Cookie never travels.)
+ */
+void rewrite_answer(struct fields *fields);
+
+/*
  * The id that a trusted proxy has given the request, or an empty slice.
  */
 struct slice rewrite_request_id(const struct request *request, bool peer_trusted);

@@ -91,6 +91,7 @@ static const struct known_field known_fields[] = {
     {SLICE("forwarded"), FIELD_FORWARDED},
     {SLICE("connection"), FIELD_CONNECTION},
     {SLICE("keep-alive"), FIELD_KEEP_ALIVE},
+    {SLICE("set-cookie"), FIELD_SET_COOKIE},
     {SLICE("tracestate"), FIELD_TRACESTATE},
     {SLICE("traceparent"), FIELD_TRACEPARENT},
     {SLICE("max-forwards"), FIELD_MAX_FORWARDS},
@@ -112,7 +113,7 @@ static const struct known_field known_fields[] = {
 
 /* Where in known_fields the names of each length begin. */
 static const unsigned char first_of_length[KNOWN_NAME_MAX + 2] = {
-    0, 0, 0, 1, 2, 4, 4, 8, 10, 10, 11, 14, 15, 17, 18, 20, 21, 23, 25, 27, 28};
+    0, 0, 0, 1, 2, 4, 4, 8, 10, 10, 11, 15, 16, 18, 19, 21, 22, 24, 26, 28, 29};
 
 #define OUR_PREFIX SLICE("x-jobgate-")
 
@@ -229,7 +230,6 @@ field_allowed_in_trailer(enum field_id id, struct slice name)
 	    SLICE("proxy-authentication-info"),
 	    SLICE("range"),
 	    SLICE("retry-after"),
-	    SLICE("set-cookie"),
 	    SLICE("vary"),
 	    SLICE("warning"),
 	    SLICE("www-authenticate"),

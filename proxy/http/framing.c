@@ -98,6 +98,7 @@ read_fields(struct fields fields, struct framing_fields *out)
 		case FIELD_FORWARDED:
 		case FIELD_MAX_FORWARDS:
 		case FIELD_ORIGIN:
+		case FIELD_SET_COOKIE:
 		case FIELD_TRACEPARENT:
 		case FIELD_TRACESTATE:
 		case FIELD_TRAILER:

@@ -296,6 +296,31 @@ def test_the_cookie_never_reaches_a_job(scene):
             assert client.read_response().status == 200
 
 
+def test_a_job_cannot_set_it(scene):
+    """Neither to sign a browser in with a token of its own, nor to sign it out: in no kind of head, in no spelling."""
+    ours = "".join(f"Set-Cookie: {cookie}\r\n" for cookie in (
+        f"{COOKIE}=x; Path=/; Secure", f"{COOKIE.upper()}=; Max-Age=0", f"={COOKIE}=x", f" = {COOKIE} =x"))
+    theirs = ["a=b; Path=/", f"{COOKIE}2=x", f"c={COOKIE}=x"]
+    cookies = (ours + "".join(f"Set-Cookie: {cookie}\r\n" for cookie in theirs)).encode()
+    scene.client.send(scene.request())
+    connection = scene.backend.next()
+    connection.read_request()
+    connection.send(b"HTTP/1.1 103 Early Hints\r\n" + cookies + b"\r\nHTTP/1.1 200 OK\r\n" + cookies
+                    + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + cookies + b"\r\n")
+    response = scene.client.read_response()
+    assert response.all("set-cookie") == theirs and response.interim[0].all("set-cookie") == theirs
+    assert response.trailers == []
+
+
+def test_a_job_cannot_set_it_with_a_websocket(scene):
+    scene.client.send(scene.request(fields=UPGRADE))
+    connection = scene.backend.next()
+    connection.read_head()
+    connection.send(f"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                    f"Set-Cookie: {COOKIE}=x\r\nSet-Cookie: a=b\r\n\r\n".encode())
+    assert scene.client.read_head(upgrade=True).all("set-cookie") == ["a=b"]
+
+
 # ---- pages of other sites ----
 
 

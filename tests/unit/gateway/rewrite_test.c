@@ -343,6 +343,27 @@ values_of_fields(void **state)
 	assert_null(field_value(&request.fields, FIELD_COOKIE).at);
 }
 
+static void
+jobs_set_no_session(void **state)
+{
+	(void)state;
+	receive("Set-Cookie: __Host-jobgate=x; Path=/; Secure\r\n"
+		"set-cookie: __HOST-Jobgate = x\r\n"
+		"Set-Cookie: =__Host-jobgate=x\r\n"
+		"Set-Cookie: \t=  = __host-jobgate=; Max-Age=0\r\n"
+		"Set-Cookie: a=b; __Host-jobgate=x\r\n"
+		"Set-Cookie: __Host-jobgate2=x\r\n"
+		"Set-Cookie: __Host-other=__Host-jobgate=x\r\n"
+		"Set-Cookie: __Host-jobgate\r\n"
+		"Set-Cookie:\r\n"
+		"Set-Cookie: ==\r\n"
+		"Cookie: __Host-jobgate=x\r\n");
+	rewrite_answer(&request.fields);
+	for (size_t i = 1; i < request.fields.count; i++) /* behind Host */
+		assert_int_equal(request.fields.items[i].dropped, i <= 4);
+	assert_int_equal(request.fields.count, 12);
+}
+
 /* However many of everything there are, the room for what is added is enough. */
 static void
 room_for_all_that_is_added(void **state)
@@ -375,6 +396,7 @@ main(void)
 	    cmocka_unit_test_setup(a_chain_too_long_does_not_fit, reset),
 	    cmocka_unit_test_setup(request_ids_of_trusted_proxies, reset),
 	    cmocka_unit_test_setup(values_of_fields, reset),
+	    cmocka_unit_test_setup(jobs_set_no_session, reset),
 	    cmocka_unit_test_setup(room_for_all_that_is_added, reset),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,6 +132,7 @@ static const struct {
     {"Proxy-Authenticate", FIELD_PROXY_AUTHENTICATE},
     {"Proxy-Authorization", FIELD_PROXY_AUTHORIZATION},
     {"Proxy-Connection", FIELD_PROXY_CONNECTION},
+    {"Set-Cookie", FIELD_SET_COOKIE},
     {"TE", FIELD_TE},
     {"Traceparent", FIELD_TRACEPARENT},
     {"Trailer", FIELD_TRAILER},
