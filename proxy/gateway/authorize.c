@@ -4,6 +4,7 @@
 #include "gateway/ask.h"
 #include "gateway/exchange_state.h"
 #include "gateway/session.h"
+#include "observe/probes.h"
 
 static unsigned char
 keep(char *into, size_t cap, struct slice text)
@@ -285,6 +286,8 @@ exchange_decide(struct exchange *exchange, const struct findings *findings)
 	}
 	if (verdict == VERDICT_INVALID_TOKEN)
 		jg_bearer_forget(&exchange->client->memo);
+	PROBE_DECISION(exchange->request_id, exchange->request_id_len, verdict,
+	    exchange->decision_us, exchange->job, exchange->job_len, exchange->token_id);
 	return verdict;
 }
 
@@ -440,6 +443,8 @@ exchange_judge_again(struct exchange *exchange)
 	if (verdict == VERDICT_ALLOW)
 		return;
 	exchange_time_revocation(exchange, token.changed_ms, job.changed_ms);
+	PROBE_REVOCATION(exchange->request_id, exchange->request_id_len, verdict, exchange->job,
+	    exchange->job_len, exchange->token_id);
 	exchange_refuse(exchange, verdict);
 }
 

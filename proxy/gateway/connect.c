@@ -5,6 +5,7 @@
 #include "gateway/answer.h"
 #include "gateway/attempt.h"
 #include "gateway/backend.h"
+#include "observe/probes.h"
 
 /*
  * So long one address is given before the next is tried beside it, and the first to connect
@@ -60,8 +61,10 @@ static void
 connect_failed(struct upstream *upstream)
 {
 	struct exchange *exchange = upstream->exchange;
+	const struct backend *backend = upstream->backend;
 	enum upstream_failure failure = upstream->failure;
 
+	PROBE_NOT_CONNECTED(backend->name.at, backend->name.len, backend->port, failure);
 	upstream_close(upstream);
 	if (exchange != NULL)
 		exchange_upstream_failed(exchange, failure, REPEAT_NOT);
@@ -106,7 +109,9 @@ static void
 attempt_done(struct upstream *upstream)
 {
 	struct gateway *gateway = upstream->gateway;
+	const struct backend *backend = upstream->backend;
 
+	PROBE_CONNECTED(backend->name.at, backend->name.len, backend->port);
 	timer_stop(&upstream->timer);
 	counter_add(&gateway->stats->backend_connects, 1);
 	backend_connected(upstream);

@@ -1,5 +1,6 @@
 /* exchange.c - one request on its way: its beginning, its end, and the answers of our own. */
 #include "gateway/exchange_state.h"
+#include "observe/probes.h"
 
 static void exchange_expired(struct timer *timer);
 static void exchange_bury(struct task *task);
@@ -119,6 +120,8 @@ exchange_end(struct exchange *exchange, enum outcome outcome, bool cut)
 	bool reusable = !cut && exchange->state == EXCHANGE_RELAYING && exchange->content_ended;
 
 	exchange_count(exchange, outcome);
+	PROBE_EXCHANGE_END(exchange->request_id, exchange->request_id_len, outcome,
+	    exchange->status, exchange->bytes_in, exchange->bytes_out);
 	if (exchange->state == EXCHANGE_SIGNING_IN)
 		exchange_form_wipe(exchange);
 	exchange->state = EXCHANGE_ENDED;

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness.gateway import REPOSITORY
+from harness.gateway import REPOSITORY, binary
 from harness.process import eventually
 from harness.raw import Cut
 
@@ -174,3 +174,12 @@ def test_what_is_no_trace_goes_no_further(scene, fields):
     assert received.all("traceparent") == received.all("tracestate") == []
     entry = scene.gateway.access_entry(job=scene.job, path="/untraced")
     assert "trace_id" not in entry and "parent_id" not in entry
+
+
+def test_probes():
+    """Those of the table for people are in the binary, with as many arguments, and no others."""
+    done = subprocess.run(["readelf", "-n", binary()], capture_output=True, text=True, timeout=60, check=True)
+    found = {name: len(arguments.split()) for name, arguments in
+             re.findall(r"Provider: jobgate\n +Name: (\w+)\n.*\n +Arguments: (.*)", done.stdout)}
+    table = re.findall(r"^\| `(\w+)` \| (.*) \|$", (DEPLOYED / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert found == {name: len(arguments.replace(" (16 bytes)", "").split(", ")) for name, arguments in table}

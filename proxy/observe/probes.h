@@ -1,0 +1,42 @@
+/*
+ * probes.h - static tracepoints (USDT), for bpftrace, perf and SystemTap.
+ *
+ * A probe is one nop, and a note in the binary that says where its arguments lie: nothing is
+ * computed for them. Texts are a pointer and a length, without a NUL. No argument is a secret. The
+ * first argument of those of an exchange is its own for as long as it lasts. Built without
+ * sys/sdt.h (systemtap-sdt-dev) there are none. Their table is in deploy/observability/README.md.
+ */
+#ifndef JOBGATE_OBSERVE_PROBES_H
+#define JOBGATE_OBSERVE_PROBES_H
+
+#if __has_include(<sys/sdt.h>)
+#include <sys/sdt.h>
+#else
+#define DTRACE_PROBE3(...) ((void)0)
+#define DTRACE_PROBE4(...) ((void)0)
+#define DTRACE_PROBE6(...) ((void)0)
+#define DTRACE_PROBE7(...) ((void)0)
+#endif
+
+/* A verdict has been reached in us; token_id: TOKEN_ID_LEN bytes, or NULs when it is not known. */
+#define PROBE_DECISION(request_id, request_id_len, verdict, us, job, job_len, token_id) \
+	DTRACE_PROBE7(                                                                  \
+	    jobgate, decision, request_id, request_id_len, verdict, us, job, job_len, token_id)
+
+/* A change of its token or job ends a running exchange. */
+#define PROBE_REVOCATION(request_id, request_id_len, verdict, job, job_len, token_id) \
+	DTRACE_PROBE6(                                                                \
+	    jobgate, revocation, request_id, request_id_len, verdict, job, job_len, token_id)
+
+/* An exchange is over; status 0: none was sent. Bytes are those of content. */
+#define PROBE_EXCHANGE_END(request_id, request_id_len, outcome, status, bytes_in, bytes_out) \
+	DTRACE_PROBE6(jobgate, exchange_end, request_id, request_id_len, outcome, status,    \
+	    bytes_in, bytes_out)
+
+/* A new connection to a backend is up, its TLS included; or cannot be had. */
+#define PROBE_CONNECTED(host, host_len, port) \
+	DTRACE_PROBE3(jobgate, connected, host, host_len, port)
+#define PROBE_NOT_CONNECTED(host, host_len, port, failure) \
+	DTRACE_PROBE4(jobgate, not_connected, host, host_len, port, failure)
+
+#endif
