@@ -54,7 +54,7 @@ trap 'rm -rf "$work"' EXIT
 
 analyze_scripts() {
 	step "shell scripts"
-	count quietly shellcheck -x --severity=warning .ci/run tests/*.sh deploy/*.sh bench/*.sh
+	count quietly shellcheck -x --severity=warning .ci/run tests/*.sh tests/*/*.sh deploy/*.sh bench/*.sh
 }
 
 analyze_cppcheck() {

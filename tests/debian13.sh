@@ -19,7 +19,7 @@ else
 fi
 
 if [ ! -e "$root/etc/debian_version" ]; then
-	packages=$(echo $BUILD_PACKAGES libcmocka-dev redis-server openssl | tr -s ' \t\n' ',')
+	packages=$(echo $BUILD_PACKAGES libcmocka-dev libhttp-parser-dev redis-server openssl | tr -s ' \t\n' ',')
 	debootstrap --variant=minbase --include="${packages%,}" trixie "$root" http://deb.debian.org/debian
 	printf '127.0.0.1 localhost\n::1 localhost\n' >"$root/etc/hosts"
 fi

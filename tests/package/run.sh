@@ -38,7 +38,7 @@ cp -a --reflink=auto "$base" "$root"
 mkdir "$root/package"
 cp "$deb" "$root/package/old.deb"
 cp "$newer" "$root/package/new.deb"
-cp tests/package/scenario.sh deploy/demo_backend.py "$root/package/"
+cp tests/check.sh tests/package/scenario.sh deploy/demo_backend.py "$root/package/"
 
 echo "== boot"
 systemd-nspawn -q -D "$root" --register=no --keep-unit --private-network --hostname=jobgate-test -b </dev/null >"$root.log" 2>&1 &

@@ -2,27 +2,8 @@
 # Runs inside the container: every step of a package's life. Ends with "N passed, N failed".
 set -uo pipefail
 cd /package || exit 1
-
-passed=0 failed=0
-check() { # check WHAT COMMAND...
-	local what=$1
-	shift
-	if "$@" >/tmp/check.out 2>&1; then
-		passed=$((passed + 1))
-		echo "ok      $what"
-	else
-		failed=$((failed + 1))
-		echo "FAILED  $what: $*"
-		tail -n 20 /tmp/check.out
-	fi
-}
-eventually() {
-	for _ in $(seq 150); do
-		"$@" && return 0
-		sleep 0.2
-	done
-	return 1
-}
+# shellcheck source=tests/check.sh
+. ./check.sh
 main_pid() { systemctl show -P MainPID jobgate; }
 status() { [ "$(curl -s -o /dev/null -w '%{http_code}' "${@:2}")" = "$1" ]; }
 seccomp() { grep -q '^Seccomp:.*2$' "/proc/$(main_pid)/status"; }
@@ -32,7 +13,6 @@ one_capability() { [ "$(awk '/^CapEff/{print $2}' "/proc/$(main_pid)/status")" =
 exposure() { systemd-analyze security --no-pager jobgate | awk '/Overall exposure/{found = 1; exit !($(NF - 2) + 0 <= 2.0)} END{if (!found) exit 1}'; }
 new_binary() { cmp "/proc/$(main_pid)/exe" /usr/bin/jobgate && [ "$(readlink "/proc/$(main_pid)/exe")" = /usr/bin/jobgate ]; }
 same_pid() { [ "$(main_pid)" = "$1" ]; }
-fails() { ! "$@"; }
 gone() { for path in "$@"; do [ ! -e "$path" ] || { echo "$path is left"; return 1; }; done; }
 
 ip link set lo up 2>/dev/null || true
