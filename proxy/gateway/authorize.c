@@ -75,11 +75,11 @@ exchange_recall_session(
     struct exchange *exchange, const struct request *request, struct findings *findings)
 {
 	struct slice cookie = session_cookie(&request->fields);
+	int64_t wall_ms = loop_wall_us(exchange->gateway->loop) / 1000;
 	struct session session;
 
-	if (cookie.at == NULL ||
-	    !session_open(exchange->gateway->options.session_key, findings->route.job, cookie,
-		loop_wall_us(exchange->gateway->loop) / 1000000, &session))
+	if (cookie.at == NULL || !session_open(exchange->gateway->options.session_key,
+				     findings->route.job, cookie, wall_ms / 1000, &session))
 		return;
 	findings->session.formed = true;
 	memcpy(findings->session.id, session.token_id, TOKEN_ID_LEN);
@@ -88,6 +88,8 @@ exchange_recall_session(
 	memcpy(findings->evidence.mark, session.mark, TOKEN_MARK_LEN);
 	findings->evidence.credential = CREDENTIAL_SESSION;
 	exchange->by_session = true;
+	exchange->session_ends_ms =
+	    loop_now_ms(exchange->gateway->loop) + (uint64_t)(session.expires_s * 1000 - wall_ms);
 }
 
 /*

@@ -275,11 +275,48 @@ exchange_grant(struct exchange *exchange, struct slice job, const struct token *
 
 /* ---- what ends it before its time ---- */
 
+void
+exchange_wait(struct exchange *exchange, uint64_t ms)
+{
+	struct loop *loop = exchange->gateway->loop;
+	uint64_t now_ms = loop_now_ms(loop), ends_ms = exchange->session_ends_ms;
+	uint64_t due_ms = exchange->timer.due_ms;
+
+	if (exchange->by_session && ends_ms < now_ms + ms) {
+		/* To start it anew would put it off by a tick, each time that something moves. */
+		if (due_ms == ends_ms || (due_ms > 0 && due_ms <= now_ms))
+			return;
+		ms = ends_ms > now_ms ? ends_ms - now_ms : 0;
+	}
+	timer_start(loop, &exchange->timer, ms);
+}
+
+/* A new request would be asked to sign in by now, so what the old one opened ends. */
+static void
+exchange_session_expired(struct exchange *exchange)
+{
+	bool told;
+
+	if (!exchange->answer_begun) {
+		exchange_refuse(exchange, VERDICT_NO_CREDENTIAL);
+		return;
+	}
+	told = exchange_say_goodbye(
+	    exchange, WEBSOCKET_POLICY_VIOLATION, SLICE("the session has expired"));
+	if (exchange->state != EXCHANGE_ENDED)
+		exchange_end(exchange, OUTCOME_SESSION_EXPIRED, !told);
+}
+
 static void
 exchange_expired(struct timer *timer)
 {
 	struct exchange *exchange = OWNER(timer, timer);
 
+	if (exchange->by_session &&
+	    loop_now_ms(exchange->gateway->loop) >= exchange->session_ends_ms) {
+		exchange_session_expired(exchange);
+		return;
+	}
 	switch (exchange->state) {
 	case EXCHANGE_AUTHORIZING:
 	case EXCHANGE_SIGNING_IN:

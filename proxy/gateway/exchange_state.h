@@ -43,8 +43,9 @@ struct exchange {
 	struct directory_waiter waiter; /* AUTHORIZING: for the record that is missing */
 	struct directory_watch token_watch, job_watch; /* from the verdict to the end */
 	struct token_edition allowed;
-	struct timer timer;  /* of the state */
-	struct task connect; /* CONNECTING: takes a connection at the end of the turn */
+	struct timer timer;	  /* of the state, or of the session where that ends sooner */
+	uint64_t session_ends_ms; /* monotonic; with by_session */
+	struct task connect;	  /* CONNECTING: takes a connection at the end of the turn */
 	struct task burial;
 
 	struct backend *backend;
@@ -106,6 +107,10 @@ void exchange_end(struct exchange *exchange, enum outcome outcome, bool cut);
 
 /* A part of it is over, the next one begins. Counts it, and returns what it took, at least 1 us. */
 uint32_t exchange_timed(struct exchange *exchange, enum timed timed);
+
+/* From CONNECTING on: wait so many milliseconds for something to move, but to the session's end at
+ * most. */
+void exchange_wait(struct exchange *exchange, uint64_t ms);
 
 /* Give up with a status of our own, or, when an answer has begun already, by cutting it. */
 void exchange_give_up(struct exchange *exchange, enum outcome outcome, unsigned status,

@@ -39,7 +39,7 @@ exchange_connected(struct exchange *exchange, struct upstream *upstream)
 		exchange->phase_us = loop_now_us(gateway->loop);
 	else
 		exchange->connect_us = exchange_timed(exchange, TIMED_CONNECT);
-	timer_start(gateway->loop, &exchange->timer, gateway->options.timeouts.first_byte);
+	exchange_wait(exchange, gateway->options.timeouts.first_byte);
 	upstream_begin(upstream, buffer_bytes(exchange->head), &exchange->request);
 	if (!upstream->reused && !method_is_idempotent(exchange->request.method_id)) {
 		buffer_give(gateway->buffers, exchange->head);
@@ -132,7 +132,7 @@ exchange_moved(struct exchange *exchange)
 		ms = options->timeouts.first_byte;
 	else if (exchange->state == EXCHANGE_TUNNEL)
 		ms = options->timeouts.tunnel;
-	timer_start(exchange->gateway->loop, &exchange->timer, ms);
+	exchange_wait(exchange, ms);
 }
 
 bool

@@ -76,6 +76,8 @@ outcome_name(enum outcome outcome)
 		return "client_closed";
 	case OUTCOME_REVOKED:
 		return "revoked";
+	case OUTCOME_SESSION_EXPIRED:
+		return "session_expired";
 	case OUTCOME_TUNNEL_CLOSED:
 		return "tunnel_closed";
 	case OUTCOME_TUNNEL_IDLE:

@@ -91,6 +91,7 @@ enum outcome {
 	OUTCOME_ANSWER_IDLE,	 /* cut: the answer's body stopped coming, or being read */
 	OUTCOME_CLIENT_CLOSED,	 /* the client went away first */
 	OUTCOME_REVOKED,	 /* cut: the token or job changed under it */
+	OUTCOME_SESSION_EXPIRED, /* cut: the browser's session is over */
 	OUTCOME_TUNNEL_CLOSED,	 /* a tunnel ended in good order */
 	OUTCOME_TUNNEL_IDLE,
 	OUTCOME_SHUTDOWN, /* cut when the drain time was over */

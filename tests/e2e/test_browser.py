@@ -12,6 +12,7 @@ import pytest
 
 from harness.gateway import DOMAIN, Gateway
 from harness.process import eventually
+from harness.raw import Closed
 
 COOKIE = "__Host-jobgate"
 HTML = "Accept: text/html,application/xhtml+xml;q=0.9"
@@ -250,6 +251,45 @@ def test_it_expires(gateways, scene_of):
     cookie = session_of(scene)
     eventually(lambda: status(scene, cookie) == 401, "the session to expire")
     assert b"Paste a token" in ask(scene, fields=[HTML, f"Cookie: {cookie}"]).body
+
+
+def test_what_it_opened_ends_with_it(gateways, scene_of):
+    """However much moves on it; what a bearer opened goes on."""
+    gateway = gateways.start({"browser": {"session": "4s"}, "backends": {"trusted_proxies": ["127.0.0.1"]}})
+    scene = scene_of(gateway)
+    cookies = [f"Cookie: {session_of(scene)}", f"Origin: https://{scene.host}"]
+    clients, connections = [gateway.client() for _ in range(4)], []
+    for client, fields in zip(clients, [[*UPGRADE, f"Authorization: Bearer {scene.token.value}"], [*UPGRADE, *cookies], cookies, cookies]):
+        client.send(request(scene, fields=fields))
+        connections.append(scene.backend.next())
+        connections[-1].read_head()
+    bearers, websocket, stream, waiting = clients
+    for connection in connections[:2]:
+        connection.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+    connections[2].send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    assert bearers.read_head(upgrade=True).status == 101 and websocket.read_head(upgrade=True).status == 101
+    assert stream.read_head().status == 200
+
+    def moves():
+        try:
+            connections[1].send(b"\x81\x01a")
+            connections[2].send(b"1\r\na\r\n")
+        except OSError:
+            return True
+        return bool(gateway.access_entries() and len(gateway.access_entries()) >= 4)
+
+    eventually(moves, "the session to expire")
+    assert websocket.read_to_end().endswith(b"\x88\x19\x03\xf0the session has expired")
+    with pytest.raises(Closed):
+        stream.read_to_end()
+    assert waiting.read_response().status == 401
+    expired = eventually(lambda: [entry for entry in gateway.access_entries() if entry["outcome"] == "session_expired"] if
+                         len(gateway.access_entries()) >= 4 else None, "the lines of the access log")
+    assert sorted(entry["status"] for entry in expired) == [101, 200]
+    connections[0].send(b"\x81\x01b")
+    assert bearers.read(3) == b"\x81\x01b"
+    for client in clients:
+        client.close()
 
 
 def test_it_opens_one_job_alone(scene, records):
