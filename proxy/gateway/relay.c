@@ -258,6 +258,47 @@ add_answer_fields(struct gateway *gateway, struct fields *fields)
 		    (struct field){.name = SLICE("Via"), .value = SLICE("1.1 jobgate")};
 }
 
+/* Does the answer's Upgrade name this protocol, whether or not Connection lists the field? */
+static bool
+names_upgrade(const struct fields *fields, struct slice protocol)
+{
+	struct slice list, member;
+
+	for (size_t i = 0; i < fields->count; i++) {
+		if (fields->items[i].id != FIELD_UPGRADE)
+			continue;
+		list = fields->items[i].value;
+		while (list_next(&list, &member))
+			if (slice_equal_nocase(member, protocol))
+				return true;
+	}
+	return false;
+}
+
+/*
+ * An answer of 426 has to name protocols, and Upgrade speaks of one connection alone (RFC 9110
+ * sections 15.5.22 and 7.8). So it is made anew for the client's: those that the backend named and
+ * that can become tunnels here; where it named none of these, all that can.
+ */
+static void
+add_upgrades(const struct gateway *gateway, struct fields *fields)
+{
+	const char *const *upgrades = gateway->options.upgrades;
+	const struct fields received = *fields;
+	bool named = false;
+
+	for (const char *const *at = upgrades; at != NULL && *at != NULL; at++)
+		named = named || names_upgrade(&received, slice_of(*at));
+	for (const char *const *at = upgrades; at != NULL && *at != NULL; at++)
+		if ((!named || names_upgrade(&received, slice_of(*at))) &&
+		    fields->count + 1 < HEAD_FIELDS_MAX)
+			fields->items[fields->count++] =
+			    (struct field){.name = SLICE("Upgrade"), .value = slice_of(*at)};
+	if (fields->count > received.count)
+		fields->items[fields->count++] =
+		    (struct field){.name = SLICE("Connection"), .value = SLICE("Upgrade")};
+}
+
 void
 exchange_answer(struct exchange *exchange, struct response *response)
 {
@@ -276,6 +317,8 @@ exchange_answer(struct exchange *exchange, struct response *response)
 	} else {
 		exchange->state = EXCHANGE_RELAYING;
 		add_answer_fields(gateway, &response->fields);
+		if (response->status == 426)
+			add_upgrades(gateway, &response->fields);
 	}
 	exchange_moved(exchange);
 	exchange->client->ops->answer(exchange->client, response);
