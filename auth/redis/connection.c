@@ -215,14 +215,15 @@ static void
 connection_login(struct redis_connection *connection)
 {
 	const struct redis_url *url = &connection->url;
+	const struct redis_login *login = &url->login;
 	char database[16];
 
 	connection->state = CONNECTION_LOGIN;
-	if (url->has_password && url->user[0] != '\0')
-		send_login(
-		    connection, on_login, 3, (const char *[]){"AUTH", url->user, url->password});
-	else if (url->has_password)
-		send_login(connection, on_login, 2, (const char *[]){"AUTH", url->password});
+	if (login->given && login->user[0] != '\0')
+		send_login(connection, on_login, 3,
+		    (const char *[]){"AUTH", login->user, login->password});
+	else if (login->given)
+		send_login(connection, on_login, 2, (const char *[]){"AUTH", login->password});
 	if (url->database > 0) {
 		snprintf(database, sizeof(database), "%u", url->database);
 		send_login(connection, on_login, 2, (const char *[]){"SELECT", database});

@@ -102,6 +102,7 @@ on_verdict(evutil_socket_t fd, short what, void *ctx)
 	explain(all, why, sizeof(why));
 	if (place != NULL) {
 		primary.sentinel_count = 0;
+		redis_login_wipe(&primary.sentinel_login);
 		memcpy(primary.host, place->host, sizeof(primary.host));
 		primary.port = place->port;
 	}
@@ -202,16 +203,21 @@ on_down(void *ctx, const char *reason)
 	sentinel_answered(sentinel);
 }
 
-/* Sentinels are asked without the password, which is Redis's. */
+/* Sentinels are never told the password of Redis. */
 static struct redis_connection *
 sentinel_connect(struct sentinel *sentinel, const struct redis_place *place)
 {
 	const struct redis_handlers handlers = {.ctx = sentinel, .up = on_up, .down = on_down};
-	struct redis_url url = {.tls = sentinel->all->url.tls, .port = place->port};
+	struct redis_url url = {.tls = sentinel->all->url.tls,
+	    .port = place->port,
+	    .login = sentinel->all->url.sentinel_login};
+	struct redis_connection *connection;
 
 	memcpy(url.host, place->host, sizeof(url.host));
-	return redis_connection_new(sentinel->all->base, &url, sentinel->all->ca_file,
+	connection = redis_connection_new(sentinel->all->base, &url, sentinel->all->ca_file,
 	    "jobgate-sentinel", sentinel->all->timeout_ms, &handlers);
+	redis_url_wipe(&url);
+	return connection;
 }
 
 void

@@ -71,9 +71,9 @@ parse_login(const char *at, const char *end, struct redis_url *out)
 
 	if (colon == NULL)
 		return false;
-	out->has_password = true;
-	return decode(at, colon, out->user, sizeof(out->user)) &&
-	       decode(colon + 1, end, out->password, sizeof(out->password));
+	out->login.given = true;
+	return decode(at, colon, out->login.user, sizeof(out->login.user)) &&
+	       decode(colon + 1, end, out->login.password, sizeof(out->login.password));
 }
 
 /* A DNS name or an IPv4 address, or, from between brackets, an IPv6 address. */
@@ -143,13 +143,13 @@ take_login(const char **at, const char *end, struct redis_url *out, char *error,
 
 /* "/N" or nothing. */
 static bool
-parse_database(const char *at, struct redis_url *out, char *error, size_t cap)
+parse_database(const char *at, const char *end, struct redis_url *out, char *error, size_t cap)
 {
-	if (*at == '\0' || strcmp(at, "/") == 0)
+	if (at == end || (*at == '/' && at + 1 == end))
 		return true;
 	if (*at != '/')
 		return fail(error, cap, "a query is not understood here");
-	return parse_number(at + 1, at + strlen(at), UINT16_MAX, &out->database) ||
+	return parse_number(at + 1, end, UINT16_MAX, &out->database) ||
 	       fail(error, cap, "behind the host there may only be /N, the number of a database");
 }
 
@@ -162,7 +162,36 @@ parse_tcp(const char *at, struct redis_url *out, char *error, size_t cap)
 		return false;
 	if (!parse_place(at, end, 6379, out->host, &out->port))
 		return fail(error, cap, "the host or the port is not valid");
-	return parse_database(end, out, error, cap);
+	return parse_database(end, end + strlen(end), out, error, cap);
+}
+
+/* "NAME=VALUE", where the name is this one: its value, decoded. False when it is broken. */
+static bool
+parse_parameter(const char *at, const char *end, const char *name, char out[REDIS_TEXT_MAX])
+{
+	size_t len = strlen(name);
+
+	return (size_t)(end - at) > len && memcmp(at, name, len) == 0 && at[len] == '=' &&
+	       out[0] == '\0' && decode(at + len + 1, end, out, REDIS_TEXT_MAX) && out[0] != '\0';
+}
+
+/* What stands behind '?': the names are those of go-redis, which came first. */
+static bool
+parse_sentinel_login(const char *at, struct redis_url *out, char *error, size_t cap)
+{
+	struct redis_login *login = &out->sentinel_login;
+
+	for (const char *end = at; *end != '\0'; at = end + 1) {
+		end = at + strcspn(at, "&#");
+		if (*end == '#' ||
+		    (!parse_parameter(at, end, "sentinel_username", login->user) &&
+			!parse_parameter(at, end, "sentinel_password", login->password)))
+			return fail(error, cap,
+			    "behind '?' there may only be sentinel_username=U and "
+			    "sentinel_password=P, percent-encoded");
+	}
+	login->given = login->password[0] != '\0';
+	return login->given || fail(error, cap, "sentinel_username needs sentinel_password");
 }
 
 /* The name of a primary, as Sentinel allows it. */
@@ -183,7 +212,7 @@ static bool
 parse_sentinels(const char *at, struct redis_url *out, char *error, size_t cap)
 {
 	const char *end = at + strcspn(at, "/?#");
-	const char *master_end;
+	const char *master_end, *query;
 	struct redis_place *place;
 
 	out->port = 0;
@@ -205,7 +234,10 @@ parse_sentinels(const char *at, struct redis_url *out, char *error, size_t cap)
 	if (!parse_master(at, master_end, out))
 		return fail(error, cap,
 		    "behind the sentinels there must be /NAME, as they call the primary");
-	return parse_database(master_end, out, error, cap);
+	query = master_end + strcspn(master_end, "?");
+	if (!parse_database(master_end, query, out, error, cap))
+		return false;
+	return *query == '\0' || parse_sentinel_login(query + 1, out, error, cap);
 }
 
 static bool
@@ -253,7 +285,15 @@ redis_url_parse(const char *text, struct redis_url *out, char *error, size_t cap
 }
 
 void
+redis_login_wipe(struct redis_login *login)
+{
+	login->given = false;
+	OPENSSL_cleanse(login->password, sizeof(login->password));
+}
+
+void
 redis_url_wipe(struct redis_url *url)
 {
-	OPENSSL_cleanse(url->password, sizeof(url->password));
+	redis_login_wipe(&url->login);
+	redis_login_wipe(&url->sentinel_login);
 }

@@ -14,6 +14,13 @@ struct redis_place {
 	uint16_t port;
 };
 
+/* What AUTH is sent with. */
+struct redis_login {
+	bool given;
+	char user[REDIS_TEXT_MAX]; /* may be empty: AUTH with a password alone */
+	char password[REDIS_TEXT_MAX];
+};
+
 /* A plain value. */
 struct redis_url {
 	bool tls;
@@ -22,26 +29,29 @@ struct redis_url {
 	uint16_t port;		   /* 0, without a host: sentinels are to be asked for both */
 	unsigned sentinel_count;   /* 0: none are */
 	struct redis_place sentinels[REDIS_SENTINELS_MAX];
-	char master[64];	   /* the name under which they know the primary */
-	char user[REDIS_TEXT_MAX]; /* may be empty: AUTH with a password alone */
-	char password[REDIS_TEXT_MAX];
-	bool has_password;
+	char master[64];	  /* the name under which they know the primary */
+	struct redis_login login; /* to Redis */
+	struct redis_login sentinel_login;
 	unsigned database;
 };
 
 /*
  * Parse redis://[[user]:password@]host[:port][/db], rediss://...,
- * redis+sentinel://[[user]:password@]host[:port][,host[:port]...]/master[/db],
- * rediss+sentinel://..., or unix:[//]/path[?db=N]; user and password percent-decoded,
- * for Redis and not for sentinels. On a mistake false, with a sentence in error that
- * does not repeat the password.
+ * redis+sentinel://[[user]:password@]host[:port][,host[:port]...]/master[/db]
+ * [?sentinel_username=user][&sentinel_password=password], rediss+sentinel://..., or
+ * unix:[//]/path[?db=N]; users and passwords percent-decoded: those in front for Redis,
+ * those behind for the sentinels. On a mistake false, with a sentence in error that
+ * repeats none of them.
  */
 bool redis_url_parse(const char *text, struct redis_url *out, char *error, size_t cap);
 
 /* True for the text of a host: a DNS name or an IP address, IPv6 without brackets. */
 bool redis_host_valid(const char *host);
 
-/* Wipe the password. */
+/* Forget the password, leave no trace of it. */
+void redis_login_wipe(struct redis_login *login);
+
+/* The same for both. */
 void redis_url_wipe(struct redis_url *url);
 
 #endif

@@ -7,9 +7,9 @@ from harness import faults, servers
 from harness.checker import Checker, delete
 from harness.control import Control
 from harness.process import eventually
-from harness.sentinel import Family
+from harness.sentinel import NAME, Family, Sentinel
 from harness.scene import request_bytes
-from harness.store import Records
+from harness.store import Records, RedisServer
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +126,26 @@ def test_replica_by_a_plain_url(gateways, family):
     eventually(lambda: gateway.health("/readyz")[0] == 503, "/readyz to say no")
     replica.client.replicaof("NO", "ONE")
     gateway.wait_ready()
+
+
+@pytest.mark.parametrize("user", ["", "gate"])
+def test_sentinels_with_a_password(gateways, make_folder, user):
+    """They get theirs, Redis gets its own, and neither is told to anybody else."""
+    settings = [f"user {user} on >topsecret allchannels allcommands", "user default off"] if user else ["requirepass topsecret"]
+    server = RedisServer(make_folder("redis"), "--requirepass", "hushhush").start()
+    sentinel = Sentinel(make_folder("sentinel"), server.port, f"sentinel auth-pass {NAME} hushhush", *settings,
+                        username=user or None, password="topsecret").start()
+    eventually(lambda: sentinel.primary_port() == server.port, "the sentinel to answer", patience=30)
+    url = f"redis+sentinel://:hushhush@127.0.0.1:{sentinel.port}/{NAME}"
+    name = f"sentinel_username={user}&" if user else ""
+
+    good = gateways.start(store_url=f"{url}?{name}sentinel_password=topsecret")
+    for query, why in [("", "NOAUTH"), (f"?{name}sentinel_password=topsecre", "WRONGPASS")]:
+        gateway = gateways.make(store_url=url + query).launch()
+        gateway.wait_listening()
+        eventually(lambda: why in gateway.program.log(), f"the log to say {why}")
+        eventually(lambda: gateway.health("/readyz")[0] == 503, "/readyz to say no")
+        assert "topsecre" not in gateway.program.log()
+    assert "topsecret" not in good.program.log() and "hushhush" not in good.program.log()
+    sentinel.stop()
+    server.stop()

@@ -10,14 +10,14 @@ NAME = "main"
 
 
 class Sentinel:
-    def __init__(self, folder, primary_port):
+    def __init__(self, folder, primary_port, *settings, **login):
         self.folder, self.port = folder, free_port()
         (folder / "sentinel.conf").write_text(
             f"port {self.port}\nbind 127.0.0.1\ndir {folder}\n"
             f"sentinel monitor {NAME} 127.0.0.1 {primary_port} 2\n"
             f"sentinel down-after-milliseconds {NAME} 600\n"
-            f"sentinel failover-timeout {NAME} 3000\n")
-        self.client = redis.Redis(port=self.port, decode_responses=True, socket_timeout=5)
+            f"sentinel failover-timeout {NAME} 3000\n" + "".join(f"{line}\n" for line in settings))
+        self.client = redis.Redis(port=self.port, decode_responses=True, socket_timeout=5, **login)
         self.program = None
 
     def start(self):

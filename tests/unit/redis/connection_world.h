@@ -133,9 +133,9 @@ dial(struct world *world, const char *more)
 	snprintf(text, sizeof(text), "unix:%s%s", world->path, more);
 	assert_true(redis_url_parse(text, &url, error, sizeof(error)));
 	if (strcmp(more, "") != 0) {
-		snprintf(url.user, sizeof(url.user), "ann");
-		snprintf(url.password, sizeof(url.password), "secret");
-		url.has_password = true;
+		snprintf(url.login.user, sizeof(url.login.user), "ann");
+		snprintf(url.login.password, sizeof(url.login.password), "secret");
+		url.login.given = true;
 	}
 	world->connection = redis_connection_new(
 	    world->turner.base, &url, NULL, "tester", world->timeout_ms, &world->handlers);

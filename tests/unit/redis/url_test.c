@@ -62,7 +62,7 @@ places(void **state)
 		assert_int_equal(url.port, cases[i].port);
 		assert_int_equal(url.database, cases[i].database);
 		assert_string_equal(url.path, "");
-		assert_false(url.has_password);
+		assert_false(url.login.given);
 	}
 }
 
@@ -79,7 +79,7 @@ sentinels(void **state)
 	assert_string_equal(url.master, "main");
 	assert_string_equal(url.host, "");
 	assert_int_equal(url.port, 0);
-	assert_false(url.tls || url.has_password);
+	assert_false(url.tls || url.login.given);
 	assert_int_equal(url.database, 0);
 	url = expect_good("rediss+sentinel://u:p%40@a.b:1,[::1],10.0.0.1:65535/my_main-1.x/12");
 	assert_int_equal(url.sentinel_count, 3);
@@ -90,11 +90,55 @@ sentinels(void **state)
 	assert_string_equal(url.sentinels[2].host, "10.0.0.1");
 	assert_int_equal(url.sentinels[2].port, 65535);
 	assert_string_equal(url.master, "my_main-1.x");
-	assert_string_equal(url.user, "u");
-	assert_string_equal(url.password, "p@");
+	assert_string_equal(url.login.user, "u");
+	assert_string_equal(url.login.password, "p@");
 	assert_true(url.tls);
 	assert_int_equal(url.database, 12);
 	assert_int_equal(expect_good("redis+sentinel://a,b,c,d,e,f,g/m/").sentinel_count, 7);
+}
+
+static void
+logins_of_sentinels(void **state)
+{
+	struct redis_url url = expect_good(
+	    "redis+sentinel://:r@a/m/3?sentinel_username=%61nn&sentinel_password=s%26@");
+
+	(void)state;
+	assert_string_equal(url.login.password, "r");
+	assert_string_equal(url.login.user, "");
+	assert_true(url.sentinel_login.given);
+	assert_string_equal(url.sentinel_login.user, "ann");
+	assert_string_equal(url.sentinel_login.password, "s&@");
+	assert_string_equal(url.master, "m");
+	assert_int_equal(url.database, 3);
+	url = expect_good("rediss+sentinel://a/m?sentinel_password=s");
+	assert_false(url.login.given);
+	assert_true(url.sentinel_login.given);
+	assert_string_equal(url.sentinel_login.user, "");
+	assert_false(expect_good("redis+sentinel://:r@a/m").sentinel_login.given);
+	redis_url_wipe(&url);
+	assert_string_equal(url.sentinel_login.password, "");
+	assert_false(url.sentinel_login.given);
+}
+
+static void
+no_logins_of_sentinels(void **state)
+{
+	static const char *const cases[] = {"redis+sentinel://a/m?", "redis+sentinel://a/m?secret",
+	    "redis+sentinel://a/m?sentinel_password", "redis+sentinel://a/m?sentinel_password=",
+	    "redis+sentinel://a/m?sentinel_username=secret",
+	    "redis+sentinel://a/m?sentinel_password=secret&",
+	    "redis+sentinel://a/m?sentinel_password=secret&sentinel_password=secret",
+	    "redis+sentinel://a/m?sentinel_password=secret&db=1",
+	    "redis+sentinel://a/m?sentinel_password=secret#x",
+	    "redis+sentinel://a/m?sentinel_password=secret%",
+	    "redis+sentinel://a/m?Sentinel_password=secret", "redis+sentinel://a/m?password=secret",
+	    "redis://a?sentinel_password=secret", "redis+sentinel://a?sentinel_password=secret",
+	    "redis+sentinel://a/m/?sentinel_password=secret/x&"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		expect_bad(cases[i]);
 }
 
 static void
@@ -176,9 +220,9 @@ logins(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct redis_url url = expect_good(cases[i].text);
 
-		assert_true(url.has_password);
-		assert_string_equal(url.user, cases[i].user);
-		assert_string_equal(url.password, cases[i].password);
+		assert_true(url.login.given);
+		assert_string_equal(url.login.user, cases[i].user);
+		assert_string_equal(url.login.password, cases[i].password);
 		assert_string_equal(url.host, "h");
 	}
 }
@@ -211,9 +255,9 @@ the_bounds_of_a_login(void **state)
 	expect_bad(text);
 	long_text[REDIS_TEXT_MAX - 1] = '\0';
 	snprintf(text, sizeof(text), "redis://:%s@h", long_text);
-	assert_string_equal(expect_good(text).password, long_text);
+	assert_string_equal(expect_good(text).login.password, long_text);
 	snprintf(text, sizeof(text), "redis://%s:@h", long_text);
-	assert_string_equal(expect_good(text).user, long_text);
+	assert_string_equal(expect_good(text).login.user, long_text);
 }
 
 static void
@@ -258,11 +302,11 @@ static void
 a_wiped_url_has_no_password(void **state)
 {
 	struct redis_url url = expect_good("redis://ann:secret@h");
-	static const char nothing[sizeof(url.password)];
+	static const char nothing[sizeof(url.login.password)];
 
 	(void)state;
 	redis_url_wipe(&url);
-	assert_memory_equal(url.password, nothing, sizeof(nothing));
+	assert_memory_equal(url.login.password, nothing, sizeof(nothing));
 	assert_string_equal(url.host, "h");
 }
 
@@ -286,6 +330,8 @@ main(void)
 	    cmocka_unit_test(places),
 	    cmocka_unit_test(no_places),
 	    cmocka_unit_test(sentinels),
+	    cmocka_unit_test(logins_of_sentinels),
+	    cmocka_unit_test(no_logins_of_sentinels),
 	    cmocka_unit_test(no_sentinels),
 	    cmocka_unit_test(valid_hosts),
 	    cmocka_unit_test(the_bounds_of_a_host),
