@@ -16,17 +16,17 @@ def openssl(*words, **kwargs):
 class Authority:
     """Makes certificates that expire soon, as files."""
 
-    def __init__(self, folder, name):
-        self.folder, self.certificate = folder, folder / f"{name}.pem"
+    def __init__(self, folder, name, days=2):
+        self.folder, self.days, self.certificate = folder, days, folder / f"{name}.pem"
         self.key = folder / f"{name}.key"
-        openssl("req", "-x509", *KEYS["ec"], "-nodes", "-days", 2, "-subj", f"/CN={name}",
+        openssl("req", "-x509", *KEYS["ec"], "-nodes", "-days", days, "-subj", f"/CN={name}",
                 "-keyout", self.key, "-out", self.certificate)
 
     def issue(self, name, purpose, names=("DNS:localhost", "IP:127.0.0.1"), kind="ec"):
         key, request, certificate, extensions = (self.folder / f"{name}.{end}" for end in ("key", "csr", "pem", "ext"))
         openssl("req", *KEYS[kind], "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
         extensions.write_text(f"subjectAltName={','.join(names)}\nextendedKeyUsage={purpose}\n")
-        openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial", "-days", 2,
+        openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial", "-days", self.days,
                 "-extfile", extensions, "-out", certificate)
         return certificate, key
 
