@@ -52,21 +52,25 @@ jg_bearer_read(struct slice value, struct bearer *out)
 }
 
 enum credential
-jg_bearer_recall(struct bearer_memo *memo, const uint64_t key[2], struct slice field)
+jg_bearer_recall(struct bearer_memos *memos, struct slice field, struct bearer_memo **out)
 {
 	enum credential credential;
+	struct bearer_memo *memo;
 	struct slice value;
 	uint64_t print[2];
 
-	siphash_128(key, field, print);
-	if (memo->kept && print[0] == memo->print[0] && print[1] == memo->print[1])
-		return CREDENTIAL_BEARER;
-	credential = jg_credential_parse(field, &value);
-	if (credential != CREDENTIAL_BEARER)
-		return credential;
-	memo->kept = true;
-	memcpy(memo->print, print, sizeof(print));
-	jg_bearer_read(value, &memo->bearer);
+	*out = NULL;
+	siphash_128(memos->key, field, print);
+	memo = &memos->slots[print[0] & (BEARER_MEMOS - 1)];
+	if (!memo->kept || print[0] != memo->print[0] || print[1] != memo->print[1]) {
+		credential = jg_credential_parse(field, &value);
+		if (credential != CREDENTIAL_BEARER)
+			return credential;
+		jg_bearer_read(value, &memo->bearer);
+		memcpy(memo->print, print, sizeof(print));
+		memo->kept = true;
+	}
+	*out = memo;
 	return CREDENTIAL_BEARER;
 }
 

@@ -46,9 +46,8 @@ void jg_bearer_read(struct slice value, struct bearer *out);
 bool jg_bearer_proves(const struct bearer *bearer, const struct token *token);
 
 /*
- * Clients repeat their Authorization field on a connection; this saves reading it
- * again. What is kept is no secret: the field under a keyed hash (SipHash-2-4,
- * 128 bits), and what came of it. Zeroed, it keeps nothing.
+ * Clients repeat their Authorization field; this saves reading it again. What is kept is no
+ * secret: the field under a keyed hash (SipHash-2-4, 128 bits), and what came of it.
  */
 struct bearer_memo {
 	bool kept;
@@ -56,13 +55,21 @@ struct bearer_memo {
 	struct bearer bearer;
 };
 
+#define BEARER_MEMOS 1024 /* a power of two */
+
+/* Of all clients of a worker. Zeroed, but for the key, it keeps nothing. */
+struct bearer_memos {
+	uint64_t key[2]; /* 128 random bits */
+	struct bearer_memo slots[BEARER_MEMOS];
+};
+
 /*
- * As jg_credential_parse and jg_bearer_read into memo->bearer, unless it is there
- * already. Both are functions of the field alone, so a memo cannot go stale. key: 128
- * random bits, the same for all calls with one memo.
+ * As jg_credential_parse and jg_bearer_read, unless the field is kept already. Both are functions
+ * of the field alone, so a memo cannot go stale. With CREDENTIAL_BEARER *out is where it is
+ * kept until the next call, else NULL.
  */
 enum credential jg_bearer_recall(
-    struct bearer_memo *memo, const uint64_t key[2], struct slice field);
+    struct bearer_memos *memos, struct slice field, struct bearer_memo **out);
 
 /* What was read has proved nothing: the next one is read in full, so that no refusal is quicker. */
 void jg_bearer_forget(struct bearer_memo *memo);

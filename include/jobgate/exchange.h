@@ -32,7 +32,6 @@ struct exchange_peer {
 
 struct exchange_client {
 	const struct exchange_client_ops *ops;
-	struct bearer_memo memo; /* of the exchanges before */
 };
 
 struct exchange_client_ops {
@@ -62,6 +61,9 @@ struct exchange_client_ops {
 
 	/* exchange_content would take something again. */
 	void (*resume)(struct exchange_client *client);
+
+	/* Nothing has come for a while: look whether the client is lost (see conn_look_again). */
+	void (*look)(struct exchange_client *client);
 
 	/*
 	 * The exchange is over and will not be heard of again. cut: the answer is not

@@ -51,22 +51,34 @@ exchange_redirect(struct exchange *exchange, const struct request *request, stru
 	exchange_send_on(exchange, location);
 }
 
-/* What the Authorization fields hold; a Bearer credential is in the client's memo then. */
-static enum credential
-credential_of(const struct exchange *exchange, const struct fields *fields)
+void
+exchange_present(struct exchange *exchange, struct slice field, struct findings *findings)
+{
+	findings->evidence.credential =
+	    jg_bearer_recall(&exchange->gateway->memos, field, &findings->memo);
+	if (findings->memo != NULL)
+		findings->evidence.bearer = &findings->memo->bearer;
+}
+
+/* Present what the Authorization field holds. */
+static void
+exchange_present_field(
+    struct exchange *exchange, const struct fields *fields, struct findings *findings)
 {
 	const struct field *found = NULL;
 
 	for (size_t i = 0; i < fields->count; i++) {
 		if (fields->items[i].id != FIELD_AUTHORIZATION)
 			continue;
-		if (found != NULL)
-			return CREDENTIAL_MALFORMED;
+		if (found != NULL) {
+			findings->evidence.credential = CREDENTIAL_MALFORMED;
+			return;
+		}
 		found = &fields->items[i];
 	}
-	return found == NULL ? CREDENTIAL_NONE
-			     : jg_bearer_recall(&exchange->client->memo,
-				   exchange->gateway->memo_key, found->value);
+	findings->evidence.credential = CREDENTIAL_NONE;
+	if (found != NULL)
+		exchange_present(exchange, found->value, findings);
 }
 
 /* In place of a token, a browser may have a session. */
@@ -286,8 +298,8 @@ exchange_decide(struct exchange *exchange, const struct findings *findings)
 		memcpy(exchange->token_id, evidence->token->id.at, TOKEN_ID_LEN);
 		exchange->known = true;
 	}
-	if (verdict == VERDICT_INVALID_TOKEN)
-		jg_bearer_forget(&exchange->client->memo);
+	if (verdict == VERDICT_INVALID_TOKEN && findings->memo != NULL)
+		jg_bearer_forget(findings->memo);
 	PROBE_DECISION(exchange->request_id, exchange->request_id_len, verdict,
 	    exchange->decision_us, exchange->job, exchange->job_len, exchange->token_id);
 	return verdict;
@@ -351,8 +363,7 @@ exchange_authorize(struct exchange *exchange, struct request *request)
 		exchange_own_path(exchange, request);
 		return;
 	}
-	evidence->credential = credential_of(exchange, &request->fields);
-	evidence->bearer = &exchange->client->memo.bearer;
+	exchange_present_field(exchange, &request->fields, &findings);
 	if ((evidence->credential == CREDENTIAL_NONE ||
 		evidence->credential == CREDENTIAL_OTHER_SCHEME) &&
 	    exchange_may_sign_in(exchange, &findings.route))

@@ -27,7 +27,7 @@ downstream_next(struct downstream *downstream)
 static void
 downstream_bury(struct task *task)
 {
-	struct downstream *downstream = OWNER(burial, task);
+	struct downstream *downstream = OWNER(task, task);
 
 	slab_give(&downstream->gateway->downstreams, downstream, SLAB_KEEP);
 }
@@ -43,7 +43,7 @@ downstream_close(struct downstream *downstream, bool reset)
 		downstream_secured(downstream);
 	downstream->state = DOWNSTREAM_CLOSED;
 	timer_remove(&downstream->timer);
-	loop_cancel(gateway->loop, &downstream->carry_on);
+	loop_cancel(gateway->loop, &downstream->task);
 	receiver_clear(&downstream->receiver);
 	sender_clear(&downstream->sender);
 	if (reset)
@@ -56,7 +56,8 @@ downstream_close(struct downstream *downstream, bool reset)
 		    gateway->clients, downstream->peer.client, loop_now_ms(gateway->loop));
 	gateway->connection_count--;
 	counter_set(&gateway->stats->connections, gateway->connection_count);
-	loop_defer(gateway->loop, &downstream->burial);
+	downstream->task.run = downstream_bury;
+	loop_defer(gateway->loop, &downstream->task);
 }
 
 void
@@ -156,7 +157,7 @@ downstream_work(struct downstream *downstream)
 			/* A client that does not read its answers gets no more of them. */
 			more = !sender_pending(&downstream->sender) || downstream->conn.writable;
 			if (more && requests++ == TURN_REQUESTS) {
-				loop_defer(downstream->gateway->loop, &downstream->carry_on);
+				loop_defer(downstream->gateway->loop, &downstream->task);
 				more = false;
 			}
 			more = more && downstream_head(downstream);
@@ -198,7 +199,7 @@ downstream_work(struct downstream *downstream)
 static void
 downstream_carry_on(struct task *task)
 {
-	downstream_work(OWNER(carry_on, task));
+	downstream_work(OWNER(task, task));
 }
 
 static void
@@ -317,8 +318,7 @@ downstream_accept(
 	downstream->receiver.conn = downstream->sender.conn = &downstream->conn;
 	downstream->receiver.buffers = downstream->sender.buffers = gateway->buffers;
 	downstream->timer.expired = downstream_expired;
-	downstream->carry_on.run = downstream_carry_on;
-	downstream->burial.run = downstream_bury;
+	downstream->task.run = downstream_carry_on;
 	downstream->peer = described;
 	downstream->peer.asks = entrance->asks;
 	downstream->idle_since_ms = loop_now_ms(gateway->loop);

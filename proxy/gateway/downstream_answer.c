@@ -154,6 +154,15 @@ client_resume(struct exchange_client *client)
 }
 
 static void
+client_look(struct exchange_client *client)
+{
+	struct downstream *downstream = OWNER(client, client);
+
+	conn_look_again(&downstream->conn);
+	downstream_work(downstream);
+}
+
+static void
 client_ended(struct exchange_client *client, bool cut)
 {
 	struct downstream *downstream = OWNER(client, client);
@@ -187,7 +196,7 @@ client_ended(struct exchange_client *client, bool cut)
 	    !downstream->conn.readable)
 		client_flush(client);
 	else
-		loop_defer(downstream->gateway->loop, &downstream->carry_on);
+		loop_defer(downstream->gateway->loop, &downstream->task);
 }
 
 const struct exchange_client_ops downstream_ops = {
@@ -198,5 +207,6 @@ const struct exchange_client_ops downstream_ops = {
     .content_end = client_content_end,
     .flush = client_flush,
     .resume = client_resume,
+    .look = client_look,
     .ended = client_ended,
 };

@@ -19,7 +19,8 @@ downstream_content_done(struct downstream *downstream, const struct fields *trai
 static bool
 downstream_more_content(struct downstream *downstream)
 {
-	switch (receiver_fill_on(&downstream->receiver)) {
+	switch (downstream->tunnel ? receiver_fill(&downstream->receiver)
+				   : receiver_fill_on(&downstream->receiver)) {
 	case IO_OK:
 		return true;
 	case IO_AGAIN:
@@ -50,7 +51,7 @@ downstream_content(struct downstream *downstream, size_t *budget)
 	bool more = receiver_spend(&downstream->receiver, budget);
 
 	if (!more)
-		loop_defer(gateway->loop, &downstream->carry_on);
+		loop_defer(gateway->loop, &downstream->task);
 	switch (status) {
 	case BODY_DATA:
 		taken = exchange_content(downstream->exchange, data);
@@ -129,7 +130,7 @@ downstream_skip(struct downstream *downstream, size_t *budget)
 
 	downstream->skipped += downstream->receiver.decoded;
 	if (!receiver_spend(&downstream->receiver, budget))
-		loop_defer(gateway->loop, &downstream->carry_on);
+		loop_defer(gateway->loop, &downstream->task);
 	if (downstream->skipped > gateway->options.drain_bytes_max && status != BODY_END) {
 		downstream_finish(downstream);
 		return true;
@@ -177,6 +178,13 @@ downstream_closing(struct downstream *downstream, size_t *budget)
 
 	if (sender_pending(&downstream->sender))
 		return false;
+	if (downstream->client_closes && downstream->content_ended && !downstream->conn.readable &&
+	    buffer_len(receiver->in) == 0) {
+		/* It has said that it sends no more, and it did not: nothing can be unread. */
+		conn_farewell(&downstream->conn);
+		downstream_close(downstream, false);
+		return false;
+	}
 	if (!downstream->finished_sending) {
 		downstream->finished_sending = true;
 		timer_start(downstream->gateway->loop, &downstream->timer,
@@ -195,7 +203,7 @@ downstream_closing(struct downstream *downstream, size_t *budget)
 		}
 		*budget -= n < *budget ? n : *budget;
 		if (*budget == 0)
-			loop_defer(downstream->gateway->loop, &downstream->carry_on);
+			loop_defer(downstream->gateway->loop, &downstream->task);
 		return *budget > 0;
 	}
 	if (io != IO_AGAIN)

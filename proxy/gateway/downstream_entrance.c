@@ -130,7 +130,7 @@ downstream_handshake(struct downstream *downstream)
 	if (!downstream->conn.readable)
 		return false;
 	if (!turn_has_room(gateway)) {
-		loop_defer(gateway->loop, &downstream->carry_on);
+		loop_defer(gateway->loop, &downstream->task);
 		return false;
 	}
 	switch (tls_handshake(downstream->conn.tls)) {

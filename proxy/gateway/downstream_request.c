@@ -290,12 +290,12 @@ downstream_begin(struct downstream *downstream)
 		    SLICE("CONNECT and TRACE are not served."));
 		return;
 	}
+	downstream->keep_alive = framing.keep_alive && !gateway->draining;
+	downstream->client_closes = !framing.keep_alive;
 	if (downstream->entrance.redirect) {
-		downstream->keep_alive = framing.keep_alive && !gateway->draining;
 		downstream_redirect(downstream, request);
 		return;
 	}
-	downstream->keep_alive = framing.keep_alive && !gateway->draining;
 	downstream->expects = framing.expect_continue && !downstream->content_ended;
 	if (!downstream->content_ended)
 		timer_start(gateway->loop, &downstream->timer, gateway->options.timeouts.body);

@@ -31,21 +31,21 @@ struct downstream {
 	struct conn conn;
 	struct gateway *gateway;
 	enum downstream_state state;
+	uint32_t head_len; /* of the head that begins `in`, kept until the exchange has read it */
 	struct exchange *exchange; /* EXCHANGE only */
 	struct receiver receiver;
 	struct sender sender;
-	struct timer timer;   /* of the state: head, idle, content, linger */
-	struct task carry_on; /* in the next turn, or after an exchange that ended elsewhere */
-	struct task burial;
+	struct timer timer; /* of the state: head, idle, content, linger */
+	struct task task;   /* work to go on with in the next turn; once CLOSED, its burial */
 	TAILQ_ENTRY(downstream) link;
 	struct exchange_peer peer;
 	uint64_t idle_since_ms; /* when it was accepted, or its last exchange ended */
 	struct entrance entrance;
-	uint32_t head_len; /* of the head that begins `in`, kept until the exchange has read it */
-	uint64_t skipped;  /* content dropped of this request */
+	uint64_t skipped;     /* content dropped of this request */
 	uint64_t sent_before; /* HEAD, CLOSING: of sender.sent, when the timer was last started */
 	unsigned char minor;  /* of the request's version */
 	bool keep_alive;      /* after this exchange the connection may serve another */
+	bool client_closes;   /* the client sends no request after this one */
 	bool expects;	      /* the client waits for 100 and has sent no content yet */
 	bool content_ended;   /* the request's content has been handed on whole */
 	bool tunnel;

@@ -330,7 +330,7 @@ exchange_expired(struct timer *timer)
 		exchange_end(exchange, OUTCOME_ANSWER_IDLE, true);
 		break;
 	case EXCHANGE_TUNNEL:
-		exchange_end(exchange, OUTCOME_TUNNEL_IDLE, true);
+		exchange_tunnel_silent(exchange);
 		break;
 	case EXCHANGE_CONNECTING: /* the connection has its own deadline */
 	case EXCHANGE_ENDED:

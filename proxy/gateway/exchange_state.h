@@ -58,6 +58,7 @@ struct exchange {
 	bool content_taken;		/* some of it has: the request cannot be repeated */
 	bool answer_begun;		/* the client has been sent the head of an answer */
 	bool answer_ended;		/* in a tunnel: the backend ended its side */
+	bool looked;			/* in a tunnel: since it fell silent */
 	unsigned char repeated;		/* a bit for each enum repeat that has counted */
 	bool html;			/* the client would rather see a page than JSON */
 
@@ -84,7 +85,8 @@ struct exchange {
 /* The records a verdict rests on, and the entries to watch when it is to allow. */
 struct findings {
 	struct evidence evidence;
-	struct bearer session; /* whom a session vouches for */
+	struct bearer_memo *memo; /* with a bearer's credential, where it is kept */
+	struct bearer session;	  /* whom a session vouches for */
 	struct route route;
 	struct job fixed_job; /* the sidecar's job, with the backend that the configuration names */
 	struct directory_entry *token_entry, *job_entry;
@@ -150,6 +152,9 @@ bool exchange_look_up(struct exchange *exchange, struct findings *findings);
 /* The verdict, and what the log and the metrics tell of it. */
 enum verdict exchange_decide(struct exchange *exchange, const struct findings *findings);
 
+/* A field's credential becomes the one that is judged; a bearer is recalled. */
+void exchange_present(struct exchange *exchange, struct slice field, struct findings *findings);
+
 /* ---- signin.c ---- */
 
 /* Are there sessions at the host of this request? In the host form alone: a browser origin for each
@@ -179,5 +184,8 @@ void exchange_form_wipe(struct exchange *exchange);
 
 /* CONNECTING: runs at the end of the turn. */
 void exchange_connect(struct task *task);
+
+/* TUNNEL: nothing has moved since its timer was started. */
+void exchange_tunnel_silent(struct exchange *exchange);
 
 #endif

@@ -47,7 +47,7 @@ gateway_new(const struct gateway_options *options, struct loop *loop, struct dir
 	gateway->clients = clients_new(&options->client_limits, options->connections_max);
 	if (gateway->buffers == NULL || gateway->pool == NULL || gateway->clients == NULL ||
 	    !request_ids_init(&gateway->ids) ||
-	    RAND_bytes((unsigned char *)gateway->memo_key, sizeof(gateway->memo_key)) != 1) {
+	    RAND_bytes((unsigned char *)gateway->memos.key, sizeof(gateway->memos.key)) != 1) {
 		log_error(log, "the data path cannot be set up: out of memory, or no random bytes");
 		gateway_free(gateway);
 		return NULL;

@@ -121,6 +121,10 @@ exchange_upstream_failed(
 
 /* ---- the request's content ---- */
 
+/* A tunnel that is silent for so long is looked at once, see conn_look_again: not at each message,
+ * as that would cost one more system call. */
+#define TUNNEL_LOOK_MS 1000
+
 /* Something moved: the state's deadline starts anew. */
 static void
 exchange_moved(struct exchange *exchange)
@@ -131,8 +135,26 @@ exchange_moved(struct exchange *exchange)
 	if (exchange->state == EXCHANGE_AWAITING)
 		ms = options->timeouts.first_byte;
 	else if (exchange->state == EXCHANGE_TUNNEL)
-		ms = options->timeouts.tunnel;
+		ms = options->timeouts.tunnel < TUNNEL_LOOK_MS ? options->timeouts.tunnel
+							       : TUNNEL_LOOK_MS;
+	exchange->looked = false;
 	exchange_wait(exchange, ms);
+}
+
+void
+exchange_tunnel_silent(struct exchange *exchange)
+{
+	uint64_t ms = exchange->gateway->options.timeouts.tunnel;
+
+	if (exchange->looked || ms <= TUNNEL_LOOK_MS) {
+		exchange_end(exchange, OUTCOME_TUNNEL_IDLE, true);
+		return;
+	}
+	exchange->looked = true;
+	exchange_wait(exchange, ms - TUNNEL_LOOK_MS);
+	exchange->client->ops->look(exchange->client);
+	if (exchange->state == EXCHANGE_TUNNEL)
+		upstream_look(exchange->upstream);
 }
 
 bool

@@ -287,25 +287,23 @@ exchange_not_signed_in(struct exchange *exchange, enum verdict verdict, struct s
 }
 
 /* A pasted token may have white space around it. */
-static enum credential
-credential_of_form(struct exchange *exchange, struct slice value)
+static void
+exchange_present_form(struct exchange *exchange, struct slice value, struct findings *findings)
 {
 	char field[sizeof("Bearer ") + 256];
-	enum credential credential;
 	size_t len = strlen("Bearer ");
 
 	while (value.len > 0 && (unsigned char)value.at[0] <= ' ')
 		value = slice_after(value, 1);
 	while (value.len > 0 && (unsigned char)value.at[value.len - 1] <= ' ')
 		value.len--;
+	findings->evidence.credential = CREDENTIAL_MALFORMED;
 	if (value.len == 0 || value.len > 256)
-		return CREDENTIAL_MALFORMED;
+		return;
 	memcpy(field, "Bearer ", len);
 	memcpy(field + len, value.at, value.len);
-	credential = jg_bearer_recall(&exchange->client->memo, exchange->gateway->memo_key,
-	    (struct slice){field, len + value.len});
+	exchange_present(exchange, (struct slice){field, len + value.len}, findings);
 	OPENSSL_cleanse(field, sizeof(field));
-	return credential;
 }
 
 void
@@ -321,10 +319,9 @@ exchange_form_complete(struct exchange *exchange)
 	to = form_field(form, SLICE("to"), path, sizeof(path));
 	if (!page_to_is_local(to))
 		to = SLICE("/");
-	evidence->credential =
-	    credential_of_form(exchange, form_field(form, SLICE("token"), value, sizeof(value)));
+	exchange_present_form(
+	    exchange, form_field(form, SLICE("token"), value, sizeof(value)), &findings);
 	OPENSSL_cleanse(value, sizeof(value));
-	evidence->bearer = &exchange->client->memo.bearer;
 	evidence->names_job = true;
 	findings.route.job = (struct slice){exchange->job, exchange->job_len};
 	if (!exchange_look_up(exchange, &findings)) {

@@ -52,7 +52,7 @@ struct gateway {
 	size_t handshakes_in_turn; /* steps of handshakes taken in the turn that began at turn_us */
 	uint64_t turn_us;
 	struct request_ids ids;
-	uint64_t memo_key[2]; /* of the memos of all clients; random */
+	struct bearer_memos memos;
 
 	struct downstream_list connections; /* those looked at last, to make room, at the end */
 	size_t connection_count;

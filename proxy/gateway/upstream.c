@@ -345,7 +345,8 @@ upstream_complete(struct upstream *upstream, const struct fields *trailers)
 static bool
 upstream_more(struct upstream *upstream)
 {
-	switch (receiver_fill_on(&upstream->receiver)) {
+	switch (upstream->tunnel ? receiver_fill(&upstream->receiver)
+				 : receiver_fill_on(&upstream->receiver)) {
 	case IO_OK:
 		return true;
 	case IO_AGAIN:
@@ -419,6 +420,13 @@ upstream_pump(struct upstream *upstream)
 		exchange_answer_flush(upstream->exchange);
 	if (upstream->state != UPSTREAM_CLOSED)
 		receiver_settle(&upstream->receiver);
+}
+
+void
+upstream_look(struct upstream *upstream)
+{
+	conn_look_again(&upstream->conn);
+	upstream_pump(upstream);
 }
 
 bool

@@ -104,6 +104,9 @@ void upstream_flush(struct upstream *upstream);
 /* Go on with the answer: the client's end can take content again. */
 void upstream_pump(struct upstream *upstream);
 
+/* Nothing has come for a while: look whether the connection is lost (see conn_look_again). */
+void upstream_look(struct upstream *upstream);
+
 /*
  * Look at an idle connection once more, in case its end, or what nobody asked for, has come
  * and the loop has not said so yet. False: it is closed.

@@ -15,6 +15,7 @@ from harness.gateway import REPOSITORY
 from harness.process import eventually
 from harness.raw import Client
 from harness.scene import request_bytes
+from test_upgrade import open_tunnel
 
 # Counted 16,600 with GCC 12 on Debian 12, libevent's two turns for each request of a single client included (2,200).
 # Raise it only with a reason that is worth the time of each request.
@@ -45,10 +46,10 @@ def measured(gateways, records, nginx_backend, release, tmp_path):
         gateway = gateways.start({"log": {"level": "info", "access": None}}, program=str(wrapper))
         token, job = records.token(), records.job(nginx_backend.url)
 
-        def ask(clients, mark):
+        def ask(clients, mark, fields=()):
             """One request from each of these clients, all at once; then all their answers."""
             for client in clients:
-                client.send(request_bytes(f"{job}.jobs.test", token, path=f"/small?{mark}"))
+                client.send(request_bytes(f"{job}.jobs.test", token, path=f"/small?{mark}", fields=fields))
             for client in clients:
                 response = client.read_response()
                 assert (response.status, len(response.body)) == (200, SMALL)
@@ -95,10 +96,17 @@ class Trace:
             "futex", "poll", "getsockopt", "accept4"}
 
 
+def end_trace(gateway, tmp_path):
+    worker = gateway.workers()[0]
+    gateway.stop()
+    path = tmp_path / f"trace.{worker}"
+    eventually(lambda: "+++ exited" in path.read_text(errors="replace"), "strace to write the worker's last line")
+    return Trace(path)
+
+
 def trace_of(measured, tmp_path, connections, rounds):
     # -D: strace steps aside, so that the gateway stays our child, and its workers its children.
     gateway, ask = measured("strace", "-D", "-q", "-ff", "-o", tmp_path / "trace")
-    worker = gateway.workers()[0]
     clients = [Client(gateway.address) for _ in range(connections)]
     for _ in range(5):
         ask(clients, "warm")
@@ -108,10 +116,7 @@ def trace_of(measured, tmp_path, connections, rounds):
     ask(clients[:1], "end")
     for client in clients:
         client.close()
-    gateway.stop()
-    path = tmp_path / f"trace.{worker}"
-    eventually(lambda: "+++ exited" in path.read_text(errors="replace"), "strace to write the worker's last line")
-    return Trace(path)
+    return end_trace(gateway, tmp_path)
 
 
 def test_a_keep_alive_request_takes_four_calls(measured, tmp_path):
@@ -132,6 +137,47 @@ def test_requests_that_come_together_share_waits(measured, tmp_path):
     assert set(counts) <= {"recvfrom", "sendto", "recvmsg", "sendmsg"}
     assert sum(counts.values()) == 4 * requests
     assert trace.waits() < requests
+
+
+def test_a_connection_of_one_request_takes_ten_calls(measured, tmp_path):
+    """Its four, and: accept, TCP_NODELAY, register, remove, close; and a last accept that finds nobody."""
+    connections = 100
+    gateway, ask = measured("strace", "-D", "-q", "-ff", "-o", tmp_path / "trace")
+    with Client(gateway.address) as client:
+        ask([client], "warm")
+        ask([client], "begin")
+        for _ in range(connections):
+            with Client(gateway.address) as short:
+                ask([short], "count", ["Connection: close"])
+                assert short.ended()
+        ask([client], "end")
+    counts = collections.Counter(name for name, _ in end_trace(gateway, tmp_path).calls)
+    assert counts["recvfrom"] <= 2.3 * connections + 4  # some connections are accepted before their request has come
+    for name in ("setsockopt", "close"):
+        assert counts[name] <= connections + 2
+    assert counts["sendto"] <= 2 * connections + 4
+    assert counts["epoll_ctl"] <= 2 * connections + 2
+    assert counts["accept4"] <= 2 * connections
+    assert counts["shutdown"] == 0
+
+
+def test_a_message_in_a_tunnel_takes_two_calls(gateways, scene_of, release, tmp_path):
+    messages = 200
+    wrapper = tmp_path / "jobgate"
+    wrapper.write_text(f"#!/bin/sh\nexec strace -D -q -ff -o {tmp_path}/trace {release} \"$@\"\n")
+    wrapper.chmod(0o755)
+    gateway = gateways.start({"log": {"level": "info", "access": None}}, program=str(wrapper))
+    client, connection = open_tunnel(scene_of(gateway))
+    # To the gateway these are bytes like any; to Trace they are what it looks for.
+    for mark in ["begin", *(messages - 1) * ["count"], "end"]:
+        message = b"GET /small?" + mark.encode()
+        for sender, reader in ((client, connection), (connection, client)):
+            sender.send(message)
+            assert reader.read(len(message)) == message
+    client.close()
+    connection.ended()
+    connection.close()
+    assert end_trace(gateway, tmp_path).counts() == {"recvfrom": 2 * messages, "sendto": 2 * messages}
 
 
 # ---- instructions and allocations ----

@@ -3,7 +3,9 @@
 import base64
 import hashlib
 import os
+import signal
 
+import pytest
 
 UPGRADE = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"]
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -83,3 +85,20 @@ def test_configured_upgrades(module_gateways, scene_of):
     assert client.read_head(upgrade=True).status == 101
     client.send(b"ping")
     assert connection.read(4) == b"ping"
+
+
+@pytest.mark.parametrize("side", ["client", "backend"])
+def test_reset_right_behind_data(scene, side):
+    """Announced together with the data, and not again: found all the same, a moment after the tunnel fell silent."""
+    worker = scene.gateway.workers()[0]
+    client, connection = open_tunnel(scene)
+    left, other = (client, connection) if side == "client" else (connection, client)
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        left.send(b"last words")
+        left.reset()
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    assert other.read(10) == b"last words"
+    other.ended()
+    scene.gateway.access_entry(job=scene.job, outcome="client_closed" if side == "client" else "backend_closed")

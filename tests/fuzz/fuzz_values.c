@@ -44,18 +44,18 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *copy = exact_copy(data, size), formatted[8192];
 	struct slice text = {copy, size}, value, id;
 	struct label labels[SELECTOR_LABELS_MAX], again[SELECTOR_LABELS_MAX];
-	const uint64_t key[2] = {1, 2};
-	struct bearer_memo memo = {0};
+	static struct bearer_memos memos;
+	struct bearer_memo *memo;
 	struct bearer bearer;
 	struct job_url url;
 	size_t count, count_again, bad, len;
 
 	if (jg_credential_parse(text, &value) == CREDENTIAL_BEARER)
 		CHECK(value.len > 0);
-	jg_bearer_recall(&memo, key, text);
-	if (jg_bearer_recall(&memo, key, text) == CREDENTIAL_BEARER) {
+	jg_bearer_recall(&memos, text, &memo);
+	if (jg_bearer_recall(&memos, text, &memo) == CREDENTIAL_BEARER) {
 		jg_bearer_read(value, &bearer);
-		CHECK(memcmp(bearer.hash, memo.bearer.hash, sizeof(bearer.hash)) == 0);
+		CHECK(memcmp(bearer.hash, memo->bearer.hash, sizeof(bearer.hash)) == 0);
 	}
 	if (jg_token_value_parse(text, &id))
 		CHECK(size == TOKEN_VALUE_LEN && jg_token_id_valid(id));
