@@ -21,13 +21,12 @@ struct gateway;
 
 /* Who is at the client's end; a plain value. */
 struct exchange_peer {
-	char address[46];      /* without port, IPv6 without brackets; not NUL-terminated */
-	unsigned char len;     /* of address */
-	bool local;	       /* a Unix socket: there is no address */
-	bool trusted;	       /* a proxy whose X-Forwarded-* and X-Request-Id count */
-	bool secure;	       /* the connection is TLS */
-	bool asks;	       /* another proxy, which asks for decisions and nothing else */
-	struct client *client; /* whose limits count; NULL: nobody's (local, or trusted) */
+	unsigned char address[16]; /* IPv6, or IPv4 mapped into it (RFC 4291 section 2.5.5.2) */
+	struct client *client;	   /* whose limits count; NULL: nobody's (local, or trusted) */
+	bool local;		   /* a Unix socket: there is no address */
+	bool trusted;		   /* a proxy whose X-Forwarded-* and X-Request-Id count */
+	bool secure;		   /* the connection is TLS */
+	bool asks;		   /* another proxy, which asks for decisions and nothing else */
 };
 
 struct exchange_client {

@@ -201,6 +201,7 @@ exchange_prepare(
 {
 	struct gateway *gateway = exchange->gateway;
 	struct rewritten *rewritten = &gateway->scratch.rewritten;
+	char address[ADDRESS_TEXT_MAX];
 	const struct rewrite rewrite = {
 	    .traced = exchange->traced,
 	    /* The control API judges the token itself; with a session, what stands in
@@ -209,7 +210,7 @@ exchange_prepare(
 			     exchange->by_session,
 	    .peer_trusted = exchange->peer->trusted,
 	    .secure = exchange->peer->secure,
-	    .peer = {exchange->peer->address, exchange->peer->len},
+	    .peer = peer_text(exchange->peer, address),
 	    .peer_is_unix = exchange->peer->local,
 	    .request_id = exchange_id(exchange),
 	    .job = findings->route.job,

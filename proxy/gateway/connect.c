@@ -259,7 +259,7 @@ rival_ready(struct conn *conn)
 	} else if (conn->writable) {
 		conn_close(&upstream->conn);
 		upstream->place = rival->place;
-		won = conn_take(&upstream->conn, conn, connect_ready);
+		won = conn_take(&upstream->conn, upstream->gateway->loop, conn, connect_ready);
 	} else {
 		return;
 	}

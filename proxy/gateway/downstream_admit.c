@@ -22,19 +22,8 @@ peer_is_trusted(const struct gateway *gateway, const struct sockaddr *peer)
 static void
 peer_describe(const struct gateway *gateway, const struct sockaddr *peer, struct exchange_peer *out)
 {
-	char text[ADDRESS_TEXT_MAX];
-
-	address_format_host(peer, text);
-	out->len = (unsigned char)strnlen(text, sizeof(out->address));
-	memcpy(out->address, text, out->len);
-	out->local = peer->sa_family == AF_UNIX;
+	out->local = !address_bytes(peer, out->address);
 	out->trusted = peer_is_trusted(gateway, peer);
-}
-
-static struct slice
-peer_text(const struct exchange_peer *peer)
-{
-	return (struct slice){peer->address, peer->len};
 }
 
 /* A flood must not flood the log. */
@@ -50,13 +39,18 @@ may_log(struct gateway *gateway)
 }
 
 void
-downstream_refused(struct gateway *gateway, enum connection_refusal reason, struct slice peer)
+downstream_refused(
+    struct gateway *gateway, enum connection_refusal reason, const struct exchange_peer *peer)
 {
+	char address[ADDRESS_TEXT_MAX];
+	struct slice text;
+
 	counter_add(&gateway->stats->connections_refused[reason], 1);
 	if (!may_log(gateway))
 		return;
-	log_warning(gateway->log, "connection from %.*s refused (%s); %llu so far", (int)peer.len,
-	    peer.at, connection_refusal_name(reason),
+	text = peer_text(peer, address);
+	log_warning(gateway->log, "connection from %.*s refused (%s); %llu so far", (int)text.len,
+	    text.at, connection_refusal_name(reason),
 	    (unsigned long long)counter_get(&gateway->stats->connections_refused[reason]));
 }
 
@@ -79,6 +73,8 @@ static bool
 make_room(struct gateway *gateway)
 {
 	struct downstream *downstream;
+	char address[ADDRESS_TEXT_MAX];
+	struct slice text;
 
 	for (unsigned i = 0; i < ROOM_LOOKS; i++) {
 		downstream = TAILQ_FIRST(&gateway->connections);
@@ -89,11 +85,12 @@ make_room(struct gateway *gateway)
 		if (!gives_way(downstream))
 			continue;
 		counter_add(&gateway->stats->connections_evicted, 1);
+		text = peer_text(&downstream->peer, address);
 		if (may_log(gateway))
 			log_warning(gateway->log,
 			    "no room for more connections: closed one from %.*s that waited; %llu "
 			    "so far",
-			    downstream->peer.len, downstream->peer.address,
+			    (int)text.len, text.at,
 			    (unsigned long long)counter_get(&gateway->stats->connections_evicted));
 		downstream_close(downstream, false);
 		return true;
@@ -109,7 +106,7 @@ enter_client(struct gateway *gateway, const struct sockaddr *peer, struct exchan
 		return true;
 	out->client = clients_enter(gateway->clients, peer, loop_now_ms(gateway->loop));
 	if (out->client == NULL)
-		downstream_refused(gateway, CONNECTION_OVER_CLIENT_LIMIT, peer_text(out));
+		downstream_refused(gateway, CONNECTION_OVER_CLIENT_LIMIT, out);
 	return out->client != NULL;
 }
 
@@ -119,12 +116,12 @@ downstream_admit(struct gateway *gateway, const struct sockaddr *peer,
 {
 	peer_describe(gateway, peer, out);
 	if (gateway->connection_count >= gateway->options.connections_max && !make_room(gateway)) {
-		downstream_refused(gateway, CONNECTION_OVER_LIMIT, peer_text(out));
+		downstream_refused(gateway, CONNECTION_OVER_LIMIT, out);
 		return false;
 	}
 	/* Anybody could say to speak for anybody. */
 	if (entrance->proxied && !out->trusted && !out->local) {
-		downstream_refused(gateway, CONNECTION_NOT_TRUSTED, peer_text(out));
+		downstream_refused(gateway, CONNECTION_NOT_TRUSTED, out);
 		return false;
 	}
 	return enter_client(gateway, peer, out);

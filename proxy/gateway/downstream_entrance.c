@@ -10,16 +10,10 @@
 
 /* ---- the PROXY header ---- */
 
-static struct slice
-peer_text(const struct downstream *downstream)
-{
-	return (struct slice){downstream->peer.address, downstream->peer.len};
-}
-
 void
 downstream_not_introduced(struct downstream *downstream)
 {
-	downstream_refused(downstream->gateway, CONNECTION_BAD_PROXY_HEADER, peer_text(downstream));
+	downstream_refused(downstream->gateway, CONNECTION_BAD_PROXY_HEADER, &downstream->peer);
 	downstream_close(downstream, false);
 }
 
@@ -76,7 +70,7 @@ secure(struct downstream *downstream)
 	struct gateway *gateway = downstream->gateway;
 
 	if (gateway->handshakes >= gateway->options.handshakes_max) {
-		downstream_refused(gateway, CONNECTION_OVER_HANDSHAKES, peer_text(downstream));
+		downstream_refused(gateway, CONNECTION_OVER_HANDSHAKES, &downstream->peer);
 		return false;
 	}
 	if (!tls_server_open(gateway->options.tls, &downstream->conn))
@@ -115,10 +109,12 @@ void
 downstream_not_secured(struct downstream *downstream, const char *reason)
 {
 	struct gateway *gateway = downstream->gateway;
+	char address[ADDRESS_TEXT_MAX];
+	struct slice text = peer_text(&downstream->peer, address);
 
 	counter_add(&gateway->stats->handshakes_failed, 1);
-	log_debug(gateway->log, "TLS handshake with %.*s failed: %s", downstream->peer.len,
-	    downstream->peer.address, reason);
+	log_debug(
+	    gateway->log, "TLS handshake with %.*s failed: %s", (int)text.len, text.at, reason);
 	downstream_close(downstream, false);
 }
 

@@ -40,14 +40,14 @@ struct downstream {
 	TAILQ_ENTRY(downstream) link;
 	struct exchange_peer peer;
 	uint64_t idle_since_ms; /* when it was accepted, or its last exchange ended */
+	uint64_t skipped;	/* content dropped of this request */
+	uint64_t sent_before;	/* HEAD, CLOSING: of sender.sent, when the timer was last started */
 	struct entrance entrance;
-	uint64_t skipped;     /* content dropped of this request */
-	uint64_t sent_before; /* HEAD, CLOSING: of sender.sent, when the timer was last started */
-	unsigned char minor;  /* of the request's version */
-	bool keep_alive;      /* after this exchange the connection may serve another */
-	bool client_closes;   /* the client sends no request after this one */
-	bool expects;	      /* the client waits for 100 and has sent no content yet */
-	bool content_ended;   /* the request's content has been handed on whole */
+	unsigned char minor; /* of the request's version */
+	bool keep_alive;     /* after this exchange the connection may serve another */
+	bool client_closes;  /* the client sends no request after this one */
+	bool expects;	     /* the client waits for 100 and has sent no content yet */
+	bool content_ended;  /* the request's content has been handed on whole */
 	bool tunnel;
 	bool tunnel_shut;      /* the backend has ended its side, ours ends after what is pending */
 	bool working;	       /* further up the stack, downstream_work runs */
@@ -89,7 +89,8 @@ bool downstream_admit(struct gateway *gateway, const struct sockaddr *peer,
 bool downstream_introduce(struct downstream *downstream, const struct sockaddr *address);
 
 /* Count a connection that is not taken, and say so now and then. */
-void downstream_refused(struct gateway *gateway, enum connection_refusal reason, struct slice peer);
+void downstream_refused(
+    struct gateway *gateway, enum connection_refusal reason, const struct exchange_peer *peer);
 
 /* ---- downstream_entrance.c ---- */
 

@@ -68,6 +68,7 @@ static void
 exchange_write_log(const struct exchange *exchange, enum outcome outcome)
 {
 	struct gateway *gateway = exchange->gateway;
+	char address[ADDRESS_TEXT_MAX];
 	const struct access_entry entry = {
 	    .texts =
 		{
@@ -75,7 +76,7 @@ exchange_write_log(const struct exchange *exchange, enum outcome outcome)
 		    [ACCESS_TRACE_ID] = {exchange->trace.id, exchange->traced ? TRACE_ID_LEN : 0},
 		    [ACCESS_PARENT_ID] = {exchange->trace.parent,
 			exchange->traced ? TRACE_PARENT_LEN : 0},
-		    [ACCESS_CLIENT] = {exchange->peer->address, exchange->peer->len},
+		    [ACCESS_CLIENT] = peer_text(exchange->peer, address),
 		    [ACCESS_METHOD] = {exchange->method, exchange->method_len},
 		    [ACCESS_HOST] = {exchange->host, exchange->host_len},
 		    [ACCESS_PATH] = {exchange->path, exchange->path_len},

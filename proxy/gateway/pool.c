@@ -98,7 +98,6 @@ upstream_new(struct backend *backend, struct exchange *exchange)
 	upstream->backend = backend;
 	upstream->exchange = exchange;
 	upstream->conn.fd = -1;
-	upstream->conn.loop = gateway->loop;
 	upstream->timer.expired = connect_timed_out;
 	upstream->receiver.conn = upstream->sender.conn = &upstream->conn;
 	upstream->receiver.buffers = upstream->sender.buffers = gateway->buffers;

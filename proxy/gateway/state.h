@@ -8,6 +8,7 @@
 #include "http/head.h"
 #include "http/write.h"
 #include "jobgate/exchange.h"
+#include "net/address.h"
 #include "net/buffer.h"
 #include "net/slab.h"
 
@@ -63,6 +64,15 @@ struct gateway {
 	char date[HTTP_DATE_LEN];
 	struct scratch scratch;
 };
+
+/* The text of a peer's address, "unix" for a local one. */
+static inline struct slice
+peer_text(const struct exchange_peer *peer, char out[ADDRESS_TEXT_MAX])
+{
+	if (peer->local)
+		return SLICE("unix");
+	return (struct slice){out, address_bytes_format(peer->address, out)};
+}
 
 /* The Date of now, made once a second. */
 struct slice gateway_date(struct gateway *gateway);

@@ -32,19 +32,57 @@ address_parse(struct slice host, uint16_t port, struct address *out)
 	return false;
 }
 
+static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+bool
+address_bytes(const struct sockaddr *address, unsigned char out[16])
+{
+	if (address->sa_family == AF_INET) {
+		memcpy(out, mapped, sizeof(mapped));
+		memcpy(out + sizeof(mapped),
+		    &((const struct sockaddr_in *)address)->sin_addr.s_addr, 4);
+		return true;
+	}
+	if (address->sa_family == AF_INET6) {
+		memcpy(out, ((const struct sockaddr_in6 *)address)->sin6_addr.s6_addr, 16);
+		return true;
+	}
+	return false;
+}
+
+size_t
+address_bytes_format(const unsigned char bytes[16], char out[ADDRESS_TEXT_MAX])
+{
+	char *at = out;
+
+	if (memcmp(bytes, mapped, sizeof(mapped)) != 0) {
+		inet_ntop(AF_INET6, bytes, out, ADDRESS_TEXT_MAX);
+		return strlen(out);
+	}
+	/* By hand, as each request with IPv4 comes here. */
+	for (size_t i = sizeof(mapped); i < 16; i++) {
+		unsigned byte = bytes[i];
+
+		if (byte >= 100)
+			*at++ = (char)('0' + byte / 100);
+		if (byte >= 10)
+			*at++ = (char)('0' + byte / 10 % 10);
+		*at++ = (char)('0' + byte % 10);
+		*at++ = '.';
+	}
+	*--at = '\0';
+	return (size_t)(at - out);
+}
+
 void
 address_format_host(const struct sockaddr *address, char out[ADDRESS_TEXT_MAX])
 {
-	const struct sockaddr_in *in = (const struct sockaddr_in *)address;
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
+	unsigned char bytes[16];
 
-	snprintf(out, ADDRESS_TEXT_MAX, "unix");
-	if (address->sa_family == AF_INET)
-		inet_ntop(AF_INET, &in->sin_addr, out, ADDRESS_TEXT_MAX);
-	else if (address->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
-		inet_ntop(AF_INET, in6->sin6_addr.s6_addr + 12, out, ADDRESS_TEXT_MAX);
-	else if (address->sa_family == AF_INET6)
-		inet_ntop(AF_INET6, &in6->sin6_addr, out, ADDRESS_TEXT_MAX);
+	if (address_bytes(address, bytes))
+		address_bytes_format(bytes, out);
+	else
+		snprintf(out, ADDRESS_TEXT_MAX, "unix");
 }
 
 void

@@ -20,6 +20,15 @@ bool address_parse(struct slice host, uint16_t port, struct address *out);
 #define ADDRESS_TEXT_MAX 64
 void address_format(const struct sockaddr *address, char out[ADDRESS_TEXT_MAX]);
 
+/*
+ * An address alone, as 16 bytes: IPv6, or IPv4 mapped into it (RFC 4291 section 2.5.5.2). False
+ * when it is neither IPv4 nor IPv6.
+ */
+bool address_bytes(const struct sockaddr *address, unsigned char out[16]);
+
+/* Its text, "192.0.2.1" or "2001:db8::1"; returns the length, without the NUL. */
+size_t address_bytes_format(const unsigned char bytes[16], char out[ADDRESS_TEXT_MAX]);
+
 /* The address alone, without a port: "192.0.2.1", "2001:db8::1", or "unix". IPv4-mapped is shown as
  * IPv4. */
 void address_format_host(const struct sockaddr *address, char out[ADDRESS_TEXT_MAX]);

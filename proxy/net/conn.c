@@ -30,8 +30,7 @@ conn_event(evutil_socket_t fd, short what, void *arg)
 bool
 conn_open(struct conn *conn, struct loop *loop, int fd, void (*ready)(struct conn *conn))
 {
-	*conn = (struct conn){
-	    .loop = loop, .fd = fd, .readable = true, .writable = true, .ready = ready};
+	*conn = (struct conn){.fd = fd, .readable = true, .writable = true, .ready = ready};
 	if (event_assign(&conn->event, loop_base(loop), fd,
 		EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST, conn_event, conn) != 0 ||
 	    event_add(&conn->event, NULL) != 0) {
@@ -42,13 +41,13 @@ conn_open(struct conn *conn, struct loop *loop, int fd, void (*ready)(struct con
 }
 
 bool
-conn_take(struct conn *to, struct conn *from, void (*ready)(struct conn *conn))
+conn_take(struct conn *to, struct loop *loop, struct conn *from, void (*ready)(struct conn *conn))
 {
 	int fd = from->fd;
 
 	event_del(&from->event);
 	from->fd = -1;
-	if (conn_open(to, from->loop, fd, ready))
+	if (conn_open(to, loop, fd, ready))
 		return true;
 	close(fd);
 	return false;

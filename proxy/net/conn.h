@@ -28,7 +28,6 @@ enum io {
  */
 struct conn {
 	struct event event;
-	struct loop *loop;
 	struct tls *tls; /* NULL: plain */
 	int fd;		 /* -1: closed */
 	bool readable, writable;
@@ -50,7 +49,8 @@ bool conn_open(struct conn *conn, struct loop *loop, int fd, void (*ready)(struc
  * Let `to`, which is closed, have the socket of `from`, which is plain and stays closed. False
  * when the loop refuses: then both are.
  */
-bool conn_take(struct conn *to, struct conn *from, void (*ready)(struct conn *conn));
+bool conn_take(
+    struct conn *to, struct loop *loop, struct conn *from, void (*ready)(struct conn *conn));
 
 /*
  * Close at once; conn may then be reused, `ready` is not called any more. Harmless on a
