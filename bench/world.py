@@ -206,7 +206,7 @@ class World:
             "jobs": {"domain": DOMAIN}, "store": {"url": f"unix:{store}", "cache_entries": 2000000},
             "backends": {"allow_loopback": True},
             # The peers know no such limits.
-            "limits": {"failed_auth_rate": 0, "connections_per_client": 60000, "connections": CONNECTIONS_MAX, "idle_backend_connections": 1024},
+            "limits": {"failed_auth_rate": 0, "connections_per_client": 60000, "connections": CONNECTIONS_MAX, "idle_backend_connections": CONNECTIONS_MAX},
             "control": {"socket": str(self.control)}}))
         pid = self.start([program, "serve", "-c", config], cores)
         wait_port(port)
