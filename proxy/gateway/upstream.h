@@ -123,6 +123,9 @@ void upstream_release(struct upstream *upstream, bool reusable);
 const struct fields *trailers_take(
     struct gateway *gateway, struct slice section, struct fields *out);
 
+/* Close, as it cannot bring its answer to an end, and have the exchange know. */
+void upstream_fail(struct upstream *upstream, enum upstream_failure failure);
+
 /* Close at once; freed at the end of the turn. */
 void upstream_close(struct upstream *upstream);
 
