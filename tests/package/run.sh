@@ -14,7 +14,7 @@ base=$top/build/package/$suite root=$top/build/package/$suite.running
 
 [ "$(id -u)" -eq 0 ] || { echo "Containers need root: run this as root." >&2; exit 1; }
 # shellcheck disable=SC2086 # a list of names
-need_packages $BUILD_PACKAGES dpkg-dev debootstrap systemd-container util-linux
+need_packages $BUILD_PACKAGES dpkg-dev file debootstrap systemd-container util-linux openssl
 
 echo "== package"
 cmake --preset package && cmake --build --preset package
@@ -39,6 +39,8 @@ mkdir "$root/package"
 cp "$deb" "$root/package/old.deb"
 cp "$newer" "$root/package/new.deb"
 cp tests/check.sh tests/package/scenario.sh deploy/demo_backend.py "$root/package/"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
+	-keyout "$root/package/tls.key" -out "$root/package/tls.pem" 2>/dev/null
 
 echo "== boot"
 systemd-nspawn -q -D "$root" --register=no --keep-unit --private-network --hostname=jobgate-test -b </dev/null >"$root.log" 2>&1 &

@@ -40,6 +40,18 @@ sed -i 's/allow_loopback: maybe/allow_loopback: true/' /etc/jobgate/jobgate.yaml
 check "reload" systemctl reload jobgate
 check "200 for the token" eventually get 200
 
+# A key that a group may read, as deploy/edge.md has it.
+groupadd --system tls
+install -m 640 -g tls tls.key /etc/jobgate/jobs.key
+install -m 644 tls.pem /etc/jobgate/jobs.pem
+install -d /etc/systemd/system/jobgate.service.d
+printf '[Service]\nSupplementaryGroups=tls\n' >/etc/systemd/system/jobgate.service.d/override.conf
+systemctl daemon-reload
+sed -i 's/^listen: .*/listen: ["127.0.0.1:8080", "127.0.0.1:8443 tls"]/' /etc/jobgate/jobgate.yaml
+sed -i 's#^tls:#tls:\n  certificates: [{certificate: /etc/jobgate/jobs.pem, key: /etc/jobgate/jobs.key}]#' /etc/jobgate/jobgate.yaml
+check "starts with a key that its group may read" systemctl restart jobgate
+check "... and serves TLS with it" eventually status 401 -k https://127.0.0.1:8443/jobs/demo/
+
 # Upgrade under load: requests without pause, and one answer that is still running.
 before=$(main_pid)
 (
@@ -83,6 +95,7 @@ check "... of which nothing is lost by a restart" sh -c "(sleep 0.2; systemctl r
 check "is removed" dpkg -r jobgate
 check "... and does not run" fails systemctl --quiet is-active jobgate
 check "... and keeps its configuration" test -e /etc/jobgate/jobgate.yaml
+rm /etc/jobgate/jobs.*
 check "is purged" dpkg -P jobgate
 check "... without a trace" gone /etc/jobgate /var/lib/jobgate /var/lib/private/jobgate /run/jobgate /usr/bin/jobgate /usr/share/doc/jobgate
 
