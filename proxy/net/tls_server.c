@@ -247,7 +247,10 @@ context_tickets(
 		return SSL_CTX_set_num_tickets(context, 0) == 1;
 	}
 	SSL_CTX_set_timeout(context, (long)options->ticket_lifetime_s);
-	return SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket) == 1;
+	/* One for each handshake, not OpenSSL's two: a client that needs several has made several.
+	 */
+	return SSL_CTX_set_num_tickets(context, 1) == 1 &&
+	       SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket) == 1;
 }
 
 static bool

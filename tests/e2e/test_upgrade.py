@@ -88,7 +88,7 @@ def test_configured_upgrades(module_gateways, scene_of):
 
 
 @pytest.mark.parametrize("side", ["client", "backend"])
-def test_reset_right_behind_data(scene, side):
+def test_reset_behind_the_data_of_a_tunnel(scene, side):
     """Announced together with the data, and not again: found all the same, a moment after the tunnel fell silent."""
     worker = scene.gateway.workers()[0]
     client, connection = open_tunnel(scene)

@@ -110,3 +110,8 @@ class TlsClient(Client):
         finally:
             self.sock.settimeout(PATIENCE)
         return False
+
+    def reset(self):
+        """As a plain client does it: with no close_notify before."""
+        self.sock = self.sock.sock
+        super().reset()
