@@ -39,6 +39,7 @@ const struct config complete_defaults = {
     .limits = {.head_bytes = 32 * 1024,
 	.target_bytes = 16 * 1024,
 	.fields = 100,
+	.body_rate_min = 100,
 	.connections = 8192,
 	.connections_per_client = 1024,
 	.handshakes = 1024,

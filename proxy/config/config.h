@@ -123,6 +123,7 @@ struct config {
 	struct {
 		size_t head_bytes, target_bytes, fields;
 		uint64_t body_bytes;	       /* of a request; 0: no limit */
+		uint64_t body_rate_min;	       /* bytes a second; 0: no limit */
 		size_t connections;	       /* downstream, for each worker */
 		size_t connections_per_client; /* of one address, for each worker; 0: no limit */
 		size_t handshakes;	       /* of TLS, unfinished ones, for each worker */

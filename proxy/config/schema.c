@@ -79,6 +79,7 @@ const struct setting config_settings[] = {
     {"limits.target_bytes", FORM_SIZE, AT(limits.target_bytes), 64, HEAD_BYTES_MAX},
     {"limits.fields", FORM_COUNT, AT(limits.fields), 8, HEAD_FIELDS_MAX - 16},
     {"limits.body_bytes", FORM_SIZE64, AT(limits.body_bytes), 0, INT64_MAX},
+    {"limits.body_rate_min", FORM_SIZE64, AT(limits.body_rate_min), 0, 1 << 30},
     {"limits.connections", FORM_COUNT, AT(limits.connections), 1, 10000000},
     {"limits.connections_per_client", FORM_COUNT, AT(limits.connections_per_client), 0, 10000000},
     {"limits.handshakes", FORM_COUNT, AT(limits.handshakes), 1, 10000000},

@@ -15,6 +15,39 @@ downstream_content_done(struct downstream *downstream, const struct fields *trai
 	exchange_content_end(downstream->exchange, trailers);
 }
 
+/*
+ * The least that a client has to send is a rate, not a piece now and then: for the time in which it
+ * is waited for it owes content, and it must not owe more than timeouts.body would bring. What
+ * was sent beyond that counts for nothing later on.
+ */
+static void
+downstream_owes(struct downstream *downstream)
+{
+	const struct gateway *gateway = downstream->gateway;
+	uint64_t owed = downstream->owed;
+
+	if (downstream->awaits_since_ms == 0)
+		return;
+	owed += (loop_now_ms(gateway->loop) - downstream->awaits_since_ms) *
+		gateway->options.body_rate_min / 1000;
+	downstream->owed = owed < UINT32_MAX ? (uint32_t)owed : UINT32_MAX;
+	downstream->awaits_since_ms = 0;
+}
+
+/* It has sent so much: how long until it has to send more? */
+static void
+downstream_pays(struct downstream *downstream, size_t n)
+{
+	const struct gateway_options *options = &downstream->gateway->options;
+	uint64_t left_ms = options->timeouts.body, owed_ms = 0;
+
+	downstream->owed -= n < downstream->owed ? (uint32_t)n : downstream->owed;
+	if (downstream->owed > 0)
+		owed_ms = downstream->owed * UINT64_C(1000) / options->body_rate_min;
+	timer_start(downstream->gateway->loop, &downstream->timer,
+	    owed_ms < left_ms ? left_ms - owed_ms : 0);
+}
+
 /* Read more content, or learn that none will come. */
 static bool
 downstream_more_content(struct downstream *downstream)
@@ -22,8 +55,12 @@ downstream_more_content(struct downstream *downstream)
 	switch (downstream->tunnel ? receiver_fill(&downstream->receiver)
 				   : receiver_fill_on(&downstream->receiver)) {
 	case IO_OK:
+		downstream_owes(downstream);
 		return true;
 	case IO_AGAIN:
+		/* Who waits for 100 is waiting for the backend. */
+		if (downstream->awaits_since_ms == 0 && !downstream->tunnel && !downstream->expects)
+			downstream->awaits_since_ms = loop_now_ms(downstream->gateway->loop);
 		return false;
 	case IO_EOF:
 		if (downstream->tunnel) {
@@ -60,8 +97,7 @@ downstream_content(struct downstream *downstream, size_t *budget)
 		receiver_taken(&downstream->receiver, taken);
 		downstream->expects = false;
 		if (taken > 0 && !downstream->tunnel)
-			timer_start(
-			    gateway->loop, &downstream->timer, gateway->options.timeouts.body);
+			downstream_pays(downstream, taken);
 		return taken == data.len && more;
 	case BODY_TRAILERS:
 		allowed = trailers_take(gateway, data, &trailers);

@@ -41,8 +41,13 @@ struct downstream {
 	struct exchange_peer peer;
 	uint64_t idle_since_ms; /* when it was accepted, or its last exchange ended */
 	uint64_t skipped;	/* content dropped of this request */
-	uint64_t sent_before;	/* HEAD, CLOSING: of sender.sent, when the timer was last started */
+	union {
+		uint64_t sent_before;	  /* HEAD, CLOSING: of sender.sent, when the timer was last
+					     started */
+		uint64_t awaits_since_ms; /* EXCHANGE: more content; 0: it has other things to do */
+	};
 	struct entrance entrance;
+	uint32_t owed;	     /* EXCHANGE: bytes of content by which the client lags behind */
 	unsigned char minor; /* of the request's version */
 	bool keep_alive;     /* after this exchange the connection may serve another */
 	bool client_closes;  /* the client sends no request after this one */

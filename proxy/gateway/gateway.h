@@ -37,6 +37,7 @@ struct gateway_options {
 					   never a backend */
 	struct head_limits head_limits;
 	uint64_t body_bytes_max; /* 0: no limit */
+	uint64_t body_rate_min;	 /* bytes a second; 0: no limit */
 	uint64_t drain_bytes_max;
 	struct tls_server *tls; /* for listeners with TLS; NULL: there are none */
 	struct tls_client *backend_tls;

@@ -322,6 +322,7 @@ worker_gateway(struct worker *worker)
 	    .head_limits = {config->limits.head_bytes, config->limits.target_bytes,
 		config->limits.fields},
 	    .body_bytes_max = config->limits.body_bytes,
+	    .body_rate_min = config->limits.body_rate_min,
 	    .drain_bytes_max = config->limits.drain_bytes,
 	    .tls = worker->setup->tls,
 	    .backend_tls = worker->setup->backend_tls,

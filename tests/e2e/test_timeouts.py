@@ -7,6 +7,7 @@ import json
 import signal
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -27,7 +28,8 @@ def with_timeout(module_gateways):
         if name not in made:
             names = ["head", "keep_alive", "body", "connect", "first_byte", "answer", "tunnel"]
             made[name] = module_gateways.start(
-                {"timeouts": {other: f"{SHORT if other == name else LONG}ms" for other in names}})
+                {"timeouts": {other: f"{SHORT if other == name else LONG}ms" for other in names},
+                 "limits": {"body_rate_min": 0}})
         return made[name]
     return get
 
@@ -141,6 +143,72 @@ def test_body_that_moves_is_not_idle(scene_with):
         connection.read(1)
     connection.answer()
     assert client.read_response("POST").status == 200
+
+
+@pytest.fixture(scope="module")
+def with_rate(module_gateways):
+    return module_gateways.start({"timeouts": {"body": "2s", "answer": "60s"}, "limits": {"body_rate_min": 1000}})
+
+
+def trickle(client):
+    """A byte now and then, until there is an answer."""
+    start = time.monotonic()
+    while client.silent():
+        client.send(b"x")
+        time.sleep(0.05)
+    assert time.monotonic() - start > 1.9
+    assert client.read_response("POST").status == 408
+
+
+def test_body_that_trickles(with_rate, scene_of):
+    scene = scene_of(with_rate)
+    scene.client.send(scene.request("POST", fields=["Content-Length: 100000"]))
+    with scene.backend.accept() as connection:
+        connection.read_head()
+        trickle(scene.client)
+    scene.gateway.access_entry(job=scene.job, outcome="body_timeout", status=408)
+
+
+def test_form_that_trickles(with_rate, scene_of):
+    """Without any token."""
+    scene = scene_of(with_rate)
+    scene.client.send(f"POST /.jobgate/sign-in HTTP/1.1\r\nHost: {scene.host}\r\nOrigin: http://{scene.host}\r\n"
+                      "Content-Length: 8000\r\n\r\n".encode())
+    trickle(scene.client)
+
+
+def test_body_that_comes_in_bursts(with_rate, scene_of):
+    """Between them it lags behind, but makes up for it."""
+    scene = scene_of(with_rate)
+    scene.client.send(scene.request("POST", fields=["Content-Length: 50000"]))
+    with scene.backend.accept() as connection:
+        connection.read_head()
+        for _ in range(10):
+            time.sleep(0.3)
+            scene.client.send(b"x" * 5000)
+        assert connection.read(50000) == b"x" * 50000
+        connection.answer()
+        assert scene.client.read_response("POST").status == 200
+
+
+def test_body_that_the_backend_does_not_read(with_rate, scene_of):
+    """It is not the client who is slow; nor may it be too slow afterwards."""
+    scene, size = scene_of(with_rate), 32 << 20
+    scene.client.send(scene.request("POST", fields=[f"Content-Length: {size + 1}"]))
+    with scene.backend.accept() as connection, ThreadPoolExecutor() as pool:
+        connection.read_head()
+        sent = pool.submit(scene.client.send, b"x" * size)
+        time.sleep(3)
+        assert not sent.done() and scene.client.silent()
+        left = size - len(connection.buffer)
+        while left > 0:
+            left -= len(connection.sock.recv(1 << 20))
+        sent.result()
+        scene.client.send(b"x")
+        connection.buffer = b""
+        connection.read(1)
+        connection.answer()
+        assert scene.client.read_response("POST").status == 200
 
 
 def test_connect(scene_with):
