@@ -360,7 +360,12 @@ tls_write(struct tls *tls, const struct iovec *pieces, int count, size_t *n)
 		return tls->broken ? IO_ERROR : IO_AGAIN;
 	ERR_clear_error();
 	while (!tls->conn->unsent && (record = next_record(&piece, end, &skip, room)).iov_len > 0) {
-		if (SSL_write_ex(tls->ssl, record.iov_base, record.iov_len, &taken) != 1) {
+		int done = SSL_write_ex(tls->ssl, record.iov_base, record.iov_len, &taken);
+
+		/* A head may have a token in it, or a session's cookie. */
+		if (record.iov_base == room)
+			OPENSSL_cleanse(room, record.iov_len);
+		if (done != 1) {
 			failure(tls, 0);
 			return IO_ERROR;
 		}
