@@ -1,0 +1,181 @@
+/* worker_parts.c - a worker's gateway and its store, as the configuration wants them. */
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "config/values.h"
+#include "server/worker_state.h"
+
+/* Descriptors for everything that is no connection: listeners, Redis, resolver, logs. */
+#define DESCRIPTORS_SPARE 256
+
+static struct guard_range *
+ranges_of(const struct cidr_list *list)
+{
+	struct guard_range *ranges = calloc(list->count + 1, sizeof(*ranges));
+
+	for (size_t i = 0; ranges != NULL && i < list->count; i++)
+		ranges[i] = (struct guard_range){list->items[i].address, list->items[i].prefix};
+	return ranges;
+}
+
+/* As many connections as configured, or as there are descriptors for: two for each, its backend's
+ * included. */
+static size_t
+connections_max(const struct worker *worker)
+{
+	size_t wanted = worker->setup->config->limits.connections;
+	struct rlimit limit;
+	size_t fitting;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+		return wanted;
+	fitting = limit.rlim_cur > 2 * DESCRIPTORS_SPARE ? (limit.rlim_cur - DESCRIPTORS_SPARE) / 2
+							 : DESCRIPTORS_SPARE / 2;
+	return wanted < fitting ? wanted : fitting;
+}
+
+/* A listening address of the control process, by the text of its setting; may be NULL. */
+static void
+add_own(struct worker *worker, const char *text)
+{
+	struct address address;
+	const char *path;
+	uint16_t port;
+	char host[64];
+
+	if (text != NULL && value_address(text, host, &port, &path) == NULL && path == NULL &&
+	    address_parse(slice_of(host), port, &address))
+		worker->own[worker->own_count++] = address.storage;
+}
+
+/* Addresses that no job's URL may lead to: our own, and the store's. */
+static bool
+list_own(struct worker *worker)
+{
+	const struct config *config = worker->setup->config;
+
+	worker->own = calloc(config->listener_count + 2 + REDIS_LINK_PEERS, sizeof(*worker->own));
+	if (worker->own == NULL)
+		return false;
+	for (size_t i = 0; i < config->listener_count; i++)
+		worker->own[worker->own_count++] = worker->setup->own[i];
+	add_own(worker, config->control.metrics);
+	add_own(worker, config->control.listen);
+	worker->own_count += REDIS_LINK_PEERS; /* filled in once they are reached */
+	return true;
+}
+
+bool
+worker_gateway(struct worker *worker)
+{
+	const struct config *config = worker->setup->config;
+	struct gateway_options options = {
+	    .domain = config->jobs.domain,
+	    .prefix = config->jobs.prefix,
+	    .fixed = config->jobs.fixed,
+	    .fixed_target = config->jobs.fixed_url != NULL ? &config->jobs.fixed_target : NULL,
+	    .control_host = config->control.host,
+	    .control_target = config->control.host != NULL ? &config->control.gateway_target : NULL,
+	    .realm = config->backends.realm,
+	    .forward_token = config->backends.forward_token,
+	    .preserve_host = config->backends.preserve_host,
+	    .upgrades = config->backends.upgrades,
+	    .own_sockets = worker->setup->own_sockets,
+	    .head_limits = {config->limits.head_bytes, config->limits.target_bytes,
+		config->limits.fields},
+	    .body_bytes_max = config->limits.body_bytes,
+	    .body_rate_min = config->limits.body_rate_min,
+	    .drain_bytes_max = config->limits.drain_bytes,
+	    .tls = worker->setup->tls,
+	    .backend_tls = worker->setup->backend_tls,
+	    .hsts = config->tls.hsts,
+	    .redirect_port = config->redirect_port,
+	    .session_key = config->browser.sign_in ? worker->setup->session_key : NULL,
+	    .session_ms = config->browser.session,
+	    .handshakes_max = config->limits.handshakes,
+	    .connections_max = connections_max(worker),
+	    .client_limits = {config->limits.connections_per_client,
+		config->limits.failed_auth_rate, config->limits.failed_auth_burst},
+	    .idle_backend_connections_max = config->limits.idle_backend_connections,
+	    .circuit = {config->backends.circuit_failures, config->backends.circuit_pause},
+	    .timeouts =
+		{
+		    .handshake = config->timeouts.handshake,
+		    .head = config->timeouts.head,
+		    .keep_alive = config->timeouts.keep_alive,
+		    .body = config->timeouts.body,
+		    .connect = config->timeouts.connect,
+		    .first_byte = config->timeouts.first_byte,
+		    .answer = config->timeouts.answer,
+		    .tunnel = config->timeouts.tunnel,
+		    .linger = config->timeouts.linger,
+		    .lookup = config->store.lookup_timeout,
+		    .backend_idle = config->timeouts.backend_idle,
+		},
+	};
+
+	worker->trusted = ranges_of(&config->backends.trusted_proxies);
+	worker->allow = ranges_of(&config->backends.allow);
+	worker->deny = ranges_of(&config->backends.deny);
+	if (worker->trusted == NULL || worker->allow == NULL || worker->deny == NULL ||
+	    !list_own(worker))
+		return false;
+	options.trusted = worker->trusted;
+	options.trusted_count = config->backends.trusted_proxies.count;
+	options.guard = (struct guard_rules){
+	    .allow_loopback = config->backends.allow_loopback,
+	    .allow = worker->allow,
+	    .allow_count = config->backends.allow.count,
+	    .deny = worker->deny,
+	    .deny_count = config->backends.deny.count,
+	    .own = worker->own,
+	    .own_count = worker->own_count,
+	};
+	worker->gateway = gateway_new(&options, worker->loop, worker->directory, worker->resolver,
+	    worker->setup->stats, worker->access_log, &worker->log);
+	return worker->gateway != NULL;
+}
+
+/* The same time for all within a turn: what the link calls stale must be so for the gateway, too.
+ */
+static uint64_t
+worker_clock(void *ctx)
+{
+	return loop_now_ms(ctx);
+}
+
+bool
+worker_store(struct worker *worker)
+{
+	const struct config *config = worker->setup->config;
+	const struct redis_link_options link = {
+	    .url = worker->setup->store_url,
+	    .primary_url = worker->setup->primary_url,
+	    .prefix = config->store.prefix,
+	    .ca_file = config->store.ca_file,
+	    .connect_timeout_ms = config->store.connect_timeout,
+	    .ping_interval_ms = config->store.ping_interval,
+	    .ping_deadline_ms = config->store.ping_deadline,
+	    .now_ms = worker_clock,
+	    .clock_ctx = worker->loop,
+	};
+	struct directory_options directory = {
+	    .max_staleness_ms = config->store.max_staleness,
+	    .entries_max = config->store.cache_entries,
+	};
+	struct directory_store store;
+	char error[256];
+
+	worker->link =
+	    redis_link_new(loop_base(worker->loop), &link, &worker->log, error, sizeof(error));
+	if (worker->link == NULL) {
+		log_error(&worker->log, "store.url: %s", error);
+		return false;
+	}
+	if (RAND_bytes(directory.hash_key, sizeof(directory.hash_key)) != 1)
+		return false;
+	store = redis_link_store(worker->link);
+	worker->directory = jg_directory_new(&directory, &store);
+	return worker->directory != NULL;
+}
