@@ -124,58 +124,93 @@ task_reach(struct task *task)
 
 /* ---- walking ---- */
 
+/* Failures in a row before it is given up: the store answers, but not to this. */
+#define FAILURES_MAX 5
+
 struct walk {
 	struct task *task;
 	task_each *each;
 	enum record_kind kind;
-	bool answered;
+	bool index;
+	unsigned under_way; /* steps */
+	bool failed;	    /* one of them: those behind it count for nothing */
 	enum store_result result;
+	unsigned failures;
 	uint64_t looked_at;
-	char cursor[STORE_WALK_CURSOR_MAX];
+	char resume[STORE_WALK_CURSOR_MAX]; /* behind the last step that was done */
 };
+
+static void start(struct walk *walk, const char *cursor);
+
+static void
+on_begun(void *ctx, const char *next)
+{
+	struct walk *walk = ctx;
+
+	if (!walk->failed && strcmp(next, STORE_WALK_START) != 0)
+		start(walk, next);
+}
 
 static void
 on_step(void *ctx, enum store_result result, const struct store_walk_step *step)
 {
 	struct walk *walk = ctx;
 
-	walk->answered = true;
+	walk->under_way--;
+	if (walk->failed)
+		return;
+	walk->failed = result != STORE_OK;
 	walk->result = result;
-	if (result != STORE_OK)
+	if (walk->failed)
 		return;
 	for (size_t i = 0; i < step->count; i++)
 		walk->each(walk->task, walk->kind, &step->entries[i]);
+	walk->failures = 0;
 	walk->looked_at += step->looked_at;
-	memcpy(walk->cursor, step->next, sizeof(walk->cursor));
+	memcpy(walk->resume, step->next, sizeof(walk->resume));
 	progress_to(&walk->task->progress, walk->looked_at, step->total);
+	if (walk->index)
+		on_begun(walk, walk->resume);
+}
+
+static void
+start(struct walk *walk, const char *cursor)
+{
+	walk->under_way++;
+	if (walk->index)
+		store_walk_index(walk->task->store, walk->kind, cursor, on_step, walk);
+	else
+		store_walk(walk->task->store, walk->kind, cursor, on_begun, on_step, walk);
+}
+
+/* After a failure: may it go on where it stopped? An index that is none will not get better. */
+static bool
+try_again(struct walk *walk)
+{
+	return walk->result != STORE_BROKEN && ++walk->failures < FAILURES_MAX &&
+	       task_reach(walk->task) == TASK_OK;
 }
 
 int
 task_walk(struct task *task, enum record_kind kind, bool index, task_each *each)
 {
-	struct walk walk = {.task = task, .each = each, .kind = kind, .cursor = STORE_WALK_START};
+	struct walk walk = {
+	    .task = task, .each = each, .kind = kind, .index = index, .resume = STORE_WALK_START};
 
 	progress_begin(&task->progress, task_nouns(kind, 0));
 	do {
-		walk.answered = false;
-		if (index)
-			store_walk_index(task->store, kind, walk.cursor, on_step, &walk);
-		else
-			store_walk(task->store, kind, walk.cursor, on_step, &walk);
-		while (!walk.answered)
+		walk.failed = false;
+		start(&walk, walk.resume);
+		while (walk.under_way > 0)
 			event_base_loop(task->base, EVLOOP_ONCE);
-		if (walk.result == STORE_OK)
-			continue;
-		if (task_reach(task) != TASK_OK)
-			break;
-		if (walk.result == STORE_BROKEN) /* its index is no index: no walk will do */
-			break;
-	} while (walk.result != STORE_OK || strcmp(walk.cursor, STORE_WALK_START) != 0);
+	} while (walk.failed && try_again(&walk));
 	progress_end(&task->progress);
-	if (walk.result == STORE_OK)
+	if (!walk.failed)
 		return TASK_OK;
 	if (walk.result == STORE_BROKEN)
 		fprintf(stderr, "jobgate: the key of the %ss' index holds something else\n",
 		    task_noun(kind));
+	else if (walk.failures == FAILURES_MAX)
+		fputs("jobgate: the store breaks off again and again\n", stderr);
 	return walk.result == STORE_BROKEN ? TASK_WRONG : TASK_UNREACHABLE;
 }

@@ -262,6 +262,13 @@ on_deadline(evutil_socket_t fd, short events, void *ctx)
 	on_down(operation->store, "no answer in time");
 }
 
+bool
+store_send(struct store *store, int argc, const char *const *argv, const size_t *len)
+{
+	return store->connection != NULL &&
+	       redis_command(store->connection, NULL, NULL, argc, argv, len);
+}
+
 void
 store_run(struct store *store, const struct operation *plan, const struct arguments *arguments)
 {

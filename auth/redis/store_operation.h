@@ -38,6 +38,12 @@ struct operation {
 void store_run(
     struct store *store, const struct operation *plan, const struct arguments *arguments);
 
+/*
+ * Send a command whose own answer nobody needs: part of a transaction, whose EXEC is
+ * the operation. False when it could not be sent.
+ */
+bool store_send(struct store *store, int argc, const char *const *argv, const size_t *len);
+
 /* Tell the caller, if it has not been told yet, now or once replicas have confirmed it. It may
  * start other operations. Takes record. */
 void store_tell(struct operation *operation, enum store_result result, struct record *record);

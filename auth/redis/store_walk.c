@@ -1,5 +1,4 @@
-/* store_walk.c - steps through keys and indexes, each one script that Redis is through with soon.
- */
+/* store_walk.c - steps through keys and indexes, each of which Redis is through with soon. */
 #include "auth/redis/store_walk.h"
 
 #include <stdlib.h>
@@ -8,86 +7,224 @@
 #include "auth/redis/records.h"
 #include "auth/redis/store_operation.h"
 
-#define STEP "500" /* keys or entries looked at, more or less */
+#define STEP "250" /* keys or entries looked at, more or less */
 
 /*
- * KEYS[1]: the index. ARGV: what record keys begin with, the same as a pattern, the
- * cursor, how many. {next cursor, looked at, total, {{id, score or nil, record}, ...}}.
+ * The entries of an index without a record. KEYS[1]: the index. ARGV: what record keys begin
+ * with, the cursor, how many. {next cursor, looked at, total, {{id, score}, ...}}.
  */
-static const char script_walk[] =
-    "local step = redis.call('SCAN', ARGV[3], 'MATCH', ARGV[2], 'COUNT', ARGV[4])\n"
-    "local found = {}\n"
-    "for i, key in ipairs(step[2]) do\n"
-    "  local id = string.sub(key, #ARGV[1] + 1)\n"
-    "  found[i] = {id, redis.pcall('ZSCORE', KEYS[1], id), redis.pcall('HGETALL', key)}\n"
-    "end\n"
-    "return {step[1], #found, redis.pcall('ZCARD', KEYS[1]), found}\n";
-
-/* The same of the index: only entries without a record are in the answer. */
 static const char script_walk_index[] =
-    "local step = redis.call('ZSCAN', KEYS[1], ARGV[3], 'COUNT', ARGV[4])\n"
+    "local step = redis.call('ZSCAN', KEYS[1], ARGV[2], 'COUNT', ARGV[3])\n"
     "local found = {}\n"
     "for i = 1, #step[2], 2 do\n"
     "  local id = step[2][i]\n"
     "  if redis.call('EXISTS', ARGV[1] .. id) == 0 then\n"
-    "    found[#found + 1] = {id, step[2][i + 1], {}}\n"
+    "    found[#found + 1] = {id, step[2][i + 1]}\n"
     "  end\n"
     "end\n"
     "return {step[1], #step[2] / 2, redis.call('ZCARD', KEYS[1]), found}\n";
 
-/* {id, score or nil, record}; what is not of this form has neither score nor record. */
+static struct slice
+text_of(const redisReply *reply)
+{
+	if (reply->type != REDIS_REPLY_STRING)
+		return (struct slice){0};
+	return (struct slice){reply->str, (size_t)reply->len};
+}
+
+/* The cursor that a step ends with; false when it is none. */
+static bool
+read_cursor(const redisReply *reply, char out[STORE_WALK_CURSOR_MAX])
+{
+	struct slice cursor = text_of(reply);
+
+	if (cursor.at == NULL || cursor.len >= STORE_WALK_CURSOR_MAX)
+		return false;
+	memcpy(out, cursor.at, cursor.len + 1);
+	return true;
+}
+
+/* ---- keys ---- */
+
+/*
+ * A step is two questions: SCAN for the keys, then all of them in one transaction, so
+ * that a record and its place in the index are of the same moment. Redis copies what
+ * it is asked for straight to its answer; a script would make Lua tables of it.
+ */
+struct keys_step {
+	struct store *store;
+	enum record_kind kind;
+	store_walk_begun *begun;
+	store_walk_done *done;
+	void *ctx;
+	char next[STORE_WALK_CURSOR_MAX];
+	size_t count;
+	struct slice *ids; /* of the keys, in `text` */
+	char *text;
+};
+
 static void
-read_entry(enum record_kind kind, const redisReply *reply, struct store_walk_entry *out)
+keys_step_free(struct keys_step *step)
+{
+	free(step->ids);
+	free(step->text);
+	free(step);
+}
+
+/* One of the two questions had no answer. */
+static void
+keys_step_failed(void *ctx, enum store_result result, const struct store_walk_step *none)
+{
+	struct keys_step *step = ctx;
+	store_walk_done *done = step->done;
+	void *done_ctx = step->ctx;
+
+	(void)none;
+	keys_step_free(step);
+	done(done_ctx, result, NULL);
+}
+
+/* False when the record has gone since its key was met. */
+static bool
+read_entry(
+    enum record_kind kind, struct slice id, const redisReply *hash, struct store_walk_entry *out)
 {
 	struct record *record = NULL;
 
-	*out = (struct store_walk_entry){.id = SLICE(""), .why = "Redis answered nonsense"};
-	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3 ||
-	    reply->element[0]->type != REDIS_REPLY_STRING)
-		return;
-	out->id = (struct slice){reply->element[0]->str, (size_t)reply->element[0]->len};
-	if (reply->element[1]->type == REDIS_REPLY_STRING)
-		out->score = (struct slice){reply->element[1]->str, (size_t)reply->element[1]->len};
-	if (kind == RECORD_TOKEN ? !jg_token_id_valid(out->id) : !jg_job_id_valid(out->id)) {
-		out->why = "its id is not one";
-		return;
-	}
-	if (record_decode(kind, out->id, reply->element[2], &record, &out->why) == RECORD_MISSING)
-		out->why = "there is no record";
+	*out = (struct store_walk_entry){.id = id, .why = "its id is not one"};
+	if (kind == RECORD_TOKEN ? !jg_token_id_valid(id) : !jg_job_id_valid(id))
+		return true;
+	if (record_decode(kind, id, hash, &record, &out->why) == RECORD_MISSING)
+		return false;
 	out->record = record;
+	return true;
 }
 
+/* EXEC: {how many are in the index, score of each, hash, hash, ...}. */
 static void
-read_step(struct operation *operation, const redisReply *reply)
+read_records(struct operation *operation, const redisReply *reply)
 {
-	store_walk_done *done = operation->walk_done;
-	struct store_walk_entry *entries;
-	struct store_walk_step step = {0};
-	const redisReply *found;
+	struct keys_step *keys = operation->ctx;
+	struct store_walk_entry *entries = calloc(keys->count + 1, sizeof(*entries));
+	struct store_walk_step step = {.entries = entries, .looked_at = keys->count};
+	const redisReply *scores;
 
-	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 4 ||
-	    reply->element[0]->type != REDIS_REPLY_STRING ||
-	    reply->element[0]->len >= STORE_WALK_CURSOR_MAX ||
-	    reply->element[1]->type != REDIS_REPLY_INTEGER ||
-	    reply->element[3]->type != REDIS_REPLY_ARRAY)
+	if (entries == NULL || reply->type != REDIS_REPLY_ARRAY ||
+	    reply->elements != 2 + keys->count) {
+		free(entries);
 		return;
-	found = reply->element[3];
-	entries = calloc(found->elements + 1, sizeof(*entries));
-	if (entries == NULL)
-		return;
-	memcpy(step.next, reply->element[0]->str, (size_t)reply->element[0]->len + 1);
-	step.looked_at = (uint64_t)reply->element[1]->integer;
-	if (reply->element[2]->type == REDIS_REPLY_INTEGER)
-		step.total = (uint64_t)reply->element[2]->integer;
-	step.count = found->elements;
-	step.entries = entries;
-	for (size_t i = 0; i < step.count; i++)
-		read_entry(operation->kind, found->element[i], &entries[i]);
+	}
+	if (reply->element[0]->type == REDIS_REPLY_INTEGER)
+		step.total = (uint64_t)reply->element[0]->integer;
+	scores = reply->element[1]; /* an error where the index is none */
+	memcpy(step.next, keys->next, sizeof(step.next));
+	for (size_t i = 0; i < keys->count; i++) {
+		struct store_walk_entry *entry = &entries[step.count];
+
+		if (!read_entry(operation->kind, keys->ids[i], reply->element[2 + i], entry))
+			continue;
+		if (scores->type == REDIS_REPLY_ARRAY && i < scores->elements)
+			entry->score = text_of(scores->element[i]);
+		step.count++;
+	}
 	operation->walk_done = NULL;
-	done(operation->ctx, STORE_OK, &step);
+	keys->done(keys->ctx, STORE_OK, &step);
 	for (size_t i = 0; i < step.count; i++)
 		free((struct record *)entries[i].record);
 	free(entries);
+	keys_step_free(keys);
+}
+
+/* Remember the ids of the keys; what does not begin as it should is none of ours. */
+static bool
+keep_ids(struct keys_step *step, const redisReply *keys, size_t prefix_len)
+{
+	size_t bytes = 0;
+	char *at;
+
+	for (size_t i = 0; i < keys->elements; i++) {
+		if (text_of(keys->element[i]).len < prefix_len)
+			return false;
+		bytes += (size_t)keys->element[i]->len - prefix_len;
+	}
+	step->ids = calloc(keys->elements + 1, sizeof(*step->ids));
+	step->text = at = malloc(bytes + 1);
+	if (step->ids == NULL || at == NULL)
+		return false;
+	for (size_t i = 0; i < keys->elements; i++) {
+		struct slice id = slice_after(text_of(keys->element[i]), prefix_len);
+
+		memcpy(at, id.at, id.len);
+		step->ids[step->count++] = (struct slice){at, id.len};
+		at += id.len;
+	}
+	return true;
+}
+
+/* All of the transaction but its EXEC. */
+static bool
+send_questions(const struct keys_step *step, const redisReply *keys, const char *index)
+{
+	const char **argv = calloc(step->count + 2, sizeof(*argv));
+	size_t *len = calloc(step->count + 2, sizeof(*len));
+	bool sent = false;
+
+	if (argv == NULL || len == NULL)
+		goto done;
+	argv[0] = "ZMSCORE";
+	argv[1] = index;
+	len[0] = strlen(argv[0]);
+	len[1] = strlen(index);
+	for (size_t i = 0; i < step->count; i++) {
+		argv[i + 2] = step->ids[i].at;
+		len[i + 2] = step->ids[i].len;
+	}
+	sent = store_send(step->store, 1, (const char *[]){"MULTI"}, (size_t[]){5}) &&
+	       store_send(step->store, 2, (const char *[]){"ZCARD", index}, (size_t[]){5, len[1]});
+	/* ZMSCORE of nothing would be a mistake, and no walk needs it. */
+	if (step->count == 0)
+		sent = sent && store_send(step->store, 1, (const char *[]){"TIME"}, (size_t[]){4});
+	else
+		sent = sent && store_send(step->store, (int)step->count + 2, argv, len);
+	for (size_t i = 0; i < step->count && sent; i++)
+		sent =
+		    store_send(step->store, 2, (const char *[]){"HGETALL", keys->element[i]->str},
+			(size_t[]){7, (size_t)keys->element[i]->len});
+done:
+	free(argv);
+	free(len);
+	return sent;
+}
+
+/* SCAN: {next cursor, {key, key, ...}}. */
+static void
+read_keys(struct operation *operation, const redisReply *reply)
+{
+	struct keys_step *step = operation->ctx;
+	struct operation exec = {
+	    .kind = step->kind, .read = read_records, .walk_done = keys_step_failed, .ctx = step};
+	struct arguments *arguments = arguments_new("EXEC");
+	struct arguments *names = arguments_new("");
+
+	if (arguments == NULL || names == NULL || reply->type != REDIS_REPLY_ARRAY ||
+	    reply->elements != 2 || !read_cursor(reply->element[0], step->next) ||
+	    reply->element[1]->type != REDIS_REPLY_ARRAY)
+		goto done;
+	arguments_add_record_key(names, step->store, step->kind, SLICE(""));
+	arguments_add_index_key(names, step->store, step->kind);
+	if (!keep_ids(step, reply->element[1], names->len[1]))
+		goto done;
+	operation->walk_done = NULL;
+	/* The next SCAN goes first, to be answered while this step's records are looked at. */
+	step->begun(step->ctx, step->next);
+	if (!send_questions(step, reply->element[1], names->at[2])) {
+		free(arguments);
+		arguments = NULL; /* store_run then tells that it failed */
+	}
+	store_run(step->store, &exec, arguments);
+done:
+	free(arguments);
+	free(names);
 }
 
 /* The keys' beginning as a pattern that means nothing else. */
@@ -106,37 +243,84 @@ add_pattern(struct arguments *arguments, const struct store *store, enum record_
 	arguments_add_text(arguments, "%.*s%s:*", (int)len, escaped, store_noun(kind));
 }
 
-static void
-walk(struct store *store, const char *script, enum record_kind kind, const char *cursor,
+void
+store_walk(struct store *store, enum record_kind kind, const char *cursor, store_walk_begun *begun,
     store_walk_done *done, void *ctx)
 {
+	struct keys_step *step = malloc(sizeof(*step));
 	struct operation operation = {
-	    .kind = kind, .read = read_step, .walk_done = done, .ctx = ctx};
-	struct arguments *arguments = arguments_new("EVAL");
+	    .kind = kind, .read = read_keys, .walk_done = keys_step_failed, .ctx = step};
+	struct arguments *arguments = step != NULL ? arguments_new("SCAN") : NULL;
 
+	if (step == NULL) {
+		done(ctx, STORE_UNAVAILABLE, NULL);
+		return;
+	}
+	*step = (struct keys_step){
+	    .store = store, .kind = kind, .begun = begun, .done = done, .ctx = ctx};
 	if (arguments != NULL) {
-		arguments_add(arguments, slice_of(script));
-		arguments_add(arguments, SLICE("1"));
-		arguments_add_index_key(arguments, store, kind);
-		arguments_add_record_key(arguments, store, kind, SLICE(""));
-		add_pattern(arguments, store, kind);
 		arguments_add(arguments, slice_of(cursor));
+		arguments_add(arguments, SLICE("MATCH"));
+		add_pattern(arguments, store, kind);
+		arguments_add(arguments, SLICE("COUNT"));
 		arguments_add(arguments, SLICE(STEP));
 	}
 	store_run(store, &operation, arguments);
 	free(arguments);
 }
 
-void
-store_walk(struct store *store, enum record_kind kind, const char *cursor, store_walk_done *done,
-    void *ctx)
+/* ---- the index ---- */
+
+static void
+read_index(struct operation *operation, const redisReply *reply)
 {
-	walk(store, script_walk, kind, cursor, done, ctx);
+	store_walk_done *done = operation->walk_done;
+	struct store_walk_entry *entries;
+	struct store_walk_step step = {0};
+	const redisReply *found;
+
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 4 ||
+	    !read_cursor(reply->element[0], step.next) ||
+	    reply->element[1]->type != REDIS_REPLY_INTEGER ||
+	    reply->element[2]->type != REDIS_REPLY_INTEGER ||
+	    reply->element[3]->type != REDIS_REPLY_ARRAY)
+		return;
+	found = reply->element[3];
+	entries = calloc(found->elements + 1, sizeof(*entries));
+	if (entries == NULL)
+		return;
+	for (size_t i = 0; i < found->elements; i++) {
+		const redisReply *pair = found->element[i];
+
+		if (pair->type != REDIS_REPLY_ARRAY || pair->elements != 2)
+			continue;
+		entries[step.count++] = (struct store_walk_entry){
+		    .id = text_of(pair->element[0]), .score = text_of(pair->element[1])};
+	}
+	step.entries = entries;
+	step.looked_at = (uint64_t)reply->element[1]->integer;
+	step.total = (uint64_t)reply->element[2]->integer;
+	operation->walk_done = NULL;
+	done(operation->ctx, STORE_OK, &step);
+	free(entries);
 }
 
 void
 store_walk_index(struct store *store, enum record_kind kind, const char *cursor,
     store_walk_done *done, void *ctx)
 {
-	walk(store, script_walk_index, kind, cursor, done, ctx);
+	struct operation operation = {
+	    .kind = kind, .read = read_index, .walk_done = done, .ctx = ctx};
+	struct arguments *arguments = arguments_new("EVAL");
+
+	if (arguments != NULL) {
+		arguments_add(arguments, slice_of(script_walk_index));
+		arguments_add(arguments, SLICE("1"));
+		arguments_add_index_key(arguments, store, kind);
+		arguments_add_record_key(arguments, store, kind, SLICE(""));
+		arguments_add(arguments, slice_of(cursor));
+		arguments_add(arguments, SLICE(STEP));
+	}
+	store_run(store, &operation, arguments);
+	free(arguments);
 }

@@ -10,8 +10,8 @@
 struct store_walk_entry {
 	struct slice id;	     /* whatever stands behind the prefix of its key */
 	struct slice score;	     /* in the index, as Redis writes it; at is NULL: not there */
-	const struct record *record; /* NULL: it breaks a rule, or there is none */
-	const char *why;	     /* NULL with a record */
+	const struct record *record; /* NULL: it breaks a rule */
+	const char *why;	     /* what rule it breaks, else NULL */
 };
 
 /* Everything is valid during the call. */
@@ -27,14 +27,20 @@ struct store_walk_step {
 typedef void store_walk_done(
     void *ctx, enum store_result result, const struct store_walk_step *step);
 
+/* What the next step begins with, or STORE_WALK_START: this one is the last. */
+typedef void store_walk_begun(void *ctx, const char *next);
+
 /*
  * All keys of a kind (SCAN), some hundred at a time. A record that is there from the
- * first step to the last is met at least once, perhaps more often.
+ * first step to the last is met at least once, perhaps more often. Before a step is
+ * done, but only if it will not fail at once, begun is told where the next one begins: to
+ * start that from there keeps Redis and us busy at the same time. Steps are done in the
+ * order in which they were started.
  */
 void store_walk(struct store *store, enum record_kind kind, const char *cursor,
-    store_walk_done *done, void *ctx);
+    store_walk_begun *begun, store_walk_done *done, void *ctx);
 
-/* The entries of an index that have no record; records are NULL. */
+/* The entries of an index that have no record, each with its id and score alone. */
 void store_walk_index(struct store *store, enum record_kind kind, const char *cursor,
     store_walk_done *done, void *ctx);
 
