@@ -50,4 +50,11 @@ is_hex(char c)
 	return ascii_is(c, ASCII_HEX);
 }
 
+/* What a hexadecimal digit stands for. */
+static inline int
+hex_value(char c)
+{
+	return is_digit(c) ? c - '0' : (c | 0x20) - 'a' + 10;
+}
+
 #endif

@@ -171,3 +171,30 @@ jg_token_value_make(struct slice id, char out[TOKEN_VALUE_LEN])
 	write_check((struct slice){out, (size_t)(at - out)}, at);
 	return true;
 }
+
+bool
+jg_token_hash_parse(struct slice text, unsigned char out[TOKEN_HASH_LEN])
+{
+	if (text.len != 2 * TOKEN_HASH_LEN)
+		return false;
+	for (size_t i = 0; i < TOKEN_HASH_LEN; i++) {
+		char high = text.at[2 * i], low = text.at[2 * i + 1];
+
+		if (!is_hex(high) || !is_hex(low))
+			return false;
+		out[i] = (unsigned char)(hex_value(high) << 4 | hex_value(low));
+	}
+	return true;
+}
+
+void
+jg_token_hash_format(const unsigned char hash[TOKEN_HASH_LEN], char out[2 * TOKEN_HASH_LEN + 1])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < TOKEN_HASH_LEN; i++) {
+		*out++ = digits[hash[i] >> 4];
+		*out++ = digits[hash[i] & 15];
+	}
+	*out = '\0';
+}

@@ -10,8 +10,7 @@ add_hash(json_t *line, const struct token *token)
 {
 	char hex[2 * TOKEN_HASH_LEN + 1];
 
-	for (size_t i = 0; i < TOKEN_HASH_LEN; i++)
-		snprintf(hex + 2 * i, 3, "%02x", token->hash[i]);
+	jg_token_hash_format(token->hash, hex);
 	json_object_set_new(line, "hash", json_string(hex));
 }
 

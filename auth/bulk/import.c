@@ -1,5 +1,4 @@
 /* import.c - jobgate store import: lines of JSON become records, where there are none yet. */
-#include <ctype.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,21 +56,6 @@ read_times(
 }
 
 static bool
-read_hash(struct slice text, unsigned char out[TOKEN_HASH_LEN])
-{
-	if (text.len != 2 * TOKEN_HASH_LEN)
-		return false;
-	for (size_t i = 0; i < TOKEN_HASH_LEN; i++) {
-		const char digits[3] = {text.at[2 * i], text.at[2 * i + 1], '\0'};
-
-		if (!isxdigit((unsigned char)digits[0]) || !isxdigit((unsigned char)digits[1]))
-			return false;
-		out[i] = (unsigned char)strtoul(digits, NULL, 16);
-	}
-	return true;
-}
-
-static bool
 read_token(struct import *import, struct token *out, struct mistake *mistake)
 {
 	const json_t *object = import->object;
@@ -90,7 +74,7 @@ read_token(struct import *import, struct token *out, struct mistake *mistake)
 		return wrong(mistake, "id", "not the id of a token");
 	if (version < 1)
 		return wrong(mistake, "version", "a version is a number from 1");
-	if (!read_hash(text_of(object, "hash"), out->hash))
+	if (!jg_token_hash_parse(text_of(object, "hash"), out->hash))
 		return wrong(mistake, "hash", "a hash is 64 hex digits");
 	return read_times(object, &out->created_at, &out->updated_at, mistake);
 }
@@ -114,16 +98,17 @@ static bool
 read_line(struct import *import, const char *text, size_t len, struct record *out,
     struct mistake *mistake)
 {
-	json_t *peek = json_loadb(text, len, 0, NULL);
-	struct slice kind = text_of(peek, "kind");
-	bool is_token = slice_equal(kind, SLICE("token")), is_job = slice_equal(kind, SLICE("job"));
+	struct slice kind;
+	bool is_token;
 
-	json_decref(peek);
-	import->object = NULL;
-	if (peek != NULL && !is_token && !is_job)
-		return wrong(mistake, "kind", "neither token nor job");
-	import->object = input_object(text, len, is_token ? token_fields : job_fields, mistake);
+	import->object = input_object(text, len, NULL, mistake);
 	if (import->object == NULL)
+		return false;
+	kind = text_of(import->object, "kind");
+	is_token = slice_equal(kind, SLICE("token"));
+	if (!is_token && !slice_equal(kind, SLICE("job")))
+		return wrong(mistake, "kind", "neither token nor job");
+	if (!input_fields(import->object, is_token ? token_fields : job_fields, mistake))
 		return false;
 	out->kind = is_token ? RECORD_TOKEN : RECORD_JOB;
 	return is_token ? read_token(import, &out->token, mistake)

@@ -11,7 +11,10 @@ check_record(struct task *task, enum record_kind kind, const struct store_walk_e
 		task_problem(task, kind, entry->id, "not in the index, so that no list has it");
 }
 
-/* A job's lease may have ended: its entry goes with the next list, and is no problem. */
+/*
+ * A job's lease may have ended: its entry goes with the next list, and is no problem. Nothing in
+ * the store tells it from one whose record vanished for another reason.
+ */
 static void
 check_entry(struct task *task, enum record_kind kind, const struct store_walk_entry *entry)
 {

@@ -32,13 +32,14 @@ all_help(FILE *out)
 	      "Commands:\n"
 	      "  serve      Run the gateway\n"
 	      "  check      Validate a configuration\n"
-	      "  store      Check, save and restore what the store holds\n",
+	      "  store      Check, save and restore what the store holds: verify, export, import\n",
 	    out);
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
 		fprintf(out, "  %-9s  %s\n", groups[i].noun, groups[i].summary);
 	fputs(
 	    "\nOptions:\n"
-	    "  -h, --help  Print help\n\n"
+	    "  -h, --help     Print help\n"
+	    "      --version  Print the version\n\n"
 	    "Exit status: 0 done, 1 refused or not found, 2 wrong usage, 3 server out of reach.\n",
 	    out);
 }

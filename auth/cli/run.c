@@ -344,7 +344,10 @@ run_check(struct options *options)
 	/* The guide of the ovhai CLI has an image here; that nothing isolates is to be known. */
 	if (options->arg_count > 0)
 		fprintf(stderr,
-		    "jobgate: image '%s' is not used: the command runs on this machine\n",
+		    "jobgate: image '%s' is not used: the command runs on this machine, "
+		    "isolated from nothing. To run it in the image put your container "
+		    "program behind --, with {port} as its port; leave the image away to "
+		    "end this warning.\n",
 		    options->args[0]);
 	return command_labels_check(options);
 }

@@ -34,13 +34,24 @@ is_known(const char *name, const char *const *known)
 	return false;
 }
 
+bool
+input_fields(json_t *object, const char *const *known, struct mistake *mistake)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(object, name, value) if (!is_known(name, known))
+	{
+		return wrong(mistake, name, "there is no such field");
+	}
+	return true;
+}
+
 json_t *
 input_object(const char *text, size_t len, const char *const *known, struct mistake *mistake)
 {
 	json_error_t error;
 	json_t *object = json_loadb(text != NULL ? text : "", len, JSON_REJECT_DUPLICATES, &error);
-	const char *name;
-	json_t *value;
 
 	if (object == NULL) {
 		wrong(mistake, "", "the body is not JSON: %s (line %d, column %d)", error.text,
@@ -52,9 +63,7 @@ input_object(const char *text, size_t len, const char *const *known, struct mist
 		json_decref(object);
 		return NULL;
 	}
-	json_object_foreach(object, name, value) if (!is_known(name, known))
-	{
-		wrong(mistake, name, "there is no such field");
+	if (known != NULL && !input_fields(object, known, mistake)) {
 		json_decref(object);
 		return NULL;
 	}

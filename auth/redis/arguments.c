@@ -66,8 +66,7 @@ arguments_add_hash(struct arguments *arguments, const unsigned char hash[TOKEN_H
 {
 	char hex[2 * TOKEN_HASH_LEN + 1];
 
-	for (size_t i = 0; i < TOKEN_HASH_LEN; i++)
-		snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+	jg_token_hash_format(hash, hex);
 	arguments_add_text(arguments, "%s", hex);
 }
 

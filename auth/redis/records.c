@@ -74,26 +74,6 @@ keep(struct builder *builder, struct slice text)
 	return kept;
 }
 
-static int
-hex_value(char c)
-{
-	return is_digit(c) ? c - '0' : (c | 0x20) - 'a' + 10;
-}
-
-static bool
-parse_hash(struct slice text, unsigned char out[TOKEN_HASH_LEN])
-{
-	if (text.len != 2 * TOKEN_HASH_LEN)
-		return false;
-	for (size_t i = 0; i < TOKEN_HASH_LEN; i++) {
-		if (!is_hex(text.at[2 * i]) || !is_hex(text.at[2 * i + 1]))
-			return false;
-		out[i] =
-		    (unsigned char)(hex_value(text.at[2 * i]) << 4 | hex_value(text.at[2 * i + 1]));
-	}
-	return true;
-}
-
 /* 1 to 10^18 - 1, without leading zeros. */
 static bool
 parse_number(struct slice text, uint64_t *out)
@@ -174,7 +154,7 @@ decode_token(struct slice id, const struct hash *hash, struct record **out, cons
 		*why = "it has no selector field (empty for every job)";
 	else if (jg_selector_parse(selector, labels, &count, &bad) != LABEL_OK)
 		*why = "its selector is not valid";
-	else if (!parse_hash(hash_get(hash, SLICE("hash")), token.hash))
+	else if (!jg_token_hash_parse(hash_get(hash, SLICE("hash")), token.hash))
 		*why = "its hash is not 64 hex digits";
 	else if (!parse_number(hash_get(hash, SLICE("version")), &token.version))
 		*why = "its version is not a number from 1";

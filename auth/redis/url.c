@@ -16,14 +16,6 @@ fail(char *error, size_t cap, const char *text)
 	return false;
 }
 
-static int
-hex_value(char c)
-{
-	if (is_digit(c))
-		return c - '0';
-	return (c | 0x20) - 'a' + 10;
-}
-
 /* Decode percent escapes; false when it does not fit or an escape is broken. */
 static bool
 decode(const char *at, const char *end, char *out, size_t cap)

@@ -63,6 +63,11 @@ bool jg_token_value_parse(struct slice value, struct slice *id);
 /* SHA-256 of a value, as records keep it. False when OpenSSL fails: nothing usable was written. */
 bool jg_token_hash(struct slice value, unsigned char out[TOKEN_HASH_LEN]);
 
+/* A hash as records have it, 64 hex digits: false when the text is none. */
+bool jg_token_hash_parse(struct slice text, unsigned char out[TOKEN_HASH_LEN]);
+void jg_token_hash_format(
+    const unsigned char hash[TOKEN_HASH_LEN], char out[2 * TOKEN_HASH_LEN + 1]);
+
 /*
  * Make a new id (not NUL-terminated), and a new value for an id, from OpenSSL's
  * random generator. False when that generator fails: nothing usable was

@@ -161,7 +161,7 @@ GOOD_JOB = {"kind": "job", "id": "j", "labels": {}}
 
 
 @pytest.mark.parametrize("line, told", [
-    ("nonsense", "not JSON"), ("[]", "kind"), ("{}", "kind"), ('{"kind":"user"}', "kind"),
+    ("nonsense", "not JSON"), ("[]", "JSON object"), ("{}", "kind"), ('{"kind":"user"}', "kind"),
     ({**GOOD_TOKEN, "id": "A" * 16}, "id"), ({**GOOD_TOKEN, "hash": "0" * 63}, "hash"), ({**GOOD_TOKEN, "hash": "g" * 64}, "hash"),
     ({**GOOD_TOKEN, "hash": None}, "hash"), ({**GOOD_TOKEN, "version": 0}, "version"), ({**GOOD_TOKEN, "version": "1"}, "version"),
     ({**GOOD_TOKEN, "role": "root"}, "role"), ({**GOOD_TOKEN, "label_selector": "a"}, "label_selector"),

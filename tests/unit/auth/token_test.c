@@ -120,6 +120,30 @@ ids_and_names(void **state)
 	assert_false(jg_token_name_valid(SLICE("a b")));
 }
 
+static void
+a_hash_is_read_as_it_is_written(void **state)
+{
+	unsigned char hash[TOKEN_HASH_LEN], again[TOKEN_HASH_LEN];
+	char text[2 * TOKEN_HASH_LEN + 1];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(hash); i++)
+		hash[i] = (unsigned char)(i * 8 + i);
+	jg_token_hash_format(hash, text);
+	assert_int_equal(strlen(text), 2 * TOKEN_HASH_LEN);
+	assert_memory_equal(text, "000912", 6);
+	assert_true(jg_token_hash_parse(slice_of(text), again));
+	assert_memory_equal(hash, again, sizeof(hash));
+	assert_false(jg_token_hash_parse((struct slice){text, sizeof(text) - 2}, again));
+	memcpy(text, "aBCd", 4);
+	assert_true(jg_token_hash_parse(slice_of(text), again));
+	assert_memory_equal(again, "\xab\xcd", 2);
+	for (const char *bad = "gG:/@`- \n"; *bad != '\0'; bad++) {
+		text[7] = *bad;
+		assert_false(jg_token_hash_parse(slice_of(text), again));
+	}
+}
+
 int
 main(void)
 {
@@ -130,6 +154,7 @@ main(void)
 	    cmocka_unit_test(the_hash_is_sha256_of_the_whole_value),
 	    cmocka_unit_test(roles),
 	    cmocka_unit_test(ids_and_names),
+	    cmocka_unit_test(a_hash_is_read_as_it_is_written),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
