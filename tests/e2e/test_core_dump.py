@@ -2,7 +2,10 @@
 
 import re
 
+from harness.gateway import DOMAIN
+from harness.pki import Authority
 from harness.scene import request_bytes
+from test_tls_backends import SecureBackend
 
 
 def dumped_memory(pid):
@@ -40,3 +43,21 @@ def test_no_token_in_a_core_dump(scene):
     assert seen, "the memory was not really read"
     connection.answer()
     assert client.read_response().status == 200
+
+
+def test_no_token_of_tls(gateways, make_folder, scene_of):
+    """Where the job gets the token too: TLS on both sides, a head in one record with its content."""
+    authority = Authority(make_folder("pki"), "ours")
+    gateway = gateways.make({"backends": {"ca_file": str(authority.certificate), "forward_token": True}})
+    gateway.secure(authority.context(), [authority.issue("jobs", "serverAuth", [f"DNS:*.{DOMAIN}"])]).start()
+    scene = scene_of(gateway, backend=SecureBackend(authority.issue("backend", "serverAuth")))
+    scene.client.send(scene.request("POST", path="/tls", body=b"content"))
+    with scene.backend.accept() as connection:
+        assert connection.read_request().field("authorization") == f"Bearer {scene.token.value}"
+        connection.answer()
+        assert scene.client.read_response("POST").status == 200
+        seen = False
+        for piece in dumped_memory(gateway.workers()[0]):
+            assert scene.token.value.encode() not in piece
+            seen = seen or scene.job.encode() in piece
+        assert seen, "the memory was not really read"
