@@ -54,8 +54,9 @@ secret, = (item for item in yaml.safe_load_all(open("deploy/kubernetes/sidecar.y
 print(secret["stringData"]["jobgate.yaml"].replace("redis.jobgate.svc.cluster.local", "127.0.0.1"))
 PYTHON
 chmod 755 "$work/sidecar" && chmod 444 "$work/sidecar/jobgate.yaml"
-inside redis-server --port 6379 --bind 127.0.0.1 --save '' --user 'default on nopass ~* &* +@all' \
-	--user 'gateway on >secret ~jobgate:* &__redis__:invalidate +@all -@dangerous +client +role +info' >"$work/redis.log" &
+printf '%s\n' 'port 6379' 'bind 127.0.0.1' 'save ""' 'user default on nopass ~* &* +@all' \
+	'user gateway on >secret ~jobgate:* &__redis__:invalidate +@all -@dangerous +client +role +info' >"$work/redis.conf"
+inside redis-server "$work/redis.conf" >"$work/redis.log" &
 started+=($!)
 inside /usr/bin/python3 deploy/demo_backend.py 8888 >"$work/backend.log" 2>&1 &
 started+=($!)
