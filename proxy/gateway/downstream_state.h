@@ -53,8 +53,9 @@ struct downstream {
 	bool client_closes;  /* the client sends no request after this one */
 	bool expects;	     /* the client waits for 100 and has sent no content yet */
 	bool content_ended;  /* the request's content has been handed on whole */
-	bool tunnel;
-	bool tunnel_shut;      /* the backend has ended its side, ours ends after what is pending */
+	/* Bits, as with one byte more each connection would take 16 more. */
+	bool tunnel : 1;
+	bool tunnel_shut : 1;  /* the backend has ended its side, ours ends after what is pending */
 	bool working;	       /* further up the stack, downstream_work runs */
 	bool finished_sending; /* CLOSING: our side of the stream has been ended */
 };
