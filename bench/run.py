@@ -18,9 +18,10 @@ LOAD = BUILD / "bench" / "bench_load"
 ALL = ("haproxy", "nginx", "nginx_lua", "h2o", "caddy", "chp", "relay")
 IDLE = min(10000, CONNECTIONS_MAX - 100)
 
-# name: (what, options of bench_load, peers). `tls` options are for another program.
+# name: (what, options of bench_load, peers). With "http" and "https" wrk takes its place, with `tls_` openssl s_time.
 SCENARIOS = {
     "small": ("64-byte answers, 64 keep-alive connections", ["-c64"], ALL),
+    "wrk": ("the same with wrk -t1 -c64 in place of bench_load", ["http"], ("haproxy", "nginx")),
     "close": ("64-byte answers, a connection for each request", ["-c64", "-mclose"], ("haproxy", "nginx", "relay")),
     "pipelined": ("64-byte answers, 16 requests pipelined on each of 8 connections", ["-c8", "-p16"], ("haproxy", "nginx")),
     "post1k": ("1 KiB POST, 64 keep-alive connections", ["-c64", "-b1024"], ("haproxy", "nginx")),
@@ -29,7 +30,7 @@ SCENARIOS = {
     "large": ("1 MiB answers, 16 keep-alive connections", ["-c16", "-u/1048576"], ("haproxy", "nginx", "relay")),
     "websocket": ("WebSocket echoes of 128 bytes, 64 tunnels", ["-c64", "-mwebsocket"], ("haproxy", "nginx", "relay")),
     "refused": ("401 for an unknown token, 64 keep-alive connections", ["-c64", "unknown"], ("haproxy", "nginx_lua")),
-    "tls": ("64-byte answers over TLS, 64 keep-alive connections", ["wrk"], ("haproxy", "nginx")),
+    "tls": ("64-byte answers over TLS, 64 keep-alive connections", ["https"], ("haproxy", "nginx")),
     "tls_full": ("full TLS 1.3 handshakes, a request each", ["-new"], ("haproxy", "nginx")),
     "tls_resumed": ("resumed TLS 1.2 handshakes, a request each", ["-reuse", "-tls1_2"], ("haproxy", "nginx")),
     "idle": (f"{IDLE} idle keep-alive connections", ["-midle"], ("haproxy", "nginx")),
@@ -47,13 +48,16 @@ def load(world, proxy, *options, token=None):
     return json.loads(done.stdout)
 
 
-def wrk(world, proxy, seconds):
+def wrk(world, proxy, seconds, scheme):
+    port = proxy.tls_port if scheme == "https" else proxy.port
     out = subprocess.run(["taskset", "-c", LOAD_CORE, "wrk", "-t1", "-c64", f"-d{seconds}s", "-H", "Host: demo.localhost",
-                          "-H", f"Authorization: Bearer {world.token}", f"https://127.0.0.1:{proxy.tls_port}/small"],
+                          "-H", f"Authorization: Bearer {world.token}", f"{scheme}://127.0.0.1:{port}/small"],
                          capture_output=True, text=True).stdout
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
+    errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", out)
     requests = int(re.search(r"(\d+) requests in", out)[1])
-    return {"requests": requests, "ok": requests - (int(refused[1]) if refused else 0), "failed": 0, "seconds": seconds}
+    return {"requests": requests, "ok": requests - (int(refused[1]) if refused else 0), "failed": sum(map(int, errors.groups())) if errors else 0,
+            "seconds": seconds}
 
 
 def handshakes(proxy, seconds, options):
@@ -71,8 +75,8 @@ def measure(world, name, scenario, seconds):
     """One run of one scenario through one proxy."""
     proxy, options = world.proxy(name), SCENARIOS[scenario][1]
     before, start = cpu_seconds(proxy.pids), time.monotonic()
-    if scenario == "tls":
-        run = wrk(world, proxy, seconds)
+    if options[0] in ("http", "https"):
+        run = wrk(world, proxy, seconds, options[0])
     elif scenario.startswith("tls_"):
         run = handshakes(proxy, seconds, options)
     elif scenario == "refused":

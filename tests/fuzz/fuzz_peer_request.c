@@ -40,12 +40,15 @@ may_be_refused(const struct reading *ours, unsigned error)
 	case HPE_INVALID_METHOD:
 		return !method_is_known_to_peer(ours->method);
 	case HPE_INVALID_CONTENT_LENGTH:
-		return reading_ends_with_tab(ours, FIELD_CONTENT_LENGTH);
+		return reading_ends_with_tab(ours, FIELD_CONTENT_LENGTH) ||
+		       reading_has_framing_trailer(ours);
 	case HPE_UNEXPECTED_CONTENT_LENGTH:
-		return reading_has_longer_name(ours, SLICE("transfer-encoding"));
+		return reading_has_longer_name(ours, SLICE("transfer-encoding")) ||
+		       reading_has_framing_trailer(ours);
 	case HPE_INVALID_TRANSFER_ENCODING:
 		return reading_ends_with_tab(ours, FIELD_TRANSFER_ENCODING) ||
-		       reading_has_longer_name(ours, SLICE("transfer-encoding"));
+		       reading_has_longer_name(ours, SLICE("transfer-encoding")) ||
+		       reading_has_framing_trailer(ours);
 	default:
 		return false;
 	}

@@ -8,14 +8,15 @@
 
 /*
  * The peer takes "Transfer-EncodingX" and a "chunked" with a tab behind it for codings it does not
- * know, and so reads until the connection closes; that is its mistake.
+ * know, and so reads until the connection closes, and trailers for framing; that is its mistake.
  */
 static bool
 peer_is_mistaken(const struct reading *ours)
 {
 	return reading_ends_with_tab(ours, FIELD_TRANSFER_ENCODING) ||
 	       reading_has_longer_name(ours, SLICE("transfer-encoding")) ||
-	       reading_ends_with_tab(ours, FIELD_CONTENT_LENGTH);
+	       reading_ends_with_tab(ours, FIELD_CONTENT_LENGTH) ||
+	       reading_has_framing_trailer(ours);
 }
 
 int

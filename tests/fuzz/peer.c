@@ -174,3 +174,17 @@ reading_has_longer_name(const struct reading *reading, struct slice name)
 			return true;
 	return false;
 }
+
+bool
+reading_has_framing_trailer(const struct reading *reading)
+{
+	for (size_t i = 0; i < reading->trailer_count; i++) {
+		struct slice name = reading->fields[reading->field_count + i].name;
+
+		/* Longer names as well: the peer is in doubt about them too. */
+		if (strncasecmp(name.at, "content-length", strlen("content-length")) == 0 ||
+		    strncasecmp(name.at, "transfer-encoding", strlen("transfer-encoding")) == 0)
+			return true;
+	}
+	return false;
+}
