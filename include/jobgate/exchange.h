@@ -52,6 +52,9 @@ struct exchange_client_ops {
 	/* Content of the answer: returns how many bytes were taken (sent or kept). */
 	size_t (*content)(struct exchange_client *client, struct slice data);
 
+	/* Content of an answer of the gateway's own, some KiB: all of it is taken. */
+	void (*whole)(struct exchange_client *client, struct slice data);
+
 	/* The content has ended; trailers may be NULL. In a tunnel: the backend ended its side. */
 	void (*content_end)(struct exchange_client *client, const struct fields *trailers);
 

@@ -104,9 +104,34 @@ exchange_recall_session(
 	    loop_now_ms(exchange->gateway->loop) + (uint64_t)(session.expires_s * 1000 - wall_ms);
 }
 
+/* What a browser says of where a request comes from, and what for (Fetch Metadata); empty: nothing.
+ */
+static struct slice
+fetch_metadata(const struct request *request, struct slice name)
+{
+	for (size_t i = 0; i < request->fields.count; i++)
+		if (slice_equal_nocase(request->fields.items[i].name, name))
+			return request->fields.items[i].value;
+	return (struct slice){0};
+}
+
+/* Does another site, or another job's page, make the browser ask, other than by leading it here? */
+static bool
+is_embedded(const struct request *request)
+{
+	struct slice site = fetch_metadata(request, SLICE("sec-fetch-site"));
+
+	if (site.len == 0 || slice_equal(site, SLICE("same-origin")) ||
+	    slice_equal(site, SLICE("none")))
+		return false;
+	return !slice_equal(fetch_metadata(request, SLICE("sec-fetch-mode")), SLICE("navigate")) ||
+	       !slice_equal(fetch_metadata(request, SLICE("sec-fetch-dest")), SLICE("document"));
+}
+
 /*
  * Browsers send a session's cookie whoever wrote the page: what changes something, or opens a
- * connection that may, has to come from the job's own.
+ * connection that may, has to come from the job's own; and all jobs of a domain are one site to
+ * SameSite, so another's page may lead here but not embed.
  */
 static bool
 session_may(const struct exchange *exchange, const struct request *request)
@@ -114,6 +139,8 @@ session_may(const struct exchange *exchange, const struct request *request)
 	bool safe = request->method_id == METHOD_GET || request->method_id == METHOD_HEAD ||
 		    request->method_id == METHOD_OPTIONS;
 
+	if (is_embedded(request))
+		return false;
 	return (safe && request->upgrade.len == 0) ||
 	       origin_is_own(request, exchange_is_secure(exchange, request));
 }
@@ -371,8 +398,8 @@ exchange_authorize(struct exchange *exchange, struct request *request)
 		exchange_recall_session(exchange, request, &findings);
 	if (exchange->by_session && !session_may(exchange, request)) {
 		exchange_reject(exchange, request, 403, SLICE("Foreign origin"),
-		    SLICE("With a browser's session, this needs an Origin field that names the "
-			  "job's own host."));
+		    SLICE("With a browser's session, this has to come from a page of the job's own "
+			  "host."));
 		return;
 	}
 	if (!exchange_look_up(exchange, &findings)) {

@@ -9,6 +9,9 @@
 #define TURN_BYTES (512 * 1024)
 #define TURN_REQUESTS 32
 
+/* Bytes of answers that wait to leave together with the next one. */
+#define ANSWERS_TOGETHER 4096
+
 /* Content that is read and dropped in one turn while skipping or lingering. */
 #define SKIP_BYTES (256 * 1024)
 
@@ -135,6 +138,22 @@ downstream_head(struct downstream *downstream)
 	return false;
 }
 
+/*
+ * May the next request be looked for? Answers of a few KiB wait for each other, to leave
+ * together; a client that does not read its answers gets no more of them.
+ */
+static bool
+may_ask(struct downstream *downstream)
+{
+	struct sender *sender = &downstream->sender;
+
+	if (!sender_pending(sender))
+		return true;
+	if (!downstream->conn.writable)
+		return false;
+	return buffer_len(sender->out) <= ANSWERS_TOGETHER || sender_flush(sender) != IO_AGAIN;
+}
+
 void
 downstream_work(struct downstream *downstream)
 {
@@ -154,8 +173,7 @@ downstream_work(struct downstream *downstream)
 			more = downstream_handshake(downstream);
 			break;
 		case DOWNSTREAM_HEAD:
-			/* A client that does not read its answers gets no more of them. */
-			more = !sender_pending(&downstream->sender) || downstream->conn.writable;
+			more = may_ask(downstream);
 			if (more && requests++ == TURN_REQUESTS) {
 				loop_defer(downstream->gateway->loop, &downstream->task);
 				more = false;

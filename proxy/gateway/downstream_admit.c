@@ -7,6 +7,9 @@
 /* A connection without a request is left in peace for so long, whoever else comes. */
 #define GIVE_WAY_MS 1000
 
+/* One that has an answer left to read, for so long. */
+#define GIVE_WAY_READING_MS 30000
+
 /* Connections that are looked at to find one that gives way. */
 #define ROOM_LOOKS 64
 
@@ -60,8 +63,9 @@ gives_way(const struct downstream *downstream)
 {
 	uint64_t now_ms = loop_now_ms(downstream->gateway->loop);
 
-	return downstream->state != DOWNSTREAM_EXCHANGE && !sender_pending(&downstream->sender) &&
-	       now_ms - downstream->idle_since_ms >= GIVE_WAY_MS;
+	return downstream->state != DOWNSTREAM_EXCHANGE &&
+	       now_ms - downstream->idle_since_ms >=
+		   (sender_pending(&downstream->sender) ? GIVE_WAY_READING_MS : GIVE_WAY_MS);
 }
 
 /*

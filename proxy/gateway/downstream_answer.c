@@ -7,18 +7,23 @@ client_interim(struct exchange_client *client, const struct response *response)
 	struct downstream *downstream = OWNER(client, client);
 	struct gateway *gateway = downstream->gateway;
 	struct writer writer = writer_of(gateway->scratch.wire, sizeof(gateway->scratch.wire));
+	size_t len;
 
-	if (response->status == 100)
-		downstream->expects = false;
+	if (response->status == 100 && downstream->expects) {
+		downstream->expects = false; /* from now on it is the client who is waited for */
+		timer_start(gateway->loop, &downstream->timer, gateway->options.timeouts.body);
+	}
 	if (downstream->minor == 0)
 		return; /* RFC 9110 section 15.2: a 1.0 client knows of none */
 	write_status_line(&writer, response->status, response->reason);
 	write_fields(&writer, &response->fields);
 	write_literal(&writer, "\r\n");
-	if (!writer.full)
-		sender_append(
-		    &downstream->sender, (struct slice){gateway->scratch.wire,
-					     (size_t)(writer.at - gateway->scratch.wire)});
+	len = (size_t)(writer.at - gateway->scratch.wire);
+	/* A hint that a client has no room for is dropped: memory is bounded whatever a backend
+	 * says. */
+	if (!writer.full &&
+	    (response->status == 100 || buffer_len(downstream->sender.out) + len <= BUFFER_MEDIUM))
+		sender_append(&downstream->sender, (struct slice){gateway->scratch.wire, len});
 }
 
 /*
@@ -108,6 +113,15 @@ client_content(struct exchange_client *client, struct slice data)
 	struct downstream *downstream = OWNER(client, client);
 
 	return sender_content(&downstream->sender, data);
+}
+
+static void
+client_whole(struct exchange_client *client, struct slice data)
+{
+	struct downstream *downstream = OWNER(client, client);
+
+	if (!sender_append(&downstream->sender, data))
+		downstream->sender.failed = true;
 }
 
 void
@@ -204,6 +218,7 @@ const struct exchange_client_ops downstream_ops = {
     .interim = client_interim,
     .answer = client_answer,
     .content = client_content,
+    .whole = client_whole,
     .content_end = client_content_end,
     .flush = client_flush,
     .resume = client_resume,

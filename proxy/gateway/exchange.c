@@ -155,7 +155,8 @@ exchange_send(struct exchange *exchange, const struct refusal *refusal, enum out
 	exchange->answer_begun = true;
 	ops->answer(exchange->client, &refusal->response);
 	if (refusal->content.len > 0)
-		exchange->bytes_out += ops->content(exchange->client, refusal->content);
+		ops->whole(exchange->client, refusal->content);
+	exchange->bytes_out += refusal->content.len;
 	ops->content_end(exchange->client, NULL);
 	exchange_end(exchange, outcome, false);
 }
@@ -319,8 +320,13 @@ exchange_expired(struct timer *timer)
 		return;
 	}
 	switch (exchange->state) {
-	case EXCHANGE_AUTHORIZING:
 	case EXCHANGE_SIGNING_IN:
+		if (!exchange->content_ended) {
+			exchange_client_failed(exchange, CLIENT_BODY_TIMEOUT);
+			break;
+		}
+		/* fallthrough */
+	case EXCHANGE_AUTHORIZING:
 		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
 		break;
 	case EXCHANGE_AWAITING:

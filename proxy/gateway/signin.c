@@ -207,10 +207,18 @@ exchange_own_path(struct exchange *exchange, const struct request *request)
 	exchange->content_ended = request->content == CONTENT_NONE ||
 				  (request->content == CONTENT_LENGTH && request->length == 0);
 	exchange->head = buffer_take(exchange->gateway->buffers, FORM_MAX);
-	if (exchange->head == NULL)
+	if (exchange->head == NULL) {
 		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
-	else if (exchange->content_ended)
+	} else if (exchange->content_ended) {
 		exchange_form_complete(exchange);
+	} else {
+		/* All of it: nobody has shown a token yet. */
+		timer_start(exchange->gateway->loop, &exchange->timer,
+		    exchange->gateway->options.timeouts.body);
+		if (request->expect_continue)
+			exchange->client->ops->interim(exchange->client,
+			    &(struct response){.status = 100, .reason = SLICE("Continue")});
+	}
 }
 
 size_t

@@ -187,6 +187,7 @@ upstream_ready(struct conn *conn)
 		if (upstream->exchange != NULL && !sender_pending(&upstream->sender))
 			exchange_upstream_ready(upstream->exchange);
 	} else if (conn->writable && upstream->exchange != NULL) {
+		upstream_shut_if_drained(upstream); /* TLS has sent what it held back by itself */
 		exchange_upstream_ready(upstream->exchange);
 	}
 	if (upstream->exchange != NULL)

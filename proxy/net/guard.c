@@ -62,17 +62,19 @@ guard_range_contains(const struct guard_range *range, const struct sockaddr *add
 
 /*
  * The IPv4 address that an IPv6 one carries inside: mapped (::ffff:0:0/96), compatible (::/96),
- * NAT64 (64:ff9b::/96) and 6to4 (2002::/16). A router on the way may unwrap them.
+ * NAT64 (64:ff9b::/96), SIIT (::ffff:0:0:0/96) and 6to4 (2002::/16). A router on the way may unwrap
+ * them.
  */
 static bool
 embedded_ipv4(const struct in6_addr *address, unsigned char out[4])
 {
 	static const unsigned char zeros[12],
 	    mapping[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff},
-	    nat64[12] = {0, 0x64, 0xff, 0x9b};
+	    siit[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, nat64[12] = {0, 0x64, 0xff, 0x9b};
 	const unsigned char *bytes = address->s6_addr;
 
 	if (memcmp(bytes, mapping, 12) == 0 || memcmp(bytes, nat64, 12) == 0 ||
+	    memcmp(bytes, siit, 12) == 0 ||
 	    (memcmp(bytes, zeros, 12) == 0 && (bytes[12] | bytes[13] | bytes[14]) != 0)) {
 		memcpy(out, bytes + 12, 4);
 		return true;
@@ -99,9 +101,17 @@ judge_ipv4(const struct guard_rules *rules, const unsigned char a[4])
 static enum guard_verdict
 judge_ipv6(const struct guard_rules *rules, const struct in6_addr *address)
 {
+	static const unsigned char metadata[16] = {0xfd, 0, 0x0e, 0xc2, [14] = 2, [15] = 0x54},
+				   teredo[4] = {0x20, 1},
+				   local_nat64[6] = {0, 0x64, 0xff, 0x9b, 0, 1};
+	const unsigned char *bytes = address->s6_addr;
+
 	if (IN6_IS_ADDR_UNSPECIFIED(address))
 		return GUARD_UNSPECIFIED;
-	if (IN6_IS_ADDR_LINKLOCAL(address))
+	/* Where clouds serve credentials to machines is link-local in all but its form; Teredo and
+	 * local NAT64 (RFC 8215) carry IPv4 addresses in ways that are not known here. */
+	if (IN6_IS_ADDR_LINKLOCAL(address) || memcmp(bytes, metadata, 16) == 0 ||
+	    memcmp(bytes, teredo, 4) == 0 || memcmp(bytes, local_nat64, 6) == 0)
 		return GUARD_LINK_LOCAL;
 	if (IN6_IS_ADDR_MULTICAST(address))
 		return GUARD_MULTICAST;

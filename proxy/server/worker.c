@@ -265,6 +265,9 @@ worker_init(struct worker *worker)
 static void
 worker_free(struct worker *worker)
 {
+	/* These begin to accept again; the loop turns once more below. */
+	timer_remove(&worker->pause_timer);
+	timer_remove(&worker->accept_timer);
 	for (size_t i = 0; i < SIGNALS; i++)
 		if (worker->signals[i] != NULL)
 			event_free(worker->signals[i]);

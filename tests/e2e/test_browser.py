@@ -375,6 +375,18 @@ def test_what_changes_something_needs_its_own_origin(scene, method):
         assert status(scene, cookie, method, [f"Origin: {origin}" for origin in origins]) == 403, origins
 
 
+@pytest.mark.parametrize("site", ["same-site", "cross-site"])
+def test_another_jobs_page_may_lead_here_but_not_embed(scene, site):
+    """All jobs of a domain are one site, so SameSite is no help."""
+    cookie = session_of(scene)
+
+    def fetched(mode, dest, site=site):
+        return status(scene, cookie, fields=[f"Sec-Fetch-Site: {site}", f"Sec-Fetch-Mode: {mode}", f"Sec-Fetch-Dest: {dest}"])
+    assert fetched("navigate", "document") == 200
+    assert fetched("navigate", "iframe") == fetched("no-cors", "image") == fetched("cors", "empty") == 403
+    assert fetched("cors", "empty", "same-origin") == fetched("navigate", "document", "none") == 200
+
+
 def test_reading_does_not(scene):
     cookie = session_of(scene)
     for method in ("GET", "HEAD", "OPTIONS"):

@@ -2,6 +2,7 @@
 has the outcome that http.md names."""
 
 import select
+import socket
 import threading
 import time
 
@@ -216,10 +217,10 @@ def test_slow_reader_that_reads(hasty, scene_of, sink_backend):
     assert (response.status, got) == (200, size)
 
 
-def flooded(gateway, host, count):
+def flooded(gateway, host, count, fields=()):
     """A client that has sent so many requests before it reads an answer, and the thread that still sends."""
     client = gateway.client()
-    sender = threading.Thread(target=lambda: ignore(lambda: client.sock.sendall(request_bytes(host) * count)), daemon=True)
+    sender = threading.Thread(target=lambda: ignore(lambda: client.sock.sendall(request_bytes(host, fields=fields) * count)), daemon=True)
     sender.start()
     seen = -1
 
@@ -231,11 +232,12 @@ def flooded(gateway, host, count):
     return client, sender
 
 
-def test_pipeline_that_is_read_late(module_gateways, scene_of):
-    """Neither `head` nor `keep_alive` counts while answers wait to be read."""
+@pytest.mark.parametrize("fields", [[], ["Accept: text/html"]], ids=["short answers", "pages"])
+def test_pipeline_that_is_read_late(module_gateways, scene_of, fields):
+    """Neither `head` nor `keep_alive` counts while answers wait to be read; and each comes whole."""
     gateway = module_gateways.start({"timeouts": {"keep_alive": "100ms", "head": "100ms"}, "log": {"access": "off"}})
     count = 40_000
-    client, sender = flooded(gateway, scene_of(gateway).host, count)
+    client, sender = flooded(gateway, scene_of(gateway).host, count, fields)
     with client:
         assert gateway.metrics()["jobgate_requests_total"] < count
         first = client.read_response()
@@ -248,6 +250,26 @@ def test_pipeline_that_is_read_late(module_gateways, scene_of):
                 length = data.index(b"HTTP/1.1 ", 1)  # all answers are as long as this one
         assert data.count(b"HTTP/1.1 401 ") == data.count(b"HTTP/1.1 ") == left
         sender.join()
+
+
+def test_hints_that_nobody_reads(module_gateways, scene_of):
+    """A backend's 103s wait for no client: those it has no room for are dropped, and the answer comes."""
+    scene = scene_of(module_gateways.start({"log": {"access": "off"}}))
+    hint = b"HTTP/1.1 103 Early Hints\r\n" + b"".join(b"Link: </%d>; rel=preload\r\n" % n for n in range(90)) + b"X-Pad: " + b"x" * 7000 + b"\r\n\r\n"
+    with Memory(scene.gateway, 4):
+        clients = [scene.new_client() for _ in range(20)]
+        for client in clients:
+            client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.send(scene.request())
+            with scene.backend.next() as connection:
+                connection.read_request()
+                for _ in range(60):
+                    connection.send(hint)
+                connection.answer(b"at last")
+        for client in clients:
+            assert b"HTTP/1.1 103 " in client.read(1000)
+            while not client.buffer.endswith(b"at last"):
+                client.buffer += client.sock.recv(1 << 16)
 
 
 def test_pipeline_that_is_read_no_more(module_gateways, scene_of):

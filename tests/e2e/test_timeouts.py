@@ -177,6 +177,18 @@ def test_form_that_trickles(with_rate, scene_of):
     trickle(scene.client)
 
 
+@pytest.mark.parametrize("expect", [[], ["Expect: 100-continue"]], ids=["silent", "expects 100"])
+def test_form_that_is_announced_and_does_not_come(scene_with, expect):
+    """Nor may who asks before sending hold a place for ever."""
+    scene = scene_with("body")
+    fields = "".join(f"{field}\r\n" for field in [f"Host: {scene.host}", f"Origin: http://{scene.host}", "Content-Length: 10", *expect])
+    with Stopwatch():
+        scene.client.send(f"POST /.jobgate/sign-in HTTP/1.1\r\n{fields}\r\n".encode())
+        if expect:
+            assert scene.client.read(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        problem_of(scene.client.read_response("POST"), 408)
+
+
 def test_body_that_comes_in_bursts(with_rate, scene_of):
     """Between them it lags behind, but makes up for it."""
     scene = scene_of(with_rate)

@@ -9,6 +9,7 @@ from harness.gateway import DOMAIN
 from harness.pki import Authority
 from harness.raw import Backend, BackendConnection, Cut
 from harness.scene import Scene
+from test_upgrade import open_tunnel
 
 TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
@@ -158,3 +159,18 @@ def test_verification_switched_off(module_gateways, scene_with, pki):
     connection.read_request()
     connection.answer()
     assert scene.client.read_response().status == 200
+
+
+def test_a_tunnels_end_behind_what_waits(scene_with, pki):
+    """The client has ended, but the backend does not read yet: it learns of the end once all has gone."""
+    scene = scene_with(pki["backend"])
+    client, connection = open_tunnel(scene)
+    size = 0
+    client.sock.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        while True:
+            size += client.sock.send(b"x" * 65536)
+    client.half_close()
+    while size > 0:
+        size -= len(connection.read(min(size, 65536)))
+    assert connection.ended()
