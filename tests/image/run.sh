@@ -30,7 +30,7 @@ fi
 podman() { command podman --root "$work/storage" --runroot "$work/run" --runtime runc --cgroup-manager cgroupfs "$@"; }
 inside() { ip netns exec "$space" "$@"; }
 export BUILDAH_RUNTIME=runc # of podman build
-started=()
+started=() # not by way of inside(): its process would be a shell
 cleanup() {
 	podman rm -f -t 1 "$name" >/dev/null 2>&1 || true
 	[ "${#started[@]}" -eq 0 ] || kill "${started[@]}" 2>/dev/null || true
@@ -56,9 +56,9 @@ PYTHON
 chmod 755 "$work/sidecar" && chmod 444 "$work/sidecar/jobgate.yaml"
 printf '%s\n' 'port 6379' 'bind 127.0.0.1' 'save ""' 'user default on nopass ~* &* +@all' \
 	'user gateway on >secret ~jobgate:* &__redis__:invalidate +@all -@dangerous +client +role +info' >"$work/redis.conf"
-inside redis-server "$work/redis.conf" >"$work/redis.log" &
+ip netns exec "$space" redis-server "$work/redis.conf" >"$work/redis.log" &
 started+=($!)
-inside /usr/bin/python3 deploy/demo_backend.py 8888 >"$work/backend.log" 2>&1 &
+ip netns exec "$space" /usr/bin/python3 deploy/demo_backend.py 8888 >"$work/backend.log" 2>&1 &
 started+=($!)
 
 # What securityContext says in deploy/kubernetes/sidecar.yaml, in podman's words.
