@@ -183,6 +183,7 @@ struct client *
 client_new(const char *url, const char *token)
 {
 	struct client *client = calloc(1, sizeof(*client));
+	const char *authorities = getenv("SSL_CERT_FILE");
 	char found[512];
 
 	if (client == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
@@ -204,6 +205,9 @@ client_new(const char *url, const char *token)
 	/* "Expect: 100-continue" would cost a round trip on every larger body. */
 	if (!add_header(client, "Expect:") || !add_header(client, "Content-Type: application/json"))
 		goto fail;
+	/* As OpenSSL's own programs do it, which libcurl does not. */
+	if (authorities != NULL && authorities[0] != '\0')
+		curl_easy_setopt(client->curl, CURLOPT_CAINFO, authorities);
 	curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, client->headers);
 	curl_easy_setopt(client->curl, CURLOPT_USERAGENT, "jobgate");
 	curl_easy_setopt(client->curl, CURLOPT_NOSIGNAL, 1L);

@@ -59,6 +59,20 @@ def test_calls_over_tls(secure, pki, records):
         assert len(client.read_response().body) > 20000
 
 
+def test_the_command_line_over_tls(secure, pki, records, sanitizer):
+    """With the authorities that SSL_CERT_FILE names, and no others."""
+    _, (_, port) = secure
+    words = [binary(), "--control-url", f"https://localhost:{port}", "-o", "json", "job", "list"]
+
+    def listed(**env):
+        return run(words, environment(sanitizer, JOBGATE_TOKEN=records.token("operator").value, NO_COLOR="1", **env))
+    done = listed(SSL_CERT_FILE=str(pki["ours"].certificate))
+    assert done.json() is not None
+    for env in ({}, {"SSL_CERT_FILE": str(pki["theirs"].certificate)}):
+        done = listed(**env)
+        assert done.status == 3 and "certificate" in done.err, done.err
+
+
 def test_the_certificate_is_the_one_given(secure, pki):
     _, address = secure
     with pytest.raises(ssl.SSLCertVerificationError):
