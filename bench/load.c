@@ -369,8 +369,15 @@ open_clients(void)
 			continue;
 		client_send(&load.clients[i], now_ns());
 		load.clients[i].waiting = false; /* nothing follows by itself */
-		while (i + 1 - load.answered > (i + 1 < load.connections ? OPENING_MAX : 0))
+		while (i + 1 - load.answered > (i + 1 < load.connections ? OPENING_MAX : 0)) {
 			turn(NS / 10);
+			if (load.failed > load.connections) {
+				fputs(
+				    "bench_load: connections are closed as soon as they are made\n",
+				    stderr);
+				exit(1);
+			}
+		}
 	}
 	load.answered = load.ok = load.failed = 0;
 	load.latency = (struct histogram){0};

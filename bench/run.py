@@ -16,7 +16,7 @@ from world import BUILD, CHP, CONNECTIONS_MAX, LOAD_CORE, TOP, World, cpu_second
 
 LOAD = BUILD / "bench" / "bench_load"
 ALL = ("haproxy", "nginx", "nginx_lua", "h2o", "caddy", "chp", "relay")
-IDLE = min(10000, CONNECTIONS_MAX - 100)
+IDLE = min(10000, CONNECTIONS_MAX - 500)  # the rest is what a proxy has open besides
 
 # name: (what, options of bench_load, peers). With "http" and "https" wrk takes its place, with `tls_` openssl s_time.
 SCENARIOS = {
