@@ -95,12 +95,13 @@ class Proxy:
 class World:
     """A folder, and what runs in it. Tokens and jobs are the same for all proxies."""
 
-    def __init__(self, tokens=100, jobs=1, workers=1, say=lambda text: None):
+    def __init__(self, tokens=100, jobs=1, backends=None, workers=1, say=lambda text: None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="jobgate-bench-"))
         self.folder.chmod(0o755)
         self.say, self.workers, self.programs, self.proxies = say, workers, [], {}
         self.backend = free_port()
-        self.start([BUILD / "bench" / "bench_backend", self.backend, jobs], LOAD_CORE)
+        self.backends = backends or jobs  # each job has one of its own, unless said otherwise
+        self.start([BUILD / "bench" / "bench_backend", self.backend, self.backends], LOAD_CORE)
         wait_port(self.backend)
         self.make_records(tokens, jobs)
         self.certificate()
@@ -136,7 +137,7 @@ class World:
         (self.folder / "jobs.map").write_text("".join(f"{job}.{DOMAIN} model=base\n" for job in self.jobs))
 
     def job_url(self, i):
-        return "http://{}:{}".format(socket.inet_ntoa((0x7f000001 + i).to_bytes(4, "big")), self.backend)
+        return "http://{}:{}".format(socket.inet_ntoa((0x7f000001 + i % self.backends).to_bytes(4, "big")), self.backend)
 
     def fill_store(self, socket_path):
         """All records by redis-cli --pipe: a million commands in seconds."""
