@@ -62,7 +62,7 @@ def test_calls_over_tls(secure, pki, records):
 def test_the_command_line_over_tls(secure, pki, records, sanitizer):
     """With the authorities that SSL_CERT_FILE names, and no others."""
     _, (_, port) = secure
-    words = [binary(), "--control-url", f"https://localhost:{port}", "-o", "json", "job", "list"]
+    words = [binary(), "job", "list", "--control-url", f"https://localhost:{port}", "-o", "json"]
 
     def listed(**env):
         return run(words, environment(sanitizer, JOBGATE_TOKEN=records.token("operator").value, NO_COLOR="1", **env))
