@@ -22,7 +22,8 @@ static char *
 make_directory(const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	char *directory = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
+	size_t len = slash > path ? (size_t)(slash - path) : 1; /* without the last slash: lstat */
+	char *directory = slash == NULL ? strdup(".") : strndup(path, len);
 
 	if (directory != NULL && access(directory, F_OK) != 0 && !jg_make_directory(directory)) {
 		free(directory);
@@ -31,28 +32,36 @@ make_directory(const char *path)
 	return directory;
 }
 
+static bool
+is_ours_or_roots(const struct stat *status)
+{
+	return status->st_uid == 0 || status->st_uid == geteuid();
+}
+
 /*
  * Open the directory that the socket is to be in; -1 after logging why. Whoever
  * can write there can put another socket in our place: nobody but us and root may,
- * where the sticky bit does not keep them from it.
+ * no group either, where the sticky bit does not keep them from it. And if it is a
+ * link, whoever that belongs to can lead clients to another place.
  */
 static int
 open_directory(const char *path, const struct log *log)
 {
 	char *directory = make_directory(path);
 	int fd = directory != NULL ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	struct stat status;
+	struct stat status, link;
 
-	if (fd < 0 || fstat(fd, &status) != 0) {
+	if (fd < 0 || fstat(fd, &status) != 0 || lstat(directory, &link) != 0) {
 		log_error(log, "control socket %s: its directory: %s", path, strerror(errno));
 		goto refuse;
 	}
-	if (status.st_uid != 0 && status.st_uid != geteuid()) {
+	if (!is_ours_or_roots(&status) || !is_ours_or_roots(&link)) {
 		log_error(log, "control socket %s: its directory belongs to another user", path);
 		goto refuse;
 	}
-	if ((status.st_mode & S_IWOTH) && !(status.st_mode & S_ISVTX)) {
-		log_error(log, "control socket %s: anybody can write to its directory", path);
+	if ((status.st_mode & (S_IWGRP | S_IWOTH)) && !(status.st_mode & S_ISVTX)) {
+		log_error(log, "control socket %s: others can write to its directory (mode %04o)",
+		    path, (unsigned)status.st_mode & 07777);
 		goto refuse;
 	}
 	free(directory);

@@ -203,11 +203,24 @@ second_instance(void **state)
 }
 
 static void
+refuses_to_start(struct world *world)
+{
+	int status = 0;
+
+	waitpid(control_fork(world), &status, 0);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 1);
+	assert_int_not_equal(access(world->control_socket, F_OK), 0);
+}
+
+static void
 stale_socket(void **state)
 {
 	struct world *world = *state;
 	struct world other = *world;
 	struct stat before, after;
+	char directory[96];
+	pid_t control;
 	int status;
 
 	end_process(world->control, SIGKILL);
@@ -229,9 +242,33 @@ stale_socket(void **state)
 	assert_int_equal(mkdir(other.control_socket, 0700), 0);
 	assert_int_equal(chmod(other.control_socket, 0777), 0);
 	strcat(other.control_socket, "/control.sock");
-	waitpid(control_fork(&other), &status, 0);
-	assert_int_equal(WEXITSTATUS(status), 1);
-	assert_int_not_equal(access(other.control_socket, F_OK), 0);
+	refuses_to_start(&other);
+	/* Nor a group; but in a directory such as /tmp nobody can take another's away. */
+	snprintf(directory, sizeof(directory), "%s/open", world->directory);
+	assert_int_equal(chmod(directory, 0770), 0);
+	refuses_to_start(&other);
+	assert_int_equal(chmod(directory, 01777), 0);
+	control = control_fork(&other);
+	wait_for(other.control_socket);
+	assert_int_equal(end_process(control, SIGTERM), 0);
+}
+
+/* Another user's link in our place would lead clients where that user likes, some day. */
+static void
+linked_directory(void **state)
+{
+	const struct world *world = *state;
+	struct world other = *world;
+	char directory[96];
+
+	if (geteuid() != 0)
+		skip(); /* only root can make another user's link */
+	other.metrics_port = free_port();
+	snprintf(directory, sizeof(directory), "%s/link", world->directory);
+	assert_int_equal(symlink(world->directory, directory), 0);
+	assert_int_equal(lchown(directory, 65534, 65534), 0);
+	snprintf(other.control_socket, sizeof(other.control_socket), "%.80s/c.sock", directory);
+	refuses_to_start(&other);
 }
 
 /* Redis is there but does not answer: 503 after the deadline, and all is well again afterwards. */
@@ -326,6 +363,7 @@ main(void)
 	    cmocka_unit_test(crowd),
 	    cmocka_unit_test(second_instance),
 	    cmocka_unit_test(stale_socket),
+	    cmocka_unit_test(linked_directory),
 	    cmocka_unit_test(redis_stalls),
 	    cmocka_unit_test(redis_gone),
 	    cmocka_unit_test(end_under_way),
