@@ -11,7 +11,8 @@
 /*
  * The directory itself does no I/O and reads no clock: a link (auth/redis) reads
  * records for it and tells it of invalidations and of the link's health; the
- * gateway asks it. Time is given to it, in milliseconds of a monotonic clock.
+ * gateway asks it. Time is given to it, in milliseconds of a monotonic clock
+ * that goes on while the machine is suspended.
  *
  * The bound it keeps (README.md, "The staleness bound"): an answer given at time
  * t was true at some moment after t - max_staleness, whatever fails.

@@ -39,7 +39,7 @@ uint64_t
 loop_now_us(struct loop *loop)
 {
 	if (loop->now_us == 0)
-		loop->now_us = clock_us(CLOCK_MONOTONIC);
+		loop->now_us = clock_us(CLOCK_BOOTTIME);
 	return loop->now_us;
 }
 
@@ -59,8 +59,7 @@ loop_wall_us(struct loop *loop)
 static void
 read_wall(struct loop *loop)
 {
-	loop->wall_ahead_us =
-	    (int64_t)clock_us(CLOCK_REALTIME) - (int64_t)clock_us(CLOCK_MONOTONIC);
+	loop->wall_ahead_us = (int64_t)clock_us(CLOCK_REALTIME) - (int64_t)clock_us(CLOCK_BOOTTIME);
 }
 
 static struct seat *

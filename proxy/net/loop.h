@@ -22,7 +22,10 @@ void loop_turn(struct loop *loop, bool wait);
 /* For those who bring events of their own: listeners, signals, Redis, resolver. */
 struct event_base *loop_base(struct loop *loop);
 
-/* Monotonic milliseconds, read once a turn. */
+/*
+ * Monotonic milliseconds, read once a turn. They go on while the machine is suspended: what was
+ * known of a token before is old afterwards.
+ */
 uint64_t loop_now_ms(struct loop *loop);
 /* Monotonic and wall-clock microseconds of this turn; the latter follows a set clock within a tick.
  */

@@ -1,5 +1,6 @@
 """What lies in deploy/ fits together, and fits the gateway."""
 
+import ipaddress
 import pathlib
 import re
 import shlex
@@ -62,6 +63,17 @@ def test_ports_and_times_of_a_pod(path):
         drain = int(settings.get("timeouts", {}).get("drain", "30s")[:-1])
         assert spec["terminationGracePeriodSeconds"] > drain + 5
         assert {mount["name"] for mount in container["volumeMounts"]} <= {volume["name"] for volume in spec["volumes"]}
+        # An emptyDir is open to everybody: as the place of its socket the gateway refuses it.
+        folder = str(pathlib.PurePosixPath(settings["control"]["socket"]).parent)
+        assert folder not in [mount["mountPath"] for mount in container["volumeMounts"]]
+
+
+def test_nobody_but_the_proxy_is_trusted():
+    """Were all pods, a job could say that its requests come from anybody."""
+    backends = yaml.safe_load(configuration(DEPLOY / "kubernetes/edge.yaml"))["backends"]
+    networks = {name: [ipaddress.ip_network(text) for text in backends[name]] for name in ("trusted_proxies", "allow")}
+    assert all(proxy.prefixlen >= 28 for proxy in networks["trusted_proxies"])
+    assert not any(proxy.overlaps(jobs) for proxy in networks["trusted_proxies"] for jobs in networks["allow"])
 
 
 @pytest.mark.parametrize("path", CARRIERS, ids=lambda path: path.stem)
@@ -167,6 +179,12 @@ def test_unit_is_hardened(unit):
     done = subprocess.run(["systemd-analyze", "security", "--offline=yes", "--no-pager", unit],
                           capture_output=True, text=True, check=True)
     assert float(re.search(r"Overall exposure level for \S+ ([0-9.]+)", done.stdout)[1]) <= 2.0
+
+
+def test_unit_lets_the_gateway_see_its_own_addresses(unit):
+    """getifaddrs asks over AF_NETLINK. Without it no job on the gateway's own port could be told from the gateway."""
+    families = re.search(r"^RestrictAddressFamilies=(.*)$", unit.read_text(encoding="utf-8"), re.MULTILINE)[1].split()
+    assert set(families) == {"AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK"}
 
 
 def test_image_needs_what_the_build_needs():
