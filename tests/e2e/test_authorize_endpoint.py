@@ -276,7 +276,9 @@ def proxied(request, asking, scene, make_folder):
 
 def test_a_proxy_forwards_what_is_allowed(proxied):
     scene = proxied
-    scene.proxy.send(scene.request("POST", "/a/b?c=d", body=b"hello", fields=["X-Jobgate-Role: operator", "X-Jobgate-Job: other"]))
+    claims = ["X-Jobgate-Role: operator", "X-Jobgate-Job: other", "X_Jobgate_Role: operator", "X-Jobgate_Role: operator",
+              "x_jobgate-role: operator", "X-Jobgate-Token_Id: other", "X-Jobgate_Token_Id: other", "X_Jobgate-Token-Name: other"]
+    scene.proxy.send(scene.request("POST", "/a/b?c=d", body=b"hello", fields=claims))
     connection = scene.backend.next()
     received = connection.read_request()
     assert (received.method, received.target, received.body) == ("POST", "/a/b?c=d", b"hello")
@@ -284,6 +286,7 @@ def test_a_proxy_forwards_what_is_allowed(proxied):
     assert received.all("x-jobgate-job") == [scene.job]
     assert received.all("x-jobgate-role") == ["read"]
     assert received.all("x-jobgate-token-id") == [scene.token.id]
+    assert not [name for name, _ in received.fields if "_" in name]  # to CGI the same as those above
     connection.answer(b"world")
     response = scene.proxy.read_response()
     assert (response.status, response.body) == (200, b"world")
@@ -313,4 +316,8 @@ def test_a_client_cannot_speak_for_another_request(proxied, records):
         with Client(("127.0.0.1", scene.proxy.sock.getpeername()[1])) as client:
             client.send(scene.request(token=token, fields=fields))
             assert client.read_response().status in (400, 403)
+    # What a request line names counts (RFC 9112 section 3.2.2), whatever Host says.
+    with Client(("127.0.0.1", scene.proxy.sock.getpeername()[1])) as client:
+        client.send(scene.request(token=token, path=f"http://{scene.host}/", host=f"{allowed}.{DOMAIN}"))
+        assert client.read_response().status in (400, 403)
     assert scene.backend.untouched()
