@@ -21,9 +21,11 @@
 #define SYSLOG_HEAD_MAX 64
 
 int
-log_file_open(const char *path)
+log_file_open(const char *path, bool links)
 {
-	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | (links ? 0 : O_NOFOLLOW);
+
+	return open(path, flags, 0640);
 }
 
 static void
@@ -73,7 +75,7 @@ log_sink_reopen(struct log_sink *sink)
 
 	if (sink->path == NULL || sink->datagrams)
 		return true;
-	fd = log_file_open(sink->path);
+	fd = log_file_open(sink->path, true);
 	if (fd < 0)
 		return false;
 	log_sink_close(sink);

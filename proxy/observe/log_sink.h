@@ -10,8 +10,8 @@
 
 bool log_sink_is_syslog(const char *where);
 
-/* Open a file to append lines to; -1 with errno set. */
-int log_file_open(const char *path);
+/* Open a file to append lines to; links: its name may be a symbolic link. -1 with errno set. */
+int log_file_open(const char *path, bool links);
 
 struct log_sink {
 	int fd;		  /* -1: closed */

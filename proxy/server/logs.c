@@ -8,25 +8,42 @@
 #include "observe/log_sink.h"
 #include "server/supervisor.h"
 
-/* The file is the configured user's, who has to open it again once it was moved away. */
-static void
-give_file_away(const struct config *config, int fd)
+/*
+ * Who can write to the log's directory, as the configured user may, could have put another's
+ * file in its place: theirs to have is one that has no other name and was root's or theirs.
+ */
+static bool
+is_theirs(const struct stat *found, const struct passwd *user)
 {
-	const struct passwd *user;
+	return found->st_nlink == 1 && (found->st_uid == 0 || found->st_uid == user->pw_uid);
+}
+
+/* The file is the configured user's, who has to open it again once it was moved away. */
+static bool
+give_file_away(const struct config *config, const struct log *log, int fd)
+{
+	const struct passwd *user = getpwnam(config->user);
 	struct stat found;
 
-	if (config->user == NULL || geteuid() != 0 || fstat(fd, &found) != 0 ||
-	    !S_ISREG(found.st_mode))
-		return;
-	user = getpwnam(config->user);
-	if (user != NULL && fchown(fd, user->pw_uid, user->pw_gid) != 0)
-		return; /* the log can be written all the same */
+	if (user == NULL || fstat(fd, &found) != 0 || !S_ISREG(found.st_mode))
+		return true; /* drop_privileges says when there is no such user */
+	if (!is_theirs(&found, user)) {
+		log_error(log,
+		    "the access log %s is another user's file, or has another name as well",
+		    config->log.access);
+		return false;
+	}
+	if (fchown(fd, user->pw_uid, user->pw_gid) != 0)
+		log_warning(log, "the access log %s cannot be given to %s: %s", config->log.access,
+		    config->user, strerror(errno));
+	return true;
 }
 
 bool
 access_log_open(const struct config *config, const struct log *log, int *fd)
 {
 	const char *where = config->log.access;
+	bool for_another = config->user != NULL && geteuid() == 0;
 
 	*fd = -1;
 	if (strcmp(where, "off") == 0 || log_sink_is_syslog(where))
@@ -35,13 +52,17 @@ access_log_open(const struct config *config, const struct log *log, int *fd)
 		*fd = STDOUT_FILENO;
 		return true;
 	}
-	*fd = log_file_open(where);
+	*fd = log_file_open(where, !for_another);
 	if (*fd < 0) {
-		log_error(log, "cannot open the access log %s: %s", where, strerror(errno));
+		log_error(log, "cannot open the access log %s: %s", where,
+		    errno == ELOOP ? "it is a symbolic link" : strerror(errno));
 		return false;
 	}
-	give_file_away(config, *fd);
-	return true;
+	if (!for_another || give_file_away(config, log, *fd))
+		return true;
+	close(*fd);
+	*fd = -1;
+	return false;
 }
 
 void

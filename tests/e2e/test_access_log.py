@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import signal
 import socket
 import subprocess
@@ -53,6 +54,37 @@ def test_a_file_that_was_moved_is_opened_again(gateways, scene_of):
         gateway.access_entry(path=f"/after{i}")
     assert "/after" not in moved.read_text()
     assert gateway.workers() and gateway.program.running()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start as root")
+@pytest.mark.parametrize("kind", ["symbolic", "hard", "another"])
+def test_root_gives_nobody_elses_file_away(gateways, make_folder, kind):
+    """A worker that was broken into can put a link where the log is; the next start must not give away what it leads to."""
+    victim = make_folder("victim") / "shadow"
+    victim.write_text("secret")
+    gateway = gateways.make({"user": "nobody"})
+    if kind == "symbolic":
+        gateway.access_path.symlink_to(victim)
+    elif kind == "hard":
+        os.link(victim, gateway.access_path)
+    else:
+        victim = gateway.access_path
+        victim.write_text("secret")
+        os.chown(victim, 1, 1)
+    before = victim.stat()
+    gateway.launch()
+    eventually(lambda: not gateway.program.running(), "the gateway to end")
+    assert f"access log {gateway.access_path}" in gateway.program.log()
+    assert (victim.stat().st_uid, victim.read_text()) == (before.st_uid, "secret")
+    assert gateway.stop() == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start as root")
+def test_root_gives_the_log_to_the_user(gateways):
+    gateway = gateways.make({"user": "nobody"}).launch()
+    eventually(lambda: gateway.access_path.exists() and gateway.access_path.stat().st_uid == pwd.getpwnam("nobody").pw_uid,
+               "the log to be the user's")
+    gateway.stop()
 
 
 def test_a_worker_that_comes_later_writes_to_the_new_file(gateways, scene_of):

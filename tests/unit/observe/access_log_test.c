@@ -168,7 +168,7 @@ static void
 lines_reach_the_file(void **state)
 {
 	struct world *world = *state;
-	int fd = log_file_open(world->path);
+	int fd = log_file_open(world->path, true);
 	struct access_log *log = access_log_new(world->path, fd, &world->stats->workers[0], &quiet);
 	struct stat found;
 
@@ -310,7 +310,7 @@ reopening_follows_the_name(void **state)
 	struct world *world = *state;
 	struct log_sink sink;
 	char moved[96];
-	int fd = log_file_open(world->path);
+	int fd = log_file_open(world->path, true);
 
 	snprintf(moved, sizeof(moved), "%s.1", world->path);
 	log_sink_take(&sink, world->path, fd);
