@@ -15,6 +15,9 @@
 #include "auth/control/server.h"
 #include "auth/control/tls.h"
 
+/* Between attempts to listen where it was not possible. */
+#define AGAIN_S 5
+
 /* What jansson keeps may be a token's value: its memory is wiped when it goes. */
 union block {
 	size_t size;
@@ -55,8 +58,9 @@ on_signal(evutil_socket_t signal_number, short events, void *ctx)
 
 /* All that a run makes, in the order of making. */
 struct run {
+	const struct control_setup *setup;
 	struct event_base *base;
-	struct event *terminate, *interrupt;
+	struct event *terminate, *interrupt, *again;
 	struct control control;
 	struct listen_unix socket, gateway_socket;
 	SSL_CTX *tls;
@@ -73,8 +77,10 @@ start_signals(struct run *run)
 }
 
 static bool
-start_store(struct run *run, const struct control_setup *setup)
+start_store(struct run *run)
 {
+	const struct control_setup *setup = run->setup;
+
 	run->control.store = store_new(&(struct store_options){
 	    .base = run->base,
 	    .url = setup->store_url,
@@ -87,13 +93,28 @@ start_store(struct run *run, const struct control_setup *setup)
 	return run->control.store != NULL;
 }
 
+static struct server_setup
+api_setup(struct run *run, enum server_peers peers)
+{
+	return (struct server_setup){.base = run->base,
+	    .endpoints = api_endpoints,
+	    .ctx = &run->control,
+	    .peers = peers,
+	    .identify = caller_identify,
+	    .request_ms = run->setup->request_ms,
+	    .idle_ms = run->setup->idle_ms,
+	    .log = run->setup->log};
+}
+
 /* The API at the Unix socket, for ourselves. */
 static bool
-start_api(struct run *run, const struct server_setup *server, const struct control_setup *setup)
+start_api(struct run *run)
 {
+	const struct control_setup *setup = run->setup;
+	const struct server_setup server = api_setup(run, PEERS_OURSELVES);
 	int fd = listen_unix_open(setup->socket_path, &run->socket, &setup->log);
 
-	run->api = fd >= 0 ? server_new(server, fd) : NULL;
+	run->api = fd >= 0 ? server_new(&server, fd) : NULL;
 	if (run->api != NULL)
 		log_info(&setup->log, "control API at unix:%s", setup->socket_path);
 	return run->api != NULL;
@@ -101,37 +122,38 @@ start_api(struct run *run, const struct server_setup *server, const struct contr
 
 /* The same for operators whose requests come through the gateway, under control.host. */
 static bool
-start_gateway(struct run *run, struct server_setup *server, const struct control_setup *setup)
+start_gateway(struct run *run)
 {
+	const struct control_setup *setup = run->setup;
+	const struct server_setup server = api_setup(run, PEERS_GATEWAY);
 	int fd;
 
-	if (setup->gateway_socket_path == NULL)
+	if (setup->gateway_socket_path == NULL || run->gateway != NULL)
 		return true;
 	fd = listen_unix_open(setup->gateway_socket_path, &run->gateway_socket, &setup->log);
-	server->peers = PEERS_GATEWAY;
-	run->gateway = fd >= 0 ? server_new(server, fd) : NULL;
+	run->gateway = fd >= 0 ? server_new(&server, fd) : NULL;
 	return run->gateway != NULL;
 }
 
 /* The same on TCP, for operators with their tokens. */
 static bool
-start_operators(struct run *run, struct server_setup *server, const struct control_setup *setup)
+start_operators(struct run *run)
 {
+	const struct control_setup *setup = run->setup;
+	struct server_setup server = api_setup(run, PEERS_ANYBODY);
 	int fd;
 
-	if (setup->listen_address == NULL)
+	if (setup->listen_address == NULL || run->operators != NULL)
 		return true;
-	if (setup->certificate != NULL) {
+	if (setup->certificate != NULL && run->tls == NULL) {
 		run->tls =
 		    control_tls_new(setup->certificate, setup->key, setup->client_ca, &setup->log);
 		if (run->tls == NULL)
 			return false;
 	}
 	fd = listen_tcp_open(setup->listen_address, "control.listen", &setup->log);
-	server->peers = PEERS_ANYBODY;
-	server->tls = run->tls;
-	run->operators = fd >= 0 ? server_new(server, fd) : NULL;
-	server->tls = NULL;
+	server.tls = run->tls;
+	run->operators = fd >= 0 ? server_new(&server, fd) : NULL;
 	if (run->operators != NULL)
 		log_info(&setup->log, "control API at http%s://%s", run->tls != NULL ? "s" : "",
 		    setup->listen_address);
@@ -140,34 +162,50 @@ start_operators(struct run *run, struct server_setup *server, const struct contr
 
 /* What monitoring needs, for anybody. */
 static bool
-start_observe(struct run *run, struct server_setup *server, const struct control_setup *setup)
+start_observe(struct run *run)
 {
+	const struct control_setup *setup = run->setup;
+	struct server_setup server = api_setup(run, PEERS_ANYBODY);
 	int fd;
 
-	if (setup->metrics_address == NULL)
+	if (setup->metrics_address == NULL || run->observe != NULL)
 		return true;
 	fd = listen_tcp_open(setup->metrics_address, "control.metrics", &setup->log);
-	server->peers = PEERS_ANYBODY;
-	server->endpoints = observe_endpoints;
-	server->identify = NULL;
-	run->observe = fd >= 0 ? server_new(server, fd) : NULL;
+	server.endpoints = observe_endpoints;
+	server.identify = NULL;
+	run->observe = fd >= 0 ? server_new(&server, fd) : NULL;
 	return run->observe != NULL;
 }
 
-static bool
-start_servers(struct run *run, const struct control_setup *setup)
+/*
+ * All but the API at the Unix socket. One that cannot be had, for its port is taken or its
+ * certificate broken, takes none of the others away: it is tried again.
+ */
+static void
+start_others(evutil_socket_t fd, short events, void *ctx)
 {
-	struct server_setup server = {.base = run->base,
-	    .endpoints = api_endpoints,
-	    .ctx = &run->control,
-	    .peers = PEERS_OURSELVES,
-	    .identify = caller_identify,
-	    .request_ms = setup->request_ms,
-	    .idle_ms = setup->idle_ms,
-	    .log = setup->log};
+	const struct timeval pause = {.tv_sec = AGAIN_S};
+	struct run *run = ctx;
+	bool all = start_gateway(run);
 
-	return start_api(run, &server, setup) && start_gateway(run, &server, setup) &&
-	       start_operators(run, &server, setup) && start_observe(run, &server, setup);
+	(void)fd;
+	(void)events;
+	all = start_operators(run) && all;
+	all = start_observe(run) && all;
+	if (!all && event_add(run->again, &pause) == 0)
+		log_error(&run->setup->log, "trying again in %d s", AGAIN_S);
+}
+
+static bool
+start_servers(struct run *run)
+{
+	if (!start_api(run))
+		return false;
+	run->again = evtimer_new(run->base, start_others, run);
+	if (run->again == NULL)
+		return false;
+	start_others(-1, 0, run);
+	return true;
 }
 
 /* The store first: calls that wait for it are answered while their connections still are there. */
@@ -184,6 +222,8 @@ end(struct run *run)
 		listen_unix_remove(&run->socket);
 	if (run->gateway_socket.path != NULL)
 		listen_unix_remove(&run->gateway_socket);
+	if (run->again != NULL)
+		event_free(run->again);
 	if (run->terminate != NULL)
 		event_free(run->terminate);
 	if (run->interrupt != NULL)
@@ -192,17 +232,27 @@ end(struct run *run)
 		event_base_free(run->base);
 }
 
+bool
+control_check_tls(
+    const char *certificate, const char *key, const char *client_ca, const struct log *log)
+{
+	SSL_CTX *tls = control_tls_new(certificate, key, client_ca, log);
+
+	SSL_CTX_free(tls);
+	return tls != NULL;
+}
+
 int
 control_run(const struct control_setup *setup)
 {
-	struct run run = {.control = {.setup = setup}};
+	struct run run = {.setup = setup, .control = {.setup = setup}};
 	int status = 1;
 
 	signal(SIGPIPE, SIG_IGN);
 	json_set_alloc_funcs(wiped_malloc, wiped_free);
 	run.base = event_base_new();
-	if (run.base == NULL || !start_signals(&run) || !start_store(&run, setup) ||
-	    !start_servers(&run, setup)) {
+	if (run.base == NULL || !start_signals(&run) || !start_store(&run) ||
+	    !start_servers(&run)) {
 		log_error(&setup->log, "the control API cannot start");
 		goto done;
 	}

@@ -35,8 +35,16 @@ struct control_setup {
 };
 
 /*
+ * Can TLS at listen_address be had with these files? False after logging why. To be asked
+ * before a control process is started with them.
+ */
+bool control_check_tls(
+    const char *certificate, const char *key, const char *client_ca, const struct log *log);
+
+/*
  * The body of the control process: runs until SIGTERM or SIGINT. Returns the
- * exit status: 0 after an orderly end, 1 when it could not start. Frees everything
+ * exit status: 0 after an orderly end, 1 when it could not start: without its socket_path.
+ * What else it cannot listen at it tries again until it can. Frees everything
  * it made, so that LeakSanitizer can watch. To be called in a process of its own: it
  * handles signals and sets jansson's allocator.
  */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "auth/control/control.h"
 #include "server/server.h"
 #include "server/supervisor.h"
 
@@ -49,6 +50,10 @@ secure_load(const struct config *config, struct tls_tickets *tickets, const stru
 	char error[ERROR_MAX] = "out of memory";
 
 	*out = (struct secured){0};
+	if (config->control.certificate != NULL &&
+	    !control_check_tls(
+		config->control.certificate, config->control.key, config->control.client_ca, log))
+		return false;
 	out->backend_tls = tls_client_new(&backends, error, sizeof(error));
 	if (out->backend_tls == NULL) {
 		log_error(log, "backends: %s", error);

@@ -2,6 +2,8 @@
 
 import json
 import re
+import signal
+import socket
 import ssl
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from harness.control import Control
 from harness.gateway import binary, environment, run
 from harness.pki import Authority, openssl
-from harness.process import PATIENCE, eventually, free_port
+from harness.process import PATIENCE, accepts, eventually, free_port
 from harness.raw import Client, Closed
 
 
@@ -166,26 +168,55 @@ def test_configurations_refused(sanitizer, make_folder, control, line, words):
 
 @pytest.mark.parametrize("control", [
     {"listen": "127.0.0.1:9000"}, {"listen": "127.1.2.3:9000"}, {"listen": "[::1]:9000"}, {"listen": ":9000", "allow_plain": True},
-    {"listen": ":9000", "certificate": "/x", "key": "/y", "client_ca": "/z"}], ids=str)
-def test_configurations_taken(sanitizer, make_folder, control):
-    assert check(sanitizer, make_folder("check"), control).status == 0
+    {"listen": ":9000", "certificate": "server", "key": "key", "client_ca": "ours"}], ids=str)
+def test_configurations_taken(sanitizer, make_folder, pki, control):
+    files = {"server": pki["server"][0], "key": pki["server"][1], "ours": pki["ours"].certificate}
+    control = {name: str(files.get(value, value)) if isinstance(value, str) else value for name, value in control.items()}
+    result = check(sanitizer, make_folder("check"), control)
+    assert result.status == 0, result
 
 
 @pytest.mark.parametrize("files, words", [
     ({"certificate": "/nonexistent"}, "control.certificate: /nonexistent"), ({"key": "/nonexistent"}, "control.key: /nonexistent"),
     ({"key": "stranger"}, "control.key"), ({"certificate": "key"}, "control.certificate"), ({"client_ca": "/nonexistent"}, "control.client_ca"),
     ({"key": "secret"}, "control.key")], ids=str)
-def test_files_that_cannot_be_used(gateways, pki, make_folder, files, words):
-    """Said in the log with the setting's name; nothing is served without the TLS that was asked for."""
+def test_files_that_cannot_be_used(gateways, sanitizer, pki, make_folder, files, words):
+    """Said with the setting's name, by check too; nothing is served without the TLS that was asked for, and a
+    reload changes nothing."""
     certificate, key = pki["server"]
     secret = make_folder("secret") / "secret.key"
     openssl("pkcs8", "-topk8", "-in", key, "-out", secret, "-passout", "pass:x")
     paths = {"stranger": pki["stranger"][1], "key": key, "secret": secret}
     settings = {"certificate": str(certificate), "key": str(key), "listen": f"127.0.0.1:{free_port()}",
                 **{name: str(paths.get(value, value)) for name, value in files.items()}}
-    gateway = gateways.make({"control": {"metrics": None, **settings}}).launch()
-    eventually(lambda: re.search(rf"{re.escape(words)}.* cannot be used: ", gateway.program.log()), "the log to say what is wrong", PATIENCE)
-    port = int(settings["listen"].rpartition(":")[2])
-    with pytest.raises(OSError):
-        Client(("127.0.0.1", port))
-    assert gateway.stop() == 0
+    said = rf"{re.escape(words)}.* cannot be used: "
+    result = check(sanitizer, make_folder("check"), settings)
+    assert result.status == 1 and re.search(said, result.err), result
+    gateway = gateways.make({"control": settings}).launch()
+    eventually(lambda: not gateway.program.running(), "the gateway to end", PATIENCE)
+    assert re.search(said, gateway.program.log())
+    assert gateway.stop() == 1
+    gateway.config["control"].update(certificate=str(certificate), key=str(key), client_ca=str(pki["ours"].certificate))
+    gateway.start()
+    before = gateway.processes()
+    gateway.config["control"].update(settings)
+    gateway.config_path.write_text(json.dumps(gateway.config))
+    gateway.program.send_signal(signal.SIGHUP)
+    eventually(lambda: "the configuration in force stays" in gateway.program.log(), "the reload to be refused")
+    assert gateway.processes() == before and gateway.health("/readyz")[0] == 200
+
+
+def test_address_that_is_taken(gateways, pki):
+    """It costs nothing but itself, and is had once it is free."""
+    certificate, key = pki["server"]
+    gateway = gateways.start()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = taken.getsockname()
+        gateway.config["control"].update(listen=f"127.0.0.1:{address[1]}", certificate=str(certificate), key=str(key))
+        gateway.config_path.write_text(json.dumps(gateway.config))
+        gateway.program.send_signal(signal.SIGHUP)
+        eventually(lambda: "control.listen: cannot listen on" in gateway.program.log(), "the log to say so")
+        eventually(lambda: gateway.health("/readyz")[0] == 200, "the metrics to be there")
+        assert gateway.cli("token", "list").status == 0
+    eventually(lambda: accepts(*address), "the address to be listened at", PATIENCE)
+    assert "control ended" not in gateway.program.log()
