@@ -22,7 +22,7 @@ link_clock_ms(const struct redis_link *link)
 
 	if (link->options.now_ms != NULL)
 		return link->options.now_ms(link->options.clock_ctx);
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(CLOCK_BOOTTIME, &now);
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
@@ -378,9 +378,9 @@ redis_link_new(struct event_base *base, const struct redis_link_options *options
 		redis_link_free(link);
 		return NULL;
 	}
-	if (strlen(options->prefix) > PREFIX_MAX) {
-		snprintf(
-		    error, error_cap, "the prefix of keys is longer than %d bytes", PREFIX_MAX);
+	if (strlen(options->prefix) > REDIS_PREFIX_MAX) {
+		snprintf(error, error_cap, "the prefix of keys is longer than %d bytes",
+		    REDIS_PREFIX_MAX);
 		redis_link_free(link);
 		return NULL;
 	}

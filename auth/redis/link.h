@@ -15,13 +15,16 @@
  */
 struct redis_link;
 
+/* Bytes of options.prefix. */
+#define REDIS_PREFIX_MAX 256
+
 struct redis_link_options {
 	const char *url;	 /* what is read */
 	const char *primary_url; /* what is written to; NULL, or the same as url: that itself */
 	const char *prefix;	 /* of keys, "jobgate:" */
 	const char *ca_file;	 /* for rediss://; NULL: the system's */
 	uint64_t connect_timeout_ms, ping_interval_ms, ping_deadline_ms;
-	uint64_t (*now_ms)(void *ctx); /* the directory's clock; NULL: CLOCK_MONOTONIC itself */
+	uint64_t (*now_ms)(void *ctx); /* the directory's clock; NULL: CLOCK_BOOTTIME itself */
 	void *clock_ctx;
 };
 

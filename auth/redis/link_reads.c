@@ -128,7 +128,7 @@ link_read(void *ctx, enum record_kind kind, struct slice id, struct directory_en
 {
 	struct redis_link *link = ctx;
 	struct slice noun = kind == RECORD_TOKEN ? SLICE("token:") : SLICE("job:");
-	char key[PREFIX_MAX + 6 + JOB_ID_MAX];
+	char key[REDIS_PREFIX_MAX + 6 + JOB_ID_MAX];
 	const char *argv[2] = {"HGETALL", key};
 	size_t len[2] = {7, link->prefix_len + noun.len + id.len};
 	struct read *read;

@@ -9,7 +9,6 @@
 /* Keys of broken records remembered, so that each is logged once and not at every read. */
 #define COMPLAINTS 32
 
-#define PREFIX_MAX 256
 #define RUN_ID_LEN 40
 
 enum link_state {

@@ -3,6 +3,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "auth/redis/link.h"
+#include "auth/redis/url.h"
 #include "config/loading.h"
 #include "config/values.h"
 #include "jobgate/paths.h"
@@ -98,6 +100,29 @@ check_control(struct loading *loading)
 	    "trusted, set control.allow_plain: true");
 }
 
+/* What a worker's link to the store takes: found out here, not by workers that do not start. */
+static bool
+check_store(struct loading *loading)
+{
+	const struct config *config = &loading->config;
+	struct redis_url url = {0};
+	char error[128];
+	bool sentinels;
+
+	if (strlen(config->store.prefix) > REDIS_PREFIX_MAX)
+		return loading_mistake(loading, mark_of(loading, "store.prefix"),
+		    "store.prefix: at most %d bytes", REDIS_PREFIX_MAX);
+	if (config->store.read_url == NULL ||
+	    strcmp(config->store.read_url, config->store.write_url) == 0)
+		return true;
+	sentinels = redis_url_parse(config->store.read_url, &url, error, sizeof(error)) &&
+		    url.sentinel_count > 0;
+	redis_url_wipe(&url);
+	return !sentinels || loading_mistake(loading, mark_of(loading, "store.read_url"),
+				 "store.read_url: leads to one server; sentinels belong into "
+				 "store.write_url");
+}
+
 /* One URL serves both, unless replicas are read. */
 static bool
 complete_store(struct loading *loading)
@@ -113,7 +138,7 @@ complete_store(struct loading *loading)
 		config->store.read_url = config->store.url;
 	if (config->store.write_url == NULL)
 		config->store.write_url = config->store.url;
-	return true;
+	return check_store(loading);
 }
 
 /* What TLS is set up for and what is set up for it belong together. */

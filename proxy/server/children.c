@@ -150,6 +150,7 @@ run_child(struct supervisor *supervisor, const struct child *child, pid_t parent
 	/* The terminal's Ctrl-C reaches all: the supervisor decides how the children end. */
 	setpgid(0, 0);
 	sigprocmask(SIG_SETMASK, &supervisor->before, NULL);
+	reload_forget(supervisor);
 	switch (child->role) {
 	case CHILD_REDIS:
 		redis_child_exec(&supervisor->redis, config, &supervisor->log);
@@ -266,8 +267,12 @@ static void
 child_ended(struct supervisor *supervisor, struct child *child, int status, bool ending)
 {
 	child->pid = 0;
-	if (child->role == CHILD_WORKER)
+	if (child->role == CHILD_WORKER) {
+		if (child->state == CHILD_RUNNING &&
+		    counter_get(&stats_of(supervisor, child)->accepting) == 0)
+			supervisor->failing = true;
 		clear_gauges(supervisor, child);
+	}
 	if (!ending && child->state == CHILD_RUNNING) {
 		child_lost(supervisor, child, status);
 		return;

@@ -1,4 +1,5 @@
 /* reload.c - SIGHUP: another configuration comes into force, or the old one stays. */
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -95,8 +96,9 @@ unlink_removed(const struct config *old, const struct config *new)
 	}
 }
 
-/* What a configuration brings along; all of it can be had, or nothing changes. */
-struct belongings {
+/* A configuration and what it brings along; all of it can be had, or nothing changes. */
+struct configured {
+	struct config *config;
 	struct listeners listeners;
 	struct secured secured;
 	unsigned char session_key[32];
@@ -105,13 +107,12 @@ struct belongings {
 };
 
 static bool
-belongings_gather(
-    const struct supervisor *supervisor, const struct config *config, struct belongings *out)
+gather(const struct supervisor *supervisor, struct configured *out)
 {
+	const struct config *config = out->config;
 	struct inherited inherited;
 	bool good;
 
-	*out = (struct belongings){.access_log_fd = -1};
 	memcpy(out->session_key, supervisor->session_key, sizeof(out->session_key));
 	if (!listeners_bequeath(&supervisor->listeners, &inherited))
 		return false;
@@ -125,74 +126,122 @@ belongings_gather(
 }
 
 static void
-belongings_free(struct belongings *belongings)
+configured_free(struct configured *configured)
 {
-	listeners_close(&belongings->listeners, false);
-	secure_free(&belongings->secured);
-	if (belongings->access_log_fd > STDERR_FILENO)
-		close(belongings->access_log_fd);
-	free(belongings->own_sockets);
+	listeners_close(&configured->listeners, false);
+	secure_free(&configured->secured);
+	OPENSSL_cleanse(configured->session_key, sizeof(configured->session_key));
+	if (configured->access_log_fd > STDERR_FILENO)
+		close(configured->access_log_fd);
+	free(configured->own_sockets);
+	config_free(configured->config);
+	free(configured);
 }
 
-/* Exchange what the supervisor has for what the new configuration brought. */
-static void
-belongings_swap(struct supervisor *supervisor, struct belongings *belongings)
+/* The new configuration, with all it needs; NULL after saying why the old one stays. */
+static struct configured *
+prepare(const struct supervisor *supervisor)
 {
-	struct belongings old = {.listeners = supervisor->listeners,
+	struct configured *configured = calloc(1, sizeof(*configured));
+
+	if (configured == NULL)
+		return NULL;
+	configured->access_log_fd = -1;
+	configured->config = read_again(supervisor);
+	if (configured->config != NULL && gather(supervisor, configured))
+		return configured;
+	if (configured->config != NULL)
+		log_error(&supervisor->log, "the configuration in force stays");
+	configured_free(configured);
+	return NULL;
+}
+
+/* Exchange what the supervisor has for what another configuration brought. */
+static void
+exchange(struct supervisor *supervisor, struct configured *with)
+{
+	struct configured old = {.config = supervisor->config,
+	    .listeners = supervisor->listeners,
 	    .secured = supervisor->secured,
 	    .access_log_fd = supervisor->access_log_fd,
 	    .own_sockets = supervisor->own_sockets};
 
-	supervisor->listeners = belongings->listeners;
-	supervisor->secured = belongings->secured;
-	memcpy(supervisor->session_key, belongings->session_key, sizeof(supervisor->session_key));
-	supervisor->access_log_fd = belongings->access_log_fd;
-	supervisor->own_sockets = belongings->own_sockets;
-	*belongings = old;
+	memcpy(old.session_key, supervisor->session_key, sizeof(old.session_key));
+	supervisor->config = with->config;
+	supervisor->listeners = with->listeners;
+	supervisor->secured = with->secured;
+	memcpy(supervisor->session_key, with->session_key, sizeof(supervisor->session_key));
+	supervisor->access_log_fd = with->access_log_fd;
+	supervisor->own_sockets = with->own_sockets;
+	*with = old;
+	OPENSSL_cleanse(old.session_key, sizeof(old.session_key));
+	secure_turn(supervisor, true);
+	supervisor->log.level = supervisor->config->log.level;
 }
 
-/* The new configuration, with all it needs; NULL after saying why the old one stays. */
-static struct config *
-prepare(const struct supervisor *supervisor, struct belongings *belongings)
+/* The control process runs with another configuration than that in force, perhaps: anew. */
+static void
+restart_control(struct supervisor *supervisor, const struct config *another)
 {
-	struct config *config = read_again(supervisor);
+	struct child *control = &supervisor->children[SLOT_CONTROL];
 
-	if (config == NULL || belongings_gather(supervisor, config, belongings))
-		return config;
-	log_error(&supervisor->log, "the configuration in force stays");
-	belongings_free(belongings);
-	config_free(config);
-	return NULL;
+	if (control_changes(another, supervisor->config) && control->state == CHILD_RUNNING)
+		child_retire(control, SIGTERM, CONTROL_PATIENCE_MS);
 }
 
 void
 supervisor_reload(struct supervisor *supervisor)
 {
-	struct child *control = &supervisor->children[SLOT_CONTROL];
-	struct config *old = supervisor->config, *config;
-	struct belongings belongings;
+	struct configured *configured;
 
 	/* Half of the slots are always enough for a configuration that is let through. */
 	if (!generation_fits(supervisor, (unsigned)supervisor->worker_slots / 2))
 		return; /* too many earlier workers still drain: a little later */
 	supervisor->again = false;
 	notify_reloading();
-	config = prepare(supervisor, &belongings);
-	if (config == NULL) {
+	configured = prepare(supervisor);
+	if (configured == NULL) {
 		notify_state("READY=1");
 		return;
 	}
-	belongings_swap(supervisor, &belongings);
-	supervisor->config = config;
-	secure_turn(supervisor, true);
-	supervisor->log.level = config->log.level;
-	unlink_removed(old, config);
-	if (control_changes(old, config) && control->state == CHILD_RUNNING)
-		child_retire(control, SIGTERM, CONTROL_PATIENCE_MS);
-	/* Before the fork: what a child does not know of it cannot keep open. */
-	belongings_free(&belongings);
-	config_free(old);
+	exchange(supervisor, configured);
+	supervisor->previous = configured;
+	restart_control(supervisor, configured->config);
+	if (supervisor->replacing)
+		reload_settle(supervisor); /* what was in force never came up: no way back */
 	raise_descriptor_limit(supervisor);
 	generation_start(supervisor);
+}
+
+void
+reload_settle(struct supervisor *supervisor)
+{
+	if (supervisor->previous == NULL)
+		return;
+	unlink_removed(supervisor->previous->config, supervisor->config);
+	reload_forget(supervisor);
 	log_info(&supervisor->log, "a new configuration is in force");
+}
+
+bool
+reload_undo(struct supervisor *supervisor)
+{
+	if (supervisor->previous == NULL)
+		return false;
+	exchange(supervisor, supervisor->previous);
+	unlink_removed(supervisor->previous->config, supervisor->config);
+	restart_control(supervisor, supervisor->previous->config);
+	reload_forget(supervisor);
+	generation_return(supervisor);
+	log_error(&supervisor->log,
+	    "a worker ended before it could serve: the configuration before is in force again");
+	return true;
+}
+
+void
+reload_forget(struct supervisor *supervisor)
+{
+	if (supervisor->previous != NULL)
+		configured_free(supervisor->previous);
+	supervisor->previous = NULL;
 }

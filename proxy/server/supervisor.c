@@ -13,80 +13,10 @@
 #define NAP_MS 200
 #define NAP_REPLACING_MS 10
 
-/* After the drain time children have this long before they are killed. */
-#define GRACE_MS 2000
-
 /* Parts of the shared mapping: generations that may still drain while others serve. */
 #define GENERATIONS_MAX 8
 
 #define SOCKET_PATH_MAX 108
-
-/* ---- generations of workers ---- */
-
-bool
-generation_fits(const struct supervisor *supervisor, unsigned workers)
-{
-	size_t free_slots = 0;
-
-	for (size_t i = 0; i < supervisor->worker_slots; i++)
-		free_slots += supervisor->children[SLOT_WORKERS + i].state == CHILD_UNUSED;
-	return workers <= free_slots;
-}
-
-void
-generation_start(struct supervisor *supervisor)
-{
-	for (size_t i = 0; i < supervisor->worker_slots; i++) {
-		struct child *child = &supervisor->children[SLOT_WORKERS + i];
-
-		if (child->state == CHILD_RUNNING || child->state == CHILD_WAITING)
-			child->state = child->pid > 0 ? CHILD_OLD : CHILD_UNUSED;
-	}
-	for (unsigned i = 0; i < supervisor->config->workers; i++) {
-		struct child *child = children_free_slot(supervisor);
-
-		*child = (struct child){.role = CHILD_WORKER, .index = i};
-		child_start(supervisor, child);
-	}
-	supervisor->replacing = true;
-}
-
-bool
-generation_accepts(const struct supervisor *supervisor)
-{
-	for (size_t i = 0; i < supervisor->worker_slots; i++) {
-		enum child_state state = supervisor->children[SLOT_WORKERS + i].state;
-
-		if (state == CHILD_WAITING ||
-		    (state == CHILD_RUNNING &&
-			counter_get(&supervisor->stats->workers[i].accepting) == 0))
-			return false;
-	}
-	return true;
-}
-
-/* Readiness is that of these workers from now on. */
-static void
-generation_serves(struct supervisor *supervisor)
-{
-	for (size_t i = 0; i < supervisor->worker_slots; i++)
-		counter_set(&supervisor->stats->workers[i].serving,
-		    supervisor->children[SLOT_WORKERS + i].state == CHILD_RUNNING);
-}
-
-void
-generation_retire_old(struct supervisor *supervisor)
-{
-	generation_serves(supervisor);
-	for (size_t i = 0; i < supervisor->worker_slots; i++) {
-		struct child *child = &supervisor->children[SLOT_WORKERS + i];
-
-		if (child->state == CHILD_OLD)
-			child_retire(child, SIGUSR2, supervisor->config->timeouts.drain + GRACE_MS);
-	}
-	supervisor->replacing = false;
-	supervisor->warm = true;
-}
 
 /* ---- the end ---- */
 
@@ -171,6 +101,26 @@ feed_watchdog(struct supervisor *supervisor)
 	notify_state("WATCHDOG=1");
 }
 
+/* A new generation has been started: let it have the place, or back to the old one. */
+static void
+watch_replacing(struct supervisor *supervisor)
+{
+	if (generation_accepts(supervisor)) {
+		generation_retire_old(supervisor);
+		reload_settle(supervisor);
+	} else if (!supervisor->failing || !reload_undo(supervisor)) {
+		return;
+	}
+	notify_state("READY=1");
+}
+
+/* One after the other; but what does not come up must not keep what would from coming. */
+static bool
+may_replace(const struct supervisor *supervisor)
+{
+	return !supervisor->replacing || supervisor->failing;
+}
+
 static void
 supervise(struct supervisor *supervisor)
 {
@@ -189,13 +139,11 @@ supervise(struct supervisor *supervisor)
 		children_reap(supervisor, false);
 		children_hurry(supervisor);
 		start_waiting(supervisor);
-		if (supervisor->replacing && generation_accepts(supervisor)) {
-			generation_retire_old(supervisor);
-			notify_state("READY=1");
-		}
-		if (supervisor->upgrade && !supervisor->replacing)
+		if (supervisor->replacing)
+			watch_replacing(supervisor);
+		if (supervisor->upgrade && may_replace(supervisor))
 			supervisor_upgrade(supervisor);
-		if (supervisor->again && !supervisor->replacing)
+		if (supervisor->again && may_replace(supervisor))
 			supervisor_reload(supervisor);
 		secure_turn(supervisor, false);
 		feed_watchdog(supervisor);
@@ -246,9 +194,9 @@ own_sockets_list(const struct supervisor *supervisor, const struct config *confi
 static bool
 make_children(struct supervisor *supervisor)
 {
-	size_t workers = supervisor->config->workers;
-
-	supervisor->worker_slots = GENERATIONS_MAX * workers;
+	/* The binary before us may have had more workers than we shall: they are beside ours. */
+	supervisor->worker_slots =
+	    GENERATIONS_MAX * supervisor->config->workers + upgrade_workers();
 	supervisor->children =
 	    calloc(SLOT_WORKERS + supervisor->worker_slots, sizeof(*supervisor->children));
 	supervisor->stats = shared_stats_map(supervisor->worker_slots);
@@ -296,6 +244,7 @@ block_signals(struct supervisor *supervisor)
 void
 supervisor_free(struct supervisor *supervisor)
 {
+	reload_forget(supervisor);
 	listeners_close(&supervisor->listeners, false);
 	secure_free(&supervisor->secured);
 	tls_tickets_free(supervisor->tickets);

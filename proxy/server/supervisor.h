@@ -16,6 +16,7 @@
 /*
  * supervisor.c   the beginning, the watch over the children, the end
  * children.c     forking them, collecting them, starting them again
+ * generation.c   the workers of one configuration, together
  * privileges.c   what is done once, as root or not, before the first fork
  * logs.c         the access log's file
  * session_key.c  the key that seals browsers' sessions
@@ -24,7 +25,8 @@
  * upgrade.c      SIGUSR2: another binary takes the supervisor's place
  *
  * Reload and upgrade are the same act: workers of a new generation start on the same
- * listening sockets, and once all of them accept the old ones are let go.
+ * listening sockets, and once all of them accept the old ones are let go. When one of
+ * them ends before it accepts, a reload is taken back: the old ones stay.
  */
 
 enum child_role { CHILD_REDIS, CHILD_CONTROL, CHILD_WORKER };
@@ -44,6 +46,9 @@ struct child {
 	pid_t pid;
 	uint64_t started_ms, restart_ms, backoff_ms, deadline_ms;
 };
+
+/* After the drain time children have this long before they are killed. */
+#define GRACE_MS 2000
 
 /* Where redis-server and control stand among the children; workers follow. */
 #define SLOT_REDIS 0
@@ -76,8 +81,10 @@ struct supervisor {
 	sigset_t signals, before;
 	bool warm; /* there has been a generation before: it serves while the next one starts */
 	bool replacing; /* a new generation has been started; the old one still serves */
+	bool failing;	/* one of its workers has ended before it accepted */
 	bool again;	/* SIGHUP came: reload once nothing is being replaced */
 	bool upgrade;	/* likewise SIGUSR2 */
+	struct configured *previous; /* while replacing after a reload: the way back; else NULL */
 	uint64_t watchdog_ms,
 	    watched_ms; /* systemd's watchdog: how often, and when it was last fed */
 };
@@ -103,6 +110,24 @@ struct child *children_free_slot(struct supervisor *supervisor);
 
 /* The next signal, or 0 after a nap. */
 int supervisor_next_signal(const struct supervisor *supervisor, uint64_t nap_ms);
+
+/* ---- generation.c ---- */
+
+/* Are there slots for that many workers? Those of earlier generations may still drain. */
+bool generation_fits(const struct supervisor *supervisor, unsigned workers);
+
+/* Start the workers of the configuration; those that run already are old from now on. */
+void generation_start(struct supervisor *supervisor);
+
+/* All of the new generation accept: the old one may go. */
+bool generation_accepts(const struct supervisor *supervisor);
+void generation_retire_old(struct supervisor *supervisor);
+
+/* Or the other way round: the old one goes on, with the configuration that it had. */
+void generation_return(struct supervisor *supervisor);
+
+/* Readiness is that of these workers from now on. */
+void generation_serves(struct supervisor *supervisor);
 
 /* ---- privileges.c: each false with a line in the log ---- */
 
@@ -150,28 +175,30 @@ bool session_key_load(const struct config *config, const struct log *log, unsign
 /* Paths at which the gateway listens itself: never a backend's. NULL when memory is short. */
 const char **own_sockets_list(const struct supervisor *supervisor, const struct config *config);
 
-/* Are there slots for that many workers? Those of earlier generations may still drain. */
-bool generation_fits(const struct supervisor *supervisor, unsigned workers);
-
-/* Start the workers of the configuration; those that run already are old from now on. */
-void generation_start(struct supervisor *supervisor);
-
-/* All of the new generation accept: the old one may go. */
-bool generation_accepts(const struct supervisor *supervisor);
-void generation_retire_old(struct supervisor *supervisor);
-
 /* Frees all it has; in a child, and at the end. */
 void supervisor_free(struct supervisor *supervisor);
 
 /* ---- reload.c ---- */
 
-/* Read the configuration again and bring it into force, or say why not. */
+/* Read the configuration again and start a generation with it, or say why not. */
 void supervisor_reload(struct supervisor *supervisor);
+
+/* That generation serves: what was in force before is over. */
+void reload_settle(struct supervisor *supervisor);
+
+/* It does not come up: what was in force before is again. False when there is no way back. */
+bool reload_undo(struct supervisor *supervisor);
+
+/* In a child, and at the end: close and free the way back. */
+void reload_forget(struct supervisor *supervisor);
 
 /* ---- upgrade.c ---- */
 
 /* Become the binary that is at our path now. Returns only when that failed, after saying why. */
 void supervisor_upgrade(struct supervisor *supervisor);
+
+/* How many workers it has left to us; 0 when we did not come by an upgrade. */
+size_t upgrade_workers(void);
 
 /*
  * After an upgrade: the children, as the binary before us has left them to us, and

@@ -1,4 +1,5 @@
 /* upgrade.c - SIGUSR2: another binary takes the supervisor's place, in the same process. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,8 +12,8 @@
 #include "server/supervisor.h"
 
 /*
- * What the binary after us has to know and cannot find out: "role index pid" of each
- * child, and the descriptor of the state directory's lock. Listening sockets go
+ * What the binary after us has to know and cannot find out: "role retiring pid" of
+ * each child, and the descriptor of the state directory's lock. Listening sockets go
  * by LISTEN_FDS. It is the same process, so the children stay its children, and whoever
  * watches it (systemd) sees no change.
  */
@@ -20,7 +21,6 @@
 #define LOCK_VARIABLE "JOBGATE_LOCK_FD"
 
 #define LISTEN_FDS_START 3
-#define RETIRE_MS 2000
 
 /* Would it start? A binary or a configuration that is broken must not cost us the gateway. */
 static bool
@@ -44,48 +44,50 @@ binary_is_good(const struct supervisor *supervisor)
 	return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* A copy of fd that stands above the descriptors that LISTEN_FDS will take. */
-static int
-move_up(int fd, int above)
+/* Move a descriptor above those that LISTEN_FDS will take. */
+static bool
+give_way(int *fd, int above)
 {
-	return fcntl(fd, F_DUPFD_CLOEXEC, above);
+	int moved;
+
+	if (*fd <= STDERR_FILENO)
+		return true; /* none, or standard output, which stays */
+	moved = fcntl(*fd, F_DUPFD_CLOEXEC, above);
+	if (moved < 0)
+		return false;
+	close(*fd);
+	*fd = moved;
+	return true;
 }
 
-/* Lay the listening sockets down from LISTEN_FDS_START on, to be kept over exec. */
+/*
+ * Lay the listening sockets down from LISTEN_FDS_START on, to be kept over exec. When that
+ * fails nothing is lost: *laid copies are to be closed.
+ */
 static bool
-lay_down_listeners(struct supervisor *supervisor, size_t count)
+lay_down_listeners(struct supervisor *supervisor, size_t count, size_t *laid)
 {
 	struct listeners *listeners = &supervisor->listeners;
 	int above = LISTEN_FDS_START + (int)count;
 
-	for (size_t i = 0; i < count; i++) {
-		int moved = move_up(listeners->fds[i], above);
-
-		if (moved < 0)
-			return false;
-		close(listeners->fds[i]);
-		listeners->fds[i] = moved;
-	}
-	if (supervisor->access_log_fd > STDERR_FILENO) {
-		int moved = move_up(supervisor->access_log_fd, above);
-
-		if (moved < 0)
-			return false;
-		close(supervisor->access_log_fd);
-		supervisor->access_log_fd = moved;
-	}
-	if (supervisor->redis.lock >= 0) {
-		int moved = fcntl(supervisor->redis.lock, F_DUPFD, above); /* kept over exec */
-
-		if (moved < 0)
-			return false;
-		close(supervisor->redis.lock);
-		supervisor->redis.lock = moved;
-	}
 	for (size_t i = 0; i < count; i++)
-		if (dup2(listeners->fds[i], LISTEN_FDS_START + (int)i) < 0)
+		if (!give_way(&listeners->fds[i], above))
+			return false;
+	if (!give_way(&supervisor->access_log_fd, above) ||
+	    !give_way(&supervisor->redis.lock, above))
+		return false;
+	for (*laid = 0; *laid < count; ++*laid)
+		if (dup2(listeners->fds[*laid], LISTEN_FDS_START + (int)*laid) < 0)
 			return false;
 	return true;
+}
+
+/* The state directory's lock is the next binary's; but no child's, when there is none. */
+static void
+keep_lock_over_exec(const struct supervisor *supervisor, bool keep)
+{
+	if (supervisor->redis.lock >= 0)
+		fcntl(supervisor->redis.lock, F_SETFD, keep ? 0 : FD_CLOEXEC);
 }
 
 static bool
@@ -128,7 +130,7 @@ describe(const struct supervisor *supervisor, size_t count)
 void
 supervisor_upgrade(struct supervisor *supervisor)
 {
-	size_t count = supervisor->listeners.count * supervisor->listeners.workers;
+	size_t count = supervisor->listeners.count * supervisor->listeners.workers, laid = 0;
 
 	supervisor->upgrade = false;
 	if (!binary_is_good(supervisor)) {
@@ -139,17 +141,51 @@ supervisor_upgrade(struct supervisor *supervisor)
 	}
 	log_info(&supervisor->log, "SIGUSR2: handing over to %s", supervisor->program);
 	notify_reloading();
-	if (lay_down_listeners(supervisor, count) && describe(supervisor, count))
+	if (lay_down_listeners(supervisor, count, &laid) && describe(supervisor, count)) {
+		keep_lock_over_exec(supervisor, true);
 		execv(supervisor->program, supervisor->arguments);
+	}
 	log_error(&supervisor->log, "cannot run %s: %s; the running binary stays",
 	    supervisor->program, strerror(errno));
-	for (size_t i = 0; i < count; i++)
+	keep_lock_over_exec(supervisor, false);
+	for (size_t i = 0; i < laid; i++)
 		close(LISTEN_FDS_START + (int)i);
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_PID");
 	unsetenv(CHILDREN_VARIABLE);
 	unsetenv(LOCK_VARIABLE);
 	notify_state("READY=1");
+}
+
+/* Read one child of CHILDREN_VARIABLE; false at its end. */
+static bool
+next_child(const char **text, enum child_role *role, bool *retiring, pid_t *pid)
+{
+	int number, gone, used = 0;
+	long id;
+
+	if (*text == NULL || sscanf(*text, "%d %d %ld %n", &number, &gone, &id, &used) != 3 ||
+	    number < CHILD_REDIS || number > CHILD_WORKER || id <= 1)
+		return false;
+	*text += used;
+	*role = (enum child_role)number;
+	*retiring = gone != 0;
+	*pid = (pid_t)id;
+	return true;
+}
+
+size_t
+upgrade_workers(void)
+{
+	const char *text = getenv(CHILDREN_VARIABLE);
+	enum child_role role;
+	size_t count = 0;
+	bool retiring;
+	pid_t pid;
+
+	while (next_child(&text, &role, &retiring, &pid))
+		count += role == CHILD_WORKER;
+	return count;
 }
 
 /* One child of the binary before us. */
@@ -170,17 +206,14 @@ adopt(struct supervisor *supervisor, enum child_role role, bool retiring, pid_t 
 		child = children_free_slot(supervisor);
 		break;
 	}
-	if (child == NULL) {
-		kill(pid, SIGTERM); /* one of fewer workers than there were */
-		return;
-	}
+	assert(child != NULL); /* make_children has counted them */
 	child->role = role;
 	child->pid = pid;
 	child->started_ms = supervisor_clock_ms();
 	if (role == CHILD_CONTROL)
-		child_retire(child, SIGTERM, RETIRE_MS);
+		child_retire(child, SIGTERM, GRACE_MS);
 	else if (role == CHILD_WORKER && retiring)
-		child_retire(child, SIGUSR2, supervisor->config->timeouts.drain + RETIRE_MS);
+		child_retire(child, SIGUSR2, supervisor->config->timeouts.drain + GRACE_MS);
 	else if (role == CHILD_WORKER)
 		child->state = CHILD_OLD;
 }
@@ -189,18 +222,16 @@ bool
 upgrade_adopt(struct supervisor *supervisor)
 {
 	const char *text = getenv(CHILDREN_VARIABLE), *lock = getenv(LOCK_VARIABLE);
-	int role, retiring, used = 0;
-	long pid;
-	bool adopted = text != NULL;
+	bool adopted = text != NULL, retiring;
+	enum child_role role;
+	pid_t pid;
 
 	if (lock != NULL && supervisor->private_redis) {
 		supervisor->redis.lock = (int)strtol(lock, NULL, 10);
 		fcntl(supervisor->redis.lock, F_SETFD, FD_CLOEXEC);
 	}
-	for (; text != NULL && sscanf(text, "%d %d %ld %n", &role, &retiring, &pid, &used) == 3;
-	     text += used)
-		if (role >= CHILD_REDIS && role <= CHILD_WORKER && pid > 1)
-			adopt(supervisor, (enum child_role)role, retiring != 0, (pid_t)pid);
+	while (next_child(&text, &role, &retiring, &pid))
+		adopt(supervisor, role, retiring, pid);
 	unsetenv(CHILDREN_VARIABLE);
 	unsetenv(LOCK_VARIABLE);
 	return adopted;

@@ -30,6 +30,8 @@ BAD = {
     "bad time": ("timeouts:\n  head: soon\n", 2, "head"),
     "bad range": ("backends:\n  deny: [\"10.0.0.0/99\"]\n", 2, "deny"),
     "bad URL of the store": ("store:\n  url: ftp://x\n", 2, "url"),
+    "prefix of the store": (f"store:\n  prefix: {'x' * 257}\n", 2, "prefix"),
+    "sentinels for reads": ("store:\n  read_url: redis+sentinel://127.0.0.1:1/m\n  write_url: redis://127.0.0.1\n", 2, "read_url"),
     "same key twice": ("workers: 1\nworkers: 2\n", 2, "workers"),
     "contradiction": ("jobs:\n  fixed: a\n  domain: jobs.test\n", None, "fixed"),
     "not YAML": ("jobs: [\n", None, None),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -92,6 +93,55 @@ def test_listener_that_cannot_be_had_changes_nothing(gateway):
     assert gateway.workers() == workers
 
 
+def never_ready(gateway):
+    """A configuration whose workers wait for a store that nobody serves, and so do not accept for a long while."""
+    return merge(gateway.config, {"backends": {"realm": "never"},
+                                  "store": {"url": f"redis://127.0.0.1:{free_port()}", "connect_timeout": "1h"}})
+
+
+def break_worker(gateway, old=()):
+    """Kill a worker that does not accept yet."""
+    eventually(lambda: set(gateway.workers()) - set(old), "a new worker")
+    os.kill((set(gateway.workers()) - set(old)).pop(), signal.SIGKILL)
+
+
+def test_generation_that_does_not_come_up_is_taken_back(gateway):
+    """What check cannot see, only the new workers themselves: the old ones stay, and a better file is taken."""
+    workers, good = gateway.workers(), gateway.config
+    path = gateway.folder / "added.sock"
+    gateway.config_path.write_text(json.dumps(merge(never_ready(gateway), {
+        "workers": 3, "listen": [*good["listen"], f"unix:{path}"]})))
+    gateway.program.send_signal(signal.SIGHUP)
+    eventually(lambda: len(gateway.workers()) == 5, "the new workers to be started")
+    break_worker(gateway, workers)
+    eventually(lambda: "is in force again" in gateway.program.log(), "the reload to be taken back")
+    eventually(lambda: gateway.workers() == workers, "the new workers to be gone")
+    assert 'realm="jobgate"' in realm_of(gateway) and not path.exists()
+    assert "a new configuration is in force" not in gateway.program.log()
+    # One of those that stay is started again, as ever.
+    os.kill(workers[0], signal.SIGKILL)
+    eventually(lambda: len(set(gateway.workers()) - {workers[0]}) == 2, "the worker to be started again")
+    eventually(lambda: gateway.health("/readyz")[0] == 200, "it to be ready")
+    gateway.config = good
+    reload(gateway, {"backends": {"realm": "better"}})
+    assert 'realm="better"' in realm_of(gateway)
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR2], ids=["reload", "upgrade"])
+def test_gateway_that_never_came_up_takes_a_better_file(gateways, number):
+    """There is no way back from the first generation, but a way on."""
+    gateway = gateways.make()
+    good, gateway.config = gateway.config, never_ready(gateway)
+    gateway.launch()
+    break_worker(gateway)
+    eventually(lambda: "ended by signal 9" in gateway.program.log(), "the loss to be seen")
+    gateway.config = good
+    write(gateway, {"backends": {"realm": "better"}})
+    gateway.program.send_signal(number)
+    eventually(lambda: 'realm="better"' in realm_of(gateway), "the better configuration")
+    eventually(lambda: len(gateway.workers()) == 1, "the workers of the other one to be gone")
+
+
 def test_listeners_come_and_go(gateway):
     other, path = free_port(), str(gateway.folder / "clients.sock")
     reload(gateway, {"listen": [f"127.0.0.1:{gateway.port}", f"127.0.0.1:{other}", f"unix:{path}"]})
@@ -177,6 +227,41 @@ def test_upgrade_to_a_broken_binary_changes_nothing(gateways, make_folder):
     assert gateway.workers() == workers
     path.unlink()
     shutil.copy(binary(), path)
+    gateway.program.send_signal(signal.SIGUSR2)
+    settled(gateway, workers)
+
+
+def test_upgrade_to_fewer_workers(gateways):
+    """The new binary finds more workers than places for its own."""
+    many = gateways.start({"workers": 9})
+    old = many.workers()
+    write(many, {"workers": 1})
+    many.program.send_signal(signal.SIGUSR2)
+    settled(many, old)
+    assert len(many.workers()) == 1
+    assert "jobgate" in realm_of(many)
+    reload(many, {"workers": 2})
+    assert len(many.workers()) == 2
+
+
+def test_upgrade_without_descriptors_changes_nothing(gateways):
+    """It fails in its middle, with listening sockets half moved: none of them is lost."""
+    gateway = gateways.start({"workers": 8})
+    workers, pid = gateway.workers(), gateway.program.pid
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    # Room for the first of the eight, above those that LISTEN_FDS takes.
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (max(map(int, os.listdir(f"/proc/{pid}/fd"))) + 2, before[1]))
+    gateway.program.send_signal(signal.SIGUSR2)
+    eventually(lambda: "the running binary stays" in gateway.program.log(), "the failure")
+    assert gateway.workers() == workers
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+    for worker in workers:
+        os.kill(worker, signal.SIGKILL)
+    eventually(lambda: len(gateway.workers()) == 8 and not set(workers) & set(gateway.workers()), "other workers")
+    eventually(lambda: gateway.health("/readyz")[0] == 200, "them to be ready")
+    for _ in range(32):
+        assert "jobgate" in realm_of(gateway)
+    workers = gateway.workers()
     gateway.program.send_signal(signal.SIGUSR2)
     settled(gateway, workers)
 

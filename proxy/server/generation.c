@@ -1,0 +1,123 @@
+/* generation.c - the workers of one configuration: they start, serve and go together. */
+#include "server/supervisor.h"
+
+bool
+generation_fits(const struct supervisor *supervisor, unsigned workers)
+{
+	size_t free_slots = 0;
+
+	for (size_t i = 0; i < supervisor->worker_slots; i++)
+		free_slots += supervisor->children[SLOT_WORKERS + i].state == CHILD_UNUSED;
+	return workers <= free_slots;
+}
+
+/* Does this worker run, or wait to be started again? */
+static bool
+generation_has(const struct supervisor *supervisor, unsigned index)
+{
+	for (size_t i = 0; i < supervisor->worker_slots; i++) {
+		const struct child *child = &supervisor->children[SLOT_WORKERS + i];
+
+		if ((child->state == CHILD_RUNNING || child->state == CHILD_WAITING) &&
+		    child->index == index)
+			return true;
+	}
+	return false;
+}
+
+/* Start those of its workers that are not there. */
+static void
+generation_fill(struct supervisor *supervisor)
+{
+	for (unsigned i = 0; i < supervisor->config->workers; i++) {
+		struct child *child;
+
+		if (generation_has(supervisor, i))
+			continue;
+		child = children_free_slot(supervisor);
+		if (child == NULL) {
+			log_error(&supervisor->log, "there is no place for worker %u", i);
+			return;
+		}
+		*child = (struct child){.role = CHILD_WORKER, .index = i};
+		child_start(supervisor, child);
+	}
+}
+
+void
+generation_start(struct supervisor *supervisor)
+{
+	for (size_t i = 0; i < supervisor->worker_slots; i++) {
+		struct child *child = &supervisor->children[SLOT_WORKERS + i];
+
+		if (child->state == CHILD_RUNNING || child->state == CHILD_WAITING)
+			child->state = child->pid > 0 ? CHILD_OLD : CHILD_UNUSED;
+	}
+	supervisor->replacing = true;
+	supervisor->failing = false;
+	generation_fill(supervisor);
+}
+
+bool
+generation_accepts(const struct supervisor *supervisor)
+{
+	for (size_t i = 0; i < supervisor->worker_slots; i++) {
+		enum child_state state = supervisor->children[SLOT_WORKERS + i].state;
+
+		if (state == CHILD_WAITING ||
+		    (state == CHILD_RUNNING &&
+			counter_get(&supervisor->stats->workers[i].accepting) == 0))
+			return false;
+	}
+	return true;
+}
+
+void
+generation_serves(struct supervisor *supervisor)
+{
+	for (size_t i = 0; i < supervisor->worker_slots; i++)
+		counter_set(&supervisor->stats->workers[i].serving,
+		    supervisor->children[SLOT_WORKERS + i].state == CHILD_RUNNING);
+}
+
+static void
+generation_settled(struct supervisor *supervisor)
+{
+	generation_serves(supervisor);
+	supervisor->replacing = false;
+	supervisor->warm = true;
+}
+
+void
+generation_retire_old(struct supervisor *supervisor)
+{
+	uint64_t patience_ms = supervisor->config->timeouts.drain + GRACE_MS;
+
+	for (size_t i = 0; i < supervisor->worker_slots; i++) {
+		struct child *child = &supervisor->children[SLOT_WORKERS + i];
+
+		if (child->state == CHILD_OLD)
+			child_retire(child, SIGUSR2, patience_ms);
+	}
+	generation_settled(supervisor);
+}
+
+void
+generation_return(struct supervisor *supervisor)
+{
+	uint64_t patience_ms = supervisor->config->timeouts.drain + GRACE_MS;
+
+	for (size_t i = 0; i < supervisor->worker_slots; i++) {
+		struct child *child = &supervisor->children[SLOT_WORKERS + i];
+
+		/* By SIGTERM: one that has only been forked would not hear a SIGUSR2. */
+		if (child->state == CHILD_RUNNING)
+			child_retire(child, SIGTERM, patience_ms);
+		else if (child->state == CHILD_WAITING)
+			child->state = CHILD_UNUSED;
+		else if (child->state == CHILD_OLD)
+			child->state = CHILD_RUNNING;
+	}
+	generation_fill(supervisor);
+	generation_settled(supervisor);
+}
