@@ -74,29 +74,19 @@ on_push_pong(void *ctx, const redisReply *reply)
 		proof_part(ctx, PROOF_PUSH);
 }
 
-/*
- * A demoted primary, or a replica of one unknown: what changes elsewhere may never
- * arrive here. A user whom the ACL does not let ask is believed where one URL is all
- * there is, as its operator cannot have meant several servers.
- */
+/* A demoted primary, or a replica of one unknown: what changes elsewhere may never arrive here. */
 static void
 on_role(void *ctx, const redisReply *reply)
 {
 	struct redis_link *link = ctx;
-	bool denied = reply != NULL && reply->type == REDIS_REPLY_ERROR &&
-		      strncmp(reply->str, "NOPERM", 6) == 0;
+	const char *why;
 
-	if (!(denied && link->sentinels == NULL) && refused(link, "data", reply))
+	if (reply == NULL) /* the connection broke: `down` follows */
 		return;
-	if (!denied && (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0 ||
-			   reply->element[0]->type != REDIS_REPLY_STRING ||
-			   strcmp(reply->element[0]->str, "master") != 0)) {
-		link_break(link, "data",
-		    "it is not the primary (to read a replica set store.read_url and "
-		    "store.write_url)");
-		return;
-	}
-	proof_part(link, PROOF_ROLE);
+	if (redis_role_is_primary(reply, link->sentinels != NULL, &why))
+		proof_part(link, PROOF_ROLE);
+	else
+		link_break(link, "data", why);
 }
 
 static void

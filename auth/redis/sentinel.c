@@ -297,3 +297,19 @@ redis_sentinels_peers(
 		if (sentinels->sentinels[i].connection != NULL)
 			redis_connection_peer(sentinels->sentinels[i].connection, &out[i]);
 }
+
+/* ---- the servers' own word ---- */
+
+bool
+redis_role_is_primary(const redisReply *reply, bool sentinels, const char **why)
+{
+	*why = "it is not the primary (where a replica is to be read, set store.read_url to it and "
+	       "store.write_url to the primary)";
+	if (reply->type == REDIS_REPLY_ERROR) {
+		*why = reply->str;
+		return !sentinels && strncmp(reply->str, "NOPERM", 6) == 0;
+	}
+	return reply->type == REDIS_REPLY_ARRAY && reply->elements > 0 &&
+	       reply->element[0]->type == REDIS_REPLY_STRING &&
+	       strcmp(reply->element[0]->str, "master") == 0;
+}

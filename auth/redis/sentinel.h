@@ -3,6 +3,7 @@
 #define JOBGATE_REDIS_SENTINEL_H
 
 #include <event2/event.h>
+#include <hiredis/hiredis.h>
 #include <sys/socket.h>
 
 #include "auth/redis/url.h"
@@ -43,5 +44,12 @@ void redis_sentinels_peers(
 
 /* True between redis_sentinels_ask and its answer. */
 bool redis_sentinels_busy(const struct redis_sentinels *sentinels);
+
+/*
+ * Does a server's answer to ROLE make it the primary? If not, *why says so, for people;
+ * valid as long as the reply. A user whom the ACL does not let ask is believed where one
+ * URL is all there is (sentinels false), as its operator cannot have meant several servers.
+ */
+bool redis_role_is_primary(const redisReply *reply, bool sentinels, const char **why);
 
 #endif

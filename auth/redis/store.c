@@ -25,6 +25,7 @@ struct store {
 	struct redis_url url;
 	char *prefix, *ca_file;
 	unsigned wait_replicas, wait_ms;
+	bool of_primary;
 	int confirmed;			   /* of the change that is being told */
 	struct redis_sentinels *sentinels; /* NULL: the URL itself says where the primary is */
 	struct redis_place place;	   /* that they named last */
@@ -173,10 +174,8 @@ reconnect_later(struct store *store)
 }
 
 static void
-on_up(void *ctx)
+in_reach(struct store *store)
 {
-	struct store *store = ctx;
-
 	store->told_down = false;
 	store->backoff_ms = RECONNECT_MS_MIN;
 	log_info(&store->log, "the store is in reach");
@@ -192,6 +191,52 @@ on_down(void *ctx, const char *why)
 	store->told_down = true;
 	disconnect(store);
 	reconnect_later(store);
+}
+
+/* False when it is no primary any more: the connection has been given up then. */
+static bool
+is_primary(struct store *store, const redisReply *role)
+{
+	const char *why;
+
+	if (role == NULL) /* it broke meanwhile */
+		return false;
+	if (redis_role_is_primary(role, store->sentinels != NULL, &why))
+		return true;
+	on_down(store, why);
+	return false;
+}
+
+/* Ahead of a read: replies come in order, so that what a replica says of it is never looked at. */
+static void
+on_role(void *ctx, const redisReply *reply)
+{
+	is_primary(ctx, reply);
+}
+
+static void
+on_first_role(void *ctx, const redisReply *reply)
+{
+	if (is_primary(ctx, reply))
+		in_reach(ctx);
+}
+
+static bool
+ask_role(struct store *store, redis_reply_fn *done)
+{
+	return redis_command(
+	    store->connection, done, store, 1, (const char *[]){"ROLE"}, (size_t[]){4});
+}
+
+static void
+on_up(void *ctx)
+{
+	struct store *store = ctx;
+
+	if (!store->of_primary)
+		in_reach(store);
+	else if (!ask_role(store, on_first_role))
+		on_down(store, "out of memory");
 }
 
 static void
@@ -283,6 +328,7 @@ store_run(struct store *store, const struct operation *plan, const struct argume
 	operation->store = store;
 	operation->deadline = evtimer_new(store->base, on_deadline, operation);
 	if (operation->deadline == NULL || evtimer_add(operation->deadline, &deadline) != 0 ||
+	    (store->of_primary && !operation->change && !ask_role(store, on_role)) ||
 	    !redis_command(store->connection, on_reply, operation, arguments->count, arguments->at,
 		arguments->len))
 		goto unavailable;
@@ -323,6 +369,7 @@ store_new(const struct store_options *options)
 	store->backoff_ms = RECONNECT_MS_MIN;
 	store->wait_replicas = options->wait_replicas;
 	store->wait_ms = options->wait_ms;
+	store->of_primary = options->of_primary;
 	store->confirmed = -1;
 	store->reconnect = evtimer_new(store->base, on_reconnect, store);
 	if (!copy(options->prefix, &store->prefix) || !copy(options->ca_file, &store->ca_file) ||

@@ -25,6 +25,12 @@ struct store_options {
 	const char *ca_file;	/* for rediss://; NULL: the system's */
 	unsigned wait_replicas; /* that are to confirm each change (WAIT); 0: do not wait */
 	unsigned wait_ms;	/* for them, at most */
+	/*
+	 * The server must call itself a primary (ROLE): asked as it comes into reach, and
+	 * ahead of each read. A demoted one goes on answering with what it had, and a token
+	 * that was revoked elsewhere since would count here for good.
+	 */
+	bool of_primary;
 	struct log log;
 };
 

@@ -7,7 +7,7 @@ import pytest
 from harness import faults, servers
 from harness.checker import Checker
 from harness.control import Control
-from harness.process import eventually
+from harness.process import eventually, free_port
 from harness.relay import FaultRelay
 from harness.store import Records, RedisServer
 
@@ -71,6 +71,36 @@ def test_changes_go_to_write_url(gateways, replicated):
     gateway = gateways.start({"store": {"write_url": primary.url}}, store_url=replica.url)
     token = Control(gateway.socket_path).token_of()
     assert primary.client.exists(f"jobgate:token:{token['id']}")
+
+
+def test_demoted_server_authenticates_nobody(gateways, make_folder):
+    """It goes on answering with what it had; what is revoked elsewhere must not count at the control API for good."""
+    server = RedisServer(make_folder("redis")).start()
+    gateway = gateways.start(store_url=server.url)
+    token = Records(server.client).token("operator")
+    operator, local = Control(gateway.socket_path, token), Control(gateway.socket_path)
+    assert operator.call("GET", "/v1/me").status == 200
+    server.client.replicaof("127.0.0.1", free_port())
+    for _ in range(20):
+        assert operator.call("GET", "/v1/me").status == 503
+        assert local.call("GET", "/v1/tokens").status == 503
+    assert server.client.exists(f"jobgate:token:{token.id}")
+    assert "[control] the store is out of reach: it is not the primary" in gateway.program.log()
+    server.client.replicaof("NO", "ONE")
+    eventually(lambda: operator.call("GET", "/v1/me").status == 200, "the primary to be believed again")
+    gateway.stop()
+    server.stop()
+
+
+def test_user_who_may_not_ask_for_the_role(gateways, make_folder):
+    """Where one URL is all there is, its operator cannot have meant several servers."""
+    server = RedisServer(make_folder("redis")).start()
+    server.client.execute_command("ACL", "SETUSER", "gate", "on", ">secret", "~*", "&*", "+@all", "-role")
+    gateway = gateways.start(store_url=f"redis://gate:secret@127.0.0.1:{server.port}")
+    operator = Control(gateway.socket_path, Records(server.client).token("operator"))
+    assert operator.call("GET", "/v1/me").status == 200
+    gateway.stop()
+    server.stop()
 
 
 @pytest.fixture(scope="module")
