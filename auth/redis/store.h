@@ -12,9 +12,9 @@
  * One asynchronous connection to Redis. Every change is one server-side script,
  * index included: it happened whole or not at all, whatever fails. An operation
  * calls back exactly once: with the answer, with STORE_UNAVAILABLE (a read) or
- * STORE_UNKNOWN (a change) after 2 s or when the connection breaks, or with
- * STORE_UNAVAILABLE at once (from within the call) while it is down. The store
- * reconnects by itself.
+ * STORE_UNKNOWN (a change) after 2 s (and twice wait_ms, where replicas are waited for) or
+ * when the connection breaks, or with STORE_UNAVAILABLE at once (from within the call)
+ * while it is down. The store reconnects by itself.
  */
 struct store;
 
@@ -24,7 +24,7 @@ struct store_options {
 	const char *prefix;	/* of keys, "jobgate:" */
 	const char *ca_file;	/* for rediss://; NULL: the system's */
 	unsigned wait_replicas; /* that are to confirm each change (WAIT); 0: do not wait */
-	unsigned wait_ms;	/* for them, at most */
+	unsigned wait_ms; /* for them, at most; the changes of that time are confirmed together */
 	/*
 	 * The server must call itself a primary (ROLE): asked as it comes into reach, and
 	 * ahead of each read. A demoted one goes on answering with what it had, and a token

@@ -11,6 +11,13 @@
 
 struct arguments;
 
+/* Whether replicas are to have a change before its caller is told. */
+enum confirmation {
+	CONFIRMATION_NONE,
+	CONFIRMATION_DUE,   /* by the next WAIT */
+	CONFIRMATION_ASKED, /* by the WAIT that is under way */
+};
+
 /* One question to Redis. It lives until its reply has come or the connection has been given up. */
 struct operation {
 	TAILQ_ENTRY(operation) link;
@@ -25,8 +32,8 @@ struct operation {
 	/* Makes the result of a reply that is no error, and tells the caller. */
 	void (*read)(struct operation *operation, const redisReply *reply);
 	struct event *deadline;
-	bool confirming; /* WAIT follows it: what it brought is held until that is answered */
-	bool held;
+	enum confirmation confirmation;
+	bool held; /* what it brought, until replicas have it */
 	enum store_result result;
 	struct record *record;
 };

@@ -61,6 +61,23 @@ def test_changes_say_how_many_replicas_have_them(gateways, replicated):
     assert "replicas have confirmed" in gateway.program.log()
 
 
+def test_changes_wait_together(gateways, redis_server):
+    """One WAIT for each would hold up the connection past every deadline, and everybody with it."""
+    gateway = gateways.start({"store": {"wait_replicas": 1, "wait_timeout": "1s"}})
+    control = Control(gateway.socket_path)
+    clients = [control.connect() for _ in range(12)]
+    for number, client in enumerate(clients):
+        if number % 3 < 2:
+            control.send(client, "POST", "/v1/tokens", {"name": f"n{number}", "role": "read"})
+        else:
+            control.send(client, "GET", "/v1/tokens")
+    for number, client in enumerate(clients):
+        with client:
+            response = client.read_response()
+            assert (response.status, response.field(CONFIRMED)) == ((201, "0") if number % 3 < 2 else (200, None)), number
+    assert "out of reach" not in gateway.program.log()
+
+
 def test_nobody_waits_unless_told_to(gateways, redis_server):
     gateway = gateways.start()
     assert changes(Control(gateway.socket_path)) == [None] * 6

@@ -1,0 +1,192 @@
+/* store_reach.c - the store's connection: to the primary, again and again. */
+#include <string.h>
+
+#include "auth/redis/store_state.h"
+
+#define CONNECT_TIMEOUT_MS 2000
+/* Sentinels are asked for the primary so often, and answer within that. */
+#define ELECTION_SECONDS 1
+#define ELECTION_TIMEOUT_MS 900
+#define RECONNECT_MS_MIN 50
+#define RECONNECT_MS_MAX 2000
+
+static void
+disconnect(struct store *store)
+{
+	struct redis_connection *connection = store->connection;
+
+	store->connection = NULL; /* first: who is told may ask again at once */
+	redis_connection_free(connection);
+}
+
+static void
+reconnect_later(struct store *store)
+{
+	const struct timeval wait = {
+	    .tv_sec = store->backoff_ms / 1000, .tv_usec = store->backoff_ms % 1000 * 1000};
+
+	store->backoff_ms *= 2;
+	if (store->backoff_ms > RECONNECT_MS_MAX)
+		store->backoff_ms = RECONNECT_MS_MAX;
+	evtimer_add(store->reconnect, &wait);
+}
+
+static void
+in_reach(struct store *store)
+{
+	store->told_down = false;
+	store->backoff_ms = RECONNECT_MS_MIN;
+	log_info(&store->log, "the store is in reach");
+}
+
+void
+store_down(struct store *store, const char *why)
+{
+	if (!store->told_down)
+		log_warning(&store->log, "the store is out of reach: %s", why);
+	store->told_down = true;
+	disconnect(store);
+	reconnect_later(store);
+}
+
+/* False when it is no primary any more: the connection has been given up then. */
+static bool
+is_primary(struct store *store, const redisReply *role)
+{
+	const char *why;
+
+	if (role == NULL) /* it broke meanwhile */
+		return false;
+	if (redis_role_is_primary(role, store->sentinels != NULL, &why))
+		return true;
+	store_down(store, why);
+	return false;
+}
+
+static void
+on_role(void *ctx, const redisReply *reply)
+{
+	is_primary(ctx, reply);
+}
+
+static void
+on_first_role(void *ctx, const redisReply *reply)
+{
+	if (is_primary(ctx, reply))
+		in_reach(ctx);
+}
+
+static bool
+ask_role(struct store *store, redis_reply_fn *done)
+{
+	return redis_command(
+	    store->connection, done, store, 1, (const char *[]){"ROLE"}, (size_t[]){4});
+}
+
+bool
+store_ask_role(struct store *store)
+{
+	return ask_role(store, on_role);
+}
+
+static void
+on_up(void *ctx)
+{
+	struct store *store = ctx;
+
+	if (!store->of_primary)
+		in_reach(store);
+	else if (!ask_role(store, on_first_role))
+		store_down(store, "out of memory");
+}
+
+static void
+on_down(void *ctx, const char *why)
+{
+	store_down(ctx, why);
+}
+
+static void
+store_connect(struct store *store, const struct redis_url *primary)
+{
+	store->connection = redis_connection_new(store->base, primary, store->ca_file,
+	    "jobgate-control", CONNECT_TIMEOUT_MS,
+	    &(struct redis_handlers){.ctx = store, .up = on_up, .down = on_down});
+	if (store->connection == NULL)
+		reconnect_later(store);
+}
+
+/*
+ * Changes go where most sentinels point, and nowhere while they do not: what a
+ * primary takes that has been replaced without knowing it is lost.
+ */
+static void
+on_elected(void *ctx, const struct redis_url *primary, const char *why)
+{
+	const struct timeval soon = {.tv_sec = ELECTION_SECONDS};
+	struct store *store = ctx;
+
+	evtimer_add(store->election, &soon);
+	if (primary == NULL) {
+		store_down(store, why);
+		return;
+	}
+	if (store->connection != NULL &&
+	    (primary->port != store->place.port || strcmp(primary->host, store->place.host) != 0))
+		store_down(store, "the sentinels name another primary");
+	if (store->connection != NULL)
+		return;
+	memcpy(store->place.host, primary->host, sizeof(store->place.host));
+	store->place.port = primary->port;
+	store_connect(store, primary);
+}
+
+static void
+on_election(evutil_socket_t fd, short events, void *ctx)
+{
+	struct store *store = ctx;
+
+	(void)fd;
+	(void)events;
+	if (!redis_sentinels_busy(store->sentinels))
+		redis_sentinels_ask(store->sentinels, ELECTION_TIMEOUT_MS, on_elected, store);
+}
+
+static void
+on_reconnect(evutil_socket_t fd, short events, void *ctx)
+{
+	struct store *store = ctx;
+
+	if (store->sentinels != NULL)
+		on_election(fd, events, store);
+	else
+		store_connect(store, &store->url);
+}
+
+bool
+store_reach(struct store *store)
+{
+	store->backoff_ms = RECONNECT_MS_MIN;
+	store->reconnect = evtimer_new(store->base, on_reconnect, store);
+	if (store->reconnect == NULL)
+		return false;
+	if (store->url.sentinel_count > 0) {
+		store->sentinels = redis_sentinels_new(store->base, &store->url, store->ca_file);
+		store->election = evtimer_new(store->base, on_election, store);
+		if (store->sentinels == NULL || store->election == NULL)
+			return false;
+	}
+	on_reconnect(-1, 0, store);
+	return true;
+}
+
+void
+store_leave(struct store *store)
+{
+	redis_sentinels_free(store->sentinels);
+	disconnect(store);
+	if (store->reconnect != NULL)
+		event_free(store->reconnect);
+	if (store->election != NULL)
+		event_free(store->election);
+}

@@ -1,0 +1,45 @@
+/* store_state.h - a store as its own files see it: store.c and store_reach.c. */
+#ifndef JOBGATE_REDIS_STORE_STATE_H
+#define JOBGATE_REDIS_STORE_STATE_H
+
+#include "auth/redis/connection.h"
+#include "auth/redis/sentinel.h"
+#include "auth/redis/store_operation.h"
+
+struct store {
+	struct event_base *base;
+	struct log log;
+	struct redis_url url;
+	char *prefix, *ca_file;
+	unsigned wait_replicas, wait_ms;
+	bool of_primary;
+	bool waiting;			   /* a WAIT is under way */
+	int confirmed;			   /* of the change that is being told */
+	struct redis_sentinels *sentinels; /* NULL: the URL itself says where the primary is */
+	struct redis_place place;	   /* that they named last */
+	struct event *election;
+	struct redis_connection *connection; /* NULL between two attempts */
+	bool told_down; /* the log has it: once for each time, not for each attempt */
+	struct event *reconnect;
+	unsigned backoff_ms;
+	TAILQ_HEAD(, operation) operations;
+};
+
+/* ---- store_reach.c ---- */
+
+/* Start to connect, for as long as the store lives. False when memory is short. */
+bool store_reach(struct store *store);
+
+/* Give the connection up and come back later: whatever waits for a reply is told. */
+void store_down(struct store *store, const char *why);
+
+/* The same for good, and release what store_reach made. */
+void store_leave(struct store *store);
+
+/*
+ * Have the server say that it is a primary, ahead of a read: replies come in order, so that
+ * what a replica says of that is never looked at. False when it could not be sent.
+ */
+bool store_ask_role(struct store *store);
+
+#endif
