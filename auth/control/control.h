@@ -2,12 +2,19 @@
 #ifndef JOBGATE_CONTROL_H
 #define JOBGATE_CONTROL_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "jobgate/log.h"
 
-/* All text outlives the run. */
+/* All addresses that begin with the first `prefix` bits of this one; IPv4 as IPv4-mapped IPv6. */
+struct control_range {
+	struct in6_addr address;
+	unsigned prefix;
+};
+
+/* All text outlives the run, and so do the ranges. */
 struct control_setup {
 	const char
 	    *socket_path; /* of the API; made with mode 0600, its directory with 0700 if missing */
@@ -24,8 +31,10 @@ struct control_setup {
 	const char *listen_address; /* "host:port" of the API for operators; NULL: off */
 	const char *certificate, *key, *client_ca; /* PEM files; certificate NULL: no TLS there,
 						      client_ca NULL: no client certificates */
-	unsigned request_ms;			   /* for a request to arrive whole */
-	unsigned idle_ms;			   /* between two requests */
+	const struct control_range *scoped_urls;   /* see scope.h */
+	size_t scoped_url_count;
+	unsigned request_ms; /* for a request to arrive whole */
+	unsigned idle_ms;    /* between two requests */
 	struct log log;
 	void *observe_ctx; /* given to the following two */
 	/* False, with a sentence in why, while the gateway cannot serve; NULL: no such check. */

@@ -106,6 +106,24 @@ add_labels_of_scope(struct call *call, struct job_input *input)
 	return false;
 }
 
+/*
+ * Who comes by the Unix socket could leave the token away, and do all. False after answering.
+ */
+static bool
+check_url(struct call *call, const struct job_input *input)
+{
+	const struct control *control = call->ctx;
+	const struct control_setup *setup = control->setup;
+
+	if (!input->url_set || call->scope.count == 0 || call->local ||
+	    scope_may_lead_to(input->url, setup->scoped_urls, setup->scoped_url_count))
+		return true;
+	call_refuse(call, 403, "url",
+	    "with a token that is limited to labels a job's URL may lead to addresses within "
+	    "control.scoped_urls alone");
+	return false;
+}
+
 void
 jobs_create(struct call *call)
 {
@@ -124,7 +142,7 @@ jobs_create(struct call *call)
 		handler_mistake(call, &mistake);
 		goto done;
 	}
-	if (!add_labels_of_scope(call, &input))
+	if (!check_url(call, &input) || !add_labels_of_scope(call, &input))
 		goto done;
 	if (!creation_new(call, input.id)) {
 		call_refuse(call, 500, NULL, "no id could be made: memory or randomness is short");
@@ -176,6 +194,8 @@ jobs_patch(struct call *call)
 		handler_mistake(call, &mistake);
 		goto done;
 	}
+	if (!check_url(call, &input))
+		goto done;
 	view_time(handler_now_ms(), now);
 	store_job_patch(control->store, call->id, &call->scope,
 	    &(struct store_job_patch){

@@ -2,6 +2,7 @@
 #ifndef JOBGATE_CONTROL_SCOPE_H
 #define JOBGATE_CONTROL_SCOPE_H
 
+#include "auth/control/control.h"
 #include "auth/control/input.h"
 #include "jobgate/directory.h"
 
@@ -26,5 +27,13 @@ enum scope_merge scope_add(const struct label_set *scope, struct label *labels, 
 
 /* True when this patch would take a job that lies in the scope out of it. */
 bool scope_left_by(const struct label_set *scope, const struct job_input *patch);
+
+/*
+ * May whoever has a scope give a job this valid URL? No label says where a URL leads, and
+ * the gateway reaches what its maker may not: the jobs of others above all. So the host must be
+ * an address within one of the ranges. What a name leads to is up to whoever has it, and may
+ * change behind our back: names pass only where every address does (::/0). Unix sockets never do.
+ */
+bool scope_may_lead_to(struct slice url, const struct control_range *ranges, size_t count);
 
 #endif

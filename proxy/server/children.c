@@ -48,10 +48,22 @@ control_metrics(void *ctx)
 	return metrics_render(ctx, JOBGATE_VERSION);
 }
 
+/* As the control process takes them; to be freed. */
+static struct control_range *
+control_ranges(const struct cidr_list *list)
+{
+	struct control_range *ranges = calloc(list->count + 1, sizeof(*ranges));
+
+	for (size_t i = 0; ranges != NULL && i < list->count; i++)
+		ranges[i] = (struct control_range){list->items[i].address, list->items[i].prefix};
+	return ranges;
+}
+
 static int
 run_control(struct supervisor *supervisor)
 {
 	const struct config *config = supervisor->config;
+	struct control_range *scoped_urls = control_ranges(&config->control.scoped_urls);
 	const struct control_setup setup = {
 	    .socket_path = config->control.socket,
 	    .gateway_socket_path = config->control.gateway_socket,
@@ -67,6 +79,8 @@ run_control(struct supervisor *supervisor)
 	    .certificate = config->control.certificate,
 	    .key = config->control.key,
 	    .client_ca = config->control.client_ca,
+	    .scoped_urls = scoped_urls,
+	    .scoped_url_count = scoped_urls != NULL ? config->control.scoped_urls.count : 0,
 	    .request_ms = (unsigned)config->timeouts.head,
 	    .idle_ms = (unsigned)config->timeouts.keep_alive,
 	    .log = {supervisor->log.fd, supervisor->log.level, "control", supervisor->log.journal},
@@ -74,12 +88,15 @@ run_control(struct supervisor *supervisor)
 	    .ready = control_ready,
 	    .metrics = control_metrics,
 	};
+	int status;
 
 	listeners_close(&supervisor->listeners, false);
 	secure_forget(supervisor, true);
 	OPENSSL_cleanse(supervisor->session_key, sizeof(supervisor->session_key));
 	supervisor_close_log(supervisor);
-	return control_run(&setup);
+	status = control_run(&setup);
+	free(scoped_urls);
+	return status;
 }
 
 static int

@@ -34,6 +34,19 @@ fixed_setting(const struct config *old, const struct config *new, size_t worker_
 	return same_text(old->control.socket, new->control.socket) ? NULL : "control.socket";
 }
 
+static bool
+same_ranges(const struct cidr_list *a, const struct cidr_list *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (a->items[i].prefix != b->items[i].prefix ||
+		    memcmp(&a->items[i].address, &b->items[i].address,
+			sizeof(a->items[i].address)) != 0)
+			return false;
+	return true;
+}
+
 /* Does the control process have to be started again for this change? */
 static bool
 control_changes(const struct config *old, const struct config *new)
@@ -44,6 +57,7 @@ control_changes(const struct config *old, const struct config *new)
 	       !same_text(old->control.listen, new->control.listen) ||
 	       !same_text(old->control.certificate, new->control.certificate) ||
 	       new->control.certificate != NULL || /* the file may hold another one by now */
+	       !same_ranges(&old->control.scoped_urls, &new->control.scoped_urls) ||
 	       !same_text(old->backends.realm, new->backends.realm) ||
 	       old->timeouts.head != new->timeouts.head ||
 	       old->timeouts.keep_alive != new->timeouts.keep_alive ||

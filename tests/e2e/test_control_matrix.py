@@ -290,9 +290,9 @@ def test_changes_within_the_scope(callers):
     path = f"/v1/jobs/{job['id']}"
     assert scoped.done("PATCH", path, {"labels": {"team": "a", "x": None, "z": "w"}})["labels"] == {"team": "a", "z": "w"}
     for labels in [{"team": "b"}, {"team": None}, {"team": ""}, None]:
-        assert scoped.refused(403, "PATCH", path, {"url": "unix:/elsewhere", "labels": labels}, "labels")
+        assert scoped.refused(403, "PATCH", path, {"lease": 60, "labels": labels}, "labels")
     unchanged = scoped.done("GET", path)
-    assert (unchanged["labels"], unchanged["url"]) == ({"team": "a", "z": "w"}, None)
+    assert (unchanged["labels"], unchanged["lease"]) == ({"team": "a", "z": "w"}, None)
 
 
 def test_lists_within_the_scope(callers):

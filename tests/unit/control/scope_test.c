@@ -101,6 +101,44 @@ leaves(void **state)
 	assert_false(scope_left_by(&everything, &patch));
 }
 
+/* 10.0.5.0/24, fd00::/8 and 192.0.2.7 itself. */
+static const struct control_range ranges[] = {
+    {{.s6_addr = {[10] = 0xff, 0xff, 10, 0, 5, 0}}, 120},
+    {{.s6_addr = {0xfd}}, 8},
+    {{.s6_addr = {[10] = 0xff, 0xff, 192, 0, 2, 7}}, 128},
+};
+static const struct control_range every[] = {{{.s6_addr = {0}}, 0}};
+
+static void
+urls(void **state)
+{
+	static const char *const inside[] = {"http://10.0.5.17:8888", "https://10.0.5.0/base",
+	    "http://10.0.5.255", "http://[::ffff:10.0.5.17]:1", "http://[FD12::1]",
+	    "http://192.0.2.7"};
+	static const char *const outside[] = {"http://10.0.6.1", "http://10.0.4.255",
+	    "http://192.0.2.6", "http://127.0.0.1", "http://[::1]", "http://[fc00::1]",
+	    /* the same place by other roads */
+	    "http://[::10.0.5.17]", "http://[64:ff9b::10.0.5.17]", "http://[2002:a00:511::]",
+	    /* names, for whoever resolves them */
+	    "http://a.example", "http://10.0.5.17.", "http://10.0.5", "http://010.0.5.17",
+	    "http://167773457", "http://0x0a000511", "http://10.0.5.17.nip.example"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++) {
+		if (!scope_may_lead_to(slice_of(inside[i]), ranges, 3))
+			fail_msg("refused: %s", inside[i]);
+		assert_false(scope_may_lead_to(slice_of(inside[i]), NULL, 0));
+	}
+	for (size_t i = 0; i < sizeof(outside) / sizeof(outside[0]); i++) {
+		if (scope_may_lead_to(slice_of(outside[i]), ranges, 3))
+			fail_msg("taken: %s", outside[i]);
+		assert_true(scope_may_lead_to(slice_of(outside[i]), every, 1));
+	}
+	assert_false(scope_may_lead_to(SLICE("unix:/run/x"), every, 1));
+	assert_false(scope_may_lead_to(SLICE("unix:/run/x"), ranges, 3));
+	assert_false(scope_may_lead_to(SLICE("nonsense"), every, 1));
+}
+
 int
 main(void)
 {
@@ -108,6 +146,7 @@ main(void)
 	    cmocka_unit_test(has),
 	    cmocka_unit_test(adds),
 	    cmocka_unit_test(leaves),
+	    cmocka_unit_test(urls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
