@@ -34,15 +34,19 @@ wait_until(struct connection *connection, unsigned ms)
 	evtimer_add(connection->deadline, &wait);
 }
 
+void
+connection_close(struct connection *connection)
+{
+	evhtp_connection_free(connection->evhtp);
+}
+
 /* The client takes too long over its request, over its answer, or over what it wants next. */
 static void
 on_deadline(evutil_socket_t fd, short events, void *ctx)
 {
-	struct connection *connection = ctx;
-
 	(void)fd;
 	(void)events;
-	evhtp_connection_free(connection->evhtp);
+	connection_close(ctx);
 }
 
 static void
@@ -150,8 +154,8 @@ on_connection_fini(evhtp_connection_t *evhtp, void *ctx)
 
 	on_request_fini(NULL, connection);
 	evhtp_connection_unset_hook(evhtp, evhtp_hook_on_request_fini);
-	LIST_REMOVE(connection, link);
-	--*connection->count;
+	TAILQ_REMOVE(&connection->all->list, connection, link);
+	connection->all->count--;
 	connection_free(connection);
 	return EVHTP_RES_OK;
 }
@@ -243,7 +247,7 @@ on_start(evutil_socket_t fd, short events, void *ctx)
 	(void)fd;
 	(void)events;
 	if (call == NULL) { /* no memory for it: nothing sensible can be said */
-		evhtp_connection_free(connection->evhtp);
+		connection_close(connection);
 		return;
 	}
 	connection->started = true;
@@ -306,6 +310,20 @@ add_headers(evhtp_request_t *request, const struct call *call, const struct repl
 	}
 }
 
+/* An answer is on its way. Strangers do not wait here for long before they ask something else. */
+static void
+wait_for_next(struct connection *connection, enum caller caller)
+{
+	const struct server_setup *setup = connection->setup;
+
+	connection->known = connection->known || caller != CALLER_UNKNOWN;
+	TAILQ_REMOVE(&connection->all->list, connection, link);
+	TAILQ_INSERT_TAIL(&connection->all->list, connection, link);
+	wait_until(connection, connection->known || setup->idle_ms < setup->request_ms
+				   ? setup->idle_ms
+				   : setup->request_ms);
+}
+
 void
 call_reply(struct call *call, const struct reply *reply)
 {
@@ -325,12 +343,12 @@ call_reply(struct call *call, const struct reply *reply)
 		evbuffer_add_reference(request->buffer_out, reply->content, reply->len,
 		    free_content, reply->content) != 0))
 		free_content(NULL, reply->len, reply->content);
+	wait_for_next(connection, call->caller);
 	call_free(call);
 	if (connection->last)
 		evhtp_request_disable_flag(request, EVHTP_REQ_FLAG_KEEPALIVE);
 	if (!(evhtp_request_get_flags(request) & EVHTP_REQ_FLAG_KEEPALIVE)) /* see above */
 		evbuffer_drain(bufferevent_get_input(connection->evhtp->bev), SIZE_MAX);
-	wait_until(connection, connection->setup->idle_ms);
 	evhtp_send_reply(request, (evhtp_res)reply->status);
 	evhtp_request_resume(request);
 }
@@ -351,8 +369,7 @@ set_hooks(evhtp_connection_t *evhtp, struct connection *connection)
 }
 
 struct connection *
-connection_new(evhtp_connection_t *evhtp, const struct server_setup *setup,
-    struct connections *connections, size_t *count)
+connection_new(evhtp_connection_t *evhtp, const struct server_setup *setup, struct connections *all)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
 
@@ -368,9 +385,11 @@ connection_new(evhtp_connection_t *evhtp, const struct server_setup *setup,
 		connection_free(connection);
 		return NULL;
 	}
-	connection->count = count;
-	++*count;
-	LIST_INSERT_HEAD(connections, connection, link);
+	/* Our own people and workers are, and where nobody asks there are no strangers. */
+	connection->known = setup->identify == NULL || setup->peers != PEERS_ANYBODY;
+	connection->all = all;
+	all->count++;
+	TAILQ_INSERT_TAIL(&all->list, connection, link);
 	wait_until(connection, setup->request_ms);
 	return connection;
 }

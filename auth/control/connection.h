@@ -3,6 +3,7 @@
 #ifndef JOBGATE_CONTROL_CONNECTION_H
 #define JOBGATE_CONTROL_CONNECTION_H
 
+#include <netinet/in.h>
 #include <sys/queue.h>
 
 #include <evhtp/evhtp.h>
@@ -11,12 +12,17 @@
 #include "auth/control/head.h"
 #include "auth/control/server.h"
 
-LIST_HEAD(connections, connection);
+/* Those of a server, by when they were accepted or last answered: who waits longest stands first.
+ */
+struct connections {
+	TAILQ_HEAD(, connection) list;
+	size_t count;
+};
 
 /* A client's connection. It is freed together with libevhtp's own. */
 struct connection {
-	LIST_ENTRY(connection) link;
-	size_t *count; /* of the connections of its server */
+	TAILQ_ENTRY(connection) link;
+	struct connections *all; /* of its server */
 	const struct server_setup *setup;
 	evhtp_connection_t *evhtp;
 	struct event *start;	/* starts the call */
@@ -29,16 +35,21 @@ struct connection {
 	size_t body_len;
 	bool body_too_large;
 	bool local;
-	bool gateway; /* our own worker, who tells for whom it speaks */
+	bool gateway;		 /* our own worker, who tells for whom it speaks */
+	bool known;		 /* it has brought a call whose sender proved who it is */
+	struct in6_addr network; /* where it is: see network_of; zeros for a Unix socket */
 	char peer[CALL_PEER_MAX];
 };
 
 /*
- * Serve what libevhtp has just accepted, as one more of *connections and *count. NULL
- * when memory is short: the caller refuses it then.
+ * Serve what libevhtp has just accepted, as one more of *all. NULL when memory is short:
+ * the caller refuses it then.
  */
-struct connection *connection_new(evhtp_connection_t *evhtp, const struct server_setup *setup,
-    struct connections *connections, size_t *count);
+struct connection *connection_new(
+    evhtp_connection_t *evhtp, const struct server_setup *setup, struct connections *all);
+
+/* Close it at once, with whatever it is about; its call, if it has one, stays valid. */
+void connection_close(struct connection *connection);
 
 /* libevhtp's callback for each complete request. */
 void connection_on_request(evhtp_request_t *request, void *ctx);

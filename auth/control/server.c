@@ -11,6 +11,7 @@
 #include "auth/control/connection.h"
 
 #define CONNECTIONS_MAX 256
+#define NETWORK_MAX 64 /* of these, by TCP from one IPv4 address or IPv6 network of 64 bits */
 #define BODY_DROPPED_MAX (1u << 20) /* bytes read and dropped to be able to say so; more is cut */
 #define BACKLOG 256
 
@@ -18,7 +19,6 @@ struct server {
 	struct server_setup setup;
 	evhtp_t *evhtp;
 	struct connections connections;
-	size_t connection_count;
 	bool told_full; /* the log has it: once for each time */
 };
 
@@ -39,6 +39,22 @@ name_unix_peer(struct connection *connection, int fd, const struct log *log)
 	return false;
 }
 
+/* Its address, IPv4 as IPv4-mapped; of IPv6 the first 64 bits, of which one client may have all. */
+static struct in6_addr
+network_of(const struct sockaddr_storage *address)
+{
+	struct in6_addr network = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
+
+	if (address->ss_family == AF_INET) {
+		memcpy(network.s6_addr + 12, &((const struct sockaddr_in *)address)->sin_addr, 4);
+		return network;
+	}
+	network = ((const struct sockaddr_in6 *)address)->sin6_addr;
+	if (!IN6_IS_ADDR_V4MAPPED(&network))
+		memset(network.s6_addr + 8, 0, 8);
+	return network;
+}
+
 static bool
 name_tcp_peer(struct connection *connection, int fd)
 {
@@ -51,6 +67,7 @@ name_tcp_peer(struct connection *connection, int fd)
 	    getnameinfo((struct sockaddr *)&address, len, host, sizeof(host), port, sizeof(port),
 		NI_NUMERICHOST | NI_NUMERICSERV) != 0)
 		return false;
+	connection->network = network_of(&address);
 	v6 = strchr(host, ':') != NULL;
 	snprintf(connection->peer, sizeof(connection->peer), "%s%s%s:%s", v6 ? "[" : "", host,
 	    v6 ? "]" : "", port);
@@ -74,24 +91,81 @@ admit_peer(struct connection *connection, const struct server_setup *setup)
 	return false;
 }
 
+static bool
+same_network(const struct connection *a, const struct connection *b)
+{
+	return memcmp(&a->network, &b->network, sizeof(a->network)) == 0;
+}
+
+static size_t
+count_network(const struct connections *all, const struct connection *newcomer)
+{
+	const struct connection *one;
+	size_t count = 0;
+
+	for (one = TAILQ_FIRST(&all->list); one != NULL; one = TAILQ_NEXT(one, link))
+		count += same_network(one, newcomer);
+	return count;
+}
+
+/*
+ * Who is to give way to a newcomer: who has waited longest for its client, among those who never
+ * proved who they are if there are any. NULL where all have a call under way.
+ */
+static struct connection *
+find_idle(const struct connections *all, const struct connection *newcomer, bool of_network)
+{
+	struct connection *one, *found = NULL;
+
+	for (one = TAILQ_FIRST(&all->list); one != NULL; one = TAILQ_NEXT(one, link)) {
+		if (one == newcomer || one->call != NULL ||
+		    (of_network && !same_network(one, newcomer)))
+			continue;
+		if (!one->known)
+			return one;
+		if (found == NULL)
+			found = one;
+	}
+	return found;
+}
+
+/*
+ * False when there is no room for one more. Who holds connections and says nothing, or has no
+ * token, must not keep operators out: neither by many of them, nor by a flood of new ones
+ * from one place.
+ */
+static bool
+make_room(struct server *server, const struct connection *newcomer)
+{
+	const struct connections *all = &server->connections;
+	bool of_network =
+	    server->setup.peers == PEERS_ANYBODY && count_network(all, newcomer) > NETWORK_MAX;
+	struct connection *idle;
+
+	if (all->count <= CONNECTIONS_MAX / 2)
+		server->told_full = false;
+	if (!of_network && all->count <= CONNECTIONS_MAX)
+		return true;
+	if (!of_network && !server->told_full) {
+		log_warning(&server->setup.log,
+		    "%d control connections: for more, those that wait give way", CONNECTIONS_MAX);
+		server->told_full = true;
+	}
+	idle = find_idle(all, newcomer, of_network);
+	if (idle != NULL)
+		connection_close(idle);
+	return idle != NULL;
+}
+
 /* A new connection; with another result than OK libevhtp frees and closes it. */
 static evhtp_res
 on_accept(evhtp_connection_t *evhtp, void *ctx)
 {
 	struct server *server = ctx;
-	struct connection *connection;
+	struct connection *connection = connection_new(evhtp, &server->setup, &server->connections);
 
-	if (server->connection_count >= CONNECTIONS_MAX) {
-		if (!server->told_full)
-			log_warning(&server->setup.log, "%d control connections: more are refused",
-			    CONNECTIONS_MAX);
-		server->told_full = true;
-		return EVHTP_RES_ERROR;
-	}
-	server->told_full = false;
-	connection =
-	    connection_new(evhtp, &server->setup, &server->connections, &server->connection_count);
-	if (connection == NULL || !admit_peer(connection, &server->setup))
+	if (connection == NULL || !admit_peer(connection, &server->setup) ||
+	    !make_room(server, connection))
 		return EVHTP_RES_ERROR;
 	return EVHTP_RES_OK;
 }
@@ -104,7 +178,7 @@ server_new(const struct server_setup *setup, int fd)
 	if (server == NULL || (server->evhtp = evhtp_new(setup->base, NULL)) == NULL)
 		goto fail;
 	server->setup = *setup;
-	LIST_INIT(&server->connections);
+	TAILQ_INIT(&server->connections.list);
 	if (setup->tls != NULL) {
 		if (SSL_CTX_up_ref(setup->tls) != 1)
 			goto fail;
@@ -127,15 +201,13 @@ fail:
 void
 server_free(struct server *server)
 {
-	struct connection *connection, *next;
+	struct connection *connection;
 
 	if (server == NULL)
 		return;
 	evhtp_unbind_socket(server->evhtp);
-	for (connection = LIST_FIRST(&server->connections); connection != NULL; connection = next) {
-		next = LIST_NEXT(connection, link);
-		evhtp_connection_free(connection->evhtp);
-	}
+	while ((connection = TAILQ_FIRST(&server->connections.list)) != NULL)
+		connection_close(connection);
 	evhtp_free(server->evhtp);
 	free(server);
 }

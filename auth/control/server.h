@@ -30,7 +30,11 @@ struct server_setup {
 	void (*identify)(struct call *call);
 	SSL_CTX *tls;	     /* or NULL */
 	unsigned request_ms; /* for a request to arrive whole, a TLS handshake included */
-	unsigned idle_ms;    /* for an answer to be taken and the next request to begin */
+	/*
+	 * For an answer to be taken and the next request to begin; no longer than request_ms
+	 * where no call was identified yet.
+	 */
+	unsigned idle_ms;
 	struct log log;
 };
 

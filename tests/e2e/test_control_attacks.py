@@ -1,9 +1,12 @@
 """Ways round the authorization of the control API: each must end in a refusal, or in exactly what the token allows."""
 
+import select
+import socket
+
 import pytest
 
 from harness.control import Answer, Control, request_text
-from harness.process import free_port
+from harness.process import PATIENCE, free_port
 from harness.raw import Closed
 from harness.store import make_value, random_id
 
@@ -291,3 +294,27 @@ def test_no_scope_by_likeness(tcp, records):
         for method in ("GET", "DELETE"):
             api.refused(404, method, f"/v1/jobs/{job}")
         api.refused(404, "PATCH", f"/v1/jobs/{job}", {"labels": {"team": "a"}})
+
+
+# ---- strangers in a crowd ----
+
+def silent_crowd(address, count, source):
+    return [socket.create_connection(address, PATIENCE, source_address=(source, 0)) for _ in range(count)]
+
+
+def test_strangers_do_not_keep_operators_out(tcp, operator):
+    """Four places hold all the connections there are, and one floods: who has a token is served, and keeps its connection."""
+    with tcp.connect() as first:
+        ask = request_text("GET", "/v1/me", operator)
+        first.send(ask)
+        assert first.read_response().status == 200
+        crowd = [sock for place in range(2, 7) for sock in silent_crowd(tcp.address, 64, f"127.0.0.{place}")]
+        flood = silent_crowd(tcp.address, 200, "127.0.0.9")
+        for _ in range(3):
+            assert tcp.by(operator).call("GET", "/v1/me").status == 200
+        first.send(ask)
+        assert first.read_response().status == 200
+        ready = select.select(flood, [], [], 0)[0]
+        assert len(ready) >= 200 - 64 and all(sock.recv(1) == b"" for sock in ready)
+    for sock in crowd + flood:
+        sock.close()
