@@ -55,7 +55,10 @@ collect(const struct syntax *syntax, struct argp_option all[OPTIONS_MAX])
 	all[count] = (struct argp_option){0};
 }
 
-/* Copy a secret out of argv and wipe it there: other users see argv in `ps`. */
+/*
+ * Copy a secret and wipe it where it was: other users see argv in `ps`, and our own user's
+ * processes, a command of `job run` among them, see our environment in /proc.
+ */
 static bool
 take_secret(char **to, char *arg)
 {
@@ -214,7 +217,7 @@ options_parse(const struct syntax *syntax, int argc, char **argv, struct options
 	const struct argp argp = {.options = all, .parser = parse_key};
 	char words[64];
 	char *first = argv[0];
-	const char *token;
+	char *token;
 	bool ok = false;
 
 	*out = (struct options){0};
@@ -244,8 +247,10 @@ options_parse(const struct syntax *syntax, int argc, char **argv, struct options
 	if (out->control_url == NULL)
 		out->control_url = getenv("JOBGATE_URL");
 	token = getenv("JOBGATE_TOKEN");
-	if (out->token == NULL && token != NULL)
-		out->token = strdup(token);
+	if (token != NULL && out->token == NULL)
+		take_secret(&out->token, token);
+	else if (token != NULL)
+		OPENSSL_cleanse(token, strlen(token));
 	ok = true;
 done:
 	argv[0] = first;

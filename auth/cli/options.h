@@ -73,8 +73,9 @@ struct syntax {
 
 /*
  * Parse argv, of which argv[0] is replaced by syntax->words, into *out, taking
- * what is missing from the environment (JOBGATE_URL, JOBGATE_TOKEN). False on a
- * mistake, which has then been told on standard error. Call options_wipe either way.
+ * what is missing from the environment (JOBGATE_URL, JOBGATE_TOKEN). Secrets are wiped
+ * in both. False on a mistake, which has then been told on standard error. Call options_wipe
+ * either way.
  */
 bool options_parse(const struct syntax *syntax, int argc, char **argv, struct options *out);
 void options_wipe(struct options *options);

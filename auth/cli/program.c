@@ -60,7 +60,7 @@ become(char **command, unsigned port, const sigset_t *mask, pid_t parent)
 		_exit(128 + SIGTERM);
 	snprintf(number, sizeof(number), "%u", port);
 	setenv("PORT", number, 1);
-	unsetenv("JOBGATE_TOKEN"); /* a job's own code must not see it */
+	unsetenv("JOBGATE_TOKEN"); /* empty since options_parse: a job's own code must not see it */
 	assert(command[0] != NULL);
 	for (char **word = command; *word != NULL; word++) {
 		char *made = with_port(*word, port);
@@ -83,6 +83,8 @@ program_start(struct program *program, char **command, unsigned port)
 
 	sigprocmask(SIG_BLOCK, &set, &program->before);
 	fflush(NULL);
+	/* Nor read it from our memory; execve ends this for the command itself. */
+	prctl(PR_SET_DUMPABLE, 0);
 	program->ended = false;
 	program->pid = fork();
 	if (program->pid == 0)

@@ -16,10 +16,10 @@ struct program {
 
 /*
  * Start command (NULL at its end) with PORT=<port> in its environment, {port} in its
- * arguments replaced, and without JOBGATE_TOKEN. It shares our terminal and
- * process group, and gets SIGTERM should we be killed. From now on signals that
- * people send to us are kept for program_wait. False after telling why; one that
- * cannot be executed ends with 126 or 127.
+ * arguments replaced, and without JOBGATE_TOKEN. It shares our terminal and process group,
+ * and gets SIGTERM should we be killed. From now on signals that people send to us are kept for
+ * program_wait, and nobody but root can look into our memory. False after telling why; one
+ * that cannot be executed ends with 126 or 127.
  */
 bool program_start(struct program *program, char **command, unsigned port);
 

@@ -153,6 +153,17 @@ def test_given_port(gateway, run):
     assert program.stop() == 7
 
 
+def test_command_cannot_read_the_token(run, records):
+    """Not from the environment, nor from what /proc has of the one who started it."""
+    token = records.token("operator")
+    look = "cat /proc/self/environ /proc/$PPID/environ /proc/$PPID/cmdline | tr '\\0' '\\n'; echo seen"
+    for options, env in [([], {"JOBGATE_TOKEN": token.value}), (["--token", token.value], {}),
+                         (["--token", token.value], {"JOBGATE_TOKEN": token.value})]:
+        program = run(*options, command=["sh", "-c", look], **env)
+        program.wait()
+        assert "seen" in program.out() and "jgt_" not in program.out(), program.out()
+
+
 def test_port_in_use(run):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         program = run("--port", str(taken.getsockname()[1]), command=["sh", "-c", "echo started"])

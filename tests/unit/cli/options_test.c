@@ -90,10 +90,13 @@ environment(void **state)
 	assert_string_equal(options.control_url, "unix:/env");
 	assert_string_equal(options.token, "envtoken");
 	options_wipe(&options);
+	assert_string_equal(getenv("JOBGATE_TOKEN"), ""); /* wiped where /proc shows it */
+	setenv("JOBGATE_TOKEN", "envtoken", 1);
 	assert_true(parse(&token_commands[1], "list --url unix:/line --token linetoken", &options));
 	assert_string_equal(options.control_url, "unix:/line");
 	assert_string_equal(options.token, "linetoken");
 	options_wipe(&options);
+	assert_string_equal(getenv("JOBGATE_TOKEN"), "");
 	unsetenv("JOBGATE_URL");
 	unsetenv("JOBGATE_TOKEN");
 }
