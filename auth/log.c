@@ -45,17 +45,40 @@ level_priority(enum log_level level)
 	return 7;
 }
 
+size_t
+jg_log_char_len(const char *text, size_t len)
+{
+	const unsigned char *at = (const unsigned char *)text;
+	size_t wanted = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
+
+	if (at[0] < 0xc2 || at[0] > 0xf4 || len < wanted)
+		return 0;
+	for (size_t i = 1; i < wanted; i++)
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	if (at[0] == 0xc2 && at[1] < 0xa0) /* C1 */
+		return 0;
+	/* Overlong forms, surrogates, and what lies beyond Unicode. */
+	if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
+	    (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
+		return 0;
+	return wanted;
+}
+
 /* Copy text, with whatever could forge or break a line written as \xNN. Returns the end. */
 static size_t
 append_escaped(char *line, size_t len, size_t cap, const char *text)
 {
-	for (; *text != '\0' && len + 4 < cap; text++) {
+	while (*text != '\0' && len + 4 < cap) {
 		unsigned char c = (unsigned char)*text;
+		size_t shown =
+		    c < 0x80 ? c >= ' ' && c != 0x7f : jg_log_char_len(text, strnlen(text, 4));
 
-		if (c >= ' ' && c != 0x7f)
-			line[len++] = (char)c;
-		else
+		memcpy(line + len, text, shown);
+		len += shown;
+		if (shown == 0)
 			len += (size_t)snprintf(line + len, cap - len, "\\x%02x", c);
+		text += shown > 0 ? shown : 1;
 	}
 	return len;
 }

@@ -185,7 +185,8 @@ take_word_of_gateway(struct call *call, const struct head *head)
 {
 	if (head->request_id[0] != '\0')
 		snprintf(call->request_id, sizeof(call->request_id), "%s", head->request_id);
-	snprintf(call->peer, sizeof(call->peer), "%s through the gateway", head->client);
+	snprintf(call->peer, sizeof(call->peer), "%s through the gateway",
+	    head->client[0] != '\0' ? head->client : "unknown");
 }
 
 /* A call for the request that is complete; NULL when memory or randomness is short. */

@@ -1,6 +1,8 @@
 /* head.c - fields, one after another. */
+#define _GNU_SOURCE 1 /* memrchr */
 #include "auth/control/head.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -70,6 +72,43 @@ take_framing(struct head *head, struct slice name, struct slice value)
 }
 
 static bool
+is_address(struct slice text)
+{
+	char copy[INET6_ADDRSTRLEN];
+	struct in6_addr address;
+
+	if (text.len >= sizeof(copy))
+		return false;
+	memcpy(copy, text.at, text.len);
+	copy[text.len] = '\0';
+	return inet_pton(AF_INET, copy, &address) == 1 || inet_pton(AF_INET6, copy, &address) == 1;
+}
+
+static void
+take_client(struct head *head, struct slice list)
+{
+	struct slice rest = list, kept = slice_after(list, list.len);
+	const char *comma;
+
+	do {
+		struct slice item;
+
+		comma = memrchr(rest.at, ',', rest.len);
+		item = trim(slice_after(rest, comma != NULL ? (size_t)(comma + 1 - rest.at) : 0));
+		/* Our own worker says "unix" of one who came by a Unix socket. */
+		if (!is_address(item) && !(kept.len == 0 && slice_equal(item, SLICE("unix"))))
+			break;
+		item.len = (size_t)(list.at + list.len - item.at);
+		if (item.len > HEAD_CLIENT_MAX)
+			break;
+		kept = item;
+		if (comma != NULL)
+			rest.len = (size_t)(comma - rest.at);
+	} while (comma != NULL);
+	snprintf(head->client, sizeof(head->client), "%.*s", (int)kept.len, kept.at);
+}
+
+static bool
 take_authorization(struct head *head, struct slice value)
 {
 	if (head->authorizations++ > 0)
@@ -100,11 +139,8 @@ head_field(struct head *head, struct slice name, struct slice value)
 	if (slice_equal_nocase(name, SLICE("X-Request-Id")) && value.len <= HEAD_REQUEST_ID_MAX)
 		snprintf(
 		    head->request_id, sizeof(head->request_id), "%.*s", (int)value.len, value.at);
-	if (slice_equal_nocase(name, SLICE("X-Forwarded-For"))) {
-		if (value.len > HEAD_CLIENT_MAX) /* who is nearest to us stands last */
-			value = slice_after(value, value.len - HEAD_CLIENT_MAX);
-		snprintf(head->client, sizeof(head->client), "%.*s", (int)value.len, value.at);
-	}
+	if (slice_equal_nocase(name, SLICE("X-Forwarded-For")))
+		take_client(head, value);
 	if (slice_equal_nocase(name, SLICE("Authorization")))
 		return take_authorization(head, value);
 	return true;

@@ -7,7 +7,7 @@
 #define CONTROL_FIELDS_MAX 100
 #define CONTROL_HEAD_MAX (32u << 10) /* bytes of field lines */
 #define HEAD_REQUEST_ID_MAX 64
-#define HEAD_CLIENT_MAX 64 /* bytes; a longer list of addresses loses its beginning */
+#define HEAD_CLIENT_MAX 64 /* bytes of X-Forwarded-For */
 
 /*
  * What has been learnt of one head so far; zeroed at first. libevhtp's parser
@@ -23,7 +23,11 @@ struct head {
 	bool has_length, has_coding;
 	/* What the gateway says of a request that it forwards: believed of nobody else. */
 	char request_id[HEAD_REQUEST_ID_MAX + 1];
-	char client[HEAD_CLIENT_MAX + 1]; /* the end of X-Forwarded-For */
+	/*
+	 * The end of X-Forwarded-For, as far as it consists of addresses; who is nearest to us
+	 * stands last. What stands before it may be text of the client's own choice.
+	 */
+	char client[HEAD_CLIENT_MAX + 1];
 };
 
 /* Take the next field into account. False when memory is short. */

@@ -22,10 +22,17 @@ struct log {
 void jg_log_blot(char *text, size_t len);
 
 /*
+ * The length of the character at the beginning of a text that begins with a byte over 127, when
+ * it is a UTF-8 sequence (RFC 3629) and no control character (C1, which terminals obey); else 0.
+ */
+size_t jg_log_char_len(const char *text, size_t len);
+
+/*
  * Write one line: time, level, process, then the message (printf's format,
- * no newline). Control characters of the message are escaped, so that what a
- * client sent cannot forge a line. Never give it a secret; that of a token is blotted
- * out all the same. Lines are cut at 1024 bytes. Failures to write are ignored.
+ * no newline). Control characters of the message, and bytes that are no UTF-8, are escaped,
+ * so that what a client sent can neither forge a line nor command a terminal. Never give it a
+ * secret; that of a token is blotted out all the same. Lines are cut at 1024 bytes. Failures to
+ * write are ignored.
  */
 void jg_log(const struct log *log, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

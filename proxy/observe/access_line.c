@@ -42,25 +42,6 @@ add(struct line *line, const char *format, ...)
 		line->len += (size_t)len < room ? (size_t)len : room - 1;
 }
 
-/* The length of the UTF-8 sequence at the beginning of text; 0 when it is none (RFC 3629). */
-static size_t
-utf8_len(struct slice text)
-{
-	const unsigned char *at = (const unsigned char *)text.at;
-	size_t len = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
-
-	if (at[0] < 0xc2 || at[0] > 0xf4 || text.len < len)
-		return 0;
-	for (size_t i = 1; i < len; i++)
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-	/* Overlong forms, surrogates, and what lies beyond Unicode. */
-	if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
-	    (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
-		return 0;
-	return len;
-}
-
 /* ,"name":"value" with the value escaped and free of secrets; nothing for an empty one. */
 static void
 add_text(struct line *line, const char *name, struct slice value)
@@ -85,7 +66,7 @@ add_text(struct line *line, const char *name, struct slice value)
 			add(line, "\\u%04x", c);
 		else if (c < 0x80)
 			line->text[line->len++] = (char)c;
-		else if ((len = utf8_len(value)) > 0)
+		else if ((len = jg_log_char_len(value.at, value.len)) > 0)
 			add(line, "%.*s", (int)len, value.at);
 		else
 			add(line, "\\ufffd");

@@ -90,6 +90,15 @@ def test_audit_and_request_id(gateway, through):
     assert (entry["status"], entry["host"]) == (201, HOST)
 
 
+def test_audit_behind_a_proxy(module_gateways, records):
+    """What a client put into X-Forwarded-For before the proxy did is no part of the line."""
+    gateway = module_gateways.start({"control": {"host": HOST}, "backends": {"trusted_proxies": ["127.0.0.1"]}})
+    operator = Control(gateway.address, records.token("operator"), host=HOST)
+    made = operator.call("POST", "/v1/jobs", {}, fields=["X-Forwarded-For: 9.9.9.9 by token x\x9b2J, 192.0.2.1"])
+    line = eventually(lambda: [line for line in gateway.program.log().splitlines() if f"created {made.json['id']}" in line], "the line")[0]
+    assert f"by token {operator.token.id} from 192.0.2.1, 127.0.0.1 through the gateway request {made.request_id}" in line
+
+
 def test_no_job_can_have_its_host(gateway, through, records, scene_of):
     """A job named like the host's first label is not reached there, nor is the API under another host."""
     scene = scene_of(gateway, token=records.token("operator"))

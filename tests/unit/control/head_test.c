@@ -115,6 +115,36 @@ authorization(void **state)
 }
 
 static void
+client_is(const char *list, const char *expected)
+{
+	struct head head = {0};
+
+	assert_true(head_field(&head, SLICE("X-Forwarded-For"), slice_of(list)));
+	assert_string_equal(head.client, expected);
+	head_clear(&head);
+}
+
+/* What goes into the audit log: addresses, and nothing of a client's own choice. */
+static void
+client(void **state)
+{
+	(void)state;
+	client_is("192.0.2.1", "192.0.2.1");
+	client_is("192.0.2.1, fd00::1,\t10.0.0.1", "192.0.2.1, fd00::1,\t10.0.0.1");
+	client_is("unix", "unix");
+	client_is("192.0.2.1 by token x, 10.0.0.1", "10.0.0.1");
+	client_is("1.1.1.1, x\x9by, 192.0.2.1, 10.0.0.1", "192.0.2.1, 10.0.0.1");
+	client_is("unix, 10.0.0.1", "10.0.0.1");
+	client_is("[fd00::1]:1, 10.0.0.1", "10.0.0.1");
+	client_is(", 10.0.0.1", "10.0.0.1");
+	client_is("10.0.0.1,", "");
+	client_is("10.0.0.1, request 7", "");
+	client_is("", "");
+	client_is("255.255.255.255, 255.255.255.255, 255.255.255.255, 255.255.255.255",
+	    "255.255.255.255, 255.255.255.255, 255.255.255.255"); /* whole ones, as many as fit */
+}
+
+static void
 bounds(void **state)
 {
 	static char value[CONTROL_HEAD_MAX];
@@ -149,6 +179,7 @@ main(void)
 	    cmocka_unit_test(framing),
 	    cmocka_unit_test(names_and_values),
 	    cmocka_unit_test(authorization),
+	    cmocka_unit_test(client),
 	    cmocka_unit_test(bounds),
 	};
 
