@@ -72,8 +72,8 @@ read_token(struct import *import, struct token *out, struct mistake *mistake)
 		return wrong(mistake, "label_selector", "this field is missing");
 	if (!jg_token_id_valid(out->id))
 		return wrong(mistake, "id", "not the id of a token");
-	if (version < 1)
-		return wrong(mistake, "version", "a version is a number from 1");
+	if (version < 1 || (uint64_t)version > TOKEN_VERSION_MAX)
+		return wrong(mistake, "version", "a version is a number of 1 to 18 digits");
 	if (!jg_token_hash_parse(text_of(object, "hash"), out->hash))
 		return wrong(mistake, "hash", "a hash is 64 hex digits");
 	return read_times(object, &out->created_at, &out->updated_at, mistake);

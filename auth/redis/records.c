@@ -74,7 +74,7 @@ keep(struct builder *builder, struct slice text)
 	return kept;
 }
 
-/* 1 to 10^18 - 1, without leading zeros. */
+/* 1 to TOKEN_VERSION_MAX, without leading zeros. */
 static bool
 parse_number(struct slice text, uint64_t *out)
 {

@@ -18,6 +18,7 @@
  * alphabet is 0-9, A-Z, a-z, in this order.
  */
 #define TOKEN_ID_LEN 16
+#define TOKEN_VERSION_MAX 999999999999999999ull /* 18 digits: what all who count have room for */
 #define TOKEN_SECRET_LEN 43
 #define TOKEN_CHECK_LEN 6
 #define TOKEN_VALUE_LEN (4 + TOKEN_ID_LEN + 1 + TOKEN_SECRET_LEN + TOKEN_CHECK_LEN) /* 70 */
@@ -37,7 +38,7 @@ struct token {
 	enum token_role role;
 	struct label_set selector;	     /* empty: unscoped, every job */
 	unsigned char hash[TOKEN_HASH_LEN];  /* SHA-256 of the whole value */
-	uint64_t version;		     /* from 1, one more with each renew */
+	uint64_t version;		     /* 1 to TOKEN_VERSION_MAX, one more with each renew */
 	struct slice created_at, updated_at; /* RFC 3339, UTC; may be empty */
 };
 

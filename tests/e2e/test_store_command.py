@@ -164,6 +164,7 @@ GOOD_JOB = {"kind": "job", "id": "j", "labels": {}}
     ("nonsense", "not JSON"), ("[]", "JSON object"), ("{}", "kind"), ('{"kind":"user"}', "kind"),
     ({**GOOD_TOKEN, "id": "A" * 16}, "id"), ({**GOOD_TOKEN, "hash": "0" * 63}, "hash"), ({**GOOD_TOKEN, "hash": "g" * 64}, "hash"),
     ({**GOOD_TOKEN, "hash": None}, "hash"), ({**GOOD_TOKEN, "version": 0}, "version"), ({**GOOD_TOKEN, "version": "1"}, "version"),
+    ({**GOOD_TOKEN, "version": 10**18}, "version"), ({**GOOD_TOKEN, "version": 10**19}, "JSON"),
     ({**GOOD_TOKEN, "role": "root"}, "role"), ({**GOOD_TOKEN, "label_selector": "a"}, "label_selector"),
     ({key: value for key, value in GOOD_TOKEN.items() if key != "label_selector"}, "label_selector"),
     ({**GOOD_TOKEN, "value": "jgt_x"}, "value"), ({**GOOD_TOKEN, "created_at": "x" * 41}, "created_at"),
