@@ -80,7 +80,8 @@ make_room(struct gateway *gateway)
 	char address[ADDRESS_TEXT_MAX];
 	struct slice text;
 
-	for (unsigned i = 0; i < ROOM_LOOKS; i++) {
+	/* Once round at most: the oldest is the first again then. */
+	for (size_t i = 0; i < ROOM_LOOKS && i < gateway->connection_count; i++) {
 		downstream = TAILQ_FIRST(&gateway->connections);
 		if (downstream == NULL)
 			return false;
