@@ -216,7 +216,8 @@ downstream_closing(struct downstream *downstream, size_t *budget)
 		return false;
 	if (downstream->client_closes && downstream->content_ended && !downstream->conn.readable &&
 	    buffer_len(receiver->in) == 0) {
-		/* It has said that it sends no more, and it did not: nothing can be unread. */
+		/* It has said that it sends no more, and it did not: nothing can be unread. Who has
+		 * sent several requests may have sent one behind its last. */
 		conn_farewell(&downstream->conn);
 		downstream_close(downstream, false);
 		return false;

@@ -291,7 +291,8 @@ downstream_begin(struct downstream *downstream)
 		return;
 	}
 	downstream->keep_alive = framing.keep_alive && !gateway->draining;
-	downstream->client_closes = !framing.keep_alive;
+	downstream->client_closes = !framing.keep_alive && !downstream->served;
+	downstream->served = true;
 	if (downstream->entrance.redirect) {
 		downstream_redirect(downstream, request);
 		return;

@@ -50,11 +50,12 @@ struct downstream {
 	uint32_t owed;	     /* EXCHANGE: bytes of content by which the client lags behind */
 	unsigned char minor; /* of the request's version */
 	bool keep_alive;     /* after this exchange the connection may serve another */
-	bool client_closes;  /* the client sends no request after this one */
+	bool client_closes;  /* its first request is its last one, as it says itself */
 	bool expects;	     /* the client waits for 100 and has sent no content yet */
 	bool content_ended;  /* the request's content has been handed on whole */
 	/* Bits, as with one byte more each connection would take 16 more. */
 	bool tunnel : 1;
+	bool served : 1;       /* there was a request before this one */
 	bool tunnel_shut : 1;  /* the backend has ended its side, ours ends after what is pending */
 	bool working;	       /* further up the stack, downstream_work runs */
 	bool finished_sending; /* CLOSING: our side of the stream has been ended */
