@@ -58,7 +58,7 @@ network_of(const struct sockaddr_storage *address)
 static bool
 name_tcp_peer(struct connection *connection, int fd)
 {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = {0};
 	socklen_t len = sizeof(address);
 	char host[64], port[8];
 	bool v6;

@@ -154,7 +154,8 @@ keep_ids(struct keys_step *step, const redisReply *keys, size_t prefix_len)
 	for (size_t i = 0; i < keys->elements; i++) {
 		struct slice id = slice_after(text_of(keys->element[i]), prefix_len);
 
-		memcpy(at, id.at, id.len);
+		if (id.len > 0)
+			memcpy(at, id.at, id.len);
 		step->ids[step->count++] = (struct slice){at, id.len};
 		at += id.len;
 	}
