@@ -8,17 +8,6 @@
 
 #include <openssl/crypto.h>
 
-/* RFC 9110 section 5.5: optional white space around a value is no part of it. */
-static struct slice
-trim(struct slice text)
-{
-	while (text.len > 0 && (text.at[0] == ' ' || text.at[0] == '\t'))
-		text = slice_after(text, 1);
-	while (text.len > 0 && (text.at[text.len - 1] == ' ' || text.at[text.len - 1] == '\t'))
-		text.len--;
-	return text;
-}
-
 static void
 wrong(struct head *head, const char *mistake)
 {
@@ -94,7 +83,8 @@ take_client(struct head *head, struct slice list)
 		struct slice item;
 
 		comma = memrchr(rest.at, ',', rest.len);
-		item = trim(slice_after(rest, comma != NULL ? (size_t)(comma + 1 - rest.at) : 0));
+		item = slice_trim(
+		    slice_after(rest, comma != NULL ? (size_t)(comma + 1 - rest.at) : 0));
 		/* Our own worker says "unix" of one who came by a Unix socket. */
 		if (!is_address(item) && !(kept.len == 0 && slice_equal(item, SLICE("unix"))))
 			break;
@@ -130,7 +120,7 @@ head_field(struct head *head, struct slice name, struct slice value)
 		head->too_large = true;
 		return true;
 	}
-	value = trim(value);
+	value = slice_trim(value);
 	if (!is_token(name))
 		wrong(head, "a field's name is no token");
 	if (!is_plain(value))

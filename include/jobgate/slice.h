@@ -54,4 +54,15 @@ slice_after(struct slice text, size_t n)
 	return (struct slice){text.at + n, text.len - n};
 }
 
+/* Without the white space around it, spaces and tabs (RFC 9110 section 5.6.3, OWS). */
+static inline struct slice
+slice_trim(struct slice text)
+{
+	while (text.len > 0 && (text.at[0] == ' ' || text.at[0] == '\t'))
+		text = slice_after(text, 1);
+	while (text.len > 0 && (text.at[text.len - 1] == ' ' || text.at[text.len - 1] == '\t'))
+		text.len--;
+	return text;
+}
+
 #endif

@@ -3,7 +3,6 @@
 
 #include "gateway/ask.h"
 #include "gateway/exchange_state.h"
-#include "gateway/session.h"
 #include "observe/probes.h"
 
 static unsigned char
@@ -49,100 +48,6 @@ exchange_redirect(struct exchange *exchange, const struct request *request, stru
 {
 	exchange_describe(exchange, request);
 	exchange_send_on(exchange, location);
-}
-
-void
-exchange_present(struct exchange *exchange, struct slice field, struct findings *findings)
-{
-	findings->evidence.credential =
-	    jg_bearer_recall(&exchange->gateway->memos, field, &findings->memo);
-	if (findings->memo != NULL)
-		findings->evidence.bearer = &findings->memo->bearer;
-}
-
-/* Present what the Authorization field holds. */
-static void
-exchange_present_field(
-    struct exchange *exchange, const struct fields *fields, struct findings *findings)
-{
-	const struct field *found = NULL;
-
-	for (size_t i = 0; i < fields->count; i++) {
-		if (fields->items[i].id != FIELD_AUTHORIZATION)
-			continue;
-		if (found != NULL) {
-			findings->evidence.credential = CREDENTIAL_MALFORMED;
-			return;
-		}
-		found = &fields->items[i];
-	}
-	findings->evidence.credential = CREDENTIAL_NONE;
-	if (found != NULL)
-		exchange_present(exchange, found->value, findings);
-}
-
-/* In place of a token, a browser may have a session. */
-static void
-exchange_recall_session(
-    struct exchange *exchange, const struct request *request, struct findings *findings)
-{
-	struct slice cookie = session_cookie(&request->fields);
-	int64_t wall_ms = loop_wall_us(exchange->gateway->loop) / 1000;
-	struct session session;
-
-	if (cookie.at == NULL || !session_open(exchange->gateway->options.session_key,
-				     findings->route.job, cookie, wall_ms / 1000, &session))
-		return;
-	findings->session.formed = true;
-	memcpy(findings->session.id, session.token_id, TOKEN_ID_LEN);
-	findings->evidence.bearer = &findings->session;
-	findings->evidence.version = session.version;
-	memcpy(findings->evidence.mark, session.mark, TOKEN_MARK_LEN);
-	findings->evidence.credential = CREDENTIAL_SESSION;
-	exchange->by_session = true;
-	exchange->session_ends_ms =
-	    loop_now_ms(exchange->gateway->loop) + (uint64_t)(session.expires_s * 1000 - wall_ms);
-}
-
-/* What a browser says of where a request comes from, and what for (Fetch Metadata); empty: nothing.
- */
-static struct slice
-fetch_metadata(const struct request *request, struct slice name)
-{
-	for (size_t i = 0; i < request->fields.count; i++)
-		if (slice_equal_nocase(request->fields.items[i].name, name))
-			return request->fields.items[i].value;
-	return (struct slice){0};
-}
-
-/* Does another site, or another job's page, make the browser ask, other than by leading it here? */
-static bool
-is_embedded(const struct request *request)
-{
-	struct slice site = fetch_metadata(request, SLICE("sec-fetch-site"));
-
-	if (site.len == 0 || slice_equal(site, SLICE("same-origin")) ||
-	    slice_equal(site, SLICE("none")))
-		return false;
-	return !slice_equal(fetch_metadata(request, SLICE("sec-fetch-mode")), SLICE("navigate")) ||
-	       !slice_equal(fetch_metadata(request, SLICE("sec-fetch-dest")), SLICE("document"));
-}
-
-/*
- * Browsers send a session's cookie whoever wrote the page: what changes something, or opens a
- * connection that may, has to come from the job's own; and all jobs of a domain are one site to
- * SameSite, so another's page may lead here but not embed.
- */
-static bool
-session_may(const struct exchange *exchange, const struct request *request)
-{
-	bool safe = request->method_id == METHOD_GET || request->method_id == METHOD_HEAD ||
-		    request->method_id == METHOD_OPTIONS;
-
-	if (is_embedded(request))
-		return false;
-	return (safe && request->upgrade.len == 0) ||
-	       origin_is_own(request, exchange_is_secure(exchange, request));
 }
 
 static void
@@ -391,12 +296,12 @@ exchange_authorize(struct exchange *exchange, struct request *request)
 		exchange_own_path(exchange, request);
 		return;
 	}
-	exchange_present_field(exchange, &request->fields, &findings);
+	exchange_present_fields(exchange, &request->fields, &findings);
 	if ((evidence->credential == CREDENTIAL_NONE ||
 		evidence->credential == CREDENTIAL_OTHER_SCHEME) &&
 	    exchange_may_sign_in(exchange, &findings.route))
 		exchange_recall_session(exchange, request, &findings);
-	if (exchange->by_session && !session_may(exchange, request)) {
+	if (exchange->by_session && !exchange_session_may(exchange, request)) {
 		exchange_reject(exchange, request, 403, SLICE("Foreign origin"),
 		    SLICE("With a browser's session, this has to come from a page of the job's own "
 			  "host."));

@@ -15,6 +15,7 @@
  * exchange.c    its beginning, its end, and every answer of our own
  * signin.c      a browser's pasted token becomes a session
  * authorize.c   from the request's head to the verdict, and to later ones
+ * credential.c  whom the request says it is from
  * relay.c       from the verdict on: connect, send, relay
  */
 enum exchange_state {
@@ -152,8 +153,25 @@ bool exchange_look_up(struct exchange *exchange, struct findings *findings);
 /* The verdict, and what the log and the metrics tell of it. */
 enum verdict exchange_decide(struct exchange *exchange, const struct findings *findings);
 
+/* ---- credential.c ---- */
+
 /* A field's credential becomes the one that is judged; a bearer is recalled. */
 void exchange_present(struct exchange *exchange, struct slice field, struct findings *findings);
+
+/* The same of the Authorization field; several are malformed. */
+void exchange_present_fields(
+    struct exchange *exchange, const struct fields *fields, struct findings *findings);
+
+/* In place of a token, a browser may have a session. */
+void exchange_recall_session(
+    struct exchange *exchange, const struct request *request, struct findings *findings);
+
+/*
+ * Browsers send a session's cookie whoever wrote the page: what changes something, or opens a
+ * connection that may, has to come from the job's own; and all jobs of a domain are one site to
+ * SameSite, so another's page may lead here but not embed.
+ */
+bool exchange_session_may(const struct exchange *exchange, const struct request *request);
 
 /* ---- signin.c ---- */
 

@@ -92,16 +92,6 @@ session_open(const unsigned char key[SESSION_KEY_LEN], struct slice job, struct 
 	return now_s < out->expires_s;
 }
 
-static struct slice
-trim(struct slice text)
-{
-	while (text.len > 0 && (text.at[0] == ' ' || text.at[0] == '\t'))
-		text = slice_after(text, 1);
-	while (text.len > 0 && (text.at[text.len - 1] == ' ' || text.at[text.len - 1] == '\t'))
-		text.len--;
-	return text;
-}
-
 bool
 cookie_next(struct slice *rest, struct slice *pair)
 {
@@ -109,7 +99,7 @@ cookie_next(struct slice *rest, struct slice *pair)
 		const char *end = memchr(rest->at, ';', rest->len);
 		size_t len = end != NULL ? (size_t)(end - rest->at) : rest->len;
 
-		*pair = trim((struct slice){rest->at, len});
+		*pair = slice_trim((struct slice){rest->at, len});
 		*rest = slice_after(*rest, len + (end != NULL));
 		if (pair->len > 0)
 			return true;
@@ -125,7 +115,7 @@ cookie_is_session(struct slice pair)
 	if (equals == NULL)
 		return false;
 	return slice_equal_nocase(
-	    trim((struct slice){pair.at, (size_t)(equals - pair.at)}), SLICE(SESSION_COOKIE));
+	    slice_trim((struct slice){pair.at, (size_t)(equals - pair.at)}), SLICE(SESSION_COOKIE));
 }
 
 struct slice

@@ -14,22 +14,6 @@ is_token(struct slice text)
 	return text.len > 0;
 }
 
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static struct slice
-trim(struct slice text)
-{
-	while (text.len > 0 && is_blank(text.at[0]))
-		text = slice_after(text, 1);
-	while (text.len > 0 && is_blank(text.at[text.len - 1]))
-		text.len--;
-	return text;
-}
-
 /* Eight bytes at a time: is one of them below SP, or DEL? (A tab is, too; it is looked at again.)
  */
 static bool
@@ -180,7 +164,7 @@ parse_line(struct slice line, struct field *out)
 	out->value = slice_after(line, colon + 1);
 	if (!is_value(out->value))
 		return false;
-	out->value = trim(out->value);
+	out->value = slice_trim(out->value);
 	out->id = classes & BYTE_NAME ? identify_plain(out->name) : identify_disguised(out->name);
 	out->dropped = false;
 	return true;
@@ -265,7 +249,7 @@ list_next(struct slice *rest, struct slice *member)
 	while (rest->len > 0) {
 		size_t len = member_len(*rest);
 
-		*member = trim((struct slice){rest->at, len});
+		*member = slice_trim((struct slice){rest->at, len});
 		*rest = slice_after(*rest, len < rest->len ? len + 1 : len);
 		if (member->len > 0)
 			return true;
