@@ -1,6 +1,7 @@
 """Many tunnels of many tokens: a renewal ends exactly those of its own token (access.md)."""
 
 import collections
+import math
 import multiprocessing
 import resource
 import select
@@ -88,7 +89,7 @@ def test_renewal_cuts_exactly_its_own(gateways, records, tunnel_backend):
     crowd.close()
 
 
-def holder(pipe, address, job_host, tokens, of_each):
+def holder(pipe, address, source, job_host, tokens, of_each):
     """A process of its own, for its descriptors: opens its share, reports what ended, tells how many are left."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -96,7 +97,7 @@ def holder(pipe, address, job_host, tokens, of_each):
     for token_id, value in tokens:
         request = request_bytes(job_host, value, path="/hold/", fields=UPGRADE)
         for _ in range(of_each):
-            sock = socket.create_connection(address, PATIENCE)
+            sock = socket.create_connection(address, PATIENCE, (source, 0))
             sock.sendall(request)
             seen = b""
             while not seen.endswith(b"hello"):
@@ -117,24 +118,25 @@ def holder(pipe, address, job_host, tokens, of_each):
 
 
 @pytest.mark.large
-def test_as_many_tunnels_as_descriptors_allow(gateways, records, make_folder):
+def test_fifty_thousand_tunnels(gateways, records, make_folder):
     """
-    A thousand tokens; each tunnel takes two descriptors of a worker, one of a client and one of a backend. Workers,
-    clients and backends are as many processes as it takes for the hard limit of each.
+    Fifty of each of a thousand tokens. Each tunnel takes two descriptors of a worker, one of a client and one of a backend:
+    workers, clients and backends are as many processes as it takes for the hard limit of each. Each client has an address
+    of its own, as one has only some 28,000 ports.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    tokens, processes = 1000, 4
-    of_each = min(50, int(processes * (hard - 1000) / 2 * 0.7) // tokens)  # workers get unequal shares
+    tokens, of_each = 1000, 50
+    processes = math.ceil(tokens * of_each * 2 / ((hard - 500) * 0.8))  # workers get unequal shares
     backends = [servers.hold_server(make_folder("hold")) for _ in range(processes)]
     jobs = [records.job(backend.url) for backend in backends]
     made = [records.token() for _ in range(tokens)]
     gateway = gateways.start({"workers": processes, "limits": {"connections": hard, "connections_per_client": 0}})
-    share, pipes, children = tokens // processes, [], []
+    pipes, children = [], []
     for index, job in enumerate(jobs):
         mine, theirs = multiprocessing.Pipe()
-        own = [(token.id, token.value) for token in made[index * share:(index + 1) * share]]
-        child = multiprocessing.Process(target=holder, args=(theirs, gateway.address, f"{job}.jobs.test", own, of_each),
-                                        daemon=True)
+        own = [(token.id, token.value) for token in made[index::processes]]
+        child = multiprocessing.Process(target=holder, daemon=True, args=(
+            theirs, gateway.address, f"127.0.1.{index + 1}", f"{job}.jobs.test", own, of_each))
         child.start()
         pipes.append(mine)
         children.append(child)
