@@ -34,8 +34,18 @@ jg_control_socket_default(char *out, size_t cap)
 	if ((directory = directory_of("XDG_RUNTIME_DIR")) != NULL)
 		return fits(snprintf(out, cap, "%s/jobgate/control.sock", directory), cap);
 	if (geteuid() == 0)
-		return fits(snprintf(out, cap, "/run/jobgate/control.sock"), cap);
+		return fits(snprintf(out, cap, JG_SERVICE_SOCKET), cap);
 	return fits(snprintf(out, cap, "/tmp/jobgate-%u/control.sock", (unsigned)geteuid()), cap);
+}
+
+bool
+jg_control_socket_find(const char *service, char *out, size_t cap)
+{
+	if (!jg_control_socket_default(out, cap))
+		return false;
+	if (access(out, F_OK) != 0 && access(service, F_OK) == 0)
+		return fits(snprintf(out, cap, "%s", service), cap);
+	return true;
 }
 
 bool

@@ -69,8 +69,10 @@ run(const struct command *command, int argc, char **argv)
 		result = CLI_OK;
 		goto done;
 	}
-	if (command->check != NULL && !command->check(&options))
+	if (command->check != NULL && !command->check(&options)) {
+		options_advise(&command->syntax);
 		goto done;
+	}
 	context.options = &options;
 	context.printer = printer_for(stdout, &options);
 	context.client = client_new(options.control_url, options.token);

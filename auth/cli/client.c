@@ -3,6 +3,7 @@
 #include "auth/cli/client.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@ struct client {
 	CURL *curl;
 	char *base;  /* "http://localhost", without a slash at its end */
 	char *where; /* for messages */
+	bool local;  /* a Unix socket */
 	struct curl_slist *headers;
 	void (*on_idle)(void *ctx);
 	void *idle_ctx;
@@ -93,6 +95,10 @@ add_token(struct client *client, const char *token)
 	int len;
 	bool added;
 
+	if (token[0] == '\0') {
+		fputs("jobgate: the token is empty\n", stderr);
+		return false;
+	}
 	for (const char *c = token; *c != '\0'; c++)
 		if (!isgraph((unsigned char)*c)) {
 			fputs("jobgate: the token holds characters that no token has\n", stderr);
@@ -119,6 +125,7 @@ set_url(struct client *client, const char *url)
 		fprintf(stderr, "jobgate: '%s' is neither unix:/path nor http(s)://host\n", url);
 		return false;
 	}
+	client->local = socket != NULL;
 	client->where = strdup(url);
 	client->base = strdup(socket != NULL ? "http://localhost" : url);
 	if (client->where == NULL || client->base == NULL)
@@ -144,13 +151,16 @@ default_url(char *url, size_t cap)
 	struct stat status;
 	char path[256];
 
-	if (!jg_control_socket_default(path, sizeof(path))) {
+	if (!jg_control_socket_find(JG_SERVICE_SOCKET, path, sizeof(path))) {
 		fputs("jobgate: no default for the control socket; give --control-url\n", stderr);
 		return false;
 	}
 	if (geteuid() != 0 && lstat(path, &status) == 0 && status.st_uid != geteuid() &&
 	    status.st_uid != 0) {
-		fprintf(stderr, "jobgate: %s belongs to another user\n", path);
+		fprintf(stderr,
+		    "jobgate: %s belongs to another user\n"
+		    "Run this as that user or as root; or give --control-url and a token.\n",
+		    path);
 		return false;
 	}
 	return (size_t)snprintf(url, cap, "unix:%s", path) < cap;
@@ -236,6 +246,37 @@ client_free(struct client *client)
 	free(client);
 }
 
+/* Why there was no answer, and what to do about it. */
+static void
+tell_unreachable(const struct client *client, CURLcode result, const char *error)
+{
+	const char *advice = NULL;
+	long number = 0;
+
+	curl_easy_getinfo(client->curl, CURLINFO_OS_ERRNO, &number);
+	if (error[0] == '\0')
+		error = curl_easy_strerror(result);
+	if (result == CURLE_COULDNT_CONNECT && client->local) {
+		/* libcurl would name a port of localhost, which nobody has asked for. */
+		if (number != 0)
+			error = strerror((int)number);
+		advice = number == EACCES
+			     ? "Run this as the gateway's user or as root."
+			     : "Is a gateway running here (jobgate serve)? For one elsewhere give "
+			       "--control-url or JOBGATE_URL.";
+	} else if (result == CURLE_PEER_FAILED_VERIFICATION) {
+		advice = "Its certificate must name this host, and be of an authority that the "
+			 "system or SSL_CERT_FILE names.";
+	} else if (result == CURLE_RECV_ERROR || result == CURLE_GOT_NOTHING ||
+		   result == CURLE_SSL_CONNECT_ERROR) {
+		advice = "Is it http:// in place of https://, or the other way round?";
+	}
+	fprintf(
+	    stderr, "jobgate: the control API at %s does not answer: %s\n", client->where, error);
+	if (advice != NULL)
+		fprintf(stderr, "%s\n", advice);
+}
+
 bool
 client_call(struct client *client, const char *method, const char *path, const json_t *body,
     struct answer *answer)
@@ -268,8 +309,7 @@ client_call(struct client *client, const char *method, const char *path, const j
 		answer->body = json_loadb(got.at, got.len, 0, NULL);
 done:
 	if (result != CURLE_OK)
-		fprintf(stderr, "jobgate: the control API at %s does not answer: %s\n",
-		    client->where, error[0] != '\0' ? error : curl_easy_strerror(result));
+		tell_unreachable(client, result, error);
 	if (text != NULL) {
 		OPENSSL_cleanse(text, strlen(text));
 		free(text);
@@ -313,6 +353,8 @@ answer_refused(const struct answer *answer)
 	else
 		fprintf(stderr, "the server answered %ld", answer->status);
 	fputc('\n', stderr);
+	if (answer->status == 401)
+		fputs("Give an operator's token by --token-file FILE or JOBGATE_TOKEN.\n", stderr);
 	return answer->status == 503 ? CLI_UNREACHABLE : CLI_REFUSED;
 }
 

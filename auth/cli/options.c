@@ -210,6 +210,12 @@ split_command(int *argc, char **argv)
 	return NULL;
 }
 
+void
+options_advise(const struct syntax *syntax)
+{
+	fprintf(stderr, "Try '%s --help'.\n", syntax->words);
+}
+
 bool
 options_parse(const struct syntax *syntax, int argc, char **argv, struct options *out)
 {
@@ -217,6 +223,7 @@ options_parse(const struct syntax *syntax, int argc, char **argv, struct options
 	const struct argp argp = {.options = all, .parser = parse_key};
 	char words[64];
 	char *first = argv[0];
+	const char *url;
 	char *token;
 	bool ok = false;
 
@@ -244,10 +251,12 @@ options_parse(const struct syntax *syntax, int argc, char **argv, struct options
 		fprintf(stderr, "jobgate: unexpected argument '%s'\n", out->args[syntax->args_max]);
 		goto done;
 	}
-	if (out->control_url == NULL)
-		out->control_url = getenv("JOBGATE_URL");
+	/* A variable that is empty says nothing. */
+	url = getenv("JOBGATE_URL");
+	if (out->control_url == NULL && url != NULL && url[0] != '\0')
+		out->control_url = url;
 	token = getenv("JOBGATE_TOKEN");
-	if (token != NULL && out->token == NULL)
+	if (token != NULL && token[0] != '\0' && out->token == NULL)
 		take_secret(&out->token, token);
 	else if (token != NULL)
 		OPENSSL_cleanse(token, strlen(token));
@@ -255,7 +264,7 @@ options_parse(const struct syntax *syntax, int argc, char **argv, struct options
 done:
 	argv[0] = first;
 	if (!ok)
-		fprintf(stderr, "Try '%s --help'.\n", syntax->words);
+		options_advise(syntax);
 	return ok;
 }
 

@@ -71,6 +71,9 @@ struct syntax {
 	const struct argp_option *options; /* its own, ended by {0}; NULL: none */
 };
 
+/* Say on standard error where help is. */
+void options_advise(const struct syntax *syntax);
+
 /*
  * Parse argv, of which argv[0] is replaced by syntax->words, into *out, taking
  * what is missing from the environment (JOBGATE_URL, JOBGATE_TOKEN). Secrets are wiped

@@ -15,6 +15,7 @@
 #define LEASE_DEFAULT 30 /* seconds */
 #define PROBE_MS_FIRST 20
 #define PROBE_MS_LAST 500
+#define PATIENCE_MS 10000 /* with a command that does not listen, until that is told */
 #define SERVICE_HOST "127.0.0.1"
 
 const struct argp_option run_options[] = {
@@ -42,7 +43,9 @@ struct run {
 	const char *host;
 	unsigned port, lease;
 	enum registration registration;
-	bool seen;  /* the command has listened */
+	bool seen; /* the command has listened */
+	bool told; /* that it does not */
+	uint64_t started_ms;
 	char *path; /* of the job in the API, once it has been registered */
 	char *id;
 	uint64_t due_ms;   /* of the next thing to do */
@@ -241,6 +244,14 @@ step(struct run *run)
 			register_job(run);
 			return;
 		}
+		if (!run->told && now_ms() - run->started_ms >= PATIENCE_MS) {
+			run->told = true;
+			fprintf(stderr,
+			    "jobgate: nothing listens on port %u of %s yet, so there is no job "
+			    "yet: "
+			    "does the command take its port from {port} or PORT?\n",
+			    run->port, run->host);
+		}
 		run->pause_ms = run->pause_ms * 3 / 2;
 		if (run->pause_ms > PROBE_MS_LAST)
 			run->pause_ms = PROBE_MS_LAST;
@@ -320,7 +331,8 @@ run_run(struct command_context *context)
 	if (!program_start(&run.program, options->command, run.port))
 		return CLI_REFUSED;
 	client_on_idle(context->client, on_idle, &run.program);
-	run.due_ms = now_ms() + run.pause_ms;
+	run.started_ms = now_ms();
+	run.due_ms = run.started_ms + run.pause_ms;
 	while (!run.program.ended) {
 		uint64_t now = now_ms();
 
@@ -331,6 +343,11 @@ run_run(struct command_context *context)
 	}
 	client_on_idle(context->client, NULL, NULL);
 	program_release(&run.program);
+	if (!run.seen && run.program.status == 0)
+		fprintf(stderr,
+		    "jobgate: the command ended without listening on port %u of %s: there was no "
+		    "job\n",
+		    run.port, run.host);
 	remove_job(&run);
 	result = run.registration == REGISTRATION_REFUSED ? CLI_REFUSED : run.program.status;
 	secret_free(run.id);
@@ -346,7 +363,7 @@ run_check(struct options *options)
 		fprintf(stderr,
 		    "jobgate: image '%s' is not used: the command runs on this machine, "
 		    "isolated from nothing. To run it in the image put your container "
-		    "program behind --, with {port} as its port; leave the image away to "
+		    "program behind --, with {port} as its port; leave the image out to "
 		    "end this warning.\n",
 		    options->args[0]);
 	return command_labels_check(options);

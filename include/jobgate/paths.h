@@ -12,6 +12,15 @@
  */
 bool jg_control_socket_default(char *out, size_t cap);
 
+/* Where it is of a gateway that systemd runs. */
+#define JG_SERVICE_SOCKET "/run/jobgate/control.sock"
+
+/*
+ * For clients: the same, or service where there is none but there is that one; a login shell
+ * of root's has an $XDG_RUNTIME_DIR, the service has not.
+ */
+bool jg_control_socket_find(const char *service, char *out, size_t cap);
+
 /*
  * The directory of the private store: $STATE_DIRECTORY (systemd), else jobgate/ below
  * $XDG_STATE_HOME, else /var/lib/jobgate for root, else ~/.local/state/jobgate.

@@ -2,12 +2,14 @@
 
 import os
 import re
+import socket
 import stat
+import threading
 
 import pytest
 
 from harness.gateway import DOMAIN
-from harness.process import eventually
+from harness.process import eventually, free_port
 from harness.scene import request_bytes
 from harness.store import random_id
 
@@ -118,7 +120,31 @@ def test_refused_with_the_servers_words(cli, words):
 def test_unreachable(cli):
     result = cli("token", "list", JOBGATE_URL="unix:/nonexistent/control.sock")
     assert result.status == 3, result
-    assert "/nonexistent/control.sock" in result.err
+    assert "/nonexistent/control.sock does not answer: No such file or directory\n" in result.err
+    assert "jobgate serve" in result.err and "port 80" not in result.err
+
+
+def test_unreachable_by_tcp(cli):
+    """Who meets no gateway at all, or speaks plainly to one with TLS, is told so."""
+    assert cli("token", "list", JOBGATE_URL=f"http://127.0.0.1:{free_port()}").status == 3
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=lambda: server.accept()[0].close(), daemon=True).start()
+        result = cli("token", "list", JOBGATE_URL=f"http://127.0.0.1:{server.getsockname()[1]}")
+    assert result.status == 3 and "https://" in result.err, result
+
+
+def test_empty_words(cli):
+    """A variable that is empty says nothing; an option that is empty is a mistake."""
+    assert cli("token", "list", JOBGATE_TOKEN="").status == 0
+    assert cli("token", "list", "--token", "").status == 2
+
+
+def test_what_to_do_next(cli):
+    refused = cli("token", "list", "--token", "wrong")
+    assert refused.status == 1 and "--token-file" in refused.err, refused
+    for words in [["token", "create", "x"], ["token", "create", "x", "-r", "read", "-l", "x"], ["job", "set", "x"], ["authorize"]]:
+        result = cli(*words)
+        assert result.status == 2 and result.err.splitlines()[-1].endswith("--help'."), result
 
 
 @pytest.mark.parametrize("output", ["yaml", "description"])

@@ -201,3 +201,10 @@ def test_usage(gateway):
     for words in [["job", "run"], ["job", "run", "echo"], ["job", "run", "--"], ["job", "run", "a", "b", "--", "echo"]]:
         result = gateway.cli(*words)
         assert result.status == 2 and result.err, words
+
+
+def test_command_that_never_listens(run):
+    """It was no job, which nobody would notice otherwise."""
+    program = run(command=["true"])
+    assert program.wait() == 0
+    assert re.search(r"ended without listening on port \d+ of 127\.0\.0\.1: there was no job\n", program.log())

@@ -20,6 +20,18 @@
 static const char *const variables[] = {
     "RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR", "STATE_DIRECTORY", "XDG_STATE_HOME", "HOME"};
 
+static char top[] = "/tmp/jobgate-paths-XXXXXX";
+
+/* A path below the test's own directory; one at a time. */
+static const char *
+below(const char *rest)
+{
+	static char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", top, rest);
+	return path;
+}
+
 static int
 clear(void **state)
 {
@@ -66,6 +78,27 @@ the_socket(void **state)
 	setenv("RUNTIME_DIRECTORY", "/run/here", 1);
 	expect_socket("/run/here/control.sock");
 	assert_int_equal(seteuid(was), 0);
+}
+
+/* A client takes the service's socket where its own default is missing, and only there. */
+static void
+the_socket_of_the_service(void **state)
+{
+	char out[256], service[256], own[256];
+
+	(void)state;
+	snprintf(service, sizeof(service), "%s", below("the-service.sock"));
+	snprintf(own, sizeof(own), "%s", below("control.sock"));
+	setenv("RUNTIME_DIRECTORY", top, 1);
+	assert_true(jg_control_socket_find(service, out, sizeof(out)));
+	assert_string_equal(out, own); /* neither is there */
+	fclose(fopen(service, "w"));
+	assert_true(jg_control_socket_find(service, out, sizeof(out)));
+	assert_string_equal(out, service);
+	assert_false(jg_control_socket_find(service, out, strlen(own) + 1));
+	fclose(fopen(own, "w"));
+	assert_true(jg_control_socket_find(service, out, sizeof(out)));
+	assert_string_equal(out, own);
 }
 
 static void
@@ -130,8 +163,6 @@ what_does_not_fit_is_no_path(void **state)
 
 /* ---- directories ---- */
 
-static char top[] = "/tmp/jobgate-paths-XXXXXX";
-
 static int
 make_top(void **state)
 {
@@ -147,16 +178,6 @@ remove_top(void **state)
 	(void)state;
 	snprintf(command, sizeof(command), "rm -r %s", top);
 	return system(command) == 0 ? 0 : -1;
-}
-
-/* A path below the test's own directory; one at a time. */
-static const char *
-below(const char *rest)
-{
-	static char path[256];
-
-	snprintf(path, sizeof(path), "%s/%s", top, rest);
-	return path;
 }
 
 static void
@@ -271,6 +292,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(the_socket, clear),
+	    cmocka_unit_test_setup(the_socket_of_the_service, clear),
 	    cmocka_unit_test_setup(the_state_directory, clear),
 	    cmocka_unit_test_setup(what_is_not_absolute_is_ignored, clear),
 	    cmocka_unit_test_setup(what_does_not_fit_is_no_path, clear),
