@@ -19,6 +19,7 @@ struct question {
 	struct bearer bearer;
 	struct slice id;	  /* in the bearer; empty: it is no token's */
 	struct kept_token *token; /* NULL: not known */
+	struct job fixed;	  /* the job with the URL that the configuration gives it */
 };
 
 static void
@@ -138,6 +139,22 @@ learn(
 	return false;
 }
 
+/* A sidecar's job needs no URL in its record. */
+static const struct job *
+with_fixed_url(struct call *call, const struct job *job)
+{
+	const struct control *control = call->ctx;
+	const struct control_setup *setup = control->setup;
+	struct question *question = call->state;
+	size_t bad;
+
+	if (setup->fixed_job == NULL || !slice_equal(job->id, slice_of(setup->fixed_job)))
+		return job;
+	question->fixed = *job;
+	jg_job_url_parse(slice_of(setup->fixed_url), &question->fixed.url, &bad);
+	return &question->fixed;
+}
+
 static void
 got_job(void *ctx, enum store_result result, const struct record *record)
 {
@@ -147,7 +164,7 @@ got_job(void *ctx, enum store_result result, const struct record *record)
 	if (!learn(call, result, record, &question->evidence.job_known))
 		return;
 	if (question->evidence.job_known == RECORD_KNOWN)
-		question->evidence.job = &record->job;
+		question->evidence.job = with_fixed_url(call, &record->job);
 	decide(call);
 }
 

@@ -28,6 +28,8 @@ struct control_setup {
 	const char *ca_file;	/* for rediss://; NULL: the system's */
 	const char *public_url; /* what job_url shows, with {job} */
 	const char *realm;	/* of WWW-Authenticate */
+	const char *fixed_job;	/* whose URL is fixed_url, whatever its record says; or NULL */
+	const char *fixed_url;
 	const char *listen_address; /* "host:port" of the API for operators; NULL: off */
 	const char *certificate, *key, *client_ca; /* PEM files; certificate NULL: no TLS there,
 						      client_ca NULL: no client certificates */

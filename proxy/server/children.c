@@ -75,6 +75,8 @@ run_control(struct supervisor *supervisor)
 	    .ca_file = config->store.ca_file,
 	    .public_url = config->jobs.public_url,
 	    .realm = config->backends.realm,
+	    .fixed_job = config->jobs.fixed_url != NULL ? config->jobs.fixed : NULL,
+	    .fixed_url = config->jobs.fixed_url,
 	    .listen_address = config->control.listen,
 	    .certificate = config->control.certificate,
 	    .key = config->control.key,

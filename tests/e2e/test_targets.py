@@ -135,6 +135,15 @@ def test_fixed_form(module_gateways, scene_of, records):
     assert scene.new_client().exchange(request_bytes("any.test", stranger)).status == 403
 
 
+def test_fixed_form_explained(module_gateways, records):
+    """`jobgate authorize` knows the URL that the data path takes: the configuration's, not the record's."""
+    job, other, token = records.job(), records.job(), records.token()
+    gateway = module_gateways.start({"jobs": {"domain": None, "prefix": None, "fixed": job, "fixed_url": "unix:/nonexistent"}})
+    for asked, status, verdict in ((job, 0, "allow"), (other, 1, "no_url")):
+        result = gateway.cli("authorize", "--job", asked, "--value", "-", "-o", "json", stdin=token.value)
+        assert result.status == status and f'"{verdict}"' in result.out, result
+
+
 def test_fixed_form_takes_the_url_of_the_record(module_gateways, scene_of, records):
     backend = Backend()
     job = records.job(backend.url)
