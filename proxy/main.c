@@ -100,7 +100,7 @@ check(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	if (file == NULL) {
-		fputs(check_usage, stderr);
+		fprintf(stderr, "jobgate: --config <FILE> is missing\n\n%s", check_usage);
 		return 2;
 	}
 	config = load(file);

@@ -89,8 +89,16 @@ read_options(int argc, char **argv, struct bulk_options *out)
 	for (size_t i = 0; optind < argc && i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (strcmp(argv[optind], verbs[i].name) == 0)
 			out->verb = &verbs[i];
-	if (out->verb == NULL || optind + 1 < argc) {
+	if (optind == argc) {
 		fputs(usage, stderr);
+		return TASK_USAGE;
+	}
+	if (out->verb == NULL || optind + 1 < argc) {
+		if (out->verb == NULL)
+			fprintf(stderr, "jobgate: 'store %s' is no command. ", argv[optind]);
+		else
+			fprintf(stderr, "jobgate: unexpected argument '%s'. ", argv[optind + 1]);
+		fputs("Try 'jobgate store --help'.\n", stderr);
 		return TASK_USAGE;
 	}
 	if (out->url == NULL && (out->prefix != NULL || out->ca_file != NULL)) {
@@ -108,7 +116,7 @@ static int
 run(const struct verb *verb, const struct bulk_store *at)
 {
 	struct task task = {.in = stdin, .out = stdout};
-	int result = TASK_UNREACHABLE;
+	int result = TASK_USAGE; /* of the URL, as store_new has said */
 
 	task.base = event_base_new();
 	if (task.base != NULL)
@@ -147,6 +155,10 @@ bulk_main(int argc, char **argv, bool (*load)(void *ctx, const char *file, struc
 	else if (!load(ctx, options.config, &at))
 		goto done;
 	result = run(options.verb, &at);
+	if (result == TASK_UNREACHABLE && options.url == NULL && options.config == NULL)
+		fputs("This was the private store of a gateway on this machine (jobgate serve). "
+		      "For another one give --config or --store.\n",
+		    stderr);
 done:
 	if (options.url != NULL)
 		OPENSSL_cleanse(options.url, strlen(options.url));

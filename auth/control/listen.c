@@ -93,7 +93,10 @@ clear_stale(const char *path, const struct sockaddr_un *address, const struct lo
 	    connect(probe, (const struct sockaddr *)address, sizeof(*address)) == 0 ? 0 : errno;
 	close(probe);
 	if (result == 0) {
-		log_error(log, "control socket %s: another process listens there", path);
+		log_error(log,
+		    "control socket %s: another process listens there: stop it, or set "
+		    "control.socket",
+		    path);
 		return false;
 	}
 	if (result != ECONNREFUSED) {

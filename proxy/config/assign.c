@@ -335,8 +335,8 @@ assign_setting(
 	if (is_list(setting->form)) {
 		if (node->type == YAML_SEQUENCE_NODE)
 			return load_list(loading, setting, node);
-		return loading_mistake(
-		    loading, &key->start_mark, "%s: expected a list, such as [a, b]", setting->key);
+		return loading_mistake(loading, &key->start_mark,
+		    "%s: expected a list: put the value in brackets, [...]", setting->key);
 	}
 	if (node->type != YAML_SCALAR_NODE)
 		return loading_mistake(

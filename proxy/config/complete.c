@@ -215,6 +215,10 @@ check_together(struct loading *loading)
 	    config->jobs.prefix == NULL)
 		return loading_mistake(loading, mark_of(loading, "jobs.public_url"),
 		    "jobs: needs at least one of domain, prefix and fixed");
+	if (config->jobs.public_url != NULL && config->jobs.fixed == NULL &&
+	    strstr(config->jobs.public_url, "{job}") == NULL)
+		return loading_mistake(loading, mark_of(loading, "jobs.public_url"),
+		    "jobs.public_url: needs {job}, or all jobs would have the same URL");
 	if (!check_control(loading) || !check_tls(loading) || !check_authorize(loading))
 		return false;
 	if (config->store.max_staleness > config->store.ping_interval + config->store.ping_deadline)
@@ -332,7 +336,10 @@ complete_paths(struct loading *loading)
 			    "control.socket");
 		config->control.socket = loading_own_text(loading, text);
 	}
-	if (strlen(config->control.socket) > 107)
+	if (config->control.socket != NULL && config->control.socket[0] != '/')
+		return loading_mistake(loading, mark_of(loading, "control.socket"),
+		    "control.socket: expected an absolute path");
+	if (config->control.socket != NULL && strlen(config->control.socket) > 107)
 		return loading_mistake(loading, mark_of(loading, "control.socket"),
 		    "control.socket: a socket's path has at most 107 bytes");
 	if (config->store.state_dir == NULL) {

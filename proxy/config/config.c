@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "config/loading.h"
 
@@ -81,22 +82,30 @@ distance(const char *a, const char *b)
 static bool
 unknown_key(struct loading *loading, const yaml_node_t *node, const char *key)
 {
-	const char *nearest = NULL;
-	size_t best = 3;
+	size_t best = 3, len = 0;
+	const char *nearest = "";
 
 	for (size_t i = 0; i < config_setting_count; i++) {
-		size_t d = distance(key, config_settings[i].key);
+		const char *setting = config_settings[i].key;
+		/* Of a key at the top, the section may be what was meant. */
+		size_t whole = strlen(setting),
+		       most = strchr(key, '.') == NULL ? strcspn(setting, ".") : whole;
+		char candidate[KEY_MAX];
+		size_t d;
 
+		snprintf(candidate, sizeof(candidate), "%.*s", (int)most, setting);
+		d = distance(key, candidate);
 		if (d < best) {
 			best = d;
-			nearest = config_settings[i].key;
+			nearest = setting;
+			len = most;
 		}
 	}
-	if (nearest != NULL)
-		return loading_mistake(
-		    loading, &node->start_mark, "%s: unknown key; did you mean %s?", key, nearest);
+	if (len > 0)
+		return loading_mistake(loading, &node->start_mark,
+		    "%s: unknown key; did you mean %.*s?", key, (int)len, nearest);
 	return loading_mistake(loading, &node->start_mark,
-	    "%s: unknown key; deploy/jobgate.yaml lists all there are", key);
+	    "%s: unknown key; jobgate.yaml(5) and deploy/jobgate.yaml list all there are", key);
 }
 
 /* Is the key the name of a section ("store")? */
@@ -220,10 +229,15 @@ load_file(struct loading *loading, const char *path)
 {
 	yaml_parser_t parser;
 	FILE *file = fopen(path, "re");
+	struct stat found;
 	bool good;
 
 	if (file == NULL)
 		return loading_mistake(loading, NULL, "cannot be read: %s", strerror(errno));
+	if (fstat(fileno(file), &found) == 0 && S_ISDIR(found.st_mode)) {
+		fclose(file);
+		return loading_mistake(loading, NULL, "cannot be read: %s", strerror(EISDIR));
+	}
 	if (!yaml_parser_initialize(&parser)) {
 		fclose(file);
 		return loading_out_of_memory(loading);

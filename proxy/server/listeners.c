@@ -230,6 +230,19 @@ open_another(struct address *address, int first)
 	return fd >= 0 ? fd : fcntl(first, F_DUPFD_CLOEXEC, 0);
 }
 
+/* What to do about an address that cannot be had. */
+static const char *
+advice_for(const struct listener_config *listener, int error)
+{
+	if (error == EADDRINUSE)
+		return "; another program listens there: stop it, or change listen";
+	if (error == EADDRNOTAVAIL)
+		return "; it is none of this machine's addresses";
+	if (error == EACCES && listener->path == NULL)
+		return "; a port below 1024 takes root or CAP_NET_BIND_SERVICE";
+	return "";
+}
+
 static bool
 open_listener(
     struct listeners *listeners, size_t i, struct inherited *inherited, const struct log *log)
@@ -251,8 +264,8 @@ open_listener(
 		else if (*fd < 0 && port_is_free(&address))
 			*fd = open_one(&address, true);
 		if (*fd < 0) {
-			log_error(
-			    log, "cannot listen on %s: %s", listener->address, strerror(errno));
+			log_error(log, "cannot listen on %s: %s%s", listener->address,
+			    strerror(errno), advice_for(listener, errno));
 			return false;
 		}
 		/* Port 0 was a wish for any: the others take the one that the first was given. */

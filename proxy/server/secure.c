@@ -1,6 +1,11 @@
 /* secure.c - certificates, keys and secrets, read before the workers are forked. */
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <pwd.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "auth/control/control.h"
 #include "server/server.h"
@@ -50,6 +55,10 @@ secure_load(const struct config *config, struct tls_tickets *tickets, const stru
 	char error[ERROR_MAX] = "out of memory";
 
 	*out = (struct secured){0};
+	if (config->store.ca_file != NULL && access(config->store.ca_file, R_OK) != 0) {
+		log_error(log, "store.ca_file: %s: %s", config->store.ca_file, strerror(errno));
+		return false;
+	}
 	if (config->control.certificate != NULL &&
 	    !control_check_tls(
 		config->control.certificate, config->control.key, config->control.client_ca, log))
@@ -124,9 +133,15 @@ secure_forget(struct supervisor *supervisor, bool all)
 bool
 server_check(const struct config *config, const struct log *log)
 {
+	unsigned char key[32] = {0};
 	struct secured secured;
-	bool good = secure_load(config, NULL, log, &secured);
+	bool good = secure_load(config, NULL, log, &secured) && session_key_load(config, log, key);
 
 	secure_free(&secured);
+	OPENSSL_cleanse(key, sizeof(key));
+	if (good && config->user != NULL && getpwnam(config->user) == NULL) {
+		log_error(log, "user: there is no user %s", config->user);
+		return false;
+	}
 	return good;
 }

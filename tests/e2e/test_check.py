@@ -1,5 +1,6 @@
 """`jobgate check`: mistakes in a configuration, each named with file, line and column (control.md)."""
 
+import os
 import re
 
 import pytest
@@ -37,6 +38,11 @@ BAD = {
     "not YAML": ("jobs: [\n", None, None),
     "tab": ("jobs:\n\tdomain: x\n", 2, None),
     "a list": ("- a\n- b\n", 1, None),
+    "relative socket": ("control:\n  socket: control.sock\n", 2, "control.socket"),
+    "one URL for all jobs": ("jobs:\n  domain: jobs.test\n  public_url: https://jobs.test/\n", 3, "{job}"),
+    "misspelt key": ("workres: 1\n", 1, "did you mean workers?"),
+    "misspelt section": ("stroe:\n  url: redis://127.0.0.1\n", 1, "did you mean store?"),
+    "misspelt key of a section": ("store:\n  ulr: redis://127.0.0.1\n", 2, "did you mean store.url?"),
     "two documents": ("workers: 1\n---\nworkers: 2\n", None, None),
 }
 
@@ -66,6 +72,24 @@ def test_missing_file(sanitizer):
     result = run([binary(), "check", "-c", "/nonexistent/jobgate.yaml"], environment(sanitizer))
     assert result.status != 0
     assert "/nonexistent/jobgate.yaml" in result.err
+
+
+@pytest.mark.parametrize("text, word", [
+    ("browser: {key_file: /nonexistent/key}", "browser.key_file: /nonexistent/key"),
+    ("store: {url: rediss://127.0.0.1, ca_file: /nonexistent/ca.pem}", "store.ca_file: /nonexistent/ca.pem"),
+    ("user: nobody-at-all", "nobody-at-all")])
+def test_what_a_start_would_fail_for(check, sanitizer, text, word):
+    """Before a unit's start or reload, `check` is what is asked."""
+    path, checked = check(f"listen: [\"127.0.0.1:0\"]\n{text}\n")
+    assert checked.status == 1 and word in checked.err, checked
+    if not text.startswith("user") or os.geteuid() == 0:
+        served = run([binary(), "serve", "-c", path], environment(sanitizer))
+        assert served.status == 1 and word in served.err, served
+
+
+def test_folder_is_no_file(sanitizer, tmp_path):
+    result = run([binary(), "check", "-c", tmp_path], environment(sanitizer))
+    assert result.status == 1 and "Is a directory" in result.err, result
 
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["token", "--help"], ["token", "create", "--help"], ["job", "create", "-h"]])

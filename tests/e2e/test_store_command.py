@@ -185,7 +185,8 @@ def test_usage(store, source):
         assert store(*(words or [""])).status == 2, words
     assert store("verify", "--help").status == 0
     assert store("verify", "-c", "/nonexistent").status == 1
-    assert store("verify", "--store", "nonsense").status == 3
+    assert store("verify", "--store", "nonsense").status == 2
+    assert "'store nothing' is no command" in store("nothing").err and "'more'" in store("verify", "more").err
 
 
 @pytest.mark.parametrize("verb", ["verify", "export", "import"])
