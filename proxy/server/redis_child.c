@@ -7,9 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "jobgate/paths.h"
+
+#define NAP_MS 5
+#define LEAVE_MS 2000
+#define AWAIT_MS 1000
 
 /* The folder of the control socket; its length, or 0. */
 static size_t
@@ -40,6 +48,59 @@ redis_child_place(struct redis_child *child, const struct config *config, const 
 	}
 	snprintf(child->url, sizeof(child->url), "unix:%s", child->socket);
 	return true;
+}
+
+static void
+nap(void)
+{
+	nanosleep(&(struct timespec){.tv_nsec = NAP_MS * 1000000L}, NULL);
+}
+
+static bool
+listens(const struct redis_child *child)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool found;
+
+	if (fd < 0)
+		return false;
+	memcpy(address.sun_path, child->socket, sizeof(address.sun_path));
+	found = connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
+	close(fd);
+	return found;
+}
+
+/*
+ * redis-server takes a socket's path from whoever listens there, and removes it at its end: the
+ * other gateway would be without its store. One that is about to end gets the time for it.
+ */
+static bool
+is_alone(const struct redis_child *child, const struct log *log)
+{
+	for (int waited_ms = 0; waited_ms < LEAVE_MS; waited_ms += NAP_MS) {
+		if (!listens(child))
+			return true;
+		nap();
+	}
+	log_error(log,
+	    "another gateway's redis-server listens at %s: stop it, or set control.socket, beside "
+	    "which that lies",
+	    child->socket);
+	return false;
+}
+
+void
+redis_child_await(const struct redis_child *child, pid_t pid)
+{
+	for (int waited_ms = 0; waited_ms < AWAIT_MS && !listens(child); waited_ms += NAP_MS) {
+		siginfo_t ended = {0};
+
+		if (waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+		    ended.si_pid != 0)
+			return;
+		nap();
+	}
 }
 
 bool
@@ -73,7 +134,10 @@ redis_child_prepare(struct redis_child *child, const struct config *config, cons
 		redis_child_release(child);
 		return false;
 	}
-	return true;
+	if (is_alone(child, log))
+		return true;
+	redis_child_release(child);
+	return false;
 }
 
 void

@@ -2,6 +2,8 @@
 #ifndef JOBGATE_REDIS_CHILD_H
 #define JOBGATE_REDIS_CHILD_H
 
+#include <sys/types.h>
+
 #include "config/config.h"
 
 struct redis_child {
@@ -20,7 +22,7 @@ bool redis_child_place(
 
 /*
  * Prepare its directory and its socket's path. False, with a line in the log,
- * when that fails or another gateway uses the directory.
+ * when that fails or another gateway uses the directory or the path.
  */
 bool redis_child_prepare(
     struct redis_child *child, const struct config *config, const struct log *log);
@@ -28,6 +30,12 @@ bool redis_child_prepare(
 /* In a forked child: become redis-server. Returns only when that fails, with a line in the log. */
 void redis_child_exec(
     const struct redis_child *child, const struct config *config, const struct log *log);
+
+/*
+ * Wait until the child listens or has ended, a second at most: who starts next need not complain
+ * of a store that is about to come.
+ */
+void redis_child_await(const struct redis_child *child, pid_t pid);
 
 /* Let go of the directory. */
 void redis_child_release(struct redis_child *child);

@@ -214,8 +214,11 @@ start_children(struct supervisor *supervisor)
 	struct child *redis = &supervisor->children[SLOT_REDIS];
 	struct child *control = &supervisor->children[SLOT_CONTROL];
 
-	if (supervisor->private_redis && redis->state == CHILD_UNUSED)
+	if (supervisor->private_redis && redis->state == CHILD_UNUSED) {
 		child_start(supervisor, redis);
+		if (redis->state == CHILD_RUNNING)
+			redis_child_await(&supervisor->redis, redis->pid);
+	}
 	if (control->state == CHILD_UNUSED)
 		child_start(supervisor, control);
 	generation_start(supervisor);

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import socket
 import stat
@@ -158,3 +159,28 @@ def test_embedded_store_that_dies_is_restarted(bare):
         with Client(("127.0.0.1", PORT)) as client:
             return client.exchange(request_bytes(f"{job['id']}.localhost:{PORT}", token["value"])).status == 502
     eventually(served, "the gateway to trust it again")
+
+
+def private(make_folder, **store):
+    return {"store": {"url": None, "state_dir": str(make_folder("state")), **store}}
+
+
+def test_embedded_store_that_takes_its_time(gateways, make_folder):
+    """Nobody is told of a store out of reach who has just started one."""
+    slow = make_folder("bin") / "slow-redis-server"
+    slow.write_text("#!/bin/sh\nsleep 0.5\nexec redis-server \"$@\"\n", encoding="utf-8")
+    slow.chmod(0o755)
+    gateway = gateways.start(private(make_folder, redis_server=str(slow)))
+    assert not re.search("out of reach|cannot be reached", gateway.program.log()), gateway.program.log()
+
+
+def test_embedded_store_is_not_taken_over(gateways, make_folder, sanitizer):
+    """A second gateway beside the same control socket starts no redis-server in the place of the first one's."""
+    first = gateways.start(private(make_folder))
+    token = first.cli("token", "create", "--role", "read", "-o", "json", "kept").json()
+    path = make_folder("second") / "jobgate.yaml"
+    path.write_text(f'listen: ["127.0.0.1:0"]\ncontrol: {{socket: {first.socket_path}}}\nstore: {{state_dir: {make_folder("state")}}}\n',
+                    encoding="utf-8")
+    second = run([binary(), "serve", "-c", path], environment(sanitizer))
+    assert second.status == 1 and "set control.socket" in second.err, second
+    assert first.cli("store", "export", "-c", first.config_path).out.count(token["id"]) == 1
