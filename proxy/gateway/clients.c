@@ -19,7 +19,7 @@ struct client {
 	TAILQ_ENTRY(client) link; /* among the failed, while there is no connection */
 	struct in6_addr address;
 	uint64_t credit, credit_ms; /* as it was at that time */
-	size_t connections;
+	size_t connections, handshakes;
 };
 
 struct clients {
@@ -209,4 +209,19 @@ clients_leave(struct clients *clients, struct client *client, uint64_t now_ms)
 		client_forget(clients, client);
 	else
 		TAILQ_INSERT_TAIL(&clients->failed, client, link);
+}
+
+bool
+clients_handshake(const struct clients *clients, struct client *client)
+{
+	if (clients->limits.handshakes > 0 && client->handshakes >= clients->limits.handshakes)
+		return false;
+	client->handshakes++;
+	return true;
+}
+
+void
+clients_handshake_over(struct client *client)
+{
+	client->handshakes--;
 }

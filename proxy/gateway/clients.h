@@ -20,6 +20,7 @@ struct client; /* one IPv4 address, or the 64 bits of an IPv6 network that one s
 
 struct client_limits {
 	size_t connections;   /* open at a time; 0: any number */
+	size_t handshakes;    /* of TLS, unfinished; 0: any number */
 	size_t failure_rate;  /* failed authentications answered as such, each second; 0: all */
 	size_t failure_burst; /* and so many at once, over 0 */
 };
@@ -40,6 +41,12 @@ void clients_leave(struct clients *clients, struct client *client, uint64_t now_
  * the seconds (1 or more) after which it may try again: too many failures came too fast.
  */
 unsigned clients_failure(const struct clients *clients, struct client *client, uint64_t now_ms);
+
+/* It begins a TLS handshake. False when it has as many unfinished ones as it may have. */
+bool clients_handshake(const struct clients *clients, struct client *client);
+
+/* One that was begun has ended. */
+void clients_handshake_over(struct client *client);
 
 /* Addresses remembered. */
 size_t clients_count(const struct clients *clients);

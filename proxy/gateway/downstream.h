@@ -18,7 +18,7 @@ void downstream_drain(struct downstream *downstream, bool gently);
 /* Close at once, cutting what runs. */
 void downstream_shutdown(struct downstream *downstream);
 
-/* The list of connections. */
+/* The next one in its list. */
 struct downstream *downstream_next(struct downstream *downstream);
 
 #endif

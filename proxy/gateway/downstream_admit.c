@@ -57,15 +57,48 @@ downstream_refused(
 	    (unsigned long long)counter_get(&gateway->stats->connections_refused[reason]));
 }
 
-/* Does it only wait, for a head, a handshake or its client's close, and has for a while? */
+/*
+ * Does it only wait, for a head, a handshake, a form or its client's close, and has for a while?
+ * Those who have shown a token have their exchange in peace.
+ */
 static bool
 gives_way(const struct downstream *downstream)
 {
 	uint64_t now_ms = loop_now_ms(downstream->gateway->loop);
 
-	return downstream->state != DOWNSTREAM_EXCHANGE &&
-	       now_ms - downstream->idle_since_ms >=
-		   (sender_pending(&downstream->sender) ? GIVE_WAY_READING_MS : GIVE_WAY_MS);
+	if (downstream->state == DOWNSTREAM_EXCHANGE)
+		return exchange_gives_way(downstream->exchange, GIVE_WAY_MS);
+	return now_ms - downstream->idle_since_ms >=
+	       (sender_pending(&downstream->sender) ? GIVE_WAY_READING_MS : GIVE_WAY_MS);
+}
+
+/* Close one that gives way, for another. */
+static void
+give_way(struct downstream *downstream)
+{
+	struct gateway *gateway = downstream->gateway;
+	char address[ADDRESS_TEXT_MAX];
+	struct slice text = peer_text(&downstream->peer, address);
+
+	counter_add(&gateway->stats->connections_evicted, 1);
+	if (may_log(gateway))
+		log_warning(gateway->log,
+		    "no room for more connections: closed one from %.*s that waited; %llu so far",
+		    (int)text.len, text.at,
+		    (unsigned long long)counter_get(&gateway->stats->connections_evicted));
+	downstream_lost(downstream);
+}
+
+/* Of the handshakes under way the oldest, once it has had its time. */
+static bool
+handshake_gives_way(struct gateway *gateway)
+{
+	struct downstream *oldest = TAILQ_FIRST(&gateway->securing);
+
+	if (oldest == NULL || !gives_way(oldest))
+		return false;
+	give_way(oldest);
+	return true;
 }
 
 /*
@@ -77,9 +110,9 @@ static bool
 make_room(struct gateway *gateway)
 {
 	struct downstream *downstream;
-	char address[ADDRESS_TEXT_MAX];
-	struct slice text;
 
+	if (handshake_gives_way(gateway))
+		return true;
 	/* Once round at most: the oldest is the first again then. */
 	for (size_t i = 0; i < ROOM_LOOKS && i < gateway->connection_count; i++) {
 		downstream = TAILQ_FIRST(&gateway->connections);
@@ -89,15 +122,7 @@ make_room(struct gateway *gateway)
 		TAILQ_INSERT_TAIL(&gateway->connections, downstream, link);
 		if (!gives_way(downstream))
 			continue;
-		counter_add(&gateway->stats->connections_evicted, 1);
-		text = peer_text(&downstream->peer, address);
-		if (may_log(gateway))
-			log_warning(gateway->log,
-			    "no room for more connections: closed one from %.*s that waited; %llu "
-			    "so far",
-			    (int)text.len, text.at,
-			    (unsigned long long)counter_get(&gateway->stats->connections_evicted));
-		downstream_close(downstream, false);
+		give_way(downstream);
 		return true;
 	}
 	return false;
@@ -130,6 +155,13 @@ downstream_admit(struct gateway *gateway, const struct sockaddr *peer,
 		return false;
 	}
 	return enter_client(gateway, peer, out);
+}
+
+bool
+downstream_admit_handshake(struct gateway *gateway)
+{
+	return gateway->handshakes < gateway->options.handshakes_max ||
+	       handshake_gives_way(gateway);
 }
 
 bool

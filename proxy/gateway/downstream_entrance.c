@@ -68,15 +68,22 @@ static bool
 secure(struct downstream *downstream)
 {
 	struct gateway *gateway = downstream->gateway;
+	struct client *client = downstream->peer.client;
 
-	if (gateway->handshakes >= gateway->options.handshakes_max) {
+	if (!downstream_admit_handshake(gateway)) {
 		downstream_refused(gateway, CONNECTION_OVER_HANDSHAKES, &downstream->peer);
 		return false;
 	}
 	if (!tls_server_open(gateway->options.tls, &downstream->conn))
 		return false;
+	if (client != NULL && !clients_handshake(gateway->clients, client)) {
+		downstream_refused(gateway, CONNECTION_OVER_CLIENT_LIMIT, &downstream->peer);
+		return false;
+	}
 	downstream->peer.secure = true;
 	downstream->state = DOWNSTREAM_SECURING;
+	TAILQ_REMOVE(&gateway->connections, downstream, link);
+	TAILQ_INSERT_TAIL(&gateway->securing, downstream, link);
 	gateway->handshakes++;
 	counter_set(&gateway->stats->handshakes, gateway->handshakes);
 	timer_start(gateway->loop, &downstream->timer, gateway->options.timeouts.handshake);
@@ -88,6 +95,10 @@ downstream_secured(struct downstream *downstream)
 {
 	struct gateway *gateway = downstream->gateway;
 
+	TAILQ_REMOVE(&gateway->securing, downstream, link);
+	TAILQ_INSERT_TAIL(&gateway->connections, downstream, link);
+	if (downstream->peer.client != NULL)
+		clients_handshake_over(downstream->peer.client);
 	gateway->handshakes--;
 	counter_set(&gateway->stats->handshakes, gateway->handshakes);
 }

@@ -37,7 +37,7 @@ struct downstream {
 	struct sender sender;
 	struct timer timer; /* of the state: head, idle, content, linger */
 	struct task task;   /* work to go on with in the next turn; once CLOSED, its burial */
-	TAILQ_ENTRY(downstream) link;
+	TAILQ_ENTRY(downstream) link; /* SECURING: among those; else among the connections */
 	struct exchange_peer peer;
 	uint64_t idle_since_ms; /* when it was accepted, or its last exchange ended */
 	uint64_t skipped;	/* content dropped of this request */
@@ -94,6 +94,12 @@ bool downstream_admit(struct gateway *gateway, const struct sockaddr *peer,
  * False when that address has too many connections.
  */
 bool downstream_introduce(struct downstream *downstream, const struct sockaddr *address);
+
+/*
+ * When handshakes are as many as there may be, the one that has been under way longest gives way.
+ * False when it is too early for that.
+ */
+bool downstream_admit_handshake(struct gateway *gateway);
 
 /* Count a connection that is not taken, and say so now and then. */
 void downstream_refused(

@@ -367,6 +367,13 @@ exchange_client_failed(struct exchange *exchange, enum client_failure failure)
 	}
 }
 
+bool
+exchange_gives_way(const struct exchange *exchange, uint64_t ms)
+{
+	return exchange->state == EXCHANGE_SIGNING_IN && !exchange->content_ended &&
+	       exchange_age_us(exchange) >= ms * 1000;
+}
+
 void
 exchange_shutdown(struct exchange *exchange)
 {

@@ -42,6 +42,7 @@ gateway_new(const struct gateway_options *options, struct loop *loop, struct dir
 	gateway->upstreams.size = sizeof(struct upstream);
 	gateway->exchanges.size = exchange_size();
 	TAILQ_INIT(&gateway->connections);
+	TAILQ_INIT(&gateway->securing);
 	gateway->buffers = buffer_pool_new();
 	gateway->pool = pool_new(gateway);
 	gateway->clients = clients_new(&options->client_limits, options->connections_max);
@@ -68,6 +69,8 @@ gateway_free(struct gateway *gateway)
 		next = downstream_next(downstream);
 		downstream_shutdown(downstream);
 	}
+	while ((downstream = TAILQ_FIRST(&gateway->securing)) != NULL)
+		downstream_shutdown(downstream);
 	pool_free(gateway->pool);
 	loop_turn(gateway->loop, false); /* what closed is freed at the end of the turn */
 	clients_free(gateway->clients);

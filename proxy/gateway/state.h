@@ -56,8 +56,9 @@ struct gateway {
 	struct bearer_memos memos;
 
 	struct downstream_list connections; /* those looked at last, to make room, at the end */
-	size_t connection_count;
-	uint64_t refusal_logged_ms; /* when a refused connection was last spoken of */
+	struct downstream_list securing;    /* in a handshake instead, that of the longest first */
+	size_t connection_count;	    /* in either list */
+	uint64_t refusal_logged_ms;	    /* when a refused connection was last spoken of */
 	bool draining;
 
 	int64_t date_second; /* the Unix time that `date` says */

@@ -35,6 +35,17 @@ connections_max(const struct worker *worker)
 	return wanted < fitting ? wanted : fitting;
 }
 
+/* A quarter of the handshakes: nobody alone keeps all others from beginning one. 0: any number. */
+static size_t
+handshakes_of_one(const struct config *config)
+{
+	size_t quarter = config->limits.handshakes / 4;
+
+	if (config->limits.connections_per_client == 0)
+		return 0;
+	return quarter > 0 ? quarter : 1;
+}
+
 /* A listening address of the control process, by the text of its setting; may be NULL. */
 static void
 add_own(struct worker *worker, const char *text)
@@ -95,7 +106,7 @@ worker_gateway(struct worker *worker)
 	    .session_ms = config->browser.session,
 	    .handshakes_max = config->limits.handshakes,
 	    .connections_max = connections_max(worker),
-	    .client_limits = {config->limits.connections_per_client,
+	    .client_limits = {config->limits.connections_per_client, handshakes_of_one(config),
 		config->limits.failed_auth_rate, config->limits.failed_auth_burst},
 	    .idle_backend_connections_max = config->limits.idle_backend_connections,
 	    .circuit = {config->backends.circuit_failures, config->backends.circuit_pause},

@@ -83,7 +83,7 @@ def test_who_only_waits_gives_way(module_gateways, scene_of):
         client.ended()  # silently, as after any idle time
 
 
-@pytest.mark.parametrize("state", ["half a head", "refused content", "unread end"])
+@pytest.mark.parametrize("state", ["half a head", "refused content", "unread end", "half a form"])
 def test_who_dawdles_gives_way(module_gateways, scene_of, state):
     gateway = module_gateways.start({"limits": {"connections": 4, "connections_per_client": 0}})
     scene = scene_of(gateway)
@@ -94,6 +94,9 @@ def test_who_dawdles_gives_way(module_gateways, scene_of, state):
         elif state == "refused content":
             client.send(request_bytes(scene.host, method="POST", fields=["Content-Length: 1000"]) + b"x")
             client.read_response("POST")
+        elif state == "half a form":  # of somebody who is going to sign in, so nobody yet
+            fields = [f"Origin: http://{scene.host}", "Content-Length: 1000"]
+            client.send(request_bytes(scene.host, method="POST", path="/.jobgate/sign-in", fields=fields) + b"token=")
         else:
             client.send(b"BAD\r\n\r\n")
             client.read_response()

@@ -73,6 +73,45 @@ def test_flood(gateway):
     assert served(gateway)
 
 
+def test_handshakes_give_way(module_gateways, authority, certificate):
+    """All are taken, by nobody who goes on with one: the oldest makes room long before its time is over."""
+    gateway = module_gateways.make({"timeouts": {"handshake": "1h"}, "limits": {"handshakes": 8, "connections_per_client": 0}})
+    gateway.secure(authority.context(), [certificate]).start()
+    flood = [Client(("127.0.0.1", gateway.tls_port)) for _ in range(8)]
+    eventually(lambda: gateway.metrics()["jobgate_tls_handshakes"] == 8, "the flood to be there")
+
+    def gets_in():
+        try:
+            return served(gateway)
+        except (Closed, OSError):
+            return False  # they are left in peace for a while
+    for _ in range(8):
+        eventually(gets_in, "a handshake to give way", pause=0.05)
+    metrics = gateway.metrics()
+    assert 1 <= metrics["jobgate_connections_evicted_total"] <= 8
+    assert metrics["jobgate_tls_handshakes"] == 8 - metrics["jobgate_connections_evicted_total"]
+    flood[0].ended()
+    for client in flood:
+        client.close()
+    eventually(lambda: gateway.metrics()["jobgate_tls_handshakes"] == 0, "the handshakes to end")
+
+
+def test_one_address_has_a_part_of_the_handshakes(module_gateways, authority, certificate):
+    """However many it begins, and however fast: others begin theirs."""
+    gateway = module_gateways.make({"limits": {"handshakes": 16, "connections_per_client": 100}})
+    gateway.secure(authority.context(), [certificate]).start()
+    flood = [Client(("127.0.0.1", gateway.tls_port)) for _ in range(40)]
+    refused = 'jobgate_connections_refused_total{reason="client_limit"}'
+    eventually(lambda: gateway.metrics()[refused] >= 36, "those beyond its part to be refused")
+    assert gateway.metrics()["jobgate_tls_handshakes"] <= 4
+    with gateway.tls_client(source="127.0.0.2") as client:
+        assert client.exchange(request_bytes(f"x.{DOMAIN}")).status == 401
+    for client in flood:
+        client.close()
+    eventually(lambda: gateway.metrics()["jobgate_tls_handshakes"] == 0, "the handshakes to end")
+    assert served(gateway)
+
+
 def test_handshakes_at_once(module_gateways, authority, certificate):
     """A hundred hellos in one turn of the loop: all are served, a few in each."""
     gateway = module_gateways.make().secure(authority.context(), [certificate]).start()

@@ -18,7 +18,7 @@
 static struct clients *
 make(size_t connections, size_t rate, size_t burst)
 {
-	const struct client_limits limits = {connections, rate, burst};
+	const struct client_limits limits = {connections, 3, rate, burst};
 	struct clients *clients = clients_new(&limits, CONNECTIONS_MAX);
 
 	assert_non_null(clients);
@@ -191,10 +191,33 @@ is_bounded_whoever_comes(void **state)
 	clients_free(clients);
 }
 
+static void
+bounds_the_handshakes_of_an_address(void **state)
+{
+	struct clients *clients = make(0, 1, 1);
+	struct client *client = enter(clients, "192.0.2.1", NOW);
+	struct client *other = enter(clients, "192.0.2.2", NOW);
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_true(clients_handshake(clients, client));
+	assert_false(clients_handshake(clients, client));
+	assert_true(clients_handshake(clients, other));
+	clients_handshake_over(client);
+	assert_true(clients_handshake(clients, client));
+	for (int i = 0; i < 3; i++)
+		clients_handshake_over(client);
+	clients_handshake_over(other);
+	clients_leave(clients, client, NOW);
+	clients_leave(clients, other, NOW);
+	clients_free(clients);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(bounds_the_handshakes_of_an_address),
 	    cmocka_unit_test(counts_the_connections_of_an_address),
 	    cmocka_unit_test(takes_a_network_of_64_bits_for_one_client),
 	    cmocka_unit_test(knows_no_limit_when_told_none),
