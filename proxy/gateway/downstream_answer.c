@@ -7,9 +7,10 @@ client_interim(struct exchange_client *client, const struct response *response)
 	struct downstream *downstream = OWNER(client, client);
 	struct gateway *gateway = downstream->gateway;
 	struct writer writer = writer_of(gateway->scratch.wire, sizeof(gateway->scratch.wire));
+	bool awaited = response->status == 100 && downstream->expects;
 	size_t len;
 
-	if (response->status == 100 && downstream->expects) {
+	if (awaited) {
 		downstream->expects = false; /* from now on it is the client who is waited for */
 		timer_start(gateway->loop, &downstream->timer, gateway->options.timeouts.body);
 	}
@@ -19,10 +20,9 @@ client_interim(struct exchange_client *client, const struct response *response)
 	write_fields(&writer, &response->fields);
 	write_literal(&writer, "\r\n");
 	len = (size_t)(writer.at - gateway->scratch.wire);
-	/* A hint that a client has no room for is dropped: memory is bounded whatever a backend
-	 * says. */
-	if (!writer.full &&
-	    (response->status == 100 || buffer_len(downstream->sender.out) + len <= BUFFER_MEDIUM))
+	/* What a client has no room for is dropped, but for the one 100 that it waits for: memory
+	 * is bounded whatever a backend says. */
+	if (!writer.full && (awaited || buffer_len(downstream->sender.out) + len <= BUFFER_MEDIUM))
 		sender_append(&downstream->sender, (struct slice){gateway->scratch.wire, len});
 }
 

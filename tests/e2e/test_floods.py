@@ -255,9 +255,10 @@ def test_pipeline_that_is_read_late(module_gateways, scene_of, fields):
         sender.join()
 
 
-def test_hints_that_nobody_reads(scene):
-    """A backend's 103s wait for no client: those it has no room for are dropped, and the answer comes."""
-    hint = b"HTTP/1.1 103 Early Hints\r\nX-Pad: " + b"x" * 8000 + b"\r\n\r\n"
+@pytest.mark.parametrize("status", ["103 Early Hints", "100 Continue"])
+def test_hints_that_nobody_reads(scene, status):
+    """What a backend says before its answer waits for no client: what that has no room for is dropped, and the answer comes."""
+    hint = f"HTTP/1.1 {status}\r\nX-Pad: ".encode() + b"x" * 8000 + b"\r\n\r\n"
     client = scene.client
     client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.send(scene.request())
@@ -267,7 +268,7 @@ def test_hints_that_nobody_reads(scene):
             connection.send(hint)
         connection.answer(b"at last")
         data = client.read_until(b"at last")
-    assert 1 <= data.count(b"HTTP/1.1 103 ") < 30 and data.count(b"HTTP/1.1 200 OK") == 1
+    assert 1 <= data.count(b"HTTP/1.1 " + status[:4].encode()) < 30 and data.count(b"HTTP/1.1 200 OK") == 1
 
 
 def test_pipeline_that_is_read_no_more(module_gateways, scene_of):
