@@ -93,7 +93,10 @@ downstream_await(struct downstream *downstream)
 	downstream->receiver.scanned = 0;
 	downstream->head_len = 0;
 	downstream->sent_before = UINT64_MAX; /* not looked at yet */
-	timer_start(gateway->loop, &downstream->timer, gateway->options.timeouts.keep_alive);
+	/* A part of a head that has come behind the last request has to hurry already. */
+	timer_start(gateway->loop, &downstream->timer,
+	    buffer_len(downstream->receiver.in) > 0 ? gateway->options.timeouts.head
+						    : gateway->options.timeouts.keep_alive);
 }
 
 /* Look for a head. True when there is more to do at once. */

@@ -13,6 +13,7 @@ import pytest
 
 from harness.process import eventually
 from harness.raw import Backend, Cut
+from harness.scene import request_bytes
 from test_upgrade import open_tunnel
 
 SHORT = 400  # milliseconds
@@ -86,6 +87,16 @@ def test_request_head_that_trickles(scene_with):
         except OSError:
             pass
         assert client.read_response().status == 408
+
+
+def test_request_head_behind_another_request(scene_with):
+    """Its beginning has come already while the first one was served: it has to hurry as any other."""
+    scene = scene_with("head")
+    with Stopwatch():
+        scene.client.send(request_bytes(scene.host) + b"GET / HTTP/1.1\r\nHost:")
+        assert scene.client.read_response().status == 401
+        assert scene.client.read_response().status == 408
+    scene.client.ended()
 
 
 def test_connection_on_which_nothing_comes(scene_with):
