@@ -33,6 +33,8 @@ enum field_id {
 	FIELD_TRANSFER_ENCODING,
 	FIELD_UPGRADE,
 	FIELD_VIA,
+	FIELD_X_FORWARDED, /* what else proxies tell of their clients: all other x-forwarded-*,
+			      X-Real-IP, X-Client-IP, X-Scheme */
 	FIELD_X_FORWARDED_FOR,
 	FIELD_X_FORWARDED_HOST,
 	FIELD_X_FORWARDED_PREFIX,

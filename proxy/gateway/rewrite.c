@@ -47,6 +47,8 @@ must_drop(const struct field *field, const struct rewrite *rewrite)
 	case FIELD_TRACEPARENT:
 	case FIELD_TRACESTATE:
 		return field->dropped || !rewrite->traced;
+	case FIELD_X_FORWARDED:
+		return field->dropped || !rewrite->peer_trusted;
 	case FIELD_DISGUISED:
 	case FIELD_X_JOBGATE:
 	case FIELD_X_REQUEST_ID:

@@ -72,12 +72,15 @@ static const struct known_field known_fields[] = {
     {SLICE("origin"), FIELD_ORIGIN},
     {SLICE("trailer"), FIELD_TRAILER},
     {SLICE("upgrade"), FIELD_UPGRADE},
+    {SLICE("x-scheme"), FIELD_X_FORWARDED},
     {SLICE("forwarded"), FIELD_FORWARDED},
+    {SLICE("x-real-ip"), FIELD_X_FORWARDED},
     {SLICE("connection"), FIELD_CONNECTION},
     {SLICE("keep-alive"), FIELD_KEEP_ALIVE},
     {SLICE("set-cookie"), FIELD_SET_COOKIE},
     {SLICE("tracestate"), FIELD_TRACESTATE},
     {SLICE("traceparent"), FIELD_TRACEPARENT},
+    {SLICE("x-client-ip"), FIELD_X_FORWARDED},
     {SLICE("max-forwards"), FIELD_MAX_FORWARDS},
     {SLICE("x-request-id"), FIELD_X_REQUEST_ID},
     {SLICE("authorization"), FIELD_AUTHORIZATION},
@@ -97,25 +100,32 @@ static const struct known_field known_fields[] = {
 
 /* Where in known_fields the names of each length begin. */
 static const unsigned char first_of_length[KNOWN_NAME_MAX + 2] = {
-    0, 0, 0, 1, 2, 4, 4, 8, 10, 10, 11, 15, 16, 18, 19, 21, 22, 24, 26, 28, 29};
+    0, 0, 0, 1, 2, 4, 4, 8, 10, 11, 13, 17, 19, 21, 22, 24, 25, 27, 29, 31, 32};
 
 #define OUR_PREFIX SLICE("x-jobgate-")
+#define PROXY_PREFIX SLICE("x-forwarded-")
+
+static bool
+has_prefix(struct slice name, struct slice prefix)
+{
+	return name.len >= prefix.len &&
+	       slice_equal_nocase((struct slice){name.at, prefix.len}, prefix);
+}
 
 static enum field_id
 identify_plain(struct slice name)
 {
 	const char first = (char)(name.at[0] | 0x20); /* lower case, if it is a letter */
 
-	if (first == 'x' && name.len >= OUR_PREFIX.len &&
-	    slice_equal_nocase((struct slice){name.at, OUR_PREFIX.len}, OUR_PREFIX))
+	const size_t len = name.len <= KNOWN_NAME_MAX ? name.len : 0; /* no name has this one */
+
+	if (first == 'x' && has_prefix(name, OUR_PREFIX))
 		return FIELD_X_JOBGATE;
-	if (name.len > KNOWN_NAME_MAX)
-		return FIELD_OTHER;
-	for (size_t i = first_of_length[name.len]; i < first_of_length[name.len + 1]; i++)
+	for (size_t i = first_of_length[len]; i < first_of_length[len + 1]; i++)
 		if (first == known_fields[i].name.at[0] &&
 		    slice_equal_nocase(name, known_fields[i].name))
 			return known_fields[i].id;
-	return FIELD_OTHER;
+	return first == 'x' && has_prefix(name, PROXY_PREFIX) ? FIELD_X_FORWARDED : FIELD_OTHER;
 }
 
 /*

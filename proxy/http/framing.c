@@ -103,6 +103,7 @@ read_fields(struct fields fields, struct framing_fields *out)
 		case FIELD_TRACESTATE:
 		case FIELD_TRAILER:
 		case FIELD_VIA:
+		case FIELD_X_FORWARDED:
 		case FIELD_X_FORWARDED_FOR:
 		case FIELD_X_FORWARDED_HOST:
 		case FIELD_X_FORWARDED_PREFIX:

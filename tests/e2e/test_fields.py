@@ -111,6 +111,18 @@ def test_word_of_strangers_does_not_count(scene):
         assert trace not in received.head.lower().replace(scene.job.encode(), b"")
 
 
+@pytest.mark.parametrize("name", [
+    "X-Real-IP", "X-Client-Ip", "x-scheme", "X-Forwarded-Port", "X-Forwarded-Ssl", "X-Forwarded-Protocol", "X-Forwarded-User",
+    "X-Forwarded-Preferred-Username", "X_Real_IP", "X_Forwarded_User"])
+def test_what_else_strangers_say_as_if_they_were_proxies(scene, trusting_gateway, scene_of, name):
+    """Tornado believes X-Real-IP and X-Scheme more than X-Forwarded-For and -Proto, others know others."""
+    received = scene.relay(fields=[f"{name}: 31337", "X-Real-Ipp: 1", "X-Forwarded: 2"])
+    assert b"31337" not in received.head
+    assert (received.field("x-real-ipp"), received.field("x-forwarded")) == ("1", "2")
+    received = scene_of(trusting_gateway).relay(fields=[f"{name}: 31337"])
+    assert received.all(name) == ([] if "_" in name else ["31337"])
+
+
 def test_word_of_trusted_proxies_counts(trusting_gateway, scene_of):
     scene = scene_of(trusting_gateway)
     received = scene.relay(fields=[
