@@ -86,12 +86,38 @@ embedded_ipv4(const struct in6_addr *address, unsigned char out[4])
 	return false;
 }
 
+/*
+ * Where clouds serve credentials to their machines, when not at a link-local address: link-local in
+ * all but its form. AWS (all of its services to machines), Google, Oracle, Scaleway, Alibaba,
+ * Azure, Oracle's older cloud.
+ */
+static const struct guard_range cloud_services[] = {
+    {.address.s6_addr = {0xfd, 0, 0x0e, 0xc2}, .prefix = 32},
+    {.address.s6_addr = {0xfd, 0x20, 0, 0xce, [14] = 2, [15] = 0x54}, .prefix = 128},
+    {.address.s6_addr = {0xfd, 0, 0, 0xc1, [12] = 0xa9, 0xfe, 0xa9, 0xfe}, .prefix = 128},
+    {.address.s6_addr = {0xfd, 0, 0, 0x42, [15] = 0x42}, .prefix = 128},
+    {.address.s6_addr = {[10] = 0xff, 0xff, 100, 100, 100, 200}, .prefix = 128},
+    {.address.s6_addr = {[10] = 0xff, 0xff, 168, 63, 129, 16}, .prefix = 128},
+    {.address.s6_addr = {[10] = 0xff, 0xff, 192, 0, 0, 192}, .prefix = 128},
+};
+
+static bool
+is_cloud_service(const struct in6_addr *address)
+{
+	for (size_t i = 0; i < sizeof(cloud_services) / sizeof(cloud_services[0]); i++)
+		if (in_range(&cloud_services[i].address, cloud_services[i].prefix, address))
+			return true;
+	return false;
+}
+
 static enum guard_verdict
 judge_ipv4(const struct guard_rules *rules, const unsigned char a[4])
 {
+	struct in6_addr address = mapped(a);
+
 	if (a[0] == 0)
 		return GUARD_UNSPECIFIED;
-	if (a[0] == 169 && a[1] == 254)
+	if ((a[0] == 169 && a[1] == 254) || is_cloud_service(&address))
 		return GUARD_LINK_LOCAL;
 	if ((a[0] >= 224 && a[0] <= 239) || (a[0] & a[1] & a[2] & a[3]) == 255)
 		return GUARD_MULTICAST;
@@ -101,16 +127,15 @@ judge_ipv4(const struct guard_rules *rules, const unsigned char a[4])
 static enum guard_verdict
 judge_ipv6(const struct guard_rules *rules, const struct in6_addr *address)
 {
-	static const unsigned char metadata[16] = {0xfd, 0, 0x0e, 0xc2, [14] = 2, [15] = 0x54},
-				   teredo[4] = {0x20, 1},
+	static const unsigned char teredo[4] = {0x20, 1},
 				   local_nat64[6] = {0, 0x64, 0xff, 0x9b, 0, 1};
 	const unsigned char *bytes = address->s6_addr;
 
 	if (IN6_IS_ADDR_UNSPECIFIED(address))
 		return GUARD_UNSPECIFIED;
-	/* Where clouds serve credentials to machines is link-local in all but its form; Teredo and
-	 * local NAT64 (RFC 8215) carry IPv4 addresses in ways that are not known here. */
-	if (IN6_IS_ADDR_LINKLOCAL(address) || memcmp(bytes, metadata, 16) == 0 ||
+	/* Teredo and local NAT64 (RFC 8215) carry IPv4 addresses in ways that are not known here.
+	 */
+	if (IN6_IS_ADDR_LINKLOCAL(address) || is_cloud_service(address) ||
 	    memcmp(bytes, teredo, 4) == 0 || memcmp(bytes, local_nat64, 6) == 0)
 		return GUARD_LINK_LOCAL;
 	if (IN6_IS_ADDR_MULTICAST(address))

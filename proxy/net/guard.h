@@ -26,7 +26,8 @@ struct guard_rules {
 enum guard_verdict {
 	GUARD_ALLOW,
 	GUARD_UNSPECIFIED,
-	GUARD_LINK_LOCAL, /* 169.254/16, fe80::/10: metadata services live there */
+	GUARD_LINK_LOCAL, /* 169.254/16, fe80::/10: clouds serve credentials there, or at others
+			     that count as such */
 	GUARD_MULTICAST,  /* and broadcast */
 	GUARD_LOOPBACK,
 	GUARD_OWN_LISTENER,
