@@ -16,12 +16,21 @@
 /* A peer that sends so much without any content (key updates, empty records) means us no good. */
 #define QUIET_MAX (256 * 1024)
 
+/*
+ * New keys cost a hundred times what it costs to ask for them, and nobody has a use for so many
+ * within so much content (RFC 8446 section 5.5: once for 2^24 records).
+ */
+#define KEY_UPDATES_MAX 32
+#define KEY_UPDATES_CONTENT (1024 * 1024)
+
 struct tls {
 	SSL *ssl;
 	struct conn *conn;
 	char *unsent; /* bytes [unsent_start, unsent_end) of it */
 	size_t unsent_start, unsent_end;
-	size_t quiet;	     /* bytes received since the last content */
+	size_t quiet;	/* bytes received since the last content */
+	size_t content; /* bytes of it, both ways, since the key updates were counted from 0 */
+	unsigned key_updates;
 	bool stream_ended;   /* the socket has come to its end */
 	bool gathering;	     /* what is written waits, to go in one piece */
 	bool reading;	     /* OpenSSL is asked to read */
@@ -142,6 +151,23 @@ bio_method(void)
 
 /* ---- sessions ---- */
 
+/* OpenSSL tells of each message, before it heeds it. */
+static void
+on_message(int sent, int version, int type, const void *message, size_t len, SSL *ssl, void *ctx)
+{
+	struct tls *tls;
+
+	(void)version;
+	(void)ctx;
+	if (sent || type != SSL3_RT_HANDSHAKE || len == 0 ||
+	    *(const unsigned char *)message != SSL3_MT_KEY_UPDATE)
+		return;
+	tls = BIO_get_data(SSL_get_rbio(ssl));
+	/* What it has read already it would go on with: as if the peer had ended it does not. */
+	if (++tls->key_updates > KEY_UPDATES_MAX)
+		SSL_set_shutdown(ssl, SSL_get_shutdown(ssl) | SSL_RECEIVED_SHUTDOWN);
+}
+
 bool
 tls_context_init(SSL_CTX *context)
 {
@@ -153,6 +179,7 @@ tls_context_init(SSL_CTX *context)
 	SSL_CTX_set_options(
 	    context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CLEANSE_PLAINTEXT);
 	SSL_CTX_set_security_level(context, 2);
+	SSL_CTX_set_msg_callback(context, on_message);
 	return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
 	       SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1;
 }
@@ -206,7 +233,11 @@ tls_free(struct tls *tls)
 static enum io
 failure(struct tls *tls, int result)
 {
-	switch (SSL_get_error(tls->ssl, result)) {
+	int error = SSL_get_error(tls->ssl, result);
+
+	if (tls->key_updates > KEY_UPDATES_MAX)
+		error = SSL_ERROR_SSL;
+	switch (error) {
 	case SSL_ERROR_WANT_READ:
 		tls->conn->readable = false;
 		return IO_AGAIN;
@@ -225,6 +256,17 @@ static void
 note_readable(struct tls *tls)
 {
 	tls->conn->readable = !tls->conn->drained || SSL_has_pending(tls->ssl);
+}
+
+/* Content has moved, and with it some key updates are earned. */
+static void
+note_content(struct tls *tls, size_t n)
+{
+	tls->content += n;
+	if (tls->content < KEY_UPDATES_CONTENT)
+		return;
+	tls->content = 0;
+	tls->key_updates = 0;
 }
 
 enum io
@@ -265,6 +307,7 @@ tls_read(struct tls *tls, char *into, size_t cap, size_t *n)
 		tls->reading = false;
 		if (done == 1) {
 			*n += got;
+			note_content(tls, got);
 			note_readable(tls);
 			continue;
 		}
@@ -370,6 +413,7 @@ tls_write(struct tls *tls, const struct iovec *pieces, int count, size_t *n)
 			return IO_ERROR;
 		}
 		*n += taken;
+		note_content(tls, taken);
 	}
 	return IO_OK;
 }

@@ -168,3 +168,22 @@ def test_key_updates(gateway):
         client.stdin.close()
         client.kill()
     assert served(gateway)
+
+
+def test_key_updates_without_end(gateway):
+    """Each costs us far more than its sender: who has had a few dozens of them, and sent nothing, is cut off."""
+    argv = ["openssl", "s_client", "-connect", f"127.0.0.1:{gateway.tls_port}", "-servername", f"x.{DOMAIN}", "-tls1_3"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as client:
+        seen, updates = b"", 0
+        try:
+            while updates < 5000 and (piece := client.stdout.read1(65536)):
+                seen += piece
+                if b"Verify return code" in seen and seen.count(b"KEYUPDATE") == updates:
+                    updates += 1
+                    client.stdin.write(b"K\n")
+                    client.stdin.flush()
+        except BrokenPipeError:
+            pass
+        client.kill()
+    assert 32 < updates < 5000
+    assert served(gateway)
