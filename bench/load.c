@@ -174,7 +174,8 @@ static void
 client_send(struct client *client, uint64_t due)
 {
 	client->due[(client->first + client->outstanding++) % DEPTH_MAX] = due;
-	client->waiting = true;
+	/* Of one that is to idle, nothing follows by itself. */
+	client->waiting = load.mode != MODE_IDLE && load.mode != MODE_IDLE_WEBSOCKET;
 	if (client->upgraded) {
 		client->content_left += sizeof(frame);
 		send(client->fd, frame, sizeof(frame), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -368,7 +369,6 @@ open_clients(void)
 		if (!first)
 			continue;
 		client_send(&load.clients[i], now_ns());
-		load.clients[i].waiting = false; /* nothing follows by itself */
 		while (i + 1 - load.answered > (i + 1 < load.connections ? OPENING_MAX : 0)) {
 			turn(NS / 10);
 			if (load.failed > load.connections) {

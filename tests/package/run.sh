@@ -14,13 +14,35 @@ base=$top/build/package/$suite root=$top/build/package/$suite.running
 
 [ "$(id -u)" -eq 0 ] || { echo "Containers need root: run this as root." >&2; exit 1; }
 # shellcheck disable=SC2086 # a list of names
-need_packages $BUILD_PACKAGES dpkg-dev file debootstrap systemd-container util-linux openssl
+need_packages $BUILD_PACKAGES dpkg-dev file debootstrap debian-archive-keyring systemd-container util-linux openssl git
 
+# The package, and the same as if newer; each suite has libraries of its own, so it is built there.
+package() {
+	cmake --preset package && cmake --build --preset package && cpack --preset package &&
+		cpack --preset package -D CPACK_DEBIAN_PACKAGE_RELEASE=2
+}
+export -f package
 echo "== package"
-cmake --preset package && cmake --build --preset package
-cpack --preset package
-cpack --preset package -D CPACK_DEBIAN_PACKAGE_RELEASE=2 # the same, as if newer
-deb=$(ls build/package/jobgate_*-1_*.deb) newer=$(ls build/package/jobgate_*-2_*.deb)
+# shellcheck source=/dev/null
+if [ "$(. /etc/os-release && echo "$VERSION_CODENAME")" = "$suite" ]; then
+	package
+	packages=$top/build/package
+else
+	building=$top/build/package/$suite.building packages=$top/build/package/$suite.building/src/build/package
+	if [ ! -e "$building/.complete" ]; then
+		echo "== a $suite to build in (some minutes, once)"
+		rm -rf "$building"
+		needed=$(echo $BUILD_PACKAGES dpkg-dev file | tr -s ' \t\n' ',')
+		debootstrap --variant=minbase --include="${needed%,}" "$suite" "$building"
+		touch "$building/.complete"
+	fi
+	rm -rf "$building/src" && mkdir "$building/src"
+	git ls-files -z | xargs -0 tar -c | tar -x -C "$building/src"
+	# Mounts of its own: they go with the last process.
+	unshare --mount --pid --fork bash -euc 'mount -t proc proc "$0/proc"
+		chroot "$0" bash -euc "cd /src && package"' "$building" </dev/null
+fi
+deb=$(ls "$packages"/jobgate_*-1_*.deb) newer=$(ls "$packages"/jobgate_*-2_*.deb)
 
 if [ ! -e "$base/.complete" ]; then
 	echo "== a base system of $suite (some minutes, once)"
@@ -29,8 +51,7 @@ if [ ! -e "$base/.complete" ]; then
 		--include=systemd,systemd-sysv,dbus,curl,procps,redis-server,python3,python3-aiohttp,python3-websockets "$suite" "$base"
 	# Debian's redis-server is wanted as a program; its service is not.
 	chroot "$base" systemctl mask redis-server.service
-	chroot "$base" env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends \
-		libevent-core-2.1-7 libevent-extra-2.1-7 libevent-openssl-2.1-7 libevhtp0 libhiredis0.14 libjansson4 libyaml-0-2 libc-ares2 libcurl4
+	chroot "$base" env DEBIAN_FRONTEND=noninteractive apt-get -q -y satisfy --no-install-recommends "$(dpkg-deb -f "$deb" Depends)"
 	touch "$base/.complete"
 fi
 rm -rf "$root"
