@@ -69,7 +69,7 @@ receiver_content(struct receiver *receiver, struct slice *data)
 	status = body_next(&receiver->body, input, &consumed, data);
 	if (receiver->in != NULL)
 		receiver->in->start += (uint32_t)consumed;
-	receiver->decoded += consumed;
+	receiver->decoded += (uint32_t)consumed;
 	if (status == BODY_DATA)
 		receiver->piece = *data;
 	return status;

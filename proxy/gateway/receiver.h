@@ -15,8 +15,8 @@ struct receiver {
 	struct buffer *in; /* received, not dealt with; NULL when there is nothing */
 	struct body_decoder body;
 	struct slice piece; /* content decoded but not taken yet; inside `in` */
-	size_t scanned;	    /* of a head that is not complete yet */
-	size_t decoded;	    /* bytes that receiver_content went through, framing included */
+	uint32_t scanned;   /* of a head that is not complete yet */
+	uint32_t decoded;   /* bytes that receiver_content went through, framing included */
 };
 
 /* Read once into `in`, making room first. IO_AGAIN also when `in` is full. */

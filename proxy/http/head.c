@@ -47,7 +47,7 @@ check_room(struct slice bytes, size_t start, size_t scanned, bool is_request,
 }
 
 enum head_status
-head_find(struct slice bytes, bool is_request, const struct head_limits *limits, size_t *scanned,
+head_find(struct slice bytes, bool is_request, const struct head_limits *limits, uint32_t *scanned,
     size_t *start, size_t *end)
 {
 	/* *scanned stands at the beginning of the first line not known to be complete. */
@@ -62,7 +62,7 @@ head_find(struct slice bytes, bool is_request, const struct head_limits *limits,
 		size_t at;
 
 		if (lf == NULL) {
-			*scanned = line;
+			*scanned = (uint32_t)line;
 			if (!partial_is_clean(bytes, line))
 				return HEAD_BAD;
 			return check_room(bytes, *start, line, is_request, limits);

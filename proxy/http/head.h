@@ -48,10 +48,10 @@ struct response_head {
  * the start line itself is what is too long for limits->target_bytes plus method
  * and version). Before a request line one empty line is let through (RFC 9112
  * section 2.2): *start is where the head proper begins (0 or 2); for an answer
- * pass is_request false and it is always 0.
+ * pass is_request false and it is always 0. There are less than 4 GiB of bytes, as in all buffers.
  */
 enum head_status head_find(struct slice bytes, bool is_request, const struct head_limits *limits,
-    size_t *scanned, size_t *start, size_t *end);
+    uint32_t *scanned, size_t *start, size_t *end);
 
 /*
  * Parse a whole head (bytes from *start to *end of head_find). Strict: one space between

@@ -12,7 +12,8 @@ static const struct head_limits limits = {4096, 2048, 64};
 static void
 check_pieces(struct slice bytes, enum head_status whole, size_t whole_start, size_t whole_end)
 {
-	size_t scanned = 0, start = 0, end = 0;
+	uint32_t scanned = 0;
+	size_t start = 0, end = 0;
 	enum head_status status = HEAD_INCOMPLETE;
 
 	for (size_t len = 0; len <= bytes.len && status == HEAD_INCOMPLETE; len++)
@@ -83,7 +84,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct target target;
 	char *copy = exact_copy(data, size);
 	struct slice bytes = {copy, size};
-	size_t scanned = 0, start = 0, end = 0;
+	uint32_t scanned = 0;
+	size_t start = 0, end = 0;
 	enum head_status status = head_find(bytes, true, &limits, &scanned, &start, &end);
 
 	if (size < 2048)

@@ -60,7 +60,8 @@ read_body(
 static enum head_status
 find_head(struct slice bytes, bool is_request, struct slice *head, struct reading *out)
 {
-	size_t scanned = 0, start;
+	uint32_t scanned = 0;
+	size_t start;
 	enum head_status status =
 	    head_find(bytes, is_request, &reading_limits, &scanned, &start, &out->end);
 

@@ -17,7 +17,8 @@ static struct response_head response;
 static enum head_status
 read_request(struct slice bytes)
 {
-	size_t scanned = 0, start, end;
+	uint32_t scanned = 0;
+	size_t start, end;
 	enum head_status status = head_find(bytes, true, &limits, &scanned, &start, &end);
 
 	if (status != HEAD_COMPLETE)
@@ -29,7 +30,8 @@ read_request(struct slice bytes)
 static enum head_status
 read_request_slowly(struct slice bytes)
 {
-	size_t scanned = 0, start, end;
+	uint32_t scanned = 0;
+	size_t start, end;
 	enum head_status status = HEAD_INCOMPLETE;
 
 	for (size_t len = 0; len <= bytes.len && status == HEAD_INCOMPLETE; len++)
@@ -156,7 +158,8 @@ limits_are_kept(void **state)
 static enum head_status
 read_response(struct slice bytes)
 {
-	size_t scanned = 0, start, end;
+	uint32_t scanned = 0;
+	size_t start, end;
 	enum head_status status = head_find(bytes, false, &limits, &scanned, &start, &end);
 
 	if (status != HEAD_COMPLETE)
