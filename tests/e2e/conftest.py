@@ -10,7 +10,8 @@ import pytest
 
 from harness import servers
 from harness.dns import DnsServer
-from harness.gateway import Gateway, Sanitizer, binary, environment, run
+from harness.gateway import DOMAIN, Gateway, Sanitizer, binary, environment, run
+from harness.pki import Authority
 from harness.scene import Scene
 from harness.store import Records, RedisServer
 
@@ -55,6 +56,25 @@ def redis_server(make_folder):
 @pytest.fixture(scope="session")
 def records(redis_server):
     return Records(redis_server.client)
+
+
+@pytest.fixture(scope="module")
+def store(make_folder):
+    """A Redis of the module's own."""
+    server = RedisServer(make_folder("redis")).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def authority(make_folder):
+    return Authority(make_folder("pki"), "ours")
+
+
+@pytest.fixture(scope="module")
+def certificate(authority):
+    """For all jobs' hosts."""
+    return authority.issue("jobs", "serverAuth", [f"DNS:*.{DOMAIN}"])
 
 
 class Gateways:

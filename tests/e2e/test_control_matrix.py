@@ -8,7 +8,7 @@ import pytest
 
 from harness.control import Control
 from harness.process import free_port
-from harness.store import Records, RedisServer, make_value, random_id
+from harness.store import Records, make_value, random_id
 
 CALLERS = ["local", "unscoped", "scoped", "read", "none", "revoked"]
 
@@ -94,13 +94,6 @@ MOVED = {"labels": {"team": "c"}}
 
 def selector(labels):
     return ",".join(f"{name}={value}" for name, value in labels.items())
-
-
-@pytest.fixture(scope="module")
-def store(make_folder):
-    server = RedisServer(make_folder("redis")).start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="module")

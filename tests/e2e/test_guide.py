@@ -11,7 +11,6 @@ from harness.gateway import environment
 from harness.process import eventually, free_port
 from harness.raw import Backend
 from harness.screen import Screen
-from harness.store import RedisServer
 
 VALUE = r"jgt_[a-z0-9]{16}_[0-9A-Za-z]{49}"
 
@@ -32,13 +31,6 @@ class Person:
         self.transcript += f"$ {line}\n{text}"
         assert found == status, self.transcript
         return re.sub(r"\x1b\[[0-9;]*m", "", text)
-
-
-@pytest.fixture(scope="module")
-def store(make_folder):
-    server = RedisServer(make_folder("redis")).start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="module")

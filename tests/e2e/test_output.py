@@ -9,7 +9,7 @@ import pytest
 
 from harness.gateway import environment
 from harness.screen import Screen
-from harness.store import Records, RedisServer, make_value
+from harness.store import Records, make_value
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 PUBLIC = "https://{job}.jobs.test/"
@@ -22,13 +22,6 @@ FORMS = {
     "terminal, no colour": ["--no-color"],
     "narrow terminal": [],
 }
-
-
-@pytest.fixture(scope="module")
-def store(make_folder):
-    server = RedisServer(make_folder("redis")).start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -6,23 +6,11 @@ import subprocess
 
 import pytest
 
-from harness.gateway import DOMAIN
-from harness.pki import Authority
 from harness.process import eventually
 from harness.raw import Client, Closed, Cut
 from harness.scene import request_bytes
 
 TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
-
-
-@pytest.fixture(scope="module")
-def authority(make_folder):
-    return Authority(make_folder("pki"), "ours")
-
-
-@pytest.fixture(scope="module")
-def certificate(authority):
-    return authority.issue("jobs", "serverAuth", [f"DNS:*.{DOMAIN}"])
 
 
 @pytest.fixture(scope="module")

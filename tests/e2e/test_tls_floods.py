@@ -7,21 +7,10 @@ import subprocess
 import pytest
 
 from harness.gateway import DOMAIN
-from harness.pki import Authority
 from harness.process import eventually
 from harness.raw import Client, Closed
 from harness.scene import request_bytes
 from harness.secure import TlsSocket
-
-
-@pytest.fixture(scope="module")
-def authority(make_folder):
-    return Authority(make_folder("pki"), "ours")
-
-
-@pytest.fixture(scope="module")
-def certificate(authority):
-    return authority.issue("jobs", "serverAuth", [f"DNS:*.{DOMAIN}"])
 
 
 @pytest.fixture(scope="module")

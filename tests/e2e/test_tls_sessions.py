@@ -6,23 +6,13 @@ import ssl
 import pytest
 
 from harness.gateway import DOMAIN
-from harness.pki import Authority, openssl
+from harness.pki import openssl
 from harness.process import eventually
 from harness.scene import request_bytes
 from test_reload import reload
 
 TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 versions = pytest.mark.parametrize("version", [TLS12, TLS13])
-
-
-@pytest.fixture(scope="module")
-def authority(make_folder):
-    return Authority(make_folder("pki"), "ours")
-
-
-@pytest.fixture(scope="module")
-def certificate(authority):
-    return authority.issue("jobs", "serverAuth", [f"DNS:*.{DOMAIN}"])
 
 
 @pytest.fixture
