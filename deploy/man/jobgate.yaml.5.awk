@@ -10,18 +10,37 @@ function out(text) {
 	print text
 }
 
-# The paragraph that waits for its key; in mdoc each sentence begins a line.
-function flush_text(   i, words) {
-	words = ""
-	for (i = 1; i <= lines; i++)
-		words = words (i > 1 ? " " : "") text[i]
-	lines = 0
+# In mdoc each sentence begins a line.
+function out_sentences(words) {
 	while (match(words, /[.:] [A-Z]/)) {
 		out(substr(words, 1, RSTART))
 		words = substr(words, RSTART + 2)
 	}
 	if (words != "")
 		out(words)
+}
+
+# The paragraph that waits for its key. Lines that are indented by two explain a word each.
+function flush_text(   i, words, table) {
+	words = table = ""
+	for (i = 1; i <= lines; i++) {
+		if (text[i] ~ /^  [a-z]+ /) {
+			out_sentences(words)
+			if (!table)
+				print ".Bl -tag -width Ds -compact"
+			table = 1
+			match(text[i], /[a-z]+ +/)
+			print ".It Cm " substr(text[i], 3, index(substr(text[i], 3), " ") - 1)
+			words = substr(text[i], RSTART + RLENGTH)
+		} else {
+			sub(/^ +/, "", text[i])
+			words = words (words != "" ? " " : "") text[i]
+		}
+	}
+	lines = 0
+	out_sentences(words)
+	if (table)
+		print ".El"
 }
 
 function key(name, value, commented) {
@@ -40,9 +59,21 @@ function key(name, value, commented) {
 	flush_text()
 	if (value != "") {
 		print ".br"
-		print (commented ? "Example: " : "Default: ")
+		print (commented ? "Example:" : "Default:")
 		print ".Li \"" quoted(value) "\""
 	}
+	if (value == "" && commented) {
+		print ".br"
+		print "Example:"
+		print ".Bd -literal -offset Ds -compact"
+		example = 1
+	}
+}
+
+function end_example() {
+	if (example)
+		print ".Ed"
+	example = 0
 }
 
 function quoted(value) {
@@ -53,6 +84,7 @@ function quoted(value) {
 }
 
 function end_section() {
+	end_example()
 	flush_text()
 	if (open_list)
 		print ".El"
@@ -91,6 +123,11 @@ BEGIN {
 		commented = 1
 		line = substr(line, 3)
 	}
+	if (example && line ~ /^#   /) {
+		out(substr(line, 5))
+		next
+	}
+	end_example()
 	if (line ~ /^#/) {
 		text[++lines] = substr(line, 3)
 		next

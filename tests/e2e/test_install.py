@@ -76,6 +76,15 @@ def test_manual_has_every_key(installed):
     assert sorted(told) == sorted(set(keys))
 
 
+def test_manual_explains_every_key(installed):
+    """In words of its own, above its example or default."""
+    lines = (installed / LAYOUT[2]).read_text().splitlines()
+    bare = [line for line, after in zip(lines, lines[1:]) if line.startswith(".It Ic ") and after.startswith(".")]
+    assert not bare
+    text = text_of(installed / LAYOUT[2])
+    assert re.search(r"tls\.certificates\n.*\n +Example:\n +- certificate: \S+\n +key: \S+\n +ocsp: \S+\n", text), text
+
+
 def complete_bash(words, env):
     """What bash offers for the last word."""
     script = f"""source {COMPLETIONS / 'jobgate.bash'}
