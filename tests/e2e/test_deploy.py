@@ -1,6 +1,8 @@
 """What lies in deploy/ fits together, and fits the gateway."""
 
+import base64
 import ipaddress
+import os
 import pathlib
 import re
 import shlex
@@ -45,8 +47,18 @@ CARRIERS = [path for path in MANIFESTS if of_kind(path, "Secret")]
 
 
 @pytest.mark.parametrize("path", CARRIERS, ids=lambda path: path.stem)
-def test_configuration_in_a_manifest(path, check):
-    _, result = check(configuration(path))
+def test_configuration_in_a_manifest(path, check, tmp_path):
+    text = configuration(path)
+    secret, = of_kind(path, "Secret")
+    for name, content in secret["stringData"].items():
+        # Left as it is, the key must not be taken for one.
+        (tmp_path / name).write_text(content, encoding="utf-8")
+        text = text.replace(f"/etc/jobgate/{name}", str(tmp_path / name))
+    if "session.key" in text:
+        _, result = check(text)
+        assert result.status == 1 and "random bytes" in result.err, result
+        (tmp_path / "session.key").write_text(base64.b64encode(os.urandom(48)).decode(), encoding="utf-8")
+    _, result = check(text)
     assert result.status == 0, result
 
 
