@@ -133,6 +133,9 @@ def test_dashboard_and_rules_use_metrics_that_exist(busy):
     used = words_of("\n".join(targets)) | words_of((DEPLOYED / "jobgate.rules.yml").read_text())
     exist = {name.partition("{")[0] for name in busy.metrics()}
     assert used <= exist, used - exist
+    exist = {re.sub("_(bucket|sum|count)$", "", name) for name in exist}
+    used = {re.sub("_bucket$", "", name) for name in used}
+    assert exist <= used, exist - used
 
 
 def test_rules_name_outcomes_and_verdicts_that_exist(busy):
