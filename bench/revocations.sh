@@ -4,6 +4,11 @@
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
+case " $* " in *" -h "* | *" --help "*)
+	sed -n '2,3s/^# //p' bench/revocations.sh
+	exit 0
+	;;
+esac
 . deploy/packages.sh
 # shellcheck disable=SC2086
 need_packages $BUILD_PACKAGES redis-server python3 python3-redis python3-h11 gnuplot-nox

@@ -5,6 +5,11 @@
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
+case " $* " in *" -h "* | *" --help "*)
+	sed -n '2,4s/^# //p' bench/run.sh
+	exit 0
+	;;
+esac
 . deploy/packages.sh
 node="nodejs npm" # unless there already, from wherever: others' nodejs packages conflict with Debian's npm
 ! command -v npm >/dev/null || node=""
