@@ -170,10 +170,11 @@ request 404 no-such-job / chief "$chief"
 step "6. A streamed answer, piece by piece as the job sends it"
 url=http://base.localhost:$port/stream
 printf '%s$ curl -N -H "Authorization: Bearer $reader" %s%s\n' "$dim" "$url" "$plain"
-begun=$SECONDS pieces=0
+now_ms() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
+begun=$(now_ms) pieces=0
 while IFS= read -r line; do
 	[ -n "$line" ] || continue
-	printf '  after %ss: %s\n' "$((SECONDS - begun))" "$line"
+	printf '  after %4d ms: %s\n' "$(($(now_ms) - begun))" "$line"
 	pieces=$((pieces + 1))
 done < <(curl -q -sSN --noproxy '*' --max-time 20 --resolve "base.localhost:$port:127.0.0.1" \
 	-H "Authorization: Bearer $reader" "$url")

@@ -13,7 +13,7 @@ ROOMS = {
     "include/jobgate": (set(), set()),
     "auth": ({"include/jobgate"}, {"libcrypto"}),
     "auth/redis": ({"include/jobgate", "auth"}, {"hiredis", "libevent", "libcrypto", "libssl"}),
-    "auth/control": ({"include/jobgate", "auth", "auth/redis", "proxy/observe"},
+    "auth/control": ({"include/jobgate", "auth", "auth/redis"},
                      {"libevhtp", "libevent", "jansson", "libcrypto", "libssl"}),
     "auth/bulk": ({"include/jobgate", "auth", "auth/redis", "auth/control"}, {"libevent", "jansson", "libcrypto"}),
     "auth/cli": ({"include/jobgate", "auth"}, {"jansson", "libcurl", "libyaml", "argp", "libcrypto"}),
