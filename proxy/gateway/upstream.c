@@ -116,9 +116,22 @@ upstream_shut_if_drained(struct upstream *upstream)
 		conn_shutdown_write(&upstream->conn);
 }
 
+/* Does any of the trailers travel on? */
+static bool
+has_trailers(const struct fields *trailers)
+{
+	for (size_t i = 0; trailers != NULL && i < trailers->count; i++)
+		if (!trailers->items[i].dropped)
+			return true;
+	return false;
+}
+
 void
 upstream_content_end(struct upstream *upstream, const struct fields *trailers)
 {
+	/* Some servers add what stands in trailers to the fields of the next request (aiohttp 3.8
+	 * does), which may be somebody else's. */
+	upstream->trailed = upstream->trailed || has_trailers(trailers);
 	if (upstream->tunnel)
 		upstream->tunnel_shut = true;
 	else if (!sender_end(&upstream->sender, trailers))
@@ -201,7 +214,7 @@ upstream_release(struct upstream *upstream, bool reusable)
 	size_t n;
 
 	upstream->exchange = NULL;
-	if (reusable && upstream->keep_alive && !upstream->sender.failed &&
+	if (reusable && upstream->keep_alive && !upstream->trailed && !upstream->sender.failed &&
 	    !sender_pending(&upstream->sender) && body_ended(&upstream->receiver.body) &&
 	    buffer_len(upstream->receiver.in) == 0 &&
 	    conn_read(&upstream->conn, &byte, 1, &n) == IO_AGAIN) {

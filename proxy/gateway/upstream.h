@@ -64,6 +64,7 @@ struct upstream {
 	uint64_t keep_ms;	/* the backend keeps it idle for no longer */
 	bool reused;		/* has served an exchange before this one */
 	bool keep_alive;	/* the answer lets the connection live on */
+	bool trailed;		/* the request had trailers: it was the last one */
 	bool answer_begun;	/* bytes of an answer have come for this exchange */
 	unsigned char interims; /* answers of 1xx that came before the final one */
 	bool tunnel;

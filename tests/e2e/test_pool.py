@@ -70,6 +70,34 @@ def test_no_reuse_after_more_than_the_answer(scene):
     assert client.read_response().body == b"right"
 
 
+@pytest.mark.parametrize("trailer, kept", [("X-Checksum: 1\r\n", False), ("Host: x\r\nCookie: a=b\r\n", True), ("", True)],
+                         ids=["sent on", "dropped", "none"])
+def test_no_reuse_after_trailers(scene, trailer, kept):
+    """A server may find them among the fields of the next request: that one must not be another client's."""
+    scene.client.send(scene.request("POST", fields=["Transfer-Encoding: chunked"]) + f"2\r\nhi\r\n0\r\n{trailer}\r\n".encode())
+    first = scene.backend.accept()
+    assert first.read_request().trailers == (b"" if kept else trailer.encode())
+    first.answer()
+    assert scene.client.read_response("POST").status == 200
+    with scene.new_client() as other:
+        other.send(scene.request(path="/second"))
+        second = first if kept else scene.backend.accept()
+        assert second.read_request().target == "/second"
+        second.answer()
+        assert other.read_response().status == 200
+    if not kept:
+        first.ended()
+
+
+def test_trailers_stay_with_their_request(gateway, scene_of, aiohttp_backend):
+    """The same with a server that does so."""
+    scene = scene_of(gateway, url=aiohttp_backend.url)
+    trailed = scene.request("POST", "/echo", ["Transfer-Encoding: chunked"]) + b"2\r\nhi\r\n0\r\nX-Secret: of the first\r\n\r\n"
+    assert scene.client.exchange(trailed).status == 200
+    with scene.new_client() as other:
+        assert b"of the first" not in other.exchange(scene.request(path="/echo")).body
+
+
 @pytest.mark.parametrize("value, kept", [("timeout=1", False), ("max=5, timeout=1", False), ("timeout=0", False),
                                          ("timeout=3600, max=1000", True), ("timeout=", True), ("max=1", True)])
 def test_backend_that_says_how_long_it_keeps_a_connection(scene, value, kept):
