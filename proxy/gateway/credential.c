@@ -53,6 +53,25 @@ exchange_recall_session(
 	    loop_now_ms(exchange->gateway->loop) + (uint64_t)(session.expires_s * 1000 - wall_ms);
 }
 
+bool
+authenticates_connection(const struct request *request)
+{
+	static const struct slice schemes[] = {SLICE("Negotiate"), SLICE("NTLM")};
+
+	for (size_t i = 0; i < request->fields.count; i++) {
+		const struct field *field = &request->fields.items[i];
+
+		if (field->id != FIELD_AUTHORIZATION || field->dropped)
+			continue;
+		for (size_t k = 0; k < sizeof(schemes) / sizeof(schemes[0]); k++)
+			if (field->value.len >= schemes[k].len &&
+			    slice_equal_nocase(
+				(struct slice){field->value.at, schemes[k].len}, schemes[k]))
+				return true;
+	}
+	return false;
+}
+
 /* What a browser says of where a request comes from, and what for (Fetch Metadata); empty: nothing.
  */
 static struct slice

@@ -167,6 +167,12 @@ void exchange_recall_session(
     struct exchange *exchange, const struct request *request, struct findings *findings);
 
 /*
+ * Is what goes on to the job in Authorization of a kind that counts for all of the connection, as
+ * NTLM and, with some servers, Negotiate (RFC 4559 section 6)? Nobody else's request may follow.
+ */
+bool authenticates_connection(const struct request *request);
+
+/*
  * Browsers send a session's cookie whoever wrote the page: what changes something, or opens a
  * connection that may, has to come from the job's own; and all jobs of a domain are one site to
  * SameSite, so another's page may lead here but not embed.

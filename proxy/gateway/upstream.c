@@ -94,6 +94,7 @@ upstream_begin(struct upstream *upstream, struct slice head, const struct upstre
 	upstream->answer_begun = false;
 	upstream->interims = 0;
 	upstream->keep_alive = false;
+	upstream->last = request->last;
 	upstream->sender.framing = request->content == CONTENT_UNKNOWN ? BODY_CHUNKED : BODY_LENGTH;
 	upstream->sender.chunk_left = 0;
 	upstream->sender.sent = 0;
@@ -131,7 +132,7 @@ upstream_content_end(struct upstream *upstream, const struct fields *trailers)
 {
 	/* Some servers add what stands in trailers to the fields of the next request (aiohttp 3.8
 	 * does), which may be somebody else's. */
-	upstream->trailed = upstream->trailed || has_trailers(trailers);
+	upstream->last = upstream->last || has_trailers(trailers);
 	if (upstream->tunnel)
 		upstream->tunnel_shut = true;
 	else if (!sender_end(&upstream->sender, trailers))
@@ -214,7 +215,7 @@ upstream_release(struct upstream *upstream, bool reusable)
 	size_t n;
 
 	upstream->exchange = NULL;
-	if (reusable && upstream->keep_alive && !upstream->trailed && !upstream->sender.failed &&
+	if (reusable && upstream->keep_alive && !upstream->last && !upstream->sender.failed &&
 	    !sender_pending(&upstream->sender) && body_ended(&upstream->receiver.body) &&
 	    buffer_len(upstream->receiver.in) == 0 &&
 	    conn_read(&upstream->conn, &byte, 1, &n) == IO_AGAIN) {

@@ -64,7 +64,7 @@ struct upstream {
 	uint64_t keep_ms;	/* the backend keeps it idle for no longer */
 	bool reused;		/* has served an exchange before this one */
 	bool keep_alive;	/* the answer lets the connection live on */
-	bool trailed;		/* the request had trailers: it was the last one */
+	bool last;		/* no other request may follow this one */
 	bool answer_begun;	/* bytes of an answer have come for this exchange */
 	unsigned char interims; /* answers of 1xx that came before the final one */
 	bool tunnel;
@@ -88,6 +88,7 @@ struct upstream_request {
 	enum method_id method_id;
 	enum content content;
 	struct slice upgrade; /* one of the configured protocols, or empty */
+	bool last;	      /* it may mean more to its connection than the request itself */
 };
 
 /*

@@ -323,6 +323,17 @@ def test_what_is_not_ours_in_authorization_is_the_jobs(scene):
     assert scene.client.read_response().status == 200
 
 
+def test_who_authenticates_a_connection_has_it_alone(scene):
+    """Servers that speak NTLM take all that comes on it for the same user's."""
+    for scheme in ("NTLM", "negotiate"):
+        scene.client.send(request(scene, fields=[f"Cookie: {session_of(scene)}", f"Authorization: {scheme} TlRM"]))
+        connection = scene.backend.next()
+        assert connection.read_request().field("authorization") == f"{scheme} TlRM"
+        connection.answer()
+        assert scene.client.read_response().status == 200
+        connection.ended()
+
+
 def test_the_cookie_never_reaches_a_job(scene):
     for fields, host, path in ([f"Cookie: {COOKIE}=x"], scene.host, "/"), \
             ([f"Cookie: {COOKIE.upper()} = x; a=b", f"cookie: {COOKIE}=y"], scene.host, "/"), \
