@@ -134,6 +134,9 @@ void exchange_client_failed(struct exchange *exchange, enum client_failure failu
 /* True once the exchange has become a tunnel. */
 bool exchange_is_tunnel(const struct exchange *exchange);
 
+/* True when whoever asked was allowed to, and still is. */
+bool exchange_is_allowed(const struct exchange *exchange);
+
 /* True when it has waited for the form of somebody who signs in, and so is unknown, for so long. */
 bool exchange_gives_way(const struct exchange *exchange, uint64_t ms);
 

@@ -343,6 +343,7 @@ downstream_accept(
 	downstream->peer = described;
 	downstream->peer.asks = entrance->asks;
 	downstream->idle_since_ms = loop_now_ms(gateway->loop);
+	downstream->known = described.client == NULL;
 	downstream->entrance = *entrance;
 	TAILQ_INSERT_TAIL(&gateway->connections, downstream, link);
 	gateway->connection_count++;

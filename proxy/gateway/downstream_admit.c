@@ -4,10 +4,11 @@
 /* Refused connections are spoken of this often at most. */
 #define REFUSAL_LOG_MS 1000
 
-/* A connection without a request is left in peace for so long, whoever else comes. */
+/* A connection without a request is left in peace for so long, whoever else comes; and one whose
+ * requests have all been refused no longer. */
 #define GIVE_WAY_MS 1000
 
-/* One that has an answer left to read, for so long. */
+/* One that has the answer to another one left to read, for so long. */
 #define GIVE_WAY_READING_MS 30000
 
 /* Connections that are looked at to find one that gives way. */
@@ -69,7 +70,8 @@ gives_way(const struct downstream *downstream)
 	if (downstream->state == DOWNSTREAM_EXCHANGE)
 		return exchange_gives_way(downstream->exchange, GIVE_WAY_MS);
 	return now_ms - downstream->idle_since_ms >=
-	       (sender_pending(&downstream->sender) ? GIVE_WAY_READING_MS : GIVE_WAY_MS);
+	       (downstream->known && sender_pending(&downstream->sender) ? GIVE_WAY_READING_MS
+									 : GIVE_WAY_MS);
 }
 
 /* Close one that gives way, for another. */
@@ -173,5 +175,6 @@ downstream_introduce(struct downstream *downstream, const struct sockaddr *addre
 	if (!enter_client(downstream->gateway, address, &peer))
 		return false;
 	downstream->peer = peer;
+	downstream->known = peer.client == NULL;
 	return true;
 }

@@ -181,8 +181,10 @@ client_ended(struct exchange_client *client, bool cut)
 {
 	struct downstream *downstream = OWNER(client, client);
 
+	downstream->known = downstream->known || exchange_is_allowed(downstream->exchange);
 	downstream->exchange = NULL;
-	downstream->idle_since_ms = loop_now_ms(downstream->gateway->loop);
+	if (downstream->known)
+		downstream->idle_since_ms = loop_now_ms(downstream->gateway->loop);
 	if (downstream->state != DOWNSTREAM_EXCHANGE)
 		return;
 	if (cut) {

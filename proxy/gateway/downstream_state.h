@@ -39,8 +39,9 @@ struct downstream {
 	struct task task;   /* work to go on with in the next turn; once CLOSED, its burial */
 	TAILQ_ENTRY(downstream) link; /* SECURING: among those; else among the connections */
 	struct exchange_peer peer;
-	uint64_t idle_since_ms; /* when it was accepted, or its last exchange ended */
-	uint64_t skipped;	/* content dropped of this request */
+	uint64_t
+	    idle_since_ms; /* when it was accepted, or, if it is known, its last exchange ended */
+	uint64_t skipped;  /* content dropped of this request */
 	union {
 		uint64_t sent_before;	  /* HEAD, CLOSING: of sender.sent, when the timer was last
 					     started */
@@ -56,6 +57,7 @@ struct downstream {
 	/* Bits, as with one byte more each connection would take 16 more. */
 	bool tunnel : 1;
 	bool served : 1;       /* there was a request before this one */
+	bool known : 1;	       /* one of its requests was allowed, or it is no stranger's */
 	bool tunnel_shut : 1;  /* the backend has ended its side, ours ends after what is pending */
 	bool working;	       /* further up the stack, downstream_work runs */
 	bool finished_sending; /* CLOSING: our side of the stream has been ended */

@@ -368,6 +368,12 @@ exchange_client_failed(struct exchange *exchange, enum client_failure failure)
 }
 
 bool
+exchange_is_allowed(const struct exchange *exchange)
+{
+	return exchange->decided && exchange->verdict == VERDICT_ALLOW;
+}
+
+bool
 exchange_gives_way(const struct exchange *exchange, uint64_t ms)
 {
 	return exchange->state == EXCHANGE_SIGNING_IN && !exchange->content_ended &&

@@ -110,6 +110,29 @@ def test_who_dawdles_gives_way(module_gateways, scene_of, state):
     eventually(served, "a place to become free", patience=30, pause=0.05)
 
 
+@pytest.mark.parametrize("reads", [True, False])
+def test_who_is_only_refused_gives_way(module_gateways, scene_of, reads):
+    """Whether it asks again and again, or leaves the refusals unread: it has shown no token, and had its time."""
+    gateway = module_gateways.start({"limits": {"connections": 4, "connections_per_client": 0}, "log": {"access": "off"}})
+    scene = scene_of(gateway)
+    if reads:
+        clients = [scene.new_client() for _ in range(4)]
+    else:
+        clients = [flooded(gateway, scene.host, 20_000)[0] for _ in range(4)]
+
+    def served():
+        for client in clients if reads else ():
+            ignore(lambda: client.exchange(request_bytes(scene.host)) if client.silent() else None)
+        try:
+            with gateway.client() as other:
+                return other.exchange(request_bytes(scene.host)).status == 401
+        except (Closed, OSError):
+            return False
+    eventually(served, "a place to become free", patience=10, pause=0.05)
+    for client in clients:
+        client.close()
+
+
 def test_who_is_served_gives_no_way(module_gateways, scene_of):
     gateway = module_gateways.start({"limits": {"connections": 3}})
     scene = scene_of(gateway)
