@@ -189,6 +189,27 @@ client_on_idle(struct client *client, void (*on_idle)(void *ctx), void *ctx)
 	curl_easy_setopt(client->curl, CURLOPT_NOPROGRESS, on_idle == NULL ? 1L : 0L);
 }
 
+/* Does it name this machine itself? */
+static bool
+is_loopback(const char *host)
+{
+	size_t number = strspn(host, "0123456789.");
+
+	return (strncmp(host, "127.", 4) == 0 && strchr(":/", host[number]) != NULL) ||
+	       (strncmp(host, "localhost", 9) == 0 && strchr(":/", host[9]) != NULL) ||
+	       strncmp(host, "[::1]", 5) == 0;
+}
+
+/* A token that went out cannot be taken back, whatever is answered. */
+static void
+warn_if_plain(const char *url)
+{
+	if (strncmp(url, "http://", 7) == 0 && !is_loopback(url + 7))
+		fprintf(stderr,
+		    "jobgate: warning: %s is not https: others on the way can read the token\n",
+		    url);
+}
+
 struct client *
 client_new(const char *url, const char *token)
 {
@@ -210,8 +231,11 @@ client_new(const char *url, const char *token)
 	}
 	if (!set_url(client, url))
 		goto fail;
-	if (token != NULL && !add_token(client, token))
-		goto fail;
+	if (token != NULL) {
+		if (!add_token(client, token))
+			goto fail;
+		warn_if_plain(url);
+	}
 	/* "Expect: 100-continue" would cost a round trip on every larger body. */
 	if (!add_header(client, "Expect:") || !add_header(client, "Content-Type: application/json"))
 		goto fail;

@@ -103,6 +103,13 @@ redis_child_await(const struct redis_child *child, pid_t pid)
 	}
 }
 
+/* Why jg_make_directory failed. */
+static const char *
+reason(void)
+{
+	return errno == EPERM ? "it is another user's" : strerror(errno);
+}
+
 bool
 redis_child_prepare(struct redis_child *child, const struct config *config, const struct log *log)
 {
@@ -113,12 +120,13 @@ redis_child_prepare(struct redis_child *child, const struct config *config, cons
 	snprintf(directory, sizeof(directory), "%.*s", (int)directory_of(config),
 	    config->control.socket);
 	if (!jg_make_directory(directory)) {
-		log_error(log, "cannot make the directory %s: %s", directory, strerror(errno));
+		log_error(
+		    log, "cannot use the directory %s of control.socket: %s", directory, reason());
 		return false;
 	}
 	if (!jg_make_directory(config->store.state_dir)) {
-		log_error(log, "cannot make the state directory %s: %s", config->store.state_dir,
-		    strerror(errno));
+		log_error(log, "cannot use the state directory %s (store.state_dir): %s",
+		    config->store.state_dir, reason());
 		return false;
 	}
 	if (child->lock >= 0)

@@ -133,6 +133,13 @@ def test_unreachable_by_tcp(cli):
     assert result.status == 3 and "https://" in result.err, result
 
 
+@pytest.mark.parametrize("host, token, warned", [
+    ("127.0.0.1", "x", False), ("[::1]", "x", False), ("localhost", "x", False), ("[::ffff:127.0.0.1]", "x", True), ("localhost.invalid", "x", True), ("[::ffff:127.0.0.1]", "", False)])
+def test_token_over_plain_http(cli, host, token, warned):
+    result = cli("token", "list", JOBGATE_URL=f"http://{host}:{free_port()}", JOBGATE_TOKEN=token)
+    assert result.status == 3 and ("not https" in result.err) == warned, result
+
+
 def test_empty_words(cli):
     """A variable that is empty says nothing; an option that is empty is a mistake."""
     assert cli("token", "list", JOBGATE_TOKEN="").status == 0
