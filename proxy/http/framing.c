@@ -8,6 +8,7 @@ struct framing_fields {
 	const struct field *length, *coding, *host, *expect, *upgrade;
 	unsigned length_count, coding_count, host_count, expect_count, upgrade_count;
 	bool close, keep_alive, connection_upgrade; /* members of Connection */
+	unsigned listed;			    /* other ones */
 };
 
 static void
@@ -40,6 +41,8 @@ read_connection(struct fields fields, struct slice value, struct framing_fields 
 			out->keep_alive = true;
 		else if (slice_equal_nocase(member, SLICE("upgrade")))
 			out->connection_upgrade = true;
+		else if (++out->listed > HEAD_FIELDS_MAX) /* more than there are fields */
+			return FRAMING_BAD_CONNECTION;
 		else
 			drop_listed(fields, member);
 	}

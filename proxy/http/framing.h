@@ -11,7 +11,7 @@ enum framing_error {
 	FRAMING_BAD_CODING,	/* Transfer-Encoding other than one "chunked", or in HTTP/1.0 */
 	FRAMING_CONFLICT,	/* both */
 	FRAMING_BAD_HOST,	/* none or several in 1.1, or no valid authority */
-	FRAMING_BAD_CONNECTION, /* a member of Connection is no token */
+	FRAMING_BAD_CONNECTION, /* a member of Connection is no token, or there are too many */
 	FRAMING_BAD_EXPECT,	/* 417: an expectation other than 100-continue */
 	FRAMING_BAD_UPGRADE,	/* an answer of 101 that names no protocol */
 };

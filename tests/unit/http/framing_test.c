@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -89,6 +90,24 @@ hosts(void **state)
 	assert_int_equal(frame(1, "Host: a:0\r\n"), FRAMING_BAD_HOST);
 	assert_int_equal(frame(1, "Host: u@a\r\n"), FRAMING_BAD_HOST);
 	assert_int_equal(frame(1, "Host: [::1]:80\r\n"), FRAMING_OK);
+}
+
+/* Each member is looked for among all fields: who lists more than there can be wants to keep us
+ * busy. */
+static void
+members_without_end(void **state)
+{
+	char fields[2048] = HOST "Connection: ";
+	size_t len = strlen(fields);
+
+	(void)state;
+	for (size_t i = 0; i < HEAD_FIELDS_MAX; i++, len += 2)
+		memcpy(fields + len, "a,", 3);
+	memcpy(fields + len, "close\r\n", sizeof("close\r\n"));
+	assert_int_equal(frame(1, fields), FRAMING_OK);
+	assert_false(framing.keep_alive);
+	memcpy(fields + len, "b\r\n", sizeof("b\r\n"));
+	assert_int_equal(frame(1, fields), FRAMING_BAD_CONNECTION);
 }
 
 static void
@@ -186,6 +205,7 @@ main(void)
 	    cmocka_unit_test(lengths_and_codings),
 	    cmocka_unit_test(hosts),
 	    cmocka_unit_test(connections),
+	    cmocka_unit_test(members_without_end),
 	    cmocka_unit_test(upgrades_and_expectations),
 	    cmocka_unit_test(answers),
 	};
