@@ -11,18 +11,22 @@
 #include <unistd.h>
 
 static enum attempt
-open_socket(const struct gateway *gateway, const struct sockaddr *address, socklen_t len,
+open_socket(struct backend *backend, const struct sockaddr *address, socklen_t len,
     struct conn *conn, void (*ready)(struct conn *conn))
 {
 	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	enum attempt failure = ATTEMPT_FAILED;
-	int on = 1;
+	const struct gateway *gateway = backend->pool->gateway;
+	int on = 1, error;
 
 	if (fd < 0) {
 		/* A machine without IPv6 has no socket for it either: as good as unreachable. */
 		if (errno == EAFNOSUPPORT)
 			return ATTEMPT_FAILED;
-		log_error(gateway->log, "no socket for a backend connection: %s", strerror(errno));
+		error = errno;
+		if (backend_may_warn(backend))
+			log_error(gateway->log, "no socket for a backend connection: %s",
+			    strerror(error));
 		return ATTEMPT_NO_SOCKET;
 	}
 	if (address->sa_family != AF_UNIX)
@@ -58,7 +62,7 @@ socket_is_own(const struct gateway *gateway, int fd)
 }
 
 static enum attempt
-open_unix(const struct backend *backend, struct conn *conn, void (*ready)(struct conn *conn))
+open_unix(struct backend *backend, struct conn *conn, void (*ready)(struct conn *conn))
 {
 	const struct gateway *gateway = backend->pool->gateway;
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -81,15 +85,15 @@ open_unix(const struct backend *backend, struct conn *conn, void (*ready)(struct
 	if (backend->control || !socket_is_own(gateway, fd)) {
 		snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", fd);
 		attempt =
-		    open_socket(gateway, (struct sockaddr *)&address, sizeof(address), conn, ready);
+		    open_socket(backend, (struct sockaddr *)&address, sizeof(address), conn, ready);
 	}
 	close(fd);
 	return attempt;
 }
 
 enum attempt
-attempt_start(const struct backend *backend, size_t index, struct conn *conn,
-    void (*ready)(struct conn *conn))
+attempt_start(
+    struct backend *backend, size_t index, struct conn *conn, void (*ready)(struct conn *conn))
 {
 	const struct gateway *gateway = backend->pool->gateway;
 	const struct address *address;
@@ -102,11 +106,12 @@ attempt_start(const struct backend *backend, size_t index, struct conn *conn,
 	sa = (const struct sockaddr *)&address->storage;
 	verdict = backend->trusted ? GUARD_ALLOW : guard_judge(&gateway->options.guard, sa);
 	if (verdict != GUARD_ALLOW) {
-		log_warning(gateway->log, "backend %.*s refused: it leads to %s",
-		    (int)backend->name.len, backend->name.at, guard_verdict_text(verdict));
+		if (backend_may_warn(backend))
+			log_warning(gateway->log, "backend %.*s refused: it leads to %s",
+			    (int)backend->name.len, backend->name.at, guard_verdict_text(verdict));
 		return ATTEMPT_NOT_ALLOWED;
 	}
-	return open_socket(gateway, sa, address->len, conn, ready);
+	return open_socket(backend, sa, address->len, conn, ready);
 }
 
 bool

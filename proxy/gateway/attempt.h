@@ -17,8 +17,8 @@ enum attempt {
  * 0, its path) and set out to connect to it. conn is closed before, and open after
  * ATTEMPT_STARTED only; it is neither readable nor writable until the loop says so.
  */
-enum attempt attempt_start(const struct backend *backend, size_t index, struct conn *conn,
-    void (*ready)(struct conn *conn));
+enum attempt attempt_start(
+    struct backend *backend, size_t index, struct conn *conn, void (*ready)(struct conn *conn));
 
 /* Once conn is ready: could it not connect? If it could, or still may, conn->writable tells. */
 bool attempt_failed(const struct conn *conn);

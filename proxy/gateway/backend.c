@@ -194,6 +194,21 @@ backend_resolve(struct backend *backend)
 	    gateway->resolver, backend->name, backend->port, backend_resolved, backend);
 }
 
+/* ---- what is said of it ---- */
+
+#define WARN_MS 1000
+
+bool
+backend_may_warn(struct backend *backend)
+{
+	uint64_t now_ms = loop_now_ms(backend->pool->gateway->loop);
+
+	if (backend->warned_ms != 0 && now_ms - backend->warned_ms < WARN_MS)
+		return false;
+	backend->warned_ms = now_ms;
+	return true;
+}
+
 /* ---- its circuit ---- */
 
 static void

@@ -39,6 +39,7 @@ struct backend {
 	uint64_t fresh_until_ms; /* UINT64_MAX: no name */
 	struct circuit circuit;
 	bool counted_open;    /* in the metrics */
+	uint64_t warned_ms;   /* when the log last told what is wrong with it */
 	SSL_SESSION *session; /* of TLS, which the next connection may take up; NULL: none */
 	struct timer timer;
 	char text[];
@@ -74,6 +75,12 @@ void backend_resolve(struct backend *backend);
 
 /* Does a connection lead to one of the addresses that the name has now? */
 bool backend_still_has(const struct backend *backend, const struct conn *conn);
+
+/*
+ * May the log be told what is wrong with it? Once a second, however many requests find it so:
+ * whoever may use a job could keep a worker writing.
+ */
+bool backend_may_warn(struct backend *backend);
 
 /* A connection was made, or could not be, for upstream->failure: its circuit is told. */
 void backend_connected(struct upstream *upstream);

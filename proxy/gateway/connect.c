@@ -138,9 +138,10 @@ attempt_secure(struct upstream *upstream)
 	case IO_ERROR:
 		break;
 	}
-	log_warning(upstream->gateway->log, "TLS to backend %.*s failed: %s",
-	    (int)upstream->backend->name.len, upstream->backend->name.at,
-	    tls_error_text(upstream->conn.tls));
+	if (backend_may_warn(upstream->backend))
+		log_warning(upstream->gateway->log, "TLS to backend %.*s failed: %s",
+		    (int)upstream->backend->name.len, upstream->backend->name.at,
+		    tls_error_text(upstream->conn.tls));
 	/* Perhaps it was the earlier session that it did not like. */
 	tls_session_free(upstream->backend->session);
 	upstream->backend->session = NULL;

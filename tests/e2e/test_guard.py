@@ -31,6 +31,14 @@ def test_always_refused(gateway, scene_of, url):
     assert backend.untouched()
 
 
+def test_it_is_not_said_each_time(gateway, scene_of):
+    """A reader's requests are not to fill the log."""
+    scene = scene_of(gateway, url="http://169.254.7.7/")
+    for _ in range(200):
+        assert scene.client.exchange(scene.request()).status == 502
+    assert 1 <= gateway.program.log().count("backend 169.254.7.7 refused: it leads to a link-local address") < 100
+
+
 def test_own_listener(gateway, scene_of):
     """No loop through the gateway itself."""
     assert_not_allowed(scene_of(gateway, url=f"http://127.0.0.1:{gateway.port}"))
