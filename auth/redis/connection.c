@@ -11,18 +11,12 @@
 #include <sys/queue.h>
 
 #include "auth/redis/dial.h"
+#include "auth/redis/reply_scan.h"
 #include "auth/redis/tls.h"
 
-/* No reply of ours is longer, in bytes or in elements of one array: who sends more is no Redis of
- * ours. */
+/* No reply that is of use is longer, in bytes or in elements of all its arrays. */
 #define REPLY_MAX (16u << 20)
 #define ELEMENTS_MAX (1u << 20)
-
-#if HIREDIS_MAJOR >= 1
-typedef size_t element_count;
-#else
-typedef int element_count;
-#endif
 
 struct waiting {
 	STAILQ_ENTRY(waiting) link;
@@ -48,10 +42,9 @@ struct redis_connection {
 	struct redis_dial *dial; /* DIALLING */
 	struct bufferevent *bev; /* from SECURING on */
 	redisReader *reader;
-	redisReplyObjectFunctions functions; /* hiredis's own, but for arrays */
-	void *(*create_array)(const redisReadTask *task, element_count count);
-	size_t reply_bytes;    /* of the reply that is not complete yet */
-	struct event *timeout; /* until UP */
+	struct reply_scan scan; /* of the reply that is coming in */
+	bool skipping;		/* that one is too long, which who waited for it knows */
+	struct event *timeout;	/* until UP */
 	STAILQ_HEAD(, waiting) waiting;
 	unsigned logins; /* answers still to come before it is up */
 	bool entered;	 /* a callback runs: what frees the connection waits until it returns */
@@ -242,45 +235,98 @@ is_message(const redisReply *reply)
 	       strcmp(reply->element[0]->str, "message") == 0;
 }
 
+/* Who waits longest gets it. */
 static void
-connection_dispatch(struct redis_connection *connection, const redisReply *reply)
+connection_answer(struct redis_connection *connection, const redisReply *reply)
 {
 	struct waiting *waiting = STAILQ_FIRST(&connection->waiting);
 
-	if (connection->handlers.push != NULL && is_message(reply)) {
-		connection->handlers.push(connection->handlers.ctx, reply);
-		return;
-	}
-	if (waiting == NULL) {
-		connection_fail(connection, "Redis sent a reply that nobody asked for");
-		return;
-	}
 	STAILQ_REMOVE_HEAD(&connection->waiting, link);
 	if (waiting->done != NULL)
 		waiting->done(waiting->ctx, reply);
 	free(waiting);
 }
 
-/* Take whatever replies are complete. */
 static void
-connection_parse(struct redis_connection *connection)
+connection_dispatch(struct redis_connection *connection, const redisReply *reply)
 {
-	void *reply;
+	if (connection->handlers.push != NULL && is_message(reply))
+		connection->handlers.push(connection->handlers.ctx, reply);
+	else if (STAILQ_EMPTY(&connection->waiting))
+		connection_fail(connection, "Redis sent a reply that nobody asked for");
+	else
+		connection_answer(connection, reply);
+}
 
-	while (connection->state != CONNECTION_DOWN) {
-		if (redisReaderGetReply(connection->reader, &reply) != REDIS_OK) {
-			connection_fail(
-			    connection, "Redis sent what is no reply, or too long a one");
-			return;
-		}
-		if (reply == NULL)
-			break;
-		connection->reply_bytes = connection->reader->len - connection->reader->pos;
+/*
+ * Do without a reply that is too long: what has come of it is dropped, and the rest as it
+ * comes. What may be a message cannot be done without.
+ */
+static void
+connection_skip(struct redis_connection *connection)
+{
+	static char text[] = REDIS_TOO_LONG " is this reply";
+	static const redisReply too_long = {
+	    .type = REDIS_REPLY_ERROR, .str = text, .len = sizeof(text) - 1};
+
+	if (connection->state != CONNECTION_UP || connection->handlers.push != NULL ||
+	    STAILQ_EMPTY(&connection->waiting)) {
+		connection_fail(connection, "Redis sent a reply that is too long");
+		return;
+	}
+	redisReaderFree(connection->reader);
+	connection->reader = redisReaderCreate();
+	if (connection->reader == NULL) {
+		connection_fail(connection, "out of memory");
+		return;
+	}
+	connection->skipping = true;
+	connection_answer(connection, &too_long);
+}
+
+/* All of a reply has come. */
+static void
+connection_finish(struct redis_connection *connection)
+{
+	void *reply = NULL;
+
+	connection->scan = (struct reply_scan){0};
+	if (connection->skipping) {
+		connection->skipping = false;
+	} else if (redisReaderGetReply(connection->reader, &reply) == REDIS_OK && reply != NULL) {
 		connection_dispatch(connection, reply);
 		freeReplyObject(reply);
+	} else {
+		connection_fail(connection, "Redis sent what is no reply");
 	}
-	if (connection->reply_bytes > REPLY_MAX)
-		connection_fail(connection, "Redis sent a reply that is too long");
+}
+
+/* Take bytes of one reply; returns how many. */
+static size_t
+connection_take(struct redis_connection *connection, const char *bytes, size_t len)
+{
+	struct reply_scan *scan = &connection->scan;
+	enum reply_scan_state state;
+	size_t taken = reply_scan(scan, bytes, len, &state);
+
+	if (!connection->skipping && (scan->bytes > REPLY_MAX || scan->elements > ELEMENTS_MAX))
+		connection_skip(connection);
+	else if (!connection->skipping &&
+		 redisReaderFeed(connection->reader, bytes, taken) != REDIS_OK)
+		connection_fail(connection, "out of memory");
+	if (connection->state == CONNECTION_DOWN)
+		return taken;
+	switch (state) {
+	case REPLY_UNFINISHED:
+		break;
+	case REPLY_FINISHED:
+		connection_finish(connection);
+		break;
+	case REPLY_MALFORMED:
+		connection_fail(connection, "Redis sent what is no reply");
+		break;
+	}
+	return taken;
 }
 
 static void
@@ -293,42 +339,14 @@ on_read(struct bufferevent *bev, void *ctx)
 	connection_enter(connection);
 	while (connection->state != CONNECTION_DOWN &&
 	       evbuffer_peek(input, 1, NULL, &bytes, 1) > 0 && bytes.iov_len > 0) {
-		if (redisReaderFeed(connection->reader, bytes.iov_base, bytes.iov_len) !=
-		    REDIS_OK) {
-			connection_fail(connection, "out of memory");
-			break;
-		}
-		connection->reply_bytes += bytes.iov_len;
-		evbuffer_drain(input, bytes.iov_len);
-		connection_parse(connection);
+		size_t taken = 0;
+
+		while (connection->state != CONNECTION_DOWN && taken < bytes.iov_len)
+			taken += connection_take(connection, (const char *)bytes.iov_base + taken,
+			    bytes.iov_len - taken);
+		evbuffer_drain(input, taken);
 	}
 	connection_leave(connection);
-}
-
-/* hiredis would allocate whatever an array's head announces. */
-static void *
-create_array(const redisReadTask *task, element_count count)
-{
-	struct redis_connection *connection = task->privdata;
-
-	if ((size_t)count > ELEMENTS_MAX)
-		return NULL;
-	return connection->create_array(task, count);
-}
-
-static bool
-make_reader(struct redis_connection *connection)
-{
-	connection->reader = redisReaderCreate();
-	if (connection->reader == NULL)
-		return false;
-	connection->functions = *connection->reader->fn;
-	connection->create_array = connection->functions.createArray;
-	connection->functions.createArray = create_array;
-	connection->reader->fn = &connection->functions;
-	/* Not by hiredis's macro, which casts a pointer to int. */
-	connection->reader->privdata = connection;
-	return true;
 }
 
 /* ---- the socket ---- */
@@ -448,7 +466,8 @@ redis_connection_new(struct event_base *base, const struct redis_url *url, const
 	connection->ca_file = ca_file != NULL ? strdup(ca_file) : NULL;
 	connection->timeout = evtimer_new(base, on_timeout, connection);
 	connection->dial = redis_dial_start(base, url, timeout_ms, on_dialled, connection);
-	if (!make_reader(connection) || connection->dial == NULL || connection->timeout == NULL ||
+	connection->reader = redisReaderCreate();
+	if (connection->reader == NULL || connection->dial == NULL || connection->timeout == NULL ||
 	    evtimer_add(connection->timeout, &timeout) != 0 ||
 	    (ca_file != NULL && connection->ca_file == NULL)) {
 		connection_destroy(connection);

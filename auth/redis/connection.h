@@ -17,6 +17,12 @@
  */
 struct redis_connection;
 
+/*
+ * What the error begins with that stands for a reply of more than 16 MiB or 2^20 elements. The
+ * connection goes on, and neither keeps nor answers with more.
+ */
+#define REDIS_TOO_LONG "TOOLONG"
+
 /* A reply, valid during the call; NULL when the connection broke or was freed before it came. */
 typedef void redis_reply_fn(void *ctx, const redisReply *reply);
 

@@ -29,7 +29,7 @@ what_is_no_reply_breaks_it(void **state)
 	come_up(world);
 	assert_true(ask(world, on_reply));
 	say(world, "HTTP/1.1 400 Bad Request\r\n\r\n");
-	expect_down(world, "Redis sent what is no reply, or too long a one");
+	expect_down(world, "Redis sent what is no reply");
 	assert_string_equal(world->replies[0], "(none)");
 }
 
@@ -55,29 +55,116 @@ a_message_without_a_subscription_breaks_it(void **state)
 
 /* The memory for an array is not taken on a stranger's word. */
 static void
-a_huge_array_breaks_it(void **state)
+a_huge_array_is_skipped(void **state)
 {
 	struct world *world = *state;
 
 	come_up(world);
 	assert_true(ask(world, on_reply));
-	say(world, "*1048577\r\n");
-	expect_down(world, "Redis sent what is no reply, or too long a one");
+	say(world, "*2\r\n*1048575\r\n");
+	RUN_UNTIL(&world->turner, world->calls == 1);
+	assert_string_equal(world->replies[0], "TOOLONG is this reply");
+	for (int i = 0; i < 1048575; i += 15)
+		say(world, ":1\r\n:2\r\n:3\r\n:4\r\n:5\r\n:6\r\n:7\r\n:8\r\n:9\r\n"
+			   ":10\r\n:11\r\n:12\r\n:13\r\n:14\r\n:15\r\n");
+	assert_true(ask(world, on_reply));
+	say(world, "+half\r\n+next\r\n");
+	RUN_UNTIL(&world->turner, world->calls == 2);
+	assert_string_equal(world->replies[1], "next");
+	assert_int_equal(world->downs, 0);
 }
 
+/* Who asked knows as soon as it is announced; others get their replies behind it. */
 static void
-a_huge_string_breaks_it(void **state)
+a_huge_string_is_skipped(void **state)
 {
 	struct world *world = *state;
 	char *bytes = calloc(1, 1 << 20);
 
 	come_up(world);
-	assert_true(ask(world, on_reply));
-	say(world, "$100000000\r\n");
-	for (int i = 0; i < 17 && world->downs == 0; i++)
-		say_bytes(world, bytes, 1 << 20);
-	expect_down(world, "Redis sent a reply that is too long");
+	for (int i = 0; i < 3; i++)
+		assert_true(ask(world, on_reply));
+	say(world, "+first\r\n*2\r\n$3\r\nkey\r\n$100000000\r\n");
+	RUN_UNTIL(&world->turner, world->calls == 2);
+	assert_string_equal(world->replies[1], "TOOLONG is this reply");
+	for (size_t left = 100000000; left > 0;) {
+		size_t len = left < 1 << 20 ? left : 1 << 20;
+
+		say_bytes(world, bytes, len);
+		left -= len;
+	}
+	run_for(&world->turner, 20);
+	assert_int_equal(world->calls, 2);
+	say(world, "\r\n*1\r\n:7\r\n");
+	RUN_UNTIL(&world->turner, world->calls == 3);
+	assert_string_equal(world->replies[0], "first");
+	assert_string_equal(world->replies[2], "*1");
+	assert_int_equal(world->downs, 0);
 	free(bytes);
+}
+
+/* Many small strings make a long reply too, and the second one is judged anew. */
+static void
+long_replies_are_skipped_one_by_one(void **state)
+{
+	struct world *world = *state;
+	char *bytes = calloc(1, 1 << 20);
+
+	come_up(world);
+	for (unsigned n = 0; n < 2; n++) {
+		assert_true(ask(world, on_reply));
+		say(world, "*17\r\n");
+		for (int i = 0; i < 17; i++) {
+			say(world, "$1048576\r\n");
+			say_bytes(world, bytes, 1 << 20);
+			say(world, "\r\n");
+		}
+		RUN_UNTIL(&world->turner, world->calls == n + 1);
+		assert_string_equal(world->replies[n], "TOOLONG is this reply");
+	}
+	assert_true(ask(world, on_reply));
+	say(world, "+third\r\n");
+	RUN_UNTIL(&world->turner, world->calls == 3);
+	assert_string_equal(world->replies[2], "third");
+	free(bytes);
+}
+
+static void
+a_long_reply_unasked_for_breaks_it(void **state)
+{
+	struct world *world = *state;
+
+	come_up(world);
+	say(world, "$100000000\r\n");
+	expect_down(world, "Redis sent a reply that is too long");
+}
+
+static void
+a_long_message_breaks_it(void **state)
+{
+	struct world *world = *state;
+
+	world->handlers.push = on_push;
+	come_up(world);
+	assert_true(ask(world, on_reply));
+	say(world, "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n*2000000\r\n");
+	expect_down(world, "Redis sent a reply that is too long");
+	assert_string_equal(world->replies[0], "(none)");
+}
+
+static void
+who_frees_it_at_a_long_reply_may(void **state)
+{
+	struct world *world = *state;
+
+	come_up(world);
+	assert_true(ask(world, on_reply_free));
+	assert_true(ask(world, on_reply));
+	say(world, "$100000000\r\nxxx");
+	RUN_UNTIL(&world->turner, world->calls == 2);
+	assert_string_equal(world->replies[0], "TOOLONG is this reply");
+	assert_string_equal(world->replies[1], "(none)");
+	assert_int_equal(world->downs, 0);
 }
 
 /* Sixteen megabytes in many replies are another thing. */
@@ -196,8 +283,12 @@ main(void)
 	    TEST(what_is_no_reply_breaks_it),
 	    TEST(what_nobody_asked_for_breaks_it),
 	    TEST(a_message_without_a_subscription_breaks_it),
-	    TEST(a_huge_array_breaks_it),
-	    TEST(a_huge_string_breaks_it),
+	    TEST(a_huge_array_is_skipped),
+	    TEST(a_huge_string_is_skipped),
+	    TEST(long_replies_are_skipped_one_by_one),
+	    TEST(a_long_reply_unasked_for_breaks_it),
+	    TEST(a_long_message_breaks_it),
+	    TEST(who_frees_it_at_a_long_reply_may),
 	    TEST(many_replies_are_not_one_long_reply),
 	    TEST(who_waits_when_it_is_freed_is_told),
 	    TEST(it_may_be_freed_before_it_has_begun),
