@@ -136,6 +136,7 @@ struct walk {
 	bool failed;	    /* one of them: those behind it count for nothing */
 	enum store_result result;
 	unsigned failures;
+	unsigned careful; /* steps still to be done with care */
 	uint64_t looked_at;
 	char resume[STORE_WALK_CURSOR_MAX]; /* behind the last step that was done */
 };
@@ -166,6 +167,8 @@ on_step(void *ctx, enum store_result result, const struct store_walk_step *step)
 	for (size_t i = 0; i < step->count; i++)
 		walk->each(walk->task, walk->kind, &step->entries[i]);
 	walk->failures = 0;
+	if (walk->careful > 0)
+		walk->careful--;
 	walk->looked_at += step->looked_at;
 	memcpy(walk->resume, step->next, sizeof(walk->resume));
 	progress_to(&walk->task->progress, walk->looked_at, step->total);
@@ -180,13 +183,18 @@ start(struct walk *walk, const char *cursor)
 	if (walk->index)
 		store_walk_index(walk->task->store, walk->kind, cursor, on_step, walk);
 	else
-		store_walk(walk->task->store, walk->kind, cursor, on_begun, on_step, walk);
+		store_walk(walk->task->store, walk->kind, cursor, walk->careful > 0, on_begun,
+		    on_step, walk);
 }
 
-/* After a failure: may it go on where it stopped? An index that is none will not get better. */
+/*
+ * After a failure: may it go on where it stopped? An index that is none will not get better. It may
+ * have been a record that is too large.
+ */
 static bool
 try_again(struct walk *walk)
 {
+	walk->careful = STORE_WALK_CAREFUL_STEPS;
 	return walk->result != STORE_BROKEN && ++walk->failures < FAILURES_MAX &&
 	       task_reach(walk->task) == TASK_OK;
 }

@@ -103,6 +103,12 @@ handler_store_refused(struct call *call, enum store_result result, const char *n
 		call_refuse(
 		    call, 500, NULL, "what the store has of this %s breaks its rules", noun);
 		return;
+	case STORE_TOO_LARGE:
+		call_refuse(call, 500, NULL,
+		    "what the store has of this %s is too large, more than 1 MiB or 1024 fields: "
+		    "delete it, or, in Redis, the fields that do not belong there",
+		    noun);
+		return;
 	case STORE_UNAVAILABLE:
 		call_refuse(call, 503, NULL, "the store does not answer; nothing was changed");
 		return;
@@ -124,7 +130,7 @@ handler_in_scope(const struct call *call, enum store_result result, const struct
 		return result;
 	if (result == STORE_OK)
 		return scope_has(&call->scope, record) ? STORE_OK : STORE_ABSENT;
-	return result == STORE_BROKEN ? STORE_ABSENT : result;
+	return result == STORE_BROKEN || result == STORE_TOO_LARGE ? STORE_ABSENT : result;
 }
 
 enum knowledge
@@ -135,6 +141,7 @@ handler_knowledge(enum store_result result)
 		return RECORD_KNOWN;
 	case STORE_ABSENT:
 	case STORE_BROKEN:
+	case STORE_TOO_LARGE:
 		return RECORD_ABSENT;
 	case STORE_CONFLICT:
 	case STORE_TOO_MANY:

@@ -170,8 +170,10 @@ patched(void *ctx, enum store_result result, const struct record *record)
 	struct call *call = ctx;
 	const struct control *control = call->ctx;
 
-	/* With STORE_BROKEN it was changed, but not mended. */
-	handler_audit(call, result == STORE_BROKEN ? STORE_OK : result, "changed", "job", call->id);
+	const bool unmended = result == STORE_BROKEN || result == STORE_TOO_LARGE;
+
+	/* What still breaks the rules has been changed all the same. */
+	handler_audit(call, unmended ? STORE_OK : result, "changed", "job", call->id);
 	if (result != STORE_OK) {
 		handler_store_refused(call, result, "job");
 		return;

@@ -3,19 +3,22 @@
 #include <stdlib.h>
 
 #include "auth/redis/link_state.h"
-#include "auth/redis/records.h"
+#include "auth/redis/record_script.h"
 
 /* The least between two lines about failed reads. */
 #define FAILURES_EVERY_MS 10000
 
-/* One HGETALL under way. */
+/* One record under way. */
 struct read {
 	struct redis_link *link;
 	struct directory_entry *entry;
 	enum record_kind kind;
+	bool careful;
 	size_t id_len;
 	char id[JOB_ID_MAX];
 };
+
+static const char script[] = RECORD_SCRIPT_GET;
 
 /* ---- invalidations ---- */
 
@@ -61,15 +64,29 @@ link_pushed(void *ctx, const redisReply *reply)
 
 /* ---- reads ---- */
 
+/* FNV-1a of the key. Of two with one hash, one may go unlogged or be read with needless care. */
+static uint64_t
+key_hash(enum record_kind kind, struct slice id)
+{
+	uint64_t hash = 14695981039346656037u ^ (uint64_t)kind;
+
+	for (size_t i = 0; i < id.len; i++)
+		hash = (hash ^ (unsigned char)id.at[i]) * 1099511628211u;
+	return hash;
+}
+
+static uint64_t
+read_hash(const struct read *read)
+{
+	return key_hash(read->kind, (struct slice){read->id, read->id_len});
+}
+
 static void
 complain(struct redis_link *link, const struct read *read, const char *why)
 {
-	/* FNV-1a of the key: a collision only keeps a line out of the log. */
-	uint64_t hash = 14695981039346656037u ^ (uint64_t)read->kind;
+	uint64_t hash = read_hash(read);
 
 	link->stats.bad_records++;
-	for (size_t i = 0; i < read->id_len; i++)
-		hash = (hash ^ (unsigned char)read->id[i]) * 1099511628211u;
 	for (size_t i = 0; i < COMPLAINTS; i++)
 		if (link->complaints[i] == hash)
 			return;
@@ -92,45 +109,155 @@ link_read_failed(struct redis_link *link, const char *why)
 	log_warning(&link->log, "store: a read failed: %s", why);
 }
 
+/* ---- care ---- */
+
+/*
+ * A record of gigabytes may take the link with it: Redis gives up clients whose replies get
+ * too long for it, and PING waits behind what is sent. So what was too large, and what was asked
+ * for when a link broke, is read by a script from then on, which sends no such
+ * record (record_script.h); until it is found to be in order.
+ */
+static size_t
+careful_find(const struct redis_link *link, uint64_t hash)
+{
+	size_t i = 0;
+
+	while (i < link->careful_count && link->careful[i] != hash)
+		i++;
+	return i;
+}
+
+static void
+careful_add(struct redis_link *link, uint64_t hash)
+{
+	size_t at = careful_find(link, hash);
+
+	if (at < link->careful_count)
+		return;
+	if (at == CAREFUL_MAX) /* one of them gets its chance again */
+		at = hash % CAREFUL_MAX;
+	else
+		link->careful_count++;
+	link->careful[at] = hash;
+}
+
+static void
+careful_remove(struct redis_link *link, uint64_t hash)
+{
+	size_t at = careful_find(link, hash);
+
+	if (at < link->careful_count)
+		link->careful[at] = link->careful[--link->careful_count];
+}
+
+/* What an answer says of how to read this key the next time. */
+static void
+careful_learn(struct redis_link *link, uint64_t hash, enum record_status status)
+{
+	switch (status) {
+	case RECORD_TOO_LARGE:
+		careful_add(link, hash);
+		break;
+	case RECORD_GOOD:
+	case RECORD_BROKEN:
+	case RECORD_MISSING:
+		if (link->careful_count > 0)
+			careful_remove(link, hash);
+		break;
+	case RECORD_FAILED:
+		break;
+	}
+}
+
+/* Scripts are not allowed here, or not these commands in them. */
+static bool
+is_no_script(const char *why)
+{
+	return strncmp(why, "NOPERM ", 7) == 0 || strncmp(why, "ERR ", 4) == 0;
+}
+
+/* ---- reading ---- */
+
+static bool read_send(struct read *read);
+
+/* What has come is known, or is not; NULL: the link broke. False when it is read once more. */
+static bool
+read_judge(struct read *read, const redisReply *reply, enum feed *feed, struct record **record)
+{
+	struct redis_link *link = read->link;
+	const char *why = NULL;
+	enum record_status status;
+
+	*feed = FEED_FAILED;
+	if (reply == NULL) {
+		careful_add(link, read_hash(read));
+		return true;
+	}
+	status =
+	    record_decode(read->kind, (struct slice){read->id, read->id_len}, reply, record, &why);
+	careful_learn(link, read_hash(read), status);
+	switch (status) {
+	case RECORD_GOOD:
+		*feed = FEED_RECORD;
+		break;
+	case RECORD_BROKEN:
+	case RECORD_TOO_LARGE:
+		complain(link, read, why);
+		*feed = FEED_ABSENT;
+		break;
+	case RECORD_MISSING:
+		*feed = FEED_ABSENT;
+		break;
+	case RECORD_FAILED:
+		if (read->careful && is_no_script(why)) {
+			careful_remove(link, read_hash(read));
+			return !read_send(read);
+		}
+		link_read_failed(link, why);
+		break;
+	}
+	return true;
+}
+
 static void
 on_read(void *ctx, const redisReply *reply)
 {
 	struct read *read = ctx;
-	struct redis_link *link = read->link;
 	struct record *record = NULL;
-	enum feed feed = FEED_FAILED;
-	const char *why = NULL;
+	enum feed feed;
 
-	if (reply != NULL) {
-		switch (record_decode(
-		    read->kind, (struct slice){read->id, read->id_len}, reply, &record, &why)) {
-		case RECORD_GOOD:
-			feed = FEED_RECORD;
-			break;
-		case RECORD_BROKEN:
-			complain(link, read, why);
-			feed = FEED_ABSENT;
-			break;
-		case RECORD_MISSING:
-			feed = FEED_ABSENT;
-			break;
-		case RECORD_FAILED:
-			link_read_failed(link, why);
-			break;
-		}
-	}
-	jg_directory_feed(link->directory, read->entry, feed, record, link_clock_ms(link));
+	if (!read_judge(read, reply, &feed, &record))
+		return;
+	jg_directory_feed(
+	    read->link->directory, read->entry, feed, record, link_clock_ms(read->link));
 	free(read);
+}
+
+static bool
+read_send(struct read *read)
+{
+	struct redis_link *link = read->link;
+	struct slice noun = read->kind == RECORD_TOKEN ? SLICE("token:") : SLICE("job:");
+	char key[REDIS_PREFIX_MAX + 6 + JOB_ID_MAX];
+	size_t key_len = link->prefix_len + noun.len + read->id_len;
+
+	memcpy(key, link->prefix, link->prefix_len);
+	memcpy(key + link->prefix_len, noun.at, noun.len);
+	memcpy(key + link->prefix_len + noun.len, read->id, read->id_len);
+	read->careful =
+	    link->careful_count > 0 && careful_find(link, read_hash(read)) < link->careful_count;
+	if (read->careful)
+		return redis_command(link->data, on_read, read, 4,
+		    (const char *[]){"EVAL_RO", script, "1", key},
+		    (size_t[]){7, sizeof(script) - 1, 1, key_len});
+	return redis_command(
+	    link->data, on_read, read, 2, (const char *[]){"HGETALL", key}, (size_t[]){7, key_len});
 }
 
 bool
 link_read(void *ctx, enum record_kind kind, struct slice id, struct directory_entry *entry)
 {
 	struct redis_link *link = ctx;
-	struct slice noun = kind == RECORD_TOKEN ? SLICE("token:") : SLICE("job:");
-	char key[REDIS_PREFIX_MAX + 6 + JOB_ID_MAX];
-	const char *argv[2] = {"HGETALL", key};
-	size_t len[2] = {7, link->prefix_len + noun.len + id.len};
 	struct read *read;
 
 	if (link->state != LINK_UP || id.len > JOB_ID_MAX)
@@ -140,10 +267,7 @@ link_read(void *ctx, enum record_kind kind, struct slice id, struct directory_en
 		return false;
 	*read = (struct read){.link = link, .entry = entry, .kind = kind, .id_len = id.len};
 	memcpy(read->id, id.at, id.len);
-	memcpy(key, link->prefix, link->prefix_len);
-	memcpy(key + link->prefix_len, noun.at, noun.len);
-	memcpy(key + link->prefix_len + noun.len, id.at, id.len);
-	if (redis_command(link->data, on_read, read, 2, argv, len))
+	if (read_send(read))
 		return true;
 	free(read);
 	return false;

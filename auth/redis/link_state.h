@@ -9,6 +9,9 @@
 /* Keys of broken records remembered, so that each is logged once and not at every read. */
 #define COMPLAINTS 32
 
+/* Keys that are read with care: as many as may be under way when a link breaks, more or less. */
+#define CAREFUL_MAX 256
+
 #define RUN_ID_LEN 40
 
 enum link_state {
@@ -65,8 +68,10 @@ struct redis_link {
 	char complaint[160]; /* why it is out of reach or in doubt, as logged; empty: it is not */
 	uint64_t next_failure_ms; /* when a failed read may be logged again */
 	struct redis_link_stats stats;
-	uint64_t complaints[COMPLAINTS]; /* hashes of keys */
+	uint64_t complaints[COMPLAINTS]; /* link_reads.c: hashes of keys */
 	size_t next_complaint;
+	uint64_t careful[CAREFUL_MAX]; /* likewise; the first careful_count */
+	size_t careful_count;
 };
 
 uint64_t link_clock_ms(const struct redis_link *link);

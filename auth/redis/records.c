@@ -4,8 +4,14 @@
 #include <stdlib.h>
 
 #include "auth/ascii.h"
+#include "auth/redis/connection.h"
 
 #define LABEL_PREFIX SLICE("label:")
+
+static const char too_large[] = "it is larger than 1 MiB or 1024 fields; delete it, or the fields "
+				"that do not belong there (HDEL)";
+
+_Static_assert(RECORD_BYTES_MAX == 1 << 20 && RECORD_FIELDS_MAX == 1024, "as the text says");
 
 /* The names and values of a hash. */
 struct hash {
@@ -26,6 +32,16 @@ hash_is_text(const struct hash *hash)
 		if (hash->elements[i]->type != REDIS_REPLY_STRING)
 			return false;
 	return hash->count % 2 == 0;
+}
+
+static bool
+hash_is_too_large(const struct hash *hash)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < hash->count; i++)
+		bytes += (size_t)hash->elements[i]->len;
+	return hash->count > 2 * RECORD_FIELDS_MAX || bytes > RECORD_BYTES_MAX;
 }
 
 /* The value of a field; at is NULL when there is none. */
@@ -244,6 +260,23 @@ decode_job(struct slice id, const struct hash *hash, struct record **out, const 
 	return RECORD_GOOD;
 }
 
+static bool
+begins_with(const redisReply *error, const char *code)
+{
+	return strncmp(error->str, code, strlen(code)) == 0;
+}
+
+static enum record_status
+decode_error(const redisReply *reply, const char **why)
+{
+	*why = reply->str;
+	if (begins_with(reply, REDIS_TOO_LONG)) {
+		*why = too_large;
+		return RECORD_TOO_LARGE;
+	}
+	return begins_with(reply, "WRONGTYPE") ? RECORD_BROKEN : RECORD_FAILED;
+}
+
 enum record_status
 record_decode(enum record_kind kind, struct slice id, const redisReply *reply, struct record **out,
     const char **why)
@@ -252,16 +285,18 @@ record_decode(enum record_kind kind, struct slice id, const redisReply *reply, s
 
 	*out = NULL;
 	*why = NULL;
-	if (reply->type == REDIS_REPLY_ERROR) {
-		*why = reply->str;
-		return strncmp(reply->str, "WRONGTYPE", 9) == 0 ? RECORD_BROKEN : RECORD_FAILED;
-	}
+	if (reply->type == REDIS_REPLY_ERROR)
+		return decode_error(reply, why);
 	if (reply->type != REDIS_REPLY_ARRAY || !hash_is_text(&hash)) {
 		*why = "Redis answered with something else than a hash";
 		return RECORD_FAILED;
 	}
 	if (hash.count == 0)
 		return RECORD_MISSING;
+	if (hash_is_too_large(&hash)) {
+		*why = too_large;
+		return RECORD_TOO_LARGE;
+	}
 	switch (kind) {
 	case RECORD_TOKEN:
 		return decode_token(id, &hash, out, why);

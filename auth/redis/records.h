@@ -6,18 +6,23 @@
 
 #include "jobgate/directory.h"
 
+/* A hash of more fields, or of more bytes in all their names and values, is no record. */
+#define RECORD_FIELDS_MAX 1024
+#define RECORD_BYTES_MAX 1048576
+
 enum record_status {
 	RECORD_GOOD,
-	RECORD_MISSING, /* no such key */
-	RECORD_BROKEN,	/* it breaks a rule of the store's contract (README.md): to be treated as
-			   absent */
-	RECORD_FAILED,	/* an error of Redis, or memory is short: nothing is known */
+	RECORD_MISSING,	  /* no such key */
+	RECORD_BROKEN,	  /* it breaks a rule of the store's contract (README.md): to be treated as
+			     absent */
+	RECORD_TOO_LARGE, /* likewise: the rule about its size, which readers are to heed too */
+	RECORD_FAILED,	  /* an error of Redis, or memory is short: nothing is known */
 };
 
 /*
- * Make a record of the reply to HGETALL. With RECORD_GOOD *out is one
- * allocation, the caller's, to be freed with free(); otherwise NULL. With
- * RECORD_BROKEN and RECORD_FAILED *why tells people what is wrong; it is
+ * Make a record of the reply to HGETALL, or to a script that gives one (record_script.h). With
+ * RECORD_GOOD *out is one allocation, the caller's, to be freed with free(); otherwise NULL. With
+ * RECORD_BROKEN, RECORD_TOO_LARGE and RECORD_FAILED *why tells people what is wrong; it is
  * static, or part of the reply. Fields that are not known are passed over.
  */
 enum record_status record_decode(enum record_kind kind, struct slice id, const redisReply *reply,

@@ -44,6 +44,7 @@ enum store_result {
 	STORE_OK,
 	STORE_ABSENT,	    /* no such record */
 	STORE_BROKEN,	    /* a record that breaks the rules of store.md */
+	STORE_TOO_LARGE,    /* one that breaks that about its size */
 	STORE_CONFLICT,	    /* created: it exists; renewed: somebody else was faster */
 	STORE_TOO_MANY,	    /* the job would have more than JOB_LABELS_MAX labels */
 	STORE_OUT_OF_SCOPE, /* the job would leave the scope */
@@ -128,9 +129,9 @@ struct store_page {
 typedef void store_page_done(void *ctx, enum store_result result, const struct store_page *page);
 
 /*
- * Look at the next STORE_PAGE_MAX entries of the index, oldest first. Ids whose
- * record has gone or is broken are left out, so that a page may have fewer
- * records, even none, and more still be true.
+ * Look at the next STORE_PAGE_MAX entries of the index, oldest first, or fewer where their
+ * records are large. Ids whose record has gone or is broken are left out, so that a page may have
+ * fewer records, even none, and more still be true.
  */
 void store_page(struct store *store, enum record_kind kind, const struct store_cursor *after,
     store_page_done *done, void *ctx);

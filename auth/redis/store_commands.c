@@ -54,6 +54,9 @@ read_record(struct operation *operation, const redisReply *reply)
 	case RECORD_BROKEN:
 		store_tell(operation, STORE_BROKEN, NULL);
 		return;
+	case RECORD_TOO_LARGE:
+		store_tell(operation, STORE_TOO_LARGE, NULL);
+		return;
 	case RECORD_FAILED:
 		return; /* unavailable */
 	}
@@ -111,10 +114,10 @@ store_get(
     struct store *store, enum record_kind kind, struct slice id, store_record_done *done, void *ctx)
 {
 	struct operation operation = plan_read(kind, id, read_record, done, ctx);
-	struct arguments *arguments = arguments_new("HGETALL");
+	struct arguments *arguments = arguments_script(store, script_get, false, kind, id);
 
 	if (arguments != NULL)
-		arguments_add_record_key(arguments, store, kind, id);
+		arguments->at[0] = "EVAL_RO";
 	store_run(store, &operation, arguments);
 	free(arguments);
 }

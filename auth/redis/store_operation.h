@@ -29,7 +29,7 @@ struct operation {
 	store_page_done *page_done;
 	store_walk_done *walk_done;
 	void *ctx;
-	/* Makes the result of a reply that is no error, and tells the caller. */
+	/* Makes the result of a reply that is no error but REDIS_TOO_LONG, and tells the caller. */
 	void (*read)(struct operation *operation, const redisReply *reply);
 	struct event *deadline;
 	enum confirmation confirmation;

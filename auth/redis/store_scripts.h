@@ -2,11 +2,20 @@
 #ifndef JOBGATE_REDIS_STORE_SCRIPTS_H
 #define JOBGATE_REDIS_STORE_SCRIPTS_H
 
+#include "auth/redis/record_script.h"
+
 /*
  * A script that fails half-way is not undone: so each reads and checks all it
  * needs before its first write, and writes the index first, whose key may be of
- * a wrong type. In all of them KEYS[1] is the record, KEYS[2] the index.
+ * a wrong type. In all of them KEYS[1] is the record, KEYS[2] the index. A record in an
+ * answer is what whole() gives: it may be the error that it is too large.
  */
+
+/*
+ * One record. Not by HGETALL: who asks for one of gigabytes, or sends a token that names it,
+ * would have Redis send that each time.
+ */
+static const char script_get[] = RECORD_SCRIPT_GET;
 
 /*
  * ARGV: id, score, lease in seconds (0: none), then fields and values. 1, or 0 when
@@ -55,22 +64,22 @@ static const char script_delete_token[] = TOKEN_WITHIN DELETE_WITHIN;
  * ARGV: scope, version, hash, new version, updated_at. {1, record}, {0} for another
  * version, {-1} for none.
  */
-static const char script_renew[] =
-    TOKEN_WITHIN "if not within then return {-1} end\n"
-		 "local version = redis.call('HGET', KEYS[1], 'version')\n"
-		 "if not version then return {-1} end\n"
-		 "if version ~= ARGV[at + 1] then return {0} end\n"
-		 "redis.call('HSET', KEYS[1], 'hash', ARGV[at + 2], 'version', ARGV[at + 3],\n"
-		 "  'updated_at', ARGV[at + 4])\n"
-		 "return {1, redis.call('HGETALL', KEYS[1])}\n";
+static const char script_renew[] = TOKEN_WITHIN RECORD_SCRIPT_WHOLE
+    "if not within then return {-1} end\n"
+    "local version = redis.call('HGET', KEYS[1], 'version')\n"
+    "if not version then return {-1} end\n"
+    "if version ~= ARGV[at + 1] then return {0} end\n"
+    "redis.call('HSET', KEYS[1], 'hash', ARGV[at + 2], 'version', ARGV[at + 3],\n"
+    "  'updated_at', ARGV[at + 4])\n"
+    "return {1, (whole(KEYS[1]))}\n";
 
 /* ARGV: scope. {1, record}, {0} for a job without a lease, {-1} for none. */
-static const char script_renew_job[] = JOB_WITHIN
+static const char script_renew_job[] = JOB_WITHIN RECORD_SCRIPT_WHOLE
     "if not within or redis.call('EXISTS', KEYS[1]) == 0 then return {-1} end\n"
     "local lease = redis.call('HGET', KEYS[1], 'lease')\n"
     "if not lease or not string.match(lease, '^[1-9]%d?%d?%d?%d?$') then return {0} end\n"
     "redis.call('EXPIRE', KEYS[1], lease)\n"
-    "return {1, redis.call('HGETALL', KEYS[1])}\n";
+    "return {1, (whole(KEYS[1]))}\n";
 
 /*
  * ARGV: scope, 1 to refuse what lies in it, updated_at, the most labels a job may
@@ -78,7 +87,7 @@ static const char script_renew_job[] = JOB_WITHIN
  * number n of fields to set, n fields and values, then fields to remove. {1, record}, {0} for too
  * many labels, {-1} for no record, {-2} for one refused.
  */
-static const char script_patch[] = JOB_WITHIN
+static const char script_patch[] = JOB_WITHIN RECORD_SCRIPT_WHOLE
     "if not within then return {-1} end\n"
     "local have = redis.call('HKEYS', KEYS[1])\n"
     "if #have == 0 then return {-1} end\n"
@@ -103,17 +112,18 @@ static const char script_patch[] = JOB_WITHIN
     "for i = first, last, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end\n"
     "if lease > 0 then redis.call('EXPIRE', KEYS[1], lease) end\n"
     "if lease < 0 then redis.call('PERSIST', KEYS[1]) end\n"
-    "return {1, redis.call('HGETALL', KEYS[1])}\n";
+    "return {1, (whole(KEYS[1]))}\n";
 
 /*
  * KEYS[1]: the index. ARGV: what record keys begin with, score and id of the
- * cursor (id empty: from the start), the number of records, 1 to drop entries
+ * cursor (id empty: from the start), the most records, 1 to drop entries
  * without a record. {1 when there are more, {{id, score, record}, ...}}. Members that are no job's
  * or token's id, put there by others, are passed over here: a cursor could not name them. The
  * member of the cursor may have gone: its score says where it was. Jobs whose lease has ended leave
- * their entry behind: it is dropped here, where it is met.
+ * their entry behind: it is dropped here, where it is met. All records of an answer together stay
+ * well below what a reply may have.
  */
-static const char script_page[] =
+static const char script_page[] = RECORD_SCRIPT_WHOLE
     "local at, limit, gone = 0, tonumber(ARGV[4]), {}\n"
     "if ARGV[3] ~= '' then\n"
     "  local rank = redis.call('ZRANK', KEYS[1], ARGV[3])\n"
@@ -126,7 +136,7 @@ static const char script_page[] =
     "    end\n"
     "  end\n"
     "end\n"
-    "local found, read = {}, 0\n"
+    "local found, read, bytes = {}, 0, 0\n"
     "local function answer(more)\n"
     "  if #gone > 0 then redis.pcall('ZREM', KEYS[1], unpack(gone)) end\n"
     "  return {more, found}\n"
@@ -136,7 +146,9 @@ static const char script_page[] =
     "  for i = 1, #ids, 2 do\n"
     "    if #ids[i] <= 63 and string.match(ids[i], '^[a-z0-9-]+$') then\n"
     "      if #found == limit then return answer(1) end\n"
-    "      local record = redis.pcall('HGETALL', ARGV[1] .. ids[i])\n"
+    "      local record, more = whole(ARGV[1] .. ids[i])\n"
+    "      bytes = bytes + more\n"
+    "      if #found > 0 and bytes > 8388608 then return answer(1) end\n"
     "      if not record.err and #record == 0 and ARGV[5] == '1' then gone[#gone + 1] = ids[i] "
     "end\n"
     "      if record.err then record = {} end\n"

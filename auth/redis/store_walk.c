@@ -4,10 +4,15 @@
 #include <stdlib.h>
 
 #include "auth/redis/arguments.h"
-#include "auth/redis/records.h"
+#include "auth/redis/record_script.h"
 #include "auth/redis/store_operation.h"
 
-#define STEP "250" /* keys or entries looked at, more or less */
+/* Keys or entries looked at, more or less; with care, as many as a reply has room for if all are as
+ * large as may be. */
+#define STEP "250"
+#define CAREFUL_STEP "10"
+
+static const char script_get[] = RECORD_SCRIPT_GET;
 
 /*
  * The entries of an index without a record. KEYS[1]: the index. ARGV: what record keys begin
@@ -54,6 +59,7 @@ read_cursor(const redisReply *reply, char out[STORE_WALK_CURSOR_MAX])
 struct keys_step {
 	struct store *store;
 	enum record_kind kind;
+	bool careful;
 	store_walk_begun *begun;
 	store_walk_done *done;
 	void *ctx;
@@ -162,6 +168,17 @@ keep_ids(struct keys_step *step, const redisReply *keys, size_t prefix_len)
 	return true;
 }
 
+static bool
+send_read(const struct keys_step *step, const redisReply *key)
+{
+	if (step->careful)
+		return store_send(step->store, 4,
+		    (const char *[]){"EVAL_RO", script_get, "1", key->str},
+		    (size_t[]){7, sizeof(script_get) - 1, 1, (size_t)key->len});
+	return store_send(
+	    step->store, 2, (const char *[]){"HGETALL", key->str}, (size_t[]){7, (size_t)key->len});
+}
+
 /* All of the transaction but its EXEC. */
 static bool
 send_questions(const struct keys_step *step, const redisReply *keys, const char *index)
@@ -188,9 +205,7 @@ send_questions(const struct keys_step *step, const redisReply *keys, const char 
 	else
 		sent = sent && store_send(step->store, (int)step->count + 2, argv, len);
 	for (size_t i = 0; i < step->count && sent; i++)
-		sent =
-		    store_send(step->store, 2, (const char *[]){"HGETALL", keys->element[i]->str},
-			(size_t[]){7, (size_t)keys->element[i]->len});
+		sent = send_read(step, keys->element[i]);
 done:
 	free(argv);
 	free(len);
@@ -245,8 +260,8 @@ add_pattern(struct arguments *arguments, const struct store *store, enum record_
 }
 
 void
-store_walk(struct store *store, enum record_kind kind, const char *cursor, store_walk_begun *begun,
-    store_walk_done *done, void *ctx)
+store_walk(struct store *store, enum record_kind kind, const char *cursor, bool careful,
+    store_walk_begun *begun, store_walk_done *done, void *ctx)
 {
 	struct keys_step *step = malloc(sizeof(*step));
 	struct operation operation = {
@@ -257,14 +272,18 @@ store_walk(struct store *store, enum record_kind kind, const char *cursor, store
 		done(ctx, STORE_UNAVAILABLE, NULL);
 		return;
 	}
-	*step = (struct keys_step){
-	    .store = store, .kind = kind, .begun = begun, .done = done, .ctx = ctx};
+	*step = (struct keys_step){.store = store,
+	    .kind = kind,
+	    .careful = careful,
+	    .begun = begun,
+	    .done = done,
+	    .ctx = ctx};
 	if (arguments != NULL) {
 		arguments_add(arguments, slice_of(cursor));
 		arguments_add(arguments, SLICE("MATCH"));
 		add_pattern(arguments, store, kind);
 		arguments_add(arguments, SLICE("COUNT"));
-		arguments_add(arguments, SLICE(STEP));
+		arguments_add(arguments, careful ? SLICE(CAREFUL_STEP) : SLICE(STEP));
 	}
 	store_run(store, &operation, arguments);
 	free(arguments);

@@ -36,9 +36,15 @@ typedef void store_walk_begun(void *ctx, const char *next);
  * done, but only if it will not fail at once, begun is told where the next one begins: to
  * start that from there keeps Redis and us busy at the same time. Steps are done in the
  * order in which they were started.
+ *
+ * A step fails whose records are together more than a reply may hold. With care it is
+ * smaller, and Redis sends no record that is too large, but takes longer over each.
  */
-void store_walk(struct store *store, enum record_kind kind, const char *cursor,
+void store_walk(struct store *store, enum record_kind kind, const char *cursor, bool careful,
     store_walk_begun *begun, store_walk_done *done, void *ctx);
+
+/* Careful steps for one of the others, or some more. */
+#define STORE_WALK_CAREFUL_STEPS 30
 
 /* The entries of an index that have no record, each with its id and score alone. */
 void store_walk_index(struct store *store, enum record_kind kind, const char *cursor,

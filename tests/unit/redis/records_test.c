@@ -11,6 +11,9 @@
 #include "auth/redis/records.h"
 
 #define ID SLICE("abcdefghij012345")
+#define TOO_LARGE                                                                              \
+	"it is larger than 1 MiB or 1024 fields; delete it, or the fields that do not belong " \
+	"there (HDEL)"
 #define HASH "000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F"
 
 /* A hash as a test writes it; a field without name ends it. */
@@ -18,7 +21,7 @@ struct field {
 	struct slice name, value;
 };
 
-#define FIELDS_MAX 80
+#define FIELDS_MAX 1100
 
 struct hash {
 	size_t count;
@@ -427,6 +430,54 @@ a_job_has_at_most_64_labels(void **state)
 	expect_broken(RECORD_JOB, &hash);
 }
 
+/* ---- sizes ---- */
+
+static void
+expect_size(const struct hash *hash, enum record_status wanted)
+{
+	redisReply *reply = reply_of(hash);
+	struct record *record;
+	const char *why;
+
+	assert_int_equal(record_decode(RECORD_JOB, ID, reply, &record, &why), wanted);
+	if (wanted == RECORD_TOO_LARGE)
+		assert_string_equal(why, TOO_LARGE);
+	free(record);
+	freeReplyObject(reply);
+}
+
+static void
+a_record_has_at_most_1_mib(void **state)
+{
+	char *notes = calloc(1, 1 << 20);
+	struct hash hash = {0};
+
+	(void)state;
+	set(&hash, SLICE("url"), SLICE("unix:/run/x"));
+	set(&hash, SLICE("notes"), (struct slice){notes, (1 << 20) - 19});
+	expect_size(&hash, RECORD_GOOD);
+	set(&hash, SLICE("notes"), (struct slice){notes, (1 << 20) - 18});
+	expect_size(&hash, RECORD_TOO_LARGE);
+	free(notes);
+}
+
+static void
+a_record_has_at_most_1024_fields(void **state)
+{
+	struct hash *hash = calloc(1, sizeof(*hash));
+	char names[1024][16];
+
+	(void)state;
+	for (size_t i = 0; i < 1024; i++) {
+		snprintf(names[i], sizeof(names[i]), "f%zu", i);
+		set(hash, slice_of(names[i]), SLICE(""));
+	}
+	expect_size(hash, RECORD_GOOD);
+	set(hash, SLICE("more"), SLICE(""));
+	expect_size(hash, RECORD_TOO_LARGE);
+	free(hash);
+}
+
 /* ---- what is no hash ---- */
 
 static void
@@ -440,6 +491,7 @@ replies(void **state)
 	    {"*0\r\n", RECORD_MISSING, NULL},
 	    {"-WRONGTYPE Operation against a key\r\n", RECORD_BROKEN,
 		"WRONGTYPE Operation against a key"},
+	    {"-TOOLONG is this reply\r\n", RECORD_TOO_LARGE, TOO_LARGE},
 	    {"-LOADING Redis is loading\r\n", RECORD_FAILED, "LOADING Redis is loading"},
 	    {"-NOPERM no\r\n", RECORD_FAILED, "NOPERM no"},
 	    {"-\r\n", RECORD_FAILED, ""},
@@ -490,6 +542,8 @@ main(void)
 	    cmocka_unit_test(a_job_may_have_next_to_nothing),
 	    cmocka_unit_test(a_job_with_a_bad_field_is_broken),
 	    cmocka_unit_test(a_job_has_at_most_64_labels),
+	    cmocka_unit_test(a_record_has_at_most_1_mib),
+	    cmocka_unit_test(a_record_has_at_most_1024_fields),
 	    cmocka_unit_test(replies),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

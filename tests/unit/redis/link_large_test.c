@@ -1,0 +1,149 @@
+/* link_large_test.c - records that are too large for anybody, from a real redis-server. */
+#include "link_world.h"
+
+/* A field of so many bytes, which APPEND makes by itself. */
+static void
+put_large(struct world *world, const char *key, unsigned long bytes)
+{
+	redis_do(world->admin, "SETRANGE filler %lu x", bytes - 1);
+	redis_do(world->admin, "EVAL %s 2 filler %s",
+	    "return redis.call('HSET', KEYS[2], 'notes', redis.call('GET', KEYS[1]))", key);
+	redis_do(world->admin, "DEL filler");
+}
+
+#define JOB "jobgate:job:large"
+
+static uint64_t
+calls_of(struct world *world, const char *command)
+{
+	redisReply *reply = redisCommand(world->admin, "INFO commandstats");
+	char line[64];
+	const char *at;
+	uint64_t calls;
+
+	snprintf(line, sizeof(line), "cmdstat_%s:calls=", command);
+	at = strstr(reply->str, line);
+	calls = at != NULL ? strtoull(at + strlen(line), NULL, 10) : 0;
+	freeReplyObject(reply);
+	return calls;
+}
+
+static void
+it_is_absent_and_the_link_goes_on(void **state)
+{
+	struct world *world = *state;
+
+	put_token(world, 1);
+	redis_do(world->admin, "HSET " JOB " url unix:/run/x");
+	link_up(world);
+	watch_token(world);
+	assert_int_equal(look_up(world, RECORD_JOB, "large").known, RECORD_KNOWN);
+	put_large(world, JOB, 40 << 20);
+	RUN_UNTIL(&world->turner, look_up(world, RECORD_JOB, "large").known == RECORD_ABSENT);
+	for (int i = 0; i < 3; i++) /* remembered */
+		assert_int_equal(look_up(world, RECORD_JOB, "large").known, RECORD_ABSENT);
+	assert_int_equal(link_stats(world).bad_records, 1);
+	assert_int_equal(logged(world, JOB " breaks the rules and is treated as absent: it is "
+					   "larger than 1 MiB"),
+	    1);
+	/* Others are told of their changes. */
+	put_token(world, 2);
+	RUN_UNTIL(&world->turner, watched_version(world) == 2);
+	/* It is not sent again as a whole, until it is in order. */
+	put_large(world, JOB, 41 << 20);
+	RUN_UNTIL(&world->turner, look_up(world, RECORD_JOB, "large").known == RECORD_ABSENT &&
+				      link_stats(world).bad_records == 2);
+	assert_int_equal(calls_of(world, "eval_ro"), 1);
+	redis_do(world->admin, "HDEL " JOB " notes");
+	RUN_UNTIL(&world->turner, look_up(world, RECORD_JOB, "large").known == RECORD_KNOWN);
+	assert_int_equal(calls_of(world, "eval_ro"), 2);
+	redis_do(world->admin, "HSET " JOB " url unix:/run/y");
+	RUN_UNTIL(&world->turner,
+	    slice_equal(look_up(world, RECORD_JOB, "large").record->job.url.path, SLICE("/run/y")));
+	assert_int_equal(calls_of(world, "eval_ro"), 2);
+	assert_int_equal(link_stats(world).connects, 1);
+}
+
+/* Redis may rather give us up than send it: that happens once. */
+static void
+what_breaks_the_link_is_not_repeated(void **state)
+{
+	struct world *world = *state;
+
+	redis_do(world->admin, "CONFIG SET client-output-buffer-limit %s", "normal 20mb 0 0");
+	redis_do(world->admin, "HSET " JOB " url unix:/run/x");
+	put_token(world, 1);
+	put_large(world, JOB, 40 << 20);
+	link_up(world);
+	watch_token(world);
+	assert_int_equal(look_up(world, RECORD_JOB, "large").known, RECORD_UNKNOWN);
+	RUN_UNTIL(&world->turner, look_up(world, RECORD_JOB, "large").known == RECORD_ABSENT);
+	assert_int_equal(logged(world, "it is larger than 1 MiB"), 1);
+	assert_int_equal(link_stats(world).connects, 2);
+	put_large(world, JOB, 41 << 20);
+	RUN_UNTIL(&world->turner, look_up(world, RECORD_JOB, "large").known == RECORD_ABSENT &&
+				      link_stats(world).bad_records == 2);
+	put_token(world, 2);
+	RUN_UNTIL(&world->turner, watched_version(world) == 2);
+	assert_int_equal(link_stats(world).connects, 2);
+}
+
+/* What else was asked for when a link broke is innocent, and read as ever once that is known. */
+static void
+innocent_records_are_soon_read_as_ever(void **state)
+{
+	struct world *world = *state;
+
+	put_token(world, 1);
+	link_up(world);
+	kill(world->redis, SIGSTOP);
+	assert_true(jg_directory_lookup(
+	    world->directory, RECORD_TOKEN, SLICE(TOKEN_ID), clock_ms(world), &world->waiter)
+			.pending);
+	run_for(&world->turner, 20);
+	kill(world->redis, SIGCONT);
+	redis_do(world->admin, "CLIENT KILL TYPE pubsub"); /* and the link is given up, or was */
+	RUN_UNTIL(&world->turner, link_stats(world).connects == 2);
+	watch_token(world);
+	for (unsigned version = 2; version < 4; version++) {
+		put_token(world, version);
+		RUN_UNTIL(&world->turner, watched_version(world) == version);
+	}
+	assert_true(calls_of(world, "eval_ro") <= 1);
+}
+
+/* Without the right to scripts a record is read as ever, the large one among them. */
+static void
+scripts_may_be_forbidden(void **state)
+{
+	struct world *world = *state;
+	uint16_t port;
+	char url[128];
+
+	close(listen_tcp(1, &port));
+	redis_do(world->admin, "CONFIG SET bind 127.0.0.1");
+	redis_do(world->admin, "CONFIG SET port %u", port);
+	redis_do(world->admin, "ACL SETUSER gate on %s ~* &* +@all -@scripting", ">secret");
+	redis_do(world->admin, "HSET " JOB " url unix:/run/x");
+	put_large(world, JOB, 40 << 20);
+	snprintf(url, sizeof(url), "redis://gate:secret@127.0.0.1:%u", port);
+	link_start(world, url, PATIENCE_MS);
+	RUN_UNTIL(&world->turner, jg_directory_ready(world->directory, clock_ms(world)));
+	assert_int_equal(look_up(world, RECORD_JOB, "large").known, RECORD_ABSENT);
+	redis_do(world->admin, "HDEL " JOB " notes");
+	RUN_UNTIL(&world->turner, look_up(world, RECORD_JOB, "large").known == RECORD_KNOWN);
+	assert_int_equal(logged(world, "a read failed"), 0);
+	assert_int_equal(link_stats(world).connects, 1);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(it_is_absent_and_the_link_goes_on),
+	    TEST(what_breaks_the_link_is_not_repeated),
+	    TEST(innocent_records_are_soon_read_as_ever),
+	    TEST(scripts_may_be_forbidden),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
