@@ -18,6 +18,26 @@ expect_host(SSL *ssl, const char *host)
 	return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
 }
 
+/* The system's are a directory in which OpenSSL looks on demand: cheap enough for each connection.
+ */
+static bool
+load_authorities(SSL_CTX *ctx, const char *ca_file)
+{
+	return ca_file != NULL ? SSL_CTX_load_verify_file(ctx, ca_file) == 1
+			       : SSL_CTX_set_default_verify_paths(ctx) == 1;
+}
+
+bool
+redis_tls_check(const char *ca_file)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	bool good = ctx != NULL && load_authorities(ctx, ca_file);
+
+	SSL_CTX_free(ctx);
+	ERR_clear_error();
+	return good;
+}
+
 SSL *
 redis_tls_new(const char *host, const char *ca_file, char *error, size_t cap)
 {
@@ -27,10 +47,7 @@ redis_tls_new(const char *host, const char *ca_file, char *error, size_t cap)
 	if (ctx == NULL || SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1)
 		goto done;
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
-	/* The system's are a directory in which OpenSSL looks on demand: cheap enough for each
-	 * connection. */
-	if (ca_file != NULL ? SSL_CTX_load_verify_file(ctx, ca_file) != 1
-			    : SSL_CTX_set_default_verify_paths(ctx) != 1) {
+	if (!load_authorities(ctx, ca_file)) {
 		snprintf(error, cap, "cannot read the CA file %s", ca_file != NULL ? ca_file : "");
 		goto done_said;
 	}

@@ -13,6 +13,9 @@
  */
 SSL *redis_tls_new(const char *host, const char *ca_file, char *error, size_t cap);
 
+/* Can authorities be read from this file? */
+bool redis_tls_check(const char *ca_file);
+
 /* What went wrong, as a sentence: the verdict on the certificate, or the OpenSSL error code. */
 void redis_tls_error(const SSL *ssl, unsigned long code, char *out, size_t cap);
 

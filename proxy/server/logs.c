@@ -1,6 +1,8 @@
 /* logs.c - the access log's file, opened for all workers while the supervisor may still be root. */
 #include <errno.h>
+#include <limits.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -39,23 +41,60 @@ give_file_away(const struct config *config, const struct log *log, int fd)
 	return true;
 }
 
+static bool
+is_file(const char *where)
+{
+	return strcmp(where, "off") != 0 && strcmp(where, "-") != 0 && !log_sink_is_syslog(where);
+}
+
+static void
+refuse(const struct log *log, const char *where, int error)
+{
+	log_error(log, "cannot open the access log %s: %s", where,
+	    error == ELOOP ? "it is a symbolic link" : strerror(error));
+}
+
+/* May it be made in its folder? */
+static bool
+may_be_made(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[PATH_MAX];
+
+	if (slash == NULL)
+		return access(".", W_OK | X_OK) == 0;
+	snprintf(folder, sizeof(folder), "%.*s/", (int)(slash - path), path);
+	return access(folder, W_OK | X_OK) == 0;
+}
+
+bool
+access_log_check(const struct config *config, const struct log *log)
+{
+	const char *where = config->log.access;
+	struct stat found;
+
+	if (!is_file(where))
+		return true;
+	if (stat(where, &found) == 0 && S_ISDIR(found.st_mode))
+		errno = EISDIR;
+	else if (access(where, W_OK) == 0 || (errno == ENOENT && may_be_made(where)))
+		return true;
+	refuse(log, where, errno);
+	return false;
+}
+
 bool
 access_log_open(const struct config *config, const struct log *log, int *fd)
 {
 	const char *where = config->log.access;
 	bool for_another = config->user != NULL && geteuid() == 0;
 
-	*fd = -1;
-	if (strcmp(where, "off") == 0 || log_sink_is_syslog(where))
+	*fd = strcmp(where, "-") == 0 ? STDOUT_FILENO : -1;
+	if (!is_file(where))
 		return true;
-	if (strcmp(where, "-") == 0) {
-		*fd = STDOUT_FILENO;
-		return true;
-	}
 	*fd = log_file_open(where, !for_another);
 	if (*fd < 0) {
-		log_error(log, "cannot open the access log %s: %s", where,
-		    errno == ELOOP ? "it is a symbolic link" : strerror(errno));
+		refuse(log, where, errno);
 		return false;
 	}
 	if (!for_another || give_file_away(config, log, *fd))

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "auth/control/control.h"
+#include "auth/redis/tls.h"
+#include "auth/redis/url.h"
 #include "server/server.h"
 #include "server/supervisor.h"
 
@@ -42,6 +44,33 @@ load_server(const struct config *config, struct tls_tickets *tickets, char *erro
 	return server;
 }
 
+static bool
+is_reached_by_tls(const char *url)
+{
+	struct redis_url parsed = {0};
+	char error[ERROR_MAX];
+	bool tls = url != NULL && redis_url_parse(url, &parsed, error, sizeof(error)) && parsed.tls;
+
+	redis_url_wipe(&parsed);
+	return tls;
+}
+
+/* Each connection to the store reads it: what could never become one is told now. */
+static bool
+check_store(const struct config *config, const struct log *log)
+{
+	const char *file = config->store.ca_file;
+
+	if (file == NULL || (!is_reached_by_tls(config->store.read_url) &&
+				!is_reached_by_tls(config->store.write_url)))
+		return true;
+	if (access(file, R_OK) == 0 && redis_tls_check(file))
+		return true;
+	log_error(log, "store.ca_file: %s: %s", file,
+	    access(file, R_OK) != 0 ? strerror(errno) : "no authorities can be read from it");
+	return false;
+}
+
 bool
 secure_load(const struct config *config, struct tls_tickets *tickets, const struct log *log,
     struct secured *out)
@@ -55,10 +84,8 @@ secure_load(const struct config *config, struct tls_tickets *tickets, const stru
 	char error[ERROR_MAX] = "out of memory";
 
 	*out = (struct secured){0};
-	if (config->store.ca_file != NULL && access(config->store.ca_file, R_OK) != 0) {
-		log_error(log, "store.ca_file: %s: %s", config->store.ca_file, strerror(errno));
+	if (!check_store(config, log))
 		return false;
-	}
 	if (config->control.certificate != NULL &&
 	    !control_check_tls(
 		config->control.certificate, config->control.key, config->control.client_ca, log))
@@ -133,9 +160,10 @@ secure_forget(struct supervisor *supervisor, bool all)
 bool
 server_check(const struct config *config, const struct log *log)
 {
+	struct secured secured = {0};
 	unsigned char key[32] = {0};
-	struct secured secured;
-	bool good = secure_load(config, NULL, log, &secured) && session_key_load(config, log, key);
+	bool good = access_log_check(config, log) && secure_load(config, NULL, log, &secured) &&
+		    session_key_load(config, log, key);
 
 	secure_free(&secured);
 	OPENSSL_cleanse(key, sizeof(key));

@@ -12,7 +12,11 @@
  */
 int server_run(struct config *config, const struct log *log, char *const *arguments);
 
-/* Is what the configuration names there, such as certificates? False with a line in the log. */
+/*
+ * Are the files there that the configuration names, such as certificates, and do they hold what
+ * they should? For whoever asks: another user may see other files. False with a line in the log,
+ * which is that of server_run.
+ */
 bool server_check(const struct config *config, const struct log *log);
 
 #endif

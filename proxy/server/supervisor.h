@@ -140,6 +140,9 @@ bool drop_privileges(const struct supervisor *supervisor);
 /* The descriptor to write the access log to; -1: off, or syslog. */
 bool access_log_open(const struct config *config, const struct log *log, int *fd);
 
+/* Could it be opened, by whoever asks? Makes nothing. False with the same line in the log. */
+bool access_log_check(const struct config *config, const struct log *log);
+
 void supervisor_close_log(struct supervisor *supervisor);
 
 /* SIGUSR1: the access log's file was moved away; all open it again by its name. */

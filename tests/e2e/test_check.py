@@ -6,6 +6,7 @@ import re
 import pytest
 
 from harness.gateway import REPOSITORY, binary, environment, run
+from harness.process import free_port
 
 
 def test_good(check):
@@ -66,6 +67,54 @@ def test_serve_refuses_the_same(check, sanitizer):
     served = run([binary(), "serve", "-c", path], environment(sanitizer))
     assert served.status != 0
     assert checked.err.strip() in served.err
+
+
+LISTEN = "listen: [\"127.0.0.1:PORT\"]\n"
+
+# What serve reads as it starts. FILE is not there, or holds nothing that is of use.
+FILES = {
+    "store.ca_file": LISTEN + "store:\n  url: rediss://127.0.0.1:1\n  ca_file: FILE\n",
+    "store.ca_file, sentinels": LISTEN + "store:\n  url: rediss+sentinel://127.0.0.1:1/name\n  ca_file: FILE\n",
+    "store.ca_file, replica": LISTEN + "store:\n  read_url: rediss://127.0.0.1:1\n  write_url: unix:/x\n  ca_file: FILE\n",
+    "backends.ca_file": LISTEN + "backends:\n  ca_file: FILE\n",
+    "backends.certificate": LISTEN + "backends:\n  certificate: FILE\n  key: FILE\n",
+    "browser.key_file": LISTEN + "browser:\n  key_file: FILE\n",
+    "tls.certificates": "listen: [\"127.0.0.1:PORT tls\"]\ntls:\n  certificates: [{certificate: FILE, key: FILE}]\n",
+    "control.certificate": LISTEN + "control:\n  listen: 127.0.0.1:PORT\n  certificate: FILE\n  key: FILE\n",
+}
+
+
+@pytest.mark.parametrize("holds", [None, "useless\n"], ids=["missing", "useless"])
+@pytest.mark.parametrize("text", FILES.values(), ids=FILES.keys())
+def test_file_of_no_use(check, sanitizer, make_folder, text, holds):
+    """Serve would not start: check says so, in the same words."""
+    file = make_folder("file") / "named"
+    if holds:
+        file.write_text(holds)
+    path, checked = check(re.sub("PORT", lambda _: str(free_port()), text.replace("FILE", str(file))))
+    served = run([binary(), "serve", "-c", path], environment(sanitizer))
+    assert (checked.status, served.status) == (1, 1), (checked, served)
+    said = [line.split("] ", 1)[1] for line in checked.err.splitlines()]
+    assert len(said) == 1 and str(file) in said[0]
+    assert said[0] in served.err
+
+
+def test_ca_file_of_a_store_without_tls(check):
+    """Nobody reads it."""
+    _, result = check("store:\n  url: redis://127.0.0.1:1\n  ca_file: /nonexistent\n")
+    assert result.status == 0, result
+
+
+def test_access_log(check, sanitizer, make_folder):
+    folder = make_folder("log")
+    for place, good in [(folder / "access.log", True), (folder, False), (folder / "none" / "access.log", False)]:
+        path, checked = check(LISTEN.replace("PORT", str(free_port())) + f"log:\n  access: {place}\n")
+        assert (checked.status == 0) == good, checked
+        if not good:
+            served = run([binary(), "serve", "-c", path], environment(sanitizer))
+            assert served.status == 1
+            assert checked.err.split("] ", 1)[1] in served.err
+    assert not list(folder.iterdir()), "check makes nothing"
 
 
 def test_missing_file(sanitizer):
