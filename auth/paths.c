@@ -94,12 +94,11 @@ is_shared(const char *path)
 
 /* What stands in a shared directory may have been put there for us to fall into. */
 static bool
-is_planted(const char *path)
+is_strangers(const char *path)
 {
 	struct stat found;
 
-	return geteuid() != 0 && lstat(path, &found) == 0 && found.st_uid != geteuid() &&
-	       found.st_uid != 0;
+	return lstat(path, &found) == 0 && found.st_uid != geteuid() && found.st_uid != 0;
 }
 
 bool
@@ -120,7 +119,7 @@ jg_make_directory(const char *path)
 		partial[i] = '\0';
 		if (mkdir(partial, 0700) != 0 && errno != EEXIST)
 			return false;
-		if (shared && is_planted(partial)) {
+		if (shared && geteuid() != 0 && is_strangers(partial)) {
 			errno = EPERM;
 			return false;
 		}
@@ -128,4 +127,35 @@ jg_make_directory(const char *path)
 		partial[i] = path[i];
 	}
 	return is_ours(path);
+}
+
+/* As it is written, symbolic links unresolved. */
+static bool
+is_planted(const char *path)
+{
+	char partial[PATH_MAX];
+	size_t len = strlen(path);
+	bool shared = is_shared(path[0] == '/' ? "/" : ".");
+
+	if (len >= sizeof(partial))
+		return true;
+	memcpy(partial, path, len + 1);
+	for (size_t i = 1; i <= len; i++) {
+		if ((partial[i] != '/' && partial[i] != '\0') || partial[i - 1] == '/')
+			continue;
+		partial[i] = '\0';
+		if (shared && is_strangers(partial))
+			return true;
+		shared = is_shared(partial);
+		partial[i] = path[i];
+	}
+	return false;
+}
+
+bool
+jg_path_is_planted(const char *path)
+{
+	char resolved[PATH_MAX];
+
+	return is_planted(path) || (realpath(path, resolved) != NULL && is_planted(resolved));
 }

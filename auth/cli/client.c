@@ -7,13 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <curl/curl.h>
 #include <openssl/crypto.h>
 
 #include "auth/cli/cli.h"
+#include "auth/cli/peer.h"
 #include "jobgate/paths.h"
 
 #define CONNECT_TIMEOUT_MS 5000L
@@ -22,9 +23,11 @@
 
 struct client {
 	CURL *curl;
-	char *base;  /* "http://localhost", without a slash at its end */
-	char *where; /* for messages */
-	bool local;  /* a Unix socket */
+	char *base;   /* "http://localhost", without a slash at its end */
+	char *where;  /* for messages */
+	char *socket; /* path of a Unix socket, else NULL */
+	int fd;	      /* the connection, with `socket` */
+	bool told;    /* why a call failed */
 	struct curl_slist *headers;
 	void (*on_idle)(void *ctx);
 	void *idle_ctx;
@@ -110,6 +113,46 @@ add_token(struct client *client, const char *token)
 	return added;
 }
 
+static curl_socket_t
+open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	struct client *client = ctx;
+
+	(void)purpose;
+	client->fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+	return client->fd;
+}
+
+/* Connected; nothing has been sent. */
+static int
+/* NOLINTNEXTLINE(readability-non-const-parameter): curl_prereq_callback has it */
+check_peer(void *ctx, char *peer_address, char *own_address, int peer_port, int own_port)
+{
+	struct client *client = ctx;
+
+	(void)peer_address;
+	(void)own_address;
+	(void)peer_port;
+	(void)own_port;
+	client->told = !peer_is_trusted(client->fd, client->socket);
+	return client->told ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+static bool
+use_socket(struct client *client, const char *path)
+{
+	CURL *curl = client->curl;
+
+	client->socket = strdup(path);
+	return client->socket != NULL &&
+	       curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, path) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, client) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, check_peer) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_PREREQDATA, client) == CURLE_OK;
+}
+
 /* Point the handle at url. The environment's proxies are never meant for a local socket. */
 static bool
 set_url(struct client *client, const char *url)
@@ -125,7 +168,6 @@ set_url(struct client *client, const char *url)
 		fprintf(stderr, "jobgate: '%s' is neither unix:/path nor http(s)://host\n", url);
 		return false;
 	}
-	client->local = socket != NULL;
 	client->where = strdup(url);
 	client->base = strdup(socket != NULL ? "http://localhost" : url);
 	if (client->where == NULL || client->base == NULL)
@@ -133,34 +175,16 @@ set_url(struct client *client, const char *url)
 	len = strlen(client->base);
 	while (len > 0 && client->base[len - 1] == '/')
 		client->base[--len] = '\0';
-	if (socket != NULL &&
-	    (curl_easy_setopt(client->curl, CURLOPT_UNIX_SOCKET_PATH, socket) != CURLE_OK ||
-		curl_easy_setopt(client->curl, CURLOPT_PROXY, "") != CURLE_OK))
-		return false;
-	return true;
+	return socket == NULL || use_socket(client, socket);
 }
 
-/*
- * "unix:" and the default socket. It may be in a directory that anybody can make
- * (/tmp): one of a stranger would get our tokens, so it must be ours or root's.
- * Root itself may meet a gateway that has become another user.
- */
 static bool
 default_url(char *url, size_t cap)
 {
-	struct stat status;
 	char path[256];
 
 	if (!jg_control_socket_find(JG_SERVICE_SOCKET, path, sizeof(path))) {
 		fputs("jobgate: no default for the control socket; give --control-url\n", stderr);
-		return false;
-	}
-	if (geteuid() != 0 && lstat(path, &status) == 0 && status.st_uid != geteuid() &&
-	    status.st_uid != 0) {
-		fprintf(stderr,
-		    "jobgate: %s belongs to another user\n"
-		    "Run this as that user or as root; or give --control-url and a token.\n",
-		    path);
 		return false;
 	}
 	return (size_t)snprintf(url, cap, "unix:%s", path) < cap;
@@ -266,6 +290,7 @@ client_free(struct client *client)
 	curl_easy_cleanup(client->curl);
 	curl_global_cleanup();
 	free(client->base);
+	free(client->socket);
 	free(client->where);
 	free(client);
 }
@@ -280,7 +305,7 @@ tell_unreachable(const struct client *client, CURLcode result, const char *error
 	curl_easy_getinfo(client->curl, CURLINFO_OS_ERRNO, &number);
 	if (error[0] == '\0')
 		error = curl_easy_strerror(result);
-	if (result == CURLE_COULDNT_CONNECT && client->local) {
+	if (result == CURLE_COULDNT_CONNECT && client->socket != NULL) {
 		/* libcurl would name a port of localhost, which nobody has asked for. */
 		if (number != 0)
 			error = strerror((int)number);
@@ -312,6 +337,7 @@ client_call(struct client *client, const char *method, const char *path, const j
 	CURLcode result = CURLE_OUT_OF_MEMORY;
 
 	*answer = (struct answer){0};
+	client->told = false;
 	if ((body != NULL && text == NULL) || asprintf(&url, "%s%s", client->base, path) < 0)
 		goto done;
 	curl_easy_setopt(client->curl, CURLOPT_URL, url);
@@ -332,7 +358,7 @@ client_call(struct client *client, const char *method, const char *path, const j
 	if (got.len > 0)
 		answer->body = json_loadb(got.at, got.len, 0, NULL);
 done:
-	if (result != CURLE_OK)
+	if (result != CURLE_OK && !client->told)
 		tell_unreachable(client, result, error);
 	if (text != NULL) {
 		OPENSSL_cleanse(text, strlen(text));

@@ -34,4 +34,10 @@ bool jg_state_dir_default(char *out, size_t cap);
  */
 bool jg_make_directory(const char *path);
 
+/*
+ * Whether a stranger may have put there what lies at path: something on the way stands in a
+ * directory open to all, and is neither root's nor ours. For root too.
+ */
+bool jg_path_is_planted(const char *path);
+
 #endif

@@ -287,6 +287,39 @@ what_others_put_into_a_shared_directory_is_refused(void **state)
 	assert_int_equal(seteuid(was), 0);
 }
 
+static void
+what_a_stranger_could_have_put_there_is_planted(void **state)
+{
+	char theirs[64], slashes[64];
+
+	(void)state;
+	if (geteuid() != 0)
+		skip(); /* only root can make what is another's */
+	assert_int_equal(mkdir(below("theirs"), 0755), 0);
+	assert_int_equal(chown(below("theirs"), NOBODY, NOBODY), 0);
+	assert_false(jg_path_is_planted(below("theirs/s"))); /* above it is ours alone */
+	assert_false(jg_path_is_planted(below("none/s")));
+	assert_int_equal(chmod(top, 01777), 0);
+	assert_true(jg_path_is_planted(below("theirs/s")));
+	assert_true(jg_path_is_planted(below("theirs")));
+	assert_false(jg_path_is_planted(below("none/s")));
+	snprintf(theirs, sizeof(theirs), "%s", below("theirs"));
+	assert_int_equal(symlink(theirs, below("link")), 0);
+	assert_true(jg_path_is_planted(below("link"))); /* ours, to where it is not */
+	assert_int_equal(chown(below("theirs"), 0, 0), 0);
+	assert_false(jg_path_is_planted(below("theirs/s")));
+	assert_int_equal(chmod(top, 0700), 0);
+	/* A whole directory of theirs in one that is open to all. */
+	assert_int_equal(mkdir(below("theirs/sub"), 0755), 0);
+	assert_int_equal(chown(top, NOBODY, NOBODY), 0);
+	assert_true(jg_path_is_planted(below("theirs/sub/s")));
+	assert_int_equal(chown(top, 0, 0), 0);
+	memset(slashes, '/', sizeof(slashes));
+	slashes[sizeof(slashes) - 1] = '\0';
+	assert_false(jg_path_is_planted(slashes));
+	assert_false(jg_path_is_planted(""));
+}
+
 int
 main(void)
 {
@@ -301,6 +334,7 @@ main(void)
 	    cmocka_unit_test(what_cannot_be_one_is_refused),
 	    cmocka_unit_test(what_is_not_ours_is_refused),
 	    cmocka_unit_test(what_others_put_into_a_shared_directory_is_refused),
+	    cmocka_unit_test(what_a_stranger_could_have_put_there_is_planted),
 	};
 	return cmocka_run_group_tests(tests, make_top, remove_top);
 }
