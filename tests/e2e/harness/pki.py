@@ -20,12 +20,14 @@ class Authority:
         self.folder, self.days, self.certificate = folder, days, folder / f"{name}.pem"
         self.key = folder / f"{name}.key"
         openssl("req", "-x509", *KEYS["ec"], "-nodes", "-days", days, "-subj", f"/CN={name}",
-                "-keyout", self.key, "-out", self.certificate)
+                "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", self.key, "-out", self.certificate)
 
     def issue(self, name, purpose, names=("DNS:localhost", "IP:127.0.0.1"), kind="ec"):
         key, request, certificate, extensions = (self.folder / f"{name}.{end}" for end in ("key", "csr", "pem", "ext"))
         openssl("req", *KEYS[kind], "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
-        extensions.write_text(f"subjectAltName={','.join(names)}\nextendedKeyUsage={purpose}\n")
+        # As strict clients want them (RFC 5280 section 4.2.1), of which Python 3.13 is one.
+        extensions.write_text(f"subjectAltName={','.join(names)}\nextendedKeyUsage={purpose}\nkeyUsage=critical,digitalSignature\n"
+                              "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
         openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial", "-days", self.days,
                 "-extfile", extensions, "-out", certificate)
         return certificate, key

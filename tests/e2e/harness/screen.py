@@ -28,7 +28,8 @@ class Screen:
     @staticmethod
     def _take_terminal():
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a test run in the background has it ignored
+        for number in (signal.SIGINT, signal.SIGQUIT):  # a test run in the background has them ignored
+            signal.signal(number, signal.SIG_DFL)
 
     def _read(self, wait):
         if not select.select([self.master], [], [], wait)[0]:
