@@ -9,6 +9,15 @@ const char *const job_create_fields[] = {"id", "url", "labels", "lease", NULL};
 const char *const job_patch_fields[] = {"url", "labels", "lease", NULL};
 const char *const authorize_input_fields[] = {"token", "job", NULL};
 
+/* Leave what is plain text: of a letter in UTF-8 that was cut, JSON could not tell. */
+static void
+make_plain(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
 /* Note a mistake; returns false, for `return wrong(...)`. */
 __attribute__((format(printf, 3, 4))) static bool
 wrong(struct mistake *mistake, const char *field, const char *detail, ...)
@@ -16,11 +25,10 @@ wrong(struct mistake *mistake, const char *field, const char *detail, ...)
 	va_list args;
 
 	snprintf(mistake->field, sizeof(mistake->field), "%s", field);
-	for (char *c = mistake->field; *c != '\0'; c++) /* cut UTF-8 would be no JSON text */
-		if (*c < ' ' || *c > '~')
-			*c = '?';
+	make_plain(mistake->field);
 	va_start(args, detail);
 	vsnprintf(mistake->detail, sizeof(mistake->detail), detail, args);
+	make_plain(mistake->detail);
 	va_end(args);
 	return false;
 }

@@ -14,10 +14,14 @@ static void
 refuses(const char *text, const char *const *known, const char *field)
 {
 	struct mistake mistake = {"?", ""};
+	json_t *detail;
 
 	assert_null(input_object(text, strlen(text), known, &mistake));
 	assert_string_equal(mistake.field, field);
 	assert_string_not_equal(mistake.detail, "");
+	detail = json_string(mistake.detail);
+	assert_non_null(detail); /* it can be told */
+	json_decref(detail);
 }
 
 static void
@@ -35,6 +39,7 @@ objects(void **state)
 	refuses("{\"name\":\"a\",\"name\":\"b\"}", token_input_fields, "");
 	refuses("{\"name\":\"a\\u0000b\"}", token_input_fields, "");
 	refuses("{\"name\":\"\xff\"}", token_input_fields, "");
+	refuses("{\"n\\\xe1\x94\x9a\":1}", token_input_fields, "");
 	refuses("{\"nam\":\"a\"}", token_input_fields, "nam");
 	refuses("{\"n\xc3\xa4me\":1}", token_input_fields, "n??me");
 	assert_null(input_object(NULL, 0, token_input_fields, &mistake));
