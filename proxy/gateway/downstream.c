@@ -342,7 +342,7 @@ downstream_accept(
 	downstream->task.run = downstream_carry_on;
 	downstream->peer = described;
 	downstream->peer.asks = entrance->asks;
-	downstream->idle_since_ms = loop_now_ms(gateway->loop);
+	downstream->idle_since_ms = (uint32_t)loop_now_ms(gateway->loop);
 	downstream->known = described.client == NULL;
 	downstream->entrance = *entrance;
 	TAILQ_INSERT_TAIL(&gateway->connections, downstream, link);

@@ -65,7 +65,7 @@ downstream_refused(
 static bool
 gives_way(const struct downstream *downstream)
 {
-	uint64_t now_ms = loop_now_ms(downstream->gateway->loop);
+	uint32_t now_ms = (uint32_t)loop_now_ms(downstream->gateway->loop);
 
 	if (downstream->state == DOWNSTREAM_EXCHANGE)
 		return exchange_gives_way(downstream->exchange, GIVE_WAY_MS);

@@ -184,7 +184,7 @@ client_ended(struct exchange_client *client, bool cut)
 	downstream->known = downstream->known || exchange_is_allowed(downstream->exchange);
 	downstream->exchange = NULL;
 	if (downstream->known)
-		downstream->idle_since_ms = loop_now_ms(downstream->gateway->loop);
+		downstream->idle_since_ms = (uint32_t)loop_now_ms(downstream->gateway->loop);
 	if (downstream->state != DOWNSTREAM_EXCHANGE)
 		return;
 	if (cut) {

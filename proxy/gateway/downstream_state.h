@@ -30,8 +30,9 @@ struct downstream {
 	struct exchange_client client; /* the end that exchanges see */
 	struct conn conn;
 	struct gateway *gateway;
-	enum downstream_state state;
 	uint32_t head_len; /* of the head that begins `in`, kept until the exchange has read it */
+	uint32_t idle_since_ms; /* its low bits: when it was accepted, or, if it is known, its last
+				   exchange ended */
 	struct exchange *exchange; /* EXCHANGE only */
 	struct receiver receiver;
 	struct sender sender;
@@ -39,9 +40,7 @@ struct downstream {
 	struct task task;   /* work to go on with in the next turn; once CLOSED, its burial */
 	TAILQ_ENTRY(downstream) link; /* SECURING: among those; else among the connections */
 	struct exchange_peer peer;
-	uint64_t
-	    idle_since_ms; /* when it was accepted, or, if it is known, its last exchange ended */
-	uint64_t skipped;  /* content dropped of this request */
+	uint64_t skipped; /* content dropped of this request */
 	union {
 		uint64_t sent_before;	  /* HEAD, CLOSING: of sender.sent, when the timer was last
 					     started */
@@ -50,11 +49,12 @@ struct downstream {
 	struct entrance entrance;
 	uint32_t owed;	     /* EXCHANGE: bytes of content by which the client lags behind */
 	unsigned char minor; /* of the request's version */
-	bool keep_alive;     /* after this exchange the connection may serve another */
-	bool client_closes;  /* its first request is its last one, as it says itself */
-	bool expects;	     /* the client waits for 100 and has sent no content yet */
-	bool content_ended;  /* the request's content has been handed on whole */
+	enum downstream_state state : 8;
+	bool keep_alive;    /* after this exchange the connection may serve another */
+	bool expects;	    /* the client waits for 100 and has sent no content yet */
+	bool content_ended; /* the request's content has been handed on whole */
 	/* Bits, as with one byte more each connection would take 16 more. */
+	bool client_closes : 1; /* its first request is its last one, as it says itself */
 	bool tunnel : 1;
 	bool served : 1;       /* there was a request before this one */
 	bool known : 1;	       /* one of its requests was allowed, or it is no stranger's */
