@@ -161,7 +161,10 @@ exchange_prepare(
 				  (request->content == CONTENT_LENGTH && request->length == 0);
 	if (!rewrite_request(request, &rewrite, rewritten))
 		return false;
-	exchange->request.last = rewrite.forward_token && authenticates_connection(request);
+	/* Some servers, asked for an upgrade that they do not make, wait for bytes of its protocol
+	 * all the same. */
+	exchange->request.last = request->upgrade.len > 0 ||
+				 (rewrite.forward_token && authenticates_connection(request));
 	request->path = findings->route.path;
 	len = upstream_write_head(gateway, request, &rewritten->extra, findings->target);
 	if (len == 0)

@@ -6,6 +6,7 @@ import pytest
 
 from harness.process import eventually, free_port
 from harness.raw import Backend
+from test_upgrade import UPGRADE
 
 
 def stale(scene):
@@ -68,6 +69,19 @@ def test_no_reuse_after_more_than_the_answer(scene):
     second.read_request()
     second.answer(b"right")
     assert client.read_response().body == b"right"
+
+
+def test_no_reuse_after_an_upgrade_in_vain(scene):
+    """A server that makes none may take what comes next for bytes of that protocol all the same, or not at all."""
+    client, first, _ = scene.arrive(fields=UPGRADE)
+    first.answer(b"no", "404 Not Found")
+    assert client.read_response().status == 404
+    client.send(scene.request(path="/second"))
+    second = scene.backend.accept()
+    assert second.read_request().target == "/second"
+    second.answer()
+    assert client.read_response().status == 200
+    first.ended()
 
 
 @pytest.mark.parametrize("trailer, kept", [("X-Checksum: 1\r\n", False), ("Host: x\r\nCookie: a=b\r\n", True), ("", True)],
