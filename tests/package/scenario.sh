@@ -76,6 +76,7 @@ check "... and no request failed ($(cat /tmp/load.count))" test ! -s /tmp/load.f
 wait "$stream"
 check "... nor did the stream that was running" grep -q "step 5 of 5" /tmp/stream.out
 check "... and the token is still good" get 200
+check "a login shell of root's finds its control socket" env XDG_RUNTIME_DIR=/run/user/0 jobgate token list
 check "... and the configuration is still ours" grep -q "allow_loopback: true" /etc/jobgate/jobgate.yaml
 
 restarted() { local pid; pid=$(main_pid); [ "$pid" -ne 0 ] && [ "$pid" -ne "$1" ]; }
@@ -87,8 +88,9 @@ kill -STOP "$before"
 check "is started again by the watchdog when it hangs" eventually restarted "$before"
 check "... and serves" eventually get 200
 
+check "systemd does not listen at an address that is taken" fails systemctl start jobgate.socket
 check "stops" systemctl stop jobgate
-check "systemd listens for it" systemctl start jobgate.socket
+check "systemd listens for it" systemctl enable --now jobgate.socket
 check "... and starts it for the first client" get 200
 check "... of which nothing is lost by a restart" sh -c "(sleep 0.2; systemctl restart jobgate) & for i in \$(seq 40); do [ \"\$(curl -s -o /dev/null -w '%{http_code}' -H 'Authorization: Bearer $value' http://127.0.0.1:8080/jobs/demo/)\" = 200 ] || exit 1; sleep 0.05; done; wait"
 
