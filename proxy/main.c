@@ -7,6 +7,7 @@
 
 #include "auth/bulk/bulk.h"
 #include "auth/cli/cli.h"
+#include "jobgate/paths.h"
 #include "server/redis_child.h"
 #include "server/server.h"
 
@@ -124,12 +125,17 @@ find_store(void *ctx, const char *file, struct bulk_store *out)
 {
 	struct store_source *source = ctx;
 	const struct log log = {.fd = STDERR_FILENO, .process = "store"};
+	char socket[108];
+	struct config place;
 
 	source->config = load(file);
 	if (source->config == NULL)
 		return false;
-	if (source->config->store.write_url == NULL &&
-	    !redis_child_place(&source->child, source->config, &log))
+	place = *source->config;
+	/* Where nothing is said, that of the gateway that all other commands speak to. */
+	if (file == NULL && jg_control_socket_find(JG_SERVICE_SOCKET, socket, sizeof(socket)))
+		place.control.socket = socket;
+	if (place.store.write_url == NULL && !redis_child_place(&source->child, &place, &log))
 		return false;
 	*out = (struct bulk_store){
 	    .url = source->config->store.write_url != NULL ? source->config->store.write_url

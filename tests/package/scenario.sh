@@ -77,6 +77,7 @@ wait "$stream"
 check "... nor did the stream that was running" grep -q "step 5 of 5" /tmp/stream.out
 check "... and the token is still good" get 200
 check "a login shell of root's finds its control socket" env XDG_RUNTIME_DIR=/run/user/0 jobgate token list
+check "... and its store" env XDG_RUNTIME_DIR=/run/user/0 jobgate store verify
 check "... and the configuration is still ours" grep -q "allow_loopback: true" /etc/jobgate/jobgate.yaml
 
 restarted() { local pid; pid=$(main_pid); [ "$pid" -ne 0 ] && [ "$pid" -ne "$1" ]; }
