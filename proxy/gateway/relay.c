@@ -256,10 +256,18 @@ exchange_client_ready(struct exchange *exchange)
 
 /* ---- the answer ---- */
 
+static void
+exchange_rewrite_answer(const struct exchange *exchange, struct response *response)
+{
+	const char *domain = exchange->gateway->options.domain;
+
+	rewrite_answer(&response->fields, domain != NULL ? slice_of(domain) : (struct slice){0});
+}
+
 void
 exchange_interim(struct exchange *exchange, struct response *response)
 {
-	rewrite_answer(&response->fields);
+	exchange_rewrite_answer(exchange, response);
 	exchange->client->ops->interim(exchange->client, response);
 }
 
@@ -329,7 +337,7 @@ exchange_answer(struct exchange *exchange, struct response *response)
 	buffer_give(gateway->buffers, exchange->head);
 	exchange->head = NULL;
 	exchange->status = response->status;
-	rewrite_answer(&response->fields);
+	exchange_rewrite_answer(exchange, response);
 	exchange->answer_begun = true;
 	exchange->first_byte_us = exchange_timed(exchange, TIMED_FIRST_BYTE);
 	if (response->status == 101) {

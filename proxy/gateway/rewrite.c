@@ -312,10 +312,48 @@ sets_session(struct slice cookie)
 	return cookie_is_session(cookie);
 }
 
+/* Is `name` the domain, or one that it lies under? */
+static bool
+spans(struct slice name, struct slice domain)
+{
+	struct slice tail;
+
+	if (name.len > 0 && name.at[0] == '.') /* counts for nothing (RFC 6265 section 5.2.3) */
+		name = slice_after(name, 1);
+	if (name.len > 0 && name.at[name.len - 1] == '.')
+		name.len--;
+	if (name.len == 0 || name.len > domain.len)
+		return false;
+	tail = slice_after(domain, domain.len - name.len);
+	return slice_equal_nocase(tail, name) && (tail.at == domain.at || tail.at[-1] == '.');
+}
+
+/* Would browsers send this cookie to the hosts of other jobs? */
+static bool
+is_for_others(struct slice cookie, struct slice domain)
+{
+	struct slice pair, name = SLICE("domain");
+
+	if (domain.len == 0 || !cookie_next(&cookie, &pair))
+		return false;
+	while (cookie_next(&cookie, &pair)) {
+		const char *equals = memchr(pair.at, '=', pair.len);
+		size_t len = equals != NULL ? (size_t)(equals - pair.at) : pair.len;
+
+		if (equals != NULL &&
+		    slice_equal_nocase(slice_trim((struct slice){pair.at, len}), name) &&
+		    spans(slice_trim(slice_after(pair, len + 1)), domain))
+			return true;
+	}
+	return false;
+}
+
 void
-rewrite_answer(struct fields *fields)
+rewrite_answer(struct fields *fields, struct slice domain)
 {
 	for (size_t i = 0; i < fields->count; i++)
-		if (fields->items[i].id == FIELD_SET_COOKIE && sets_session(fields->items[i].value))
+		if (fields->items[i].id == FIELD_SET_COOKIE &&
+		    (sets_session(fields->items[i].value) ||
+			is_for_others(fields->items[i].value, domain)))
 			fields->items[i].dropped = true;
 }

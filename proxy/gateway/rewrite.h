@@ -42,9 +42,10 @@ bool rewrite_request(struct request *request, const struct rewrite *rewrite, str
 
 /*
  * Mark as dropped what no job may send: Set-Cookie of the session's cookie, by which it could sign
- * a browser in with a token of its own. (In trailers Set-Cookie never travels.)
+ * a browser in with a token of its own, and of cookies for the hosts of all jobs, which lie under
+ * `domain` (empty: they have none in common). (In trailers Set-Cookie never travels.)
  */
-void rewrite_answer(struct fields *fields);
+void rewrite_answer(struct fields *fields, struct slice domain);
 
 /*
  * The id that a trusted proxy has given the request, or an empty slice.

@@ -363,6 +363,15 @@ def test_a_job_cannot_set_it(scene):
     assert response.trailers == []
 
 
+def test_a_job_cannot_set_cookies_for_other_jobs(scene):
+    theirs = ["a=b; Path=/", f"a=b; Domain={scene.host}"]
+    scene.client.send(scene.request())
+    connection = scene.backend.next()
+    connection.read_request()
+    connection.answer(fields=[f"Set-Cookie: {cookie}" for cookie in [f"a=b; Domain={DOMAIN}", *theirs, f"a=b; domain=.{DOMAIN.upper()}"]])
+    assert scene.client.read_response().all("set-cookie") == theirs
+
+
 def test_a_job_cannot_set_it_with_a_websocket(scene):
     scene.client.send(scene.request(fields=UPGRADE))
     connection = scene.backend.next()

@@ -358,7 +358,28 @@ jobs_set_no_session(void **state)
 		"Set-Cookie:\r\n"
 		"Set-Cookie: ==\r\n"
 		"Cookie: __Host-jobgate=x\r\n");
-	rewrite_answer(&request.fields);
+	rewrite_answer(&request.fields, SLICE(""));
+	for (size_t i = 1; i < request.fields.count; i++) /* behind Host */
+		assert_int_equal(request.fields.items[i].dropped, i <= 4);
+	assert_int_equal(request.fields.count, 12);
+}
+
+static void
+jobs_set_no_cookies_for_other_jobs(void **state)
+{
+	(void)state;
+	receive("Set-Cookie: a=b; Domain=jobs.test\r\n"
+		"Set-Cookie: a=b; Path=/; domain = .JOBS.test ; Secure\r\n"
+		"Set-Cookie: a=b; Domain=other.test; Domain=jobs.test.\r\n"
+		"Set-Cookie: a=b;Domain=test\r\n"
+		"Set-Cookie: Domain=jobs.test\r\n"
+		"Set-Cookie: a=b; Domain=demo.jobs.test\r\n"
+		"Set-Cookie: a=b; Domain=obs.test\r\n"
+		"Set-Cookie: a=b; Domain=\r\n"
+		"Set-Cookie: a=b; Domain\r\n"
+		"Set-Cookie: a=b; Domain=.\r\n"
+		"Set-Cookie: a=b; Domains=jobs.test\r\n");
+	rewrite_answer(&request.fields, SLICE("jobs.test"));
 	for (size_t i = 1; i < request.fields.count; i++) /* behind Host */
 		assert_int_equal(request.fields.items[i].dropped, i <= 4);
 	assert_int_equal(request.fields.count, 12);
@@ -397,6 +418,7 @@ main(void)
 	    cmocka_unit_test_setup(request_ids_of_trusted_proxies, reset),
 	    cmocka_unit_test_setup(values_of_fields, reset),
 	    cmocka_unit_test_setup(jobs_set_no_session, reset),
+	    cmocka_unit_test_setup(jobs_set_no_cookies_for_other_jobs, reset),
 	    cmocka_unit_test_setup(room_for_all_that_is_added, reset),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
