@@ -8,11 +8,11 @@
 	"1rem}"                                                                                   \
 	"input,button{font:inherit;padding:.5rem;width:100%;box-sizing:border-box;margin:.25rem " \
 	"0 1rem}"                                                                                 \
-	"small{opacity:.75}:root{color-scheme:light dark}"
+	"small{opacity:.75;overflow-wrap:anywhere}:root{color-scheme:light dark}"
 
 const char page_style[] = STYLE;
 const char page_policy[] =
-    "default-src 'none'; style-src 'sha256-sLk4KlzHQgn/2nM077E2eARLzxy8/ynEbex5EkEP3WE='; "
+    "default-src 'none'; style-src 'sha256-kXrvb9SMyIZCrd/4BVIEXq5p3g5RQ0WWVkuIC4gkoqI='; "
     "form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'";
 

@@ -119,7 +119,11 @@ exchange_offer_sign_in(struct exchange *exchange, const struct request *request,
 	if (!exchange->html || gateway->options.session_key == NULL || exchange->peer->asks ||
 	    !route->names_job || (verdict != VERDICT_NO_CREDENTIAL && !ended))
 		return false;
-	if (!exchange_may_sign_in(exchange, route))
+	if (gateway->options.fixed != NULL)
+		page.message =
+		    SLICE("A gateway beside one job has no page to sign in at. Send a token: "
+			  "Authorization: Bearer <token>.");
+	else if (!exchange_may_sign_in(exchange, route))
 		page.message = SLICE(
 		    "Signing in is off here: it needs a host name for each job, for all pages of "
 		    "one host can act for each other. Send a token: Authorization: Bearer "

@@ -9,13 +9,10 @@
 #ifndef JOBGATE_OBSERVE_PROBES_H
 #define JOBGATE_OBSERVE_PROBES_H
 
-/* To clang-tidy each would look like thirty branches of the function that it stands in; cppcheck
- * does not know __has_include. */
-#if defined(__clang_analyzer__) || defined(__cppcheck__)
-#elif __has_include(<sys/sdt.h>)
+/* To clang-tidy each would look like thirty branches of the function that it stands in. */
+#if __has_include(<sys/sdt.h>) && !defined(__clang_analyzer__)
 #include <sys/sdt.h>
-#endif
-#ifndef DTRACE_PROBE3
+#else
 #define DTRACE_PROBE3(provider, name, a, b, c) ((void)(a), (void)(b), (void)(c))
 #define DTRACE_PROBE4(provider, name, a, b, c, d) ((void)(a), (void)(b), (void)(c), (void)(d))
 #define DTRACE_PROBE6(provider, name, a, b, c, d, e, f) \

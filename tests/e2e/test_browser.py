@@ -125,6 +125,14 @@ def test_path_form_says_why_not(scene):
     assert status(scene, cookie, host=DOMAIN, path=f"/jobs/{scene.job}/") == 401
 
 
+def test_a_sidecar_says_why_not(gateways, records):
+    gateway = gateways.start({"jobs": {"domain": None, "prefix": None, "fixed": records.job()}})
+    with gateway.client() as client:
+        client.send(f"GET / HTTP/1.1\r\nHost: a\r\n{HTML}\r\n\r\n".encode())
+        response = client.read_response()
+    assert response.status == 401 and b"<form" not in response.body and b"beside one job" in response.body
+
+
 def test_without_tls_it_says_so(gateway, scene_of):
     plain = scene_of(gateway)
     with gateway.client() as client:
