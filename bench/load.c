@@ -174,8 +174,8 @@ static void
 client_send(struct client *client, uint64_t due)
 {
 	client->due[(client->first + client->outstanding++) % DEPTH_MAX] = due;
-	/* Of one that is to idle, nothing follows by itself. */
-	client->waiting = load.mode != MODE_IDLE && load.mode != MODE_IDLE_WEBSOCKET;
+	/* While they are being opened, and of those that are to idle, nothing follows by itself. */
+	client->waiting = load.started > 0;
 	if (client->upgraded) {
 		client->content_left += sizeof(frame);
 		send(client->fd, frame, sizeof(frame), MSG_DONTWAIT | MSG_NOSIGNAL);

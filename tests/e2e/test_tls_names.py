@@ -66,9 +66,10 @@ def test_kinds_of_keys_side_by_side(gateway, pki):
         context = context_of(pki, maximum_version=TLS12)
         context.set_ciphers(ciphers)
         assert shown(gateway, f"a.{DOMAIN}", context) == certificate
-    for algorithms, kind in [("RSA-PSS+SHA256", "RSA-PSS"), ("ECDSA+SHA256", "ECDSA")]:
+    for algorithms, kind in [("RSA-PSS+SHA256", "rsa_pss"), ("ECDSA+SHA256", "ecdsa")]:
         done = s_client(gateway, f"a.{DOMAIN}", "-tls1_3", "-sigalgs", algorithms)
-        assert f"Peer signature type: {kind}" in done, done
+        words = done.lower().replace("-", "_")  # OpenSSL 3.5 gives the scheme, 3.0 its kind in capitals
+        assert f"peer signature type: {kind}" in words, done
 
 
 def s_client(gateway, name, *words):
