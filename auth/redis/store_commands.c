@@ -114,10 +114,13 @@ store_get(
     struct store *store, enum record_kind kind, struct slice id, store_record_done *done, void *ctx)
 {
 	struct operation operation = plan_read(kind, id, read_record, done, ctx);
-	struct arguments *arguments = arguments_script(store, script_get, false, kind, id);
+	struct arguments *arguments = arguments_new("EVAL_RO");
 
-	if (arguments != NULL)
-		arguments->at[0] = "EVAL_RO";
+	if (arguments != NULL) {
+		arguments_add(arguments, slice_of(script_get));
+		arguments_add(arguments, SLICE("1"));
+		arguments_add_record_key(arguments, store, kind, id);
+	}
 	store_run(store, &operation, arguments);
 	free(arguments);
 }

@@ -14,26 +14,19 @@ ADVICE = "larger than 1 MiB or 1024 fields; delete it, or the fields that do not
 
 
 @pytest.fixture(scope="module")
-def server(make_folder):
-    made = RedisServer(make_folder("redis")).start()
-    yield made
-    made.stop()
+def records(store):
+    return Records(store.client)
 
 
 @pytest.fixture(scope="module")
-def store(server):
-    return Records(server.client)
-
-
-@pytest.fixture(scope="module")
-def shared(module_gateways, server):
+def shared(module_gateways, store):
     """A busy machine takes its time over a large record: that is not to look like a link that broke."""
-    return module_gateways.start({"store": {"ping_deadline": "10s", "max_staleness": "15s"}}, store_url=server.url)
+    return module_gateways.start({"store": {"ping_deadline": "10s", "max_staleness": "15s"}}, store_url=store.url)
 
 
 @pytest.fixture
-def bulk(sanitizer, server):
-    return lambda verb: run([binary(), "store", verb, "--store", server.url], environment(sanitizer))
+def bulk(sanitizer, store):
+    return lambda verb: run([binary(), "store", verb, "--store", store.url], environment(sanitizer))
 
 
 def status_of(gateway, job, token):
@@ -46,42 +39,42 @@ def connects(gateway):
 
 
 @pytest.mark.parametrize("size", [2 * MIB, 50 * MIB], ids=["held", "never held"])
-def test_it_denies_and_the_link_is_kept(shared, store, size):
+def test_it_denies_and_the_link_is_kept(shared, records, size):
     """Below 16 MiB it is read as a whole, above it passes by."""
-    token, good, large = store.token(), store.job(UNREACHABLE), store.job(UNREACHABLE, notes="x" * size)
+    token, good, large = records.token(), records.job(UNREACHABLE), records.job(UNREACHABLE, notes="x" * size)
     before = connects(shared)
     assert before == 1
     for _ in range(5):
         assert status_of(shared, large, token) == 404
         assert status_of(shared, good, token) == 502
-        assert status_of(shared, store.job(UNREACHABLE), store.token()) == 502
-    assert shared.program.log().count(f"{store.job_key(large)} breaks the rules and is treated as absent: it is {ADVICE}") == 1
-    store.client.hdel(store.job_key(large), "notes")
+        assert status_of(shared, records.job(UNREACHABLE), records.token()) == 502
+    assert shared.program.log().count(f"{records.job_key(large)} breaks the rules and is treated as absent: it is {ADVICE}") == 1
+    records.client.hdel(records.job_key(large), "notes")
     eventually(lambda: status_of(shared, large, token) == 502, "the mended record to count")
     assert connects(shared) == before
     assert "out of reach" not in shared.program.log()
 
 
-def test_a_token_that_grows(shared, store):
+def test_a_token_that_grows(shared, records):
     """What runs on its authority ends, as with any other that breaks the rules."""
-    token, job = store.token(), store.job(UNREACHABLE)
+    token, job = records.token(), records.job(UNREACHABLE)
     assert status_of(shared, job, token) == 502
-    store.client.hset(store.token_key(token.id), "notes", "x" * 20 * MIB)
+    records.client.hset(records.token_key(token.id), "notes", "x" * 20 * MIB)
     eventually(lambda: status_of(shared, job, token) == 401, "the token to count as absent")
-    store.delete_token(token)
+    records.delete_token(token)
 
 
-def test_fields_without_end(shared, store):
-    token, job = store.token(), store.job(UNREACHABLE)
-    store.client.hset(store.job_key(job), mapping={f"f{number}": "" for number in range(1021)})  # 3 are there already
+def test_fields_without_end(shared, records):
+    token, job = records.token(), records.job(UNREACHABLE)
+    records.client.hset(records.job_key(job), mapping={f"f{number}": "" for number in range(1021)})  # 3 are there already
     assert status_of(shared, job, token) == 502
-    store.client.hset(store.job_key(job), "more", "")
+    records.client.hset(records.job_key(job), "more", "")
     eventually(lambda: status_of(shared, job, token) == 404, "the field too many to count")
-    endless = store.job(UNREACHABLE)
-    store.client.hset(store.job_key(endless), mapping={f"f{number}": "x" * 10000 for number in range(2000)})
+    endless = records.job(UNREACHABLE)
+    records.client.hset(records.job_key(endless), mapping={f"f{number}": "x" * 10000 for number in range(2000)})
     assert status_of(shared, endless, token) == 404
-    assert status_of(shared, store.job(UNREACHABLE), token) == 502
-    store.delete_job(endless)
+    assert status_of(shared, records.job(UNREACHABLE), token) == 502
+    records.delete_job(endless)
     assert connects(shared) == 1
 
 
@@ -107,27 +100,35 @@ def test_redis_that_gives_up_who_asks_for_too_much(gateways, make_folder):
 
 # ---- the control API and its client ----
 
-def test_the_client_says_so(shared, store):
-    job = store.job(UNREACHABLE, notes="x" * 50 * MIB)
-    token = store.token("operator", notes="x" * 50 * MIB)
+def test_the_client_says_so(shared, records):
+    job = records.job(UNREACHABLE, notes="x" * 50 * MIB)
+    token = records.token("operator", notes="x" * 50 * MIB)
     for noun, name in [("job", job), ("token", token.id)]:
         told = shared.cli(noun, "get", name)
         assert told.status == 1
         assert f"what the store has of this {noun} is too large, more than 1 MiB or 1024 fields: delete it" in told.err
     assert Control(shared.socket_path, token.value).call("GET", "/v1/jobs").status == 401
     assert shared.cli("job", "set", job, "-l", "a=b").status == 1
-    assert store.client.hget(store.job_key(job), "label:a") == "b"
+    assert records.client.hget(records.job_key(job), "label:a") == "b"
     assert shared.cli("job", "delete", "--yes", job).status == 0
     assert shared.cli("token", "delete", "--yes", token.id).status == 0
-    assert not store.client.exists(store.job_key(job), store.token_key(token.id))
+    assert not records.client.exists(records.job_key(job), records.token_key(token.id))
     assert "the store is out of reach" not in shared.program.log()
 
 
-def test_lists_go_on(shared, store):
+def test_a_record_is_read_by_a_script_that_cannot_write(shared, records):
+    job = records.job(UNREACHABLE)
+    records.client.config_resetstat()
+    assert shared.cli("job", "get", job).status == 0
+    calls = records.client.info("commandstats")
+    assert calls["cmdstat_eval_ro"]["calls"] == 1 and "cmdstat_eval" not in calls
+
+
+def test_lists_go_on(shared, records):
     """A list has all records that are none too large, however large they are together."""
-    large = [store.job(UNREACHABLE, notes="x" * MIB) for _ in range(2)]
-    jobs = [store.job(UNREACHABLE, notes="x" * 900000) for _ in range(40)]
-    store.client.zadd("jobgate:jobs", {job: number for number, job in enumerate([large[0], *jobs, large[1]])})
+    large = [records.job(UNREACHABLE, notes="x" * MIB) for _ in range(2)]
+    jobs = [records.job(UNREACHABLE, notes="x" * 900000) for _ in range(40)]
+    records.client.zadd("jobgate:jobs", {job: number for number, job in enumerate([large[0], *jobs, large[1]])})
     listed = [job["id"] for job in Control(shared.socket_path).pages("/v1/jobs")]
     assert [job for job in listed if job in large + jobs] == jobs
     for job in large + jobs:
@@ -136,12 +137,12 @@ def test_lists_go_on(shared, store):
 
 # ---- looking after the store ----
 
-def test_verify_and_export(server, store, bulk):
+def test_verify_and_export(store, records, bulk):
     """The rest is looked at too, though it is more at a time than a reply may have."""
-    server.client.flushall()
-    jobs = [store.job(UNREACHABLE, notes="x" * 90000) for _ in range(300)]
-    large = store.job(UNREACHABLE, notes="x" * 20 * MIB)
-    server.client.zadd("jobgate:jobs", {job: 1 for job in [*jobs, large]})
+    store.client.flushall()
+    jobs = [records.job(UNREACHABLE, notes="x" * 90000) for _ in range(300)]
+    large = records.job(UNREACHABLE, notes="x" * 20 * MIB)
+    store.client.zadd("jobgate:jobs", {job: 1 for job in [*jobs, large]})
 
     def problems(done):
         return [line for line in done.err.splitlines() if line.startswith("job ")]
@@ -151,5 +152,5 @@ def test_verify_and_export(server, store, bulk):
     exported = bulk("export")
     assert (exported.status, len(exported.out.splitlines())) == (1, 300)
     assert problems(exported) == [f"job {large}: left out: it is {ADVICE}"]
-    store.delete_job(large)
+    records.delete_job(large)
     assert bulk("verify").status == 0
