@@ -28,7 +28,7 @@ jg_credential_parse(struct slice field, struct slice *value)
 	size_t i = 6;
 
 	*value = (struct slice){0};
-	if (field.len < 6 || !slice_equal_nocase((struct slice){field.at, 6}, SLICE("Bearer")) ||
+	if (!slice_starts_with_nocase(field, SLICE("Bearer")) ||
 	    (field.len > 6 && field.at[6] != ' '))
 		return CREDENTIAL_OTHER_SCHEME;
 	while (i < field.len && field.at[i] == ' ')

@@ -81,18 +81,24 @@ connection_leave(struct redis_connection *connection)
 		connection_destroy(connection);
 }
 
+/* Who waits longest gets it. */
+static void
+connection_answer(struct redis_connection *connection, const redisReply *reply)
+{
+	struct waiting *waiting = STAILQ_FIRST(&connection->waiting);
+
+	STAILQ_REMOVE_HEAD(&connection->waiting, link);
+	if (waiting->done != NULL)
+		waiting->done(waiting->ctx, reply);
+	free(waiting);
+}
+
 /* Answer everyone who waits with NULL. */
 static void
 connection_abandon(struct redis_connection *connection)
 {
-	struct waiting *waiting;
-
-	while ((waiting = STAILQ_FIRST(&connection->waiting)) != NULL) {
-		STAILQ_REMOVE_HEAD(&connection->waiting, link);
-		if (waiting->done != NULL)
-			waiting->done(waiting->ctx, NULL);
-		free(waiting);
-	}
+	while (!STAILQ_EMPTY(&connection->waiting))
+		connection_answer(connection, NULL);
 }
 
 /* The one place where a connection goes down by itself. */
@@ -161,8 +167,7 @@ login_done(struct redis_connection *connection, const redisReply *reply, bool op
 
 	if (reply == NULL || connection->state != CONNECTION_LOGIN)
 		return;
-	if (reply->type == REDIS_REPLY_ERROR &&
-	    !(optional && strncmp(reply->str, "NOPERM", 6) == 0)) {
+	if (reply->type == REDIS_REPLY_ERROR && !(optional && redis_error_is(reply, "NOPERM"))) {
 		snprintf(reason, sizeof(reason), "Redis says: %s", reply->str);
 		connection_fail(connection, reason);
 		return;
@@ -233,18 +238,6 @@ is_message(const redisReply *reply)
 	return reply->type == REDIS_REPLY_ARRAY && reply->elements == 3 &&
 	       reply->element[0]->type == REDIS_REPLY_STRING &&
 	       strcmp(reply->element[0]->str, "message") == 0;
-}
-
-/* Who waits longest gets it. */
-static void
-connection_answer(struct redis_connection *connection, const redisReply *reply)
-{
-	struct waiting *waiting = STAILQ_FIRST(&connection->waiting);
-
-	STAILQ_REMOVE_HEAD(&connection->waiting, link);
-	if (waiting->done != NULL)
-		waiting->done(waiting->ctx, reply);
-	free(waiting);
 }
 
 static void

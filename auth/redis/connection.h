@@ -5,6 +5,7 @@
 #include <event2/event.h>
 #include <hiredis/hiredis.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "auth/redis/url.h"
@@ -22,6 +23,13 @@ struct redis_connection;
  * connection goes on, and neither keeps nor answers with more.
  */
 #define REDIS_TOO_LONG "TOOLONG"
+
+/* Does the error begin with this code? */
+static inline bool
+redis_error_is(const redisReply *error, const char *code)
+{
+	return strncmp(error->str, code, strlen(code)) == 0;
+}
 
 /* A reply, valid during the call; NULL when the connection broke or was freed before it came. */
 typedef void redis_reply_fn(void *ctx, const redisReply *reply);

@@ -171,9 +171,10 @@ careful_learn(struct redis_link *link, uint64_t hash, enum record_status status)
 
 /* Scripts are not allowed here, or not these commands in them. */
 static bool
-is_no_script(const char *why)
+is_no_script(const redisReply *reply)
 {
-	return strncmp(why, "NOPERM ", 7) == 0 || strncmp(why, "ERR ", 4) == 0;
+	return reply->type == REDIS_REPLY_ERROR &&
+	       (redis_error_is(reply, "NOPERM ") || redis_error_is(reply, "ERR "));
 }
 
 /* ---- reading ---- */
@@ -209,7 +210,7 @@ read_judge(struct read *read, const redisReply *reply, enum feed *feed, struct r
 		*feed = FEED_ABSENT;
 		break;
 	case RECORD_FAILED:
-		if (read->careful && is_no_script(why)) {
+		if (read->careful && is_no_script(reply)) {
 			careful_remove(link, read_hash(read));
 			return !read_send(read);
 		}

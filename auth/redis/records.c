@@ -260,21 +260,15 @@ decode_job(struct slice id, const struct hash *hash, struct record **out, const 
 	return RECORD_GOOD;
 }
 
-static bool
-begins_with(const redisReply *error, const char *code)
-{
-	return strncmp(error->str, code, strlen(code)) == 0;
-}
-
 static enum record_status
 decode_error(const redisReply *reply, const char **why)
 {
 	*why = reply->str;
-	if (begins_with(reply, REDIS_TOO_LONG)) {
+	if (redis_error_is(reply, REDIS_TOO_LONG)) {
 		*why = too_large;
 		return RECORD_TOO_LARGE;
 	}
-	return begins_with(reply, "WRONGTYPE") ? RECORD_BROKEN : RECORD_FAILED;
+	return redis_error_is(reply, "WRONGTYPE") ? RECORD_BROKEN : RECORD_FAILED;
 }
 
 enum record_status

@@ -307,7 +307,7 @@ redis_role_is_primary(const redisReply *reply, bool sentinels, const char **why)
 	       "store.write_url to the primary)";
 	if (reply->type == REDIS_REPLY_ERROR) {
 		*why = reply->str;
-		return !sentinels && strncmp(reply->str, "NOPERM", 6) == 0;
+		return !sentinels && redis_error_is(reply, "NOPERM");
 	}
 	return reply->type == REDIS_REPLY_ARRAY && reply->elements > 0 &&
 	       reply->element[0]->type == REDIS_REPLY_STRING &&

@@ -135,13 +135,6 @@ confirm(struct store *store)
 			operation->confirmation = to;
 }
 
-/* An error that says something of what was asked for: `read` makes the best of it. */
-static bool
-is_too_long(const redisReply *error)
-{
-	return strncmp(error->str, REDIS_TOO_LONG, sizeof(REDIS_TOO_LONG) - 1) == 0;
-}
-
 /* The reply to an operation, or NULL when the connection broke before it came. */
 static void
 on_reply(void *ctx, const redisReply *reply)
@@ -151,12 +144,13 @@ on_reply(void *ctx, const redisReply *reply)
 	enum store_result result = operation->change ? STORE_UNKNOWN : STORE_UNAVAILABLE;
 	bool demoted = false;
 
-	if (reply != NULL && reply->type == REDIS_REPLY_ERROR && !is_too_long(reply)) {
+	/* An error of ours says something of what was asked for: `read` makes the best of it. */
+	if (reply != NULL && reply->type == REDIS_REPLY_ERROR &&
+	    !redis_error_is(reply, REDIS_TOO_LONG)) {
 		log_warning(&store->log, "the store refuses: %s", reply->str);
-		demoted = strncmp(reply->str, "READONLY", 8) == 0;
+		demoted = redis_error_is(reply, "READONLY");
 		/* A key of another type was put there by somebody else. */
-		result =
-		    strncmp(reply->str, "WRONGTYPE", 9) == 0 ? STORE_BROKEN : STORE_UNAVAILABLE;
+		result = redis_error_is(reply, "WRONGTYPE") ? STORE_BROKEN : STORE_UNAVAILABLE;
 	} else if (reply != NULL) {
 		operation->read(operation, reply);
 	}

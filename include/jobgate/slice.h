@@ -47,6 +47,14 @@ slice_starts_with(struct slice text, struct slice prefix)
 	return text.len >= prefix.len && memcmp(text.at, prefix.at, prefix.len) == 0;
 }
 
+/* As slice_starts_with, with ASCII letters compared without regard to case. */
+static inline bool
+slice_starts_with_nocase(struct slice text, struct slice prefix)
+{
+	return text.len >= prefix.len &&
+	       slice_equal_nocase((struct slice){text.at, prefix.len}, prefix);
+}
+
 /* What is left of text after its first n bytes; n is at most text.len. */
 static inline struct slice
 slice_after(struct slice text, size_t n)

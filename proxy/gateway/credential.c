@@ -64,9 +64,7 @@ authenticates_connection(const struct request *request)
 		if (field->id != FIELD_AUTHORIZATION || field->dropped)
 			continue;
 		for (size_t k = 0; k < sizeof(schemes) / sizeof(schemes[0]); k++)
-			if (field->value.len >= schemes[k].len &&
-			    slice_equal_nocase(
-				(struct slice){field->value.at, schemes[k].len}, schemes[k]))
+			if (slice_starts_with_nocase(field->value, schemes[k]))
 				return true;
 	}
 	return false;

@@ -2,6 +2,7 @@
 #include "gateway/rewrite.h"
 
 #include "gateway/request_id.h"
+#include "gateway/route.h"
 #include "gateway/session.h"
 #include "http/write.h"
 
@@ -316,16 +317,14 @@ sets_session(struct slice cookie)
 static bool
 spans(struct slice name, struct slice domain)
 {
-	struct slice tail;
+	struct slice label;
 
 	if (name.len > 0 && name.at[0] == '.') /* counts for nothing (RFC 6265 section 5.2.3) */
 		name = slice_after(name, 1);
 	if (name.len > 0 && name.at[name.len - 1] == '.')
 		name.len--;
-	if (name.len == 0 || name.len > domain.len)
-		return false;
-	tail = slice_after(domain, domain.len - name.len);
-	return slice_equal_nocase(tail, name) && (tail.at == domain.at || tail.at[-1] == '.');
+	return slice_equal_nocase(name, domain) ||
+	       (name.len > 0 && route_under_domain(domain, name, &label));
 }
 
 /* Would browsers send this cookie to the hosts of other jobs? */

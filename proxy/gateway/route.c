@@ -18,9 +18,8 @@ host_of(struct slice authority)
 	return host;
 }
 
-/* True when host lies under the domain; *label is then what stands before it. */
-static bool
-under_domain(struct slice host, struct slice domain, struct slice *label)
+bool
+route_under_domain(struct slice host, struct slice domain, struct slice *label)
 {
 	struct slice tail;
 
@@ -83,7 +82,7 @@ route_find(
 		return;
 	}
 	if (forms->domain != NULL &&
-	    under_domain(host_of(authority), slice_of(forms->domain), &label))
+	    route_under_domain(host_of(authority), slice_of(forms->domain), &label))
 		out->job = lower(label, out->text);
 	else if (forms->prefix == NULL || !path_form(slice_of(forms->prefix), path, out))
 		return;

@@ -32,4 +32,8 @@ struct route {
 void route_find(
     const struct route_forms *forms, struct slice authority, struct slice path, struct route *out);
 
+/* True when host lies under the domain, in any case of letters; *label is then what stands before
+ * it. */
+bool route_under_domain(struct slice host, struct slice domain, struct slice *label);
+
 #endif

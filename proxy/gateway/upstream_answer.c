@@ -60,8 +60,7 @@ keep_hint_ms(const struct response_head *head)
 			continue;
 		list = head->fields[i].value;
 		while (list_next(&list, &member)) {
-			if (member.len <= name.len ||
-			    !slice_equal_nocase((struct slice){member.at, name.len}, name))
+			if (member.len == name.len || !slice_starts_with_nocase(member, name))
 				continue;
 			seconds = 0;
 			for (size_t at = name.len; at < member.len && seconds < KEEP_SECONDS_MAX &&

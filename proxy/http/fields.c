@@ -105,27 +105,20 @@ static const unsigned char first_of_length[KNOWN_NAME_MAX + 2] = {
 #define OUR_PREFIX SLICE("x-jobgate-")
 #define PROXY_PREFIX SLICE("x-forwarded-")
 
-static bool
-has_prefix(struct slice name, struct slice prefix)
-{
-	return name.len >= prefix.len &&
-	       slice_equal_nocase((struct slice){name.at, prefix.len}, prefix);
-}
-
 static enum field_id
 identify_plain(struct slice name)
 {
 	const char first = (char)(name.at[0] | 0x20); /* lower case, if it is a letter */
-
 	const size_t len = name.len <= KNOWN_NAME_MAX ? name.len : 0; /* no name has this one */
 
-	if (first == 'x' && has_prefix(name, OUR_PREFIX))
+	if (first == 'x' && slice_starts_with_nocase(name, OUR_PREFIX))
 		return FIELD_X_JOBGATE;
 	for (size_t i = first_of_length[len]; i < first_of_length[len + 1]; i++)
 		if (first == known_fields[i].name.at[0] &&
 		    slice_equal_nocase(name, known_fields[i].name))
 			return known_fields[i].id;
-	return first == 'x' && has_prefix(name, PROXY_PREFIX) ? FIELD_X_FORWARDED : FIELD_OTHER;
+	return first == 'x' && slice_starts_with_nocase(name, PROXY_PREFIX) ? FIELD_X_FORWARDED
+									    : FIELD_OTHER;
 }
 
 /*

@@ -67,13 +67,11 @@ target_parse(struct slice text, struct target *out)
 		return out->form = TARGET_ORIGIN;
 	}
 	for (size_t i = 0; i < 2; i++) {
-		size_t len = schemes[i].len;
-
-		if (text.len < len || !slice_equal_nocase((struct slice){text.at, len}, schemes[i]))
+		if (!slice_starts_with_nocase(text, schemes[i]))
 			continue;
-		if (!parse_absolute(slice_after(text, len), out))
+		if (!parse_absolute(slice_after(text, schemes[i].len), out))
 			return TARGET_BAD;
-		out->scheme = (struct slice){text.at, len - 3};
+		out->scheme = (struct slice){text.at, schemes[i].len - 3};
 		return out->form = TARGET_ABSOLUTE;
 	}
 	if (!authority_parse(text, &authority) || authority.port == 0)
