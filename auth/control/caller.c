@@ -130,7 +130,7 @@ read_credential(struct call *call)
 
 	if (call->authorizations == 0)
 		return CREDENTIAL_NONE;
-	if (call->authorizations > 1)
+	if (call->authorizations > 1 || call->authorization == NULL)
 		return CREDENTIAL_MALFORMED;
 	credential = jg_credential_parse(slice_of(call->authorization), &value);
 	if (credential == CREDENTIAL_BEARER)

@@ -25,6 +25,8 @@
  *   request that is too large pass, drop its bytes, and the call answers.
  * - evhtp_free forgets connections, so that we keep them in a list.
  * - A form's body would be taken for the query; our hook leaves it no body.
+ * - It takes a line without a version, with a bare LF in its query, for a whole request: the
+ *   callback runs although no head was begun. Such a request gets 400 and ends the connection.
  */
 static void
 wait_until(struct connection *connection, unsigned ms)
@@ -68,6 +70,7 @@ on_headers_start(evhtp_request_t *request, void *ctx)
 	drop_body(connection);
 	head_clear(&connection->head);
 	connection->body_too_large = false;
+	connection->begun = true;
 	request->conn->body_bytes_read = 0; /* it forgets to, between pipelined requests */
 	wait_until(connection, connection->setup->request_ms);
 	return EVHTP_RES_OK;
@@ -233,6 +236,9 @@ connection_on_request(evhtp_request_t *request, void *ctx)
 	evhtp_request_pause(request);
 	evtimer_del(connection->deadline);
 	assert(connection->call == NULL);
+	if (!connection->begun)
+		connection->head.mistake = "the request line has no version";
+	connection->begun = false;
 	connection->call = take_request(connection, request);
 	connection->started = false;
 	event_active(connection->start, EV_TIMEOUT, 0);
@@ -244,18 +250,21 @@ on_start(evutil_socket_t fd, short events, void *ctx)
 {
 	struct connection *connection = ctx;
 	struct call *call = connection->call;
+	const char *mistake = connection->head.mistake;
+	const bool too_large = connection->head.too_large;
 
 	(void)fd;
 	(void)events;
-	if (call == NULL) { /* no memory for it: nothing sensible can be said */
+	head_clear(&connection->head); /* the call has taken what it needs */
+	if (call == NULL) {	       /* no memory for it: nothing sensible can be said */
 		connection_close(connection);
 		return;
 	}
 	connection->started = true;
-	if (connection->head.mistake != NULL) {
-		connection->last = true; /* where the next request begins is anybody's guess */
-		call_refuse(call, 400, NULL, "%s", connection->head.mistake);
-	} else if (connection->head.too_large) {
+	if (mistake != NULL) {
+		connection->last = true; /* nothing says where the next request begins */
+		call_refuse(call, 400, NULL, "%s", mistake);
+	} else if (too_large) {
 		call_refuse(call, 431, NULL, "more than %d fields or %u bytes of them",
 		    CONTROL_FIELDS_MAX, CONTROL_HEAD_MAX);
 	} else if (connection->setup->identify != NULL) {

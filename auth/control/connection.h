@@ -29,6 +29,7 @@ struct connection {
 	struct event *deadline; /* by which the client must have sent, or taken, what is due */
 	struct call *call;	/* waiting for start, or for its answer; NULL between requests */
 	bool started;		/* the call belongs to its handler */
+	bool begun;		/* libevhtp has begun the head of the request that it reads */
 	bool last;		/* close after the answer */
 	struct head head;
 	char *body;

@@ -145,6 +145,32 @@ def test_strangers_learn_nothing(tcp, outside):
     assert all(refusal == refusals[0] for refusal in refusals)
 
 
+# ---- what libevhtp's parser takes for a request ----
+
+# A request line without a version, with a bare LF in its query: libevhtp 1.2.18 calls back for the request without
+# having begun a head. Behind a request with a credential it once read a NULL pointer.
+HEADLESS = b"GET /x?a=b\nA: b\r\n\r\n"
+
+
+@pytest.mark.parametrize("where", ["listen", "socket"])
+@pytest.mark.parametrize("before", [b"", b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\n\r\n"], ids=["alone", "behind a call"])
+def test_a_request_without_a_head(gateway, tcp, operator, where, before):
+    """400, the connection ends, and the control process is still the same one."""
+    api = tcp if where == "listen" else Control(gateway.socket_path)
+    processes = gateway.processes()
+    assert answers(api, before + HEADLESS + request_text("GET", "/v1/me", operator)) == [401] * bool(before) + [400]
+    assert tcp.by(operator).call("GET", "/v1/me").status == 200
+    assert gateway.processes() == processes
+
+
+def test_a_request_without_a_head_has_no_one_s_credential(gateway, tcp, operator):
+    """What came before it, a credential and a body, does not count for it."""
+    processes = gateway.processes()
+    assert answers(tcp, request_text("GET", "/v1/me", operator) + b"DELETE /v1/me?a=b\nA: b\r\n\r\n") == [200, 400]
+    assert answers(tcp, request_text("POST", "/v1/jobs", operator, b"{") + HEADLESS) == [400, 400]
+    assert gateway.processes() == processes
+
+
 # ---- what is asked for: methods and paths ----
 
 @pytest.mark.parametrize("method", ["OPTIONS", "PUT", "TRACE", "CONNECT", "PROPFIND", "MOVE", "COPY", "LOCK", "FOO", "get", "Delete", "DELETEX"])
