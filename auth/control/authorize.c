@@ -5,6 +5,7 @@
 
 #include <openssl/crypto.h>
 
+#include "auth/control/caller.h"
 #include "auth/control/handlers.h"
 #include "jobgate/decision.h"
 
@@ -117,10 +118,9 @@ decide(struct call *call)
 	char reason[SELECTOR_TEXT_MAX + 256];
 
 	reason_of(question, verdict, reason, sizeof(reason));
-	call_answer(call, 200,
-	    json_pack("{s:b, s:s, s:i, s:s}", "allowed", verdict == VERDICT_ALLOW, "verdict",
-		jg_verdict_name(verdict), "status", (int)jg_verdict_status(verdict), "reason",
-		reason));
+	caller_answer(call, json_pack("{s:b, s:s, s:i, s:s}", "allowed", verdict == VERDICT_ALLOW,
+				"verdict", jg_verdict_name(verdict), "status",
+				(int)jg_verdict_status(verdict), "reason", reason));
 }
 
 /*

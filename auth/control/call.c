@@ -51,6 +51,7 @@ call_free(struct call *call)
 	free(call->body);
 	free(call->authorization);
 	free(call->token);
+	json_decref(call->result);
 	free(call->challenge);
 	free(call->target);
 	free(call);

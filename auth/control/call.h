@@ -43,9 +43,11 @@ struct call {
 	char *authorization;	  /* the first one's value; wiped at the end */
 	struct bearer bearer;	  /* what that holds, when it is a Bearer credential */
 	enum caller caller;
-	struct kept_token *token;	      /* with CALLER_TOKEN */
-	struct label_set scope;		      /* the token's selector; empty: everything */
-	void (*confirmed)(struct call *call); /* what waits for caller_confirm */
+	struct kept_token *token; /* with CALLER_TOKEN */
+	struct label_set scope;	  /* the token's selector; empty: everything */
+	uint64_t confirmed_ms;	  /* when the token was last asked for, CLOCK_MONOTONIC */
+	void (*confirmed)(struct call *call); /* what waits for the token to be read again */
+	json_t *result;			      /* of a read, until the token is confirmed; or NULL */
 	char *challenge;		      /* of WWW-Authenticate, for a refusal; malloc */
 
 	int replicas; /* that have the change it made; -1: not waited for */

@@ -3,9 +3,21 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "auth/control/handlers.h"
 #include "jobgate/decision.h"
+
+#define CONFIRM_MS 1000 /* a token that was read longer ago is read again */
+
+static uint64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
 
 /* Bearer realm="...", error="..."; what must not stand in a quoted string is left out. */
 static char *
@@ -148,6 +160,7 @@ caller_identify(struct call *call)
 		call->caller = CALLER_LOCAL;
 		call_begin(call);
 	} else if (evidence.credential == CREDENTIAL_BEARER && call->bearer.formed) {
+		call->confirmed_ms = now_ms();
 		store_get(control->store, RECORD_TOKEN,
 		    (struct slice){call->bearer.id, TOKEN_ID_LEN}, got_token, call);
 	} else {
@@ -185,11 +198,41 @@ got_again(void *ctx, enum store_result result, const struct record *record)
 		refuse_invalid(call);
 }
 
-void
-caller_confirm(struct call *call, void (*next)(struct call *call))
+/* Read the token again, and go on with next if it is the same. */
+static void
+confirm(struct call *call, void (*next)(struct call *call))
 {
 	struct control *control = call->ctx;
 
 	call->confirmed = next;
+	call->confirmed_ms = now_ms();
 	store_get(control->store, RECORD_TOKEN, call->token->token.id, got_again, call);
+}
+
+void
+caller_continue(struct call *call, void (*next)(struct call *call))
+{
+	if (call->caller == CALLER_TOKEN && now_ms() - call->confirmed_ms >= CONFIRM_MS)
+		confirm(call, next);
+	else
+		next(call);
+}
+
+static void
+answer(struct call *call)
+{
+	json_t *body = call->result;
+
+	call->result = NULL;
+	call_answer(call, 200, body);
+}
+
+void
+caller_answer(struct call *call, json_t *body)
+{
+	call->result = body;
+	if (call->caller == CALLER_TOKEN)
+		confirm(call, answer);
+	else
+		answer(call);
 }

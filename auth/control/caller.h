@@ -14,9 +14,16 @@
 void caller_identify(struct call *call);
 
 /*
- * For a call with CALLER_TOKEN that takes long: read the token again, and go on with
- * next, or answer 401 when it is no longer the same, 503 when the store cannot say.
+ * For each step of a call that may take long: go on with next, at once or, when the caller's
+ * token was read more than a second ago, after reading it again. If it is no longer the same
+ * the answer is 401, if the store cannot say 503, and next is not called.
  */
-void caller_confirm(struct call *call, void (*next)(struct call *call));
+void caller_continue(struct call *call, void (*next)(struct call *call));
+
+/*
+ * Answer 200 with what a call has read or made, which it takes, once the caller's token has been
+ * confirmed again; otherwise the answer is 401 or 503.
+ */
+void caller_answer(struct call *call, json_t *body);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "auth/control/caller.h"
 #include "auth/control/scope.h"
 #include "auth/control/view.h"
 
@@ -180,7 +181,7 @@ got_record(
 
 	result = handler_in_scope(call, result, record);
 	if (result == STORE_OK)
-		call_answer(call, 200, view_record(record, control->setup->public_url));
+		caller_answer(call, view_record(record, control->setup->public_url));
 	else
 		handler_store_refused(call, result, noun_of(kind));
 }
@@ -241,12 +242,12 @@ handler_delete(struct call *call, enum record_kind kind)
 		    kind == RECORD_TOKEN ? token_deleted : job_deleted, call);
 }
 
-/* The caller's own token, as it was when it identified the caller: a moment ago. */
+/* The caller's own token, as it was when it identified the caller: it still must be the same. */
 void
 me_get(struct call *call)
 {
 	if (call->token != NULL)
-		call_answer(call, 200, view_token(&call->token->token));
+		caller_answer(call, view_token(&call->token->token));
 	else
 		call_refuse(call, 404, NULL,
 		    "you are the local administrator, who needs no token and sent none");

@@ -42,9 +42,8 @@ list_answer(struct call *call, const struct store_cursor *next)
 
 	if (next != NULL)
 		query_cursor_format(next, cursor);
-	call_answer(call, 200,
-	    json_pack("{s:O, s:s?}", "items", listing->items, "next_cursor",
-		next != NULL ? cursor : NULL));
+	caller_answer(call, json_pack("{s:O, s:s?}", "items", listing->items, "next_cursor",
+				next != NULL ? cursor : NULL));
 }
 
 static void
@@ -73,12 +72,10 @@ list_page(void *ctx, enum store_result result, const struct store_page *page)
 	listing->query.after = page->next;
 	if (!page->more)
 		list_answer(call, NULL);
-	else if (++listing->steps % STEPS_MAX != 0)
-		list_step(call);
-	else if (call->scope.count == 0)
-		list_answer(call, &page->next);
+	else if (call->scope.count > 0 || ++listing->steps < STEPS_MAX)
+		caller_continue(call, list_step);
 	else
-		caller_confirm(call, list_step);
+		list_answer(call, &page->next);
 }
 
 static void

@@ -3,6 +3,7 @@
 
 #include <openssl/crypto.h>
 
+#include "auth/control/caller.h"
 #include "auth/control/handlers.h"
 #include "auth/control/scope.h"
 #include "auth/control/view.h"
@@ -151,13 +152,18 @@ static void
 renewed(void *ctx, enum store_result result, const struct record *record)
 {
 	struct call *call = ctx;
+	json_t *view;
 
 	handler_audit(call, result, "renewed", "token", call->id);
 	if (result != STORE_OK) {
 		handler_store_refused(call, result, "token");
 		return;
 	}
-	call_answer(call, 200, with_value(view_token(&record->token), call->state));
+	view = with_value(view_token(&record->token), call->state);
+	if (call->token != NULL && slice_equal(call->token->token.id, call->id))
+		call_answer(call, 200, view); /* its own: the old value has just ended */
+	else
+		caller_answer(call, view);
 }
 
 /* The record as it is: its version is what the renewal is compared with. */
