@@ -45,6 +45,10 @@ struct control_setup {
 	char *(*metrics)(void *ctx);
 };
 
+/* Would a control process do the same with both? A struct member that setup.c does not know counts
+ * as different. */
+bool control_setup_equal(const struct control_setup *a, const struct control_setup *b);
+
 /*
  * Can TLS at listen_address be had with these files? False after logging why. To be asked
  * before a control process is started with them.

@@ -115,6 +115,7 @@ const char *connection_refusal_name(enum connection_refusal refusal); /* "limit"
 /* What one worker publishes; on cache lines of its own. */
 struct worker_stats {
 	_Alignas(64) counter serving; /* 1: of the generation in force; set by the supervisor */
+	counter without_store;	      /* 1: it may accept without one; set by the supervisor */
 	counter accepting;	      /* 1 once it takes connections */
 	counter started_at;	      /* Unix seconds */
 	counter ready;		      /* 1 while the directory can answer */

@@ -9,8 +9,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "auth/control/control.h"
-#include "observe/metrics.h"
 #include "server/supervisor.h"
 #include "server/worker.h"
 
@@ -29,78 +27,6 @@ supervisor_clock_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* A URL of the configuration, or that of the store of our own. */
-static const char *
-store_url(const struct supervisor *supervisor, const char *configured)
-{
-	return supervisor->private_redis ? supervisor->redis.url : configured;
-}
-
-static bool
-control_ready(void *ctx, char *why, size_t cap)
-{
-	return metrics_ready(ctx, why, cap);
-}
-
-static char *
-control_metrics(void *ctx)
-{
-	return metrics_render(ctx, JOBGATE_VERSION);
-}
-
-/* As the control process takes them; to be freed. */
-static struct control_range *
-control_ranges(const struct cidr_list *list)
-{
-	struct control_range *ranges = calloc(list->count + 1, sizeof(*ranges));
-
-	for (size_t i = 0; ranges != NULL && i < list->count; i++)
-		ranges[i] = (struct control_range){list->items[i].address, list->items[i].prefix};
-	return ranges;
-}
-
-static int
-run_control(struct supervisor *supervisor)
-{
-	const struct config *config = supervisor->config;
-	struct control_range *scoped_urls = control_ranges(&config->control.scoped_urls);
-	const struct control_setup setup = {
-	    .socket_path = config->control.socket,
-	    .gateway_socket_path = config->control.gateway_socket,
-	    .metrics_address = config->control.metrics,
-	    .store_url = store_url(supervisor, config->store.write_url),
-	    .wait_replicas = (unsigned)config->store.wait_replicas,
-	    .wait_ms = (unsigned)config->store.wait_timeout,
-	    .key_prefix = config->store.prefix,
-	    .ca_file = config->store.ca_file,
-	    .public_url = config->jobs.public_url,
-	    .realm = config->backends.realm,
-	    .fixed_job = config->jobs.fixed_url != NULL ? config->jobs.fixed : NULL,
-	    .fixed_url = config->jobs.fixed_url,
-	    .listen_address = config->control.listen,
-	    .certificate = config->control.certificate,
-	    .key = config->control.key,
-	    .client_ca = config->control.client_ca,
-	    .scoped_urls = scoped_urls,
-	    .scoped_url_count = scoped_urls != NULL ? config->control.scoped_urls.count : 0,
-	    .request_ms = (unsigned)config->timeouts.head,
-	    .idle_ms = (unsigned)config->timeouts.keep_alive,
-	    .log = {supervisor->log.fd, supervisor->log.level, "control", supervisor->log.journal},
-	    .observe_ctx = supervisor->stats,
-	    .ready = control_ready,
-	    .metrics = control_metrics,
-	};
-	int status;
-
-	listeners_close(&supervisor->listeners, false);
-	secure_forget(supervisor, true);
-	OPENSSL_cleanse(supervisor->session_key, sizeof(supervisor->session_key));
-	supervisor_close_log(supervisor);
-	status = control_run(&setup);
-	free(scoped_urls);
-	return status;
-}
-
 static int
 run_worker(struct supervisor *supervisor, const struct child *child)
 {
@@ -112,8 +38,8 @@ run_worker(struct supervisor *supervisor, const struct child *child)
 	    .index = index,
 	    .own = supervisor->listeners.bound,
 	    .listeners = supervisor->listeners.fds + index * supervisor->listeners.count,
-	    .store_url = store_url(supervisor, supervisor->config->store.read_url),
-	    .primary_url = store_url(supervisor, supervisor->config->store.write_url),
+	    .store_url = supervisor_store_url(supervisor, supervisor->config->store.read_url),
+	    .primary_url = supervisor_store_url(supervisor, supervisor->config->store.write_url),
 	    .stats = &supervisor->stats->workers[slot],
 	    .own_sockets = supervisor->own_sockets,
 	    .tls = supervisor->secured.tls,
@@ -175,7 +101,7 @@ run_child(struct supervisor *supervisor, const struct child *child, pid_t parent
 		redis_child_exec(&supervisor->redis, config, &supervisor->log);
 		_exit(127);
 	case CHILD_CONTROL:
-		status = run_control(supervisor);
+		status = control_child_run(supervisor);
 		break;
 	case CHILD_WORKER:
 		status = run_worker(supervisor, child);
@@ -214,8 +140,12 @@ child_start(struct supervisor *supervisor, struct child *child)
 	pid_t parent = getpid();
 	pid_t pid;
 
-	if (child->role == CHILD_WORKER)
+	if (child->role == CHILD_WORKER) {
 		clear_gauges(supervisor, child);
+		counter_set(&stats_of(supervisor, child)->without_store, supervisor->without_store);
+	}
+	if (child->role == CHILD_CONTROL)
+		supervisor->control_config = supervisor->config;
 	pid = fork();
 	if (pid == 0)
 		run_child(supervisor, child, parent);
@@ -289,7 +219,7 @@ child_ended(struct supervisor *supervisor, struct child *child, int status, bool
 	if (child->role == CHILD_WORKER) {
 		if (child->state == CHILD_RUNNING &&
 		    counter_get(&stats_of(supervisor, child)->accepting) == 0)
-			supervisor->failing = true;
+			supervisor->failing = "a worker ended before it could serve";
 		clear_gauges(supervisor, child);
 	}
 	if (!ending && child->state == CHILD_RUNNING) {

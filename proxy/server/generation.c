@@ -44,6 +44,13 @@ generation_fill(struct supervisor *supervisor)
 	}
 }
 
+/* How long the workers may take to prove their store: to connect, and for the first answers. */
+static uint64_t
+proof_ms(const struct supervisor *supervisor)
+{
+	return supervisor->config->store.connect_timeout + supervisor->config->store.ping_deadline;
+}
+
 void
 generation_start(struct supervisor *supervisor)
 {
@@ -54,8 +61,71 @@ generation_start(struct supervisor *supervisor)
 			child->state = child->pid > 0 ? CHILD_OLD : CHILD_UNUSED;
 	}
 	supervisor->replacing = true;
-	supervisor->failing = false;
+	supervisor->failing = NULL;
+	supervisor->without_store = !supervisor->warm;
+	supervisor->proof_due_ms = supervisor_clock_ms() + proof_ms(supervisor);
 	generation_fill(supervisor);
+}
+
+/* What the old generation has of its store. */
+enum store_hold {
+	STORE_LOST,
+	STORE_FRESH, /* it still may rely on what it knows; that is about to end */
+	STORE_REACHED,
+};
+
+static enum store_hold
+old_store(const struct supervisor *supervisor)
+{
+	enum store_hold hold = STORE_LOST;
+
+	for (size_t i = 0; i < supervisor->worker_slots; i++) {
+		const struct worker_stats *stats = &supervisor->stats->workers[i];
+
+		if (supervisor->children[SLOT_WORKERS + i].state != CHILD_OLD ||
+		    counter_get(&stats->ready) == 0)
+			continue;
+		if (counter_get(&stats->store_up) != 0)
+			return STORE_REACHED;
+		hold = STORE_FRESH;
+	}
+	return hold;
+}
+
+static void
+go_without_store(struct supervisor *supervisor)
+{
+	log_warning(&supervisor->log,
+	    "the new workers cannot reach their store (store.url), and those before have lost "
+	    "theirs: the new ones serve, and answer 503 until the store is there");
+	supervisor->without_store = true;
+	for (size_t i = 0; i < supervisor->worker_slots; i++)
+		if (supervisor->children[SLOT_WORKERS + i].state == CHILD_RUNNING)
+			counter_set(&supervisor->stats->workers[i].without_store, 1);
+}
+
+void
+generation_check_store(struct supervisor *supervisor)
+{
+	if (supervisor->without_store || supervisor_clock_ms() < supervisor->proof_due_ms)
+		return;
+	switch (old_store(supervisor)) {
+	case STORE_REACHED:
+		if (supervisor->failing != NULL)
+			return; /* it has been told */
+		supervisor->failing = "a worker did not reach its store in time";
+		log_error(&supervisor->log,
+		    "the new workers did not reach their store within %llu ms; those before have "
+		    "theirs and serve on: correct store.url, or start that store, then send SIGHUP "
+		    "again",
+		    (unsigned long long)proof_ms(supervisor));
+		return;
+	case STORE_FRESH:
+		return; /* either store may come back before that */
+	case STORE_LOST:
+		go_without_store(supervisor);
+		return;
+	}
 }
 
 bool
@@ -85,6 +155,7 @@ generation_settled(struct supervisor *supervisor)
 {
 	generation_serves(supervisor);
 	supervisor->replacing = false;
+	supervisor->without_store = true; /* for those that are to be started again */
 	supervisor->warm = true;
 }
 

@@ -7,9 +7,6 @@
 #include "server/notify.h"
 #include "server/supervisor.h"
 
-/* The control process has this long to end before it is killed. */
-#define CONTROL_PATIENCE_MS 2000
-
 static bool
 same_text(const char *a, const char *b)
 {
@@ -32,42 +29,6 @@ fixed_setting(const struct config *old, const struct config *new, size_t worker_
 		return "store.state_dir";
 	/* The private store's socket lies beside it. */
 	return same_text(old->control.socket, new->control.socket) ? NULL : "control.socket";
-}
-
-static bool
-same_ranges(const struct cidr_list *a, const struct cidr_list *b)
-{
-	if (a->count != b->count)
-		return false;
-	for (size_t i = 0; i < a->count; i++)
-		if (a->items[i].prefix != b->items[i].prefix ||
-		    memcmp(&a->items[i].address, &b->items[i].address,
-			sizeof(a->items[i].address)) != 0)
-			return false;
-	return true;
-}
-
-/* Does the control process have to be started again for this change? */
-static bool
-control_changes(const struct config *old, const struct config *new)
-{
-	return !same_text(old->control.socket, new->control.socket) ||
-	       !same_text(old->control.gateway_socket, new->control.gateway_socket) ||
-	       !same_text(old->control.metrics, new->control.metrics) ||
-	       !same_text(old->control.listen, new->control.listen) ||
-	       !same_text(old->control.certificate, new->control.certificate) ||
-	       new->control.certificate != NULL || /* the file may hold another one by now */
-	       !same_ranges(&old->control.scoped_urls, &new->control.scoped_urls) ||
-	       !same_text(old->backends.realm, new->backends.realm) ||
-	       old->timeouts.head != new->timeouts.head ||
-	       old->timeouts.keep_alive != new->timeouts.keep_alive ||
-	       !same_text(old->store.write_url, new->store.write_url) ||
-	       old->store.wait_replicas != new->store.wait_replicas ||
-	       old->store.wait_timeout != new->store.wait_timeout ||
-	       !same_text(old->store.prefix, new->store.prefix) ||
-	       !same_text(old->store.ca_file, new->store.ca_file) ||
-	       !same_text(old->jobs.public_url, new->jobs.public_url) ||
-	       old->log.level != new->log.level;
 }
 
 static struct config *
@@ -193,16 +154,6 @@ exchange(struct supervisor *supervisor, struct configured *with)
 	supervisor->log.level = supervisor->config->log.level;
 }
 
-/* The control process runs with another configuration than that in force, perhaps: anew. */
-static void
-restart_control(struct supervisor *supervisor, const struct config *another)
-{
-	struct child *control = &supervisor->children[SLOT_CONTROL];
-
-	if (control_changes(another, supervisor->config) && control->state == CHILD_RUNNING)
-		child_retire(control, SIGTERM, CONTROL_PATIENCE_MS);
-}
-
 void
 supervisor_reload(struct supervisor *supervisor)
 {
@@ -220,7 +171,6 @@ supervisor_reload(struct supervisor *supervisor)
 	}
 	exchange(supervisor, configured);
 	supervisor->previous = configured;
-	restart_control(supervisor, configured->config);
 	if (supervisor->replacing)
 		reload_settle(supervisor); /* what was in force never came up: no way back */
 	raise_descriptor_limit(supervisor);
@@ -233,6 +183,7 @@ reload_settle(struct supervisor *supervisor)
 	if (supervisor->previous == NULL)
 		return;
 	unlink_removed(supervisor->previous->config, supervisor->config);
+	control_child_follow(supervisor);
 	reload_forget(supervisor);
 	log_info(&supervisor->log, "a new configuration is in force");
 }
@@ -244,11 +195,12 @@ reload_undo(struct supervisor *supervisor)
 		return false;
 	exchange(supervisor, supervisor->previous);
 	unlink_removed(supervisor->previous->config, supervisor->config);
-	restart_control(supervisor, supervisor->previous->config);
+	control_child_follow(supervisor); /* it may have been started again meanwhile */
 	reload_forget(supervisor);
 	generation_return(supervisor);
-	log_error(&supervisor->log,
-	    "a worker ended before it could serve: the configuration before is in force again");
+	log_error(&supervisor->log, "%s: the configuration before is in force again",
+	    supervisor->failing);
+	supervisor->failing = NULL;
 	return true;
 }
 

@@ -108,8 +108,10 @@ watch_replacing(struct supervisor *supervisor)
 	if (generation_accepts(supervisor)) {
 		generation_retire_old(supervisor);
 		reload_settle(supervisor);
-	} else if (!supervisor->failing || !reload_undo(supervisor)) {
-		return;
+	} else {
+		generation_check_store(supervisor);
+		if (supervisor->failing == NULL || !reload_undo(supervisor))
+			return;
 	}
 	notify_state("READY=1");
 }
@@ -118,7 +120,7 @@ watch_replacing(struct supervisor *supervisor)
 static bool
 may_replace(const struct supervisor *supervisor)
 {
-	return !supervisor->replacing || supervisor->failing;
+	return !supervisor->replacing || supervisor->failing != NULL;
 }
 
 static void

@@ -16,6 +16,7 @@
 /*
  * supervisor.c   the beginning, the watch over the children, the end
  * children.c     forking them, collecting them, starting them again
+ * control_child.c  the control process, and what it is given
  * generation.c   the workers of one configuration, together
  * privileges.c   what is done once, as root or not, before the first fork
  * logs.c         the access log's file
@@ -25,8 +26,9 @@
  * upgrade.c      SIGUSR2: another binary takes the supervisor's place
  *
  * Reload and upgrade are the same act: workers of a new generation start on the same
- * listening sockets, and once all of them accept the old ones are let go. When one of
- * them ends before it accepts, a reload is taken back: the old ones stay.
+ * listening sockets, and once all of them accept the old ones are let go. A worker accepts once
+ * it has proved its store. When one of them ends before that, or cannot reach its store while
+ * the old ones have theirs, a reload is taken back: the old ones stay.
  */
 
 enum child_role { CHILD_REDIS, CHILD_CONTROL, CHILD_WORKER };
@@ -74,16 +76,19 @@ struct supervisor {
 	struct shared_stats *stats;    /* one part for each worker that may run at the same time */
 	struct redis_child redis;
 	bool private_redis;
+	const struct config *control_config; /* that the control process was started with */
 	int access_log_fd;
 	size_t worker_slots;
 	struct child *children; /* SLOT_WORKERS + worker_slots of them */
 	const char **own_sockets;
 	sigset_t signals, before;
 	bool warm; /* there has been a generation before: it serves while the next one starts */
-	bool replacing; /* a new generation has been started; the old one still serves */
-	bool failing;	/* one of its workers has ended before it accepted */
-	bool again;	/* SIGHUP came: reload once nothing is being replaced */
-	bool upgrade;	/* likewise SIGUSR2 */
+	bool replacing;	       /* a new generation has been started; the old one still serves */
+	const char *failing;   /* why it cannot come up, for the log; NULL while it still may */
+	bool without_store;    /* its workers may accept without their store */
+	uint64_t proof_due_ms; /* when all of them should have reached it */
+	bool again;	       /* SIGHUP came: reload once nothing is being replaced */
+	bool upgrade;	       /* likewise SIGUSR2 */
 	struct configured *previous; /* while replacing after a reload: the way back; else NULL */
 	uint64_t watchdog_ms,
 	    watched_ms; /* systemd's watchdog: how often, and when it was last fed */
@@ -111,6 +116,18 @@ struct child *children_free_slot(struct supervisor *supervisor);
 /* The next signal, or 0 after a nap. */
 int supervisor_next_signal(const struct supervisor *supervisor, uint64_t nap_ms);
 
+/* ---- control_child.c ---- */
+
+/* A URL of the configuration, or that of the store of our own. */
+const char *supervisor_store_url(const struct supervisor *supervisor, const char *configured);
+
+/* In a forked child: be the control process. Returns its exit status. */
+int control_child_run(struct supervisor *supervisor);
+
+/* Another configuration is in force: start the control process again if it is given anything else
+ * by that one. */
+void control_child_follow(struct supervisor *supervisor);
+
 /* ---- generation.c ---- */
 
 /* Are there slots for that many workers? Those of earlier generations may still drain. */
@@ -122,6 +139,12 @@ void generation_start(struct supervisor *supervisor);
 /* All of the new generation accept: the old one may go. */
 bool generation_accepts(const struct supervisor *supervisor);
 void generation_retire_old(struct supervisor *supervisor);
+
+/*
+ * The new generation does not accept yet. When its store is overdue it fails as long as the old
+ * one has its own; it goes without when the old one has lost its store, or is gone.
+ */
+void generation_check_store(struct supervisor *supervisor);
 
 /* Or the other way round: the old one goes on, with the configuration that it had. */
 void generation_return(struct supervisor *supervisor);

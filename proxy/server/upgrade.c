@@ -188,6 +188,19 @@ upgrade_workers(void)
 	return count;
 }
 
+/* What it publishes goes to a mapping that we do not have: as long as it runs it counts as one
+ * that has its store, and goes when ours have theirs. */
+static void
+adopt_worker(struct supervisor *supervisor, struct child *child)
+{
+	struct worker_stats *stats =
+	    &supervisor->stats->workers[child - supervisor->children - SLOT_WORKERS];
+
+	child->state = CHILD_OLD;
+	counter_set(&stats->ready, 1);
+	counter_set(&stats->store_up, 1);
+}
+
 /* One child of the binary before us. */
 static void
 adopt(struct supervisor *supervisor, enum child_role role, bool retiring, pid_t pid)
@@ -215,7 +228,7 @@ adopt(struct supervisor *supervisor, enum child_role role, bool retiring, pid_t 
 	else if (role == CHILD_WORKER && retiring)
 		child_retire(child, SIGUSR2, supervisor->config->timeouts.drain + GRACE_MS);
 	else if (role == CHILD_WORKER)
-		child->state = CHILD_OLD;
+		adopt_worker(supervisor, child);
 }
 
 bool

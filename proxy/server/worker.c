@@ -108,16 +108,24 @@ on_accept(evutil_socket_t fd, short what, void *ctx)
 }
 
 /*
- * Begin to accept, as soon as there is something to answer with: until then clients
- * wait in the sockets' queues, or others serve. Not for ever: a 503 is an answer too.
+ * Is there something to answer with? Not for ever without: a 503 is an answer too, unless the
+ * workers of another generation give better ones.
  */
+static bool
+may_accept(const struct worker *worker, uint64_t now_ms)
+{
+	return jg_directory_ready(worker->directory, now_ms) ||
+	       (now_ms >= worker->accept_at_ms &&
+		   counter_get(&worker->setup->stats->without_store) != 0);
+}
+
+/* Begin to accept. Until then clients wait in the sockets' queues, or others serve. */
 static void
 on_accept_check(struct timer *timer)
 {
 	struct worker *worker = OWNER(accept_timer, timer);
-	uint64_t now_ms = loop_now_ms(worker->loop);
 
-	if (now_ms < worker->accept_at_ms && !jg_directory_ready(worker->directory, now_ms)) {
+	if (!may_accept(worker, loop_now_ms(worker->loop))) {
 		timer_start(worker->loop, timer, ACCEPT_CHECK_MS);
 		return;
 	}

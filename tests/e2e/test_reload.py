@@ -15,6 +15,7 @@ from harness.load import Load
 from harness.process import eventually, free_port
 from harness.raw import Client
 from harness.scene import request_bytes
+from harness.store import RedisServer
 from test_revocation import start_stream
 
 
@@ -61,7 +62,7 @@ def test_new_settings(gateway):
     reload(gateway, {"backends": {"realm": "another"}, "workers": 3})
     assert 'realm="another"' in realm_of(gateway)
     assert len(gateway.workers()) == 3
-    assert gateway.health("/readyz")[0] == 200
+    eventually(lambda: gateway.health("/readyz")[0] == 200, "the control process to follow")
     assert sum(name.startswith("jobgate_worker_ready") for name in gateway.metrics()) == 3
 
 
@@ -125,6 +126,90 @@ def test_generation_that_does_not_come_up_is_taken_back(gateway):
     gateway.config = good
     reload(gateway, {"backends": {"realm": "better"}})
     assert 'realm="better"' in realm_of(gateway)
+
+
+UNPROVED = {"connect_timeout": "500ms", "ping_deadline": "200ms"}
+
+
+def unreachable(realm="another"):
+    """Settings with a store that nobody serves, and a realm to know them by."""
+    return {"backends": {"realm": realm}, "store": {"url": f"redis://127.0.0.1:{free_port()}", **UNPROVED}}
+
+
+def test_reload_to_a_store_out_of_reach_is_taken_back(gateway, served, redis_server):
+    """The new workers prove their store before they accept; nobody notices those that cannot."""
+    workers, control = gateway.workers(), set(gateway.processes()) - set(gateway.workers())
+    with Load(gateway.address, served) as load:
+        write(gateway, unreachable())
+        gateway.program.send_signal(signal.SIGHUP)
+        eventually(lambda: "is in force again" in gateway.program.log(), "the reload to be taken back")
+        eventually(lambda: gateway.workers() == workers, "the new workers to be gone")
+        before = load.progress()
+        eventually(lambda: load.progress() > before + 20, "the load to go on")
+    assert load.failures == []
+    assert 'realm="jobgate"' in realm_of(gateway)
+    assert "store.url" in gateway.program.log() and "a new configuration is in force" not in gateway.program.log()
+    assert set(gateway.processes()) - set(gateway.workers()) == control, "the control process was left alone"
+    assert gateway.health("/readyz")[0] == 200
+    assert gateway.cli("token", "list").status == 0
+    # The next file is taken as ever.
+    reload(gateway, {"backends": {"realm": "better"}, "store": {"url": redis_server.url}})
+    assert 'realm="better"' in realm_of(gateway)
+
+
+def test_reload_when_the_store_is_lost_anyway(gateways, make_folder):
+    """Who has lost its store has nothing to go on with: the new configuration comes into force, and may mend it."""
+    store = RedisServer(make_folder("lost")).start()
+    gateway = gateways.start({"store": {"max_staleness": "600ms", "ping_interval": "200ms", "ping_deadline": "200ms"}},
+                             store_url=store.url)
+    store.kill()
+    eventually(lambda: gateway.health("/readyz")[0] == 503, "the store's loss to be felt")
+    reload(gateway, unreachable())
+    assert "a new configuration is in force" in gateway.program.log()
+    assert 'realm="another"' in realm_of(gateway)
+    store.start()
+    reload(gateway, {"store": {"url": store.url}})
+    eventually(lambda: gateway.health("/readyz")[0] == 200, "the store to be back")
+    store.stop()
+
+
+def test_upgrade_to_a_store_out_of_reach(gateways, redis_server, nginx_backend, records):
+    """There is no way back from an upgrade: the workers of before serve on until the store is there."""
+    gateway = gateways.start({"workers": 2})
+    token, job = records.token(), records.job(nginx_backend.url)
+    (nginx_backend.files / "hello").write_text("hello")
+    workers = gateway.workers()
+    with Load(gateway.address, request_bytes(f"{job}.jobs.test", token, path="/hello")) as load:
+        write(gateway, unreachable())
+        gateway.program.send_signal(signal.SIGUSR2)
+        eventually(lambda: "serve on" in gateway.program.log(), "the old workers to stay")
+        before = load.progress()
+        eventually(lambda: load.progress() > before + 20, "the load to go on")
+        assert set(workers) <= set(gateway.workers()) and 'realm="jobgate"' in realm_of(gateway)
+        write(gateway, {"store": {"url": redis_server.url}})
+        gateway.program.send_signal(signal.SIGHUP)
+        settled(gateway, workers)
+    assert load.failures == []
+    assert 'realm="another"' in realm_of(gateway)
+    eventually(lambda: gateway.health("/readyz")[0] == 200, "it to be ready")
+
+
+def test_control_process_follows_the_fixed_job(gateways, records):
+    """What it says of the fixed job is what the file in force says."""
+    job, token = records.job(), records.token()
+    gateway = gateways.start({"jobs": {"domain": None, "prefix": None, "fixed": job}})
+
+    def reason():
+        return gateway.cli("authorize", "--job", job, "--value", token.value).out
+
+    def follows(text):
+        eventually(lambda: text in reason(), text)
+
+    assert "has no URL" in reason()
+    reload(gateway, {"jobs": {"fixed_url": f"http://127.0.0.1:{free_port()}"}})
+    follows("may use job")
+    reload(gateway, {"jobs": {"fixed_url": None}})
+    follows("has no URL")
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR2], ids=["reload", "upgrade"])

@@ -1,0 +1,115 @@
+/* control_child.c - the control process: what it is given, and when that is something else. */
+#include <openssl/crypto.h>
+#include <stdlib.h>
+
+#include "auth/control/control.h"
+#include "observe/metrics.h"
+#include "server/supervisor.h"
+
+/* The control process has this long to end before it is killed. */
+#define CONTROL_PATIENCE_MS 2000
+
+const char *
+supervisor_store_url(const struct supervisor *supervisor, const char *configured)
+{
+	return supervisor->private_redis ? supervisor->redis.url : configured;
+}
+
+static bool
+control_ready(void *ctx, char *why, size_t cap)
+{
+	return metrics_ready(ctx, why, cap);
+}
+
+static char *
+control_metrics(void *ctx)
+{
+	return metrics_render(ctx, JOBGATE_VERSION);
+}
+
+/* As the control process takes them; to be freed. */
+static struct control_range *
+control_ranges(const struct cidr_list *list)
+{
+	struct control_range *ranges = calloc(list->count + 1, sizeof(*ranges));
+
+	for (size_t i = 0; ranges != NULL && i < list->count; i++)
+		ranges[i] = (struct control_range){list->items[i].address, list->items[i].prefix};
+	return ranges;
+}
+
+/* What a control process is given by a configuration; the scoped_urls are to be freed. */
+static struct control_setup
+control_setup_of(const struct supervisor *supervisor, const struct config *config)
+{
+	struct control_range *scoped_urls = control_ranges(&config->control.scoped_urls);
+
+	return (struct control_setup){
+	    .socket_path = config->control.socket,
+	    .gateway_socket_path = config->control.gateway_socket,
+	    .metrics_address = config->control.metrics,
+	    .store_url = supervisor_store_url(supervisor, config->store.write_url),
+	    .wait_replicas = (unsigned)config->store.wait_replicas,
+	    .wait_ms = (unsigned)config->store.wait_timeout,
+	    .key_prefix = config->store.prefix,
+	    .ca_file = config->store.ca_file,
+	    .public_url = config->jobs.public_url,
+	    .realm = config->backends.realm,
+	    .fixed_job = config->jobs.fixed_url != NULL ? config->jobs.fixed : NULL,
+	    .fixed_url = config->jobs.fixed_url,
+	    .listen_address = config->control.listen,
+	    .certificate = config->control.certificate,
+	    .key = config->control.key,
+	    .client_ca = config->control.client_ca,
+	    .scoped_urls = scoped_urls,
+	    .scoped_url_count = scoped_urls != NULL ? config->control.scoped_urls.count : 0,
+	    .request_ms = (unsigned)config->timeouts.head,
+	    .idle_ms = (unsigned)config->timeouts.keep_alive,
+	    .log = {supervisor->log.fd, config->log.level, "control", supervisor->log.journal},
+	    .observe_ctx = supervisor->stats,
+	    .ready = control_ready,
+	    .metrics = control_metrics,
+	};
+}
+
+int
+control_child_run(struct supervisor *supervisor)
+{
+	const struct control_setup setup = control_setup_of(supervisor, supervisor->config);
+	int status;
+
+	listeners_close(&supervisor->listeners, false);
+	secure_forget(supervisor, true);
+	OPENSSL_cleanse(supervisor->session_key, sizeof(supervisor->session_key));
+	supervisor_close_log(supervisor);
+	status = control_run(&setup);
+	free((void *)setup.scoped_urls);
+	return status;
+}
+
+/* Is what it was started with what the configuration in force gives it? */
+static bool
+is_up_to_date(const struct supervisor *supervisor)
+{
+	const struct control_setup has = control_setup_of(supervisor, supervisor->control_config);
+	const struct control_setup wanted = control_setup_of(supervisor, supervisor->config);
+	bool same = control_setup_equal(&has, &wanted);
+
+	free((void *)has.scoped_urls);
+	free((void *)wanted.scoped_urls);
+	return same;
+}
+
+void
+control_child_follow(struct supervisor *supervisor)
+{
+	struct child *control = &supervisor->children[SLOT_CONTROL];
+
+	if (supervisor->control_config == supervisor->config)
+		return;
+	/* A certificate's file may hold another one by now. */
+	if (control->state == CHILD_RUNNING &&
+	    (supervisor->config->control.certificate != NULL || !is_up_to_date(supervisor)))
+		child_retire(control, SIGTERM, CONTROL_PATIENCE_MS);
+	supervisor->control_config = supervisor->config;
+}
