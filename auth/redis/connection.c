@@ -389,6 +389,8 @@ connection_take_socket(struct redis_connection *connection, int fd, char *reason
 		evutil_closesocket(fd);
 		return false;
 	}
+	/* Before everything else in a turn: a push may be waiting that ends what runs. */
+	bufferevent_priority_set(connection->bev, 0);
 	bufferevent_setcb(connection->bev, on_read, NULL, on_event, connection);
 	bufferevent_enable(connection->bev, EV_READ | EV_WRITE);
 	return true;

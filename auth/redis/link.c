@@ -390,7 +390,7 @@ redis_link_new(struct event_base *base, const struct redis_link_options *options
 	link->prefix = strdup(options->prefix);
 	link->ca_file = options->ca_file != NULL ? strdup(options->ca_file) : NULL;
 	link->tick = evtimer_new(base, on_tick, link);
-	if (link->prefix == NULL || link->tick == NULL ||
+	if (link->prefix == NULL || link->tick == NULL || event_priority_set(link->tick, 0) != 0 ||
 	    (options->ca_file != NULL && link->ca_file == NULL))
 		goto memory;
 	link->prefix_len = strlen(link->prefix);

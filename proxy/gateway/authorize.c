@@ -66,7 +66,12 @@ exchange_look_up(struct exchange *exchange, struct findings *findings)
 {
 	struct gateway *gateway = exchange->gateway;
 	struct evidence *evidence = &findings->evidence;
-	uint64_t now_ms = loop_now_ms(gateway->loop);
+	/*
+	 * The clock was read when the client's bytes came, and is read again before the head leaves
+	 * for the backend. Another proxy's question is answered without that, so it is read here.
+	 */
+	uint64_t now_ms =
+	    exchange->peer->asks ? loop_read_ms(gateway->loop) : loop_now_ms(gateway->loop);
 	struct directory_answer answer;
 	struct slice id;
 
@@ -344,6 +349,7 @@ exchange_answered(struct directory_waiter *waiter)
 {
 	struct exchange *exchange = OWNER(waiter, waiter);
 
+	loop_read_ms(exchange->gateway->loop);
 	if (exchange->state == EXCHANGE_SIGNING_IN)
 		exchange_form_complete(exchange);
 	else

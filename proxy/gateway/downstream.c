@@ -220,7 +220,10 @@ downstream_work(struct downstream *downstream)
 static void
 downstream_carry_on(struct task *task)
 {
-	downstream_work(OWNER(task, task));
+	struct downstream *downstream = OWNER(task, task);
+
+	gateway_catch_up(downstream->gateway);
+	downstream_work(downstream);
 }
 
 static void
@@ -228,6 +231,10 @@ downstream_ready(struct conn *conn)
 {
 	struct downstream *downstream = OWNER(conn, conn);
 
+	gateway_catch_up(downstream->gateway);
+	if (downstream->state == DOWNSTREAM_CLOSED)
+		return;
+	conn_send_unsent(conn);
 	if (conn->writable && sender_pending(&downstream->sender)) {
 		if (sender_flush(&downstream->sender) == IO_ERROR) {
 			downstream_lost(downstream);

@@ -107,10 +107,10 @@ downstream_secured(struct downstream *downstream)
 static bool
 turn_has_room(struct gateway *gateway)
 {
-	uint64_t turn_us = loop_now_us(gateway->loop);
+	uint64_t turn = loop_turns(gateway->loop);
 
-	if (gateway->turn_us != turn_us) {
-		gateway->turn_us = turn_us;
+	if (gateway->handshake_turn != turn) {
+		gateway->handshake_turn = turn;
 		gateway->handshakes_in_turn = 0;
 	}
 	return gateway->handshakes_in_turn++ < TURN_HANDSHAKES;

@@ -101,6 +101,15 @@ gateway_drain(struct gateway *gateway, bool gently)
 	}
 }
 
+void
+gateway_catch_up(struct gateway *gateway)
+{
+	uint64_t now_ms = loop_read_ms(gateway->loop);
+
+	if (now_ms >= jg_directory_due_ms(gateway->directory))
+		jg_directory_tick(gateway->directory, now_ms);
+}
+
 size_t
 gateway_connections(const struct gateway *gateway)
 {

@@ -34,6 +34,11 @@ exchange_connected(struct exchange *exchange, struct upstream *upstream)
 {
 	struct gateway *gateway = exchange->gateway;
 
+	/* The head leaves below: what allowed it must hold at this moment, however long ago that
+	 * was found and whatever stopped the worker in between. */
+	gateway_catch_up(gateway);
+	if (exchange->state == EXCHANGE_ENDED)
+		return;
 	exchange->state = EXCHANGE_AWAITING;
 	if (upstream->reused)
 		exchange->phase_us = loop_now_us(gateway->loop);
@@ -146,6 +151,9 @@ exchange_tunnel_silent(struct exchange *exchange)
 {
 	uint64_t ms = exchange->gateway->options.timeouts.tunnel;
 
+	gateway_catch_up(exchange->gateway);
+	if (exchange->state == EXCHANGE_ENDED)
+		return;
 	if (exchange->looked || ms <= TUNNEL_LOOK_MS) {
 		exchange_end(exchange, OUTCOME_TUNNEL_IDLE, true);
 		return;

@@ -50,8 +50,8 @@ struct gateway {
 	struct pool *pool;
 	struct clients *clients;
 	size_t handshakes;	   /* of clients, unfinished */
-	size_t handshakes_in_turn; /* steps of handshakes taken in the turn that began at turn_us */
-	uint64_t turn_us;
+	size_t handshakes_in_turn; /* steps of handshakes taken in the turn of this number: */
+	uint64_t handshake_turn;
 	struct request_ids ids;
 	struct bearer_memos memos;
 
@@ -74,6 +74,14 @@ peer_text(const struct exchange_peer *peer, char out[ADDRESS_TEXT_MAX])
 		return SLICE("unix");
 	return (struct slice){out, address_bytes_format(peer->address, out)};
 }
+
+/*
+ * Read the clock and, if the directory's due time has passed, let it tell its watchers. Called
+ * before bytes of an exchange move, by each event and task that moves them: the worker may have
+ * been stopped since the turn began, and nothing that ran before goes on until it was checked
+ * again. The caller's own exchange may end here. Not from within a callback of the directory.
+ */
+void gateway_catch_up(struct gateway *gateway);
 
 /* The Date of now, made once a second. */
 struct slice gateway_date(struct gateway *gateway);

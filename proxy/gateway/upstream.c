@@ -75,6 +75,9 @@ upstream_carry_on(struct task *task)
 	struct upstream *upstream =
 	    (struct upstream *)((char *)task - offsetof(struct upstream, carry_on));
 
+	gateway_catch_up(upstream->gateway);
+	if (upstream->state == UPSTREAM_CLOSED)
+		return;
 	/* A tunnel whose backend has ended both its sides has nobody left to speak to. */
 	if (upstream->tunnel_ended && upstream->sender.failed)
 		upstream_fail(upstream, UPSTREAM_BROKEN);
@@ -191,6 +194,10 @@ upstream_ready(struct conn *conn)
 	struct upstream *upstream =
 	    (struct upstream *)((char *)conn - offsetof(struct upstream, conn));
 
+	gateway_catch_up(upstream->gateway);
+	if (upstream->state == UPSTREAM_CLOSED)
+		return;
+	conn_send_unsent(conn);
 	if (upstream->state == UPSTREAM_IDLE) {
 		if (conn->readable) /* and not only writable again */
 			upstream_still_idle(upstream);

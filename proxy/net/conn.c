@@ -19,11 +19,8 @@ conn_event(evutil_socket_t fd, short what, void *arg)
 		conn->writable = true;
 	if (what & EV_CLOSED)
 		conn->readable = conn->peer_closed = true;
-	if (conn->tls != NULL) {
+	if (conn->tls != NULL)
 		conn->drained = conn->drained && !conn->readable;
-		if (conn->unsent && conn->writable)
-			tls_flush(conn->tls);
-	}
 	conn->ready(conn);
 }
 
@@ -75,6 +72,13 @@ conn_reset(struct conn *conn)
 		return;
 	setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 	conn_close(conn);
+}
+
+void
+conn_send_unsent(struct conn *conn)
+{
+	if (conn->unsent && conn->writable)
+		tls_flush(conn->tls);
 }
 
 void

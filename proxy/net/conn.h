@@ -61,6 +61,12 @@ void conn_close(struct conn *conn);
 /* As conn_close, but the peer gets a reset, so that it cannot take what it has for complete. */
 void conn_reset(struct conn *conn);
 
+/*
+ * First thing in `ready`: send what is unsent, if the socket takes bytes again. Apart, because the
+ * caller may have to look first whether any byte may still move.
+ */
+void conn_send_unsent(struct conn *conn);
+
 /* Before conn_close, where nothing was cut: a TLS peer is told so (close_notify). */
 void conn_farewell(struct conn *conn);
 

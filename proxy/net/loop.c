@@ -12,6 +12,9 @@
 #define WHEEL_SEATS 1024
 #define WHEEL_SPAN_MS ((uint64_t)(WHEEL_SEATS - 1) * TIMER_TICK_MS)
 
+/* 0 for the store, 1 for everything else: half of their number is libevent's default. */
+#define PRIORITIES 2
+
 LIST_HEAD(seat, timer);
 STAILQ_HEAD(task_queue, task);
 
@@ -19,7 +22,8 @@ struct loop {
 	struct event_base *base;
 	struct event *tick;
 	struct task_queue tasks;
-	uint64_t now_us;       /* monotonic; 0: not read yet in this turn */
+	uint64_t now_us; /* monotonic; 0: not read yet in this turn */
+	uint64_t turns;
 	int64_t wall_ahead_us; /* of the monotonic clock, as of the last tick */
 	uint64_t turned_ms;    /* up to where the wheel has been turned, a multiple of the tick */
 	bool stopping;
@@ -47,6 +51,19 @@ uint64_t
 loop_now_ms(struct loop *loop)
 {
 	return loop_now_us(loop) / 1000;
+}
+
+uint64_t
+loop_read_ms(struct loop *loop)
+{
+	loop->now_us = clock_us(CLOCK_BOOTTIME);
+	return loop->now_us / 1000;
+}
+
+uint64_t
+loop_turns(const struct loop *loop)
+{
+	return loop->turns;
 }
 
 int64_t
@@ -162,7 +179,7 @@ loop_new(void)
 	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
 	event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE);
 	loop->base = event_base_new_with_config(config);
-	if (loop->base == NULL)
+	if (loop->base == NULL || event_base_priority_init(loop->base, PRIORITIES) != 0)
 		goto fail;
 	read_wall(loop);
 	loop->turned_ms = loop_now_ms(loop) / TIMER_TICK_MS * TIMER_TICK_MS;
@@ -242,6 +259,7 @@ loop_turn(struct loop *loop, bool wait)
 	event_base_loop(loop->base, flags);
 	loop_run_tasks(loop);
 	loop->now_us = 0;
+	loop->turns++;
 }
 
 void

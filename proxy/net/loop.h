@@ -19,14 +19,27 @@ void loop_stop(struct loop *loop);
 /* One turn alone; without wait it only takes what is ready. */
 void loop_turn(struct loop *loop, bool wait);
 
-/* For those who bring events of their own: listeners, signals, Redis, resolver. */
+/*
+ * For those who bring events of their own: listeners, signals, Redis, resolver. Events of priority
+ * 0 come before all others in a turn; events have priority 1 if nothing else is said.
+ */
 struct event_base *loop_base(struct loop *loop);
 
 /*
- * Monotonic milliseconds, read once a turn. They go on while the machine is suspended: what was
- * known of a token before is old afterwards.
+ * Monotonic milliseconds, as they were read last in this turn. They go on while the machine is
+ * suspended: what was known of a token before is old afterwards.
  */
 uint64_t loop_now_ms(struct loop *loop);
+
+/*
+ * Read the clock, for what must not rest on a reading from before a pause in the middle of the
+ * turn. The rest of the turn goes by this reading.
+ */
+uint64_t loop_read_ms(struct loop *loop);
+
+/* The number of this turn. */
+uint64_t loop_turns(const struct loop *loop);
+
 /* Monotonic and wall-clock microseconds of this turn; the latter follows a set clock within a tick.
  */
 uint64_t loop_now_us(struct loop *loop);

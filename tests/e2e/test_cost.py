@@ -24,6 +24,10 @@ INSTRUCTIONS_MAX = 19_000
 # Two of libevent's (before and after it waits), one of ours. They are no system calls (vDSO).
 CLOCKS_OF_TURN_MAX = 3
 
+# One more for each request, right before its head leaves for the backend: the worker may have been stopped since the
+# turn began, and what was revoked meanwhile must not be honoured.
+CLOCKS_OF_REQUEST = 1
+
 SMALL = 64  # bytes of an answer
 
 
@@ -224,4 +228,6 @@ def test_a_request_takes_few_instructions_and_no_allocation(measured, tmp_path):
     assert instructions < INSTRUCTIONS_MAX * requests + 5000 * ticks
     allocations = sum(calls[name] for name in ("malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"))
     assert allocations < 0.01 * requests + 3 * ticks
-    assert calls["clock_gettime"] <= CLOCKS_OF_TURN_MAX * calls["epoll_wait"] + 0.01 * requests + 5 * ticks
+    print(f"{(instructions - 5000 * ticks) / requests:.0f} instructions for each request")
+    clocks = CLOCKS_OF_TURN_MAX * calls["epoll_wait"] + CLOCKS_OF_REQUEST * requests
+    assert calls["clock_gettime"] <= clocks + 0.01 * requests + 5 * ticks

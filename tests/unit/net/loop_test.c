@@ -221,6 +221,70 @@ time_goes_on_while_the_machine_is_suspended(void **state)
 	loop_free(loop);
 }
 
+/* A turn keeps to one reading, until the clock is read again: then all go by that. */
+static void
+the_clock_is_read_again_within_a_turn(void **state)
+{
+	struct loop *loop = loop_new();
+	uint64_t start = loop_now_ms(loop), turns = loop_turns(loop);
+
+	(void)state;
+	suspended_s = 60;
+	assert_int_equal(loop_now_ms(loop), start);
+	assert_in_range(loop_read_ms(loop) - start, 60 * 1000, 160 * 1000);
+	assert_in_range(loop_now_ms(loop) - start, 60 * 1000, 160 * 1000);
+	assert_int_equal(loop_turns(loop), turns);
+	loop_turn(loop, false);
+	assert_int_equal(loop_turns(loop), turns + 1);
+	suspended_s = 0;
+	loop_free(loop);
+}
+
+struct order {
+	unsigned count, first, second;
+};
+
+static void
+note_first(evutil_socket_t fd, short what, void *ctx)
+{
+	struct order *order = ctx;
+
+	(void)fd;
+	(void)what;
+	order->first = ++order->count;
+}
+
+static void
+note_second(evutil_socket_t fd, short what, void *ctx)
+{
+	struct order *order = ctx;
+
+	(void)fd;
+	(void)what;
+	order->second = ++order->count;
+}
+
+/* Whatever became ready first: the store is heard before the others, in the same turn. */
+static void
+events_of_priority_0_come_first_in_a_turn(void **state)
+{
+	struct loop *loop = loop_new();
+	struct order order = {0};
+	struct event *usual = event_new(loop_base(loop), -1, 0, note_second, &order);
+	struct event *store = event_new(loop_base(loop), -1, 0, note_first, &order);
+
+	(void)state;
+	assert_int_equal(event_priority_set(store, 0), 0);
+	event_active(usual, EV_READ, 1);
+	event_active(store, EV_READ, 1);
+	loop_turn(loop, false);
+	assert_int_equal(order.first, 1);
+	assert_int_equal(order.second, 2);
+	event_free(usual);
+	event_free(store);
+	loop_free(loop);
+}
+
 int
 main(void)
 {
@@ -232,6 +296,8 @@ main(void)
 	    cmocka_unit_test(stopped_and_removed_timers_stay_silent),
 	    cmocka_unit_test(a_timer_may_start_itself_again),
 	    cmocka_unit_test(time_goes_on_while_the_machine_is_suspended),
+	    cmocka_unit_test(the_clock_is_read_again_within_a_turn),
+	    cmocka_unit_test(events_of_priority_0_come_first_in_a_turn),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
