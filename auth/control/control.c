@@ -10,6 +10,7 @@
 #include <openssl/crypto.h>
 
 #include "auth/control/caller.h"
+#include "auth/control/disk.h"
 #include "auth/control/handlers.h"
 #include "auth/control/listen.h"
 #include "auth/control/server.h"
@@ -91,7 +92,10 @@ start_store(struct run *run)
 	    .ca_file = setup->ca_file,
 	    .log = setup->log,
 	});
-	return run->control.store != NULL;
+	if (setup->store_dir != NULL)
+		run->control.disk = disk_new(run->base, setup->store_dir, &setup->log);
+	return run->control.store != NULL &&
+	       (setup->store_dir == NULL || run->control.disk != NULL);
 }
 
 static struct server_setup
@@ -214,6 +218,7 @@ static void
 end(struct run *run)
 {
 	store_free(run->control.store);
+	disk_free(run->control.disk);
 	server_free(run->api);
 	server_free(run->gateway);
 	server_free(run->operators);

@@ -124,6 +124,20 @@ handler_store_refused(struct call *call, enum store_result result, const char *n
 	call_refuse(call, 500, NULL, "this should not happen");
 }
 
+bool
+handler_may_grow(struct call *call)
+{
+	const struct control *control = call->ctx;
+
+	if (disk_may_grow(control->disk))
+		return true;
+	call_refuse(call, 507, NULL,
+	    "the disk of the store (%s) is full: nothing was changed; make room there, then try "
+	    "again",
+	    control->setup->store_dir);
+	return false;
+}
+
 enum store_result
 handler_in_scope(const struct call *call, enum store_result result, const struct record *record)
 {
@@ -237,9 +251,11 @@ handler_delete(struct call *call, enum record_kind kind)
 {
 	struct control *control = call->ctx;
 
-	if (handler_id(call, kind))
-		store_delete(control->store, kind, call->id, &call->scope,
-		    kind == RECORD_TOKEN ? token_deleted : job_deleted, call);
+	if (!handler_id(call, kind))
+		return;
+	disk_make_room(control->disk);
+	store_delete(control->store, kind, call->id, &call->scope,
+	    kind == RECORD_TOKEN ? token_deleted : job_deleted, call);
 }
 
 /* The caller's own token, as it was when it identified the caller: it still must be the same. */

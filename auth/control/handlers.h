@@ -4,6 +4,7 @@
 
 #include "auth/control/call.h"
 #include "auth/control/control.h"
+#include "auth/control/disk.h"
 #include "auth/control/endpoint.h"
 #include "auth/control/input.h"
 #include "auth/redis/store.h"
@@ -12,6 +13,7 @@
 struct control {
 	const struct control_setup *setup;
 	struct store *store;
+	struct disk *disk; /* of a private store; NULL: the store is elsewhere */
 };
 
 extern const struct endpoint_table api_endpoints;
@@ -43,6 +45,9 @@ void handler_mistake(struct call *call, const struct mistake *mistake);
 
 /* Answer for a result other than STORE_OK; noun is "token" or "job". */
 void handler_store_refused(struct call *call, enum store_result result, const char *noun);
+
+/* Is there room for a change that makes the store larger? False after answering 507. */
+bool handler_may_grow(struct call *call);
 
 /* A page of one kind (list.c), or one record of it, as the query or the path asks. */
 void handler_list(struct call *call, enum record_kind kind);

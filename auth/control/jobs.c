@@ -142,7 +142,8 @@ jobs_create(struct call *call)
 		handler_mistake(call, &mistake);
 		goto done;
 	}
-	if (!check_url(call, &input) || !add_labels_of_scope(call, &input))
+	if (!check_url(call, &input) || !add_labels_of_scope(call, &input) ||
+	    !handler_may_grow(call))
 		goto done;
 	if (!creation_new(call, input.id)) {
 		call_refuse(call, 500, NULL, "no id could be made: memory or randomness is short");
@@ -181,6 +182,13 @@ patched(void *ctx, enum store_result result, const struct record *record)
 	call_answer(call, 200, view_job(&record->job, control->setup->public_url));
 }
 
+/* Does the patch do more than to take away? */
+static bool
+adds(const struct job_input *patch)
+{
+	return patch->url_set || patch->label_count > 0;
+}
+
 void
 jobs_patch(struct call *call)
 {
@@ -196,8 +204,9 @@ jobs_patch(struct call *call)
 		handler_mistake(call, &mistake);
 		goto done;
 	}
-	if (!check_url(call, &input))
+	if (!check_url(call, &input) || (adds(&input) && !handler_may_grow(call)))
 		goto done;
+	disk_make_room(control->disk);
 	view_time(handler_now_ms(), now);
 	store_job_patch(control->store, call->id, &call->scope,
 	    &(struct store_job_patch){
@@ -240,8 +249,10 @@ jobs_renew(struct call *call)
 
 	if (call->body_len > 0)
 		call_refuse(call, 400, NULL, "renew takes no body");
-	else if (handler_id(call, RECORD_JOB))
+	else if (handler_id(call, RECORD_JOB)) {
+		disk_make_room(control->disk);
 		store_job_renew(control->store, call->id, &call->scope, renewed, call);
+	}
 }
 
 void

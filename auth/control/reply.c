@@ -84,6 +84,8 @@ title_of(unsigned status)
 		return "Request Header Fields Too Large";
 	case 503:
 		return "Service Unavailable";
+	case 507:
+		return "Insufficient Storage";
 	default:
 		return "Internal Server Error";
 	}

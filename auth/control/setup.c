@@ -8,8 +8,8 @@
 /* Members that are text. One that is missing here is compared by its address: it counts as
  * changed, and costs a needless restart of the control process. */
 static const size_t texts[] = {AT(socket_path), AT(gateway_socket_path), AT(metrics_address),
-    AT(store_url), AT(key_prefix), AT(ca_file), AT(public_url), AT(realm), AT(fixed_job),
-    AT(fixed_url), AT(listen_address), AT(certificate), AT(key), AT(client_ca)};
+    AT(store_url), AT(store_dir), AT(key_prefix), AT(ca_file), AT(public_url), AT(realm),
+    AT(fixed_job), AT(fixed_url), AT(listen_address), AT(certificate), AT(key), AT(client_ca)};
 
 static bool
 same_text(const char *a, const char *b)

@@ -125,7 +125,7 @@ tokens_create(struct call *call)
 		handler_mistake(call, &mistake);
 		goto done;
 	}
-	if (!limit_selector(call, &input))
+	if (!limit_selector(call, &input) || !handler_may_grow(call))
 		goto done;
 	issue = issue_new(call, SLICE(""));
 	if (issue == NULL)
@@ -187,6 +187,7 @@ read_for_renew(void *ctx, enum store_result result, const struct record *record)
 	if (!issue_hash(call, issue, hash))
 		return;
 	view_time(handler_now_ms(), now);
+	disk_make_room(control->disk);
 	store_token_renew(control->store, call->id, &call->scope, record->token.version, hash,
 	    slice_of(now), renewed, call);
 }

@@ -191,6 +191,18 @@ children_free_slot(struct supervisor *supervisor)
 	return NULL;
 }
 
+/*
+ * The longest pause between two starts. Workers must have the private store back well before
+ * what they know of it is too old.
+ */
+static uint64_t
+restart_last_ms(const struct supervisor *supervisor, const struct child *child)
+{
+	uint64_t quarter = supervisor->config->store.max_staleness / 4;
+
+	return child->role == CHILD_REDIS && quarter < RESTART_LAST_MS ? quarter : RESTART_LAST_MS;
+}
+
 /* A child has ended although nobody asked it to. */
 static void
 child_lost(struct supervisor *supervisor, struct child *child, int status)
@@ -200,8 +212,10 @@ child_lost(struct supervisor *supervisor, struct child *child, int status)
 
 	if (now_ms - child->started_ms > STAYED_MS || child->backoff_ms == 0)
 		child->backoff_ms = RESTART_FIRST_MS;
-	else if (child->backoff_ms < RESTART_LAST_MS)
+	else
 		child->backoff_ms *= 2;
+	if (child->backoff_ms > restart_last_ms(supervisor, child))
+		child->backoff_ms = restart_last_ms(supervisor, child);
 	child->restart_ms = now_ms + child->backoff_ms;
 	child->state = CHILD_WAITING;
 	if (WIFSIGNALED(status))

@@ -51,6 +51,7 @@ control_setup_of(const struct supervisor *supervisor, const struct config *confi
 	    .store_url = supervisor_store_url(supervisor, config->store.write_url),
 	    .wait_replicas = (unsigned)config->store.wait_replicas,
 	    .wait_ms = (unsigned)config->store.wait_timeout,
+	    .store_dir = supervisor->private_redis ? config->store.state_dir : NULL,
 	    .key_prefix = config->store.prefix,
 	    .ca_file = config->store.ca_file,
 	    .public_url = config->jobs.public_url,

@@ -1,0 +1,187 @@
+/* disk.c - statvfs, and a ballast file. */
+#include "auth/control/disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define KIB 1024ll
+#define MIB (1024 * KIB)
+
+/* Bytes free below which nothing may make the store larger. */
+#define GROW_MIN (1 * MIB)
+/* Below which a piece of the ballast is given back: some thousand deletions. */
+#define ROOM_MIN (256 * KIB)
+#define PIECE (512 * KIB)
+#define BALLAST (8 * MIB)
+/* Free space that the ballast leaves when it is made, or there would be none for changes. */
+#define BALLAST_LEAVES (2 * GROW_MIN)
+
+/* How often it is looked at: leases end without a call, and others fill the disk. */
+#define WATCH_MS 500
+
+struct disk {
+	const char *directory;
+	char *path;	/* of the ballast */
+	long long size; /* of it, as far as it is known; -1: not yet */
+	struct event *watch;
+	bool told_full, told_broken;
+	struct log log;
+};
+
+/* Bytes that redis-server may still write, whoever we are; -1 when that cannot be told. */
+static long long
+bytes_free(const struct disk *disk)
+{
+	struct statvfs found;
+
+	if (statvfs(disk->directory, &found) != 0)
+		return -1;
+	return (long long)(geteuid() == 0 ? found.f_bfree : found.f_bavail) *
+	       (long long)found.f_frsize;
+}
+
+static int
+open_ballast(const struct disk *disk, int more)
+{
+	return open(disk->path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | more, 0600);
+}
+
+static long long
+ballast_size(int fd)
+{
+	struct stat found;
+
+	return fd >= 0 && fstat(fd, &found) == 0 && S_ISREG(found.st_mode) ? found.st_size : 0;
+}
+
+/* False when nothing is left of it. */
+static bool
+give_back_piece(struct disk *disk)
+{
+	int fd = open_ballast(disk, 0);
+	long long size = ballast_size(fd);
+	bool given = size > 0 && ftruncate(fd, size > PIECE ? size - PIECE : 0) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	disk->size = -1;
+	return given;
+}
+
+/* Make as much of it as there is room for. */
+static void
+fill_ballast(struct disk *disk, long long free_bytes)
+{
+	long long size, wanted;
+	int fd;
+
+	if (disk->size == BALLAST || free_bytes < BALLAST_LEAVES + PIECE)
+		return;
+	fd = open_ballast(disk, O_CREAT);
+	size = ballast_size(fd);
+	wanted = size + (free_bytes - BALLAST_LEAVES) / PIECE * PIECE;
+	if (wanted > BALLAST)
+		wanted = BALLAST;
+	if (fd >= 0 && wanted > size)
+		errno = posix_fallocate(fd, 0, wanted);
+	if ((fd < 0 || (wanted > size && errno != 0)) && !disk->told_broken) {
+		log_warning(&disk->log, "cannot keep room on the disk for revocations: %s: %s",
+		    disk->path, strerror(errno));
+		disk->told_broken = true;
+	}
+	disk->size = ballast_size(fd);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void
+tell(struct disk *disk, bool full)
+{
+	if (full && !disk->told_full)
+		log_error(&disk->log,
+		    "the disk of the store (%s) is full: nothing new can be made until there is "
+		    "room; deletions and renewals pass: remove what is not needed there",
+		    disk->directory);
+	else if (!full && disk->told_full)
+		log_info(&disk->log, "the disk of the store (%s) has room again", disk->directory);
+	disk->told_full = full;
+}
+
+bool
+disk_may_grow(struct disk *disk)
+{
+	long long free_bytes = disk != NULL ? bytes_free(disk) : -1;
+
+	if (free_bytes < 0)
+		return true;
+	tell(disk, free_bytes < GROW_MIN);
+	return free_bytes >= GROW_MIN;
+}
+
+void
+disk_make_room(struct disk *disk)
+{
+	long long free_bytes;
+
+	if (disk == NULL)
+		return;
+	do
+		free_bytes = bytes_free(disk);
+	while (free_bytes >= 0 && free_bytes < ROOM_MIN && give_back_piece(disk));
+}
+
+static void
+on_watch(evutil_socket_t fd, short events, void *ctx)
+{
+	const struct timeval pause = {.tv_usec = WATCH_MS * 1000};
+	struct disk *disk = ctx;
+	long long free_bytes = bytes_free(disk);
+
+	(void)fd;
+	(void)events;
+	if (free_bytes >= 0) {
+		tell(disk, free_bytes < GROW_MIN);
+		if (free_bytes < ROOM_MIN)
+			disk_make_room(disk);
+		else
+			fill_ballast(disk, free_bytes);
+	}
+	evtimer_add(disk->watch, &pause);
+}
+
+struct disk *
+disk_new(struct event_base *base, const char *directory, const struct log *log)
+{
+	struct disk *disk = calloc(1, sizeof(*disk));
+
+	if (disk == NULL)
+		return NULL;
+	disk->directory = directory;
+	disk->size = -1;
+	disk->log = *log;
+	disk->watch = evtimer_new(base, on_watch, disk);
+	if (disk->watch == NULL || asprintf(&disk->path, "%s/ballast", directory) < 0) {
+		disk->path = NULL;
+		disk_free(disk);
+		return NULL;
+	}
+	on_watch(-1, 0, disk);
+	return disk;
+}
+
+void
+disk_free(struct disk *disk)
+{
+	if (disk == NULL)
+		return;
+	if (disk->watch != NULL)
+		event_free(disk->watch);
+	free(disk->path);
+	free(disk);
+}

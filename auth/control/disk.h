@@ -1,0 +1,27 @@
+/* disk.h - the disk of the private store: room for revocations is kept on it. */
+#ifndef JOBGATE_CONTROL_DISK_H
+#define JOBGATE_CONTROL_DISK_H
+
+#include <event2/event.h>
+
+#include "jobgate/log.h"
+
+/*
+ * A redis-server that cannot append to its file ends, and everything is refused until it is
+ * back. So what makes the store larger is refused while the disk is nearly full, and a ballast
+ * file keeps room for what must pass all the same: deletions, renewals, the ends of leases. It is
+ * given back piece by piece when there is no other room, and made again when there is.
+ */
+struct disk;
+
+/* directory: of the private store's files; the caller's. NULL when memory is short. */
+struct disk *disk_new(struct event_base *base, const char *directory, const struct log *log);
+void disk_free(struct disk *disk); /* the ballast stays */
+
+/* Before a change that makes the store larger: may it? disk NULL: the store is elsewhere, yes. */
+bool disk_may_grow(struct disk *disk);
+
+/* Before a change that must pass: see that there is room for it, as far as the ballast reaches. */
+void disk_make_room(struct disk *disk);
+
+#endif

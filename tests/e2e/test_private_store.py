@@ -1,0 +1,110 @@
+"""The private redis-server when its disk is full, its files are broken, or its folders go (store.md)."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from harness.disk import MIB, SmallDisk
+from harness.process import eventually
+from harness.scene import request_bytes
+from test_reload import settled
+
+
+@pytest.fixture
+def disk(make_folder):
+    disk = SmallDisk(make_folder("disk"))
+    yield disk
+    disk.remove()
+
+
+@pytest.fixture
+def start(gateways):
+    """A gateway with a private store in a folder."""
+    def call(folder, settings=None):
+        return gateways.start({"store": {"url": None, "state_dir": str(folder)}, **(settings or {})})
+    return call
+
+
+def redis_of(gateway):
+    """Its process id; None while there is none."""
+    for pid in gateway.processes():
+        try:
+            with open(f"/proc/{pid}/comm", encoding="ascii") as file:
+                if file.read().startswith("redis-server"):
+                    return pid
+        except OSError:
+            pass
+    return None
+
+
+def make_token(gateway, *words):
+    return gateway.cli("token", "create", "made", "-r", "read", *words, "-o", "json").json()
+
+
+def status_of(gateway, token):
+    with gateway.client() as client:
+        return client.exchange(request_bytes("none.jobs.test", token["value"])).status
+
+
+def test_full_disk_refuses_what_is_new(disk, start):
+    """Nothing that would make the store larger, with words that help; what takes away or renews passes, and nothing dies."""
+    gateway = start(disk.path)
+    tokens = [make_token(gateway) for _ in range(3)]
+    job = gateway.cli("job", "create", "--url", "http://127.0.0.1:9", "-l", "a=b", "-o", "json").json()
+    leased = gateway.cli("job", "create", "--id", "leased", "-o", "json").json()
+    eventually(lambda: (disk.path / "ballast").stat().st_size >= 2 * MIB, "the ballast")
+    redis = redis_of(gateway)
+    for _ in range(3):
+        disk.fill()
+        for words in [("token", "create", "more", "-r", "read"), ("job", "create"),
+                      ("job", "set", job["id"], "-l", "c=d")]:
+            refused = gateway.cli(*words)
+            assert refused.status == 1 and "the disk of the store" in refused.err and str(disk.path) in refused.err, refused
+    assert gateway.cli("token", "delete", tokens[0]["id"], "--yes").status == 0
+    renewed = gateway.cli("token", "renew", tokens[1]["id"], "--yes", "-o", "json").json()
+    assert gateway.cli("job", "delete", leased["id"], "--yes").status == 0
+    eventually(lambda: status_of(gateway, tokens[0]) == 401 and status_of(gateway, tokens[1]) == 401, "the revocations")
+    assert status_of(gateway, renewed) == 404 and status_of(gateway, tokens[2]) == 404
+    assert redis_of(gateway) == redis and gateway.health("/readyz")[0] == 200
+    assert "is full" in gateway.program.log()
+    # It is on the disk, too.
+    os.kill(redis, signal.SIGKILL)
+    eventually(lambda: redis_of(gateway) not in (None, redis), "redis-server to be started again")
+    eventually(lambda: gateway.cli("token", "list").status == 0, "the store to be back")
+    assert status_of(gateway, tokens[0]) == 401 and status_of(gateway, renewed) == 404
+    # And there is room again: for new records, and for the ballast.
+    disk.empty()
+    eventually(lambda: gateway.cli("token", "create", "more", "-r", "read").status == 0, "room for new tokens")
+    eventually(lambda: (disk.path / "ballast").stat().st_size == 8 * MIB, "the ballast to be whole again")
+    gateway.family = gateway.processes()
+
+
+def test_many_revocations_on_a_full_disk(disk, start, sanitizer):
+    """The ballast is not spent with the first one."""
+    gateway = start(disk.path)
+    tokens = [make_token(gateway)["id"] for _ in range(20)]
+    eventually(lambda: (disk.path / "ballast").stat().st_size == 8 * MIB, "the ballast")
+    redis = redis_of(gateway)
+    for token in tokens:
+        disk.fill()
+        assert gateway.cli("token", "delete", token, "--yes").status == 0
+    assert redis_of(gateway) == redis
+    # As long as it lasts: then redis-server may end, but the gateway says why, and comes back with the room.
+    assert (disk.path / "ballast").stat().st_size < 8 * MIB
+    disk.empty()
+    eventually(lambda: gateway.health("/readyz")[0] == 200, "it to be ready")
+    gateway.family = gateway.processes()
+
+
+def test_redis_that_dies_comes_back_before_the_bound(start, make_folder):
+    """However often it dies: its restarts are never as far apart as what workers may go on with (store.max_staleness)."""
+    gateway = start(make_folder("state"))
+    for _ in range(9):
+        old, since = redis_of(gateway), time.monotonic()
+        os.kill(old, signal.SIGKILL)
+        eventually(lambda: redis_of(gateway) not in (None, old), "redis-server to be started again")  # noqa: B023
+        assert time.monotonic() - since < 5
+    eventually(lambda: gateway.health("/readyz")[0] == 200, "it to be ready")
+    gateway.family = gateway.processes()
