@@ -119,10 +119,12 @@ asks_for_server(const struct target *target, enum method_id method)
 	       target->query.len == 0;
 }
 
-/* The path as it is routed and sent on: dot segments resolved. */
+/* The path as it is routed and sent on: dot segments resolved, and all escaped that has to be. */
 static bool
 path_of(struct gateway *gateway, const struct target *target, struct request *request)
 {
+	char *room = gateway->scratch.path;
+	enum path_status status;
 	size_t len;
 
 	request->path = target->path;
@@ -130,17 +132,13 @@ path_of(struct gateway *gateway, const struct target *target, struct request *re
 		request->path = SLICE("*");
 		return true;
 	}
-	switch (path_resolve(target->path, gateway->scratch.path, &len)) {
-	case PATH_CLEAN:
-		return true;
-	case PATH_RESOLVED:
-		request->path = (struct slice){gateway->scratch.path, len};
-		request->path_resolved = true;
-		return true;
-	case PATH_BAD:
-		break;
-	}
-	return false;
+	status = path_resolve(target->path, room, &len);
+	request->path_resolved = status == PATH_RESOLVED;
+	if (target->raw_path)
+		len = path_escape(room, len);
+	if (status == PATH_RESOLVED || target->raw_path)
+		request->path = (struct slice){room, len};
+	return status != PATH_BAD;
 }
 
 /* The request as a value, from its parsed head; *error tells what is wrong when it is NULL. */
@@ -232,8 +230,8 @@ static void
 downstream_redirect(struct downstream *downstream, const struct request *request)
 {
 	struct gateway *gateway = downstream->gateway;
-	struct rewritten *room = &gateway->scratch.rewritten;
-	struct writer writer = writer_of(room->text, sizeof(room->text));
+	char *room = gateway->scratch.location;
+	struct writer writer = writer_of(room, sizeof(gateway->scratch.location));
 	struct authority authority;
 
 	if (!authority_parse(request->authority, &authority) ||
@@ -250,8 +248,8 @@ downstream_redirect(struct downstream *downstream, const struct request *request
 	}
 	write_slice(&writer, request->path);
 	write_slice(&writer, request->query);
-	exchange_redirect(downstream->exchange, request,
-	    (struct slice){room->text, (size_t)(writer.at - room->text)});
+	exchange_redirect(
+	    downstream->exchange, request, (struct slice){room, (size_t)(writer.at - room)});
 	if (downstream->exchange == NULL)
 		downstream_drop_head(downstream);
 }

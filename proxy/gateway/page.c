@@ -90,15 +90,19 @@ page_write(const struct page *page, char out[PAGE_MAX])
 bool
 page_to_is_local(struct slice to)
 {
+	bool in_query = false;
+
 	if (to.len == 0 || to.len > PAGE_TO_MAX || to.at[0] != '/')
 		return false;
 	/* "//host" and "/\host" lead elsewhere; browsers drop tabs and newlines before they look.
 	 */
 	if (to.len > 1 && (to.at[1] == '/' || to.at[1] == '\\'))
 		return false;
-	for (size_t i = 0; i < to.len; i++)
-		if (to.at[i] <= ' ' || to.at[i] >= 0x7f || to.at[i] == '\\')
+	for (size_t i = 0; i < to.len; i++) {
+		in_query = in_query || to.at[i] == '?';
+		if (to.at[i] <= ' ' || to.at[i] >= 0x7f || (to.at[i] == '\\' && !in_query))
 			return false;
+	}
 	return true;
 }
 

@@ -6,6 +6,7 @@
 #include "gateway/request_id.h"
 #include "gateway/rewrite.h"
 #include "http/head.h"
+#include "http/target.h"
 #include "http/write.h"
 #include "jobgate/exchange.h"
 #include "net/address.h"
@@ -31,8 +32,9 @@ struct scratch {
 	struct response_head response_head;
 	struct request request;
 	struct rewritten rewritten;
-	char path[BUFFER_LARGE];
-	char wire[2 * BUFFER_LARGE];
+	char path[PATH_ESCAPE_GROWTH * BUFFER_LARGE];
+	char wire[(PATH_ESCAPE_GROWTH + 2) * BUFFER_LARGE];
+	char location[(PATH_ESCAPE_GROWTH + 1) * BUFFER_LARGE]; /* of a redirect */
 	struct field trailers[HEAD_FIELDS_MAX];
 };
 

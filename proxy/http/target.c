@@ -3,13 +3,20 @@
 
 #include "http/bytes.h"
 
-/* Every byte one of RFC 3986, every '%' followed by two hex digits. */
+/*
+ * Visible ASCII, no '#', no backslash (browsers read it as a slash), and '%' only before two hex
+ * digits. *raw: some of it has to be escaped.
+ */
 static bool
-is_target_text(struct slice text)
+is_path(struct slice text, bool *raw)
 {
+	*raw = false;
 	for (size_t i = 0; i < text.len; i++) {
-		if (!byte_is((unsigned char)text.at[i], BYTE_TARGET))
-			return false;
+		if (!byte_is((unsigned char)text.at[i], BYTE_TARGET)) {
+			if (!byte_is((unsigned char)text.at[i], BYTE_RAW) || text.at[i] == '\\')
+				return false;
+			*raw = true;
+		}
 		if (text.at[i] == '%' &&
 		    (text.len - i < 3 || !byte_is((unsigned char)text.at[i + 1], BYTE_HEX) ||
 			!byte_is((unsigned char)text.at[i + 2], BYTE_HEX)))
@@ -18,9 +25,18 @@ is_target_text(struct slice text)
 	return true;
 }
 
-/* Part a path from its query. */
-static void
-split_query(struct slice text, struct target *out)
+static bool
+is_query(struct slice text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (!byte_is((unsigned char)text.at[i], BYTE_RAW))
+			return false;
+	return true;
+}
+
+/* A path and its query, each under its own rules. */
+static bool
+parse_path(struct slice text, struct target *out)
 {
 	const char *mark = text.len > 0 ? memchr(text.at, '?', text.len) : NULL;
 
@@ -29,6 +45,7 @@ split_query(struct slice text, struct target *out)
 		out->path.len = (size_t)(mark - text.at);
 		out->query = slice_after(text, out->path.len);
 	}
+	return is_path(out->path, &out->raw_path) && is_query(out->query);
 }
 
 /* What follows "http://": an authority, then a path and a query that may both be missing. */
@@ -42,9 +59,8 @@ parse_absolute(struct slice rest, struct target *out)
 		len++;
 	out->authority = (struct slice){rest.at, len};
 	rest = slice_after(rest, len);
-	if (!authority_parse(out->authority, &authority) || !is_target_text(rest))
+	if (!authority_parse(out->authority, &authority) || !parse_path(rest, out))
 		return false;
-	split_query(rest, out);
 	out->pathless = out->path.len == 0;
 	if (out->pathless)
 		out->path = SLICE("/");
@@ -61,10 +77,9 @@ target_parse(struct slice text, struct target *out)
 	if (slice_equal(text, SLICE("*")))
 		return out->form = TARGET_ASTERISK;
 	if (text.len > 0 && text.at[0] == '/') {
-		if (!is_target_text(text))
-			return TARGET_BAD;
-		split_query(text, out);
-		return out->form = TARGET_ORIGIN;
+		if (parse_path(text, out))
+			out->form = TARGET_ORIGIN;
+		return out->form;
 	}
 	for (size_t i = 0; i < 2; i++) {
 		if (!slice_starts_with_nocase(text, schemes[i]))
@@ -178,6 +193,8 @@ authority_parse(struct slice text, struct authority *out)
 	}
 	out->host = (struct slice){text.at, len};
 	if (len == text.len)
+		return true;
+	if (text.at[len] == ':' && len + 1 == text.len) /* RFC 3986 section 3.2.3 */
 		return true;
 	return text.at[len] == ':' && parse_port(slice_after(text, len + 1), &out->port);
 }
@@ -293,4 +310,28 @@ path_resolve(struct slice path, char *out, size_t *len)
 		at += 1 + segment.len;
 	}
 	return resolved ? PATH_RESOLVED : PATH_CLEAN;
+}
+
+size_t
+path_escape(char *path, size_t len)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	size_t raw = 0, at;
+
+	for (size_t i = 0; i < len; i++)
+		raw += !byte_is((unsigned char)path[i], BYTE_TARGET);
+	at = len + 2 * raw;
+	/* From the end, so that no byte is written over before it has moved. */
+	for (size_t i = len; i-- > 0;) {
+		unsigned char c = (unsigned char)path[i];
+
+		if (byte_is(c, BYTE_TARGET)) {
+			path[--at] = (char)c;
+			continue;
+		}
+		path[--at] = digits[c & 15];
+		path[--at] = digits[c >> 4];
+		path[--at] = '%';
+	}
+	return len + 2 * raw;
 }

@@ -17,12 +17,16 @@ struct target {
 	struct slice path;	/* origin and absolute form; "/" when an absolute form has none */
 	struct slice query;	/* with its '?'; may be empty */
 	bool pathless;		/* absolute form without a path of its own */
+	bool raw_path;		/* path holds bytes that RFC 3986 wants escaped: see path_escape */
 };
 
+/* How many times as long a path may become when it is escaped. */
+#define PATH_ESCAPE_GROWTH 3
+
 /*
- * Parse a target. Bytes outside RFC 3986 (a fragment's '#', a stray '%', '"',
- * '\', '^', '`', '{', '|', '}', bytes over 0x7e, ...) and user info in an
- * authority are TARGET_BAD, which is also returned.
+ * Parse a target. Path and query may hold any visible ASCII but '#', as browsers and tools send
+ * it (WHATWG URL standard); in a path a backslash, and a '%' that no two hex digits follow, are
+ * TARGET_BAD. So are all other bytes, and user info in an authority. Returns the form.
  */
 enum target_form target_parse(struct slice text, struct target *out);
 
@@ -34,8 +38,8 @@ struct authority {
 /*
  * Parse host[:port]: a reg-name of letters, digits, '-', '.', '_' (no percent
  * escapes, no other sub-delims: nothing a backend and we could read differently), an IPv4
- * address or an IPv6 one in brackets; port 1 to 65535, and not an empty one. False on anything
- * else.
+ * address or an IPv6 one in brackets; port 1 to 65535, or empty, which is as good as none (RFC 3986
+ * section 3.2.3). False on anything else.
  */
 bool authority_parse(struct slice text, struct authority *out);
 
@@ -56,5 +60,12 @@ enum path_status {
  * the length written. path begins with '/'.
  */
 enum path_status path_resolve(struct slice path, char *out, size_t *len);
+
+/*
+ * Percent-encode, in place, the bytes of a path that RFC 3986 does not let stand there (section
+ * 2.1); all others stay, escapes too. Returns the new length, at most PATH_ESCAPE_GROWTH times len;
+ * there must be room for it.
+ */
+size_t path_escape(char *path, size_t len);
 
 #endif

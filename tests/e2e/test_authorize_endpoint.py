@@ -110,6 +110,19 @@ def test_an_escaped_slash_is_no_matter_where_the_host_names_the_job(asking, scen
     assert ask(asking, **form(scene, "/api/contents/a%2Fb"), token=scene.token).status == 200
 
 
+RAW = "/Untitled[1]{a}|^`<b>\".ipynb?a[]=1&q={\"a\":1}&r=a|b&s=50%&t=\\"
+
+
+@by_form
+def test_bytes_that_browsers_send(asking, scene, form):
+    """The rules for targets are those of the data path."""
+    response = ask(asking, **form(scene, RAW), token=scene.token)
+    assert response.status == 200, response
+    assert ask(asking, **form(scene, RAW)).status == 401
+    for path in ("/a\\b", "/50%", "/a#b", "/?a#b", "/?\x7f"):
+        assert ask(asking, **form(scene, path), token=scene.token).status == 400, path
+
+
 def test_the_method_that_is_asked_about_is_logged(asking, scene):
     response = ask(asking, forwarded(scene, "/", "DELETE"), scene.token)
     assert asking.gateway.access_entry(request_id=response.field("x-request-id"))["method"] == "DELETE"
@@ -292,6 +305,20 @@ def test_a_proxy_forwards_what_is_allowed(proxied):
     assert (response.status, response.body) == (200, b"world")
     entry = scene.gateway.access_entry(job=scene.job, outcome="authorized")
     assert (entry["path"], entry["method"]) == ("/a/b", "POST")
+
+
+def test_a_proxy_asks_about_bytes_that_browsers_send(proxied):
+    scene = proxied
+    for path in ("/Untitled[1].ipynb", "/?a[]=1", '/?q={"a":1}', "/?run=a|b", "/?q=50%", "/?a=`^&b=\\"):
+        scene.proxy.send(scene.request(path=path))
+        connection = scene.backend.next()
+        assert connection.read_request().method == "GET"
+        connection.answer(b"here")
+        response = scene.proxy.read_response()
+        assert (response.status, response.body) == (200, b"here"), path
+        connection.close()
+        scene.proxy.send(scene.request(path=path, token="jgt_no"))
+        assert scene.proxy.read_response().status == 401, path
 
 
 def test_a_proxy_hands_the_refusal_on(proxied, records):

@@ -113,6 +113,71 @@ def test_base_of_the_url(gateway, scene_of, base, path, target):
     assert scene.relay(path=path).target == target
 
 
+VISIBLE = [chr(code) for code in range(0x21, 0x7f) if chr(code) != "#"]
+ESCAPED = {char: f"%{ord(char):02X}" for char in '"<>[]^`{|}'}
+
+
+def test_every_visible_byte_of_a_path(scene):
+    """Browsers and tools send bytes that RFC 3986 wants escaped: backends get them escaped, and all others as they came."""
+    for char in VISIBLE:
+        if char in "?\\%":
+            continue
+        wanted = f"/a/{ESCAPED.get(char, char)}x"
+        assert scene.relay(path=f"/a/{char}x").target == wanted
+        assert scene.relay(path=f"/jobs/{scene.job}/a/{char}x", host="gateway.test").target == wanted
+
+
+def test_every_visible_byte_of_a_query(scene):
+    """It goes on byte for byte."""
+    for char in VISIBLE:
+        assert scene.relay(path=f"/a?b={char}x").target == f"/a?b={char}x"
+    everything = "".join(VISIBLE)
+    assert scene.relay(path=f"/?{everything}").target == f"/?{everything}"
+
+
+@pytest.mark.parametrize("target", ["/a\\b", "/\\..\\b", "/%", "/50%", "/a%2", "/%zz", "/%?", "/a#b", "/a?b#c", "/a\x7f", "/?\x7f",
+                                    "/\x01", "/?\x1f", "/\t", "/?\xe4", "/\xe4", "/a b", "/?a b"])
+def test_bytes_that_no_target_holds(scene, target):
+    client = scene.new_client()
+    client.send(scene.request(path=target))
+    assert client.read_response().status == 400
+    assert client.ended()
+    scene.untouched()
+
+
+def test_a_path_may_triple(scene):
+    """limits.target_bytes is for the target as it comes; what becomes three times as long in escapes has room."""
+    limit = 16 * 1024
+    path = "/" + "[" * (limit - 1)
+    received = scene.relay(path=path, fields=["X-Large: " + "x" * 15000])
+    assert received.target == "/" + "%5B" * (limit - 1)
+    assert len(received.field("x-large")) == 15000
+    client = scene.new_client()
+    client.send(scene.request(path=path + "["))
+    assert client.read_response().status == 414
+
+
+def test_the_largest_path_may_triple(module_gateways, scene_of):
+    gateway = module_gateways.start({"limits": {"target_bytes": "40KiB", "head_bytes": "40KiB"}})
+    scene = scene_of(gateway)
+    path = "/" + "^" * (39 * 1024)
+    assert scene.relay(path=path).target == "/" + "%5E" * (39 * 1024)
+
+
+def test_the_log_has_the_path_that_the_backend_saw(gateway, scene_of):
+    scene = scene_of(gateway)
+    request_id = scene.relay(path="/Untitled[1].ipynb?a[]=1").field("x-request-id")
+    assert gateway.access_entry(request_id=request_id)["path"] == "/Untitled%5B1%5D.ipynb"
+
+
+def test_an_empty_port(scene):
+    """RFC 3986 section 3.2.3: as good as none."""
+    received = scene.relay(path="/a", host=f"{scene.host}:")
+    assert received.field("host") == f"{scene.host}:"
+    assert scene.relay(path=f"http://{scene.host}/a", host=f"{scene.host}:").target == "/a"
+    assert scene.relay(path=f"http://{scene.host}:/a", host=f"{scene.host}:80").target == "/a"
+
+
 def test_host_form_goes_before_path_form(scene):
     received = scene.relay(path="/jobs/other/a")
     assert received.target == "/jobs/other/a"

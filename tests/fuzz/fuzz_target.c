@@ -3,6 +3,7 @@
 #include <http_parser.h>
 
 #include "fuzz.h"
+#include "http/bytes.h"
 #include "http/target.h"
 
 /* True when a segment of the path is "." or "..", as a backend without escapes would see it. */
@@ -55,6 +56,9 @@ check_peer(struct slice text, const struct target *target)
 
 	if (target->form == TARGET_ASTERISK || text.len > UINT16_MAX)
 		return;
+	/* It knows no empty port (RFC 3986 section 3.2.3). */
+	if (target->authority.len > 0 && target->authority.at[target->authority.len - 1] == ':')
+		return;
 	http_parser_url_init(&url);
 	CHECK(
 	    http_parser_parse_url(text.at, text.len, target->form == TARGET_AUTHORITY, &url) == 0);
@@ -71,6 +75,36 @@ check_peer(struct slice text, const struct target *target)
 	CHECK(target->query.len == 0 ? query.len == 0
 				     : slice_equal(query, slice_after(target->query, 1)));
 	CHECK(part_of(&url, text, UF_FRAGMENT).at == NULL);
+}
+
+/* What goes to a backend is RFC 3986's alone, and means the same once it is decoded. */
+static void
+check_escaped(struct slice path)
+{
+	char *room = malloc(PATH_ESCAPE_GROWTH * path.len);
+	struct target target;
+	size_t len, at = 0;
+
+	CHECK(room != NULL);
+	memcpy(room, path.at, path.len);
+	len = path_escape(room, path.len);
+	CHECK(len <= PATH_ESCAPE_GROWTH * path.len);
+	CHECK(target_parse((struct slice){room, len}, &target) == TARGET_ORIGIN);
+	CHECK(!target.raw_path && target.query.len == 0 && target.path.len == len);
+	for (size_t i = 0; i < path.len; i++) {
+		unsigned char c = (unsigned char)path.at[i];
+		char text[4];
+
+		if (byte_is(c, BYTE_TARGET)) {
+			CHECK(room[at++] == (char)c);
+			continue;
+		}
+		snprintf(text, sizeof(text), "%%%02X", c);
+		CHECK(memcmp(room + at, text, 3) == 0);
+		at += 3;
+	}
+	CHECK(at == len);
+	free(room);
 }
 
 int
@@ -97,6 +131,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			CHECK(!has_dot_segment(path));
 			CHECK(path_resolve(path, second, &len) == PATH_CLEAN);
 			CHECK(slice_equal(path, (struct slice){second, len}));
+			check_escaped(path);
 		}
 	}
 	free(copy);

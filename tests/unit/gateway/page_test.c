@@ -47,9 +47,9 @@ the_longest_page_fits(void **state)
 static void
 paths_that_lead_away_are_not_local(void **state)
 {
-	static const char *const local[] = {"/", "/a", "/a//b?c=d", "/?//x", "/%0d"};
+	static const char *const local[] = {"/", "/a", "/a//b?c=d", "/?//x", "/%0d", "/a?b\\c"};
 	static const char *const away[] = {"", "a", "//x", "/\\x", "\\", "https://x", "/ a", "/\ta",
-	    "/a\r\n", "/a\\b", "/\xc3\xa4", "/\x7f"};
+	    "/a\r\n", "/a\\b", "/a\\b?c", "/\xc3\xa4", "/\x7f"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++)

@@ -53,6 +53,13 @@ is_target_byte(int c)
 				       ":@/?%");
 }
 
+/* What browsers and tools send in targets, whatever RFC 3986 says: visible ASCII, no fragment. */
+static bool
+is_raw_byte(int c)
+{
+	return c > ' ' && c <= '~' && c != '#';
+}
+
 /* RFC 3986 section 3.2.2 without escapes and sub-delims; '_' is met in names of services. */
 static bool
 is_host_byte(int c)
@@ -82,6 +89,7 @@ classes_follow_the_grammar(void **state)
 	expect_class(BYTE_HOST, is_host_byte);
 	expect_class(BYTE_HEX, is_hex_byte);
 	expect_class(BYTE_NAME, is_name_byte);
+	expect_class(BYTE_RAW, is_raw_byte);
 }
 
 static void

@@ -57,6 +57,7 @@ absolute_form(void **state)
 	assert_true(target.pathless);
 	expect_parts("http://h?q", TARGET_ABSOLUTE, "http", "h", "/", "?q");
 	expect_parts("http://h?q/r", TARGET_ABSOLUTE, "http", "h", "/", "?q/r");
+	expect_parts("http://h:/", TARGET_ABSOLUTE, "http", "h:", "/", "");
 	expect_parts("http://[::1]:80/x", TARGET_ABSOLUTE, "http", "[::1]:80", "/x", "");
 	expect_bad(SLICE("http:///"));
 	expect_bad(SLICE("http://"));
@@ -65,7 +66,6 @@ absolute_form(void **state)
 	expect_bad(SLICE("http:h"));
 	expect_bad(SLICE("http://u@h/"));
 	expect_bad(SLICE("http://u:p@h/"));
-	expect_bad(SLICE("http://h:/"));
 	expect_bad(SLICE("http://h:0/"));
 	expect_bad(SLICE("http://h:65536/"));
 	expect_bad(SLICE("http://h\\a/"));
@@ -99,26 +99,52 @@ authority_and_asterisk_form(void **state)
 	expect_bad(SLICE("../a"));
 }
 
-/* Every byte in a path and in a query: only those of RFC 3986, '%' only before two hex digits. */
+/* Visible ASCII but for '#' (RFC 3986 section 3.5: a fragment is no part of a target). */
+static bool
+may_stand_raw(int c)
+{
+	return c > ' ' && c < 0x7f && c != '#';
+}
+
+/* Every byte in a path and in a query. */
 static void
 bytes_of_targets(void **state)
 {
 	(void)state;
 	for (int c = 0; c < 256; c++) {
 		char path[] = "/a_b", query[] = "/a?b_c";
-		bool good = c > ' ' && c < 0x7f && strchr("\"#%<>[\\]^`{|}", c) == NULL;
+		bool good = may_stand_raw(c) && c != '\\' && c != '%';
 
 		path[2] = query[4] = (char)c;
 		assert_int_equal(target_parse((struct slice){path, 4}, &target),
 		    good ? TARGET_ORIGIN : TARGET_BAD);
+		assert_int_equal(
+		    target.raw_path, good && c != 0 && strchr("\"<>[]^`{|}", c) != NULL);
 		assert_int_equal(target_parse((struct slice){query, 6}, &target),
-		    good ? TARGET_ORIGIN : TARGET_BAD);
+		    may_stand_raw(c) ? TARGET_ORIGIN : TARGET_BAD);
+		assert_false(target.raw_path);
 	}
+	expect_parts("/a?[]^`{|}\\\"<>%", TARGET_ORIGIN, "", "", "/a", "?[]^`{|}\\\"<>%");
+	expect_parts("http://h/[?\\%", TARGET_ABSOLUTE, "http", "h", "/[", "?\\%");
+	assert_true(target.raw_path);
+	expect_bad(SLICE("http://h/\\"));
+	expect_bad(SLICE("http://h[/"));
+}
+
+/* In a path '%' stands only before two hex digits; in a query anywhere. */
+static void
+percent_signs(void **state)
+{
+	static const char *const queries[] = {"/?%", "/?%2", "/a?%zz", "/?%%20", "/?50%&b"};
+
+	(void)state;
 	for (int c = 0; c < 256; c++) {
 		char first[] = "/%_0", second[] = "/%0_";
 		bool hex = c != 0 && strchr("0123456789abcdefABCDEF", c) != NULL;
 
 		first[2] = second[3] = (char)c;
+		if (c == '?') /* "/%" and a query: as bad */
+			continue;
 		assert_int_equal(target_parse((struct slice){first, 4}, &target),
 		    hex ? TARGET_ORIGIN : TARGET_BAD);
 		assert_int_equal(target_parse((struct slice){second, 4}, &target),
@@ -126,8 +152,37 @@ bytes_of_targets(void **state)
 	}
 	expect_bad(SLICE("/%"));
 	expect_bad(SLICE("/%2"));
-	expect_bad(SLICE("/a?%2"));
+	expect_bad(SLICE("/%?00"));
+	expect_bad(SLICE("/%2?0"));
 	expect_bad(SLICE("/%%20"));
+	for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++)
+		assert_int_equal(target_parse(slice_of(queries[i]), &target), TARGET_ORIGIN);
+}
+
+/* The room is exactly as large as the contract asks for. */
+static void
+expect_escaped(const char *path, const char *escaped)
+{
+	size_t len = strlen(path);
+	char *room = malloc(strlen(escaped));
+
+	assert_non_null(room);
+	memcpy(room, path, len);
+	assert_int_equal(path_escape(room, len), strlen(escaped));
+	assert_memory_equal(room, escaped, strlen(escaped));
+	free(room);
+}
+
+static void
+paths_are_escaped(void **state)
+{
+	(void)state;
+	expect_escaped("/", "/");
+	expect_escaped("/a%20-._~!$&'()*+,;=:@", "/a%20-._~!$&'()*+,;=:@");
+	expect_escaped("/[", "/%5B");
+	expect_escaped("/Untitled[1].ipynb", "/Untitled%5B1%5D.ipynb");
+	expect_escaped("/\"<>[]^`{|}", "/%22%3C%3E%5B%5D%5E%60%7B%7C%7D");
+	expect_escaped("/a|%7C|b", "/a%7C%7C%7Cb");
 }
 
 static struct authority authority;
@@ -162,12 +217,15 @@ authorities(void **state)
 	expect_authority("Job-1.Example_x.org.:8080", "Job-1.Example_x.org.", 8080);
 	expect_authority("192.0.2.1:1", "192.0.2.1", 1);
 	expect_authority("h:65535", "h", 65535);
+	expect_authority("h:", "h", 0);
+	expect_authority("[::1]:", "[::1]", 0);
 	expect_authority("h:00080", "h", 80);
 	expect_no_authority(SLICE(""));
 	expect_no_authority(SLICE(":80"));
 	expect_no_authority(SLICE("."));
 	expect_no_authority(SLICE(".h"));
-	expect_no_authority(SLICE("h:"));
+	expect_no_authority(SLICE(":"));
+	expect_no_authority(SLICE("h::"));
 	expect_no_authority(SLICE("h:0"));
 	expect_no_authority(SLICE("h:00000"));
 	expect_no_authority(SLICE("h:65536"));
@@ -233,7 +291,6 @@ ipv6_addresses(void **state)
 	expect_no_authority(SLICE("[::1"));
 	expect_no_authority(SLICE("["));
 	expect_no_authority(SLICE("[::1]80"));
-	expect_no_authority(SLICE("[::1]:"));
 	expect_no_authority(SLICE("[::1].h"));
 	expect_no_authority(SLICE("x[::1]"));
 }
@@ -254,6 +311,9 @@ authorities_that_are_the_same(void **state)
 	assert_true(same("h", "H", 80));
 	assert_true(same("h", "h:80", 80));
 	assert_true(same("h:443", "h", 443));
+	assert_true(same("h:", "h", 80));
+	assert_true(same("h:", "h:443", 443));
+	assert_false(same("h:", "h:81", 80));
 	assert_true(same("[::a]:1", "[::A]:1", 80));
 	assert_false(same("h", "h:80", 443));
 	assert_false(same("h:80", "h:81", 80));
@@ -271,7 +331,8 @@ expect_path(const char *path, enum path_status status, const char *resolved)
 	assert_non_null(out);
 	if (path_resolve(slice_of(path), out, &written) != status)
 		fail_msg("%s", path);
-	if (status != PATH_BAD && (written != strlen(resolved) || memcmp(out, resolved, written)))
+	if (status != PATH_BAD &&
+	    (written != strlen(resolved) || memcmp(out, resolved, written) != 0))
 		fail_msg("%s becomes %.*s", path, (int)written, out);
 	free(out);
 }
@@ -383,6 +444,8 @@ main(void)
 	    cmocka_unit_test(absolute_form),
 	    cmocka_unit_test(authority_and_asterisk_form),
 	    cmocka_unit_test(bytes_of_targets),
+	    cmocka_unit_test(percent_signs),
+	    cmocka_unit_test(paths_are_escaped),
 	    cmocka_unit_test(authorities),
 	    cmocka_unit_test(authorities_are_bounded),
 	    cmocka_unit_test(ipv6_addresses),
