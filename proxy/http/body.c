@@ -3,18 +3,20 @@
 
 #include "http/bytes.h"
 
-/* Bytes of extensions that one chunk's line may carry. */
-#define EXTENSION_MAX 1024
+/* Bytes of one chunk's line besides the digits that count: extensions, zeros in front. */
+#define LINE_EXTRA_MAX 8192
 
 /*
- * Where in the chunked grammar (RFC 9112 section 7.1) the next byte stands.
- * Extensions are checked byte by byte and dropped; white space around ';' and
- * '=' ("bad white space") is not let through, for no sender needs it.
+ * Where in the chunked grammar (RFC 9112 section 7.1) the next byte stands. Extensions are
+ * checked byte by byte and dropped. White space may stand around ';' and '=', and nowhere else
+ * ("bad white space", section 7.1.1).
  */
 enum chunk_state {
 	CHUNK_SIZE,	  /* hex digits */
+	CHUNK_GAP,	  /* white space behind the size or a value: ';' follows */
 	CHUNK_NAME_FIRST, /* behind ';' */
 	CHUNK_NAME,
+	CHUNK_NAME_GAP,	   /* white space behind a name: '=' or ';' follows */
 	CHUNK_VALUE_FIRST, /* behind '=' */
 	CHUNK_VALUE,
 	CHUNK_QUOTED,
@@ -76,14 +78,24 @@ hex_value(unsigned char c)
 	return -1;
 }
 
-/* The line of a size has ended with CR: extensions and digits are complete. */
 static bool
-size_line_ends(struct body_decoder *decoder)
+is_blank(unsigned char c)
 {
-	if (decoder->digits == 0)
-		return false;
-	decoder->state = CHUNK_SIZE_LF;
+	return c == ' ' || c == '\t';
+}
+
+static bool
+move_to(struct body_decoder *decoder, enum chunk_state state)
+{
+	decoder->state = (unsigned char)state;
 	return true;
+}
+
+/* One more byte of the line that does not count towards the size. */
+static bool
+count_extra(struct body_decoder *decoder)
+{
+	return ++decoder->line_extra <= LINE_EXTRA_MAX;
 }
 
 static bool
@@ -92,65 +104,67 @@ take_size_byte(struct body_decoder *decoder, unsigned char c)
 	int value = hex_value(c);
 
 	if (value >= 0) {
-		/* 16 digits fill 64 bits exactly, so the sixteenth cannot overflow; a seventeenth
-		 * is refused. */
-		if (decoder->digits == 16)
+		if (decoder->left > INT64_MAX >> 4)
 			return false;
-		decoder->digits++;
+		decoder->has_size = true;
 		decoder->left = decoder->left << 4 | (unsigned)value;
-		return decoder->left <= INT64_MAX;
+		return decoder->left > 0 || count_extra(decoder); /* zeros in front */
 	}
-	if (c == '\r')
-		return size_line_ends(decoder);
-	if (c != ';' || decoder->digits == 0)
+	if (!decoder->has_size)
 		return false;
-	decoder->state = CHUNK_NAME_FIRST;
-	return true;
+	if (c == '\r')
+		return move_to(decoder, CHUNK_SIZE_LF);
+	if (is_blank(c))
+		return move_to(decoder, CHUNK_GAP) && count_extra(decoder);
+	return c == ';' && move_to(decoder, CHUNK_NAME_FIRST) && count_extra(decoder);
 }
 
-/* Behind a complete name or value: the next extension, a value, or the line's end. */
+/* Behind a complete name or value: white space, the next extension, or the line's end. */
 static bool
-take_extension_end(struct body_decoder *decoder, unsigned char c, bool may_have_value)
+take_extension_end(struct body_decoder *decoder, unsigned char c, enum chunk_state gap)
 {
-	if (c == ';') {
-		decoder->state = CHUNK_NAME_FIRST;
-		return true;
-	}
-	if (c == '=' && may_have_value) {
-		decoder->state = CHUNK_VALUE_FIRST;
-		return true;
-	}
-	return c == '\r' && size_line_ends(decoder);
+	if (is_blank(c))
+		return move_to(decoder, gap);
+	if (c == ';')
+		return move_to(decoder, CHUNK_NAME_FIRST);
+	return c == '\r' && move_to(decoder, CHUNK_SIZE_LF);
 }
 
 /* One byte of the extensions. False when it does not fit the grammar. */
 static bool
 take_extension_byte(struct body_decoder *decoder, unsigned char c)
 {
-	if (++decoder->extension_bytes > EXTENSION_MAX)
-		return false;
 	switch ((enum chunk_state)decoder->state) {
+	case CHUNK_GAP:
+		return is_blank(c) || (c == ';' && move_to(decoder, CHUNK_NAME_FIRST));
 	case CHUNK_NAME_FIRST:
-		decoder->state = CHUNK_NAME;
-		return byte_is(c, BYTE_TOKEN);
+		return is_blank(c) || (byte_is(c, BYTE_TOKEN) && move_to(decoder, CHUNK_NAME));
 	case CHUNK_NAME:
-		return byte_is(c, BYTE_TOKEN) || take_extension_end(decoder, c, true);
+		if (byte_is(c, BYTE_TOKEN))
+			return true;
+		if (c == '=')
+			return move_to(decoder, CHUNK_VALUE_FIRST);
+		return take_extension_end(decoder, c, CHUNK_NAME_GAP);
+	case CHUNK_NAME_GAP:
+		if (c == '=')
+			return move_to(decoder, CHUNK_VALUE_FIRST);
+		return is_blank(c) || (c == ';' && move_to(decoder, CHUNK_NAME_FIRST));
 	case CHUNK_VALUE_FIRST:
-		decoder->state = c == '"' ? CHUNK_QUOTED : CHUNK_VALUE;
-		return c == '"' || byte_is(c, BYTE_TOKEN);
+		if (c == '"')
+			return move_to(decoder, CHUNK_QUOTED);
+		return is_blank(c) || (byte_is(c, BYTE_TOKEN) && move_to(decoder, CHUNK_VALUE));
 	case CHUNK_VALUE:
-		return byte_is(c, BYTE_TOKEN) || take_extension_end(decoder, c, false);
+		return byte_is(c, BYTE_TOKEN) || take_extension_end(decoder, c, CHUNK_GAP);
 	case CHUNK_QUOTED:
 		if (c == '"')
-			decoder->state = CHUNK_QUOTED_END;
-		else if (c == '\\')
-			decoder->state = CHUNK_ESCAPED;
+			return move_to(decoder, CHUNK_QUOTED_END);
+		if (c == '\\')
+			return move_to(decoder, CHUNK_ESCAPED);
 		return byte_is(c, BYTE_VALUE);
 	case CHUNK_ESCAPED:
-		decoder->state = CHUNK_QUOTED;
-		return byte_is(c, BYTE_VALUE);
+		return byte_is(c, BYTE_VALUE) && move_to(decoder, CHUNK_QUOTED);
 	case CHUNK_QUOTED_END:
-		return take_extension_end(decoder, c, false);
+		return take_extension_end(decoder, c, CHUNK_GAP);
 	case CHUNK_SIZE:
 	case CHUNK_SIZE_LF:
 	case CHUNK_DATA:
@@ -171,24 +185,24 @@ take_framing_byte(struct body_decoder *decoder, unsigned char c)
 	case CHUNK_SIZE:
 		return take_size_byte(decoder, c);
 	case CHUNK_SIZE_LF:
-		decoder->state = decoder->left > 0 ? CHUNK_DATA : CHUNK_TRAILERS;
-		decoder->digits = 0;
-		decoder->extension_bytes = 0;
-		return c == '\n';
+		decoder->has_size = false;
+		decoder->line_extra = 0;
+		return c == '\n' &&
+		       move_to(decoder, decoder->left > 0 ? CHUNK_DATA : CHUNK_TRAILERS);
 	case CHUNK_DATA_CR:
-		decoder->state = CHUNK_DATA_LF;
-		return c == '\r';
+		return c == '\r' && move_to(decoder, CHUNK_DATA_LF);
 	case CHUNK_DATA_LF:
-		decoder->state = CHUNK_SIZE;
-		return c == '\n';
+		return c == '\n' && move_to(decoder, CHUNK_SIZE);
+	case CHUNK_GAP:
 	case CHUNK_NAME_FIRST:
 	case CHUNK_NAME:
+	case CHUNK_NAME_GAP:
 	case CHUNK_VALUE_FIRST:
 	case CHUNK_VALUE:
 	case CHUNK_QUOTED:
 	case CHUNK_ESCAPED:
 	case CHUNK_QUOTED_END:
-		return take_extension_byte(decoder, c);
+		return (c == '\r' || count_extra(decoder)) && take_extension_byte(decoder, c);
 	case CHUNK_DATA:
 	case CHUNK_TRAILERS:
 	case CHUNK_ENDED:

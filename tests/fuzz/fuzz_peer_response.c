@@ -38,7 +38,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if ((ours.status == READING_BODY || ours.status == READING_WHOLE) &&
 	    !peer_is_mistaken(&ours)) {
 		peer_reading_of_response(bytes, method, closed, &peers);
-		readings_compare(&ours, &peers);
+		if (peers.error != HPE_INVALID_CHUNK_SIZE || !bytes_have_tab_behind_size(bytes))
+			readings_compare(&ours, &peers);
 	}
 	free(copy);
 	return 0;

@@ -2,6 +2,7 @@
 #include <http_parser.h>
 
 #include "fuzz.h"
+#include "http/bytes.h"
 #include "reading.h"
 
 /* What the callbacks fill in. */
@@ -186,5 +187,14 @@ reading_has_framing_trailer(const struct reading *reading)
 		    strncasecmp(name.at, "transfer-encoding", strlen("transfer-encoding")) == 0)
 			return true;
 	}
+	return false;
+}
+
+bool
+bytes_have_tab_behind_size(struct slice bytes)
+{
+	for (size_t i = 1; i < bytes.len; i++)
+		if (bytes.at[i] == '\t' && byte_is((unsigned char)bytes.at[i - 1], BYTE_HEX))
+			return true;
 	return false;
 }

@@ -47,7 +47,7 @@ void peer_reading_of_response(
 /* Abort unless both say the same of head, content and end. */
 void readings_compare(const struct reading *ours, const struct reading *peers);
 
-/* Three things that libhttp-parser does not read as RFC 9110 and 9112 say. */
+/* Four things that libhttp-parser does not read as RFC 9110 and 9112 say. */
 
 /* The first field with this id ends with a tab: white space, but not to the peer. */
 bool reading_ends_with_tab(const struct reading *reading, enum field_id id);
@@ -59,6 +59,10 @@ bool reading_has_longer_name(const struct reading *reading, struct slice name);
 /* A trailer has the name of a field that frames: it frames nothing (RFC 9110 section 6.5.1) and we
  * drop it, but the peer judges its value. */
 bool reading_has_framing_trailer(const struct reading *reading);
+
+/* A tab stands behind a hex digit: white space behind a chunk's size (RFC 9112 section 7.1.1), but
+ * the peer knows none there but a space. */
+bool bytes_have_tab_behind_size(struct slice bytes);
 
 /* Add content to a reading. */
 void reading_add_content(struct reading *reading, struct slice data);

@@ -88,6 +88,7 @@ chunked_bodies_that_are_right(void **state)
 	GOOD("a\r\n0123456789\r\n000\r\n\r\n", "0123456789", "");
 	GOOD("0000000000000001\r\nx\r\n0\r\n\r\n", "x", "");
 	GOOD("1;a\r\nx\r\n0;b=c\r\n\r\n", "x", "");
+	GOOD("00000000000000000000000000000001\r\nx\r\n0000000000000000000\r\n\r\n", "x", "");
 #undef GOOD
 }
 
@@ -96,6 +97,9 @@ extensions_and_trailers(void **state)
 {
 	(void)state;
 	expect(SLICE("1;a=b;c=\"d;\\\"e\"\r\nx\r\n0\r\n\r\n"), BODY_END, "x", "", 25);
+	/* Bad white space, RFC 9112 section 7.1.1. */
+	expect(SLICE("1 ;a\r\nx\r\n0\r\n\r\n"), BODY_END, "x", "", 14);
+	expect(SLICE("1\t; a\t = b \t;\tc;d= \"e\" ;f\r\nx\r\n0\r\n\r\n"), BODY_END, "x", "", 35);
 	expect(SLICE("1\r\nx\r\n0\r\nA: b\r\n\r\n"), BODY_END, "x", "A: b\r\n\r\n", 17);
 	expect(SLICE("0\r\nA: b\r\nC: d\r\n\r\n"), BODY_END, "", "A: b\r\nC: d\r\n\r\n", 17);
 }
@@ -120,9 +124,22 @@ chunked_bodies_that_are_broken(void **state)
 	    "1\r\nx0\r\n\r\n",
 	    ";a\r\n",
 	    "1;\r\nx",
-	    "1; a\r\n",
-	    "1;a =b\r\n",
-	    "1;a= b\r\n",
+	    "1; \r\n",
+	    "1 a\r\n",
+	    "1 2\r\n",
+	    "1 =a\r\n",
+	    "1;a \r\n",
+	    "1;a b\r\n",
+	    "1;a= \r\n",
+	    "1;a= ;b\r\n",
+	    "1;a=b \r\n",
+	    "1;a=b c\r\n",
+	    "1;a=b =c\r\n",
+	    "1;a=\"b\" \r\n",
+	    "1;a=\"b\" c\r\n",
+	    "1;a= =b\r\n",
+	    "1 \n",
+	    "1;a \nb\r\n",
 	    "1;a=\r\n",
 	    "1;a=b=c\r\n",
 	    "1;a\nb\r\n",
@@ -130,7 +147,8 @@ chunked_bodies_that_are_broken(void **state)
 	    "1;a=\"b\"c\r\n",
 	    "1;a=\"\x01\"\r\n",
 	    "1;a=\"\\\r\"\r\n",
-	    "00000000000000001\r\nx\r\n",
+	    "000000000000000010000000000000000\r\n",
+	    "00000000000000008000000000000000\r\n",
 	    "ffffffffffffffff\r\n",
 	    "8000000000000000\r\n",
 	    "10000000000000000\r\n",
@@ -144,18 +162,38 @@ chunked_bodies_that_are_broken(void **state)
 		expect(slice_of(broken[i]), BODY_BAD, "", "", 0);
 }
 
+/* What one line may carry besides its digits: extensions, and zeros that count for nothing. */
+#define LINE_MAX_BYTES 8192
+
 static void
-bounds_of_extensions_and_trailers(void **state)
+expect_line(size_t len, char fill, const char *begin, const char *end, enum body_status status)
 {
-	char text[2048];
+	static char text[LINE_MAX_BYTES + 64];
+	struct body_decoder decoder;
+	struct outcome out;
+
+	memset(text, fill, sizeof(text));
+	memcpy(text, begin, strlen(begin));
+	memcpy(text + len, end, strlen(end));
+	body_decoder_init(&decoder, BODY_CHUNKED, 0, 256);
+	feed(&decoder, (struct slice){text, len + strlen(end)}, len / 2, &out);
+	assert_int_equal(out.end, status);
+	assert_int_equal(out.len, status == BODY_END);
+}
+
+static void
+bounds_of_lines_and_trailers(void **state)
+{
+	char text[512];
 	size_t len;
 
 	(void)state;
-	memset(text, 'a', sizeof(text));
-	memcpy(text, "1;", 2);
-	expect((struct slice){text, 1500}, BODY_BAD, "", "", 0);
-	memcpy(text + 1000, "\r\nx\r\n0\r\n\r\n", 11);
-	expect((struct slice){text, 1010}, BODY_END, "x", "", 1010);
+	expect_line(1 + LINE_MAX_BYTES, 'a', "1;", "\r\nx\r\n0\r\n\r\n", BODY_END);
+	expect_line(2 + LINE_MAX_BYTES, 'a', "1;", "\r\nx\r\n0\r\n\r\n", BODY_BAD);
+	expect_line(LINE_MAX_BYTES, ' ', "1;", "a\r\nx\r\n0\r\n\r\n", BODY_END);
+	expect_line(1 + LINE_MAX_BYTES, ' ', "1;", "a\r\nx\r\n0\r\n\r\n", BODY_BAD);
+	expect_line(LINE_MAX_BYTES, '0', "0", "1\r\nx\r\n0\r\n\r\n", BODY_END);
+	expect_line(1 + LINE_MAX_BYTES, '0', "0", "1\r\nx\r\n0\r\n\r\n", BODY_BAD);
 	len = (size_t)snprintf(text, sizeof(text), "0\r\nA: %0300d\r\n\r\n", 1);
 	expect((struct slice){text, len}, BODY_BAD, "", "", 0);
 }
@@ -213,7 +251,7 @@ main(void)
 	    cmocka_unit_test(chunked_bodies_that_are_right),
 	    cmocka_unit_test(extensions_and_trailers),
 	    cmocka_unit_test(chunked_bodies_that_are_broken),
-	    cmocka_unit_test(bounds_of_extensions_and_trailers),
+	    cmocka_unit_test(bounds_of_lines_and_trailers),
 	    cmocka_unit_test(unfinished_bodies_wait),
 	    cmocka_unit_test(bodies_by_length_and_by_close),
 	};
