@@ -13,6 +13,7 @@
 #include "auth/control/disk.h"
 #include "auth/control/handlers.h"
 #include "auth/control/listen.h"
+#include "auth/control/relisten.h"
 #include "auth/control/server.h"
 #include "auth/control/tls.h"
 
@@ -64,6 +65,7 @@ struct run {
 	struct event *terminate, *interrupt, *again;
 	struct control control;
 	struct listen_unix socket, gateway_socket;
+	struct relisten *socket_again, *gateway_socket_again;
 	SSL_CTX *tls;
 	struct server *api, *gateway, *operators, *observe;
 };
@@ -122,7 +124,9 @@ start_api(struct run *run)
 	run->api = fd >= 0 ? server_new(&server, fd) : NULL;
 	if (run->api != NULL)
 		log_info(&setup->log, "control API at unix:%s", setup->socket_path);
-	return run->api != NULL;
+	if (run->api != NULL)
+		run->socket_again = relisten_new(run->base, &run->socket, run->api, &setup->log);
+	return run->socket_again != NULL;
 }
 
 /* The same for operators whose requests come through the gateway, under control.host. */
@@ -137,7 +141,10 @@ start_gateway(struct run *run)
 		return true;
 	fd = listen_unix_open(setup->gateway_socket_path, &run->gateway_socket, &setup->log);
 	run->gateway = fd >= 0 ? server_new(&server, fd) : NULL;
-	return run->gateway != NULL;
+	if (run->gateway != NULL)
+		run->gateway_socket_again =
+		    relisten_new(run->base, &run->gateway_socket, run->gateway, &setup->log);
+	return run->gateway_socket_again != NULL;
 }
 
 /* The same on TCP, for operators with their tokens. */
@@ -219,6 +226,8 @@ end(struct run *run)
 {
 	store_free(run->control.store);
 	disk_free(run->control.disk);
+	relisten_free(run->socket_again);
+	relisten_free(run->gateway_socket_again);
 	server_free(run->api);
 	server_free(run->gateway);
 	server_free(run->operators);

@@ -162,13 +162,19 @@ done:
 	return fd;
 }
 
-void
-listen_unix_remove(const struct listen_unix *listening)
+bool
+listen_unix_stands(const struct listen_unix *listening)
 {
 	struct stat status;
 
-	if (lstat(listening->path, &status) == 0 && status.st_dev == listening->device &&
-	    status.st_ino == listening->inode)
+	return lstat(listening->path, &status) == 0 && status.st_dev == listening->device &&
+	       status.st_ino == listening->inode;
+}
+
+void
+listen_unix_remove(const struct listen_unix *listening)
+{
+	if (listen_unix_stands(listening))
 		unlink(listening->path);
 }
 

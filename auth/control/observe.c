@@ -1,4 +1,5 @@
 /* observe.c - /healthz, /readyz and /metrics, from what the supervisor gave us. */
+#include <stdio.h>
 #include <string.h>
 
 #include "auth/control/handlers.h"
@@ -16,11 +17,13 @@ void
 observe_ready(struct call *call)
 {
 	const struct control *control = call->ctx;
-	char why[256] = "";
+	char why[256] = "", *text;
 
 	if (control->setup->ready == NULL ||
 	    control->setup->ready(control->setup->observe_ctx, why, sizeof(why)))
-		call_answer_text(call, 200, PLAIN, strdup("ok\n"));
+		call_answer_text(call, 200, PLAIN,
+		    asprintf(&text, "ok\n%s%s", why, why[0] != '\0' ? "\n" : "") >= 0 ? text
+										      : NULL);
 	else
 		call_refuse(call, 503, NULL, "%s", why);
 }

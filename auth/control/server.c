@@ -198,6 +198,16 @@ fail:
 	return NULL;
 }
 
+bool
+server_listen_again(struct server *server, int fd)
+{
+	evhtp_unbind_socket(server->evhtp);
+	if (evhtp_accept_socket(server->evhtp, fd, BACKLOG) == 0)
+		return true;
+	close(fd);
+	return false;
+}
+
 void
 server_free(struct server *server)
 {

@@ -268,5 +268,11 @@ metrics_ready(const struct shared_stats *stats, char *why, size_t cap)
 		}
 		ready = true;
 	}
+	if (ready)
+		snprintf(why, cap, "%s",
+		    counter_get(&stats->store_cut) != 0 ? "warning: the private store's file was "
+							  "cut short: a revocation may be lost; "
+							  "the log says what to do"
+							: "");
 	return ready;
 }

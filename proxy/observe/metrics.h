@@ -8,7 +8,10 @@
  * short. */
 char *metrics_render(const struct shared_stats *stats, const char *version);
 
-/* Whether every worker can decide on requests; else false, with a sentence in why. */
+/*
+ * Whether every worker can decide on requests; else false, with a sentence in why. When true, why
+ * is a warning that stays until it was seen to, or empty.
+ */
 bool metrics_ready(const struct shared_stats *stats, char *why, size_t cap);
 
 #endif

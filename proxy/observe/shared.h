@@ -145,6 +145,8 @@ struct worker_stats {
 struct shared_stats {
 	size_t worker_count; /* parts: more than workers, as old ones drain while new ones serve */
 	counter draining;    /* 1 once shutdown has begun: /readyz fails */
+	counter
+	    store_cut; /* 1: the private store's file was cut short, and nobody has looked yet */
 	struct worker_stats workers[];
 };
 

@@ -144,6 +144,8 @@ child_start(struct supervisor *supervisor, struct child *child)
 		clear_gauges(supervisor, child);
 		counter_set(&stats_of(supervisor, child)->without_store, supervisor->without_store);
 	}
+	if (child->role == CHILD_REDIS)
+		redis_watch_start(supervisor);
 	if (child->role == CHILD_CONTROL)
 		supervisor->control_config = supervisor->config;
 	pid = fork();
@@ -224,6 +226,10 @@ child_lost(struct supervisor *supervisor, struct child *child, int status)
 	else
 		log_error(&supervisor->log, "%s ended with status %d; starting it again",
 		    child_name(child, name), WEXITSTATUS(status));
+	if (child->role == CHILD_REDIS && redis_watch_last_line(supervisor)[0] != '\0')
+		log_error(&supervisor->log,
+		    "redis-server's last line: %s (its log and its files are in %s)",
+		    redis_watch_last_line(supervisor), supervisor->config->store.state_dir);
 }
 
 static void
@@ -240,8 +246,8 @@ child_ended(struct supervisor *supervisor, struct child *child, int status, bool
 		child_lost(supervisor, child, status);
 		return;
 	}
-	/* A control process that was told to go makes room for the next one; a worker for none. */
-	if (!ending && child->role == CHILD_CONTROL) {
+	/* Another that was told to go makes room for the next one; a worker for none. */
+	if (!ending && child->role != CHILD_WORKER) {
 		child->state = CHILD_WAITING;
 		child->restart_ms = 0;
 		return;

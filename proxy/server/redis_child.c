@@ -113,17 +113,25 @@ reason(void)
 }
 
 bool
+redis_child_make_directory(const struct redis_child *child)
+{
+	char directory[sizeof(child->socket)];
+
+	snprintf(directory, sizeof(directory), "%.*s",
+	    (int)(strrchr(child->socket, '/') - child->socket), child->socket);
+	return jg_make_directory(directory);
+}
+
+bool
 redis_child_prepare(struct redis_child *child, const struct config *config, const struct log *log)
 {
-	char directory[108], lock_path[512];
+	char lock_path[512];
 
 	if (!redis_child_place(child, config, log))
 		return false;
-	snprintf(directory, sizeof(directory), "%.*s", (int)directory_of(config),
-	    config->control.socket);
-	if (!jg_make_directory(directory)) {
-		log_error(
-		    log, "cannot use the directory %s of control.socket: %s", directory, reason());
+	if (!redis_child_make_directory(child)) {
+		log_error(log, "cannot use the directory of control.socket (%s): %s",
+		    config->control.socket, reason());
 		return false;
 	}
 	if (!jg_make_directory(config->store.state_dir)) {
@@ -156,6 +164,8 @@ redis_child_exec(
 {
 	char log_path[512];
 
+	if (!redis_child_make_directory(child))
+		log_error(log, "cannot make the directory of %s: %s", child->socket, reason());
 	snprintf(log_path, sizeof(log_path), "%s/redis.log", config->store.state_dir);
 	execlp(config->store.redis_server, config->store.redis_server, "--port", "0",
 	    "--unixsocket", child->socket, "--unixsocketperm", "700", "--dir",

@@ -7,8 +7,12 @@
 #include "config/config.h"
 
 struct redis_child {
-	char socket[108]; /* path of its Unix socket */
-	char url[128];	  /* the same as a store's URL */
+	char socket[108];   /* path of its Unix socket */
+	char url[128];	    /* the same as a store's URL */
+	off_t log_at;	    /* where the next line that redis-server logs begins */
+	char line[256];	    /* what the last one since its start says; "" when there is none */
+	bool told_gone;	    /* that its socket cannot be made again */
+	uint64_t looked_ms; /* when it was last looked after */
 	int lock; /* held on the state directory, so that no second gateway writes there; -1: not
 		     yet */
 };
@@ -26,6 +30,12 @@ bool redis_child_place(
  */
 bool redis_child_prepare(
     struct redis_child *child, const struct config *config, const struct log *log);
+
+/*
+ * Make the directory of its socket again, in case it was removed. False with errno, and EPERM for
+ * another user's.
+ */
+bool redis_child_make_directory(const struct redis_child *child);
 
 /* In a forked child: become redis-server. Returns only when that fails, with a line in the log. */
 void redis_child_exec(

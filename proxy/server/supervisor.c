@@ -141,6 +141,7 @@ supervise(struct supervisor *supervisor)
 		children_reap(supervisor, false);
 		children_hurry(supervisor);
 		start_waiting(supervisor);
+		redis_watch(supervisor);
 		if (supervisor->replacing)
 			watch_replacing(supervisor);
 		if (supervisor->upgrade && may_replace(supervisor))

@@ -17,6 +17,7 @@
  * supervisor.c   the beginning, the watch over the children, the end
  * children.c     forking them, collecting them, starting them again
  * control_child.c  the control process, and what it is given
+ * redis_watch.c  what becomes of the private redis-server, its log and its socket
  * generation.c   the workers of one configuration, together
  * privileges.c   what is done once, as root or not, before the first fork
  * logs.c         the access log's file
@@ -127,6 +128,20 @@ int control_child_run(struct supervisor *supervisor);
 /* Another configuration is in force: start the control process again if it is given anything else
  * by that one. */
 void control_child_follow(struct supervisor *supervisor);
+
+/* ---- redis_watch.c ---- */
+
+/* The private redis-server is about to be started: what it logs from now on is its own. */
+void redis_watch_start(struct supervisor *supervisor);
+
+/*
+ * Now and then: tell of what it found in its files, start it again where its socket can be
+ * reached when that was removed, and publish whether its file was cut short.
+ */
+void redis_watch(struct supervisor *supervisor);
+
+/* What it logged last; "" when there is nothing. */
+const char *redis_watch_last_line(struct supervisor *supervisor);
 
 /* ---- generation.c ---- */
 

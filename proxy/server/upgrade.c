@@ -211,6 +211,7 @@ adopt(struct supervisor *supervisor, enum child_role role, bool retiring, pid_t 
 	case CHILD_REDIS:
 		child = &supervisor->children[SLOT_REDIS];
 		child->state = CHILD_RUNNING;
+		redis_watch_start(supervisor);
 		break;
 	case CHILD_CONTROL:
 		child = &supervisor->children[SLOT_CONTROL];

@@ -1,6 +1,7 @@
 """The private redis-server when its disk is full, its files are broken, or its folders go (store.md)."""
 
 import os
+import shutil
 import signal
 import time
 
@@ -108,3 +109,80 @@ def test_redis_that_dies_comes_back_before_the_bound(start, make_folder):
         assert time.monotonic() - since < 5
     eventually(lambda: gateway.health("/readyz")[0] == 200, "it to be ready")
     gateway.family = gateway.processes()
+
+
+def test_removed_run_directory(gateways, make_folder):
+    """A cleaner takes the folder of the sockets away: all of them are made again, and the store is reached as before."""
+    run = make_folder("run")
+    gateway = gateways.make({"store": {"url": None, "state_dir": str(make_folder("state"))},
+                             "control": {"socket": str(run / "control.sock"), "host": "control.jobs.test"}})
+    gateway.socket_path = str(run / "control.sock")
+    gateway.start()
+    tokens = [make_token(gateway) for _ in range(2)]
+    assert status_of(gateway, tokens[0]) == 404
+    for _ in range(2):
+        redis = redis_of(gateway)
+        shutil.rmtree(run)
+        eventually(lambda: gateway.cli("token", "list").status == 0, "the control socket to be made again")
+        eventually(lambda: redis_of(gateway) not in (None, redis), "redis-server to be started again")  # noqa: B023
+        eventually(lambda: gateway.cli("token", "list").status == 0, "the store to be reached")
+        assert sorted(path.name for path in run.iterdir()) == ["control.sock", "control.sock.gateway", "redis.sock"]
+        assert run.stat().st_mode & 0o777 == 0o700
+    assert "was removed" in gateway.program.log()
+    # Workers that come later reach it, too.
+    os.kill(gateway.workers()[0], signal.SIGKILL)
+    eventually(lambda: gateway.health("/readyz")[0] == 200 and gateway.workers(), "another worker")
+    assert gateway.cli("token", "delete", tokens[1]["id"], "--yes").status == 0
+    eventually(lambda: status_of(gateway, tokens[1]) == 401, "the revocation")
+    assert status_of(gateway, tokens[0]) == 404
+    gateway.family = gateway.processes()
+
+
+def append_only_file(folder):
+    return max((folder / "appendonlydir").glob("*.incr.aof"), key=lambda path: path.stat().st_size)
+
+
+def test_file_that_was_cut_short(gateways, make_folder):
+    """A revocation may be lost with its end: that is told until it was looked at, through restarts and upgrades."""
+    state = make_folder("state")
+    gateway = gateways.start({"store": {"url": None, "state_dir": str(state)}})
+    token = make_token(gateway)
+    assert gateway.health("/readyz") == (200, "ok\n")
+    assert gateway.stop() == 0
+    path = append_only_file(state)
+    os.truncate(path, path.stat().st_size - 3)
+    gateway.start()
+
+    def warned():
+        status, text = gateway.health("/readyz")
+        return status == 200 and "cut short" in text
+    eventually(warned, "the warning")
+    assert "a revocation too" in gateway.program.log() and "aof-load-truncated" in gateway.program.log()
+    assert gateway.cli("token", "get", token["id"]).status == 1  # it was the end of the file
+    old = gateway.workers()
+    gateway.program.send_signal(signal.SIGUSR2)
+    settled(gateway, old)
+    eventually(warned, "the warning after an upgrade")
+    gateway.stop()
+    gateway.start()
+    eventually(warned, "the warning after a restart")
+    (state / "cut-short").unlink()
+    eventually(lambda: gateway.health("/readyz") == (200, "ok\n"), "the warning to be over")
+
+
+def test_broken_file_is_named(gateways, make_folder):
+    """What redis-server says of it stands in our log; put right, it is taken."""
+    state = make_folder("state")
+    gateway = gateways.start({"store": {"url": None, "state_dir": str(state)}})
+    token = make_token(gateway)
+    assert gateway.stop() == 0
+    path = append_only_file(state)
+    good = path.read_bytes()
+    at = good.index(b"*", 1)  # where the second command begins
+    path.write_bytes(good[:at] + b"garbage" + good[at:])
+    gateway.launch()
+    eventually(lambda: "redis-server's last line: Bad file format" in gateway.program.log(), "the reason")
+    assert str(state) in gateway.program.log()
+    path.write_bytes(good)
+    eventually(lambda: gateway.health("/readyz")[0] == 200, "the store to be back")
+    assert gateway.cli("token", "get", token["id"]).status == 0

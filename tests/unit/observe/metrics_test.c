@@ -112,6 +112,24 @@ gauges_are_of_workers_that_serve(void **state)
 	shared_stats_unmap(stats);
 }
 
+static void
+readiness_carries_a_warning(void **state)
+{
+	struct shared_stats *stats = shared_stats_map(1);
+	char why[256];
+
+	(void)state;
+	assert_false(metrics_ready(stats, why, sizeof(why)));
+	counter_set(&stats->workers[0].serving, 1);
+	counter_set(&stats->workers[0].ready, 1);
+	assert_true(metrics_ready(stats, why, sizeof(why)));
+	assert_string_equal(why, "");
+	counter_set(&stats->store_cut, 1);
+	assert_true(metrics_ready(stats, why, sizeof(why)));
+	assert_non_null(strstr(why, "cut short"));
+	shared_stats_unmap(stats);
+}
+
 int
 main(void)
 {
@@ -120,6 +138,7 @@ main(void)
 	    cmocka_unit_test(durations_fall_into_the_smallest_bucket_that_holds_them),
 	    cmocka_unit_test(histograms_are_cumulative),
 	    cmocka_unit_test(gauges_are_of_workers_that_serve),
+	    cmocka_unit_test(readiness_carries_a_warning),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,184 @@
+/* redis_watch.c - the private redis-server's log and socket, from time to time. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "server/supervisor.h"
+
+#define LOOK_MS 500
+
+/* It has this long to write its file before it is killed. */
+#define PATIENCE_MS 10000
+
+/* Its socket is there this long after its start, at the latest. */
+#define BIND_MS 1000
+
+/* Read of its log at once; what is older is of no use. */
+#define PIECE_MAX 8192
+
+/* What redis-server says when it goes on with a file that ends too early. */
+#define CUT_SHORT "loaded anyway because aof-load-truncated"
+
+/* ---- its log ---- */
+
+static int
+open_log(const struct supervisor *supervisor)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/redis.log", supervisor->config->store.state_dir);
+	return open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+}
+
+static off_t
+size_of(int fd)
+{
+	struct stat found;
+
+	return fd >= 0 && fstat(fd, &found) == 0 ? found.st_size : 0;
+}
+
+/* The file whose presence says that what was cut short was not looked at yet. */
+static void
+mark_path(const struct supervisor *supervisor, char out[512])
+{
+	snprintf(out, 512, "%s/cut-short", supervisor->config->store.state_dir);
+}
+
+static void
+tell_cut_short(const struct supervisor *supervisor)
+{
+	char path[512];
+	int fd;
+
+	mark_path(supervisor, path);
+	fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		close(fd);
+	log_warning(&supervisor->log,
+	    "the private store's file was cut short: what was changed last may be lost, a "
+	    "revocation "
+	    "too (redis-server: %s). Look through the tokens (jobgate token list), then remove %s",
+	    supervisor->redis.line, path);
+}
+
+/* Keep what a line says, without "pid:role date # " ahead of it. */
+static void
+take_line(struct supervisor *supervisor, const char *line, size_t len)
+{
+	struct redis_child *redis = &supervisor->redis;
+
+	for (size_t i = 0; i + 2 < len && i < 64; i++)
+		if (line[i] == ' ' && strchr("#*-.", line[i + 1]) != NULL && line[i + 2] == ' ') {
+			line += i + 3;
+			len -= i + 3;
+			break;
+		}
+	if (len == 0)
+		return;
+	snprintf(redis->line, sizeof(redis->line), "%.*s", (int)len, line);
+	if (strstr(redis->line, CUT_SHORT) != NULL)
+		tell_cut_short(supervisor);
+}
+
+/* Take the whole lines that are new. */
+static void
+follow_log(struct supervisor *supervisor)
+{
+	struct redis_child *redis = &supervisor->redis;
+	int fd = open_log(supervisor);
+	off_t size = size_of(fd);
+	char piece[PIECE_MAX];
+	char *line = piece, *end;
+	ssize_t got = 0;
+
+	if (size < redis->log_at)
+		redis->log_at = 0; /* another file by now */
+	if (size > redis->log_at)
+		got = pread(fd, piece, sizeof(piece), redis->log_at);
+	if (fd >= 0)
+		close(fd);
+	while (got > 0 && (end = memchr(line, '\n', (size_t)(piece + got - line))) != NULL) {
+		take_line(supervisor, line, (size_t)(end - line));
+		line = end + 1;
+	}
+	/* A line that fills all the room is none that it writes. */
+	redis->log_at += line > piece ? line - piece : got == PIECE_MAX ? got : 0;
+}
+
+void
+redis_watch_start(struct supervisor *supervisor)
+{
+	struct redis_child *redis = &supervisor->redis;
+	int fd = open_log(supervisor);
+
+	redis->log_at = size_of(fd);
+	redis->line[0] = '\0';
+	redis->told_gone = false;
+	if (fd >= 0)
+		close(fd);
+}
+
+const char *
+redis_watch_last_line(struct supervisor *supervisor)
+{
+	off_t at;
+
+	do {
+		at = supervisor->redis.log_at;
+		follow_log(supervisor);
+	} while (supervisor->redis.log_at != at);
+	return supervisor->redis.line;
+}
+
+/* ---- its socket ---- */
+
+/* Without a name its socket takes no more connections. */
+static bool
+socket_is_gone(const struct supervisor *supervisor, uint64_t now_ms)
+{
+	const struct child *child = &supervisor->children[SLOT_REDIS];
+
+	return child->state == CHILD_RUNNING && now_ms > child->started_ms + BIND_MS &&
+	       access(supervisor->redis.socket, F_OK) != 0 && errno == ENOENT;
+}
+
+/* A new socket takes a new start. Without a place for it, what is served by the old one goes on. */
+static void
+renew_socket(struct supervisor *supervisor)
+{
+	struct redis_child *redis = &supervisor->redis;
+
+	if (redis_child_make_directory(redis)) {
+		log_warning(&supervisor->log,
+		    "the socket of redis-server, %s, was removed: redis-server is started again",
+		    redis->socket);
+		child_retire(&supervisor->children[SLOT_REDIS], SIGTERM, PATIENCE_MS);
+	} else if (!redis->told_gone) {
+		redis->told_gone = true;
+		log_error(&supervisor->log,
+		    "the socket of redis-server, %s, was removed, and its directory cannot be made "
+		    "again: %s; only the connections that exist go on: make the directory for this "
+		    "user",
+		    redis->socket, strerror(errno));
+	}
+}
+
+void
+redis_watch(struct supervisor *supervisor)
+{
+	uint64_t now_ms = supervisor_clock_ms();
+	char path[512];
+
+	if (!supervisor->private_redis || now_ms < supervisor->redis.looked_ms + LOOK_MS)
+		return;
+	supervisor->redis.looked_ms = now_ms;
+	follow_log(supervisor);
+	if (socket_is_gone(supervisor, now_ms))
+		renew_socket(supervisor);
+	mark_path(supervisor, path);
+	counter_set(&supervisor->stats->store_cut, access(path, F_OK) == 0);
+}
