@@ -97,6 +97,8 @@ jg_directory_lookup(struct directory *directory, enum record_kind kind, struct s
 	uint64_t hash = table_hash(&directory->table, kind, id);
 	struct directory_entry *entry = entry_find(directory, kind, id, hash);
 
+	if (entry != NULL && entry_is_current(entry) && entry_has_ended(entry, now_ms))
+		entry_doubt(entry);
 	if (entry != NULL && entry_is_current(entry)) {
 		if (now_ms >= directory->until_ms)
 			return unknown;
@@ -277,6 +279,29 @@ read_doubted(struct directory *directory, uint64_t now_ms)
 			return;
 }
 
+/*
+ * Read watched records again whose time to live is over: the store may not tell of that for a long
+ * time. Those that were extended go on, the watchers of the others are told by the answer.
+ */
+static void
+read_ended(struct directory *directory, uint64_t now_ms)
+{
+	struct deadline *end;
+
+	while ((end = directory->ends.first) != NULL && now_ms >= end->ms) {
+		struct directory_entry *entry =
+		    (struct directory_entry *)((char *)end - offsetof(struct directory_entry, end));
+
+		/* One in doubt for another reason waits for its turn to be read. */
+		deadlines_remove(&directory->ends, end);
+		if (!entry_is_current(entry))
+			continue;
+		entry->changed_ms = entry->record->ends_ms;
+		entry_doubt(entry);
+		entry_read(entry);
+	}
+}
+
 /* What was read until now is not tracked any more. Watchers may go on until the bound it had. */
 static void
 begin_epoch(struct directory *directory)
@@ -340,11 +365,7 @@ jg_directory_invalidate(
 	}
 	/* The record was right until now; how long that may count is settled by what is known at
 	 * this moment. */
-	entry_leave(entry);
-	entry->until_ms = entry_until(entry);
-	entry->read_epoch = 0;
-	entry->retry_ms = 0;
-	entry_join(entry);
+	entry_doubt(entry);
 	if (!LIST_EMPTY(&entry->watches))
 		entry_read(entry);
 	entry_settle(entry);
@@ -393,15 +414,20 @@ jg_directory_good(struct directory *directory, uint64_t good_ms)
 uint64_t
 jg_directory_due_ms(const struct directory *directory)
 {
-	uint64_t until_ms = directory->expired ? UINT64_MAX : directory->until_ms;
+	uint64_t due_ms = directory->expired ? UINT64_MAX : directory->until_ms;
 
-	return until_ms < directory->doubt_ms ? until_ms : directory->doubt_ms;
+	if (directory->doubt_ms < due_ms)
+		due_ms = directory->doubt_ms;
+	if (directory->ends.first != NULL && directory->ends.first->ms < due_ms)
+		due_ms = directory->ends.first->ms;
+	return due_ms;
 }
 
 void
 jg_directory_tick(struct directory *directory, uint64_t now_ms)
 {
 	free_entries(&directory->dead, BURIALS);
+	read_ended(directory, now_ms);
 	if (!directory->expired && now_ms >= directory->until_ms) {
 		directory->expired = true;
 		tell_expired(directory, &directory->relied, now_ms);

@@ -14,6 +14,13 @@ entry_is_current(const struct directory_entry *entry)
 	return entry->read_epoch == entry->directory->epoch;
 }
 
+bool
+entry_has_ended(const struct directory_entry *entry, uint64_t now_ms)
+{
+	return entry->record != NULL && entry->record->ends_ms != 0 &&
+	       now_ms >= entry->record->ends_ms;
+}
+
 uint64_t
 entry_until(const struct directory_entry *entry)
 {
@@ -57,6 +64,7 @@ entry_leave(struct directory_entry *entry)
 		directory->cursor = TAILQ_NEXT(entry, link);
 	if (home == &directory->rereading)
 		directory->rereading_count--;
+	deadlines_remove(&directory->ends, &entry->end);
 	TAILQ_REMOVE(home, entry, link);
 }
 
@@ -70,11 +78,23 @@ entry_join(struct directory_entry *entry)
 	TAILQ_INSERT_TAIL(home, entry, link);
 	if (home == &directory->rereading)
 		directory->rereading_count++;
+	if (home == &directory->relied && entry->record != NULL && entry->record->ends_ms != 0)
+		deadlines_add(&directory->ends, &entry->end, entry->record->ends_ms);
 	if (home != &directory->rereading && home != &directory->doubted)
 		return;
 	until_ms = entry_until(entry);
 	if (until_ms > 0 && until_ms < directory->doubt_ms)
 		directory->doubt_ms = until_ms;
+}
+
+void
+entry_doubt(struct directory_entry *entry)
+{
+	entry_leave(entry);
+	entry->until_ms = entry_until(entry);
+	entry->read_epoch = 0;
+	entry->retry_ms = 0;
+	entry_join(entry);
 }
 
 struct directory_entry *

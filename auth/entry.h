@@ -2,6 +2,7 @@
 #ifndef JOBGATE_AUTH_ENTRY_H
 #define JOBGATE_AUTH_ENTRY_H
 
+#include "auth/deadlines.h"
 #include "auth/table.h"
 #include "jobgate/directory.h"
 
@@ -27,6 +28,7 @@ struct directory_entry {
 	uint64_t retry_ms;    /* that read failed: not again before this, within its epoch */
 	uint64_t changed_ms;  /* when the store last told of a change */
 	uint64_t until_ms; /* with read_epoch 0: the watchers may rely on the record before this */
+	struct deadline end; /* while relied on: of a record that ends by itself */
 
 	struct table_node node;
 	uint64_t
@@ -67,6 +69,7 @@ struct directory {
 	struct entry_list
 	    dead; /* in no table: freed by a later tick, as callers may still look at them */
 	size_t rereading_count;
+	struct deadlines ends; /* of records relied on: the watchers are not to miss them */
 
 	struct directory_entry *cursor;	    /* where a walk over one of the lists goes on */
 	struct directory_watch *next_watch; /* the same for the watches of one entry */
@@ -92,6 +95,15 @@ void entry_free(struct directory_entry *entry);
 
 /* What was read in the directory's epoch answers look-ups. */
 bool entry_is_current(const struct directory_entry *entry);
+
+/* The time to live of what it knows is over: it answers no look-up. */
+bool entry_has_ended(const struct directory_entry *entry, uint64_t now_ms);
+
+/*
+ * What it knows is in doubt from now on: it answers no look-up, and its watchers may rely on it no
+ * longer than before.
+ */
+void entry_doubt(struct directory_entry *entry);
 
 /* What it knows may be relied on before this moment; 0: never. */
 uint64_t entry_until(const struct directory_entry *entry);

@@ -8,12 +8,20 @@
 /* The least between two lines about failed reads. */
 #define FAILURES_EVERY_MS 10000
 
+/* What PTTL says of a key without a time to live. */
+#define TTL_NONE (-1)
+
 /* One record under way. */
 struct read {
 	struct redis_link *link;
 	struct directory_entry *entry;
 	enum record_kind kind;
 	bool careful;
+	bool again;	  /* not this way: to be sent once more */
+	unsigned missing; /* replies still to come */
+	uint64_t sent_ms; /* before Redis can have read what it answers with */
+	enum feed feed;	  /* what the reply about the record brought */
+	struct record *record;
 	size_t id_len;
 	char id[JOB_ID_MAX];
 };
@@ -181,59 +189,105 @@ is_no_script(const redisReply *reply)
 
 static bool read_send(struct read *read);
 
-/* What has come is known, or is not; NULL: the link broke. False when it is read once more. */
-static bool
-read_judge(struct read *read, const redisReply *reply, enum feed *feed, struct record **record)
+/* What has come of the record is known, or is not; NULL: the link broke. */
+static void
+read_judge(struct read *read, const redisReply *reply)
 {
 	struct redis_link *link = read->link;
 	const char *why = NULL;
 	enum record_status status;
 
-	*feed = FEED_FAILED;
+	read->feed = FEED_FAILED;
 	if (reply == NULL) {
 		careful_add(link, read_hash(read));
-		return true;
+		return;
 	}
-	status =
-	    record_decode(read->kind, (struct slice){read->id, read->id_len}, reply, record, &why);
+	status = record_decode(
+	    read->kind, (struct slice){read->id, read->id_len}, reply, &read->record, &why);
 	careful_learn(link, read_hash(read), status);
 	switch (status) {
 	case RECORD_GOOD:
-		*feed = FEED_RECORD;
+		read->feed = FEED_RECORD;
 		break;
 	case RECORD_BROKEN:
 	case RECORD_TOO_LARGE:
 		complain(link, read, why);
-		*feed = FEED_ABSENT;
+		read->feed = FEED_ABSENT;
 		break;
 	case RECORD_MISSING:
-		*feed = FEED_ABSENT;
+		read->feed = FEED_ABSENT;
 		break;
 	case RECORD_FAILED:
-		if (read->careful && is_no_script(reply)) {
+		read->again = read->careful && is_no_script(reply);
+		if (read->again)
 			careful_remove(link, read_hash(read));
-			return !read_send(read);
-		}
-		link_read_failed(link, why);
+		else
+			link_read_failed(link, why);
 		break;
 	}
-	return true;
 }
 
+/*
+ * How long the record has to live, as Redis says: nothing relies on Redis telling of its end. It
+ * was counted after the read was sent; so what is added to that moment never ends too late.
+ */
 static void
-on_read(void *ctx, const redisReply *reply)
+read_judge_ttl(struct read *read, const redisReply *reply)
 {
-	struct read *read = ctx;
-	struct record *record = NULL;
-	enum feed feed;
+	uint64_t ttl_ms;
 
-	if (!read_judge(read, reply, &feed, &record))
+	if (read->feed != FEED_RECORD)
 		return;
-	jg_directory_feed(
-	    read->link->directory, read->entry, feed, record, link_clock_ms(read->link));
+	if (reply != NULL && reply->type == REDIS_REPLY_INTEGER && reply->integer == TTL_NONE)
+		return;
+	if (reply != NULL && reply->type == REDIS_REPLY_INTEGER && reply->integer >= 0) {
+		ttl_ms = (uint64_t)reply->integer;
+		read->record->ends_ms =
+		    ttl_ms < UINT64_MAX - read->sent_ms ? read->sent_ms + ttl_ms : UINT64_MAX;
+		return;
+	}
+	free(read->record);
+	read->record = NULL;
+	read->feed = FEED_FAILED;
+	if (reply != NULL && reply->type == REDIS_REPLY_INTEGER)
+		read->feed = FEED_ABSENT; /* it has ended since it was read */
+	else if (reply != NULL)
+		link_read_failed(read->link,
+		    reply->type == REDIS_REPLY_ERROR ? reply->str : "PTTL has no number");
+}
+
+/* One of the replies has come; with the last one it is over. */
+static void
+read_part(struct read *read)
+{
+	if (--read->missing > 0)
+		return;
+	if (read->again && read_send(read))
+		return;
+	jg_directory_feed(read->link->directory, read->entry, read->feed, read->record,
+	    link_clock_ms(read->link));
 	free(read);
 }
 
+static void
+on_record(void *ctx, const redisReply *reply)
+{
+	struct read *read = ctx;
+
+	read_judge(read, reply);
+	if (read->missing == 1)
+		read_judge_ttl(read, NULL);
+	read_part(read);
+}
+
+static void
+on_ttl(void *ctx, const redisReply *reply)
+{
+	read_judge_ttl(ctx, reply);
+	read_part(ctx);
+}
+
+/* The record and, right behind it, its time to live: one round trip. */
 static bool
 read_send(struct read *read)
 {
@@ -241,18 +295,29 @@ read_send(struct read *read)
 	struct slice noun = read->kind == RECORD_TOKEN ? SLICE("token:") : SLICE("job:");
 	char key[REDIS_PREFIX_MAX + 6 + JOB_ID_MAX];
 	size_t key_len = link->prefix_len + noun.len + read->id_len;
+	bool sent;
 
 	memcpy(key, link->prefix, link->prefix_len);
 	memcpy(key + link->prefix_len, noun.at, noun.len);
 	memcpy(key + link->prefix_len + noun.len, read->id, read->id_len);
+	read->again = false;
+	read->sent_ms = link_clock_ms(link);
 	read->careful =
 	    link->careful_count > 0 && careful_find(link, read_hash(read)) < link->careful_count;
 	if (read->careful)
-		return redis_command(link->data, on_read, read, 4,
+		sent = redis_command(link->data, on_record, read, 4,
 		    (const char *[]){"EVAL_RO", script, "1", key},
 		    (size_t[]){7, sizeof(script) - 1, 1, key_len});
-	return redis_command(
-	    link->data, on_read, read, 2, (const char *[]){"HGETALL", key}, (size_t[]){7, key_len});
+	else
+		sent = redis_command(link->data, on_record, read, 2,
+		    (const char *[]){"HGETALL", key}, (size_t[]){7, key_len});
+	if (!sent)
+		return false;
+	read->missing = 2;
+	if (!redis_command(
+		link->data, on_ttl, read, 2, (const char *[]){"PTTL", key}, (size_t[]){4, key_len}))
+		read->missing = 1; /* memory is short: with the first reply it has failed */
+	return true;
 }
 
 bool

@@ -29,6 +29,8 @@ enum record_kind { RECORD_TOKEN, RECORD_JOB };
  */
 struct record {
 	enum record_kind kind;
+	uint64_t
+	    ends_ms; /* its time to live is over then, on the directory's clock; 0: it has none */
 	union {
 		struct token token;
 		struct job job;
@@ -120,7 +122,9 @@ struct directory_answer jg_directory_watched(
 /* ---- for the link that feeds it ---- */
 
 /*
- * The answer to a read. Takes record (NULL unless FEED_RECORD). A reply that an
+ * The answer to a read. Takes record (NULL unless FEED_RECORD). From record->ends_ms on it answers
+ * no look-up, and it is read again for those who watch it: nothing relies on the store telling of
+ * its end. A reply that an
  * invalidation overtook does not enter the cache: the record is read again if
  * anyone still wants it.
  */
@@ -150,7 +154,7 @@ uint64_t jg_directory_due_ms(const struct directory *directory);
 
 /*
  * Call at that moment and at least every 100 ms: once the bound has passed it tells the watchers,
- * and it carries on reading again what a reconnect made doubtful.
+ * records that have ended are read again, and so is what a reconnect made doubtful.
  */
 void jg_directory_tick(struct directory *directory, uint64_t now_ms);
 

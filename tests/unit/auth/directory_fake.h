@@ -91,6 +91,18 @@ fake_reply(struct fake *fake, enum feed feed, uint64_t version, uint64_t now_ms)
 	    feed == FEED_RECORD ? fake_record(fake->kinds[i], version) : NULL, now_ms);
 }
 
+/* The same, of a record that ends by itself. */
+static inline void
+fake_reply_until(struct fake *fake, uint64_t version, uint64_t ends_ms, uint64_t now_ms)
+{
+	size_t i = fake->first++;
+	struct record *record = fake_record(fake->kinds[i], version);
+
+	assert_true(i < fake->count);
+	record->ends_ms = ends_ms;
+	jg_directory_feed(fake->directory, fake->asked[i], FEED_RECORD, record, now_ms);
+}
+
 /* As the link does it: the reads under way fail, then it is down. */
 static inline void
 fake_break(struct fake *fake, uint64_t now_ms)

@@ -1,0 +1,28 @@
+/* deadlines.h - a queue of deadlines, the soonest first; each is part of what it belongs to. */
+#ifndef JOBGATE_AUTH_DEADLINES_H
+#define JOBGATE_AUTH_DEADLINES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * A pairing heap (Fredman, Sedgewick, Sleator, Tarjan 1986): it needs no memory of its own, adding
+ * takes constant time, and removing takes logarithmic time on average. Zero it at first.
+ */
+struct deadline {
+	struct deadline *child, *next;
+	struct deadline *before; /* the sibling before it, or the parent of a first child */
+	uint64_t ms;		 /* 0: in no queue */
+};
+
+struct deadlines {
+	struct deadline *first; /* the soonest; NULL: there is none */
+};
+
+/* Add one that is in no queue; ms is over 0. */
+void deadlines_add(struct deadlines *deadlines, struct deadline *deadline, uint64_t ms);
+
+/* Take one out; harmless for one that is in no queue. */
+void deadlines_remove(struct deadlines *deadlines, struct deadline *deadline);
+
+#endif

@@ -1,0 +1,165 @@
+/* directory_ttl_test.c - a record ends when its time to live ends, whether or not the store tells.
+ */
+#include "directory_fake.h"
+
+#define ENDS (START + 1000)
+
+static void
+it_answers_until_its_end_and_is_read_again_then(void **state)
+{
+	struct fake *fake = *state;
+	struct asker asker = ASKER;
+
+	expect_pending(fake, "one", START, NULL);
+	fake_reply_until(fake, 1, ENDS, START);
+	assert_int_equal(known_version(fake, "one", ENDS - 1), 1);
+	expect_pending(fake, "one", ENDS, &asker);
+	fake_reply(fake, FEED_ABSENT, 0, ENDS);
+	assert_int_equal(asker.answered, 1);
+	assert_int_equal(look_up(fake, RECORD_TOKEN, "one", ENDS, NULL).known, RECORD_ABSENT);
+}
+
+static void
+it_goes_on_where_it_was_extended(void **state)
+{
+	struct fake *fake = *state;
+
+	expect_pending(fake, "one", START, NULL);
+	fake_reply_until(fake, 1, ENDS, START);
+	expect_pending(fake, "one", ENDS, NULL);
+	fake_reply_until(fake, 1, ENDS + 500, ENDS);
+	assert_int_equal(known_version(fake, "one", ENDS + 499), 1);
+	expect_pending(fake, "one", ENDS + 500, NULL);
+	fake_reply(fake, FEED_RECORD, 2, ENDS + 500);
+	assert_int_equal(known_version(fake, "one", ENDS + 1000), 2);
+}
+
+static void
+its_watchers_are_checked_again_at_its_end(void **state)
+{
+	struct fake *fake = *state;
+	struct observer observer = OBSERVER;
+
+	expect_pending(fake, "one", START, NULL);
+	fake_reply_until(fake, 1, ENDS, START);
+	watch(fake, "one", START, &observer);
+	assert_int_equal(jg_directory_due_ms(fake->directory), ENDS);
+	jg_directory_tick(fake->directory, ENDS - 1);
+	assert_int_equal(fake_pending(fake), 0);
+	jg_directory_tick(fake->directory, ENDS);
+	assert_int_equal(fake_pending(fake), 1);
+	assert_int_equal(observer.told, 0);
+	fake_reply(fake, FEED_ABSENT, 0, ENDS + 1);
+	assert_int_equal(observer.told, 1);
+	assert_int_equal(watched(fake, &observer, ENDS + 1).known, RECORD_ABSENT);
+	assert_int_equal(jg_directory_due_ms(fake->directory), START + STALENESS);
+	jg_directory_unwatch(&observer.watch);
+}
+
+/* No answer to that read: the watchers are told when the bound has passed, not later. */
+static void
+its_watchers_go_on_no_longer_than_the_bound(void **state)
+{
+	struct fake *fake = *state;
+	struct observer observer = OBSERVER;
+
+	expect_pending(fake, "one", START, NULL);
+	fake_reply_until(fake, 1, ENDS, START);
+	watch(fake, "one", START, &observer);
+	fake_break(fake, START);
+	jg_directory_tick(fake->directory, ENDS);
+	assert_int_equal(observer.told, 0);
+	assert_int_equal(jg_directory_due_ms(fake->directory), START + STALENESS);
+	jg_directory_tick(fake->directory, START + STALENESS);
+	assert_true(observer.told > 0);
+	assert_int_equal(watched(fake, &observer, START + STALENESS).known, RECORD_UNKNOWN);
+	jg_directory_unwatch(&observer.watch);
+}
+
+static void
+a_new_end_replaces_the_old_one(void **state)
+{
+	struct fake *fake = *state;
+	struct observer observer = OBSERVER;
+
+	expect_pending(fake, "one", START, NULL);
+	fake_reply_until(fake, 1, ENDS, START);
+	watch(fake, "one", START, &observer);
+	change(fake, "one", START + 10); /* a lease is renewed */
+	fake_reply_until(fake, 1, ENDS + 100, START + 20);
+	jg_directory_tick(fake->directory, ENDS);
+	assert_int_equal(fake_pending(fake), 0);
+	assert_int_equal(jg_directory_due_ms(fake->directory), ENDS + 100);
+	change(fake, "one", ENDS + 50); /* and made to last */
+	fake_reply(fake, FEED_RECORD, 2, ENDS + 60);
+	assert_int_equal(jg_directory_due_ms(fake->directory), START + STALENESS);
+	assert_int_equal(watched(fake, &observer, ENDS + 200).known, RECORD_KNOWN);
+	jg_directory_unwatch(&observer.watch);
+}
+
+static void
+the_soonest_of_many_is_due(void **state)
+{
+	struct fake *fake = *state;
+	struct observer observers[3] = {OBSERVER, OBSERVER, OBSERVER};
+	const char *const ids[] = {"one", "two", "three"};
+
+	for (size_t i = 0; i < 3; i++) {
+		expect_pending(fake, ids[i], START, NULL);
+		fake_reply_until(fake, 1, ENDS + 100 * ((i + 1) % 3), START);
+		watch(fake, ids[i], START, &observers[i]);
+	}
+	assert_int_equal(jg_directory_due_ms(fake->directory), ENDS);
+	jg_directory_unwatch(&observers[2].watch); /* that one: no one relies on it any more */
+	assert_int_equal(jg_directory_due_ms(fake->directory), ENDS + 100);
+	jg_directory_tick(fake->directory, ENDS + 200);
+	assert_int_equal(fake_pending(fake), 2);
+	fake_reply(fake, FEED_ABSENT, 0, ENDS + 200);
+	fake_reply(fake, FEED_ABSENT, 0, ENDS + 200);
+	assert_int_equal(observers[0].told, 1);
+	assert_int_equal(observers[1].told, 1);
+	assert_int_equal(observers[2].told, 0);
+	jg_directory_unwatch(&observers[0].watch);
+	jg_directory_unwatch(&observers[1].watch);
+}
+
+/* What a new link has to read again has its end meanwhile. */
+static void
+the_end_of_one_in_doubt_is_no_error(void **state)
+{
+	struct fake *fake = *state;
+	struct observer observer = OBSERVER;
+
+	expect_pending(fake, "one", START, NULL);
+	fake_reply_until(fake, 1, ENDS, START);
+	watch(fake, "one", START, &observer);
+	fake_break(fake, START + 1);
+	fake_up(fake, START + 2);
+	assert_int_equal(fake_pending(fake), 1);
+	fake_reply(fake, FEED_FAILED, 0, START + 3);
+	jg_directory_tick(fake->directory, ENDS);
+	assert_int_equal(fake_pending(fake), 1);
+	fake_reply_until(fake, 1, ENDS + 1, ENDS);
+	jg_directory_tick(fake->directory, ENDS + 1);
+	assert_int_equal(fake_pending(fake), 1);
+	fake_reply(fake, FEED_ABSENT, 0, ENDS + 1);
+	assert_int_equal(watched(fake, &observer, ENDS + 1).known, RECORD_ABSENT);
+	jg_directory_unwatch(&observer.watch);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_setup, fake_teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(it_answers_until_its_end_and_is_read_again_then),
+	    TEST(it_goes_on_where_it_was_extended),
+	    TEST(its_watchers_are_checked_again_at_its_end),
+	    TEST(its_watchers_go_on_no_longer_than_the_bound),
+	    TEST(a_new_end_replaces_the_old_one),
+	    TEST(the_soonest_of_many_is_due),
+	    TEST(the_end_of_one_in_doubt_is_no_error),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
