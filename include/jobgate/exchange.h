@@ -33,6 +33,15 @@ struct exchange_client {
 	const struct exchange_client_ops *ops;
 };
 
+/* How an exchange ends for its client. */
+enum ending {
+	ENDING_WHOLE,	/* the answer is complete */
+	ENDING_SHORT,	/* it is not: what has come of it goes to the client, which must be able to
+			   tell */
+	ENDING_AT_ONCE, /* the same, but nothing more goes to the client: it may not have it, or
+			   does not take it */
+};
+
 struct exchange_client_ops {
 	/*
 	 * The request's head, read again from what the client's end has kept of it.
@@ -68,10 +77,13 @@ struct exchange_client_ops {
 	void (*look)(struct exchange_client *client);
 
 	/*
-	 * The exchange is over and will not be heard of again. cut: the answer is not
-	 * complete, and the client must be able to tell.
+	 * Take back the answer whose head was handed over, without content so far. False when some
+	 * of it has left: then it stays.
 	 */
-	void (*ended)(struct exchange_client *client, bool cut);
+	bool (*take_back)(struct exchange_client *client);
+
+	/* The exchange is over and will not be heard of again. */
+	void (*ended)(struct exchange_client *client, enum ending ending);
 };
 
 /* Why a client's end gives up on an exchange. */

@@ -113,12 +113,3 @@ attempt_start(
 	}
 	return open_socket(backend, sa, address->len, conn, ready);
 }
-
-bool
-attempt_failed(const struct conn *conn)
-{
-	socklen_t len = sizeof(int);
-	int error = 0;
-
-	return getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error != 0;
-}

@@ -20,7 +20,4 @@ enum attempt {
 enum attempt attempt_start(
     struct backend *backend, size_t index, struct conn *conn, void (*ready)(struct conn *conn));
 
-/* Once conn is ready: could it not connect? If it could, or still may, conn->writable tells. */
-bool attempt_failed(const struct conn *conn);
-
 #endif

@@ -240,7 +240,7 @@ connect_ready(struct conn *conn)
 	}
 	if (upstream->state != UPSTREAM_CONNECTING)
 		return;
-	if (attempt_failed(conn)) {
+	if (conn_failed(conn)) {
 		conn_close(conn);
 		connect_more(upstream);
 	} else if (conn->writable) {
@@ -255,7 +255,7 @@ rival_ready(struct conn *conn)
 	struct upstream *upstream = rival->upstream;
 	bool won = false;
 
-	if (attempt_failed(conn)) {
+	if (conn_failed(conn)) {
 		upstream->failure = UPSTREAM_CONNECT_FAILED;
 	} else if (conn->writable) {
 		conn_close(&upstream->conn);

@@ -134,6 +134,11 @@ downstream_head(struct downstream *downstream)
 	case IO_AGAIN:
 		return false;
 	case IO_EOF:
+		if (!sender_pending(&downstream->sender) && !downstream->half_closed)
+			break;
+		/* It sends no more, but still reads its answers. */
+		downstream_finish(downstream);
+		return true;
 	case IO_ERROR:
 		break;
 	}
@@ -311,7 +316,7 @@ downstream_expired(struct timer *timer)
 	case DOWNSTREAM_CLOSING:
 		if (sender_pending(&downstream->sender))
 			downstream_expired_unread(downstream);
-		else
+		else if (!downstream_reset_when_read(downstream))
 			downstream_close(downstream, false);
 		return;
 	case DOWNSTREAM_CLOSED:
@@ -383,5 +388,6 @@ downstream_shutdown(struct downstream *downstream)
 {
 	if (downstream->exchange != NULL)
 		exchange_shutdown(downstream->exchange);
-	downstream_close(downstream, false);
+	sender_flush(&downstream->sender);
+	downstream_close(downstream, downstream_must_reset(downstream));
 }

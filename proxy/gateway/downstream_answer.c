@@ -70,6 +70,7 @@ client_answer(struct exchange_client *client, const struct response *response)
 	struct writer writer = writer_of(gateway->scratch.wire, sizeof(gateway->scratch.wire));
 	enum body_kind framing = answer_framing(downstream, response);
 
+	downstream->answer_at = downstream->sender.sent + buffer_len(downstream->sender.out);
 	downstream->tunnel = response->status == 101;
 	if (downstream->tunnel || gateway->draining || !content_is_skippable(downstream))
 		downstream->keep_alive = false;
@@ -176,8 +177,21 @@ client_look(struct exchange_client *client)
 	downstream_work(downstream);
 }
 
+static bool
+client_take_back(struct exchange_client *client)
+{
+	struct downstream *downstream = OWNER(client, client);
+	struct sender *sender = &downstream->sender;
+
+	/* What was pending before the answer, and has not left either, stays. */
+	if (sender->failed || sender->out == NULL || sender->sent > downstream->answer_at)
+		return false;
+	sender->out->end = sender->out->start + (uint32_t)(downstream->answer_at - sender->sent);
+	return true;
+}
+
 static void
-client_ended(struct exchange_client *client, bool cut)
+client_ended(struct exchange_client *client, enum ending ending)
 {
 	struct downstream *downstream = OWNER(client, client);
 
@@ -187,16 +201,17 @@ client_ended(struct exchange_client *client, bool cut)
 		downstream->idle_since_ms = (uint32_t)loop_now_ms(downstream->gateway->loop);
 	if (downstream->state != DOWNSTREAM_EXCHANGE)
 		return;
-	if (cut) {
-		/* Reset, so that an answer framed by the close does not look complete. */
+	if (ending == ENDING_AT_ONCE) {
 		downstream_close(downstream, true);
 		return;
 	}
 	downstream_drop_head(downstream);
-	if (!downstream->keep_alive) {
+	downstream->cut = ending == ENDING_SHORT;
+	if (downstream->cut || !downstream->keep_alive) {
 		downstream_finish(downstream);
 	} else if (!downstream->content_ended) {
 		downstream->state = DOWNSTREAM_SKIPPING;
+		downstream->skipped = 0;
 		timer_start(downstream->gateway->loop, &downstream->timer,
 		    downstream->gateway->options.timeouts.body);
 	} else {
@@ -225,5 +240,6 @@ const struct exchange_client_ops downstream_ops = {
     .flush = client_flush,
     .resume = client_resume,
     .look = client_look,
+    .take_back = client_take_back,
     .ended = client_ended,
 };

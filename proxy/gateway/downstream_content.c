@@ -2,8 +2,15 @@
 #include "gateway/downstream_state.h"
 #include "gateway/upstream.h"
 
-/* And while lingering in all: a client that only ever sends has lost its right to a gentle end. */
+/*
+ * Bytes read and dropped while lingering: a client that only ever sends has lost its right to a
+ * gentle end. One that was allowed in may have an upload on the way when its job dies.
+ */
 #define LINGER_BYTES (1024 * 1024)
+#define LINGER_BYTES_KNOWN (256 * 1024 * 1024)
+
+/* As long as it sends, lingering goes on, but for no longer than this many timeouts.linger. */
+#define LINGER_TIMES 15
 
 /* All content has been handed on. */
 static void
@@ -119,6 +126,21 @@ downstream_content(struct downstream *downstream, size_t *budget)
 }
 
 /*
+ * The client sends no more. It may have closed or may still read; the kernel finds out when the
+ * answer meets a reset, or when it probes. Never more to do at once.
+ */
+static bool
+downstream_half_closed(struct downstream *downstream)
+{
+	if (conn_failed(&downstream->conn))
+		downstream_lost(downstream);
+	else if (!downstream->half_closed)
+		conn_probe(&downstream->conn);
+	downstream->half_closed = true;
+	return false;
+}
+
+/*
  * An exchange runs that takes no content just now. What comes is the next
  * request (pipelined) or the client's end: only by reading is that told apart.
  */
@@ -129,12 +151,15 @@ downstream_listen(struct downstream *downstream)
 
 	if (receiver->piece.len > 0)
 		return false; /* content waits for the backend: so has the client to wait */
+	if (downstream->half_closed)
+		return downstream_half_closed(downstream);
 	switch (receiver_fill(receiver)) {
 	case IO_OK:
 		return true;
 	case IO_AGAIN:
 		return false;
 	case IO_EOF:
+		return downstream_half_closed(downstream);
 	case IO_ERROR:
 		break;
 	}
@@ -194,10 +219,98 @@ downstream_skip(struct downstream *downstream, size_t *budget)
 	case IO_AGAIN:
 		return false;
 	case IO_EOF:
+		/* It gave up its upload; the answer is still its own. */
+		downstream_finish(downstream);
+		return true;
 	case IO_ERROR:
 		break;
 	}
 	downstream_lost(downstream);
+	return false;
+}
+
+bool
+downstream_reset_when_read(struct downstream *downstream)
+{
+	struct gateway *gateway = downstream->gateway;
+	uint32_t now_ms = (uint32_t)loop_now_ms(gateway->loop);
+	size_t unread;
+
+	if (!downstream_must_reset(downstream))
+		return false;
+	unread = conn_unacknowledged(&downstream->conn);
+	if (unread != downstream->unread)
+		downstream->idle_since_ms = now_ms;
+	else if (unread == 0 ||
+		 now_ms - downstream->idle_since_ms >= gateway->options.timeouts.answer) {
+		downstream_close(downstream, true);
+		return true;
+	}
+	downstream->unread = unread;
+	timer_start(gateway->loop, &downstream->timer, TIMER_TICK_MS);
+	return true;
+}
+
+/* All is sent: end our side, unless it takes a reset to do so. */
+static void
+downstream_end_sending(struct downstream *downstream)
+{
+	downstream->finished_sending = true;
+	downstream->unread = UINT64_MAX;
+	if (downstream_reset_when_read(downstream))
+		return;
+	timer_start(downstream->gateway->loop, &downstream->timer,
+	    downstream->gateway->options.timeouts.linger);
+	if (downstream->cut)
+		conn_cut(&downstream->conn);
+	else
+		conn_shutdown_write(&downstream->conn);
+}
+
+/* So many bytes have been dropped while lingering: may the client send more? */
+static bool
+may_linger(struct downstream *downstream, size_t n)
+{
+	struct gateway *gateway = downstream->gateway;
+	uint64_t linger_ms = gateway->options.timeouts.linger;
+	uint32_t lingered_ms = (uint32_t)loop_now_ms(gateway->loop) - downstream->idle_since_ms;
+
+	downstream->skipped += n;
+	if (downstream->skipped > (downstream->known ? LINGER_BYTES_KNOWN : LINGER_BYTES))
+		return false;
+	if (downstream->known && !downstream_must_reset(downstream) &&
+	    lingered_ms < LINGER_TIMES * linger_ms)
+		timer_start(gateway->loop, &downstream->timer, linger_ms);
+	return true;
+}
+
+/* Read and drop until the client has closed, too. */
+static bool
+downstream_linger(struct downstream *downstream, size_t *budget)
+{
+	struct receiver *receiver = &downstream->receiver;
+	size_t n;
+
+	receiver_clear(receiver);
+	switch (receiver_fill(receiver)) {
+	case IO_OK:
+		n = buffer_len(receiver->in);
+		if (!may_linger(downstream, n))
+			break;
+		*budget -= n < *budget ? n : *budget;
+		if (*budget == 0)
+			loop_defer(downstream->gateway->loop, &downstream->task);
+		return *budget > 0;
+	case IO_AGAIN:
+		return false;
+	case IO_EOF:
+		if (downstream_must_reset(downstream) && !conn_failed(&downstream->conn))
+			return false;
+		break;
+	case IO_ERROR:
+		break;
+	}
+	downstream_close(downstream, downstream_must_reset(downstream));
 	return false;
 }
 
@@ -209,41 +322,17 @@ downstream_skip(struct downstream *downstream, size_t *budget)
 bool
 downstream_closing(struct downstream *downstream, size_t *budget)
 {
-	struct receiver *receiver = &downstream->receiver;
-	enum io io;
-
 	if (sender_pending(&downstream->sender))
 		return false;
-	if (downstream->client_closes && downstream->content_ended && !downstream->conn.readable &&
-	    buffer_len(receiver->in) == 0) {
+	if (downstream->client_closes && downstream->content_ended && !downstream->cut &&
+	    !downstream->conn.readable && buffer_len(downstream->receiver.in) == 0) {
 		/* It has said that it sends no more, and it did not: nothing can be unread. Who has
 		 * sent several requests may have sent one behind its last. */
 		conn_farewell(&downstream->conn);
 		downstream_close(downstream, false);
 		return false;
 	}
-	if (!downstream->finished_sending) {
-		downstream->finished_sending = true;
-		timer_start(downstream->gateway->loop, &downstream->timer,
-		    downstream->gateway->options.timeouts.linger);
-		conn_shutdown_write(&downstream->conn);
-	}
-	receiver_clear(receiver);
-	io = receiver_fill(receiver);
-	if (io == IO_OK) {
-		size_t n = buffer_len(receiver->in);
-
-		downstream->skipped += n;
-		if (downstream->skipped > LINGER_BYTES) {
-			downstream_close(downstream, false);
-			return false;
-		}
-		*budget -= n < *budget ? n : *budget;
-		if (*budget == 0)
-			loop_defer(downstream->gateway->loop, &downstream->task);
-		return *budget > 0;
-	}
-	if (io != IO_AGAIN)
-		downstream_close(downstream, false);
-	return false;
+	if (!downstream->finished_sending)
+		downstream_end_sending(downstream);
+	return downstream->state == DOWNSTREAM_CLOSING && downstream_linger(downstream, budget);
 }

@@ -281,7 +281,7 @@ downstream_begin(struct downstream *downstream)
 	if (!downstream_open_exchange(downstream))
 		return;
 	body_decoder_init(&downstream->receiver.body, framing.body, framing.length, TRAILER_MAX);
-	downstream->skipped = downstream->awaits_since_ms = downstream->owed = 0;
+	downstream->awaits_since_ms = downstream->owed = 0;
 	downstream->content_ended = body_ended(&downstream->receiver.body);
 	if (request->method_id == METHOD_CONNECT || request->method_id == METHOD_TRACE) {
 		downstream_reject(downstream, request, 405, SLICE("Method not allowed"),

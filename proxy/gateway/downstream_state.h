@@ -32,7 +32,7 @@ struct downstream {
 	struct gateway *gateway;
 	uint32_t head_len; /* of the head that begins `in`, kept until the exchange has read it */
 	uint32_t idle_since_ms; /* its low bits: when it was accepted, or, if it is known, its last
-				   exchange ended */
+				   exchange ended, or its client last read of a cut answer */
 	struct exchange *exchange; /* EXCHANGE only */
 	struct receiver receiver;
 	struct sender sender;
@@ -40,10 +40,15 @@ struct downstream {
 	struct task task;   /* work to go on with in the next turn; once CLOSED, its burial */
 	TAILQ_ENTRY(downstream) link; /* SECURING: among those; else among the connections */
 	struct exchange_peer peer;
-	uint64_t skipped; /* content dropped of this request */
+	union {
+		uint64_t skipped;   /* SKIPPING, CLOSING: content dropped of this request */
+		uint64_t answer_at; /* EXCHANGE: where its answer begins, counted as sender.sent */
+	};
 	union {
 		uint64_t sent_before;	  /* HEAD, CLOSING: of sender.sent, when the timer was last
 					     started */
+		uint64_t unread;	  /* CLOSING with reset: bytes that the client's end had not
+					     acknowledged when it was looked at last */
 		uint64_t awaits_since_ms; /* EXCHANGE: more content; 0: it has other things to do */
 	};
 	struct entrance entrance;
@@ -59,6 +64,8 @@ struct downstream {
 	bool served : 1;       /* there was a request before this one */
 	bool known : 1;	       /* one of its requests was allowed, or it is no stranger's */
 	bool tunnel_shut : 1;  /* the backend has ended its side, ours ends after what is pending */
+	bool half_closed : 1;  /* the client has ended its side: nothing more comes */
+	bool cut : 1;	       /* CLOSING: the last answer is not complete */
 	bool working;	       /* further up the stack, downstream_work runs */
 	bool finished_sending; /* CLOSING: our side of the stream has been ended */
 };
@@ -153,6 +160,19 @@ bool downstream_skip(struct downstream *downstream, size_t *budget);
 
 /* CLOSING: send what is left, end our side, and read until the client has closed as well. */
 bool downstream_closing(struct downstream *downstream, size_t *budget);
+
+/* Is the end of the connection the end of the answer? Then only a reset shows that it is cut. */
+static inline bool
+downstream_must_reset(const struct downstream *downstream)
+{
+	return downstream->cut && downstream->sender.framing == BODY_UNTIL_CLOSE;
+}
+
+/*
+ * CLOSING, with all sent: is the answer a cut one that takes a reset to show it? Then look whether
+ * the client's end has all of it, which the reset would destroy before, and reset or wait.
+ */
+bool downstream_reset_when_read(struct downstream *downstream);
 
 /* ---- downstream_answer.c ---- */
 

@@ -114,11 +114,12 @@ exchange_count(const struct exchange *exchange, enum outcome outcome)
 }
 
 void
-exchange_end(struct exchange *exchange, enum outcome outcome, bool cut)
+exchange_end(struct exchange *exchange, enum outcome outcome, enum ending ending)
 {
 	struct gateway *gateway = exchange->gateway;
 	struct upstream *upstream = exchange->upstream;
-	bool reusable = !cut && exchange->state == EXCHANGE_RELAYING && exchange->content_ended;
+	bool reusable = ending == ENDING_WHOLE && exchange->state == EXCHANGE_RELAYING &&
+			exchange->content_ended;
 
 	exchange_count(exchange, outcome);
 	PROBE_EXCHANGE_END(exchange->request_id, exchange->request_id_len, outcome,
@@ -140,7 +141,7 @@ exchange_end(struct exchange *exchange, enum outcome outcome, bool cut)
 	exchange->head = NULL;
 	if (access_log_on(gateway->access_log))
 		exchange_write_log(exchange, outcome);
-	exchange->client->ops->ended(exchange->client, cut);
+	exchange->client->ops->ended(exchange->client, ending);
 	loop_defer(gateway->loop, &exchange->burial);
 }
 
@@ -158,7 +159,7 @@ exchange_send(struct exchange *exchange, const struct refusal *refusal, enum out
 		ops->whole(exchange->client, refusal->content);
 	exchange->bytes_out += refusal->content.len;
 	ops->content_end(exchange->client, NULL);
-	exchange_end(exchange, outcome, false);
+	exchange_end(exchange, outcome, ENDING_WHOLE);
 }
 
 /*
@@ -183,14 +184,26 @@ exchange_say_goodbye(struct exchange *exchange, unsigned code, struct slice reas
 	return true;
 }
 
+/* Nothing of the answer has left, not even its head: there may be another in its place. */
+static bool
+exchange_take_back(struct exchange *exchange)
+{
+	if (exchange->state != EXCHANGE_RELAYING || exchange->bytes_out > 0 ||
+	    !exchange->client->ops->take_back(exchange->client))
+		return false;
+	exchange->answer_begun = false;
+	exchange->state = EXCHANGE_AWAITING;
+	return true;
+}
+
 void
 exchange_put_off(struct exchange *exchange, enum outcome outcome, unsigned status,
     struct slice title, struct slice detail, unsigned retry_s)
 {
 	struct refusal refusal;
 
-	if (exchange->answer_begun) {
-		exchange_end(exchange, outcome, true);
+	if (exchange->answer_begun && !exchange_take_back(exchange)) {
+		exchange_end(exchange, outcome, ENDING_SHORT);
 		return;
 	}
 	refusal_make(&refusal, status, title, detail, exchange_id(exchange), exchange->html,
@@ -251,7 +264,8 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 		    exchange, WEBSOCKET_POLICY_VIOLATION, SLICE("access has been revoked"));
 
 		if (exchange->state != EXCHANGE_ENDED)
-			exchange_end(exchange, OUTCOME_REVOKED, !told);
+			exchange_end(
+			    exchange, OUTCOME_REVOKED, told ? ENDING_WHOLE : ENDING_AT_ONCE);
 		return;
 	}
 	wait_s = exchange_failed_auth(exchange, verdict);
@@ -306,7 +320,8 @@ exchange_session_expired(struct exchange *exchange)
 	told = exchange_say_goodbye(
 	    exchange, WEBSOCKET_POLICY_VIOLATION, SLICE("the session has expired"));
 	if (exchange->state != EXCHANGE_ENDED)
-		exchange_end(exchange, OUTCOME_SESSION_EXPIRED, !told);
+		exchange_end(
+		    exchange, OUTCOME_SESSION_EXPIRED, told ? ENDING_WHOLE : ENDING_AT_ONCE);
 }
 
 static void
@@ -334,7 +349,9 @@ exchange_expired(struct timer *timer)
 		    SLICE("The job did not answer in time."));
 		break;
 	case EXCHANGE_RELAYING:
-		exchange_end(exchange, OUTCOME_ANSWER_IDLE, true);
+		/* Content that waits: it is the client who does not read. */
+		exchange_end(exchange, OUTCOME_ANSWER_IDLE,
+		    exchange->upstream->receiver.piece.len > 0 ? ENDING_AT_ONCE : ENDING_SHORT);
 		break;
 	case EXCHANGE_TUNNEL:
 		exchange_tunnel_silent(exchange);
@@ -350,7 +367,7 @@ exchange_client_failed(struct exchange *exchange, enum client_failure failure)
 {
 	switch (failure) {
 	case CLIENT_CLOSED:
-		exchange_end(exchange, OUTCOME_CLIENT_CLOSED, true);
+		exchange_end(exchange, OUTCOME_CLIENT_CLOSED, ENDING_AT_ONCE);
 		break;
 	case CLIENT_BAD_CONTENT:
 		exchange_give_up(exchange, OUTCOME_BAD_REQUEST, 400, SLICE("Bad request"),
@@ -387,5 +404,5 @@ exchange_shutdown(struct exchange *exchange)
 	    exchange_say_goodbye(exchange, WEBSOCKET_GOING_AWAY, SLICE("the gateway stops"));
 
 	if (exchange->state != EXCHANGE_ENDED)
-		exchange_end(exchange, OUTCOME_SHUTDOWN, !told);
+		exchange_end(exchange, OUTCOME_SHUTDOWN, told ? ENDING_WHOLE : ENDING_SHORT);
 }

@@ -105,8 +105,8 @@ exchange_id(const struct exchange *exchange)
 
 /* ---- exchange.c ---- */
 
-/* The one place where an exchange ends; cut: its answer is not complete. */
-void exchange_end(struct exchange *exchange, enum outcome outcome, bool cut);
+/* The one place where an exchange ends. */
+void exchange_end(struct exchange *exchange, enum outcome outcome, enum ending ending);
 
 /* A part of it is over, the next one begins. Counts it, and returns what it took, at least 1 us. */
 uint32_t exchange_timed(struct exchange *exchange, enum timed timed);
@@ -115,7 +115,8 @@ uint32_t exchange_timed(struct exchange *exchange, enum timed timed);
  * most. */
 void exchange_wait(struct exchange *exchange, uint64_t ms);
 
-/* Give up with a status of our own, or, when an answer has begun already, by cutting it. */
+/* Give up with a status of our own, or, when bytes of an answer have left already, by cutting it.
+ */
 void exchange_give_up(struct exchange *exchange, enum outcome outcome, unsigned status,
     struct slice title, struct slice detail);
 

@@ -155,7 +155,7 @@ exchange_tunnel_silent(struct exchange *exchange)
 	if (exchange->state == EXCHANGE_ENDED)
 		return;
 	if (exchange->looked || ms <= TUNNEL_LOOK_MS) {
-		exchange_end(exchange, OUTCOME_TUNNEL_IDLE, true);
+		exchange_end(exchange, OUTCOME_TUNNEL_IDLE, ENDING_AT_ONCE);
 		return;
 	}
 	exchange->looked = true;
@@ -219,7 +219,7 @@ exchange_end_tunnel(struct exchange *exchange)
 {
 	if (exchange->content_ended && exchange->answer_ended &&
 	    !sender_pending(&exchange->upstream->sender))
-		exchange_end(exchange, OUTCOME_TUNNEL_CLOSED, false);
+		exchange_end(exchange, OUTCOME_TUNNEL_CLOSED, ENDING_WHOLE);
 }
 
 void
@@ -389,7 +389,7 @@ exchange_answer_end(struct exchange *exchange, const struct fields *trailers)
 		exchange_end_tunnel(exchange);
 		return;
 	}
-	exchange_end(exchange, OUTCOME_ANSWERED, false);
+	exchange_end(exchange, OUTCOME_ANSWERED, ENDING_WHOLE);
 }
 
 void

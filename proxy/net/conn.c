@@ -2,6 +2,10 @@
 #include "net/conn.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -208,4 +212,39 @@ conn_shutdown_write(struct conn *conn)
 		tls_end(conn->tls);
 	if (!conn->unsent)
 		shutdown(conn->fd, SHUT_WR);
+}
+
+void
+conn_cut(struct conn *conn)
+{
+	if (conn->fd >= 0)
+		shutdown(conn->fd, SHUT_WR);
+}
+
+size_t
+conn_unacknowledged(const struct conn *conn)
+{
+	int n = 0;
+
+	return ioctl(conn->fd, SIOCOUTQ, &n) == 0 && n > 0 ? (size_t)n : 0;
+}
+
+bool
+conn_failed(const struct conn *conn)
+{
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	return getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error != 0;
+}
+
+void
+conn_probe(struct conn *conn)
+{
+	const int on = 1, seconds = 15, count = 4;
+
+	setsockopt(conn->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(conn->fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
+	setsockopt(conn->fd, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof(seconds));
+	setsockopt(conn->fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
 }

@@ -97,6 +97,21 @@ enum io conn_write(struct conn *conn, const struct iovec *pieces, int count, siz
 /* End our side of the stream, when nothing is unsent: the peer reads an end of file. */
 void conn_shutdown_write(struct conn *conn);
 
+/* The same, but a TLS peer is not told that this is the end in good order: something was cut. */
+void conn_cut(struct conn *conn);
+
+/* Bytes sent that the peer's end has not acknowledged: a reset now would destroy them. */
+size_t conn_unacknowledged(const struct conn *conn);
+
+/* Is the connection lost, or could it not be made? Told once, and before reading says so. */
+bool conn_failed(const struct conn *conn);
+
+/*
+ * The peer has ended its side and is waited on by us: have the kernel find out whether it is
+ * still there (a minute after it has gone), to call `ready` then.
+ */
+void conn_probe(struct conn *conn);
+
 /* ---- for tls.c alone: the socket below ---- */
 
 /* As conn_read and conn_write, past TLS. */

@@ -217,6 +217,9 @@ def misuse(scene, value):
     for request in other:
         with scene.gateway.client() as client:
             client.send(request)
+            eventually(lambda: not client.silent() or not scene.backend.untouched(), "an answer, or the request at the backend")
+            if client.silent():
+                scene.backend.serve()
             client.half_close()
             try:
                 client.read_to_end()

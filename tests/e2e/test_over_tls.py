@@ -1,10 +1,11 @@
-"""What holds for plain connections holds over TLS: bodies, upgrades, timeouts, with the client's half inside TLS."""
+"""What holds for plain connections holds over TLS: bodies, upgrades, last words, with the client's half inside TLS."""
 
 import pytest
 
 from harness.gateway import DOMAIN
 from harness.pki import Authority
 from test_bodies import *  # noqa: F403
+from test_last_words import *  # noqa: F403
 from test_upgrade import *  # noqa: F403
 
 

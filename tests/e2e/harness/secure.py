@@ -15,6 +15,7 @@ class TlsSocket:
 
     def __init__(self, sock, context, name, session=None, piece=None, handshake=True):
         self.sock, self.piece = sock, piece
+        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname=name, session=session)
         if handshake:
@@ -51,7 +52,9 @@ class TlsSocket:
             return self._until_done(self.tls.read, size)
         except ssl.SSLZeroReturnError:
             return b""
-        except ssl.SSLEOFError:
+        except ssl.SSLError as error:
+            if not isinstance(error, ssl.SSLEOFError) and error.reason != "UNEXPECTED_EOF_WHILE_READING":
+                raise
             raise ConnectionResetError("the end came without close_notify") from None
 
     def sendall(self, data):
