@@ -10,8 +10,6 @@
 
 #include "jobgate/token.h"
 
-#define LINE_MAX_BYTES 1024
-
 static const char *
 level_name(enum log_level level)
 {
@@ -111,33 +109,62 @@ jg_log_blot(char *text, size_t len)
 	}
 }
 
+/*
+ * Not gmtime_r, which takes a lock: a child that is forked while another thread holds it would wait
+ * for ever. The days of the calendar are counted from 1 March of the year 0,
+ * so that a leap day is the last of its year (Howard Hinnant, "chrono-Compatible Low-Level Date
+ * Algorithms").
+ */
+size_t
+jg_log_time(const struct timespec *when, char *out, size_t cap)
+{
+	unsigned second = (unsigned)(when->tv_sec % 86400);
+	unsigned days = (unsigned)(when->tv_sec / 86400) + 719468, era_day = days % 146097;
+	unsigned era_year = (era_day - era_day / 1460 + era_day / 36524 - era_day / 146096) / 365;
+	unsigned year_day = era_day - (365 * era_year + era_year / 4 - era_year / 100);
+	unsigned month = (5 * year_day + 2) / 153; /* 0: March */
+
+	return (size_t)snprintf(out, cap, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
+	    days / 146097 * 400 + era_year + (month >= 10), month < 10 ? month + 3 : month - 9,
+	    year_day - (153 * month + 2) / 5 + 1, second / 3600, second / 60 % 60, second % 60,
+	    (unsigned)(when->tv_nsec / 1000000));
+}
+
 static size_t
 append_head(char *line, size_t cap, const struct log *log, enum log_level level)
 {
 	struct timespec now;
-	struct tm tm;
 	size_t len = 0;
 
 	if (log->journal) {
 		len += (size_t)snprintf(line, cap, "<%d>", level_priority(level));
 	} else {
 		clock_gettime(CLOCK_REALTIME, &now);
-		gmtime_r(&now.tv_sec, &tm);
-		len += strftime(line, cap, "%Y-%m-%dT%H:%M:%S", &tm);
-		len += (size_t)snprintf(line + len, cap - len, ".%03ldZ ", now.tv_nsec / 1000000);
+		len += jg_log_time(&now, line, cap);
+		line[len++] = ' ';
 	}
 	len += (size_t)snprintf(line + len, cap - len, "%s [%.40s] ", level_name(level),
 	    log->process != NULL ? log->process : "jobgate");
 	return len;
 }
 
+size_t
+jg_log_format(
+    const struct log *log, enum log_level level, char line[JG_LOG_LINE_MAX], const char *message)
+{
+	size_t len = append_head(line, JG_LOG_LINE_MAX, log, level);
+
+	len = append_escaped(line, len, JG_LOG_LINE_MAX - 1, message);
+	line[len++] = '\n';
+	return len;
+}
+
 void
 jg_log(const struct log *log, enum log_level level, const char *format, ...)
 {
-	char message[LINE_MAX_BYTES], line[LINE_MAX_BYTES];
+	char message[JG_LOG_LINE_MAX], line[JG_LOG_LINE_MAX];
 	size_t len;
 	va_list args;
-	ssize_t written;
 
 	if (log->fd < 0 || level > log->level)
 		return;
@@ -145,9 +172,9 @@ jg_log(const struct log *log, enum log_level level, const char *format, ...)
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
 	jg_log_blot(message, strlen(message));
-	len = append_head(line, sizeof(line), log, level);
-	len = append_escaped(line, len, sizeof(line) - 1, message);
-	line[len++] = '\n';
-	written = write(log->fd, line, len);
-	(void)written; /* there is nobody left to tell */
+	len = jg_log_format(log, level, line, message);
+	if (log->put != NULL)
+		log->put(log->to, line, len);
+	else if (write(log->fd, line, len) < 0)
+		return; /* there is nobody left to tell */
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
@@ -13,7 +14,14 @@ struct log {
 	enum log_level level; /* lines above it are dropped */
 	const char *process;  /* "supervisor", "worker 0", "control": static or outliving the log */
 	bool journal;	      /* start each line with systemd's <priority> (sd-daemon(3)) */
+	/* Takes each line in place of fd, and never waits (a process that serves must not). NULL:
+	 * lines are written to fd, however long that takes. */
+	void (*put)(void *to, const char *line, size_t len);
+	void *to;
 };
+
+/* Lines are cut at so many bytes. */
+#define JG_LOG_LINE_MAX 1024
 
 /*
  * Overwrite the secret of each token in a text with asterisks; its id stays. For whatever
@@ -27,15 +35,22 @@ void jg_log_blot(char *text, size_t len);
  */
 size_t jg_log_char_len(const char *text, size_t len);
 
+/* A time after 1970 in UTC as "2026-01-02T03:04:05.678Z"; returns its length. Takes no lock. */
+size_t jg_log_time(const struct timespec *when, char *out, size_t cap);
+
 /*
  * Write one line: time, level, process, then the message (printf's format,
  * no newline). Control characters of the message, and bytes that are no UTF-8, are escaped,
  * so that what a client sent can neither forge a line nor command a terminal. Never give it a
- * secret; that of a token is blotted out all the same. Lines are cut at 1024 bytes. Failures to
- * write are ignored.
+ * secret; that of a token is blotted out all the same. Failures to write are ignored.
  */
 void jg_log(const struct log *log, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The line alone, its newline included, for a message without secrets: writes it to `line` and
+ * returns its length. Takes no lock. */
+size_t jg_log_format(
+    const struct log *log, enum log_level level, char line[JG_LOG_LINE_MAX], const char *message);
 
 #define log_error(log, ...) jg_log(log, LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(log, ...) jg_log(log, LOG_LEVEL_WARNING, __VA_ARGS__)

@@ -6,18 +6,19 @@
 #include "observe/access_line.h"
 
 /*
- * The event loop puts the bare facts of an exchange into a ring; the thread makes lines of
- * them and writes those. However slow the disk or the reader of a pipe is, the loop never
- * waits: what finds no room in the ring is dropped, and counted in stats.
+ * The event loop puts the bare facts of an exchange into a ring; the thread (log_writer.h) makes
+ * lines of them and writes those. The loop never waits: what finds no room in the ring is dropped,
+ * and counted.
  */
 struct access_log;
 
 /*
  * where: "off", or as log_sink_take takes it, and so fd. Starts the thread. NULL, with a line
- * in the log, when memory or descriptors are short. The text and stats outlive it.
+ * in the log, when memory or descriptors are short. losses stay to the end of
+ * the process.
  */
 struct access_log *access_log_new(
-    const char *where, int fd, struct worker_stats *stats, const struct log *log);
+    const char *where, int fd, struct log_losses *losses, const struct log *log);
 
 /*
  * Write what is left and end the thread; one that is stuck in a write is given a second,
@@ -31,7 +32,10 @@ bool access_log_on(const struct access_log *log);
 /* The facts are copied. */
 void access_log_write(struct access_log *log, const struct access_entry *entry);
 
-/* Wake the thread if there is something for it; called now and then, so that it need not look. */
+/*
+ * Wake the thread if there is something for it, and log what it could not write; called now and
+ * then, so that it need not look.
+ */
 void access_log_flush(struct access_log *log);
 
 /* Open the file again by its name: it has been moved away. */

@@ -1,4 +1,4 @@
-/* log_sink.c - writing lines, as the thread of the access log does: blocking, in whole lines. */
+/* log_sink.c - writing lines, as the thread of a log does: blocking, in whole lines. */
 #include "observe/log_sink.h"
 
 #include <errno.h>
@@ -23,9 +23,25 @@
 int
 log_file_open(const char *path, bool links)
 {
-	int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | (links ? 0 : O_NOFOLLOW);
+	int flags =
+	    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | (links ? 0 : O_NOFOLLOW);
 
 	return open(path, flags, 0640);
+}
+
+const char *
+log_sink_error(int error)
+{
+	switch (error) {
+	case ELOOP:
+		return "it is a symbolic link";
+	case ENXIO:
+		return "it is a FIFO that no program reads: start its reader first";
+	case EPIPE:
+		return "the program that read it has ended: start it again";
+	default:
+		return strerror(error);
+	}
 }
 
 static void
@@ -108,7 +124,7 @@ write_all(int fd, const char *bytes, size_t len)
 		if (n > 0)
 			done += (size_t)n;
 		else if (n < 0 && errno == EAGAIN)
-			poll(&writable, 1, -1); /* whoever we share it with made it non-blocking */
+			poll(&writable, 1, -1); /* a FIFO, or made non-blocking by others */
 		else if (n == 0 || errno != EINTR)
 			break;
 	}

@@ -1,4 +1,4 @@
-/* log_sink.h - where lines of the access log end up: standard output, a file, or syslog. */
+/* log_sink.h - where lines of a log end up: a descriptor, a file, or syslog. */
 #ifndef JOBGATE_LOG_SINK_H
 #define JOBGATE_LOG_SINK_H
 
@@ -10,8 +10,14 @@
 
 bool log_sink_is_syslog(const char *where);
 
-/* Open a file to append lines to; links: its name may be a symbolic link. -1 with errno set. */
+/*
+ * Open a file to append lines to; links: its name may be a symbolic link. Never waits: a FIFO
+ * that no program reads is ENXIO. -1 with errno set.
+ */
 int log_file_open(const char *path, bool links);
+
+/* The same as strerror, with what ENXIO, ELOOP and EPIPE mean here. */
+const char *log_sink_error(int error);
 
 struct log_sink {
 	int fd;		  /* -1: closed */

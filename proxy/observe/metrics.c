@@ -137,16 +137,30 @@ render_refused(FILE *out, const struct shared_stats *stats)
 }
 
 static void
+render_losses(FILE *out, const char *name, const char *help, uint64_t full, uint64_t failed)
+{
+	head(out, name, "counter", help);
+	fprintf(out, "%s{reason=\"full\"} %llu\n%s{reason=\"failed\"} %llu\n", name,
+	    (unsigned long long)full, name, (unsigned long long)failed);
+}
+
+static void
 render_dropped_lines(FILE *out, const struct shared_stats *stats)
 {
-	const char *name = "jobgate_log_lines_dropped_total";
+	const size_t access = offsetof(struct worker_stats, access_log),
+		     service = offsetof(struct worker_stats, service_log),
+		     full = offsetof(struct log_losses, full),
+		     failed = offsetof(struct log_losses, failed);
 
-	head(out, name, "counter",
-	    "Lines missing in the access log: no room to keep them (full), or the writing failed.");
-	fprintf(out, "%s{reason=\"full\"} %llu\n", name,
-	    (unsigned long long)sum(stats, offsetof(struct worker_stats, log_lines_dropped)));
-	fprintf(out, "%s{reason=\"failed\"} %llu\n", name,
-	    (unsigned long long)sum(stats, offsetof(struct worker_stats, log_lines_failed)));
+	render_losses(out, "jobgate_log_lines_dropped_total",
+	    "Lines missing in the access log: no room to keep them (full), or the writing failed.",
+	    sum(stats, access + full), sum(stats, access + failed));
+	render_losses(out, "jobgate_service_log_lines_dropped_total",
+	    "Lines missing on standard error: no room to keep them (full), or the writing failed.",
+	    sum(stats, service + full) + counter_get(&stats->supervisor_log.full) +
+		counter_get(&stats->control_log.full),
+	    sum(stats, service + failed) + counter_get(&stats->supervisor_log.failed) +
+		counter_get(&stats->control_log.failed));
 }
 
 struct histogram_metric {

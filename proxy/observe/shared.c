@@ -1,6 +1,7 @@
 /* shared.c - the mapping, and the names of what is counted in it. */
 #include "observe/shared.h"
 
+#include <stdio.h>
 #include <sys/mman.h>
 
 static size_t
@@ -104,4 +105,12 @@ connection_refusal_name(enum connection_refusal refusal)
 		return "bad_proxy_header";
 	}
 	return "other";
+}
+
+void
+log_dropped_text(char out[LOG_DROPPED_MAX], uint64_t dropped)
+{
+	snprintf(out, LOG_DROPPED_MAX,
+	    "%llu lines of this log were dropped: what reads standard error is too slow",
+	    (unsigned long long)dropped);
 }

@@ -112,6 +112,16 @@ enum connection_refusal {
 
 const char *connection_refusal_name(enum connection_refusal refusal); /* "limit", ...; static */
 
+/* Lines that are missing in a log. */
+struct log_losses {
+	_Alignas(64) counter full;   /* no room to keep them until they are written; the loop's */
+	_Alignas(64) counter failed; /* written in vain; the log's thread's */
+};
+
+/* What a log says of its own lines that were dropped because there was no room. */
+#define LOG_DROPPED_MAX 128
+void log_dropped_text(char out[LOG_DROPPED_MAX], uint64_t dropped);
+
 /* What one worker publishes; on cache lines of its own. */
 struct worker_stats {
 	_Alignas(64) counter serving; /* 1: of the generation in force; set by the supervisor */
@@ -138,8 +148,7 @@ struct worker_stats {
 	counter cache_hits, cache_misses, cache_entries, cache_evictions, invalidations,
 	    bad_records, records_watched;
 	struct histogram timed[TIMED_COUNT];
-	counter log_lines_dropped;	       /* no room to keep them until they are written */
-	_Alignas(64) counter log_lines_failed; /* written in vain; its writer is the log's thread */
+	struct log_losses access_log, service_log;
 };
 
 struct shared_stats {
@@ -147,6 +156,7 @@ struct shared_stats {
 	counter draining;    /* 1 once shutdown has begun: /readyz fails */
 	counter
 	    store_cut; /* 1: the private store's file was cut short, and nobody has looked yet */
+	struct log_losses supervisor_log, control_log;
 	struct worker_stats workers[];
 };
 

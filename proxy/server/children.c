@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "observe/service_log.h"
 #include "server/supervisor.h"
 #include "server/worker.h"
 
@@ -32,8 +33,7 @@ run_worker(struct supervisor *supervisor, const struct child *child)
 {
 	size_t slot = (size_t)(child - supervisor->children) - SLOT_WORKERS;
 	unsigned index = child->index;
-	char name[32];
-	struct worker_setup setup = {
+	const struct worker_setup setup = {
 	    .config = supervisor->config,
 	    .index = index,
 	    .own = supervisor->listeners.bound,
@@ -50,8 +50,6 @@ run_worker(struct supervisor *supervisor, const struct child *child)
 	};
 	int status;
 
-	snprintf(name, sizeof(name), "worker %u", index);
-	setup.log.process = name;
 	supervisor->access_log_fd = -1; /* the worker's from now on */
 	listeners_keep_own(&supervisor->listeners, index);
 	secure_forget(supervisor, false);
@@ -75,11 +73,19 @@ child_name(const struct child *child, char out[32])
 	return "child";
 }
 
+static struct worker_stats *
+stats_of(struct supervisor *supervisor, const struct child *child)
+{
+	return &supervisor->stats->workers[child - supervisor->children - SLOT_WORKERS];
+}
+
 /* The body of a forked child; never returns. */
 static void
 run_child(struct supervisor *supervisor, const struct child *child, pid_t parent)
 {
 	struct config *config = supervisor->config;
+	struct log_losses unseen = {0}, *losses;
+	struct service_log *service_log = NULL;
 	char name[32];
 	int status = 1;
 
@@ -95,27 +101,31 @@ run_child(struct supervisor *supervisor, const struct child *child, pid_t parent
 	/* The terminal's Ctrl-C reaches all: the supervisor decides how the children end. */
 	setpgid(0, 0);
 	sigprocmask(SIG_SETMASK, &supervisor->before, NULL);
+	log_buffer_forget(supervisor->log_buffer, &supervisor->log);
+	supervisor->log_buffer = NULL;
+	supervisor->log.process = child_name(child, name);
 	reload_forget(supervisor);
 	switch (child->role) {
 	case CHILD_REDIS:
+		supervisor->log_buffer = log_buffer_start(&supervisor->log, &unseen);
 		redis_child_exec(&supervisor->redis, config, &supervisor->log);
+		log_buffer_stop(supervisor->log_buffer, &supervisor->log);
 		_exit(127);
 	case CHILD_CONTROL:
-		status = control_child_run(supervisor);
+		losses = &supervisor->stats->control_log;
+		service_log = service_log_start(&supervisor->log, losses);
+		status = service_log != NULL ? control_child_run(supervisor) : 1;
 		break;
 	case CHILD_WORKER:
-		status = run_worker(supervisor, child);
+		losses = &stats_of(supervisor, child)->service_log;
+		service_log = service_log_start(&supervisor->log, losses);
+		status = service_log != NULL ? run_worker(supervisor, child) : 1;
 		break;
 	}
+	service_log_stop(service_log, &supervisor->log);
 	supervisor_free(supervisor);
 	config_free(config);
 	exit(status);
-}
-
-static struct worker_stats *
-stats_of(struct supervisor *supervisor, const struct child *child)
-{
-	return &supervisor->stats->workers[child - supervisor->children - SLOT_WORKERS];
 }
 
 /* What a worker that is no more had published of the moment; what it counted stays. */

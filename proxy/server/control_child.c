@@ -43,7 +43,9 @@ static struct control_setup
 control_setup_of(const struct supervisor *supervisor, const struct config *config)
 {
 	struct control_range *scoped_urls = control_ranges(&config->control.scoped_urls);
+	struct log log = supervisor->log;
 
+	log.level = config->log.level;
 	return (struct control_setup){
 	    .socket_path = config->control.socket,
 	    .gateway_socket_path = config->control.gateway_socket,
@@ -66,7 +68,7 @@ control_setup_of(const struct supervisor *supervisor, const struct config *confi
 	    .scoped_url_count = scoped_urls != NULL ? config->control.scoped_urls.count : 0,
 	    .request_ms = (unsigned)config->timeouts.head,
 	    .idle_ms = (unsigned)config->timeouts.keep_alive,
-	    .log = {supervisor->log.fd, config->log.level, "control", supervisor->log.journal},
+	    .log = log,
 	    .observe_ctx = supervisor->stats,
 	    .ready = control_ready,
 	    .metrics = control_metrics,

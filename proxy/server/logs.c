@@ -50,8 +50,7 @@ is_file(const char *where)
 static void
 refuse(const struct log *log, const char *where, int error)
 {
-	log_error(log, "cannot open the access log %s: %s", where,
-	    error == ELOOP ? "it is a symbolic link" : strerror(error));
+	log_error(log, "cannot open the access log %s: %s", where, log_sink_error(error));
 }
 
 /* May it be made in its folder? */

@@ -56,6 +56,7 @@ end_children(struct supervisor *supervisor, enum child_role role, uint64_t patie
 		}
 		children_hurry(supervisor);
 		children_reap(supervisor, true);
+		log_buffer_flush(supervisor->log_buffer);
 	}
 }
 
@@ -149,6 +150,7 @@ supervise(struct supervisor *supervisor)
 		if (supervisor->again && may_replace(supervisor))
 			supervisor_reload(supervisor);
 		secure_turn(supervisor, false);
+		log_buffer_flush(supervisor->log_buffer);
 		feed_watchdog(supervisor);
 	}
 }
@@ -254,11 +256,37 @@ supervisor_free(struct supervisor *supervisor)
 	listeners_close(&supervisor->listeners, false);
 	secure_free(&supervisor->secured);
 	tls_tickets_free(supervisor->tickets);
-	shared_stats_unmap(supervisor->stats);
+	/* The mapping stays: the thread of a log that is stuck may still count in it. */
 	redis_child_release(&supervisor->redis);
 	free(supervisor->children);
 	free(supervisor->own_sockets);
 	supervisor_close_log(supervisor);
+}
+
+/* What the log needs is made first: everything else may log. */
+static bool
+start(struct supervisor *supervisor)
+{
+	if (!make_children(supervisor)) {
+		log_error(&supervisor->log, "out of memory");
+		return false;
+	}
+	supervisor->log_buffer =
+	    log_buffer_start(&supervisor->log, &supervisor->stats->supervisor_log);
+	return supervisor->log_buffer != NULL;
+}
+
+static bool
+listen_to_clients(struct supervisor *supervisor)
+{
+	struct inherited inherited;
+	bool listening;
+
+	listeners_inherit(&inherited);
+	listening = listeners_open(
+	    &supervisor->listeners, supervisor->config, &inherited, &supervisor->log);
+	inherited_close(&inherited);
+	return listening;
 }
 
 int
@@ -269,8 +297,6 @@ server_run(struct config *config, const struct log *log, char *const *arguments)
 	    .arguments = arguments,
 	    .private_redis = config->store.url == NULL,
 	    .watchdog_ms = notify_watchdog_ms()};
-	struct inherited inherited;
-	bool listening;
 	int status = 1;
 
 	supervisor.redis.lock = -1;
@@ -278,18 +304,15 @@ server_run(struct config *config, const struct log *log, char *const *arguments)
 	block_signals(&supervisor);
 	if (readlink("/proc/self/exe", supervisor.program, sizeof(supervisor.program) - 1) < 0)
 		supervisor.program[0] = '\0';
+	if (!start(&supervisor))
+		goto done;
+	log = &supervisor.log;
 	raise_descriptor_limit(&supervisor);
-	listeners_inherit(&inherited);
-	listening = listeners_open(&supervisor.listeners, config, &inherited, log);
-	inherited_close(&inherited);
-	if (!listening || !access_log_open(config, log, &supervisor.access_log_fd) ||
+	if (!listen_to_clients(&supervisor) ||
+	    !access_log_open(config, log, &supervisor.access_log_fd) ||
 	    !secure_start(&supervisor) || !session_key_load(config, log, supervisor.session_key) ||
 	    !drop_privileges(&supervisor))
 		goto done;
-	if (!make_children(&supervisor)) {
-		log_error(log, "out of memory");
-		goto done;
-	}
 	supervisor.warm = upgrade_adopt(&supervisor);
 	if (supervisor.private_redis && !redis_child_prepare(&supervisor.redis, config, log))
 		goto done;
@@ -304,6 +327,7 @@ server_run(struct config *config, const struct log *log, char *const *arguments)
 	supervisor_end(&supervisor);
 	status = 0;
 done:
+	log_buffer_stop(supervisor.log_buffer, &supervisor.log);
 	supervisor_free(&supervisor);
 	config_free(supervisor.config);
 	sigprocmask(SIG_SETMASK, &supervisor.before, NULL);

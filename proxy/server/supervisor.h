@@ -9,6 +9,7 @@
 #include "jobgate/log.h"
 #include "net/tls_client.h"
 #include "net/tls_server.h"
+#include "observe/log_buffer.h"
 #include "observe/shared.h"
 #include "server/listeners.h"
 #include "server/redis_child.h"
@@ -68,8 +69,9 @@ struct secured {
 struct supervisor {
 	struct config *config;
 	struct log log;
-	char *const *arguments; /* of main: how another binary is to be called */
-	char program[4096];	/* the path of the binary, as it was at the start */
+	struct log_buffer *log_buffer; /* takes the lines of log */
+	char *const *arguments;	       /* of main: how another binary is to be called */
+	char program[4096];	       /* the path of the binary, as it was at the start */
 	struct listeners listeners;
 	struct secured secured;
 	struct tls_tickets *tickets;

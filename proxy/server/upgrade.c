@@ -22,6 +22,9 @@
 
 #define LISTEN_FDS_START 3
 
+/* The check of another binary may take so long: it may be stuck, in its output for one. */
+#define CHECK_MAX_S 20
+
 /* Would it start? A binary or a configuration that is broken must not cost us the gateway. */
 static bool
 binary_is_good(const struct supervisor *supervisor)
@@ -32,6 +35,7 @@ binary_is_good(const struct supervisor *supervisor)
 
 	if (pid == 0) {
 		sigprocmask(SIG_SETMASK, &supervisor->before, NULL);
+		alarm(CHECK_MAX_S); /* ends it, after exec too */
 		if (file != NULL)
 			execl(supervisor->program, supervisor->program, "check", "-c", file,
 			    (char *)NULL);
@@ -131,6 +135,7 @@ void
 supervisor_upgrade(struct supervisor *supervisor)
 {
 	size_t count = supervisor->listeners.count * supervisor->listeners.workers, laid = 0;
+	int error;
 
 	supervisor->upgrade = false;
 	if (!binary_is_good(supervisor)) {
@@ -143,7 +148,12 @@ supervisor_upgrade(struct supervisor *supervisor)
 	notify_reloading();
 	if (lay_down_listeners(supervisor, count, &laid) && describe(supervisor, count)) {
 		keep_lock_over_exec(supervisor, true);
+		log_buffer_stop(supervisor->log_buffer, &supervisor->log);
 		execv(supervisor->program, supervisor->arguments);
+		error = errno;
+		supervisor->log_buffer =
+		    log_buffer_start(&supervisor->log, &supervisor->stats->supervisor_log);
+		errno = error;
 	}
 	log_error(&supervisor->log, "cannot run %s: %s; the running binary stays",
 	    supervisor->program, strerror(errno));

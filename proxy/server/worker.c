@@ -265,7 +265,7 @@ worker_init(struct worker *worker)
 		return false;
 	worker->resolver = resolver_new(loop_base(worker->loop), getenv("JOBGATE_DNS_SERVERS"));
 	worker->access_log = access_log_new(worker->setup->config->log.access,
-	    worker->setup->access_log_fd, worker->setup->stats, &worker->log);
+	    worker->setup->access_log_fd, &worker->setup->stats->access_log, &worker->log);
 	return worker->resolver != NULL && worker->access_log != NULL && worker_store(worker) &&
 	       worker_gateway(worker) && worker_events(worker);
 }

@@ -48,12 +48,12 @@ def _die_with_parent():
 class Program:
     """A child process in a process group of its own, its output in a file."""
 
-    def __init__(self, argv, log_path, env=None, cwd=None, stdout=None):
+    def __init__(self, argv, log_path, env=None, cwd=None, stdout=None, stderr=None):
         self.argv = [str(word) for word in argv]
         self.log_path = log_path
         self._log = open(log_path, "ab")
         self.popen = subprocess.Popen(
-            self.argv, stdin=subprocess.DEVNULL, stdout=stdout or self._log, stderr=self._log,
+            self.argv, stdin=subprocess.DEVNULL, stdout=stdout or self._log, stderr=stderr or self._log,
             env=env, cwd=cwd, start_new_session=True, preexec_fn=_die_with_parent)
 
     @property

@@ -215,6 +215,45 @@ an_unknown_level_is_told_as_such(void **state)
 	assert_string_equal(release(&caught), "<7>? [worker 0] x\n");
 }
 
+static void
+times_are_those_of_the_calendar(void **state)
+{
+	char ours[32], theirs[32];
+
+	(void)state;
+	/* A step that meets each day of two hundred years, leap days and ends of centuries. */
+	for (int64_t at = 0; at < 200LL * 366 * 86400; at += 43201) {
+		const struct timespec when = {.tv_sec = at, .tv_nsec = 7654321};
+		struct tm tm;
+
+		gmtime_r(&when.tv_sec, &tm);
+		strftime(theirs, sizeof(theirs), "%Y-%m-%dT%H:%M:%S.007Z", &tm);
+		assert_int_equal(jg_log_time(&when, ours, sizeof(ours)), 24);
+		assert_string_equal(ours, theirs);
+	}
+}
+
+static void
+keep(void *to, const char *line, size_t len)
+{
+	snprintf(to, JG_LOG_LINE_MAX, "%.*s", (int)len, line);
+}
+
+static void
+lines_can_be_taken_by_another(void **state)
+{
+	char line[JG_LOG_LINE_MAX];
+	struct caught caught;
+
+	(void)state;
+	catch (&caught, LOG_LEVEL_INFO, true);
+	caught.log.put = keep;
+	caught.log.to = line;
+	log_info(&caught.log, "%s", "hello");
+	assert_string_equal(line, "<6>info [worker 0] hello\n");
+	assert_string_equal(release(&caught), "");
+}
+
 int
 main(void)
 {
@@ -228,6 +267,8 @@ main(void)
 	    cmocka_unit_test(a_line_is_cut_at_1024_bytes),
 	    cmocka_unit_test(a_process_without_a_name_is_jobgate),
 	    cmocka_unit_test(an_unknown_level_is_told_as_such),
+	    cmocka_unit_test(times_are_those_of_the_calendar),
+	    cmocka_unit_test(lines_can_be_taken_by_another),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

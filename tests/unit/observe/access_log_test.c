@@ -1,6 +1,8 @@
 /* access_log_test.c - lines, where they go, and that nobody waits for them. */
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -169,7 +171,8 @@ lines_reach_the_file(void **state)
 {
 	struct world *world = *state;
 	int fd = log_file_open(world->path, true);
-	struct access_log *log = access_log_new(world->path, fd, &world->stats->workers[0], &quiet);
+	struct access_log *log =
+	    access_log_new(world->path, fd, &world->stats->workers[0].access_log, &quiet);
 	struct stat found;
 
 	assert_true(access_log_on(log));
@@ -187,14 +190,15 @@ lines_reach_the_file(void **state)
 	for (char *at = text; (at = strchr(at, '\n')) != NULL; at++)
 		lines++;
 	assert_int_equal(lines, 1000);
-	assert_int_equal(counter_get(&world->stats->workers[0].log_lines_dropped), 0);
+	assert_int_equal(counter_get(&world->stats->workers[0].access_log.full), 0);
 }
 
 static void
 off_writes_nothing(void **state)
 {
 	struct world *world = *state;
-	struct access_log *log = access_log_new("off", -1, &world->stats->workers[0], &quiet);
+	struct access_log *log =
+	    access_log_new("off", -1, &world->stats->workers[0].access_log, &quiet);
 	struct access_entry entry = entry_of("/");
 
 	assert_false(access_log_on(log));
@@ -208,7 +212,7 @@ static void
 a_reader_that_does_not_read_costs_lines_and_no_time(void **state)
 {
 	struct world *world = *state;
-	struct worker_stats *stats = &world->stats->workers[0];
+	struct log_losses *losses = &world->stats->workers[0].access_log;
 	struct access_entry entry = entry_of("/stuck");
 	struct access_log *log;
 	uint64_t dropped;
@@ -218,11 +222,11 @@ a_reader_that_does_not_read_costs_lines_and_no_time(void **state)
 	int ends[2];
 
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-	log = access_log_new("-", ends[1], stats, &quiet);
+	log = access_log_new("-", ends[1], losses, &quiet);
 	for (int i = 0; i < 20000; i++)
 		access_log_write(log, &entry);
 	access_log_flush(log);
-	dropped = counter_get(&stats->log_lines_dropped);
+	dropped = counter_get(&losses->full);
 	assert_true(dropped > 0);
 	/* Once somebody reads, all that was not dropped comes, and no line is torn. */
 	fcntl(ends[0], F_SETFL, O_NONBLOCK);
@@ -243,15 +247,15 @@ static void
 a_disk_that_is_full_is_counted(void **state)
 {
 	struct world *world = *state;
-	struct worker_stats *stats = &world->stats->workers[0];
+	struct log_losses *losses = &world->stats->workers[0].access_log;
 	struct access_entry entry = entry_of("/");
 	int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
-	struct access_log *log = access_log_new("/dev/full", fd, stats, &quiet);
+	struct access_log *log = access_log_new("/dev/full", fd, losses, &quiet);
 
 	for (int i = 0; i < 10; i++)
 		access_log_write(log, &entry);
 	access_log_free(log);
-	assert_int_equal(counter_get(&stats->log_lines_failed), 10);
+	assert_int_equal(counter_get(&losses->failed), 10);
 }
 
 static int
@@ -331,6 +335,40 @@ reopening_follows_the_name(void **state)
 	unlink(moved);
 }
 
+static void
+a_fifo_is_written_to_only_while_it_is_read(void **state)
+{
+	struct world *world = *state;
+	struct log_losses *losses = &world->stats->workers[0].access_log;
+	struct access_entry entry = entry_of("/");
+	struct access_log *log;
+	char line[ACCESS_LINE_MAX];
+	int reader;
+
+	assert_int_equal(mkfifo(world->path, 0600), 0);
+	assert_int_equal(log_file_open(world->path, true), -1); /* and does not wait for a reader */
+	assert_int_equal(errno, ENXIO);
+	assert_non_null(strstr(log_sink_error(ENXIO), "FIFO"));
+	reader = open(world->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	log = access_log_new(world->path, log_file_open(world->path, true), losses, &quiet);
+	for (int i = 0; i < 500; i++) /* more than it holds: the thread has to wait */
+		access_log_write(log, &entry);
+	access_log_flush(log);
+	fcntl(reader, F_SETFL, 0);
+	for (int lines = 0; lines < 500;) {
+		ssize_t n = read(reader, line, sizeof(line));
+
+		for (ssize_t i = 0; i < n; i++)
+			lines += line[i] == '\n';
+	}
+	close(reader);
+	signal(SIGPIPE, SIG_IGN);
+	access_log_write(log, &entry);
+	access_log_free(log);
+	assert_int_equal(counter_get(&losses->full), 0);
+	assert_int_equal(counter_get(&losses->failed), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -348,6 +386,7 @@ main(void)
 	    TEST(a_disk_that_is_full_is_counted),
 	    TEST(syslog_gets_one_message_for_each_line),
 	    TEST(reopening_follows_the_name),
+	    TEST(a_fifo_is_written_to_only_while_it_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,63 @@
+/* log_writer.h - lines from an event loop, through a ring, to a thread that writes them. */
+#ifndef JOBGATE_LOG_WRITER_H
+#define JOBGATE_LOG_WRITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/uio.h>
+
+#include "observe/shared.h"
+
+/*
+ * The event loop puts messages into a ring; the thread makes lines of them and writes those.
+ * However slow the disk or the reader of a pipe is, the loop never waits: a message that finds
+ * no room in the ring is dropped, and counted. Only one thread puts.
+ */
+struct log_writer;
+
+/* What becomes of messages; both are called by the thread. */
+struct log_writer_ops {
+	/* Make a line of a message of len bytes: at most line_max bytes, the newline included.
+	 * Returns its length. */
+	size_t (*format)(void *ctx, char *message, size_t len, char *line);
+	/* All that was in the ring has been written, so there is room again: a line to add, or 0.
+	 * May be NULL. */
+	size_t (*drained)(void *ctx, char *line);
+};
+
+struct log_writer_options {
+	const char *where; /* as log_sink_take takes it, and so fd; copied */
+	int fd;
+	size_t room;	    /* bytes of the ring, a power of two */
+	size_t message_max; /* the longest message */
+	size_t line_max;    /* the longest line; both at most LOG_WRITER_MAX */
+	const struct log_writer_ops *ops;
+	void *ctx;		   /* of ops */
+	struct log_losses *losses; /* stays to the end of the process */
+};
+
+#define LOG_WRITER_MAX 4096
+
+/* Take the sink and start the thread. NULL with errno set. */
+struct log_writer *log_writer_new(const struct log_writer_options *options);
+
+/*
+ * Write what is left and end the thread. A thread that is stuck in a write is given a second;
+ * then false is returned, and it is left to the end of the process with all it uses.
+ */
+bool log_writer_free(struct log_writer *writer);
+
+/* Put one message, made of pieces. False when there is no room for it; it is counted then. */
+bool log_writer_put(struct log_writer *writer, const struct iovec *pieces, int count);
+
+/* Wake the thread if there is something for it. */
+void log_writer_wake(struct log_writer *writer);
+
+/* Have the thread open the file again by its name: it has been moved away. */
+void log_writer_reopen(struct log_writer *writer);
+
+/* What failed since this was last asked: an errno, or 0. */
+int log_writer_write_error(struct log_writer *writer);
+int log_writer_reopen_error(struct log_writer *writer);
+
+#endif
