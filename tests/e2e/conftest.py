@@ -207,8 +207,8 @@ _failed, _not_repeatable = [], []
 
 def pytest_runtest_logreport(report):
     if report.failed:
-        # What is found behind a test (a sanitizer's report, a process that died) is no matter of luck.
-        (_failed if report.when == "call" else _not_repeatable).append(report.nodeid)
+        # What is found after a test (a sanitizer's report, a process that died) is never due to a busy machine.
+        (_not_repeatable if report.when == "teardown" else _failed).append(report.nodeid)
 
 
 def pytest_sessionfinish():
