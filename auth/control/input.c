@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "jobgate/ip.h"
+
 const char *const token_input_fields[] = {"name", "role", "label_selector", NULL};
 const char *const job_create_fields[] = {"id", "url", "labels", "lease", NULL};
 const char *const job_patch_fields[] = {"url", "labels", "lease", NULL};
@@ -177,6 +179,23 @@ get_labels(const json_t *object, bool patch, struct job_input *out, struct mista
 	return true;
 }
 
+/* What the gateway would refuse with each request is refused here, where its maker can see why. */
+static bool
+check_address(const struct job_url *url, struct mistake *mistake)
+{
+	struct in6_addr address;
+	enum ip_class class;
+
+	if (!jg_ip_parse(url->host, &address))
+		return true;
+	class = jg_ip_class(&address);
+	return !jg_ip_class_refused(class) ||
+	       wrong(mistake, "url",
+		   "%.*s is %s: the gateway never connects to those; give the address that the job "
+		   "listens at",
+		   (int)url->host.len, url->host.at, jg_ip_class_text(class));
+}
+
 /* Null and "" both mean: nowhere yet. */
 static bool
 get_url(const json_t *object, struct job_input *out, struct mistake *mistake)
@@ -200,7 +219,7 @@ get_url(const json_t *object, struct job_input *out, struct mistake *mistake)
 		return wrong(mistake, "url",
 		    "not http://host[:port][/base], https://... or unix:/path (at character %zu)",
 		    bad + 1);
-	return true;
+	return check_address(&parsed, mistake);
 }
 
 static bool

@@ -1,7 +1,7 @@
 /* scope.c - labels against an operator's own selector. */
 #include "auth/control/scope.h"
 
-#include <arpa/inet.h>
+#include "jobgate/ip.h"
 
 bool
 scope_has(const struct label_set *scope, const struct record *record)
@@ -62,32 +62,6 @@ scope_left_by(const struct label_set *scope, const struct job_input *patch)
 	return false;
 }
 
-/* The address that a URL's host is, IPv4 as IPv4-mapped IPv6; false for a name. */
-static bool
-address_of(struct slice host, struct in6_addr *out)
-{
-	char text[INET6_ADDRSTRLEN];
-
-	if (host.len >= sizeof(text))
-		return false;
-	memcpy(text, host.at, host.len);
-	text[host.len] = '\0';
-	*out = (struct in6_addr){.s6_addr = {[10] = 0xff, [11] = 0xff}};
-	return inet_pton(AF_INET, text, out->s6_addr + 12) == 1 ||
-	       inet_pton(AF_INET6, text, out) == 1;
-}
-
-static bool
-in_range(const struct control_range *range, const struct in6_addr *address)
-{
-	unsigned bytes = range->prefix / 8, bits = range->prefix % 8;
-
-	if (memcmp(range->address.s6_addr, address->s6_addr, bytes) != 0)
-		return false;
-	return bits == 0 ||
-	       (range->address.s6_addr[bytes] ^ address->s6_addr[bytes]) >> (8 - bits) == 0;
-}
-
 bool
 scope_may_lead_to(struct slice url, const struct control_range *ranges, size_t count)
 {
@@ -98,9 +72,10 @@ scope_may_lead_to(struct slice url, const struct control_range *ranges, size_t c
 
 	if (!jg_job_url_parse(url, &parsed, &bad) || parsed.host.len == 0)
 		return false;
-	is_address = address_of(parsed.host, &address);
+	is_address = jg_ip_parse(parsed.host, &address);
 	for (size_t i = 0; i < count; i++)
-		if (ranges[i].prefix == 0 || (is_address && in_range(&ranges[i], &address)))
+		if (ranges[i].prefix == 0 ||
+		    (is_address && jg_ip_in_range(&address, &ranges[i].address, ranges[i].prefix)))
 			return true;
 	return false;
 }

@@ -101,3 +101,14 @@ def test_allow_list(module_gateways, scene_of):
 def test_deny_goes_before_allow(module_gateways, scene_of):
     gateway = module_gateways.start({"backends": {"allow": ["127.0.0.0/8"], "deny": ["127.0.0.2/32"]}})
     assert_not_allowed(scene_of(gateway, backend=Backend("127.0.0.2")))
+
+
+@pytest.mark.parametrize("url", ALWAYS_REFUSED)
+def test_no_job_is_made_for_what_is_never_served(gateway, records, url):
+    """Said where its maker sees it, and not with each request: for new jobs and for those there are."""
+    url = url.format(port=1)
+    refused = gateway.cli("job", "create", "--url", url)
+    assert refused.status == 1 and "the gateway never connects to those" in refused.err, refused
+    job = records.job("http://127.0.0.1:9")
+    refused = gateway.cli("job", "set", job, "--url", url)
+    assert refused.status == 1 and "never connects" in refused.err, refused

@@ -135,6 +135,11 @@ jobs(void **state)
 	job_is("{\"url\":\"ftp://x\"}", false, false, "url", &input);
 	job_is("{\"url\":\"http://user@x/\"}", false, false, "url", &input);
 	job_is("{\"url\":1}", false, false, "url", &input);
+	job_is("{\"url\":\"http://169.254.169.254/\"}", false, false, "url", &input);
+	job_is("{\"url\":\"https://[fe80::1]:1/x\"}", true, false, "url", &input);
+	job_is("{\"url\":\"http://[::ffff:0.0.0.0]\"}", true, false, "url", &input);
+	job_is("{\"url\":\"http://[ff02::1]\"}", false, false, "url", &input);
+	job_is("{\"url\":\"http://127.0.0.1\"}", false, true, "", &input);
 	job_is("{\"labels\":[]}", false, false, "labels", &input);
 	job_is("{\"labels\":null}", false, false, "labels", &input);
 	job_is("{\"labels\":{\"a\":null}}", false, false, "labels.a", &input);
