@@ -80,7 +80,7 @@ void call_answer_text(struct call *call, unsigned status, const char *type, char
 
 /*
  * Refuse with problem+json (RFC 9457); detail by printf, field (may be NULL)
- * names what is at fault. 503 carries Retry-After.
+ * names what is at fault. 429 and 503 carry Retry-After.
  */
 void call_refuse(struct call *call, unsigned status, const char *field, const char *detail, ...)
     __attribute__((format(printf, 4, 5)));

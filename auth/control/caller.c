@@ -198,12 +198,15 @@ got_again(void *ctx, enum store_result result, const struct record *record)
 		refuse_invalid(call);
 }
 
-/* Read the token again, and go on with next if it is the same. */
-static void
-confirm(struct call *call, void (*next)(struct call *call))
+void
+caller_confirm(struct call *call, void (*next)(struct call *call))
 {
 	struct control *control = call->ctx;
 
+	if (call->caller != CALLER_TOKEN) {
+		next(call);
+		return;
+	}
 	call->confirmed = next;
 	call->confirmed_ms = now_ms();
 	store_get(control->store, RECORD_TOKEN, call->token->token.id, got_again, call);
@@ -213,7 +216,7 @@ void
 caller_continue(struct call *call, void (*next)(struct call *call))
 {
 	if (call->caller == CALLER_TOKEN && now_ms() - call->confirmed_ms >= CONFIRM_MS)
-		confirm(call, next);
+		caller_confirm(call, next);
 	else
 		next(call);
 }
@@ -231,8 +234,5 @@ void
 caller_answer(struct call *call, json_t *body)
 {
 	call->result = body;
-	if (call->caller == CALLER_TOKEN)
-		confirm(call, answer);
-	else
-		answer(call);
+	caller_confirm(call, answer);
 }

@@ -21,6 +21,11 @@ void caller_identify(struct call *call);
 void caller_continue(struct call *call, void (*next)(struct call *call));
 
 /*
+ * The same at once, before what a call has read is told: a caller without a token needs none of it.
+ */
+void caller_confirm(struct call *call, void (*next)(struct call *call));
+
+/*
  * Answer 200 with what a call has read or made, which it takes, once the caller's token has been
  * confirmed again; otherwise the answer is 401 or 503.
  */

@@ -302,7 +302,7 @@ add_headers(evhtp_request_t *request, const struct call *call, const struct repl
 	}
 	if (reply->location != NULL)
 		add_header(request, "Location", reply->location);
-	if (reply->status == 503)
+	if (reply->status == 503 || reply->status == 429)
 		add_header(request, "Retry-After", "1");
 	if (reply->status == 405)
 		add_header(request, "Allow", call->allow);
@@ -347,6 +347,7 @@ call_reply(struct call *call, const struct reply *reply)
 	}
 	request = connection->evhtp->request;
 	connection->call = NULL;
+	connection_make_room(connection, reply->len);
 	add_headers(request, call, reply);
 	if (reply->content != NULL &&
 	    (request->method == htp_method_HEAD ||
@@ -378,6 +379,14 @@ set_hooks(evhtp_connection_t *evhtp, struct connection *connection)
 		   (evhtp_hook)on_connection_fini, connection) == 0;
 }
 
+/* Many others must not keep our own people from being served: see server.h. */
+static void
+put_behind_local(struct connection *connection)
+{
+	event_priority_set(connection->start, PRIORITY_OTHERS);
+	bufferevent_priority_set(connection->evhtp->bev, PRIORITY_OTHERS);
+}
+
 struct connection *
 connection_new(evhtp_connection_t *evhtp, const struct server_setup *setup, struct connections *all)
 {
@@ -395,6 +404,8 @@ connection_new(evhtp_connection_t *evhtp, const struct server_setup *setup, stru
 		connection_free(connection);
 		return NULL;
 	}
+	if (setup->peers != PEERS_OURSELVES && setup->identify != NULL)
+		put_behind_local(connection);
 	/* Our own people and workers are, and where nobody asks there are no strangers. */
 	connection->known = setup->identify == NULL || setup->peers != PEERS_ANYBODY;
 	connection->all = all;

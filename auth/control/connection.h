@@ -52,6 +52,13 @@ struct connection *connection_new(
 /* Close it at once, with whatever it is about; its call, if it has one, stays valid. */
 void connection_close(struct connection *connection);
 
+/*
+ * Before an answer of so many bytes is sent: close those connections of the same server that have
+ * not taken their answers, the oldest first, until no more than UNSENT_MAX bytes wait for clients.
+ */
+#define UNSENT_MAX (16u << 20)
+void connection_make_room(const struct connection *connection, size_t len);
+
 /* libevhtp's callback for each complete request. */
 void connection_on_request(evhtp_request_t *request, void *ctx);
 

@@ -20,6 +20,8 @@
 /* Between attempts to listen where it was not possible. */
 #define AGAIN_S 5
 
+#define EVENTS_MAX 8 /* until those of higher priority are looked for again */
+
 /* What jansson keeps may be a token's value: its memory is wiped when it goes. */
 union block {
 	size_t size;
@@ -70,6 +72,28 @@ struct run {
 	struct server *api, *gateway, *operators, *observe;
 };
 
+/*
+ * With the priorities of server.h. However many callers there are, what goes before them is looked
+ * for after every few events.
+ */
+static struct event_base *
+base_new(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (config != NULL &&
+	    event_config_set_max_dispatch_interval(config, NULL, EVENTS_MAX, 1) == 0)
+		base = event_base_new_with_config(config);
+	if (config != NULL)
+		event_config_free(config);
+	if (base != NULL && event_base_priority_init(base, PRIORITIES) != 0) {
+		event_base_free(base);
+		base = NULL;
+	}
+	return base;
+}
+
 static bool
 start_signals(struct run *run)
 {
@@ -83,8 +107,7 @@ static bool
 start_store(struct run *run)
 {
 	const struct control_setup *setup = run->setup;
-
-	run->control.store = store_new(&(struct store_options){
+	struct store_options options = {
 	    .base = run->base,
 	    .url = setup->store_url,
 	    .wait_replicas = setup->wait_replicas,
@@ -93,10 +116,12 @@ start_store(struct run *run)
 	    .prefix = setup->key_prefix,
 	    .ca_file = setup->ca_file,
 	    .log = setup->log,
-	});
+	};
+
+	run->control.store = store_new(&options);
 	if (setup->store_dir != NULL)
 		run->control.disk = disk_new(run->base, setup->store_dir, &setup->log);
-	return run->control.store != NULL &&
+	return run->control.store != NULL && walks_open(&run->control.walks, &options) &&
 	       (setup->store_dir == NULL || run->control.disk != NULL);
 }
 
@@ -224,6 +249,7 @@ start_servers(struct run *run)
 static void
 end(struct run *run)
 {
+	walks_close(&run->control.walks);
 	store_free(run->control.store);
 	disk_free(run->control.disk);
 	relisten_free(run->socket_again);
@@ -265,7 +291,7 @@ control_run(const struct control_setup *setup)
 
 	signal(SIGPIPE, SIG_IGN);
 	json_set_alloc_funcs(wiped_malloc, wiped_free);
-	run.base = event_base_new();
+	run.base = base_new();
 	if (run.base == NULL || !start_signals(&run) || !start_store(&run) ||
 	    !start_servers(&run)) {
 		log_error(&setup->log, "the control API cannot start");

@@ -7,13 +7,15 @@
 #include "auth/control/disk.h"
 #include "auth/control/endpoint.h"
 #include "auth/control/input.h"
+#include "auth/control/walk.h"
 #include "auth/redis/store.h"
 
 /* The ctx of every call. */
 struct control {
 	const struct control_setup *setup;
-	struct store *store;
-	struct disk *disk; /* of a private store; NULL: the store is elsewhere */
+	struct store *store; /* for changes and single records */
+	struct walks walks;  /* of lists, with connections of their own */
+	struct disk *disk;   /* of a private store; NULL: the store is elsewhere */
 };
 
 extern const struct endpoint_table api_endpoints;

@@ -1,8 +1,9 @@
-/* list.c - pages: steps through the index until enough records pass the filters. */
+/* list.c - lists: steps through the index until a page is full. */
 #include <stdlib.h>
 
 #include "auth/control/caller.h"
 #include "auth/control/handlers.h"
+#include "auth/control/page.h"
 #include "auth/control/query.h"
 #include "auth/control/scope.h"
 #include "auth/control/view.h"
@@ -16,9 +17,11 @@
 #define STEPS_MAX 100
 
 struct listing {
+	struct walk walk;
 	struct list_query query;
 	enum record_kind kind;
-	json_t *items;
+	struct page page;
+	size_t count;		  /* of its items */
 	struct store_cursor last; /* the place of the last item */
 	unsigned steps;
 };
@@ -28,12 +31,22 @@ listing_free(void *state)
 {
 	struct listing *listing = state;
 
-	json_decref(listing->items);
+	walk_end(&listing->walk);
+	free(listing->page.text);
 	free(listing);
 }
 
-static void list_step(struct call *call);
+static void
+list_send(struct call *call)
+{
+	struct listing *listing = call->state;
+	char *text = listing->page.text;
 
+	listing->page.text = NULL;
+	call_answer_text(call, 200, "application/json", text);
+}
+
+/* The page is over: what follows it begins behind `next`, if anything does. */
 static void
 list_answer(struct call *call, const struct store_cursor *next)
 {
@@ -42,33 +55,60 @@ list_answer(struct call *call, const struct store_cursor *next)
 
 	if (next != NULL)
 		query_cursor_format(next, cursor);
-	caller_answer(call, json_pack("{s:O, s:s?}", "items", listing->items, "next_cursor",
-				next != NULL ? cursor : NULL));
+	if (page_end(&listing->page, next != NULL ? cursor : NULL))
+		caller_confirm(call, list_send);
+	else
+		call_refuse(call, 500, NULL, "memory is short");
 }
+
+/* Add a record. False after answering: the page was full, or memory is short. */
+static bool
+list_add(struct call *call, const struct record *record, const struct store_cursor *place)
+{
+	const struct control *control = call->ctx;
+	struct listing *listing = call->state;
+	json_t *view;
+	enum page_result result;
+
+	if (listing->count == listing->query.limit) {
+		list_answer(call, &listing->last);
+		return false;
+	}
+	view = view_record(record, control->setup->public_url);
+	result = page_add(&listing->page, view);
+	json_decref(view);
+	switch (result) {
+	case PAGE_ADDED:
+		listing->last = *place;
+		listing->count++;
+		return true;
+	case PAGE_FULL:
+		list_answer(call, &listing->last);
+		return false;
+	case PAGE_FAILED:
+		call_refuse(call, 500, NULL, "memory is short");
+		return false;
+	}
+	return false;
+}
+
+static void list_step(struct call *call);
 
 static void
 list_page(void *ctx, enum store_result result, const struct store_page *page)
 {
 	struct call *call = ctx;
 	struct listing *listing = call->state;
-	const struct control *control = call->ctx;
 
 	if (result != STORE_OK) {
 		handler_store_refused(call, result, "list");
 		return;
 	}
-	for (size_t i = 0; i < page->count; i++) {
-		if (!scope_has(&call->scope, page->records[i]) ||
-		    !query_match(&listing->query, page->records[i]))
-			continue;
-		if (json_array_size(listing->items) == listing->query.limit) {
-			list_answer(call, &listing->last);
+	for (size_t i = 0; i < page->count; i++)
+		if (scope_has(&call->scope, page->records[i]) &&
+		    query_match(&listing->query, page->records[i]) &&
+		    !list_add(call, page->records[i], &page->places[i]))
 			return;
-		}
-		json_array_append_new(
-		    listing->items, view_record(page->records[i], control->setup->public_url));
-		listing->last = page->places[i];
-	}
 	listing->query.after = page->next;
 	if (!page->more)
 		list_answer(call, NULL);
@@ -82,19 +122,20 @@ static void
 list_step(struct call *call)
 {
 	struct listing *listing = call->state;
-	struct control *control = call->ctx;
 
-	store_page(control->store, listing->kind, &listing->query.after, list_page, call);
+	if (walk_goes_on(&listing->walk))
+		store_page(
+		    listing->walk.store, listing->kind, &listing->query.after, list_page, call);
 }
 
 void
 handler_list(struct call *call, enum record_kind kind)
 {
+	struct control *control = call->ctx;
 	struct listing *listing = calloc(1, sizeof(*listing));
 	struct mistake mistake;
 
-	if (listing == NULL || (listing->items = json_array()) == NULL) {
-		free(listing);
+	if (listing == NULL) {
 		call_refuse(call, 500, NULL, "memory is short");
 		return;
 	}
@@ -102,7 +143,7 @@ handler_list(struct call *call, enum record_kind kind)
 	call->state_free = listing_free;
 	listing->kind = kind;
 	if (query_parse(call->query, kind, &listing->query, &mistake))
-		list_step(call);
+		walk_begin(&control->walks, &listing->walk, call, list_step);
 	else
 		handler_mistake(call, &mistake);
 }

@@ -237,6 +237,7 @@ store_new(const struct store_options *options)
 	store->wait_replicas = options->wait_replicas;
 	store->wait_ms = options->wait_ms;
 	store->of_primary = options->of_primary;
+	store->for_lists = options->for_lists;
 	store->confirmed = -1;
 	if (!copy(options->prefix, &store->prefix) || !copy(options->ca_file, &store->ca_file))
 		goto fail;

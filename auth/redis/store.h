@@ -31,6 +31,7 @@ struct store_options {
 	 * that was revoked elsewhere since would count here for good.
 	 */
 	bool of_primary;
+	bool for_lists; /* says so in its connection's name and in the log */
 	struct log log;
 };
 

@@ -31,19 +31,26 @@ reconnect_later(struct store *store)
 	evtimer_add(store->reconnect, &wait);
 }
 
+/* How the log names it. */
+static const char *
+called(const struct store *store)
+{
+	return store->for_lists ? "the store (for lists)" : "the store";
+}
+
 static void
 in_reach(struct store *store)
 {
 	store->told_down = false;
 	store->backoff_ms = RECONNECT_MS_MIN;
-	log_info(&store->log, "the store is in reach");
+	log_info(&store->log, "%s is in reach", called(store));
 }
 
 void
 store_down(struct store *store, const char *why)
 {
 	if (!store->told_down)
-		log_warning(&store->log, "the store is out of reach: %s", why);
+		log_warning(&store->log, "%s is out of reach: %s", called(store), why);
 	store->told_down = true;
 	disconnect(store);
 	reconnect_later(store);
@@ -110,7 +117,7 @@ static void
 store_connect(struct store *store, const struct redis_url *primary)
 {
 	store->connection = redis_connection_new(store->base, primary, store->ca_file,
-	    "jobgate-control", CONNECT_TIMEOUT_MS,
+	    store->for_lists ? "jobgate-lists" : "jobgate-control", CONNECT_TIMEOUT_MS,
 	    &(struct redis_handlers){.ctx = store, .up = on_up, .down = on_down});
 	if (store->connection == NULL)
 		reconnect_later(store);

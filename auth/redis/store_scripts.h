@@ -120,8 +120,8 @@ static const char script_patch[] = JOB_WITHIN RECORD_SCRIPT_WHOLE
  * without a record. {1 when there are more, {{id, score, record}, ...}}. Members that are no job's
  * or token's id, put there by others, are passed over here: a cursor could not name them. The
  * member of the cursor may have gone: its score says where it was. Jobs whose lease has ended leave
- * their entry behind: it is dropped here, where it is met. All records of an answer together stay
- * well below what a reply may have.
+ * their entry behind: it is dropped here, where it is met. All records of an answer together have
+ * 2 MiB at most, or are one.
  */
 static const char script_page[] = RECORD_SCRIPT_WHOLE
     "local at, limit, gone = 0, tonumber(ARGV[4]), {}\n"
@@ -148,7 +148,7 @@ static const char script_page[] = RECORD_SCRIPT_WHOLE
     "      if #found == limit then return answer(1) end\n"
     "      local record, more = whole(ARGV[1] .. ids[i])\n"
     "      bytes = bytes + more\n"
-    "      if #found > 0 and bytes > 8388608 then return answer(1) end\n"
+    "      if #found > 0 and bytes > 2097152 then return answer(1) end\n"
     "      if not record.err and #record == 0 and ARGV[5] == '1' then gone[#gone + 1] = ids[i] "
     "end\n"
     "      if record.err then record = {} end\n"

@@ -13,6 +13,7 @@ struct store {
 	char *prefix, *ca_file;
 	unsigned wait_replicas, wait_ms;
 	bool of_primary;
+	bool for_lists;
 	bool waiting;			   /* a WAIT is under way */
 	int confirmed;			   /* of the change that is being told */
 	struct redis_sentinels *sentinels; /* NULL: the URL itself says where the primary is */

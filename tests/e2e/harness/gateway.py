@@ -22,6 +22,13 @@ def binary():
     return os.environ.get("JOBGATE_BINARY") or str(REPOSITORY / "build" / "dev" / "jobgate")
 
 
+def release_binary():
+    """The build that people run, for what a sanitizer would distort."""
+    program = os.environ.get("JOBGATE_RELEASE_BINARY") or str(REPOSITORY / "build" / "release" / "jobgate")
+    assert os.access(program, os.X_OK), f"no {program}: cmake --preset release && cmake --build --preset release"
+    return program
+
+
 def merge(base, changes):
     """A copy of base with nested changes; None removes a key."""
     merged = dict(base)
@@ -171,6 +178,10 @@ class Gateway:
             if match:
                 found.append((int(match[1]), pid))
         return [pid for _, pid in sorted(found)]
+
+    def control_process(self):
+        """Its process id."""
+        return next(pid for pid in self.processes() if pathlib.Path(f"/proc/{pid}/comm").read_text() == "control\n")
 
     def stop(self, number=signal.SIGTERM, patience=PATIENCE):
         if self in Gateway.live:

@@ -1,5 +1,7 @@
-"""A steady load, each of whose requests has to succeed."""
+"""Load: steady, where each request has to succeed, or a flood, of which only the statuses are counted."""
 
+import collections
+import selectors
 import threading
 
 from .raw import Client
@@ -52,3 +54,43 @@ class Load:
                 client = None
         if client is not None:
             client.close()
+
+
+class Flood:
+    """Many connections, on each of which the same request is sent as soon as the last answer is there; one thread."""
+
+    def __init__(self, clients, request):
+        self.clients, self.request = clients, request
+        self.statuses = collections.Counter()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
+        for client in self.clients:
+            client.close()
+
+    def _run(self):
+        with selectors.DefaultSelector() as selector:
+            for client in self.clients:
+                selector.register(client.sock, selectors.EVENT_READ, client)
+                client.send(self.request)
+            while not self._stop.is_set():
+                for key, _ in selector.select(0.05):
+                    self._take(key.data)
+
+    def _take(self, client):
+        client.buffer += client.sock.recv(1 << 20)
+        head, mark, rest = client.buffer.partition(b"\r\n\r\n")
+        if not mark:
+            return
+        length = next(int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
+        if len(rest) >= length:
+            client.buffer = b""
+            self.statuses[int(head.split()[1])] += 1
+            client.send(self.request)

@@ -320,18 +320,25 @@ refused(const struct world *world, const char *method, const char *path, const c
 	answer_free(&answer);
 }
 
-/* Wait until the control process has its store (again). */
 static inline void
-wait_for_store(const struct world *world)
+wait_for_status(const struct world *world, const char *path, int wanted)
 {
 	int status = 0;
 
-	for (uint64_t end = now_ms() + 10000; status != 200 && now_ms() < end; sleep_ms(20)) {
-		struct answer answer = call_http(world, "GET", "/v1/jobs", NULL);
+	for (uint64_t end = now_ms() + 10000; status != wanted && now_ms() < end; sleep_ms(20)) {
+		struct answer answer = call_http(world, "GET", path, NULL);
 		status = answer.status;
 		answer_free(&answer);
 	}
-	assert_int_equal(status, 200);
+	assert_int_equal(status, wanted);
+}
+
+/* Wait until the control process has its store (again): for single records, and for lists. */
+static inline void
+wait_for_store(const struct world *world)
+{
+	wait_for_status(world, "/v1/jobs/none", 404);
+	wait_for_status(world, "/v1/jobs", 200);
 }
 
 static inline int

@@ -15,13 +15,13 @@ socket CONTROL_PATH, each answered with `ok`:
     alternate PORT   and every other time to this one, until `target` is said again: a name with two addresses
     count            how many connections there are: `ok DATA PUSH OTHER`
 
-WHICH is data, push, other (neither of these) or all. A rule holds for connections made later as well."""
+WHICH is data, push, lists, other (none of these) or all. A rule holds for connections made later as well."""
 
 import asyncio
 import os
 import sys
 
-WORDS = {"data": b"jobgate-data", "push": b"jobgate-push"}
+WORDS = {"data": b"jobgate-data", "push": b"jobgate-push", "lists": b"jobgate-lists"}
 
 
 def concerns(which, link):

@@ -1,0 +1,147 @@
+/* walk.c - places for walks: who gets one, who waits, who gives way. */
+#include "auth/control/walk.h"
+
+#include "auth/control/call.h"
+
+static void
+refuse(struct call *call)
+{
+	call_refuse(call, 429, NULL,
+	    "as many lists are being made as may be at once, one for each token: try again in a "
+	    "second");
+}
+
+static bool
+same_token(const struct call *a, const struct call *b)
+{
+	return a->caller == CALLER_TOKEN && b->caller == CALLER_TOKEN &&
+	       slice_equal(a->token->token.id, b->token->token.id);
+}
+
+/* Is a walk with the same token under way, or waiting? */
+static bool
+walks_already(const struct walks *walks, const struct call *call)
+{
+	const struct walk *one;
+
+	for (size_t i = 0; i < WALKS_MAX; i++)
+		if (walks->places[i].walk != NULL && same_token(walks->places[i].walk->call, call))
+			return true;
+	for (one = TAILQ_FIRST(&walks->waiting); one != NULL; one = TAILQ_NEXT(one, link))
+		if (same_token(one->call, call))
+			return true;
+	return false;
+}
+
+static bool
+take_place(struct walks *walks, struct walk *walk)
+{
+	for (size_t i = 0; i < WALKS_MAX; i++)
+		if (walks->places[i].walk == NULL) {
+			walks->places[i].walk = walk;
+			walk->store = walks->places[i].store;
+			return true;
+		}
+	return false;
+}
+
+/* One that is not local ends with its next step, unless one is about to or a place is free. */
+static void
+ask_to_give_way(struct walks *walks)
+{
+	struct walk *found = NULL;
+
+	for (size_t i = 0; i < WALKS_MAX; i++) {
+		struct walk *walk = walks->places[i].walk;
+
+		if (walk == NULL || walk->gives_way)
+			return;
+		if (!walk->call->local)
+			found = walk;
+	}
+	if (found != NULL)
+		found->gives_way = true;
+}
+
+void
+walk_begin(
+    struct walks *walks, struct walk *walk, struct call *call, void (*next)(struct call *call))
+{
+	if (walks_already(walks, call)) {
+		refuse(call);
+		return;
+	}
+	walk->call = call;
+	walk->next = next;
+	if (take_place(walks, walk)) {
+		walk->walks = walks;
+		next(call);
+	} else if (call->local) {
+		walk->walks = walks;
+		TAILQ_INSERT_TAIL(&walks->waiting, walk, link);
+		ask_to_give_way(walks);
+	} else {
+		refuse(call);
+	}
+}
+
+bool
+walk_goes_on(const struct walk *walk)
+{
+	if (!walk->gives_way)
+		return true;
+	refuse(walk->call); /* it ends with that */
+	return false;
+}
+
+void
+walk_end(struct walk *walk)
+{
+	struct walks *walks = walk->walks;
+	struct walk *waiting;
+
+	if (walks == NULL)
+		return;
+	walk->walks = NULL;
+	if (walk->store == NULL)
+		TAILQ_REMOVE(&walks->waiting, walk, link);
+	for (size_t i = 0; i < WALKS_MAX; i++)
+		if (walks->places[i].walk == walk)
+			walks->places[i].walk = NULL;
+	waiting = TAILQ_FIRST(&walks->waiting);
+	if (waiting == NULL || !take_place(walks, waiting))
+		return;
+	TAILQ_REMOVE(&walks->waiting, waiting, link);
+	if (!TAILQ_EMPTY(&walks->waiting))
+		ask_to_give_way(walks);
+	waiting->next(waiting->call);
+}
+
+bool
+walks_open(struct walks *walks, const struct store_options *options)
+{
+	struct store_options own = *options;
+
+	own.for_lists = true;
+	TAILQ_INIT(&walks->waiting);
+	for (size_t i = 0; i < WALKS_MAX; i++) {
+		walks->places[i].store = store_new(&own);
+		if (walks->places[i].store == NULL)
+			return false;
+	}
+	return true;
+}
+
+void
+walks_close(struct walks *walks)
+{
+	struct walk *waiting;
+
+	while ((waiting = TAILQ_FIRST(&walks->waiting)) != NULL) {
+		TAILQ_REMOVE(&walks->waiting, waiting, link);
+		waiting->walks = NULL;
+		call_refuse(waiting->call, 503, NULL, "the gateway is ending");
+	}
+	for (size_t i = 0; i < WALKS_MAX; i++)
+		store_free(walks->places[i].store);
+}
