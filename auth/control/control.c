@@ -112,6 +112,7 @@ start_store(struct run *run)
 	    .url = setup->store_url,
 	    .wait_replicas = setup->wait_replicas,
 	    .wait_ms = setup->wait_ms,
+	    .wait_required = setup->wait_needed > 0,
 	    .of_primary = true,
 	    .prefix = setup->key_prefix,
 	    .ca_file = setup->ca_file,

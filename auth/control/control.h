@@ -24,6 +24,7 @@ struct control_setup {
 	const char *store_url;	/* of the primary: redis://, rediss://, unix: */
 	unsigned wait_replicas; /* that are to confirm a change; 0: do not wait */
 	unsigned wait_ms;	/* for them, at most */
+	size_t wait_needed;	/* a revocation that fewer confirm is answered 503; 0: none is */
 	const char *store_dir;	/* where the files of a private store lie; NULL: it is elsewhere */
 	const char *key_prefix; /* "jobgate:" */
 	const char *ca_file;	/* for rediss://; NULL: the system's */

@@ -187,6 +187,26 @@ handler_audit(
 	    call->peer, call->request_id);
 }
 
+bool
+handler_confirmed(struct call *call, enum store_result result)
+{
+	const struct control *control = call->ctx;
+	const struct control_setup *setup = control->setup;
+
+	if (call->replicas >= (int)setup->wait_needed || setup->wait_needed == 0)
+		return true;
+	/* Otherwise nothing was changed, or that is not known. A record that breaks rules was. */
+	if (result != STORE_OK && result != STORE_ABSENT && result != STORE_BROKEN &&
+	    result != STORE_TOO_LARGE)
+		return true;
+	call_refuse(call, 503, NULL,
+	    "not confirmed: the store has the change, but %d of %zu replicas have confirmed it, "
+	    "and "
+	    "it could be lost with the primary; repeat it",
+	    call->replicas > 0 ? call->replicas : 0, setup->wait_needed);
+	return false;
+}
+
 static void
 got_record(
     struct call *call, enum record_kind kind, enum store_result result, const struct record *record)
@@ -222,14 +242,34 @@ handler_get(struct call *call, enum record_kind kind)
 		    kind == RECORD_TOKEN ? got_token : got_job, call);
 }
 
+/* What is deleted, and by whom: "" for a local caller. */
+static void
+deletion_of(const struct call *call, enum record_kind kind, struct deletion *out)
+{
+	*out = (struct deletion){.kind = kind};
+	memcpy(out->id, call->id.at, call->id.len);
+	if (call->token != NULL)
+		memcpy(out->by, call->token->token.id.at, call->token->token.id.len);
+}
+
 static void
 deleted(struct call *call, enum record_kind kind, enum store_result result)
 {
+	struct control *control = call->ctx;
+	struct deletion deletion;
+	bool repeated;
+
 	handler_audit(call, result, "deleted", noun_of(kind), call->id);
-	if (result == STORE_OK)
+	deletion_of(call, kind, &deletion);
+	repeated = result == STORE_ABSENT && unconfirmed_take(&control->unconfirmed, &deletion);
+	if (!handler_confirmed(call, result)) {
+		if (repeated || result == STORE_OK)
+			unconfirmed_add(&control->unconfirmed, &deletion);
+	} else if (result == STORE_OK || repeated) {
 		call_answer(call, 204, NULL);
-	else
+	} else {
 		handler_store_refused(call, result, noun_of(kind));
+	}
 }
 
 static void

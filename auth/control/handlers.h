@@ -7,6 +7,7 @@
 #include "auth/control/disk.h"
 #include "auth/control/endpoint.h"
 #include "auth/control/input.h"
+#include "auth/control/unconfirmed.h"
 #include "auth/control/walk.h"
 #include "auth/redis/store.h"
 
@@ -15,7 +16,8 @@ struct control {
 	const struct control_setup *setup;
 	struct store *store; /* for changes and single records */
 	struct walks walks;  /* of lists, with connections of their own */
-	struct disk *disk;   /* of a private store; NULL: the store is elsewhere */
+	struct unconfirmed unconfirmed;
+	struct disk *disk; /* of a private store; NULL: the store is elsewhere */
 };
 
 extern const struct endpoint_table api_endpoints;
@@ -76,6 +78,12 @@ enum knowledge handler_knowledge(enum store_result result);
  */
 void handler_audit(struct call *call, enum store_result result, const char *did, const char *noun,
     struct slice id);
+
+/*
+ * For a revocation, after its line of the audit log: with store.wait_required, and too few replicas
+ * that have confirmed it, the answer is 503, and this is false.
+ */
+bool handler_confirmed(struct call *call, enum store_result result);
 
 /* Unix milliseconds, now. */
 uint64_t handler_now_ms(void);

@@ -165,21 +165,52 @@ done:
 	json_decref(body);
 }
 
+/* What still breaks the rules has been changed all the same. */
+static void
+note_patch(struct call *call, enum store_result result)
+{
+	bool unmended = result == STORE_BROKEN || result == STORE_TOO_LARGE;
+
+	handler_audit(call, unmended ? STORE_OK : result, "changed", "job", call->id);
+}
+
+static void
+answer_patch(struct call *call, enum store_result result, const struct record *record)
+{
+	const struct control *control = call->ctx;
+
+	if (result == STORE_OK)
+		call_answer(call, 200, view_job(&record->job, control->setup->public_url));
+	else
+		handler_store_refused(call, result, "job");
+}
+
 static void
 patched(void *ctx, enum store_result result, const struct record *record)
 {
 	struct call *call = ctx;
-	const struct control *control = call->ctx;
 
-	const bool unmended = result == STORE_BROKEN || result == STORE_TOO_LARGE;
+	note_patch(call, result);
+	answer_patch(call, result, record);
+}
 
-	/* What still breaks the rules has been changed all the same. */
-	handler_audit(call, unmended ? STORE_OK : result, "changed", "job", call->id);
-	if (result != STORE_OK) {
-		handler_store_refused(call, result, "job");
-		return;
-	}
-	call_answer(call, 200, view_job(&record->job, control->setup->public_url));
+/* The same for one that may have taken the job from somebody: a revocation. */
+static void
+narrowed(void *ctx, enum store_result result, const struct record *record)
+{
+	struct call *call = ctx;
+
+	note_patch(call, result);
+	if (handler_confirmed(call, result))
+		answer_patch(call, result, record);
+}
+
+/* Whose labels change may no longer be one that a token reaches. */
+static bool
+narrows(const struct job_input *patch)
+{
+	return patch->url_removed || patch->labels_cleared || patch->removed_count > 0 ||
+	       patch->label_count > 0;
 }
 
 /* Does the patch do more than to take away? */
@@ -222,7 +253,7 @@ jobs_patch(struct call *call)
 		.labels_removed_count = input.removed_count,
 		.updated_at = slice_of(now),
 	    },
-	    patched, call);
+	    narrows(&input) ? narrowed : patched, call);
 done:
 	json_decref(body);
 }

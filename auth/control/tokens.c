@@ -155,6 +155,8 @@ renewed(void *ctx, enum store_result result, const struct record *record)
 	json_t *view;
 
 	handler_audit(call, result, "renewed", "token", call->id);
+	if (!handler_confirmed(call, result))
+		return;
 	if (result != STORE_OK) {
 		handler_store_refused(call, result, "token");
 		return;

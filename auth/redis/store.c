@@ -17,6 +17,12 @@ store_prefix(const struct store *store)
 	return store->prefix;
 }
 
+bool
+store_waits(const struct store *store)
+{
+	return store->wait_required;
+}
+
 static void
 operation_free(struct operation *operation)
 {
@@ -236,6 +242,7 @@ store_new(const struct store_options *options)
 	store->log = options->log;
 	store->wait_replicas = options->wait_replicas;
 	store->wait_ms = options->wait_ms;
+	store->wait_required = options->wait_required;
 	store->of_primary = options->of_primary;
 	store->for_lists = options->for_lists;
 	store->confirmed = -1;

@@ -24,7 +24,9 @@ struct store_options {
 	const char *prefix;	/* of keys, "jobgate:" */
 	const char *ca_file;	/* for rediss://; NULL: the system's */
 	unsigned wait_replicas; /* that are to confirm each change (WAIT); 0: do not wait */
-	unsigned wait_ms; /* for them, at most; the changes of that time are confirmed together */
+	unsigned wait_ms;   /* for them, at most; the changes of that time are confirmed together */
+	bool wait_required; /* a deletion that finds nothing waits for them, too: for the one before
+			       it */
 	/*
 	 * The server must call itself a primary (ROLE): asked as it comes into reach, and
 	 * ahead of each read. A demoted one goes on answering with what it had, and a token

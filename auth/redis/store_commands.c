@@ -201,6 +201,7 @@ store_delete(struct store *store, enum record_kind kind, struct slice id,
 	if (arguments != NULL) {
 		arguments_add_scope(arguments, scope);
 		arguments_add(arguments, id);
+		arguments_add(arguments, store_waits(store) ? SLICE("1") : SLICE("0"));
 	}
 	store_run(store, &operation, arguments);
 	free(arguments);

@@ -57,4 +57,7 @@ void store_tell(struct operation *operation, enum store_result result, struct re
 
 const char *store_prefix(const struct store *store);
 
+/* Does a deletion that finds nothing wait for replicas, too? */
+bool store_waits(const struct store *store);
+
 #endif

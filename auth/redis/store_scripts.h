@@ -52,11 +52,22 @@ static const char script_create[] =
 	"    string.find(',' .. selector .. ',', label, 1, true) ~= nil\n"       \
 	"end\n"
 
-/* ARGV: scope, id. 1, or 0 when there was no record; the index loses the id either way. */
-#define DELETE_WITHIN                                 \
-	"if not within then return 0 end\n"           \
-	"redis.call('ZREM', KEYS[2], ARGV[at + 1])\n" \
-	"return redis.call('DEL', KEYS[1])\n"
+/*
+ * ARGV: scope, id, 1 to write something in any case. 1, or 0 when there was no record; the index
+ * loses the id either way. What is written when there was none leaves no trace (no id is "-"), but
+ * replicas that confirm it have all that came before: the deletion that this one repeats.
+ */
+#define DELETE_WITHIN                                   \
+	"local gone = 0\n"                              \
+	"if within then\n"                              \
+	"  redis.call('ZREM', KEYS[2], ARGV[at + 1])\n" \
+	"  gone = redis.call('DEL', KEYS[1])\n"         \
+	"end\n"                                         \
+	"if gone == 0 and ARGV[at + 2] == '1' then\n"   \
+	"  redis.call('ZADD', KEYS[2], 0, '-')\n"       \
+	"  redis.call('ZREM', KEYS[2], '-')\n"          \
+	"end\n"                                         \
+	"return gone\n"
 static const char script_delete_job[] = JOB_WITHIN DELETE_WITHIN;
 static const char script_delete_token[] = TOKEN_WITHIN DELETE_WITHIN;
 

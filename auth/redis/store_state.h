@@ -12,6 +12,7 @@ struct store {
 	struct redis_url url;
 	char *prefix, *ca_file;
 	unsigned wait_replicas, wait_ms;
+	bool wait_required;
 	bool of_primary;
 	bool for_lists;
 	bool waiting;			   /* a WAIT is under way */

@@ -219,6 +219,10 @@ check_together(struct loading *loading)
 	    strstr(config->jobs.public_url, "{job}") == NULL)
 		return loading_mistake(loading, mark_of(loading, "jobs.public_url"),
 		    "jobs.public_url: needs {job}, or all jobs would have the same URL");
+	if (config->store.wait_required && config->store.wait_replicas == 0)
+		return loading_mistake(loading, mark_of(loading, "store.wait_required"),
+		    "store.wait_required: needs store.wait_replicas, how many are to confirm a "
+		    "revocation");
 	if (!check_control(loading) || !check_tls(loading) || !check_authorize(loading))
 		return false;
 	if (config->store.max_staleness > config->store.ping_interval + config->store.ping_deadline)

@@ -70,6 +70,7 @@ struct config {
 		const char *write_url;	  /* the primary, where changes go; the same */
 		size_t wait_replicas;	  /* that are to confirm a change; 0: do not wait */
 		uint64_t wait_timeout;	  /* for them, at most */
+		bool wait_required;	  /* fewer do not do for a revocation */
 		const char *prefix;	  /* of keys, "jobgate:" */
 		const char *ca_file;	  /* for rediss://; NULL: the system's */
 		const char *state_dir;	  /* of the private redis-server */

@@ -30,6 +30,7 @@ const struct setting config_settings[] = {
     {"store.write_url", FORM_STORE_URL, AT(store.write_url), 0, 0},
     {"store.wait_replicas", FORM_COUNT, AT(store.wait_replicas), 0, 100},
     {"store.wait_timeout", FORM_TIME, AT(store.wait_timeout), 1, 1500},
+    {"store.wait_required", FORM_BOOL, AT(store.wait_required), 0, 0},
     {"store.prefix", FORM_TEXT, AT(store.prefix), 0, 0},
     {"store.ca_file", FORM_TEXT, AT(store.ca_file), 0, 0},
     {"store.state_dir", FORM_TEXT, AT(store.state_dir), 0, 0},

@@ -53,6 +53,7 @@ control_setup_of(const struct supervisor *supervisor, const struct config *confi
 	    .store_url = supervisor_store_url(supervisor, config->store.write_url),
 	    .wait_replicas = (unsigned)config->store.wait_replicas,
 	    .wait_ms = (unsigned)config->store.wait_timeout,
+	    .wait_needed = config->store.wait_required ? config->store.wait_replicas : 0,
 	    .store_dir = supervisor->private_redis ? config->store.state_dir : NULL,
 	    .key_prefix = config->store.prefix,
 	    .ca_file = config->store.ca_file,

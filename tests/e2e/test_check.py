@@ -44,6 +44,7 @@ BAD = {
     "misspelt key": ("workres: 1\n", 1, "did you mean workers?"),
     "misspelt section": ("stroe:\n  url: redis://127.0.0.1\n", 1, "did you mean store?"),
     "misspelt key of a section": ("store:\n  ulr: redis://127.0.0.1\n", 2, "did you mean store.url?"),
+    "required without a number": ("store:\n  wait_required: true\n", 2, "needs store.wait_replicas"),
     "two documents": ("workers: 1\n---\nworkers: 2\n", None, None),
 }
 

@@ -61,6 +61,55 @@ def test_changes_say_how_many_replicas_have_them(gateways, replicated):
     assert "replicas have confirmed" in gateway.program.log()
 
 
+def test_revocations_that_no_replica_confirms(gateways, replicated):
+    """With wait_required they get 503, and are repeated until a replica has them; other changes only say so."""
+    primary, replica = replicated
+    gateway = gateways.start({"store": {"wait_replicas": 1, "wait_timeout": "300ms", "wait_required": True}}, store_url=primary.url)
+    local = Control(gateway.socket_path)
+    operator = Control(gateway.socket_path, Records(primary.client).token("operator", "team=a"))
+    token, job = local.token_of(selector="team=a"), local.job_of(labels={"team": "a"})
+    token_path, job_path = f"/v1/tokens/{token['id']}", f"/v1/jobs/{job['id']}"
+    renew, change = ("POST", f"{token_path}/renew"), ("PATCH", job_path, {"labels": {"team": "b"}})
+
+    def unconfirmed(control, *words):
+        answer = control.refused(503, *words)
+        assert "not confirmed" in answer.json["detail"] and answer.field("retry-after") == "1"
+
+    replica.freeze()
+    for words in (renew, change, ("PATCH", job_path, {"url": None})):
+        unconfirmed(local, *words)
+    assert local.call("PATCH", job_path, {"url": "http://127.0.0.1:9"}).field(CONFIRMED) == "0"
+    assert local.call("POST", "/v1/jobs", {}).field(CONFIRMED) == "0"
+    for _ in range(2):
+        unconfirmed(operator, "DELETE", token_path)
+    unconfirmed(local, "DELETE", job_path)
+    assert not primary.client.exists(f"jobgate:token:{token['id']}", f"jobgate:job:{job['id']}")  # it was made all the same
+    assert gateway.cli("job", "delete", "--yes", "none").status == 3
+    replica.thaw()
+    eventually(lambda: local.call("POST", "/v1/jobs", {}).field(CONFIRMED) == "1", "the replica to confirm again")
+    answer = operator.call("DELETE", token_path)
+    assert (answer.status, answer.field(CONFIRMED)) == (204, "1"), answer
+    assert operator.call("DELETE", token_path).status == local.call("DELETE", token_path).status == 404
+    assert local.call("DELETE", job_path).status == 204
+    other = local.token_of()
+    assert local.call("POST", f"/v1/tokens/{other['id']}/renew").status == 200
+
+
+def test_repeated_deletion_waits_for_the_first(gateways, replicated):
+    """The replica answers, but does not get what the primary sends: its old word counts for nothing."""
+    primary, replica = replicated
+    gateway = gateways.start({"store": {"wait_replicas": 1, "wait_timeout": "300ms", "wait_required": True}}, store_url=primary.url)
+    local = Control(gateway.socket_path)
+    token = local.token_of()
+    replica.relay.say("drop", "all")
+    for _ in range(3):
+        local.refused(503, "DELETE", f"/v1/tokens/{token['id']}")
+    assert replica.client.exists(f"jobgate:token:{token['id']}")
+    replica.relay.say("pass")
+    eventually(lambda: local.call("DELETE", f"/v1/tokens/{token['id']}").status == 204, "the deletion to be confirmed", patience=60)
+    assert not replica.client.exists(f"jobgate:token:{token['id']}")
+
+
 def test_changes_wait_together(gateways, redis_server):
     """One WAIT for each would hold up the connection past every deadline, and everybody with it."""
     gateway = gateways.start({"store": {"wait_replicas": 1, "wait_timeout": "1s"}})

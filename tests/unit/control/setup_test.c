@@ -22,7 +22,7 @@ full(char texts[16][8])
 {
 	for (size_t i = 0; i < 16; i++)
 		memcpy(texts[i], "textX", 6);
-	return (struct control_setup){texts[0], texts[1], texts[2], texts[3], 1, 2, texts[4],
+	return (struct control_setup){texts[0], texts[1], texts[2], texts[3], 1, 2, 0, texts[4],
 	    texts[14], texts[5], texts[6], texts[7], texts[8], texts[9], texts[10], texts[11],
 	    texts[12], texts[13], &range, 1, 3, 4, {2, LOG_LEVEL_INFO, "control", false}, NULL,
 	    NULL, metrics};
@@ -76,6 +76,7 @@ test_all_else_counts(void **state)
 	DIFFERS(fixed_url = NULL);
 	DIFFERS(wait_replicas = 9);
 	DIFFERS(wait_ms = 9);
+	DIFFERS(wait_needed = 1);
 	DIFFERS(scoped_url_count = 0);
 	DIFFERS(scoped_urls = &wider);
 	DIFFERS(scoped_urls = &elsewhere);
