@@ -95,7 +95,8 @@ check(int argc, char **argv)
 {
 	const char *file;
 	struct config *config;
-	const struct log log = {.fd = STDERR_FILENO, .process = "check"};
+	const struct log log = {
+	    .fd = STDERR_FILENO, .level = LOG_LEVEL_WARNING, .process = "check"};
 	int status = read_options(argc, argv, check_usage, &file);
 
 	if (status >= 0)

@@ -131,7 +131,7 @@ read_names(struct certificate *out)
 
 /* Seconds since 1970 of an ASN.1 time; 0 when it is not one. */
 static time_t
-unix_time(const ASN1_GENERALIZEDTIME *time)
+unix_time(const ASN1_TIME *time)
 {
 	struct tm parts;
 
@@ -220,6 +220,30 @@ certificate_load(
 fail:
 	certificate_clear(out);
 	return false;
+}
+
+bool
+certificate_read(struct certificate *out, const char *path, char *error, size_t cap)
+{
+	*out = (struct certificate){0};
+	if (read_chain(out, path, error, cap))
+		return true;
+	certificate_clear(out);
+	return false;
+}
+
+void
+certificate_validity(const struct certificate *certificate, time_t *from, time_t *until)
+{
+	*from = unix_time(X509_get0_notBefore(certificate->leaf));
+	*until = unix_time(X509_get0_notAfter(certificate->leaf));
+}
+
+bool
+certificate_covers(const struct certificate *certificate, const char *host)
+{
+	return X509_check_host(
+		   certificate->leaf, host, 0, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1;
 }
 
 void

@@ -163,6 +163,22 @@ render_dropped_lines(FILE *out, const struct shared_stats *stats)
 		counter_get(&stats->control_log.failed));
 }
 
+static void
+render_certificates(FILE *out, const struct shared_stats *stats)
+{
+	static const char *const uses[CERTIFICATE_USE_COUNT] = {[CERTIFICATE_CLIENTS] = "clients",
+	    [CERTIFICATE_CONTROL] = "control",
+	    [CERTIFICATE_BACKENDS] = "backends"};
+	const char *name = "jobgate_certificate_expiry_seconds";
+
+	head(out, name, "gauge",
+	    "When the certificate that expires first does so, Unix time, by whom it is shown to.");
+	for (size_t i = 0; i < CERTIFICATE_USE_COUNT; i++)
+		if (counter_get(&stats->certificate_expiry[i]) != 0)
+			fprintf(out, "%s{use=\"%s\"} %llu\n", name, uses[i],
+			    (unsigned long long)counter_get(&stats->certificate_expiry[i]));
+}
+
 struct histogram_metric {
 	const char *name, *help;
 };
@@ -253,6 +269,7 @@ metrics_render(const struct shared_stats *stats, const char *version)
 	render_outcomes(out, stats);
 	render_refused(out, stats);
 	render_dropped_lines(out, stats);
+	render_certificates(out, stats);
 	for (size_t i = 0; i < TIMED_COUNT; i++)
 		render_histogram(out, stats, (enum timed)i);
 	render_plain(out, stats);

@@ -100,6 +100,14 @@ enum outcome {
 
 const char *outcome_name(enum outcome outcome); /* "answered", ...; static */
 
+/* Whom a certificate of ours is shown to. */
+enum certificate_use {
+	CERTIFICATE_CLIENTS,  /* tls.certificates */
+	CERTIFICATE_CONTROL,  /* control.certificate */
+	CERTIFICATE_BACKENDS, /* backends.certificate */
+};
+#define CERTIFICATE_USE_COUNT (CERTIFICATE_BACKENDS + 1)
+
 /* Why a connection was closed before a byte of it was read. */
 enum connection_refusal {
 	CONNECTION_OVER_LIMIT,	      /* limits.connections */
@@ -154,8 +162,9 @@ struct worker_stats {
 struct shared_stats {
 	size_t worker_count; /* parts: more than workers, as old ones drain while new ones serve */
 	counter draining;    /* 1 once shutdown has begun: /readyz fails */
-	counter
-	    store_cut; /* 1: the private store's file was cut short, and nobody has looked yet */
+	counter store_cut;   /* 1: the private store's file was cut short: to be looked at */
+	/* When the first of each use expires, Unix seconds; 0: there is none. */
+	counter certificate_expiry[CERTIFICATE_USE_COUNT];
 	struct log_losses supervisor_log, control_log;
 	struct worker_stats workers[];
 };

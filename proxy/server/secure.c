@@ -71,8 +71,8 @@ check_store(const struct config *config, const struct log *log)
 	return false;
 }
 
-bool
-secure_load(const struct config *config, struct tls_tickets *tickets, const struct log *log,
+static bool
+load(const struct config *config, struct tls_tickets *tickets, const struct log *log,
     struct secured *out)
 {
 	const struct tls_client_options backends = {
@@ -113,6 +113,16 @@ secure_load(const struct config *config, struct tls_tickets *tickets, const stru
 	return out->tls != NULL;
 }
 
+bool
+secure_load(const struct config *config, struct tls_tickets *tickets, const struct log *log,
+    struct secured *out)
+{
+	if (!load(config, tickets, log, out))
+		return false;
+	secure_report(config, log, out);
+	return true;
+}
+
 void
 secure_free(struct secured *secured)
 {
@@ -143,6 +153,9 @@ secure_turn(struct supervisor *supervisor, bool anew)
 	if (supervisor->secured.ticket_secrets != NULL)
 		tls_tickets_turn(supervisor->tickets, supervisor->secured.ticket_secrets,
 		    (int64_t)time(NULL), anew);
+	for (size_t i = 0; anew && i < CERTIFICATE_USE_COUNT; i++)
+		counter_set(
+		    &supervisor->stats->certificate_expiry[i], supervisor->secured.expiry[i]);
 }
 
 void
@@ -163,7 +176,7 @@ server_check(const struct config *config, const struct log *log)
 	struct secured secured = {0};
 	unsigned char key[32] = {0};
 	bool good = access_log_check(config, log) && secure_load(config, NULL, log, &secured) &&
-		    session_key_load(config, log, key);
+		    session_key_load(config, log, key) && !secured.expired;
 
 	secure_free(&secured);
 	OPENSSL_cleanse(key, sizeof(key));

@@ -24,6 +24,7 @@
  * logs.c         the access log's file
  * session_key.c  the key that seals browsers' sessions
  * secure.c       certificates, keys and secrets
+ * secure_report.c  what is wrong with them, and can be used all the same
  * reload.c       SIGHUP: another configuration comes into force
  * upgrade.c      SIGUSR2: another binary takes the supervisor's place
  *
@@ -64,6 +65,8 @@ struct secured {
 	struct tls_server *tls;
 	struct ticket_secrets *ticket_secrets;
 	struct tls_client *backend_tls;
+	uint64_t expiry[CERTIFICATE_USE_COUNT]; /* of the certificates: see shared.h */
+	bool expired;				/* one of them has */
 };
 
 struct supervisor {
@@ -204,6 +207,15 @@ void secure_free(struct secured *secured);
 
 /* In a child: forget what is the supervisor's alone, and with `all` what is the workers' too. */
 void secure_forget(struct supervisor *supervisor, bool all);
+
+/* ---- secure_report.c ---- */
+
+/*
+ * Tell the operator what is wrong with files that can be used all the same: certificates that
+ * expire or do not cover the hosts of jobs, secrets that other users can read. Notes in out when
+ * certificates expire.
+ */
+void secure_report(const struct config *config, const struct log *log, struct secured *out);
 
 /* ---- session_key.c ---- */
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from harness.gateway import REPOSITORY, binary
-from harness.process import eventually
+from harness.process import eventually, free_port
 from harness.raw import Cut
 
 DEPLOYED = REPOSITORY / "deploy" / "observability"
@@ -25,9 +25,10 @@ def count_of(gateway, name):
 
 
 @pytest.fixture(scope="module")
-def busy(module_gateways):
-    """A gateway that has metrics of its own, for this module alone."""
-    return module_gateways.start()
+def busy(module_gateways, certificate):
+    """A gateway that has metrics of its own, for this module alone, those of certificates included."""
+    return module_gateways.start({"control": {
+        "listen": f"127.0.0.1:{free_port()}", "certificate": str(certificate[0]), "key": str(certificate[1])}})
 
 
 def test_promtool_finds_nothing_to_complain_of(busy, scene_of):

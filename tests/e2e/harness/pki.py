@@ -32,6 +32,18 @@ class Authority:
                 "-extfile", extensions, "-out", certificate)
         return certificate, key
 
+    def issue_between(self, name, begin, end, names=("DNS:localhost",)):
+        """A certificate that is valid from one time to another, each YYYYMMDDHHMMSSZ: `x509` has no way to say that."""
+        key, request, certificate, config = (self.folder / f"{name}.{ending}" for ending in ("key", "csr", "pem", "cnf"))
+        openssl("req", *KEYS["ec"], "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
+        (self.folder / f"{name}.db").touch()
+        config.write_text(f"[ca]\ndefault_ca = a\n[a]\ndatabase = {self.folder / name}.db\nnew_certs_dir = {self.folder}\n"
+                          "rand_serial = yes\ndefault_md = sha256\npolicy = p\nx509_extensions = e\n[p]\ncommonName = supplied\n"
+                          f"[e]\nsubjectAltName = {','.join(names)}\n")
+        openssl("ca", "-batch", "-notext", "-config", config, "-cert", self.certificate, "-keyfile", self.key,
+                "-startdate", begin, "-enddate", end, "-in", request, "-out", certificate)
+        return certificate, key
+
     def context(self, certificate=None, **bounds):
         """What a client needs that trusts this authority alone, perhaps with a certificate of its own."""
         context = ssl.create_default_context(cafile=self.certificate)
