@@ -1,6 +1,4 @@
 /* connection.c - a bufferevent, hiredis's reader, and the queue of those who wait for replies. */
-#include "auth/redis/connection.h"
-
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
@@ -8,48 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
+#include "auth/redis/connection_state.h"
 #include "auth/redis/dial.h"
-#include "auth/redis/reply_scan.h"
 #include "auth/redis/tls.h"
 
 /* No reply that is of use is longer, in bytes or in elements of all its arrays. */
 #define REPLY_MAX (16u << 20)
 #define ELEMENTS_MAX (1u << 20)
-
-struct waiting {
-	STAILQ_ENTRY(waiting) link;
-	redis_reply_fn *done;
-	void *ctx;
-};
-
-enum connection_state {
-	CONNECTION_DIALLING, /* waits for the socket */
-	CONNECTION_SECURING, /* waits for the TLS handshake */
-	CONNECTION_LOGIN,    /* waits for the answers to AUTH, SELECT and SETNAME */
-	CONNECTION_UP,	     /* takes commands */
-	CONNECTION_DOWN,     /* waits to be freed by its owner */
-};
-
-struct redis_connection {
-	enum connection_state state;
-	struct event_base *base;
-	struct redis_handlers handlers;
-	struct redis_url url;
-	char *ca_file;
-	char name[64];
-	struct redis_dial *dial; /* DIALLING */
-	struct bufferevent *bev; /* from SECURING on */
-	redisReader *reader;
-	struct reply_scan scan; /* of the reply that is coming in */
-	bool skipping;		/* that one is too long, which who waited for it knows */
-	struct event *timeout;	/* until UP */
-	STAILQ_HEAD(, waiting) waiting;
-	unsigned logins; /* answers still to come before it is up */
-	bool entered;	 /* a callback runs: what frees the connection waits until it returns */
-	bool freed;
-};
 
 static void
 connection_destroy(struct redis_connection *connection)
@@ -101,8 +65,7 @@ connection_abandon(struct redis_connection *connection)
 		connection_answer(connection, NULL);
 }
 
-/* The one place where a connection goes down by itself. */
-static void
+void
 connection_fail(struct redis_connection *connection, const char *reason)
 {
 	if (connection->state == CONNECTION_DOWN)
@@ -118,7 +81,7 @@ connection_fail(struct redis_connection *connection, const char *reason)
 
 /* ---- commands ---- */
 
-static bool
+bool
 connection_send(struct redis_connection *connection, redis_reply_fn *done, void *ctx, int argc,
     const char *const *argv, const size_t *argv_len)
 {
@@ -156,77 +119,6 @@ bool
 redis_connection_is_up(const struct redis_connection *connection)
 {
 	return connection->state == CONNECTION_UP;
-}
-
-/* ---- coming up ---- */
-
-static void
-login_done(struct redis_connection *connection, const redisReply *reply, bool optional)
-{
-	char reason[256];
-
-	if (reply == NULL || connection->state != CONNECTION_LOGIN)
-		return;
-	if (reply->type == REDIS_REPLY_ERROR && !(optional && redis_error_is(reply, "NOPERM"))) {
-		snprintf(reason, sizeof(reason), "Redis says: %s", reply->str);
-		connection_fail(connection, reason);
-		return;
-	}
-	if (--connection->logins > 0)
-		return;
-	connection->state = CONNECTION_UP;
-	event_del(connection->timeout);
-	connection->handlers.up(connection->handlers.ctx);
-}
-
-static void
-on_login(void *ctx, const redisReply *reply)
-{
-	login_done(ctx, reply, false);
-}
-
-/* A user whom the ACL does not let choose a name can do without. */
-static void
-on_name(void *ctx, const redisReply *reply)
-{
-	login_done(ctx, reply, true);
-}
-
-static void
-send_login(
-    struct redis_connection *connection, redis_reply_fn *done, int argc, const char *const *argv)
-{
-	size_t len[4];
-
-	if (connection->state != CONNECTION_LOGIN)
-		return;
-	for (int i = 0; i < argc; i++)
-		len[i] = strlen(argv[i]);
-	connection->logins++;
-	if (!connection_send(connection, done, connection, argc, argv, len))
-		connection_fail(connection, "out of memory");
-}
-
-/* AUTH and SELECT where the URL asks for them; SETNAME always, so that there is an answer to wait
- * for. */
-static void
-connection_login(struct redis_connection *connection)
-{
-	const struct redis_url *url = &connection->url;
-	const struct redis_login *login = &url->login;
-	char database[16];
-
-	connection->state = CONNECTION_LOGIN;
-	if (login->given && login->user[0] != '\0')
-		send_login(connection, on_login, 3,
-		    (const char *[]){"AUTH", login->user, login->password});
-	else if (login->given)
-		send_login(connection, on_login, 2, (const char *[]){"AUTH", login->password});
-	if (url->database > 0) {
-		snprintf(database, sizeof(database), "%u", url->database);
-		send_login(connection, on_login, 2, (const char *[]){"SELECT", database});
-	}
-	send_login(connection, on_name, 3, (const char *[]){"CLIENT", "SETNAME", connection->name});
 }
 
 /* ---- replies ---- */
@@ -481,6 +373,18 @@ redis_connection_free(struct redis_connection *connection)
 	connection_abandon(connection);
 	if (!connection->entered)
 		connection_destroy(connection);
+}
+
+long long
+redis_connection_id(const struct redis_connection *connection)
+{
+	return connection->id;
+}
+
+bool
+redis_connection_is_to_replica(const struct redis_connection *connection)
+{
+	return connection->to_replica;
 }
 
 void

@@ -11,8 +11,9 @@
 #include "auth/redis/url.h"
 
 /*
- * It connects, says who it is (AUTH, SELECT, CLIENT SETNAME), then takes
- * commands, which are pipelined; replies come in the order of the commands. It
+ * It connects, says who it is (AUTH, SELECT, CLIENT SETNAME), hears what the server is (HELLO),
+ * then takes commands, which are pipelined; replies come in the order of the commands. A node of
+ * a Redis Cluster is refused: it does not notice for a while that it is cut off from the others. It
  * does not connect again: its owner frees it and makes another. Of hiredis only
  * the formatter and the parser are used.
  */
@@ -79,6 +80,11 @@ bool redis_command(struct redis_connection *connection, redis_reply_fn *done, vo
 
 /* True between `up` and `down`. */
 bool redis_connection_is_up(const struct redis_connection *connection);
+
+/* While it is up: its id there (as CLIENT ID says it), and whether the server calls itself a
+ * replica. */
+long long redis_connection_id(const struct redis_connection *connection);
+bool redis_connection_is_to_replica(const struct redis_connection *connection);
 
 /* The address that it leads to; over a Unix socket, and without a connection, out stays as it is.
  */

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define CHANNEL "__redis__:invalidate"
-
 /* The clock is looked at no later than this. */
 #define TICK_MS 50
 
@@ -104,36 +102,6 @@ on_primary_down(void *ctx, const char *reason)
 	link_break(ctx, "primary", reason);
 }
 
-/* Redis did not do what the link needs. */
-static bool
-refused(struct redis_link *link, const redisReply *reply, int type)
-{
-	if (reply == NULL)
-		return true; /* the connection broke: `down` follows */
-	if (reply->type == type)
-		return false;
-	link_break(
-	    link, "push", reply->type == REDIS_REPLY_ERROR ? reply->str : "an unexpected reply");
-	return true;
-}
-
-/* One of the two confirmations has come; they travel on different connections, in any order. */
-static void
-link_armed(struct redis_link *link)
-{
-	if (!link->subscribed || !link->tracking)
-		return;
-	/* A name with several addresses may have led to several servers, and the id of the one
-	 * connection mean another one there. */
-	if (link->data_run_id[0] != '\0' && link->push_run_id[0] != '\0' &&
-	    strcmp(link->data_run_id, link->push_run_id) != 0) {
-		link_break(link, "push", "the two connections lead to different servers");
-		return;
-	}
-	link->state = LINK_PROVING;
-	proof_begin(link, link_clock_ms(link));
-}
-
 void
 link_proved(struct redis_link *link, uint64_t good_ms)
 {
@@ -146,68 +114,6 @@ link_proved(struct redis_link *link, uint64_t good_ms)
 }
 
 static void
-on_tracking(void *ctx, const redisReply *reply)
-{
-	struct redis_link *link = ctx;
-
-	if (refused(link, reply, REDIS_REPLY_STATUS))
-		return;
-	link->tracking = true;
-	link_armed(link);
-}
-
-static void
-on_subscribed(void *ctx, const redisReply *reply)
-{
-	struct redis_link *link = ctx;
-
-	if (refused(link, reply, REDIS_REPLY_ARRAY))
-		return;
-	link->subscribed = true;
-	link_armed(link);
-}
-
-static void
-on_client_id(void *ctx, const redisReply *reply)
-{
-	struct redis_link *link = ctx;
-	char id[24];
-
-	if (refused(link, reply, REDIS_REPLY_INTEGER))
-		return;
-	snprintf(id, sizeof(id), "%lld", reply->integer);
-	link->state = LINK_ARMING;
-	link->subscribed = link->tracking = false;
-	if (!link_send(
-		link->push, on_subscribed, link, 2, (const char *[]){"SUBSCRIBE", CHANNEL}) ||
-	    !link_send(link->data, on_tracking, link, 5,
-		(const char *[]){"CLIENT", "TRACKING", "ON", "REDIRECT", id}))
-		link_break(link, "push", "out of memory");
-}
-
-/* Which process a connection leads to. Where the ACL keeps that secret it is not compared. */
-static void
-keep_run_id(const redisReply *reply, char out[RUN_ID_LEN + 1])
-{
-	struct slice run_id = reply != NULL ? info_field(reply, "run_id") : (struct slice){0};
-
-	if (run_id.len == RUN_ID_LEN)
-		memcpy(out, run_id.at, RUN_ID_LEN);
-}
-
-static void
-on_data_info(void *ctx, const redisReply *reply)
-{
-	keep_run_id(reply, ((struct redis_link *)ctx)->data_run_id);
-}
-
-static void
-on_push_info(void *ctx, const redisReply *reply)
-{
-	keep_run_id(reply, ((struct redis_link *)ctx)->push_run_id);
-}
-
-static void
 on_up(void *ctx)
 {
 	struct redis_link *link = ctx;
@@ -216,14 +122,7 @@ on_up(void *ctx)
 	    !redis_connection_is_up(link->push) ||
 	    (link->replica && !redis_connection_is_up(link->primary)))
 		return;
-	link->state = LINK_IDENTIFYING;
-	link->armed_by_ms = link_clock_ms(link) + link->options.ping_deadline_ms;
-	memset(link->data_run_id, 0, sizeof(link->data_run_id));
-	memset(link->push_run_id, 0, sizeof(link->push_run_id));
-	if (!link_send(link->data, on_data_info, link, 2, (const char *[]){"INFO", "server"}) ||
-	    !link_send(link->push, on_push_info, link, 2, (const char *[]){"INFO", "server"}) ||
-	    !link_send(link->push, on_client_id, link, 2, (const char *[]){"CLIENT", "ID"}))
-		link_break(link, "push", "out of memory");
+	link_identify(link);
 }
 
 /* ---- finding and connecting ---- */

@@ -7,7 +7,8 @@
 /*
  * A proof is complete when all its parts have been answered. All were asked after
  * it began; so whatever had changed before that is known here, if
- * - Redis still has both connections, and so knows what was read and whom to tell,
+ * - Redis still has both connections, and so knows what was read and whom to tell, and answers
+ *   for a key of ours,
  * - the push connection's PONG has come, behind all that was pushed before it,
  * - and what is read is the primary, or a replica that by now has
  *   all that the primary had after the proof began; where sentinels decide who that
@@ -61,10 +62,20 @@ refused(struct redis_link *link, const char *which, const redisReply *reply)
 /* ---- both connections, and the role ---- */
 
 static void
-on_data_pong(void *ctx, const redisReply *reply)
+on_key(void *ctx, const redisReply *reply)
 {
-	if (!refused(ctx, "data", reply))
-		proof_part(ctx, PROOF_DATA);
+	struct redis_link *link = ctx;
+	char reason[400];
+
+	if (reply == NULL) /* the connection broke: `down` follows */
+		return;
+	if (reply->type == REDIS_REPLY_INTEGER) {
+		proof_part(link, PROOF_DATA);
+		return;
+	}
+	snprintf(reason, sizeof(reason), "EXISTS %stokens: %s", link->prefix,
+	    reply->type == REDIS_REPLY_ERROR ? reply->str : "an unexpected reply");
+	link_break(link, "data", reason);
 }
 
 static void
@@ -89,12 +100,19 @@ on_role(void *ctx, const redisReply *reply)
 		link_break(link, "data", why);
 }
 
+/*
+ * The data connection is asked for a key, not just for a sign of life: a server that must not
+ * answer for keys (CLUSTERDOWN, MASTERDOWN, LOADING) answers PING all the same.
+ */
 static void
 proof_ping(struct redis_link *link)
 {
+	char key[REDIS_PREFIX_MAX + sizeof("tokens")];
+
+	snprintf(key, sizeof(key), "%stokens", link->prefix);
 	if ((!link->replica &&
 		!link_send(link->data, on_role, link, 1, (const char *[]){"ROLE"})) ||
-	    !link_send(link->data, on_data_pong, link, 1, (const char *[]){"PING"}) ||
+	    !link_send(link->data, on_key, link, 2, (const char *[]){"EXISTS", key}) ||
 	    !link_send(link->push, on_push_pong, link, 1, (const char *[]){"PING"}))
 		link_break(link, "data", "out of memory");
 }

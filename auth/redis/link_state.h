@@ -1,4 +1,5 @@
-/* link_state.h - a link as its own files see it: link.c, link_proof.c and link_reads.c. */
+/* link_state.h - a link as its own files see it: link.c, link_arm.c, link_proof.c and
+ * link_reads.c. */
 #ifndef JOBGATE_REDIS_LINK_STATE_H
 #define JOBGATE_REDIS_LINK_STATE_H
 
@@ -18,7 +19,7 @@ enum link_state {
 	LINK_WAITING,	  /* for the moment to connect */
 	LINK_FINDING,	  /* for the sentinels to name the primary */
 	LINK_CONNECTING,  /* for all connections */
-	LINK_IDENTIFYING, /* for the push connection's id */
+	LINK_IDENTIFYING, /* to know that both lead to the same server */
 	LINK_ARMING,	  /* for the confirmations of the subscription and of CLIENT TRACKING */
 	LINK_PROVING,	  /* for the first proof */
 	LINK_UP,
@@ -29,7 +30,9 @@ enum {
 	PROOF_SENTINELS = 1, /* most sentinels name the primary that we know */
 	PROOF_ROLE = 2,	     /* what we read calls itself the primary */
 	PROOF_REPLICA = 4,   /* or has all that the primary had */
-	PROOF_DATA = 8,	     /* Redis still has the data connection, and with it what that tracks */
+	PROOF_DATA = 8, /* Redis still has the data connection, and with it what that tracks; and
+			 it answers for a key of ours, which a node of a cluster that is cut off
+			 would not */
 	PROOF_PUSH =
 	    16, /* all invalidations up to its PONG have arrived, which travels behind them */
 };
@@ -58,6 +61,8 @@ struct redis_link {
 	struct directory *directory;
 	struct redis_connection *data, *push, *primary;		       /* primary: with `replica` */
 	char data_run_id[RUN_ID_LEN + 1], push_run_id[RUN_ID_LEN + 1]; /* empty: not told */
+	unsigned unidentified; /* IDENTIFYING: run ids that have not been told yet */
+	char push_name[64];    /* of the push connection, where a run id is not told */
 	struct event *tick;
 	uint64_t retry_ms;    /* WAITING: until then */
 	uint64_t armed_by_ms; /* IDENTIFYING, ARMING: until then */
@@ -85,6 +90,14 @@ void link_break(struct redis_link *link, const char *which, const char *reason);
 
 /* The state PROVING has ended well: at good_ms all was right. */
 void link_proved(struct redis_link *link, uint64_t good_ms);
+
+/* ---- link_arm.c ---- */
+
+/*
+ * All connections are up: see that two of them lead to the same server, and have the one told of
+ * what the other reads. It ends with the first proof, or with link_break.
+ */
+void link_identify(struct redis_link *link);
 
 /* ---- link_proof.c ---- */
 

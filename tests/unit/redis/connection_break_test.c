@@ -224,7 +224,7 @@ it_may_be_freed_when_it_comes_up(void **state)
 	world->free_when_up = true;
 	dial(world, "");
 	RUN_UNTIL(&world->turner, accepted(world));
-	say(world, "+OK\r\n+and more\r\n");
+	say(world, "+OK\r\n" STANDALONE "+and more\r\n");
 	RUN_UNTIL(&world->turner, world->ups == 1);
 	run_for(&world->turner, 20);
 	assert_int_equal(world->downs, 0);

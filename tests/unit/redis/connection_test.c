@@ -11,19 +11,24 @@ it_says_who_it_is(void **state)
 	dial(world, "");
 	assert_false(ask(world, on_reply));
 	RUN_UNTIL(&world->turner, accepted(world));
-	expect(world, SLICE(SETNAME));
+	expect(world, SLICE(NAME_AND_HELLO));
 	run_for(&world->turner, 20);
 	assert_int_equal(world->ups, 0);
 	assert_false(ask(world, on_reply));
 	say(world, "+OK\r\n");
+	run_for(&world->turner, 20);
+	assert_int_equal(world->ups, 0);
+	say(world, STANDALONE);
 	RUN_UNTIL(&world->turner, world->ups == 1);
 	assert_true(redis_connection_is_up(world->connection));
+	assert_int_equal(redis_connection_id(world->connection), 7);
+	assert_false(redis_connection_is_to_replica(world->connection));
 	assert_int_equal(world->calls, 0);
 }
 
 #define LOGIN                                               \
 	"*3\r\n$4\r\nAUTH\r\n$3\r\nann\r\n$6\r\nsecret\r\n" \
-	"*2\r\n$6\r\nSELECT\r\n$1\r\n7\r\n" SETNAME
+	"*2\r\n$6\r\nSELECT\r\n$1\r\n7\r\n" NAME_AND_HELLO
 
 static void
 it_logs_in(void **state)
@@ -36,7 +41,7 @@ it_logs_in(void **state)
 	say(world, "+OK\r\n+OK\r\n");
 	run_for(&world->turner, 20);
 	assert_int_equal(world->ups, 0);
-	say(world, "+OK\r\n");
+	say(world, "+OK\r\n" STANDALONE);
 	RUN_UNTIL(&world->turner, world->ups == 1);
 }
 
@@ -60,7 +65,7 @@ a_name_can_be_done_without(void **state)
 
 	dial(world, "");
 	RUN_UNTIL(&world->turner, accepted(world));
-	say(world, "-NOPERM this user has no permissions\r\n");
+	say(world, "-NOPERM this user has no permissions\r\n" STANDALONE);
 	RUN_UNTIL(&world->turner, world->ups == 1);
 }
 
@@ -73,6 +78,59 @@ but_not_for_any_reason(void **state)
 	RUN_UNTIL(&world->turner, accepted(world));
 	say(world, "-NOAUTH Authentication required.\r\n");
 	expect_down(world, "Redis says: NOAUTH Authentication required.");
+}
+
+/* A node of a cluster that is cut off from the others may not know that for a while. */
+static void
+a_node_of_a_cluster_is_refused(void **state)
+{
+	struct world *world = *state;
+
+	dial(world, "");
+	RUN_UNTIL(&world->turner, accepted(world));
+	say(world, "+OK\r\n" SERVER("7\r\ncluster", "6\r\nmaster"));
+	expect_down(world,
+	    "it is a node of a Redis Cluster (cluster_enabled:1), which may go on unaware that it "
+	    "is cut off; use a server that is no cluster's, or Sentinel (redis+sentinel://)");
+	assert_int_equal(world->ups, 0);
+}
+
+static void
+a_replica_is_known_as_one(void **state)
+{
+	struct world *world = *state;
+
+	dial(world, "");
+	RUN_UNTIL(&world->turner, accepted(world));
+	say(world, "+OK\r\n" SERVER("10\r\nstandalone", "7\r\nreplica"));
+	RUN_UNTIL(&world->turner, world->ups == 1);
+	assert_true(redis_connection_is_to_replica(world->connection));
+}
+
+/* Nor is one that does not say what it is. */
+static void
+an_unknown_server_is_refused(void **state)
+{
+	static const char *const replies[] = {"+OK\r\n", ":1\r\n", "*0\r\n", "*1\r\n$4\r\nmode\r\n",
+	    "*2\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n",
+	    "*4\r\n$2\r\nid\r\n$1\r\n7\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n",
+	    "*4\r\n$2\r\nid\r\n:7\r\n$4\r\nmode\r\n:1\r\n"};
+	struct world *world = *state;
+
+	for (size_t i = 0; i < sizeof(replies) / sizeof(*replies); i++) {
+		world->downs = 0;
+		dial(world, "");
+		RUN_UNTIL(&world->turner, accepted(world));
+		say(world, "+OK\r\n");
+		say(world, replies[i]);
+		expect_down(world, "it does not say what it is (HELLO): Redis 7 or newer, or "
+				   "Valkey, is needed");
+		redis_connection_free(world->connection);
+		world->connection = NULL;
+		close(world->peer);
+		world->peer = -1;
+	}
+	assert_int_equal(world->ups, 0);
 }
 
 static void
@@ -95,7 +153,7 @@ silence_ends(void **state)
 	world->timeout_ms = 60;
 	dial(world, "");
 	RUN_UNTIL(&world->turner, accepted(world));
-	expect(world, SLICE(SETNAME));
+	expect(world, SLICE(NAME_AND_HELLO));
 	expect_down(world, "Redis did not answer in time");
 	assert_true(now_ms() - began_ms >= 60 - 5); /* the loop's clock is coarse */
 }
@@ -183,6 +241,9 @@ main(void)
 	    TEST(a_refused_login_is_told),
 	    TEST(a_name_can_be_done_without),
 	    TEST(but_not_for_any_reason),
+	    TEST(a_node_of_a_cluster_is_refused),
+	    TEST(a_replica_is_known_as_one),
+	    TEST(an_unknown_server_is_refused),
 	    TEST(who_is_not_there_is_told),
 	    TEST(silence_ends),
 	    TEST(who_is_up_may_be_silent),

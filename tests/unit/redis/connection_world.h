@@ -196,15 +196,22 @@ say(struct world *world, const char *text)
 	say_bytes(world, text, strlen(text));
 }
 
-#define SETNAME "*3\r\n$6\r\nCLIENT\r\n$7\r\nSETNAME\r\n$6\r\ntester\r\n"
+/* What it says at the end of each login, and what a server answers to the last of it. */
+#define NAME_AND_HELLO                                            \
+	"*3\r\n$6\r\nCLIENT\r\n$7\r\nSETNAME\r\n$6\r\ntester\r\n" \
+	"*2\r\n$5\r\nHELLO\r\n$1\r\n2\r\n"
+#define SERVER(mode, role)                                                  \
+	"*8\r\n$5\r\nproto\r\n:2\r\n$2\r\nid\r\n:7\r\n$4\r\nmode\r\n$" mode \
+	"\r\n$4\r\nrole\r\n$" role "\r\n"
+#define STANDALONE SERVER("10\r\nstandalone", "6\r\nmaster")
 
 static inline void
 come_up(struct world *world)
 {
 	dial(world, "");
 	RUN_UNTIL(&world->turner, accepted(world));
-	expect(world, SLICE(SETNAME));
-	say(world, "+OK\r\n");
+	expect(world, SLICE(NAME_AND_HELLO));
+	say(world, "+OK\r\n" STANDALONE);
 	RUN_UNTIL(&world->turner, world->ups == 1);
 }
 

@@ -157,7 +157,8 @@ a_read_that_is_forbidden_is_no_absence(void **state)
 
 	put_token(world, 1);
 	link_start(world,
-	    user_url(world, "ACL SETUSER gate on >secret ~jobgate:token:* &* +@all", &port),
+	    user_url(world, "ACL SETUSER gate on >secret ~jobgate:token:* ~jobgate:tokens &* +@all",
+		&port),
 	    PATIENCE_MS);
 	RUN_UNTIL(&world->turner, jg_directory_ready(world->directory, clock_ms(world)));
 	assert_int_equal(look_up(world, RECORD_TOKEN, TOKEN_ID).known, RECORD_KNOWN);
@@ -172,19 +173,31 @@ a_read_that_is_forbidden_is_no_absence(void **state)
 static void
 without_invalidations_nothing_is_trusted(void **state)
 {
-	static const char *const rules[] = {
-	    "ACL SETUSER gate reset on >secret ~* &* +@all -client|tracking",
-	    "ACL SETUSER gate reset on >secret ~* resetchannels +@all",
-	    "ACL SETUSER gate reset on >secret ~* &* +@all -client|id",
+	static const char hidden[] =
+	    "hides whether both connections lead to the same server; allow "
+	    "the user INFO, or CLIENT SETNAME and CLIENT LIST";
+	static const struct {
+		const char *rules, *why;
+	} cases[] = {
+	    {"ACL SETUSER gate reset on >secret ~* &* +@all -client|tracking",
+		"cannot be reached (push connection): NOPERM"},
+	    {"ACL SETUSER gate reset on >secret ~* resetchannels +@all",
+		"cannot be reached (push connection): NOPERM"},
+	    {"ACL SETUSER gate reset on >secret ~* &* +@all -exists",
+		"cannot be reached (data connection): EXISTS jobgate:tokens: NOPERM"},
+	    {"ACL SETUSER gate reset on >secret ~jobgate:token:* &* +@all",
+		"cannot be reached (data connection): EXISTS jobgate:tokens: NOPERM"},
+	    {"ACL SETUSER gate reset on >secret ~* &* +@all -info -client|list", hidden},
+	    {"ACL SETUSER gate reset on >secret ~* &* +@all -info -client|setname", hidden},
 	};
 
-	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct world *world = *state;
+		unsigned before = logged(world, cases[i].why);
 		uint16_t port;
 
-		link_start(world, user_url(world, rules[i], &port), PATIENCE_MS);
-		RUN_UNTIL(&world->turner, logged(world, "cannot be reached (push connection): "
-							"NOPERM") == i + 1);
+		link_start(world, user_url(world, cases[i].rules, &port), PATIENCE_MS);
+		RUN_UNTIL(&world->turner, logged(world, cases[i].why) > before);
 		run_for(&world->turner, 100);
 		assert_false(jg_directory_ready(world->directory, clock_ms(world)));
 		assert_int_equal(look_up(world, RECORD_TOKEN, TOKEN_ID).known, RECORD_UNKNOWN);
@@ -194,6 +207,20 @@ without_invalidations_nothing_is_trusted(void **state)
 		world->link = NULL;
 		world->directory = NULL;
 	}
+}
+
+/* The name that only the push connection can have is enough. */
+static void
+a_link_without_info_is_trusted_by_the_name_of_its_connection(void **state)
+{
+	struct world *world = *state;
+	uint16_t port;
+
+	link_start(world, user_url(world, "ACL SETUSER gate on >secret ~* &* +@all -info", &port),
+	    PATIENCE_MS);
+	RUN_UNTIL(&world->turner, jg_directory_ready(world->directory, clock_ms(world)));
+	put_token(world, 1);
+	assert_int_equal(look_up(world, RECORD_TOKEN, TOKEN_ID).known, RECORD_KNOWN);
 }
 
 static void
@@ -222,6 +249,7 @@ main(void)
 	    TEST(a_read_without_reply_fails_when_the_link_goes),
 	    TEST(a_read_that_is_forbidden_is_no_absence),
 	    TEST(without_invalidations_nothing_is_trusted),
+	    TEST(a_link_without_info_is_trusted_by_the_name_of_its_connection),
 	    TEST(a_wrong_password_is_not_repeated),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

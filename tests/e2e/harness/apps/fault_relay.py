@@ -10,6 +10,7 @@ socket CONTROL_PATH, each answered with `ok`:
     hold WHICH       keep what Redis sends until `pass`, and then deliver all of it
     cut WHICH        close connections; new ones are welcome
     refuse WHICH     the same, and refuse new ones
+    mask WHICH       have the nodes of a cluster say in HELLO that they are something else
     pass             back to normal; what a dropping network had swallowed stays lost, so those connections are cut
     target PORT      connect to another Redis from now on
     alternate PORT   and every other time to this one, until `target` is said again: a name with two addresses
@@ -124,6 +125,8 @@ class Link:
                 if self.relay.rule("drop", self):
                     self.lost = True
                     continue
+                if from_redis and self.relay.rule("mask", self):
+                    data = data.replace(b"$7\r\ncluster\r\n", b"$7\r\nunknown\r\n")
                 delay = (self.relay.rule("delay", self) or 0) / 1000
                 await queue.put((loop.time() + delay, data))
             await queue.put((0, b""))

@@ -1,0 +1,124 @@
+/* connection_login.c - coming up: who we are, and what the server is. */
+#include <stdio.h>
+#include <string.h>
+
+#include "auth/redis/connection_state.h"
+
+/* Redis refused something that cannot be done without, or the connection is down already. */
+static bool
+login_refused(struct redis_connection *connection, const redisReply *reply, bool optional)
+{
+	char reason[256];
+
+	if (reply == NULL || connection->state != CONNECTION_LOGIN)
+		return true;
+	if (reply->type != REDIS_REPLY_ERROR || (optional && redis_error_is(reply, "NOPERM")))
+		return false;
+	snprintf(reason, sizeof(reason), "Redis says: %s", reply->str);
+	connection_fail(connection, reason);
+	return true;
+}
+
+static void
+login_done(struct redis_connection *connection, const redisReply *reply, bool optional)
+{
+	if (login_refused(connection, reply, optional))
+		return;
+	if (--connection->logins > 0)
+		return;
+	connection->state = CONNECTION_UP;
+	event_del(connection->timeout);
+	connection->handlers.up(connection->handlers.ctx);
+}
+
+static void
+on_login(void *ctx, const redisReply *reply)
+{
+	login_done(ctx, reply, false);
+}
+
+/* A user whom the ACL does not let choose a name can do without. */
+static void
+on_name(void *ctx, const redisReply *reply)
+{
+	login_done(ctx, reply, true);
+}
+
+/* The value of a name in the reply to HELLO, which is a flat list of both; NULL: there is none. */
+static const redisReply *
+hello_value(const redisReply *hello, const char *name, int type)
+{
+	size_t count = hello->type == REDIS_REPLY_ARRAY ? hello->elements : 0;
+
+	for (size_t i = 0; i + 1 < count; i += 2)
+		if (hello->element[i]->type == REDIS_REPLY_STRING &&
+		    strcmp(hello->element[i]->str, name) == 0)
+			return hello->element[i + 1]->type == type ? hello->element[i + 1] : NULL;
+	return NULL;
+}
+
+/* No ACL hides this answer: HELLO is open to everyone, as AUTH is. */
+static void
+on_hello(void *ctx, const redisReply *reply)
+{
+	struct redis_connection *connection = ctx;
+	const redisReply *id, *mode, *role;
+
+	if (login_refused(connection, reply, false))
+		return;
+	id = hello_value(reply, "id", REDIS_REPLY_INTEGER);
+	mode = hello_value(reply, "mode", REDIS_REPLY_STRING);
+	role = hello_value(reply, "role", REDIS_REPLY_STRING);
+	if (id == NULL || mode == NULL) {
+		connection_fail(connection, "it does not say what it is (HELLO): Redis 7 or newer, "
+					    "or Valkey, is needed");
+		return;
+	}
+	if (strcmp(mode->str, "cluster") == 0) {
+		connection_fail(connection, "it is a node of a Redis Cluster (cluster_enabled:1), "
+					    "which may go on unaware that it is cut off; use a "
+					    "server that is no cluster's, or Sentinel "
+					    "(redis+sentinel://)");
+		return;
+	}
+	connection->id = id->integer;
+	connection->to_replica = role != NULL && strcmp(role->str, "replica") == 0;
+	login_done(connection, reply, false);
+}
+
+static void
+send_login(
+    struct redis_connection *connection, redis_reply_fn *done, int argc, const char *const *argv)
+{
+	size_t len[4];
+
+	if (connection->state != CONNECTION_LOGIN)
+		return;
+	for (int i = 0; i < argc; i++)
+		len[i] = strlen(argv[i]);
+	connection->logins++;
+	if (!connection_send(connection, done, connection, argc, argv, len))
+		connection_fail(connection, "out of memory");
+}
+
+/* AUTH and SELECT where the URL asks for them. */
+void
+connection_login(struct redis_connection *connection)
+{
+	const struct redis_url *url = &connection->url;
+	const struct redis_login *login = &url->login;
+	char database[16];
+
+	connection->state = CONNECTION_LOGIN;
+	if (login->given && login->user[0] != '\0')
+		send_login(connection, on_login, 3,
+		    (const char *[]){"AUTH", login->user, login->password});
+	else if (login->given)
+		send_login(connection, on_login, 2, (const char *[]){"AUTH", login->password});
+	if (url->database > 0) {
+		snprintf(database, sizeof(database), "%u", url->database);
+		send_login(connection, on_login, 2, (const char *[]){"SELECT", database});
+	}
+	send_login(connection, on_name, 3, (const char *[]){"CLIENT", "SETNAME", connection->name});
+	send_login(connection, on_hello, 2, (const char *[]){"HELLO", "2"});
+}

@@ -1,0 +1,59 @@
+/* connection_state.h - a connection as its own files see it: connection.c and connection_login.c.
+ */
+#ifndef JOBGATE_REDIS_CONNECTION_STATE_H
+#define JOBGATE_REDIS_CONNECTION_STATE_H
+
+#include <sys/queue.h>
+
+#include "auth/redis/connection.h"
+#include "auth/redis/reply_scan.h"
+
+struct waiting {
+	STAILQ_ENTRY(waiting) link;
+	redis_reply_fn *done;
+	void *ctx;
+};
+
+enum connection_state {
+	CONNECTION_DIALLING, /* waits for the socket */
+	CONNECTION_SECURING, /* waits for the TLS handshake */
+	CONNECTION_LOGIN,    /* waits for the answers to AUTH, SELECT, SETNAME and HELLO */
+	CONNECTION_UP,	     /* takes commands */
+	CONNECTION_DOWN,     /* waits to be freed by its owner */
+};
+
+struct redis_connection {
+	enum connection_state state;
+	struct event_base *base;
+	struct redis_handlers handlers;
+	struct redis_url url;
+	char *ca_file;
+	char name[64];
+	struct redis_dial *dial; /* DIALLING */
+	struct bufferevent *bev; /* from SECURING on */
+	redisReader *reader;
+	struct reply_scan scan; /* of the reply that is coming in */
+	bool skipping;		/* that one is too long, which who waited for it knows */
+	struct event *timeout;	/* until UP */
+	STAILQ_HEAD(, waiting) waiting;
+	unsigned logins; /* answers still to come before it is up */
+	long long id;	 /* what the server calls it */
+	bool to_replica; /* that one says that it is a replica */
+	bool entered;	 /* a callback runs: what frees the connection waits until it returns */
+	bool freed;
+};
+
+/* The one place where a connection goes down by itself. */
+void connection_fail(struct redis_connection *connection, const char *reason);
+
+/* Send a command, in LOGIN and UP; done (may be NULL) is called once. False when memory is short.
+ */
+bool connection_send(struct redis_connection *connection, redis_reply_fn *done, void *ctx, int argc,
+    const char *const *argv, const size_t *argv_len);
+
+/* ---- connection_login.c ---- */
+
+/* The socket, or the TLS on it, is ready: say who we are, and hear what the server is. */
+void connection_login(struct redis_connection *connection);
+
+#endif
