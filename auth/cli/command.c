@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define ATTEMPTS_MAX 10 /* at a page, one each second */
+
 int
 command_written(bool ok)
 {
@@ -49,24 +51,50 @@ command_show(struct command_context *context, const char *method, const char *pa
 	return result;
 }
 
-/* Get one page and move its items to the end of all. *next is the cursor to go on with, or NULL. */
+/* As command_call, but where as many lists are being made as may be at once, try again. */
 static int
-list_page(struct command_context *context, const char *path, json_t *all, char **next)
+get_page(struct command_context *context, const char *path, struct answer *answer)
+{
+	for (int attempt = 1;; attempt++) {
+		int result;
+
+		*answer = (struct answer){0};
+		if (!client_call(context->client, "GET", path, NULL, answer))
+			return CLI_UNREACHABLE;
+		if (answer->status == 200)
+			return CLI_OK;
+		if (answer->status != 429 || attempt == ATTEMPTS_MAX) {
+			result = answer_refused(answer);
+			answer_clear(answer);
+			return result;
+		}
+		answer_clear(answer);
+		sleep(1);
+	}
+}
+
+/* Show one page. *next is the cursor to go on with, or NULL. */
+static int
+show_page(struct command_context *context, const char *path, struct present_list *list, char **next)
 {
 	struct answer answer;
 	const char *cursor;
-	int result = command_call(context, "GET", path, NULL, &answer);
+	const json_t *items;
+	int result = get_page(context, path, &answer);
 
 	*next = NULL;
 	if (result != CLI_OK)
 		return result;
 	cursor = json_string_value(json_object_get(answer.body, "next_cursor"));
-	if (json_array_extend(all, json_object_get(answer.body, "items")) != 0) {
+	items = json_object_get(answer.body, "items");
+	if (!json_is_array(items)) {
 		fputs("jobgate: the server's answer is no list\n", stderr);
 		result = CLI_REFUSED;
-	} else if (cursor != NULL) {
-		*next = strdup(cursor);
+	} else {
+		result = command_written(present_list_add(list, items));
 	}
+	if (cursor != NULL)
+		*next = strdup(cursor);
 	answer_clear(&answer);
 	return result;
 }
@@ -74,23 +102,26 @@ list_page(struct command_context *context, const char *path, json_t *all, char *
 int
 command_list(struct command_context *context, const char *path, const struct column *columns)
 {
-	json_t *all = json_array();
+	struct present_list list;
 	char *cursor = NULL;
-	int result = path != NULL ? list_page(context, path, all, &cursor) : CLI_REFUSED;
+	int result;
+	bool ok;
 
+	if (path == NULL)
+		return CLI_REFUSED;
+	present_list_begin(&list, &context->printer, columns);
+	result = show_page(context, path, &list, &cursor);
 	while (result == CLI_OK && cursor != NULL) {
 		char *page = command_query(strdup(path), "cursor", cursor);
 
 		free(cursor);
 		cursor = NULL;
-		result = page != NULL ? list_page(context, page, all, &cursor) : CLI_REFUSED;
+		result = page != NULL ? show_page(context, page, &list, &cursor) : CLI_REFUSED;
 		free(page);
 	}
 	free(cursor);
-	if (result == CLI_OK)
-		result = command_written(present_list(&context->printer, all, columns));
-	json_decref(all);
-	return result;
+	ok = present_list_end(&list, result == CLI_OK);
+	return result == CLI_OK ? command_written(ok) : result;
 }
 
 char *

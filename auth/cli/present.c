@@ -9,7 +9,6 @@
 
 #define STRONG "\033[1;36m" /* bold and cyan: readable on dark and on light */
 #define PLAIN "\033[0m"
-#define COLUMNS_MAX 16
 #define COLUMN_MIN 10 /* characters; a narrower terminal wraps lines */
 
 struct printer
@@ -162,27 +161,32 @@ table_row(const struct printer *printer, const json_t *record, const struct colu
 	fputc('\n', printer->out);
 }
 
+/* A table's next rows; its head goes before the first ones, even if there are none. */
 static void
-table(const struct printer *printer, const json_t *records, const struct column *columns)
+table_rows(struct present_list *list, const json_t *records)
 {
-	size_t widths[COLUMNS_MAX] = {0};
-	const json_t *record;
+	const struct printer *printer = list->printer;
+	const struct column *columns = list->columns;
 	size_t index, count = 0;
+	const json_t *record;
 
 	for (size_t i = 0; i < COLUMNS_MAX && columns[i].title != NULL; i++, count++) {
-		widths[i] = strlen(columns[i].title);
+		if (strlen(columns[i].title) > list->widths[i])
+			list->widths[i] = strlen(columns[i].title);
 		json_array_foreach(records, index, record)
 		{
 			char *text = present_text(record, columns[i].key);
-			if (text != NULL && strlen(text) > widths[i])
-				widths[i] = strlen(text);
+			if (text != NULL && strlen(text) > list->widths[i])
+				list->widths[i] = strlen(text);
 			secret_free(text);
 		}
 	}
 	if (printer->width > 0)
-		fit(widths, count, printer->width);
-	table_row(printer, NULL, columns, widths);
-	json_array_foreach(records, index, record) table_row(printer, record, columns, widths);
+		fit(list->widths, count, printer->width);
+	if (list->count == 0)
+		table_row(printer, NULL, columns, list->widths);
+	json_array_foreach(records, index, record)
+	    table_row(printer, record, columns, list->widths);
 }
 
 /* True when it was structured output, and so is done. */
@@ -213,12 +217,80 @@ present_record(const struct printer *printer, const json_t *record, const struct
 	return ok && fflush(printer->out) == 0 && !ferror(printer->out);
 }
 
-bool
-present_list(const struct printer *printer, const json_t *records, const struct column *columns)
+void
+present_list_begin(
+    struct present_list *list, const struct printer *printer, const struct column *columns)
 {
+	*list = (struct present_list){.printer = printer, .columns = columns};
+}
+
+/* As json_dumpf would write it within the whole array: that begins with "[" and ends with "\n]". */
+static bool
+json_item(const struct present_list *list, const json_t *record)
+{
+	json_t *alone = json_pack("[O]", record);
+	char *text = json_dumps(alone, JSON_INDENT(2));
+	size_t len = text != NULL ? strlen(text) : 0;
+	bool ok = len > 3 && fputc(list->count == 0 ? '[' : ',', list->printer->out) != EOF &&
+		  fwrite(text + 1, len - 3, 1, list->printer->out) == 1;
+
+	free(text);
+	json_decref(alone);
+	return ok;
+}
+
+static bool
+yaml_item(struct present_list *list, const json_t *record)
+{
+	if (list->yaml == NULL)
+		list->yaml = yaml_list_begin(list->printer->out);
+	return list->yaml != NULL && yaml_list_add(list->yaml, record);
+}
+
+bool
+present_list_add(struct present_list *list, const json_t *records)
+{
+	const json_t *record;
+	bool ok = true;
+	size_t index;
+
+	if (list->printer->output == OUTPUT_DESCRIPTION && json_array_size(records) > 0)
+		table_rows(list, records);
+	json_array_foreach(records, index, record)
+	{
+		if (list->printer->output == OUTPUT_JSON)
+			ok = ok && json_item(list, record);
+		if (list->printer->output == OUTPUT_YAML)
+			ok = ok && yaml_item(list, record);
+		list->count++;
+	}
+	return ok && !ferror(list->printer->out);
+}
+
+bool
+present_list_end(struct present_list *list, bool whole)
+{
+	FILE *out = list->printer->out;
+	json_t *none;
 	bool ok = true;
 
-	if (!present_data(printer, records, &ok))
-		table(printer, records, columns);
-	return ok && fflush(printer->out) == 0 && !ferror(printer->out);
+	if (!whole) {
+		yaml_list_end(list->yaml, false);
+		return fflush(out) == 0;
+	}
+	none = json_array();
+	switch (list->printer->output) {
+	case OUTPUT_JSON:
+		ok = fputs(list->count == 0 ? "[]\n" : "\n]\n", out) != EOF;
+		break;
+	case OUTPUT_YAML:
+		ok = list->count == 0 ? yaml_write(out, none) : yaml_list_end(list->yaml, true);
+		break;
+	case OUTPUT_DESCRIPTION:
+		if (list->count == 0)
+			table_rows(list, none);
+		break;
+	}
+	json_decref(none);
+	return ok && fflush(out) == 0 && !ferror(out);
 }

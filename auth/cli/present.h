@@ -30,9 +30,29 @@ struct printer printer_for(FILE *out, const struct options *options);
 bool present_record(
     const struct printer *printer, const json_t *record, const struct column *columns);
 
-/* An array of records: a table, or an array in JSON and YAML. */
-bool present_list(
-    const struct printer *printer, const json_t *records, const struct column *columns);
+/*
+ * Many records, shown as they come: a table, or one array in JSON and YAML. Begin, add any number
+ * of arrays of records, end; none of them is kept. Columns get wider with the records of an
+ * array, for those and all that follow.
+ */
+#define COLUMNS_MAX 16
+struct yaml_list;
+struct present_list {
+	const struct printer *printer;
+	const struct column *columns;
+	size_t widths[COLUMNS_MAX];
+	size_t count; /* of records so far */
+	struct yaml_list *yaml;
+};
+void present_list_begin(
+    struct present_list *list, const struct printer *printer, const struct column *columns);
+bool present_list_add(struct present_list *list, const json_t *records);
+
+/*
+ * Always to be called. Without `whole` the end is left out: nobody must take what was shown for
+ * the whole list.
+ */
+bool present_list_end(struct present_list *list, bool whole);
 
 /* Text that stands out where there is colour. */
 void present_strong(const struct printer *printer, const char *text);
@@ -46,5 +66,12 @@ char *present_text(const json_t *record, const char *key);
 
 /* Write any JSON value as a YAML 1.1 document, such that every reader gets the same value back. */
 bool yaml_write(FILE *out, const json_t *value);
+
+/* An array of at least one value, written as they come. NULL when memory is short. */
+struct yaml_list *yaml_list_begin(FILE *out);
+bool yaml_list_add(struct yaml_list *list, const json_t *value);
+
+/* Frees it, NULL too; the end is written if the list is whole. False when that was not possible. */
+bool yaml_list_end(struct yaml_list *list, bool whole);
 
 #endif

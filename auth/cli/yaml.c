@@ -2,6 +2,7 @@
 #include "auth/cli/present.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -114,24 +115,83 @@ emit_value(yaml_emitter_t *emitter, const json_t *value)
 	return false;
 }
 
+static bool
+document_begin(yaml_emitter_t *emitter, FILE *out)
+{
+	yaml_event_t event;
+
+	yaml_emitter_set_output_file(emitter, out);
+	yaml_emitter_set_width(emitter, -1); /* a folded line would break what people copy */
+	return emit(emitter, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING),
+		   &event) &&
+	       emit(emitter, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1),
+		   &event);
+}
+
+static bool
+document_end(yaml_emitter_t *emitter)
+{
+	yaml_event_t event;
+
+	return emit(emitter, yaml_document_end_event_initialize(&event, 1), &event) &&
+	       emit(emitter, yaml_stream_end_event_initialize(&event), &event);
+}
+
 bool
 yaml_write(FILE *out, const json_t *value)
 {
 	yaml_emitter_t emitter;
-	yaml_event_t event;
 	bool ok;
 
 	if (yaml_emitter_initialize(&emitter) != 1)
 		return false;
-	yaml_emitter_set_output_file(&emitter, out);
-	yaml_emitter_set_width(&emitter, -1); /* a folded line would break what people copy */
-	ok = emit(&emitter, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING),
-		 &event) &&
-	     emit(&emitter, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1),
-		 &event) &&
-	     emit_value(&emitter, value) &&
-	     emit(&emitter, yaml_document_end_event_initialize(&event, 1), &event) &&
-	     emit(&emitter, yaml_stream_end_event_initialize(&event), &event);
+	ok = document_begin(&emitter, out) && emit_value(&emitter, value) && document_end(&emitter);
 	yaml_emitter_delete(&emitter);
+	return ok;
+}
+
+struct yaml_list {
+	yaml_emitter_t emitter;
+	bool ok;
+};
+
+struct yaml_list *
+yaml_list_begin(FILE *out)
+{
+	struct yaml_list *list = malloc(sizeof(*list));
+	yaml_event_t event;
+
+	if (list == NULL || yaml_emitter_initialize(&list->emitter) != 1) {
+		free(list);
+		return NULL;
+	}
+	list->ok = document_begin(&list->emitter, out) &&
+		   emit(&list->emitter,
+		       yaml_sequence_start_event_initialize(
+			   &event, NULL, NULL, 1, YAML_BLOCK_SEQUENCE_STYLE),
+		       &event);
+	return list;
+}
+
+bool
+yaml_list_add(struct yaml_list *list, const json_t *value)
+{
+	list->ok = list->ok && emit_value(&list->emitter, value);
+	return list->ok;
+}
+
+bool
+yaml_list_end(struct yaml_list *list, bool whole)
+{
+	yaml_event_t event;
+	bool ok;
+
+	if (list == NULL)
+		return false;
+	ok = whole && list->ok &&
+	     emit(&list->emitter, yaml_sequence_end_event_initialize(&event), &event) &&
+	     document_end(&list->emitter);
+	yaml_emitter_delete(&list->emitter);
+	free(list);
 	return ok;
 }

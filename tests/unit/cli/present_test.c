@@ -18,6 +18,17 @@ static const struct column columns[] = {
     {0},
 };
 
+static bool
+present_all(const struct printer *printer, const json_t *records)
+{
+	struct present_list list;
+	bool ok;
+
+	present_list_begin(&list, printer, columns);
+	ok = present_list_add(&list, records);
+	return present_list_end(&list, true) && ok;
+}
+
 /* What a presentation writes; to be freed. */
 static char *
 shown(enum output output, bool color, const json_t *value, bool list)
@@ -26,8 +37,7 @@ shown(enum output output, bool color, const json_t *value, bool list)
 	size_t len = 0;
 	struct printer printer = {open_memstream(&text, &len), output, color};
 
-	assert_true(list ? present_list(&printer, value, columns)
-			 : present_record(&printer, value, columns));
+	assert_true(list ? present_all(&printer, value) : present_record(&printer, value, columns));
 	fclose(printer.out);
 	return text;
 }
@@ -102,7 +112,7 @@ narrow_tables(void **state)
 		struct printer printer = {
 		    open_memstream(&text, &len), OUTPUT_DESCRIPTION, false, cases[i].width};
 
-		assert_true(present_list(&printer, list, columns));
+		assert_true(present_all(&printer, list));
 		fclose(printer.out);
 		assert_int_equal(strncmp(text, cases[i].first, strlen(cases[i].first)), 0);
 		assert_string_equal(text + strlen(cases[i].first), cases[i].second);
@@ -142,6 +152,48 @@ yaml(void **state)
 	    "- id: \"true\"\n- id: null\n");
 }
 
+/* Page by page it is what it would be at once; cut off, it is not whole. */
+static void
+pages(void **state)
+{
+	static const enum output outputs[] = {OUTPUT_JSON, OUTPUT_YAML, OUTPUT_DESCRIPTION};
+	json_t *all = json_pack("[{s:s, s:s}, {s:s, s:s}, {s:s, s:s}]", "id", "longest", "name",
+	    "one", "id", "b", "name", "two", "id", "c", "name", "3");
+	json_t *none = json_array();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++) {
+		for (int whole = 0; whole < 2; whole++) {
+			char *at_once = shown(outputs[i], false, all, true), *text = NULL;
+			struct present_list list;
+			struct printer printer = {0};
+			const json_t *record;
+			size_t len = 0, index;
+
+			printer.out = open_memstream(&text, &len);
+			printer.output = outputs[i];
+			present_list_begin(&list, &printer, columns);
+			assert_true(present_list_add(&list, none));
+			json_array_foreach(all, index, record)
+			{
+				json_t *page = json_pack("[O]", record);
+				assert_true(present_list_add(&list, page));
+				json_decref(page);
+			}
+			assert_true(present_list_end(&list, whole));
+			fclose(printer.out);
+			if (whole)
+				assert_string_equal(text, at_once);
+			else if (outputs[i] == OUTPUT_JSON)
+				assert_null(json_loads(text, 0, NULL));
+			free(text);
+			free(at_once);
+		}
+	}
+	json_decref(all);
+	json_decref(none);
+}
+
 int
 main(void)
 {
@@ -152,6 +204,7 @@ main(void)
 	    cmocka_unit_test(narrow_tables),
 	    cmocka_unit_test(json),
 	    cmocka_unit_test(yaml),
+	    cmocka_unit_test(pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
