@@ -165,7 +165,7 @@ struct shared_stats {
 	counter store_cut;   /* 1: the private store's file was cut short: to be looked at */
 	/* When the first of each use expires, Unix seconds; 0: there is none. */
 	counter certificate_expiry[CERTIFICATE_USE_COUNT];
-	struct log_losses supervisor_log, control_log;
+	struct log_losses supervisor_log, control_log, redis_log; /* redis: until it is exec'd */
 	struct worker_stats workers[];
 };
 

@@ -84,7 +84,7 @@ static void
 run_child(struct supervisor *supervisor, const struct child *child, pid_t parent)
 {
 	struct config *config = supervisor->config;
-	struct log_losses unseen = {0}, *losses;
+	struct log_losses *losses;
 	struct service_log *service_log = NULL;
 	char name[32];
 	int status = 1;
@@ -107,7 +107,8 @@ run_child(struct supervisor *supervisor, const struct child *child, pid_t parent
 	reload_forget(supervisor);
 	switch (child->role) {
 	case CHILD_REDIS:
-		supervisor->log_buffer = log_buffer_start(&supervisor->log, &unseen);
+		supervisor->log_buffer =
+		    log_buffer_start(&supervisor->log, &supervisor->stats->redis_log);
 		redis_child_exec(&supervisor->redis, config, &supervisor->log);
 		log_buffer_stop(supervisor->log_buffer, &supervisor->log);
 		_exit(127);
