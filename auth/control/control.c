@@ -22,6 +22,9 @@
 
 #define EVENTS_MAX 8 /* until those of higher priority are looked for again */
 
+/* Between two beats. */
+#define BEAT_US 250000
+
 /* What jansson keeps may be a token's value: its memory is wiped when it goes. */
 union block {
 	size_t size;
@@ -64,7 +67,7 @@ on_signal(evutil_socket_t signal_number, short events, void *ctx)
 struct run {
 	const struct control_setup *setup;
 	struct event_base *base;
-	struct event *terminate, *interrupt, *again;
+	struct event *terminate, *interrupt, *again, *beat;
 	struct control control;
 	struct listen_unix socket, gateway_socket;
 	struct relisten *socket_again, *gateway_socket_again;
@@ -101,6 +104,27 @@ start_signals(struct run *run)
 	run->interrupt = evsignal_new(run->base, SIGINT, on_signal, run->base);
 	return run->terminate != NULL && run->interrupt != NULL &&
 	       event_add(run->terminate, NULL) == 0 && event_add(run->interrupt, NULL) == 0;
+}
+
+static void
+on_beat(evutil_socket_t fd, short events, void *ctx)
+{
+	const struct run *run = ctx;
+
+	(void)fd;
+	(void)events;
+	run->setup->beat(run->setup->observe_ctx);
+}
+
+static bool
+start_beat(struct run *run)
+{
+	const struct timeval pause = {.tv_usec = BEAT_US};
+
+	if (run->setup->beat == NULL)
+		return true;
+	run->beat = event_new(run->base, -1, EV_PERSIST, on_beat, run);
+	return run->beat != NULL && event_add(run->beat, &pause) == 0;
 }
 
 static bool
@@ -266,6 +290,8 @@ end(struct run *run)
 		listen_unix_remove(&run->gateway_socket);
 	if (run->again != NULL)
 		event_free(run->again);
+	if (run->beat != NULL)
+		event_free(run->beat);
 	if (run->terminate != NULL)
 		event_free(run->terminate);
 	if (run->interrupt != NULL)
@@ -293,7 +319,7 @@ control_run(const struct control_setup *setup)
 	signal(SIGPIPE, SIG_IGN);
 	json_set_alloc_funcs(wiped_malloc, wiped_free);
 	run.base = base_new();
-	if (run.base == NULL || !start_signals(&run) || !start_store(&run) ||
+	if (run.base == NULL || !start_signals(&run) || !start_beat(&run) || !start_store(&run) ||
 	    !start_servers(&run)) {
 		log_error(&setup->log, "the control API cannot start");
 		goto done;

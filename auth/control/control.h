@@ -40,11 +40,13 @@ struct control_setup {
 	unsigned request_ms; /* for a request to arrive whole */
 	unsigned idle_ms;    /* between two requests */
 	struct log log;
-	void *observe_ctx; /* given to the following two */
+	void *observe_ctx; /* given to the following three */
 	/* False, with a sentence in why, while the gateway cannot serve; NULL: no such check. */
 	bool (*ready)(void *ctx, char *why, size_t cap);
 	/* The text of /metrics, Prometheus' format, to be freed; NULL: none. */
 	char *(*metrics)(void *ctx);
+	/* Called some times a second as long as the event loop turns; NULL: not at all. */
+	void (*beat)(void *ctx);
 };
 
 /* Would a control process do the same with both? A struct member that setup.c does not know counts

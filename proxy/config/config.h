@@ -118,7 +118,7 @@ struct config {
 
 	struct {
 		uint64_t handshake, head, keep_alive, body, connect, first_byte, answer, tunnel,
-		    linger, drain, backend_idle;
+		    linger, drain, backend_idle, watchdog;
 	} timeouts;
 
 	struct {

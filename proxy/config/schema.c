@@ -76,6 +76,7 @@ const struct setting config_settings[] = {
     {"timeouts.linger", FORM_TIME, AT(timeouts.linger), 1, DAY},
     {"timeouts.drain", FORM_TIME, AT(timeouts.drain), 1, DAY},
     {"timeouts.backend_idle", FORM_TIME, AT(timeouts.backend_idle), 1, DAY},
+    {"timeouts.watchdog", FORM_TIME, AT(timeouts.watchdog), 1000, DAY},
     {"limits.head_bytes", FORM_SIZE, AT(limits.head_bytes), 1024, HEAD_BYTES_MAX},
     {"limits.target_bytes", FORM_SIZE, AT(limits.target_bytes), 64, HEAD_BYTES_MAX},
     {"limits.fields", FORM_COUNT, AT(limits.fields), 8, HEAD_FIELDS_MAX - 16},

@@ -225,6 +225,15 @@ render_workers(FILE *out, const struct shared_stats *stats)
 	FOREACH_SERVING(stats, i, number)
 	fprintf(out, "jobgate_worker_ready{worker=\"%zu\"} %llu\n", number - 1,
 	    (unsigned long long)counter_get(&stats->workers[i].ready));
+	head(out, "jobgate_worker_heartbeat_age_seconds", "gauge",
+	    "Since the worker's event loop was last seen to turn.");
+	FOREACH_SERVING(stats, i, number)
+	{
+		unsigned long long ms = counter_get(&stats->workers[i].silent_ms);
+
+		fprintf(out, "jobgate_worker_heartbeat_age_seconds{worker=\"%zu\"} %llu.%03llu\n",
+		    number - 1, ms / 1000, ms % 1000);
+	}
 	head(out, "jobgate_store_staleness_seconds", "gauge",
 	    "Age of the last proof that the store's pushes arrive.");
 	FOREACH_SERVING(stats, i, number)
@@ -274,6 +283,10 @@ metrics_render(const struct shared_stats *stats, const char *version)
 		render_histogram(out, stats, (enum timed)i);
 	render_plain(out, stats);
 	render_workers(out, stats);
+	head(out, "jobgate_hung_processes_total", "counter",
+	    "Workers and control processes that hung and were ended.");
+	fprintf(out, "jobgate_hung_processes_total %llu\n",
+	    (unsigned long long)counter_get(&stats->hung));
 	if (fclose(out) != 0) {
 		free(text);
 		return NULL;
@@ -293,6 +306,13 @@ metrics_ready(const struct shared_stats *stats, char *why, size_t cap)
 	snprintf(why, cap, "no worker has started yet");
 	FOREACH_SERVING(stats, i, number)
 	{
+		uint64_t silent_ms = counter_get(&stats->workers[i].silent_ms);
+
+		if (silent_ms >= HEARTBEAT_LATE_MS) {
+			snprintf(why, cap, "worker %zu hangs: it has been silent for %llu ms",
+			    number - 1, (unsigned long long)silent_ms);
+			return false;
+		}
 		if (counter_get(&stats->workers[i].ready) == 0) {
 			snprintf(why, cap, "worker %zu cannot reach the store", number - 1);
 			return false;

@@ -134,12 +134,18 @@ void log_dropped_text(char out[LOG_DROPPED_MAX], uint64_t dropped);
 struct worker_stats {
 	_Alignas(64) counter serving; /* 1: of the generation in force; set by the supervisor */
 	counter without_store;	      /* 1: it may accept without one; set by the supervisor */
-	counter accepting;	      /* 1 once it takes connections */
-	counter started_at;	      /* Unix seconds */
-	counter ready;		      /* 1 while the directory can answer */
-	counter store_good_age_ms;    /* since the pushes were last known to work */
-	counter store_up;	      /* 1 while both connections to the store are */
-	counter store_round_trip_ms;  /* of the last proof */
+	/* These four are the supervisor's too. */
+	counter silent_ms;	     /* since its last beat, as far as the supervisor has seen */
+	counter sockets;	     /* says which workers share one set of listening sockets */
+	counter index;		     /* of its own ones among these */
+	counter orphaned;	     /* 1 while it does not accept from them although it should */
+	counter beats;		     /* turns of its loop, more or less: it lives */
+	counter accepting;	     /* 1 once it takes connections */
+	counter started_at;	     /* Unix seconds */
+	counter ready;		     /* 1 while the directory can answer */
+	counter store_good_age_ms;   /* since the pushes were last known to work */
+	counter store_up;	     /* 1 while both connections to the store are */
+	counter store_round_trip_ms; /* of the last proof */
 	counter store_connects;
 	counter connections, connections_total;
 	counter connections_refused[CONNECTION_REFUSAL_COUNT];
@@ -159,6 +165,9 @@ struct worker_stats {
 	struct log_losses access_log, service_log;
 };
 
+/* A worker that has been silent for so long is not ready, and others accept in its place. */
+#define HEARTBEAT_LATE_MS 2000
+
 struct shared_stats {
 	size_t worker_count; /* parts: more than workers, as old ones drain while new ones serve */
 	counter draining;    /* 1 once shutdown has begun: /readyz fails */
@@ -166,6 +175,9 @@ struct shared_stats {
 	/* When the first of each use expires, Unix seconds; 0: there is none. */
 	counter certificate_expiry[CERTIFICATE_USE_COUNT];
 	struct log_losses supervisor_log, control_log, redis_log; /* redis: until it is exec'd */
+	counter control_beats, control_silent_ms;		  /* as those of a worker */
+	counter hung;		/* processes that were ended because they hung */
+	counter orphan_changes; /* counts what was changed of `orphaned`, of any worker */
 	struct worker_stats workers[];
 };
 

@@ -13,11 +13,14 @@
 #include "server/supervisor.h"
 #include "server/worker.h"
 
-/* A child that ends is started again after this, doubled each time up to the last, until it has
- * stayed for a while. */
-#define RESTART_FIRST_MS 50
+/* A child that ends is started again at once; the next time after this, doubled each time up to the
+ * last, until it has stayed for a while. */
+#define RESTART_SECOND_MS 50
 #define RESTART_LAST_MS 5000
 #define STAYED_MS 10000
+
+/* A child that was killed and is still there is killed again after this. */
+#define KILL_AGAIN_MS 1000
 
 uint64_t
 supervisor_clock_ms(void)
@@ -38,6 +41,8 @@ run_worker(struct supervisor *supervisor, const struct child *child)
 	    .index = index,
 	    .own = supervisor->listeners.bound,
 	    .listeners = supervisor->listeners.fds + index * supervisor->listeners.count,
+	    .all_listeners = supervisor->listeners.fds,
+	    .shared = supervisor->stats,
 	    .store_url = supervisor_store_url(supervisor, supervisor->config->store.read_url),
 	    .primary_url = supervisor_store_url(supervisor, supervisor->config->store.write_url),
 	    .stats = &supervisor->stats->workers[slot],
@@ -51,14 +56,14 @@ run_worker(struct supervisor *supervisor, const struct child *child)
 	int status;
 
 	supervisor->access_log_fd = -1; /* the worker's from now on */
-	listeners_keep_own(&supervisor->listeners, index);
+	listeners_keep(&supervisor->listeners, index);
 	secure_forget(supervisor, false);
 	status = worker_run(&setup);
 	listeners_close(&supervisor->listeners, false);
 	return status;
 }
 
-static const char *
+const char *
 child_name(const struct child *child, char out[32])
 {
 	switch (child->role) {
@@ -154,7 +159,11 @@ child_start(struct supervisor *supervisor, struct child *child)
 	if (child->role == CHILD_WORKER) {
 		clear_gauges(supervisor, child);
 		counter_set(&stats_of(supervisor, child)->without_store, supervisor->without_store);
+		/* Only compared: workers of one configuration have one set of sockets. */
+		counter_set(&stats_of(supervisor, child)->sockets, (uintptr_t)supervisor->config);
+		counter_set(&stats_of(supervisor, child)->index, child->index);
 	}
+	heartbeat_start(supervisor, child);
 	if (child->role == CHILD_REDIS)
 		redis_watch_start(supervisor);
 	if (child->role == CHILD_CONTROL)
@@ -188,8 +197,10 @@ children_hurry(struct supervisor *supervisor)
 
 	for (size_t i = 0; i < SLOT_WORKERS + supervisor->worker_slots; i++)
 		if (supervisor->children[i].state == CHILD_RETIRING &&
-		    now_ms > supervisor->children[i].deadline_ms)
+		    now_ms > supervisor->children[i].deadline_ms) {
+			supervisor->children[i].deadline_ms = now_ms + KILL_AGAIN_MS;
 			kill(supervisor->children[i].pid, SIGKILL);
+		}
 }
 
 struct child *
@@ -220,23 +231,26 @@ restart_last_ms(const struct supervisor *supervisor, const struct child *child)
 static void
 child_lost(struct supervisor *supervisor, struct child *child, int status)
 {
-	uint64_t now_ms = supervisor_clock_ms();
-	char name[32];
+	uint64_t now_ms = supervisor_clock_ms(), pause_ms;
+	char name[32], when[32] = "at once";
 
-	if (now_ms - child->started_ms > STAYED_MS || child->backoff_ms == 0)
-		child->backoff_ms = RESTART_FIRST_MS;
-	else
-		child->backoff_ms *= 2;
+	if (now_ms - child->started_ms > STAYED_MS)
+		child->backoff_ms = 0;
+	pause_ms = child->backoff_ms;
+	child->restart_ms = now_ms + pause_ms;
+	child->backoff_ms = child->backoff_ms > 0 ? child->backoff_ms * 2 : RESTART_SECOND_MS;
 	if (child->backoff_ms > restart_last_ms(supervisor, child))
 		child->backoff_ms = restart_last_ms(supervisor, child);
-	child->restart_ms = now_ms + child->backoff_ms;
+	child->lost = true;
 	child->state = CHILD_WAITING;
+	if (pause_ms > 0)
+		snprintf(when, sizeof(when), "in %llu ms", (unsigned long long)pause_ms);
 	if (WIFSIGNALED(status))
-		log_error(&supervisor->log, "%s ended by signal %d (%s); starting it again",
-		    child_name(child, name), WTERMSIG(status), strsignal(WTERMSIG(status)));
+		log_error(&supervisor->log, "%s ended by signal %d (%s); starting it again %s",
+		    child_name(child, name), WTERMSIG(status), strsignal(WTERMSIG(status)), when);
 	else
-		log_error(&supervisor->log, "%s ended with status %d; starting it again",
-		    child_name(child, name), WEXITSTATUS(status));
+		log_error(&supervisor->log, "%s ended with status %d; starting it again %s",
+		    child_name(child, name), WEXITSTATUS(status), when);
 	if (child->role == CHILD_REDIS && redis_watch_last_line(supervisor)[0] != '\0')
 		log_error(&supervisor->log,
 		    "redis-server's last line: %s (its log and its files are in %s)",
@@ -278,6 +292,22 @@ children_reap(struct supervisor *supervisor, bool ending)
 		for (size_t i = 0; i < SLOT_WORKERS + supervisor->worker_slots; i++)
 			if (supervisor->children[i].pid == pid)
 				child_ended(supervisor, &supervisor->children[i], status, ending);
+}
+
+uint64_t
+children_due_ms(const struct supervisor *supervisor, bool ending, uint64_t max_ms)
+{
+	uint64_t now_ms = supervisor_clock_ms(), due_ms = now_ms + max_ms;
+
+	for (size_t i = 0; i < SLOT_WORKERS + supervisor->worker_slots; i++) {
+		const struct child *child = &supervisor->children[i];
+
+		if (!ending && child->state == CHILD_WAITING && child->restart_ms < due_ms)
+			due_ms = child->restart_ms;
+		if (child->state == CHILD_RETIRING && child->deadline_ms + 1 < due_ms)
+			due_ms = child->deadline_ms + 1;
+	}
+	return due_ms > now_ms ? due_ms - now_ms : 0;
 }
 
 int

@@ -27,6 +27,14 @@ control_metrics(void *ctx)
 	return metrics_render(ctx, JOBGATE_VERSION);
 }
 
+static void
+control_beat(void *ctx)
+{
+	struct shared_stats *stats = ctx;
+
+	counter_add(&stats->control_beats, 1);
+}
+
 /* As the control process takes them; to be freed. */
 static struct control_range *
 control_ranges(const struct cidr_list *list)
@@ -73,6 +81,7 @@ control_setup_of(const struct supervisor *supervisor, const struct config *confi
 	    .observe_ctx = supervisor->stats,
 	    .ready = control_ready,
 	    .metrics = control_metrics,
+	    .beat = control_beat,
 	};
 }
 

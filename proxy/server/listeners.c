@@ -311,10 +311,11 @@ listeners_close(struct listeners *listeners, bool unlink_files)
 }
 
 void
-listeners_keep_own(struct listeners *listeners, size_t worker)
+listeners_keep(struct listeners *listeners, size_t worker)
 {
 	for (size_t i = 0; i < listeners->count * listeners->workers; i++) {
-		if (i / listeners->count == worker || listeners->fds[i] < 0)
+		if (i / listeners->count == worker || listeners->fds[i] < 0 ||
+		    listeners->config->listeners[i % listeners->count].path == NULL)
 			continue;
 		close(listeners->fds[i]);
 		listeners->fds[i] = -1;

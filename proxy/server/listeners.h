@@ -47,7 +47,10 @@ bool listeners_open(struct listeners *listeners, const struct config *config,
 /* Close all, and remove the files of Unix sockets when unlink_files is set. */
 void listeners_close(struct listeners *listeners, bool unlink_files);
 
-/* In a worker: close the sockets of the other ones. */
-void listeners_keep_own(struct listeners *listeners, size_t worker);
+/*
+ * In a worker: close the sockets of the other ones that are Unix sockets, which its own one is as
+ * well. The others stay: it accepts from them when their worker does not.
+ */
+void listeners_keep(struct listeners *listeners, size_t worker);
 
 #endif

@@ -9,7 +9,8 @@
 #include "server/notify.h"
 #include "server/server.h"
 
-/* How long the supervisor sleeps when no signal comes; less while a new generation starts. */
+/* The longest that the supervisor sleeps when no signal comes; less while a new generation starts.
+ */
 #define NAP_MS 200
 #define NAP_REPLACING_MS 10
 
@@ -46,7 +47,8 @@ end_children(struct supervisor *supervisor, enum child_role role, uint64_t patie
 
 	retire_all(supervisor, role, SIGTERM, patience_ms);
 	while (any_left(supervisor, role)) {
-		int number = supervisor_next_signal(supervisor, NAP_MS);
+		int number =
+		    supervisor_next_signal(supervisor, children_due_ms(supervisor, true, NAP_MS));
 
 		if (number == SIGINT || number == SIGTERM)
 			*hurry = true;
@@ -98,6 +100,8 @@ feed_watchdog(struct supervisor *supervisor)
 	if (supervisor->watchdog_ms == 0 ||
 	    now_ms < supervisor->watched_ms + supervisor->watchdog_ms)
 		return;
+	if (!heartbeat_good(supervisor))
+		return;
 	supervisor->watched_ms = now_ms;
 	notify_state("WATCHDOG=1");
 }
@@ -129,7 +133,8 @@ supervise(struct supervisor *supervisor)
 {
 	for (;;) {
 		uint64_t nap_ms = supervisor->replacing ? NAP_REPLACING_MS : NAP_MS;
-		int number = supervisor_next_signal(supervisor, nap_ms);
+		int number =
+		    supervisor_next_signal(supervisor, children_due_ms(supervisor, false, nap_ms));
 
 		if (number == SIGTERM || number == SIGINT)
 			return;
@@ -141,6 +146,8 @@ supervise(struct supervisor *supervisor)
 			supervisor->again = true;
 		children_reap(supervisor, false);
 		children_hurry(supervisor);
+		heartbeat_watch(supervisor);
+		heartbeat_orphans(supervisor);
 		start_waiting(supervisor);
 		redis_watch(supervisor);
 		if (supervisor->replacing)

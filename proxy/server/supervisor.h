@@ -19,6 +19,7 @@
  * children.c     forking them, collecting them, starting them again
  * control_child.c  the control process, and what it is given
  * redis_watch.c  what becomes of the private redis-server, its log and its socket
+ * heartbeat.c    which of them hang, and whose listening sockets are orphaned
  * generation.c   the workers of one configuration, together
  * privileges.c   what is done once, as root or not, before the first fork
  * logs.c         the access log's file
@@ -49,7 +50,15 @@ struct child {
 	enum child_state state;
 	unsigned index; /* of a worker in its generation: says which listening sockets are its */
 	pid_t pid;
-	uint64_t started_ms, restart_ms, backoff_ms, deadline_ms;
+	uint64_t started_ms, restart_ms, deadline_ms;
+	uint64_t backoff_ms; /* before it is started again the next time; 0: at once */
+	bool lost;	     /* it ended by itself, and the next one does not accept yet */
+	/* Of heartbeat.c. */
+	bool watched;	    /* it was started by us, not left to us by another binary */
+	bool beaten;	    /* since it was started */
+	bool aborted;	    /* it hangs, and was told to end */
+	uint64_t beats;	    /* as last seen */
+	uint64_t silent_ms; /* since then */
 };
 
 /* After the drain time children have this long before they are killed. */
@@ -96,6 +105,7 @@ struct supervisor {
 	bool again;	       /* SIGHUP came: reload once nothing is being replaced */
 	bool upgrade;	       /* likewise SIGUSR2 */
 	struct configured *previous; /* while replacing after a reload: the way back; else NULL */
+	uint64_t looked_ms;	     /* when heartbeat.c last looked */
 	uint64_t watchdog_ms,
 	    watched_ms; /* systemd's watchdog: how often, and when it was last fed */
 };
@@ -119,7 +129,13 @@ void children_hurry(struct supervisor *supervisor);
 /* A slot for a worker; NULL while too many old ones are still there. */
 struct child *children_free_slot(struct supervisor *supervisor);
 
-/* The next signal, or 0 after a nap. */
+/* "worker 0", "control" ...; static, or written to out. */
+const char *child_name(const struct child *child, char out[32]);
+
+/* How long until the next child is to be started (unless ending) or killed; at most max_ms. */
+uint64_t children_due_ms(const struct supervisor *supervisor, bool ending, uint64_t max_ms);
+
+/* The next signal, or 0 after a nap of less than a second. */
 int supervisor_next_signal(const struct supervisor *supervisor, uint64_t nap_ms);
 
 /* ---- control_child.c ---- */
@@ -147,6 +163,26 @@ void redis_watch(struct supervisor *supervisor);
 
 /* What it logged last; "" when there is nothing. */
 const char *redis_watch_last_line(struct supervisor *supervisor);
+
+/* ---- heartbeat.c ---- */
+
+/* What a process publishes of itself, and what is published of it. */
+struct heartbeat {
+	counter *beats, *silent_ms;
+};
+
+/* A child is about to be forked: it is watched from now on. */
+void heartbeat_start(struct supervisor *supervisor, struct child *child);
+
+/* At each turn: end what hangs. */
+void heartbeat_watch(struct supervisor *supervisor);
+
+/* At each turn, and as soon as a child has ended: mark the workers whose listening sockets are
+ * orphaned, and tell the others, which accept in their place. */
+void heartbeat_orphans(struct supervisor *supervisor);
+
+/* False when a process that hangs cannot even be killed. */
+bool heartbeat_good(const struct supervisor *supervisor);
 
 /* ---- generation.c ---- */
 

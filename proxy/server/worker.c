@@ -72,6 +72,7 @@ set_accepting(struct worker *worker, bool on)
 		else
 			event_del(worker->listeners[i].event);
 	}
+	orphans_accept(worker, on && worker->accepting);
 }
 
 static void
@@ -86,8 +87,8 @@ accept_failed(struct worker *worker)
 	timer_start(worker->loop, &worker->pause_timer, ACCEPT_PAUSE_MS);
 }
 
-static void
-on_accept(evutil_socket_t fd, short what, void *ctx)
+void
+worker_on_accept(evutil_socket_t fd, short what, void *ctx)
 {
 	struct listener *listener = ctx;
 
@@ -147,11 +148,21 @@ on_pause_over(struct timer *timer)
 		set_accepting(worker, true);
 }
 
+/* Other workers' sockets have been orphaned, or not any more. */
+static void
+follow_orphans(struct worker *worker)
+{
+	if (orphans_look(worker) && worker->accepting && !worker->paused && !worker->draining)
+		orphans_accept(worker, true);
+}
+
 static void
 on_stats(struct timer *timer)
 {
 	struct worker *worker = OWNER(stats_timer, timer);
 
+	counter_add(&worker->setup->stats->beats, 1);
+	follow_orphans(worker);
 	publish(worker);
 	if (worker->draining && gateway_connections(worker->gateway) == 0)
 		loop_stop(worker->loop);
@@ -187,6 +198,7 @@ close_listeners(struct worker *worker)
 		close(listener->fd);
 		worker->setup->listeners[i] = -1;
 	}
+	orphans_close(worker);
 }
 
 static void
@@ -208,6 +220,8 @@ on_signal(evutil_socket_t number, short what, void *ctx)
 	(void)what;
 	if (number == SIGUSR1)
 		access_log_reopen(worker->access_log);
+	else if (number == SIGNAL_ORPHANS)
+		follow_orphans(worker);
 	else if (number == SIGTERM || number == SIGUSR2)
 		worker_drain(worker, number == SIGUSR2);
 	else
@@ -219,7 +233,8 @@ on_signal(evutil_socket_t number, short what, void *ctx)
 static bool
 worker_events(struct worker *worker)
 {
-	static const int numbers[SIGNALS] = {SIGTERM, SIGUSR1, SIGUSR2, SIGINT, SIGQUIT};
+	static const int numbers[SIGNALS] = {
+	    SIGTERM, SIGUSR1, SIGUSR2, SIGINT, SIGQUIT, SIGNAL_ORPHANS};
 	size_t count = worker->setup->config->listener_count;
 
 	worker->listeners = calloc(count, sizeof(*worker->listeners));
@@ -233,10 +248,12 @@ worker_events(struct worker *worker)
 		    .fd = worker->setup->listeners[i],
 		    .entrance = {from->tls, from->redirect, from->proxied, from->authorize}};
 		listener->event = event_new(loop_base(worker->loop), listener->fd,
-		    EV_READ | EV_PERSIST, on_accept, listener);
+		    EV_READ | EV_PERSIST, worker_on_accept, listener);
 		if (listener->event == NULL)
 			return false;
 	}
+	if (!orphans_init(worker))
+		return false;
 	for (size_t i = 0; i < SIGNALS; i++) {
 		worker->signals[i] =
 		    evsignal_new(loop_base(worker->loop), numbers[i], on_signal, worker);
@@ -284,6 +301,7 @@ worker_free(struct worker *worker)
 		if (worker->listeners[i].event != NULL)
 			event_free(worker->listeners[i].event);
 	free(worker->listeners);
+	orphans_free(worker);
 	gateway_free(worker->gateway);
 	redis_link_free(worker->link);
 	jg_directory_free(worker->directory);

@@ -2,16 +2,24 @@
 #ifndef JOBGATE_WORKER_H
 #define JOBGATE_WORKER_H
 
+#include <signal.h>
+
 #include "config/config.h"
 #include "net/tls_client.h"
 #include "net/tls_server.h"
 #include "observe/shared.h"
+
+/* Ignored by a process that does not handle it: harmless to one that has only been forked. */
+#define SIGNAL_ORPHANS SIGURG
 
 struct worker_setup {
 	const struct config *config;
 	unsigned index;
 	int *listeners; /* this worker's own listening sockets, in the order of config->listeners;
 			   -1 once closed */
+	int *all_listeners; /* those of all workers, [worker * listener_count + listener]; likewise
+			     */
+	const struct shared_stats *shared;
 	const struct sockaddr_storage
 	    *own; /* the addresses they are bound to (ports filled in), for the guard */
 	const unsigned char *session_key; /* 32 bytes */
@@ -28,7 +36,8 @@ struct worker_setup {
 /*
  * The body of a worker process: runs until SIGTERM (drains: stops accepting, ends
  * idle connections, lets exchanges finish within timeouts.drain) or SIGINT/SIGQUIT
- * (ends at once). SIGUSR2 drains gently: an idle connection may bring one more request,
+ * (ends at once). SIGNAL_ORPHANS: other workers' sockets are orphaned, or not any more (orphans.c).
+ * SIGUSR2 drains gently: an idle connection may bring one more request,
  * whose answer says that the connection closes, so that no client meets a closed one. SIGUSR1
  * opens the access log again by its name. Also ends
  * when its supervisor is gone (PR_SET_PDEATHSIG). Returns the exit status. Frees everything it

@@ -8,9 +8,10 @@
 
 /*
  * worker.c         its loop: listeners, signals, timers, its beginning and its end
+ * orphans.c        accepting from the sockets of workers that are gone, or hang
  * worker_parts.c   its gateway and its store, as the configuration wants them
  */
-#define SIGNALS 5
+#define SIGNALS 6
 
 struct worker;
 
@@ -31,6 +32,9 @@ struct worker {
 	struct access_log *access_log;
 	struct gateway *gateway;
 	struct listener *listeners;
+	struct listener *orphans; /* those of all workers, as setup->all_listeners */
+	bool *orphaned;		  /* [worker]: it does not accept from its own ones */
+	uint64_t orphan_changes;  /* as last seen */
 	struct event *signals[SIGNALS];
 	struct guard_range *trusted, *allow, *deny;
 	struct sockaddr_storage *own; /* where the gateway itself listens, and last the store */
@@ -44,5 +48,22 @@ struct worker {
  * memory is short. What was made is freed with the worker. */
 bool worker_store(struct worker *worker);
 bool worker_gateway(struct worker *worker); /* after the store, loop, resolver and access log */
+
+/* Take connections from a listener, which ctx is. */
+void worker_on_accept(evutil_socket_t fd, short what, void *ctx);
+
+/* ---- orphans.c ---- */
+
+bool orphans_init(struct worker *worker); /* after the listeners; false when memory is short */
+void orphans_free(struct worker *worker);
+
+/* Look which workers' sockets are orphaned. True when that has changed. */
+bool orphans_look(struct worker *worker);
+
+/* Accept from those that are, or from none. */
+void orphans_accept(struct worker *worker, bool on);
+
+/* Close them. */
+void orphans_close(struct worker *worker);
 
 #endif

@@ -55,6 +55,31 @@ workers_are_added_up(void **state)
 }
 
 static void
+a_worker_that_hangs_is_told(void **state)
+{
+	struct shared_stats *stats = shared_stats_map(2);
+	char why[128], *text;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		counter_set(&stats->workers[i].serving, 1);
+		counter_set(&stats->workers[i].ready, 1);
+	}
+	counter_set(&stats->workers[1].silent_ms, HEARTBEAT_LATE_MS - 1);
+	assert_true(metrics_ready(stats, why, sizeof(why)));
+	counter_set(&stats->workers[1].silent_ms, HEARTBEAT_LATE_MS + 345);
+	assert_false(metrics_ready(stats, why, sizeof(why)));
+	assert_string_equal(why, "worker 1 hangs: it has been silent for 2345 ms");
+	counter_set(&stats->hung, 3);
+	text = metrics_render(stats, "1");
+	assert_true(has_line(text, "jobgate_worker_heartbeat_age_seconds{worker=\"0\"} 0.000"));
+	assert_true(has_line(text, "jobgate_worker_heartbeat_age_seconds{worker=\"1\"} 2.345"));
+	assert_true(has_line(text, "jobgate_hung_processes_total 3"));
+	free(text);
+	shared_stats_unmap(stats);
+}
+
+static void
 durations_fall_into_the_smallest_bucket_that_holds_them(void **state)
 {
 	static const struct {
@@ -147,6 +172,7 @@ main(void)
 	    cmocka_unit_test(histograms_are_cumulative),
 	    cmocka_unit_test(gauges_are_of_workers_that_serve),
 	    cmocka_unit_test(readiness_carries_a_warning),
+	    cmocka_unit_test(a_worker_that_hangs_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
