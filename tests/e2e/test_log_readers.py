@@ -59,7 +59,7 @@ def deaf(make_folder, sanitizer, redis_server):
 
 
 def bad_requests(gateway, count):
-    """Each of them is worth a line or more in the log at level debug; the gateway must answer every one."""
+    """Requests that the gateway answers itself; it must answer every one."""
     for _ in range(count):
         with Client(gateway.address) as client:
             assert client.exchange(request_bytes("x.jobs.test")).status == 401
@@ -77,6 +77,9 @@ def test_a_full_standard_error_stops_nothing(deaf):
     deaf.program.send_signal(signal.SIGHUP)
     settled(deaf, old)
     assert "reloaded" in realm_of(deaf)
+    old = deaf.workers()
+    deaf.program.send_signal(signal.SIGUSR2)
+    settled(deaf, old)
     for pid in deaf.workers():
         os.kill(pid, signal.SIGKILL)
     eventually(lambda: deaf.health("/readyz")[0] == 200 and deaf.metrics()["jobgate_worker_ready{worker=\"1\"}"], "new ones")
