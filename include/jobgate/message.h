@@ -11,6 +11,9 @@ enum field_id {
 	FIELD_OTHER,
 	FIELD_ACCEPT,
 	FIELD_AUTHORIZATION,
+	FIELD_CACHE_CONTROL,
+	FIELD_CDN_CACHE_CONTROL, /* what some shared caches believe more: RFC 9213 and its like */
+	FIELD_CLEAR_SITE_DATA,
 	FIELD_CONNECTION,
 	FIELD_CONTENT_LENGTH,
 	FIELD_COOKIE,
@@ -24,7 +27,9 @@ enum field_id {
 	FIELD_ORIGIN,
 	FIELD_PROXY_AUTHENTICATE,
 	FIELD_PROXY_AUTHORIZATION,
+	FIELD_PROXY_CLAIM, /* what proxies tell of their clients: addresses, names, URLs */
 	FIELD_PROXY_CONNECTION,
+	FIELD_PROXY_ORDER, /* what a job's answer orders a proxy to do: X-Accel-*, X-Sendfile */
 	FIELD_SET_COOKIE,
 	FIELD_TE,
 	FIELD_TRACEPARENT,
@@ -32,9 +37,8 @@ enum field_id {
 	FIELD_TRAILER,
 	FIELD_TRANSFER_ENCODING,
 	FIELD_UPGRADE,
+	FIELD_VARY,
 	FIELD_VIA,
-	FIELD_X_FORWARDED, /* what else proxies tell of their clients: all other x-forwarded-*,
-			      X-Real-IP, X-Client-IP, X-Scheme */
 	FIELD_X_FORWARDED_FOR,
 	FIELD_X_FORWARDED_HOST,
 	FIELD_X_FORWARDED_PREFIX,

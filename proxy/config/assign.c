@@ -5,6 +5,7 @@
 #include "auth/redis/url.h"
 #include "config/loading.h"
 #include "config/values.h"
+#include "http/names.h"
 
 /* ---- single values ---- */
 
@@ -179,6 +180,7 @@ set_scalar(struct loading *loading, const struct setting *setting, const char *t
 	case FORM_CERTIFICATES:
 	case FORM_RANGES:
 	case FORM_UPGRADES:
+	case FORM_FIELDS:
 		return "expected a list";
 	}
 	return expected != NULL ? expected : set_text(loading, text, at);
@@ -253,6 +255,18 @@ add_upgrade(struct loading *loading, const char *text, const char **out)
 }
 
 static const char *
+add_field(struct loading *loading, const char *text, const char **out)
+{
+	char *name = loading_own_text(loading, text);
+
+	*out = name;
+	if (name == NULL)
+		return "out of memory";
+	return name_pattern_make(name) ? NULL
+				       : "expected the name of a field, such as X-User or X-User-*";
+}
+
+static const char *
 add_item(
     struct loading *loading, const struct setting *setting, const char *text, void *items, size_t i)
 {
@@ -263,6 +277,8 @@ add_item(
 		return value_range(text, (struct cidr *)items + i);
 	case FORM_UPGRADES:
 		return add_upgrade(loading, text, (const char **)items + i);
+	case FORM_FIELDS:
+		return add_field(loading, text, (const char **)items + i);
 	default:
 		return "expected no list";
 	}
@@ -291,8 +307,7 @@ load_list(struct loading *loading, const struct setting *setting, const yaml_nod
 	size_t size = setting->form == FORM_LISTEN   ? sizeof(struct listener_config)
 		      : setting->form == FORM_RANGES ? sizeof(struct cidr)
 						     : sizeof(const char *);
-	void *items =
-	    loading_own(loading, (count + 1) * size); /* the list of upgrades ends with NULL */
+	void *items = loading_own(loading, (count + 1) * size); /* lists of words end with NULL */
 
 	if (items == NULL)
 		return loading_out_of_memory(loading);
@@ -318,7 +333,8 @@ load_list(struct loading *loading, const struct setting *setting, const yaml_nod
 static bool
 is_list(enum setting_form form)
 {
-	return form == FORM_LISTEN || form == FORM_RANGES || form == FORM_UPGRADES;
+	return form == FORM_LISTEN || form == FORM_RANGES || form == FORM_UPGRADES ||
+	       form == FORM_FIELDS;
 }
 
 bool

@@ -86,6 +86,9 @@ struct config {
 		bool preserve_host; /* Host as the client sent it, else the backend's */
 		const char *
 		    *upgrades; /* protocols that may become tunnels, lower case, NULL at the end */
+		const char *
+		    *drop_fields; /* names that strangers must not send, besides those known: lower
+				     case, '-' for any mark, '*' at an end; NULL at the end */
 		struct cidr_list
 		    trusted_proxies; /* whose X-Forwarded-*, Forwarded and X-Request-Id count */
 		struct cidr_list allow, deny; /* of backend addresses: deny goes first; with an

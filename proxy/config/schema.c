@@ -45,6 +45,7 @@ const struct setting config_settings[] = {
     {"backends.forward_token", FORM_BOOL, AT(backends.forward_token), 0, 0},
     {"backends.host", FORM_HOST, AT(backends.preserve_host), 0, 0},
     {"backends.upgrades", FORM_UPGRADES, AT(backends.upgrades), 0, 0},
+    {"backends.drop_fields", FORM_FIELDS, AT(backends.drop_fields), 0, 0},
     {"backends.trusted_proxies", FORM_RANGES, AT(backends.trusted_proxies), 0, 0},
     {"backends.allow", FORM_RANGES, AT(backends.allow), 0, 0},
     {"backends.deny", FORM_RANGES, AT(backends.deny), 0, 0},

@@ -29,6 +29,7 @@ enum setting_form {
 	FORM_CERTIFICATES,  /* list of mappings */
 	FORM_RANGES,	    /* list of ranges of addresses */
 	FORM_UPGRADES,	    /* list of words */
+	FORM_FIELDS,	    /* list of names of fields */
 };
 
 /* One key, such as "store.url". min and max bound numbers; both 0: any. */

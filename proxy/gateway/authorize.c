@@ -153,6 +153,7 @@ exchange_prepare(
 	    .job = findings->route.job,
 	    .prefix = findings->route.prefix,
 	    .token = findings->evidence.token,
+	    .drop_fields = gateway->options.drop_fields,
 	};
 	size_t len;
 

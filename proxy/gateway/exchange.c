@@ -148,10 +148,13 @@ exchange_end(struct exchange *exchange, enum outcome outcome, enum ending ending
 /* ---- answers of our own ---- */
 
 void
-exchange_send(struct exchange *exchange, const struct refusal *refusal, enum outcome outcome)
+exchange_send(struct exchange *exchange, struct refusal *refusal, enum outcome outcome)
 {
 	const struct exchange_client_ops *ops = exchange->client->ops;
 
+	refusal_add(refusal, SLICE("Date"), gateway_date(exchange->gateway));
+	if (exchange->by_session)
+		refusal_add(refusal, SLICE("Vary"), SLICE("Cookie"));
 	exchange->status = refusal->response.status;
 	exchange->answer_begun = true;
 	ops->answer(exchange->client, &refusal->response);
@@ -228,7 +231,7 @@ exchange_send_on(struct exchange *exchange, struct slice location)
 	    SLICE("This is served over https alone. A token that was sent over http may have been "
 		  "read on the way: renew it."),
 	    exchange_id(exchange), exchange->html, exchange->request.method_id == METHOD_HEAD);
-	refusal_location(&refusal, location);
+	refusal_add(&refusal, SLICE("Location"), location);
 	exchange_send(exchange, &refusal, OUTCOME_REDIRECTED);
 }
 

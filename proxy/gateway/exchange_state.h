@@ -130,8 +130,11 @@ void exchange_send_on(struct exchange *exchange, struct slice location);
 /* Answer with a verdict that is not to allow, or cut what runs. */
 void exchange_refuse(struct exchange *exchange, enum verdict verdict);
 
-/* Send an answer of our own; its content is whatever it points to. */
-void exchange_send(struct exchange *exchange, const struct refusal *refusal, enum outcome outcome);
+/*
+ * Send an answer of our own, with a Date (RFC 9110 section 6.6.1); its content is whatever it
+ * points to.
+ */
+void exchange_send(struct exchange *exchange, struct refusal *refusal, enum outcome outcome);
 
 /*
  * Seconds that the client has to wait, when its tokens turned out not to be valid too often of

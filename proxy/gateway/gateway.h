@@ -30,6 +30,8 @@ struct gateway_options {
 	    *session_key;    /* of SESSION_KEY_LEN bytes; NULL: browsers cannot sign in */
 	uint64_t session_ms; /* how long a session lasts */
 	const char *const *upgrades;
+	const char *const *drop_fields; /* of requests that strangers send, besides those known:
+					   see name_is_listed */
 	size_t trusted_count;
 	const struct guard_range *trusted; /* proxies whose X-Forwarded-* count */
 	struct guard_rules guard;

@@ -90,8 +90,8 @@ write_page(struct writer *writer, unsigned status, struct slice title, struct sl
 	write_literal(writer, "</small></p>\n</html>\n");
 }
 
-static void
-add(struct refusal *refusal, struct slice name, struct slice value)
+void
+refusal_add(struct refusal *refusal, struct slice name, struct slice value)
 {
 	refusal->items[refusal->response.fields.count++] =
 	    (struct field){.name = name, .value = value};
@@ -117,13 +117,14 @@ refusal_make(struct refusal *refusal, unsigned status, struct slice title, struc
 	};
 	if (head)
 		refusal->content.len = 0;
-	add(refusal, SLICE("Content-Type"),
+	refusal_add(refusal, SLICE("Content-Type"),
 	    html ? SLICE("text/html; charset=utf-8") : SLICE("application/problem+json"));
-	add(refusal, SLICE("Cache-Control"), SLICE("no-store"));
+	refusal_add(refusal, SLICE("Cache-Control"), SLICE("no-store"));
 	if (status == 429 || status == 503)
-		add(refusal, RETRY_AFTER, SLICE("1"));
+		refusal_add(refusal, RETRY_AFTER, SLICE("1"));
 	if (status == 405 || status == 200) /* the answer to OPTIONS that goes no further */
-		add(refusal, SLICE("Allow"), SLICE("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+		refusal_add(
+		    refusal, SLICE("Allow"), SLICE("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
 }
 
 /* A quoted-string (RFC 9110 section 5.6.4); what may stand in no field is left out. */
@@ -154,7 +155,7 @@ add_challenge(struct refusal *refusal, struct slice realm, struct slice error)
 	}
 	if (writer.full)
 		return false;
-	add(refusal, SLICE("WWW-Authenticate"),
+	refusal_add(refusal, SLICE("WWW-Authenticate"),
 	    (struct slice){refusal->authenticate, (size_t)(writer.at - refusal->authenticate)});
 	return true;
 }
@@ -180,12 +181,12 @@ refusal_none(
 	    .fields = {refusal->items, 0},
 	    .content = CONTENT_NONE,
 	    .length_known = true};
-	add(refusal, SLICE("X-Jobgate-Job"), job);
-	add(refusal, SLICE("X-Jobgate-Token-Id"), token->id);
-	add(refusal, SLICE("X-Jobgate-Token-Name"), token->name);
-	add(refusal, SLICE("X-Jobgate-Role"), slice_of(jg_role_name(token->role)));
-	add(refusal, SLICE("X-Request-Id"), request_id);
-	add(refusal, SLICE("Cache-Control"), SLICE("no-store"));
+	refusal_add(refusal, SLICE("X-Jobgate-Job"), job);
+	refusal_add(refusal, SLICE("X-Jobgate-Token-Id"), token->id);
+	refusal_add(refusal, SLICE("X-Jobgate-Token-Name"), token->name);
+	refusal_add(refusal, SLICE("X-Jobgate-Role"), slice_of(jg_role_name(token->role)));
+	refusal_add(refusal, SLICE("X-Request-Id"), request_id);
+	refusal_add(refusal, SLICE("Cache-Control"), SLICE("no-store"));
 }
 
 void
@@ -198,12 +199,6 @@ refusal_retry_after(struct refusal *refusal, unsigned seconds)
 		if (slice_equal(refusal->items[i].name, RETRY_AFTER))
 			refusal->items[i].value = (struct slice){
 			    refusal->retry_after, (size_t)(writer.at - refusal->retry_after)};
-}
-
-void
-refusal_location(struct refusal *refusal, struct slice url)
-{
-	add(refusal, SLICE("Location"), url);
 }
 
 bool

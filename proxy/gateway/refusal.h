@@ -6,7 +6,7 @@
 #include "jobgate/message.h"
 #include "jobgate/token.h"
 
-#define REFUSAL_FIELDS_MAX 12
+#define REFUSAL_FIELDS_MAX 14
 #define REFUSAL_BODY_MAX 1024
 
 /* A refusal ready to be sent; everything it points to is static or inside it. */
@@ -38,8 +38,8 @@ void refusal_none(
 /* Name the seconds after which to try again in an answer of 429 or 503, else 1. */
 void refusal_retry_after(struct refusal *refusal, unsigned seconds);
 
-/* Name the URL to go on to; it is not copied. */
-void refusal_location(struct refusal *refusal, struct slice url);
+/* Add a field; name and value are not copied. There is room for all that any answer needs. */
+void refusal_add(struct refusal *refusal, struct slice name, struct slice value);
 
 /* True when an Accept field asks for text/html by name. */
 bool refusal_wants_html(struct slice accept);

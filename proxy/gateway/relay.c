@@ -267,9 +267,24 @@ exchange_client_ready(struct exchange *exchange)
 static void
 exchange_rewrite_answer(const struct exchange *exchange, struct response *response)
 {
-	const char *domain = exchange->gateway->options.domain;
+	const struct gateway_options *options = &exchange->gateway->options;
+	const struct answer_rules rules = {
+	    .domain = options->domain != NULL ? slice_of(options->domain) : (struct slice){0},
+	    .shares_site = options->domain != NULL && options->session_key != NULL,
+	};
 
-	rewrite_answer(&response->fields, domain != NULL ? slice_of(domain) : (struct slice){0});
+	rewrite_answer(&response->fields, &rules);
+}
+
+/* What a session's cookie opened is for this browser alone. */
+static void
+exchange_keep_private(struct exchange *exchange, struct fields *fields)
+{
+	struct rewritten *room = &exchange->gateway->scratch.rewritten;
+	struct writer writer = writer_of(room->text, sizeof(room->text));
+
+	if (exchange->by_session)
+		rewrite_private(fields, SLICE("Cookie"), &writer);
 }
 
 void
@@ -287,7 +302,7 @@ add_answer_fields(struct gateway *gateway, struct fields *fields)
 	bool dated = false;
 
 	for (size_t i = 0; i < fields->count; i++)
-		dated = dated || fields->items[i].id == FIELD_DATE;
+		dated = dated || (fields->items[i].id == FIELD_DATE && !fields->items[i].dropped);
 	if (!dated && fields->count < HEAD_FIELDS_MAX)
 		fields->items[fields->count++] =
 		    (struct field){.name = SLICE("Date"), .value = gateway_date(gateway)};
@@ -346,6 +361,7 @@ exchange_answer(struct exchange *exchange, struct response *response)
 	exchange->head = NULL;
 	exchange->status = response->status;
 	exchange_rewrite_answer(exchange, response);
+	exchange_keep_private(exchange, &response->fields);
 	exchange->answer_begun = true;
 	exchange->first_byte_us = exchange_timed(exchange, TIMED_FIRST_BYTE);
 	if (response->status == 101) {

@@ -2,8 +2,9 @@
 #include "gateway/rewrite.h"
 
 #include "gateway/request_id.h"
-#include "gateway/route.h"
 #include "gateway/session.h"
+#include "http/head.h"
+#include "http/names.h"
 #include "http/write.h"
 
 struct slice
@@ -48,7 +49,8 @@ must_drop(const struct field *field, const struct rewrite *rewrite)
 	case FIELD_TRACEPARENT:
 	case FIELD_TRACESTATE:
 		return field->dropped || !rewrite->traced;
-	case FIELD_X_FORWARDED:
+	case FIELD_PROXY_CLAIM:
+	case FIELD_PROXY_ORDER: /* Rack reads X-Accel-Mapping and X-Sendfile-Type of requests */
 		return field->dropped || !rewrite->peer_trusted;
 	case FIELD_DISGUISED:
 	case FIELD_X_JOBGATE:
@@ -62,6 +64,9 @@ must_drop(const struct field *field, const struct rewrite *rewrite)
 		return true;
 	case FIELD_OTHER:
 	case FIELD_ACCEPT:
+	case FIELD_CACHE_CONTROL:
+	case FIELD_CDN_CACHE_CONTROL:
+	case FIELD_CLEAR_SITE_DATA:
 	case FIELD_CONNECTION:
 	case FIELD_CONTENT_LENGTH:
 	case FIELD_DATE:
@@ -79,15 +84,39 @@ must_drop(const struct field *field, const struct rewrite *rewrite)
 	case FIELD_TRAILER:
 	case FIELD_TRANSFER_ENCODING:
 	case FIELD_UPGRADE:
+	case FIELD_VARY:
 		break; /* those that are hop-by-hop have been dropped with the framing */
 	}
 	return field->dropped;
+}
+
+/* Has the request a field with this id? */
+static bool
+has(const struct rewritten *out, enum field_id id)
+{
+	return (out->present >> id & 1) != 0;
 }
 
 static void
 add(struct rewritten *out, struct slice name, struct slice value)
 {
 	out->items[out->extra.count++] = (struct field){.name = name, .value = value};
+}
+
+/* Mark what must not travel on, and note what is there. */
+static void
+drop_fields(struct fields *fields, const struct rewrite *rewrite, struct rewritten *out)
+{
+	const char *const *listed = rewrite->peer_trusted ? NULL : rewrite->drop_fields;
+
+	out->present = 0;
+	for (size_t i = 0; i < fields->count; i++) {
+		struct field *field = &fields->items[i];
+
+		out->present |= UINT64_C(1) << field->id;
+		field->dropped = must_drop(field, rewrite) ||
+				 (listed != NULL && name_is_listed(field->name, listed));
+	}
 }
 
 /* All values of a list field that came in, joined by commas (RFC 9110 section 5.3). */
@@ -172,6 +201,8 @@ add_cookies(struct rewritten *out, const struct request *request)
 	const char *begin = writer.at;
 	struct slice rest, pair;
 
+	if (!has(out, FIELD_COOKIE))
+		return true;
 	for (size_t i = 0; i < request->fields.count; i++) {
 		if (request->fields.items[i].id != FIELD_COOKIE ||
 		    !has_session(request->fields.items[i].value))
@@ -193,7 +224,8 @@ add_via(struct rewritten *out, const struct request *request)
 {
 	struct writer writer = value_begin(out);
 
-	write_list(&writer, &request->fields, FIELD_VIA);
+	if (has(out, FIELD_VIA))
+		write_list(&writer, &request->fields, FIELD_VIA);
 	write_literal(&writer, "1.");
 	write_number(&writer, request->minor);
 	write_literal(&writer, " jobgate");
@@ -247,6 +279,32 @@ add_max_forwards(struct rewritten *out, struct request *request)
 	return value_end(out, SLICE("Max-Forwards"), &writer);
 }
 
+/*
+ * TE speaks of one connection, and Connection lists it (RFC 9110 section 10.1.4): trailers of an
+ * answer pass through us, so the backend is told that the client takes them. Not of codings; nor
+ * with an upgrade, whose Connection field is another one, and which has no trailers.
+ */
+static void
+add_te(struct rewritten *out, const struct request *request)
+{
+	struct slice list, member;
+
+	if (!has(out, FIELD_TE) || request->minor == 0 || request->upgrade.len > 0)
+		return;
+	for (size_t i = 0; i < request->fields.count; i++) {
+		if (request->fields.items[i].id != FIELD_TE)
+			continue;
+		list = request->fields.items[i].value;
+		while (list_next(&list, &member)) {
+			if (!slice_equal_nocase(member, SLICE("trailers")))
+				continue;
+			add(out, SLICE("TE"), SLICE("trailers"));
+			add(out, SLICE("Connection"), SLICE("TE"));
+			return;
+		}
+	}
+}
+
 /* What was taken off the path on the way: by a trusted proxy before us, then by us. */
 static bool
 add_prefix(struct rewritten *out, const struct request *request, const struct rewrite *rewrite)
@@ -271,9 +329,7 @@ rewrite_request(struct request *request, const struct rewrite *rewrite, struct r
 
 	out->extra = (struct fields){out->items, 0};
 	out->used = 0;
-	for (size_t i = 0; i < request->fields.count; i++)
-		request->fields.items[i].dropped = must_drop(&request->fields.items[i], rewrite);
-
+	drop_fields(&request->fields, rewrite, out);
 	if (rewrite->job.len > 0)
 		add(out, SLICE("X-Jobgate-Job"), rewrite->job);
 	add(out, SLICE("X-Jobgate-Token-Id"), rewrite->token->id);
@@ -292,67 +348,6 @@ rewrite_request(struct request *request, const struct rewrite *rewrite, struct r
 	fits = add_via(out, request) && fits;
 	fits = add_max_forwards(out, request) && fits;
 	fits = add_cookies(out, request) && fits;
+	add_te(out, request);
 	return fits;
-}
-
-/*
- * Browsers go by the name, and take a cookie without one whose value looks like a pair for that
- * pair when they send it (RFC 6265bis section 5.7): so "=" and white space in front count for
- * nothing.
- */
-static bool
-sets_session(struct slice cookie)
-{
-	const char *end = memchr(cookie.at, ';', cookie.len);
-
-	if (end != NULL)
-		cookie.len = (size_t)(end - cookie.at);
-	while (
-	    cookie.len > 0 && (cookie.at[0] == '=' || cookie.at[0] == ' ' || cookie.at[0] == '\t'))
-		cookie = slice_after(cookie, 1);
-	return cookie_is_session(cookie);
-}
-
-/* Is `name` the domain, or one that it lies under? */
-static bool
-spans(struct slice name, struct slice domain)
-{
-	struct slice label;
-
-	if (name.len > 0 && name.at[0] == '.') /* counts for nothing (RFC 6265 section 5.2.3) */
-		name = slice_after(name, 1);
-	if (name.len > 0 && name.at[name.len - 1] == '.')
-		name.len--;
-	return slice_equal_nocase(name, domain) ||
-	       (name.len > 0 && route_under_domain(domain, name, &label));
-}
-
-/* Would browsers send this cookie to the hosts of other jobs? */
-static bool
-is_for_others(struct slice cookie, struct slice domain)
-{
-	struct slice pair, name = SLICE("domain");
-
-	if (domain.len == 0 || !cookie_next(&cookie, &pair))
-		return false;
-	while (cookie_next(&cookie, &pair)) {
-		const char *equals = memchr(pair.at, '=', pair.len);
-		size_t len = equals != NULL ? (size_t)(equals - pair.at) : pair.len;
-
-		if (equals != NULL &&
-		    slice_equal_nocase(slice_trim((struct slice){pair.at, len}), name) &&
-		    spans(slice_trim(slice_after(pair, len + 1)), domain))
-			return true;
-	}
-	return false;
-}
-
-void
-rewrite_answer(struct fields *fields, struct slice domain)
-{
-	for (size_t i = 0; i < fields->count; i++)
-		if (fields->items[i].id == FIELD_SET_COOKIE &&
-		    (sets_session(fields->items[i].value) ||
-			is_for_others(fields->items[i].value, domain)))
-			fields->items[i].dropped = true;
 }

@@ -4,6 +4,7 @@
 
 #include <sys/socket.h>
 
+#include "http/write.h"
 #include "jobgate/message.h"
 #include "jobgate/token.h"
 
@@ -22,12 +23,15 @@ struct rewrite {
 	struct slice job;    /* empty: the control API */
 	struct slice prefix; /* path form: what was taken off the path */
 	const struct token *token;
+	const char *const *drop_fields; /* names that the configuration adds to those that
+					   strangers must not send, see name_is_listed; or NULL */
 };
 
 /* What is added: the fields, and room for those values that are put together. */
 struct rewritten {
 	struct field items[REWRITE_FIELDS_MAX];
 	struct fields extra;
+	uint64_t present; /* a bit for each enum field_id that the request has */
 	size_t used;
 	char text[REWRITE_TEXT_MAX];
 };
@@ -40,12 +44,28 @@ struct rewritten {
  */
 bool rewrite_request(struct request *request, const struct rewrite *rewrite, struct rewritten *out);
 
+/* Facts about where jobs are reached. */
+struct answer_rules {
+	struct slice domain; /* that the hosts of all jobs lie under; empty: there is none */
+	bool shares_site;    /* other hosts of the same site hold sessions of people signed in */
+};
+
 /*
  * Mark as dropped what no job may send: Set-Cookie of the session's cookie, by which it could sign
- * a browser in with a token of its own, and of cookies for the hosts of all jobs, which lie under
- * `domain` (empty: they have none in common). (In trailers Set-Cookie never travels.)
+ * a browser in with a token of its own, and of cookies for the hosts of all jobs; Clear-Site-Data,
+ * which would take away the cookies of the whole site; and orders to a proxy in front of us, such
+ * as X-Accel-Redirect. (In trailers none of these ever travels.)
  */
-void rewrite_answer(struct fields *fields, struct slice domain);
+void rewrite_answer(struct fields *fields, const struct answer_rules *rules);
+
+/*
+ * Keep shared caches from storing an answer that was opened by a credential in the field `carrier`:
+ * they know none but Authorization (RFC 9111 section 3.5). Cache-Control becomes private, unless it
+ * says no-store; other directives stay. What some caches believe instead is dropped (RFC 9213), and
+ * Vary names the carrier. fields->items has room for HEAD_FIELDS_MAX. Values are put together in
+ * room, which outlives the answer's head.
+ */
+void rewrite_private(struct fields *fields, struct slice carrier, struct writer *room);
 
 /*
  * The id that a trusted proxy has given the request, or an empty slice.

@@ -53,13 +53,6 @@ cookie_can_be_kept(const struct exchange *exchange, const struct request *reques
 
 /* ---- answers ---- */
 
-static void
-add(struct refusal *answer, const char *name, struct slice value)
-{
-	answer->items[answer->response.fields.count++] =
-	    (struct field){.name = slice_of(name), .value = value};
-}
-
 /* A page over what refusal_for_verdict or refusal_make has made: its status and fields stay. */
 static void
 exchange_send_page(
@@ -74,9 +67,9 @@ exchange_send_page(
 	answer->response.length = answer->content.len;
 	if (head)
 		answer->content.len = 0;
-	add(answer, "Content-Security-Policy", slice_of(page_policy));
-	add(answer, "Referrer-Policy", SLICE("same-origin"));
-	add(answer, "X-Content-Type-Options", SLICE("nosniff"));
+	refusal_add(answer, SLICE("Content-Security-Policy"), slice_of(page_policy));
+	refusal_add(answer, SLICE("Referrer-Policy"), SLICE("same-origin"));
+	refusal_add(answer, SLICE("X-Content-Type-Options"), SLICE("nosniff"));
 	exchange_send(exchange, answer, outcome);
 	answer->content = (struct slice){0}; /* it lay in this frame */
 }
@@ -163,7 +156,8 @@ exchange_sign_out(struct exchange *exchange)
 	struct refusal answer;
 
 	refusal_make(&answer, 200, page.title, page.message, exchange_id(exchange), true, false);
-	add(&answer, "Set-Cookie", SLICE(SESSION_COOKIE "=" COOKIE_ATTRIBUTES "; Max-Age=0"));
+	refusal_add(&answer, SLICE("Set-Cookie"),
+	    SLICE(SESSION_COOKIE "=" COOKIE_ATTRIBUTES "; Max-Age=0"));
 	exchange_send_page(exchange, &answer, &page, OUTCOME_SIGNED_OUT);
 }
 
@@ -268,8 +262,8 @@ exchange_signed_in(struct exchange *exchange, const struct token *token, struct 
 	    SESSION_COOKIE, SESSION_TEXT_LEN, text,
 	    (unsigned long long)(options->session_ms / 1000));
 	refusal_make(&answer, 303, page.title, page.message, exchange_id(exchange), true, false);
-	add(&answer, "Set-Cookie", (struct slice){cookie, (size_t)len});
-	add(&answer, "Location", to);
+	refusal_add(&answer, SLICE("Set-Cookie"), (struct slice){cookie, (size_t)len});
+	refusal_add(&answer, SLICE("Location"), to);
 	exchange_send_page(exchange, &answer, &page, OUTCOME_SIGNED_IN);
 }
 

@@ -120,10 +120,10 @@ void upstream_release(struct upstream *upstream, bool reusable);
 
 /*
  * Parse a trailer section into scratch, marking what may not travel on as
- * dropped. *out, or NULL when it breaks the rules.
+ * dropped, and what is listed (see name_is_listed). *out, or NULL when it breaks the rules.
  */
 const struct fields *trailers_take(
-    struct gateway *gateway, struct slice section, struct fields *out);
+    struct gateway *gateway, struct slice section, const char *const *listed, struct fields *out);
 
 /* Close, as it cannot bring its answer to an end, and have the exchange know. */
 void upstream_fail(struct upstream *upstream, enum upstream_failure failure);

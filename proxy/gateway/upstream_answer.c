@@ -2,6 +2,7 @@
 #include "gateway/answer.h"
 #include "gateway/upstream.h"
 #include "http/framing.h"
+#include "http/names.h"
 
 /*
  * Bytes of one answer relayed in one turn of the loop: a fast backend must not starve the others.
@@ -164,7 +165,8 @@ upstream_head(struct upstream *upstream)
 
 /* The trailer fields that may travel on, in scratch; NULL when they break the rules. */
 const struct fields *
-trailers_take(struct gateway *gateway, struct slice section, struct fields *out)
+trailers_take(
+    struct gateway *gateway, struct slice section, const char *const *listed, struct fields *out)
 {
 	*out = (struct fields){gateway->scratch.trailers, 0};
 	if (fields_parse(section, out->items, gateway->options.head_limits.fields, &out->count) !=
@@ -172,7 +174,8 @@ trailers_take(struct gateway *gateway, struct slice section, struct fields *out)
 		return NULL;
 	for (size_t i = 0; i < out->count; i++)
 		out->items[i].dropped =
-		    !field_allowed_in_trailer(out->items[i].id, out->items[i].name);
+		    !field_allowed_in_trailer(out->items[i].id, out->items[i].name) ||
+		    name_is_listed(out->items[i].name, listed);
 	return out;
 }
 
@@ -229,7 +232,7 @@ upstream_relay(struct upstream *upstream, size_t *budget)
 		receiver_taken(&upstream->receiver, taken);
 		return taken == data.len && more;
 	case BODY_TRAILERS:
-		allowed = trailers_take(upstream->gateway, data, &trailers);
+		allowed = trailers_take(upstream->gateway, data, NULL, &trailers);
 		if (allowed == NULL)
 			break;
 		upstream_complete(upstream, allowed);

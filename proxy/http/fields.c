@@ -1,9 +1,10 @@
-/* fields.c - field lines, their names, and lists in their values. */
+/* fields.c - field lines, and lists in their values. */
 #include <stdint.h>
 #include <string.h>
 
 #include "http/bytes.h"
 #include "http/head.h"
+#include "http/names.h"
 
 bool
 is_token(struct slice text)
@@ -55,98 +56,6 @@ is_value(struct slice text)
 	return true;
 }
 
-struct known_field {
-	struct slice name;
-	enum field_id id;
-};
-
-/* Sorted by length, so that a name is compared with few others. */
-static const struct known_field known_fields[] = {
-    {SLICE("te"), FIELD_TE},
-    {SLICE("via"), FIELD_VIA},
-    {SLICE("date"), FIELD_DATE},
-    {SLICE("host"), FIELD_HOST},
-    {SLICE("accept"), FIELD_ACCEPT},
-    {SLICE("cookie"), FIELD_COOKIE},
-    {SLICE("expect"), FIELD_EXPECT},
-    {SLICE("origin"), FIELD_ORIGIN},
-    {SLICE("trailer"), FIELD_TRAILER},
-    {SLICE("upgrade"), FIELD_UPGRADE},
-    {SLICE("x-scheme"), FIELD_X_FORWARDED},
-    {SLICE("forwarded"), FIELD_FORWARDED},
-    {SLICE("x-real-ip"), FIELD_X_FORWARDED},
-    {SLICE("connection"), FIELD_CONNECTION},
-    {SLICE("keep-alive"), FIELD_KEEP_ALIVE},
-    {SLICE("set-cookie"), FIELD_SET_COOKIE},
-    {SLICE("tracestate"), FIELD_TRACESTATE},
-    {SLICE("traceparent"), FIELD_TRACEPARENT},
-    {SLICE("x-client-ip"), FIELD_X_FORWARDED},
-    {SLICE("max-forwards"), FIELD_MAX_FORWARDS},
-    {SLICE("x-request-id"), FIELD_X_REQUEST_ID},
-    {SLICE("authorization"), FIELD_AUTHORIZATION},
-    {SLICE("content-length"), FIELD_CONTENT_LENGTH},
-    {SLICE("http2-settings"), FIELD_HTTP2_SETTINGS},
-    {SLICE("x-forwarded-for"), FIELD_X_FORWARDED_FOR},
-    {SLICE("proxy-connection"), FIELD_PROXY_CONNECTION},
-    {SLICE("x-forwarded-host"), FIELD_X_FORWARDED_HOST},
-    {SLICE("transfer-encoding"), FIELD_TRANSFER_ENCODING},
-    {SLICE("x-forwarded-proto"), FIELD_X_FORWARDED_PROTO},
-    {SLICE("proxy-authenticate"), FIELD_PROXY_AUTHENTICATE},
-    {SLICE("x-forwarded-prefix"), FIELD_X_FORWARDED_PREFIX},
-    {SLICE("proxy-authorization"), FIELD_PROXY_AUTHORIZATION},
-};
-#define KNOWN_FIELDS (sizeof(known_fields) / sizeof(known_fields[0]))
-#define KNOWN_NAME_MAX 19
-
-/* Where in known_fields the names of each length begin. */
-static const unsigned char first_of_length[KNOWN_NAME_MAX + 2] = {
-    0, 0, 0, 1, 2, 4, 4, 8, 10, 11, 13, 17, 19, 21, 22, 24, 25, 27, 29, 31, 32};
-
-#define OUR_PREFIX SLICE("x-jobgate-")
-#define PROXY_PREFIX SLICE("x-forwarded-")
-
-static enum field_id
-identify_plain(struct slice name)
-{
-	const char first = (char)(name.at[0] | 0x20); /* lower case, if it is a letter */
-	const size_t len = name.len <= KNOWN_NAME_MAX ? name.len : 0; /* no name has this one */
-
-	if (first == 'x' && slice_starts_with_nocase(name, OUR_PREFIX))
-		return FIELD_X_JOBGATE;
-	for (size_t i = first_of_length[len]; i < first_of_length[len + 1]; i++)
-		if (first == known_fields[i].name.at[0] &&
-		    slice_equal_nocase(name, known_fields[i].name))
-			return known_fields[i].id;
-	return first == 'x' && slice_starts_with_nocase(name, PROXY_PREFIX) ? FIELD_X_FORWARDED
-									    : FIELD_OTHER;
-}
-
-/*
- * Backends behind CGI-like interfaces read '-' and '_' in a name alike, some of them
- * every mark (X_Forwarded_For and X.Forwarded.For become HTTP_X_FORWARDED_FOR as well),
- * so a name that differs only there could pass for one that the gateway vouches for.
- */
-static enum field_id
-identify_disguised(struct slice name)
-{
-	char plain[KNOWN_NAME_MAX + 1];
-	size_t len = name.len < sizeof(plain) ? name.len : sizeof(plain);
-
-	for (size_t i = 0; i < len; i++)
-		plain[i] = (char)(byte_is((unsigned char)name.at[i], BYTE_NAME) ? name.at[i] : '-');
-	return identify_plain((struct slice){plain, len}) == FIELD_OTHER ? FIELD_OTHER
-									 : FIELD_DISGUISED;
-}
-
-enum field_id
-field_identify(struct slice name)
-{
-	for (size_t i = 0; i < name.len; i++)
-		if (!byte_is((unsigned char)name.at[i], BYTE_NAME))
-			return identify_disguised(name);
-	return identify_plain(name);
-}
-
 /* "name: value" without its line end. False when it breaks the rules; a folded line has no name. */
 static bool
 parse_line(struct slice line, struct field *out)
@@ -168,7 +77,8 @@ parse_line(struct slice line, struct field *out)
 	if (!is_value(out->value))
 		return false;
 	out->value = slice_trim(out->value);
-	out->id = classes & BYTE_NAME ? identify_plain(out->name) : identify_disguised(out->name);
+	out->id = classes & BYTE_NAME ? name_identify_plain(out->name)
+				      : name_identify_disguised(out->name);
 	out->dropped = false;
 	return true;
 }
@@ -201,7 +111,6 @@ field_allowed_in_trailer(enum field_id id, struct slice name)
 	static const struct slice refused[] = {
 	    SLICE("age"),
 	    SLICE("authentication-info"),
-	    SLICE("cache-control"),
 	    SLICE("content-encoding"),
 	    SLICE("content-location"),
 	    SLICE("content-range"),
@@ -217,7 +126,6 @@ field_allowed_in_trailer(enum field_id id, struct slice name)
 	    SLICE("proxy-authentication-info"),
 	    SLICE("range"),
 	    SLICE("retry-after"),
-	    SLICE("vary"),
 	    SLICE("warning"),
 	    SLICE("www-authenticate"),
 	};

@@ -95,18 +95,23 @@ read_fields(struct fields fields, struct framing_fields *out)
 		case FIELD_OTHER:
 		case FIELD_ACCEPT:
 		case FIELD_AUTHORIZATION:
+		case FIELD_CACHE_CONTROL:
+		case FIELD_CDN_CACHE_CONTROL:
+		case FIELD_CLEAR_SITE_DATA:
 		case FIELD_COOKIE:
 		case FIELD_DATE:
 		case FIELD_DISGUISED:
 		case FIELD_FORWARDED:
 		case FIELD_MAX_FORWARDS:
 		case FIELD_ORIGIN:
+		case FIELD_PROXY_CLAIM:
+		case FIELD_PROXY_ORDER:
 		case FIELD_SET_COOKIE:
 		case FIELD_TRACEPARENT:
 		case FIELD_TRACESTATE:
 		case FIELD_TRAILER:
+		case FIELD_VARY:
 		case FIELD_VIA:
-		case FIELD_X_FORWARDED:
 		case FIELD_X_FORWARDED_FOR:
 		case FIELD_X_FORWARDED_HOST:
 		case FIELD_X_FORWARDED_PREFIX:

@@ -92,6 +92,7 @@ worker_gateway(struct worker *worker)
 	    .forward_token = config->backends.forward_token,
 	    .preserve_host = config->backends.preserve_host,
 	    .upgrades = config->backends.upgrades,
+	    .drop_fields = config->backends.drop_fields,
 	    .own_sockets = worker->setup->own_sockets,
 	    .head_limits = {config->limits.head_bytes, config->limits.target_bytes,
 		config->limits.fields},

@@ -71,6 +71,7 @@ def test_allowed(asking, scene, form):
     assert response.field("x-jobgate-token-name") == scene.token.name
     assert response.field("x-jobgate-role") == scene.token.role
     assert response.field("cache-control") == "no-store"
+    assert response.field("date").endswith(" GMT")
     assert scene.backend.untouched()
     entry = asking.gateway.access_entry(request_id=response.field("x-request-id"))
     assert (entry["outcome"], entry["verdict"], entry["job"]) == ("authorized", "allow", scene.job)

@@ -1,10 +1,14 @@
 """Fields removed and added on the way to a backend, and on the way back (http.md, "Fields")."""
 
+import email.utils
+import json
 import re
+import time
 
 import pytest
 
 from harness.gateway import DOMAIN
+from harness.scene import request_bytes
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
 
@@ -113,7 +117,11 @@ def test_word_of_strangers_does_not_count(scene):
 
 @pytest.mark.parametrize("name", [
     "X-Real-IP", "X-Client-Ip", "x-scheme", "X-Forwarded-Port", "X-Forwarded-Ssl", "X-Forwarded-Protocol", "X-Forwarded-User",
-    "X-Forwarded-Preferred-Username", "X_Real_IP", "X_Forwarded_User"])
+    "X-Forwarded-Preferred-Username", "X_Real_IP", "X_Forwarded_User", "True-Client-IP", "CF-Connecting-IP", "X-Original-URL",
+    "X-Rewrite-URL", "Remote-User", "REMOTE_USER", "X-Remote-User", "X_Remote_User", "X-Remote-Group", "Fastly-Client-IP",
+    "X-Cluster-Client-IP", "X-Auth-Request-Email", "X-Original-Host", "X-WEBAUTH-USER", "X-Envoy-External-Address",
+    "Ali-CDN-Real-IP", "Client-Cert", "X-SSL-Client-Cert", "X-Goog-Authenticated-User-Email", "X-Ms-Client-Principal",
+    "Kubeflow-Userid", "X-Accel-Mapping", "X-Sendfile-Type"])
 def test_what_else_strangers_say_as_if_they_were_proxies(scene, trusting_gateway, scene_of, name):
     """Tornado believes X-Real-IP and X-Scheme more than X-Forwarded-For and -Proto, others know others."""
     received = scene.relay(fields=[f"{name}: 31337", "X-Real-Ipp: 1", "X-Forwarded: 2"])
@@ -121,6 +129,36 @@ def test_what_else_strangers_say_as_if_they_were_proxies(scene, trusting_gateway
     assert (received.field("x-real-ipp"), received.field("x-forwarded")) == ("1", "2")
     received = scene_of(trusting_gateway).relay(fields=[f"{name}: 31337"])
     assert received.all(name) == ([] if "_" in name else ["31337"])
+
+
+def test_what_the_configuration_names(module_gateways, scene_of):
+    drop = {"drop_fields": ["X-User", "X-Team-*"]}
+    sent = ["X-User: 31337", "x_user: 31337", "X-Team-Name: 31337", "X-Users: 1"]
+    scene = scene_of(module_gateways.start({"backends": drop}))
+    received = scene.relay(fields=sent)
+    assert b"31337" not in received.head and received.field("x-users") == "1"
+    client = scene.new_client()
+    client.send(scene.request("POST", fields=["Transfer-Encoding: chunked"]) +
+                b"0\r\nX-User: 31337\r\nX-Sum: 1\r\n\r\n")
+    trailers = scene.backend.next().read_request().trailers
+    assert trailers == b"X-Sum: 1\r\n"
+    trusting = module_gateways.start({"backends": {**drop, "trusted_proxies": ["127.0.0.0/8"]}})
+    assert scene_of(trusting).relay(fields=sent).field("x-user") == "31337"
+
+
+@pytest.mark.parametrize("names", [["X User"], ["*"], ["X-*-Y"], [""], "X-User"])
+def test_names_that_are_none(gateways, names):
+    gateway = gateways.make({"backends": {"drop_fields": names}})
+    gateway.config_path.write_text(json.dumps(gateway.config))
+    result = gateway.cli("check", "-c", gateway.config_path)
+    assert result.status != 0 and "backends.drop_fields" in result.err
+
+
+def test_trailers_are_asked_for(scene):
+    """gRPC over HTTP/1.1 and others send TE: trailers; with it goes the Connection that RFC 9110 section 10.1.4 wants."""
+    received = scene.relay(fields=["TE: trailers"])
+    assert (received.all("te"), received.all("connection")) == (["trailers"], ["TE"])
+    assert scene.relay(fields=["TE: gzip"]).field("te") is None
 
 
 def test_word_of_trusted_proxies_counts(trusting_gateway, scene_of):
@@ -193,6 +231,34 @@ def test_other_fields_pass_in_order(scene):
     wanted = [tuple(line.split(": ", 1)) for line in sent]
     passed = [(name, value) for name, value in received.fields if name in {w[0].lower() for w in wanted}]
     assert passed == [(name.lower(), value) for name, value in wanted]
+
+
+def test_orders_to_a_proxy_in_front_do_not_pass(scene):
+    client, connection, _ = scene.arrive()
+    connection.answer(b"", fields=["X-Accel-Redirect: /a", "X-Accel-Expires: 9", "X-Sendfile: /etc/passwd", "X-Kept: 1",
+                                   "Cache-Control: public, max-age=9", "Clear-Site-Data: \"cache\""])
+    response = client.read_response()
+    assert not [name for name, _ in response.fields if name.startswith(("x-accel", "x-sendfile"))]
+    assert response.field("x-kept") == "1"
+    # With a token in Authorization caches know what to do (RFC 9111 section 3.5).
+    assert response.field("cache-control") == "public, max-age=9" and response.field("vary") is None
+
+
+DATE = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")
+
+
+def test_answers_of_our_own_have_a_date(scene):
+    """RFC 9110 section 6.6.1."""
+    heads = [request_bytes(scene.host), scene.request(token="jgt_x"), scene.request(host="other.test"),
+             request_bytes(scene.host, fields=["Accept: text/html"]), b"GET /\x7f HTTP/1.1\r\n\r\n", b"GET / HTTP/3.0\r\n\r\n"]
+    for head in heads:
+        client = scene.new_client()
+        client.send(head)
+        response = client.read_response()
+        assert response.status >= 400
+        assert len(response.all("date")) == 1 and DATE.fullmatch(response.field("date")), response
+        told = email.utils.parsedate_to_datetime(response.field("date")).timestamp()
+        assert abs(told - time.time()) < 60
 
 
 def test_answer_passes(scene):

@@ -38,7 +38,7 @@ relay_content(
 			receiver_taken(&downstream->receiver, data.len);
 			continue;
 		case BODY_TRAILERS:
-			last = trailers_take(&gateway, data, &trailers);
+			last = trailers_take(&gateway, data, NULL, &trailers);
 			if (last == NULL)
 				return false;
 			continue;
@@ -84,9 +84,13 @@ check_fields(const struct reading *seen, unsigned how, const struct request *req
 		hosts += id == FIELD_HOST;
 		framings += id == FIELD_CONTENT_LENGTH || id == FIELD_TRANSFER_ENCODING;
 		CHECK(id != FIELD_AUTHORIZATION || how & FORWARD_TOKEN);
-		CHECK(id != FIELD_TE && id != FIELD_KEEP_ALIVE && id != FIELD_PROXY_CONNECTION &&
+		CHECK(id != FIELD_TE || slice_equal(seen->fields[i].value, SLICE("trailers")));
+		CHECK((id != FIELD_PROXY_CLAIM && id != FIELD_PROXY_ORDER) || how & TRUSTED);
+		CHECK(id != FIELD_KEEP_ALIVE && id != FIELD_PROXY_CONNECTION &&
 		      id != FIELD_HTTP2_SETTINGS && id != FIELD_PROXY_AUTHORIZATION);
-		CHECK((id != FIELD_CONNECTION && id != FIELD_UPGRADE) || request->upgrade.len > 0);
+		CHECK(id != FIELD_UPGRADE || request->upgrade.len > 0);
+		CHECK(id != FIELD_CONNECTION || request->upgrade.len > 0 ||
+		      slice_equal(seen->fields[i].value, SLICE("TE")));
 	}
 	CHECK(hosts == 1 && framings == (request->content != CONTENT_NONE));
 	check_one(seen, SLICE("x-jobgate-job"), SLICE("demo"));

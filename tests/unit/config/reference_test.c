@@ -19,6 +19,10 @@ same_text(const char *a, const char *b)
 static bool
 same_words(const char *const *a, const char *const *b)
 {
+	static const char *const none[] = {NULL};
+
+	a = a != NULL ? a : none;
+	b = b != NULL ? b : none;
 	for (; *a != NULL && *b != NULL; a++, b++)
 		if (strcmp(*a, *b) != 0)
 			return false;
@@ -73,7 +77,8 @@ same(const struct setting *setting, const struct config *one, const struct confi
 	case FORM_RANGES:
 		return same_ranges(a, b);
 	case FORM_UPGRADES:
-		return same_words(one->backends.upgrades, other->backends.upgrades);
+	case FORM_FIELDS:
+		return same_words(*(const char **const *)a, *(const char **const *)b);
 	case FORM_TEXT:
 	case FORM_JOB_ID:
 	case FORM_JOB_URL:

@@ -358,7 +358,7 @@ jobs_set_no_session(void **state)
 		"Set-Cookie:\r\n"
 		"Set-Cookie: ==\r\n"
 		"Cookie: __Host-jobgate=x\r\n");
-	rewrite_answer(&request.fields, SLICE(""));
+	rewrite_answer(&request.fields, &(struct answer_rules){0});
 	for (size_t i = 1; i < request.fields.count; i++) /* behind Host */
 		assert_int_equal(request.fields.items[i].dropped, i <= 4);
 	assert_int_equal(request.fields.count, 12);
@@ -379,10 +379,192 @@ jobs_set_no_cookies_for_other_jobs(void **state)
 		"Set-Cookie: a=b; Domain\r\n"
 		"Set-Cookie: a=b; Domain=.\r\n"
 		"Set-Cookie: a=b; Domains=jobs.test\r\n");
-	rewrite_answer(&request.fields, SLICE("jobs.test"));
+	rewrite_answer(&request.fields, &(struct answer_rules){.domain = SLICE("jobs.test")});
 	for (size_t i = 1; i < request.fields.count; i++) /* behind Host */
 		assert_int_equal(request.fields.items[i].dropped, i <= 4);
 	assert_int_equal(request.fields.count, 12);
+}
+
+/* What nginx, lighttpd, Apache and H2O in front of the gateway would obey. */
+static void
+jobs_order_no_proxy_about(void **state)
+{
+	(void)state;
+	receive("X-Accel-Redirect: /secret\r\nx-accel-expires: 9\r\nX-Sendfile: /etc/passwd\r\n"
+		"X-SENDFILE2: /a 0-1\r\nX-Lighttpd-Send-File: /a\r\nX-Reproxy-URL: http://a/\r\n"
+		"X-Accelerated: 1\r\nX-Send: 1\r\nClear-Site-Data: \"cookies\"\r\n");
+	rewrite_answer(&request.fields, &(struct answer_rules){0});
+	for (size_t i = 1; i < request.fields.count; i++) /* behind Host */
+		assert_int_equal(request.fields.items[i].dropped, i <= 6);
+	assert_int_equal(request.fields.count, 10);
+	rewrite_answer(&request.fields, &(struct answer_rules){.shares_site = true});
+	assert_true(request.fields.items[9].dropped);
+}
+
+/* The values of a field that travels on, joined by '|'. */
+static const char *
+values_of(const char *name)
+{
+	static char text[4096];
+	size_t len = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < request.fields.count; i++) {
+		const struct field *field = &request.fields.items[i];
+
+		if (!field->dropped && slice_equal_nocase(field->name, slice_of(name)))
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%.*s",
+			    len > 0 ? "|" : "", (int)field->value.len, field->value.at);
+	}
+	return text;
+}
+
+static void
+expect_private(const char *fields, const char *cache_control, const char *vary)
+{
+	static char room[1024];
+	struct writer writer = writer_of(room, sizeof(room));
+
+	receive(fields);
+	rewrite_private(&request.fields, SLICE("Cookie"), &writer);
+	assert_string_equal(values_of("Cache-Control"), cache_control);
+	assert_string_equal(values_of("Vary"), vary);
+}
+
+static void
+answers_to_sessions_are_private(void **state)
+{
+	(void)state;
+	expect_private("", "private", "Cookie");
+	expect_private("Cache-Control: public, max-age=60\r\n", "private, max-age=60", "Cookie");
+	expect_private(
+	    "Cache-Control: PUBLIC\r\ncache-control: S-MaxAge = 9, no-cache=\"a, b\"\r\n",
+	    "private, no-cache=\"a, b\"", "Cookie");
+	expect_private(
+	    "Cache-Control: private=\"set-cookie\", immutable\r\n", "private, immutable", "Cookie");
+	expect_private("Cache-Control: max-age=1\r\nCache-Control: No-Store\r\n",
+	    "max-age=1|No-Store", "Cookie");
+	expect_private(
+	    "Cache-Control: no-store, must-understand, public\r\n", "private, no-store", "Cookie");
+	expect_private(
+	    "Cache-Control: a=\"no-store\", public\r\n", "private, a=\"no-store\"", "Cookie");
+	expect_private("Cache-Control:\r\n", "private", "Cookie");
+	/* What the backend's Connection takes away is not there. */
+	expect_private("Connection: cache-control, vary\r\nCache-Control: no-store\r\nVary: *\r\n",
+	    "private", "Cookie");
+}
+
+static void
+answers_to_sessions_vary(void **state)
+{
+	(void)state;
+	expect_private("Vary: Accept-Encoding\r\n", "private", "Accept-Encoding, Cookie");
+	expect_private("Vary: A\r\nVary: b\r\n", "private", "A, Cookie|b");
+	expect_private("Vary: a, COOKIE\r\n", "private", "a, COOKIE");
+	expect_private("Vary: a\r\nVary: *\r\n", "private", "a|*");
+	expect_private("Vary: Cookies\r\n", "private", "Cookies, Cookie");
+	expect_private("Vary:\r\n", "private", "Cookie"); /* behind an empty line */
+}
+
+static void
+caches_that_believe_other_fields(void **state)
+{
+	(void)state;
+	expect_private("CDN-Cache-Control: max-age=9\r\nSurrogate-Control: max-age=9\r\n"
+		       "Cloudflare-CDN-Cache-Control: public\r\nEdge-Control: max-age=1\r\n"
+		       "Expires: 0\r\n",
+	    "private", "Cookie");
+	for (size_t i = 1; i < 5; i++)
+		assert_true(request.fields.items[i].dropped);
+	assert_string_equal(values_of("Expires"), "0");
+}
+
+/* Then nothing is stored at all. */
+static void
+no_room_for_a_longer_value(void **state)
+{
+	char room[16];
+	struct writer writer = writer_of(room, sizeof(room));
+
+	(void)state;
+	receive("Cache-Control: public, max-age=60\r\nVary: accept-encoding, accept\r\n");
+	rewrite_private(&request.fields, SLICE("Cookie"), &writer);
+	assert_string_equal(values_of("Cache-Control"), "no-store");
+	assert_string_equal(values_of("Vary"), "*");
+}
+
+#define CLAIMS                                                                                  \
+	"True-Client-IP: 1\r\nCF-Connecting-IP: 1\r\nX-Original-URL: /\r\nX-Rewrite-URL: /\r\n" \
+	"Remote-User: a\r\nX-Remote-User: a\r\nX-Remote-Groups: a\r\nFastly-Client-IP: 1\r\n"   \
+	"X-Cluster-Client-IP: 1\r\nX-Auth-Request-User: a\r\nX-Original-Host: a\r\n"            \
+	"X-WEBAUTH-USER: a\r\nX-Envoy-External-Address: 1\r\nAli-CDN-Real-IP: 1\r\n"            \
+	"Client-Cert: a\r\nX-SSL-Client-Verify: SUCCESS\r\nX-Goog-IAP-JWT-Assertion: a\r\n"     \
+	"X-MS-CLIENT-PRINCIPAL-NAME: a\r\nX-Amzn-Oidc-Identity: a\r\nKubeflow-UserID: a\r\n"    \
+	"X-Accel-Mapping: /=/\r\nX-Sendfile-Type: X-Accel-Redirect\r\n"
+
+static void
+claims_are_for_trusted_proxies(void **state)
+{
+	(void)state;
+	assert_true(rewrite(CLAIMS));
+	for (size_t i = 0; i < request.fields.count; i++)
+		assert_true(request.fields.items[i].dropped);
+	facts.peer_trusted = true;
+	assert_true(rewrite(CLAIMS "remote_user: a\r\nX-Remote_User: a\r\n"));
+	for (size_t i = 1; i < request.fields.count; i++)
+		assert_int_equal(request.fields.items[i].dropped, i >= request.fields.count - 2);
+	/* What strangers may send: it only looks like it. */
+	facts.peer_trusted = false;
+	assert_true(rewrite("Remote: a\r\nX-Auth-Token: a\r\nX-User: a\r\nCFoo: a\r\n"
+			    "X-Clients: a\r\nX-Originals: a\r\nCertificate: a\r\n"));
+	for (size_t i = 1; i < request.fields.count; i++)
+		assert_false(request.fields.items[i].dropped);
+}
+
+static void
+claims_that_the_configuration_names(void **state)
+{
+	static const char *const listed[] = {"x-user", "x-team-*", NULL};
+
+	(void)state;
+	facts.drop_fields = listed;
+	assert_true(rewrite("X-User: a\r\nX_USER: a\r\nX-Team-Name: a\r\nX-Users: a\r\n"));
+	for (size_t i = 1; i < request.fields.count; i++)
+		assert_int_equal(request.fields.items[i].dropped, i < 4);
+	facts.peer_trusted = true;
+	assert_true(rewrite("X-User: a\r\n"));
+	assert_int_equal(passed("X-User"), 1);
+	facts = (struct rewrite){.token = &token};
+}
+
+static void
+trailers_are_asked_for(void **state)
+{
+	static const char *const asking[] = {"TE: trailers\r\n", "te: gzip;q=0.5, TRAILERS\r\n",
+	    "TE: deflate\r\nTE: trailers\r\nConnection: TE\r\n"};
+	static const char *const others[] = {
+	    "TE: gzip\r\n", "TE:\r\n", "TE: trailers;q=0\r\n", "X-TE: trailers\r\n"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(asking) / sizeof(asking[0]); i++) {
+		assert_true(rewrite(asking[i]));
+		expect_added("TE", "trailers");
+		expect_added("Connection", "TE");
+		assert_int_equal(passed("TE") + passed("Connection"), 0);
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		assert_true(rewrite(others[i]));
+		assert_null(added("TE").at);
+		assert_null(added("Connection").at);
+	}
+	receive("TE: trailers\r\n");
+	request.upgrade = SLICE("websocket");
+	assert_true(rewrite_request(&request, &facts, &rewritten));
+	assert_null(added("TE").at);
+	receive("TE: trailers\r\n");
+	request.minor = 0;
+	assert_true(rewrite_request(&request, &facts, &rewritten));
+	assert_null(added("TE").at);
 }
 
 /* However many of everything there are, the room for what is added is enough. */
@@ -392,7 +574,7 @@ room_for_all_that_is_added(void **state)
 	(void)state;
 	facts.peer_trusted = true;
 	facts.prefix = SLICE("/jobs/demo");
-	assert_true(rewrite(FORGED FORGED "Via: 1.1 a\r\n"));
+	assert_true(rewrite(FORGED FORGED "Via: 1.1 a\r\nTE: trailers\r\nCookie: a=b\r\n"));
 	assert_true(rewritten.extra.count <= REWRITE_FIELDS_MAX);
 	assert_ptr_equal(rewritten.extra.items, rewritten.items);
 	assert_true(rewritten.used <= sizeof(rewritten.text));
@@ -419,6 +601,14 @@ main(void)
 	    cmocka_unit_test_setup(values_of_fields, reset),
 	    cmocka_unit_test_setup(jobs_set_no_session, reset),
 	    cmocka_unit_test_setup(jobs_set_no_cookies_for_other_jobs, reset),
+	    cmocka_unit_test_setup(jobs_order_no_proxy_about, reset),
+	    cmocka_unit_test_setup(answers_to_sessions_are_private, reset),
+	    cmocka_unit_test_setup(answers_to_sessions_vary, reset),
+	    cmocka_unit_test_setup(caches_that_believe_other_fields, reset),
+	    cmocka_unit_test_setup(no_room_for_a_longer_value, reset),
+	    cmocka_unit_test_setup(claims_are_for_trusted_proxies, reset),
+	    cmocka_unit_test_setup(claims_that_the_configuration_names, reset),
+	    cmocka_unit_test_setup(trailers_are_asked_for, reset),
 	    cmocka_unit_test_setup(room_for_all_that_is_added, reset),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "http/head.h"
+#include "http/names.h"
 
 #define CAP 4
 
@@ -117,39 +118,105 @@ static const struct {
 	enum field_id id;
 } known[] = {
     {"Accept", FIELD_ACCEPT},
+    {"Ali-Cdn-Real-IP", FIELD_PROXY_CLAIM},
     {"Authorization", FIELD_AUTHORIZATION},
+    {"Cache-Control", FIELD_CACHE_CONTROL},
+    {"Cdn-Cache-Control", FIELD_CDN_CACHE_CONTROL},
+    {"Clear-Site-Data", FIELD_CLEAR_SITE_DATA},
+    {"Client-Cert", FIELD_PROXY_CLAIM},
+    {"Client-Cert-Chain", FIELD_PROXY_CLAIM},
+    {"Client-IP", FIELD_PROXY_CLAIM},
+    {"Cloudflare-Cdn-Cache-Control", FIELD_CDN_CACHE_CONTROL},
     {"Connection", FIELD_CONNECTION},
     {"Content-Length", FIELD_CONTENT_LENGTH},
     {"Cookie", FIELD_COOKIE},
     {"Date", FIELD_DATE},
+    {"Edge-Control", FIELD_CDN_CACHE_CONTROL},
     {"Expect", FIELD_EXPECT},
     {"Forwarded", FIELD_FORWARDED},
+    {"Forwarded-For", FIELD_PROXY_CLAIM},
+    {"Front-End-Https", FIELD_PROXY_CLAIM},
     {"Host", FIELD_HOST},
-    {"HTTP2-Settings", FIELD_HTTP2_SETTINGS},
+    {"Http2-Settings", FIELD_HTTP2_SETTINGS},
+    {"Incap-Client-IP", FIELD_PROXY_CLAIM},
     {"Keep-Alive", FIELD_KEEP_ALIVE},
+    {"Kubeflow-Userid", FIELD_PROXY_CLAIM},
     {"Max-Forwards", FIELD_MAX_FORWARDS},
+    {"Netlify-Cdn-Cache-Control", FIELD_CDN_CACHE_CONTROL},
     {"Origin", FIELD_ORIGIN},
     {"Proxy-Authenticate", FIELD_PROXY_AUTHENTICATE},
     {"Proxy-Authorization", FIELD_PROXY_AUTHORIZATION},
+    {"Proxy-Client-IP", FIELD_PROXY_CLAIM},
     {"Proxy-Connection", FIELD_PROXY_CONNECTION},
     {"Set-Cookie", FIELD_SET_COOKIE},
+    {"Surrogate-Control", FIELD_CDN_CACHE_CONTROL},
     {"TE", FIELD_TE},
     {"Traceparent", FIELD_TRACEPARENT},
+    {"Tracestate", FIELD_TRACESTATE},
     {"Trailer", FIELD_TRAILER},
     {"Transfer-Encoding", FIELD_TRANSFER_ENCODING},
+    {"True-Client-IP", FIELD_PROXY_CLAIM},
     {"Upgrade", FIELD_UPGRADE},
+    {"Vary", FIELD_VARY},
+    {"Vercel-Cdn-Cache-Control", FIELD_CDN_CACHE_CONTROL},
     {"Via", FIELD_VIA},
-    {"X-Client-IP", FIELD_X_FORWARDED},
+    {"Wl-Proxy-Client-IP", FIELD_PROXY_CLAIM},
+    {"X-Auth-User", FIELD_PROXY_CLAIM},
+    {"X-Client-Cert", FIELD_PROXY_CLAIM},
+    {"X-Client-DN", FIELD_PROXY_CLAIM},
+    {"X-Client-IP", FIELD_PROXY_CLAIM},
+    {"X-Client-Verify", FIELD_PROXY_CLAIM},
+    {"X-Cluster-Client-IP", FIELD_PROXY_CLAIM},
     {"X-Forwarded-For", FIELD_X_FORWARDED_FOR},
     {"X-Forwarded-Host", FIELD_X_FORWARDED_HOST},
     {"X-Forwarded-Prefix", FIELD_X_FORWARDED_PREFIX},
     {"X-Forwarded-Proto", FIELD_X_FORWARDED_PROTO},
-    {"X-Forwarded-User", FIELD_X_FORWARDED},
-    {"X-Forwarded-Preferred-Username", FIELD_X_FORWARDED},
-    {"X-Jobgate-Token-Id", FIELD_X_JOBGATE},
-    {"X-Real-IP", FIELD_X_FORWARDED},
+    {"X-Host", FIELD_PROXY_CLAIM},
+    {"X-Http-Host-Override", FIELD_PROXY_CLAIM},
+    {"X-Originating-IP", FIELD_PROXY_CLAIM},
+    {"X-Proxy-User", FIELD_PROXY_CLAIM},
+    {"X-Proxyuser-IP", FIELD_PROXY_CLAIM},
+    {"X-Real-IP", FIELD_PROXY_CLAIM},
     {"X-Request-Id", FIELD_X_REQUEST_ID},
-    {"X-Scheme", FIELD_X_FORWARDED},
+    {"X-Scheme", FIELD_PROXY_CLAIM},
+    {"X-Sucuri-Clientip", FIELD_PROXY_CLAIM},
+    {"X-True-Client-IP", FIELD_PROXY_CLAIM},
+    {"X-Url-Scheme", FIELD_PROXY_CLAIM},
+    {"Cf-Any", FIELD_PROXY_CLAIM},
+    {"Cloudfront-Any", FIELD_PROXY_CLAIM},
+    {"Fastly-Any", FIELD_PROXY_CLAIM},
+    {"Mellon-Any", FIELD_PROXY_CLAIM},
+    {"Oidc-Any", FIELD_PROXY_CLAIM},
+    {"Remote-Any", FIELD_PROXY_CLAIM},
+    {"Shib-Any", FIELD_PROXY_CLAIM},
+    {"Ssl-Client-Any", FIELD_PROXY_CLAIM},
+    {"Tailscale-User-Any", FIELD_PROXY_CLAIM},
+    {"X-Accel-Any", FIELD_PROXY_ORDER},
+    {"X-Amzn-Mtls-Any", FIELD_PROXY_CLAIM},
+    {"X-Amzn-Oidc-Any", FIELD_PROXY_CLAIM},
+    {"X-Appengine-Any", FIELD_PROXY_CLAIM},
+    {"X-Arr-Any", FIELD_PROXY_CLAIM},
+    {"X-Auth-Request-Any", FIELD_PROXY_CLAIM},
+    {"X-Authenticated-Any", FIELD_PROXY_CLAIM},
+    {"X-Authentik-Any", FIELD_PROXY_CLAIM},
+    {"X-Azure-Any", FIELD_PROXY_CLAIM},
+    {"X-Consumer-Any", FIELD_PROXY_CLAIM},
+    {"X-Envoy-Any", FIELD_PROXY_CLAIM},
+    {"X-Forwarded-Any", FIELD_PROXY_CLAIM},
+    {"X-Goog-Authenticated-Any", FIELD_PROXY_CLAIM},
+    {"X-Goog-Iap-Any", FIELD_PROXY_CLAIM},
+    {"X-Jobgate-Any", FIELD_X_JOBGATE},
+    {"X-Lighttpd-Any", FIELD_PROXY_ORDER},
+    {"X-Ms-Client-Principal-Any", FIELD_PROXY_CLAIM},
+    {"X-Original-Any", FIELD_PROXY_CLAIM},
+    {"X-Pomerium-Any", FIELD_PROXY_CLAIM},
+    {"X-Remote-Any", FIELD_PROXY_CLAIM},
+    {"X-Reproxy-Any", FIELD_PROXY_ORDER},
+    {"X-Rewrite-Any", FIELD_PROXY_CLAIM},
+    {"X-Sendfile-Any", FIELD_PROXY_ORDER},
+    {"X-Ssl-Any", FIELD_PROXY_CLAIM},
+    {"X-Vouch-Any", FIELD_PROXY_CLAIM},
+    {"X-Webauth-Any", FIELD_PROXY_CLAIM},
 };
 #define KNOWN (sizeof(known) / sizeof(known[0]))
 
@@ -188,23 +255,23 @@ names_that_are_nearly_known(void **state)
 	for (size_t i = 0; i < KNOWN; i++) {
 		size_t len = strlen(known[i].name);
 
-		/* Of some the beginning is enough. */
-		if (strncasecmp(known[i].name, "X-Jobgate-", 10) == 0 ||
-		    strncasecmp(known[i].name, "X-Forwarded-", 12) == 0)
-			continue;
+		/* Of those at the end the beginning is enough. */
+		if (len > 4 && strcmp(known[i].name + len - 4, "-Any") == 0)
+			break;
 		memcpy(name, known[i].name, len);
 		name[len] = 's';
-		assert_int_equal(field_identify((struct slice){name, len + 1}), FIELD_OTHER);
-		assert_int_equal(field_identify((struct slice){name, len - 1}), FIELD_OTHER);
-		assert_int_equal(field_identify((struct slice){name + 1, len - 1}), FIELD_OTHER);
+		assert_int_not_equal(field_identify((struct slice){name, len + 1}), known[i].id);
+		assert_int_not_equal(field_identify((struct slice){name, len - 1}), known[i].id);
+		assert_int_not_equal(
+		    field_identify((struct slice){name + 1, len - 1}), known[i].id);
 		name[len - 1] = '!';
-		assert_int_equal(field_identify((struct slice){name, len}), FIELD_OTHER);
+		assert_int_not_equal(field_identify((struct slice){name, len}), known[i].id);
 	}
 	assert_int_equal(field_identify(SLICE("X-Jobgat-Role")), FIELD_OTHER);
 	assert_int_equal(field_identify(SLICE("XX-Jobgate-Role")), FIELD_OTHER);
 	assert_int_equal(field_identify(SLICE("X-JOBGATE-x")), FIELD_X_JOBGATE);
-	assert_int_equal(field_identify(SLICE("X-Forwarded-Fors")), FIELD_X_FORWARDED);
-	assert_int_equal(field_identify(SLICE("X-Forwarded-Fo")), FIELD_X_FORWARDED);
+	assert_int_equal(field_identify(SLICE("X-Forwarded-Fors")), FIELD_PROXY_CLAIM);
+	assert_int_equal(field_identify(SLICE("X-Forwarded-Fo")), FIELD_PROXY_CLAIM);
 	assert_int_equal(field_identify(SLICE("X-Forwarded")), FIELD_OTHER);
 	assert_int_equal(field_identify(SLICE("XX-Forwarded-For")), FIELD_OTHER);
 }
@@ -238,6 +305,53 @@ names_in_disguise(void **state)
 	assert_int_equal(field_identify(SLICE("Ho_st")), FIELD_OTHER);
 	assert_int_equal(field_identify(SLICE("_host")), FIELD_OTHER);
 	assert_int_equal(field_identify(SLICE("x_other")), FIELD_OTHER);
+}
+
+static void
+names_that_are_listed(void **state)
+{
+	static const char *const patterns[] = {"x-user", "x-team-*", NULL};
+
+	(void)state;
+	assert_true(name_is_listed(SLICE("X-User"), patterns));
+	assert_true(name_is_listed(SLICE("x_user"), patterns));
+	assert_true(name_is_listed(SLICE("X.USER"), patterns));
+	assert_true(name_is_listed(SLICE("X-Team-"), patterns));
+	assert_true(name_is_listed(SLICE("X_TEAM-Name"), patterns));
+	assert_false(name_is_listed(SLICE("X-Use"), patterns));
+	assert_false(name_is_listed(SLICE("X-Users"), patterns));
+	assert_false(name_is_listed(SLICE("XX-User"), patterns));
+	assert_false(name_is_listed(SLICE("X-Team"), patterns));
+	assert_false(name_is_listed(SLICE("X-User"), NULL));
+	assert_false(name_is_listed(SLICE("X-User"), patterns + 2));
+}
+
+static void
+expect_pattern(const char *text, const char *pattern)
+{
+	char copy[32];
+
+	assert_true(strlen(text) < sizeof(copy));
+	memcpy(copy, text, strlen(text) + 1);
+	assert_int_equal(name_pattern_make(copy), pattern != NULL);
+	if (pattern != NULL)
+		assert_string_equal(copy, pattern);
+}
+
+static void
+patterns_of_names(void **state)
+{
+	(void)state;
+	expect_pattern("X-User", "x-user");
+	expect_pattern("X_User.Name", "x-user-name");
+	expect_pattern("X-User-*", "x-user-*");
+	expect_pattern("", NULL);
+	expect_pattern("*", NULL);
+	expect_pattern("X-*-Y", NULL);
+	expect_pattern("X**", NULL);
+	expect_pattern("X User", NULL);
+	expect_pattern("X-User:", NULL);
+	expect_pattern("X-\xc3\xa4", NULL);
 }
 
 static void
@@ -327,6 +441,8 @@ main(void)
 	    cmocka_unit_test(names_in_every_case),
 	    cmocka_unit_test(names_that_are_nearly_known),
 	    cmocka_unit_test(names_in_disguise),
+	    cmocka_unit_test(names_that_are_listed),
+	    cmocka_unit_test(patterns_of_names),
 	    cmocka_unit_test(trailers_that_may_travel),
 	    cmocka_unit_test(lists),
 	    cmocka_unit_test(tokens),
