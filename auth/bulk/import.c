@@ -181,7 +181,7 @@ import_line(struct import *import, const char *text, size_t len)
 		    record.kind == RECORD_TOKEN ? record.token.created_at : record.job.created_at;
 		import->under_way++;
 		store_create(import->task->store, &record, created_ms(import->object, created_at),
-		    record.kind == RECORD_TOKEN ? token_created : job_created, import);
+		    NULL, record.kind == RECORD_TOKEN ? token_created : job_created, import);
 	} else {
 		import->task->problems++;
 		if (import->task->progress.shown)

@@ -51,8 +51,8 @@ refuse(struct call *call, unsigned status, const char *error, const char *detail
 	call_refuse(call, status, NULL, "%s", detail);
 }
 
-static void
-refuse_invalid(struct call *call)
+void
+caller_refuse_revoked(struct call *call)
 {
 	refuse(call, 401, "invalid_token",
 	    "the token is not valid; it may have been renewed or deleted");
@@ -114,7 +114,7 @@ decide(struct call *call, const struct evidence *evidence)
 	case VERDICT_NO_SUCH_JOB:
 	case VERDICT_OUT_OF_SCOPE:
 	case VERDICT_NO_URL:
-		refuse_invalid(call);
+		caller_refuse_revoked(call);
 		return;
 	}
 }
@@ -187,7 +187,7 @@ got_again(void *ctx, enum store_result result, const struct record *record)
 		refuse_unavailable(call);
 		return;
 	case RECORD_ABSENT:
-		refuse_invalid(call);
+		caller_refuse_revoked(call);
 		return;
 	case RECORD_KNOWN:
 		break;
@@ -195,7 +195,7 @@ got_again(void *ctx, enum store_result result, const struct record *record)
 	if (same_token(&record->token, &call->token->token))
 		call->confirmed(call);
 	else
-		refuse_invalid(call);
+		caller_refuse_revoked(call);
 }
 
 void

@@ -13,6 +13,9 @@
  */
 void caller_identify(struct call *call);
 
+/* Refuse with 401: the token that the call was begun with is no longer valid. */
+void caller_refuse_revoked(struct call *call);
+
 /*
  * For each step of a call that may take long: go on with next, at once or, when the caller's
  * token was read more than a second ago, after reading it again. If it is no longer the same

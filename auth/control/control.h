@@ -37,8 +37,9 @@ struct control_setup {
 						      client_ca NULL: no client certificates */
 	const struct control_range *scoped_urls;   /* see scope.h */
 	size_t scoped_url_count;
-	unsigned request_ms; /* for a request to arrive whole */
-	unsigned idle_ms;    /* between two requests */
+	unsigned scope_tokens, scope_jobs; /* that operators of one scope may have made */
+	unsigned request_ms;		   /* for a request to arrive whole */
+	unsigned idle_ms;		   /* between two requests */
 	struct log log;
 	void *observe_ctx; /* given to the following three */
 	/* False, with a sentence in why, while the gateway cannot serve; NULL: no such check. */

@@ -100,6 +100,15 @@ handler_store_refused(struct call *call, enum store_result result, const char *n
 		call_refuse(call, 403, "labels",
 		    "the change would take the job out of the scope of your token");
 		return;
+	case STORE_REVOKED:
+		caller_refuse_revoked(call);
+		return;
+	case STORE_OVER_QUOTA:
+		call_refuse(call, 403, NULL,
+		    "operators with your label selector have made as many %ss as they may have "
+		    "(control.scope_%ss): delete some first, or ask who runs the gateway",
+		    noun, noun);
+		return;
 	case STORE_BROKEN:
 		call_refuse(
 		    call, 500, NULL, "what the store has of this %s breaks its rules", noun);
@@ -138,6 +147,20 @@ handler_may_grow(struct call *call)
 	return false;
 }
 
+const struct store_maker *
+handler_maker(const struct call *call, enum record_kind kind, struct store_maker *out)
+{
+	const struct control *control = call->ctx;
+	const struct control_setup *setup = control->setup;
+
+	if (call->token == NULL)
+		return NULL;
+	*out = (struct store_maker){.id = call->token->token.id,
+	    .hash = call->token->token.hash,
+	    .most = kind == RECORD_TOKEN ? setup->scope_tokens : setup->scope_jobs};
+	return out;
+}
+
 enum store_result
 handler_in_scope(const struct call *call, enum store_result result, const struct record *record)
 {
@@ -161,6 +184,8 @@ handler_knowledge(enum store_result result)
 	case STORE_CONFLICT:
 	case STORE_TOO_MANY:
 	case STORE_OUT_OF_SCOPE:
+	case STORE_REVOKED:
+	case STORE_OVER_QUOTA:
 	case STORE_UNAVAILABLE:
 	case STORE_UNKNOWN:
 		break;

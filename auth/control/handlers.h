@@ -61,6 +61,10 @@ void handler_delete(struct call *call, enum record_kind kind);
 /* True when {id} can be an id of this kind at all; else it has been answered 404. */
 bool handler_id(struct call *call, enum record_kind kind);
 
+/* As whose work the store counts what a call makes: *out, or NULL for a caller without a token. */
+const struct store_maker *handler_maker(
+    const struct call *call, enum record_kind kind, struct store_maker *out);
+
 /*
  * What the caller may know of a read: what lies out of its scope is absent, and so is a
  * broken record, unless the scope is everything. record is NULL but with STORE_OK.

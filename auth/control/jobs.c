@@ -130,6 +130,7 @@ jobs_create(struct call *call)
 	struct control *control = call->ctx;
 	json_t *body = handler_body(call, job_create_fields);
 	struct record record = {.kind = RECORD_JOB};
+	struct store_maker maker;
 	struct creation *creation;
 	struct job_input input;
 	struct mistake mistake;
@@ -160,7 +161,8 @@ jobs_create(struct call *call)
 	    .updated_at = slice_of(now),
 	};
 	creation->record = view_job(&record.job, control->setup->public_url);
-	store_create(control->store, &record, now_ms, created, call);
+	store_create(control->store, &record, now_ms, handler_maker(call, RECORD_JOB, &maker),
+	    created, call);
 done:
 	json_decref(body);
 }

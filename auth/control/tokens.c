@@ -113,6 +113,7 @@ tokens_create(struct call *call)
 	struct control *control = call->ctx;
 	json_t *body = handler_body(call, token_input_fields);
 	struct record record = {.kind = RECORD_TOKEN};
+	struct store_maker maker;
 	struct token_input input;
 	struct mistake mistake;
 	struct issue *issue;
@@ -143,7 +144,8 @@ tokens_create(struct call *call)
 	if (!issue_hash(call, issue, record.token.hash))
 		goto done;
 	issue->record = view_token(&record.token);
-	store_create(control->store, &record, now_ms, created, call);
+	store_create(control->store, &record, now_ms, handler_maker(call, RECORD_TOKEN, &maker),
+	    created, call);
 done:
 	json_decref(body);
 }

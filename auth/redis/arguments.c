@@ -85,6 +85,34 @@ arguments_add_index_key(
 	arguments_add_text(arguments, "%s%ss", store_prefix(store), store_noun(kind));
 }
 
+void
+arguments_add_quota_key(
+    struct arguments *arguments, const struct store *store, enum record_kind kind)
+{
+	arguments_add_text(arguments, "%squota:%ss:", store_prefix(store), store_noun(kind));
+}
+
+void
+arguments_add_maker_key(
+    struct arguments *arguments, const struct store *store, const struct store_maker *maker)
+{
+	arguments_add_record_key(
+	    arguments, store, RECORD_TOKEN, maker != NULL ? maker->id : SLICE(""));
+}
+
+void
+arguments_add_maker(struct arguments *arguments, const struct store *store, enum record_kind kind,
+    const struct store_maker *maker)
+{
+	if (maker != NULL)
+		arguments_add_hash(arguments, maker->hash);
+	else
+		arguments_add(arguments, SLICE(""));
+	arguments_add_text(arguments, "%u", maker != NULL ? maker->most : 0);
+	arguments_add_quota_key(arguments, store, kind);
+	arguments_add_record_key(arguments, store, kind, SLICE(""));
+}
+
 /* An empty command; NULL when memory is short. */
 struct arguments *
 arguments_new(const char *name)

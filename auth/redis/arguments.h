@@ -42,6 +42,16 @@ void arguments_add_record_key(
 void arguments_add_index_key(
     struct arguments *arguments, const struct store *store, enum record_kind kind);
 
+/* For MAKER_SCRIPT: the last of the keys, then the first of ARGV. maker may be NULL. */
+void arguments_add_maker_key(
+    struct arguments *arguments, const struct store *store, const struct store_maker *maker);
+void arguments_add_maker(struct arguments *arguments, const struct store *store,
+    enum record_kind kind, const struct store_maker *maker);
+
+/* What the keys of quotas' sets begin with; a scope's labels stand behind it. */
+void arguments_add_quota_key(
+    struct arguments *arguments, const struct store *store, enum record_kind kind);
+
 /* What a script for records within a scope begins with: the number of labels, names and values. */
 void arguments_add_scope(struct arguments *arguments, const struct label_set *scope);
 

@@ -51,6 +51,8 @@ enum store_result {
 	STORE_CONFLICT,	    /* created: it exists; renewed: somebody else was faster */
 	STORE_TOO_MANY,	    /* the job would have more than JOB_LABELS_MAX labels */
 	STORE_OUT_OF_SCOPE, /* the job would leave the scope */
+	STORE_REVOKED,	    /* the maker's token has gone, or was renewed */
+	STORE_OVER_QUOTA,   /* the maker's scope has as many records as it may */
 	STORE_UNAVAILABLE,  /* Redis is out of reach, or refused: nothing was changed */
 	STORE_UNKNOWN, /* a change was sent and no answer came: it happened whole or not at all */
 };
@@ -68,9 +70,23 @@ int store_confirmed(const struct store *store);
 void store_get(struct store *store, enum record_kind kind, struct slice id, store_record_done *done,
     void *ctx);
 
-/* created_ms, Unix milliseconds, is where it stands in the index. record is NULL in done. */
+/*
+ * The operator's token that a record is made with: in the same step it must be there as it was, and
+ * its scope (its label selector, or that of the scoped operator's token that it descends from) have
+ * fewer than `most` such records made in it.
+ */
+struct store_maker {
+	struct slice id;
+	const unsigned char *hash; /* TOKEN_HASH_LEN bytes */
+	unsigned most;
+};
+
+/*
+ * created_ms, Unix milliseconds, is where it stands in the index. maker may be NULL: nobody's
+ * token. record is NULL in done.
+ */
 void store_create(struct store *store, const struct record *record, uint64_t created_ms,
-    store_record_done *done, void *ctx);
+    const struct store_maker *maker, store_record_done *done, void *ctx);
 
 /*
  * The following change a record only where it lies within a scope (scope.h of the

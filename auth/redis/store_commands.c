@@ -67,7 +67,11 @@ read_created(struct operation *operation, const redisReply *reply)
 {
 	long long made;
 
-	if (is_integer(reply, &made))
+	if (!is_integer(reply, &made))
+		return;
+	if (made < 0)
+		store_tell(operation, made == -4 ? STORE_REVOKED : STORE_OVER_QUOTA, NULL);
+	else
 		store_tell(operation, made ? STORE_OK : STORE_CONFLICT, NULL);
 }
 
@@ -165,14 +169,19 @@ add_job(struct arguments *arguments, const struct job *job)
 
 void
 store_create(struct store *store, const struct record *record, uint64_t created_ms,
-    store_record_done *done, void *ctx)
+    const struct store_maker *maker, store_record_done *done, void *ctx)
 {
 	struct slice id = record->kind == RECORD_TOKEN ? record->token.id : record->job.id;
 	struct operation operation = plan_change(record->kind, id, read_created, done, ctx);
-	struct arguments *arguments =
-	    arguments_script(store, script_create, true, record->kind, id);
+	struct arguments *arguments = arguments_new("EVAL");
 
 	if (arguments != NULL) {
+		arguments_add(arguments, slice_of(script_create));
+		arguments_add(arguments, SLICE("3"));
+		arguments_add_record_key(arguments, store, record->kind, id);
+		arguments_add_index_key(arguments, store, record->kind);
+		arguments_add_maker_key(arguments, store, maker);
+		arguments_add_maker(arguments, store, record->kind, maker);
 		arguments_add(arguments, id);
 		arguments_add_text(arguments, "%llu", (unsigned long long)created_ms);
 		arguments_add_text(
@@ -202,6 +211,7 @@ store_delete(struct store *store, enum record_kind kind, struct slice id,
 		arguments_add_scope(arguments, scope);
 		arguments_add(arguments, id);
 		arguments_add(arguments, store_waits(store) ? SLICE("1") : SLICE("0"));
+		arguments_add_quota_key(arguments, store, kind);
 	}
 	store_run(store, &operation, arguments);
 	free(arguments);

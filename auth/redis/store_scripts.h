@@ -2,6 +2,7 @@
 #ifndef JOBGATE_REDIS_STORE_SCRIPTS_H
 #define JOBGATE_REDIS_STORE_SCRIPTS_H
 
+#include "auth/redis/maker_script.h"
 #include "auth/redis/record_script.h"
 
 /*
@@ -18,16 +19,19 @@
 static const char script_get[] = RECORD_SCRIPT_GET;
 
 /*
- * ARGV: id, score, lease in seconds (0: none), then fields and values. 1, or 0 when
- * the record exists. A job with a lease is a key that expires; its entry in the
- * index goes when somebody lists (script_page).
+ * What MAKER_SCRIPT takes, then ARGV: id, score, lease in seconds (0: none), then fields and
+ * values. 1, or 0 when the record exists, or what refused() says. A job with a lease is a key that
+ * expires; its entry in the index goes when somebody lists (script_page).
  */
 static const char script_create[] =
-    "if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end\n"
-    "redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])\n"
-    "redis.call('HSET', KEYS[1], unpack(ARGV, 4))\n"
-    "if ARGV[3] ~= '0' then redis.call('EXPIRE', KEYS[1], ARGV[3]) end\n"
-    "return 1\n";
+    MAKER_SCRIPT "if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end\n"
+		 "local no = refused()\n"
+		 "if no then return no end\n"
+		 "redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])\n"
+		 "redis.call('HSET', KEYS[1], unpack(ARGV, 4))\n"
+		 "counted(ARGV[1])\n"
+		 "if ARGV[3] ~= '0' then redis.call('EXPIRE', KEYS[1], ARGV[3]) end\n"
+		 "return 1\n";
 
 /*
  * What the scripts for records within a scope begin with. ARGV[1] is the number of
@@ -53,20 +57,24 @@ static const char script_create[] =
 	"end\n"
 
 /*
- * ARGV: scope, id, 1 to write something in any case. 1, or 0 when there was no record; the index
- * loses the id either way. What is written when there was none leaves no trace (no id is "-"), but
- * replicas that confirm it have all that came before: the deletion that this one repeats.
+ * ARGV: scope, id, 1 to write something in any case, what keys of quotas' sets begin with. 1, or 0
+ * when there was no record; the index loses the id either way. What is written when there was none
+ * leaves no trace (no id is "-"), but replicas that confirm it have all that came before: the
+ * deletion that this one repeats.
  */
-#define DELETE_WITHIN                                   \
-	"local gone = 0\n"                              \
-	"if within then\n"                              \
-	"  redis.call('ZREM', KEYS[2], ARGV[at + 1])\n" \
-	"  gone = redis.call('DEL', KEYS[1])\n"         \
-	"end\n"                                         \
-	"if gone == 0 and ARGV[at + 2] == '1' then\n"   \
-	"  redis.call('ZADD', KEYS[2], 0, '-')\n"       \
-	"  redis.call('ZREM', KEYS[2], '-')\n"          \
-	"end\n"                                         \
+#define DELETE_WITHIN                                                                             \
+	"local gone = 0\n"                                                                        \
+	"if within then\n"                                                                        \
+	"  local quota = redis.pcall('HGET', KEYS[1], 'quota')\n"                                 \
+	"  redis.call('ZREM', KEYS[2], ARGV[at + 1])\n"                                           \
+	"  gone = redis.call('DEL', KEYS[1])\n"                                                   \
+	"  if type(quota) == 'string' then redis.pcall('SREM', ARGV[at + 3] .. quota, ARGV[at + " \
+	"1]) end\n"                                                                               \
+	"end\n"                                                                                   \
+	"if gone == 0 and ARGV[at + 2] == '1' then\n"                                             \
+	"  redis.call('ZADD', KEYS[2], 0, '-')\n"                                                 \
+	"  redis.call('ZREM', KEYS[2], '-')\n"                                                    \
+	"end\n"                                                                                   \
 	"return gone\n"
 static const char script_delete_job[] = JOB_WITHIN DELETE_WITHIN;
 static const char script_delete_token[] = TOKEN_WITHIN DELETE_WITHIN;

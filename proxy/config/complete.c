@@ -50,6 +50,7 @@ const struct config complete_defaults = {
 	.failed_auth_burst = 100,
 	.idle_backend_connections = 64,
 	.drain_bytes = 64 * 1024},
+    .control = {.scope_tokens = 1000, .scope_jobs = 1000},
     .log = {.level = LOG_LEVEL_INFO, .access = "off"},
 };
 

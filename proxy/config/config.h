@@ -145,10 +145,11 @@ struct config {
 		const char *metrics; /* "host:port" of /metrics, /healthz, /readyz; NULL: off */
 		const char *listen;  /* "host:port" of the API for operators; NULL: off */
 		const char *certificate, *key; /* of `listen`, PEM; NULL: no TLS */
-		const char *client_ca;	      /* whose certificates clients must have; NULL: none */
-		bool allow_plain;	      /* `listen` may be without TLS beyond loopback */
-		struct cidr_list scoped_urls; /* where operators with a label selector may have
-						 job URLs lead */
+		const char *client_ca; /* whose certificates clients must have; NULL: none */
+		bool allow_plain;      /* `listen` may be without TLS beyond loopback */
+		size_t scope_tokens, scope_jobs; /* that operators of one scope may have made */
+		struct cidr_list scoped_urls;	 /* where operators with a label selector may have
+						    job URLs lead */
 	} control;
 
 	struct {

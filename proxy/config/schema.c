@@ -98,6 +98,8 @@ const struct setting config_settings[] = {
     {"control.key", FORM_TEXT, AT(control.key), 0, 0},
     {"control.client_ca", FORM_TEXT, AT(control.client_ca), 0, 0},
     {"control.allow_plain", FORM_BOOL, AT(control.allow_plain), 0, 0},
+    {"control.scope_tokens", FORM_COUNT, AT(control.scope_tokens), 1, 100000},
+    {"control.scope_jobs", FORM_COUNT, AT(control.scope_jobs), 1, 100000},
     {"control.scoped_urls", FORM_RANGES, AT(control.scoped_urls), 0, 0},
     {"log.level", FORM_LEVEL, AT(log.level), 0, 0},
     {"log.access", FORM_OPTIONAL_PATH, AT(log.access), 0, 0},

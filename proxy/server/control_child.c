@@ -75,6 +75,8 @@ control_setup_of(const struct supervisor *supervisor, const struct config *confi
 	    .client_ca = config->control.client_ca,
 	    .scoped_urls = scoped_urls,
 	    .scoped_url_count = scoped_urls != NULL ? config->control.scoped_urls.count : 0,
+	    .scope_tokens = (unsigned)config->control.scope_tokens,
+	    .scope_jobs = (unsigned)config->control.scope_jobs,
 	    .request_ms = (unsigned)config->timeouts.head,
 	    .idle_ms = (unsigned)config->timeouts.keep_alive,
 	    .log = log,

@@ -178,46 +178,58 @@ def test_lists_keep_nobody_from_revoking(gateway, crowded, operators):
     assert set(flood.statuses) == {200, 429}, flood.statuses
 
 
-def test_few_lists_at_once(far, server):
-    """Two in all, one for each token; the rest is told when to come again."""
+LONG_WALK = "/v1/jobs?label=none=such"  # to the end of the index
+
+
+@pytest.fixture
+def slow_lists(far, server):
+    """Lists of so many steps that they are under way for long, each of which is answered soon."""
     gateway, relay = far
-    one, two, three = tokens = [Records(server.client).token("operator") for _ in range(3)]
-    address = operators_address(gateway)
-    relay.say("hold", "lists")
-    with Control(address, one).connect() as first, Control(address, two).connect() as second:
-        Control(address, one).send(first, "GET", "/v1/jobs")
+    fill(server.client, 9000, {})
+    relay.say("delay", "lists", 100)
+    return gateway, relay
+
+
+def begin_lists(server, control, tokens):
+    """Clients with a list under way for each token."""
+    clients = []
+    for token in tokens:
         began = scripts(server.client)
-        eventually(lambda: scripts(server.client) > 0, "the first list to be under way")
-        for token in tokens[:1]:
-            answer = Control(address, token).call("GET", "/v1/tokens")
-            assert (answer.status, answer.field("retry-after")) == (429, "1"), answer
-        Control(address, two).send(second, "GET", "/v1/jobs")
-        eventually(lambda: scripts(server.client) > began, "the second list to be under way")
-        answer = Control(address, three).call("GET", "/v1/jobs")
-        assert (answer.status, answer.field("retry-after")) == (429, "1"), answer
-        relay.say("pass")
-        assert first.read_response().status == second.read_response().status == 200
+        clients.append(control.connect())
+        control.by(token).send(clients[-1], "GET", LONG_WALK)
+        eventually(lambda: scripts(server.client) > began, "the list to be under way")
+    return clients
 
 
-def test_local_callers_find_a_place(far, server):
+def test_few_lists_at_once(slow_lists, server):
+    """Two in all, one for each token; the rest is told when to come again."""
+    gateway, relay = slow_lists
+    one, two, three = [Records(server.client).token("operator") for _ in range(3)]
+    control = Control(operators_address(gateway))
+
+    def refused(token, path):
+        assert control.by(token).refused(429, "GET", path).field("retry-after") == "1"
+    clients = begin_lists(server, control, [one])
+    refused(one, "/v1/tokens")
+    clients += begin_lists(server, control, [two])
+    refused(two, "/v1/jobs")
+    refused(three, "/v1/jobs")
+    relay.say("pass")
+    assert [client.read_response().status for client in clients] == [200, 200]
+    assert control.by(three).call("GET", "/v1/jobs").status == 200
+
+
+def test_local_callers_find_a_place(slow_lists, server):
     """A list of an operator gives way, and is told so; those of local callers wait for each other."""
-    gateway, relay = far
-    tokens = [Records(server.client).token("operator") for _ in range(WALKS)]
-    fill(server.client, 500, {})
-    control, local = Control(operators_address(gateway)), Control(gateway.socket_path)
-    relay.say("hold", "lists")
-    clients = [control.connect() for _ in tokens]
-    for number, (client, token) in enumerate(zip(clients, tokens)):
-        control.by(token).send(client, "GET", "/v1/jobs")
-        eventually(lambda: scripts(server.client) > number, "the list to be under way")
+    gateway, relay = slow_lists
+    local = Control(gateway.socket_path)
+    clients = begin_lists(server, Control(operators_address(gateway)), [Records(server.client).token("operator") for _ in range(WALKS)])
     waiting = [local.connect() for _ in range(5)]
     for client in waiting:
-        local.send(client, "GET", "/v1/jobs?limit=1000")
-    assert local.call("GET", "/healthz").status == 200  # all of them have arrived
+        local.send(client, "GET", "/v1/jobs?limit=50")
+    assert [len(json.loads(client.read_response().body)["items"]) for client in waiting] == [50] * 5
     relay.say("pass")
-    statuses = [client.read_response().status for client in clients]
-    assert set(statuses) <= {200, 429} and 429 in statuses
-    assert [len(json.loads(client.read_response().body)["items"]) for client in waiting] == [500] * 5
+    assert 429 in [client.read_response().status for client in clients]
 
 
 def test_late_list_breaks_nothing_but_itself(far, server):
@@ -266,3 +278,101 @@ def test_lists_that_nobody_reads(gateways, store, crowded, remote):
     assert after - before < 48 << 10  # they had 64 MiB coming
     for client in held:
         client.close()
+
+
+# ---- quotas ----
+
+@pytest.fixture
+def small(gateways, server):
+    """A gateway with small quotas, and what its store has."""
+    settings = {"control": {"scope_tokens": 4, "scope_jobs": 3}}
+    return Control(gateways.start(settings, store_url=server.url).socket_path), Records(server.client)
+
+
+def made(control, **members):
+    """The status of one more job."""
+    answer = control.call("POST", "/v1/jobs", members)
+    assert answer.status == 201 or "control.scope_jobs" in answer.json["detail"], answer
+    return answer
+
+
+def test_jobs_of_a_scope_are_bounded(small):
+    local, records = small
+    one, same = (local.by(records.token("operator", "a=1,b=2")) for _ in range(2))
+    turned, other = local.by(records.token("operator", "b=2,a=1")), local.by(records.token("operator", "a=1"))
+    jobs = [made(control).json["id"] for control in (one, same, turned)]
+    for control in (one, same, turned):
+        assert made(control).status == 403
+    # Nothing but what was made with such a token counts, and others have a quota of their own.
+    assert {made(control).status for control in (local, other, local.by(records.token("operator")))} == {201}
+    # There is room again, whoever has deleted, and however.
+    assert local.call("DELETE", f"/v1/jobs/{jobs[0]}").status == 204
+    assert (made(one).status, made(one).status) == (201, 403)
+    records.client.delete(records.job_key(jobs[1]))
+    assert (made(one).status, made(one).status) == (201, 403)
+    records.client.pexpire(records.job_key(jobs[2]), 1)
+    eventually(lambda: made(one).status == 201, "the job to end")
+    assert made(one).status == 403
+
+
+def test_id_that_others_take_counts_for_them(small):
+    local, records = small
+    one = local.by(records.token("operator", "a=1"))
+    for number in range(3):
+        assert made(one, id=f"mine-{number}").status == 201
+    records.client.delete(records.job_key("mine-0"))
+    assert local.job_of(id="mine-0", labels={"a": "1"})
+    assert (made(one).status, made(one).status) == (201, 403)
+
+
+def test_tokens_of_a_scope_are_bounded(small):
+    local, records = small
+    one = local.by(records.token("operator", "a=1"))
+    ids = [one.token_of()["id"] for _ in range(4)]
+    assert "control.scope_tokens" in one.refused(403, "POST", "/v1/tokens", {"name": "x", "role": "read"}).json["detail"]
+    assert one.call("POST", f"/v1/tokens/{ids[0]}/renew").status == 200  # not one more
+    assert one.call("DELETE", f"/v1/tokens/{ids[0]}").status == 204
+    assert one.token_of()
+
+
+def test_operators_made_within_a_scope_share_its_quota(small):
+    """Else each could make another one, and so on without end."""
+    local, records = small
+    one = local.by(records.token("operator", "a=1"))
+    child = one.by(one.token_of("child", "operator", "b=2")["value"])
+    grandchild = child.by(child.token_of("grandchild", "operator", "c=3")["value"])
+    assert [made(control).status for control in (one, child, grandchild)] == [201] * 3
+    assert [made(control).status for control in (one, child, grandchild)] == [403] * 3
+    assert [control.call("POST", "/v1/tokens", {"name": "x", "role": "read"}).status
+            for control in (one, child, grandchild)] == [201, 201, 403]
+    # One that the administrator makes has a quota of its own.
+    assert made(local.by(local.token_of("peer", "operator", "a=1,b=2")["value"])).status == 201
+
+
+def test_many_at_once_stay_within_the_quota(small):
+    local, records = small
+    token = records.token("operator", "a=1")
+    control = local.by(token)
+    clients = [control.connect() for _ in range(30)]
+    for client in clients:
+        control.send(client, "POST", "/v1/jobs", {})
+    statuses = [client.read_response().status for client in clients]
+    assert (statuses.count(201), statuses.count(403)) == (3, 27)
+    for client in clients:
+        client.close()
+
+
+def test_nothing_is_made_once_the_token_has_gone(far, server):
+    """The token is looked at in the step that makes the record."""
+    gateway, relay = far
+    records = Records(server.client)
+    token = records.token("operator")
+    control = Control(gateway.socket_path, token)
+    relay.say("delay", "all", 500)
+    before = server.client.info("commandstats").get("cmdstat_eval_ro", {}).get("calls", 0)
+    with control.connect() as client:
+        control.send(client, "POST", "/v1/jobs", {"id": "late"})
+        eventually(lambda: server.client.info("commandstats").get("cmdstat_eval_ro", {}).get("calls", 0) > before, "the token to be read")
+        records.delete_token(token)
+        assert client.read_response().status == 401
+    assert not server.client.exists(records.job_key("late"))

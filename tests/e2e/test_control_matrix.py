@@ -199,7 +199,8 @@ def keys(records):
 
 HIDDEN = ["get-token", "renew-token", "delete-token", "get-job", "renew-job", "change-job", "move-job", "strip-job",
           "unlabel-job", "delete-job", "authorize-job", "authorize-token"]
-COUNTED = ["hgetall", "hget", "hkeys", "hset", "hdel", "del", "exists", "eval", "zadd", "zrem", "zrange", "zrank"]
+# Not EXISTS: workers prove with it, each second, that the store answers for keys.
+COUNTED = ["hgetall", "hget", "hkeys", "hset", "hdel", "del", "eval", "zadd", "zrem", "zrange", "zrank"]
 
 
 class Commands:

@@ -141,6 +141,8 @@ control_fork(struct world *world)
 	    .key_prefix = "test:",
 	    .public_url = "http://{job}.localhost:8080/",
 	    .realm = "jobgate",
+	    .scope_tokens = 1000,
+	    .scope_jobs = 1000,
 	    .request_ms = 10000,
 	    .idle_ms = 30000,
 	    .log = {.fd = open(world->log_path, O_CREAT | O_WRONLY | O_APPEND, 0600),

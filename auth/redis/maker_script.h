@@ -1,0 +1,48 @@
+/* maker_script.h - records that an operator makes: within its token's life, and its scope's quota.
+ */
+#ifndef JOBGATE_REDIS_MAKER_SCRIPT_H
+#define JOBGATE_REDIS_MAKER_SCRIPT_H
+
+/*
+ * What scripts that make a record begin with. The last of KEYS is the maker's token; the first four
+ * of ARGV are taken away: its hash ('' for a caller without a token, of whom nothing is asked), the
+ * most records, what the keys of sets and what those of such records begin with.
+ *
+ * refused(): before anything is written; nil, -4 when the token has gone or was renewed, -5 when
+ * its scope has as many records as it may. counted(id): once the record is made.
+ *
+ * What a scoped operator makes has a field `quota`, the scope that it counts for, and stands in the
+ * set of that scope. An operator whose own token has such a field passes it on: no narrower scope
+ * has a quota of its own, unless it was made by somebody who has none. Records that went otherwise
+ * than by our deletion (a lease's end, a plain DEL) leave the set when it is full.
+ */
+#define MAKER_SCRIPT                                                                      \
+	"local hash, most = table.remove(ARGV, 1), tonumber(table.remove(ARGV, 1))\n"     \
+	"local sets, records = table.remove(ARGV, 1), table.remove(ARGV, 1)\n"            \
+	"local quota = ''\n"                                                              \
+	"local function refused()\n"                                                      \
+	"  if hash == '' then return nil end\n"                                           \
+	"  local maker = redis.call('HMGET', KEYS[#KEYS], 'hash', 'selector', 'quota')\n" \
+	"  if string.lower(maker[1] or '') ~= hash then return -4 end\n"                  \
+	"  local labels = {}\n"                                                           \
+	"  for label in string.gmatch(maker[3] or maker[2] or '', '[^,]+') do\n"          \
+	"    labels[#labels + 1] = label\n"                                               \
+	"  end\n"                                                                         \
+	"  table.sort(labels)\n"                                                          \
+	"  quota = table.concat(labels, ',')\n"                                           \
+	"  local set = sets .. quota\n"                                                   \
+	"  if quota == '' or redis.call('SCARD', set) < most then return nil end\n"       \
+	"  for _, id in ipairs(redis.call('SMEMBERS', set)) do\n"                         \
+	"    if redis.pcall('HGET', records .. id, 'quota') ~= quota then\n"              \
+	"      redis.call('SREM', set, id)\n"                                             \
+	"    end\n"                                                                       \
+	"  end\n"                                                                         \
+	"  if redis.call('SCARD', set) >= most then return -5 end\n"                      \
+	"end\n"                                                                           \
+	"local function counted(id)\n"                                                    \
+	"  if quota == '' then return end\n"                                              \
+	"  redis.call('SADD', sets .. quota, id)\n"                                       \
+	"  redis.call('HSET', KEYS[1], 'quota', quota)\n"                                 \
+	"end\n"
+
+#endif
