@@ -1,8 +1,10 @@
-/* disk.c - statvfs, and a ballast file. */
+/* disk.c - statvfs, blocks that are reserved for redis-server, and a ballast file. */
 #include "auth/control/disk.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,14 +15,14 @@
 #define KIB 1024ll
 #define MIB (1024 * KIB)
 
-/* Bytes free below which nothing may make the store larger. */
-#define GROW_MIN (1 * MIB)
-/* Below which a piece of the ballast is given back: some thousand deletions. */
+/* Bytes free below which nothing may make the store larger; more than pieces given back make. */
+#define GROW_MIN (2 * MIB)
+/* Reserved bytes below which a piece more is reserved: a piece is some thousand deletions. */
 #define ROOM_MIN (256 * KIB)
 #define PIECE (512 * KIB)
 #define BALLAST (8 * MIB)
 /* Free space that the ballast leaves when it is made, or there would be none for changes. */
-#define BALLAST_LEAVES (2 * GROW_MIN)
+#define BALLAST_LEAVES (GROW_MIN + MIB)
 
 /* How often it is looked at: leases end without a call, and others fill the disk. */
 #define WATCH_MS 500
@@ -30,6 +32,7 @@ struct disk {
 	char *path;	/* of the ballast */
 	long long size; /* of it, as far as it is known; -1: not yet */
 	struct event *watch;
+	int appended; /* the file that redis-server appends to; -1: not found */
 	bool told_full, told_broken;
 	struct log log;
 };
@@ -58,6 +61,57 @@ ballast_size(int fd)
 	struct stat found;
 
 	return fd >= 0 && fstat(fd, &found) == 0 && S_ISREG(found.st_mode) ? found.st_size : 0;
+}
+
+/* The file that redis-server appends to is that with the highest number (Redis 7). */
+static void
+find_appended(struct disk *disk)
+{
+	char folder[PATH_MAX], name[NAME_MAX + 1] = "";
+	unsigned long number, highest = 0;
+	struct dirent *entry;
+	DIR *files;
+	int end;
+
+	if (disk->appended >= 0)
+		close(disk->appended);
+	disk->appended = -1;
+	snprintf(folder, sizeof(folder), "%s/appendonlydir", disk->directory);
+	files = opendir(folder);
+	while (files != NULL && (entry = readdir(files)) != NULL) {
+		end = 0;
+		if (sscanf(entry->d_name, "appendonly.aof.%lu.incr.aof%n", &number, &end) == 1 &&
+		    end > 0 && entry->d_name[end] == '\0' && number > highest) {
+			highest = number;
+			snprintf(name, sizeof(name), "%s", entry->d_name);
+		}
+	}
+	if (highest > 0)
+		disk->appended =
+		    openat(dirfd(files), name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (files != NULL)
+		closedir(files);
+}
+
+/* Bytes that can be appended without new blocks. */
+static long long
+reserved(const struct disk *disk)
+{
+	struct stat found;
+
+	if (disk->appended < 0 || fstat(disk->appended, &found) != 0)
+		return 0;
+	return (long long)found.st_blocks * 512 - found.st_size;
+}
+
+/* Give the file blocks behind its end, which nothing shows but the room on the disk. */
+static bool
+reserve(const struct disk *disk, long long bytes)
+{
+	struct stat found;
+
+	return disk->appended >= 0 && fstat(disk->appended, &found) == 0 &&
+	       fallocate(disk->appended, FALLOC_FL_KEEP_SIZE, found.st_size, bytes) == 0;
 }
 
 /* False when nothing is left of it. */
@@ -131,9 +185,12 @@ disk_make_room(struct disk *disk)
 
 	if (disk == NULL)
 		return;
-	do
+	/* Others may take a piece that is given back before we do: then the next one. */
+	while (reserved(disk) < ROOM_MIN && !reserve(disk, PIECE)) {
 		free_bytes = bytes_free(disk);
-	while (free_bytes >= 0 && free_bytes < ROOM_MIN && give_back_piece(disk));
+		if (free_bytes < 0 || free_bytes >= 2 * PIECE || !give_back_piece(disk))
+			break; /* no such file, or no such file system */
+	}
 }
 
 static void
@@ -145,12 +202,11 @@ on_watch(evutil_socket_t fd, short events, void *ctx)
 
 	(void)fd;
 	(void)events;
+	find_appended(disk);
+	disk_make_room(disk);
 	if (free_bytes >= 0) {
 		tell(disk, free_bytes < GROW_MIN);
-		if (free_bytes < ROOM_MIN)
-			disk_make_room(disk);
-		else
-			fill_ballast(disk, free_bytes);
+		fill_ballast(disk, free_bytes);
 	}
 	evtimer_add(disk->watch, &pause);
 }
@@ -164,6 +220,7 @@ disk_new(struct event_base *base, const char *directory, const struct log *log)
 		return NULL;
 	disk->directory = directory;
 	disk->size = -1;
+	disk->appended = -1;
 	disk->log = *log;
 	disk->watch = evtimer_new(base, on_watch, disk);
 	if (disk->watch == NULL || asprintf(&disk->path, "%s/ballast", directory) < 0) {
@@ -182,6 +239,8 @@ disk_free(struct disk *disk)
 		return;
 	if (disk->watch != NULL)
 		event_free(disk->watch);
+	if (disk->appended >= 0)
+		close(disk->appended);
 	free(disk->path);
 	free(disk);
 }

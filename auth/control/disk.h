@@ -8,9 +8,10 @@
 
 /*
  * A redis-server that cannot append to its file ends, and everything is refused until it is
- * back. So what makes the store larger is refused while the disk is nearly full, and a ballast
- * file keeps room for what must pass all the same: deletions, renewals, the ends of leases. It is
- * given back piece by piece when there is no other room, and made again when there is.
+ * back. So what makes the store larger is refused while the disk is nearly full, and room is kept
+ * for what must pass all the same: deletions, renewals, the ends of leases. Blocks behind the end
+ * of the file that redis-server appends to are its own, whoever fills the disk; a ballast file is
+ * turned into more of them piece by piece, and made again when there is room.
  */
 struct disk;
 

@@ -1,12 +1,16 @@
 """The private redis-server when its disk is full, its files are broken, or its folders go (store.md)."""
 
+import contextlib
 import os
 import shutil
 import signal
+import threading
 import time
 
 import pytest
+import redis
 
+from harness.control import Control
 from harness.disk import MIB, SmallDisk
 from harness.process import eventually
 from harness.scene import request_bytes
@@ -56,7 +60,7 @@ def test_full_disk_refuses_what_is_new(disk, start):
     job = gateway.cli("job", "create", "--url", "http://127.0.0.1:9", "-l", "a=b", "-o", "json").json()
     leased = gateway.cli("job", "create", "--id", "leased", "-o", "json").json()
     eventually(lambda: (disk.path / "ballast").stat().st_size >= 2 * MIB, "the ballast")
-    redis = redis_of(gateway)
+    server = redis_of(gateway)
     for _ in range(3):
         disk.fill()
         for words in [("token", "create", "more", "-r", "read"), ("job", "create"),
@@ -68,11 +72,11 @@ def test_full_disk_refuses_what_is_new(disk, start):
     assert gateway.cli("job", "delete", leased["id"], "--yes").status == 0
     eventually(lambda: status_of(gateway, tokens[0]) == 401 and status_of(gateway, tokens[1]) == 401, "the revocations")
     assert status_of(gateway, renewed) == 404 and status_of(gateway, tokens[2]) == 404
-    assert redis_of(gateway) == redis and gateway.health("/readyz")[0] == 200
+    assert redis_of(gateway) == server and gateway.health("/readyz")[0] == 200
     assert "is full" in gateway.program.log()
     # It is on the disk, too.
-    os.kill(redis, signal.SIGKILL)
-    eventually(lambda: redis_of(gateway) not in (None, redis), "redis-server to be started again")
+    os.kill(server, signal.SIGKILL)
+    eventually(lambda: redis_of(gateway) not in (None, server), "redis-server to be started again")
     eventually(lambda: gateway.cli("token", "list").status == 0, "the store to be back")
     assert status_of(gateway, tokens[0]) == 401 and status_of(gateway, renewed) == 404
     # And there is room again: for new records, and for the ballast.
@@ -82,21 +86,69 @@ def test_full_disk_refuses_what_is_new(disk, start):
     gateway.family = gateway.processes()
 
 
-def test_many_revocations_on_a_full_disk(disk, start, sanitizer):
-    """The ballast is not spent with the first one."""
+@contextlib.contextmanager
+def filling(disk):
+    """Something fills the disk all the time, as a log that runs away does: it takes whatever room there is at once."""
+    done = threading.Event()
+
+    def fill():
+        while not done.wait(0.001):
+            disk.fill()
+    thread = threading.Thread(target=fill)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_revocations_while_the_disk_is_being_filled(disk, start):
+    """None fails, and redis-server does not end: its room is reserved where nothing else can take it."""
     gateway = start(disk.path)
-    tokens = [make_token(gateway)["id"] for _ in range(20)]
-    eventually(lambda: (disk.path / "ballast").stat().st_size == 8 * MIB, "the ballast")
-    redis = redis_of(gateway)
-    for token in tokens:
-        disk.fill()
-        assert gateway.cli("token", "delete", token, "--yes").status == 0
-    assert redis_of(gateway) == redis
-    # As long as it lasts: then redis-server may end, but the gateway says why, and comes back with the room.
-    assert (disk.path / "ballast").stat().st_size < 8 * MIB
-    disk.empty()
+    local = Control(gateway.socket_path)
+    tokens = [local.token_of()["id"] for _ in range(200)]
+    for number in range(50):
+        local.job_of(id=f"leased-{number}", lease=1 + number % 3)  # their ends are written, too
+    eventually(lambda: reserved(disk) > MIB / 4, "room to be reserved")
+    server = redis_of(gateway)
+    with filling(disk):
+        eventually(lambda: disk.free == 0, "the disk to be full")
+        for number, token in enumerate(tokens):
+            assert local.call("DELETE", f"/v1/tokens/{token}").status == 204
+            if number % 20 == 0:
+                local.refused(507, "POST", "/v1/jobs", {})
+        assert redis_of(gateway) == server
+        # One that dies of something else comes back all the same.
+        os.kill(server, signal.SIGKILL)
+        eventually(lambda: redis_of(gateway) not in (None, server), "redis-server to be started again")
+        eventually(lambda: local.call("GET", "/v1/tokens").status == 200, "the store to be back")
+    assert local.done("GET", "/v1/tokens")["items"] == []
     eventually(lambda: gateway.health("/readyz")[0] == 200, "it to be ready")
     gateway.family = gateway.processes()
+
+
+def reserved(disk):
+    """Bytes that redis-server may append without asking the disk for room."""
+    found = append_only_file(disk.path).stat()
+    return found.st_blocks * 512 - found.st_size
+
+
+def test_ballast_is_used_up_in_pieces(disk, start):
+    """What writes past the control API lives by the same room."""
+    gateway = start(disk.path)
+    size = (disk.path / "ballast").stat().st_size
+    assert size == 8 * MIB
+    server = redis_of(gateway)
+    with redis.Redis(unix_socket_path=str(gateway.folder / "redis.sock")) as client:
+        disk.fill()
+        for _ in range(10):
+            eventually(lambda: reserved(disk) > MIB / 4, "room to be reserved")
+            client.set("other", bytes(MIB // 5))
+        assert redis_of(gateway) == server
+        assert 0 < (disk.path / "ballast").stat().st_size < size
+        disk.empty()
+        eventually(lambda: (disk.path / "ballast").stat().st_size == size, "the ballast to be whole again")
 
 
 def test_redis_that_dies_comes_back_before_the_bound(start, make_folder):
@@ -121,10 +173,10 @@ def test_removed_run_directory(gateways, make_folder):
     tokens = [make_token(gateway) for _ in range(2)]
     assert status_of(gateway, tokens[0]) == 404
     for _ in range(2):
-        redis = redis_of(gateway)
+        server = redis_of(gateway)
         shutil.rmtree(run)
         eventually(lambda: gateway.cli("token", "list").status == 0, "the control socket to be made again")
-        eventually(lambda: redis_of(gateway) not in (None, redis), "redis-server to be started again")  # noqa: B023
+        eventually(lambda: redis_of(gateway) not in (None, server), "redis-server to be started again")  # noqa: B023
         eventually(lambda: gateway.cli("token", "list").status == 0, "the store to be reached")
         assert sorted(path.name for path in run.iterdir()) == ["control.sock", "control.sock.gateway", "redis.sock"]
         assert run.stat().st_mode & 0o777 == 0o700
