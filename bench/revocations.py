@@ -21,7 +21,7 @@ TOP = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TOP / "tests" / "e2e"))
 
 from harness import faults, servers  # noqa: E402  # pylint: disable=wrong-import-position
-from harness.checker import Checker  # noqa: E402  # pylint: disable=wrong-import-position
+from harness.checker import REVOCATIONS, Checker  # noqa: E402  # pylint: disable=wrong-import-position
 from harness.gateway import Gateway, Sanitizer  # noqa: E402  # pylint: disable=wrong-import-position
 
 RESULTS = TOP / "bench" / "results"
@@ -49,7 +49,7 @@ def quantiles(values):
 
 def refused_ms(subject):
     """Until the last worker's first refusal, from before Redis was asked."""
-    return (max(at for at, _ in subject.refused.values()) - subject.revoking_at) * 1000
+    return (max(at for at, _ in subject.refused.values()) - subject.revoking_at - subject.delay) * 1000
 
 
 def measure_healthy(checker, count):
@@ -57,7 +57,7 @@ def measure_healthy(checker, count):
     refusals, cuts = [], []
     while len(refusals) < count:
         for subject in checker.add(20, streams=20):
-            checker.revoke(subject)
+            checker.revoke(subject, checker.random.choice(REVOCATIONS))
             while len(subject.refused) < len(checker.workers) or subject.stream:
                 checker.turn(choose=lambda _, subject=subject: subject)
             refusals.append(refused_ms(subject))

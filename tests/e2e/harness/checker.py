@@ -1,20 +1,24 @@
 """Revokes at random, asks all workers all the time, and knows what none of them may do.
 
 What is held against every single answer (access.md, "The staleness bound"), whatever fails meanwhile:
-- none allows a token later than max_staleness after its revocation;
+- none allows a token later than max_staleness after its revocation, a worker that was stopped meanwhile included;
 - none refuses a token that was not revoked, but with 503;
 and of what runs: no stream outlives the revocation of its token by more than the bound.
 
 One thread and one clock: a probe is late when it was *sent* after the bound, and a stream when it is still open as we
 look *after* the bound. So a machine that is busy elsewhere can hide a violation, but never make one."""
 
+import json
 import os
 import pathlib
 import random
 import re
 import select
+import signal
 import socket
+import struct
 import time
+import urllib.request
 
 from .gateway import DOMAIN
 from .process import PATIENCE, eventually
@@ -22,6 +26,9 @@ from .scene import request_bytes
 
 VIOLATIONS_SHOWN = 10  # of each kind
 STREAM_GRACE = 0.1  # for the connection's end to reach us
+
+# A worker that was stopped right between its last look at the clock and a write: that one leaves (store.md, Freshness).
+WRITES_AT_STOP = 1
 
 
 def sockets_of(pid):
@@ -32,6 +39,16 @@ def sockets_of(pid):
         except OSError:
             pass  # closed meanwhile
     return {name for name in found if name.startswith("socket:")}
+
+
+def hang_up(sock):
+    """With a reset: who merely ends its side may still want the rest of an answer that never ends."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def state_of(pid):
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def connect_to_some_worker(gateway):
@@ -48,7 +65,8 @@ class Subject:
     def __init__(self, token, job):
         self.token, self.job = token, job
         self.request = request_bytes(f"{job}.{DOMAIN}", token)
-        self.revoking_at = self.revoked_at = None  # when that was begun; when Redis had confirmed it
+        # When that was begun; when Redis had confirmed it, or when its time to live was over; so much later.
+        self.revoking_at, self.revoked_at, self.delay = None, None, 0
         self.refused = {}  # worker -> when its first refusal after that had come
         self.stream = None
         self.cut_at = None
@@ -108,6 +126,7 @@ class Checker:
         self.workers = gateway.workers()
         self.subjects = []
         self.violations, self.kinds = [], {}
+        self.stopped, self.thawed_at, self.excused = False, 0, 0  # see stop() and thaw(); writes
         self.replicas = 0  # that must have a new token before it counts as made
         self.statuses = {}  # of live subjects
         self.revocations = self.asked = 0
@@ -124,7 +143,7 @@ class Checker:
     def _forget(self, sock):
         self.poller.unregister(sock)
         del self.by_fd[sock.fileno()]
-        sock.close()
+        hang_up(sock)
 
     # ---- subjects ----
 
@@ -155,11 +174,11 @@ class Checker:
 
     def revoke(self, subject, how=None):
         """Revoke it in one of many ways, by plain writes as an operator's script would."""
-        how = how or self.random.choice(REVOCATIONS)
+        how = how or self.random.choice(REVOCATIONS + ENDINGS)
         subject.how = how.__name__
         subject.revoking_at = time.monotonic()
-        how(self.records, subject)
-        subject.revoked_at = time.monotonic()
+        subject.delay = how(self.records, subject) or 0
+        subject.revoked_at = time.monotonic() + subject.delay
         self.revocations += 1
 
     def lost(self, subjects, when=None):
@@ -179,6 +198,39 @@ class Checker:
 
     def live(self):
         return [subject for subject in self.subjects if subject.live]
+
+    # ---- workers that are stopped ----
+
+    def stop(self):
+        """Stop all workers, wherever they are just now."""
+        for worker in self.workers:
+            os.kill(worker, signal.SIGSTOP)
+        self.stopped = True
+        for worker in self.workers:
+            eventually(lambda worker=worker: state_of(worker) == "T", "the worker to stop")
+
+    def thaw(self):
+        """Let them go on, once all that they had sent before has been read."""
+        self.run(0.1)
+        self.stopped, self.thawed_at = False, time.monotonic()
+        self.excused = WRITES_AT_STOP * len(self.workers)
+        for worker in self.workers:
+            os.kill(worker, signal.SIGCONT)
+
+    def judge_thawed(self, subject):
+        """An answer of 200 that began after a stop, to what was asked before its end."""
+        if not subject.revoked_at or self.thawed_at <= subject.revoked_at + self.bound:
+            return
+        if self.excused > 0:
+            self.excused -= 1
+        else:
+            self.violate(f"{subject.how}: a worker that was stopped allowed {self.thawed_at - subject.revoked_at:.3f} s after it")
+
+    def requests_sent(self, subjects):
+        """How many requests their jobs have been sent so far."""
+        with urllib.request.urlopen(f"{self.backend_url}/count", timeout=PATIENCE) as answer:
+            counts = json.load(answer)
+        return sum(counts.get(subject.job, 0) for subject in subjects)
 
     # ---- watching ----
 
@@ -221,6 +273,8 @@ class Checker:
     def _judge(self, probe, subject, status, now):
         if status == 200 and subject.revoked_at and probe.sent_at > subject.revoked_at + self.bound:
             self.violate(f"{subject.how}: allowed {probe.sent_at - subject.revoked_at:.3f} s after it")
+        elif status == 200 and probe.sent_at < self.thawed_at < now:
+            self.judge_thawed(subject)
         if subject.live:
             self.statuses[status] = self.statuses.get(status, 0) + 1
             if status not in (200, 503):
@@ -245,8 +299,8 @@ class Checker:
         for subject in self.subjects:
             if subject.stream is None or not subject.revoked_at:
                 continue
-            late = now - subject.revoked_at - self.bound
-            if late > STREAM_GRACE and not select.select([subject.stream], [], [], 0)[0]:
+            late = now - max(subject.revoked_at + self.bound, self.thawed_at)
+            if late > STREAM_GRACE and not self.stopped and not select.select([subject.stream], [], [], 0)[0]:
                 self.violate(f"{subject.how}: a stream still runs {self.bound + late:.3f} s after it")
                 self._forget(subject.stream)
                 subject.stream = None
@@ -300,7 +354,7 @@ class Checker:
             probe.sock.close()
         for subject in self.subjects:
             if subject.stream:
-                subject.stream.close()
+                hang_up(subject.stream)
 
 
 # ---- ways to revoke ----
@@ -333,4 +387,20 @@ def delete_job(records, subject):
     records.delete_job(subject.job)
 
 
+def expire_token(records, subject):
+    return expire(records, records.token_key(subject.token.id))
+
+
+def expire_job(records, subject):
+    return expire(records, records.job_key(subject.job))
+
+
+def expire(records, key):
+    """It ends by itself, so many seconds from now."""
+    records.client.pexpire(key, EXPIRE_MS)
+    return EXPIRE_MS / 1000
+
+
+EXPIRE_MS = 150
+ENDINGS = [expire_token, expire_job]
 REVOCATIONS = [delete, renew, narrow, spoil, take_label, change_label, delete_job]

@@ -1,11 +1,13 @@
 """What can happen to a store: a real redis-server and the network before it, and each way to break them."""
 
+import select
+import socket
 import time
 
 import redis
 
-from .checker import delete
-from .process import eventually
+from .checker import ENDINGS, delete
+from .process import PATIENCE, eventually
 from .relay import FaultRelay
 from .store import Records, RedisServer
 
@@ -30,8 +32,11 @@ class Store:
 
     def _server(self):
         server = RedisServer(self.make_folder("redis"), "--appendonly", "yes", "--appendfsync", "always",
-                             "--repl-diskless-sync-delay", "0", "--user", *"gateway on >right ~* &* +@all".split())
+                             "--repl-diskless-sync-delay", "0", "--enable-debug-command", "yes", "--user", *"gateway on >right ~* &* +@all".split())
         return server.start()
+
+    def another(self):
+        return self._server()
 
     @property
     def url(self):
@@ -55,6 +60,7 @@ class Fault:
     of reach, so that the bound must pass and 503 follow.
     """
     writable, outage = True, True
+    ways = None  # of revoking while it lasts; None: any
 
     def __init__(self, store):
         self.store = store
@@ -292,9 +298,97 @@ class Flooded(Fault):
         self.store.server.client.config_set("client-output-buffer-limit", "pubsub 33554432 8388608 60")
 
 
+class StoppedInTurn(Fault):
+    """All workers are stopped at full work, for longer than the bound, a few times."""
+    writable, outage = False, False
+    crowd, victims, stops = 100, 3, 3
+
+    def prepare(self, checker):
+        checker.add(self.victims * self.stops)
+
+    def inject(self, checker):
+        for _ in range(self.stops):
+            self.stop_once(checker)
+
+    def stop_once(self, checker):
+        victims = [subject for subject in checker.live() if subject.stream is None][:self.victims]
+        asked = [(socket.create_connection(checker.gateway.address), checker.random.choice(victims)) for _ in range(self.crowd)]
+        checker.run(0.02)
+        for sock, subject in asked:
+            sock.sendall(subject.request)
+        end = time.monotonic() + 0.025 * checker.random.random()
+        while time.monotonic() < end:
+            pass
+        checker.stop()
+        for subject in victims:
+            checker.revoke(subject, delete)
+        checker.run(1.1 * BOUND)
+        waiting = [(sock, subject) for sock, subject in asked if not select.select([sock], [], [], 0)[0]]
+        before = checker.requests_sent(victims)
+        checker.thaw()
+        for sock, subject in waiting:
+            sock.settimeout(PATIENCE)
+            if sock.recv(4096).startswith(b"HTTP/1.1 200"):
+                checker.judge_thawed(subject)
+        for sock, _ in asked:
+            sock.close()
+        for _ in range(checker.requests_sent(victims) - before):
+            checker.judge_thawed(victims[0])
+
+    def lift(self, checker):
+        pass
+
+
+class LateExpiry(Fault):
+    """Redis does not look for keys whose time is over, as one does in effect that has very many."""
+    outage, ways = False, ENDINGS
+
+    def inject(self, checker):
+        self.store.server.client.execute_command("DEBUG", "SET-ACTIVE-EXPIRE", "0")
+
+    def lift(self, checker):
+        checker.run(1.2 * BOUND)
+        self.store.server.client.execute_command("DEBUG", "SET-ACTIVE-EXPIRE", "1")
+
+
+class PausedWrites(Fault):
+    """Records end while Redis writes nothing, their deletion included."""
+    writable, outage = False, False
+
+    def inject(self, checker):
+        for subject in checker.live()[:8]:
+            checker.revoke(subject, checker.random.choice(ENDINGS))
+        self.store.server.client.execute_command("CLIENT", "PAUSE", "60000", "WRITE")
+        checker.run(1.3 * BOUND)
+
+    def lift(self, checker):
+        self.store.server.client.execute_command("CLIENT", "UNPAUSE")
+
+
+class SplitServers(Fault):
+    """Push connections lead to another server, where each id is taken too, and the ACL hides INFO."""
+
+    def inject(self, checker):
+        self.other = self.store.another()
+        servers = [self.store.server, self.other]
+        self.taken = [socket.create_connection(("127.0.0.1", server.port)) for server in servers for _ in range(300)]
+        for server in servers:
+            server.client.execute_command("ACL", "SETUSER", "gateway", "-info")
+        self.store.relay.say("push", self.other.port)
+        self.store.relay.say("cut", "all")
+
+    def lift(self, checker):
+        self.store.server.client.execute_command("ACL", "SETUSER", "gateway", "+info")
+        self.store.relay.say("target", self.store.server.port)
+        self.store.relay.say("cut", "all")
+        for sock in self.taken:
+            sock.close()
+        self.other.stop()
+
+
 FAULTS = [Killed, RestartedAtOnce, RestartedEmpty, Frozen, DataHalfOpen, PushHalfOpen, BothHalfOpen, Refused, Cut,
           SlowByTwoSeconds, Slow, ReplyOvertaken, PushOvertaken, TableOverflow, FlushAll, WrongPassword, NoPermission,
-          Eviction, Promoted, Flooded]
+          Eviction, Promoted, Flooded, StoppedInTurn, LateExpiry, PausedWrites, SplitServers]
 
 
 def round_of(checker, fault, revocations, rng, hold=None):
@@ -309,10 +403,10 @@ def round_of(checker, fault, revocations, rng, hold=None):
     checker.add(max(0, before + during + after + 3 - len(checker.live())), streams)
     fault.prepare(checker)
 
-    def revoke(count, seconds):
+    def revoke(count, seconds, ways=None):
         for _ in range(count):
             if checker.live():
-                checker.revoke(rng.choice(checker.live()))
+                checker.revoke(rng.choice(checker.live()), rng.choice(ways) if ways else None)
             checker.run(rng.random() * 2 * seconds / count)
     revoke(before, 0.1)
     if rng.random() < 0.5 and checker.live():
@@ -320,7 +414,7 @@ def round_of(checker, fault, revocations, rng, hold=None):
     checker.statuses = {}
     fault.inject(checker)
     if during:
-        revoke(during, 0.3 * BOUND)
+        revoke(during, 0.3 * BOUND, fault.ways)
     if hold is not None:
         checker.run(hold)
     elif fault.outage:

@@ -14,6 +14,7 @@ socket CONTROL_PATH, each answered with `ok`:
     pass             back to normal; what a dropping network had swallowed stays lost, so those connections are cut
     target PORT      connect to another Redis from now on
     alternate PORT   and every other time to this one, until `target` is said again: a name with two addresses
+    push PORT        and the push connections to this one, until `target` is said again
     count            how many connections there are: `ok DATA PUSH OTHER`
 
 WHICH is data, push, lists, other (none of these) or all. A rule holds for connections made later as well."""
@@ -25,6 +26,10 @@ import sys
 WORDS = {"data": b"jobgate-data", "push": b"jobgate-push", "lists": b"jobgate-lists"}
 
 
+def name_in(data):
+    return next((name for name, word in WORDS.items() if word in data), None)
+
+
 def concerns(which, link):
     return which == "all" or which == (link.name or "other")
 
@@ -32,6 +37,7 @@ def concerns(which, link):
 class Relay:
     def __init__(self, target):
         self.targets = [target]
+        self.push_target = None
         self.links = set()
         self.rules = {}  # what is wrong -> (which, argument)
 
@@ -53,7 +59,9 @@ class Relay:
     def obey(self, words):
         verb, which = words[0], words[1] if len(words) > 1 else None
         if verb == "target":
-            self.targets = [int(which)]
+            self.targets, self.push_target = [int(which)], None
+        elif verb == "push":
+            self.push_target = int(which)
         elif verb == "alternate":
             self.targets.append(int(which))
         elif verb == "count":
@@ -100,7 +108,13 @@ class Link:
                 return
             target = self.relay.targets[0]
             self.relay.targets = self.relay.targets[1:] + [target]
+            first = b""
+            if self.relay.push_target:  # who it is has to be known first
+                first = await self.reader.read(1 << 16)
+                self.name = name_in(first)
+                target = self.relay.push_target if self.name == "push" else target
             reader, self.redis = await asyncio.open_connection("127.0.0.1", target)
+            self.redis.write(first)
             tasks = [asyncio.create_task(self.pump(self.reader, self.redis, False)),
                      asyncio.create_task(self.pump(reader, self.writer, True))]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -119,7 +133,7 @@ class Link:
         try:
             while data := await reader.read(1 << 16):
                 if not from_redis and self.name is None:
-                    self.name = next((name for name, word in WORDS.items() if word in data), None)
+                    self.name = name_in(data)
                     if self.relay.rule("refuse", self):
                         return
                 if self.relay.rule("drop", self):

@@ -1,8 +1,12 @@
 #!/usr/bin/python3
 """A backend for those who count answers: hold_app.py PORT. Answers 200 at once; under /hold/ with
-a body that never ends, or, asked for an upgrade, with a WebSocket that says hello."""
+a body that never ends, or, asked for an upgrade, with a WebSocket that says hello; /count tells, as JSON, how many
+requests each job was sent."""
 
 import asyncio
+import collections
+import json
+import re
 import resource
 import sys
 
@@ -13,7 +17,16 @@ HOLD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x81\x05hello"
 
 
+counts = collections.Counter()
+
+
 def answer_to(head):
+    job = re.search(rb"(?i)\r\nx-jobgate-job: ([^\r]+)", head)
+    if job:
+        counts[job[1].decode()] += 1
+    elif head.startswith(b"GET /count "):
+        text = json.dumps(counts).encode()
+        return b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text)
     if not head.split(b" ", 2)[1].startswith(b"/hold/"):
         return OK
     return SWITCH if b"\r\nupgrade:" in head.lower() else HOLD
