@@ -379,14 +379,6 @@ set_hooks(evhtp_connection_t *evhtp, struct connection *connection)
 		   (evhtp_hook)on_connection_fini, connection) == 0;
 }
 
-/* Many others must not keep our own people from being served: see server.h. */
-static void
-put_behind_local(struct connection *connection)
-{
-	event_priority_set(connection->start, PRIORITY_OTHERS);
-	bufferevent_priority_set(connection->evhtp->bev, PRIORITY_OTHERS);
-}
-
 struct connection *
 connection_new(evhtp_connection_t *evhtp, const struct server_setup *setup, struct connections *all)
 {
@@ -404,8 +396,6 @@ connection_new(evhtp_connection_t *evhtp, const struct server_setup *setup, stru
 		connection_free(connection);
 		return NULL;
 	}
-	if (setup->peers != PEERS_OURSELVES && setup->identify != NULL)
-		put_behind_local(connection);
 	/* Our own people and workers are, and where nobody asks there are no strangers. */
 	connection->known = setup->identify == NULL || setup->peers != PEERS_ANYBODY;
 	connection->all = all;

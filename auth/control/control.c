@@ -20,7 +20,7 @@
 /* Between attempts to listen where it was not possible. */
 #define AGAIN_S 5
 
-#define EVENTS_MAX 8 /* until those of higher priority are looked for again */
+#define EVENTS_MAX 8 /* until the store's are looked for again */
 
 /* Between two beats. */
 #define BEAT_US 250000
@@ -76,8 +76,8 @@ struct run {
 };
 
 /*
- * With the priorities of server.h. However many callers there are, what goes before them is looked
- * for after every few events.
+ * With two priorities, the first for the store's answers (connection.c of auth/redis): however many
+ * callers there are, these are looked for after every few events.
  */
 static struct event_base *
 base_new(void)
@@ -90,7 +90,7 @@ base_new(void)
 		base = event_base_new_with_config(config);
 	if (config != NULL)
 		event_config_free(config);
-	if (base != NULL && event_base_priority_init(base, PRIORITIES) != 0) {
+	if (base != NULL && event_base_priority_init(base, 2) != 0) {
 		event_base_free(base);
 		base = NULL;
 	}

@@ -5,13 +5,16 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "auth/control/connection.h"
 
 #define CONNECTIONS_MAX 256
-#define NETWORK_MAX 64 /* of these, by TCP from one IPv4 address or IPv6 network of 64 bits */
+#define SOCKETS_MAX 4	    /* that share the descriptors of the process */
+#define DESCRIPTORS_KEPT 24 /* for the store, the log, events and what is accepted to be closed */
+#define NETWORK_MAX 64	    /* of these, by TCP from one IPv4 address or IPv6 network of 64 bits */
 #define BODY_DROPPED_MAX (1u << 20) /* bytes read and dropped to be able to say so; more is cut */
 #define BACKLOG 256
 
@@ -19,6 +22,7 @@ struct server {
 	struct server_setup setup;
 	evhtp_t *evhtp;
 	struct connections connections;
+	size_t most;	/* of its connections */
 	bool told_full; /* the log has it: once for each time */
 };
 
@@ -142,13 +146,13 @@ make_room(struct server *server, const struct connection *newcomer)
 	    server->setup.peers == PEERS_ANYBODY && count_network(all, newcomer) > NETWORK_MAX;
 	struct connection *idle;
 
-	if (all->count <= CONNECTIONS_MAX / 2)
+	if (all->count <= server->most / 2)
 		server->told_full = false;
-	if (!of_network && all->count <= CONNECTIONS_MAX)
+	if (!of_network && all->count <= server->most)
 		return true;
 	if (!of_network && !server->told_full) {
 		log_warning(&server->setup.log,
-		    "%d control connections: for more, those that wait give way", CONNECTIONS_MAX);
+		    "%zu control connections: for more, those that wait give way", server->most);
 		server->told_full = true;
 	}
 	idle = find_idle(all, newcomer, of_network);
@@ -170,6 +174,20 @@ on_accept(evhtp_connection_t *evhtp, void *ctx)
 	return EVHTP_RES_OK;
 }
 
+/* So many that all sockets may have them at once: a crowd at one takes nothing from the others. */
+static size_t
+connections_most(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+	    limit.rlim_cur >= DESCRIPTORS_KEPT + SOCKETS_MAX * CONNECTIONS_MAX)
+		return CONNECTIONS_MAX;
+	if (limit.rlim_cur < DESCRIPTORS_KEPT + SOCKETS_MAX)
+		return 1;
+	return (limit.rlim_cur - DESCRIPTORS_KEPT) / SOCKETS_MAX;
+}
+
 struct server *
 server_new(const struct server_setup *setup, int fd)
 {
@@ -178,6 +196,7 @@ server_new(const struct server_setup *setup, int fd)
 	if (server == NULL || (server->evhtp = evhtp_new(setup->base, NULL)) == NULL)
 		goto fail;
 	server->setup = *setup;
+	server->most = connections_most();
 	TAILQ_INIT(&server->connections.list);
 	if (setup->tls != NULL) {
 		if (SSL_CTX_up_ref(setup->tls) != 1)

@@ -8,13 +8,6 @@
 #include "auth/control/endpoint.h"
 #include "jobgate/log.h"
 
-/*
- * Priorities of events: the store's answers first (0, by auth/redis), then local callers and all
- * that does not say otherwise, then other callers.
- */
-#define PRIORITIES 3
-#define PRIORITY_OTHERS 2
-
 /* A listening socket and its connections. */
 struct server;
 

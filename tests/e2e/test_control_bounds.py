@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from harness.control import Control, request_text
-from harness.gateway import release_binary
+from harness.gateway import binary, release_binary
 from harness.load import Flood
 from harness.process import eventually, free_port
 from harness.raw import Closed
@@ -249,6 +249,19 @@ def test_late_list_breaks_nothing_but_itself(far, server):
     eventually(lambda: local.call("GET", "/v1/jobs").status == 200, "lists to be there again")
     log = gateway.program.log()
     assert "[control] the store (for lists) is out of reach" in log and "[control] the store is out of reach" not in log
+
+
+def test_crowd_keeps_nobody_from_the_local_socket(gateways, redis_server, tmp_path):
+    """However few descriptors there are, each socket has its own part of them."""
+    wrapper = tmp_path / "few"
+    wrapper.write_text(f"#!/bin/sh\nulimit -n 64\nexec {binary()} \"$@\"\n")
+    wrapper.chmod(0o755)
+    gateway = gateways.start({"control": {"listen": f"127.0.0.1:{free_port()}"}}, program=str(wrapper))
+    crowd = [Control(operators_address(gateway)).connect() for _ in range(120)]
+    for _ in range(5):
+        assert Control(gateway.socket_path).call("GET", "/v1/jobs?limit=1").status == 200
+    for client in crowd:
+        client.close()
 
 
 # ---- answers that nobody takes ----
