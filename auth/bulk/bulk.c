@@ -115,7 +115,7 @@ read_options(int argc, char **argv, struct bulk_options *out)
 static int
 run(const struct verb *verb, const struct bulk_store *at)
 {
-	struct task task = {.in = stdin, .out = stdout};
+	struct task task = {.in = stdin, .out = stdout, .dir = at->dir};
 	int result = TASK_USAGE; /* of the URL, as store_new has said */
 
 	task.base = event_base_new();

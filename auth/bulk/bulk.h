@@ -9,6 +9,7 @@ struct bulk_store {
 	const char *url;     /* redis://, rediss://, unix: */
 	const char *prefix;  /* of keys, "jobgate:" */
 	const char *ca_file; /* for rediss://; NULL: the system's */
+	const char *dir;     /* where the files of a private store lie; NULL: it is elsewhere */
 };
 
 /*

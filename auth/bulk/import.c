@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "auth/bulk/task.h"
+#include "auth/control/disk.h"
 #include "auth/control/input.h"
 
 #define UNDER_WAY_MAX 256
@@ -22,6 +23,7 @@ struct import {
 	unsigned under_way;
 	uint64_t line, present, bytes, size;
 	bool lost;	/* the store is out of reach */
+	bool full;	/* its disk is */
 	json_t *object; /* of the line at hand, which the record points into */
 	struct token_input token;
 	struct job_input job;
@@ -193,6 +195,14 @@ import_line(struct import *import, const char *text, size_t len)
 	import->object = NULL;
 }
 
+/* On a full disk the last of the room is for revocations, and redis-server would end. */
+static bool
+has_room(struct import *import)
+{
+	import->full = import->task->dir != NULL && !disk_has_room(import->task->dir);
+	return !import->full;
+}
+
 /* Read what there is, and keep some under way, until all of it has been answered. */
 static void
 import_all(struct import *import)
@@ -202,7 +212,7 @@ import_all(struct import *import)
 	size_t cap = 0;
 	ssize_t len = 0;
 
-	while (!import->lost && (len = getline(&line, &cap, task->in)) > 0) {
+	while (!import->lost && has_room(import) && (len = getline(&line, &cap, task->in)) > 0) {
 		import->bytes += (size_t)len;
 		if (len > 0 && line[len - 1] == '\n')
 			len--;
@@ -233,6 +243,13 @@ task_import(struct task *task)
 		      "is passed over\n",
 		    stderr);
 		return TASK_UNREACHABLE;
+	}
+	if (import.full) {
+		fprintf(stderr,
+		    "jobgate: the disk of the store (%s) is full: make room there, then run it "
+		    "again: what is there already is passed over\n",
+		    task->dir);
+		return TASK_WRONG;
 	}
 	fprintf(task->out,
 	    "imported %llu %s and %llu %s; %llu were there already and stay as they are\n",

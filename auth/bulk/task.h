@@ -26,6 +26,7 @@ struct task {
 	struct store *store;
 	struct progress progress;
 	FILE *in, *out;
+	const char *dir;    /* of a private store's files, or NULL */
 	uint64_t counts[2]; /* of records, by their kind */
 	uint64_t problems;
 };

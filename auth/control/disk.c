@@ -39,11 +39,11 @@ struct disk {
 
 /* Bytes that redis-server may still write, whoever we are; -1 when that cannot be told. */
 static long long
-bytes_free(const struct disk *disk)
+bytes_free(const char *directory)
 {
 	struct statvfs found;
 
-	if (statvfs(disk->directory, &found) != 0)
+	if (statvfs(directory, &found) != 0)
 		return -1;
 	return (long long)(geteuid() == 0 ? found.f_bfree : found.f_bavail) *
 	       (long long)found.f_frsize;
@@ -168,9 +168,17 @@ tell(struct disk *disk, bool full)
 }
 
 bool
+disk_has_room(const char *directory)
+{
+	long long free_bytes = bytes_free(directory);
+
+	return free_bytes < 0 || free_bytes >= GROW_MIN;
+}
+
+bool
 disk_may_grow(struct disk *disk)
 {
-	long long free_bytes = disk != NULL ? bytes_free(disk) : -1;
+	long long free_bytes = disk != NULL ? bytes_free(disk->directory) : -1;
 
 	if (free_bytes < 0)
 		return true;
@@ -187,7 +195,7 @@ disk_make_room(struct disk *disk)
 		return;
 	/* Others may take a piece that is given back before we do: then the next one. */
 	while (reserved(disk) < ROOM_MIN && !reserve(disk, PIECE)) {
-		free_bytes = bytes_free(disk);
+		free_bytes = bytes_free(disk->directory);
 		if (free_bytes < 0 || free_bytes >= 2 * PIECE || !give_back_piece(disk))
 			break; /* no such file, or no such file system */
 	}
@@ -198,7 +206,7 @@ on_watch(evutil_socket_t fd, short events, void *ctx)
 {
 	const struct timeval pause = {.tv_usec = WATCH_MS * 1000};
 	struct disk *disk = ctx;
-	long long free_bytes = bytes_free(disk);
+	long long free_bytes = bytes_free(disk->directory);
 
 	(void)fd;
 	(void)events;

@@ -19,6 +19,9 @@ struct disk;
 struct disk *disk_new(struct event_base *base, const char *directory, const struct log *log);
 void disk_free(struct disk *disk); /* the ballast stays */
 
+/* Has the disk of this directory room for changes that make the store larger? */
+bool disk_has_room(const char *directory);
+
 /* Before a change that makes the store larger: may it? disk NULL: the store is elsewhere, yes. */
 bool disk_may_grow(struct disk *disk);
 

@@ -1,6 +1,7 @@
 """The private redis-server when its disk is full, its files are broken, or its folders go (store.md)."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -149,6 +150,19 @@ def test_ballast_is_used_up_in_pieces(disk, start):
         assert 0 < (disk.path / "ballast").stat().st_size < size
         disk.empty()
         eventually(lambda: (disk.path / "ballast").stat().st_size == size, "the ballast to be whole again")
+
+
+def test_import_stops_at_a_full_disk(disk, start):
+    """It would make the store larger, and takes nothing of the room that is kept."""
+    gateway = start(disk.path)
+    lines = "".join(json.dumps({"kind": "job", "id": f"job-{number}", "labels": {}}) + "\n" for number in range(50))
+    disk.fill()
+    refused = gateway.cli("store", "import", "--config", gateway.config_path, stdin=lines)
+    assert refused.status == 1 and "the disk of the store" in refused.err and str(disk.path) in refused.err, refused
+    assert Control(gateway.socket_path).done("GET", "/v1/jobs")["items"] == []
+    disk.empty()
+    eventually(lambda: disk.free > 3 * MIB, "room")
+    assert gateway.cli("store", "import", "--config", gateway.config_path, stdin=lines).status == 0
 
 
 def test_redis_that_dies_comes_back_before_the_bound(start, make_folder):
