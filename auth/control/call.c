@@ -48,6 +48,7 @@ call_free(struct call *call)
 		OPENSSL_cleanse(call->body, call->body_len);
 	if (call->authorization != NULL)
 		OPENSSL_cleanse(call->authorization, strlen(call->authorization));
+	OPENSSL_cleanse(&call->vouched, sizeof(call->vouched));
 	free(call->body);
 	free(call->authorization);
 	free(call->token);

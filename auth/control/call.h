@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "auth/control/endpoint.h"
+#include "auth/control/head.h"
 #include "auth/control/keep.h"
 #include "jobgate/decision.h"
 
@@ -42,6 +43,7 @@ struct call {
 	unsigned authorizations;  /* Authorization fields */
 	char *authorization;	  /* the first one's value; wiped at the end */
 	struct bearer bearer;	  /* what that holds, when it is a Bearer credential */
+	struct vouched vouched;	  /* what a worker says instead; wiped at the end */
 	enum caller caller;
 	struct kept_token *token; /* with CALLER_TOKEN */
 	struct label_set scope;	  /* the token's selector; empty: everything */

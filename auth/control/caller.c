@@ -2,8 +2,11 @@
 #include "auth/control/caller.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+
+#include <openssl/crypto.h>
 
 #include "auth/control/handlers.h"
 #include "jobgate/decision.h"
@@ -165,6 +168,77 @@ caller_identify(struct call *call)
 		    (struct slice){call->bearer.id, TOKEN_ID_LEN}, got_token, call);
 	} else {
 		decide(call, &evidence);
+	}
+}
+
+/* The caller's token is not to be had: the call has been refused then. */
+static bool
+refuse_unknown(struct call *call, enum store_result result)
+{
+	switch (handler_knowledge(result)) {
+	case RECORD_UNKNOWN:
+		refuse_unavailable(call);
+		return true;
+	case RECORD_ABSENT:
+		caller_refuse_revoked(call);
+		return true;
+	case RECORD_KNOWN:
+		break;
+	}
+	return false;
+}
+
+/* Does a record have the version and the value that the worker has seen? */
+static bool
+is_vouched(const struct vouched *vouched, const struct token *token)
+{
+	char version[24], hash[2 * TOKEN_HASH_LEN + 1];
+
+	snprintf(version, sizeof(version), "%llu", (unsigned long long)token->version);
+	jg_token_hash_format(token->hash, hash);
+	return strcmp(version, vouched->version) == 0 &&
+	       CRYPTO_memcmp(hash, vouched->mark, CONTROL_MARK_TEXT) == 0;
+}
+
+static void
+got_vouched(void *ctx, enum store_result result, const struct record *record)
+{
+	struct call *call = ctx;
+
+	if (refuse_unknown(call, result))
+		return;
+	if (is_vouched(&call->vouched, &record->token))
+		take_token(call, &record->token);
+	else
+		caller_refuse_revoked(call);
+}
+
+static bool
+shows_secret(const struct call *call)
+{
+	const struct control *control = call->ctx;
+	const char *secret = control->setup->gateway_secret;
+
+	return secret != NULL && strlen(secret) == CONTROL_SECRET_TEXT &&
+	       CRYPTO_memcmp(secret, call->vouched.secret, CONTROL_SECRET_TEXT) == 0;
+}
+
+void
+caller_vouched_for(struct call *call)
+{
+	struct control *control = call->ctx;
+	struct slice id = slice_of(call->vouched.token);
+
+	if (!shows_secret(call)) {
+		call_refuse(call, 403, NULL, "this socket is for the gateway's own workers");
+	} else if (id.len == 0) {
+		call->endpoints = &observe_endpoints;
+		call_begin(call);
+	} else if (!jg_token_id_valid(id)) {
+		caller_refuse_revoked(call);
+	} else {
+		call->confirmed_ms = now_ms();
+		store_get(control->store, RECORD_TOKEN, id, got_vouched, call);
 	}
 }
 

@@ -17,6 +17,13 @@ void caller_identify(struct call *call);
 void caller_refuse_revoked(struct call *call);
 
 /*
+ * The same for a call that a worker forwards, which has checked the token: its record is read
+ * again, and has to be the one that the worker knows. 403 without the secret that our own workers
+ * have. A call without a token gets what control.metrics has.
+ */
+void caller_vouched_for(struct call *call);
+
+/*
  * For each step of a call that may take long: go on with next, at once or, when the caller's
  * token was read more than a second ago, after reading it again. If it is no longer the same
  * the answer is 401, if the store cannot say 503, and next is not called.

@@ -10,7 +10,7 @@
 #include "auth/control/call.h"
 #include "auth/control/reply.h"
 
-#define BODY_MAX (64u << 10) /* bytes; more gets 413 */
+#define BODY_MAX CONTROL_BODY_MAX /* bytes; more gets 413 */
 
 /*
  * What libevhtp 1.2.18 asks of us, read from its source:
@@ -188,8 +188,9 @@ take_word_of_gateway(struct call *call, const struct head *head)
 {
 	if (head->request_id[0] != '\0')
 		snprintf(call->request_id, sizeof(call->request_id), "%s", head->request_id);
-	snprintf(call->peer, sizeof(call->peer), "%s through the gateway",
+	snprintf(call->peer, sizeof(call->peer), "%s",
 	    head->client[0] != '\0' ? head->client : "unknown");
+	call->vouched = head->vouched;
 }
 
 /* A call for the request that is complete; NULL when memory or randomness is short. */
@@ -267,10 +268,8 @@ on_start(evutil_socket_t fd, short events, void *ctx)
 	} else if (too_large) {
 		call_refuse(call, 431, NULL, "more than %d fields or %u bytes of them",
 		    CONTROL_FIELDS_MAX, CONTROL_HEAD_MAX);
-	} else if (connection->setup->identify != NULL) {
-		connection->setup->identify(call);
 	} else {
-		call_begin(call);
+		connection->setup->identify(call);
 	}
 }
 
@@ -320,18 +319,13 @@ add_headers(evhtp_request_t *request, const struct call *call, const struct repl
 	}
 }
 
-/* An answer is on its way. Strangers do not wait here for long before they ask something else. */
+/* An answer is on its way. */
 static void
-wait_for_next(struct connection *connection, enum caller caller)
+wait_for_next(struct connection *connection)
 {
-	const struct server_setup *setup = connection->setup;
-
-	connection->known = connection->known || caller != CALLER_UNKNOWN;
 	TAILQ_REMOVE(&connection->all->list, connection, link);
 	TAILQ_INSERT_TAIL(&connection->all->list, connection, link);
-	wait_until(connection, connection->known || setup->idle_ms < setup->request_ms
-				   ? setup->idle_ms
-				   : setup->request_ms);
+	wait_until(connection, connection->setup->idle_ms);
 }
 
 void
@@ -354,7 +348,7 @@ call_reply(struct call *call, const struct reply *reply)
 		evbuffer_add_reference(request->buffer_out, reply->content, reply->len,
 		    free_content, reply->content) != 0))
 		free_content(NULL, reply->len, reply->content);
-	wait_for_next(connection, call->caller);
+	wait_for_next(connection);
 	call_free(call);
 	if (connection->last)
 		evhtp_request_disable_flag(request, EVHTP_REQ_FLAG_KEEPALIVE);
@@ -396,8 +390,6 @@ connection_new(evhtp_connection_t *evhtp, const struct server_setup *setup, stru
 		connection_free(connection);
 		return NULL;
 	}
-	/* Our own people and workers are, and where nobody asks there are no strangers. */
-	connection->known = setup->identify == NULL || setup->peers != PEERS_ANYBODY;
 	connection->all = all;
 	all->count++;
 	TAILQ_INSERT_TAIL(&all->list, connection, link);

@@ -3,7 +3,6 @@
 #ifndef JOBGATE_CONTROL_CONNECTION_H
 #define JOBGATE_CONTROL_CONNECTION_H
 
-#include <netinet/in.h>
 #include <sys/queue.h>
 
 #include <evhtp/evhtp.h>
@@ -36,9 +35,7 @@ struct connection {
 	size_t body_len;
 	bool body_too_large;
 	bool local;
-	bool gateway;		 /* our own worker, who tells for whom it speaks */
-	bool known;		 /* it has brought a call whose sender proved who it is */
-	struct in6_addr network; /* where it is: see network_of; zeros for a Unix socket */
+	bool gateway; /* our own worker, who tells for whom it speaks */
 	char peer[CALL_PEER_MAX];
 };
 

@@ -15,7 +15,6 @@
 #include "auth/control/listen.h"
 #include "auth/control/relisten.h"
 #include "auth/control/server.h"
-#include "auth/control/tls.h"
 
 /* Between attempts to listen where it was not possible. */
 #define AGAIN_S 5
@@ -71,8 +70,7 @@ struct run {
 	struct control control;
 	struct listen_unix socket, gateway_socket;
 	struct relisten *socket_again, *gateway_socket_again;
-	SSL_CTX *tls;
-	struct server *api, *gateway, *operators, *observe;
+	struct server *api, *gateway;
 };
 
 /*
@@ -157,7 +155,7 @@ api_setup(struct run *run, enum server_peers peers)
 	    .endpoints = api_endpoints,
 	    .ctx = &run->control,
 	    .peers = peers,
-	    .identify = caller_identify,
+	    .identify = peers == PEERS_GATEWAY ? caller_vouched_for : caller_identify,
 	    .request_ms = run->setup->request_ms,
 	    .idle_ms = run->setup->idle_ms,
 	    .log = run->setup->log};
@@ -179,7 +177,7 @@ start_api(struct run *run)
 	return run->socket_again != NULL;
 }
 
-/* The same for operators whose requests come through the gateway, under control.host. */
+/* The same for our workers, who serve control.listen, control.host and control.metrics. */
 static bool
 start_gateway(struct run *run)
 {
@@ -197,64 +195,16 @@ start_gateway(struct run *run)
 	return run->gateway_socket_again != NULL;
 }
 
-/* The same on TCP, for operators with their tokens. */
-static bool
-start_operators(struct run *run)
-{
-	const struct control_setup *setup = run->setup;
-	struct server_setup server = api_setup(run, PEERS_ANYBODY);
-	int fd;
-
-	if (setup->listen_address == NULL || run->operators != NULL)
-		return true;
-	if (setup->certificate != NULL && run->tls == NULL) {
-		run->tls =
-		    control_tls_new(setup->certificate, setup->key, setup->client_ca, &setup->log);
-		if (run->tls == NULL)
-			return false;
-	}
-	fd = listen_tcp_open(setup->listen_address, "control.listen", &setup->log);
-	server.tls = run->tls;
-	run->operators = fd >= 0 ? server_new(&server, fd) : NULL;
-	if (run->operators != NULL)
-		log_info(&setup->log, "control API at http%s://%s", run->tls != NULL ? "s" : "",
-		    setup->listen_address);
-	return run->operators != NULL;
-}
-
-/* What monitoring needs, for anybody. */
-static bool
-start_observe(struct run *run)
-{
-	const struct control_setup *setup = run->setup;
-	struct server_setup server = api_setup(run, PEERS_ANYBODY);
-	int fd;
-
-	if (setup->metrics_address == NULL || run->observe != NULL)
-		return true;
-	fd = listen_tcp_open(setup->metrics_address, "control.metrics", &setup->log);
-	server.endpoints = observe_endpoints;
-	server.identify = NULL;
-	run->observe = fd >= 0 ? server_new(&server, fd) : NULL;
-	return run->observe != NULL;
-}
-
-/*
- * All but the API at the Unix socket. One that cannot be had, for its port is taken or its
- * certificate broken, takes none of the others away: it is tried again.
- */
+/* When it cannot be had the API at the Unix socket stays: it is tried again. */
 static void
-start_others(evutil_socket_t fd, short events, void *ctx)
+try_gateway(evutil_socket_t fd, short events, void *ctx)
 {
 	const struct timeval pause = {.tv_sec = AGAIN_S};
 	struct run *run = ctx;
-	bool all = start_gateway(run);
 
 	(void)fd;
 	(void)events;
-	all = start_operators(run) && all;
-	all = start_observe(run) && all;
-	if (!all && event_add(run->again, &pause) == 0)
+	if (!start_gateway(run) && event_add(run->again, &pause) == 0)
 		log_error(&run->setup->log, "trying again in %d s", AGAIN_S);
 }
 
@@ -263,10 +213,10 @@ start_servers(struct run *run)
 {
 	if (!start_api(run))
 		return false;
-	run->again = evtimer_new(run->base, start_others, run);
+	run->again = evtimer_new(run->base, try_gateway, run);
 	if (run->again == NULL)
 		return false;
-	start_others(-1, 0, run);
+	try_gateway(-1, 0, run);
 	return true;
 }
 
@@ -281,9 +231,6 @@ end(struct run *run)
 	relisten_free(run->gateway_socket_again);
 	server_free(run->api);
 	server_free(run->gateway);
-	server_free(run->operators);
-	server_free(run->observe);
-	SSL_CTX_free(run->tls);
 	if (run->socket.path != NULL)
 		listen_unix_remove(&run->socket);
 	if (run->gateway_socket.path != NULL)
@@ -298,16 +245,6 @@ end(struct run *run)
 		event_free(run->interrupt);
 	if (run->base != NULL)
 		event_base_free(run->base);
-}
-
-bool
-control_check_tls(
-    const char *certificate, const char *key, const char *client_ca, const struct log *log)
-{
-	SSL_CTX *tls = control_tls_new(certificate, key, client_ca, log);
-
-	SSL_CTX_free(tls);
-	return tls != NULL;
 }
 
 int

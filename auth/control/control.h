@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "jobgate/control_fields.h"
 #include "jobgate/log.h"
 
 /* All addresses that begin with the first `prefix` bits of this one; IPv4 as IPv4-mapped IPv6. */
@@ -18,12 +19,11 @@ struct control_range {
 struct control_setup {
 	const char
 	    *socket_path; /* of the API; made with mode 0600, its directory with 0700 if missing */
-	const char *gateway_socket_path; /* where our own workers forward to; NULL: off */
-	const char
-	    *metrics_address;	/* "host:port" of /metrics, /healthz, /readyz alone; NULL: off */
-	const char *store_url;	/* of the primary: redis://, rediss://, unix: */
-	unsigned wait_replicas; /* that are to confirm a change; 0: do not wait */
-	unsigned wait_ms;	/* for them, at most */
+	const char *gateway_socket_path; /* where our own workers forward calls; NULL: off */
+	const char *gateway_secret;	 /* which they show: CONTROL_SECRET_TEXT hex digits */
+	const char *store_url;		 /* of the primary: redis://, rediss://, unix: */
+	unsigned wait_replicas;		 /* that are to confirm a change; 0: do not wait */
+	unsigned wait_ms;		 /* for them, at most */
 	size_t wait_needed;	/* a revocation that fewer confirm is answered 503; 0: none is */
 	const char *store_dir;	/* where the files of a private store lie; NULL: it is elsewhere */
 	const char *key_prefix; /* "jobgate:" */
@@ -32,10 +32,7 @@ struct control_setup {
 	const char *realm;	/* of WWW-Authenticate */
 	const char *fixed_job;	/* whose URL is fixed_url, whatever its record says; or NULL */
 	const char *fixed_url;
-	const char *listen_address; /* "host:port" of the API for operators; NULL: off */
-	const char *certificate, *key, *client_ca; /* PEM files; certificate NULL: no TLS there,
-						      client_ca NULL: no client certificates */
-	const struct control_range *scoped_urls;   /* see scope.h */
+	const struct control_range *scoped_urls; /* see scope.h */
 	size_t scoped_url_count;
 	unsigned scope_tokens, scope_jobs; /* that operators of one scope may have made */
 	unsigned request_ms;		   /* for a request to arrive whole */
@@ -55,16 +52,9 @@ struct control_setup {
 bool control_setup_equal(const struct control_setup *a, const struct control_setup *b);
 
 /*
- * Can TLS at listen_address be had with these files? False after logging why. To be asked
- * before a control process is started with them.
- */
-bool control_check_tls(
-    const char *certificate, const char *key, const char *client_ca, const struct log *log);
-
-/*
  * The body of the control process: runs until SIGTERM or SIGINT. Returns the
  * exit status: 0 after an orderly end, 1 when it could not start: without its socket_path.
- * What else it cannot listen at it tries again until it can. Frees everything
+ * What it cannot listen at gateway_socket_path it tries again until it can. Frees everything
  * it made, so that LeakSanitizer can watch. To be called in a process of its own: it
  * handles signals and sets jansson's allocator.
  */

@@ -98,6 +98,31 @@ take_client(struct head *head, struct slice list)
 	snprintf(head->client, sizeof(head->client), "%.*s", (int)kept.len, kept.at);
 }
 
+/* Once, and no longer than it can be. */
+static void
+take_text(struct head *head, struct slice value, char *to, size_t cap)
+{
+	if (to[0] != '\0' || value.len == 0 || value.len >= cap)
+		wrong(head, "a worker says who calls once, in the form that it has");
+	else
+		memcpy(to, value.at, value.len);
+}
+
+static void
+take_vouched(struct head *head, struct slice name, struct slice value)
+{
+	struct vouched *vouched = &head->vouched;
+
+	if (slice_equal_nocase(name, SLICE(CONTROL_FIELD_SECRET)))
+		take_text(head, value, vouched->secret, sizeof(vouched->secret));
+	else if (slice_equal_nocase(name, SLICE(CONTROL_FIELD_TOKEN)))
+		take_text(head, value, vouched->token, sizeof(vouched->token));
+	else if (slice_equal_nocase(name, SLICE(CONTROL_FIELD_VERSION)))
+		take_text(head, value, vouched->version, sizeof(vouched->version));
+	else if (slice_equal_nocase(name, SLICE(CONTROL_FIELD_MARK)))
+		take_text(head, value, vouched->mark, sizeof(vouched->mark));
+}
+
 static bool
 take_authorization(struct head *head, struct slice value)
 {
@@ -131,6 +156,7 @@ head_field(struct head *head, struct slice name, struct slice value)
 		    head->request_id, sizeof(head->request_id), "%.*s", (int)value.len, value.at);
 	if (slice_equal_nocase(name, SLICE("X-Forwarded-For")))
 		take_client(head, value);
+	take_vouched(head, name, value);
 	if (slice_equal_nocase(name, SLICE("Authorization")))
 		return take_authorization(head, value);
 	return true;
@@ -142,5 +168,6 @@ head_clear(struct head *head)
 	if (head->authorization != NULL)
 		OPENSSL_cleanse(head->authorization, strlen(head->authorization));
 	free(head->authorization);
+	OPENSSL_cleanse(head->vouched.secret, sizeof(head->vouched.secret));
 	*head = (struct head){0};
 }

@@ -2,12 +2,21 @@
 #ifndef JOBGATE_CONTROL_HEAD_H
 #define JOBGATE_CONTROL_HEAD_H
 
+#include "jobgate/control_fields.h"
 #include "jobgate/slice.h"
 
 #define CONTROL_FIELDS_MAX 100
 #define CONTROL_HEAD_MAX (32u << 10) /* bytes of field lines */
 #define HEAD_REQUEST_ID_MAX 64
 #define HEAD_CLIENT_MAX 64 /* bytes of X-Forwarded-For */
+
+/* What a worker says of a call that it forwards (jobgate/control_fields.h), as it came. */
+struct vouched {
+	char secret[CONTROL_SECRET_TEXT + 1];
+	char token[TOKEN_ID_LEN + 1]; /* empty: the call takes no token */
+	char version[20];
+	char mark[CONTROL_MARK_TEXT + 1];
+};
 
 /*
  * What has been learnt of one head so far; zeroed at first. libevhtp's parser
@@ -28,6 +37,7 @@ struct head {
 	 * stands last. What stands before it may be text of the client's own choice.
 	 */
 	char client[HEAD_CLIENT_MAX + 1];
+	struct vouched vouched;
 };
 
 /* Take the next field into account. False when memory is short. */

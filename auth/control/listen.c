@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,69 +175,4 @@ listen_unix_remove(const struct listen_unix *listening)
 {
 	if (listen_unix_stands(listening))
 		unlink(listening->path);
-}
-
-/* Split "host:port"; host is NULL for every address. False when there is no port. */
-static bool
-split_address(char *text, char **host, char **port)
-{
-	char *colon = strrchr(text, ':');
-	size_t len;
-
-	if (colon == NULL || colon[1] == '\0')
-		return false;
-	*colon = '\0';
-	*port = colon + 1;
-	len = strlen(text);
-	if (len >= 2 && text[0] == '[' && text[len - 1] == ']') {
-		text[len - 1] = '\0';
-		text++;
-	}
-	*host = text[0] != '\0' ? text : NULL;
-	return true;
-}
-
-static int
-bind_tcp(const struct addrinfo *info)
-{
-	const int on = 1;
-	int fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -1;
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
-	    bind(fd, info->ai_addr, info->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-int
-listen_tcp_open(const char *address, const char *setting, const struct log *log)
-{
-	const struct addrinfo hints = {
-	    .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
-	struct addrinfo *found = NULL;
-	char *text = strdup(address), *host, *port;
-	int fd = -1, error;
-
-	if (text == NULL || !split_address(text, &host, &port)) {
-		log_error(log, "%s: %s is not host:port", setting, address);
-		goto done;
-	}
-	error = getaddrinfo(host, port, &hints, &found);
-	if (error != 0) {
-		log_error(log, "%s: %s: %s", setting, address, gai_strerror(error));
-		goto done;
-	}
-	for (const struct addrinfo *info = found; info != NULL && fd < 0; info = info->ai_next)
-		fd = bind_tcp(info);
-	if (fd < 0)
-		log_error(log, "%s: cannot listen on %s: %s", setting, address, strerror(errno));
-done:
-	if (found != NULL)
-		freeaddrinfo(found);
-	free(text);
-	return fd;
 }

@@ -26,10 +26,4 @@ bool listen_unix_stands(const struct listen_unix *listening);
 /* Remove the socket's name, if it still is ours. */
 void listen_unix_remove(const struct listen_unix *listening);
 
-/*
- * Bind and listen at "host:port" ("[::1]:9100", ":9100" for every address); -1 after
- * logging why, with the name of the setting that asked for it.
- */
-int listen_tcp_open(const char *address, const char *setting, const struct log *log);
-
 #endif

@@ -2,7 +2,6 @@
 #define _GNU_SOURCE 1 /* struct ucred */
 #include "auth/control/server.h"
 
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -12,9 +11,8 @@
 #include "auth/control/connection.h"
 
 #define CONNECTIONS_MAX 256
-#define SOCKETS_MAX 4	    /* that share the descriptors of the process */
+#define SOCKETS_MAX 2	    /* that share the descriptors of the process */
 #define DESCRIPTORS_KEPT 24 /* for the store, the log, events and what is accepted to be closed */
-#define NETWORK_MAX 64	    /* of these, by TCP from one IPv4 address or IPv6 network of 64 bits */
 #define BODY_DROPPED_MAX (1u << 20) /* bytes read and dropped to be able to say so; more is cut */
 #define BACKLOG 256
 
@@ -43,41 +41,6 @@ name_unix_peer(struct connection *connection, int fd, const struct log *log)
 	return false;
 }
 
-/* Its address, IPv4 as IPv4-mapped; of IPv6 the first 64 bits, of which one client may have all. */
-static struct in6_addr
-network_of(const struct sockaddr_storage *address)
-{
-	struct in6_addr network = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
-
-	if (address->ss_family == AF_INET) {
-		memcpy(network.s6_addr + 12, &((const struct sockaddr_in *)address)->sin_addr, 4);
-		return network;
-	}
-	network = ((const struct sockaddr_in6 *)address)->sin6_addr;
-	if (!IN6_IS_ADDR_V4MAPPED(&network))
-		memset(network.s6_addr + 8, 0, 8);
-	return network;
-}
-
-static bool
-name_tcp_peer(struct connection *connection, int fd)
-{
-	struct sockaddr_storage address = {0};
-	socklen_t len = sizeof(address);
-	char host[64], port[8];
-	bool v6;
-
-	if (getpeername(fd, (struct sockaddr *)&address, &len) != 0 ||
-	    getnameinfo((struct sockaddr *)&address, len, host, sizeof(host), port, sizeof(port),
-		NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-		return false;
-	connection->network = network_of(&address);
-	v6 = strchr(host, ':') != NULL;
-	snprintf(connection->peer, sizeof(connection->peer), "%s%s%s:%s", v6 ? "[" : "", host,
-	    v6 ? "]" : "", port);
-	return true;
-}
-
 /* Say who it is; false when it may not be here. */
 static bool
 admit_peer(struct connection *connection, const struct server_setup *setup)
@@ -85,77 +48,44 @@ admit_peer(struct connection *connection, const struct server_setup *setup)
 	switch (setup->peers) {
 	case PEERS_OURSELVES:
 		connection->local = true;
-		return name_unix_peer(connection, connection->evhtp->sock, &setup->log);
+		break;
 	case PEERS_GATEWAY:
 		connection->gateway = true;
-		return name_unix_peer(connection, connection->evhtp->sock, &setup->log);
-	case PEERS_ANYBODY:
-		return name_tcp_peer(connection, connection->evhtp->sock);
+		break;
 	}
-	return false;
+	return name_unix_peer(connection, connection->evhtp->sock, &setup->log);
 }
 
-static bool
-same_network(const struct connection *a, const struct connection *b)
+/* Who is to give way to a newcomer: who has waited longest for its client. NULL where all have a
+ * call under way. */
+static struct connection *
+find_idle(const struct connections *all, const struct connection *newcomer)
 {
-	return memcmp(&a->network, &b->network, sizeof(a->network)) == 0;
-}
-
-static size_t
-count_network(const struct connections *all, const struct connection *newcomer)
-{
-	const struct connection *one;
-	size_t count = 0;
+	struct connection *one;
 
 	for (one = TAILQ_FIRST(&all->list); one != NULL; one = TAILQ_NEXT(one, link))
-		count += same_network(one, newcomer);
-	return count;
-}
-
-/*
- * Who is to give way to a newcomer: who has waited longest for its client, among those who never
- * proved who they are if there are any. NULL where all have a call under way.
- */
-static struct connection *
-find_idle(const struct connections *all, const struct connection *newcomer, bool of_network)
-{
-	struct connection *one, *found = NULL;
-
-	for (one = TAILQ_FIRST(&all->list); one != NULL; one = TAILQ_NEXT(one, link)) {
-		if (one == newcomer || one->call != NULL ||
-		    (of_network && !same_network(one, newcomer)))
-			continue;
-		if (!one->known)
+		if (one != newcomer && one->call == NULL)
 			return one;
-		if (found == NULL)
-			found = one;
-	}
-	return found;
+	return NULL;
 }
 
-/*
- * False when there is no room for one more. Who holds connections and says nothing, or has no
- * token, must not keep operators out: neither by many of them, nor by a flood of new ones
- * from one place.
- */
+/* False when there is no room for one more. */
 static bool
 make_room(struct server *server, const struct connection *newcomer)
 {
 	const struct connections *all = &server->connections;
-	bool of_network =
-	    server->setup.peers == PEERS_ANYBODY && count_network(all, newcomer) > NETWORK_MAX;
 	struct connection *idle;
 
 	if (all->count <= server->most / 2)
 		server->told_full = false;
-	if (!of_network && all->count <= server->most)
+	if (all->count <= server->most)
 		return true;
-	if (!of_network && !server->told_full) {
+	if (!server->told_full) {
 		log_warning(&server->setup.log,
 		    "%zu control connections: for more, those that wait give way", server->most);
 		server->told_full = true;
 	}
-	idle = find_idle(all, newcomer, of_network);
+	idle = find_idle(all, newcomer);
 	if (idle != NULL)
 		connection_close(idle);
 	return idle != NULL;
@@ -198,11 +128,6 @@ server_new(const struct server_setup *setup, int fd)
 	server->setup = *setup;
 	server->most = connections_most();
 	TAILQ_INIT(&server->connections.list);
-	if (setup->tls != NULL) {
-		if (SSL_CTX_up_ref(setup->tls) != 1)
-			goto fail;
-		server->evhtp->ssl_ctx = setup->tls; /* libevhtp frees it */
-	}
 	evhtp_set_gencb(server->evhtp, connection_on_request, NULL);
 	evhtp_set_post_accept_cb(server->evhtp, on_accept, server);
 	evhtp_set_max_body_size(server->evhtp, BODY_DROPPED_MAX);

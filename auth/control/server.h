@@ -3,7 +3,6 @@
 #define JOBGATE_CONTROL_SERVER_H
 
 #include <event2/event.h>
-#include <openssl/types.h>
 
 #include "auth/control/endpoint.h"
 #include "jobgate/log.h"
@@ -15,7 +14,6 @@ struct server;
 enum server_peers {
 	PEERS_OURSELVES, /* a Unix socket: our own user and root, who need no token */
 	PEERS_GATEWAY,	 /* a Unix socket: our own workers, who speak for others */
-	PEERS_ANYBODY,	 /* TCP */
 };
 
 struct server_setup {
@@ -25,22 +23,16 @@ struct server_setup {
 	enum server_peers peers;
 	/*
 	 * Called with each complete call: answers it, or sets its caller and gives it to
-	 * call_begin, at once or later. NULL: endpoints that anybody may have.
+	 * call_begin, at once or later.
 	 */
 	void (*identify)(struct call *call);
-	SSL_CTX *tls;	     /* or NULL */
-	unsigned request_ms; /* for a request to arrive whole, a TLS handshake included */
-	/*
-	 * For an answer to be taken and the next request to begin; no longer than request_ms
-	 * where no call was identified yet.
-	 */
-	unsigned idle_ms;
+	unsigned request_ms; /* for a request to arrive whole */
+	unsigned idle_ms;    /* for an answer to be taken and the next request to begin */
 	struct log log;
 };
 
 /*
- * Start to accept on fd, which it takes and closes; it takes a reference to tls.
- * NULL when memory is short.
+ * Start to accept on fd, which it takes and closes. NULL when memory is short.
  */
 struct server *server_new(const struct server_setup *setup, int fd);
 

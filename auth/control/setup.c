@@ -7,9 +7,9 @@
 
 /* Members that are text. One that is missing here is compared by its address: it counts as
  * changed, and costs a needless restart of the control process. */
-static const size_t texts[] = {AT(socket_path), AT(gateway_socket_path), AT(metrics_address),
+static const size_t texts[] = {AT(socket_path), AT(gateway_socket_path), AT(gateway_secret),
     AT(store_url), AT(store_dir), AT(key_prefix), AT(ca_file), AT(public_url), AT(realm),
-    AT(fixed_job), AT(fixed_url), AT(listen_address), AT(certificate), AT(key), AT(client_ca)};
+    AT(fixed_job), AT(fixed_url)};
 
 static bool
 same_text(const char *a, const char *b)

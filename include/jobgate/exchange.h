@@ -4,6 +4,7 @@
 
 #include "jobgate/decision.h"
 #include "jobgate/message.h"
+#include "jobgate/purpose.h"
 
 /*
  * An exchange stands between a client's end, which speaks whatever protocol the
@@ -27,6 +28,7 @@ struct exchange_peer {
 	bool trusted;		   /* a proxy whose X-Forwarded-* and X-Request-Id count */
 	bool secure;		   /* the connection is TLS */
 	bool asks;		   /* another proxy, which asks for decisions and nothing else */
+	enum purpose purpose : 8;  /* of the listener it came in at */
 };
 
 struct exchange_client {

@@ -314,7 +314,8 @@ derive_gateway_socket(struct loading *loading)
 	char text[512];
 	size_t bad;
 
-	if (config->control.host == NULL)
+	if (config->control.host == NULL && config->control.listen == NULL &&
+	    config->control.metrics == NULL)
 		return true;
 	snprintf(text, sizeof(text), "unix:%s.gateway", config->control.socket);
 	config->control.gateway_socket = loading_own_text(loading, text);
@@ -322,9 +323,9 @@ derive_gateway_socket(struct loading *loading)
 		return loading_out_of_memory(loading);
 	if (!jg_job_url_parse(
 		slice_of(config->control.gateway_socket), &config->control.gateway_target, &bad))
-		return loading_mistake(loading, mark_of(loading, "control.host"),
-		    "control.host: control.socket with .gateway behind it must be an absolute path "
-		    "of at most 107 bytes");
+		return loading_mistake(loading, mark_of(loading, "control.socket"),
+		    "control.socket: with .gateway behind it, where workers forward calls, it must "
+		    "be an absolute path of at most 107 bytes");
 	config->control.gateway_socket += strlen("unix:");
 	return true;
 }
@@ -386,7 +387,8 @@ complete(struct loading *loading)
 		jg_job_url_parse(
 		    slice_of(config->jobs.fixed_url), &config->jobs.fixed_target, &bad);
 	return complete_paths(loading) && derive_gateway_socket(loading) &&
-	       derive_public_url(loading) && derive_redirect_port(loading);
+	       derive_public_url(loading) && derive_redirect_port(loading) &&
+	       complete_listeners(loading);
 }
 
 /* A file that speaks of jobs says all there is to say of them. */

@@ -10,6 +10,7 @@
 
 #include "jobgate/job.h"
 #include "jobgate/log.h"
+#include "jobgate/purpose.h"
 
 /* A range of addresses; IPv4 as IPv4-mapped IPv6, its prefix counted from there. */
 struct cidr {
@@ -33,6 +34,8 @@ struct listener_config {
 	bool redirect;	     /* "redirect" does: requests are sent on to https */
 	bool proxied;	     /* "proxied" does: connections begin with a PROXY header */
 	bool authorize;	     /* "authorize" does: other proxies ask for decisions there */
+	enum purpose purpose;
+	const char *setting; /* that names the address, for messages: "listen"; static */
 };
 
 /* A certificate for clients, in files; ocsp may be NULL. */
@@ -47,7 +50,8 @@ struct config {
 	const char *file;	/* where it came from; NULL for the built-in defaults */
 	bool embedded_defaults; /* no file at all: loopback jobs allowed, embedded store */
 
-	size_t listener_count;
+	size_t
+	    listener_count; /* those of `listen` first, then control.listen and control.metrics */
 	uint16_t redirect_port; /* of https, where redirects lead */
 	struct listener_config *listeners;
 	unsigned workers; /* processes; 0 in the file ("auto") becomes the number of cores */
@@ -138,9 +142,10 @@ struct config {
 	} limits;
 
 	struct {
-		const char *socket;	    /* Unix socket of the control API */
-		const char *host;	    /* at which the gateway forwards to it; NULL: nowhere */
-		const char *gateway_socket; /* with host: Unix socket for that */
+		const char *socket;	       /* Unix socket of the control API */
+		const char *host;	       /* at which workers serve it too; NULL: nowhere */
+		const char *gateway_socket;    /* Unix socket where workers forward calls; NULL when
+						  no listener and no host is for them */
 		struct job_url gateway_target; /* the same, as a URL */
 		const char *metrics; /* "host:port" of /metrics, /healthz, /readyz; NULL: off */
 		const char *listen;  /* "host:port" of the API for operators; NULL: off */

@@ -12,6 +12,7 @@
  * assign.c     one setting: its text, or its list, put where it belongs
  * certificates.c   tls.certificates, the one list of mappings
  * complete.c   defaults, and what settings say together
+ * complete_listeners.c   the control process's listeners, beside those of `listen`
  */
 
 #define KEY_MAX 64
@@ -67,5 +68,13 @@ extern const struct config complete_defaults;
 
 /* Check what settings say together and fill in what the file leaves open. False after a mistake. */
 bool complete_config(struct loading *loading);
+
+/* ---- complete_listeners.c ---- */
+
+/*
+ * Put control.listen and control.metrics behind the listeners of `listen`: workers serve them all.
+ * False when memory is short.
+ */
+bool complete_listeners(struct loading *loading);
 
 #endif

@@ -29,7 +29,8 @@ exchange_describe(struct exchange *exchange, const struct request *request)
 	KEEP(exchange, host, request->authority);
 	KEEP(exchange, path, request->path);
 	exchange->traced = trace_read(&request->fields, &exchange->trace);
-	exchange->html = refusal_wants_html(field_value(&request->fields, FIELD_ACCEPT));
+	exchange->html =
+	    !exchange->control && refusal_wants_html(field_value(&request->fields, FIELD_ACCEPT));
 	exchange->request.method_id = request->method_id;
 }
 
@@ -58,7 +59,10 @@ find_route(const struct exchange *exchange, const struct request *request, struc
 	const struct route_forms forms = {options->domain, options->prefix, options->fixed,
 	    exchange->peer->asks ? NULL : options->control_host};
 
-	route_find(&forms, request->authority, request->path, out);
+	if (exchange->peer->purpose == FOR_CONTROL)
+		*out = (struct route){.names_control = true, .path = request->path};
+	else
+		route_find(&forms, request->authority, request->path, out);
 }
 
 bool
@@ -141,10 +145,8 @@ exchange_prepare(
 	char address[ADDRESS_TEXT_MAX];
 	const struct rewrite rewrite = {
 	    .traced = exchange->traced,
-	    /* The control API judges the token itself; with a session, what stands in
-	     * Authorization is the job's own affair. */
-	    .forward_token = gateway->options.forward_token || findings->evidence.names_control ||
-			     exchange->by_session,
+	    /* With a session, what stands in Authorization is the job's own affair. */
+	    .forward_token = gateway->options.forward_token || exchange->by_session,
 	    .peer_trusted = exchange->peer->trusted,
 	    .secure = exchange->peer->secure,
 	    .peer = peer_text(exchange->peer, address),
@@ -157,8 +159,6 @@ exchange_prepare(
 	};
 	size_t len;
 
-	if (findings->evidence.names_control)
-		request->upgrade.len = 0;
 	request->upgrade = upgrade_allowed(&gateway->options, request);
 	exchange->request = (struct upstream_request){.method_id = request->method_id,
 	    .content = request->content,
@@ -182,11 +182,7 @@ exchange_prepare(
 	return true;
 }
 
-/*
- * Allowed: from here on a change of either record is felt. Not by calls of the control
- * API, which judges tokens itself, for each call, and where an operator who renews its own
- * token is to get the answer.
- */
+/* Allowed: from here on a change of either record is felt. */
 static void
 exchange_allow(struct exchange *exchange, struct request *request, struct findings *findings)
 {
@@ -195,15 +191,11 @@ exchange_allow(struct exchange *exchange, struct request *request, struct findin
 
 	assert(findings->evidence.token != NULL); /* nobody is allowed without one */
 	exchange->state = EXCHANGE_CONNECTING;
-	if (findings->evidence.names_control) {
-		findings->target = options->control_target;
-	} else {
-		findings->target = options->fixed_target != NULL ? options->fixed_target
-								 : &findings->evidence.job->url;
-		exchange->allowed = jg_token_edition(findings->evidence.token);
-		jg_directory_watch(findings->token_entry, &exchange->token_watch);
-		jg_directory_watch(findings->job_entry, &exchange->job_watch);
-	}
+	findings->target =
+	    options->fixed_target != NULL ? options->fixed_target : &findings->evidence.job->url;
+	exchange->allowed = jg_token_edition(findings->evidence.token);
+	jg_directory_watch(findings->token_entry, &exchange->token_watch);
+	jg_directory_watch(findings->job_entry, &exchange->job_watch);
 	if (options->body_bytes_max > 0 && request->content == CONTENT_LENGTH &&
 	    request->length > options->body_bytes_max) {
 		exchange_client_failed(exchange, CLIENT_TOO_LARGE);
@@ -295,10 +287,15 @@ exchange_authorize(struct exchange *exchange, struct request *request)
 	if (exchange->peer->asks && !exchange_ask(exchange, request))
 		return;
 	exchange_describe(exchange, request);
+	if (exchange->peer->purpose == FOR_METRICS) {
+		exchange_observe(exchange, request);
+		return;
+	}
 	find_route(exchange, request, &findings.route);
 	if (exchange->peer->asks && !exchange_ask_path(exchange, request, &findings.route))
 		return;
-	evidence->names_control = findings.route.names_control;
+	evidence->names_control = exchange->control = findings.route.names_control;
+	exchange->html = exchange->html && !exchange->control;
 	evidence->names_job = findings.route.names_job;
 	if (evidence->names_job)
 		KEEP(exchange, job, findings.route.job);
@@ -334,6 +331,8 @@ exchange_authorize(struct exchange *exchange, struct request *request)
 	counter_add(&exchange->gateway->stats->verdicts[VERDICT_ALLOW], 1);
 	if (exchange->peer->asks)
 		exchange_grant(exchange, findings.route.job, evidence->token);
+	else if (exchange->control)
+		exchange_call_control(exchange, request, evidence->token);
 	else
 		exchange_allow(exchange, request, &findings);
 }

@@ -19,7 +19,9 @@ struct client {
 	TAILQ_ENTRY(client) link; /* among the failed, while there is no connection */
 	struct in6_addr address;
 	uint64_t credit, credit_ms; /* as it was at that time */
-	size_t connections, handshakes;
+	size_t connections;	    /* for all purposes together */
+	size_t for_purpose[PURPOSE_COUNT];
+	size_t handshakes;
 };
 
 struct clients {
@@ -178,12 +180,36 @@ client_new(struct clients *clients, const struct in6_addr *address, uint64_t has
 	return client;
 }
 
-struct client *
-clients_enter(struct clients *clients, const struct sockaddr *peer, uint64_t now_ms)
+static uint64_t
+hash_of(const struct clients *clients, const struct in6_addr *address)
+{
+	return table_hash(
+	    &clients->table, 0, (struct slice){(const char *)address->s6_addr, sizeof(*address)});
+}
+
+static bool
+is_full(const struct clients *clients, const struct client *client, enum purpose purpose)
+{
+	size_t max = clients->limits.connections[purpose];
+
+	return max > 0 && client->for_purpose[purpose] >= max;
+}
+
+const struct client *
+clients_full(const struct clients *clients, const struct sockaddr *peer, enum purpose purpose)
 {
 	struct in6_addr address = address_of(peer);
-	uint64_t hash = table_hash(
-	    &clients->table, 0, (struct slice){(const char *)address.s6_addr, sizeof(address)});
+	const struct client *client = client_find(clients, &address, hash_of(clients, &address));
+
+	return client != NULL && is_full(clients, client, purpose) ? client : NULL;
+}
+
+struct client *
+clients_enter(
+    struct clients *clients, const struct sockaddr *peer, enum purpose purpose, uint64_t now_ms)
+{
+	struct in6_addr address = address_of(peer);
+	uint64_t hash = hash_of(clients, &address);
 	struct client *client = client_find(clients, &address, hash);
 
 	if (client == NULL) {
@@ -192,17 +218,18 @@ clients_enter(struct clients *clients, const struct sockaddr *peer, uint64_t now
 			return NULL;
 	} else if (client->connections == 0) {
 		TAILQ_REMOVE(&clients->failed, client, link);
-	} else if (clients->limits.connections > 0 &&
-		   client->connections >= clients->limits.connections) {
+	} else if (is_full(clients, client, purpose)) {
 		return NULL;
 	}
 	client->connections++;
+	client->for_purpose[purpose]++;
 	return client;
 }
 
 void
-clients_leave(struct clients *clients, struct client *client, uint64_t now_ms)
+clients_leave(struct clients *clients, struct client *client, enum purpose purpose, uint64_t now_ms)
 {
+	client->for_purpose[purpose]--;
 	if (--client->connections > 0)
 		return;
 	if (client_forgive(clients, client, now_ms))

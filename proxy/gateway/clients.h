@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "jobgate/purpose.h"
+
 /*
  * An address is remembered while it has connections, and after that until its
  * failures are forgiven or the room is needed: memory is bounded whoever comes.
@@ -19,8 +21,8 @@ struct clients;
 struct client; /* one IPv4 address, or the 64 bits of an IPv6 network that one subscriber has */
 
 struct client_limits {
-	size_t connections;   /* open at a time; 0: any number */
-	size_t handshakes;    /* of TLS, unfinished; 0: any number */
+	size_t connections[PURPOSE_COUNT]; /* open at a time; 0: any number */
+	size_t handshakes;		   /* of TLS, unfinished; 0: any number */
 	size_t failure_rate;  /* failed authentications answered as such, each second; 0: all */
 	size_t failure_burst; /* and so many at once, over 0 */
 };
@@ -31,10 +33,17 @@ void clients_free(struct clients *clients);
 
 /*
  * A connection comes from this address (AF_INET or AF_INET6); it counts until
- * clients_leave. NULL when the address has as many as it may have, or memory is short.
+ * clients_leave. NULL when the address has as many for this purpose as it may have, or memory is
+ * short.
  */
-struct client *clients_enter(struct clients *clients, const struct sockaddr *peer, uint64_t now_ms);
-void clients_leave(struct clients *clients, struct client *client, uint64_t now_ms);
+struct client *clients_enter(
+    struct clients *clients, const struct sockaddr *peer, enum purpose purpose, uint64_t now_ms);
+/* The client at this address when it has as many connections for this purpose as it may have. */
+const struct client *clients_full(
+    const struct clients *clients, const struct sockaddr *peer, enum purpose purpose);
+
+void clients_leave(
+    struct clients *clients, struct client *client, enum purpose purpose, uint64_t now_ms);
 
 /*
  * The client failed to authenticate itself. Returns 0 when it may be told so, or

@@ -27,6 +27,14 @@ downstream_next(struct downstream *downstream)
 	return TAILQ_NEXT(downstream, link);
 }
 
+/* Those who look after the gateway are no clients of it. */
+static void
+count_connections(struct gateway *gateway)
+{
+	counter_set(&gateway->stats->connections,
+	    gateway->places[FOR_JOBS].count + gateway->places[FOR_CONTROL].count);
+}
+
 static void
 downstream_bury(struct task *task)
 {
@@ -53,12 +61,12 @@ downstream_close(struct downstream *downstream, bool reset)
 		conn_reset(&downstream->conn);
 	else
 		conn_close(&downstream->conn);
-	TAILQ_REMOVE(&gateway->connections, downstream, link);
+	TAILQ_REMOVE(&downstream_places(downstream)->connections, downstream, link);
 	if (downstream->peer.client != NULL)
-		clients_leave(
-		    gateway->clients, downstream->peer.client, loop_now_ms(gateway->loop));
-	gateway->connection_count--;
-	counter_set(&gateway->stats->connections, gateway->connection_count);
+		clients_leave(gateway->clients, downstream->peer.client,
+		    downstream->entrance.purpose, loop_now_ms(gateway->loop));
+	downstream_places(downstream)->count--;
+	count_connections(gateway);
 	downstream->task.run = downstream_bury;
 	loop_defer(gateway->loop, &downstream->task);
 }
@@ -339,8 +347,8 @@ downstream_accept(
 		if (downstream != NULL)
 			slab_give(&gateway->downstreams, downstream, SLAB_KEEP);
 		if (described.client != NULL)
-			clients_leave(
-			    gateway->clients, described.client, loop_now_ms(gateway->loop));
+			clients_leave(gateway->clients, described.client, entrance->purpose,
+			    loop_now_ms(gateway->loop));
 		close(fd);
 		return;
 	}
@@ -357,10 +365,11 @@ downstream_accept(
 	downstream->idle_since_ms = (uint32_t)loop_now_ms(gateway->loop);
 	downstream->known = described.client == NULL;
 	downstream->entrance = *entrance;
-	TAILQ_INSERT_TAIL(&gateway->connections, downstream, link);
-	gateway->connection_count++;
-	counter_set(&gateway->stats->connections, gateway->connection_count);
-	counter_add(&gateway->stats->connections_total, 1);
+	TAILQ_INSERT_TAIL(&downstream_places(downstream)->connections, downstream, link);
+	downstream_places(downstream)->count++;
+	count_connections(gateway);
+	if (entrance->purpose != FOR_METRICS)
+		counter_add(&gateway->stats->connections_total, 1);
 	downstream->state = DOWNSTREAM_PROXY;
 	if (!entrance->proxied)
 		downstream_enter(downstream);

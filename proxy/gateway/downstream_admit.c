@@ -14,6 +14,9 @@
 /* Connections that are looked at to find one that gives way. */
 #define ROOM_LOOKS 64
 
+/* The same where places are few: nearly all of them. */
+#define ROOM_LOOKS_FEW 256
+
 static bool
 peer_is_trusted(const struct gateway *gateway, const struct sockaddr *peer)
 {
@@ -59,6 +62,18 @@ downstream_refused(
 }
 
 /*
+ * For how long it is left in peace. Where operators come places are few, so a stranger has none for
+ * sure: a flood takes its own places away, and who comes next has one.
+ */
+static uint32_t
+peace_ms(const struct downstream *downstream)
+{
+	if (downstream->known)
+		return sender_pending(&downstream->sender) ? GIVE_WAY_READING_MS : GIVE_WAY_MS;
+	return downstream->entrance.purpose == FOR_JOBS ? GIVE_WAY_MS : 0;
+}
+
+/*
  * Does it only wait, for a head, a handshake, a form or its client's close, and has for a while?
  * Those who have shown a token have their exchange in peace.
  */
@@ -69,9 +84,7 @@ gives_way(const struct downstream *downstream)
 
 	if (downstream->state == DOWNSTREAM_EXCHANGE)
 		return exchange_gives_way(downstream->exchange, GIVE_WAY_MS);
-	return now_ms - downstream->idle_since_ms >=
-	       (downstream->known && sender_pending(&downstream->sender) ? GIVE_WAY_READING_MS
-									 : GIVE_WAY_MS);
+	return now_ms - downstream->idle_since_ms >= peace_ms(downstream);
 }
 
 /* Close one that gives way, for another. */
@@ -91,12 +104,21 @@ give_way(struct downstream *downstream)
 	downstream_lost(downstream);
 }
 
-/* Of the handshakes under way the oldest, once it has had its time. */
+/* Is it one of this client's? NULL: of any. */
 static bool
-handshake_gives_way(struct gateway *gateway)
+is_of(const struct downstream *downstream, const struct client *client)
 {
-	struct downstream *oldest = TAILQ_FIRST(&gateway->securing);
+	return client == NULL || downstream->peer.client == client;
+}
 
+/* Of the handshakes under way, or those of one client, the oldest, once it has had its time. */
+static bool
+handshake_gives_way(struct places *places, const struct client *of)
+{
+	struct downstream *oldest = TAILQ_FIRST(&places->securing);
+
+	while (oldest != NULL && !is_of(oldest, of))
+		oldest = TAILQ_NEXT(oldest, link);
 	if (oldest == NULL || !gives_way(oldest))
 		return false;
 	give_way(oldest);
@@ -109,25 +131,54 @@ handshake_gives_way(struct gateway *gateway)
  * on; what it passes comes up again when all others have.
  */
 static bool
-make_room(struct gateway *gateway)
+turn_hand(struct places *places, size_t looks, const struct client *of, bool strangers_alone)
 {
 	struct downstream *downstream;
 
-	if (handshake_gives_way(gateway))
-		return true;
 	/* Once round at most: the oldest is the first again then. */
-	for (size_t i = 0; i < ROOM_LOOKS && i < gateway->connection_count; i++) {
-		downstream = TAILQ_FIRST(&gateway->connections);
+	for (size_t i = 0; i < looks && i < places->count; i++) {
+		downstream = TAILQ_FIRST(&places->connections);
 		if (downstream == NULL)
 			return false;
-		TAILQ_REMOVE(&gateway->connections, downstream, link);
-		TAILQ_INSERT_TAIL(&gateway->connections, downstream, link);
-		if (!gives_way(downstream))
+		TAILQ_REMOVE(&places->connections, downstream, link);
+		TAILQ_INSERT_TAIL(&places->connections, downstream, link);
+		if ((strangers_alone && downstream->known) || !is_of(downstream, of) ||
+		    !gives_way(downstream))
 			continue;
 		give_way(downstream);
 		return true;
 	}
 	return false;
+}
+
+/* One place less for those who wait, all or one client's. Where operators come, strangers go first.
+ */
+static bool
+make_room(struct places *places, enum purpose purpose, const struct client *of)
+{
+	if (handshake_gives_way(places, of))
+		return true;
+	if (purpose == FOR_JOBS)
+		return turn_hand(places, ROOM_LOOKS, of, false);
+	return turn_hand(places, ROOM_LOOKS_FEW, of, true) ||
+	       turn_hand(places, ROOM_LOOKS_FEW, of, false);
+}
+
+/*
+ * Where places are few an address has few of them, and an operator may share it with strangers: of
+ * the address's own connections one gives way.
+ */
+static void
+make_room_of_client(
+    struct gateway *gateway, const struct sockaddr *peer, const struct exchange_peer *described)
+{
+	const struct client *full;
+
+	if (described->purpose == FOR_JOBS)
+		return;
+	full = clients_full(gateway->clients, peer, described->purpose);
+	if (full != NULL)
+		make_room(&gateway->places[described->purpose], described->purpose, full);
 }
 
 /* Count the connection as one of the described client's, if that may have one more. */
@@ -136,7 +187,9 @@ enter_client(struct gateway *gateway, const struct sockaddr *peer, struct exchan
 {
 	if (out->local || out->trusted)
 		return true;
-	out->client = clients_enter(gateway->clients, peer, loop_now_ms(gateway->loop));
+	make_room_of_client(gateway, peer, out);
+	out->client =
+	    clients_enter(gateway->clients, peer, out->purpose, loop_now_ms(gateway->loop));
 	if (out->client == NULL)
 		downstream_refused(gateway, CONNECTION_OVER_CLIENT_LIMIT, out);
 	return out->client != NULL;
@@ -146,8 +199,11 @@ bool
 downstream_admit(struct gateway *gateway, const struct sockaddr *peer,
     const struct entrance *entrance, struct exchange_peer *out)
 {
+	struct places *places = &gateway->places[entrance->purpose];
+
 	peer_describe(gateway, peer, out);
-	if (gateway->connection_count >= gateway->options.connections_max && !make_room(gateway)) {
+	out->purpose = entrance->purpose;
+	if (places->count >= places->max && !make_room(places, entrance->purpose, NULL)) {
 		downstream_refused(gateway, CONNECTION_OVER_LIMIT, out);
 		return false;
 	}
@@ -160,10 +216,9 @@ downstream_admit(struct gateway *gateway, const struct sockaddr *peer,
 }
 
 bool
-downstream_admit_handshake(struct gateway *gateway)
+downstream_admit_handshake(struct places *places)
 {
-	return gateway->handshakes < gateway->options.handshakes_max ||
-	       handshake_gives_way(gateway);
+	return places->handshakes < places->handshakes_max || handshake_gives_way(places, NULL);
 }
 
 bool
@@ -172,6 +227,7 @@ downstream_introduce(struct downstream *downstream, const struct sockaddr *addre
 	struct exchange_peer peer = {0};
 
 	peer_describe(downstream->gateway, address, &peer);
+	peer.purpose = downstream->entrance.purpose;
 	if (!enter_client(downstream->gateway, address, &peer))
 		return false;
 	downstream->peer = peer;

@@ -76,7 +76,8 @@ client_answer(struct exchange_client *client, const struct response *response)
 		downstream->keep_alive = false;
 	write_status_line(&writer, response->status, response->reason);
 	/* First, for of several only the first one counts (RFC 6797 section 8.1). */
-	if (downstream->peer.secure && gateway->options.hsts != NULL)
+	if (downstream->peer.secure && gateway->options.hsts != NULL &&
+	    downstream->entrance.purpose == FOR_JOBS)
 		write_field(
 		    &writer, SLICE("Strict-Transport-Security"), slice_of(gateway->options.hsts));
 	write_fields(&writer, &response->fields);

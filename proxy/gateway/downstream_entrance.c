@@ -63,18 +63,32 @@ downstream_proxy(struct downstream *downstream)
 
 /* ---- TLS ---- */
 
+static void
+count_handshakes(struct gateway *gateway)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < PURPOSE_COUNT; i++)
+		count += gateway->places[i].handshakes;
+	counter_set(&gateway->stats->handshakes, count);
+}
+
 /* Put TLS on the connection. False when that cannot be done now. */
 static bool
 secure(struct downstream *downstream)
 {
 	struct gateway *gateway = downstream->gateway;
+	struct places *places = downstream_places(downstream);
+	struct tls_server *tls = downstream->entrance.purpose == FOR_CONTROL
+				     ? gateway->options.control_tls
+				     : gateway->options.tls;
 	struct client *client = downstream->peer.client;
 
-	if (!downstream_admit_handshake(gateway)) {
+	if (!downstream_admit_handshake(places)) {
 		downstream_refused(gateway, CONNECTION_OVER_HANDSHAKES, &downstream->peer);
 		return false;
 	}
-	if (!tls_server_open(gateway->options.tls, &downstream->conn))
+	if (!tls_server_open(tls, &downstream->conn))
 		return false;
 	if (client != NULL && !clients_handshake(gateway->clients, client)) {
 		downstream_refused(gateway, CONNECTION_OVER_CLIENT_LIMIT, &downstream->peer);
@@ -82,10 +96,10 @@ secure(struct downstream *downstream)
 	}
 	downstream->peer.secure = true;
 	downstream->state = DOWNSTREAM_SECURING;
-	TAILQ_REMOVE(&gateway->connections, downstream, link);
-	TAILQ_INSERT_TAIL(&gateway->securing, downstream, link);
-	gateway->handshakes++;
-	counter_set(&gateway->stats->handshakes, gateway->handshakes);
+	TAILQ_REMOVE(&places->connections, downstream, link);
+	TAILQ_INSERT_TAIL(&places->securing, downstream, link);
+	places->handshakes++;
+	count_handshakes(gateway);
 	timer_start(gateway->loop, &downstream->timer, gateway->options.timeouts.handshake);
 	return true;
 }
@@ -93,14 +107,14 @@ secure(struct downstream *downstream)
 void
 downstream_secured(struct downstream *downstream)
 {
-	struct gateway *gateway = downstream->gateway;
+	struct places *places = downstream_places(downstream);
 
-	TAILQ_REMOVE(&gateway->securing, downstream, link);
-	TAILQ_INSERT_TAIL(&gateway->connections, downstream, link);
+	TAILQ_REMOVE(&places->securing, downstream, link);
+	TAILQ_INSERT_TAIL(&places->connections, downstream, link);
 	if (downstream->peer.client != NULL)
 		clients_handshake_over(downstream->peer.client);
-	gateway->handshakes--;
-	counter_set(&gateway->stats->handshakes, gateway->handshakes);
+	places->handshakes--;
+	count_handshakes(downstream->gateway);
 }
 
 /* May one more step be taken in this turn? */

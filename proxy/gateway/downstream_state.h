@@ -72,6 +72,13 @@ struct downstream {
 
 #define OWNER(member, at) ((struct downstream *)((char *)(at)-offsetof(struct downstream, member)))
 
+/* Those among which it is counted. */
+static inline struct places *
+downstream_places(const struct downstream *downstream)
+{
+	return &downstream->gateway->places[downstream->entrance.purpose];
+}
+
 /* ---- downstream.c ---- */
 
 /* Do whatever can be done now; the one place from which requests are read. */
@@ -108,7 +115,7 @@ bool downstream_introduce(struct downstream *downstream, const struct sockaddr *
  * When handshakes are as many as there may be, the one that has been under way longest gives way.
  * False when it is too early for that.
  */
-bool downstream_admit_handshake(struct gateway *gateway);
+bool downstream_admit_handshake(struct places *places);
 
 /* Count a connection that is not taken, and say so now and then. */
 void downstream_refused(

@@ -32,7 +32,9 @@ exchange_new(
 	exchange->started_monotonic_us = exchange->phase_us = loop_now_us(gateway->loop);
 	request_id_make(&gateway->ids, exchange->request_id);
 	exchange->request_id_len = REQUEST_ID_LEN;
-	counter_add(&gateway->stats->requests, 1);
+	exchange->control = peer->purpose != FOR_JOBS;
+	if (peer->purpose != FOR_METRICS)
+		counter_add(&gateway->stats->requests, 1);
 	return exchange;
 }
 
@@ -58,7 +60,8 @@ exchange_timed(struct exchange *exchange, enum timed timed)
 	uint64_t now_us = loop_now_us(exchange->gateway->loop), us = now_us - exchange->phase_us;
 
 	exchange->phase_us = now_us;
-	histogram_add(&exchange->gateway->stats->timed[timed], us);
+	if (exchange->peer->purpose != FOR_METRICS)
+		histogram_add(&exchange->gateway->stats->timed[timed], us);
 	if (us == 0)
 		return 1;
 	return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
@@ -104,6 +107,8 @@ exchange_count(const struct exchange *exchange, enum outcome outcome)
 {
 	struct worker_stats *stats = exchange->gateway->stats;
 
+	if (exchange->peer->purpose == FOR_METRICS)
+		return; /* what looks at the counters does not change them */
 	counter_add(&stats->outcomes[outcome], 1);
 	counter_add(&stats->bytes_in, exchange->bytes_in);
 	counter_add(&stats->bytes_out, exchange->bytes_out);
@@ -139,7 +144,7 @@ exchange_end(struct exchange *exchange, enum outcome outcome, enum ending ending
 		pool_leave(exchange->backend);
 	buffer_give(gateway->buffers, exchange->head);
 	exchange->head = NULL;
-	if (access_log_on(gateway->access_log))
+	if (access_log_on(gateway->access_log) && exchange->peer->purpose != FOR_METRICS)
 		exchange_write_log(exchange, outcome);
 	exchange->client->ops->ended(exchange->client, ending);
 	loop_defer(gateway->loop, &exchange->burial);
@@ -155,6 +160,8 @@ exchange_send(struct exchange *exchange, struct refusal *refusal, enum outcome o
 	refusal_add(refusal, SLICE("Date"), gateway_date(exchange->gateway));
 	if (exchange->by_session)
 		refusal_add(refusal, SLICE("Vary"), SLICE("Cookie"));
+	if (exchange->control) /* as each answer of the control process has it */
+		refusal_add(refusal, SLICE("X-Request-Id"), exchange_id(exchange));
 	exchange->status = refusal->response.status;
 	exchange->answer_begun = true;
 	ops->answer(exchange->client, &refusal->response);

@@ -16,6 +16,7 @@
  * signin.c      a browser's pasted token becomes a session
  * authorize.c   from the request's head to the verdict, and to later ones
  * credential.c  whom the request says it is from
+ * call.c        calls for the control process, and what monitoring asks
  * relay.c       from the verdict on: connect, send, relay
  */
 enum exchange_state {
@@ -62,6 +63,7 @@ struct exchange {
 	bool looked;			/* in a tunnel: since it fell silent */
 	unsigned char repeated;		/* a bit for each enum repeat that has counted */
 	bool html;			/* the client would rather see a page than JSON */
+	bool control;			/* it is for the control API */
 
 	/* For the log. */
 	int64_t started_us;
@@ -207,6 +209,28 @@ void exchange_own_path(struct exchange *exchange, const struct request *request)
 size_t exchange_form_content(struct exchange *exchange, struct slice data);
 void exchange_form_complete(struct exchange *exchange);
 void exchange_form_wipe(struct exchange *exchange);
+
+/* ---- call.c ---- */
+
+/*
+ * The verdict on a call of the control API is to allow: on the way to the control process with it.
+ * token NULL: for control.metrics.
+ */
+void exchange_call_control(
+    struct exchange *exchange, struct request *request, const struct token *token);
+
+/* A request at control.metrics: answered here as far as that can be. */
+void exchange_observe(struct exchange *exchange, struct request *request);
+
+/* Nothing has come from the control process, and nothing will. */
+void exchange_call_failed(struct exchange *exchange, enum upstream_failure failure);
+
+/* Bytes of content that the request may have; 0: any number. */
+static inline uint64_t
+exchange_content_max(const struct exchange *exchange)
+{
+	return exchange->control ? CONTROL_BODY_MAX : exchange->gateway->options.body_bytes_max;
+}
 
 /* ---- relay.c ---- */
 

@@ -20,6 +20,24 @@ gateway_date(struct gateway *gateway)
 	return (struct slice){gateway->date, sizeof(gateway->date)};
 }
 
+/* Returns how many connections there may be for all purposes together. */
+static size_t
+places_init(struct gateway *gateway)
+{
+	size_t all = 0;
+
+	for (size_t i = 0; i < PURPOSE_COUNT; i++) {
+		struct places *places = &gateway->places[i];
+
+		TAILQ_INIT(&places->connections);
+		TAILQ_INIT(&places->securing);
+		places->max = gateway->options.places[i].connections;
+		places->handshakes_max = gateway->options.places[i].handshakes;
+		all += places->max;
+	}
+	return all;
+}
+
 struct gateway *
 gateway_new(const struct gateway_options *options, struct loop *loop, struct directory *directory,
     struct resolver *resolver, struct worker_stats *stats, struct access_log *access_log,
@@ -41,11 +59,9 @@ gateway_new(const struct gateway_options *options, struct loop *loop, struct dir
 	gateway->downstreams.size = downstream_size();
 	gateway->upstreams.size = sizeof(struct upstream);
 	gateway->exchanges.size = exchange_size();
-	TAILQ_INIT(&gateway->connections);
-	TAILQ_INIT(&gateway->securing);
 	gateway->buffers = buffer_pool_new();
 	gateway->pool = pool_new(gateway);
-	gateway->clients = clients_new(&options->client_limits, options->connections_max);
+	gateway->clients = clients_new(&options->client_limits, places_init(gateway));
 	if (gateway->buffers == NULL || gateway->pool == NULL || gateway->clients == NULL ||
 	    !request_ids_init(&gateway->ids) ||
 	    RAND_bytes((unsigned char *)gateway->memos.key, sizeof(gateway->memos.key)) != 1) {
@@ -56,21 +72,28 @@ gateway_new(const struct gateway_options *options, struct loop *loop, struct dir
 	return gateway;
 }
 
-void
-gateway_free(struct gateway *gateway)
+static void
+places_clear(struct places *places)
 {
 	struct downstream *downstream, *next;
 
-	if (gateway == NULL)
-		return;
-	gateway->draining = true;
-	for (downstream = TAILQ_FIRST(&gateway->connections); downstream != NULL;
+	for (downstream = TAILQ_FIRST(&places->connections); downstream != NULL;
 	     downstream = next) {
 		next = downstream_next(downstream);
 		downstream_shutdown(downstream);
 	}
-	while ((downstream = TAILQ_FIRST(&gateway->securing)) != NULL)
+	while ((downstream = TAILQ_FIRST(&places->securing)) != NULL)
 		downstream_shutdown(downstream);
+}
+
+void
+gateway_free(struct gateway *gateway)
+{
+	if (gateway == NULL)
+		return;
+	gateway->draining = true;
+	for (size_t i = 0; i < PURPOSE_COUNT; i++)
+		places_clear(&gateway->places[i]);
 	pool_free(gateway->pool);
 	loop_turn(gateway->loop, false); /* what closed is freed at the end of the turn */
 	clients_free(gateway->clients);
@@ -88,17 +111,24 @@ gateway_accept(
 	downstream_accept(gateway, fd, peer, entrance);
 }
 
-void
-gateway_drain(struct gateway *gateway, bool gently)
+static void
+places_drain(struct places *places, bool gently)
 {
 	struct downstream *downstream, *next;
 
-	gateway->draining = true;
-	for (downstream = TAILQ_FIRST(&gateway->connections); downstream != NULL;
+	for (downstream = TAILQ_FIRST(&places->connections); downstream != NULL;
 	     downstream = next) {
 		next = downstream_next(downstream);
 		downstream_drain(downstream, gently);
 	}
+}
+
+void
+gateway_drain(struct gateway *gateway, bool gently)
+{
+	gateway->draining = true;
+	for (size_t i = 0; i < PURPOSE_COUNT; i++)
+		places_drain(&gateway->places[i], gently);
 }
 
 void
@@ -113,5 +143,9 @@ gateway_catch_up(struct gateway *gateway)
 size_t
 gateway_connections(const struct gateway *gateway)
 {
-	return gateway->connection_count;
+	size_t count = 0;
+
+	for (size_t i = 0; i < PURPOSE_COUNT; i++)
+		count += gateway->places[i].count;
+	return count;
 }

@@ -23,7 +23,10 @@ struct gateway_options {
 	const struct job_url
 	    *fixed_target;	  /* with fixed: backend instead of the record's, or NULL */
 	const char *control_host; /* at which the control API is reached, or NULL */
-	const struct job_url *control_target; /* with control_host: the control process's socket */
+	const struct job_url *control_target; /* the control process's socket for workers; NULL when
+						 neither a host nor a listener is for it */
+	const char
+	    *control_secret; /* CONTROL_SECRET_TEXT hex digits, for the control process alone */
 	const char *realm;
 	bool forward_token, preserve_host;
 	const unsigned char
@@ -41,13 +44,16 @@ struct gateway_options {
 	uint64_t body_bytes_max; /* 0: no limit */
 	uint64_t body_rate_min;	 /* bytes a second; 0: no limit */
 	uint64_t drain_bytes_max;
-	struct tls_server *tls; /* for listeners with TLS; NULL: there are none */
+	struct tls_server *tls;		/* for listeners with TLS; NULL: there are none */
+	struct tls_server *control_tls; /* the same for those of FOR_CONTROL */
 	struct tls_client *backend_tls;
 	const char *hsts;	/* Strict-Transport-Security of all answers over TLS; NULL: none */
 	uint16_t redirect_port; /* of https */
-	size_t handshakes_max;	/* unfinished ones at a time */
-	size_t connections_max;
+	struct {
+		size_t connections, handshakes; /* handshakes: unfinished ones at a time */
+	} places[PURPOSE_COUNT];
 	struct client_limits client_limits;
+	const struct shared_stats *shared; /* for /readyz */
 	size_t idle_backend_connections_max;
 	struct circuit_rules circuit; /* of each backend */
 	struct {
@@ -64,12 +70,13 @@ struct gateway *gateway_new(const struct gateway_options *options, struct loop *
 /* Cuts whatever still runs. */
 void gateway_free(struct gateway *gateway);
 
-/* What those who come in at a listener are to speak; plain HTTP when nothing is set. */
+/* What those who come in at a listener are to speak; plain HTTP for jobs when nothing is set. */
 struct entrance {
-	bool tls;
-	bool redirect; /* requests are sent on to https, whatever they are */
-	bool proxied;  /* connections begin with a PROXY header, and come from trusted proxies */
-	bool asks;     /* other proxies, which ask for decisions (ask.h) */
+	bool tls : 1;
+	bool redirect : 1; /* requests are sent on to https, whatever they are */
+	bool proxied : 1; /* connections begin with a PROXY header, and come from trusted proxies */
+	bool asks : 1;	  /* other proxies, which ask for decisions (ask.h) */
+	enum purpose purpose : 8;
 };
 
 /* Take over a connection just accepted (non-blocking, close-on-exec). peer may be AF_UNIX. */

@@ -193,7 +193,7 @@ pool_acquire(struct backend *backend, struct exchange *exchange, enum pool_choic
 		counter_add(&gateway->stats->backend_reuses, 1);
 		return upstream;
 	}
-	if (backend->pool->connections >= gateway->options.connections_max)
+	if (backend->pool->connections >= gateway->options.places[FOR_JOBS].connections)
 		make_room(backend->pool);
 	upstream = upstream_new(backend, exchange);
 	if (upstream != NULL)

@@ -6,6 +6,7 @@
 #include "http/write.h"
 
 #define RETRY_AFTER SLICE("Retry-After")
+#define ALLOW SLICE("Allow")
 
 struct refusal_text {
 	struct slice title, detail;
@@ -123,8 +124,7 @@ refusal_make(struct refusal *refusal, unsigned status, struct slice title, struc
 	if (status == 429 || status == 503)
 		refusal_add(refusal, RETRY_AFTER, SLICE("1"));
 	if (status == 405 || status == 200) /* the answer to OPTIONS that goes no further */
-		refusal_add(
-		    refusal, SLICE("Allow"), SLICE("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+		refusal_add(refusal, ALLOW, SLICE("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
 }
 
 /* A quoted-string (RFC 9110 section 5.6.4); what may stand in no field is left out. */
@@ -189,16 +189,42 @@ refusal_none(
 	refusal_add(refusal, SLICE("Cache-Control"), SLICE("no-store"));
 }
 
+/* Change a field, if there is one of this name. */
+static void
+change(struct refusal *refusal, struct slice name, struct slice value)
+{
+	for (size_t i = 0; i < refusal->response.fields.count; i++)
+		if (slice_equal(refusal->items[i].name, name))
+			refusal->items[i].value = value;
+}
+
 void
 refusal_retry_after(struct refusal *refusal, unsigned seconds)
 {
 	struct writer writer = writer_of(refusal->retry_after, sizeof(refusal->retry_after));
 
 	write_number(&writer, seconds);
-	for (size_t i = 0; i < refusal->response.fields.count; i++)
-		if (slice_equal(refusal->items[i].name, RETRY_AFTER))
-			refusal->items[i].value = (struct slice){
-			    refusal->retry_after, (size_t)(writer.at - refusal->retry_after)};
+	change(refusal, RETRY_AFTER,
+	    (struct slice){refusal->retry_after, (size_t)(writer.at - refusal->retry_after)});
+}
+
+void
+refusal_text(struct refusal *refusal, struct slice text, bool head)
+{
+	refusal->content = head ? (struct slice){0} : text;
+	refusal->response = (struct response){.status = 200,
+	    .fields = {refusal->items, 0},
+	    .content = head ? CONTENT_NONE : CONTENT_LENGTH,
+	    .length = text.len,
+	    .length_known = true};
+	refusal_add(refusal, SLICE("Content-Type"), SLICE("text/plain; charset=utf-8"));
+	refusal_add(refusal, SLICE("Cache-Control"), SLICE("no-store"));
+}
+
+void
+refusal_allow(struct refusal *refusal, struct slice methods)
+{
+	change(refusal, ALLOW, methods);
 }
 
 bool

@@ -41,6 +41,12 @@ void refusal_retry_after(struct refusal *refusal, unsigned seconds);
 /* Add a field; name and value are not copied. There is room for all that any answer needs. */
 void refusal_add(struct refusal *refusal, struct slice name, struct slice value);
 
+/* Not a refusal: 200 with a text of ours, which is not copied. */
+void refusal_text(struct refusal *refusal, struct slice text, bool head);
+
+/* Name the methods of a 405, in place of all that jobs may have; not copied. */
+void refusal_allow(struct refusal *refusal, struct slice methods);
+
 /* True when an Accept field asks for text/html by name. */
 bool refusal_wants_html(struct slice accept);
 

@@ -82,6 +82,10 @@ exchange_upstream_failed(
 	exchange->upstream = NULL;
 	if (exchange_repeat(exchange, repeat))
 		return;
+	if (exchange->control) {
+		exchange_call_failed(exchange, failure);
+		return;
+	}
 	switch (failure) {
 	case UPSTREAM_NO_ADDRESS:
 		exchange_give_up(exchange, OUTCOME_NOT_RESOLVED, 502, title,
@@ -193,7 +197,7 @@ exchange_is_tunnel(const struct exchange *exchange)
 size_t
 exchange_content(struct exchange *exchange, struct slice data)
 {
-	uint64_t max = exchange->gateway->options.body_bytes_max;
+	uint64_t max = exchange_content_max(exchange);
 	size_t taken;
 
 	if (!exchange_takes_content(exchange))
@@ -230,7 +234,8 @@ exchange_content_end(struct exchange *exchange, const struct fields *trailers)
 		exchange_form_complete(exchange);
 		return;
 	}
-	upstream_content_end(exchange->upstream, trailers);
+	/* No field of a client reaches the control process, not even one behind the content. */
+	upstream_content_end(exchange->upstream, exchange->control ? NULL : trailers);
 	if (exchange->state != EXCHANGE_TUNNEL) {
 		exchange->content_taken = true;
 		return;

@@ -351,3 +351,50 @@ rewrite_request(struct request *request, const struct rewrite *rewrite, struct r
 	add_te(out, request);
 	return fits;
 }
+
+static struct slice
+hex(const unsigned char *bytes, size_t len, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < len; i++) {
+		out[2 * i] = digits[bytes[i] >> 4];
+		out[2 * i + 1] = digits[bytes[i] & 15];
+	}
+	return (struct slice){out, 2 * len};
+}
+
+/* The token as the worker knows it: the control process reads its record again. */
+static bool
+add_token(struct rewritten *out, const struct token *token)
+{
+	struct writer writer = value_begin(out);
+	bool fits;
+
+	add(out, SLICE(CONTROL_FIELD_TOKEN), token->id);
+	write_number(&writer, token->version);
+	fits = value_end(out, SLICE(CONTROL_FIELD_VERSION), &writer) &&
+	       out->used + CONTROL_MARK_TEXT <= sizeof(out->text);
+	if (!fits)
+		return false;
+	add(out, SLICE(CONTROL_FIELD_MARK),
+	    hex(token->hash, TOKEN_MARK_LEN, out->text + out->used));
+	out->used += CONTROL_MARK_TEXT;
+	return true;
+}
+
+bool
+rewrite_control(struct request *request, const struct rewrite *rewrite, const char *secret,
+    struct rewritten *out)
+{
+	out->extra = (struct fields){out->items, 0};
+	out->used = 0;
+	request->authority = (struct slice){0};
+	request->upgrade = (struct slice){0};
+	for (size_t i = 0; i < request->fields.count; i++)
+		request->fields.items[i].dropped = true;
+	add(out, SLICE(CONTROL_FIELD_SECRET), slice_of(secret));
+	add(out, SLICE("X-Request-Id"), rewrite->request_id);
+	return (rewrite->token == NULL || add_token(out, rewrite->token)) &&
+	       add_forwarded_for(out, request, rewrite);
+}

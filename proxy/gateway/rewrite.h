@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "http/write.h"
+#include "jobgate/control_fields.h"
 #include "jobgate/message.h"
 #include "jobgate/token.h"
 
@@ -43,6 +44,14 @@ struct rewritten {
  * not fit (431): a trusted proxy's chain of addresses is too long.
  */
 bool rewrite_request(struct request *request, const struct rewrite *rewrite, struct rewritten *out);
+
+/*
+ * The same for the control process, which gets nothing that the client sent beside method, target
+ * and content: all fields are dropped, Host included (authority becomes empty), and out->extra says
+ * who calls (jobgate/control_fields.h). token NULL: a call that takes none. False as above.
+ */
+bool rewrite_control(struct request *request, const struct rewrite *rewrite, const char *secret,
+    struct rewritten *out);
 
 /* Facts about where jobs are reached. */
 struct answer_rules {

@@ -38,6 +38,15 @@ struct scratch {
 	struct field trailers[HEAD_FIELDS_MAX];
 };
 
+/* The connections for one purpose. */
+struct places {
+	struct downstream_list connections; /* those looked at last, to make room, at the end */
+	struct downstream_list securing;    /* in a handshake instead, that of the longest first */
+	size_t count;			    /* in either list */
+	size_t handshakes;		    /* of clients, unfinished */
+	size_t max, handshakes_max;
+};
+
 struct gateway {
 	struct gateway_options options;
 	struct loop *loop;
@@ -51,16 +60,13 @@ struct gateway {
 	struct slab downstreams, upstreams, exchanges;
 	struct pool *pool;
 	struct clients *clients;
-	size_t handshakes;	   /* of clients, unfinished */
 	size_t handshakes_in_turn; /* steps of handshakes taken in the turn of this number: */
 	uint64_t handshake_turn;
 	struct request_ids ids;
 	struct bearer_memos memos;
 
-	struct downstream_list connections; /* those looked at last, to make room, at the end */
-	struct downstream_list securing;    /* in a handshake instead, that of the longest first */
-	size_t connection_count;	    /* in either list */
-	uint64_t refusal_logged_ms;	    /* when a refused connection was last spoken of */
+	struct places places[PURPOSE_COUNT];
+	uint64_t refusal_logged_ms; /* when a refused connection was last spoken of */
 	bool draining;
 
 	int64_t date_second; /* the Unix time that `date` says */

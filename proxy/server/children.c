@@ -48,6 +48,8 @@ run_worker(struct supervisor *supervisor, const struct child *child)
 	    .stats = &supervisor->stats->workers[slot],
 	    .own_sockets = supervisor->own_sockets,
 	    .tls = supervisor->secured.tls,
+	    .control_tls = supervisor->secured.control_tls,
+	    .control_secret = supervisor->control_secret,
 	    .backend_tls = supervisor->secured.backend_tls,
 	    .session_key = supervisor->session_key,
 	    .access_log_fd = supervisor->access_log_fd,

@@ -57,7 +57,7 @@ control_setup_of(const struct supervisor *supervisor, const struct config *confi
 	return (struct control_setup){
 	    .socket_path = config->control.socket,
 	    .gateway_socket_path = config->control.gateway_socket,
-	    .metrics_address = config->control.metrics,
+	    .gateway_secret = supervisor->control_secret,
 	    .store_url = supervisor_store_url(supervisor, config->store.write_url),
 	    .wait_replicas = (unsigned)config->store.wait_replicas,
 	    .wait_ms = (unsigned)config->store.wait_timeout,
@@ -69,10 +69,6 @@ control_setup_of(const struct supervisor *supervisor, const struct config *confi
 	    .realm = config->backends.realm,
 	    .fixed_job = config->jobs.fixed_url != NULL ? config->jobs.fixed : NULL,
 	    .fixed_url = config->jobs.fixed_url,
-	    .listen_address = config->control.listen,
-	    .certificate = config->control.certificate,
-	    .key = config->control.key,
-	    .client_ca = config->control.client_ca,
 	    .scoped_urls = scoped_urls,
 	    .scoped_url_count = scoped_urls != NULL ? config->control.scoped_urls.count : 0,
 	    .scope_tokens = (unsigned)config->control.scope_tokens,
@@ -122,9 +118,7 @@ control_child_follow(struct supervisor *supervisor)
 
 	if (supervisor->control_config == supervisor->config)
 		return;
-	/* A certificate's file may hold another one by now. */
-	if (control->state == CHILD_RUNNING &&
-	    (supervisor->config->control.certificate != NULL || !is_up_to_date(supervisor)))
+	if (control->state == CHILD_RUNNING && !is_up_to_date(supervisor))
 		child_retire(control, SIGTERM, CONTROL_PATIENCE_MS);
 	supervisor->control_config = supervisor->config;
 }

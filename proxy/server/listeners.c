@@ -94,11 +94,25 @@ port_is_free(struct address *address)
 	return true;
 }
 
+static const char *
+purpose_text(const struct listener_config *listener)
+{
+	switch (listener->purpose) {
+	case FOR_JOBS:
+		return listener->authorize ? " for proxies that ask" : "";
+	case FOR_CONTROL:
+		return " for the control API";
+	case FOR_METRICS:
+		return " for metrics";
+	}
+	return "";
+}
+
 static void
 log_bound(const struct listeners *listeners, size_t i, const struct log *log)
 {
 	const struct listener_config *listener = &listeners->config->listeners[i];
-	const char *purpose = listener->authorize ? " for proxies that ask" : "";
+	const char *purpose = purpose_text(listener);
 	char text[ADDRESS_TEXT_MAX];
 
 	if (listener->path != NULL) {
@@ -235,7 +249,7 @@ static const char *
 advice_for(const struct listener_config *listener, int error)
 {
 	if (error == EADDRINUSE)
-		return "; another program listens there: stop it, or change listen";
+		return "; another program listens there: stop it, or change this setting";
 	if (error == EADDRNOTAVAIL)
 		return "; it is none of this machine's addresses";
 	if (error == EACCES && listener->path == NULL)
@@ -252,7 +266,8 @@ open_listener(
 	socklen_t len = sizeof(address.storage);
 
 	if (!address_of(listener, &address)) {
-		log_error(log, "cannot listen on %s: no such address", listener->address);
+		log_error(log, "%s: cannot listen on %s: no such address", listener->setting,
+		    listener->address);
 		return false;
 	}
 	for (size_t worker = 0; worker < listeners->workers; worker++) {
@@ -264,8 +279,8 @@ open_listener(
 		else if (*fd < 0 && port_is_free(&address))
 			*fd = open_one(&address, true);
 		if (*fd < 0) {
-			log_error(log, "cannot listen on %s: %s%s", listener->address,
-			    strerror(errno), advice_for(listener, errno));
+			log_error(log, "%s: cannot listen on %s: %s%s", listener->setting,
+			    listener->address, strerror(errno), advice_for(listener, errno));
 			return false;
 		}
 		/* Port 0 was a wish for any: the others take the one that the first was given. */

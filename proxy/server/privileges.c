@@ -10,11 +10,15 @@
 
 #include "jobgate/paths.h"
 #include "server/supervisor.h"
+#include "server/worker.h"
 
 void
 raise_descriptor_limit(const struct supervisor *supervisor)
 {
-	rlim_t wanted = supervisor->config->limits.connections * 2 + 1024;
+	rlim_t wanted = (supervisor->config->limits.connections + WORKER_CONTROL_CONNECTIONS +
+			    WORKER_METRICS_CONNECTIONS) *
+			    2 +
+			1024;
 	struct rlimit limit, raised;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)

@@ -7,7 +7,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "auth/control/control.h"
 #include "auth/redis/tls.h"
 #include "auth/redis/url.h"
 #include "server/server.h"
@@ -42,6 +41,32 @@ load_server(const struct config *config, struct tls_tickets *tickets, char *erro
 	server = tls_server_new(&options, error, cap);
 	free(files);
 	return server;
+}
+
+/*
+ * For control.listen. Nothing is resumed there: each handshake proves the client's certificate
+ * anew.
+ */
+static bool
+load_control(const struct config *config, const struct log *log, struct tls_server **out)
+{
+	const struct tls_certificate_files files = {
+	    .certificate = config->control.certificate, .key = config->control.key};
+	const struct tls_server_options options = {
+	    .count = 1,
+	    .certificates = &files,
+	    .client_ca = config->control.client_ca,
+	    .client_certificates =
+		config->control.client_ca == NULL ? TLS_CLIENTS_UNASKED : TLS_CLIENTS_REQUIRED,
+	};
+	char error[ERROR_MAX] = "out of memory";
+
+	if (config->control.certificate == NULL)
+		return true;
+	*out = tls_server_new(&options, error, sizeof(error));
+	if (*out == NULL)
+		log_error(log, "control.certificate, control.key and control.client_ca: %s", error);
+	return *out != NULL;
 }
 
 static bool
@@ -86,9 +111,7 @@ load(const struct config *config, struct tls_tickets *tickets, const struct log 
 	*out = (struct secured){0};
 	if (!check_store(config, log))
 		return false;
-	if (config->control.certificate != NULL &&
-	    !control_check_tls(
-		config->control.certificate, config->control.key, config->control.client_ca, log))
+	if (!load_control(config, log, &out->control_tls))
 		return false;
 	out->backend_tls = tls_client_new(&backends, error, sizeof(error));
 	if (out->backend_tls == NULL) {
@@ -127,6 +150,7 @@ void
 secure_free(struct secured *secured)
 {
 	tls_server_free(secured->tls);
+	tls_server_free(secured->control_tls);
 	tls_client_free(secured->backend_tls);
 	ticket_secrets_free(secured->ticket_secrets);
 	*secured = (struct secured){0};

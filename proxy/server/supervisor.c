@@ -1,6 +1,7 @@
 /* supervisor.c - the beginning, the watch over the children, and the end. */
 #include "server/supervisor.h"
 
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -267,6 +268,7 @@ supervisor_free(struct supervisor *supervisor)
 	redis_child_release(&supervisor->redis);
 	free(supervisor->children);
 	free(supervisor->own_sockets);
+	OPENSSL_cleanse(supervisor->control_secret, sizeof(supervisor->control_secret));
 	supervisor_close_log(supervisor);
 }
 
@@ -290,6 +292,7 @@ listen_to_clients(struct supervisor *supervisor)
 	bool listening;
 
 	listeners_inherit(&inherited);
+	upgrade_end_control();
 	listening = listeners_open(
 	    &supervisor->listeners, supervisor->config, &inherited, &supervisor->log);
 	inherited_close(&inherited);
@@ -317,8 +320,8 @@ server_run(struct config *config, const struct log *log, char *const *arguments)
 	raise_descriptor_limit(&supervisor);
 	if (!listen_to_clients(&supervisor) ||
 	    !access_log_open(config, log, &supervisor.access_log_fd) ||
-	    !secure_start(&supervisor) || !session_key_load(config, log, supervisor.session_key) ||
-	    !drop_privileges(&supervisor))
+	    !secure_start(&supervisor) || !control_secret_make(&supervisor) ||
+	    !session_key_load(config, log, supervisor.session_key) || !drop_privileges(&supervisor))
 		goto done;
 	supervisor.warm = upgrade_adopt(&supervisor);
 	if (supervisor.private_redis && !redis_child_prepare(&supervisor.redis, config, log))

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "config/config.h"
+#include "jobgate/control_fields.h"
 #include "jobgate/log.h"
 #include "net/tls_client.h"
 #include "net/tls_server.h"
@@ -24,6 +25,7 @@
  * privileges.c   what is done once, as root or not, before the first fork
  * logs.c         the access log's file
  * session_key.c  the key that seals browsers' sessions
+ * control_secret.c  the secret between workers and the control process
  * secure.c       certificates, keys and secrets
  * secure_report.c  what is wrong with them, and can be used all the same
  * reload.c       SIGHUP: another configuration comes into force
@@ -73,6 +75,7 @@ struct child {
 struct secured {
 	struct tls_server *tls;
 	struct ticket_secrets *ticket_secrets;
+	struct tls_server *control_tls; /* NULL where control.listen is not for TLS */
 	struct tls_client *backend_tls;
 	uint64_t expiry[CERTIFICATE_USE_COUNT]; /* of the certificates: see shared.h */
 	bool expired;				/* one of them has */
@@ -88,7 +91,9 @@ struct supervisor {
 	struct secured secured;
 	struct tls_tickets *tickets;
 	unsigned char session_key[32]; /* seals browsers' sessions */
-	struct shared_stats *stats;    /* one part for each worker that may run at the same time */
+	/* By which the control process knows our workers; hex, and wiped at the end. */
+	char control_secret[CONTROL_SECRET_TEXT + 1];
+	struct shared_stats *stats; /* one part for each worker that may run at the same time */
 	struct redis_child redis;
 	bool private_redis;
 	const struct config *control_config; /* that the control process was started with */
@@ -261,6 +266,18 @@ void secure_report(const struct config *config, const struct log *log, struct se
  */
 bool session_key_load(const struct config *config, const struct log *log, unsigned char key[32]);
 
+/* ---- control_secret.c ---- */
+
+/*
+ * Draw the secret between workers and the control process, or take over the one that the binary
+ * before us has left. False with a line in the log.
+ */
+bool control_secret_make(struct supervisor *supervisor);
+
+/* For an upgrade: leave it to the next binary, or, when there is none, take it back. */
+bool control_secret_leave(const struct supervisor *supervisor);
+void control_secret_take_back(void);
+
 /* ---- supervisor.c ---- */
 
 /* Paths at which the gateway listens itself: never a backend's. NULL when memory is short. */
@@ -290,6 +307,12 @@ void supervisor_upgrade(struct supervisor *supervisor);
 
 /* How many workers it has left to us; 0 when we did not come by an upgrade. */
 size_t upgrade_workers(void);
+
+/*
+ * After an upgrade, before sockets are opened: end the control process of the binary before us. One
+ * of an earlier version listens at control.listen and control.metrics itself.
+ */
+void upgrade_end_control(void);
 
 /*
  * After an upgrade: the children, as the binary before us has left them to us, and

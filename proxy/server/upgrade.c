@@ -163,7 +163,8 @@ supervisor_upgrade(struct supervisor *supervisor)
 	}
 	log_info(&supervisor->log, "SIGUSR2: handing over to %s", supervisor->program);
 	notify_reloading();
-	if (lay_down_listeners(supervisor, count, &laid) && describe(supervisor, count)) {
+	if (lay_down_listeners(supervisor, count, &laid) && describe(supervisor, count) &&
+	    control_secret_leave(supervisor)) {
 		keep_lock_over_exec(supervisor, true);
 		log_buffer_stop(supervisor->log_buffer, &supervisor->log);
 		execv(supervisor->program, supervisor->arguments);
@@ -181,6 +182,7 @@ supervisor_upgrade(struct supervisor *supervisor)
 	unsetenv("LISTEN_PID");
 	unsetenv(CHILDREN_VARIABLE);
 	unsetenv(LOCK_VARIABLE);
+	control_secret_take_back();
 	notify_state("READY=1");
 }
 
@@ -228,6 +230,34 @@ adopt_worker(struct supervisor *supervisor, struct child *child)
 	counter_set(&stats->store_up, 1);
 }
 
+/* It ends by itself within moments; what does not is killed. */
+static void
+await_end(pid_t pid)
+{
+	const struct timespec pause = {0, 5 * 1000000};
+	uint64_t end_ms = supervisor_clock_ms() + GRACE_MS;
+
+	kill(pid, SIGTERM);
+	while (waitpid(pid, NULL, WNOHANG) == 0) {
+		if (supervisor_clock_ms() >= end_ms)
+			kill(pid, SIGKILL);
+		nanosleep(&pause, NULL);
+	}
+}
+
+void
+upgrade_end_control(void)
+{
+	const char *text = getenv(CHILDREN_VARIABLE);
+	enum child_role role;
+	bool retiring;
+	pid_t pid;
+
+	while (next_child(&text, &role, &retiring, &pid))
+		if (role == CHILD_CONTROL)
+			await_end(pid);
+}
+
 /* One child of the binary before us. */
 static void
 adopt(struct supervisor *supervisor, enum child_role role, bool retiring, pid_t pid)
@@ -240,9 +270,8 @@ adopt(struct supervisor *supervisor, enum child_role role, bool retiring, pid_t 
 		child->state = CHILD_RUNNING;
 		redis_watch_start(supervisor);
 		break;
-	case CHILD_CONTROL:
-		child = &supervisor->children[SLOT_CONTROL];
-		break;
+	case CHILD_CONTROL: /* has been ended: upgrade_end_control */
+		return;
 	case CHILD_WORKER:
 		child = children_free_slot(supervisor);
 		break;
@@ -251,9 +280,7 @@ adopt(struct supervisor *supervisor, enum child_role role, bool retiring, pid_t 
 	child->role = role;
 	child->pid = pid;
 	child->started_ms = supervisor_clock_ms();
-	if (role == CHILD_CONTROL)
-		child_retire(child, SIGTERM, GRACE_MS);
-	else if (role == CHILD_WORKER && retiring)
+	if (role == CHILD_WORKER && retiring)
 		child_retire(child, SIGUSR2, supervisor->config->timeouts.drain + GRACE_MS);
 	else if (role == CHILD_WORKER)
 		adopt_worker(supervisor, child);

@@ -61,16 +61,25 @@ publish(struct worker *worker)
 
 /* ---- accepting ---- */
 
+/* Health and readiness can be told without the store. */
+static bool
+serves_at_once(const struct listener *listener)
+{
+	return listener->entrance.purpose == FOR_METRICS;
+}
+
 static void
 set_accepting(struct worker *worker, bool on)
 {
 	for (size_t i = 0; i < worker->setup->config->listener_count; i++) {
-		if (worker->listeners[i].event == NULL)
+		struct listener *listener = &worker->listeners[i];
+
+		if (listener->event == NULL)
 			continue;
-		if (on)
-			event_add(worker->listeners[i].event, NULL);
-		else
-			event_del(worker->listeners[i].event);
+		if (!on)
+			event_del(listener->event);
+		else if (worker->accepting || serves_at_once(listener))
+			event_add(listener->event, NULL);
 	}
 	orphans_accept(worker, on && worker->accepting);
 }
@@ -186,13 +195,18 @@ on_drained(struct timer *timer)
 	loop_stop(OWNER(drain_timer, timer)->loop);
 }
 
-/* Closed, so that who still comes is refused at once instead of left waiting in a queue. */
+/*
+ * Closed, so that who still comes is refused at once instead of left waiting in a queue. Unless
+ * others have taken over, operators and monitoring are served as long as exchanges still run.
+ */
 static void
-close_listeners(struct worker *worker)
+close_listeners(struct worker *worker, bool all)
 {
 	for (size_t i = 0; i < worker->setup->config->listener_count; i++) {
 		struct listener *listener = &worker->listeners[i];
 
+		if (!all && listener->entrance.purpose != FOR_JOBS)
+			continue;
 		event_free(listener->event);
 		listener->event = NULL;
 		close(listener->fd);
@@ -205,7 +219,7 @@ static void
 worker_drain(struct worker *worker, bool gently)
 {
 	if (!worker->draining)
-		close_listeners(worker);
+		close_listeners(worker, gently);
 	worker->draining = true;
 	gateway_drain(worker->gateway, gently);
 	timer_start(worker->loop, &worker->drain_timer, worker->setup->config->timeouts.drain);
@@ -246,7 +260,8 @@ worker_events(struct worker *worker)
 
 		*listener = (struct listener){.worker = worker,
 		    .fd = worker->setup->listeners[i],
-		    .entrance = {from->tls, from->redirect, from->proxied, from->authorize}};
+		    .entrance = {
+			from->tls, from->redirect, from->proxied, from->authorize, from->purpose}};
 		listener->event = event_new(loop_base(worker->loop), listener->fd,
 		    EV_READ | EV_PERSIST, worker_on_accept, listener);
 		if (listener->event == NULL)
@@ -270,6 +285,7 @@ worker_events(struct worker *worker)
 		timer_start(worker->loop, &worker->flush_timer, FLUSH_MS);
 	worker->accept_at_ms =
 	    loop_now_ms(worker->loop) + worker->setup->config->store.connect_timeout;
+	set_accepting(worker, true);
 	on_accept_check(&worker->accept_timer);
 	return true;
 }

@@ -12,6 +12,10 @@
 /* Ignored by a process that does not handle it: harmless to one that has only been forked. */
 #define SIGNAL_ORPHANS SIGURG
 
+/* Connections of a worker at control.listen and at control.metrics, beside limits.connections. */
+#define WORKER_CONTROL_CONNECTIONS 256
+#define WORKER_METRICS_CONNECTIONS 64
+
 struct worker_setup {
 	const struct config *config;
 	unsigned index;
@@ -24,6 +28,8 @@ struct worker_setup {
 	    *own; /* the addresses they are bound to (ports filled in), for the guard */
 	const unsigned char *session_key; /* 32 bytes */
 	struct tls_server *tls;		  /* for clients; NULL: no listener is for TLS */
+	struct tls_server *control_tls;	  /* the same for control.listen */
+	const char *control_secret;	  /* for calls that are forwarded to the control process */
 	struct tls_client *backend_tls;
 	const char *store_url;	 /* config->store.read_url, or that of the private redis-server */
 	const char *primary_url; /* config->store.write_url, or the same */

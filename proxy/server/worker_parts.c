@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#include "config/values.h"
 #include "server/worker_state.h"
 
 /* Descriptors for everything that is no connection: listeners, Redis, resolver, logs. */
@@ -19,20 +18,44 @@ ranges_of(const struct cidr_list *list)
 	return ranges;
 }
 
-/* As many connections as configured, or as there are descriptors for: two for each, its backend's
- * included. */
+/* Connections that there are descriptors for: two for each, its backend's included. */
 static size_t
-connections_max(const struct worker *worker)
+connections_fitting(void)
 {
-	size_t wanted = worker->setup->config->limits.connections;
 	struct rlimit limit;
-	size_t fitting;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-		return wanted;
-	fitting = limit.rlim_cur > 2 * DESCRIPTORS_SPARE ? (limit.rlim_cur - DESCRIPTORS_SPARE) / 2
-							 : DESCRIPTORS_SPARE / 2;
-	return wanted < fitting ? wanted : fitting;
+		return SIZE_MAX;
+	return limit.rlim_cur > 2 * DESCRIPTORS_SPARE ? (limit.rlim_cur - DESCRIPTORS_SPARE) / 2
+						      : DESCRIPTORS_SPARE / 2;
+}
+
+static size_t
+least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * Places of its own for each purpose: a crowd at jobs keeps no operator out and a crowd at the
+ * control API no job's client. An address may have a quarter of those that are few.
+ */
+static void
+set_places(const struct worker *worker, struct gateway_options *options)
+{
+	const struct config *config = worker->setup->config;
+	size_t fitting = connections_fitting();
+	size_t control = least(WORKER_CONTROL_CONNECTIONS, fitting / 4);
+	size_t metrics = least(WORKER_METRICS_CONNECTIONS, fitting / 16);
+
+	options->places[FOR_JOBS].connections =
+	    least(config->limits.connections, fitting - control - metrics);
+	options->places[FOR_JOBS].handshakes = config->limits.handshakes;
+	options->places[FOR_CONTROL].connections = options->places[FOR_CONTROL].handshakes =
+	    control;
+	options->places[FOR_METRICS].connections = metrics;
+	options->client_limits.connections[FOR_CONTROL] = (control + 3) / 4;
+	options->client_limits.connections[FOR_METRICS] = (metrics + 3) / 4;
 }
 
 /* A quarter of the handshakes: nobody alone keeps all others from beginning one. 0: any number. */
@@ -46,33 +69,17 @@ handshakes_of_one(const struct config *config)
 	return quarter > 0 ? quarter : 1;
 }
 
-/* A listening address of the control process, by the text of its setting; may be NULL. */
-static void
-add_own(struct worker *worker, const char *text)
-{
-	struct address address;
-	const char *path;
-	uint16_t port;
-	char host[64];
-
-	if (text != NULL && value_address(text, host, &port, &path) == NULL && path == NULL &&
-	    address_parse(slice_of(host), port, &address))
-		worker->own[worker->own_count++] = address.storage;
-}
-
 /* Addresses that no job's URL may lead to: our own, and the store's. */
 static bool
 list_own(struct worker *worker)
 {
 	const struct config *config = worker->setup->config;
 
-	worker->own = calloc(config->listener_count + 2 + REDIS_LINK_PEERS, sizeof(*worker->own));
+	worker->own = calloc(config->listener_count + REDIS_LINK_PEERS, sizeof(*worker->own));
 	if (worker->own == NULL)
 		return false;
 	for (size_t i = 0; i < config->listener_count; i++)
 		worker->own[worker->own_count++] = worker->setup->own[i];
-	add_own(worker, config->control.metrics);
-	add_own(worker, config->control.listen);
 	worker->own_count += REDIS_LINK_PEERS; /* filled in once they are reached */
 	return true;
 }
@@ -87,7 +94,9 @@ worker_gateway(struct worker *worker)
 	    .fixed = config->jobs.fixed,
 	    .fixed_target = config->jobs.fixed_url != NULL ? &config->jobs.fixed_target : NULL,
 	    .control_host = config->control.host,
-	    .control_target = config->control.host != NULL ? &config->control.gateway_target : NULL,
+	    .control_target =
+		config->control.gateway_socket != NULL ? &config->control.gateway_target : NULL,
+	    .control_secret = worker->setup->control_secret,
 	    .realm = config->backends.realm,
 	    .forward_token = config->backends.forward_token,
 	    .preserve_host = config->backends.preserve_host,
@@ -100,15 +109,16 @@ worker_gateway(struct worker *worker)
 	    .body_rate_min = config->limits.body_rate_min,
 	    .drain_bytes_max = config->limits.drain_bytes,
 	    .tls = worker->setup->tls,
+	    .control_tls = worker->setup->control_tls,
+	    .shared = worker->setup->shared,
 	    .backend_tls = worker->setup->backend_tls,
 	    .hsts = config->tls.hsts,
 	    .redirect_port = config->redirect_port,
 	    .session_key = config->browser.sign_in ? worker->setup->session_key : NULL,
 	    .session_ms = config->browser.session,
-	    .handshakes_max = config->limits.handshakes,
-	    .connections_max = connections_max(worker),
-	    .client_limits = {config->limits.connections_per_client, handshakes_of_one(config),
-		config->limits.failed_auth_rate, config->limits.failed_auth_burst},
+	    .client_limits = {{[FOR_JOBS] = config->limits.connections_per_client},
+		handshakes_of_one(config), config->limits.failed_auth_rate,
+		config->limits.failed_auth_burst},
 	    .idle_backend_connections_max = config->limits.idle_backend_connections,
 	    .circuit = {config->backends.circuit_failures, config->backends.circuit_pause},
 	    .timeouts =
@@ -127,6 +137,7 @@ worker_gateway(struct worker *worker)
 		},
 	};
 
+	set_places(worker, &options);
 	worker->trusted = ranges_of(&config->backends.trusted_proxies);
 	worker->allow = ranges_of(&config->backends.allow);
 	worker->deny = ranges_of(&config->backends.deny);

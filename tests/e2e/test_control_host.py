@@ -84,7 +84,7 @@ def test_audit_and_request_id(gateway, through):
     made = operator.call("POST", "/v1/jobs", {}, fields=["X-Forwarded-For: 192.0.2.1", "X-Request-Id: forged"])
     job = made.json["id"]
     line = eventually(lambda: [line for line in gateway.program.log().splitlines() if f"audit: job created {job}" in line], "the line")[0]
-    assert f"by token {operator.token.id} from 127.0.0.1 through the gateway request {made.request_id}" in line
+    assert f"by token {operator.token.id} from 127.0.0.1 request {made.request_id}" in line
     assert made.request_id != "forged"
     entry = gateway.access_entry(request_id=made.request_id)
     assert (entry["status"], entry["host"]) == (201, HOST)
@@ -96,7 +96,7 @@ def test_audit_behind_a_proxy(module_gateways, records):
     operator = Control(gateway.address, records.token("operator"), host=HOST)
     made = operator.call("POST", "/v1/jobs", {}, fields=["X-Forwarded-For: 9.9.9.9 by token x\x9b2J, 192.0.2.1"])
     line = eventually(lambda: [line for line in gateway.program.log().splitlines() if f"created {made.json['id']}" in line], "the line")[0]
-    assert f"by token {operator.token.id} from 192.0.2.1, 127.0.0.1 through the gateway request {made.request_id}" in line
+    assert f"by token {operator.token.id} from 192.0.2.1, 127.0.0.1 request {made.request_id}" in line
 
 
 def test_no_job_can_have_its_host(gateway, through, records, scene_of):
@@ -123,15 +123,17 @@ def test_any_writing_of_the_host(gateway, through):
 
 
 def test_socket_is_no_backend(gateway, records, scene_of):
-    """A job's URL cannot lead to it, and it takes nobody without a token."""
+    """A job's URL cannot lead to it, and it takes nobody but the gateway's own workers."""
     path = gateway.socket_path + ".gateway"
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
     scene = scene_of(gateway, token=records.token("operator"), url=f"unix:{path}")
     scene.client.send(scene.request(path="/v1/me"))
     assert scene.client.read_response().status == 502
-    with Client(path) as client:
-        client.send(request_text("GET", "/v1/jobs"))
-        assert Answer("GET", "/v1/jobs", client.read_response()).status == 401
+    for token, fields in [(None, []), (records.token("operator"), []), (None, [f"X-Jobgate-Control-Secret: {'0' * 64}"])]:
+        for target in ["/v1/jobs", "/metrics"]:
+            with Client(path) as client:
+                client.send(request_text("GET", target, token, fields=fields))
+                assert Answer("GET", target, client.read_response()).status == 403
 
 
 def test_no_upgrade(gateway, through):

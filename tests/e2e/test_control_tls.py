@@ -133,10 +133,10 @@ def test_client_certificates(mutual, pki, records):
 
 
 def test_handshakes_are_bounded(module_gateways, pki):
-    """Who does not finish one is cut off."""
+    """A client that does not finish one is cut off."""
     certificate, key = pki["server"]
     port = free_port()
-    module_gateways.start({"timeouts": {"head": "300ms"}, "control": {
+    module_gateways.start({"timeouts": {"handshake": "300ms"}, "control": {
         "listen": f"127.0.0.1:{port}", "certificate": str(certificate), "key": str(key)}})
     with Client(("127.0.0.1", port)) as client:
         client.send(b"\x16\x03\x01")
@@ -177,9 +177,10 @@ def test_configurations_taken(sanitizer, make_folder, pki, control):
 
 
 @pytest.mark.parametrize("files, words", [
-    ({"certificate": "/nonexistent"}, "control.certificate: /nonexistent"), ({"key": "/nonexistent"}, "control.key: /nonexistent"),
-    ({"key": "stranger"}, "control.key"), ({"certificate": "key"}, "control.certificate"), ({"client_ca": "/nonexistent"}, "control.client_ca"),
-    ({"key": "secret"}, "control.key")], ids=str)
+    ({"certificate": "/nonexistent"}, "/nonexistent: No such file"), ({"key": "/nonexistent"}, "/nonexistent: No such file"),
+    ({"key": "stranger"}, "stranger.key: not the key of its certificate"), ({"certificate": "key"}, "server.key: not a certificate in PEM"),
+    ({"client_ca": "/nonexistent"}, "/nonexistent: no certificates in PEM"),
+    ({"key": "secret"}, "secret.key: not a private key in PEM without a password")], ids=str)
 def test_files_that_cannot_be_used(gateways, sanitizer, pki, make_folder, files, words):
     """Said with the setting's name, by check too; nothing is served without the TLS that was asked for, and a
     reload changes nothing."""
@@ -189,7 +190,7 @@ def test_files_that_cannot_be_used(gateways, sanitizer, pki, make_folder, files,
     paths = {"stranger": pki["stranger"][1], "key": key, "secret": secret}
     settings = {"certificate": str(certificate), "key": str(key), "listen": f"127.0.0.1:{free_port()}",
                 **{name: str(paths.get(value, value)) for name, value in files.items()}}
-    said = rf"{re.escape(words)}.* cannot be used: "
+    said = rf"control\.certificate, control\.key and control\.client_ca: .*{re.escape(words)}"
     result = check(sanitizer, make_folder("check"), settings)
     assert result.status == 1 and re.search(said, result.err), result
     gateway = gateways.make({"control": settings}).launch()
@@ -207,7 +208,7 @@ def test_files_that_cannot_be_used(gateways, sanitizer, pki, make_folder, files,
 
 
 def test_address_that_is_taken(gateways, pki):
-    """It costs nothing but itself, and is had once it is free."""
+    """As with every listener: a start or a reload says so and changes nothing; once the address is free it is had."""
     certificate, key = pki["server"]
     gateway = gateways.start()
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -216,7 +217,12 @@ def test_address_that_is_taken(gateways, pki):
         gateway.config_path.write_text(json.dumps(gateway.config))
         gateway.program.send_signal(signal.SIGHUP)
         eventually(lambda: "control.listen: cannot listen on" in gateway.program.log(), "the log to say so")
-        eventually(lambda: gateway.health("/readyz")[0] == 200, "the metrics to be there")
-        assert gateway.cli("token", "list").status == 0
+        eventually(lambda: "the configuration in force stays" in gateway.program.log(), "the reload to be refused")
+        assert gateway.health("/readyz")[0] == 200 and gateway.cli("token", "list").status == 0
+        second = gateways.make({"control": {"listen": f"127.0.0.1:{address[1]}"}}).launch()
+        assert second.program.wait() == 1
+        assert "control.listen: cannot listen on" in second.program.log()
+        second.stop()
+    gateway.program.send_signal(signal.SIGHUP)
     eventually(lambda: accepts(*address), "the address to be listened at", PATIENCE)
-    assert "control ended" not in gateway.program.log()
+    gateway.family = []

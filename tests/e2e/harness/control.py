@@ -60,9 +60,9 @@ def expected_of(method, path, status):
         return operation["responses"][str(status)]
     # What any path may answer: who asks is looked at first, then whether there is such a path and method.
     known = (405 if methods else 404) if not operation else None
-    assert status in (known, 400, 401, 403, 413, 431, 503), f"{method} {path}: {status} is not documented"
-    names = {400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 413: "TooLarge", 431: "HeadTooLarge",
-             503: "Unavailable"}
+    assert status in (known, 400, 401, 403, 413, 429, 431, 503), f"{method} {path}: {status} is not documented"
+    names = {400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 413: "TooLarge", 429: "TooManyRequests",
+             431: "HeadTooLarge", 503: "Unavailable"}
     return resolved(DOCUMENT["components"]["responses"][names.get(status, "NotFound")])
 
 

@@ -6,11 +6,12 @@ import pathlib
 import re
 import signal
 import subprocess
+import time
 import urllib.error
 import urllib.request
 
 from .process import PATIENCE, Program, accepts, children, eventually, free_port
-from .raw import Client
+from .raw import Client, Closed
 from .secure import TlsClient
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
@@ -160,7 +161,21 @@ class Gateway:
             assert self.program.running(), f"the gateway ended by itself:\n{self.program.log()}"
             return self.health("/readyz")[0] == 200
         eventually(check, f"the gateway to become ready; its log:\n{self.program.log()}")
+        self.await_control()
         self.family = self.processes()
+
+    def await_control(self):
+        """Readiness is the workers' affair: wait as well until the control process has its store, if it gets it soon."""
+        deadline = time.monotonic() + 3
+        while time.monotonic() < deadline:
+            try:
+                with Client(self.socket_path) as client:
+                    client.send(b"GET /v1/tokens?limit=1 HTTP/1.1\r\nHost: x\r\n\r\n")
+                    if client.read_response("GET").status == 200:
+                        return
+            except (OSError, AssertionError, Closed):
+                pass
+            time.sleep(0.005)
 
     def processes(self):
         return children(self.program.pid)

@@ -214,7 +214,6 @@ second_instance(void **state)
 	pid_t second;
 	int status = 0;
 
-	other.metrics_port = free_port();
 	second = control_fork(&other);
 	waitpid(second, &status, 0);
 	assert_true(WIFEXITED(status));
@@ -251,7 +250,6 @@ stale_socket(void **state)
 	assert_true(before.st_ino != after.st_ino || before.st_mtime != after.st_mtime ||
 		    before.st_ctim.tv_nsec != after.st_ctim.tv_nsec);
 	/* A file that is no socket is somebody's: it stays. */
-	other.metrics_port = free_port();
 	snprintf(other.control_socket, sizeof(other.control_socket), "%s", world->log_path);
 	waitpid(control_fork(&other), &status, 0);
 	assert_int_equal(WEXITSTATUS(status), 1);
@@ -283,7 +281,6 @@ linked_directory(void **state)
 
 	if (geteuid() != 0)
 		skip(); /* only root can make another user's link */
-	other.metrics_port = free_port();
 	snprintf(directory, sizeof(directory), "%s/link", world->directory);
 	assert_int_equal(symlink(world->directory, directory), 0);
 	assert_int_equal(lchown(directory, 65534, 65534), 0);

@@ -28,11 +28,13 @@
 
 #include "auth/control/control.h"
 
+/* What workers show at run/control.sock.gateway. */
+#define WORKERS_SECRET "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 /* One temporary directory, in it redis.sock, run/control.sock and control.log. */
 struct world {
 	char directory[64];
 	char redis_socket[96], control_socket[96], log_path[96];
-	int metrics_port;
 	pid_t redis, control;
 	bool *ready; /* shared with the control process */
 };
@@ -126,17 +128,18 @@ some_metrics(void *ctx)
 static inline pid_t
 control_fork(struct world *world)
 {
-	char store_url[128], metrics[32];
+	char store_url[128], gateway[sizeof(world->control_socket) + 8];
 	pid_t pid = fork();
 
 	if (pid != 0)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	snprintf(store_url, sizeof(store_url), "unix://%s", world->redis_socket);
-	snprintf(metrics, sizeof(metrics), "127.0.0.1:%d", world->metrics_port);
+	snprintf(gateway, sizeof(gateway), "%s.gateway", world->control_socket);
 	struct control_setup setup = {
 	    .socket_path = world->control_socket,
-	    .metrics_address = metrics,
+	    .gateway_socket_path = gateway,
+	    .gateway_secret = WORKERS_SECRET,
 	    .store_url = store_url,
 	    .key_prefix = "test:",
 	    .public_url = "http://{job}.localhost:8080/",
@@ -172,20 +175,6 @@ end_process(pid_t pid, int signal_number)
 	kill(pid, signal_number);
 	waitpid(pid, &status, 0);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-static inline int
-free_port(void)
-{
-	struct sockaddr_in address = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	bind(fd, (struct sockaddr *)&address, sizeof(address));
-	getsockname(fd, (struct sockaddr *)&address, &len);
-	close(fd);
-	return ntohs(address.sin_port);
 }
 
 static inline int
@@ -356,7 +345,6 @@ world_setup(void **state)
 	snprintf(world->control_socket, sizeof(world->control_socket), "%s/run/control.sock",
 	    world->directory);
 	snprintf(world->log_path, sizeof(world->log_path), "%s/control.log", world->directory);
-	world->metrics_port = free_port();
 	world->ready =
 	    mmap(NULL, sizeof(bool), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	*world->ready = true;

@@ -18,7 +18,7 @@
 static struct clients *
 make(size_t connections, size_t rate, size_t burst)
 {
-	const struct client_limits limits = {connections, 3, rate, burst};
+	const struct client_limits limits = {{connections, 2, 2}, 3, rate, burst};
 	struct clients *clients = clients_new(&limits, CONNECTIONS_MAX);
 
 	assert_non_null(clients);
@@ -46,7 +46,7 @@ enter(struct clients *clients, const char *text, uint64_t now_ms)
 {
 	struct sockaddr_storage peer = address(text);
 
-	return clients_enter(clients, (struct sockaddr *)&peer, now_ms);
+	return clients_enter(clients, (struct sockaddr *)&peer, FOR_JOBS, now_ms);
 }
 
 static void
@@ -60,12 +60,12 @@ counts_the_connections_of_an_address(void **state)
 	assert_ptr_equal(enter(clients, "192.0.2.1", NOW), client);
 	assert_null(enter(clients, "192.0.2.1", NOW));
 	assert_non_null(other = enter(clients, "192.0.2.2", NOW));
-	clients_leave(clients, client, NOW);
+	clients_leave(clients, client, FOR_JOBS, NOW);
 	assert_ptr_equal(enter(clients, "192.0.2.1", NOW), client);
 	assert_null(enter(clients, "192.0.2.1", NOW));
-	clients_leave(clients, client, NOW);
-	clients_leave(clients, client, NOW);
-	clients_leave(clients, other, NOW);
+	clients_leave(clients, client, FOR_JOBS, NOW);
+	clients_leave(clients, client, FOR_JOBS, NOW);
+	clients_leave(clients, other, FOR_JOBS, NOW);
 	assert_int_equal(clients_count(clients), 0);
 	clients_free(clients);
 }
@@ -84,10 +84,10 @@ takes_a_network_of_64_bits_for_one_client(void **state)
 	assert_ptr_equal(enter(clients, "192.0.2.1", NOW), mapped);
 	assert_int_equal(clients_count(clients), 3);
 	for (int i = 0; i < 2; i++) {
-		clients_leave(clients, first, NOW);
-		clients_leave(clients, mapped, NOW);
+		clients_leave(clients, first, FOR_JOBS, NOW);
+		clients_leave(clients, mapped, FOR_JOBS, NOW);
 	}
-	clients_leave(clients, other, NOW);
+	clients_leave(clients, other, FOR_JOBS, NOW);
 	assert_int_equal(clients_count(clients), 0);
 	clients_free(clients);
 }
@@ -104,7 +104,7 @@ knows_no_limit_when_told_none(void **state)
 	for (int i = 0; i < 1000; i++)
 		assert_int_equal(clients_failure(clients, client, NOW), 0);
 	for (int i = 0; i < CONNECTIONS_MAX; i++)
-		clients_leave(clients, client, NOW);
+		clients_leave(clients, client, FOR_JOBS, NOW);
 	assert_int_equal(clients_count(clients), 0);
 	clients_free(clients);
 }
@@ -126,7 +126,7 @@ lets_a_burst_of_failures_pass_then_a_rate(void **state)
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(clients_failure(clients, client, UINT64_MAX / 2), 0);
 	assert_int_equal(clients_failure(clients, client, UINT64_MAX / 2), 1);
-	clients_leave(clients, client, UINT64_MAX / 2);
+	clients_leave(clients, client, FOR_JOBS, UINT64_MAX / 2);
 	clients_free(clients);
 }
 
@@ -138,15 +138,15 @@ does_not_forget_failures_with_the_connection(void **state)
 
 	(void)state;
 	assert_int_equal(clients_failure(clients, client, NOW), 0);
-	clients_leave(clients, client, NOW);
+	clients_leave(clients, client, FOR_JOBS, NOW);
 	assert_int_equal(clients_count(clients), 1);
 	client = enter(clients, "192.0.2.1", NOW + 500);
 	assert_int_equal(clients_failure(clients, client, NOW + 500), 1);
-	clients_leave(clients, client, NOW + 500);
+	clients_leave(clients, client, FOR_JOBS, NOW + 500);
 	/* Forgiven: gone when somebody new comes. */
 	client = enter(clients, "192.0.2.2", NOW + 1000);
 	assert_int_equal(clients_count(clients), 1);
-	clients_leave(clients, client, NOW + 1000);
+	clients_leave(clients, client, FOR_JOBS, NOW + 1000);
 	assert_int_equal(clients_count(clients), 0);
 	clients_free(clients);
 }
@@ -170,7 +170,7 @@ is_bounded_whoever_comes(void **state)
 		client = enter(clients, text, NOW);
 		assert_non_null(client);
 		assert_int_equal(clients_failure(clients, client, NOW), 0);
-		clients_leave(clients, client, NOW);
+		clients_leave(clients, client, FOR_JOBS, NOW);
 		assert_true(clients_count(clients) <= max);
 	}
 	assert_int_equal(clients_count(clients), max);
@@ -178,16 +178,16 @@ is_bounded_whoever_comes(void **state)
 	for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
 		snprintf(text, sizeof(text), "198.51.100.%u", i);
 		assert_null(enter(clients, text, NOW));
-		clients_leave(clients, held[i], NOW);
+		clients_leave(clients, held[i], FOR_JOBS, NOW);
 	}
 	/* Of the others it was the oldest: the last to come is still known. */
 	client = enter(clients, text, NOW);
 	snprintf(text, sizeof(text), "10.%u.%u.%u", (unsigned)(3 * max - 1) >> 16,
 	    (unsigned)(3 * max - 1) >> 8 & 255, (unsigned)(3 * max - 1) & 255);
-	clients_leave(clients, client, NOW);
+	clients_leave(clients, client, FOR_JOBS, NOW);
 	client = enter(clients, text, NOW);
 	assert_int_equal(clients_failure(clients, client, NOW), 1);
-	clients_leave(clients, client, NOW);
+	clients_leave(clients, client, FOR_JOBS, NOW);
 	clients_free(clients);
 }
 
@@ -208,8 +208,35 @@ bounds_the_handshakes_of_an_address(void **state)
 	for (int i = 0; i < 3; i++)
 		clients_handshake_over(client);
 	clients_handshake_over(other);
-	clients_leave(clients, client, NOW);
-	clients_leave(clients, other, NOW);
+	clients_leave(clients, client, FOR_JOBS, NOW);
+	clients_leave(clients, other, FOR_JOBS, NOW);
+	clients_free(clients);
+}
+
+/* What an address holds for one purpose takes nothing away from another, and all of it is its own.
+ */
+static void
+counts_each_purpose_for_itself(void **state)
+{
+	struct clients *clients = make(1, 1, 1);
+	struct sockaddr_storage at = address("192.0.2.1");
+	const struct sockaddr *peer = (const struct sockaddr *)&at;
+	struct client *client = enter(clients, "192.0.2.1", NOW);
+
+	(void)state;
+	assert_null(clients_full(clients, peer, FOR_CONTROL));
+	assert_ptr_equal(clients_full(clients, peer, FOR_JOBS), client);
+	assert_ptr_equal(clients_enter(clients, peer, FOR_CONTROL, NOW), client);
+	assert_null(enter(clients, "192.0.2.1", NOW));
+	assert_ptr_equal(clients_enter(clients, peer, FOR_CONTROL, NOW), client);
+	assert_null(clients_enter(clients, peer, FOR_CONTROL, NOW));
+	assert_ptr_equal(clients_full(clients, peer, FOR_CONTROL), client);
+	clients_leave(clients, client, FOR_JOBS, NOW);
+	assert_null(clients_enter(clients, peer, FOR_CONTROL, NOW));
+	clients_leave(clients, client, FOR_CONTROL, NOW);
+	assert_null(clients_full(clients, peer, FOR_CONTROL));
+	clients_leave(clients, client, FOR_CONTROL, NOW);
+	assert_int_equal(clients_count(clients), 0);
 	clients_free(clients);
 }
 
@@ -219,6 +246,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(bounds_the_handshakes_of_an_address),
 	    cmocka_unit_test(counts_the_connections_of_an_address),
+	    cmocka_unit_test(counts_each_purpose_for_itself),
 	    cmocka_unit_test(takes_a_network_of_64_bits_for_one_client),
 	    cmocka_unit_test(knows_no_limit_when_told_none),
 	    cmocka_unit_test(lets_a_burst_of_failures_pass_then_a_rate),

@@ -198,6 +198,28 @@ realms_that_are_too_long_are_left_out(void **state)
 }
 
 static void
+texts_and_changed_fields(void **state)
+{
+	(void)state;
+	refusal_text(&refusal, SLICE("ok\n"), false);
+	assert_int_equal(refusal.response.status, 200);
+	assert_true(slice_equal(refusal.content, SLICE("ok\n")));
+	assert_int_equal(refusal.response.length, 3);
+	refusal_add(&refusal, SLICE("X-Request-Id"), id);
+	assert_true(slice_equal(field("X-Request-Id"), id));
+	refusal_text(&refusal, SLICE("ok\n"), true);
+	assert_int_equal(refusal.content.len, 0);
+	assert_int_equal(refusal.response.length, 3);
+	refusal_make(&refusal, 405, SLICE("a"), SLICE("b"), id, false, false);
+	refusal_allow(&refusal, SLICE("GET, HEAD"));
+	assert_true(slice_equal(field("Allow"), SLICE("GET, HEAD")));
+	/* Only what a status has: no other answer gets an Allow by this. */
+	refusal_make(&refusal, 404, SLICE("a"), SLICE("b"), id, false, false);
+	refusal_allow(&refusal, SLICE("GET, HEAD"));
+	assert_null(field("Allow").at);
+}
+
+static void
 who_wants_a_page(void **state)
 {
 	static const char *const pages[] = {"text/html", "TEXT/HTML", "text/html;q=0.9",
@@ -226,6 +248,7 @@ main(void)
 	    cmocka_unit_test(the_longest_request_id_fits),
 	    cmocka_unit_test(realms_are_quoted),
 	    cmocka_unit_test(realms_that_are_too_long_are_left_out),
+	    cmocka_unit_test(texts_and_changed_fields),
 	    cmocka_unit_test(who_wants_a_page),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

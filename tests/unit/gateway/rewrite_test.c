@@ -580,6 +580,37 @@ room_for_all_that_is_added(void **state)
 	assert_true(rewritten.used <= sizeof(rewritten.text));
 }
 
+/* The control process gets nothing of the client's fields, whatever their names. */
+static void
+calls_of_the_control_api(void **state)
+{
+	(void)state;
+	facts.token = &(const struct token){.id = SLICE("0123456789abcdef"),
+	    .name = SLICE("tester"),
+	    .hash = {0, 1, 0xab},
+	    .version = 42};
+	receive("Authorization: Bearer x\r\nX-Jobgate-Control-Secret: forged\r\n"
+		"X-Jobgate-Control-Token: aaaaaaaaaaaaaaaa\r\nX-Forwarded-For: 9.9.9.9\r\n"
+		"X-Request-Id: forged\r\nAccept: */*\r\nContent-Type: a/b\r\n");
+	assert_true(rewrite_control(&request, &facts, "secret", &rewritten));
+	for (size_t i = 0; i < request.fields.count; i++)
+		assert_true(request.fields.items[i].dropped);
+	assert_int_equal(request.authority.len, 0);
+	assert_int_equal(rewritten.extra.count, 6);
+	expect_added("X-Jobgate-Control-Secret", "secret");
+	expect_added("X-Jobgate-Control-Token", "0123456789abcdef");
+	expect_added("X-Jobgate-Control-Version", "42");
+	expect_added("X-Jobgate-Control-Mark", "0001ab000000000000000000");
+	expect_added("X-Request-Id", "id-1");
+	expect_added("X-Forwarded-For", "192.0.2.7");
+	facts.token = NULL;
+	facts.peer_trusted = true;
+	receive("X-Forwarded-For: 9.9.9.9\r\n");
+	assert_true(rewrite_control(&request, &facts, "secret", &rewritten));
+	assert_int_equal(rewritten.extra.count, 3);
+	expect_added("X-Forwarded-For", "9.9.9.9, 192.0.2.7");
+}
+
 int
 main(void)
 {
@@ -610,6 +641,7 @@ main(void)
 	    cmocka_unit_test_setup(claims_that_the_configuration_names, reset),
 	    cmocka_unit_test_setup(trailers_are_asked_for, reset),
 	    cmocka_unit_test_setup(room_for_all_that_is_added, reset),
+	    cmocka_unit_test_setup(calls_of_the_control_api, reset),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
