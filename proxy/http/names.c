@@ -73,6 +73,7 @@ static const struct known_name known_names[] = {
     {"client-cert-chain", FIELD_PROXY_CLAIM},
     {"surrogate-control", FIELD_CDN_CACHE_CONTROL},
     {"transfer-encoding", FIELD_TRANSFER_ENCODING},
+    {"x-accel-buffering", FIELD_OTHER}, /* harmless: how jobs ask nginx to stream events */
     {"x-forwarded-proto", FIELD_X_FORWARDED_PROTO},
     {"x-sucuri-clientip", FIELD_PROXY_CLAIM},
     {"proxy-authenticate", FIELD_PROXY_AUTHENTICATE},
@@ -88,7 +89,7 @@ static const struct known_name known_names[] = {
 
 /* Where in known_names the names of each length begin. */
 static const unsigned char first_of_length[KNOWN_NAME_MAX + 2] = {0, 0, 0, 1, 2, 5, 5, 10, 12, 13,
-    16, 20, 25, 30, 34, 38, 46, 50, 56, 59, 61, 62, 62, 62, 62, 63, 64, 64, 64, 65};
+    16, 20, 25, 30, 34, 38, 46, 50, 57, 60, 62, 63, 63, 63, 63, 64, 65, 65, 65, 66};
 
 /* Names of which the beginning is enough, sorted by their first letter. */
 static const struct {

@@ -18,8 +18,8 @@ enum field_id name_identify_disguised(struct slice name);
 bool name_pattern_make(char *text);
 
 /*
- * Does one of these patterns, NULL at the end, match the name, its marks read as '-' too? patterns may
- * be NULL: no.
+ * Does one of these patterns, NULL at the end, match the name, its marks read as '-' too? False
+ * when patterns is NULL.
  */
 bool name_is_listed(struct slice name, const char *const *patterns);
 

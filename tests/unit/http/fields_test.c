@@ -273,6 +273,8 @@ names_that_are_nearly_known(void **state)
 	assert_int_equal(field_identify(SLICE("X-Forwarded-Fors")), FIELD_PROXY_CLAIM);
 	assert_int_equal(field_identify(SLICE("X-Forwarded-Fo")), FIELD_PROXY_CLAIM);
 	assert_int_equal(field_identify(SLICE("X-Forwarded")), FIELD_OTHER);
+	assert_int_equal(field_identify(SLICE("X-Accel-Buffering")), FIELD_OTHER);
+	assert_int_equal(field_identify(SLICE("X-Accel-Buffering2")), FIELD_PROXY_ORDER);
 	assert_int_equal(field_identify(SLICE("XX-Forwarded-For")), FIELD_OTHER);
 }
 
