@@ -228,11 +228,27 @@ backend_connected(struct upstream *upstream)
 	upstream->probe = false;
 	if (upstream->place.version == backend->version)
 		backend->first = upstream->place.index;
-	if (!circuit_success(&backend->circuit))
-		return;
-	set_open(backend, false);
-	log_info(upstream->gateway->log, "backend %.*s takes connections again",
-	    (int)backend->name.len, backend->name.at);
+	if (circuit_success(&backend->circuit)) {
+		set_open(backend, false);
+		log_info(upstream->gateway->log, "backend %.*s takes connections again",
+		    (int)backend->name.len, backend->name.at);
+	}
+	redial_succeeded(backend);
+	redial_left(upstream);
+}
+
+/* Tell the circuit. True when that opened it. */
+static bool
+opens_circuit(struct upstream *upstream, bool probe)
+{
+	const struct gateway_options *options = &upstream->gateway->options;
+	struct circuit *circuit = &upstream->backend->circuit;
+	uint64_t now_ms = loop_now_ms(upstream->gateway->loop);
+
+	if (upstream->failure != UPSTREAM_REFUSED)
+		return circuit_failure(circuit, &options->circuit, probe, now_ms);
+	return circuit_refusal(circuit, &options->circuit, probe,
+	    upstream->connect_by_ms - options->timeouts.connect, now_ms);
 }
 
 void
@@ -243,21 +259,21 @@ backend_not_connected(struct upstream *upstream)
 	bool probe = upstream->probe;
 
 	upstream->probe = false;
-	if (upstream->failure != UPSTREAM_CONNECT_FAILED &&
+	if (upstream->failure != UPSTREAM_REFUSED && upstream->failure != UPSTREAM_CONNECT_FAILED &&
 	    upstream->failure != UPSTREAM_CONNECT_TIMEOUT) {
 		/* Nothing was learnt of the backend itself. */
 		if (probe)
 			circuit_abandon(&backend->circuit);
 		return;
 	}
-	if (!circuit_failure(
-		&backend->circuit, &gateway->options.circuit, probe, loop_now_ms(gateway->loop)))
+	if (!opens_circuit(upstream, probe))
 		return;
 	set_open(backend, true);
 	counter_add(&gateway->stats->circuit_opens, 1);
 	log_warning(gateway->log, "backend %.*s takes no connections: left alone for %llu ms",
 	    (int)backend->name.len, backend->name.at,
 	    (unsigned long long)backend->circuit.pause_ms);
+	redial_failed(backend);
 }
 
 void

@@ -1,9 +1,11 @@
 /*
- * backend.h - what pool.c, backend.c, connect.c and attempt.c share; nobody else includes it.
+ * backend.h - what pool.c, backend.c, connect.c, redial.c and attempt.c share; nobody else includes
+ * it.
  *
  * pool.c      who is there: backends, and the idle connections to each
  * backend.c   what is known of one: its addresses, and whether it takes connections
  * connect.c   the making of a connection, attempt.c one address of it
+ * redial.c    the wait for a backend that refuses connections
  */
 #ifndef JOBGATE_GATEWAY_BACKEND_H
 #define JOBGATE_GATEWAY_BACKEND_H
@@ -37,6 +39,9 @@ struct backend {
 	size_t first;		 /* of the addresses: the one to begin with, which did well last */
 	uint32_t version;	 /* changes when an address goes, or its place */
 	uint64_t fresh_until_ms; /* UINT64_MAX: no name */
+	struct upstream_list queued; /* it refused them; the longest first */
+	struct upstream *dialler;    /* of these, the one whose turn it is; or NULL */
+	struct timer redial;	     /* when it is the next one's */
 	struct circuit circuit;
 	bool counted_open;    /* in the metrics */
 	uint64_t warned_ms;   /* when the log last told what is wrong with it */
@@ -97,6 +102,12 @@ void backend_forget_circuit(struct backend *backend);
  */
 void connect_begin(struct upstream *upstream);
 
+/* Connect: to addresses that are known, or once they are. */
+void connect_dial(struct upstream *upstream);
+
+/* It has failed, for upstream->failure; the exchange hears of it later. */
+void connect_give_up(struct upstream *upstream);
+
 /* The addresses have come, or some of them, or none: whoever waited for them goes on. */
 void connect_go_on(struct backend *backend);
 
@@ -109,5 +120,25 @@ void connect_timed_out(struct timer *timer);
 
 /* Tell the exchanges of connections that failed at once (task of a pool). */
 void connect_deliver(struct task *task);
+
+/* ---- redial.c ---- */
+
+/* Expects backend->redial. */
+void redial_due(struct timer *timer);
+
+/* Wait for a backend that refuses connections, but to the connection's own deadline at most. */
+void redial_wait(struct upstream *upstream);
+
+/* A connection was refused just now: may it wait? */
+bool redial_may_wait(const struct upstream *upstream);
+
+/* The backend takes connections: those that wait set out for theirs. */
+void redial_succeeded(struct backend *backend);
+
+/* It is left alone from now on: nothing is left to wait for. */
+void redial_failed(struct backend *backend);
+
+/* Whatever became of this connection, it does not dial any more: it may be another's turn. */
+void redial_left(struct upstream *upstream);
 
 #endif

@@ -45,6 +45,42 @@ circuit_failure(
 	return true;
 }
 
+bool
+circuit_refuses(const struct circuit *circuit, const struct circuit_rules *rules, uint64_t now_ms)
+{
+	/* What was long ago tells nothing of now. */
+	return circuit->refused && !circuit->open &&
+	       now_ms - circuit->refused_at_ms <= rules->patience_ms;
+}
+
+bool
+circuit_refusal(struct circuit *circuit, const struct circuit_rules *rules, bool probe,
+    uint64_t began_ms, uint64_t now_ms)
+{
+	if (circuit->open)
+		return circuit_failure(circuit, rules, probe, now_ms);
+	if (!circuit_refuses(circuit, rules, now_ms)) {
+		circuit->refused_since_ms = began_ms;
+		circuit->redial_ms = circuit->redial_at_ms = 0;
+	}
+	circuit->refused = true;
+	circuit->refused_at_ms = now_ms;
+	/* Of those that set out before the first was refused only one counts. */
+	if (now_ms >= circuit->redial_at_ms) {
+		circuit->redial_ms *= 2;
+		if (circuit->redial_ms < CIRCUIT_REDIAL_MIN_MS)
+			circuit->redial_ms = CIRCUIT_REDIAL_MIN_MS;
+		if (circuit->redial_ms > CIRCUIT_REDIAL_MAX_MS)
+			circuit->redial_ms = CIRCUIT_REDIAL_MAX_MS;
+		circuit->redial_at_ms = now_ms + circuit->redial_ms;
+	}
+	if (rules->failures == 0 || now_ms - circuit->refused_since_ms < rules->patience_ms)
+		return false;
+	circuit->failures = rules->failures - 1;
+	circuit->refused = false;
+	return circuit_failure(circuit, rules, probe, now_ms);
+}
+
 void
 circuit_abandon(struct circuit *circuit)
 {

@@ -10,9 +10,15 @@
 #define CIRCUIT_PAUSE_MAX_MS 10000
 
 struct circuit_rules {
-	size_t failures;   /* in a row open the circuit; 0: it never opens */
-	uint64_t pause_ms; /* until the first probe; doubled after each one that failed */
+	size_t failures;      /* in a row open the circuit; 0: it never opens */
+	uint64_t pause_ms;    /* until the first probe; doubled after each one that failed */
+	uint64_t patience_ms; /* refusals open it once they have lasted for so long */
 };
+
+/* While a backend refuses connections it is dialled after the first of these, doubled up to the
+ * other. */
+#define CIRCUIT_REDIAL_MIN_MS 50
+#define CIRCUIT_REDIAL_MAX_MS 500
 
 /*
  * Closed: connections are made. Open: none is, until the pause is over; then one
@@ -21,6 +27,9 @@ struct circuit_rules {
 struct circuit {
 	size_t failures; /* in a row, while closed */
 	uint64_t pause_ms, probe_at_ms;
+	uint64_t refused_since_ms, refused_at_ms; /* the first refusal in a row, and the last */
+	uint64_t redial_ms, redial_at_ms;	  /* the pause after that, and its end */
+	bool refused;				  /* there was one; while closed */
 	bool open;
 	bool probing; /* the probe is under way */
 };
@@ -40,6 +49,20 @@ bool circuit_success(struct circuit *circuit);
  */
 bool circuit_failure(
     struct circuit *circuit, const struct circuit_rules *rules, bool probe, uint64_t now_ms);
+
+/*
+ * One was refused: the backend restarts, perhaps, and requests wait for it. began_ms: when it was
+ * set out for. True when that opened the circuit, as with circuit_failure.
+ */
+bool circuit_refusal(struct circuit *circuit, const struct circuit_rules *rules, bool probe,
+    uint64_t began_ms, uint64_t now_ms);
+
+/*
+ * Does the backend refuse connections, as far as is known? Then the next is to be made at
+ * redial_at_ms, and no other meanwhile.
+ */
+bool circuit_refuses(
+    const struct circuit *circuit, const struct circuit_rules *rules, uint64_t now_ms);
 
 /* The probe was given up by whoever wanted it: the next connection probes. */
 void circuit_abandon(struct circuit *circuit);

@@ -80,19 +80,30 @@ connect_deliver(struct task *task)
 		connect_failed(upstream);
 }
 
-/* Nothing is left to try. The exchange hears of it later, never from within its own call. */
-static void
-attempts_over(struct upstream *upstream)
+/* The exchange hears of it later, never from within its own call. */
+void
+connect_give_up(struct upstream *upstream)
 {
 	struct pool *pool = upstream->backend->pool;
 
 	timer_stop(&upstream->timer);
-	drop_rivals(upstream);
-	conn_close(&upstream->conn);
-	backend_not_connected(upstream);
 	upstream->state = UPSTREAM_FAILED;
 	TAILQ_INSERT_TAIL(&pool->failed, upstream, link);
 	loop_defer(pool->gateway->loop, &pool->deliver);
+}
+
+/* Nothing is left to try, for now or at all. */
+static void
+attempts_over(struct upstream *upstream)
+{
+	drop_rivals(upstream);
+	conn_close(&upstream->conn);
+	backend_not_connected(upstream);
+	if (redial_may_wait(upstream))
+		redial_wait(upstream);
+	else
+		connect_give_up(upstream);
+	redial_left(upstream);
 }
 
 void
@@ -150,6 +161,9 @@ attempt_secure(struct upstream *upstream)
 		attempts_over(upstream);
 		return;
 	}
+	/* Closed in the middle of it: the backend comes or goes, and that is as good as refused. */
+	if (tls_is_cut(upstream->conn.tls))
+		upstream->failure = UPSTREAM_REFUSED;
 	conn_close(&upstream->conn);
 	upstream->state = UPSTREAM_CONNECTING;
 	connect_more(upstream);
@@ -241,6 +255,7 @@ connect_ready(struct conn *conn)
 	if (upstream->state != UPSTREAM_CONNECTING)
 		return;
 	if (conn_failed(conn)) {
+		upstream->failure = UPSTREAM_REFUSED;
 		conn_close(conn);
 		connect_more(upstream);
 	} else if (conn->writable) {
@@ -256,7 +271,7 @@ rival_ready(struct conn *conn)
 	bool won = false;
 
 	if (conn_failed(conn)) {
-		upstream->failure = UPSTREAM_CONNECT_FAILED;
+		upstream->failure = UPSTREAM_REFUSED;
 	} else if (conn->writable) {
 		conn_close(&upstream->conn);
 		upstream->place = rival->place;
@@ -317,14 +332,15 @@ connect_more(struct upstream *upstream)
 			connect_schedule(upstream);
 			return;
 		case ATTEMPT_FAILED:
-			upstream->failure = UPSTREAM_CONNECT_FAILED;
+			upstream->failure = UPSTREAM_REFUSED;
 			break;
 		case ATTEMPT_NOT_ALLOWED:
 			if (upstream->failure == UPSTREAM_NO_ADDRESS)
 				upstream->failure = UPSTREAM_NOT_ALLOWED;
 			break;
 		case ATTEMPT_NO_SOCKET:
-			if (upstream->failure != UPSTREAM_CONNECT_FAILED)
+			if (upstream->failure != UPSTREAM_CONNECT_FAILED &&
+			    upstream->failure != UPSTREAM_REFUSED)
 				upstream->failure = UPSTREAM_NO_SOCKET;
 			break;
 		}
@@ -348,6 +364,11 @@ connect_timed_out(struct timer *timer)
 
 	if (upstream->state == UPSTREAM_IDLE) {
 		upstream_close(upstream);
+		return;
+	}
+	if (upstream->state == UPSTREAM_QUEUED) {
+		TAILQ_REMOVE(&upstream->backend->queued, upstream, link);
+		attempts_over(upstream);
 		return;
 	}
 	if (loop_now_ms(upstream->gateway->loop) < upstream->connect_by_ms &&
@@ -384,20 +405,13 @@ connect_go_on(struct backend *backend)
 }
 
 void
-connect_begin(struct upstream *upstream)
+connect_dial(struct upstream *upstream)
 {
 	struct backend *backend = upstream->backend;
-	struct gateway *gateway = upstream->gateway;
-	uint64_t now_ms = loop_now_ms(gateway->loop);
 
-	upstream->connect_by_ms = now_ms + gateway->options.timeouts.connect;
 	upstream->failure = UPSTREAM_NO_ADDRESS;
 	upstream->state = UPSTREAM_CONNECTING;
-	if (!circuit_admits(&backend->circuit, now_ms, &upstream->probe)) {
-		upstream->failure = UPSTREAM_CIRCUIT_OPEN;
-		attempts_over(upstream);
-		return;
-	}
+	upstream->tried = 0;
 	if (backend_addresses_fresh(backend)) {
 		connect_more(upstream);
 		return;
@@ -410,4 +424,22 @@ connect_begin(struct upstream *upstream)
 	upstream->state = UPSTREAM_RESOLVING;
 	TAILQ_INSERT_TAIL(&backend->resolving, upstream, link);
 	connect_schedule(upstream);
+}
+
+void
+connect_begin(struct upstream *upstream)
+{
+	struct backend *backend = upstream->backend;
+	const struct gateway_options *options = &upstream->gateway->options;
+	uint64_t now_ms = loop_now_ms(upstream->gateway->loop);
+
+	upstream->connect_by_ms = now_ms + options->timeouts.connect;
+	if (!circuit_admits(&backend->circuit, now_ms, &upstream->probe)) {
+		upstream->failure = UPSTREAM_CIRCUIT_OPEN;
+		connect_give_up(upstream);
+	} else if (circuit_refuses(&backend->circuit, &options->circuit, now_ms)) {
+		redial_wait(upstream);
+	} else {
+		connect_dial(upstream);
+	}
 }

@@ -12,6 +12,7 @@ backend_free(struct backend *backend)
 	if (backend->resolution != NULL)
 		resolver_cancel(backend->resolution);
 	timer_remove(&backend->timer);
+	timer_remove(&backend->redial);
 	backend_forget_circuit(backend);
 	LIST_REMOVE(backend, link);
 	tls_session_free(backend->session);
@@ -55,8 +56,10 @@ backend_new(struct pool *pool, struct bucket *bucket, const struct job_url *targ
 	backend->port = target->port;
 	backend->trusted = trusted;
 	backend->timer.expired = backend_expired;
+	backend->redial.expired = redial_due;
 	TAILQ_INIT(&backend->idle);
 	TAILQ_INIT(&backend->resolving);
+	TAILQ_INIT(&backend->queued);
 	if (!backend_init_addresses(backend)) {
 		free(backend);
 		return NULL;
@@ -234,11 +237,15 @@ pool_forget(struct upstream *upstream)
 	struct gateway *gateway = upstream->gateway;
 
 	connect_abandon(upstream);
+	redial_left(upstream);
 	switch (upstream->state) {
 	case UPSTREAM_IDLE:
 		TAILQ_REMOVE(&backend->idle, upstream, link);
 		backend->idle_count--;
 		counter_add(&gateway->stats->backend_idle, (uint64_t)-1);
+		break;
+	case UPSTREAM_QUEUED:
+		TAILQ_REMOVE(&backend->queued, upstream, link);
 		break;
 	case UPSTREAM_RESOLVING:
 		TAILQ_REMOVE(&backend->resolving, upstream, link);

@@ -95,6 +95,7 @@ exchange_upstream_failed(
 		exchange_give_up(exchange, OUTCOME_NOT_ALLOWED, 502, title,
 		    SLICE("The job's URL leads to an address that is not allowed."));
 		return;
+	case UPSTREAM_REFUSED:
 	case UPSTREAM_CONNECT_FAILED:
 		exchange_give_up(exchange, OUTCOME_CONNECT_FAILED, 502, title,
 		    SLICE("The job does not accept connections."));

@@ -16,6 +16,8 @@ struct address_place {
 };
 
 enum upstream_state {
+	UPSTREAM_QUEUED, /* the backend refuses connections; waits until it takes them, or for its
+			    turn to try */
 	UPSTREAM_RESOLVING,  /* waits for the addresses of the backend's name */
 	UPSTREAM_CONNECTING, /* waits for connect(2) to some of them */
 	UPSTREAM_SECURING,   /* waits for the TLS handshake */
@@ -30,6 +32,7 @@ enum upstream_state {
 enum upstream_failure {
 	UPSTREAM_NO_ADDRESS,	 /* its name does not resolve */
 	UPSTREAM_NOT_ALLOWED,	 /* the guard refused every address */
+	UPSTREAM_REFUSED,	 /* all of its addresses did so, for as long as can be waited */
 	UPSTREAM_CONNECT_FAILED, /* none of its addresses took the connection */
 	UPSTREAM_CONNECT_TIMEOUT,
 	UPSTREAM_NOT_VERIFIED, /* its certificate is not one of this host, of an authority we trust
@@ -51,7 +54,7 @@ struct upstream {
 	struct timer timer;   /* connecting, or idle */
 	struct task burial;   /* frees it */
 	struct task carry_on; /* goes on with an answer whose share of this turn was used up */
-	TAILQ_ENTRY(upstream) link; /* in the list of idle, of resolving or of failed ones */
+	TAILQ_ENTRY(upstream) link; /* in the list of idle, queued, resolving or failed ones */
 
 	/* Connecting: addresses are raced, the first in `conn`, others beside it. */
 	LIST_HEAD(, rival) rivals;

@@ -443,6 +443,14 @@ tls_error_text(const struct tls *tls)
 }
 
 bool
+tls_is_cut(const struct tls *tls)
+{
+	return tls->broken && !tls_is_unverified(tls) &&
+	       (tls->error == 0 ||
+		   ERR_GET_REASON(tls->error) == SSL_R_UNEXPECTED_EOF_WHILE_READING);
+}
+
+bool
 tls_is_unverified(const struct tls *tls)
 {
 	return SSL_get_verify_result(tls->ssl) != X509_V_OK;

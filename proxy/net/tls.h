@@ -57,6 +57,9 @@ void tls_free(struct tls *tls);
 /* Why it failed, for people; static, or good until the next failure on this thread. */
 const char *tls_error_text(const struct tls *tls);
 
+/* It failed as the connection ended; the peer found no fault with us, nor we with it. */
+bool tls_is_cut(const struct tls *tls);
+
 /* The peer's certificate was not one that we accept. */
 bool tls_is_unverified(const struct tls *tls);
 

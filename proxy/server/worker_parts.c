@@ -120,7 +120,8 @@ worker_gateway(struct worker *worker)
 		handshakes_of_one(config), config->limits.failed_auth_rate,
 		config->limits.failed_auth_burst},
 	    .idle_backend_connections_max = config->limits.idle_backend_connections,
-	    .circuit = {config->backends.circuit_failures, config->backends.circuit_pause},
+	    .circuit = {config->backends.circuit_failures, config->backends.circuit_pause,
+		config->timeouts.connect},
 	    .timeouts =
 		{
 		    .handshake = config->timeouts.handshake,

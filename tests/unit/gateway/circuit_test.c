@@ -8,7 +8,7 @@
 
 #include "gateway/circuit.h"
 
-static const struct circuit_rules three = {3, 1000};
+static const struct circuit_rules three = {3, 1000, 5000};
 
 /* Fails as often as it takes to open. */
 static void
@@ -81,7 +81,7 @@ waits_longer_after_each_failed_probe(void **state)
 static void
 keeps_a_long_pause_that_was_asked_for(void **state)
 {
-	const struct circuit_rules slow = {1, 60000};
+	const struct circuit_rules slow = {1, 60000, 5000};
 	struct circuit circuit = {0};
 	bool probe;
 
@@ -127,7 +127,7 @@ probes_again_when_the_probe_is_abandoned(void **state)
 static void
 never_opens_when_told_so(void **state)
 {
-	const struct circuit_rules never = {0, 1000};
+	const struct circuit_rules never = {0, 1000, 5000};
 	struct circuit circuit = {0};
 	bool probe;
 
@@ -155,6 +155,78 @@ tells_when_to_come_back(void **state)
 	assert_int_equal(circuit_retry_s(&circuit, 9000), 1);
 }
 
+/* ---- refusals ---- */
+
+static void
+refusals_open_once_they_have_lasted(void **state)
+{
+	struct circuit circuit = {0};
+	bool probe;
+
+	(void)state;
+	for (uint64_t now = 10000; now < 15000; now += 100)
+		assert_false(circuit_refusal(&circuit, &three, false, 10000, now));
+	assert_true(circuit_admits(&circuit, 14999, &probe));
+	assert_true(circuit_refusal(&circuit, &three, false, 14000, 15000));
+	assert_false(circuit_admits(&circuit, 15999, &probe));
+	assert_true(circuit_admits(&circuit, 16000, &probe));
+	assert_true(probe);
+	/* The probe does not wait: it opens the circuit again, for longer. */
+	assert_true(circuit_refusal(&circuit, &three, true, 16000, 16000));
+	assert_false(circuit_admits(&circuit, 17999, &probe));
+}
+
+static void
+refusals_never_open_what_is_turned_off(void **state)
+{
+	const struct circuit_rules never = {0, 1000, 5000};
+	struct circuit circuit = {0};
+	bool probe;
+
+	(void)state;
+	for (uint64_t now = 0; now < 60000; now += 500)
+		assert_false(circuit_refusal(&circuit, &never, false, 0, now));
+	assert_true(circuit_admits(&circuit, 60000, &probe));
+	assert_true(circuit_refuses(&circuit, &never, 60000));
+}
+
+static void
+a_backend_that_refuses_is_dialled_now_and_then(void **state)
+{
+	const uint64_t pauses[] = {50, 100, 200, 400, 500, 500};
+	struct circuit circuit = {0};
+	uint64_t now = 1000;
+
+	(void)state;
+	assert_false(circuit_refuses(&circuit, &three, now));
+	for (size_t i = 0; i < sizeof(pauses) / sizeof(pauses[0]); i++) {
+		assert_false(circuit_refusal(&circuit, &three, false, 1000, now));
+		/* Another that was under way counts for nothing. */
+		assert_false(circuit_refusal(&circuit, &three, false, 1000, now));
+		assert_true(circuit_refuses(&circuit, &three, now));
+		assert_int_equal(circuit.redial_at_ms, now + pauses[i]);
+		now = circuit.redial_at_ms;
+	}
+	circuit_success(&circuit);
+	assert_false(circuit_refuses(&circuit, &three, now));
+	assert_false(circuit_refusal(&circuit, &three, false, now, now));
+	assert_int_equal(circuit.redial_at_ms, now + 50);
+}
+
+static void
+refusals_of_long_ago_are_forgotten(void **state)
+{
+	struct circuit circuit = {0};
+
+	(void)state;
+	assert_false(circuit_refusal(&circuit, &three, false, 1000, 1000));
+	assert_true(circuit_refuses(&circuit, &three, 6000));
+	assert_false(circuit_refuses(&circuit, &three, 6001));
+	assert_false(circuit_refusal(&circuit, &three, false, 9000, 9000));
+	assert_false(circuit_refusal(&circuit, &three, false, 9000, 13999));
+	assert_true(circuit_refusal(&circuit, &three, false, 9000, 14000));
+}
+
 int
 main(void)
 {
@@ -167,6 +239,10 @@ main(void)
 	    cmocka_unit_test(probes_again_when_the_probe_is_abandoned),
 	    cmocka_unit_test(never_opens_when_told_so),
 	    cmocka_unit_test(tells_when_to_come_back),
+	    cmocka_unit_test(refusals_open_once_they_have_lasted),
+	    cmocka_unit_test(refusals_never_open_what_is_turned_off),
+	    cmocka_unit_test(a_backend_that_refuses_is_dialled_now_and_then),
+	    cmocka_unit_test(refusals_of_long_ago_are_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
