@@ -89,6 +89,14 @@ backend_of(struct pool *pool, const struct job_url *target)
 	return backend;
 }
 
+/* The control process is no backend: whoever asks for the metrics by way of it must not count. */
+static void
+count(const struct backend *backend, counter *what, uint64_t n)
+{
+	if (!backend->control)
+		counter_add(what, n);
+}
+
 static struct upstream *
 upstream_new(struct backend *backend, struct exchange *exchange)
 {
@@ -106,7 +114,7 @@ upstream_new(struct backend *backend, struct exchange *exchange)
 	upstream->receiver.buffers = upstream->sender.buffers = gateway->buffers;
 	backend->users++;
 	backend->pool->connections++;
-	counter_add(&gateway->stats->backend_connections, 1);
+	count(backend, &gateway->stats->backend_connections, 1);
 	return upstream;
 }
 
@@ -154,7 +162,7 @@ take_idle(struct backend *backend, enum pool_choice choice)
 			continue;
 		TAILQ_REMOVE(&backend->idle, upstream, link);
 		backend->idle_count--;
-		counter_add(&upstream->gateway->stats->backend_idle, (uint64_t)-1);
+		count(backend, &upstream->gateway->stats->backend_idle, (uint64_t)-1);
 		timer_stop(&upstream->timer);
 		upstream->state = UPSTREAM_WAITING;
 		return upstream;
@@ -222,7 +230,7 @@ pool_keep(struct upstream *upstream)
 	}
 	TAILQ_INSERT_HEAD(&backend->idle, upstream, link);
 	backend->idle_count++;
-	counter_add(&gateway->stats->backend_idle, 1);
+	count(backend, &gateway->stats->backend_idle, 1);
 	upstream->state = UPSTREAM_IDLE;
 	idle_ms = gateway->options.timeouts.backend_idle;
 	timer_start(gateway->loop, &upstream->timer,
@@ -242,7 +250,7 @@ pool_forget(struct upstream *upstream)
 	case UPSTREAM_IDLE:
 		TAILQ_REMOVE(&backend->idle, upstream, link);
 		backend->idle_count--;
-		counter_add(&gateway->stats->backend_idle, (uint64_t)-1);
+		count(backend, &gateway->stats->backend_idle, (uint64_t)-1);
 		break;
 	case UPSTREAM_QUEUED:
 		TAILQ_REMOVE(&backend->queued, upstream, link);
@@ -261,7 +269,7 @@ pool_forget(struct upstream *upstream)
 		break;
 	}
 	backend->pool->connections--;
-	counter_add(&gateway->stats->backend_connections, (uint64_t)-1);
+	count(backend, &gateway->stats->backend_connections, (uint64_t)-1);
 	if (--backend->users == 0)
 		timer_start(gateway->loop, &backend->timer, BACKEND_LINGER_MS);
 }
