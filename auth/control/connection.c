@@ -342,6 +342,7 @@ call_reply(struct call *call, const struct reply *reply)
 	request = connection->evhtp->request;
 	connection->call = NULL;
 	connection_make_room(connection, reply->len);
+	connection->answer_len = reply->len;
 	add_headers(request, call, reply);
 	if (reply->content != NULL &&
 	    (request->method == htp_method_HEAD ||

@@ -33,6 +33,7 @@ struct connection {
 	struct head head;
 	char *body;
 	size_t body_len;
+	size_t answer_len; /* of the last answer's content */
 	bool body_too_large;
 	bool local;
 	bool gateway; /* our own worker, who tells for whom it speaks */

@@ -51,7 +51,7 @@ static void
 list_answer(struct call *call, const struct store_cursor *next)
 {
 	struct listing *listing = call->state;
-	char cursor[QUERY_CURSOR_MAX];
+	char cursor[QUERY_CURSOR_MAX] = "";
 
 	if (next != NULL)
 		query_cursor_format(next, cursor);

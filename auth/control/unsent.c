@@ -3,10 +3,14 @@
 
 #define SMALL (64u << 10) /* answers of this size are bounded by the number of connections */
 
+/* The memory that waits for a client: an answer is kept whole until its last byte has been taken.
+ */
 static size_t
 unsent(const struct connection *connection)
 {
-	return evbuffer_get_length(bufferevent_get_output(connection->evhtp->bev));
+	size_t len = evbuffer_get_length(bufferevent_get_output(connection->evhtp->bev));
+
+	return len > 0 && connection->answer_len > len ? connection->answer_len : len;
 }
 
 /* Who waits longest with much of its answer; NULL: none but the one that is to be answered. */
