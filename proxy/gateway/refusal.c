@@ -211,7 +211,9 @@ refusal_retry_after(struct refusal *refusal, unsigned seconds)
 void
 refusal_text(struct refusal *refusal, struct slice text, bool head)
 {
-	refusal->content = head ? (struct slice){0} : text;
+	refusal->content = text;
+	if (head)
+		refusal->content.len = 0;
 	refusal->response = (struct response){.status = 200,
 	    .fields = {refusal->items, 0},
 	    .content = head ? CONTENT_NONE : CONTENT_LENGTH,
