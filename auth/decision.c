@@ -40,19 +40,28 @@ jg_credential_parse(struct slice field, struct slice *value)
 }
 
 void
-jg_bearer_read(struct slice value, struct bearer *out)
+jg_bearer_read(const struct mint *mint, struct slice value, struct bearer *out)
 {
 	struct slice id;
 	bool formed = jg_token_value_parse(value, &id);
+	bool accepted = jg_mint_accepts(mint, value);
 
 	*out = (struct bearer){0};
-	out->formed = jg_token_hash(value, out->hash) && formed;
+	out->formed = jg_token_hash(value, out->hash) && formed && accepted;
 	if (out->formed)
 		memcpy(out->id, id.at, TOKEN_ID_LEN);
 }
 
+static void
+forget_all(struct bearer_memos *memos, uint64_t mint_edition)
+{
+	memset(memos->slots, 0, sizeof(memos->slots));
+	memos->mint_edition = mint_edition;
+}
+
 enum credential
-jg_bearer_recall(struct bearer_memos *memos, struct slice field, struct bearer_memo **out)
+jg_bearer_recall(struct bearer_memos *memos, const struct mint *mint, struct slice field,
+    struct bearer_memo **out)
 {
 	enum credential credential;
 	struct bearer_memo *memo;
@@ -60,13 +69,15 @@ jg_bearer_recall(struct bearer_memos *memos, struct slice field, struct bearer_m
 	uint64_t print[2];
 
 	*out = NULL;
+	if (memos->mint_edition != mint->edition)
+		forget_all(memos, mint->edition);
 	siphash_128(memos->key, field, print);
 	memo = &memos->slots[print[0] & (BEARER_MEMOS - 1)];
 	if (!memo->kept || print[0] != memo->print[0] || print[1] != memo->print[1]) {
 		credential = jg_credential_parse(field, &value);
 		if (credential != CREDENTIAL_BEARER)
 			return credential;
-		jg_bearer_read(value, &memo->bearer);
+		jg_bearer_read(mint, value, &memo->bearer);
 		memcpy(memo->print, print, sizeof(print));
 		memo->kept = true;
 	}

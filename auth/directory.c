@@ -1,5 +1,6 @@
 /* directory.c - what a worker knows of tokens and jobs, who waits for it, and who relies on it. */
 #include <assert.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
 
 #include "auth/entry.h"
@@ -74,6 +75,7 @@ jg_directory_free(struct directory *directory)
 	free_entries(&directory->rereading, SIZE_MAX);
 	free_entries(&directory->dead, SIZE_MAX);
 	table_free(&directory->table);
+	OPENSSL_cleanse(&directory->mint, sizeof(directory->mint));
 	free(directory);
 }
 
@@ -126,6 +128,14 @@ jg_directory_lookup(struct directory *directory, enum record_kind kind, struct s
 		TAILQ_INSERT_TAIL(&entry->waiters, waiter, link);
 	}
 	return (struct directory_answer){.pending = true};
+}
+
+const struct mint *
+jg_directory_mint(const struct directory *directory, uint64_t now_ms)
+{
+	static const struct mint unknown_mint = {.state = MINT_UNKNOWN};
+
+	return now_ms < directory->until_ms ? &directory->mint : &unknown_mint;
 }
 
 void
@@ -377,6 +387,21 @@ jg_directory_invalidate_all(struct directory *directory, uint64_t now_ms)
 	directory->stats.invalidations++;
 	begin_epoch(directory);
 	read_doubted(directory, now_ms);
+}
+
+void
+jg_directory_set_mint(struct directory *directory, enum mint_state state, const unsigned char *key)
+{
+	struct mint *mint = &directory->mint;
+
+	if (mint->state == state && (key == NULL || memcmp(mint->key, key, MINT_KEY_LEN) == 0))
+		return;
+	mint->state = state;
+	mint->edition++;
+	if (key != NULL)
+		memcpy(mint->key, key, MINT_KEY_LEN);
+	else
+		OPENSSL_cleanse(mint->key, MINT_KEY_LEN);
 }
 
 void

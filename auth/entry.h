@@ -53,6 +53,7 @@ struct directory {
 	struct directory_options options;
 	struct directory_store store;
 	struct table table;
+	struct mint mint; /* as the link told it last */
 	bool linked;
 	uint64_t epoch;	   /* from 1 */
 	uint64_t until_ms; /* what was read in this epoch may be relied on before this */

@@ -1,16 +1,24 @@
 /* token.c - roles, ids and names, and the secret value of a token. */
-#include "jobgate/token.h"
+#include "jobgate/mint.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
 #include "auth/ascii.h"
+#include "auth/base62.h"
 #include "auth/crc32.h"
 
 #define VALUE_PREFIX SLICE("jgt_")
 
-static const char base62[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const char base62_digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+void
+base62_write(uint64_t number, char *out, size_t len)
+{
+	for (size_t i = len; i > 0; i--, number /= 62)
+		out[i - 1] = base62_digits[number % 62];
+}
 
 bool
 jg_role_parse(struct slice text, enum token_role *out)
@@ -70,10 +78,7 @@ jg_token_name_valid(struct slice name)
 static void
 write_check(struct slice text, char out[TOKEN_CHECK_LEN])
 {
-	uint32_t crc = crc32_of(text);
-
-	for (size_t i = TOKEN_CHECK_LEN; i > 0; i--, crc /= 62)
-		out[i - 1] = base62[crc % 62];
+	base62_write(crc32_of(text), out, TOKEN_CHECK_LEN);
 }
 
 bool
@@ -156,7 +161,7 @@ jg_token_id_make(char out[TOKEN_ID_LEN])
 }
 
 bool
-jg_token_value_make(struct slice id, char out[TOKEN_VALUE_LEN])
+jg_token_value_make(struct slice id, const unsigned char *mint_key, char out[TOKEN_VALUE_LEN])
 {
 	char *at = out;
 
@@ -165,9 +170,12 @@ jg_token_value_make(struct slice id, char out[TOKEN_VALUE_LEN])
 	memcpy(at, id.at, TOKEN_ID_LEN);
 	at += TOKEN_ID_LEN;
 	*at++ = '_';
-	if (!random_digits(at, TOKEN_SECRET_LEN, base62, 62))
+	if (!random_digits(at, TOKEN_SECRET_LEN, base62_digits, 62))
 		return false;
 	at += TOKEN_SECRET_LEN;
+	if (mint_key != NULL &&
+	    !jg_mint_part(mint_key, (struct slice){out, TOKEN_MINTED_AT}, out + TOKEN_MINTED_AT))
+		return false;
 	write_check((struct slice){out, (size_t)(at - out)}, at);
 	return true;
 }

@@ -107,6 +107,7 @@ main(int argc, char **argv)
 	const struct directory_options options = {
 	    .max_staleness_ms = 5000, .entries_max = tokens + jobs + 1, .hash_key = {1, 2, 3}};
 	const struct directory_store store = {.read = remember};
+	const struct mint no_mint = {.state = MINT_NONE};
 	struct directory *directory = jg_directory_new(&options, &store);
 	struct bearer *bearers = calloc(hot + 1, sizeof(*bearers));
 	char(*names)[16] = calloc(jobs + 1, sizeof(*names));
@@ -126,9 +127,9 @@ main(int argc, char **argv)
 		struct bearer bearer;
 
 		if (!jg_token_id_make(id) ||
-		    !jg_token_value_make((struct slice){id, sizeof(id)}, value))
+		    !jg_token_value_make((struct slice){id, sizeof(id)}, NULL, value))
 			return 1;
-		jg_bearer_read((struct slice){value, sizeof(value)}, &bearer);
+		jg_bearer_read(&no_mint, (struct slice){value, sizeof(value)}, &bearer);
 		learn(directory, RECORD_TOKEN, (struct slice){id, sizeof(id)}, bearer.hash);
 		if (i % (tokens / hot) == 0 && i / (tokens / hot) < hot)
 			bearers[i / (tokens / hot)] = bearer;

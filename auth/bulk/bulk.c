@@ -12,19 +12,23 @@
 #include "auth/bulk/task.h"
 
 static const char usage[] =
-    "Check, save and restore what the store holds, straight at the store\n\n"
+    "Look after what the store holds, straight at the store\n\n"
     "Usage: jobgate store <COMMAND> [OPTIONS]\n\n"
     "Commands:\n"
     "  verify  Check every token, every job and their indexes\n"
     "  export  Write all tokens (their hashes, never values) and jobs as lines of JSON\n"
-    "  import  Read such lines, and make those records that are not there yet\n\n"
+    "  import  Read such lines, and make those records that are not there yet\n"
+    "  mint    Make tokens' values with a key of the store's, so that gateways refuse\n"
+    "          strangers' without asking the store; upgrade all gateways first\n\n"
     "Options:\n"
     "  -c, --config <FILE>     Take the store of this configuration [default: the private one]\n"
     "      --store <URL>       The store: redis://, rediss:// or unix:/path\n"
     "      --prefix <PREFIX>   Of its keys, with --store [default: jobgate:]\n"
     "      --ca-file <FILE>    Authorities for rediss://, with --store [default: the system's]\n"
+    "      --enforce           With mint: refuse values that were not minted\n"
+    "      --force             With --enforce: even if there are tokens that are not\n"
     "  -h, --help              Print help\n\n"
-    "Lines go to standard output and come from standard input.\n"
+    "Lines go to standard output and come from standard input. They hold the key of mint too.\n"
     "Exit status: 0 done, 1 something is wrong with a record, 2 wrong usage, 3 store out of "
     "reach.\n";
 
@@ -34,12 +38,13 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-    {"verify", task_verify}, {"export", task_export}, {"import", task_import}};
+    {"verify", task_verify}, {"export", task_export}, {"import", task_import}, {"mint", task_mint}};
 
 struct bulk_options {
 	const struct verb *verb;
 	const char *config, *prefix, *ca_file;
 	char *url; /* a copy, which may hold a password */
+	bool enforce, force;
 };
 
 /* Take the URL out of argv, which other users see in `ps`. */
@@ -56,10 +61,11 @@ take_url(char *arg)
 static int
 read_options(int argc, char **argv, struct bulk_options *out)
 {
-	enum { STORE = 0x100, PREFIX, CA_FILE };
+	enum { STORE = 0x100, PREFIX, CA_FILE, ENFORCE, FORCE };
 	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
 	    {"store", required_argument, NULL, STORE}, {"prefix", required_argument, NULL, PREFIX},
 	    {"ca-file", required_argument, NULL, CA_FILE}, {"help", no_argument, NULL, 'h'},
+	    {"enforce", no_argument, NULL, ENFORCE}, {"force", no_argument, NULL, FORCE},
 	    {NULL, 0, NULL, 0}};
 	int option;
 
@@ -77,6 +83,12 @@ read_options(int argc, char **argv, struct bulk_options *out)
 			break;
 		case CA_FILE:
 			out->ca_file = optarg;
+			break;
+		case ENFORCE:
+			out->enforce = true;
+			break;
+		case FORCE:
+			out->force = true;
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -109,13 +121,21 @@ read_options(int argc, char **argv, struct bulk_options *out)
 		fputs("jobgate: --store and --config are two ways to say the same\n", stderr);
 		return TASK_USAGE;
 	}
+	if ((out->enforce && out->verb->run != task_mint) || (out->force && !out->enforce)) {
+		fputs("jobgate: --enforce belongs to mint, and --force to --enforce\n", stderr);
+		return TASK_USAGE;
+	}
 	return -1;
 }
 
 static int
-run(const struct verb *verb, const struct bulk_store *at)
+run(const struct bulk_options *options, const struct bulk_store *at)
 {
-	struct task task = {.in = stdin, .out = stdout, .dir = at->dir};
+	struct task task = {.in = stdin,
+	    .out = stdout,
+	    .dir = at->dir,
+	    .enforce = options->enforce,
+	    .force = options->force};
 	int result = TASK_USAGE; /* of the URL, as store_new has said */
 
 	task.base = event_base_new();
@@ -130,7 +150,7 @@ run(const struct verb *verb, const struct bulk_store *at)
 	if (task.store != NULL)
 		result = task_reach(&task);
 	if (task.store != NULL && result == TASK_OK)
-		result = verb->run(&task);
+		result = options->verb->run(&task);
 	store_free(task.store);
 	if (task.base != NULL)
 		event_base_free(task.base);
@@ -154,7 +174,7 @@ bulk_main(int argc, char **argv, bool (*load)(void *ctx, const char *file, struc
 		    options.prefix != NULL ? options.prefix : "jobgate:", options.ca_file};
 	else if (!load(ctx, options.config, &at))
 		goto done;
-	result = run(options.verb, &at);
+	result = run(&options, &at);
 	if (result == TASK_UNREACHABLE && options.url == NULL && options.config == NULL)
 		fputs("This was the private store of a gateway on this machine (jobgate serve). "
 		      "For another one give --config or --store.\n",

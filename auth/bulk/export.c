@@ -1,17 +1,35 @@
 /* export.c - jobgate store export: every record as a line of JSON. */
 #include <jansson.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
 
 #include "auth/bulk/task.h"
 #include "auth/control/view.h"
 
 static void
-add_hash(json_t *line, const struct token *token)
+add_proof(json_t *line, const struct token *token)
 {
 	char hex[2 * TOKEN_HASH_LEN + 1];
 
 	jg_token_hash_format(token->hash, hex);
 	json_object_set_new(line, "hash", json_string(hex));
+	if (token->minted > 0)
+		json_object_set_new(line, "minted", json_integer((json_int_t)token->minted));
+}
+
+/* The key for values comes first: where it does not fit, nothing is to be imported. */
+static void
+write_mint(struct task *task)
+{
+	const struct mint *mint = store_mint(task->store);
+	char hex[MINT_KEY_TEXT_LEN + 1];
+
+	if (mint->state != MINT_STARTED && mint->state != MINT_ENFORCED)
+		return;
+	jg_mint_key_format(mint->key, hex);
+	fprintf(task->out, "{\"kind\":\"mint\",\"key\":\"%s\",\"enforced\":%s}\n", hex,
+	    mint->state == MINT_ENFORCED ? "true" : "false");
+	OPENSSL_cleanse(hex, sizeof(hex));
 }
 
 /* What the API shows of it, and what only the store knows: the hash, the place in the index. */
@@ -31,7 +49,7 @@ write_record(struct task *task, enum record_kind kind, const struct store_walk_e
 	json_object_update(line, view);
 	json_decref(view);
 	if (kind == RECORD_TOKEN)
-		add_hash(line, &entry->record->token);
+		add_proof(line, &entry->record->token);
 	score = entry->score.at != NULL ? strtod(entry->score.at, NULL) : 0;
 	if (score >= 1 && score < 9007199254740992.0) /* whole numbers, as a double has them */
 		json_object_set_new(line, "created_ms", json_integer((json_int_t)score));
@@ -43,8 +61,12 @@ write_record(struct task *task, enum record_kind kind, const struct store_walk_e
 int
 task_export(struct task *task)
 {
-	int result = task_walk(task, RECORD_TOKEN, false, write_record);
+	int result = task_mint_know(task);
 
+	if (result == TASK_OK)
+		write_mint(task);
+	if (result == TASK_OK)
+		result = task_walk(task, RECORD_TOKEN, false, write_record);
 	if (result == TASK_OK)
 		result = task_walk(task, RECORD_JOB, false, write_record);
 	if (result != TASK_OK)

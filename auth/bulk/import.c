@@ -1,5 +1,6 @@
 /* import.c - jobgate store import: lines of JSON become records, where there are none yet. */
 #include <jansson.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,7 +15,8 @@
 #define TIME_MAX 40
 
 static const char *const token_fields[] = {"kind", "id", "name", "role", "label_selector",
-    "version", "created_at", "updated_at", "hash", "created_ms", NULL};
+    "version", "created_at", "updated_at", "hash", "minted", "created_ms", NULL};
+static const char *const mint_fields[] = {"kind", "key", "enforced", NULL};
 static const char *const job_fields[] = {
     "kind", "id", "url", "labels", "lease", "created_at", "updated_at", "created_ms", NULL};
 
@@ -24,6 +26,8 @@ struct import {
 	uint64_t line, present, bytes, size;
 	bool lost;	/* the store is out of reach */
 	bool full;	/* its disk is */
+	bool refused;	/* it has another key for values than the lines are of */
+	bool is_ours;	/* the lines have said that their key is the store's */
 	json_t *object; /* of the line at hand, which the record points into */
 	struct token_input token;
 	struct job_input job;
@@ -62,6 +66,7 @@ read_token(struct import *import, struct token *out, struct mistake *mistake)
 {
 	const json_t *object = import->object;
 	json_int_t version = json_integer_value(json_object_get(object, "version"));
+	json_int_t minted = json_integer_value(json_object_get(object, "minted"));
 
 	if (!input_token(object, &import->token, mistake))
 		return false;
@@ -76,6 +81,10 @@ read_token(struct import *import, struct token *out, struct mistake *mistake)
 		return wrong(mistake, "id", "not the id of a token");
 	if (version < 1 || (uint64_t)version > TOKEN_VERSION_MAX)
 		return wrong(mistake, "version", "a version is a number of 1 to 18 digits");
+	if (minted < 0 || minted > version)
+		return wrong(mistake, "minted", "one of the versions so far, or none");
+	if (import->is_ours) /* elsewhere it says nothing of values here */
+		out->minted = (uint64_t)minted;
 	if (!jg_token_hash_parse(text_of(object, "hash"), out->hash))
 		return wrong(mistake, "hash", "a hash is 64 hex digits");
 	return read_times(object, &out->created_at, &out->updated_at, mistake);
@@ -95,19 +104,36 @@ read_job(struct import *import, struct job *out, struct mistake *mistake)
 	return read_times(import->object, &out->created_at, &out->updated_at, mistake);
 }
 
-/* A line as a record; false with what is wrong. import->object is to be released either way. */
+/* The key for values becomes the store's, or is it already. */
 static bool
-read_line(struct import *import, const char *text, size_t len, struct record *out,
-    struct mistake *mistake)
+import_mint(struct import *import, struct mistake *mistake)
 {
-	struct slice kind;
-	bool is_token;
+	bool enforced = json_is_true(json_object_get(import->object, "enforced"));
+	unsigned char key[MINT_KEY_LEN];
+	enum store_result result;
 
-	import->object = input_object(text, len, NULL, mistake);
-	if (import->object == NULL)
+	if (!input_fields(import->object, mint_fields, mistake))
 		return false;
-	kind = text_of(import->object, "kind");
-	is_token = slice_equal(kind, SLICE("token"));
+	if (!jg_mint_key_parse(text_of(import->object, "key"), key))
+		return wrong(mistake, "key", "a key is 64 hex digits");
+	result =
+	    task_mint_change(import->task, enforced ? STORE_MINT_ADOPT : STORE_MINT_START, key);
+	OPENSSL_cleanse(key, sizeof(key));
+	import->is_ours = result == STORE_OK;
+	import->refused = result == STORE_CONFLICT;
+	import->lost = import->lost || (!import->is_ours && !import->refused);
+	return !import->refused ||
+	       wrong(mistake, "key",
+		   "the store mints values with another key; import into an empty store");
+}
+
+/* The line's object as a record; false with what is wrong. */
+static bool
+read_record(struct import *import, struct record *out, struct mistake *mistake)
+{
+	struct slice kind = text_of(import->object, "kind");
+	bool is_token = slice_equal(kind, SLICE("token"));
+
 	if (!is_token && !slice_equal(kind, SLICE("job")))
 		return wrong(mistake, "kind", "neither token nor job");
 	if (!input_fields(import->object, is_token ? token_fields : job_fields, mistake))
@@ -169,22 +195,44 @@ created_ms(const json_t *object, struct slice created_at)
 }
 
 static void
-import_line(struct import *import, const char *text, size_t len)
+import_record(struct import *import, const struct record *record)
+{
+	bool is_token = record->kind == RECORD_TOKEN;
+	struct slice created_at = is_token ? record->token.created_at : record->job.created_at;
+
+	if (task_is_unminted(record))
+		import->task->unminted++;
+	import->under_way++;
+	store_create(import->task->store, record, created_ms(import->object, created_at), NULL,
+	    is_token ? token_created : job_created, import);
+}
+
+/* False with what is wrong. import->object is to be released either way. */
+static bool
+import_object(struct import *import, const char *text, size_t len, struct mistake *mistake)
 {
 	struct record record = {0};
-	struct mistake mistake;
-	struct slice created_at;
+
+	if (len > LINE_MAX_BYTES)
+		return wrong(mistake, "", "the line is too long");
+	import->object = input_object(text, len, NULL, mistake);
+	if (import->object == NULL)
+		return false;
+	if (slice_equal(text_of(import->object, "kind"), SLICE("mint")))
+		return import_mint(import, mistake);
+	if (!read_record(import, &record, mistake))
+		return false;
+	import_record(import, &record);
+	return true;
+}
+
+static void
+import_line(struct import *import, const char *text, size_t len)
+{
+	struct mistake mistake = {0};
 
 	import->line++;
-	if (len > LINE_MAX_BYTES)
-		wrong(&mistake, "", "the line is too long");
-	if (len <= LINE_MAX_BYTES && read_line(import, text, len, &record, &mistake)) {
-		created_at =
-		    record.kind == RECORD_TOKEN ? record.token.created_at : record.job.created_at;
-		import->under_way++;
-		store_create(import->task->store, &record, created_ms(import->object, created_at),
-		    NULL, record.kind == RECORD_TOKEN ? token_created : job_created, import);
-	} else {
+	if (!import_object(import, text, len, &mistake)) {
 		import->task->problems++;
 		if (import->task->progress.shown)
 			fputs("\r\033[K", stderr);
@@ -212,7 +260,8 @@ import_all(struct import *import)
 	size_t cap = 0;
 	ssize_t len = 0;
 
-	while (!import->lost && has_room(import) && (len = getline(&line, &cap, task->in)) > 0) {
+	while (!import->lost && !import->refused && has_room(import) &&
+	       (len = getline(&line, &cap, task->in)) > 0) {
 		import->bytes += (size_t)len;
 		if (len > 0 && line[len - 1] == '\n')
 			len--;
@@ -227,6 +276,26 @@ import_all(struct import *import)
 	free(line);
 }
 
+/* What a gateway will refuse of it, or will not although it did where the lines are from. */
+static void
+tell_minted(const struct task *task)
+{
+	if (task->unminted == 0)
+		return;
+	switch (store_mint(task->store)->state) {
+	case MINT_UNKNOWN:
+	case MINT_NONE:
+		return;
+	case MINT_STARTED:
+	case MINT_ENFORCED:
+		break;
+	}
+	fprintf(stderr,
+	    "jobgate: values of %llu %s were not minted with this store's key; where only minted "
+	    "ones count they are refused until renewed\n",
+	    (unsigned long long)task->unminted, task_nouns(RECORD_TOKEN, task->unminted));
+}
+
 int
 task_import(struct task *task)
 {
@@ -235,6 +304,8 @@ task_import(struct task *task)
 
 	if (fstat(fileno(task->in), &status) == 0 && S_ISREG(status.st_mode))
 		import.size = (uint64_t)status.st_size;
+	if (task_mint_know(task) != TASK_OK)
+		return TASK_UNREACHABLE;
 	progress_begin(&task->progress, "bytes");
 	import_all(&import);
 	progress_end(&task->progress);
@@ -257,5 +328,6 @@ task_import(struct task *task)
 	    task_nouns(RECORD_TOKEN, task->counts[RECORD_TOKEN]),
 	    (unsigned long long)task->counts[RECORD_JOB],
 	    task_nouns(RECORD_JOB, task->counts[RECORD_JOB]), (unsigned long long)import.present);
+	tell_minted(task);
 	return task->problems == 0 ? TASK_OK : TASK_WRONG;
 }

@@ -8,7 +8,8 @@
 #define PATIENCE_MS 3000 /* for a store that does not answer */
 #define PAUSE_MS 50
 #define PICTURE_MS 100
-#define BAR 30 /* columns */
+#define BAR 30	     /* columns */
+#define TEXT_MAX 512 /* of what is told of a record */
 
 static uint64_t
 now_ms(void)
@@ -65,22 +66,40 @@ task_nouns(enum record_kind kind, uint64_t count)
 	return kind == RECORD_TOKEN ? "tokens" : "jobs";
 }
 
-void
-task_problem(struct task *task, enum record_kind kind, struct slice id, const char *format, ...)
+static void
+tell(const struct task *task, enum record_kind kind, struct slice id, const char *text)
 {
-	va_list args;
-
-	task->problems++;
 	if (task->progress.shown)
 		fputs("\r\033[K", stderr);
 	fprintf(stderr, "%s ", task_noun(kind));
 	for (size_t i = 0; i < id.len; i++) /* somebody else may have chosen it */
 		fputc(id.at[i] > ' ' && id.at[i] <= '~' ? id.at[i] : '?', stderr);
-	fputs(": ", stderr);
+	fprintf(stderr, ": %s\n", text);
+}
+
+void
+task_note(struct task *task, enum record_kind kind, struct slice id, const char *format, ...)
+{
+	char text[TEXT_MAX];
+	va_list args;
+
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	fputc('\n', stderr);
+	tell(task, kind, id, text);
+}
+
+void
+task_problem(struct task *task, enum record_kind kind, struct slice id, const char *format, ...)
+{
+	char text[TEXT_MAX];
+	va_list args;
+
+	task->problems++;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	tell(task, kind, id, text);
 }
 
 /* ---- reaching the store ---- */
@@ -120,6 +139,45 @@ task_reach(struct task *task)
 	}
 	fputs("jobgate: the store does not answer\n", stderr);
 	return TASK_UNREACHABLE;
+}
+
+/* ---- the key for values ---- */
+
+static enum store_result
+answer_to(const struct task *task, const struct question *question)
+{
+	while (!question->answered)
+		event_base_loop(task->base, EVLOOP_ONCE);
+	return question->result;
+}
+
+int
+task_mint_know(struct task *task)
+{
+	struct question question = {0};
+
+	store_mint_know(task->store, on_answer, &question);
+	if (answer_to(task, &question) == STORE_OK)
+		return TASK_OK;
+	fputs("jobgate: the store does not answer\n", stderr);
+	return TASK_UNREACHABLE;
+}
+
+enum store_result
+task_mint_change(
+    struct task *task, enum store_mint_change change, const unsigned char key[MINT_KEY_LEN])
+{
+	struct question question = {0};
+
+	store_mint_change(task->store, change, key, on_answer, &question);
+	return answer_to(task, &question);
+}
+
+bool
+task_is_unminted(const struct record *record)
+{
+	return record != NULL && record->kind == RECORD_TOKEN &&
+	       record->token.minted != record->token.version;
 }
 
 /* ---- walking ---- */

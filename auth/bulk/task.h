@@ -29,11 +29,14 @@ struct task {
 	const char *dir;    /* of a private store's files, or NULL */
 	uint64_t counts[2]; /* of records, by their kind */
 	uint64_t problems;
+	bool enforce, force; /* of mint */
+	uint64_t unminted;   /* tokens met whose value is not minted */
 };
 
 int task_verify(struct task *task);
 int task_export(struct task *task);
 int task_import(struct task *task);
+int task_mint(struct task *task);
 
 /* Wait, some seconds, until the store answers; TASK_OK or TASK_UNREACHABLE after telling so. */
 int task_reach(struct task *task);
@@ -49,6 +52,20 @@ const char *task_nouns(enum record_kind kind, uint64_t count);
 typedef void task_each(
     struct task *task, enum record_kind kind, const struct store_walk_entry *entry);
 int task_walk(struct task *task, enum record_kind kind, bool index, task_each *each);
+
+/* Have store_mint() known; TASK_OK or TASK_UNREACHABLE after telling so. */
+int task_mint_know(struct task *task);
+
+/* store_mint_change, and wait for its result. */
+enum store_result task_mint_change(
+    struct task *task, enum store_mint_change change, const unsigned char key[MINT_KEY_LEN]);
+
+/* Is it a token whose present value was not minted? NULL, one that breaks the rules, is not. */
+bool task_is_unminted(const struct record *record);
+
+/* Tell something of a record on standard error. */
+void task_note(struct task *task, enum record_kind kind, struct slice id, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* Something is wrong with a record: tell it on standard error, count it. */
 void task_problem(struct task *task, enum record_kind kind, struct slice id, const char *format,

@@ -32,7 +32,7 @@ all_help(FILE *out)
 	      "Commands:\n"
 	      "  serve      Run the gateway\n"
 	      "  check      Validate a configuration\n"
-	      "  store      Check, save and restore what the store holds: verify, export, import\n",
+	      "  store      Look after what the store holds: verify, export, import, mint\n",
 	    out);
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
 		fprintf(out, "  %-9s  %s\n", groups[i].noun, groups[i].summary);

@@ -19,6 +19,7 @@ struct question {
 	struct evidence evidence;
 	struct bearer bearer;
 	struct slice id;	  /* in the bearer; empty: it is no token's */
+	bool minted_elsewhere;	  /* it has the form of one */
 	struct kept_token *token; /* NULL: not known */
 	struct job fixed;	  /* the job with the URL that the configuration gives it */
 };
@@ -42,7 +43,10 @@ reason_invalid(const struct question *question, char *reason, size_t cap)
 {
 	const char *id = question->id.at;
 
-	if (question->id.len == 0)
+	if (question->id.len == 0 && question->minted_elsewhere)
+		snprintf(reason, cap,
+		    "this value was not made here: its minted part is not of this store's key");
+	else if (question->id.len == 0)
 		snprintf(
 		    reason, cap, "this is no token's value: its form or its checksum is wrong");
 	else if (question->evidence.token_known == RECORD_ABSENT)
@@ -201,6 +205,33 @@ got_token(void *ctx, enum store_result result, const struct record *record)
 	ask_job(call);
 }
 
+/* The key for values is known: a value that was not made here names no token. */
+static void
+know_mint(void *ctx, enum store_result result, const struct record *none)
+{
+	struct call *call = ctx;
+	struct control *control = call->ctx;
+	struct question *question = call->state;
+	struct slice value, id;
+
+	(void)none;
+	question->evidence.credential = jg_credential_parse(slice_of(question->field), &value);
+	question->evidence.bearer = &question->bearer;
+	jg_bearer_read(store_mint(control->store), value, &question->bearer);
+	if (question->evidence.credential != CREDENTIAL_BEARER || !question->bearer.formed) {
+		question->id = SLICE("");
+		question->minted_elsewhere = jg_token_value_parse(value, &id);
+		decide(call);
+		return;
+	}
+	if (result != STORE_OK) {
+		handler_store_refused(call, result, "record");
+		return;
+	}
+	question->id = (struct slice){question->bearer.id, TOKEN_ID_LEN};
+	store_get(control->store, RECORD_TOKEN, question->id, got_token, call);
+}
+
 void
 authorize_explain(struct call *call)
 {
@@ -208,7 +239,6 @@ authorize_explain(struct call *call)
 	json_t *body = handler_body(call, authorize_input_fields);
 	struct question *question;
 	struct mistake mistake;
-	struct slice value;
 
 	if (body == NULL)
 		return;
@@ -230,14 +260,5 @@ authorize_explain(struct call *call)
 		call_refuse(call, 500, NULL, "memory is short");
 		return;
 	}
-	question->evidence.credential = jg_credential_parse(slice_of(question->field), &value);
-	question->evidence.bearer = &question->bearer;
-	jg_bearer_read(value, &question->bearer);
-	if (question->evidence.credential != CREDENTIAL_BEARER || !question->bearer.formed) {
-		question->id = SLICE("");
-		decide(call);
-		return;
-	}
-	question->id = (struct slice){question->bearer.id, TOKEN_ID_LEN};
-	store_get(control->store, RECORD_TOKEN, question->id, got_token, call);
+	store_mint_know(control->store, know_mint, call);
 }

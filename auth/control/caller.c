@@ -136,36 +136,55 @@ got_token(void *ctx, enum store_result result, const struct record *record)
 	decide(call, &evidence);
 }
 
-/* What the call brought. */
+/* What the call brought; value is that of a Bearer credential. */
 static enum credential
-read_credential(struct call *call)
+find_credential(const struct call *call, struct slice *value)
 {
-	enum credential credential;
-	struct slice value;
-
+	*value = (struct slice){0};
 	if (call->authorizations == 0)
 		return CREDENTIAL_NONE;
 	if (call->authorizations > 1 || call->authorization == NULL)
 		return CREDENTIAL_MALFORMED;
-	credential = jg_credential_parse(slice_of(call->authorization), &value);
-	if (credential == CREDENTIAL_BEARER)
-		jg_bearer_read(value, &call->bearer);
-	return credential;
+	return jg_credential_parse(slice_of(call->authorization), value);
+}
+
+/*
+ * The key for values is known, or the store is out of reach and nothing can be. A value that was
+ * not made here is refused without a read.
+ */
+static void
+know_mint(void *ctx, enum store_result result, const struct record *none)
+{
+	struct call *call = ctx;
+	struct control *control = call->ctx;
+	struct slice value;
+	struct evidence evidence = {
+	    .credential = find_credential(call, &value), .bearer = &call->bearer};
+
+	(void)none;
+	jg_bearer_read(store_mint(control->store), value, &call->bearer);
+	if (!call->bearer.formed || result != STORE_OK) {
+		decide(call, &evidence);
+		return;
+	}
+	call->confirmed_ms = now_ms();
+	store_get(control->store, RECORD_TOKEN, (struct slice){call->bearer.id, TOKEN_ID_LEN},
+	    got_token, call);
 }
 
 void
 caller_identify(struct call *call)
 {
 	struct control *control = call->ctx;
-	struct evidence evidence = {.credential = read_credential(call), .bearer = &call->bearer};
+	struct slice value;
+	struct evidence evidence = {
+	    .credential = find_credential(call, &value), .bearer = &call->bearer};
 
 	if (call->authorizations == 0 && call->local) {
 		call->caller = CALLER_LOCAL;
 		call_begin(call);
-	} else if (evidence.credential == CREDENTIAL_BEARER && call->bearer.formed) {
-		call->confirmed_ms = now_ms();
-		store_get(control->store, RECORD_TOKEN,
-		    (struct slice){call->bearer.id, TOKEN_ID_LEN}, got_token, call);
+	} else if (evidence.credential == CREDENTIAL_BEARER) {
+		store_mint_know(control->store, know_mint, call);
 	} else {
 		decide(call, &evidence);
 	}

@@ -119,6 +119,10 @@ handler_store_refused(struct call *call, enum store_result result, const char *n
 		    "delete it, or, in Redis, the fields that do not belong there",
 		    noun);
 		return;
+	case STORE_OTHER_MINT:
+		call_refuse(call, 503, NULL,
+		    "the store's key for tokens' values changed meanwhile; nothing was changed");
+		return;
 	case STORE_UNAVAILABLE:
 		call_refuse(call, 503, NULL, "the store does not answer; nothing was changed");
 		return;
@@ -186,6 +190,7 @@ handler_knowledge(enum store_result result)
 	case STORE_OUT_OF_SCOPE:
 	case STORE_REVOKED:
 	case STORE_OVER_QUOTA:
+	case STORE_OTHER_MINT:
 	case STORE_UNAVAILABLE:
 	case STORE_UNKNOWN:
 		break;

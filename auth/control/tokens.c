@@ -8,11 +8,21 @@
 #include "auth/control/scope.h"
 #include "auth/control/view.h"
 
+/* Keys that a value is minted with before it is given up: the store's changes hardly ever. */
+#define MINTINGS_MAX 3
+
 /* A value on its way to the client, while the store keeps its hash. */
 struct issue {
 	char value[TOKEN_VALUE_LEN + 1];
 	char id[TOKEN_ID_LEN + 1];
-	json_t *record; /* of create: the answer but for the value */
+	unsigned char mint_key[MINT_KEY_LEN]; /* with is_minted */
+	bool is_minted;
+	unsigned mintings; /* of values so far */
+	/* Of create: */
+	json_t *body; /* which input points into */
+	struct token_input input;
+	uint64_t now_ms;
+	json_t *record; /* the answer but for the value */
 };
 
 static void
@@ -20,9 +30,16 @@ issue_free(void *state)
 {
 	struct issue *issue = state;
 
+	json_decref(issue->body);
 	json_decref(issue->record);
 	OPENSSL_cleanse(issue, sizeof(*issue));
 	free(issue);
+}
+
+static void
+refuse_making(struct call *call)
+{
+	call_refuse(call, 500, NULL, "no token could be made: memory or randomness is short");
 }
 
 /* A new issue as the call's state; id is empty for a new token. NULL after answering 500. */
@@ -39,23 +56,62 @@ issue_new(struct call *call, struct slice id)
 		memcpy(issue->id, id.at, TOKEN_ID_LEN);
 	else if (!jg_token_id_make(issue->id))
 		goto fail;
-	if (!jg_token_value_make((struct slice){issue->id, TOKEN_ID_LEN}, issue->value))
-		goto fail;
 	return issue;
 fail:
-	call_refuse(call, 500, NULL, "no token could be made: memory or randomness is short");
+	refuse_making(call);
 	return NULL;
 }
 
-/* What the store is to keep of it. False after answering 500: a value must not go out that no
- * record proves. */
+/*
+ * What the next value is minted with: the store's key, or a new one, which becomes the store's
+ * with its first token. A store that told of no key when it was tried has one that cannot be used.
+ */
 static bool
-issue_hash(struct call *call, const struct issue *issue, unsigned char hash[TOKEN_HASH_LEN])
+issue_mint(struct issue *issue, const struct mint *mint)
 {
-	if (jg_token_hash((struct slice){issue->value, TOKEN_VALUE_LEN}, hash))
+	issue->is_minted = true;
+	switch (mint->state) {
+	case MINT_STARTED:
+	case MINT_ENFORCED:
+		memcpy(issue->mint_key, mint->key, MINT_KEY_LEN);
 		return true;
-	call_refuse(call, 500, NULL, "no token could be made: memory is short");
+	case MINT_UNKNOWN:
+	case MINT_NONE:
+		break;
+	}
+	issue->is_minted = issue->mintings == 0;
+	return !issue->is_minted || jg_mint_key_make(issue->mint_key);
+}
+
+static const unsigned char *
+issue_key(const struct issue *issue)
+{
+	return issue->is_minted ? issue->mint_key : NULL;
+}
+
+/* A value, and what the store is to keep of it. False after answering 500: a value must not go out
+ * that no record proves. */
+static bool
+issue_value(struct call *call, struct issue *issue, unsigned char hash[TOKEN_HASH_LEN])
+{
+	struct control *control = call->ctx;
+	struct slice id = {issue->id, TOKEN_ID_LEN};
+
+	if (issue_mint(issue, store_mint(control->store)) &&
+	    jg_token_value_make(id, issue_key(issue), issue->value) &&
+	    jg_token_hash((struct slice){issue->value, TOKEN_VALUE_LEN}, hash)) {
+		issue->mintings++;
+		return true;
+	}
+	refuse_making(call);
 	return false;
+}
+
+/* The store has another key: mint the value once more. */
+static bool
+issue_again(const struct issue *issue, enum store_result result)
+{
+	return result == STORE_OTHER_MINT && issue->mintings < MINTINGS_MAX;
 }
 
 static json_t *
@@ -66,6 +122,8 @@ with_value(json_t *record, const struct issue *issue)
 	return record;
 }
 
+static void create(struct call *call);
+
 static void
 created(void *ctx, enum store_result result, const struct record *none)
 {
@@ -74,6 +132,10 @@ created(void *ctx, enum store_result result, const struct record *none)
 	char location[sizeof("/v1/tokens/") + TOKEN_ID_LEN] = "/v1/tokens/";
 
 	(void)none;
+	if (issue_again(issue, result)) {
+		create(call);
+		return;
+	}
 	handler_audit(call, result, "created", "token", slice_of(issue->id));
 	if (result != STORE_OK) {
 		handler_store_refused(call, result, "token");
@@ -107,48 +169,57 @@ limit_selector(struct call *call, struct token_input *input)
 	return false;
 }
 
-void
-tokens_create(struct call *call)
+static void
+create(struct call *call)
 {
 	struct control *control = call->ctx;
-	json_t *body = handler_body(call, token_input_fields);
+	struct issue *issue = call->state;
+	struct token_input *input = &issue->input;
 	struct record record = {.kind = RECORD_TOKEN};
 	struct store_maker maker;
-	struct token_input input;
-	struct mistake mistake;
-	struct issue *issue;
 	char now[VIEW_TIME_MAX];
-	uint64_t now_ms = handler_now_ms();
 
-	if (body == NULL)
-		return;
-	if (!input_token(body, &input, &mistake)) {
-		handler_mistake(call, &mistake);
-		goto done;
-	}
-	if (!limit_selector(call, &input) || !handler_may_grow(call))
-		goto done;
-	issue = issue_new(call, SLICE(""));
-	if (issue == NULL)
-		goto done;
-	view_time(now_ms, now);
+	view_time(issue->now_ms, now);
 	record.token = (struct token){
 	    .id = {issue->id, TOKEN_ID_LEN},
-	    .name = input.name,
-	    .role = input.role,
-	    .selector = {input.selector_count, input.selector},
+	    .name = input->name,
+	    .role = input->role,
+	    .selector = {input->selector_count, input->selector},
 	    .version = 1,
 	    .created_at = slice_of(now),
 	    .updated_at = slice_of(now),
 	};
-	if (!issue_hash(call, issue, record.token.hash))
-		goto done;
+	if (!issue_value(call, issue, record.token.hash))
+		return;
+	json_decref(issue->record);
 	issue->record = view_token(&record.token);
-	store_create(control->store, &record, now_ms, handler_maker(call, RECORD_TOKEN, &maker),
-	    created, call);
-done:
-	json_decref(body);
+	store_token_create(control->store, &record, issue->now_ms,
+	    handler_maker(call, RECORD_TOKEN, &maker), issue_key(issue), created, call);
 }
+
+void
+tokens_create(struct call *call)
+{
+	json_t *body = handler_body(call, token_input_fields);
+	struct mistake mistake;
+	struct issue *issue;
+
+	if (body == NULL)
+		return;
+	issue = issue_new(call, SLICE(""));
+	if (issue == NULL) {
+		json_decref(body);
+		return;
+	}
+	issue->body = body;
+	issue->now_ms = handler_now_ms();
+	if (!input_token(body, &issue->input, &mistake))
+		handler_mistake(call, &mistake);
+	else if (limit_selector(call, &issue->input) && handler_may_grow(call))
+		create(call);
+}
+
+static void renew(struct call *call);
 
 static void
 renewed(void *ctx, enum store_result result, const struct record *record)
@@ -156,6 +227,10 @@ renewed(void *ctx, enum store_result result, const struct record *record)
 	struct call *call = ctx;
 	json_t *view;
 
+	if (issue_again(call->state, result)) {
+		renew(call);
+		return;
+	}
 	handler_audit(call, result, "renewed", "token", call->id);
 	if (!handler_confirmed(call, result))
 		return;
@@ -178,33 +253,38 @@ read_for_renew(void *ctx, enum store_result result, const struct record *record)
 	struct control *control = call->ctx;
 	unsigned char hash[TOKEN_HASH_LEN];
 	char now[VIEW_TIME_MAX];
-	struct issue *issue;
+	struct issue *issue = call->state;
 
 	result = handler_in_scope(call, result, record);
 	if (result != STORE_OK) {
 		handler_store_refused(call, result, "token");
 		return;
 	}
-	issue = issue_new(call, call->id);
 	if (issue == NULL)
-		return;
-	if (!issue_hash(call, issue, hash))
+		issue = issue_new(call, call->id);
+	if (issue == NULL || !issue_value(call, issue, hash))
 		return;
 	view_time(handler_now_ms(), now);
 	disk_make_room(control->disk);
 	store_token_renew(control->store, call->id, &call->scope, record->token.version, hash,
-	    slice_of(now), renewed, call);
+	    slice_of(now), issue_key(issue), renewed, call);
+}
+
+static void
+renew(struct call *call)
+{
+	struct control *control = call->ctx;
+
+	store_get(control->store, RECORD_TOKEN, call->id, read_for_renew, call);
 }
 
 void
 tokens_renew(struct call *call)
 {
-	struct control *control = call->ctx;
-
 	if (call->body_len > 0)
 		call_refuse(call, 400, NULL, "renew takes no body");
 	else if (handler_id(call, RECORD_TOKEN))
-		store_get(control->store, RECORD_TOKEN, call->id, read_for_renew, call);
+		renew(call);
 }
 
 void

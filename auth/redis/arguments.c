@@ -2,6 +2,7 @@
 #include "auth/redis/arguments.h"
 
 #include <assert.h>
+#include <openssl/crypto.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +72,40 @@ arguments_add_hash(struct arguments *arguments, const unsigned char hash[TOKEN_H
 }
 
 void
+arguments_add_key(struct arguments *arguments, const unsigned char *key)
+{
+	char hex[MINT_KEY_TEXT_LEN + 1] = "";
+
+	if (key != NULL)
+		jg_mint_key_format(key, hex);
+	arguments_add_text(arguments, "%s", hex);
+	OPENSSL_cleanse(hex, sizeof(hex));
+}
+
+void
+arguments_add_token(struct arguments *arguments, const struct token *token)
+{
+	char *text = arguments->text + arguments->used;
+	size_t len =
+	    jg_selector_format(&token->selector, text, sizeof(arguments->text) - arguments->used);
+
+	arguments->used += len + 1;
+	arguments_add_pair(arguments, "selector", (struct slice){text, len});
+	arguments_add_pair(arguments, "name", token->name);
+	arguments_add_pair(arguments, "role", slice_of(jg_role_name(token->role)));
+	arguments_add(arguments, SLICE("hash"));
+	arguments_add_hash(arguments, token->hash);
+	arguments_add(arguments, SLICE("version"));
+	arguments_add_text(arguments, "%llu", (unsigned long long)token->version);
+	if (token->minted > 0) {
+		arguments_add(arguments, SLICE("minted"));
+		arguments_add_text(arguments, "%llu", (unsigned long long)token->minted);
+	}
+	arguments_add_pair(arguments, "created_at", token->created_at);
+	arguments_add_pair(arguments, "updated_at", token->updated_at);
+}
+
+void
 arguments_add_record_key(
     struct arguments *arguments, const struct store *store, enum record_kind kind, struct slice id)
 {
@@ -125,6 +160,14 @@ arguments_new(const char *name)
 	arguments->used = 0;
 	arguments_add(arguments, slice_of(name));
 	return arguments;
+}
+
+void
+arguments_free_wiped(struct arguments *arguments)
+{
+	if (arguments != NULL)
+		OPENSSL_cleanse(arguments->text, arguments->used);
+	free(arguments);
 }
 
 /* What a script for records within a scope begins with: the number of labels, names and values. */

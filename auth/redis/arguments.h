@@ -26,6 +26,9 @@ struct arguments *arguments_new(const char *name);
 struct arguments *arguments_script(const struct store *store, const char *text, bool index,
     enum record_kind kind, struct slice id);
 
+/* Wipe and free one that holds the mint's key; NULL is harmless. */
+void arguments_free_wiped(struct arguments *arguments);
+
 /* One more; the text must outlive the command. */
 void arguments_add(struct arguments *arguments, struct slice text);
 
@@ -37,6 +40,8 @@ void arguments_add_pair(struct arguments *arguments, const char *field, struct s
 void arguments_add_label_name(struct arguments *arguments, struct slice name);
 void arguments_add_labels(struct arguments *arguments, const struct label_set *labels);
 void arguments_add_hash(struct arguments *arguments, const unsigned char hash[TOKEN_HASH_LEN]);
+void arguments_add_key(struct arguments *arguments, const unsigned char *key); /* NULL: "" */
+void arguments_add_token(struct arguments *arguments, const struct token *token);
 void arguments_add_record_key(
     struct arguments *arguments, const struct store *store, enum record_kind kind, struct slice id);
 void arguments_add_index_key(

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "auth/redis/info.h"
 #include "auth/redis/link_state.h"
 
 #define CHANNEL "__redis__:invalidate"
@@ -31,6 +32,8 @@ link_armed(struct redis_link *link)
 		return;
 	link->state = LINK_PROVING;
 	proof_begin(link, link_clock_ms(link));
+	if (link->state == LINK_PROVING)
+		link_ask_mint(link);
 }
 
 static void

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "auth/redis/info.h"
 #include "auth/redis/link_state.h"
 
 /*
@@ -38,8 +39,7 @@ proof_close(struct redis_link *link)
 	jg_directory_good(link->directory, good_ms);
 }
 
-/* One of its parts has come. */
-static void
+void
 proof_part(struct redis_link *link, unsigned part)
 {
 	link->proof.missing &= ~part;
@@ -118,20 +118,6 @@ proof_ping(struct redis_link *link)
 }
 
 /* ---- a replica that has what its primary had ---- */
-
-struct slice
-info_field(const redisReply *reply, const char *name)
-{
-	size_t len = strlen(name);
-	const char *line = reply->type == REDIS_REPLY_STRING ? reply->str : NULL;
-
-	while (line != NULL && !(strncmp(line, name, len) == 0 && line[len] == ':'))
-		line = (line = strchr(line, '\n')) != NULL ? line + 1 : NULL;
-	if (line == NULL)
-		return (struct slice){0};
-	line += len + 1;
-	return (struct slice){line, strcspn(line, "\r\n")};
-}
 
 static bool
 info_offset(const redisReply *reply, const char *name, unsigned long long *out)
@@ -242,6 +228,7 @@ proof_begin(struct redis_link *link, uint64_t now_ms)
 {
 	link->proof = (struct proof){.began_ms = now_ms, .missing = PROOF_DATA | PROOF_PUSH};
 	link->proof.missing |= link->replica ? PROOF_REPLICA : PROOF_ROLE;
+	link->proof.missing |= link->state == LINK_PROVING ? PROOF_MINT : 0;
 	if (link->sentinels != NULL) {
 		link->proof.missing |= PROOF_SENTINELS;
 		redis_sentinels_ask(
@@ -267,9 +254,9 @@ proof_tick(struct redis_link *link, uint64_t now_ms)
 		link_break(link, "data", "the replica has not caught up with the primary in time");
 	} else if (late && (proof->missing & ~(unsigned)PROOF_SENTINELS) != 0) {
 		link_break(link,
-		    proof->missing & PROOF_REPLICA ? "primary"
-		    : proof->missing & PROOF_DATA  ? "data"
-						   : "push",
+		    proof->missing & PROOF_REPLICA		 ? "primary"
+		    : proof->missing & (PROOF_DATA | PROOF_MINT) ? "data"
+								 : "push",
 		    "no answer to PING in time");
 	} else if (proof->behind) {
 		proof->behind = false;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "auth/redis/link_state.h"
+#include "auth/redis/mint.h"
 #include "auth/redis/record_script.h"
 
 /* The least between two lines about failed reads. */
@@ -30,6 +31,13 @@ static const char script[] = RECORD_SCRIPT_GET;
 
 /* ---- invalidations ---- */
 
+/* Whether a push may come now that counts; before the link is up, the mint alone has been read. */
+static bool
+is_listening(const struct redis_link *link)
+{
+	return link->state == LINK_PROVING || link->state == LINK_UP;
+}
+
 static void
 invalidate_key(struct redis_link *link, struct slice key)
 {
@@ -38,6 +46,10 @@ invalidate_key(struct redis_link *link, struct slice key)
 	if (key.len < link->prefix_len || memcmp(key.at, link->prefix, link->prefix_len) != 0)
 		return;
 	rest = slice_after(key, link->prefix_len);
+	if (slice_equal(rest, SLICE(MINT_KEY)) || slice_equal(rest, SLICE(MINT_ENFORCED_KEY)))
+		link_ask_mint(link);
+	if (link->state != LINK_UP)
+		return;
 	if (slice_starts_with(rest, SLICE("token:")))
 		jg_directory_invalidate(
 		    link->directory, RECORD_TOKEN, slice_after(rest, 6), link_clock_ms(link));
@@ -53,18 +65,20 @@ link_pushed(void *ctx, const redisReply *reply)
 	struct redis_link *link = ctx;
 	const redisReply *keys = reply->element[2];
 
-	/* Before the link is up nothing has been read that could change. */
-	if (link->state != LINK_UP)
+	if (!is_listening(link))
 		return;
 	if (keys->type == REDIS_REPLY_NIL) {
-		jg_directory_invalidate_all(link->directory, link_clock_ms(link));
+		if (link->state == LINK_UP)
+			jg_directory_invalidate_all(link->directory, link_clock_ms(link));
+		if (is_listening(link))
+			link_ask_mint(link);
 		return;
 	}
 	if (keys->type != REDIS_REPLY_ARRAY) {
 		link_break(link, "push", "an invalidation of an unexpected form");
 		return;
 	}
-	for (size_t i = 0; i < keys->elements && link->state == LINK_UP; i++)
+	for (size_t i = 0; i < keys->elements && is_listening(link); i++)
 		if (keys->element[i]->type == REDIS_REPLY_STRING)
 			invalidate_key(link,
 			    (struct slice){keys->element[i]->str, (size_t)keys->element[i]->len});

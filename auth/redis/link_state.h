@@ -35,6 +35,7 @@ enum {
 			 would not */
 	PROOF_PUSH =
 	    16, /* all invalidations up to its PONG have arrived, which travels behind them */
+	PROOF_MINT = 32, /* the key that values are minted with is known; with the first one */
 };
 
 struct proof {
@@ -67,7 +68,10 @@ struct redis_link {
 	uint64_t retry_ms;    /* WAITING: until then */
 	uint64_t armed_by_ms; /* IDENTIFYING, ARMING: until then */
 	uint64_t backoff_ms;
-	bool subscribed, tracking; /* ARMING: confirmed */
+	bool subscribed, tracking;	 /* ARMING: confirmed */
+	bool mint_asked, mint_overtaken; /* link_mint.c: being read; it changed since */
+	enum mint_state mint_told; /* in the log, and whether as broken; MINT_UNKNOWN: nothing */
+	bool mint_broken;
 	struct proof proof;
 	uint64_t next_proof_ms;
 	char complaint[160]; /* why it is out of reach or in doubt, as logged; empty: it is not */
@@ -107,8 +111,13 @@ void proof_begin(struct redis_link *link, uint64_t now_ms);
 /* Look at the clock: give up what is late, ask again, begin the next one. In PROVING and UP. */
 void proof_tick(struct redis_link *link, uint64_t now_ms);
 
-/* The value of a field of INFO's reply; empty when there is none. */
-struct slice info_field(const redisReply *reply, const char *name);
+/* One of its parts has come. */
+void proof_part(struct redis_link *link, unsigned part);
+
+/* ---- link_mint.c ---- */
+
+/* Read the store's key, for the first proof or because it changed, and tell the directory. */
+void link_ask_mint(struct redis_link *link);
 
 /* ---- link_reads.c ---- */
 

@@ -138,6 +138,15 @@ hash_get_date(const struct hash *hash, struct slice name)
 	return is_date(text) ? text : (struct slice){0};
 }
 
+/* Like a date: a version that is none counts as not given. */
+static uint64_t
+hash_get_minted(const struct hash *hash)
+{
+	uint64_t version = 0;
+
+	return parse_number(hash_get(hash, SLICE("minted")), &version) ? version : 0;
+}
+
 /* Like a date: a lease that is none counts as not given. */
 static unsigned
 hash_get_lease(const struct hash *hash)
@@ -184,6 +193,7 @@ decode_token(struct slice id, const struct hash *hash, struct record **out, cons
 	token.id = keep(&builder, id);
 	token.name = keep(&builder, name);
 	selector = keep(&builder, selector);
+	token.minted = hash_get_minted(hash);
 	token.created_at = keep(&builder, created);
 	token.updated_at = keep(&builder, updated);
 	jg_selector_parse(selector, labels, &count, &bad);

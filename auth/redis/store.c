@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <limits.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -267,6 +268,7 @@ store_free(struct store *store)
 	store_leave(store);
 	assert(TAILQ_EMPTY(&store->operations));
 	redis_url_wipe(&store->url);
+	OPENSSL_cleanse(&store->mint, sizeof(store->mint));
 	free(store->prefix);
 	free(store->ca_file);
 	free(store);

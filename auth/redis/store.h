@@ -7,6 +7,7 @@
 
 #include "jobgate/directory.h"
 #include "jobgate/log.h"
+#include "jobgate/mint.h"
 
 /*
  * One asynchronous connection to Redis. Every change is one server-side script,
@@ -53,7 +54,9 @@ enum store_result {
 	STORE_OUT_OF_SCOPE, /* the job would leave the scope */
 	STORE_REVOKED,	    /* the maker's token has gone, or was renewed */
 	STORE_OVER_QUOTA,   /* the maker's scope has as many records as it may */
-	STORE_UNAVAILABLE,  /* Redis is out of reach, or refused: nothing was changed */
+	STORE_OTHER_MINT,  /* the store has another key than the value was minted with: store_mint()
+			      has that now; nothing was changed */
+	STORE_UNAVAILABLE, /* Redis is out of reach, or refused: nothing was changed */
 	STORE_UNKNOWN, /* a change was sent and no answer came: it happened whole or not at all */
 };
 
@@ -82,11 +85,42 @@ struct store_maker {
 };
 
 /*
- * created_ms, Unix milliseconds, is where it stands in the index. maker may be NULL: nobody's
- * token. record is NULL in done.
+ * Make a record as it is, `minted` of a token included. created_ms, Unix milliseconds, is where it
+ * stands in the index. maker may be NULL: nobody's token. record is NULL in done.
  */
 void store_create(struct store *store, const struct record *record, uint64_t created_ms,
     const struct store_maker *maker, store_record_done *done, void *ctx);
+
+/*
+ * The key that values are minted with. Have it known as it was a second ago, or a little more where
+ * others ask at this moment: so strangers, whose values are checked with it, cost the store one
+ * read a second. STORE_OK or STORE_UNAVAILABLE, maybe from within the call; record is NULL.
+ */
+void store_mint_know(struct store *store, store_record_done *done, void *ctx);
+
+/* What is known of it, at the address that stays; MINT_UNKNOWN before the first answer. */
+const struct mint *store_mint(const struct store *store);
+
+enum store_mint_change {
+	STORE_MINT_START,   /* make key the store's, if it has none */
+	STORE_MINT_ADOPT,   /* the same, and enforce it if the store has no token yet */
+	STORE_MINT_ENFORCE, /* enforce the store's own, whatever key is */
+};
+
+/*
+ * Change it. STORE_OK; STORE_CONFLICT: the store has another key; STORE_ABSENT: it has none to
+ * enforce. store_mint() then is what the store has. record is NULL.
+ */
+void store_mint_change(struct store *store, enum store_mint_change change,
+    const unsigned char key[MINT_KEY_LEN], store_record_done *done, void *ctx);
+
+/*
+ * Make a token whose value was minted with this key. Where the store has no key: if the token is
+ * the first, the key becomes the store's, enforced; else the value counts as not minted. key NULL:
+ * the value is not minted. Otherwise as store_create.
+ */
+void store_token_create(struct store *store, const struct record *record, uint64_t created_ms,
+    const struct store_maker *maker, const unsigned char *key, store_record_done *done, void *ctx);
 
 /*
  * The following change a record only where it lies within a scope (scope.h of the
@@ -98,10 +132,14 @@ void store_create(struct store *store, const struct record *record, uint64_t cre
 void store_delete(struct store *store, enum record_kind kind, struct slice id,
     const struct label_set *scope, store_record_done *done, void *ctx);
 
-/* Give a token the hash of a new value, if its version still is `version`; that goes up by one. */
+/*
+ * Give a token the hash of a new value, if its version still is `version`; that goes up by one.
+ * mint_key is what the value was minted with; NULL: it was not. Where the store has no key it
+ * counts as not minted.
+ */
 void store_token_renew(struct store *store, struct slice id, const struct label_set *scope,
     uint64_t version, const unsigned char hash[TOKEN_HASH_LEN], struct slice updated_at,
-    store_record_done *done, void *ctx);
+    const unsigned char *mint_key, store_record_done *done, void *ctx);
 
 /* The lease of a job begins anew; STORE_CONFLICT when it has none. */
 void store_job_renew(struct store *store, struct slice id, const struct label_set *scope,

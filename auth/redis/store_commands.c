@@ -8,9 +8,8 @@
 #include "auth/redis/store_operation.h"
 #include "auth/redis/store_scripts.h"
 
-/* What an operation needs to be told apart and answered. */
-static struct operation
-plan_read(enum record_kind kind, struct slice id,
+struct operation
+operation_read(enum record_kind kind, struct slice id,
     void (*read)(struct operation *, const redisReply *), store_record_done *done, void *ctx)
 {
 	struct operation operation = {.kind = kind, .read = read, .done = done, .ctx = ctx};
@@ -20,26 +19,25 @@ plan_read(enum record_kind kind, struct slice id,
 	return operation;
 }
 
-static struct operation
-plan_change(enum record_kind kind, struct slice id,
+struct operation
+operation_change(enum record_kind kind, struct slice id,
     void (*read)(struct operation *, const redisReply *), store_record_done *done, void *ctx)
 {
-	struct operation operation = plan_read(kind, id, read, done, ctx);
+	struct operation operation = operation_read(kind, id, read, done, ctx);
 
 	operation.change = true;
 	return operation;
 }
 
-static bool
-is_integer(const redisReply *reply, long long *value)
+bool
+reply_is_integer(const redisReply *reply, long long *value)
 {
 	*value = reply->integer;
 	return reply->type == REDIS_REPLY_INTEGER;
 }
 
-/* A record as HGETALL gives it, also within a script's answer. */
-static void
-read_record(struct operation *operation, const redisReply *reply)
+void
+operation_read_record(struct operation *operation, const redisReply *reply)
 {
 	struct record *record = NULL;
 	const char *why;
@@ -67,7 +65,7 @@ read_created(struct operation *operation, const redisReply *reply)
 {
 	long long made;
 
-	if (!is_integer(reply, &made))
+	if (!reply_is_integer(reply, &made))
 		return;
 	if (made < 0)
 		store_tell(operation, made == -4 ? STORE_REVOKED : STORE_OVER_QUOTA, NULL);
@@ -80,7 +78,7 @@ read_deleted(struct operation *operation, const redisReply *reply)
 {
 	long long gone;
 
-	if (is_integer(reply, &gone))
+	if (reply_is_integer(reply, &gone))
 		store_tell(operation, gone ? STORE_OK : STORE_ABSENT, NULL);
 }
 
@@ -91,10 +89,10 @@ read_changed(struct operation *operation, const redisReply *reply, enum store_re
 	long long code;
 
 	if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 1 ||
-	    !is_integer(reply->element[0], &code))
+	    !reply_is_integer(reply->element[0], &code))
 		return;
 	if (code == 1 && reply->elements == 2)
-		read_record(operation, reply->element[1]);
+		operation_read_record(operation, reply->element[1]);
 	else if (code == 0)
 		store_tell(operation, refused, NULL);
 	else
@@ -117,7 +115,7 @@ void
 store_get(
     struct store *store, enum record_kind kind, struct slice id, store_record_done *done, void *ctx)
 {
-	struct operation operation = plan_read(kind, id, read_record, done, ctx);
+	struct operation operation = operation_read(kind, id, operation_read_record, done, ctx);
 	struct arguments *arguments = arguments_new("EVAL_RO");
 
 	if (arguments != NULL) {
@@ -127,25 +125,6 @@ store_get(
 	}
 	store_run(store, &operation, arguments);
 	free(arguments);
-}
-
-static void
-add_token(struct arguments *arguments, const struct token *token)
-{
-	char *text = arguments->text + arguments->used;
-	size_t len =
-	    jg_selector_format(&token->selector, text, sizeof(arguments->text) - arguments->used);
-
-	arguments->used += len + 1;
-	arguments_add_pair(arguments, "selector", (struct slice){text, len});
-	arguments_add_pair(arguments, "name", token->name);
-	arguments_add_pair(arguments, "role", slice_of(jg_role_name(token->role)));
-	arguments_add(arguments, SLICE("hash"));
-	arguments_add_hash(arguments, token->hash);
-	arguments_add(arguments, SLICE("version"));
-	arguments_add_text(arguments, "%llu", (unsigned long long)token->version);
-	arguments_add_pair(arguments, "created_at", token->created_at);
-	arguments_add_pair(arguments, "updated_at", token->updated_at);
 }
 
 static void
@@ -172,7 +151,7 @@ store_create(struct store *store, const struct record *record, uint64_t created_
     const struct store_maker *maker, store_record_done *done, void *ctx)
 {
 	struct slice id = record->kind == RECORD_TOKEN ? record->token.id : record->job.id;
-	struct operation operation = plan_change(record->kind, id, read_created, done, ctx);
+	struct operation operation = operation_change(record->kind, id, read_created, done, ctx);
 	struct arguments *arguments = arguments_new("EVAL");
 
 	if (arguments != NULL) {
@@ -188,7 +167,7 @@ store_create(struct store *store, const struct record *record, uint64_t created_
 		    arguments, "%u", record->kind == RECORD_JOB ? record->job.lease : 0);
 		switch (record->kind) {
 		case RECORD_TOKEN:
-			add_token(arguments, &record->token);
+			arguments_add_token(arguments, &record->token);
 			break;
 		case RECORD_JOB:
 			add_job(arguments, &record->job);
@@ -203,7 +182,7 @@ void
 store_delete(struct store *store, enum record_kind kind, struct slice id,
     const struct label_set *scope, store_record_done *done, void *ctx)
 {
-	struct operation operation = plan_change(kind, id, read_deleted, done, ctx);
+	struct operation operation = operation_change(kind, id, read_deleted, done, ctx);
 	struct arguments *arguments = arguments_script(
 	    store, kind == RECORD_TOKEN ? script_delete_token : script_delete_job, true, kind, id);
 
@@ -218,30 +197,10 @@ store_delete(struct store *store, enum record_kind kind, struct slice id,
 }
 
 void
-store_token_renew(struct store *store, struct slice id, const struct label_set *scope,
-    uint64_t version, const unsigned char hash[TOKEN_HASH_LEN], struct slice updated_at,
-    store_record_done *done, void *ctx)
-{
-	struct operation operation = plan_change(RECORD_TOKEN, id, read_renewed, done, ctx);
-	struct arguments *arguments =
-	    arguments_script(store, script_renew, false, RECORD_TOKEN, id);
-
-	if (arguments != NULL) {
-		arguments_add_scope(arguments, scope);
-		arguments_add_text(arguments, "%llu", (unsigned long long)version);
-		arguments_add_hash(arguments, hash);
-		arguments_add_text(arguments, "%llu", (unsigned long long)version + 1);
-		arguments_add(arguments, updated_at);
-	}
-	store_run(store, &operation, arguments);
-	free(arguments);
-}
-
-void
 store_job_renew(struct store *store, struct slice id, const struct label_set *scope,
     store_record_done *done, void *ctx)
 {
-	struct operation operation = plan_change(RECORD_JOB, id, read_renewed, done, ctx);
+	struct operation operation = operation_change(RECORD_JOB, id, read_renewed, done, ctx);
 	struct arguments *arguments =
 	    arguments_script(store, script_renew_job, false, RECORD_JOB, id);
 
@@ -255,7 +214,7 @@ void
 store_job_patch(struct store *store, struct slice id, const struct label_set *scope,
     const struct store_job_patch *patch, store_record_done *done, void *ctx)
 {
-	struct operation operation = plan_change(RECORD_JOB, id, read_patched, done, ctx);
+	struct operation operation = operation_change(RECORD_JOB, id, read_patched, done, ctx);
 	struct arguments *arguments = arguments_script(store, script_patch, false, RECORD_JOB, id);
 
 	if (arguments != NULL) {
@@ -316,7 +275,8 @@ read_page(struct operation *operation, const redisReply *reply)
 	long long more;
 
 	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
-	    !is_integer(reply->element[0], &more) || reply->element[1]->type != REDIS_REPLY_ARRAY ||
+	    !reply_is_integer(reply->element[0], &more) ||
+	    reply->element[1]->type != REDIS_REPLY_ARRAY ||
 	    reply->element[1]->elements > STORE_PAGE_MAX)
 		return;
 	entries = reply->element[1];

@@ -60,4 +60,17 @@ const char *store_prefix(const struct store *store);
 /* Does a deletion that finds nothing wait for replicas, too? */
 bool store_waits(const struct store *store);
 
+/* ---- store_commands.c: what the commands share ---- */
+
+/* A plan of what is to be known, or changed; id is copied. */
+struct operation operation_read(enum record_kind kind, struct slice id,
+    void (*read)(struct operation *, const redisReply *), store_record_done *done, void *ctx);
+struct operation operation_change(enum record_kind kind, struct slice id,
+    void (*read)(struct operation *, const redisReply *), store_record_done *done, void *ctx);
+
+/* Tell a record as HGETALL gives it, also within a script's answer. */
+void operation_read_record(struct operation *operation, const redisReply *reply);
+
+bool reply_is_integer(const redisReply *reply, long long *value);
+
 #endif

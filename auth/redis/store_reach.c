@@ -1,6 +1,7 @@
 /* store_reach.c - the store's connection: to the primary, again and again. */
 #include <string.h>
 
+#include "auth/redis/info.h"
 #include "auth/redis/store_state.h"
 
 #define CONNECT_TIMEOUT_MS 2000
@@ -38,9 +39,36 @@ called(const struct store *store)
 	return store->for_lists ? "the store (for lists)" : "the store";
 }
 
+/* A server that drops keys for want of memory drops tokens, and with them jobs' leases. */
+static void
+on_memory(void *ctx, const redisReply *reply)
+{
+	struct store *store = ctx;
+	struct slice policy =
+	    reply != NULL ? info_field(reply, "maxmemory_policy") : (struct slice){0};
+
+	if (policy.len == 0 || store->told_policy || slice_equal(policy, SLICE("noeviction")))
+		return;
+	store->told_policy = true;
+	log_warning(&store->log,
+	    "the store may drop tokens and jobs when its memory is full: its maxmemory-policy is "
+	    "%.*s; set it to noeviction",
+	    (int)policy.len, policy.at);
+}
+
+static void
+ask_policy(struct store *store)
+{
+	/* Where the ACL hides INFO, or memory is short, it is not known. */
+	redis_command(store->connection, on_memory, store, 2, (const char *[]){"INFO", "memory"},
+	    (size_t[]){4, 6});
+}
+
 static void
 in_reach(struct store *store)
 {
+	if (store->of_primary && !store->for_lists) /* once for each control process */
+		ask_policy(store);
 	store->told_down = false;
 	store->backoff_ms = RECONNECT_MS_MIN;
 	log_info(&store->log, "%s is in reach", called(store));

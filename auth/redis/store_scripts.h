@@ -4,6 +4,7 @@
 
 #include "auth/redis/maker_script.h"
 #include "auth/redis/record_script.h"
+#include "auth/redis/scope_script.h"
 
 /*
  * A script that fails half-way is not undone: so each reads and checks all it
@@ -34,29 +35,6 @@ static const char script_create[] =
 		 "return 1\n";
 
 /*
- * What the scripts for records within a scope begin with. ARGV[1] is the number of
- * labels in the scope, their names and values follow; ARGV[at + 1] is what comes
- * behind them. pcall: a key that holds no hash is no record. All labels are
- * looked up, so that a record out of scope costs what a missing one does.
- */
-#define JOB_WITHIN                                                            \
-	"local at, within = 1 + 2 * tonumber(ARGV[1]), true\n"                \
-	"for i = 2, at, 2 do\n"                                               \
-	"  local value = redis.pcall('HGET', KEYS[1], 'label:' .. ARGV[i])\n" \
-	"  within = value == ARGV[i + 1] and within\n"                        \
-	"end\n"
-
-/* A selector is kept as "a=b,c=d"; no name or value has a comma. */
-#define TOKEN_WITHIN                                                             \
-	"local at, within = 1 + 2 * tonumber(ARGV[1]), true\n"                   \
-	"local selector = at > 1 and redis.pcall('HGET', KEYS[1], 'selector')\n" \
-	"for i = 2, at, 2 do\n"                                                  \
-	"  local label = ',' .. ARGV[i] .. '=' .. ARGV[i + 1] .. ','\n"          \
-	"  within = type(selector) == 'string' and within and\n"                 \
-	"    string.find(',' .. selector .. ',', label, 1, true) ~= nil\n"       \
-	"end\n"
-
-/*
  * ARGV: scope, id, 1 to write something in any case, what keys of quotas' sets begin with. 1, or 0
  * when there was no record; the index loses the id either way. What is written when there was none
  * leaves no trace (no id is "-"), but replicas that confirm it have all that came before: the
@@ -78,19 +56,6 @@ static const char script_create[] =
 	"return gone\n"
 static const char script_delete_job[] = JOB_WITHIN DELETE_WITHIN;
 static const char script_delete_token[] = TOKEN_WITHIN DELETE_WITHIN;
-
-/*
- * ARGV: scope, version, hash, new version, updated_at. {1, record}, {0} for another
- * version, {-1} for none.
- */
-static const char script_renew[] = TOKEN_WITHIN RECORD_SCRIPT_WHOLE
-    "if not within then return {-1} end\n"
-    "local version = redis.call('HGET', KEYS[1], 'version')\n"
-    "if not version then return {-1} end\n"
-    "if version ~= ARGV[at + 1] then return {0} end\n"
-    "redis.call('HSET', KEYS[1], 'hash', ARGV[at + 2], 'version', ARGV[at + 3],\n"
-    "  'updated_at', ARGV[at + 4])\n"
-    "return {1, (whole(KEYS[1]))}\n";
 
 /* ARGV: scope. {1, record}, {0} for a job without a lease, {-1} for none. */
 static const char script_renew_job[] = JOB_WITHIN RECORD_SCRIPT_WHOLE

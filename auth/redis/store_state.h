@@ -21,10 +21,16 @@ struct store {
 	struct redis_place place;	   /* that they named last */
 	struct event *election;
 	struct redis_connection *connection; /* NULL between two attempts */
+	bool told_policy;		     /* the log has what is wrong with maxmemory-policy */
 	bool told_down; /* the log has it: once for each time, not for each attempt */
 	struct event *reconnect;
 	unsigned backoff_ms;
 	TAILQ_HEAD(, operation) operations;
+
+	/* store_tokens.c */
+	struct mint mint;
+	uint64_t mint_known_ms, mint_asked_ms;
+	bool mint_broken; /* the log has it */
 };
 
 /* ---- store_reach.c ---- */

@@ -35,11 +35,11 @@ _jobgate() {
 		elif ((COMP_CWORD == 2)) && [[ $noun == job ]]; then
 			words="create list get set delete run -h --help"
 		elif ((COMP_CWORD == 2)) && [[ $noun == store ]]; then
-			words="verify export import -h --help"
+			words="verify export import mint -h --help"
 		else
 			case "$noun $verb" in
 			serve* | check*) words="-c --config -h --help" ;;
-			store*) words="-c --config --store --prefix --ca-file -h --help" ;;
+			store*) words="-c --config --store --prefix --ca-file --enforce --force -h --help" ;;
 			authorize*) words="--job --value --url $client" ;;
 			"token create") words="-r --role -l --label-selector --url $client" ;;
 			"token list") words="--name -r --role --url $client" ;;

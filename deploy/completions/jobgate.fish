@@ -19,7 +19,7 @@ end
 complete -c jobgate -f
 complete -c jobgate -n __fish_use_subcommand -a serve -d 'Run the gateway'
 complete -c jobgate -n __fish_use_subcommand -a check -d 'Validate a configuration'
-complete -c jobgate -n __fish_use_subcommand -a store -d 'Check, save and restore the store'
+complete -c jobgate -n __fish_use_subcommand -a store -d 'Look after the store'
 complete -c jobgate -n __fish_use_subcommand -a token -d 'Application tokens'
 complete -c jobgate -n __fish_use_subcommand -a job -d Jobs
 complete -c jobgate -n __fish_use_subcommand -a authorize -d 'Explain a decision'
@@ -28,7 +28,7 @@ complete -c jobgate -s h -l help -d 'Print help'
 
 complete -c jobgate -n '__jobgate_verb token' -a 'create list get delete renew'
 complete -c jobgate -n '__jobgate_verb job' -a 'create list get set delete run'
-complete -c jobgate -n '__jobgate_verb store' -a 'verify export import'
+complete -c jobgate -n '__jobgate_verb store' -a 'verify export import mint'
 
 for noun in serve check store
     complete -c jobgate -n "__jobgate_at $noun" -s c -l config -r -F -d Configuration
@@ -36,6 +36,8 @@ end
 complete -c jobgate -n '__jobgate_at store' -l store -x -d 'URL of the store'
 complete -c jobgate -n '__jobgate_at store' -l prefix -x -d 'Of its keys'
 complete -c jobgate -n '__jobgate_at store' -l ca-file -r -F -d Authorities
+complete -c jobgate -n '__jobgate_at store' -l enforce -d 'mint: refuse values that were not minted'
+complete -c jobgate -n '__jobgate_at store' -l force -d 'mint: even if tokens have such values'
 
 for noun in token job authorize
     complete -c jobgate -n "__jobgate_at $noun" -l token -x -d 'Authenticate with an operator token'

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "jobgate/job.h"
-#include "jobgate/token.h"
+#include "jobgate/mint.h"
 
 /*
  * What the Authorization fields of a request hold (RFC 6750 section 2.1, RFC 9110 section 11.6.2).
@@ -28,16 +28,17 @@ enum credential jg_credential_parse(struct slice field, struct slice *value);
 
 /* A Bearer credential as far as a verdict needs it: whose token it says it is, and its proof. */
 struct bearer {
-	bool formed;			    /* of a token's form, checksum included */
-	char id[TOKEN_ID_LEN];		    /* when formed */
+	bool formed;	       /* of a token's form, checksum and minted part included */
+	char id[TOKEN_ID_LEN]; /* when formed */
 	unsigned char hash[TOKEN_HASH_LEN]; /* SHA-256 of all of it */
 };
 
 /*
- * Read a Bearer credential. Whatever it is costs one SHA-256, so that the time of a
+ * Read a Bearer credential. Whatever it is costs one SHA-256, and the check of a minted
+ * part where that counts, so that the time of a
  * refusal does not tell why. Not formed, too, when OpenSSL is short of memory.
  */
-void jg_bearer_read(struct slice value, struct bearer *out);
+void jg_bearer_read(const struct mint *mint, struct slice value, struct bearer *out);
 
 /*
  * True when the bearer is of this token, in constant time. With token NULL the same
@@ -59,17 +60,18 @@ struct bearer_memo {
 
 /* Of all clients of a worker. Zeroed, but for the key, it keeps nothing. */
 struct bearer_memos {
-	uint64_t key[2]; /* 128 random bits */
+	uint64_t key[2];       /* 128 random bits */
+	uint64_t mint_edition; /* under which all that is kept was read */
 	struct bearer_memo slots[BEARER_MEMOS];
 };
 
 /*
  * As jg_credential_parse and jg_bearer_read, unless the field is kept already. Both are functions
- * of the field alone, so a memo cannot go stale. With CREDENTIAL_BEARER *out is where it is
- * kept until the next call, else NULL.
+ * of the field and the mint alone, so a memo cannot go stale: all are dropped when the mint's
+ * edition changes. With CREDENTIAL_BEARER *out is where it is kept until the next call, else NULL.
  */
-enum credential jg_bearer_recall(
-    struct bearer_memos *memos, struct slice field, struct bearer_memo **out);
+enum credential jg_bearer_recall(struct bearer_memos *memos, const struct mint *mint,
+    struct slice field, struct bearer_memo **out);
 
 /* What was read has proved nothing: the next one is read in full, so that no refusal is quicker. */
 void jg_bearer_forget(struct bearer_memo *memo);

@@ -108,6 +108,13 @@ struct directory_answer {
 struct directory_answer jg_directory_lookup(struct directory *directory, enum record_kind kind,
     struct slice id, uint64_t now_ms, struct directory_waiter *waiter);
 
+/*
+ * What is known at now_ms of the key that values are minted with, until control returns to
+ * the event loop. MINT_UNKNOWN whenever a lookup would read nothing: before the link
+ * came up, and past the bound.
+ */
+const struct mint *jg_directory_mint(const struct directory *directory, uint64_t now_ms);
+
 /* Stop waiting; harmless for one that does not wait. */
 void jg_directory_forget(struct directory_waiter *waiter);
 
@@ -135,6 +142,13 @@ void jg_directory_feed(struct directory *directory, struct directory_entry *entr
 void jg_directory_invalidate(
     struct directory *directory, enum record_kind kind, struct slice id, uint64_t now_ms);
 void jg_directory_invalidate_all(struct directory *directory, uint64_t now_ms);
+
+/*
+ * The store's key, as it is now. To be told before the link comes up, and whenever it may have
+ * changed. state is not MINT_UNKNOWN; key is NULL with MINT_NONE.
+ */
+void jg_directory_set_mint(
+    struct directory *directory, enum mint_state state, const unsigned char *key);
 
 /*
  * The link has become usable, and was seen to work at now_ms (as for

@@ -11,15 +11,17 @@
  *
  *   jgt_<id: 16 of [a-z0-9]>_<secret: 43 base62 characters><check: 6 base62 characters>
  *
- * The secret is 256 random bits; the check is the CRC-32 (IEEE 802.3, as in
- * zlib) of all bytes before it, in base62, most significant digit first,
- * padded with '0'. Prefix and check let secret scanners find a leaked value,
- * and let the gateway refuse garbage without asking the store. The base62
- * alphabet is 0-9, A-Z, a-z, in this order.
+ * The secret is 32 random characters (190 bits) and 11 minted ones, which need the store's key
+ * (mint.h); where the store has none, these are random as well. The check is the CRC-32 (IEEE
+ * 802.3, as in zlib) of all bytes before it, in base62, most significant digit first, padded with
+ * '0'. Prefix and check let secret scanners find a leaked value, and let the gateway refuse garbage
+ * without asking the store. The base62 alphabet is 0-9, A-Z, a-z, in this order.
  */
 #define TOKEN_ID_LEN 16
 #define TOKEN_VERSION_MAX 999999999999999999ull /* 18 digits: what all who count have room for */
 #define TOKEN_SECRET_LEN 43
+#define TOKEN_MINTED_LEN 11 /* the last of the secret */
+#define TOKEN_MINTED_AT (4 + TOKEN_ID_LEN + 1 + TOKEN_SECRET_LEN - TOKEN_MINTED_LEN) /* 53 */
 #define TOKEN_CHECK_LEN 6
 #define TOKEN_VALUE_LEN (4 + TOKEN_ID_LEN + 1 + TOKEN_SECRET_LEN + TOKEN_CHECK_LEN) /* 70 */
 #define TOKEN_HASH_LEN 32							    /* SHA-256 */
@@ -36,9 +38,10 @@ struct token {
 	struct slice id;
 	struct slice name;
 	enum token_role role;
-	struct label_set selector;	     /* empty: unscoped, every job */
-	unsigned char hash[TOKEN_HASH_LEN];  /* SHA-256 of the whole value */
-	uint64_t version;		     /* 1 to TOKEN_VERSION_MAX, one more with each renew */
+	struct label_set selector;	    /* empty: unscoped, every job */
+	unsigned char hash[TOKEN_HASH_LEN]; /* SHA-256 of the whole value */
+	uint64_t version;		    /* 1 to TOKEN_VERSION_MAX, one more with each renew */
+	uint64_t minted; /* the version whose value was minted (mint.h); 0: none */
 	struct slice created_at, updated_at; /* RFC 3339, UTC; may be empty */
 };
 
@@ -71,10 +74,11 @@ void jg_token_hash_format(
 
 /*
  * Make a new id (not NUL-terminated), and a new value for an id, from OpenSSL's
- * random generator. False when that generator fails: nothing usable was
+ * random generator. The value is minted with this key of MINT_KEY_LEN bytes; NULL: it is
+ * not. False when OpenSSL fails: nothing usable was
  * written. The caller wipes the value (OPENSSL_cleanse) when done with it.
  */
 bool jg_token_id_make(char out[TOKEN_ID_LEN]);
-bool jg_token_value_make(struct slice id, char out[TOKEN_VALUE_LEN]);
+bool jg_token_value_make(struct slice id, const unsigned char *mint_key, char out[TOKEN_VALUE_LEN]);
 
 #endif

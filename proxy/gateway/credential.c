@@ -5,8 +5,11 @@
 void
 exchange_present(struct exchange *exchange, struct slice field, struct findings *findings)
 {
+	struct gateway *gateway = exchange->gateway;
+	const struct mint *mint = jg_directory_mint(gateway->directory, loop_now_ms(gateway->loop));
+
 	findings->evidence.credential =
-	    jg_bearer_recall(&exchange->gateway->memos, field, &findings->memo);
+	    jg_bearer_recall(&gateway->memos, mint, field, &findings->memo);
 	if (findings->memo != NULL)
 		findings->evidence.bearer = &findings->memo->bearer;
 }

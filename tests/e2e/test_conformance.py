@@ -13,6 +13,7 @@ import pytest
 from harness import desync
 from harness.cases import TOKEN, TOKEN_ID, Case, Wanted, chain, read_all
 from harness.plays import Stage, plays_of, plays_of_chain
+from harness.store import Records
 from harness.verdicts import Verdicts
 
 CASES = read_all()
@@ -35,7 +36,8 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def run(request, module_gateways, records):
+def run(request, module_gateways, store):
+    records = Records(store.client)
     chosen = [item.callspec.params["case"] for item in request.session.items
               if item.module is request.module and item.originalname in ("test_case", "test_chain")]
     records.client.hset(records.token_key(TOKEN_ID), mapping={
@@ -47,7 +49,7 @@ def run(request, module_gateways, records):
         url = "http://127.0.0.1:%d" % listener.getsockname()[1]
         gateway = module_gateways.start({
             "jobs": {"domain": None, "prefix": None, "fixed": records.job(), "fixed_url": url},
-            "log": {"level": "info"}, "timeouts": {"head": "2m", "linger": "2m"}})
+            "log": {"level": "info"}, "timeouts": {"head": "2m", "linger": "2m"}}, store_url=store.url)
         stage = Stage(gateway.address, listener)
         plays = [play for case in chosen or CASES for play in
                  (plays_of_chain(case, random.Random(0)) if case in CHAINS else plays_of(case))]

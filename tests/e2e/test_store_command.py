@@ -1,4 +1,4 @@
-"""`jobgate store verify|export|import`: a whole store checked, saved and restored, with no gateway in between."""
+"""`jobgate store verify|export|import` (test_mint.py has mint): a whole store checked, saved and restored, with no gateway in between."""
 
 import fcntl
 import json
@@ -109,7 +109,9 @@ def test_from_the_gateways_own(gateways, target, store):
     result = store("verify", "-c", gateway.config_path)
     assert result.out == "1 token, 1 job: every record is whole and in its index\n"
     lines = [json.loads(line) for line in store("export", "-c", gateway.config_path).out.splitlines()]
+    assert lines.pop(0)["kind"] == "mint"
     shown = {name: value for name, value in token.items() if name != "value"}
+    assert lines[0].pop("minted") == 1
     assert len(lines[0].pop("hash")) == 64 and lines[0].pop("created_ms") > 1700000000000
     assert lines[0] == {"kind": "token", **shown}
     assert lines[1].pop("created_ms") > 1700000000000
@@ -165,6 +167,7 @@ GOOD_JOB = {"kind": "job", "id": "j", "labels": {}}
     ({**GOOD_TOKEN, "id": "A" * 16}, "id"), ({**GOOD_TOKEN, "hash": "0" * 63}, "hash"), ({**GOOD_TOKEN, "hash": "g" * 64}, "hash"),
     ({**GOOD_TOKEN, "hash": None}, "hash"), ({**GOOD_TOKEN, "version": 0}, "version"), ({**GOOD_TOKEN, "version": "1"}, "version"),
     ({**GOOD_TOKEN, "version": 10**18}, "version"), ({**GOOD_TOKEN, "version": 10**19}, "JSON"),
+    ({**GOOD_TOKEN, "minted": 2}, "minted"), ({**GOOD_TOKEN, "minted": -1}, "minted"),
     ({**GOOD_TOKEN, "role": "root"}, "role"), ({**GOOD_TOKEN, "label_selector": "a"}, "label_selector"),
     ({key: value for key, value in GOOD_TOKEN.items() if key != "label_selector"}, "label_selector"),
     ({**GOOD_TOKEN, "value": "jgt_x"}, "value"), ({**GOOD_TOKEN, "created_at": "x" * 41}, "created_at"),

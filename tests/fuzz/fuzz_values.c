@@ -44,6 +44,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *copy = exact_copy(data, size), formatted[8192];
 	struct slice text = {copy, size}, value, id;
 	struct label labels[SELECTOR_LABELS_MAX], again[SELECTOR_LABELS_MAX];
+	const struct mint mint = {.state = MINT_ENFORCED, .edition = 1};
+	unsigned char key[MINT_KEY_LEN];
+	char name[MINT_KEY_TEXT_LEN + 1];
 	static struct bearer_memos memos;
 	struct bearer_memo *memo;
 	struct bearer bearer;
@@ -52,10 +55,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (jg_credential_parse(text, &value) == CREDENTIAL_BEARER)
 		CHECK(value.len > 0);
-	jg_bearer_recall(&memos, text, &memo);
-	if (jg_bearer_recall(&memos, text, &memo) == CREDENTIAL_BEARER) {
-		jg_bearer_read(value, &bearer);
+	jg_bearer_recall(&memos, &mint, text, &memo);
+	if (jg_bearer_recall(&memos, &mint, text, &memo) == CREDENTIAL_BEARER) {
+		jg_bearer_read(&mint, value, &bearer);
 		CHECK(memcmp(bearer.hash, memo->bearer.hash, sizeof(bearer.hash)) == 0);
+		CHECK(bearer.formed == memo->bearer.formed);
+		CHECK(!bearer.formed || jg_mint_accepts(&mint, value));
+	}
+	if (jg_mint_key_parse(text, key)) {
+		jg_mint_key_format(key, name);
+		CHECK(slice_equal_nocase(text, slice_of(name)));
 	}
 	if (jg_token_value_parse(text, &id))
 		CHECK(size == TOKEN_VALUE_LEN && jg_token_id_valid(id));

@@ -3,6 +3,7 @@
 Tokens are made here anew rather than by the gateway's own code: two writers must agree on the format."""
 
 import hashlib
+import hmac
 import secrets
 import signal
 import string
@@ -24,9 +25,17 @@ def base62(number, width):
     return digits
 
 
-def make_value(token_id, secret=None):
-    """A token's value with a right checksum."""
+def minted_part(key, before):
+    """The 11 characters that belong behind these ones; key is 64 hex digits."""
+    digest = hmac.digest(bytes.fromhex(key), before.encode(), "sha256")
+    return base62(int.from_bytes(digest, "big") >> (256 - 65), 11)
+
+
+def make_value(token_id, secret=None, key=None):
+    """A token's value with a right checksum; with a key (64 hex digits) it is minted, else all of it is random."""
     head = f"jgt_{token_id}_" + (secret or "".join(secrets.choice(BASE62) for _ in range(43)))
+    if key:
+        head = head[:53] + minted_part(key, head[:53])
     return head + base62(zlib.crc32(head.encode()), 6)
 
 
@@ -96,7 +105,7 @@ class RedisServer:
 
 
 class Records:
-    """Writes tokens and jobs by plain HSET, as an operator's script would."""
+    """Writes tokens and jobs by plain HSET, as an operator's script would: with the store's key, if it has one."""
 
     def __init__(self, client, prefix="jobgate:"):
         self.client = client
@@ -108,14 +117,19 @@ class Records:
     def job_key(self, job_id):
         return f"{self.prefix}job:{job_id}"
 
+    def mint_key(self):
+        return self.client.get(f"{self.prefix}mint")
+
     def token(self, role="read", selector="", name="test", token_id=None, **changes):
-        token_id = token_id or random_id()
-        value = make_value(token_id)
+        token_id, key = token_id or random_id(), self.mint_key()
+        value = make_value(token_id, key=key)
         fields = {
             "name": name, "role": role, "selector": selector, "version": "1",
             "hash": hashlib.sha256(value.encode()).hexdigest(),
             "created_at": "2024-01-01T00:00:00Z", "updated_at": "2024-01-01T00:00:00Z",
         }
+        if key:
+            fields["minted"] = "1"
         fields.update(changes)
         fields = {field: text for field, text in fields.items() if text is not None}
         self.client.hset(self.token_key(token_id), mapping=fields)
@@ -123,9 +137,12 @@ class Records:
 
     def renew(self, token, version=2):
         """A new value under the same id, as `token renew` writes it."""
-        value = make_value(token.id)
-        self.client.hset(self.token_key(token.id), mapping={
-            "hash": hashlib.sha256(value.encode()).hexdigest(), "version": str(version)})
+        key = self.mint_key()
+        value = make_value(token.id, key=key)
+        fields = {"hash": hashlib.sha256(value.encode()).hexdigest(), "version": str(version)}
+        if key:
+            fields["minted"] = str(version)
+        self.client.hset(self.token_key(token.id), mapping=fields)
         return Token(token.id, value, token.name, token.role, token.selector)
 
     def delete_token(self, token):

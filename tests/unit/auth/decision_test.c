@@ -102,12 +102,14 @@ make_job(enum asked asked)
 	return job;
 }
 
+static const struct mint no_mint = {.state = MINT_NONE};
+
 static struct bearer
 read_bearer(struct slice text)
 {
 	struct bearer bearer;
 
-	jg_bearer_read(text, &bearer);
+	jg_bearer_read(&no_mint, text, &bearer);
 	return bearer;
 }
 
@@ -281,15 +283,16 @@ a_memo_changes_nothing(void **state)
 
 				memset(memos, 0, sizeof(*memos));
 				memos->key[0] = first + 1;
-				jg_bearer_recall(memos, fields[first], &memo);
+				jg_bearer_recall(memos, &no_mint, fields[first], &memo);
 				if (forgotten && memo != NULL)
 					jg_bearer_forget(memo);
-				assert_int_equal(jg_bearer_recall(memos, fields[second], &memo),
+				assert_int_equal(
+				    jg_bearer_recall(memos, &no_mint, fields[second], &memo),
 				    jg_credential_parse(fields[second], &text));
 				assert_int_equal(text.len > 0, memo != NULL);
 				if (memo == NULL)
 					continue;
-				jg_bearer_read(text, &expected_bearer);
+				jg_bearer_read(&no_mint, text, &expected_bearer);
 				assert_int_equal(memo->bearer.formed, expected_bearer.formed);
 				assert_memory_equal(
 				    memo->bearer.id, expected_bearer.id, TOKEN_ID_LEN);
@@ -310,7 +313,8 @@ a_memo_holds_no_secret(void **state)
 	(void)state;
 	memcpy(field, "Bearer ", 7);
 	memcpy(field + 7, value, sizeof(value));
-	assert_int_equal(jg_bearer_recall(memos, (struct slice){field, sizeof(field)}, &memo),
+	assert_int_equal(
+	    jg_bearer_recall(memos, &no_mint, (struct slice){field, sizeof(field)}, &memo),
 	    CREDENTIAL_BEARER);
 	/* Behind "jgt_<id>_" lies the secret: no four bytes of it are there. */
 	for (size_t i = 4 + TOKEN_ID_LEN + 1; i + 4 <= sizeof(value); i++)
@@ -413,7 +417,8 @@ static int
 make_values(void **state)
 {
 	(void)state;
-	return jg_token_value_make(SLICE(ID), value) && jg_token_value_make(SLICE(ID), other_value)
+	return jg_token_value_make(SLICE(ID), NULL, value) &&
+		       jg_token_value_make(SLICE(ID), NULL, other_value)
 		   ? 0
 		   : -1;
 }

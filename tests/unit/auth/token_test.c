@@ -58,7 +58,7 @@ made_values_are_read_and_differ(void **state)
 	for (size_t i = 0; i < 64; i++) {
 		assert_true(jg_token_id_make(id));
 		assert_true(jg_token_id_valid((struct slice){id, sizeof(id)}));
-		assert_true(jg_token_value_make((struct slice){id, sizeof(id)}, made[i]));
+		assert_true(jg_token_value_make((struct slice){id, sizeof(id)}, NULL, made[i]));
 		assert_true(jg_token_value_parse((struct slice){made[i], TOKEN_VALUE_LEN}, &found));
 		assert_true(slice_equal(found, (struct slice){id, sizeof(id)}));
 		for (size_t j = 0; j < i; j++)

@@ -1,0 +1,122 @@
+/* mint.c - jobgate store mint: values that are made with the store's key, and no others. */
+#include <openssl/crypto.h>
+
+#include "auth/bulk/task.h"
+
+static void
+count_unminted(struct task *task, enum record_kind kind, const struct store_walk_entry *entry)
+{
+	if (!task_is_unminted(entry->record))
+		return;
+	task->unminted++;
+	if (task->enforce)
+		task_note(task, kind, entry->id,
+		    "version %llu was not minted: renew it (jobgate token renew)",
+		    (unsigned long long)entry->record->token.version);
+}
+
+static enum store_result
+change(struct task *task, enum store_mint_change what)
+{
+	unsigned char key[MINT_KEY_LEN];
+	enum store_result result = STORE_UNAVAILABLE;
+
+	if (jg_mint_key_make(key))
+		result = task_mint_change(task, what, key);
+	OPENSSL_cleanse(key, sizeof(key));
+	return result;
+}
+
+static int
+unreachable(void)
+{
+	fputs("jobgate: the store does not answer; run it again\n", stderr);
+	return TASK_UNREACHABLE;
+}
+
+/* Say what counts from now on, and what is to be done. */
+static void
+tell_state(struct task *task)
+{
+	if (store_mint(task->store)->state == MINT_ENFORCED) {
+		fputs("values are minted, and no others count\n", task->out);
+		return;
+	}
+	fprintf(task->out, "values of new and renewed tokens are minted; %llu %s not minted yet\n",
+	    (unsigned long long)task->unminted, task->unminted == 1 ? "token is" : "tokens are");
+	fputs("Next: once all gateways are of this version, renew these tokens (jobgate token "
+	      "renew), "
+	      "then run jobgate store mint --enforce\n",
+	    task->out);
+}
+
+/* Make a key where there is none. Without a token to lose, it is enforced at once. */
+static int
+start(struct task *task)
+{
+	enum store_result result = STORE_OK;
+
+	if (store_mint(task->store)->state == MINT_NONE)
+		result = change(task, STORE_MINT_START);
+	if (result == STORE_OK && task->counts[RECORD_TOKEN] == 0)
+		result = change(task, STORE_MINT_ENFORCE);
+	/* A conflict: one who was faster has made it, or what is there is no key. */
+	if (result == STORE_CONFLICT && store_mint(task->store)->state == MINT_NONE) {
+		fputs("jobgate: what the store has in place of its key is none: delete it (DEL, "
+		      "its name "
+		      "is the prefix and \"mint\")\n",
+		    stderr);
+		return TASK_WRONG;
+	}
+	if (result != STORE_OK && result != STORE_CONFLICT)
+		return unreachable();
+	tell_state(task);
+	return TASK_OK;
+}
+
+static int
+enforce(struct task *task)
+{
+	unsigned long long unminted = task->unminted;
+
+	if (store_mint(task->store)->state == MINT_NONE) {
+		fputs("jobgate: nothing is minted here yet: once all gateways are of this version, "
+		      "run "
+		      "jobgate store mint, then renew the tokens\n",
+		    stderr);
+		return TASK_WRONG;
+	}
+	if (unminted > 0 && !task->force) {
+		fprintf(stderr,
+		    "jobgate: %llu %s would be refused, so nothing was changed; renew %s, or add "
+		    "--force\n",
+		    unminted, task_nouns(RECORD_TOKEN, unminted), unminted == 1 ? "it" : "them");
+		return TASK_WRONG;
+	}
+	if (change(task, STORE_MINT_ENFORCE) != STORE_OK)
+		return unreachable();
+	tell_state(task);
+	if (unminted > 0)
+		fprintf(stderr, "jobgate: %llu %s refused until renewed\n", unminted,
+		    unminted == 1 ? "token is" : "tokens are");
+	return TASK_OK;
+}
+
+static void
+count_tokens(struct task *task, enum record_kind kind, const struct store_walk_entry *entry)
+{
+	task->counts[kind]++;
+	count_unminted(task, kind, entry);
+}
+
+int
+task_mint(struct task *task)
+{
+	int result = task_mint_know(task);
+
+	if (result == TASK_OK)
+		result = task_walk(task, RECORD_TOKEN, false, count_tokens);
+	if (result != TASK_OK)
+		return result;
+	return task->enforce ? enforce(task) : start(task);
+}

@@ -1,0 +1,28 @@
+/* scope_script.h - how the server-side scripts tell whether a record lies within a scope. */
+#ifndef JOBGATE_REDIS_SCOPE_SCRIPT_H
+#define JOBGATE_REDIS_SCOPE_SCRIPT_H
+
+/*
+ * What the scripts for records within a scope begin with. ARGV[1] is the number of
+ * labels in the scope, their names and values follow; ARGV[at + 1] is what comes
+ * behind them. pcall: a key that holds no hash is no record. All labels are
+ * looked up, so that a record out of scope costs what a missing one does.
+ */
+#define JOB_WITHIN                                                            \
+	"local at, within = 1 + 2 * tonumber(ARGV[1]), true\n"                \
+	"for i = 2, at, 2 do\n"                                               \
+	"  local value = redis.pcall('HGET', KEYS[1], 'label:' .. ARGV[i])\n" \
+	"  within = value == ARGV[i + 1] and within\n"                        \
+	"end\n"
+
+/* A selector is kept as "a=b,c=d"; no name or value has a comma. */
+#define TOKEN_WITHIN                                                             \
+	"local at, within = 1 + 2 * tonumber(ARGV[1]), true\n"                   \
+	"local selector = at > 1 and redis.pcall('HGET', KEYS[1], 'selector')\n" \
+	"for i = 2, at, 2 do\n"                                                  \
+	"  local label = ',' .. ARGV[i] .. '=' .. ARGV[i + 1] .. ','\n"          \
+	"  within = type(selector) == 'string' and within and\n"                 \
+	"    string.find(',' .. selector .. ',', label, 1, true) ~= nil\n"       \
+	"end\n"
+
+#endif

@@ -1,0 +1,315 @@
+/* store_tokens.c - making and renewing tokens, and the key that their values are minted with. */
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "auth/redis/arguments.h"
+#include "auth/redis/maker_script.h"
+#include "auth/redis/mint.h"
+#include "auth/redis/record_script.h"
+#include "auth/redis/scope_script.h"
+#include "auth/redis/store_state.h"
+
+/* What is known of the key is asked for again when it is older; by all who ask meanwhile it is
+ * used up to three times that age. */
+#define MINT_FRESH_MS 1000
+
+/*
+ * Each script answers with {code, key, enforced}, whatever it did: so that the next value is minted
+ * with the right key. In all of them `key` is the store's or false. GET fails, before anything is
+ * written, where it is no string.
+ */
+#define MINT_READ(mint, enforced)                                        \
+	"local key = redis.call('GET', KEYS[" #mint "])\n"               \
+	"local enforced = redis.call('EXISTS', KEYS[" #enforced "])\n"   \
+	"local function answer(code) return {code, key, enforced} end\n" \
+	"local function differs(other) return string.lower(key) ~= other end\n"
+
+/* Make `new` the store's key, enforced or not. */
+#define MINT_MAKE(mint, enforced_key)                                             \
+	"local function make(new, enforce)\n"                                     \
+	"  redis.call('SET', KEYS[" #mint "], new, 'NX')\n"                       \
+	"  if enforce then redis.call('SET', KEYS[" #enforced_key "], '1') end\n" \
+	"  if not enforce then redis.call('DEL', KEYS[" #enforced_key "]) end\n"  \
+	"  key, enforced = new, enforce and 1 or 0\n"                             \
+	"end\n"
+
+/*
+ * Is there no token? Others may have written some without the index, and tokens made before the
+ * key must not be refused: so all keys are looked at, up to 10,000 or so; of a store with more that
+ * nobody minted for yet it is not known.
+ */
+#define IS_EMPTY(index)                                                           \
+	"local function is_empty(prefix)\n"                                       \
+	"  if redis.call('ZCARD', KEYS[" #index "]) > 0 then return false end\n"  \
+	"  local cursor = '0'\n"                                                  \
+	"  for _ = 1, 10 do\n"                                                    \
+	"    local step = redis.pcall('SCAN', cursor, 'COUNT', 1000)\n"           \
+	"    if step.err then return false end\n"                                 \
+	"    for _, name in ipairs(step[2]) do\n"                                 \
+	"      if string.sub(name, 1, #prefix) == prefix then return false end\n" \
+	"    end\n"                                                               \
+	"    cursor = step[1]\n"                                                  \
+	"    if cursor == '0' then return true end\n"                             \
+	"  end\n"                                                                 \
+	"  return false\n"                                                        \
+	"end\n"
+
+/*
+ * KEYS: record, index, key, enforced, maker. What MAKER_SCRIPT takes, then ARGV: id, score, key (''
+ * for a value that is not minted), version, fields and values. 1, 0 when the record exists, -3 for
+ * another key, or what refused() says.
+ */
+static const char script_create[] = MAKER_SCRIPT MINT_READ(3, 4) MINT_MAKE(3, 4)
+    IS_EMPTY(2) "if redis.call('EXISTS', KEYS[1]) == 1 then return answer(0) end\n"
+		"if ARGV[3] ~= '' and key and differs(ARGV[3]) then return answer(-3) end\n"
+		"local no = refused()\n"
+		"if no then return answer(no) end\n"
+		"if ARGV[3] ~= '' and not key and is_empty(records) then make(ARGV[3], true) end\n"
+		"redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])\n"
+		"redis.call('HSET', KEYS[1], unpack(ARGV, 5))\n"
+		"if ARGV[3] ~= '' and key then redis.call('HSET', KEYS[1], 'minted', ARGV[4]) end\n"
+		"counted(ARGV[1])\n"
+		"return answer(1)\n";
+
+/*
+ * KEYS: record, key, enforced. ARGV: scope, version, hash, new version, updated_at, key. 1, 0 for
+ * another version, -1 for no record, -3 for another key; a record behind the 1.
+ */
+static const char script_renew[] = TOKEN_WITHIN RECORD_SCRIPT_WHOLE MINT_READ(
+    2, 3) "if not within then return answer(-1) end\n"
+	  "local version = redis.call('HGET', KEYS[1], 'version')\n"
+	  "if not version then return answer(-1) end\n"
+	  "if version ~= ARGV[at + 1] then return answer(0) end\n"
+	  "local used = ARGV[at + 5]\n"
+	  "if used ~= '' and key and differs(used) then return answer(-3) end\n"
+	  "redis.call('HSET', KEYS[1], 'hash', ARGV[at + 2], 'version', ARGV[at + 3],\n"
+	  "  'updated_at', ARGV[at + 4])\n"
+	  "if used ~= '' and key then redis.call('HSET', KEYS[1], 'minted', ARGV[at + 3])\n"
+	  "else redis.call('HDEL', KEYS[1], 'minted') end\n"
+	  "return {1, key, enforced, (whole(KEYS[1]))}\n";
+
+/*
+ * KEYS: index, key, enforced. ARGV: new key, what to do (enum store_mint_change), what keys of
+ * tokens begin with. 1, 0 for another key, -1 when there is none.
+ */
+static const char script_mint[] = MINT_READ(2, 3) MINT_MAKE(2, 3)
+    IS_EMPTY(1) "local change = tonumber(ARGV[2])\n"
+		"if change == 2 then\n"
+		"  if not key then return answer(-1) end\n"
+		"  redis.call('SET', KEYS[3], '1')\n"
+		"  enforced = 1\n"
+		"  return answer(1)\n"
+		"end\n"
+		"if key and differs(ARGV[1]) then return answer(0) end\n"
+		"if not key then make(ARGV[1], change == 1 and is_empty(ARGV[3])) end\n"
+		"return answer(1)\n";
+
+_Static_assert(STORE_MINT_ADOPT == 1 && STORE_MINT_ENFORCE == 2, "as the script has them");
+
+static uint64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+const struct mint *
+store_mint(const struct store *store)
+{
+	return &store->mint;
+}
+
+/* Remember what the store has; a key that is none counts as none, and is told once. */
+static void
+learn(struct store *store, const redisReply *reply)
+{
+	const char *broken = mint_decode(reply, &store->mint);
+
+	store->mint_known_ms = now_ms();
+	if (broken != NULL && !store->mint_broken)
+		log_warning(
+		    &store->log, "%s" MINT_KEY " cannot be used: %s", store->prefix, broken);
+	store->mint_broken = broken != NULL;
+}
+
+/* {code, key, enforced, ...}: false when it is something else. */
+static bool
+learn_from_script(struct operation *operation, const redisReply *reply, long long *code)
+{
+	redisReply *pair[2];
+	redisReply keys = {.type = REDIS_REPLY_ARRAY, .elements = 2, .element = pair};
+	redisReply nil = {.type = REDIS_REPLY_NIL};
+	long long enforced;
+
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 3 ||
+	    !reply_is_integer(reply->element[0], code) ||
+	    !reply_is_integer(reply->element[2], &enforced))
+		return false;
+	pair[0] = reply->element[1];
+	pair[1] = enforced ? reply->element[2] : &nil;
+	learn(operation->store, &keys);
+	return true;
+}
+
+/* ---- the key ---- */
+
+static void
+read_mint(struct operation *operation, const redisReply *reply)
+{
+	learn(operation->store, reply);
+	store_tell(operation, STORE_OK, NULL);
+}
+
+static void
+arguments_add_mint_keys(struct arguments *arguments, const struct store *store)
+{
+	arguments_add_text(arguments, "%s" MINT_KEY, store->prefix);
+	arguments_add_text(arguments, "%s" MINT_ENFORCED_KEY, store->prefix);
+}
+
+void
+store_mint_know(struct store *store, store_record_done *done, void *ctx)
+{
+	struct operation operation =
+	    operation_read(RECORD_TOKEN, SLICE(MINT_KEY), read_mint, done, ctx);
+	struct arguments *arguments;
+	uint64_t now = now_ms(), age_ms = now - store->mint_known_ms;
+
+	if (store->mint.state != MINT_UNKNOWN &&
+	    (age_ms < MINT_FRESH_MS ||
+		(age_ms < 3 * MINT_FRESH_MS && now - store->mint_asked_ms < MINT_FRESH_MS))) {
+		done(ctx, STORE_OK, NULL);
+		return;
+	}
+	store->mint_asked_ms = now;
+	arguments = arguments_new("MGET");
+	if (arguments != NULL)
+		arguments_add_mint_keys(arguments, store);
+	store_run(store, &operation, arguments);
+	free(arguments);
+}
+
+static void
+read_mint_changed(struct operation *operation, const redisReply *reply)
+{
+	long long code;
+
+	if (!learn_from_script(operation, reply, &code))
+		return;
+	store_tell(operation,
+	    code == 1	? STORE_OK
+	    : code == 0 ? STORE_CONFLICT
+			: STORE_ABSENT,
+	    NULL);
+}
+
+void
+store_mint_change(struct store *store, enum store_mint_change change,
+    const unsigned char key[MINT_KEY_LEN], store_record_done *done, void *ctx)
+{
+	struct operation operation =
+	    operation_change(RECORD_TOKEN, SLICE(MINT_KEY), read_mint_changed, done, ctx);
+	struct arguments *arguments = arguments_new("EVAL");
+
+	if (arguments != NULL) {
+		arguments_add(arguments, slice_of(script_mint));
+		arguments_add(arguments, SLICE("3"));
+		arguments_add_index_key(arguments, store, RECORD_TOKEN);
+		arguments_add_mint_keys(arguments, store);
+		arguments_add_key(arguments, key);
+		arguments_add_text(arguments, "%d", (int)change);
+		arguments_add_record_key(arguments, store, RECORD_TOKEN, SLICE(""));
+	}
+	store_run(store, &operation, arguments);
+	arguments_free_wiped(arguments);
+}
+
+/* ---- tokens ---- */
+
+static enum store_result
+created_result(long long code)
+{
+	if (code < 0)
+		return code == -3   ? STORE_OTHER_MINT
+		       : code == -4 ? STORE_REVOKED
+				    : STORE_OVER_QUOTA;
+	return code == 1 ? STORE_OK : STORE_CONFLICT;
+}
+
+static void
+read_created(struct operation *operation, const redisReply *reply)
+{
+	long long code;
+
+	if (learn_from_script(operation, reply, &code))
+		store_tell(operation, created_result(code), NULL);
+}
+
+void
+store_token_create(struct store *store, const struct record *record, uint64_t created_ms,
+    const struct store_maker *maker, const unsigned char *key, store_record_done *done, void *ctx)
+{
+	const struct token *token = &record->token;
+	struct operation operation =
+	    operation_change(RECORD_TOKEN, token->id, read_created, done, ctx);
+	struct arguments *arguments = arguments_new("EVAL");
+
+	if (arguments != NULL) {
+		arguments_add(arguments, slice_of(script_create));
+		arguments_add(arguments, SLICE("5"));
+		arguments_add_record_key(arguments, store, RECORD_TOKEN, token->id);
+		arguments_add_index_key(arguments, store, RECORD_TOKEN);
+		arguments_add_mint_keys(arguments, store);
+		arguments_add_maker_key(arguments, store, maker);
+		arguments_add_maker(arguments, store, RECORD_TOKEN, maker);
+		arguments_add(arguments, token->id);
+		arguments_add_text(arguments, "%llu", (unsigned long long)created_ms);
+		arguments_add_key(arguments, key);
+		arguments_add_text(arguments, "%llu", (unsigned long long)token->version);
+		arguments_add_token(arguments, token);
+	}
+	store_run(store, &operation, arguments);
+	arguments_free_wiped(arguments);
+}
+
+static void
+read_renewed(struct operation *operation, const redisReply *reply)
+{
+	long long code;
+
+	if (!learn_from_script(operation, reply, &code))
+		return;
+	if (code == 1 && reply->elements == 4)
+		operation_read_record(operation, reply->element[3]);
+	else if (code == 0)
+		store_tell(operation, STORE_CONFLICT, NULL);
+	else
+		store_tell(operation, code == -3 ? STORE_OTHER_MINT : STORE_ABSENT, NULL);
+}
+
+void
+store_token_renew(struct store *store, struct slice id, const struct label_set *scope,
+    uint64_t version, const unsigned char hash[TOKEN_HASH_LEN], struct slice updated_at,
+    const unsigned char *mint_key, store_record_done *done, void *ctx)
+{
+	struct operation operation = operation_change(RECORD_TOKEN, id, read_renewed, done, ctx);
+	struct arguments *arguments = arguments_new("EVAL");
+
+	if (arguments != NULL) {
+		arguments_add(arguments, slice_of(script_renew));
+		arguments_add(arguments, SLICE("3"));
+		arguments_add_record_key(arguments, store, RECORD_TOKEN, id);
+		arguments_add_mint_keys(arguments, store);
+		arguments_add_scope(arguments, scope);
+		arguments_add_text(arguments, "%llu", (unsigned long long)version);
+		arguments_add_hash(arguments, hash);
+		arguments_add_text(arguments, "%llu", (unsigned long long)version + 1);
+		arguments_add(arguments, updated_at);
+		arguments_add_key(arguments, mint_key);
+	}
+	store_run(store, &operation, arguments);
+	arguments_free_wiped(arguments);
+}
