@@ -151,8 +151,14 @@ bool exchange_is_tunnel(const struct exchange *exchange);
 /* True when whoever asked was allowed to, and still is. */
 bool exchange_is_allowed(const struct exchange *exchange);
 
-/* True when it has waited for the form of somebody who signs in, and so is unknown, for so long. */
-bool exchange_gives_way(const struct exchange *exchange, uint64_t ms);
+/*
+ * True when it waits for its client in a way that must not hold a place: for the form of somebody
+ * who signs in, and so is unknown, or, where places are few, for any content.
+ */
+bool exchange_awaits_content(const struct exchange *exchange);
+
+/* Milliseconds since it began. */
+uint64_t exchange_age_ms(const struct exchange *exchange);
 
 /* End it at once: the drain time is over. */
 void exchange_shutdown(struct exchange *exchange);

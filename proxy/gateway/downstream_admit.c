@@ -74,8 +74,30 @@ peace_ms(const struct downstream *downstream)
 }
 
 /*
- * Does it only wait, for a head, a handshake, a form or its client's close, and has for a while?
- * Those who have shown a token have their exchange in peace.
+ * The same with a request under way. Where places are few nobody may hold one by sending slowly or
+ * by not reading, not even an operator; and where no token is shown, no request is in peace: the
+ * newcomer may be the one that looks whether we live.
+ */
+static bool
+exchange_waits(const struct downstream *downstream)
+{
+	const struct exchange *exchange = downstream->exchange;
+
+	switch (downstream->entrance.purpose) {
+	case FOR_METRICS:
+		return true;
+	case FOR_CONTROL:
+		if (sender_pending(&downstream->sender))
+			return exchange_age_ms(exchange) >= GIVE_WAY_READING_MS;
+		break;
+	case FOR_JOBS:
+		break;
+	}
+	return exchange_awaits_content(exchange) && exchange_age_ms(exchange) >= GIVE_WAY_MS;
+}
+
+/*
+ * Does it only wait, for a head, a handshake, content, or its client's close, and has for a while?
  */
 static bool
 gives_way(const struct downstream *downstream)
@@ -83,7 +105,7 @@ gives_way(const struct downstream *downstream)
 	uint32_t now_ms = (uint32_t)loop_now_ms(downstream->gateway->loop);
 
 	if (downstream->state == DOWNSTREAM_EXCHANGE)
-		return exchange_gives_way(downstream->exchange, GIVE_WAY_MS);
+		return exchange_waits(downstream);
 	return now_ms - downstream->idle_since_ms >= peace_ms(downstream);
 }
 

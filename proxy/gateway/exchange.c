@@ -401,10 +401,16 @@ exchange_is_allowed(const struct exchange *exchange)
 }
 
 bool
-exchange_gives_way(const struct exchange *exchange, uint64_t ms)
+exchange_awaits_content(const struct exchange *exchange)
 {
-	return exchange->state == EXCHANGE_SIGNING_IN && !exchange->content_ended &&
-	       exchange_age_us(exchange) >= ms * 1000;
+	return !exchange->content_ended &&
+	       (exchange->state == EXCHANGE_SIGNING_IN || exchange->peer->purpose != FOR_JOBS);
+}
+
+uint64_t
+exchange_age_ms(const struct exchange *exchange)
+{
+	return exchange_age_us(exchange) / 1000;
 }
 
 void

@@ -213,6 +213,51 @@ def test_places_are_apart(gateways, records, scene_of):
         sock.close()
 
 
+def crowd_of(address, count, data):
+    """Clients at many addresses, each of which has sent this."""
+    socks = []
+    for number in range(count):
+        sock = socket.create_connection(address, PATIENCE, (f"127.0.2.{1 + number % 200}", 0))
+        sock.sendall(data)
+        socks.append(sock)
+    return socks
+
+
+@pytest.mark.parametrize("sent", [b"GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n{", b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 400],
+                         ids=["slow", "unread"])
+def test_monitoring_has_a_place(gateways, sent):
+    """However strangers hold the places at control.metrics: who comes next has one."""
+    gateway, _ = plain(gateways)
+    held = crowd_of(("127.0.0.1", gateway.metrics_port), 200, sent)
+    for _ in range(10):
+        assert gateway.health("/healthz")[0] == 200
+    for sock in held:
+        sock.close()
+
+
+def test_slow_operators_keep_no_place(gateways, records):
+    """One with a scope holds all places at control.listen by sending slowly, from many addresses: others still come in."""
+    gateway, listen = plain(gateways)
+    api = Control(listen, records.token("operator"))
+    text = request_text("POST", "/v1/jobs", records.token("operator", "team=a"))
+    held = crowd_of(listen, 500, text.replace(b"Content-Length: 0", b"Content-Length: 60000") + b"{")
+
+    def served():
+        try:
+            return api.call("GET", "/v1/me").status == 200
+        except (Closed, OSError):
+            return False
+    eventually(served, "an operator to be served")
+    # It was not the end of a slow call that made room.
+    for sock in held:
+        sock.setblocking(False)
+        try:
+            assert sock.recv(100) == b""
+        except (BlockingIOError, ConnectionResetError):
+            pass
+        sock.close()
+
+
 def test_monitoring_counts_for_nothing(gateways):
     """What looks at the counters does not change them, nor fill the access log."""
     gateway, _ = plain(gateways)
