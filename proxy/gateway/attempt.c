@@ -10,13 +10,24 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* A socket; idle connections give way to it. -1: there is none. */
+static int
+new_socket(struct gateway *gateway, int family)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && gateway_make_room(gateway, false))
+		fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	return fd;
+}
+
 static enum attempt
 open_socket(struct backend *backend, const struct sockaddr *address, socklen_t len,
     struct conn *conn, void (*ready)(struct conn *conn))
 {
-	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct gateway *gateway = backend->pool->gateway;
+	int fd = new_socket(gateway, address->sa_family);
 	enum attempt failure = ATTEMPT_FAILED;
-	const struct gateway *gateway = backend->pool->gateway;
 	int on = 1, error;
 
 	if (fd < 0) {

@@ -126,10 +126,10 @@ void connect_deliver(struct task *task);
 /* Expects backend->redial. */
 void redial_due(struct timer *timer);
 
-/* Wait for a backend that refuses connections, but to the connection's own deadline at most. */
+/* Wait, but to the connection's own deadline at most; then it fails for upstream->failure. */
 void redial_wait(struct upstream *upstream);
 
-/* A connection was refused just now: may it wait? */
+/* A connection was refused just now, or there was no descriptor for it: may it wait? */
 bool redial_may_wait(const struct upstream *upstream);
 
 /* The backend takes connections: those that wait set out for theirs. */

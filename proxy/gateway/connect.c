@@ -438,6 +438,7 @@ connect_begin(struct upstream *upstream)
 		upstream->failure = UPSTREAM_CIRCUIT_OPEN;
 		connect_give_up(upstream);
 	} else if (circuit_refuses(&backend->circuit, &options->circuit, now_ms)) {
+		upstream->failure = UPSTREAM_REFUSED;
 		redial_wait(upstream);
 	} else {
 		connect_dial(upstream);

@@ -148,9 +148,8 @@ handshake_gives_way(struct places *places, const struct client *of)
 }
 
 /*
- * Close a connection that only waits, for one that may have something to ask: whoever opens many
- * to keep others out keeps out himself. It is the hand of a clock that goes round, from the oldest
- * on; what it passes comes up again when all others have.
+ * It is the hand of a clock that goes round, from the oldest on; what it passes comes up again when
+ * all others have.
  */
 static bool
 turn_hand(struct places *places, size_t looks, const struct client *of, bool strangers_alone)
@@ -184,6 +183,12 @@ make_room(struct places *places, enum purpose purpose, const struct client *of)
 		return turn_hand(places, ROOM_LOOKS, of, false);
 	return turn_hand(places, ROOM_LOOKS_FEW, of, true) ||
 	       turn_hand(places, ROOM_LOOKS_FEW, of, false);
+}
+
+bool
+downstream_make_room(struct gateway *gateway)
+{
+	return make_room(&gateway->places[FOR_JOBS], FOR_JOBS, NULL);
 }
 
 /*

@@ -111,6 +111,12 @@ gateway_accept(
 	downstream_accept(gateway, fd, peer, entrance);
 }
 
+bool
+gateway_make_room(struct gateway *gateway, bool of_client)
+{
+	return (!of_client && pool_make_room(gateway->pool)) || downstream_make_room(gateway);
+}
+
 static void
 places_drain(struct places *places, bool gently)
 {

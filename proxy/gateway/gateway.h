@@ -84,6 +84,12 @@ void gateway_accept(
     struct gateway *gateway, int fd, const struct sockaddr *peer, const struct entrance *entrance);
 
 /*
+ * The process is short of descriptors: close an idle connection to a backend, unless it is to be
+ * one of a client (of_client), else one of a client that only waits. False when there is none.
+ */
+bool gateway_make_room(struct gateway *gateway, bool of_client);
+
+/*
  * Stop keeping connections alive: each closes after its exchange, idle ones at
  * once; gently: after the next request, or when they have been idle for too long.
  */

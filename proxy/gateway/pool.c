@@ -170,12 +170,8 @@ take_idle(struct backend *backend, enum pool_choice choice)
 	return NULL;
 }
 
-/*
- * Each client's connection may need one to a backend: idle ones must not take the descriptors
- * away. Close the longest idle one of some backend, each in turn.
- */
-static void
-make_room(struct pool *pool)
+bool
+pool_make_room(struct pool *pool)
 {
 	struct backend *backend;
 
@@ -184,9 +180,10 @@ make_room(struct pool *pool)
 		LIST_FOREACH(backend, &pool->buckets[pool->hand], link)
 		if (!TAILQ_EMPTY(&backend->idle)) {
 			upstream_close(TAILQ_LAST(&backend->idle, upstream_list));
-			return;
+			return true;
 		}
 	}
+	return false;
 }
 
 struct upstream *
@@ -204,8 +201,9 @@ pool_acquire(struct backend *backend, struct exchange *exchange, enum pool_choic
 		counter_add(&gateway->stats->backend_reuses, 1);
 		return upstream;
 	}
+	/* Each client's connection may need one: idle ones must not take the descriptors away. */
 	if (backend->pool->connections >= gateway->options.places[FOR_JOBS].connections)
-		make_room(backend->pool);
+		pool_make_room(backend->pool);
 	upstream = upstream_new(backend, exchange);
 	if (upstream != NULL)
 		connect_begin(upstream);

@@ -37,6 +37,9 @@ unsigned pool_retry_s(const struct backend *backend);
 /* A new connection broke before its first answer: begin with another address next time. */
 void pool_avoid(struct upstream *upstream);
 
+/* Close an idle connection of some backend, each in turn. False when there is none. */
+bool pool_make_room(struct pool *pool);
+
 /* Keep a connection for the next exchange. False when the backend has enough of them. */
 bool pool_keep(struct upstream *upstream);
 

@@ -1,5 +1,6 @@
 /*
- * redial.c - the wait for a backend that refuses connections, most often because its job restarts.
+ * redial.c - the wait for a backend that refuses connections, most often because its job restarts,
+ * or for a descriptor.
  *
  * Nothing of a request has been written, so any may wait. One connection at a time tries; once it
  * succeeds all others follow. They are bounded as connections are, and hold no descriptor.
@@ -37,7 +38,6 @@ redial_wait(struct upstream *upstream)
 	struct loop *loop = upstream->gateway->loop;
 	uint64_t now_ms = loop_now_ms(loop);
 
-	upstream->failure = UPSTREAM_REFUSED;
 	upstream->state = UPSTREAM_QUEUED;
 	/* In the order in which they came: the one that dialled is the oldest. */
 	if (upstream->tried != 0)
@@ -52,7 +52,8 @@ redial_wait(struct upstream *upstream)
 bool
 redial_may_wait(const struct upstream *upstream)
 {
-	return upstream->failure == UPSTREAM_REFUSED && !upstream->backend->circuit.open &&
+	return (upstream->failure == UPSTREAM_REFUSED || upstream->failure == UPSTREAM_NO_SOCKET) &&
+	       !upstream->backend->circuit.open &&
 	       loop_now_ms(upstream->gateway->loop) < upstream->connect_by_ms;
 }
 

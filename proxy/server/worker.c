@@ -69,51 +69,86 @@ serves_at_once(const struct listener *listener)
 }
 
 static void
-set_accepting(struct worker *worker, bool on)
+start_accepting(struct worker *worker)
 {
 	for (size_t i = 0; i < worker->setup->config->listener_count; i++) {
 		struct listener *listener = &worker->listeners[i];
 
-		if (listener->event == NULL)
-			continue;
-		if (!on)
-			event_del(listener->event);
-		else if (worker->accepting || serves_at_once(listener))
+		if (listener->event != NULL && (worker->accepting || serves_at_once(listener)))
 			event_add(listener->event, NULL);
 	}
-	orphans_accept(worker, on && worker->accepting);
+	orphans_accept(worker, worker->accepting);
 }
 
+/*
+ * Who comes meanwhile waits in the socket's queue. jobs_alone: where operators and monitoring come
+ * in goes on.
+ */
 static void
+pause_accepting(struct worker *worker, bool jobs_alone)
+{
+	for (size_t i = 0; i < worker->setup->config->listener_count; i++) {
+		struct listener *listener = &worker->listeners[i];
+
+		if (listener->event != NULL &&
+		    (!jobs_alone || listener->entrance.purpose == FOR_JOBS))
+			event_del(listener->event);
+	}
+	orphans_accept(worker, false);
+	worker->paused = true;
+	timer_start(worker->loop, &worker->pause_timer, ACCEPT_PAUSE_MS);
+}
+
+/* True when it is to be tried again at once. */
+static bool
 accept_failed(struct worker *worker)
 {
-	if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR)
-		return;
-	log_error(&worker->log, "cannot accept connections: %s; pausing for %d ms", strerror(errno),
+	int error = errno;
+
+	if (error == EAGAIN || error == ECONNABORTED || error == EINTR)
+		return false;
+	if ((error == EMFILE || error == ENFILE) && gateway_make_room(worker->gateway, false))
+		return true;
+	log_error(&worker->log, "cannot accept connections: %s; pausing for %d ms", strerror(error),
 	    ACCEPT_PAUSE_MS);
-	worker->paused = true;
-	set_accepting(worker, false);
-	timer_start(worker->loop, &worker->pause_timer, ACCEPT_PAUSE_MS);
+	pause_accepting(worker, false);
+	return false;
+}
+
+/* Each client may need a descriptor for its backend, too: half of them are for clients. */
+static bool
+has_descriptor(struct worker *worker)
+{
+	return gateway_connections(worker->gateway) < worker->clients_max ||
+	       gateway_make_room(worker->gateway, true);
 }
 
 void
 worker_on_accept(evutil_socket_t fd, short what, void *ctx)
 {
 	struct listener *listener = ctx;
+	struct worker *worker = listener->worker;
 
 	(void)what;
+	/* A crowd at jobs keeps no operator out. */
+	if (listener->entrance.purpose == FOR_JOBS && !has_descriptor(worker)) {
+		pause_accepting(worker, true);
+		return;
+	}
 	for (int i = 0; i < ACCEPT_MAX; i++) {
 		struct sockaddr_storage peer = {0};
 		socklen_t len = sizeof(peer);
 		int accepted =
 		    accept4(fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-		if (accepted < 0) {
-			accept_failed(listener->worker);
+		if (accepted < 0 && accept_failed(worker))
+			continue;
+		if (accepted < 0)
 			return;
-		}
-		gateway_accept(listener->worker->gateway, accepted, (struct sockaddr *)&peer,
-		    &listener->entrance);
+		gateway_accept(
+		    worker->gateway, accepted, (struct sockaddr *)&peer, &listener->entrance);
+		if (gateway_connections(worker->gateway) >= worker->clients_max)
+			return; /* the loop calls again if there are more */
 	}
 }
 
@@ -142,7 +177,7 @@ on_accept_check(struct timer *timer)
 	if (worker->draining)
 		return;
 	worker->accepting = true;
-	set_accepting(worker, true);
+	start_accepting(worker);
 	publish(worker);
 	counter_set(&worker->setup->stats->accepting, 1);
 }
@@ -154,7 +189,7 @@ on_pause_over(struct timer *timer)
 
 	worker->paused = false;
 	if (!worker->draining)
-		set_accepting(worker, true);
+		start_accepting(worker);
 }
 
 /* Other workers' sockets have been orphaned, or not any more. */
@@ -285,7 +320,7 @@ worker_events(struct worker *worker)
 		timer_start(worker->loop, &worker->flush_timer, FLUSH_MS);
 	worker->accept_at_ms =
 	    loop_now_ms(worker->loop) + worker->setup->config->store.connect_timeout;
-	set_accepting(worker, true);
+	start_accepting(worker);
 	on_accept_check(&worker->accept_timer);
 	return true;
 }

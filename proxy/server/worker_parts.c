@@ -5,7 +5,10 @@
 
 #include "server/worker_state.h"
 
-/* Descriptors for everything that is no connection: listeners, Redis, resolver, logs. */
+/*
+ * Descriptors for everything that is no connection: listeners, Redis, resolver, logs. Of a few a
+ * third.
+ */
 #define DESCRIPTORS_SPARE 256
 
 static struct guard_range *
@@ -23,11 +26,12 @@ static size_t
 connections_fitting(void)
 {
 	struct rlimit limit;
+	size_t spare;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
 		return SIZE_MAX;
-	return limit.rlim_cur > 2 * DESCRIPTORS_SPARE ? (limit.rlim_cur - DESCRIPTORS_SPARE) / 2
-						      : DESCRIPTORS_SPARE / 2;
+	spare = limit.rlim_cur / 3 < DESCRIPTORS_SPARE ? limit.rlim_cur / 3 : DESCRIPTORS_SPARE;
+	return limit.rlim_cur > 16 ? (limit.rlim_cur - spare) / 2 : 5;
 }
 
 static size_t
@@ -41,15 +45,16 @@ least(size_t a, size_t b)
  * control API no job's client. An address may have a quarter of those that are few.
  */
 static void
-set_places(const struct worker *worker, struct gateway_options *options)
+set_places(struct worker *worker, struct gateway_options *options)
 {
 	const struct config *config = worker->setup->config;
 	size_t fitting = connections_fitting();
 	size_t control = least(WORKER_CONTROL_CONNECTIONS, fitting / 4);
-	size_t metrics = least(WORKER_METRICS_CONNECTIONS, fitting / 16);
+	size_t metrics = least(WORKER_METRICS_CONNECTIONS, fitting / 16 + 1);
 
-	options->places[FOR_JOBS].connections =
-	    least(config->limits.connections, fitting - control - metrics);
+	/* Who comes when there is no descriptor for it waits to be accepted. */
+	worker->clients_max = fitting - control - metrics;
+	options->places[FOR_JOBS].connections = config->limits.connections;
 	options->places[FOR_JOBS].handshakes = config->limits.handshakes;
 	options->places[FOR_CONTROL].connections = options->places[FOR_CONTROL].handshakes =
 	    control;

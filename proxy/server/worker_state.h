@@ -39,6 +39,7 @@ struct worker {
 	struct guard_range *trusted, *allow, *deny;
 	struct sockaddr_storage *own; /* where the gateway itself listens, and last the store */
 	size_t own_count;
+	size_t clients_max; /* connections that there are descriptors for, with their backends' */
 	struct timer stats_timer, flush_timer, pause_timer, drain_timer, accept_timer;
 	uint64_t accept_at_ms; /* at the latest */
 	bool accepting, paused, draining;

@@ -194,7 +194,7 @@ def test_a_name_server_that_does_not_answer(gateways, scene_of, dns):
         client.send(waiting.request())
     other.relay()
     for client in clients[:10]:
-        client.close()
+        client.reset()
     for client in clients[10:]:
         assert client.read_response().status == 504
     eventually(lambda: gateway.metrics()['jobgate_exchanges_total{outcome="connect_timeout"}'] == 10, "their outcome")
@@ -252,7 +252,7 @@ def test_client_that_leaves_a_race(named, scene_of, dns):
             client = scene.new_client()
             client.send(scene.request())
             time.sleep(0.6)  # so long it takes to have set out for all of them
-            client.close()
+            client.reset()
         eventually(lambda: named.metrics()["jobgate_backend_connections"] <= before, "the connections to go")
 
 
