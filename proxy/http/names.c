@@ -16,7 +16,9 @@ struct known_name {
 /*
  * Sorted by length, so that a name is compared with few others. FIELD_PROXY_CLAIM: what proxies
  * and gateways of all makers tell a backend of a client's address, name, certificate or URL, and
- * what many backends believe. (fields_test.c finds each name, so the tables are in order.)
+ * what many backends believe (gunicorn takes SCRIPT_NAME and PATH_INFO from a peer on loopback;
+ * CGI programs take Proxy for HTTP_PROXY). (fields_test.c finds each name, so the tables are in
+ * order.)
  */
 static const struct known_name known_names[] = {
     {"te", FIELD_TE},
@@ -24,6 +26,7 @@ static const struct known_name known_names[] = {
     {"date", FIELD_DATE},
     {"host", FIELD_HOST},
     {"vary", FIELD_VARY},
+    {"proxy", FIELD_PROXY_CLAIM},
     {"accept", FIELD_ACCEPT},
     {"cookie", FIELD_COOKIE},
     {"expect", FIELD_EXPECT},
@@ -34,16 +37,19 @@ static const struct known_name known_names[] = {
     {"x-scheme", FIELD_PROXY_CLAIM},
     {"client-ip", FIELD_PROXY_CLAIM},
     {"forwarded", FIELD_FORWARDED},
+    {"path-info", FIELD_PROXY_CLAIM},
     {"x-real-ip", FIELD_PROXY_CLAIM},
     {"connection", FIELD_CONNECTION},
     {"keep-alive", FIELD_KEEP_ALIVE},
     {"set-cookie", FIELD_SET_COOKIE},
     {"tracestate", FIELD_TRACESTATE},
     {"client-cert", FIELD_PROXY_CLAIM},
+    {"script-name", FIELD_PROXY_CLAIM},
     {"traceparent", FIELD_TRACEPARENT},
     {"x-auth-user", FIELD_PROXY_CLAIM},
     {"x-client-dn", FIELD_PROXY_CLAIM},
     {"x-client-ip", FIELD_PROXY_CLAIM},
+    {"x-forwarded", FIELD_PROXY_CLAIM},
     {"edge-control", FIELD_CDN_CACHE_CONTROL},
     {"max-forwards", FIELD_MAX_FORWARDS},
     {"x-proxy-user", FIELD_PROXY_CLAIM},
@@ -53,6 +59,7 @@ static const struct known_name known_names[] = {
     {"cache-control", FIELD_CACHE_CONTROL},
     {"forwarded-for", FIELD_PROXY_CLAIM},
     {"x-client-cert", FIELD_PROXY_CLAIM},
+    {"x-script-name", FIELD_PROXY_CLAIM},
     {"content-length", FIELD_CONTENT_LENGTH},
     {"http2-settings", FIELD_HTTP2_SETTINGS},
     {"true-client-ip", FIELD_PROXY_CLAIM},
@@ -88,8 +95,8 @@ static const struct known_name known_names[] = {
 };
 
 /* Where in known_names the names of each length begin. */
-static const unsigned char first_of_length[KNOWN_NAME_MAX + 2] = {0, 0, 0, 1, 2, 5, 5, 10, 12, 13,
-    16, 20, 25, 30, 34, 38, 46, 50, 57, 60, 62, 63, 63, 63, 63, 64, 65, 65, 65, 66};
+static const unsigned char first_of_length[KNOWN_NAME_MAX + 2] = {0, 0, 0, 1, 2, 5, 6, 11, 13, 14,
+    18, 22, 29, 34, 39, 43, 51, 55, 62, 65, 67, 68, 68, 68, 68, 69, 70, 70, 70, 71};
 
 /* Names of which the beginning is enough, sorted by their first letter. */
 static const struct {

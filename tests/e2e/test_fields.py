@@ -121,12 +121,14 @@ def test_word_of_strangers_does_not_count(scene):
     "X-Rewrite-URL", "Remote-User", "REMOTE_USER", "X-Remote-User", "X_Remote_User", "X-Remote-Group", "Fastly-Client-IP",
     "X-Cluster-Client-IP", "X-Auth-Request-Email", "X-Original-Host", "X-WEBAUTH-USER", "X-Envoy-External-Address",
     "Ali-CDN-Real-IP", "Client-Cert", "X-SSL-Client-Cert", "X-Goog-Authenticated-User-Email", "X-Ms-Client-Principal",
-    "Kubeflow-Userid", "X-Accel-Mapping", "X-Sendfile-Type"])
+    "Kubeflow-Userid", "X-Accel-Mapping", "X-Sendfile-Type", "X-Forwarded", "X_Forwarded", "Proxy", "Script-Name", "SCRIPT_NAME", "PATH_INFO",
+    "X-Script-Name"])
 def test_what_else_strangers_say_as_if_they_were_proxies(scene, trusting_gateway, scene_of, name):
-    """Tornado believes X-Real-IP and X-Scheme more than X-Forwarded-For and -Proto, others know others."""
-    received = scene.relay(fields=[f"{name}: 31337", "X-Real-Ipp: 1", "X-Forwarded: 2"])
+    """Tornado believes X-Real-IP and X-Scheme more than X-Forwarded-For and -Proto, others know others: gunicorn takes
+    SCRIPT_NAME and PATH_INFO from a peer on loopback, and CGI programs take Proxy for HTTP_PROXY."""
+    received = scene.relay(fields=[f"{name}: 31337", "X-Real-Ipp: 1", "X-Forwards: 2"])
     assert b"31337" not in received.head
-    assert (received.field("x-real-ipp"), received.field("x-forwarded")) == ("1", "2")
+    assert (received.field("x-real-ipp"), received.field("x-forwards")) == ("1", "2")
     received = scene_of(trusting_gateway).relay(fields=[f"{name}: 31337"])
     assert received.all(name) == ([] if "_" in name else ["31337"])
 

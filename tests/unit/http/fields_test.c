@@ -144,10 +144,13 @@ static const struct {
     {"Max-Forwards", FIELD_MAX_FORWARDS},
     {"Netlify-Cdn-Cache-Control", FIELD_CDN_CACHE_CONTROL},
     {"Origin", FIELD_ORIGIN},
+    {"Path-Info", FIELD_PROXY_CLAIM},
+    {"Proxy", FIELD_PROXY_CLAIM},
     {"Proxy-Authenticate", FIELD_PROXY_AUTHENTICATE},
     {"Proxy-Authorization", FIELD_PROXY_AUTHORIZATION},
     {"Proxy-Client-IP", FIELD_PROXY_CLAIM},
     {"Proxy-Connection", FIELD_PROXY_CONNECTION},
+    {"Script-Name", FIELD_PROXY_CLAIM},
     {"Set-Cookie", FIELD_SET_COOKIE},
     {"Surrogate-Control", FIELD_CDN_CACHE_CONTROL},
     {"TE", FIELD_TE},
@@ -167,6 +170,7 @@ static const struct {
     {"X-Client-IP", FIELD_PROXY_CLAIM},
     {"X-Client-Verify", FIELD_PROXY_CLAIM},
     {"X-Cluster-Client-IP", FIELD_PROXY_CLAIM},
+    {"X-Forwarded", FIELD_PROXY_CLAIM},
     {"X-Forwarded-For", FIELD_X_FORWARDED_FOR},
     {"X-Forwarded-Host", FIELD_X_FORWARDED_HOST},
     {"X-Forwarded-Prefix", FIELD_X_FORWARDED_PREFIX},
@@ -179,6 +183,7 @@ static const struct {
     {"X-Real-IP", FIELD_PROXY_CLAIM},
     {"X-Request-Id", FIELD_X_REQUEST_ID},
     {"X-Scheme", FIELD_PROXY_CLAIM},
+    {"X-Script-Name", FIELD_PROXY_CLAIM},
     {"X-Sucuri-Clientip", FIELD_PROXY_CLAIM},
     {"X-True-Client-IP", FIELD_PROXY_CLAIM},
     {"X-Url-Scheme", FIELD_PROXY_CLAIM},
@@ -272,7 +277,7 @@ names_that_are_nearly_known(void **state)
 	assert_int_equal(field_identify(SLICE("X-JOBGATE-x")), FIELD_X_JOBGATE);
 	assert_int_equal(field_identify(SLICE("X-Forwarded-Fors")), FIELD_PROXY_CLAIM);
 	assert_int_equal(field_identify(SLICE("X-Forwarded-Fo")), FIELD_PROXY_CLAIM);
-	assert_int_equal(field_identify(SLICE("X-Forwarded")), FIELD_OTHER);
+	assert_int_equal(field_identify(SLICE("X-Forwarde")), FIELD_OTHER);
 	assert_int_equal(field_identify(SLICE("X-Accel-Buffering")), FIELD_OTHER);
 	assert_int_equal(field_identify(SLICE("X-Accel-Buffering2")), FIELD_PROXY_ORDER);
 	assert_int_equal(field_identify(SLICE("XX-Forwarded-For")), FIELD_OTHER);
