@@ -285,8 +285,13 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 		    wait_s);
 		return;
 	}
-	refusal_for_verdict(&refusal, verdict, slice_of(gateway->options.realm),
-	    exchange_id(exchange), exchange->html, exchange->request.method_id == METHOD_HEAD);
+	if (exchange->control)
+		refusal_for_call(&refusal, verdict, slice_of(gateway->options.realm),
+		    exchange_id(exchange), exchange->request.method_id == METHOD_HEAD);
+	else
+		refusal_for_verdict(&refusal, verdict, slice_of(gateway->options.realm),
+		    exchange_id(exchange), exchange->html,
+		    exchange->request.method_id == METHOD_HEAD);
 	exchange_send(exchange, &refusal, OUTCOME_REFUSED);
 }
 

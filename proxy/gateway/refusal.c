@@ -160,16 +160,42 @@ add_challenge(struct refusal *refusal, struct slice realm, struct slice error)
 	return true;
 }
 
+/* The challenge says which kind of refusal it is, even where the realm is too long for it. */
+static void
+challenge(struct refusal *refusal, struct slice realm, struct slice error)
+{
+	if ((refusal->response.status == 401 || error.len > 0) &&
+	    !add_challenge(refusal, realm, error))
+		add_challenge(refusal, SLICE(""), error);
+}
+
 void
 refusal_for_verdict(struct refusal *refusal, enum verdict verdict, struct slice realm,
     struct slice request_id, bool html, bool head)
 {
 	struct refusal_text text = verdict_text(verdict);
-	unsigned status = jg_verdict_status(verdict);
 
-	refusal_make(refusal, status, text.title, text.detail, request_id, html, head);
-	if ((status == 401 || text.error.len > 0) && !add_challenge(refusal, realm, text.error))
-		add_challenge(refusal, SLICE(""), text.error);
+	refusal_make(
+	    refusal, jg_verdict_status(verdict), text.title, text.detail, request_id, html, head);
+	challenge(refusal, realm, text.error);
+}
+
+void
+refusal_for_call(struct refusal *refusal, enum verdict verdict, struct slice realm,
+    struct slice request_id, bool head)
+{
+	struct refusal_text text = verdict_text(verdict);
+
+	if (verdict == VERDICT_OUT_OF_SCOPE) {
+		text.title = SLICE("Operators only");
+		text.detail = SLICE("The control API takes a token of role operator; a read token "
+				    "reaches job URLs only.");
+	} else if (verdict == VERDICT_NO_CREDENTIAL) {
+		text.detail = SLICE("Send an operator's token: Authorization: Bearer <token>.");
+	}
+	refusal_make(
+	    refusal, jg_verdict_status(verdict), text.title, text.detail, request_id, false, head);
+	challenge(refusal, realm, text.error);
 }
 
 void

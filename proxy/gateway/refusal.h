@@ -31,6 +31,10 @@ void refusal_make(struct refusal *refusal, unsigned status, struct slice title, 
 void refusal_for_verdict(struct refusal *refusal, enum verdict verdict, struct slice realm,
     struct slice request_id, bool html, bool head);
 
+/* The same for a call of the control API, where a token lacks a role, not a label; never a page. */
+void refusal_for_call(struct refusal *refusal, enum verdict verdict, struct slice realm,
+    struct slice request_id, bool head);
+
 /* Not a refusal: 200 without content, for a proxy that has asked; the fields say who may pass. */
 void refusal_none(
     struct refusal *refusal, struct slice job, const struct token *token, struct slice request_id);

@@ -146,6 +146,23 @@ verdicts(void **state)
 	}
 }
 
+/* At the control API a read token lacks a role: the refusal must not speak of labels and jobs. */
+static void
+calls_have_their_own_words(void **state)
+{
+	(void)state;
+	refusal_for_call(&refusal, VERDICT_OUT_OF_SCOPE, SLICE("r"), id, false);
+	assert_int_equal(refusal.response.status, 403);
+	expect_field("WWW-Authenticate", "Bearer realm=\"r\", error=\"insufficient_scope\"");
+	assert_true(contains(refusal.content, "operator"));
+	assert_false(contains(refusal.content, "label"));
+	refusal_for_call(&refusal, VERDICT_NO_CREDENTIAL, SLICE("r"), id, false);
+	expect_field("WWW-Authenticate", "Bearer realm=\"r\"");
+	assert_true(contains(refusal.content, "operator"));
+	refusal_for_call(&refusal, VERDICT_INVALID_TOKEN, SLICE("r"), id, true);
+	assert_int_equal(refusal.content.len, 0);
+}
+
 static void
 the_longest_request_id_fits(void **state)
 {
@@ -245,6 +262,7 @@ main(void)
 	    cmocka_unit_test(answers_to_head),
 	    cmocka_unit_test(fields_that_a_status_needs),
 	    cmocka_unit_test(verdicts),
+	    cmocka_unit_test(calls_have_their_own_words),
 	    cmocka_unit_test(the_longest_request_id_fits),
 	    cmocka_unit_test(realms_are_quoted),
 	    cmocka_unit_test(realms_that_are_too_long_are_left_out),
