@@ -25,9 +25,9 @@ struct import {
 	unsigned under_way;
 	uint64_t line, present, bytes, size;
 	bool lost;	/* the store is out of reach */
-	bool full;	/* its disk is */
-	bool refused;	/* it has another key for values than the lines are of */
-	bool is_ours;	/* the lines have said that their key is the store's */
+	bool full;	/* the store's disk has no space left */
+	bool refused;	/* its key for values is not the one of these lines */
+	bool is_ours;	/* these lines have the store's key */
 	json_t *object; /* of the line at hand, which the record points into */
 	struct token_input token;
 	struct job_input job;
@@ -243,7 +243,7 @@ import_line(struct import *import, const char *text, size_t len)
 	import->object = NULL;
 }
 
-/* On a full disk the last of the room is for revocations, and redis-server would end. */
+/* The last free space of a full disk is for revocations; without it redis-server would end. */
 static bool
 has_room(struct import *import)
 {
@@ -317,8 +317,8 @@ task_import(struct task *task)
 	}
 	if (import.full) {
 		fprintf(stderr,
-		    "jobgate: the disk of the store (%s) is full: make room there, then run it "
-		    "again: what is there already is passed over\n",
+		    "jobgate: the disk of the store (%s) is full: free some space there, then "
+		    "run the import again: it skips what is already there\n",
 		    task->dir);
 		return TASK_WRONG;
 	}

@@ -145,7 +145,7 @@ fill_ballast(struct disk *disk, long long free_bytes)
 	if (fd >= 0 && wanted > size)
 		errno = posix_fallocate(fd, 0, wanted);
 	if ((fd < 0 || (wanted > size && errno != 0)) && !disk->told_broken) {
-		log_warning(&disk->log, "cannot keep room on the disk for revocations: %s: %s",
+		log_warning(&disk->log, "cannot reserve disk space for revocations: %s: %s",
 		    disk->path, strerror(errno));
 		disk->told_broken = true;
 	}
@@ -159,11 +159,11 @@ tell(struct disk *disk, bool full)
 {
 	if (full && !disk->told_full)
 		log_error(&disk->log,
-		    "the disk of the store (%s) is full: nothing new can be made until there is "
-		    "room; deletions and renewals pass: remove what is not needed there",
+		    "the disk of the store (%s) is full: nothing can be created until there is "
+		    "space; deletions and renewals still work: free some space there",
 		    disk->directory);
 	else if (!full && disk->told_full)
-		log_info(&disk->log, "the disk of the store (%s) has room again", disk->directory);
+		log_info(&disk->log, "the disk of the store (%s) has space again", disk->directory);
 	disk->told_full = full;
 }
 

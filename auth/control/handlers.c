@@ -105,8 +105,8 @@ handler_store_refused(struct call *call, enum store_result result, const char *n
 		return;
 	case STORE_OVER_QUOTA:
 		call_refuse(call, 403, NULL,
-		    "operators with your label selector have made as many %ss as they may have "
-		    "(control.scope_%ss): delete some first, or ask who runs the gateway",
+		    "operators with your label selector have reached their quota of %ss "
+		    "(control.scope_%ss): delete some first, or ask the gateway's administrator",
 		    noun, noun);
 		return;
 	case STORE_BROKEN:
@@ -145,8 +145,8 @@ handler_may_grow(struct call *call)
 	if (disk_may_grow(control->disk))
 		return true;
 	call_refuse(call, 507, NULL,
-	    "the disk of the store (%s) is full: nothing was changed; make room there, then try "
-	    "again",
+	    "the disk of the store (%s) is full: nothing was changed; free some space there, "
+	    "then try again",
 	    control->setup->store_dir);
 	return false;
 }
@@ -225,14 +225,13 @@ handler_confirmed(struct call *call, enum store_result result)
 
 	if (call->replicas >= (int)setup->wait_needed || setup->wait_needed == 0)
 		return true;
-	/* Otherwise nothing was changed, or that is not known. A record that breaks rules was. */
+	/* Other results: nothing was changed, or that is unknown. Broken records are changed. */
 	if (result != STORE_OK && result != STORE_ABSENT && result != STORE_BROKEN &&
 	    result != STORE_TOO_LARGE)
 		return true;
 	call_refuse(call, 503, NULL,
-	    "not confirmed: the store has the change, but %d of %zu replicas have confirmed it, "
-	    "and "
-	    "it could be lost with the primary; repeat it",
+	    "not confirmed: the store has the change, but only %d of %zu replicas have confirmed "
+	    "it, so it could be lost with the primary: repeat the request",
 	    call->replicas > 0 ? call->replicas : 0, setup->wait_needed);
 	return false;
 }

@@ -103,7 +103,7 @@ static void
 take_text(struct head *head, struct slice value, char *to, size_t cap)
 {
 	if (to[0] != '\0' || value.len == 0 || value.len >= cap)
-		wrong(head, "a worker says who calls once, in the form that it has");
+		wrong(head, "a worker names its caller exactly once, in the agreed form");
 	else
 		memcpy(to, value.at, value.len);
 }

@@ -179,7 +179,7 @@ get_labels(const json_t *object, bool patch, struct job_input *out, struct mista
 	return true;
 }
 
-/* What the gateway would refuse with each request is refused here, where its maker can see why. */
+/* Each request to such a URL would be refused; its author sees the reason only here. */
 static bool
 check_address(const struct job_url *url, struct mistake *mistake)
 {
@@ -191,8 +191,8 @@ check_address(const struct job_url *url, struct mistake *mistake)
 	class = jg_ip_class(&address);
 	return !jg_ip_class_refused(class) ||
 	       wrong(mistake, "url",
-		   "%.*s is %s: the gateway never connects to those; give the address that the job "
-		   "listens at",
+		   "%.*s is %s: the gateway never connects to such an address; give the one "
+		   "that the job listens at",
 		   (int)url->host.len, url->host.at, jg_ip_class_text(class));
 }
 

@@ -24,7 +24,7 @@ listen_again(struct relisten *relisten)
 	if (fd < 0 || !server_listen_again(relisten->server, fd))
 		return false;
 	*relisten->socket = made;
-	log_warning(&relisten->log, "the control socket %s was removed: it is made again",
+	log_warning(&relisten->log, "the control socket %s was removed: creating it again",
 	    relisten->socket->path);
 	return true;
 }

@@ -82,7 +82,8 @@ make_room(struct server *server, const struct connection *newcomer)
 		return true;
 	if (!server->told_full) {
 		log_warning(&server->setup.log,
-		    "%zu control connections: for more, those that wait give way", server->most);
+		    "all %zu control connections are in use: new ones replace idle ones",
+		    server->most);
 		server->told_full = true;
 	}
 	idle = find_idle(all, newcomer);

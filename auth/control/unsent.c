@@ -38,7 +38,7 @@ connection_make_room(const struct connection *connection, size_t len)
 		total += unsent(one);
 	while (total > UNSENT_MAX && (one = find_slow(all, connection)) != NULL) {
 		log_debug(&connection->setup->log,
-		    "the connection of %s is closed: it takes its answer too slowly, and others "
+		    "closing the connection of %s: it reads its answer too slowly, and others "
 		    "wait",
 		    one->peer);
 		total -= unsent(one);

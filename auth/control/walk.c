@@ -7,7 +7,7 @@ static void
 refuse(struct call *call)
 {
 	call_refuse(call, 429, NULL,
-	    "as many lists are being made as may be at once, one for each token: try again in a "
+	    "too many lists are being made (one at a time for each token): try again in a "
 	    "second");
 }
 
@@ -140,7 +140,7 @@ walks_close(struct walks *walks)
 	while ((waiting = TAILQ_FIRST(&walks->waiting)) != NULL) {
 		TAILQ_REMOVE(&walks->waiting, waiting, link);
 		waiting->walks = NULL;
-		call_refuse(waiting->call, 503, NULL, "the gateway is ending");
+		call_refuse(waiting->call, 503, NULL, "the gateway is shutting down");
 	}
 	for (size_t i = 0; i < WALKS_MAX; i++)
 		store_free(walks->places[i].store);

@@ -76,8 +76,8 @@ on_hello(void *ctx, const redisReply *reply)
 	}
 	if (strcmp(mode->str, "cluster") == 0) {
 		connection_fail(connection, "it is a node of a Redis Cluster (cluster_enabled:1), "
-					    "which may go on unaware that it is cut off; use a "
-					    "server that is no cluster's, or Sentinel "
+					    "which may not notice that it is cut off; use a "
+					    "standalone server, or Sentinel "
 					    "(redis+sentinel://)");
 		return;
 	}

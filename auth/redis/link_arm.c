@@ -134,7 +134,7 @@ link_name_push(struct redis_link *link)
 	size_t len;
 
 	if (RAND_bytes(nonce, sizeof(nonce)) != 1) {
-		link_break(link, "push", "there is no randomness");
+		link_break(link, "push", "no random bytes");
 		return;
 	}
 	len = (size_t)snprintf(link->push_name, sizeof(link->push_name), "jobgate-push-");

@@ -223,8 +223,8 @@ check_together(struct loading *loading)
 		    "jobs.public_url: needs {job}, or all jobs would have the same URL");
 	if (config->store.wait_required && config->store.wait_replicas == 0)
 		return loading_mistake(loading, mark_of(loading, "store.wait_required"),
-		    "store.wait_required: needs store.wait_replicas, how many are to confirm a "
-		    "revocation");
+		    "store.wait_required: also set store.wait_replicas: how many replicas must "
+		    "confirm a revocation");
 	if (!check_control(loading) || !check_tls(loading) || !check_authorize(loading))
 		return false;
 	if (config->store.max_staleness > config->store.ping_interval + config->store.ping_deadline)
@@ -324,8 +324,8 @@ derive_gateway_socket(struct loading *loading)
 	if (!jg_job_url_parse(
 		slice_of(config->control.gateway_socket), &config->control.gateway_target, &bad))
 		return loading_mistake(loading, mark_of(loading, "control.socket"),
-		    "control.socket: with .gateway behind it, where workers forward calls, it must "
-		    "be an absolute path of at most 107 bytes");
+		    "control.socket: with .gateway appended (the workers' socket), it must be an "
+		    "absolute path of at most 107 bytes");
 	config->control.gateway_socket += strlen("unix:");
 	return true;
 }

@@ -51,7 +51,7 @@ refuse_unfit(struct exchange *exchange, const struct request *request)
 	}
 	if (request->method_id == METHOD_OTHER) {
 		refuse(exchange, 405, SLICE("Method not allowed"),
-		    SLICE("The control API knows no such method."));
+		    SLICE("The control API does not have this method."));
 		return true;
 	}
 	if (!is_plain(request->query, QUERY_OTHERS)) {
@@ -61,7 +61,7 @@ refuse_unfit(struct exchange *exchange, const struct request *request)
 	}
 	if (request->content == CONTENT_LENGTH && request->length > CONTROL_BODY_MAX) {
 		refuse(exchange, 413, SLICE("Content too large"),
-		    SLICE("The body is larger than what is taken here."));
+		    SLICE("The body is larger than the control API accepts."));
 		return true;
 	}
 	return false;
@@ -112,7 +112,7 @@ exchange_call_control(struct exchange *exchange, struct request *request, const 
 	exchange->state = EXCHANGE_CONNECTING;
 	if (!prepare(exchange, request, token)) {
 		refuse(exchange, 431, SLICE("Head too large"),
-		    SLICE("The addresses that proxies name for this client are too many."));
+		    SLICE("The proxies in front name too many addresses for this client."));
 		return;
 	}
 	exchange->backend = pool_enter(gateway->pool, gateway->options.control_target);
@@ -129,12 +129,12 @@ exchange_call_failed(struct exchange *exchange, enum upstream_failure failure)
 
 	if (failure == UPSTREAM_BROKEN || failure == UPSTREAM_BAD_ANSWER)
 		exchange_give_up(exchange, OUTCOME_BACKEND_CLOSED, 503, title,
-		    SLICE("The control process ended before it had answered: a change may have "
-			  "been made or not; look before you repeat it."));
+		    SLICE("The control process ended before it answered. A change may have "
+			  "been made: check before you repeat it."));
 	else
 		exchange_give_up(exchange, OUTCOME_CONNECT_FAILED, 503, title,
-		    SLICE("The control process takes no calls just now, and nothing was changed; "
-			  "try again shortly."));
+		    SLICE("The control process is not available, and nothing was changed. Try "
+			  "again in a moment."));
 }
 
 /* ---- control.metrics ---- */
@@ -172,7 +172,7 @@ refuse_method(struct exchange *exchange)
 	struct refusal refusal;
 
 	refusal_make(&refusal, 405, SLICE("Method not allowed"),
-	    SLICE("This path answers GET and HEAD."), exchange_id(exchange), false, false);
+	    SLICE("This path takes only GET and HEAD."), exchange_id(exchange), false, false);
 	refusal_allow(&refusal, SLICE("GET, HEAD"));
 	exchange_send(exchange, &refusal, OUTCOME_BAD_REQUEST);
 }
@@ -186,7 +186,7 @@ exchange_observe(struct exchange *exchange, struct request *request)
 
 	if (request->path_resolved || (!health && !ready && !metrics))
 		refuse(exchange, 404, SLICE("Not found"),
-		    SLICE("This address has nothing but /healthz, /readyz and /metrics."));
+		    SLICE("This address serves only /healthz, /readyz and /metrics."));
 	else if (request->method_id != METHOD_GET && request->method_id != METHOD_HEAD)
 		refuse_method(exchange);
 	else if (health)

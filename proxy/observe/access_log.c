@@ -84,7 +84,7 @@ complain(struct access_log *log)
 
 	if (error != 0)
 		log_error(&log->log,
-		    "cannot open the access log again: %s; it goes on where it was",
+		    "cannot open the access log again: %s; it continues in the old file",
 		    log_sink_error(error));
 	now = time(NULL);
 	if (now < log->complain_at || (error = log_writer_write_error(log->writer)) == 0)

@@ -153,10 +153,12 @@ render_dropped_lines(FILE *out, const struct shared_stats *stats)
 		     failed = offsetof(struct log_losses, failed);
 
 	render_losses(out, "jobgate_log_lines_dropped_total",
-	    "Lines missing in the access log: no room to keep them (full), or the writing failed.",
+	    "Lines missing in the access log: no room in the buffer (full), or not written "
+	    "(failed).",
 	    sum(stats, access + full), sum(stats, access + failed));
 	render_losses(out, "jobgate_service_log_lines_dropped_total",
-	    "Lines missing on standard error: no room to keep them (full), or the writing failed.",
+	    "Lines missing on standard error: no room in the buffer (full), or not written "
+	    "(failed).",
 	    sum(stats, service + full) + counter_get(&stats->supervisor_log.full) +
 		counter_get(&stats->control_log.full),
 	    sum(stats, service + failed) + counter_get(&stats->supervisor_log.failed) +
@@ -172,7 +174,7 @@ render_certificates(FILE *out, const struct shared_stats *stats)
 	const char *name = "jobgate_certificate_expiry_seconds";
 
 	head(out, name, "gauge",
-	    "When the certificate that expires first does so, Unix time, by whom it is shown to.");
+	    "Unix time at which the first certificate expires, by whom certificates are shown to.");
 	for (size_t i = 0; i < CERTIFICATE_USE_COUNT; i++)
 		if (counter_get(&stats->certificate_expiry[i]) != 0)
 			fprintf(out, "%s{use=\"%s\"} %llu\n", name, uses[i],
@@ -226,7 +228,7 @@ render_workers(FILE *out, const struct shared_stats *stats)
 	fprintf(out, "jobgate_worker_ready{worker=\"%zu\"} %llu\n", number - 1,
 	    (unsigned long long)counter_get(&stats->workers[i].ready));
 	head(out, "jobgate_worker_heartbeat_age_seconds", "gauge",
-	    "Since the worker's event loop was last seen to turn.");
+	    "Time since the worker's event loop last turned, as the supervisor sees it.");
 	FOREACH_SERVING(stats, i, number)
 	{
 		unsigned long long ms = counter_get(&stats->workers[i].silent_ms);
@@ -284,7 +286,7 @@ metrics_render(const struct shared_stats *stats, const char *version)
 	render_plain(out, stats);
 	render_workers(out, stats);
 	head(out, "jobgate_hung_processes_total", "counter",
-	    "Workers and control processes that hung and were ended.");
+	    "Workers and control processes that hung and were killed.");
 	fprintf(out, "jobgate_hung_processes_total %llu\n",
 	    (unsigned long long)counter_get(&stats->hung));
 	if (fclose(out) != 0) {

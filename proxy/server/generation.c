@@ -96,8 +96,8 @@ static void
 go_without_store(struct supervisor *supervisor)
 {
 	log_warning(&supervisor->log,
-	    "the new workers cannot reach their store (store.url), and those before have lost "
-	    "theirs: the new ones serve, and answer 503 until the store is there");
+	    "the new workers cannot reach their store (store.url), and the old ones have lost "
+	    "theirs: the new ones take over, and answer 503 until they reach it");
 	supervisor->without_store = true;
 	for (size_t i = 0; i < supervisor->worker_slots; i++)
 		if (supervisor->children[SLOT_WORKERS + i].state == CHILD_RUNNING)
@@ -115,9 +115,9 @@ generation_check_store(struct supervisor *supervisor)
 			return; /* it has been told */
 		supervisor->failing = "a worker did not reach its store in time";
 		log_error(&supervisor->log,
-		    "the new workers did not reach their store within %llu ms; those before have "
-		    "theirs and serve on: correct store.url, or start that store, then send SIGHUP "
-		    "again",
+		    "the new workers did not reach their store within %llu ms; the old ones reach "
+		    "theirs and keep serving: correct store.url, or start that store, then send "
+		    "SIGHUP again",
 		    (unsigned long long)proof_ms(supervisor));
 		return;
 	case STORE_FRESH:

@@ -65,7 +65,7 @@ end_hung(struct supervisor *supervisor, struct child *child)
 		return;
 	child->aborted = true;
 	log_error(&supervisor->log,
-	    "%s hangs: its event loop has not turned for %llu ms; ending it (timeouts.watchdog)",
+	    "%s hangs: its event loop has not turned for %llu ms; killing it (timeouts.watchdog)",
 	    child_name(child, name), (unsigned long long)child->silent_ms);
 	counter_add(&supervisor->stats->hung, 1);
 	kill(child->pid, SIGABRT);

@@ -41,7 +41,7 @@ size_of(int fd)
 	return fd >= 0 && fstat(fd, &found) == 0 ? found.st_size : 0;
 }
 
-/* The file whose presence says that what was cut short was not looked at yet. */
+/* As long as this file exists, the operator has not yet checked what was lost. */
 static void
 mark_path(const struct supervisor *supervisor, char out[512])
 {
@@ -59,13 +59,12 @@ tell_cut_short(const struct supervisor *supervisor)
 	if (fd >= 0)
 		close(fd);
 	log_warning(&supervisor->log,
-	    "the private store's file was cut short: what was changed last may be lost, a "
-	    "revocation "
-	    "too (redis-server: %s). Look through the tokens (jobgate token list), then remove %s",
+	    "the private store's file was cut short: the last changes may be lost, revocations too "
+	    "(redis-server: %s). Check the tokens (jobgate token list), then remove %s",
 	    supervisor->redis.line, path);
 }
 
-/* Keep what a line says, without "pid:role date # " ahead of it. */
+/* Keep the text of a line, without the "pid:role date # " at its beginning. */
 static void
 take_line(struct supervisor *supervisor, const char *line, size_t len)
 {
@@ -146,7 +145,7 @@ socket_is_gone(const struct supervisor *supervisor, uint64_t now_ms)
 	       access(supervisor->redis.socket, F_OK) != 0 && errno == ENOENT;
 }
 
-/* A new socket takes a new start. Without a place for it, what is served by the old one goes on. */
+/* Only a restart makes a new socket. Without a directory for it, existing connections are kept. */
 static void
 renew_socket(struct supervisor *supervisor)
 {
@@ -154,15 +153,15 @@ renew_socket(struct supervisor *supervisor)
 
 	if (redis_child_make_directory(redis)) {
 		log_warning(&supervisor->log,
-		    "the socket of redis-server, %s, was removed: redis-server is started again",
+		    "the socket of redis-server, %s, was removed: restarting redis-server",
 		    redis->socket);
 		child_retire(&supervisor->children[SLOT_REDIS], SIGTERM, PATIENCE_MS);
 	} else if (!redis->told_gone) {
 		redis->told_gone = true;
 		log_error(&supervisor->log,
-		    "the socket of redis-server, %s, was removed, and its directory cannot be made "
-		    "again: %s; only the connections that exist go on: make the directory for this "
-		    "user",
+		    "the socket of redis-server, %s, was removed, and its directory cannot be "
+		    "created again: %s; only existing connections still work: create the "
+		    "directory, owned by this user",
 		    redis->socket, strerror(errno));
 	}
 }

@@ -198,7 +198,7 @@ reload_undo(struct supervisor *supervisor)
 	control_child_follow(supervisor); /* it may have been started again meanwhile */
 	reload_forget(supervisor);
 	generation_return(supervisor);
-	log_error(&supervisor->log, "%s: the configuration before is in force again",
+	log_error(&supervisor->log, "%s: the previous configuration is in force again",
 	    supervisor->failing);
 	supervisor->failing = NULL;
 	return true;

@@ -38,11 +38,11 @@ tell_validity(
 
 	if (now >= until)
 		log_error(log,
-		    "%s: %s expired at %s, and is refused by those who look: renew it, then send "
+		    "%s: %s expired at %s, so peers that check it refuse it: renew it, then send "
 		    "SIGHUP",
 		    setting, path, day_of(until, day));
 	else if (now < from)
-		log_warning(log, "%s: %s is not valid before %s: look at the clock, or replace it",
+		log_warning(log, "%s: %s is not valid before %s: check the clock, or replace it",
 		    setting, path, day_of(from, day));
 	else if (until - now < SOON)
 		log_warning(log, "%s: %s expires at %s: renew it, then send SIGHUP", setting, path,
@@ -98,8 +98,8 @@ report_for_clients(const struct config *config, const struct log *log, struct se
 	}
 	if (!job_covered)
 		log_warning(log,
-		    "tls.certificates: none is for *.%s (jobs.domain): clients refuse the hosts of "
-		    "jobs that none names: add one",
+		    "tls.certificates: none is for *.%s (jobs.domain): clients refuse hosts of "
+		    "jobs that no certificate covers: add one",
 		    domain);
 	if (!control_covered)
 		log_warning(log,

@@ -108,7 +108,7 @@ def test_a_file_that_cannot_be_opened_again_changes_nothing(gateways, scene_of):
     gateway.access_path.rename(moved)
     gateway.access_path.mkdir()
     gateway.program.send_signal(signal.SIGUSR1)
-    eventually(lambda: "it goes on where it was" in gateway.program.log(), "the complaint")
+    eventually(lambda: "it continues in the old file" in gateway.program.log(), "the complaint")
     scene_of(gateway).relay(path="/still")
     eventually(lambda: "/still" in moved.read_text(), "the line in the old file")
     gateway.access_path.rmdir()

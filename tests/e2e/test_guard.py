@@ -108,7 +108,7 @@ def test_no_job_is_made_for_what_is_never_served(gateway, records, url):
     """Said where its maker sees it, and not with each request: for new jobs and for those there are."""
     url = url.format(port=1)
     refused = gateway.cli("job", "create", "--url", url)
-    assert refused.status == 1 and "the gateway never connects to those" in refused.err, refused
+    assert refused.status == 1 and "the gateway never connects to such an address" in refused.err, refused
     job = records.job("http://127.0.0.1:9")
     refused = gateway.cli("job", "set", job, "--url", url)
     assert refused.status == 1 and "never connects" in refused.err, refused

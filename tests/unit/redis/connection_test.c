@@ -90,8 +90,8 @@ a_node_of_a_cluster_is_refused(void **state)
 	RUN_UNTIL(&world->turner, accepted(world));
 	say(world, "+OK\r\n" SERVER("7\r\ncluster", "6\r\nmaster"));
 	expect_down(world,
-	    "it is a node of a Redis Cluster (cluster_enabled:1), which may go on unaware that it "
-	    "is cut off; use a server that is no cluster's, or Sentinel (redis+sentinel://)");
+	    "it is a node of a Redis Cluster (cluster_enabled:1), which may not notice that it is "
+	    "cut off; use a standalone server, or Sentinel (redis+sentinel://)");
 	assert_int_equal(world->ups, 0);
 }
 
