@@ -1,4 +1,4 @@
-/* deadlines.h - a queue of deadlines, the soonest first; each is part of what it belongs to. */
+/* deadlines.h - an intrusive queue of deadlines, the soonest first. */
 #ifndef JOBGATE_AUTH_DEADLINES_H
 #define JOBGATE_AUTH_DEADLINES_H
 
@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /*
- * A pairing heap (Fredman, Sedgewick, Sleator, Tarjan 1986): it needs no memory of its own, adding
- * takes constant time, and removing takes logarithmic time on average. Zero it at first.
+ * A pairing heap (Fredman, Sedgewick, Sleator, Tarjan 1986): it allocates nothing, adding takes
+ * constant time, and removing takes amortized logarithmic time. Zero it first.
  */
 struct deadline {
 	struct deadline *child, *next;
@@ -19,10 +19,10 @@ struct deadlines {
 	struct deadline *first; /* the soonest; NULL: there is none */
 };
 
-/* Add one that is in no queue; ms is over 0. */
+/* Add one that is in no queue; ms must not be 0. */
 void deadlines_add(struct deadlines *deadlines, struct deadline *deadline, uint64_t ms);
 
-/* Take one out; harmless for one that is in no queue. */
+/* Remove one; harmless for one that is in no queue. */
 void deadlines_remove(struct deadlines *deadlines, struct deadline *deadline);
 
 #endif

@@ -97,12 +97,12 @@ void entry_free(struct directory_entry *entry);
 /* What was read in the directory's epoch answers look-ups. */
 bool entry_is_current(const struct directory_entry *entry);
 
-/* The time to live of what it knows is over: it answers no look-up. */
+/* True when its record's time to live has ended: then it answers no look-up. */
 bool entry_has_ended(const struct directory_entry *entry, uint64_t now_ms);
 
 /*
- * What it knows is in doubt from now on: it answers no look-up, and its watchers may rely on it no
- * longer than before.
+ * Its record is in doubt from now on: it answers no look-up, and the watchers' bound stays as it
+ * was.
  */
 void entry_doubt(struct directory_entry *entry);
 

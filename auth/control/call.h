@@ -43,12 +43,12 @@ struct call {
 	unsigned authorizations;  /* Authorization fields */
 	char *authorization;	  /* the first one's value; wiped at the end */
 	struct bearer bearer;	  /* what that holds, when it is a Bearer credential */
-	struct vouched vouched;	  /* what a worker says instead; wiped at the end */
+	struct vouched vouched;	  /* the same from a worker; wiped at the end */
 	enum caller caller;
 	struct kept_token *token; /* with CALLER_TOKEN */
 	struct label_set scope;	  /* the token's selector; empty: everything */
-	uint64_t confirmed_ms;	  /* when the token was last asked for, CLOCK_MONOTONIC */
-	void (*confirmed)(struct call *call); /* what waits for the token to be read again */
+	uint64_t confirmed_ms;	  /* when the last read of the token began, CLOCK_MONOTONIC */
+	void (*confirmed)(struct call *call); /* called after the token has been read again */
 	json_t *result;			      /* of a read, until the token is confirmed; or NULL */
 	char *challenge;		      /* of WWW-Authenticate, for a refusal; malloc */
 

@@ -13,20 +13,20 @@
  */
 void caller_identify(struct call *call);
 
-/* Refuse with 401: the token that the call was begun with is no longer valid. */
+/* Refuse with 401: the token with which the call began is no longer valid. */
 void caller_refuse_revoked(struct call *call);
 
 /*
- * The same for a call that a worker forwards, which has checked the token: its record is read
- * again, and has to be the one that the worker knows. 403 without the secret that our own workers
- * have. A call without a token gets what control.metrics has.
+ * The same for a call that a worker forwards. The worker has checked the token; its record is read
+ * again and must be the one that the worker knows. 403 without the secret of our own workers. A
+ * call without a token gets only what control.metrics serves.
  */
 void caller_vouched_for(struct call *call);
 
 /*
- * For each step of a call that may take long: go on with next, at once or, when the caller's
- * token was read more than a second ago, after reading it again. If it is no longer the same
- * the answer is 401, if the store cannot say 503, and next is not called.
+ * For each step of a call that may take long: call next, immediately or, when the caller's token
+ * was read more than a second ago, after reading it again. If the token has changed, the call gets
+ * 401; if the store does not answer, 503; next is not called then.
  */
 void caller_continue(struct call *call, void (*next)(struct call *call));
 
@@ -36,8 +36,8 @@ void caller_continue(struct call *call, void (*next)(struct call *call));
 void caller_confirm(struct call *call, void (*next)(struct call *call));
 
 /*
- * Answer 200 with what a call has read or made, which it takes, once the caller's token has been
- * confirmed again; otherwise the answer is 401 or 503.
+ * Answer 200 with what a call has read or made, after the caller's token has been confirmed again;
+ * otherwise 401 or 503. Takes the result.
  */
 void caller_answer(struct call *call, json_t *body);
 

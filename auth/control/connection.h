@@ -36,7 +36,7 @@ struct connection {
 	size_t answer_len; /* of the last answer's content */
 	bool body_too_large;
 	bool local;
-	bool gateway; /* our own worker, who tells for whom it speaks */
+	bool gateway; /* from our own workers, which name the caller */
 	char peer[CALL_PEER_MAX];
 };
 
@@ -51,8 +51,8 @@ struct connection *connection_new(
 void connection_close(struct connection *connection);
 
 /*
- * Before an answer of so many bytes is sent: close those connections of the same server that have
- * not taken their answers, the oldest first, until no more than UNSENT_MAX bytes wait for clients.
+ * Call it before sending an answer of len bytes. Closes connections of the same server that have
+ * not read their answers, the oldest first, until at most UNSENT_MAX bytes wait for clients.
  */
 #define UNSENT_MAX (16u << 20)
 void connection_make_room(const struct connection *connection, size_t len);

@@ -20,11 +20,11 @@ struct control_setup {
 	const char
 	    *socket_path; /* of the API; made with mode 0600, its directory with 0700 if missing */
 	const char *gateway_socket_path; /* where our own workers forward calls; NULL: off */
-	const char *gateway_secret;	 /* which they show: CONTROL_SECRET_TEXT hex digits */
+	const char *gateway_secret;	 /* of these workers: CONTROL_SECRET_TEXT hex digits */
 	const char *store_url;		 /* of the primary: redis://, rediss://, unix: */
-	unsigned wait_replicas;		 /* that are to confirm a change; 0: do not wait */
+	unsigned wait_replicas;		 /* a change waits for this many; 0: for none */
 	unsigned wait_ms;		 /* for them, at most */
-	size_t wait_needed;	/* a revocation that fewer confirm is answered 503; 0: none is */
+	size_t wait_needed;		 /* a revocation that fewer confirm gets 503; 0: never */
 	const char *store_dir;	/* where the files of a private store lie; NULL: it is elsewhere */
 	const char *key_prefix; /* "jobgate:" */
 	const char *ca_file;	/* for rediss://; NULL: the system's */
@@ -34,7 +34,7 @@ struct control_setup {
 	const char *fixed_url;
 	const struct control_range *scoped_urls; /* see scope.h */
 	size_t scoped_url_count;
-	unsigned scope_tokens, scope_jobs; /* that operators of one scope may have made */
+	unsigned scope_tokens, scope_jobs; /* quotas of each scope */
 	unsigned request_ms;		   /* for a request to arrive whole */
 	unsigned idle_ms;		   /* between two requests */
 	struct log log;
@@ -43,12 +43,12 @@ struct control_setup {
 	bool (*ready)(void *ctx, char *why, size_t cap);
 	/* The text of /metrics, Prometheus' format, to be freed; NULL: none. */
 	char *(*metrics)(void *ctx);
-	/* Called some times a second as long as the event loop turns; NULL: not at all. */
+	/* Called a few times per second while the event loop turns; may be NULL. */
 	void (*beat)(void *ctx);
 };
 
-/* Would a control process do the same with both? A struct member that setup.c does not know counts
- * as different. */
+/* True when a control process would behave the same with both. A member that setup.c does not know
+ * counts as different. */
 bool control_setup_equal(const struct control_setup *a, const struct control_setup *b);
 
 /*

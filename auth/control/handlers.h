@@ -50,7 +50,7 @@ void handler_mistake(struct call *call, const struct mistake *mistake);
 /* Answer for a result other than STORE_OK; noun is "token" or "job". */
 void handler_store_refused(struct call *call, enum store_result result, const char *noun);
 
-/* Is there room for a change that makes the store larger? False after answering 507. */
+/* True when a change may make the store larger; false after answering 507. */
 bool handler_may_grow(struct call *call);
 
 /* A page of one kind (list.c), or one record of it, as the query or the path asks. */
@@ -61,7 +61,8 @@ void handler_delete(struct call *call, enum record_kind kind);
 /* True when {id} can be an id of this kind at all; else it has been answered 404. */
 bool handler_id(struct call *call, enum record_kind kind);
 
-/* As whose work the store counts what a call makes: *out, or NULL for a caller without a token. */
+/* The operator for whose quota the store counts a record: out, or NULL for a caller without a
+ * token. */
 const struct store_maker *handler_maker(
     const struct call *call, enum record_kind kind, struct store_maker *out);
 
@@ -84,8 +85,8 @@ void handler_audit(struct call *call, enum store_result result, const char *did,
     struct slice id);
 
 /*
- * For a revocation, after its line of the audit log: with store.wait_required, and too few replicas
- * that have confirmed it, the answer is 503, and this is false.
+ * Call it after a revocation has its line in the audit log. False after answering 503: with
+ * store.wait_required, too few replicas have confirmed the change.
  */
 bool handler_confirmed(struct call *call, enum store_result result);
 

@@ -10,7 +10,7 @@
 #define HEAD_REQUEST_ID_MAX 64
 #define HEAD_CLIENT_MAX 64 /* bytes of X-Forwarded-For */
 
-/* What a worker says of a call that it forwards (jobgate/control_fields.h), as it came. */
+/* What a worker says about a call that it forwards (jobgate/control_fields.h), not yet checked. */
 struct vouched {
 	char secret[CONTROL_SECRET_TEXT + 1];
 	char token[TOKEN_ID_LEN + 1]; /* empty: the call takes no token */

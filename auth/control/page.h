@@ -1,4 +1,4 @@
-/* page.h - a page of a list as the text of its answer, growing record by record. */
+/* page.h - the JSON text of one page of a list, built record by record. */
 #ifndef JOBGATE_CONTROL_PAGE_H
 #define JOBGATE_CONTROL_PAGE_H
 
@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define PAGE_BYTES (2u << 20) /* of the whole answer; one record alone may have more */
+#define PAGE_BYTES (2u << 20) /* of the whole answer; only a single record may be larger */
 
 /* Zeroed to begin with. */
 struct page {
@@ -17,14 +17,15 @@ struct page {
 enum page_result { PAGE_ADDED, PAGE_FULL, PAGE_FAILED };
 
 /*
- * Add an item, unless the page would get too long by it: PAGE_FULL then. PAGE_FAILED when
- * memory is short, or item is NULL.
+ * Add an item; PAGE_FULL when the page would become too long. PAGE_FAILED when memory is short, or
+ * item is NULL.
  */
 enum page_result page_add(struct page *page, const json_t *item);
 
 /*
- * No more items: text is a whole JSON object with a NUL behind it. cursor, which needs no
- * escapes in JSON, is where the next page begins; NULL: there is none. False when memory is short.
+ * No more items: text becomes a complete JSON object with a NUL at its end. cursor is where the
+ * next page begins (it must need no escapes in JSON); NULL: there is none. False when memory is
+ * short.
  */
 bool page_end(struct page *page, const char *cursor);
 

@@ -1,4 +1,4 @@
-/* relisten.h - listening again at a Unix socket whose name was taken away. */
+/* relisten.h - listening again at a Unix socket whose name was removed. */
 #ifndef JOBGATE_CONTROL_RELISTEN_H
 #define JOBGATE_CONTROL_RELISTEN_H
 
@@ -6,13 +6,14 @@
 #include "auth/control/server.h"
 
 /*
- * A cleaner may remove a run directory under a running gateway; nobody could reach it by that
- * name any more. So its name is looked at every second, and made again with its directory.
+ * A cleaner may remove the run directory of a running gateway, and clients could no longer connect.
+ * So the name is checked every second, and created again, with its directory if need be.
  */
 struct relisten;
 
 /*
- * socket is where server listens, and is kept true. Both outlive it. NULL when memory is short.
+ * socket is where server listens; it is updated. Both must outlive the result. NULL when memory is
+ * short.
  */
 struct relisten *relisten_new(struct event_base *base, struct listen_unix *socket,
     struct server *server, const struct log *log);

@@ -36,8 +36,8 @@ struct server_setup {
  */
 struct server *server_new(const struct server_setup *setup, int fd);
 
-/* Accept on another socket from now on, fd, which it takes; connections stay. False when that
- * fails: nothing is accepted then. */
+/* From now on accept on fd, which it takes, instead; connections stay. False when that fails: then
+ * nothing is accepted. */
 bool server_listen_again(struct server *server, int fd);
 
 /* End all connections. Calls still under way stay valid and are to be answered all the same. */

@@ -1,4 +1,4 @@
-/* unconfirmed.h - deletions that too few replicas have confirmed, for who repeats them. */
+/* unconfirmed.h - deletions that too few replicas have confirmed, so that they can be repeated. */
 #ifndef JOBGATE_CONTROL_UNCONFIRMED_H
 #define JOBGATE_CONTROL_UNCONFIRMED_H
 
@@ -12,16 +12,15 @@ struct deletion {
 
 #define UNCONFIRMED_MAX 256
 
-/* The latest of them; zeroed to begin with. Whose deletion is not among them is told that there is
- * no such record. */
+/* The latest of them; zero it first. A repeated deletion that is not among them gets 404. */
 struct unconfirmed {
 	struct deletion items[UNCONFIRMED_MAX];
-	size_t next; /* to be replaced */
+	size_t next; /* the one that is replaced next */
 };
 
 void unconfirmed_add(struct unconfirmed *unconfirmed, const struct deletion *deletion);
 
-/* True when it is one of them; it no longer is. */
+/* True when it was one of them; removes it. */
 bool unconfirmed_take(struct unconfirmed *unconfirmed, const struct deletion *deletion);
 
 #endif

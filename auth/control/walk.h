@@ -1,4 +1,4 @@
-/* walk.h - walks through an index, for lists: few at once, and apart from all changes. */
+/* walk.h - walks through an index, for lists: few at a time, and separate from changes. */
 #ifndef JOBGATE_CONTROL_WALK_H
 #define JOBGATE_CONTROL_WALK_H
 
@@ -10,9 +10,9 @@ struct call;
 
 #define WALKS_MAX 2 /* at once, in the whole process */
 
-/* One walk: of a call, which it ends with. */
+/* The walk of one call; it ends with the call. */
 struct walk {
-	TAILQ_ENTRY(walk) link; /* while it waits for a place */
+	TAILQ_ENTRY(walk) link; /* among those that wait for a place */
 	struct walks *walks;	/* NULL before walk_begin, and when that has refused it */
 	struct call *call;
 	void (*next)(struct call *call);
@@ -20,7 +20,7 @@ struct walk {
 	bool gives_way;
 };
 
-/* Each place has a connection of its own: a walk that gets no answer in time breaks no other. */
+/* Each place has its own connection: a walk that gets no answer in time breaks no other. */
 struct walks {
 	struct {
 		struct store *store;
@@ -29,26 +29,25 @@ struct walks {
 	TAILQ_HEAD(, walk) waiting;
 };
 
-/* Connect, with options but for their name. False when memory is short; walks_close is right all
- * the same. */
+/* Connect with these options, except for the name. False when memory is short; call walks_close
+ * even then. */
 bool walks_open(struct walks *walks, const struct store_options *options);
 
 /* Walks under way end with STORE_UNAVAILABLE first. */
 void walks_close(struct walks *walks);
 
 /*
- * Find a place for the walk of a call, then go on with next: at once, or later for a local caller,
- * for whom a walk of another caller gives way. Other callers, and who has a walk under way with the
- * same token, are answered 429 where there is no place. walk must be zeroed, and lives until
- * walk_end.
+ * Find a place for the walk of a call, then call next. A local caller may wait for a place, and the
+ * walk of a remote caller gives way to it. A remote caller gets 429 when no place is free, or when
+ * a walk with the same token is under way. walk must be zeroed, and lives until walk_end.
  */
 void walk_begin(
     struct walks *walks, struct walk *walk, struct call *call, void (*next)(struct call *call));
 
-/* Before each step: false when it is to give way, which is answered with 429. */
+/* Call it before each step. False when the walk must give way; the call has got 429 then. */
 bool walk_goes_on(const struct walk *walk);
 
-/* Its call ends: the place is for the next one. Nothing happens to one that never began. */
+/* The call ends: its place is free for the next one. Harmless for a walk that never began. */
 void walk_end(struct walk *walk);
 
 #endif

@@ -53,7 +53,7 @@ void arguments_add_maker_key(
 void arguments_add_maker(struct arguments *arguments, const struct store *store,
     enum record_kind kind, const struct store_maker *maker);
 
-/* What the keys of quotas' sets begin with; a scope's labels stand behind it. */
+/* The prefix of the keys of quota sets; a scope's labels follow it. */
 void arguments_add_quota_key(
     struct arguments *arguments, const struct store *store, enum record_kind kind);
 

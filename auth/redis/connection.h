@@ -11,9 +11,9 @@
 #include "auth/redis/url.h"
 
 /*
- * It connects, says who it is (AUTH, SELECT, CLIENT SETNAME), hears what the server is (HELLO),
+ * It connects, logs in (AUTH, SELECT, CLIENT SETNAME), asks what the server is (HELLO),
  * then takes commands, which are pipelined; replies come in the order of the commands. A node of
- * a Redis Cluster is refused: it does not notice for a while that it is cut off from the others. It
+ * a Redis Cluster is refused: it may notice late that it is cut off from the others. It
  * does not connect again: its owner frees it and makes another. Of hiredis only
  * the formatter and the parser are used.
  */
@@ -81,7 +81,7 @@ bool redis_command(struct redis_connection *connection, redis_reply_fn *done, vo
 /* True between `up` and `down`. */
 bool redis_connection_is_up(const struct redis_connection *connection);
 
-/* While it is up: its id there (as CLIENT ID says it), and whether the server calls itself a
+/* While it is up: its client id at the server (CLIENT ID), and whether the server says that it is a
  * replica. */
 long long redis_connection_id(const struct redis_connection *connection);
 bool redis_connection_is_to_replica(const struct redis_connection *connection);

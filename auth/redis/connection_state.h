@@ -33,12 +33,12 @@ struct redis_connection {
 	struct bufferevent *bev; /* from SECURING on */
 	redisReader *reader;
 	struct reply_scan scan; /* of the reply that is coming in */
-	bool skipping;		/* that one is too long, which who waited for it knows */
+	bool skipping;		/* it is too long; its callback has been told */
 	struct event *timeout;	/* until UP */
 	STAILQ_HEAD(, waiting) waiting;
 	unsigned logins; /* answers still to come before it is up */
-	long long id;	 /* what the server calls it */
-	bool to_replica; /* that one says that it is a replica */
+	long long id;	 /* its client id at the server */
+	bool to_replica; /* the server says that it is a replica */
 	bool entered;	 /* a callback runs: what frees the connection waits until it returns */
 	bool freed;
 };
@@ -53,7 +53,7 @@ bool connection_send(struct redis_connection *connection, redis_reply_fn *done, 
 
 /* ---- connection_login.c ---- */
 
-/* The socket, or the TLS on it, is ready: say who we are, and hear what the server is. */
+/* The socket, or the TLS on it, is ready: log in, and ask what the server is. */
 void connection_login(struct redis_connection *connection);
 
 #endif

@@ -25,16 +25,16 @@ struct store_options {
 	const char *prefix;	/* of keys, "jobgate:" */
 	const char *ca_file;	/* for rediss://; NULL: the system's */
 	unsigned wait_replicas; /* that are to confirm each change (WAIT); 0: do not wait */
-	unsigned wait_ms;   /* for them, at most; the changes of that time are confirmed together */
-	bool wait_required; /* a deletion that finds nothing waits for them, too: for the one before
-			       it */
+	unsigned wait_ms;	/* at most; changes in this time are confirmed together */
+	bool wait_required; /* a deletion that finds nothing waits as well: it may repeat one that
+			       was not confirmed */
 	/*
 	 * The server must call itself a primary (ROLE): asked as it comes into reach, and
 	 * ahead of each read. A demoted one goes on answering with what it had, and a token
 	 * that was revoked elsewhere since would count here for good.
 	 */
 	bool of_primary;
-	bool for_lists; /* says so in its connection's name and in the log */
+	bool for_lists; /* shown in its CLIENT name and in the log */
 	struct log log;
 };
 
@@ -74,9 +74,9 @@ void store_get(struct store *store, enum record_kind kind, struct slice id, stor
     void *ctx);
 
 /*
- * The operator's token that a record is made with: in the same step it must be there as it was, and
- * its scope (its label selector, or that of the scoped operator's token that it descends from) have
- * fewer than `most` such records made in it.
+ * The operator's token that creates a record. The script that creates the record also checks that
+ * the token still exists unchanged, and that its scope has fewer than `most` such records. The
+ * scope is the token's label selector, or that of the scoped operator that created the token.
  */
 struct store_maker {
 	struct slice id;

@@ -1,24 +1,24 @@
-/* control_fields.h - what a worker tells the control process of a call that it forwards. */
+/* control_fields.h - what a worker tells the control process about a call that it forwards. */
 #ifndef JOBGATE_CONTROL_FIELDS_H
 #define JOBGATE_CONTROL_FIELDS_H
 
 #include "jobgate/token.h"
 
 /*
- * A worker has read the request, checked its token, and writes a head of its own: of the client's
- * bytes only method, path, query and content remain. These fields say for whom the call is made.
- * Clients cannot send them: the data path drops every X-Jobgate-* field that comes in.
+ * A worker parses the request, checks its token and writes a new head: only method, path, query and
+ * content come from the client. These fields say who makes the call. Clients cannot send them: the
+ * data path drops every X-Jobgate-* field of a request.
  */
 
-/* Proves that a worker of this gateway speaks: CONTROL_SECRET_TEXT hex digits, drawn at each start.
+/* Proves that the sender is a worker of this gateway: CONTROL_SECRET_TEXT random hex digits.
  */
 #define CONTROL_FIELD_SECRET "X-Jobgate-Control-Secret"
 #define CONTROL_SECRET_LEN 32
 #define CONTROL_SECRET_TEXT 64
 
 /*
- * The token that the worker has found valid: its id, its record's version in decimal, and its mark,
- * how the hash begins, in hex. All are missing in a call for control.metrics.
+ * The token that the worker has found valid: its id, the version of its record (decimal) and its
+ * mark (the beginning of the hash, hex). A call for control.metrics has none of them.
  */
 #define CONTROL_FIELD_TOKEN "X-Jobgate-Control-Token"
 #define CONTROL_FIELD_VERSION "X-Jobgate-Control-Version"
@@ -28,7 +28,7 @@
 _Static_assert(CONTROL_SECRET_TEXT == 2 * CONTROL_SECRET_LEN, "hex");
 _Static_assert(CONTROL_MARK_TEXT == 2 * TOKEN_MARK_LEN, "hex");
 
-/* Bytes of content that a call may have. */
+/* The largest content of a call, in bytes. */
 #define CONTROL_BODY_MAX (64u << 10)
 
 #endif

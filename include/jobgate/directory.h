@@ -29,8 +29,7 @@ enum record_kind { RECORD_TOKEN, RECORD_JOB };
  */
 struct record {
 	enum record_kind kind;
-	uint64_t
-	    ends_ms; /* its time to live is over then, on the directory's clock; 0: it has none */
+	uint64_t ends_ms; /* when its time to live ends, on the directory's clock; 0: it has none */
 	union {
 		struct token token;
 		struct job job;
@@ -129,9 +128,9 @@ struct directory_answer jg_directory_watched(
 /* ---- for the link that feeds it ---- */
 
 /*
- * The answer to a read. Takes record (NULL unless FEED_RECORD). From record->ends_ms on it answers
- * no look-up, and it is read again for those who watch it: nothing relies on the store telling of
- * its end. A reply that an
+ * The answer to a read. Takes record (NULL unless FEED_RECORD). From record->ends_ms on the record
+ * answers no look-up, and it is read again for its watchers: the store may report its end late or
+ * never. A reply that an
  * invalidation overtook does not enter the cache: the record is read again if
  * anyone still wants it.
  */

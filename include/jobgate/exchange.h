@@ -35,13 +35,13 @@ struct exchange_client {
 	const struct exchange_client_ops *ops;
 };
 
-/* How an exchange ends for its client. */
+/* How the answer ends for the client. */
 enum ending {
 	ENDING_WHOLE,	/* the answer is complete */
-	ENDING_SHORT,	/* it is not: what has come of it goes to the client, which must be able to
-			   tell */
-	ENDING_AT_ONCE, /* the same, but nothing more goes to the client: it may not have it, or
-			   does not take it */
+	ENDING_SHORT,	/* it is incomplete: what has come of it is sent, then the client must see
+			   that the rest is missing */
+	ENDING_AT_ONCE, /* it is incomplete, and nothing more is sent: the client must not have
+			   it, or does not read it */
 };
 
 struct exchange_client_ops {

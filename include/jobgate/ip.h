@@ -1,4 +1,4 @@
-/* ip.h - classes of IP addresses: which no job's URL may lead to. Pure functions. */
+/* ip.h - classes of IP addresses, and which of them no job's URL may have. Pure functions. */
 #ifndef JOBGATE_IP_H
 #define JOBGATE_IP_H
 
@@ -7,27 +7,27 @@
 
 #include "jobgate/slice.h"
 
-/* All addresses here are IPv6, IPv4 as IPv4-mapped. */
+/* All addresses here are IPv6; IPv4 addresses are IPv4-mapped. */
 
 enum ip_class {
 	IP_CLASS_ORDINARY,
 	IP_CLASS_LOOPBACK,
 	IP_CLASS_UNSPECIFIED,
-	IP_CLASS_LINK_LOCAL, /* 169.254/16, fe80::/10: clouds serve credentials there, or at others
-			       that count as such */
+	IP_CLASS_LINK_LOCAL, /* 169.254/16, fe80::/10 and other addresses where clouds serve
+				credentials */
 	IP_CLASS_MULTICAST,  /* and broadcast */
 };
 
 /*
  * The class of an address. IPv4 inside IPv6 (mapped, compatible, NAT64 64:ff9b::/96, SIIT, 6to4
- * 2002::/16) has that of the IPv4 address that it is: a router on the way may unwrap it.
+ * 2002::/16) has the class of the IPv4 address inside: a router on the way may unwrap it.
  */
 enum ip_class jg_ip_class(const struct in6_addr *address);
 
-/* "a link-local address"; static, for messages. */
+/* A noun for messages, such as "a link-local address"; static. */
 const char *jg_ip_class_text(enum ip_class class);
 
-/* May no job's URL ever lead to an address of this class, whatever the configuration says? */
+/* True when no job's URL may have an address of this class, whatever the configuration says. */
 bool jg_ip_class_refused(enum ip_class class);
 
 /* The IPv4 address that an IPv6 one carries inside, in the ways named above; false when none. */
@@ -36,10 +36,10 @@ bool jg_ip_embedded_ipv4(const struct in6_addr *address, unsigned char out[4]);
 /* An IPv4 address as IPv4-mapped IPv6. */
 struct in6_addr jg_ip_mapped(const unsigned char ipv4[4]);
 
-/* Has the address the first `prefix` bits (0 to 128) of this range? */
+/* True when the address has the first `prefix` bits (0 to 128) of this range. */
 bool jg_ip_in_range(const struct in6_addr *address, const struct in6_addr *range, unsigned prefix);
 
-/* The address that a URL's host is (IPv6 without brackets); false for a name. */
+/* Parse a URL's host (IPv6 without brackets) as an address; false when it is a name. */
 bool jg_ip_parse(struct slice host, struct in6_addr *out);
 
 #endif

@@ -14,13 +14,13 @@ struct log {
 	enum log_level level; /* lines above it are dropped */
 	const char *process;  /* "supervisor", "worker 0", "control": static or outliving the log */
 	bool journal;	      /* start each line with systemd's <priority> (sd-daemon(3)) */
-	/* Takes each line in place of fd, and never waits (a process that serves must not). NULL:
-	 * lines are written to fd, however long that takes. */
+	/* Takes each line instead of fd, without waiting: a process with an event loop must not
+	 * wait. NULL: lines are written to fd, however long that takes. */
 	void (*put)(void *to, const char *line, size_t len);
 	void *to;
 };
 
-/* Lines are cut at so many bytes. */
+/* Longer lines are cut to this many bytes. */
 #define JG_LOG_LINE_MAX 1024
 
 /*
@@ -47,8 +47,8 @@ size_t jg_log_time(const struct timespec *when, char *out, size_t cap);
 void jg_log(const struct log *log, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The line alone, its newline included, for a message without secrets: writes it to `line` and
- * returns its length. Takes no lock. */
+/* Format a line, with its newline, into `line`; returns its length. For messages without secrets
+ * only. Takes no lock. */
 size_t jg_log_format(
     const struct log *log, enum log_level level, char line[JG_LOG_LINE_MAX], const char *message);
 

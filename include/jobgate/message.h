@@ -12,7 +12,8 @@ enum field_id {
 	FIELD_ACCEPT,
 	FIELD_AUTHORIZATION,
 	FIELD_CACHE_CONTROL,
-	FIELD_CDN_CACHE_CONTROL, /* what some shared caches believe more: RFC 9213 and its like */
+	FIELD_CDN_CACHE_CONTROL, /* shared caches may prefer it to Cache-Control: RFC 9213 and
+				    similar fields */
 	FIELD_CLEAR_SITE_DATA,
 	FIELD_CONNECTION,
 	FIELD_CONTENT_LENGTH,
@@ -27,9 +28,9 @@ enum field_id {
 	FIELD_ORIGIN,
 	FIELD_PROXY_AUTHENTICATE,
 	FIELD_PROXY_AUTHORIZATION,
-	FIELD_PROXY_CLAIM, /* what proxies tell of their clients: addresses, names, URLs */
+	FIELD_PROXY_CLAIM, /* by which proxies describe their clients: addresses, names, URLs */
 	FIELD_PROXY_CONNECTION,
-	FIELD_PROXY_ORDER, /* what a job's answer orders a proxy to do: X-Accel-*, X-Sendfile */
+	FIELD_PROXY_ORDER, /* instructions of a job to a proxy: X-Accel-*, X-Sendfile */
 	FIELD_SET_COOKIE,
 	FIELD_TE,
 	FIELD_TRACEPARENT,

@@ -1,8 +1,8 @@
-/* purpose.h - what clients come to a listener for. */
+/* purpose.h - what a listener is for. */
 #ifndef JOBGATE_PURPOSE_H
 #define JOBGATE_PURPOSE_H
 
-/* Each has places of its own: connections for one never take those of another. */
+/* Each purpose has its own connection limit: connections for one never use up another's. */
 enum purpose {
 	FOR_JOBS,    /* `listen`: jobs, and under control.host the control API */
 	FOR_CONTROL, /* control.listen: the control API, whatever the host */
