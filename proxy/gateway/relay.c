@@ -13,6 +13,8 @@ exchange_acquire(struct exchange *exchange, enum pool_choice choice)
 	exchange->upstream = upstream;
 	if (upstream->state == UPSTREAM_WAITING)
 		exchange_connected(exchange, upstream);
+	else if (exchange->by_session) /* a connection may be waited for longer than that lasts */
+		exchange_wait(exchange, exchange->gateway->options.timeouts.connect);
 }
 
 /*

@@ -11,8 +11,8 @@ import urllib.parse
 import pytest
 
 from harness.gateway import DOMAIN, Gateway
-from harness.process import eventually
-from harness.raw import Closed
+from harness.process import eventually, free_port
+from harness.raw import Backend, Closed
 
 COOKIE = "__Host-jobgate"
 HTML = "Accept: text/html,application/xhtml+xml;q=0.9"
@@ -259,6 +259,19 @@ def test_it_expires(gateways, scene_of):
     cookie = session_of(scene)
     eventually(lambda: status(scene, cookie) == 401, "the session to expire")
     assert b"Paste a token" in ask(scene, fields=[HTML, f"Cookie: {cookie}"]).body
+
+
+def test_it_ends_while_its_job_is_away(gateways, scene_of):
+    """A request waits for a job that refuses connections, but no longer than its session, and never reaches the job after that."""
+    gateway = gateways.start({"browser": {"session": "2s"}, "backends": {"trusted_proxies": ["127.0.0.1"]}, "timeouts": {"connect": "60s"}})
+    port = free_port()
+    scene = scene_of(gateway, url=f"http://127.0.0.1:{port}")
+    fields = [f"Cookie: {session_of(scene)}", f"Origin: https://{scene.host}"]
+    with gateway.client() as client:
+        client.send(request(scene, "POST", fields=fields, body=b"x"))
+        assert client.read_response("POST").status == 401
+    with Backend(port=port) as backend:
+        assert backend.untouched()
 
 
 def test_what_it_opened_ends_with_it(gateways, scene_of):
