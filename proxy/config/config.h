@@ -35,7 +35,7 @@ struct listener_config {
 	bool proxied;	     /* "proxied" does: connections begin with a PROXY header */
 	bool authorize;	     /* "authorize" does: other proxies ask for decisions there */
 	enum purpose purpose;
-	const char *setting; /* that names the address, for messages: "listen"; static */
+	const char *setting; /* the setting with this address, for messages: "listen"; static */
 };
 
 /* A certificate for clients, in files; ocsp may be NULL. */
@@ -74,7 +74,7 @@ struct config {
 		const char *write_url;	  /* the primary, where changes go; the same */
 		size_t wait_replicas;	  /* that are to confirm a change; 0: do not wait */
 		uint64_t wait_timeout;	  /* for them, at most */
-		bool wait_required;	  /* fewer do not do for a revocation */
+		bool wait_required;	  /* a revocation that fewer confirm gets 503 */
 		const char *prefix;	  /* of keys, "jobgate:" */
 		const char *ca_file;	  /* for rediss://; NULL: the system's */
 		const char *state_dir;	  /* of the private redis-server */
@@ -142,17 +142,17 @@ struct config {
 	} limits;
 
 	struct {
-		const char *socket;	       /* Unix socket of the control API */
-		const char *host;	       /* at which workers serve it too; NULL: nowhere */
-		const char *gateway_socket;    /* Unix socket where workers forward calls; NULL when
-						  no listener and no host is for them */
+		const char *socket;	    /* Unix socket of the control API */
+		const char *host;	    /* at which workers serve it too; NULL: nowhere */
+		const char *gateway_socket; /* Unix socket to which workers forward calls; NULL when
+					       no listener and no host is for them */
 		struct job_url gateway_target; /* the same, as a URL */
 		const char *metrics; /* "host:port" of /metrics, /healthz, /readyz; NULL: off */
 		const char *listen;  /* "host:port" of the API for operators; NULL: off */
 		const char *certificate, *key; /* of `listen`, PEM; NULL: no TLS */
 		const char *client_ca; /* whose certificates clients must have; NULL: none */
 		bool allow_plain;      /* `listen` may be without TLS beyond loopback */
-		size_t scope_tokens, scope_jobs; /* that operators of one scope may have made */
+		size_t scope_tokens, scope_jobs; /* quotas of each scope */
 		struct cidr_list scoped_urls;	 /* where operators with a label selector may have
 						    job URLs lead */
 	} control;

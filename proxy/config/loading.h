@@ -72,7 +72,7 @@ bool complete_config(struct loading *loading);
 /* ---- complete_listeners.c ---- */
 
 /*
- * Put control.listen and control.metrics behind the listeners of `listen`: workers serve them all.
+ * Append control.listen and control.metrics to the listeners of `listen`: workers serve them all.
  * False when memory is short.
  */
 bool complete_listeners(struct loading *loading);

@@ -38,7 +38,7 @@ void clients_free(struct clients *clients);
  */
 struct client *clients_enter(
     struct clients *clients, const struct sockaddr *peer, enum purpose purpose, uint64_t now_ms);
-/* The client at this address when it has as many connections for this purpose as it may have. */
+/* The client at this address if its connections for this purpose are at the limit, else NULL. */
 const struct client *clients_full(
     const struct clients *clients, const struct sockaddr *peer, enum purpose purpose);
 

@@ -64,7 +64,7 @@ struct downstream {
 	bool served : 1;       /* there was a request before this one */
 	bool known : 1;	       /* one of its requests was allowed, or it is no stranger's */
 	bool tunnel_shut : 1;  /* the backend has ended its side, ours ends after what is pending */
-	bool half_closed : 1;  /* the client has ended its side: nothing more comes */
+	bool half_closed : 1;  /* the client has closed its sending side */
 	bool cut : 1;	       /* CLOSING: the last answer is not complete */
 	bool working;	       /* further up the stack, downstream_work runs */
 	bool finished_sending; /* CLOSING: our side of the stream has been ended */
@@ -168,7 +168,7 @@ bool downstream_skip(struct downstream *downstream, size_t *budget);
 /* CLOSING: send what is left, end our side, and read until the client has closed as well. */
 bool downstream_closing(struct downstream *downstream, size_t *budget);
 
-/* Is the end of the connection the end of the answer? Then only a reset shows that it is cut. */
+/* True when the end of the connection ends the answer: then only a reset shows that it is cut. */
 static inline bool
 downstream_must_reset(const struct downstream *downstream)
 {
@@ -176,8 +176,8 @@ downstream_must_reset(const struct downstream *downstream)
 }
 
 /*
- * CLOSING, with all sent: is the answer a cut one that takes a reset to show it? Then look whether
- * the client's end has all of it, which the reset would destroy before, and reset or wait.
+ * CLOSING, with all sent. If only a reset can show that the answer is cut: reset once the client's
+ * TCP has acknowledged all bytes (a reset destroys unread ones), else wait.
  */
 bool downstream_reset_when_read(struct downstream *downstream);
 

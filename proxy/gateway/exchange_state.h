@@ -117,7 +117,7 @@ uint32_t exchange_timed(struct exchange *exchange, enum timed timed);
  * most. */
 void exchange_wait(struct exchange *exchange, uint64_t ms);
 
-/* Give up with a status of our own, or, when bytes of an answer have left already, by cutting it.
+/* End with an answer of our own, or cut the job's answer if some of it has been sent already.
  */
 void exchange_give_up(struct exchange *exchange, enum outcome outcome, unsigned status,
     struct slice title, struct slice detail);
@@ -213,19 +213,19 @@ void exchange_form_wipe(struct exchange *exchange);
 /* ---- call.c ---- */
 
 /*
- * The verdict on a call of the control API is to allow: on the way to the control process with it.
- * token NULL: for control.metrics.
+ * Forward an allowed call of the control API to the control process. token NULL: a call at
+ * control.metrics.
  */
 void exchange_call_control(
     struct exchange *exchange, struct request *request, const struct token *token);
 
-/* A request at control.metrics: answered here as far as that can be. */
+/* A request at control.metrics: answer it here, or forward it to the control process. */
 void exchange_observe(struct exchange *exchange, struct request *request);
 
-/* Nothing has come from the control process, and nothing will. */
+/* The control process did not answer, and will not: answer 503. */
 void exchange_call_failed(struct exchange *exchange, enum upstream_failure failure);
 
-/* Bytes of content that the request may have; 0: any number. */
+/* The largest content that the request may have, in bytes; 0: no limit. */
 static inline uint64_t
 exchange_content_max(const struct exchange *exchange)
 {

@@ -33,7 +33,7 @@ struct gateway_options {
 	    *session_key;    /* of SESSION_KEY_LEN bytes; NULL: browsers cannot sign in */
 	uint64_t session_ms; /* how long a session lasts */
 	const char *const *upgrades;
-	const char *const *drop_fields; /* of requests that strangers send, besides those known:
+	const char *const *drop_fields; /* dropped from requests unless a trusted proxy sends them:
 					   see name_is_listed */
 	size_t trusted_count;
 	const struct guard_range *trusted; /* proxies whose X-Forwarded-* count */
@@ -70,7 +70,7 @@ struct gateway *gateway_new(const struct gateway_options *options, struct loop *
 /* Cuts whatever still runs. */
 void gateway_free(struct gateway *gateway);
 
-/* What those who come in at a listener are to speak; plain HTTP for jobs when nothing is set. */
+/* What clients of a listener must speak; plain HTTP for jobs when nothing is set. */
 struct entrance {
 	bool tls : 1;
 	bool redirect : 1; /* requests are sent on to https, whatever they are */

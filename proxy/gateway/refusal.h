@@ -42,13 +42,13 @@ void refusal_none(
 /* Name the seconds after which to try again in an answer of 429 or 503, else 1. */
 void refusal_retry_after(struct refusal *refusal, unsigned seconds);
 
-/* Add a field; name and value are not copied. There is room for all that any answer needs. */
+/* Add a field; name and value are not copied. There is room for the fields of every answer. */
 void refusal_add(struct refusal *refusal, struct slice name, struct slice value);
 
-/* Not a refusal: 200 with a text of ours, which is not copied. */
+/* A 200 with a text, which is not copied. */
 void refusal_text(struct refusal *refusal, struct slice text, bool head);
 
-/* Name the methods of a 405, in place of all that jobs may have; not copied. */
+/* Set Allow of a 405, instead of the methods that jobs may have; not copied. */
 void refusal_allow(struct refusal *refusal, struct slice methods);
 
 /* True when an Accept field asks for text/html by name. */

@@ -46,9 +46,9 @@ struct rewritten {
 bool rewrite_request(struct request *request, const struct rewrite *rewrite, struct rewritten *out);
 
 /*
- * The same for the control process, which gets nothing that the client sent beside method, target
- * and content: all fields are dropped, Host included (authority becomes empty), and out->extra says
- * who calls (jobgate/control_fields.h). token NULL: a call that takes none. False as above.
+ * The same for the control process, which gets only method, target and content from the client: all
+ * fields are dropped, including Host (authority becomes empty), and out->extra says who makes the
+ * call (jobgate/control_fields.h). token NULL: a call without a token. False as above.
  */
 bool rewrite_control(struct request *request, const struct rewrite *rewrite, const char *secret,
     struct rewritten *out);
@@ -56,23 +56,24 @@ bool rewrite_control(struct request *request, const struct rewrite *rewrite, con
 /* Facts about where jobs are reached. */
 struct answer_rules {
 	struct slice domain; /* that the hosts of all jobs lie under; empty: there is none */
-	bool shares_site;    /* other hosts of the same site hold sessions of people signed in */
+	bool shares_site; /* other hosts of the same site have sessions of people who are signed in
+			   */
 };
 
 /*
  * Mark as dropped what no job may send: Set-Cookie of the session's cookie, by which it could sign
  * a browser in with a token of its own, and of cookies for the hosts of all jobs; Clear-Site-Data,
- * which would take away the cookies of the whole site; and orders to a proxy in front of us, such
- * as X-Accel-Redirect. (In trailers none of these ever travels.)
+ * which would take away the cookies of the whole site; and instructions to a proxy in front of us,
+ * such as X-Accel-Redirect. (In trailers none of these ever travels.)
  */
 void rewrite_answer(struct fields *fields, const struct answer_rules *rules);
 
 /*
- * Keep shared caches from storing an answer that was opened by a credential in the field `carrier`:
- * they know none but Authorization (RFC 9111 section 3.5). Cache-Control becomes private, unless it
- * says no-store; other directives stay. What some caches believe instead is dropped (RFC 9213), and
- * Vary names the carrier. fields->items has room for HEAD_FIELDS_MAX. Values are put together in
- * room, which outlives the answer's head.
+ * Keep shared caches from storing an answer to a request whose credential was in the field
+ * `carrier`: they know only Authorization (RFC 9111 section 3.5). Cache-Control becomes private,
+ * unless it says no-store; other directives stay. Fields that caches may prefer (RFC 9213) are
+ * dropped, and Vary names the carrier. fields->items has room for HEAD_FIELDS_MAX. Values are put
+ * together in room, which outlives the answer's head.
  */
 void rewrite_private(struct fields *fields, struct slice carrier, struct writer *room);
 

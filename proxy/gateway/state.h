@@ -40,10 +40,11 @@ struct scratch {
 
 /* The connections for one purpose. */
 struct places {
-	struct downstream_list connections; /* those looked at last, to make room, at the end */
-	struct downstream_list securing;    /* in a handshake instead, that of the longest first */
-	size_t count;			    /* in either list */
-	size_t handshakes;		    /* of clients, unfinished */
+	struct downstream_list
+	    connections; /* those that were last considered for eviction are at the end */
+	struct downstream_list securing; /* in a handshake instead, that of the longest first */
+	size_t count;			 /* in either list */
+	size_t handshakes;		 /* of clients, unfinished */
 	size_t max, handshakes_max;
 };
 
@@ -66,7 +67,7 @@ struct gateway {
 	struct bearer_memos memos;
 
 	struct places places[PURPOSE_COUNT];
-	uint64_t refusal_logged_ms; /* when a refused connection was last spoken of */
+	uint64_t refusal_logged_ms; /* when a refused connection was last logged */
 	bool draining;
 
 	int64_t date_second; /* the Unix time that `date` says */
@@ -84,10 +85,10 @@ peer_text(const struct exchange_peer *peer, char out[ADDRESS_TEXT_MAX])
 }
 
 /*
- * Read the clock and, if the directory's due time has passed, let it tell its watchers. Called
- * before bytes of an exchange move, by each event and task that moves them: the worker may have
- * been stopped since the turn began, and nothing that ran before goes on until it was checked
- * again. The caller's own exchange may end here. Not from within a callback of the directory.
+ * Read the clock and, if the directory's due time has passed, let it tell its watchers. Each event
+ * and task calls this before it moves bytes of an exchange: the worker may have been stopped since
+ * the turn began, and a running exchange must be checked again first. The caller's own exchange may
+ * end here. Must not be called from a callback of the directory.
  */
 void gateway_catch_up(struct gateway *gateway);
 

@@ -22,13 +22,13 @@ enum body_status {
 struct body_decoder {
 	enum body_kind kind;
 	unsigned char state;  /* of the chunk grammar, see body.c */
-	bool has_size;	      /* a digit of the chunk size has come */
+	bool has_size;	      /* a digit of the chunk size has been read */
 	uint64_t left;	      /* bytes of content, or of this chunk, still to come */
-	uint32_t line_extra;  /* bytes of this chunk's line that do not count: see body.c */
+	uint32_t line_extra;  /* bytes of this chunk's line besides the size: see body.c */
 	uint32_t trailer_max; /* bytes of a trailer section allowed */
 };
 
-/* trailer_max: bytes. Extensions and zeros in front of a chunk's size are bounded by 8 KiB a line.
+/* trailer_max: bytes. Extensions and leading zeros of a chunk's line may be 8 KiB long.
  */
 void body_decoder_init(
     struct body_decoder *decoder, enum body_kind kind, uint64_t length, uint32_t trailer_max);
@@ -38,7 +38,7 @@ void body_decoder_init(
  * *data (BODY_DATA, BODY_TRAILERS) lies within them. Content is handed out as it
  * comes; only a trailer section must lie in input whole (BODY_MORE with
  * *consumed standing before it until it does; BODY_BAD when it cannot fit
- * trailer_max). A chunk's size is at most 2^63 - 1, whatever zeros stand in front of it; extensions
+ * trailer_max). A chunk's size is at most 2^63 - 1, leading zeros do not count; extensions
  * are parsed with their white space (RFC 9112 section 7.1.1) and dropped; CRLF only.
  * BODY_UNTIL_CLOSE never ends by itself: the caller sees the close. Once BODY_END
  * has been returned it is returned again, consuming nothing.

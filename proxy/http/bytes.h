@@ -12,7 +12,7 @@ enum byte_class {
 	BYTE_HOST = 8, /* letters, digits, '-' '.' '_' */
 	BYTE_HEX = 16,
 	BYTE_NAME = 32, /* letters, digits and '-': the usual name of a field */
-	BYTE_RAW = 64,	/* visible ASCII other than '#': what senders put into targets unescaped */
+	BYTE_RAW = 64,	/* visible ASCII except '#': what clients send unescaped in targets */
 };
 
 extern const unsigned char byte_classes[256];

@@ -17,10 +17,10 @@ struct target {
 	struct slice path;	/* origin and absolute form; "/" when an absolute form has none */
 	struct slice query;	/* with its '?'; may be empty */
 	bool pathless;		/* absolute form without a path of its own */
-	bool raw_path;		/* path holds bytes that RFC 3986 wants escaped: see path_escape */
+	bool raw_path; /* path has bytes that RFC 3986 requires to be escaped: see path_escape */
 };
 
-/* How many times as long a path may become when it is escaped. */
+/* Escaping makes a path at most this many times longer. */
 #define PATH_ESCAPE_GROWTH 3
 
 /*
@@ -38,7 +38,7 @@ struct authority {
 /*
  * Parse host[:port]: a reg-name of letters, digits, '-', '.', '_' (no percent
  * escapes, no other sub-delims: nothing a backend and we could read differently), an IPv4
- * address or an IPv6 one in brackets; port 1 to 65535, or empty, which is as good as none (RFC 3986
+ * address or an IPv6 one in brackets; port 1 to 65535, or empty, which counts as none (RFC 3986
  * section 3.2.3). False on anything else.
  */
 bool authority_parse(struct slice text, struct authority *out);
@@ -62,9 +62,9 @@ enum path_status {
 enum path_status path_resolve(struct slice path, char *out, size_t *len);
 
 /*
- * Percent-encode, in place, the bytes of a path that RFC 3986 does not let stand there (section
- * 2.1); all others stay, escapes too. Returns the new length, at most PATH_ESCAPE_GROWTH times len;
- * there must be room for it.
+ * Percent-encode, in place, the bytes that RFC 3986 does not allow in a path (section 2.1); all
+ * others stay, also existing escapes. Returns the new length; there must be room for
+ * PATH_ESCAPE_GROWTH times len bytes.
  */
 size_t path_escape(char *path, size_t len);
 

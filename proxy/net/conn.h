@@ -62,8 +62,8 @@ void conn_close(struct conn *conn);
 void conn_reset(struct conn *conn);
 
 /*
- * First thing in `ready`: send what is unsent, if the socket takes bytes again. Apart, because the
- * caller may have to look first whether any byte may still move.
+ * Call it first in `ready`: sends what is unsent, if the socket takes bytes again. `ready` does not
+ * do it by itself, because the caller may have to check first whether bytes may still be sent.
  */
 void conn_send_unsent(struct conn *conn);
 
@@ -97,18 +97,18 @@ enum io conn_write(struct conn *conn, const struct iovec *pieces, int count, siz
 /* End our side of the stream, when nothing is unsent: the peer reads an end of file. */
 void conn_shutdown_write(struct conn *conn);
 
-/* The same, but a TLS peer is not told that this is the end in good order: something was cut. */
+/* The same without close_notify of TLS: the peer must see that something was cut. */
 void conn_cut(struct conn *conn);
 
-/* Bytes sent that the peer's end has not acknowledged: a reset now would destroy them. */
+/* Sent bytes that the peer's TCP has not acknowledged: a reset now would destroy them. */
 size_t conn_unacknowledged(const struct conn *conn);
 
-/* Is the connection lost, or could it not be made? Told once, and before reading says so. */
+/* True when the connection failed or was lost. Reported once, and before a read reports it. */
 bool conn_failed(const struct conn *conn);
 
 /*
- * The peer has ended its side and is waited on by us: have the kernel find out whether it is
- * still there (a minute after it has gone), to call `ready` then.
+ * The peer has closed its sending side, and we have nothing to send yet: let the kernel probe
+ * whether it still exists. `ready` is called about a minute after it has gone.
  */
 void conn_probe(struct conn *conn);
 

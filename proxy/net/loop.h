@@ -20,20 +20,20 @@ void loop_stop(struct loop *loop);
 void loop_turn(struct loop *loop, bool wait);
 
 /*
- * For those who bring events of their own: listeners, signals, Redis, resolver. Events of priority
- * 0 come before all others in a turn; events have priority 1 if nothing else is said.
+ * For code with its own events: listeners, signals, Redis, resolver. Events of priority 0 run
+ * before all others in a turn; the default is priority 1.
  */
 struct event_base *loop_base(struct loop *loop);
 
 /*
- * Monotonic milliseconds, as they were read last in this turn. They go on while the machine is
+ * Monotonic milliseconds, as last read in this turn. They go on while the machine is
  * suspended: what was known of a token before is old afterwards.
  */
 uint64_t loop_now_ms(struct loop *loop);
 
 /*
- * Read the clock, for what must not rest on a reading from before a pause in the middle of the
- * turn. The rest of the turn goes by this reading.
+ * Read the clock again, for decisions that must notice a pause in the middle of the turn. The rest
+ * of the turn uses this reading.
  */
 uint64_t loop_read_ms(struct loop *loop);
 

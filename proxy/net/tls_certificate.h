@@ -27,13 +27,13 @@ struct certificate {
 bool certificate_load(
     struct certificate *out, const struct tls_certificate_files *files, char *error, size_t cap);
 
-/* Read the certificate alone, for what it says: key and names stay empty. */
+/* Read only the certificate itself; key and names stay empty. */
 bool certificate_read(struct certificate *out, const char *path, char *error, size_t cap);
 
-/* From when and until when it is valid, in seconds since 1970. */
+/* The validity period, in seconds since 1970. */
 void certificate_validity(const struct certificate *certificate, time_t *from, time_t *until);
 
-/* Is it for this host name? As clients look at it: by subjectAltName, wildcards included. */
+/* True when it is for this host name, as clients check it: by subjectAltName, with wildcards. */
 bool certificate_covers(const struct certificate *certificate, const char *host);
 
 /* Free what it has; a zeroed one is let pass. */

@@ -6,9 +6,8 @@
 #include "observe/access_line.h"
 
 /*
- * The event loop puts the bare facts of an exchange into a ring; the thread (log_writer.h) makes
- * lines of them and writes those. The loop never waits: what finds no room in the ring is dropped,
- * and counted.
+ * The event loop puts the plain facts of an exchange into a ring; a thread (log_writer.h) formats
+ * and writes them. The loop never waits: what does not fit into the ring is dropped and counted.
  */
 struct access_log;
 
@@ -33,8 +32,8 @@ bool access_log_on(const struct access_log *log);
 void access_log_write(struct access_log *log, const struct access_entry *entry);
 
 /*
- * Wake the thread if there is something for it, and log what it could not write; called now and
- * then, so that it need not look.
+ * Wake the thread if there is something for it, and log what it could not write. Call it
+ * periodically: the thread does not poll.
  */
 void access_log_flush(struct access_log *log);
 

@@ -6,28 +6,28 @@
 #include "observe/shared.h"
 
 /*
- * What service_log.h is for workers, for the supervisor: a fork takes no thread along, but the
- * locks that it may hold. A line is written at once where that takes no waiting. Otherwise it is
- * kept until the next flush; what finds no room is dropped and counted, and a line says how much
- * once all is written. Uses SIGALRM: a write that has to wait after all (other processes have
- * filled the pipe first) is interrupted within milliseconds.
+ * For the supervisor, what service_log.h is for workers. It has no thread, because a fork copies
+ * the locks of a thread but not the thread. A line is written immediately if that does not wait.
+ * Otherwise it is kept until the next flush; lines that do not fit are dropped and counted, and a
+ * line reports their number once all is written. Uses SIGALRM: a write that has to wait after all
+ * (another process has just filled the pipe) is interrupted within milliseconds.
  */
 struct log_buffer;
 
-/* From now on lines of *log, and of copies that are made of it, go through the buffer. NULL when
- * memory is short; the log is as it was then. losses outlive it. */
+/* From now on lines of *log, and of later copies of it, go through the buffer. NULL when memory is
+ * short; the log is unchanged then. losses must outlive it. */
 struct log_buffer *log_buffer_start(struct log *log, struct log_losses *losses);
 
-/* Write what can be written without waiting; called now and then. */
+/* Write what can be written without waiting. Call it periodically. */
 void log_buffer_flush(struct log_buffer *buffer);
 
 /*
- * Write what is left, for a second at most. *log writes by itself again; copies of it must not be
- * used any more. buffer may be NULL.
+ * Write what is left, for at most a second. *log writes to its descriptor again; copies of it must
+ * not be used any more. buffer may be NULL.
  */
 void log_buffer_stop(struct log_buffer *buffer, struct log *log);
 
-/* In a forked child: what is left is the parent's to write. */
+/* In a forked child: forget what is left; the parent writes it. */
 void log_buffer_forget(struct log_buffer *buffer, struct log *log);
 
 #endif

@@ -1,4 +1,4 @@
-/* log_sink.h - where lines of a log end up: a descriptor, a file, or syslog. */
+/* log_sink.h - where the lines of a log go: a descriptor, a file, or syslog. */
 #ifndef JOBGATE_LOG_SINK_H
 #define JOBGATE_LOG_SINK_H
 
@@ -16,7 +16,7 @@ bool log_sink_is_syslog(const char *where);
  */
 int log_file_open(const char *path, bool links);
 
-/* The same as strerror, with what ENXIO, ELOOP and EPIPE mean here. */
+/* As strerror, but says what ENXIO, ELOOP and EPIPE mean here. */
 const char *log_sink_error(int error);
 
 struct log_sink {

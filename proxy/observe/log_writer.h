@@ -1,4 +1,4 @@
-/* log_writer.h - lines from an event loop, through a ring, to a thread that writes them. */
+/* log_writer.h - a thread that writes the log lines of an event loop. */
 #ifndef JOBGATE_LOG_WRITER_H
 #define JOBGATE_LOG_WRITER_H
 
@@ -9,13 +9,13 @@
 #include "observe/shared.h"
 
 /*
- * The event loop puts messages into a ring; the thread makes lines of them and writes those.
- * However slow the disk or the reader of a pipe is, the loop never waits: a message that finds
- * no room in the ring is dropped, and counted. Only one thread puts.
+ * The event loop puts messages into a ring; the thread formats and writes them. The loop never
+ * waits, however slow the disk or the reader of a pipe is: a message that does not fit into the
+ * ring is dropped and counted. Only one thread may put messages.
  */
 struct log_writer;
 
-/* What becomes of messages; both are called by the thread. */
+/* How messages are formatted; the thread calls both. */
 struct log_writer_ops {
 	/* Make a line of a message of len bytes: at most line_max bytes, the newline included.
 	 * Returns its length. */
@@ -42,21 +42,21 @@ struct log_writer_options {
 struct log_writer *log_writer_new(const struct log_writer_options *options);
 
 /*
- * Write what is left and end the thread. A thread that is stuck in a write is given a second;
- * then false is returned, and it is left to the end of the process with all it uses.
+ * Write what is left and end the thread. False when it is still stuck in a write after a second:
+ * then it keeps all that it uses until the process ends.
  */
 bool log_writer_free(struct log_writer *writer);
 
-/* Put one message, made of pieces. False when there is no room for it; it is counted then. */
+/* Put one message, made of pieces. False, and counted, when there is no room for it. */
 bool log_writer_put(struct log_writer *writer, const struct iovec *pieces, int count);
 
 /* Wake the thread if there is something for it. */
 void log_writer_wake(struct log_writer *writer);
 
-/* Have the thread open the file again by its name: it has been moved away. */
+/* Tell the thread to open the file again by its name, after it was moved away. */
 void log_writer_reopen(struct log_writer *writer);
 
-/* What failed since this was last asked: an errno, or 0. */
+/* What failed since the last call: an errno, or 0. */
 int log_writer_write_error(struct log_writer *writer);
 int log_writer_reopen_error(struct log_writer *writer);
 

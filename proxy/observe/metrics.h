@@ -9,8 +9,8 @@
 char *metrics_render(const struct shared_stats *stats, const char *version);
 
 /*
- * Whether every worker can decide on requests; else false, with a sentence in why. When true, why
- * is a warning that stays until it was seen to, or empty.
+ * True when every worker can decide on requests; why is then empty or a warning, which stays until
+ * its cause is removed. Else false, with the reason in why.
  */
 bool metrics_ready(const struct shared_stats *stats, char *why, size_t cap);
 

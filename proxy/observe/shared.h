@@ -100,7 +100,7 @@ enum outcome {
 
 const char *outcome_name(enum outcome outcome); /* "answered", ...; static */
 
-/* Whom a certificate of ours is shown to. */
+/* The peers to which a certificate is shown. */
 enum certificate_use {
 	CERTIFICATE_CLIENTS,  /* tls.certificates */
 	CERTIFICATE_CONTROL,  /* control.certificate */
@@ -122,11 +122,11 @@ const char *connection_refusal_name(enum connection_refusal refusal); /* "limit"
 
 /* Lines that are missing in a log. */
 struct log_losses {
-	_Alignas(64) counter full;   /* no room to keep them until they are written; the loop's */
-	_Alignas(64) counter failed; /* written in vain; the log's thread's */
+	_Alignas(64) counter full;   /* no room to keep them; counted by the loop */
+	_Alignas(64) counter failed; /* the write failed; counted by the log's thread */
 };
 
-/* What a log says of its own lines that were dropped because there was no room. */
+/* The longest line by which a log reports its own dropped lines. */
 #define LOG_DROPPED_MAX 128
 void log_dropped_text(char out[LOG_DROPPED_MAX], uint64_t dropped);
 
@@ -135,11 +135,11 @@ struct worker_stats {
 	_Alignas(64) counter serving; /* 1: of the generation in force; set by the supervisor */
 	counter without_store;	      /* 1: it may accept without one; set by the supervisor */
 	/* These four are the supervisor's too. */
-	counter silent_ms;	     /* since its last beat, as far as the supervisor has seen */
+	counter silent_ms;	     /* since its last beat, in the supervisor's running time */
 	counter sockets;	     /* says which workers share one set of listening sockets */
 	counter index;		     /* of its own ones among these */
 	counter orphaned;	     /* 1 while it does not accept from them although it should */
-	counter beats;		     /* turns of its loop, more or less: it lives */
+	counter beats;		     /* grows with the turns of its event loop */
 	counter accepting;	     /* 1 once it takes connections */
 	counter started_at;	     /* Unix seconds */
 	counter ready;		     /* 1 while the directory can answer */
@@ -165,19 +165,19 @@ struct worker_stats {
 	struct log_losses access_log, service_log;
 };
 
-/* A worker that has been silent for so long is not ready, and others accept in its place. */
+/* A worker that has been silent this long is not ready, and others accept in its place. */
 #define HEARTBEAT_LATE_MS 2000
 
 struct shared_stats {
 	size_t worker_count; /* parts: more than workers, as old ones drain while new ones serve */
 	counter draining;    /* 1 once shutdown has begun: /readyz fails */
-	counter store_cut;   /* 1: the private store's file was cut short: to be looked at */
+	counter store_cut;   /* 1: the private store's file was cut short, and not yet checked */
 	/* When the first of each use expires, Unix seconds; 0: there is none. */
 	counter certificate_expiry[CERTIFICATE_USE_COUNT];
 	struct log_losses supervisor_log, control_log, redis_log; /* redis: until it is exec'd */
 	counter control_beats, control_silent_ms;		  /* as those of a worker */
 	counter hung;		/* processes that were ended because they hung */
-	counter orphan_changes; /* counts what was changed of `orphaned`, of any worker */
+	counter orphan_changes; /* counts changes of any worker's `orphaned` */
 	struct worker_stats workers[];
 };
 

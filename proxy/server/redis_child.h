@@ -10,8 +10,8 @@ struct redis_child {
 	char socket[108];   /* path of its Unix socket */
 	char url[128];	    /* the same as a store's URL */
 	off_t log_at;	    /* where the next line that redis-server logs begins */
-	char line[256];	    /* what the last one since its start says; "" when there is none */
-	bool told_gone;	    /* that its socket cannot be made again */
+	char line[256];	    /* the text of the last one since its start; "" when there is none */
+	bool told_gone;	    /* it has been logged that its socket cannot be created */
 	uint64_t looked_ms; /* when it was last looked after */
 	int lock; /* held on the state directory, so that no second gateway writes there; -1: not
 		     yet */
@@ -32,8 +32,8 @@ bool redis_child_prepare(
     struct redis_child *child, const struct config *config, const struct log *log);
 
 /*
- * Make the directory of its socket again, in case it was removed. False with errno, and EPERM for
- * another user's.
+ * Create the directory of its socket if it was removed. False with errno; EPERM when it belongs to
+ * another user.
  */
 bool redis_child_make_directory(const struct redis_child *child);
 

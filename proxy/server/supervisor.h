@@ -53,10 +53,10 @@ struct child {
 	unsigned index; /* of a worker in its generation: says which listening sockets are its */
 	pid_t pid;
 	uint64_t started_ms, restart_ms, deadline_ms;
-	uint64_t backoff_ms; /* before it is started again the next time; 0: at once */
-	bool lost;	     /* it ended by itself, and the next one does not accept yet */
+	uint64_t backoff_ms; /* pause before its next restart; 0: none */
+	bool lost;	     /* it ended by itself, and its successor does not accept yet */
 	/* Of heartbeat.c. */
-	bool watched;	    /* it was started by us, not left to us by another binary */
+	bool watched;	    /* this binary started it, not the one before an upgrade */
 	bool beaten;	    /* since it was started */
 	bool aborted;	    /* it hangs, and was told to end */
 	uint64_t beats;	    /* as last seen */
@@ -91,7 +91,7 @@ struct supervisor {
 	struct secured secured;
 	struct tls_tickets *tickets;
 	unsigned char session_key[32]; /* seals browsers' sessions */
-	/* By which the control process knows our workers; hex, and wiped at the end. */
+	/* The secret by which the control process knows our workers; hex; wiped at the end. */
 	char control_secret[CONTROL_SECRET_TEXT + 1];
 	struct shared_stats *stats; /* one part for each worker that may run at the same time */
 	struct redis_child redis;
@@ -104,7 +104,7 @@ struct supervisor {
 	sigset_t signals, before;
 	bool warm; /* there has been a generation before: it serves while the next one starts */
 	bool replacing;	       /* a new generation has been started; the old one still serves */
-	const char *failing;   /* why it cannot come up, for the log; NULL while it still may */
+	const char *failing;   /* why it failed, for the log; NULL while it may still come up */
 	bool without_store;    /* its workers may accept without their store */
 	uint64_t proof_due_ms; /* when all of them should have reached it */
 	bool again;	       /* SIGHUP came: reload once nothing is being replaced */
@@ -145,28 +145,27 @@ int supervisor_next_signal(const struct supervisor *supervisor, uint64_t nap_ms)
 
 /* ---- control_child.c ---- */
 
-/* A URL of the configuration, or that of the store of our own. */
+/* The URL of the configuration, or that of the private store. */
 const char *supervisor_store_url(const struct supervisor *supervisor, const char *configured);
 
-/* In a forked child: be the control process. Returns its exit status. */
+/* Run the control process, in a forked child. Returns its exit status. */
 int control_child_run(struct supervisor *supervisor);
 
-/* Another configuration is in force: start the control process again if it is given anything else
- * by that one. */
+/* Another configuration is in force: restart the control process if its settings have changed. */
 void control_child_follow(struct supervisor *supervisor);
 
 /* ---- redis_watch.c ---- */
 
-/* The private redis-server is about to be started: what it logs from now on is its own. */
+/* Call it before the private redis-server is started: earlier lines of its log do not count. */
 void redis_watch_start(struct supervisor *supervisor);
 
 /*
- * Now and then: tell of what it found in its files, start it again where its socket can be
- * reached when that was removed, and publish whether its file was cut short.
+ * Call it periodically: logs what redis-server found in its files, restarts it when its socket was
+ * removed, and publishes whether its file was cut short.
  */
 void redis_watch(struct supervisor *supervisor);
 
-/* What it logged last; "" when there is nothing. */
+/* The last line that it logged; "" when there is none. */
 const char *redis_watch_last_line(struct supervisor *supervisor);
 
 /* ---- heartbeat.c ---- */
@@ -176,14 +175,14 @@ struct heartbeat {
 	counter *beats, *silent_ms;
 };
 
-/* A child is about to be forked: it is watched from now on. */
+/* Call it before a child is forked: it is watched from then on. */
 void heartbeat_start(struct supervisor *supervisor, struct child *child);
 
-/* At each turn: end what hangs. */
+/* Call it at each turn: kills what hangs. */
 void heartbeat_watch(struct supervisor *supervisor);
 
-/* At each turn, and as soon as a child has ended: mark the workers whose listening sockets are
- * orphaned, and tell the others, which accept in their place. */
+/* Call it at each turn, and when a child has ended: marks the workers whose listening sockets are
+ * orphaned, and tells the others, which accept in their place. */
 void heartbeat_orphans(struct supervisor *supervisor);
 
 /* False when a process that hangs cannot even be killed. */
@@ -202,8 +201,9 @@ bool generation_accepts(const struct supervisor *supervisor);
 void generation_retire_old(struct supervisor *supervisor);
 
 /*
- * The new generation does not accept yet. When its store is overdue it fails as long as the old
- * one has its own; it goes without when the old one has lost its store, or is gone.
+ * Call it while the new generation does not accept yet. A new generation that is late to reach its
+ * store fails if the old one still reaches its own; it starts without the store if the old one has
+ * lost its own, or is gone.
  */
 void generation_check_store(struct supervisor *supervisor);
 
@@ -252,9 +252,8 @@ void secure_forget(struct supervisor *supervisor, bool all);
 /* ---- secure_report.c ---- */
 
 /*
- * Tell the operator what is wrong with files that can be used all the same: certificates that
- * expire or do not cover the hosts of jobs, secrets that other users can read. Notes in out when
- * certificates expire.
+ * Log problems of files that can still be used: certificates that expire or do not cover the hosts
+ * of jobs, secrets that other users can read. Writes to out when certificates expire.
  */
 void secure_report(const struct config *config, const struct log *log, struct secured *out);
 
@@ -269,12 +268,12 @@ bool session_key_load(const struct config *config, const struct log *log, unsign
 /* ---- control_secret.c ---- */
 
 /*
- * Draw the secret between workers and the control process, or take over the one that the binary
- * before us has left. False with a line in the log.
+ * Make the secret between workers and the control process, or take over that of the previous binary
+ * after an upgrade. False with a line in the log.
  */
 bool control_secret_make(struct supervisor *supervisor);
 
-/* For an upgrade: leave it to the next binary, or, when there is none, take it back. */
+/* For an upgrade: leave the secret to the next binary, or take it back when that did not start. */
 bool control_secret_leave(const struct supervisor *supervisor);
 void control_secret_take_back(void);
 
@@ -309,8 +308,8 @@ void supervisor_upgrade(struct supervisor *supervisor);
 size_t upgrade_workers(void);
 
 /*
- * After an upgrade, before sockets are opened: end the control process of the binary before us. One
- * of an earlier version listens at control.listen and control.metrics itself.
+ * After an upgrade, before sockets are opened: end the control process of the previous binary. In
+ * earlier versions it listens at control.listen and control.metrics itself.
  */
 void upgrade_end_control(void);
 

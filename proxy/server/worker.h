@@ -9,7 +9,7 @@
 #include "net/tls_server.h"
 #include "observe/shared.h"
 
-/* Ignored by a process that does not handle it: harmless to one that has only been forked. */
+/* The default action ignores it, so it is harmless to a process that has just been forked. */
 #define SIGNAL_ORPHANS SIGURG
 
 /* Connections of a worker at control.listen and at control.metrics, beside limits.connections. */

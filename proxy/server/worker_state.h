@@ -50,7 +50,7 @@ struct worker {
 bool worker_store(struct worker *worker);
 bool worker_gateway(struct worker *worker); /* after the store, loop, resolver and access log */
 
-/* Take connections from a listener, which ctx is. */
+/* Take connections from the listener ctx. */
 void worker_on_accept(evutil_socket_t fd, short what, void *ctx);
 
 /* ---- orphans.c ---- */
@@ -58,7 +58,7 @@ void worker_on_accept(evutil_socket_t fd, short what, void *ctx);
 bool orphans_init(struct worker *worker); /* after the listeners; false when memory is short */
 void orphans_free(struct worker *worker);
 
-/* Look which workers' sockets are orphaned. True when that has changed. */
+/* Update which workers' sockets are orphaned. True when that has changed. */
 bool orphans_look(struct worker *worker);
 
 /* Accept from those that are, or from none. */
