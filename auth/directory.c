@@ -290,8 +290,8 @@ read_doubted(struct directory *directory, uint64_t now_ms)
 }
 
 /*
- * Read watched records again whose time to live is over: the store may not tell of that for a long
- * time. Those that were extended go on, the watchers of the others are told by the answer.
+ * Read watched records again whose time to live has ended: the store may report that much later. If
+ * the record was extended, its watchers go on; the others are told by the answer.
  */
 static void
 read_ended(struct directory *directory, uint64_t now_ms)
@@ -302,7 +302,7 @@ read_ended(struct directory *directory, uint64_t now_ms)
 		struct directory_entry *entry =
 		    (struct directory_entry *)((char *)end - offsetof(struct directory_entry, end));
 
-		/* One in doubt for another reason waits for its turn to be read. */
+		/* A record in doubt for another reason waits for its turn to be read. */
 		deadlines_remove(&directory->ends, end);
 		if (!entry_is_current(entry))
 			continue;

@@ -46,9 +46,9 @@ jg_ip_embedded_ipv4(const struct in6_addr *address, unsigned char out[4])
 }
 
 /*
- * Where clouds serve credentials to their machines, when not at a link-local address: link-local in
- * all but its form. AWS (all of its services to machines), Google, Oracle, Scaleway, Alibaba,
- * Azure, Oracle's older cloud.
+ * Other addresses at which clouds serve credentials to their machines; they count as link-local.
+ * AWS (all of its services to machines), Google, Oracle, Scaleway, Alibaba, Azure, Oracle's older
+ * cloud.
  */
 static const struct {
 	struct in6_addr address;

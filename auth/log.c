@@ -176,5 +176,5 @@ jg_log(const struct log *log, enum log_level level, const char *format, ...)
 	if (log->put != NULL)
 		log->put(log->to, line, len);
 	else if (write(log->fd, line, len) < 0)
-		return; /* there is nobody left to tell */
+		return; /* nothing can be done about it */
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ATTEMPTS_MAX 10 /* at a page, one each second */
+#define ATTEMPTS_MAX 10 /* for each page, one per second */
 
 int
 command_written(bool ok)
@@ -51,7 +51,7 @@ command_show(struct command_context *context, const char *method, const char *pa
 	return result;
 }
 
-/* As command_call, but where as many lists are being made as may be at once, try again. */
+/* As command_call, but tries again while too many lists are being made. */
 static int
 get_page(struct command_context *context, const char *path, struct answer *answer)
 {

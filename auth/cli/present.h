@@ -31,9 +31,9 @@ bool present_record(
     const struct printer *printer, const json_t *record, const struct column *columns);
 
 /*
- * Many records, shown as they come: a table, or one array in JSON and YAML. Begin, add any number
- * of arrays of records, end; none of them is kept. Columns get wider with the records of an
- * array, for those and all that follow.
+ * Prints many records as they come: a table, or one array in JSON and YAML. Begin, add any number
+ * of arrays of records, end; none of them is kept. Each array can widen the columns, for itself and
+ * all that follow.
  */
 #define COLUMNS_MAX 16
 struct yaml_list;
@@ -49,8 +49,8 @@ void present_list_begin(
 bool present_list_add(struct present_list *list, const json_t *records);
 
 /*
- * Always to be called. Without `whole` the end is left out: nobody must take what was shown for
- * the whole list.
+ * Must always be called. Without `whole` the end is left out, so that an incomplete list does not
+ * look complete.
  */
 bool present_list_end(struct present_list *list, bool whole);
 
@@ -67,11 +67,11 @@ char *present_text(const json_t *record, const char *key);
 /* Write any JSON value as a YAML 1.1 document, such that every reader gets the same value back. */
 bool yaml_write(FILE *out, const json_t *value);
 
-/* An array of at least one value, written as they come. NULL when memory is short. */
+/* A YAML array of at least one value, written value by value. NULL when memory is short. */
 struct yaml_list *yaml_list_begin(FILE *out);
 bool yaml_list_add(struct yaml_list *list, const json_t *value);
 
-/* Frees it, NULL too; the end is written if the list is whole. False when that was not possible. */
+/* Free it (may be NULL); write its end if the list is whole. False when the write failed. */
 bool yaml_list_end(struct yaml_list *list, bool whole);
 
 #endif

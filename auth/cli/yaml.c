@@ -121,7 +121,7 @@ document_begin(yaml_emitter_t *emitter, FILE *out)
 	yaml_event_t event;
 
 	yaml_emitter_set_output_file(emitter, out);
-	yaml_emitter_set_width(emitter, -1); /* a folded line would break what people copy */
+	yaml_emitter_set_width(emitter, -1); /* a folded line would break text that people copy */
 	return emit(emitter, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING),
 		   &event) &&
 	       emit(emitter, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1),

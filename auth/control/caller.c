@@ -190,7 +190,7 @@ caller_identify(struct call *call)
 	}
 }
 
-/* The caller's token is not to be had: the call has been refused then. */
+/* The caller's token could not be read: refuse the call. */
 static bool
 refuse_unknown(struct call *call, enum store_result result)
 {
@@ -207,7 +207,7 @@ refuse_unknown(struct call *call, enum store_result result)
 	return false;
 }
 
-/* Does a record have the version and the value that the worker has seen? */
+/* True when a record has the version and the value that the worker has seen. */
 static bool
 is_vouched(const struct vouched *vouched, const struct token *token)
 {

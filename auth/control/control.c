@@ -74,8 +74,8 @@ struct run {
 };
 
 /*
- * With two priorities, the first for the store's answers (connection.c of auth/redis): however many
- * callers there are, these are looked for after every few events.
+ * An event base with two priorities. The first is for the store's answers (connection.c of
+ * auth/redis): they are handled after every few events, however many callers there are.
  */
 static struct event_base *
 base_new(void)
@@ -195,7 +195,7 @@ start_gateway(struct run *run)
 	return run->gateway_socket_again != NULL;
 }
 
-/* When it cannot be had the API at the Unix socket stays: it is tried again. */
+/* If this fails, the API at the other Unix socket keeps working, and we try again. */
 static void
 try_gateway(evutil_socket_t fd, short events, void *ctx)
 {

@@ -17,14 +17,14 @@
 
 /* Bytes free below which nothing may make the store larger; more than pieces given back make. */
 #define GROW_MIN (2 * MIB)
-/* Reserved bytes below which a piece more is reserved: a piece is some thousand deletions. */
+/* When fewer bytes are reserved, another piece is reserved: enough for some thousand deletions. */
 #define ROOM_MIN (256 * KIB)
 #define PIECE (512 * KIB)
 #define BALLAST (8 * MIB)
-/* Free space that the ballast leaves when it is made, or there would be none for changes. */
+/* The ballast leaves this much free space when it is created, so that changes stay possible. */
 #define BALLAST_LEAVES (GROW_MIN + MIB)
 
-/* How often it is looked at: leases end without a call, and others fill the disk. */
+/* How often the disk is checked: leases end without a call, and other programs fill the disk. */
 #define WATCH_MS 500
 
 struct disk {
@@ -63,7 +63,7 @@ ballast_size(int fd)
 	return fd >= 0 && fstat(fd, &found) == 0 && S_ISREG(found.st_mode) ? found.st_size : 0;
 }
 
-/* The file that redis-server appends to is that with the highest number (Redis 7). */
+/* redis-server appends to the file with the highest number (Redis 7). */
 static void
 find_appended(struct disk *disk)
 {
@@ -104,7 +104,7 @@ reserved(const struct disk *disk)
 	return (long long)found.st_blocks * 512 - found.st_size;
 }
 
-/* Give the file blocks behind its end, which nothing shows but the room on the disk. */
+/* Reserve blocks behind the end of the file; its size stays the same. */
 static bool
 reserve(const struct disk *disk, long long bytes)
 {
@@ -114,7 +114,7 @@ reserve(const struct disk *disk, long long bytes)
 	       fallocate(disk->appended, FALLOC_FL_KEEP_SIZE, found.st_size, bytes) == 0;
 }
 
-/* False when nothing is left of it. */
+/* False when nothing is left of the ballast. */
 static bool
 give_back_piece(struct disk *disk)
 {
@@ -128,7 +128,7 @@ give_back_piece(struct disk *disk)
 	return given;
 }
 
-/* Make as much of it as there is room for. */
+/* Create as much of the ballast as there is space for. */
 static void
 fill_ballast(struct disk *disk, long long free_bytes)
 {
@@ -193,7 +193,7 @@ disk_make_room(struct disk *disk)
 
 	if (disk == NULL)
 		return;
-	/* Others may take a piece that is given back before we do: then the next one. */
+	/* Another program may take a freed piece before we do: then free the next one. */
 	while (reserved(disk) < ROOM_MIN && !reserve(disk, PIECE)) {
 		free_bytes = bytes_free(disk->directory);
 		if (free_bytes < 0 || free_bytes >= 2 * PIECE || !give_back_piece(disk))

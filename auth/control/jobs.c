@@ -167,7 +167,7 @@ done:
 	json_decref(body);
 }
 
-/* What still breaks the rules has been changed all the same. */
+/* A record that still breaks the rules has been changed, too. */
 static void
 note_patch(struct call *call, enum store_result result)
 {
@@ -215,7 +215,7 @@ narrows(const struct job_input *patch)
 	       patch->label_count > 0;
 }
 
-/* Does the patch do more than to take away? */
+/* True when the patch does more than remove. */
 static bool
 adds(const struct job_input *patch)
 {

@@ -46,7 +46,7 @@ list_send(struct call *call)
 	call_answer_text(call, 200, "application/json", text);
 }
 
-/* The page is over: what follows it begins behind `next`, if anything does. */
+/* End the page. If more follows, the next page begins behind `next`. */
 static void
 list_answer(struct call *call, const struct store_cursor *next)
 {

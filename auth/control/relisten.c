@@ -1,10 +1,10 @@
-/* relisten.c - a look at a socket's name, again and again. */
+/* relisten.c - checks a socket's name periodically. */
 #include "auth/control/relisten.h"
 
 #include <stdlib.h>
 
 #define LOOK_S 1
-/* After an attempt in vain. */
+/* After a failed attempt. */
 #define AGAIN_S 5
 
 struct relisten {

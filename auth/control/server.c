@@ -56,8 +56,8 @@ admit_peer(struct connection *connection, const struct server_setup *setup)
 	return name_unix_peer(connection, connection->evhtp->sock, &setup->log);
 }
 
-/* Who is to give way to a newcomer: who has waited longest for its client. NULL where all have a
- * call under way. */
+/* The connection that gives way to a new one: the one idle longest. NULL when all have a call under
+ * way. */
 static struct connection *
 find_idle(const struct connections *all, const struct connection *newcomer)
 {
@@ -105,7 +105,7 @@ on_accept(evhtp_connection_t *evhtp, void *ctx)
 	return EVHTP_RES_OK;
 }
 
-/* So many that all sockets may have them at once: a crowd at one takes nothing from the others. */
+/* An even share of the descriptors: many connections at one socket take none from the others. */
 static size_t
 connections_most(void)
 {

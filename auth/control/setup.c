@@ -1,4 +1,4 @@
-/* setup.c - whether two control processes would be given the same. */
+/* setup.c - compares the settings of two control processes. */
 #include <string.h>
 
 #include "auth/control/control.h"
@@ -17,7 +17,7 @@ same_text(const char *a, const char *b)
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-/* Compare a text of both, and forget it. */
+/* Compare a text of both, then clear it in both. */
 static bool
 take_text(struct control_setup *a, struct control_setup *b, size_t at)
 {

@@ -1,4 +1,4 @@
-/* unsent.c - a bound for answers that wait for their clients. */
+/* unsent.c - limits the memory of answers that wait for their clients. */
 #include "auth/control/connection.h"
 
 #define SMALL (64u << 10) /* answers of this size are bounded by the number of connections */

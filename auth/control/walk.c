@@ -18,7 +18,7 @@ same_token(const struct call *a, const struct call *b)
 	       slice_equal(a->token->token.id, b->token->token.id);
 }
 
-/* Is a walk with the same token under way, or waiting? */
+/* True when a walk with the same token is under way or waiting. */
 static bool
 walks_already(const struct walks *walks, const struct call *call)
 {
@@ -45,7 +45,7 @@ take_place(struct walks *walks, struct walk *walk)
 	return false;
 }
 
-/* One that is not local ends with its next step, unless one is about to or a place is free. */
+/* Let one remote walk end at its next step, unless one already will, or a place is free. */
 static void
 ask_to_give_way(struct walks *walks)
 {

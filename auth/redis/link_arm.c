@@ -1,5 +1,5 @@
-/* link_arm.c - two connections become one link: both to the same server, the one told of what the
- * other has read. */
+/* link_arm.c - makes one link of two connections to the same server: one is told of changes to what
+ * the other has read. */
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,7 +81,7 @@ link_arm(struct redis_link *link)
 
 /* ---- the same server, seen by a name ---- */
 
-/* What to do where neither way shows that both connections lead to the same server. */
+/* The remedy when neither way shows that both connections lead to the same server. */
 #define ALLOW "; allow the user INFO, or CLIENT SETNAME and CLIENT LIST"
 
 static void
@@ -124,7 +124,7 @@ on_named(void *ctx, const redisReply *reply)
 }
 
 /*
- * Where the ACL hides the run id: the push connection takes a name that no one can guess, and the
+ * Where the ACL hides the run id: the push connection takes a random name, and the
  * data connection must see it under the id that it is about to redirect to.
  */
 static void
@@ -167,7 +167,7 @@ link_identified(struct redis_link *link)
 		link_name_push(link);
 }
 
-/* Which process a connection leads to, unless the ACL keeps that secret. */
+/* Ask for the run id of a connection's server, which an ACL may hide. */
 static void
 keep_run_id(struct redis_link *link, const redisReply *reply, char out[RUN_ID_LEN + 1])
 {

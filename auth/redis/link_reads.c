@@ -18,9 +18,9 @@ struct read {
 	struct directory_entry *entry;
 	enum record_kind kind;
 	bool careful;
-	bool again;	  /* not this way: to be sent once more */
+	bool again;	  /* must be sent once more, in another way */
 	unsigned missing; /* replies still to come */
-	uint64_t sent_ms; /* before Redis can have read what it answers with */
+	uint64_t sent_ms; /* before Redis read what it answers */
 	enum feed feed;	  /* what the reply about the record brought */
 	struct record *record;
 	size_t id_len;
@@ -242,8 +242,8 @@ read_judge(struct read *read, const redisReply *reply)
 }
 
 /*
- * How long the record has to live, as Redis says: nothing relies on Redis telling of its end. It
- * was counted after the read was sent; so what is added to that moment never ends too late.
+ * The record's remaining time to live, as Redis says; we do not rely on Redis to report its end.
+ * Redis counts it after the read was sent, so added to that moment it never ends too late.
  */
 static void
 read_judge_ttl(struct read *read, const redisReply *reply)
@@ -270,7 +270,7 @@ read_judge_ttl(struct read *read, const redisReply *reply)
 		    reply->type == REDIS_REPLY_ERROR ? reply->str : "PTTL has no number");
 }
 
-/* One of the replies has come; with the last one it is over. */
+/* One of the replies has come; the last one ends the read. */
 static void
 read_part(struct read *read)
 {

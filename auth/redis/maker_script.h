@@ -1,20 +1,19 @@
-/* maker_script.h - records that an operator makes: within its token's life, and its scope's quota.
- */
+/* maker_script.h - checks the operator's token and its scope's quota before it creates a record. */
 #ifndef JOBGATE_REDIS_MAKER_SCRIPT_H
 #define JOBGATE_REDIS_MAKER_SCRIPT_H
 
 /*
- * What scripts that make a record begin with. The last of KEYS is the maker's token; the first four
- * of ARGV are taken away: its hash ('' for a caller without a token, of whom nothing is asked), the
- * most records, what the keys of sets and what those of such records begin with.
+ * The beginning of each script that creates a record. The last of KEYS is the operator's token. The
+ * first four of ARGV are removed: its hash ('' for a caller without a token, for whom nothing is
+ * checked), the quota, and the key prefixes of the sets and of such records.
  *
  * refused(): before anything is written; nil, -4 when the token has gone or was renewed, -5 when
  * its scope has as many records as it may. counted(id): once the record is made.
  *
- * What a scoped operator makes has a field `quota`, the scope that it counts for, and stands in the
- * set of that scope. An operator whose own token has such a field passes it on: no narrower scope
- * has a quota of its own, unless it was made by somebody who has none. Records that went otherwise
- * than by our deletion (a lease's end, a plain DEL) leave the set when it is full.
+ * A record that a scoped operator creates has a field `quota` (the scope that it counts for) and is
+ * in the set of that scope. An operator whose own token has this field passes it on, so that a
+ * narrower scope gets no quota of its own (unless an operator without one created it). Records that
+ * were not deleted by us (an ended lease, a plain DEL) leave the set only when it is full.
  */
 #define MAKER_SCRIPT                                                                      \
 	"local hash, most = table.remove(ARGV, 1), tonumber(table.remove(ARGV, 1))\n"     \

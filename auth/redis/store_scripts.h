@@ -22,7 +22,7 @@ static const char script_get[] = RECORD_SCRIPT_GET;
 /*
  * What MAKER_SCRIPT takes, then ARGV: id, score, lease in seconds (0: none), then fields and
  * values. 1, or 0 when the record exists, or what refused() says. A job with a lease is a key that
- * expires; its entry in the index goes when somebody lists (script_page).
+ * expires; its entry in the index goes with the next list (script_page).
  */
 static const char script_create[] =
     MAKER_SCRIPT "if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end\n"
@@ -35,10 +35,10 @@ static const char script_create[] =
 		 "return 1\n";
 
 /*
- * ARGV: scope, id, 1 to write something in any case, what keys of quotas' sets begin with. 1, or 0
- * when there was no record; the index loses the id either way. What is written when there was none
- * leaves no trace (no id is "-"), but replicas that confirm it have all that came before: the
- * deletion that this one repeats.
+ * ARGV: scope, id, 1 to write in any case, the key prefix of quota sets. 1, or 0 when there was no
+ * record; the id leaves the index either way. The write without a record leaves no trace (no id is
+ * "-"), but replicas that confirm it have all earlier writes, such as the deletion that is
+ * repeated.
  */
 #define DELETE_WITHIN                                                                             \
 	"local gone = 0\n"                                                                        \

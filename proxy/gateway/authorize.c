@@ -182,7 +182,7 @@ exchange_prepare(
 	return true;
 }
 
-/* Allowed: from here on a change of either record is felt. */
+/* Allowed: from here on a change of either record is noticed. */
 static void
 exchange_allow(struct exchange *exchange, struct request *request, struct findings *findings)
 {

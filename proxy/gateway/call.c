@@ -1,4 +1,4 @@
-/* call.c - calls for the control process, and what monitoring asks. */
+/* call.c - calls for the control process, and requests of monitoring. */
 #include <stdio.h>
 
 #include "gateway/exchange_state.h"
@@ -6,9 +6,9 @@
 #include "observe/metrics.h"
 
 /*
- * The control process reads heads with a parser of others' making. It gets nothing but what is
- * written here, and no byte in a target that an endpoint or a query of the API has no use for
- * (RFC 3986 section 3.3, escapes whole).
+ * The control process parses heads with a third-party library. It only gets heads that are written
+ * here; their targets only have bytes that the API's paths and queries need (RFC 3986 section 3.3,
+ * complete escapes).
  */
 static bool
 is_plain(struct slice text, const char *others)
@@ -33,14 +33,14 @@ is_plain(struct slice text, const char *others)
 #define PATH_OTHERS "/-._~!$&'()*+,;=:@"
 #define QUERY_OTHERS PATH_OTHERS "?"
 
-/* An answer of the worker's own instead of the control process's. */
+/* Answer instead of the control process. */
 static void
 refuse(struct exchange *exchange, unsigned status, struct slice title, struct slice detail)
 {
 	exchange_give_up(exchange, OUTCOME_BAD_REQUEST, status, title, detail);
 }
 
-/* A request that the control process is not to see; it has been refused then. */
+/* True for a request that the control process must not see; it has been refused then. */
 static bool
 refuse_unfit(struct exchange *exchange, const struct request *request)
 {
@@ -67,7 +67,7 @@ refuse_unfit(struct exchange *exchange, const struct request *request)
 	return false;
 }
 
-/* Write the head for the control process, to be kept until it is sent. False when it does not fit.
+/* Write the head for the control process and keep it until it is sent. False when it does not fit.
  */
 static bool
 prepare(struct exchange *exchange, struct request *request, const struct token *token)
@@ -99,8 +99,8 @@ prepare(struct exchange *exchange, struct request *request, const struct token *
 }
 
 /*
- * The records that the verdict rests on are not watched: the control process reads the token's
- * again, for each call, and an operator who renews its own token is to get the answer.
+ * The records behind the verdict are not watched: the control process reads the token again for
+ * each call, and an operator that renews its own token must get the answer.
  */
 void
 exchange_call_control(struct exchange *exchange, struct request *request, const struct token *token)
@@ -156,7 +156,7 @@ answer_ready(struct exchange *exchange)
 	exchange_send(exchange, &refusal, OUTCOME_ANSWERED);
 }
 
-/* This process answers: that is all it says. */
+/* /healthz: it only says that this process answers. */
 static void
 answer_health(struct exchange *exchange)
 {

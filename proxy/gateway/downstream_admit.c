@@ -126,14 +126,14 @@ give_way(struct downstream *downstream)
 	downstream_lost(downstream);
 }
 
-/* Is it one of this client's? NULL: of any. */
+/* True when it is one of this client's; client NULL: any. */
 static bool
 is_of(const struct downstream *downstream, const struct client *client)
 {
 	return client == NULL || downstream->peer.client == client;
 }
 
-/* Of the handshakes under way, or those of one client, the oldest, once it has had its time. */
+/* The oldest handshake, of all or of one client, if its time is over. */
 static bool
 handshake_gives_way(struct places *places, const struct client *of)
 {
@@ -192,8 +192,8 @@ downstream_make_room(struct gateway *gateway)
 }
 
 /*
- * Where places are few an address has few of them, and an operator may share it with strangers: of
- * the address's own connections one gives way.
+ * Where connections are few, an address has few of them, and an operator may share it with other
+ * people: one of the address's own connections gives way.
  */
 static void
 make_room_of_client(

@@ -3,8 +3,8 @@
 #include "gateway/upstream.h"
 
 /*
- * Bytes read and dropped while lingering: a client that only ever sends has lost its right to a
- * gentle end. One that was allowed in may have an upload on the way when its job dies.
+ * Bytes read and dropped while lingering: a client that never stops sending gets a reset. A client
+ * that was authorized may still be uploading when its job dies, so it may send more.
  */
 #define LINGER_BYTES (1024 * 1024)
 #define LINGER_BYTES_KNOWN (256 * 1024 * 1024)
@@ -127,8 +127,8 @@ downstream_content(struct downstream *downstream, size_t *budget)
 }
 
 /*
- * The client sends no more. It may have closed or may still read; the kernel finds out when the
- * answer meets a reset, or when it probes. Never more to do at once.
+ * The client sends no more. It may have closed or may still read: the kernel finds out by a reset
+ * in response to the answer, or by probing. There is never more to read now.
  */
 static bool
 downstream_half_closed(struct downstream *downstream)
@@ -220,7 +220,7 @@ downstream_skip(struct downstream *downstream, size_t *budget)
 	case IO_AGAIN:
 		return false;
 	case IO_EOF:
-		/* It gave up its upload; the answer is still its own. */
+		/* It gave up its upload, but still gets the answer. */
 		downstream_finish(downstream);
 		return true;
 	case IO_ERROR:
@@ -252,7 +252,7 @@ downstream_reset_when_read(struct downstream *downstream)
 	return true;
 }
 
-/* All is sent: end our side, unless it takes a reset to do so. */
+/* All is sent: close our sending side, unless a reset is needed. */
 static void
 downstream_end_sending(struct downstream *downstream)
 {
@@ -268,7 +268,7 @@ downstream_end_sending(struct downstream *downstream)
 		conn_shutdown_write(&downstream->conn);
 }
 
-/* So many bytes have been dropped while lingering: may the client send more? */
+/* True when the client may still send, after this many dropped bytes. */
 static bool
 may_linger(struct downstream *downstream, size_t n)
 {
@@ -285,7 +285,7 @@ may_linger(struct downstream *downstream, size_t n)
 	return true;
 }
 
-/* Read and drop until the client has closed, too. */
+/* Read and drop until the client has closed its side as well. */
 static bool
 downstream_linger(struct downstream *downstream, size_t *budget)
 {

@@ -108,7 +108,7 @@ exchange_count(const struct exchange *exchange, enum outcome outcome)
 	struct worker_stats *stats = exchange->gateway->stats;
 
 	if (exchange->peer->purpose == FOR_METRICS)
-		return; /* what looks at the counters does not change them */
+		return; /* reading the metrics must not change them */
 	counter_add(&stats->outcomes[outcome], 1);
 	counter_add(&stats->bytes_in, exchange->bytes_in);
 	counter_add(&stats->bytes_out, exchange->bytes_out);
@@ -194,7 +194,7 @@ exchange_say_goodbye(struct exchange *exchange, unsigned code, struct slice reas
 	return true;
 }
 
-/* Nothing of the answer has left, not even its head: there may be another in its place. */
+/* Nothing of the answer was sent, not even its head: another one can replace it. */
 static bool
 exchange_take_back(struct exchange *exchange)
 {

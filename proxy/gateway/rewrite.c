@@ -90,7 +90,7 @@ must_drop(const struct field *field, const struct rewrite *rewrite)
 	return field->dropped;
 }
 
-/* Has the request a field with this id? */
+/* True when the request has a field with this id. */
 static bool
 has(const struct rewritten *out, enum field_id id)
 {
@@ -364,7 +364,7 @@ hex(const unsigned char *bytes, size_t len, char *out)
 	return (struct slice){out, 2 * len};
 }
 
-/* The token as the worker knows it: the control process reads its record again. */
+/* The token as the worker knows it; the control process compares it with its record. */
 static bool
 add_token(struct rewritten *out, const struct token *token)
 {

@@ -5,9 +5,8 @@
 #include "http/head.h"
 
 /*
- * Browsers go by the name, and take a cookie without one whose value looks like a pair for that
- * pair when they send it (RFC 6265bis section 5.7): so "=" and white space in front count for
- * nothing.
+ * The name of a cookie. A cookie with an empty name whose value looks like a pair is sent back as
+ * that pair (RFC 6265bis section 5.7), so leading "=" and white space are skipped.
  */
 static bool
 sets_session(struct slice cookie)
@@ -22,13 +21,13 @@ sets_session(struct slice cookie)
 	return cookie_is_session(cookie);
 }
 
-/* Is `name` the domain, or one that it lies under? */
+/* True when `name` is the domain or one of its parent domains. */
 static bool
 spans(struct slice name, struct slice domain)
 {
 	struct slice label;
 
-	if (name.len > 0 && name.at[0] == '.') /* counts for nothing (RFC 6265 section 5.2.3) */
+	if (name.len > 0 && name.at[0] == '.') /* ignored (RFC 6265 section 5.2.3) */
 		name = slice_after(name, 1);
 	if (name.len > 0 && name.at[name.len - 1] == '.')
 		name.len--;
@@ -36,7 +35,7 @@ spans(struct slice name, struct slice domain)
 	       (name.len > 0 && route_under_domain(domain, name, &label));
 }
 
-/* Would browsers send this cookie to the hosts of other jobs? */
+/* True when browsers would send this cookie to the hosts of other jobs. */
 static bool
 is_for_others(struct slice cookie, struct slice domain)
 {
@@ -94,7 +93,7 @@ drop(struct fields *fields, enum field_id id)
 			fields->items[i].dropped = true;
 }
 
-/* Does a list in fields of this id have this member? */
+/* True when a list in fields of this id has this member. */
 static bool
 lists(const struct fields *fields, enum field_id id, struct slice wanted)
 {
@@ -126,7 +125,7 @@ is_for_shared_caches(struct slice directive)
 	       slice_equal_nocase(name, SLICE("must-understand"));
 }
 
-/* All other directives of a backend stay, for they tell the browser's own cache what to do. */
+/* All other directives of a backend stay: they are for the browser's own cache. */
 static void
 write_private(struct writer *writer, const struct fields *fields)
 {
@@ -146,7 +145,7 @@ write_private(struct writer *writer, const struct fields *fields)
 	}
 }
 
-/* What was written since begin, or something that is as safe when there was no room for it. */
+/* The text written since begin, or an equally safe one if there was no room for it. */
 static struct slice
 written(const struct writer *writer, const char *begin, struct slice otherwise)
 {

@@ -91,7 +91,7 @@ move_to(struct body_decoder *decoder, enum chunk_state state)
 	return true;
 }
 
-/* One more byte of the line that does not count towards the size. */
+/* One more byte of the line besides the size. */
 static bool
 count_extra(struct body_decoder *decoder)
 {

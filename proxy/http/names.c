@@ -14,11 +14,11 @@ struct known_name {
 };
 
 /*
- * Sorted by length, so that a name is compared with few others. FIELD_PROXY_CLAIM: what proxies
- * and gateways of all makers tell a backend of a client's address, name, certificate or URL, and
- * what many backends believe (gunicorn takes SCRIPT_NAME and PATH_INFO from a peer on loopback;
- * CGI programs take Proxy for HTTP_PROXY). (fields_test.c finds each name, so the tables are in
- * order.)
+ * Sorted by length, so that a name is compared with few others. FIELD_PROXY_CLAIM: fields by which
+ * common proxies and gateways tell a backend the client's address, name, certificate or URL, and
+ * which many backends trust (gunicorn takes SCRIPT_NAME and PATH_INFO from a peer on loopback; CGI
+ * programs take Proxy for HTTP_PROXY). fields_test.c looks up each name, so it notices a wrong
+ * order.
  */
 static const struct known_name known_names[] = {
     {"te", FIELD_TE},
@@ -98,7 +98,7 @@ static const struct known_name known_names[] = {
 static const unsigned char first_of_length[KNOWN_NAME_MAX + 2] = {0, 0, 0, 1, 2, 5, 6, 11, 13, 14,
     18, 22, 29, 34, 39, 43, 51, 55, 62, 65, 67, 68, 68, 68, 68, 69, 70, 70, 70, 71};
 
-/* Names of which the beginning is enough, sorted by their first letter. */
+/* Prefixes of names, sorted by their first letter. */
 static const struct {
 	struct slice name;
 	enum field_id id;
@@ -144,7 +144,7 @@ static const struct {
 static const unsigned char first_of_letter[27] = {
     0, 0, 0, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 4, 4, 5, 5, 5, 6, 8, 9, 9, 9, 9, 35, 35, 35};
 
-/* Does it begin so? The third letter tells most apart. */
+/* True when name begins with the prefix. The third letter differs most often. */
 static bool
 begins_with(struct slice name, struct slice prefix)
 {
@@ -168,7 +168,7 @@ identify_prefix(struct slice name, char first)
 enum field_id
 name_identify_plain(struct slice name)
 {
-	const size_t len = name.len <= KNOWN_NAME_MAX ? name.len : 0; /* no name has this one */
+	const size_t len = name.len <= KNOWN_NAME_MAX ? name.len : 0; /* no name has this length */
 	const struct known_name *end = known_names + first_of_length[len + 1];
 	const char first = (char)(name.at[0] | 0x20); /* lower case, if it is a letter */
 

@@ -321,7 +321,7 @@ path_escape(char *path, size_t len)
 	for (size_t i = 0; i < len; i++)
 		raw += !byte_is((unsigned char)path[i], BYTE_TARGET);
 	at = len + 2 * raw;
-	/* From the end, so that no byte is written over before it has moved. */
+	/* From the end, so that no byte is overwritten before it has moved. */
 	for (size_t i = len; i-- > 0;) {
 		unsigned char c = (unsigned char)path[i];
 

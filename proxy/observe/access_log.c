@@ -1,4 +1,5 @@
-/* access_log.c - the facts of exchanges, put into a ring for the thread that makes lines of them.
+/* access_log.c - puts the facts of exchanges into a ring, for a thread that formats and writes
+ * them.
  */
 #include "observe/access_log.h"
 
@@ -75,7 +76,7 @@ access_log_new(const char *where, int fd, struct log_losses *losses, const struc
 	return NULL;
 }
 
-/* The thread only notes what failed: it never writes into another log. */
+/* The thread only notes errors: it never writes to another log. */
 static void
 complain(struct access_log *log)
 {

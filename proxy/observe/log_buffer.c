@@ -13,7 +13,7 @@
 /* Lines that wait: some hundreds. */
 #define BUFFER_BYTES (64 * 1024)
 
-/* A write that waits all the same is interrupted after this. */
+/* A write that has to wait after all is interrupted after this time. */
 #define WRITE_MAX_US 5000
 
 /* How long the end waits for the last lines. */
@@ -37,7 +37,7 @@ on_alarm(int number)
 static ssize_t
 write_in_time(int fd, const char *bytes, size_t len, int wait_ms)
 {
-	/* Again and again: the first alarm may come before the write has begun. */
+	/* Periodic, because the first alarm may come before the write has begun. */
 	const struct itimerval on = {{0, WRITE_MAX_US}, {0, WRITE_MAX_US}}, off = {0};
 	struct pollfd writable = {.fd = fd, .events = POLLOUT};
 	ssize_t written;
@@ -55,13 +55,13 @@ write_in_time(int fd, const char *bytes, size_t len, int wait_ms)
 	return written;
 }
 
-/* Write the first line of some, or some of it. Returns how many bytes are done with; 0: not now. */
+/* Write the first line, or a part of it. Returns how many bytes are finished; 0: not now. */
 static size_t
 write_line(struct log_buffer *buffer, const char *lines, size_t len, int wait_ms)
 {
 	const char *end = memchr(lines, '\n', len);
 	size_t line = end != NULL ? (size_t)(end - lines) + 1 : len;
-	/* Of a pipe, a line takes all or nothing: it is shorter than PIPE_BUF. */
+	/* A pipe takes a whole line or nothing: lines are shorter than PIPE_BUF. */
 	ssize_t written = write_in_time(buffer->log.fd, lines, line, wait_ms);
 
 	if (written > 0)
@@ -95,7 +95,7 @@ keep(struct log_buffer *buffer, const char *line, size_t len)
 	return true;
 }
 
-/* Once all is written there is room to say what is missing. */
+/* Now that all is written, there is room to report what is missing. */
 static void
 tell_dropped(struct log_buffer *buffer)
 {

@@ -15,18 +15,18 @@
 
 #define LINES_MAX (64 * 1024)
 
-/* How long a thread that is stuck in a write is waited for at the end. */
+/* How long the end waits for a thread that is stuck in a write. */
 #define PATIENCE_S 1
 
 struct log_writer {
 	/* The event loop's. */
 	struct log_writer_options options;
 	char *where;
-	struct ring *ring; /* puts the loop, takes the thread */
+	struct ring *ring; /* the loop puts, the thread takes */
 	pthread_t thread;
 	bool started;
 
-	/* Of both: they only tell the thread what to look at once it is woken, and what failed. */
+	/* Shared: orders to the thread, which it reads after a wake-up, and what failed. */
 	int wake; /* an eventfd */
 	atomic_bool stopping, reopening;
 	atomic_int write_error, reopen_error;
@@ -108,7 +108,7 @@ start_thread(struct log_writer *writer)
 {
 	sigset_t all, before;
 
-	/* Signals are the event loop's. */
+	/* The event loop handles all signals. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	errno = pthread_create(&writer->thread, NULL, run, writer);

@@ -1,4 +1,4 @@
-/* service_log.c - lines for the operator, by way of a thread. */
+/* service_log.c - lines for the operator, written by a thread. */
 #include "observe/service_log.h"
 
 #include <errno.h>
@@ -91,5 +91,5 @@ service_log_stop(struct service_log *service, struct log *log)
 	log->put = NULL;
 	log->to = NULL;
 	if (service != NULL && log_writer_free(service->writer))
-		free(service); /* else the thread uses it until the process ends */
+		free(service); /* otherwise the thread uses it until the process ends */
 }

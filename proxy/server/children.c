@@ -13,13 +13,13 @@
 #include "server/supervisor.h"
 #include "server/worker.h"
 
-/* A child that ends is started again at once; the next time after this, doubled each time up to the
- * last, until it has stayed for a while. */
+/* A child that ends is restarted immediately; the next time after this pause, which doubles up to
+ * the longest one until a child has stayed for a while. */
 #define RESTART_SECOND_MS 50
 #define RESTART_LAST_MS 5000
 #define STAYED_MS 10000
 
-/* A child that was killed and is still there is killed again after this. */
+/* If a killed child still exists after this time, it is killed again. */
 #define KILL_AGAIN_MS 1000
 
 uint64_t
@@ -218,8 +218,8 @@ children_free_slot(struct supervisor *supervisor)
 }
 
 /*
- * The longest pause between two starts. Workers must have the private store back well before
- * what they know of it is too old.
+ * The longest pause between two starts. The private store must be back well before the workers'
+ * records are too old.
  */
 static uint64_t
 restart_last_ms(const struct supervisor *supervisor, const struct child *child)

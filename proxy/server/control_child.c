@@ -1,4 +1,4 @@
-/* control_child.c - the control process: what it is given, and when that is something else. */
+/* control_child.c - starts the control process with its settings, and again when they change. */
 #include <openssl/crypto.h>
 #include <stdlib.h>
 
@@ -46,7 +46,7 @@ control_ranges(const struct cidr_list *list)
 	return ranges;
 }
 
-/* What a control process is given by a configuration; the scoped_urls are to be freed. */
+/* The control process's settings in a configuration; the caller frees scoped_urls. */
 static struct control_setup
 control_setup_of(const struct supervisor *supervisor, const struct config *config)
 {
@@ -98,7 +98,7 @@ control_child_run(struct supervisor *supervisor)
 	return status;
 }
 
-/* Is what it was started with what the configuration in force gives it? */
+/* True when the configuration in force has the settings that it was started with. */
 static bool
 is_up_to_date(const struct supervisor *supervisor)
 {

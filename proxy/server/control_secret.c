@@ -1,4 +1,4 @@
-/* control_secret.c - by which the control process knows that a worker of ours speaks. */
+/* control_secret.c - the secret by which the control process knows our workers. */
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <stdio.h>
@@ -8,12 +8,12 @@
 #include "server/supervisor.h"
 
 /*
- * After an upgrade workers of the binary before us still serve: the secret stays the same for them.
- * It passes by the environment, which is wiped as soon as it has been read.
+ * After an upgrade the workers of the previous binary still serve, so the secret must stay the
+ * same. It is passed in the environment, and wiped there as soon as it has been read.
  */
 #define SECRET_VARIABLE "JOBGATE_CONTROL_SECRET"
 
-/* The secret that was left for us. False when there is none. */
+/* Take the secret of the previous binary. False when there is none. */
 static bool
 take_over(struct supervisor *supervisor)
 {

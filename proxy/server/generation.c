@@ -44,7 +44,7 @@ generation_fill(struct supervisor *supervisor)
 	}
 }
 
-/* How long the workers may take to prove their store: to connect, and for the first answers. */
+/* How long the workers may take to prove their store: to connect, and to get the first answers. */
 static uint64_t
 proof_ms(const struct supervisor *supervisor)
 {
@@ -67,10 +67,10 @@ generation_start(struct supervisor *supervisor)
 	generation_fill(supervisor);
 }
 
-/* What the old generation has of its store. */
+/* Whether the old generation reaches its store. */
 enum store_hold {
 	STORE_LOST,
-	STORE_FRESH, /* it still may rely on what it knows; that is about to end */
+	STORE_FRESH, /* out of reach, but its records are still fresh */
 	STORE_REACHED,
 };
 

@@ -1,19 +1,19 @@
-/* heartbeat.c - noticing that a process hangs, and that a worker's listening sockets are orphaned.
+/* heartbeat.c - detects processes that hang, and listening sockets without a worker.
  */
 #include "server/supervisor.h"
 #include "server/worker.h"
 
 /*
- * Silence is measured by the time in which the supervisor itself runs. Of a longer gap between two
- * looks only so much counts: the machine was suspended, or the supervisor was stopped, and the
- * others have had as little time.
+ * Silence is measured in the supervisor's own running time. A longer gap between two checks counts
+ * only this much: the machine was suspended, or the supervisor was stopped, and the other processes
+ * may not have run either.
  */
 #define GAP_MAX_MS 1000
 
 /* A process that has just been forked has this much longer for its first beat. */
 #define START_FACTOR 6
 
-/* SIGABRT leaves a core dump, where those are wanted; what it does not end is killed after this. */
+/* SIGABRT leaves a core dump where enabled; SIGKILL follows after this time. */
 #define ABORT_MS 2000
 
 static struct heartbeat
@@ -90,7 +90,7 @@ watch(struct supervisor *supervisor, struct child *child, uint64_t gap_ms)
 	counter_set(heartbeat.silent_ms, child->silent_ms);
 }
 
-/* Is nobody there who accepts from a worker's listening sockets? */
+/* True when a worker's listening sockets have no process that accepts from them. */
 static bool
 is_orphaned(const struct supervisor *supervisor, size_t slot)
 {
@@ -112,7 +112,7 @@ is_orphaned(const struct supervisor *supervisor, size_t slot)
 	return false;
 }
 
-/* Have the workers look at what is orphaned now. */
+/* Tell the workers which sockets are orphaned now. */
 static void
 tell_workers(struct supervisor *supervisor)
 {

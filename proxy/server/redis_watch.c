@@ -1,4 +1,4 @@
-/* redis_watch.c - the private redis-server's log and socket, from time to time. */
+/* redis_watch.c - checks the log and the socket of the private redis-server. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 /* Its socket is there this long after its start, at the latest. */
 #define BIND_MS 1000
 
-/* Read of its log at once; what is older is of no use. */
+/* Bytes of its log that are read at a time; older ones are not needed. */
 #define PIECE_MAX 8192
 
 /* What redis-server says when it goes on with a file that ends too early. */
@@ -83,7 +83,7 @@ take_line(struct supervisor *supervisor, const char *line, size_t len)
 		tell_cut_short(supervisor);
 }
 
-/* Take the whole lines that are new. */
+/* Read the new complete lines. */
 static void
 follow_log(struct supervisor *supervisor)
 {
@@ -135,7 +135,7 @@ redis_watch_last_line(struct supervisor *supervisor)
 
 /* ---- its socket ---- */
 
-/* Without a name its socket takes no more connections. */
+/* When its name is removed, its socket takes no more connections. */
 static bool
 socket_is_gone(const struct supervisor *supervisor, uint64_t now_ms)
 {

@@ -1,5 +1,4 @@
-/* secure_report.c - certificates and secrets that can be used, but should not be left as they are.
- */
+/* secure_report.c - warns about certificates and secrets that work but need attention. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,7 +48,7 @@ tell_validity(
 		    day_of(until, day));
 }
 
-/* Read and judge one. False where there is none, or it went while it was read. */
+/* Read and check one. False when there is none, or it was removed meanwhile. */
 static bool
 report_certificate(const struct log *log, const char *setting, const char *path,
     enum certificate_use use, struct certificate *certificate, struct secured *out)
@@ -77,7 +76,7 @@ report_alone(const struct log *log, const char *setting, const char *path, enum 
 		certificate_clear(&certificate);
 }
 
-/* Those for clients, and whether they cover the hosts that clients reach us by. */
+/* Check the certificates for clients, and whether they cover the hosts that clients use. */
 static void
 report_for_clients(const struct config *config, const struct log *log, struct secured *out)
 {
@@ -109,7 +108,7 @@ report_for_clients(const struct config *config, const struct log *log, struct se
 
 /* ---- secrets ---- */
 
-/* Can users that are neither the owner nor of the group open it? Its mode, or 0. */
+/* The file's mode if users other than owner and group can open it, else 0. */
 static mode_t
 open_to_others(const char *path)
 {
@@ -124,7 +123,7 @@ open_to_others(const char *path)
 	while ((slash = strrchr(resolved, '/')) != NULL && slash != resolved) {
 		*slash = '\0';
 		if (stat(resolved, &found) != 0 || (found.st_mode & S_IXOTH) == 0)
-			return 0; /* they do not get there */
+			return 0; /* they cannot reach it */
 	}
 	return mode;
 }

@@ -23,11 +23,11 @@
 
 #define LISTEN_FDS_START 3
 
-/* The check of another binary may take so long: it may be stuck, in its output for one. */
+/* Time limit for the check of the new binary: it may hang, for example in its output. */
 #define CHECK_MAX_S 20
 
-/* In the child that becomes the check: its output must not keep it. A pipe that is full is one that
- * nobody reads. */
+/* In the child that becomes the check: its output must not block it. A pipe that is full may have
+ * no reader. */
 static void
 quieten_check(void)
 {
@@ -230,7 +230,7 @@ adopt_worker(struct supervisor *supervisor, struct child *child)
 	counter_set(&stats->store_up, 1);
 }
 
-/* It ends by itself within moments; what does not is killed. */
+/* It usually ends by itself very soon; if not, it is killed. */
 static void
 await_end(pid_t pid)
 {

@@ -61,7 +61,7 @@ publish(struct worker *worker)
 
 /* ---- accepting ---- */
 
-/* Health and readiness can be told without the store. */
+/* Health and readiness do not need the store. */
 static bool
 serves_at_once(const struct listener *listener)
 {
@@ -192,7 +192,7 @@ on_pause_over(struct timer *timer)
 		start_accepting(worker);
 }
 
-/* Other workers' sockets have been orphaned, or not any more. */
+/* The set of orphaned sockets may have changed. */
 static void
 follow_orphans(struct worker *worker)
 {
@@ -231,8 +231,8 @@ on_drained(struct timer *timer)
 }
 
 /*
- * Closed, so that who still comes is refused at once instead of left waiting in a queue. Unless
- * others have taken over, operators and monitoring are served as long as exchanges still run.
+ * Close the listeners, so that new clients are refused immediately instead of waiting in a queue.
+ * Unless other workers have taken over, operators and monitoring are served while exchanges run.
  */
 static void
 close_listeners(struct worker *worker, bool all)

@@ -41,8 +41,8 @@ least(size_t a, size_t b)
 }
 
 /*
- * Places of its own for each purpose: a crowd at jobs keeps no operator out and a crowd at the
- * control API no job's client. An address may have a quarter of those that are few.
+ * Each purpose has its own connection limit, so that many clients of jobs keep no operator out, and
+ * vice versa. Where the limit is small, an address gets at most a quarter of it.
  */
 static void
 set_places(struct worker *worker, struct gateway_options *options)
