@@ -31,4 +31,10 @@ _Static_assert(CONTROL_MARK_TEXT == 2 * TOKEN_MARK_LEN, "hex");
 /* The largest content of a call, in bytes. */
 #define CONTROL_BODY_MAX (64u << 10)
 
+/*
+ * The longest path and query of a call together, in bytes: libevhtp's parser gives a connection up
+ * over a line of 8192.
+ */
+#define CONTROL_TARGET_MAX 8000
+
 #endif

@@ -45,13 +45,18 @@ static bool
 refuse_unfit(struct exchange *exchange, const struct request *request)
 {
 	if (request->path_resolved || request->path.at[0] != '/' ||
-	    !is_plain(request->path, PATH_OTHERS)) {
+	    request->path.len > CONTROL_TARGET_MAX || !is_plain(request->path, PATH_OTHERS)) {
 		refuse(exchange, 404, SLICE("Not found"), SLICE("There is nothing at this path."));
 		return true;
 	}
 	if (request->method_id == METHOD_OTHER) {
 		refuse(exchange, 405, SLICE("Method not allowed"),
 		    SLICE("The control API does not have this method."));
+		return true;
+	}
+	if (request->path.len + request->query.len > CONTROL_TARGET_MAX) {
+		refuse(exchange, 400, SLICE("Bad request"),
+		    SLICE("The query is longer than what is taken here."));
 		return true;
 	}
 	if (!is_plain(request->query, QUERY_OTHERS)) {

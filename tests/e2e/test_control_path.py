@@ -136,6 +136,15 @@ def test_what_the_api_has_no_use_for(path, records):
                 assert found in ((401, 400, 404) if token is None and api.host == HOST or token is None else (status, 400)), (line, token)
 
 
+def test_long_targets(path, records):
+    """Up to the limit of the API they are read there, and longer ones are refused by the worker: no connection is lost over them."""
+    gateway, listen = path
+    for api in (Control(listen, records.token("operator")), Control(gateway.address, records.token("operator"), host=HOST)):
+        for size in (4000, 7900, 8100, 8191, 8192, 8193, 9000, 16000):
+            api.refused(404, "GET", "/" + size * "a")
+            assert api.call("GET", "/v1/me?" + size * "a").status in ([200] if size < 8000 else [400])
+
+
 def test_bodies(path, records):
     """64 KiB, however they are framed; trailers are no fields of the call."""
     _, listen = path
