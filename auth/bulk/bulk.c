@@ -28,7 +28,7 @@ static const char usage[] =
     "      --enforce           With mint: refuse values that were not minted\n"
     "      --force             With --enforce: even if there are tokens that are not\n"
     "  -h, --help              Print help\n\n"
-    "Lines go to standard output and come from standard input. They hold the key of mint too.\n"
+    "Lines go to standard output and come from standard input. They also contain the key of mint.\n"
     "Exit status: 0 done, 1 something is wrong with a record, 2 wrong usage, 3 store out of "
     "reach.\n";
 

@@ -60,11 +60,10 @@ start(struct task *task)
 		result = change(task, STORE_MINT_START);
 	if (result == STORE_OK && task->counts[RECORD_TOKEN] == 0)
 		result = change(task, STORE_MINT_ENFORCE);
-	/* A conflict: one who was faster has made it, or what is there is no key. */
+	/* A conflict: another process made the key first, or what is there is not a valid key. */
 	if (result == STORE_CONFLICT && store_mint(task->store)->state == MINT_NONE) {
-		fputs("jobgate: what the store has in place of its key is none: delete it (DEL, "
-		      "its name "
-		      "is the prefix and \"mint\")\n",
+		fputs("jobgate: the key <prefix>mint in the store is not valid: delete it with "
+		      "redis-cli DEL, then run this again\n",
 		    stderr);
 		return TASK_WRONG;
 	}

@@ -81,8 +81,8 @@ start_accepting(struct worker *worker)
 }
 
 /*
- * Who comes meanwhile waits in the socket's queue. jobs_alone: where operators and monitoring come
- * in goes on.
+ * New clients wait in the socket's queue meanwhile. jobs_alone: listeners for operators and
+ * monitoring keep accepting.
  */
 static void
 pause_accepting(struct worker *worker, bool jobs_alone)
@@ -99,7 +99,7 @@ pause_accepting(struct worker *worker, bool jobs_alone)
 	timer_start(worker->loop, &worker->pause_timer, ACCEPT_PAUSE_MS);
 }
 
-/* True when it is to be tried again at once. */
+/* True when the caller should try again immediately. */
 static bool
 accept_failed(struct worker *worker)
 {
@@ -130,7 +130,7 @@ worker_on_accept(evutil_socket_t fd, short what, void *ctx)
 	struct worker *worker = listener->worker;
 
 	(void)what;
-	/* A crowd at jobs keeps no operator out. */
+	/* Many clients of jobs must not keep operators out. */
 	if (listener->entrance.purpose == FOR_JOBS && !has_descriptor(worker)) {
 		pause_accepting(worker, true);
 		return;

@@ -6,8 +6,8 @@
 #include "server/worker_state.h"
 
 /*
- * Descriptors for everything that is no connection: listeners, Redis, resolver, logs. Of a few a
- * third.
+ * Descriptors that are kept for everything except client connections: listeners, Redis, resolver,
+ * logs. If there are few in all, a third.
  */
 #define DESCRIPTORS_SPARE 256
 
@@ -52,7 +52,7 @@ set_places(struct worker *worker, struct gateway_options *options)
 	size_t control = least(WORKER_CONTROL_CONNECTIONS, fitting / 4);
 	size_t metrics = least(WORKER_METRICS_CONNECTIONS, fitting / 16 + 1);
 
-	/* Who comes when there is no descriptor for it waits to be accepted. */
+	/* A client for whom there is no descriptor waits to be accepted. */
 	worker->clients_max = fitting - control - metrics;
 	options->places[FOR_JOBS].connections = config->limits.connections;
 	options->places[FOR_JOBS].handshakes = config->limits.handshakes;

@@ -1,4 +1,4 @@
-"""What a call to the control API may take: its token stays valid to the end, lists are few and small, and disturb no change."""
+"""Limits of control API calls: the token must stay valid to the end; lists are few and small, and delay no change."""
 
 import json
 import pathlib
@@ -75,7 +75,7 @@ def test_list_ends_with_its_token(far, server):
 
 @pytest.mark.parametrize("path", ["/v1/jobs", "/v1/tokens", "/v1/jobs/own", "/v1/me"])
 def test_nothing_is_told_once_the_token_has_gone(far, server, path):
-    """What was read is not told where the token went meanwhile."""
+    """If the token is revoked during the call, the answer does not contain what was read."""
     gateway, relay = far
     records = Records(server.client)
     token = records.token("operator", "team=a")
@@ -92,7 +92,7 @@ def test_nothing_is_told_once_the_token_has_gone(far, server, path):
 
 
 def test_renewed_value_is_for_the_living(far, server):
-    """A new value must not go to who was revoked while it was made; who renews the own token gets it."""
+    """A caller that is revoked meanwhile does not get the new value; one that renews its own token does."""
     gateway, relay = far
     records = Records(server.client)
     token, other = records.token("operator", "team=a"), records.token("read", "team=a")
@@ -202,7 +202,7 @@ def begin_lists(server, control, tokens):
 
 
 def test_few_lists_at_once(slow_lists, server):
-    """Two in all, one for each token; the rest is told when to come again."""
+    """Two in all, one for each token; the others get 429 with Retry-After."""
     gateway, relay = slow_lists
     one, two, three = [Records(server.client).token("operator") for _ in range(3)]
     control = Control(operators_address(gateway))
@@ -233,7 +233,7 @@ def test_local_callers_find_a_place(slow_lists, server):
 
 
 def test_late_list_breaks_nothing_but_itself(far, server):
-    """Nobody answers a list: changes, and what else is read, go on meanwhile and after it."""
+    """The store does not answer a list: changes and other reads still work, during the list and after it."""
     gateway, relay = far
     records = Records(server.client)
     local = Control(gateway.socket_path)
@@ -264,7 +264,7 @@ def test_crowd_keeps_nobody_from_the_local_socket(gateways, redis_server, tmp_pa
         client.close()
 
 
-# ---- answers that nobody takes ----
+# ---- answers that clients do not read ----
 
 def memory_of(pid):
     """KiB that are its own."""
@@ -274,7 +274,7 @@ def memory_of(pid):
 
 @pytest.mark.parametrize("remote", [False, True], ids=["local", "remote"])
 def test_lists_that_nobody_reads(gateways, store, crowded, remote):
-    """Clients ask, each ten times, and take nothing: the control process keeps little of it, and goes on."""
+    """Clients send ten requests each and read nothing: the control process buffers little, and keeps serving."""
     gateway = gateways.start({"control": {"listen": f"127.0.0.1:{free_port()}"}}, store_url=store.url, program=release_binary())
     pid = gateway.control_process()
     before = memory_of(pid)
@@ -349,7 +349,7 @@ def test_tokens_of_a_scope_are_bounded(small):
 
 
 def test_operators_made_within_a_scope_share_its_quota(small):
-    """Else each could make another one, and so on without end."""
+    """Otherwise each new operator could create another one, without end."""
     local, records = small
     one = local.by(records.token("operator", "a=1"))
     child = one.by(one.token_of("child", "operator", "b=2")["value"])

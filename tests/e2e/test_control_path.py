@@ -1,4 +1,4 @@
-"""The way of a call: worker, codec, token, then the control process. Nothing that a stranger sends reaches the latter, and each has its places."""
+"""The path of a call: worker, codec, token, control process. No byte of a stranger reaches the control process; connection limits are separate."""
 
 import json
 import os
@@ -169,7 +169,7 @@ def test_pages_are_for_jobs(path):
 # ---- the control process is away ----
 
 def test_without_the_control_process(gateways, records, scene_of):
-    """Health, readiness and jobs do not depend on it; calls are told that nothing was changed; then it is there again."""
+    """Health, readiness and jobs do not depend on it; calls learn that nothing was changed; then it is restarted."""
     gateway, listen = plain(gateways)
     scene = scene_of(gateway)
     api = Control(listen, records.token("operator"))
@@ -202,7 +202,7 @@ def crowd(address, count):
 
 
 def test_places_are_apart(gateways, records, scene_of):
-    """Who fills the places for jobs keeps no operator out and no monitoring, nor the other way round."""
+    """Clients that use up all connections for jobs keep out neither operators nor monitoring, and vice versa."""
     gateway, listen = plain(gateways, limits={"connections": 8, "failed_auth_rate": 0})
     api = Control(listen, records.token("operator"))
     scene = scene_of(gateway)

@@ -70,7 +70,7 @@ def test_a_control_process_that_hangs_is_replaced(gateways):
 
 
 def test_a_supervisor_that_was_stopped_ends_nothing(gateways):
-    """As when the machine sleeps: all of them are silent, and it takes that for no fault of theirs."""
+    """As when the machine sleeps: all workers are silent, and the supervisor does not blame them."""
     gateway = gateways.start({"workers": 2, "timeouts": {"watchdog": "3s"}})
     everything = [*gateway.processes(), gateway.program.pid]
     for pid in everything:

@@ -1,4 +1,4 @@
-"""Readers of the logs that have stopped: nothing in the gateway waits for them."""
+"""When readers of the logs stop, no part of the gateway waits for them."""
 
 import os
 import re

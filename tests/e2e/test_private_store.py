@@ -178,7 +178,7 @@ def test_redis_that_dies_comes_back_before_the_bound(start, make_folder):
 
 
 def test_removed_run_directory(gateways, make_folder):
-    """A cleaner takes the folder of the sockets away: all of them are made again, and the store is reached as before."""
+    """A cleaner removes the folder of the sockets: all are created again, and the store is reached as before."""
     run = make_folder("run")
     gateway = gateways.make({"store": {"url": None, "state_dir": str(make_folder("state"))},
                              "control": {"socket": str(run / "control.sock"), "host": "control.jobs.test"}})
@@ -209,7 +209,7 @@ def append_only_file(folder):
 
 
 def test_file_that_was_cut_short(gateways, make_folder):
-    """A revocation may be lost with its end: that is told until it was looked at, through restarts and upgrades."""
+    """A revocation may be lost with the end of the file: warnings last through restarts and upgrades, until it is checked."""
     state = make_folder("state")
     gateway = gateways.start({"store": {"url": None, "state_dir": str(state)}})
     token = make_token(gateway)

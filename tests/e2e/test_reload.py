@@ -137,7 +137,7 @@ def unreachable(realm="another"):
 
 
 def test_reload_to_a_store_out_of_reach_is_taken_back(gateway, served, redis_server):
-    """The new workers prove their store before they accept; nobody notices those that cannot."""
+    """New workers prove their store before they accept; clients do not notice a failed reload."""
     workers, control = gateway.workers(), set(gateway.processes()) - set(gateway.workers())
     with Load(gateway.address, served) as load:
         write(gateway, unreachable())
@@ -158,7 +158,7 @@ def test_reload_to_a_store_out_of_reach_is_taken_back(gateway, served, redis_ser
 
 
 def test_reload_when_the_store_is_lost_anyway(gateways, make_folder):
-    """Who has lost its store has nothing to go on with: the new configuration comes into force, and may mend it."""
+    """When the old workers have lost their store, the new configuration takes effect, since it may fix that."""
     store = RedisServer(make_folder("lost")).start()
     gateway = gateways.start({"store": {"max_staleness": "600ms", "ping_interval": "200ms", "ping_deadline": "200ms"}},
                              store_url=store.url)
@@ -174,7 +174,7 @@ def test_reload_when_the_store_is_lost_anyway(gateways, make_folder):
 
 
 def test_upgrade_to_a_store_out_of_reach(gateways, redis_server, nginx_backend, records):
-    """There is no way back from an upgrade: the workers of before serve on until the store is there."""
+    """An upgrade has no way back: the old workers keep serving until the new ones reach their store."""
     gateway = gateways.start({"workers": 2})
     token, job = records.token(), records.job(nginx_backend.url)
     (nginx_backend.files / "hello").write_text("hello")
@@ -195,7 +195,7 @@ def test_upgrade_to_a_store_out_of_reach(gateways, redis_server, nginx_backend, 
 
 
 def test_control_process_follows_the_fixed_job(gateways, records):
-    """What it says of the fixed job is what the file in force says."""
+    """The control process describes the fixed job as the current file does."""
     job, token = records.job(), records.token()
     gateway = gateways.start({"jobs": {"domain": None, "prefix": None, "fixed": job}})
 

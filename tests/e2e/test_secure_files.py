@@ -1,4 +1,4 @@
-"""What check, serve and the metrics say of certificates and secrets that can be used, but should not be left (operate.md)."""
+"""Reports of check, serve and the metrics on certificates and secrets that work but need attention (operate.md)."""
 
 import calendar
 import pathlib
