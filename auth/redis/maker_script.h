@@ -13,8 +13,13 @@
  * A record that a scoped operator creates has a field `quota` (the scope that it counts for) and is
  * in the set of that scope. An operator whose own token has this field passes it on, so that a
  * narrower scope gets no quota of its own (unless an operator without one created it). Records that
- * were not deleted by us (an ended lease, a plain DEL) leave the set only when it is full.
+ * were not deleted by us (an ended lease, a plain DEL) leave the set only when it is full. Of
+ * a full set, MAKER_LOOKS records are looked at with each refusal: all of a small quota, a random
+ * part of a large one. The server does nothing else meanwhile, and a scope at its quota may ask
+ * again and again.
  */
+#define MAKER_LOOKS "1000"
+
 #define MAKER_SCRIPT                                                                      \
 	"local hash, most = table.remove(ARGV, 1), tonumber(table.remove(ARGV, 1))\n"     \
 	"local sets, records = table.remove(ARGV, 1), table.remove(ARGV, 1)\n"            \
@@ -31,7 +36,7 @@
 	"  quota = table.concat(labels, ',')\n"                                           \
 	"  local set = sets .. quota\n"                                                   \
 	"  if quota == '' or redis.call('SCARD', set) < most then return nil end\n"       \
-	"  for _, id in ipairs(redis.call('SMEMBERS', set)) do\n"                         \
+	"  for _, id in ipairs(redis.call('SRANDMEMBER', set, " MAKER_LOOKS ")) do\n"     \
 	"    if redis.pcall('HGET', records .. id, 'quota') ~= quota then\n"              \
 	"      redis.call('SREM', set, id)\n"                                             \
 	"    end\n"                                                                       \

@@ -328,6 +328,24 @@ def test_jobs_of_a_scope_are_bounded(small):
     assert made(one).status == 403
 
 
+@pytest.mark.parametrize("gone", [0, 4000])
+def test_large_quota_costs_little_to_refuse(gateways, server, gone):
+    """A scope at its quota may ask again and again: Redis looks at no more than a part of its records each time."""
+    control = Control(gateways.start({"control": {"scope_jobs": 5000}}, store_url=server.url).socket_path)
+    records = Records(server.client)
+    one = control.by(records.token("operator", "a=1"))
+    quota = server.client.hget(records.job_key(made(one).json["id"]), "quota")
+    counted = next(server.client.scan_iter(_type="set"))
+    ids = [f"q{number}" for number in range(4999)]
+    with server.client.pipeline(transaction=False) as pipeline:
+        for job in ids[gone:]:
+            pipeline.hset(records.job_key(job), "quota", quota)
+        pipeline.sadd(counted, *ids).execute()
+    server.client.config_resetstat()
+    assert made(one).status == (201 if gone else 403)
+    assert server.client.info("commandstats")["cmdstat_hget"]["calls"] <= 1000
+
+
 def test_id_that_others_take_counts_for_them(small):
     local, records = small
     one = local.by(records.token("operator", "a=1"))
