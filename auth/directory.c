@@ -291,7 +291,8 @@ read_doubted(struct directory *directory, uint64_t now_ms)
 
 /*
  * Read watched records again whose time to live has ended: the store may report that much later. If
- * the record was extended, its watchers go on; the others are told by the answer.
+ * the record was extended, its watchers go on; the others are told by the answer, or when none has
+ * come soon (entry_until).
  */
 static void
 read_ended(struct directory *directory, uint64_t now_ms)
@@ -304,8 +305,11 @@ read_ended(struct directory *directory, uint64_t now_ms)
 
 		/* A record in doubt for another reason waits for its turn to be read. */
 		deadlines_remove(&directory->ends, end);
-		if (!entry_is_current(entry))
+		if (!entry_is_current(entry)) {
+			if (entry_until(entry) < directory->doubt_ms)
+				directory->doubt_ms = entry_until(entry);
 			continue;
+		}
 		entry->changed_ms = entry->record->ends_ms;
 		entry_doubt(entry);
 		entry_read(entry);

@@ -8,6 +8,13 @@
  */
 #define CHANCES 64
 
+/*
+ * Past its time to live a record is read again for those who watch it, as it may have been
+ * extended; they may rely on it for so much longer. Not until the store's bound: a worker that was
+ * stopped at its end would honour it for seconds.
+ */
+#define EXTENSION_MS 100
+
 bool
 entry_is_current(const struct directory_entry *entry)
 {
@@ -21,8 +28,9 @@ entry_has_ended(const struct directory_entry *entry, uint64_t now_ms)
 	       now_ms >= entry->record->ends_ms;
 }
 
-uint64_t
-entry_until(const struct directory_entry *entry)
+/* The bound that the store's proofs give it. */
+static uint64_t
+proved_until(const struct directory_entry *entry)
 {
 	const struct directory *directory = entry->directory;
 
@@ -33,6 +41,17 @@ entry_until(const struct directory_entry *entry)
 	if (directory->epoch - entry->read_epoch < EPOCHS_REMEMBERED)
 		return directory->ended_until_ms[entry->read_epoch % EPOCHS_REMEMBERED];
 	return 0;
+}
+
+uint64_t
+entry_until(const struct directory_entry *entry)
+{
+	uint64_t until_ms = proved_until(entry);
+
+	if (entry->record == NULL || entry->record->ends_ms == 0 || until_ms <= EXTENSION_MS ||
+	    entry->record->ends_ms >= until_ms - EXTENSION_MS)
+		return until_ms;
+	return entry->record->ends_ms + EXTENSION_MS;
 }
 
 bool

@@ -106,7 +106,8 @@ bool entry_has_ended(const struct directory_entry *entry, uint64_t now_ms);
  */
 void entry_doubt(struct directory_entry *entry);
 
-/* What it knows may be relied on before this moment; 0: never. */
+/* What it knows may be relied on before this moment, by those who watch it; 0: never. The store's
+ * bound, or a moment after the record's own end. */
 uint64_t entry_until(const struct directory_entry *entry);
 
 /* The last read of this epoch failed a moment ago: another one would be too early. */

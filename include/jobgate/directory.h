@@ -129,8 +129,8 @@ struct directory_answer jg_directory_watched(
 
 /*
  * The answer to a read. Takes record (NULL unless FEED_RECORD). From record->ends_ms on the record
- * answers no look-up, and it is read again for its watchers: the store may report its end late or
- * never. A reply that an
+ * answers no look-up, and it is read again for its watchers, who are told if no answer has come
+ * 100 ms later: the store may report its end late or never. A reply that an
  * invalidation overtook does not enter the cache: the record is read again if
  * anyone still wants it.
  */

@@ -1,5 +1,5 @@
-"""A worker is stopped in the middle of its work for longer than max_staleness, and a token is revoked meanwhile: once it
-runs again it begins no answer of 200, sends the job no request, and moves no byte of what ran, but for the one write that it
+"""A worker is stopped in the middle of its work for longer than max_staleness, and a token is revoked meanwhile, or for less,
+and the token's time to live ends: once it runs again it begins no answer of 200, sends the job no request, and moves no byte of what ran, but for the one write that it
 was stopped at (store.md, Freshness)."""
 
 import os
@@ -150,7 +150,8 @@ def stop(pid):
     eventually(lambda: state_of(pid) == "T", "the worker to stop")
 
 
-def paused_round(crowd, records, worker, rng):
+def paused_round(crowd, records, worker, rng, lives=None):
+    """The token is revoked while the worker is stopped, or ends when it has lived so many seconds."""
     token, job = records.token(selector="model=base"), records.job(crowd.url, labels={"model": "base"})
     host = f"{job}.{DOMAIN}"
     get, post = request_bytes(host, token), request_bytes(host, token, "POST", body=b"body")
@@ -161,6 +162,8 @@ def paused_round(crowd, records, worker, rng):
     crowd.until(lambda: all(b"hello" in crowd.answers[sock] for sock in running), "the streams to run")
     for sock in running:
         crowd.clients[sock] = LATE  # what tunnels' clients say from now on
+    if lives is not None:
+        records.client.pexpire(records.token_key(token.id), int(lives * 1000))
     busy = [crowd.connect(rng.choice([get, post])) for _ in range(CROWD)]
     for sock in busy:
         sock.sendall(crowd.clients[sock])
@@ -174,12 +177,13 @@ def paused_round(crowd, records, worker, rng):
     stop(worker)
     try:
         crowd.settle()
-        records.delete_token(token)
-        revoked = time.monotonic()
+        if lives is None:
+            records.delete_token(token)
+        revoked = time.monotonic() + (lives or BOUND)
         crowd.ask()
         for sock in crowd.streams:
             sock.sendall(b"5\r\n" + LATE + b"\r\n")
-        crowd.until(lambda: time.monotonic() > revoked + BOUND + 0.1, "the bound to pass")
+        crowd.until(lambda: time.monotonic() > revoked + 0.2, "the bound to pass")
         crowd.settle()
         crowd.clear()
     finally:
@@ -205,6 +209,21 @@ def test_a_stopped_worker_honours_nothing_that_was_revoked(module_gateways, reco
         crowd.close()
     # It serves again what was not revoked.
     eventually(lambda: pausable.health("/readyz")[0] == 200, "the gateway to trust its store again")
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS // 2))
+def test_a_stopped_worker_honours_nothing_that_has_ended(module_gateways, records, patient, seed):
+    """However long it may rely on what its store does not speak of."""
+    crowd = Crowd(patient)
+    try:
+        paused_round(crowd, records, patient.workers()[0], random.Random(seed), lives=1)
+    finally:
+        crowd.close()
+
+
+@pytest.fixture(scope="module")
+def patient(module_gateways, redis_server):
+    return module_gateways.start(store_url=redis_server.tcp_url)
 
 
 @pytest.fixture(scope="module")

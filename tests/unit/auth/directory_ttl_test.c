@@ -3,6 +3,7 @@
 #include "directory_fake.h"
 
 #define ENDS (START + 1000)
+#define EXTENSION 100 /* within which an answer may say that it was extended */
 
 static void
 it_answers_until_its_end_and_is_read_again_then(void **state)
@@ -52,13 +53,15 @@ its_watchers_are_checked_again_at_its_end(void **state)
 	fake_reply(fake, FEED_ABSENT, 0, ENDS + 1);
 	assert_int_equal(observer.told, 1);
 	assert_int_equal(watched(fake, &observer, ENDS + 1).known, RECORD_ABSENT);
+	jg_directory_tick(fake->directory, ENDS + EXTENSION);
+	assert_int_equal(observer.told, 1);
 	assert_int_equal(jg_directory_due_ms(fake->directory), START + STALENESS);
 	jg_directory_unwatch(&observer.watch);
 }
 
-/* No answer to that read: the watchers are told when the bound has passed, not later. */
+/* No answer to that read: the watchers are told soon, long before the store's bound. */
 static void
-its_watchers_go_on_no_longer_than_the_bound(void **state)
+its_watchers_wait_for_that_answer_only_briefly(void **state)
 {
 	struct fake *fake = *state;
 	struct observer observer = OBSERVER;
@@ -66,14 +69,59 @@ its_watchers_go_on_no_longer_than_the_bound(void **state)
 	expect_pending(fake, "one", START, NULL);
 	fake_reply_until(fake, 1, ENDS, START);
 	watch(fake, "one", START, &observer);
-	fake_break(fake, START);
 	jg_directory_tick(fake->directory, ENDS);
+	assert_int_equal(jg_directory_due_ms(fake->directory), ENDS + EXTENSION);
+	jg_directory_tick(fake->directory, ENDS + EXTENSION - 1);
 	assert_int_equal(observer.told, 0);
-	assert_int_equal(jg_directory_due_ms(fake->directory), START + STALENESS);
-	jg_directory_tick(fake->directory, START + STALENESS);
-	assert_true(observer.told > 0);
-	assert_int_equal(watched(fake, &observer, START + STALENESS).known, RECORD_UNKNOWN);
+	jg_directory_tick(fake->directory, ENDS + EXTENSION);
+	assert_int_equal(observer.told, 1);
+	assert_int_equal(watched(fake, &observer, ENDS + EXTENSION).known, RECORD_UNKNOWN);
+	fake_reply(fake, FEED_RECORD, 2, ENDS + EXTENSION);
+	assert_int_equal(watched(fake, &observer, ENDS + EXTENSION).known, RECORD_KNOWN);
 	jg_directory_unwatch(&observer.watch);
+}
+
+/* A worker that was stopped looks at the clock long after the end: nothing more may run on it. */
+static void
+its_watchers_are_told_at_once_when_it_ended_long_ago(void **state)
+{
+	struct fake *fake = *state;
+	struct observer observer = OBSERVER;
+
+	expect_pending(fake, "one", START, NULL);
+	fake_reply_until(fake, 1, ENDS, START);
+	watch(fake, "one", START, &observer);
+	jg_directory_tick(fake->directory, ENDS + EXTENSION);
+	assert_int_equal(observer.told, 1);
+	assert_int_equal(watched(fake, &observer, ENDS + EXTENSION).known, RECORD_UNKNOWN);
+	fake_reply(fake, FEED_ABSENT, 0, ENDS + EXTENSION);
+	jg_directory_unwatch(&observer.watch);
+}
+
+/* Neither a store out of reach nor another doubt makes it last. */
+static void
+its_end_counts_while_it_is_in_doubt(void **state)
+{
+	struct fake *fake = *state;
+	struct observer lost = OBSERVER, changed = OBSERVER;
+
+	expect_pending(fake, "two", START, NULL);
+	fake_reply_until(fake, 1, ENDS, START);
+	watch(fake, "two", START, &changed);
+	expect_pending(fake, "one", START, NULL);
+	fake_reply_until(fake, 1, ENDS, START);
+	watch(fake, "one", START, &lost);
+	change(fake, "two", START + 10);
+	fake_break(fake, START + 20);
+	jg_directory_tick(fake->directory, ENDS);
+	assert_int_equal(lost.told + changed.told, 0);
+	assert_int_equal(jg_directory_due_ms(fake->directory), ENDS + EXTENSION);
+	jg_directory_tick(fake->directory, ENDS + EXTENSION);
+	assert_true(lost.told > 0 && changed.told > 0);
+	assert_int_equal(watched(fake, &lost, ENDS + EXTENSION).known, RECORD_UNKNOWN);
+	assert_int_equal(watched(fake, &changed, ENDS + EXTENSION).known, RECORD_UNKNOWN);
+	jg_directory_unwatch(&lost.watch);
+	jg_directory_unwatch(&changed.watch);
 }
 
 static void
@@ -92,6 +140,7 @@ a_new_end_replaces_the_old_one(void **state)
 	assert_int_equal(jg_directory_due_ms(fake->directory), ENDS + 100);
 	change(fake, "one", ENDS + 50); /* and made to last */
 	fake_reply(fake, FEED_RECORD, 2, ENDS + 60);
+	jg_directory_tick(fake->directory, ENDS + 100 + EXTENSION);
 	assert_int_equal(jg_directory_due_ms(fake->directory), START + STALENESS);
 	assert_int_equal(watched(fake, &observer, ENDS + 200).known, RECORD_KNOWN);
 	jg_directory_unwatch(&observer.watch);
@@ -106,16 +155,16 @@ the_soonest_of_many_is_due(void **state)
 
 	for (size_t i = 0; i < 3; i++) {
 		expect_pending(fake, ids[i], START, NULL);
-		fake_reply_until(fake, 1, ENDS + 100 * ((i + 1) % 3), START);
+		fake_reply_until(fake, 1, ENDS + 50 * ((i + 1) % 3), START);
 		watch(fake, ids[i], START, &observers[i]);
 	}
 	assert_int_equal(jg_directory_due_ms(fake->directory), ENDS);
 	jg_directory_unwatch(&observers[2].watch); /* that one: no one relies on it any more */
-	assert_int_equal(jg_directory_due_ms(fake->directory), ENDS + 100);
-	jg_directory_tick(fake->directory, ENDS + 200);
+	assert_int_equal(jg_directory_due_ms(fake->directory), ENDS + 50);
+	jg_directory_tick(fake->directory, ENDS + 100);
 	assert_int_equal(fake_pending(fake), 2);
-	fake_reply(fake, FEED_ABSENT, 0, ENDS + 200);
-	fake_reply(fake, FEED_ABSENT, 0, ENDS + 200);
+	fake_reply(fake, FEED_ABSENT, 0, ENDS + 100);
+	fake_reply(fake, FEED_ABSENT, 0, ENDS + 100);
 	assert_int_equal(observers[0].told, 1);
 	assert_int_equal(observers[1].told, 1);
 	assert_int_equal(observers[2].told, 0);
@@ -156,7 +205,9 @@ main(void)
 	    TEST(it_answers_until_its_end_and_is_read_again_then),
 	    TEST(it_goes_on_where_it_was_extended),
 	    TEST(its_watchers_are_checked_again_at_its_end),
-	    TEST(its_watchers_go_on_no_longer_than_the_bound),
+	    TEST(its_watchers_wait_for_that_answer_only_briefly),
+	    TEST(its_watchers_are_told_at_once_when_it_ended_long_ago),
+	    TEST(its_end_counts_while_it_is_in_doubt),
 	    TEST(a_new_end_replaces_the_old_one),
 	    TEST(the_soonest_of_many_is_due),
 	    TEST(the_end_of_one_in_doubt_is_no_error),
