@@ -223,7 +223,7 @@ check_together(struct loading *loading)
 		    "jobs.public_url: needs {job}, or all jobs would have the same URL");
 	if (config->store.wait_required && config->store.wait_replicas == 0)
 		return loading_mistake(loading, mark_of(loading, "store.wait_required"),
-		    "store.wait_required: also set store.wait_replicas: how many replicas must "
+		    "store.wait_required: needs store.wait_replicas: how many replicas must "
 		    "confirm a revocation");
 	if (!check_control(loading) || !check_tls(loading) || !check_authorize(loading))
 		return false;

@@ -182,7 +182,7 @@ def test_upgrade_to_a_store_out_of_reach(gateways, redis_server, nginx_backend, 
     with Load(gateway.address, request_bytes(f"{job}.jobs.test", token, path="/hello")) as load:
         write(gateway, unreachable())
         gateway.program.send_signal(signal.SIGUSR2)
-        eventually(lambda: "serve on" in gateway.program.log(), "the old workers to stay")
+        eventually(lambda: "keep serving" in gateway.program.log(), "the old workers to stay")
         before = load.progress()
         eventually(lambda: load.progress() > before + 20, "the load to go on")
         assert set(workers) <= set(gateway.workers()) and 'realm="jobgate"' in realm_of(gateway)
