@@ -62,7 +62,7 @@ def test_new_settings(gateway):
     reload(gateway, {"backends": {"realm": "another"}, "workers": 3})
     assert 'realm="another"' in realm_of(gateway)
     assert len(gateway.workers()) == 3
-    eventually(lambda: gateway.health("/readyz")[0] == 200, "the control process to follow")
+    eventually(lambda: gateway.health("/metrics")[0] == 200, "the control process to follow")
     assert sum(name.startswith("jobgate_worker_ready") for name in gateway.metrics()) == 3
 
 
