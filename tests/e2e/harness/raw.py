@@ -316,9 +316,11 @@ class BackendConnection(Peer):
 
 
 class Backend:
-    """A listening socket whose connections the test answers itself."""
+    """A listening socket whose connections the test answers itself.
 
-    def __init__(self, host="127.0.0.1", port=0, path=None, backlog=64):
+    The kernel repeats a SYN that found the backlog full after a second, later than timeouts.connect of these tests."""
+
+    def __init__(self, host="127.0.0.1", port=0, path=None, backlog=1024):
         if path:
             self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self.listener.bind(path)
