@@ -276,7 +276,8 @@ read_part(struct read *read)
 {
 	if (--read->missing > 0)
 		return;
-	if (read->again && read_send(read))
+	/* The second reply may be missing because the link breaks: then there is no connection. */
+	if (read->again && read->link->state == LINK_UP && read_send(read))
 		return;
 	jg_directory_feed(read->link->directory, read->entry, read->feed, read->record,
 	    link_clock_ms(read->link));

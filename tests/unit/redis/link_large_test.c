@@ -136,6 +136,36 @@ scripts_may_be_forbidden(void **state)
 	assert_int_equal(link_stats(world).connects, 1);
 }
 
+/*
+ * A record is read by script, which is forbidden, and the link breaks (for a proof that is late)
+ * before its time to live has come: nothing is left to read it again with.
+ */
+static void
+link_breaks_between_two_replies(void **state)
+{
+	struct world *world = *state;
+	uint16_t port;
+	char url[128];
+
+	close(listen_tcp(1, &port));
+	redis_do(world->admin, "CONFIG SET bind 127.0.0.1");
+	redis_do(world->admin, "CONFIG SET port %u", port);
+	redis_do(world->admin, "ACL SETUSER gate on %s ~* &* +@all -@scripting", ">secret");
+	redis_do(world->admin, "HSET " JOB " url unix:/run/x");
+	snprintf(url, sizeof(url), "redis://gate:secret@127.0.0.1:%u", port);
+	link_start(world, url, 200);
+	RUN_UNTIL(&world->turner, jg_directory_ready(world->directory, clock_ms(world)));
+	for (unsigned breaks = 1; breaks <= 2; breaks++) {
+		redis_do(world->admin, "CLIENT PAUSE 1000 ALL");
+		assert_true(jg_directory_lookup(
+		    world->directory, RECORD_JOB, SLICE("large"), clock_ms(world), &world->waiter)
+				.pending);
+		RUN_UNTIL(&world->turner, world->answered == breaks);
+		RUN_UNTIL(&world->turner, link_stats(world).connects == 1 + breaks);
+	}
+	assert_int_equal(look_up(world, RECORD_JOB, "large").known, RECORD_KNOWN);
+}
+
 int
 main(void)
 {
@@ -144,6 +174,7 @@ main(void)
 	    TEST(what_breaks_the_link_is_not_repeated),
 	    TEST(innocent_records_are_soon_read_as_ever),
 	    TEST(scripts_may_be_forbidden),
+	    TEST(link_breaks_between_two_replies),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
