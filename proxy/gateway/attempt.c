@@ -75,7 +75,7 @@ socket_is_own(const struct gateway *gateway, int fd)
 static enum attempt
 open_unix(struct backend *backend, struct conn *conn, void (*ready)(struct conn *conn))
 {
-	const struct gateway *gateway = backend->pool->gateway;
+	struct gateway *gateway = backend->pool->gateway;
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	enum attempt attempt = ATTEMPT_NOT_ALLOWED;
 	int fd;
@@ -91,6 +91,8 @@ open_unix(struct backend *backend, struct conn *conn, void (*ready)(struct conn 
 	 * let it lead elsewhere between the look and the connect.
 	 */
 	fd = open(address.sun_path, O_PATH | O_CLOEXEC);
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && gateway_make_room(gateway, false))
+		fd = open(address.sun_path, O_PATH | O_CLOEXEC);
 	if (fd < 0)
 		return errno == EMFILE || errno == ENFILE ? ATTEMPT_NO_SOCKET : ATTEMPT_FAILED;
 	if (backend->control || !socket_is_own(gateway, fd)) {

@@ -243,12 +243,16 @@ opens_circuit(struct upstream *upstream, bool probe)
 {
 	const struct gateway_options *options = &upstream->gateway->options;
 	struct circuit *circuit = &upstream->backend->circuit;
+	struct circuit_rules rules = options->circuit;
 	uint64_t now_ms = loop_now_ms(upstream->gateway->loop);
 
+	/* Once the control process is back, no operator waits for a pause to end. */
+	if (upstream->backend->control)
+		rules.failures = 0;
 	if (upstream->failure != UPSTREAM_REFUSED)
-		return circuit_failure(circuit, &options->circuit, probe, now_ms);
-	return circuit_refusal(circuit, &options->circuit, probe,
-	    upstream->connect_by_ms - options->timeouts.connect, now_ms);
+		return circuit_failure(circuit, &rules, probe, now_ms);
+	return circuit_refusal(
+	    circuit, &rules, probe, upstream->connect_by_ms - options->timeouts.connect, now_ms);
 }
 
 void

@@ -54,6 +54,7 @@ struct gateway_options {
 	} places[PURPOSE_COUNT];
 	struct client_limits client_limits;
 	const struct shared_stats *shared; /* for /readyz */
+	size_t backend_connections_max;	   /* in all states; beyond it idle ones give way */
 	size_t idle_backend_connections_max;
 	struct circuit_rules circuit; /* of each backend */
 	struct {

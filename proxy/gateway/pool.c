@@ -202,7 +202,7 @@ pool_acquire(struct backend *backend, struct exchange *exchange, enum pool_choic
 		return upstream;
 	}
 	/* Each client's connection may need one: idle ones must not take the descriptors away. */
-	if (backend->pool->connections >= gateway->options.places[FOR_JOBS].connections)
+	if (backend->pool->connections >= gateway->options.backend_connections_max)
 		pool_make_room(backend->pool);
 	upstream = upstream_new(backend, exchange);
 	if (upstream != NULL)

@@ -39,8 +39,8 @@ redial_wait(struct upstream *upstream)
 	uint64_t now_ms = loop_now_ms(loop);
 
 	upstream->state = UPSTREAM_QUEUED;
-	/* In the order in which they came: the one that dialled is the oldest. */
-	if (upstream->tried != 0)
+	/* In the order in which they came: the one that dialled for all is the oldest. */
+	if (backend->dialler == upstream)
 		TAILQ_INSERT_HEAD(&backend->queued, upstream, link);
 	else
 		TAILQ_INSERT_TAIL(&backend->queued, upstream, link);

@@ -54,6 +54,7 @@ set_places(struct worker *worker, struct gateway_options *options)
 
 	/* A client for whom there is no descriptor waits to be accepted. */
 	worker->clients_max = fitting - control - metrics;
+	options->backend_connections_max = least(config->limits.connections, fitting);
 	options->places[FOR_JOBS].connections = config->limits.connections;
 	options->places[FOR_JOBS].handshakes = config->limits.handshakes;
 	options->places[FOR_CONTROL].connections = options->places[FOR_CONTROL].handshakes =
