@@ -123,6 +123,8 @@ put(void *to, const char *line, size_t len)
 void
 log_buffer_flush(struct log_buffer *buffer)
 {
+	if (buffer == NULL) /* there was no memory for one */
+		return;
 	write_lines(buffer, 0);
 	tell_dropped(buffer);
 	write_lines(buffer, 0);
@@ -133,6 +135,7 @@ log_buffer_start(struct log *log, struct log_losses *losses)
 {
 	const struct sigaction interrupt = {.sa_handler = on_alarm}; /* no SA_RESTART */
 	struct log_buffer *buffer = calloc(1, sizeof(*buffer));
+	sigset_t alarm;
 
 	if (buffer == NULL)
 		return NULL;
@@ -140,6 +143,10 @@ log_buffer_start(struct log *log, struct log_losses *losses)
 	buffer->losses = losses;
 	buffer->dropped_told = counter_get(&losses->full);
 	sigaction(SIGALRM, &interrupt, NULL);
+	/* The program that started us may have blocked it. */
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	sigprocmask(SIG_UNBLOCK, &alarm, NULL);
 	log->put = put;
 	log->to = buffer;
 	return buffer;

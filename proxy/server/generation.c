@@ -189,6 +189,7 @@ generation_return(struct supervisor *supervisor)
 		else if (child->state == CHILD_OLD)
 			child->state = CHILD_RUNNING;
 	}
+	supervisor->without_store = true; /* the previous generation has served already */
 	generation_fill(supervisor);
 	generation_settled(supervisor);
 }

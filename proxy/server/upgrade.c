@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "server/notify.h"
@@ -26,6 +27,9 @@
 /* Time limit for the check of the new binary: it may hang, for example in its output. */
 #define CHECK_MAX_S 20
 
+/* How often the service manager's watchdog is fed during the check. */
+#define FEED_MS 1000
+
 /* In the child that becomes the check: its output must not block it. A pipe that is full may have
  * no reader. */
 static void
@@ -39,6 +43,25 @@ quieten_check(void)
 	dup2(null, STDOUT_FILENO); /* it would say "ok" */
 	if (poll(&errors, 1, 0) == 0)
 		dup2(null, STDERR_FILENO);
+}
+
+/* Wait for the check. The service manager is told meanwhile that the supervisor is alive. */
+static void
+await_check(pid_t pid, int *status)
+{
+	const struct timespec pause = {.tv_nsec = 20 * 1000000};
+	uint64_t fed_ms = 0;
+	pid_t ended;
+
+	while ((ended = waitpid(pid, status, WNOHANG)) == 0 || (ended < 0 && errno == EINTR)) {
+		uint64_t now_ms = supervisor_clock_ms();
+
+		if (now_ms - fed_ms >= FEED_MS) {
+			notify_state("WATCHDOG=1");
+			fed_ms = now_ms;
+		}
+		nanosleep(&pause, NULL);
+	}
 }
 
 /* Would it start? A binary or a configuration that is broken must not cost us the gateway. */
@@ -60,8 +83,8 @@ binary_is_good(const struct supervisor *supervisor)
 			execl(supervisor->program, supervisor->program, "--version", (char *)NULL);
 		_exit(127);
 	}
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		continue;
+	if (pid > 0)
+		await_check(pid, &status);
 	return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 

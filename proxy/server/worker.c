@@ -188,8 +188,7 @@ on_pause_over(struct timer *timer)
 	struct worker *worker = OWNER(pause_timer, timer);
 
 	worker->paused = false;
-	if (!worker->draining)
-		start_accepting(worker);
+	start_accepting(worker); /* while draining: only the listeners that are still open */
 }
 
 /* The set of orphaned sockets may have changed. */
