@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from harness.gateway import DOMAIN
-from harness.process import eventually
+from harness.process import eventually, free_port
 from harness.relay import FaultRelay
 from harness.scene import request_bytes
 from harness.store import Records, RedisServer
@@ -18,7 +18,8 @@ CLOCKS = {"max_staleness": "1s", "ping_interval": "200ms", "ping_deadline": "500
 @pytest.fixture
 def cluster_node(make_folder):
     """One node that owns every slot: it answers for all keys."""
-    server = RedisServer(make_folder("redis"), "--cluster-enabled", "yes", "--cluster-node-timeout", "500").start()
+    server = RedisServer(make_folder("redis"), "--cluster-enabled", "yes", "--cluster-node-timeout", "500",
+                         "--cluster-port", str(free_port())).start()
     server.client.execute_command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
     eventually(lambda: "cluster_state:ok" in str(server.client.execute_command("CLUSTER", "INFO")), "the cluster to be one")
     yield server
@@ -47,15 +48,16 @@ def test_one_that_must_not_answer_for_keys_is_no_longer_trusted(gateways, cluste
     """A node that knows that it is cut off from the others answers PING, so that alone would prove nothing."""
     relay = FaultRelay(make_folder("relay"), cluster_node.port)
     relay.say("mask", "all")
-    records = Records(cluster_node.client)
+    prefix = "{jobgate}:"  # all keys in one slot
+    records = Records(cluster_node.client, prefix)
     try:
-        gateway = gateways.start({"store": CLOCKS}, store_url=f"redis://127.0.0.1:{relay.port}")
+        gateway = gateways.start({"store": {**CLOCKS, "prefix": prefix}}, store_url=f"redis://127.0.0.1:{relay.port}")
         token, job = records.token(), records.job(UNREACHABLE)
         assert status_of(gateway, job, token) == 502
         cluster_node.client.execute_command("CLUSTER", "DELSLOTSRANGE", "0", "16383")
         assert cluster_node.client.ping()
         eventually(lambda: status_of(gateway, job, token) == 503, "the gateway to trust it no longer")
-        assert "EXISTS jobgate:tokens: CLUSTERDOWN" in gateway.program.log()
+        assert "EXISTS {jobgate}:tokens: CLUSTERDOWN" in gateway.program.log()
         gateway.stop()
     finally:
         relay.stop()
