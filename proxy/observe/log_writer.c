@@ -162,8 +162,10 @@ log_writer_free(struct log_writer *writer)
 		eventfd_write(writer->wake, 1);
 		clock_gettime(CLOCK_REALTIME, &deadline);
 		deadline.tv_sec += PATIENCE_S;
-		if (pthread_timedjoin_np(writer->thread, NULL, &deadline) != 0)
+		if (pthread_timedjoin_np(writer->thread, NULL, &deadline) != 0) {
+			pthread_detach(writer->thread);
 			return false;
+		}
 	}
 	log_sink_close(&writer->sink);
 	release(writer);
