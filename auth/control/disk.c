@@ -37,7 +37,7 @@ struct disk {
 	struct log log;
 };
 
-/* Bytes that redis-server may still write, whoever we are; -1 when that cannot be told. */
+/* Bytes that redis-server may still write, as root or not; -1 when that cannot be told. */
 static long long
 bytes_free(const char *directory)
 {

@@ -196,7 +196,7 @@ patched(void *ctx, enum store_result result, const struct record *record)
 	answer_patch(call, result, record);
 }
 
-/* The same for one that may have taken the job from somebody: a revocation. */
+/* The same for one that may have put the job out of a token's reach: a revocation. */
 static void
 narrowed(void *ctx, enum store_result result, const struct record *record)
 {

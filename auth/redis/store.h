@@ -86,7 +86,7 @@ struct store_maker {
 
 /*
  * Make a record as it is, `minted` of a token included. created_ms, Unix milliseconds, is where it
- * stands in the index. maker may be NULL: nobody's token. record is NULL in done.
+ * stands in the index. maker may be NULL: no token made it. record is NULL in done.
  */
 void store_create(struct store *store, const struct record *record, uint64_t created_ms,
     const struct store_maker *maker, store_record_done *done, void *ctx);

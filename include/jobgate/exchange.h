@@ -152,7 +152,7 @@ bool exchange_is_tunnel(const struct exchange *exchange);
 bool exchange_is_allowed(const struct exchange *exchange);
 
 /*
- * True when it waits for its client in a way that must not hold a place: for the form of somebody
+ * True when it waits for its client in a way that must not hold a place: for the form of a person
  * who signs in, and so is unknown, or, where places are few, for any content.
  */
 bool exchange_awaits_content(const struct exchange *exchange);

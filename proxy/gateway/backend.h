@@ -1,6 +1,6 @@
 /*
- * backend.h - what pool.c, backend.c, connect.c, redial.c and attempt.c share; nobody else includes
- * it.
+ * backend.h - what pool.c, backend.c, connect.c, redial.c and attempt.c share; no other file
+ * includes it.
  *
  * pool.c      who is there: backends, and the idle connections to each
  * backend.c   what is known of one: its addresses, and whether it takes connections

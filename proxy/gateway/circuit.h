@@ -12,7 +12,7 @@
 struct circuit_rules {
 	size_t failures;      /* in a row open the circuit; 0: it never opens */
 	uint64_t pause_ms;    /* until the first probe; doubled after each one that failed */
-	uint64_t patience_ms; /* refusals open it once they have lasted for so long */
+	uint64_t patience_ms; /* refusals open it once they have lasted this long */
 };
 
 /* While a backend refuses connections it is dialled after the first of these, doubled up to the

@@ -16,8 +16,8 @@ void downstream_accept(
 void downstream_drain(struct downstream *downstream, bool gently);
 
 /*
- * Close a connection that only waits, for one that may have something to ask: whoever opens many
- * to keep others out keeps out himself. False when none has waited for long enough.
+ * Close a connection that only waits, for one that may bring a request. A client that opens
+ * many to keep others out only closes its own. False when none has waited for long enough.
  */
 bool downstream_make_room(struct gateway *gateway);
 

@@ -74,9 +74,9 @@ peace_ms(const struct downstream *downstream)
 }
 
 /*
- * The same with a request under way. Where places are few nobody may hold one by sending slowly or
- * by not reading, not even an operator; and where no token is shown, no request is in peace: the
- * newcomer may be the one that looks whether we live.
+ * The same with a request under way. Where places are few, no client may hold one by sending slowly
+ * or by not reading, not even an operator. Where no token is shown, every request gives way: the
+ * new connection may be the one that checks whether the gateway is alive.
  */
 static bool
 exchange_waits(const struct downstream *downstream)

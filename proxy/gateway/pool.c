@@ -89,7 +89,7 @@ backend_of(struct pool *pool, const struct job_url *target)
 	return backend;
 }
 
-/* The control process is no backend: whoever asks for the metrics by way of it must not count. */
+/* The control process is no backend: requests for metrics must not count themselves. */
 static void
 count(const struct backend *backend, counter *what, uint64_t n)
 {

@@ -318,7 +318,7 @@ def test_jobs_of_a_scope_are_bounded(small):
         assert made(control).status == 403
     # Nothing but what was made with such a token counts, and others have a quota of their own.
     assert {made(control).status for control in (local, other, local.by(records.token("operator")))} == {201}
-    # There is room again, whoever has deleted, and however.
+    # There is room again after any deletion.
     assert local.call("DELETE", f"/v1/jobs/{jobs[0]}").status == 204
     assert (made(one).status, made(one).status) == (201, 403)
     records.client.delete(records.job_key(jobs[1]))

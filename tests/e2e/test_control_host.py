@@ -123,7 +123,7 @@ def test_any_writing_of_the_host(gateway, through):
 
 
 def test_socket_is_no_backend(gateway, records, scene_of):
-    """A job's URL cannot lead to it, and it takes nobody but the gateway's own workers."""
+    """A job's URL cannot lead to it, and it takes only the gateway's own workers."""
     path = gateway.socket_path + ".gateway"
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
     scene = scene_of(gateway, token=records.token("operator"), url=f"unix:{path}")

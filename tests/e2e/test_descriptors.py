@@ -34,7 +34,7 @@ def processor_seconds(pid):
 
 
 def test_idle_clients_give_way(scarce, scene_of):
-    """Four times as many keep a connection each: whoever asks is served, if need be by asking again."""
+    """Four times as many keep a connection each: all requests are served, some only when repeated."""
     scene = scene_of(scarce)
     for number in range(3 * DESCRIPTORS):
         client = scene.new_client()

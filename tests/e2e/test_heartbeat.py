@@ -111,7 +111,7 @@ def test_what_waits_for_a_worker_in_a_crash_loop_is_answered_by_another(gateways
 
 
 def test_the_first_crash_is_made_up_for_at_once(gateways):
-    """The only worker: nobody else could answer. It is forked in the turn that collects the one before."""
+    """The only worker: no other could answer. It is forked in the turn that collects the one before."""
     gateway = gateways.start()
     os.kill(pid_of(gateway, "worker 0"), signal.SIGKILL)
     with Client(gateway.address) as client:

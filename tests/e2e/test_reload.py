@@ -132,7 +132,7 @@ UNPROVED = {"connect_timeout": "500ms", "ping_deadline": "200ms"}
 
 
 def unreachable(realm="another"):
-    """Settings with a store that nobody serves, and a realm to know them by."""
+    """Settings with a store that does not exist, and a realm to know them by."""
     return {"backends": {"realm": realm}, "store": {"url": f"redis://127.0.0.1:{free_port()}", **UNPROVED}}
 
 

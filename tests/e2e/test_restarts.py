@@ -21,7 +21,7 @@ def patient(module_gateways):
 
 @pytest.fixture
 def away(patient, scene_of):
-    """A job that is away: nobody listens at its port, which `back` takes."""
+    """A job that is away: nothing listens at its port, which `back` takes."""
     class Away:
         port = free_port()
         scene = scene_of(patient, url=f"http://127.0.0.1:{port}")
@@ -88,7 +88,7 @@ def test_one_connection_at_a_time_looks_for_the_job(gateways, scene_of):
 
 
 def test_refusals_open_the_circuit_when_they_have_lasted(gateways, scene_of):
-    """Whoever waits then is told, and whoever comes later need not wait."""
+    """Requests that wait then get an answer, and later ones do not wait."""
     gateway = gateways.start({"backends": {"circuit_failures": 5, "circuit_pause": "1m"}, "timeouts": {"connect": "1s"}})
     scene = scene_of(gateway, url=f"http://127.0.0.1:{free_port()}")
     clients = [scene.new_client() for _ in range(10)]

@@ -127,5 +127,5 @@ def test_secrets_that_others_can_read(sanitizer, public, lasting):
     assert said() == {"tls.certificates", "tls.ticket_secrets", "backends.key", "control.key", "browser.key_file", "the store's password"}
     key.chmod(0o640)
     assert said() == {"tls.ticket_secrets", "browser.key_file", "the store's password"}
-    public.chmod(0o750)  # nobody else gets there
+    public.chmod(0o750)  # no other user gets there
     assert said() == set()

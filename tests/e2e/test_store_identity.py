@@ -65,7 +65,7 @@ def test_one_that_must_not_answer_for_keys_is_no_longer_trusted(gateways, cluste
 
 @pytest.mark.parametrize("rules", ["+@all", "+@all -info", "+@all -info -client|setname", "+@all -info -client|list"])
 def test_two_servers_behind_one_name(gateways, make_folder, rules):
-    """The data connection leads to one and the push connection to the other, where its id is somebody else's."""
+    """The data connection leads to one and the push connection to the other, where its id is another client's."""
     one, other = (RedisServer(make_folder("redis")).start() for _ in range(2))
     for server in (one, other):
         server.client.execute_command("ACL", "SETUSER", "gate", "on", ">secret", "~*", "&*", *rules.split())

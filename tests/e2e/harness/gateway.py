@@ -114,7 +114,7 @@ class Gateway:
             "store": {"url": store_url},
             # Many jobs of the tests lead to the same place, where nobody is.
             "backends": {"allow_loopback": True, "circuit_failures": 0},
-            "timeouts": {"connect": "500ms"},  # a refused connection is tried again for so long
+            "timeouts": {"connect": "500ms"},  # a refused connection is tried again for this long
             "control": {"socket": self.socket_path, "metrics": f"127.0.0.1:{self.metrics_port}"},
             "limits": {"failed_auth_rate": 0},  # all tests come from one address
             "log": {"level": "debug", "access": str(self.access_path)},
