@@ -4,10 +4,10 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
+#include <zlib.h>
 
 #include "auth/ascii.h"
 #include "auth/base62.h"
-#include "auth/crc32.h"
 
 #define VALUE_PREFIX SLICE("jgt_")
 
@@ -78,7 +78,8 @@ jg_token_name_valid(struct slice name)
 static void
 write_check(struct slice text, char out[TOKEN_CHECK_LEN])
 {
-	base62_write(crc32_of(text), out, TOKEN_CHECK_LEN);
+	base62_write(
+	    (uint32_t)crc32_z(0, (const unsigned char *)text.at, text.len), out, TOKEN_CHECK_LEN);
 }
 
 bool

@@ -3,7 +3,7 @@
 
 # What it takes to build.
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libevent-dev libevhtp-dev libhiredis-dev libssl-dev
-	libjansson-dev libyaml-dev libcurl4-openssl-dev libc-ares-dev systemtap-sdt-dev"
+	libjansson-dev libyaml-dev libcurl4-openssl-dev libc-ares-dev zlib1g-dev systemtap-sdt-dev"
 
 package_installed() {
 	dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed

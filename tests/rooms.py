@@ -11,7 +11,7 @@ import sys
 # What a header of a room includes in turn is that room's own affair.
 ROOMS = {
     "include/jobgate": (set(), set()),
-    "auth": ({"include/jobgate"}, {"libcrypto"}),
+    "auth": ({"include/jobgate"}, {"libcrypto", "zlib"}),
     "auth/redis": ({"include/jobgate", "auth"}, {"hiredis", "libevent", "libcrypto", "libssl"}),
     "auth/control": ({"include/jobgate", "auth", "auth/redis"},
                      {"libevhtp", "libevent", "jansson", "libcrypto"}),
@@ -38,6 +38,7 @@ LIBRARIES = [
     ("libcurl", r"curl/.*"),
     ("libyaml", r"yaml\.h"),
     ("c-ares", r"ares.*\.h"),
+    ("zlib", r"zlib\.h"),
     ("argp", r"argp\.h"),
     ("libc", r"(sys|netinet|arpa|linux|net|bits|asm|rpc|sanitizer)/.*|[^/]+\.h"),
 ]
