@@ -33,6 +33,8 @@ struct disk {
 	long long size; /* of it, as far as it is known; -1: not yet */
 	struct event *watch;
 	int appended; /* the file that redis-server appends to; -1: not found */
+	/* The user has a quota, which statvfs does not show; and GROW_MIN does not fit into it. */
+	bool has_quota, over_quota;
 	bool told_full, told_broken;
 	struct log log;
 };
@@ -47,6 +49,13 @@ bytes_free(const char *directory)
 		return -1;
 	return (long long)(geteuid() == 0 ? found.f_bfree : found.f_bavail) *
 	       (long long)found.f_frsize;
+}
+
+/* The same within a quota: then the amount is not known, only whether changes fit. */
+static long long
+space_for_changes(const struct disk *disk)
+{
+	return disk->over_quota ? 0 : bytes_free(disk->directory);
 }
 
 static int
@@ -106,12 +115,17 @@ reserved(const struct disk *disk)
 
 /* Reserve blocks behind the end of the file; its size stays the same. */
 static bool
-reserve(const struct disk *disk, long long bytes)
+reserve(struct disk *disk, long long bytes)
 {
 	struct stat found;
 
-	return disk->appended >= 0 && fstat(disk->appended, &found) == 0 &&
-	       fallocate(disk->appended, FALLOC_FL_KEEP_SIZE, found.st_size, bytes) == 0;
+	if (disk->appended < 0 || fstat(disk->appended, &found) != 0)
+		return false;
+	if (fallocate(disk->appended, FALLOC_FL_KEEP_SIZE, found.st_size, bytes) == 0)
+		return true;
+	if (errno == EDQUOT)
+		disk->has_quota = disk->over_quota = true;
+	return false;
 }
 
 /* False when nothing is left of the ballast. */
@@ -128,25 +142,58 @@ give_back_piece(struct disk *disk)
 	return given;
 }
 
+/* Does the quota have this many bytes left? The only way to know is to take and return them. */
+static bool
+quota_leaves(int fd, long long size, long long bytes)
+{
+	bool fits = fallocate(fd, FALLOC_FL_KEEP_SIZE, size, bytes) == 0 || errno != EDQUOT;
+
+	return ftruncate(fd, size) == 0 && fits;
+}
+
+/* The size that the ballast can get: where there is a quota, a piece more at a time. */
+static long long
+ballast_wanted(struct disk *disk, int fd, long long size, long long free_bytes)
+{
+	long long wanted = size + (free_bytes - BALLAST_LEAVES) / PIECE * PIECE;
+
+	if (disk->has_quota && fd >= 0) {
+		disk->over_quota = !quota_leaves(fd, size, GROW_MIN);
+		wanted = quota_leaves(fd, size, BALLAST_LEAVES + PIECE) ? size + PIECE : size;
+	}
+	return wanted < BALLAST ? wanted : BALLAST;
+}
+
+/* An errno, or 0. */
+static int
+extend_ballast(struct disk *disk, int fd, long long size, long long wanted)
+{
+	int error;
+
+	if (fd < 0)
+		return errno;
+	error = wanted > size ? posix_fallocate(fd, 0, wanted) : 0;
+	if (error != EDQUOT)
+		return error;
+	disk->has_quota = true; /* less next time */
+	return ftruncate(fd, size) == 0 ? 0 : errno;
+}
+
 /* Create as much of the ballast as there is space for. */
 static void
 fill_ballast(struct disk *disk, long long free_bytes)
 {
-	long long size, wanted;
-	int fd;
+	long long size;
+	int fd, error;
 
-	if (disk->size == BALLAST || free_bytes < BALLAST_LEAVES + PIECE)
+	if ((disk->size == BALLAST && !disk->has_quota) || free_bytes < BALLAST_LEAVES + PIECE)
 		return;
 	fd = open_ballast(disk, O_CREAT);
 	size = ballast_size(fd);
-	wanted = size + (free_bytes - BALLAST_LEAVES) / PIECE * PIECE;
-	if (wanted > BALLAST)
-		wanted = BALLAST;
-	if (fd >= 0 && wanted > size)
-		errno = posix_fallocate(fd, 0, wanted);
-	if ((fd < 0 || (wanted > size && errno != 0)) && !disk->told_broken) {
+	error = extend_ballast(disk, fd, size, ballast_wanted(disk, fd, size, free_bytes));
+	if (error != 0 && !disk->told_broken) {
 		log_warning(&disk->log, "cannot reserve disk space for revocations: %s: %s",
-		    disk->path, strerror(errno));
+		    disk->path, strerror(error));
 		disk->told_broken = true;
 	}
 	disk->size = ballast_size(fd);
@@ -159,9 +206,10 @@ tell(struct disk *disk, bool full)
 {
 	if (full && !disk->told_full)
 		log_error(&disk->log,
-		    "the disk of the store (%s) is full: nothing can be created until there is "
-		    "space; deletions and renewals still work: free some space there",
-		    disk->directory);
+		    "the disk of the store (%s) is full%s: nothing can be created until there is "
+		    "space; deletions and renewals still work: free some space there%s",
+		    disk->directory, disk->over_quota ? " (this user's quota is used up)" : "",
+		    disk->over_quota ? ", or raise the quota" : "");
 	else if (!full && disk->told_full)
 		log_info(&disk->log, "the disk of the store (%s) has space again", disk->directory);
 	disk->told_full = full;
@@ -178,7 +226,7 @@ disk_has_room(const char *directory)
 bool
 disk_may_grow(struct disk *disk)
 {
-	long long free_bytes = disk != NULL ? bytes_free(disk->directory) : -1;
+	long long free_bytes = disk != NULL ? space_for_changes(disk) : -1;
 
 	if (free_bytes < 0)
 		return true;
@@ -195,7 +243,7 @@ disk_make_room(struct disk *disk)
 		return;
 	/* Another program may take a freed piece before we do: then free the next one. */
 	while (reserved(disk) < ROOM_MIN && !reserve(disk, PIECE)) {
-		free_bytes = bytes_free(disk->directory);
+		free_bytes = space_for_changes(disk);
 		if (free_bytes < 0 || free_bytes >= 2 * PIECE || !give_back_piece(disk))
 			break; /* no such file, or no such file system */
 	}
@@ -213,8 +261,8 @@ on_watch(evutil_socket_t fd, short events, void *ctx)
 	find_appended(disk);
 	disk_make_room(disk);
 	if (free_bytes >= 0) {
-		tell(disk, free_bytes < GROW_MIN);
 		fill_ballast(disk, free_bytes);
+		tell(disk, space_for_changes(disk) < GROW_MIN);
 	}
 	evtimer_add(disk->watch, &pause);
 }
