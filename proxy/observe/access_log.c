@@ -50,7 +50,8 @@ format(void *ctx, char *bytes, size_t len, char *line)
 }
 
 struct access_log *
-access_log_new(const char *where, int fd, struct log_losses *losses, const struct log *log)
+access_log_new(const char *where, int fd, const struct log_runner *runner,
+    struct log_losses *losses, const struct log *log)
 {
 	static const struct log_writer_ops ops = {.format = format};
 	struct access_log *new = calloc(1, sizeof(*new));
@@ -62,7 +63,8 @@ access_log_new(const char *where, int fd, struct log_losses *losses, const struc
 	new->log = *log;
 	if (strcmp(where, "off") == 0)
 		return new;
-	new->writer = log_writer_new(&(struct log_writer_options){.where = where,
+	new->writer = log_writer_new(&(struct log_writer_options){.runner = runner,
+	    .where = where,
 	    .fd = fd,
 	    .room = RING_BYTES,
 	    .message_max = sizeof(struct message),

@@ -4,6 +4,7 @@
 
 #include "jobgate/log.h"
 #include "observe/access_line.h"
+#include "observe/log_runner.h"
 
 /*
  * The event loop puts the plain facts of an exchange into a ring; a thread (log_writer.h) formats
@@ -12,12 +13,13 @@
 struct access_log;
 
 /*
- * where: "off", or as log_sink_take takes it, and so fd. Starts the thread. NULL, with a line
+ * where: "off", or as log_sink_take takes it, and so fd. runner: log_threads, or
+ * a test's. NULL, with a line
  * in the log, when memory or descriptors are short. losses stay to the end of
  * the process.
  */
-struct access_log *access_log_new(
-    const char *where, int fd, struct log_losses *losses, const struct log *log);
+struct access_log *access_log_new(const char *where, int fd, const struct log_runner *runner,
+    struct log_losses *losses, const struct log *log);
 
 /*
  * Write what is left and end the thread; one that is stuck in a write is given a second,

@@ -1,43 +1,34 @@
-/* log_writer.c - a ring, a thread that empties it, and a sink. */
+/* log_writer.c - a ring, and a sink that it is emptied into. */
 #include "observe/log_writer.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "observe/log_sink.h"
 #include "observe/ring.h"
 
 #define LINES_MAX (64 * 1024)
 
-/* How long the end waits for a thread that is stuck in a write. */
-#define PATIENCE_S 1
-
 struct log_writer {
 	/* The event loop's. */
 	struct log_writer_options options;
 	char *where;
-	struct ring *ring; /* the loop puts, the thread takes */
-	pthread_t thread;
-	bool started;
+	struct ring *ring; /* the loop puts, the turns take */
+	void *running;	   /* of the runner; NULL: not yet */
 
-	/* Shared: orders to the thread, which it reads after a wake-up, and what failed. */
-	int wake; /* an eventfd */
-	atomic_bool stopping, reopening;
+	/* Shared: an order, which each turn reads first, and what failed. */
+	atomic_bool reopening;
 	atomic_int write_error, reopen_error;
 
-	/* The thread's. */
+	/* The turns'. */
 	struct log_sink sink;
 	size_t len;
 	char lines[LINES_MAX];
 };
 
-/* ---- the thread ---- */
+/* ---- a turn ---- */
 
 static void
 write_lines(struct log_writer *writer)
@@ -80,42 +71,19 @@ drain(struct log_writer *writer)
 	write_lines(writer);
 }
 
-static void *
-run(void *arg)
+static void
+turn(void *arg)
 {
 	struct log_writer *writer = arg;
-	bool stopping = false;
-	eventfd_t ignored;
 
-	while (!stopping) {
-		eventfd_read(writer->wake, &ignored);
-		/* Before looking: what was put before the order to stop is written. */
-		stopping = atomic_load_explicit(&writer->stopping, memory_order_acquire);
-		/* Before writing: what is written after the order to reopen goes to the new file.
-		 */
-		if (atomic_exchange_explicit(&writer->reopening, false, memory_order_acq_rel) &&
-		    !log_sink_reopen(&writer->sink))
-			atomic_store_explicit(&writer->reopen_error, errno, memory_order_relaxed);
-		drain(writer);
-	}
-	return NULL;
+	/* Before writing: what is written after the order to reopen goes to the new file. */
+	if (atomic_exchange_explicit(&writer->reopening, false, memory_order_acq_rel) &&
+	    !log_sink_reopen(&writer->sink))
+		atomic_store_explicit(&writer->reopen_error, errno, memory_order_relaxed);
+	drain(writer);
 }
 
 /* ---- the event loop ---- */
-
-static bool
-start_thread(struct log_writer *writer)
-{
-	sigset_t all, before;
-
-	/* The event loop handles all signals. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	errno = pthread_create(&writer->thread, NULL, run, writer);
-	writer->started = errno == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return writer->started;
-}
 
 struct log_writer *
 log_writer_new(const struct log_writer_options *options)
@@ -131,9 +99,10 @@ log_writer_new(const struct log_writer_options *options)
 		return NULL;
 	}
 	log_sink_take(&writer->sink, writer->where, options->fd);
-	writer->wake = eventfd(0, EFD_CLOEXEC);
 	writer->ring = ring_new(options->room);
-	if (writer->wake >= 0 && writer->ring != NULL && start_thread(writer))
+	if (writer->ring != NULL)
+		writer->running = options->runner->start(turn, writer);
+	if (writer->running != NULL)
 		return writer;
 	log_writer_free(writer);
 	return NULL;
@@ -146,8 +115,6 @@ release(struct log_writer *writer)
 
 	ring_free(writer->ring);
 	free(writer->where);
-	if (writer->wake >= 0)
-		close(writer->wake);
 	free(writer);
 	errno = error;
 }
@@ -155,18 +122,8 @@ release(struct log_writer *writer)
 bool
 log_writer_free(struct log_writer *writer)
 {
-	struct timespec deadline;
-
-	if (writer->started) {
-		atomic_store_explicit(&writer->stopping, true, memory_order_release);
-		eventfd_write(writer->wake, 1);
-		clock_gettime(CLOCK_REALTIME, &deadline);
-		deadline.tv_sec += PATIENCE_S;
-		if (pthread_timedjoin_np(writer->thread, NULL, &deadline) != 0) {
-			pthread_detach(writer->thread);
-			return false;
-		}
-	}
+	if (writer->running != NULL && !writer->options.runner->stop(writer->running))
+		return false;
 	log_sink_close(&writer->sink);
 	release(writer);
 	return true;
@@ -185,14 +142,14 @@ void
 log_writer_wake(struct log_writer *writer)
 {
 	if (ring_used(writer->ring) > 0)
-		eventfd_write(writer->wake, 1);
+		writer->options.runner->wake(writer->running);
 }
 
 void
 log_writer_reopen(struct log_writer *writer)
 {
 	atomic_store_explicit(&writer->reopening, true, memory_order_release);
-	eventfd_write(writer->wake, 1);
+	writer->options.runner->wake(writer->running);
 }
 
 int

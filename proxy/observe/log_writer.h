@@ -1,4 +1,4 @@
-/* log_writer.h - a thread that writes the log lines of an event loop. */
+/* log_writer.h - writes the log lines of an event loop, beside it. */
 #ifndef JOBGATE_LOG_WRITER_H
 #define JOBGATE_LOG_WRITER_H
 
@@ -6,12 +6,13 @@
 #include <stddef.h>
 #include <sys/uio.h>
 
+#include "observe/log_runner.h"
 #include "observe/shared.h"
 
 /*
- * The event loop puts messages into a ring; the thread formats and writes them. The loop never
- * waits, however slow the disk or the reader of a pipe is: a message that does not fit into the
- * ring is dropped and counted. Only one thread may put messages.
+ * The event loop puts messages into a ring; a thread (or what else the runner starts) formats and
+ * writes them. The loop never waits, however slow the disk or the reader of a pipe is: a message
+ * that does not fit into the ring is dropped and counted. Only one thread may put messages.
  */
 struct log_writer;
 
@@ -26,6 +27,7 @@ struct log_writer_ops {
 };
 
 struct log_writer_options {
+	const struct log_runner *runner;
 	const char *where; /* as log_sink_take takes it, and so fd; copied */
 	int fd;
 	size_t room;	    /* bytes of the ring, a power of two */
@@ -38,7 +40,7 @@ struct log_writer_options {
 
 #define LOG_WRITER_MAX 4096
 
-/* Take the sink and start the thread. NULL with errno set. */
+/* Take the sink and start the runner. NULL with errno set. */
 struct log_writer *log_writer_new(const struct log_writer_options *options);
 
 /*

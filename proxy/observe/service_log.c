@@ -67,7 +67,8 @@ service_log_start(struct log *log, struct log_losses *losses)
 	strncpy(service->process, log->process, sizeof(service->process) - 1);
 	service->log.process = service->process;
 	service->dropped_told = counter_get(&losses->full);
-	service->writer = log_writer_new(&(struct log_writer_options){.where = "-",
+	service->writer = log_writer_new(&(struct log_writer_options){.runner = &log_threads,
+	    .where = "-",
 	    .fd = log->fd,
 	    .room = RING_BYTES,
 	    .message_max = JG_LOG_LINE_MAX,

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "observe/log_runner.h"
 #include "observe/service_log.h"
 #include "server/supervisor.h"
 #include "server/worker.h"
@@ -53,6 +54,7 @@ run_worker(struct supervisor *supervisor, const struct child *child)
 	    .backend_tls = supervisor->secured.backend_tls,
 	    .session_key = supervisor->session_key,
 	    .access_log_fd = supervisor->access_log_fd,
+	    .log_runner = &log_threads,
 	    .log = supervisor->log,
 	};
 	int status;

@@ -331,8 +331,9 @@ worker_init(struct worker *worker)
 	if (worker->loop == NULL)
 		return false;
 	worker->resolver = resolver_new(loop_base(worker->loop), getenv("JOBGATE_DNS_SERVERS"));
-	worker->access_log = access_log_new(worker->setup->config->log.access,
-	    worker->setup->access_log_fd, &worker->setup->stats->access_log, &worker->log);
+	worker->access_log =
+	    access_log_new(worker->setup->config->log.access, worker->setup->access_log_fd,
+		worker->setup->log_runner, &worker->setup->stats->access_log, &worker->log);
 	return worker->resolver != NULL && worker->access_log != NULL && worker_store(worker) &&
 	       worker_gateway(worker) && worker_events(worker);
 }

@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "net/tls_client.h"
 #include "net/tls_server.h"
+#include "observe/log_runner.h"
 #include "observe/shared.h"
 
 /* The default action ignores it, so it is harmless to a process that has just been forked. */
@@ -36,6 +37,7 @@ struct worker_setup {
 	struct worker_stats *stats;
 	const char *const *own_sockets; /* paths of the gateway's Unix sockets, NULL at the end */
 	int access_log_fd;		/* -1: off, or syslog */
+	const struct log_runner *log_runner; /* of the access log */
 	struct log log;
 };
 

@@ -171,8 +171,8 @@ lines_reach_the_file(void **state)
 {
 	struct world *world = *state;
 	int fd = log_file_open(world->path, true);
-	struct access_log *log =
-	    access_log_new(world->path, fd, &world->stats->workers[0].access_log, &quiet);
+	struct access_log *log = access_log_new(
+	    world->path, fd, &log_threads, &world->stats->workers[0].access_log, &quiet);
 	struct stat found;
 
 	assert_true(access_log_on(log));
@@ -198,7 +198,7 @@ off_writes_nothing(void **state)
 {
 	struct world *world = *state;
 	struct access_log *log =
-	    access_log_new("off", -1, &world->stats->workers[0].access_log, &quiet);
+	    access_log_new("off", -1, &log_threads, &world->stats->workers[0].access_log, &quiet);
 	struct access_entry entry = entry_of("/");
 
 	assert_false(access_log_on(log));
@@ -222,7 +222,7 @@ a_reader_that_does_not_read_costs_lines_and_no_time(void **state)
 	int ends[2];
 
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-	log = access_log_new("-", ends[1], losses, &quiet);
+	log = access_log_new("-", ends[1], &log_threads, losses, &quiet);
 	for (int i = 0; i < 20000; i++)
 		access_log_write(log, &entry);
 	access_log_flush(log);
@@ -250,7 +250,7 @@ a_disk_that_is_full_is_counted(void **state)
 	struct log_losses *losses = &world->stats->workers[0].access_log;
 	struct access_entry entry = entry_of("/");
 	int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
-	struct access_log *log = access_log_new("/dev/full", fd, losses, &quiet);
+	struct access_log *log = access_log_new("/dev/full", fd, &log_threads, losses, &quiet);
 
 	for (int i = 0; i < 10; i++)
 		access_log_write(log, &entry);
@@ -350,7 +350,8 @@ a_fifo_is_written_to_only_while_it_is_read(void **state)
 	assert_int_equal(errno, ENXIO);
 	assert_non_null(strstr(log_sink_error(ENXIO), "FIFO"));
 	reader = open(world->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	log = access_log_new(world->path, log_file_open(world->path, true), losses, &quiet);
+	log = access_log_new(
+	    world->path, log_file_open(world->path, true), &log_threads, losses, &quiet);
 	for (int i = 0; i < 500; i++) /* more than it holds: the thread has to wait */
 		access_log_write(log, &entry);
 	access_log_flush(log);
