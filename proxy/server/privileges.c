@@ -15,10 +15,11 @@
 void
 raise_descriptor_limit(const struct supervisor *supervisor)
 {
-	rlim_t wanted = (supervisor->config->limits.connections + WORKER_CONTROL_CONNECTIONS +
-			    WORKER_METRICS_CONNECTIONS) *
-			    2 +
-			1024;
+	const struct config *config = supervisor->config;
+	rlim_t wanted =
+	    (config->limits.connections + WORKER_CONTROL_CONNECTIONS + WORKER_METRICS_CONNECTIONS) *
+		2 +
+	    config->listener_count * config->workers + 1024;
 	struct rlimit limit, raised;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
@@ -36,7 +37,7 @@ raise_descriptor_limit(const struct supervisor *supervisor)
 	    "limits.connections is %zu but the descriptor limit of %llu leaves room for about "
 	    "%llu: raise it "
 	    "(ulimit -n, LimitNOFILE=) or lower limits.connections",
-	    supervisor->config->limits.connections, (unsigned long long)limit.rlim_max,
+	    config->limits.connections, (unsigned long long)limit.rlim_max,
 	    (unsigned long long)limit.rlim_max / 2);
 }
 

@@ -6,8 +6,8 @@
 #include "server/worker_state.h"
 
 /*
- * Descriptors that are kept for everything except client connections: listeners, Redis, resolver,
- * logs. If there are few in all, a third.
+ * Descriptors that are kept for everything except connections and listening sockets: Redis,
+ * resolver, logs. If there are few in all, a third.
  */
 #define DESCRIPTORS_SPARE 256
 
@@ -21,17 +21,21 @@ ranges_of(const struct cidr_list *list)
 	return ranges;
 }
 
-/* Connections that there are descriptors for: two for each, its backend's included. */
+/*
+ * Connections that there are descriptors for: two for each, its backend's included. The listening
+ * sockets of all workers are open in each of them (orphans.c).
+ */
 static size_t
-connections_fitting(void)
+connections_fitting(const struct config *config)
 {
+	size_t sockets = config->listener_count * config->workers, left, spare;
 	struct rlimit limit;
-	size_t spare;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
 		return SIZE_MAX;
-	spare = limit.rlim_cur / 3 < DESCRIPTORS_SPARE ? limit.rlim_cur / 3 : DESCRIPTORS_SPARE;
-	return limit.rlim_cur > 16 ? (limit.rlim_cur - spare) / 2 : 5;
+	left = limit.rlim_cur > sockets ? limit.rlim_cur - sockets : 0;
+	spare = left / 3 < DESCRIPTORS_SPARE ? left / 3 : DESCRIPTORS_SPARE;
+	return left > 16 ? (left - spare) / 2 : 5;
 }
 
 static size_t
@@ -48,7 +52,7 @@ static void
 set_places(struct worker *worker, struct gateway_options *options)
 {
 	const struct config *config = worker->setup->config;
-	size_t fitting = connections_fitting();
+	size_t fitting = connections_fitting(config);
 	size_t control = least(WORKER_CONTROL_CONNECTIONS, fitting / 4);
 	size_t metrics = least(WORKER_METRICS_CONNECTIONS, fitting / 16 + 1);
 

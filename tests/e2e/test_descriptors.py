@@ -10,22 +10,32 @@ import pytest
 from harness import servers
 from harness.gateway import binary
 from harness.load import Load
-from harness.process import eventually
+from harness.process import eventually, free_port
 from harness.raw import Backend
 
 DESCRIPTORS = 64
 
 
 @pytest.fixture
-def scarce(gateways, make_folder):
-    """A gateway under `ulimit -n 64`; even as root it cannot raise that."""
+def scarcely(gateways, make_folder):
+    """Starts a gateway under `ulimit -n 64`; even as root it cannot raise that."""
     wrapper = make_folder("scarce") / "jobgate"
     drop = "setpriv --bounding-set=-sys_resource " if os.getuid() == 0 else ""
     wrapper.write_text(f'#!/bin/sh\nulimit -n {DESCRIPTORS}\nexec {drop}{binary()} "$@"\n')
     wrapper.chmod(wrapper.stat().st_mode | stat.S_IXUSR)
-    gateway = gateways.start({"timeouts": {"connect": "30s", "drain": "1s"}}, program=str(wrapper))
-    assert resource.prlimit(gateway.workers()[0], resource.RLIMIT_NOFILE) == (DESCRIPTORS, DESCRIPTORS)
-    return gateway
+
+    def start(more_ports=(), **settings):
+        gateway = gateways.make({"timeouts": {"connect": "30s", "drain": "1s"}, **settings}, program=str(wrapper))
+        gateway.config["listen"] += [f"127.0.0.1:{port}" for port in more_ports]
+        gateway.start()
+        assert resource.prlimit(gateway.workers()[0], resource.RLIMIT_NOFILE) == (DESCRIPTORS, DESCRIPTORS)
+        return gateway
+    return start
+
+
+@pytest.fixture
+def scarce(scarcely):
+    return scarcely()
 
 
 def processor_seconds(pid):
@@ -56,15 +66,31 @@ def test_idle_backend_connections_give_way(scarce, scene_of):
         assert first.client.read_response().status == 200
 
 
-def test_all_at_once(scarce, scene_of):
+def all_at_once(scene, check=lambda: None):
     """Twice as many requests at the same time as there are descriptors, all of them new connections: none fails."""
-    scene = scene_of(scarce)
     clients = [scene.new_client() for _ in range(2 * DESCRIPTORS)]
     for client in clients:
         client.send(scene.request(fields=["Connection: close"]))
+    check()
     for _ in clients:
         scene.backend.serve()
     assert [client.read_response().status for client in clients] == [200] * len(clients)
+
+
+def test_all_at_once(scarce, scene_of):
+    all_at_once(scene_of(scarce))
+
+
+def test_sockets_of_other_workers_take_descriptors(scarcely, scene_of):
+    """Each worker holds the listening sockets of all workers, 36 here: there are descriptors for clients, backends and operators still."""
+    gateway = scarcely([free_port() for _ in range(10)], workers=3)
+
+    def operators_are_served():
+        eventually(lambda: gateway.metrics()["jobgate_backend_connections"] >= 3, "requests to reach the backend")
+        for _ in range(20):
+            assert gateway.health("/readyz")[0] == 200
+        assert "Too many open files" not in gateway.program.log()
+    all_at_once(scene_of(gateway), operators_are_served)
 
 
 def test_load(scarce, scene_of, make_folder):
