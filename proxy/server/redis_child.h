@@ -11,6 +11,8 @@ struct redis_child {
 	char url[128];	    /* the same as a store's URL */
 	off_t log_at;	    /* where the next line that redis-server logs begins */
 	char line[256];	    /* the text of the last one since its start; "" when there is none */
+	bool bound;	    /* its socket has been there since its start */
+	bool missed;	    /* and was not at the last look */
 	bool told_gone;	    /* it has been logged that its socket cannot be created */
 	uint64_t looked_ms; /* when it was last looked after */
 	int lock; /* held on the state directory, so that no second gateway writes there; -1: not

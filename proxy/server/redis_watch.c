@@ -13,14 +13,17 @@
 /* It has this long to write its file before it is killed. */
 #define PATIENCE_MS 10000
 
-/* Its socket is there this long after its start, at the latest. */
-#define BIND_MS 1000
+/* Its socket is there this long after its start, at the latest: a slow disk takes its time. */
+#define BIND_MS 30000
 
 /* Bytes of its log that are read at a time; older ones are not needed. */
 #define PIECE_MAX 8192
 
 /* What redis-server says when it goes on with a file that ends too early. */
 #define CUT_SHORT "loaded anyway because aof-load-truncated"
+
+/* What it says once it has made its socket ("Ready to", before version 7 "now ready to"). */
+#define BOUND "eady to accept connections"
 
 /* ---- its log ---- */
 
@@ -79,6 +82,7 @@ take_line(struct supervisor *supervisor, const char *line, size_t len)
 	if (len == 0)
 		return;
 	snprintf(redis->line, sizeof(redis->line), "%.*s", (int)len, line);
+	redis->bound = redis->bound || strstr(redis->line, BOUND) != NULL;
 	if (strstr(redis->line, CUT_SHORT) != NULL)
 		tell_cut_short(supervisor);
 }
@@ -116,7 +120,7 @@ redis_watch_start(struct supervisor *supervisor)
 
 	redis->log_at = size_of(fd);
 	redis->line[0] = '\0';
-	redis->told_gone = false;
+	redis->told_gone = redis->bound = redis->missed = false;
 	if (fd >= 0)
 		close(fd);
 }
@@ -135,14 +139,23 @@ redis_watch_last_line(struct supervisor *supervisor)
 
 /* ---- its socket ---- */
 
-/* When its name is removed, its socket takes no more connections. */
+/*
+ * When its name is removed, its socket takes no more connections. Once it has been there it is
+ * missed at the second look: a redis-server that starts replaces the file that another one left.
+ */
 static bool
-socket_is_gone(const struct supervisor *supervisor, uint64_t now_ms)
+socket_is_gone(struct supervisor *supervisor, uint64_t now_ms)
 {
 	const struct child *child = &supervisor->children[SLOT_REDIS];
+	struct redis_child *redis = &supervisor->redis;
+	bool there = access(redis->socket, F_OK) == 0 || errno != ENOENT;
+	bool missed = redis->missed;
 
-	return child->state == CHILD_RUNNING && now_ms > child->started_ms + BIND_MS &&
-	       access(supervisor->redis.socket, F_OK) != 0 && errno == ENOENT;
+	redis->bound = redis->bound || there;
+	redis->missed = !there && redis->bound;
+	if (there || child->state != CHILD_RUNNING)
+		return false;
+	return redis->bound ? missed : now_ms > child->started_ms + BIND_MS;
 }
 
 /* Only a restart makes a new socket. Without a directory for it, existing connections are kept. */

@@ -204,6 +204,24 @@ def test_removed_run_directory(gateways, make_folder):
     gateway.family = gateway.processes()
 
 
+def test_a_redis_server_that_starts_slowly(gateways, make_folder):
+    """A slow disk, or a program in front: it is not restarted for a socket that it has not made yet."""
+    folder = make_folder("slow")
+    program = folder / "redis-server"
+    program.write_text('#!/bin/sh\necho x >> "$0.starts"\nsleep 3\nexec redis-server "$@"\n')
+    program.chmod(0o700)
+    gateway = gateways.start({"store": {"url": None, "state_dir": str(make_folder("state")), "redis_server": str(program)}})
+    assert "was removed" not in gateway.program.log()
+    assert (folder / "redis-server.starts").read_text() == "x\n"
+    # From then on it is missed.
+    run = os.path.dirname(gateway.socket_path)
+    server = redis_of(gateway)
+    os.unlink(f"{run}/redis.sock")
+    eventually(lambda: redis_of(gateway) not in (None, server), "another one")
+    assert "was removed" in gateway.program.log()
+    gateway.wait_ready()
+
+
 def append_only_file(folder):
     return max((folder / "appendonlydir").glob("*.incr.aof"), key=lambda path: path.stat().st_size)
 
