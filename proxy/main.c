@@ -22,7 +22,7 @@ static const char serve_usage[] =
 
 static const char check_usage[] =
     "Usage: jobgate check --config <FILE>\n\n"
-    "Validate a configuration: name file, line and column of the first mistake.\n\n"
+    "Validate a configuration: name file, line and column of the first error.\n\n"
     "Options:\n"
     "  -c, --config <FILE>  Configuration (YAML)\n"
     "  -h, --help           Print help\n";

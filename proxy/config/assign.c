@@ -1,18 +1,18 @@
-/* assign.c - one setting: its text, or its list, put where it belongs. */
+/* assign.c - the value of one key: a text or a list, parsed and put into its place. */
 #include <string.h>
 #include <sys/un.h>
 
 #include "auth/redis/url.h"
-#include "config/loading.h"
+#include "config/builder.h"
 #include "config/values.h"
 #include "http/names.h"
 
 /* ---- single values ---- */
 
 static const char *
-set_text(struct loading *loading, const char *text, const char **out)
+set_text(struct builder *builder, const char *text, const char **out)
 {
-	*out = loading_own_text(loading, text);
+	*out = builder_own_text(builder, text);
 	return *out != NULL ? NULL : "out of memory";
 }
 
@@ -28,26 +28,26 @@ check_job_url(const char *text)
 }
 
 static const char *
-check_store_url(struct loading *loading, const char *text)
+check_store_url(struct builder *builder, const char *text)
 {
 	struct redis_url url;
 	char error[128];
 	bool good = redis_url_parse(text, &url, error, sizeof(error));
 
 	redis_url_wipe(&url);
-	return good ? NULL : loading_own_text(loading, error);
+	return good ? NULL : builder_own_text(builder, error);
 }
 
 static const char *
-check_bounds(const struct setting *setting, uint64_t number)
+check_bounds(const struct config_key *key, uint64_t number)
 {
-	if (setting->max != 0 && (number < setting->min || number > setting->max))
+	if (key->max != 0 && (number < key->min || number > key->max))
 		return "out of range";
 	return NULL;
 }
 
 static const char *
-set_workers(const struct setting *setting, const char *text, unsigned *out)
+set_workers(const struct config_key *key, const char *text, unsigned *out)
 {
 	uint64_t number;
 	const char *expected;
@@ -58,7 +58,7 @@ set_workers(const struct setting *setting, const char *text, unsigned *out)
 	}
 	if (value_number(text, &number) != NULL)
 		return "expected a number of processes, or auto";
-	expected = check_bounds(setting, number);
+	expected = check_bounds(key, number);
 	*out = (unsigned)number;
 	return expected;
 }
@@ -75,17 +75,17 @@ check_address(const char *text)
 }
 
 static const char *
-set_number(const struct setting *setting, const char *text, uint64_t *number)
+set_number(const struct config_key *key, const char *text, uint64_t *number)
 {
 	const char *expected;
 
-	if (setting->form == FORM_TIME)
+	if (key->form == FORM_TIME)
 		expected = value_time(text, number);
-	else if (setting->form == FORM_COUNT)
+	else if (key->form == FORM_COUNT)
 		expected = value_number(text, number);
 	else
 		expected = value_size(text, number);
-	return expected != NULL ? expected : check_bounds(setting, *number);
+	return expected != NULL ? expected : check_bounds(key, *number);
 }
 
 /* The value of a field that goes to clients as it stands (RFC 6797 section 6.1). */
@@ -101,29 +101,29 @@ check_hsts(const char *text)
 		   : "expected max-age=SECONDS, perhaps with ; includeSubDomains behind it";
 }
 
-/* Put one text where it belongs. Returns what was expected instead, or NULL. */
+/* Put one text into its place. Returns what was expected instead, or NULL. */
 static const char *
-set_scalar(struct loading *loading, const struct setting *setting, const char *text)
+set_scalar(struct builder *builder, const struct config_key *key, const char *text)
 {
-	void *at = (char *)&loading->config + setting->offset;
+	void *at = (char *)&builder->config + key->offset;
 	const char *expected = NULL;
 	uint64_t number = 0;
 
-	switch (setting->form) {
+	switch (key->form) {
 	case FORM_BOOL:
 		return value_bool(text, at);
 	case FORM_TIME:
 	case FORM_SIZE64:
-		expected = set_number(setting, text, &number);
+		expected = set_number(key, text, &number);
 		*(uint64_t *)at = number;
 		return expected;
 	case FORM_SIZE:
 	case FORM_COUNT:
-		expected = set_number(setting, text, &number);
+		expected = set_number(key, text, &number);
 		*(size_t *)at = (size_t)number;
 		return expected;
 	case FORM_WORKERS:
-		return set_workers(setting, text, at);
+		return set_workers(key, text, at);
 	case FORM_HOST:
 		*(bool *)at = strcmp(text, "preserve") == 0;
 		return *(bool *)at || strcmp(text, "backend") == 0 ? NULL
@@ -154,7 +154,7 @@ set_scalar(struct loading *loading, const struct setting *setting, const char *t
 			expected = "expected a URL such as https://{job}.jobs.example.org/";
 		break;
 	case FORM_STORE_URL:
-		expected = check_store_url(loading, text);
+		expected = check_store_url(builder, text);
 		break;
 	case FORM_DOMAIN:
 		expected = value_domain(text);
@@ -173,9 +173,10 @@ set_scalar(struct loading *loading, const struct setting *setting, const char *t
 			expected = "expected -, off, syslog, syslog:/path, or an absolute path";
 		break;
 	case FORM_TEXT:
-		if (text[0] == '\0' && setting->offset != offsetof(struct config, store.prefix))
+		if (text[0] == '\0' && key->offset != offsetof(struct config, store.prefix))
 			expected = "expected some text";
 		break;
+	case FORM_SECTION:
 	case FORM_LISTEN:
 	case FORM_CERTIFICATES:
 	case FORM_RANGES:
@@ -183,7 +184,7 @@ set_scalar(struct loading *loading, const struct setting *setting, const char *t
 	case FORM_FIELDS:
 		return "expected a list";
 	}
-	return expected != NULL ? expected : set_text(loading, text, at);
+	return expected != NULL ? expected : set_text(builder, text, at);
 }
 
 /* ---- lists ---- */
@@ -212,9 +213,9 @@ set_listener_word(struct listener_config *listener, const char *word)
 }
 
 const char *
-assign_listener(struct loading *loading, const char *text, struct listener_config *out)
+assign_listener(struct builder *builder, const char *text, struct listener_config *out)
 {
-	char host[64] = "", *words = loading_own_text(loading, text), *word;
+	char host[64] = "", *words = builder_own_text(builder, text), *word;
 	const char *path, *expected;
 
 	if (words == NULL)
@@ -228,17 +229,17 @@ assign_listener(struct loading *loading, const char *text, struct listener_confi
 	if (expected != NULL)
 		return expected;
 	if (path != NULL)
-		out->path = loading_own_text(loading, path);
+		out->path = builder_own_text(builder, path);
 	else
-		out->host = loading_own_text(loading, host);
+		out->host = builder_own_text(builder, host);
 	return out->path == NULL && out->host == NULL ? "out of memory" : NULL;
 }
 
 /* A word that can stand in Upgrade; kept in lower case. h2c would carry requests past us. */
 static const char *
-add_upgrade(struct loading *loading, const char *text, const char **out)
+add_upgrade(struct builder *builder, const char *text, const char **out)
 {
-	char *word = loading_own_text(loading, text);
+	char *word = builder_own_text(builder, text);
 
 	*out = word;
 	if (word == NULL)
@@ -255,9 +256,9 @@ add_upgrade(struct loading *loading, const char *text, const char **out)
 }
 
 static const char *
-add_field(struct loading *loading, const char *text, const char **out)
+add_field(struct builder *builder, const char *text, const char **out)
 {
-	char *name = loading_own_text(loading, text);
+	char *name = builder_own_text(builder, text);
 
 	*out = name;
 	if (name == NULL)
@@ -268,32 +269,32 @@ add_field(struct loading *loading, const char *text, const char **out)
 
 static const char *
 add_item(
-    struct loading *loading, const struct setting *setting, const char *text, void *items, size_t i)
+    struct builder *builder, const struct config_key *key, const char *text, void *items, size_t i)
 {
-	switch (setting->form) {
+	switch (key->form) {
 	case FORM_LISTEN:
-		return assign_listener(loading, text, (struct listener_config *)items + i);
+		return assign_listener(builder, text, (struct listener_config *)items + i);
 	case FORM_RANGES:
 		return value_range(text, (struct cidr *)items + i);
 	case FORM_UPGRADES:
-		return add_upgrade(loading, text, (const char **)items + i);
+		return add_upgrade(builder, text, (const char **)items + i);
 	case FORM_FIELDS:
-		return add_field(loading, text, (const char **)items + i);
+		return add_field(builder, text, (const char **)items + i);
 	default:
 		return "expected no list";
 	}
 }
 
 static void
-set_list(struct loading *loading, const struct setting *setting, void *items, size_t count)
+set_list(struct builder *builder, const struct config_key *key, void *items, size_t count)
 {
-	struct config *config = &loading->config;
-	void *at = (char *)config + setting->offset;
+	struct config *config = &builder->config;
+	void *at = (char *)config + key->offset;
 
-	if (setting->form == FORM_LISTEN) {
+	if (key->form == FORM_LISTEN) {
 		config->listeners = items;
 		config->listener_count = count;
-	} else if (setting->form == FORM_RANGES) {
+	} else if (key->form == FORM_RANGES) {
 		*(struct cidr_list *)at = (struct cidr_list){count, items};
 	} else {
 		*(const char ***)at = items;
@@ -301,69 +302,68 @@ set_list(struct loading *loading, const struct setting *setting, void *items, si
 }
 
 static bool
-load_list(struct loading *loading, const struct setting *setting, const yaml_node_t *node)
+load_list(struct builder *builder, const struct config_key *key, const yaml_node_t *node)
 {
 	size_t count = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
-	size_t size = setting->form == FORM_LISTEN   ? sizeof(struct listener_config)
-		      : setting->form == FORM_RANGES ? sizeof(struct cidr)
-						     : sizeof(const char *);
-	void *items = loading_own(loading, (count + 1) * size); /* lists of words end with NULL */
+	size_t size = key->form == FORM_LISTEN	 ? sizeof(struct listener_config)
+		      : key->form == FORM_RANGES ? sizeof(struct cidr)
+						 : sizeof(const char *);
+	void *items = builder_own(builder, (count + 1) * size); /* lists of words end with NULL */
 
 	if (items == NULL)
-		return loading_out_of_memory(loading);
-	if (setting->form == FORM_LISTEN && count == 0)
-		return loading_mistake(
-		    loading, &node->start_mark, "%s: expected at least one address", setting->key);
+		return builder_out_of_memory(builder);
+	if (key->form == FORM_LISTEN && count == 0)
+		return builder_error(
+		    builder, &node->start_mark, "%s: expected at least one address", key->name);
 	for (size_t i = 0; i < count; i++) {
 		const yaml_node_t *item =
-		    yaml_document_get_node(loading->document, node->data.sequence.items.start[i]);
+		    yaml_document_get_node(builder->document, node->data.sequence.items.start[i]);
 		const char *expected = "expected a list of plain values";
 
 		if (item->type == YAML_SCALAR_NODE)
-			expected = add_item(
-			    loading, setting, (const char *)item->data.scalar.value, items, i);
+			expected =
+			    add_item(builder, key, (const char *)item->data.scalar.value, items, i);
 		if (expected != NULL)
-			return loading_mistake(
-			    loading, &item->start_mark, "%s: %s", setting->key, expected);
+			return builder_error(
+			    builder, &item->start_mark, "%s: %s", key->name, expected);
 	}
-	set_list(loading, setting, items, count);
+	set_list(builder, key, items, count);
 	return true;
 }
 
 static bool
-is_list(enum setting_form form)
+is_list(enum key_form form)
 {
 	return form == FORM_LISTEN || form == FORM_RANGES || form == FORM_UPGRADES ||
 	       form == FORM_FIELDS;
 }
 
 bool
-assign_setting(
-    struct loading *loading, size_t index, const yaml_node_t *key, const yaml_node_t *node)
+assign_key(struct builder *builder, size_t index, const yaml_node_t *name, const yaml_node_t *value)
 {
-	const struct setting *setting = &config_settings[index];
+	const struct config_key *key = &config_keys[index];
 	const char *expected;
 
-	loading->seen[index] = node->start_mark;
-	loading->is_seen[index] = true;
-	if (setting->form == FORM_CERTIFICATES)
-		return assign_certificates(loading, key, node);
-	if (is_list(setting->form)) {
-		if (node->type == YAML_SEQUENCE_NODE)
-			return load_list(loading, setting, node);
-		return loading_mistake(loading, &key->start_mark,
-		    "%s: expected a list: put the value in brackets, [...]", setting->key);
+	builder->given_at[index] = value->start_mark;
+	builder->is_given[index] = true;
+	if (key->form == FORM_CERTIFICATES)
+		return assign_certificates(builder, name, value);
+	if (is_list(key->form)) {
+		if (value->type == YAML_SEQUENCE_NODE)
+			return load_list(builder, key, value);
+		return builder_error(builder, &name->start_mark,
+		    "%s: expected a list: put the value in brackets, [...]", key->name);
 	}
-	if (node->type != YAML_SCALAR_NODE)
-		return loading_mistake(
-		    loading, &key->start_mark, "%s: expected a single value", setting->key);
-	expected = set_scalar(loading, setting, (const char *)node->data.scalar.value);
+	if (value->type != YAML_SCALAR_NODE)
+		return builder_error(
+		    builder, &name->start_mark, "%s: expected a single value", key->name);
+	expected = set_scalar(builder, key, (const char *)value->data.scalar.value);
 	if (expected == NULL)
 		return true;
 	if (strcmp(expected, "out of range") == 0)
-		return loading_mistake(loading, &node->start_mark,
-		    "%s: out of range: expected %llu to %llu%s", setting->key,
-		    (unsigned long long)setting->min, (unsigned long long)setting->max,
-		    setting->form == FORM_TIME ? " milliseconds" : "");
-	return loading_mistake(loading, &node->start_mark, "%s: %s", setting->key, expected);
+		return builder_error(builder, &value->start_mark,
+		    "%s: out of range: expected %llu to %llu%s", key->name,
+		    (unsigned long long)key->min, (unsigned long long)key->max,
+		    key->form == FORM_TIME ? " milliseconds" : "");
+	return builder_error(builder, &value->start_mark, "%s: %s", key->name, expected);
 }

@@ -166,18 +166,24 @@ struct config {
 	const char *user; /* to become after binding, when started as root; NULL: stay */
 };
 
-/* A mistake, for messages: FILE:line:column: message */
+/* An error, for messages: FILE:line:column: message */
 struct config_error {
 	size_t line, column; /* from 1; 0 when it concerns no place in the file */
 	char message[256];
 };
 
 /*
- * Read a YAML file, or with path NULL make the configuration of someone who wrote
- * none. Unknown keys, wrong types, values out of range and contradictions are
- * mistakes. NULL on a mistake, with *error filled in.
+ * Read a YAML file over the defaults; with path NULL, take the defaults alone. Unknown keys, wrong
+ * types, values out of range and contradictions are errors. NULL on an error, with *error filled
+ * in. The caller frees the configuration.
  */
 struct config *config_load(const char *path, struct config_error *error);
 void config_free(struct config *config);
+
+/*
+ * The name of a key that differs between the two and that a reload cannot change (key_reload in
+ * keys.h); NULL when there is none. Both are for a private store, or both are not.
+ */
+const char *config_fixed_key(const struct config *old, const struct config *new);
 
 #endif

@@ -13,22 +13,16 @@ same_text(const char *a, const char *b)
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-/* A setting that only a start can bring into force; NULL when there is none that changed. */
+/* A change that takes a restart, for the log; NULL when a reload can bring all changes into force.
+ */
 static const char *
-fixed_setting(const struct config *old, const struct config *new, size_t worker_slots)
+fixed_change(const struct config *old, const struct config *new, size_t worker_slots)
 {
-	if (!same_text(old->user, new->user))
-		return "user";
 	if (new->workers > worker_slots / 2)
 		return "workers (to that many)";
 	if ((old->store.url == NULL) != (new->store.url == NULL))
 		return "store.url (between a private store and another)";
-	if (new->store.url != NULL)
-		return NULL;
-	if (!same_text(old->store.state_dir, new->store.state_dir))
-		return "store.state_dir";
-	/* The private store's socket lies beside it. */
-	return same_text(old->control.socket, new->control.socket) ? NULL : "control.socket";
+	return config_fixed_key(old, new);
 }
 
 static struct config *
@@ -45,7 +39,7 @@ read_again(const struct supervisor *supervisor)
 		    error.message);
 		return NULL;
 	}
-	fixed = fixed_setting(old, config, supervisor->worker_slots);
+	fixed = fixed_change(old, config, supervisor->worker_slots);
 	if (fixed != NULL) {
 		log_error(&supervisor->log,
 		    "%s: a change of %s takes a restart; the configuration in force stays",

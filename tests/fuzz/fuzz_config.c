@@ -1,4 +1,4 @@
-/* fuzz_config.c - configurations: any file is a configuration or a mistake. */
+/* fuzz_config.c - configurations: any file is a configuration or an error. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>

@@ -1,0 +1,219 @@
+/* defaults.c - values that a file leaves open, and values that follow from others. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config/builder.h"
+#include "config/reference.h"
+#include "jobgate/paths.h"
+
+/* Listeners that do not stand in `listen`: control.listen and control.metrics. */
+#define OF_CONTROL 2
+
+bool
+defaults_load(struct builder *builder)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	bool good;
+
+	if (out == NULL)
+		return builder_out_of_memory(builder);
+	reference_write_defaults(out);
+	good = fclose(out) == 0 ? document_load_text(builder, text, len)
+				: builder_out_of_memory(builder);
+	free(text);
+	/* The places of errors are those in the file. */
+	memset(builder->is_given, 0, sizeof(builder->is_given));
+	return good;
+}
+
+/* One URL serves for reads and changes, unless replicas are read. */
+void
+defaults_derive_store(struct builder *builder)
+{
+	struct config *config = &builder->config;
+
+	if (config->store.url == NULL)
+		config->store.url = config->store.write_url;
+	if (config->store.read_url == NULL)
+		config->store.read_url = config->store.url;
+	if (config->store.write_url == NULL)
+		config->store.write_url = config->store.url;
+}
+
+/* The listener that clients are told of: the first with TLS, else the first. */
+static const struct listener_config *
+public_listener(const struct config *config)
+{
+	const struct listener_config *found = NULL;
+
+	for (size_t i = 0; i < config->listener_count; i++) {
+		const struct listener_config *listener = &config->listeners[i];
+
+		if (!listener->authorize && (found == NULL || (listener->tls && !found->tls)))
+			found = listener;
+	}
+	return found != NULL ? found : &config->listeners[0];
+}
+
+/* The public URL of jobs, as that listener and the forms in use make it. */
+static bool
+derive_public_url(struct builder *builder)
+{
+	struct config *config = &builder->config;
+	const struct listener_config *listener = public_listener(config);
+	const char *scheme = listener->tls ? "https" : "http";
+	char text[512], port_text[8] = "";
+
+	if (config->jobs.public_url != NULL)
+		return true;
+	if (listener->port != 0 && listener->port != (listener->tls ? 443 : 80))
+		snprintf(port_text, sizeof(port_text), ":%u", listener->port);
+	if (config->jobs.domain != NULL)
+		snprintf(
+		    text, sizeof(text), "%s://{job}.%s%s/", scheme, config->jobs.domain, port_text);
+	else
+		snprintf(text, sizeof(text), "%s://localhost%s%s", scheme, port_text,
+		    config->jobs.prefix != NULL ? "" : "/");
+	if (config->jobs.domain == NULL && config->jobs.prefix != NULL) {
+		size_t len = strlen(text);
+
+		snprintf(text + len, sizeof(text) - len, "%s/{job}/", config->jobs.prefix);
+	}
+	config->jobs.public_url = builder_own_text(builder, text);
+	return config->jobs.public_url != NULL || builder_out_of_memory(builder);
+}
+
+/* Where redirects lead: to the port of the public URL. */
+static bool
+derive_redirect_port(struct builder *builder)
+{
+	struct config *config = &builder->config;
+	const char *url = config->jobs.public_url, *colon;
+	bool wanted = false;
+	size_t host;
+
+	for (size_t i = 0; i < config->listener_count; i++)
+		wanted = wanted || config->listeners[i].redirect;
+	if (!wanted)
+		return true;
+	if (strncmp(url, "https://", 8) != 0)
+		return builder_key_error(builder, "listen",
+		    "redirect needs a listener with tls, or jobs.public_url with https");
+	host = strcspn(url + 8, "/");
+	colon = memrchr(url + 8, ':', host);
+	config->redirect_port = 443;
+	if (colon != NULL && colon[1] >= '0' && colon[1] <= '9')
+		config->redirect_port = (uint16_t)strtoul(colon + 1, NULL, 10);
+	return true;
+}
+
+/* Beside the control socket, and as private. */
+static bool
+derive_gateway_socket(struct builder *builder)
+{
+	struct config *config = &builder->config;
+	char text[512];
+	size_t bad;
+
+	if (config->control.host == NULL && config->control.listen == NULL &&
+	    config->control.metrics == NULL)
+		return true;
+	snprintf(text, sizeof(text), "unix:%s.gateway", config->control.socket);
+	config->control.gateway_socket = builder_own_text(builder, text);
+	if (config->control.gateway_socket == NULL)
+		return builder_out_of_memory(builder);
+	if (!jg_job_url_parse(
+		slice_of(config->control.gateway_socket), &config->control.gateway_target, &bad))
+		return builder_key_error(builder, "control.socket",
+		    "with .gateway appended (the workers' socket), it must be an "
+		    "absolute path of at most 107 bytes");
+	config->control.gateway_socket += strlen("unix:");
+	return true;
+}
+
+static bool
+derive_paths(struct builder *builder)
+{
+	struct config *config = &builder->config;
+	char text[512];
+
+	if (config->control.socket == NULL) {
+		if (!jg_control_socket_default(text, sizeof(text)))
+			return builder_error(builder, NULL,
+			    "the default path of the control socket is too long: set "
+			    "control.socket");
+		config->control.socket = builder_own_text(builder, text);
+	}
+	if (config->control.socket != NULL && config->control.socket[0] != '/')
+		return builder_key_error(builder, "control.socket", "expected an absolute path");
+	if (config->control.socket != NULL && strlen(config->control.socket) > 107)
+		return builder_key_error(
+		    builder, "control.socket", "a socket's path has at most 107 bytes");
+	if (config->store.state_dir == NULL) {
+		if (!jg_state_dir_default(text, sizeof(text)))
+			return builder_error(builder, NULL,
+			    "the default state directory's path is too long: set store.state_dir");
+		config->store.state_dir = builder_own_text(builder, text);
+	}
+	return (config->control.socket != NULL && config->store.state_dir != NULL) ||
+	       builder_out_of_memory(builder);
+}
+
+/* One more listener, for an address that was checked when it was read. */
+static bool
+add_listener(struct builder *builder, const char *address, struct listener_config kind)
+{
+	struct config *config = &builder->config;
+	struct listener_config *to = &config->listeners[config->listener_count];
+
+	if (address == NULL)
+		return true;
+	*to = kind;
+	if (assign_listener(builder, address, to) != NULL)
+		return builder_out_of_memory(builder);
+	config->listener_count++;
+	return true;
+}
+
+/* Append control.listen and control.metrics to those of `listen`: workers serve them all. */
+static bool
+derive_listeners(struct builder *builder)
+{
+	struct config *config = &builder->config;
+	struct listener_config *all =
+	    builder_own(builder, (config->listener_count + OF_CONTROL) * sizeof(*all));
+
+	if (all == NULL)
+		return builder_out_of_memory(builder);
+	for (size_t i = 0; i < config->listener_count; i++) {
+		all[i] = config->listeners[i];
+		all[i].setting = "listen";
+	}
+	config->listeners = all;
+	return add_listener(builder, config->control.listen,
+		   (struct listener_config){.purpose = FOR_CONTROL,
+		       .setting = "control.listen",
+		       .tls = config->control.certificate != NULL}) &&
+	       add_listener(builder, config->control.metrics,
+		   (struct listener_config){.purpose = FOR_METRICS, .setting = "control.metrics"});
+}
+
+bool
+defaults_derive(struct builder *builder)
+{
+	struct config *config = &builder->config;
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	size_t bad;
+
+	if (config->workers == 0)
+		config->workers = cores > 0 ? (unsigned)cores : 1;
+	if (config->jobs.fixed_url != NULL)
+		jg_job_url_parse(
+		    slice_of(config->jobs.fixed_url), &config->jobs.fixed_target, &bad);
+	return derive_paths(builder) && derive_gateway_socket(builder) &&
+	       derive_public_url(builder) && derive_redirect_port(builder) &&
+	       derive_listeners(builder);
+}

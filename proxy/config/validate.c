@@ -1,0 +1,180 @@
+/* validate.c - rules that several keys must keep together. */
+#include <string.h>
+
+#include "auth/redis/link.h"
+#include "auth/redis/url.h"
+#include "config/builder.h"
+#include "config/values.h"
+
+static bool
+is_loopback(const char *address)
+{
+	char host[64];
+	const char *path;
+	uint16_t port;
+
+	return value_address(address, host, &port, &path) == NULL &&
+	       (strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0);
+}
+
+/* The control API's TCP address: with TLS, or where no other host can read tokens. */
+static bool
+check_control(struct builder *builder)
+{
+	const struct config *config = &builder->config;
+
+	if (config->control.certificate == NULL && config->control.key != NULL)
+		return builder_key_error(builder, "control.key", "needs control.certificate");
+	if (config->control.certificate != NULL && config->control.key == NULL)
+		return builder_key_error(builder, "control.certificate", "needs control.key");
+	if (config->control.client_ca != NULL && config->control.certificate == NULL)
+		return builder_key_error(
+		    builder, "control.client_ca", "needs control.certificate and control.key");
+	if (config->control.certificate != NULL && config->control.listen == NULL)
+		return builder_key_error(builder, "control.certificate",
+		    "needs control.listen, the address that it is for");
+	if (config->control.listen == NULL || config->control.certificate != NULL ||
+	    config->control.allow_plain || is_loopback(config->control.listen))
+		return true;
+	return builder_key_error(builder, "control.listen",
+	    "without TLS others on the way can read tokens: set "
+	    "control.certificate and control.key, or listen on 127.0.0.1, or, if the network is "
+	    "trusted, set control.allow_plain: true");
+}
+
+/* Does this URL name sentinels? */
+static bool
+has_sentinels(const char *text)
+{
+	struct redis_url url = {0};
+	char error[128];
+	bool has = redis_url_parse(text, &url, error, sizeof(error)) && url.sentinel_count > 0;
+
+	redis_url_wipe(&url);
+	return has;
+}
+
+/* What a worker's connection to the store needs; else the workers would not start. */
+static bool
+check_store(struct builder *builder)
+{
+	const struct config *config = &builder->config;
+
+	if (config->store.url == NULL && config->store.read_url != NULL)
+		return builder_key_error(builder, "store.read_url",
+		    "needs store.write_url, the primary, where changes go");
+	if (strlen(config->store.prefix) > REDIS_PREFIX_MAX)
+		return builder_error(builder, builder_mark(builder, "store.prefix"),
+		    "store.prefix: at most %d bytes", REDIS_PREFIX_MAX);
+	if (config->store.read_url != NULL &&
+	    strcmp(config->store.read_url, config->store.write_url) != 0 &&
+	    has_sentinels(config->store.read_url))
+		return builder_key_error(builder, "store.read_url",
+		    "leads to one server; sentinels belong into store.write_url");
+	return true;
+}
+
+/* TLS needs certificates, and certificates need a listener with TLS. */
+static bool
+check_tls(struct builder *builder)
+{
+	const struct config *config = &builder->config;
+	bool wanted = false;
+
+	for (size_t i = 0; i < config->listener_count; i++) {
+		wanted = wanted || config->listeners[i].tls;
+		if (config->listeners[i].tls && config->listeners[i].redirect)
+			return builder_key_error(builder, "listen",
+			    "redirect leads from http to https: it cannot stand with tls");
+	}
+	if (wanted && config->tls.certificate_count == 0)
+		return builder_key_error(builder, "listen", "tls needs tls.certificates");
+	if (!wanted && config->tls.certificate_count > 0)
+		return builder_key_error(builder, "tls.certificates",
+		    "no listener is for TLS: write tls behind an address, such as "
+		    "listen: [\":8443 tls\"]");
+	if (config->tls.clients_optional && config->tls.client_ca == NULL)
+		return builder_key_error(builder, "tls.client_certificates", "needs tls.client_ca");
+	if ((config->backends.certificate == NULL) != (config->backends.key == NULL))
+		return builder_error(builder,
+		    builder_mark(builder,
+			config->backends.key == NULL ? "backends.certificate" : "backends.key"),
+		    "backends.certificate and backends.key: one needs the other");
+	return true;
+}
+
+/* Forward auth: other proxies ask for decisions. They must be trusted to describe their requests.
+ */
+static bool
+check_forward_auth(struct builder *builder)
+{
+	const struct config *config = &builder->config;
+
+	for (size_t i = 0; i < config->listener_count; i++) {
+		const struct listener_config *listener = &config->listeners[i];
+
+		if (!listener->authorize)
+			continue;
+		/* The peer itself must be trusted, not a client that it names. */
+		if (listener->redirect || listener->proxied)
+			return builder_key_error(
+			    builder, "listen", "authorize goes with neither redirect nor proxied");
+		if (listener->path == NULL && config->backends.trusted_proxies.count == 0)
+			return builder_key_error(builder, "listen",
+			    "authorize answers backends.trusted_proxies alone, and there "
+			    "are none; or listen at unix:/path");
+	}
+	return true;
+}
+
+/* Which jobs there are, and how requests name them. */
+static bool
+check_jobs(struct builder *builder)
+{
+	const struct config *config = &builder->config;
+
+	if (config->jobs.fixed != NULL &&
+	    (config->jobs.domain != NULL || config->jobs.prefix != NULL))
+		return builder_key_error(builder, "jobs.fixed",
+		    "a gateway for one fixed job has neither jobs.domain nor jobs.prefix");
+	if (config->jobs.fixed_url != NULL && config->jobs.fixed == NULL)
+		return builder_key_error(
+		    builder, "jobs.fixed_url", "needs jobs.fixed, the job that it is the URL of");
+	if (config->jobs.fixed == NULL && config->jobs.domain == NULL &&
+	    config->jobs.prefix == NULL)
+		return builder_error(builder, builder_mark(builder, "jobs.public_url"),
+		    "jobs: needs at least one of domain, prefix and fixed");
+	if (config->jobs.public_url != NULL && config->jobs.fixed == NULL &&
+	    strstr(config->jobs.public_url, "{job}") == NULL)
+		return builder_key_error(
+		    builder, "jobs.public_url", "needs {job}, or all jobs would have the same URL");
+	return true;
+}
+
+/* How long the store counts as fresh, and what confirms a change there. */
+static bool
+check_store_times(struct builder *builder)
+{
+	const struct config *config = &builder->config;
+	const yaml_mark_t *mark = builder_mark(builder, "store.max_staleness");
+
+	if (config->store.wait_required && config->store.wait_replicas == 0)
+		return builder_key_error(builder, "store.wait_required",
+		    "needs store.wait_replicas: how many replicas must confirm a revocation");
+	if (config->store.max_staleness > config->store.ping_interval + config->store.ping_deadline)
+		return true;
+	if (mark == NULL)
+		mark = builder_mark(builder, "store.ping_interval");
+	if (mark == NULL)
+		mark = builder_mark(builder, "store.ping_deadline");
+	return builder_error(builder, mark,
+	    "store.max_staleness: must be longer than ping_interval and ping_deadline together, "
+	    "or a healthy store would count as stale");
+}
+
+bool
+validate_config(struct builder *builder)
+{
+	return check_jobs(builder) && check_control(builder) && check_tls(builder) &&
+	       check_forward_auth(builder) && check_store_times(builder) && check_store(builder);
+}
