@@ -8,6 +8,7 @@
 #include "auth/bulk/bulk.h"
 #include "auth/cli/cli.h"
 #include "jobgate/paths.h"
+#include "net/resolve.h"
 #include "server/redis_child.h"
 #include "server/server.h"
 
@@ -152,7 +153,7 @@ static int
 store(int argc, char **argv)
 {
 	struct store_source source = {0};
-	int status = bulk_main(argc, argv, find_store, &source);
+	int status = bulk_main(argc, argv, find_store, &source, resolver_open);
 
 	config_free(source.config);
 	return status;

@@ -24,7 +24,7 @@ ROOMS = {
     "proxy/gateway": ({"include/jobgate", "auth", "proxy/http", "proxy/net", "proxy/observe"}, {"libcrypto"}),
     "proxy/server": ({"include/jobgate", "auth", "auth/redis", "auth/control", "proxy/config", "proxy/gateway",
                       "proxy/net", "proxy/observe"}, {"libevent", "libcrypto"}),
-    "proxy": ({"include/jobgate", "auth/bulk", "auth/cli", "proxy/config", "proxy/server"}, set()),  # main.c
+    "proxy": ({"include/jobgate", "auth/bulk", "auth/cli", "proxy/config", "proxy/net", "proxy/server"}, set()),  # main.c
 }
 
 # How a library's headers are known. What matches none and has no folder of its own is libc's.

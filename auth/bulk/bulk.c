@@ -129,19 +129,23 @@ read_options(int argc, char **argv, struct bulk_options *out)
 }
 
 static int
-run(const struct bulk_options *options, const struct bulk_store *at)
+run(const struct bulk_options *options, const struct bulk_store *at,
+    resolver_open_fn *resolver_open)
 {
 	struct task task = {.in = stdin,
 	    .out = stdout,
 	    .dir = at->dir,
 	    .enforce = options->enforce,
 	    .force = options->force};
+	struct resolver *resolver;
 	int result = TASK_USAGE; /* of the URL, as store_new has said */
 
 	task.base = event_base_new();
-	if (task.base != NULL)
+	resolver = task.base != NULL ? resolver_open(task.base) : NULL;
+	if (resolver != NULL)
 		task.store = store_new(&(struct store_options){
 		    .base = task.base,
+		    .resolver = resolver,
 		    .url = at->url,
 		    .prefix = at->prefix,
 		    .ca_file = at->ca_file,
@@ -152,6 +156,7 @@ run(const struct bulk_options *options, const struct bulk_store *at)
 	if (task.store != NULL && result == TASK_OK)
 		result = options->verb->run(&task);
 	store_free(task.store);
+	resolver_free(resolver);
 	if (task.base != NULL)
 		event_base_free(task.base);
 	return result;
@@ -159,7 +164,7 @@ run(const struct bulk_options *options, const struct bulk_store *at)
 
 int
 bulk_main(int argc, char **argv, bool (*load)(void *ctx, const char *file, struct bulk_store *out),
-    void *ctx)
+    void *ctx, resolver_open_fn *resolver_open)
 {
 	struct bulk_options options = {0};
 	struct bulk_store at = {0};
@@ -174,7 +179,7 @@ bulk_main(int argc, char **argv, bool (*load)(void *ctx, const char *file, struc
 		    options.prefix != NULL ? options.prefix : "jobgate:", options.ca_file};
 	else if (!load(ctx, options.config, &at))
 		goto done;
-	result = run(&options, &at);
+	result = run(&options, &at, resolver_open);
 	if (result == TASK_UNREACHABLE && options.url == NULL && options.config == NULL)
 		fputs("This was the private store of a gateway on this machine (jobgate serve). "
 		      "For another one give --config or --store.\n",

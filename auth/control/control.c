@@ -66,6 +66,7 @@ on_signal(evutil_socket_t signal_number, short events, void *ctx)
 struct run {
 	const struct control_setup *setup;
 	struct event_base *base;
+	struct resolver *resolver;
 	struct event *terminate, *interrupt, *again, *beat;
 	struct control control;
 	struct listen_unix socket, gateway_socket;
@@ -131,6 +132,7 @@ start_store(struct run *run)
 	const struct control_setup *setup = run->setup;
 	struct store_options options = {
 	    .base = run->base,
+	    .resolver = run->resolver = setup->resolver_open(run->base),
 	    .url = setup->store_url,
 	    .wait_replicas = setup->wait_replicas,
 	    .wait_ms = setup->wait_ms,
@@ -141,6 +143,8 @@ start_store(struct run *run)
 	    .log = setup->log,
 	};
 
+	if (options.resolver == NULL)
+		return false;
 	run->control.store = store_new(&options);
 	if (setup->store_dir != NULL)
 		run->control.disk = disk_new(run->base, setup->store_dir, &setup->log);
@@ -243,6 +247,7 @@ end(struct run *run)
 		event_free(run->terminate);
 	if (run->interrupt != NULL)
 		event_free(run->interrupt);
+	resolver_free(run->resolver);
 	if (run->base != NULL)
 		event_base_free(run->base);
 }

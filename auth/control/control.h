@@ -8,6 +8,7 @@
 
 #include "jobgate/control_fields.h"
 #include "jobgate/log.h"
+#include "jobgate/resolver.h"
 
 /* All addresses that begin with the first `prefix` bits of this one; IPv4 as IPv4-mapped IPv6. */
 struct control_range {
@@ -43,6 +44,8 @@ struct control_setup {
 	bool (*ready)(void *ctx, char *why, size_t cap);
 	/* The text of /metrics, Prometheus' format, to be freed; NULL: none. */
 	char *(*metrics)(void *ctx);
+	/* Opens what resolves names in store_url. */
+	resolver_open_fn *resolver_open;
 	/* Called a few times per second while the event loop turns; may be NULL. */
 	void (*beat)(void *ctx);
 };

@@ -336,8 +336,9 @@ on_timeout(evutil_socket_t fd, short what, void *ctx)
 }
 
 struct redis_connection *
-redis_connection_new(struct event_base *base, const struct redis_url *url, const char *ca_file,
-    const char *name, unsigned timeout_ms, const struct redis_handlers *handlers)
+redis_connection_new(struct event_base *base, struct resolver *resolver,
+    const struct redis_url *url, const char *ca_file, const char *name, unsigned timeout_ms,
+    const struct redis_handlers *handlers)
 {
 	const struct timeval timeout = {
 	    .tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
@@ -352,7 +353,8 @@ redis_connection_new(struct event_base *base, const struct redis_url *url, const
 	STAILQ_INIT(&connection->waiting);
 	connection->ca_file = ca_file != NULL ? strdup(ca_file) : NULL;
 	connection->timeout = evtimer_new(base, on_timeout, connection);
-	connection->dial = redis_dial_start(base, url, timeout_ms, on_dialled, connection);
+	connection->dial =
+	    redis_dial_start(base, resolver, url, timeout_ms, on_dialled, connection);
 	connection->reader = redisReaderCreate();
 	if (connection->reader == NULL || connection->dial == NULL || connection->timeout == NULL ||
 	    evtimer_add(connection->timeout, &timeout) != 0 ||

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "auth/redis/url.h"
+#include "jobgate/resolver.h"
 
 /*
  * It connects, logs in (AUTH, SELECT, CLIENT SETNAME), asks what the server is (HELLO),
@@ -58,11 +59,12 @@ struct redis_handlers {
 
 /*
  * Start connecting; it has timeout_ms from now to come up. url, ca_file (NULL:
- * the system's), name (for CLIENT SETNAME) and *handlers are copied. NULL when
- * memory is short; all other failures come as `down`.
+ * the system's), name (for CLIENT SETNAME) and *handlers are copied. resolver outlives the
+ * connection; NULL where the URL has no name. NULL when memory is short; all other failures come
+ * as `down`.
  */
-struct redis_connection *redis_connection_new(struct event_base *base, const struct redis_url *url,
-    const char *ca_file, const char *name, unsigned timeout_ms,
+struct redis_connection *redis_connection_new(struct event_base *base, struct resolver *resolver,
+    const struct redis_url *url, const char *ca_file, const char *name, unsigned timeout_ms,
     const struct redis_handlers *handlers);
 
 /*

@@ -5,11 +5,9 @@
 #include <event2/event.h>
 
 #include "auth/redis/url.h"
+#include "jobgate/resolver.h"
 
-/*
- * One attempt: the name is resolved by the C library, in a thread of its own
- * as that may block, and its addresses are tried one after the other.
- */
+/* One attempt: a name is resolved, then its addresses are tried one after the other. */
 struct redis_dial;
 
 /* fd: connected and non-blocking, the callee's to close; or -1, and why. The dial is gone. */
@@ -18,10 +16,11 @@ typedef void redis_dial_fn(void *ctx, int fd, const char *reason);
 /*
  * Start; done is called once, never from within this call, unless cancelled
  * before. timeout_ms is shared out among the addresses; resolving is not
- * counted. NULL when memory is short.
+ * counted. resolver outlives the dial; NULL where the URL has no name, but a path or a numeric
+ * address. url is copied. NULL when memory is short.
  */
-struct redis_dial *redis_dial_start(struct event_base *base, const struct redis_url *url,
-    unsigned timeout_ms, redis_dial_fn *done, void *ctx);
+struct redis_dial *redis_dial_start(struct event_base *base, struct resolver *resolver,
+    const struct redis_url *url, unsigned timeout_ms, redis_dial_fn *done, void *ctx);
 
 /* Harmless for NULL. */
 void redis_dial_cancel(struct redis_dial *dial);

@@ -134,7 +134,7 @@ connect_to(struct redis_link *link, const struct redis_url *url, const char *nam
 	const struct redis_handlers handlers = {
 	    .ctx = link, .up = on_up, .down = down, .push = push};
 
-	return redis_connection_new(link->base, url, link->ca_file, name,
+	return redis_connection_new(link->base, link->options.resolver, url, link->ca_file, name,
 	    (unsigned)link->options.connect_timeout_ms, &handlers);
 }
 
@@ -258,7 +258,8 @@ parse_urls(
 	}
 	if (primary->sentinel_count == 0)
 		return true;
-	link->sentinels = redis_sentinels_new(link->base, primary, options->ca_file);
+	link->sentinels =
+	    redis_sentinels_new(link->base, options->resolver, primary, options->ca_file);
 	if (link->sentinels == NULL)
 		snprintf(error, cap, "out of memory");
 	return link->sentinels != NULL;

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "jobgate/directory.h"
+#include "jobgate/resolver.h"
 
 /*
  * A link is two connections that live and die together: one reads (HGETALL,
@@ -19,10 +20,11 @@ struct redis_link;
 #define REDIS_PREFIX_MAX 256
 
 struct redis_link_options {
-	const char *url;	 /* what is read */
-	const char *primary_url; /* what is written to; NULL, or the same as url: that itself */
-	const char *prefix;	 /* of keys, "jobgate:" */
-	const char *ca_file;	 /* for rediss://; NULL: the system's */
+	const char *url;	   /* what is read */
+	const char *primary_url;   /* what is written to; NULL, or the same as url: that itself */
+	const char *prefix;	   /* of keys, "jobgate:" */
+	const char *ca_file;	   /* for rediss://; NULL: the system's */
+	struct resolver *resolver; /* outlives the link; NULL where no URL has a name */
 	uint64_t connect_timeout_ms, ping_interval_ms, ping_deadline_ms;
 	uint64_t (*now_ms)(void *ctx); /* the directory's clock; NULL: CLOCK_BOOTTIME itself */
 	void *clock_ctx;

@@ -20,6 +20,7 @@ struct sentinel {
 
 struct redis_sentinels {
 	struct event_base *base;
+	struct resolver *resolver;
 	struct redis_url url;
 	char *ca_file;
 	unsigned timeout_ms;	  /* of the round */
@@ -214,8 +215,8 @@ sentinel_connect(struct sentinel *sentinel, const struct redis_place *place)
 	struct redis_connection *connection;
 
 	memcpy(url.host, place->host, sizeof(url.host));
-	connection = redis_connection_new(sentinel->all->base, &url, sentinel->all->ca_file,
-	    "jobgate-sentinel", sentinel->all->timeout_ms, &handlers);
+	connection = redis_connection_new(sentinel->all->base, sentinel->all->resolver, &url,
+	    sentinel->all->ca_file, "jobgate-sentinel", sentinel->all->timeout_ms, &handlers);
 	redis_url_wipe(&url);
 	return connection;
 }
@@ -256,13 +257,15 @@ redis_sentinels_busy(const struct redis_sentinels *all)
 /* ---- birth and end ---- */
 
 struct redis_sentinels *
-redis_sentinels_new(struct event_base *base, const struct redis_url *url, const char *ca_file)
+redis_sentinels_new(struct event_base *base, struct resolver *resolver, const struct redis_url *url,
+    const char *ca_file)
 {
 	struct redis_sentinels *all = calloc(1, sizeof(*all));
 
 	if (all == NULL)
 		return NULL;
 	all->base = base;
+	all->resolver = resolver;
 	all->url = *url;
 	all->ca_file = ca_file != NULL ? strdup(ca_file) : NULL;
 	all->verdict = evtimer_new(base, on_verdict, all);

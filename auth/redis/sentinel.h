@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "auth/redis/url.h"
+#include "jobgate/resolver.h"
 
 /*
  * One sentinel may be cut off with an old primary and not know it. So all of them are
@@ -23,10 +24,10 @@ struct redis_sentinels;
  */
 typedef void redis_sentinels_fn(void *ctx, const struct redis_url *primary, const char *why);
 
-/* For a URL with sentinels; it and ca_file (NULL: the system's) are copied. NULL when memory is
- * short. */
-struct redis_sentinels *redis_sentinels_new(
-    struct event_base *base, const struct redis_url *url, const char *ca_file);
+/* For a URL with sentinels; it and ca_file (NULL: the system's) are copied. resolver outlives them;
+ * NULL where the URL has no names, and no sentinel tells any. NULL when memory is short. */
+struct redis_sentinels *redis_sentinels_new(struct event_base *base, struct resolver *resolver,
+    const struct redis_url *url, const char *ca_file);
 
 /* NULL is harmless; who waits is not called any more. */
 void redis_sentinels_free(struct redis_sentinels *all);

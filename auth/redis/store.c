@@ -240,6 +240,7 @@ store_new(const struct store_options *options)
 		return NULL;
 	TAILQ_INIT(&store->operations);
 	store->base = options->base;
+	store->resolver = options->resolver;
 	store->log = options->log;
 	store->wait_replicas = options->wait_replicas;
 	store->wait_ms = options->wait_ms;

@@ -8,6 +8,7 @@
 #include "jobgate/directory.h"
 #include "jobgate/log.h"
 #include "jobgate/mint.h"
+#include "jobgate/resolver.h"
 
 /*
  * One asynchronous connection to Redis. Every change is one server-side script,
@@ -21,11 +22,12 @@ struct store;
 
 struct store_options {
 	struct event_base *base;
-	const char *url;	/* as url.h takes it */
-	const char *prefix;	/* of keys, "jobgate:" */
-	const char *ca_file;	/* for rediss://; NULL: the system's */
-	unsigned wait_replicas; /* that are to confirm each change (WAIT); 0: do not wait */
-	unsigned wait_ms;	/* at most; changes in this time are confirmed together */
+	struct resolver *resolver; /* outlives the store; NULL where the URL has no name */
+	const char *url;	   /* as url.h takes it */
+	const char *prefix;	   /* of keys, "jobgate:" */
+	const char *ca_file;	   /* for rediss://; NULL: the system's */
+	unsigned wait_replicas;	   /* that are to confirm each change (WAIT); 0: do not wait */
+	unsigned wait_ms;	   /* at most; changes in this time are confirmed together */
 	bool wait_required; /* a deletion that finds nothing waits as well: it may repeat one that
 			       was not confirmed */
 	/*

@@ -144,9 +144,10 @@ on_down(void *ctx, const char *why)
 static void
 store_connect(struct store *store, const struct redis_url *primary)
 {
-	store->connection = redis_connection_new(store->base, primary, store->ca_file,
-	    store->for_lists ? "jobgate-lists" : "jobgate-control", CONNECT_TIMEOUT_MS,
-	    &(struct redis_handlers){.ctx = store, .up = on_up, .down = on_down});
+	store->connection =
+	    redis_connection_new(store->base, store->resolver, primary, store->ca_file,
+		store->for_lists ? "jobgate-lists" : "jobgate-control", CONNECT_TIMEOUT_MS,
+		&(struct redis_handlers){.ctx = store, .up = on_up, .down = on_down});
 	if (store->connection == NULL)
 		reconnect_later(store);
 }
@@ -206,7 +207,8 @@ store_reach(struct store *store)
 	if (store->reconnect == NULL)
 		return false;
 	if (store->url.sentinel_count > 0) {
-		store->sentinels = redis_sentinels_new(store->base, &store->url, store->ca_file);
+		store->sentinels =
+		    redis_sentinels_new(store->base, store->resolver, &store->url, store->ca_file);
 		store->election = evtimer_new(store->base, on_election, store);
 		if (store->sentinels == NULL || store->election == NULL)
 			return false;

@@ -8,6 +8,7 @@
 
 struct store {
 	struct event_base *base;
+	struct resolver *resolver;
 	struct log log;
 	struct redis_url url;
 	char *prefix, *ca_file;

@@ -86,6 +86,7 @@ const struct config_key config_keys[] = {
 	    "these sentinels name; they are asked again with each PING. The server must call "
 	    "itself a primary (ROLE). Sentinels that want a password get it from "
 	    ".../name[/db]?sentinel_password=P or ?sentinel_username=U&sentinel_password=P. "
+	    "Host names are looked up in /etc/hosts, then in DNS (NSS modules are not asked). "
 	    "The store's maxmemory-policy must be noeviction: under any other it may drop tokens "
 	    "and jobs when its memory is full. The gateway warns about that when it starts. "
 	    "Without a URL the gateway runs a redis-server of its own and keeps its files in "

@@ -3,14 +3,9 @@
 #define JOBGATE_ADDRESS_H
 
 #include <stdint.h>
-#include <sys/socket.h>
 
 #include "jobgate/slice.h"
-
-struct address {
-	struct sockaddr_storage storage;
-	socklen_t len;
-};
+#include "jobgate/socket_address.h"
 
 /* Parse a numeric IPv4 (dotted quad only) or IPv6 address without brackets. False for anything
  * else. */

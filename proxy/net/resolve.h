@@ -1,45 +1,33 @@
-/* resolve.h - names of backends to addresses, without blocking (c-ares: DNS and /etc/hosts). */
+/* resolve.h - the resolver of jobgate/resolver.h that asks /etc/hosts, then DNS (c-ares). */
 #ifndef JOBGATE_RESOLVE_H
 #define JOBGATE_RESOLVE_H
 
 #include <event2/event.h>
 
+#include "jobgate/resolver.h"
 #include "net/address.h"
 
-#define RESOLVE_ADDRESSES_MAX 16
-
 /*
- * Addresses in the order in which to try them: families in turn, IPv6 first (RFC 8305 section 4).
- */
-struct resolved {
-	size_t count; /* 0: the name has none, or the servers did not answer */
-	struct address addresses[RESOLVE_ADDRESSES_MAX];
-	uint32_t ttl_s;	   /* smallest of the records and aliases, within [1, 3600]; 1 for none */
-	bool partial;	   /* one family only: the other is still to come, behind these */
-	bool failed;	   /* with count 0: nobody has said that there is none */
-	const char *error; /* with count 0: why, static */
-};
-
-struct resolver;
-struct resolution; /* one question under way */
-
-/*
- * servers: NULL for those of /etc/resolv.conf, else "ip:port[,ip:port]" (tests).
- * NULL when c-ares cannot be set up.
- */
-struct resolver *resolver_new(struct event_base *base, const char *servers);
-void resolver_free(struct resolver *resolver); /* pending questions get no answer */
-
-/*
- * Resolve a name (at most 253 bytes) for a port. If /etc/hosts has it, that is the answer, for
- * both families; else both are asked for at once in DNS, and when only one of them has answered
- * with addresses, the other gets RESOLUTION_DELAY_MS more (RFC 8305 section 3), then `done` is told
- * of what there is (partial), and once again of all. It is called later, never from within this
- * call, and not once cancelled. Numeric addresses need no resolver: see address_parse.
+ * If /etc/hosts has the name, that is the answer, for both families. Otherwise DNS is asked for
+ * both families at once. When only one of them has answered with addresses, the other one gets
+ * RESOLUTION_DELAY_MS more (RFC 8305 section 3); then `done` gets what there is (partial). Numeric
+ * addresses need no resolver: see address_parse.
  */
 #define RESOLUTION_DELAY_MS 50
-struct resolution *resolver_ask(struct resolver *resolver, struct slice name, uint16_t port,
-    void (*done)(void *ctx, const struct resolved *resolved), void *ctx);
-void resolver_cancel(struct resolution *resolution);
+
+/*
+ * servers: "ip:port[,ip:port]" (tests); NULL: those of /etc/resolv.conf, which is read again when
+ * it has changed. resolver_free frees it, before base. NULL when c-ares cannot be set up.
+ */
+struct resolver *resolver_new(struct event_base *base, const char *servers);
+
+/* The same with the servers in $JOBGATE_DNS_SERVERS, if that is set. */
+struct resolver *resolver_open(struct event_base *base);
+
+/*
+ * resolver_new(base, NULL) with another file than /etc/resolv.conf, whose name outlives the
+ * resolver, and another port than 53, for tests.
+ */
+struct resolver *resolver_new_from(struct event_base *base, const char *resolv_conf, uint16_t port);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "auth/control/control.h"
+#include "net/resolve.h"
 #include "observe/metrics.h"
 #include "server/supervisor.h"
 
@@ -79,6 +80,7 @@ control_setup_of(const struct supervisor *supervisor, const struct config *confi
 	    .observe_ctx = supervisor->stats,
 	    .ready = control_ready,
 	    .metrics = control_metrics,
+	    .resolver_open = resolver_open,
 	    .beat = control_beat,
 	};
 }

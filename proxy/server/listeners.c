@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "net/resolve.h"
+#include "net/address.h"
 
 #define BACKLOG 4096
 

@@ -27,6 +27,7 @@
 #include <jansson.h>
 
 #include "auth/control/control.h"
+#include "fake_resolver.h"
 
 /* What workers show at run/control.sock.gateway. */
 #define WORKERS_SECRET "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -154,6 +155,7 @@ control_fork(struct world *world)
 	    .observe_ctx = world,
 	    .ready = is_ready,
 	    .metrics = some_metrics,
+	    .resolver_open = fake_resolver_open,
 	};
 	/* By exit, not _exit: LeakSanitizer looks then, and makes the status one that is not 0. */
 	exit(control_run(&setup));

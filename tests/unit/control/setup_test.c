@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "auth/control/control.h"
+#include "fake_resolver.h"
 
 static char *
 metrics(void *ctx)
@@ -87,6 +88,7 @@ test_all_else_counts(void **state)
 	DIFFERS(log.journal = true);
 	DIFFERS(observe_ctx = &wider);
 	DIFFERS(metrics = NULL);
+	DIFFERS(resolver_open = fake_resolver_open);
 }
 
 int

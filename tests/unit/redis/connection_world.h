@@ -138,7 +138,7 @@ dial(struct world *world, const char *more)
 		url.login.given = true;
 	}
 	world->connection = redis_connection_new(
-	    world->turner.base, &url, NULL, "tester", world->timeout_ms, &world->handlers);
+	    world->turner.base, NULL, &url, NULL, "tester", world->timeout_ms, &world->handlers);
 	assert_non_null(world->connection);
 	assert_false(redis_connection_is_up(world->connection));
 }

@@ -2,9 +2,11 @@
 #include "harness.h"
 
 #include "auth/redis/dial.h"
+#include "fake_resolver.h"
 
 struct world {
 	struct turner turner;
+	struct fake_resolver *resolver;
 	struct redis_url url;
 	struct redis_dial *dial;
 	unsigned calls;
@@ -29,6 +31,7 @@ setup(void **state)
 	struct world *world = calloc(1, sizeof(*world));
 
 	turner_init(&world->turner);
+	world->resolver = fake_resolver_new();
 	world->fd = -1;
 	*state = world;
 	return 0;
@@ -42,6 +45,7 @@ teardown(void **state)
 	redis_dial_cancel(world->dial);
 	if (world->fd >= 0)
 		close(world->fd);
+	resolver_free(&world->resolver->resolver);
 	turner_free(&world->turner);
 	free(world);
 	return 0;
@@ -51,8 +55,8 @@ static void
 begin(struct world *world, unsigned timeout_ms)
 {
 	world->calls = 0;
-	world->dial =
-	    redis_dial_start(world->turner.base, &world->url, timeout_ms, on_dialled, world);
+	world->dial = redis_dial_start(world->turner.base, &world->resolver->resolver, &world->url,
+	    timeout_ms, on_dialled, world);
 	assert_non_null(world->dial);
 	assert_int_equal(world->calls, 0); /* never from within */
 }
@@ -90,7 +94,7 @@ expect_failure(struct world *world, const char *reason)
 }
 
 static void
-addresses_and_names(void **state)
+numeric_addresses(void **state)
 {
 	struct world *world = *state;
 	int listener = listen_tcp(8, &world->url.port);
@@ -98,53 +102,207 @@ addresses_and_names(void **state)
 	strcpy(world->url.host, "127.0.0.1");
 	begin(world, PATIENCE_MS);
 	expect_connected(world, listener);
-	/* Where it also has an address of IPv6 nobody listens there: the next one is tried. */
-	strcpy(world->url.host, "localhost");
-	begin(world, PATIENCE_MS);
-	expect_connected(world, listener);
 	close(listener);
-}
-
-static void
-nobody_listens(void **state)
-{
-	struct world *world = *state;
-
-	close(listen_tcp(8, &world->url.port));
-	strcpy(world->url.host, "127.0.0.1");
 	begin(world, PATIENCE_MS);
 	expect_failure(world, "cannot connect: Connection refused");
-	strcpy(world->url.host, "localhost");
+	strcpy(world->url.host, "::1");
 	begin(world, PATIENCE_MS);
 	RUN_UNTIL(&world->turner, world->calls == 1);
 	assert_int_equal(world->fd, -1);
 	assert_int_equal(strncmp(world->reason, "cannot connect: ", 16), 0);
+	assert_int_equal(world->resolver->asks, 0);
 }
 
-/* A listener whose queue is full: the second one to come gets no answer at all. */
-static void
-nobody_answers(void **state)
-{
-	struct world *world = *state;
-	int listener = listen_tcp(0, &world->url.port), queued[3];
-	struct sockaddr_in address = {.sin_family = AF_INET,
-	    .sin_port = htons(world->url.port),
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	uint64_t began_ms;
+/* A listener whose queue is full: who comes then gets no answer at all. */
+struct silent {
+	int listener, queued[3];
+	uint16_t port;
+};
 
+static void
+silent_open(struct world *world, struct silent *silent)
+{
+	struct sockaddr_in address = {
+	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+	silent->listener = listen_tcp(0, &silent->port);
+	address.sin_port = htons(silent->port);
 	for (size_t i = 0; i < 3; i++) {
-		queued[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-		(void)connect(queued[i], (struct sockaddr *)&address, sizeof(address));
+		silent->queued[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		(void)connect(silent->queued[i], (struct sockaddr *)&address, sizeof(address));
 	}
 	run_for(&world->turner, 20);
+}
+
+static void
+silent_close(struct silent *silent)
+{
+	for (size_t i = 0; i < 3; i++)
+		close(silent->queued[i]);
+	close(silent->listener);
+}
+
+static void
+a_silent_address_times_out(void **state)
+{
+	struct world *world = *state;
+	struct silent silent;
+	uint64_t began_ms;
+
+	silent_open(world, &silent);
+	world->url.port = silent.port;
 	strcpy(world->url.host, "127.0.0.1");
 	began_ms = now_ms();
 	begin(world, 80);
 	expect_failure(world, "cannot connect: Connection timed out");
 	assert_true(now_ms() - began_ms >= 80 - 5); /* the loop's clock is coarse */
-	for (size_t i = 0; i < 3; i++)
-		close(queued[i]);
+	silent_close(&silent);
+}
+
+/* ---- names ---- */
+
+static void
+add_address(struct resolved *resolved, uint16_t port)
+{
+	struct address *address = &resolved->addresses[resolved->count++];
+	struct sockaddr_in *in = (struct sockaddr_in *)&address->storage;
+
+	in->sin_family = AF_INET;
+	in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	in->sin_port = htons(port);
+	address->len = sizeof(*in);
+}
+
+/* Begin with a name, and wait until the resolver has been asked for it. */
+static void
+begin_name(struct world *world, unsigned timeout_ms)
+{
+	strcpy(world->url.host, "redis.test");
+	world->url.port = 6379;
+	begin(world, timeout_ms);
+	RUN_UNTIL(&world->turner, world->resolver->done != NULL);
+	assert_string_equal(world->resolver->name, "redis.test");
+	assert_int_equal(world->resolver->port, 6379);
+}
+
+static uint16_t
+refusing_port(void)
+{
+	uint16_t port;
+
+	close(listen_tcp(8, &port));
+	return port;
+}
+
+static void
+addresses_are_tried_in_order(void **state)
+{
+	struct world *world = *state;
+	struct resolved resolved = {0};
+	uint16_t port, other;
+	int listener = listen_tcp(8, &port), later = listen_tcp(8, &other);
+
+	begin_name(world, PATIENCE_MS);
+	add_address(&resolved, refusing_port());
+	add_address(&resolved, port);
+	add_address(&resolved, other);
+	fake_resolver_answer(world->resolver, &resolved);
+	expect_connected(world, listener);
+	assert_int_equal(accept4(later, NULL, NULL, SOCK_CLOEXEC), -1);
 	close(listener);
+	close(later);
+}
+
+/* A silent address has its share of the time, not all of it. */
+static void
+a_silent_address_leaves_time_for_the_next(void **state)
+{
+	struct world *world = *state;
+	struct resolved resolved = {0};
+	struct silent silent;
+	uint16_t port;
+	int listener = listen_tcp(8, &port);
+
+	silent_open(world, &silent);
+	begin_name(world, 200);
+	add_address(&resolved, silent.port);
+	add_address(&resolved, port);
+	fake_resolver_answer(world->resolver, &resolved);
+	expect_connected(world, listener);
+	silent_close(&silent);
+	close(listener);
+}
+
+static void
+no_address_can_be_reached(void **state)
+{
+	struct world *world = *state;
+	struct resolved resolved = {0};
+
+	begin_name(world, PATIENCE_MS);
+	add_address(&resolved, refusing_port());
+	add_address(&resolved, refusing_port());
+	fake_resolver_answer(world->resolver, &resolved);
+	expect_failure(world, "cannot connect: Connection refused");
+}
+
+static void
+one_family_goes_ahead(void **state)
+{
+	struct world *world = *state;
+	struct resolved resolved = {.partial = true};
+	uint16_t port;
+	int listener = listen_tcp(8, &port);
+
+	begin_name(world, PATIENCE_MS);
+	add_address(&resolved, port);
+	fake_resolver_answer(world->resolver, &resolved);
+	expect_connected(world, listener);
+	assert_int_equal(world->resolver->cancels, 1);
+	close(listener);
+}
+
+/* What went ahead leads nowhere: the dial waits for the other family. */
+static void
+the_other_family_follows(void **state)
+{
+	struct world *world = *state;
+	struct resolved resolved = {.partial = true};
+	struct silent silent;
+	uint16_t port;
+	int listener = listen_tcp(8, &port);
+
+	silent_open(world, &silent);
+	for (int is_silent = 0; is_silent < 2; is_silent++) {
+		resolved = (struct resolved){.partial = true};
+		begin_name(world, 200);
+		add_address(&resolved, is_silent ? silent.port : refusing_port());
+		fake_resolver_answer(world->resolver, &resolved);
+		run_for(&world->turner, is_silent ? 0 : 50);
+		assert_int_equal(world->calls, 0);
+		resolved.partial = false;
+		add_address(&resolved, port);
+		fake_resolver_answer(world->resolver, &resolved);
+		expect_connected(world, listener);
+	}
+	silent_close(&silent);
+	close(listener);
+}
+
+static void
+the_other_family_has_nothing(void **state)
+{
+	struct world *world = *state;
+	struct resolved resolved = {.partial = true};
+
+	begin_name(world, PATIENCE_MS);
+	add_address(&resolved, refusing_port());
+	fake_resolver_answer(world->resolver, &resolved);
+	run_for(&world->turner, 50);
+	assert_int_equal(world->calls, 0);
+	resolved.partial = false;
+	fake_resolver_answer(world->resolver, &resolved);
+	expect_failure(world, "cannot connect: Connection refused");
 }
 
 static void
@@ -186,44 +344,54 @@ the_longest_path(void **state)
 	remove_directory(directory);
 }
 
-/* The resolver refuses this by itself: no question leaves the machine. */
 static void
-a_name_that_is_none(void **state)
+a_name_without_an_address(void **state)
+{
+	struct world *world = *state;
+	const struct resolved none = {.error = "Domain name not found"};
+
+	begin_name(world, PATIENCE_MS);
+	fake_resolver_answer(world->resolver, &none);
+	expect_failure(world, "cannot resolve its host: Domain name not found");
+}
+
+static void
+a_resolver_that_takes_no_lookup(void **state)
 {
 	struct world *world = *state;
 
-	strcpy(world->url.host, "a..b");
-	world->url.port = 1;
+	world->resolver->refuses = true;
+	strcpy(world->url.host, "redis.test");
 	begin(world, PATIENCE_MS);
-	RUN_UNTIL(&world->turner, world->calls == 1);
-	assert_int_equal(world->fd, -1);
-	assert_int_equal(strncmp(world->reason, "cannot resolve its host: ", 25), 0);
+	expect_failure(world, "cannot resolve its host: out of memory, or the name is too long");
 }
 
 static void
 a_cancelled_dial_does_not_call(void **state)
 {
 	struct world *world = *state;
-	int listener = listen_tcp(8, &world->url.port);
+	struct resolved resolved = {0};
+	struct silent silent;
 
 	redis_dial_cancel(NULL);
-	for (int turns = 0; turns < 4; turns++) {
-		/* Before it begins, while its thread resolves, while it connects. */
-		strcpy(world->url.host, turns % 2 ? "localhost" : "127.0.0.1");
-		begin(world, PATIENCE_MS);
-		for (int i = 0; i < turns / 2 && world->calls == 0; i++)
-			event_base_loop(world->turner.base, EVLOOP_NONBLOCK);
-		if (world->calls == 0) {
-			redis_dial_cancel(world->dial);
-			world->dial = NULL;
-			run_for(&world->turner, 20);
-			assert_int_equal(world->calls, 0);
-		} else {
-			close(world->fd);
-			world->fd = -1;
-		}
+	silent_open(world, &silent);
+	add_address(&resolved, silent.port);
+	/* Before it begins, while its name is resolved, while it connects. */
+	for (int when = 0; when < 3; when++) {
+		if (when == 0)
+			begin(world, PATIENCE_MS);
+		else
+			begin_name(world, PATIENCE_MS);
+		if (when == 2)
+			fake_resolver_answer(world->resolver, &resolved);
+		redis_dial_cancel(world->dial);
+		world->dial = NULL;
+		assert_null(world->resolver->done);
+		run_for(&world->turner, 20);
+		assert_int_equal(world->calls, 0);
 	}
-	close(listener);
+	assert_int_equal(world->resolver->cancels, 1);
+	silent_close(&silent);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -232,12 +400,18 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST(addresses_and_names),
-	    TEST(nobody_listens),
-	    TEST(nobody_answers),
+	    TEST(numeric_addresses),
+	    TEST(a_silent_address_times_out),
+	    TEST(addresses_are_tried_in_order),
+	    TEST(a_silent_address_leaves_time_for_the_next),
+	    TEST(no_address_can_be_reached),
+	    TEST(one_family_goes_ahead),
+	    TEST(the_other_family_follows),
+	    TEST(the_other_family_has_nothing),
 	    TEST(sockets_with_a_path),
 	    TEST(the_longest_path),
-	    TEST(a_name_that_is_none),
+	    TEST(a_name_without_an_address),
+	    TEST(a_resolver_that_takes_no_lookup),
 	    TEST(a_cancelled_dial_does_not_call),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

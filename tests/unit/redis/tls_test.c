@@ -312,8 +312,8 @@ dial(struct turner *turner, struct owner *owner, uint16_t port, const char *ca_f
 	*owner = (struct owner){0};
 	snprintf(text, sizeof(text), "rediss://127.0.0.1:%u", port);
 	assert_true(redis_url_parse(text, &url, error, sizeof(error)));
-	owner->connection = redis_connection_new(turner->base, &url, ca_file, "tester", timeout_ms,
-	    &(struct redis_handlers){.ctx = owner, .up = on_up, .down = on_down});
+	owner->connection = redis_connection_new(turner->base, NULL, &url, ca_file, "tester",
+	    timeout_ms, &(struct redis_handlers){.ctx = owner, .up = on_up, .down = on_down});
 	assert_non_null(owner->connection);
 	RUN_UNTIL(turner, owner->ups + owner->downs > 0);
 }

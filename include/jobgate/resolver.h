@@ -1,0 +1,79 @@
+/* resolver.h - an interface: the addresses of a host name, without blocking. */
+#ifndef JOBGATE_RESOLVER_H
+#define JOBGATE_RESOLVER_H
+
+#include <stdint.h>
+
+#include "jobgate/slice.h"
+#include "jobgate/socket_address.h"
+
+#define RESOLVE_ADDRESSES_MAX 16
+
+/*
+ * Addresses in the order in which to try them: families in turn, IPv6 first (RFC 8305 section 4).
+ */
+struct resolved {
+	size_t count; /* 0: the name has none, or the servers did not answer */
+	struct address addresses[RESOLVE_ADDRESSES_MAX];
+	uint32_t ttl_s;	   /* smallest of the records and aliases, within [1, 3600]; 1 for none */
+	bool partial;	   /* one family only: done is called again, with all addresses */
+	bool failed;	   /* with count 0: no server has said that there is none */
+	const char *error; /* with count 0: why, static */
+};
+
+/* resolved is valid during the call. */
+typedef void resolved_fn(void *ctx, const struct resolved *resolved);
+
+/*
+ * One lookup under way. It belongs to the resolver and ends with the call of done that is not
+ * partial, or with resolver_cancel. An implementation embeds it as its first member.
+ */
+struct resolution {
+	struct resolver *resolver;
+};
+
+struct resolver_ops {
+	struct resolution *(*ask)(struct resolver *resolver, struct slice name, uint16_t port,
+	    resolved_fn *done, void *ctx);
+	void (*cancel)(struct resolution *resolution);
+	void (*free)(struct resolver *resolver);
+};
+
+/* An implementation embeds it as its first member. */
+struct resolver {
+	const struct resolver_ops *ops;
+};
+
+/*
+ * Look up a name (1 to 253 bytes, copied); the addresses get this port. done is called later,
+ * never from within this call: once with all addresses, and before that perhaps once with those of
+ * one family (partial), so that a family whose answer does not come holds nothing up. NULL when
+ * memory is short or the name has another length; then done is not called.
+ */
+static inline struct resolution *
+resolver_ask(
+    struct resolver *resolver, struct slice name, uint16_t port, resolved_fn *done, void *ctx)
+{
+	return resolver->ops->ask(resolver, name, port, done, ctx);
+}
+
+/* End a lookup: done is not called any more. Also allowed from within done. */
+static inline void
+resolver_cancel(struct resolution *resolution)
+{
+	resolution->resolver->ops->cancel(resolution);
+}
+
+/* Opens a resolver on libevent's loop. NULL when that fails. */
+struct event_base;
+typedef struct resolver *resolver_open_fn(struct event_base *base);
+
+/* Lookups under way end without a call of done. Harmless for NULL. */
+static inline void
+resolver_free(struct resolver *resolver)
+{
+	if (resolver != NULL)
+		resolver->ops->free(resolver);
+}
+
+#endif
