@@ -138,11 +138,11 @@ def test_sentinels_with_names(gateways, make_folder, dns):
 
 
 def test_the_store_command(sanitizer, server, dns):
-    dns.set("verify.store.test", A=["127.0.0.2", "127.0.0.1"])
+    dns.set("export.store.test", A=["127.0.0.2", "127.0.0.1"])
 
-    def verify(name):
-        return run([binary(), "store", "verify", "--store", f"redis://{name}.store.test:{server.port}"],
+    def export(name):
+        return run([binary(), "store", "export", "--store", f"redis://{name}.store.test:{server.port}"],
                    environment(sanitizer, **dns.environment))
-    assert verify("verify").status == 0
-    missing = verify("missing")
+    assert export("export").status == 0
+    missing = export("missing")
     assert missing.status == 3 and "cannot resolve its host: Domain name not found" in missing.err, missing
