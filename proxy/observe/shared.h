@@ -141,6 +141,7 @@ struct worker_stats {
 	counter orphaned;	     /* 1 while it does not accept from them although it should */
 	counter beats;		     /* grows with the turns of its event loop */
 	counter accepting;	     /* 1 once it takes connections */
+	counter draining;	     /* 1 once it was told to end: it takes no more */
 	counter started_at;	     /* Unix seconds */
 	counter ready;		     /* 1 while the directory can answer */
 	counter store_good_age_ms;   /* since the pushes were last known to work */

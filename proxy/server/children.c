@@ -146,6 +146,7 @@ clear_gauges(struct supervisor *supervisor, const struct child *child)
 
 	counter_set(&stats->ready, 0);
 	counter_set(&stats->accepting, 0);
+	counter_set(&stats->draining, 0);
 	counter_set(&stats->connections, 0);
 	counter_set(&stats->tunnels, 0);
 	counter_set(&stats->backend_connections, 0);
@@ -266,6 +267,7 @@ child_ended(struct supervisor *supervisor, struct child *child, int status, bool
 {
 	child->pid = 0;
 	if (child->role == CHILD_WORKER) {
+		child->had_store = counter_get(&stats_of(supervisor, child)->store_up) != 0;
 		if (child->state == CHILD_RUNNING &&
 		    counter_get(&stats_of(supervisor, child)->accepting) == 0)
 			supervisor->failing = "a worker ended before it could serve";
@@ -281,9 +283,42 @@ child_ended(struct supervisor *supervisor, struct child *child, int status, bool
 		child->restart_ms = 0;
 		return;
 	}
-	child->state = CHILD_UNUSED;
+	child->state = !ending && child->state == CHILD_OLD ? CHILD_GONE : CHILD_UNUSED;
 	if (child->role == CHILD_WORKER)
 		counter_set(&stats_of(supervisor, child)->serving, 0);
+}
+
+/* The worker closed its listening sockets, and may take long to end: clients must not wait for
+ * that. */
+static void
+replace_draining(struct supervisor *supervisor, struct child *child)
+{
+	struct child *next = children_free_slot(supervisor);
+	char name[32];
+
+	if (next == NULL)
+		return; /* too many others still drain: a little later */
+	log_warning(&supervisor->log,
+	    "%s was told to end by another process: starting another in its place",
+	    child_name(child, name));
+	child_retire(child, 0, supervisor->config->timeouts.drain + GRACE_MS);
+	*next = (struct child){.role = CHILD_WORKER, .index = child->index, .lost = true};
+	child_start(supervisor, next);
+	counter_set(&stats_of(supervisor, next)->serving,
+	    counter_get(&stats_of(supervisor, child)->serving));
+	counter_set(&stats_of(supervisor, child)->serving, 0);
+}
+
+void
+children_replace_draining(struct supervisor *supervisor)
+{
+	for (size_t i = 0; i < supervisor->worker_slots; i++) {
+		struct child *child = &supervisor->children[SLOT_WORKERS + i];
+
+		if (child->state == CHILD_RUNNING &&
+		    counter_get(&supervisor->stats->workers[i].draining) != 0)
+			replace_draining(supervisor, child);
+	}
 }
 
 void

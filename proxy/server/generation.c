@@ -25,9 +25,9 @@ generation_has(const struct supervisor *supervisor, unsigned index)
 	return false;
 }
 
-/* Start those of its workers that are not there. */
+/* Start those of its workers that are not there. lost: they ended by themselves. */
 static void
-generation_fill(struct supervisor *supervisor)
+generation_fill(struct supervisor *supervisor, bool lost)
 {
 	for (unsigned i = 0; i < supervisor->config->workers; i++) {
 		struct child *child;
@@ -39,7 +39,7 @@ generation_fill(struct supervisor *supervisor)
 			log_error(&supervisor->log, "there is no place for worker %u", i);
 			return;
 		}
-		*child = (struct child){.role = CHILD_WORKER, .index = i};
+		*child = (struct child){.role = CHILD_WORKER, .index = i, .lost = lost};
 		child_start(supervisor, child);
 	}
 }
@@ -54,22 +54,26 @@ proof_ms(const struct supervisor *supervisor)
 void
 generation_start(struct supervisor *supervisor)
 {
+	/* The sockets of one that never came up have no clients to be served. */
+	enum child_state ended = supervisor->replacing ? CHILD_UNUSED : CHILD_GONE;
+
 	for (size_t i = 0; i < supervisor->worker_slots; i++) {
 		struct child *child = &supervisor->children[SLOT_WORKERS + i];
 
 		if (child->state == CHILD_RUNNING || child->state == CHILD_WAITING)
-			child->state = child->pid > 0 ? CHILD_OLD : CHILD_UNUSED;
+			child->state = child->pid > 0 ? CHILD_OLD : ended;
 	}
 	supervisor->replacing = true;
 	supervisor->failing = NULL;
 	supervisor->without_store = !supervisor->warm;
 	supervisor->proof_due_ms = supervisor_clock_ms() + proof_ms(supervisor);
-	generation_fill(supervisor);
+	generation_fill(supervisor, false);
 }
 
 /* Whether the old generation reaches its store. */
 enum store_hold {
 	STORE_LOST,
+	STORE_LEFT,  /* its last worker reached it until it ended */
 	STORE_FRESH, /* out of reach, but its records are still fresh */
 	STORE_REACHED,
 };
@@ -81,9 +85,11 @@ old_store(const struct supervisor *supervisor)
 
 	for (size_t i = 0; i < supervisor->worker_slots; i++) {
 		const struct worker_stats *stats = &supervisor->stats->workers[i];
+		const struct child *child = &supervisor->children[SLOT_WORKERS + i];
 
-		if (supervisor->children[SLOT_WORKERS + i].state != CHILD_OLD ||
-		    counter_get(&stats->ready) == 0)
+		if (child->state == CHILD_GONE && child->had_store && hold == STORE_LOST)
+			hold = STORE_LEFT;
+		if (child->state != CHILD_OLD || counter_get(&stats->ready) == 0)
 			continue;
 		if (counter_get(&stats->store_up) != 0)
 			return STORE_REACHED;
@@ -119,6 +125,13 @@ generation_check_store(struct supervisor *supervisor)
 		    "theirs and keep serving: correct store.url, or start that store, then send "
 		    "SIGHUP again",
 		    (unsigned long long)proof_ms(supervisor));
+		return;
+	case STORE_LEFT:
+		if (supervisor->previous == NULL)
+			go_without_store(supervisor);
+		else
+			supervisor->failing = "the old workers ended, and the new ones did not "
+					      "reach their store in time";
 		return;
 	case STORE_FRESH:
 		return; /* either store may come back before that */
@@ -169,6 +182,8 @@ generation_retire_old(struct supervisor *supervisor)
 
 		if (child->state == CHILD_OLD)
 			child_retire(child, SIGUSR2, patience_ms);
+		else if (child->state == CHILD_GONE)
+			child->state = CHILD_UNUSED;
 	}
 	generation_settled(supervisor);
 }
@@ -184,12 +199,12 @@ generation_return(struct supervisor *supervisor)
 		/* By SIGTERM: one that has only been forked would not hear a SIGUSR2. */
 		if (child->state == CHILD_RUNNING)
 			child_retire(child, SIGTERM, patience_ms);
-		else if (child->state == CHILD_WAITING)
+		else if (child->state == CHILD_WAITING || child->state == CHILD_GONE)
 			child->state = CHILD_UNUSED;
 		else if (child->state == CHILD_OLD)
 			child->state = CHILD_RUNNING;
 	}
 	supervisor->without_store = true; /* the previous generation has served already */
-	generation_fill(supervisor);
+	generation_fill(supervisor, true);
 	generation_settled(supervisor);
 }

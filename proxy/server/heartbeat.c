@@ -98,13 +98,15 @@ is_orphaned(const struct supervisor *supervisor, size_t slot)
 
 	switch (child->state) {
 	case CHILD_WAITING:
+	case CHILD_GONE:
 		return true;
 	case CHILD_RUNNING:
 		return child->silent_ms >= HEARTBEAT_LATE_MS ||
 		       (child->lost &&
 			   counter_get(&supervisor->stats->workers[slot].accepting) == 0);
 	case CHILD_OLD:
-		return child->silent_ms >= HEARTBEAT_LATE_MS;
+		return child->silent_ms >= HEARTBEAT_LATE_MS ||
+		       counter_get(&supervisor->stats->workers[slot].draining) != 0;
 	case CHILD_UNUSED:
 	case CHILD_RETIRING: /* it has closed them, or others have them too */
 		return false;

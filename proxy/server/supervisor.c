@@ -146,6 +146,7 @@ supervise(struct supervisor *supervisor)
 		if (number == SIGHUP)
 			supervisor->again = true;
 		children_reap(supervisor, false);
+		children_replace_draining(supervisor);
 		children_hurry(supervisor);
 		heartbeat_watch(supervisor);
 		heartbeat_orphans(supervisor);

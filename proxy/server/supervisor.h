@@ -44,6 +44,7 @@ enum child_state {
 	CHILD_RUNNING,
 	CHILD_WAITING,	/* ended by itself; to be started again at restart_ms */
 	CHILD_OLD,	/* runs until the new generation accepts */
+	CHILD_GONE,	/* an old one that has ended; until then, others accept from its sockets */
 	CHILD_RETIRING, /* was told to go; killed at deadline_ms */
 };
 
@@ -54,7 +55,8 @@ struct child {
 	pid_t pid;
 	uint64_t started_ms, restart_ms, deadline_ms;
 	uint64_t backoff_ms; /* pause before its next restart; 0: none */
-	bool lost;	     /* it ended by itself, and its successor does not accept yet */
+	bool lost;	     /* the one before it ended by itself, and it does not accept yet */
+	bool had_store;	     /* when it ended */
 	/* Of heartbeat.c. */
 	bool watched;	    /* this binary started it, not the one before an upgrade */
 	bool beaten;	    /* since it was started */
@@ -122,11 +124,14 @@ uint64_t supervisor_clock_ms(void);
 /* Fork a child into its slot. */
 void child_start(struct supervisor *supervisor, struct child *child);
 
-/* Tell it to go. `signal_number`: how; it is killed after patience_ms. */
+/* Tell it to go. `signal_number`: how, 0: it is told already; it is killed after patience_ms. */
 void child_retire(struct child *child, int signal_number, uint64_t patience_ms);
 
 /* Collect those that have ended; those that nobody asked to are to be started again. */
 void children_reap(struct supervisor *supervisor, bool ending);
+
+/* Workers that drain although we did not ask them to: start others in their place. */
+void children_replace_draining(struct supervisor *supervisor);
 
 /* Kill those that do not go. */
 void children_hurry(struct supervisor *supervisor);

@@ -255,6 +255,7 @@ worker_drain(struct worker *worker, bool gently)
 	if (!worker->draining)
 		close_listeners(worker, gently);
 	worker->draining = true;
+	counter_set(&worker->setup->stats->draining, 1);
 	gateway_drain(worker->gateway, gently);
 	timer_start(worker->loop, &worker->drain_timer, worker->setup->config->timeouts.drain);
 	timer_start(worker->loop, &worker->stats_timer, 1);

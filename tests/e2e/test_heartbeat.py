@@ -6,9 +6,11 @@ import socket
 
 import pytest
 
-from harness.process import eventually
+from harness.process import eventually, free_port
 from harness.raw import Client
 from harness.scene import request_bytes
+from test_reload import write
+from test_revocation import start_stream
 
 REQUEST = request_bytes("x.jobs.test")
 AGE = "jobgate_worker_heartbeat_age_seconds"
@@ -87,8 +89,8 @@ def test_a_supervisor_that_was_stopped_ends_nothing(gateways):
     assert "hangs" not in gateway.program.log()
 
 
-def test_what_waits_for_a_worker_in_a_crash_loop_is_answered_by_another(gateways):
-    gateway = gateways.start({"workers": 2})
+def crash_often(gateway):
+    """The next start of worker 0 is due in 5 s."""
     crashes = 0
 
     def crash():
@@ -100,7 +102,11 @@ def test_what_waits_for_a_worker_in_a_crash_loop_is_answered_by_another(gateways
             eventually(lambda: pid_of(gateway, "worker 0") != pid, "it to be gone")
         return crashes == 9
     eventually(crash, "crashes", patience=60)
-    # The next one is due in 5 s.
+
+
+def test_what_waits_for_a_worker_in_a_crash_loop_is_answered_by_another(gateways):
+    gateway = gateways.start({"workers": 2})
+    crash_often(gateway)
     clients = [Client(gateway.address) for _ in range(32)]
     ask_all(clients)
     assert answered(clients)
@@ -108,6 +114,69 @@ def test_what_waits_for_a_worker_in_a_crash_loop_is_answered_by_another(gateways
     for client in clients:
         client.close()
     eventually(lambda: gateway.health("/readyz")[0] == 200, "the next one", patience=60)
+
+
+def waiting_reload(gateway, patience="1h"):
+    """A reload whose workers wait for a store that does not exist. Returns the old workers."""
+    old = gateway.workers()
+    write(gateway, {"store": {"url": f"redis://127.0.0.1:{free_port()}", "connect_timeout": patience, "ping_deadline": "200ms"}})
+    gateway.program.send_signal(signal.SIGHUP)
+    eventually(lambda: len(set(gateway.workers()) - set(old)) == gateway.config["workers"], "the new workers")
+    return old
+
+
+def served_while_it_is_away(gateway):
+    for _ in range(3):  # the supervisor looks again in between
+        clients = [Client(gateway.address) for _ in range(32)]  # about half of them wait for the one that is gone
+        ask_all(clients)
+        assert answered(clients)
+        for client in clients:
+            client.close()
+
+
+def test_a_worker_that_ends_while_a_reload_waits(gateways):
+    gateway = gateways.start({"workers": 2})
+    old = waiting_reload(gateway)
+    os.kill(old[0], signal.SIGKILL)
+    eventually(lambda: old[0] not in gateway.workers(), "it to be gone")
+    served_while_it_is_away(gateway)
+    assert old[1] in gateway.workers() and len(gateway.workers()) == 3
+
+
+def test_a_worker_that_is_to_be_started_again_when_a_reload_begins(gateways):
+    gateway = gateways.start({"workers": 2})
+    crash_often(gateway)
+    old = waiting_reload(gateway)
+    assert len(old) == 1
+    served_while_it_is_away(gateway)
+    assert old[0] in gateway.workers() and len(gateway.workers()) == 3
+
+
+def test_a_reload_is_taken_back_when_the_only_worker_ends(gateways):
+    """It had its store, and the new one does not reach its own."""
+    gateway = gateways.start()
+    os.kill(waiting_reload(gateway, "2s")[0], signal.SIGKILL)
+    with Client(gateway.address) as client:
+        assert client.exchange(REQUEST).status == 401
+    assert "is in force again" in gateway.program.log()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_that_another_process_ends_are_replaced_at_once(gateways, scene_of, workers):
+    """One of them has a stream to wait for, and new connections do not wait for that."""
+    gateway = gateways.start({"workers": workers})
+    old = set(gateway.workers())
+    client, connection, _ = start_stream(scene_of(gateway))
+    for pid in old:
+        os.kill(pid, signal.SIGTERM)
+    served_while_it_is_away(gateway)
+    eventually(lambda: len(old & set(gateway.workers())) == 1, "the idle ones to end")
+    eventually(lambda: gateway.health("/readyz")[0] == 200 and len(set(gateway.workers()) - old) == workers, "the others")
+    assert "starting another in its place" in gateway.program.log()
+    connection.close()
+    eventually(lambda: not old & set(gateway.workers()), "it to end")
+    assert len(gateway.workers()) == workers
+    client.close()
 
 
 def test_the_first_crash_is_made_up_for_at_once(gateways):
