@@ -6,47 +6,14 @@
 
 #include "jobgate/slice.h"
 
-/* The fields that the gateway reads, writes or removes; everything else is FIELD_OTHER. */
+/*
+ * The fields that the gateway reads, writes or removes, FIELD_OTHER (0) for all others. Their table
+ * is fields.def, which says what each one is.
+ */
 enum field_id {
-	FIELD_OTHER,
-	FIELD_ACCEPT,
-	FIELD_AUTHORIZATION,
-	FIELD_CACHE_CONTROL,
-	FIELD_CDN_CACHE_CONTROL, /* shared caches may prefer it to Cache-Control: RFC 9213 and
-				    similar fields */
-	FIELD_CLEAR_SITE_DATA,
-	FIELD_CONNECTION,
-	FIELD_CONTENT_LENGTH,
-	FIELD_COOKIE,
-	FIELD_DATE,
-	FIELD_EXPECT,
-	FIELD_FORWARDED,
-	FIELD_HOST,
-	FIELD_HTTP2_SETTINGS,
-	FIELD_KEEP_ALIVE,
-	FIELD_MAX_FORWARDS,
-	FIELD_ORIGIN,
-	FIELD_PROXY_AUTHENTICATE,
-	FIELD_PROXY_AUTHORIZATION,
-	FIELD_PROXY_CLAIM, /* by which proxies describe their clients: addresses, names, URLs */
-	FIELD_PROXY_CONNECTION,
-	FIELD_PROXY_ORDER, /* instructions of a job to a proxy: X-Accel-*, X-Sendfile */
-	FIELD_SET_COOKIE,
-	FIELD_TE,
-	FIELD_TRACEPARENT,
-	FIELD_TRACESTATE,
-	FIELD_TRAILER,
-	FIELD_TRANSFER_ENCODING,
-	FIELD_UPGRADE,
-	FIELD_VARY,
-	FIELD_VIA,
-	FIELD_X_FORWARDED_FOR,
-	FIELD_X_FORWARDED_HOST,
-	FIELD_X_FORWARDED_PREFIX,
-	FIELD_X_FORWARDED_PROTO,
-	FIELD_X_JOBGATE, /* any name that begins with x-jobgate- */
-	FIELD_X_REQUEST_ID,
-	FIELD_DISGUISED, /* equals one of the above once '_' is read as '-' */
+#define KIND(id, to_backend, to_client, flags) FIELD_##id,
+#include "jobgate/fields.def"
+	FIELD_COUNT, /* of ids; no field has this one */
 };
 
 /* One field line. dropped: not to be forwarded. */

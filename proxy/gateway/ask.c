@@ -14,32 +14,41 @@ struct words {
 	struct slice original_url, original_uri, original_method;
 };
 
+/* The word that a field says; NULL for a field that says none. */
+static struct slice *
+word_of(struct words *words, enum field_id id)
+{
+	switch (id) {
+	case FIELD_X_FORWARDED_URI:
+		return &words->forwarded_uri;
+	case FIELD_X_FORWARDED_HOST:
+		return &words->forwarded_host;
+	case FIELD_X_FORWARDED_METHOD:
+		return &words->forwarded_method;
+	case FIELD_X_ORIGINAL_URL:
+		return &words->original_url;
+	case FIELD_X_ORIGINAL_URI:
+		return &words->original_uri;
+	case FIELD_X_ORIGINAL_METHOD:
+		return &words->original_method;
+	default:
+		return NULL;
+	}
+}
+
 /* False when a word is said twice. */
 static bool
 words_read(const struct fields *fields, struct words *out)
 {
-	const struct {
-		struct slice name, *value;
-	} known[] = {
-	    {SLICE("x-forwarded-uri"), &out->forwarded_uri},
-	    {SLICE("x-forwarded-host"), &out->forwarded_host},
-	    {SLICE("x-forwarded-method"), &out->forwarded_method},
-	    {SLICE("x-original-url"), &out->original_url},
-	    {SLICE("x-original-uri"), &out->original_uri},
-	    {SLICE("x-original-method"), &out->original_method},
-	};
-
 	*out = (struct words){0};
 	for (size_t i = 0; i < fields->count; i++) {
-		const struct field *field = &fields->items[i];
+		struct slice *word = word_of(out, fields->items[i].id);
 
-		for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++) {
-			if (!slice_equal_nocase(field->name, known[k].name))
-				continue;
-			if (known[k].value->at != NULL)
-				return false;
-			*known[k].value = field->value;
-		}
+		if (word == NULL)
+			continue;
+		if (word->at != NULL)
+			return false;
+		*word = fields->items[i].value;
 	}
 	return true;
 }

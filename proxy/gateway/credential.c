@@ -1,5 +1,6 @@
 /* credential.c - what a request shows of whom it is from: a token, or a browser's session. */
 #include "gateway/exchange_state.h"
+#include "gateway/rewrite.h"
 #include "gateway/session.h"
 
 void
@@ -73,28 +74,21 @@ authenticates_connection(const struct request *request)
 	return false;
 }
 
-/* What a browser says of where a request comes from, and what for (Fetch Metadata); empty: nothing.
+/*
+ * True when a browser says (Fetch Metadata) that another site's page, or another job's, makes it
+ * send the request, and not by leading the user here.
  */
-static struct slice
-fetch_metadata(const struct request *request, struct slice name)
-{
-	for (size_t i = 0; i < request->fields.count; i++)
-		if (slice_equal_nocase(request->fields.items[i].name, name))
-			return request->fields.items[i].value;
-	return (struct slice){0};
-}
-
-/* Does another site, or another job's page, make the browser ask, other than by leading it here? */
 static bool
 is_embedded(const struct request *request)
 {
-	struct slice site = fetch_metadata(request, SLICE("sec-fetch-site"));
+	const struct fields *fields = &request->fields;
+	struct slice site = field_value(fields, FIELD_SEC_FETCH_SITE);
 
 	if (site.len == 0 || slice_equal(site, SLICE("same-origin")) ||
 	    slice_equal(site, SLICE("none")))
 		return false;
-	return !slice_equal(fetch_metadata(request, SLICE("sec-fetch-mode")), SLICE("navigate")) ||
-	       !slice_equal(fetch_metadata(request, SLICE("sec-fetch-dest")), SLICE("document"));
+	return !slice_equal(field_value(fields, FIELD_SEC_FETCH_MODE), SLICE("navigate")) ||
+	       !slice_equal(field_value(fields, FIELD_SEC_FETCH_DEST), SLICE("document"));
 }
 
 bool

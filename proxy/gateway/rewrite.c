@@ -41,54 +41,24 @@ has_session(struct slice cookies)
 static bool
 must_drop(const struct field *field, const struct rewrite *rewrite)
 {
-	switch (field->id) {
-	case FIELD_COOKIE:
-		return field->dropped || has_session(field->value);
-	case FIELD_AUTHORIZATION:
-		return field->dropped || !rewrite->forward_token;
-	case FIELD_TRACEPARENT:
-	case FIELD_TRACESTATE:
-		return field->dropped || !rewrite->traced;
-	case FIELD_PROXY_CLAIM:
-	case FIELD_PROXY_ORDER: /* Rack reads X-Accel-Mapping and X-Sendfile-Type of requests */
-		return field->dropped || !rewrite->peer_trusted;
-	case FIELD_DISGUISED:
-	case FIELD_X_JOBGATE:
-	case FIELD_X_REQUEST_ID:
-	case FIELD_X_FORWARDED_FOR:
-	case FIELD_X_FORWARDED_HOST:
-	case FIELD_X_FORWARDED_PREFIX:
-	case FIELD_X_FORWARDED_PROTO:
-	case FIELD_FORWARDED:
-	case FIELD_VIA:
-		return true;
-	case FIELD_OTHER:
-	case FIELD_ACCEPT:
-	case FIELD_CACHE_CONTROL:
-	case FIELD_CDN_CACHE_CONTROL:
-	case FIELD_CLEAR_SITE_DATA:
-	case FIELD_CONNECTION:
-	case FIELD_CONTENT_LENGTH:
-	case FIELD_DATE:
-	case FIELD_EXPECT:
-	case FIELD_HOST:
-	case FIELD_HTTP2_SETTINGS:
-	case FIELD_KEEP_ALIVE:
-	case FIELD_MAX_FORWARDS:
-	case FIELD_ORIGIN:
-	case FIELD_PROXY_AUTHENTICATE:
-	case FIELD_PROXY_AUTHORIZATION:
-	case FIELD_PROXY_CONNECTION:
-	case FIELD_SET_COOKIE:
-	case FIELD_TE:
-	case FIELD_TRAILER:
-	case FIELD_TRANSFER_ENCODING:
-	case FIELD_UPGRADE:
-	case FIELD_VARY:
+	switch ((enum field_to_backend)field_rules[field->id].to_backend) {
+	case TO_BACKEND_PASS:
 		break; /* those that are hop-by-hop have been dropped with the framing */
+	case TO_BACKEND_REPLACE:
+		return true;
+	case TO_BACKEND_PROXIES:
+		return field->dropped || !rewrite->peer_trusted;
+	case TO_BACKEND_TOKEN:
+		return field->dropped || !rewrite->forward_token;
+	case TO_BACKEND_COOKIES:
+		return field->dropped || has_session(field->value);
+	case TO_BACKEND_TRACE:
+		return field->dropped || !rewrite->traced;
 	}
 	return field->dropped;
 }
+
+_Static_assert(FIELD_COUNT <= 64, "rewritten.present has a bit for each id");
 
 /* True when the request has a field with this id. */
 static bool

@@ -3,6 +3,7 @@
 #include "gateway/route.h"
 #include "gateway/session.h"
 #include "http/head.h"
+#include "http/names.h"
 
 /*
  * The name of a cookie. A cookie with an empty name whose value looks like a pair is sent back as
@@ -58,12 +59,18 @@ is_for_others(struct slice cookie, struct slice domain)
 static bool
 must_drop(const struct field *field, const struct answer_rules *rules)
 {
-	if (field->dropped || field->id == FIELD_PROXY_ORDER)
+	switch ((enum field_to_client)field_rules[field->id].to_client) {
+	case TO_CLIENT_PASS:
+		break;
+	case TO_CLIENT_DROP:
 		return true;
-	if (field->id == FIELD_CLEAR_SITE_DATA)
-		return rules->shares_site;
-	return field->id == FIELD_SET_COOKIE &&
-	       (sets_session(field->value) || is_for_others(field->value, rules->domain));
+	case TO_CLIENT_SITE:
+		return field->dropped || rules->shares_site;
+	case TO_CLIENT_COOKIES:
+		return field->dropped || sets_session(field->value) ||
+		       is_for_others(field->value, rules->domain);
+	}
+	return field->dropped;
 }
 
 void

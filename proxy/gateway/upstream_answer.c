@@ -173,9 +173,8 @@ trailers_take(
 	    HEAD_COMPLETE)
 		return NULL;
 	for (size_t i = 0; i < out->count; i++)
-		out->items[i].dropped =
-		    !field_allowed_in_trailer(out->items[i].id, out->items[i].name) ||
-		    name_is_listed(out->items[i].name, listed);
+		out->items[i].dropped = !field_has(out->items[i].id, TRAILERS_TOO) ||
+					name_is_listed(out->items[i].name, listed);
 	return out;
 }
 

@@ -105,39 +105,6 @@ fields_parse(struct slice section, struct field *out, size_t cap, size_t *count)
 	}
 }
 
-bool
-field_allowed_in_trailer(enum field_id id, struct slice name)
-{
-	static const struct slice refused[] = {
-	    SLICE("age"),
-	    SLICE("authentication-info"),
-	    SLICE("content-encoding"),
-	    SLICE("content-location"),
-	    SLICE("content-range"),
-	    SLICE("content-type"),
-	    SLICE("expires"),
-	    SLICE("if-match"),
-	    SLICE("if-modified-since"),
-	    SLICE("if-none-match"),
-	    SLICE("if-range"),
-	    SLICE("if-unmodified-since"),
-	    SLICE("location"),
-	    SLICE("pragma"),
-	    SLICE("proxy-authentication-info"),
-	    SLICE("range"),
-	    SLICE("retry-after"),
-	    SLICE("warning"),
-	    SLICE("www-authenticate"),
-	};
-
-	if (id != FIELD_OTHER)
-		return false;
-	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
-		if (slice_equal_nocase(name, refused[i]))
-			return false;
-	return true;
-}
-
 /* The length of the next member of a list, up to a comma outside quoted strings. */
 static size_t
 member_len(struct slice text)

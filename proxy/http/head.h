@@ -75,10 +75,6 @@ enum head_status fields_parse(struct slice section, struct field *out, size_t ca
 /* Which field a name means, in any case of letters. */
 enum field_id field_identify(struct slice name);
 
-/* True when a trailer field may be forwarded: not framing, routing, authentication or ours (RFC
- * 9110 section 6.5.1). */
-bool field_allowed_in_trailer(enum field_id id, struct slice name);
-
 /*
  * Walk a comma-separated list (RFC 9110 section 5.6.1): the next member of *rest,
  * without white space around it, empty ones left out; false at the end. Quoted

@@ -4,179 +4,114 @@
 #include "http/bytes.h"
 #include "http/head.h"
 
-/* The length of the longest name below. */
-#define KNOWN_NAME_MAX 28
+const struct field_rule field_rules[FIELD_COUNT] = {
+#define KIND(id, to_backend, to_client, flags) \
+	[FIELD_##id] = {TO_BACKEND_##to_backend, TO_CLIENT_##to_client, flags},
+#include "jobgate/fields.def"
+};
 
-/* No pointers: each request and answer goes over these tables for each of its fields. */
-struct known_name {
-	char name[KNOWN_NAME_MAX + 1];
-	unsigned char id;
+_Static_assert(FIELD_OTHER == 0, "a zeroed field is any other one");
+
+#define NAME_LEN_MAX 28 /* bytes; of a name in the table */
+#define NAME_ROOM 32	/* bytes; for the beginning of a name */
+
+#define NAME(id, name) \
+	_Static_assert(sizeof(name) - 1 <= NAME_LEN_MAX, name " needs a case in find_name");
+#define PREFIX(id, begin) _Static_assert(sizeof(begin) - 1 <= NAME_ROOM, begin " is too long");
+#include "jobgate/fields.def"
+
+/* The beginning of a name, in lower case, with spaces behind its end: no name has one. */
+union lower {
+	uint64_t words[NAME_ROOM / sizeof(uint64_t)];
+	char text[NAME_ROOM];
 };
 
 /*
- * Sorted by length, so that a name is compared with few others. FIELD_PROXY_CLAIM: fields by which
- * common proxies and gateways tell a backend the client's address, name, certificate or URL, and
- * which many backends trust (gunicorn takes SCRIPT_NAME and PATH_INFO from a peer on loopback; CGI
- * programs take Proxy for HTTP_PROXY). fields_test.c looks up each name, so it notices a wrong
- * order.
+ * For a name of only letters, digits and '-': of these bytes, bit 5 tells lower case letters from
+ * upper case ones, and all others have it.
  */
-static const struct known_name known_names[] = {
-    {"te", FIELD_TE},
-    {"via", FIELD_VIA},
-    {"date", FIELD_DATE},
-    {"host", FIELD_HOST},
-    {"vary", FIELD_VARY},
-    {"proxy", FIELD_PROXY_CLAIM},
-    {"accept", FIELD_ACCEPT},
-    {"cookie", FIELD_COOKIE},
-    {"expect", FIELD_EXPECT},
-    {"origin", FIELD_ORIGIN},
-    {"x-host", FIELD_PROXY_CLAIM},
-    {"trailer", FIELD_TRAILER},
-    {"upgrade", FIELD_UPGRADE},
-    {"x-scheme", FIELD_PROXY_CLAIM},
-    {"client-ip", FIELD_PROXY_CLAIM},
-    {"forwarded", FIELD_FORWARDED},
-    {"path-info", FIELD_PROXY_CLAIM},
-    {"x-real-ip", FIELD_PROXY_CLAIM},
-    {"connection", FIELD_CONNECTION},
-    {"keep-alive", FIELD_KEEP_ALIVE},
-    {"set-cookie", FIELD_SET_COOKIE},
-    {"tracestate", FIELD_TRACESTATE},
-    {"client-cert", FIELD_PROXY_CLAIM},
-    {"script-name", FIELD_PROXY_CLAIM},
-    {"traceparent", FIELD_TRACEPARENT},
-    {"x-auth-user", FIELD_PROXY_CLAIM},
-    {"x-client-dn", FIELD_PROXY_CLAIM},
-    {"x-client-ip", FIELD_PROXY_CLAIM},
-    {"x-forwarded", FIELD_PROXY_CLAIM},
-    {"edge-control", FIELD_CDN_CACHE_CONTROL},
-    {"max-forwards", FIELD_MAX_FORWARDS},
-    {"x-proxy-user", FIELD_PROXY_CLAIM},
-    {"x-request-id", FIELD_X_REQUEST_ID},
-    {"x-url-scheme", FIELD_PROXY_CLAIM},
-    {"authorization", FIELD_AUTHORIZATION},
-    {"cache-control", FIELD_CACHE_CONTROL},
-    {"forwarded-for", FIELD_PROXY_CLAIM},
-    {"x-client-cert", FIELD_PROXY_CLAIM},
-    {"x-script-name", FIELD_PROXY_CLAIM},
-    {"content-length", FIELD_CONTENT_LENGTH},
-    {"http2-settings", FIELD_HTTP2_SETTINGS},
-    {"true-client-ip", FIELD_PROXY_CLAIM},
-    {"x-proxyuser-ip", FIELD_PROXY_CLAIM},
-    {"ali-cdn-real-ip", FIELD_PROXY_CLAIM},
-    {"clear-site-data", FIELD_CLEAR_SITE_DATA},
-    {"front-end-https", FIELD_PROXY_CLAIM},
-    {"incap-client-ip", FIELD_PROXY_CLAIM},
-    {"kubeflow-userid", FIELD_PROXY_CLAIM},
-    {"proxy-client-ip", FIELD_PROXY_CLAIM},
-    {"x-client-verify", FIELD_PROXY_CLAIM},
-    {"x-forwarded-for", FIELD_X_FORWARDED_FOR},
-    {"proxy-connection", FIELD_PROXY_CONNECTION},
-    {"x-forwarded-host", FIELD_X_FORWARDED_HOST},
-    {"x-originating-ip", FIELD_PROXY_CLAIM},
-    {"x-true-client-ip", FIELD_PROXY_CLAIM},
-    {"cdn-cache-control", FIELD_CDN_CACHE_CONTROL},
-    {"client-cert-chain", FIELD_PROXY_CLAIM},
-    {"surrogate-control", FIELD_CDN_CACHE_CONTROL},
-    {"transfer-encoding", FIELD_TRANSFER_ENCODING},
-    {"x-accel-buffering", FIELD_OTHER}, /* harmless: how jobs ask nginx to stream events */
-    {"x-forwarded-proto", FIELD_X_FORWARDED_PROTO},
-    {"x-sucuri-clientip", FIELD_PROXY_CLAIM},
-    {"proxy-authenticate", FIELD_PROXY_AUTHENTICATE},
-    {"wl-proxy-client-ip", FIELD_PROXY_CLAIM},
-    {"x-forwarded-prefix", FIELD_X_FORWARDED_PREFIX},
-    {"proxy-authorization", FIELD_PROXY_AUTHORIZATION},
-    {"x-cluster-client-ip", FIELD_PROXY_CLAIM},
-    {"x-http-host-override", FIELD_PROXY_CLAIM},
-    {"vercel-cdn-cache-control", FIELD_CDN_CACHE_CONTROL},
-    {"netlify-cdn-cache-control", FIELD_CDN_CACHE_CONTROL},
-    {"cloudflare-cdn-cache-control", FIELD_CDN_CACHE_CONTROL},
-};
-
-/* Where in known_names the names of each length begin. */
-static const unsigned char first_of_length[KNOWN_NAME_MAX + 2] = {0, 0, 0, 1, 2, 5, 6, 11, 13, 14,
-    18, 22, 29, 34, 39, 43, 51, 55, 62, 65, 67, 68, 68, 68, 68, 69, 70, 70, 70, 71};
-
-/* Prefixes of names, sorted by their first letter. */
-static const struct {
-	struct slice name;
-	enum field_id id;
-} known_prefixes[] = {
-    {SLICE("cf-"), FIELD_PROXY_CLAIM},
-    {SLICE("cloudfront-"), FIELD_PROXY_CLAIM},
-    {SLICE("fastly-"), FIELD_PROXY_CLAIM},
-    {SLICE("mellon-"), FIELD_PROXY_CLAIM},
-    {SLICE("oidc-"), FIELD_PROXY_CLAIM},
-    {SLICE("remote-"), FIELD_PROXY_CLAIM},
-    {SLICE("shib-"), FIELD_PROXY_CLAIM},
-    {SLICE("ssl-client-"), FIELD_PROXY_CLAIM},
-    {SLICE("tailscale-user-"), FIELD_PROXY_CLAIM},
-    {SLICE("x-accel-"), FIELD_PROXY_ORDER},
-    {SLICE("x-amzn-mtls-"), FIELD_PROXY_CLAIM},
-    {SLICE("x-amzn-oidc-"), FIELD_PROXY_CLAIM},
-    {SLICE("x-appengine-"), FIELD_PROXY_CLAIM},
-    {SLICE("x-arr-"), FIELD_PROXY_CLAIM},
-    {SLICE("x-auth-request-"), FIELD_PROXY_CLAIM},
-    {SLICE("x-authenticated-"), FIELD_PROXY_CLAIM},
-    {SLICE("x-authentik-"), FIELD_PROXY_CLAIM},
-    {SLICE("x-azure-"), FIELD_PROXY_CLAIM},
-    {SLICE("x-consumer-"), FIELD_PROXY_CLAIM},
-    {SLICE("x-envoy-"), FIELD_PROXY_CLAIM},
-    {SLICE("x-forwarded-"), FIELD_PROXY_CLAIM},
-    {SLICE("x-goog-authenticated-"), FIELD_PROXY_CLAIM},
-    {SLICE("x-goog-iap-"), FIELD_PROXY_CLAIM},
-    {SLICE("x-jobgate-"), FIELD_X_JOBGATE},
-    {SLICE("x-lighttpd-"), FIELD_PROXY_ORDER},
-    {SLICE("x-ms-client-principal"), FIELD_PROXY_CLAIM},
-    {SLICE("x-original-"), FIELD_PROXY_CLAIM},
-    {SLICE("x-pomerium-"), FIELD_PROXY_CLAIM},
-    {SLICE("x-remote-"), FIELD_PROXY_CLAIM},
-    {SLICE("x-reproxy-"), FIELD_PROXY_ORDER},
-    {SLICE("x-rewrite-"), FIELD_PROXY_CLAIM},
-    {SLICE("x-sendfile"), FIELD_PROXY_ORDER},
-    {SLICE("x-ssl-"), FIELD_PROXY_CLAIM},
-    {SLICE("x-vouch-"), FIELD_PROXY_CLAIM},
-    {SLICE("x-webauth-"), FIELD_PROXY_CLAIM},
-};
-
-/* Where in known_prefixes those of each letter begin. */
-static const unsigned char first_of_letter[27] = {
-    0, 0, 0, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 4, 4, 5, 5, 5, 6, 8, 9, 9, 9, 9, 35, 35, 35};
-
-/* True when name begins with the prefix. The third letter differs most often. */
-static bool
-begins_with(struct slice name, struct slice prefix)
+static void
+lower_begin(struct slice name, union lower *out)
 {
-	return name.len >= prefix.len && (name.at[2] | 0x20) == (prefix.at[2] | 0x20) &&
-	       slice_starts_with_nocase(name, prefix);
+	*out = (union lower){{0}};
+	memcpy(out->text, name.at, name.len < NAME_ROOM ? name.len : NAME_ROOM);
+	for (size_t i = 0; i < NAME_ROOM / sizeof(uint64_t); i++)
+		out->words[i] |= 0x2020202020202020;
+}
+
+/*
+ * The id of a name of this length, or FIELD_COUNT. len is a constant wherever this is inlined, so
+ * nothing is left of it but the comparisons with names of this length, each with constants.
+ */
+static inline __attribute__((always_inline)) enum field_id
+/* A branch for each row. NOLINTNEXTLINE(readability-function-cognitive-complexity) */
+find_name_of(const char *lower, size_t len)
+{
+#define NAME(id, name)                                                             \
+	if (len == sizeof(name) - 1 && memcmp(lower, name, sizeof(name) - 1) == 0) \
+		return FIELD_##id;
+#include "jobgate/fields.def"
+	return FIELD_COUNT;
+}
+
+#define FOUR_CASES(first) CASE(first) CASE((first) + 1) CASE((first) + 2) CASE((first) + 3)
+
+/* The id of a name, or FIELD_COUNT. */
+static enum field_id
+find_name(const char *lower, size_t len)
+{
+	switch (len) {
+#define CASE(len) \
+	case len: \
+		return find_name_of(lower, len);
+		/* clang-format off */
+		FOUR_CASES(1) FOUR_CASES(5) FOUR_CASES(9) FOUR_CASES(13)
+		FOUR_CASES(17) FOUR_CASES(21) FOUR_CASES(25)
+	default:
+		return FIELD_COUNT;
+		/* clang-format on */
+#undef CASE
+	}
+}
+
+/* The id of a name that begins like one of those with this first letter; see find_name_of. */
+static inline __attribute__((always_inline)) enum field_id
+/* A branch for each row. NOLINTNEXTLINE(readability-function-cognitive-complexity) */
+find_prefix_of(const char *lower, char first)
+{
+#define PREFIX(id, begin)                                                        \
+	if (first == (begin)[0] && memcmp(lower, begin, sizeof(begin) - 1) == 0) \
+		return FIELD_##id;
+#include "jobgate/fields.def"
+	return FIELD_OTHER;
 }
 
 static enum field_id
-identify_prefix(struct slice name, char first)
+find_prefix(const char *lower)
 {
-	size_t letter = (size_t)(first - 'a');
-
-	if (first < 'a' || first > 'z')
+	switch (lower[0]) {
+#define CASE(first) \
+	case first: \
+		return find_prefix_of(lower, first);
+		/* clang-format off */
+		FOUR_CASES('a') FOUR_CASES('e') FOUR_CASES('i') FOUR_CASES('m')
+		FOUR_CASES('q') FOUR_CASES('u') CASE('y') CASE('z')
+	default:
 		return FIELD_OTHER;
-	for (size_t i = first_of_letter[letter]; i < first_of_letter[letter + 1]; i++)
-		if (begins_with(name, known_prefixes[i].name))
-			return known_prefixes[i].id;
-	return FIELD_OTHER;
+		/* clang-format on */
+#undef CASE
+	}
 }
 
 enum field_id
 name_identify_plain(struct slice name)
 {
-	const size_t len = name.len <= KNOWN_NAME_MAX ? name.len : 0; /* no name has this length */
-	const struct known_name *end = known_names + first_of_length[len + 1];
-	const char first = (char)(name.at[0] | 0x20); /* lower case, if it is a letter */
+	union lower lower;
+	enum field_id id;
 
-	for (const struct known_name *at = known_names + first_of_length[len]; at < end; at++)
-		if (at->name[0] == first && at->name[len - 1] == (name.at[len - 1] | 0x20) &&
-		    strncasecmp(name.at, at->name, len) == 0)
-			return (enum field_id)at->id;
-	return identify_prefix(name, first);
+	lower_begin(name, &lower);
+	id = find_name(lower.text, name.len);
+	return id != FIELD_COUNT ? id : find_prefix(lower.text);
 }
 
 /* A byte of a name as CGI-like interfaces read it. */
@@ -194,13 +129,14 @@ plain(char c)
 enum field_id
 name_identify_disguised(struct slice name)
 {
-	char text[KNOWN_NAME_MAX + 1] = "";
+	char text[NAME_ROOM];
 	size_t len = name.len < sizeof(text) ? name.len : sizeof(text);
+	enum field_id id;
 
 	for (size_t i = 0; i < len; i++)
 		text[i] = plain(name.at[i]);
-	return name_identify_plain((struct slice){text, len}) == FIELD_OTHER ? FIELD_OTHER
-									     : FIELD_DISGUISED;
+	id = name_identify_plain((struct slice){text, len});
+	return field_has(id, LOOKALIKES_PASS) ? FIELD_OTHER : FIELD_DISGUISED;
 }
 
 enum field_id

@@ -1,8 +1,53 @@
-/* names.h - maps names of fields to their ids: the one list of all names that matter. */
+/* names.h - names of fields, and the rules that the table of fields (jobgate/fields.def) has. */
 #ifndef JOBGATE_HTTP_NAMES_H
 #define JOBGATE_HTTP_NAMES_H
 
 #include "jobgate/message.h"
+
+/* What happens to a field of a request on its way to the backend. */
+enum field_to_backend {
+	TO_BACKEND_PASS,
+	TO_BACKEND_REPLACE, /* never as it came: the gateway sends its own, or none */
+	TO_BACKEND_PROXIES, /* passes only from trusted proxies */
+	TO_BACKEND_TOKEN,   /* passes only where the backend is to see the client's credential */
+	TO_BACKEND_COOKIES, /* passes without the cookie of a browser's session */
+	TO_BACKEND_TRACE,   /* passes only with a valid trace context */
+};
+
+/* What happens to a field of an answer on its way to the client. */
+enum field_to_client {
+	TO_CLIENT_PASS,
+	TO_CLIENT_DROP,
+	TO_CLIENT_SITE,	   /* passes only where no other host of the site has sessions */
+	TO_CLIENT_COOKIES, /* passes unless it sets a cookie that is not the job's own */
+};
+
+enum field_flag {
+	/* Of one connection or one message's framing: read, and never passed on as it came (RFC
+	 * 9110 section 7.6.1; Host too, which becomes the authority). */
+	HOP_BY_HOP = 1,
+	/* It may be sent in trailers, too: it is not framing, routing, authentication or ours (RFC
+	 * 9110 section 6.5.1). */
+	TRAILERS_TOO = 2,
+	/* Names that differ from this one only in marks are other fields. Without this flag they
+	 * are FIELD_DISGUISED. */
+	LOOKALIKES_PASS = 4,
+};
+
+/* A row of the table. */
+struct field_rule {
+	unsigned char to_backend; /* enum field_to_backend */
+	unsigned char to_client;  /* enum field_to_client */
+	unsigned char flags;	  /* of enum field_flag */
+};
+
+extern const struct field_rule field_rules[FIELD_COUNT];
+
+static inline bool
+field_has(enum field_id id, enum field_flag flag)
+{
+	return (field_rules[id].flags & flag) != 0;
+}
 
 /* As field_identify, for a non-empty name of only letters, digits and '-'. */
 enum field_id name_identify_plain(struct slice name);

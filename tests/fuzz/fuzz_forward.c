@@ -8,6 +8,7 @@
 #include "gateway/route.h"
 #include "gateway/state.h"
 #include "gateway/upstream.h"
+#include "http/names.h"
 #include "reading.h"
 
 static struct gateway gateway;
@@ -80,12 +81,12 @@ check_fields(const struct reading *seen, unsigned how, const struct request *req
 		bool trailer = i >= seen->field_count;
 
 		CHECK(id != FIELD_DISGUISED);
-		CHECK(!trailer || id == FIELD_OTHER);
+		CHECK(!trailer || field_has(id, TRAILERS_TOO));
 		hosts += id == FIELD_HOST;
 		framings += id == FIELD_CONTENT_LENGTH || id == FIELD_TRANSFER_ENCODING;
 		CHECK(id != FIELD_AUTHORIZATION || how & FORWARD_TOKEN);
 		CHECK(id != FIELD_TE || slice_equal(seen->fields[i].value, SLICE("trailers")));
-		CHECK((id != FIELD_PROXY_CLAIM && id != FIELD_PROXY_ORDER) || how & TRUSTED);
+		CHECK(field_rules[id].to_backend != TO_BACKEND_PROXIES || how & TRUSTED);
 		CHECK(id != FIELD_KEEP_ALIVE && id != FIELD_PROXY_CONNECTION &&
 		      id != FIELD_HTTP2_SETTINGS && id != FIELD_PROXY_AUTHORIZATION);
 		CHECK(id != FIELD_UPGRADE || request->upgrade.len > 0);

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "gateway/ask.h"
+#include "http/head.h"
 
 static struct field items[8];
 
@@ -20,8 +21,8 @@ question(const char *path, size_t count, const char *const pairs[][2])
 	    .fields = {items, count}};
 
 	for (size_t i = 0; i < count; i++)
-		items[i] = (struct field){
-		    slice_of(pairs[i][0]), slice_of(pairs[i][1]), FIELD_OTHER, false};
+		items[i] = (struct field){slice_of(pairs[i][0]), slice_of(pairs[i][1]),
+		    field_identify(slice_of(pairs[i][0])), false};
 	return request;
 }
 
