@@ -11,6 +11,7 @@
 #include "jobgate/job.h"
 #include "jobgate/log.h"
 #include "jobgate/purpose.h"
+#include "jobgate/settings.h"
 
 /* A range of addresses; IPv4 as IPv4-mapped IPv6, its prefix counted from there. */
 struct cidr {
@@ -80,8 +81,7 @@ struct config {
 		const char *state_dir;	  /* of the private redis-server */
 		const char *redis_server; /* its program, "redis-server" */
 		uint64_t max_staleness, ping_interval, ping_deadline, connect_timeout;
-		uint64_t lookup_timeout; /* how long a request waits for a record before 503 */
-		size_t cache_entries;	 /* for each worker */
+		size_t cache_entries; /* for each worker */
 	} store;
 
 	struct {
@@ -101,8 +101,7 @@ struct config {
 		const char *ca_file;	       /* for https:// backends; NULL: the system's */
 		const char *certificate, *key; /* shown to those who ask; NULL: none */
 		bool verify;		       /* that https:// backends are who they should be */
-		size_t circuit_failures; /* in a row, to connect; 0: the circuit never opens */
-		uint64_t circuit_pause;
+		struct circuit_rules circuit;
 	} backends;
 
 	struct { /* towards clients */
@@ -123,23 +122,8 @@ struct config {
 		const char *key_file; /* seals sessions; NULL: a key of this gateway's own */
 	} browser;
 
-	struct {
-		uint64_t handshake, head, keep_alive, body, connect, first_byte, answer, tunnel,
-		    linger, drain, backend_idle, watchdog;
-	} timeouts;
-
-	struct {
-		size_t head_bytes, target_bytes, fields;
-		uint64_t body_bytes;	       /* of a request; 0: no limit */
-		uint64_t body_rate_min;	       /* bytes a second; 0: no limit */
-		size_t connections;	       /* downstream, for each worker */
-		size_t connections_per_client; /* of one address, for each worker; 0: no limit */
-		size_t handshakes;	       /* of TLS, unfinished ones, for each worker */
-		size_t failed_auth_rate;       /* a second, of one address; 0: no limit */
-		size_t failed_auth_burst;
-		size_t idle_backend_connections; /* for each backend and worker */
-		uint64_t drain_bytes; /* of a refused or overtaken request body read and dropped */
-	} limits;
+	struct timeouts timeouts;
+	struct limits limits;
 
 	struct {
 		const char *socket;	    /* Unix socket of the control API */

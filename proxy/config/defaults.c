@@ -210,6 +210,8 @@ defaults_derive(struct builder *builder)
 
 	if (config->workers == 0)
 		config->workers = cores > 0 ? (unsigned)cores : 1;
+	/* A backend that refuses connections may come back for as long as a connect may take. */
+	config->backends.circuit.patience_ms = config->timeouts.connect;
 	if (config->jobs.fixed_url != NULL)
 		jg_job_url_parse(
 		    slice_of(config->jobs.fixed_url), &config->jobs.fixed_target, &bad);

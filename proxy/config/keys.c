@@ -143,8 +143,8 @@ const struct config_key config_keys[] = {
 	.help =
 	    "Connecting to the store. A worker that starts waits this long for the store before "
 	    "it accepts clients."},
-    {"store.lookup_timeout", TIME(store.lookup_timeout), .default_value = "2s", .min = 50,
-	.max = HOUR, .help = "How long a request waits for a record that has to be read."},
+    {"store.lookup_timeout", TIME(timeouts.lookup), .default_value = "2s", .min = 50, .max = HOUR,
+	.help = "How long a request waits for a record that has to be read."},
     {"store.cache_entries", COUNT(store.cache_entries), .default_value = "1000000", .min = 16,
 	.max = 100000000, .help = "How many records a worker remembers."},
 
@@ -188,14 +188,14 @@ const struct config_key config_keys[] = {
 	.help = "The certificate of an https:// backend must come from one of these authorities "
 		"and name the host in the job's URL; else the answer is 502. With false, an "
 		"attacker on the way to the backend can read and change everything."},
-    {"backends.circuit_failures", COUNT(backends.circuit_failures), .default_value = "5",
+    {"backends.circuit_failures", COUNT(backends.circuit.failures), .default_value = "5",
 	.max = 1000000,
 	.help = "When this many connects in a row have timed out (each worker counts for itself), "
 		"or a backend has refused connections for timeouts.connect, the worker leaves it "
 		"alone for circuit_pause: it answers requests at once with 503 and Retry-After. "
 		"Then it tries one connection. If that fails too, it tries the next after twice "
 		"the time, up to 10s. 0: never."},
-    {"backends.circuit_pause", TIME(backends.circuit_pause), .default_value = "1s", .min = 50,
+    {"backends.circuit_pause", TIME(backends.circuit.pause_ms), .default_value = "1s", .min = 50,
 	.max = HOUR, .help = "How long a failing backend is left alone at first."},
 
     {"tls", SECTION, .help = "TLS towards clients."},
@@ -286,11 +286,11 @@ const struct config_key config_keys[] = {
 		"suspended does not count. At least 1s; use 24h to stop a worker in a debugger."},
 
     {"limits", SECTION},
-    {"limits.head_bytes", SIZE(limits.head_bytes), .default_value = "32KiB", .min = 1024,
+    {"limits.head_bytes", SIZE(limits.head.head_bytes), .default_value = "32KiB", .min = 1024,
 	.max = HEAD_BYTES_MAX, .help = "A request's head (431)."},
-    {"limits.target_bytes", SIZE(limits.target_bytes), .default_value = "16KiB", .min = 64,
+    {"limits.target_bytes", SIZE(limits.head.target_bytes), .default_value = "16KiB", .min = 64,
 	.max = HEAD_BYTES_MAX, .help = "Path and query (414)."},
-    {"limits.fields", COUNT(limits.fields), .default_value = "100", .min = 8,
+    {"limits.fields", COUNT(limits.head.fields), .default_value = "100", .min = 8,
 	.max = HEAD_FIELDS_MAX - 16, .help = "Fields of a head (431)."},
     {"limits.body_bytes", SIZE64(limits.body_bytes), .default_value = "0", .max = INT64_MAX,
 	.help = "Content of a request; 0: any size."},

@@ -196,8 +196,8 @@ exchange_allow(struct exchange *exchange, struct request *request, struct findin
 	exchange->allowed = jg_token_edition(findings->evidence.token);
 	jg_directory_watch(findings->token_entry, &exchange->token_watch);
 	jg_directory_watch(findings->job_entry, &exchange->job_watch);
-	if (options->body_bytes_max > 0 && request->content == CONTENT_LENGTH &&
-	    request->length > options->body_bytes_max) {
+	if (options->limits.body_bytes > 0 && request->content == CONTENT_LENGTH &&
+	    request->length > options->limits.body_bytes) {
 		exchange_client_failed(exchange, CLIENT_TOO_LARGE);
 		return;
 	}

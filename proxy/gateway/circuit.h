@@ -6,14 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "jobgate/settings.h"
+
 /* However long a backend is away, it is looked for again after this. */
 #define CIRCUIT_PAUSE_MAX_MS 10000
-
-struct circuit_rules {
-	size_t failures;      /* in a row open the circuit; 0: it never opens */
-	uint64_t pause_ms;    /* until the first probe; doubled after each one that failed */
-	uint64_t patience_ms; /* refusals open it once they have lasted this long */
-};
 
 /* While a backend refuses connections it is dialled after the first of these, doubled up to the
  * other. */

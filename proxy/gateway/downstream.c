@@ -121,7 +121,7 @@ downstream_head(struct downstream *downstream)
 		bytes = buffer_bytes(receiver->in);
 	if (bytes.len > 0)
 		status = head_find(
-		    bytes, true, &gateway->options.head_limits, &receiver->scanned, &start, &end);
+		    bytes, true, &gateway->options.limits.head, &receiver->scanned, &start, &end);
 	if (status == HEAD_COMPLETE) {
 		receiver->in->start += (uint32_t)start;
 		downstream->head_len = (uint32_t)(end - start);

@@ -59,7 +59,7 @@ content_is_skippable(const struct downstream *downstream)
 	if (downstream->expects)
 		return false;
 	return body->kind == BODY_CHUNKED ||
-	       body->left <= downstream->gateway->options.drain_bytes_max;
+	       body->left <= downstream->gateway->options.limits.drain_bytes;
 }
 
 static void

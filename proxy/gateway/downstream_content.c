@@ -36,7 +36,7 @@ downstream_owes(struct downstream *downstream)
 	if (downstream->awaits_since_ms == 0)
 		return;
 	owed += (loop_now_ms(gateway->loop) - downstream->awaits_since_ms) *
-		gateway->options.body_rate_min / 1000;
+		gateway->options.limits.body_rate_min / 1000;
 	downstream->owed = owed < UINT32_MAX ? (uint32_t)owed : UINT32_MAX;
 	downstream->awaits_since_ms = 0;
 }
@@ -50,7 +50,7 @@ downstream_pays(struct downstream *downstream, size_t n)
 
 	downstream->owed -= n < downstream->owed ? (uint32_t)n : downstream->owed;
 	if (downstream->owed > 0)
-		owed_ms = downstream->owed * UINT64_C(1000) / options->body_rate_min;
+		owed_ms = downstream->owed * UINT64_C(1000) / options->limits.body_rate_min;
 	timer_start(downstream->gateway->loop, &downstream->timer,
 	    owed_ms < left_ms ? left_ms - owed_ms : 0);
 }
@@ -193,7 +193,7 @@ downstream_skip(struct downstream *downstream, size_t *budget)
 	downstream->skipped += downstream->receiver.decoded;
 	if (!receiver_spend(&downstream->receiver, budget))
 		loop_defer(gateway->loop, &downstream->task);
-	if (downstream->skipped > gateway->options.drain_bytes_max && status != BODY_END) {
+	if (downstream->skipped > gateway->options.limits.drain_bytes && status != BODY_END) {
 		downstream_finish(downstream);
 		return true;
 	}

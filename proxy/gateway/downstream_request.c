@@ -192,7 +192,7 @@ downstream_read_head(struct downstream *downstream, struct request_framing *fram
 
 	*framing_error = FRAMING_OK;
 	*error = NULL;
-	*status = head_parse_request(bytes, &gateway->options.head_limits, head);
+	*status = head_parse_request(bytes, &gateway->options.limits.head, head);
 	if (*status != HEAD_COMPLETE)
 		return NULL;
 	*framing_error = request_framing(head, framing);

@@ -229,7 +229,7 @@ void exchange_call_failed(struct exchange *exchange, enum upstream_failure failu
 static inline uint64_t
 exchange_content_max(const struct exchange *exchange)
 {
-	return exchange->control ? CONTROL_BODY_MAX : exchange->gateway->options.body_bytes_max;
+	return exchange->control ? CONTROL_BODY_MAX : exchange->gateway->options.limits.body_bytes;
 }
 
 /* ---- relay.c ---- */

@@ -40,10 +40,7 @@ struct gateway_options {
 	struct guard_rules guard;
 	const char *const *own_sockets; /* paths of the gateway's own Unix sockets, NULL at the end;
 					   never a backend */
-	struct head_limits head_limits;
-	uint64_t body_bytes_max; /* 0: no limit */
-	uint64_t body_rate_min;	 /* bytes a second; 0: no limit */
-	uint64_t drain_bytes_max;
+	struct limits limits;		/* but for those that `places` and `client_limits` have */
 	struct tls_server *tls;		/* for listeners with TLS; NULL: there are none */
 	struct tls_server *control_tls; /* the same for those of FOR_CONTROL */
 	struct tls_client *backend_tls;
@@ -55,12 +52,8 @@ struct gateway_options {
 	struct client_limits client_limits;
 	const struct shared_stats *shared; /* for /readyz */
 	size_t backend_connections_max;	   /* in all states; beyond it idle ones give way */
-	size_t idle_backend_connections_max;
-	struct circuit_rules circuit; /* of each backend */
-	struct {
-		uint64_t handshake, head, keep_alive, body, connect, first_byte, answer, tunnel,
-		    linger, lookup, backend_idle;
-	} timeouts;
+	struct circuit_rules circuit;	   /* of each backend */
+	struct timeouts timeouts;
 };
 
 /* NULL, with a line in the log, when something it needs cannot be had. */

@@ -218,7 +218,7 @@ pool_keep(struct upstream *upstream)
 	uint64_t idle_ms;
 
 	if (gateway->draining ||
-	    backend->idle_count >= gateway->options.idle_backend_connections_max)
+	    backend->idle_count >= gateway->options.limits.idle_backend_connections)
 		return false;
 	if (upstream->place.version != backend->version) {
 		if (!backend_still_has(backend, &upstream->conn))

@@ -135,7 +135,7 @@ upstream_head(struct upstream *upstream)
 	if (bytes.len == 0)
 		return upstream_fill(upstream);
 	switch (head_find(
-	    bytes, false, &gateway->options.head_limits, &receiver->scanned, &start, &end)) {
+	    bytes, false, &gateway->options.limits.head, &receiver->scanned, &start, &end)) {
 	case HEAD_COMPLETE:
 		break;
 	case HEAD_INCOMPLETE:
@@ -148,7 +148,7 @@ upstream_head(struct upstream *upstream)
 		return false;
 	}
 	bytes.len = end;
-	if (head_parse_response(bytes, &gateway->options.head_limits, head) != HEAD_COMPLETE ||
+	if (head_parse_response(bytes, &gateway->options.limits.head, head) != HEAD_COMPLETE ||
 	    response_framing(head, upstream->method, &framing) != FRAMING_OK) {
 		upstream_fail(upstream, UPSTREAM_BAD_ANSWER);
 		return false;
@@ -169,7 +169,7 @@ trailers_take(
     struct gateway *gateway, struct slice section, const char *const *listed, struct fields *out)
 {
 	*out = (struct fields){gateway->scratch.trailers, 0};
-	if (fields_parse(section, out->items, gateway->options.head_limits.fields, &out->count) !=
+	if (fields_parse(section, out->items, gateway->options.limits.head.fields, &out->count) !=
 	    HEAD_COMPLETE)
 		return NULL;
 	for (size_t i = 0; i < out->count; i++)

@@ -3,14 +3,9 @@
 #define JOBGATE_HTTP_HEAD_H
 
 #include "jobgate/message.h"
+#include "jobgate/settings.h"
 
 #define HEAD_FIELDS_MAX 256 /* room in a head; the configured limit is at most this */
-
-struct head_limits {
-	size_t head_bytes; /* start line and fields with all their line ends */
-	size_t target_bytes;
-	size_t fields; /* at most HEAD_FIELDS_MAX */
-};
 
 enum head_status {
 	HEAD_COMPLETE,

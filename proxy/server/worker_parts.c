@@ -113,11 +113,7 @@ worker_gateway(struct worker *worker)
 	    .upgrades = config->backends.upgrades,
 	    .drop_fields = config->backends.drop_fields,
 	    .own_sockets = worker->setup->own_sockets,
-	    .head_limits = {config->limits.head_bytes, config->limits.target_bytes,
-		config->limits.fields},
-	    .body_bytes_max = config->limits.body_bytes,
-	    .body_rate_min = config->limits.body_rate_min,
-	    .drain_bytes_max = config->limits.drain_bytes,
+	    .limits = config->limits,
 	    .tls = worker->setup->tls,
 	    .control_tls = worker->setup->control_tls,
 	    .shared = worker->setup->shared,
@@ -129,23 +125,8 @@ worker_gateway(struct worker *worker)
 	    .client_limits = {{[FOR_JOBS] = config->limits.connections_per_client},
 		handshakes_of_one(config), config->limits.failed_auth_rate,
 		config->limits.failed_auth_burst},
-	    .idle_backend_connections_max = config->limits.idle_backend_connections,
-	    .circuit = {config->backends.circuit_failures, config->backends.circuit_pause,
-		config->timeouts.connect},
-	    .timeouts =
-		{
-		    .handshake = config->timeouts.handshake,
-		    .head = config->timeouts.head,
-		    .keep_alive = config->timeouts.keep_alive,
-		    .body = config->timeouts.body,
-		    .connect = config->timeouts.connect,
-		    .first_byte = config->timeouts.first_byte,
-		    .answer = config->timeouts.answer,
-		    .tunnel = config->timeouts.tunnel,
-		    .linger = config->timeouts.linger,
-		    .lookup = config->store.lookup_timeout,
-		    .backend_idle = config->timeouts.backend_idle,
-		},
+	    .circuit = config->backends.circuit,
+	    .timeouts = config->timeouts,
 	};
 
 	set_places(worker, &options);

@@ -201,7 +201,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (gateway.buffers == NULL) {
 		gateway.buffers = buffer_pool_new();
-		gateway.options.head_limits = (struct head_limits){4096, 2048, 100};
+		gateway.options.limits.head = (struct head_limits){4096, 2048, 100};
 		CHECK(gateway.buffers != NULL);
 	}
 	receiver->buffers = gateway.buffers;
@@ -209,7 +209,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(receiver->in != NULL);
 	buffer_append(receiver->in, (struct slice){(const char *)data + 1, size - 1});
 	bytes = buffer_bytes(receiver->in);
-	if (head_find(bytes, true, &gateway.options.head_limits, &receiver->scanned, &start,
+	if (head_find(bytes, true, &gateway.options.limits.head, &receiver->scanned, &start,
 		&end) == HEAD_COMPLETE) {
 		receiver->in->start = (uint32_t)start;
 		downstream.head_len = (uint32_t)(end - start);
