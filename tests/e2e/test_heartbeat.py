@@ -169,10 +169,12 @@ def test_workers_that_another_process_ends_are_replaced_at_once(gateways, scene_
     client, connection, _ = start_stream(scene_of(gateway))
     for pid in old:
         os.kill(pid, signal.SIGTERM)
+    eventually(lambda: gateway.program.log().count("; starting it again") + gateway.program.log().count("starting another in") == workers,
+               "all of them to be replaced")
     served_while_it_is_away(gateway)
     eventually(lambda: len(old & set(gateway.workers())) == 1, "the idle ones to end")
     eventually(lambda: gateway.health("/readyz")[0] == 200 and len(set(gateway.workers()) - old) == workers, "the others")
-    assert "starting another in its place" in gateway.program.log()
+    assert "starting another in its place" in gateway.program.log()  # of the one with the stream
     connection.close()
     eventually(lambda: not old & set(gateway.workers()), "it to end")
     assert len(gateway.workers()) == workers
