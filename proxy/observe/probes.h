@@ -1,25 +1,14 @@
 /*
- * probes.h - static tracepoints (USDT), for bpftrace, perf and SystemTap.
+ * probes.h - the static tracepoints (USDT) of the data path.
  *
- * A probe is one nop, and a note in the binary that says where its arguments lie: nothing is
- * computed for them. Texts are a pointer and a length, without a NUL. No argument is a secret. The
- * first argument of those of an exchange is its own for as long as it lasts. Built without
- * sys/sdt.h (systemtap-sdt-dev) there are none. Their table is in deploy/observability/README.md.
+ * Texts are a pointer and a length, without a NUL. No argument is a secret. The first argument of
+ * those of an exchange is its own for as long as it lasts. Their table is in
+ * deploy/observability/README.md; those of state changes are in jobgate/probe.h.
  */
 #ifndef JOBGATE_OBSERVE_PROBES_H
 #define JOBGATE_OBSERVE_PROBES_H
 
-/* To clang-tidy each would look like thirty branches of the function that it stands in. */
-#if __has_include(<sys/sdt.h>) && !defined(__clang_analyzer__)
-#include <sys/sdt.h>
-#else
-#define DTRACE_PROBE3(provider, name, a, b, c) ((void)(a), (void)(b), (void)(c))
-#define DTRACE_PROBE4(provider, name, a, b, c, d) ((void)(a), (void)(b), (void)(c), (void)(d))
-#define DTRACE_PROBE6(provider, name, a, b, c, d, e, f) \
-	((void)(a), (void)(b), (void)(c), (void)(d), (void)(e), (void)(f))
-#define DTRACE_PROBE7(provider, name, a, b, c, d, e, f, g) \
-	((void)(a), (void)(b), (void)(c), (void)(d), (void)(e), (void)(f), (void)(g))
-#endif
+#include "jobgate/probe.h"
 
 /* A verdict has been reached in us; token_id: TOKEN_ID_LEN bytes, or NULs when it is not known. */
 #define PROBE_DECISION(request_id, request_id_len, verdict, us, job, job_len, token_id) \

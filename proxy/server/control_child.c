@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "auth/control/control.h"
+#include "jobgate/check.h"
 #include "net/resolve.h"
 #include "observe/metrics.h"
 #include "server/supervisor.h"
@@ -91,6 +92,7 @@ control_child_run(struct supervisor *supervisor)
 	const struct control_setup setup = control_setup_of(supervisor, supervisor->config);
 	int status;
 
+	jg_check_log(&supervisor->log);
 	listeners_close(&supervisor->listeners, false);
 	secure_forget(supervisor, true);
 	OPENSSL_cleanse(supervisor->session_key, sizeof(supervisor->session_key));

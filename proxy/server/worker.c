@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "jobgate/check.h"
 #include "server/worker_state.h"
 
 /* Connections taken in one go from one listener. */
@@ -376,6 +377,7 @@ worker_run(const struct worker_setup *setup)
 		return 1;
 	worker->setup = setup;
 	worker->log = setup->log;
+	jg_check_log(&worker->log);
 	counter_set(&setup->stats->started_at, (uint64_t)time(NULL));
 	counter_set(&setup->stats->ready, 0);
 	/* One that died here before may have left these. */

@@ -102,6 +102,8 @@ class Gateways:
                 statuses.append((gateway.stop(), gateway.program.log()[-3000:]))
         for status, log in statuses:
             assert status == 0, f"the gateway ended with status {status}:\n{log}"
+        failed_checks, Gateway.failed_checks = Gateway.failed_checks, []
+        assert not failed_checks, "a CHECK failed:\n" + "\n".join(failed_checks)
 
 
 def _gateways(make_folder, sanitizer, redis_server):
@@ -180,10 +182,14 @@ def deadline(request):
 
 @pytest.fixture(autouse=True)
 def watch(sanitizer):
-    """Fail the test under which a sanitizer spoke up or a process of the gateway died."""
+    """Fail the test under which a sanitizer spoke up, a CHECK failed or a process of the gateway died."""
     yield
     reports = sanitizer.new_reports()
     assert not reports, "sanitizer report:\n" + "\n".join(reports)
+    for gateway in Gateway.live:
+        gateway.look_for_failed_checks()
+    failed_checks, Gateway.failed_checks = Gateway.failed_checks, []
+    assert not failed_checks, "a CHECK failed:\n" + "\n".join(failed_checks)
     for gateway in Gateway.live:
         if gateway.family:
             before = gateway.family

@@ -97,6 +97,7 @@ def run(argv, env, stdin=None):
 
 class Gateway:
     live = []  # those running now, for the checks after each test
+    failed_checks = []  # lines about failed CHECKs (include/jobgate/check.h) that no test has expected
 
     def __init__(self, folder, sanitizer, store_url, settings=None, program=None, env=None):
         self.env = env or {}
@@ -121,6 +122,7 @@ class Gateway:
         }, settings or {})
         self.config_path = folder / "jobgate.yaml"
         self.program = None
+        self.log_read = 0  # bytes of its log that look_for_failed_checks has seen
         self.family = []
         self.context = None  # for clients over TLS, once there is an address for them
         self.tls_port = None
@@ -202,7 +204,21 @@ class Gateway:
     def stop(self, number=signal.SIGTERM, patience=PATIENCE):
         if self in Gateway.live:
             Gateway.live.remove(self)
-        return self.program.stop(number, patience) if self.program else None
+        status = self.program.stop(number, patience) if self.program else None
+        self.look_for_failed_checks()
+        return status
+
+    def look_for_failed_checks(self):
+        """In a build with JOBGATE_CHECK_COUNTS they end no process: the log alone tells."""
+        path = self.folder / "gateway.log"
+        if not path.exists():
+            return
+        with open(path, "rb") as log:
+            log.seek(self.log_read)
+            new = log.read()
+        end = new.rfind(b"\n") + 1
+        self.log_read += end
+        Gateway.failed_checks += [line.decode(errors="replace") for line in new[:end].split(b"\n") if b"CHECK failed:" in line]
 
     def client(self, source=None):
         return self.tls_client(source=source) if self.context else Client(self.address, source)

@@ -1,0 +1,162 @@
+/* check.c - the last words of a process whose CHECK has failed. */
+#include "jobgate/check.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+/* The line waits this long for a pipe that is full; then it is lost. */
+#define PATIENCE_MS 100
+
+/* The threads of logs have this long to write what the process said before. */
+#define LOGS_MS 50
+
+/* In a build that counts: of so many failures each is logged; then only 2, 4, 8 ... times as many.
+ */
+#define LOGGED_MAX 100
+
+/*
+ * The only state that is not an object's: a CHECK stands where no log can be passed to it. Written
+ * at the start of a process, and by the one thread that runs it.
+ */
+static struct log last_log = {.fd = STDERR_FILENO, .process = "jobgate"};
+static char process_name[64];
+static void (*test_caught)(const char *message);
+static atomic_uint failures;
+
+/* A failure in a dump of a failure must not come here for ever. */
+static _Thread_local bool failing;
+static _Thread_local struct dump dump;
+static _Thread_local char text[DUMP_TEXT_MAX];
+
+void
+jg_check_log(const struct log *log)
+{
+	last_log = *log;
+	last_log.put = NULL; /* of another thread, or into a buffer that nobody will empty */
+	strncpy(process_name, log->process != NULL ? log->process : "jobgate",
+	    sizeof(process_name) - 1);
+	last_log.process = process_name;
+}
+
+unsigned
+jg_check_failures(void)
+{
+	return atomic_load(&failures);
+}
+
+void
+jg_check_catch(void (*caught)(const char *message))
+{
+	test_caught = caught;
+	failing = false;
+}
+
+static void
+on_alarm(int number)
+{
+	(void)number;
+}
+
+/*
+ * Write once, and wait at most PATIENCE_MS. Other processes write to the same pipe: one that had
+ * room a moment ago may have none now, so an alarm ends a write that waits.
+ */
+static void
+write_in_time(const char *line, size_t len)
+{
+	const struct itimerval on = {{0, PATIENCE_MS * 1000}, {0, PATIENCE_MS * 1000}};
+	const struct sigaction interrupt = {.sa_handler = on_alarm}; /* without SA_RESTART */
+	struct pollfd writable = {.fd = last_log.fd, .events = POLLOUT};
+	struct itimerval before_time;
+	struct sigaction before;
+
+	if (poll(&writable, 1, PATIENCE_MS) != 1)
+		return;
+	sigaction(SIGALRM, &interrupt, &before);
+	setitimer(ITIMER_REAL, &on, &before_time);
+	if (write(last_log.fd, line, len) < 0)
+		line = NULL; /* nothing can be done about it */
+	setitimer(ITIMER_REAL, &before_time, NULL);
+	sigaction(SIGALRM, &before, NULL);
+}
+
+static void
+append(struct dump *out, const char *words)
+{
+	size_t len = strlen(words), left = out->cap - 1 - out->len;
+
+	if (len > left)
+		len = left;
+	memcpy(out->text + out->len, words, len);
+	out->len += len;
+	out->text[out->len] = '\0';
+}
+
+static void
+append_number(struct dump *out, unsigned number)
+{
+	char shown[12], *at = shown + sizeof(shown) - 1;
+
+	*at = '\0';
+	do
+		*--at = (char)('0' + number % 10);
+	while ((number /= 10) > 0);
+	append(out, at);
+}
+
+struct dump *
+jg_check_begin(const char *file, int line, const char *function, const char *condition)
+{
+	if (failing) /* in the dump of the first failure: that one tells what it can */
+		jg_check_end();
+	failing = true;
+	jg_dump_init(&dump, text, sizeof(text));
+	append(&dump, "CHECK failed: ");
+	while (strncmp(file, "../", 3) == 0) /* a compiler may be given relative paths */
+		file += 3;
+	append(&dump, file);
+	append(&dump, ":");
+	append_number(&dump, (unsigned)line);
+	append(&dump, ": ");
+	append(&dump, function);
+	append(&dump, ": ");
+	append(&dump, condition);
+	append(&dump, ";");
+	return &dump;
+}
+
+static void
+write_line(const char *message)
+{
+	char line[JG_LOG_LINE_MAX];
+
+	write_in_time(line, jg_log_format(&last_log, LOG_LEVEL_ERROR, line, message));
+}
+
+static void
+say(unsigned count)
+{
+	if (count <= LOGGED_MAX || (count & (count - 1)) == 0)
+		write_line(text);
+}
+
+void
+jg_check_end(void)
+{
+	unsigned count = atomic_fetch_add(&failures, 1) + 1;
+
+	jg_log_blot(text, strlen(text));
+	if (test_caught != NULL)
+		test_caught(text);
+	say(count);
+#ifdef JOBGATE_CHECK_COUNTS
+	failing = false;
+#else
+	poll(NULL, 0, LOGS_MS);
+	_exit(CHECK_EXIT_STATUS);
+#endif
+}

@@ -1,0 +1,36 @@
+/* state.h - tables of the states of an object, and of what may follow each of them. */
+#ifndef JOBGATE_STATE_H
+#define JOBGATE_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "jobgate/check.h"
+#include "jobgate/probe.h"
+
+/*
+ * An object with states has one function that assigns them, xxx_set_state(object, to). It CHECKs
+ *the transition by the object's table, fires the probe xxx_state and moves the object to the list
+ *of its new state, if states have lists. The table has one row for each value of the enum:
+ *
+ *	static const struct state_row link_states[] = {
+ *	    [LINK_WAITING] = {"waiting", STATE(LINK_FINDING) | STATE(LINK_CONNECTING)},
+ *	    ...
+ *
+ * tests/states.py holds these tables against the diagrams in the documents.
+ */
+struct state_row {
+	const char *name;  /* for dumps, static */
+	unsigned long may; /* the states that may follow, each as STATE(state) */
+};
+
+#define STATE(state) (1ul << (state))
+
+/* Whether an object in state `from` may go to state `to`; both are values of the table's enum. */
+static inline bool
+state_allows(const struct state_row *table, unsigned from, unsigned to)
+{
+	return (table[from].may >> to & 1) != 0;
+}
+
+#endif
