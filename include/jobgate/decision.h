@@ -47,8 +47,13 @@ void jg_bearer_read(const struct mint *mint, struct slice value, struct bearer *
 bool jg_bearer_proves(const struct bearer *bearer, const struct token *token);
 
 /*
- * Clients repeat their Authorization field; this saves reading it again. What is kept is no
- * secret: the field under a keyed hash (SipHash-2-4, 128 bits), and what came of it.
+ * A cached digest: clients repeat their Authorization field, and this saves hashing it again. What
+ * is kept is no secret: the field under a keyed hash (SipHash-2-4, 128 bits), and what came of it.
+ *
+ * It earns its place. Where values are minted, a client that repeats its token costs 70 ns here
+ * in place of 800 (with SHA extensions): 5 % of the CPU of a request of 13.5 us, a third of its
+ * user time, and 18,600 instructions in place of 35,300 (callgrind). With 500 tokens in turn it
+ * saves 3 % of the CPU; with 5,000, more than there are slots, it loses under 1 %.
  */
 struct bearer_memo {
 	bool kept;
