@@ -96,6 +96,9 @@ enum client_failure {
 	CLIENT_BODY_TIMEOUT, /* 408 */
 };
 
+/* Bytes of one exchange's state, for the slab. */
+size_t exchange_size(void);
+
 /*
  * Start an exchange for a request that is being received. peer outlives it. NULL when
  * memory is short (nothing has been sent then).

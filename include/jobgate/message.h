@@ -56,7 +56,10 @@ enum content {
 	CONTENT_UNKNOWN, /* until the sender says that it ends */
 };
 
-/* A request's head. Hop-by-hop fields are marked dropped; all slices belong to the connection. */
+/*
+ * A request's head. Hop-by-hop fields are marked dropped; all slices belong to the connection that
+ * it came on, or to a copy of it (kept_request.h).
+ */
 struct request {
 	struct slice method;
 	enum method_id method_id;
@@ -68,8 +71,11 @@ struct request {
 	uint64_t length;
 	bool expect_continue; /* the client waits for 100 before it sends content */
 	struct slice upgrade; /* the one protocol asked for, or empty */
-	bool path_resolved;   /* path had dot segments when it came */
-	unsigned minor;	      /* of HTTP/1.x, for Via and for what 1.0 clients cannot read */
+	bool takes_trailers;  /* the client can read trailers of the answer; set on the way out */
+	bool exclusive; /* it may mean more to its connection than itself, which no other request
+			   may share or follow; set on the way out */
+	bool path_resolved; /* path had dot segments when it came */
+	unsigned minor;	    /* of HTTP/1.x, for Via and for what 1.0 clients cannot read */
 };
 
 /* An answer's head, of a backend or of ours. */

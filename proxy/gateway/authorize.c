@@ -31,7 +31,7 @@ exchange_describe(struct exchange *exchange, const struct request *request)
 	exchange->traced = trace_read(&request->fields, &exchange->trace);
 	exchange->html =
 	    !exchange->control && refusal_wants_html(field_value(&request->fields, FIELD_ACCEPT));
-	exchange->request.method_id = request->method_id;
+	exchange->method_id = request->method_id;
 }
 
 void
@@ -135,7 +135,7 @@ upgrade_allowed(const struct gateway_options *options, const struct request *req
 	return (struct slice){0};
 }
 
-/* Write the head for the backend, to be kept until it is sent. False when it does not fit. */
+/* Make the request for the backend and keep it. False when it does not fit. */
 static bool
 exchange_prepare(
     struct exchange *exchange, struct request *request, const struct findings *findings)
@@ -157,29 +157,18 @@ exchange_prepare(
 	    .token = findings->evidence.token,
 	    .drop_fields = gateway->options.drop_fields,
 	};
-	size_t len;
 
-	request->upgrade = upgrade_allowed(&gateway->options, request);
-	exchange->request = (struct upstream_request){.method_id = request->method_id,
-	    .content = request->content,
-	    .upgrade = request->upgrade};
+	request->upgrade = exchange->upgrade = upgrade_allowed(&gateway->options, request);
 	exchange->content_ended = request->content == CONTENT_NONE ||
 				  (request->content == CONTENT_LENGTH && request->length == 0);
 	if (!rewrite_request(request, &rewrite, rewritten))
 		return false;
 	/* Some servers, asked for an upgrade that they do not make, wait for bytes of its protocol
 	 * all the same. */
-	exchange->request.last = request->upgrade.len > 0 ||
-				 (rewrite.forward_token && authenticates_connection(request));
+	request->exclusive = request->upgrade.len > 0 ||
+			     (rewrite.forward_token && authenticates_connection(request));
 	request->path = findings->route.path;
-	len = upstream_write_head(gateway, request, &rewritten->extra, findings->target);
-	if (len == 0)
-		return false;
-	exchange->head = buffer_take(gateway->buffers, len);
-	if (exchange->head == NULL)
-		return false;
-	buffer_append(exchange->head, (struct slice){gateway->scratch.wire, len});
-	return true;
+	return exchange_keep(exchange, request, &rewritten->extra, findings->target);
 }
 
 /* Allowed: from here on a change of either record is noticed. */

@@ -126,12 +126,12 @@ all_stay_in_place(const struct backend *backend, const struct resolved *resolved
 static void
 drop_strangers(struct backend *backend)
 {
-	struct upstream *upstream, *next;
+	struct http1_client *client, *next;
 
-	for (upstream = TAILQ_FIRST(&backend->idle); upstream != NULL; upstream = next) {
-		next = TAILQ_NEXT(upstream, link);
-		if (!backend_still_has(backend, &upstream->conn))
-			upstream_close(upstream);
+	for (client = TAILQ_FIRST(&backend->idle); client != NULL; client = next) {
+		next = TAILQ_NEXT(client, link);
+		if (!backend_still_has(backend, &client->made->conn))
+			http1_client_close(client);
 	}
 }
 
@@ -169,7 +169,7 @@ backend_resolved(void *ctx, const struct resolved *resolved)
 		change_addresses(backend, resolved);
 	backend->fresh_until_ms = loop_now_ms(gateway->loop) + (uint64_t)resolved->ttl_s * 1000;
 	backend->partial = resolved->partial;
-	connect_go_on(backend);
+	dial_resolved(backend);
 }
 
 bool
@@ -221,56 +221,56 @@ set_open(struct backend *backend, bool open)
 }
 
 void
-backend_connected(struct upstream *upstream)
+backend_connected(struct dial *dial)
 {
-	struct backend *backend = upstream->backend;
+	struct backend *backend = dial->backend;
 
-	upstream->probe = false;
-	if (upstream->place.version == backend->version)
-		backend->first = upstream->place.index;
+	dial->probe = false;
+	if (dial->made->place.version == backend->version)
+		backend->first = dial->made->place.index;
 	if (circuit_success(&backend->circuit)) {
 		set_open(backend, false);
-		log_info(upstream->gateway->log, "backend %.*s takes connections again",
+		log_info(dial->gateway->log, "backend %.*s takes connections again",
 		    (int)backend->name.len, backend->name.at);
 	}
 	redial_succeeded(backend);
-	redial_left(upstream);
+	redial_left(dial);
 }
 
 /* Tell the circuit. True when that opened it. */
 static bool
-opens_circuit(struct upstream *upstream, bool probe)
+opens_circuit(struct dial *dial, bool probe)
 {
-	const struct gateway_options *options = &upstream->gateway->options;
-	struct circuit *circuit = &upstream->backend->circuit;
+	const struct gateway_options *options = &dial->gateway->options;
+	struct circuit *circuit = &dial->backend->circuit;
 	struct circuit_rules rules = options->circuit;
-	uint64_t now_ms = loop_now_ms(upstream->gateway->loop);
+	uint64_t now_ms = loop_now_ms(dial->gateway->loop);
 
 	/* Once the control process is back, no operator waits for a pause to end. */
-	if (upstream->backend->control)
+	if (dial->backend->control)
 		rules.failures = 0;
-	if (upstream->failure != UPSTREAM_REFUSED)
+	if (dial->failure != UPSTREAM_REFUSED)
 		return circuit_failure(circuit, &rules, probe, now_ms);
 	return circuit_refusal(
-	    circuit, &rules, probe, upstream->connect_by_ms - options->timeouts.connect, now_ms);
+	    circuit, &rules, probe, dial->connect_by_ms - options->timeouts.connect, now_ms);
 }
 
 void
-backend_not_connected(struct upstream *upstream)
+backend_not_connected(struct dial *dial)
 {
-	struct backend *backend = upstream->backend;
-	struct gateway *gateway = upstream->gateway;
-	bool probe = upstream->probe;
+	struct backend *backend = dial->backend;
+	struct gateway *gateway = dial->gateway;
+	bool probe = dial->probe;
 
-	upstream->probe = false;
-	if (upstream->failure != UPSTREAM_REFUSED && upstream->failure != UPSTREAM_CONNECT_FAILED &&
-	    upstream->failure != UPSTREAM_CONNECT_TIMEOUT) {
+	dial->probe = false;
+	if (dial->failure != UPSTREAM_REFUSED && dial->failure != UPSTREAM_CONNECT_FAILED &&
+	    dial->failure != UPSTREAM_CONNECT_TIMEOUT) {
 		/* Nothing was learnt of the backend itself. */
 		if (probe)
 			circuit_abandon(&backend->circuit);
 		return;
 	}
-	if (!opens_circuit(upstream, probe))
+	if (!opens_circuit(dial, probe))
 		return;
 	set_open(backend, true);
 	counter_add(&gateway->stats->circuit_opens, 1);

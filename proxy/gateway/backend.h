@@ -1,19 +1,24 @@
 /*
- * backend.h - what pool.c, backend.c, connect.c, redial.c and attempt.c share; no other file
- * includes it.
+ * backend.h - what pool.c, backend.c, dial.c, redial.c and attempt.c share, and http1_client.c,
+ * which speaks on the connections they make; no other file includes it.
  *
- * pool.c      who is there: backends, and the idle connections to each
+ * pool.c      who is there: backends, their connections, and the idle ones of these
  * backend.c   what is known of one: its addresses, and whether it takes connections
- * connect.c   the making of a connection, attempt.c one address of it
+ * dial.c      the making of a connection, attempt.c one address of it
  * redial.c    the wait for a backend that refuses connections
  */
 #ifndef JOBGATE_GATEWAY_BACKEND_H
 #define JOBGATE_GATEWAY_BACKEND_H
 
 #include "gateway/circuit.h"
+#include "gateway/http1_client.h"
 #include "gateway/pool.h"
+#include "gateway/state.h"
 
-TAILQ_HEAD(upstream_list, upstream);
+struct rival;
+
+TAILQ_HEAD(dial_list, dial);
+TAILQ_HEAD(http1_client_list, http1_client);
 
 /*
  * One place that jobs' URLs lead to: a scheme with a host and port, or a socket.
@@ -27,21 +32,21 @@ struct backend {
 	bool trusted;	   /* named by the configuration, not by a record: the guard lets it pass */
 	bool control;	   /* the control process: the one socket of our own that may be reached */
 	struct slice name; /* host, or path of the socket; in `text` */
-	struct upstream_list idle; /* last in, first out */
+	struct http1_client_list idle; /* last in, first out */
 	size_t idle_count;
-	size_t users; /* connections in any state, and exchanges that have entered */
-	struct upstream_list resolving; /* wait for the addresses */
-	struct resolution *resolution;	/* under way, or NULL */
-	bool partial;			/* its first half has come, the other family is still out */
+	size_t users;		    /* connections in any state, and exchanges that have entered */
+	struct dial_list resolving; /* wait for the addresses */
+	struct resolution *resolution; /* under way, or NULL */
+	bool partial;		       /* its first half has come, the other family is still out */
 	bool failed; /* the last question had no answer: for new connections there is no address */
 	struct address *addresses;
 	size_t address_count;
 	size_t first;		 /* of the addresses: the one to begin with, which did well last */
 	uint32_t version;	 /* changes when an address goes, or its place */
 	uint64_t fresh_until_ms; /* UINT64_MAX: no name */
-	struct upstream_list queued; /* it refused them; the longest first */
-	struct upstream *dialler;    /* of these, the one whose turn it is; or NULL */
-	struct timer redial;	     /* when it is the next one's */
+	struct dial_list queued; /* it refused them; the longest first */
+	struct dial *dialler;	 /* of these, the one whose turn it is; or NULL */
+	struct timer redial;	 /* when it is the next one's */
 	struct circuit circuit;
 	bool counted_open;    /* in the metrics */
 	uint64_t warned_ms;   /* when the log last told what is wrong with it */
@@ -57,12 +62,86 @@ LIST_HEAD(bucket, backend);
 struct pool {
 	struct gateway *gateway;
 	struct task deliver; /* tells exchanges of connections that failed at once */
-	struct upstream_list failed;
+	struct dial_list failed;
 	size_t connections; /* in any state, to all backends */
 	size_t rival_count; /* sockets that race beside theirs */
 	size_t hand;	    /* the bucket at which to look for an idle one next */
 	struct bucket buckets[BACKEND_BUCKETS];
 };
+
+/* One of a backend's addresses, as long as these have not changed. */
+struct address_place {
+	uint32_t version;
+	unsigned char index;
+};
+
+/*
+ * One connection to a backend, whatever it will speak, from the first address tried to its end. A
+ * dial owns it first, then the client of a protocol.
+ */
+struct backend_conn {
+	struct conn conn;
+	struct gateway *gateway;
+	struct backend *backend;
+	void *owner;		    /* conn.ready knows what it is */
+	struct address_place place; /* where `conn` leads */
+	struct task burial;	    /* frees it */
+};
+
+enum dial_state {
+	DIAL_QUEUED,	 /* the backend refuses connections; waits until it takes them, or for its
+			    turn to try */
+	DIAL_RESOLVING,	 /* waits for the addresses of the backend's name */
+	DIAL_CONNECTING, /* waits for connect(2) to some of them */
+	DIAL_SECURING,	 /* waits for the TLS handshake */
+	DIAL_FAILED,	 /* no address is left; waits for the end of the turn to say so */
+	DIAL_CLOSED,	 /* waits for the end of the turn to be freed */
+};
+
+/*
+ * The making of one connection. It is the upstream of the exchange that wants it, of which only
+ * `cancel` may be called, until a client of a protocol takes its place. Addresses are raced, the
+ * first in `made`, others beside it.
+ */
+struct dial {
+	struct upstream upstream;
+	struct gateway *gateway;
+	struct backend *backend;
+	struct backend_conn *made;
+	enum dial_state state;
+	struct timer timer;
+	struct task burial;	/* frees it */
+	TAILQ_ENTRY(dial) link; /* in the list of queued, resolving or failed ones */
+	LIST_HEAD(, rival) rivals;
+	uint64_t connect_by_ms;	       /* all of it together */
+	uint32_t tried;		       /* a bit for each address, of */
+	uint32_t tried_version;	       /* this version of them */
+	bool probe;		       /* the backend's circuit waits to hear how it ends */
+	enum upstream_failure failure; /* why none of its addresses would do */
+};
+
+/* ---- pool.c ---- */
+
+/* A connection that is still closed, for an owner; it counts. NULL when memory is short. */
+struct backend_conn *backend_conn_new(struct backend *backend, void *owner);
+
+/* Close it; freed at the end of the turn. NULL is let pass. */
+void backend_conn_close(struct backend_conn *made);
+
+static inline struct backend_conn *
+backend_conn_of(struct conn *conn)
+{
+	return (struct backend_conn *)((char *)conn - offsetof(struct backend_conn, conn));
+}
+
+/* Keep a connection for the next exchange. False when the backend has enough of them. */
+bool pool_keep(struct http1_client *client);
+
+/* An idle connection is to serve, or closes: it is not kept any more. */
+void pool_unkeep(struct http1_client *client);
+
+/* A new connection broke before its first answer: begin with another address next time. */
+void pool_avoid(const struct backend_conn *made);
 
 /* ---- backend.c ---- */
 
@@ -73,7 +152,7 @@ bool backend_init_addresses(struct backend *backend);
 bool backend_addresses_fresh(const struct backend *backend);
 
 /*
- * Ask for the addresses, unless they are being asked for. connect_go_on follows, never from
+ * Ask for the addresses, unless they are being asked for. dial_resolved follows, never from
  * within this call, as long as backend->resolution is not NULL.
  */
 void backend_resolve(struct backend *backend);
@@ -87,50 +166,43 @@ bool backend_still_has(const struct backend *backend, const struct conn *conn);
  */
 bool backend_may_warn(struct backend *backend);
 
-/* A connection was made, or could not be, for upstream->failure: its circuit is told. */
-void backend_connected(struct upstream *upstream);
-void backend_not_connected(struct upstream *upstream);
+/* A connection was made, or could not be, for dial->failure: its circuit is told. */
+void backend_connected(struct dial *dial);
+void backend_not_connected(struct dial *dial);
 
 /* The backend goes, and its circuit with it. */
 void backend_forget_circuit(struct backend *backend);
 
-/* ---- connect.c ---- */
+/* ---- dial.c ---- */
 
 /*
- * Set out for a new connection: to known addresses, or by way of the resolver.
- * exchange_connected or exchange_upstream_failed follows, never from within this call.
+ * Set out for a new connection: to known addresses, or by way of the resolver. `connected` or
+ * `failed` of the user follows, never from within this call. NULL when memory is short.
  */
-void connect_begin(struct upstream *upstream);
+struct dial *dial_new(struct backend *backend, struct upstream_user *user);
 
 /* Connect: to addresses that are known, or once they are. */
-void connect_dial(struct upstream *upstream);
+void dial_start(struct dial *dial);
 
-/* It has failed, for upstream->failure; the exchange hears of it later. */
-void connect_give_up(struct upstream *upstream);
+/* It has failed, for dial->failure; the user hears of it later. */
+void dial_fail(struct dial *dial);
 
-/* The addresses have come, or some of them, or none: whoever waited for them goes on. */
-void connect_go_on(struct backend *backend);
+/* The addresses have come, or some of them, or none: the dials that wait for them go on. */
+void dial_resolved(struct backend *backend);
 
-/* The connection closes: drop whatever else was under way for it. */
-void connect_abandon(struct upstream *upstream);
-
-/* Connecting has to go on elsewhere, or has taken, as lying idle has, too long (timer of an
- * upstream). */
-void connect_timed_out(struct timer *timer);
-
-/* Tell the exchanges of connections that failed at once (task of a pool). */
-void connect_deliver(struct task *task);
+/* Tell the users of dials that failed at once (task of a pool). */
+void dial_deliver(struct task *task);
 
 /* ---- redial.c ---- */
 
 /* Expects backend->redial. */
 void redial_due(struct timer *timer);
 
-/* Wait, but to the connection's own deadline at most; then it fails for upstream->failure. */
-void redial_wait(struct upstream *upstream);
+/* Wait, but to the dial's own deadline at most; then it fails for dial->failure. */
+void redial_wait(struct dial *dial);
 
-/* A connection was refused just now, or there was no descriptor for it: may it wait? */
-bool redial_may_wait(const struct upstream *upstream);
+/* It was refused just now, or there was no descriptor for it: may it wait? */
+bool redial_may_wait(const struct dial *dial);
 
 /* The backend takes connections: those that wait set out for theirs. */
 void redial_succeeded(struct backend *backend);
@@ -138,7 +210,7 @@ void redial_succeeded(struct backend *backend);
 /* It is left alone from now on: nothing is left to wait for. */
 void redial_failed(struct backend *backend);
 
-/* Whatever became of this connection, it does not dial any more: it may be another's turn. */
-void redial_left(struct upstream *upstream);
+/* Whatever became of this dial, it is over: it may be another's turn. */
+void redial_left(struct dial *dial);
 
 #endif

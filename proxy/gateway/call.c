@@ -72,8 +72,7 @@ refuse_unfit(struct exchange *exchange, const struct request *request)
 	return false;
 }
 
-/* Write the head for the control process and keep it until it is sent. False when it does not fit.
- */
+/* Make the request for the control process and keep it. False when it does not fit. */
 static bool
 prepare(struct exchange *exchange, struct request *request, const struct token *token)
 {
@@ -86,21 +85,11 @@ prepare(struct exchange *exchange, struct request *request, const struct token *
 	    .request_id = exchange_id(exchange),
 	    .token = token,
 	};
-	size_t len;
 
-	exchange->request =
-	    (struct upstream_request){.method_id = request->method_id, .content = request->content};
 	exchange->content_ended = request->content == CONTENT_NONE ||
 				  (request->content == CONTENT_LENGTH && request->length == 0);
-	if (!rewrite_control(request, &rewrite, gateway->options.control_secret, rewritten))
-		return false;
-	len = upstream_write_head(
-	    gateway, request, &rewritten->extra, gateway->options.control_target);
-	exchange->head = len > 0 ? buffer_take(gateway->buffers, len) : NULL;
-	if (exchange->head == NULL)
-		return false;
-	buffer_append(exchange->head, (struct slice){gateway->scratch.wire, len});
-	return true;
+	return rewrite_control(request, &rewrite, gateway->options.control_secret, rewritten) &&
+	       exchange_keep(exchange, request, &rewritten->extra, gateway->options.control_target);
 }
 
 /*
@@ -148,7 +137,7 @@ static void
 answer_ready(struct exchange *exchange)
 {
 	struct refusal refusal;
-	bool head = exchange->request.method_id == METHOD_HEAD;
+	bool head = exchange->method_id == METHOD_HEAD;
 	char why[256] = "", text[sizeof(why) + 8];
 
 	if (metrics_ready(exchange->gateway->options.shared, why, sizeof(why))) {
@@ -167,7 +156,7 @@ answer_health(struct exchange *exchange)
 {
 	struct refusal refusal;
 
-	refusal_text(&refusal, SLICE("ok\n"), exchange->request.method_id == METHOD_HEAD);
+	refusal_text(&refusal, SLICE("ok\n"), exchange->method_id == METHOD_HEAD);
 	exchange_send(exchange, &refusal, OUTCOME_ANSWERED);
 }
 

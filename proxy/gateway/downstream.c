@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include "gateway/downstream_state.h"
-#include "gateway/upstream.h"
 
 /* Bytes of content, and requests, that one connection may take of a turn. */
 #define TURN_BYTES (512 * 1024)

@@ -62,6 +62,19 @@ content_is_skippable(const struct downstream *downstream)
 	       body->left <= downstream->gateway->options.limits.drain_bytes;
 }
 
+/* Does an answer of 426 name protocols? Each other Upgrade was another connection's, and is gone.
+ */
+static bool
+names_upgrade(const struct response *response)
+{
+	const struct fields *fields = &response->fields;
+
+	for (size_t i = 0; response->status == 426 && i < fields->count; i++)
+		if (fields->items[i].id == FIELD_UPGRADE && !fields->items[i].dropped)
+			return true;
+	return false;
+}
+
 static void
 client_answer(struct exchange_client *client, const struct response *response)
 {
@@ -81,6 +94,8 @@ client_answer(struct exchange_client *client, const struct response *response)
 		write_field(
 		    &writer, SLICE("Strict-Transport-Security"), slice_of(gateway->options.hsts));
 	write_fields(&writer, &response->fields);
+	if (names_upgrade(response)) /* it speaks of this connection (RFC 9110 section 7.8) */
+		write_literal(&writer, "Connection: Upgrade\r\n");
 	if (framing == BODY_CHUNKED) {
 		write_literal(&writer, "Transfer-Encoding: chunked\r\n");
 	} else if (framing == BODY_LENGTH || response->length_known) {

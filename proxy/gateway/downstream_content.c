@@ -1,6 +1,6 @@
 /* downstream_content.c - what follows a request's head: content for the exchange, or for nobody. */
 #include "gateway/downstream_state.h"
-#include "gateway/upstream.h"
+#include "gateway/trailers.h"
 
 /*
  * Bytes read and dropped while lingering: a client that never stops sending gets a reset. A client

@@ -22,6 +22,7 @@ exchange_new(
 	exchange->gateway = gateway;
 	exchange->client = client;
 	exchange->peer = peer;
+	exchange->upstream_user.ops = &exchange_upstream_ops;
 	exchange->timer.expired = exchange_expired;
 	exchange->waiter.answered = exchange_answered;
 	exchange->token_watch.changed = exchange_token_changed;
@@ -138,12 +139,16 @@ exchange_end(struct exchange *exchange, enum outcome outcome, enum ending ending
 	timer_remove(&exchange->timer);
 	loop_cancel(gateway->loop, &exchange->connect);
 	exchange->upstream = NULL;
-	if (upstream != NULL)
-		upstream_release(upstream, reusable);
+	if (upstream != NULL && reusable)
+		upstream->ops->release(upstream);
+	else if (upstream != NULL)
+		upstream->ops->cancel(upstream);
 	if (exchange->backend != NULL)
 		pool_leave(exchange->backend);
-	buffer_give(gateway->buffers, exchange->head);
-	exchange->head = NULL;
+	buffer_give(gateway->buffers, exchange->form);
+	kept_request_free(gateway->buffers, exchange->kept);
+	exchange->form = NULL;
+	exchange->kept = NULL;
 	if (access_log_on(gateway->access_log) && exchange->peer->purpose != FOR_METRICS)
 		exchange_write_log(exchange, outcome);
 	exchange->client->ops->ended(exchange->client, ending);
@@ -184,7 +189,7 @@ exchange_say_goodbye(struct exchange *exchange, unsigned code, struct slice reas
 	size_t len;
 
 	if (exchange->state != EXCHANGE_TUNNEL || exchange->answer_ended ||
-	    !slice_equal(exchange->request.upgrade, SLICE("websocket")) ||
+	    !slice_equal(exchange->upgrade, SLICE("websocket")) ||
 	    !websocket_between_frames(&exchange->frames))
 		return false;
 	len = websocket_close(code, reason, frame);
@@ -217,7 +222,7 @@ exchange_put_off(struct exchange *exchange, enum outcome outcome, unsigned statu
 		return;
 	}
 	refusal_make(&refusal, status, title, detail, exchange_id(exchange), exchange->html,
-	    exchange->request.method_id == METHOD_HEAD);
+	    exchange->method_id == METHOD_HEAD);
 	refusal_retry_after(&refusal, retry_s);
 	exchange_send(exchange, &refusal, outcome);
 }
@@ -237,7 +242,7 @@ exchange_send_on(struct exchange *exchange, struct slice location)
 	refusal_make(&refusal, 308, SLICE("Use HTTPS"),
 	    SLICE("This is served over https alone. A token that was sent over http may have been "
 		  "read on the way: renew it."),
-	    exchange_id(exchange), exchange->html, exchange->request.method_id == METHOD_HEAD);
+	    exchange_id(exchange), exchange->html, exchange->method_id == METHOD_HEAD);
 	refusal_add(&refusal, SLICE("Location"), location);
 	exchange_send(exchange, &refusal, OUTCOME_REDIRECTED);
 }
@@ -287,11 +292,10 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 	}
 	if (exchange->control)
 		refusal_for_call(&refusal, verdict, slice_of(gateway->options.realm),
-		    exchange_id(exchange), exchange->request.method_id == METHOD_HEAD);
+		    exchange_id(exchange), exchange->method_id == METHOD_HEAD);
 	else
 		refusal_for_verdict(&refusal, verdict, slice_of(gateway->options.realm),
-		    exchange_id(exchange), exchange->html,
-		    exchange->request.method_id == METHOD_HEAD);
+		    exchange_id(exchange), exchange->html, exchange->method_id == METHOD_HEAD);
 	exchange_send(exchange, &refusal, OUTCOME_REFUSED);
 }
 
@@ -366,7 +370,7 @@ exchange_expired(struct timer *timer)
 	case EXCHANGE_RELAYING:
 		/* Content that waits: it is the client who does not read. */
 		exchange_end(exchange, OUTCOME_ANSWER_IDLE,
-		    exchange->upstream->receiver.piece.len > 0 ? ENDING_AT_ONCE : ENDING_SHORT);
+		    exchange->client_full ? ENDING_AT_ONCE : ENDING_SHORT);
 		break;
 	case EXCHANGE_TUNNEL:
 		exchange_tunnel_silent(exchange);

@@ -2,12 +2,13 @@
 #ifndef JOBGATE_GATEWAY_EXCHANGE_STATE_H
 #define JOBGATE_GATEWAY_EXCHANGE_STATE_H
 
-#include "gateway/answer.h"
+#include "gateway/kept_request.h"
 #include "gateway/pool.h"
 #include "gateway/refusal.h"
 #include "gateway/route.h"
 #include "gateway/state.h"
 #include "gateway/trace.h"
+#include "gateway/upstream.h"
 #include "http/websocket.h"
 #include "jobgate/exchange.h"
 
@@ -51,15 +52,19 @@ struct exchange {
 	struct task burial;
 
 	struct backend *backend;
-	struct upstream *upstream;
-	struct buffer *head; /* SIGNING_IN: the form; else the request's head as it is sent, until
-				it cannot be needed again */
-	struct upstream_request request;
+	struct upstream *upstream; /* from CONNECTING on, until it has failed */
+	struct upstream_user upstream_user;
+	struct buffer *form;	   /* SIGNING_IN: what has come of it */
+	struct kept_request *kept; /* the request as it is sent, until it cannot be needed again */
+	enum method_id method_id;
+	struct slice upgrade; /* one of the configured protocols that the request asks for, or empty
+			       */
 	struct websocket_frames frames; /* TUNNEL: those that the client has been sent */
 	bool content_ended;		/* all of the request's content has been taken */
 	bool content_taken;		/* some of it has: the request cannot be repeated */
 	bool answer_begun;		/* the client has been sent the head of an answer */
 	bool answer_ended;		/* in a tunnel: the backend ended its side */
+	bool client_full;		/* the client took only part of the answer's last content */
 	bool looked;			/* in a tunnel: since it fell silent */
 	unsigned char repeated;		/* a bit for each enum repeat that has counted */
 	bool html;			/* the client would rather see a page than JSON */
@@ -233,6 +238,16 @@ exchange_content_max(const struct exchange *exchange)
 }
 
 /* ---- relay.c ---- */
+
+/* What the backend's end is to call. */
+extern const struct upstream_user_ops exchange_upstream_ops;
+
+/*
+ * Keep the request as this target's backend is to see it, with these fields added. False when it
+ * does not fit.
+ */
+bool exchange_keep(struct exchange *exchange, struct request *request, const struct fields *extra,
+    const struct job_url *target);
 
 /* CONNECTING: runs at the end of the turn. */
 void exchange_connect(struct task *task);

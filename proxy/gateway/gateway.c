@@ -4,7 +4,6 @@
 #include <openssl/rand.h>
 #include <stdlib.h>
 
-#include "gateway/answer.h"
 #include "gateway/downstream.h"
 #include "gateway/pool.h"
 
@@ -57,7 +56,6 @@ gateway_new(const struct gateway_options *options, struct loop *loop, struct dir
 	gateway->access_log = access_log;
 	gateway->log = log;
 	gateway->downstreams.size = downstream_size();
-	gateway->upstreams.size = sizeof(struct upstream);
 	gateway->exchanges.size = exchange_size();
 	gateway->buffers = buffer_pool_new();
 	gateway->pool = pool_new(gateway);
@@ -98,8 +96,10 @@ gateway_free(struct gateway *gateway)
 	loop_turn(gateway->loop, false); /* what closed is freed at the end of the turn */
 	clients_free(gateway->clients);
 	slab_clear(&gateway->downstreams);
-	slab_clear(&gateway->upstreams);
 	slab_clear(&gateway->exchanges);
+	slab_clear(&gateway->backend_conns);
+	slab_clear(&gateway->dials);
+	slab_clear(&gateway->http1_clients);
 	buffer_pool_free(gateway->buffers);
 	free(gateway);
 }

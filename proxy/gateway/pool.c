@@ -97,25 +97,47 @@ count(const struct backend *backend, counter *what, uint64_t n)
 		counter_add(what, n);
 }
 
-static struct upstream *
-upstream_new(struct backend *backend, struct exchange *exchange)
+struct backend_conn *
+backend_conn_new(struct backend *backend, void *owner)
 {
 	struct gateway *gateway = backend->pool->gateway;
-	struct upstream *upstream = slab_take(&gateway->upstreams);
+	struct backend_conn *made = slab_take(&gateway->backend_conns);
 
-	if (upstream == NULL)
+	if (made == NULL)
 		return NULL;
-	upstream->gateway = gateway;
-	upstream->backend = backend;
-	upstream->exchange = exchange;
-	upstream->conn.fd = -1;
-	upstream->timer.expired = connect_timed_out;
-	upstream->receiver.conn = upstream->sender.conn = &upstream->conn;
-	upstream->receiver.buffers = upstream->sender.buffers = gateway->buffers;
+	made->conn.fd = -1;
+	made->gateway = gateway;
+	made->backend = backend;
+	made->owner = owner;
 	backend->users++;
 	backend->pool->connections++;
 	count(backend, &gateway->stats->backend_connections, 1);
-	return upstream;
+	return made;
+}
+
+static void
+backend_conn_bury(struct task *task)
+{
+	struct backend_conn *made =
+	    (struct backend_conn *)((char *)task - offsetof(struct backend_conn, burial));
+
+	slab_give(&made->gateway->backend_conns, made, SLAB_KEEP);
+}
+
+void
+backend_conn_close(struct backend_conn *made)
+{
+	struct backend *backend;
+
+	if (made == NULL)
+		return;
+	backend = made->backend;
+	conn_close(&made->conn);
+	backend->pool->connections--;
+	count(backend, &made->gateway->stats->backend_connections, (uint64_t)-1);
+	pool_leave(backend);
+	made->burial.run = backend_conn_bury;
+	loop_defer(made->gateway->loop, &made->burial);
 }
 
 struct backend *
@@ -142,31 +164,24 @@ pool_retry_s(const struct backend *backend)
 }
 
 void
-pool_avoid(struct upstream *upstream)
+pool_avoid(const struct backend_conn *made)
 {
-	struct backend *backend = upstream->backend;
+	struct backend *backend = made->backend;
 
-	if (upstream->place.version == backend->version &&
-	    upstream->place.index == backend->first && backend->address_count > 1)
+	if (made->place.version == backend->version && made->place.index == backend->first &&
+	    backend->address_count > 1)
 		backend->first = (backend->first + 1) % backend->address_count;
 }
 
 /* Take the connection that was used last, if there is one that is good. */
-static struct upstream *
+static struct http1_client *
 take_idle(struct backend *backend, enum pool_choice choice)
 {
-	struct upstream *upstream;
+	struct http1_client *client;
 
-	while (choice != POOL_FRESH && (upstream = TAILQ_FIRST(&backend->idle)) != NULL) {
-		if (choice == POOL_CHECKED && !upstream_still_idle(upstream))
-			continue;
-		TAILQ_REMOVE(&backend->idle, upstream, link);
-		backend->idle_count--;
-		count(backend, &upstream->gateway->stats->backend_idle, (uint64_t)-1);
-		timer_stop(&upstream->timer);
-		upstream->state = UPSTREAM_WAITING;
-		return upstream;
-	}
+	while (choice != POOL_FRESH && (client = TAILQ_FIRST(&backend->idle)) != NULL)
+		if (choice != POOL_CHECKED || http1_client_still_idle(client))
+			return client;
 	return NULL;
 }
 
@@ -179,7 +194,7 @@ pool_make_room(struct pool *pool)
 		pool->hand = (pool->hand + 1) % BACKEND_BUCKETS;
 		LIST_FOREACH(backend, &pool->buckets[pool->hand], link)
 		if (!TAILQ_EMPTY(&backend->idle)) {
-			upstream_close(TAILQ_LAST(&backend->idle, upstream_list));
+			http1_client_close(TAILQ_LAST(&backend->idle, http1_client_list));
 			return true;
 		}
 	}
@@ -187,89 +202,58 @@ pool_make_room(struct pool *pool)
 }
 
 struct upstream *
-pool_acquire(struct backend *backend, struct exchange *exchange, enum pool_choice choice)
+pool_acquire(struct backend *backend, struct upstream_user *user, enum pool_choice choice, bool *up)
 {
 	struct gateway *gateway = backend->pool->gateway;
-	struct upstream *upstream;
+	struct http1_client *client;
+	struct dial *dial;
 
 	/* Who lives on kept connections alone still has to hear that the name leads elsewhere. */
 	if (!TAILQ_EMPTY(&backend->idle) && !backend_addresses_fresh(backend))
 		backend_resolve(backend);
-	upstream = take_idle(backend, choice);
-	if (upstream != NULL) {
-		upstream->exchange = exchange;
+	client = take_idle(backend, choice);
+	*up = client != NULL;
+	if (client != NULL) {
 		counter_add(&gateway->stats->backend_reuses, 1);
-		return upstream;
+		return http1_client_reuse(client, user);
 	}
 	/* Each client's connection may need one: idle ones must not take the descriptors away. */
 	if (backend->pool->connections >= gateway->options.backend_connections_max)
 		pool_make_room(backend->pool);
-	upstream = upstream_new(backend, exchange);
-	if (upstream != NULL)
-		connect_begin(upstream);
-	return upstream;
+	dial = dial_new(backend, user);
+	return dial != NULL ? &dial->upstream : NULL;
 }
 
 bool
-pool_keep(struct upstream *upstream)
+pool_keep(struct http1_client *client)
 {
-	struct backend *backend = upstream->backend;
-	struct gateway *gateway = upstream->gateway;
-	uint64_t idle_ms;
+	struct backend_conn *made = client->made;
+	struct backend *backend = made->backend;
+	struct gateway *gateway = made->gateway;
 
 	if (gateway->draining ||
 	    backend->idle_count >= gateway->options.limits.idle_backend_connections)
 		return false;
-	if (upstream->place.version != backend->version) {
-		if (!backend_still_has(backend, &upstream->conn))
+	if (made->place.version != backend->version) {
+		if (!backend_still_has(backend, &made->conn))
 			return false;
 		/* It has a place again, wherever: what counts is that it has one. */
-		upstream->place.version = backend->version;
+		made->place.version = backend->version;
 	}
-	TAILQ_INSERT_HEAD(&backend->idle, upstream, link);
+	TAILQ_INSERT_HEAD(&backend->idle, client, link);
 	backend->idle_count++;
 	count(backend, &gateway->stats->backend_idle, 1);
-	upstream->state = UPSTREAM_IDLE;
-	idle_ms = gateway->options.timeouts.backend_idle;
-	timer_start(gateway->loop, &upstream->timer,
-	    upstream->keep_ms < idle_ms ? upstream->keep_ms : idle_ms);
 	return true;
 }
 
 void
-pool_forget(struct upstream *upstream)
+pool_unkeep(struct http1_client *client)
 {
-	struct backend *backend = upstream->backend;
-	struct gateway *gateway = upstream->gateway;
+	struct backend *backend = client->made->backend;
 
-	connect_abandon(upstream);
-	redial_left(upstream);
-	switch (upstream->state) {
-	case UPSTREAM_IDLE:
-		TAILQ_REMOVE(&backend->idle, upstream, link);
-		backend->idle_count--;
-		count(backend, &gateway->stats->backend_idle, (uint64_t)-1);
-		break;
-	case UPSTREAM_QUEUED:
-		TAILQ_REMOVE(&backend->queued, upstream, link);
-		break;
-	case UPSTREAM_RESOLVING:
-		TAILQ_REMOVE(&backend->resolving, upstream, link);
-		break;
-	case UPSTREAM_FAILED:
-		TAILQ_REMOVE(&backend->pool->failed, upstream, link);
-		break;
-	case UPSTREAM_CONNECTING:
-	case UPSTREAM_SECURING:
-	case UPSTREAM_WAITING:
-	case UPSTREAM_RELAYING:
-	case UPSTREAM_CLOSED:
-		break;
-	}
-	backend->pool->connections--;
-	count(backend, &gateway->stats->backend_connections, (uint64_t)-1);
-	if (--backend->users == 0)
-		timer_start(gateway->loop, &backend->timer, BACKEND_LINGER_MS);
+	TAILQ_REMOVE(&backend->idle, client, link);
+	backend->idle_count--;
+	count(backend, &backend->pool->gateway->stats->backend_idle, (uint64_t)-1);
 }
 
 struct pool *
@@ -280,7 +264,10 @@ pool_new(struct gateway *gateway)
 	if (pool == NULL)
 		return NULL;
 	pool->gateway = gateway;
-	pool->deliver.run = connect_deliver;
+	pool->deliver.run = dial_deliver;
+	gateway->backend_conns.size = sizeof(struct backend_conn);
+	gateway->dials.size = sizeof(struct dial);
+	gateway->http1_clients.size = sizeof(struct http1_client);
 	TAILQ_INIT(&pool->failed);
 	return pool;
 }
@@ -295,10 +282,10 @@ pool_free(struct pool *pool)
 		struct backend *backend;
 
 		while ((backend = LIST_FIRST(&pool->buckets[i])) != NULL) {
-			struct upstream *upstream;
+			struct http1_client *client;
 
-			while ((upstream = TAILQ_FIRST(&backend->idle)) != NULL)
-				upstream_close(upstream);
+			while ((client = TAILQ_FIRST(&backend->idle)) != NULL)
+				http1_client_close(client);
 			backend_free(backend);
 		}
 	}

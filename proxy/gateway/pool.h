@@ -3,6 +3,11 @@
 #define JOBGATE_POOL_H
 
 #include "gateway/upstream.h"
+#include "jobgate/job.h"
+
+struct backend;
+struct gateway;
+struct pool;
 
 struct pool *pool_new(struct gateway *gateway);
 
@@ -23,27 +28,17 @@ enum pool_choice {
 };
 
 /*
- * Get a connection to a backend for an exchange: an idle one, which is
- * UPSTREAM_WAITING, or a new one that is still to be made:
- * exchange_connected or exchange_upstream_failed follows, never from within this
- * call; until then upstream_close takes it back. NULL when memory is short.
+ * Get a connection to a backend. *up: it is an idle one, and `begin` may follow at once. Else it is
+ * still to be made, and `connected` or `failed` of the user follows, never from within this call;
+ * until then only `cancel` may be called. NULL when memory is short.
  */
 struct upstream *pool_acquire(
-    struct backend *backend, struct exchange *exchange, enum pool_choice choice);
+    struct backend *backend, struct upstream_user *user, enum pool_choice choice, bool *up);
 
 /* Seconds after which a backend whose circuit is open may be tried again, at least 1. */
 unsigned pool_retry_s(const struct backend *backend);
 
-/* A new connection broke before its first answer: begin with another address next time. */
-void pool_avoid(struct upstream *upstream);
-
 /* Close an idle connection of some backend, each in turn. False when there is none. */
 bool pool_make_room(struct pool *pool);
-
-/* Keep a connection for the next exchange. False when the backend has enough of them. */
-bool pool_keep(struct upstream *upstream);
-
-/* Take a connection out of whatever list of its backend it is in, because it closes. */
-void pool_forget(struct upstream *upstream);
 
 #endif

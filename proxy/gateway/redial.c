@@ -22,72 +22,72 @@ redial_due(struct timer *timer)
 {
 	struct backend *backend =
 	    (struct backend *)((char *)timer - offsetof(struct backend, redial));
-	struct upstream *upstream = TAILQ_FIRST(&backend->queued);
+	struct dial *dial = TAILQ_FIRST(&backend->queued);
 
-	if (upstream == NULL || backend->dialler != NULL)
+	if (dial == NULL || backend->dialler != NULL)
 		return;
-	TAILQ_REMOVE(&backend->queued, upstream, link);
-	backend->dialler = upstream;
-	connect_dial(upstream);
+	TAILQ_REMOVE(&backend->queued, dial, link);
+	backend->dialler = dial;
+	dial_start(dial);
 }
 
 void
-redial_wait(struct upstream *upstream)
+redial_wait(struct dial *dial)
 {
-	struct backend *backend = upstream->backend;
-	struct loop *loop = upstream->gateway->loop;
+	struct backend *backend = dial->backend;
+	struct loop *loop = dial->gateway->loop;
 	uint64_t now_ms = loop_now_ms(loop);
 
-	upstream->state = UPSTREAM_QUEUED;
+	dial->state = DIAL_QUEUED;
 	/* In the order in which they came: the one that dialled for all is the oldest. */
-	if (backend->dialler == upstream)
-		TAILQ_INSERT_HEAD(&backend->queued, upstream, link);
+	if (backend->dialler == dial)
+		TAILQ_INSERT_HEAD(&backend->queued, dial, link);
 	else
-		TAILQ_INSERT_TAIL(&backend->queued, upstream, link);
-	timer_start(loop, &upstream->timer,
-	    upstream->connect_by_ms > now_ms ? upstream->connect_by_ms - now_ms : 1);
+		TAILQ_INSERT_TAIL(&backend->queued, dial, link);
+	timer_start(
+	    loop, &dial->timer, dial->connect_by_ms > now_ms ? dial->connect_by_ms - now_ms : 1);
 	redial_schedule(backend);
 }
 
 bool
-redial_may_wait(const struct upstream *upstream)
+redial_may_wait(const struct dial *dial)
 {
-	return (upstream->failure == UPSTREAM_REFUSED || upstream->failure == UPSTREAM_NO_SOCKET) &&
-	       !upstream->backend->circuit.open &&
-	       loop_now_ms(upstream->gateway->loop) < upstream->connect_by_ms;
+	return (dial->failure == UPSTREAM_REFUSED || dial->failure == UPSTREAM_NO_SOCKET) &&
+	       !dial->backend->circuit.open &&
+	       loop_now_ms(dial->gateway->loop) < dial->connect_by_ms;
 }
 
 void
 redial_succeeded(struct backend *backend)
 {
-	struct upstream_list queued = TAILQ_HEAD_INITIALIZER(queued);
-	struct upstream *upstream;
+	struct dial_list queued = TAILQ_HEAD_INITIALIZER(queued);
+	struct dial *dial;
 
 	/* One that is refused again goes back to the other list. */
 	TAILQ_CONCAT(&queued, &backend->queued, link);
-	while ((upstream = TAILQ_FIRST(&queued)) != NULL) {
-		TAILQ_REMOVE(&queued, upstream, link);
-		connect_dial(upstream);
+	while ((dial = TAILQ_FIRST(&queued)) != NULL) {
+		TAILQ_REMOVE(&queued, dial, link);
+		dial_start(dial);
 	}
 }
 
 void
 redial_failed(struct backend *backend)
 {
-	struct upstream *upstream;
+	struct dial *dial;
 
-	while ((upstream = TAILQ_FIRST(&backend->queued)) != NULL) {
-		TAILQ_REMOVE(&backend->queued, upstream, link);
-		connect_give_up(upstream);
+	while ((dial = TAILQ_FIRST(&backend->queued)) != NULL) {
+		TAILQ_REMOVE(&backend->queued, dial, link);
+		dial_fail(dial);
 	}
 }
 
 void
-redial_left(struct upstream *upstream)
+redial_left(struct dial *dial)
 {
-	struct backend *backend = upstream->backend;
+	struct backend *backend = dial->backend;
 
-	if (backend->dialler != upstream)
+	if (backend->dialler != dial)
 		return;
 	backend->dialler = NULL;
 	redial_schedule(backend);

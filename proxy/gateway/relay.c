@@ -1,40 +1,41 @@
 /* relay.c - an exchange that is allowed: connect, send the request, relay the answer. */
 #include "gateway/exchange_state.h"
 
-static void
-exchange_acquire(struct exchange *exchange, enum pool_choice choice)
-{
-	struct upstream *upstream = pool_acquire(exchange->backend, exchange, choice);
+#define OF_USER(user) OWNER(upstream_user, user)
 
-	if (upstream == NULL) {
-		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
-		return;
-	}
-	exchange->upstream = upstream;
-	if (upstream->state == UPSTREAM_WAITING)
-		exchange_connected(exchange, upstream);
-	else if (exchange->by_session) /* a connection may be waited for longer than that lasts */
-		exchange_wait(exchange, exchange->gateway->options.timeouts.connect);
-}
-
-/*
- * Runs at the end of the turn: by then every idle connection that closed, or that
- * was sent something nobody asked for, in this turn has left the pool.
- */
-void
-exchange_connect(struct task *task)
-{
-	struct exchange *exchange = OWNER(connect, task);
-	bool repeatable =
-	    method_is_idempotent(exchange->request.method_id) && exchange->content_ended;
-
-	exchange_acquire(exchange, repeatable ? POOL_ANY : POOL_CHECKED);
-}
-
-void
-exchange_connected(struct exchange *exchange, struct upstream *upstream)
+bool
+exchange_keep(struct exchange *exchange, struct request *request, const struct fields *extra,
+    const struct job_url *target)
 {
 	struct gateway *gateway = exchange->gateway;
+	char authority[ROUTE_AUTHORITY_MAX];
+	struct slice base = target->base;
+
+	if (!gateway->options.preserve_host || request->authority.len == 0)
+		request->authority = route_authority(target, authority);
+	if (slice_equal(request->path, SLICE("*")))
+		base.len = 0;
+	exchange->kept = kept_request_new(gateway->buffers, request, base, extra);
+	if (exchange->kept == NULL)
+		return false;
+	/* This one outlives the copy, and what is read of the answer's head depends on it. */
+	exchange->kept->request.upgrade = request->upgrade;
+	return true;
+}
+
+static void
+exchange_drop_kept(struct exchange *exchange)
+{
+	kept_request_free(exchange->gateway->buffers, exchange->kept);
+	exchange->kept = NULL;
+}
+
+/* The connection is up: send the request on it. fresh: it was made for this exchange. */
+static void
+exchange_send_request(struct exchange *exchange, bool fresh)
+{
+	struct gateway *gateway = exchange->gateway;
+	struct upstream *upstream = exchange->upstream;
 
 	/* The head leaves below: what allowed it must hold at this moment, however long ago that
 	 * was found and whatever stopped the worker in between. */
@@ -42,20 +43,54 @@ exchange_connected(struct exchange *exchange, struct upstream *upstream)
 	if (exchange->state == EXCHANGE_ENDED)
 		return;
 	exchange->state = EXCHANGE_AWAITING;
-	if (upstream->reused)
-		exchange->phase_us = loop_now_us(gateway->loop);
-	else
+	if (fresh)
 		exchange->connect_us = exchange_timed(exchange, TIMED_CONNECT);
+	else
+		exchange->phase_us = loop_now_us(gateway->loop);
 	exchange_wait(exchange, gateway->options.timeouts.first_byte);
-	upstream_begin(upstream, buffer_bytes(exchange->head), &exchange->request);
-	if (!upstream->reused && !method_is_idempotent(exchange->request.method_id)) {
-		buffer_give(gateway->buffers, exchange->head);
-		exchange->head = NULL;
-	}
+	upstream->ops->begin(upstream, &exchange->kept->request, exchange->kept->lines);
+	if (fresh && !method_is_idempotent(exchange->method_id))
+		exchange_drop_kept(exchange);
 	if (!exchange->content_ended)
 		exchange->client->ops->resume(exchange->client);
 	if (exchange->upstream != NULL)
-		upstream_flush(exchange->upstream);
+		upstream->ops->flush(upstream);
+}
+
+static void
+exchange_acquire(struct exchange *exchange, enum pool_choice choice)
+{
+	bool up;
+
+	exchange->upstream = pool_acquire(exchange->backend, &exchange->upstream_user, choice, &up);
+	if (exchange->upstream == NULL)
+		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
+	else if (up)
+		exchange_send_request(exchange, false);
+	else if (exchange->by_session) /* a connection may be waited for longer than that lasts */
+		exchange_wait(exchange, exchange->gateway->options.timeouts.connect);
+}
+
+/*
+ * Runs at the end of the turn: by then every idle connection that closed, or that
+ * was sent something it did not ask for, in this turn has left the pool.
+ */
+void
+exchange_connect(struct task *task)
+{
+	struct exchange *exchange = OWNER(connect, task);
+	bool repeatable = method_is_idempotent(exchange->method_id) && exchange->content_ended;
+
+	exchange_acquire(exchange, repeatable ? POOL_ANY : POOL_CHECKED);
+}
+
+static void
+upstream_connected(struct upstream_user *user, struct upstream *upstream)
+{
+	struct exchange *exchange = OF_USER(user);
+
+	exchange->upstream = upstream;
+	exchange_send_request(exchange, true);
 }
 
 /* Send the request once more, if it has not been for the same reason, and if it can be. */
@@ -65,7 +100,7 @@ exchange_repeat(struct exchange *exchange, enum repeat repeat)
 	unsigned reason = 1u << repeat;
 
 	if (repeat == REPEAT_NOT || (exchange->repeated & reason) != 0 || exchange->content_taken ||
-	    exchange->head == NULL)
+	    exchange->kept == NULL)
 		return false;
 	exchange->repeated |= (unsigned char)reason;
 	exchange->state = EXCHANGE_CONNECTING;
@@ -75,10 +110,10 @@ exchange_repeat(struct exchange *exchange, enum repeat repeat)
 	return true;
 }
 
-void
-exchange_upstream_failed(
-    struct exchange *exchange, enum upstream_failure failure, enum repeat repeat)
+static void
+upstream_failed(struct upstream_user *user, enum upstream_failure failure, enum repeat repeat)
 {
+	struct exchange *exchange = OF_USER(user);
 	struct slice title = SLICE("Bad gateway");
 
 	exchange->upstream = NULL;
@@ -169,7 +204,7 @@ exchange_tunnel_silent(struct exchange *exchange)
 	exchange_wait(exchange, ms - TUNNEL_LOOK_MS);
 	exchange->client->ops->look(exchange->client);
 	if (exchange->state == EXCHANGE_TUNNEL)
-		upstream_look(exchange->upstream);
+		exchange->upstream->ops->look(exchange->upstream);
 }
 
 bool
@@ -179,7 +214,7 @@ exchange_takes_content(const struct exchange *exchange)
 	case EXCHANGE_AWAITING:
 	case EXCHANGE_RELAYING:
 		/* What follows a request for an upgrade is not HTTP, if it comes to that. */
-		return exchange->request.upgrade.len == 0;
+		return exchange->upgrade.len == 0;
 	case EXCHANGE_TUNNEL:
 	case EXCHANGE_SIGNING_IN:
 		return !exchange->content_ended;
@@ -211,7 +246,7 @@ exchange_content(struct exchange *exchange, struct slice data)
 	}
 	if (exchange->state == EXCHANGE_SIGNING_IN)
 		return exchange_form_content(exchange, data);
-	taken = upstream_content(exchange->upstream, data);
+	taken = exchange->upstream->ops->content(exchange->upstream, data);
 	if (taken > 0) {
 		exchange->content_taken = true;
 		exchange->bytes_in += taken;
@@ -225,25 +260,27 @@ static void
 exchange_end_tunnel(struct exchange *exchange)
 {
 	if (exchange->content_ended && exchange->answer_ended &&
-	    !sender_pending(&exchange->upstream->sender))
+	    !exchange->upstream->ops->pending(exchange->upstream))
 		exchange_end(exchange, OUTCOME_TUNNEL_CLOSED, ENDING_WHOLE);
 }
 
 void
 exchange_content_end(struct exchange *exchange, const struct fields *trailers)
 {
+	struct upstream *upstream = exchange->upstream;
+
 	exchange->content_ended = true;
 	if (exchange->state == EXCHANGE_SIGNING_IN) {
 		exchange_form_complete(exchange);
 		return;
 	}
 	/* No field of a client reaches the control process, not even one behind the content. */
-	upstream_content_end(exchange->upstream, exchange->control ? NULL : trailers);
+	upstream->ops->content_end(upstream, exchange->control ? NULL : trailers);
 	if (exchange->state != EXCHANGE_TUNNEL) {
 		exchange->content_taken = true;
 		return;
 	}
-	upstream_flush(exchange->upstream);
+	upstream->ops->flush(upstream);
 	exchange_end_tunnel(exchange);
 }
 
@@ -251,12 +288,14 @@ void
 exchange_content_flush(struct exchange *exchange)
 {
 	if (exchange->upstream != NULL && exchange_takes_content(exchange))
-		upstream_flush(exchange->upstream);
+		exchange->upstream->ops->flush(exchange->upstream);
 }
 
-void
-exchange_upstream_ready(struct exchange *exchange)
+static void
+upstream_writable(struct upstream_user *user)
 {
+	struct exchange *exchange = OF_USER(user);
+
 	if (!exchange->content_ended && exchange_takes_content(exchange))
 		exchange->client->ops->resume(exchange->client);
 	else if (exchange->state == EXCHANGE_TUNNEL)
@@ -267,7 +306,7 @@ void
 exchange_client_ready(struct exchange *exchange)
 {
 	if (exchange->state == EXCHANGE_RELAYING || exchange->state == EXCHANGE_TUNNEL)
-		upstream_pump(exchange->upstream);
+		exchange->upstream->ops->pump(exchange->upstream);
 }
 
 /* ---- the answer ---- */
@@ -295,9 +334,11 @@ exchange_keep_private(struct exchange *exchange, struct fields *fields)
 		rewrite_private(fields, SLICE("Cookie"), &writer);
 }
 
-void
-exchange_interim(struct exchange *exchange, struct response *response)
+static void
+upstream_interim(struct upstream_user *user, struct response *response)
 {
+	struct exchange *exchange = OF_USER(user);
+
 	exchange_rewrite_answer(exchange, response);
 	exchange->client->ops->interim(exchange->client, response);
 }
@@ -338,8 +379,9 @@ names_upgrade(const struct fields *fields, struct slice protocol)
 
 /*
  * An answer of 426 has to name protocols, and Upgrade speaks of one connection alone (RFC 9110
- * sections 15.5.22 and 7.8). So it is made anew for the client's: those that the backend named and
- * that can become tunnels here; where it named none of these, all that can.
+ * sections 15.5.22 and 7.8). So it is made again for the client's: those that the backend named and
+ * that can become tunnels here; where it named none of these, all that can. The client's end adds
+ * what its protocol needs beside them, or leaves them out.
  */
 static void
 add_upgrades(const struct gateway *gateway, struct fields *fields)
@@ -352,21 +394,18 @@ add_upgrades(const struct gateway *gateway, struct fields *fields)
 		named = named || names_upgrade(&received, slice_of(*at));
 	for (const char *const *at = upgrades; at != NULL && *at != NULL; at++)
 		if ((!named || names_upgrade(&received, slice_of(*at))) &&
-		    fields->count + 1 < HEAD_FIELDS_MAX)
-			fields->items[fields->count++] =
-			    (struct field){.name = SLICE("Upgrade"), .value = slice_of(*at)};
-	if (fields->count > received.count)
-		fields->items[fields->count++] =
-		    (struct field){.name = SLICE("Connection"), .value = SLICE("Upgrade")};
+		    fields->count < HEAD_FIELDS_MAX)
+			fields->items[fields->count++] = (struct field){
+			    .name = SLICE("Upgrade"), .value = slice_of(*at), .id = FIELD_UPGRADE};
 }
 
-void
-exchange_answer(struct exchange *exchange, struct response *response)
+static void
+upstream_head(struct upstream_user *user, struct response *response)
 {
+	struct exchange *exchange = OF_USER(user);
 	struct gateway *gateway = exchange->gateway;
 
-	buffer_give(gateway->buffers, exchange->head);
-	exchange->head = NULL;
+	exchange_drop_kept(exchange);
 	exchange->status = response->status;
 	exchange_rewrite_answer(exchange, response);
 	exchange_keep_private(exchange, &response->fields);
@@ -388,11 +427,13 @@ exchange_answer(struct exchange *exchange, struct response *response)
 		exchange->client->ops->resume(exchange->client);
 }
 
-size_t
-exchange_answer_content(struct exchange *exchange, struct slice data)
+static size_t
+upstream_content(struct upstream_user *user, struct slice data)
 {
+	struct exchange *exchange = OF_USER(user);
 	size_t taken = exchange->client->ops->content(exchange->client, data);
 
+	exchange->client_full = taken < data.len;
 	if (taken > 0 && exchange->state != EXCHANGE_ENDED) {
 		exchange->bytes_out += taken;
 		if (exchange->state == EXCHANGE_TUNNEL)
@@ -402,9 +443,11 @@ exchange_answer_content(struct exchange *exchange, struct slice data)
 	return taken;
 }
 
-void
-exchange_answer_end(struct exchange *exchange, const struct fields *trailers)
+static void
+upstream_content_end(struct upstream_user *user, const struct fields *trailers)
 {
+	struct exchange *exchange = OF_USER(user);
+
 	exchange->client->ops->content_end(exchange->client, trailers);
 	if (exchange->state == EXCHANGE_ENDED)
 		return;
@@ -416,8 +459,21 @@ exchange_answer_end(struct exchange *exchange, const struct fields *trailers)
 	exchange_end(exchange, OUTCOME_ANSWERED, ENDING_WHOLE);
 }
 
-void
-exchange_answer_flush(struct exchange *exchange)
+static void
+upstream_flush(struct upstream_user *user)
 {
+	struct exchange *exchange = OF_USER(user);
+
 	exchange->client->ops->flush(exchange->client);
 }
+
+const struct upstream_user_ops exchange_upstream_ops = {
+    .connected = upstream_connected,
+    .interim = upstream_interim,
+    .head = upstream_head,
+    .content = upstream_content,
+    .content_end = upstream_content_end,
+    .flush = upstream_flush,
+    .writable = upstream_writable,
+    .failed = upstream_failed,
+};

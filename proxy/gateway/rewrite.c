@@ -250,29 +250,26 @@ add_max_forwards(struct rewritten *out, struct request *request)
 }
 
 /*
- * TE speaks of one connection, and Connection lists it (RFC 9110 section 10.1.4): trailers of an
- * answer pass through us, so the backend is told that the client takes them. Not of codings; nor
- * with an upgrade, whose Connection field is another one, and which has no trailers.
+ * TE speaks of one connection, so the backend's end makes a new one (RFC 9110 section 10.1.4):
+ * trailers of an answer pass through us, so the backend is told that the client takes them. Not of
+ * codings.
  */
-static void
-add_te(struct rewritten *out, const struct request *request)
+static bool
+takes_trailers(const struct rewritten *out, const struct request *request)
 {
 	struct slice list, member;
 
-	if (!has(out, FIELD_TE) || request->minor == 0 || request->upgrade.len > 0)
-		return;
+	if (!has(out, FIELD_TE) || request->minor == 0)
+		return false;
 	for (size_t i = 0; i < request->fields.count; i++) {
 		if (request->fields.items[i].id != FIELD_TE)
 			continue;
 		list = request->fields.items[i].value;
-		while (list_next(&list, &member)) {
-			if (!slice_equal_nocase(member, SLICE("trailers")))
-				continue;
-			add(out, SLICE("TE"), SLICE("trailers"));
-			add(out, SLICE("Connection"), SLICE("TE"));
-			return;
-		}
+		while (list_next(&list, &member))
+			if (slice_equal_nocase(member, SLICE("trailers")))
+				return true;
 	}
+	return false;
 }
 
 /* What was taken off the path on the way: by a trusted proxy before us, then by us. */
@@ -318,7 +315,7 @@ rewrite_request(struct request *request, const struct rewrite *rewrite, struct r
 	fits = add_via(out, request) && fits;
 	fits = add_max_forwards(out, request) && fits;
 	fits = add_cookies(out, request) && fits;
-	add_te(out, request);
+	request->takes_trailers = takes_trailers(out, request);
 	return fits;
 }
 

@@ -40,8 +40,9 @@ struct rewritten {
 /*
  * Mark the request's fields that must not reach the backend as dropped (our
  * token, every X-Jobgate-*, names in disguise, forwarding fields that are set
- * anew), and list in out->extra those that the gateway adds. False when they do
- * not fit (431): a trusted proxy's chain of addresses is too long.
+ * anew), and list in out->extra those that the gateway adds; set
+ * request->takes_trailers. False when they do not fit (431): a trusted proxy's chain of addresses
+ * is too long.
  */
 bool rewrite_request(struct request *request, const struct rewrite *rewrite, struct rewritten *out);
 

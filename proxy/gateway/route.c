@@ -1,6 +1,8 @@
 /* route.c - host form, path form and fixed job. */
 #include "gateway/route.h"
 
+#include "http/write.h"
+
 /* The host of an authority: without a port, and without the dot of a fully qualified name. */
 static struct slice
 host_of(struct slice authority)
@@ -87,4 +89,24 @@ route_find(
 	else if (forms->prefix == NULL || !path_form(slice_of(forms->prefix), path, out))
 		return;
 	out->names_job = jg_job_id_valid(out->job);
+}
+
+struct slice
+route_authority(const struct job_url *target, char out[ROUTE_AUTHORITY_MAX])
+{
+	struct writer writer = writer_of(out, ROUTE_AUTHORITY_MAX);
+	bool bracket =
+	    target->host.len > 0 && memchr(target->host.at, ':', target->host.len) != NULL;
+	uint16_t usual = target->scheme == JOB_URL_HTTPS ? 443 : 80;
+
+	if (target->scheme == JOB_URL_UNIX)
+		return SLICE("localhost");
+	write_slice(&writer, bracket ? SLICE("[") : (struct slice){0});
+	write_slice(&writer, target->host);
+	write_slice(&writer, bracket ? SLICE("]") : (struct slice){0});
+	if (target->port != usual) {
+		write_literal(&writer, ":");
+		write_number(&writer, target->port);
+	}
+	return (struct slice){out, (size_t)(writer.at - out)};
 }

@@ -32,6 +32,10 @@ struct route {
 void route_find(
     const struct route_forms *forms, struct slice authority, struct slice path, struct route *out);
 
+/* "host[:port]" of a backend, as its Host field has it; for a Unix socket "localhost". */
+#define ROUTE_AUTHORITY_MAX 264
+struct slice route_authority(const struct job_url *target, char out[ROUTE_AUTHORITY_MAX]);
+
 /* True when host lies under the domain, in any case of letters; *label is then what stands before
  * it. */
 bool route_under_domain(struct slice host, struct slice domain, struct slice *label);

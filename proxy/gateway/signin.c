@@ -58,7 +58,7 @@ static void
 exchange_send_page(
     struct exchange *exchange, struct refusal *answer, struct page *page, enum outcome outcome)
 {
-	bool head = exchange->request.method_id == METHOD_HEAD;
+	bool head = exchange->method_id == METHOD_HEAD;
 	char text[PAGE_MAX];
 
 	page->status = answer->response.status;
@@ -132,7 +132,7 @@ exchange_offer_sign_in(struct exchange *exchange, const struct request *request,
 	counter_add(&gateway->stats->verdicts[verdict], 1);
 	exchange->verdict = verdict;
 	refusal_for_verdict(&answer, verdict, slice_of(gateway->options.realm),
-	    exchange_id(exchange), true, exchange->request.method_id == METHOD_HEAD);
+	    exchange_id(exchange), true, exchange->method_id == METHOD_HEAD);
 	exchange_send_page(exchange, &answer, &page, OUTCOME_REFUSED);
 	return true;
 }
@@ -144,7 +144,7 @@ exchange_send_own_page(
 	struct refusal answer;
 
 	refusal_make(&answer, status, page->title, page->message, exchange_id(exchange), true,
-	    exchange->request.method_id == METHOD_HEAD);
+	    exchange->method_id == METHOD_HEAD);
 	exchange_send_page(exchange, &answer, page, outcome);
 }
 
@@ -204,8 +204,8 @@ exchange_own_path(struct exchange *exchange, const struct request *request)
 	exchange->state = EXCHANGE_SIGNING_IN;
 	exchange->content_ended = request->content == CONTENT_NONE ||
 				  (request->content == CONTENT_LENGTH && request->length == 0);
-	exchange->head = buffer_take(exchange->gateway->buffers, FORM_MAX);
-	if (exchange->head == NULL) {
+	exchange->form = buffer_take(exchange->gateway->buffers, FORM_MAX);
+	if (exchange->form == NULL) {
 		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
 	} else if (exchange->content_ended) {
 		exchange_form_complete(exchange);
@@ -222,11 +222,11 @@ exchange_own_path(struct exchange *exchange, const struct request *request)
 size_t
 exchange_form_content(struct exchange *exchange, struct slice data)
 {
-	if (data.len > FORM_MAX - buffer_len(exchange->head)) {
+	if (data.len > FORM_MAX - buffer_len(exchange->form)) {
 		exchange_client_failed(exchange, CLIENT_TOO_LARGE);
 		return 0;
 	}
-	buffer_append(exchange->head, data);
+	buffer_append(exchange->form, data);
 	exchange->bytes_in += data.len;
 	return data.len;
 }
@@ -234,8 +234,8 @@ exchange_form_content(struct exchange *exchange, struct slice data)
 void
 exchange_form_wipe(struct exchange *exchange)
 {
-	if (exchange->head != NULL)
-		OPENSSL_cleanse(exchange->head->bytes, exchange->head->capacity);
+	if (exchange->form != NULL)
+		OPENSSL_cleanse(exchange->form->bytes, exchange->form->capacity);
 }
 
 /* The token is good: the browser gets a session and goes where it wanted to. */
@@ -315,7 +315,7 @@ exchange_present_form(struct exchange *exchange, struct slice value, struct find
 void
 exchange_form_complete(struct exchange *exchange)
 {
-	struct slice form = buffer_bytes(exchange->head), to;
+	struct slice form = buffer_bytes(exchange->form), to;
 	struct findings findings = {0};
 	struct evidence *evidence = &findings.evidence;
 	char value[512], path[PAGE_TO_MAX];

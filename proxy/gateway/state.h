@@ -58,7 +58,7 @@ struct gateway {
 	const struct log *log;
 
 	struct buffer_pool *buffers;
-	struct slab downstreams, upstreams, exchanges;
+	struct slab downstreams, exchanges, backend_conns, dials, http1_clients;
 	struct pool *pool;
 	struct clients *clients;
 	size_t handshakes_in_turn; /* steps of handshakes taken in the turn of this number: */

@@ -1,34 +1,26 @@
-/* upstream.h - one connection to a job's backend, speaking HTTP/1. */
+/* upstream.h - the backend's end of an exchange, whatever protocol the backend speaks. */
 #ifndef JOBGATE_UPSTREAM_H
 #define JOBGATE_UPSTREAM_H
 
-#include "gateway/receiver.h"
-#include "gateway/sender.h"
-#include "gateway/state.h"
+#include "jobgate/message.h"
 
-struct backend;
-struct rival;
+/*
+ * The counterpart of exchange_client in jobgate/exchange.h, and the only thing that an exchange
+ * knows of its backend's end: one request and its answer, on a connection of its own (HTTP/1) or on
+ * a stream of a shared one (HTTP/2).
+ *
+ * pool_acquire gives an upstream out. Once it is up, the exchange calls `begin`, pushes the
+ * request's content, and has the answer pushed to it. The exchange ends it with exactly one
+ * `release` or `cancel`, unless `failed` was called. It must not be touched after any of these
+ * three.
+ *
+ * All slices and all values behind pointers are good until the call returns; what is needed longer
+ * is copied. There are no error codes: what goes wrong ends in `failed`.
+ */
+struct upstream;
+struct upstream_user;
 
-/* One of a backend's addresses, as long as these have not changed. */
-struct address_place {
-	uint32_t version;
-	unsigned char index;
-};
-
-enum upstream_state {
-	UPSTREAM_QUEUED, /* the backend refuses connections; waits until it takes them, or for its
-			    turn to try */
-	UPSTREAM_RESOLVING,  /* waits for the addresses of the backend's name */
-	UPSTREAM_CONNECTING, /* waits for connect(2) to some of them */
-	UPSTREAM_SECURING,   /* waits for the TLS handshake */
-	UPSTREAM_WAITING,    /* serves an exchange; waits for the head of its answer */
-	UPSTREAM_RELAYING,   /* serves an exchange; the content of the answer is coming */
-	UPSTREAM_IDLE,	     /* in the pool; waits for the next exchange, or for its end */
-	UPSTREAM_FAILED,     /* no address is left; waits for the end of the turn to say so */
-	UPSTREAM_CLOSED,     /* waits for the end of the turn to be freed */
-};
-
-/* Why a connection to a backend failed its exchange. */
+/* Why an upstream failed its exchange. */
 enum upstream_failure {
 	UPSTREAM_NO_ADDRESS,	 /* its name does not resolve */
 	UPSTREAM_NOT_ALLOWED,	 /* the guard refused every address */
@@ -40,98 +32,117 @@ enum upstream_failure {
 	UPSTREAM_CIRCUIT_OPEN, /* it took no connections of late, and is left alone for a while */
 	UPSTREAM_NO_SOCKET,    /* the gateway is short of descriptors, ports or memory */
 	UPSTREAM_BROKEN,       /* closed or reset before its answer was complete */
-	UPSTREAM_BAD_ANSWER,   /* not HTTP as we understand it */
+	UPSTREAM_BAD_ANSWER,   /* it broke the rules of its protocol */
+};
+
+/*
+ * May a failed request be sent again (RFC 9110 section 9.2.2)? The backend's end decides, as it
+ * alone knows what was sent and on what. Each reason counts once for a request.
+ */
+enum repeat {
+	REPEAT_NOT,    /* the backend may have acted on it, or will never take it */
+	REPEAT_STALE,  /* it went out on a kept connection that was at its end */
+	REPEAT_BROKEN, /* it went out on a new one that broke before an answer began */
+};
+
+/* What the exchange calls. Each of these may call back, `failed` included, except where said. */
+struct upstream_ops {
+	/*
+	 * Send the request's head; once, before all others but `cancel`. Authority and path are as
+	 * the backend is to see them. request->fields is not read: `lines` has each field as
+	 * "Name: value\r\n" (see field_line_next), without those that belong to one connection
+	 * (Host, Connection, Content-Length, Expect, TE, Upgrade), which the protocol makes from
+	 * the other members. request->upgrade outlives the upstream. Calls nothing back.
+	 */
+	void (*begin)(struct upstream *upstream, const struct request *request, struct slice lines);
+
+	/*
+	 * Content of the request, or of a tunnel. Returns how many bytes were taken (sent or
+	 * kept); `writable` follows when the rest may be pushed. Calls nothing back.
+	 */
+	size_t (*content)(struct upstream *upstream, struct slice data);
+
+	/*
+	 * The content has ended; trailers may be NULL. In a tunnel: the client has ended its side.
+	 * Calls nothing back.
+	 */
+	void (*content_end)(struct upstream *upstream, const struct fields *trailers);
+
+	/* Nothing more is pushed for now: send what was kept back. Calls nothing back. */
+	void (*flush)(struct upstream *upstream);
+
+	/* The exchange can take content of the answer again: push what is there. */
+	void (*pump)(struct upstream *upstream);
+
+	/* Nothing has come for a while: look whether the connection is lost (see conn_look_again),
+	 * then as `pump`. */
+	void (*look)(struct upstream *upstream);
+
+	/* Is something of what was pushed still to be sent? `writable` comes when it has been. */
+	bool (*pending)(const struct upstream *upstream);
+
+	/*
+	 * The exchange is over, request and answer are complete: the connection may serve another
+	 * one. Calls nothing back, from now on.
+	 */
+	void (*release)(struct upstream *upstream);
+
+	/*
+	 * The exchange is over before its time, or it was a tunnel: the backend learns that nothing
+	 * more is wanted (HTTP/1 closes the connection). In any state, also before it is up. Calls
+	 * nothing back, from now on.
+	 */
+	void (*cancel)(struct upstream *upstream);
 };
 
 struct upstream {
-	struct conn conn;
-	struct gateway *gateway;
-	struct backend *backend;
-	struct exchange *exchange; /* NULL unless it serves one */
-	enum upstream_state state;
-	struct receiver receiver;
-	struct sender sender;
-	struct timer timer;   /* connecting, or idle */
-	struct task burial;   /* frees it */
-	struct task carry_on; /* goes on with an answer whose share of this turn was used up */
-	TAILQ_ENTRY(upstream) link; /* in the list of idle, queued, resolving or failed ones */
-
-	/* Connecting: addresses are raced, the first in `conn`, others beside it. */
-	LIST_HEAD(, rival) rivals;
-	uint64_t connect_by_ms;	    /* all of it together */
-	uint32_t tried;		    /* a bit for each address, of */
-	uint32_t tried_version;	    /* this version of them */
-	struct address_place place; /* where `conn` leads */
-	bool probe;		    /* the backend's circuit waits to hear how it ends */
-
-	uint64_t keep_ms;	/* the backend keeps it idle for no longer */
-	bool reused;		/* has served an exchange before this one */
-	bool keep_alive;	/* the answer lets the connection live on */
-	bool last;		/* no other request may follow this one */
-	bool answer_begun;	/* bytes of an answer have come for this exchange */
-	unsigned char interims; /* answers of 1xx that came before the final one */
-	bool tunnel;
-	bool tunnel_shut;	       /* our side of the tunnel is to end, after what is pending */
-	bool tunnel_ended;	       /* the backend has ended its side of the tunnel */
-	enum method_id method;	       /* of the request, which decides on the answer's framing */
-	struct slice upgrade_asked;    /* one of the configured protocols, or empty */
-	enum upstream_failure failure; /* why none of its addresses would do */
+	const struct upstream_ops *ops;
+	struct upstream_user *user; /* NULL: none, or it has ended; for the backend's end alone */
 };
 
 /*
- * Write a request's head as the backend is to see it into scratch->wire:
- * request line under the job's base, Host, the fields not dropped, the extra
- * ones, and framing. Returns its length, 0 when it does not fit.
+ * What the exchange is told. Each of these may call `release` or `cancel`, after which the
+ * upstream calls nothing more; none is called from within pool_acquire.
  */
-size_t upstream_write_head(struct gateway *gateway, const struct request *request,
-    const struct fields *extra, const struct job_url *target);
+struct upstream_user_ops {
+	/*
+	 * The connection is up: send the request, on `upstream`, which takes the place of the one
+	 * that pool_acquire gave out.
+	 */
+	void (*connected)(struct upstream_user *user, struct upstream *upstream);
 
-/* What must be known of a request to send its content and to read its answer. */
-struct upstream_request {
-	enum method_id method_id;
-	enum content content;
-	struct slice upgrade; /* one of the configured protocols, or empty */
-	bool last;	      /* it may mean more to its connection than the request itself */
+	/* An interim answer, 100 or 103. The user may change the response's fields. */
+	void (*interim)(struct upstream_user *user, struct response *response);
+
+	/*
+	 * The final answer's head; 101 turns the rest into a tunnel: content without framing. The
+	 * user may change the response's fields, which have room for HEAD_FIELDS_MAX.
+	 */
+	void (*head)(struct upstream_user *user, struct response *response);
+
+	/*
+	 * Content of the answer. Returns how many bytes were taken; the rest is pushed again after
+	 * `pump`, and nothing more is read from the backend until then.
+	 */
+	size_t (*content)(struct upstream_user *user, struct slice data);
+
+	/* The answer is complete; trailers may be NULL. In a tunnel: the backend has ended its
+	 * side, and the other side may go on. */
+	void (*content_end)(struct upstream_user *user, const struct fields *trailers);
+
+	/* Nothing more comes for now: send on what was kept back. */
+	void (*flush)(struct upstream_user *user);
+
+	/* Content of the request is taken again, or all of it has left (see `pending`). */
+	void (*writable)(struct upstream_user *user);
+
+	/* It failed, and is gone. */
+	void (*failed)(
+	    struct upstream_user *user, enum upstream_failure failure, enum repeat repeat);
 };
 
-/*
- * Serve an exchange on a connection that is up: take the head to be sent.
- * Content may follow; upstream_flush sends.
- */
-void upstream_begin(
-    struct upstream *upstream, struct slice head, const struct upstream_request *request);
-
-/* Content of the request. Returns how many bytes were taken. */
-size_t upstream_content(struct upstream *upstream, struct slice data);
-void upstream_content_end(struct upstream *upstream, const struct fields *trailers);
-void upstream_flush(struct upstream *upstream);
-
-/* Go on with the answer: the client's end can take content again. */
-void upstream_pump(struct upstream *upstream);
-
-/* Nothing has come for a while: look whether the connection is lost (see conn_look_again). */
-void upstream_look(struct upstream *upstream);
-
-/*
- * Look at an idle connection once more, in case its end, or what nobody asked for, has come
- * and the loop has not said so yet. False: it is closed.
- */
-bool upstream_still_idle(struct upstream *upstream);
-
-/* The exchange is over: back to the pool if the connection may be used again, else closed. */
-void upstream_release(struct upstream *upstream, bool reusable);
-
-/*
- * Parse a trailer section into scratch, marking what may not travel on as
- * dropped, and what is listed (see name_is_listed). *out, or NULL when it breaks the rules.
- */
-const struct fields *trailers_take(
-    struct gateway *gateway, struct slice section, const char *const *listed, struct fields *out);
-
-/* Close, as it cannot bring its answer to an end, and have the exchange know. */
-void upstream_fail(struct upstream *upstream, enum upstream_failure failure);
-
-/* Close at once; freed at the end of the turn. */
-void upstream_close(struct upstream *upstream);
+struct upstream_user {
+	const struct upstream_user_ops *ops;
+};
 
 #endif

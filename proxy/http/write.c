@@ -49,8 +49,9 @@ write_status_line(struct writer *writer, unsigned status, struct slice reason)
 	write_literal(writer, "\r\n");
 }
 
-void
-write_field(struct writer *writer, struct slice name, struct slice value)
+/* For write_fields to have it in its loop: an answer is written field by field. */
+static inline void
+put_field(struct writer *writer, struct slice name, struct slice value)
 {
 	size_t len = name.len + 2 + value.len + 2;
 
@@ -68,11 +69,34 @@ write_field(struct writer *writer, struct slice name, struct slice value)
 }
 
 void
+write_field(struct writer *writer, struct slice name, struct slice value)
+{
+	put_field(writer, name, value);
+}
+
+void
 write_fields(struct writer *writer, const struct fields *fields)
 {
 	for (size_t i = 0; i < fields->count; i++)
 		if (!fields->items[i].dropped)
-			write_field(writer, fields->items[i].name, fields->items[i].value);
+			put_field(writer, fields->items[i].name, fields->items[i].value);
+}
+
+bool
+field_line_next(struct slice *rest, struct field *out)
+{
+	const char *colon = rest->len > 0 ? memchr(rest->at, ':', rest->len) : NULL;
+	const char *end =
+	    colon != NULL ? memchr(colon, '\r', rest->len - (size_t)(colon - rest->at)) : NULL;
+
+	if (end == NULL || end < colon + 2)
+		return false;
+	*out = (struct field){
+	    .name = {rest->at, (size_t)(colon - rest->at)},
+	    .value = {colon + 2, (size_t)(end - colon) - 2},
+	};
+	*rest = slice_after(*rest, (size_t)(end - rest->at) + 2);
+	return true;
 }
 
 size_t

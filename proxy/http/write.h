@@ -39,6 +39,9 @@ void write_field(struct writer *writer, struct slice name, struct slice value);
 /* All fields that are not dropped. */
 void write_fields(struct writer *writer, const struct fields *fields);
 
+/* The next of fields that write_field wrote, off *rest: its name and value; false at the end. */
+bool field_line_next(struct slice *rest, struct field *out);
+
 /* The standard reason phrase of a status, or an empty slice. Static. */
 struct slice reason_phrase(unsigned status);
 

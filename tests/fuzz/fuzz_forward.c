@@ -4,10 +4,12 @@
 
 #include "fuzz.h"
 #include "gateway/downstream_state.h"
+#include "gateway/http1_client.h"
+#include "gateway/kept_request.h"
 #include "gateway/rewrite.h"
 #include "gateway/route.h"
 #include "gateway/state.h"
-#include "gateway/upstream.h"
+#include "gateway/trailers.h"
 #include "http/names.h"
 #include "reading.h"
 
@@ -128,6 +130,21 @@ check_wire(struct slice wire, const struct reading *sent, bool whole, unsigned h
 		readings_compare(&ours, &peers);
 }
 
+/* Write the head, as it is kept, into gateway.scratch.wire. Returns its length. */
+static size_t
+written_head(const struct request *request, const struct job_url *target)
+{
+	struct writer writer = writer_of(gateway.scratch.wire, sizeof(gateway.scratch.wire));
+	struct kept_request *kept = kept_request_new(
+	    gateway.buffers, request, target->base, &gateway.scratch.rewritten.extra);
+
+	CHECK(kept != NULL);
+	http1_write_request(&writer, &kept->request, kept->lines);
+	CHECK(!writer.full);
+	kept_request_free(gateway.buffers, kept);
+	return (size_t)(writer.at - gateway.scratch.wire);
+}
+
 /* The head for the backend, in gateway.scratch.wire; 0 when there is no room for it. */
 static size_t
 rewritten_head(struct request *request, unsigned how)
@@ -146,6 +163,8 @@ rewritten_head(struct request *request, unsigned how)
 	    .job = SLICE("demo"),
 	    .token = &token,
 	};
+	const struct job_url *target = &targets[how & BASE ? 0 : 1];
+	char authority[ROUTE_AUTHORITY_MAX];
 	struct route route;
 
 	route_find(&forms, request->authority, request->path, &route);
@@ -156,9 +175,9 @@ rewritten_head(struct request *request, unsigned how)
 		return 0;
 	if (route.names_job)
 		request->path = route.path;
-	gateway.options.preserve_host = how & PRESERVE_HOST;
-	return upstream_write_head(
-	    &gateway, request, &gateway.scratch.rewritten.extra, &targets[how & BASE ? 0 : 1]);
+	if (!(how & PRESERVE_HOST) || request->authority.len == 0)
+		request->authority = route_authority(target, authority);
+	return written_head(request, target);
 }
 
 static void

@@ -201,6 +201,42 @@ the_answer_is_made_anew(void **state)
 	expect_job(&both, "next.jobs.example.org", "/y", "next", "", "/y");
 }
 
+static void
+expect_authority(const char *url, const char *authority)
+{
+	char out[ROUTE_AUTHORITY_MAX];
+	struct job_url target;
+	size_t bad;
+
+	assert_true(jg_job_url_parse(slice_of(url), &target, &bad));
+	if (!slice_equal(route_authority(&target, out), slice_of(authority)))
+		fail_msg("%s has not the authority %s", url, authority);
+}
+
+static void
+authorities_of_backends(void **state)
+{
+	char longest[ROUTE_AUTHORITY_MAX], url[sizeof(longest) + 8];
+
+	(void)state;
+	expect_authority("http://job", "job");
+	expect_authority("http://job:80/base", "job");
+	expect_authority("http://job:443", "job:443");
+	expect_authority("https://job", "job");
+	expect_authority("https://job:443", "job");
+	expect_authority("https://job:80", "job:80");
+	expect_authority("http://192.0.2.1:8888", "192.0.2.1:8888");
+	expect_authority("http://[2001:db8::1]", "[2001:db8::1]");
+	expect_authority("http://[2001:db8::1]:65535", "[2001:db8::1]:65535");
+	expect_authority("unix:/run/job.sock", "localhost");
+	memset(longest, 'a', 253);
+	for (size_t i = 63; i < 253; i += 64)
+		longest[i] = '.';
+	memcpy(longest + 253, ":65535", 7);
+	snprintf(url, sizeof(url), "http://%s", longest);
+	expect_authority(url, longest);
+}
+
 int
 main(void)
 {
@@ -214,6 +250,7 @@ main(void)
 	    cmocka_unit_test(no_form_no_job),
 	    cmocka_unit_test(ids_of_the_greatest_length),
 	    cmocka_unit_test(the_answer_is_made_anew),
+	    cmocka_unit_test(authorities_of_backends),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

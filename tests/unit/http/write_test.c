@@ -248,6 +248,34 @@ dates_agree_with_the_c_library(void **state)
 	}
 }
 
+static void
+fields_are_read_back(void **state)
+{
+	static const struct field written[] = {{.name = SLICE("A"), .value = SLICE("1")},
+	    {.name = SLICE("Colons"), .value = SLICE("a: b:c")},
+	    {.name = SLICE("Empty"), .value = SLICE("")}};
+	static const char *const broken[] = {"", "A", "A:", "A: 1", "A 1\r\n", "A:\r\n"};
+	char lines[64];
+	struct writer line_writer = writer_of(lines, sizeof(lines));
+	struct slice rest;
+	struct field field;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		write_field(&line_writer, written[i].name, written[i].value);
+	rest = (struct slice){lines, (size_t)(line_writer.at - lines)};
+	for (size_t i = 0; i < 3; i++) {
+		assert_true(field_line_next(&rest, &field));
+		assert_true(slice_equal(field.name, written[i].name));
+		assert_true(slice_equal(field.value, written[i].value));
+	}
+	assert_false(field_line_next(&rest, &field));
+	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+		rest = slice_of(broken[i]);
+		assert_false(field_line_next(&rest, &field));
+	}
+}
+
 int
 main(void)
 {
@@ -260,6 +288,7 @@ main(void)
 	    cmocka_unit_test(status_lines),
 	    cmocka_unit_test(status_lines_read_back),
 	    cmocka_unit_test(chunk_heads),
+	    cmocka_unit_test(fields_are_read_back),
 	    cmocka_unit_test(dates),
 	    cmocka_unit_test(dates_agree_with_the_c_library),
 	};

@@ -1,8 +1,7 @@
-/* upstream_answer.c - what a backend answers: heads, content, trailers. */
-#include "gateway/answer.h"
-#include "gateway/upstream.h"
+/* http1_answer.c - what an HTTP/1 backend answers: heads, content, trailers. */
+#include "gateway/backend.h"
+#include "gateway/trailers.h"
 #include "http/framing.h"
-#include "http/names.h"
 
 /*
  * Bytes of one answer relayed in one turn of the loop: a fast backend must not starve the others.
@@ -18,14 +17,14 @@
 
 /* Read more of a head; true when there is something new to look at. */
 static bool
-upstream_fill(struct upstream *upstream)
+answer_fill(struct http1_client *client)
 {
-	struct receiver *receiver = &upstream->receiver;
+	struct receiver *receiver = &client->receiver;
 
 	switch (
 	    buffer_len(receiver->in) > 0 ? receiver_fill_on(receiver) : receiver_fill(receiver)) {
 	case IO_OK:
-		upstream->answer_begun = true;
+		client->answer_begun = true;
 		return true;
 	case IO_AGAIN:
 		return false;
@@ -33,16 +32,16 @@ upstream_fill(struct upstream *upstream)
 	case IO_ERROR:
 		break;
 	}
-	upstream_fail(upstream, UPSTREAM_BROKEN);
+	http1_client_fail(client, UPSTREAM_BROKEN);
 	return false;
 }
 
 /* Does an answer of 101 switch to what was asked for? */
 static bool
-upgrade_agreed(const struct upstream *upstream, const struct response_framing *framing)
+upgrade_agreed(const struct http1_client *client, const struct response_framing *framing)
 {
-	return upstream->upgrade_asked.len > 0 &&
-	       slice_equal_nocase(framing->upgrade, upstream->upgrade_asked);
+	return client->upgrade_asked.len > 0 &&
+	       slice_equal_nocase(framing->upgrade, client->upgrade_asked);
 }
 
 /*
@@ -76,7 +75,7 @@ keep_hint_ms(const struct response_head *head)
 
 /* A complete head: hand it on. False when the answer is not one that can be understood. */
 static bool
-upstream_take_head(struct upstream *upstream, const struct response_head *head,
+answer_take_head(struct http1_client *client, const struct response_head *head,
     const struct response_framing *framing)
 {
 	struct response response = {
@@ -87,14 +86,15 @@ upstream_take_head(struct upstream *upstream, const struct response_head *head,
 	    .length_known = framing->length_known,
 	    .upgrade = framing->upgrade,
 	};
+	struct upstream_user *user = client->upstream.user;
 
-	if (head->status == 101 && !upgrade_agreed(upstream, framing))
+	if (head->status == 101 && !upgrade_agreed(client, framing))
 		return false;
 	if (head->status < 200 && head->status != 101) {
-		if (++upstream->interims > INTERIMS_MAX)
+		if (++client->interims > INTERIMS_MAX)
 			return false;
 		if (head->status == 100 || head->status == 103)
-			exchange_interim(upstream->exchange, &response);
+			user->ops->interim(user, &response);
 		return true;
 	}
 	switch (framing->body) {
@@ -109,23 +109,23 @@ upstream_take_head(struct upstream *upstream, const struct response_head *head,
 		response.content = CONTENT_UNKNOWN;
 		break;
 	}
-	upstream->tunnel = head->status == 101;
-	upstream->keep_ms = keep_hint_ms(head);
-	upstream->keep_alive = framing->keep_alive && !upstream->tunnel && upstream->keep_ms > 0;
-	body_decoder_init(&upstream->receiver.body,
-	    upstream->tunnel ? BODY_UNTIL_CLOSE : framing->body, framing->length, TRAILER_MAX);
-	upstream->state = UPSTREAM_RELAYING;
-	exchange_answer(upstream->exchange, &response);
+	client->tunnel = head->status == 101;
+	client->keep_ms = keep_hint_ms(head);
+	client->keep_alive = framing->keep_alive && !client->tunnel && client->keep_ms > 0;
+	body_decoder_init(&client->receiver.body, client->tunnel ? BODY_UNTIL_CLOSE : framing->body,
+	    framing->length, TRAILER_MAX);
+	client->state = HTTP1_CLIENT_RELAYING;
+	user->ops->head(user, &response);
 	return true;
 }
 
 /* Look for the head of an answer. True when there is more to do at once. */
 static bool
-upstream_head(struct upstream *upstream)
+answer_head(struct http1_client *client)
 {
-	struct gateway *gateway = upstream->gateway;
+	struct gateway *gateway = client->gateway;
 	struct response_head *head = &gateway->scratch.response_head;
-	struct receiver *receiver = &upstream->receiver;
+	struct receiver *receiver = &client->receiver;
 	struct response_framing framing;
 	struct slice bytes = {0};
 	size_t start, end;
@@ -133,144 +133,125 @@ upstream_head(struct upstream *upstream)
 	if (receiver->in != NULL)
 		bytes = buffer_bytes(receiver->in);
 	if (bytes.len == 0)
-		return upstream_fill(upstream);
+		return answer_fill(client);
 	switch (head_find(
 	    bytes, false, &gateway->options.limits.head, &receiver->scanned, &start, &end)) {
 	case HEAD_COMPLETE:
 		break;
 	case HEAD_INCOMPLETE:
-		return upstream_fill(upstream);
+		return answer_fill(client);
 	case HEAD_BAD:
 	case HEAD_BAD_VERSION:
 	case HEAD_TARGET_TOO_LONG:
 	case HEAD_TOO_LARGE:
-		upstream_fail(upstream, UPSTREAM_BAD_ANSWER);
+		http1_client_fail(client, UPSTREAM_BAD_ANSWER);
 		return false;
 	}
 	bytes.len = end;
 	if (head_parse_response(bytes, &gateway->options.limits.head, head) != HEAD_COMPLETE ||
-	    response_framing(head, upstream->method, &framing) != FRAMING_OK) {
-		upstream_fail(upstream, UPSTREAM_BAD_ANSWER);
+	    response_framing(head, client->method, &framing) != FRAMING_OK) {
+		http1_client_fail(client, UPSTREAM_BAD_ANSWER);
 		return false;
 	}
 	/* The bytes stay where they are until the next fill: the head's slices point there. */
 	receiver->in->start += (uint32_t)end;
 	receiver->scanned = 0;
-	if (!upstream_take_head(upstream, head, &framing)) {
-		upstream_fail(upstream, UPSTREAM_BAD_ANSWER);
+	if (!answer_take_head(client, head, &framing)) {
+		http1_client_fail(client, UPSTREAM_BAD_ANSWER);
 		return false;
 	}
 	return true;
 }
 
-/* The trailer fields that may travel on, in scratch; NULL when they break the rules. */
-const struct fields *
-trailers_take(
-    struct gateway *gateway, struct slice section, const char *const *listed, struct fields *out)
-{
-	*out = (struct fields){gateway->scratch.trailers, 0};
-	if (fields_parse(section, out->items, gateway->options.limits.head.fields, &out->count) !=
-	    HEAD_COMPLETE)
-		return NULL;
-	for (size_t i = 0; i < out->count; i++)
-		out->items[i].dropped = !field_has(out->items[i].id, TRAILERS_TOO) ||
-					name_is_listed(out->items[i].name, listed);
-	return out;
-}
-
 /* The answer has come to its end. */
 static void
-upstream_complete(struct upstream *upstream, const struct fields *trailers)
+answer_complete(struct http1_client *client, const struct fields *trailers)
 {
-	if (upstream->tunnel)
-		upstream->tunnel_ended = true;
-	exchange_answer_end(upstream->exchange, trailers);
+	struct upstream_user *user = client->upstream.user;
+
+	if (client->tunnel)
+		client->tunnel_ended = true;
+	user->ops->content_end(user, trailers);
 }
 
 /* Content comes to a stop for now: read more, or learn that it has ended. */
 static bool
-upstream_more(struct upstream *upstream)
+answer_more(struct http1_client *client)
 {
-	switch (upstream->tunnel ? receiver_fill(&upstream->receiver)
-				 : receiver_fill_on(&upstream->receiver)) {
+	switch (client->tunnel ? receiver_fill(&client->receiver)
+			       : receiver_fill_on(&client->receiver)) {
 	case IO_OK:
 		return true;
 	case IO_AGAIN:
 		return false;
 	case IO_EOF:
-		if (upstream->receiver.body.kind == BODY_UNTIL_CLOSE) {
-			upstream_complete(upstream, NULL);
+		if (client->receiver.body.kind == BODY_UNTIL_CLOSE) {
+			answer_complete(client, NULL);
 			return false;
 		}
 		break;
 	case IO_ERROR:
 		break;
 	}
-	upstream_fail(upstream, UPSTREAM_BROKEN);
+	http1_client_fail(client, UPSTREAM_BROKEN);
 	return false;
 }
 
 /* Hand on a piece of content. True when there is more to do at once. */
 static bool
-upstream_relay(struct upstream *upstream, size_t *budget)
+answer_relay(struct http1_client *client, size_t *budget)
 {
+	struct upstream_user *user = client->upstream.user;
 	struct fields trailers;
 	const struct fields *allowed;
 	struct slice data;
 	size_t taken;
-	enum body_status status = receiver_content(&upstream->receiver, &data);
-	bool more = receiver_spend(&upstream->receiver, budget);
+	enum body_status status = receiver_content(&client->receiver, &data);
+	bool more = receiver_spend(&client->receiver, budget);
 
 	if (!more)
-		loop_defer(upstream->gateway->loop, &upstream->carry_on);
+		loop_defer(client->gateway->loop, &client->carry_on);
 	switch (status) {
 	case BODY_DATA:
-		taken = exchange_answer_content(upstream->exchange, data);
-		if (upstream->exchange == NULL)
+		taken = user->ops->content(user, data);
+		if (client->upstream.user == NULL)
 			return false;
-		receiver_taken(&upstream->receiver, taken);
+		receiver_taken(&client->receiver, taken);
 		return taken == data.len && more;
 	case BODY_TRAILERS:
-		allowed = trailers_take(upstream->gateway, data, NULL, &trailers);
+		allowed = trailers_take(client->gateway, data, NULL, &trailers);
 		if (allowed == NULL)
 			break;
-		upstream_complete(upstream, allowed);
+		answer_complete(client, allowed);
 		return false;
 	case BODY_END:
-		upstream_complete(upstream, NULL);
+		answer_complete(client, NULL);
 		return false;
 	case BODY_MORE:
-		return more && upstream_more(upstream);
+		return more && answer_more(client);
 	case BODY_BAD:
 		break;
 	}
-	upstream_fail(upstream, UPSTREAM_BAD_ANSWER);
+	http1_client_fail(client, UPSTREAM_BAD_ANSWER);
 	return false;
 }
 
 void
-upstream_pump(struct upstream *upstream)
+http1_client_pump(struct http1_client *client)
 {
 	size_t budget = TURN_BYTES;
 	bool more = true;
 
-	while (more && upstream->exchange != NULL && !upstream->tunnel_ended) {
-		if (upstream->state == UPSTREAM_WAITING)
-			more = upstream_head(upstream);
-		else if (upstream->state == UPSTREAM_RELAYING)
-			more = upstream_relay(upstream, &budget);
+	while (more && client->upstream.user != NULL && !client->tunnel_ended) {
+		if (client->state == HTTP1_CLIENT_WAITING)
+			more = answer_head(client);
+		else if (client->state == HTTP1_CLIENT_RELAYING)
+			more = answer_relay(client, &budget);
 		else
 			break;
 	}
-	if (upstream->exchange != NULL)
-		exchange_answer_flush(upstream->exchange);
-	if (upstream->state != UPSTREAM_CLOSED)
-		receiver_settle(&upstream->receiver);
-}
-
-void
-upstream_look(struct upstream *upstream)
-{
-	conn_look_again(&upstream->conn);
-	upstream_pump(upstream);
+	if (client->upstream.user != NULL)
+		client->upstream.user->ops->flush(client->upstream.user);
+	if (client->state != HTTP1_CLIENT_CLOSED)
+		receiver_settle(&client->receiver);
 }

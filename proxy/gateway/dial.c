@@ -1,0 +1,497 @@
+/* dial.c - the making of one connection: resolve, race the addresses, secure. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "gateway/attempt.h"
+#include "gateway/backend.h"
+#include "observe/probes.h"
+
+/*
+ * So long one address is given before the next is tried beside it, and the first to connect
+ * wins (RFC 8305 section 5): a family that leads nowhere costs this once, not the time-out.
+ */
+#define ATTEMPT_MS 250
+
+/*
+ * Of all connections together: descriptors are there for one each, and some to spare. When these
+ * are used up the next address is tried instead of the one before, not beside it.
+ */
+#define RIVALS_MAX 64
+
+/* An attempt beside the one in dial->made. */
+struct rival {
+	LIST_ENTRY(rival) link;
+	struct dial *dial;
+	struct conn conn;
+	struct address_place place;
+};
+
+static void dial_more(struct dial *dial);
+
+static void
+rival_drop(struct rival *rival)
+{
+	rival->dial->backend->pool->rival_count--;
+	LIST_REMOVE(rival, link);
+	conn_close(&rival->conn);
+	free(rival);
+}
+
+static void
+drop_rivals(struct dial *dial)
+{
+	struct rival *rival;
+
+	while ((rival = LIST_FIRST(&dial->rivals)) != NULL)
+		/* It has left the list. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
+		rival_drop(rival);
+}
+
+/* ---- how it ends ---- */
+
+static void
+dial_bury(struct task *task)
+{
+	struct dial *dial = (struct dial *)((char *)task - offsetof(struct dial, burial));
+
+	slab_give(&dial->gateway->dials, dial, SLAB_KEEP);
+}
+
+/* Leave the list of those that wait for the same, if it is in one. */
+static void
+dial_leave_list(struct dial *dial)
+{
+	switch (dial->state) {
+	case DIAL_QUEUED:
+		TAILQ_REMOVE(&dial->backend->queued, dial, link);
+		break;
+	case DIAL_RESOLVING:
+		TAILQ_REMOVE(&dial->backend->resolving, dial, link);
+		break;
+	case DIAL_FAILED:
+		TAILQ_REMOVE(&dial->backend->pool->failed, dial, link);
+		break;
+	case DIAL_CONNECTING:
+	case DIAL_SECURING:
+	case DIAL_CLOSED:
+		break;
+	}
+}
+
+/* The one place where a dial ends, whatever has become of it. */
+static void
+dial_close(struct dial *dial)
+{
+	drop_rivals(dial);
+	if (dial->probe)
+		circuit_abandon(&dial->backend->circuit);
+	dial->probe = false;
+	redial_left(dial);
+	dial_leave_list(dial);
+	dial->state = DIAL_CLOSED;
+	dial->upstream.user = NULL;
+	timer_remove(&dial->timer);
+	backend_conn_close(dial->made);
+	dial->made = NULL;
+	dial->burial.run = dial_bury;
+	loop_defer(dial->gateway->loop, &dial->burial);
+}
+
+static void
+dial_cancel(struct upstream *upstream)
+{
+	dial_close((struct dial *)((char *)upstream - offsetof(struct dial, upstream)));
+}
+
+/* Tell the user, and be done. */
+static void
+dial_failed(struct dial *dial)
+{
+	struct upstream_user *user = dial->upstream.user;
+	const struct backend *backend = dial->backend;
+	enum upstream_failure failure = dial->failure;
+
+	PROBE_NOT_CONNECTED(backend->name.at, backend->name.len, backend->port, failure);
+	dial_close(dial);
+	user->ops->failed(user, failure, REPEAT_NOT);
+}
+
+void
+dial_deliver(struct task *task)
+{
+	struct pool *pool = (struct pool *)((char *)task - offsetof(struct pool, deliver));
+	struct dial *dial;
+
+	while ((dial = TAILQ_FIRST(&pool->failed)) != NULL)
+		dial_failed(dial);
+}
+
+void
+dial_fail(struct dial *dial)
+{
+	struct pool *pool = dial->backend->pool;
+
+	timer_stop(&dial->timer);
+	dial->state = DIAL_FAILED;
+	TAILQ_INSERT_TAIL(&pool->failed, dial, link);
+	loop_defer(pool->gateway->loop, &pool->deliver);
+}
+
+/* Nothing is left to try, for now or at all. */
+static void
+attempts_over(struct dial *dial)
+{
+	drop_rivals(dial);
+	conn_close(&dial->made->conn);
+	backend_not_connected(dial);
+	if (redial_may_wait(dial))
+		redial_wait(dial);
+	else
+		dial_fail(dial);
+	redial_left(dial);
+}
+
+/* The connection is up: a client that speaks the backend's protocol takes it and the user over. */
+static void
+attempt_done(struct dial *dial)
+{
+	const struct backend *backend = dial->backend;
+	struct upstream_user *user = dial->upstream.user;
+	struct backend_conn *made = dial->made;
+
+	PROBE_CONNECTED(backend->name.at, backend->name.len, backend->port);
+	counter_add(&dial->gateway->stats->backend_connects, 1);
+	backend_connected(dial);
+	dial->made = NULL;
+	dial_close(dial);
+	http1_client_open(made, user);
+}
+
+/* ---- TLS ---- */
+
+static void
+attempt_secure(struct dial *dial)
+{
+	switch (tls_handshake(dial->made->conn.tls)) {
+	case IO_OK:
+		attempt_done(dial);
+		return;
+	case IO_AGAIN:
+		return;
+	case IO_EOF:
+	case IO_ERROR:
+		break;
+	}
+	if (backend_may_warn(dial->backend))
+		log_warning(dial->gateway->log, "TLS to backend %.*s failed: %s",
+		    (int)dial->backend->name.len, dial->backend->name.at,
+		    tls_error_text(dial->made->conn.tls));
+	/* Perhaps it was the earlier session that it did not like. */
+	tls_session_free(dial->backend->session);
+	dial->backend->session = NULL;
+	if (tls_is_unverified(dial->made->conn.tls)) {
+		dial->failure = UPSTREAM_NOT_VERIFIED;
+		attempts_over(dial);
+		return;
+	}
+	/* Closed in the middle of it: the backend comes or goes, and that is as good as refused. */
+	if (tls_is_cut(dial->made->conn.tls))
+		dial->failure = UPSTREAM_REFUSED;
+	conn_close(&dial->made->conn);
+	dial->state = DIAL_CONNECTING;
+	dial_more(dial);
+}
+
+static void dial_schedule(struct dial *dial);
+
+/* The TCP connection stands; over https the handshake comes next. */
+static void
+attempt_connected(struct dial *dial)
+{
+	struct gateway *gateway = dial->gateway;
+
+	drop_rivals(dial);
+	if (dial->backend->scheme != JOB_URL_HTTPS) {
+		attempt_done(dial);
+		return;
+	}
+	if (!tls_client_open(gateway->options.backend_tls, &dial->made->conn, dial->backend->name,
+		&dial->backend->session)) {
+		log_error(gateway->log, "TLS to a backend cannot be set up: out of memory");
+		attempts_over(dial);
+		return;
+	}
+	dial->state = DIAL_SECURING;
+	dial_schedule(dial);
+	attempt_secure(dial);
+}
+
+/* ---- the race ---- */
+
+/* Addresses that this connection has not tried yet; *index is the next. */
+static bool
+next_address(struct dial *dial, size_t *index)
+{
+	const struct backend *backend = dial->backend;
+	size_t count = backend->failed ? 0 : backend->address_count;
+
+	if (backend->scheme == JOB_URL_UNIX)
+		count = 1;
+	if (dial->tried_version != backend->version) {
+		dial->tried_version = backend->version;
+		dial->tried = 0;
+	}
+	for (size_t i = 0; i < count; i++) {
+		*index = (backend->first + i) % count;
+		if ((dial->tried >> *index & 1) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Look again when it is another address's turn, or when the time is over. */
+static void
+dial_schedule(struct dial *dial)
+{
+	struct gateway *gateway = dial->gateway;
+	uint64_t now_ms = loop_now_ms(gateway->loop);
+	uint64_t left = dial->connect_by_ms > now_ms ? dial->connect_by_ms - now_ms : 1;
+	uint64_t turn = left;
+	size_t index;
+	bool more = next_address(dial, &index);
+
+	/* Addresses may come late: those of the other family. */
+	if (dial->state == DIAL_CONNECTING && (more || dial->backend->resolution != NULL))
+		turn = ATTEMPT_MS;
+	/* A handshake is not raced: its address gets a fair share of what is left. */
+	if (dial->state == DIAL_SECURING && more)
+		turn = left / 2 > ATTEMPT_MS ? left / 2 : ATTEMPT_MS;
+	timer_start(gateway->loop, &dial->timer, turn < left ? turn : left);
+}
+
+static bool
+in_flight(const struct dial *dial)
+{
+	return dial->made->conn.fd >= 0 || !LIST_EMPTY(&dial->rivals);
+}
+
+static void
+connect_ready(struct conn *conn)
+{
+	struct dial *dial = backend_conn_of(conn)->owner;
+
+	if (dial->state == DIAL_SECURING) {
+		attempt_secure(dial);
+		return;
+	}
+	if (dial->state != DIAL_CONNECTING)
+		return;
+	if (conn_failed(conn)) {
+		dial->failure = UPSTREAM_REFUSED;
+		conn_close(conn);
+		dial_more(dial);
+	} else if (conn->writable) {
+		attempt_connected(dial);
+	}
+}
+
+static void
+rival_ready(struct conn *conn)
+{
+	struct rival *rival = (struct rival *)((char *)conn - offsetof(struct rival, conn));
+	struct dial *dial = rival->dial;
+	bool won = false;
+
+	if (conn_failed(conn)) {
+		dial->failure = UPSTREAM_REFUSED;
+	} else if (conn->writable) {
+		conn_close(&dial->made->conn);
+		dial->made->place = rival->place;
+		won = conn_take(&dial->made->conn, dial->gateway->loop, conn, connect_ready);
+	} else {
+		return;
+	}
+	rival_drop(rival);
+	if (won)
+		attempt_connected(dial);
+	else
+		dial_more(dial);
+}
+
+/* Set out for one address, beside those that others are on their way to. */
+static enum attempt
+attempt_next(struct dial *dial, size_t index)
+{
+	struct address_place place = {dial->backend->version, (unsigned char)index};
+	struct pool *pool = dial->backend->pool;
+	struct rival *rival;
+	enum attempt attempt;
+
+	if (pool->rival_count >= RIVALS_MAX)
+		conn_close(&dial->made->conn);
+	if (dial->made->conn.fd < 0) {
+		dial->made->place = place;
+		return attempt_start(dial->backend, index, &dial->made->conn, connect_ready);
+	}
+	rival = calloc(1, sizeof(*rival));
+	if (rival == NULL)
+		return ATTEMPT_NO_SOCKET;
+	rival->dial = dial;
+	rival->place = place;
+	rival->conn.fd = -1;
+	attempt = attempt_start(dial->backend, index, &rival->conn, rival_ready);
+	if (attempt != ATTEMPT_STARTED) {
+		free(rival);
+		return attempt;
+	}
+	pool->rival_count++;
+	LIST_INSERT_HEAD(&dial->rivals, rival, link);
+	return ATTEMPT_STARTED;
+}
+
+/* Try one more address. If none is left, wait for those under way, or for the resolver. */
+static void
+dial_more(struct dial *dial)
+{
+	struct backend *backend = dial->backend;
+	size_t index;
+
+	while (next_address(dial, &index)) {
+		dial->tried |= (uint32_t)1 << index;
+		switch (attempt_next(dial, index)) {
+		case ATTEMPT_STARTED:
+			dial->failure = UPSTREAM_CONNECT_FAILED;
+			dial_schedule(dial);
+			return;
+		case ATTEMPT_FAILED:
+			dial->failure = UPSTREAM_REFUSED;
+			break;
+		case ATTEMPT_NOT_ALLOWED:
+			if (dial->failure == UPSTREAM_NO_ADDRESS)
+				dial->failure = UPSTREAM_NOT_ALLOWED;
+			break;
+		case ATTEMPT_NO_SOCKET:
+			if (dial->failure != UPSTREAM_CONNECT_FAILED &&
+			    dial->failure != UPSTREAM_REFUSED)
+				dial->failure = UPSTREAM_NO_SOCKET;
+			break;
+		}
+	}
+	if (in_flight(dial)) {
+		dial_schedule(dial);
+	} else if (backend->resolution != NULL) {
+		dial->state = DIAL_RESOLVING;
+		TAILQ_INSERT_TAIL(&backend->resolving, dial, link);
+		dial_schedule(dial);
+	} else {
+		attempts_over(dial);
+	}
+}
+
+/* Connecting has to go on elsewhere, or has taken too long. */
+static void
+dial_timed_out(struct timer *timer)
+{
+	struct dial *dial = (struct dial *)((char *)timer - offsetof(struct dial, timer));
+
+	if (dial->state == DIAL_QUEUED) {
+		TAILQ_REMOVE(&dial->backend->queued, dial, link);
+		attempts_over(dial);
+		return;
+	}
+	if (loop_now_ms(dial->gateway->loop) < dial->connect_by_ms &&
+	    dial->state != DIAL_RESOLVING) {
+		if (dial->state == DIAL_SECURING) {
+			conn_close(&dial->made->conn);
+			dial->state = DIAL_CONNECTING;
+		}
+		dial_more(dial);
+		return;
+	}
+	dial->failure = UPSTREAM_CONNECT_TIMEOUT;
+	if (dial->state == DIAL_RESOLVING) {
+		/* The name's servers are to blame, not the backend. */
+		dial_failed(dial);
+		return;
+	}
+	attempts_over(dial);
+}
+
+void
+dial_resolved(struct backend *backend)
+{
+	struct dial *dial;
+	struct dial_list waiting = TAILQ_HEAD_INITIALIZER(waiting);
+
+	/* Whoever finds nothing to try goes back to waiting; no connection closes meanwhile. */
+	TAILQ_CONCAT(&waiting, &backend->resolving, link);
+	while ((dial = TAILQ_FIRST(&waiting)) != NULL) {
+		TAILQ_REMOVE(&waiting, dial, link);
+		dial->state = DIAL_CONNECTING;
+		dial_more(dial);
+	}
+}
+
+void
+dial_start(struct dial *dial)
+{
+	struct backend *backend = dial->backend;
+
+	dial->failure = UPSTREAM_NO_ADDRESS;
+	dial->state = DIAL_CONNECTING;
+	dial->tried = 0;
+	if (backend_addresses_fresh(backend)) {
+		dial_more(dial);
+		return;
+	}
+	backend_resolve(backend);
+	if (backend->resolution == NULL) {
+		attempts_over(dial);
+		return;
+	}
+	dial->state = DIAL_RESOLVING;
+	TAILQ_INSERT_TAIL(&backend->resolving, dial, link);
+	dial_schedule(dial);
+}
+
+static void
+dial_begin(struct dial *dial)
+{
+	struct backend *backend = dial->backend;
+	const struct gateway_options *options = &dial->gateway->options;
+	uint64_t now_ms = loop_now_ms(dial->gateway->loop);
+
+	dial->connect_by_ms = now_ms + options->timeouts.connect;
+	if (!circuit_admits(&backend->circuit, now_ms, &dial->probe)) {
+		dial->failure = UPSTREAM_CIRCUIT_OPEN;
+		dial_fail(dial);
+	} else if (circuit_refuses(&backend->circuit, &options->circuit, now_ms)) {
+		dial->failure = UPSTREAM_REFUSED;
+		redial_wait(dial);
+	} else {
+		dial_start(dial);
+	}
+}
+
+static const struct upstream_ops dial_ops = {.cancel = dial_cancel};
+
+struct dial *
+dial_new(struct backend *backend, struct upstream_user *user)
+{
+	struct gateway *gateway = backend->pool->gateway;
+	struct dial *dial = slab_take(&gateway->dials);
+
+	if (dial == NULL)
+		return NULL;
+	dial->made = backend_conn_new(backend, dial);
+	if (dial->made == NULL) {
+		slab_give(&gateway->dials, dial, SLAB_KEEP);
+		return NULL;
+	}
+	dial->upstream = (struct upstream){&dial_ops, user};
+	dial->gateway = gateway;
+	dial->backend = backend;
+	dial->timer.expired = dial_timed_out;
+	dial_begin(dial);
+	return dial;
+}

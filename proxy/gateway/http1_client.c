@@ -1,0 +1,364 @@
+/* http1_client.c - the HTTP/1 client of one backend connection: what it sends, and its beginning
+ * and end. */
+#include "gateway/http1_client.h"
+
+#include "gateway/backend.h"
+
+static struct http1_client *
+client_of(const struct upstream *upstream)
+{
+	return (struct http1_client *)((char *)upstream - offsetof(struct http1_client, upstream));
+}
+
+/* ---- what it sends ---- */
+
+static void
+write_framing(struct writer *writer, const struct request *request)
+{
+	switch (request->content) {
+	case CONTENT_NONE:
+		break;
+	case CONTENT_LENGTH:
+		write_literal(writer, "Content-Length: ");
+		write_number(writer, request->length);
+		write_literal(writer, "\r\n");
+		break;
+	case CONTENT_UNKNOWN:
+		write_literal(writer, "Transfer-Encoding: chunked\r\n");
+		break;
+	}
+	if (request->expect_continue)
+		write_literal(writer, "Expect: 100-continue\r\n");
+}
+
+void
+http1_write_request(struct writer *writer, const struct request *request, struct slice lines)
+{
+	bool upgrade = request->upgrade.len > 0;
+
+	write_request_line(
+	    writer, request->method, (struct slice){0}, request->path, request->query);
+	write_field(writer, SLICE("Host"), request->authority);
+	write_slice(writer, lines);
+	/* Not with an upgrade: its Connection field is another one, and it has no trailers. */
+	if (request->takes_trailers && !upgrade)
+		write_literal(writer, "TE: trailers\r\nConnection: TE\r\n");
+	write_framing(writer, request);
+	if (upgrade) {
+		write_literal(writer, "Connection: Upgrade\r\n");
+		write_field(writer, SLICE("Upgrade"), request->upgrade);
+	}
+	write_literal(writer, "\r\n");
+}
+
+static void
+client_begin(struct upstream *upstream, const struct request *request, struct slice lines)
+{
+	struct http1_client *client = client_of(upstream);
+	char *wire = client->gateway->scratch.wire;
+	struct writer writer = writer_of(wire, sizeof(client->gateway->scratch.wire));
+
+	client->method = request->method_id;
+	client->upgrade_asked = request->upgrade;
+	client->no_reuse = request->exclusive;
+	client->tunnel = client->tunnel_shut = client->tunnel_ended = false;
+	client->answer_begun = false;
+	client->interims = 0;
+	client->keep_alive = false;
+	client->sender.framing = request->content == CONTENT_UNKNOWN ? BODY_CHUNKED : BODY_LENGTH;
+	client->sender.chunk_left = 0;
+	client->sender.sent = 0;
+	client->receiver.scanned = 0;
+	http1_write_request(&writer, request, lines);
+	if (writer.full ||
+	    !sender_append(&client->sender, (struct slice){wire, (size_t)(writer.at - wire)}))
+		client->sender.failed = true;
+}
+
+static size_t
+client_content(struct upstream *upstream, struct slice data)
+{
+	return sender_content(&client_of(upstream)->sender, data);
+}
+
+/* Once a tunnel's client has ended and all it sent has left, the backend learns of the end. */
+static void
+shut_if_drained(struct http1_client *client)
+{
+	if (client->tunnel_shut && !sender_pending(&client->sender))
+		conn_shutdown_write(&client->made->conn);
+}
+
+/* Does any of the trailers travel on? */
+static bool
+has_trailers(const struct fields *trailers)
+{
+	for (size_t i = 0; trailers != NULL && i < trailers->count; i++)
+		if (!trailers->items[i].dropped)
+			return true;
+	return false;
+}
+
+static void
+client_content_end(struct upstream *upstream, const struct fields *trailers)
+{
+	struct http1_client *client = client_of(upstream);
+
+	/* Some servers add what stands in trailers to the fields of the next request (aiohttp 3.8
+	 * does), which may be another client's. */
+	client->no_reuse = client->no_reuse || has_trailers(trailers);
+	if (client->tunnel)
+		client->tunnel_shut = true;
+	else if (!sender_end(&client->sender, trailers))
+		client->sender.failed = true;
+}
+
+static void
+http1_client_flush(struct http1_client *client)
+{
+	/*
+	 * A backend that refuses a request early may close its reading side: the
+	 * answer is still to be read, so an error of writing ends nothing by itself.
+	 */
+	if (sender_flush(&client->sender) == IO_ERROR)
+		client->made->conn.readable = true;
+	shut_if_drained(client);
+	sender_settle(&client->sender);
+	if (client->sender.failed)
+		loop_defer(client->gateway->loop, &client->carry_on);
+}
+
+static void
+client_flush(struct upstream *upstream)
+{
+	http1_client_flush(client_of(upstream));
+}
+
+static bool
+client_pending(const struct upstream *upstream)
+{
+	return sender_pending(&client_of(upstream)->sender);
+}
+
+/* ---- events ---- */
+
+static void
+client_pump(struct upstream *upstream)
+{
+	http1_client_pump(client_of(upstream));
+}
+
+static void
+client_look(struct upstream *upstream)
+{
+	struct http1_client *client = client_of(upstream);
+
+	conn_look_again(&client->made->conn);
+	http1_client_pump(client);
+}
+
+static void
+client_carry_on(struct task *task)
+{
+	struct http1_client *client =
+	    (struct http1_client *)((char *)task - offsetof(struct http1_client, carry_on));
+
+	gateway_catch_up(client->gateway);
+	if (client->state == HTTP1_CLIENT_CLOSED)
+		return;
+	/* A tunnel whose backend has ended both its sides has no peer left to speak to. */
+	if (client->tunnel_ended && client->sender.failed)
+		http1_client_fail(client, UPSTREAM_BROKEN);
+	else
+		http1_client_pump(client);
+}
+
+static void
+client_ready(struct conn *conn)
+{
+	struct http1_client *client = backend_conn_of(conn)->owner;
+	struct upstream *upstream = &client->upstream;
+
+	gateway_catch_up(client->gateway);
+	if (client->state == HTTP1_CLIENT_CLOSED)
+		return;
+	conn_send_unsent(conn);
+	if (client->state == HTTP1_CLIENT_IDLE) {
+		if (conn->readable) /* and not only writable again */
+			http1_client_still_idle(client);
+		return;
+	}
+	if (conn->writable && sender_pending(&client->sender)) {
+		http1_client_flush(client);
+		if (upstream->user != NULL && !sender_pending(&client->sender))
+			upstream->user->ops->writable(upstream->user);
+	} else if (conn->writable && upstream->user != NULL) {
+		shut_if_drained(client); /* TLS has sent what it held back by itself */
+		upstream->user->ops->writable(upstream->user);
+	}
+	if (upstream->user != NULL)
+		http1_client_pump(client);
+}
+
+bool
+http1_client_still_idle(struct http1_client *client)
+{
+	struct conn *conn = &client->made->conn;
+	char byte;
+	size_t n;
+
+	/* Nothing that may come is welcome. */
+	conn->readable = true;
+	if (conn_read(conn, &byte, 1, &n) == IO_AGAIN)
+		return true;
+	http1_client_close(client);
+	return false;
+}
+
+static void
+client_idle_over(struct timer *timer)
+{
+	http1_client_close(
+	    (struct http1_client *)((char *)timer - offsetof(struct http1_client, idle)));
+}
+
+/* ---- its beginning and end ---- */
+
+/* May another request follow the one that is over, and is nothing left of that one? */
+static bool
+is_reusable(struct http1_client *client)
+{
+	char byte;
+	size_t n;
+
+	return client->keep_alive && !client->no_reuse && !client->sender.failed &&
+	       !sender_pending(&client->sender) && body_ended(&client->receiver.body) &&
+	       buffer_len(client->receiver.in) == 0 &&
+	       conn_read(&client->made->conn, &byte, 1, &n) == IO_AGAIN;
+}
+
+static void
+client_release(struct upstream *upstream)
+{
+	struct http1_client *client = client_of(upstream);
+	struct gateway *gateway = client->gateway;
+	uint64_t idle_ms = gateway->options.timeouts.backend_idle;
+
+	upstream->user = NULL;
+	if (!is_reusable(client)) {
+		http1_client_close(client);
+		return;
+	}
+	loop_cancel(gateway->loop, &client->carry_on);
+	receiver_clear(&client->receiver);
+	client->reused = true;
+	if (!pool_keep(client)) {
+		http1_client_close(client);
+		return;
+	}
+	client->state = HTTP1_CLIENT_IDLE;
+	timer_start(
+	    gateway->loop, &client->idle, client->keep_ms < idle_ms ? client->keep_ms : idle_ms);
+}
+
+static void
+client_cancel(struct upstream *upstream)
+{
+	http1_client_close(client_of(upstream));
+}
+
+static const struct upstream_ops client_ops = {
+    .begin = client_begin,
+    .content = client_content,
+    .content_end = client_content_end,
+    .flush = client_flush,
+    .pump = client_pump,
+    .look = client_look,
+    .pending = client_pending,
+    .release = client_release,
+    .cancel = client_cancel,
+};
+
+void
+http1_client_open(struct backend_conn *made, struct upstream_user *user)
+{
+	struct gateway *gateway = made->gateway;
+	struct http1_client *client = slab_take(&gateway->http1_clients);
+
+	if (client == NULL) {
+		backend_conn_close(made);
+		user->ops->failed(user, UPSTREAM_NO_SOCKET, REPEAT_NOT);
+		return;
+	}
+	client->upstream = (struct upstream){&client_ops, user};
+	client->gateway = gateway;
+	client->made = made;
+	client->state = HTTP1_CLIENT_WAITING;
+	client->receiver.conn = client->sender.conn = &made->conn;
+	client->receiver.buffers = client->sender.buffers = gateway->buffers;
+	client->idle.expired = client_idle_over;
+	client->carry_on.run = client_carry_on;
+	made->owner = client;
+	made->conn.ready = client_ready;
+	user->ops->connected(user, &client->upstream);
+	/* A backend may have spoken, and gone, before it was asked: that edge will not be told
+	 * again. */
+	if (client->upstream.user != NULL && made->conn.readable)
+		http1_client_pump(client);
+}
+
+struct upstream *
+http1_client_reuse(struct http1_client *client, struct upstream_user *user)
+{
+	pool_unkeep(client);
+	timer_stop(&client->idle);
+	client->state = HTTP1_CLIENT_WAITING;
+	client->upstream.user = user;
+	return &client->upstream;
+}
+
+void
+http1_client_fail(struct http1_client *client, enum upstream_failure failure)
+{
+	struct upstream_user *user = client->upstream.user;
+	enum repeat repeat = REPEAT_NOT;
+
+	/* Only what is idempotent, or what was never sent at all. */
+	if (!client->answer_begun &&
+	    (method_is_idempotent(client->method) || client->sender.sent == 0))
+		repeat = client->reused ? REPEAT_STALE : REPEAT_BROKEN;
+	if (repeat == REPEAT_BROKEN)
+		pool_avoid(client->made);
+	http1_client_close(client);
+	if (user != NULL)
+		user->ops->failed(user, failure, repeat);
+}
+
+static void
+client_bury(struct task *task)
+{
+	struct http1_client *client =
+	    (struct http1_client *)((char *)task - offsetof(struct http1_client, burial));
+
+	slab_give(&client->gateway->http1_clients, client, SLAB_KEEP);
+}
+
+void
+http1_client_close(struct http1_client *client)
+{
+	struct gateway *gateway = client->gateway;
+
+	if (client->state == HTTP1_CLIENT_CLOSED)
+		return;
+	if (client->state == HTTP1_CLIENT_IDLE)
+		pool_unkeep(client);
+	client->state = HTTP1_CLIENT_CLOSED;
+	client->upstream.user = NULL;
+	timer_remove(&client->idle);
+	loop_cancel(gateway->loop, &client->carry_on);
+	receiver_clear(&client->receiver);
+	sender_clear(&client->sender);
+	backend_conn_close(client->made);
+	client->burial.run = client_bury;
+	loop_defer(gateway->loop, &client->burial);
+}
