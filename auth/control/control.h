@@ -9,6 +9,7 @@
 #include "jobgate/control_fields.h"
 #include "jobgate/log.h"
 #include "jobgate/resolver.h"
+#include "jobgate/settings.h"
 
 /* All addresses that begin with the first `prefix` bits of this one; IPv4 as IPv4-mapped IPv6. */
 struct control_range {
@@ -23,9 +24,7 @@ struct control_setup {
 	const char *gateway_socket_path; /* where our own workers forward calls; NULL: off */
 	const char *gateway_secret;	 /* of these workers: CONTROL_SECRET_TEXT hex digits */
 	const char *store_url;		 /* of the primary: redis://, rediss://, unix: */
-	unsigned wait_replicas;		 /* a change waits for this many; 0: for none */
-	unsigned wait_ms;		 /* for them, at most */
-	size_t wait_needed;		 /* a revocation that fewer confirm gets 503; 0: never */
+	struct replica_wait wait;
 	const char *store_dir;	/* where the files of a private store lie; NULL: it is elsewhere */
 	const char *key_prefix; /* "jobgate:" */
 	const char *ca_file;	/* for rediss://; NULL: the system's */
@@ -35,9 +34,9 @@ struct control_setup {
 	const char *fixed_url;
 	const struct control_range *scoped_urls; /* see scope.h */
 	size_t scoped_url_count;
-	unsigned scope_tokens, scope_jobs; /* quotas of each scope */
-	unsigned request_ms;		   /* for a request to arrive whole */
-	unsigned idle_ms;		   /* between two requests */
+	struct scope_quota scope;
+	unsigned request_ms; /* for a request to arrive whole */
+	unsigned idle_ms;    /* between two requests */
 	struct log log;
 	void *observe_ctx; /* given to the following three */
 	/* False, with a sentence in why, while the gateway cannot serve; NULL: no such check. */

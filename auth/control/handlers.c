@@ -161,7 +161,7 @@ handler_maker(const struct call *call, enum record_kind kind, struct store_maker
 		return NULL;
 	*out = (struct store_maker){.id = call->token->token.id,
 	    .hash = call->token->token.hash,
-	    .most = kind == RECORD_TOKEN ? setup->scope_tokens : setup->scope_jobs};
+	    .most = (unsigned)(kind == RECORD_TOKEN ? setup->scope.tokens : setup->scope.jobs)};
 	return out;
 }
 
@@ -223,7 +223,7 @@ handler_confirmed(struct call *call, enum store_result result)
 	const struct control *control = call->ctx;
 	const struct control_setup *setup = control->setup;
 
-	if (call->replicas >= (int)setup->wait_needed || setup->wait_needed == 0)
+	if (call->replicas >= (int)setup->wait.required || setup->wait.required == 0)
 		return true;
 	/* Other results: nothing was changed, or that is unknown. Broken records are changed. */
 	if (result != STORE_OK && result != STORE_ABSENT && result != STORE_BROKEN &&
@@ -232,7 +232,7 @@ handler_confirmed(struct call *call, enum store_result result)
 	call_refuse(call, 503, NULL,
 	    "not confirmed: the store has the change, but only %d of %zu replicas have confirmed "
 	    "it, so it could be lost with the primary: repeat the request",
-	    call->replicas > 0 ? call->replicas : 0, setup->wait_needed);
+	    call->replicas > 0 ? call->replicas : 0, setup->wait.required);
 	return false;
 }
 

@@ -135,7 +135,7 @@ connect_to(struct redis_link *link, const struct redis_url *url, const char *nam
 	    .ctx = link, .up = on_up, .down = down, .push = push};
 
 	return redis_connection_new(link->base, link->options.resolver, url, link->ca_file, name,
-	    (unsigned)link->options.connect_timeout_ms, &handlers);
+	    (unsigned)link->options.timeouts.connect, &handlers);
 }
 
 static void
@@ -174,7 +174,7 @@ link_begin(struct redis_link *link)
 	} else if (!redis_sentinels_busy(link->sentinels)) {
 		link->state = LINK_FINDING;
 		redis_sentinels_ask(
-		    link->sentinels, (unsigned)link->options.connect_timeout_ms, on_found, link);
+		    link->sentinels, (unsigned)link->options.timeouts.connect, on_found, link);
 	}
 }
 

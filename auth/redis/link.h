@@ -7,6 +7,7 @@
 
 #include "jobgate/directory.h"
 #include "jobgate/resolver.h"
+#include "jobgate/settings.h"
 
 /*
  * A link is two connections that live and die together: one reads (HGETALL,
@@ -25,7 +26,7 @@ struct redis_link_options {
 	const char *prefix;	   /* of keys, "jobgate:" */
 	const char *ca_file;	   /* for rediss://; NULL: the system's */
 	struct resolver *resolver; /* outlives the link; NULL where no URL has a name */
-	uint64_t connect_timeout_ms, ping_interval_ms, ping_deadline_ms;
+	struct store_timeouts timeouts;
 	uint64_t (*now_ms)(void *ctx); /* the directory's clock; NULL: CLOCK_BOOTTIME itself */
 	void *clock_ctx;
 };

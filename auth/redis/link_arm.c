@@ -198,7 +198,7 @@ void
 link_identify(struct redis_link *link)
 {
 	link->state = LINK_IDENTIFYING;
-	link->armed_by_ms = link_clock_ms(link) + link->options.ping_deadline_ms;
+	link->armed_by_ms = link_clock_ms(link) + link->options.timeouts.ping_deadline;
 	memset(link->data_run_id, 0, sizeof(link->data_run_id));
 	memset(link->push_run_id, 0, sizeof(link->push_run_id));
 	link->unidentified = 2;

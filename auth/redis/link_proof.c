@@ -24,7 +24,7 @@ proof_close(struct redis_link *link)
 	uint64_t good_ms = link->proof.began_ms;
 	bool failed = link->proof.failed;
 
-	link->next_proof_ms = good_ms + link->options.ping_interval_ms;
+	link->next_proof_ms = good_ms + link->options.timeouts.ping_interval;
 	link->proof.began_ms = 0;
 	if (failed)
 		return;
@@ -231,8 +231,8 @@ proof_begin(struct redis_link *link, uint64_t now_ms)
 	link->proof.missing |= link->state == LINK_PROVING ? PROOF_MINT : 0;
 	if (link->sentinels != NULL) {
 		link->proof.missing |= PROOF_SENTINELS;
-		redis_sentinels_ask(
-		    link->sentinels, (unsigned)link->options.ping_deadline_ms, on_elected, link);
+		redis_sentinels_ask(link->sentinels, (unsigned)link->options.timeouts.ping_deadline,
+		    on_elected, link);
 	}
 	if (!link->replica)
 		proof_ping(link);
@@ -245,7 +245,7 @@ void
 proof_tick(struct redis_link *link, uint64_t now_ms)
 {
 	struct proof *proof = &link->proof;
-	bool late = now_ms - proof->began_ms > link->options.ping_deadline_ms;
+	bool late = now_ms - proof->began_ms > link->options.timeouts.ping_deadline;
 
 	if (proof->began_ms == 0) {
 		if (now_ms >= link->next_proof_ms)

@@ -21,7 +21,7 @@ store_prefix(const struct store *store)
 bool
 store_waits(const struct store *store)
 {
-	return store->wait_required;
+	return store->wait.required > 0;
 }
 
 static void
@@ -74,11 +74,11 @@ confirmed(struct operation *operation, int replicas)
 {
 	struct store *store = operation->store;
 
-	if (operation->result == STORE_OK && (unsigned)replicas < store->wait_replicas)
+	if (operation->result == STORE_OK && (size_t)replicas < store->wait.count)
 		log_warning(&store->log,
-		    "%d of %u replicas have confirmed a change of %s: it could be lost with the "
+		    "%d of %zu replicas have confirmed a change of %s: it could be lost with the "
 		    "primary",
-		    replicas, store->wait_replicas, operation->id);
+		    replicas, store->wait.count, operation->id);
 	operation->confirmation = CONFIRMATION_NONE;
 	operation->held = false;
 	store->confirmed = replicas;
@@ -118,11 +118,11 @@ on_confirmed(void *ctx, const redisReply *reply)
 static void
 confirm(struct store *store)
 {
-	char replicas[16], ms[16];
+	char replicas[24], ms[24];
 	const char *argv[] = {"WAIT", replicas, ms};
 	const size_t len[] = {4,
-	    (size_t)snprintf(replicas, sizeof(replicas), "%u", store->wait_replicas),
-	    (size_t)snprintf(ms, sizeof(ms), "%u", store->wait_ms)};
+	    (size_t)snprintf(replicas, sizeof(replicas), "%zu", store->wait.count),
+	    (size_t)snprintf(ms, sizeof(ms), "%llu", (unsigned long long)store->wait.timeout_ms)};
 	enum confirmation to = CONFIRMATION_ASKED;
 	struct operation *operation;
 	bool due = false;
@@ -189,8 +189,9 @@ store_send(struct store *store, int argc, const char *const *argv, const size_t 
 void
 store_run(struct store *store, const struct operation *plan, const struct arguments *arguments)
 {
-	const unsigned ms = DEADLINE_MS + (store->wait_replicas > 0 ? 2 * store->wait_ms : 0);
-	const struct timeval deadline = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+	const uint64_t ms = DEADLINE_MS + (store->wait.count > 0 ? 2 * store->wait.timeout_ms : 0);
+	const struct timeval deadline = {
+	    .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
 	struct operation *operation = NULL;
 
 	if (store->connection != NULL && arguments != NULL)
@@ -206,7 +207,7 @@ store_run(struct store *store, const struct operation *plan, const struct argume
 		arguments->len))
 		goto unavailable;
 	TAILQ_INSERT_TAIL(&store->operations, operation, link);
-	if (operation->change && store->wait_replicas > 0) {
+	if (operation->change && store->wait.count > 0) {
 		operation->confirmation = CONFIRMATION_DUE;
 		confirm(store);
 	}
@@ -242,9 +243,7 @@ store_new(const struct store_options *options)
 	store->base = options->base;
 	store->resolver = options->resolver;
 	store->log = options->log;
-	store->wait_replicas = options->wait_replicas;
-	store->wait_ms = options->wait_ms;
-	store->wait_required = options->wait_required;
+	store->wait = options->wait;
 	store->of_primary = options->of_primary;
 	store->for_lists = options->for_lists;
 	store->confirmed = -1;

@@ -9,12 +9,13 @@
 #include "jobgate/log.h"
 #include "jobgate/mint.h"
 #include "jobgate/resolver.h"
+#include "jobgate/settings.h"
 
 /*
  * One asynchronous connection to Redis. Every change is one server-side script,
  * index included: it happened whole or not at all, whatever fails. An operation
  * calls back exactly once: with the answer, with STORE_UNAVAILABLE (a read) or
- * STORE_UNKNOWN (a change) after 2 s (and twice wait_ms, where replicas are waited for) or
+ * STORE_UNKNOWN (a change) after 2 s (and twice wait.timeout_ms, where replicas are waited for) or
  * when the connection breaks, or with STORE_UNAVAILABLE at once (from within the call)
  * while it is down. The store reconnects by itself.
  */
@@ -26,10 +27,11 @@ struct store_options {
 	const char *url;	   /* as url.h takes it */
 	const char *prefix;	   /* of keys, "jobgate:" */
 	const char *ca_file;	   /* for rediss://; NULL: the system's */
-	unsigned wait_replicas;	   /* that are to confirm each change (WAIT); 0: do not wait */
-	unsigned wait_ms;	   /* at most; changes in this time are confirmed together */
-	bool wait_required; /* a deletion that finds nothing waits as well: it may repeat one that
-			       was not confirmed */
+	/*
+	 * Changes within its time-out are confirmed together (WAIT). If some are required, a
+	 * deletion that finds nothing waits as well: it may repeat one that was not confirmed.
+	 */
+	struct replica_wait wait;
 	/*
 	 * The server must call itself a primary (ROLE): asked as it comes into reach, and
 	 * ahead of each read. A demoted one goes on answering with what it had, and a token
@@ -68,7 +70,7 @@ typedef void store_record_done(void *ctx, enum store_result result, const struct
 
 /*
  * How many replicas have confirmed the change whose done is being called; -1 when
- * they are not waited for. Fewer than wait_replicas: it could be lost with the primary.
+ * they are not waited for. Fewer than wait.count: it could be lost with the primary.
  */
 int store_confirmed(const struct store *store);
 

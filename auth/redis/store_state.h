@@ -12,8 +12,7 @@ struct store {
 	struct log log;
 	struct redis_url url;
 	char *prefix, *ca_file;
-	unsigned wait_replicas, wait_ms;
-	bool wait_required;
+	struct replica_wait wait;
 	bool of_primary;
 	bool for_lists;
 	bool waiting;			   /* a WAIT is under way */

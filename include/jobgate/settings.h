@@ -40,4 +40,23 @@ struct circuit_rules {
 	uint64_t patience_ms; /* refusals open it once they have lasted this long */
 };
 
+/* The connections of a worker to the store, in milliseconds. */
+struct store_timeouts {
+	uint64_t connect;
+	uint64_t ping_interval; /* how often the store's pushes are proved to arrive */
+	uint64_t ping_deadline; /* for the answer */
+};
+
+/* How a change waits for the store's replicas. */
+struct replica_wait {
+	size_t count; /* replicas that are to confirm it; 0: it does not wait */
+	uint64_t timeout_ms;
+	size_t required; /* a revocation that fewer confirm gets 503; 0: never */
+};
+
+/* How many records operators with one label selector may create. */
+struct scope_quota {
+	size_t tokens, jobs;
+};
+
 #endif

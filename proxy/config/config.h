@@ -73,14 +73,14 @@ struct config {
 		const char *url;	  /* NULL: a private redis-server of our own */
 		const char *read_url;	  /* where workers read; NULL with url NULL only */
 		const char *write_url;	  /* the primary, where changes go; the same */
-		size_t wait_replicas;	  /* that are to confirm a change; 0: do not wait */
-		uint64_t wait_timeout;	  /* for them, at most */
-		bool wait_required;	  /* a revocation that fewer confirm gets 503 */
+		struct replica_wait wait; /* wait.required: 0, or the same as wait.count */
+		bool wait_required;
 		const char *prefix;	  /* of keys, "jobgate:" */
 		const char *ca_file;	  /* for rediss://; NULL: the system's */
 		const char *state_dir;	  /* of the private redis-server */
 		const char *redis_server; /* its program, "redis-server" */
-		uint64_t max_staleness, ping_interval, ping_deadline, connect_timeout;
+		struct store_timeouts timeouts;
+		uint64_t max_staleness;
 		size_t cache_entries; /* for each worker */
 	} store;
 
@@ -136,9 +136,9 @@ struct config {
 		const char *certificate, *key; /* of `listen`, PEM; NULL: no TLS */
 		const char *client_ca; /* whose certificates clients must have; NULL: none */
 		bool allow_plain;      /* `listen` may be without TLS beyond loopback */
-		size_t scope_tokens, scope_jobs; /* quotas of each scope */
-		struct cidr_list scoped_urls;	 /* where operators with a label selector may have
-						    job URLs lead */
+		struct scope_quota scope;
+		struct cidr_list scoped_urls; /* where operators with a label selector may have
+						 job URLs lead */
 	} control;
 
 	struct {

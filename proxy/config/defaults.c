@@ -210,6 +210,7 @@ defaults_derive(struct builder *builder)
 
 	if (config->workers == 0)
 		config->workers = cores > 0 ? (unsigned)cores : 1;
+	config->store.wait.required = config->store.wait_required ? config->store.wait.count : 0;
 	/* A backend that refuses connections may come back for as long as a connect may take. */
 	config->backends.circuit.patience_ms = config->timeouts.connect;
 	if (config->jobs.fixed_url != NULL)

@@ -98,12 +98,12 @@ const struct config_key config_keys[] = {
     {"store.write_url", TEXT_OF(STORE_URL, store.write_url),
 	.example = "redis://primary.example.org:6379/0",
 	.help = "Where changes go: the primary. Default: url."},
-    {"store.wait_replicas", COUNT(store.wait_replicas), .default_value = "0", .max = 100,
+    {"store.wait_replicas", COUNT(store.wait.count), .default_value = "0", .max = 100,
 	.help = "A change of the control API waits until this many replicas have it, but no longer "
 		"than wait_timeout. Its answer says how many have it "
 		"(Jobgate-Replicas-Confirmed). 0: do not wait. If the primary is lost, a change "
 		"that no replica has is lost with it."},
-    {"store.wait_timeout", TIME(store.wait_timeout), .default_value = "500ms", .min = 1,
+    {"store.wait_timeout", TIME(store.wait.timeout_ms), .default_value = "500ms", .min = 1,
 	.max = 1500, .help = "How long a change waits for replicas at most."},
     {"store.wait_required", BOOL(store.wait_required), .default_value = "false",
 	.help = "true: a revocation (delete, renew, a change of a job's labels, removal of its "
@@ -132,13 +132,13 @@ const struct config_key config_keys[] = {
 		"fails. Once the store has been out of reach for this long, requests are answered "
 		"with 503. Let no client of that server use SWAPDB: Redis does not tell gateways "
 		"of it."},
-    {"store.ping_interval", TIME(store.ping_interval), .default_value = "1s", .min = 50,
+    {"store.ping_interval", TIME(store.timeouts.ping_interval), .default_value = "1s", .min = 50,
 	.max = HOUR,
 	.help = "How often a PING proves that the store's pushes arrive. Together with "
 		"ping_deadline it must be shorter than max_staleness."},
-    {"store.ping_deadline", TIME(store.ping_deadline), .default_value = "1s", .min = 50,
+    {"store.ping_deadline", TIME(store.timeouts.ping_deadline), .default_value = "1s", .min = 50,
 	.max = HOUR, .help = "How long the answer to a PING may take."},
-    {"store.connect_timeout", TIME(store.connect_timeout), .default_value = "2s", .min = 50,
+    {"store.connect_timeout", TIME(store.timeouts.connect), .default_value = "2s", .min = 50,
 	.max = HOUR,
 	.help =
 	    "Connecting to the store. A worker that starts waits this long for the store before "
@@ -369,13 +369,13 @@ const struct config_key config_keys[] = {
 	    "even what others run: no label says where a URL leads. Host names are allowed only "
 	    "with \"::/0\", which is every address. Empty: they register jobs without a URL, "
 	    "and change labels."},
-    {"control.scope_tokens", COUNT(control.scope_tokens), .default_value = "1000", .min = 1,
+    {"control.scope_tokens", COUNT(control.scope.tokens), .default_value = "1000", .min = 1,
 	.max = 100000,
 	.help = "How many tokens may exist that operators with one label selector created; more "
 		"get 403. Operators that they created share their quota. Tokens that were created "
 		"without such a token (by the administrator of this machine, or by plain HSET) do "
 		"not count."},
-    {"control.scope_jobs", COUNT(control.scope_jobs), .default_value = "1000", .min = 1,
+    {"control.scope_jobs", COUNT(control.scope.jobs), .default_value = "1000", .min = 1,
 	.max = 100000, .help = "The same for jobs."},
 
     {"log", SECTION},

@@ -158,10 +158,11 @@ check_store_times(struct builder *builder)
 	const struct config *config = &builder->config;
 	const yaml_mark_t *mark = builder_mark(builder, "store.max_staleness");
 
-	if (config->store.wait_required && config->store.wait_replicas == 0)
+	if (config->store.wait_required && config->store.wait.count == 0)
 		return builder_key_error(builder, "store.wait_required",
 		    "needs store.wait_replicas: how many replicas must confirm a revocation");
-	if (config->store.max_staleness > config->store.ping_interval + config->store.ping_deadline)
+	if (config->store.max_staleness >
+	    config->store.timeouts.ping_interval + config->store.timeouts.ping_deadline)
 		return true;
 	if (mark == NULL)
 		mark = builder_mark(builder, "store.ping_interval");

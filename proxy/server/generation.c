@@ -48,7 +48,8 @@ generation_fill(struct supervisor *supervisor, bool lost)
 static uint64_t
 proof_ms(const struct supervisor *supervisor)
 {
-	return supervisor->config->store.connect_timeout + supervisor->config->store.ping_deadline;
+	return supervisor->config->store.timeouts.connect +
+	       supervisor->config->store.timeouts.ping_deadline;
 }
 
 void

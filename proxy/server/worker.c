@@ -320,7 +320,7 @@ worker_events(struct worker *worker)
 	if (access_log_on(worker->access_log))
 		timer_start(worker->loop, &worker->flush_timer, FLUSH_MS);
 	worker->accept_at_ms =
-	    loop_now_ms(worker->loop) + worker->setup->config->store.connect_timeout;
+	    loop_now_ms(worker->loop) + worker->setup->config->store.timeouts.connect;
 	start_accepting(worker);
 	on_accept_check(&worker->accept_timer);
 	return true;

@@ -170,9 +170,7 @@ worker_store(struct worker *worker)
 	    .prefix = config->store.prefix,
 	    .ca_file = config->store.ca_file,
 	    .resolver = worker->resolver,
-	    .connect_timeout_ms = config->store.connect_timeout,
-	    .ping_interval_ms = config->store.ping_interval,
-	    .ping_deadline_ms = config->store.ping_deadline,
+	    .timeouts = config->store.timeouts,
 	    .now_ms = worker_clock,
 	    .clock_ctx = worker->loop,
 	};

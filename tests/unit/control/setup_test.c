@@ -23,8 +23,8 @@ full(char texts[16][8])
 {
 	for (size_t i = 0; i < 16; i++)
 		memcpy(texts[i], "textX", 6);
-	return (struct control_setup){texts[0], texts[1], texts[2], texts[3], 1, 2, 0, texts[4],
-	    texts[5], texts[6], texts[7], texts[8], texts[9], texts[10], &range, 1, 5, 6, 3, 4,
+	return (struct control_setup){texts[0], texts[1], texts[2], texts[3], {1, 2, 0}, texts[4],
+	    texts[5], texts[6], texts[7], texts[8], texts[9], texts[10], &range, 1, {5, 6}, 3, 4,
 	    {2, LOG_LEVEL_INFO, "control", false}, NULL, NULL, metrics};
 }
 
@@ -74,9 +74,9 @@ test_all_else_counts(void **state)
 	wider.prefix = 96;
 	elsewhere.address.s6_addr[0] = 11;
 	DIFFERS(fixed_url = NULL);
-	DIFFERS(wait_replicas = 9);
-	DIFFERS(wait_ms = 9);
-	DIFFERS(wait_needed = 1);
+	DIFFERS(wait.count = 9);
+	DIFFERS(wait.timeout_ms = 9);
+	DIFFERS(wait.required = 1);
 	DIFFERS(scoped_url_count = 0);
 	DIFFERS(scoped_urls = &wider);
 	DIFFERS(scoped_urls = &elsewhere);

@@ -124,9 +124,7 @@ link_start(struct world *world, const char *url, uint64_t ping_deadline_ms)
 {
 	const struct redis_link_options options = {.url = url,
 	    .prefix = "jobgate:",
-	    .connect_timeout_ms = PATIENCE_MS,
-	    .ping_interval_ms = 50,
-	    .ping_deadline_ms = ping_deadline_ms,
+	    .timeouts = {PATIENCE_MS, 50, ping_deadline_ms},
 	    .now_ms = clock_ms,
 	    .clock_ctx = world};
 	const struct directory_options cache = {.max_staleness_ms = 60000, .entries_max = 100};
