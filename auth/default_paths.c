@@ -1,4 +1,4 @@
-/* paths.c - default places, by the rules of systemd and XDG. */
+/* default_paths.c - default places, by the rules of systemd and XDG. */
 #include "jobgate/paths.h"
 
 #include <errno.h>
