@@ -2,23 +2,15 @@
 #include "auth/bulk/task.h"
 
 #include <stdarg.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "jobgate/clock.h"
 
 #define PATIENCE_MS 3000 /* for a store that does not answer */
 #define PAUSE_MS 50
 #define PICTURE_MS 100
 #define BAR 30	     /* columns */
 #define TEXT_MAX 512 /* of what is told of a record */
-
-static uint64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 void
 progress_begin(struct progress *progress, const char *what)
@@ -29,7 +21,7 @@ progress_begin(struct progress *progress, const char *what)
 void
 progress_to(struct progress *progress, uint64_t done, uint64_t total)
 {
-	uint64_t now = progress->shown ? now_ms() : 0;
+	uint64_t now = progress->shown ? clock_ms(CLOCK_MONOTONIC) : 0;
 	unsigned filled;
 
 	progress->done = done;
@@ -123,9 +115,9 @@ int
 task_reach(struct task *task)
 {
 	const struct timeval pause = {.tv_usec = PAUSE_MS * 1000};
-	uint64_t until = now_ms() + PATIENCE_MS;
+	uint64_t until = clock_ms(CLOCK_MONOTONIC) + PATIENCE_MS;
 
-	while (now_ms() < until) {
+	while (clock_ms(CLOCK_MONOTONIC) < until) {
 		struct question question = {0};
 
 		store_get(

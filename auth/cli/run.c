@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "auth/cli/command.h"
 #include "auth/cli/program.h"
+#include "jobgate/clock.h"
 
 #define LEASE_DEFAULT 30 /* seconds */
 #define PROBE_MS_FIRST 20
@@ -52,15 +52,6 @@ struct run {
 	uint64_t pause_ms; /* between two looks whether it listens */
 	uint64_t held_ms;  /* when the lease began last */
 };
-
-static uint64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* The addresses of the service; freeaddrinfo'd by the caller. NULL after telling why. */
 static struct addrinfo *
@@ -151,7 +142,7 @@ static void
 lease_begun(struct run *run)
 {
 	run->registration = REGISTRATION_HELD;
-	run->held_ms = now_ms();
+	run->held_ms = clock_ms(CLOCK_MONOTONIC);
 	run->due_ms = run->held_ms + (uint64_t)run->lease * 1000 / 3;
 }
 
@@ -159,7 +150,7 @@ lease_begun(struct run *run)
 static void
 try_again(struct run *run)
 {
-	run->due_ms = now_ms() + (uint64_t)run->lease * 100;
+	run->due_ms = clock_ms(CLOCK_MONOTONIC) + (uint64_t)run->lease * 100;
 }
 
 /* It will never be reached: a command without its job is of no use. */
@@ -204,9 +195,9 @@ register_job(struct run *run)
 static void
 registration_gone(struct run *run)
 {
-	if (now_ms() - run->held_ms >= (uint64_t)run->lease * 1000) {
+	if (clock_ms(CLOCK_MONOTONIC) - run->held_ms >= (uint64_t)run->lease * 1000) {
 		run->registration = REGISTRATION_DUE;
-		run->due_ms = now_ms();
+		run->due_ms = clock_ms(CLOCK_MONOTONIC);
 		return;
 	}
 	run->registration = REGISTRATION_LOST;
@@ -244,7 +235,7 @@ step(struct run *run)
 			register_job(run);
 			return;
 		}
-		if (!run->told && now_ms() - run->started_ms >= PATIENCE_MS) {
+		if (!run->told && clock_ms(CLOCK_MONOTONIC) - run->started_ms >= PATIENCE_MS) {
 			run->told = true;
 			fprintf(stderr,
 			    "jobgate: nothing listens on port %u of %s yet, so there is no job "
@@ -255,7 +246,7 @@ step(struct run *run)
 		run->pause_ms = run->pause_ms * 3 / 2;
 		if (run->pause_ms > PROBE_MS_LAST)
 			run->pause_ms = PROBE_MS_LAST;
-		run->due_ms = now_ms() + run->pause_ms;
+		run->due_ms = clock_ms(CLOCK_MONOTONIC) + run->pause_ms;
 		return;
 	case REGISTRATION_HELD:
 		renew_lease(run);
@@ -331,10 +322,10 @@ run_run(struct command_context *context)
 	if (!program_start(&run.program, options->command, run.port))
 		return CLI_REFUSED;
 	client_on_idle(context->client, on_idle, &run.program);
-	run.started_ms = now_ms();
+	run.started_ms = clock_ms(CLOCK_MONOTONIC);
 	run.due_ms = run.started_ms + run.pause_ms;
 	while (!run.program.ended) {
-		uint64_t now = now_ms();
+		uint64_t now = clock_ms(CLOCK_MONOTONIC);
 
 		if (now >= run.due_ms)
 			step(&run);

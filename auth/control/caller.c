@@ -4,23 +4,14 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include <openssl/crypto.h>
 
 #include "auth/control/handlers.h"
+#include "jobgate/clock.h"
 #include "jobgate/decision.h"
 
 #define CONFIRM_MS 1000 /* a token that was read longer ago is read again */
-
-static uint64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* Bearer realm="...", error="..."; what must not stand in a quoted string is left out. */
 static char *
@@ -167,7 +158,7 @@ know_mint(void *ctx, enum store_result result, const struct record *none)
 		decide(call, &evidence);
 		return;
 	}
-	call->confirmed_ms = now_ms();
+	call->confirmed_ms = clock_ms(CLOCK_MONOTONIC);
 	store_get(control->store, RECORD_TOKEN, (struct slice){call->bearer.id, TOKEN_ID_LEN},
 	    got_token, call);
 }
@@ -256,7 +247,7 @@ caller_vouched_for(struct call *call)
 	} else if (!jg_token_id_valid(id)) {
 		caller_refuse_revoked(call);
 	} else {
-		call->confirmed_ms = now_ms();
+		call->confirmed_ms = clock_ms(CLOCK_MONOTONIC);
 		store_get(control->store, RECORD_TOKEN, id, got_vouched, call);
 	}
 }
@@ -301,14 +292,15 @@ caller_confirm(struct call *call, void (*next)(struct call *call))
 		return;
 	}
 	call->confirmed = next;
-	call->confirmed_ms = now_ms();
+	call->confirmed_ms = clock_ms(CLOCK_MONOTONIC);
 	store_get(control->store, RECORD_TOKEN, call->token->token.id, got_again, call);
 }
 
 void
 caller_continue(struct call *call, void (*next)(struct call *call))
 {
-	if (call->caller == CALLER_TOKEN && now_ms() - call->confirmed_ms >= CONFIRM_MS)
+	if (call->caller == CALLER_TOKEN &&
+	    clock_ms(CLOCK_MONOTONIC) - call->confirmed_ms >= CONFIRM_MS)
 		caller_confirm(call, next);
 	else
 		next(call);

@@ -1,8 +1,6 @@
 /* handlers.c - the endpoints, and what their handlers share. */
 #include "auth/control/handlers.h"
 
-#include <time.h>
-
 #include "auth/control/caller.h"
 #include "auth/control/scope.h"
 #include "auth/control/view.h"
@@ -37,15 +35,6 @@ static const struct endpoint observe_rows[] = {
 const struct endpoint_table api_endpoints = {api_rows, sizeof(api_rows) / sizeof(api_rows[0])};
 const struct endpoint_table observe_endpoints = {
     observe_rows, sizeof(observe_rows) / sizeof(observe_rows[0])};
-
-uint64_t
-handler_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 void
 handler_mistake(struct call *call, const struct mistake *mistake)

@@ -90,7 +90,4 @@ void handler_audit(struct call *call, enum store_result result, const char *did,
  */
 bool handler_confirmed(struct call *call, enum store_result result);
 
-/* Unix milliseconds, now. */
-uint64_t handler_now_ms(void);
-
 #endif

@@ -7,6 +7,7 @@
 #include "auth/control/handlers.h"
 #include "auth/control/scope.h"
 #include "auth/control/view.h"
+#include "jobgate/clock.h"
 
 #define UUID_LEN 36
 
@@ -135,7 +136,7 @@ jobs_create(struct call *call)
 	struct job_input input;
 	struct mistake mistake;
 	char now[VIEW_TIME_MAX];
-	uint64_t now_ms = handler_now_ms();
+	uint64_t now_ms = clock_ms(CLOCK_REALTIME);
 
 	if (body == NULL)
 		return;
@@ -240,7 +241,7 @@ jobs_patch(struct call *call)
 	if (!check_url(call, &input) || (adds(&input) && !handler_may_grow(call)))
 		goto done;
 	disk_make_room(control->disk);
-	view_time(handler_now_ms(), now);
+	view_time(clock_ms(CLOCK_REALTIME), now);
 	store_job_patch(control->store, call->id, &call->scope,
 	    &(struct store_job_patch){
 		.leaves_scope = scope_left_by(&call->scope, &input),

@@ -7,6 +7,7 @@
 #include "auth/control/handlers.h"
 #include "auth/control/scope.h"
 #include "auth/control/view.h"
+#include "jobgate/clock.h"
 
 /* Keys that a value is minted with before it is given up: the store's changes hardly ever. */
 #define MINTINGS_MAX 3
@@ -212,7 +213,7 @@ tokens_create(struct call *call)
 		return;
 	}
 	issue->body = body;
-	issue->now_ms = handler_now_ms();
+	issue->now_ms = clock_ms(CLOCK_REALTIME);
 	if (!input_token(body, &issue->input, &mistake))
 		handler_mistake(call, &mistake);
 	else if (limit_selector(call, &issue->input) && handler_may_grow(call))
@@ -264,7 +265,7 @@ read_for_renew(void *ctx, enum store_result result, const struct record *record)
 		issue = issue_new(call, call->id);
 	if (issue == NULL || !issue_value(call, issue, hash))
 		return;
-	view_time(handler_now_ms(), now);
+	view_time(clock_ms(CLOCK_REALTIME), now);
 	disk_make_room(control->disk);
 	store_token_renew(control->store, call->id, &call->scope, record->token.version, hash,
 	    slice_of(now), issue_key(issue), renewed, call);

@@ -4,7 +4,8 @@
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "jobgate/clock.h"
 
 /* The clock is looked at no later than this. */
 #define TICK_MS 50
@@ -16,12 +17,9 @@
 uint64_t
 link_clock_ms(const struct redis_link *link)
 {
-	struct timespec now;
-
 	if (link->options.now_ms != NULL)
 		return link->options.now_ms(link->options.clock_ctx);
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return clock_ms(CLOCK_BOOTTIME);
 }
 
 bool

@@ -1,7 +1,6 @@
 /* store_tokens.c - making and renewing tokens, and the key that their values are minted with. */
 #include <openssl/crypto.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "auth/redis/arguments.h"
 #include "auth/redis/maker_script.h"
@@ -9,6 +8,7 @@
 #include "auth/redis/record_script.h"
 #include "auth/redis/scope_script.h"
 #include "auth/redis/store_state.h"
+#include "jobgate/clock.h"
 
 /* What is known of the key is asked for again when it is older; by all who ask meanwhile it is
  * used up to three times that age. */
@@ -107,15 +107,6 @@ static const char script_mint[] = MINT_READ(2, 3) MINT_MAKE(2, 3)
 
 _Static_assert(STORE_MINT_ADOPT == 1 && STORE_MINT_ENFORCE == 2, "as the script has them");
 
-static uint64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 const struct mint *
 store_mint(const struct store *store)
 {
@@ -128,7 +119,7 @@ learn(struct store *store, const redisReply *reply)
 {
 	const char *broken = mint_decode(reply, &store->mint);
 
-	store->mint_known_ms = now_ms();
+	store->mint_known_ms = clock_ms(CLOCK_BOOTTIME);
 	if (broken != NULL && !store->mint_broken)
 		log_warning(
 		    &store->log, "%s" MINT_KEY " cannot be used: %s", store->prefix, broken);
@@ -176,7 +167,7 @@ store_mint_know(struct store *store, store_record_done *done, void *ctx)
 	struct operation operation =
 	    operation_read(RECORD_TOKEN, SLICE(MINT_KEY), read_mint, done, ctx);
 	struct arguments *arguments;
-	uint64_t now = now_ms(), age_ms = now - store->mint_known_ms;
+	uint64_t now = clock_ms(CLOCK_BOOTTIME), age_ms = now - store->mint_known_ms;
 
 	if (store->mint.state != MINT_UNKNOWN &&
 	    (age_ms < MINT_FRESH_MS ||

@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "jobgate/clock.h"
 
 /* Lines that wait: some hundreds. */
 #define BUFFER_BYTES (64 * 1024)
@@ -152,24 +153,15 @@ log_buffer_start(struct log *log, struct log_losses *losses)
 	return buffer;
 }
 
-static uint64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 void
 log_buffer_stop(struct log_buffer *buffer, struct log *log)
 {
-	uint64_t deadline_ms = now_ms() + PATIENCE_MS, at_ms;
+	uint64_t deadline_ms = clock_ms(CLOCK_MONOTONIC) + PATIENCE_MS, at_ms;
 
 	if (buffer == NULL)
 		return;
 	log_buffer_flush(buffer);
-	while (buffer->len > 0 && (at_ms = now_ms()) < deadline_ms)
+	while (buffer->len > 0 && (at_ms = clock_ms(CLOCK_MONOTONIC)) < deadline_ms)
 		write_lines(buffer, (int)(deadline_ms - at_ms));
 	log_buffer_forget(buffer, log);
 }

@@ -220,50 +220,45 @@ render_histogram(FILE *out, const struct shared_stats *stats, enum timed timed)
 	    (unsigned long long)(us % 1000000), name, (unsigned long long)below);
 }
 
+/* One sample for each worker. */
+static const struct {
+	const char *name, *help;
+	size_t at;  /* its counter in a worker's statistics */
+	bool of_ms; /* it counts milliseconds, which are shown as seconds */
+} worker_metrics[] = {
+    {"jobgate_worker_ready", "1 while the worker can decide on requests.",
+	offsetof(struct worker_stats, ready), false},
+    {"jobgate_worker_heartbeat_age_seconds",
+	"Time since the worker's event loop last turned, as the supervisor sees it.",
+	offsetof(struct worker_stats, silent_ms), true},
+    {"jobgate_store_staleness_seconds", "Age of the last proof that the store's pushes arrive.",
+	offsetof(struct worker_stats, store_good_age_ms), true},
+    {"jobgate_store_up", "1 while the worker's connections to the store are.",
+	offsetof(struct worker_stats, store_up), false},
+    {"jobgate_store_round_trip_seconds", "What the last proof that the store's pushes arrive took.",
+	offsetof(struct worker_stats, store_round_trip_ms), true},
+    {"jobgate_worker_start_time_seconds", "When the worker was started, Unix time.",
+	offsetof(struct worker_stats, started_at), false},
+};
+
 static void
 render_workers(FILE *out, const struct shared_stats *stats)
 {
-	head(out, "jobgate_worker_ready", "gauge", "1 while the worker can decide on requests.");
-	FOREACH_SERVING(stats, i, number)
-	fprintf(out, "jobgate_worker_ready{worker=\"%zu\"} %llu\n", number - 1,
-	    (unsigned long long)counter_get(&stats->workers[i].ready));
-	head(out, "jobgate_worker_heartbeat_age_seconds", "gauge",
-	    "Time since the worker's event loop last turned, as the supervisor sees it.");
-	FOREACH_SERVING(stats, i, number)
-	{
-		unsigned long long ms = counter_get(&stats->workers[i].silent_ms);
+	for (size_t k = 0; k < sizeof(worker_metrics) / sizeof(worker_metrics[0]); k++) {
+		head(out, worker_metrics[k].name, "gauge", worker_metrics[k].help);
+		FOREACH_SERVING(stats, i, number)
+		{
+			const char *worker = (const char *)&stats->workers[i];
+			unsigned long long value =
+			    counter_get((const counter *)(worker + worker_metrics[k].at));
 
-		fprintf(out, "jobgate_worker_heartbeat_age_seconds{worker=\"%zu\"} %llu.%03llu\n",
-		    number - 1, ms / 1000, ms % 1000);
+			fprintf(out, "%s{worker=\"%zu\"} ", worker_metrics[k].name, number - 1);
+			if (worker_metrics[k].of_ms)
+				fprintf(out, "%llu.%03llu\n", value / 1000, value % 1000);
+			else
+				fprintf(out, "%llu\n", value);
+		}
 	}
-	head(out, "jobgate_store_staleness_seconds", "gauge",
-	    "Age of the last proof that the store's pushes arrive.");
-	FOREACH_SERVING(stats, i, number)
-	{
-		unsigned long long ms = counter_get(&stats->workers[i].store_good_age_ms);
-
-		fprintf(out, "jobgate_store_staleness_seconds{worker=\"%zu\"} %llu.%03llu\n",
-		    number - 1, ms / 1000, ms % 1000);
-	}
-	head(
-	    out, "jobgate_store_up", "gauge", "1 while the worker's connections to the store are.");
-	FOREACH_SERVING(stats, i, number)
-	fprintf(out, "jobgate_store_up{worker=\"%zu\"} %llu\n", number - 1,
-	    (unsigned long long)counter_get(&stats->workers[i].store_up));
-	head(out, "jobgate_store_round_trip_seconds", "gauge",
-	    "What the last proof that the store's pushes arrive took.");
-	FOREACH_SERVING(stats, i, number)
-	{
-		unsigned long long ms = counter_get(&stats->workers[i].store_round_trip_ms);
-
-		fprintf(out, "jobgate_store_round_trip_seconds{worker=\"%zu\"} %llu.%03llu\n",
-		    number - 1, ms / 1000, ms % 1000);
-	}
-	head(out, "jobgate_worker_start_time_seconds", "gauge",
-	    "When the worker was started, Unix time.");
-	FOREACH_SERVING(stats, i, number)
-	fprintf(out, "jobgate_worker_start_time_seconds{worker=\"%zu\"} %llu\n", number - 1,
-	    (unsigned long long)counter_get(&stats->workers[i].started_at));
 }
 
 char *
