@@ -35,15 +35,22 @@ it_goes_on_where_it_was_extended(void **state)
 	assert_int_equal(known_version(fake, "one", ENDS + 1000), 2);
 }
 
+/* Read a record whose time to live ends then, and rely on it. */
+static void
+watch_one_that_ends(struct fake *fake, const char *id, uint64_t ends_ms, struct observer *observer)
+{
+	expect_pending(fake, id, START, NULL);
+	fake_reply_until(fake, 1, ends_ms, START);
+	watch(fake, id, START, observer);
+}
+
 static void
 its_watchers_are_checked_again_at_its_end(void **state)
 {
 	struct fake *fake = *state;
 	struct observer observer = OBSERVER;
 
-	expect_pending(fake, "one", START, NULL);
-	fake_reply_until(fake, 1, ENDS, START);
-	watch(fake, "one", START, &observer);
+	watch_one_that_ends(fake, "one", ENDS, &observer);
 	assert_int_equal(jg_directory_due_ms(fake->directory), ENDS);
 	jg_directory_tick(fake->directory, ENDS - 1);
 	assert_int_equal(fake_pending(fake), 0);
@@ -66,9 +73,7 @@ its_watchers_wait_for_that_answer_only_briefly(void **state)
 	struct fake *fake = *state;
 	struct observer observer = OBSERVER;
 
-	expect_pending(fake, "one", START, NULL);
-	fake_reply_until(fake, 1, ENDS, START);
-	watch(fake, "one", START, &observer);
+	watch_one_that_ends(fake, "one", ENDS, &observer);
 	jg_directory_tick(fake->directory, ENDS);
 	assert_int_equal(jg_directory_due_ms(fake->directory), ENDS + EXTENSION);
 	jg_directory_tick(fake->directory, ENDS + EXTENSION - 1);
@@ -88,9 +93,7 @@ its_watchers_are_told_at_once_when_it_ended_long_ago(void **state)
 	struct fake *fake = *state;
 	struct observer observer = OBSERVER;
 
-	expect_pending(fake, "one", START, NULL);
-	fake_reply_until(fake, 1, ENDS, START);
-	watch(fake, "one", START, &observer);
+	watch_one_that_ends(fake, "one", ENDS, &observer);
 	jg_directory_tick(fake->directory, ENDS + EXTENSION);
 	assert_int_equal(observer.told, 1);
 	assert_int_equal(watched(fake, &observer, ENDS + EXTENSION).known, RECORD_UNKNOWN);
@@ -105,12 +108,8 @@ its_end_counts_while_it_is_in_doubt(void **state)
 	struct fake *fake = *state;
 	struct observer lost = OBSERVER, changed = OBSERVER;
 
-	expect_pending(fake, "two", START, NULL);
-	fake_reply_until(fake, 1, ENDS, START);
-	watch(fake, "two", START, &changed);
-	expect_pending(fake, "one", START, NULL);
-	fake_reply_until(fake, 1, ENDS, START);
-	watch(fake, "one", START, &lost);
+	watch_one_that_ends(fake, "two", ENDS, &changed);
+	watch_one_that_ends(fake, "one", ENDS, &lost);
 	change(fake, "two", START + 10);
 	fake_break(fake, START + 20);
 	jg_directory_tick(fake->directory, ENDS);
@@ -130,9 +129,7 @@ a_new_end_replaces_the_old_one(void **state)
 	struct fake *fake = *state;
 	struct observer observer = OBSERVER;
 
-	expect_pending(fake, "one", START, NULL);
-	fake_reply_until(fake, 1, ENDS, START);
-	watch(fake, "one", START, &observer);
+	watch_one_that_ends(fake, "one", ENDS, &observer);
 	change(fake, "one", START + 10); /* a lease is renewed */
 	fake_reply_until(fake, 1, ENDS + 100, START + 20);
 	jg_directory_tick(fake->directory, ENDS);
@@ -154,9 +151,7 @@ the_soonest_of_many_is_due(void **state)
 	const char *const ids[] = {"one", "two", "three"};
 
 	for (size_t i = 0; i < 3; i++) {
-		expect_pending(fake, ids[i], START, NULL);
-		fake_reply_until(fake, 1, ENDS + 50 * ((i + 1) % 3), START);
-		watch(fake, ids[i], START, &observers[i]);
+		watch_one_that_ends(fake, ids[i], ENDS + 50 * ((i + 1) % 3), &observers[i]);
 	}
 	assert_int_equal(jg_directory_due_ms(fake->directory), ENDS);
 	jg_directory_unwatch(&observers[2].watch); /* that one: no one relies on it any more */
@@ -179,9 +174,7 @@ the_end_of_one_in_doubt_is_no_error(void **state)
 	struct fake *fake = *state;
 	struct observer observer = OBSERVER;
 
-	expect_pending(fake, "one", START, NULL);
-	fake_reply_until(fake, 1, ENDS, START);
-	watch(fake, "one", START, &observer);
+	watch_one_that_ends(fake, "one", ENDS, &observer);
 	fake_break(fake, START + 1);
 	fake_up(fake, START + 2);
 	assert_int_equal(fake_pending(fake), 1);

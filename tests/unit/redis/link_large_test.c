@@ -112,11 +112,10 @@ innocent_records_are_soon_read_as_ever(void **state)
 	assert_true(calls_of(world, "eval_ro") <= 1);
 }
 
-/* Without the right to scripts a record is read as ever, the large one among them. */
+/* As a user who may not run scripts. */
 static void
-scripts_may_be_forbidden(void **state)
+link_up_without_scripts(struct world *world, uint64_t ping_deadline_ms)
 {
-	struct world *world = *state;
 	uint16_t port;
 	char url[128];
 
@@ -124,11 +123,20 @@ scripts_may_be_forbidden(void **state)
 	redis_do(world->admin, "CONFIG SET bind 127.0.0.1");
 	redis_do(world->admin, "CONFIG SET port %u", port);
 	redis_do(world->admin, "ACL SETUSER gate on %s ~* &* +@all -@scripting", ">secret");
+	snprintf(url, sizeof(url), "redis://gate:secret@127.0.0.1:%u", port);
+	link_start(world, url, ping_deadline_ms);
+	RUN_UNTIL(&world->turner, jg_directory_ready(world->directory, clock_ms(world)));
+}
+
+/* Without the right to scripts a record is read as ever, the large one among them. */
+static void
+scripts_may_be_forbidden(void **state)
+{
+	struct world *world = *state;
+
 	redis_do(world->admin, "HSET " JOB " url unix:/run/x");
 	put_large(world, JOB, 40 << 20);
-	snprintf(url, sizeof(url), "redis://gate:secret@127.0.0.1:%u", port);
-	link_start(world, url, PATIENCE_MS);
-	RUN_UNTIL(&world->turner, jg_directory_ready(world->directory, clock_ms(world)));
+	link_up_without_scripts(world, PATIENCE_MS);
 	assert_int_equal(look_up(world, RECORD_JOB, "large").known, RECORD_ABSENT);
 	redis_do(world->admin, "HDEL " JOB " notes");
 	RUN_UNTIL(&world->turner, look_up(world, RECORD_JOB, "large").known == RECORD_KNOWN);
@@ -144,17 +152,9 @@ static void
 link_breaks_between_two_replies(void **state)
 {
 	struct world *world = *state;
-	uint16_t port;
-	char url[128];
 
-	close(listen_tcp(1, &port));
-	redis_do(world->admin, "CONFIG SET bind 127.0.0.1");
-	redis_do(world->admin, "CONFIG SET port %u", port);
-	redis_do(world->admin, "ACL SETUSER gate on %s ~* &* +@all -@scripting", ">secret");
 	redis_do(world->admin, "HSET " JOB " url unix:/run/x");
-	snprintf(url, sizeof(url), "redis://gate:secret@127.0.0.1:%u", port);
-	link_start(world, url, 200);
-	RUN_UNTIL(&world->turner, jg_directory_ready(world->directory, clock_ms(world)));
+	link_up_without_scripts(world, 200);
 	for (unsigned breaks = 1; breaks <= 2; breaks++) {
 		redis_do(world->admin, "CLIENT PAUSE 1000 ALL");
 		assert_true(jg_directory_lookup(
