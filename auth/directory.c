@@ -5,17 +5,6 @@
 
 #include "auth/entry.h"
 
-/*
- * Watched entries being read again at the same time, so that a reconnect does not stampede Redis.
- */
-#define REREADS_MAX 256
-
-/* After a read that Redis answered with an error the next one waits for this. */
-#define RETRY_MS 100
-
-/* Dead entries freed by one tick: well under a millisecond. */
-#define BURIALS 4096
-
 /* ---- birth and end ---- */
 
 struct directory *
@@ -26,6 +15,8 @@ jg_directory_new(const struct directory_options *options, const struct directory
 	if (directory == NULL)
 		return NULL;
 	directory->options = *options;
+	if (options->tuning == NULL)
+		directory->options.tuning = &jg_tuning.directory;
 	directory->store = *store;
 	directory->epoch = 1;
 	directory->doubt_ms = UINT64_MAX;
@@ -283,7 +274,7 @@ read_doubted(struct directory *directory, uint64_t now_ms)
 {
 	struct directory_entry *entry;
 
-	while (directory->rereading_count < REREADS_MAX &&
+	while (directory->rereading_count < directory->options.tuning->rereads_max &&
 	       (entry = TAILQ_FIRST(&directory->doubted)) != NULL)
 		if (entry_failed_lately(entry, now_ms) || !entry_read(entry))
 			return;
@@ -320,7 +311,7 @@ read_ended(struct directory *directory, uint64_t now_ms)
 static void
 begin_epoch(struct directory *directory)
 {
-	directory->ended_until_ms[directory->epoch % EPOCHS_REMEMBERED] = directory->until_ms;
+	directory->ended_until_ms[directory->epoch % EPOCHS_MAX] = directory->until_ms;
 	if (!TAILQ_EMPTY(&directory->relied) && directory->until_ms < directory->doubt_ms)
 		directory->doubt_ms = directory->until_ms;
 	directory->epoch++;
@@ -342,7 +333,7 @@ jg_directory_feed(struct directory *directory, struct directory_entry *entry, en
 	entry->reading = false;
 	entry->busy = true;
 	if (feed == FEED_FAILED) {
-		entry->retry_ms = now_ms + RETRY_MS;
+		entry->retry_ms = now_ms + directory->options.tuning->retry_ms;
 	} else if (!overtaken) {
 		old = entry->record;
 		entry->record = record;
@@ -455,7 +446,7 @@ jg_directory_due_ms(const struct directory *directory)
 void
 jg_directory_tick(struct directory *directory, uint64_t now_ms)
 {
-	free_entries(&directory->dead, BURIALS);
+	free_entries(&directory->dead, directory->options.tuning->freed_max);
 	read_ended(directory, now_ms);
 	if (!directory->expired && now_ms >= directory->until_ms) {
 		directory->expired = true;

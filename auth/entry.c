@@ -3,18 +3,6 @@
 
 #include <stdlib.h>
 
-/*
- * Entries looked at to make room for one: those used lately get a second chance, but not for ever.
- */
-#define CHANCES 64
-
-/*
- * Past its time to live a record is read again for those who watch it, as it may have been
- * extended; they may rely on it for so much longer. Not until the store's bound: a worker that was
- * stopped at its end would honour it for seconds.
- */
-#define EXTENSION_MS 100
-
 bool
 entry_is_current(const struct directory_entry *entry)
 {
@@ -38,20 +26,25 @@ proved_until(const struct directory_entry *entry)
 		return directory->until_ms;
 	if (entry->read_epoch == 0)
 		return entry->until_ms;
-	if (directory->epoch - entry->read_epoch < EPOCHS_REMEMBERED)
-		return directory->ended_until_ms[entry->read_epoch % EPOCHS_REMEMBERED];
+	/* Of what was read in epochs before those, nothing may be relied on. */
+	if (directory->epoch - entry->read_epoch < directory->options.tuning->epochs)
+		return directory->ended_until_ms[entry->read_epoch % EPOCHS_MAX];
 	return 0;
 }
 
 uint64_t
 entry_until(const struct directory_entry *entry)
 {
-	uint64_t until_ms = proved_until(entry);
+	uint64_t until_ms = proved_until(entry), extension_ms;
 
-	if (entry->record == NULL || entry->record->ends_ms == 0 || until_ms <= EXTENSION_MS ||
-	    entry->record->ends_ms >= until_ms - EXTENSION_MS)
+	if (entry->record == NULL || entry->record->ends_ms == 0)
 		return until_ms;
-	return entry->record->ends_ms + EXTENSION_MS;
+	/* Not until the store's bound: a worker that was stopped at the record's end would honour
+	 * it for seconds. */
+	extension_ms = entry->directory->options.tuning->extension_ms;
+	if (until_ms <= extension_ms || entry->record->ends_ms >= until_ms - extension_ms)
+		return until_ms;
+	return entry->record->ends_ms + extension_ms;
 }
 
 bool
@@ -169,12 +162,14 @@ entry_free(struct directory_entry *entry)
 static bool
 make_room(struct directory *directory, uint64_t now_ms)
 {
-	for (int chance = 0; chance <= CHANCES; chance++) {
+	size_t chances = directory->options.tuning->chances;
+
+	for (size_t chance = 0; chance <= chances; chance++) {
 		struct directory_entry *entry = TAILQ_FIRST(&directory->idle);
 
 		if (entry == NULL)
 			return false;
-		if (entry->used_ms != now_ms && (!entry->used || chance == CHANCES)) {
+		if (entry->used_ms != now_ms && (!entry->used || chance == chances)) {
 			entry_bury(entry);
 			directory->stats.evictions++;
 			return true;

@@ -10,10 +10,6 @@ TAILQ_HEAD(waiter_queue, directory_waiter);
 LIST_HEAD(watch_list, directory_watch);
 TAILQ_HEAD(entry_list, directory_entry);
 
-/* Links that came and went while an entry still waits to be read again; of more than that nothing
- * is relied on. */
-#define EPOCHS_REMEMBERED 16
-
 /*
  * One token or job. It is in exactly one list of its directory, entry_home
  * tells which; so whatever that depends on is changed between entry_leave and
@@ -57,7 +53,7 @@ struct directory {
 	bool linked;
 	uint64_t epoch;	   /* from 1 */
 	uint64_t until_ms; /* what was read in this epoch may be relied on before this */
-	uint64_t ended_until_ms[EPOCHS_REMEMBERED]; /* the same for past epochs, as it was at their
+	uint64_t ended_until_ms[EPOCHS_MAX]; /* the same for past epochs, as it was at their
 						       end */
 	uint64_t doubt_ms; /* no watched entry in doubt reaches its bound before this */
 	bool expired;	   /* the watchers have been told that until_ms has passed */

@@ -11,8 +11,6 @@
 #include "jobgate/clock.h"
 #include "jobgate/decision.h"
 
-#define CONFIRM_MS 1000 /* a token that was read longer ago is read again */
-
 /* Bearer realm="...", error="..."; what must not stand in a quoted string is left out. */
 static char *
 challenge_make(const char *realm, const char *error)
@@ -299,8 +297,11 @@ caller_confirm(struct call *call, void (*next)(struct call *call))
 void
 caller_continue(struct call *call, void (*next)(struct call *call))
 {
+	const struct control *control = call->ctx;
+	unsigned confirm_ms = tuning_or_default(control->setup->tuning)->control.confirm_ms;
+
 	if (call->caller == CALLER_TOKEN &&
-	    clock_ms(CLOCK_MONOTONIC) - call->confirmed_ms >= CONFIRM_MS)
+	    clock_ms(CLOCK_MONOTONIC) - call->confirmed_ms >= confirm_ms)
 		caller_confirm(call, next);
 	else
 		next(call);

@@ -21,9 +21,6 @@
 
 #define EVENTS_MAX 8 /* until the store's are looked for again */
 
-/* Between two beats. */
-#define BEAT_US 250000
-
 /* What jansson keeps may be a token's value: its memory is wiped when it goes. */
 union block {
 	size_t size;
@@ -118,7 +115,8 @@ on_beat(evutil_socket_t fd, short events, void *ctx)
 static bool
 start_beat(struct run *run)
 {
-	const struct timeval pause = {.tv_usec = BEAT_US};
+	const unsigned ms = tuning_or_default(run->setup->tuning)->control.beat_ms;
+	const struct timeval pause = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 
 	if (run->setup->beat == NULL)
 		return true;
@@ -135,6 +133,7 @@ start_store(struct run *run)
 	    .resolver = run->resolver = setup->resolver_open(run->base),
 	    .url = setup->store_url,
 	    .wait = setup->wait,
+	    .tuning = &tuning_or_default(setup->tuning)->store,
 	    .of_primary = true,
 	    .prefix = setup->key_prefix,
 	    .ca_file = setup->ca_file,
@@ -160,6 +159,7 @@ api_setup(struct run *run, enum server_peers peers)
 	    .identify = peers == PEERS_GATEWAY ? caller_vouched_for : caller_identify,
 	    .request_ms = run->setup->request_ms,
 	    .idle_ms = run->setup->idle_ms,
+	    .connections_max = tuning_or_default(run->setup->tuning)->control.connections_max,
 	    .log = run->setup->log};
 }
 

@@ -10,6 +10,7 @@
 #include "jobgate/log.h"
 #include "jobgate/resolver.h"
 #include "jobgate/settings.h"
+#include "jobgate/tuning.h"
 
 /* All addresses that begin with the first `prefix` bits of this one; IPv4 as IPv4-mapped IPv6. */
 struct control_range {
@@ -35,8 +36,9 @@ struct control_setup {
 	const struct control_range *scoped_urls; /* see scope.h */
 	size_t scoped_url_count;
 	struct scope_quota scope;
-	unsigned request_ms; /* for a request to arrive whole */
-	unsigned idle_ms;    /* between two requests */
+	unsigned request_ms;	     /* for a request to arrive whole */
+	unsigned idle_ms;	     /* between two requests */
+	const struct tuning *tuning; /* NULL: jg_tuning */
 	struct log log;
 	void *observe_ctx; /* given to the following three */
 	/* False, with a sentence in why, while the gateway cannot serve; NULL: no such check. */

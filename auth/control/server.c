@@ -10,7 +10,6 @@
 
 #include "auth/control/connection.h"
 
-#define CONNECTIONS_MAX 256
 #define SOCKETS_MAX 2	    /* that share the descriptors of the process */
 #define DESCRIPTORS_KEPT 24 /* for the store, the log, events and what is accepted to be closed */
 #define BODY_DROPPED_MAX (1u << 20) /* bytes read and dropped to be able to say so; more is cut */
@@ -107,13 +106,13 @@ on_accept(evhtp_connection_t *evhtp, void *ctx)
 
 /* An even share of the descriptors: many connections at one socket take none from the others. */
 static size_t
-connections_most(void)
+connections_most(size_t max)
 {
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
-	    limit.rlim_cur >= DESCRIPTORS_KEPT + SOCKETS_MAX * CONNECTIONS_MAX)
-		return CONNECTIONS_MAX;
+	    limit.rlim_cur >= DESCRIPTORS_KEPT + SOCKETS_MAX * max)
+		return max;
 	if (limit.rlim_cur < DESCRIPTORS_KEPT + SOCKETS_MAX)
 		return 1;
 	return (limit.rlim_cur - DESCRIPTORS_KEPT) / SOCKETS_MAX;
@@ -127,7 +126,7 @@ server_new(const struct server_setup *setup, int fd)
 	if (server == NULL || (server->evhtp = evhtp_new(setup->base, NULL)) == NULL)
 		goto fail;
 	server->setup = *setup;
-	server->most = connections_most();
+	server->most = connections_most(setup->connections_max);
 	TAILQ_INIT(&server->connections.list);
 	evhtp_set_gencb(server->evhtp, connection_on_request, NULL);
 	evhtp_set_post_accept_cb(server->evhtp, on_accept, server);

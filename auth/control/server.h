@@ -26,8 +26,9 @@ struct server_setup {
 	 * call_begin, at once or later.
 	 */
 	void (*identify)(struct call *call);
-	unsigned request_ms; /* for a request to arrive whole */
-	unsigned idle_ms;    /* for an answer to be taken and the next request to begin */
+	unsigned request_ms;	/* for a request to arrive whole */
+	unsigned idle_ms;	/* for an answer to be taken and the next request to begin */
+	size_t connections_max; /* fewer when there are few descriptors */
 	struct log log;
 };
 

@@ -7,13 +7,6 @@
 
 #include "jobgate/clock.h"
 
-/* The clock is looked at no later than this. */
-#define TICK_MS 50
-
-/* Between attempts to connect: doubled from the first to the last, and spread by half. */
-#define BACKOFF_FIRST_MS 50
-#define BACKOFF_LAST_MS 1000
-
 uint64_t
 link_clock_ms(const struct redis_link *link)
 {
@@ -70,8 +63,9 @@ link_break(struct redis_link *link, const char *which, const char *reason)
 	link_complain(link, was_up, which, reason);
 	link->state = LINK_WAITING;
 	link->retry_ms = link_clock_ms(link) + spread(link->backoff_ms);
-	link->backoff_ms =
-	    link->backoff_ms * 2 < BACKOFF_LAST_MS ? link->backoff_ms * 2 : BACKOFF_LAST_MS;
+	link->backoff_ms *= 2;
+	if (link->backoff_ms > link->options.tuning->backoff_last_ms)
+		link->backoff_ms = link->options.tuning->backoff_last_ms;
 	link->proof.began_ms = 0;
 	link->data = link->push = link->primary = NULL;
 	/* Reads under way are answered with NULL here, and so fed as failed. */
@@ -105,7 +99,7 @@ link_proved(struct redis_link *link, uint64_t good_ms)
 {
 	link->state = LINK_UP;
 	link->stats.connects++;
-	link->backoff_ms = BACKOFF_FIRST_MS;
+	link->backoff_ms = link->options.tuning->backoff_first_ms;
 	log_info(&link->log, "store: connected%s", link->complaint[0] != '\0' ? " again" : "");
 	link->complaint[0] = '\0';
 	jg_directory_link_up(link->directory, good_ms);
@@ -207,8 +201,9 @@ tick_again(struct redis_link *link, uint64_t now_ms)
 {
 	uint64_t due_ms = jg_directory_due_ms(link->directory);
 	uint64_t wait_ms = due_ms <= now_ms ? 0 : due_ms - now_ms;
+	uint64_t tick_ms = link->options.tuning->tick_ms;
 	const struct timeval wait = {
-	    .tv_usec = (suseconds_t)(wait_ms < TICK_MS ? wait_ms : TICK_MS) * 1000};
+	    .tv_usec = (suseconds_t)(wait_ms < tick_ms ? wait_ms : tick_ms) * 1000};
 
 	event_add(link->tick, &wait);
 }
@@ -283,8 +278,10 @@ redis_link_new(struct event_base *base, const struct redis_link_options *options
 		return NULL;
 	}
 	link->options = *options;
+	if (options->tuning == NULL)
+		link->options.tuning = &jg_tuning.link;
 	link->log = *log;
-	link->backoff_ms = BACKOFF_FIRST_MS;
+	link->backoff_ms = link->options.tuning->backoff_first_ms;
 	link->prefix = strdup(options->prefix);
 	link->ca_file = options->ca_file != NULL ? strdup(options->ca_file) : NULL;
 	link->tick = evtimer_new(base, on_tick, link);

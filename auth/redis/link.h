@@ -8,6 +8,7 @@
 #include "jobgate/directory.h"
 #include "jobgate/resolver.h"
 #include "jobgate/settings.h"
+#include "jobgate/tuning.h"
 
 /*
  * A link is two connections that live and die together: one reads (HGETALL,
@@ -27,7 +28,8 @@ struct redis_link_options {
 	const char *ca_file;	   /* for rediss://; NULL: the system's */
 	struct resolver *resolver; /* outlives the link; NULL where no URL has a name */
 	struct store_timeouts timeouts;
-	uint64_t (*now_ms)(void *ctx); /* the directory's clock; NULL: CLOCK_BOOTTIME itself */
+	const struct link_tuning *tuning; /* NULL: that of jg_tuning */
+	uint64_t (*now_ms)(void *ctx);	  /* the directory's clock; NULL: CLOCK_BOOTTIME itself */
 	void *clock_ctx;
 };
 

@@ -6,9 +6,6 @@
 #include "auth/redis/mint.h"
 #include "auth/redis/record_script.h"
 
-/* The least between two lines about failed reads. */
-#define FAILURES_EVERY_MS 10000
-
 /* What PTTL says of a key without a time to live. */
 #define TTL_NONE (-1)
 
@@ -127,7 +124,7 @@ link_read_failed(struct redis_link *link, const char *why)
 
 	if (now_ms < link->next_failure_ms)
 		return;
-	link->next_failure_ms = now_ms + FAILURES_EVERY_MS;
+	link->next_failure_ms = now_ms + link->options.tuning->failure_log_ms;
 	log_warning(&link->log, "store: a read failed: %s", why);
 }
 
@@ -156,8 +153,8 @@ careful_add(struct redis_link *link, uint64_t hash)
 
 	if (at < link->careful_count)
 		return;
-	if (at == CAREFUL_MAX) /* one of them gets its chance again */
-		at = hash % CAREFUL_MAX;
+	if (at == link->options.tuning->careful_max) /* one of them gets its chance again */
+		at = hash % at;
 	else
 		link->careful_count++;
 	link->careful[at] = hash;

@@ -11,7 +11,6 @@
 #define COMPLAINTS 32
 
 /* Keys that are read with care: as many as may be under way when a link breaks, more or less. */
-#define CAREFUL_MAX 256
 
 #define RUN_ID_LEN 40
 

@@ -10,8 +10,6 @@
 #include "auth/redis/arguments.h"
 #include "auth/redis/store_state.h"
 
-#define DEADLINE_MS 2000 /* besides the time in which replicas are waited for */
-
 const char *
 store_prefix(const struct store *store)
 {
@@ -189,7 +187,8 @@ store_send(struct store *store, int argc, const char *const *argv, const size_t 
 void
 store_run(struct store *store, const struct operation *plan, const struct arguments *arguments)
 {
-	const uint64_t ms = DEADLINE_MS + (store->wait.count > 0 ? 2 * store->wait.timeout_ms : 0);
+	const uint64_t ms =
+	    store->tuning->deadline_ms + (store->wait.count > 0 ? 2 * store->wait.timeout_ms : 0);
 	const struct timeval deadline = {
 	    .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
 	struct operation *operation = NULL;
@@ -244,6 +243,7 @@ store_new(const struct store_options *options)
 	store->resolver = options->resolver;
 	store->log = options->log;
 	store->wait = options->wait;
+	store->tuning = options->tuning != NULL ? options->tuning : &jg_tuning.store;
 	store->of_primary = options->of_primary;
 	store->for_lists = options->for_lists;
 	store->confirmed = -1;

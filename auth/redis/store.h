@@ -10,6 +10,7 @@
 #include "jobgate/mint.h"
 #include "jobgate/resolver.h"
 #include "jobgate/settings.h"
+#include "jobgate/tuning.h"
 
 /*
  * One asynchronous connection to Redis. Every change is one server-side script,
@@ -32,6 +33,7 @@ struct store_options {
 	 * deletion that finds nothing waits as well: it may repeat one that was not confirmed.
 	 */
 	struct replica_wait wait;
+	const struct store_tuning *tuning; /* NULL: that of jg_tuning */
 	/*
 	 * The server must call itself a primary (ROLE): asked as it comes into reach, and
 	 * ahead of each read. A demoted one goes on answering with what it had, and a token

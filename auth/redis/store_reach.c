@@ -4,13 +4,6 @@
 #include "auth/redis/info.h"
 #include "auth/redis/store_state.h"
 
-#define CONNECT_TIMEOUT_MS 2000
-/* Sentinels are asked for the primary so often, and answer within that. */
-#define ELECTION_SECONDS 1
-#define ELECTION_TIMEOUT_MS 900
-#define RECONNECT_MS_MIN 50
-#define RECONNECT_MS_MAX 2000
-
 static void
 disconnect(struct store *store)
 {
@@ -27,8 +20,8 @@ reconnect_later(struct store *store)
 	    .tv_sec = store->backoff_ms / 1000, .tv_usec = store->backoff_ms % 1000 * 1000};
 
 	store->backoff_ms *= 2;
-	if (store->backoff_ms > RECONNECT_MS_MAX)
-		store->backoff_ms = RECONNECT_MS_MAX;
+	if (store->backoff_ms > store->tuning->backoff_last_ms)
+		store->backoff_ms = store->tuning->backoff_last_ms;
 	evtimer_add(store->reconnect, &wait);
 }
 
@@ -70,7 +63,7 @@ in_reach(struct store *store)
 	if (store->of_primary && !store->for_lists) /* once for each control process */
 		ask_policy(store);
 	store->told_down = false;
-	store->backoff_ms = RECONNECT_MS_MIN;
+	store->backoff_ms = store->tuning->backoff_first_ms;
 	log_info(&store->log, "%s is in reach", called(store));
 }
 
@@ -146,7 +139,7 @@ store_connect(struct store *store, const struct redis_url *primary)
 {
 	store->connection =
 	    redis_connection_new(store->base, store->resolver, primary, store->ca_file,
-		store->for_lists ? "jobgate-lists" : "jobgate-control", CONNECT_TIMEOUT_MS,
+		store->for_lists ? "jobgate-lists" : "jobgate-control", store->tuning->connect_ms,
 		&(struct redis_handlers){.ctx = store, .up = on_up, .down = on_down});
 	if (store->connection == NULL)
 		reconnect_later(store);
@@ -159,8 +152,9 @@ store_connect(struct store *store, const struct redis_url *primary)
 static void
 on_elected(void *ctx, const struct redis_url *primary, const char *why)
 {
-	const struct timeval soon = {.tv_sec = ELECTION_SECONDS};
 	struct store *store = ctx;
+	const struct timeval soon = {.tv_sec = store->tuning->election_ms / 1000,
+	    .tv_usec = store->tuning->election_ms % 1000 * 1000};
 
 	evtimer_add(store->election, &soon);
 	if (primary == NULL) {
@@ -185,7 +179,8 @@ on_election(evutil_socket_t fd, short events, void *ctx)
 	(void)fd;
 	(void)events;
 	if (!redis_sentinels_busy(store->sentinels))
-		redis_sentinels_ask(store->sentinels, ELECTION_TIMEOUT_MS, on_elected, store);
+		redis_sentinels_ask(
+		    store->sentinels, store->tuning->election_deadline_ms, on_elected, store);
 }
 
 static void
@@ -202,7 +197,7 @@ on_reconnect(evutil_socket_t fd, short events, void *ctx)
 bool
 store_reach(struct store *store)
 {
-	store->backoff_ms = RECONNECT_MS_MIN;
+	store->backoff_ms = store->tuning->backoff_first_ms;
 	store->reconnect = evtimer_new(store->base, on_reconnect, store);
 	if (store->reconnect == NULL)
 		return false;

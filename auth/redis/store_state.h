@@ -13,6 +13,7 @@ struct store {
 	struct redis_url url;
 	char *prefix, *ca_file;
 	struct replica_wait wait;
+	const struct store_tuning *tuning;
 	bool of_primary;
 	bool for_lists;
 	bool waiting;			   /* a WAIT is under way */

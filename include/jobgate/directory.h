@@ -7,6 +7,7 @@
 
 #include "jobgate/decision.h"
 #include "jobgate/log.h"
+#include "jobgate/tuning.h"
 
 /*
  * The directory itself does no I/O and reads no clock: a link (auth/redis) reads
@@ -58,6 +59,7 @@ enum feed {
 struct directory_options {
 	uint64_t max_staleness_ms;
 	size_t entries_max;
+	const struct directory_tuning *tuning; /* NULL: that of jg_tuning */
 	unsigned char
 	    hash_key[16]; /* random: ids come from strangers, who must not choose buckets */
 };

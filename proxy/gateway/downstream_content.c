@@ -248,7 +248,7 @@ downstream_reset_when_read(struct downstream *downstream)
 		return true;
 	}
 	downstream->unread = unread;
-	timer_start(gateway->loop, &downstream->timer, TIMER_TICK_MS);
+	timer_start(gateway->loop, &downstream->timer, jg_tuning.loop.tick_ms);
 	return true;
 }
 

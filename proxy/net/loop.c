@@ -4,14 +4,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-/*
- * The wheel: a seat for each tick of the next WHEEL_SEATS ticks. A timer due
- * later than the wheel reaches, or moved later since it was seated, is found
- * in its seat too early and seated again.
- */
-#define WHEEL_SEATS 1024
-#define WHEEL_SPAN_MS ((uint64_t)(WHEEL_SEATS - 1) * TIMER_TICK_MS)
-
 /* 0 for the store, 1 for everything else: half of their number is libevent's default. */
 #define PRIORITIES 2
 
@@ -27,7 +19,13 @@ struct loop {
 	int64_t wall_ahead_us; /* of the monotonic clock, as of the last tick */
 	uint64_t turned_ms;    /* up to where the wheel has been turned, a multiple of the tick */
 	bool stopping;
-	struct seat seats[WHEEL_SEATS];
+	/*
+	 * The wheel: a seat for each of the next ticks. A timer due later than the wheel reaches,
+	 * or moved later since it was seated, is found in its seat too early and seated again.
+	 */
+	uint64_t tick_ms;
+	size_t seat_count;
+	struct seat seats[];
 };
 
 static uint64_t
@@ -82,7 +80,7 @@ read_wall(struct loop *loop)
 static struct seat *
 seat_of(struct loop *loop, uint64_t ms)
 {
-	return &loop->seats[ms / TIMER_TICK_MS % WHEEL_SEATS];
+	return &loop->seats[ms / loop->tick_ms % loop->seat_count];
 }
 
 /* Seat a timer at its due time, or as far towards it as the wheel reaches. */
@@ -90,12 +88,13 @@ static void
 timer_seat(struct loop *loop, struct timer *timer)
 {
 	/* Rounded up, so that no timer is early; at least one tick ahead of the wheel. */
-	uint64_t ms = (timer->due_ms + TIMER_TICK_MS - 1) / TIMER_TICK_MS * TIMER_TICK_MS;
+	uint64_t tick_ms = loop->tick_ms, span_ms = (loop->seat_count - 1) * tick_ms;
+	uint64_t ms = (timer->due_ms + tick_ms - 1) / tick_ms * tick_ms;
 
 	if (ms <= loop->turned_ms)
-		ms = loop->turned_ms + TIMER_TICK_MS;
-	if (ms > loop->turned_ms + WHEEL_SPAN_MS)
-		ms = loop->turned_ms + WHEEL_SPAN_MS;
+		ms = loop->turned_ms + tick_ms;
+	if (ms > loop->turned_ms + span_ms)
+		ms = loop->turned_ms + span_ms;
 	timer->seat_ms = ms;
 	LIST_INSERT_HEAD(seat_of(loop, ms), timer, link);
 }
@@ -158,8 +157,8 @@ loop_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	read_wall(loop);
-	while (loop->turned_ms + TIMER_TICK_MS <= now_ms) {
-		loop->turned_ms += TIMER_TICK_MS;
+	while (loop->turned_ms + loop->tick_ms <= now_ms) {
+		loop->turned_ms += loop->tick_ms;
 		seat_empty(loop, seat_of(loop, loop->turned_ms));
 	}
 }
@@ -167,13 +166,21 @@ loop_tick(evutil_socket_t fd, short what, void *arg)
 struct loop *
 loop_new(void)
 {
-	const struct timeval period = {0, TIMER_TICK_MS * 1000};
+	return loop_new_tuned(&jg_tuning.loop);
+}
+
+struct loop *
+loop_new_tuned(const struct loop_tuning *tuning)
+{
+	const struct timeval period = {0, (suseconds_t)tuning->tick_ms * 1000};
 	struct event_config *config = event_config_new();
-	struct loop *loop = calloc(1, sizeof(*loop));
+	struct loop *loop = calloc(1, sizeof(*loop) + tuning->wheel_seats * sizeof(loop->seats[0]));
 
 	if (config == NULL || loop == NULL)
 		goto fail;
 	STAILQ_INIT(&loop->tasks);
+	loop->tick_ms = tuning->tick_ms;
+	loop->seat_count = tuning->wheel_seats;
 	/* One thread, no locks; edge triggering and early notice of a peer's close are what conn.c
 	 * rests on. */
 	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
@@ -182,7 +189,7 @@ loop_new(void)
 	if (loop->base == NULL || event_base_priority_init(loop->base, PRIORITIES) != 0)
 		goto fail;
 	read_wall(loop);
-	loop->turned_ms = loop_now_ms(loop) / TIMER_TICK_MS * TIMER_TICK_MS;
+	loop->turned_ms = loop_now_ms(loop) / loop->tick_ms * loop->tick_ms;
 	loop->tick = event_new(loop->base, -1, EV_PERSIST, loop_tick, loop);
 	if (loop->tick == NULL || event_add(loop->tick, &period) != 0)
 		goto fail;

@@ -7,9 +7,13 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "jobgate/tuning.h"
+
 struct loop;
 
-struct loop *loop_new(void); /* NULL when libevent cannot be set up */
+/* NULL when libevent cannot be set up. loop_new: with jg_tuning's wheel. */
+struct loop *loop_new(void);
+struct loop *loop_new_tuned(const struct loop_tuning *tuning);
 void loop_free(struct loop *loop);
 
 /* Run until loop_stop. */
@@ -63,11 +67,9 @@ void loop_defer(struct loop *loop, struct task *task);
 void loop_cancel(struct loop *loop, struct task *task);
 
 /*
- * A deadline. Timers are coarse (TIMER_TICK_MS) and cheap: to move a deadline
+ * A deadline. Timers are coarse (a tick, see tuning.h) and cheap: to move a deadline
  * later is one store, for the wheel looks again when the old one comes. Zero it at first.
  */
-#define TIMER_TICK_MS 50
-
 struct timer {
 	LIST_ENTRY(timer) link;
 	uint64_t due_ms;  /* when to call; 0: not at all */

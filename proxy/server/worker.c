@@ -9,19 +9,6 @@
 #include "jobgate/check.h"
 #include "server/worker_state.h"
 
-/* Connections taken in one go from one listener. */
-#define ACCEPT_MAX 64
-
-/* After running out of descriptors accepting pauses for this long. */
-#define ACCEPT_PAUSE_MS 100
-
-#define STATS_MS 250
-
-/* How often a worker that does not accept yet looks whether the store is in reach. */
-#define ACCEPT_CHECK_MS 5
-
-#define FLUSH_MS 50
-
 #define OWNER(member, at) ((struct worker *)((char *)(at)-offsetof(struct worker, member)))
 
 /* ---- what it publishes ---- */
@@ -97,7 +84,7 @@ pause_accepting(struct worker *worker, bool jobs_alone)
 	}
 	orphans_accept(worker, false);
 	worker->paused = true;
-	timer_start(worker->loop, &worker->pause_timer, ACCEPT_PAUSE_MS);
+	timer_start(worker->loop, &worker->pause_timer, worker->tuning->worker.accept_pause_ms);
 }
 
 /* True when the caller should try again immediately. */
@@ -110,8 +97,8 @@ accept_failed(struct worker *worker)
 		return false;
 	if ((error == EMFILE || error == ENFILE) && gateway_make_room(worker->gateway, false))
 		return true;
-	log_error(&worker->log, "cannot accept connections: %s; pausing for %d ms", strerror(error),
-	    ACCEPT_PAUSE_MS);
+	log_error(&worker->log, "cannot accept connections: %s; pausing for %llu ms",
+	    strerror(error), (unsigned long long)worker->tuning->worker.accept_pause_ms);
 	pause_accepting(worker, false);
 	return false;
 }
@@ -136,7 +123,7 @@ worker_on_accept(evutil_socket_t fd, short what, void *ctx)
 		pause_accepting(worker, true);
 		return;
 	}
-	for (int i = 0; i < ACCEPT_MAX; i++) {
+	for (unsigned i = 0; i < worker->tuning->worker.accept_max; i++) {
 		struct sockaddr_storage peer = {0};
 		socklen_t len = sizeof(peer);
 		int accepted =
@@ -172,7 +159,7 @@ on_accept_check(struct timer *timer)
 	struct worker *worker = OWNER(accept_timer, timer);
 
 	if (!may_accept(worker, loop_now_ms(worker->loop))) {
-		timer_start(worker->loop, timer, ACCEPT_CHECK_MS);
+		timer_start(worker->loop, timer, worker->tuning->worker.accept_check_ms);
 		return;
 	}
 	if (worker->draining)
@@ -210,7 +197,7 @@ on_stats(struct timer *timer)
 	publish(worker);
 	if (worker->draining && gateway_connections(worker->gateway) == 0)
 		loop_stop(worker->loop);
-	timer_start(worker->loop, timer, worker->draining ? 1 : STATS_MS);
+	timer_start(worker->loop, timer, worker->draining ? 1 : worker->tuning->worker.stats_ms);
 }
 
 static void
@@ -219,7 +206,7 @@ on_flush(struct timer *timer)
 	struct worker *worker = OWNER(flush_timer, timer);
 
 	access_log_flush(worker->access_log);
-	timer_start(worker->loop, timer, FLUSH_MS);
+	timer_start(worker->loop, timer, worker->tuning->worker.flush_ms);
 }
 
 /* ---- its end ---- */
@@ -318,7 +305,7 @@ worker_events(struct worker *worker)
 	worker->accept_timer.expired = on_accept_check;
 	timer_start(worker->loop, &worker->stats_timer, 1);
 	if (access_log_on(worker->access_log))
-		timer_start(worker->loop, &worker->flush_timer, FLUSH_MS);
+		timer_start(worker->loop, &worker->flush_timer, worker->tuning->worker.flush_ms);
 	worker->accept_at_ms =
 	    loop_now_ms(worker->loop) + worker->setup->config->store.timeouts.connect;
 	start_accepting(worker);
@@ -329,7 +316,8 @@ worker_events(struct worker *worker)
 static bool
 worker_init(struct worker *worker)
 {
-	worker->loop = loop_new();
+	worker->tuning = tuning_or_default(worker->setup->tuning);
+	worker->loop = loop_new_tuned(&worker->tuning->loop);
 	if (worker->loop == NULL)
 		return false;
 	worker->resolver = resolver_new(loop_base(worker->loop), getenv("JOBGATE_DNS_SERVERS"));

@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "config/config.h"
+#include "jobgate/tuning.h"
 #include "net/tls_client.h"
 #include "net/tls_server.h"
 #include "observe/log_runner.h"
@@ -19,6 +20,7 @@
 
 struct worker_setup {
 	const struct config *config;
+	const struct tuning *tuning; /* NULL: jg_tuning */
 	unsigned index;
 	int *listeners; /* this worker's own listening sockets, in the order of config->listeners;
 			   -1 once closed */

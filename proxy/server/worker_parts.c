@@ -171,12 +171,14 @@ worker_store(struct worker *worker)
 	    .ca_file = config->store.ca_file,
 	    .resolver = worker->resolver,
 	    .timeouts = config->store.timeouts,
+	    .tuning = &worker->tuning->link,
 	    .now_ms = worker_clock,
 	    .clock_ctx = worker->loop,
 	};
 	struct directory_options directory = {
 	    .max_staleness_ms = config->store.max_staleness,
 	    .entries_max = config->store.cache_entries,
+	    .tuning = &worker->tuning->directory,
 	};
 	struct directory_store store;
 	char error[256];

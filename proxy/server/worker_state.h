@@ -24,6 +24,7 @@ struct listener {
 
 struct worker {
 	const struct worker_setup *setup;
+	const struct tuning *tuning;
 	struct log log;
 	struct loop *loop;
 	struct resolver *resolver;

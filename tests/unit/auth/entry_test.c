@@ -221,7 +221,7 @@ links_are_remembered_and_forgotten(void **state)
 	make_known(fake, "a", 1, START);
 	watch(fake, "a", START, &observer);
 	/* Links come and go, and none of them brings a reply. */
-	for (unsigned i = 1; i < EPOCHS_REMEMBERED; i++) {
+	for (unsigned i = 1; i < EPOCHS_MAX; i++) {
 		fake_break(fake, START + i);
 		fake_up(fake, START + i);
 		assert_int_equal(watched(fake, &observer, START + i).known, RECORD_KNOWN);
@@ -235,6 +235,33 @@ links_are_remembered_and_forgotten(void **state)
 	jg_directory_tick(fake->directory, START + STALENESS);
 	assert_int_equal(observer.told, 1);
 	jg_directory_unwatch(&observer.watch);
+}
+
+/* The limits come with the options: a simulator makes them small. */
+static void
+limits_are_tuned(void **state)
+{
+	const struct directory_tuning tuning = {.rereads_max = 1, .retry_ms = 7, .epochs = 2};
+	struct fake *fake = *state;
+	struct observer one = OBSERVER, other = OBSERVER;
+
+	fake->directory->options.tuning = &tuning;
+	make_known(fake, "a", 1, START);
+	make_known(fake, "b", 1, START);
+	watch(fake, "a", START, &one);
+	watch(fake, "b", START, &other);
+	fake_break(fake, START + 1);
+	fake_up(fake, START + 1);
+	assert_int_equal(fake_pending(fake), 1);
+	assert_int_equal(watched(fake, &one, START + 1).known, RECORD_KNOWN);
+	fake_reply(fake, FEED_FAILED, 0, START + 2);
+	assert_true(entry_failed_lately(one.watch.entry, START + 8));
+	assert_false(entry_failed_lately(one.watch.entry, START + 9));
+	fake_break(fake, START + 10);
+	fake_up(fake, START + 10);
+	assert_int_equal(watched(fake, &one, START + 10).known, RECORD_UNKNOWN);
+	jg_directory_unwatch(&one.watch);
+	jg_directory_unwatch(&other.watch);
 }
 
 static void
@@ -280,6 +307,7 @@ main(void)
 	    TEST(ids_are_told_apart_to_the_last_byte),
 	    TEST(the_dead_are_buried_by_a_later_tick),
 	    TEST(links_are_remembered_and_forgotten),
+	    TEST(limits_are_tuned),
 	    TEST(a_change_counts_from_the_moment_it_is_known),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,7 +25,7 @@ full(char texts[16][8])
 		memcpy(texts[i], "textX", 6);
 	return (struct control_setup){texts[0], texts[1], texts[2], texts[3], {1, 2, 0}, texts[4],
 	    texts[5], texts[6], texts[7], texts[8], texts[9], texts[10], &range, 1, {5, 6}, 3, 4,
-	    {2, LOG_LEVEL_INFO, "control", false}, NULL, NULL, metrics};
+	    NULL, {2, LOG_LEVEL_INFO, "control", false}, NULL, NULL, metrics};
 }
 
 static void
@@ -82,6 +82,7 @@ test_all_else_counts(void **state)
 	DIFFERS(scoped_urls = &elsewhere);
 	DIFFERS(request_ms = 9);
 	DIFFERS(idle_ms = 9);
+	DIFFERS(tuning = &jg_tuning);
 	DIFFERS(log.fd = 1);
 	DIFFERS(log.level = LOG_LEVEL_DEBUG);
 	DIFFERS(log.process = "another");

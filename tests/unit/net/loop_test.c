@@ -127,7 +127,7 @@ a_timer_is_called_once_and_never_early(void **state)
 		timers[i] = (struct watched_timer){.timer.expired = note_expiry, .loop = loop};
 		timer_start(loop, &timers[i].timer, i * 7);
 	}
-	run_for(loop, 40 * 7 + 3 * TIMER_TICK_MS);
+	run_for(loop, 40 * 7 + 3 * jg_tuning.loop.tick_ms);
 	for (size_t i = 0; i < 40; i++) {
 		assert_int_equal(timers[i].calls, 1);
 		assert_true(timers[i].called_ms >= start + i * 7);
@@ -150,13 +150,35 @@ a_deadline_moves_both_ways(void **state)
 	timer_start(loop, &sooner.timer, 100000000); /* beyond the wheel's reach */
 	timer_start(loop, &sooner.timer, 100);
 	timer_start(loop, &far.timer, 100000000);
-	run_for(loop, 300 + 3 * TIMER_TICK_MS);
+	run_for(loop, 300 + 3 * jg_tuning.loop.tick_ms);
 	assert_int_equal(later.calls, 1);
 	assert_true(later.called_ms >= start + 300);
 	assert_int_equal(sooner.calls, 1);
 	assert_true(sooner.called_ms < later.called_ms);
 	assert_int_equal(far.calls, 0);
 	timer_remove(&far.timer);
+	loop_free(loop);
+}
+
+/* Timers go round a wheel that reaches 15 ms until they are due. */
+static void
+a_small_wheel_keeps_deadlines(void **state)
+{
+	const struct loop_tuning small = {.tick_ms = 5, .wheel_seats = 4};
+	struct loop *loop = loop_new_tuned(&small);
+	struct watched_timer timers[30];
+	uint64_t start = loop_now_ms(loop);
+
+	(void)state;
+	for (size_t i = 0; i < 30; i++) {
+		timers[i] = (struct watched_timer){.timer.expired = note_expiry, .loop = loop};
+		timer_start(loop, &timers[i].timer, i * 4);
+	}
+	run_for(loop, 30 * 4 + 3 * small.tick_ms);
+	for (size_t i = 0; i < 30; i++) {
+		assert_int_equal(timers[i].calls, 1);
+		assert_true(timers[i].called_ms >= start + i * 4);
+	}
 	loop_free(loop);
 }
 
@@ -179,7 +201,7 @@ stopped_and_removed_timers_stay_silent(void **state)
 	timer_stop(&stopped.timer);
 	timer_remove(&removed.timer);
 	timer_remove(&removed.timer);
-	run_for(loop, 50 + 3 * TIMER_TICK_MS);
+	run_for(loop, 50 + 3 * jg_tuning.loop.tick_ms);
 	assert_int_equal(stopped.calls, 0);
 	assert_int_equal(removed.calls, 0);
 	assert_int_equal(one.calls + other.calls, 1);
@@ -194,7 +216,7 @@ a_timer_may_start_itself_again(void **state)
 
 	(void)state;
 	timer_start(loop, &timer.timer, 1);
-	run_for(loop, 6 * TIMER_TICK_MS);
+	run_for(loop, 6 * jg_tuning.loop.tick_ms);
 	assert_true(timer.calls >= 2);
 	timer_remove(&timer.timer);
 	loop_free(loop);
@@ -293,6 +315,7 @@ main(void)
 	    cmocka_unit_test(a_cancelled_task_does_not_run),
 	    cmocka_unit_test(a_timer_is_called_once_and_never_early),
 	    cmocka_unit_test(a_deadline_moves_both_ways),
+	    cmocka_unit_test(a_small_wheel_keeps_deadlines),
 	    cmocka_unit_test(stopped_and_removed_timers_stay_silent),
 	    cmocka_unit_test(a_timer_may_start_itself_again),
 	    cmocka_unit_test(time_goes_on_while_the_machine_is_suspended),

@@ -1,0 +1,91 @@
+/* tuning.h - limits that the code sets, not the configuration: a simulator makes them small. */
+#ifndef JOBGATE_TUNING_H
+#define JOBGATE_TUNING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Each room takes a pointer to its part with its options; NULL means the part of jg_tuning. What it
+ * points to outlives the object. Times with _ms are milliseconds.
+ */
+
+/* The timer wheel (net/loop.h). A timer that is due later than the wheel reaches is seated again.
+ */
+struct loop_tuning {
+	uint64_t tick_ms;   /* how coarse timers are; less than 1000 */
+	size_t wheel_seats; /* one for each of the next ticks; at least 2 */
+};
+
+/* The record cache (jobgate/directory.h). */
+struct directory_tuning {
+	size_t rereads_max; /* watched entries that are read again at the same time, so that a
+			       reconnect does not stampede Redis */
+	uint64_t retry_ms;  /* after a read that Redis answered with an error the next one waits */
+	size_t freed_max;   /* dead entries freed by one tick: well under a millisecond */
+	size_t chances;	    /* entries looked at to make room for one: those used lately get a
+			       second chance, but not for ever */
+	uint64_t extension_ms; /* past its time to live a record is read again for its watchers, as
+				  it may have been extended; they may rely on it for this long */
+	size_t epochs;	       /* past epochs whose bound is remembered; at most EPOCHS_MAX */
+};
+
+#define EPOCHS_MAX 16
+
+/* The tracker of a worker (redis/link.h). */
+struct link_tuning {
+	uint64_t tick_ms;	   /* the clock is looked at no later than this; less than 1000 */
+	uint64_t backoff_first_ms; /* between attempts to connect: doubled from the first to the */
+	uint64_t backoff_last_ms;  /* last, and spread by half */
+	uint64_t failure_log_ms;   /* the least between two lines about failed reads */
+	size_t careful_max;	   /* records that are read by a script; at most CAREFUL_MAX */
+};
+
+#define CAREFUL_MAX 256
+
+/* The store of the control process (redis/store.h). */
+struct store_tuning {
+	unsigned
+	    deadline_ms; /* of an operation, besides the time in which replicas are waited for */
+	unsigned connect_ms;
+	unsigned election_ms;	       /* sentinels are asked for the primary this often, */
+	unsigned election_deadline_ms; /* and answer within this */
+	unsigned backoff_first_ms, backoff_last_ms; /* between attempts to connect */
+};
+
+/* The control process (control/control.h). */
+struct control_tuning {
+	size_t connections_max; /* of each socket */
+	unsigned beat_ms;	/* between two signs of life */
+	unsigned confirm_ms;	/* a caller's token that was read longer ago is read again */
+};
+
+/* A worker process (server/worker.h). */
+struct worker_tuning {
+	unsigned accept_max;	  /* connections taken in one go from one listener */
+	uint64_t accept_pause_ms; /* accepting pauses after running out of descriptors */
+	uint64_t accept_check_ms; /* how often a worker that does not accept yet looks whether the
+				     store is in reach */
+	uint64_t stats_ms;	  /* between two publications of its state */
+	uint64_t flush_ms;	  /* between two writes of its access log */
+};
+
+struct tuning {
+	struct loop_tuning loop;
+	struct directory_tuning directory;
+	struct link_tuning link;
+	struct store_tuning store;
+	struct control_tuning control;
+	struct worker_tuning worker;
+};
+
+/* The values of a gateway in service. */
+extern const struct tuning jg_tuning;
+
+static inline const struct tuning *
+tuning_or_default(const struct tuning *tuning)
+{
+	return tuning != NULL ? tuning : &jg_tuning;
+}
+
+#endif
