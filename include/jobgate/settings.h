@@ -3,8 +3,11 @@
 #ifndef JOBGATE_SETTINGS_H
 #define JOBGATE_SETTINGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "jobgate/job.h"
 
 /* Milliseconds. */
 struct timeouts {
@@ -31,6 +34,27 @@ struct limits {
 	size_t failed_auth_rate;	 /* per second and client; 0: no limit */
 	size_t failed_auth_burst;	 /* at once */
 	size_t idle_backend_connections; /* of each backend */
+};
+
+/* How requests name jobs. All text is the configuration's. */
+struct job_forms {
+	const char *domain;	     /* host form <job>.<domain>; NULL: off */
+	const char *prefix;	     /* path form <prefix>/<job>/..., such as "/jobs"; NULL: off */
+	const char *fixed;	     /* the one job of a sidecar, without the other two; or NULL */
+	const char *fixed_url;	     /* its backend, instead of the one in its record; or NULL */
+	struct job_url fixed_target; /* fixed_url, parsed */
+	const char *public_url;	     /* what job_url shows, with {job} */
+};
+
+/* What becomes of requests on their way to backends. All text is the configuration's. */
+struct forwarding {
+	const char *realm;     /* of WWW-Authenticate */
+	bool forward_token;    /* leave our token in Authorization */
+	bool preserve_host;    /* Host as the client sent it, else the backend's */
+	const char **upgrades; /* protocols that may become tunnels, lower case; NULL at the end */
+	const char **drop_fields; /* names that only trusted proxies may send, besides those known:
+				     lower case, '-' for any mark, '*' at an end; NULL at the end
+				     (name_is_listed) */
 };
 
 /* When a backend is left alone. */

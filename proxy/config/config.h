@@ -57,17 +57,7 @@ struct config {
 	struct listener_config *listeners;
 	unsigned workers; /* processes; 0 in the file ("auto") becomes the number of cores */
 
-	struct {
-		const char *domain; /* host form <job>.<domain>; NULL: off */
-		const char *prefix; /* path form <prefix>/<job>/..., such as "/jobs"; NULL: off */
-		const char
-		    *fixed; /* the one job of a sidecar; NULL: none. Excludes the other two */
-		const char
-		    *fixed_url; /* its backend, instead of the one in its record; may be NULL */
-		struct job_url fixed_target; /* fixed_url, parsed */
-		const char *
-		    public_url; /* what job_url shows, with {job}: "http://{job}.localhost:8080/" */
-	} jobs;
+	struct job_forms jobs;
 
 	struct {
 		const char *url;	  /* NULL: a private redis-server of our own */
@@ -85,14 +75,7 @@ struct config {
 	} store;
 
 	struct {
-		const char *realm;  /* of WWW-Authenticate */
-		bool forward_token; /* leave our token in Authorization */
-		bool preserve_host; /* Host as the client sent it, else the backend's */
-		const char *
-		    *upgrades; /* protocols that may become tunnels, lower case, NULL at the end */
-		const char *
-		    *drop_fields; /* names that strangers must not send, besides those known: lower
-				     case, '-' for any mark, '*' at an end; NULL at the end */
+		struct forwarding forwarding;
 		struct cidr_list
 		    trusted_proxies; /* whose X-Forwarded-*, Forwarded and X-Request-Id count */
 		struct cidr_list allow, deny; /* of backend addresses: deny goes first; with an

@@ -149,15 +149,15 @@ const struct config_key config_keys[] = {
 	.max = 100000000, .help = "How many records a worker remembers."},
 
     {"backends", SECTION},
-    {"backends.realm", TEXT(backends.realm), .default_value = "jobgate",
+    {"backends.realm", TEXT(backends.forwarding.realm), .default_value = "jobgate",
 	.help = "The realm in WWW-Authenticate."},
-    {"backends.forward_token", BOOL(backends.forward_token), .default_value = "false",
+    {"backends.forward_token", BOOL(backends.forwarding.forward_token), .default_value = "false",
 	.help = "Leave our token in Authorization; a job's own code then sees it."},
-    {"backends.host", HOST(backends.preserve_host), .default_value = "preserve",
+    {"backends.host", HOST(backends.forwarding.preserve_host), .default_value = "preserve",
 	.help = "Host as the client sent it (preserve), or that of the job's URL (backend)."},
-    {"backends.upgrades", UPGRADES(backends.upgrades), .default_value = "[websocket]",
+    {"backends.upgrades", UPGRADES(backends.forwarding.upgrades), .default_value = "[websocket]",
 	.help = "Protocols that a request may be upgraded to; the connection becomes a tunnel."},
-    {"backends.drop_fields", FIELDS(backends.drop_fields), .default_value = "[]",
+    {"backends.drop_fields", FIELDS(backends.forwarding.drop_fields), .default_value = "[]",
 	.help = "Some fields tell a job about its client and must come from a proxy that it "
 		"trusts. The gateway forwards them only from trusted_proxies and drops them from "
 		"all other clients. It knows those of common proxies (X-Real-IP, True-Client-IP, "

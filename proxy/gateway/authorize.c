@@ -56,8 +56,8 @@ find_route(const struct exchange *exchange, const struct request *request, struc
 {
 	const struct gateway_options *options = &exchange->gateway->options;
 	/* Other proxies ask about jobs; the control API is ours alone to lead to. */
-	const struct route_forms forms = {options->domain, options->prefix, options->fixed,
-	    exchange->peer->asks ? NULL : options->control_host};
+	const struct route_forms forms = {options->jobs.domain, options->jobs.prefix,
+	    options->jobs.fixed, exchange->peer->asks ? NULL : options->control_host};
 
 	if (exchange->peer->purpose == FOR_CONTROL)
 		*out = (struct route){.names_control = true, .path = request->path};
@@ -111,9 +111,9 @@ exchange_look_up(struct exchange *exchange, struct findings *findings)
 		return true;
 	evidence->job = &answer.record->job;
 	findings->job_entry = answer.entry;
-	if (gateway->options.fixed_target != NULL) {
+	if (gateway->options.jobs.fixed_url != NULL) {
 		findings->fixed_job = answer.record->job;
-		findings->fixed_job.url = *gateway->options.fixed_target;
+		findings->fixed_job.url = gateway->options.jobs.fixed_target;
 		evidence->job = &findings->fixed_job;
 	}
 	return true;
@@ -129,7 +129,7 @@ upgrade_allowed(const struct gateway_options *options, const struct request *req
 	if (request->upgrade.len == 0 || request->content == CONTENT_UNKNOWN ||
 	    (request->content == CONTENT_LENGTH && request->length > 0))
 		return (struct slice){0};
-	for (const char *const *at = options->upgrades; at != NULL && *at != NULL; at++)
+	for (const char *const *at = options->forwarding.upgrades; at != NULL && *at != NULL; at++)
 		if (slice_equal_nocase(request->upgrade, slice_of(*at)))
 			return slice_of(*at);
 	return (struct slice){0};
@@ -146,7 +146,7 @@ exchange_prepare(
 	const struct rewrite rewrite = {
 	    .traced = exchange->traced,
 	    /* With a session, what stands in Authorization is the job's own affair. */
-	    .forward_token = gateway->options.forward_token || exchange->by_session,
+	    .forward_token = gateway->options.forwarding.forward_token || exchange->by_session,
 	    .peer_trusted = exchange->peer->trusted,
 	    .secure = exchange->peer->secure,
 	    .peer = peer_text(exchange->peer, address),
@@ -155,7 +155,7 @@ exchange_prepare(
 	    .job = findings->route.job,
 	    .prefix = findings->route.prefix,
 	    .token = findings->evidence.token,
-	    .drop_fields = gateway->options.drop_fields,
+	    .drop_fields = gateway->options.forwarding.drop_fields,
 	};
 
 	request->upgrade = exchange->upgrade = upgrade_allowed(&gateway->options, request);
@@ -180,8 +180,8 @@ exchange_allow(struct exchange *exchange, struct request *request, struct findin
 
 	assert(findings->evidence.token != NULL); /* nobody is allowed without one */
 	exchange->state = EXCHANGE_CONNECTING;
-	findings->target =
-	    options->fixed_target != NULL ? options->fixed_target : &findings->evidence.job->url;
+	findings->target = options->jobs.fixed_url != NULL ? &options->jobs.fixed_target
+							   : &findings->evidence.job->url;
 	exchange->allowed = jg_token_edition(findings->evidence.token);
 	jg_directory_watch(findings->token_entry, &exchange->token_watch);
 	jg_directory_watch(findings->job_entry, &exchange->job_watch);
@@ -376,9 +376,9 @@ exchange_judge_again(struct exchange *exchange)
 
 	if (job.known == RECORD_KNOWN) {
 		judged = &job.record->job;
-		if (gateway->options.fixed_target != NULL) {
+		if (gateway->options.jobs.fixed_url != NULL) {
 			fixed_job = *judged;
-			fixed_job.url = *gateway->options.fixed_target;
+			fixed_job.url = gateway->options.jobs.fixed_target;
 			judged = &fixed_job;
 		}
 	}

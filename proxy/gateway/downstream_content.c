@@ -108,7 +108,8 @@ downstream_content(struct downstream *downstream, size_t *budget)
 		return taken == data.len && more;
 	case BODY_TRAILERS:
 		allowed = trailers_take(gateway, data,
-		    downstream->peer.trusted ? NULL : gateway->options.drop_fields, &trailers);
+		    downstream->peer.trusted ? NULL : gateway->options.forwarding.drop_fields,
+		    &trailers);
 		if (allowed == NULL)
 			break;
 		downstream_content_done(downstream, allowed);

@@ -291,10 +291,10 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 		return;
 	}
 	if (exchange->control)
-		refusal_for_call(&refusal, verdict, slice_of(gateway->options.realm),
+		refusal_for_call(&refusal, verdict, slice_of(gateway->options.forwarding.realm),
 		    exchange_id(exchange), exchange->method_id == METHOD_HEAD);
 	else
-		refusal_for_verdict(&refusal, verdict, slice_of(gateway->options.realm),
+		refusal_for_verdict(&refusal, verdict, slice_of(gateway->options.forwarding.realm),
 		    exchange_id(exchange), exchange->html, exchange->method_id == METHOD_HEAD);
 	exchange_send(exchange, &refusal, OUTCOME_REFUSED);
 }

@@ -19,22 +19,16 @@ struct gateway;
 
 /* Times are milliseconds. Everything pointed to outlives the gateway. */
 struct gateway_options {
-	const char *domain, *prefix, *fixed; /* the forms of job URLs; each may be NULL */
-	const struct job_url
-	    *fixed_target;	  /* with fixed: backend instead of the record's, or NULL */
-	const char *control_host; /* at which the control API is reached, or NULL */
+	struct job_forms jobs;
+	struct forwarding forwarding;
+	const char *control_host;	      /* at which the control API is reached, or NULL */
 	const struct job_url *control_target; /* the control process's socket for workers; NULL when
 						 neither a host nor a listener is for it */
 	const char
 	    *control_secret; /* CONTROL_SECRET_TEXT hex digits, for the control process alone */
-	const char *realm;
-	bool forward_token, preserve_host;
 	const unsigned char
 	    *session_key;    /* of SESSION_KEY_LEN bytes; NULL: browsers cannot sign in */
 	uint64_t session_ms; /* how long a session lasts */
-	const char *const *upgrades;
-	const char *const *drop_fields; /* dropped from requests unless a trusted proxy sends them:
-					   see name_is_listed */
 	size_t trusted_count;
 	const struct guard_range *trusted; /* proxies whose X-Forwarded-* count */
 	struct guard_rules guard;

@@ -73,7 +73,7 @@ static struct backend *
 backend_of(struct pool *pool, const struct job_url *target)
 {
 	bool control = target == pool->gateway->options.control_target;
-	bool trusted = control || target == pool->gateway->options.fixed_target;
+	bool trusted = control || target == &pool->gateway->options.jobs.fixed_target;
 	struct slice name = target->scheme == JOB_URL_UNIX ? target->path : target->host;
 	struct bucket *bucket = bucket_of(pool, name, target->port);
 	struct backend *backend;

@@ -11,7 +11,7 @@ exchange_keep(struct exchange *exchange, struct request *request, const struct f
 	char authority[ROUTE_AUTHORITY_MAX];
 	struct slice base = target->base;
 
-	if (!gateway->options.preserve_host || request->authority.len == 0)
+	if (!gateway->options.forwarding.preserve_host || request->authority.len == 0)
 		request->authority = route_authority(target, authority);
 	if (slice_equal(request->path, SLICE("*")))
 		base.len = 0;
@@ -316,8 +316,9 @@ exchange_rewrite_answer(const struct exchange *exchange, struct response *respon
 {
 	const struct gateway_options *options = &exchange->gateway->options;
 	const struct answer_rules rules = {
-	    .domain = options->domain != NULL ? slice_of(options->domain) : (struct slice){0},
-	    .shares_site = options->domain != NULL && options->session_key != NULL,
+	    .domain =
+		options->jobs.domain != NULL ? slice_of(options->jobs.domain) : (struct slice){0},
+	    .shares_site = options->jobs.domain != NULL && options->session_key != NULL,
 	};
 
 	rewrite_answer(&response->fields, &rules);
@@ -386,7 +387,7 @@ names_upgrade(const struct fields *fields, struct slice protocol)
 static void
 add_upgrades(const struct gateway *gateway, struct fields *fields)
 {
-	const char *const *upgrades = gateway->options.upgrades;
+	const char *const *upgrades = gateway->options.forwarding.upgrades;
 	const struct fields received = *fields;
 	bool named = false;
 

@@ -24,7 +24,7 @@ exchange_may_sign_in(const struct exchange *exchange, const struct route *route)
 	const struct gateway_options *options = &exchange->gateway->options;
 
 	return options->session_key != NULL && !exchange->peer->asks && route->names_job &&
-	       route->prefix.len == 0 && options->fixed == NULL;
+	       route->prefix.len == 0 && options->jobs.fixed == NULL;
 }
 
 bool
@@ -112,7 +112,7 @@ exchange_offer_sign_in(struct exchange *exchange, const struct request *request,
 	if (!exchange->html || gateway->options.session_key == NULL || exchange->peer->asks ||
 	    !route->names_job || (verdict != VERDICT_NO_CREDENTIAL && !ended))
 		return false;
-	if (gateway->options.fixed != NULL)
+	if (gateway->options.jobs.fixed != NULL)
 		page.message =
 		    SLICE("A gateway beside one job has no page to sign in at. Send a token: "
 			  "Authorization: Bearer <token>.");
@@ -131,7 +131,7 @@ exchange_offer_sign_in(struct exchange *exchange, const struct request *request,
 		    to_of(request, to));
 	counter_add(&gateway->stats->verdicts[verdict], 1);
 	exchange->verdict = verdict;
-	refusal_for_verdict(&answer, verdict, slice_of(gateway->options.realm),
+	refusal_for_verdict(&answer, verdict, slice_of(gateway->options.forwarding.realm),
 	    exchange_id(exchange), true, exchange->method_id == METHOD_HEAD);
 	exchange_send_page(exchange, &answer, &page, OUTCOME_REFUSED);
 	return true;

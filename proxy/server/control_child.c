@@ -66,7 +66,7 @@ control_setup_of(const struct supervisor *supervisor, const struct config *confi
 	    .key_prefix = config->store.prefix,
 	    .ca_file = config->store.ca_file,
 	    .public_url = config->jobs.public_url,
-	    .realm = config->backends.realm,
+	    .realm = config->backends.forwarding.realm,
 	    .fixed_job = config->jobs.fixed_url != NULL ? config->jobs.fixed : NULL,
 	    .fixed_url = config->jobs.fixed_url,
 	    .scoped_urls = scoped_urls,

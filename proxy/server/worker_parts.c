@@ -99,19 +99,12 @@ worker_gateway(struct worker *worker)
 {
 	const struct config *config = worker->setup->config;
 	struct gateway_options options = {
-	    .domain = config->jobs.domain,
-	    .prefix = config->jobs.prefix,
-	    .fixed = config->jobs.fixed,
-	    .fixed_target = config->jobs.fixed_url != NULL ? &config->jobs.fixed_target : NULL,
+	    .jobs = config->jobs,
+	    .forwarding = config->backends.forwarding,
 	    .control_host = config->control.host,
 	    .control_target =
 		config->control.gateway_socket != NULL ? &config->control.gateway_target : NULL,
 	    .control_secret = worker->setup->control_secret,
-	    .realm = config->backends.realm,
-	    .forward_token = config->backends.forward_token,
-	    .preserve_host = config->backends.preserve_host,
-	    .upgrades = config->backends.upgrades,
-	    .drop_fields = config->backends.drop_fields,
 	    .own_sockets = worker->setup->own_sockets,
 	    .limits = config->limits,
 	    .tls = worker->setup->tls,
