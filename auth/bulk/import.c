@@ -263,7 +263,7 @@ import_all(struct import *import)
 	while (!import->lost && !import->refused && has_room(import) &&
 	       (len = getline(&line, &cap, task->in)) > 0) {
 		import->bytes += (size_t)len;
-		if (len > 0 && line[len - 1] == '\n')
+		if (line[len - 1] == '\n')
 			len--;
 		if (len > 0)
 			import_line(import, line, (size_t)len);

@@ -70,8 +70,9 @@ present_text(const json_t *record, const char *key)
 	return text;
 }
 
-void
-present_strong(const struct printer *printer, const char *text)
+/* Text that stands out where there is colour. */
+static void
+print_strong(const struct printer *printer, const char *text)
 {
 	fprintf(printer->out, "%s%s%s", printer->color ? STRONG : "", text,
 	    printer->color ? PLAIN : "");
@@ -98,7 +99,7 @@ describe(const struct printer *printer, const json_t *record, const struct colum
 		if (json_object_get(record, column->key) == NULL)
 			continue;
 		text = present_text(record, column->key);
-		present_strong(printer, column->title);
+		print_strong(printer, column->title);
 		fputc(':', printer->out);
 		pad(printer->out, strlen(column->title), width + 1);
 		fprintf(printer->out, "%s\n", text != NULL ? text : column->empty);
@@ -119,7 +120,7 @@ cell(const struct printer *printer, const char *text, size_t width, bool strong,
 		text = cut;
 	}
 	if (strong)
-		present_strong(printer, text);
+		print_strong(printer, text);
 	else
 		fputs(text, printer->out);
 	if (!last)

@@ -54,9 +54,6 @@ bool present_list_add(struct present_list *list, const json_t *records);
  */
 bool present_list_end(struct present_list *list, bool whole);
 
-/* Text that stands out where there is colour. */
-void present_strong(const struct printer *printer, const char *text);
-
 /*
  * A record's value as one line: text as it is, numbers in decimal, an object as
  * "a=b,c=d" by name, NULL for null or what is missing or empty. Control

@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "auth/replace.h"
+
 /* Those that we pass on, and the one that tells of its end. */
 static const int signals[] = {SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 
@@ -23,29 +25,6 @@ signal_set(void)
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		sigaddset(&set, signals[i]);
 	return set;
-}
-
-/* The text with each {port} replaced, to be freed; NULL when memory is short. */
-static char *
-with_port(const char *text, unsigned port)
-{
-	static const char mark[] = "{port}";
-	char number[16];
-	char *made = malloc(strlen(text) + 1), *to = made; /* no number is longer than the mark */
-	size_t len = (size_t)snprintf(number, sizeof(number), "%u", port);
-
-	while (made != NULL && *text != '\0') {
-		if (strncmp(text, mark, sizeof(mark) - 1) != 0) {
-			*to++ = *text++;
-			continue;
-		}
-		memcpy(to, number, len);
-		to += len;
-		text += sizeof(mark) - 1;
-	}
-	if (made != NULL)
-		*to = '\0';
-	return made;
 }
 
 /* In the forked child. */
@@ -63,7 +42,7 @@ become(char **command, unsigned port, const sigset_t *mask, pid_t parent)
 	unsetenv("JOBGATE_TOKEN"); /* empty since options_parse: a job's own code must not see it */
 	assert(command[0] != NULL);
 	for (char **word = command; *word != NULL; word++) {
-		char *made = with_port(*word, port);
+		char *made = jg_replace(*word, "{port}", slice_of(number));
 
 		if (made != NULL)
 			*word = made;

@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "jobgate/control_fields.h"
 #include "jobgate/log.h"
 #include "jobgate/resolver.h"
 #include "jobgate/settings.h"

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "auth/replace.h"
+
 static json_t *
 text(struct slice slice)
 {
@@ -30,28 +32,6 @@ view_token(const struct token *token)
 	    "updated_at", time_text(token->updated_at));
 }
 
-char *
-view_job_url(const char *public_url, struct slice id)
-{
-	static const char mark[] = "{job}";
-	char *url =
-	    malloc(strlen(public_url) / (sizeof(mark) - 1) * id.len + strlen(public_url) + 1);
-	char *to = url;
-
-	while (url != NULL && *public_url != '\0') {
-		if (strncmp(public_url, mark, sizeof(mark) - 1) != 0) {
-			*to++ = *public_url++;
-			continue;
-		}
-		memcpy(to, id.at, id.len);
-		to += id.len;
-		public_url += sizeof(mark) - 1;
-	}
-	if (url != NULL)
-		*to = '\0';
-	return url;
-}
-
 static json_t *
 view_labels(const struct label_set *labels)
 {
@@ -70,7 +50,7 @@ view_labels(const struct label_set *labels)
 json_t *
 view_job(const struct job *job, const char *public_url)
 {
-	char *url = view_job_url(public_url, job->id);
+	char *url = jg_replace(public_url, "{job}", job->id);
 	json_t *view = json_pack("{s:o, s:o, s:o, s:s*, s:o, s:o, s:o}", "id", text(job->id), "url",
 	    job->url_text.len > 0 ? text(job->url_text) : json_null(), "labels",
 	    view_labels(&job->labels), "job_url", url, "lease",

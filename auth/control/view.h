@@ -10,14 +10,11 @@
 /* {id, name, role, label_selector, version, created_at, updated_at}; NULL when memory is short. */
 json_t *view_token(const struct token *token);
 
-/* {id, url, labels, job_url, lease, created_at, updated_at}; url null without one; job_url by
- * view_job_url. */
+/* {id, url, labels, job_url, lease, created_at, updated_at}; url null without one; job_url is
+ * public_url with each {job} replaced. */
 json_t *view_job(const struct job *job, const char *public_url);
 
 json_t *view_record(const struct record *record, const char *public_url);
-
-/* public_url with each {job} replaced by the id; to be freed. */
-char *view_job_url(const char *public_url, struct slice id);
 
 /* "2024-01-31T12:00:00Z" for Unix milliseconds. */
 #define VIEW_TIME_MAX 32

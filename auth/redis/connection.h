@@ -33,6 +33,15 @@ redis_error_is(const redisReply *error, const char *code)
 	return strncmp(error->str, code, strlen(code)) == 0;
 }
 
+/* The text of a reply, valid as long as that; at is NULL when it is none. */
+static inline struct slice
+redis_text(const redisReply *reply)
+{
+	if (reply->type != REDIS_REPLY_STRING)
+		return (struct slice){0};
+	return (struct slice){reply->str, (size_t)reply->len};
+}
+
 /* A reply, valid during the call; NULL when the connection broke or was freed before it came. */
 typedef void redis_reply_fn(void *ctx, const redisReply *reply);
 

@@ -5,14 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "jobgate/clock.h"
-
 uint64_t
 link_clock_ms(const struct redis_link *link)
 {
-	if (link->options.now_ms != NULL)
-		return link->options.now_ms(link->options.clock_ctx);
-	return clock_ms(CLOCK_BOOTTIME);
+	return link->options.now_ms(link->options.clock_ctx);
 }
 
 bool

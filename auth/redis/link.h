@@ -29,7 +29,7 @@ struct redis_link_options {
 	struct resolver *resolver; /* outlives the link; NULL where no URL has a name */
 	struct store_timeouts timeouts;
 	const struct link_tuning *tuning; /* NULL: that of jg_tuning */
-	uint64_t (*now_ms)(void *ctx);	  /* the directory's clock; NULL: CLOCK_BOOTTIME itself */
+	uint64_t (*now_ms)(void *ctx);	  /* the directory's clock */
 	void *clock_ctx;
 };
 

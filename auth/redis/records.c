@@ -19,12 +19,6 @@ struct hash {
 	redisReply *const *elements;
 };
 
-static struct slice
-text_of(const redisReply *reply)
-{
-	return (struct slice){reply->str, (size_t)reply->len};
-}
-
 static bool
 hash_is_text(const struct hash *hash)
 {
@@ -49,8 +43,8 @@ static struct slice
 hash_get(const struct hash *hash, struct slice name)
 {
 	for (size_t i = 0; i + 1 < hash->count; i += 2)
-		if (slice_equal(text_of(hash->elements[i]), name))
-			return text_of(hash->elements[i + 1]);
+		if (slice_equal(redis_text(hash->elements[i]), name))
+			return redis_text(hash->elements[i + 1]);
 	return (struct slice){0};
 }
 
@@ -213,8 +207,8 @@ check_labels(const struct hash *hash, size_t *count, size_t *bytes)
 
 	*count = *bytes = 0;
 	for (size_t i = 0; i + 1 < hash->count; i += 2) {
-		struct slice name = text_of(hash->elements[i]),
-			     value = text_of(hash->elements[i + 1]);
+		struct slice name = redis_text(hash->elements[i]),
+			     value = redis_text(hash->elements[i + 1]);
 
 		if (!slice_starts_with(name, LABEL_PREFIX))
 			continue;
@@ -256,12 +250,12 @@ decode_job(struct slice id, const struct hash *hash, struct record **out, const 
 	job.updated_at = keep(&builder, updated);
 	job.lease = hash_get_lease(hash);
 	for (size_t i = 0; i + 1 < hash->count; i += 2) {
-		struct slice name = text_of(hash->elements[i]);
+		struct slice name = redis_text(hash->elements[i]);
 
 		if (!slice_starts_with(name, LABEL_PREFIX))
 			continue;
 		builder.labels[n].name = keep(&builder, slice_after(name, LABEL_PREFIX.len));
-		builder.labels[n++].value = keep(&builder, text_of(hash->elements[i + 1]));
+		builder.labels[n++].value = keep(&builder, redis_text(hash->elements[i + 1]));
 	}
 	job.labels = (struct label_set){count, builder.labels};
 	jg_job_url_parse(job.url_text, &job.url, &bad);

@@ -29,19 +29,11 @@ static const char script_walk_index[] =
     "end\n"
     "return {step[1], #step[2] / 2, redis.call('ZCARD', KEYS[1]), found}\n";
 
-static struct slice
-text_of(const redisReply *reply)
-{
-	if (reply->type != REDIS_REPLY_STRING)
-		return (struct slice){0};
-	return (struct slice){reply->str, (size_t)reply->len};
-}
-
 /* The cursor that a step ends with; false when it is none. */
 static bool
 read_cursor(const redisReply *reply, char out[STORE_WALK_CURSOR_MAX])
 {
-	struct slice cursor = text_of(reply);
+	struct slice cursor = redis_text(reply);
 
 	if (cursor.at == NULL || cursor.len >= STORE_WALK_CURSOR_MAX)
 		return false;
@@ -130,7 +122,7 @@ read_records(struct operation *operation, const redisReply *reply)
 		if (!read_entry(operation->kind, keys->ids[i], reply->element[2 + i], entry))
 			continue;
 		if (scores->type == REDIS_REPLY_ARRAY && i < scores->elements)
-			entry->score = text_of(scores->element[i]);
+			entry->score = redis_text(scores->element[i]);
 		step.count++;
 	}
 	operation->walk_done = NULL;
@@ -149,7 +141,7 @@ keep_ids(struct keys_step *step, const redisReply *keys, size_t prefix_len)
 	char *at;
 
 	for (size_t i = 0; i < keys->elements; i++) {
-		if (text_of(keys->element[i]).len < prefix_len)
+		if (redis_text(keys->element[i]).len < prefix_len)
 			return false;
 		bytes += (size_t)keys->element[i]->len - prefix_len;
 	}
@@ -158,7 +150,7 @@ keep_ids(struct keys_step *step, const redisReply *keys, size_t prefix_len)
 	if (step->ids == NULL || at == NULL)
 		return false;
 	for (size_t i = 0; i < keys->elements; i++) {
-		struct slice id = slice_after(text_of(keys->element[i]), prefix_len);
+		struct slice id = slice_after(redis_text(keys->element[i]), prefix_len);
 
 		if (id.len > 0)
 			memcpy(at, id.at, id.len);
@@ -315,7 +307,7 @@ read_index(struct operation *operation, const redisReply *reply)
 		if (pair->type != REDIS_REPLY_ARRAY || pair->elements != 2)
 			continue;
 		entries[step.count++] = (struct store_walk_entry){
-		    .id = text_of(pair->element[0]), .score = text_of(pair->element[1])};
+		    .id = redis_text(pair->element[0]), .score = redis_text(pair->element[1])};
 	}
 	step.entries = entries;
 	step.looked_at = (uint64_t)reply->element[1]->integer;

@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "auth/ascii.h"

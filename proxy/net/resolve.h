@@ -5,7 +5,6 @@
 #include <event2/event.h>
 
 #include "jobgate/resolver.h"
-#include "net/address.h"
 
 /*
  * If /etc/hosts has the name, that is the answer, for both families. Otherwise DNS is asked for

@@ -2,6 +2,7 @@
  */
 #include "harness.h"
 
+#include "jobgate/control_fields.h"
 #include "jobgate/job.h"
 #include "jobgate/token.h"
 

@@ -20,25 +20,6 @@ is_json(json_t *value, const char *expected)
 }
 
 static void
-job_urls(void **state)
-{
-	static const char *const cases[][2] = {
-	    {"http://{job}.localhost:8080/", "http://a-1.localhost:8080/"},
-	    {"http://h/jobs/{job}/", "http://h/jobs/a-1/"},
-	    {"{job}{job}", "a-1a-1"},
-	    {"http://h/{jo", "http://h/{jo"},
-	    {"", ""},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char *url = view_job_url(cases[i][0], SLICE("a-1"));
-		assert_string_equal(url, cases[i][1]);
-		free(url);
-	}
-}
-
-static void
 tokens(void **state)
 {
 	const struct label labels[] = {{SLICE("model"), SLICE("base")}, {SLICE("x/y"), SLICE("")}};
@@ -92,7 +73,6 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(job_urls),
 	    cmocka_unit_test(tokens),
 	    cmocka_unit_test(jobs),
 	    cmocka_unit_test(times),

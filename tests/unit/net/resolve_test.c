@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "net/address.h"
 #include "net/resolve.h"
 
 #define PATIENCE_MS 20000

@@ -1,0 +1,10 @@
+/* replace.h - text with a mark replaced, as {job} in a URL. */
+#ifndef JOBGATE_AUTH_REPLACE_H
+#define JOBGATE_AUTH_REPLACE_H
+
+#include "jobgate/slice.h"
+
+/* text with each mark (not empty) replaced; the caller frees it. NULL when memory is short. */
+char *jg_replace(const char *text, const char *mark, struct slice with);
+
+#endif
