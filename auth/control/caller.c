@@ -264,16 +264,8 @@ got_again(void *ctx, enum store_result result, const struct record *record)
 {
 	struct call *call = ctx;
 
-	switch (handler_knowledge(result)) {
-	case RECORD_UNKNOWN:
-		refuse_unavailable(call);
+	if (refuse_unknown(call, result))
 		return;
-	case RECORD_ABSENT:
-		caller_refuse_revoked(call);
-		return;
-	case RECORD_KNOWN:
-		break;
-	}
 	if (same_token(&record->token, &call->token->token))
 		call->confirmed(call);
 	else

@@ -1,7 +1,6 @@
 /* dial.c - resolve, then connect to one address after the other. */
 #include "auth/redis/dial.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -146,29 +145,6 @@ on_resolved(void *ctx, const struct resolved *resolved)
 		dial_next(dial);
 }
 
-/* Take the host of the URL as a numeric address. False when it is a name. */
-static bool
-take_literal(struct redis_dial *dial)
-{
-	struct address *out = &dial->resolved.addresses[0];
-	struct sockaddr_in *in = (struct sockaddr_in *)&out->storage;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&out->storage;
-
-	if (inet_pton(AF_INET, dial->url.host, &in->sin_addr) == 1) {
-		in->sin_family = AF_INET;
-		in->sin_port = htons(dial->url.port);
-		out->len = sizeof(*in);
-	} else if (inet_pton(AF_INET6, dial->url.host, &in6->sin6_addr) == 1) {
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = htons(dial->url.port);
-		out->len = sizeof(*in6);
-	} else {
-		return false;
-	}
-	dial->resolved.count = 1;
-	return true;
-}
-
 static void
 take_path(struct redis_dial *dial)
 {
@@ -191,7 +167,10 @@ on_begin(evutil_socket_t fd, short what, void *ctx)
 	(void)what;
 	if (dial->url.path[0] != '\0') {
 		take_path(dial);
-	} else if (!take_literal(dial)) {
+	} else if (address_parse(
+		       slice_of(dial->url.host), dial->url.port, &dial->resolved.addresses[0])) {
+		dial->resolved.count = 1;
+	} else {
 		snprintf(dial->reason, sizeof(dial->reason),
 		    "cannot resolve its host: out of memory, or the name is too long");
 		if (dial->resolver != NULL)

@@ -2,12 +2,21 @@
 #ifndef JOBGATE_SOCKET_ADDRESS_H
 #define JOBGATE_SOCKET_ADDRESS_H
 
+#include <stdint.h>
 #include <sys/socket.h>
+
+#include "jobgate/slice.h"
 
 /* A plain value. */
 struct address {
 	struct sockaddr_storage storage;
 	socklen_t len; /* bytes of storage in use */
 };
+
+/*
+ * Parse a numeric IPv4 (dotted quad only) or IPv6 address without brackets; it gets this port.
+ * False for anything else.
+ */
+bool address_parse(struct slice host, uint16_t port, struct address *out);
 
 #endif

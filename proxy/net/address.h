@@ -1,4 +1,4 @@
-/* address.h - socket addresses, from text and to text. */
+/* address.h - socket addresses, to text and to bytes. */
 #ifndef JOBGATE_ADDRESS_H
 #define JOBGATE_ADDRESS_H
 
@@ -6,10 +6,6 @@
 
 #include "jobgate/slice.h"
 #include "jobgate/socket_address.h"
-
-/* Parse a numeric IPv4 (dotted quad only) or IPv6 address without brackets. False for anything
- * else. */
-bool address_parse(struct slice host, uint16_t port, struct address *out);
 
 /* "192.0.2.1:80" or "[2001:db8::1]:80" or "unix"; always NUL-terminated. */
 #define ADDRESS_TEXT_MAX 64

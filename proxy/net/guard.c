@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "jobgate/ip.h"
+#include "net/address.h"
 
 /* An address as IPv6 (IPv4 mapped), with its port. */
 struct place {
@@ -18,19 +19,11 @@ place_of(const struct sockaddr *address)
 {
 	struct place place = {0};
 
-	if (address->sa_family == AF_INET) {
-		const struct sockaddr_in *in = (const struct sockaddr_in *)address;
-
-		place.address = jg_ip_mapped((const unsigned char *)&in->sin_addr);
-		place.port = in->sin_port;
-		place.valid = true;
-	} else if (address->sa_family == AF_INET6) {
-		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
-
-		place.address = in6->sin6_addr;
-		place.port = in6->sin6_port;
-		place.valid = true;
-	}
+	place.valid = address_bytes(address, place.address.s6_addr);
+	if (address->sa_family == AF_INET)
+		place.port = ((const struct sockaddr_in *)address)->sin_port;
+	else if (address->sa_family == AF_INET6)
+		place.port = ((const struct sockaddr_in6 *)address)->sin6_port;
 	return place;
 }
 

@@ -68,7 +68,6 @@ access_log_new(const char *where, int fd, const struct log_runner *runner,
 	    .fd = fd,
 	    .room = RING_BYTES,
 	    .message_max = sizeof(struct message),
-	    .line_max = ACCESS_LINE_MAX,
 	    .ops = &ops,
 	    .losses = losses});
 	if (new->writer != NULL)

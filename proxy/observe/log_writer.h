@@ -18,8 +18,8 @@ struct log_writer;
 
 /* How messages are formatted; the thread calls both. */
 struct log_writer_ops {
-	/* Make a line of a message of len bytes: at most line_max bytes, the newline included.
-	 * Returns its length. */
+	/* Make a line of a message of len bytes: at most LOG_WRITER_MAX bytes, the newline
+	 * included. Returns its length. */
 	size_t (*format)(void *ctx, char *message, size_t len, char *line);
 	/* All that was in the ring has been written, so there is room again: a line to add, or 0.
 	 * May be NULL. */
@@ -31,8 +31,7 @@ struct log_writer_options {
 	const char *where; /* as log_sink_take takes it, and so fd; copied */
 	int fd;
 	size_t room;	    /* bytes of the ring, a power of two */
-	size_t message_max; /* the longest message */
-	size_t line_max;    /* the longest line; both at most LOG_WRITER_MAX */
+	size_t message_max; /* the longest message, at most LOG_WRITER_MAX */
 	const struct log_writer_ops *ops;
 	void *ctx;		   /* of ops */
 	struct log_losses *losses; /* stays to the end of the process */

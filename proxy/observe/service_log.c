@@ -72,7 +72,6 @@ service_log_start(struct log *log, struct log_losses *losses)
 	    .fd = log->fd,
 	    .room = RING_BYTES,
 	    .message_max = JG_LOG_LINE_MAX,
-	    .line_max = JG_LOG_LINE_MAX,
 	    .ops = &ops,
 	    .ctx = service,
 	    .losses = losses});

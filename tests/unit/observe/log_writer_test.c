@@ -61,7 +61,6 @@ start(const struct log_runner *runner, const struct log_writer_ops *ops, int fd)
 	    .fd = fd,
 	    .room = 4096,
 	    .message_max = 64,
-	    .line_max = 64,
 	    .ops = ops,
 	    .losses = &losses});
 
@@ -205,7 +204,6 @@ a_runner_that_does_not_start_leaves_nothing(void **state)
 	    .fd = ends[1],
 	    .room = 4096,
 	    .message_max = 64,
-	    .line_max = 64,
 	    .ops = &plain,
 	    .losses = &losses}));
 	assert_int_equal(read(ends[0], &byte, 1), 0);
