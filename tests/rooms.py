@@ -22,7 +22,10 @@ ROOMS = {
     "proxy/observe": ({"include/jobgate"}, set()),
     "proxy/config": ({"include/jobgate", "auth", "auth/redis", "proxy/http", "proxy/net"}, {"libyaml"}),  # bounds and URL forms
     "proxy/gateway": ({"include/jobgate", "auth", "proxy/http", "proxy/net", "proxy/observe"}, {"libcrypto"}),
+    "proxy/downstream": ({"include/jobgate", "auth", "proxy/gateway", "proxy/net", "proxy/observe"}, {"libcrypto"}),
+    "proxy/downstream/http1": ({"include/jobgate", "proxy/downstream", "proxy/gateway", "proxy/http", "proxy/net"}, set()),
     "proxy/server": ({"include/jobgate", "auth", "auth/redis", "auth/control", "proxy/config", "proxy/gateway",
+                      "proxy/downstream", "proxy/downstream/http1",
                       "proxy/net", "proxy/observe"}, {"libevent", "libcrypto"}),
     "proxy": ({"include/jobgate", "auth/bulk", "auth/cli", "proxy/config", "proxy/net", "proxy/server"}, set()),  # main.c
 }

@@ -37,7 +37,7 @@ wait_until(struct connection *connection, unsigned ms)
 }
 
 void
-connection_close(struct connection *connection)
+connection_abort(struct connection *connection)
 {
 	evhtp_connection_free(connection->evhtp);
 }
@@ -48,7 +48,7 @@ on_deadline(evutil_socket_t fd, short events, void *ctx)
 {
 	(void)fd;
 	(void)events;
-	connection_close(ctx);
+	connection_abort(ctx);
 }
 
 static void
@@ -258,7 +258,7 @@ on_start(evutil_socket_t fd, short events, void *ctx)
 	(void)events;
 	head_clear(&connection->head); /* the call has taken what it needs */
 	if (call == NULL) {	       /* no memory for it: nothing sensible can be said */
-		connection_close(connection);
+		connection_abort(connection);
 		return;
 	}
 	connection->started = true;

@@ -48,7 +48,7 @@ struct connection *connection_new(
     evhtp_connection_t *evhtp, const struct server_setup *setup, struct connections *all);
 
 /* Close it at once, with whatever it is about; its call, if it has one, stays valid. */
-void connection_close(struct connection *connection);
+void connection_abort(struct connection *connection);
 
 /*
  * Call it before sending an answer of len bytes. Closes connections of the same server that have

@@ -87,7 +87,7 @@ make_room(struct server *server, const struct connection *newcomer)
 	}
 	idle = find_idle(all, newcomer);
 	if (idle != NULL)
-		connection_close(idle);
+		connection_abort(idle);
 	return idle != NULL;
 }
 
@@ -161,7 +161,7 @@ server_free(struct server *server)
 		return;
 	evhtp_unbind_socket(server->evhtp);
 	while ((connection = TAILQ_FIRST(&server->connections.list)) != NULL)
-		connection_close(connection);
+		connection_abort(connection);
 	evhtp_free(server->evhtp);
 	free(server);
 }

@@ -42,6 +42,6 @@ connection_make_room(const struct connection *connection, size_t len)
 		    "wait",
 		    one->peer);
 		total -= unsent(one);
-		connection_close(one);
+		connection_abort(one);
 	}
 }

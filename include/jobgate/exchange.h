@@ -16,14 +16,12 @@
  * The client's end is an interface, because a second protocol (HTTP/2, many
  * exchanges on one connection) will be another implementation of it.
  */
-struct client;
 struct exchange;
 struct gateway;
 
 /* Who is at the client's end; a plain value. */
 struct exchange_peer {
 	unsigned char address[16]; /* IPv6, or IPv4 mapped into it (RFC 4291 section 2.5.5.2) */
-	struct client *client;	   /* whose limits count; NULL: nobody's (local, or trusted) */
 	bool local;		   /* a Unix socket: there is no address */
 	bool trusted;		   /* a proxy whose X-Forwarded-* and X-Request-Id count */
 	bool secure;		   /* the connection is TLS */
@@ -83,6 +81,12 @@ struct exchange_client_ops {
 	 * of it has left: then it stays.
 	 */
 	bool (*take_back)(struct exchange_client *client);
+
+	/*
+	 * The request's credential is not valid. Returns 0 when the client may be told so, else the
+	 * seconds (1 or more) after which it may try again: too many were not valid of late.
+	 */
+	unsigned (*failed_auth)(struct exchange_client *client);
 
 	/* The exchange is over and will not be heard of again. */
 	void (*ended)(struct exchange_client *client, enum ending ending);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "jobgate/job.h"
+#include "jobgate/purpose.h"
 
 /* Milliseconds. */
 struct timeouts {
@@ -55,6 +56,14 @@ struct forwarding {
 	const char **drop_fields; /* names that only trusted proxies may send, besides those known:
 				     lower case, '-' for any mark, '*' at an end; NULL at the end
 				     (name_is_listed) */
+};
+
+/* What the connections from one client address may hold, of one worker. */
+struct quota_limits {
+	size_t connections[PURPOSE_COUNT]; /* open at a time; 0: any number */
+	size_t handshakes;		   /* of TLS, unfinished; 0: any number */
+	size_t failure_rate;  /* failed authentications answered as such, each second; 0: all */
+	size_t failure_burst; /* and so many at once, over 0 */
 };
 
 /* When a backend is left alone. */

@@ -256,12 +256,9 @@ exchange_send_on(struct exchange *exchange, struct slice location)
 unsigned
 exchange_failed_auth(const struct exchange *exchange, enum verdict verdict)
 {
-	struct gateway *gateway = exchange->gateway;
-
-	if (verdict != VERDICT_INVALID_TOKEN || exchange->peer->client == NULL)
-		return 0;
-	return clients_failure(
-	    gateway->clients, exchange->peer->client, loop_now_ms(gateway->loop));
+	return verdict == VERDICT_INVALID_TOKEN
+		   ? exchange->client->ops->failed_auth(exchange->client)
+		   : 0;
 }
 
 void

@@ -5,9 +5,10 @@
 #include <sys/socket.h>
 
 #include "gateway/circuit.h"
-#include "gateway/clients.h"
 #include "http/head.h"
 #include "jobgate/directory.h"
+#include "jobgate/purpose.h"
+#include "jobgate/settings.h"
 #include "net/guard.h"
 #include "net/loop.h"
 #include "net/resolve.h"
@@ -15,7 +16,12 @@
 #include "net/tls_server.h"
 #include "observe/access_log.h"
 
+struct connection_protocol;
 struct gateway;
+
+/* What a client connection may speak. */
+enum protocol { PROTOCOL_HTTP1 };
+#define PROTOCOL_COUNT (PROTOCOL_HTTP1 + 1)
 
 /* Times are milliseconds. Everything pointed to outlives the gateway. */
 struct gateway_options {
@@ -43,7 +49,8 @@ struct gateway_options {
 	struct {
 		size_t connections, handshakes; /* handshakes: unfinished ones at a time */
 	} places[PURPOSE_COUNT];
-	struct client_limits client_limits;
+	struct quota_limits quota_limits;
+	const struct connection_protocol *protocols[PROTOCOL_COUNT];
 	const struct shared_stats *shared; /* for /readyz */
 	size_t backend_connections_max;	   /* in all states; beyond it idle ones give way */
 	struct circuit_rules circuit;	   /* of each backend */
@@ -83,7 +90,7 @@ bool gateway_make_room(struct gateway *gateway, bool of_client);
  */
 void gateway_drain(struct gateway *gateway, bool gently);
 
-/* Downstream connections that are open. */
+/* Client connections that are open. */
 size_t gateway_connections(const struct gateway *gateway);
 
 #endif

@@ -1,6 +1,5 @@
 /* http1_answer.c - what an HTTP/1 backend answers: heads, content, trailers. */
 #include "gateway/backend.h"
-#include "gateway/trailers.h"
 #include "http/framing.h"
 
 /*
@@ -202,15 +201,15 @@ static bool
 answer_relay(struct http1_client *client, size_t *budget)
 {
 	struct upstream_user *user = client->upstream.user;
-	struct fields trailers;
-	const struct fields *allowed;
+	struct gateway *gateway = client->gateway;
+	struct fields trailers = {.items = gateway->scratch.trailers};
 	struct slice data;
 	size_t taken;
 	enum body_status status = receiver_content(&client->receiver, &data);
 	bool more = receiver_spend(&client->receiver, budget);
 
 	if (!more)
-		loop_defer(client->gateway->loop, &client->carry_on);
+		loop_defer(gateway->loop, &client->carry_on);
 	switch (status) {
 	case BODY_DATA:
 		taken = user->ops->content(user, data);
@@ -219,10 +218,9 @@ answer_relay(struct http1_client *client, size_t *budget)
 		receiver_taken(&client->receiver, taken);
 		return taken == data.len && more;
 	case BODY_TRAILERS:
-		allowed = trailers_take(client->gateway, data, NULL, &trailers);
-		if (allowed == NULL)
+		if (!trailers_parse(data, gateway->options.limits.head.fields, NULL, &trailers))
 			break;
-		answer_complete(client, allowed);
+		answer_complete(client, &trailers);
 		return false;
 	case BODY_END:
 		answer_complete(client, NULL);

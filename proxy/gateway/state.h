@@ -13,10 +13,11 @@
 #include "net/buffer.h"
 #include "net/slab.h"
 
-struct downstream;
+struct connection;
 struct pool;
+struct quotas;
 
-TAILQ_HEAD(downstream_list, downstream);
+TAILQ_HEAD(connection_list, connection);
 
 /* Idle objects kept of each kind: more than a busy worker turns over, small next to its
  * connections. */
@@ -40,11 +41,11 @@ struct scratch {
 
 /* The connections for one purpose. */
 struct places {
-	struct downstream_list
-	    connections; /* those that were last considered for eviction are at the end */
-	struct downstream_list securing; /* in a handshake instead, that of the longest first */
-	size_t count;			 /* in either list */
-	size_t handshakes;		 /* of clients, unfinished */
+	struct connection_list connections; /* those last considered for eviction are at the end */
+	struct connection_list
+	    handshaking;   /* those in a TLS handshake, instead; the oldest first */
+	size_t count;	   /* in either list */
+	size_t handshakes; /* of clients, unfinished */
 	size_t max, handshakes_max;
 };
 
@@ -58,9 +59,9 @@ struct gateway {
 	const struct log *log;
 
 	struct buffer_pool *buffers;
-	struct slab downstreams, exchanges, backend_conns, dials, http1_clients;
+	struct slab connections, exchanges, backend_conns, dials, http1_clients;
 	struct pool *pool;
-	struct clients *clients;
+	struct quotas *quotas;
 	size_t handshakes_in_turn; /* steps of handshakes taken in the turn of this number: */
 	uint64_t handshake_turn;
 	struct request_ids ids;

@@ -105,6 +105,20 @@ fields_parse(struct slice section, struct field *out, size_t cap, size_t *count)
 	}
 }
 
+bool
+trailers_parse(struct slice section, size_t cap, const char *const *listed, struct fields *out)
+{
+	if (fields_parse(section, out->items, cap, &out->count) != HEAD_COMPLETE)
+		return false;
+	for (size_t i = 0; i < out->count; i++) {
+		struct field *field = &out->items[i];
+
+		field->dropped = !field_has(field->id, TRAILERS_TOO) ||
+				 name_is_listed(field->name, listed);
+	}
+	return true;
+}
+
 /* The length of the next member of a list, up to a comma outside quoted strings. */
 static size_t
 member_len(struct slice text)

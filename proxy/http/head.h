@@ -71,6 +71,14 @@ enum head_status fields_parse(struct slice section, struct field *out, size_t ca
 enum field_id field_identify(struct slice name);
 
 /*
+ * Parse a trailer section into out->items, which has room for `cap` fields. Those that may not
+ * travel on are marked dropped: see TRAILERS_TOO (http/names.h), and what is listed (see
+ * name_is_listed; NULL: nothing). False when the section breaks the rules.
+ */
+bool trailers_parse(
+    struct slice section, size_t cap, const char *const *listed, struct fields *out);
+
+/*
  * Walk a comma-separated list (RFC 9110 section 5.6.1): the next member of *rest,
  * without white space around it, empty ones left out; false at the end. Quoted
  * strings are not split.

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "downstream/http1/server.h"
 #include "server/worker_state.h"
 
 /*
@@ -64,8 +65,8 @@ set_places(struct worker *worker, struct gateway_options *options)
 	options->places[FOR_CONTROL].connections = options->places[FOR_CONTROL].handshakes =
 	    control;
 	options->places[FOR_METRICS].connections = metrics;
-	options->client_limits.connections[FOR_CONTROL] = (control + 3) / 4;
-	options->client_limits.connections[FOR_METRICS] = (metrics + 3) / 4;
+	options->quota_limits.connections[FOR_CONTROL] = (control + 3) / 4;
+	options->quota_limits.connections[FOR_METRICS] = (metrics + 3) / 4;
 }
 
 /* A quarter of the handshakes: nobody alone keeps all others from beginning one. 0: any number. */
@@ -115,7 +116,8 @@ worker_gateway(struct worker *worker)
 	    .redirect_port = config->redirect_port,
 	    .session_key = config->browser.sign_in ? worker->setup->session_key : NULL,
 	    .session_ms = config->browser.session,
-	    .client_limits = {{[FOR_JOBS] = config->limits.connections_per_client},
+	    .protocols = {[PROTOCOL_HTTP1] = &http1_server_protocol},
+	    .quota_limits = {{[FOR_JOBS] = config->limits.connections_per_client},
 		handshakes_of_one(config), config->limits.failed_auth_rate,
 		config->limits.failed_auth_burst},
 	    .circuit = config->backends.circuit,

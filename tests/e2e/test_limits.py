@@ -81,7 +81,7 @@ def test_unix_sockets_have_no_limit_of_their_own(module_gateways, scene_of, make
 
 
 def test_an_ipv6_network_is_one_client(module_gateways, scene_of):
-    """Loopback has one address only; that it counts at all is what can be seen here (see clients_test.c)."""
+    """Loopback has one address only; that it counts at all is what can be seen here (see quota_test.c)."""
     gateway = module_gateways.make({"limits": {"connections_per_client": 1}})
     gateway.config["listen"].append(f"[::1]:{gateway.port}")
     scene = scene_of(gateway.start())

@@ -3,13 +3,12 @@
 #include <http_parser.h>
 
 #include "fuzz.h"
-#include "gateway/downstream_state.h"
+#include "downstream/http1/server_state.h"
 #include "gateway/http1_client.h"
 #include "gateway/kept_request.h"
 #include "gateway/rewrite.h"
 #include "gateway/route.h"
 #include "gateway/state.h"
-#include "gateway/trailers.h"
 #include "http/names.h"
 #include "reading.h"
 
@@ -25,25 +24,25 @@ enum { TRUSTED = 1, SECURE = 2, LOCAL = 4, FORWARD_TOKEN = 8, PRESERVE_HOST = 16
 /* Frame the content again, as the upstream side does. False when the client's framing is broken;
  * *whole: its end has come. */
 static bool
-relay_content(
-    struct downstream *downstream, struct sender *sender, struct reading *sent, bool *whole)
+relay_content(struct http1_server *server, struct sender *sender, struct reading *sent, bool *whole)
 {
-	struct fields trailers;
+	struct fields trailers = {.items = gateway.scratch.trailers};
 	const struct fields *last = NULL;
 	struct slice data;
 
 	*whole = false;
 	for (;;) {
-		switch (receiver_content(&downstream->receiver, &data)) {
+		switch (receiver_content(&server->receiver, &data)) {
 		case BODY_DATA:
 			CHECK(sender_content(sender, data) == data.len);
 			reading_add_content(sent, data);
-			receiver_taken(&downstream->receiver, data.len);
+			receiver_taken(&server->receiver, data.len);
 			continue;
 		case BODY_TRAILERS:
-			last = trailers_take(&gateway, data, NULL, &trailers);
-			if (last == NULL)
+			if (!trailers_parse(
+				data, gateway.options.limits.head.fields, NULL, &trailers))
 				return false;
+			last = &trailers;
 			continue;
 		case BODY_END:
 			*whole = true;
@@ -181,12 +180,12 @@ rewritten_head(struct request *request, unsigned how)
 }
 
 static void
-forward(struct downstream *downstream, unsigned how)
+forward(struct http1_server *server, unsigned how)
 {
 	static struct reading sent;
 	struct sender sender = {.conn = &nowhere, .buffers = gateway.buffers};
 	struct request_framing framing;
-	struct request *request = downstream_request(&downstream->client);
+	struct request *request = http1_request(&server->client);
 	size_t len;
 	bool whole;
 
@@ -198,12 +197,12 @@ forward(struct downstream *downstream, unsigned how)
 	framing.body = request->content == CONTENT_NONE	    ? BODY_NONE
 		       : request->content == CONTENT_LENGTH ? BODY_LENGTH
 							    : BODY_CHUNKED;
-	body_decoder_init(&downstream->receiver.body, framing.body, request->length, 4096);
+	body_decoder_init(&server->receiver.body, framing.body, request->length, 4096);
 	CHECK(sender_append(&sender, (struct slice){gateway.scratch.wire, len}));
 	sender.framing = framing.body;
 	sent = (struct reading){0};
-	downstream_drop_head(downstream);
-	if (relay_content(downstream, &sender, &sent, &whole))
+	http1_drop_head(server);
+	if (relay_content(server, &sender, &sent, &whole))
 		check_wire(buffer_bytes(sender.out), &sent, whole, how, request);
 	sender_clear(&sender);
 }
@@ -211,8 +210,8 @@ forward(struct downstream *downstream, unsigned how)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct downstream downstream = {.gateway = &gateway};
-	struct receiver *receiver = &downstream.receiver;
+	struct http1_server server = {.connection.gateway = &gateway};
+	struct receiver *receiver = &server.receiver;
 	struct slice bytes;
 	size_t start, end;
 
@@ -231,8 +230,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (head_find(bytes, true, &gateway.options.limits.head, &receiver->scanned, &start,
 		&end) == HEAD_COMPLETE) {
 		receiver->in->start = (uint32_t)start;
-		downstream.head_len = (uint32_t)(end - start);
-		forward(&downstream, data[0]);
+		server.head_len = (uint32_t)(end - start);
+		forward(&server, data[0]);
 	}
 	receiver_clear(receiver);
 	return 0;

@@ -280,6 +280,25 @@ trailers_and_lists(void **state)
 	assert_false(list_next(&list, &member));
 }
 
+static void
+trailers_that_may_not_travel_on_are_dropped(void **state)
+{
+	static const char *const listed[] = {"x-user", NULL};
+	struct field items[4];
+	struct fields trailers = {.items = items};
+	struct slice section = SLICE("X-Checksum: 1\r\nHost: a\r\nX-User: b\r\n\r\n");
+
+	(void)state;
+	assert_true(trailers_parse(section, 4, listed, &trailers));
+	assert_int_equal(trailers.count, 3);
+	assert_false(items[0].dropped);
+	assert_true(items[1].dropped && items[2].dropped);
+	assert_true(trailers_parse(section, 4, NULL, &trailers));
+	assert_false(items[2].dropped);
+	assert_false(trailers_parse(section, 2, NULL, &trailers));
+	assert_false(trailers_parse(SLICE("X Y: 1\r\n\r\n"), 4, NULL, &trailers));
+}
+
 int
 main(void)
 {
@@ -292,6 +311,7 @@ main(void)
 	    cmocka_unit_test(heads_without_an_end),
 	    cmocka_unit_test(field_names),
 	    cmocka_unit_test(trailers_and_lists),
+	    cmocka_unit_test(trailers_that_may_not_travel_on_are_dropped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

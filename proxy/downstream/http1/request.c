@@ -1,49 +1,49 @@
-/* downstream_request.c - from bytes to the request that an exchange begins with. */
-#include "gateway/downstream_state.h"
+/* request.c - from bytes to the request that an exchange begins with. */
+#include "downstream/http1/server_state.h"
 #include "http/target.h"
 
 /* An exchange for what came; false when there is no memory, and the connection closes. */
 static bool
-downstream_open_exchange(struct downstream *downstream)
+http1_open_exchange(struct http1_server *server)
 {
-	downstream->exchange =
-	    exchange_new(downstream->gateway, &downstream->client, &downstream->peer);
-	if (downstream->exchange == NULL) {
-		downstream_close(downstream, false);
+	server->exchange =
+	    exchange_new(server->connection.gateway, &server->client, &server->connection.peer);
+	if (server->exchange == NULL) {
+		connection_close(&server->connection, false);
 		return false;
 	}
-	downstream->state = DOWNSTREAM_EXCHANGE;
-	downstream->content_ended = true;
-	downstream->keep_alive = false;
-	downstream->expects = downstream->tunnel = downstream->tunnel_shut = false;
-	timer_stop(&downstream->timer);
+	server->state = HTTP1_EXCHANGE;
+	server->content_ended = true;
+	server->keep_alive = false;
+	server->expects = server->tunnel = server->tunnel_shut = false;
+	timer_stop(&server->connection.timer);
 	return true;
 }
 
 void
-downstream_reject(struct downstream *downstream, const struct request *request, unsigned status,
+http1_reject(struct http1_server *server, const struct request *request, unsigned status,
     struct slice title, struct slice detail)
 {
-	if (downstream->exchange == NULL && !downstream_open_exchange(downstream))
+	if (server->exchange == NULL && !http1_open_exchange(server))
 		return;
-	downstream->keep_alive = false;
-	exchange_reject(downstream->exchange, request, status, title, detail);
+	server->keep_alive = false;
+	exchange_reject(server->exchange, request, status, title, detail);
 }
 
 void
-downstream_reject_head(struct downstream *downstream, enum head_status status)
+http1_reject_head(struct http1_server *server, enum head_status status)
 {
 	switch (status) {
 	case HEAD_BAD_VERSION:
-		downstream_reject(downstream, NULL, 505, SLICE("HTTP version not supported"),
+		http1_reject(server, NULL, 505, SLICE("HTTP version not supported"),
 		    SLICE("This gateway speaks HTTP/1.1 and HTTP/1.0."));
 		return;
 	case HEAD_TARGET_TOO_LONG:
-		downstream_reject(downstream, NULL, 414, SLICE("URI too long"),
+		http1_reject(server, NULL, 414, SLICE("URI too long"),
 		    SLICE("The request's target is longer than this gateway lets through."));
 		return;
 	case HEAD_TOO_LARGE:
-		downstream_reject(downstream, NULL, 431, SLICE("Head too large"),
+		http1_reject(server, NULL, 431, SLICE("Head too large"),
 		    SLICE("The request's head has more bytes or fields than this gateway lets "
 			  "through."));
 		return;
@@ -52,34 +52,34 @@ downstream_reject_head(struct downstream *downstream, enum head_status status)
 	case HEAD_BAD:
 		break;
 	}
-	downstream_reject(downstream, NULL, 400, SLICE("Bad request"),
+	http1_reject(server, NULL, 400, SLICE("Bad request"),
 	    SLICE("The request's head is not valid HTTP/1.1."));
 }
 
 static void
-downstream_reject_framing(struct downstream *downstream, enum framing_error error)
+http1_reject_framing(struct http1_server *server, enum framing_error error)
 {
 	struct slice title = SLICE("Bad request");
 
 	switch (error) {
 	case FRAMING_BAD_LENGTH:
-		downstream_reject(downstream, NULL, 400, title,
-		    SLICE("Content-Length must be one decimal number."));
+		http1_reject(
+		    server, NULL, 400, title, SLICE("Content-Length must be one decimal number."));
 		return;
 	case FRAMING_BAD_CODING:
-		downstream_reject(downstream, NULL, 400, title,
+		http1_reject(server, NULL, 400, title,
 		    SLICE("Transfer-Encoding must be chunked and nothing else, in HTTP/1.1."));
 		return;
 	case FRAMING_CONFLICT:
-		downstream_reject(downstream, NULL, 400, title,
+		http1_reject(server, NULL, 400, title,
 		    SLICE("Content-Length and Transfer-Encoding must not come together."));
 		return;
 	case FRAMING_BAD_HOST:
-		downstream_reject(downstream, NULL, 400, title,
+		http1_reject(server, NULL, 400, title,
 		    SLICE("One Host field with a valid host name is needed."));
 		return;
 	case FRAMING_BAD_EXPECT:
-		downstream_reject(downstream, NULL, 417, SLICE("Expectation failed"),
+		http1_reject(server, NULL, 417, SLICE("Expectation failed"),
 		    SLICE("The only expectation known is 100-continue."));
 		return;
 	case FRAMING_OK:
@@ -87,8 +87,7 @@ downstream_reject_framing(struct downstream *downstream, enum framing_error erro
 	case FRAMING_BAD_UPGRADE:
 		break;
 	}
-	downstream_reject(
-	    downstream, NULL, 400, title, SLICE("The Connection field is not valid."));
+	http1_reject(server, NULL, 400, title, SLICE("The Connection field is not valid."));
 }
 
 /* The authority of a request: of its target, if it has one there, which must not disagree with
@@ -143,10 +142,10 @@ path_of(struct gateway *gateway, const struct target *target, struct request *re
 
 /* The request as a value, from its parsed head; *error tells what is wrong when it is NULL. */
 static struct request *
-downstream_describe(struct downstream *downstream, struct request_head *head,
+http1_describe(struct http1_server *server, struct request_head *head,
     const struct request_framing *framing, const char **error)
 {
-	struct gateway *gateway = downstream->gateway;
+	struct gateway *gateway = server->connection.gateway;
 	struct request *request = &gateway->scratch.request;
 	struct target target;
 
@@ -182,13 +181,13 @@ downstream_describe(struct downstream *downstream, struct request_head *head,
  * in, so reading it again (once authorization has waited for the store) succeeds.
  */
 static struct request *
-downstream_read_head(struct downstream *downstream, struct request_framing *framing,
+http1_read_head(struct http1_server *server, struct request_framing *framing,
     enum head_status *status, enum framing_error *framing_error, const char **error)
 {
-	struct gateway *gateway = downstream->gateway;
+	struct gateway *gateway = server->connection.gateway;
 	struct request_head *head = &gateway->scratch.request_head;
 	struct slice bytes = {
-	    downstream->receiver.in->bytes + downstream->receiver.in->start, downstream->head_len};
+	    server->receiver.in->bytes + server->receiver.in->start, server->head_len};
 
 	*framing_error = FRAMING_OK;
 	*error = NULL;
@@ -198,27 +197,27 @@ downstream_read_head(struct downstream *downstream, struct request_framing *fram
 	*framing_error = request_framing(head, framing);
 	if (*framing_error != FRAMING_OK)
 		return NULL;
-	return downstream_describe(downstream, head, framing, error);
+	return http1_describe(server, head, framing, error);
 }
 
 struct request *
-downstream_request(struct exchange_client *client)
+http1_request(struct exchange_client *client)
 {
-	struct downstream *downstream = OWNER(client, client);
+	struct http1_server *server = server_of_client(client);
 	struct request_framing framing;
 	enum framing_error framing_error;
 	enum head_status status;
 	const char *error;
 
-	return downstream_read_head(downstream, &framing, &status, &framing_error, &error);
+	return http1_read_head(server, &framing, &status, &framing_error, &error);
 }
 
 void
-downstream_drop_head(struct downstream *downstream)
+http1_drop_head(struct http1_server *server)
 {
-	if (downstream->head_len > 0)
-		downstream->receiver.in->start += downstream->head_len;
-	downstream->head_len = 0;
+	if (server->head_len > 0)
+		server->receiver.in->start += server->head_len;
+	server->head_len = 0;
 }
 
 /*
@@ -227,16 +226,16 @@ downstream_drop_head(struct downstream *downstream)
  * section 15.4.9).
  */
 static void
-downstream_redirect(struct downstream *downstream, const struct request *request)
+http1_redirect(struct http1_server *server, const struct request *request)
 {
-	struct gateway *gateway = downstream->gateway;
+	struct gateway *gateway = server->connection.gateway;
 	char *room = gateway->scratch.location;
 	struct writer writer = writer_of(room, sizeof(gateway->scratch.location));
 	struct authority authority;
 
 	if (!authority_parse(request->authority, &authority) ||
 	    slice_equal(request->path, SLICE("*"))) {
-		downstream_reject(downstream, request, 400, SLICE("Bad request"),
+		http1_reject(server, request, 400, SLICE("Bad request"),
 		    SLICE("Without a host and a path there is no URL to redirect to."));
 		return;
 	}
@@ -249,56 +248,56 @@ downstream_redirect(struct downstream *downstream, const struct request *request
 	write_slice(&writer, request->path);
 	write_slice(&writer, request->query);
 	exchange_redirect(
-	    downstream->exchange, request, (struct slice){room, (size_t)(writer.at - room)});
-	if (downstream->exchange == NULL)
-		downstream_drop_head(downstream);
+	    server->exchange, request, (struct slice){room, (size_t)(writer.at - room)});
+	if (server->exchange == NULL)
+		http1_drop_head(server);
 }
 
 void
-downstream_begin(struct downstream *downstream)
+http1_begin(struct http1_server *server)
 {
-	struct gateway *gateway = downstream->gateway;
+	struct gateway *gateway = server->connection.gateway;
 	struct request_framing framing;
 	enum framing_error framing_error;
 	enum head_status status;
 	const char *error;
 	struct request *request =
-	    downstream_read_head(downstream, &framing, &status, &framing_error, &error);
+	    http1_read_head(server, &framing, &status, &framing_error, &error);
 
-	downstream->minor = status == HEAD_COMPLETE ? gateway->scratch.request_head.minor : 1;
+	server->minor = status == HEAD_COMPLETE ? gateway->scratch.request_head.minor : 1;
 	if (status != HEAD_COMPLETE) {
-		downstream_reject_head(downstream, status);
+		http1_reject_head(server, status);
 		return;
 	}
 	if (framing_error != FRAMING_OK) {
-		downstream_reject_framing(downstream, framing_error);
+		http1_reject_framing(server, framing_error);
 		return;
 	}
 	if (request == NULL) {
-		downstream_reject(downstream, NULL, 400, SLICE("Bad request"), slice_of(error));
+		http1_reject(server, NULL, 400, SLICE("Bad request"), slice_of(error));
 		return;
 	}
-	if (!downstream_open_exchange(downstream))
+	if (!http1_open_exchange(server))
 		return;
-	body_decoder_init(&downstream->receiver.body, framing.body, framing.length, TRAILER_MAX);
-	downstream->awaits_since_ms = downstream->owed = 0;
-	downstream->content_ended = body_ended(&downstream->receiver.body);
+	body_decoder_init(&server->receiver.body, framing.body, framing.length, TRAILER_MAX);
+	server->awaits_since_ms = server->body_deficit = 0;
+	server->content_ended = body_ended(&server->receiver.body);
 	if (request->method_id == METHOD_CONNECT || request->method_id == METHOD_TRACE) {
-		downstream_reject(downstream, request, 405, SLICE("Method not allowed"),
+		http1_reject(server, request, 405, SLICE("Method not allowed"),
 		    SLICE("CONNECT and TRACE are not served."));
 		return;
 	}
-	downstream->keep_alive = framing.keep_alive && !gateway->draining;
-	downstream->client_closes = !framing.keep_alive && !downstream->served;
-	downstream->served = true;
-	if (downstream->entrance.redirect) {
-		downstream_redirect(downstream, request);
+	server->keep_alive = framing.keep_alive && !gateway->draining;
+	server->client_closes = !framing.keep_alive && !server->served;
+	server->served = true;
+	if (server->connection.redirect) {
+		http1_redirect(server, request);
 		return;
 	}
-	downstream->expects = framing.expect_continue && !downstream->content_ended;
-	if (!downstream->content_ended)
-		timer_start(gateway->loop, &downstream->timer, gateway->options.timeouts.body);
-	exchange_authorize(downstream->exchange, request);
-	if (downstream->exchange != NULL && !exchange_needs_request(downstream->exchange))
-		downstream_drop_head(downstream);
+	server->expects = framing.expect_continue && !server->content_ended;
+	if (!server->content_ended)
+		connection_wait(&server->connection, gateway->options.timeouts.body);
+	exchange_authorize(server->exchange, request);
+	if (server->exchange != NULL && !exchange_needs_request(server->exchange))
+		http1_drop_head(server);
 }

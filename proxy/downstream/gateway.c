@@ -4,20 +4,9 @@
 #include <openssl/rand.h>
 #include <stdlib.h>
 
-#include "gateway/downstream.h"
+#include "downstream/connection.h"
+#include "downstream/quota.h"
 #include "gateway/pool.h"
-
-struct slice
-gateway_date(struct gateway *gateway)
-{
-	int64_t second = loop_wall_us(gateway->loop) / 1000000;
-
-	if (second != gateway->date_second) {
-		http_date(second, gateway->date);
-		gateway->date_second = second;
-	}
-	return (struct slice){gateway->date, sizeof(gateway->date)};
-}
 
 /* Returns how many connections there may be for all purposes together. */
 static size_t
@@ -29,12 +18,23 @@ places_init(struct gateway *gateway)
 		struct places *places = &gateway->places[i];
 
 		TAILQ_INIT(&places->connections);
-		TAILQ_INIT(&places->securing);
+		TAILQ_INIT(&places->handshaking);
 		places->max = gateway->options.places[i].connections;
 		places->handshakes_max = gateway->options.places[i].handshakes;
 		all += places->max;
 	}
 	return all;
+}
+
+/* What client connections may speak. A connection's block has room for each. */
+static void
+protocols_init(struct gateway *gateway)
+{
+	const struct connection_protocol *const *protocols = gateway->options.protocols;
+
+	for (size_t i = 0; i < PROTOCOL_COUNT; i++)
+		if (gateway->connections.size < protocols[i]->size)
+			gateway->connections.size = protocols[i]->size;
 }
 
 struct gateway *
@@ -55,12 +55,12 @@ gateway_new(const struct gateway_options *options, struct loop *loop, struct dir
 	gateway->stats = stats;
 	gateway->access_log = access_log;
 	gateway->log = log;
-	gateway->downstreams.size = downstream_size();
+	protocols_init(gateway);
 	gateway->exchanges.size = exchange_size();
 	gateway->buffers = buffer_pool_new();
 	gateway->pool = pool_new(gateway);
-	gateway->clients = clients_new(&options->client_limits, places_init(gateway));
-	if (gateway->buffers == NULL || gateway->pool == NULL || gateway->clients == NULL ||
+	gateway->quotas = quotas_new(&options->quota_limits, places_init(gateway));
+	if (gateway->buffers == NULL || gateway->pool == NULL || gateway->quotas == NULL ||
 	    !request_ids_init(&gateway->ids) ||
 	    RAND_bytes((unsigned char *)gateway->memos.key, sizeof(gateway->memos.key)) != 1) {
 		log_error(log, "the data path cannot be set up: out of memory, or no random bytes");
@@ -73,15 +73,15 @@ gateway_new(const struct gateway_options *options, struct loop *loop, struct dir
 static void
 places_clear(struct places *places)
 {
-	struct downstream *downstream, *next;
+	struct connection *connection, *next;
 
-	for (downstream = TAILQ_FIRST(&places->connections); downstream != NULL;
-	     downstream = next) {
-		next = downstream_next(downstream);
-		downstream_shutdown(downstream);
+	for (connection = TAILQ_FIRST(&places->connections); connection != NULL;
+	     connection = next) {
+		next = TAILQ_NEXT(connection, link);
+		connection_shutdown(connection);
 	}
-	while ((downstream = TAILQ_FIRST(&places->securing)) != NULL)
-		downstream_shutdown(downstream);
+	while ((connection = TAILQ_FIRST(&places->handshaking)) != NULL)
+		connection_shutdown(connection);
 }
 
 void
@@ -94,8 +94,8 @@ gateway_free(struct gateway *gateway)
 		places_clear(&gateway->places[i]);
 	pool_free(gateway->pool);
 	loop_turn(gateway->loop, false); /* what closed is freed at the end of the turn */
-	clients_free(gateway->clients);
-	slab_clear(&gateway->downstreams);
+	quotas_free(gateway->quotas);
+	slab_clear(&gateway->connections);
 	slab_clear(&gateway->exchanges);
 	slab_clear(&gateway->backend_conns);
 	slab_clear(&gateway->dials);
@@ -108,24 +108,24 @@ void
 gateway_accept(
     struct gateway *gateway, int fd, const struct sockaddr *peer, const struct entrance *entrance)
 {
-	downstream_accept(gateway, fd, peer, entrance);
+	connection_accept(gateway, fd, peer, entrance);
 }
 
 bool
 gateway_make_room(struct gateway *gateway, bool of_client)
 {
-	return (!of_client && pool_make_room(gateway->pool)) || downstream_make_room(gateway);
+	return (!of_client && pool_make_room(gateway->pool)) || admit_make_room(gateway);
 }
 
 static void
 places_drain(struct places *places, bool gently)
 {
-	struct downstream *downstream, *next;
+	struct connection *connection, *next;
 
-	for (downstream = TAILQ_FIRST(&places->connections); downstream != NULL;
-	     downstream = next) {
-		next = downstream_next(downstream);
-		downstream_drain(downstream, gently);
+	for (connection = TAILQ_FIRST(&places->connections); connection != NULL;
+	     connection = next) {
+		next = TAILQ_NEXT(connection, link);
+		connection_drain(connection, gently);
 	}
 }
 
@@ -135,15 +135,6 @@ gateway_drain(struct gateway *gateway, bool gently)
 	gateway->draining = true;
 	for (size_t i = 0; i < PURPOSE_COUNT; i++)
 		places_drain(&gateway->places[i], gently);
-}
-
-void
-gateway_catch_up(struct gateway *gateway)
-{
-	uint64_t now_ms = loop_read_ms(gateway->loop);
-
-	if (now_ms >= jg_directory_due_ms(gateway->directory))
-		jg_directory_tick(gateway->directory, now_ms);
 }
 
 size_t

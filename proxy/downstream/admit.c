@@ -1,0 +1,272 @@
+/* admit.c - which connections are taken, and which give way to them. */
+#include "downstream/connection_state.h"
+#include "downstream/quota.h"
+
+/* Refused connections are spoken of this often at most. */
+#define REFUSAL_LOG_MS 1000
+
+/* A connection without a request is left in peace for so long, whoever else comes; and one whose
+ * requests have all been refused no longer. */
+#define GIVE_WAY_MS 1000
+
+/* One that has the answer to another one left to read, for so long. */
+#define GIVE_WAY_READING_MS 30000
+
+/* Connections that are looked at to find one that gives way. */
+#define ROOM_LOOKS 64
+
+/* The same where places are few: nearly all of them. */
+#define ROOM_LOOKS_FEW 256
+
+static bool
+peer_is_trusted(const struct gateway *gateway, const struct sockaddr *peer)
+{
+	for (size_t i = 0; i < gateway->options.trusted_count; i++)
+		if (guard_range_contains(&gateway->options.trusted[i], peer))
+			return true;
+	return false;
+}
+
+/* Describe who is at this address. */
+static void
+peer_describe(
+    const struct gateway *gateway, const struct sockaddr *address, struct exchange_peer *out)
+{
+	out->local = !address_bytes(address, out->address);
+	out->trusted = peer_is_trusted(gateway, address);
+}
+
+/* A flood must not flood the log. */
+static bool
+may_log(struct gateway *gateway)
+{
+	uint64_t now_ms = loop_now_ms(gateway->loop);
+
+	if (now_ms - gateway->refusal_logged_ms < REFUSAL_LOG_MS)
+		return false;
+	gateway->refusal_logged_ms = now_ms;
+	return true;
+}
+
+void
+admit_refused(
+    struct gateway *gateway, enum connection_refusal reason, const struct exchange_peer *peer)
+{
+	char address[ADDRESS_TEXT_MAX];
+	struct slice text;
+
+	counter_add(&gateway->stats->connections_refused[reason], 1);
+	if (!may_log(gateway))
+		return;
+	text = peer_text(peer, address);
+	log_warning(gateway->log, "connection from %.*s refused (%s); %llu so far", (int)text.len,
+	    text.at, connection_refusal_name(reason),
+	    (unsigned long long)counter_get(&gateway->stats->connections_refused[reason]));
+}
+
+/*
+ * For how many milliseconds an idle connection is left alone. Where operators come, places are few,
+ * so a connection without a valid token keeps none for sure: a flood takes its own places away, and
+ * the next client has one.
+ */
+static uint32_t
+peace_ms(const struct connection *connection, const struct connection_load *load)
+{
+	if (connection->authenticated)
+		return load->unread ? GIVE_WAY_READING_MS : GIVE_WAY_MS;
+	return connection->peer.purpose == FOR_JOBS ? GIVE_WAY_MS : 0;
+}
+
+/*
+ * Does a connection with exchanges give way? Where places are few, no client may hold one by
+ * sending slowly or by not reading, not even an operator. At a listener for metrics, which needs no
+ * token, every request gives way: the new connection may be the one that checks whether the gateway
+ * is alive.
+ */
+static bool
+exchange_gives_way(const struct connection *connection, const struct connection_load *load)
+{
+	switch (connection->peer.purpose) {
+	case FOR_METRICS:
+		return true;
+	case FOR_CONTROL:
+		if (load->unread)
+			return load->age_ms >= GIVE_WAY_READING_MS;
+		break;
+	case FOR_JOBS:
+		break;
+	}
+	return load->awaits_content && load->age_ms >= GIVE_WAY_MS;
+}
+
+/*
+ * Does it only wait, for a head, a handshake, content, or its client's close, and has for a while?
+ */
+static bool
+gives_way(const struct connection *connection)
+{
+	struct connection_load load = {0};
+
+	if (connection->state == CONNECTION_OPEN)
+		load = connection_protocol(connection)->load(connection);
+	if (load.serves)
+		return exchange_gives_way(connection, &load);
+	return connection_idle_ms(connection) >= peace_ms(connection, &load);
+}
+
+/* Close one that gives way, for another. */
+static void
+give_way(struct connection *connection)
+{
+	struct gateway *gateway = connection->gateway;
+	char address[ADDRESS_TEXT_MAX];
+	struct slice text = peer_text(&connection->peer, address);
+
+	counter_add(&gateway->stats->connections_evicted, 1);
+	if (may_log(gateway))
+		log_warning(gateway->log,
+		    "no room for more connections: closed one from %.*s that waited; %llu so far",
+		    (int)text.len, text.at,
+		    (unsigned long long)counter_get(&gateway->stats->connections_evicted));
+	connection_lost(connection);
+}
+
+/* True when it counts in this quota; quota NULL: any. */
+static bool
+is_of(const struct connection *connection, const struct quota *quota)
+{
+	return quota == NULL || connection->quota == quota;
+}
+
+/* The oldest handshake, of all or of one quota, if its time is over. */
+static bool
+handshake_gives_way(struct places *places, const struct quota *of)
+{
+	struct connection *oldest = TAILQ_FIRST(&places->handshaking);
+
+	while (oldest != NULL && !is_of(oldest, of))
+		oldest = TAILQ_NEXT(oldest, link);
+	if (oldest == NULL || !gives_way(oldest))
+		return false;
+	give_way(oldest);
+	return true;
+}
+
+/*
+ * It is the hand of a clock that goes round, from the oldest on; what it passes comes up again when
+ * all others have.
+ */
+static bool
+turn_hand(struct places *places, size_t looks, const struct quota *of, bool unauthenticated_only)
+{
+	struct connection *connection;
+
+	/* Once round at most: the oldest is the first again then. */
+	for (size_t i = 0; i < looks && i < places->count; i++) {
+		connection = TAILQ_FIRST(&places->connections);
+		if (connection == NULL)
+			return false;
+		TAILQ_REMOVE(&places->connections, connection, link);
+		TAILQ_INSERT_TAIL(&places->connections, connection, link);
+		if ((unauthenticated_only && connection->authenticated) || !is_of(connection, of) ||
+		    !gives_way(connection))
+			continue;
+		give_way(connection);
+		return true;
+	}
+	return false;
+}
+
+/* One place less for those who wait, all or one client's. Where operators come, strangers go first.
+ */
+static bool
+make_room(struct places *places, enum purpose purpose, const struct quota *of)
+{
+	if (handshake_gives_way(places, of))
+		return true;
+	if (purpose == FOR_JOBS)
+		return turn_hand(places, ROOM_LOOKS, of, false);
+	return turn_hand(places, ROOM_LOOKS_FEW, of, true) ||
+	       turn_hand(places, ROOM_LOOKS_FEW, of, false);
+}
+
+bool
+admit_make_room(struct gateway *gateway)
+{
+	return make_room(&gateway->places[FOR_JOBS], FOR_JOBS, NULL);
+}
+
+/*
+ * Where connections are few, an address has few of them, and an operator may share it with other
+ * people: one of the address's own connections gives way.
+ */
+static void
+make_room_in_quota(
+    struct gateway *gateway, const struct sockaddr *peer, const struct exchange_peer *described)
+{
+	const struct quota *full;
+
+	if (described->purpose == FOR_JOBS)
+		return;
+	full = quotas_full(gateway->quotas, peer, described->purpose);
+	if (full != NULL)
+		make_room(&gateway->places[described->purpose], described->purpose, full);
+}
+
+/*
+ * Count a connection of the described peer in its address's quota, *quota (NULL: it has none).
+ * False when that is used up.
+ */
+static bool
+enter_quota(struct gateway *gateway, const struct sockaddr *address,
+    const struct exchange_peer *peer, struct quota **quota)
+{
+	*quota = NULL;
+	if (peer->local || peer->trusted)
+		return true;
+	make_room_in_quota(gateway, address, peer);
+	*quota = quotas_enter(gateway->quotas, address, peer->purpose, loop_now_ms(gateway->loop));
+	if (*quota == NULL)
+		admit_refused(gateway, CONNECTION_OVER_CLIENT_LIMIT, peer);
+	return *quota != NULL;
+}
+
+bool
+admit_connection(struct gateway *gateway, const struct sockaddr *peer,
+    const struct entrance *listener, struct exchange_peer *out, struct quota **quota)
+{
+	struct places *places = &gateway->places[listener->purpose];
+
+	*out = (struct exchange_peer){.asks = listener->asks, .purpose = listener->purpose};
+	peer_describe(gateway, peer, out);
+	if (places->count >= places->max && !make_room(places, listener->purpose, NULL)) {
+		admit_refused(gateway, CONNECTION_OVER_LIMIT, out);
+		return false;
+	}
+	/* A PROXY header is believed, so only a trusted peer may send one. */
+	if (listener->proxied && !out->trusted && !out->local) {
+		admit_refused(gateway, CONNECTION_NOT_TRUSTED, out);
+		return false;
+	}
+	return enter_quota(gateway, peer, out, quota);
+}
+
+bool
+admit_handshake(struct places *places)
+{
+	return places->handshakes < places->handshakes_max || handshake_gives_way(places, NULL);
+}
+
+bool
+admit_introduced(struct connection *connection, const struct sockaddr *address)
+{
+	struct exchange_peer peer = {
+	    .asks = connection->peer.asks, .purpose = connection->peer.purpose};
+
+	peer_describe(connection->gateway, address, &peer);
+	if (!enter_quota(connection->gateway, address, &peer, &connection->quota))
+		return false;
+	connection->peer = peer;
+	connection->authenticated = connection->quota == NULL;
+	return true;
+}

@@ -1,0 +1,218 @@
+/* connection.c - a client connection, whatever it speaks: accept, events, time-outs, close. */
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#include "downstream/connection_state.h"
+#include "downstream/quota.h"
+
+/* The connection that a member is part of. */
+#define OWNER(member, at) ((struct connection *)((char *)(at)-offsetof(struct connection, member)))
+
+/* Metrics are not counted: monitoring must not change what it reads. */
+static void
+count_connections(struct gateway *gateway)
+{
+	counter_set(&gateway->stats->connections,
+	    gateway->places[FOR_JOBS].count + gateway->places[FOR_CONTROL].count);
+}
+
+static void
+connection_free(struct task *task)
+{
+	struct connection *connection = OWNER(task, task);
+
+	slab_give(&connection->gateway->connections, connection, SLAB_KEEP);
+}
+
+/* Give back a connection's share of its address's quota; NULL: it has none. */
+static void
+leave_quota(struct gateway *gateway, struct quota *quota, enum purpose purpose)
+{
+	if (quota != NULL)
+		quotas_leave(gateway->quotas, quota, purpose, loop_now_ms(gateway->loop));
+}
+
+void
+connection_close(struct connection *connection, bool reset)
+{
+	struct gateway *gateway = connection->gateway;
+	enum connection_state state = connection->state;
+
+	if (state == CONNECTION_CLOSED)
+		return;
+	if (state == CONNECTION_TLS_HANDSHAKE)
+		handshake_over(connection);
+	connection->state = CONNECTION_CLOSED;
+	timer_remove(&connection->timer);
+	loop_cancel(gateway->loop, &connection->task);
+	if (state == CONNECTION_OPEN)
+		connection_protocol(connection)->closed(connection);
+	if (reset)
+		conn_reset(&connection->conn);
+	else
+		conn_close(&connection->conn);
+	TAILQ_REMOVE(&connection_places(connection)->connections, connection, link);
+	leave_quota(gateway, connection->quota, connection->peer.purpose);
+	connection_places(connection)->count--;
+	count_connections(gateway);
+	connection->task.run = connection_free;
+	connection_defer(connection);
+}
+
+void
+connection_lost(struct connection *connection)
+{
+	if (connection->state == CONNECTION_OPEN)
+		connection_protocol(connection)->lost(connection);
+	connection_close(connection, false);
+}
+
+void
+connection_exchange_over(struct connection *connection, bool allowed)
+{
+	connection->authenticated = connection->authenticated || allowed;
+	if (connection->authenticated)
+		connection_touch(connection);
+}
+
+unsigned
+connection_failed_auth(struct connection *connection)
+{
+	struct gateway *gateway = connection->gateway;
+
+	if (connection->quota == NULL)
+		return 0;
+	return quotas_failure(gateway->quotas, connection->quota, loop_now_ms(gateway->loop));
+}
+
+void
+connection_open(struct connection *connection)
+{
+	connection->state = CONNECTION_OPEN;
+	connection_protocol(connection)->opened(connection);
+}
+
+/* Do what can be done now. A handshake that comes to its end opens the connection. */
+static void
+connection_work(struct connection *connection)
+{
+	if (connection->state < CONNECTION_OPEN)
+		handshake_work(connection);
+	if (connection->state == CONNECTION_OPEN)
+		connection_protocol(connection)->work(connection);
+}
+
+/* ---- what the loop tells ---- */
+
+static void
+connection_resume(struct task *task)
+{
+	struct connection *connection = OWNER(task, task);
+
+	gateway_catch_up(connection->gateway);
+	if (connection->state != CONNECTION_CLOSED)
+		connection_work(connection);
+}
+
+static void
+connection_ready(struct conn *conn)
+{
+	struct connection *connection = OWNER(conn, conn);
+
+	gateway_catch_up(connection->gateway);
+	if (connection->state == CONNECTION_CLOSED)
+		return;
+	conn_send_unsent(conn);
+	if (connection->state == CONNECTION_OPEN)
+		connection_protocol(connection)->ready(connection);
+	else
+		connection_work(connection);
+}
+
+static void
+connection_expired(struct timer *timer)
+{
+	struct connection *connection = OWNER(timer, timer);
+
+	if (connection->state == CONNECTION_OPEN)
+		connection_protocol(connection)->expired(connection);
+	else
+		handshake_expired(connection);
+}
+
+/* ---- its beginning, and how it ends with the gateway ---- */
+
+/* A connection on this socket, not in any list yet. NULL when memory is short. */
+static struct connection *
+connection_new(struct gateway *gateway, int fd)
+{
+	struct connection *connection = slab_take(&gateway->connections);
+
+	if (connection == NULL)
+		return NULL;
+	if (!conn_open(&connection->conn, gateway->loop, fd, connection_ready)) {
+		slab_give(&gateway->connections, connection, SLAB_KEEP);
+		return NULL;
+	}
+	connection->gateway = gateway;
+	connection->timer.expired = connection_expired;
+	connection->task.run = connection_resume;
+	connection_touch(connection);
+	return connection;
+}
+
+/* Count it and list it among those of its purpose. */
+static void
+connection_enter(struct connection *connection)
+{
+	struct gateway *gateway = connection->gateway;
+
+	TAILQ_INSERT_TAIL(&connection_places(connection)->connections, connection, link);
+	connection_places(connection)->count++;
+	count_connections(gateway);
+	if (connection->peer.purpose != FOR_METRICS)
+		counter_add(&gateway->stats->connections_total, 1);
+}
+
+void
+connection_accept(
+    struct gateway *gateway, int fd, const struct sockaddr *peer, const struct entrance *listener)
+{
+	struct exchange_peer described = {0};
+	struct quota *quota = NULL;
+	struct connection *connection = NULL;
+	int on = 1;
+
+	if (admit_connection(gateway, peer, listener, &described, &quota))
+		connection = connection_new(gateway, fd);
+	if (connection == NULL) {
+		leave_quota(gateway, quota, listener->purpose);
+		close(fd);
+		return;
+	}
+	if (peer->sa_family != AF_UNIX)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	connection->peer = described;
+	connection->quota = quota;
+	connection->authenticated = quota == NULL;
+	connection->tls = listener->tls;
+	connection->redirect = listener->redirect;
+	connection_enter(connection);
+	handshake_begin(connection, listener->proxied);
+	connection_work(connection);
+}
+
+void
+connection_drain(struct connection *connection, bool gently)
+{
+	if (connection->state == CONNECTION_OPEN)
+		connection_protocol(connection)->drain(connection, gently);
+}
+
+void
+connection_shutdown(struct connection *connection)
+{
+	if (connection->state == CONNECTION_OPEN)
+		connection_protocol(connection)->shutdown(connection);
+	connection_close(connection, false);
+}

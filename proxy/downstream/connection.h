@@ -1,0 +1,166 @@
+/* connection.h - a client connection, whatever it speaks, and what a protocol has to offer it. */
+#ifndef JOBGATE_CONNECTION_H
+#define JOBGATE_CONNECTION_H
+
+#include "gateway/state.h"
+#include "net/conn.h"
+
+/*
+ * A connection owns the socket, the peer's description, its place among the connections, one timer
+ * and one task. Handshakes come first (PROXY header, TLS); then a protocol takes over: it reads and
+ * writes `conn`, and runs exchanges: one at a time (HTTP/1) or many (HTTP/2). The connection knows
+ * of them only what `connection_load` tells, so that admission can choose which connections
+ * give way.
+ *
+ *     PROXY_HEADER --> TLS_HANDSHAKE --> OPEN --> CLOSED
+ *
+ * Each of the first two is skipped where the listener does not ask for it, and each state may lead
+ * to CLOSED. connection_close is the one place where that happens.
+ */
+enum connection_state {
+	CONNECTION_PROXY_HEADER,  /* waits for the PROXY header */
+	CONNECTION_TLS_HANDSHAKE, /* waits for the TLS handshake */
+	CONNECTION_OPEN,	  /* its protocol speaks */
+	CONNECTION_CLOSED,	  /* waits for the end of the turn to be freed */
+};
+
+/*
+ * Invariants: until it is CLOSED, a connection is in exactly one list of its places (the one of
+ * handshakes in TLS_HANDSHAKE, else the other one), and is counted there and in its address's
+ * quota. Protocol operations are called in OPEN only.
+ *
+ * Idle connections are the gateway's largest number of objects: a new member must not make the
+ * block larger (http1/server.c holds the limit).
+ */
+struct connection {
+	struct conn conn;
+	struct gateway *gateway;
+	struct timer timer; /* of the handshake's state; in OPEN: the protocol's */
+	struct task task; /* goes on with the work in the next turn; in CLOSED: frees the object */
+	TAILQ_ENTRY(connection) link;
+	struct exchange_peer peer;
+	struct quota *quota;	/* of its address; NULL: none counts (a local or trusted peer) */
+	uint32_t idle_since_ms; /* the low bits of the time from which it counts as idle: when it
+				   was accepted; once authenticated, when its last exchange
+				   ended, or as connection_touch says */
+	enum connection_state state : 8;
+	enum protocol protocol : 4; /* which of gateway->options.protocols it speaks */
+	bool authenticated : 1;	    /* one of its requests was allowed, or its peer has no quota */
+	bool tls : 1;		    /* its listener asks for TLS */
+	bool redirect : 1;	    /* its listener redirects all requests to https */
+};
+
+/* How busy a connection is, for the choice of those that give way to others. */
+struct connection_load {
+	bool serves;	     /* an exchange runs */
+	bool awaits_content; /* each of its exchanges waits for its client: exchange_awaits_content
+			      */
+	bool unread;	     /* bytes wait for the client to read */
+	uint64_t age_ms;     /* with serves: since the youngest of its exchanges began */
+};
+
+/* What a protocol does on a connection. All run on the loop; each may close the connection. */
+struct connection_protocol {
+	/*
+	 * Bytes of the protocol's struct, whose first member is the struct connection. Each
+	 * connection's block has room for the largest, so keep it small: what a protocol needs
+	 * beyond that, it allocates in `opened` and frees in `closed`.
+	 */
+	size_t size;
+
+	/* The handshakes are over. The protocol's part is zeroed. `work` follows. */
+	void (*opened)(struct connection *connection);
+
+	/* The socket has bytes, or takes some again (conn.readable, conn.writable). */
+	void (*ready)(struct connection *connection);
+
+	/* Do what can be done now: the first time, and after connection_defer. */
+	void (*work)(struct connection *connection);
+
+	/* The time of connection_wait is over. */
+	void (*expired)(struct connection *connection);
+
+	/*
+	 * The gateway drains. Gently: an idle connection may bring one more request, because its
+	 * client was told that it stays open. Else an idle connection closes at once. Both times
+	 * any other one closes after what runs on it.
+	 */
+	void (*drain)(struct connection *connection, bool gently);
+
+	/* The drain time is over: end each exchange (exchange_shutdown), send what the socket takes
+	 * now, and close. */
+	void (*shutdown)(struct connection *connection);
+
+	/* The connection is lost, or gives way to another: end each exchange with CLIENT_CLOSED.
+	 * The caller closes. */
+	void (*lost)(struct connection *connection);
+
+	/* The connection closes; no exchange runs any more. Give back all memory. */
+	void (*closed)(struct connection *connection);
+
+	struct connection_load (*load)(const struct connection *connection);
+};
+
+/* ---- for the gateway ---- */
+
+/* Take over an accepted socket; closes it when that cannot be done. peer may be AF_UNIX. */
+void connection_accept(
+    struct gateway *gateway, int fd, const struct sockaddr *peer, const struct entrance *listener);
+
+/* The gateway drains: see `drain` above. A connection whose handshake is unfinished goes on. */
+void connection_drain(struct connection *connection, bool gently);
+
+/* Close at once, cutting what runs. */
+void connection_shutdown(struct connection *connection);
+
+/*
+ * Close a connection for jobs that only waits, for one that may bring a request. False when none
+ * has waited for long enough.
+ */
+bool admit_make_room(struct gateway *gateway);
+
+/* ---- for protocols ---- */
+
+/* The one place where a connection closes; its exchanges have ended before. reset: with RST. */
+void connection_close(struct connection *connection, bool reset);
+
+/* The connection is lost, or its client is gone: end its exchanges, and close. */
+void connection_lost(struct connection *connection);
+
+/* One of its exchanges has ended. allowed: its request passed authorization. */
+void connection_exchange_over(struct connection *connection, bool allowed);
+
+/*
+ * One of its requests had a credential that is not valid: see failed_auth of exchange_client_ops.
+ */
+unsigned connection_failed_auth(struct connection *connection);
+
+/* It counts as idle from now on. */
+static inline void
+connection_touch(struct connection *connection)
+{
+	connection->idle_since_ms = (uint32_t)loop_now_ms(connection->gateway->loop);
+}
+
+/* Milliseconds for which it has been idle. */
+static inline uint32_t
+connection_idle_ms(const struct connection *connection)
+{
+	return (uint32_t)loop_now_ms(connection->gateway->loop) - connection->idle_since_ms;
+}
+
+/* Call `expired` in so many milliseconds, in place of what was set before. */
+static inline void
+connection_wait(struct connection *connection, uint64_t ms)
+{
+	timer_start(connection->gateway->loop, &connection->timer, ms);
+}
+
+/* Call `work` at the end of this turn of the loop. */
+static inline void
+connection_defer(struct connection *connection)
+{
+	loop_defer(connection->gateway->loop, &connection->task);
+}
+
+#endif

@@ -1,0 +1,72 @@
+/* connection_state.h - what the files that make up a connection share; no other file includes it.
+ */
+#ifndef JOBGATE_CONNECTION_STATE_H
+#define JOBGATE_CONNECTION_STATE_H
+
+#include "downstream/connection.h"
+
+/*
+ * connection.c  its life: accept, events, time-outs, close
+ * admit.c       which connections are taken, and which give way to them
+ * handshake.c   PROXY header, TLS: before the protocol begins
+ */
+
+/* Those among which it is counted. */
+static inline struct places *
+connection_places(const struct connection *connection)
+{
+	return &connection->gateway->places[connection->peer.purpose];
+}
+
+static inline const struct connection_protocol *
+connection_protocol(const struct connection *connection)
+{
+	return connection->gateway->options.protocols[connection->protocol];
+}
+
+/* ---- connection.c ---- */
+
+/* The handshakes are over: let the protocol begin. */
+void connection_open(struct connection *connection);
+
+/* ---- admit.c ---- */
+
+/*
+ * May one more connection come from this peer? Then *out describes it, and it is counted in its
+ * address's quota, *quota (NULL: it has none). When all places are taken, one that only waits
+ * closes for it, if there is one.
+ */
+bool admit_connection(struct gateway *gateway, const struct sockaddr *peer,
+    const struct entrance *listener, struct exchange_peer *out, struct quota **quota);
+
+/*
+ * A proxy speaks for the client at this address, which is the peer from now on, with its own
+ * rights. False when that address has too many connections.
+ */
+bool admit_introduced(struct connection *connection, const struct sockaddr *address);
+
+/*
+ * When there are as many handshakes as there may be, the one that has been under way longest gives
+ * way. False when it is too early for that.
+ */
+bool admit_handshake(struct places *places);
+
+/* Count a connection that is not taken, and log it now and then. */
+void admit_refused(
+    struct gateway *gateway, enum connection_refusal reason, const struct exchange_peer *peer);
+
+/* ---- handshake.c ---- */
+
+/* Begin: wait for the PROXY header if it is to come first (proxied), or go on to TLS, or open. */
+void handshake_begin(struct connection *connection, bool proxied);
+
+/* PROXY_HEADER, TLS_HANDSHAKE: do what can be done now. */
+void handshake_work(struct connection *connection);
+
+/* PROXY_HEADER, TLS_HANDSHAKE: it took too long. Closes. */
+void handshake_expired(struct connection *connection);
+
+/* The TLS handshake is over, whether it succeeded or not: make room for the next one. */
+void handshake_over(struct connection *connection);
+
+#endif

@@ -1,0 +1,266 @@
+/* answer.c - what the exchange has us send to its client. */
+#include "downstream/http1/server_state.h"
+
+static void
+client_interim(struct exchange_client *client, const struct response *response)
+{
+	struct http1_server *server = server_of_client(client);
+	struct gateway *gateway = server->connection.gateway;
+	struct writer writer = writer_of(gateway->scratch.wire, sizeof(gateway->scratch.wire));
+	bool awaited = response->status == 100 && server->expects;
+	size_t len;
+
+	if (awaited) {
+		server->expects = false; /* from now on it is the client who is waited for */
+		connection_wait(&server->connection, gateway->options.timeouts.body);
+	}
+	if (server->minor == 0)
+		return; /* RFC 9110 section 15.2: a 1.0 client knows of none */
+	write_status_line(&writer, response->status, response->reason);
+	write_fields(&writer, &response->fields);
+	write_literal(&writer, "\r\n");
+	len = (size_t)(writer.at - gateway->scratch.wire);
+	/* What a client has no room for is dropped, but for the one 100 that it waits for: memory
+	 * is bounded whatever a backend says. */
+	if (!writer.full && (awaited || buffer_len(server->sender.out) + len <= BUFFER_MEDIUM))
+		sender_append(&server->sender, (struct slice){gateway->scratch.wire, len});
+}
+
+/*
+ * How the content of an answer is framed for this client, and whether the connection outlives it.
+ */
+static enum body_kind
+answer_framing(struct http1_server *server, const struct response *response)
+{
+	switch (response->content) {
+	case CONTENT_NONE:
+		return BODY_NONE;
+	case CONTENT_LENGTH:
+		return BODY_LENGTH;
+	case CONTENT_UNKNOWN:
+		break;
+	}
+	if (server->minor > 0)
+		return BODY_CHUNKED;
+	server->keep_alive = false;
+	return BODY_UNTIL_CLOSE;
+}
+
+/* May the rest of the request's content be read and dropped, to keep the connection? */
+static bool
+content_is_skippable(const struct http1_server *server)
+{
+	const struct body_decoder *body = &server->receiver.body;
+
+	if (server->content_ended)
+		return true;
+	/* A client that waits for 100 may or may not send its content now: nobody can tell where it
+	 * ends. */
+	if (server->expects)
+		return false;
+	return body->kind == BODY_CHUNKED ||
+	       body->left <= server->connection.gateway->options.limits.drain_bytes;
+}
+
+/* Does an answer of 426 name protocols? Each other Upgrade was another connection's, and is gone.
+ */
+static bool
+names_upgrade(const struct response *response)
+{
+	const struct fields *fields = &response->fields;
+
+	for (size_t i = 0; response->status == 426 && i < fields->count; i++)
+		if (fields->items[i].id == FIELD_UPGRADE && !fields->items[i].dropped)
+			return true;
+	return false;
+}
+
+static void
+client_answer(struct exchange_client *client, const struct response *response)
+{
+	struct http1_server *server = server_of_client(client);
+	struct gateway *gateway = server->connection.gateway;
+	struct writer writer = writer_of(gateway->scratch.wire, sizeof(gateway->scratch.wire));
+	enum body_kind framing = answer_framing(server, response);
+
+	server->answer_at = server->sender.sent + buffer_len(server->sender.out);
+	server->tunnel = response->status == 101;
+	if (server->tunnel || gateway->draining || !content_is_skippable(server))
+		server->keep_alive = false;
+	write_status_line(&writer, response->status, response->reason);
+	/* First, for of several only the first one counts (RFC 6797 section 8.1). */
+	if (server->connection.peer.secure && gateway->options.hsts != NULL &&
+	    server->connection.peer.purpose == FOR_JOBS)
+		write_field(
+		    &writer, SLICE("Strict-Transport-Security"), slice_of(gateway->options.hsts));
+	write_fields(&writer, &response->fields);
+	if (names_upgrade(response)) /* it speaks of this connection (RFC 9110 section 7.8) */
+		write_literal(&writer, "Connection: Upgrade\r\n");
+	if (framing == BODY_CHUNKED) {
+		write_literal(&writer, "Transfer-Encoding: chunked\r\n");
+	} else if (framing == BODY_LENGTH || response->length_known) {
+		write_literal(&writer, "Content-Length: ");
+		write_number(&writer, response->length);
+		write_literal(&writer, "\r\n");
+	}
+	if (server->tunnel) {
+		write_literal(&writer, "Connection: Upgrade\r\n");
+		write_field(&writer, SLICE("Upgrade"), response->upgrade);
+		framing = BODY_UNTIL_CLOSE;
+		body_decoder_init(&server->receiver.body, BODY_UNTIL_CLOSE, 0, 0);
+		server->content_ended = false;
+		http1_drop_head(server);
+	} else if (!server->keep_alive) {
+		write_literal(&writer, "Connection: close\r\n");
+	} else if (server->minor == 0) {
+		write_literal(&writer, "Connection: keep-alive\r\n");
+	}
+	write_literal(&writer, "\r\n");
+	server->sender.framing = framing;
+	server->sender.chunk_left = 0;
+	if (writer.full ||
+	    !sender_append(&server->sender,
+		(struct slice){gateway->scratch.wire, (size_t)(writer.at - gateway->scratch.wire)}))
+		server->sender.failed = true;
+}
+
+static size_t
+client_content(struct exchange_client *client, struct slice data)
+{
+	struct http1_server *server = server_of_client(client);
+
+	return sender_content(&server->sender, data);
+}
+
+static void
+client_whole(struct exchange_client *client, struct slice data)
+{
+	struct http1_server *server = server_of_client(client);
+
+	if (!sender_append(&server->sender, data))
+		server->sender.failed = true;
+}
+
+void
+http1_shut_if_drained(struct http1_server *server)
+{
+	if (server->tunnel_shut && !sender_pending(&server->sender))
+		conn_shutdown_write(&server->connection.conn);
+}
+
+static void
+client_content_end(struct exchange_client *client, const struct fields *trailers)
+{
+	struct http1_server *server = server_of_client(client);
+
+	if (server->tunnel) {
+		server->tunnel_shut = true;
+		sender_flush(&server->sender);
+		http1_shut_if_drained(server);
+	} else if (!sender_end(&server->sender, trailers)) {
+		server->sender.failed = true;
+	}
+}
+
+static void
+client_flush(struct exchange_client *client)
+{
+	struct http1_server *server = server_of_client(client);
+
+	if (server->working)
+		return; /* it flushes at its end */
+	sender_flush(&server->sender);
+	if (server->sender.failed) {
+		connection_lost(&server->connection);
+		return;
+	}
+	http1_shut_if_drained(server);
+	sender_settle(&server->sender);
+}
+
+static void
+client_resume(struct exchange_client *client)
+{
+	http1_work(server_of_client(client));
+}
+
+static void
+client_look(struct exchange_client *client)
+{
+	struct http1_server *server = server_of_client(client);
+
+	conn_look_again(&server->connection.conn);
+	http1_work(server);
+}
+
+static bool
+client_take_back(struct exchange_client *client)
+{
+	struct http1_server *server = server_of_client(client);
+	struct sender *sender = &server->sender;
+
+	/* What was pending before the answer, and has not left either, stays. */
+	if (sender->failed || sender->out == NULL || sender->sent > server->answer_at)
+		return false;
+	sender->out->end = sender->out->start + (uint32_t)(server->answer_at - sender->sent);
+	return true;
+}
+
+static unsigned
+client_failed_auth(struct exchange_client *client)
+{
+	return connection_failed_auth(&server_of_client(client)->connection);
+}
+
+static void
+client_ended(struct exchange_client *client, enum ending ending)
+{
+	struct http1_server *server = server_of_client(client);
+
+	connection_exchange_over(&server->connection, exchange_is_allowed(server->exchange));
+	server->exchange = NULL;
+	if (server->state != HTTP1_EXCHANGE)
+		return;
+	if (ending == ENDING_AT_ONCE) {
+		connection_close(&server->connection, true);
+		return;
+	}
+	http1_drop_head(server);
+	server->cut = ending == ENDING_SHORT;
+	if (server->cut || !server->keep_alive) {
+		http1_finish(server);
+	} else if (!server->content_ended) {
+		server->state = HTTP1_SKIPPING;
+		server->skipped = 0;
+		connection_wait(
+		    &server->connection, server->connection.gateway->options.timeouts.body);
+	} else {
+		http1_await(server);
+	}
+	if (server->working)
+		return;
+	/*
+	 * Most often nothing is left to do than to send the answer's end: the next
+	 * request has not come. What has come is taken up at the end of the turn.
+	 */
+	if (server->state == HTTP1_HEAD && server->receiver.in == NULL &&
+	    !server->connection.conn.readable)
+		client_flush(client);
+	else
+		connection_defer(&server->connection);
+}
+
+const struct exchange_client_ops http1_client_ops = {
+    .request = http1_request,
+    .interim = client_interim,
+    .answer = client_answer,
+    .content = client_content,
+    .whole = client_whole,
+    .content_end = client_content_end,
+    .flush = client_flush,
+    .resume = client_resume,
+    .look = client_look,
+    .take_back = client_take_back,
+    .failed_auth = client_failed_auth,
+    .ended = client_ended,
+};

@@ -1,0 +1,329 @@
+/* server.c - HTTP/1 on a client connection: from one request to the next. */
+#include "downstream/http1/server_state.h"
+
+/* Bytes of content, and requests, that one connection may take of a turn. */
+#define TURN_BYTES (512 * 1024)
+#define TURN_REQUESTS 32
+
+/* Bytes of answers that wait to leave together with the next one. */
+#define ANSWERS_TOGETHER 4096
+
+/* Content that is read and dropped in one turn while skipping or lingering. */
+#define SKIP_BYTES (256 * 1024)
+
+/* With libevent's struct event of 128 bytes; see connection.h. */
+_Static_assert(sizeof(struct http1_server) <= 456, "an idle connection costs no more than before");
+
+void
+http1_finish(struct http1_server *server)
+{
+	server->state = HTTP1_CLOSING;
+	server->skipped = 0;
+	server->sent_before = server->sender.sent;
+	/* As long as the client reads it may take its time; lingering begins when all is sent. */
+	connection_wait(&server->connection, server->connection.gateway->options.timeouts.answer);
+}
+
+void
+http1_await(struct http1_server *server)
+{
+	struct gateway *gateway = server->connection.gateway;
+
+	server->state = HTTP1_HEAD;
+	server->receiver.scanned = 0;
+	server->head_len = 0;
+	server->sent_before = UINT64_MAX; /* not looked at yet */
+	/* A part of a head that has come behind the last request has to hurry already. */
+	connection_wait(&server->connection, buffer_len(server->receiver.in) > 0
+						 ? gateway->options.timeouts.head
+						 : gateway->options.timeouts.keep_alive);
+}
+
+/* Look for a head. True when there is more to do at once. */
+static bool
+http1_head(struct http1_server *server)
+{
+	struct gateway *gateway = server->connection.gateway;
+	struct receiver *receiver = &server->receiver;
+	struct slice bytes = {0};
+	size_t start, end;
+	enum head_status status = HEAD_INCOMPLETE;
+
+	if (receiver->in != NULL)
+		bytes = buffer_bytes(receiver->in);
+	if (bytes.len > 0)
+		status = head_find(
+		    bytes, true, &gateway->options.limits.head, &receiver->scanned, &start, &end);
+	if (status == HEAD_COMPLETE) {
+		receiver->in->start += (uint32_t)start;
+		server->head_len = (uint32_t)(end - start);
+		receiver->scanned = 0;
+		http1_begin(server);
+		return true;
+	}
+	if (status != HEAD_INCOMPLETE) {
+		http1_reject_head(server, status);
+		return true;
+	}
+	switch (bytes.len > 0 ? receiver_fill_on(receiver) : receiver_fill(receiver)) {
+	case IO_OK:
+		if (bytes.len == 0) /* the first bytes of a head: from now on it has to hurry */
+			connection_wait(&server->connection, gateway->options.timeouts.head);
+		return true;
+	case IO_AGAIN:
+		return false;
+	case IO_EOF:
+		if (!sender_pending(&server->sender) && !server->half_closed)
+			break;
+		/* It sends no more, but still reads its answers. */
+		http1_finish(server);
+		return true;
+	case IO_ERROR:
+		break;
+	}
+	connection_lost(&server->connection);
+	return false;
+}
+
+/*
+ * May the next request be looked for? Answers of a few KiB wait for each other, to leave
+ * together; a client that does not read its answers gets no more of them.
+ */
+static bool
+may_ask(struct http1_server *server)
+{
+	struct sender *sender = &server->sender;
+
+	if (!sender_pending(sender))
+		return true;
+	if (!server->connection.conn.writable)
+		return false;
+	return buffer_len(sender->out) <= ANSWERS_TOGETHER || sender_flush(sender) != IO_AGAIN;
+}
+
+void
+http1_work(struct http1_server *server)
+{
+	size_t budget = TURN_BYTES, skip_budget = SKIP_BYTES;
+	unsigned requests = 0;
+	bool more = true;
+
+	if (server->working)
+		return; /* the loop below goes on with it */
+	server->working = true;
+	while (more) {
+		switch (server->state) {
+		case HTTP1_HEAD:
+			more = may_ask(server);
+			if (more && requests++ == TURN_REQUESTS) {
+				connection_defer(&server->connection);
+				more = false;
+			}
+			more = more && http1_head(server);
+			break;
+		case HTTP1_EXCHANGE:
+			more = http1_serve(server, &budget);
+			break;
+		case HTTP1_SKIPPING:
+			more = http1_skip(server, &skip_budget);
+			break;
+		case HTTP1_CLOSING:
+			if (sender_flush(&server->sender) == IO_ERROR) {
+				connection_close(&server->connection, false);
+				more = false;
+				break;
+			}
+			more = http1_closing(server, &skip_budget);
+			break;
+		case HTTP1_CLOSED:
+			more = false;
+			break;
+		}
+	}
+	server->working = false;
+	if (server->exchange != NULL)
+		exchange_content_flush(server->exchange);
+	if (server->state == HTTP1_CLOSED)
+		return;
+	if (sender_flush(&server->sender) == IO_ERROR) {
+		connection_lost(&server->connection);
+		return;
+	}
+	receiver_settle(&server->receiver);
+	sender_settle(&server->sender);
+}
+
+/* ---- what the connection tells ---- */
+
+/*
+ * It is time for a client that has not read all that it has been sent. As long as it reads it may
+ * take its time; then a reset tells it that what it has is not whole.
+ */
+static void
+http1_expired_unread(struct http1_server *server)
+{
+	if (server->sender.sent == server->sent_before) {
+		connection_close(&server->connection, true);
+		return;
+	}
+	server->sent_before = server->sender.sent;
+	connection_wait(&server->connection, server->connection.gateway->options.timeouts.answer);
+}
+
+static void
+http1_expired(struct connection *connection)
+{
+	struct http1_server *server = server_of(connection);
+
+	switch (server->state) {
+	case HTTP1_HEAD:
+		if (sender_pending(&server->sender)) {
+			http1_expired_unread(server);
+			return;
+		}
+		if (buffer_len(server->receiver.in) == 0) {
+			conn_farewell(&server->connection.conn);
+			connection_close(&server->connection, false);
+			return;
+		}
+		server->minor = 1;
+		http1_reject(server, NULL, 408, SLICE("Request timeout"),
+		    SLICE("The request's head did not come in time."));
+		if (server->state != HTTP1_CLOSED)
+			http1_work(server);
+		return;
+	case HTTP1_EXCHANGE:
+		if (server->content_ended)
+			return;
+		if (server->receiver.piece.len > 0 || server->expects ||
+		    !exchange_takes_content(server->exchange)) {
+			/* The backend keeps the client waiting, not the other way round. */
+			connection_wait(
+			    connection, server->connection.gateway->options.timeouts.body);
+			return;
+		}
+		server->keep_alive = false;
+		exchange_client_failed(server->exchange, CLIENT_BODY_TIMEOUT);
+		return;
+	case HTTP1_SKIPPING:
+		connection_close(&server->connection, false);
+		return;
+	case HTTP1_CLOSING:
+		if (sender_pending(&server->sender))
+			http1_expired_unread(server);
+		else if (!http1_reset_when_read(server))
+			connection_close(&server->connection, false);
+		return;
+	case HTTP1_CLOSED:
+		return;
+	}
+}
+
+static void
+http1_opened(struct connection *connection)
+{
+	struct http1_server *server = server_of(connection);
+
+	server->client.ops = &http1_client_ops;
+	server->receiver.conn = server->sender.conn = &connection->conn;
+	server->receiver.buffers = server->sender.buffers = connection->gateway->buffers;
+	server->state = HTTP1_HEAD;
+	connection_wait(connection, connection->gateway->options.timeouts.head);
+}
+
+static void
+http1_ready(struct connection *connection)
+{
+	struct http1_server *server = server_of(connection);
+
+	if (connection->conn.writable && sender_pending(&server->sender)) {
+		if (sender_flush(&server->sender) == IO_ERROR) {
+			connection_lost(connection);
+			return;
+		}
+		http1_shut_if_drained(server);
+	}
+	if (connection->conn.writable && server->exchange != NULL)
+		exchange_client_ready(server->exchange);
+	if (server->state != HTTP1_CLOSED)
+		http1_work(server);
+}
+
+static void
+http1_resumed(struct connection *connection)
+{
+	http1_work(server_of(connection));
+}
+
+static void
+http1_drain(struct connection *connection, bool gently)
+{
+	struct http1_server *server = server_of(connection);
+
+	/* The client has been told that the connection stays: it may send one more request. */
+	if (gently)
+		return;
+	server->keep_alive = false;
+	if (server->state == HTTP1_HEAD && buffer_len(server->receiver.in) == 0 &&
+	    !sender_pending(&server->sender)) {
+		conn_farewell(&connection->conn);
+		connection_close(connection, false);
+	}
+}
+
+static void
+http1_shutdown(struct connection *connection)
+{
+	struct http1_server *server = server_of(connection);
+
+	if (server->exchange != NULL)
+		exchange_shutdown(server->exchange);
+	sender_flush(&server->sender);
+	connection_close(connection, http1_must_reset(server));
+}
+
+static void
+http1_lost(struct connection *connection)
+{
+	struct http1_server *server = server_of(connection);
+
+	if (server->exchange != NULL)
+		exchange_client_failed(server->exchange, CLIENT_CLOSED);
+}
+
+static void
+http1_closed(struct connection *connection)
+{
+	struct http1_server *server = server_of(connection);
+
+	server->state = HTTP1_CLOSED;
+	receiver_clear(&server->receiver);
+	sender_clear(&server->sender);
+}
+
+static struct connection_load
+http1_load(const struct connection *connection)
+{
+	const struct http1_server *server = (const struct http1_server *)connection;
+	struct connection_load load = {.unread = sender_pending(&server->sender)};
+
+	if (server->state == HTTP1_EXCHANGE) {
+		load.serves = true;
+		load.awaits_content = exchange_awaits_content(server->exchange);
+		load.age_ms = exchange_age_ms(server->exchange);
+	}
+	return load;
+}
+
+const struct connection_protocol http1_server_protocol = {
+    .size = sizeof(struct http1_server),
+    .opened = http1_opened,
+    .ready = http1_ready,
+    .work = http1_resumed,
+    .expired = http1_expired,
+    .drain = http1_drain,
+    .shutdown = http1_shutdown,
+    .lost = http1_lost,
+    .closed = http1_closed,
+    .load = http1_load,
+};

@@ -1,0 +1,132 @@
+/* server_state.h - what the files that make up an HTTP/1 server share; no other file includes it.
+ */
+#ifndef JOBGATE_HTTP1_SERVER_STATE_H
+#define JOBGATE_HTTP1_SERVER_STATE_H
+
+#include "downstream/http1/server.h"
+#include "gateway/receiver.h"
+#include "gateway/sender.h"
+#include "http/framing.h"
+#include "jobgate/exchange.h"
+
+/*
+ * server.c   what the connection tells: bytes, time-outs, drain; from one request to the next
+ * request.c  from bytes to the request that an exchange begins with
+ * content.c  what follows a request's head: for the exchange, or to be dropped
+ * answer.c   what the exchange has us send
+ */
+enum http1_state {
+	HTTP1_HEAD,	/* waits for a request's head, or the rest of it */
+	HTTP1_EXCHANGE, /* an exchange runs */
+	HTTP1_SKIPPING, /* answered early: drops the rest of the request's content */
+	HTTP1_CLOSING,	/* serves nothing more: sends what is left, then lingers */
+	HTTP1_CLOSED,	/* the connection has closed */
+};
+
+/* Invariant: `exchange` is set in EXCHANGE, and only there but for the calls that end it. */
+struct http1_server {
+	struct connection connection;  /* first: see connection_protocol.size */
+	struct exchange_client client; /* the end that exchanges see */
+	struct exchange *exchange;
+	struct receiver receiver;
+	struct sender sender;
+	union {
+		uint64_t skipped;   /* SKIPPING, CLOSING: content dropped of this request */
+		uint64_t answer_at; /* EXCHANGE: where its answer begins, counted as sender.sent */
+	};
+	union {
+		uint64_t sent_before;	  /* HEAD, CLOSING: of sender.sent, when the timer was last
+					     started */
+		uint64_t unread;	  /* CLOSING with reset: bytes that the client's end had not
+					     acknowledged when it was looked at last */
+		uint64_t awaits_since_ms; /* EXCHANGE: more content; 0: it has other things to do */
+	};
+	uint32_t head_len; /* of the head that begins `in`, kept until the exchange has read it */
+	uint32_t body_deficit; /* EXCHANGE: bytes of content by which the client lags behind */
+	enum http1_state state : 8;
+	unsigned char minor;	/* of the request's version */
+	bool working;		/* further up the stack, http1_work runs */
+	bool keep_alive : 1;	/* after this exchange the connection may serve another */
+	bool expects : 1;	/* the client waits for 100 and has sent no content yet */
+	bool content_ended : 1; /* the request's content has been handed on whole */
+	bool client_closes : 1; /* its first request is its last one, as it says itself */
+	bool tunnel : 1;
+	bool served : 1;      /* there was a request before this one */
+	bool tunnel_shut : 1; /* the backend has ended its side, ours ends after what is pending */
+	bool half_closed : 1; /* the client has closed its sending side */
+	bool cut : 1;	      /* CLOSING: the last answer is not complete */
+	bool finished_sending : 1; /* CLOSING: our side of the stream has been ended */
+};
+
+/* The server whose connection, or whose end of an exchange, this is. */
+static inline struct http1_server *
+server_of(struct connection *connection)
+{
+	return (struct http1_server *)connection;
+}
+
+static inline struct http1_server *
+server_of_client(struct exchange_client *client)
+{
+	return (struct http1_server *)((char *)client - offsetof(struct http1_server, client));
+}
+
+/* ---- server.c ---- */
+
+/* Do whatever can be done now; the one place from which requests are read. */
+void http1_work(struct http1_server *server);
+
+/* Wait for the next request. */
+void http1_await(struct http1_server *server);
+
+/* Serve nothing more; the client is to read what it has been sent before the connection goes. */
+void http1_finish(struct http1_server *server);
+
+/* ---- request.c ---- */
+
+/* `head_len` bytes of a head have come: begin its exchange, or refuse it. */
+void http1_begin(struct http1_server *server);
+
+/* The head has served: what follows it is content. */
+void http1_drop_head(struct http1_server *server);
+
+/* Refuse what is not a request that we serve, and the rest of the connection with it. */
+void http1_reject(struct http1_server *server, const struct request *request, unsigned status,
+    struct slice title, struct slice detail);
+void http1_reject_head(struct http1_server *server, enum head_status status);
+
+/* The request whose head is at the beginning of `in`, read again (exchange_client_ops). */
+struct request *http1_request(struct exchange_client *client);
+
+/* ---- content.c: each is true when there is more to do at once ---- */
+
+/* EXCHANGE: hand content on as long as it is taken, else look out for the client's end. */
+bool http1_serve(struct http1_server *server, size_t *budget);
+
+/* SKIPPING: read content that nobody wants. */
+bool http1_skip(struct http1_server *server, size_t *budget);
+
+/* CLOSING: send what is left, end our side, and read until the client has closed as well. */
+bool http1_closing(struct http1_server *server, size_t *budget);
+
+/* True when the end of the connection ends the answer: then only a reset shows that it is cut. */
+static inline bool
+http1_must_reset(const struct http1_server *server)
+{
+	return server->cut && server->sender.framing == BODY_UNTIL_CLOSE;
+}
+
+/*
+ * CLOSING, with all sent. If only a reset can show that the answer is cut: reset once the client's
+ * TCP has acknowledged all bytes (a reset destroys unread ones), else wait.
+ */
+bool http1_reset_when_read(struct http1_server *server);
+
+/* ---- answer.c ---- */
+
+extern const struct exchange_client_ops http1_client_ops;
+
+/* In a tunnel whose backend has ended: end our side once all is sent. */
+void http1_shut_if_drained(struct http1_server *server);
+
+#endif

@@ -1,0 +1,56 @@
+/* quota.h - what each client address holds, and how often it failed to authenticate. */
+#ifndef JOBGATE_QUOTA_H
+#define JOBGATE_QUOTA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "jobgate/settings.h"
+
+/*
+ * An address is remembered while it has connections, and after that until its
+ * failures are forgiven or the room is needed: memory is bounded whoever comes.
+ */
+#define QUOTAS_FAILED_MAX                                                     \
+	8192 /* addresses without a connection, remembered for their failures \
+	      */
+
+struct quotas;
+struct quota; /* one IPv4 address, or the 64 bits of an IPv6 network that one subscriber has */
+
+/* connections_max: of all clients together. NULL when memory is short, or without random bytes. */
+struct quotas *quotas_new(const struct quota_limits *limits, size_t connections_max);
+void quotas_free(struct quotas *quotas);
+
+/*
+ * A connection comes from this address (AF_INET or AF_INET6); it counts until
+ * quotas_leave. NULL when the address has as many for this purpose as it may have, or memory is
+ * short.
+ */
+struct quota *quotas_enter(
+    struct quotas *quotas, const struct sockaddr *peer, enum purpose purpose, uint64_t now_ms);
+/* The quota of this address if its connections for this purpose are at the limit, else NULL. */
+const struct quota *quotas_full(
+    const struct quotas *quotas, const struct sockaddr *peer, enum purpose purpose);
+
+void quotas_leave(
+    struct quotas *quotas, struct quota *quota, enum purpose purpose, uint64_t now_ms);
+
+/*
+ * The client failed to authenticate itself. Returns 0 when it may be told so, or
+ * the seconds (1 or more) after which it may try again: too many failures came too fast.
+ */
+unsigned quotas_failure(const struct quotas *quotas, struct quota *quota, uint64_t now_ms);
+
+/* It begins a TLS handshake. False when it has as many unfinished ones as it may have. */
+bool quotas_handshake(const struct quotas *quotas, struct quota *quota);
+
+/* One that was begun has ended. */
+void quota_handshake_over(struct quota *quota);
+
+/* Addresses remembered. */
+size_t quotas_count(const struct quotas *quotas);
+
+#endif

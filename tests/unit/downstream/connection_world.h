@@ -1,0 +1,200 @@
+/* connection_world.h - what client connections need around them: a loop whose clock the test moves,
+ * a gateway without exchanges, and the clients' ends of socket pairs. */
+#ifndef JOBGATE_TEST_CONNECTION_WORLD_H
+#define JOBGATE_TEST_CONNECTION_WORLD_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "downstream/connection.h"
+#include "downstream/quota.h"
+
+#define CONTROL_PLACES 4
+#define JOB_PLACES 3
+#define PER_CLIENT 2
+#define HEAD_MS 5000
+#define BODY_MS 6000
+#define KEEP_ALIVE_MS 60000
+#define ANSWER_MS 30000
+#define LINGER_MS 2000
+
+/* Milliseconds by which the loop's clock is ahead of the machine's. */
+static uint64_t ahead_ms;
+
+/* In the place of libc's, for all of this program. */
+int
+clock_gettime(clockid_t clock, struct timespec *out)
+{
+	int result = (int)syscall(SYS_clock_gettime, clock, out);
+
+	if (clock == CLOCK_BOOTTIME || clock == CLOCK_REALTIME) {
+		uint64_t ns = (uint64_t)out->tv_nsec + ahead_ms % 1000 * 1000000;
+
+		out->tv_sec += (time_t)(ahead_ms / 1000 + ns / 1000000000);
+		out->tv_nsec = (long)(ns % 1000000000);
+	}
+	return result;
+}
+
+struct world {
+	struct gateway *gateway;
+	struct worker_stats *stats;
+	struct log log;
+};
+
+/* In the place of clock.c: there is no directory. */
+void
+gateway_catch_up(struct gateway *gateway)
+{
+	loop_read_ms(gateway->loop);
+}
+
+static inline void
+world_places(struct gateway *gateway, enum purpose purpose, size_t max)
+{
+	struct places *places = &gateway->places[purpose];
+
+	TAILQ_INIT(&places->connections);
+	TAILQ_INIT(&places->handshaking);
+	places->max = places->handshakes_max = max;
+}
+
+/* A gateway whose connections speak this protocol. */
+static inline void
+world_open(struct world *world, const struct connection_protocol *protocol)
+{
+	struct gateway *gateway = calloc(1, sizeof(*gateway));
+	const struct quota_limits limits = {
+	    .connections = {[FOR_JOBS] = PER_CLIENT, [FOR_CONTROL] = PER_CLIENT}};
+
+	assert_non_null(gateway);
+	*world = (struct world){.gateway = gateway, .log = {.fd = -1}};
+	assert_int_equal(posix_memalign((void **)&world->stats, 64, sizeof(*world->stats)), 0);
+	memset(world->stats, 0, sizeof(*world->stats));
+	gateway->stats = world->stats;
+	gateway->log = &world->log;
+	gateway->loop = loop_new();
+	gateway->buffers = buffer_pool_new();
+	gateway->quotas = quotas_new(&limits, 100);
+	gateway->options.protocols[PROTOCOL_HTTP1] = protocol;
+	gateway->connections.size = protocol->size;
+	gateway->options.limits.head = (struct head_limits){4096, 2048, 50};
+	gateway->options.limits.drain_bytes = 1000;
+	gateway->options.limits.body_rate_min = 100;
+	gateway->options.timeouts.handshake = HEAD_MS;
+	gateway->options.timeouts.head = HEAD_MS;
+	gateway->options.timeouts.body = BODY_MS;
+	gateway->options.timeouts.keep_alive = KEEP_ALIVE_MS;
+	gateway->options.timeouts.answer = ANSWER_MS;
+	gateway->options.timeouts.linger = LINGER_MS;
+	gateway->options.timeouts.tunnel = 3600000;
+	world_places(gateway, FOR_JOBS, JOB_PLACES);
+	world_places(gateway, FOR_CONTROL, CONTROL_PLACES);
+	world_places(gateway, FOR_METRICS, CONTROL_PLACES);
+	assert_true(gateway->loop != NULL && gateway->buffers != NULL && gateway->quotas != NULL);
+}
+
+/* The first connection for this purpose; NULL when there is none. */
+static inline struct connection *
+world_first(const struct world *world, enum purpose purpose)
+{
+	return TAILQ_FIRST(&world->gateway->places[purpose].connections);
+}
+
+static inline void
+world_turn(const struct world *world)
+{
+	loop_turn(world->gateway->loop, false);
+}
+
+static inline void
+world_close(struct world *world)
+{
+	struct connection *connection;
+
+	for (enum purpose purpose = 0; purpose < PURPOSE_COUNT; purpose++)
+		while ((connection = world_first(world, purpose)) != NULL)
+			connection_shutdown(connection);
+	world_turn(world);
+	quotas_free(world->gateway->quotas);
+	slab_clear(&world->gateway->connections);
+	buffer_pool_free(world->gateway->buffers);
+	loop_free(world->gateway->loop);
+	free(world->stats);
+	free(world->gateway);
+}
+
+static inline void
+note_mark(struct timer *timer)
+{
+	timer->due_ms = 0;
+}
+
+/* Let so many milliseconds pass: all timers that are due then have expired. */
+static inline void
+world_pass(const struct world *world, uint64_t ms)
+{
+	struct loop *loop = world->gateway->loop;
+	struct timer mark = {.expired = note_mark};
+
+	ahead_ms += ms;
+	loop_read_ms(loop);
+	/* The wheel comes to the mark last. */
+	timer_start(loop, &mark, 1);
+	while (mark.due_ms != 0)
+		loop_turn(loop, true);
+	timer_remove(&mark);
+	world_turn(world);
+}
+
+/* A client at this IPv4 address connects; returns its end of the connection, non-blocking. */
+static inline int
+world_connect(const struct world *world, const char *address, const struct entrance *listener)
+{
+	struct sockaddr_in peer = {.sin_family = AF_INET};
+	int ends[2];
+
+	assert_int_equal(inet_pton(AF_INET, address, &peer.sin_addr), 1);
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+	connection_accept(world->gateway, ends[0], (const struct sockaddr *)&peer, listener);
+	world_turn(world);
+	return ends[1];
+}
+
+static inline void
+world_send(const struct world *world, int client, const char *text)
+{
+	assert_int_equal(send(client, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+	world_turn(world);
+	world_turn(world);
+}
+
+/* True once the gateway has closed this connection; what it sent before is dropped. */
+static inline bool
+world_is_closed(int client)
+{
+	char ignored[4096];
+	ssize_t n;
+
+	do
+		n = recv(client, ignored, sizeof(ignored), 0);
+	while (n > 0);
+	return n == 0 || errno != EAGAIN;
+}
+
+#endif
