@@ -113,8 +113,8 @@ trailers_parse(struct slice section, size_t cap, const char *const *listed, stru
 	for (size_t i = 0; i < out->count; i++) {
 		struct field *field = &out->items[i];
 
-		field->dropped = !field_has(field->id, TRAILERS_TOO) ||
-				 name_is_listed(field->name, listed);
+		field->dropped =
+		    !field_has(field->id, TRAILERS_TOO) || name_is_listed(field->name, listed);
 	}
 	return true;
 }

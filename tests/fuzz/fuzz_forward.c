@@ -2,8 +2,8 @@
  * by two parsers, and none of our names forged. The first byte chooses the circumstances. */
 #include <http_parser.h>
 
-#include "fuzz.h"
 #include "downstream/http1/server_state.h"
+#include "fuzz.h"
 #include "gateway/http1_client.h"
 #include "gateway/kept_request.h"
 #include "gateway/rewrite.h"
