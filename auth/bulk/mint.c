@@ -50,17 +50,22 @@ tell_state(struct task *task)
 	    task->out);
 }
 
-/* Make a key where there is none. Without a token to lose, it is enforced at once. */
+/*
+ * Make a key where there is none. Without a token to lose, it is enforced at once: the store looks
+ * again whether there is one, since a token may be made meanwhile.
+ */
 static int
 start(struct task *task)
 {
+	bool empty = task->counts[RECORD_TOKEN] == 0;
 	enum store_result result = STORE_OK;
 
 	if (store_mint(task->store)->state == MINT_NONE)
-		result = change(task, STORE_MINT_START);
-	if (result == STORE_OK && task->counts[RECORD_TOKEN] == 0)
+		result = change(task, empty ? STORE_MINT_ADOPT : STORE_MINT_START);
+	if (result == STORE_OK && empty && store_mint(task->store)->state != MINT_ENFORCED)
 		result = change(task, STORE_MINT_ENFORCE);
-	/* A conflict: another process made the key first, or what is there is not a valid key. */
+	/* A conflict: another process made the key or a token first, or what is there is not a
+	 * valid key. */
 	if (result == STORE_CONFLICT && store_mint(task->store)->state == MINT_NONE) {
 		fputs("jobgate: the key <prefix>mint in the store is not valid: delete it with "
 		      "redis-cli DEL, then run this again\n",
@@ -77,6 +82,7 @@ static int
 enforce(struct task *task)
 {
 	unsigned long long unminted = task->unminted;
+	enum store_result result;
 
 	if (store_mint(task->store)->state == MINT_NONE) {
 		fputs("jobgate: nothing is minted here yet: once all gateways are of this version, "
@@ -92,7 +98,15 @@ enforce(struct task *task)
 		    unminted, task_nouns(RECORD_TOKEN, unminted), unminted == 1 ? "it" : "them");
 		return TASK_WRONG;
 	}
-	if (change(task, STORE_MINT_ENFORCE) != STORE_OK)
+	/* The store counts again, in the step that enforces it. */
+	result = change(task, task->force ? STORE_MINT_FORCE : STORE_MINT_ENFORCE);
+	if (result == STORE_CONFLICT) {
+		fputs("jobgate: a token that is not minted was made or renewed meanwhile, so "
+		      "nothing was changed; run it again\n",
+		    stderr);
+		return TASK_WRONG;
+	}
+	if (result != STORE_OK)
 		return unreachable();
 	tell_state(task);
 	if (unminted > 0)

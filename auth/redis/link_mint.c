@@ -30,8 +30,15 @@ static void
 tell(struct redis_link *link, enum mint_state state, const char *broken)
 {
 	if (broken != NULL && !link->mint_broken)
-		log_warning(
-		    &link->log, "store: %s" MINT_KEY " cannot be used: %s", link->prefix, broken);
+		log_warning(&link->log,
+		    "store: %s" MINT_KEY " cannot be used: %s; until it is put back (from an "
+		    "export, or jobgate store mint), each unknown value is looked up in the store",
+		    link->prefix, broken);
+	if (broken == NULL && mint_is_loosened(link->mint_told, state))
+		log_warning(&link->log,
+		    "store: %s" MINT_ENFORCED_KEY " is gone: values that were not minted here are "
+		    "no longer refused; if that was not meant, run jobgate store mint --enforce",
+		    link->prefix);
 	if (broken == NULL && (link->mint_broken || link->mint_told != state))
 		log_info(&link->log, "store: %s", consequence(state));
 	link->mint_broken = broken != NULL;
@@ -43,6 +50,16 @@ static bool
 is_lasting(const redisReply *reply)
 {
 	return redis_error_is(reply, "NOPERM") || redis_error_is(reply, REDIS_TOO_LONG);
+}
+
+static void
+on_existing(void *ctx, const redisReply *reply)
+{
+	struct redis_link *link = ctx;
+
+	link->mint_existing = reply != NULL && reply->type == REDIS_REPLY_INTEGER
+				  ? (unsigned)reply->integer
+				  : 0; /* an error is one of MGET, too */
 }
 
 static void
@@ -63,7 +80,7 @@ on_mint(void *ctx, const redisReply *reply)
 		link_break(link, "data", reply->str);
 		return;
 	}
-	broken = mint_decode(reply, &mint);
+	broken = mint_decode(reply, link->mint_existing, &mint);
 	tell(link, mint.state, broken);
 	jg_directory_set_mint(
 	    link->directory, mint.state, mint.state == MINT_NONE ? NULL : mint.key);
@@ -84,6 +101,8 @@ link_ask_mint(struct redis_link *link)
 	snprintf(key, sizeof(key), "%s" MINT_KEY, link->prefix);
 	snprintf(enforced, sizeof(enforced), "%s" MINT_ENFORCED_KEY, link->prefix);
 	link->mint_asked =
+	    link_send(
+		link->data, on_existing, link, 3, (const char *[]){"EXISTS", key, enforced}) &&
 	    link_send(link->data, on_mint, link, 3, (const char *[]){"MGET", key, enforced});
 	if (!link->mint_asked)
 		link_break(link, "data", "out of memory");

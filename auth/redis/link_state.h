@@ -69,6 +69,7 @@ struct redis_link {
 	uint64_t backoff_ms;
 	bool subscribed, tracking;	 /* ARMING: confirmed */
 	bool mint_asked, mint_overtaken; /* link_mint.c: being read; it changed since */
+	unsigned mint_existing;		 /* how many of its two keys exist */
 	enum mint_state mint_told; /* in the log, and whether as broken; MINT_UNKNOWN: nothing */
 	bool mint_broken;
 	struct proof proof;

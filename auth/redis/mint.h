@@ -11,9 +11,15 @@
 #define MINT_ENFORCED_KEY "mint:enforced"
 
 /*
- * The reply to MGET of the two, in this order. Returns NULL, or why the key there cannot be used:
- * out then is MINT_NONE. The reason points into the reply, or is static. The edition is not set.
+ * The reply to MGET of the two, in this order, and how many of them exist: MGET does not show a key
+ * of a wrong type. The second one counts whatever it holds. Returns NULL, or why the first cannot
+ * be used: out then is MINT_NONE. That is safe, since a value is proved by the hash in its
+ * token's record; to refuse all values would lock every user out. The reason points into
+ * the reply, or is static. The edition is not set.
  */
-const char *mint_decode(const redisReply *reply, struct mint *out);
+const char *mint_decode(const redisReply *reply, unsigned existing, struct mint *out);
+
+/* Is this less than what was known: are values no longer refused that were refused before? */
+bool mint_is_loosened(enum mint_state known, enum mint_state state);
 
 #endif

@@ -110,12 +110,15 @@ const struct mint *store_mint(const struct store *store);
 enum store_mint_change {
 	STORE_MINT_START,   /* make key the store's, if it has none */
 	STORE_MINT_ADOPT,   /* the same, and enforce it if the store has no token yet */
-	STORE_MINT_ENFORCE, /* enforce the store's own, whatever key is */
+	STORE_MINT_ENFORCE, /* enforce the store's own, whatever key is, if none of the newest
+			       10,000 tokens of the index would be refused */
+	STORE_MINT_FORCE,   /* the same, even if some are refused then */
 };
 
 /*
- * Change it. STORE_OK; STORE_CONFLICT: the store has another key; STORE_ABSENT: it has none to
- * enforce. store_mint() then is what the store has. record is NULL.
+ * Change it, in one atomic step. STORE_OK; STORE_CONFLICT: the store has another key, or a token
+ * would be refused; STORE_ABSENT: it has none to enforce. store_mint() then is what the
+ * store has. record is NULL.
  */
 void store_mint_change(struct store *store, enum store_mint_change change,
     const unsigned char key[MINT_KEY_LEN], store_record_done *done, void *ctx);
@@ -123,7 +126,8 @@ void store_mint_change(struct store *store, enum store_mint_change change,
 /*
  * Make a token whose value was minted with this key. Where the store has no key: if the token is
  * the first, the key becomes the store's, enforced; else the value counts as not minted. key NULL:
- * the value is not minted. Otherwise as store_create.
+ * the value is not minted. STORE_OTHER_MINT: the store has another key, or one for a value that is
+ * not minted. Otherwise as store_create.
  */
 void store_token_create(struct store *store, const struct record *record, uint64_t created_ms,
     const struct store_maker *maker, const unsigned char *key, store_record_done *done, void *ctx);

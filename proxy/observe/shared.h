@@ -145,6 +145,7 @@ struct worker_stats {
 	counter started_at;	     /* Unix seconds */
 	counter ready;		     /* 1 while the directory can answer */
 	counter store_good_age_ms;   /* since the pushes were last known to work */
+	counter mint_enforced;	     /* 1 while values are refused that were not minted */
 	counter store_up;	     /* 1 while both connections to the store are */
 	counter store_round_trip_ms; /* of the last proof */
 	counter store_connects;

@@ -27,6 +27,7 @@ publish(struct worker *worker)
 	uint64_t now_ms = loop_now_ms(worker->loop);
 	struct directory_stats known;
 	struct redis_link_stats link;
+	enum mint_state mint = jg_directory_mint(worker->directory, now_ms)->state;
 
 	jg_directory_stats(worker->directory, &known);
 	redis_link_stats(worker->link, &link);
@@ -43,6 +44,8 @@ publish(struct worker *worker)
 	counter_set(&stats->records_watched, known.watched);
 	counter_set(&stats->bad_records, link.bad_records);
 	counter_set(&stats->store_up, link.up);
+	if (mint != MINT_UNKNOWN)
+		counter_set(&stats->mint_enforced, mint == MINT_ENFORCED);
 	counter_set(&stats->store_connects, link.connects);
 	counter_set(&stats->store_round_trip_ms, link.round_trip_ms);
 }

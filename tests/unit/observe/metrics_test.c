@@ -134,10 +134,12 @@ gauges_are_of_workers_that_serve(void **state)
 	(void)state;
 	counter_set(&stats->workers[1].serving, 1);
 	counter_set(&stats->workers[1].store_up, 1);
+	counter_set(&stats->workers[1].mint_enforced, 1);
 	counter_set(&stats->workers[1].store_good_age_ms, 1234);
 	counter_set(&stats->workers[1].store_round_trip_ms, 7);
 	text = metrics_render(stats, "1");
 	assert_true(has_line(text, "jobgate_store_up{worker=\"0\"} 1"));
+	assert_true(has_line(text, "jobgate_mint_enforced{worker=\"0\"} 1"));
 	assert_true(has_line(text, "jobgate_store_staleness_seconds{worker=\"0\"} 1.234"));
 	assert_true(has_line(text, "jobgate_store_round_trip_seconds{worker=\"0\"} 0.007"));
 	assert_null(strstr(text, "worker=\"1\""));

@@ -75,13 +75,44 @@ each_change_is_noticed(void **state)
 	for (unsigned i = 0; i < 3; i++) {
 		begin(world);
 		replace_key(world);
+		assert_int_equal(logged(world, "warning"), i);
 		redis_do(world->admin, "DEL jobgate:mint");
 		removed(world);
+		assert_int_equal(logged(world, "it is gone, but mint:enforced is there"), i + 1);
 	}
+}
+
+/* Removed, or another store behind the address: what was refused is refused no longer. */
+static void
+a_loosened_check_is_told(void **state)
+{
+	struct world *world = *state;
+
+	link_up(world);
 	begin(world);
+	redis_do(world->admin, "DEL jobgate:mint:enforced");
+	RUN_UNTIL(&world->turner, mint_state(world) == MINT_STARTED);
+	assert_int_equal(logged(world, "warning"), 1);
+	assert_int_equal(logged(world, "jobgate:mint:enforced is gone: values"), 1);
+	redis_do(world->admin, "SET jobgate:mint:enforced 1");
+	RUN_UNTIL(&world->turner, mint_state(world) == MINT_ENFORCED);
 	redis_do(world->admin, "FLUSHALL");
-	removed(world);
-	assert_int_equal(logged(world, "warning"), 0);
+	RUN_UNTIL(&world->turner, mint_state(world) == MINT_NONE);
+	assert_int_equal(logged(world, "warning"), 2);
+}
+
+/* It is enforced as long as that key exists, whatever it holds. */
+static void
+what_the_second_key_holds_does_not_matter(void **state)
+{
+	struct world *world = *state;
+
+	link_up(world);
+	begin(world);
+	redis_do(world->admin, "DEL jobgate:mint:enforced");
+	RUN_UNTIL(&world->turner, mint_state(world) == MINT_STARTED);
+	redis_do(world->admin, "SADD jobgate:mint:enforced x");
+	RUN_UNTIL(&world->turner, mint_state(world) == MINT_ENFORCED);
 }
 
 /* Changes that overtake a read under way, many at a time: the last one counts. */
@@ -116,7 +147,9 @@ one_that_is_broken_is_none(void **state)
 	redis_do(world->admin, "SET jobgate:mint " KEY "0");
 	RUN_UNTIL(&world->turner, mint_state(world) == MINT_NONE);
 	redis_do(world->admin, "DEL jobgate:mint jobgate:mint:enforced");
+	RUN_UNTIL(&world->turner, logged(world, "values are not minted here") > 0);
 	redis_do(world->admin, "RPUSH jobgate:mint " KEY);
+	RUN_UNTIL(&world->turner, logged(world, "is of a wrong type") == 1);
 	redis_do(world->admin, "HSET jobgate:mint:enforced " KEY " x");
 	assert_int_equal(look_up(world, RECORD_TOKEN, TOKEN_ID).known, RECORD_ABSENT);
 	assert_int_equal(mint_state(world), MINT_NONE);
@@ -177,6 +210,8 @@ main(void)
 	    TEST(it_is_known_when_the_link_is_up),
 	    TEST(each_change_is_noticed),
 	    TEST(the_last_of_many_changes_counts),
+	    TEST(a_loosened_check_is_told),
+	    TEST(what_the_second_key_holds_does_not_matter),
 	    TEST(one_that_is_broken_is_none),
 	    TEST(one_that_may_not_be_read_is_none),
 	    TEST(past_the_bound_it_is_unknown),
