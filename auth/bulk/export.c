@@ -5,6 +5,7 @@
 
 #include "auth/bulk/task.h"
 #include "auth/control/view.h"
+#include "auth/record.h"
 
 static void
 add_proof(json_t *line, const struct token *token)
@@ -43,7 +44,7 @@ write_record(struct task *task, enum record_kind kind, const struct store_walk_e
 		task_problem(task, kind, entry->id, "left out: %s", entry->why);
 		return;
 	}
-	line = json_pack("{s:s}", "kind", task_noun(kind));
+	line = json_pack("{s:s}", "kind", record_types[kind].noun);
 	view = view_record(entry->record, "");
 	json_object_del(view, "job_url");
 	json_object_update(line, view);
@@ -62,23 +63,19 @@ int
 task_export(struct task *task)
 {
 	int result = task_mint_know(task);
+	char counts[TASK_COUNTS_MAX];
 
 	if (result == TASK_OK)
 		write_mint(task);
-	if (result == TASK_OK)
-		result = task_walk(task, RECORD_TOKEN, false, write_record);
-	if (result == TASK_OK)
-		result = task_walk(task, RECORD_JOB, false, write_record);
+	for (unsigned kind = 0; kind < RECORD_KINDS && result == TASK_OK; kind++)
+		result = task_walk(task, kind, false, write_record);
 	if (result != TASK_OK)
 		return result;
 	if (fflush(task->out) != 0 || ferror(task->out)) {
 		perror("jobgate: the lines could not be written");
 		return TASK_WRONG;
 	}
-	fprintf(stderr, "exported %llu %s and %llu %s\n",
-	    (unsigned long long)task->counts[RECORD_TOKEN],
-	    task_nouns(RECORD_TOKEN, task->counts[RECORD_TOKEN]),
-	    (unsigned long long)task->counts[RECORD_JOB],
-	    task_nouns(RECORD_JOB, task->counts[RECORD_JOB]));
+	task_counts_format(task, " and ", counts);
+	fprintf(stderr, "exported %s\n", counts);
 	return task->problems == 0 ? TASK_OK : TASK_WRONG;
 }

@@ -9,6 +9,7 @@
 #include "auth/bulk/task.h"
 #include "auth/control/disk.h"
 #include "auth/control/input.h"
+#include "auth/record.h"
 
 #define UNDER_WAY_MAX 256
 #define LINE_MAX_BYTES (256u << 10) /* a job with the most and longest labels has 30 KiB */
@@ -131,16 +132,18 @@ import_mint(struct import *import, struct mistake *mistake)
 static bool
 read_record(struct import *import, struct record *out, struct mistake *mistake)
 {
-	struct slice kind = text_of(import->object, "kind");
-	bool is_token = slice_equal(kind, SLICE("token"));
-
-	if (!is_token && !slice_equal(kind, SLICE("job")))
+	if (!record_kind_of(text_of(import->object, "kind"), &out->kind))
 		return wrong(mistake, "kind", "neither token nor job");
-	if (!input_fields(import->object, is_token ? token_fields : job_fields, mistake))
-		return false;
-	out->kind = is_token ? RECORD_TOKEN : RECORD_JOB;
-	return is_token ? read_token(import, &out->token, mistake)
-			: read_job(import, &out->job, mistake);
+	switch (out->kind) {
+#define RECORD(KIND, type, labels, lapses)                                     \
+	case RECORD_##KIND:                                                    \
+		return input_fields(import->object, type##_fields, mistake) && \
+		       read_##type(import, &out->type, mistake);
+#include "jobgate/records.def"
+	case RECORD_KINDS:
+		break;
+	}
+	return false;
 }
 
 static void
@@ -157,26 +160,20 @@ on_created(struct import *import, enum record_kind kind, enum store_result resul
 	case STORE_BROKEN:
 		import->task->problems++;
 		fprintf(stderr, "jobgate: the key of the %ss' index holds something else\n",
-		    task_noun(kind));
+		    record_types[kind].noun);
 		return;
 	default:
 		import->lost = true;
 	}
 }
 
-static void
-token_created(void *ctx, enum store_result result, const struct record *none)
-{
-	(void)none;
-	on_created(ctx, RECORD_TOKEN, result);
-}
-
-static void
-job_created(void *ctx, enum store_result result, const struct record *none)
-{
-	(void)none;
-	on_created(ctx, RECORD_JOB, result);
-}
+#define RECORD(KIND, type, labels, lapses)                                                         \
+	static void type##_created(void *ctx, enum store_result result, const struct record *none) \
+	{                                                                                          \
+		(void)none;                                                                        \
+		on_created(ctx, RECORD_##KIND, result);                                            \
+	}
+#include "jobgate/records.def"
 
 /* Where it stands in the index: as it did, or by its time of creation, or last. */
 static uint64_t
@@ -197,14 +194,17 @@ created_ms(const json_t *object, struct slice created_at)
 static void
 import_record(struct import *import, const struct record *record)
 {
-	bool is_token = record->kind == RECORD_TOKEN;
-	struct slice created_at = is_token ? record->token.created_at : record->job.created_at;
+	static store_record_done *const created[RECORD_KINDS] = {
+#define RECORD(KIND, type, labels, lapses) [RECORD_##KIND] = type##_created,
+#include "jobgate/records.def"
+	};
 
 	if (task_is_unminted(record))
 		import->task->unminted++;
 	import->under_way++;
-	store_create(import->task->store, record, created_ms(import->object, created_at), NULL,
-	    is_token ? token_created : job_created, import);
+	store_create(import->task->store, record,
+	    created_ms(import->object, record_created_at(record)), NULL, created[record->kind],
+	    import);
 }
 
 /* False with what is wrong. import->object is to be released either way. */
@@ -300,6 +300,7 @@ int
 task_import(struct task *task)
 {
 	struct import import = {.task = task};
+	char counts[TASK_COUNTS_MAX];
 	struct stat status;
 
 	if (fstat(fileno(task->in), &status) == 0 && S_ISREG(status.st_mode))
@@ -322,12 +323,9 @@ task_import(struct task *task)
 		    task->dir);
 		return TASK_WRONG;
 	}
-	fprintf(task->out,
-	    "imported %llu %s and %llu %s; %llu were there already and stay as they are\n",
-	    (unsigned long long)task->counts[RECORD_TOKEN],
-	    task_nouns(RECORD_TOKEN, task->counts[RECORD_TOKEN]),
-	    (unsigned long long)task->counts[RECORD_JOB],
-	    task_nouns(RECORD_JOB, task->counts[RECORD_JOB]), (unsigned long long)import.present);
+	task_counts_format(task, " and ", counts);
+	fprintf(task->out, "imported %s; %llu were there already and stay as they are\n", counts,
+	    (unsigned long long)import.present);
 	tell_minted(task);
 	return task->problems == 0 ? TASK_OK : TASK_WRONG;
 }

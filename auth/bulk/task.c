@@ -1,5 +1,6 @@
 /* task.c - walking through a store, and waiting for it. */
 #include "auth/bulk/task.h"
+#include "auth/record.h"
 
 #include <stdarg.h>
 #include <unistd.h>
@@ -45,17 +46,20 @@ progress_end(struct progress *progress)
 }
 
 const char *
-task_noun(enum record_kind kind)
-{
-	return kind == RECORD_TOKEN ? "token" : "job";
-}
-
-const char *
 task_nouns(enum record_kind kind, uint64_t count)
 {
-	if (count == 1)
-		return task_noun(kind);
-	return kind == RECORD_TOKEN ? "tokens" : "jobs";
+	return count == 1 ? record_types[kind].noun : record_types[kind].nouns;
+}
+
+void
+task_counts_format(const struct task *task, const char *between, char out[TASK_COUNTS_MAX])
+{
+	size_t len = 0;
+
+	for (unsigned kind = 0; kind < RECORD_KINDS; kind++)
+		len += (size_t)snprintf(out + len, TASK_COUNTS_MAX - len, "%s%llu %s",
+		    kind > 0 ? between : "", (unsigned long long)task->counts[kind],
+		    task_nouns(kind, task->counts[kind]));
 }
 
 static void
@@ -63,7 +67,7 @@ tell(const struct task *task, enum record_kind kind, struct slice id, const char
 {
 	if (task->progress.shown)
 		fputs("\r\033[K", stderr);
-	fprintf(stderr, "%s ", task_noun(kind));
+	fprintf(stderr, "%s ", record_types[kind].noun);
 	for (size_t i = 0; i < id.len; i++) /* somebody else may have chosen it */
 		fputc(id.at[i] > ' ' && id.at[i] <= '~' ? id.at[i] : '?', stderr);
 	fprintf(stderr, ": %s\n", text);
@@ -267,7 +271,7 @@ task_walk(struct task *task, enum record_kind kind, bool index, task_each *each)
 		return TASK_OK;
 	if (walk.result == STORE_BROKEN)
 		fprintf(stderr, "jobgate: the key of the %ss' index holds something else\n",
-		    task_noun(kind));
+		    record_types[kind].noun);
 	else if (walk.failures == FAILURES_MAX)
 		fputs("jobgate: the store breaks off again and again\n", stderr);
 	return walk.result == STORE_BROKEN ? TASK_WRONG : TASK_UNREACHABLE;

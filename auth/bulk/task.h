@@ -26,8 +26,8 @@ struct task {
 	struct store *store;
 	struct progress progress;
 	FILE *in, *out;
-	const char *dir;    /* of a private store's files, or NULL */
-	uint64_t counts[2]; /* of records, by their kind */
+	const char *dir;	       /* of a private store's files, or NULL */
+	uint64_t counts[RECORD_KINDS]; /* of records, by their kind */
 	uint64_t problems;
 	bool enforce, force; /* of mint */
 	uint64_t unminted;   /* tokens met whose value is not minted */
@@ -41,9 +41,13 @@ int task_mint(struct task *task);
 /* Wait, some seconds, until the store answers; TASK_OK or TASK_UNREACHABLE after telling so. */
 int task_reach(struct task *task);
 
-/* "token" or "job"; with an s where there are several. */
-const char *task_noun(enum record_kind kind);
+/* "token" or "job"; with an s unless there is one. */
 const char *task_nouns(enum record_kind kind, uint64_t count);
+
+/* How many records of each kind the task has counted: "2 tokens and 1 job", with `between` where
+ * " and " stands (at most 8 bytes). */
+#define TASK_COUNTS_MAX (RECORD_KINDS * 48)
+void task_counts_format(const struct task *task, const char *between, char out[TASK_COUNTS_MAX]);
 
 /*
  * Go through all keys of a kind, or all entries of its index that have no record, and

@@ -1,5 +1,6 @@
 /* verify.c - jobgate store verify: is every record whole, and in its index? */
 #include "auth/bulk/task.h"
+#include "auth/record.h"
 
 /* Nothing is amiss where values are not minted. Until only minted ones count it is no problem. */
 static void
@@ -40,30 +41,28 @@ check_record(struct task *task, enum record_kind kind, const struct store_walk_e
 static void
 check_entry(struct task *task, enum record_kind kind, const struct store_walk_entry *entry)
 {
-	if (kind == RECORD_TOKEN)
+	if (!record_types[kind].lapses)
 		task_problem(task, kind, entry->id, "in the index, but there is no record");
 }
 
 int
 task_verify(struct task *task)
 {
-	static const enum record_kind kinds[] = {RECORD_TOKEN, RECORD_JOB};
 	int worst = task_mint_know(task);
+	char counts[TASK_COUNTS_MAX];
 
-	for (size_t i = 0; i < 2 && worst != TASK_UNREACHABLE; i++) {
-		int result = task_walk(task, kinds[i], false, check_record);
+	for (unsigned kind = 0; kind < RECORD_KINDS && worst != TASK_UNREACHABLE; kind++) {
+		int result = task_walk(task, kind, false, check_record);
 
 		if (result == TASK_OK)
-			result = task_walk(task, kinds[i], true, check_entry);
+			result = task_walk(task, kind, true, check_entry);
 		if (result > worst)
 			worst = result;
 	}
 	if (worst != TASK_OK)
 		return worst;
-	fprintf(task->out, "%llu %s, %llu %s: ", (unsigned long long)task->counts[RECORD_TOKEN],
-	    task_nouns(RECORD_TOKEN, task->counts[RECORD_TOKEN]),
-	    (unsigned long long)task->counts[RECORD_JOB],
-	    task_nouns(RECORD_JOB, task->counts[RECORD_JOB]));
+	task_counts_format(task, ", ", counts);
+	fprintf(task->out, "%s: ", counts);
 	if (task->problems == 0 && task->unminted > 0)
 		fprintf(task->out,
 		    "every record is whole and in its index; %llu %s not minted yet\n",

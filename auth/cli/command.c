@@ -155,13 +155,15 @@ command_confirm(const struct command_context *context, const char *question, con
 }
 
 int
-command_delete(struct command_context *context, const char *prefix, const char *noun)
+command_delete(struct command_context *context, enum record_kind kind)
 {
 	const struct options *options = context->options;
-	char question[32];
+	const char *noun = record_types[kind].noun;
+	char question[32], prefix[32];
 	int worst = CLI_OK;
 
 	snprintf(question, sizeof(question), "Delete %s", noun);
+	snprintf(prefix, sizeof(prefix), "/v1/%s/", record_types[kind].nouns);
 	for (size_t i = 0; i < options->arg_count; i++) {
 		struct answer answer;
 		char *path;

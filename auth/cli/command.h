@@ -6,6 +6,7 @@
 #include "auth/cli/client.h"
 #include "auth/cli/options.h"
 #include "auth/cli/present.h"
+#include "auth/record.h"
 
 /* What a running command is given. */
 struct command_context {
@@ -47,7 +48,7 @@ int command_list(struct command_context *context, const char *path, const struct
 bool command_confirm(const struct command_context *context, const char *question, const char *id);
 
 /* DELETE each of the arguments, asking first. */
-int command_delete(struct command_context *context, const char *prefix, const char *noun);
+int command_delete(struct command_context *context, enum record_kind kind);
 
 /* The labels of -l as a JSON object, or NULL after telling which one is wrong. */
 json_t *command_labels(const struct options *options);

@@ -131,7 +131,7 @@ set_run(struct command_context *context)
 static int
 delete_run(struct command_context *context)
 {
-	return command_delete(context, "/v1/jobs/", "job");
+	return command_delete(context, RECORD_JOB);
 }
 
 const struct command job_commands[JOB_COMMANDS] = {

@@ -204,7 +204,7 @@ get_run(struct command_context *context)
 static int
 delete_run(struct command_context *context)
 {
-	return command_delete(context, "/v1/tokens/", "token");
+	return command_delete(context, RECORD_TOKEN);
 }
 
 static int

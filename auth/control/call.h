@@ -7,7 +7,7 @@
 #include "auth/control/endpoint.h"
 #include "auth/control/head.h"
 #include "auth/control/keep.h"
-#include "jobgate/decision.h"
+#include "jobgate/directory.h"
 
 #define CALL_REQUEST_ID_LEN 32 /* of one made here */
 #define CALL_REQUEST_ID_MAX 64
@@ -32,6 +32,7 @@ struct call {
 	struct slice method;   /* "" for one that no endpoint has; static */
 	char *target;	       /* owns path, id and query */
 	struct slice path, id; /* id: what stood for {id} */
+	enum record_kind kind; /* of the record that id names; set by handler_id */
 	struct slice query;    /* without '?', percent-encoded */
 	char *body;	       /* NUL-terminated; wiped at the end */
 	size_t body_len;

@@ -1,5 +1,6 @@
 /* handlers.c - the endpoints, and what their handlers share. */
 #include "auth/control/handlers.h"
+#include "auth/record.h"
 
 #include "auth/control/caller.h"
 #include "auth/control/scope.h"
@@ -54,19 +55,14 @@ handler_body(struct call *call, const char *const *known)
 	return object;
 }
 
-static const char *
-noun_of(enum record_kind kind)
-{
-	return kind == RECORD_TOKEN ? "token" : "job";
-}
-
 bool
 handler_id(struct call *call, enum record_kind kind)
 {
-	bool valid = kind == RECORD_TOKEN ? jg_token_id_valid(call->id) : jg_job_id_valid(call->id);
+	bool valid = record_types[kind].id_valid(call->id);
 
+	call->kind = kind;
 	if (!valid) /* says the same as for one that could exist */
-		handler_store_refused(call, STORE_ABSENT, noun_of(kind));
+		handler_store_refused(call, STORE_ABSENT, record_types[kind].noun);
 	return valid;
 }
 
@@ -150,7 +146,7 @@ handler_maker(const struct call *call, enum record_kind kind, struct store_maker
 		return NULL;
 	*out = (struct store_maker){.id = call->token->token.id,
 	    .hash = call->token->token.hash,
-	    .most = (unsigned)(kind == RECORD_TOKEN ? setup->scope.tokens : setup->scope.jobs)};
+	    .most = (unsigned)setup->scope.most[kind]};
 	return out;
 }
 
@@ -188,8 +184,8 @@ handler_knowledge(enum store_result result)
 }
 
 void
-handler_audit(
-    struct call *call, enum store_result result, const char *did, const char *noun, struct slice id)
+handler_audit(struct call *call, enum store_result result, const char *did, enum record_kind kind,
+    struct slice id)
 {
 	const struct control *control = call->ctx;
 	struct log log = control->setup->log;
@@ -200,8 +196,9 @@ handler_audit(
 		return;
 	if (log.level < LOG_LEVEL_INFO) /* whatever else is to be left out */
 		log.level = LOG_LEVEL_INFO;
-	log_info(&log, "audit: %s %s %.*s%s by %s%.*s%s%s request %s", noun, did, (int)id.len,
-	    id.at, result == STORE_UNKNOWN ? " perhaps (the store did not answer)" : "",
+	log_info(&log, "audit: %s %s %.*s%s by %s%.*s%s%s request %s", record_types[kind].noun, did,
+	    (int)id.len, id.at,
+	    result == STORE_UNKNOWN ? " perhaps (the store did not answer)" : "",
 	    token.len > 0 ? "token " : "", (int)token.len, token.at, token.len > 0 ? " from " : "",
 	    call->peer, call->request_id);
 }
@@ -226,28 +223,16 @@ handler_confirmed(struct call *call, enum store_result result)
 }
 
 static void
-got_record(
-    struct call *call, enum record_kind kind, enum store_result result, const struct record *record)
+got_record(void *ctx, enum store_result result, const struct record *record)
 {
+	struct call *call = ctx;
 	const struct control *control = call->ctx;
 
 	result = handler_in_scope(call, result, record);
 	if (result == STORE_OK)
 		caller_answer(call, view_record(record, control->setup->public_url));
 	else
-		handler_store_refused(call, result, noun_of(kind));
-}
-
-static void
-got_token(void *ctx, enum store_result result, const struct record *record)
-{
-	got_record(ctx, RECORD_TOKEN, result, record);
-}
-
-static void
-got_job(void *ctx, enum store_result result, const struct record *record)
-{
-	got_record(ctx, RECORD_JOB, result, record);
+		handler_store_refused(call, result, record_types[call->kind].noun);
 }
 
 void
@@ -256,29 +241,30 @@ handler_get(struct call *call, enum record_kind kind)
 	struct control *control = call->ctx;
 
 	if (handler_id(call, kind))
-		store_get(control->store, kind, call->id,
-		    kind == RECORD_TOKEN ? got_token : got_job, call);
+		store_get(control->store, kind, call->id, got_record, call);
 }
 
 /* What is deleted, and by whom: "" for a local caller. */
 static void
-deletion_of(const struct call *call, enum record_kind kind, struct deletion *out)
+deletion_of(const struct call *call, struct deletion *out)
 {
-	*out = (struct deletion){.kind = kind};
+	*out = (struct deletion){.kind = call->kind};
 	memcpy(out->id, call->id.at, call->id.len);
 	if (call->token != NULL)
 		memcpy(out->by, call->token->token.id.at, call->token->token.id.len);
 }
 
 static void
-deleted(struct call *call, enum record_kind kind, enum store_result result)
+deleted(void *ctx, enum store_result result, const struct record *none)
 {
+	struct call *call = ctx;
 	struct control *control = call->ctx;
 	struct deletion deletion;
 	bool repeated;
 
-	handler_audit(call, result, "deleted", noun_of(kind), call->id);
-	deletion_of(call, kind, &deletion);
+	(void)none;
+	handler_audit(call, result, "deleted", call->kind, call->id);
+	deletion_of(call, &deletion);
 	repeated = result == STORE_ABSENT && unconfirmed_take(&control->unconfirmed, &deletion);
 	if (!handler_confirmed(call, result)) {
 		if (repeated || result == STORE_OK)
@@ -286,22 +272,8 @@ deleted(struct call *call, enum record_kind kind, enum store_result result)
 	} else if (result == STORE_OK || repeated) {
 		call_answer(call, 204, NULL);
 	} else {
-		handler_store_refused(call, result, noun_of(kind));
+		handler_store_refused(call, result, record_types[call->kind].noun);
 	}
-}
-
-static void
-token_deleted(void *ctx, enum store_result result, const struct record *record)
-{
-	(void)record;
-	deleted(ctx, RECORD_TOKEN, result);
-}
-
-static void
-job_deleted(void *ctx, enum store_result result, const struct record *record)
-{
-	(void)record;
-	deleted(ctx, RECORD_JOB, result);
 }
 
 void
@@ -312,8 +284,7 @@ handler_delete(struct call *call, enum record_kind kind)
 	if (!handler_id(call, kind))
 		return;
 	disk_make_room(control->disk);
-	store_delete(control->store, kind, call->id, &call->scope,
-	    kind == RECORD_TOKEN ? token_deleted : job_deleted, call);
+	store_delete(control->store, kind, call->id, &call->scope, deleted, call);
 }
 
 /* The caller's own token, as it was when it identified the caller: it still must be the same. */

@@ -47,7 +47,7 @@ json_t *handler_body(struct call *call, const char *const *known);
 /* Answer 400 for a mistake. */
 void handler_mistake(struct call *call, const struct mistake *mistake);
 
-/* Answer for a result other than STORE_OK; noun is "token" or "job". */
+/* Answer for a result other than STORE_OK; noun says what was wanted, such as "token". */
 void handler_store_refused(struct call *call, enum store_result result, const char *noun);
 
 /* True when a change may make the store larger; false after answering 507. */
@@ -58,7 +58,8 @@ void handler_list(struct call *call, enum record_kind kind);
 void handler_get(struct call *call, enum record_kind kind);
 void handler_delete(struct call *call, enum record_kind kind);
 
-/* True when {id} can be an id of this kind at all; else it has been answered 404. */
+/* True when {id} can be an id of this kind at all (call->kind from now on); else it has been
+ * answered 404. */
 bool handler_id(struct call *call, enum record_kind kind);
 
 /* The operator for whose quota the store counts a record: out, or NULL for a caller without a
@@ -81,8 +82,8 @@ enum knowledge handler_knowledge(enum store_result result);
  * from where. For a change that was made, or (STORE_UNKNOWN) may have been. Notes
  * in the call how many replicas have it.
  */
-void handler_audit(struct call *call, enum store_result result, const char *did, const char *noun,
-    struct slice id);
+void handler_audit(struct call *call, enum store_result result, const char *did,
+    enum record_kind kind, struct slice id);
 
 /*
  * Call it after a revocation has its line in the audit log. False after answering 503: with

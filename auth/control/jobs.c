@@ -7,6 +7,7 @@
 #include "auth/control/handlers.h"
 #include "auth/control/scope.h"
 #include "auth/control/view.h"
+#include "auth/record.h"
 #include "jobgate/clock.h"
 
 #define UUID_LEN 36
@@ -53,13 +54,13 @@ created(void *ctx, enum store_result result, const struct record *none)
 	char location[sizeof("/v1/jobs/") + JOB_ID_MAX] = "/v1/jobs/";
 
 	(void)none;
-	handler_audit(call, result, "created", "job", slice_of(creation->id));
+	handler_audit(call, result, "created", RECORD_JOB, slice_of(creation->id));
 	if (result == STORE_CONFLICT) {
 		call_refuse(call, 409, "id", "job %s exists", creation->id);
 		return;
 	}
 	if (result != STORE_OK) {
-		handler_store_refused(call, result, "job");
+		handler_store_refused(call, result, record_types[RECORD_JOB].noun);
 		return;
 	}
 	strcat(location, creation->id);
@@ -174,7 +175,7 @@ note_patch(struct call *call, enum store_result result)
 {
 	bool unmended = result == STORE_BROKEN || result == STORE_TOO_LARGE;
 
-	handler_audit(call, unmended ? STORE_OK : result, "changed", "job", call->id);
+	handler_audit(call, unmended ? STORE_OK : result, "changed", RECORD_JOB, call->id);
 }
 
 static void
@@ -185,7 +186,7 @@ answer_patch(struct call *call, enum store_result result, const struct record *r
 	if (result == STORE_OK)
 		call_answer(call, 200, view_job(&record->job, control->setup->public_url));
 	else
-		handler_store_refused(call, result, "job");
+		handler_store_refused(call, result, record_types[RECORD_JOB].noun);
 }
 
 static void
@@ -273,7 +274,7 @@ renewed(void *ctx, enum store_result result, const struct record *record)
 	else if (result == STORE_CONFLICT)
 		call_refuse(call, 409, NULL, "this job has no lease: it stays until it is deleted");
 	else
-		handler_store_refused(call, result, "job");
+		handler_store_refused(call, result, record_types[RECORD_JOB].noun);
 }
 
 void

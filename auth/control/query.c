@@ -1,5 +1,6 @@
 /* query.c - reading list queries, and filtering by them. */
 #include "auth/control/query.h"
+#include "auth/record.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -83,7 +84,7 @@ parse_cursor(struct slice text, enum record_kind kind, struct store_cursor *out)
 	if (tilde == NULL || score_len == 0 || score_len >= sizeof(out->score) ||
 	    id.len >= sizeof(out->id))
 		return false;
-	if (kind == RECORD_TOKEN ? !jg_token_id_valid(id) : !jg_job_id_valid(id))
+	if (!record_types[kind].id_valid(id))
 		return false;
 	snprintf(out->score, sizeof(out->score), "%.*s", (int)score_len, text.at);
 	snprintf(out->id, sizeof(out->id), "%.*s", (int)id.len, id.at);
@@ -170,6 +171,8 @@ query_match(const struct list_query *query, const struct record *record)
 		       (!query->role_set || query->role == record->token.role);
 	case RECORD_JOB:
 		return jg_selector_match(&labels, &record->job.labels);
+	case RECORD_KINDS:
+		break;
 	}
 	return false;
 }

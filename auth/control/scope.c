@@ -1,18 +1,13 @@
 /* scope.c - labels against an operator's own selector. */
 #include "auth/control/scope.h"
+#include "auth/record.h"
 
 #include "jobgate/ip.h"
 
 bool
 scope_has(const struct label_set *scope, const struct record *record)
 {
-	switch (record->kind) {
-	case RECORD_TOKEN:
-		return jg_selector_match(scope, &record->token.selector);
-	case RECORD_JOB:
-		return jg_selector_match(scope, &record->job.labels);
-	}
-	return false;
+	return jg_selector_match(scope, record_labels(record));
 }
 
 enum scope_merge

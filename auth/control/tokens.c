@@ -7,6 +7,7 @@
 #include "auth/control/handlers.h"
 #include "auth/control/scope.h"
 #include "auth/control/view.h"
+#include "auth/record.h"
 #include "jobgate/clock.h"
 
 /* Keys that a value is minted with before it is given up: the store's changes hardly ever. */
@@ -137,9 +138,9 @@ created(void *ctx, enum store_result result, const struct record *none)
 		create(call);
 		return;
 	}
-	handler_audit(call, result, "created", "token", slice_of(issue->id));
+	handler_audit(call, result, "created", RECORD_TOKEN, slice_of(issue->id));
 	if (result != STORE_OK) {
-		handler_store_refused(call, result, "token");
+		handler_store_refused(call, result, record_types[RECORD_TOKEN].noun);
 		return;
 	}
 	strcat(location, issue->id);
@@ -232,11 +233,11 @@ renewed(void *ctx, enum store_result result, const struct record *record)
 		renew(call);
 		return;
 	}
-	handler_audit(call, result, "renewed", "token", call->id);
+	handler_audit(call, result, "renewed", RECORD_TOKEN, call->id);
 	if (!handler_confirmed(call, result))
 		return;
 	if (result != STORE_OK) {
-		handler_store_refused(call, result, "token");
+		handler_store_refused(call, result, record_types[RECORD_TOKEN].noun);
 		return;
 	}
 	view = with_value(view_token(&record->token), call->state);
@@ -258,7 +259,7 @@ read_for_renew(void *ctx, enum store_result result, const struct record *record)
 
 	result = handler_in_scope(call, result, record);
 	if (result != STORE_OK) {
-		handler_store_refused(call, result, "token");
+		handler_store_refused(call, result, record_types[RECORD_TOKEN].noun);
 		return;
 	}
 	if (issue == NULL)

@@ -69,6 +69,8 @@ view_record(const struct record *record, const char *public_url)
 		return view_token(&record->token);
 	case RECORD_JOB:
 		return view_job(&record->job, public_url);
+	case RECORD_KINDS:
+		break;
 	}
 	return NULL;
 }

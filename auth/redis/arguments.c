@@ -7,13 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "auth/record.h"
 #include "auth/redis/store_operation.h"
-
-const char *
-store_noun(enum record_kind kind)
-{
-	return kind == RECORD_TOKEN ? "token" : "job";
-}
 
 void
 arguments_add(struct arguments *arguments, struct slice text)
@@ -109,22 +104,22 @@ void
 arguments_add_record_key(
     struct arguments *arguments, const struct store *store, enum record_kind kind, struct slice id)
 {
-	arguments_add_text(
-	    arguments, "%s%s:%.*s", store_prefix(store), store_noun(kind), (int)id.len, id.at);
+	arguments_add_text(arguments, "%s%s:%.*s", store_prefix(store), record_types[kind].noun,
+	    (int)id.len, id.at);
 }
 
 void
 arguments_add_index_key(
     struct arguments *arguments, const struct store *store, enum record_kind kind)
 {
-	arguments_add_text(arguments, "%s%ss", store_prefix(store), store_noun(kind));
+	arguments_add_text(arguments, "%s%s", store_prefix(store), record_types[kind].nouns);
 }
 
 void
 arguments_add_quota_key(
     struct arguments *arguments, const struct store *store, enum record_kind kind)
 {
-	arguments_add_text(arguments, "%squota:%ss:", store_prefix(store), store_noun(kind));
+	arguments_add_text(arguments, "%squota:%s:", store_prefix(store), record_types[kind].nouns);
 }
 
 void

@@ -60,7 +60,4 @@ void arguments_add_quota_key(
 /* What a script for records within a scope begins with: the number of labels, names and values. */
 void arguments_add_scope(struct arguments *arguments, const struct label_set *scope);
 
-/* "token" or "job", as keys have it. */
-const char *store_noun(enum record_kind kind);
-
 #endif

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "auth/record.h"
 #include "auth/redis/info.h"
 #include "auth/redis/link_state.h"
 
@@ -107,9 +108,9 @@ on_role(void *ctx, const redisReply *reply)
 static void
 proof_ping(struct redis_link *link)
 {
-	char key[REDIS_PREFIX_MAX + sizeof("tokens")];
+	char key[REDIS_PREFIX_MAX + RECORD_PREFIX_MAX + 1];
 
-	snprintf(key, sizeof(key), "%stokens", link->prefix);
+	snprintf(key, sizeof(key), "%s%s", link->prefix, record_types[RECORD_TOKEN].nouns);
 	if ((!link->replica &&
 		!link_send(link->data, on_role, link, 1, (const char *[]){"ROLE"})) ||
 	    !link_send(link->data, on_key, link, 2, (const char *[]){"EXISTS", key}) ||

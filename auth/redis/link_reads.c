@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "auth/record.h"
 #include "auth/redis/link_state.h"
 #include "auth/redis/mint.h"
 #include "auth/redis/record_script.h"
@@ -38,7 +39,8 @@ is_listening(const struct redis_link *link)
 static void
 invalidate_key(struct redis_link *link, struct slice key)
 {
-	struct slice rest;
+	struct slice rest, id;
+	enum record_kind kind;
 
 	if (key.len < link->prefix_len || memcmp(key.at, link->prefix, link->prefix_len) != 0)
 		return;
@@ -47,12 +49,8 @@ invalidate_key(struct redis_link *link, struct slice key)
 		link_ask_mint(link);
 	if (link->state != LINK_UP)
 		return;
-	if (slice_starts_with(rest, SLICE("token:")))
-		jg_directory_invalidate(
-		    link->directory, RECORD_TOKEN, slice_after(rest, 6), link_clock_ms(link));
-	else if (slice_starts_with(rest, SLICE("job:")))
-		jg_directory_invalidate(
-		    link->directory, RECORD_JOB, slice_after(rest, 4), link_clock_ms(link));
+	if (record_key_parse(rest, &kind, &id))
+		jg_directory_invalidate(link->directory, kind, id, link_clock_ms(link));
 }
 
 /* ["message", channel, keys]: an array of keys, or nil when all are gone. */
@@ -112,8 +110,7 @@ complain(struct redis_link *link, const struct read *read, const char *why)
 	link->complaints[link->next_complaint] = hash;
 	link->next_complaint = (link->next_complaint + 1) % COMPLAINTS;
 	log_warning(&link->log, "store: %s%s:%.*s breaks the rules and is treated as absent: %s",
-	    link->prefix, read->kind == RECORD_TOKEN ? "token" : "job", (int)read->id_len, read->id,
-	    why);
+	    link->prefix, record_types[read->kind].noun, (int)read->id_len, read->id, why);
 }
 
 /* Said now and then: every request may be failing. */
@@ -304,14 +301,14 @@ static bool
 read_send(struct read *read)
 {
 	struct redis_link *link = read->link;
-	struct slice noun = read->kind == RECORD_TOKEN ? SLICE("token:") : SLICE("job:");
-	char key[REDIS_PREFIX_MAX + 6 + JOB_ID_MAX];
-	size_t key_len = link->prefix_len + noun.len + read->id_len;
+	struct slice prefix = record_types[read->kind].prefix;
+	char key[REDIS_PREFIX_MAX + RECORD_PREFIX_MAX + JOB_ID_MAX];
+	size_t key_len = link->prefix_len + prefix.len + read->id_len;
 	bool sent;
 
 	memcpy(key, link->prefix, link->prefix_len);
-	memcpy(key + link->prefix_len, noun.at, noun.len);
-	memcpy(key + link->prefix_len + noun.len, read->id, read->id_len);
+	memcpy(key + link->prefix_len, prefix.at, prefix.len);
+	memcpy(key + link->prefix_len + prefix.len, read->id, read->id_len);
 	read->again = false;
 	read->sent_ms = link_clock_ms(link);
 	read->careful =

@@ -296,10 +296,12 @@ record_decode(enum record_kind kind, struct slice id, const redisReply *reply, s
 		return RECORD_TOO_LARGE;
 	}
 	switch (kind) {
-	case RECORD_TOKEN:
-		return decode_token(id, &hash, out, why);
-	case RECORD_JOB:
-		return decode_job(id, &hash, out, why);
+#define RECORD(KIND, type, labels, lapses) \
+	case RECORD_##KIND:                \
+		return decode_##type(id, &hash, out, why);
+#include "jobgate/records.def"
+	case RECORD_KINDS:
+		break;
 	}
 	return RECORD_FAILED;
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "auth/record.h"
 #include "auth/redis/arguments.h"
 #include "auth/redis/records.h"
 #include "auth/redis/store_operation.h"
@@ -150,7 +151,7 @@ void
 store_create(struct store *store, const struct record *record, uint64_t created_ms,
     const struct store_maker *maker, store_record_done *done, void *ctx)
 {
-	struct slice id = record->kind == RECORD_TOKEN ? record->token.id : record->job.id;
+	struct slice id = record_id(record);
 	struct operation operation = operation_change(record->kind, id, read_created, done, ctx);
 	struct arguments *arguments = arguments_new("EVAL");
 
@@ -172,6 +173,8 @@ store_create(struct store *store, const struct record *record, uint64_t created_
 		case RECORD_JOB:
 			add_job(arguments, &record->job);
 			break;
+		case RECORD_KINDS:
+			break;
 		}
 	}
 	store_run(store, &operation, arguments);
@@ -183,8 +186,11 @@ store_delete(struct store *store, enum record_kind kind, struct slice id,
     const struct label_set *scope, store_record_done *done, void *ctx)
 {
 	struct operation operation = operation_change(kind, id, read_deleted, done, ctx);
-	struct arguments *arguments = arguments_script(
-	    store, kind == RECORD_TOKEN ? script_delete_token : script_delete_job, true, kind, id);
+	static const char *const scripts[RECORD_KINDS] = {
+#define RECORD(KIND, type, labels, lapses) [RECORD_##KIND] = script_delete_##type,
+#include "jobgate/records.def"
+	};
+	struct arguments *arguments = arguments_script(store, scripts[kind], true, kind, id);
 
 	if (arguments != NULL) {
 		arguments_add_scope(arguments, scope);
@@ -312,7 +318,7 @@ store_page(struct store *store, enum record_kind kind, const struct store_cursor
 		arguments_add(arguments, slice_of(after->score));
 		arguments_add(arguments, slice_of(after->id));
 		arguments_add_text(arguments, "%d", STORE_PAGE_MAX);
-		arguments_add(arguments, kind == RECORD_JOB ? SLICE("1") : SLICE("0"));
+		arguments_add(arguments, record_types[kind].lapses ? SLICE("1") : SLICE("0"));
 	}
 	store_run(store, &operation, arguments);
 	free(arguments);

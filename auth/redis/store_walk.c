@@ -1,5 +1,6 @@
 /* store_walk.c - steps through keys and indexes, each of which Redis is through with soon. */
 #include "auth/redis/store_walk.h"
+#include "auth/record.h"
 
 #include <stdlib.h>
 
@@ -90,7 +91,7 @@ read_entry(
 	struct record *record = NULL;
 
 	*out = (struct store_walk_entry){.id = id, .why = "its id is not one"};
-	if (kind == RECORD_TOKEN ? !jg_token_id_valid(id) : !jg_job_id_valid(id))
+	if (!record_types[kind].id_valid(id))
 		return true;
 	if (record_decode(kind, id, hash, &record, &out->why) == RECORD_MISSING)
 		return false;
@@ -248,7 +249,7 @@ add_pattern(struct arguments *arguments, const struct store *store, enum record_
 			escaped[len++] = '\\';
 		escaped[len++] = *prefix;
 	}
-	arguments_add_text(arguments, "%.*s%s:*", (int)len, escaped, store_noun(kind));
+	arguments_add_text(arguments, "%.*s%s:*", (int)len, escaped, record_types[kind].noun);
 }
 
 void

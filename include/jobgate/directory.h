@@ -21,7 +21,11 @@
 struct directory;
 struct directory_entry; /* what is known of one token or one job */
 
-enum record_kind { RECORD_TOKEN, RECORD_JOB };
+enum record_kind {
+#define RECORD(KIND, type, labels, lapses) RECORD_##KIND,
+#include "jobgate/records.def"
+	RECORD_KINDS, /* how many there are; no record has this one */
+};
 
 /*
  * One record in one allocation, made by whoever reads the store and given to the

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "jobgate/directory.h"
 #include "jobgate/job.h"
 #include "jobgate/purpose.h"
 
@@ -89,7 +90,7 @@ struct replica_wait {
 
 /* How many records operators with one label selector may create. */
 struct scope_quota {
-	size_t tokens, jobs;
+	size_t most[RECORD_KINDS];
 };
 
 #endif

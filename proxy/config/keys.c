@@ -369,13 +369,13 @@ const struct config_key config_keys[] = {
 	    "even what others run: no label says where a URL leads. Host names are allowed only "
 	    "with \"::/0\", which is every address. Empty: they register jobs without a URL, "
 	    "and change labels."},
-    {"control.scope_tokens", COUNT(control.scope.tokens), .default_value = "1000", .min = 1,
-	.max = 100000,
+    {"control.scope_tokens", COUNT(control.scope.most[RECORD_TOKEN]), .default_value = "1000",
+	.min = 1, .max = 100000,
 	.help = "How many tokens may exist that operators with one label selector created; more "
 		"get 403. Operators that they created share their quota. Tokens that were created "
 		"without such a token (by the administrator of this machine, or by plain HSET) do "
 		"not count."},
-    {"control.scope_jobs", COUNT(control.scope.jobs), .default_value = "1000", .min = 1,
+    {"control.scope_jobs", COUNT(control.scope.most[RECORD_JOB]), .default_value = "1000", .min = 1,
 	.max = 100000, .help = "The same for jobs."},
 
     {"log", SECTION},

@@ -86,6 +86,8 @@ check_record(const struct record *record)
 		CHECK(slice_equal(url.host, record->job.url.host));
 		check_labels(&record->job.labels, JOB_LABELS_MAX);
 		return;
+	case RECORD_KINDS:
+		break;
 	}
 	CHECK(false);
 }

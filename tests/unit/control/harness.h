@@ -145,7 +145,7 @@ control_fork(struct world *world)
 	    .key_prefix = "test:",
 	    .public_url = "http://{job}.localhost:8080/",
 	    .realm = "jobgate",
-	    .scope = {1000, 1000},
+	    .scope = {{1000, 1000}},
 	    .request_ms = 10000,
 	    .idle_ms = 30000,
 	    .log = {.fd = open(world->log_path, O_CREAT | O_WRONLY | O_APPEND, 0600),

@@ -24,7 +24,7 @@ full(char texts[16][8])
 	for (size_t i = 0; i < 16; i++)
 		memcpy(texts[i], "textX", 6);
 	return (struct control_setup){texts[0], texts[1], texts[2], texts[3], {1, 2, 0}, texts[4],
-	    texts[5], texts[6], texts[7], texts[8], texts[9], texts[10], &range, 1, {5, 6}, 3, 4,
+	    texts[5], texts[6], texts[7], texts[8], texts[9], texts[10], &range, 1, {{5, 6}}, 3, 4,
 	    NULL, {2, LOG_LEVEL_INFO, "control", false}, NULL, NULL, metrics};
 }
 

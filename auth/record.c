@@ -1,0 +1,73 @@
+/* record.c - the types of records, from their table. */
+#include "auth/record.h"
+
+const struct record_type record_types[RECORD_KINDS] = {
+#define RECORD(KIND, type, labels, lapses) \
+	[RECORD_##KIND] = {#type, #type "s", SLICE(#type ":"), lapses, jg_##type##_id_valid},
+#include "jobgate/records.def"
+};
+
+bool
+record_kind_of(struct slice noun, enum record_kind *out)
+{
+	for (unsigned kind = 0; kind < RECORD_KINDS; kind++)
+		if (slice_equal(noun, slice_of(record_types[kind].noun))) {
+			*out = (enum record_kind)kind;
+			return true;
+		}
+	return false;
+}
+
+bool
+record_key_parse(struct slice key, enum record_kind *kind, struct slice *id)
+{
+	for (unsigned at = 0; at < RECORD_KINDS; at++)
+		if (slice_starts_with(key, record_types[at].prefix)) {
+			*kind = (enum record_kind)at;
+			*id = slice_after(key, record_types[at].prefix.len);
+			return true;
+		}
+	return false;
+}
+
+struct slice
+record_id(const struct record *record)
+{
+	switch (record->kind) {
+#define RECORD(KIND, type, labels, lapses) \
+	case RECORD_##KIND:                \
+		return record->type.id;
+#include "jobgate/records.def"
+	case RECORD_KINDS:
+		break;
+	}
+	return (struct slice){0};
+}
+
+struct slice
+record_created_at(const struct record *record)
+{
+	switch (record->kind) {
+#define RECORD(KIND, type, labels, lapses) \
+	case RECORD_##KIND:                \
+		return record->type.created_at;
+#include "jobgate/records.def"
+	case RECORD_KINDS:
+		break;
+	}
+	return (struct slice){0};
+}
+
+const struct label_set *
+record_labels(const struct record *record)
+{
+	switch (record->kind) {
+#define RECORD(KIND, type, labels, lapses) \
+	case RECORD_##KIND:                \
+		return &record->type.labels;
+#include "jobgate/records.def"
+	case RECORD_KINDS:
+		break;
+	}
+	return NULL;
+}
