@@ -1,6 +1,8 @@
 /* resolve_channels.c - c-ares on the event loop: its sockets, its timer, its configuration. */
 #include "net/resolve_channels.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* A socket that c-ares wants watched. */
@@ -84,16 +86,18 @@ on_socket_state(void *ctx, ares_socket_t fd, int readable, int writable)
 static bool
 open_channel(struct dns_channels *channels, ares_channel *channel, const char *lookups)
 {
-	char copy[] = {lookups[0], '\0'}; /* c-ares takes no constant, but copies it */
+	/* c-ares takes no constants, but copies what it is given. */
+	char copy[] = {lookups[0], '\0'}, path[PATH_MAX];
 	struct ares_options options = {.timeout = 1000,
 	    .tries = 3,
 	    .udp_port = channels->port,
 	    .tcp_port = channels->port,
 	    .lookups = copy,
-	    .resolvconf_path = (char *)(uintptr_t)channels->resolv_conf, /* copied as well */
+	    .resolvconf_path = path,
 	    .sock_state_cb = on_socket_state,
 	    .sock_state_cb_data = channels};
 
+	snprintf(path, sizeof(path), "%s", channels->resolv_conf);
 	return ares_init_options(channel, &options,
 		   ARES_OPT_SOCK_STATE_CB | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
 		       ARES_OPT_RESOLVCONF | ARES_OPT_UDP_PORT | ARES_OPT_TCP_PORT) == ARES_SUCCESS;
