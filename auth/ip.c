@@ -15,13 +15,18 @@ jg_ip_mapped(const unsigned char ipv4[4])
 }
 
 bool
-jg_ip_in_range(const struct in6_addr *address, const struct in6_addr *range, unsigned prefix)
+jg_ip_range_contains(const struct ip_range *range, const struct in6_addr *address)
 {
-	unsigned bytes = prefix / 8, bits = prefix % 8;
+	const unsigned char *a = range->address.s6_addr, *b = address->s6_addr;
+	unsigned bytes = range->prefix / 8, bits = range->prefix % 8;
 
-	if (memcmp(range->s6_addr, address->s6_addr, bytes) != 0)
-		return false;
-	return bits == 0 || (range->s6_addr[bytes] ^ address->s6_addr[bytes]) >> (8 - bits) == 0;
+	return memcmp(a, b, bytes) == 0 && (bits == 0 || (a[bytes] ^ b[bytes]) >> (8 - bits) == 0);
+}
+
+bool
+jg_ip_range_equal(const struct ip_range *a, const struct ip_range *b)
+{
+	return a->prefix == b->prefix && memcmp(&a->address, &b->address, sizeof(a->address)) == 0;
 }
 
 bool
@@ -50,10 +55,7 @@ jg_ip_embedded_ipv4(const struct in6_addr *address, unsigned char out[4])
  * AWS (all of its services to machines), Google, Oracle, Scaleway, Alibaba, Azure, Oracle's older
  * cloud.
  */
-static const struct {
-	struct in6_addr address;
-	unsigned prefix;
-} cloud_services[] = {
+static const struct ip_range cloud_services[] = {
     {.address.s6_addr = {0xfd, 0, 0x0e, 0xc2}, .prefix = 32},
     {.address.s6_addr = {0xfd, 0x20, 0, 0xce, [14] = 2, [15] = 0x54}, .prefix = 128},
     {.address.s6_addr = {0xfd, 0, 0, 0xc1, [12] = 0xa9, 0xfe, 0xa9, 0xfe}, .prefix = 128},
@@ -67,7 +69,7 @@ static bool
 is_cloud_service(const struct in6_addr *address)
 {
 	for (size_t i = 0; i < sizeof(cloud_services) / sizeof(cloud_services[0]); i++)
-		if (jg_ip_in_range(address, &cloud_services[i].address, cloud_services[i].prefix))
+		if (jg_ip_range_contains(&cloud_services[i], address))
 			return true;
 	return false;
 }

@@ -2,20 +2,14 @@
 #ifndef JOBGATE_CONTROL_H
 #define JOBGATE_CONTROL_H
 
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "jobgate/ip.h"
 #include "jobgate/log.h"
 #include "jobgate/resolver.h"
 #include "jobgate/settings.h"
 #include "jobgate/tuning.h"
-
-/* All addresses that begin with the first `prefix` bits of this one; IPv4 as IPv4-mapped IPv6. */
-struct control_range {
-	struct in6_addr address;
-	unsigned prefix;
-};
 
 /* All text outlives the run, and so do the ranges. */
 struct control_setup {
@@ -32,7 +26,7 @@ struct control_setup {
 	const char *realm;	/* of WWW-Authenticate */
 	const char *fixed_job;	/* whose URL is fixed_url, whatever its record says; or NULL */
 	const char *fixed_url;
-	const struct control_range *scoped_urls; /* see scope.h */
+	const struct ip_range *scoped_urls; /* see scope.h */
 	size_t scoped_url_count;
 	struct scope_quota scope;
 	unsigned request_ms;	     /* for a request to arrive whole */

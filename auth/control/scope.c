@@ -58,7 +58,7 @@ scope_left_by(const struct label_set *scope, const struct job_input *patch)
 }
 
 bool
-scope_may_lead_to(struct slice url, const struct control_range *ranges, size_t count)
+scope_may_lead_to(struct slice url, const struct ip_range *ranges, size_t count)
 {
 	struct in6_addr address;
 	struct job_url parsed;
@@ -70,7 +70,7 @@ scope_may_lead_to(struct slice url, const struct control_range *ranges, size_t c
 	is_address = jg_ip_parse(parsed.host, &address);
 	for (size_t i = 0; i < count; i++)
 		if (ranges[i].prefix == 0 ||
-		    (is_address && jg_ip_in_range(&address, &ranges[i].address, ranges[i].prefix)))
+		    (is_address && jg_ip_range_contains(&ranges[i], &address)))
 			return true;
 	return false;
 }

@@ -34,6 +34,6 @@ bool scope_left_by(const struct label_set *scope, const struct job_input *patch)
  * an address within one of the ranges. What a name leads to is up to whoever has it, and may
  * change behind our back: names pass only where every address does (::/0). Unix sockets never do.
  */
-bool scope_may_lead_to(struct slice url, const struct control_range *ranges, size_t count);
+bool scope_may_lead_to(struct slice url, const struct ip_range *ranges, size_t count);
 
 #endif

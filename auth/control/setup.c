@@ -35,9 +35,7 @@ take_ranges(struct control_setup *a, struct control_setup *b)
 	bool same = a->scoped_url_count == b->scoped_url_count;
 
 	for (size_t i = 0; same && i < a->scoped_url_count; i++)
-		same = a->scoped_urls[i].prefix == b->scoped_urls[i].prefix &&
-		       memcmp(&a->scoped_urls[i].address, &b->scoped_urls[i].address,
-			   sizeof(a->scoped_urls[i].address)) == 0;
+		same = jg_ip_range_equal(&a->scoped_urls[i], &b->scoped_urls[i]);
 	a->scoped_urls = b->scoped_urls = NULL;
 	return same;
 }

@@ -36,8 +36,17 @@ bool jg_ip_embedded_ipv4(const struct in6_addr *address, unsigned char out[4]);
 /* An IPv4 address as IPv4-mapped IPv6. */
 struct in6_addr jg_ip_mapped(const unsigned char ipv4[4]);
 
-/* True when the address has the first `prefix` bits (0 to 128) of this range. */
-bool jg_ip_in_range(const struct in6_addr *address, const struct in6_addr *range, unsigned prefix);
+/* All addresses that begin with the first `prefix` bits of this one; IPv4 as IPv4-mapped IPv6. */
+struct ip_range {
+	struct in6_addr address;
+	unsigned prefix; /* 0 to 128 */
+};
+
+/* True when the address lies in the range. */
+bool jg_ip_range_contains(const struct ip_range *range, const struct in6_addr *address);
+
+/* True when both are written the same; bits behind the prefix count. */
+bool jg_ip_range_equal(const struct ip_range *a, const struct ip_range *b);
 
 /* Parse a URL's host (IPv6 without brackets) as an address; false when it is a name. */
 bool jg_ip_parse(struct slice host, struct in6_addr *out);

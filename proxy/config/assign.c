@@ -275,7 +275,7 @@ add_item(
 	case FORM_LISTEN:
 		return assign_listener(builder, text, (struct listener_config *)items + i);
 	case FORM_RANGES:
-		return value_range(text, (struct cidr *)items + i);
+		return value_range(text, (struct ip_range *)items + i);
 	case FORM_UPGRADES:
 		return add_upgrade(builder, text, (const char **)items + i);
 	case FORM_FIELDS:
@@ -295,7 +295,7 @@ set_list(struct builder *builder, const struct config_key *key, void *items, siz
 		config->listeners = items;
 		config->listener_count = count;
 	} else if (key->form == FORM_RANGES) {
-		*(struct cidr_list *)at = (struct cidr_list){count, items};
+		*(struct ip_ranges *)at = (struct ip_ranges){count, items};
 	} else {
 		*(const char ***)at = items;
 	}
@@ -306,7 +306,7 @@ load_list(struct builder *builder, const struct config_key *key, const yaml_node
 {
 	size_t count = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
 	size_t size = key->form == FORM_LISTEN	 ? sizeof(struct listener_config)
-		      : key->form == FORM_RANGES ? sizeof(struct cidr)
+		      : key->form == FORM_RANGES ? sizeof(struct ip_range)
 						 : sizeof(const char *);
 	void *items = builder_own(builder, (count + 1) * size); /* lists of words end with NULL */
 

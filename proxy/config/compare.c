@@ -65,14 +65,12 @@ same_certificates(const struct config *a, const struct config *b)
 }
 
 static bool
-same_ranges(const struct cidr_list *a, const struct cidr_list *b)
+same_ranges(const struct ip_ranges *a, const struct ip_ranges *b)
 {
 	if (a->count != b->count)
 		return false;
 	for (size_t i = 0; i < a->count; i++)
-		if (a->items[i].prefix != b->items[i].prefix ||
-		    memcmp(&a->items[i].address, &b->items[i].address,
-			sizeof(a->items[i].address)) != 0)
+		if (!jg_ip_range_equal(&a->items[i], &b->items[i]))
 			return false;
 	return true;
 }

@@ -8,20 +8,15 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "jobgate/ip.h"
 #include "jobgate/job.h"
 #include "jobgate/log.h"
 #include "jobgate/purpose.h"
 #include "jobgate/settings.h"
 
-/* A range of addresses; IPv4 as IPv4-mapped IPv6, its prefix counted from there. */
-struct cidr {
-	struct in6_addr address;
-	unsigned prefix; /* bits, 0 to 128 */
-};
-
-struct cidr_list {
+struct ip_ranges {
 	size_t count;
-	struct cidr *items;
+	struct ip_range *items;
 };
 
 /* Where the gateway listens for clients. */
@@ -76,9 +71,9 @@ struct config {
 
 	struct {
 		struct forwarding forwarding;
-		struct cidr_list
+		struct ip_ranges
 		    trusted_proxies; /* whose X-Forwarded-*, Forwarded and X-Request-Id count */
-		struct cidr_list allow, deny; /* of backend addresses: deny goes first; with an
+		struct ip_ranges allow, deny; /* of backend addresses: deny goes first; with an
 						 allow list nothing else passes */
 		bool allow_loopback;
 		const char *ca_file;	       /* for https:// backends; NULL: the system's */
@@ -120,7 +115,7 @@ struct config {
 		const char *client_ca; /* whose certificates clients must have; NULL: none */
 		bool allow_plain;      /* `listen` may be without TLS beyond loopback */
 		struct scope_quota scope;
-		struct cidr_list scoped_urls; /* where operators with a label selector may have
+		struct ip_ranges scoped_urls; /* where operators with a label selector may have
 						 job URLs lead */
 	} control;
 

@@ -27,7 +27,7 @@
 #define LISTEN(member) .form = FORM_LISTEN, .offset = AT(struct listener_config *, member)
 #define CERTIFICATES(member) \
 	.form = FORM_CERTIFICATES, .offset = AT(struct certificate_config *, member)
-#define RANGES(member) .form = FORM_RANGES, .offset = AT(struct cidr_list, member)
+#define RANGES(member) .form = FORM_RANGES, .offset = AT(struct ip_ranges, member)
 #define UPGRADES(member) .form = FORM_UPGRADES, .offset = AT(const char **, member)
 #define FIELDS(member) .form = FORM_FIELDS, .offset = AT(const char **, member)
 

@@ -98,7 +98,7 @@ value_level(const char *text, enum log_level *out)
 }
 
 const char *
-value_range(const char *text, struct cidr *out)
+value_range(const char *text, struct ip_range *out)
 {
 	static const char expected[] =
 	    "expected an address or a range such as 10.0.0.0/8 or fd00::/8";

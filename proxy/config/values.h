@@ -13,9 +13,10 @@ const char *value_number(const char *text, uint64_t *out);
 const char *value_time(const char *text, uint64_t *out_ms); /* 250ms, 5s, 2m, 1h */
 const char *value_size(const char *text, uint64_t *out);    /* 65536, 64KiB, 1MiB, 1GiB */
 const char *value_level(const char *text, enum log_level *out);
-const char *value_range(const char *text, struct cidr *out); /* 10.0.0.0/8, fd00::/8, 192.0.2.1 */
-const char *value_domain(const char *text);		     /* jobs.example.org */
-const char *value_prefix(const char *text);		     /* /jobs */
+const char *value_range(
+    const char *text, struct ip_range *out); /* 10.0.0.0/8, fd00::/8, 192.0.2.1 */
+const char *value_domain(const char *text);  /* jobs.example.org */
+const char *value_prefix(const char *text);  /* /jobs */
 
 /*
  * host:port, [v6]:port, :port, or unix:/path. host is a copy into `host` (46 bytes

@@ -36,7 +36,7 @@ struct gateway_options {
 	    *session_key;    /* of SESSION_KEY_LEN bytes; NULL: browsers cannot sign in */
 	uint64_t session_ms; /* how long a session lasts */
 	size_t trusted_count;
-	const struct guard_range *trusted; /* proxies whose X-Forwarded-* count */
+	const struct ip_range *trusted; /* proxies whose X-Forwarded-* count */
 	struct guard_rules guard;
 	const char *const *own_sockets; /* paths of the gateway's own Unix sockets, NULL at the end;
 					   never a backend */

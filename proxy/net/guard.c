@@ -28,11 +28,11 @@ place_of(const struct sockaddr *address)
 }
 
 bool
-guard_range_contains(const struct guard_range *range, const struct sockaddr *address)
+guard_range_contains(const struct ip_range *range, const struct sockaddr *address)
 {
 	struct place place = place_of(address);
 
-	return place.valid && jg_ip_in_range(&place.address, &range->address, range->prefix);
+	return place.valid && jg_ip_range_contains(range, &place.address);
 }
 
 static enum guard_verdict
@@ -97,10 +97,10 @@ is_own(const struct guard_rules *rules, const struct place *place)
 }
 
 static bool
-listed(const struct guard_range *ranges, size_t count, const struct in6_addr *address)
+listed(const struct ip_range *ranges, size_t count, const struct in6_addr *address)
 {
 	for (size_t i = 0; i < count; i++)
-		if (jg_ip_in_range(address, &ranges[i].address, ranges[i].prefix))
+		if (jg_ip_range_contains(&ranges[i], address))
 			return true;
 	return false;
 }

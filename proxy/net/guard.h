@@ -2,23 +2,18 @@
 #ifndef JOBGATE_GUARD_H
 #define JOBGATE_GUARD_H
 
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 
-/* A range; IPv4 as IPv4-mapped IPv6. */
-struct guard_range {
-	struct in6_addr address;
-	unsigned prefix;
-};
+#include "jobgate/ip.h"
 
 struct guard_rules {
 	bool allow_loopback;
 	size_t allow_count, deny_count, own_count;
-	const struct guard_range *allow; /* when not empty: nothing but these (and what is always
+	const struct ip_range *allow; /* when not empty: nothing but these (and what is always
 					    refused stays refused) */
-	const struct guard_range *deny;
+	const struct ip_range *deny;
 	const struct sockaddr_storage *own; /* the gateway's listeners; a wildcard one means every
 					       local address with its port */
 };
@@ -42,7 +37,7 @@ enum guard_verdict {
 enum guard_verdict guard_judge(const struct guard_rules *rules, const struct sockaddr *address);
 
 /* True when the address lies in the range; IPv4 is compared as IPv4-mapped. */
-bool guard_range_contains(const struct guard_range *range, const struct sockaddr *address);
+bool guard_range_contains(const struct ip_range *range, const struct sockaddr *address);
 
 /* "a link-local address"; static, for messages. */
 const char *guard_verdict_text(enum guard_verdict verdict);

@@ -37,22 +37,10 @@ control_beat(void *ctx)
 	counter_add(&stats->control_beats, 1);
 }
 
-/* As the control process takes them; to be freed. */
-static struct control_range *
-control_ranges(const struct cidr_list *list)
-{
-	struct control_range *ranges = calloc(list->count + 1, sizeof(*ranges));
-
-	for (size_t i = 0; ranges != NULL && i < list->count; i++)
-		ranges[i] = (struct control_range){list->items[i].address, list->items[i].prefix};
-	return ranges;
-}
-
-/* The control process's settings in a configuration; the caller frees scoped_urls. */
+/* The control process's settings in a configuration, which outlives them. */
 static struct control_setup
 control_setup_of(const struct supervisor *supervisor, const struct config *config)
 {
-	struct control_range *scoped_urls = control_ranges(&config->control.scoped_urls);
 	struct log log = supervisor->log;
 
 	log.level = config->log.level;
@@ -69,8 +57,8 @@ control_setup_of(const struct supervisor *supervisor, const struct config *confi
 	    .realm = config->backends.forwarding.realm,
 	    .fixed_job = config->jobs.fixed_url != NULL ? config->jobs.fixed : NULL,
 	    .fixed_url = config->jobs.fixed_url,
-	    .scoped_urls = scoped_urls,
-	    .scoped_url_count = scoped_urls != NULL ? config->control.scoped_urls.count : 0,
+	    .scoped_urls = config->control.scoped_urls.items,
+	    .scoped_url_count = config->control.scoped_urls.count,
 	    .scope = config->control.scope,
 	    .request_ms = (unsigned)config->timeouts.head,
 	    .idle_ms = (unsigned)config->timeouts.keep_alive,
@@ -87,16 +75,13 @@ int
 control_child_run(struct supervisor *supervisor)
 {
 	const struct control_setup setup = control_setup_of(supervisor, supervisor->config);
-	int status;
 
 	jg_check_log(&supervisor->log);
 	listeners_close(&supervisor->listeners, false);
 	secure_forget(supervisor, true);
 	OPENSSL_cleanse(supervisor->session_key, sizeof(supervisor->session_key));
 	supervisor_close_log(supervisor);
-	status = control_run(&setup);
-	free((void *)setup.scoped_urls);
-	return status;
+	return control_run(&setup);
 }
 
 /* True when the configuration in force has the settings that it was started with. */
@@ -105,11 +90,8 @@ is_up_to_date(const struct supervisor *supervisor)
 {
 	const struct control_setup has = control_setup_of(supervisor, supervisor->control_config);
 	const struct control_setup wanted = control_setup_of(supervisor, supervisor->config);
-	bool same = control_setup_equal(&has, &wanted);
 
-	free((void *)has.scoped_urls);
-	free((void *)wanted.scoped_urls);
-	return same;
+	return control_setup_equal(&has, &wanted);
 }
 
 void

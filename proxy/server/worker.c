@@ -353,9 +353,6 @@ worker_free(struct worker *worker)
 	access_log_free(worker->access_log);
 	loop_free(worker->loop);
 	free(worker->own);
-	free(worker->trusted);
-	free(worker->allow);
-	free(worker->deny);
 }
 
 int

@@ -12,16 +12,6 @@
  */
 #define DESCRIPTORS_SPARE 256
 
-static struct guard_range *
-ranges_of(const struct cidr_list *list)
-{
-	struct guard_range *ranges = calloc(list->count + 1, sizeof(*ranges));
-
-	for (size_t i = 0; ranges != NULL && i < list->count; i++)
-		ranges[i] = (struct guard_range){list->items[i].address, list->items[i].prefix};
-	return ranges;
-}
-
 /*
  * Connections that there are descriptors for: two for each, its backend's included. The listening
  * sockets of all workers are open in each of them (orphans.c).
@@ -125,19 +115,15 @@ worker_gateway(struct worker *worker)
 	};
 
 	set_places(worker, &options);
-	worker->trusted = ranges_of(&config->backends.trusted_proxies);
-	worker->allow = ranges_of(&config->backends.allow);
-	worker->deny = ranges_of(&config->backends.deny);
-	if (worker->trusted == NULL || worker->allow == NULL || worker->deny == NULL ||
-	    !list_own(worker))
+	if (!list_own(worker))
 		return false;
-	options.trusted = worker->trusted;
+	options.trusted = config->backends.trusted_proxies.items;
 	options.trusted_count = config->backends.trusted_proxies.count;
 	options.guard = (struct guard_rules){
 	    .allow_loopback = config->backends.allow_loopback,
-	    .allow = worker->allow,
+	    .allow = config->backends.allow.items,
 	    .allow_count = config->backends.allow.count,
-	    .deny = worker->deny,
+	    .deny = config->backends.deny.items,
 	    .deny_count = config->backends.deny.count,
 	    .own = worker->own,
 	    .own_count = worker->own_count,

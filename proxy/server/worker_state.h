@@ -37,7 +37,6 @@ struct worker {
 	bool *orphaned;		  /* [worker]: it does not accept from its own ones */
 	uint64_t orphan_changes;  /* as last seen */
 	struct event *signals[SIGNALS];
-	struct guard_range *trusted, *allow, *deny;
 	struct sockaddr_storage *own; /* where the gateway itself listens, and last the store */
 	size_t own_count;
 	size_t clients_max; /* connections that there are descriptors for, with their backends' */

@@ -65,16 +65,28 @@ test_names_are_no_addresses(void **state)
 static void
 test_ranges(void **state)
 {
-	struct in6_addr range, address;
+	static const struct {
+		unsigned prefix;
+		bool contains;
+	} cases[] = {{96 + 17, true}, {96 + 18, false}, {128, false}, {0, true}};
+	struct ip_range range, same;
+	struct in6_addr address;
 
 	(void)state;
-	assert_true(jg_ip_parse(SLICE("10.1.128.0"), &range));
+	assert_true(jg_ip_parse(SLICE("10.1.128.0"), &range.address));
 	assert_true(jg_ip_parse(SLICE("10.1.255.255"), &address));
-	assert_true(jg_ip_in_range(&address, &range, 96 + 17));
-	assert_false(jg_ip_in_range(&address, &range, 96 + 18));
-	assert_false(jg_ip_in_range(&address, &range, 128));
-	assert_true(jg_ip_in_range(&address, &address, 128));
-	assert_true(jg_ip_in_range(&address, &range, 0));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		range.prefix = cases[i].prefix;
+		assert_int_equal(jg_ip_range_contains(&range, &address), cases[i].contains);
+	}
+	assert_true(jg_ip_range_contains(&(struct ip_range){address, 128}, &address));
+
+	same = range;
+	assert_true(jg_ip_range_equal(&range, &same));
+	same.prefix++;
+	assert_false(jg_ip_range_equal(&range, &same));
+	same = (struct ip_range){address, range.prefix};
+	assert_false(jg_ip_range_equal(&range, &same));
 }
 
 static void

@@ -102,12 +102,12 @@ leaves(void **state)
 }
 
 /* 10.0.5.0/24, fd00::/8 and 192.0.2.7 itself. */
-static const struct control_range ranges[] = {
+static const struct ip_range ranges[] = {
     {{.s6_addr = {[10] = 0xff, 0xff, 10, 0, 5, 0}}, 120},
     {{.s6_addr = {0xfd}}, 8},
     {{.s6_addr = {[10] = 0xff, 0xff, 192, 0, 2, 7}}, 128},
 };
-static const struct control_range every[] = {{{.s6_addr = {0}}, 0}};
+static const struct ip_range every[] = {{{.s6_addr = {0}}, 0}};
 
 static void
 urls(void **state)

@@ -15,7 +15,7 @@ metrics(void *ctx)
 	return ctx;
 }
 
-static const struct control_range range = {.address.s6_addr = {10}, .prefix = 104};
+static const struct ip_range range = {.address.s6_addr = {10}, .prefix = 104};
 
 /* Texts that are equal lie at addresses of their own. */
 static struct control_setup
@@ -33,7 +33,7 @@ test_equal(void **state)
 {
 	char texts[16][8], others[16][8];
 	struct control_setup a = full(texts), b = full(others);
-	struct control_range same = range;
+	struct ip_range same = range;
 
 	(void)state;
 	b.scoped_urls = &same;
@@ -68,7 +68,7 @@ static void
 test_all_else_counts(void **state)
 {
 	char texts[16][8], others[16][8];
-	struct control_range wider = range, elsewhere = range;
+	struct ip_range wider = range, elsewhere = range;
 
 	(void)state;
 	wider.prefix = 96;

@@ -120,7 +120,7 @@ latest(enum purpose purpose)
 static void
 trust_proxy(void)
 {
-	static const struct guard_range range = {
+	static const struct ip_range range = {
 	    .address.s6_addr = {[10] = 0xff, [11] = 0xff, 192, 0, 2, 1}, .prefix = 128};
 
 	world.gateway->options.trusted = &range;
