@@ -33,13 +33,54 @@ struct exchange_client {
 	const struct exchange_client_ops *ops;
 };
 
-/* How the answer ends for the client. */
-enum ending {
-	ENDING_WHOLE,	/* the answer is complete */
-	ENDING_SHORT,	/* it is incomplete: what has come of it is sent, then the client must see
-			   that the rest is missing */
-	ENDING_AT_ONCE, /* it is incomplete, and nothing more is sent: the client must not have
-			   it, or does not read it */
+/*
+ * How an exchange ends for its client. What each end sends on the wire:
+ *
+ * event           end          to an HTTP/1 client               to an HTTP/2 client (to be done)
+ * --------------- ------------ --------------------------------- ---------------------------------
+ * answer complete COMPLETE     the end of its framing; then the  END_STREAM; RST_STREAM NO_ERROR
+ *                              connection is kept, or ends its   behind it where the request has
+ *                              side and lingers (RFC 9112 9.6)   not ended (RFC 9113 8.1)
+ * tunnel ended by COMPLETE     FIN each way, as each side ends   END_STREAM each way
+ * both sides
+ * backend gone,   COMPLETE     a local reply (502, 504)          a local reply; to gRPC trailers
+ * no byte sent                                                   with grpc-status 14
+ * backend gone,   CUT          what has come; then FIN, without  what has come, then RST_STREAM
+ * answer begun                 close_notify, where the framing   INTERNAL_ERROR
+ *                              shows the cut, else RST once the
+ *                              client has acknowledged all
+ * revoked, before COMPLETE     a local reply (401, 403)          the same
+ * the answer
+ * revoked,        REVOKED      RST at once; what waits is        RST_STREAM CANCEL at once; what
+ * answer begun                 dropped                           waits is dropped
+ * revoked,        COMPLETE     WebSocket's close 1008, then FIN  close 1008, then RST_STREAM
+ * WebSocket between frames     and lingering                     NO_ERROR; gRPC between messages:
+ *                                                                trailers 16 or 7
+ * client gone, or ABANDONED    RST                               RST_STREAM CANCEL; it counts in
+ * reads nothing,                                                 the connection's budget of resets
+ * or a tunnel is silent
+ * drain           -            no new request once the running   GOAWAY(2^31-1), then
+ *                              one is answered: Connection:      GOAWAY(last); running streams
+ *                              close, where its head comes later go on
+ * drain time over CUT          as CUT above; WebSocket's close   as CUT; RST_STREAM NO_ERROR
+ *                              1001 where it stands between      behind 1001
+ *                              frames (COMPLETE)
+ * drain time over UNPROCESSED  as CUT, with nothing sent         RST_STREAM REFUSED_STREAM: the
+ * before a byte has gone                                         client may send it again
+ * to a backend
+ *
+ * The backend's end: a connection of HTTP/1 is kept after COMPLETE where both messages came to
+ * their end and its head allows; in all other cases it closes. A stream of HTTP/2 (to be done) ends
+ * with COMPLETE, and gets RST_STREAM CANCEL in all other cases; its connection lives on. Where the
+ * client has ended the content early, neither may look complete to the backend.
+ */
+enum exchange_end {
+	END_COMPLETE,	 /* the answer is complete */
+	END_CUT,	 /* the answer is incomplete: what has come of it is sent, then the client
+			    must see that the rest is missing */
+	END_REVOKED,	 /* access was revoked: nothing more is sent, not even what waits */
+	END_ABANDONED,	 /* the client has gone or does not read: nothing more is sent */
+	END_UNPROCESSED, /* there is no answer, and no backend has seen any of the request */
 };
 
 struct exchange_client_ops {
@@ -54,7 +95,9 @@ struct exchange_client_ops {
 	void (*interim)(struct exchange_client *client, const struct response *response);
 
 	/*
-	 * The head of the final answer; 101 turns the rest into a tunnel: content without framing.
+	 * The head of the final answer. With response->tunnel both sides' content follows without
+	 * framing; the client's end writes what its protocol has for that (HTTP/1: 101 with
+	 * Connection and Upgrade). Fields that speak of one connection alone are its own, too.
 	 */
 	void (*answer)(struct exchange_client *client, const struct response *response);
 
@@ -73,9 +116,6 @@ struct exchange_client_ops {
 	/* exchange_content would take something again. */
 	void (*resume)(struct exchange_client *client);
 
-	/* Nothing has come for a while: look whether the client is lost (see conn_look_again). */
-	void (*look)(struct exchange_client *client);
-
 	/*
 	 * Take back the answer whose head was handed over, without content so far. False when some
 	 * of it has left: then it stays.
@@ -89,7 +129,7 @@ struct exchange_client_ops {
 	unsigned (*failed_auth)(struct exchange_client *client);
 
 	/* The exchange is over and will not be heard of again. */
-	void (*ended)(struct exchange_client *client, enum ending ending);
+	void (*ended)(struct exchange_client *client, enum exchange_end end);
 };
 
 /* Why a client's end gives up on an exchange. */

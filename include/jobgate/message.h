@@ -49,6 +49,12 @@ method_is_idempotent(enum method_id method)
 	       method == METHOD_PUT || method == METHOD_DELETE;
 }
 
+/* Which HTTP a client speaks, where that makes a difference to what it is sent. */
+enum http_version {
+	HTTP_1_0, /* knows neither interim answers nor content of unknown length */
+	HTTP_1_1,
+};
+
 /* How long a message's content is, as far as its head says. */
 enum content {
 	CONTENT_NONE,
@@ -75,18 +81,19 @@ struct request {
 	bool exclusive; /* it may mean more to its connection than itself, which no other request
 			   may share or follow; set on the way out */
 	bool path_resolved; /* path had dot segments when it came */
-	unsigned minor;	    /* of HTTP/1.x, for Via and for what 1.0 clients cannot read */
+	enum http_version version;
 };
 
 /* An answer's head, of a backend or of ours. */
 struct response {
-	unsigned status;
+	unsigned status;     /* 101 with tunnel; a protocol that has no 101 sends its own */
 	struct slice reason; /* may be empty */
 	struct fields fields;
 	enum content content; /* CONTENT_NONE for HEAD, 204, 304 */
 	uint64_t length;
 	bool length_known; /* length is to be announced although no content follows (HEAD, 304) */
-	struct slice upgrade; /* with 101: the protocol switched to */
+	bool tunnel;	   /* content follows in both directions, until each side ends it */
+	struct slice upgrade; /* with tunnel: the protocol switched to */
 };
 
 #endif

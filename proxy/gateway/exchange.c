@@ -120,12 +120,12 @@ exchange_count(const struct exchange *exchange, enum outcome outcome)
 }
 
 void
-exchange_end(struct exchange *exchange, enum outcome outcome, enum ending ending)
+exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end end)
 {
 	struct gateway *gateway = exchange->gateway;
 	struct upstream *upstream = exchange->upstream;
-	bool reusable = ending == ENDING_WHOLE && exchange->state == EXCHANGE_RELAYING &&
-			exchange->content_ended;
+	bool reusable =
+	    end == END_COMPLETE && exchange->state == EXCHANGE_RELAYING && exchange->content_ended;
 
 	exchange_count(exchange, outcome);
 	PROBE_EXCHANGE_END(exchange->request_id, exchange->request_id_len, outcome,
@@ -151,7 +151,7 @@ exchange_end(struct exchange *exchange, enum outcome outcome, enum ending ending
 	exchange->kept = NULL;
 	if (access_log_on(gateway->access_log) && exchange->peer->purpose != FOR_METRICS)
 		exchange_write_log(exchange, outcome);
-	exchange->client->ops->ended(exchange->client, ending);
+	exchange->client->ops->ended(exchange->client, end);
 	loop_defer(gateway->loop, &exchange->burial);
 }
 
@@ -174,7 +174,7 @@ exchange_send(struct exchange *exchange, struct refusal *refusal, enum outcome o
 		ops->whole(exchange->client, refusal->content);
 	exchange->bytes_out += refusal->content.len;
 	ops->content_end(exchange->client, NULL);
-	exchange_end(exchange, outcome, ENDING_WHOLE);
+	exchange_end(exchange, outcome, END_COMPLETE);
 }
 
 /*
@@ -218,7 +218,7 @@ exchange_put_off(struct exchange *exchange, enum outcome outcome, unsigned statu
 	struct refusal refusal;
 
 	if (exchange->answer_begun && !exchange_take_back(exchange)) {
-		exchange_end(exchange, outcome, ENDING_SHORT);
+		exchange_end(exchange, outcome, END_CUT);
 		return;
 	}
 	refusal_make(&refusal, status, title, detail, exchange_id(exchange), exchange->html,
@@ -276,8 +276,7 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 		    exchange, WEBSOCKET_POLICY_VIOLATION, SLICE("access has been revoked"));
 
 		if (exchange->state != EXCHANGE_ENDED)
-			exchange_end(
-			    exchange, OUTCOME_REVOKED, told ? ENDING_WHOLE : ENDING_AT_ONCE);
+			exchange_end(exchange, OUTCOME_REVOKED, told ? END_COMPLETE : END_REVOKED);
 		return;
 	}
 	wait_s = exchange_failed_auth(exchange, verdict);
@@ -336,8 +335,7 @@ exchange_session_expired(struct exchange *exchange)
 	told = exchange_say_goodbye(
 	    exchange, WEBSOCKET_POLICY_VIOLATION, SLICE("the session has expired"));
 	if (exchange->state != EXCHANGE_ENDED)
-		exchange_end(
-		    exchange, OUTCOME_SESSION_EXPIRED, told ? ENDING_WHOLE : ENDING_AT_ONCE);
+		exchange_end(exchange, OUTCOME_SESSION_EXPIRED, told ? END_COMPLETE : END_REVOKED);
 }
 
 static void
@@ -366,11 +364,11 @@ exchange_expired(struct timer *timer)
 		break;
 	case EXCHANGE_RELAYING:
 		/* Content that waits: it is the client who does not read. */
-		exchange_end(exchange, OUTCOME_ANSWER_IDLE,
-		    exchange->client_full ? ENDING_AT_ONCE : ENDING_SHORT);
+		exchange_end(
+		    exchange, OUTCOME_ANSWER_IDLE, exchange->client_full ? END_ABANDONED : END_CUT);
 		break;
 	case EXCHANGE_TUNNEL:
-		exchange_tunnel_silent(exchange);
+		exchange_end(exchange, OUTCOME_TUNNEL_IDLE, END_ABANDONED);
 		break;
 	case EXCHANGE_CONNECTING: /* the connection has its own deadline */
 	case EXCHANGE_ENDED:
@@ -383,7 +381,7 @@ exchange_client_failed(struct exchange *exchange, enum client_failure failure)
 {
 	switch (failure) {
 	case CLIENT_CLOSED:
-		exchange_end(exchange, OUTCOME_CLIENT_CLOSED, ENDING_AT_ONCE);
+		exchange_end(exchange, OUTCOME_CLIENT_CLOSED, END_ABANDONED);
 		break;
 	case CLIENT_BAD_CONTENT:
 		exchange_give_up(exchange, OUTCOME_BAD_REQUEST, 400, SLICE("Bad request"),
@@ -419,6 +417,15 @@ exchange_age_ms(const struct exchange *exchange)
 	return exchange_age_us(exchange) / 1000;
 }
 
+/* Has no byte of the request gone to a backend? Then its client may send it again. */
+static bool
+is_unprocessed(const struct exchange *exchange)
+{
+	return (exchange->state == EXCHANGE_AUTHORIZING ||
+		   exchange->state == EXCHANGE_CONNECTING) &&
+	       exchange->repeated == 0;
+}
+
 void
 exchange_shutdown(struct exchange *exchange)
 {
@@ -426,5 +433,8 @@ exchange_shutdown(struct exchange *exchange)
 	    exchange_say_goodbye(exchange, WEBSOCKET_GOING_AWAY, SLICE("the gateway stops"));
 
 	if (exchange->state != EXCHANGE_ENDED)
-		exchange_end(exchange, OUTCOME_SHUTDOWN, told ? ENDING_WHOLE : ENDING_SHORT);
+		exchange_end(exchange, OUTCOME_SHUTDOWN,
+		    told		       ? END_COMPLETE
+		    : is_unprocessed(exchange) ? END_UNPROCESSED
+					       : END_CUT);
 }

@@ -65,7 +65,6 @@ struct exchange {
 	bool answer_begun;		/* the client has been sent the head of an answer */
 	bool answer_ended;		/* in a tunnel: the backend ended its side */
 	bool client_full;		/* the client took only part of the answer's last content */
-	bool looked;			/* in a tunnel: since it fell silent */
 	unsigned char repeated;		/* a bit for each enum repeat that has counted */
 	bool html;			/* the client would rather see a page than JSON */
 	bool control;			/* it is for the control API */
@@ -113,7 +112,7 @@ exchange_id(const struct exchange *exchange)
 /* ---- exchange.c ---- */
 
 /* The one place where an exchange ends. */
-void exchange_end(struct exchange *exchange, enum outcome outcome, enum ending ending);
+void exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end end);
 
 /* A part of it is over, the next one begins. Counts it, and returns what it took, at least 1 us. */
 uint32_t exchange_timed(struct exchange *exchange, enum timed timed);
@@ -251,8 +250,5 @@ bool exchange_keep(struct exchange *exchange, struct request *request, const str
 
 /* CONNECTING: runs at the end of the turn. */
 void exchange_connect(struct task *task);
-
-/* TUNNEL: nothing has moved since its timer was started. */
-void exchange_tunnel_silent(struct exchange *exchange);
 
 #endif

@@ -83,6 +83,7 @@ answer_take_head(struct http1_client *client, const struct response_head *head,
 	    .fields = {(struct field *)head->fields, head->field_count},
 	    .length = framing->length,
 	    .length_known = framing->length_known,
+	    .tunnel = head->status == 101,
 	    .upgrade = framing->upgrade,
 	};
 	struct upstream_user *user = client->upstream.user;
@@ -108,7 +109,9 @@ answer_take_head(struct http1_client *client, const struct response_head *head,
 		response.content = CONTENT_UNKNOWN;
 		break;
 	}
-	client->tunnel = head->status == 101;
+	client->tunnel = response.tunnel;
+	if (client->tunnel)
+		timer_start(client->gateway->loop, &client->timer, TUNNEL_LOOK_MS);
 	client->keep_ms = keep_hint_ms(head);
 	client->keep_alive = framing->keep_alive && !client->tunnel && client->keep_ms > 0;
 	body_decoder_init(&client->receiver.body, client->tunnel ? BODY_UNTIL_CLOSE : framing->body,
@@ -180,6 +183,8 @@ answer_more(struct http1_client *client)
 	switch (client->tunnel ? receiver_fill(&client->receiver)
 			       : receiver_fill_on(&client->receiver)) {
 	case IO_OK:
+		if (client->tunnel)
+			timer_start(client->gateway->loop, &client->timer, TUNNEL_LOOK_MS);
 		return true;
 	case IO_AGAIN:
 		return false;

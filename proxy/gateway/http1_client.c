@@ -149,15 +149,6 @@ client_pump(struct upstream *upstream)
 }
 
 static void
-client_look(struct upstream *upstream)
-{
-	struct http1_client *client = client_of(upstream);
-
-	conn_look_again(&client->made->conn);
-	http1_client_pump(client);
-}
-
-static void
 client_carry_on(struct task *task)
 {
 	struct http1_client *client =
@@ -215,11 +206,22 @@ http1_client_still_idle(struct http1_client *client)
 	return false;
 }
 
+/* It has been in the pool for too long; or nothing has come through its tunnel for a while. */
 static void
-client_idle_over(struct timer *timer)
+client_expired(struct timer *timer)
 {
-	http1_client_close(
-	    (struct http1_client *)((char *)timer - offsetof(struct http1_client, idle)));
+	struct http1_client *client =
+	    (struct http1_client *)((char *)timer - offsetof(struct http1_client, timer));
+
+	if (client->state == HTTP1_CLIENT_IDLE) {
+		http1_client_close(client);
+		return;
+	}
+	gateway_catch_up(client->gateway);
+	if (client->upstream.user != NULL) {
+		conn_look_again(&client->made->conn);
+		http1_client_pump(client);
+	}
 }
 
 /* ---- its beginning and end ---- */
@@ -258,7 +260,7 @@ client_release(struct upstream *upstream)
 	}
 	client->state = HTTP1_CLIENT_IDLE;
 	timer_start(
-	    gateway->loop, &client->idle, client->keep_ms < idle_ms ? client->keep_ms : idle_ms);
+	    gateway->loop, &client->timer, client->keep_ms < idle_ms ? client->keep_ms : idle_ms);
 }
 
 static void
@@ -273,7 +275,6 @@ static const struct upstream_ops client_ops = {
     .content_end = client_content_end,
     .flush = client_flush,
     .pump = client_pump,
-    .look = client_look,
     .pending = client_pending,
     .release = client_release,
     .cancel = client_cancel,
@@ -296,7 +297,7 @@ http1_client_open(struct backend_conn *made, struct upstream_user *user)
 	client->state = HTTP1_CLIENT_WAITING;
 	client->receiver.conn = client->sender.conn = &made->conn;
 	client->receiver.buffers = client->sender.buffers = gateway->buffers;
-	client->idle.expired = client_idle_over;
+	client->timer.expired = client_expired;
 	client->carry_on.run = client_carry_on;
 	made->owner = client;
 	made->conn.ready = client_ready;
@@ -311,7 +312,7 @@ struct upstream *
 http1_client_reuse(struct http1_client *client, struct upstream_user *user)
 {
 	pool_unkeep(client);
-	timer_stop(&client->idle);
+	timer_stop(&client->timer);
 	client->state = HTTP1_CLIENT_WAITING;
 	client->upstream.user = user;
 	return &client->upstream;
@@ -354,7 +355,7 @@ http1_client_close(struct http1_client *client)
 		pool_unkeep(client);
 	client->state = HTTP1_CLIENT_CLOSED;
 	client->upstream.user = NULL;
-	timer_remove(&client->idle);
+	timer_remove(&client->timer);
 	loop_cancel(gateway->loop, &client->carry_on);
 	receiver_clear(&client->receiver);
 	sender_clear(&client->sender);

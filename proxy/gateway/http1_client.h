@@ -29,7 +29,7 @@ struct http1_client {
 	enum http1_client_state state;
 	struct receiver receiver;
 	struct sender sender;
-	struct timer idle;    /* how long it may stay in the pool */
+	struct timer timer;   /* IDLE: how long it may stay in the pool; else see TUNNEL_LOOK_MS */
 	struct task burial;   /* frees it */
 	struct task carry_on; /* goes on with an answer whose share of this turn was used up */
 	TAILQ_ENTRY(http1_client) link; /* among the backend's idle ones */

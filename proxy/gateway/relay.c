@@ -168,10 +168,6 @@ upstream_failed(struct upstream_user *user, enum upstream_failure failure, enum 
 
 /* ---- the request's content ---- */
 
-/* A tunnel that is silent for so long is looked at once, see conn_look_again: not at each message,
- * as that would cost one more system call. */
-#define TUNNEL_LOOK_MS 1000
-
 /* Something moved: the state's deadline starts anew. */
 static void
 exchange_moved(struct exchange *exchange)
@@ -182,29 +178,8 @@ exchange_moved(struct exchange *exchange)
 	if (exchange->state == EXCHANGE_AWAITING)
 		ms = options->timeouts.first_byte;
 	else if (exchange->state == EXCHANGE_TUNNEL)
-		ms = options->timeouts.tunnel < TUNNEL_LOOK_MS ? options->timeouts.tunnel
-							       : TUNNEL_LOOK_MS;
-	exchange->looked = false;
+		ms = options->timeouts.tunnel;
 	exchange_wait(exchange, ms);
-}
-
-void
-exchange_tunnel_silent(struct exchange *exchange)
-{
-	uint64_t ms = exchange->gateway->options.timeouts.tunnel;
-
-	gateway_catch_up(exchange->gateway);
-	if (exchange->state == EXCHANGE_ENDED)
-		return;
-	if (exchange->looked || ms <= TUNNEL_LOOK_MS) {
-		exchange_end(exchange, OUTCOME_TUNNEL_IDLE, ENDING_AT_ONCE);
-		return;
-	}
-	exchange->looked = true;
-	exchange_wait(exchange, ms - TUNNEL_LOOK_MS);
-	exchange->client->ops->look(exchange->client);
-	if (exchange->state == EXCHANGE_TUNNEL)
-		exchange->upstream->ops->look(exchange->upstream);
 }
 
 bool
@@ -261,7 +236,7 @@ exchange_end_tunnel(struct exchange *exchange)
 {
 	if (exchange->content_ended && exchange->answer_ended &&
 	    !exchange->upstream->ops->pending(exchange->upstream))
-		exchange_end(exchange, OUTCOME_TUNNEL_CLOSED, ENDING_WHOLE);
+		exchange_end(exchange, OUTCOME_TUNNEL_CLOSED, END_COMPLETE);
 }
 
 void
@@ -361,45 +336,6 @@ add_answer_fields(struct gateway *gateway, struct fields *fields)
 		    (struct field){.name = SLICE("Via"), .value = SLICE("1.1 jobgate")};
 }
 
-/* Does the answer's Upgrade name this protocol, whether or not Connection lists the field? */
-static bool
-names_upgrade(const struct fields *fields, struct slice protocol)
-{
-	struct slice list, member;
-
-	for (size_t i = 0; i < fields->count; i++) {
-		if (fields->items[i].id != FIELD_UPGRADE)
-			continue;
-		list = fields->items[i].value;
-		while (list_next(&list, &member))
-			if (slice_equal_nocase(member, protocol))
-				return true;
-	}
-	return false;
-}
-
-/*
- * An answer of 426 has to name protocols, and Upgrade speaks of one connection alone (RFC 9110
- * sections 15.5.22 and 7.8). So it is made again for the client's: those that the backend named and
- * that can become tunnels here; where it named none of these, all that can. The client's end adds
- * what its protocol needs beside them, or leaves them out.
- */
-static void
-add_upgrades(const struct gateway *gateway, struct fields *fields)
-{
-	const char *const *upgrades = gateway->options.forwarding.upgrades;
-	const struct fields received = *fields;
-	bool named = false;
-
-	for (const char *const *at = upgrades; at != NULL && *at != NULL; at++)
-		named = named || names_upgrade(&received, slice_of(*at));
-	for (const char *const *at = upgrades; at != NULL && *at != NULL; at++)
-		if ((!named || names_upgrade(&received, slice_of(*at))) &&
-		    fields->count < HEAD_FIELDS_MAX)
-			fields->items[fields->count++] = (struct field){
-			    .name = SLICE("Upgrade"), .value = slice_of(*at), .id = FIELD_UPGRADE};
-}
-
 static void
 upstream_head(struct upstream_user *user, struct response *response)
 {
@@ -412,15 +348,13 @@ upstream_head(struct upstream_user *user, struct response *response)
 	exchange_keep_private(exchange, &response->fields);
 	exchange->answer_begun = true;
 	exchange->first_byte_us = exchange_timed(exchange, TIMED_FIRST_BYTE);
-	if (response->status == 101) {
+	if (response->tunnel) {
 		exchange->state = EXCHANGE_TUNNEL;
 		exchange->content_ended = false;
 		counter_add(&gateway->stats->tunnels, 1);
 	} else {
 		exchange->state = EXCHANGE_RELAYING;
 		add_answer_fields(gateway, &response->fields);
-		if (response->status == 426)
-			add_upgrades(gateway, &response->fields);
 	}
 	exchange_moved(exchange);
 	exchange->client->ops->answer(exchange->client, response);
@@ -457,7 +391,7 @@ upstream_content_end(struct upstream_user *user, const struct fields *trailers)
 		exchange_end_tunnel(exchange);
 		return;
 	}
-	exchange_end(exchange, OUTCOME_ANSWERED, ENDING_WHOLE);
+	exchange_end(exchange, OUTCOME_ANSWERED, END_COMPLETE);
 }
 
 static void

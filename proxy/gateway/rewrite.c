@@ -189,6 +189,19 @@ add_cookies(struct rewritten *out, const struct request *request)
 	return writer.at == begin || value_end(out, SLICE("Cookie"), &writer);
 }
 
+/* The version as Via names it (RFC 9110 section 7.6.3). */
+static struct slice
+version_number(enum http_version version)
+{
+	switch (version) {
+	case HTTP_1_0:
+		return SLICE("1.0");
+	case HTTP_1_1:
+		break;
+	}
+	return SLICE("1.1");
+}
+
 static bool
 add_via(struct rewritten *out, const struct request *request)
 {
@@ -196,8 +209,7 @@ add_via(struct rewritten *out, const struct request *request)
 
 	if (has(out, FIELD_VIA))
 		write_list(&writer, &request->fields, FIELD_VIA);
-	write_literal(&writer, "1.");
-	write_number(&writer, request->minor);
+	write_slice(&writer, version_number(request->version));
 	write_literal(&writer, " jobgate");
 	return value_end(out, SLICE("Via"), &writer);
 }
@@ -259,7 +271,7 @@ takes_trailers(const struct rewritten *out, const struct request *request)
 {
 	struct slice list, member;
 
-	if (!has(out, FIELD_TE) || request->minor == 0)
+	if (!has(out, FIELD_TE) || request->version == HTTP_1_0)
 		return false;
 	for (size_t i = 0; i < request->fields.count; i++) {
 		if (request->fields.items[i].id != FIELD_TE)

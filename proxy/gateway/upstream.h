@@ -74,10 +74,6 @@ struct upstream_ops {
 	/* The exchange can take content of the answer again: push what is there. */
 	void (*pump)(struct upstream *upstream);
 
-	/* Nothing has come for a while: look whether the connection is lost (see conn_look_again),
-	 * then as `pump`. */
-	void (*look)(struct upstream *upstream);
-
 	/* Is something of what was pushed still to be sent? `writable` comes when it has been. */
 	bool (*pending)(const struct upstream *upstream);
 
@@ -115,8 +111,9 @@ struct upstream_user_ops {
 	void (*interim)(struct upstream_user *user, struct response *response);
 
 	/*
-	 * The final answer's head; 101 turns the rest into a tunnel: content without framing. The
-	 * user may change the response's fields, which have room for HEAD_FIELDS_MAX.
+	 * The final answer's head. With response->tunnel content without framing follows in both
+	 * directions. The user may change the response's fields, which have room for
+	 * HEAD_FIELDS_MAX.
 	 */
 	void (*head)(struct upstream_user *user, struct response *response);
 

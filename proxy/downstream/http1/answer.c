@@ -14,7 +14,7 @@ client_interim(struct exchange_client *client, const struct response *response)
 		server->expects = false; /* from now on it is the client who is waited for */
 		connection_wait(&server->connection, gateway->options.timeouts.body);
 	}
-	if (server->minor == 0)
+	if (server->version == HTTP_1_0)
 		return; /* RFC 9110 section 15.2: a 1.0 client knows of none */
 	write_status_line(&writer, response->status, response->reason);
 	write_fields(&writer, &response->fields);
@@ -40,7 +40,7 @@ answer_framing(struct http1_server *server, const struct response *response)
 	case CONTENT_UNKNOWN:
 		break;
 	}
-	if (server->minor > 0)
+	if (server->version != HTTP_1_0)
 		return BODY_CHUNKED;
 	server->keep_alive = false;
 	return BODY_UNTIL_CLOSE;
@@ -62,17 +62,43 @@ content_is_skippable(const struct http1_server *server)
 	       body->left <= server->connection.gateway->options.limits.drain_bytes;
 }
 
-/* Does an answer of 426 name protocols? Each other Upgrade was another connection's, and is gone.
- */
+/* Does the answer's Upgrade name this protocol, whether or not Connection lists the field? */
 static bool
-names_upgrade(const struct response *response)
+names_upgrade(const struct fields *fields, struct slice protocol)
 {
-	const struct fields *fields = &response->fields;
+	struct slice list, member;
 
-	for (size_t i = 0; response->status == 426 && i < fields->count; i++)
-		if (fields->items[i].id == FIELD_UPGRADE && !fields->items[i].dropped)
-			return true;
+	for (size_t i = 0; i < fields->count; i++) {
+		if (fields->items[i].id != FIELD_UPGRADE)
+			continue;
+		list = fields->items[i].value;
+		while (list_next(&list, &member))
+			if (slice_equal_nocase(member, protocol))
+				return true;
+	}
 	return false;
+}
+
+/*
+ * An answer of 426 has to name protocols, and Upgrade speaks of one connection alone (RFC 9110
+ * sections 15.5.22 and 7.8). So the client gets Upgrade fields of its own: for the protocols that
+ * the backend named and that can become tunnels here; where it named none of these, for all that
+ * can.
+ */
+static void
+write_upgrades(const struct gateway *gateway, const struct fields *received, struct writer *writer)
+{
+	const char *const *upgrades = gateway->options.forwarding.upgrades;
+	bool named = false;
+
+	if (upgrades == NULL || *upgrades == NULL)
+		return;
+	for (const char *const *at = upgrades; *at != NULL; at++)
+		named = named || names_upgrade(received, slice_of(*at));
+	for (const char *const *at = upgrades; *at != NULL; at++)
+		if (!named || names_upgrade(received, slice_of(*at)))
+			write_field(writer, SLICE("Upgrade"), slice_of(*at));
+	write_literal(writer, "Connection: Upgrade\r\n");
 }
 
 static void
@@ -84,7 +110,7 @@ client_answer(struct exchange_client *client, const struct response *response)
 	enum body_kind framing = answer_framing(server, response);
 
 	server->answer_at = server->sender.sent + buffer_len(server->sender.out);
-	server->tunnel = response->status == 101;
+	server->tunnel = response->tunnel;
 	if (server->tunnel || gateway->draining || !content_is_skippable(server))
 		server->keep_alive = false;
 	write_status_line(&writer, response->status, response->reason);
@@ -94,8 +120,8 @@ client_answer(struct exchange_client *client, const struct response *response)
 		write_field(
 		    &writer, SLICE("Strict-Transport-Security"), slice_of(gateway->options.hsts));
 	write_fields(&writer, &response->fields);
-	if (names_upgrade(response)) /* it speaks of this connection (RFC 9110 section 7.8) */
-		write_literal(&writer, "Connection: Upgrade\r\n");
+	if (response->status == 426)
+		write_upgrades(gateway, &response->fields, &writer);
 	if (framing == BODY_CHUNKED) {
 		write_literal(&writer, "Transfer-Encoding: chunked\r\n");
 	} else if (framing == BODY_LENGTH || response->length_known) {
@@ -109,10 +135,11 @@ client_answer(struct exchange_client *client, const struct response *response)
 		framing = BODY_UNTIL_CLOSE;
 		body_decoder_init(&server->receiver.body, BODY_UNTIL_CLOSE, 0, 0);
 		server->content_ended = false;
+		connection_wait(&server->connection, TUNNEL_LOOK_MS);
 		http1_drop_head(server);
 	} else if (!server->keep_alive) {
 		write_literal(&writer, "Connection: close\r\n");
-	} else if (server->minor == 0) {
+	} else if (server->version == HTTP_1_0) {
 		write_literal(&writer, "Connection: keep-alive\r\n");
 	}
 	write_literal(&writer, "\r\n");
@@ -184,15 +211,6 @@ client_resume(struct exchange_client *client)
 	http1_work(server_of_client(client));
 }
 
-static void
-client_look(struct exchange_client *client)
-{
-	struct http1_server *server = server_of_client(client);
-
-	conn_look_again(&server->connection.conn);
-	http1_work(server);
-}
-
 static bool
 client_take_back(struct exchange_client *client)
 {
@@ -213,7 +231,7 @@ client_failed_auth(struct exchange_client *client)
 }
 
 static void
-client_ended(struct exchange_client *client, enum ending ending)
+client_ended(struct exchange_client *client, enum exchange_end end)
 {
 	struct http1_server *server = server_of_client(client);
 
@@ -221,12 +239,12 @@ client_ended(struct exchange_client *client, enum ending ending)
 	server->exchange = NULL;
 	if (server->state != HTTP1_EXCHANGE)
 		return;
-	if (ending == ENDING_AT_ONCE) {
+	if (end == END_REVOKED || end == END_ABANDONED) {
 		connection_close(&server->connection, true);
 		return;
 	}
 	http1_drop_head(server);
-	server->cut = ending == ENDING_SHORT;
+	server->cut = end != END_COMPLETE;
 	if (server->cut || !server->keep_alive) {
 		http1_finish(server);
 	} else if (!server->content_ended) {
@@ -259,7 +277,6 @@ const struct exchange_client_ops http1_client_ops = {
     .content_end = client_content_end,
     .flush = client_flush,
     .resume = client_resume,
-    .look = client_look,
     .take_back = client_take_back,
     .failed_auth = client_failed_auth,
     .ended = client_ended,

@@ -60,7 +60,10 @@ http1_more_content(struct http1_server *server)
 	switch (server->tunnel ? receiver_fill(&server->receiver)
 			       : receiver_fill_on(&server->receiver)) {
 	case IO_OK:
-		http1_count_deficit(server);
+		if (server->tunnel)
+			connection_wait(&server->connection, TUNNEL_LOOK_MS);
+		else
+			http1_count_deficit(server);
 		return true;
 	case IO_AGAIN:
 		/* A client that waits for 100 is waiting for the backend. */

@@ -156,7 +156,7 @@ http1_describe(struct http1_server *server, struct request_head *head,
 	    .length = framing->length,
 	    .expect_continue = framing->expect_continue,
 	    .upgrade = framing->upgrade,
-	    .minor = head->minor,
+	    .version = head->minor > 0 ? HTTP_1_1 : HTTP_1_0,
 	};
 	request->content = framing->body == BODY_CHUNKED  ? CONTENT_UNKNOWN
 			   : framing->body == BODY_LENGTH ? CONTENT_LENGTH
@@ -264,7 +264,9 @@ http1_begin(struct http1_server *server)
 	struct request *request =
 	    http1_read_head(server, &framing, &status, &framing_error, &error);
 
-	server->minor = status == HEAD_COMPLETE ? gateway->scratch.request_head.minor : 1;
+	server->version = status == HEAD_COMPLETE && gateway->scratch.request_head.minor == 0
+			      ? HTTP_1_0
+			      : HTTP_1_1;
 	if (status != HEAD_COMPLETE) {
 		http1_reject_head(server, status);
 		return;

@@ -170,6 +170,31 @@ http1_expired_unread(struct http1_server *server)
 	connection_wait(&server->connection, server->connection.gateway->options.timeouts.answer);
 }
 
+/* In a tunnel nothing has come for a while; else it is time for the request's content. */
+static void
+http1_expired_exchange(struct http1_server *server)
+{
+	struct connection *connection = &server->connection;
+
+	if (server->content_ended)
+		return;
+	if (server->tunnel) {
+		gateway_catch_up(connection->gateway);
+		conn_look_again(&connection->conn);
+		if (server->state != HTTP1_CLOSED)
+			http1_work(server);
+		return;
+	}
+	if (server->receiver.piece.len > 0 || server->expects ||
+	    !exchange_takes_content(server->exchange)) {
+		/* The backend keeps the client waiting, not the other way round. */
+		connection_wait(connection, connection->gateway->options.timeouts.body);
+		return;
+	}
+	server->keep_alive = false;
+	exchange_client_failed(server->exchange, CLIENT_BODY_TIMEOUT);
+}
+
 static void
 http1_expired(struct connection *connection)
 {
@@ -186,24 +211,14 @@ http1_expired(struct connection *connection)
 			connection_close(&server->connection, false);
 			return;
 		}
-		server->minor = 1;
+		server->version = HTTP_1_1;
 		http1_reject(server, NULL, 408, SLICE("Request timeout"),
 		    SLICE("The request's head did not come in time."));
 		if (server->state != HTTP1_CLOSED)
 			http1_work(server);
 		return;
 	case HTTP1_EXCHANGE:
-		if (server->content_ended)
-			return;
-		if (server->receiver.piece.len > 0 || server->expects ||
-		    !exchange_takes_content(server->exchange)) {
-			/* The backend keeps the client waiting, not the other way round. */
-			connection_wait(
-			    connection, server->connection.gateway->options.timeouts.body);
-			return;
-		}
-		server->keep_alive = false;
-		exchange_client_failed(server->exchange, CLIENT_BODY_TIMEOUT);
+		http1_expired_exchange(server);
 		return;
 	case HTTP1_SKIPPING:
 		connection_close(&server->connection, false);

@@ -44,12 +44,12 @@ struct http1_server {
 	uint32_t head_len; /* of the head that begins `in`, kept until the exchange has read it */
 	uint32_t body_deficit; /* EXCHANGE: bytes of content by which the client lags behind */
 	enum http1_state state : 8;
-	unsigned char minor;	/* of the request's version */
-	bool working;		/* further up the stack, http1_work runs */
-	bool keep_alive : 1;	/* after this exchange the connection may serve another */
-	bool expects : 1;	/* the client waits for 100 and has sent no content yet */
-	bool content_ended : 1; /* the request's content has been handed on whole */
-	bool client_closes : 1; /* its first request is its last one, as it says itself */
+	enum http_version version : 8; /* of the request */
+	bool working;		       /* further up the stack, http1_work runs */
+	bool keep_alive : 1;	       /* after this exchange the connection may serve another */
+	bool expects : 1;	       /* the client waits for 100 and has sent no content yet */
+	bool content_ended : 1;	       /* the request's content has been handed on whole */
+	bool client_closes : 1;	       /* its first request is its last one, as it says itself */
 	bool tunnel : 1;
 	bool served : 1;      /* there was a request before this one */
 	bool tunnel_shut : 1; /* the backend has ended its side, ours ends after what is pending */

@@ -49,7 +49,7 @@ request_in(char *text, struct field *items)
 	    .upgrade = {text + 17, 3},
 	    .takes_trailers = true,
 	    .exclusive = true,
-	    .minor = 1,
+	    .version = HTTP_1_1,
 	};
 
 	memcpy(text, "POSThost/path?q=1foo", 20);

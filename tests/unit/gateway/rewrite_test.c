@@ -30,8 +30,9 @@ receive(const char *fields)
 	assert_int_equal(
 	    head_parse_request((struct slice){text, (size_t)len}, &limits, &head), HEAD_COMPLETE);
 	assert_int_equal(request_framing(&head, &framing), FRAMING_OK);
-	request = (struct request){
-	    .authority = framing.host, .minor = 1, .fields = {head.fields, head.field_count}};
+	request = (struct request){.authority = framing.host,
+	    .version = HTTP_1_1,
+	    .fields = {head.fields, head.field_count}};
 }
 
 static bool
@@ -147,7 +148,7 @@ requests_without_a_host(void **state)
 	(void)state;
 	receive("");
 	request.authority = (struct slice){0};
-	request.minor = 0;
+	request.version = HTTP_1_0;
 	assert_true(rewrite_request(&request, &facts, &rewritten));
 	assert_int_equal(added("X-Forwarded-Host").len, 0);
 	expect_added("Forwarded", "for=192.0.2.7;proto=http");
@@ -557,7 +558,7 @@ trailers_are_asked_for(void **state)
 		assert_false(request.takes_trailers);
 	}
 	receive("TE: trailers\r\n");
-	request.minor = 0;
+	request.version = HTTP_1_0;
 	assert_true(rewrite_request(&request, &facts, &rewritten));
 	assert_false(request.takes_trailers);
 }
