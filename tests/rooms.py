@@ -21,9 +21,11 @@ ROOMS = {
     "proxy/net": ({"include/jobgate"}, {"libevent", "libcrypto", "libssl", "c-ares"}),
     "proxy/observe": ({"include/jobgate"}, set()),
     "proxy/config": ({"include/jobgate", "auth", "auth/redis", "proxy/http", "proxy/net"}, {"libyaml"}),  # bounds and URL forms
-    "proxy/gateway": ({"include/jobgate", "auth", "proxy/http", "proxy/net", "proxy/observe"}, {"libcrypto"}),
+    "proxy/http1": ({"include/jobgate", "proxy/http", "proxy/net"}, set()),
+    "proxy/gateway": ({"include/jobgate", "auth", "proxy/http", "proxy/http1", "proxy/net", "proxy/observe"}, {"libcrypto"}),
     "proxy/downstream": ({"include/jobgate", "auth", "proxy/gateway", "proxy/net", "proxy/observe"}, {"libcrypto"}),
-    "proxy/downstream/http1": ({"include/jobgate", "proxy/downstream", "proxy/gateway", "proxy/http", "proxy/net"}, set()),
+    "proxy/downstream/http1": ({"include/jobgate", "proxy/downstream", "proxy/gateway", "proxy/http", "proxy/http1",
+                               "proxy/net"}, set()),
     "proxy/server": ({"include/jobgate", "auth", "auth/redis", "auth/control", "proxy/config", "proxy/gateway",
                       "proxy/downstream", "proxy/downstream/http1",
                       "proxy/net", "proxy/observe"}, {"libevent", "libcrypto"}),

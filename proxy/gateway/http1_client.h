@@ -5,10 +5,10 @@
 #ifndef JOBGATE_HTTP1_CLIENT_H
 #define JOBGATE_HTTP1_CLIENT_H
 
-#include "gateway/receiver.h"
-#include "gateway/sender.h"
 #include "gateway/upstream.h"
 #include "http/write.h"
+#include "http1/receiver.h"
+#include "http1/sender.h"
 #include "net/loop.h"
 
 struct backend_conn;

@@ -4,9 +4,9 @@
 #define JOBGATE_HTTP1_SERVER_STATE_H
 
 #include "downstream/http1/server.h"
-#include "gateway/receiver.h"
-#include "gateway/sender.h"
 #include "http/framing.h"
+#include "http1/receiver.h"
+#include "http1/sender.h"
 #include "jobgate/exchange.h"
 
 /*

@@ -1,5 +1,5 @@
 /* sender.c - framing and sending, with as few system calls as the bytes allow. */
-#include "gateway/sender.h"
+#include "http1/sender.h"
 
 #include "http/write.h"
 

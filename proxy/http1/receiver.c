@@ -1,5 +1,5 @@
 /* receiver.c - reading into a borrowed buffer, and handing out content from it. */
-#include "gateway/receiver.h"
+#include "http1/receiver.h"
 
 #include <assert.h>
 

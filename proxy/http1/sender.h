@@ -1,6 +1,6 @@
 /* sender.h - the sending half of an HTTP/1 connection: heads and content in, bytes out. */
-#ifndef JOBGATE_SENDER_H
-#define JOBGATE_SENDER_H
+#ifndef JOBGATE_HTTP1_SENDER_H
+#define JOBGATE_HTTP1_SENDER_H
 
 #include "http/body.h"
 #include "jobgate/message.h"

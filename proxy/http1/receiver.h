@@ -1,6 +1,6 @@
 /* receiver.h - the receiving half of an HTTP/1 connection: bytes in, content out. */
-#ifndef JOBGATE_RECEIVER_H
-#define JOBGATE_RECEIVER_H
+#ifndef JOBGATE_HTTP1_RECEIVER_H
+#define JOBGATE_HTTP1_RECEIVER_H
 
 #include "http/body.h"
 #include "net/buffer.h"
