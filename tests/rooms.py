@@ -22,7 +22,8 @@ ROOMS = {
     "proxy/observe": ({"include/jobgate"}, set()),
     "proxy/config": ({"include/jobgate", "auth", "auth/redis", "proxy/http", "proxy/net"}, {"libyaml"}),  # bounds and URL forms
     "proxy/http1": ({"include/jobgate", "proxy/http", "proxy/net"}, set()),
-    "proxy/gateway": ({"include/jobgate", "auth", "proxy/http", "proxy/http1", "proxy/net", "proxy/observe"}, {"libcrypto"}),
+    "proxy/browser": ({"include/jobgate", "auth", "proxy/http"}, {"libcrypto"}),
+    "proxy/gateway": ({"include/jobgate", "auth", "proxy/browser", "proxy/http", "proxy/http1", "proxy/net", "proxy/observe"}, {"libcrypto"}),
     "proxy/downstream": ({"include/jobgate", "auth", "proxy/gateway", "proxy/net", "proxy/observe"}, {"libcrypto"}),
     "proxy/downstream/http1": ({"include/jobgate", "proxy/downstream", "proxy/gateway", "proxy/http", "proxy/http1",
                                "proxy/net"}, set()),

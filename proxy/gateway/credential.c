@@ -1,7 +1,7 @@
 /* credential.c - what a request shows of whom it is from: a token, or a browser's session. */
+#include "browser/session.h"
 #include "gateway/exchange_state.h"
 #include "gateway/rewrite.h"
-#include "gateway/session.h"
 
 void
 exchange_present(struct exchange *exchange, struct slice field, struct findings *findings)

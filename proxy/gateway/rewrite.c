@@ -1,8 +1,8 @@
 /* rewrite.c - fields removed and added on the way to a backend. */
 #include "gateway/rewrite.h"
 
+#include "browser/session.h"
 #include "gateway/request_id.h"
-#include "gateway/session.h"
 #include "http/head.h"
 #include "http/names.h"
 #include "http/write.h"

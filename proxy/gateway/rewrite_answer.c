@@ -1,7 +1,7 @@
 /* rewrite_answer.c - what of a job's answer reaches clients, and the caches on the way to them. */
+#include "browser/session.h"
 #include "gateway/rewrite.h"
 #include "gateway/route.h"
-#include "gateway/session.h"
 #include "http/head.h"
 #include "http/names.h"
 

@@ -2,10 +2,10 @@
 #include <openssl/crypto.h>
 #include <stdio.h>
 
+#include "browser/page.h"
+#include "browser/session.h"
 #include "gateway/exchange_state.h"
-#include "gateway/page.h"
 #include "gateway/refusal.h"
-#include "gateway/session.h"
 
 /* Paths at a job's own host that are the gateway's. */
 #define OUR_PATHS "/.jobgate/"

@@ -1,6 +1,6 @@
 /* session.c - sealing and opening: nonce (12), sealed id, version, expiry and mark (44), tag
  * (16), in base64. */
-#include "gateway/session.h"
+#include "browser/session.h"
 
 #include <openssl/evp.h>
 #include <openssl/rand.h>

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/session.h"
+#include "browser/session.h"
 
 static const unsigned char key[SESSION_KEY_LEN] = "a key for tests, 32 bytes of it";
 static const struct session sample = {"0123456789abcdef", 7, "first twelve", 1000};

@@ -1,6 +1,6 @@
 /* session.h - what a browser holds instead of a token: a cookie that only gateways can read. */
-#ifndef JOBGATE_SESSION_H
-#define JOBGATE_SESSION_H
+#ifndef JOBGATE_BROWSER_SESSION_H
+#define JOBGATE_BROWSER_SESSION_H
 
 #include "jobgate/job.h"
 #include "jobgate/message.h"

@@ -1,7 +1,7 @@
 /* page.h - what a person sees in a browser: signing in, signing out, and why neither is possible.
  */
-#ifndef JOBGATE_PAGE_H
-#define JOBGATE_PAGE_H
+#ifndef JOBGATE_BROWSER_PAGE_H
+#define JOBGATE_BROWSER_PAGE_H
 
 #include "jobgate/slice.h"
 

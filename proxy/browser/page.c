@@ -1,5 +1,5 @@
 /* page.c - pages without scripts, in plain HTML that a screen reader reads in order. */
-#include "gateway/page.h"
+#include "browser/page.h"
 
 #include "http/write.h"
 

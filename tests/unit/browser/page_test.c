@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <openssl/evp.h>
 
-#include "gateway/page.h"
+#include "browser/page.h"
 
 static void
 the_policy_has_the_hash_of_the_style(void **state)
