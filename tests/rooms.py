@@ -23,14 +23,23 @@ ROOMS = {
     "proxy/config": ({"include/jobgate", "auth", "auth/redis", "proxy/http", "proxy/net"}, {"libyaml"}),  # bounds and URL forms
     "proxy/http1": ({"include/jobgate", "proxy/http", "proxy/net"}, set()),
     "proxy/browser": ({"include/jobgate", "auth", "proxy/http"}, {"libcrypto"}),
-    "proxy/gateway": ({"include/jobgate", "auth", "proxy/browser", "proxy/http", "proxy/http1", "proxy/net", "proxy/observe"}, {"libcrypto"}),
-    "proxy/downstream": ({"include/jobgate", "auth", "proxy/gateway", "proxy/net", "proxy/observe"}, {"libcrypto"}),
+    "proxy/upstream": ({"include/jobgate", "proxy/http", "proxy/net", "proxy/observe"}, set()),
+    "proxy/upstream/http1": ({"include/jobgate", "proxy/upstream", "proxy/http", "proxy/http1", "proxy/net"}, set()),
+    "proxy/gateway": ({"include/jobgate", "auth", "proxy/browser", "proxy/upstream", "proxy/http", "proxy/http1", "proxy/net", "proxy/observe"}, {"libcrypto"}),
+    "proxy/downstream": ({"include/jobgate", "auth", "proxy/gateway", "proxy/upstream", "proxy/net", "proxy/observe"}, {"libcrypto"}),
     "proxy/downstream/http1": ({"include/jobgate", "proxy/downstream", "proxy/gateway", "proxy/http", "proxy/http1",
                                "proxy/net"}, set()),
     "proxy/server": ({"include/jobgate", "auth", "auth/redis", "auth/control", "proxy/config", "proxy/gateway",
                       "proxy/downstream", "proxy/downstream/http1",
                       "proxy/net", "proxy/observe"}, {"libevent", "libcrypto"}),
     "proxy": ({"include/jobgate", "auth/bulk", "auth/cli", "proxy/config", "proxy/net", "proxy/server"}, set()),  # main.c
+}
+
+# Arrows that the picture does not have, and that are still to go. An arrow that is no longer there has to leave the list.
+STILL_TO_GO = {
+    ("proxy/upstream", "proxy/gateway"),
+    ("proxy/upstream", "proxy/upstream/http1"),
+    ("proxy/downstream", "proxy/upstream"),
 }
 
 # How a library's headers are known. What matches none and has no folder of its own is libc's.
@@ -128,13 +137,19 @@ def find_cycle(graph):
 
 def check(top):
     """All that is wrong, as lines; and how many arrows there are."""
-    wrong, graph, count = [], {}, 0
+    wrong, graph, count, seen = [], {}, 0, set()
     for source, number, room, told, kind in arrows(top):
         count += 1
+        if (room, told) in STILL_TO_GO:
+            seen.add((room, told))
+            continue
         if forbidden(room, told, kind):
             wrong.append(f"{source.relative_to(top)}:{number}: {room or 'a folder unknown here'} may not know {told}")
         if kind == "room" and room and told and told != room:
             graph.setdefault(room, set()).add(told)
+    for room, told in sorted(STILL_TO_GO - seen):
+        if (top / room).is_dir() and (top / told).is_dir():
+            wrong.append(f"{room} does not know {told} any more: take this arrow off STILL_TO_GO")
     cycle = find_cycle(graph)
     if cycle:
         wrong.append("cycle: " + " -> ".join(cycle))

@@ -6,7 +6,7 @@
 
 #include "downstream/connection.h"
 #include "downstream/quota.h"
-#include "gateway/pool.h"
+#include "upstream/pool.h"
 
 /* Returns how many connections there may be for all purposes together. */
 static size_t

@@ -3,14 +3,14 @@
 #define JOBGATE_GATEWAY_EXCHANGE_STATE_H
 
 #include "gateway/kept_request.h"
-#include "gateway/pool.h"
 #include "gateway/refusal.h"
 #include "gateway/route.h"
 #include "gateway/state.h"
 #include "gateway/trace.h"
-#include "gateway/upstream.h"
 #include "http/websocket.h"
 #include "jobgate/exchange.h"
+#include "upstream/pool.h"
+#include "upstream/upstream.h"
 
 /*
  * exchange.c    its beginning, its end, and every answer of our own

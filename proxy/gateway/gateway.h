@@ -4,7 +4,6 @@
 
 #include <sys/socket.h>
 
-#include "gateway/circuit.h"
 #include "http/head.h"
 #include "jobgate/directory.h"
 #include "jobgate/purpose.h"
@@ -15,6 +14,7 @@
 #include "net/tls_client.h"
 #include "net/tls_server.h"
 #include "observe/access_log.h"
+#include "upstream/circuit.h"
 
 struct connection_protocol;
 struct gateway;

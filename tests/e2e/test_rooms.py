@@ -38,8 +38,8 @@ def test_good(tmp_path):
     ("include/jobgate/token.h", "#  include <openssl/sha.h>", "include/jobgate may not know libcrypto"),
     ("proxy/http/body.c", '#include "net/conn.h"', "net/conn.h (no such file)"),
     ("proxy/http/body.c", '#include "../gateway/gateway.c"', "proxy/http may not know proxy/gateway"),
-    ("proxy/gateway/pool.c", '#include "auth/redis/store.h"', "proxy/gateway may not know auth/redis"),
-    ("proxy/gateway/pool.c", "#include <hiredis/async.h>", "proxy/gateway may not know hiredis"),
+    ("proxy/upstream/pool.c", '#include "auth/redis/store.h"', "proxy/upstream may not know auth/redis"),
+    ("proxy/upstream/pool.c", "#include <hiredis/async.h>", "proxy/upstream may not know hiredis"),
     ("proxy/server/worker.c", "#include <evhtp/evhtp.h>", "proxy/server may not know libevhtp"),
     ("proxy/observe/log.c", "#include <jansson.h>", "proxy/observe may not know jansson"),
     ("proxy/cellar/x.c", "#include <stdio.h>", "a folder unknown here"),
@@ -55,3 +55,10 @@ def test_cycle(tmp_path):
     status, out = judge(tmp_path, {**GOOD, "proxy/gateway/gateway.h": "", "proxy/http/head.h": '#include "gateway/gateway.h"\n'})
     assert status == 1
     assert "cycle: proxy/gateway -> proxy/http -> proxy/gateway" in out
+
+
+def test_arrow_that_has_gone(tmp_path):
+    """The list of arrows that are still to go may only shrink."""
+    status, out = judge(tmp_path, {**GOOD, "proxy/downstream/x.c": "", "proxy/upstream/y.c": ""})
+    assert status == 1
+    assert "proxy/downstream does not know proxy/upstream any more: take this arrow off STILL_TO_GO" in out

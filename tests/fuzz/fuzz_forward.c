@@ -4,13 +4,13 @@
 
 #include "downstream/http1/server_state.h"
 #include "fuzz.h"
-#include "gateway/http1_client.h"
 #include "gateway/kept_request.h"
 #include "gateway/rewrite.h"
 #include "gateway/route.h"
 #include "gateway/state.h"
 #include "http/names.h"
 #include "reading.h"
+#include "upstream/http1/client.h"
 
 static struct gateway gateway;
 static struct conn nowhere = {.fd = -1}; /* takes nothing: a sender gathers all */

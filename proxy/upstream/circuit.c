@@ -1,5 +1,5 @@
 /* circuit.c - failures in a row open it, one success closes it. */
-#include "gateway/circuit.h"
+#include "upstream/circuit.h"
 
 bool
 circuit_admits(struct circuit *circuit, uint64_t now_ms, bool *probe)

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/circuit.h"
+#include "upstream/circuit.h"
 
 static const struct circuit_rules three = {3, 1000, 5000};
 

@@ -1,7 +1,7 @@
 /* pool.c - herding backends, and the idle connections to each. */
 #include <stdlib.h>
 
-#include "gateway/backend.h"
+#include "upstream/backend.h"
 
 /* A backend without connections is remembered this long, for its addresses. */
 #define BACKEND_LINGER_MS 60000

@@ -2,14 +2,14 @@
  * http1_client.h - the gateway as an HTTP/1 client of one backend connection: an implementation of
  * upstream.h, for the backend's end alone.
  */
-#ifndef JOBGATE_HTTP1_CLIENT_H
-#define JOBGATE_HTTP1_CLIENT_H
+#ifndef JOBGATE_UPSTREAM_HTTP1_CLIENT_H
+#define JOBGATE_UPSTREAM_HTTP1_CLIENT_H
 
-#include "gateway/upstream.h"
 #include "http/write.h"
 #include "http1/receiver.h"
 #include "http1/sender.h"
 #include "net/loop.h"
+#include "upstream/upstream.h"
 
 struct backend_conn;
 struct gateway;

@@ -1,9 +1,9 @@
 /* attempt.h - a socket on its way to one address of a backend; for connect.c alone. */
-#ifndef JOBGATE_GATEWAY_ATTEMPT_H
-#define JOBGATE_GATEWAY_ATTEMPT_H
+#ifndef JOBGATE_UPSTREAM_ATTEMPT_H
+#define JOBGATE_UPSTREAM_ATTEMPT_H
 
-#include "gateway/backend.h"
 #include "net/conn.h"
+#include "upstream/backend.h"
 
 enum attempt {
 	ATTEMPT_STARTED,     /* conn->ready is called once it is known how it ended */

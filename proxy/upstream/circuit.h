@@ -1,6 +1,6 @@
 /* circuit.h - when to leave a backend alone that takes no connections. */
-#ifndef JOBGATE_CIRCUIT_H
-#define JOBGATE_CIRCUIT_H
+#ifndef JOBGATE_UPSTREAM_CIRCUIT_H
+#define JOBGATE_UPSTREAM_CIRCUIT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* http1_answer.c - what an HTTP/1 backend answers: heads, content, trailers. */
-#include "gateway/backend.h"
 #include "http/framing.h"
+#include "upstream/backend.h"
 
 /*
  * Bytes of one answer relayed in one turn of the loop: a fast backend must not starve the others.

@@ -1,6 +1,6 @@
 /* upstream.h - the backend's end of an exchange, whatever protocol the backend speaks. */
-#ifndef JOBGATE_UPSTREAM_H
-#define JOBGATE_UPSTREAM_H
+#ifndef JOBGATE_UPSTREAM_UPSTREAM_H
+#define JOBGATE_UPSTREAM_UPSTREAM_H
 
 #include "jobgate/message.h"
 

@@ -5,7 +5,7 @@
  * Nothing of a request has been written, so any may wait. One connection at a time tries; once it
  * succeeds all others follow. They are bounded as connections are, and hold no descriptor.
  */
-#include "gateway/backend.h"
+#include "upstream/backend.h"
 
 static void
 redial_schedule(struct backend *backend)

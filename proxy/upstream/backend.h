@@ -7,13 +7,13 @@
  * dial.c      the making of a connection, attempt.c one address of it
  * redial.c    the wait for a backend that refuses connections
  */
-#ifndef JOBGATE_GATEWAY_BACKEND_H
-#define JOBGATE_GATEWAY_BACKEND_H
+#ifndef JOBGATE_UPSTREAM_BACKEND_H
+#define JOBGATE_UPSTREAM_BACKEND_H
 
-#include "gateway/circuit.h"
-#include "gateway/http1_client.h"
-#include "gateway/pool.h"
 #include "gateway/state.h"
+#include "upstream/circuit.h"
+#include "upstream/http1/client.h"
+#include "upstream/pool.h"
 
 struct rival;
 

@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "gateway/attempt.h"
-#include "gateway/backend.h"
 #include "observe/probes.h"
+#include "upstream/attempt.h"
+#include "upstream/backend.h"
 
 /*
  * So long one address is given before the next is tried beside it, and the first to connect

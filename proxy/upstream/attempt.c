@@ -1,5 +1,5 @@
 /* attempt.c - judge one address, and connect to it. */
-#include "gateway/attempt.h"
+#include "upstream/attempt.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* http1_client.c - the HTTP/1 client of one backend connection: what it sends, and its beginning
  * and end. */
-#include "gateway/http1_client.h"
+#include "upstream/http1/client.h"
 
-#include "gateway/backend.h"
+#include "upstream/backend.h"
 
 static struct http1_client *
 client_of(const struct upstream *upstream)

@@ -1,5 +1,5 @@
 /* backend.c - what is known of a backend: its addresses, and whether it takes connections. */
-#include "gateway/backend.h"
+#include "upstream/backend.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>

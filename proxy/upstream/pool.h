@@ -1,9 +1,9 @@
 /* pool.h - backends, their addresses, and the idle connections kept to each. */
-#ifndef JOBGATE_POOL_H
-#define JOBGATE_POOL_H
+#ifndef JOBGATE_UPSTREAM_POOL_H
+#define JOBGATE_UPSTREAM_POOL_H
 
-#include "gateway/upstream.h"
 #include "jobgate/job.h"
+#include "upstream/upstream.h"
 
 struct backend;
 struct gateway;
