@@ -25,11 +25,11 @@ ROOMS = {
     "proxy/browser": ({"include/jobgate", "auth", "proxy/http"}, {"libcrypto"}),
     "proxy/upstream": ({"include/jobgate", "proxy/http", "proxy/net", "proxy/observe"}, set()),
     "proxy/upstream/http1": ({"include/jobgate", "proxy/upstream", "proxy/http", "proxy/http1", "proxy/net"}, set()),
-    "proxy/gateway": ({"include/jobgate", "auth", "proxy/browser", "proxy/upstream", "proxy/http", "proxy/http1", "proxy/net", "proxy/observe"}, {"libcrypto"}),
-    "proxy/downstream": ({"include/jobgate", "auth", "proxy/gateway", "proxy/upstream", "proxy/net", "proxy/observe"}, {"libcrypto"}),
-    "proxy/downstream/http1": ({"include/jobgate", "proxy/downstream", "proxy/gateway", "proxy/http", "proxy/http1",
+    "proxy/exchange": ({"include/jobgate", "auth", "proxy/browser", "proxy/upstream", "proxy/http", "proxy/net", "proxy/observe"}, {"libcrypto"}),
+    "proxy/downstream": ({"include/jobgate", "auth", "proxy/exchange", "proxy/net", "proxy/observe"}, {"libcrypto"}),
+    "proxy/downstream/http1": ({"include/jobgate", "proxy/downstream", "proxy/exchange", "proxy/http", "proxy/http1",
                                "proxy/net"}, set()),
-    "proxy/server": ({"include/jobgate", "auth", "auth/redis", "auth/control", "proxy/config", "proxy/gateway",
+    "proxy/server": ({"include/jobgate", "auth", "auth/redis", "auth/control", "proxy/config", "proxy/exchange",
                       "proxy/downstream", "proxy/downstream/http1",
                       "proxy/net", "proxy/observe"}, {"libevent", "libcrypto"}),
     "proxy": ({"include/jobgate", "auth/bulk", "auth/cli", "proxy/config", "proxy/net", "proxy/server"}, set()),  # main.c
@@ -37,7 +37,7 @@ ROOMS = {
 
 # Arrows that the picture does not have, and that are still to go. An arrow that is no longer there has to leave the list.
 STILL_TO_GO = {
-    ("proxy/upstream", "proxy/gateway"),
+    ("proxy/upstream", "proxy/exchange"),
     ("proxy/upstream", "proxy/upstream/http1"),
     ("proxy/downstream", "proxy/upstream"),
 }

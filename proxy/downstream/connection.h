@@ -2,7 +2,7 @@
 #ifndef JOBGATE_CONNECTION_H
 #define JOBGATE_CONNECTION_H
 
-#include "gateway/state.h"
+#include "exchange/state.h"
 #include "net/conn.h"
 
 /*

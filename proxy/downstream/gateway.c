@@ -1,5 +1,5 @@
 /* gateway.c - the data path of one worker, put together and taken apart. */
-#include "gateway/gateway.h"
+#include "exchange/gateway.h"
 
 #include <openssl/rand.h>
 #include <stdlib.h>

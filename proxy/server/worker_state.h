@@ -3,7 +3,7 @@
 #define JOBGATE_WORKER_STATE_H
 
 #include "auth/redis/link.h"
-#include "gateway/gateway.h"
+#include "exchange/gateway.h"
 #include "server/worker.h"
 
 /*

@@ -10,7 +10,7 @@
 #ifndef JOBGATE_UPSTREAM_BACKEND_H
 #define JOBGATE_UPSTREAM_BACKEND_H
 
-#include "gateway/state.h"
+#include "exchange/state.h"
 #include "upstream/circuit.h"
 #include "upstream/http1/client.h"
 #include "upstream/pool.h"

@@ -22,7 +22,7 @@ GOOD = {
     "auth/redis/store.h": "#include <event2/event.h>\n",
     "auth/redis/store.c": '#include "auth/redis/store.h"\n#include <hiredis/async.h>\n',
     "proxy/http/head.h": '#include "jobgate/job.h"\n',
-    "proxy/gateway/gateway.c": '#include "http/head.h"\n',
+    "proxy/exchange/relay.c": '#include "http/head.h"\n',
 }
 
 
@@ -37,7 +37,7 @@ def test_good(tmp_path):
     ("include/jobgate/token.h", "#include <hiredis/hiredis.h>", "include/jobgate may not know hiredis"),
     ("include/jobgate/token.h", "#  include <openssl/sha.h>", "include/jobgate may not know libcrypto"),
     ("proxy/http/body.c", '#include "net/conn.h"', "net/conn.h (no such file)"),
-    ("proxy/http/body.c", '#include "../gateway/gateway.c"', "proxy/http may not know proxy/gateway"),
+    ("proxy/http/body.c", '#include "../exchange/relay.c"', "proxy/http may not know proxy/exchange"),
     ("proxy/upstream/pool.c", '#include "auth/redis/store.h"', "proxy/upstream may not know auth/redis"),
     ("proxy/upstream/pool.c", "#include <hiredis/async.h>", "proxy/upstream may not know hiredis"),
     ("proxy/server/worker.c", "#include <evhtp/evhtp.h>", "proxy/server may not know libevhtp"),
@@ -52,9 +52,9 @@ def test_forbidden_arrow(tmp_path, name, line, words):
 
 def test_cycle(tmp_path):
     """Even one of arrows that are each forbidden is named as a cycle."""
-    status, out = judge(tmp_path, {**GOOD, "proxy/gateway/gateway.h": "", "proxy/http/head.h": '#include "gateway/gateway.h"\n'})
+    status, out = judge(tmp_path, {**GOOD, "proxy/exchange/gateway.h": "", "proxy/http/head.h": '#include "exchange/gateway.h"\n'})
     assert status == 1
-    assert "cycle: proxy/gateway -> proxy/http -> proxy/gateway" in out
+    assert "cycle: proxy/exchange -> proxy/http -> proxy/exchange" in out
 
 
 def test_arrow_that_has_gone(tmp_path):

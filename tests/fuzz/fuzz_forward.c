@@ -3,11 +3,11 @@
 #include <http_parser.h>
 
 #include "downstream/http1/server_state.h"
+#include "exchange/kept_request.h"
+#include "exchange/rewrite.h"
+#include "exchange/route.h"
+#include "exchange/state.h"
 #include "fuzz.h"
-#include "gateway/kept_request.h"
-#include "gateway/rewrite.h"
-#include "gateway/route.h"
-#include "gateway/state.h"
 #include "http/names.h"
 #include "reading.h"
 #include "upstream/http1/client.h"

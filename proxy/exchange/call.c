@@ -1,0 +1,192 @@
+/* call.c - calls for the control process, and requests of monitoring. */
+#include <stdio.h>
+
+#include "exchange/exchange_state.h"
+#include "http/bytes.h"
+#include "observe/metrics.h"
+
+/*
+ * The control process parses heads with a third-party library. It only gets heads that are written
+ * here; their targets only have bytes that the API's paths and queries need (RFC 3986 section 3.3,
+ * complete escapes).
+ */
+static bool
+is_plain(struct slice text, const char *others)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.at[i], lower = (char)(c | 0x20);
+
+		if ((lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9'))
+			continue;
+		if (c == '%') {
+			if (text.len - i < 3 || !byte_is((unsigned char)text.at[i + 1], BYTE_HEX) ||
+			    !byte_is((unsigned char)text.at[i + 2], BYTE_HEX))
+				return false;
+			i += 2;
+		} else if (c == '\0' || strchr(others, c) == NULL) {
+			return false;
+		}
+	}
+	return true;
+}
+
+#define PATH_OTHERS "/-._~!$&'()*+,;=:@"
+#define QUERY_OTHERS PATH_OTHERS "?"
+
+/* Answer instead of the control process. */
+static void
+refuse(struct exchange *exchange, unsigned status, struct slice title, struct slice detail)
+{
+	exchange_give_up(exchange, OUTCOME_BAD_REQUEST, status, title, detail);
+}
+
+/* True for a request that the control process must not see; it has been refused then. */
+static bool
+refuse_unfit(struct exchange *exchange, const struct request *request)
+{
+	if (request->path_resolved || request->path.at[0] != '/' ||
+	    request->path.len > CONTROL_TARGET_MAX || !is_plain(request->path, PATH_OTHERS)) {
+		refuse(exchange, 404, SLICE("Not found"), SLICE("There is nothing at this path."));
+		return true;
+	}
+	if (request->method_id == METHOD_OTHER) {
+		refuse(exchange, 405, SLICE("Method not allowed"),
+		    SLICE("The control API does not have this method."));
+		return true;
+	}
+	if (request->path.len + request->query.len > CONTROL_TARGET_MAX) {
+		refuse(exchange, 400, SLICE("Bad request"),
+		    SLICE("The query is longer than what is taken here."));
+		return true;
+	}
+	if (!is_plain(request->query, QUERY_OTHERS)) {
+		refuse(exchange, 400, SLICE("Bad request"),
+		    SLICE("Bytes of the query must be percent-encoded."));
+		return true;
+	}
+	if (request->content == CONTENT_LENGTH && request->length > CONTROL_BODY_MAX) {
+		refuse(exchange, 413, SLICE("Content too large"),
+		    SLICE("The body is larger than the control API accepts."));
+		return true;
+	}
+	return false;
+}
+
+/* Make the request for the control process and keep it. False when it does not fit. */
+static bool
+prepare(struct exchange *exchange, struct request *request, const struct token *token)
+{
+	struct gateway *gateway = exchange->gateway;
+	struct rewritten *rewritten = &gateway->scratch.rewritten;
+	char address[ADDRESS_TEXT_MAX];
+	const struct rewrite rewrite = {
+	    .peer_trusted = exchange->peer->trusted,
+	    .peer = peer_text(exchange->peer, address),
+	    .request_id = exchange_id(exchange),
+	    .token = token,
+	};
+
+	exchange->content_ended = request->content == CONTENT_NONE ||
+				  (request->content == CONTENT_LENGTH && request->length == 0);
+	return rewrite_control(request, &rewrite, gateway->options.control_secret, rewritten) &&
+	       exchange_keep(exchange, request, &rewritten->extra, gateway->options.control_target);
+}
+
+/*
+ * The records behind the verdict are not watched: the control process reads the token again for
+ * each call, and an operator that renews its own token must get the answer.
+ */
+void
+exchange_call_control(struct exchange *exchange, struct request *request, const struct token *token)
+{
+	struct gateway *gateway = exchange->gateway;
+
+	if (refuse_unfit(exchange, request))
+		return;
+	exchange->state = EXCHANGE_CONNECTING;
+	if (!prepare(exchange, request, token)) {
+		refuse(exchange, 431, SLICE("Head too large"),
+		    SLICE("The proxies in front name too many addresses for this client."));
+		return;
+	}
+	exchange->backend = pool_enter(gateway->pool, gateway->options.control_target);
+	if (exchange->backend == NULL)
+		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
+	else
+		loop_defer(gateway->loop, &exchange->connect);
+}
+
+void
+exchange_call_failed(struct exchange *exchange, enum upstream_failure failure)
+{
+	struct slice title = SLICE("Control API unavailable");
+
+	if (failure == UPSTREAM_BROKEN || failure == UPSTREAM_BAD_ANSWER)
+		exchange_give_up(exchange, OUTCOME_BACKEND_CLOSED, 503, title,
+		    SLICE("The control process ended before it answered. A change may have "
+			  "been made: check before you repeat it."));
+	else
+		exchange_give_up(exchange, OUTCOME_CONNECT_FAILED, 503, title,
+		    SLICE("The control process is not available, and nothing was changed. Try "
+			  "again in a moment."));
+}
+
+/* ---- control.metrics ---- */
+
+static void
+answer_ready(struct exchange *exchange)
+{
+	struct refusal refusal;
+	bool head = exchange->method_id == METHOD_HEAD;
+	char why[256] = "", text[sizeof(why) + 8];
+
+	if (metrics_ready(exchange->gateway->options.shared, why, sizeof(why))) {
+		snprintf(text, sizeof(text), "ok\n%s%s", why, why[0] != '\0' ? "\n" : "");
+		refusal_text(&refusal, slice_of(text), head);
+	} else {
+		refusal_make(&refusal, 503, SLICE("Not ready"), slice_of(why),
+		    exchange_id(exchange), false, head);
+	}
+	exchange_send(exchange, &refusal, OUTCOME_ANSWERED);
+}
+
+/* /healthz: it only says that this process answers. */
+static void
+answer_health(struct exchange *exchange)
+{
+	struct refusal refusal;
+
+	refusal_text(&refusal, SLICE("ok\n"), exchange->method_id == METHOD_HEAD);
+	exchange_send(exchange, &refusal, OUTCOME_ANSWERED);
+}
+
+static void
+refuse_method(struct exchange *exchange)
+{
+	struct refusal refusal;
+
+	refusal_make(&refusal, 405, SLICE("Method not allowed"),
+	    SLICE("This path takes only GET and HEAD."), exchange_id(exchange), false, false);
+	refusal_allow(&refusal, SLICE("GET, HEAD"));
+	exchange_send(exchange, &refusal, OUTCOME_BAD_REQUEST);
+}
+
+void
+exchange_observe(struct exchange *exchange, struct request *request)
+{
+	bool health = slice_equal(request->path, SLICE("/healthz"));
+	bool ready = slice_equal(request->path, SLICE("/readyz"));
+	bool metrics = slice_equal(request->path, SLICE("/metrics"));
+
+	if (request->path_resolved || (!health && !ready && !metrics))
+		refuse(exchange, 404, SLICE("Not found"),
+		    SLICE("This address serves only /healthz, /readyz and /metrics."));
+	else if (request->method_id != METHOD_GET && request->method_id != METHOD_HEAD)
+		refuse_method(exchange);
+	else if (health)
+		answer_health(exchange);
+	else if (ready)
+		answer_ready(exchange);
+	else
+		exchange_call_control(exchange, request, NULL);
+}

@@ -1,0 +1,104 @@
+/* credential.c - what a request shows of whom it is from: a token, or a browser's session. */
+#include "browser/session.h"
+#include "exchange/exchange_state.h"
+#include "exchange/rewrite.h"
+
+void
+exchange_present(struct exchange *exchange, struct slice field, struct findings *findings)
+{
+	struct gateway *gateway = exchange->gateway;
+	const struct mint *mint = jg_directory_mint(gateway->directory, loop_now_ms(gateway->loop));
+
+	findings->evidence.credential =
+	    jg_bearer_recall(&gateway->memos, mint, field, &findings->memo);
+	if (findings->memo != NULL)
+		findings->evidence.bearer = &findings->memo->bearer;
+}
+
+void
+exchange_present_fields(
+    struct exchange *exchange, const struct fields *fields, struct findings *findings)
+{
+	const struct field *found = NULL;
+
+	for (size_t i = 0; i < fields->count; i++) {
+		if (fields->items[i].id != FIELD_AUTHORIZATION)
+			continue;
+		if (found != NULL) {
+			findings->evidence.credential = CREDENTIAL_MALFORMED;
+			return;
+		}
+		found = &fields->items[i];
+	}
+	findings->evidence.credential = CREDENTIAL_NONE;
+	if (found != NULL)
+		exchange_present(exchange, found->value, findings);
+}
+
+void
+exchange_recall_session(
+    struct exchange *exchange, const struct request *request, struct findings *findings)
+{
+	struct slice cookie = session_cookie(&request->fields);
+	int64_t wall_ms = loop_wall_us(exchange->gateway->loop) / 1000;
+	struct session session;
+
+	if (cookie.at == NULL || !session_open(exchange->gateway->options.session_key,
+				     findings->route.job, cookie, wall_ms / 1000, &session))
+		return;
+	findings->session.formed = true;
+	memcpy(findings->session.id, session.token_id, TOKEN_ID_LEN);
+	findings->evidence.bearer = &findings->session;
+	findings->evidence.version = session.version;
+	memcpy(findings->evidence.mark, session.mark, TOKEN_MARK_LEN);
+	findings->evidence.credential = CREDENTIAL_SESSION;
+	exchange->by_session = true;
+	exchange->session_ends_ms =
+	    loop_now_ms(exchange->gateway->loop) + (uint64_t)(session.expires_s * 1000 - wall_ms);
+}
+
+bool
+authenticates_connection(const struct request *request)
+{
+	static const struct slice schemes[] = {SLICE("Negotiate"), SLICE("NTLM")};
+
+	for (size_t i = 0; i < request->fields.count; i++) {
+		const struct field *field = &request->fields.items[i];
+
+		if (field->id != FIELD_AUTHORIZATION || field->dropped)
+			continue;
+		for (size_t k = 0; k < sizeof(schemes) / sizeof(schemes[0]); k++)
+			if (slice_starts_with_nocase(field->value, schemes[k]))
+				return true;
+	}
+	return false;
+}
+
+/*
+ * True when a browser says (Fetch Metadata) that another site's page, or another job's, makes it
+ * send the request, and not by leading the user here.
+ */
+static bool
+is_embedded(const struct request *request)
+{
+	const struct fields *fields = &request->fields;
+	struct slice site = field_value(fields, FIELD_SEC_FETCH_SITE);
+
+	if (site.len == 0 || slice_equal(site, SLICE("same-origin")) ||
+	    slice_equal(site, SLICE("none")))
+		return false;
+	return !slice_equal(field_value(fields, FIELD_SEC_FETCH_MODE), SLICE("navigate")) ||
+	       !slice_equal(field_value(fields, FIELD_SEC_FETCH_DEST), SLICE("document"));
+}
+
+bool
+exchange_session_may(const struct exchange *exchange, const struct request *request)
+{
+	bool safe = request->method_id == METHOD_GET || request->method_id == METHOD_HEAD ||
+		    request->method_id == METHOD_OPTIONS;
+
+	if (is_embedded(request))
+		return false;
+	return (safe && request->upgrade.len == 0) ||
+	       origin_is_own(request, exchange_is_secure(exchange, request));
+}

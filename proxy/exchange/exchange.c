@@ -1,0 +1,440 @@
+/* exchange.c - one request on its way: its beginning, its end, and the answers of our own. */
+#include "exchange/exchange_state.h"
+#include "observe/probes.h"
+
+static void exchange_expired(struct timer *timer);
+static void exchange_bury(struct task *task);
+
+size_t
+exchange_size(void)
+{
+	return sizeof(struct exchange);
+}
+
+struct exchange *
+exchange_new(
+    struct gateway *gateway, struct exchange_client *client, const struct exchange_peer *peer)
+{
+	struct exchange *exchange = slab_take(&gateway->exchanges);
+
+	if (exchange == NULL)
+		return NULL;
+	exchange->gateway = gateway;
+	exchange->client = client;
+	exchange->peer = peer;
+	exchange->upstream_user.ops = &exchange_upstream_ops;
+	exchange->timer.expired = exchange_expired;
+	exchange->waiter.answered = exchange_answered;
+	exchange->token_watch.changed = exchange_token_changed;
+	exchange->job_watch.changed = exchange_job_changed;
+	exchange->connect.run = exchange_connect;
+	exchange->burial.run = exchange_bury;
+	exchange->started_us = loop_wall_us(gateway->loop);
+	exchange->started_monotonic_us = exchange->phase_us = loop_now_us(gateway->loop);
+	request_id_make(&gateway->ids, exchange->request_id);
+	exchange->request_id_len = REQUEST_ID_LEN;
+	exchange->control = peer->purpose != FOR_JOBS;
+	if (peer->purpose != FOR_METRICS)
+		counter_add(&gateway->stats->requests, 1);
+	return exchange;
+}
+
+static void
+exchange_bury(struct task *task)
+{
+	struct exchange *exchange = OWNER(burial, task);
+
+	slab_give(&exchange->gateway->exchanges, exchange, SLAB_KEEP);
+}
+
+/* ---- the end ---- */
+
+static uint64_t
+exchange_age_us(const struct exchange *exchange)
+{
+	return loop_now_us(exchange->gateway->loop) - exchange->started_monotonic_us;
+}
+
+uint32_t
+exchange_timed(struct exchange *exchange, enum timed timed)
+{
+	uint64_t now_us = loop_now_us(exchange->gateway->loop), us = now_us - exchange->phase_us;
+
+	exchange->phase_us = now_us;
+	if (exchange->peer->purpose != FOR_METRICS)
+		histogram_add(&exchange->gateway->stats->timed[timed], us);
+	if (us == 0)
+		return 1;
+	return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+}
+
+static void
+exchange_write_log(const struct exchange *exchange, enum outcome outcome)
+{
+	struct gateway *gateway = exchange->gateway;
+	char address[ADDRESS_TEXT_MAX];
+	const struct access_entry entry = {
+	    .texts =
+		{
+		    [ACCESS_REQUEST_ID] = exchange_id(exchange),
+		    [ACCESS_TRACE_ID] = {exchange->trace.id, exchange->traced ? TRACE_ID_LEN : 0},
+		    [ACCESS_PARENT_ID] = {exchange->trace.parent,
+			exchange->traced ? TRACE_PARENT_LEN : 0},
+		    [ACCESS_CLIENT] = peer_text(exchange->peer, address),
+		    [ACCESS_METHOD] = {exchange->method, exchange->method_len},
+		    [ACCESS_HOST] = {exchange->host, exchange->host_len},
+		    [ACCESS_PATH] = {exchange->path, exchange->path_len},
+		    [ACCESS_TOKEN_ID] = {exchange->token_id, exchange->known ? TOKEN_ID_LEN : 0},
+		    [ACCESS_JOB] = {exchange->job, exchange->job_len},
+		},
+	    .started_us = exchange->started_us,
+	    .duration_us = exchange_age_us(exchange),
+	    .decision_us = exchange->decision_us,
+	    .connect_us = exchange->connect_us,
+	    .first_byte_us = exchange->first_byte_us,
+	    .status = exchange->status,
+	    .decided = exchange->decided,
+	    .verdict = exchange->verdict,
+	    .outcome = outcome,
+	    .bytes_in = exchange->bytes_in,
+	    .bytes_out = exchange->bytes_out,
+	};
+
+	access_log_write(gateway->access_log, &entry);
+}
+
+static void
+exchange_count(const struct exchange *exchange, enum outcome outcome)
+{
+	struct worker_stats *stats = exchange->gateway->stats;
+
+	if (exchange->peer->purpose == FOR_METRICS)
+		return; /* reading the metrics must not change them */
+	counter_add(&stats->outcomes[outcome], 1);
+	counter_add(&stats->bytes_in, exchange->bytes_in);
+	counter_add(&stats->bytes_out, exchange->bytes_out);
+	if (exchange->state == EXCHANGE_TUNNEL)
+		counter_add(&stats->tunnels, (uint64_t)-1);
+	else
+		histogram_add(&stats->timed[TIMED_TOTAL], exchange_age_us(exchange));
+}
+
+void
+exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end end)
+{
+	struct gateway *gateway = exchange->gateway;
+	struct upstream *upstream = exchange->upstream;
+	bool reusable =
+	    end == END_COMPLETE && exchange->state == EXCHANGE_RELAYING && exchange->content_ended;
+
+	exchange_count(exchange, outcome);
+	PROBE_EXCHANGE_END(exchange->request_id, exchange->request_id_len, outcome,
+	    exchange->status, exchange->bytes_in, exchange->bytes_out);
+	if (exchange->state == EXCHANGE_SIGNING_IN)
+		exchange_form_wipe(exchange);
+	exchange->state = EXCHANGE_ENDED;
+	jg_directory_forget(&exchange->waiter);
+	jg_directory_unwatch(&exchange->token_watch);
+	jg_directory_unwatch(&exchange->job_watch);
+	timer_remove(&exchange->timer);
+	loop_cancel(gateway->loop, &exchange->connect);
+	exchange->upstream = NULL;
+	if (upstream != NULL && reusable)
+		upstream->ops->release(upstream);
+	else if (upstream != NULL)
+		upstream->ops->cancel(upstream);
+	if (exchange->backend != NULL)
+		pool_leave(exchange->backend);
+	buffer_give(gateway->buffers, exchange->form);
+	kept_request_free(gateway->buffers, exchange->kept);
+	exchange->form = NULL;
+	exchange->kept = NULL;
+	if (access_log_on(gateway->access_log) && exchange->peer->purpose != FOR_METRICS)
+		exchange_write_log(exchange, outcome);
+	exchange->client->ops->ended(exchange->client, end);
+	loop_defer(gateway->loop, &exchange->burial);
+}
+
+/* ---- answers of our own ---- */
+
+void
+exchange_send(struct exchange *exchange, struct refusal *refusal, enum outcome outcome)
+{
+	const struct exchange_client_ops *ops = exchange->client->ops;
+
+	refusal_add(refusal, SLICE("Date"), gateway_date(exchange->gateway));
+	if (exchange->by_session)
+		refusal_add(refusal, SLICE("Vary"), SLICE("Cookie"));
+	if (exchange->control) /* as each answer of the control process has it */
+		refusal_add(refusal, SLICE("X-Request-Id"), exchange_id(exchange));
+	exchange->status = refusal->response.status;
+	exchange->answer_begun = true;
+	ops->answer(exchange->client, &refusal->response);
+	if (refusal->content.len > 0)
+		ops->whole(exchange->client, refusal->content);
+	exchange->bytes_out += refusal->content.len;
+	ops->content_end(exchange->client, NULL);
+	exchange_end(exchange, outcome, END_COMPLETE);
+}
+
+/*
+ * Send a WebSocket's client the code and the reason of its end, where that can
+ * be done: a frame of our own cannot stand within one of the backend's.
+ */
+static bool
+exchange_say_goodbye(struct exchange *exchange, unsigned code, struct slice reason)
+{
+	const struct exchange_client_ops *ops = exchange->client->ops;
+	char frame[WEBSOCKET_CLOSE_MAX];
+	size_t len;
+
+	if (exchange->state != EXCHANGE_TUNNEL || exchange->answer_ended ||
+	    !slice_equal(exchange->upgrade, SLICE("websocket")) ||
+	    !websocket_between_frames(&exchange->frames))
+		return false;
+	len = websocket_close(code, reason, frame);
+	if (ops->content(exchange->client, (struct slice){frame, len}) != len)
+		return false;
+	ops->flush(exchange->client);
+	return true;
+}
+
+/* Nothing of the answer was sent, not even its head: another one can replace it. */
+static bool
+exchange_take_back(struct exchange *exchange)
+{
+	if (exchange->state != EXCHANGE_RELAYING || exchange->bytes_out > 0 ||
+	    !exchange->client->ops->take_back(exchange->client))
+		return false;
+	exchange->answer_begun = false;
+	exchange->state = EXCHANGE_AWAITING;
+	return true;
+}
+
+void
+exchange_put_off(struct exchange *exchange, enum outcome outcome, unsigned status,
+    struct slice title, struct slice detail, unsigned retry_s)
+{
+	struct refusal refusal;
+
+	if (exchange->answer_begun && !exchange_take_back(exchange)) {
+		exchange_end(exchange, outcome, END_CUT);
+		return;
+	}
+	refusal_make(&refusal, status, title, detail, exchange_id(exchange), exchange->html,
+	    exchange->method_id == METHOD_HEAD);
+	refusal_retry_after(&refusal, retry_s);
+	exchange_send(exchange, &refusal, outcome);
+}
+
+void
+exchange_give_up(struct exchange *exchange, enum outcome outcome, unsigned status,
+    struct slice title, struct slice detail)
+{
+	exchange_put_off(exchange, outcome, status, title, detail, 1);
+}
+
+void
+exchange_send_on(struct exchange *exchange, struct slice location)
+{
+	struct refusal refusal;
+
+	refusal_make(&refusal, 308, SLICE("Use HTTPS"),
+	    SLICE("This is served over https alone. A token that was sent over http may have been "
+		  "read on the way: renew it."),
+	    exchange_id(exchange), exchange->html, exchange->method_id == METHOD_HEAD);
+	refusal_add(&refusal, SLICE("Location"), location);
+	exchange_send(exchange, &refusal, OUTCOME_REDIRECTED);
+}
+
+/*
+ * Seconds that the client has to wait, when its tokens turned out not to be valid too often of
+ * late. Counted after the verdict, which took the same work as any other: a valid token passes
+ * however many failures come from its address (they may be a neighbour's), and the store sees
+ * no more of an address than one look-up for each of its connections at a time.
+ */
+unsigned
+exchange_failed_auth(const struct exchange *exchange, enum verdict verdict)
+{
+	return verdict == VERDICT_INVALID_TOKEN
+		   ? exchange->client->ops->failed_auth(exchange->client)
+		   : 0;
+}
+
+void
+exchange_refuse(struct exchange *exchange, enum verdict verdict)
+{
+	struct gateway *gateway = exchange->gateway;
+	struct refusal refusal;
+	unsigned wait_s;
+
+	exchange->verdict = verdict;
+	exchange->decided = true;
+	counter_add(&gateway->stats->verdicts[verdict], 1);
+	if (exchange->answer_begun) {
+		bool told = exchange_say_goodbye(
+		    exchange, WEBSOCKET_POLICY_VIOLATION, SLICE("access has been revoked"));
+
+		if (exchange->state != EXCHANGE_ENDED)
+			exchange_end(exchange, OUTCOME_REVOKED, told ? END_COMPLETE : END_REVOKED);
+		return;
+	}
+	wait_s = exchange_failed_auth(exchange, verdict);
+	if (wait_s > 0) {
+		exchange_put_off(exchange, OUTCOME_RATE_LIMITED, 429, SLICE("Too many requests"),
+		    SLICE("Too many tokens from this address were not valid; try again later."),
+		    wait_s);
+		return;
+	}
+	if (exchange->control)
+		refusal_for_call(&refusal, verdict, slice_of(gateway->options.forwarding.realm),
+		    exchange_id(exchange), exchange->method_id == METHOD_HEAD);
+	else
+		refusal_for_verdict(&refusal, verdict, slice_of(gateway->options.forwarding.realm),
+		    exchange_id(exchange), exchange->html, exchange->method_id == METHOD_HEAD);
+	exchange_send(exchange, &refusal, OUTCOME_REFUSED);
+}
+
+void
+exchange_grant(struct exchange *exchange, struct slice job, const struct token *token)
+{
+	struct refusal refusal;
+
+	refusal_none(&refusal, job, token, exchange_id(exchange));
+	exchange_send(exchange, &refusal, OUTCOME_AUTHORIZED);
+}
+
+/* ---- what ends it before its time ---- */
+
+void
+exchange_wait(struct exchange *exchange, uint64_t ms)
+{
+	struct loop *loop = exchange->gateway->loop;
+	uint64_t now_ms = loop_now_ms(loop), ends_ms = exchange->session_ends_ms;
+	uint64_t due_ms = exchange->timer.due_ms;
+
+	if (exchange->by_session && ends_ms < now_ms + ms) {
+		/* To start it anew would put it off by a tick, each time that something moves. */
+		if (due_ms == ends_ms || (due_ms > 0 && due_ms <= now_ms))
+			return;
+		ms = ends_ms > now_ms ? ends_ms - now_ms : 0;
+	}
+	timer_start(loop, &exchange->timer, ms);
+}
+
+/* A new request would be asked to sign in by now, so what the old one opened ends. */
+static void
+exchange_session_expired(struct exchange *exchange)
+{
+	bool told;
+
+	if (!exchange->answer_begun) {
+		exchange_refuse(exchange, VERDICT_NO_CREDENTIAL);
+		return;
+	}
+	told = exchange_say_goodbye(
+	    exchange, WEBSOCKET_POLICY_VIOLATION, SLICE("the session has expired"));
+	if (exchange->state != EXCHANGE_ENDED)
+		exchange_end(exchange, OUTCOME_SESSION_EXPIRED, told ? END_COMPLETE : END_REVOKED);
+}
+
+static void
+exchange_expired(struct timer *timer)
+{
+	struct exchange *exchange = OWNER(timer, timer);
+
+	if (exchange->by_session &&
+	    loop_now_ms(exchange->gateway->loop) >= exchange->session_ends_ms) {
+		exchange_session_expired(exchange);
+		return;
+	}
+	switch (exchange->state) {
+	case EXCHANGE_SIGNING_IN:
+		if (!exchange->content_ended) {
+			exchange_client_failed(exchange, CLIENT_BODY_TIMEOUT);
+			break;
+		}
+		/* fallthrough */
+	case EXCHANGE_AUTHORIZING:
+		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
+		break;
+	case EXCHANGE_AWAITING:
+		exchange_give_up(exchange, OUTCOME_ANSWER_TIMEOUT, 504, SLICE("Gateway timeout"),
+		    SLICE("The job did not answer in time."));
+		break;
+	case EXCHANGE_RELAYING:
+		/* Content that waits: it is the client who does not read. */
+		exchange_end(
+		    exchange, OUTCOME_ANSWER_IDLE, exchange->client_full ? END_ABANDONED : END_CUT);
+		break;
+	case EXCHANGE_TUNNEL:
+		exchange_end(exchange, OUTCOME_TUNNEL_IDLE, END_ABANDONED);
+		break;
+	case EXCHANGE_CONNECTING: /* the connection has its own deadline */
+	case EXCHANGE_ENDED:
+		break;
+	}
+}
+
+void
+exchange_client_failed(struct exchange *exchange, enum client_failure failure)
+{
+	switch (failure) {
+	case CLIENT_CLOSED:
+		exchange_end(exchange, OUTCOME_CLIENT_CLOSED, END_ABANDONED);
+		break;
+	case CLIENT_BAD_CONTENT:
+		exchange_give_up(exchange, OUTCOME_BAD_REQUEST, 400, SLICE("Bad request"),
+		    SLICE("The framing of the request's content is broken."));
+		break;
+	case CLIENT_TOO_LARGE:
+		exchange_give_up(exchange, OUTCOME_BAD_REQUEST, 413, SLICE("Content too large"),
+		    SLICE("The request's content is larger than this gateway lets through."));
+		break;
+	case CLIENT_BODY_TIMEOUT:
+		exchange_give_up(exchange, OUTCOME_BODY_TIMEOUT, 408, SLICE("Request timeout"),
+		    SLICE("The request's content stopped coming."));
+		break;
+	}
+}
+
+bool
+exchange_is_allowed(const struct exchange *exchange)
+{
+	return exchange->decided && exchange->verdict == VERDICT_ALLOW;
+}
+
+bool
+exchange_awaits_content(const struct exchange *exchange)
+{
+	return !exchange->content_ended &&
+	       (exchange->state == EXCHANGE_SIGNING_IN || exchange->peer->purpose != FOR_JOBS);
+}
+
+uint64_t
+exchange_age_ms(const struct exchange *exchange)
+{
+	return exchange_age_us(exchange) / 1000;
+}
+
+/* Has no byte of the request gone to a backend? Then its client may send it again. */
+static bool
+is_unprocessed(const struct exchange *exchange)
+{
+	return (exchange->state == EXCHANGE_AUTHORIZING ||
+		   exchange->state == EXCHANGE_CONNECTING) &&
+	       exchange->repeated == 0;
+}
+
+void
+exchange_shutdown(struct exchange *exchange)
+{
+	bool told =
+	    exchange_say_goodbye(exchange, WEBSOCKET_GOING_AWAY, SLICE("the gateway stops"));
+
+	if (exchange->state != EXCHANGE_ENDED)
+		exchange_end(exchange, OUTCOME_SHUTDOWN,
+		    told		       ? END_COMPLETE
+		    : is_unprocessed(exchange) ? END_UNPROCESSED
+					       : END_CUT);
+}

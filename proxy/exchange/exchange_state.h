@@ -1,0 +1,254 @@
+/* exchange_state.h - what the files that make up an exchange share; nobody else includes it. */
+#ifndef JOBGATE_EXCHANGE_EXCHANGE_STATE_H
+#define JOBGATE_EXCHANGE_EXCHANGE_STATE_H
+
+#include "exchange/kept_request.h"
+#include "exchange/refusal.h"
+#include "exchange/route.h"
+#include "exchange/state.h"
+#include "exchange/trace.h"
+#include "http/websocket.h"
+#include "jobgate/exchange.h"
+#include "upstream/pool.h"
+#include "upstream/upstream.h"
+
+/*
+ * exchange.c    its beginning, its end, and every answer of our own
+ * signin.c      a browser's pasted token becomes a session
+ * authorize.c   from the request's head to the verdict, and to later ones
+ * credential.c  whom the request says it is from
+ * call.c        calls for the control process, and what monitoring asks
+ * relay.c       from the verdict on: connect, send, relay
+ */
+enum exchange_state {
+	EXCHANGE_AUTHORIZING, /* waits for the store to tell of the token or the job */
+	EXCHANGE_SIGNING_IN,  /* reads the form with the token; then waits for the store as well */
+	EXCHANGE_CONNECTING,  /* allowed; waits for a connection to the backend */
+	EXCHANGE_AWAITING,    /* the request is being sent; waits for the head of its answer */
+	EXCHANGE_RELAYING,    /* the answer's head has gone to the client; its content follows */
+	EXCHANGE_TUNNEL,      /* both ends speak a protocol of their own */
+	EXCHANGE_ENDED,	      /* waits for the end of the turn to be freed */
+};
+
+/*
+ * What the access log tells of a request is copied, cut at these lengths: a tunnel holds no buffer.
+ */
+#define LOG_METHOD_MAX 16
+#define LOG_HOST_MAX 80
+#define LOG_PATH_MAX 160
+
+struct exchange {
+	struct gateway *gateway;
+	struct exchange_client *client;
+	const struct exchange_peer *peer;
+	enum exchange_state state;
+
+	struct directory_waiter waiter; /* AUTHORIZING: for the record that is missing */
+	struct directory_watch token_watch, job_watch; /* from the verdict to the end */
+	struct token_edition allowed;
+	struct timer timer;	  /* of the state, or of the session where that ends sooner */
+	uint64_t session_ends_ms; /* monotonic; with by_session */
+	struct task connect;	  /* CONNECTING: takes a connection at the end of the turn */
+	struct task burial;
+
+	struct backend *backend;
+	struct upstream *upstream; /* from CONNECTING on, until it has failed */
+	struct upstream_user upstream_user;
+	struct buffer *form;	   /* SIGNING_IN: what has come of it */
+	struct kept_request *kept; /* the request as it is sent, until it cannot be needed again */
+	enum method_id method_id;
+	struct slice upgrade; /* one of the configured protocols that the request asks for, or empty
+			       */
+	struct websocket_frames frames; /* TUNNEL: those that the client has been sent */
+	bool content_ended;		/* all of the request's content has been taken */
+	bool content_taken;		/* some of it has: the request cannot be repeated */
+	bool answer_begun;		/* the client has been sent the head of an answer */
+	bool answer_ended;		/* in a tunnel: the backend ended its side */
+	bool client_full;		/* the client took only part of the answer's last content */
+	unsigned char repeated;		/* a bit for each enum repeat that has counted */
+	bool html;			/* the client would rather see a page than JSON */
+	bool control;			/* it is for the control API */
+
+	/* For the log. */
+	int64_t started_us;
+	uint64_t started_monotonic_us;
+	uint64_t bytes_in, bytes_out;
+	uint64_t phase_us; /* monotonic: when the part of it that is to be timed next began */
+	uint32_t decision_us, connect_us, first_byte_us; /* what parts took; 0: not reached */
+	unsigned status;
+	enum verdict verdict;
+	unsigned char request_id_len, method_len, host_len, path_len, job_len;
+	bool decided;	 /* verdict is one */
+	bool known;	 /* the token's id is set */
+	bool by_session; /* a cookie of ours stood for the token */
+	bool traced;	 /* trace is set */
+	char request_id[REQUEST_ID_MAX];
+	char token_id[TOKEN_ID_LEN];
+	char job[JOB_ID_MAX];
+	char method[LOG_METHOD_MAX], host[LOG_HOST_MAX], path[LOG_PATH_MAX];
+	struct trace trace;
+};
+
+/* The records a verdict rests on, and the entries to watch when it is to allow. */
+struct findings {
+	struct evidence evidence;
+	struct bearer_memo *memo; /* with a bearer's credential, where it is kept */
+	struct bearer session;	  /* whom a session vouches for */
+	struct route route;
+	struct job fixed_job; /* the sidecar's job, with the backend that the configuration names */
+	struct directory_entry *token_entry, *job_entry;
+	const struct job_url *target; /* of an exchange that is allowed */
+};
+
+/* The struct that a member is part of. */
+#define OWNER(member, at) ((struct exchange *)((char *)(at)-offsetof(struct exchange, member)))
+
+static inline struct slice
+exchange_id(const struct exchange *exchange)
+{
+	return (struct slice){exchange->request_id, exchange->request_id_len};
+}
+
+/* ---- exchange.c ---- */
+
+/* The one place where an exchange ends. */
+void exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end end);
+
+/* A part of it is over, the next one begins. Counts it, and returns what it took, at least 1 us. */
+uint32_t exchange_timed(struct exchange *exchange, enum timed timed);
+
+/* From CONNECTING on: wait so many milliseconds for something to move, but to the session's end at
+ * most. */
+void exchange_wait(struct exchange *exchange, uint64_t ms);
+
+/* End with an answer of our own, or cut the job's answer if some of it has been sent already.
+ */
+void exchange_give_up(struct exchange *exchange, enum outcome outcome, unsigned status,
+    struct slice title, struct slice detail);
+
+/* The same, but only for now: the client may try again in so many seconds (429, 503). */
+void exchange_put_off(struct exchange *exchange, enum outcome outcome, unsigned status,
+    struct slice title, struct slice detail, unsigned retry_s);
+
+/* Answer with 308 and another URL. */
+void exchange_send_on(struct exchange *exchange, struct slice location);
+
+/* Answer with a verdict that is not to allow, or cut what runs. */
+void exchange_refuse(struct exchange *exchange, enum verdict verdict);
+
+/*
+ * Send an answer of our own, with a Date (RFC 9110 section 6.6.1); its content is whatever it
+ * points to.
+ */
+void exchange_send(struct exchange *exchange, struct refusal *refusal, enum outcome outcome);
+
+/*
+ * Seconds that the client has to wait, when its tokens turned out not to be valid too often of
+ * late.
+ */
+unsigned exchange_failed_auth(const struct exchange *exchange, enum verdict verdict);
+
+/* Tell the proxy that asked that the request may pass. */
+void exchange_grant(struct exchange *exchange, struct slice job, const struct token *token);
+
+/* ---- authorize.c: what the directory tells ---- */
+
+void exchange_answered(struct directory_waiter *waiter);
+void exchange_token_changed(struct directory_watch *watch);
+void exchange_job_changed(struct directory_watch *watch);
+
+/* Look up what is missing. False when the store has to be waited for. */
+bool exchange_look_up(struct exchange *exchange, struct findings *findings);
+
+/* The verdict, and what the log and the metrics tell of it. */
+enum verdict exchange_decide(struct exchange *exchange, const struct findings *findings);
+
+/* ---- credential.c ---- */
+
+/* A field's credential becomes the one that is judged; a bearer is recalled. */
+void exchange_present(struct exchange *exchange, struct slice field, struct findings *findings);
+
+/* The same of the Authorization field; several are malformed. */
+void exchange_present_fields(
+    struct exchange *exchange, const struct fields *fields, struct findings *findings);
+
+/* In place of a token, a browser may have a session. */
+void exchange_recall_session(
+    struct exchange *exchange, const struct request *request, struct findings *findings);
+
+/*
+ * Is what goes on to the job in Authorization of a kind that counts for all of the connection, as
+ * NTLM and, with some servers, Negotiate (RFC 4559 section 6)? Nobody else's request may follow.
+ */
+bool authenticates_connection(const struct request *request);
+
+/*
+ * Browsers send a session's cookie whoever wrote the page: what changes something, or opens a
+ * connection that may, has to come from the job's own; and all jobs of a domain are one site to
+ * SameSite, so another's page may lead here but not embed.
+ */
+bool exchange_session_may(const struct exchange *exchange, const struct request *request);
+
+/* ---- signin.c ---- */
+
+/* Are there sessions at the host of this request? In the host form alone: a browser origin for each
+ * job. */
+bool exchange_may_sign_in(const struct exchange *exchange, const struct route *route);
+
+/* Does the client speak TLS, as far as we are told? */
+bool exchange_is_secure(const struct exchange *exchange, const struct request *request);
+
+/*
+ * Refuse with a page to sign in at, or one that says why there is none. False, and nothing is
+ * done, when the client or the verdict calls for a plain refusal.
+ */
+bool exchange_offer_sign_in(struct exchange *exchange, const struct request *request,
+    const struct route *route, enum verdict verdict);
+
+/* Serve a path of the gateway's own at a job's host. */
+bool exchange_path_is_own(const struct request *request);
+void exchange_own_path(struct exchange *exchange, const struct request *request);
+
+/* SIGNING_IN: the form, as it comes; its end; and wipe what was kept of it. */
+size_t exchange_form_content(struct exchange *exchange, struct slice data);
+void exchange_form_complete(struct exchange *exchange);
+void exchange_form_wipe(struct exchange *exchange);
+
+/* ---- call.c ---- */
+
+/*
+ * Forward an allowed call of the control API to the control process. token NULL: a call at
+ * control.metrics.
+ */
+void exchange_call_control(
+    struct exchange *exchange, struct request *request, const struct token *token);
+
+/* A request at control.metrics: answer it here, or forward it to the control process. */
+void exchange_observe(struct exchange *exchange, struct request *request);
+
+/* The control process did not answer, and will not: answer 503. */
+void exchange_call_failed(struct exchange *exchange, enum upstream_failure failure);
+
+/* The largest content that the request may have, in bytes; 0: no limit. */
+static inline uint64_t
+exchange_content_max(const struct exchange *exchange)
+{
+	return exchange->control ? CONTROL_BODY_MAX : exchange->gateway->options.limits.body_bytes;
+}
+
+/* ---- relay.c ---- */
+
+/* What the backend's end is to call. */
+extern const struct upstream_user_ops exchange_upstream_ops;
+
+/*
+ * Keep the request as this target's backend is to see it, with these fields added. False when it
+ * does not fit.
+ */
+bool exchange_keep(struct exchange *exchange, struct request *request, const struct fields *extra,
+    const struct job_url *target);
+
+/* CONNECTING: runs at the end of the turn. */
+void exchange_connect(struct task *task);
+
+#endif

@@ -1,0 +1,113 @@
+/* kept_request.c - a copy of a request's head in one block. */
+#include "exchange/kept_request.h"
+
+#include <assert.h>
+
+#define ALIGNMENT _Alignof(struct kept_request)
+
+/* How long put_lines makes them. */
+static size_t
+lines_len(const struct fields *fields)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < fields->count; i++)
+		if (!fields->items[i].dropped)
+			len += fields->items[i].name.len + 2 + fields->items[i].value.len + 2;
+	return len;
+}
+
+static char *
+put(char *at, struct slice text)
+{
+	if (text.len > 0)
+		memcpy(at, text.at, text.len);
+	return at + text.len;
+}
+
+/* As write_fields; the room was counted before, so it is not checked for each field. */
+static char *
+put_lines(char *at, const struct fields *fields)
+{
+	for (size_t i = 0; i < fields->count; i++) {
+		if (fields->items[i].dropped)
+			continue;
+		at = put(at, fields->items[i].name);
+		memcpy(at, ": ", 2);
+		at = put(at + 2, fields->items[i].value);
+		memcpy(at, "\r\n", 2);
+		at += 2;
+	}
+	return at;
+}
+
+/* Copy a text, and have the slice point to the copy. */
+static char *
+keep(char *at, struct slice *text)
+{
+	char *end = put(at, *text);
+
+	text->at = at;
+	return end;
+}
+
+/* Copy all texts to `at`. Returns the end of them. */
+static char *
+fill(struct kept_request *kept, struct slice base, const struct fields *extra, char *at)
+{
+	struct request *request = &kept->request;
+	struct slice path = {at, base.len + request->path.len};
+
+	at = put(put(at, base), request->path);
+	request->path = path;
+	at = keep(at, &request->query);
+	at = keep(at, &request->method);
+	at = keep(at, &request->authority);
+	at = keep(at, &request->upgrade);
+	kept->lines.at = at;
+	at = put_lines(put_lines(at, &request->fields), extra);
+	kept->lines.len = (size_t)(at - kept->lines.at);
+	request->fields = (struct fields){0};
+	return at;
+}
+
+/* Blocks hold bytes: the struct lies at the first address in them that suits it. */
+static struct kept_request *
+place_in(struct buffer *buffer)
+{
+	size_t gap = -(size_t)buffer->bytes % ALIGNMENT;
+
+	return (struct kept_request *)(void *)(buffer->bytes + gap);
+}
+
+struct kept_request *
+kept_request_new(struct buffer_pool *buffers, const struct request *request, struct slice base,
+    const struct fields *extra)
+{
+	size_t len = request->method.len + request->authority.len + base.len + request->path.len +
+		     request->query.len + request->upgrade.len + lines_len(&request->fields) +
+		     lines_len(extra);
+	struct kept_request *kept;
+	struct buffer *buffer;
+	char *end;
+
+	if (len > KEPT_TEXT_MAX)
+		return NULL;
+	buffer = buffer_take(buffers, ALIGNMENT + sizeof(*kept) + len);
+	if (buffer == NULL)
+		return NULL;
+	kept = place_in(buffer);
+	kept->buffer = buffer;
+	kept->request = *request;
+	end = fill(kept, base, extra, (char *)(kept + 1));
+	assert(end == (char *)(kept + 1) + len);
+	(void)end;
+	return kept;
+}
+
+void
+kept_request_free(struct buffer_pool *buffers, struct kept_request *kept)
+{
+	if (kept != NULL)
+		buffer_give(buffers, kept->buffer);
+}

@@ -1,0 +1,35 @@
+/* kept_request.h - a copy of a request's head, for as long as it may have to be sent (again). */
+#ifndef JOBGATE_EXCHANGE_KEPT_REQUEST_H
+#define JOBGATE_EXCHANGE_KEPT_REQUEST_H
+
+#include "jobgate/message.h"
+#include "net/buffer.h"
+
+/*
+ * Text of a head that can be kept, in bytes: no request that was read can be longer once the
+ * gateway has added its own (state.h has room to write it).
+ */
+#define KEPT_TEXT_MAX (4 * BUFFER_LARGE)
+
+/*
+ * One block holds all of it. The fields lie in it as text, for this is how HTTP/1 sends them and
+ * how they take the least room; field_line_next reads them.
+ */
+struct kept_request {
+	struct buffer *buffer;	/* the block */
+	struct request request; /* its slices are in the block; without fields */
+	struct slice lines;	/* the fields: "Name: value\r\n" each */
+};
+
+/*
+ * Keep a request whose path is set behind base (a job's; may be empty), with those of its fields
+ * that are not dropped and, behind them, extra. Give it back with kept_request_free.
+ * NULL when it is too long, or when memory is short.
+ */
+struct kept_request *kept_request_new(struct buffer_pool *buffers, const struct request *request,
+    struct slice base, const struct fields *extra);
+
+/* NULL is let pass. */
+void kept_request_free(struct buffer_pool *buffers, struct kept_request *kept);
+
+#endif

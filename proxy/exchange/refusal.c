@@ -1,0 +1,275 @@
+/* refusal.c - what a client is told when its request goes no further. */
+#include "exchange/refusal.h"
+
+#include "http/bytes.h"
+#include "http/head.h"
+#include "http/write.h"
+
+#define RETRY_AFTER SLICE("Retry-After")
+#define ALLOW SLICE("Allow")
+
+struct refusal_text {
+	struct slice title, detail;
+	struct slice error; /* of RFC 6750 section 3.1; empty: WWW-Authenticate has none */
+};
+
+static struct refusal_text
+verdict_text(enum verdict verdict)
+{
+	switch (verdict) {
+	case VERDICT_ALLOW:
+		break;
+	case VERDICT_BAD_CREDENTIAL:
+		return (struct refusal_text){SLICE("Bad credential"),
+		    SLICE("Send one Authorization field with one Bearer token."),
+		    SLICE("invalid_request")};
+	case VERDICT_NO_CREDENTIAL:
+		return (struct refusal_text){SLICE("Token required"),
+		    SLICE("Send a token: Authorization: Bearer <token>."), {0}};
+	case VERDICT_INVALID_TOKEN:
+		return (struct refusal_text){SLICE("Invalid token"),
+		    SLICE("The token is not valid; it may have been renewed or deleted."),
+		    SLICE("invalid_token")};
+	case VERDICT_UNAVAILABLE:
+		return (struct refusal_text){SLICE("Store unavailable"),
+		    SLICE("Access cannot be checked just now; try again shortly."), {0}};
+	case VERDICT_NOT_A_JOB:
+		return (struct refusal_text){SLICE("Not a job URL"),
+		    SLICE("Neither the host nor the path of this URL names a job."), {0}};
+	case VERDICT_NO_SUCH_JOB:
+		return (struct refusal_text){
+		    SLICE("No such job"), SLICE("There is no job of this name."), {0}};
+	case VERDICT_OUT_OF_SCOPE:
+		return (struct refusal_text){SLICE("Out of scope"),
+		    SLICE("The token's label selector does not reach this job."),
+		    SLICE("insufficient_scope")};
+	case VERDICT_NO_URL:
+		return (struct refusal_text){SLICE("Job not ready"),
+		    SLICE("The job has no URL yet; try again shortly."), {0}};
+	}
+	return (struct refusal_text){SLICE("Refused"), SLICE("The request was refused."), {0}};
+}
+
+static void
+write_json(struct writer *writer, unsigned status, struct slice title, struct slice detail,
+    struct slice request_id)
+{
+	write_literal(writer, "{\"type\":\"about:blank\",\"title\":\"");
+	write_slice(writer, title);
+	write_literal(writer, "\",\"status\":");
+	write_number(writer, status);
+	write_literal(writer, ",\"detail\":\"");
+	write_slice(writer, detail);
+	write_literal(writer, "\",\"request_id\":\"");
+	write_slice(writer, request_id);
+	write_literal(writer, "\"}\n");
+}
+
+static void
+write_page(struct writer *writer, unsigned status, struct slice title, struct slice detail,
+    struct slice request_id)
+{
+	write_literal(writer, "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>");
+	write_number(writer, status);
+	write_literal(writer, " ");
+	write_slice(writer, title);
+	write_literal(writer, "</title>\n<h1>");
+	write_slice(writer, title);
+	write_literal(writer, "</h1>\n<p>");
+	for (size_t i = 0; i < detail.len; i++) {
+		if (detail.at[i] == '<')
+			write_literal(writer, "&lt;");
+		else if (detail.at[i] == '>')
+			write_literal(writer, "&gt;");
+		else
+			write_slice(writer, (struct slice){detail.at + i, 1});
+	}
+	write_literal(writer, "</p>\n<p><small>Status ");
+	write_number(writer, status);
+	write_literal(writer, ", request ");
+	write_slice(writer, request_id);
+	write_literal(writer, "</small></p>\n</html>\n");
+}
+
+void
+refusal_add(struct refusal *refusal, struct slice name, struct slice value)
+{
+	refusal->items[refusal->response.fields.count++] =
+	    (struct field){.name = name, .value = value};
+}
+
+void
+refusal_make(struct refusal *refusal, unsigned status, struct slice title, struct slice detail,
+    struct slice request_id, bool html, bool head)
+{
+	struct writer writer = writer_of(refusal->body, sizeof(refusal->body));
+
+	if (html)
+		write_page(&writer, status, title, detail, request_id);
+	else
+		write_json(&writer, status, title, detail, request_id);
+	refusal->content = (struct slice){refusal->body, (size_t)(writer.at - refusal->body)};
+	refusal->response = (struct response){
+	    .status = status,
+	    .fields = {refusal->items, 0},
+	    .content = head ? CONTENT_NONE : CONTENT_LENGTH,
+	    .length = refusal->content.len,
+	    .length_known = true,
+	};
+	if (head)
+		refusal->content.len = 0;
+	refusal_add(refusal, SLICE("Content-Type"),
+	    html ? SLICE("text/html; charset=utf-8") : SLICE("application/problem+json"));
+	refusal_add(refusal, SLICE("Cache-Control"), SLICE("no-store"));
+	if (status == 429 || status == 503)
+		refusal_add(refusal, RETRY_AFTER, SLICE("1"));
+	if (status == 405 || status == 200) /* the answer to OPTIONS that goes no further */
+		refusal_add(refusal, ALLOW, SLICE("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+}
+
+/* A quoted-string (RFC 9110 section 5.6.4); what may stand in no field is left out. */
+static void
+write_quoted(struct writer *writer, struct slice text)
+{
+	write_literal(writer, "\"");
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.at[i] == '"' || text.at[i] == '\\')
+			write_literal(writer, "\\");
+		if (byte_is((unsigned char)text.at[i], BYTE_VALUE))
+			write_slice(writer, (struct slice){text.at + i, 1});
+	}
+	write_literal(writer, "\"");
+}
+
+/* The challenge of RFC 6750 section 3, in refusal->authenticate. False when it does not fit. */
+static bool
+add_challenge(struct refusal *refusal, struct slice realm, struct slice error)
+{
+	struct writer writer = writer_of(refusal->authenticate, sizeof(refusal->authenticate));
+
+	write_literal(&writer, "Bearer realm=");
+	write_quoted(&writer, realm);
+	if (error.len > 0) {
+		write_literal(&writer, ", error=");
+		write_quoted(&writer, error);
+	}
+	if (writer.full)
+		return false;
+	refusal_add(refusal, SLICE("WWW-Authenticate"),
+	    (struct slice){refusal->authenticate, (size_t)(writer.at - refusal->authenticate)});
+	return true;
+}
+
+/* The challenge says which kind of refusal it is, even where the realm is too long for it. */
+static void
+challenge(struct refusal *refusal, struct slice realm, struct slice error)
+{
+	if ((refusal->response.status == 401 || error.len > 0) &&
+	    !add_challenge(refusal, realm, error))
+		add_challenge(refusal, SLICE(""), error);
+}
+
+void
+refusal_for_verdict(struct refusal *refusal, enum verdict verdict, struct slice realm,
+    struct slice request_id, bool html, bool head)
+{
+	struct refusal_text text = verdict_text(verdict);
+
+	refusal_make(
+	    refusal, jg_verdict_status(verdict), text.title, text.detail, request_id, html, head);
+	challenge(refusal, realm, text.error);
+}
+
+void
+refusal_for_call(struct refusal *refusal, enum verdict verdict, struct slice realm,
+    struct slice request_id, bool head)
+{
+	struct refusal_text text = verdict_text(verdict);
+
+	if (verdict == VERDICT_OUT_OF_SCOPE) {
+		text.title = SLICE("Operators only");
+		text.detail = SLICE("The control API takes a token of role operator; a read token "
+				    "reaches job URLs only.");
+	} else if (verdict == VERDICT_NO_CREDENTIAL) {
+		text.detail = SLICE("Send an operator's token: Authorization: Bearer <token>.");
+	}
+	refusal_make(
+	    refusal, jg_verdict_status(verdict), text.title, text.detail, request_id, false, head);
+	challenge(refusal, realm, text.error);
+}
+
+void
+refusal_none(
+    struct refusal *refusal, struct slice job, const struct token *token, struct slice request_id)
+{
+	refusal->content = (struct slice){0};
+	refusal->response = (struct response){.status = 200,
+	    .fields = {refusal->items, 0},
+	    .content = CONTENT_NONE,
+	    .length_known = true};
+	refusal_add(refusal, SLICE("X-Jobgate-Job"), job);
+	refusal_add(refusal, SLICE("X-Jobgate-Token-Id"), token->id);
+	refusal_add(refusal, SLICE("X-Jobgate-Token-Name"), token->name);
+	refusal_add(refusal, SLICE("X-Jobgate-Role"), slice_of(jg_role_name(token->role)));
+	refusal_add(refusal, SLICE("X-Request-Id"), request_id);
+	refusal_add(refusal, SLICE("Cache-Control"), SLICE("no-store"));
+}
+
+/* Change a field, if there is one of this name. */
+static void
+change(struct refusal *refusal, struct slice name, struct slice value)
+{
+	for (size_t i = 0; i < refusal->response.fields.count; i++)
+		if (slice_equal(refusal->items[i].name, name))
+			refusal->items[i].value = value;
+}
+
+void
+refusal_retry_after(struct refusal *refusal, unsigned seconds)
+{
+	struct writer writer = writer_of(refusal->retry_after, sizeof(refusal->retry_after));
+
+	write_number(&writer, seconds);
+	change(refusal, RETRY_AFTER,
+	    (struct slice){refusal->retry_after, (size_t)(writer.at - refusal->retry_after)});
+}
+
+void
+refusal_text(struct refusal *refusal, struct slice text, bool head)
+{
+	refusal->content = text;
+	if (head)
+		refusal->content.len = 0;
+	refusal->response = (struct response){.status = 200,
+	    .fields = {refusal->items, 0},
+	    .content = head ? CONTENT_NONE : CONTENT_LENGTH,
+	    .length = text.len,
+	    .length_known = true};
+	refusal_add(refusal, SLICE("Content-Type"), SLICE("text/plain; charset=utf-8"));
+	refusal_add(refusal, SLICE("Cache-Control"), SLICE("no-store"));
+}
+
+void
+refusal_allow(struct refusal *refusal, struct slice methods)
+{
+	change(refusal, ALLOW, methods);
+}
+
+bool
+refusal_wants_html(struct slice accept)
+{
+	struct slice member;
+
+	while (list_next(&accept, &member)) {
+		const char *parameters = memchr(member.at, ';', member.len);
+
+		if (parameters != NULL)
+			member.len = (size_t)(parameters - member.at);
+		while (member.len > 0 &&
+		       (member.at[member.len - 1] == ' ' || member.at[member.len - 1] == '\t'))
+			member.len--;
+		if (slice_equal_nocase(member, SLICE("text/html")))
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,414 @@
+/* relay.c - an exchange that is allowed: connect, send the request, relay the answer. */
+#include "exchange/exchange_state.h"
+
+#define OF_USER(user) OWNER(upstream_user, user)
+
+bool
+exchange_keep(struct exchange *exchange, struct request *request, const struct fields *extra,
+    const struct job_url *target)
+{
+	struct gateway *gateway = exchange->gateway;
+	char authority[ROUTE_AUTHORITY_MAX];
+	struct slice base = target->base;
+
+	if (!gateway->options.forwarding.preserve_host || request->authority.len == 0)
+		request->authority = route_authority(target, authority);
+	if (slice_equal(request->path, SLICE("*")))
+		base.len = 0;
+	exchange->kept = kept_request_new(gateway->buffers, request, base, extra);
+	if (exchange->kept == NULL)
+		return false;
+	/* This one outlives the copy, and what is read of the answer's head depends on it. */
+	exchange->kept->request.upgrade = request->upgrade;
+	return true;
+}
+
+static void
+exchange_drop_kept(struct exchange *exchange)
+{
+	kept_request_free(exchange->gateway->buffers, exchange->kept);
+	exchange->kept = NULL;
+}
+
+/* The connection is up: send the request on it. fresh: it was made for this exchange. */
+static void
+exchange_send_request(struct exchange *exchange, bool fresh)
+{
+	struct gateway *gateway = exchange->gateway;
+	struct upstream *upstream = exchange->upstream;
+
+	/* The head leaves below: what allowed it must hold at this moment, however long ago that
+	 * was found and whatever stopped the worker in between. */
+	gateway_catch_up(gateway);
+	if (exchange->state == EXCHANGE_ENDED)
+		return;
+	exchange->state = EXCHANGE_AWAITING;
+	if (fresh)
+		exchange->connect_us = exchange_timed(exchange, TIMED_CONNECT);
+	else
+		exchange->phase_us = loop_now_us(gateway->loop);
+	exchange_wait(exchange, gateway->options.timeouts.first_byte);
+	upstream->ops->begin(upstream, &exchange->kept->request, exchange->kept->lines);
+	if (fresh && !method_is_idempotent(exchange->method_id))
+		exchange_drop_kept(exchange);
+	if (!exchange->content_ended)
+		exchange->client->ops->resume(exchange->client);
+	if (exchange->upstream != NULL)
+		upstream->ops->flush(upstream);
+}
+
+static void
+exchange_acquire(struct exchange *exchange, enum pool_choice choice)
+{
+	bool up;
+
+	exchange->upstream = pool_acquire(exchange->backend, &exchange->upstream_user, choice, &up);
+	if (exchange->upstream == NULL)
+		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
+	else if (up)
+		exchange_send_request(exchange, false);
+	else if (exchange->by_session) /* a connection may be waited for longer than that lasts */
+		exchange_wait(exchange, exchange->gateway->options.timeouts.connect);
+}
+
+/*
+ * Runs at the end of the turn: by then every idle connection that closed, or that
+ * was sent something it did not ask for, in this turn has left the pool.
+ */
+void
+exchange_connect(struct task *task)
+{
+	struct exchange *exchange = OWNER(connect, task);
+	bool repeatable = method_is_idempotent(exchange->method_id) && exchange->content_ended;
+
+	exchange_acquire(exchange, repeatable ? POOL_ANY : POOL_CHECKED);
+}
+
+static void
+upstream_connected(struct upstream_user *user, struct upstream *upstream)
+{
+	struct exchange *exchange = OF_USER(user);
+
+	exchange->upstream = upstream;
+	exchange_send_request(exchange, true);
+}
+
+/* Send the request once more, if it has not been for the same reason, and if it can be. */
+static bool
+exchange_repeat(struct exchange *exchange, enum repeat repeat)
+{
+	unsigned reason = 1u << repeat;
+
+	if (repeat == REPEAT_NOT || (exchange->repeated & reason) != 0 || exchange->content_taken ||
+	    exchange->kept == NULL)
+		return false;
+	exchange->repeated |= (unsigned char)reason;
+	exchange->state = EXCHANGE_CONNECTING;
+	timer_stop(&exchange->timer);
+	counter_add(&exchange->gateway->stats->backend_retries, 1);
+	exchange_acquire(exchange, POOL_FRESH);
+	return true;
+}
+
+static void
+upstream_failed(struct upstream_user *user, enum upstream_failure failure, enum repeat repeat)
+{
+	struct exchange *exchange = OF_USER(user);
+	struct slice title = SLICE("Bad gateway");
+
+	exchange->upstream = NULL;
+	if (exchange_repeat(exchange, repeat))
+		return;
+	if (exchange->control) {
+		exchange_call_failed(exchange, failure);
+		return;
+	}
+	switch (failure) {
+	case UPSTREAM_NO_ADDRESS:
+		exchange_give_up(exchange, OUTCOME_NOT_RESOLVED, 502, title,
+		    SLICE("The job's host name has no address."));
+		return;
+	case UPSTREAM_NOT_ALLOWED:
+		exchange_give_up(exchange, OUTCOME_NOT_ALLOWED, 502, title,
+		    SLICE("The job's URL leads to an address that is not allowed."));
+		return;
+	case UPSTREAM_REFUSED:
+	case UPSTREAM_CONNECT_FAILED:
+		exchange_give_up(exchange, OUTCOME_CONNECT_FAILED, 502, title,
+		    SLICE("The job does not accept connections."));
+		return;
+	case UPSTREAM_CONNECT_TIMEOUT:
+		exchange_give_up(exchange, OUTCOME_CONNECT_TIMEOUT, 504, SLICE("Gateway timeout"),
+		    SLICE("The job could not be connected to in time."));
+		return;
+	case UPSTREAM_NOT_VERIFIED:
+		exchange_give_up(exchange, OUTCOME_NOT_VERIFIED, 502, title,
+		    SLICE("The job's certificate could not be verified."));
+		return;
+	case UPSTREAM_CIRCUIT_OPEN:
+		exchange_put_off(exchange, OUTCOME_CIRCUIT_OPEN, 503, SLICE("Job unavailable"),
+		    SLICE("The job takes no connections; it is tried again shortly."),
+		    pool_retry_s(exchange->backend));
+		return;
+	case UPSTREAM_NO_SOCKET:
+		exchange_give_up(exchange, OUTCOME_CONNECT_FAILED, 503, SLICE("Gateway busy"),
+		    SLICE("The gateway cannot open more connections just now; try again "
+			  "shortly."));
+		return;
+	case UPSTREAM_BROKEN:
+		exchange_give_up(exchange, OUTCOME_BACKEND_CLOSED, 502, title,
+		    SLICE("The job closed the connection before it had answered."));
+		return;
+	case UPSTREAM_BAD_ANSWER:
+		exchange_give_up(exchange, OUTCOME_BAD_ANSWER, 502, title,
+		    SLICE("The job's answer is not valid HTTP."));
+		return;
+	}
+}
+
+/* ---- the request's content ---- */
+
+/* Something moved: the state's deadline starts anew. */
+static void
+exchange_moved(struct exchange *exchange)
+{
+	const struct gateway_options *options = &exchange->gateway->options;
+	uint64_t ms = options->timeouts.answer;
+
+	if (exchange->state == EXCHANGE_AWAITING)
+		ms = options->timeouts.first_byte;
+	else if (exchange->state == EXCHANGE_TUNNEL)
+		ms = options->timeouts.tunnel;
+	exchange_wait(exchange, ms);
+}
+
+bool
+exchange_takes_content(const struct exchange *exchange)
+{
+	switch (exchange->state) {
+	case EXCHANGE_AWAITING:
+	case EXCHANGE_RELAYING:
+		/* What follows a request for an upgrade is not HTTP, if it comes to that. */
+		return exchange->upgrade.len == 0;
+	case EXCHANGE_TUNNEL:
+	case EXCHANGE_SIGNING_IN:
+		return !exchange->content_ended;
+	case EXCHANGE_AUTHORIZING:
+	case EXCHANGE_CONNECTING:
+	case EXCHANGE_ENDED:
+		break;
+	}
+	return false;
+}
+
+bool
+exchange_is_tunnel(const struct exchange *exchange)
+{
+	return exchange->state == EXCHANGE_TUNNEL;
+}
+
+size_t
+exchange_content(struct exchange *exchange, struct slice data)
+{
+	uint64_t max = exchange_content_max(exchange);
+	size_t taken;
+
+	if (!exchange_takes_content(exchange))
+		return 0;
+	if (max > 0 && exchange->state != EXCHANGE_TUNNEL && exchange->bytes_in + data.len > max) {
+		exchange_client_failed(exchange, CLIENT_TOO_LARGE);
+		return 0;
+	}
+	if (exchange->state == EXCHANGE_SIGNING_IN)
+		return exchange_form_content(exchange, data);
+	taken = exchange->upstream->ops->content(exchange->upstream, data);
+	if (taken > 0) {
+		exchange->content_taken = true;
+		exchange->bytes_in += taken;
+		exchange_moved(exchange);
+	}
+	return taken;
+}
+
+/* A tunnel is over once both ends have ended and the backend has been sent all it is owed. */
+static void
+exchange_end_tunnel(struct exchange *exchange)
+{
+	if (exchange->content_ended && exchange->answer_ended &&
+	    !exchange->upstream->ops->pending(exchange->upstream))
+		exchange_end(exchange, OUTCOME_TUNNEL_CLOSED, END_COMPLETE);
+}
+
+void
+exchange_content_end(struct exchange *exchange, const struct fields *trailers)
+{
+	struct upstream *upstream = exchange->upstream;
+
+	exchange->content_ended = true;
+	if (exchange->state == EXCHANGE_SIGNING_IN) {
+		exchange_form_complete(exchange);
+		return;
+	}
+	/* No field of a client reaches the control process, not even one behind the content. */
+	upstream->ops->content_end(upstream, exchange->control ? NULL : trailers);
+	if (exchange->state != EXCHANGE_TUNNEL) {
+		exchange->content_taken = true;
+		return;
+	}
+	upstream->ops->flush(upstream);
+	exchange_end_tunnel(exchange);
+}
+
+void
+exchange_content_flush(struct exchange *exchange)
+{
+	if (exchange->upstream != NULL && exchange_takes_content(exchange))
+		exchange->upstream->ops->flush(exchange->upstream);
+}
+
+static void
+upstream_writable(struct upstream_user *user)
+{
+	struct exchange *exchange = OF_USER(user);
+
+	if (!exchange->content_ended && exchange_takes_content(exchange))
+		exchange->client->ops->resume(exchange->client);
+	else if (exchange->state == EXCHANGE_TUNNEL)
+		exchange_end_tunnel(exchange);
+}
+
+void
+exchange_client_ready(struct exchange *exchange)
+{
+	if (exchange->state == EXCHANGE_RELAYING || exchange->state == EXCHANGE_TUNNEL)
+		exchange->upstream->ops->pump(exchange->upstream);
+}
+
+/* ---- the answer ---- */
+
+static void
+exchange_rewrite_answer(const struct exchange *exchange, struct response *response)
+{
+	const struct gateway_options *options = &exchange->gateway->options;
+	const struct answer_rules rules = {
+	    .domain =
+		options->jobs.domain != NULL ? slice_of(options->jobs.domain) : (struct slice){0},
+	    .shares_site = options->jobs.domain != NULL && options->session_key != NULL,
+	};
+
+	rewrite_answer(&response->fields, &rules);
+}
+
+/* What a session's cookie opened is for this browser alone. */
+static void
+exchange_keep_private(struct exchange *exchange, struct fields *fields)
+{
+	struct rewritten *room = &exchange->gateway->scratch.rewritten;
+	struct writer writer = writer_of(room->text, sizeof(room->text));
+
+	if (exchange->by_session)
+		rewrite_private(fields, SLICE("Cookie"), &writer);
+}
+
+static void
+upstream_interim(struct upstream_user *user, struct response *response)
+{
+	struct exchange *exchange = OF_USER(user);
+
+	exchange_rewrite_answer(exchange, response);
+	exchange->client->ops->interim(exchange->client, response);
+}
+
+/* Fields that a proxy adds to an answer: Via always, Date where the backend has none (RFC 9110
+ * section 6.6.1). */
+static void
+add_answer_fields(struct gateway *gateway, struct fields *fields)
+{
+	bool dated = false;
+
+	for (size_t i = 0; i < fields->count; i++)
+		dated = dated || (fields->items[i].id == FIELD_DATE && !fields->items[i].dropped);
+	if (!dated && fields->count < HEAD_FIELDS_MAX)
+		fields->items[fields->count++] =
+		    (struct field){.name = SLICE("Date"), .value = gateway_date(gateway)};
+	if (fields->count < HEAD_FIELDS_MAX)
+		fields->items[fields->count++] =
+		    (struct field){.name = SLICE("Via"), .value = SLICE("1.1 jobgate")};
+}
+
+static void
+upstream_head(struct upstream_user *user, struct response *response)
+{
+	struct exchange *exchange = OF_USER(user);
+	struct gateway *gateway = exchange->gateway;
+
+	exchange_drop_kept(exchange);
+	exchange->status = response->status;
+	exchange_rewrite_answer(exchange, response);
+	exchange_keep_private(exchange, &response->fields);
+	exchange->answer_begun = true;
+	exchange->first_byte_us = exchange_timed(exchange, TIMED_FIRST_BYTE);
+	if (response->tunnel) {
+		exchange->state = EXCHANGE_TUNNEL;
+		exchange->content_ended = false;
+		counter_add(&gateway->stats->tunnels, 1);
+	} else {
+		exchange->state = EXCHANGE_RELAYING;
+		add_answer_fields(gateway, &response->fields);
+	}
+	exchange_moved(exchange);
+	exchange->client->ops->answer(exchange->client, response);
+	if (exchange->state == EXCHANGE_TUNNEL)
+		exchange->client->ops->resume(exchange->client);
+}
+
+static size_t
+upstream_content(struct upstream_user *user, struct slice data)
+{
+	struct exchange *exchange = OF_USER(user);
+	size_t taken = exchange->client->ops->content(exchange->client, data);
+
+	exchange->client_full = taken < data.len;
+	if (taken > 0 && exchange->state != EXCHANGE_ENDED) {
+		exchange->bytes_out += taken;
+		if (exchange->state == EXCHANGE_TUNNEL)
+			websocket_follow(&exchange->frames, (struct slice){data.at, taken});
+		exchange_moved(exchange);
+	}
+	return taken;
+}
+
+static void
+upstream_content_end(struct upstream_user *user, const struct fields *trailers)
+{
+	struct exchange *exchange = OF_USER(user);
+
+	exchange->client->ops->content_end(exchange->client, trailers);
+	if (exchange->state == EXCHANGE_ENDED)
+		return;
+	if (exchange->state == EXCHANGE_TUNNEL) {
+		exchange->answer_ended = true;
+		exchange_end_tunnel(exchange);
+		return;
+	}
+	exchange_end(exchange, OUTCOME_ANSWERED, END_COMPLETE);
+}
+
+static void
+upstream_flush(struct upstream_user *user)
+{
+	struct exchange *exchange = OF_USER(user);
+
+	exchange->client->ops->flush(exchange->client);
+}
+
+const struct upstream_user_ops exchange_upstream_ops = {
+    .connected = upstream_connected,
+    .interim = upstream_interim,
+    .head = upstream_head,
+    .content = upstream_content,
+    .content_end = upstream_content_end,
+    .flush = upstream_flush,
+    .writable = upstream_writable,
+    .failed = upstream_failed,
+};

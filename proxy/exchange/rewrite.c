@@ -1,0 +1,379 @@
+/* rewrite.c - fields removed and added on the way to a backend. */
+#include "exchange/rewrite.h"
+
+#include "browser/session.h"
+#include "exchange/request_id.h"
+#include "http/head.h"
+#include "http/names.h"
+#include "http/write.h"
+
+struct slice
+field_value(const struct fields *fields, enum field_id id)
+{
+	for (size_t i = 0; i < fields->count; i++)
+		if (fields->items[i].id == id)
+			return fields->items[i].value;
+	return (struct slice){0};
+}
+
+struct slice
+rewrite_request_id(const struct request *request, bool peer_trusted)
+{
+	struct slice id = {0};
+
+	if (peer_trusted)
+		id = field_value(&request->fields, FIELD_X_REQUEST_ID);
+	return request_id_valid(id) ? id : (struct slice){0};
+}
+
+static bool
+has_session(struct slice cookies)
+{
+	struct slice pair;
+
+	while (cookie_next(&cookies, &pair))
+		if (cookie_is_session(pair))
+			return true;
+	return false;
+}
+
+/* Whether a field must not reach the backend as the client sent it. */
+static bool
+must_drop(const struct field *field, const struct rewrite *rewrite)
+{
+	switch ((enum field_to_backend)field_rules[field->id].to_backend) {
+	case TO_BACKEND_PASS:
+		break; /* those that are hop-by-hop have been dropped with the framing */
+	case TO_BACKEND_REPLACE:
+		return true;
+	case TO_BACKEND_PROXIES:
+		return field->dropped || !rewrite->peer_trusted;
+	case TO_BACKEND_TOKEN:
+		return field->dropped || !rewrite->forward_token;
+	case TO_BACKEND_COOKIES:
+		return field->dropped || has_session(field->value);
+	case TO_BACKEND_TRACE:
+		return field->dropped || !rewrite->traced;
+	}
+	return field->dropped;
+}
+
+_Static_assert(FIELD_COUNT <= 64, "rewritten.present has a bit for each id");
+
+/* True when the request has a field with this id. */
+static bool
+has(const struct rewritten *out, enum field_id id)
+{
+	return (out->present >> id & 1) != 0;
+}
+
+static void
+add(struct rewritten *out, struct slice name, struct slice value)
+{
+	out->items[out->extra.count++] = (struct field){.name = name, .value = value};
+}
+
+/* Mark what must not travel on, and note what is there. */
+static void
+drop_fields(struct fields *fields, const struct rewrite *rewrite, struct rewritten *out)
+{
+	const char *const *listed = rewrite->peer_trusted ? NULL : rewrite->drop_fields;
+
+	out->present = 0;
+	for (size_t i = 0; i < fields->count; i++) {
+		struct field *field = &fields->items[i];
+
+		out->present |= UINT64_C(1) << field->id;
+		field->dropped = must_drop(field, rewrite) ||
+				 (listed != NULL && name_is_listed(field->name, listed));
+	}
+}
+
+/* All values of a list field that came in, joined by commas (RFC 9110 section 5.3). */
+static void
+write_list(struct writer *writer, const struct fields *fields, enum field_id id)
+{
+	for (size_t i = 0; i < fields->count; i++) {
+		if (fields->items[i].id != id || fields->items[i].value.len == 0)
+			continue;
+		write_slice(writer, fields->items[i].value);
+		write_literal(writer, ", ");
+	}
+}
+
+/* Start a value in the room for text; end it with value_end. */
+static struct writer
+value_begin(struct rewritten *out)
+{
+	return writer_of(out->text + out->used, sizeof(out->text) - out->used);
+}
+
+static bool
+value_end(struct rewritten *out, struct slice name, const struct writer *writer)
+{
+	struct slice value = {
+	    out->text + out->used, (size_t)(writer->at - (out->text + out->used))};
+
+	if (writer->full)
+		return false;
+	out->used += value.len;
+	add(out, name, value);
+	return true;
+}
+
+static bool
+add_forwarded_for(
+    struct rewritten *out, const struct request *request, const struct rewrite *rewrite)
+{
+	struct writer writer = value_begin(out);
+
+	if (rewrite->peer_trusted)
+		write_list(&writer, &request->fields, FIELD_X_FORWARDED_FOR);
+	write_slice(&writer, rewrite->peer);
+	return value_end(out, SLICE("X-Forwarded-For"), &writer);
+}
+
+/* RFC 7239: for=, host= and proto=; an IPv6 address is bracketed and quoted. */
+static bool
+add_forwarded(struct rewritten *out, const struct request *request, const struct rewrite *rewrite)
+{
+	struct writer writer = value_begin(out);
+
+	if (rewrite->peer_trusted)
+		write_list(&writer, &request->fields, FIELD_FORWARDED);
+	if (rewrite->peer_is_unix) {
+		write_literal(&writer, "for=_unix");
+	} else if (memchr(rewrite->peer.at, ':', rewrite->peer.len) != NULL) {
+		write_literal(&writer, "for=\"[");
+		write_slice(&writer, rewrite->peer);
+		write_literal(&writer, "]\"");
+	} else {
+		write_literal(&writer, "for=");
+		write_slice(&writer, rewrite->peer);
+	}
+	if (request->authority.len > 0) {
+		write_literal(&writer, ";host=\"");
+		write_slice(&writer, request->authority);
+		write_literal(&writer, "\"");
+	}
+	if (rewrite->secure)
+		write_literal(&writer, ";proto=https");
+	else
+		write_literal(&writer, ";proto=http");
+	return value_end(out, SLICE("Forwarded"), &writer);
+}
+
+/* The cookies that stood beside the session's, which is for us alone. */
+static bool
+add_cookies(struct rewritten *out, const struct request *request)
+{
+	struct writer writer = value_begin(out);
+	const char *begin = writer.at;
+	struct slice rest, pair;
+
+	if (!has(out, FIELD_COOKIE))
+		return true;
+	for (size_t i = 0; i < request->fields.count; i++) {
+		if (request->fields.items[i].id != FIELD_COOKIE ||
+		    !has_session(request->fields.items[i].value))
+			continue;
+		rest = request->fields.items[i].value;
+		while (cookie_next(&rest, &pair)) {
+			if (cookie_is_session(pair))
+				continue;
+			if (writer.at > begin)
+				write_literal(&writer, "; ");
+			write_slice(&writer, pair);
+		}
+	}
+	return writer.at == begin || value_end(out, SLICE("Cookie"), &writer);
+}
+
+/* The version as Via names it (RFC 9110 section 7.6.3). */
+static struct slice
+version_number(enum http_version version)
+{
+	switch (version) {
+	case HTTP_1_0:
+		return SLICE("1.0");
+	case HTTP_1_1:
+		break;
+	}
+	return SLICE("1.1");
+}
+
+static bool
+add_via(struct rewritten *out, const struct request *request)
+{
+	struct writer writer = value_begin(out);
+
+	if (has(out, FIELD_VIA))
+		write_list(&writer, &request->fields, FIELD_VIA);
+	write_slice(&writer, version_number(request->version));
+	write_literal(&writer, " jobgate");
+	return value_end(out, SLICE("Via"), &writer);
+}
+
+/* What a trusted proxy said of the client's own request, else what we see ourselves. */
+static struct slice
+told_or(const struct request *request, const struct rewrite *rewrite, enum field_id id,
+    struct slice own)
+{
+	struct slice told = {0};
+
+	if (rewrite->peer_trusted)
+		told = field_value(&request->fields, id);
+	return told.len > 0 ? told : own;
+}
+
+uint64_t
+rewrite_hops_left(const struct request *request)
+{
+	struct slice value;
+	uint64_t hops = 0;
+
+	if (request->method_id != METHOD_OPTIONS)
+		return UINT64_MAX;
+	value = field_value(&request->fields, FIELD_MAX_FORWARDS);
+	if (value.len == 0)
+		return UINT64_MAX;
+	for (size_t i = 0; i < value.len; i++) {
+		if (value.at[i] < '0' || value.at[i] > '9')
+			return UINT64_MAX;
+		hops = hops < UINT32_MAX ? hops * 10 + (uint64_t)(value.at[i] - '0') : hops;
+	}
+	return hops;
+}
+
+/* One less than came in, of an OPTIONS request; what is no number travels on as it is. */
+static bool
+add_max_forwards(struct rewritten *out, struct request *request)
+{
+	uint64_t hops = rewrite_hops_left(request);
+	struct writer writer = value_begin(out);
+
+	if (hops == UINT64_MAX || hops == 0)
+		return true;
+	for (size_t i = 0; i < request->fields.count; i++)
+		if (request->fields.items[i].id == FIELD_MAX_FORWARDS)
+			request->fields.items[i].dropped = true;
+	write_number(&writer, hops - 1);
+	return value_end(out, SLICE("Max-Forwards"), &writer);
+}
+
+/*
+ * TE speaks of one connection, so the backend's end makes a new one (RFC 9110 section 10.1.4):
+ * trailers of an answer pass through us, so the backend is told that the client takes them. Not of
+ * codings.
+ */
+static bool
+takes_trailers(const struct rewritten *out, const struct request *request)
+{
+	struct slice list, member;
+
+	if (!has(out, FIELD_TE) || request->version == HTTP_1_0)
+		return false;
+	for (size_t i = 0; i < request->fields.count; i++) {
+		if (request->fields.items[i].id != FIELD_TE)
+			continue;
+		list = request->fields.items[i].value;
+		while (list_next(&list, &member))
+			if (slice_equal_nocase(member, SLICE("trailers")))
+				return true;
+	}
+	return false;
+}
+
+/* What was taken off the path on the way: by a trusted proxy before us, then by us. */
+static bool
+add_prefix(struct rewritten *out, const struct request *request, const struct rewrite *rewrite)
+{
+	struct slice before = told_or(request, rewrite, FIELD_X_FORWARDED_PREFIX, SLICE(""));
+	struct writer writer = value_begin(out);
+
+	while (before.len > 0 && before.at[before.len - 1] == '/')
+		before.len--;
+	if (before.len + rewrite->prefix.len == 0)
+		return true;
+	write_slice(&writer, before);
+	write_slice(&writer, rewrite->prefix);
+	return value_end(out, SLICE("X-Forwarded-Prefix"), &writer);
+}
+
+bool
+rewrite_request(struct request *request, const struct rewrite *rewrite, struct rewritten *out)
+{
+	struct slice host;
+	bool fits;
+
+	out->extra = (struct fields){out->items, 0};
+	out->used = 0;
+	drop_fields(&request->fields, rewrite, out);
+	if (rewrite->job.len > 0)
+		add(out, SLICE("X-Jobgate-Job"), rewrite->job);
+	add(out, SLICE("X-Jobgate-Token-Id"), rewrite->token->id);
+	add(out, SLICE("X-Jobgate-Token-Name"), rewrite->token->name);
+	add(out, SLICE("X-Jobgate-Role"), slice_of(jg_role_name(rewrite->token->role)));
+	add(out, SLICE("X-Request-Id"), rewrite->request_id);
+	add(out, SLICE("X-Forwarded-Proto"),
+	    told_or(request, rewrite, FIELD_X_FORWARDED_PROTO,
+		rewrite->secure ? SLICE("https") : SLICE("http")));
+	host = told_or(request, rewrite, FIELD_X_FORWARDED_HOST, request->authority);
+	if (host.len > 0)
+		add(out, SLICE("X-Forwarded-Host"), host);
+	fits = add_prefix(out, request, rewrite);
+	fits = add_forwarded_for(out, request, rewrite) && fits;
+	fits = add_forwarded(out, request, rewrite) && fits;
+	fits = add_via(out, request) && fits;
+	fits = add_max_forwards(out, request) && fits;
+	fits = add_cookies(out, request) && fits;
+	request->takes_trailers = takes_trailers(out, request);
+	return fits;
+}
+
+static struct slice
+hex(const unsigned char *bytes, size_t len, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < len; i++) {
+		out[2 * i] = digits[bytes[i] >> 4];
+		out[2 * i + 1] = digits[bytes[i] & 15];
+	}
+	return (struct slice){out, 2 * len};
+}
+
+/* The token as the worker knows it; the control process compares it with its record. */
+static bool
+add_token(struct rewritten *out, const struct token *token)
+{
+	struct writer writer = value_begin(out);
+	bool fits;
+
+	add(out, SLICE(CONTROL_FIELD_TOKEN), token->id);
+	write_number(&writer, token->version);
+	fits = value_end(out, SLICE(CONTROL_FIELD_VERSION), &writer) &&
+	       out->used + CONTROL_MARK_TEXT <= sizeof(out->text);
+	if (!fits)
+		return false;
+	add(out, SLICE(CONTROL_FIELD_MARK),
+	    hex(token->hash, TOKEN_MARK_LEN, out->text + out->used));
+	out->used += CONTROL_MARK_TEXT;
+	return true;
+}
+
+bool
+rewrite_control(struct request *request, const struct rewrite *rewrite, const char *secret,
+    struct rewritten *out)
+{
+	out->extra = (struct fields){out->items, 0};
+	out->used = 0;
+	request->authority = (struct slice){0};
+	request->upgrade = (struct slice){0};
+	for (size_t i = 0; i < request->fields.count; i++)
+		request->fields.items[i].dropped = true;
+	add(out, SLICE(CONTROL_FIELD_SECRET), slice_of(secret));
+	add(out, SLICE("X-Request-Id"), rewrite->request_id);
+	return (rewrite->token == NULL || add_token(out, rewrite->token)) &&
+	       add_forwarded_for(out, request, rewrite);
+}

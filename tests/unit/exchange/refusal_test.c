@@ -1,0 +1,273 @@
+/* refusal_test.c - answers of our own: their fields, and content that parses. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "exchange/refusal.h"
+#include "http/head.h"
+
+static struct refusal refusal;
+static const struct slice id = SLICE("0123456789abcdef0123456789abcdef");
+
+/* The value of a field of the answer; it must not be there twice. */
+static struct slice
+field(const char *name)
+{
+	const struct fields *fields = &refusal.response.fields;
+	struct slice value = {0};
+
+	assert_true(fields->count <= REFUSAL_FIELDS_MAX);
+	for (size_t i = 0; i < fields->count; i++) {
+		if (!slice_equal_nocase(fields->items[i].name, slice_of(name)))
+			continue;
+		assert_null(value.at);
+		value = fields->items[i].value;
+	}
+	return value;
+}
+
+static void
+expect_field(const char *name, const char *value)
+{
+	struct slice got = field(name);
+
+	if (got.at == NULL || !slice_equal(got, slice_of(value)))
+		fail_msg("%s: %.*s", name, (int)got.len, got.at != NULL ? got.at : "");
+}
+
+static bool
+contains(struct slice text, const char *part)
+{
+	return memmem(text.at, text.len, part, strlen(part)) != NULL;
+}
+
+static void
+problem_details(void **state)
+{
+	(void)state;
+	refusal_make(
+	    &refusal, 413, SLICE("Too large"), SLICE("It is too large."), id, false, false);
+	assert_int_equal(refusal.response.status, 413);
+	assert_int_equal(refusal.response.content, CONTENT_LENGTH);
+	assert_int_equal(refusal.response.length, refusal.content.len);
+	assert_true(slice_equal(refusal.content,
+	    SLICE("{\"type\":\"about:blank\",\"title\":\"Too large\",\"status\":413,"
+		  "\"detail\":\"It is too large.\","
+		  "\"request_id\":\"0123456789abcdef0123456789abcdef\"}\n")));
+	expect_field("Content-Type", "application/problem+json");
+	expect_field("Cache-Control", "no-store");
+	assert_null(field("Retry-After").at);
+	assert_null(field("Allow").at);
+	assert_null(field("WWW-Authenticate").at);
+}
+
+static void
+pages_for_people(void **state)
+{
+	(void)state;
+	refusal_make(&refusal, 404, SLICE("Nothing"), SLICE("Send: <token>."), id, true, false);
+	expect_field("Content-Type", "text/html; charset=utf-8");
+	expect_field("Cache-Control", "no-store");
+	assert_true(contains(refusal.content, "<title>404 Nothing</title>"));
+	assert_true(contains(refusal.content, "Send: &lt;token&gt;."));
+	assert_false(contains(refusal.content, "<token>"));
+	assert_true(contains(refusal.content, "request 0123456789abcdef0123456789abcdef"));
+	assert_true(contains(refusal.content, "</html>\n"));
+	assert_int_equal(refusal.response.length, refusal.content.len);
+}
+
+/* HEAD gets the head that GET would get (RFC 9110 section 9.3.2), and nothing behind it. */
+static void
+answers_to_head(void **state)
+{
+	uint64_t length;
+
+	(void)state;
+	for (int html = 0; html < 2; html++) {
+		refusal_make(&refusal, 400, SLICE("t"), SLICE("d"), id, html, false);
+		length = refusal.response.length;
+		assert_true(length > 0);
+		refusal_make(&refusal, 400, SLICE("t"), SLICE("d"), id, html, true);
+		assert_int_equal(refusal.response.content, CONTENT_NONE);
+		assert_true(refusal.response.length_known);
+		assert_int_equal(refusal.response.length, length);
+		assert_int_equal(refusal.content.len, 0);
+	}
+}
+
+static void
+fields_that_a_status_needs(void **state)
+{
+	(void)state;
+	refusal_make(&refusal, 503, SLICE("t"), SLICE("d"), id, false, false);
+	expect_field("Retry-After", "1");
+	refusal_make(&refusal, 405, SLICE("t"), SLICE("d"), id, false, false);
+	expect_field("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+}
+
+/* Every verdict that refuses, against the table in auth/README.md. */
+static void
+verdicts(void **state)
+{
+	static const struct {
+		enum verdict verdict;
+		unsigned status;
+		const char *authenticate; /* NULL: none */
+	} cases[] = {
+	    {VERDICT_BAD_CREDENTIAL, 400, "Bearer realm=\"r\", error=\"invalid_request\""},
+	    {VERDICT_NO_CREDENTIAL, 401, "Bearer realm=\"r\""},
+	    {VERDICT_INVALID_TOKEN, 401, "Bearer realm=\"r\", error=\"invalid_token\""},
+	    {VERDICT_UNAVAILABLE, 503, NULL},
+	    {VERDICT_NOT_A_JOB, 404, NULL},
+	    {VERDICT_NO_SUCH_JOB, 404, NULL},
+	    {VERDICT_OUT_OF_SCOPE, 403, "Bearer realm=\"r\", error=\"insufficient_scope\""},
+	    {VERDICT_NO_URL, 503, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (int html = 0; html < 2; html++) {
+			refusal_for_verdict(
+			    &refusal, cases[i].verdict, SLICE("r"), id, html, false);
+			assert_int_equal(refusal.response.status, cases[i].status);
+			if (cases[i].authenticate != NULL)
+				expect_field("WWW-Authenticate", cases[i].authenticate);
+			else
+				assert_null(field("WWW-Authenticate").at);
+			assert_int_equal(field("Retry-After").at != NULL, cases[i].status == 503);
+			/* Whole, with the longest id there may be. */
+			assert_true(contains(refusal.content, html ? "</html>\n" : "\"}\n"));
+			assert_false(contains(refusal.content, "Refused"));
+		}
+	}
+}
+
+/* At the control API a read token lacks a role: the refusal must not speak of labels and jobs. */
+static void
+calls_have_their_own_words(void **state)
+{
+	(void)state;
+	refusal_for_call(&refusal, VERDICT_OUT_OF_SCOPE, SLICE("r"), id, false);
+	assert_int_equal(refusal.response.status, 403);
+	expect_field("WWW-Authenticate", "Bearer realm=\"r\", error=\"insufficient_scope\"");
+	assert_true(contains(refusal.content, "operator"));
+	assert_false(contains(refusal.content, "label"));
+	refusal_for_call(&refusal, VERDICT_NO_CREDENTIAL, SLICE("r"), id, false);
+	expect_field("WWW-Authenticate", "Bearer realm=\"r\"");
+	assert_true(contains(refusal.content, "operator"));
+	refusal_for_call(&refusal, VERDICT_INVALID_TOKEN, SLICE("r"), id, true);
+	assert_int_equal(refusal.content.len, 0);
+}
+
+static void
+the_longest_request_id_fits(void **state)
+{
+	char longest[64];
+
+	(void)state;
+	memset(longest, 'x', sizeof(longest));
+	for (int verdict = VERDICT_BAD_CREDENTIAL; verdict < VERDICT_COUNT; verdict++) {
+		refusal_for_verdict(&refusal, (enum verdict)verdict, SLICE("jobgate"),
+		    (struct slice){longest, sizeof(longest)}, true, false);
+		assert_true(contains(refusal.content, "</html>\n"));
+		refusal_for_verdict(&refusal, (enum verdict)verdict, SLICE("jobgate"),
+		    (struct slice){longest, sizeof(longest)}, false, false);
+		assert_true(contains(refusal.content, "xxxx\"}\n"));
+	}
+}
+
+/* The realm is the operator's text: whatever it holds, the field stays one well-formed field. */
+static void
+realms_are_quoted(void **state)
+{
+	(void)state;
+	refusal_for_verdict(
+	    &refusal, VERDICT_NO_CREDENTIAL, SLICE("a \"b\" \\ c"), id, false, false);
+	expect_field("WWW-Authenticate", "Bearer realm=\"a \\\"b\\\" \\\\ c\"");
+	refusal_for_verdict(
+	    &refusal, VERDICT_NO_CREDENTIAL, SLICE("a\r\nSet-Cookie: b\0\x7f"), id, false, false);
+	expect_field("WWW-Authenticate", "Bearer realm=\"aSet-Cookie: b\"");
+}
+
+static void
+realms_that_are_too_long_are_left_out(void **state)
+{
+	char realm[512];
+
+	(void)state;
+	memset(realm, 'r', sizeof(realm));
+	for (size_t len = 0; len <= sizeof(realm); len++) {
+		struct slice value;
+
+		refusal_for_verdict(
+		    &refusal, VERDICT_OUT_OF_SCOPE, (struct slice){realm, len}, id, false, false);
+		value = field("WWW-Authenticate");
+		assert_true(slice_starts_with(value, SLICE("Bearer realm=\"")));
+		assert_true(contains(value, "\", error=\"insufficient_scope\""));
+		assert_int_equal(value.at[value.len - 1], '"');
+		if (len <= 100)
+			assert_int_equal(value.len, 14 + len + 29);
+	}
+}
+
+static void
+texts_and_changed_fields(void **state)
+{
+	(void)state;
+	refusal_text(&refusal, SLICE("ok\n"), false);
+	assert_int_equal(refusal.response.status, 200);
+	assert_true(slice_equal(refusal.content, SLICE("ok\n")));
+	assert_int_equal(refusal.response.length, 3);
+	refusal_add(&refusal, SLICE("X-Request-Id"), id);
+	assert_true(slice_equal(field("X-Request-Id"), id));
+	refusal_text(&refusal, SLICE("ok\n"), true);
+	assert_int_equal(refusal.content.len, 0);
+	assert_int_equal(refusal.response.length, 3);
+	refusal_make(&refusal, 405, SLICE("a"), SLICE("b"), id, false, false);
+	refusal_allow(&refusal, SLICE("GET, HEAD"));
+	assert_true(slice_equal(field("Allow"), SLICE("GET, HEAD")));
+	/* Only what a status has: no other answer gets an Allow by this. */
+	refusal_make(&refusal, 404, SLICE("a"), SLICE("b"), id, false, false);
+	refusal_allow(&refusal, SLICE("GET, HEAD"));
+	assert_null(field("Allow").at);
+}
+
+static void
+who_wants_a_page(void **state)
+{
+	static const char *const pages[] = {"text/html", "TEXT/HTML", "text/html;q=0.9",
+	    "text/html ; charset=utf-8", "application/json, text/html",
+	    "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"};
+	static const char *const data[] = {"", "*/*", "text/*", "application/json", "text/htmlx",
+	    "xtext/html", "text/plain; x=\"a, text/html\"", ";text/html", "text", ","};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+		assert_true(refusal_wants_html(slice_of(pages[i])));
+	for (size_t i = 0; i < sizeof(data) / sizeof(data[0]); i++)
+		assert_false(refusal_wants_html(slice_of(data[i])));
+	assert_false(refusal_wants_html((struct slice){0}));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(problem_details),
+	    cmocka_unit_test(pages_for_people),
+	    cmocka_unit_test(answers_to_head),
+	    cmocka_unit_test(fields_that_a_status_needs),
+	    cmocka_unit_test(verdicts),
+	    cmocka_unit_test(calls_have_their_own_words),
+	    cmocka_unit_test(the_longest_request_id_fits),
+	    cmocka_unit_test(realms_are_quoted),
+	    cmocka_unit_test(realms_that_are_too_long_are_left_out),
+	    cmocka_unit_test(texts_and_changed_fields),
+	    cmocka_unit_test(who_wants_a_page),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
