@@ -98,10 +98,9 @@ parse_output(const char *text, enum output *out)
 static bool
 parse_number(const char *option, const char *text, unsigned max, unsigned *out)
 {
-	char *end;
-	unsigned long number = strtoul(text, &end, 10);
+	uint64_t number;
 
-	if (text[0] < '0' || text[0] > '9' || *end != '\0' || number < 1 || number > max) {
+	if (!slice_to_number(slice_of(text), max, &number) || number == 0) {
 		fprintf(stderr, "jobgate: invalid value '%s' for --%s [a number, 1 to %u]\n", text,
 		    option, max);
 		return false;

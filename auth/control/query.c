@@ -2,7 +2,6 @@
 #include "auth/control/query.h"
 #include "auth/record.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,15 +54,12 @@ decode(struct slice text, char **to, struct slice *out)
 static bool
 parse_limit(struct slice text, size_t *limit)
 {
-	*limit = 0;
-	if (text.len == 0 || text.len > 4)
+	uint64_t number;
+
+	if (text.len > 4 || !slice_to_number(text, QUERY_LIMIT_MAX, &number) || number == 0)
 		return false;
-	for (size_t i = 0; i < text.len; i++) {
-		if (!isdigit((unsigned char)text.at[i]))
-			return false;
-		*limit = *limit * 10 + (size_t)(text.at[i] - '0');
-	}
-	return *limit >= 1 && *limit <= QUERY_LIMIT_MAX;
+	*limit = (size_t)number;
+	return true;
 }
 
 void

@@ -124,12 +124,12 @@ static bool
 info_offset(const redisReply *reply, const char *name, unsigned long long *out)
 {
 	struct slice text = info_field(reply, name);
-	char *end;
+	uint64_t offset;
 
-	if (text.len == 0 || text.at[0] < '0' || text.at[0] > '9')
+	if (!slice_to_number(text, UINT64_MAX, &offset))
 		return false;
-	*out = strtoull(text.at, &end, 10); /* the reply is NUL-terminated */
-	return end == text.at + text.len;
+	*out = offset;
+	return true;
 }
 
 static void ask_replica(struct redis_link *link);

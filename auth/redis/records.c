@@ -88,17 +88,7 @@ keep(struct builder *builder, struct slice text)
 static bool
 parse_number(struct slice text, uint64_t *out)
 {
-	uint64_t number = 0;
-
-	if (text.len == 0 || text.len > 18 || text.at[0] == '0')
-		return false;
-	for (size_t i = 0; i < text.len; i++) {
-		if (!is_digit(text.at[i]))
-			return false;
-		number = number * 10 + (uint64_t)(text.at[i] - '0');
-	}
-	*out = number;
-	return true;
+	return text.len > 0 && text.at[0] != '0' && slice_to_number(text, TOKEN_VERSION_MAX, out);
 }
 
 /* dddd-dd-ddTdd:dd:dd, a fraction or none, and UTC. */

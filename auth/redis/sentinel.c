@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/ascii.h"
 #include "auth/redis/connection.h"
 
 /* One of them, and its vote in the round at hand. */
@@ -128,21 +127,18 @@ sentinel_answered(struct sentinel *sentinel)
 static bool
 read_place(const redisReply *reply, struct redis_place *out)
 {
-	unsigned long port = 0;
+	uint64_t port;
 
 	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
 	    reply->element[0]->type != REDIS_REPLY_STRING ||
 	    reply->element[1]->type != REDIS_REPLY_STRING ||
-	    reply->element[0]->len >= sizeof(out->host) || reply->element[1]->len > 5)
+	    reply->element[0]->len >= sizeof(out->host) || reply->element[1]->len > 5 ||
+	    !slice_to_number(
+		(struct slice){reply->element[1]->str, reply->element[1]->len}, UINT16_MAX, &port))
 		return false;
-	for (const char *c = reply->element[1]->str; *c != '\0'; c++) {
-		if (!is_digit(*c))
-			return false;
-		port = port * 10 + (unsigned long)(*c - '0');
-	}
 	snprintf(out->host, sizeof(out->host), "%s", reply->element[0]->str);
 	out->port = (uint16_t)port;
-	return port > 0 && port <= UINT16_MAX && redis_host_valid(out->host);
+	return port > 0 && redis_host_valid(out->host);
 }
 
 static void

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "auth/ascii.h"
+#include "jobgate/slice.h"
 
 static bool
 fail(char *error, size_t cap, const char *text)
@@ -42,17 +43,13 @@ decode(const char *at, const char *end, char *out, size_t cap)
 static bool
 parse_number(const char *at, const char *end, unsigned max, unsigned *out)
 {
-	unsigned long number = 0;
+	struct slice text = {at, (size_t)(end - at)};
+	uint64_t number;
 
-	if (at == end || end - at > 9)
+	if (text.len > 9 || !slice_to_number(text, max, &number))
 		return false;
-	for (; at < end; at++) {
-		if (!is_digit(*at))
-			return false;
-		number = number * 10 + (unsigned long)(*at - '0');
-	}
 	*out = (unsigned)number;
-	return number <= max;
+	return true;
 }
 
 static bool

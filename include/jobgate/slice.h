@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
@@ -71,6 +72,28 @@ slice_trim(struct slice text)
 	while (text.len > 0 && (text.at[text.len - 1] == ' ' || text.at[text.len - 1] == '\t'))
 		text.len--;
 	return text;
+}
+
+/*
+ * Parse a decimal number of 0 to max: digits alone, of which there may be leading zeros. False for
+ * anything else, with *out as it was.
+ */
+static inline bool
+slice_to_number(struct slice text, uint64_t max, uint64_t *out)
+{
+	uint64_t number = 0;
+
+	if (text.len == 0)
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned digit = (unsigned char)text.at[i] - (unsigned)'0';
+
+		if (digit > 9 || digit > max || number > (max - digit) / 10)
+			return false;
+		number = number * 10 + digit;
+	}
+	*out = number;
+	return true;
 }
 
 #endif

@@ -18,17 +18,10 @@ value_bool(const char *text, bool *out)
 static bool
 leading_number(const char *text, uint64_t *out, const char **rest)
 {
-	uint64_t number = 0;
-	const char *at = text;
+	size_t digits = strspn(text, "0123456789");
 
-	for (; *at >= '0' && *at <= '9'; at++) {
-		if (number > (UINT64_MAX - 9) / 10)
-			return false;
-		number = number * 10 + (uint64_t)(*at - '0');
-	}
-	*out = number;
-	*rest = at;
-	return at > text;
+	*rest = text + digits;
+	return slice_to_number((struct slice){text, digits}, UINT64_MAX, out);
 }
 
 const char *

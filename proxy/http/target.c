@@ -99,17 +99,12 @@ target_parse(struct slice text, struct target *out)
 static bool
 parse_port(struct slice text, uint16_t *out)
 {
-	unsigned port = 0;
+	uint64_t port;
 
-	if (text.len == 0 || text.len > 5)
+	if (text.len > 5 || !slice_to_number(text, UINT16_MAX, &port))
 		return false;
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.at[i] < '0' || text.at[i] > '9')
-			return false;
-		port = port * 10 + (unsigned)(text.at[i] - '0');
-	}
 	*out = (uint16_t)port;
-	return port > 0 && port <= UINT16_MAX;
+	return port > 0;
 }
 
 /* Four decimal numbers up to 255, without leading zeros. */

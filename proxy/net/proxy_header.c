@@ -27,17 +27,12 @@ take_word(struct slice *text, char end, struct slice *word)
 static bool
 parse_port(struct slice text, uint16_t *out)
 {
-	unsigned number = 0;
+	uint64_t number;
 
-	if (text.len == 0 || text.len > 5 || (text.at[0] == '0' && text.len > 1))
+	if (!slice_to_number(text, UINT16_MAX, &number) || (text.at[0] == '0' && text.len > 1))
 		return false;
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.at[i] < '0' || text.at[i] > '9')
-			return false;
-		number = number * 10 + (unsigned)(text.at[i] - '0');
-	}
 	*out = (uint16_t)number;
-	return number <= UINT16_MAX;
+	return true;
 }
 
 /* What follows "PROXY ", up to and without CRLF. */

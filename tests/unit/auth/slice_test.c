@@ -1,0 +1,78 @@
+/* slice_test.c - numbers in text. */
+#include "jobgate/slice.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static void
+test_numbers(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t max, number;
+	} cases[] = {
+	    {"0", 0, 0},
+	    {"007", 7, 7},
+	    {"65535", 65535, 65535},
+	    {"00000000000000000000000065535", 65535, 65535},
+	    {"18446744073709551615", UINT64_MAX, UINT64_MAX},
+	};
+	uint64_t number;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		number = 99;
+		assert_true(slice_to_number(slice_of(cases[i].text), cases[i].max, &number));
+		assert_true(number == cases[i].number);
+	}
+}
+
+static void
+test_no_numbers(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t max;
+	} cases[] = {
+	    {"", 9},
+	    {"1", 0},
+	    {"5", 4},
+	    {"65536", 65535},
+	    {"655350", 65535},
+	    {"18446744073709551616", UINT64_MAX}, /* 2^64 */
+	    {"18446744073709551620", UINT64_MAX},
+	    {"184467440737095516150", UINT64_MAX},
+	    {"36893488147419103233", UINT64_MAX}, /* 2^65 + 1 */
+	    {"-1", 9},
+	    {"+1", 9},
+	    {" 1", 9},
+	    {"1 ", 9},
+	    {"0x1", 9},
+	    {"1.0", 99},
+	    {"/", 99},
+	    {":", 99},
+	    {"\xb1", UINT64_MAX},
+	};
+	uint64_t number = 77;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_false(slice_to_number(slice_of(cases[i].text), cases[i].max, &number));
+	assert_false(slice_to_number((struct slice){"1\0", 2}, 99, &number));
+	assert_true(number == 77);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_numbers),
+	    cmocka_unit_test(test_no_numbers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
