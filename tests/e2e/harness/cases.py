@@ -13,6 +13,7 @@ FOLDER = pathlib.Path(__file__).resolve().parents[2] / "conformance"
 _ESCAPES = {"r": b"\r", "n": b"\n", "t": b"\t", "0": b"\0", "\\": b"\\"}
 _PART = re.compile(r"\\x([0-9a-f]{2})|\\([rnt0\\])|\{([^{}*]+)\*(\d+)\}|(.)")
 _HEADING = re.compile(r"\[(\d{4} [\d.]+(?:; \d{4} [\d.]+)*)\] (\S.*)")
+_RECORDED = re.compile(r"\[(record)\] (\S.*)")  # a case without expectations: conformance/record.py records its bytes
 _ENDINGS = ("kept", "closed", "cut", "tunnel")
 
 
@@ -187,17 +188,20 @@ def _finish(case, place):
         raise ValueError(f"{place}: {case.title}: no ending")
 
 
-def read_file(path):
+def read_file(path, recorded=False):
+    """The cases of a file. Those of conformance/recorded expect nothing."""
     cases, case = [], None
+    begins = _RECORDED if recorded else _HEADING
     for number, line in enumerate(path.read_text("latin-1").split("\n"), 1):
         place = f"{path.name}:{number}"
         if line != line.rstrip():
             raise ValueError(f"{place}: white space at the end cannot be seen: write \\x20")
         if not line or line.startswith("#"):
             continue
-        heading = _HEADING.fullmatch(line)
+        heading = begins.fullmatch(line)
         if heading:
-            _finish(case, place)
+            if not recorded:
+                _finish(case, place)
             case = Case(place, heading[1], heading[2])
             cases.append(case)
             continue
@@ -205,7 +209,8 @@ def read_file(path):
             _take(case, line)
         except (ValueError, AttributeError, IndexError, KeyError) as error:
             raise ValueError(f"{place}: {line!r}: {error}") from error
-    _finish(case, path.name)
+    if not recorded:
+        _finish(case, path.name)
     return cases
 
 
