@@ -6,6 +6,8 @@
 #
 #   tests/run.sh                the quick set, a few minutes
 #   tests/run.sh --all          also gigabytes through a release build, and a notebook in Chromium
+#   tests/run.sh --unit ROOM    only the unit tests of one room (exchange, net, control, ...), built and run in seconds
+#   tests/run.sh --room ROOM    these, and the end-to-end tests that tests/e2e/rooms.txt lists for the room
 #   tests/run.sh --tally FILE   write "N N" there instead of printing the last line (for .ci/run)
 #   tests/run.sh -- ARGS        ARGS go to pytest, such as -k pipelining
 set -uo pipefail
@@ -15,11 +17,16 @@ cd "$top" || exit 1
 . deploy/packages.sh
 . tests/steps.sh
 
-all="" tally="" pytest_args=()
+all="" tally="" room="" only_unit="" pytest_args=()
 BUILD_PACKAGES="$BUILD_PACKAGES libhttp-parser-dev" # of tests/conformance
 while [ $# -gt 0 ]; do
 	case "$1" in
 	--all) all=yes ;;
+	--unit | --room)
+		room=${2:?$1 needs the name of a room}
+		[ "$1" = --room ] || only_unit=yes
+		shift
+		;;
 	--tally)
 		tally=${2:?--tally needs a file}
 		shift
@@ -30,7 +37,7 @@ while [ $# -gt 0 ]; do
 		break
 		;;
 	-h | --help)
-		sed -n '2,10s/^# \{0,1\}//p' "$0"
+		sed -n '2,12s/^# \{0,1\}//p' "$0"
 		exit 0
 		;;
 	*)
@@ -71,6 +78,70 @@ count_junit() {
 	fi
 }
 
+pytest_run() { # NAME ARGS: the results go to NAME.xml
+	/usr/bin/python3 -B -m pytest --tb=short --junitxml="$results/$1.xml" "${@:2}" </dev/null
+}
+
+end_to_end() { # ARGS
+	local status again
+	step "end to end"
+	JOBGATE_FAILED=$results/failed pytest_run e2e "$@"
+	status=$?
+	if [ -s "$results/failed" ]; then
+		# Thousands of tests that talk over sockets share this machine with whatever else runs on it: a few that
+		# failed are told apart from those that fail always. What a sanitizer has found is not tried again.
+		mapfile -t again <"$results/failed"
+		passed=$((passed + $(junit_sums "$results/e2e.xml" | cut -d' ' -f1)))
+		step "end to end: ${#again[@]} that failed, once more and alone"
+		pytest_run e2e -m "large or not large" "${again[@]/#/tests/e2e/}"
+		status=$?
+		[ "$status" -ne 0 ] || echo "FLAKY, they passed alone: ${again[*]}"
+	fi
+	count_junit "$results/e2e.xml" "$status" "pytest"
+}
+
+build_targets() { # PRESET TARGET...
+	[ -f "build/$1/build.ninja" ] || quietly cmake --preset "$1" || return
+	quietly cmake --build --preset "$1" --target "${@:2}"
+}
+
+unit_of_room() {
+	local tests targets
+	mapfile -t tests < <(tests/tests_of.py unit "$room")
+	step "unit tests of $room"
+	if [ "${#tests[@]}" -eq 0 ]; then
+		echo "$room has no unit tests of its own."
+		return
+	fi
+	targets=("${tests[@]//\//_}")
+	count build_targets dev "${targets[@]/#/unit_}" || finish "$tally"
+	ctest --preset dev -j "$(nproc)" -R "^($(IFS='|' && echo "${tests[*]}"))$" --output-junit "$results/unit.xml" </dev/null
+	count_junit "$results/unit.xml" $? "ctest"
+}
+
+e2e_of_room() {
+	local files
+	mapfile -t files < <(tests/tests_of.py e2e "$room")
+	if [ "${#files[@]}" -eq 0 ]; then
+		echo "tests/e2e/rooms.txt lists nothing for $room."
+		return
+	fi
+	step "build"
+	count build_targets dev jobgate read_requests || finish "$tally"
+	if grep -q release_binary "${files[@]}"; then
+		count build_targets release jobgate || finish "$tally"
+	fi
+	end_to_end "${files[@]}" "${pytest_args[@]}"
+}
+
+# One room: no package is installed, nothing else is checked.
+if [ -n "$room" ]; then
+	tests/tests_of.py e2e "$room" >/dev/null || exit 2
+	unit_of_room
+	[ -n "$only_unit" ] || e2e_of_room
+	finish "$tally"
+fi
+
 step "packages"
 # shellcheck disable=SC2086 # a list of names
 count need_packages $BUILD_PACKAGES libcmocka-dev redis-server nginx curl slowhttptest clang-format \
@@ -92,6 +163,7 @@ count_junit "$results/unit.xml" $? "ctest"
 
 step "includes"
 count /usr/bin/python3 tests/rooms.py
+count tests/tests_of.py check
 
 step "layout"
 # Versions of clang-format differ in detail; the one of Debian 12 decides.
@@ -105,21 +177,7 @@ fi
 tests/analyze.sh --tally "$results/analysis" scripts cppcheck gcc </dev/null
 count_tally "$results/analysis" "static analysis"
 
-step "end to end"
 [ -z "$all" ] || pytest_args=(-m "large or not large" "${pytest_args[@]}")
-end_to_end() { /usr/bin/python3 -B -m pytest --tb=short --junitxml="$results/e2e.xml" "$@" </dev/null; }
-JOBGATE_FAILED=$results/failed end_to_end tests/e2e "${pytest_args[@]}"
-status=$?
-if [ -s "$results/failed" ]; then
-	# Thousands of tests that talk over sockets share this machine with whatever else runs on it: a few that
-	# failed are told apart from those that fail always. What a sanitizer has found is not tried again.
-	mapfile -t again <"$results/failed"
-	passed=$((passed + $(junit_sums "$results/e2e.xml" | cut -d' ' -f1)))
-	step "end to end: ${#again[@]} that failed, once more and alone"
-	end_to_end -m "large or not large" "${again[@]/#/tests/e2e/}"
-	status=$?
-	[ "$status" -ne 0 ] || echo "FLAKY, they passed alone: ${again[*]}"
-fi
-count_junit "$results/e2e.xml" "$status" "pytest"
+end_to_end tests/e2e "${pytest_args[@]}"
 
 finish "$tally"

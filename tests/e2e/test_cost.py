@@ -4,14 +4,13 @@ Of the release build on one worker: JOBGATE_RELEASE_BINARY, or build/release.
 """
 
 import collections
-import os
 import pathlib
 import re
 import subprocess
 
 import pytest
 
-from harness.gateway import REPOSITORY
+from harness.gateway import release_binary
 from harness.process import eventually
 from harness.raw import Client
 from harness.scene import request_bytes
@@ -33,9 +32,7 @@ SMALL = 64  # bytes of an answer
 
 @pytest.fixture(scope="module")
 def release():
-    program = os.environ.get("JOBGATE_RELEASE_BINARY") or str(REPOSITORY / "build" / "release" / "jobgate")
-    assert os.access(program, os.X_OK), f"no {program}: cmake --preset release && cmake --build --preset release"
-    return program
+    return release_binary()
 
 
 @pytest.fixture

@@ -1,11 +1,10 @@
 """Bodies far larger than memory stream through: the worker's peak resident memory stays small."""
 
-import os
 import pathlib
 
 import pytest
 
-from harness.gateway import REPOSITORY, binary
+from harness.gateway import binary, release_binary
 from harness.raw import Client
 from harness.scene import request_bytes
 
@@ -88,7 +87,7 @@ def test_quarter_gibibyte(module_gateways, records, sink_backend, nginx_backend)
 @pytest.mark.large
 def test_five_gibibytes(module_gateways, records, sink_backend, nginx_backend):
     """Through the build that people run: JOBGATE_RELEASE_BINARY, or build/release."""
-    program = os.environ.get("JOBGATE_RELEASE_BINARY") or str(REPOSITORY / "build" / "release" / "jobgate")
+    program = release_binary()
     gateway = module_gateways.start(program=program)
     play(gateway, records, sink_backend, nginx_backend, 5 * GIBIBYTE)
     assert_memory(gateway, MEMORY_MAX)

@@ -1,13 +1,12 @@
 """What sslscan and testssl.sh find at the build that people run, with an ECDSA and an RSA certificate side by side."""
 
 import json
-import os
 import subprocess
 import xml.etree.ElementTree
 
 import pytest
 
-from harness.gateway import DOMAIN, REPOSITORY
+from harness.gateway import DOMAIN, release_binary
 from harness.pki import Authority
 
 NAME = f"x.{DOMAIN}"
@@ -20,7 +19,7 @@ def authority(make_folder):
 
 @pytest.fixture(scope="module")
 def gateway(module_gateways, authority):
-    program = os.environ.get("JOBGATE_RELEASE_BINARY") or str(REPOSITORY / "build" / "release" / "jobgate")
+    program = release_binary()
     pairs = [authority.issue(f"jobs-{kind}", "serverAuth", [f"DNS:*.{DOMAIN}"], kind) for kind in ("ec", "rsa")]
     gateway = module_gateways.make({"limits": {"connections_per_client": 0}}, program=program)
     return gateway.secure(authority.context(), pairs, hsts="max-age=31536000").start()
