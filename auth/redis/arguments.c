@@ -1,7 +1,6 @@
 /* arguments.c - putting commands together. */
 #include "auth/redis/arguments.h"
 
-#include <assert.h>
 #include <openssl/crypto.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,11 +8,12 @@
 
 #include "auth/record.h"
 #include "auth/redis/store_operation.h"
+#include "jobgate/check.h"
 
 void
 arguments_add(struct arguments *arguments, struct slice text)
 {
-	assert(arguments->count < ARGUMENTS_MAX);
+	CHECK(arguments->count < ARGUMENTS_MAX);
 	arguments->at[arguments->count] = text.at != NULL ? text.at : "";
 	arguments->len[arguments->count++] = text.len;
 }
@@ -30,7 +30,7 @@ arguments_add_text(struct arguments *arguments, const char *format, ...)
 	va_start(args, format);
 	len = vsnprintf(text, room, format, args);
 	va_end(args);
-	assert(len >= 0 && (size_t)len < room);
+	CHECK(len >= 0 && (size_t)len < room);
 	arguments->used += (size_t)len + 1;
 	arguments_add(arguments, (struct slice){text, (size_t)len});
 }

@@ -10,6 +10,7 @@
 #include "auth/redis/connection_state.h"
 #include "auth/redis/dial.h"
 #include "auth/redis/tls.h"
+#include "jobgate/check.h"
 
 /* No reply that is of use is longer, in bytes or in elements of all its arrays. */
 #define REPLY_MAX (16u << 20)
@@ -18,6 +19,8 @@
 static void
 connection_destroy(struct redis_connection *connection)
 {
+	CHECK(STAILQ_EMPTY(&connection->waiting) && !connection->entered, redis_connection_dump,
+	    connection);
 	redis_dial_cancel(connection->dial);
 	if (connection->timeout != NULL)
 		event_free(connection->timeout);
@@ -34,6 +37,7 @@ connection_destroy(struct redis_connection *connection)
 static void
 connection_enter(struct redis_connection *connection)
 {
+	CHECK(!connection->entered, redis_connection_dump, connection);
 	connection->entered = true;
 }
 
@@ -51,6 +55,7 @@ connection_answer(struct redis_connection *connection, const redisReply *reply)
 {
 	struct waiting *waiting = STAILQ_FIRST(&connection->waiting);
 
+	CHECK(waiting != NULL, redis_connection_dump, connection);
 	STAILQ_REMOVE_HEAD(&connection->waiting, link);
 	if (waiting->done != NULL)
 		waiting->done(waiting->ctx, reply);
@@ -70,7 +75,7 @@ connection_fail(struct redis_connection *connection, const char *reason)
 {
 	if (connection->state == CONNECTION_DOWN)
 		return;
-	connection->state = CONNECTION_DOWN;
+	connection_set_state(connection, CONNECTION_DOWN);
 	if (connection->bev != NULL)
 		bufferevent_disable(connection->bev, EV_READ | EV_WRITE);
 	event_del(connection->timeout);
@@ -85,10 +90,14 @@ bool
 connection_send(struct redis_connection *connection, redis_reply_fn *done, void *ctx, int argc,
     const char *const *argv, const size_t *argv_len)
 {
-	struct waiting *waiting = malloc(sizeof(*waiting));
+	struct waiting *waiting;
 	char *text = NULL;
 	long long len;
 
+	CHECK(argc > 0 && connection->bev != NULL &&
+		  (connection->state == CONNECTION_LOGIN || connection->state == CONNECTION_UP),
+	    redis_connection_dump, connection);
+	waiting = malloc(sizeof(*waiting));
 	if (waiting == NULL)
 		return false;
 	*waiting = (struct waiting){.done = done, .ctx = ctx};
@@ -246,10 +255,11 @@ on_event(struct bufferevent *bev, short what, void *ctx)
 
 	connection_enter(connection);
 	if (what & BEV_EVENT_CONNECTED) {
-		connection_login(connection);
+		if (connection->state == CONNECTION_TLS_HANDSHAKE) /* and not given up meanwhile */
+			connection_login(connection);
 	} else if (what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) {
 		if (connection->url.tls &&
-		    (tls_error != 0 || connection->state == CONNECTION_SECURING))
+		    (tls_error != 0 || connection->state == CONNECTION_TLS_HANDSHAKE))
 			redis_tls_error(
 			    bufferevent_openssl_get_ssl(bev), tls_error, reason, sizeof(reason));
 		else if (what & BEV_EVENT_ERROR && error != 0)
@@ -301,7 +311,8 @@ on_dialled(void *ctx, int fd, const char *why)
 	else if (!connection_take_socket(connection, fd, reason, sizeof(reason)))
 		connection_fail(connection, reason);
 	else if (connection->url.tls)
-		connection->state = CONNECTION_SECURING; /* waits for BEV_EVENT_CONNECTED */
+		connection_set_state(
+		    connection, CONNECTION_TLS_HANDSHAKE); /* waits for BEV_EVENT_CONNECTED */
 	else
 		connection_login(connection);
 	connection_leave(connection);
@@ -313,7 +324,7 @@ late_reason(enum connection_state state)
 	switch (state) {
 	case CONNECTION_DIALLING:
 		return "it could not be reached in time";
-	case CONNECTION_SECURING:
+	case CONNECTION_TLS_HANDSHAKE:
 		return "the TLS handshake was not done in time";
 	case CONNECTION_LOGIN:
 	case CONNECTION_UP:
@@ -371,7 +382,8 @@ redis_connection_free(struct redis_connection *connection)
 	if (connection == NULL || connection->freed)
 		return;
 	connection->freed = true;
-	connection->state = CONNECTION_DOWN;
+	if (connection->state != CONNECTION_DOWN)
+		connection_set_state(connection, CONNECTION_DOWN);
 	connection_abandon(connection);
 	if (!connection->entered)
 		connection_destroy(connection);

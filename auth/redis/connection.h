@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "auth/redis/url.h"
+#include "jobgate/dump.h"
 #include "jobgate/resolver.h"
 
 /*
@@ -88,6 +89,9 @@ void redis_connection_free(struct redis_connection *connection);
  */
 bool redis_command(struct redis_connection *connection, redis_reply_fn *done, void *ctx, int argc,
     const char *const *argv, const size_t *argv_len);
+
+/* Its state and what it waits for; no command and no reply. */
+void redis_connection_dump(const struct redis_connection *connection, struct dump *dump);
 
 /* True between `up` and `down`. */
 bool redis_connection_is_up(const struct redis_connection *connection);

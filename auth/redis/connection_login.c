@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "auth/redis/connection_state.h"
+#include "jobgate/check.h"
 
 /* Redis refused something that cannot be done without, or the connection is down already. */
 static bool
@@ -24,9 +25,10 @@ login_done(struct redis_connection *connection, const redisReply *reply, bool op
 {
 	if (login_refused(connection, reply, optional))
 		return;
+	CHECK(connection->logins > 0, redis_connection_dump, connection);
 	if (--connection->logins > 0)
 		return;
-	connection->state = CONNECTION_UP;
+	connection_set_state(connection, CONNECTION_UP);
 	event_del(connection->timeout);
 	connection->handlers.up(connection->handlers.ctx);
 }
@@ -109,7 +111,7 @@ connection_login(struct redis_connection *connection)
 	const struct redis_login *login = &url->login;
 	char database[16];
 
-	connection->state = CONNECTION_LOGIN;
+	connection_set_state(connection, CONNECTION_LOGIN);
 	if (login->given && login->user[0] != '\0')
 		send_login(connection, on_login, 3,
 		    (const char *[]){"AUTH", login->user, login->password});

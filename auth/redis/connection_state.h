@@ -1,5 +1,5 @@
-/* connection_state.h - a connection as its own files see it: connection.c and connection_login.c.
- */
+/* connection_state.h - a connection as its own files see it: connection.c, connection_login.c and
+ * connection_state.c. */
 #ifndef JOBGATE_REDIS_CONNECTION_STATE_H
 #define JOBGATE_REDIS_CONNECTION_STATE_H
 
@@ -15,11 +15,11 @@ struct waiting {
 };
 
 enum connection_state {
-	CONNECTION_DIALLING, /* waits for the socket */
-	CONNECTION_SECURING, /* waits for the TLS handshake */
-	CONNECTION_LOGIN,    /* waits for the answers to AUTH, SELECT, SETNAME and HELLO */
-	CONNECTION_UP,	     /* takes commands */
-	CONNECTION_DOWN,     /* waits to be freed by its owner */
+	CONNECTION_DIALLING,	  /* waits for the socket */
+	CONNECTION_TLS_HANDSHAKE, /* waits for the TLS handshake */
+	CONNECTION_LOGIN,	  /* waits for the answers to AUTH, SELECT, SETNAME and HELLO */
+	CONNECTION_UP,		  /* takes commands */
+	CONNECTION_DOWN,	  /* waits to be freed by its owner */
 };
 
 struct redis_connection {
@@ -30,7 +30,7 @@ struct redis_connection {
 	char *ca_file;
 	char name[64];
 	struct redis_dial *dial; /* DIALLING */
-	struct bufferevent *bev; /* from SECURING on */
+	struct bufferevent *bev; /* from TLS_HANDSHAKE on */
 	redisReader *reader;
 	struct reply_scan scan; /* of the reply that is coming in */
 	bool skipping;		/* it is too long; its callback has been told */
@@ -42,6 +42,13 @@ struct redis_connection {
 	bool entered;	 /* a callback runs: what frees the connection waits until it returns */
 	bool freed;
 };
+
+/* ---- connection_state.c ---- */
+
+/* The only place that assigns a state. */
+void connection_set_state(struct redis_connection *connection, enum connection_state to);
+
+/* ---- connection.c ---- */
 
 /* The one place where a connection goes down by itself. */
 void connection_fail(struct redis_connection *connection, const char *reason);

@@ -10,6 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "jobgate/check.h"
+
 struct redis_dial {
 	struct event_base *base;
 	struct resolver *resolver;
@@ -24,6 +26,17 @@ struct redis_dial {
 	int fd;	     /* being connected, or -1 */
 	char reason[160];
 };
+
+void
+redis_dial_dump(const struct redis_dial *dial, struct dump *dump)
+{
+	jg_dump_begin(dump, "redis_dial");
+	jg_dump_flag(dump, "resolving", dial->resolution != NULL);
+	jg_dump_number(dump, "addresses", dial->resolved.count);
+	jg_dump_number(dump, "next", dial->next);
+	jg_dump_flag(dump, "connecting", dial->fd >= 0);
+	jg_dump_end(dump);
+}
 
 void
 redis_dial_cancel(struct redis_dial *dial)
@@ -77,6 +90,7 @@ dial_try(struct redis_dial *dial, const struct address *address)
 	const struct sockaddr *at = (const struct sockaddr *)&address->storage;
 	const int one = 1;
 
+	CHECK(dial->fd < 0, redis_dial_dump, dial);
 	dial->fd = socket(at->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (dial->fd < 0)
 		goto fail;
@@ -113,6 +127,7 @@ on_connected(evutil_socket_t fd, short what, void *ctx)
 	int error = ETIMEDOUT;
 	socklen_t len = sizeof(error);
 
+	CHECK(fd == dial->fd, redis_dial_dump, dial);
 	if ((what & EV_TIMEOUT) == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
 		error = errno;
 	dial->fd = -1;

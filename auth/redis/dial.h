@@ -5,6 +5,7 @@
 #include <event2/event.h>
 
 #include "auth/redis/url.h"
+#include "jobgate/dump.h"
 #include "jobgate/resolver.h"
 
 /* One attempt: a name is resolved, then its addresses are tried one after the other. */
@@ -21,6 +22,9 @@ typedef void redis_dial_fn(void *ctx, int fd, const char *reason);
  */
 struct redis_dial *redis_dial_start(struct event_base *base, struct resolver *resolver,
     const struct redis_url *url, unsigned timeout_ms, redis_dial_fn *done, void *ctx);
+
+/* Which address it tries. */
+void redis_dial_dump(const struct redis_dial *dial, struct dump *dump);
 
 /* Harmless for NULL. */
 void redis_dial_cancel(struct redis_dial *dial);

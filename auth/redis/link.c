@@ -1,5 +1,6 @@
 /* link.c - the connections of a worker to its store: found, made, armed, given up. */
 #include "auth/redis/link_state.h"
+#include "jobgate/check.h"
 
 #include <openssl/rand.h>
 #include <stdio.h>
@@ -57,7 +58,7 @@ link_break(struct redis_link *link, const char *which, const char *reason)
 	if (link->state == LINK_WAITING)
 		return;
 	link_complain(link, was_up, which, reason);
-	link->state = LINK_WAITING;
+	link_set_state(link, LINK_WAITING);
 	link->retry_ms = link_clock_ms(link) + spread(link->backoff_ms);
 	link->backoff_ms *= 2;
 	if (link->backoff_ms > link->options.tuning->backoff_last_ms)
@@ -93,7 +94,7 @@ on_primary_down(void *ctx, const char *reason)
 void
 link_proved(struct redis_link *link, uint64_t good_ms)
 {
-	link->state = LINK_UP;
+	link_set_state(link, LINK_UP);
 	link->stats.connects++;
 	link->backoff_ms = link->options.tuning->backoff_first_ms;
 	log_info(&link->log, "store: connected%s", link->complaint[0] != '\0' ? " again" : "");
@@ -131,7 +132,9 @@ link_connect(struct redis_link *link, const struct redis_url *primary)
 {
 	const struct redis_url *read = link->replica ? &link->url : primary;
 
-	link->state = LINK_CONNECTING;
+	CHECK(link->data == NULL && link->push == NULL && link->primary == NULL, redis_link_dump,
+	    link);
+	link_set_state(link, LINK_CONNECTING);
 	link->data = connect_to(link, read, "jobgate-data", on_data_down, NULL);
 	link->push = connect_to(link, read, "jobgate-push", on_push_down, link_pushed);
 	if (link->replica)
@@ -160,7 +163,7 @@ link_begin(struct redis_link *link)
 	if (link->sentinels == NULL) {
 		link_connect(link, link->replica ? &link->primary_url : &link->url);
 	} else if (!redis_sentinels_busy(link->sentinels)) {
-		link->state = LINK_FINDING;
+		link_set_state(link, LINK_FINDING);
 		redis_sentinels_ask(
 		    link->sentinels, (unsigned)link->options.timeouts.connect, on_found, link);
 	}
@@ -295,6 +298,8 @@ memory:
 void
 redis_link_start(struct redis_link *link, struct directory *directory)
 {
+	CHECK(link->directory == NULL && directory != NULL && link->state == LINK_WAITING,
+	    redis_link_dump, link);
 	link->directory = directory;
 	link_begin(link);
 	tick_again(link, link_clock_ms(link));

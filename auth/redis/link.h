@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "jobgate/directory.h"
+#include "jobgate/dump.h"
 #include "jobgate/resolver.h"
 #include "jobgate/settings.h"
 #include "jobgate/tuning.h"
@@ -53,6 +54,9 @@ struct redis_link_stats {
 	uint64_t bad_records;	/* met so far that break the rules */
 };
 void redis_link_stats(const struct redis_link *link, struct redis_link_stats *out);
+
+/* Its state, its proof, its connections and its sentinels. */
+void redis_link_dump(const struct redis_link *link, struct dump *dump);
 
 /* What is read, the primary, and as many sentinels as a URL may name. */
 #define REDIS_LINK_PEERS 9

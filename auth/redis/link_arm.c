@@ -6,6 +6,7 @@
 
 #include "auth/redis/info.h"
 #include "auth/redis/link_state.h"
+#include "jobgate/check.h"
 
 #define CHANNEL "__redis__:invalidate"
 
@@ -30,7 +31,7 @@ link_armed(struct redis_link *link)
 {
 	if (!link->subscribed || !link->tracking)
 		return;
-	link->state = LINK_PROVING;
+	link_set_state(link, LINK_PROVING);
 	proof_begin(link, link_clock_ms(link));
 	if (link->state == LINK_PROVING)
 		link_ask_mint(link);
@@ -70,7 +71,7 @@ link_arm(struct redis_link *link)
 	char id[24];
 
 	push_id_text(link, id);
-	link->state = LINK_ARMING;
+	link_set_state(link, LINK_ARMING);
 	link->subscribed = link->tracking = false;
 	if (!link_send(
 		link->push, on_subscribed, link, 2, (const char *[]){"SUBSCRIBE", CHANNEL}) ||
@@ -178,6 +179,7 @@ keep_run_id(struct redis_link *link, const redisReply *reply, char out[RUN_ID_LE
 	run_id = info_field(reply, "run_id");
 	if (run_id.len == RUN_ID_LEN)
 		memcpy(out, run_id.at, RUN_ID_LEN);
+	CHECK(link->unidentified > 0, redis_link_dump, link);
 	if (--link->unidentified == 0)
 		link_identified(link);
 }
@@ -197,7 +199,7 @@ on_push_info(void *ctx, const redisReply *reply)
 void
 link_identify(struct redis_link *link)
 {
-	link->state = LINK_IDENTIFYING;
+	link_set_state(link, LINK_IDENTIFYING);
 	link->armed_by_ms = link_clock_ms(link) + link->options.timeouts.ping_deadline;
 	memset(link->data_run_id, 0, sizeof(link->data_run_id));
 	memset(link->push_run_id, 0, sizeof(link->push_run_id));

@@ -5,6 +5,7 @@
 #include "auth/record.h"
 #include "auth/redis/info.h"
 #include "auth/redis/link_state.h"
+#include "jobgate/check.h"
 
 /*
  * A proof is complete when all its parts have been answered. All were asked after
@@ -227,6 +228,8 @@ on_elected(void *ctx, const struct redis_url *primary, const char *why)
 void
 proof_begin(struct redis_link *link, uint64_t now_ms)
 {
+	CHECK((link->state == LINK_PROVING || link->state == LINK_UP) && link->proof.began_ms == 0,
+	    redis_link_dump, link);
 	link->proof = (struct proof){.began_ms = now_ms, .missing = PROOF_DATA | PROOF_PUSH};
 	link->proof.missing |= link->replica ? PROOF_REPLICA : PROOF_ROLE;
 	link->proof.missing |= link->state == LINK_PROVING ? PROOF_MINT : 0;

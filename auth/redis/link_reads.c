@@ -6,6 +6,7 @@
 #include "auth/redis/link_state.h"
 #include "auth/redis/mint.h"
 #include "auth/redis/record_script.h"
+#include "jobgate/check.h"
 
 /* What PTTL says of a key without a time to live. */
 #define TTL_NONE (-1)
@@ -205,6 +206,7 @@ read_judge(struct read *read, const redisReply *reply)
 	const char *why = NULL;
 	enum record_status status;
 
+	CHECK(read->record == NULL, redis_link_dump, link);
 	read->feed = FEED_FAILED;
 	if (reply == NULL) {
 		careful_add(link, read_hash(read));
@@ -268,6 +270,7 @@ read_judge_ttl(struct read *read, const redisReply *reply)
 static void
 read_part(struct read *read)
 {
+	CHECK(read->missing > 0, redis_link_dump, read->link);
 	if (--read->missing > 0)
 		return;
 	/* The second reply may be missing because the link breaks: then there is no connection. */

@@ -1,5 +1,5 @@
-/* link_state.h - a link as its own files see it: link.c, link_arm.c, link_proof.c and
- * link_reads.c. */
+/* link_state.h - a link as its own files see it: link.c, link_state.c, link_arm.c, link_proof.c,
+ * link_mint.c and link_reads.c. */
 #ifndef JOBGATE_REDIS_LINK_STATE_H
 #define JOBGATE_REDIS_LINK_STATE_H
 
@@ -82,6 +82,13 @@ struct redis_link {
 	uint64_t careful[CAREFUL_MAX]; /* likewise; the first careful_count */
 	size_t careful_count;
 };
+
+/* ---- link_state.c ---- */
+
+/* The only place that assigns a state. */
+void link_set_state(struct redis_link *link, enum link_state to);
+
+/* ---- link.c ---- */
 
 uint64_t link_clock_ms(const struct redis_link *link);
 

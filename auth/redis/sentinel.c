@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "auth/redis/connection.h"
+#include "jobgate/check.h"
 
 /* One of them, and its vote in the round at hand. */
 struct sentinel {
@@ -28,6 +29,23 @@ struct redis_sentinels {
 	struct event *verdict; /* the deadline; active at once when the votes suffice */
 	struct sentinel sentinels[REDIS_SENTINELS_MAX];
 };
+
+void
+redis_sentinels_dump(const struct redis_sentinels *all, struct dump *dump)
+{
+	unsigned awaited = 0, votes = 0;
+
+	for (unsigned i = 0; i < all->url.sentinel_count; i++) {
+		awaited += all->sentinels[i].asked;
+		votes += all->sentinels[i].voted;
+	}
+	jg_dump_begin(dump, "redis_sentinels");
+	jg_dump_number(dump, "count", all->url.sentinel_count);
+	jg_dump_flag(dump, "busy", all->done != NULL);
+	jg_dump_number(dump, "awaited", awaited);
+	jg_dump_number(dump, "votes", votes);
+	jg_dump_end(dump);
+}
 
 /* ---- counting ---- */
 
@@ -224,6 +242,7 @@ redis_sentinels_ask(
 	const struct timeval deadline = {
 	    .tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
 
+	CHECK(all->done == NULL && done != NULL, redis_sentinels_dump, all);
 	all->timeout_ms = timeout_ms;
 	all->done = done;
 	all->ctx = ctx;

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "auth/redis/url.h"
+#include "jobgate/dump.h"
 #include "jobgate/resolver.h"
 
 /*
@@ -42,6 +43,9 @@ void redis_sentinels_ask(
 /* Where they are reached, in the order of the URL; of one that is not, out stays as it is. */
 void redis_sentinels_peers(
     const struct redis_sentinels *sentinels, struct sockaddr_storage out[REDIS_SENTINELS_MAX]);
+
+/* How many sentinels are awaited and how many have voted; no names. */
+void redis_sentinels_dump(const struct redis_sentinels *sentinels, struct dump *dump);
 
 /* True between redis_sentinels_ask and its answer. */
 bool redis_sentinels_busy(const struct redis_sentinels *sentinels);

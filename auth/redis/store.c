@@ -1,7 +1,6 @@
 /* store.c - operations on their way: sent, confirmed by replicas, told, timed out. */
 #include "auth/redis/store.h"
 
-#include <assert.h>
 #include <limits.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -9,6 +8,7 @@
 
 #include "auth/redis/arguments.h"
 #include "auth/redis/store_state.h"
+#include "jobgate/check.h"
 
 const char *
 store_prefix(const struct store *store)
@@ -25,6 +25,8 @@ store_waits(const struct store *store)
 static void
 operation_free(struct operation *operation)
 {
+	CHECK(operation->confirmation == CONFIRMATION_NONE && !operation->held, operation_dump,
+	    operation);
 	TAILQ_REMOVE(&operation->store->operations, operation, link);
 	event_free(operation->deadline);
 	free(operation);
@@ -77,7 +79,7 @@ confirmed(struct operation *operation, int replicas)
 		    "%d of %zu replicas have confirmed a change of %s: it could be lost with the "
 		    "primary",
 		    replicas, store->wait.count, operation->id);
-	operation->confirmation = CONFIRMATION_NONE;
+	operation_set_confirmation(operation, CONFIRMATION_NONE);
 	operation->held = false;
 	store->confirmed = replicas;
 	store_tell(operation, operation->result, operation->record);
@@ -137,7 +139,7 @@ confirm(struct store *store)
 	for (operation = TAILQ_FIRST(&store->operations); operation != NULL;
 	     operation = TAILQ_NEXT(operation, link))
 		if (operation->confirmation == CONFIRMATION_DUE)
-			operation->confirmation = to;
+			operation_set_confirmation(operation, to);
 }
 
 /* The reply to an operation, or NULL when the connection broke before it came. */
@@ -193,6 +195,7 @@ store_run(struct store *store, const struct operation *plan, const struct argume
 	    .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
 	struct operation *operation = NULL;
 
+	CHECK(plan->read != NULL && plan->confirmation == CONFIRMATION_NONE, store_dump, store);
 	if (store->connection != NULL && arguments != NULL)
 		operation = malloc(sizeof(*operation));
 	if (operation == NULL)
@@ -207,7 +210,7 @@ store_run(struct store *store, const struct operation *plan, const struct argume
 		goto unavailable;
 	TAILQ_INSERT_TAIL(&store->operations, operation, link);
 	if (operation->change && store->wait.count > 0) {
-		operation->confirmation = CONFIRMATION_DUE;
+		operation_set_confirmation(operation, CONFIRMATION_DUE);
 		confirm(store);
 	}
 	return;
@@ -266,7 +269,7 @@ store_free(struct store *store)
 	if (store == NULL)
 		return;
 	store_leave(store);
-	assert(TAILQ_EMPTY(&store->operations));
+	CHECK(TAILQ_EMPTY(&store->operations), store_dump, store);
 	redis_url_wipe(&store->url);
 	OPENSSL_cleanse(&store->mint, sizeof(store->mint));
 	free(store->prefix);

@@ -6,6 +6,7 @@
 #include <event2/event.h>
 
 #include "jobgate/directory.h"
+#include "jobgate/dump.h"
 #include "jobgate/log.h"
 #include "jobgate/mint.h"
 #include "jobgate/resolver.h"
@@ -49,6 +50,9 @@ struct store *store_new(const struct store_options *options);
 
 /* All operations under way end with STORE_UNAVAILABLE or STORE_UNKNOWN first. */
 void store_free(struct store *store);
+
+/* Its connection, its sentinels, and how many operations are under way, with the oldest of them. */
+void store_dump(const struct store *store, struct dump *dump);
 
 enum store_result {
 	STORE_OK,

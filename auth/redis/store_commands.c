@@ -1,5 +1,4 @@
 /* store_commands.c - what each operation sends, and what the replies mean. */
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,6 +7,7 @@
 #include "auth/redis/records.h"
 #include "auth/redis/store_operation.h"
 #include "auth/redis/store_scripts.h"
+#include "jobgate/check.h"
 
 struct operation
 operation_read(enum record_kind kind, struct slice id,
@@ -15,7 +15,7 @@ operation_read(enum record_kind kind, struct slice id,
 {
 	struct operation operation = {.kind = kind, .read = read, .done = done, .ctx = ctx};
 
-	assert(id.len < sizeof(operation.id));
+	CHECK(id.len < sizeof(operation.id) && read != NULL);
 	memcpy(operation.id, id.at, id.len);
 	return operation;
 }

@@ -38,6 +38,16 @@ struct operation {
 	struct record *record;
 };
 
+/* ---- store_state.c ---- */
+
+/* The only place that assigns a confirmation's state. */
+void operation_set_confirmation(struct operation *operation, enum confirmation to);
+
+/* What it waits for. Its id is shown; its record is not. */
+void operation_dump(const struct operation *operation, struct dump *dump);
+
+/* ---- store.c ---- */
+
 /*
  * Send the command for an operation like *plan, which is copied; when that cannot
  * be done the caller is told so at once. arguments may be NULL: memory was short.

@@ -1,4 +1,4 @@
-/* store_state.h - a store as its own files see it: store.c and store_reach.c. */
+/* store_state.h - a store as its own files see it: store.c, store_reach.c and store_state.c. */
 #ifndef JOBGATE_REDIS_STORE_STATE_H
 #define JOBGATE_REDIS_STORE_STATE_H
 

@@ -10,8 +10,8 @@
 
 /*
  * An object with states has one function that assigns them, xxx_set_state(object, to). It CHECKs
- *the transition by the object's table, fires the probe xxx_state and moves the object to the list
- *of its new state, if states have lists. The table has one row for each value of the enum:
+ * the transition by the object's table, fires the probe xxx_state and moves the object to the list
+ * of its new state, if states have lists. The table has one row for each value of the enum:
  *
  *	static const struct state_row link_states[] = {
  *	    [LINK_WAITING] = {"waiting", STATE(LINK_FINDING) | STATE(LINK_CONNECTING)},
