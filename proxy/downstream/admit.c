@@ -1,6 +1,8 @@
 /* admit.c - which connections are taken, and which give way to them. */
 #include "downstream/connection_state.h"
 #include "downstream/quota.h"
+#include "exchange/peer.h"
+#include "net/guard.h"
 
 /* Refused connections are spoken of this often at most. */
 #define REFUSAL_LOG_MS 1000
@@ -19,10 +21,10 @@
 #define ROOM_LOOKS_FEW 256
 
 static bool
-peer_is_trusted(const struct gateway *gateway, const struct sockaddr *peer)
+peer_is_trusted(const struct downstream *downstream, const struct sockaddr *peer)
 {
-	for (size_t i = 0; i < gateway->options.trusted_count; i++)
-		if (guard_range_contains(&gateway->options.trusted[i], peer))
+	for (size_t i = 0; i < downstream->options.trusted_count; i++)
+		if (guard_range_contains(&downstream->options.trusted[i], peer))
 			return true;
 	return false;
 }
@@ -30,38 +32,38 @@ peer_is_trusted(const struct gateway *gateway, const struct sockaddr *peer)
 /* Describe who is at this address. */
 static void
 peer_describe(
-    const struct gateway *gateway, const struct sockaddr *address, struct exchange_peer *out)
+    const struct downstream *downstream, const struct sockaddr *address, struct exchange_peer *out)
 {
 	out->local = !address_bytes(address, out->address);
-	out->trusted = peer_is_trusted(gateway, address);
+	out->trusted = peer_is_trusted(downstream, address);
 }
 
 /* A flood must not flood the log. */
 static bool
-may_log(struct gateway *gateway)
+may_log(struct downstream *downstream)
 {
-	uint64_t now_ms = loop_now_ms(gateway->loop);
+	uint64_t now_ms = loop_now_ms(downstream->loop);
 
-	if (now_ms - gateway->refusal_logged_ms < REFUSAL_LOG_MS)
+	if (now_ms - downstream->refusal_logged_ms < REFUSAL_LOG_MS)
 		return false;
-	gateway->refusal_logged_ms = now_ms;
+	downstream->refusal_logged_ms = now_ms;
 	return true;
 }
 
 void
 admit_refused(
-    struct gateway *gateway, enum connection_refusal reason, const struct exchange_peer *peer)
+    struct downstream *downstream, enum connection_refusal reason, const struct exchange_peer *peer)
 {
 	char address[ADDRESS_TEXT_MAX];
 	struct slice text;
 
-	counter_add(&gateway->stats->connections_refused[reason], 1);
-	if (!may_log(gateway))
+	counter_add(&downstream->stats->connections_refused[reason], 1);
+	if (!may_log(downstream))
 		return;
 	text = peer_text(peer, address);
-	log_warning(gateway->log, "connection from %.*s refused (%s); %llu so far", (int)text.len,
-	    text.at, connection_refusal_name(reason),
-	    (unsigned long long)counter_get(&gateway->stats->connections_refused[reason]));
+	log_warning(downstream->log, "connection from %.*s refused (%s); %llu so far",
+	    (int)text.len, text.at, connection_refusal_name(reason),
+	    (unsigned long long)counter_get(&downstream->stats->connections_refused[reason]));
 }
 
 /*
@@ -118,16 +120,16 @@ gives_way(const struct connection *connection)
 static void
 give_way(struct connection *connection)
 {
-	struct gateway *gateway = connection->gateway;
+	struct downstream *downstream = connection->downstream;
 	char address[ADDRESS_TEXT_MAX];
 	struct slice text = peer_text(&connection->peer, address);
 
-	counter_add(&gateway->stats->connections_evicted, 1);
-	if (may_log(gateway))
-		log_warning(gateway->log,
+	counter_add(&downstream->stats->connections_evicted, 1);
+	if (may_log(downstream))
+		log_warning(downstream->log,
 		    "no room for more connections: closed one from %.*s that waited; %llu so far",
 		    (int)text.len, text.at,
-		    (unsigned long long)counter_get(&gateway->stats->connections_evicted));
+		    (unsigned long long)counter_get(&downstream->stats->connections_evicted));
 	connection_lost(connection);
 }
 
@@ -191,9 +193,9 @@ make_room(struct places *places, enum purpose purpose, const struct quota *of)
 }
 
 bool
-admit_make_room(struct gateway *gateway)
+downstream_make_room(struct downstream *downstream)
 {
-	return make_room(&gateway->places[FOR_JOBS], FOR_JOBS, NULL);
+	return make_room(&downstream->places[FOR_JOBS], FOR_JOBS, NULL);
 }
 
 /*
@@ -201,16 +203,16 @@ admit_make_room(struct gateway *gateway)
  * people: one of the address's own connections gives way.
  */
 static void
-make_room_in_quota(
-    struct gateway *gateway, const struct sockaddr *peer, const struct exchange_peer *described)
+make_room_in_quota(struct downstream *downstream, const struct sockaddr *peer,
+    const struct exchange_peer *described)
 {
 	const struct quota *full;
 
 	if (described->purpose == FOR_JOBS)
 		return;
-	full = quotas_full(gateway->quotas, peer, described->purpose);
+	full = quotas_full(downstream->quotas, peer, described->purpose);
 	if (full != NULL)
-		make_room(&gateway->places[described->purpose], described->purpose, full);
+		make_room(&downstream->places[described->purpose], described->purpose, full);
 }
 
 /*
@@ -218,37 +220,38 @@ make_room_in_quota(
  * False when that is used up.
  */
 static bool
-enter_quota(struct gateway *gateway, const struct sockaddr *address,
+enter_quota(struct downstream *downstream, const struct sockaddr *address,
     const struct exchange_peer *peer, struct quota **quota)
 {
 	*quota = NULL;
 	if (peer->local || peer->trusted)
 		return true;
-	make_room_in_quota(gateway, address, peer);
-	*quota = quotas_enter(gateway->quotas, address, peer->purpose, loop_now_ms(gateway->loop));
+	make_room_in_quota(downstream, address, peer);
+	*quota =
+	    quotas_enter(downstream->quotas, address, peer->purpose, loop_now_ms(downstream->loop));
 	if (*quota == NULL)
-		admit_refused(gateway, CONNECTION_OVER_CLIENT_LIMIT, peer);
+		admit_refused(downstream, CONNECTION_OVER_CLIENT_LIMIT, peer);
 	return *quota != NULL;
 }
 
 bool
-admit_connection(struct gateway *gateway, const struct sockaddr *peer,
+admit_connection(struct downstream *downstream, const struct sockaddr *peer,
     const struct entrance *listener, struct exchange_peer *out, struct quota **quota)
 {
-	struct places *places = &gateway->places[listener->purpose];
+	struct places *places = &downstream->places[listener->purpose];
 
 	*out = (struct exchange_peer){.asks = listener->asks, .purpose = listener->purpose};
-	peer_describe(gateway, peer, out);
+	peer_describe(downstream, peer, out);
 	if (places->count >= places->max && !make_room(places, listener->purpose, NULL)) {
-		admit_refused(gateway, CONNECTION_OVER_LIMIT, out);
+		admit_refused(downstream, CONNECTION_OVER_LIMIT, out);
 		return false;
 	}
 	/* A PROXY header is believed, so only a trusted peer may send one. */
 	if (listener->proxied && !out->trusted && !out->local) {
-		admit_refused(gateway, CONNECTION_NOT_TRUSTED, out);
+		admit_refused(downstream, CONNECTION_NOT_TRUSTED, out);
 		return false;
 	}
-	return enter_quota(gateway, peer, out, quota);
+	return enter_quota(downstream, peer, out, quota);
 }
 
 bool
@@ -263,8 +266,8 @@ admit_introduced(struct connection *connection, const struct sockaddr *address)
 	struct exchange_peer peer = {
 	    .asks = connection->peer.asks, .purpose = connection->peer.purpose};
 
-	peer_describe(connection->gateway, address, &peer);
-	if (!enter_quota(connection->gateway, address, &peer, &connection->quota))
+	peer_describe(connection->downstream, address, &peer);
+	if (!enter_quota(connection->downstream, address, &peer, &connection->quota))
 		return false;
 	connection->peer = peer;
 	connection->authenticated = connection->quota == NULL;

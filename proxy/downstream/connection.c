@@ -4,16 +4,17 @@
 
 #include "downstream/connection_state.h"
 #include "downstream/quota.h"
+#include "exchange/gateway.h"
 
 /* The connection that a member is part of. */
 #define OWNER(member, at) ((struct connection *)((char *)(at)-offsetof(struct connection, member)))
 
 /* Metrics are not counted: monitoring must not change what it reads. */
 static void
-count_connections(struct gateway *gateway)
+count_connections(struct downstream *downstream)
 {
-	counter_set(&gateway->stats->connections,
-	    gateway->places[FOR_JOBS].count + gateway->places[FOR_CONTROL].count);
+	counter_set(&downstream->stats->connections,
+	    downstream->places[FOR_JOBS].count + downstream->places[FOR_CONTROL].count);
 }
 
 static void
@@ -21,21 +22,21 @@ connection_free(struct task *task)
 {
 	struct connection *connection = OWNER(task, task);
 
-	slab_give(&connection->gateway->connections, connection, SLAB_KEEP);
+	slab_give(&connection->downstream->connections, connection, CONNECTIONS_KEEP);
 }
 
 /* Give back a connection's share of its address's quota; NULL: it has none. */
 static void
-leave_quota(struct gateway *gateway, struct quota *quota, enum purpose purpose)
+leave_quota(struct downstream *downstream, struct quota *quota, enum purpose purpose)
 {
 	if (quota != NULL)
-		quotas_leave(gateway->quotas, quota, purpose, loop_now_ms(gateway->loop));
+		quotas_leave(downstream->quotas, quota, purpose, loop_now_ms(downstream->loop));
 }
 
 void
 connection_close(struct connection *connection, bool reset)
 {
-	struct gateway *gateway = connection->gateway;
+	struct downstream *downstream = connection->downstream;
 	enum connection_state state = connection->state;
 
 	if (state == CONNECTION_CLOSED)
@@ -44,7 +45,7 @@ connection_close(struct connection *connection, bool reset)
 		handshake_over(connection);
 	connection->state = CONNECTION_CLOSED;
 	timer_remove(&connection->timer);
-	loop_cancel(gateway->loop, &connection->task);
+	loop_cancel(downstream->loop, &connection->task);
 	if (state == CONNECTION_OPEN)
 		connection_protocol(connection)->closed(connection);
 	if (reset)
@@ -52,9 +53,9 @@ connection_close(struct connection *connection, bool reset)
 	else
 		conn_close(&connection->conn);
 	TAILQ_REMOVE(&connection_places(connection)->connections, connection, link);
-	leave_quota(gateway, connection->quota, connection->peer.purpose);
+	leave_quota(downstream, connection->quota, connection->peer.purpose);
 	connection_places(connection)->count--;
-	count_connections(gateway);
+	count_connections(downstream);
 	connection->task.run = connection_free;
 	connection_defer(connection);
 }
@@ -78,11 +79,11 @@ connection_exchange_over(struct connection *connection, bool allowed)
 unsigned
 connection_failed_auth(struct connection *connection)
 {
-	struct gateway *gateway = connection->gateway;
+	struct downstream *downstream = connection->downstream;
 
 	if (connection->quota == NULL)
 		return 0;
-	return quotas_failure(gateway->quotas, connection->quota, loop_now_ms(gateway->loop));
+	return quotas_failure(downstream->quotas, connection->quota, loop_now_ms(downstream->loop));
 }
 
 void
@@ -109,7 +110,7 @@ connection_resume(struct task *task)
 {
 	struct connection *connection = OWNER(task, task);
 
-	gateway_catch_up(connection->gateway);
+	gateway_catch_up(connection->downstream->exchanges);
 	if (connection->state != CONNECTION_CLOSED)
 		connection_work(connection);
 }
@@ -119,7 +120,7 @@ connection_ready(struct conn *conn)
 {
 	struct connection *connection = OWNER(conn, conn);
 
-	gateway_catch_up(connection->gateway);
+	gateway_catch_up(connection->downstream->exchanges);
 	if (connection->state == CONNECTION_CLOSED)
 		return;
 	conn_send_unsent(conn);
@@ -140,21 +141,21 @@ connection_expired(struct timer *timer)
 		handshake_expired(connection);
 }
 
-/* ---- its beginning, and how it ends with the gateway ---- */
+/* ---- its beginning, and how it ends with its worker ---- */
 
 /* A connection on this socket, not in any list yet. NULL when memory is short. */
 static struct connection *
-connection_new(struct gateway *gateway, int fd)
+connection_new(struct downstream *downstream, int fd)
 {
-	struct connection *connection = slab_take(&gateway->connections);
+	struct connection *connection = slab_take(&downstream->connections);
 
 	if (connection == NULL)
 		return NULL;
-	if (!conn_open(&connection->conn, gateway->loop, fd, connection_ready)) {
-		slab_give(&gateway->connections, connection, SLAB_KEEP);
+	if (!conn_open(&connection->conn, downstream->loop, fd, connection_ready)) {
+		slab_give(&downstream->connections, connection, CONNECTIONS_KEEP);
 		return NULL;
 	}
-	connection->gateway = gateway;
+	connection->downstream = downstream;
 	connection->timer.expired = connection_expired;
 	connection->task.run = connection_resume;
 	connection_touch(connection);
@@ -165,28 +166,28 @@ connection_new(struct gateway *gateway, int fd)
 static void
 connection_enter(struct connection *connection)
 {
-	struct gateway *gateway = connection->gateway;
+	struct downstream *downstream = connection->downstream;
 
 	TAILQ_INSERT_TAIL(&connection_places(connection)->connections, connection, link);
 	connection_places(connection)->count++;
-	count_connections(gateway);
+	count_connections(downstream);
 	if (connection->peer.purpose != FOR_METRICS)
-		counter_add(&gateway->stats->connections_total, 1);
+		counter_add(&downstream->stats->connections_total, 1);
 }
 
 void
-connection_accept(
-    struct gateway *gateway, int fd, const struct sockaddr *peer, const struct entrance *listener)
+downstream_accept(struct downstream *downstream, int fd, const struct sockaddr *peer,
+    const struct entrance *listener)
 {
 	struct exchange_peer described = {0};
 	struct quota *quota = NULL;
 	struct connection *connection = NULL;
 	int on = 1;
 
-	if (admit_connection(gateway, peer, listener, &described, &quota))
-		connection = connection_new(gateway, fd);
+	if (admit_connection(downstream, peer, listener, &described, &quota))
+		connection = connection_new(downstream, fd);
 	if (connection == NULL) {
-		leave_quota(gateway, quota, listener->purpose);
+		leave_quota(downstream, quota, listener->purpose);
 		close(fd);
 		return;
 	}

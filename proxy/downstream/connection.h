@@ -2,7 +2,7 @@
 #ifndef JOBGATE_CONNECTION_H
 #define JOBGATE_CONNECTION_H
 
-#include "exchange/state.h"
+#include "downstream/downstream_state.h"
 #include "net/conn.h"
 
 /*
@@ -34,7 +34,7 @@ enum connection_state {
  */
 struct connection {
 	struct conn conn;
-	struct gateway *gateway;
+	struct downstream *downstream;
 	struct timer timer; /* of the handshake's state; in OPEN: the protocol's */
 	struct task task; /* goes on with the work in the next turn; in CLOSED: frees the object */
 	TAILQ_ENTRY(connection) link;
@@ -44,7 +44,7 @@ struct connection {
 				   was accepted; once authenticated, when its last exchange
 				   ended, or as connection_touch says */
 	enum connection_state state : 8;
-	enum protocol protocol : 4; /* which of gateway->options.protocols it speaks */
+	enum protocol protocol : 4; /* which of downstream->options.protocols it speaks */
 	bool authenticated : 1;	    /* one of its requests was allowed, or its peer has no quota */
 	bool tls : 1;		    /* its listener asks for TLS */
 	bool redirect : 1;	    /* its listener redirects all requests to https */
@@ -81,7 +81,7 @@ struct connection_protocol {
 	void (*expired)(struct connection *connection);
 
 	/*
-	 * The gateway drains. Gently: an idle connection may bring one more request, because its
+	 * The worker drains. Gently: an idle connection may bring one more request, because its
 	 * client was told that it stays open. Else an idle connection closes at once. Both times
 	 * any other one closes after what runs on it.
 	 */
@@ -101,23 +101,13 @@ struct connection_protocol {
 	struct connection_load (*load)(const struct connection *connection);
 };
 
-/* ---- for the gateway ---- */
+/* ---- for downstream.c ---- */
 
-/* Take over an accepted socket; closes it when that cannot be done. peer may be AF_UNIX. */
-void connection_accept(
-    struct gateway *gateway, int fd, const struct sockaddr *peer, const struct entrance *listener);
-
-/* The gateway drains: see `drain` above. A connection whose handshake is unfinished goes on. */
+/* The worker drains: see `drain` above. A connection whose handshake is unfinished goes on. */
 void connection_drain(struct connection *connection, bool gently);
 
 /* Close at once, cutting what runs. */
 void connection_shutdown(struct connection *connection);
-
-/*
- * Close a connection for jobs that only waits, for one that may bring a request. False when none
- * has waited for long enough.
- */
-bool admit_make_room(struct gateway *gateway);
 
 /* ---- for protocols ---- */
 
@@ -139,28 +129,28 @@ unsigned connection_failed_auth(struct connection *connection);
 static inline void
 connection_touch(struct connection *connection)
 {
-	connection->idle_since_ms = (uint32_t)loop_now_ms(connection->gateway->loop);
+	connection->idle_since_ms = (uint32_t)loop_now_ms(connection->downstream->loop);
 }
 
 /* Milliseconds for which it has been idle. */
 static inline uint32_t
 connection_idle_ms(const struct connection *connection)
 {
-	return (uint32_t)loop_now_ms(connection->gateway->loop) - connection->idle_since_ms;
+	return (uint32_t)loop_now_ms(connection->downstream->loop) - connection->idle_since_ms;
 }
 
 /* Call `expired` in so many milliseconds, in place of what was set before. */
 static inline void
 connection_wait(struct connection *connection, uint64_t ms)
 {
-	timer_start(connection->gateway->loop, &connection->timer, ms);
+	timer_start(connection->downstream->loop, &connection->timer, ms);
 }
 
 /* Call `work` at the end of this turn of the loop. */
 static inline void
 connection_defer(struct connection *connection)
 {
-	loop_defer(connection->gateway->loop, &connection->task);
+	loop_defer(connection->downstream->loop, &connection->task);
 }
 
 #endif

@@ -15,13 +15,13 @@
 static inline struct places *
 connection_places(const struct connection *connection)
 {
-	return &connection->gateway->places[connection->peer.purpose];
+	return &connection->downstream->places[connection->peer.purpose];
 }
 
 static inline const struct connection_protocol *
 connection_protocol(const struct connection *connection)
 {
-	return connection->gateway->options.protocols[connection->protocol];
+	return connection->downstream->options.protocols[connection->protocol];
 }
 
 /* ---- connection.c ---- */
@@ -36,7 +36,7 @@ void connection_open(struct connection *connection);
  * address's quota, *quota (NULL: it has none). When all places are taken, one that only waits
  * closes for it, if there is one.
  */
-bool admit_connection(struct gateway *gateway, const struct sockaddr *peer,
+bool admit_connection(struct downstream *downstream, const struct sockaddr *peer,
     const struct entrance *listener, struct exchange_peer *out, struct quota **quota);
 
 /*
@@ -52,8 +52,8 @@ bool admit_introduced(struct connection *connection, const struct sockaddr *addr
 bool admit_handshake(struct places *places);
 
 /* Count a connection that is not taken, and log it now and then. */
-void admit_refused(
-    struct gateway *gateway, enum connection_refusal reason, const struct exchange_peer *peer);
+void admit_refused(struct downstream *downstream, enum connection_refusal reason,
+    const struct exchange_peer *peer);
 
 /* ---- handshake.c ---- */
 

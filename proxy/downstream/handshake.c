@@ -1,6 +1,7 @@
 /* handshake.c - before a protocol begins: the PROXY header, then the TLS handshake. */
 #include "downstream/connection_state.h"
 #include "downstream/quota.h"
+#include "exchange/peer.h"
 #include "net/proxy_header.h"
 
 /*
@@ -12,34 +13,34 @@
 /* ---- TLS ---- */
 
 static void
-count_handshakes(struct gateway *gateway)
+count_handshakes(struct downstream *downstream)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < PURPOSE_COUNT; i++)
-		count += gateway->places[i].handshakes;
-	counter_set(&gateway->stats->handshakes, count);
+		count += downstream->places[i].handshakes;
+	counter_set(&downstream->stats->handshakes, count);
 }
 
 /* Put TLS on the connection. False when that cannot be done now. */
 static bool
 begin_tls(struct connection *connection)
 {
-	struct gateway *gateway = connection->gateway;
+	struct downstream *downstream = connection->downstream;
 	struct places *places = connection_places(connection);
 	struct tls_server *tls = connection->peer.purpose == FOR_CONTROL
-				     ? gateway->options.control_tls
-				     : gateway->options.tls;
+				     ? downstream->options.control_tls
+				     : downstream->options.tls;
 	struct quota *quota = connection->quota;
 
 	if (!admit_handshake(places)) {
-		admit_refused(gateway, CONNECTION_OVER_HANDSHAKES, &connection->peer);
+		admit_refused(downstream, CONNECTION_OVER_HANDSHAKES, &connection->peer);
 		return false;
 	}
 	if (!tls_server_open(tls, &connection->conn))
 		return false;
-	if (quota != NULL && !quotas_handshake(gateway->quotas, quota)) {
-		admit_refused(gateway, CONNECTION_OVER_CLIENT_LIMIT, &connection->peer);
+	if (quota != NULL && !quotas_handshake(downstream->quotas, quota)) {
+		admit_refused(downstream, CONNECTION_OVER_CLIENT_LIMIT, &connection->peer);
 		return false;
 	}
 	connection->peer.secure = true;
@@ -47,8 +48,8 @@ begin_tls(struct connection *connection)
 	TAILQ_REMOVE(&places->connections, connection, link);
 	TAILQ_INSERT_TAIL(&places->handshaking, connection, link);
 	places->handshakes++;
-	count_handshakes(gateway);
-	connection_wait(connection, gateway->options.timeouts.handshake);
+	count_handshakes(downstream);
+	connection_wait(connection, downstream->options.timeouts.handshake);
 	return true;
 }
 
@@ -62,33 +63,33 @@ handshake_over(struct connection *connection)
 	if (connection->quota != NULL)
 		quota_handshake_over(connection->quota);
 	places->handshakes--;
-	count_handshakes(connection->gateway);
+	count_handshakes(connection->downstream);
 }
 
 /* May one more step be taken in this turn? */
 static bool
-turn_has_room(struct gateway *gateway)
+turn_has_room(struct downstream *downstream)
 {
-	uint64_t turn = loop_turns(gateway->loop);
+	uint64_t turn = loop_turns(downstream->loop);
 
-	if (gateway->handshake_turn != turn) {
-		gateway->handshake_turn = turn;
-		gateway->handshakes_in_turn = 0;
+	if (downstream->handshake_turn != turn) {
+		downstream->handshake_turn = turn;
+		downstream->handshakes_in_turn = 0;
 	}
-	return gateway->handshakes_in_turn++ < TURN_HANDSHAKES;
+	return downstream->handshakes_in_turn++ < TURN_HANDSHAKES;
 }
 
 /* The handshake did not succeed. */
 static void
 tls_failed(struct connection *connection, const char *reason)
 {
-	struct gateway *gateway = connection->gateway;
+	struct downstream *downstream = connection->downstream;
 	char address[ADDRESS_TEXT_MAX];
 	struct slice text = peer_text(&connection->peer, address);
 
-	counter_add(&gateway->stats->handshakes_failed, 1);
+	counter_add(&downstream->stats->handshakes_failed, 1);
 	log_debug(
-	    gateway->log, "TLS handshake with %.*s failed: %s", (int)text.len, text.at, reason);
+	    downstream->log, "TLS handshake with %.*s failed: %s", (int)text.len, text.at, reason);
 	connection_close(connection, false);
 }
 
@@ -96,11 +97,11 @@ tls_failed(struct connection *connection, const char *reason)
 static void
 tls_step(struct connection *connection)
 {
-	struct gateway *gateway = connection->gateway;
+	struct downstream *downstream = connection->downstream;
 
 	if (!connection->conn.readable)
 		return;
-	if (!turn_has_room(gateway)) {
+	if (!turn_has_room(downstream)) {
 		connection_defer(connection);
 		return;
 	}
@@ -114,8 +115,8 @@ tls_step(struct connection *connection)
 		tls_failed(connection, tls_error_text(connection->conn.tls));
 		return;
 	}
-	counter_add(tls_is_resumed(connection->conn.tls) ? &gateway->stats->handshakes_resumed
-							 : &gateway->stats->handshakes_full,
+	counter_add(tls_is_resumed(connection->conn.tls) ? &downstream->stats->handshakes_resumed
+							 : &downstream->stats->handshakes_full,
 	    1);
 	handshake_over(connection);
 	connection_open(connection);
@@ -137,7 +138,7 @@ peer_known(struct connection *connection)
 static void
 proxy_header_failed(struct connection *connection)
 {
-	admit_refused(connection->gateway, CONNECTION_BAD_PROXY_HEADER, &connection->peer);
+	admit_refused(connection->downstream, CONNECTION_BAD_PROXY_HEADER, &connection->peer);
 	connection_close(connection, false);
 }
 
@@ -162,7 +163,7 @@ take_proxy_header(struct connection *connection, const struct proxy_header *head
 static void
 proxy_header_step(struct connection *connection)
 {
-	char *room = connection->gateway->scratch.wire;
+	char *room = connection->downstream->scratch.wire;
 	struct conn *conn = &connection->conn;
 	struct proxy_header header;
 	struct slice bytes = {room, 0};
@@ -201,7 +202,7 @@ handshake_begin(struct connection *connection, bool proxied)
 {
 	connection->state = CONNECTION_PROXY_HEADER;
 	if (proxied)
-		connection_wait(connection, connection->gateway->options.timeouts.head);
+		connection_wait(connection, connection->downstream->options.timeouts.head);
 	else
 		peer_known(connection);
 }

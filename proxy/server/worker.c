@@ -98,7 +98,7 @@ accept_failed(struct worker *worker)
 
 	if (error == EAGAIN || error == ECONNABORTED || error == EINTR)
 		return false;
-	if ((error == EMFILE || error == ENFILE) && gateway_make_room(worker->gateway, false))
+	if ((error == EMFILE || error == ENFILE) && gateway_make_room(worker->gateway))
 		return true;
 	log_error(&worker->log, "cannot accept connections: %s; pausing for %llu ms",
 	    strerror(error), (unsigned long long)worker->tuning->worker.accept_pause_ms);
@@ -110,8 +110,8 @@ accept_failed(struct worker *worker)
 static bool
 has_descriptor(struct worker *worker)
 {
-	return gateway_connections(worker->gateway) < worker->clients_max ||
-	       gateway_make_room(worker->gateway, true);
+	return downstream_connections(worker->downstream) < worker->clients_max ||
+	       downstream_make_room(worker->downstream);
 }
 
 void
@@ -136,9 +136,9 @@ worker_on_accept(evutil_socket_t fd, short what, void *ctx)
 			continue;
 		if (accepted < 0)
 			return;
-		gateway_accept(
-		    worker->gateway, accepted, (struct sockaddr *)&peer, &listener->entrance);
-		if (gateway_connections(worker->gateway) >= worker->clients_max)
+		downstream_accept(
+		    worker->downstream, accepted, (struct sockaddr *)&peer, &listener->entrance);
+		if (downstream_connections(worker->downstream) >= worker->clients_max)
 			return; /* the loop calls again if there are more */
 	}
 }
@@ -198,7 +198,7 @@ on_stats(struct timer *timer)
 	counter_add(&worker->setup->stats->beats, 1);
 	follow_orphans(worker);
 	publish(worker);
-	if (worker->draining && gateway_connections(worker->gateway) == 0)
+	if (worker->draining && downstream_connections(worker->downstream) == 0)
 		loop_stop(worker->loop);
 	timer_start(worker->loop, timer, worker->draining ? 1 : worker->tuning->worker.stats_ms);
 }
@@ -247,7 +247,8 @@ worker_drain(struct worker *worker, bool gently)
 		close_listeners(worker, gently);
 	worker->draining = true;
 	counter_set(&worker->setup->stats->draining, 1);
-	gateway_drain(worker->gateway, gently);
+	gateway_drain(worker->gateway);
+	downstream_drain(worker->downstream, gently);
 	timer_start(worker->loop, &worker->drain_timer, worker->setup->config->timeouts.drain);
 	timer_start(worker->loop, &worker->stats_timer, 1);
 }
@@ -328,7 +329,7 @@ worker_init(struct worker *worker)
 	    access_log_new(worker->setup->config->log.access, worker->setup->access_log_fd,
 		worker->setup->log_runner, &worker->setup->stats->access_log, &worker->log);
 	return worker->resolver != NULL && worker->access_log != NULL && worker_store(worker) &&
-	       worker_gateway(worker) && worker_events(worker);
+	       worker_data_path(worker) && worker_events(worker);
 }
 
 static void
@@ -346,7 +347,7 @@ worker_free(struct worker *worker)
 			event_free(worker->listeners[i].event);
 	free(worker->listeners);
 	orphans_free(worker);
-	gateway_free(worker->gateway);
+	worker_data_path_free(worker);
 	redis_link_free(worker->link);
 	jg_directory_free(worker->directory);
 	resolver_free(worker->resolver);

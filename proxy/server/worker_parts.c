@@ -1,4 +1,4 @@
-/* worker_parts.c - a worker's gateway and its store, as the configuration wants them. */
+/* worker_parts.c - a worker's data path and its store, as the configuration wants them. */
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -40,7 +40,7 @@ least(size_t a, size_t b)
  * vice versa. Where the limit is small, an address gets at most a quarter of it.
  */
 static void
-set_places(struct worker *worker, struct gateway_options *options)
+set_places(struct worker *worker, struct downstream_options *options)
 {
 	const struct config *config = worker->setup->config;
 	size_t fitting = connections_fitting(config);
@@ -49,7 +49,6 @@ set_places(struct worker *worker, struct gateway_options *options)
 
 	/* A client for whom there is no descriptor waits to be accepted. */
 	worker->clients_max = fitting - control - metrics;
-	options->backend_connections_max = least(config->limits.connections, fitting);
 	options->places[FOR_JOBS].connections = config->limits.connections;
 	options->places[FOR_JOBS].handshakes = config->limits.handshakes;
 	options->places[FOR_CONTROL].connections = options->places[FOR_CONTROL].handshakes =
@@ -85,41 +84,12 @@ list_own(struct worker *worker)
 	return true;
 }
 
-bool
-worker_gateway(struct worker *worker)
+static struct guard_rules
+guard_of(const struct worker *worker)
 {
 	const struct config *config = worker->setup->config;
-	struct gateway_options options = {
-	    .jobs = config->jobs,
-	    .forwarding = config->backends.forwarding,
-	    .control_host = config->control.host,
-	    .control_target =
-		config->control.gateway_socket != NULL ? &config->control.gateway_target : NULL,
-	    .control_secret = worker->setup->control_secret,
-	    .own_sockets = worker->setup->own_sockets,
-	    .limits = config->limits,
-	    .tls = worker->setup->tls,
-	    .control_tls = worker->setup->control_tls,
-	    .shared = worker->setup->shared,
-	    .backend_tls = worker->setup->backend_tls,
-	    .hsts = config->tls.hsts,
-	    .redirect_port = config->redirect_port,
-	    .session_key = config->browser.sign_in ? worker->setup->session_key : NULL,
-	    .session_ms = config->browser.session,
-	    .protocols = {[PROTOCOL_HTTP1] = &http1_server_protocol},
-	    .quota_limits = {{[FOR_JOBS] = config->limits.connections_per_client},
-		handshakes_of_one(config), config->limits.failed_auth_rate,
-		config->limits.failed_auth_burst},
-	    .circuit = config->backends.circuit,
-	    .timeouts = config->timeouts,
-	};
 
-	set_places(worker, &options);
-	if (!list_own(worker))
-		return false;
-	options.trusted = config->backends.trusted_proxies.items;
-	options.trusted_count = config->backends.trusted_proxies.count;
-	options.guard = (struct guard_rules){
+	return (struct guard_rules){
 	    .allow_loopback = config->backends.allow_loopback,
 	    .allow = config->backends.allow.items,
 	    .allow_count = config->backends.allow.count,
@@ -128,9 +98,95 @@ worker_gateway(struct worker *worker)
 	    .own = worker->own,
 	    .own_count = worker->own_count,
 	};
-	worker->gateway = gateway_new(&options, worker->loop, worker->directory, worker->resolver,
-	    worker->setup->stats, worker->access_log, &worker->log);
-	return worker->gateway != NULL;
+}
+
+static bool
+close_client(void *ctx)
+{
+	struct worker *worker = ctx;
+
+	return downstream_make_room(worker->downstream);
+}
+
+static struct gateway *
+make_gateway(struct worker *worker)
+{
+	const struct worker_setup *setup = worker->setup;
+	const struct config *config = setup->config;
+	const struct gateway_options options = {
+	    .jobs = config->jobs,
+	    .forwarding = config->backends.forwarding,
+	    .control_host = config->control.host,
+	    .control_target =
+		config->control.gateway_socket != NULL ? &config->control.gateway_target : NULL,
+	    .control_secret = setup->control_secret,
+	    .own_sockets = setup->own_sockets,
+	    .guard = guard_of(worker),
+	    .limits = config->limits,
+	    .shared = setup->shared,
+	    .backend_tls = setup->backend_tls,
+	    .session_key = config->browser.sign_in ? setup->session_key : NULL,
+	    .session_ms = config->browser.session,
+	    .backend_connections_max =
+		least(config->limits.connections, connections_fitting(config)),
+	    .circuit = config->backends.circuit,
+	    .timeouts = config->timeouts,
+	    .close_client = close_client,
+	    .close_client_ctx = worker,
+	};
+
+	return gateway_new(&options, worker->loop, worker->directory, worker->resolver,
+	    worker->buffers, setup->stats, worker->access_log, &worker->log);
+}
+
+static struct downstream *
+make_downstream(struct worker *worker)
+{
+	const struct worker_setup *setup = worker->setup;
+	const struct config *config = setup->config;
+	struct downstream_options options = {
+	    .trusted = config->backends.trusted_proxies.items,
+	    .trusted_count = config->backends.trusted_proxies.count,
+	    .tls = setup->tls,
+	    .control_tls = setup->control_tls,
+	    .hsts = config->tls.hsts,
+	    .redirect_port = config->redirect_port,
+	    .upgrades = config->backends.forwarding.upgrades,
+	    .drop_fields = config->backends.forwarding.drop_fields,
+	    .quota_limits = {{[FOR_JOBS] = config->limits.connections_per_client},
+		handshakes_of_one(config), config->limits.failed_auth_rate,
+		config->limits.failed_auth_burst},
+	    .limits = config->limits,
+	    .timeouts = config->timeouts,
+	    .protocols = {[PROTOCOL_HTTP1] = &http1_server_protocol},
+	};
+
+	set_places(worker, &options);
+	return downstream_new(
+	    &options, worker->loop, worker->gateway, worker->buffers, setup->stats, &worker->log);
+}
+
+bool
+worker_data_path(struct worker *worker)
+{
+	if (!list_own(worker))
+		return false;
+	worker->buffers = buffer_pool_new();
+	if (worker->buffers != NULL)
+		worker->gateway = make_gateway(worker);
+	if (worker->gateway != NULL)
+		worker->downstream = make_downstream(worker);
+	return worker->downstream != NULL;
+}
+
+void
+worker_data_path_free(struct worker *worker)
+{
+	if (worker->downstream != NULL)
+		downstream_shutdown(worker->downstream);
+	gateway_free(worker->gateway); /* turns the loop, so that connections are freed, too */
+	downstream_free(worker->downstream);
+	buffer_pool_free(worker->buffers);
 }
 
 /* The same time for all within a turn: what the link calls stale must be so for the gateway, too.

@@ -3,13 +3,14 @@
 #define JOBGATE_WORKER_STATE_H
 
 #include "auth/redis/link.h"
+#include "downstream/downstream.h"
 #include "exchange/gateway.h"
 #include "server/worker.h"
 
 /*
  * worker.c         its loop: listeners, signals, timers, its beginning and its end
  * orphans.c        accepting from the sockets of workers that are gone, or hang
- * worker_parts.c   its gateway and its store, as the configuration wants them
+ * worker_parts.c   its data path and its store, as the configuration wants them
  */
 #define SIGNALS 6
 
@@ -31,7 +32,9 @@ struct worker {
 	struct redis_link *link;
 	struct directory *directory;
 	struct access_log *access_log;
-	struct gateway *gateway;
+	struct buffer_pool *buffers;
+	struct gateway *gateway; /* exchanges, and the backends' end */
+	struct downstream *downstream;
 	struct listener *listeners;
 	struct listener *orphans; /* those of all workers, as setup->all_listeners */
 	bool *orphaned;		  /* [worker]: it does not accept from its own ones */
@@ -48,7 +51,10 @@ struct worker {
 /* Each makes a part of it; false, with a line in the log where there is more to say than that
  * memory is short. What was made is freed with the worker. */
 bool worker_store(struct worker *worker);
-bool worker_gateway(struct worker *worker); /* after the store, loop, resolver and access log */
+bool worker_data_path(struct worker *worker); /* after the store, loop, resolver and access log */
+
+/* Cut whatever runs, and free the data path. */
+void worker_data_path_free(struct worker *worker);
 
 /* Take connections from the listener ctx. */
 void worker_on_accept(evutil_socket_t fd, short what, void *ctx);

@@ -16,7 +16,7 @@ new_socket(struct gateway *gateway, int family)
 {
 	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && gateway_make_room(gateway, false))
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && gateway_make_room(gateway))
 		fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	return fd;
 }
@@ -91,7 +91,7 @@ open_unix(struct backend *backend, struct conn *conn, void (*ready)(struct conn 
 	 * let it lead elsewhere between the look and the connect.
 	 */
 	fd = open(address.sun_path, O_PATH | O_CLOEXEC);
-	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && gateway_make_room(gateway, false))
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && gateway_make_room(gateway))
 		fd = open(address.sun_path, O_PATH | O_CLOEXEC);
 	if (fd < 0)
 		return errno == EMFILE || errno == ENFILE ? ATTEMPT_NO_SOCKET : ATTEMPT_FAILED;

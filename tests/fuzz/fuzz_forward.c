@@ -6,13 +6,13 @@
 #include "exchange/kept_request.h"
 #include "exchange/rewrite.h"
 #include "exchange/route.h"
-#include "exchange/state.h"
 #include "fuzz.h"
 #include "http/names.h"
 #include "reading.h"
 #include "upstream/http1/client.h"
 
-static struct gateway gateway;
+static struct downstream downstream;
+static struct rewritten rewritten;
 static struct conn nowhere = {.fd = -1}; /* takes nothing: a sender gathers all */
 
 static const struct token token = {.id = SLICE("abcdefghij012345"), .name = SLICE("fuzz")};
@@ -26,7 +26,7 @@ enum { TRUSTED = 1, SECURE = 2, LOCAL = 4, FORWARD_TOKEN = 8, PRESERVE_HOST = 16
 static bool
 relay_content(struct http1_server *server, struct sender *sender, struct reading *sent, bool *whole)
 {
-	struct fields trailers = {.items = gateway.scratch.trailers};
+	struct fields trailers = {.items = downstream.scratch.trailers};
 	const struct fields *last = NULL;
 	struct slice data;
 
@@ -40,7 +40,7 @@ relay_content(struct http1_server *server, struct sender *sender, struct reading
 			continue;
 		case BODY_TRAILERS:
 			if (!trailers_parse(
-				data, gateway.options.limits.head.fields, NULL, &trailers))
+				data, downstream.options.limits.head.fields, NULL, &trailers))
 				return false;
 			last = &trailers;
 			continue;
@@ -129,22 +129,22 @@ check_wire(struct slice wire, const struct reading *sent, bool whole, unsigned h
 		readings_compare(&ours, &peers);
 }
 
-/* Write the head, as it is kept, into gateway.scratch.wire. Returns its length. */
+/* Write the head, as it is kept, into downstream.scratch.wire. Returns its length. */
 static size_t
 written_head(const struct request *request, const struct job_url *target)
 {
-	struct writer writer = writer_of(gateway.scratch.wire, sizeof(gateway.scratch.wire));
-	struct kept_request *kept = kept_request_new(
-	    gateway.buffers, request, target->base, &gateway.scratch.rewritten.extra);
+	struct writer writer = writer_of(downstream.scratch.wire, sizeof(downstream.scratch.wire));
+	struct kept_request *kept =
+	    kept_request_new(downstream.buffers, request, target->base, &rewritten.extra);
 
 	CHECK(kept != NULL);
 	http1_write_request(&writer, &kept->request, kept->lines);
 	CHECK(!writer.full);
-	kept_request_free(gateway.buffers, kept);
-	return (size_t)(writer.at - gateway.scratch.wire);
+	kept_request_free(downstream.buffers, kept);
+	return (size_t)(writer.at - downstream.scratch.wire);
 }
 
-/* The head for the backend, in gateway.scratch.wire; 0 when there is no room for it. */
+/* The head for the backend, in downstream.scratch.wire; 0 when there is no room for it. */
 static size_t
 rewritten_head(struct request *request, unsigned how)
 {
@@ -170,7 +170,7 @@ rewritten_head(struct request *request, unsigned how)
 	if (request->content != CONTENT_NONE ||
 	    !slice_equal_nocase(request->upgrade, SLICE("websocket")))
 		request->upgrade = (struct slice){0};
-	if (!rewrite_request(request, &rewrite, &gateway.scratch.rewritten))
+	if (!rewrite_request(request, &rewrite, &rewritten))
 		return 0;
 	if (route.names_job)
 		request->path = route.path;
@@ -183,7 +183,7 @@ static void
 forward(struct http1_server *server, unsigned how)
 {
 	static struct reading sent;
-	struct sender sender = {.conn = &nowhere, .buffers = gateway.buffers};
+	struct sender sender = {.conn = &nowhere, .buffers = downstream.buffers};
 	struct request_framing framing;
 	struct request *request = http1_request(&server->client);
 	size_t len;
@@ -198,7 +198,7 @@ forward(struct http1_server *server, unsigned how)
 		       : request->content == CONTENT_LENGTH ? BODY_LENGTH
 							    : BODY_CHUNKED;
 	body_decoder_init(&server->receiver.body, framing.body, request->length, 4096);
-	CHECK(sender_append(&sender, (struct slice){gateway.scratch.wire, len}));
+	CHECK(sender_append(&sender, (struct slice){downstream.scratch.wire, len}));
 	sender.framing = framing.body;
 	sent = (struct reading){0};
 	http1_drop_head(server);
@@ -210,24 +210,24 @@ forward(struct http1_server *server, unsigned how)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct http1_server server = {.connection.gateway = &gateway};
+	struct http1_server server = {.connection.downstream = &downstream};
 	struct receiver *receiver = &server.receiver;
 	struct slice bytes;
 	size_t start, end;
 
 	if (size < 2 || size > 4096)
 		return 0;
-	if (gateway.buffers == NULL) {
-		gateway.buffers = buffer_pool_new();
-		gateway.options.limits.head = (struct head_limits){4096, 2048, 100};
-		CHECK(gateway.buffers != NULL);
+	if (downstream.buffers == NULL) {
+		downstream.buffers = buffer_pool_new();
+		downstream.options.limits.head = (struct head_limits){4096, 2048, 100};
+		CHECK(downstream.buffers != NULL);
 	}
-	receiver->buffers = gateway.buffers;
-	receiver->in = buffer_take(gateway.buffers, size - 1);
+	receiver->buffers = downstream.buffers;
+	receiver->in = buffer_take(downstream.buffers, size - 1);
 	CHECK(receiver->in != NULL);
 	buffer_append(receiver->in, (struct slice){(const char *)data + 1, size - 1});
 	bytes = buffer_bytes(receiver->in);
-	if (head_find(bytes, true, &gateway.options.limits.head, &receiver->scanned, &start,
+	if (head_find(bytes, true, &downstream.options.limits.head, &receiver->scanned, &start,
 		&end) == HEAD_COMPLETE) {
 		receiver->in->start = (uint32_t)start;
 		server.head_len = (uint32_t)(end - start);

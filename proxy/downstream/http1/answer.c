@@ -5,25 +5,26 @@ static void
 client_interim(struct exchange_client *client, const struct response *response)
 {
 	struct http1_server *server = server_of_client(client);
-	struct gateway *gateway = server->connection.gateway;
-	struct writer writer = writer_of(gateway->scratch.wire, sizeof(gateway->scratch.wire));
+	struct downstream *downstream = server->connection.downstream;
+	struct writer writer =
+	    writer_of(downstream->scratch.wire, sizeof(downstream->scratch.wire));
 	bool awaited = response->status == 100 && server->expects;
 	size_t len;
 
 	if (awaited) {
 		server->expects = false; /* from now on it is the client who is waited for */
-		connection_wait(&server->connection, gateway->options.timeouts.body);
+		connection_wait(&server->connection, downstream->options.timeouts.body);
 	}
 	if (server->version == HTTP_1_0)
 		return; /* RFC 9110 section 15.2: a 1.0 client knows of none */
 	write_status_line(&writer, response->status, response->reason);
 	write_fields(&writer, &response->fields);
 	write_literal(&writer, "\r\n");
-	len = (size_t)(writer.at - gateway->scratch.wire);
+	len = (size_t)(writer.at - downstream->scratch.wire);
 	/* What a client has no room for is dropped, but for the one 100 that it waits for: memory
 	 * is bounded whatever a backend says. */
 	if (!writer.full && (awaited || buffer_len(server->sender.out) + len <= BUFFER_MEDIUM))
-		sender_append(&server->sender, (struct slice){gateway->scratch.wire, len});
+		sender_append(&server->sender, (struct slice){downstream->scratch.wire, len});
 }
 
 /*
@@ -59,7 +60,7 @@ content_is_skippable(const struct http1_server *server)
 	if (server->expects)
 		return false;
 	return body->kind == BODY_CHUNKED ||
-	       body->left <= server->connection.gateway->options.limits.drain_bytes;
+	       body->left <= server->connection.downstream->options.limits.drain_bytes;
 }
 
 /* Does the answer's Upgrade name this protocol, whether or not Connection lists the field? */
@@ -86,9 +87,10 @@ names_upgrade(const struct fields *fields, struct slice protocol)
  * can.
  */
 static void
-write_upgrades(const struct gateway *gateway, const struct fields *received, struct writer *writer)
+write_upgrades(
+    const struct downstream *downstream, const struct fields *received, struct writer *writer)
 {
-	const char *const *upgrades = gateway->options.forwarding.upgrades;
+	const char *const *upgrades = downstream->options.upgrades;
 	bool named = false;
 
 	if (upgrades == NULL || *upgrades == NULL)
@@ -105,23 +107,24 @@ static void
 client_answer(struct exchange_client *client, const struct response *response)
 {
 	struct http1_server *server = server_of_client(client);
-	struct gateway *gateway = server->connection.gateway;
-	struct writer writer = writer_of(gateway->scratch.wire, sizeof(gateway->scratch.wire));
+	struct downstream *downstream = server->connection.downstream;
+	struct writer writer =
+	    writer_of(downstream->scratch.wire, sizeof(downstream->scratch.wire));
 	enum body_kind framing = answer_framing(server, response);
 
 	server->answer_at = server->sender.sent + buffer_len(server->sender.out);
 	server->tunnel = response->tunnel;
-	if (server->tunnel || gateway->draining || !content_is_skippable(server))
+	if (server->tunnel || downstream->draining || !content_is_skippable(server))
 		server->keep_alive = false;
 	write_status_line(&writer, response->status, response->reason);
 	/* First, for of several only the first one counts (RFC 6797 section 8.1). */
-	if (server->connection.peer.secure && gateway->options.hsts != NULL &&
+	if (server->connection.peer.secure && downstream->options.hsts != NULL &&
 	    server->connection.peer.purpose == FOR_JOBS)
-		write_field(
-		    &writer, SLICE("Strict-Transport-Security"), slice_of(gateway->options.hsts));
+		write_field(&writer, SLICE("Strict-Transport-Security"),
+		    slice_of(downstream->options.hsts));
 	write_fields(&writer, &response->fields);
 	if (response->status == 426)
-		write_upgrades(gateway, &response->fields, &writer);
+		write_upgrades(downstream, &response->fields, &writer);
 	if (framing == BODY_CHUNKED) {
 		write_literal(&writer, "Transfer-Encoding: chunked\r\n");
 	} else if (framing == BODY_LENGTH || response->length_known) {
@@ -146,8 +149,8 @@ client_answer(struct exchange_client *client, const struct response *response)
 	server->sender.framing = framing;
 	server->sender.chunk_left = 0;
 	if (writer.full ||
-	    !sender_append(&server->sender,
-		(struct slice){gateway->scratch.wire, (size_t)(writer.at - gateway->scratch.wire)}))
+	    !sender_append(&server->sender, (struct slice){downstream->scratch.wire,
+						(size_t)(writer.at - downstream->scratch.wire)}))
 		server->sender.failed = true;
 }
 
@@ -251,7 +254,7 @@ client_ended(struct exchange_client *client, enum exchange_end end)
 		server->state = HTTP1_SKIPPING;
 		server->skipped = 0;
 		connection_wait(
-		    &server->connection, server->connection.gateway->options.timeouts.body);
+		    &server->connection, server->connection.downstream->options.timeouts.body);
 	} else {
 		http1_await(server);
 	}

@@ -29,13 +29,13 @@ http1_content_done(struct http1_server *server, const struct fields *trailers)
 static void
 http1_count_deficit(struct http1_server *server)
 {
-	const struct gateway *gateway = server->connection.gateway;
+	const struct downstream *downstream = server->connection.downstream;
 	uint64_t owed = server->body_deficit;
 
 	if (server->awaits_since_ms == 0)
 		return;
-	owed += (loop_now_ms(gateway->loop) - server->awaits_since_ms) *
-		gateway->options.limits.body_rate_min / 1000;
+	owed += (loop_now_ms(downstream->loop) - server->awaits_since_ms) *
+		downstream->options.limits.body_rate_min / 1000;
 	server->body_deficit = owed < UINT32_MAX ? (uint32_t)owed : UINT32_MAX;
 	server->awaits_since_ms = 0;
 }
@@ -44,7 +44,7 @@ http1_count_deficit(struct http1_server *server)
 static void
 http1_pay_deficit(struct http1_server *server, size_t n)
 {
-	const struct gateway_options *options = &server->connection.gateway->options;
+	const struct downstream_options *options = &server->connection.downstream->options;
 	uint64_t left_ms = options->timeouts.body, owed_ms = 0;
 
 	server->body_deficit -= n < server->body_deficit ? (uint32_t)n : server->body_deficit;
@@ -68,7 +68,7 @@ http1_more_content(struct http1_server *server)
 	case IO_AGAIN:
 		/* A client that waits for 100 is waiting for the backend. */
 		if (server->awaits_since_ms == 0 && !server->tunnel && !server->expects)
-			server->awaits_since_ms = loop_now_ms(server->connection.gateway->loop);
+			server->awaits_since_ms = loop_now_ms(server->connection.downstream->loop);
 		return false;
 	case IO_EOF:
 		if (server->tunnel) {
@@ -87,8 +87,8 @@ http1_more_content(struct http1_server *server)
 static bool
 http1_content(struct http1_server *server, size_t *budget)
 {
-	struct gateway *gateway = server->connection.gateway;
-	struct fields trailers = {.items = gateway->scratch.trailers};
+	struct downstream *downstream = server->connection.downstream;
+	struct fields trailers = {.items = downstream->scratch.trailers};
 	struct slice data;
 	size_t taken;
 	enum body_status status = receiver_content(&server->receiver, &data);
@@ -107,9 +107,8 @@ http1_content(struct http1_server *server, size_t *budget)
 			http1_pay_deficit(server, taken);
 		return taken == data.len && more;
 	case BODY_TRAILERS:
-		if (!trailers_parse(data, gateway->options.limits.head.fields,
-			server->connection.peer.trusted ? NULL
-							: gateway->options.forwarding.drop_fields,
+		if (!trailers_parse(data, downstream->options.limits.head.fields,
+			server->connection.peer.trusted ? NULL : downstream->options.drop_fields,
 			&trailers))
 			break;
 		http1_content_done(server, &trailers);
@@ -187,14 +186,14 @@ http1_serve(struct http1_server *server, size_t *budget)
 bool
 http1_skip(struct http1_server *server, size_t *budget)
 {
-	struct gateway *gateway = server->connection.gateway;
+	struct downstream *downstream = server->connection.downstream;
 	struct slice data;
 	enum body_status status = receiver_content(&server->receiver, &data);
 
 	server->skipped += server->receiver.decoded;
 	if (!receiver_spend(&server->receiver, budget))
 		connection_defer(&server->connection);
-	if (server->skipped > gateway->options.limits.drain_bytes && status != BODY_END) {
+	if (server->skipped > downstream->options.limits.drain_bytes && status != BODY_END) {
 		http1_finish(server);
 		return true;
 	}
@@ -234,7 +233,7 @@ http1_skip(struct http1_server *server, size_t *budget)
 bool
 http1_reset_when_read(struct http1_server *server)
 {
-	struct gateway *gateway = server->connection.gateway;
+	struct downstream *downstream = server->connection.downstream;
 	size_t unread;
 
 	if (!http1_must_reset(server))
@@ -243,7 +242,7 @@ http1_reset_when_read(struct http1_server *server)
 	if (unread != server->unread)
 		connection_touch(&server->connection);
 	else if (unread == 0 ||
-		 connection_idle_ms(&server->connection) >= gateway->options.timeouts.answer) {
+		 connection_idle_ms(&server->connection) >= downstream->options.timeouts.answer) {
 		connection_close(&server->connection, true);
 		return true;
 	}
@@ -260,7 +259,8 @@ http1_end_sending(struct http1_server *server)
 	server->unread = UINT64_MAX;
 	if (http1_reset_when_read(server))
 		return;
-	connection_wait(&server->connection, server->connection.gateway->options.timeouts.linger);
+	connection_wait(
+	    &server->connection, server->connection.downstream->options.timeouts.linger);
 	if (server->cut)
 		conn_cut(&server->connection.conn);
 	else
@@ -271,8 +271,8 @@ http1_end_sending(struct http1_server *server)
 static bool
 may_linger(struct http1_server *server, size_t n)
 {
-	struct gateway *gateway = server->connection.gateway;
-	uint64_t linger_ms = gateway->options.timeouts.linger;
+	struct downstream *downstream = server->connection.downstream;
+	uint64_t linger_ms = downstream->options.timeouts.linger;
 
 	server->skipped += n;
 	if (server->skipped >

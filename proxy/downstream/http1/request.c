@@ -6,8 +6,8 @@
 static bool
 http1_open_exchange(struct http1_server *server)
 {
-	server->exchange =
-	    exchange_new(server->connection.gateway, &server->client, &server->connection.peer);
+	server->exchange = exchange_new(
+	    server->connection.downstream->exchanges, &server->client, &server->connection.peer);
 	if (server->exchange == NULL) {
 		connection_close(&server->connection, false);
 		return false;
@@ -120,9 +120,9 @@ asks_for_server(const struct target *target, enum method_id method)
 
 /* The path as it is routed and sent on: dot segments resolved, and all escaped that has to be. */
 static bool
-path_of(struct gateway *gateway, const struct target *target, struct request *request)
+path_of(struct downstream *downstream, const struct target *target, struct request *request)
 {
-	char *room = gateway->scratch.path;
+	char *room = downstream->scratch.path;
 	enum path_status status;
 	size_t len;
 
@@ -145,8 +145,8 @@ static struct request *
 http1_describe(struct http1_server *server, struct request_head *head,
     const struct request_framing *framing, const char **error)
 {
-	struct gateway *gateway = server->connection.gateway;
-	struct request *request = &gateway->scratch.request;
+	struct downstream *downstream = server->connection.downstream;
+	struct request *request = &downstream->scratch.request;
 	struct target target;
 
 	*request = (struct request){
@@ -171,7 +171,7 @@ http1_describe(struct http1_server *server, struct request_head *head,
 	if (!authority_of(&target, framing, &request->authority))
 		return NULL;
 	*error = "The path of the request's target hides dot segments.";
-	if (target.form != TARGET_AUTHORITY && !path_of(gateway, &target, request))
+	if (target.form != TARGET_AUTHORITY && !path_of(downstream, &target, request))
 		return NULL;
 	return request;
 }
@@ -184,14 +184,14 @@ static struct request *
 http1_read_head(struct http1_server *server, struct request_framing *framing,
     enum head_status *status, enum framing_error *framing_error, const char **error)
 {
-	struct gateway *gateway = server->connection.gateway;
-	struct request_head *head = &gateway->scratch.request_head;
+	struct downstream *downstream = server->connection.downstream;
+	struct request_head *head = &downstream->scratch.request_head;
 	struct slice bytes = {
 	    server->receiver.in->bytes + server->receiver.in->start, server->head_len};
 
 	*framing_error = FRAMING_OK;
 	*error = NULL;
-	*status = head_parse_request(bytes, &gateway->options.limits.head, head);
+	*status = head_parse_request(bytes, &downstream->options.limits.head, head);
 	if (*status != HEAD_COMPLETE)
 		return NULL;
 	*framing_error = request_framing(head, framing);
@@ -228,9 +228,9 @@ http1_drop_head(struct http1_server *server)
 static void
 http1_redirect(struct http1_server *server, const struct request *request)
 {
-	struct gateway *gateway = server->connection.gateway;
-	char *room = gateway->scratch.location;
-	struct writer writer = writer_of(room, sizeof(gateway->scratch.location));
+	struct downstream *downstream = server->connection.downstream;
+	char *room = downstream->scratch.location;
+	struct writer writer = writer_of(room, sizeof(downstream->scratch.location));
 	struct authority authority;
 
 	if (!authority_parse(request->authority, &authority) ||
@@ -241,9 +241,9 @@ http1_redirect(struct http1_server *server, const struct request *request)
 	}
 	write_literal(&writer, "https://");
 	write_slice(&writer, authority.host);
-	if (gateway->options.redirect_port != 443) {
+	if (downstream->options.redirect_port != 443) {
 		write_literal(&writer, ":");
-		write_number(&writer, gateway->options.redirect_port);
+		write_number(&writer, downstream->options.redirect_port);
 	}
 	write_slice(&writer, request->path);
 	write_slice(&writer, request->query);
@@ -256,7 +256,7 @@ http1_redirect(struct http1_server *server, const struct request *request)
 void
 http1_begin(struct http1_server *server)
 {
-	struct gateway *gateway = server->connection.gateway;
+	struct downstream *downstream = server->connection.downstream;
 	struct request_framing framing;
 	enum framing_error framing_error;
 	enum head_status status;
@@ -264,7 +264,7 @@ http1_begin(struct http1_server *server)
 	struct request *request =
 	    http1_read_head(server, &framing, &status, &framing_error, &error);
 
-	server->version = status == HEAD_COMPLETE && gateway->scratch.request_head.minor == 0
+	server->version = status == HEAD_COMPLETE && downstream->scratch.request_head.minor == 0
 			      ? HTTP_1_0
 			      : HTTP_1_1;
 	if (status != HEAD_COMPLETE) {
@@ -289,7 +289,7 @@ http1_begin(struct http1_server *server)
 		    SLICE("CONNECT and TRACE are not served."));
 		return;
 	}
-	server->keep_alive = framing.keep_alive && !gateway->draining;
+	server->keep_alive = framing.keep_alive && !downstream->draining;
 	server->client_closes = !framing.keep_alive && !server->served;
 	server->served = true;
 	if (server->connection.redirect) {
@@ -298,7 +298,7 @@ http1_begin(struct http1_server *server)
 	}
 	server->expects = framing.expect_continue && !server->content_ended;
 	if (!server->content_ended)
-		connection_wait(&server->connection, gateway->options.timeouts.body);
+		connection_wait(&server->connection, downstream->options.timeouts.body);
 	exchange_authorize(server->exchange, request);
 	if (server->exchange != NULL && !exchange_needs_request(server->exchange))
 		http1_drop_head(server);

@@ -1,5 +1,6 @@
 /* server.c - HTTP/1 on a client connection: from one request to the next. */
 #include "downstream/http1/server_state.h"
+#include "exchange/gateway.h"
 
 /* Bytes of content, and requests, that one connection may take of a turn. */
 #define TURN_BYTES (512 * 1024)
@@ -21,13 +22,14 @@ http1_finish(struct http1_server *server)
 	server->skipped = 0;
 	server->sent_before = server->sender.sent;
 	/* As long as the client reads it may take its time; lingering begins when all is sent. */
-	connection_wait(&server->connection, server->connection.gateway->options.timeouts.answer);
+	connection_wait(
+	    &server->connection, server->connection.downstream->options.timeouts.answer);
 }
 
 void
 http1_await(struct http1_server *server)
 {
-	struct gateway *gateway = server->connection.gateway;
+	struct downstream *downstream = server->connection.downstream;
 
 	server->state = HTTP1_HEAD;
 	server->receiver.scanned = 0;
@@ -35,15 +37,15 @@ http1_await(struct http1_server *server)
 	server->sent_before = UINT64_MAX; /* not looked at yet */
 	/* A part of a head that has come behind the last request has to hurry already. */
 	connection_wait(&server->connection, buffer_len(server->receiver.in) > 0
-						 ? gateway->options.timeouts.head
-						 : gateway->options.timeouts.keep_alive);
+						 ? downstream->options.timeouts.head
+						 : downstream->options.timeouts.keep_alive);
 }
 
 /* Look for a head. True when there is more to do at once. */
 static bool
 http1_head(struct http1_server *server)
 {
-	struct gateway *gateway = server->connection.gateway;
+	struct downstream *downstream = server->connection.downstream;
 	struct receiver *receiver = &server->receiver;
 	struct slice bytes = {0};
 	size_t start, end;
@@ -52,8 +54,8 @@ http1_head(struct http1_server *server)
 	if (receiver->in != NULL)
 		bytes = buffer_bytes(receiver->in);
 	if (bytes.len > 0)
-		status = head_find(
-		    bytes, true, &gateway->options.limits.head, &receiver->scanned, &start, &end);
+		status = head_find(bytes, true, &downstream->options.limits.head,
+		    &receiver->scanned, &start, &end);
 	if (status == HEAD_COMPLETE) {
 		receiver->in->start += (uint32_t)start;
 		server->head_len = (uint32_t)(end - start);
@@ -68,7 +70,7 @@ http1_head(struct http1_server *server)
 	switch (bytes.len > 0 ? receiver_fill_on(receiver) : receiver_fill(receiver)) {
 	case IO_OK:
 		if (bytes.len == 0) /* the first bytes of a head: from now on it has to hurry */
-			connection_wait(&server->connection, gateway->options.timeouts.head);
+			connection_wait(&server->connection, downstream->options.timeouts.head);
 		return true;
 	case IO_AGAIN:
 		return false;
@@ -167,7 +169,8 @@ http1_expired_unread(struct http1_server *server)
 		return;
 	}
 	server->sent_before = server->sender.sent;
-	connection_wait(&server->connection, server->connection.gateway->options.timeouts.answer);
+	connection_wait(
+	    &server->connection, server->connection.downstream->options.timeouts.answer);
 }
 
 /* In a tunnel nothing has come for a while; else it is time for the request's content. */
@@ -179,7 +182,7 @@ http1_expired_exchange(struct http1_server *server)
 	if (server->content_ended)
 		return;
 	if (server->tunnel) {
-		gateway_catch_up(connection->gateway);
+		gateway_catch_up(connection->downstream->exchanges);
 		conn_look_again(&connection->conn);
 		if (server->state != HTTP1_CLOSED)
 			http1_work(server);
@@ -188,7 +191,7 @@ http1_expired_exchange(struct http1_server *server)
 	if (server->receiver.piece.len > 0 || server->expects ||
 	    !exchange_takes_content(server->exchange)) {
 		/* The backend keeps the client waiting, not the other way round. */
-		connection_wait(connection, connection->gateway->options.timeouts.body);
+		connection_wait(connection, connection->downstream->options.timeouts.body);
 		return;
 	}
 	server->keep_alive = false;
@@ -241,9 +244,9 @@ http1_opened(struct connection *connection)
 
 	server->client.ops = &http1_client_ops;
 	server->receiver.conn = server->sender.conn = &connection->conn;
-	server->receiver.buffers = server->sender.buffers = connection->gateway->buffers;
+	server->receiver.buffers = server->sender.buffers = connection->downstream->buffers;
 	server->state = HTTP1_HEAD;
-	connection_wait(connection, connection->gateway->options.timeouts.head);
+	connection_wait(connection, connection->downstream->options.timeouts.head);
 }
 
 static void

@@ -5,6 +5,7 @@
 
 #include "downstream/http1/server.h"
 #include "http/framing.h"
+#include "http/write.h"
 #include "http1/receiver.h"
 #include "http1/sender.h"
 #include "jobgate/exchange.h"

@@ -1,6 +1,7 @@
 /* connection_test.c - a client connection under a fake protocol: which are taken, which give way,
  * whose they are, and what the protocol is told. Admission and the PROXY header included. */
 #include "connection_world.h"
+#include "jobgate/ip.h"
 
 /* The fake protocol: it counts what it is told, and tells of the load that the test gives it. */
 struct spoken {
@@ -113,7 +114,7 @@ static struct spoken *
 latest(enum purpose purpose)
 {
 	return (struct spoken *)TAILQ_LAST(
-	    &world.gateway->places[purpose].connections, connection_list);
+	    &world.downstream->places[purpose].connections, connection_list);
 }
 
 /* Believe what the peer at 192.0.2.1 says of its clients. */
@@ -123,8 +124,8 @@ trust_proxy(void)
 	static const struct ip_range range = {
 	    .address.s6_addr = {[10] = 0xff, [11] = 0xff, 192, 0, 2, 1}, .prefix = 128};
 
-	world.gateway->options.trusted = &range;
-	world.gateway->options.trusted_count = 1;
+	world.downstream->options.trusted = &range;
+	world.downstream->options.trusted_count = 1;
 }
 
 static uint64_t
@@ -169,16 +170,16 @@ it_is_counted_until_it_closes(void **state)
 	struct spoken *spoken = latest(FOR_JOBS);
 
 	(void)state;
-	assert_int_equal(world.gateway->places[FOR_JOBS].count, 1);
+	assert_int_equal(world.downstream->places[FOR_JOBS].count, 1);
 	assert_int_equal(counter_get(&world.stats->connections), 1);
 	assert_int_equal(counter_get(&world.stats->connections_total), 1);
-	assert_int_equal(quotas_count(world.gateway->quotas), 1);
+	assert_int_equal(quotas_count(world.downstream->quotas), 1);
 	connection_close(&spoken->connection, false);
 	connection_close(&spoken->connection, false);
 	assert_int_equal(closed, 1);
-	assert_int_equal(world.gateway->places[FOR_JOBS].count, 0);
+	assert_int_equal(world.downstream->places[FOR_JOBS].count, 0);
 	assert_int_equal(counter_get(&world.stats->connections), 0);
-	assert_int_equal(quotas_count(world.gateway->quotas), 0);
+	assert_int_equal(quotas_count(world.downstream->quotas), 0);
 	assert_true(world_is_closed(client));
 	close(client);
 }
@@ -232,7 +233,7 @@ a_new_one_takes_the_place_of_one_that_waits(void **state)
 	assert_false(world_is_closed(clients[1]));
 	assert_false(world_is_closed(clients[JOB_PLACES + 1]));
 	assert_int_equal(counter_get(&world.stats->connections_evicted), 1);
-	assert_int_equal(world.gateway->places[FOR_JOBS].count, JOB_PLACES);
+	assert_int_equal(world.downstream->places[FOR_JOBS].count, JOB_PLACES);
 	for (size_t i = 0; i < JOB_PLACES + 2; i++)
 		close(clients[i]);
 }
@@ -256,7 +257,7 @@ static bool
 makes_room_after(uint64_t ms)
 {
 	world_pass(&world, ms);
-	return admit_make_room(world.gateway);
+	return downstream_make_room(world.downstream);
 }
 
 static void

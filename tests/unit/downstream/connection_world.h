@@ -1,5 +1,5 @@
 /* connection_world.h - what client connections need around them: a loop whose clock the test moves,
- * a gateway without exchanges, and the clients' ends of socket pairs. */
+ * the clients' end of a worker without exchanges, and the clients' ends of socket pairs. */
 #ifndef JOBGATE_TEST_CONNECTION_WORLD_H
 #define JOBGATE_TEST_CONNECTION_WORLD_H
 
@@ -23,6 +23,7 @@
 
 #include "downstream/connection.h"
 #include "downstream/quota.h"
+#include "exchange/gateway.h"
 
 #define CONTROL_PLACES 4
 #define JOB_PLACES 3
@@ -51,8 +52,14 @@ clock_gettime(clockid_t clock, struct timespec *out)
 	return result;
 }
 
+/* In the place of what exchanges share. */
+struct gateway {
+	struct loop *loop;
+};
+
 struct world {
-	struct gateway *gateway;
+	struct downstream *downstream;
+	struct gateway exchanges;
 	struct worker_stats *stats;
 	struct log log;
 };
@@ -65,9 +72,9 @@ gateway_catch_up(struct gateway *gateway)
 }
 
 static inline void
-world_places(struct gateway *gateway, enum purpose purpose, size_t max)
+world_places(struct downstream *downstream, enum purpose purpose, size_t max)
 {
-	struct places *places = &gateway->places[purpose];
+	struct places *places = &downstream->places[purpose];
 
 	TAILQ_INIT(&places->connections);
 	TAILQ_INIT(&places->handshaking);
@@ -78,48 +85,50 @@ world_places(struct gateway *gateway, enum purpose purpose, size_t max)
 static inline void
 world_open(struct world *world, const struct connection_protocol *protocol)
 {
-	struct gateway *gateway = calloc(1, sizeof(*gateway));
+	struct downstream *downstream = calloc(1, sizeof(*downstream));
 	const struct quota_limits limits = {
 	    .connections = {[FOR_JOBS] = PER_CLIENT, [FOR_CONTROL] = PER_CLIENT}};
 
-	assert_non_null(gateway);
-	*world = (struct world){.gateway = gateway, .log = {.fd = -1}};
+	assert_non_null(downstream);
+	*world = (struct world){.downstream = downstream, .log = {.fd = -1}};
 	assert_int_equal(posix_memalign((void **)&world->stats, 64, sizeof(*world->stats)), 0);
 	memset(world->stats, 0, sizeof(*world->stats));
-	gateway->stats = world->stats;
-	gateway->log = &world->log;
-	gateway->loop = loop_new();
-	gateway->buffers = buffer_pool_new();
-	gateway->quotas = quotas_new(&limits, 100);
-	gateway->options.protocols[PROTOCOL_HTTP1] = protocol;
-	gateway->connections.size = protocol->size;
-	gateway->options.limits.head = (struct head_limits){4096, 2048, 50};
-	gateway->options.limits.drain_bytes = 1000;
-	gateway->options.limits.body_rate_min = 100;
-	gateway->options.timeouts.handshake = HEAD_MS;
-	gateway->options.timeouts.head = HEAD_MS;
-	gateway->options.timeouts.body = BODY_MS;
-	gateway->options.timeouts.keep_alive = KEEP_ALIVE_MS;
-	gateway->options.timeouts.answer = ANSWER_MS;
-	gateway->options.timeouts.linger = LINGER_MS;
-	gateway->options.timeouts.tunnel = 3600000;
-	world_places(gateway, FOR_JOBS, JOB_PLACES);
-	world_places(gateway, FOR_CONTROL, CONTROL_PLACES);
-	world_places(gateway, FOR_METRICS, CONTROL_PLACES);
-	assert_true(gateway->loop != NULL && gateway->buffers != NULL && gateway->quotas != NULL);
+	downstream->stats = world->stats;
+	downstream->log = &world->log;
+	downstream->loop = world->exchanges.loop = loop_new();
+	downstream->exchanges = &world->exchanges;
+	downstream->buffers = buffer_pool_new();
+	downstream->quotas = quotas_new(&limits, 100);
+	downstream->options.protocols[PROTOCOL_HTTP1] = protocol;
+	downstream->connections.size = protocol->size;
+	downstream->options.limits.head = (struct head_limits){4096, 2048, 50};
+	downstream->options.limits.drain_bytes = 1000;
+	downstream->options.limits.body_rate_min = 100;
+	downstream->options.timeouts.handshake = HEAD_MS;
+	downstream->options.timeouts.head = HEAD_MS;
+	downstream->options.timeouts.body = BODY_MS;
+	downstream->options.timeouts.keep_alive = KEEP_ALIVE_MS;
+	downstream->options.timeouts.answer = ANSWER_MS;
+	downstream->options.timeouts.linger = LINGER_MS;
+	downstream->options.timeouts.tunnel = 3600000;
+	world_places(downstream, FOR_JOBS, JOB_PLACES);
+	world_places(downstream, FOR_CONTROL, CONTROL_PLACES);
+	world_places(downstream, FOR_METRICS, CONTROL_PLACES);
+	assert_true(
+	    downstream->loop != NULL && downstream->buffers != NULL && downstream->quotas != NULL);
 }
 
 /* The first connection for this purpose; NULL when there is none. */
 static inline struct connection *
 world_first(const struct world *world, enum purpose purpose)
 {
-	return TAILQ_FIRST(&world->gateway->places[purpose].connections);
+	return TAILQ_FIRST(&world->downstream->places[purpose].connections);
 }
 
 static inline void
 world_turn(const struct world *world)
 {
-	loop_turn(world->gateway->loop, false);
+	loop_turn(world->downstream->loop, false);
 }
 
 static inline void
@@ -131,12 +140,12 @@ world_close(struct world *world)
 		while ((connection = world_first(world, purpose)) != NULL)
 			connection_shutdown(connection);
 	world_turn(world);
-	quotas_free(world->gateway->quotas);
-	slab_clear(&world->gateway->connections);
-	buffer_pool_free(world->gateway->buffers);
-	loop_free(world->gateway->loop);
+	quotas_free(world->downstream->quotas);
+	slab_clear(&world->downstream->connections);
+	buffer_pool_free(world->downstream->buffers);
+	loop_free(world->downstream->loop);
 	free(world->stats);
-	free(world->gateway);
+	free(world->downstream);
 }
 
 static inline void
@@ -149,7 +158,7 @@ note_mark(struct timer *timer)
 static inline void
 world_pass(const struct world *world, uint64_t ms)
 {
-	struct loop *loop = world->gateway->loop;
+	struct loop *loop = world->downstream->loop;
 	struct timer mark = {.expired = note_mark};
 
 	ahead_ms += ms;
@@ -172,7 +181,7 @@ world_connect(const struct world *world, const char *address, const struct entra
 	assert_int_equal(inet_pton(AF_INET, address, &peer.sin_addr), 1);
 	assert_int_equal(
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
-	connection_accept(world->gateway, ends[0], (const struct sockaddr *)&peer, listener);
+	downstream_accept(world->downstream, ends[0], (const struct sockaddr *)&peer, listener);
 	world_turn(world);
 	return ends[1];
 }

@@ -412,7 +412,7 @@ a_listener_that_redirects_looks_at_no_request(void **state)
 	(void)state;
 	close(client);
 	world_turn(&world);
-	world.gateway->options.redirect_port = 8443;
+	world.downstream->options.redirect_port = 8443;
 	client = world_connect(&world, "192.0.2.1", &(struct entrance){.redirect = true});
 	send_text("POST /a?b HTTP/1.1\r\nHost: h:80\r\nContent-Length: 0\r\n\r\n");
 	assert_int_equal(redirected, 1);
@@ -640,7 +640,7 @@ an_answer_of_426_names_what_can_become_a_tunnel(void **state)
 	struct response response = {.status = 426};
 
 	(void)state;
-	world.gateway->options.forwarding.upgrades = upgrades;
+	world.downstream->options.upgrades = upgrades;
 	send_text("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
 	response.fields = (struct fields){&named, 1};
 	ops()->answer(running.client, &response);
@@ -747,7 +747,7 @@ a_drain_closes_idle_connections_and_announces_the_last_answer(void **state)
 	send_text("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
 	connection_drain(TAILQ_NEXT(served(), link), true);
 	assert_false(world_is_closed(idle));
-	world.gateway->draining = true;
+	world.downstream->draining = true;
 	connection_drain(TAILQ_NEXT(served(), link), false);
 	connection_drain(served(), false);
 	assert_true(world_is_closed(idle));

@@ -1,0 +1,122 @@
+/* downstream.c - the client's end of one worker, put together and taken apart. */
+#include "downstream/downstream.h"
+
+#include <stdlib.h>
+
+#include "downstream/connection.h"
+#include "downstream/quota.h"
+
+/* Returns how many connections there may be for all purposes together. */
+static size_t
+places_init(struct downstream *downstream)
+{
+	size_t all = 0;
+
+	for (size_t i = 0; i < PURPOSE_COUNT; i++) {
+		struct places *places = &downstream->places[i];
+
+		TAILQ_INIT(&places->connections);
+		TAILQ_INIT(&places->handshaking);
+		places->max = downstream->options.places[i].connections;
+		places->handshakes_max = downstream->options.places[i].handshakes;
+		all += places->max;
+	}
+	return all;
+}
+
+/* What client connections may speak. A connection's block has room for each. */
+static void
+protocols_init(struct downstream *downstream)
+{
+	const struct connection_protocol *const *protocols = downstream->options.protocols;
+
+	for (size_t i = 0; i < PROTOCOL_COUNT; i++)
+		if (downstream->connections.size < protocols[i]->size)
+			downstream->connections.size = protocols[i]->size;
+}
+
+struct downstream *
+downstream_new(const struct downstream_options *options, struct loop *loop,
+    struct gateway *exchanges, struct buffer_pool *buffers, struct worker_stats *stats,
+    const struct log *log)
+{
+	struct downstream *downstream = calloc(1, sizeof(*downstream));
+
+	if (downstream == NULL)
+		return NULL;
+	downstream->options = *options;
+	downstream->loop = loop;
+	downstream->exchanges = exchanges;
+	downstream->buffers = buffers;
+	downstream->stats = stats;
+	downstream->log = log;
+	protocols_init(downstream);
+	downstream->quotas = quotas_new(&options->quota_limits, places_init(downstream));
+	if (downstream->quotas == NULL) {
+		free(downstream);
+		return NULL;
+	}
+	return downstream;
+}
+
+static void
+places_clear(struct places *places)
+{
+	struct connection *connection, *next;
+
+	for (connection = TAILQ_FIRST(&places->connections); connection != NULL;
+	     connection = next) {
+		next = TAILQ_NEXT(connection, link);
+		connection_shutdown(connection);
+	}
+	while ((connection = TAILQ_FIRST(&places->handshaking)) != NULL)
+		connection_shutdown(connection);
+}
+
+void
+downstream_shutdown(struct downstream *downstream)
+{
+	downstream->draining = true;
+	for (size_t i = 0; i < PURPOSE_COUNT; i++)
+		places_clear(&downstream->places[i]);
+}
+
+void
+downstream_free(struct downstream *downstream)
+{
+	if (downstream == NULL)
+		return;
+	quotas_free(downstream->quotas);
+	slab_clear(&downstream->connections);
+	free(downstream);
+}
+
+static void
+places_drain(struct places *places, bool gently)
+{
+	struct connection *connection, *next;
+
+	for (connection = TAILQ_FIRST(&places->connections); connection != NULL;
+	     connection = next) {
+		next = TAILQ_NEXT(connection, link);
+		connection_drain(connection, gently);
+	}
+}
+
+void
+downstream_drain(struct downstream *downstream, bool gently)
+{
+	downstream->draining = true;
+	for (size_t i = 0; i < PURPOSE_COUNT; i++)
+		places_drain(&downstream->places[i], gently);
+}
+
+size_t
+downstream_connections(const struct downstream *downstream)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < PURPOSE_COUNT; i++)
+		count += downstream->places[i].count;
+	return count;
+}

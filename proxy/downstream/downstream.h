@@ -1,0 +1,90 @@
+/* downstream.h - the client's end of one worker: its client connections, and what is common to
+ * them. */
+#ifndef JOBGATE_DOWNSTREAM_H
+#define JOBGATE_DOWNSTREAM_H
+
+#include <sys/socket.h>
+
+#include "jobgate/purpose.h"
+#include "jobgate/settings.h"
+#include "net/buffer.h"
+#include "net/loop.h"
+#include "net/tls_server.h"
+#include "observe/shared.h"
+
+struct connection_protocol;
+struct downstream;
+struct gateway;
+
+/* What a client connection may speak. */
+enum protocol { PROTOCOL_HTTP1 };
+#define PROTOCOL_COUNT (PROTOCOL_HTTP1 + 1)
+
+/* Everything pointed to outlives the client's end. */
+struct downstream_options {
+	size_t trusted_count;
+	const struct ip_range *trusted; /* proxies whose PROXY headers and X-Forwarded-* count */
+	struct tls_server *tls;		/* for listeners with TLS; NULL: there are none */
+	struct tls_server *control_tls; /* the same for those of FOR_CONTROL */
+	const char *hsts;	/* Strict-Transport-Security of all answers over TLS; NULL: none */
+	uint16_t redirect_port; /* of https */
+	const char *const *upgrades;	/* as in struct forwarding */
+	const char *const *drop_fields; /* likewise */
+	struct {
+		size_t connections, handshakes; /* handshakes: unfinished ones at a time */
+	} places[PURPOSE_COUNT];
+	struct quota_limits quota_limits;
+	struct limits limits; /* but for those that `places` and `quota_limits` have */
+	struct timeouts timeouts;
+	const struct connection_protocol *protocols[PROTOCOL_COUNT];
+};
+
+/*
+ * exchanges: where the connections' exchanges run. NULL when memory is short, or without random
+ * bytes. The rest is used by other parts of the worker as well, and outlives it.
+ */
+struct downstream *downstream_new(const struct downstream_options *options, struct loop *loop,
+    struct gateway *exchanges, struct buffer_pool *buffers, struct worker_stats *stats,
+    const struct log *log);
+
+/*
+ * Close all connections, and cut what runs on them. Their memory is given back at the end of the
+ * loop's turn: the loop has to turn once more before downstream_free.
+ */
+void downstream_shutdown(struct downstream *downstream);
+
+/* After downstream_shutdown. NULL is allowed. */
+void downstream_free(struct downstream *downstream);
+
+/* What clients of a listener must speak; plain HTTP for jobs when nothing is set. */
+struct entrance {
+	bool tls : 1;
+	bool redirect : 1; /* requests are sent on to https, whatever they are */
+	bool proxied : 1; /* connections begin with a PROXY header, and come from trusted proxies */
+	bool asks : 1;	  /* other proxies, which ask for decisions (ask.h) */
+	enum purpose purpose : 8;
+};
+
+/*
+ * Take over a connection just accepted (non-blocking, close-on-exec); closes it when there is no
+ * place for it. peer may be AF_UNIX.
+ */
+void downstream_accept(struct downstream *downstream, int fd, const struct sockaddr *peer,
+    const struct entrance *listener);
+
+/*
+ * Close a connection for jobs that only waits, for one that may bring a request. False when none
+ * has waited for long enough.
+ */
+bool downstream_make_room(struct downstream *downstream);
+
+/*
+ * Stop keeping connections alive: each closes after its exchange, idle ones at once; gently: after
+ * the next request, or when they have been idle for too long.
+ */
+void downstream_drain(struct downstream *downstream, bool gently);
+
+/* Client connections that are open. */
+size_t downstream_connections(const struct downstream *downstream);
+
+#endif
