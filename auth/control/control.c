@@ -7,6 +7,7 @@
 #include <event2/event.h>
 #include <jansson.h>
 #include <openssl/crypto.h>
+#include <openssl/rand.h>
 
 #include "auth/control/caller.h"
 #include "auth/control/disk.h"
@@ -144,7 +145,9 @@ start_store(struct run *run)
 	run->control.store = store_new(&options);
 	if (setup->store_dir != NULL)
 		run->control.disk = disk_new(run->base, setup->store_dir, &setup->log);
-	return run->control.store != NULL && walks_open(&run->control.walks, &options) &&
+	return run->control.store != NULL &&
+	       walks_open(
+		   &run->control.walks, &options, &tuning_or_default(setup->tuning)->control) &&
 	       (setup->store_dir == NULL || run->control.disk != NULL);
 }
 
@@ -228,6 +231,7 @@ end(struct run *run)
 	walks_close(&run->control.walks);
 	store_free(run->control.store);
 	disk_free(run->control.disk);
+	OPENSSL_cleanse(run->control.cursor_key, sizeof(run->control.cursor_key));
 	relisten_free(run->socket_again);
 	relisten_free(run->gateway_socket_again);
 	server_free(run->api);
@@ -258,7 +262,8 @@ control_run(const struct control_setup *setup)
 	signal(SIGPIPE, SIG_IGN);
 	json_set_alloc_funcs(wiped_malloc, wiped_free);
 	run.base = base_new();
-	if (run.base == NULL || !start_signals(&run) || !start_beat(&run) || !start_store(&run) ||
+	if (RAND_bytes(run.control.cursor_key, CURSOR_KEY_LEN) != 1 || run.base == NULL ||
+	    !start_signals(&run) || !start_beat(&run) || !start_store(&run) ||
 	    !start_servers(&run)) {
 		log_error(&setup->log, "the control API cannot start");
 		goto done;

@@ -4,6 +4,7 @@
 
 #include "auth/control/call.h"
 #include "auth/control/control.h"
+#include "auth/control/cursor.h"
 #include "auth/control/disk.h"
 #include "auth/control/endpoint.h"
 #include "auth/control/input.h"
@@ -14,8 +15,9 @@
 /* The ctx of every call. */
 struct control {
 	const struct control_setup *setup;
-	struct store *store; /* for changes and single records */
-	struct walks walks;  /* of lists, with connections of their own */
+	struct store *store;			  /* for changes and single records */
+	struct walks walks;			  /* of lists, with connections of their own */
+	unsigned char cursor_key[CURSOR_KEY_LEN]; /* where the store has none; see cursor.h */
 	struct unconfirmed unconfirmed;
 	struct disk *disk; /* of a private store; NULL: the store is elsewhere */
 };

@@ -1,29 +1,24 @@
-/* list.c - lists: steps through the index until a page is full. */
+/* list.c - lists: steps through the index until a page is full, or has taken its time. */
 #include <stdlib.h>
 
+#include <openssl/crypto.h>
+
 #include "auth/control/caller.h"
+#include "auth/control/cursor.h"
 #include "auth/control/handlers.h"
 #include "auth/control/page.h"
 #include "auth/control/query.h"
 #include "auth/control/scope.h"
 #include "auth/control/view.h"
 
-/*
- * Steps made for one answer, so that a filter that little passes is answered in
- * pieces. The cursor names the record that was looked at last, and who may not see
- * that must not learn of it: within a scope the steps go on to the end, for as long
- * as the token is valid.
- */
-#define STEPS_MAX 100
-
 struct listing {
 	struct walk walk;
 	struct list_query query;
 	enum record_kind kind;
 	struct page page;
-	size_t count;		  /* of its items */
-	struct store_cursor last; /* the place of the last item */
-	unsigned steps;
+	size_t count;			   /* of its items */
+	struct store_cursor last;	   /* the place of the last item */
+	unsigned char key[CURSOR_KEY_LEN]; /* for cursors, with a scope */
 };
 
 static void
@@ -32,6 +27,7 @@ listing_free(void *state)
 	struct listing *listing = state;
 
 	walk_end(&listing->walk);
+	OPENSSL_cleanse(listing->key, sizeof(listing->key));
 	free(listing->page.text);
 	free(listing);
 }
@@ -46,19 +42,46 @@ list_send(struct call *call)
 	call_answer_text(call, 200, "application/json", text);
 }
 
-/* End the page. If more follows, the next page begins behind `next`. */
+/* End the page. The next page begins at cursor; NULL: there is none. */
 static void
-list_answer(struct call *call, const struct store_cursor *next)
+list_answer(struct call *call, const char *cursor)
 {
 	struct listing *listing = call->state;
-	char cursor[QUERY_CURSOR_MAX] = "";
 
-	if (next != NULL)
-		query_cursor_format(next, cursor);
-	if (page_end(&listing->page, next != NULL ? cursor : NULL))
+	if (page_end(&listing->page, cursor))
 		caller_confirm(call, list_send);
 	else
 		call_refuse(call, 500, NULL, "memory is short");
+}
+
+/* The page is full; the next one begins behind its last item. */
+static void
+list_full(struct call *call)
+{
+	const struct listing *listing = call->state;
+	char cursor[CURSOR_TEXT_MAX];
+
+	cursor_format(&listing->last, cursor);
+	list_answer(call, cursor);
+}
+
+/*
+ * The walk must end before its page is full; the next one goes on behind the record that was
+ * looked at last. A caller with a scope may not learn of that record.
+ */
+static void
+list_cut(struct call *call)
+{
+	const struct listing *listing = call->state;
+	char cursor[CURSOR_TEXT_MAX];
+
+	if (call->scope.count == 0)
+		cursor_format(&listing->query.after, cursor);
+	else if (!cursor_seal(listing->key, listing->kind, &listing->query.after, cursor)) {
+		call_refuse(call, 500, NULL, "randomness is short");
+		return;
+	}
+	list_answer(call, cursor);
 }
 
 /* Add a record. False after answering: the page was full, or memory is short. */
@@ -71,7 +94,7 @@ list_add(struct call *call, const struct record *record, const struct store_curs
 	enum page_result result;
 
 	if (listing->count == listing->query.limit) {
-		list_answer(call, &listing->last);
+		list_full(call);
 		return false;
 	}
 	view = view_record(record, control->setup->public_url);
@@ -83,7 +106,7 @@ list_add(struct call *call, const struct record *record, const struct store_curs
 		listing->count++;
 		return true;
 	case PAGE_FULL:
-		list_answer(call, &listing->last);
+		list_full(call);
 		return false;
 	case PAGE_FAILED:
 		call_refuse(call, 500, NULL, "memory is short");
@@ -110,12 +133,10 @@ list_page(void *ctx, enum store_result result, const struct store_page *page)
 		    !list_add(call, page->records[i], &page->places[i]))
 			return;
 	listing->query.after = page->next;
-	if (!page->more)
-		list_answer(call, NULL);
-	else if (call->scope.count > 0 || ++listing->steps < STEPS_MAX)
+	if (page->more)
 		caller_continue(call, list_step);
 	else
-		list_answer(call, &page->next);
+		list_answer(call, NULL);
 }
 
 static void
@@ -126,6 +147,38 @@ list_step(struct call *call)
 	if (walk_goes_on(&listing->walk))
 		store_page(
 		    listing->walk.store, listing->kind, &listing->query.after, list_page, call);
+	else
+		list_cut(call);
+}
+
+static void
+list_begin(struct call *call, const unsigned char *key)
+{
+	struct control *control = call->ctx;
+	struct listing *listing = call->state;
+	struct mistake mistake;
+
+	if (query_parse(call->query, listing->kind, key, &listing->query, &mistake))
+		walk_begin(&control->walks, &listing->walk, call, list_step);
+	else
+		handler_mistake(call, &mistake);
+}
+
+/* With a scope: cursors are sealed with the store's key for values, if it has one. */
+static void
+know_mint(void *ctx, enum store_result result, const struct record *none)
+{
+	struct call *call = ctx;
+	const struct control *control = call->ctx;
+	struct listing *listing = call->state;
+
+	(void)none;
+	if (result != STORE_OK)
+		handler_store_refused(call, result, "list");
+	else if (cursor_key(store_mint(control->store), control->cursor_key, listing->key))
+		list_begin(call, listing->key);
+	else
+		call_refuse(call, 500, NULL, "memory is short");
 }
 
 void
@@ -133,7 +186,6 @@ handler_list(struct call *call, enum record_kind kind)
 {
 	struct control *control = call->ctx;
 	struct listing *listing = calloc(1, sizeof(*listing));
-	struct mistake mistake;
 
 	if (listing == NULL) {
 		call_refuse(call, 500, NULL, "memory is short");
@@ -142,8 +194,8 @@ handler_list(struct call *call, enum record_kind kind)
 	call->state = listing;
 	call->state_free = listing_free;
 	listing->kind = kind;
-	if (query_parse(call->query, kind, &listing->query, &mistake))
-		walk_begin(&control->walks, &listing->walk, call, list_step);
+	if (call->scope.count == 0)
+		list_begin(call, NULL);
 	else
-		handler_mistake(call, &mistake);
+		store_mint_know(control->store, know_mint, call);
 }

@@ -1,10 +1,7 @@
 /* query.c - reading list queries, and filtering by them. */
 #include "auth/control/query.h"
-#include "auth/record.h"
 
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 static bool
 wrong(struct mistake *mistake, const char *field, const char *detail)
@@ -62,33 +59,6 @@ parse_limit(struct slice text, size_t *limit)
 	return true;
 }
 
-void
-query_cursor_format(const struct store_cursor *cursor, char out[QUERY_CURSOR_MAX])
-{
-	snprintf(out, QUERY_CURSOR_MAX, "%s~%s", cursor->score, cursor->id);
-}
-
-/* "<score>~<id>", the score one that Redis understands. */
-static bool
-parse_cursor(struct slice text, enum record_kind kind, struct store_cursor *out)
-{
-	const char *tilde = memchr(text.at, '~', text.len);
-	size_t score_len = tilde != NULL ? (size_t)(tilde - text.at) : 0;
-	struct slice id = slice_after(text, tilde != NULL ? score_len + 1 : 0);
-	char *end;
-
-	if (tilde == NULL || score_len == 0 || score_len >= sizeof(out->score) ||
-	    id.len >= sizeof(out->id))
-		return false;
-	if (!record_types[kind].id_valid(id))
-		return false;
-	snprintf(out->score, sizeof(out->score), "%.*s", (int)score_len, text.at);
-	snprintf(out->id, sizeof(out->id), "%.*s", (int)id.len, id.at);
-	if (strspn(out->score, "+-.0123456789einf") != score_len)
-		return false;
-	return !isnan(strtod(out->score, &end)) && *end == '\0';
-}
-
 static bool
 add_label(struct slice text, struct list_query *out)
 {
@@ -99,15 +69,17 @@ add_label(struct slice text, struct list_query *out)
 }
 
 static bool
-set(struct slice name, struct slice value, enum record_kind kind, struct list_query *out,
-    struct mistake *mistake)
+set(struct slice name, struct slice value, enum record_kind kind, const unsigned char *key,
+    struct list_query *out, struct mistake *mistake)
 {
 	if (slice_equal(name, SLICE("limit")))
 		return parse_limit(value, &out->limit) ||
 		       wrong(mistake, "limit", "a limit is a number from 1 to 1000");
 	if (slice_equal(name, SLICE("cursor")))
-		return parse_cursor(value, kind, &out->after) ||
-		       wrong(mistake, "cursor", "not a cursor of this list");
+		return cursor_parse(key, kind, value, &out->after) ||
+		       wrong(mistake, "cursor",
+			   "not a cursor of this list, or one that is no longer valid: list again "
+			   "without it");
 	if (kind == RECORD_JOB && slice_equal(name, SLICE("label")))
 		return add_label(value, out) ||
 		       wrong(mistake, "label", "a label is name=value; at most 16 of them");
@@ -125,8 +97,8 @@ set(struct slice name, struct slice value, enum record_kind kind, struct list_qu
 }
 
 bool
-query_parse(
-    struct slice query, enum record_kind kind, struct list_query *out, struct mistake *mistake)
+query_parse(struct slice query, enum record_kind kind, const unsigned char *key,
+    struct list_query *out, struct mistake *mistake)
 {
 	char *to = out->text;
 
@@ -150,7 +122,7 @@ query_parse(
 			continue;
 		if (!decode(name, &to, &name) || !decode(value, &to, &value))
 			return wrong(mistake, "", "the query is not well-formed");
-		if (!set(name, value, kind, out, mistake))
+		if (!set(name, value, kind, key, out, mistake))
 			return false;
 	}
 	return true;

@@ -2,6 +2,7 @@
 #ifndef JOBGATE_CONTROL_QUERY_H
 #define JOBGATE_CONTROL_QUERY_H
 
+#include "auth/control/cursor.h"
 #include "auth/control/input.h"
 #include "auth/redis/store.h"
 
@@ -23,16 +24,13 @@ struct list_query {
 
 /*
  * Read a query as "limit", "cursor", and for tokens "name" and "role", for jobs
- * "label" (name=value, repeatable). False with *mistake for anything else.
+ * "label" (name=value, repeatable). False with *mistake for anything else. key opens sealed
+ * cursors (cursor_key); NULL: there can be none.
  */
-bool query_parse(
-    struct slice query, enum record_kind kind, struct list_query *out, struct mistake *mistake);
+bool query_parse(struct slice query, enum record_kind kind, const unsigned char *key,
+    struct list_query *out, struct mistake *mistake);
 
 /* True when the record passes the filters. */
 bool query_match(const struct list_query *query, const struct record *record);
-
-/* The text of a cursor, for next_cursor; query_parse reads it back. */
-#define QUERY_CURSOR_MAX (STORE_SCORE_MAX + 1 + JOB_ID_MAX + 1)
-void query_cursor_format(const struct store_cursor *cursor, char out[QUERY_CURSOR_MAX]);
 
 #endif

@@ -1,7 +1,8 @@
-/* walk.c - places for walks: who gets one, who waits, who gives way. */
+/* walk.c - places for walks: which walks get one, wait, and give way. */
 #include "auth/control/walk.h"
 
 #include "auth/control/call.h"
+#include "jobgate/clock.h"
 
 static void
 refuse(struct call *call)
@@ -63,6 +64,33 @@ ask_to_give_way(struct walks *walks)
 		found->gives_way = true;
 }
 
+static void
+wait_for_place(struct walks *walks, struct walk *walk)
+{
+	struct walk *one = TAILQ_FIRST(&walks->waiting);
+
+	if (walk->call->local) {
+		while (one != NULL && one->call->local)
+			one = TAILQ_NEXT(one, link);
+		ask_to_give_way(walks);
+	} else {
+		walks->remote_waiting++;
+		one = NULL;
+	}
+	if (one != NULL)
+		TAILQ_INSERT_BEFORE(one, walk, link);
+	else
+		TAILQ_INSERT_TAIL(&walks->waiting, walk, link);
+}
+
+static void
+stop_waiting(struct walks *walks, struct walk *walk)
+{
+	TAILQ_REMOVE(&walks->waiting, walk, link);
+	if (!walk->call->local)
+		walks->remote_waiting--;
+}
+
 void
 walk_begin(
     struct walks *walks, struct walk *walk, struct call *call, void (*next)(struct call *call))
@@ -76,22 +104,24 @@ walk_begin(
 	if (take_place(walks, walk)) {
 		walk->walks = walks;
 		next(call);
-	} else if (call->local) {
+	} else if (call->local || walks->remote_waiting < walks->tuning->walks_waiting_max) {
 		walk->walks = walks;
-		TAILQ_INSERT_TAIL(&walks->waiting, walk, link);
-		ask_to_give_way(walks);
+		wait_for_place(walks, walk);
 	} else {
 		refuse(call);
 	}
 }
 
 bool
-walk_goes_on(const struct walk *walk)
+walk_goes_on(struct walk *walk)
 {
-	if (!walk->gives_way)
+	uint64_t now = clock_ms(CLOCK_MONOTONIC);
+
+	if (walk->until_ms == 0) {
+		walk->until_ms = now + walk->walks->tuning->walk_ms;
 		return true;
-	refuse(walk->call); /* it ends with that */
-	return false;
+	}
+	return !walk->gives_way && now < walk->until_ms;
 }
 
 void
@@ -104,25 +134,27 @@ walk_end(struct walk *walk)
 		return;
 	walk->walks = NULL;
 	if (walk->store == NULL)
-		TAILQ_REMOVE(&walks->waiting, walk, link);
+		stop_waiting(walks, walk);
 	for (size_t i = 0; i < WALKS_MAX; i++)
 		if (walks->places[i].walk == walk)
 			walks->places[i].walk = NULL;
 	waiting = TAILQ_FIRST(&walks->waiting);
 	if (waiting == NULL || !take_place(walks, waiting))
 		return;
-	TAILQ_REMOVE(&walks->waiting, waiting, link);
-	if (!TAILQ_EMPTY(&walks->waiting))
+	stop_waiting(walks, waiting);
+	if (!TAILQ_EMPTY(&walks->waiting) && TAILQ_FIRST(&walks->waiting)->call->local)
 		ask_to_give_way(walks);
 	waiting->next(waiting->call);
 }
 
 bool
-walks_open(struct walks *walks, const struct store_options *options)
+walks_open(
+    struct walks *walks, const struct store_options *options, const struct control_tuning *tuning)
 {
 	struct store_options own = *options;
 
 	own.for_lists = true;
+	walks->tuning = tuning;
 	TAILQ_INIT(&walks->waiting);
 	for (size_t i = 0; i < WALKS_MAX; i++) {
 		walks->places[i].store = store_new(&own);
@@ -138,7 +170,7 @@ walks_close(struct walks *walks)
 	struct walk *waiting;
 
 	while ((waiting = TAILQ_FIRST(&walks->waiting)) != NULL) {
-		TAILQ_REMOVE(&walks->waiting, waiting, link);
+		stop_waiting(walks, waiting);
 		waiting->walks = NULL;
 		call_refuse(waiting->call, 503, NULL, "the gateway is shutting down");
 	}

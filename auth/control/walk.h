@@ -5,6 +5,7 @@
 #include <sys/queue.h>
 
 #include "auth/redis/store.h"
+#include "jobgate/tuning.h"
 
 struct call;
 
@@ -17,6 +18,7 @@ struct walk {
 	struct call *call;
 	void (*next)(struct call *call);
 	struct store *store; /* to step through; NULL while it waits */
+	uint64_t until_ms;   /* it ends then, CLOCK_MONOTONIC; 0: before its first step */
 	bool gives_way;
 };
 
@@ -26,26 +28,34 @@ struct walks {
 		struct store *store;
 		struct walk *walk; /* or NULL */
 	} places[WALKS_MAX];
-	TAILQ_HEAD(, walk) waiting;
+	TAILQ_HEAD(, walk) waiting; /* the next one first: those of local callers, then others */
+	size_t remote_waiting;
+	const struct control_tuning *tuning;
 };
 
 /* Connect with these options, except for the name. False when memory is short; call walks_close
  * even then. */
-bool walks_open(struct walks *walks, const struct store_options *options);
+bool walks_open(
+    struct walks *walks, const struct store_options *options, const struct control_tuning *tuning);
 
 /* Walks under way end with STORE_UNAVAILABLE first. */
 void walks_close(struct walks *walks);
 
 /*
- * Find a place for the walk of a call, then call next. A local caller may wait for a place, and the
- * walk of a remote caller gives way to it. A remote caller gets 429 when no place is free, or when
- * a walk with the same token is under way. walk must be zeroed, and lives until walk_end.
+ * Find a place for the walk of a call, then call next. When no place is free, it waits: local
+ * callers first, and the walk of a remote caller gives way to them. Since each walk ends by the
+ * clock, each waiting one has its turn, however many callers list again and again. A call gets 429
+ * when a walk with the same token is under way or waits, or when too many remote callers wait. walk
+ * must be zeroed, and lives until walk_end.
  */
 void walk_begin(
     struct walks *walks, struct walk *walk, struct call *call, void (*next)(struct call *call));
 
-/* Call it before each step. False when the walk must give way; the call has got 429 then. */
-bool walk_goes_on(const struct walk *walk);
+/*
+ * Call it before each step. False when the walk must end here, since it has taken its time or gives
+ * way: the call is to be answered with a page that ends early. Never before the first step.
+ */
+bool walk_goes_on(struct walk *walk);
 
 /* The call ends: its place is free for the next one. Harmless for a walk that never began. */
 void walk_end(struct walk *walk);

@@ -58,6 +58,8 @@ struct control_tuning {
 	size_t connections_max; /* of each socket */
 	unsigned beat_ms;	/* between two signs of life */
 	unsigned confirm_ms;	/* a caller's token that was read longer ago is read again */
+	unsigned walk_ms;	/* after this the walk of a list ends, and its page has a cursor */
+	size_t walks_waiting_max; /* walks of remote callers that wait for a place */
 };
 
 /* A worker process (server/worker.h). */

@@ -1,5 +1,6 @@
 """Limits of control API calls: the token must stay valid to the end; lists are few and small, and delay no change."""
 
+import contextlib
 import json
 import pathlib
 import re
@@ -16,6 +17,7 @@ from harness.relay import FaultRelay
 from harness.store import Records, RedisServer
 
 DELAY = 150  # ms for each reply of the store
+DELAY_OF_LISTS = 100  # the same
 
 
 @pytest.fixture
@@ -113,6 +115,7 @@ def test_renewed_value_is_for_the_living(far, server):
 
 LONG = {f"label-{number:02}": "v" * 60 for number in range(63)}  # with team= as many as a job may have: 5 KiB
 WALKS = 2  # at once
+WAITING = 16  # of remote callers
 UNREAD = 32
 
 
@@ -186,7 +189,7 @@ def slow_lists(far, server):
     """Lists of so many steps that they are under way for long, each of which is answered soon."""
     gateway, relay = far
     fill(server.client, 9000, {})
-    relay.say("delay", "lists", 100)
+    relay.say("delay", "lists", DELAY_OF_LISTS)
     return gateway, relay
 
 
@@ -202,25 +205,25 @@ def begin_lists(server, control, tokens):
 
 
 def test_few_lists_at_once(slow_lists, server):
-    """Two in all, one for each token; the others get 429 with Retry-After."""
+    """Two in all, one for each token; up to 16 more wait, and the others get 429 with Retry-After."""
     gateway, relay = slow_lists
-    one, two, three = [Records(server.client).token("operator") for _ in range(3)]
+    relay.say("delay", "lists", 500)
+    tokens = [Records(server.client).token("operator") for _ in range(2 * WAITING)]
     control = Control(operators_address(gateway))
-
-    def refused(token, path):
-        assert control.by(token).refused(429, "GET", path).field("retry-after") == "1"
-    clients = begin_lists(server, control, [one])
-    refused(one, "/v1/tokens")
-    clients += begin_lists(server, control, [two])
-    refused(two, "/v1/jobs")
-    refused(three, "/v1/jobs")
-    relay.say("pass")
-    assert [client.read_response().status for client in clients] == [200, 200]
-    assert control.by(three).call("GET", "/v1/jobs").status == 200
+    clients = begin_lists(server, control, tokens[:1])
+    assert control.by(tokens[0]).refused(429, "GET", "/v1/tokens").field("retry-after") == "1"
+    for token in tokens[1:]:
+        clients.append(control.connect())
+        control.by(token).send(clients[-1], "GET", "/v1/jobs?limit=1")
+    responses = [client.read_response() for client in clients]
+    statuses = [response.status for response in responses]
+    assert set(statuses) == {200, 429} and statuses.count(200) >= WALKS + WAITING, statuses
+    assert {response.field("retry-after") for response in responses if response.status == 429} == {"1"}
+    assert control.by(tokens[-1]).call("GET", "/v1/jobs?limit=1").status == 200
 
 
 def test_local_callers_find_a_place(slow_lists, server):
-    """A list of an operator gives way, and is told so; those of local callers wait for each other."""
+    """A list of an operator gives way: its page ends early. Those of local callers wait for each other."""
     gateway, relay = slow_lists
     local = Control(gateway.socket_path)
     clients = begin_lists(server, Control(operators_address(gateway)), [Records(server.client).token("operator") for _ in range(WALKS)])
@@ -228,8 +231,72 @@ def test_local_callers_find_a_place(slow_lists, server):
     for client in waiting:
         local.send(client, "GET", "/v1/jobs?limit=50")
     assert [len(json.loads(client.read_response().body)["items"]) for client in waiting] == [50] * 5
-    relay.say("pass")
-    assert 429 in [client.read_response().status for client in clients]
+    for client in clients:
+        page = client.read_response()
+        assert page.status == 200 and json.loads(page.body)["next_cursor"]
+
+
+def test_list_ends_by_the_clock(slow_lists, server):
+    """However many records there are: the answer comes after a second, and its cursor leads on, without naming others' records."""
+    gateway, relay = slow_lists
+    records = Records(server.client)
+    [own] = fill(server.client, 1, {"team": "a"}, first=9000)
+    for token, path in [(records.token("operator", "team=a"), "/v1/jobs?"), (records.token("operator"), LONG_WALK + "&")]:
+        control = Control(operators_address(gateway), token)
+        items, cursors = [], [""]
+        while cursors[-1] is not None:
+            before = scripts(server.client)
+            page = control.done("GET", path + f"cursor={cursors[-1]}" if cursors[-1] else path)
+            if len(cursors) < 3:  # behind the delay
+                assert 1 <= scripts(server.client) - before <= 1000 / DELAY_OF_LISTS + 1
+            items += [job["id"] for job in page["items"]]
+            cursors.append(page["next_cursor"])
+            if len(cursors) == 3:
+                relay.say("pass")
+        assert len(set(cursors)) == len(cursors) >= 4
+        assert items == ([own] if token.selector else [])
+        assert token.selector == "" or not any(re.search("j0|~", cursor) for cursor in cursors[1:-1])
+        relay.say("delay", "lists", DELAY_OF_LISTS)
+
+
+def test_command_line_goes_on_after_the_clock(slow_lists, server):
+    gateway, relay = slow_lists
+    [own] = fill(server.client, 1, {"team": "a"}, first=9000)
+    token = Records(server.client).token("operator", "team=a")
+    relay.say("delay", "lists", 20)  # 91 steps
+    assert [job["id"] for job in gateway.cli("job", "list", "-o", "json", JOBGATE_TOKEN=token.value).json()] == [own]
+
+
+def test_lists_take_turns(slow_lists, server):
+    """Two operators who list all the time, to the end of a long index, keep no third one from listing."""
+    gateway, relay = slow_lists
+    records = Records(server.client)
+    control = Control(operators_address(gateway))
+    busy = [records.token("operator", "team=a") for _ in range(WALKS)]
+    with contextlib.ExitStack() as stack:
+        floods = [stack.enter_context(Flood([control.connect()], request_text("GET", "/v1/jobs", token))) for token in busy]
+        third = control.by(records.token("operator", "team=b"))
+        for _ in range(3):
+            before = sum(sum(flood.statuses.values()) for flood in floods)
+            page = third.done("GET", "/v1/jobs")
+            assert page["items"] == [] and page["next_cursor"]
+            assert sum(sum(flood.statuses.values()) for flood in floods) - before <= 2 * WALKS
+        assert all(set(flood.statuses) <= {200} for flood in floods), [flood.statuses for flood in floods]
+
+
+def test_cursor_of_a_scope_is_good_everywhere(slow_lists, server, gateways):
+    """At other gateways of the store, for this list only; and nothing else passes for one."""
+    gateway, relay = slow_lists
+    records = Records(server.client)
+    Control(gateway.socket_path).token_of()  # with the first one the store gets its key
+    token = records.token("operator", "team=a")
+    [own] = fill(server.client, 1, {"team": "a"}, first=9000)
+    cursor = Control(gateway.socket_path, token).done("GET", "/v1/jobs")["next_cursor"]
+    other = Control(gateways.start(store_url=server.url).socket_path, token)
+    assert [job["id"] for job in other.pages(f"/v1/jobs?cursor={cursor}")] == [own]
+    other.refused(400, "GET", f"/v1/tokens?cursor={cursor}", field="cursor")
+    for bad in (cursor[:-1], cursor + "A", cursor.swapcase(), ""):
+        other.refused(400, "GET", f"/v1/jobs?cursor={bad}", field="cursor")
 
 
 def test_late_list_breaks_nothing_but_itself(far, server):

@@ -26,18 +26,25 @@ check_labels(const struct label *labels, size_t count)
 	}
 }
 
-/* A cursor that was taken is given out again as one that means the same. */
+/* A cursor that was taken is given out again, in either form, as one that means the same. */
 static void
 check_cursor(const struct store_cursor *cursor, enum record_kind kind)
 {
+	static const unsigned char key[CURSOR_KEY_LEN] = "k";
 	static struct list_query again;
-	char text[sizeof("cursor=") + QUERY_CURSOR_MAX] = "cursor=";
-	struct mistake mistake;
 
-	query_cursor_format(cursor, text + strlen(text));
-	CHECK(query_parse(slice_of(text), kind, &again, &mistake));
-	CHECK(strcmp(again.after.score, cursor->score) == 0);
-	CHECK(strcmp(again.after.id, cursor->id) == 0);
+	for (int sealed = 0; sealed <= 1; sealed++) {
+		char text[sizeof("cursor=") + CURSOR_TEXT_MAX] = "cursor=";
+		struct mistake mistake;
+
+		if (sealed)
+			CHECK(cursor_seal(key, kind, cursor, text + strlen(text)));
+		else
+			cursor_format(cursor, text + strlen(text));
+		CHECK(query_parse(slice_of(text), kind, key, &again, &mistake));
+		CHECK(strcmp(again.after.score, cursor->score) == 0);
+		CHECK(strcmp(again.after.id, cursor->id) == 0);
+	}
 }
 
 static void
@@ -47,7 +54,7 @@ try_query(struct slice text, enum record_kind kind)
 	struct slice room = {query.text, sizeof(query.text)};
 	struct mistake mistake = {0};
 
-	if (!query_parse(text, kind, &query, &mistake)) {
+	if (!query_parse(text, kind, NULL, &query, &mistake)) {
 		check_mistake(&mistake);
 		return;
 	}

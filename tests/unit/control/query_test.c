@@ -14,13 +14,13 @@ static struct mistake mistake;
 static void
 takes(const char *text, enum record_kind kind)
 {
-	assert_true(query_parse(slice_of(text), kind, &query, &mistake));
+	assert_true(query_parse(slice_of(text), kind, NULL, &query, &mistake));
 }
 
 static void
 refuses(const char *text, enum record_kind kind, const char *field)
 {
-	assert_false(query_parse(slice_of(text), kind, &query, &mistake));
+	assert_false(query_parse(slice_of(text), kind, NULL, &query, &mistake));
 	assert_string_equal(mistake.field, field);
 }
 
@@ -47,11 +47,11 @@ static void
 cursors(void **state)
 {
 	struct store_cursor cursor = {"1700000000000", "job-1"};
-	char text[QUERY_CURSOR_MAX];
-	char whole[QUERY_CURSOR_MAX + 8] = "cursor=";
+	char text[CURSOR_TEXT_MAX];
+	char whole[CURSOR_TEXT_MAX + 8] = "cursor=";
 
 	(void)state;
-	query_cursor_format(&cursor, text);
+	cursor_format(&cursor, text);
 	takes(strcat(whole, text), RECORD_JOB);
 	assert_string_equal(query.after.score, "1700000000000");
 	assert_string_equal(query.after.id, "job-1");
