@@ -62,3 +62,83 @@ def test_arrow_that_has_gone(tmp_path):
     status, out = judge(tmp_path, {**GOOD, "proxy/downstream/x.c": "", "proxy/upstream/y.c": ""})
     assert status == 1
     assert "proxy/downstream does not know proxy/upstream any more: take this arrow off STILL_TO_GO" in out
+
+
+# ---- cycles of files ----
+
+def function(name, *called):
+    return f"void\n{name}(void)\n{{\n" + "".join(f"\t{other}();\n" for other in called) + "}\n"
+
+
+RING = {"proxy/http/a.c": function("a_run", "b_run"), "proxy/http/b.c": function("b_run", "c_run"),
+        "proxy/http/c.c": function("c_run", "a_run")}
+
+
+def test_cycle_of_files(tmp_path):
+    status, out = judge(tmp_path, {**GOOD, **RING})
+    assert status == 1
+    assert "cycle of files: proxy/http/a -> proxy/http/b (b_run) -> proxy/http/c (c_run) -> proxy/http/a (a_run)" in out
+
+
+@pytest.mark.parametrize("last", [
+    function("c_run"),
+    "static " + function("a_run") + function("c_run", "a_run"),
+    function("c_run") + "/* a_run(); */\n",
+    function("c_run", "ops->a_run"),
+    function("c_run").replace("{", '{\tputs("a_run");'),
+])
+def test_no_cycle_of_files(tmp_path, last):
+    header = {"proxy/http/a.h": "void a_run(void);\n", "proxy/http/c.h": "void c_run(void);\nvoid b_run(void);\n"}
+    status, out = judge(tmp_path, {**GOOD, **RING, **header, "proxy/http/c.c": last})
+    assert (status, "cycle" in out.partition("rooms:")[0]) == (0, False), out
+
+
+def test_cycle_through_a_table_or_a_header(tmp_path):
+    """A table of functions belongs to who names it; the body of a function in a header counts."""
+    status, out = judge(tmp_path, {**GOOD, "proxy/http/a.c": "const struct ops a_ops = {\n\t.run = b_run,\n};\n",
+                                   "proxy/http/b.h": "static inline void\nb_start(void)\n{\n\tstart(&a_ops);\n}\n",
+                                   "proxy/http/b.c": function("b_run")})
+    assert status == 1 and "cycle of files: proxy/http/a -> proxy/http/b (b_run) -> proxy/http/a (a_ops)" in out
+
+
+def family(names):
+    return {name: '#include "ring_state.h"\n' + RING[name] for name in names}
+
+
+def test_family(tmp_path):
+    """A cycle is allowed among the files that share one _state.h, and nowhere else."""
+    status, out = judge(tmp_path, {**GOOD, "proxy/http/ring_state.h": "", **family(RING)})
+    assert status == 0 and "family proxy/http/ring_state.h: proxy/http/a proxy/http/b proxy/http/c\n" in out
+
+
+def test_family_with_a_stranger(tmp_path):
+    status, out = judge(tmp_path, {**GOOD, **RING, "proxy/http/ring_state.h": "", **family(list(RING)[:2])})
+    assert status == 1 and "cycle of files: " in out
+
+
+def test_family_of_another_folder(tmp_path):
+    """Two headers of one name are two families."""
+    moved = {name.replace("http/c", "http1/c"): text for name, text in family(RING).items()}
+    status, out = judge(tmp_path, {**GOOD, "proxy/http/ring_state.h": "", "proxy/http1/ring_state.h": "", **moved})
+    assert status == 1 and "cycle of files: " in out
+
+
+LISTED = {"proxy/net/conn.c": function("conn_send", "tls_write"), "proxy/net/tls.c": function("tls_write", "conn_send")}
+
+
+def test_cycle_that_is_still_to_go(tmp_path):
+    assert judge(tmp_path, {**GOOD, **LISTED})[0] == 0
+
+
+def test_cycle_that_has_gone(tmp_path):
+    """The list of cycles that are still to go may only shrink."""
+    status, out = judge(tmp_path, {**GOOD, **LISTED, "proxy/net/tls.c": function("tls_write")})
+    assert status == 1
+    for unit in ("conn", "tls"):
+        assert f"proxy/net/{unit} is in no forbidden cycle of files any more: take it off CYCLES_TO_GO" in out
+
+
+def test_cycle_that_has_grown(tmp_path):
+    grown = {"proxy/net/tls.c": function("tls_write", "loop_run"), "proxy/net/loop.c": function("loop_run", "conn_send")}
+    status, out = judge(tmp_path, {**GOOD, **LISTED, **grown})
+    assert status == 1 and "cycle of files: " in out and "proxy/net/loop" in out
