@@ -30,4 +30,12 @@ const struct tuning jg_tuning = {
 	.accept_check_ms = 5,
 	.stats_ms = 250,
 	.flush_ms = 50},
+    .supervision = {.restart_second_ms = 50,
+	.restart_last_ms = 5000,
+	.stayed_ms = 10000,
+	.grace_ms = 2000,
+	.kill_again_ms = 1000,
+	.gap_max_ms = 1000,
+	.start_factor = 6,
+	.abort_ms = 2000},
 };

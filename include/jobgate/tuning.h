@@ -72,6 +72,19 @@ struct worker_tuning {
 	uint64_t flush_ms;	  /* between two writes of its access log */
 };
 
+/* What the supervisor decides (server/supervision.h). */
+struct supervision_tuning {
+	uint64_t restart_second_ms; /* a child that ends is started again immediately; the next time
+				       after this pause, which doubles */
+	uint64_t restart_last_ms;   /* up to this one */
+	uint64_t stayed_ms;	    /* a child that has run for longer starts immediately again */
+	uint64_t grace_ms;	    /* after the drain time, before a child is killed */
+	uint64_t kill_again_ms;	    /* a killed child that still exists is killed again */
+	uint64_t gap_max_ms;	    /* the longest time between two ticks that counts as silence */
+	unsigned start_factor; /* a process may be silent longer by this before its first beat */
+	uint64_t abort_ms;     /* between SIGABRT, for a core dump, and SIGKILL */
+};
+
 struct tuning {
 	struct loop_tuning loop;
 	struct directory_tuning directory;
@@ -79,6 +92,7 @@ struct tuning {
 	struct store_tuning store;
 	struct control_tuning control;
 	struct worker_tuning worker;
+	struct supervision_tuning supervision;
 };
 
 /* The values of a gateway in service. */

@@ -1,4 +1,4 @@
-/* children.c - forking the processes, collecting them, starting them again. */
+/* children.c - forking the processes, collecting them, reading what they publish. */
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -14,15 +14,6 @@
 #include "server/supervisor.h"
 #include "server/worker.h"
 
-/* A child that ends is restarted immediately; the next time after this pause, which doubles up to
- * the longest one until a child has stayed for a while. */
-#define RESTART_SECOND_MS 50
-#define RESTART_LAST_MS 5000
-#define STAYED_MS 10000
-
-/* If a killed child still exists after this time, it is killed again. */
-#define KILL_AGAIN_MS 1000
-
 uint64_t
 supervisor_clock_ms(void)
 {
@@ -33,10 +24,9 @@ supervisor_clock_ms(void)
 }
 
 static int
-run_worker(struct supervisor *supervisor, const struct child *child)
+run_worker(struct supervisor *supervisor, unsigned slot)
 {
-	size_t slot = (size_t)(child - supervisor->children) - SLOT_WORKERS;
-	unsigned index = child->index;
+	unsigned index = supervision_child(supervisor->supervision, slot)->index;
 	const struct worker_setup setup = {
 	    .config = supervisor->config,
 	    .index = index,
@@ -46,7 +36,7 @@ run_worker(struct supervisor *supervisor, const struct child *child)
 	    .shared = supervisor->stats,
 	    .store_url = supervisor_store_url(supervisor, supervisor->config->store.read_url),
 	    .primary_url = supervisor_store_url(supervisor, supervisor->config->store.write_url),
-	    .stats = &supervisor->stats->workers[slot],
+	    .stats = child_stats(supervisor, slot),
 	    .own_sockets = supervisor->own_sockets,
 	    .tls = supervisor->secured.tls,
 	    .control_tls = supervisor->secured.control_tls,
@@ -68,8 +58,10 @@ run_worker(struct supervisor *supervisor, const struct child *child)
 }
 
 const char *
-child_name(const struct child *child, char out[32])
+child_name(const struct supervisor *supervisor, unsigned slot, char out[32])
 {
+	const struct child *child = supervision_child(supervisor->supervision, slot);
+
 	switch (child->role) {
 	case CHILD_REDIS:
 		return "redis-server";
@@ -82,16 +74,17 @@ child_name(const struct child *child, char out[32])
 	return "child";
 }
 
-static struct worker_stats *
-stats_of(struct supervisor *supervisor, const struct child *child)
+struct worker_stats *
+child_stats(const struct supervisor *supervisor, unsigned slot)
 {
-	return &supervisor->stats->workers[child - supervisor->children - SLOT_WORKERS];
+	return &supervisor->stats->workers[slot - SLOT_WORKERS];
 }
 
 /* The body of a forked child; never returns. */
 static void
-run_child(struct supervisor *supervisor, const struct child *child, pid_t parent)
+run_child(struct supervisor *supervisor, unsigned slot, pid_t parent)
 {
+	enum child_role role = supervision_child(supervisor->supervision, slot)->role;
 	struct config *config = supervisor->config;
 	struct log_losses *losses;
 	struct service_log *service_log = NULL;
@@ -100,10 +93,10 @@ run_child(struct supervisor *supervisor, const struct child *child, pid_t parent
 
 	/* Without a supervisor nobody would end us: end with it. Redis wants to write its file
 	 * first. */
-	prctl(PR_SET_PDEATHSIG, child->role == CHILD_WORKER ? SIGINT : SIGTERM);
+	prctl(PR_SET_PDEATHSIG, role == CHILD_WORKER ? SIGINT : SIGTERM);
 	if (getppid() != parent)
 		_exit(1);
-	prctl(PR_SET_NAME, child_name(child, name));
+	prctl(PR_SET_NAME, child_name(supervisor, slot, name));
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGUSR1, SIG_IGN);
 	signal(SIGUSR2, SIG_IGN);
@@ -112,9 +105,9 @@ run_child(struct supervisor *supervisor, const struct child *child, pid_t parent
 	sigprocmask(SIG_SETMASK, &supervisor->before, NULL);
 	log_buffer_forget(supervisor->log_buffer, &supervisor->log);
 	supervisor->log_buffer = NULL;
-	supervisor->log.process = child_name(child, name);
+	supervisor->log.process = child_name(supervisor, slot, name);
 	reload_forget(supervisor);
-	switch (child->role) {
+	switch (role) {
 	case CHILD_REDIS:
 		supervisor->log_buffer =
 		    log_buffer_start(&supervisor->log, &supervisor->stats->redis_log);
@@ -127,9 +120,9 @@ run_child(struct supervisor *supervisor, const struct child *child, pid_t parent
 		status = service_log != NULL ? control_child_run(supervisor) : 1;
 		break;
 	case CHILD_WORKER:
-		losses = &stats_of(supervisor, child)->service_log;
+		losses = &child_stats(supervisor, slot)->service_log;
 		service_log = service_log_start(&supervisor->log, losses);
-		status = service_log != NULL ? run_worker(supervisor, child) : 1;
+		status = service_log != NULL ? run_worker(supervisor, slot) : 1;
 		break;
 	}
 	service_log_stop(service_log, &supervisor->log);
@@ -140,10 +133,8 @@ run_child(struct supervisor *supervisor, const struct child *child, pid_t parent
 
 /* What a worker that is no more had published of the moment; what it counted stays. */
 static void
-clear_gauges(struct supervisor *supervisor, const struct child *child)
+clear_gauges(struct worker_stats *stats)
 {
-	struct worker_stats *stats = stats_of(supervisor, child);
-
 	counter_set(&stats->ready, 0);
 	counter_set(&stats->accepting, 0);
 	counter_set(&stats->draining, 0);
@@ -155,205 +146,114 @@ clear_gauges(struct supervisor *supervisor, const struct child *child)
 	counter_set(&stats->store_up, 0);
 }
 
-void
-child_start(struct supervisor *supervisor, struct child *child)
+/* What is published of a worker before it starts. */
+static void
+publish_worker(struct supervisor *supervisor, unsigned slot, bool without_store)
+{
+	struct worker_stats *stats = child_stats(supervisor, slot);
+
+	clear_gauges(stats);
+	counter_set(&stats->without_store, without_store);
+	/* Only compared: workers of one configuration have one set of sockets. */
+	counter_set(&stats->sockets, (uintptr_t)supervisor->config);
+	counter_set(&stats->index, supervision_child(supervisor->supervision, slot)->index);
+}
+
+bool
+child_fork(struct supervisor *supervisor, unsigned slot, bool without_store)
 {
 	pid_t parent = getpid();
 	pid_t pid;
 
-	if (child->role == CHILD_WORKER) {
-		clear_gauges(supervisor, child);
-		counter_set(&stats_of(supervisor, child)->without_store, supervisor->without_store);
-		/* Only compared: workers of one configuration have one set of sockets. */
-		counter_set(&stats_of(supervisor, child)->sockets, (uintptr_t)supervisor->config);
-		counter_set(&stats_of(supervisor, child)->index, child->index);
-	}
-	heartbeat_start(supervisor, child);
-	if (child->role == CHILD_REDIS)
+	switch (supervision_child(supervisor->supervision, slot)->role) {
+	case CHILD_REDIS:
 		redis_watch_start(supervisor);
-	if (child->role == CHILD_CONTROL)
+		break;
+	case CHILD_CONTROL:
 		supervisor->control_config = supervisor->config;
+		break;
+	case CHILD_WORKER:
+		publish_worker(supervisor, slot, without_store);
+		break;
+	}
 	pid = fork();
 	if (pid == 0)
-		run_child(supervisor, child, parent);
-	child->started_ms = supervisor_clock_ms();
-	if (pid > 0) {
-		child->pid = pid;
-		child->state = CHILD_RUNNING;
-		return;
-	}
-	log_error(&supervisor->log, "cannot fork: %s", strerror(errno));
-	child->state = CHILD_WAITING;
-	child->restart_ms = child->started_ms + RESTART_LAST_MS;
-}
-
-void
-child_retire(struct child *child, int signal_number, uint64_t patience_ms)
-{
-	child->state = CHILD_RETIRING;
-	child->deadline_ms = supervisor_clock_ms() + patience_ms;
-	kill(child->pid, signal_number);
-}
-
-void
-children_hurry(struct supervisor *supervisor)
-{
-	uint64_t now_ms = supervisor_clock_ms();
-
-	for (size_t i = 0; i < SLOT_WORKERS + supervisor->worker_slots; i++)
-		if (supervisor->children[i].state == CHILD_RETIRING &&
-		    now_ms > supervisor->children[i].deadline_ms) {
-			supervisor->children[i].deadline_ms = now_ms + KILL_AGAIN_MS;
-			kill(supervisor->children[i].pid, SIGKILL);
-		}
-}
-
-struct child *
-children_free_slot(struct supervisor *supervisor)
-{
-	for (size_t i = 0; i < supervisor->worker_slots; i++) {
-		struct child *child = &supervisor->children[SLOT_WORKERS + i];
-
-		if (child->state == CHILD_UNUSED)
-			return child;
-	}
-	return NULL;
-}
-
-/*
- * The longest pause between two starts. The private store must be back well before the workers'
- * records are too old.
- */
-static uint64_t
-restart_last_ms(const struct supervisor *supervisor, const struct child *child)
-{
-	uint64_t quarter = supervisor->config->store.max_staleness / 4;
-
-	return child->role == CHILD_REDIS && quarter < RESTART_LAST_MS ? quarter : RESTART_LAST_MS;
-}
-
-/* A child has ended although nobody asked it to. */
-static void
-child_lost(struct supervisor *supervisor, struct child *child, int status)
-{
-	uint64_t now_ms = supervisor_clock_ms(), pause_ms;
-	char name[32], when[32] = "at once";
-
-	if (now_ms - child->started_ms > STAYED_MS)
-		child->backoff_ms = 0;
-	pause_ms = child->backoff_ms;
-	child->restart_ms = now_ms + pause_ms;
-	child->backoff_ms = child->backoff_ms > 0 ? child->backoff_ms * 2 : RESTART_SECOND_MS;
-	if (child->backoff_ms > restart_last_ms(supervisor, child))
-		child->backoff_ms = restart_last_ms(supervisor, child);
-	child->lost = true;
-	child->state = CHILD_WAITING;
-	if (pause_ms > 0)
-		snprintf(when, sizeof(when), "in %llu ms", (unsigned long long)pause_ms);
-	if (WIFSIGNALED(status))
-		log_error(&supervisor->log, "%s ended by signal %d (%s); starting it again %s",
-		    child_name(child, name), WTERMSIG(status), strsignal(WTERMSIG(status)), when);
+		run_child(supervisor, slot, parent);
+	if (pid > 0)
+		supervisor->processes[slot].pid = pid;
 	else
-		log_error(&supervisor->log, "%s ended with status %d; starting it again %s",
-		    child_name(child, name), WEXITSTATUS(status), when);
-	if (child->role == CHILD_REDIS && redis_watch_last_line(supervisor)[0] != '\0')
-		log_error(&supervisor->log,
-		    "redis-server's last line: %s (its log and its files are in %s)",
-		    redis_watch_last_line(supervisor), supervisor->config->store.state_dir);
-}
-
-static void
-child_ended(struct supervisor *supervisor, struct child *child, int status, bool ending)
-{
-	child->pid = 0;
-	if (child->role == CHILD_WORKER) {
-		child->had_store = counter_get(&stats_of(supervisor, child)->store_up) != 0;
-		if (child->state == CHILD_RUNNING &&
-		    counter_get(&stats_of(supervisor, child)->accepting) == 0)
-			supervisor->failing = "a worker ended before it could serve";
-		clear_gauges(supervisor, child);
-	}
-	if (!ending && child->state == CHILD_RUNNING) {
-		child_lost(supervisor, child, status);
-		return;
-	}
-	/* Another that was told to go makes room for the next one; a worker for none. */
-	if (!ending && child->role != CHILD_WORKER) {
-		child->state = CHILD_WAITING;
-		child->restart_ms = 0;
-		return;
-	}
-	child->state = !ending && child->state == CHILD_OLD ? CHILD_GONE : CHILD_UNUSED;
-	if (child->role == CHILD_WORKER)
-		counter_set(&stats_of(supervisor, child)->serving, 0);
-}
-
-/* The worker closed its listening sockets, and may take long to end: clients must not wait for
- * that. */
-static void
-replace_draining(struct supervisor *supervisor, struct child *child)
-{
-	struct child *next = children_free_slot(supervisor);
-	char name[32];
-
-	if (next == NULL)
-		return; /* too many others still drain: a little later */
-	log_warning(&supervisor->log,
-	    "%s was told to end by another process: starting another in its place",
-	    child_name(child, name));
-	child_retire(child, 0, supervisor->config->timeouts.drain + GRACE_MS);
-	*next = (struct child){.role = CHILD_WORKER, .index = child->index, .lost = true};
-	child_start(supervisor, next);
-	counter_set(&stats_of(supervisor, next)->serving,
-	    counter_get(&stats_of(supervisor, child)->serving));
-	counter_set(&stats_of(supervisor, child)->serving, 0);
+		log_error(&supervisor->log, "cannot fork: %s", strerror(errno));
+	return pid > 0;
 }
 
 void
-children_replace_draining(struct supervisor *supervisor)
+child_signal(const struct supervisor *supervisor, unsigned slot, int number)
 {
-	for (size_t i = 0; i < supervisor->worker_slots; i++) {
-		struct child *child = &supervisor->children[SLOT_WORKERS + i];
+	if (supervisor->processes[slot].pid > 0)
+		kill(supervisor->processes[slot].pid, number);
+}
 
-		if (child->state == CHILD_RUNNING &&
-		    counter_get(&supervisor->stats->workers[i].draining) != 0)
-			replace_draining(supervisor, child);
+/* redis-server publishes nothing. */
+static void
+report(struct supervisor *supervisor, unsigned slot)
+{
+	struct child_report report = {.beats = counter_get(&supervisor->stats->control_beats)};
+	const struct worker_stats *stats;
+
+	if (slot >= SLOT_WORKERS) {
+		stats = child_stats(supervisor, slot);
+		report = (struct child_report){
+		    .accepting = counter_get(&stats->accepting) != 0,
+		    .ready = counter_get(&stats->ready) != 0,
+		    .store_up = counter_get(&stats->store_up) != 0,
+		    .draining = counter_get(&stats->draining) != 0,
+		    .beats = counter_get(&stats->beats),
+		};
 	}
+	if (slot != SLOT_REDIS)
+		supervision_report(supervisor->supervision, slot, &report);
 }
 
 void
-children_reap(struct supervisor *supervisor, bool ending)
+children_report(struct supervisor *supervisor)
+{
+	for (unsigned i = 0; i < SLOT_WORKERS + supervisor->worker_slots; i++)
+		report(supervisor, i);
+}
+
+void
+children_publish_silence(struct supervisor *supervisor)
+{
+	const struct supervision *supervision = supervisor->supervision;
+
+	counter_set(&supervisor->stats->control_silent_ms,
+	    supervision_child(supervision, SLOT_CONTROL)->silent_ms);
+	for (unsigned i = SLOT_WORKERS; i < SLOT_WORKERS + supervisor->worker_slots; i++)
+		counter_set(&child_stats(supervisor, i)->silent_ms,
+		    supervision_child(supervision, i)->silent_ms);
+}
+
+static void
+process_ended(struct supervisor *supervisor, unsigned slot, int status)
+{
+	supervisor->processes[slot] = (struct process){.status = status};
+	report(supervisor, slot);
+	if (slot >= SLOT_WORKERS)
+		clear_gauges(child_stats(supervisor, slot));
+	supervision_ended(supervisor->supervision, slot, supervisor_clock_ms());
+	supervisor_act(supervisor);
+}
+
+void
+children_reap(struct supervisor *supervisor)
 {
 	pid_t pid;
 	int status;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		for (size_t i = 0; i < SLOT_WORKERS + supervisor->worker_slots; i++)
-			if (supervisor->children[i].pid == pid)
-				child_ended(supervisor, &supervisor->children[i], status, ending);
-}
-
-uint64_t
-children_due_ms(const struct supervisor *supervisor, bool ending, uint64_t max_ms)
-{
-	uint64_t now_ms = supervisor_clock_ms(), due_ms = now_ms + max_ms;
-
-	for (size_t i = 0; i < SLOT_WORKERS + supervisor->worker_slots; i++) {
-		const struct child *child = &supervisor->children[i];
-
-		if (!ending && child->state == CHILD_WAITING && child->restart_ms < due_ms)
-			due_ms = child->restart_ms;
-		if (child->state == CHILD_RETIRING && child->deadline_ms + 1 < due_ms)
-			due_ms = child->deadline_ms + 1;
-	}
-	return due_ms > now_ms ? due_ms - now_ms : 0;
-}
-
-int
-supervisor_next_signal(const struct supervisor *supervisor, uint64_t nap_ms)
-{
-	const struct timespec nap = {0, (long)nap_ms * 1000000};
-	int number = sigtimedwait(&supervisor->signals, NULL, &nap);
-
-	return number > 0 ? number : 0;
+		for (unsigned i = 0; i < SLOT_WORKERS + supervisor->worker_slots; i++)
+			if (supervisor->processes[i].pid == pid) {
+				process_ended(supervisor, i, status);
+				break;
+			}
 }

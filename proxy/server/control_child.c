@@ -97,11 +97,10 @@ is_up_to_date(const struct supervisor *supervisor)
 void
 control_child_follow(struct supervisor *supervisor)
 {
-	struct child *control = &supervisor->children[SLOT_CONTROL];
-
 	if (supervisor->control_config == supervisor->config)
 		return;
-	if (control->state == CHILD_RUNNING && !is_up_to_date(supervisor))
-		child_retire(control, SIGTERM, CONTROL_PATIENCE_MS);
+	if (!is_up_to_date(supervisor))
+		supervision_restart(supervisor->supervision, SLOT_CONTROL, CONTROL_PATIENCE_MS,
+		    supervisor_clock_ms());
 	supervisor->control_config = supervisor->config;
 }

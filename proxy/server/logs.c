@@ -121,10 +121,6 @@ supervisor_reopen_log(struct supervisor *supervisor)
 		supervisor_close_log(supervisor);
 		supervisor->access_log_fd = fd;
 	}
-	for (size_t i = 0; i < supervisor->worker_slots; i++) {
-		const struct child *child = &supervisor->children[SLOT_WORKERS + i];
-
-		if (child->pid > 0)
-			kill(child->pid, SIGUSR1);
-	}
+	for (unsigned i = 0; i < supervisor->worker_slots; i++)
+		child_signal(supervisor, SLOT_WORKERS + i, SIGUSR1);
 }

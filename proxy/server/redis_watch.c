@@ -146,7 +146,7 @@ redis_watch_last_line(struct supervisor *supervisor)
 static bool
 socket_is_gone(struct supervisor *supervisor, uint64_t now_ms)
 {
-	const struct child *child = &supervisor->children[SLOT_REDIS];
+	const struct child *child = supervision_child(supervisor->supervision, SLOT_REDIS);
 	struct redis_child *redis = &supervisor->redis;
 	bool there = access(redis->socket, F_OK) == 0 || errno != ENOENT;
 	bool missed = redis->missed;
@@ -168,7 +168,9 @@ renew_socket(struct supervisor *supervisor)
 		log_warning(&supervisor->log,
 		    "the socket of redis-server, %s, was removed: restarting redis-server",
 		    redis->socket);
-		child_retire(&supervisor->children[SLOT_REDIS], SIGTERM, PATIENCE_MS);
+		supervision_restart(
+		    supervisor->supervision, SLOT_REDIS, PATIENCE_MS, supervisor_clock_ms());
+		supervisor_act(supervisor);
 	} else if (!redis->told_gone) {
 		redis->told_gone = true;
 		log_error(&supervisor->log,

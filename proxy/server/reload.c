@@ -148,27 +148,35 @@ exchange(struct supervisor *supervisor, struct configured *with)
 	supervisor->log.level = supervisor->config->log.level;
 }
 
+struct supervision_settings
+supervision_settings_of(const struct config *config)
+{
+	return (struct supervision_settings){
+	    .workers = config->workers,
+	    .drain_ms = config->timeouts.drain,
+	    .watchdog_ms = config->timeouts.watchdog,
+	    .proof_ms = config->store.timeouts.connect + config->store.timeouts.ping_deadline,
+	    .staleness_ms = config->store.max_staleness,
+	};
+}
+
 void
 supervisor_reload(struct supervisor *supervisor)
 {
+	struct supervision_settings settings;
 	struct configured *configured;
 
-	/* Half of the slots are always enough for a configuration that is let through. */
-	if (!generation_fits(supervisor, (unsigned)supervisor->worker_slots / 2))
-		return; /* too many earlier workers still drain: a little later */
-	supervisor->again = false;
 	notify_reloading();
 	configured = prepare(supervisor);
 	if (configured == NULL) {
-		notify_state("READY=1");
+		supervision_prepared(supervisor->supervision, NULL, supervisor_clock_ms());
 		return;
 	}
 	exchange(supervisor, configured);
 	supervisor->previous = configured;
-	if (supervisor->replacing)
-		reload_settle(supervisor); /* what was in force never came up: no way back */
 	raise_descriptor_limit(supervisor);
-	generation_start(supervisor);
+	settings = supervision_settings_of(supervisor->config);
+	supervision_prepared(supervisor->supervision, &settings, supervisor_clock_ms());
 }
 
 void
@@ -182,20 +190,31 @@ reload_settle(struct supervisor *supervisor)
 	log_info(&supervisor->log, "a new configuration is in force");
 }
 
-bool
-reload_undo(struct supervisor *supervisor)
+static const char *
+failure_text(enum supervision_failure failure)
 {
-	if (supervisor->previous == NULL)
-		return false;
+	switch (failure) {
+	case FAILURE_NONE:
+		break;
+	case FAILURE_ENDED:
+		return "a worker ended before it could serve";
+	case FAILURE_STORE_LATE:
+		return "a worker did not reach its store in time";
+	case FAILURE_OLD_ENDED:
+		return "the old workers ended, and the new ones did not reach their store in time";
+	}
+	return "the new workers failed";
+}
+
+void
+reload_undo(struct supervisor *supervisor, enum supervision_failure failure)
+{
 	exchange(supervisor, supervisor->previous);
 	unlink_removed(supervisor->previous->config, supervisor->config);
 	control_child_follow(supervisor); /* it may have been started again meanwhile */
 	reload_forget(supervisor);
-	generation_return(supervisor);
 	log_error(&supervisor->log, "%s: the previous configuration is in force again",
-	    supervisor->failing);
-	supervisor->failing = NULL;
-	return true;
+	    failure_text(failure));
 }
 
 void

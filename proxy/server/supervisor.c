@@ -1,4 +1,4 @@
-/* supervisor.c - the beginning, the watch over the children, and the end. */
+/* supervisor.c - the beginning, and the loop that lets the state machine decide. */
 #include "server/supervisor.h"
 
 #include <openssl/crypto.h>
@@ -20,77 +20,12 @@
 
 #define SOCKET_PATH_MAX 108
 
-/* ---- the end ---- */
+/* ---- the loop ---- */
 
 static bool
-any_left(const struct supervisor *supervisor, enum child_role role)
+is_stopping(const struct supervisor *supervisor)
 {
-	for (size_t i = 0; i < SLOT_WORKERS + supervisor->worker_slots; i++)
-		if (supervisor->children[i].role == role && supervisor->children[i].pid > 0)
-			return true;
-	return false;
-}
-
-static void
-retire_all(struct supervisor *supervisor, enum child_role role, int number, uint64_t patience_ms)
-{
-	for (size_t i = 0; i < SLOT_WORKERS + supervisor->worker_slots; i++)
-		if (supervisor->children[i].role == role && supervisor->children[i].pid > 0)
-			child_retire(&supervisor->children[i], number, patience_ms);
-}
-
-/* End the children of one role: ask, wait, and kill what does not go. A second request to stop
- * hurries. */
-static void
-end_children(struct supervisor *supervisor, enum child_role role, uint64_t patience_ms, bool *hurry)
-{
-	bool hurried = false;
-
-	retire_all(supervisor, role, SIGTERM, patience_ms);
-	while (any_left(supervisor, role)) {
-		int number =
-		    supervisor_next_signal(supervisor, children_due_ms(supervisor, true, NAP_MS));
-
-		if (number == SIGINT || number == SIGTERM)
-			*hurry = true;
-		if (*hurry && !hurried && role == CHILD_WORKER) {
-			hurried = true;
-			retire_all(supervisor, role, SIGINT, GRACE_MS);
-		}
-		children_hurry(supervisor);
-		children_reap(supervisor, true);
-		log_buffer_flush(supervisor->log_buffer);
-	}
-}
-
-static void
-supervisor_end(struct supervisor *supervisor)
-{
-	bool hurry = false;
-
-	log_info(&supervisor->log, "stopping: waiting for requests to end");
-	notify_state("STOPPING=1");
-	counter_set(&supervisor->stats->draining, 1);
-	end_children(
-	    supervisor, CHILD_WORKER, supervisor->config->timeouts.drain + GRACE_MS, &hurry);
-	end_children(supervisor, CHILD_CONTROL, GRACE_MS, &hurry);
-	end_children(supervisor, CHILD_REDIS, GRACE_MS * 5, &hurry);
-	log_info(&supervisor->log, "stopped");
-}
-
-/* ---- the watch ---- */
-
-static void
-start_waiting(struct supervisor *supervisor)
-{
-	uint64_t now_ms = supervisor_clock_ms();
-
-	for (size_t i = 0; i < SLOT_WORKERS + supervisor->worker_slots; i++) {
-		struct child *child = &supervisor->children[i];
-
-		if (child->state == CHILD_WAITING && now_ms >= child->restart_ms)
-			child_start(supervisor, child);
-	}
+	return supervision_phase(supervisor->supervision) >= PHASE_STOPPING_WORKERS;
 }
 
 static void
@@ -101,67 +36,85 @@ feed_watchdog(struct supervisor *supervisor)
 	if (supervisor->watchdog_ms == 0 ||
 	    now_ms < supervisor->watched_ms + supervisor->watchdog_ms)
 		return;
-	if (!heartbeat_good(supervisor))
+	if (!supervision_is_healthy(supervisor->supervision))
 		return;
 	supervisor->watched_ms = now_ms;
 	notify_state("WATCHDOG=1");
 }
 
-/* A new generation has been started: let it have the place, or back to the old one. */
-static void
-watch_replacing(struct supervisor *supervisor)
+/* How long the state machine may go without a tick. */
+static uint64_t
+nap_ms(const struct supervisor *supervisor)
 {
-	if (generation_accepts(supervisor)) {
-		generation_retire_old(supervisor);
-		reload_settle(supervisor);
-	} else {
-		generation_check_store(supervisor);
-		if (supervisor->failing == NULL || !reload_undo(supervisor))
-			return;
+	uint64_t now_ms = supervisor_clock_ms();
+
+	switch (supervision_phase(supervisor->supervision)) {
+	case PHASE_STARTING:
+	case PHASE_FAILING:
+	case PHASE_REPLACING:
+		return supervision_due_ms(supervisor->supervision, now_ms, NAP_REPLACING_MS);
+	case PHASE_SERVING:
+	case PHASE_STOPPING_WORKERS:
+	case PHASE_STOPPING_CONTROL:
+	case PHASE_STOPPING_REDIS:
+	case PHASE_STOPPED:
+		break;
 	}
-	notify_state("READY=1");
+	return supervision_due_ms(supervisor->supervision, now_ms, NAP_MS);
 }
 
-/* One after the other; but what does not come up must not keep what would from coming. */
-static bool
-may_replace(const struct supervisor *supervisor)
+/* The next signal, or 0 after a nap. */
+static int
+next_signal(const struct supervisor *supervisor)
 {
-	return !supervisor->replacing || supervisor->failing != NULL;
+	const struct timespec nap = {0, (long)nap_ms(supervisor) * 1000000};
+	int number = sigtimedwait(&supervisor->signals, NULL, &nap);
+
+	return number > 0 ? number : 0;
+}
+
+static void
+take_order(struct supervisor *supervisor, int number)
+{
+	struct supervision *supervision = supervisor->supervision;
+	uint64_t now_ms = supervisor_clock_ms();
+
+	if (number == SIGTERM || number == SIGINT)
+		supervision_order(supervision, ORDER_STOP, now_ms);
+	if (number == SIGUSR2)
+		supervision_order(supervision, ORDER_UPGRADE, now_ms);
+	if (number == SIGHUP)
+		supervision_order(supervision, ORDER_RELOAD, now_ms);
+	if (number == SIGUSR1 && !is_stopping(supervisor))
+		supervisor_reopen_log(supervisor);
+	supervisor_act(supervisor);
+}
+
+/* Let the state machine decide, from what the processes did and publish. */
+static void
+decide(struct supervisor *supervisor)
+{
+	children_reap(supervisor);
+	children_report(supervisor);
+	supervision_tick(supervisor->supervision, supervisor_clock_ms());
+	children_publish_silence(supervisor);
+	supervisor_act(supervisor);
 }
 
 static void
 supervise(struct supervisor *supervisor)
 {
-	for (;;) {
-		uint64_t nap_ms = supervisor->replacing ? NAP_REPLACING_MS : NAP_MS;
-		int number =
-		    supervisor_next_signal(supervisor, children_due_ms(supervisor, false, nap_ms));
-
-		if (number == SIGTERM || number == SIGINT)
-			return;
-		if (number == SIGUSR1)
-			supervisor_reopen_log(supervisor);
-		if (number == SIGUSR2)
-			supervisor->upgrade = true;
-		if (number == SIGHUP)
-			supervisor->again = true;
-		children_reap(supervisor, false);
-		children_replace_draining(supervisor);
-		children_hurry(supervisor);
-		heartbeat_watch(supervisor);
-		heartbeat_orphans(supervisor);
-		start_waiting(supervisor);
-		redis_watch(supervisor);
-		if (supervisor->replacing)
-			watch_replacing(supervisor);
-		if (supervisor->upgrade && may_replace(supervisor))
-			supervisor_upgrade(supervisor);
-		if (supervisor->again && may_replace(supervisor))
-			supervisor_reload(supervisor);
-		secure_turn(supervisor, false);
+	while (supervision_phase(supervisor->supervision) != PHASE_STOPPED) {
+		take_order(supervisor, next_signal(supervisor));
+		decide(supervisor);
+		if (!is_stopping(supervisor)) {
+			redis_watch(supervisor);
+			secure_turn(supervisor, false);
+			feed_watchdog(supervisor);
+		}
 		log_buffer_flush(supervisor->log_buffer);
-		feed_watchdog(supervisor);
 	}
+	log_info(&supervisor->log, "stopped");
 }
 
 /* ---- the beginning ---- */
@@ -208,36 +161,38 @@ own_sockets_list(const struct supervisor *supervisor, const struct config *confi
 static bool
 make_children(struct supervisor *supervisor)
 {
+	struct supervision_options options = {
+	    .late_ms = HEARTBEAT_LATE_MS,
+	    .settings = supervision_settings_of(supervisor->config),
+	};
+
 	/* The binary before us may have had more workers than we shall: they are beside ours. */
 	supervisor->worker_slots =
 	    GENERATIONS_MAX * supervisor->config->workers + upgrade_workers();
-	supervisor->children =
-	    calloc(SLOT_WORKERS + supervisor->worker_slots, sizeof(*supervisor->children));
+	supervisor->processes =
+	    calloc(SLOT_WORKERS + supervisor->worker_slots, sizeof(*supervisor->processes));
 	supervisor->stats = shared_stats_map(supervisor->worker_slots);
-	if (supervisor->children == NULL || supervisor->stats == NULL)
-		return false;
-	supervisor->children[SLOT_REDIS].role = CHILD_REDIS;
-	supervisor->children[SLOT_CONTROL].role = CHILD_CONTROL;
-	return true;
+	options.worker_slots = supervisor->worker_slots;
+	supervisor->supervision = supervision_new(&options);
+	return supervisor->processes != NULL && supervisor->stats != NULL &&
+	       supervisor->supervision != NULL;
 }
 
 /* Start all that does not run already. */
 static void
 start_children(struct supervisor *supervisor)
 {
-	struct child *redis = &supervisor->children[SLOT_REDIS];
-	struct child *control = &supervisor->children[SLOT_CONTROL];
+	struct supervision *supervision = supervisor->supervision;
+	const pid_t *redis = &supervisor->processes[SLOT_REDIS].pid;
 
-	if (supervisor->private_redis && redis->state == CHILD_UNUSED) {
-		child_start(supervisor, redis);
-		if (redis->state == CHILD_RUNNING)
-			redis_child_await(&supervisor->redis, redis->pid);
+	if (supervisor->private_redis && *redis == 0) {
+		supervision_start_redis(supervision, supervisor_clock_ms());
+		supervisor_act(supervisor);
+		if (*redis > 0)
+			redis_child_await(&supervisor->redis, *redis);
 	}
-	if (control->state == CHILD_UNUSED)
-		child_start(supervisor, control);
-	generation_start(supervisor);
-	if (!supervisor->warm)
-		generation_serves(supervisor); /* nobody else does */
+	supervision_start(supervision, supervisor_clock_ms());
+	supervisor_act(supervisor);
 }
 
 static void
@@ -267,7 +222,8 @@ supervisor_free(struct supervisor *supervisor)
 	tls_tickets_free(supervisor->tickets);
 	/* The mapping stays: the thread of a log that is stuck may still count in it. */
 	redis_child_release(&supervisor->redis);
-	free(supervisor->children);
+	free(supervisor->processes);
+	supervision_free(supervisor->supervision);
 	free(supervisor->own_sockets);
 	OPENSSL_cleanse(supervisor->control_secret, sizeof(supervisor->control_secret));
 	supervisor_close_log(supervisor);
@@ -324,7 +280,7 @@ server_run(struct config *config, const struct log *log, char *const *arguments)
 	    !secure_start(&supervisor) || !control_secret_make(&supervisor) ||
 	    !session_key_load(config, log, supervisor.session_key) || !drop_privileges(&supervisor))
 		goto done;
-	supervisor.warm = upgrade_adopt(&supervisor);
+	upgrade_adopt(&supervisor);
 	if (supervisor.private_redis && !redis_child_prepare(&supervisor.redis, config, log))
 		goto done;
 	supervisor.own_sockets = own_sockets_list(&supervisor, config);
@@ -334,8 +290,6 @@ server_run(struct config *config, const struct log *log, char *const *arguments)
 	}
 	start_children(&supervisor);
 	supervise(&supervisor);
-	listeners_close(&supervisor.listeners, true);
-	supervisor_end(&supervisor);
 	status = 0;
 done:
 	log_buffer_stop(supervisor.log_buffer, &supervisor.log);

@@ -14,14 +14,17 @@
 #include "observe/shared.h"
 #include "server/listeners.h"
 #include "server/redis_child.h"
+#include "server/supervision.h"
 
 /*
- * supervisor.c   the beginning, the watch over the children, the end
- * children.c     forking them, collecting them, starting them again
+ * The decisions are a pure state machine's (supervision.h). These files feed it with what happens
+ * to processes, and carry out what it decides:
+ *
+ * supervisor.c   the beginning, the loop, the orders that come as signals
+ * actions.c      what is done for each decision
+ * children.c     forking processes, collecting them, reading what they publish
  * control_child.c  the control process, and what it is given
  * redis_watch.c  what becomes of the private redis-server, its log and its socket
- * heartbeat.c    which of them hang, and whose listening sockets are orphaned
- * generation.c   the workers of one configuration, together
  * privileges.c   what is done once, as root or not, before the first fork
  * logs.c         the access log's file
  * session_key.c  the key that seals browsers' sessions
@@ -30,48 +33,13 @@
  * secure_report.c  what is wrong with them, and can be used all the same
  * reload.c       SIGHUP: another configuration comes into force
  * upgrade.c      SIGUSR2: another binary takes the supervisor's place
- *
- * Reload and upgrade are the same act: workers of a new generation start on the same
- * listening sockets, and once all of them accept the old ones are let go. A worker accepts once
- * it has proved its store. When one of them ends before that, or cannot reach its store while
- * the old ones have theirs, a reload is taken back: the old ones stay.
  */
 
-enum child_role { CHILD_REDIS, CHILD_CONTROL, CHILD_WORKER };
-
-enum child_state {
-	CHILD_UNUSED,
-	CHILD_RUNNING,
-	CHILD_WAITING,	/* ended by itself; to be started again at restart_ms */
-	CHILD_OLD,	/* runs until the new generation accepts */
-	CHILD_GONE,	/* an old one that has ended; until then, others accept from its sockets */
-	CHILD_RETIRING, /* was told to go; killed at deadline_ms */
+/* The process of a child (supervision.h), in the same slot. */
+struct process {
+	pid_t pid;  /* 0: there is none */
+	int status; /* of the last one that ended, as waitpid says */
 };
-
-struct child {
-	enum child_role role;
-	enum child_state state;
-	unsigned index; /* of a worker in its generation: says which listening sockets are its */
-	pid_t pid;
-	uint64_t started_ms, restart_ms, deadline_ms;
-	uint64_t backoff_ms; /* pause before its next restart; 0: none */
-	bool lost;	     /* the one before it ended by itself, and it does not accept yet */
-	bool had_store;	     /* when it ended */
-	/* Of heartbeat.c. */
-	bool watched;	    /* this binary started it, not the one before an upgrade */
-	bool beaten;	    /* since it was started */
-	bool aborted;	    /* it hangs, and was told to end */
-	uint64_t beats;	    /* as last seen */
-	uint64_t silent_ms; /* since then */
-};
-
-/* After the drain time children have this long before they are killed. */
-#define GRACE_MS 2000
-
-/* Where redis-server and control stand among the children; workers follow. */
-#define SLOT_REDIS 0
-#define SLOT_CONTROL 1
-#define SLOT_WORKERS 2
 
 /* What TLS needs that comes from files; the first two are NULL where no listener is for TLS. */
 struct secured {
@@ -100,53 +68,43 @@ struct supervisor {
 	bool private_redis;
 	const struct config *control_config; /* that the control process was started with */
 	int access_log_fd;
+	struct supervision *supervision;
 	size_t worker_slots;
-	struct child *children; /* SLOT_WORKERS + worker_slots of them */
+	struct process *processes; /* SLOT_WORKERS + worker_slots of them */
 	const char **own_sockets;
 	sigset_t signals, before;
-	bool warm; /* there has been a generation before: it serves while the next one starts */
-	bool replacing;	       /* a new generation has been started; the old one still serves */
-	const char *failing;   /* why it failed, for the log; NULL while it may still come up */
-	bool without_store;    /* its workers may accept without their store */
-	uint64_t proof_due_ms; /* when all of them should have reached it */
-	bool again;	       /* SIGHUP came: reload once nothing is being replaced */
-	bool upgrade;	       /* likewise SIGUSR2 */
 	struct configured *previous; /* while replacing after a reload: the way back; else NULL */
-	uint64_t looked_ms;	     /* when heartbeat.c last looked */
 	uint64_t watchdog_ms,
 	    watched_ms; /* systemd's watchdog: how often, and when it was last fed */
 };
+
+/* ---- actions.c ---- */
+
+/* Carry out what has been decided. Call it after each event. */
+void supervisor_act(struct supervisor *supervisor);
 
 /* ---- children.c ---- */
 
 uint64_t supervisor_clock_ms(void);
 
-/* Fork a child into its slot. */
-void child_start(struct supervisor *supervisor, struct child *child);
+/* Fork the child of a slot. False, with a line in the log, when that fails. */
+bool child_fork(struct supervisor *supervisor, unsigned slot, bool without_store);
 
-/* Tell it to go. `signal_number`: how, 0: it is told already; it is killed after patience_ms. */
-void child_retire(struct child *child, int signal_number, uint64_t patience_ms);
+/* Send the process of a slot a signal, if there is one. */
+void child_signal(const struct supervisor *supervisor, unsigned slot, int number);
 
-/* Collect those that have ended; those that nobody asked to are to be started again. */
-void children_reap(struct supervisor *supervisor, bool ending);
+/* Collect the processes that have ended. */
+void children_reap(struct supervisor *supervisor);
 
-/* Workers that drain although we did not ask them to: start others in their place. */
-void children_replace_draining(struct supervisor *supervisor);
+/* Read what the processes publish, and publish how long each has been silent. */
+void children_report(struct supervisor *supervisor);
+void children_publish_silence(struct supervisor *supervisor);
 
-/* Kill those that do not go. */
-void children_hurry(struct supervisor *supervisor);
-
-/* A slot for a worker; NULL while too many old ones are still there. */
-struct child *children_free_slot(struct supervisor *supervisor);
+/* What the processes of a worker's slot publish. */
+struct worker_stats *child_stats(const struct supervisor *supervisor, unsigned slot);
 
 /* "worker 0", "control" ...; static, or written to out. */
-const char *child_name(const struct child *child, char out[32]);
-
-/* How long until the next child is to be started (unless ending) or killed; at most max_ms. */
-uint64_t children_due_ms(const struct supervisor *supervisor, bool ending, uint64_t max_ms);
-
-/* The next signal, or 0 after a nap of less than a second. */
-int supervisor_next_signal(const struct supervisor *supervisor, uint64_t nap_ms);
+const char *child_name(const struct supervisor *supervisor, unsigned slot, char out[32]);
 
 /* ---- control_child.c ---- */
 
@@ -172,51 +130,6 @@ void redis_watch(struct supervisor *supervisor);
 
 /* The last line that it logged; "" when there is none. */
 const char *redis_watch_last_line(struct supervisor *supervisor);
-
-/* ---- heartbeat.c ---- */
-
-/* What a process publishes of itself, and what is published of it. */
-struct heartbeat {
-	counter *beats, *silent_ms;
-};
-
-/* Call it before a child is forked: it is watched from then on. */
-void heartbeat_start(struct supervisor *supervisor, struct child *child);
-
-/* Call it at each turn: kills what hangs. */
-void heartbeat_watch(struct supervisor *supervisor);
-
-/* Call it at each turn, and when a child has ended: marks the workers whose listening sockets are
- * orphaned, and tells the others, which accept in their place. */
-void heartbeat_orphans(struct supervisor *supervisor);
-
-/* False when a process that hangs cannot even be killed. */
-bool heartbeat_good(const struct supervisor *supervisor);
-
-/* ---- generation.c ---- */
-
-/* Are there slots for that many workers? Those of earlier generations may still drain. */
-bool generation_fits(const struct supervisor *supervisor, unsigned workers);
-
-/* Start the workers of the configuration; those that run already are old from now on. */
-void generation_start(struct supervisor *supervisor);
-
-/* All of the new generation accept: the old one may go. */
-bool generation_accepts(const struct supervisor *supervisor);
-void generation_retire_old(struct supervisor *supervisor);
-
-/*
- * Call it while the new generation does not accept yet. A new generation that is late to reach its
- * store fails if the old one still reaches its own; it starts without the store if the old one has
- * lost its own, or is gone.
- */
-void generation_check_store(struct supervisor *supervisor);
-
-/* Or the other way round: the old one goes on, with the configuration that it had. */
-void generation_return(struct supervisor *supervisor);
-
-/* Readiness is that of these workers from now on. */
-void generation_serves(struct supervisor *supervisor);
 
 /* ---- privileges.c: each false with a line in the log ---- */
 
@@ -292,14 +205,17 @@ void supervisor_free(struct supervisor *supervisor);
 
 /* ---- reload.c ---- */
 
-/* Read the configuration again and start a generation with it, or say why not. */
+/* What the state machine has to know of a configuration. */
+struct supervision_settings supervision_settings_of(const struct config *config);
+
+/* Read the configuration again and put it in force, or say why not. */
 void supervisor_reload(struct supervisor *supervisor);
 
-/* That generation serves: what was in force before is over. */
+/* Its workers serve: what was in force before is over. */
 void reload_settle(struct supervisor *supervisor);
 
-/* It does not come up: what was in force before is again. False when there is no way back. */
-bool reload_undo(struct supervisor *supervisor);
+/* They do not come up, because of `failure`: what was in force before is again. */
+void reload_undo(struct supervisor *supervisor, enum supervision_failure failure);
 
 /* In a child, and at the end: close and free the way back. */
 void reload_forget(struct supervisor *supervisor);
@@ -320,9 +236,9 @@ void upgrade_end_control(void);
 
 /*
  * After an upgrade: the children, as the binary before us has left them to us, and
- * the descriptor that locks the state directory (-1: none). False when we did not come
+ * the descriptor that locks the state directory (-1: none). Nothing when we did not come
  * by an upgrade.
  */
-bool upgrade_adopt(struct supervisor *supervisor);
+void upgrade_adopt(struct supervisor *supervisor);
 
 #endif

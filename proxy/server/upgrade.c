@@ -1,5 +1,4 @@
 /* upgrade.c - SIGUSR2: another binary takes the supervisor's place, in the same process. */
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -144,12 +143,12 @@ describe_children(const struct supervisor *supervisor)
 
 	if (out == NULL)
 		return false;
-	for (size_t i = 0; i < SLOT_WORKERS + supervisor->worker_slots; i++) {
-		const struct child *child = &supervisor->children[i];
+	for (unsigned i = 0; i < SLOT_WORKERS + supervisor->worker_slots; i++) {
+		const struct child *child = supervision_child(supervisor->supervision, i);
 
-		if (child->pid > 0)
+		if (supervisor->processes[i].pid > 0)
 			fprintf(out, "%d %d %ld ", (int)child->role, child->state == CHILD_RETIRING,
-			    (long)child->pid);
+			    (long)supervisor->processes[i].pid);
 	}
 	good = fclose(out) == 0 && setenv(CHILDREN_VARIABLE, text, 1) == 0;
 	free(text);
@@ -177,7 +176,6 @@ supervisor_upgrade(struct supervisor *supervisor)
 	size_t count = supervisor->listeners.count * supervisor->listeners.workers, laid = 0;
 	int error;
 
-	supervisor->upgrade = false;
 	if (!binary_is_good(supervisor)) {
 		log_error(&supervisor->log,
 		    "SIGUSR2: %s does not start with this configuration; the running binary stays",
@@ -240,25 +238,12 @@ upgrade_workers(void)
 	return count;
 }
 
-/* What it publishes goes to a mapping that we do not have: as long as it runs it counts as one
- * that has its store, and goes when ours have theirs. */
-static void
-adopt_worker(struct supervisor *supervisor, struct child *child)
-{
-	struct worker_stats *stats =
-	    &supervisor->stats->workers[child - supervisor->children - SLOT_WORKERS];
-
-	child->state = CHILD_OLD;
-	counter_set(&stats->ready, 1);
-	counter_set(&stats->store_up, 1);
-}
-
 /* It usually ends by itself very soon; if not, it is killed. */
 static void
 await_end(pid_t pid)
 {
 	const struct timespec pause = {0, 5 * 1000000};
-	uint64_t end_ms = supervisor_clock_ms() + GRACE_MS;
+	uint64_t end_ms = supervisor_clock_ms() + jg_tuning.supervision.grace_ms;
 
 	kill(pid, SIGTERM);
 	while (waitpid(pid, NULL, WNOHANG) == 0) {
@@ -281,49 +266,50 @@ upgrade_end_control(void)
 			await_end(pid);
 }
 
+/* What it publishes goes to a mapping that we do not have: as long as it runs it counts as one
+ * that has its store, and goes when ours have theirs. */
+static void
+adopt_worker(struct supervisor *supervisor, unsigned slot)
+{
+	struct worker_stats *stats = child_stats(supervisor, slot);
+
+	counter_set(&stats->ready, 1);
+	counter_set(&stats->store_up, 1);
+}
+
 /* One child of the binary before us. */
 static void
 adopt(struct supervisor *supervisor, enum child_role role, bool retiring, pid_t pid)
 {
-	struct child *child = NULL;
+	unsigned slot;
 
-	switch (role) {
-	case CHILD_REDIS:
-		child = &supervisor->children[SLOT_REDIS];
-		child->state = CHILD_RUNNING;
+	if (role == CHILD_CONTROL)
+		return; /* has been ended: upgrade_end_control */
+	slot = supervision_adopt(supervisor->supervision, role, retiring, supervisor_clock_ms());
+	supervisor->processes[slot].pid = pid;
+	if (role == CHILD_REDIS)
 		redis_watch_start(supervisor);
-		break;
-	case CHILD_CONTROL: /* has been ended: upgrade_end_control */
-		return;
-	case CHILD_WORKER:
-		child = children_free_slot(supervisor);
-		break;
-	}
-	assert(child != NULL); /* make_children has counted them */
-	child->role = role;
-	child->pid = pid;
-	child->started_ms = supervisor_clock_ms();
-	if (role == CHILD_WORKER && retiring)
-		child_retire(child, SIGUSR2, supervisor->config->timeouts.drain + GRACE_MS);
-	else if (role == CHILD_WORKER)
-		adopt_worker(supervisor, child);
+	else if (!retiring)
+		adopt_worker(supervisor, slot);
+	supervisor_act(supervisor);
 }
 
-bool
+void
 upgrade_adopt(struct supervisor *supervisor)
 {
 	const char *text = getenv(CHILDREN_VARIABLE), *lock = getenv(LOCK_VARIABLE);
-	bool adopted = text != NULL, retiring;
 	enum child_role role;
+	bool retiring;
 	pid_t pid;
 
 	if (lock != NULL && supervisor->private_redis) {
 		supervisor->redis.lock = (int)strtol(lock, NULL, 10);
 		fcntl(supervisor->redis.lock, F_SETFD, FD_CLOEXEC);
 	}
+	if (text != NULL)
+		supervision_adopted(supervisor->supervision);
 	while (next_child(&text, &role, &retiring, &pid))
 		adopt(supervisor, role, retiring, pid);
 	unsetenv(CHILDREN_VARIABLE);
 	unsetenv(LOCK_VARIABLE);
-	return adopted;
 }
