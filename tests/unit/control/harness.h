@@ -356,4 +356,41 @@ world_setup(void **state)
 	return 0;
 }
 
+/* What a record has in Redis, or NULL; to be freed. */
+static inline char *
+stored(const struct world *world, const char *key, const char *field)
+{
+	redisContext *redis = redis_open(world);
+	redisReply *reply = redisCommand(redis, "HGET %s %s", key, field);
+	char *text = reply->type == REDIS_REPLY_STRING ? strdup(reply->str) : NULL;
+
+	freeReplyObject(reply);
+	redisFree(redis);
+	return text;
+}
+
+/* Run one command, which must succeed. */
+static inline void
+run_redis(const struct world *world, const char *command)
+{
+	redisContext *redis = redis_open(world);
+	redisReply *reply = redisCommand(redis, command);
+
+	assert_non_null(reply);
+	assert_int_not_equal(reply->type, REDIS_REPLY_ERROR);
+	freeReplyObject(reply);
+	redisFree(redis);
+}
+
+/* POST /v1/tokens, which must succeed; to be freed. */
+static inline struct answer
+create_token(const struct world *world, const char *body)
+{
+	struct answer answer = call_http(world, "POST", "/v1/tokens", body);
+
+	if (answer.status != 201)
+		fail_msg("%d %s", answer.status, answer.body);
+	return answer;
+}
+
 #endif

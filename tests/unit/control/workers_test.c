@@ -1,0 +1,120 @@
+/* workers_test.c - calls that workers forward, and what they vouch for. */
+#include "harness.h"
+
+#include "jobgate/control_fields.h"
+#include "jobgate/token.h"
+
+/* A call as a worker forwards it, with these fields. */
+static struct answer
+forwarded(const struct world *world, const char *method, const char *path, const char *fields)
+{
+	char socket[sizeof(world->control_socket) + 8], text[1024];
+	struct answer answer;
+	int fd;
+
+	snprintf(socket, sizeof(socket), "%s.gateway", world->control_socket);
+	fd = unix_connect(socket);
+	assert_true(fd >= 0);
+	snprintf(text, sizeof(text), "%s %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", method, path,
+	    fields);
+	http_send(fd, text);
+	assert_true(http_read(fd, strcmp(method, "HEAD") == 0, &answer));
+	close(fd);
+	return answer;
+}
+
+static void
+forwarded_gets(const struct world *world, const char *path, const char *fields, int status)
+{
+	struct answer answer = forwarded(world, "GET", path, fields);
+
+	if (answer.status != status)
+		fail_msg("%s with %s: %d", path, fields, answer.status);
+	answer_free(&answer);
+}
+
+#define SECRET_FIELD CONTROL_FIELD_SECRET ": " WORKERS_SECRET "\r\n"
+
+static void
+observation(void **state)
+{
+	struct world *world = *state;
+	struct answer answer = forwarded(world, "GET", "/metrics", SECRET_FIELD);
+
+	refused(world, "POST", "/metrics", NULL, 405, "");
+	assert_string_equal(answer.body, "jobgate_up 1\n");
+	assert_non_null(strstr(answer.head, "Content-Type: text/plain; version=0.0.4"));
+	answer_free(&answer);
+	forwarded_gets(world, "/readyz", SECRET_FIELD, 200);
+	*world->ready = false;
+	refused(world, "GET", "/readyz", NULL, 503, "");
+	*world->ready = true;
+	/* Without a token nothing else is to be had there. */
+	forwarded_gets(world, "/v1/tokens", SECRET_FIELD, 404);
+}
+
+static void
+only_workers_forward(void **state)
+{
+	static const char *const strangers[] = {"", CONTROL_FIELD_SECRET ": x\r\n",
+	    CONTROL_FIELD_SECRET
+	    ": 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdee\r\n"};
+	const struct world *world = *state;
+
+	for (size_t i = 0; i < sizeof(strangers) / sizeof(strangers[0]); i++) {
+		forwarded_gets(world, "/metrics", strangers[i], 403);
+		forwarded_gets(world, "/v1/me", strangers[i], 403);
+	}
+	forwarded_gets(world, "/metrics", SECRET_FIELD SECRET_FIELD, 400);
+	forwarded_gets(world, "/metrics", CONTROL_FIELD_SECRET ": \r\n" SECRET_FIELD, 400);
+}
+
+/* The record has to be the one that the worker has seen, in its version and its value. */
+static void
+a_worker_vouches_for_a_token(void **state)
+{
+	const struct world *world = *state;
+	struct answer made = create_token(world, "{\"name\":\"o\",\"role\":\"operator\"}");
+	struct answer read = create_token(world, "{\"name\":\"r\",\"role\":\"read\"}");
+	const char *id = text_in(&made, "id");
+	unsigned char hash[TOKEN_HASH_LEN];
+	char mark[2 * TOKEN_HASH_LEN + 1], fields[512];
+
+	assert_true(jg_token_hash(slice_of(text_in(&made, "value")), hash));
+	jg_token_hash_format(hash, mark);
+	mark[CONTROL_MARK_TEXT] = '\0';
+#define VOUCHED(id, version, mark)                                                      \
+	(snprintf(fields, sizeof(fields),                                               \
+	     SECRET_FIELD CONTROL_FIELD_TOKEN ": %s\r\n" CONTROL_FIELD_VERSION          \
+					      ": %s\r\n" CONTROL_FIELD_MARK ": %s\r\n", \
+	     id, version, mark),                                                        \
+	    fields)
+	forwarded_gets(world, "/v1/me", VOUCHED(id, "1", mark), 200);
+	forwarded_gets(world, "/metrics", VOUCHED(id, "1", mark), 200);
+	forwarded_gets(world, "/v1/me", VOUCHED(id, "2", mark), 401);
+	forwarded_gets(world, "/v1/me", VOUCHED(id, "01", mark), 401);
+	forwarded_gets(world, "/v1/me", VOUCHED(id, "1", "000000000000000000000000"), 401);
+	forwarded_gets(world, "/v1/me", VOUCHED(id, "1", ""), 400);
+	forwarded_gets(world, "/v1/me", VOUCHED("aaaaaaaaaaaaaaaa", "1", mark), 401);
+	forwarded_gets(world, "/v1/me", VOUCHED("x", "1", mark), 401);
+	forwarded_gets(world, "/v1/me", VOUCHED(text_in(&read, "id"), "1", mark), 401);
+	assert_true(jg_token_hash(slice_of(text_in(&read, "value")), hash));
+	jg_token_hash_format(hash, mark);
+	mark[CONTROL_MARK_TEXT] = '\0';
+	forwarded_gets(world, "/v1/me", VOUCHED(text_in(&read, "id"), "1", mark), 403);
+#undef VOUCHED
+	answer_free(&made);
+	answer_free(&read);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(observation),
+	    cmocka_unit_test(only_workers_forward),
+	    cmocka_unit_test(a_worker_vouches_for_a_token),
+	};
+
+	return cmocka_run_group_tests(tests, world_setup, world_teardown);
+}
