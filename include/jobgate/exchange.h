@@ -110,6 +110,12 @@ struct exchange_client_ops {
 	/* The content has ended; trailers may be NULL. In a tunnel: the backend ended its side. */
 	void (*content_end)(struct exchange_client *client, const struct fields *trailers);
 
+	/*
+	 * How far the client has read what was sent to it: it changes whenever the client reads,
+	 * long before content is taken again (a socket has room only once a third of it is free).
+	 */
+	uint64_t (*progress)(struct exchange_client *client);
+
 	/* Nothing more is pushed for now: send what was kept back to be merged. */
 	void (*flush)(struct exchange_client *client);
 

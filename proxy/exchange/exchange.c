@@ -338,6 +338,18 @@ exchange_session_expired(struct exchange *exchange)
 		exchange_end(exchange, OUTCOME_SESSION_EXPIRED, told ? END_COMPLETE : END_REVOKED);
 }
 
+/* It has no room, but has read some since it had none, or since its last deadline. */
+static bool
+exchange_client_reads(struct exchange *exchange)
+{
+	uint64_t before = exchange->progress;
+
+	if (!exchange->client_full)
+		return false;
+	exchange->progress = exchange->client->ops->progress(exchange->client);
+	return exchange->progress != before;
+}
+
 static void
 exchange_expired(struct timer *timer)
 {
@@ -363,6 +375,10 @@ exchange_expired(struct timer *timer)
 		    SLICE("The job did not answer in time."));
 		break;
 	case EXCHANGE_RELAYING:
+		if (exchange_client_reads(exchange)) {
+			exchange_wait(exchange, exchange->gateway->options.timeouts.answer);
+			break;
+		}
 		/* Content that waits: it is the client who does not read. */
 		exchange_end(
 		    exchange, OUTCOME_ANSWER_IDLE, exchange->client_full ? END_ABANDONED : END_CUT);

@@ -73,6 +73,7 @@ struct exchange {
 	int64_t started_us;
 	uint64_t started_monotonic_us;
 	uint64_t bytes_in, bytes_out;
+	uint64_t progress; /* of the client, when it became full or its deadline came */
 	uint64_t phase_us; /* monotonic: when the part of it that is to be timed next began */
 	uint32_t decision_us, connect_us, first_byte_us; /* what parts took; 0: not reached */
 	unsigned status;

@@ -367,8 +367,11 @@ upstream_content(struct upstream_user *user, struct slice data)
 {
 	struct exchange *exchange = OF_USER(user);
 	size_t taken = exchange->client->ops->content(exchange->client, data);
+	bool was_full = exchange->client_full;
 
 	exchange->client_full = taken < data.len;
+	if (exchange->client_full && (taken > 0 || !was_full) && exchange->state != EXCHANGE_ENDED)
+		exchange->progress = exchange->client->ops->progress(exchange->client);
 	if (taken > 0 && exchange->state != EXCHANGE_ENDED) {
 		exchange->bytes_out += taken;
 		if (exchange->state == EXCHANGE_TUNNEL)

@@ -208,6 +208,12 @@ client_flush(struct exchange_client *client)
 	sender_settle(&server->sender);
 }
 
+static uint64_t
+client_progress(struct exchange_client *client)
+{
+	return http1_acknowledged(server_of_client(client));
+}
+
 static void
 client_resume(struct exchange_client *client)
 {
@@ -278,6 +284,7 @@ const struct exchange_client_ops http1_client_ops = {
     .content = client_content,
     .whole = client_whole,
     .content_end = client_content_end,
+    .progress = client_progress,
     .flush = client_flush,
     .resume = client_resume,
     .take_back = client_take_back,

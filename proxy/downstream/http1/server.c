@@ -15,12 +15,18 @@
 /* With libevent's struct event of 128 bytes; see connection.h. */
 _Static_assert(sizeof(struct http1_server) <= 456, "an idle connection costs no more than before");
 
+uint64_t
+http1_acknowledged(const struct http1_server *server)
+{
+	return server->sender.sent - conn_unacknowledged(&server->connection.conn);
+}
+
 void
 http1_finish(struct http1_server *server)
 {
 	server->state = HTTP1_CLOSING;
 	server->skipped = 0;
-	server->sent_before = server->sender.sent;
+	server->read_before = sender_pending(&server->sender) ? http1_acknowledged(server) : 0;
 	/* As long as the client reads it may take its time; lingering begins when all is sent. */
 	connection_wait(
 	    &server->connection, server->connection.downstream->options.timeouts.answer);
@@ -34,7 +40,7 @@ http1_await(struct http1_server *server)
 	server->state = HTTP1_HEAD;
 	server->receiver.scanned = 0;
 	server->head_len = 0;
-	server->sent_before = UINT64_MAX; /* not looked at yet */
+	server->read_before = UINT64_MAX; /* not looked at yet */
 	/* A part of a head that has come behind the last request has to hurry already. */
 	connection_wait(&server->connection, buffer_len(server->receiver.in) > 0
 						 ? downstream->options.timeouts.head
@@ -164,11 +170,13 @@ http1_work(struct http1_server *server)
 static void
 http1_expired_unread(struct http1_server *server)
 {
-	if (server->sender.sent == server->sent_before) {
+	uint64_t read = http1_acknowledged(server);
+
+	if (read == server->read_before) {
 		connection_close(&server->connection, true);
 		return;
 	}
-	server->sent_before = server->sender.sent;
+	server->read_before = read;
 	connection_wait(
 	    &server->connection, server->connection.downstream->options.timeouts.answer);
 }

@@ -36,10 +36,10 @@ struct http1_server {
 		uint64_t answer_at; /* EXCHANGE: where its answer begins, counted as sender.sent */
 	};
 	union {
-		uint64_t sent_before;	  /* HEAD, CLOSING: of sender.sent, when the timer was last
-					     started */
-		uint64_t unread;	  /* CLOSING with reset: bytes that the client's end had not
-					     acknowledged when it was looked at last */
+		uint64_t read_before; /* HEAD, CLOSING: http1_acknowledged when the timer was last
+					 started */
+		uint64_t unread;      /* CLOSING with reset: bytes that the client's end had not
+					 acknowledged when it was looked at last */
 		uint64_t awaits_since_ms; /* EXCHANGE: more content; 0: it has other things to do */
 	};
 	uint32_t head_len; /* of the head that begins `in`, kept until the exchange has read it */
@@ -76,6 +76,12 @@ server_of_client(struct exchange_client *client)
 
 /* Do whatever can be done now; the one place from which requests are read. */
 void http1_work(struct http1_server *server);
+
+/*
+ * Bytes sent on this connection that the client's TCP has acknowledged: a number that changes
+ * whenever the client reads. One system call.
+ */
+uint64_t http1_acknowledged(const struct http1_server *server);
 
 /* Wait for the next request. */
 void http1_await(struct http1_server *server);
