@@ -238,7 +238,7 @@ def test_name_that_leads_to_two_servers(gateways, make_folder):
     """Ids of connections mean nothing at another server: invalidations would go to a stranger."""
     one, other = (RedisServer(make_folder("redis")).start() for _ in range(2))
     relay = FaultRelay(make_folder("relay"), one.port)
-    relay.say("alternate", other.port)
+    relay.say("push", other.port)
     others = [socket.create_connection(("127.0.0.1", other.port)) for _ in range(200)]  # so that each id exists there
     gateway = gateways.make(store_url=f"redis://127.0.0.1:{relay.port}").launch()
     gateway.wait_listening()

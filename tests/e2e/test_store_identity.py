@@ -72,7 +72,7 @@ def test_two_servers_behind_one_name(gateways, make_folder, rules):
     # So that each id exists at both.
     others = [socket.create_connection(("127.0.0.1", server.port)) for server in (one, other) for _ in range(300)]
     relay = FaultRelay(make_folder("relay"), one.port)
-    relay.say("alternate", other.port)
+    relay.say("push", other.port)
     gateway = gateways.make({"store": CLOCKS}, store_url=f"redis://gate:secret@127.0.0.1:{relay.port}").launch()
     hidden = "client|" in rules
     why = "allow the user INFO, or CLIENT SETNAME and CLIENT LIST" if hidden else "lead to different servers"

@@ -13,8 +13,7 @@ socket CONTROL_PATH, each answered with `ok`:
     mask WHICH       have the nodes of a cluster say in HELLO that they are something else
     pass             back to normal; what a dropping network had swallowed stays lost, so those connections are cut
     target PORT      connect to another Redis from now on
-    alternate PORT   and every other time to this one, until `target` is said again: a name with two addresses
-    push PORT        and the push connections to this one, until `target` is said again
+    push PORT        and the push connections to this one, until `target` is said again: a name with two addresses
     count            how many connections there are: `ok DATA PUSH OTHER`
 
 WHICH is data, push, lists, other (none of these) or all. A rule holds for connections made later as well."""
@@ -36,7 +35,7 @@ def concerns(which, link):
 
 class Relay:
     def __init__(self, target):
-        self.targets = [target]
+        self.target = target
         self.push_target = None
         self.links = set()
         self.rules = {}  # what is wrong -> (which, argument)
@@ -59,11 +58,9 @@ class Relay:
     def obey(self, words):
         verb, which = words[0], words[1] if len(words) > 1 else None
         if verb == "target":
-            self.targets, self.push_target = [int(which)], None
+            self.target, self.push_target = int(which), None
         elif verb == "push":
             self.push_target = int(which)
-        elif verb == "alternate":
-            self.targets.append(int(which))
         elif verb == "count":
             names = [link.name for link in self.links]
             return f"ok {names.count('data')} {names.count('push')} {names.count(None)}"
@@ -106,8 +103,7 @@ class Link:
         try:
             if self.relay.rule("refuse", self):
                 return
-            target = self.relay.targets[0]
-            self.relay.targets = self.relay.targets[1:] + [target]
+            target = self.relay.target
             first = b""
             if self.relay.push_target:  # who it is has to be known first
                 first = await self.reader.read(1 << 16)
