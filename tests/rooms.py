@@ -57,7 +57,7 @@ CYCLES_TO_GO = [set(cycle.split()) for cycle in (
     "proxy/http/fields proxy/http/names",
     "proxy/net/conn proxy/net/tls",
     "proxy/server/children proxy/server/control_child proxy/server/generation proxy/server/heartbeat "
-    "proxy/server/redis_watch proxy/server/reload proxy/server/supervisor proxy/server/upgrade",
+    "proxy/server/redis_watch proxy/server/reload proxy/server/supervisor",
     "proxy/upstream/backend proxy/upstream/dial proxy/upstream/http1/answer proxy/upstream/http1/client "
     "proxy/upstream/pool proxy/upstream/redial",
 )]
