@@ -52,7 +52,7 @@ exchange_redirect(struct exchange *exchange, const struct request *request, stru
 }
 
 static void
-find_route(const struct exchange *exchange, const struct request *request, struct route *out)
+find_route(struct exchange *exchange, const struct request *request)
 {
 	const struct gateway_options *options = &exchange->gateway->options;
 	/* Other proxies ask about jobs; the control API is ours alone to lead to. */
@@ -60,9 +60,9 @@ find_route(const struct exchange *exchange, const struct request *request, struc
 	    options->jobs.fixed, exchange->peer->asks ? NULL : options->control_host};
 
 	if (exchange->peer->purpose == FOR_CONTROL)
-		*out = (struct route){.names_control = true, .path = request->path};
+		exchange->route.names_control = true;
 	else
-		route_find(&forms, request->authority, request->path, out);
+		route_find(&forms, request->authority, request->path, &exchange->route);
 }
 
 bool
@@ -89,8 +89,8 @@ exchange_look_up(struct exchange *exchange, struct findings *findings)
 	if (answer.pending) {
 		/* Both reads at once: a token never seen before costs one round trip, not two. */
 		if (evidence->names_job)
-			jg_directory_lookup(
-			    gateway->directory, RECORD_JOB, findings->route.job, now_ms, NULL);
+			jg_directory_lookup(gateway->directory, RECORD_JOB,
+			    route_job(&exchange->route), now_ms, NULL);
 		return false;
 	}
 	evidence->token_known = answer.known;
@@ -103,7 +103,7 @@ exchange_look_up(struct exchange *exchange, struct findings *findings)
 	if (!evidence->names_job || !jg_evidence_proves(evidence))
 		return true;
 	answer = jg_directory_lookup(
-	    gateway->directory, RECORD_JOB, findings->route.job, now_ms, &exchange->waiter);
+	    gateway->directory, RECORD_JOB, route_job(&exchange->route), now_ms, &exchange->waiter);
 	if (answer.pending)
 		return false;
 	evidence->job_known = answer.known;
@@ -152,8 +152,8 @@ exchange_prepare(
 	    .peer = peer_text(exchange->peer, address),
 	    .peer_is_unix = exchange->peer->local,
 	    .request_id = exchange_id(exchange),
-	    .job = findings->route.job,
-	    .prefix = findings->route.prefix,
+	    .job = route_job(&exchange->route),
+	    .prefix = route_prefix(&exchange->route, request->path),
 	    .token = findings->evidence.token,
 	    .drop_fields = gateway->options.forwarding.drop_fields,
 	};
@@ -167,7 +167,7 @@ exchange_prepare(
 	 * all the same. */
 	request->exclusive = request->upgrade.len > 0 ||
 			     (rewrite.forward_token && authenticates_connection(request));
-	request->path = findings->route.path;
+	request->path = route_path(&exchange->route, request->path);
 	return exchange_keep(exchange, request, &rewritten->extra, findings->target);
 }
 
@@ -225,7 +225,8 @@ exchange_decide(struct exchange *exchange, const struct findings *findings)
 	if (verdict == VERDICT_INVALID_TOKEN && findings->memo != NULL)
 		jg_bearer_forget(findings->memo);
 	PROBE_DECISION(exchange->request_id, exchange->request_id_len, verdict,
-	    exchange->decision_us, exchange->job, exchange->job_len, exchange->token_id);
+	    exchange->decision_us, exchange->route.job, exchange->route.job_len,
+	    exchange->token_id);
 	return verdict;
 }
 
@@ -255,10 +256,9 @@ exchange_ask(struct exchange *exchange, struct request *request)
 
 /* Could the proxy that asks find another job in the path? Then the question has been refused. */
 static bool
-exchange_ask_path(
-    struct exchange *exchange, const struct request *request, const struct route *route)
+exchange_ask_path(struct exchange *exchange, const struct request *request)
 {
-	if (route->prefix.len == 0 || ask_path_is_plain(request->path))
+	if (exchange->route.prefix_len == 0 || ask_path_is_plain(request->path))
 		return true;
 	exchange_reject(exchange, request, 400, SLICE("Unclear path"),
 	    SLICE(
@@ -280,22 +280,20 @@ exchange_authorize(struct exchange *exchange, struct request *request)
 		exchange_observe(exchange, request);
 		return;
 	}
-	find_route(exchange, request, &findings.route);
-	if (exchange->peer->asks && !exchange_ask_path(exchange, request, &findings.route))
+	find_route(exchange, request);
+	if (exchange->peer->asks && !exchange_ask_path(exchange, request))
 		return;
-	evidence->names_control = exchange->control = findings.route.names_control;
+	evidence->names_control = exchange->control = exchange->route.names_control;
 	exchange->html = exchange->html && !exchange->control;
-	evidence->names_job = findings.route.names_job;
-	if (evidence->names_job)
-		KEEP(exchange, job, findings.route.job);
-	if (exchange_may_sign_in(exchange, &findings.route) && exchange_path_is_own(request)) {
+	evidence->names_job = exchange->route.names_job;
+	if (exchange_may_sign_in(exchange) && exchange_path_is_own(request)) {
 		exchange_own_path(exchange, request);
 		return;
 	}
 	exchange_present_fields(exchange, &request->fields, &findings);
 	if ((evidence->credential == CREDENTIAL_NONE ||
 		evidence->credential == CREDENTIAL_OTHER_SCHEME) &&
-	    exchange_may_sign_in(exchange, &findings.route))
+	    exchange_may_sign_in(exchange))
 		exchange_recall_session(exchange, request, &findings);
 	if (exchange->by_session && !exchange_session_may(exchange, request)) {
 		exchange_reject(exchange, request, 403, SLICE("Foreign origin"),
@@ -312,14 +310,14 @@ exchange_authorize(struct exchange *exchange, struct request *request)
 	timer_stop(&exchange->timer);
 	verdict = exchange_decide(exchange, &findings);
 	if (verdict != VERDICT_ALLOW) {
-		if (exchange_offer_sign_in(exchange, request, &findings.route, verdict))
+		if (exchange_offer_sign_in(exchange, request, verdict))
 			return;
 		exchange_refuse(exchange, verdict);
 		return;
 	}
 	counter_add(&exchange->gateway->stats->verdicts[VERDICT_ALLOW], 1);
 	if (exchange->peer->asks)
-		exchange_grant(exchange, findings.route.job, evidence->token);
+		exchange_grant(exchange, route_job(&exchange->route), evidence->token);
 	else if (exchange->control)
 		exchange_call_control(exchange, request, evidence->token);
 	else
@@ -388,8 +386,8 @@ exchange_judge_again(struct exchange *exchange)
 	if (verdict == VERDICT_ALLOW)
 		return;
 	exchange_time_revocation(exchange, token.changed_ms, job.changed_ms);
-	PROBE_REVOCATION(exchange->request_id, exchange->request_id_len, verdict, exchange->job,
-	    exchange->job_len, exchange->token_id);
+	PROBE_REVOCATION(exchange->request_id, exchange->request_id_len, verdict,
+	    exchange->route.job, exchange->route.job_len, exchange->token_id);
 	exchange_refuse(exchange, verdict);
 }
 

@@ -44,7 +44,7 @@ exchange_recall_session(
 	struct session session;
 
 	if (cookie.at == NULL || !session_open(exchange->gateway->options.session_key,
-				     findings->route.job, cookie, wall_ms / 1000, &session))
+				     route_job(&exchange->route), cookie, wall_ms / 1000, &session))
 		return;
 	findings->session.formed = true;
 	memcpy(findings->session.id, session.token_id, TOKEN_ID_LEN);

@@ -85,7 +85,7 @@ exchange_write_log(const struct exchange *exchange, enum outcome outcome)
 		    [ACCESS_HOST] = {exchange->host, exchange->host_len},
 		    [ACCESS_PATH] = {exchange->path, exchange->path_len},
 		    [ACCESS_TOKEN_ID] = {exchange->token_id, exchange->known ? TOKEN_ID_LEN : 0},
-		    [ACCESS_JOB] = {exchange->job, exchange->job_len},
+		    [ACCESS_JOB] = route_job(&exchange->route),
 		},
 	    .started_us = exchange->started_us,
 	    .duration_us = exchange_age_us(exchange),

@@ -51,6 +51,7 @@ struct exchange {
 	struct task connect;	  /* CONNECTING: takes a connection at the end of the turn */
 	struct task burial;
 
+	struct route route;
 	struct backend *backend;
 	struct upstream *upstream; /* from CONNECTING on, until it has failed */
 	struct upstream_user upstream_user;
@@ -78,14 +79,13 @@ struct exchange {
 	uint32_t decision_us, connect_us, first_byte_us; /* what parts took; 0: not reached */
 	unsigned status;
 	enum verdict verdict;
-	unsigned char request_id_len, method_len, host_len, path_len, job_len;
+	unsigned char request_id_len, method_len, host_len, path_len;
 	bool decided;	 /* verdict is one */
 	bool known;	 /* the token's id is set */
 	bool by_session; /* a cookie of ours stood for the token */
 	bool traced;	 /* trace is set */
 	char request_id[REQUEST_ID_MAX];
 	char token_id[TOKEN_ID_LEN];
-	char job[JOB_ID_MAX];
 	char method[LOG_METHOD_MAX], host[LOG_HOST_MAX], path[LOG_PATH_MAX];
 	struct trace trace;
 };
@@ -95,7 +95,6 @@ struct findings {
 	struct evidence evidence;
 	struct bearer_memo *memo; /* with a bearer's credential, where it is kept */
 	struct bearer session;	  /* whom a session vouches for */
-	struct route route;
 	struct job fixed_job; /* the sidecar's job, with the backend that the configuration names */
 	struct directory_entry *token_entry, *job_entry;
 	const struct job_url *target; /* of an exchange that is allowed */
@@ -192,9 +191,9 @@ bool exchange_session_may(const struct exchange *exchange, const struct request 
 
 /* ---- signin.c ---- */
 
-/* Are there sessions at the host of this request? In the host form alone: a browser origin for each
- * job. */
-bool exchange_may_sign_in(const struct exchange *exchange, const struct route *route);
+/* Are there sessions at the host that the request was routed by? In the host form alone: a browser
+ * origin for each job. */
+bool exchange_may_sign_in(const struct exchange *exchange);
 
 /* Does the client speak TLS, as far as we are told? */
 bool exchange_is_secure(const struct exchange *exchange, const struct request *request);
@@ -203,8 +202,8 @@ bool exchange_is_secure(const struct exchange *exchange, const struct request *r
  * Refuse with a page to sign in at, or one that says why there is none. False, and nothing is
  * done, when the client or the verdict calls for a plain refusal.
  */
-bool exchange_offer_sign_in(struct exchange *exchange, const struct request *request,
-    const struct route *route, enum verdict verdict);
+bool exchange_offer_sign_in(
+    struct exchange *exchange, const struct request *request, enum verdict verdict);
 
 /* Serve a path of the gateway's own at a job's host. */
 bool exchange_path_is_own(const struct request *request);

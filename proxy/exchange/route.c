@@ -1,6 +1,8 @@
 /* route.c - host form, path form and fixed job. */
 #include "exchange/route.h"
 
+#include <string.h>
+
 #include "http/write.h"
 
 /* The host of an authority: without a port, and without the dot of a fully qualified name. */
@@ -34,34 +36,46 @@ route_under_domain(struct slice host, struct slice domain, struct slice *label)
 	return true;
 }
 
-/* A host's name means the same in any case of letters; ids are in lower case. */
-static struct slice
-lower(struct slice text, char out[JOB_ID_MAX])
+static void
+set_job(struct route *out, struct slice id)
 {
-	if (text.len > JOB_ID_MAX)
-		return text; /* no id in any case */
-	for (size_t i = 0; i < text.len; i++)
-		out[i] =
-		    (char)(text.at[i] >= 'A' && text.at[i] <= 'Z' ? text.at[i] + 32 : text.at[i]);
-	return (struct slice){out, text.len};
+	if (!jg_job_id_valid(id))
+		return;
+	memcpy(out->job, id.at, id.len);
+	out->job_len = (unsigned char)id.len;
+	out->names_job = true;
+}
+
+/* A host's name means the same in any case of letters; ids are in lower case. */
+static void
+host_form(struct slice label, struct route *out)
+{
+	char text[JOB_ID_MAX];
+
+	if (label.len > JOB_ID_MAX)
+		return; /* no id in any case */
+	for (size_t i = 0; i < label.len; i++)
+		text[i] = (char)(label.at[i] >= 'A' && label.at[i] <= 'Z' ? label.at[i] + 32
+									  : label.at[i]);
+	set_job(out, (struct slice){text, label.len});
 }
 
 /* "/jobs/<id>" or "/jobs/<id>/rest". */
-static bool
+static void
 path_form(struct slice prefix, struct slice path, struct route *out)
 {
+	size_t id_len;
 	struct slice rest;
 	const char *slash;
 
 	if (!slice_starts_with(path, prefix) || path.len <= prefix.len ||
 	    path.at[prefix.len] != '/')
-		return false;
+		return;
 	rest = slice_after(path, prefix.len + 1);
 	slash = memchr(rest.at, '/', rest.len);
-	out->job = (struct slice){rest.at, slash != NULL ? (size_t)(slash - rest.at) : rest.len};
-	out->prefix = (struct slice){path.at, prefix.len + 1 + out->job.len};
-	out->path = slash != NULL ? slice_after(path, out->prefix.len) : SLICE("/");
-	return true;
+	id_len = slash != NULL ? (size_t)(slash - rest.at) : rest.len;
+	out->prefix_len = (uint32_t)(prefix.len + 1 + id_len);
+	set_job(out, (struct slice){rest.at, id_len});
 }
 
 void
@@ -71,24 +85,20 @@ route_find(
 	struct slice label;
 
 	out->names_control = out->names_job = false;
-	out->job = out->prefix = (struct slice){0};
-	out->path = path;
+	out->job_len = 0;
+	out->prefix_len = 0;
 	if (forms->control != NULL &&
 	    slice_equal_nocase(host_of(authority), slice_of(forms->control))) {
 		out->names_control = true;
 		return;
 	}
-	if (forms->fixed != NULL) {
-		out->job = slice_of(forms->fixed);
-		out->names_job = true;
-		return;
-	}
-	if (forms->domain != NULL &&
-	    route_under_domain(host_of(authority), slice_of(forms->domain), &label))
-		out->job = lower(label, out->text);
-	else if (forms->prefix == NULL || !path_form(slice_of(forms->prefix), path, out))
-		return;
-	out->names_job = jg_job_id_valid(out->job);
+	if (forms->fixed != NULL)
+		set_job(out, slice_of(forms->fixed));
+	else if (forms->domain != NULL &&
+		 route_under_domain(host_of(authority), slice_of(forms->domain), &label))
+		host_form(label, out);
+	else if (forms->prefix != NULL)
+		path_form(slice_of(forms->prefix), path, out);
 }
 
 struct slice

@@ -13,13 +13,12 @@ struct route_forms {
 	const char *control; /* a host that is no job's but the control API's */
 };
 
+/* A value: it points nowhere. */
 struct route {
 	bool names_control, names_job; /* one of them at most */
-	struct slice
-	    job; /* a valid id; points into `text`, path or forms: do not copy the struct */
-	char text[JOB_ID_MAX]; /* host form: the id in lower case (RFC 9110 section 4.2.3) */
-	struct slice prefix; /* path form: what was taken off the path, "/jobs/<job>"; else empty */
-	struct slice path;   /* what the backend gets to see; points into path, or is "/" */
+	unsigned char job_len;	       /* 0 unless names_job */
+	char job[JOB_ID_MAX]; /* a valid id, in lower case (host form: RFC 9110 section 4.2.3) */
+	uint32_t prefix_len;  /* path form: of "/jobs/<job>", with which the path begins; else 0 */
 };
 
 /*
@@ -31,6 +30,26 @@ struct route {
  */
 void route_find(
     const struct route_forms *forms, struct slice authority, struct slice path, struct route *out);
+
+static inline struct slice
+route_job(const struct route *route)
+{
+	return (struct slice){route->job, route->job_len};
+}
+
+/* What is taken off the path that the route was found for: "/jobs/<job>", or nothing. */
+static inline struct slice
+route_prefix(const struct route *route, struct slice path)
+{
+	return (struct slice){path.at, route->prefix_len};
+}
+
+/* What the backend gets to see of that path. */
+static inline struct slice
+route_path(const struct route *route, struct slice path)
+{
+	return route->prefix_len < path.len ? slice_after(path, route->prefix_len) : SLICE("/");
+}
 
 /* "host[:port]" of a backend, as its Host field has it; for a Unix socket "localhost". */
 #define ROUTE_AUTHORITY_MAX 264

@@ -19,12 +19,12 @@
 #define COOKIE_ATTRIBUTES "; Path=/; Secure; HttpOnly; SameSite=Lax"
 
 bool
-exchange_may_sign_in(const struct exchange *exchange, const struct route *route)
+exchange_may_sign_in(const struct exchange *exchange)
 {
 	const struct gateway_options *options = &exchange->gateway->options;
 
-	return options->session_key != NULL && !exchange->peer->asks && route->names_job &&
-	       route->prefix.len == 0 && options->jobs.fixed == NULL;
+	return options->session_key != NULL && !exchange->peer->asks && exchange->route.names_job &&
+	       exchange->route.prefix_len == 0 && options->jobs.fixed == NULL;
 }
 
 bool
@@ -100,8 +100,8 @@ to_of(const struct request *request, char out[PAGE_TO_MAX])
 }
 
 bool
-exchange_offer_sign_in(struct exchange *exchange, const struct request *request,
-    const struct route *route, enum verdict verdict)
+exchange_offer_sign_in(
+    struct exchange *exchange, const struct request *request, enum verdict verdict)
 {
 	struct gateway *gateway = exchange->gateway;
 	bool ended = verdict == VERDICT_INVALID_TOKEN && exchange->by_session;
@@ -110,13 +110,13 @@ exchange_offer_sign_in(struct exchange *exchange, const struct request *request,
 	struct refusal answer;
 
 	if (!exchange->html || gateway->options.session_key == NULL || exchange->peer->asks ||
-	    !route->names_job || (verdict != VERDICT_NO_CREDENTIAL && !ended))
+	    !exchange->route.names_job || (verdict != VERDICT_NO_CREDENTIAL && !ended))
 		return false;
 	if (gateway->options.jobs.fixed != NULL)
 		page.message =
 		    SLICE("A gateway beside one job has no page to sign in at. Send a token: "
 			  "Authorization: Bearer <token>.");
-	else if (!exchange_may_sign_in(exchange, route))
+	else if (!exchange_may_sign_in(exchange))
 		page.message = SLICE(
 		    "Signing in is off here: it needs a host name for each job, for all pages of "
 		    "one host can act for each other. Send a token: Authorization: Bearer "
@@ -253,8 +253,7 @@ exchange_signed_in(struct exchange *exchange, const struct token *token, struct 
 
 	memcpy(session.token_id, token->id.at, TOKEN_ID_LEN);
 	memcpy(session.mark, token->hash, TOKEN_MARK_LEN);
-	if (!session_seal(options->session_key, (struct slice){exchange->job, exchange->job_len},
-		&session, text)) {
+	if (!session_seal(options->session_key, route_job(&exchange->route), &session, text)) {
 		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
 		return;
 	}
@@ -329,7 +328,6 @@ exchange_form_complete(struct exchange *exchange)
 	    exchange, form_field(form, SLICE("token"), value, sizeof(value)), &findings);
 	OPENSSL_cleanse(value, sizeof(value));
 	evidence->names_job = true;
-	findings.route.job = (struct slice){exchange->job, exchange->job_len};
 	if (!exchange_look_up(exchange, &findings)) {
 		timer_start(exchange->gateway->loop, &exchange->timer,
 		    exchange->gateway->options.timeouts.lookup);

@@ -173,7 +173,7 @@ rewritten_head(struct request *request, unsigned how)
 	if (!rewrite_request(request, &rewrite, &rewritten))
 		return 0;
 	if (route.names_job)
-		request->path = route.path;
+		request->path = route_path(&route, request->path);
 	if (!(how & PRESERVE_HOST) || request->authority.len == 0)
 		request->authority = route_authority(target, authority);
 	return written_head(request, target);
