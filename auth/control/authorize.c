@@ -143,20 +143,20 @@ learn(
 	return false;
 }
 
-/* A sidecar's job needs no URL in its record. */
+/* The job as the gateway reaches it. */
 static const struct job *
-with_fixed_url(struct call *call, const struct job *job)
+effective_job(struct call *call, const struct job *job)
 {
 	const struct control *control = call->ctx;
 	const struct control_setup *setup = control->setup;
 	struct question *question = call->state;
+	struct job_url fixed;
 	size_t bad;
 
 	if (setup->fixed_job == NULL || !slice_equal(job->id, slice_of(setup->fixed_job)))
 		return job;
-	question->fixed = *job;
-	jg_job_url_parse(slice_of(setup->fixed_url), &question->fixed.url, &bad);
-	return &question->fixed;
+	jg_job_url_parse(slice_of(setup->fixed_url), &fixed, &bad);
+	return jg_effective_job(job, &fixed, &question->fixed);
 }
 
 static void
@@ -168,7 +168,7 @@ got_job(void *ctx, enum store_result result, const struct record *record)
 	if (!learn(call, result, record, &question->evidence.job_known))
 		return;
 	if (question->evidence.job_known == RECORD_KNOWN)
-		question->evidence.job = with_fixed_url(call, &record->job);
+		question->evidence.job = effective_job(call, &record->job);
 	decide(call);
 }
 

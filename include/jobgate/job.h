@@ -52,4 +52,18 @@ bool jg_job_id_valid(struct slice id);
  */
 bool jg_job_url_parse(struct slice text, struct job_url *out, size_t *bad);
 
+/*
+ * A job as it is reached: a sidecar's is at the URL that the configuration names (fixed), whatever
+ * its record says; every other one is where its record says (fixed NULL). Returns record or room.
+ */
+static inline const struct job *
+jg_effective_job(const struct job *record, const struct job_url *fixed, struct job *room)
+{
+	if (fixed == NULL)
+		return record;
+	*room = *record;
+	room->url = *fixed;
+	return room;
+}
+
 #endif

@@ -109,13 +109,9 @@ exchange_look_up(struct exchange *exchange, struct findings *findings)
 	evidence->job_known = answer.known;
 	if (answer.known != RECORD_KNOWN)
 		return true;
-	evidence->job = &answer.record->job;
+	evidence->job = jg_effective_job(
+	    &answer.record->job, gateway_fixed_target(gateway), &findings->fixed_job);
 	findings->job_entry = answer.entry;
-	if (gateway->options.jobs.fixed_url != NULL) {
-		findings->fixed_job = answer.record->job;
-		findings->fixed_job.url = gateway->options.jobs.fixed_target;
-		evidence->job = &findings->fixed_job;
-	}
 	return true;
 }
 
@@ -180,8 +176,10 @@ exchange_allow(struct exchange *exchange, struct request *request, struct findin
 
 	assert(findings->evidence.token != NULL); /* nobody is allowed without one */
 	exchange->state = EXCHANGE_CONNECTING;
-	findings->target = options->jobs.fixed_url != NULL ? &options->jobs.fixed_target
-							   : &findings->evidence.job->url;
+	/* The pool tells the configured URL by its address: that one may lead anywhere. */
+	findings->target = gateway_fixed_target(gateway);
+	if (findings->target == NULL)
+		findings->target = &findings->evidence.job->url;
 	exchange->allowed = jg_token_edition(findings->evidence.token);
 	jg_directory_watch(findings->token_entry, &exchange->token_watch);
 	jg_directory_watch(findings->job_entry, &exchange->job_watch);
@@ -368,18 +366,12 @@ exchange_judge_again(struct exchange *exchange)
 	    jg_directory_watched(gateway->directory, &exchange->token_watch, now_ms);
 	struct directory_answer job =
 	    jg_directory_watched(gateway->directory, &exchange->job_watch, now_ms);
-	struct job fixed_job;
+	struct job room;
 	const struct job *judged = NULL;
 	enum verdict verdict;
 
-	if (job.known == RECORD_KNOWN) {
-		judged = &job.record->job;
-		if (gateway->options.jobs.fixed_url != NULL) {
-			fixed_job = *judged;
-			fixed_job.url = gateway->options.jobs.fixed_target;
-			judged = &fixed_job;
-		}
-	}
+	if (job.known == RECORD_KNOWN)
+		judged = jg_effective_job(&job.record->job, gateway_fixed_target(gateway), &room);
 	verdict =
 	    jg_decide_again(token.known, token.known == RECORD_KNOWN ? &token.record->token : NULL,
 		&exchange->allowed, job.known, judged);

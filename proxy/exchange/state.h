@@ -53,6 +53,13 @@ struct gateway {
 	struct scratch scratch;
 };
 
+/* Where the sidecar's job is reached, whatever its record says; NULL: as its record says. */
+static inline const struct job_url *
+gateway_fixed_target(const struct gateway *gateway)
+{
+	return gateway->options.jobs.fixed_url != NULL ? &gateway->options.jobs.fixed_target : NULL;
+}
+
 /* The Date of now, made once a second. */
 struct slice gateway_date(struct gateway *gateway);
 

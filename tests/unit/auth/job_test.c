@@ -288,6 +288,21 @@ every_byte(void **state)
 	}
 }
 
+static void
+a_sidecars_job_has_the_configured_url(void **state)
+{
+	const struct job record = {.id = SLICE("demo"), .url = {.scheme = JOB_URL_NONE}};
+	const struct job_url fixed = {.scheme = JOB_URL_HTTP, .host = SLICE("h"), .port = 80};
+	struct job room;
+
+	(void)state;
+	assert_ptr_equal(jg_effective_job(&record, NULL, &room), &record);
+	assert_ptr_equal(jg_effective_job(&record, &fixed, &room), &room);
+	assert_true(slice_equal(room.id, SLICE("demo")) && slice_equal(room.url.host, SLICE("h")));
+	assert_int_equal(room.url.scheme, JOB_URL_HTTP);
+	assert_int_equal(record.url.scheme, JOB_URL_NONE);
+}
+
 int
 main(void)
 {
@@ -301,6 +316,7 @@ main(void)
 	    cmocka_unit_test(the_bounds_of_a_url),
 	    cmocka_unit_test(unix_urls),
 	    cmocka_unit_test(every_byte),
+	    cmocka_unit_test(a_sidecars_job_has_the_configured_url),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
