@@ -86,9 +86,12 @@ jg_bearer_recall(struct bearer_memos *memos, const struct mint *mint, struct sli
 }
 
 void
-jg_bearer_forget(struct bearer_memo *memo)
+jg_bearer_forget(struct bearer_memos *memos, const struct bearer_memo *read)
 {
-	memo->kept = false;
+	struct bearer_memo *memo = &memos->slots[read->print[0] & (BEARER_MEMOS - 1)];
+
+	if (memo->print[0] == read->print[0] && memo->print[1] == read->print[1])
+		memo->kept = false;
 }
 
 /* What a token that has proved itself may do with the job of the request. */

@@ -78,8 +78,11 @@ struct bearer_memos {
 enum credential jg_bearer_recall(struct bearer_memos *memos, const struct mint *mint,
     struct slice field, struct bearer_memo **out);
 
-/* What was read has proved nothing: the next one is read in full, so that no refusal is quicker. */
-void jg_bearer_forget(struct bearer_memo *memo);
+/*
+ * What was read has proved nothing: the next one is read in full, so that no refusal is quicker.
+ * read: the slot, or a copy of it, in whose place another one may be kept by now.
+ */
+void jg_bearer_forget(struct bearer_memos *memos, const struct bearer_memo *read);
 
 /* What the store says of a record. */
 enum knowledge {

@@ -84,13 +84,6 @@ enum exchange_end {
 };
 
 struct exchange_client_ops {
-	/*
-	 * The request's head, read again from what the client's end has kept of it.
-	 * Asked for when authorization had to wait for the store; the value is
-	 * good until control returns to the event loop.
-	 */
-	struct request *(*request)(struct exchange_client *client);
-
 	/* An interim answer (100, 103) is to be sent. */
 	void (*interim)(struct exchange_client *client, const struct response *response);
 
@@ -176,9 +169,6 @@ void exchange_reject(struct exchange *exchange, const struct request *request, u
  */
 void exchange_redirect(
     struct exchange *exchange, const struct request *request, struct slice location);
-
-/* True while the client's end must be able to read the request's head again. */
-bool exchange_needs_request(const struct exchange *exchange);
 
 /* True while content of the request may be pushed: from `resume` until the exchange ends. */
 bool exchange_takes_content(const struct exchange *exchange);

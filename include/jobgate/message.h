@@ -64,7 +64,7 @@ enum content {
 
 /*
  * A request's head. Hop-by-hop fields are marked dropped; all slices belong to the connection that
- * it came on, or to a copy of it (kept_request.h).
+ * it came on, or to a copy of it (suspended.h, kept_request.h).
  */
 struct request {
 	struct slice method;

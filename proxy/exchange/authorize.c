@@ -1,9 +1,7 @@
-/* authorize.c - from a request's head to the verdict, and again whenever a record changes. */
-#include <assert.h>
-
+/* authorize.c - from a request's head to the verdict, step by step. */
 #include "exchange/ask.h"
 #include "exchange/exchange_state.h"
-#include "observe/probes.h"
+#include "jobgate/check.h"
 
 static unsigned char
 keep(char *into, size_t cap, struct slice text)
@@ -65,169 +63,6 @@ find_route(struct exchange *exchange, const struct request *request)
 		route_find(&forms, request->authority, request->path, &exchange->route);
 }
 
-bool
-exchange_look_up(struct exchange *exchange, struct findings *findings)
-{
-	struct gateway *gateway = exchange->gateway;
-	struct evidence *evidence = &findings->evidence;
-	/*
-	 * The clock was read when the client's bytes came, and is read again before the head leaves
-	 * for the backend. Another proxy's question is answered without that, so it is read here.
-	 */
-	uint64_t now_ms =
-	    exchange->peer->asks ? loop_read_ms(gateway->loop) : loop_now_ms(gateway->loop);
-	struct directory_answer answer;
-	struct slice id;
-
-	if ((evidence->credential != CREDENTIAL_BEARER &&
-		evidence->credential != CREDENTIAL_SESSION) ||
-	    !evidence->bearer->formed)
-		return true;
-	id = (struct slice){evidence->bearer->id, TOKEN_ID_LEN};
-	answer =
-	    jg_directory_lookup(gateway->directory, RECORD_TOKEN, id, now_ms, &exchange->waiter);
-	if (answer.pending) {
-		/* Both reads at once: a token never seen before costs one round trip, not two. */
-		if (evidence->names_job)
-			jg_directory_lookup(gateway->directory, RECORD_JOB,
-			    route_job(&exchange->route), now_ms, NULL);
-		return false;
-	}
-	evidence->token_known = answer.known;
-	if (answer.known != RECORD_KNOWN)
-		return true;
-	evidence->token = &answer.record->token;
-	findings->token_entry = answer.entry;
-	/* Nothing more is looked up for a wrong secret: the time would tell that its id is known.
-	 */
-	if (!evidence->names_job || !jg_evidence_proves(evidence))
-		return true;
-	answer = jg_directory_lookup(
-	    gateway->directory, RECORD_JOB, route_job(&exchange->route), now_ms, &exchange->waiter);
-	if (answer.pending)
-		return false;
-	evidence->job_known = answer.known;
-	if (answer.known != RECORD_KNOWN)
-		return true;
-	evidence->job = jg_effective_job(
-	    &answer.record->job, gateway_fixed_target(gateway), &findings->fixed_job);
-	findings->job_entry = answer.entry;
-	return true;
-}
-
-/*
- * The protocol that the request may be upgraded to: one of ours, so that it outlives the request.
- */
-static struct slice
-upgrade_allowed(const struct gateway_options *options, const struct request *request)
-{
-	/* Content would have to come before the switch; nobody's client sends any. */
-	if (request->upgrade.len == 0 || request->content == CONTENT_UNKNOWN ||
-	    (request->content == CONTENT_LENGTH && request->length > 0))
-		return (struct slice){0};
-	for (const char *const *at = options->forwarding.upgrades; at != NULL && *at != NULL; at++)
-		if (slice_equal_nocase(request->upgrade, slice_of(*at)))
-			return slice_of(*at);
-	return (struct slice){0};
-}
-
-/* Make the request for the backend and keep it. False when it does not fit. */
-static bool
-exchange_prepare(
-    struct exchange *exchange, struct request *request, const struct findings *findings)
-{
-	struct gateway *gateway = exchange->gateway;
-	struct rewritten *rewritten = &gateway->scratch.rewritten;
-	char address[ADDRESS_TEXT_MAX];
-	const struct rewrite rewrite = {
-	    .traced = exchange->traced,
-	    /* With a session, what stands in Authorization is the job's own affair. */
-	    .forward_token = gateway->options.forwarding.forward_token || exchange->by_session,
-	    .peer_trusted = exchange->peer->trusted,
-	    .secure = exchange->peer->secure,
-	    .peer = peer_text(exchange->peer, address),
-	    .peer_is_unix = exchange->peer->local,
-	    .request_id = exchange_id(exchange),
-	    .job = route_job(&exchange->route),
-	    .prefix = route_prefix(&exchange->route, request->path),
-	    .token = findings->evidence.token,
-	    .drop_fields = gateway->options.forwarding.drop_fields,
-	};
-
-	request->upgrade = exchange->upgrade = upgrade_allowed(&gateway->options, request);
-	exchange->content_ended = request->content == CONTENT_NONE ||
-				  (request->content == CONTENT_LENGTH && request->length == 0);
-	if (!rewrite_request(request, &rewrite, rewritten))
-		return false;
-	/* Some servers, asked for an upgrade that they do not make, wait for bytes of its protocol
-	 * all the same. */
-	request->exclusive = request->upgrade.len > 0 ||
-			     (rewrite.forward_token && authenticates_connection(request));
-	request->path = route_path(&exchange->route, request->path);
-	return exchange_keep(exchange, request, &rewritten->extra, findings->target);
-}
-
-/* Allowed: from here on a change of either record is noticed. */
-static void
-exchange_allow(struct exchange *exchange, struct request *request, struct findings *findings)
-{
-	struct gateway *gateway = exchange->gateway;
-	const struct gateway_options *options = &gateway->options;
-
-	assert(findings->evidence.token != NULL); /* nobody is allowed without one */
-	exchange->state = EXCHANGE_CONNECTING;
-	/* The pool tells the configured URL by its address: that one may lead anywhere. */
-	findings->target = gateway_fixed_target(gateway);
-	if (findings->target == NULL)
-		findings->target = &findings->evidence.job->url;
-	exchange->allowed = jg_token_edition(findings->evidence.token);
-	jg_directory_watch(findings->token_entry, &exchange->token_watch);
-	jg_directory_watch(findings->job_entry, &exchange->job_watch);
-	if (options->limits.body_bytes > 0 && request->content == CONTENT_LENGTH &&
-	    request->length > options->limits.body_bytes) {
-		exchange_client_failed(exchange, CLIENT_TOO_LARGE);
-		return;
-	}
-	if (rewrite_hops_left(request) == 0) {
-		exchange_give_up(exchange, OUTCOME_REFUSED, 200, SLICE("Options of the gateway"),
-		    SLICE("Max-Forwards lets the request go no further."));
-		return;
-	}
-	if (!exchange_prepare(exchange, request, findings)) {
-		exchange_give_up(exchange, OUTCOME_BAD_REQUEST, 431, SLICE("Head too large"),
-		    SLICE("The fields of the request do not fit once the gateway has added its "
-			  "own."));
-		return;
-	}
-	exchange->backend = pool_enter(gateway->pool, findings->target);
-	if (exchange->backend == NULL) {
-		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
-		return;
-	}
-	loop_defer(gateway->loop, &exchange->connect);
-}
-
-enum verdict
-exchange_decide(struct exchange *exchange, const struct findings *findings)
-{
-	const struct evidence *evidence = &findings->evidence;
-	enum verdict verdict = jg_decide(evidence);
-
-	exchange->verdict = verdict;
-	exchange->decided = true;
-	exchange->decision_us = exchange_timed(exchange, TIMED_DECISION);
-	if (evidence->token != NULL && verdict != VERDICT_INVALID_TOKEN) {
-		memcpy(exchange->token_id, evidence->token->id.at, TOKEN_ID_LEN);
-		exchange->known = true;
-	}
-	if (verdict == VERDICT_INVALID_TOKEN && findings->memo != NULL)
-		jg_bearer_forget(findings->memo);
-	PROBE_DECISION(exchange->request_id, exchange->request_id_len, verdict,
-	    exchange->decision_us, exchange->route.job, exchange->route.job_len,
-	    exchange->token_id);
-	return verdict;
-}
-
 /* Put the request that is asked about in the question's place. False when that was refused. */
 static bool
 exchange_ask(struct exchange *exchange, struct request *request)
@@ -264,133 +99,241 @@ exchange_ask_path(struct exchange *exchange, const struct request *request)
 	return false;
 }
 
+/* ---- the steps ---- */
+
+/*
+ * Each step says which one follows. Steps only go forward, and a request passes none twice but the
+ * last ones after a wait.
+ */
+enum authorize_step {
+	STEP_QUESTION,	 /* forward auth: the request asked about takes the question's place */
+	STEP_DESCRIBE,	 /* notes what logs and answers tell of the request */
+	STEP_ROUTE,	 /* finds the job, or the control API */
+	STEP_LOCAL,	 /* paths of the gateway's own */
+	STEP_CREDENTIAL, /* whom the request says it is from */
+	STEP_CONFIRM,	 /* where a request that has waited goes on: does that count still? */
+	STEP_LOOK_UP,	 /* finds the records of the token and of the job; alone may wait */
+	STEP_DECIDE,	 /* the verdict, and its answer if it is not to allow */
+	STEP_PASS,	 /* lets the request pass */
+
+	/* Not steps but what a step may say instead of naming one: */
+	STEP_WAIT, /* the waiter will be called */
+	STEP_DONE, /* the request has been answered, or is on its way */
+};
+
+/* A run of the steps, of one turn: no record is good for longer. */
+struct authorization {
+	struct exchange *exchange;
+	struct request *request;
+	struct claim *claim;
+	struct lookup lookup;
+};
+
+static enum authorize_step
+step_question(struct authorization *run)
+{
+	if (run->exchange->peer->asks && !exchange_ask(run->exchange, run->request))
+		return STEP_DONE;
+	return STEP_DESCRIBE;
+}
+
+static enum authorize_step
+step_describe(struct authorization *run)
+{
+	exchange_describe(run->exchange, run->request);
+	if (run->exchange->peer->purpose != FOR_METRICS)
+		return STEP_ROUTE;
+	exchange_observe(run->exchange, run->request);
+	return STEP_DONE;
+}
+
+static enum authorize_step
+step_route(struct authorization *run)
+{
+	struct exchange *exchange = run->exchange;
+
+	find_route(exchange, run->request);
+	if (exchange->peer->asks && !exchange_ask_path(exchange, run->request))
+		return STEP_DONE;
+	exchange->control = exchange->route.names_control;
+	exchange->html = exchange->html && !exchange->control;
+	return STEP_LOCAL;
+}
+
+static enum authorize_step
+step_local(struct authorization *run)
+{
+	if (!exchange_may_sign_in(run->exchange) || !exchange_path_is_own(run->request))
+		return STEP_CREDENTIAL;
+	exchange_own_path(run->exchange, run->request);
+	return STEP_DONE;
+}
+
+static enum authorize_step
+step_credential(struct authorization *run)
+{
+	struct exchange *exchange = run->exchange;
+
+	exchange_claim(exchange, run->request, run->claim);
+	if (!exchange->by_session || exchange_session_may(exchange, run->request))
+		return STEP_LOOK_UP;
+	exchange_reject(exchange, run->request, 403, SLICE("Foreign origin"),
+	    SLICE("With a browser's session, this has to come from a page of the job's own "
+		  "host."));
+	return STEP_DONE;
+}
+
+static enum authorize_step
+step_confirm(struct authorization *run)
+{
+	exchange_confirm_claim(run->exchange, run->request, run->claim);
+	return STEP_LOOK_UP;
+}
+
+static enum authorize_step
+step_look_up(struct authorization *run)
+{
+	struct exchange *exchange = run->exchange;
+
+	if (exchange_look_up(exchange, run->claim, &run->lookup)) {
+		timer_stop(&exchange->timer);
+		return STEP_DECIDE;
+	}
+	/* Several waits share one deadline. */
+	if (exchange->timer.due_ms == 0)
+		timer_start(exchange->gateway->loop, &exchange->timer,
+		    exchange->gateway->options.timeouts.lookup);
+	return STEP_WAIT;
+}
+
+static enum authorize_step
+step_decide(struct authorization *run)
+{
+	struct exchange *exchange = run->exchange;
+	enum verdict verdict = exchange_decide(exchange, run->claim, &run->lookup);
+
+	if (exchange->state == EXCHANGE_SIGNING_IN) {
+		exchange_form_decided(exchange, verdict, run->lookup.evidence.token);
+		return STEP_DONE;
+	}
+	if (verdict == VERDICT_ALLOW)
+		return STEP_PASS;
+	if (!exchange_offer_sign_in(exchange, run->request, verdict))
+		exchange_refuse(exchange, verdict);
+	return STEP_DONE;
+}
+
+static enum authorize_step
+step_pass(struct authorization *run)
+{
+	struct exchange *exchange = run->exchange;
+	const struct token *token = run->lookup.evidence.token;
+
+	CHECK(exchange_is_allowed(exchange));
+	CHECK(token != NULL);
+	counter_add(&exchange->gateway->stats->verdicts[VERDICT_ALLOW], 1);
+	if (exchange->peer->asks)
+		exchange_grant(exchange, route_job(&exchange->route), token);
+	else if (exchange->control)
+		exchange_call_control(exchange, run->request, token);
+	else
+		exchange_allow(exchange, run->request, &run->lookup);
+	return STEP_DONE;
+}
+
+static enum authorize_step
+take(struct authorization *run, enum authorize_step step)
+{
+	switch (step) {
+	case STEP_QUESTION:
+		return step_question(run);
+	case STEP_DESCRIBE:
+		return step_describe(run);
+	case STEP_ROUTE:
+		return step_route(run);
+	case STEP_LOCAL:
+		return step_local(run);
+	case STEP_CREDENTIAL:
+		return step_credential(run);
+	case STEP_CONFIRM:
+		return step_confirm(run);
+	case STEP_LOOK_UP:
+		return step_look_up(run);
+	case STEP_DECIDE:
+		return step_decide(run);
+	case STEP_PASS:
+		return step_pass(run);
+	case STEP_WAIT:
+	case STEP_DONE:
+		break;
+	}
+	return STEP_DONE;
+}
+
+/* Run the steps from this one on. True when the request waits for the store. */
+static bool
+exchange_run(struct exchange *exchange, enum authorize_step step, struct request *request,
+    struct claim *claim)
+{
+	struct authorization run = {.exchange = exchange, .request = request, .claim = claim};
+
+	while (step < STEP_WAIT) {
+		enum authorize_step next = take(&run, step);
+
+		CHECK(next > step);
+		step = next;
+	}
+	CHECK(step != STEP_WAIT || exchange->waiter.entry != NULL);
+	return step == STEP_WAIT;
+}
+
+/* Begin with this step; if the request has to wait, keep it and its claim. */
+static void
+exchange_begin(struct exchange *exchange, enum authorize_step step, struct request *request,
+    struct claim *claim)
+{
+	if (!exchange_run(exchange, step, request, claim))
+		return;
+	exchange->suspended = suspended_new(exchange->gateway->buffers, request, claim);
+	if (exchange->suspended == NULL)
+		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
+}
+
 void
 exchange_authorize(struct exchange *exchange, struct request *request)
 {
-	struct findings findings = {0};
-	struct evidence *evidence = &findings.evidence;
-	enum verdict verdict;
+	struct claim claim = {0};
 
-	if (exchange->peer->asks && !exchange_ask(exchange, request))
-		return;
-	exchange_describe(exchange, request);
-	if (exchange->peer->purpose == FOR_METRICS) {
-		exchange_observe(exchange, request);
-		return;
-	}
-	find_route(exchange, request);
-	if (exchange->peer->asks && !exchange_ask_path(exchange, request))
-		return;
-	evidence->names_control = exchange->control = exchange->route.names_control;
-	exchange->html = exchange->html && !exchange->control;
-	evidence->names_job = exchange->route.names_job;
-	if (exchange_may_sign_in(exchange) && exchange_path_is_own(request)) {
-		exchange_own_path(exchange, request);
-		return;
-	}
-	exchange_present_fields(exchange, &request->fields, &findings);
-	if ((evidence->credential == CREDENTIAL_NONE ||
-		evidence->credential == CREDENTIAL_OTHER_SCHEME) &&
-	    exchange_may_sign_in(exchange))
-		exchange_recall_session(exchange, request, &findings);
-	if (exchange->by_session && !exchange_session_may(exchange, request)) {
-		exchange_reject(exchange, request, 403, SLICE("Foreign origin"),
-		    SLICE("With a browser's session, this has to come from a page of the job's own "
-			  "host."));
-		return;
-	}
-	if (!exchange_look_up(exchange, &findings)) {
-		if (exchange->timer.due_ms == 0)
-			timer_start(exchange->gateway->loop, &exchange->timer,
-			    exchange->gateway->options.timeouts.lookup);
-		return;
-	}
-	timer_stop(&exchange->timer);
-	verdict = exchange_decide(exchange, &findings);
-	if (verdict != VERDICT_ALLOW) {
-		if (exchange_offer_sign_in(exchange, request, verdict))
-			return;
-		exchange_refuse(exchange, verdict);
-		return;
-	}
-	counter_add(&exchange->gateway->stats->verdicts[VERDICT_ALLOW], 1);
-	if (exchange->peer->asks)
-		exchange_grant(exchange, route_job(&exchange->route), evidence->token);
-	else if (exchange->control)
-		exchange_call_control(exchange, request, evidence->token);
-	else
-		exchange_allow(exchange, request, &findings);
+	CHECK(exchange->state == EXCHANGE_AUTHORIZING && !exchange->decided);
+	exchange_begin(exchange, STEP_QUESTION, request, &claim);
 }
 
-bool
-exchange_needs_request(const struct exchange *exchange)
+void
+exchange_authorize_form(struct exchange *exchange)
 {
-	return exchange->state == EXCHANGE_AUTHORIZING;
+	struct request none = {0};
+	struct claim claim = {0};
+
+	CHECK(exchange->state == EXCHANGE_SIGNING_IN && exchange->content_ended);
+	exchange_claim_form(exchange, &claim);
+	exchange_begin(exchange, STEP_LOOK_UP, &none, &claim);
 }
 
-/* The record that was waited for has come, or cannot be had. */
+/*
+ * What was found before the wait is forgotten: only the request and its claim have been kept. The
+ * block is not the exchange's while the steps use it, for they may end the exchange.
+ */
 void
 exchange_answered(struct directory_waiter *waiter)
 {
 	struct exchange *exchange = OWNER(waiter, waiter);
+	struct suspended *suspended = exchange->suspended;
 
+	CHECK(suspended != NULL && !exchange->decided);
 	loop_read_ms(exchange->gateway->loop);
-	if (exchange->state == EXCHANGE_SIGNING_IN)
-		exchange_form_complete(exchange);
+	exchange->suspended = NULL;
+	if (exchange_run(exchange, STEP_CONFIRM, &suspended->request, &suspended->claim))
+		exchange->suspended = suspended;
 	else
-		exchange_authorize(exchange, exchange->client->ops->request(exchange->client));
-}
-
-/* ---- again ---- */
-
-/* How long ago the store told of the change that ends the exchange; the later one ends it. */
-static void
-exchange_time_revocation(
-    const struct exchange *exchange, uint64_t token_changed_ms, uint64_t job_changed_ms)
-{
-	uint64_t changed_ms = token_changed_ms > job_changed_ms ? token_changed_ms : job_changed_ms;
-	uint64_t now_ms = loop_now_ms(exchange->gateway->loop);
-
-	if (changed_ms > 0)
-		histogram_add(&exchange->gateway->stats->timed[TIMED_REVOCATION],
-		    now_ms > changed_ms ? (now_ms - changed_ms) * 1000 : 0);
-}
-
-/* A record changed under a running exchange: judge it again. */
-static void
-exchange_judge_again(struct exchange *exchange)
-{
-	struct gateway *gateway = exchange->gateway;
-	uint64_t now_ms = loop_now_ms(gateway->loop);
-	struct directory_answer token =
-	    jg_directory_watched(gateway->directory, &exchange->token_watch, now_ms);
-	struct directory_answer job =
-	    jg_directory_watched(gateway->directory, &exchange->job_watch, now_ms);
-	struct job room;
-	const struct job *judged = NULL;
-	enum verdict verdict;
-
-	if (job.known == RECORD_KNOWN)
-		judged = jg_effective_job(&job.record->job, gateway_fixed_target(gateway), &room);
-	verdict =
-	    jg_decide_again(token.known, token.known == RECORD_KNOWN ? &token.record->token : NULL,
-		&exchange->allowed, job.known, judged);
-	if (verdict == VERDICT_ALLOW)
-		return;
-	exchange_time_revocation(exchange, token.changed_ms, job.changed_ms);
-	PROBE_REVOCATION(exchange->request_id, exchange->request_id_len, verdict,
-	    exchange->route.job, exchange->route.job_len, exchange->token_id);
-	exchange_refuse(exchange, verdict);
-}
-
-void
-exchange_token_changed(struct directory_watch *watch)
-{
-	exchange_judge_again(OWNER(token_watch, watch));
-}
-
-void
-exchange_job_changed(struct directory_watch *watch)
-{
-	exchange_judge_again(OWNER(job_watch, watch));
+		suspended_free(exchange->gateway->buffers, suspended);
 }

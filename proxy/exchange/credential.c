@@ -4,40 +4,40 @@
 #include "exchange/rewrite.h"
 
 void
-exchange_present(struct exchange *exchange, struct slice field, struct findings *findings)
+exchange_claim_field(struct exchange *exchange, struct slice field, struct claim *claim)
 {
 	struct gateway *gateway = exchange->gateway;
 	const struct mint *mint = jg_directory_mint(gateway->directory, loop_now_ms(gateway->loop));
+	struct bearer_memo *digest;
 
-	findings->evidence.credential =
-	    jg_bearer_recall(&gateway->memos, mint, field, &findings->memo);
-	if (findings->memo != NULL)
-		findings->evidence.bearer = &findings->memo->bearer;
+	claim->credential = jg_bearer_recall(&gateway->memos, mint, field, &digest);
+	claim->digest = digest;
+	claim->mint_edition = mint->edition;
 }
 
-void
-exchange_present_fields(
-    struct exchange *exchange, const struct fields *fields, struct findings *findings)
+/* What the Authorization field says; several are malformed. */
+static void
+claim_authorization(struct exchange *exchange, const struct fields *fields, struct claim *claim)
 {
 	const struct field *found = NULL;
 
+	claim->credential = CREDENTIAL_NONE;
 	for (size_t i = 0; i < fields->count; i++) {
 		if (fields->items[i].id != FIELD_AUTHORIZATION)
 			continue;
 		if (found != NULL) {
-			findings->evidence.credential = CREDENTIAL_MALFORMED;
+			claim->credential = CREDENTIAL_MALFORMED;
 			return;
 		}
 		found = &fields->items[i];
 	}
-	findings->evidence.credential = CREDENTIAL_NONE;
 	if (found != NULL)
-		exchange_present(exchange, found->value, findings);
+		exchange_claim_field(exchange, found->value, claim);
 }
 
-void
-exchange_recall_session(
-    struct exchange *exchange, const struct request *request, struct findings *findings)
+/* In place of a token, a browser may have a session. */
+static void
+claim_session(struct exchange *exchange, const struct request *request, struct claim *claim)
 {
 	struct slice cookie = session_cookie(&request->fields);
 	int64_t wall_ms = loop_wall_us(exchange->gateway->loop) / 1000;
@@ -46,15 +46,53 @@ exchange_recall_session(
 	if (cookie.at == NULL || !session_open(exchange->gateway->options.session_key,
 				     route_job(&exchange->route), cookie, wall_ms / 1000, &session))
 		return;
-	findings->session.formed = true;
-	memcpy(findings->session.id, session.token_id, TOKEN_ID_LEN);
-	findings->evidence.bearer = &findings->session;
-	findings->evidence.version = session.version;
-	memcpy(findings->evidence.mark, session.mark, TOKEN_MARK_LEN);
-	findings->evidence.credential = CREDENTIAL_SESSION;
+	claim->own.bearer.formed = true;
+	memcpy(claim->own.bearer.id, session.token_id, TOKEN_ID_LEN);
+	claim->digest = &claim->own;
+	claim->version = session.version;
+	memcpy(claim->mark, session.mark, TOKEN_MARK_LEN);
+	claim->credential = CREDENTIAL_SESSION;
 	exchange->by_session = true;
 	exchange->session_ends_ms =
 	    loop_now_ms(exchange->gateway->loop) + (uint64_t)(session.expires_s * 1000 - wall_ms);
+}
+
+void
+exchange_claim(struct exchange *exchange, const struct request *request, struct claim *claim)
+{
+	claim_authorization(exchange, &request->fields, claim);
+	if ((claim->credential == CREDENTIAL_NONE ||
+		claim->credential == CREDENTIAL_OTHER_SCHEME) &&
+	    exchange_may_sign_in(exchange))
+		claim_session(exchange, request, claim);
+}
+
+void
+exchange_confirm_claim(
+    struct exchange *exchange, const struct request *request, struct claim *claim)
+{
+	struct gateway *gateway = exchange->gateway;
+	uint64_t now_ms = loop_now_ms(gateway->loop);
+
+	switch (claim->credential) {
+	case CREDENTIAL_BEARER:
+		/* Other values may count now, or it is not known which. */
+		if (claim->mint_edition == jg_directory_mint(gateway->directory, now_ms)->edition)
+			break;
+		if (exchange->state == EXCHANGE_SIGNING_IN)
+			exchange_claim_form(exchange, claim);
+		else
+			claim_authorization(exchange, &request->fields, claim);
+		break;
+	case CREDENTIAL_SESSION:
+		if (now_ms >= exchange->session_ends_ms)
+			claim->credential = CREDENTIAL_NONE;
+		break;
+	case CREDENTIAL_NONE:
+	case CREDENTIAL_OTHER_SCHEME:
+	case CREDENTIAL_MALFORMED:
+		break;
+	}
 }
 
 bool

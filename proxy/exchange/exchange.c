@@ -147,6 +147,8 @@ exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end 
 		pool_leave(exchange->backend);
 	buffer_give(gateway->buffers, exchange->form);
 	kept_request_free(gateway->buffers, exchange->kept);
+	suspended_free(gateway->buffers, exchange->suspended);
+	exchange->suspended = NULL;
 	exchange->form = NULL;
 	exchange->kept = NULL;
 	if (access_log_on(gateway->access_log) && exchange->peer->purpose != FOR_METRICS)

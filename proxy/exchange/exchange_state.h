@@ -6,6 +6,7 @@
 #include "exchange/refusal.h"
 #include "exchange/route.h"
 #include "exchange/state.h"
+#include "exchange/suspended.h"
 #include "exchange/trace.h"
 #include "http/websocket.h"
 #include "jobgate/exchange.h"
@@ -15,8 +16,10 @@
 /*
  * exchange.c    its beginning, its end, and every answer of our own
  * signin.c      a browser's pasted token becomes a session
- * authorize.c   from the request's head to the verdict, and to later ones
+ * authorize.c   the steps from the request's head to the verdict
  * credential.c  whom the request says it is from
+ * lookup.c      the records that a verdict rests on, and each later change of them
+ * allow.c       what follows when a request for a job may pass
  * call.c        calls for the control process, and what monitoring asks
  * relay.c       from the verdict on: connect, send, relay
  */
@@ -44,6 +47,7 @@ struct exchange {
 	enum exchange_state state;
 
 	struct directory_waiter waiter; /* AUTHORIZING: for the record that is missing */
+	struct suspended *suspended;	/* the request, while it waits for that */
 	struct directory_watch token_watch, job_watch; /* from the verdict to the end */
 	struct token_edition allowed;
 	struct timer timer;	  /* of the state, or of the session where that ends sooner */
@@ -90,14 +94,14 @@ struct exchange {
 	struct trace trace;
 };
 
-/* The records a verdict rests on, and the entries to watch when it is to allow. */
-struct findings {
+/*
+ * The records a verdict rests on, and the entries to watch when it is to allow. They are good
+ * until control returns to the event loop: a request that waited looks both up again.
+ */
+struct lookup {
 	struct evidence evidence;
-	struct bearer_memo *memo; /* with a bearer's credential, where it is kept */
-	struct bearer session;	  /* whom a session vouches for */
-	struct job fixed_job; /* the sidecar's job, with the backend that the configuration names */
+	struct job room; /* for the sidecar's job */
 	struct directory_entry *token_entry, *job_entry;
-	const struct job_url *target; /* of an exchange that is allowed */
 };
 
 /* The struct that a member is part of. */
@@ -151,30 +155,49 @@ unsigned exchange_failed_auth(const struct exchange *exchange, enum verdict verd
 /* Tell the proxy that asked that the request may pass. */
 void exchange_grant(struct exchange *exchange, struct slice job, const struct token *token);
 
-/* ---- authorize.c: what the directory tells ---- */
+/* ---- authorize.c ---- */
 
+/* The record that was waited for has come, or cannot be had: go on. */
 void exchange_answered(struct directory_waiter *waiter);
+
+/* SIGNING_IN, with the whole form: judge the token that is in it. */
+void exchange_authorize_form(struct exchange *exchange);
+
+/* ---- lookup.c ---- */
+
 void exchange_token_changed(struct directory_watch *watch);
 void exchange_job_changed(struct directory_watch *watch);
 
-/* Look up what is missing. False when the store has to be waited for. */
-bool exchange_look_up(struct exchange *exchange, struct findings *findings);
+/* Look both records up, in this turn. False when the store has to be waited for. */
+bool exchange_look_up(struct exchange *exchange, const struct claim *claim, struct lookup *lookup);
 
 /* The verdict, and what the log and the metrics tell of it. */
-enum verdict exchange_decide(struct exchange *exchange, const struct findings *findings);
+enum verdict exchange_decide(
+    struct exchange *exchange, const struct claim *claim, const struct lookup *lookup);
+
+/* ---- allow.c ---- */
+
+/*
+ * The verdict is to allow: from here on a change of either record is noticed, and the request sets
+ * out for the backend.
+ */
+void exchange_allow(
+    struct exchange *exchange, struct request *request, const struct lookup *lookup);
 
 /* ---- credential.c ---- */
 
-/* A field's credential becomes the one that is judged; a bearer is recalled. */
-void exchange_present(struct exchange *exchange, struct slice field, struct findings *findings);
+/* Whom the request says it is from, by its Authorization field or by a browser's session. */
+void exchange_claim(struct exchange *exchange, const struct request *request, struct claim *claim);
 
-/* The same of the Authorization field; several are malformed. */
-void exchange_present_fields(
-    struct exchange *exchange, const struct fields *fields, struct findings *findings);
+/* The same by this value of an Authorization field alone. */
+void exchange_claim_field(struct exchange *exchange, struct slice field, struct claim *claim);
 
-/* In place of a token, a browser may have a session. */
-void exchange_recall_session(
-    struct exchange *exchange, const struct request *request, struct findings *findings);
+/*
+ * After a wait: the claim as it counts now, by the clock and by the key of minted values. request
+ * is the one that it was read from.
+ */
+void exchange_confirm_claim(
+    struct exchange *exchange, const struct request *request, struct claim *claim);
 
 /*
  * Is what goes on to the job in Authorization of a kind that counts for all of the connection, as
@@ -213,6 +236,13 @@ void exchange_own_path(struct exchange *exchange, const struct request *request)
 size_t exchange_form_content(struct exchange *exchange, struct slice data);
 void exchange_form_complete(struct exchange *exchange);
 void exchange_form_wipe(struct exchange *exchange);
+
+/* Whom the form says it is from. */
+void exchange_claim_form(struct exchange *exchange, struct claim *claim);
+
+/* The verdict on that; token is the one that was found, with VERDICT_ALLOW and VERDICT_NO_URL. */
+void exchange_form_decided(
+    struct exchange *exchange, enum verdict verdict, const struct token *token);
 
 /* ---- call.c ---- */
 

@@ -71,15 +71,6 @@ fill(struct kept_request *kept, struct slice base, const struct fields *extra, c
 	return at;
 }
 
-/* Blocks hold bytes: the struct lies at the first address in them that suits it. */
-static struct kept_request *
-place_in(struct buffer *buffer)
-{
-	size_t gap = -(size_t)buffer->bytes % ALIGNMENT;
-
-	return (struct kept_request *)(void *)(buffer->bytes + gap);
-}
-
 struct kept_request *
 kept_request_new(struct buffer_pool *buffers, const struct request *request, struct slice base,
     const struct fields *extra)
@@ -96,7 +87,7 @@ kept_request_new(struct buffer_pool *buffers, const struct request *request, str
 	buffer = buffer_take(buffers, ALIGNMENT + sizeof(*kept) + len);
 	if (buffer == NULL)
 		return NULL;
-	kept = place_in(buffer);
+	kept = buffer_place(buffer, ALIGNMENT);
 	kept->buffer = buffer;
 	kept->request = *request;
 	end = fill(kept, base, extra, (char *)(kept + 1));

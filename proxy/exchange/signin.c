@@ -292,51 +292,52 @@ exchange_not_signed_in(struct exchange *exchange, enum verdict verdict, struct s
 }
 
 /* A pasted token may have white space around it. */
-static void
-exchange_present_form(struct exchange *exchange, struct slice value, struct findings *findings)
+static struct slice
+trim(struct slice value)
 {
-	char field[sizeof("Bearer ") + 256];
-	size_t len = strlen("Bearer ");
-
 	while (value.len > 0 && (unsigned char)value.at[0] <= ' ')
 		value = slice_after(value, 1);
 	while (value.len > 0 && (unsigned char)value.at[value.len - 1] <= ' ')
 		value.len--;
-	findings->evidence.credential = CREDENTIAL_MALFORMED;
-	if (value.len == 0 || value.len > 256)
-		return;
-	memcpy(field, "Bearer ", len);
-	memcpy(field + len, value.at, value.len);
-	exchange_present(exchange, (struct slice){field, len + value.len}, findings);
-	OPENSSL_cleanse(field, sizeof(field));
+	return value;
+}
+
+void
+exchange_claim_form(struct exchange *exchange, struct claim *claim)
+{
+	char room[512], field[sizeof("Bearer ") + 256];
+	const size_t len = strlen("Bearer ");
+	struct slice value =
+	    trim(form_field(buffer_bytes(exchange->form), SLICE("token"), room, sizeof(room)));
+
+	claim->credential = CREDENTIAL_MALFORMED;
+	if (value.len > 0 && value.len <= 256) {
+		memcpy(field, "Bearer ", len);
+		memcpy(field + len, value.at, value.len);
+		exchange_claim_field(exchange, (struct slice){field, len + value.len}, claim);
+		OPENSSL_cleanse(field, sizeof(field));
+	}
+	OPENSSL_cleanse(room, sizeof(room));
 }
 
 void
 exchange_form_complete(struct exchange *exchange)
 {
-	struct slice form = buffer_bytes(exchange->form), to;
-	struct findings findings = {0};
-	struct evidence *evidence = &findings.evidence;
-	char value[512], path[PAGE_TO_MAX];
-	enum verdict verdict;
-
 	exchange->content_ended = true;
-	to = form_field(form, SLICE("to"), path, sizeof(path));
+	timer_stop(&exchange->timer);
+	exchange_authorize_form(exchange);
+}
+
+void
+exchange_form_decided(struct exchange *exchange, enum verdict verdict, const struct token *token)
+{
+	char path[PAGE_TO_MAX];
+	struct slice to = form_field(buffer_bytes(exchange->form), SLICE("to"), path, sizeof(path));
+
 	if (!page_to_is_local(to))
 		to = SLICE("/");
-	exchange_present_form(
-	    exchange, form_field(form, SLICE("token"), value, sizeof(value)), &findings);
-	OPENSSL_cleanse(value, sizeof(value));
-	evidence->names_job = true;
-	if (!exchange_look_up(exchange, &findings)) {
-		timer_start(exchange->gateway->loop, &exchange->timer,
-		    exchange->gateway->options.timeouts.lookup);
-		return;
-	}
-	timer_stop(&exchange->timer);
-	verdict = exchange_decide(exchange, &findings);
 	if (verdict == VERDICT_ALLOW || verdict == VERDICT_NO_URL)
-		exchange_signed_in(exchange, evidence->token, to);
+		exchange_signed_in(exchange, token, to);
 	else
 		exchange_not_signed_in(exchange, verdict, to);
 }

@@ -62,6 +62,13 @@ buffer_room(const struct buffer *buffer)
 	return buffer->capacity - buffer->end;
 }
 
+/* Blocks hold bytes: the first address in an empty one that suits an object with this alignment. */
+static inline void *
+buffer_place(struct buffer *buffer, size_t alignment)
+{
+	return buffer->bytes + (-(uintptr_t)buffer->bytes & (alignment - 1));
+}
+
 /* Append what is known to fit. */
 static inline void
 buffer_append(struct buffer *buffer, struct slice text)

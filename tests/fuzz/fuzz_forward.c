@@ -180,12 +180,16 @@ rewritten_head(struct request *request, unsigned how)
 }
 
 static void
-forward(struct http1_server *server, unsigned how)
+forward(struct http1_server *server, struct slice head, unsigned how)
 {
 	static struct reading sent;
 	struct sender sender = {.conn = &nowhere, .buffers = downstream.buffers};
 	struct request_framing framing;
-	struct request *request = http1_request(&server->client);
+	enum framing_error framing_error;
+	enum head_status status;
+	const char *error;
+	struct request *request =
+	    http1_read_head(server, head, &framing, &status, &framing_error, &error);
 	size_t len;
 	bool whole;
 
@@ -201,7 +205,6 @@ forward(struct http1_server *server, unsigned how)
 	CHECK(sender_append(&sender, (struct slice){downstream.scratch.wire, len}));
 	sender.framing = framing.body;
 	sent = (struct reading){0};
-	http1_drop_head(server);
 	if (relay_content(server, &sender, &sent, &whole))
 		check_wire(buffer_bytes(sender.out), &sent, whole, how, request);
 	sender_clear(&sender);
@@ -229,9 +232,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bytes = buffer_bytes(receiver->in);
 	if (head_find(bytes, true, &downstream.options.limits.head, &receiver->scanned, &start,
 		&end) == HEAD_COMPLETE) {
-		receiver->in->start = (uint32_t)start;
-		server.head_len = (uint32_t)(end - start);
-		forward(&server, data[0]);
+		receiver->in->start = (uint32_t)end;
+		forward(&server, (struct slice){bytes.at + start, end - start}, data[0]);
 	}
 	receiver_clear(receiver);
 	return 0;

@@ -139,7 +139,6 @@ client_answer(struct exchange_client *client, const struct response *response)
 		body_decoder_init(&server->receiver.body, BODY_UNTIL_CLOSE, 0, 0);
 		server->content_ended = false;
 		connection_wait(&server->connection, TUNNEL_LOOK_MS);
-		http1_drop_head(server);
 	} else if (!server->keep_alive) {
 		write_literal(&writer, "Connection: close\r\n");
 	} else if (server->version == HTTP_1_0) {
@@ -252,7 +251,6 @@ client_ended(struct exchange_client *client, enum exchange_end end)
 		connection_close(&server->connection, true);
 		return;
 	}
-	http1_drop_head(server);
 	server->cut = end != END_COMPLETE;
 	if (server->cut || !server->keep_alive) {
 		http1_finish(server);
@@ -278,7 +276,6 @@ client_ended(struct exchange_client *client, enum exchange_end end)
 }
 
 const struct exchange_client_ops http1_client_ops = {
-    .request = http1_request,
     .interim = client_interim,
     .answer = client_answer,
     .content = client_content,

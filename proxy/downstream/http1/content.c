@@ -172,10 +172,8 @@ http1_listen(struct http1_server *server)
 bool
 http1_serve(struct http1_server *server, size_t *budget)
 {
-	if (!server->content_ended && exchange_takes_content(server->exchange)) {
-		http1_drop_head(server);
+	if (!server->content_ended && exchange_takes_content(server->exchange))
 		return http1_content(server, budget);
-	}
 	/* A client that has ended its side of a tunnel still reads the other one. */
 	if (server->tunnel && server->content_ended)
 		return false;

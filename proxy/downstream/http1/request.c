@@ -176,18 +176,12 @@ http1_describe(struct http1_server *server, struct request_head *head,
 	return request;
 }
 
-/*
- * Read the head at the beginning of `in` into scratch. It was valid when it came
- * in, so reading it again (once authorization has waited for the store) succeeds.
- */
-static struct request *
-http1_read_head(struct http1_server *server, struct request_framing *framing,
+struct request *
+http1_read_head(struct http1_server *server, struct slice bytes, struct request_framing *framing,
     enum head_status *status, enum framing_error *framing_error, const char **error)
 {
 	struct downstream *downstream = server->connection.downstream;
 	struct request_head *head = &downstream->scratch.request_head;
-	struct slice bytes = {
-	    server->receiver.in->bytes + server->receiver.in->start, server->head_len};
 
 	*framing_error = FRAMING_OK;
 	*error = NULL;
@@ -198,26 +192,6 @@ http1_read_head(struct http1_server *server, struct request_framing *framing,
 	if (*framing_error != FRAMING_OK)
 		return NULL;
 	return http1_describe(server, head, framing, error);
-}
-
-struct request *
-http1_request(struct exchange_client *client)
-{
-	struct http1_server *server = server_of_client(client);
-	struct request_framing framing;
-	enum framing_error framing_error;
-	enum head_status status;
-	const char *error;
-
-	return http1_read_head(server, &framing, &status, &framing_error, &error);
-}
-
-void
-http1_drop_head(struct http1_server *server)
-{
-	if (server->head_len > 0)
-		server->receiver.in->start += server->head_len;
-	server->head_len = 0;
 }
 
 /*
@@ -249,12 +223,10 @@ http1_redirect(struct http1_server *server, const struct request *request)
 	write_slice(&writer, request->query);
 	exchange_redirect(
 	    server->exchange, request, (struct slice){room, (size_t)(writer.at - room)});
-	if (server->exchange == NULL)
-		http1_drop_head(server);
 }
 
 void
-http1_begin(struct http1_server *server)
+http1_begin(struct http1_server *server, struct slice head)
 {
 	struct downstream *downstream = server->connection.downstream;
 	struct request_framing framing;
@@ -262,7 +234,7 @@ http1_begin(struct http1_server *server)
 	enum head_status status;
 	const char *error;
 	struct request *request =
-	    http1_read_head(server, &framing, &status, &framing_error, &error);
+	    http1_read_head(server, head, &framing, &status, &framing_error, &error);
 
 	server->version = status == HEAD_COMPLETE && downstream->scratch.request_head.minor == 0
 			      ? HTTP_1_0
@@ -300,6 +272,4 @@ http1_begin(struct http1_server *server)
 	if (!server->content_ended)
 		connection_wait(&server->connection, downstream->options.timeouts.body);
 	exchange_authorize(server->exchange, request);
-	if (server->exchange != NULL && !exchange_needs_request(server->exchange))
-		http1_drop_head(server);
 }

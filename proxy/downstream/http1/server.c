@@ -39,7 +39,6 @@ http1_await(struct http1_server *server)
 
 	server->state = HTTP1_HEAD;
 	server->receiver.scanned = 0;
-	server->head_len = 0;
 	server->read_before = UINT64_MAX; /* not looked at yet */
 	/* A part of a head that has come behind the last request has to hurry already. */
 	connection_wait(&server->connection, buffer_len(server->receiver.in) > 0
@@ -63,10 +62,10 @@ http1_head(struct http1_server *server)
 		status = head_find(bytes, true, &downstream->options.limits.head,
 		    &receiver->scanned, &start, &end);
 	if (status == HEAD_COMPLETE) {
-		receiver->in->start += (uint32_t)start;
-		server->head_len = (uint32_t)(end - start);
+		/* What follows is content; the head's bytes stay until something is read. */
+		receiver->in->start += (uint32_t)end;
 		receiver->scanned = 0;
-		http1_begin(server);
+		http1_begin(server, (struct slice){bytes.at + start, end - start});
 		return true;
 	}
 	if (status != HEAD_INCOMPLETE) {

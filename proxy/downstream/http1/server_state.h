@@ -42,7 +42,6 @@ struct http1_server {
 					 acknowledged when it was looked at last */
 		uint64_t awaits_since_ms; /* EXCHANGE: more content; 0: it has other things to do */
 	};
-	uint32_t head_len; /* of the head that begins `in`, kept until the exchange has read it */
 	uint32_t body_deficit; /* EXCHANGE: bytes of content by which the client lags behind */
 	enum http1_state state : 8;
 	enum http_version version : 8; /* of the request */
@@ -91,19 +90,21 @@ void http1_finish(struct http1_server *server);
 
 /* ---- request.c ---- */
 
-/* `head_len` bytes of a head have come: begin its exchange, or refuse it. */
-void http1_begin(struct http1_server *server);
-
-/* The head has served: what follows it is content. */
-void http1_drop_head(struct http1_server *server);
+/* A whole head has come: begin its exchange, or refuse it. */
+void http1_begin(struct http1_server *server, struct slice head);
 
 /* Refuse what is not a request that we serve, and the rest of the connection with it. */
 void http1_reject(struct http1_server *server, const struct request *request, unsigned status,
     struct slice title, struct slice detail);
 void http1_reject_head(struct http1_server *server, enum head_status status);
 
-/* The request whose head is at the beginning of `in`, read again (exchange_client_ops). */
-struct request *http1_request(struct exchange_client *client);
+/*
+ * Read a head into scratch. NULL when it is refused: by *status or *framing_error, or else because
+ * of what *error says.
+ */
+struct request *http1_read_head(struct http1_server *server, struct slice bytes,
+    struct request_framing *framing, enum head_status *status, enum framing_error *framing_error,
+    const char **error);
 
 /* ---- content.c: each is true when there is more to do at once ---- */
 

@@ -285,7 +285,7 @@ a_memo_changes_nothing(void **state)
 				memos->key[0] = first + 1;
 				jg_bearer_recall(memos, &no_mint, fields[first], &memo);
 				if (forgotten && memo != NULL)
-					jg_bearer_forget(memo);
+					jg_bearer_forget(memos, memo);
 				assert_int_equal(
 				    jg_bearer_recall(memos, &no_mint, fields[second], &memo),
 				    jg_credential_parse(fields[second], &text));

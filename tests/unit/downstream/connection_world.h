@@ -17,13 +17,12 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "downstream/connection.h"
 #include "downstream/quota.h"
 #include "exchange/gateway.h"
+#include "fake_clock.h"
 
 #define CONTROL_PLACES 4
 #define JOB_PLACES 3
@@ -33,24 +32,6 @@
 #define KEEP_ALIVE_MS 60000
 #define ANSWER_MS 30000
 #define LINGER_MS 2000
-
-/* Milliseconds by which the loop's clock is ahead of the machine's. */
-static uint64_t ahead_ms;
-
-/* In the place of libc's, for all of this program. */
-int
-clock_gettime(clockid_t clock, struct timespec *out)
-{
-	int result = (int)syscall(SYS_clock_gettime, clock, out);
-
-	if (clock == CLOCK_BOOTTIME || clock == CLOCK_REALTIME) {
-		uint64_t ns = (uint64_t)out->tv_nsec + ahead_ms % 1000 * 1000000;
-
-		out->tv_sec += (time_t)(ahead_ms / 1000 + ns / 1000000000);
-		out->tv_nsec = (long)(ns % 1000000000);
-	}
-	return result;
-}
 
 /* In the place of what exchanges share. */
 struct gateway {
@@ -148,27 +129,11 @@ world_close(struct world *world)
 	free(world->downstream);
 }
 
-static inline void
-note_mark(struct timer *timer)
-{
-	timer->due_ms = 0;
-}
-
 /* Let so many milliseconds pass: all timers that are due then have expired. */
 static inline void
 world_pass(const struct world *world, uint64_t ms)
 {
-	struct loop *loop = world->downstream->loop;
-	struct timer mark = {.expired = note_mark};
-
-	ahead_ms += ms;
-	loop_read_ms(loop);
-	/* The wheel comes to the mark last. */
-	timer_start(loop, &mark, 1);
-	while (mark.due_ms != 0)
-		loop_turn(loop, true);
-	timer_remove(&mark);
-	world_turn(world);
+	fake_clock_pass(world->downstream->loop, ms);
 }
 
 /* A client at this IPv4 address connects; returns its end of the connection, non-blocking. */

@@ -117,13 +117,6 @@ exchange_redirect(struct exchange *exchange, const struct request *request, stru
 }
 
 bool
-exchange_needs_request(const struct exchange *exchange)
-{
-	(void)exchange;
-	return false;
-}
-
-bool
 exchange_takes_content(const struct exchange *exchange)
 {
 	return exchange->takes || exchange->tunnel;

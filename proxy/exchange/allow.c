@@ -1,0 +1,100 @@
+/* allow.c - a request for a job may pass: prepare what its backend is to see. */
+#include "exchange/exchange_state.h"
+
+/*
+ * The protocol that the request may be upgraded to: one of ours, so that it outlives the request.
+ */
+static struct slice
+upgrade_allowed(const struct gateway_options *options, const struct request *request)
+{
+	/* Content would have to come before the switch; nobody's client sends any. */
+	if (request->upgrade.len == 0 || request->content == CONTENT_UNKNOWN ||
+	    (request->content == CONTENT_LENGTH && request->length > 0))
+		return (struct slice){0};
+	for (const char *const *at = options->forwarding.upgrades; at != NULL && *at != NULL; at++)
+		if (slice_equal_nocase(request->upgrade, slice_of(*at)))
+			return slice_of(*at);
+	return (struct slice){0};
+}
+
+/* Make the request for the backend and keep it. False when it does not fit. */
+static bool
+exchange_prepare(struct exchange *exchange, struct request *request, const struct token *token,
+    const struct job_url *target)
+{
+	struct gateway *gateway = exchange->gateway;
+	struct rewritten *rewritten = &gateway->scratch.rewritten;
+	char address[ADDRESS_TEXT_MAX];
+	const struct rewrite rewrite = {
+	    .traced = exchange->traced,
+	    /* With a session, what stands in Authorization is the job's own affair. */
+	    .forward_token = gateway->options.forwarding.forward_token || exchange->by_session,
+	    .peer_trusted = exchange->peer->trusted,
+	    .secure = exchange->peer->secure,
+	    .peer = peer_text(exchange->peer, address),
+	    .peer_is_unix = exchange->peer->local,
+	    .request_id = exchange_id(exchange),
+	    .job = route_job(&exchange->route),
+	    .prefix = route_prefix(&exchange->route, request->path),
+	    .token = token,
+	    .drop_fields = gateway->options.forwarding.drop_fields,
+	};
+
+	request->upgrade = exchange->upgrade = upgrade_allowed(&gateway->options, request);
+	exchange->content_ended = request->content == CONTENT_NONE ||
+				  (request->content == CONTENT_LENGTH && request->length == 0);
+	if (!rewrite_request(request, &rewrite, rewritten))
+		return false;
+	/* Some servers, asked for an upgrade that they do not make, wait for bytes of its protocol
+	 * all the same. */
+	request->exclusive = request->upgrade.len > 0 ||
+			     (rewrite.forward_token && authenticates_connection(request));
+	request->path = route_path(&exchange->route, request->path);
+	return exchange_keep(exchange, request, &rewritten->extra, target);
+}
+
+/* Give up before the request has set out. True when it has been answered. */
+static bool
+exchange_answer_here(struct exchange *exchange, const struct request *request)
+{
+	uint64_t max = exchange->gateway->options.limits.body_bytes;
+
+	if (max > 0 && request->content == CONTENT_LENGTH && request->length > max) {
+		exchange_client_failed(exchange, CLIENT_TOO_LARGE);
+		return true;
+	}
+	if (rewrite_hops_left(request) == 0) {
+		exchange_give_up(exchange, OUTCOME_REFUSED, 200, SLICE("Options of the gateway"),
+		    SLICE("Max-Forwards lets the request go no further."));
+		return true;
+	}
+	return false;
+}
+
+void
+exchange_allow(struct exchange *exchange, struct request *request, const struct lookup *lookup)
+{
+	struct gateway *gateway = exchange->gateway;
+	/* The pool tells the configured URL by its address: that one may lead anywhere. */
+	const struct job_url *fixed = gateway_fixed_target(gateway);
+	const struct job_url *target = fixed != NULL ? fixed : &lookup->evidence.job->url;
+
+	exchange->state = EXCHANGE_CONNECTING;
+	exchange->allowed = jg_token_edition(lookup->evidence.token);
+	jg_directory_watch(lookup->token_entry, &exchange->token_watch);
+	jg_directory_watch(lookup->job_entry, &exchange->job_watch);
+	if (exchange_answer_here(exchange, request))
+		return;
+	if (!exchange_prepare(exchange, request, lookup->evidence.token, target)) {
+		exchange_give_up(exchange, OUTCOME_BAD_REQUEST, 431, SLICE("Head too large"),
+		    SLICE("The fields of the request do not fit once the gateway has added its "
+			  "own."));
+		return;
+	}
+	exchange->backend = pool_enter(gateway->pool, target);
+	if (exchange->backend == NULL) {
+		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
+		return;
+	}
+	loop_defer(gateway->loop, &exchange->connect);
+}

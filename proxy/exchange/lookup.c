@@ -1,0 +1,165 @@
+/* lookup.c - the records that a verdict rests on: looked up for it, watched after it. */
+#include "exchange/exchange_state.h"
+#include "observe/probes.h"
+
+/* The evidence, before the store has said anything. */
+static struct evidence
+evidence_of(const struct exchange *exchange, const struct claim *claim)
+{
+	struct evidence evidence = {
+	    .credential = claim->credential,
+	    .bearer = claim->digest != NULL ? &claim->digest->bearer : NULL,
+	    .version = claim->version,
+	    .names_control = exchange->route.names_control,
+	    .names_job = exchange->route.names_job,
+	};
+
+	memcpy(evidence.mark, claim->mark, sizeof(evidence.mark));
+	return evidence;
+}
+
+/* False when it has to be waited for. */
+static bool
+look_up_token(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
+{
+	struct directory *directory = exchange->gateway->directory;
+	struct evidence *evidence = &lookup->evidence;
+	struct slice id = {evidence->bearer->id, TOKEN_ID_LEN};
+	struct directory_answer answer =
+	    jg_directory_lookup(directory, RECORD_TOKEN, id, now_ms, &exchange->waiter);
+
+	if (answer.pending) {
+		/* Both reads at once: a token never seen before costs one round trip, not two. */
+		if (evidence->names_job)
+			jg_directory_lookup(
+			    directory, RECORD_JOB, route_job(&exchange->route), now_ms, NULL);
+		return false;
+	}
+	evidence->token_known = answer.known;
+	if (answer.known == RECORD_KNOWN) {
+		evidence->token = &answer.record->token;
+		lookup->token_entry = answer.entry;
+	}
+	return true;
+}
+
+/* The same. */
+static bool
+look_up_job(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
+{
+	struct gateway *gateway = exchange->gateway;
+	struct directory_answer answer = jg_directory_lookup(
+	    gateway->directory, RECORD_JOB, route_job(&exchange->route), now_ms, &exchange->waiter);
+
+	if (answer.pending)
+		return false;
+	lookup->evidence.job_known = answer.known;
+	if (answer.known == RECORD_KNOWN) {
+		lookup->evidence.job = jg_effective_job(
+		    &answer.record->job, gateway_fixed_target(gateway), &lookup->room);
+		lookup->job_entry = answer.entry;
+	}
+	return true;
+}
+
+bool
+exchange_look_up(struct exchange *exchange, const struct claim *claim, struct lookup *lookup)
+{
+	struct gateway *gateway = exchange->gateway;
+	struct evidence *evidence = &lookup->evidence;
+	/*
+	 * The clock was read when the client's bytes came, and is read again before the head leaves
+	 * for the backend. Another proxy's question is answered without that, so it is read here.
+	 */
+	uint64_t now_ms =
+	    exchange->peer->asks ? loop_read_ms(gateway->loop) : loop_now_ms(gateway->loop);
+
+	*evidence = evidence_of(exchange, claim);
+	if ((evidence->credential != CREDENTIAL_BEARER &&
+		evidence->credential != CREDENTIAL_SESSION) ||
+	    evidence->bearer == NULL || !evidence->bearer->formed)
+		return true;
+	if (!look_up_token(exchange, now_ms, lookup))
+		return false;
+	/* Nothing more is looked up for a wrong secret: the time would tell that its id is known.
+	 */
+	if (evidence->token_known != RECORD_KNOWN || !evidence->names_job ||
+	    !jg_evidence_proves(evidence))
+		return true;
+	return look_up_job(exchange, now_ms, lookup);
+}
+
+enum verdict
+exchange_decide(struct exchange *exchange, const struct claim *claim, const struct lookup *lookup)
+{
+	const struct evidence *evidence = &lookup->evidence;
+	enum verdict verdict = jg_decide(evidence);
+
+	exchange->verdict = verdict;
+	exchange->decided = true;
+	exchange->decision_us = exchange_timed(exchange, TIMED_DECISION);
+	if (evidence->token != NULL && verdict != VERDICT_INVALID_TOKEN) {
+		memcpy(exchange->token_id, evidence->token->id.at, TOKEN_ID_LEN);
+		exchange->known = true;
+	}
+	if (verdict == VERDICT_INVALID_TOKEN && claim->credential == CREDENTIAL_BEARER)
+		jg_bearer_forget(&exchange->gateway->memos, claim->digest);
+	PROBE_DECISION(exchange->request_id, exchange->request_id_len, verdict,
+	    exchange->decision_us, exchange->route.job, exchange->route.job_len,
+	    exchange->token_id);
+	return verdict;
+}
+
+/* ---- again ---- */
+
+/* How long ago the store told of the change that ends the exchange; the later one ends it. */
+static void
+exchange_time_revocation(
+    const struct exchange *exchange, uint64_t token_changed_ms, uint64_t job_changed_ms)
+{
+	uint64_t changed_ms = token_changed_ms > job_changed_ms ? token_changed_ms : job_changed_ms;
+	uint64_t now_ms = loop_now_ms(exchange->gateway->loop);
+
+	if (changed_ms > 0)
+		histogram_add(&exchange->gateway->stats->timed[TIMED_REVOCATION],
+		    now_ms > changed_ms ? (now_ms - changed_ms) * 1000 : 0);
+}
+
+/* A record changed under a running exchange: judge it again. */
+static void
+exchange_judge_again(struct exchange *exchange)
+{
+	struct gateway *gateway = exchange->gateway;
+	uint64_t now_ms = loop_now_ms(gateway->loop);
+	struct directory_answer token =
+	    jg_directory_watched(gateway->directory, &exchange->token_watch, now_ms);
+	struct directory_answer job =
+	    jg_directory_watched(gateway->directory, &exchange->job_watch, now_ms);
+	struct job room;
+	const struct job *judged = NULL;
+	enum verdict verdict;
+
+	if (job.known == RECORD_KNOWN)
+		judged = jg_effective_job(&job.record->job, gateway_fixed_target(gateway), &room);
+	verdict =
+	    jg_decide_again(token.known, token.known == RECORD_KNOWN ? &token.record->token : NULL,
+		&exchange->allowed, job.known, judged);
+	if (verdict == VERDICT_ALLOW)
+		return;
+	exchange_time_revocation(exchange, token.changed_ms, job.changed_ms);
+	PROBE_REVOCATION(exchange->request_id, exchange->request_id_len, verdict,
+	    exchange->route.job, exchange->route.job_len, exchange->token_id);
+	exchange_refuse(exchange, verdict);
+}
+
+void
+exchange_token_changed(struct directory_watch *watch)
+{
+	exchange_judge_again(OWNER(token_watch, watch));
+}
+
+void
+exchange_job_changed(struct directory_watch *watch)
+{
+	exchange_judge_again(OWNER(job_watch, watch));
+}

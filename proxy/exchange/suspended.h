@@ -1,0 +1,46 @@
+/* suspended.h - what a request that waits for the store goes on with. */
+#ifndef JOBGATE_EXCHANGE_SUSPENDED_H
+#define JOBGATE_EXCHANGE_SUSPENDED_H
+
+#include "jobgate/decision.h"
+#include "jobgate/message.h"
+#include "net/buffer.h"
+
+/*
+ * Whom a request says it is from, as far as the request itself shows: no record of the store is in
+ * it, so that none outlives a wait. Copy it with claim_copy alone.
+ */
+struct claim {
+	enum credential credential;
+	uint64_t mint_edition; /* CREDENTIAL_BEARER: of the key under which it was read */
+	/* CREDENTIAL_BEARER: in the worker's cache until the next request is read, or `own`.
+	 * CREDENTIAL_SESSION: `own`, with the id alone. Else NULL. */
+	const struct bearer_memo *digest;
+	struct bearer_memo own;
+	/* CREDENTIAL_SESSION: of the token when it was vouched for. */
+	uint64_t version;
+	unsigned char mark[TOKEN_MARK_LEN];
+};
+
+/* Copy a claim; the copy needs nothing of the cache. */
+void claim_copy(struct claim *to, const struct claim *from);
+
+/* One block holds all of it. */
+struct suspended {
+	struct buffer *buffer; /* the block */
+	struct request
+	    request; /* as it came, with all of its fields; its slices are in the block */
+	struct claim claim;
+};
+
+/* Text of a head that can be kept, in bytes: more than any request that was read has. */
+#define SUSPENDED_TEXT_MAX (4 * BUFFER_LARGE)
+
+/* Keep a request and its claim; give them back with suspended_free. NULL when memory is short. */
+struct suspended *suspended_new(
+    struct buffer_pool *buffers, const struct request *request, const struct claim *claim);
+
+/* Wipes it: a credential lies in it. NULL is let pass. */
+void suspended_free(struct buffer_pool *buffers, struct suspended *suspended);
+
+#endif

@@ -1,0 +1,163 @@
+/* fake_client.h - a client's end as an exchange sees it: notes what it is given. */
+#ifndef JOBGATE_TEST_FAKE_CLIENT_H
+#define JOBGATE_TEST_FAKE_CLIENT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "jobgate/exchange.h"
+
+struct fake_client {
+	struct exchange_client client; /* first */
+	/* Chosen by the test. */
+	size_t room;	  /* content that it still takes */
+	bool head_stays;  /* an answer's head has not left, and can be taken back */
+	unsigned limited; /* what failed_auth says */
+	uint64_t read;	  /* how far it has read */
+	/* What it was given. */
+	unsigned answers, interims, flushes, resumes, failures;
+	unsigned status; /* of the last answer, or interim answer */
+	bool tunnel;
+	char fields[4096]; /* of the last answer: "Name: value\n" each */
+	char body[16384];
+	size_t body_len;
+	unsigned content_ends, ends;
+	enum exchange_end end;
+};
+
+/* It has an exchange: nothing may be called once that has ended. */
+static inline struct fake_client *
+fake_client_of(struct exchange_client *client)
+{
+	struct fake_client *fake = (struct fake_client *)client;
+
+	assert_int_equal(fake->ends, 0);
+	return fake;
+}
+
+static inline void
+fake_client_interim(struct exchange_client *client, const struct response *response)
+{
+	struct fake_client *fake = fake_client_of(client);
+
+	fake->interims++;
+	fake->status = response->status;
+}
+
+static inline void
+fake_client_answer(struct exchange_client *client, const struct response *response)
+{
+	struct fake_client *fake = fake_client_of(client);
+	size_t len = 0;
+
+	fake->answers++;
+	fake->status = response->status;
+	fake->tunnel = response->tunnel;
+	fake->fields[0] = '\0';
+	for (size_t i = 0; i < response->fields.count; i++) {
+		const struct field *field = &response->fields.items[i];
+
+		if (field->dropped)
+			continue;
+		len += (size_t)snprintf(fake->fields + len, sizeof(fake->fields) - len,
+		    "%.*s: %.*s\n", (int)field->name.len, field->name.at, (int)field->value.len,
+		    field->value.at);
+		assert_true(len < sizeof(fake->fields));
+	}
+}
+
+static inline size_t
+fake_client_take(struct fake_client *fake, struct slice data, size_t n)
+{
+	assert_true(n <= data.len && fake->body_len + n < sizeof(fake->body));
+	memcpy(fake->body + fake->body_len, data.at, n);
+	fake->body_len += n;
+	return n;
+}
+
+static inline size_t
+fake_client_content(struct exchange_client *client, struct slice data)
+{
+	struct fake_client *fake = fake_client_of(client);
+	size_t n = data.len < fake->room ? data.len : fake->room;
+
+	fake->room -= n;
+	return fake_client_take(fake, data, n);
+}
+
+static inline void
+fake_client_whole(struct exchange_client *client, struct slice data)
+{
+	fake_client_take(fake_client_of(client), data, data.len);
+}
+
+static inline void
+fake_client_content_end(struct exchange_client *client, const struct fields *trailers)
+{
+	(void)trailers;
+	fake_client_of(client)->content_ends++;
+}
+
+static inline void
+fake_client_flush(struct exchange_client *client)
+{
+	fake_client_of(client)->flushes++;
+}
+
+static inline void
+fake_client_resume(struct exchange_client *client)
+{
+	fake_client_of(client)->resumes++;
+}
+
+static inline bool
+fake_client_take_back(struct exchange_client *client)
+{
+	return fake_client_of(client)->head_stays;
+}
+
+static inline uint64_t
+fake_client_progress(struct exchange_client *client)
+{
+	return fake_client_of(client)->read;
+}
+
+static inline unsigned
+fake_client_failed_auth(struct exchange_client *client)
+{
+	struct fake_client *fake = fake_client_of(client);
+
+	fake->failures++;
+	return fake->limited;
+}
+
+static inline void
+fake_client_ended(struct exchange_client *client, enum exchange_end end)
+{
+	struct fake_client *fake = fake_client_of(client);
+
+	fake->ends++;
+	fake->end = end;
+}
+
+static const struct exchange_client_ops fake_client_ops = {
+    .interim = fake_client_interim,
+    .answer = fake_client_answer,
+    .content = fake_client_content,
+    .whole = fake_client_whole,
+    .content_end = fake_client_content_end,
+    .flush = fake_client_flush,
+    .resume = fake_client_resume,
+    .take_back = fake_client_take_back,
+    .progress = fake_client_progress,
+    .failed_auth = fake_client_failed_auth,
+    .ended = fake_client_ended,
+};
+
+#endif

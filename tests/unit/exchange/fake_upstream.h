@@ -1,0 +1,180 @@
+/* fake_upstream.h - a backend's end as an exchange sees it: notes what it is given. The pool's
+ * functions are here, in the place of its own file. */
+#ifndef JOBGATE_TEST_FAKE_UPSTREAM_H
+#define JOBGATE_TEST_FAKE_UPSTREAM_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "upstream/pool.h"
+
+struct fake_upstream {
+	struct upstream upstream; /* first */
+	/* Chosen by the test. */
+	size_t room;  /* content that it still takes */
+	bool pending; /* something is still to be sent */
+	/* What it was given. */
+	unsigned begun, flushes, pumps, ends, released, cancelled;
+	char head[256];	   /* "METHOD authority path query upgrade" of `begin` */
+	char lines[65536]; /* its fields */
+	char body[1024];
+	size_t body_len;
+	bool trailers;
+};
+
+/* It must be in use: exactly one of release and cancel ends it. */
+static inline struct fake_upstream *
+fake_upstream_of(const struct upstream *upstream)
+{
+	struct fake_upstream *fake = (struct fake_upstream *)upstream;
+
+	assert_int_equal(fake->released + fake->cancelled, 0);
+	return fake;
+}
+
+static inline void
+fake_upstream_begin(struct upstream *upstream, const struct request *request, struct slice lines)
+{
+	struct fake_upstream *fake = fake_upstream_of(upstream);
+
+	assert_int_equal(fake->begun++, 0);
+	snprintf(fake->head, sizeof(fake->head), "%.*s %.*s %.*s %.*s %.*s",
+	    (int)request->method.len, request->method.at, (int)request->authority.len,
+	    request->authority.at, (int)request->path.len, request->path.at,
+	    (int)request->query.len, request->query.at, (int)request->upgrade.len,
+	    request->upgrade.at);
+	snprintf(fake->lines, sizeof(fake->lines), "%.*s", (int)lines.len, lines.at);
+}
+
+static inline size_t
+fake_upstream_content(struct upstream *upstream, struct slice data)
+{
+	struct fake_upstream *fake = fake_upstream_of(upstream);
+	size_t n = data.len < fake->room ? data.len : fake->room;
+
+	assert_true(fake->body_len + n <= sizeof(fake->body));
+	memcpy(fake->body + fake->body_len, data.at, n);
+	fake->body_len += n;
+	fake->room -= n;
+	return n;
+}
+
+static inline void
+fake_upstream_content_end(struct upstream *upstream, const struct fields *trailers)
+{
+	struct fake_upstream *fake = fake_upstream_of(upstream);
+
+	fake->ends++;
+	fake->trailers = trailers != NULL;
+}
+
+static inline void
+fake_upstream_flush(struct upstream *upstream)
+{
+	fake_upstream_of(upstream)->flushes++;
+}
+
+static inline void
+fake_upstream_pump(struct upstream *upstream)
+{
+	fake_upstream_of(upstream)->pumps++;
+}
+
+static inline bool
+fake_upstream_pending(const struct upstream *upstream)
+{
+	return fake_upstream_of(upstream)->pending;
+}
+
+static inline void
+fake_upstream_release(struct upstream *upstream)
+{
+	fake_upstream_of(upstream)->released++;
+}
+
+static inline void
+fake_upstream_cancel(struct upstream *upstream)
+{
+	fake_upstream_of(upstream)->cancelled++;
+}
+
+static const struct upstream_ops fake_upstream_ops = {
+    .begin = fake_upstream_begin,
+    .content = fake_upstream_content,
+    .content_end = fake_upstream_content_end,
+    .flush = fake_upstream_flush,
+    .pump = fake_upstream_pump,
+    .pending = fake_upstream_pending,
+    .release = fake_upstream_release,
+    .cancel = fake_upstream_cancel,
+};
+
+/* What exchanges get for each pool_acquire; zero it at first. */
+#define FAKE_ACQUIRES_MAX 4
+
+struct fake_pool {
+	/* Chosen by the test. */
+	bool to_make[FAKE_ACQUIRES_MAX]; /* the connection is still to be made */
+	bool none[FAKE_ACQUIRES_MAX];	 /* memory is short */
+	/* What it was asked. */
+	struct fake_upstream given[FAKE_ACQUIRES_MAX];
+	enum pool_choice choices[FAKE_ACQUIRES_MAX];
+	unsigned acquires;
+	int entered;	  /* how many exchanges hold a backend */
+	char target[128]; /* host:port, or the path, of the last pool_enter */
+};
+
+static struct fake_pool fake_pool;
+
+struct backend *
+pool_enter(struct pool *pool, const struct job_url *target)
+{
+	struct slice name = target->scheme == JOB_URL_UNIX ? target->path : target->host;
+
+	(void)pool;
+	fake_pool.entered++;
+	snprintf(fake_pool.target, sizeof(fake_pool.target), "%.*s:%u", (int)name.len, name.at,
+	    target->port);
+	return (struct backend *)&fake_pool;
+}
+
+void
+pool_leave(struct backend *backend)
+{
+	assert_ptr_equal(backend, &fake_pool);
+	fake_pool.entered--;
+}
+
+unsigned
+pool_retry_s(const struct backend *backend)
+{
+	assert_ptr_equal(backend, &fake_pool);
+	return 7;
+}
+
+struct upstream *
+pool_acquire(struct backend *backend, struct upstream_user *user, enum pool_choice choice, bool *up)
+{
+	unsigned i = fake_pool.acquires++;
+	struct fake_upstream *given = &fake_pool.given[i];
+
+	assert_ptr_equal(backend, &fake_pool);
+	assert_true(i < FAKE_ACQUIRES_MAX);
+	fake_pool.choices[i] = choice;
+	given->upstream = (struct upstream){&fake_upstream_ops, user};
+	given->room = sizeof(given->body);
+	*up = !fake_pool.to_make[i];
+	return fake_pool.none[i] ? NULL : &given->upstream;
+}
+
+/* What the backend's end tells its exchange. */
+#define TELL(i, what, ...) \
+	fake_pool.given[i].upstream.user->ops->what(fake_pool.given[i].upstream.user, __VA_ARGS__)
+
+#endif

@@ -1,0 +1,51 @@
+/* fake_clock.h - the clock of a test's loop, which the test moves. */
+#ifndef JOBGATE_TEST_FAKE_CLOCK_H
+#define JOBGATE_TEST_FAKE_CLOCK_H
+
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "net/loop.h"
+
+/* Milliseconds by which the loop's clock is ahead of the machine's. */
+static uint64_t ahead_ms;
+
+/* In the place of libc's, for all of this program. */
+int
+clock_gettime(clockid_t clock, struct timespec *out)
+{
+	int result = (int)syscall(SYS_clock_gettime, clock, out);
+
+	if (clock == CLOCK_BOOTTIME || clock == CLOCK_REALTIME) {
+		uint64_t ns = (uint64_t)out->tv_nsec + ahead_ms % 1000 * 1000000;
+
+		out->tv_sec += (time_t)(ahead_ms / 1000 + ns / 1000000000);
+		out->tv_nsec = (long)(ns % 1000000000);
+	}
+	return result;
+}
+
+static inline void
+fake_clock_mark(struct timer *timer)
+{
+	timer->due_ms = 0;
+}
+
+/* Let so many milliseconds pass: all timers that are due then have expired. */
+static inline void
+fake_clock_pass(struct loop *loop, uint64_t ms)
+{
+	struct timer mark = {.expired = fake_clock_mark};
+
+	ahead_ms += ms;
+	loop_read_ms(loop);
+	/* The wheel comes to the mark last. */
+	timer_start(loop, &mark, 1);
+	while (mark.due_ms != 0)
+		loop_turn(loop, true);
+	timer_remove(&mark);
+	loop_turn(loop, false);
+}
+
+#endif
