@@ -173,8 +173,4 @@ pool_acquire(struct backend *backend, struct upstream_user *user, enum pool_choi
 	return fake_pool.none[i] ? NULL : &given->upstream;
 }
 
-/* What the backend's end tells its exchange. */
-#define TELL(i, what, ...) \
-	fake_pool.given[i].upstream.user->ops->what(fake_pool.given[i].upstream.user, __VA_ARGS__)
-
 #endif
