@@ -18,7 +18,6 @@ struct loop {
 	uint64_t turns;
 	int64_t wall_ahead_us; /* of the monotonic clock, as of the last tick */
 	uint64_t turned_ms;    /* up to where the wheel has been turned, a multiple of the tick */
-	bool stopping;
 	/*
 	 * The wheel: a seat for each of the next ticks. A timer due later than the wheel reaches,
 	 * or moved later since it was seated, is found in its seat too early and seated again.
@@ -267,18 +266,4 @@ loop_turn(struct loop *loop, bool wait)
 	loop_run_tasks(loop);
 	loop->now_us = 0;
 	loop->turns++;
-}
-
-void
-loop_run(struct loop *loop)
-{
-	loop->stopping = false;
-	while (!loop->stopping)
-		loop_turn(loop, true);
-}
-
-void
-loop_stop(struct loop *loop)
-{
-	loop->stopping = true;
 }

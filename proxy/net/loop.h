@@ -16,11 +16,7 @@ struct loop *loop_new(void);
 struct loop *loop_new_tuned(const struct loop_tuning *tuning);
 void loop_free(struct loop *loop);
 
-/* Run until loop_stop. */
-void loop_run(struct loop *loop);
-void loop_stop(struct loop *loop);
-
-/* One turn alone; without wait it only takes what is ready. */
+/* One turn; without wait it only takes what is ready. */
 void loop_turn(struct loop *loop, bool wait);
 
 /*

@@ -1,12 +1,10 @@
-/* worker.c - a worker process: everything it owns, put on one event loop. */
+/* worker.c - a worker: everything it owns, put on one event loop. */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "jobgate/check.h"
 #include "server/worker_state.h"
 
 #define OWNER(member, at) ((struct worker *)((char *)(at)-offsetof(struct worker, member)))
@@ -199,7 +197,7 @@ on_stats(struct timer *timer)
 	follow_orphans(worker);
 	publish(worker);
 	if (worker->draining && downstream_connections(worker->downstream) == 0)
-		loop_stop(worker->loop);
+		worker->ended = true;
 	timer_start(worker->loop, timer, worker->draining ? 1 : worker->tuning->worker.stats_ms);
 }
 
@@ -217,7 +215,7 @@ on_flush(struct timer *timer)
 static void
 on_drained(struct timer *timer)
 {
-	loop_stop(OWNER(drain_timer, timer)->loop);
+	OWNER(drain_timer, timer)->ended = true;
 }
 
 /*
@@ -253,20 +251,24 @@ worker_drain(struct worker *worker, bool gently)
 	timer_start(worker->loop, &worker->stats_timer, 1);
 }
 
-static void
-on_signal(evutil_socket_t number, short what, void *ctx)
+void
+worker_order(struct worker *worker, enum worker_order order)
 {
-	struct worker *worker = ctx;
-
-	(void)what;
-	if (number == SIGUSR1)
+	switch (order) {
+	case WORKER_DRAIN:
+	case WORKER_DRAIN_GENTLY:
+		worker_drain(worker, order == WORKER_DRAIN_GENTLY);
+		return;
+	case WORKER_STOP:
+		worker->ended = true;
+		return;
+	case WORKER_REOPEN_LOG:
 		access_log_reopen(worker->access_log);
-	else if (number == SIGNAL_ORPHANS)
+		return;
+	case WORKER_LOOK_AT_ORPHANS:
 		follow_orphans(worker);
-	else if (number == SIGTERM || number == SIGUSR2)
-		worker_drain(worker, number == SIGUSR2);
-	else
-		loop_stop(worker->loop);
+		return;
+	}
 }
 
 /* ---- putting it together ---- */
@@ -274,8 +276,6 @@ on_signal(evutil_socket_t number, short what, void *ctx)
 static bool
 worker_events(struct worker *worker)
 {
-	static const int numbers[SIGNALS] = {
-	    SIGTERM, SIGUSR1, SIGUSR2, SIGINT, SIGQUIT, SIGNAL_ORPHANS};
 	size_t count = worker->setup->config->listener_count;
 
 	worker->listeners = calloc(count, sizeof(*worker->listeners));
@@ -296,12 +296,6 @@ worker_events(struct worker *worker)
 	}
 	if (!orphans_init(worker))
 		return false;
-	for (size_t i = 0; i < SIGNALS; i++) {
-		worker->signals[i] =
-		    evsignal_new(loop_base(worker->loop), numbers[i], on_signal, worker);
-		if (worker->signals[i] == NULL || event_add(worker->signals[i], NULL) != 0)
-			return false;
-	}
 	worker->stats_timer.expired = on_stats;
 	worker->flush_timer.expired = on_flush;
 	worker->pause_timer.expired = on_pause_over;
@@ -324,7 +318,7 @@ worker_init(struct worker *worker)
 	worker->loop = loop_new_tuned(&worker->tuning->loop);
 	if (worker->loop == NULL)
 		return false;
-	worker->resolver = resolver_new(loop_base(worker->loop), getenv("JOBGATE_DNS_SERVERS"));
+	worker->resolver = resolver_new(loop_base(worker->loop), worker->setup->dns_servers);
 	worker->access_log =
 	    access_log_new(worker->setup->config->log.access, worker->setup->access_log_fd,
 		worker->setup->log_runner, &worker->setup->stats->access_log, &worker->log);
@@ -338,9 +332,6 @@ worker_free(struct worker *worker)
 	/* These begin to accept again; the loop turns once more below. */
 	timer_remove(&worker->pause_timer);
 	timer_remove(&worker->accept_timer);
-	for (size_t i = 0; i < SIGNALS; i++)
-		if (worker->signals[i] != NULL)
-			event_free(worker->signals[i]);
 	for (size_t i = 0; worker->listeners != NULL && i < worker->setup->config->listener_count;
 	     i++)
 		if (worker->listeners[i].event != NULL)
@@ -356,34 +347,46 @@ worker_free(struct worker *worker)
 	free(worker->own);
 }
 
-int
-worker_run(const struct worker_setup *setup)
+struct worker *
+worker_open(const struct worker_setup *setup)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
-	bool good = false;
 
-	if (worker == NULL)
-		return 1;
-	worker->setup = setup;
-	worker->log = setup->log;
-	jg_check_log(&worker->log);
 	counter_set(&setup->stats->started_at, (uint64_t)time(NULL));
 	counter_set(&setup->stats->ready, 0);
 	/* One that died here before may have left these. */
 	counter_set(&setup->stats->tunnels, 0);
 	counter_set(&setup->stats->backend_connections, 0);
 	counter_set(&setup->stats->circuits_open, 0);
-	good = worker_init(worker);
-	if (good) {
-		redis_link_start(worker->link, worker->directory);
-		loop_run(worker->loop);
-	} else {
-		log_error(&worker->log, "cannot start: out of memory or descriptors");
+	if (worker != NULL) {
+		worker->setup = setup;
+		worker->log = setup->log;
 	}
-	counter_set(&setup->stats->ready, 0);
-	counter_set(&setup->stats->connections, 0);
-	counter_set(&setup->stats->tunnels, 0);
+	if (worker == NULL || !worker_init(worker)) {
+		log_error(&setup->log, "cannot start: out of memory or descriptors");
+		worker_close(worker);
+		return NULL;
+	}
+	redis_link_start(worker->link, worker->directory);
+	return worker;
+}
+
+bool
+worker_turn(struct worker *worker, bool wait)
+{
+	if (!worker->ended)
+		loop_turn(worker->loop, wait);
+	return !worker->ended;
+}
+
+void
+worker_close(struct worker *worker)
+{
+	if (worker == NULL)
+		return;
+	counter_set(&worker->setup->stats->ready, 0);
+	counter_set(&worker->setup->stats->connections, 0);
+	counter_set(&worker->setup->stats->tunnels, 0);
 	worker_free(worker);
 	free(worker);
-	return good ? 0 : 1;
 }

@@ -1,4 +1,4 @@
-/* worker.h - one worker process: an event loop with its own directory, gateway and Redis link. */
+/* worker.h - a worker: an event loop with its own directory, data path and Redis link. */
 #ifndef JOBGATE_WORKER_H
 #define JOBGATE_WORKER_H
 
@@ -38,20 +38,55 @@ struct worker_setup {
 	const char *primary_url; /* config->store.write_url, or the same */
 	struct worker_stats *stats;
 	const char *const *own_sockets; /* paths of the gateway's Unix sockets, NULL at the end */
+	const char *dns_servers;	/* as resolver_new takes them; worker_run sets it */
 	int access_log_fd;		/* -1: off, or syslog */
 	const struct log_runner *log_runner; /* of the access log */
 	struct log log;
 };
 
 /*
- * The body of a worker process: runs until SIGTERM (drains: stops accepting, ends
- * idle connections, lets exchanges finish within timeouts.drain) or SIGINT/SIGQUIT
- * (ends at once). SIGNAL_ORPHANS: other workers' sockets are orphaned, or not any more (orphans.c).
- * SIGUSR2 drains gently: an idle connection may bring one more request,
- * whose answer says that the connection closes, so that no client meets a closed one. SIGUSR1
- * opens the access log again by its name. Also ends
- * when its supervisor is gone (PR_SET_PDEATHSIG). Returns the exit status. Frees everything it
- * made, so that LeakSanitizer can watch.
+ * A worker as an object: it has no signals, no environment and no process of its own, so several
+ * can live in one process, each with its own setup, sockets and statistics. SIGPIPE is ignored by
+ * the process.
+ */
+struct worker;
+
+/*
+ * Put a worker together and let it begin: it accepts once it has proved its store, in one of the
+ * next turns. The setup outlives it. NULL, with a line in the log, when memory or descriptors are
+ * short.
+ */
+struct worker *worker_open(const struct worker_setup *setup);
+
+/*
+ * One turn of its loop; without wait it takes only what is ready. False once it has nothing left to
+ * do: it has drained, or was told to stop.
+ */
+bool worker_turn(struct worker *worker, bool wait);
+
+enum worker_order {
+	WORKER_DRAIN, /* stop accepting, end idle connections, let exchanges finish within
+			 timeouts.drain */
+	/* The same, but an idle connection may bring one more request, whose answer says that the
+	 * connection closes, so that no client meets a closed one. */
+	WORKER_DRAIN_GENTLY,
+	WORKER_STOP,		/* end at once */
+	WORKER_REOPEN_LOG,	/* open the access log again by its name */
+	WORKER_LOOK_AT_ORPHANS, /* other workers' sockets are orphaned, or not any more (orphans.c)
+				 */
+};
+
+/* Call it between two turns, or in one. */
+void worker_order(struct worker *worker, enum worker_order order);
+
+/* Cut what still runs and free all that it made, so that LeakSanitizer can watch. NULL is fine. */
+void worker_close(struct worker *worker);
+
+/*
+ * The body of a worker process: one worker, with orders that come as signals (SIGTERM: drain,
+ * SIGUSR2: drain gently, SIGINT and SIGQUIT: stop, SIGUSR1: reopen the log, SIGNAL_ORPHANS) and
+ * what the environment says. It also ends when its supervisor is gone (PR_SET_PDEATHSIG). Returns
+ * the exit status.
  */
 int worker_run(const struct worker_setup *setup);
 

@@ -8,13 +8,11 @@
 #include "server/worker.h"
 
 /*
- * worker.c         its loop: listeners, signals, timers, its beginning and its end
+ * worker.c         its loop: listeners, timers, orders, its beginning and its end
+ * worker_run.c     the process around it: signals are its orders
  * orphans.c        accepting from the sockets of workers that are gone, or hang
  * worker_parts.c   its data path and its store, as the configuration wants them
  */
-#define SIGNALS 6
-
-struct worker;
 
 struct listener {
 	struct worker *worker;
@@ -36,16 +34,15 @@ struct worker {
 	struct gateway *gateway; /* exchanges, and the backends' end */
 	struct downstream *downstream;
 	struct listener *listeners;
-	struct listener *orphans; /* those of all workers, as setup->all_listeners */
-	bool *orphaned;		  /* [worker]: it does not accept from its own ones */
-	uint64_t orphan_changes;  /* as last seen */
-	struct event *signals[SIGNALS];
+	struct listener *orphans;     /* those of all workers, as setup->all_listeners */
+	bool *orphaned;		      /* [worker]: it does not accept from its own ones */
+	uint64_t orphan_changes;      /* as last seen */
 	struct sockaddr_storage *own; /* where the gateway itself listens, and last the store */
 	size_t own_count;
 	size_t clients_max; /* connections that there are descriptors for, with their backends' */
 	struct timer stats_timer, flush_timer, pause_timer, drain_timer, accept_timer;
 	uint64_t accept_at_ms; /* at the latest */
-	bool accepting, paused, draining;
+	bool accepting, paused, draining, ended;
 };
 
 /* Each makes a part of it; false, with a line in the log where there is more to say than that
