@@ -56,8 +56,6 @@ CYCLES_TO_GO = [set(cycle.split()) for cycle in (
     "proxy/config/validate",
     "proxy/http/fields proxy/http/names",
     "proxy/net/conn proxy/net/tls",
-    "proxy/server/actions proxy/server/children proxy/server/control_child proxy/server/logs "
-    "proxy/server/redis_watch proxy/server/reload proxy/server/secure proxy/server/supervisor proxy/server/upgrade",
     "proxy/upstream/backend proxy/upstream/dial proxy/upstream/http1/answer proxy/upstream/http1/client "
     "proxy/upstream/pool proxy/upstream/redial",
 )]

@@ -14,15 +14,6 @@
 #include "server/supervisor.h"
 #include "server/worker.h"
 
-uint64_t
-supervisor_clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static int
 run_worker(struct supervisor *supervisor, unsigned slot)
 {
@@ -193,6 +184,13 @@ child_signal(const struct supervisor *supervisor, unsigned slot, int number)
 		kill(supervisor->processes[slot].pid, number);
 }
 
+void
+children_signal_workers(const struct supervisor *supervisor, int number)
+{
+	for (unsigned i = 0; i < supervisor->worker_slots; i++)
+		child_signal(supervisor, SLOT_WORKERS + i, number);
+}
+
 /* redis-server publishes nothing. */
 static void
 report(struct supervisor *supervisor, unsigned slot)
@@ -241,7 +239,6 @@ process_ended(struct supervisor *supervisor, unsigned slot, int status)
 	if (slot >= SLOT_WORKERS)
 		clear_gauges(child_stats(supervisor, slot));
 	supervision_ended(supervisor->supervision, slot, supervisor_clock_ms());
-	supervisor_act(supervisor);
 }
 
 void

@@ -116,11 +116,8 @@ supervisor_reopen_log(struct supervisor *supervisor)
 {
 	int fd;
 
-	/* For the workers to come; the running ones do it themselves, without stopping. */
 	if (access_log_open(supervisor->config, &supervisor->log, &fd)) {
 		supervisor_close_log(supervisor);
 		supervisor->access_log_fd = fd;
 	}
-	for (unsigned i = 0; i < supervisor->worker_slots; i++)
-		child_signal(supervisor, SLOT_WORKERS + i, SIGUSR1);
 }

@@ -170,7 +170,6 @@ renew_socket(struct supervisor *supervisor)
 		    redis->socket);
 		supervision_restart(
 		    supervisor->supervision, SLOT_REDIS, PATIENCE_MS, supervisor_clock_ms());
-		supervisor_act(supervisor);
 	} else if (!redis->told_gone) {
 		redis->told_gone = true;
 		log_error(&supervisor->log,

@@ -34,7 +34,7 @@ struct supervision {
 
 /* Actions for each slot that the events between two calls of supervision_next can cause; more are
  * a bug. */
-#define ACTIONS_OF_SLOT 8
+#define ACTIONS_OF_SLOT 16
 #define ACTIONS_SPARE 32
 
 void supervision_act(struct supervision *supervision, struct supervision_action action);

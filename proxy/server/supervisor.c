@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "auth/redis/url.h"
 #include "server/notify.h"
 #include "server/server.h"
 
@@ -17,8 +16,6 @@
 
 /* Parts of the shared mapping: generations that may still drain while others serve. */
 #define GENERATIONS_MAX 8
-
-#define SOCKET_PATH_MAX 108
 
 /* ---- the loop ---- */
 
@@ -85,8 +82,11 @@ take_order(struct supervisor *supervisor, int number)
 		supervision_order(supervision, ORDER_UPGRADE, now_ms);
 	if (number == SIGHUP)
 		supervision_order(supervision, ORDER_RELOAD, now_ms);
-	if (number == SIGUSR1 && !is_stopping(supervisor))
+	if (number == SIGUSR1 && !is_stopping(supervisor)) {
 		supervisor_reopen_log(supervisor);
+		/* Those that run do it themselves, without stopping. */
+		children_signal_workers(supervisor, SIGUSR1);
+	}
 	supervisor_act(supervisor);
 }
 
@@ -109,6 +109,7 @@ supervise(struct supervisor *supervisor)
 		decide(supervisor);
 		if (!is_stopping(supervisor)) {
 			redis_watch(supervisor);
+			supervisor_act(supervisor);
 			secure_turn(supervisor, false);
 			feed_watchdog(supervisor);
 		}
@@ -118,45 +119,6 @@ supervise(struct supervisor *supervisor)
 }
 
 /* ---- the beginning ---- */
-
-/* Add the path of a store's URL, if it has one; text is room for it. */
-static void
-add_store_socket(const char **list, size_t *n, const char *store_url, char text[SOCKET_PATH_MAX])
-{
-	struct redis_url url = {0};
-	char error[128];
-
-	if (redis_url_parse(store_url, &url, error, sizeof(error)) && url.path[0] != 0 &&
-	    strlen(url.path) < SOCKET_PATH_MAX)
-		list[(*n)++] = strcpy(text, url.path);
-	redis_url_wipe(&url);
-}
-
-const char **
-own_sockets_list(const struct supervisor *supervisor, const struct config *config)
-{
-	/* The store's paths are kept behind the list. */
-	size_t count = config->listener_count + 5, n = 0;
-	const char **list = calloc(1, count * sizeof(*list) + 2 * SOCKET_PATH_MAX);
-	char *text;
-
-	if (list == NULL)
-		return NULL;
-	text = (char *)(list + count);
-	list[n++] = config->control.socket;
-	if (config->control.gateway_socket != NULL)
-		list[n++] = config->control.gateway_socket;
-	if (supervisor->private_redis) {
-		list[n++] = supervisor->redis.socket;
-	} else {
-		add_store_socket(list, &n, config->store.read_url, text);
-		add_store_socket(list, &n, config->store.write_url, text + SOCKET_PATH_MAX);
-	}
-	for (size_t i = 0; i < config->listener_count; i++)
-		if (config->listeners[i].path != NULL)
-			list[n++] = config->listeners[i].path;
-	return list;
-}
 
 static bool
 make_children(struct supervisor *supervisor)
@@ -213,22 +175,6 @@ block_signals(struct supervisor *supervisor)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-void
-supervisor_free(struct supervisor *supervisor)
-{
-	reload_forget(supervisor);
-	listeners_close(&supervisor->listeners, false);
-	secure_free(&supervisor->secured);
-	tls_tickets_free(supervisor->tickets);
-	/* The mapping stays: the thread of a log that is stuck may still count in it. */
-	redis_child_release(&supervisor->redis);
-	free(supervisor->processes);
-	supervision_free(supervisor->supervision);
-	free(supervisor->own_sockets);
-	OPENSSL_cleanse(supervisor->control_secret, sizeof(supervisor->control_secret));
-	supervisor_close_log(supervisor);
-}
-
 /* What the log needs is made first: everything else may log. */
 static bool
 start(struct supervisor *supervisor)
@@ -281,6 +227,7 @@ server_run(struct config *config, const struct log *log, char *const *arguments)
 	    !session_key_load(config, log, supervisor.session_key) || !drop_privileges(&supervisor))
 		goto done;
 	upgrade_adopt(&supervisor);
+	supervisor_act(&supervisor);
 	if (supervisor.private_redis && !redis_child_prepare(&supervisor.redis, config, log))
 		goto done;
 	supervisor.own_sockets = own_sockets_list(&supervisor, config);

@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "config/config.h"
 #include "jobgate/control_fields.h"
@@ -31,6 +32,8 @@
  * control_secret.c  the secret between workers and the control process
  * secure.c       certificates, keys and secrets
  * secure_report.c  what is wrong with them, and can be used all the same
+ * own_sockets.c  paths at which the gateway listens itself
+ * release.c      frees what the supervisor has
  * reload.c       SIGHUP: another configuration comes into force
  * upgrade.c      SIGUSR2: another binary takes the supervisor's place
  */
@@ -78,20 +81,31 @@ struct supervisor {
 	    watched_ms; /* systemd's watchdog: how often, and when it was last fed */
 };
 
+/* The clock of the state machine: it stands still while the machine is suspended. */
+static inline uint64_t
+supervisor_clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 /* ---- actions.c ---- */
 
-/* Carry out what has been decided. Call it after each event. */
+/* Carry out what has been decided. Call it after events, before the next tick. */
 void supervisor_act(struct supervisor *supervisor);
 
 /* ---- children.c ---- */
-
-uint64_t supervisor_clock_ms(void);
 
 /* Fork the child of a slot. False, with a line in the log, when that fails. */
 bool child_fork(struct supervisor *supervisor, unsigned slot, bool without_store);
 
 /* Send the process of a slot a signal, if there is one. */
 void child_signal(const struct supervisor *supervisor, unsigned slot, int number);
+
+/* The same for all workers. */
+void children_signal_workers(const struct supervisor *supervisor, int number);
 
 /* Collect the processes that have ended. */
 void children_reap(struct supervisor *supervisor);
@@ -147,7 +161,7 @@ bool access_log_check(const struct config *config, const struct log *log);
 
 void supervisor_close_log(struct supervisor *supervisor);
 
-/* SIGUSR1: the access log's file was moved away; all open it again by its name. */
+/* SIGUSR1: the access log's file was moved away; open it again by its name, for workers to come. */
 void supervisor_reopen_log(struct supervisor *supervisor);
 
 /* ---- secure.c ---- */
@@ -195,10 +209,12 @@ bool control_secret_make(struct supervisor *supervisor);
 bool control_secret_leave(const struct supervisor *supervisor);
 void control_secret_take_back(void);
 
-/* ---- supervisor.c ---- */
+/* ---- own_sockets.c ---- */
 
 /* Paths at which the gateway listens itself: never a backend's. NULL when memory is short. */
 const char **own_sockets_list(const struct supervisor *supervisor, const struct config *config);
+
+/* ---- release.c ---- */
 
 /* Frees all it has; in a child, and at the end. */
 void supervisor_free(struct supervisor *supervisor);

@@ -291,7 +291,6 @@ adopt(struct supervisor *supervisor, enum child_role role, bool retiring, pid_t 
 		redis_watch_start(supervisor);
 	else if (!retiring)
 		adopt_worker(supervisor, slot);
-	supervisor_act(supervisor);
 }
 
 void
