@@ -168,8 +168,7 @@ turn_hand(struct places *places, size_t looks, const struct quota *of, bool unau
 		connection = TAILQ_FIRST(&places->connections);
 		if (connection == NULL)
 			return false;
-		TAILQ_REMOVE(&places->connections, connection, link);
-		TAILQ_INSERT_TAIL(&places->connections, connection, link);
+		client_connection_pass(places, connection);
 		if ((unauthenticated_only && connection->authenticated) || !is_of(connection, of) ||
 		    !gives_way(connection))
 			continue;

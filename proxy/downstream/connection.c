@@ -9,19 +9,14 @@
 /* The connection that a member is part of. */
 #define OWNER(member, at) ((struct connection *)((char *)(at)-offsetof(struct connection, member)))
 
-/* Metrics are not counted: monitoring must not change what it reads. */
-static void
-count_connections(struct downstream *downstream)
-{
-	counter_set(&downstream->stats->connections,
-	    downstream->places[FOR_JOBS].count + downstream->places[FOR_CONTROL].count);
-}
-
 static void
 connection_free(struct task *task)
 {
 	struct connection *connection = OWNER(task, task);
 
+	CHECK(connection->state == CONNECTION_CLOSED && connection->conn.fd < 0 &&
+		  connection->timer.seat_ms == 0,
+	    client_connection_dump, connection);
 	slab_give(&connection->downstream->connections, connection, CONNECTIONS_KEEP);
 }
 
@@ -43,7 +38,7 @@ connection_close(struct connection *connection, bool reset)
 		return;
 	if (state == CONNECTION_TLS_HANDSHAKE)
 		handshake_over(connection);
-	connection->state = CONNECTION_CLOSED;
+	client_connection_set_state(connection, CONNECTION_CLOSED);
 	timer_remove(&connection->timer);
 	loop_cancel(downstream->loop, &connection->task);
 	if (state == CONNECTION_OPEN)
@@ -52,10 +47,7 @@ connection_close(struct connection *connection, bool reset)
 		conn_reset(&connection->conn);
 	else
 		conn_close(&connection->conn);
-	TAILQ_REMOVE(&connection_places(connection)->connections, connection, link);
 	leave_quota(downstream, connection->quota, connection->peer.purpose);
-	connection_places(connection)->count--;
-	count_connections(downstream);
 	connection->task.run = connection_free;
 	connection_defer(connection);
 }
@@ -71,6 +63,7 @@ connection_lost(struct connection *connection)
 void
 connection_exchange_over(struct connection *connection, bool allowed)
 {
+	CHECK(connection->state == CONNECTION_OPEN, client_connection_dump, connection);
 	connection->authenticated = connection->authenticated || allowed;
 	if (connection->authenticated)
 		connection_touch(connection);
@@ -81,6 +74,7 @@ connection_failed_auth(struct connection *connection)
 {
 	struct downstream *downstream = connection->downstream;
 
+	CHECK(connection->state == CONNECTION_OPEN, client_connection_dump, connection);
 	if (connection->quota == NULL)
 		return 0;
 	return quotas_failure(downstream->quotas, connection->quota, loop_now_ms(downstream->loop));
@@ -89,7 +83,7 @@ connection_failed_auth(struct connection *connection)
 void
 connection_open(struct connection *connection)
 {
-	connection->state = CONNECTION_OPEN;
+	client_connection_set_state(connection, CONNECTION_OPEN);
 	connection_protocol(connection)->opened(connection);
 }
 
@@ -168,9 +162,7 @@ connection_enter(struct connection *connection)
 {
 	struct downstream *downstream = connection->downstream;
 
-	TAILQ_INSERT_TAIL(&connection_places(connection)->connections, connection, link);
-	connection_places(connection)->count++;
-	count_connections(downstream);
+	client_connection_list(connection);
 	if (connection->peer.purpose != FOR_METRICS)
 		counter_add(&downstream->stats->connections_total, 1);
 }
@@ -184,6 +176,7 @@ downstream_accept(struct downstream *downstream, int fd, const struct sockaddr *
 	struct connection *connection = NULL;
 	int on = 1;
 
+	CHECK(fd >= 0 && listener->purpose < PURPOSE_COUNT);
 	if (admit_connection(downstream, peer, listener, &described, &quota))
 		connection = connection_new(downstream, fd);
 	if (connection == NULL) {

@@ -3,6 +3,7 @@
 #define JOBGATE_CONNECTION_H
 
 #include "downstream/downstream_state.h"
+#include "jobgate/check.h"
 #include "net/conn.h"
 
 /*
@@ -14,8 +15,8 @@
  *
  *     PROXY_HEADER --> TLS_HANDSHAKE --> OPEN --> CLOSED
  *
- * Each of the first two is skipped where the listener does not ask for it, and each state may lead
- * to CLOSED. connection_close is the one place where that happens.
+ * The second one is skipped where the listener does not ask for it, and each state may lead to
+ * CLOSED. connection_close is the one place where that happens.
  */
 enum connection_state {
 	CONNECTION_PROXY_HEADER,  /* waits for the PROXY header */
@@ -99,6 +100,9 @@ struct connection_protocol {
 	void (*closed)(struct connection *connection);
 
 	struct connection_load (*load)(const struct connection *connection);
+
+	/* Write the protocol's part of the connection's dump. */
+	void (*dump)(const struct connection *connection, struct dump *dump);
 };
 
 /* ---- for downstream.c ---- */
@@ -108,6 +112,9 @@ void connection_drain(struct connection *connection, bool gently);
 
 /* Close at once, cutting what runs. */
 void connection_shutdown(struct connection *connection);
+
+/* What it is at this moment: its peer's address, its protocol's part, no bytes of messages. */
+void client_connection_dump(const struct connection *connection, struct dump *dump);
 
 /* ---- for protocols ---- */
 
@@ -143,6 +150,7 @@ connection_idle_ms(const struct connection *connection)
 static inline void
 connection_wait(struct connection *connection, uint64_t ms)
 {
+	CHECK(connection->state != CONNECTION_CLOSED, client_connection_dump, connection);
 	timer_start(connection->downstream->loop, &connection->timer, ms);
 }
 

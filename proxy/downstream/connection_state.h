@@ -6,9 +6,10 @@
 #include "downstream/connection.h"
 
 /*
- * connection.c  its life: accept, events, time-outs, close
- * admit.c       which connections are taken, and which give way to them
- * handshake.c   PROXY header, TLS: before the protocol begins
+ * connection.c        its life: accept, events, time-outs, close
+ * connection_state.c  its states and lists, and what a dump shows of it
+ * admit.c             which connections are taken, and which give way to them
+ * handshake.c         PROXY header, TLS: before the protocol begins
  */
 
 /* Those among which it is counted. */
@@ -23,6 +24,20 @@ connection_protocol(const struct connection *connection)
 {
 	return connection->downstream->options.protocols[connection->protocol];
 }
+
+/* ---- connection_state.c ---- */
+
+/* List a new connection, which is in PROXY_HEADER, among those of its purpose, and count it. */
+void client_connection_list(struct connection *connection);
+
+/* Go to another state, and to its list. In CLOSED it is in no list and not counted. */
+void client_connection_set_state(struct connection *connection, enum connection_state to);
+
+/* Make one of the purpose's open connections the last one in its list. */
+void client_connection_pass(struct places *places, struct connection *connection);
+
+/* "jobs", ...; static. */
+const char *purpose_name(enum purpose purpose);
 
 /* ---- connection.c ---- */
 

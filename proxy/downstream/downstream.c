@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "downstream/connection.h"
+#include "downstream/connection_state.h"
 #include "downstream/quota.h"
 
 /* Returns how many connections there may be for all purposes together. */
@@ -86,6 +86,7 @@ downstream_free(struct downstream *downstream)
 {
 	if (downstream == NULL)
 		return;
+	CHECK(downstream_connections(downstream) == 0, downstream_dump, downstream);
 	quotas_free(downstream->quotas);
 	slab_clear(&downstream->connections);
 	free(downstream);
@@ -119,4 +120,28 @@ downstream_connections(const struct downstream *downstream)
 	for (size_t i = 0; i < PURPOSE_COUNT; i++)
 		count += downstream->places[i].count;
 	return count;
+}
+
+static void
+places_dump(const struct places *places, enum purpose purpose, struct dump *dump)
+{
+	jg_dump_begin(dump, purpose_name(purpose));
+	jg_dump_number(dump, "connections", places->count);
+	jg_dump_number(dump, "most", places->max);
+	jg_dump_number(dump, "handshakes", places->handshakes);
+	jg_dump_number(dump, "most_handshakes", places->handshakes_max);
+	jg_dump_end(dump);
+}
+
+void
+downstream_dump(const struct downstream *downstream, struct dump *dump)
+{
+	jg_dump_begin(dump, "downstream");
+	jg_dump_flag(dump, "draining", downstream->draining);
+	for (enum purpose purpose = 0; purpose < PURPOSE_COUNT; purpose++)
+		places_dump(&downstream->places[purpose], purpose, dump);
+	jg_dump_number(dump, "idle_blocks", downstream->connections.idle_count);
+	quotas_dump(downstream->quotas, dump);
+	buffer_pool_dump(downstream->buffers, dump);
+	jg_dump_end(dump);
 }

@@ -5,6 +5,7 @@
 
 #include <sys/socket.h>
 
+#include "jobgate/dump.h"
 #include "jobgate/purpose.h"
 #include "jobgate/settings.h"
 #include "net/buffer.h"
@@ -83,6 +84,9 @@ bool downstream_make_room(struct downstream *downstream);
  * the next request, or when they have been idle for too long.
  */
 void downstream_drain(struct downstream *downstream, bool gently);
+
+/* How many connections there are for each purpose. */
+void downstream_dump(const struct downstream *downstream, struct dump *dump);
 
 /* Client connections that are open. */
 size_t downstream_connections(const struct downstream *downstream);

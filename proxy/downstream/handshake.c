@@ -44,9 +44,7 @@ begin_tls(struct connection *connection)
 		return false;
 	}
 	connection->peer.secure = true;
-	connection->state = CONNECTION_TLS_HANDSHAKE;
-	TAILQ_REMOVE(&places->connections, connection, link);
-	TAILQ_INSERT_TAIL(&places->handshaking, connection, link);
+	client_connection_set_state(connection, CONNECTION_TLS_HANDSHAKE);
 	places->handshakes++;
 	count_handshakes(downstream);
 	connection_wait(connection, downstream->options.timeouts.handshake);
@@ -58,8 +56,8 @@ handshake_over(struct connection *connection)
 {
 	struct places *places = connection_places(connection);
 
-	TAILQ_REMOVE(&places->handshaking, connection, link);
-	TAILQ_INSERT_TAIL(&places->connections, connection, link);
+	CHECK(connection->state == CONNECTION_TLS_HANDSHAKE && places->handshakes > 0,
+	    client_connection_dump, connection);
 	if (connection->quota != NULL)
 		quota_handshake_over(connection->quota);
 	places->handshakes--;
@@ -200,7 +198,6 @@ proxy_header_step(struct connection *connection)
 void
 handshake_begin(struct connection *connection, bool proxied)
 {
-	connection->state = CONNECTION_PROXY_HEADER;
 	if (proxied)
 		connection_wait(connection, connection->downstream->options.timeouts.head);
 	else

@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 
 #include "auth/table.h"
+#include "jobgate/check.h"
 #include "net/slab.h"
 
 /* Credit is counted in thousandths of a failure: then a rate each second is one each millisecond.
@@ -57,6 +58,7 @@ quotas_new(const struct quota_limits *limits, size_t connections_max)
 static void
 quota_forget(struct quotas *quotas, struct quota *quota)
 {
+	CHECK(quota->connections == 0 && quota->handshakes == 0, quota_dump, quota);
 	table_remove(&quotas->table, &quota->node);
 	slab_give(&quotas->slab, quota, QUOTAS_FAILED_MAX);
 }
@@ -229,6 +231,7 @@ quotas_enter(
 void
 quotas_leave(struct quotas *quotas, struct quota *quota, enum purpose purpose, uint64_t now_ms)
 {
+	CHECK(quota->connections > 0 && quota->for_purpose[purpose] > 0, quota_dump, quota);
 	quota->for_purpose[purpose]--;
 	if (--quota->connections > 0)
 		return;
@@ -250,5 +253,31 @@ quotas_handshake(const struct quotas *quotas, struct quota *quota)
 void
 quota_handshake_over(struct quota *quota)
 {
+	CHECK(quota->handshakes > 0, quota_dump, quota);
 	quota->handshakes--;
+}
+
+void
+quota_dump(const struct quota *quota, struct dump *dump)
+{
+	jg_dump_begin(dump, "quota");
+	jg_dump_number(dump, "connections", quota->connections);
+	jg_dump_number(dump, "handshakes", quota->handshakes);
+	jg_dump_number(dump, "credit", quota->credit);
+	jg_dump_end(dump);
+}
+
+void
+quotas_dump(const struct quotas *quotas, struct dump *dump)
+{
+	const struct quota *quota;
+	size_t failed = 0;
+
+	TAILQ_FOREACH(quota, &quotas->failed, link)
+	failed++;
+	jg_dump_begin(dump, "quotas");
+	jg_dump_number(dump, "addresses", quotas->table.count);
+	jg_dump_number(dump, "failed", failed);
+	jg_dump_number(dump, "most", quotas->max);
+	jg_dump_end(dump);
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "jobgate/dump.h"
 #include "jobgate/settings.h"
 
 /*
@@ -52,5 +53,9 @@ void quota_handshake_over(struct quota *quota);
 
 /* Addresses remembered. */
 size_t quotas_count(const struct quotas *quotas);
+
+/* What one address has, and how many addresses there are. Neither shows an address. */
+void quota_dump(const struct quota *quota, struct dump *dump);
+void quotas_dump(const struct quotas *quotas, struct dump *dump);
 
 #endif

@@ -1,7 +1,6 @@
 /* buffer.c - the worker's blocks, kept for reuse last in, first out. */
 #include "net/buffer.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/queue.h>
@@ -71,7 +70,7 @@ buffer_pool_free(struct buffer_pool *pool)
 		struct chunk *chunk;
 
 		while ((chunk = LIST_FIRST(&pool->classes[i].chunks)) != NULL) {
-			assert(chunk->idle_count == chunk->count);
+			CHECK(chunk->idle_count == chunk->count, buffer_pool_dump, pool);
 			LIST_REMOVE(chunk, link);
 			chunk_unmap(chunk);
 		}
@@ -149,6 +148,7 @@ buffer_take(struct buffer_pool *pool, size_t size)
 	if (chunk == NULL && (chunk = chunk_new(class, sizes[i])) == NULL)
 		return NULL;
 	buffer = chunk->idle;
+	CHECK(buffer != NULL && chunk->idle_count > 0, buffer_pool_dump, pool);
 	chunk->idle = buffer->next;
 	if (--chunk->idle_count == 0)
 		LIST_REMOVE(chunk, link);
@@ -174,6 +174,9 @@ buffer_give(struct buffer_pool *pool, struct buffer *buffer)
 	}
 	class = &pool->classes[i];
 	chunk = (struct chunk *)((char *)buffer - ((uintptr_t)buffer & (CHUNK_BYTES - 1)));
+	CHECK(chunk->idle_count < chunk->count && chunk->idle != buffer &&
+		  buffer->start <= buffer->end && buffer->end <= buffer->capacity,
+	    buffer_pool_dump, pool);
 	ASAN_POISON_MEMORY_REGION(buffer->bytes, buffer->capacity);
 	buffer->next = chunk->idle;
 	chunk->idle = buffer;
@@ -216,4 +219,16 @@ buffer_compact(struct buffer *buffer)
 	memmove(buffer->bytes, buffer->bytes + buffer->start, buffer->end - buffer->start);
 	buffer->end -= buffer->start;
 	buffer->start = 0;
+}
+
+void
+buffer_pool_dump(const struct buffer_pool *pool, struct dump *dump)
+{
+	uint64_t idle = 0;
+
+	for (size_t i = 0; i < SIZES; i++)
+		idle += pool->classes[i].idle_bytes;
+	jg_dump_begin(dump, "buffer_pool");
+	jg_dump_number(dump, "idle_bytes", idle);
+	jg_dump_end(dump);
 }

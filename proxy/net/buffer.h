@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "jobgate/check.h"
 #include "jobgate/slice.h"
 
 /*
@@ -25,6 +26,9 @@ struct buffer_pool;
 
 struct buffer_pool *buffer_pool_new(void);
 void buffer_pool_free(struct buffer_pool *pool); /* all buffers were given back */
+
+/* How many bytes of blocks are idle. */
+void buffer_pool_dump(const struct buffer_pool *pool, struct dump *dump);
 
 /*
  * An empty buffer with room for at least `size` bytes (more than BUFFER_LARGE too: such a block is
@@ -73,6 +77,7 @@ buffer_place(struct buffer *buffer, size_t alignment)
 static inline void
 buffer_append(struct buffer *buffer, struct slice text)
 {
+	CHECK(text.len <= buffer_room(buffer));
 	memcpy(buffer->bytes + buffer->end, text.at, text.len);
 	buffer->end += (uint32_t)text.len;
 }

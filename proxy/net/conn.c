@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "jobgate/check.h"
 #include "net/tls.h"
 
 static void
@@ -31,6 +32,7 @@ conn_event(evutil_socket_t fd, short what, void *arg)
 bool
 conn_open(struct conn *conn, struct loop *loop, int fd, void (*ready)(struct conn *conn))
 {
+	CHECK(fd >= 0 && ready != NULL);
 	*conn = (struct conn){.fd = fd, .readable = true, .writable = true, .ready = ready};
 	if (event_assign(&conn->event, loop_base(loop), fd,
 		EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST, conn_event, conn) != 0 ||
@@ -46,6 +48,7 @@ conn_take(struct conn *to, struct loop *loop, struct conn *from, void (*ready)(s
 {
 	int fd = from->fd;
 
+	CHECK(fd >= 0 && from->tls == NULL, conn_dump, from);
 	event_del(&from->event);
 	from->fd = -1;
 	if (conn_open(to, loop, fd, ready))
@@ -97,6 +100,7 @@ conn_receive(struct conn *conn, char *into, size_t cap, size_t *n)
 {
 	ssize_t got;
 
+	CHECK(conn->fd >= 0 && cap > 0, conn_dump, conn);
 	do
 		got = recv(conn->fd, into, cap, 0);
 	while (got < 0 && errno == EINTR);
@@ -131,6 +135,7 @@ conn_peek(struct conn *conn, char *into, size_t cap, size_t *n)
 {
 	ssize_t got;
 
+	CHECK(conn->fd >= 0 && conn->tls == NULL, conn_dump, conn);
 	if (!conn->readable)
 		return IO_AGAIN;
 	do
@@ -177,6 +182,7 @@ conn_send(struct conn *conn, const struct iovec *pieces, int count, size_t *n)
 	struct msghdr message = {.msg_iov = (struct iovec *)pieces, .msg_iovlen = (size_t)count};
 	ssize_t sent;
 
+	CHECK(conn->fd >= 0 && count > 0, conn_dump, conn);
 	do
 		sent = count == 1
 			   ? send(conn->fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL)
@@ -247,4 +253,20 @@ conn_probe(struct conn *conn)
 	setsockopt(conn->fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
 	setsockopt(conn->fd, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof(seconds));
 	setsockopt(conn->fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+}
+
+void
+conn_dump(const struct conn *conn, struct dump *dump)
+{
+	jg_dump_begin(dump, "conn");
+	if (conn->fd >= 0)
+		jg_dump_number(dump, "fd", (uint64_t)conn->fd);
+	jg_dump_flag(dump, "closed", conn->fd < 0);
+	jg_dump_flag(dump, "tls", conn->tls != NULL);
+	jg_dump_flag(dump, "readable", conn->readable);
+	jg_dump_flag(dump, "writable", conn->writable);
+	jg_dump_flag(dump, "drained", conn->drained);
+	jg_dump_flag(dump, "unsent", conn->unsent);
+	jg_dump_flag(dump, "peer_closed", conn->peer_closed);
+	jg_dump_end(dump);
 }

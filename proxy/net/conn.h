@@ -5,6 +5,7 @@
 #include <event2/event_struct.h>
 #include <sys/uio.h>
 
+#include "jobgate/dump.h"
 #include "net/loop.h"
 
 struct tls;
@@ -111,6 +112,9 @@ bool conn_failed(const struct conn *conn);
  * whether it still exists. `ready` is called about a minute after it has gone.
  */
 void conn_probe(struct conn *conn);
+
+/* What it is at this moment. */
+void conn_dump(const struct conn *conn, struct dump *dump);
 
 /* ---- for tls.c alone: the socket below ---- */
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "jobgate/check.h"
+
 /* 0 for the store, 1 for everything else: half of their number is libevent's default. */
 #define PRIORITIES 2
 
@@ -95,6 +97,7 @@ timer_seat(struct loop *loop, struct timer *timer)
 	if (ms > loop->turned_ms + span_ms)
 		ms = loop->turned_ms + span_ms;
 	timer->seat_ms = ms;
+	CHECK(timer->expired != NULL);
 	LIST_INSERT_HEAD(seat_of(loop, ms), timer, link);
 }
 
@@ -222,6 +225,7 @@ loop_base(struct loop *loop)
 void
 loop_defer(struct loop *loop, struct task *task)
 {
+	CHECK(task->run != NULL);
 	if (task->queued)
 		return;
 	task->queued = true;

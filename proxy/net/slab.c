@@ -4,11 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "jobgate/check.h"
+
 void *
 slab_take(struct slab *slab)
 {
 	struct slab_item *item = slab->idle;
 
+	CHECK(slab->size >= sizeof(*item) && (item == NULL) == (slab->idle_count == 0));
 	if (item == NULL)
 		return calloc(1, slab->size);
 	slab->idle = item->next;
@@ -24,6 +27,7 @@ slab_give(struct slab *slab, void *object, size_t keep)
 
 	if (item == NULL)
 		return;
+	CHECK(item != slab->idle); /* given back twice */
 	if (slab->idle_count >= keep) {
 		free(item);
 		return;

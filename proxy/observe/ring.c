@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "jobgate/check.h"
+
 /*
  * Both ends only ever grow, and each has one writer. An end is released once the
  * bytes before it are in place (or have been copied out) and acquired before they are
@@ -27,8 +29,10 @@ typedef uint32_t prefix;
 struct ring *
 ring_new(size_t capacity)
 {
-	struct ring *ring = aligned_alloc(64, sizeof(*ring));
+	struct ring *ring;
 
+	CHECK(capacity > 0 && (capacity & (capacity - 1)) == 0);
+	ring = aligned_alloc(64, sizeof(*ring));
 	if (ring == NULL)
 		return NULL;
 	memset(ring, 0, sizeof(*ring));
@@ -81,6 +85,7 @@ ring_put(struct ring *ring, const struct iovec *pieces, int count)
 		len += (prefix)pieces[i].iov_len;
 	if (at + sizeof(len) + len - ring->taken_seen > ring->capacity)
 		ring->taken_seen = atomic_load_explicit(&ring->taken, memory_order_acquire);
+	CHECK(at - ring->taken_seen <= ring->capacity);
 	if (at + sizeof(len) + len - ring->taken_seen > ring->capacity)
 		return false;
 	copy_in(ring, at, &len, sizeof(len));
@@ -112,6 +117,7 @@ ring_take(struct ring *ring, void *into, size_t cap)
 		return 0;
 	copy_out(ring, at, &len, sizeof(len));
 	at += sizeof(len);
+	CHECK(len <= ring->capacity);
 	copy_out(ring, at, into, len < cap ? len : cap);
 	atomic_store_explicit(&ring->taken, at + len, memory_order_release);
 	return len < cap ? len : cap;

@@ -110,7 +110,10 @@ client_answer(struct exchange_client *client, const struct response *response)
 	struct downstream *downstream = server->connection.downstream;
 	struct writer writer =
 	    writer_of(downstream->scratch.wire, sizeof(downstream->scratch.wire));
-	enum body_kind framing = answer_framing(server, response);
+	enum body_kind framing;
+
+	CHECK(server->state == HTTP1_EXCHANGE, client_connection_dump, &server->connection);
+	framing = answer_framing(server, response);
 
 	server->answer_at = server->sender.sent + buffer_len(server->sender.out);
 	server->tunnel = response->tunnel;
@@ -228,6 +231,8 @@ client_take_back(struct exchange_client *client)
 	/* What was pending before the answer, and has not left either, stays. */
 	if (sender->failed || sender->out == NULL || sender->sent > server->answer_at)
 		return false;
+	CHECK(server->answer_at - sender->sent <= buffer_len(sender->out), client_connection_dump,
+	    &server->connection);
 	sender->out->end = sender->out->start + (uint32_t)(server->answer_at - sender->sent);
 	return true;
 }
@@ -243,10 +248,9 @@ client_ended(struct exchange_client *client, enum exchange_end end)
 {
 	struct http1_server *server = server_of_client(client);
 
+	CHECK(server->state == HTTP1_EXCHANGE, client_connection_dump, &server->connection);
 	connection_exchange_over(&server->connection, exchange_is_allowed(server->exchange));
 	server->exchange = NULL;
-	if (server->state != HTTP1_EXCHANGE)
-		return;
 	if (end == END_REVOKED || end == END_ABANDONED) {
 		connection_close(&server->connection, true);
 		return;
@@ -255,7 +259,7 @@ client_ended(struct exchange_client *client, enum exchange_end end)
 	if (server->cut || !server->keep_alive) {
 		http1_finish(server);
 	} else if (!server->content_ended) {
-		server->state = HTTP1_SKIPPING;
+		http1_server_set_state(server, HTTP1_SKIPPING);
 		server->skipped = 0;
 		connection_wait(
 		    &server->connection, server->connection.downstream->options.timeouts.body);

@@ -172,6 +172,7 @@ http1_listen(struct http1_server *server)
 bool
 http1_serve(struct http1_server *server, size_t *budget)
 {
+	CHECK(server->exchange != NULL, client_connection_dump, &server->connection);
 	if (!server->content_ended && exchange_takes_content(server->exchange))
 		return http1_content(server, budget);
 	/* A client that has ended its side of a tunnel still reads the other one. */

@@ -6,13 +6,14 @@
 static bool
 http1_open_exchange(struct http1_server *server)
 {
+	CHECK(server->exchange == NULL, client_connection_dump, &server->connection);
 	server->exchange = exchange_new(
 	    server->connection.downstream->exchanges, &server->client, &server->connection.peer);
 	if (server->exchange == NULL) {
 		connection_close(&server->connection, false);
 		return false;
 	}
-	server->state = HTTP1_EXCHANGE;
+	http1_server_set_state(server, HTTP1_EXCHANGE);
 	server->content_ended = true;
 	server->keep_alive = false;
 	server->expects = server->tunnel = server->tunnel_shut = false;

@@ -24,7 +24,7 @@ http1_acknowledged(const struct http1_server *server)
 void
 http1_finish(struct http1_server *server)
 {
-	server->state = HTTP1_CLOSING;
+	http1_server_set_state(server, HTTP1_CLOSING);
 	server->skipped = 0;
 	server->read_before = sender_pending(&server->sender) ? http1_acknowledged(server) : 0;
 	/* As long as the client reads it may take its time; lingering begins when all is sent. */
@@ -37,7 +37,7 @@ http1_await(struct http1_server *server)
 {
 	struct downstream *downstream = server->connection.downstream;
 
-	server->state = HTTP1_HEAD;
+	http1_server_set_state(server, HTTP1_HEAD);
 	server->receiver.scanned = 0;
 	server->read_before = UINT64_MAX; /* not looked at yet */
 	/* A part of a head that has come behind the last request has to hurry already. */
@@ -252,7 +252,8 @@ http1_opened(struct connection *connection)
 	server->client.ops = &http1_client_ops;
 	server->receiver.conn = server->sender.conn = &connection->conn;
 	server->receiver.buffers = server->sender.buffers = connection->downstream->buffers;
-	server->state = HTTP1_HEAD;
+	CHECK(server->state == HTTP1_HEAD && server->exchange == NULL, client_connection_dump,
+	    connection);
 	connection_wait(connection, connection->downstream->options.timeouts.head);
 }
 
@@ -321,7 +322,7 @@ http1_closed(struct connection *connection)
 {
 	struct http1_server *server = server_of(connection);
 
-	server->state = HTTP1_CLOSED;
+	http1_server_set_state(server, HTTP1_CLOSED);
 	receiver_clear(&server->receiver);
 	sender_clear(&server->sender);
 }
@@ -340,6 +341,12 @@ http1_load(const struct connection *connection)
 	return load;
 }
 
+static void
+http1_dump(const struct connection *connection, struct dump *dump)
+{
+	http1_server_dump((const struct http1_server *)connection, dump);
+}
+
 const struct connection_protocol http1_server_protocol = {
     .size = sizeof(struct http1_server),
     .opened = http1_opened,
@@ -351,4 +358,5 @@ const struct connection_protocol http1_server_protocol = {
     .lost = http1_lost,
     .closed = http1_closed,
     .load = http1_load,
+    .dump = http1_dump,
 };

@@ -11,10 +11,11 @@
 #include "jobgate/exchange.h"
 
 /*
- * server.c   what the connection tells: bytes, time-outs, drain; from one request to the next
- * request.c  from bytes to the request that an exchange begins with
- * content.c  what follows a request's head: for the exchange, or to be dropped
- * answer.c   what the exchange has us send
+ * server.c        what the connection tells: bytes, time-outs, drain; from one request to the next
+ * server_state.c  its states, and what a dump shows of it
+ * request.c       from bytes to the request that an exchange begins with
+ * content.c       what follows a request's head: for the exchange, or to be dropped
+ * answer.c        what the exchange has us send
  */
 enum http1_state {
 	HTTP1_HEAD,	/* waits for a request's head, or the rest of it */
@@ -70,6 +71,13 @@ server_of_client(struct exchange_client *client)
 {
 	return (struct http1_server *)((char *)client - offsetof(struct http1_server, client));
 }
+
+/* ---- server_state.c ---- */
+
+void http1_server_set_state(struct http1_server *server, enum http1_state to);
+
+/* What it is at this moment; of its messages only how many bytes there are. */
+void http1_server_dump(const struct http1_server *server, struct dump *dump);
 
 /* ---- server.c ---- */
 

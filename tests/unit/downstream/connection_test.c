@@ -74,6 +74,14 @@ on_load(const struct connection *connection)
 	return ((const struct spoken *)connection)->load;
 }
 
+static void
+on_dump(const struct connection *connection, struct dump *dump)
+{
+	(void)connection;
+	jg_dump_begin(dump, "spoken");
+	jg_dump_end(dump);
+}
+
 static const struct connection_protocol fake = {
     .size = sizeof(struct spoken),
     .opened = on_opened,
@@ -85,6 +93,7 @@ static const struct connection_protocol fake = {
     .lost = on_lost,
     .closed = on_closed,
     .load = on_load,
+    .dump = on_dump,
 };
 
 static const struct entrance plain;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "check_catch.h"
 #include "downstream/quota.h"
 
 #define CONNECTIONS_MAX 100
@@ -240,11 +241,26 @@ counts_each_purpose_for_itself(void **state)
 	quotas_free(quotas);
 }
 
+static void
+a_bug_ends_at_a_check(void **state)
+{
+	struct quotas *quotas = make(2, 1, 1);
+	struct quota *quota = enter(quotas, "192.0.2.1", NOW);
+
+	(void)state;
+	assert_check_fails(quota_handshake_over(quota), "quota{connections=1 handshakes=0");
+	assert_check_fails(
+	    quotas_leave(quotas, quota, FOR_CONTROL, NOW), "for_purpose[purpose] > 0");
+	quotas_leave(quotas, quota, FOR_JOBS, NOW);
+	quotas_free(quotas);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(bounds_the_handshakes_of_an_address),
+	    cmocka_unit_test(a_bug_ends_at_a_check),
 	    cmocka_unit_test(counts_the_connections_of_an_address),
 	    cmocka_unit_test(counts_each_purpose_for_itself),
 	    cmocka_unit_test(takes_a_network_of_64_bits_for_one_client),

@@ -6,7 +6,9 @@
 
 #include <cmocka.h>
 
+#include "check_catch.h"
 #include "net/buffer.h"
+#include "net/slab.h"
 
 static void
 gives_room_for_what_is_asked(void **state)
@@ -105,6 +107,25 @@ compacts_to_the_front(void **state)
 	buffer_pool_free(pool);
 }
 
+static void
+a_bug_ends_at_a_check(void **state)
+{
+	struct buffer_pool *pool = buffer_pool_new();
+	struct buffer *buffer = buffer_take(pool, 1);
+	struct slab slab = {.size = 64};
+	void *object = slab_take(&slab);
+
+	(void)state;
+	assert_check_fails(
+	    buffer_append(buffer, (struct slice){NULL, buffer_room(buffer) + 1}), "buffer_room");
+	buffer_give(pool, buffer);
+	assert_check_fails(buffer_give(pool, buffer), "chunk->idle != buffer");
+	buffer_pool_free(pool);
+	slab_give(&slab, object, 1);
+	assert_check_fails(slab_give(&slab, object, 1), "item != slab->idle");
+	slab_clear(&slab);
+}
+
 int
 main(void)
 {
@@ -114,6 +135,7 @@ main(void)
 	    cmocka_unit_test(survives_a_burst),
 	    cmocka_unit_test(fits_bytes_into_the_smallest_block),
 	    cmocka_unit_test(compacts_to_the_front),
+	    cmocka_unit_test(a_bug_ends_at_a_check),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

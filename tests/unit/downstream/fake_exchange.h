@@ -1,0 +1,214 @@
+/* fake_exchange.h - an exchange that does what a test says, in the place of proxy/exchange. */
+#ifndef JOBGATE_TEST_FAKE_EXCHANGE_H
+#define JOBGATE_TEST_FAKE_EXCHANGE_H
+
+#include "connection_world.h"
+#include "jobgate/exchange.h"
+
+/* The fake exchange: one at a time, as HTTP/1 has them. */
+struct exchange {
+	struct exchange_client *client;
+	bool takes;	   /* content of the request */
+	bool tunnel;	   /* nothing frames what follows */
+	size_t take_max;   /* bytes that it takes at a time */
+	bool allowed;	   /* what it says of its verdict */
+	bool ended;	   /* the request's content */
+	size_t flushes;	   /* of the request's content */
+	char target[128];  /* of the request */
+	char content[256]; /* of the request, so far */
+	char trailer[64];  /* the first one that may travel on */
+	enum http_version version;
+};
+
+static struct exchange running;
+static bool is_running;
+static size_t begun, redirected;
+static unsigned rejected; /* the status of the last rejection */
+static int failure;	  /* the last enum client_failure; -1: none */
+static char location[128];
+/* What becomes of a request; NULL: it stays. */
+static void (*serve)(const struct request *request);
+
+static inline const struct exchange_client_ops *
+ops(void)
+{
+	return running.client->ops;
+}
+
+static inline void
+end(enum exchange_end how)
+{
+	struct exchange_client *to = running.client;
+
+	is_running = false;
+	to->ops->ended(to, how);
+}
+
+/* Hand over an answer's head. */
+static inline void
+answer(unsigned status, enum content content, uint64_t length)
+{
+	struct response response = {.status = status, .content = content, .length = length};
+
+	ops()->answer(running.client, &response);
+}
+
+/* Answer as a whole, with this content. */
+static inline void
+reply_with(unsigned status, const char *content)
+{
+	answer(status, CONTENT_LENGTH, strlen(content));
+	ops()->whole(running.client, slice_of(content));
+	ops()->content_end(running.client, NULL);
+	end(END_COMPLETE);
+}
+
+static inline void
+reply(const struct request *request)
+{
+	(void)request;
+	reply_with(200, "hi");
+}
+
+/* ---- in the place of the exchange's own files ---- */
+
+struct exchange *
+exchange_new(struct gateway *gateway, struct exchange_client *to, const struct exchange_peer *peer)
+{
+	(void)gateway;
+	(void)peer;
+	assert_false(is_running);
+	is_running = true;
+	begun++;
+	running = (struct exchange){.client = to, .take_max = SIZE_MAX};
+	return &running;
+}
+
+void
+exchange_authorize(struct exchange *exchange, struct request *request)
+{
+	snprintf(exchange->target, sizeof(exchange->target), "%.*s %.*s%.*s",
+	    (int)request->method.len, request->method.at, (int)request->path.len, request->path.at,
+	    (int)request->query.len, request->query.at);
+	exchange->version = request->version;
+	if (serve != NULL)
+		serve(request);
+}
+
+void
+exchange_reject(struct exchange *exchange, const struct request *request, unsigned status,
+    struct slice title, struct slice detail)
+{
+	(void)exchange;
+	(void)request;
+	assert_true(title.len > 0 && detail.len > 0);
+	rejected = status;
+	reply_with(status, "");
+}
+
+void
+exchange_redirect(struct exchange *exchange, const struct request *request, struct slice to)
+{
+	(void)exchange;
+	(void)request;
+	redirected++;
+	snprintf(location, sizeof(location), "%.*s", (int)to.len, to.at);
+	reply_with(308, "");
+}
+
+bool
+exchange_takes_content(const struct exchange *exchange)
+{
+	return exchange->takes || exchange->tunnel;
+}
+
+size_t
+exchange_content(struct exchange *exchange, struct slice data)
+{
+	size_t n = data.len < exchange->take_max ? data.len : exchange->take_max;
+
+	strncat(exchange->content, data.at, n);
+	return n;
+}
+
+void
+exchange_content_end(struct exchange *exchange, const struct fields *trailers)
+{
+	exchange->ended = true;
+	for (size_t i = 0; trailers != NULL && i < trailers->count; i++)
+		if (!trailers->items[i].dropped)
+			snprintf(exchange->trailer, sizeof(exchange->trailer), "%.*s",
+			    (int)trailers->items[i].name.len, trailers->items[i].name.at);
+}
+
+void
+exchange_content_flush(struct exchange *exchange)
+{
+	exchange->flushes++;
+}
+
+void
+exchange_client_ready(struct exchange *exchange)
+{
+	(void)exchange;
+}
+
+void
+exchange_client_failed(struct exchange *exchange, enum client_failure why)
+{
+	(void)exchange;
+	failure = (int)why;
+	switch (why) {
+	case CLIENT_CLOSED:
+		end(END_ABANDONED);
+		break;
+	case CLIENT_BAD_CONTENT:
+		reply_with(400, "");
+		break;
+	case CLIENT_TOO_LARGE:
+		reply_with(413, "");
+		break;
+	case CLIENT_BODY_TIMEOUT:
+		reply_with(408, "");
+		break;
+	}
+}
+
+bool
+exchange_is_allowed(const struct exchange *exchange)
+{
+	return exchange->allowed;
+}
+
+bool
+exchange_awaits_content(const struct exchange *exchange)
+{
+	return exchange->takes && !exchange->ended;
+}
+
+uint64_t
+exchange_age_ms(const struct exchange *exchange)
+{
+	(void)exchange;
+	return 5000;
+}
+
+void
+exchange_shutdown(struct exchange *exchange)
+{
+	(void)exchange;
+	end(END_CUT);
+}
+
+/* Forget what the test before has seen. */
+static inline void
+fake_exchange_reset(void)
+{
+	begun = redirected = 0;
+	rejected = 0;
+	failure = -1;
+	is_running = false;
+	serve = NULL;
+}
+
+#endif
