@@ -67,6 +67,20 @@ exchange_claim(struct exchange *exchange, const struct request *request, struct 
 		claim_session(exchange, request, claim);
 }
 
+/* Read the credential again, for its claim to be kept: `own`, for the cache may change meanwhile.
+ */
+static void
+claim_again(struct exchange *exchange, const struct request *request, struct claim *claim)
+{
+	struct claim read = {0};
+
+	if (exchange->state == EXCHANGE_SIGNING_IN)
+		exchange_claim_form(exchange, &read);
+	else
+		claim_authorization(exchange, &request->fields, &read);
+	claim_copy(claim, &read);
+}
+
 void
 exchange_confirm_claim(
     struct exchange *exchange, const struct request *request, struct claim *claim)
@@ -77,12 +91,8 @@ exchange_confirm_claim(
 	switch (claim->credential) {
 	case CREDENTIAL_BEARER:
 		/* Other values may count now, or it is not known which. */
-		if (claim->mint_edition == jg_directory_mint(gateway->directory, now_ms)->edition)
-			break;
-		if (exchange->state == EXCHANGE_SIGNING_IN)
-			exchange_claim_form(exchange, claim);
-		else
-			claim_authorization(exchange, &request->fields, claim);
+		if (claim->mint_edition != jg_directory_mint(gateway->directory, now_ms)->edition)
+			claim_again(exchange, request, claim);
 		break;
 	case CREDENTIAL_SESSION:
 		if (now_ms >= exchange->session_ends_ms)

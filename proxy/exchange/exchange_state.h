@@ -194,7 +194,8 @@ void exchange_claim_field(struct exchange *exchange, struct slice field, struct 
 
 /*
  * After a wait: the claim as it counts now, by the clock and by the key of minted values. request
- * is the one that it was read from.
+ * is the one that it was read from. The claim still needs nothing of the cache: it may have to wait
+ * again.
  */
 void exchange_confirm_claim(
     struct exchange *exchange, const struct request *request, struct claim *claim);

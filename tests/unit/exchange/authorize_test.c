@@ -316,6 +316,38 @@ a_value_that_is_not_minted_is_refused_once_that_is_enforced(void **state)
 	ASSERT_REFUSED(&world, 401);
 }
 
+/* Other values are read while it waits, in each place that the worker keeps what it read in. */
+static void
+fill_memos(void)
+{
+	const struct mint *mint = jg_directory_mint(world.gateway->directory, world_now(&world));
+	struct bearer_memo *kept;
+	char field[32];
+
+	for (unsigned i = 0; i < 32 * BEARER_MEMOS; i++)
+		assert_int_equal(jg_bearer_recall(&world.gateway->memos, mint,
+				     (struct slice){field,
+					 (size_t)snprintf(field, sizeof(field), "Bearer %u", i)},
+				     &kept),
+		    CREDENTIAL_BEARER);
+}
+
+/* It has been read again by then, and what came of that is the request's own. */
+static void
+a_credential_stays_its_own_when_values_come_to_be_minted_between_both_waits(void **state)
+{
+	static const unsigned char key[MINT_KEY_LEN] = {9};
+
+	(void)state;
+	world_get(&world);
+	jg_directory_set_mint(world.store.directory, MINT_STARTED, key);
+	world_reply(&world, RECORD_TOKEN, token_record(world.token, 1, NULL));
+	ASSERT_WAITS(&world);
+	fill_memos();
+	world_reply(&world, RECORD_JOB, job_record(8000, NULL));
+	ASSERT_SENT(&world, HEAD);
+}
+
 static void
 a_store_that_is_lost_refuses(void **state)
 {
@@ -621,6 +653,21 @@ signing_in_with_a_token_deleted_meanwhile_fails(void **state)
 }
 
 static void
+signing_in_keeps_its_credential_when_values_come_to_be_minted_between_both_waits(void **state)
+{
+	static const unsigned char key[MINT_KEY_LEN] = {9};
+
+	(void)state;
+	sign_in(world.token);
+	jg_directory_set_mint(world.store.directory, MINT_STARTED, key);
+	world_reply(&world, RECORD_TOKEN, token_record(world.token, 1, NULL));
+	ASSERT_WAITS(&world);
+	fill_memos();
+	world_reply(&world, RECORD_JOB, job_record(8000, NULL));
+	ASSERT_REFUSED(&world, 303);
+}
+
+static void
 a_wait_for_signing_in_has_an_end(void **state)
 {
 	(void)state;
@@ -664,6 +711,7 @@ main(void)
 	    TEST(a_job_that_moves_while_its_request_waits_is_reached_where_it_is),
 	    TEST(a_job_that_leaves_the_scope_while_its_request_waits_refuses),
 	    TEST(a_value_that_is_not_minted_is_refused_once_that_is_enforced),
+	    TEST(a_credential_stays_its_own_when_values_come_to_be_minted_between_both_waits),
 	    TEST(a_store_that_is_lost_refuses),
 	    TEST(a_store_that_is_lost_between_both_waits_refuses),
 	    TEST(records_that_come_past_the_bound_refuse),
@@ -681,6 +729,7 @@ main(void)
 	    TEST(a_session_that_expires_while_its_request_waits_stands_for_nothing),
 	    TEST(signing_in_waits_for_both_records),
 	    TEST(signing_in_with_a_token_deleted_meanwhile_fails),
+	    TEST(signing_in_keeps_its_credential_when_values_come_to_be_minted_between_both_waits),
 	    TEST(a_wait_for_signing_in_has_an_end),
 	    TEST(a_browser_that_goes_while_it_signs_in_is_forgotten),
 	};
