@@ -29,10 +29,10 @@ run_worker(struct supervisor *supervisor, unsigned slot)
 	    .primary_url = supervisor_store_url(supervisor, supervisor->config->store.write_url),
 	    .stats = child_stats(supervisor, slot),
 	    .own_sockets = supervisor->own_sockets,
-	    .tls = supervisor->secured.tls,
-	    .control_tls = supervisor->secured.control_tls,
+	    .tls = supervisor->tls_material.tls,
+	    .control_tls = supervisor->tls_material.control_tls,
 	    .control_secret = supervisor->control_secret,
-	    .backend_tls = supervisor->secured.backend_tls,
+	    .backend_tls = supervisor->tls_material.backend_tls,
 	    .session_key = supervisor->session_key,
 	    .access_log_fd = supervisor->access_log_fd,
 	    .log_runner = &log_threads,
@@ -42,7 +42,7 @@ run_worker(struct supervisor *supervisor, unsigned slot)
 
 	supervisor->access_log_fd = -1; /* the worker's from now on */
 	listeners_keep(&supervisor->listeners, index);
-	secure_forget(supervisor, false);
+	tls_material_forget(supervisor, false);
 	status = worker_run(&setup);
 	listeners_close(&supervisor->listeners, false);
 	return status;

@@ -78,7 +78,7 @@ control_child_run(struct supervisor *supervisor)
 
 	jg_check_log(&supervisor->log);
 	listeners_close(&supervisor->listeners, false);
-	secure_forget(supervisor, true);
+	tls_material_forget(supervisor, true);
 	OPENSSL_cleanse(supervisor->session_key, sizeof(supervisor->session_key));
 	supervisor_close_log(supervisor);
 	return control_run(&setup);

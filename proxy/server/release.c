@@ -9,7 +9,7 @@ supervisor_free(struct supervisor *supervisor)
 {
 	reload_forget(supervisor);
 	listeners_close(&supervisor->listeners, false);
-	secure_free(&supervisor->secured);
+	tls_material_free(&supervisor->tls_material);
 	tls_tickets_free(supervisor->tickets);
 	/* The mapping stays: the thread of a log that is stuck may still count in it. */
 	redis_child_release(&supervisor->redis);

@@ -69,7 +69,7 @@ unlink_removed(const struct config *old, const struct config *new)
 struct configured {
 	struct config *config;
 	struct listeners listeners;
-	struct secured secured;
+	struct tls_material tls_material;
 	unsigned char session_key[32];
 	int access_log_fd;
 	const char **own_sockets;
@@ -85,10 +85,11 @@ gather(const struct supervisor *supervisor, struct configured *out)
 	memcpy(out->session_key, supervisor->session_key, sizeof(out->session_key));
 	if (!listeners_bequeath(&supervisor->listeners, &inherited))
 		return false;
-	good = listeners_open(&out->listeners, config, &inherited, &supervisor->log) &&
-	       access_log_open(config, &supervisor->log, &out->access_log_fd) &&
-	       secure_load(config, supervisor->tickets, &supervisor->log, &out->secured) &&
-	       session_key_load(config, &supervisor->log, out->session_key);
+	good =
+	    listeners_open(&out->listeners, config, &inherited, &supervisor->log) &&
+	    access_log_open(config, &supervisor->log, &out->access_log_fd) &&
+	    tls_material_load(config, supervisor->tickets, &supervisor->log, &out->tls_material) &&
+	    session_key_load(config, &supervisor->log, out->session_key);
 	inherited_close(&inherited);
 	out->own_sockets = own_sockets_list(supervisor, config);
 	return good && out->own_sockets != NULL;
@@ -98,7 +99,7 @@ static void
 configured_free(struct configured *configured)
 {
 	listeners_close(&configured->listeners, false);
-	secure_free(&configured->secured);
+	tls_material_free(&configured->tls_material);
 	OPENSSL_cleanse(configured->session_key, sizeof(configured->session_key));
 	if (configured->access_log_fd > STDERR_FILENO)
 		close(configured->access_log_fd);
@@ -131,20 +132,20 @@ exchange(struct supervisor *supervisor, struct configured *with)
 {
 	struct configured old = {.config = supervisor->config,
 	    .listeners = supervisor->listeners,
-	    .secured = supervisor->secured,
+	    .tls_material = supervisor->tls_material,
 	    .access_log_fd = supervisor->access_log_fd,
 	    .own_sockets = supervisor->own_sockets};
 
 	memcpy(old.session_key, supervisor->session_key, sizeof(old.session_key));
 	supervisor->config = with->config;
 	supervisor->listeners = with->listeners;
-	supervisor->secured = with->secured;
+	supervisor->tls_material = with->tls_material;
 	memcpy(supervisor->session_key, with->session_key, sizeof(supervisor->session_key));
 	supervisor->access_log_fd = with->access_log_fd;
 	supervisor->own_sockets = with->own_sockets;
 	*with = old;
 	OPENSSL_cleanse(old.session_key, sizeof(old.session_key));
-	secure_turn(supervisor, true);
+	tls_material_turn(supervisor, true);
 	supervisor->log.level = supervisor->config->log.level;
 }
 

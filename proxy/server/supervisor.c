@@ -110,7 +110,7 @@ supervise(struct supervisor *supervisor)
 		if (!is_stopping(supervisor)) {
 			redis_watch(supervisor);
 			supervisor_act(supervisor);
-			secure_turn(supervisor, false);
+			tls_material_turn(supervisor, false);
 			feed_watchdog(supervisor);
 		}
 		log_buffer_flush(supervisor->log_buffer);
@@ -223,7 +223,7 @@ server_run(struct config *config, const struct log *log, char *const *arguments)
 	raise_descriptor_limit(&supervisor);
 	if (!listen_to_clients(&supervisor) ||
 	    !access_log_open(config, log, &supervisor.access_log_fd) ||
-	    !secure_start(&supervisor) || !control_secret_make(&supervisor) ||
+	    !tls_material_start(&supervisor) || !control_secret_make(&supervisor) ||
 	    !session_key_load(config, log, supervisor.session_key) || !drop_privileges(&supervisor))
 		goto done;
 	upgrade_adopt(&supervisor);

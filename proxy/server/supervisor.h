@@ -30,8 +30,8 @@
  * logs.c         the access log's file
  * session_key.c  the key that seals browsers' sessions
  * control_secret.c  the secret between workers and the control process
- * secure.c       certificates, keys and secrets
- * secure_report.c  what is wrong with them, and can be used all the same
+ * tls_material.c       certificates, keys and secrets
+ * tls_material_report.c  what is wrong with them, and can be used all the same
  * own_sockets.c  paths at which the gateway listens itself
  * release.c      frees what the supervisor has
  * reload.c       SIGHUP: another configuration comes into force
@@ -45,7 +45,7 @@ struct process {
 };
 
 /* What TLS needs that comes from files; the first two are NULL where no listener is for TLS. */
-struct secured {
+struct tls_material {
 	struct tls_server *tls;
 	struct ticket_secrets *ticket_secrets;
 	struct tls_server *control_tls; /* NULL where control.listen is not for TLS */
@@ -61,7 +61,7 @@ struct supervisor {
 	char *const *arguments;	       /* of main: how another binary is to be called */
 	char program[4096];	       /* the path of the binary, as it was at the start */
 	struct listeners listeners;
-	struct secured secured;
+	struct tls_material tls_material;
 	struct tls_tickets *tickets;
 	unsigned char session_key[32]; /* seals browsers' sessions */
 	/* The secret by which the control process knows our workers; hex; wiped at the end. */
@@ -164,30 +164,31 @@ void supervisor_close_log(struct supervisor *supervisor);
 /* SIGUSR1: the access log's file was moved away; open it again by its name, for workers to come. */
 void supervisor_reopen_log(struct supervisor *supervisor);
 
-/* ---- secure.c ---- */
+/* ---- tls_material.c ---- */
 
 /* At the start. False with a line in the log. */
-bool secure_start(struct supervisor *supervisor);
+bool tls_material_start(struct supervisor *supervisor);
 
 /* Now and then: see that the keys of tickets do not get old; anew: after a reload. */
-void secure_turn(struct supervisor *supervisor, bool anew);
+void tls_material_turn(struct supervisor *supervisor, bool anew);
 
 /* Read the files. tickets may be NULL, to see whether that can be done. False with a line in the
  * log. */
-bool secure_load(const struct config *config, struct tls_tickets *tickets, const struct log *log,
-    struct secured *out);
-void secure_free(struct secured *secured);
+bool tls_material_load(const struct config *config, struct tls_tickets *tickets,
+    const struct log *log, struct tls_material *out);
+void tls_material_free(struct tls_material *tls_material);
 
 /* In a child: forget what is the supervisor's alone, and with `all` what is the workers' too. */
-void secure_forget(struct supervisor *supervisor, bool all);
+void tls_material_forget(struct supervisor *supervisor, bool all);
 
-/* ---- secure_report.c ---- */
+/* ---- tls_material_report.c ---- */
 
 /*
  * Log problems of files that can still be used: certificates that expire or do not cover the hosts
  * of jobs, secrets that other users can read. Writes to out when certificates expire.
  */
-void secure_report(const struct config *config, const struct log *log, struct secured *out);
+void tls_material_report(
+    const struct config *config, const struct log *log, struct tls_material *out);
 
 /* ---- session_key.c ---- */
 

@@ -1,4 +1,4 @@
-/* secure.c - certificates, keys and secrets, read before the workers are forked. */
+/* tls_material.c - certificates, keys and secrets, read before the workers are forked. */
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <pwd.h>
@@ -98,7 +98,7 @@ check_store(const struct config *config, const struct log *log)
 
 static bool
 load(const struct config *config, struct tls_tickets *tickets, const struct log *log,
-    struct secured *out)
+    struct tls_material *out)
 {
 	const struct tls_client_options backends = {
 	    .ca_file = config->backends.ca_file,
@@ -108,7 +108,7 @@ load(const struct config *config, struct tls_tickets *tickets, const struct log 
 	};
 	char error[ERROR_MAX] = "out of memory";
 
-	*out = (struct secured){0};
+	*out = (struct tls_material){0};
 	if (!check_store(config, log))
 		return false;
 	if (!load_control(config, log, &out->control_tls))
@@ -137,59 +137,59 @@ load(const struct config *config, struct tls_tickets *tickets, const struct log 
 }
 
 bool
-secure_load(const struct config *config, struct tls_tickets *tickets, const struct log *log,
-    struct secured *out)
+tls_material_load(const struct config *config, struct tls_tickets *tickets, const struct log *log,
+    struct tls_material *out)
 {
 	if (!load(config, tickets, log, out))
 		return false;
-	secure_report(config, log, out);
+	tls_material_report(config, log, out);
 	return true;
 }
 
 void
-secure_free(struct secured *secured)
+tls_material_free(struct tls_material *tls_material)
 {
-	tls_server_free(secured->tls);
-	tls_server_free(secured->control_tls);
-	tls_client_free(secured->backend_tls);
-	ticket_secrets_free(secured->ticket_secrets);
-	*secured = (struct secured){0};
+	tls_server_free(tls_material->tls);
+	tls_server_free(tls_material->control_tls);
+	tls_client_free(tls_material->backend_tls);
+	ticket_secrets_free(tls_material->ticket_secrets);
+	*tls_material = (struct tls_material){0};
 }
 
 bool
-secure_start(struct supervisor *supervisor)
+tls_material_start(struct supervisor *supervisor)
 {
 	supervisor->tickets = tls_tickets_new();
 	if (supervisor->tickets == NULL) {
 		log_error(&supervisor->log, "out of memory");
 		return false;
 	}
-	if (!secure_load(
-		supervisor->config, supervisor->tickets, &supervisor->log, &supervisor->secured))
+	if (!tls_material_load(supervisor->config, supervisor->tickets, &supervisor->log,
+		&supervisor->tls_material))
 		return false;
-	secure_turn(supervisor, true);
+	tls_material_turn(supervisor, true);
 	return true;
 }
 
 void
-secure_turn(struct supervisor *supervisor, bool anew)
+tls_material_turn(struct supervisor *supervisor, bool anew)
 {
-	if (supervisor->secured.ticket_secrets != NULL)
-		tls_tickets_turn(supervisor->tickets, supervisor->secured.ticket_secrets,
+	if (supervisor->tls_material.ticket_secrets != NULL)
+		tls_tickets_turn(supervisor->tickets, supervisor->tls_material.ticket_secrets,
 		    (int64_t)time(NULL), anew);
 	for (size_t i = 0; anew && i < CERTIFICATE_USE_COUNT; i++)
 		counter_set(
-		    &supervisor->stats->certificate_expiry[i], supervisor->secured.expiry[i]);
+		    &supervisor->stats->certificate_expiry[i], supervisor->tls_material.expiry[i]);
 }
 
 void
-secure_forget(struct supervisor *supervisor, bool all)
+tls_material_forget(struct supervisor *supervisor, bool all)
 {
-	ticket_secrets_free(supervisor->secured.ticket_secrets);
-	supervisor->secured.ticket_secrets = NULL;
+	ticket_secrets_free(supervisor->tls_material.ticket_secrets);
+	supervisor->tls_material.ticket_secrets = NULL;
 	if (!all)
 		return;
-	secure_free(&supervisor->secured);
+	tls_material_free(&supervisor->tls_material);
 	tls_tickets_free(supervisor->tickets);
 	supervisor->tickets = NULL;
 }
@@ -197,12 +197,13 @@ secure_forget(struct supervisor *supervisor, bool all)
 bool
 server_check(const struct config *config, const struct log *log)
 {
-	struct secured secured = {0};
+	struct tls_material tls_material = {0};
 	unsigned char key[32] = {0};
-	bool good = access_log_check(config, log) && secure_load(config, NULL, log, &secured) &&
-		    session_key_load(config, log, key) && !secured.expired;
+	bool good = access_log_check(config, log) &&
+		    tls_material_load(config, NULL, log, &tls_material) &&
+		    session_key_load(config, log, key) && !tls_material.expired;
 
-	secure_free(&secured);
+	tls_material_free(&tls_material);
 	OPENSSL_cleanse(key, sizeof(key));
 	if (good && config->user != NULL && getpwnam(config->user) == NULL) {
 		log_error(log, "user: there is no user %s", config->user);

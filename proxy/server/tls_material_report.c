@@ -1,4 +1,4 @@
-/* secure_report.c - warns about certificates and secrets that work but need attention. */
+/* tls_material_report.c - warns about certificates and secrets that work but need attention. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +51,7 @@ tell_validity(
 /* Read and check one. False when there is none, or it was removed meanwhile. */
 static bool
 report_certificate(const struct log *log, const char *setting, const char *path,
-    enum certificate_use use, struct certificate *certificate, struct secured *out)
+    enum certificate_use use, struct certificate *certificate, struct tls_material *out)
 {
 	char error[ERROR_MAX];
 	time_t from, until;
@@ -68,7 +68,7 @@ report_certificate(const struct log *log, const char *setting, const char *path,
 
 static void
 report_alone(const struct log *log, const char *setting, const char *path, enum certificate_use use,
-    struct secured *out)
+    struct tls_material *out)
 {
 	struct certificate certificate;
 
@@ -78,7 +78,7 @@ report_alone(const struct log *log, const char *setting, const char *path, enum 
 
 /* Check the certificates for clients, and whether they cover the hosts that clients use. */
 static void
-report_for_clients(const struct config *config, const struct log *log, struct secured *out)
+report_for_clients(const struct config *config, const struct log *log, struct tls_material *out)
 {
 	const char *domain = config->jobs.domain, *control = config->control.host;
 	bool job_covered = domain == NULL, control_covered = control == NULL;
@@ -152,7 +152,7 @@ has_password(const char *url)
 }
 
 void
-secure_report(const struct config *config, const struct log *log, struct secured *out)
+tls_material_report(const struct config *config, const struct log *log, struct tls_material *out)
 {
 	if (config->tls.certificate_count > 0)
 		report_for_clients(config, log, out);
