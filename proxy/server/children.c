@@ -82,8 +82,8 @@ run_child(struct supervisor *supervisor, unsigned slot, pid_t parent)
 	char name[32];
 	int status = 1;
 
-	/* Without a supervisor nobody would end us: end with it. Redis wants to write its file
-	 * first. */
+	/* No other process would end a child whose supervisor is gone: end with it. Redis writes
+	 * its file first. */
 	prctl(PR_SET_PDEATHSIG, role == CHILD_WORKER ? SIGINT : SIGTERM);
 	if (getppid() != parent)
 		_exit(1);

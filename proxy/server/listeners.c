@@ -28,7 +28,7 @@ address_of(const struct listener_config *listener, struct address *out)
 	return true;
 }
 
-/* A socket file that nobody listens at any more is in the way of bind. */
+/* Remove a socket file at which no process listens any more: bind would fail. */
 static void
 remove_stale_socket(const struct sockaddr_un *path)
 {
@@ -74,8 +74,8 @@ open_one(struct address *address, bool shared_port)
 }
 
 /*
- * Is somebody else on the port? SO_REUSEPORT would let a second gateway of the same user share
- * it silently, so the first socket is bound without it once, to see.
+ * Does another process listen on the port? SO_REUSEPORT would let a second gateway of the same user
+ * share it silently, so the first socket is bound without it once, to see.
  */
 static bool
 port_is_free(struct address *address)
@@ -228,7 +228,7 @@ inherited_take(struct inherited *inherited, const struct address *address)
 
 /*
  * A socket for one more worker. Where a second one cannot be bound (a Unix path, a
- * socket that came without SO_REUSEPORT, a user who may not any more) all share the first.
+ * socket that came without SO_REUSEPORT, a user who has lost the right) all share the first.
  */
 static int
 open_another(struct address *address, int first)
@@ -242,7 +242,7 @@ open_another(struct address *address, int first)
 	return fd >= 0 ? fd : fcntl(first, F_DUPFD_CLOEXEC, 0);
 }
 
-/* What to do about an address that cannot be had. */
+/* What the user can do about an address that cannot be bound. */
 static const char *
 advice_for(const struct listener_config *listener, int error)
 {
@@ -281,7 +281,7 @@ open_listener(
 			    listener->address, strerror(errno), advice_for(listener, errno));
 			return false;
 		}
-		/* Port 0 was a wish for any: the others take the one that the first was given. */
+		/* Port 0 means any port: the others take the one that the first was given. */
 		getsockname(*fd, (struct sockaddr *)&address.storage, &len);
 	}
 	listeners->bound[i] = address.storage;

@@ -11,8 +11,8 @@
 #include "server/supervisor.h"
 
 /*
- * Who can write to the log's directory, as the configured user may, could have put another's
- * file in its place: theirs to have is one that has no other name and was root's or theirs.
+ * A user who can write to the log's directory could have put a link to another user's file there.
+ * The configured user gets the file only if it has no other name and belongs to root or to them.
  */
 static bool
 is_theirs(const struct stat *found, const struct passwd *user)

@@ -1,4 +1,4 @@
-/* notify.c - telling systemd how we are. */
+/* notify.c - tells systemd the state of the service. */
 #include "server/notify.h"
 
 #include <stddef.h>

@@ -73,8 +73,9 @@ listens(const struct redis_child *child)
 }
 
 /*
- * redis-server takes a socket's path from whoever listens there, and removes it at its end: the
- * other gateway would be without its store. One that is about to end gets the time for it.
+ * redis-server takes over a socket's path even if another process listens there, and removes it at
+ * its end: the other gateway would lose its store. A redis-server that is about to end gets time to
+ * do so.
  */
 static bool
 is_alone(const struct redis_child *child, const struct log *log)

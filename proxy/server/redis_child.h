@@ -20,8 +20,8 @@ struct redis_child {
 };
 
 /*
- * Where it is: next to the control socket, for both are for this gateway's user alone.
- * False, with a line in the log, when the path is no good.
+ * Where it is: next to the control socket, since only this gateway's user may open either.
+ * False, with a line in the log, when the path is not usable.
  */
 bool redis_child_place(
     struct redis_child *child, const struct config *config, const struct log *log);
@@ -44,12 +44,12 @@ void redis_child_exec(
     const struct redis_child *child, const struct config *config, const struct log *log);
 
 /*
- * Wait until the child listens or has ended, a second at most: who starts next need not complain
- * of a store that is about to come.
+ * Wait until the child listens or has ended, a second at most, so that processes which start next
+ * do not log that their store is missing.
  */
 void redis_child_await(const struct redis_child *child, pid_t pid);
 
-/* Let go of the directory. */
+/* Release the lock on the directory. */
 void redis_child_release(struct redis_child *child);
 
 #endif

@@ -108,7 +108,7 @@ follow_log(struct supervisor *supervisor)
 		take_line(supervisor, line, (size_t)(end - line));
 		line = end + 1;
 	}
-	/* A line that fills all the room is none that it writes. */
+	/* Skip a line that fills the whole buffer: redis-server writes none like that. */
 	redis->log_at += line > piece ? line - piece : got == PIECE_MAX ? got : 0;
 }
 

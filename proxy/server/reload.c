@@ -50,7 +50,7 @@ read_again(const struct supervisor *supervisor)
 	return config;
 }
 
-/* Remove the files of Unix sockets that nobody listens at any more. */
+/* Remove the files of Unix sockets at which the new configuration does not listen. */
 static void
 unlink_removed(const struct config *old, const struct config *new)
 {
@@ -65,7 +65,7 @@ unlink_removed(const struct config *old, const struct config *new)
 	}
 }
 
-/* A configuration and what it brings along; all of it can be had, or nothing changes. */
+/* A configuration with all that it needs. When a part of it cannot be had, nothing changes. */
 struct configured {
 	struct config *config;
 	struct listeners listeners;

@@ -13,9 +13,9 @@
 int server_run(struct config *config, const struct log *log, char *const *arguments);
 
 /*
- * Are the files there that the configuration names, such as certificates, and do they hold what
- * they should? For whoever asks: another user may see other files. False with a line in the log,
- * which is that of server_run.
+ * Check that the files which the configuration names, such as certificates, exist and are valid.
+ * The answer is for the current user: another user may see other files. False with a line in the
+ * log, the same as that of server_run.
  */
 bool server_check(const struct config *config, const struct log *log);
 

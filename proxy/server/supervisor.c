@@ -128,7 +128,7 @@ make_children(struct supervisor *supervisor)
 	    .settings = supervision_settings_of(supervisor->config),
 	};
 
-	/* The binary before us may have had more workers than we shall: they are beside ours. */
+	/* Workers that the binary before us has left need slots, too. */
 	supervisor->worker_slots =
 	    GENERATIONS_MAX * supervisor->config->workers + upgrade_workers();
 	supervisor->processes =

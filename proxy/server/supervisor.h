@@ -1,4 +1,4 @@
-/* supervisor.h - what the files that make up the supervisor share; nobody else includes it. */
+/* supervisor.h - what the files that make up the supervisor share; only they include it. */
 #ifndef JOBGATE_SERVER_SUPERVISOR_H
 #define JOBGATE_SERVER_SUPERVISOR_H
 
@@ -25,7 +25,7 @@
  * actions.c      what is done for each decision
  * children.c     forking processes, collecting them, reading what they publish
  * control_child.c  the control process, and what it is given
- * redis_watch.c  what becomes of the private redis-server, its log and its socket
+ * redis_watch.c  watches the private redis-server, its log and its socket
  * privileges.c   what is done once, as root or not, before the first fork
  * logs.c         the access log's file
  * session_key.c  the key that seals browsers' sessions
@@ -156,7 +156,7 @@ bool drop_privileges(const struct supervisor *supervisor);
 /* The descriptor to write the access log to; -1: off, or syslog. */
 bool access_log_open(const struct config *config, const struct log *log, int *fd);
 
-/* Could it be opened, by whoever asks? Makes nothing. False with the same line in the log. */
+/* Check that the current user could open it; makes nothing. False with the same line in the log. */
 bool access_log_check(const struct config *config, const struct log *log);
 
 void supervisor_close_log(struct supervisor *supervisor);
@@ -169,8 +169,9 @@ void supervisor_reopen_log(struct supervisor *supervisor);
 /* At the start. False with a line in the log. */
 bool tls_material_start(struct supervisor *supervisor);
 
-/* Now and then: see that the keys of tickets do not get old; anew: after a reload. */
-void tls_material_turn(struct supervisor *supervisor, bool anew);
+/* Call it periodically: renews the keys of tickets before they get old. reloaded: the material is
+ * new. */
+void tls_material_turn(struct supervisor *supervisor, bool reloaded);
 
 /* Read the files. tickets may be NULL, to see whether that can be done. False with a line in the
  * log. */
@@ -178,7 +179,7 @@ bool tls_material_load(const struct config *config, struct tls_tickets *tickets,
     const struct log *log, struct tls_material *out);
 void tls_material_free(struct tls_material *tls_material);
 
-/* In a child: forget what is the supervisor's alone, and with `all` what is the workers' too. */
+/* In a child: free what only the supervisor uses, and with `all` what workers use, too. */
 void tls_material_forget(struct supervisor *supervisor, bool all);
 
 /* ---- tls_material_report.c ---- */
@@ -212,12 +213,13 @@ void control_secret_take_back(void);
 
 /* ---- own_sockets.c ---- */
 
-/* Paths at which the gateway listens itself: never a backend's. NULL when memory is short. */
+/* Paths at which the gateway listens itself: no job's URL may lead there. NULL when memory is
+ * short. */
 const char **own_sockets_list(const struct supervisor *supervisor, const struct config *config);
 
 /* ---- release.c ---- */
 
-/* Frees all it has; in a child, and at the end. */
+/* Free all that it has. For a forked child, and for the end. */
 void supervisor_free(struct supervisor *supervisor);
 
 /* ---- reload.c ---- */
@@ -225,24 +227,25 @@ void supervisor_free(struct supervisor *supervisor);
 /* What the state machine has to know of a configuration. */
 struct supervision_settings supervision_settings_of(const struct config *config);
 
-/* Read the configuration again and put it in force, or say why not. */
+/* Read the configuration again and put it in force, or log why not; tells the state machine. */
 void supervisor_reload(struct supervisor *supervisor);
 
-/* Its workers serve: what was in force before is over. */
+/* The new configuration's workers serve: free the previous one. */
 void reload_settle(struct supervisor *supervisor);
 
-/* They do not come up, because of `failure`: what was in force before is again. */
+/* Its workers do not come up, because of `failure`: put the previous one in force again. */
 void reload_undo(struct supervisor *supervisor, enum supervision_failure failure);
 
-/* In a child, and at the end: close and free the way back. */
+/* Close and free the previous configuration. For a forked child, and for the end. */
 void reload_forget(struct supervisor *supervisor);
 
 /* ---- upgrade.c ---- */
 
-/* Become the binary that is at our path now. Returns only when that failed, after saying why. */
+/* Execute the binary that is at our path now. Returns only when that fails, with a line in the log.
+ */
 void supervisor_upgrade(struct supervisor *supervisor);
 
-/* How many workers it has left to us; 0 when we did not come by an upgrade. */
+/* The number of workers that the binary before us has left; 0 when there was none. */
 size_t upgrade_workers(void);
 
 /*
@@ -252,9 +255,8 @@ size_t upgrade_workers(void);
 void upgrade_end_control(void);
 
 /*
- * After an upgrade: the children, as the binary before us has left them to us, and
- * the descriptor that locks the state directory (-1: none). Nothing when we did not come
- * by an upgrade.
+ * After an upgrade: adopt the children that the binary before us has left, and the descriptor that
+ * locks the state directory. Otherwise it does nothing.
  */
 void upgrade_adopt(struct supervisor *supervisor);
 

@@ -44,8 +44,8 @@ load_server(const struct config *config, struct tls_tickets *tickets, char *erro
 }
 
 /*
- * For control.listen. Nothing is resumed there: each handshake proves the client's certificate
- * anew.
+ * For control.listen. No session is resumed there, so each handshake proves the client's
+ * certificate.
  */
 static bool
 load_control(const struct config *config, const struct log *log, struct tls_server **out)
@@ -80,7 +80,7 @@ is_reached_by_tls(const char *url)
 	return tls;
 }
 
-/* Each connection to the store reads it: what could never become one is told now. */
+/* Each connection to the store reads the file: report now what could never work. */
 static bool
 check_store(const struct config *config, const struct log *log)
 {
@@ -120,7 +120,7 @@ load(const struct config *config, struct tls_tickets *tickets, const struct log 
 	}
 	if (!config->backends.verify)
 		log_warning(log,
-		    "backends.verify: false: whoever is on the way to https:// backends "
+		    "backends.verify: false: anyone between the gateway and https:// backends "
 		    "can read and change everything");
 	if (config->tls.certificate_count == 0)
 		return true;
@@ -172,12 +172,12 @@ tls_material_start(struct supervisor *supervisor)
 }
 
 void
-tls_material_turn(struct supervisor *supervisor, bool anew)
+tls_material_turn(struct supervisor *supervisor, bool reloaded)
 {
 	if (supervisor->tls_material.ticket_secrets != NULL)
 		tls_tickets_turn(supervisor->tickets, supervisor->tls_material.ticket_secrets,
-		    (int64_t)time(NULL), anew);
-	for (size_t i = 0; anew && i < CERTIFICATE_USE_COUNT; i++)
+		    (int64_t)time(NULL), reloaded);
+	for (size_t i = 0; reloaded && i < CERTIFICATE_USE_COUNT; i++)
 		counter_set(
 		    &supervisor->stats->certificate_expiry[i], supervisor->tls_material.expiry[i]);
 }

@@ -13,10 +13,9 @@
 #include "server/supervisor.h"
 
 /*
- * What the binary after us has to know and cannot find out: "role retiring pid" of
- * each child, and the descriptor of the state directory's lock. Listening sockets go
- * by LISTEN_FDS. It is the same process, so the children stay its children, and whoever
- * watches it (systemd) sees no change.
+ * What the next binary cannot find out by itself: "role retiring pid" of each child, and the
+ * descriptor of the state directory's lock. Listening sockets are passed by LISTEN_FDS. The process
+ * stays the same, so the children stay its children, and the service manager sees no change.
  */
 #define CHILDREN_VARIABLE "JOBGATE_CHILDREN"
 #define LOCK_VARIABLE "JOBGATE_LOCK_FD"
@@ -63,7 +62,7 @@ await_check(pid_t pid, int *status)
 	}
 }
 
-/* Would it start? A binary or a configuration that is broken must not cost us the gateway. */
+/* Whether the new binary starts. A broken binary or configuration must not end the gateway. */
 static bool
 binary_is_good(const struct supervisor *supervisor)
 {
@@ -104,8 +103,8 @@ give_way(int *fd, int above)
 }
 
 /*
- * Lay the listening sockets down from LISTEN_FDS_START on, to be kept over exec. When that
- * fails nothing is lost: *laid copies are to be closed.
+ * Copy the listening sockets to the descriptors from LISTEN_FDS_START on, which stay open over
+ * exec. When that fails nothing is lost: the caller closes the *laid copies.
  */
 static bool
 lay_down_listeners(struct supervisor *supervisor, size_t count, size_t *laid)
@@ -125,7 +124,7 @@ lay_down_listeners(struct supervisor *supervisor, size_t count, size_t *laid)
 	return true;
 }
 
-/* The state directory's lock is the next binary's; but no child's, when there is none. */
+/* The next binary inherits the state directory's lock; when exec fails, no child may. */
 static void
 keep_lock_over_exec(const struct supervisor *supervisor, bool keep)
 {
@@ -266,8 +265,8 @@ upgrade_end_control(void)
 			await_end(pid);
 }
 
-/* What it publishes goes to a mapping that we do not have: as long as it runs it counts as one
- * that has its store, and goes when ours have theirs. */
+/* An old worker publishes to a mapping that this binary does not have: as long as it runs it counts
+ * as one that reaches its store. It goes when the new workers accept. */
 static void
 adopt_worker(struct supervisor *supervisor, unsigned slot)
 {

@@ -14,7 +14,8 @@
 /* The default action ignores it, so it is harmless to a process that has just been forked. */
 #define SIGNAL_ORPHANS SIGURG
 
-/* Connections of a worker at control.listen and at control.metrics, beside limits.connections. */
+/* Connections of a worker at control.listen and at control.metrics, in addition to
+ * limits.connections. */
 #define WORKER_CONTROL_CONNECTIONS 256
 #define WORKER_METRICS_CONNECTIONS 64
 

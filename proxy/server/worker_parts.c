@@ -58,7 +58,7 @@ set_places(struct worker *worker, struct downstream_options *options)
 	options->quota_limits.connections[FOR_METRICS] = (metrics + 3) / 4;
 }
 
-/* A quarter of the handshakes: nobody alone keeps all others from beginning one. 0: any number. */
+/* A quarter of the handshakes, so that one address does not take them all. 0: any number. */
 static size_t
 handshakes_of_one(const struct config *config)
 {

@@ -1,4 +1,4 @@
-/* worker_state.h - what the files that make up a worker share; nobody else includes it. */
+/* worker_state.h - what the files that make up a worker share; only they include it. */
 #ifndef JOBGATE_WORKER_STATE_H
 #define JOBGATE_WORKER_STATE_H
 
