@@ -23,7 +23,7 @@ exchange_prepare(struct exchange *exchange, struct request *request, const struc
     const struct job_url *target)
 {
 	struct gateway *gateway = exchange->gateway;
-	struct rewritten *rewritten = &gateway->scratch.rewritten;
+	struct rewritten *rewritten = &gateway->rewritten;
 	char address[ADDRESS_TEXT_MAX];
 	const struct rewrite rewrite = {
 	    .traced = exchange->traced,
@@ -75,9 +75,9 @@ void
 exchange_allow(struct exchange *exchange, struct request *request, const struct lookup *lookup)
 {
 	struct gateway *gateway = exchange->gateway;
-	/* The pool tells the configured URL by its address: that one may lead anywhere. */
-	const struct job_url *fixed = gateway_fixed_target(gateway);
-	const struct job_url *target = fixed != NULL ? fixed : &lookup->evidence.job->url;
+	const struct job_url *target = &lookup->evidence.job->url;
+	enum backend_source source =
+	    gateway_fixed_target(gateway) != NULL ? BACKEND_OF_CONFIGURATION : BACKEND_OF_RECORD;
 
 	exchange->state = EXCHANGE_CONNECTING;
 	exchange->allowed = jg_token_edition(lookup->evidence.token);
@@ -91,7 +91,7 @@ exchange_allow(struct exchange *exchange, struct request *request, const struct 
 			  "own."));
 		return;
 	}
-	exchange->backend = pool_enter(gateway->pool, target);
+	exchange->backend = pool_enter(gateway->pool, target, source);
 	if (exchange->backend == NULL) {
 		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
 		return;

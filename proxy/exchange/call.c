@@ -77,7 +77,7 @@ static bool
 prepare(struct exchange *exchange, struct request *request, const struct token *token)
 {
 	struct gateway *gateway = exchange->gateway;
-	struct rewritten *rewritten = &gateway->scratch.rewritten;
+	struct rewritten *rewritten = &gateway->rewritten;
 	char address[ADDRESS_TEXT_MAX];
 	const struct rewrite rewrite = {
 	    .peer_trusted = exchange->peer->trusted,
@@ -109,7 +109,8 @@ exchange_call_control(struct exchange *exchange, struct request *request, const 
 		    SLICE("The proxies in front name too many addresses for this client."));
 		return;
 	}
-	exchange->backend = pool_enter(gateway->pool, gateway->options.control_target);
+	exchange->backend =
+	    pool_enter(gateway->pool, gateway->options.control_target, BACKEND_OF_CONTROL);
 	if (exchange->backend == NULL)
 		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
 	else

@@ -7,14 +7,11 @@
 #include "jobgate/directory.h"
 #include "jobgate/settings.h"
 #include "net/buffer.h"
-#include "net/guard.h"
 #include "net/loop.h"
-#include "net/resolve.h"
-#include "net/tls_client.h"
 #include "observe/access_log.h"
-#include "upstream/circuit.h"
 
 struct gateway;
+struct pool;
 
 /* Times are milliseconds. Everything pointed to outlives the gateway. */
 struct gateway_options {
@@ -28,36 +25,18 @@ struct gateway_options {
 	const unsigned char
 	    *session_key;    /* of SESSION_KEY_LEN bytes; NULL: browsers cannot sign in */
 	uint64_t session_ms; /* how long a session lasts */
-	struct guard_rules guard;
-	const char *const *own_sockets; /* paths of the gateway's own Unix sockets, NULL at the end;
-					   never a backend */
 	struct limits limits;
-	struct tls_client *backend_tls;
 	const struct shared_stats *shared; /* for /readyz */
-	size_t backend_connections_max;	   /* in all states; beyond it idle ones give way */
-	struct circuit_rules circuit;	   /* of each backend */
 	struct timeouts timeouts;
-	bool (*close_client)(void *ctx); /* close a client connection that only waits, to free its
-					    descriptor; false when there is none */
-	void *close_client_ctx;
 };
 
 /* NULL when memory is short, or without random bytes. */
 struct gateway *gateway_new(const struct gateway_options *options, struct loop *loop,
-    struct directory *directory, struct resolver *resolver, struct buffer_pool *buffers,
+    struct directory *directory, struct pool *pool, struct buffer_pool *buffers,
     struct worker_stats *stats, struct access_log *access_log, const struct log *log);
 
 /* After the last exchange has ended. Turns the loop once, so that all that has closed is freed. */
 void gateway_free(struct gateway *gateway);
-
-/*
- * The process is short of descriptors: close an idle connection to a backend, else one of a client
- * that only waits. False when there is none.
- */
-bool gateway_make_room(struct gateway *gateway);
-
-/* Keep no more connections to backends for later. */
-void gateway_drain(struct gateway *gateway);
 
 /*
  * Read the clock and, if the directory's due time has passed, let it tell its watchers. Each event

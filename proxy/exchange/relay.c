@@ -303,7 +303,7 @@ exchange_rewrite_answer(const struct exchange *exchange, struct response *respon
 static void
 exchange_keep_private(struct exchange *exchange, struct fields *fields)
 {
-	struct rewritten *room = &exchange->gateway->scratch.rewritten;
+	struct rewritten *room = &exchange->gateway->rewritten;
 	struct writer writer = writer_of(room->text, sizeof(room->text));
 
 	if (exchange->by_session)

@@ -19,38 +19,25 @@ struct pool;
  * connections. */
 #define SLAB_KEEP 1024
 
-/*
- * Room in which one head is taken apart and put together. It is used from the
- * moment a head is complete until it has been written anew, never across turns
- * of the loop, so one for each worker is enough.
- */
-struct scratch {
-	struct response_head response_head;
-	struct rewritten rewritten;
-	char wire[(PATH_ESCAPE_GROWTH + 2) * BUFFER_LARGE];
-	struct field trailers[HEAD_FIELDS_MAX];
-};
-
 struct gateway {
 	struct gateway_options options;
 	struct loop *loop;
 	struct directory *directory;
-	struct resolver *resolver;
 	struct worker_stats *stats;
 	struct access_log *access_log;
 	const struct log *log;
 
 	struct buffer_pool *buffers;
-	struct slab exchanges, backend_conns, dials, http1_clients;
+	struct slab exchanges;
 	struct pool *pool;
 	struct request_ids ids;
 	struct bearer_memos memos;
 
-	bool draining;
-
 	int64_t date_second; /* the Unix time that `date` says */
 	char date[HTTP_DATE_LEN];
-	struct scratch scratch;
+	/* Room for the fields that an exchange adds to a head, until the head is copied or written:
+	 * never across turns of the loop, so one for each worker is enough. */
+	struct rewritten rewritten;
 };
 
 /* Where the sidecar's job is reached, whatever its record says; NULL: as its record says. */

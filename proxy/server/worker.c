@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "net/resolve.h"
 #include "server/worker_state.h"
 
 #define OWNER(member, at) ((struct worker *)((char *)(at)-offsetof(struct worker, member)))
@@ -96,7 +97,7 @@ accept_failed(struct worker *worker)
 
 	if (error == EAGAIN || error == ECONNABORTED || error == EINTR)
 		return false;
-	if ((error == EMFILE || error == ENFILE) && gateway_make_room(worker->gateway))
+	if ((error == EMFILE || error == ENFILE) && worker_make_room(worker))
 		return true;
 	log_error(&worker->log, "cannot accept connections: %s; pausing for %llu ms",
 	    strerror(error), (unsigned long long)worker->tuning->worker.accept_pause_ms);
@@ -245,7 +246,7 @@ worker_drain(struct worker *worker, bool gently)
 		close_listeners(worker, gently);
 	worker->draining = true;
 	counter_set(&worker->setup->stats->draining, 1);
-	gateway_drain(worker->gateway);
+	pool_drain(worker->pool);
 	downstream_drain(worker->downstream, gently);
 	timer_start(worker->loop, &worker->drain_timer, worker->setup->config->timeouts.drain);
 	timer_start(worker->loop, &worker->stats_timer, 1);

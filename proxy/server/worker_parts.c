@@ -5,6 +5,7 @@
 
 #include "downstream/http1/server.h"
 #include "server/worker_state.h"
+#include "upstream/http1/client.h"
 
 /*
  * Descriptors that are kept for everything except connections and listening sockets: Redis,
@@ -100,12 +101,53 @@ guard_of(const struct worker *worker)
 	};
 }
 
-static bool
-close_client(void *ctx)
+bool
+worker_make_room(struct worker *worker)
 {
-	struct worker *worker = ctx;
+	return pool_make_room(worker->pool) || downstream_make_room(worker->downstream);
+}
 
-	return downstream_make_room(worker->downstream);
+static bool
+make_room(void *ctx)
+{
+	return worker_make_room(ctx);
+}
+
+static void
+catch_up(void *ctx)
+{
+	const struct worker *worker = ctx;
+
+	gateway_catch_up(worker->gateway);
+}
+
+static struct pool *
+make_pool(struct worker *worker)
+{
+	const struct worker_setup *setup = worker->setup;
+	const struct config *config = setup->config;
+	const struct pool_options options = {
+	    .loop = worker->loop,
+	    .resolver = worker->resolver,
+	    .buffers = worker->buffers,
+	    .tls = setup->backend_tls,
+	    .stats = setup->stats,
+	    .log = &worker->log,
+	    .protocol = &http1_client_protocol,
+	    .guard = guard_of(worker),
+	    .own_sockets = setup->own_sockets,
+	    .circuit = config->backends.circuit,
+	    .head = config->limits.head,
+	    .connections_max = least(config->limits.connections, connections_fitting(config)),
+	    .idle_max = config->limits.idle_backend_connections,
+	    .connect_ms = config->timeouts.connect,
+	    .idle_ms = config->timeouts.backend_idle,
+	    .ctx = worker,
+	    .catch_up = catch_up,
+	    .make_room = make_room,
+	};
+
+	return pool_new(&options);
 }
 
 static struct gateway *
@@ -120,23 +162,15 @@ make_gateway(struct worker *worker)
 	    .control_target =
 		config->control.gateway_socket != NULL ? &config->control.gateway_target : NULL,
 	    .control_secret = setup->control_secret,
-	    .own_sockets = setup->own_sockets,
-	    .guard = guard_of(worker),
 	    .limits = config->limits,
 	    .shared = setup->shared,
-	    .backend_tls = setup->backend_tls,
 	    .session_key = config->browser.sign_in ? setup->session_key : NULL,
 	    .session_ms = config->browser.session,
-	    .backend_connections_max =
-		least(config->limits.connections, connections_fitting(config)),
-	    .circuit = config->backends.circuit,
 	    .timeouts = config->timeouts,
-	    .close_client = close_client,
-	    .close_client_ctx = worker,
 	};
 
-	return gateway_new(&options, worker->loop, worker->directory, worker->resolver,
-	    worker->buffers, setup->stats, worker->access_log, &worker->log);
+	return gateway_new(&options, worker->loop, worker->directory, worker->pool, worker->buffers,
+	    setup->stats, worker->access_log, &worker->log);
 }
 
 static struct downstream *
@@ -173,6 +207,8 @@ worker_data_path(struct worker *worker)
 		return false;
 	worker->buffers = buffer_pool_new();
 	if (worker->buffers != NULL)
+		worker->pool = make_pool(worker);
+	if (worker->pool != NULL)
 		worker->gateway = make_gateway(worker);
 	if (worker->gateway != NULL)
 		worker->downstream = make_downstream(worker);
@@ -185,6 +221,7 @@ worker_data_path_free(struct worker *worker)
 	if (worker->downstream != NULL)
 		downstream_shutdown(worker->downstream);
 	gateway_free(worker->gateway); /* turns the loop, so that connections are freed, too */
+	pool_free(worker->pool);
 	downstream_free(worker->downstream);
 	buffer_pool_free(worker->buffers);
 }

@@ -6,6 +6,7 @@
 #include "downstream/downstream.h"
 #include "exchange/gateway.h"
 #include "server/worker.h"
+#include "upstream/pool.h"
 
 /*
  * worker.c         its loop: listeners, timers, orders, its beginning and its end
@@ -31,7 +32,8 @@ struct worker {
 	struct directory *directory;
 	struct access_log *access_log;
 	struct buffer_pool *buffers;
-	struct gateway *gateway; /* exchanges, and the backends' end */
+	struct pool *pool;	 /* the backends' end */
+	struct gateway *gateway; /* exchanges */
 	struct downstream *downstream;
 	struct listener *listeners;
 	struct listener *orphans;     /* those of all workers, as setup->all_listeners */
@@ -49,6 +51,10 @@ struct worker {
  * memory is short. What was made is freed with the worker. */
 bool worker_store(struct worker *worker);
 bool worker_data_path(struct worker *worker); /* after the store, loop, resolver and access log */
+
+/* The process is short of descriptors: close an idle connection to a backend, else one of a client
+ * that only waits. False when there is none. */
+bool worker_make_room(struct worker *worker);
 
 /* Cut whatever runs, and free the data path. */
 void worker_data_path_free(struct worker *worker);

@@ -12,11 +12,11 @@
 
 /* A socket; idle connections give way to it. -1: there is none. */
 static int
-new_socket(struct gateway *gateway, int family)
+new_socket(const struct pool_options *options, int family)
 {
 	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && gateway_make_room(gateway))
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && options->make_room(options->ctx))
 		fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	return fd;
 }
@@ -25,8 +25,8 @@ static enum attempt
 open_socket(struct backend *backend, const struct sockaddr *address, socklen_t len,
     struct conn *conn, void (*ready)(struct conn *conn))
 {
-	struct gateway *gateway = backend->pool->gateway;
-	int fd = new_socket(gateway, address->sa_family);
+	const struct pool_options *options = &backend->pool->options;
+	int fd = new_socket(options, address->sa_family);
 	enum attempt failure = ATTEMPT_FAILED;
 	int on = 1, error;
 
@@ -36,7 +36,7 @@ open_socket(struct backend *backend, const struct sockaddr *address, socklen_t l
 			return ATTEMPT_FAILED;
 		error = errno;
 		if (backend_may_warn(backend))
-			log_error(gateway->log, "no socket for a backend connection: %s",
+			log_error(options->log, "no socket for a backend connection: %s",
 			    strerror(error));
 		return ATTEMPT_NO_SOCKET;
 	}
@@ -48,7 +48,7 @@ open_socket(struct backend *backend, const struct sockaddr *address, socklen_t l
 		close(fd);
 		return failure;
 	}
-	if (!conn_open(conn, gateway->loop, fd, ready)) {
+	if (!conn_open(conn, options->loop, fd, ready)) {
 		close(fd);
 		return ATTEMPT_NO_SOCKET;
 	}
@@ -59,13 +59,13 @@ open_socket(struct backend *backend, const struct sockaddr *address, socklen_t l
 
 /* A socket of the gateway's own must not be reached through a job's URL. */
 static bool
-socket_is_own(const struct gateway *gateway, int fd)
+socket_is_own(const char *const *own_sockets, int fd)
 {
 	struct stat target, own;
 
 	if (fstat(fd, &target) != 0)
 		return true;
-	for (const char *const *at = gateway->options.own_sockets; at != NULL && *at != NULL; at++)
+	for (const char *const *at = own_sockets; at != NULL && *at != NULL; at++)
 		if (stat(*at, &own) == 0 && own.st_dev == target.st_dev &&
 		    own.st_ino == target.st_ino)
 			return true;
@@ -75,7 +75,7 @@ socket_is_own(const struct gateway *gateway, int fd)
 static enum attempt
 open_unix(struct backend *backend, struct conn *conn, void (*ready)(struct conn *conn))
 {
-	struct gateway *gateway = backend->pool->gateway;
+	const struct pool_options *options = &backend->pool->options;
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	enum attempt attempt = ATTEMPT_NOT_ALLOWED;
 	int fd;
@@ -84,18 +84,18 @@ open_unix(struct backend *backend, struct conn *conn, void (*ready)(struct conn 
 		return ATTEMPT_NOT_ALLOWED;
 	memcpy(address.sun_path, backend->name.at, backend->name.len);
 	/* A socket on this machine is as near as loopback, and held to the same rule. */
-	if (!backend->trusted && !gateway->options.guard.allow_loopback)
+	if (backend->source == BACKEND_OF_RECORD && !options->guard.allow_loopback)
 		return ATTEMPT_NOT_ALLOWED;
 	/*
 	 * The path is held open, and what is held is what gets connected to: somebody may
 	 * let it lead elsewhere between the look and the connect.
 	 */
 	fd = open(address.sun_path, O_PATH | O_CLOEXEC);
-	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && gateway_make_room(gateway))
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && options->make_room(options->ctx))
 		fd = open(address.sun_path, O_PATH | O_CLOEXEC);
 	if (fd < 0)
 		return errno == EMFILE || errno == ENFILE ? ATTEMPT_NO_SOCKET : ATTEMPT_FAILED;
-	if (backend->control || !socket_is_own(gateway, fd)) {
+	if (backend->source == BACKEND_OF_CONTROL || !socket_is_own(options->own_sockets, fd)) {
 		snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", fd);
 		attempt =
 		    open_socket(backend, (struct sockaddr *)&address, sizeof(address), conn, ready);
@@ -108,7 +108,7 @@ enum attempt
 attempt_start(
     struct backend *backend, size_t index, struct conn *conn, void (*ready)(struct conn *conn))
 {
-	const struct gateway *gateway = backend->pool->gateway;
+	const struct pool_options *options = &backend->pool->options;
 	const struct address *address;
 	const struct sockaddr *sa;
 	enum guard_verdict verdict;
@@ -117,10 +117,11 @@ attempt_start(
 		return open_unix(backend, conn, ready);
 	address = &backend->addresses[index];
 	sa = (const struct sockaddr *)&address->storage;
-	verdict = backend->trusted ? GUARD_ALLOW : guard_judge(&gateway->options.guard, sa);
+	verdict =
+	    backend->source == BACKEND_OF_RECORD ? guard_judge(&options->guard, sa) : GUARD_ALLOW;
 	if (verdict != GUARD_ALLOW) {
 		if (backend_may_warn(backend))
-			log_warning(gateway->log, "backend %.*s refused: it leads to %s",
+			log_warning(options->log, "backend %.*s refused: it leads to %s",
 			    (int)backend->name.len, backend->name.at, guard_verdict_text(verdict));
 		return ATTEMPT_NOT_ALLOWED;
 	}

@@ -126,12 +126,12 @@ all_stay_in_place(const struct backend *backend, const struct resolved *resolved
 static void
 drop_strangers(struct backend *backend)
 {
-	struct http1_client *client, *next;
+	struct backend_conn *connection, *next;
 
-	for (client = TAILQ_FIRST(&backend->idle); client != NULL; client = next) {
-		next = TAILQ_NEXT(client, link);
-		if (!backend_still_has(backend, &client->made->conn))
-			http1_client_close(client);
+	for (connection = TAILQ_FIRST(&backend->idle); connection != NULL; connection = next) {
+		next = TAILQ_NEXT(connection, link);
+		if (!backend_still_has(backend, &connection->conn))
+			connection->protocol->close(connection);
 	}
 }
 
@@ -154,12 +154,12 @@ static void
 backend_resolved(void *ctx, const struct resolved *resolved)
 {
 	struct backend *backend = ctx;
-	struct gateway *gateway = backend->pool->gateway;
+	const struct pool_options *options = &backend->pool->options;
 
 	if (!resolved->partial)
 		backend->resolution = NULL;
 	if (resolved->count == 0)
-		log_warning(gateway->log, "backend %.*s does not resolve: %s",
+		log_warning(options->log, "backend %.*s does not resolve: %s",
 		    (int)backend->name.len, backend->name.at,
 		    resolved->error != NULL ? resolved->error : "no address");
 	backend->failed = resolved->failed;
@@ -167,7 +167,7 @@ backend_resolved(void *ctx, const struct resolved *resolved)
 	if (!resolved->failed &&
 	    (resolved->count != backend->address_count || !all_stay(backend, resolved)))
 		change_addresses(backend, resolved);
-	backend->fresh_until_ms = loop_now_ms(gateway->loop) + (uint64_t)resolved->ttl_s * 1000;
+	backend->fresh_until_ms = loop_now_ms(options->loop) + (uint64_t)resolved->ttl_s * 1000;
 	backend->partial = resolved->partial;
 	dial_resolved(backend);
 }
@@ -176,13 +176,13 @@ bool
 backend_addresses_fresh(const struct backend *backend)
 {
 	return backend->fresh_until_ms == UINT64_MAX ||
-	       loop_now_ms(backend->pool->gateway->loop) < backend->fresh_until_ms;
+	       loop_now_ms(backend->pool->options.loop) < backend->fresh_until_ms;
 }
 
 void
 backend_resolve(struct backend *backend)
 {
-	struct gateway *gateway = backend->pool->gateway;
+	const struct pool_options *options = &backend->pool->options;
 
 	if (backend->resolution != NULL && !backend->partial)
 		return;
@@ -191,7 +191,7 @@ backend_resolve(struct backend *backend)
 		resolver_cancel(backend->resolution);
 	backend->partial = false;
 	backend->resolution = resolver_ask(
-	    gateway->resolver, backend->name, backend->port, backend_resolved, backend);
+	    options->resolver, backend->name, backend->port, backend_resolved, backend);
 }
 
 /* ---- what is said of it ---- */
@@ -201,7 +201,7 @@ backend_resolve(struct backend *backend)
 bool
 backend_may_warn(struct backend *backend)
 {
-	uint64_t now_ms = loop_now_ms(backend->pool->gateway->loop);
+	uint64_t now_ms = loop_now_ms(backend->pool->options.loop);
 
 	if (backend->warned_ms != 0 && now_ms - backend->warned_ms < WARN_MS)
 		return false;
@@ -217,7 +217,7 @@ set_open(struct backend *backend, bool open)
 	if (backend->counted_open == open)
 		return;
 	backend->counted_open = open;
-	counter_add(&backend->pool->gateway->stats->circuits_open, open ? 1 : (uint64_t)-1);
+	counter_add(&backend->pool->options.stats->circuits_open, open ? 1 : (uint64_t)-1);
 }
 
 void
@@ -230,7 +230,7 @@ backend_connected(struct dial *dial)
 		backend->first = dial->made->place.index;
 	if (circuit_success(&backend->circuit)) {
 		set_open(backend, false);
-		log_info(dial->gateway->log, "backend %.*s takes connections again",
+		log_info(dial->pool->options.log, "backend %.*s takes connections again",
 		    (int)backend->name.len, backend->name.at);
 	}
 	redial_succeeded(backend);
@@ -241,25 +241,25 @@ backend_connected(struct dial *dial)
 static bool
 opens_circuit(struct dial *dial, bool probe)
 {
-	const struct gateway_options *options = &dial->gateway->options;
+	const struct pool_options *options = &dial->pool->options;
 	struct circuit *circuit = &dial->backend->circuit;
 	struct circuit_rules rules = options->circuit;
-	uint64_t now_ms = loop_now_ms(dial->gateway->loop);
+	uint64_t now_ms = loop_now_ms(options->loop);
 
 	/* Once the control process is back, no operator waits for a pause to end. */
-	if (dial->backend->control)
+	if (dial->backend->source == BACKEND_OF_CONTROL)
 		rules.failures = 0;
 	if (dial->failure != UPSTREAM_REFUSED)
 		return circuit_failure(circuit, &rules, probe, now_ms);
 	return circuit_refusal(
-	    circuit, &rules, probe, dial->connect_by_ms - options->timeouts.connect, now_ms);
+	    circuit, &rules, probe, dial->connect_by_ms - options->connect_ms, now_ms);
 }
 
 void
 backend_not_connected(struct dial *dial)
 {
 	struct backend *backend = dial->backend;
-	struct gateway *gateway = dial->gateway;
+	const struct pool_options *options = &dial->pool->options;
 	bool probe = dial->probe;
 
 	dial->probe = false;
@@ -273,8 +273,8 @@ backend_not_connected(struct dial *dial)
 	if (!opens_circuit(dial, probe))
 		return;
 	set_open(backend, true);
-	counter_add(&gateway->stats->circuit_opens, 1);
-	log_warning(gateway->log, "backend %.*s takes no connections: left alone for %llu ms",
+	counter_add(&options->stats->circuit_opens, 1);
+	log_warning(options->log, "backend %.*s takes no connections: left alone for %llu ms",
 	    (int)backend->name.len, backend->name.at,
 	    (unsigned long long)backend->circuit.pause_ms);
 	redial_failed(backend);

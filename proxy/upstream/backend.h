@@ -1,6 +1,6 @@
 /*
- * backend.h - what pool.c, backend.c, dial.c, redial.c and attempt.c share, and http1_client.c,
- * which speaks on the connections they make; no other file includes it.
+ * backend.h - what pool.c, backend.c, dial.c, redial.c and attempt.c share; no other file includes
+ * it.
  *
  * pool.c      who is there: backends, their connections, and the idle ones of these
  * backend.c   what is known of one: its addresses, and whether it takes connections
@@ -10,15 +10,17 @@
 #ifndef JOBGATE_UPSTREAM_BACKEND_H
 #define JOBGATE_UPSTREAM_BACKEND_H
 
-#include "exchange/state.h"
+#include "net/address.h"
+#include "net/resolve.h"
+#include "net/slab.h"
+#include "net/tls_client.h"
+#include "observe/shared.h"
 #include "upstream/circuit.h"
-#include "upstream/http1/client.h"
-#include "upstream/pool.h"
+#include "upstream/protocol.h"
 
 struct rival;
 
 TAILQ_HEAD(dial_list, dial);
-TAILQ_HEAD(http1_client_list, http1_client);
 
 /*
  * One place that jobs' URLs lead to: a scheme with a host and port, or a socket.
@@ -29,10 +31,9 @@ struct backend {
 	struct pool *pool;
 	enum job_url_scheme scheme;
 	uint16_t port;
-	bool trusted;	   /* named by the configuration, not by a record: the guard lets it pass */
-	bool control;	   /* the control process: the one socket of our own that may be reached */
-	struct slice name; /* host, or path of the socket; in `text` */
-	struct http1_client_list idle; /* last in, first out */
+	enum backend_source source;
+	struct slice name;	       /* host, or path of the socket; in `text` */
+	struct backend_conn_list idle; /* last in, first out */
 	size_t idle_count;
 	size_t users;		    /* connections in any state, and exchanges that have entered */
 	struct dial_list resolving; /* wait for the addresses */
@@ -59,33 +60,20 @@ LIST_HEAD(bucket, backend);
 
 #define BACKEND_BUCKETS 4096
 
+/* Idle blocks kept of each kind: more than a busy worker turns over. */
+#define POOL_SLAB_KEEP 1024
+
 struct pool {
-	struct gateway *gateway;
+	struct pool_options options;
+	struct slab connection_slab, dial_slab;
+	void *scratch;
+	bool draining;
 	struct task deliver; /* tells exchanges of connections that failed at once */
 	struct dial_list failed;
 	size_t connections; /* in any state, to all backends */
 	size_t rival_count; /* sockets that race beside theirs */
 	size_t hand;	    /* the bucket at which to look for an idle one next */
 	struct bucket buckets[BACKEND_BUCKETS];
-};
-
-/* One of a backend's addresses, as long as these have not changed. */
-struct address_place {
-	uint32_t version;
-	unsigned char index;
-};
-
-/*
- * One connection to a backend, whatever it will speak, from the first address tried to its end. A
- * dial owns it first, then the client of a protocol.
- */
-struct backend_conn {
-	struct conn conn;
-	struct gateway *gateway;
-	struct backend *backend;
-	void *owner;		    /* conn.ready knows what it is */
-	struct address_place place; /* where `conn` leads */
-	struct task burial;	    /* frees it */
 };
 
 enum dial_state {
@@ -105,7 +93,7 @@ enum dial_state {
  */
 struct dial {
 	struct upstream upstream;
-	struct gateway *gateway;
+	struct pool *pool;
 	struct backend *backend;
 	struct backend_conn *made;
 	enum dial_state state;
@@ -122,26 +110,14 @@ struct dial {
 
 /* ---- pool.c ---- */
 
-/* A connection that is still closed, for an owner; it counts. NULL when memory is short. */
-struct backend_conn *backend_conn_new(struct backend *backend, void *owner);
-
-/* Close it; freed at the end of the turn. NULL is let pass. */
-void backend_conn_close(struct backend_conn *made);
+/* A connection that is still closed, for a dial; it counts. NULL when memory is short. */
+struct backend_conn *backend_conn_new(struct backend *backend, struct dial *dial);
 
 static inline struct backend_conn *
 backend_conn_of(struct conn *conn)
 {
 	return (struct backend_conn *)((char *)conn - offsetof(struct backend_conn, conn));
 }
-
-/* Keep a connection for the next exchange. False when the backend has enough of them. */
-bool pool_keep(struct http1_client *client);
-
-/* An idle connection is to serve, or closes: it is not kept any more. */
-void pool_unkeep(struct http1_client *client);
-
-/* A new connection broke before its first answer: begin with another address next time. */
-void pool_avoid(const struct backend_conn *made);
 
 /* ---- backend.c ---- */
 

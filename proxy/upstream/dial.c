@@ -54,7 +54,7 @@ dial_bury(struct task *task)
 {
 	struct dial *dial = (struct dial *)((char *)task - offsetof(struct dial, burial));
 
-	slab_give(&dial->gateway->dials, dial, SLAB_KEEP);
+	slab_give(&dial->pool->dial_slab, dial, POOL_SLAB_KEEP);
 }
 
 /* Leave the list of those that wait for the same, if it is in one. */
@@ -94,7 +94,7 @@ dial_close(struct dial *dial)
 	backend_conn_close(dial->made);
 	dial->made = NULL;
 	dial->burial.run = dial_bury;
-	loop_defer(dial->gateway->loop, &dial->burial);
+	loop_defer(dial->pool->options.loop, &dial->burial);
 }
 
 static void
@@ -134,7 +134,7 @@ dial_fail(struct dial *dial)
 	timer_stop(&dial->timer);
 	dial->state = DIAL_FAILED;
 	TAILQ_INSERT_TAIL(&pool->failed, dial, link);
-	loop_defer(pool->gateway->loop, &pool->deliver);
+	loop_defer(pool->options.loop, &pool->deliver);
 }
 
 /* Nothing is left to try, for now or at all. */
@@ -160,11 +160,12 @@ attempt_done(struct dial *dial)
 	struct backend_conn *made = dial->made;
 
 	PROBE_CONNECTED(backend->name.at, backend->name.len, backend->port);
-	counter_add(&dial->gateway->stats->backend_connects, 1);
+	counter_add(&dial->pool->options.stats->backend_connects, 1);
 	backend_connected(dial);
 	dial->made = NULL;
+	made->dial = NULL;
 	dial_close(dial);
-	http1_client_open(made, user);
+	made->protocol->opened(made, user);
 }
 
 /* ---- TLS ---- */
@@ -183,7 +184,7 @@ attempt_secure(struct dial *dial)
 		break;
 	}
 	if (backend_may_warn(dial->backend))
-		log_warning(dial->gateway->log, "TLS to backend %.*s failed: %s",
+		log_warning(dial->pool->options.log, "TLS to backend %.*s failed: %s",
 		    (int)dial->backend->name.len, dial->backend->name.at,
 		    tls_error_text(dial->made->conn.tls));
 	/* Perhaps it was the earlier session that it did not like. */
@@ -208,16 +209,16 @@ static void dial_schedule(struct dial *dial);
 static void
 attempt_connected(struct dial *dial)
 {
-	struct gateway *gateway = dial->gateway;
+	const struct pool_options *options = &dial->pool->options;
 
 	drop_rivals(dial);
 	if (dial->backend->scheme != JOB_URL_HTTPS) {
 		attempt_done(dial);
 		return;
 	}
-	if (!tls_client_open(gateway->options.backend_tls, &dial->made->conn, dial->backend->name,
-		&dial->backend->session)) {
-		log_error(gateway->log, "TLS to a backend cannot be set up: out of memory");
+	if (!tls_client_open(
+		options->tls, &dial->made->conn, dial->backend->name, &dial->backend->session)) {
+		log_error(options->log, "TLS to a backend cannot be set up: out of memory");
 		attempts_over(dial);
 		return;
 	}
@@ -253,8 +254,8 @@ next_address(struct dial *dial, size_t *index)
 static void
 dial_schedule(struct dial *dial)
 {
-	struct gateway *gateway = dial->gateway;
-	uint64_t now_ms = loop_now_ms(gateway->loop);
+	const struct pool_options *options = &dial->pool->options;
+	uint64_t now_ms = loop_now_ms(options->loop);
 	uint64_t left = dial->connect_by_ms > now_ms ? dial->connect_by_ms - now_ms : 1;
 	uint64_t turn = left;
 	size_t index;
@@ -266,7 +267,7 @@ dial_schedule(struct dial *dial)
 	/* A handshake is not raced: its address gets a fair share of what is left. */
 	if (dial->state == DIAL_SECURING && more)
 		turn = left / 2 > ATTEMPT_MS ? left / 2 : ATTEMPT_MS;
-	timer_start(gateway->loop, &dial->timer, turn < left ? turn : left);
+	timer_start(options->loop, &dial->timer, turn < left ? turn : left);
 }
 
 static bool
@@ -278,7 +279,7 @@ in_flight(const struct dial *dial)
 static void
 connect_ready(struct conn *conn)
 {
-	struct dial *dial = backend_conn_of(conn)->owner;
+	struct dial *dial = backend_conn_of(conn)->dial;
 
 	if (dial->state == DIAL_SECURING) {
 		attempt_secure(dial);
@@ -307,7 +308,7 @@ rival_ready(struct conn *conn)
 	} else if (conn->writable) {
 		conn_close(&dial->made->conn);
 		dial->made->place = rival->place;
-		won = conn_take(&dial->made->conn, dial->gateway->loop, conn, connect_ready);
+		won = conn_take(&dial->made->conn, dial->pool->options.loop, conn, connect_ready);
 	} else {
 		return;
 	}
@@ -399,7 +400,7 @@ dial_timed_out(struct timer *timer)
 		attempts_over(dial);
 		return;
 	}
-	if (loop_now_ms(dial->gateway->loop) < dial->connect_by_ms &&
+	if (loop_now_ms(dial->pool->options.loop) < dial->connect_by_ms &&
 	    dial->state != DIAL_RESOLVING) {
 		if (dial->state == DIAL_SECURING) {
 			conn_close(&dial->made->conn);
@@ -458,10 +459,10 @@ static void
 dial_begin(struct dial *dial)
 {
 	struct backend *backend = dial->backend;
-	const struct gateway_options *options = &dial->gateway->options;
-	uint64_t now_ms = loop_now_ms(dial->gateway->loop);
+	const struct pool_options *options = &dial->pool->options;
+	uint64_t now_ms = loop_now_ms(options->loop);
 
-	dial->connect_by_ms = now_ms + options->timeouts.connect;
+	dial->connect_by_ms = now_ms + options->connect_ms;
 	if (!circuit_admits(&backend->circuit, now_ms, &dial->probe)) {
 		dial->failure = UPSTREAM_CIRCUIT_OPEN;
 		dial_fail(dial);
@@ -478,18 +479,18 @@ static const struct upstream_ops dial_ops = {.cancel = dial_cancel};
 struct dial *
 dial_new(struct backend *backend, struct upstream_user *user)
 {
-	struct gateway *gateway = backend->pool->gateway;
-	struct dial *dial = slab_take(&gateway->dials);
+	struct pool *pool = backend->pool;
+	struct dial *dial = slab_take(&pool->dial_slab);
 
 	if (dial == NULL)
 		return NULL;
 	dial->made = backend_conn_new(backend, dial);
 	if (dial->made == NULL) {
-		slab_give(&gateway->dials, dial, SLAB_KEEP);
+		slab_give(&pool->dial_slab, dial, POOL_SLAB_KEEP);
 		return NULL;
 	}
 	dial->upstream = (struct upstream){&dial_ops, user};
-	dial->gateway = gateway;
+	dial->pool = pool;
 	dial->backend = backend;
 	dial->timer.expired = dial_timed_out;
 	dial_begin(dial);

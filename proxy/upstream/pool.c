@@ -43,7 +43,7 @@ bucket_of(struct pool *pool, struct slice name, uint16_t port)
 
 static struct backend *
 backend_new(struct pool *pool, struct bucket *bucket, const struct job_url *target,
-    struct slice name, bool trusted)
+    struct slice name, enum backend_source source)
 {
 	struct backend *backend = calloc(1, sizeof(*backend) + name.len);
 
@@ -54,7 +54,7 @@ backend_new(struct pool *pool, struct bucket *bucket, const struct job_url *targ
 	backend->pool = pool;
 	backend->scheme = target->scheme;
 	backend->port = target->port;
-	backend->trusted = trusted;
+	backend->source = source;
 	backend->timer.expired = backend_expired;
 	backend->redial.expired = redial_due;
 	TAILQ_INIT(&backend->idle);
@@ -68,82 +68,80 @@ backend_new(struct pool *pool, struct bucket *bucket, const struct job_url *targ
 	return backend;
 }
 
-/* The backend of a job's URL; made when it is not known. */
+/* The backend of a URL; made when it is not known. */
 static struct backend *
-backend_of(struct pool *pool, const struct job_url *target)
+backend_of(struct pool *pool, const struct job_url *target, enum backend_source source)
 {
-	bool control = target == pool->gateway->options.control_target;
-	bool trusted = control || target == &pool->gateway->options.jobs.fixed_target;
 	struct slice name = target->scheme == JOB_URL_UNIX ? target->path : target->host;
 	struct bucket *bucket = bucket_of(pool, name, target->port);
 	struct backend *backend;
 
 	LIST_FOREACH(backend, bucket, link)
 	if (backend->port == target->port && backend->scheme == target->scheme &&
-	    backend->trusted == trusted && backend->control == control &&
-	    slice_equal(backend->name, name))
+	    backend->source == source && slice_equal(backend->name, name))
 		return backend;
-	backend = backend_new(pool, bucket, target, name, trusted);
-	if (backend != NULL)
-		backend->control = control;
-	return backend;
+	return backend_new(pool, bucket, target, name, source);
 }
 
 /* The control process is no backend: requests for metrics must not count themselves. */
 static void
 count(const struct backend *backend, counter *what, uint64_t n)
 {
-	if (!backend->control)
+	if (backend->source != BACKEND_OF_CONTROL)
 		counter_add(what, n);
 }
 
 struct backend_conn *
-backend_conn_new(struct backend *backend, void *owner)
+backend_conn_new(struct backend *backend, struct dial *dial)
 {
-	struct gateway *gateway = backend->pool->gateway;
-	struct backend_conn *made = slab_take(&gateway->backend_conns);
+	struct pool *pool = backend->pool;
+	struct backend_conn *connection = slab_take(&pool->connection_slab);
 
-	if (made == NULL)
+	if (connection == NULL)
 		return NULL;
-	made->conn.fd = -1;
-	made->gateway = gateway;
-	made->backend = backend;
-	made->owner = owner;
+	connection->conn.fd = -1;
+	connection->pool = pool;
+	connection->options = &pool->options;
+	connection->protocol = pool->options.protocol;
+	connection->backend = backend;
+	connection->dial = dial;
 	backend->users++;
-	backend->pool->connections++;
-	count(backend, &gateway->stats->backend_connections, 1);
-	return made;
+	pool->connections++;
+	count(backend, &pool->options.stats->backend_connections, 1);
+	return connection;
 }
 
 static void
-backend_conn_bury(struct task *task)
+backend_conn_free(struct task *task)
 {
-	struct backend_conn *made =
-	    (struct backend_conn *)((char *)task - offsetof(struct backend_conn, burial));
+	struct backend_conn *connection =
+	    (struct backend_conn *)((char *)task - offsetof(struct backend_conn, free_task));
 
-	slab_give(&made->gateway->backend_conns, made, SLAB_KEEP);
+	slab_give(&connection->pool->connection_slab, connection, POOL_SLAB_KEEP);
 }
 
 void
-backend_conn_close(struct backend_conn *made)
+backend_conn_close(struct backend_conn *connection)
 {
 	struct backend *backend;
+	struct pool *pool;
 
-	if (made == NULL)
+	if (connection == NULL)
 		return;
-	backend = made->backend;
-	conn_close(&made->conn);
-	backend->pool->connections--;
-	count(backend, &made->gateway->stats->backend_connections, (uint64_t)-1);
+	backend = connection->backend;
+	pool = connection->pool;
+	conn_close(&connection->conn);
+	pool->connections--;
+	count(backend, &pool->options.stats->backend_connections, (uint64_t)-1);
 	pool_leave(backend);
-	made->burial.run = backend_conn_bury;
-	loop_defer(made->gateway->loop, &made->burial);
+	connection->free_task.run = backend_conn_free;
+	loop_defer(pool->options.loop, &connection->free_task);
 }
 
 struct backend *
-pool_enter(struct pool *pool, const struct job_url *target)
+pool_enter(struct pool *pool, const struct job_url *target, enum backend_source source)
 {
-	struct backend *backend = backend_of(pool, target);
+	struct backend *backend = backend_of(pool, target, source);
 
 	if (backend != NULL)
 		backend->users++;
@@ -154,34 +152,34 @@ void
 pool_leave(struct backend *backend)
 {
 	if (--backend->users == 0)
-		timer_start(backend->pool->gateway->loop, &backend->timer, BACKEND_LINGER_MS);
+		timer_start(backend->pool->options.loop, &backend->timer, BACKEND_LINGER_MS);
 }
 
 unsigned
 pool_retry_s(const struct backend *backend)
 {
-	return circuit_retry_s(&backend->circuit, loop_now_ms(backend->pool->gateway->loop));
+	return circuit_retry_s(&backend->circuit, loop_now_ms(backend->pool->options.loop));
 }
 
 void
-pool_avoid(const struct backend_conn *made)
+pool_avoid(const struct backend_conn *connection)
 {
-	struct backend *backend = made->backend;
+	struct backend *backend = connection->backend;
 
-	if (made->place.version == backend->version && made->place.index == backend->first &&
-	    backend->address_count > 1)
+	if (connection->place.version == backend->version &&
+	    connection->place.index == backend->first && backend->address_count > 1)
 		backend->first = (backend->first + 1) % backend->address_count;
 }
 
 /* Take the connection that was used last, if there is one that is good. */
-static struct http1_client *
+static struct backend_conn *
 take_idle(struct backend *backend, enum pool_choice choice)
 {
-	struct http1_client *client;
+	struct backend_conn *connection;
 
-	while (choice != POOL_FRESH && (client = TAILQ_FIRST(&backend->idle)) != NULL)
-		if (choice != POOL_CHECKED || http1_client_still_idle(client))
-			return client;
+	while (choice != POOL_FRESH && (connection = TAILQ_FIRST(&backend->idle)) != NULL)
+		if (choice != POOL_CHECKED || connection->protocol->still_idle(connection))
+			return connection;
 	return NULL;
 }
 
@@ -194,7 +192,9 @@ pool_make_room(struct pool *pool)
 		pool->hand = (pool->hand + 1) % BACKEND_BUCKETS;
 		LIST_FOREACH(backend, &pool->buckets[pool->hand], link)
 		if (!TAILQ_EMPTY(&backend->idle)) {
-			http1_client_close(TAILQ_LAST(&backend->idle, http1_client_list));
+			struct backend_conn *last = TAILQ_LAST(&backend->idle, backend_conn_list);
+
+			last->protocol->close(last);
 			return true;
 		}
 	}
@@ -204,90 +204,105 @@ pool_make_room(struct pool *pool)
 struct upstream *
 pool_acquire(struct backend *backend, struct upstream_user *user, enum pool_choice choice, bool *up)
 {
-	struct gateway *gateway = backend->pool->gateway;
-	struct http1_client *client;
+	struct pool *pool = backend->pool;
+	struct backend_conn *connection;
 	struct dial *dial;
 
 	/* Who lives on kept connections alone still has to hear that the name leads elsewhere. */
 	if (!TAILQ_EMPTY(&backend->idle) && !backend_addresses_fresh(backend))
 		backend_resolve(backend);
-	client = take_idle(backend, choice);
-	*up = client != NULL;
-	if (client != NULL) {
-		counter_add(&gateway->stats->backend_reuses, 1);
-		return http1_client_reuse(client, user);
+	connection = take_idle(backend, choice);
+	*up = connection != NULL;
+	if (connection != NULL) {
+		counter_add(&pool->options.stats->backend_reuses, 1);
+		pool_unkeep(connection);
+		return connection->protocol->serve(connection, user);
 	}
 	/* Each client's connection may need one: idle ones must not take the descriptors away. */
-	if (backend->pool->connections >= gateway->options.backend_connections_max)
-		pool_make_room(backend->pool);
+	if (pool->connections >= pool->options.connections_max)
+		pool_make_room(pool);
 	dial = dial_new(backend, user);
 	return dial != NULL ? &dial->upstream : NULL;
 }
 
 bool
-pool_keep(struct http1_client *client)
+pool_keep(struct backend_conn *connection)
 {
-	struct backend_conn *made = client->made;
-	struct backend *backend = made->backend;
-	struct gateway *gateway = made->gateway;
+	struct backend *backend = connection->backend;
+	struct pool *pool = connection->pool;
 
-	if (gateway->draining ||
-	    backend->idle_count >= gateway->options.limits.idle_backend_connections)
+	if (pool->draining || backend->idle_count >= pool->options.idle_max)
 		return false;
-	if (made->place.version != backend->version) {
-		if (!backend_still_has(backend, &made->conn))
+	if (connection->place.version != backend->version) {
+		if (!backend_still_has(backend, &connection->conn))
 			return false;
 		/* It has a place again, wherever: what counts is that it has one. */
-		made->place.version = backend->version;
+		connection->place.version = backend->version;
 	}
-	TAILQ_INSERT_HEAD(&backend->idle, client, link);
+	TAILQ_INSERT_HEAD(&backend->idle, connection, link);
 	backend->idle_count++;
-	count(backend, &gateway->stats->backend_idle, 1);
+	count(backend, &pool->options.stats->backend_idle, 1);
 	return true;
 }
 
 void
-pool_unkeep(struct http1_client *client)
+pool_unkeep(struct backend_conn *connection)
 {
-	struct backend *backend = client->made->backend;
+	struct backend *backend = connection->backend;
 
-	TAILQ_REMOVE(&backend->idle, client, link);
+	TAILQ_REMOVE(&backend->idle, connection, link);
 	backend->idle_count--;
-	count(backend, &backend->pool->gateway->stats->backend_idle, (uint64_t)-1);
+	count(backend, &connection->pool->options.stats->backend_idle, (uint64_t)-1);
+}
+
+void *
+pool_scratch(struct pool *pool)
+{
+	return pool->scratch;
 }
 
 struct pool *
-pool_new(struct gateway *gateway)
+pool_new(const struct pool_options *options)
 {
 	struct pool *pool = calloc(1, sizeof(*pool));
 
 	if (pool == NULL)
 		return NULL;
-	pool->gateway = gateway;
+	pool->scratch = malloc(options->protocol->scratch_size);
+	if (pool->scratch == NULL) {
+		free(pool);
+		return NULL;
+	}
+	pool->options = *options;
 	pool->deliver.run = dial_deliver;
-	gateway->backend_conns.size = sizeof(struct backend_conn);
-	gateway->dials.size = sizeof(struct dial);
-	gateway->http1_clients.size = sizeof(struct http1_client);
+	pool->connection_slab.size = options->protocol->size;
+	pool->dial_slab.size = sizeof(struct dial);
 	TAILQ_INIT(&pool->failed);
 	return pool;
 }
 
 void
+pool_drain(struct pool *pool)
+{
+	pool->draining = true;
+}
+
+void
 pool_free(struct pool *pool)
 {
+	struct backend *backend;
+
 	if (pool == NULL)
 		return;
-	loop_cancel(pool->gateway->loop, &pool->deliver);
-	for (size_t i = 0; i < BACKEND_BUCKETS; i++) {
-		struct backend *backend;
-
-		while ((backend = LIST_FIRST(&pool->buckets[i])) != NULL) {
-			struct http1_client *client;
-
-			while ((client = TAILQ_FIRST(&backend->idle)) != NULL)
-				http1_client_close(client);
+	while (pool_make_room(pool))
+		;
+	loop_turn(pool->options.loop, false); /* what closed is freed at the end of the turn */
+	loop_cancel(pool->options.loop, &pool->deliver);
+	for (size_t i = 0; i < BACKEND_BUCKETS; i++)
+		while ((backend = LIST_FIRST(&pool->buckets[i])) != NULL)
 			backend_free(backend);
-		}
-	}
+	slab_clear(&pool->connection_slab);
+	slab_clear(&pool->dial_slab);
+	free(pool->scratch);
 	free(pool);
 }

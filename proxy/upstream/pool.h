@@ -3,22 +3,77 @@
 #define JOBGATE_UPSTREAM_POOL_H
 
 #include "jobgate/job.h"
+#include "jobgate/log.h"
+#include "jobgate/settings.h"
+#include "net/guard.h"
 #include "upstream/upstream.h"
 
 struct backend;
-struct gateway;
+struct buffer_pool;
+struct loop;
 struct pool;
-
-struct pool *pool_new(struct gateway *gateway);
-
-/* Closes every connection. */
-void pool_free(struct pool *pool);
+struct resolver;
+struct tls_client;
+struct upstream_protocol;
+struct worker_stats;
 
 /*
- * The backend that a job's URL leads to, made when it is not known. It stays until
- * pool_leave. NULL when memory is short.
+ * What a pool gets from its worker. It knows neither the exchanges nor the clients' end. What the
+ * pointers lead to outlives the pool; times are milliseconds.
  */
-struct backend *pool_enter(struct pool *pool, const struct job_url *target);
+struct pool_options {
+	struct loop *loop;
+	struct resolver *resolver;
+	struct buffer_pool *buffers;
+	struct tls_client *tls;	    /* of connections to https */
+	struct worker_stats *stats; /* it counts backend_* and circuit* */
+	const struct log *log;
+	const struct upstream_protocol *protocol; /* what backends speak */
+
+	struct guard_rules guard;	/* which addresses the URL of a record may lead to */
+	const char *const *own_sockets; /* paths of the gateway's own Unix sockets, NULL at the end;
+					   never a backend. NULL: there are none */
+	struct circuit_rules circuit;	/* of each backend */
+	struct head_limits head;	/* of each answer */
+	size_t connections_max; /* to all backends, in all states; beyond it idle ones close */
+	size_t idle_max;	/* idle connections kept to each backend */
+	uint64_t connect_ms;	/* for name, connection and TLS together */
+	uint64_t idle_ms;	/* a connection is kept idle for this long */
+
+	void *ctx; /* of these two functions */
+	/*
+	 * Called before the pool moves bytes of an exchange. The worker may have been stopped since
+	 * the turn began: it reads the clock again, and lets the directory tell the exchanges what
+	 * was revoked in the meantime. Any exchange may end within the call.
+	 */
+	void (*catch_up)(void *ctx);
+	/* The process is short of descriptors: close an idle connection, of a backend or of a
+	 * client. False when there is none. */
+	bool (*make_room)(void *ctx);
+};
+
+/* Takes a copy of the options. NULL when memory is short. */
+struct pool *pool_new(const struct pool_options *options);
+
+/* Closes every idle connection. No exchange may be left; the loop turns once. NULL is let pass. */
+void pool_free(struct pool *pool);
+
+/* Keep no more connections for later exchanges, as the worker ends. */
+void pool_drain(struct pool *pool);
+
+/* Where the URL of a backend comes from decides on the addresses that it may lead to. */
+enum backend_source {
+	BACKEND_OF_RECORD,	  /* the guard judges each address */
+	BACKEND_OF_CONFIGURATION, /* any address but a socket of our own */
+	BACKEND_OF_CONTROL,	  /* the control process, which listens on a socket of our own */
+};
+
+/*
+ * The backend that a URL leads to, made when it is not known. It stays until pool_leave. NULL when
+ * memory is short.
+ */
+struct backend *pool_enter(
+    struct pool *pool, const struct job_url *target, enum backend_source source);
 void pool_leave(struct backend *backend);
 
 enum pool_choice {

@@ -10,7 +10,7 @@
 static void
 redial_schedule(struct backend *backend)
 {
-	struct loop *loop = backend->pool->gateway->loop;
+	struct loop *loop = backend->pool->options.loop;
 	uint64_t now_ms = loop_now_ms(loop), at_ms = backend->circuit.redial_at_ms;
 
 	if (backend->dialler == NULL && !TAILQ_EMPTY(&backend->queued))
@@ -35,7 +35,7 @@ void
 redial_wait(struct dial *dial)
 {
 	struct backend *backend = dial->backend;
-	struct loop *loop = dial->gateway->loop;
+	struct loop *loop = dial->pool->options.loop;
 	uint64_t now_ms = loop_now_ms(loop);
 
 	dial->state = DIAL_QUEUED;
@@ -54,7 +54,7 @@ redial_may_wait(const struct dial *dial)
 {
 	return (dial->failure == UPSTREAM_REFUSED || dial->failure == UPSTREAM_NO_SOCKET) &&
 	       !dial->backend->circuit.open &&
-	       loop_now_ms(dial->gateway->loop) < dial->connect_by_ms;
+	       loop_now_ms(dial->pool->options.loop) < dial->connect_by_ms;
 }
 
 void

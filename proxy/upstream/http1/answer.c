@@ -1,6 +1,6 @@
-/* http1_answer.c - what an HTTP/1 backend answers: heads, content, trailers. */
+/* answer.c - what an HTTP/1 backend answers: heads, content, trailers. */
 #include "http/framing.h"
-#include "upstream/backend.h"
+#include "upstream/http1/client.h"
 
 /*
  * Bytes of one answer relayed in one turn of the loop: a fast backend must not starve the others.
@@ -111,7 +111,7 @@ answer_take_head(struct http1_client *client, const struct response_head *head,
 	}
 	client->tunnel = response.tunnel;
 	if (client->tunnel)
-		timer_start(client->gateway->loop, &client->timer, TUNNEL_LOOK_MS);
+		timer_start(client->connection.options->loop, &client->timer, TUNNEL_LOOK_MS);
 	client->keep_ms = keep_hint_ms(head);
 	client->keep_alive = framing->keep_alive && !client->tunnel && client->keep_ms > 0;
 	body_decoder_init(&client->receiver.body, client->tunnel ? BODY_UNTIL_CLOSE : framing->body,
@@ -125,8 +125,8 @@ answer_take_head(struct http1_client *client, const struct response_head *head,
 static bool
 answer_head(struct http1_client *client)
 {
-	struct gateway *gateway = client->gateway;
-	struct response_head *head = &gateway->scratch.response_head;
+	const struct head_limits *limits = &client->connection.options->head;
+	struct response_head *head = &http1_client_scratch(client)->head;
 	struct receiver *receiver = &client->receiver;
 	struct response_framing framing;
 	struct slice bytes = {0};
@@ -136,8 +136,7 @@ answer_head(struct http1_client *client)
 		bytes = buffer_bytes(receiver->in);
 	if (bytes.len == 0)
 		return answer_fill(client);
-	switch (head_find(
-	    bytes, false, &gateway->options.limits.head, &receiver->scanned, &start, &end)) {
+	switch (head_find(bytes, false, limits, &receiver->scanned, &start, &end)) {
 	case HEAD_COMPLETE:
 		break;
 	case HEAD_INCOMPLETE:
@@ -150,7 +149,7 @@ answer_head(struct http1_client *client)
 		return false;
 	}
 	bytes.len = end;
-	if (head_parse_response(bytes, &gateway->options.limits.head, head) != HEAD_COMPLETE ||
+	if (head_parse_response(bytes, limits, head) != HEAD_COMPLETE ||
 	    response_framing(head, client->method, &framing) != FRAMING_OK) {
 		http1_client_fail(client, UPSTREAM_BAD_ANSWER);
 		return false;
@@ -184,7 +183,8 @@ answer_more(struct http1_client *client)
 			       : receiver_fill_on(&client->receiver)) {
 	case IO_OK:
 		if (client->tunnel)
-			timer_start(client->gateway->loop, &client->timer, TUNNEL_LOOK_MS);
+			timer_start(
+			    client->connection.options->loop, &client->timer, TUNNEL_LOOK_MS);
 		return true;
 	case IO_AGAIN:
 		return false;
@@ -206,15 +206,15 @@ static bool
 answer_relay(struct http1_client *client, size_t *budget)
 {
 	struct upstream_user *user = client->upstream.user;
-	struct gateway *gateway = client->gateway;
-	struct fields trailers = {.items = gateway->scratch.trailers};
+	const struct pool_options *options = client->connection.options;
+	struct fields trailers = {.items = http1_client_scratch(client)->trailers};
 	struct slice data;
 	size_t taken;
 	enum body_status status = receiver_content(&client->receiver, &data);
 	bool more = receiver_spend(&client->receiver, budget);
 
 	if (!more)
-		loop_defer(gateway->loop, &client->carry_on);
+		loop_defer(options->loop, &client->carry_on);
 	switch (status) {
 	case BODY_DATA:
 		taken = user->ops->content(user, data);
@@ -223,7 +223,7 @@ answer_relay(struct http1_client *client, size_t *budget)
 		receiver_taken(&client->receiver, taken);
 		return taken == data.len && more;
 	case BODY_TRAILERS:
-		if (!trailers_parse(data, gateway->options.limits.head.fields, NULL, &trailers))
+		if (!trailers_parse(data, options->head.fields, NULL, &trailers))
 			break;
 		answer_complete(client, &trailers);
 		return false;

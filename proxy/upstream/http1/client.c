@@ -1,13 +1,36 @@
-/* http1_client.c - the HTTP/1 client of one backend connection: what it sends, and its beginning
- * and end. */
+/* client.c - the HTTP/1 client of one backend connection: what it sends, and its beginning and
+ * end. */
 #include "upstream/http1/client.h"
-
-#include "upstream/backend.h"
 
 static struct http1_client *
 client_of(const struct upstream *upstream)
 {
 	return (struct http1_client *)((char *)upstream - offsetof(struct http1_client, upstream));
+}
+
+static struct http1_client *
+client_on(struct backend_conn *connection)
+{
+	return (struct http1_client *)connection;
+}
+
+/* Close at once, in any state, without a word to the user; freed at the end of the turn. */
+static void
+client_close(struct http1_client *client)
+{
+	struct loop *loop = client->connection.options->loop;
+
+	if (client->state == HTTP1_CLIENT_CLOSED)
+		return;
+	if (client->state == HTTP1_CLIENT_IDLE)
+		pool_unkeep(&client->connection);
+	client->state = HTTP1_CLIENT_CLOSED;
+	client->upstream.user = NULL;
+	timer_remove(&client->timer);
+	loop_cancel(loop, &client->carry_on);
+	receiver_clear(&client->receiver);
+	sender_clear(&client->sender);
+	backend_conn_close(&client->connection);
 }
 
 /* ---- what it sends ---- */
@@ -55,8 +78,8 @@ static void
 client_begin(struct upstream *upstream, const struct request *request, struct slice lines)
 {
 	struct http1_client *client = client_of(upstream);
-	char *wire = client->gateway->scratch.wire;
-	struct writer writer = writer_of(wire, sizeof(client->gateway->scratch.wire));
+	struct http1_client_scratch *scratch = http1_client_scratch(client);
+	struct writer writer = writer_of(scratch->wire, sizeof(scratch->wire));
 
 	client->method = request->method_id;
 	client->upgrade_asked = request->upgrade;
@@ -70,8 +93,8 @@ client_begin(struct upstream *upstream, const struct request *request, struct sl
 	client->sender.sent = 0;
 	client->receiver.scanned = 0;
 	http1_write_request(&writer, request, lines);
-	if (writer.full ||
-	    !sender_append(&client->sender, (struct slice){wire, (size_t)(writer.at - wire)}))
+	if (writer.full || !sender_append(&client->sender,
+			       (struct slice){scratch->wire, (size_t)(writer.at - scratch->wire)}))
 		client->sender.failed = true;
 }
 
@@ -86,7 +109,7 @@ static void
 shut_if_drained(struct http1_client *client)
 {
 	if (client->tunnel_shut && !sender_pending(&client->sender))
-		conn_shutdown_write(&client->made->conn);
+		conn_shutdown_write(&client->connection.conn);
 }
 
 /* Does any of the trailers travel on? */
@@ -121,11 +144,11 @@ http1_client_flush(struct http1_client *client)
 	 * answer is still to be read, so an error of writing ends nothing by itself.
 	 */
 	if (sender_flush(&client->sender) == IO_ERROR)
-		client->made->conn.readable = true;
+		client->connection.conn.readable = true;
 	shut_if_drained(client);
 	sender_settle(&client->sender);
 	if (client->sender.failed)
-		loop_defer(client->gateway->loop, &client->carry_on);
+		loop_defer(client->connection.options->loop, &client->carry_on);
 }
 
 static void
@@ -148,13 +171,22 @@ client_pump(struct upstream *upstream)
 	http1_client_pump(client_of(upstream));
 }
 
+/* Before bytes move: see pool_options. The client may be closed within the call. */
+static void
+catch_up(const struct http1_client *client)
+{
+	const struct pool_options *options = client->connection.options;
+
+	options->catch_up(options->ctx);
+}
+
 static void
 client_carry_on(struct task *task)
 {
 	struct http1_client *client =
 	    (struct http1_client *)((char *)task - offsetof(struct http1_client, carry_on));
 
-	gateway_catch_up(client->gateway);
+	catch_up(client);
 	if (client->state == HTTP1_CLIENT_CLOSED)
 		return;
 	/* A tunnel whose backend has ended both its sides has no peer left to speak to. */
@@ -164,19 +196,35 @@ client_carry_on(struct task *task)
 		http1_client_pump(client);
 }
 
+static bool
+client_still_idle(struct backend_conn *connection)
+{
+	struct conn *conn = &connection->conn;
+	char byte;
+	size_t n;
+
+	/* Nothing that may come is welcome. */
+	conn->readable = true;
+	if (conn_read(conn, &byte, 1, &n) == IO_AGAIN)
+		return true;
+	client_close(client_on(connection));
+	return false;
+}
+
 static void
 client_ready(struct conn *conn)
 {
-	struct http1_client *client = backend_conn_of(conn)->owner;
+	struct http1_client *client =
+	    (struct http1_client *)((char *)conn - offsetof(struct http1_client, connection.conn));
 	struct upstream *upstream = &client->upstream;
 
-	gateway_catch_up(client->gateway);
+	catch_up(client);
 	if (client->state == HTTP1_CLIENT_CLOSED)
 		return;
 	conn_send_unsent(conn);
 	if (client->state == HTTP1_CLIENT_IDLE) {
 		if (conn->readable) /* and not only writable again */
-			http1_client_still_idle(client);
+			client_still_idle(&client->connection);
 		return;
 	}
 	if (conn->writable && sender_pending(&client->sender)) {
@@ -191,21 +239,6 @@ client_ready(struct conn *conn)
 		http1_client_pump(client);
 }
 
-bool
-http1_client_still_idle(struct http1_client *client)
-{
-	struct conn *conn = &client->made->conn;
-	char byte;
-	size_t n;
-
-	/* Nothing that may come is welcome. */
-	conn->readable = true;
-	if (conn_read(conn, &byte, 1, &n) == IO_AGAIN)
-		return true;
-	http1_client_close(client);
-	return false;
-}
-
 /* It has been in the pool for too long; or nothing has come through its tunnel for a while. */
 static void
 client_expired(struct timer *timer)
@@ -214,12 +247,12 @@ client_expired(struct timer *timer)
 	    (struct http1_client *)((char *)timer - offsetof(struct http1_client, timer));
 
 	if (client->state == HTTP1_CLIENT_IDLE) {
-		http1_client_close(client);
+		client_close(client);
 		return;
 	}
-	gateway_catch_up(client->gateway);
+	catch_up(client);
 	if (client->upstream.user != NULL) {
-		conn_look_again(&client->made->conn);
+		conn_look_again(&client->connection.conn);
 		http1_client_pump(client);
 	}
 }
@@ -236,37 +269,36 @@ is_reusable(struct http1_client *client)
 	return client->keep_alive && !client->no_reuse && !client->sender.failed &&
 	       !sender_pending(&client->sender) && body_ended(&client->receiver.body) &&
 	       buffer_len(client->receiver.in) == 0 &&
-	       conn_read(&client->made->conn, &byte, 1, &n) == IO_AGAIN;
+	       conn_read(&client->connection.conn, &byte, 1, &n) == IO_AGAIN;
 }
 
 static void
 client_release(struct upstream *upstream)
 {
 	struct http1_client *client = client_of(upstream);
-	struct gateway *gateway = client->gateway;
-	uint64_t idle_ms = gateway->options.timeouts.backend_idle;
+	const struct pool_options *options = client->connection.options;
 
 	upstream->user = NULL;
 	if (!is_reusable(client)) {
-		http1_client_close(client);
+		client_close(client);
 		return;
 	}
-	loop_cancel(gateway->loop, &client->carry_on);
+	loop_cancel(options->loop, &client->carry_on);
 	receiver_clear(&client->receiver);
 	client->reused = true;
-	if (!pool_keep(client)) {
-		http1_client_close(client);
+	if (!pool_keep(&client->connection)) {
+		client_close(client);
 		return;
 	}
 	client->state = HTTP1_CLIENT_IDLE;
-	timer_start(
-	    gateway->loop, &client->timer, client->keep_ms < idle_ms ? client->keep_ms : idle_ms);
+	timer_start(options->loop, &client->timer,
+	    client->keep_ms < options->idle_ms ? client->keep_ms : options->idle_ms);
 }
 
 static void
 client_cancel(struct upstream *upstream)
 {
-	http1_client_close(client_of(upstream));
+	client_close(client_of(upstream));
 }
 
 static const struct upstream_ops client_ops = {
@@ -280,43 +312,51 @@ static const struct upstream_ops client_ops = {
     .cancel = client_cancel,
 };
 
-void
-http1_client_open(struct backend_conn *made, struct upstream_user *user)
+static void
+client_opened(struct backend_conn *connection, struct upstream_user *user)
 {
-	struct gateway *gateway = made->gateway;
-	struct http1_client *client = slab_take(&gateway->http1_clients);
+	struct http1_client *client = client_on(connection);
+	struct buffer_pool *buffers = connection->options->buffers;
 
-	if (client == NULL) {
-		backend_conn_close(made);
-		user->ops->failed(user, UPSTREAM_NO_SOCKET, REPEAT_NOT);
-		return;
-	}
 	client->upstream = (struct upstream){&client_ops, user};
-	client->gateway = gateway;
-	client->made = made;
 	client->state = HTTP1_CLIENT_WAITING;
-	client->receiver.conn = client->sender.conn = &made->conn;
-	client->receiver.buffers = client->sender.buffers = gateway->buffers;
+	client->receiver.conn = client->sender.conn = &connection->conn;
+	client->receiver.buffers = client->sender.buffers = buffers;
 	client->timer.expired = client_expired;
 	client->carry_on.run = client_carry_on;
-	made->owner = client;
-	made->conn.ready = client_ready;
+	connection->conn.ready = client_ready;
 	user->ops->connected(user, &client->upstream);
 	/* A backend may have spoken, and gone, before it was asked: that edge will not be told
 	 * again. */
-	if (client->upstream.user != NULL && made->conn.readable)
+	if (client->upstream.user != NULL && connection->conn.readable)
 		http1_client_pump(client);
 }
 
-struct upstream *
-http1_client_reuse(struct http1_client *client, struct upstream_user *user)
+static struct upstream *
+client_serve(struct backend_conn *connection, struct upstream_user *user)
 {
-	pool_unkeep(client);
+	struct http1_client *client = client_on(connection);
+
 	timer_stop(&client->timer);
 	client->state = HTTP1_CLIENT_WAITING;
 	client->upstream.user = user;
 	return &client->upstream;
 }
+
+static void
+client_close_idle(struct backend_conn *connection)
+{
+	client_close(client_on(connection));
+}
+
+const struct upstream_protocol http1_client_protocol = {
+    .size = sizeof(struct http1_client),
+    .scratch_size = sizeof(struct http1_client_scratch),
+    .opened = client_opened,
+    .serve = client_serve,
+    .still_idle = client_still_idle,
+    .close = client_close_idle,
+};
 
 void
 http1_client_fail(struct http1_client *client, enum upstream_failure failure)
@@ -329,37 +369,8 @@ http1_client_fail(struct http1_client *client, enum upstream_failure failure)
 	    (method_is_idempotent(client->method) || client->sender.sent == 0))
 		repeat = client->reused ? REPEAT_STALE : REPEAT_BROKEN;
 	if (repeat == REPEAT_BROKEN)
-		pool_avoid(client->made);
-	http1_client_close(client);
+		pool_avoid(&client->connection);
+	client_close(client);
 	if (user != NULL)
 		user->ops->failed(user, failure, repeat);
-}
-
-static void
-client_bury(struct task *task)
-{
-	struct http1_client *client =
-	    (struct http1_client *)((char *)task - offsetof(struct http1_client, burial));
-
-	slab_give(&client->gateway->http1_clients, client, SLAB_KEEP);
-}
-
-void
-http1_client_close(struct http1_client *client)
-{
-	struct gateway *gateway = client->gateway;
-
-	if (client->state == HTTP1_CLIENT_CLOSED)
-		return;
-	if (client->state == HTTP1_CLIENT_IDLE)
-		pool_unkeep(client);
-	client->state = HTTP1_CLIENT_CLOSED;
-	client->upstream.user = NULL;
-	timer_remove(&client->timer);
-	loop_cancel(gateway->loop, &client->carry_on);
-	receiver_clear(&client->receiver);
-	sender_clear(&client->sender);
-	backend_conn_close(client->made);
-	client->burial.run = client_bury;
-	loop_defer(gateway->loop, &client->burial);
 }

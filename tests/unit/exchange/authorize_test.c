@@ -51,6 +51,7 @@ known_records_let_a_request_pass_at_once(void **state)
 	assert_int_equal(fake_pool.entered, 1);
 	ASSERT_SENT(&world, HEAD);
 	assert_string_equal(fake_pool.target, "192.0.2.1:8000");
+	assert_int_equal(fake_pool.source, BACKEND_OF_RECORD); /* the guard judges its addresses */
 	assert_int_equal(fake_pending(&world.store), 0);
 	assert_true(exchange_is_allowed(world.exchange));
 	assert_null(strstr(fake_pool.given[0].lines, "Authorization"));
@@ -502,6 +503,7 @@ the_sidecars_job_is_reached_at_the_configured_url(void **state)
 	world_reply(&world, RECORD_JOB, job_record(0, NULL)); /* it needs no URL of its own */
 	ASSERT_SENT(&world, "GET 127.0.0.1:8888 /path ?q ");
 	assert_string_equal(fake_pool.target, "127.0.0.1:8888");
+	assert_int_equal(fake_pool.source, BACKEND_OF_CONFIGURATION);
 	/* And it may have another one later. */
 	world_change(&world, RECORD_JOB);
 	world_reply(&world, RECORD_JOB, job_record(9000, NULL));

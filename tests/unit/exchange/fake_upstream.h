@@ -128,17 +128,19 @@ struct fake_pool {
 	unsigned acquires;
 	int entered;	  /* how many exchanges hold a backend */
 	char target[128]; /* host:port, or the path, of the last pool_enter */
+	enum backend_source source;
 };
 
 static struct fake_pool fake_pool;
 
 struct backend *
-pool_enter(struct pool *pool, const struct job_url *target)
+pool_enter(struct pool *pool, const struct job_url *target, enum backend_source source)
 {
 	struct slice name = target->scheme == JOB_URL_UNIX ? target->path : target->host;
 
 	(void)pool;
 	fake_pool.entered++;
+	fake_pool.source = source;
 	snprintf(fake_pool.target, sizeof(fake_pool.target), "%.*s:%u", (int)name.len, name.at,
 	    target->port);
 	return (struct backend *)&fake_pool;

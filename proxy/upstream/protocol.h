@@ -1,0 +1,87 @@
+/*
+ * protocol.h - one connection to a backend, and what a protocol does on it; for the backend's end
+ * alone.
+ */
+#ifndef JOBGATE_UPSTREAM_PROTOCOL_H
+#define JOBGATE_UPSTREAM_PROTOCOL_H
+
+#include <sys/queue.h>
+
+#include "net/conn.h"
+#include "upstream/pool.h"
+
+struct dial;
+struct upstream_protocol;
+
+/* One of a backend's addresses, as long as these have not changed. */
+struct address_place {
+	uint32_t version;
+	unsigned char index;
+};
+
+/*
+ * One connection to a backend, whatever it will speak, from the first address tried to its end. It
+ * is the first member of its protocol's struct. A dial owns it until it is up, then its protocol.
+ */
+struct backend_conn {
+	struct conn conn;
+	struct pool *pool;
+	const struct pool_options *options; /* the pool's */
+	const struct upstream_protocol *protocol;
+	struct backend *backend;
+	struct dial *dial;		/* NULL once it is up */
+	struct address_place place;	/* where `conn` leads */
+	TAILQ_ENTRY(backend_conn) link; /* among the backend's idle ones */
+	struct task free_task;
+};
+
+TAILQ_HEAD(backend_conn_list, backend_conn);
+
+/* What a protocol does on a connection. */
+struct upstream_protocol {
+	/*
+	 * Bytes of the protocol's struct, whose first member is the struct backend_conn. A block of
+	 * this size is taken when a dial begins, so keep it small.
+	 */
+	size_t size;
+
+	/* Bytes of working memory that all connections of a pool share (pool_scratch). */
+	size_t scratch_size;
+
+	/*
+	 * The connection is up, and the protocol's from now on; its part is zeroed. The user is
+	 * told `connected` within the call.
+	 */
+	void (*opened)(struct backend_conn *connection, struct upstream_user *user);
+
+	/* Serve the next user, on an idle connection that has just left the pool. */
+	struct upstream *(*serve)(struct backend_conn *connection, struct upstream_user *user);
+
+	/*
+	 * Look at an idle connection once more: its end, or bytes that were not asked for, may have
+	 * come without the loop having said so. False: it is closed.
+	 */
+	bool (*still_idle)(struct backend_conn *connection);
+
+	/* Close an idle connection. */
+	void (*close)(struct backend_conn *connection);
+};
+
+/* ---- what pool.c does for a protocol ---- */
+
+/* scratch_size bytes, for use until control goes back to the loop or to a user. */
+void *pool_scratch(struct pool *pool);
+
+/* Keep a connection for the next exchange. False when the backend has enough of them. */
+bool pool_keep(struct backend_conn *connection);
+
+/* An idle connection closes: it is not kept any more. */
+void pool_unkeep(struct backend_conn *connection);
+
+/* A new connection broke before its first answer: begin with another address next time. */
+void pool_avoid(const struct backend_conn *connection);
+
+/* Close it; the block is freed at the end of the turn. NULL is let pass. */
+void backend_conn_close(struct backend_conn *connection);
+
+#endif
