@@ -63,6 +63,7 @@ client_connection_set_state(struct connection *connection, enum connection_state
 	connection->state = to;
 	if (to_list == from_list)
 		return;
+	walk_removes(connection->downstream, connection);
 	TAILQ_REMOVE(from_list, connection, link);
 	if (to_list != NULL) {
 		TAILQ_INSERT_TAIL(to_list, connection, link);
@@ -75,6 +76,7 @@ client_connection_set_state(struct connection *connection, enum connection_state
 void
 client_connection_pass(struct places *places, struct connection *connection)
 {
+	walk_removes(connection->downstream, connection);
 	TAILQ_REMOVE(&places->connections, connection, link);
 	TAILQ_INSERT_TAIL(&places->connections, connection, link);
 }

@@ -8,6 +8,7 @@
 /*
  * connection.c        its life: accept, events, time-outs, close
  * connection_state.c  its states and lists, and what a dump shows of it
+ * walk.c              from one to the next, for dumps
  * admit.c             which connections are taken, and which give way to them
  * handshake.c         PROXY header, TLS: before the protocol begins
  */
@@ -38,6 +39,11 @@ void client_connection_pass(struct places *places, struct connection *connection
 
 /* "jobs", ...; static. */
 const char *purpose_name(enum purpose purpose);
+
+/* ---- walk.c ---- */
+
+/* Call it before a connection is removed from its list: a walk must not stand at it. */
+void walk_removes(struct downstream *downstream, const struct connection *connection);
 
 /* ---- connection.c ---- */
 

@@ -88,6 +88,14 @@ void downstream_drain(struct downstream *downstream, bool gently);
 /* How many connections there are for each purpose. */
 void downstream_dump(const struct downstream *downstream, struct dump *dump);
 
+/*
+ * Walk over all client connections, in steps between which the loop may turn: each call writes the
+ * next one. False when all have been written that there were when the walk came to their list. Some
+ * that move meanwhile may be written twice. There is one walk at a time.
+ */
+void downstream_walk_begin(struct downstream *downstream);
+bool downstream_walk_dump(struct downstream *downstream, struct dump *dump);
+
 /* Client connections that are open. */
 size_t downstream_connections(const struct downstream *downstream);
 

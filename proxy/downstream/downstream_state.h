@@ -45,6 +45,13 @@ struct places {
 	size_t max, handshakes_max;
 };
 
+/* Where a walk over all connections stands (walk.c). */
+struct walk {
+	unsigned list; /* two of each purpose */
+	size_t left;   /* of this list, as it was when the walk came to it */
+	struct connection *next;
+};
+
 struct downstream {
 	struct downstream_options options;
 	struct loop *loop;
@@ -58,6 +65,7 @@ struct downstream {
 	struct quotas *quotas;
 	size_t handshakes_in_turn; /* steps of handshakes taken in the turn of this number: */
 	uint64_t handshake_turn;
+	struct walk walk;
 	uint64_t refusal_logged_ms; /* when a refused connection was last logged */
 	bool draining;
 

@@ -91,6 +91,7 @@ run_child(struct supervisor *supervisor, unsigned slot, pid_t parent)
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGUSR1, SIG_IGN);
 	signal(SIGUSR2, SIG_IGN);
+	signal(SIGNAL_DUMP, SIG_IGN);
 	/* The terminal's Ctrl-C reaches all: the supervisor decides how the children end. */
 	setpgid(0, 0);
 	sigprocmask(SIG_SETMASK, &supervisor->before, NULL);

@@ -8,6 +8,7 @@
 
 #include "server/notify.h"
 #include "server/server.h"
+#include "server/worker.h"
 
 /* The longest that the supervisor sleeps when no signal comes; less while a new generation starts.
  */
@@ -87,6 +88,8 @@ take_order(struct supervisor *supervisor, int number)
 		/* Those that run do it themselves, without stopping. */
 		children_signal_workers(supervisor, SIGUSR1);
 	}
+	if (number == SIGNAL_DUMP)
+		children_signal_workers(supervisor, SIGNAL_DUMP);
 	supervisor_act(supervisor);
 }
 
@@ -166,6 +169,7 @@ block_signals(struct supervisor *supervisor)
 	sigaddset(&supervisor->signals, SIGHUP);
 	sigaddset(&supervisor->signals, SIGUSR1);
 	sigaddset(&supervisor->signals, SIGUSR2);
+	sigaddset(&supervisor->signals, SIGNAL_DUMP);
 	sigaddset(&supervisor->signals, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &supervisor->signals, &supervisor->before);
 	/* The binary before us may have left them blocked; children are not to inherit that. */

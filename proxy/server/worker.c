@@ -266,6 +266,9 @@ worker_order(struct worker *worker, enum worker_order order)
 	case WORKER_REOPEN_LOG:
 		access_log_reopen(worker->access_log);
 		return;
+	case WORKER_DUMP:
+		live_dump_start(worker);
+		return;
 	case WORKER_LOOK_AT_ORPHANS:
 		follow_orphans(worker);
 		return;
@@ -333,6 +336,7 @@ worker_free(struct worker *worker)
 	/* These begin to accept again; the loop turns once more below. */
 	timer_remove(&worker->pause_timer);
 	timer_remove(&worker->accept_timer);
+	timer_remove(&worker->dump_timer);
 	for (size_t i = 0; worker->listeners != NULL && i < worker->setup->config->listener_count;
 	     i++)
 		if (worker->listeners[i].event != NULL)

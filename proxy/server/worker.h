@@ -14,6 +14,9 @@
 /* The default action ignores it, so it is harmless to a process that has just been forked. */
 #define SIGNAL_ORPHANS SIGURG
 
+/* To write a live dump. It is no constant, because the C library keeps the first ones. */
+#define SIGNAL_DUMP SIGRTMIN
+
 /* Connections of a worker at control.listen and at control.metrics, in addition to
  * limits.connections. */
 #define WORKER_CONTROL_CONNECTIONS 256
@@ -73,6 +76,7 @@ enum worker_order {
 	WORKER_DRAIN_GENTLY,
 	WORKER_STOP,		/* end at once */
 	WORKER_REOPEN_LOG,	/* open the access log again by its name */
+	WORKER_DUMP,		/* write each of its objects into its log (live_dump.c) */
 	WORKER_LOOK_AT_ORPHANS, /* other workers' sockets are orphaned, or not any more (orphans.c)
 				 */
 };
@@ -85,9 +89,9 @@ void worker_close(struct worker *worker);
 
 /*
  * The body of a worker process: one worker, with orders that come as signals (SIGTERM: drain,
- * SIGUSR2: drain gently, SIGINT and SIGQUIT: stop, SIGUSR1: reopen the log, SIGNAL_ORPHANS) and
- * what the environment says. It also ends when its supervisor is gone (PR_SET_PDEATHSIG). Returns
- * the exit status.
+ * SIGUSR2: drain gently, SIGINT and SIGQUIT: stop, SIGUSR1: reopen the log, SIGNAL_DUMP,
+ * SIGNAL_ORPHANS) and what the environment says. It also ends when its supervisor is gone
+ * (PR_SET_PDEATHSIG). Returns the exit status.
  */
 int worker_run(const struct worker_setup *setup);
 

@@ -4,8 +4,7 @@
 #include "jobgate/check.h"
 #include "server/worker_state.h"
 
-static const int signals[] = {SIGTERM, SIGUSR2, SIGINT, SIGQUIT, SIGUSR1, SIGNAL_ORPHANS};
-#define SIGNALS (sizeof(signals) / sizeof(signals[0]))
+#define SIGNALS 7
 
 static void
 on_signal(evutil_socket_t number, short what, void *ctx)
@@ -26,8 +25,8 @@ on_signal(evutil_socket_t number, short what, void *ctx)
 	case SIGNAL_ORPHANS:
 		worker_order(worker, WORKER_LOOK_AT_ORPHANS);
 		return;
-	default: /* SIGINT, SIGQUIT */
-		worker_order(worker, WORKER_STOP);
+	default: /* SIGNAL_DUMP; SIGINT, SIGQUIT */
+		worker_order(worker, number == SIGNAL_DUMP ? WORKER_DUMP : WORKER_STOP);
 		return;
 	}
 }
@@ -35,6 +34,9 @@ on_signal(evutil_socket_t number, short what, void *ctx)
 static bool
 take_signals(struct worker *worker, struct event *events[SIGNALS])
 {
+	const int signals[SIGNALS] = {
+	    SIGTERM, SIGUSR2, SIGINT, SIGQUIT, SIGUSR1, SIGNAL_ORPHANS, SIGNAL_DUMP};
+
 	for (size_t i = 0; i < SIGNALS; i++) {
 		events[i] = evsignal_new(loop_base(worker->loop), signals[i], on_signal, worker);
 		if (events[i] == NULL || event_add(events[i], NULL) != 0)

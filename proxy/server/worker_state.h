@@ -12,6 +12,7 @@
  * worker.c         its loop: listeners, timers, orders, its beginning and its end
  * worker_run.c     the process around it: signals are its orders
  * orphans.c        accepting from the sockets of workers that are gone, or hang
+ * live_dump.c      what each of its objects is at this moment, in its log
  * worker_parts.c   its data path and its store, as the configuration wants them
  */
 
@@ -42,9 +43,10 @@ struct worker {
 	struct sockaddr_storage *own; /* where the gateway itself listens, and last the store */
 	size_t own_count;
 	size_t clients_max; /* connections that there are descriptors for, with their backends' */
-	struct timer stats_timer, flush_timer, pause_timer, drain_timer, accept_timer;
+	struct timer stats_timer, flush_timer, pause_timer, drain_timer, accept_timer, dump_timer;
+	size_t dumped;	       /* connections, by the live dump that runs */
 	uint64_t accept_at_ms; /* at the latest */
-	bool accepting, paused, draining, ended;
+	bool accepting, paused, draining, ended, dumping;
 };
 
 /* Each makes a part of it; false, with a line in the log where there is more to say than that
@@ -61,6 +63,14 @@ void worker_data_path_free(struct worker *worker);
 
 /* Take connections from the listener ctx. */
 void worker_on_accept(evutil_socket_t fd, short what, void *ctx);
+
+/* ---- live_dump.c ---- */
+
+/*
+ * Write a line for each object into the service log, some hundred in each tick of the loop. While
+ * one dump runs, another one does not begin.
+ */
+void live_dump_start(struct worker *worker);
 
 /* ---- orphans.c ---- */
 

@@ -379,6 +379,45 @@ a_trusted_proxy_has_none_and_counts_as_authenticated(void **state)
 		close(clients[i]);
 }
 
+/* ---- the walk over all of them ---- */
+
+static bool
+walks_on(void)
+{
+	char text[DUMP_TEXT_MAX];
+	struct dump dump;
+
+	jg_dump_init(&dump, text, sizeof(text));
+	return downstream_walk_dump(world.downstream, &dump) &&
+	       strstr(text, "client_connection{state=open") != NULL;
+}
+
+static void
+a_walk_passes_each_once_and_none_that_has_closed(void **state)
+{
+	int clients[JOB_PLACES], monitor;
+
+	(void)state;
+	fill(clients, (struct connection_load){0});
+	monitor = world_connect(&world, "192.0.2.1", &metrics);
+	downstream_walk_begin(world.downstream);
+	assert_true(walks_on());
+	/* The walk stands in front of the second one, which closes and is freed. */
+	connection_close(TAILQ_NEXT(world_first(&world, FOR_JOBS), link), false);
+	world_turn(&world);
+	assert_true(walks_on());
+	assert_true(walks_on());
+	assert_false(walks_on());
+	downstream_walk_begin(world.downstream);
+	connection_close(world_first(&world, FOR_JOBS), false);
+	world_turn(&world);
+	assert_true(walks_on());
+	assert_true(walks_on());
+	assert_false(walks_on());
+	close_all(clients);
+	close(monitor);
+}
+
 /* ---- the PROXY header ---- */
 
 static void
@@ -521,6 +560,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(an_address_has_its_quota, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		a_trusted_proxy_has_none_and_counts_as_authenticated, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		a_walk_passes_each_once_and_none_that_has_closed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_proxy_header_names_the_peer, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		a_peer_that_a_proxy_names_keeps_what_the_listener_is_for, setup, teardown),
