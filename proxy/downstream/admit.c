@@ -235,7 +235,7 @@ enter_quota(struct downstream *downstream, const struct sockaddr *address,
 
 bool
 admit_connection(struct downstream *downstream, const struct sockaddr *peer,
-    const struct entrance *listener, struct exchange_peer *out, struct quota **quota)
+    const struct listener_options *listener, struct exchange_peer *out, struct quota **quota)
 {
 	struct places *places = &downstream->places[listener->purpose];
 

@@ -169,7 +169,7 @@ connection_enter(struct connection *connection)
 
 void
 downstream_accept(struct downstream *downstream, int fd, const struct sockaddr *peer,
-    const struct entrance *listener)
+    const struct listener_options *listener)
 {
 	struct exchange_peer described = {0};
 	struct quota *quota = NULL;

@@ -58,7 +58,7 @@ void connection_open(struct connection *connection);
  * closes for it, if there is one.
  */
 bool admit_connection(struct downstream *downstream, const struct sockaddr *peer,
-    const struct entrance *listener, struct exchange_peer *out, struct quota **quota);
+    const struct listener_options *listener, struct exchange_peer *out, struct quota **quota);
 
 /*
  * A proxy speaks for the client at this address, which is the peer from now on, with its own

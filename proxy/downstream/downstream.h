@@ -58,7 +58,7 @@ void downstream_shutdown(struct downstream *downstream);
 void downstream_free(struct downstream *downstream);
 
 /* What clients of a listener must speak; plain HTTP for jobs when nothing is set. */
-struct entrance {
+struct listener_options {
 	bool tls : 1;
 	bool redirect : 1; /* requests are sent on to https, whatever they are */
 	bool proxied : 1; /* connections begin with a PROXY header, and come from trusted proxies */
@@ -71,7 +71,7 @@ struct entrance {
  * place for it. peer may be AF_UNIX.
  */
 void downstream_accept(struct downstream *downstream, int fd, const struct sockaddr *peer,
-    const struct entrance *listener);
+    const struct listener_options *listener);
 
 /*
  * Close a connection for jobs that only waits, for one that may bring a request. False when none

@@ -30,7 +30,7 @@ orphans_init(struct worker *worker)
 
 		*orphan = (struct listener){.worker = worker,
 		    .fd = worker->setup->all_listeners[i],
-		    .entrance = worker->listeners[i % count].entrance};
+		    .options = worker->listeners[i % count].options};
 		if (i / count == worker->setup->index || orphan->fd < 0)
 			continue;
 		orphan->event = event_new(loop_base(worker->loop), orphan->fd, EV_READ | EV_PERSIST,

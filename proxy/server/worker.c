@@ -55,7 +55,7 @@ publish(struct worker *worker)
 static bool
 serves_at_once(const struct listener *listener)
 {
-	return listener->entrance.purpose == FOR_METRICS;
+	return listener->options.purpose == FOR_METRICS;
 }
 
 static void
@@ -81,7 +81,7 @@ pause_accepting(struct worker *worker, bool jobs_alone)
 		struct listener *listener = &worker->listeners[i];
 
 		if (listener->event != NULL &&
-		    (!jobs_alone || listener->entrance.purpose == FOR_JOBS))
+		    (!jobs_alone || listener->options.purpose == FOR_JOBS))
 			event_del(listener->event);
 	}
 	orphans_accept(worker, false);
@@ -121,7 +121,7 @@ worker_on_accept(evutil_socket_t fd, short what, void *ctx)
 
 	(void)what;
 	/* Many clients of jobs must not keep operators out. */
-	if (listener->entrance.purpose == FOR_JOBS && !has_descriptor(worker)) {
+	if (listener->options.purpose == FOR_JOBS && !has_descriptor(worker)) {
 		pause_accepting(worker, true);
 		return;
 	}
@@ -136,7 +136,7 @@ worker_on_accept(evutil_socket_t fd, short what, void *ctx)
 		if (accepted < 0)
 			return;
 		downstream_accept(
-		    worker->downstream, accepted, (struct sockaddr *)&peer, &listener->entrance);
+		    worker->downstream, accepted, (struct sockaddr *)&peer, &listener->options);
 		if (downstream_connections(worker->downstream) >= worker->clients_max)
 			return; /* the loop calls again if there are more */
 	}
@@ -229,7 +229,7 @@ close_listeners(struct worker *worker, bool all)
 	for (size_t i = 0; i < worker->setup->config->listener_count; i++) {
 		struct listener *listener = &worker->listeners[i];
 
-		if (!all && listener->entrance.purpose != FOR_JOBS)
+		if (!all && listener->options.purpose != FOR_JOBS)
 			continue;
 		event_free(listener->event);
 		listener->event = NULL;
@@ -291,7 +291,7 @@ worker_events(struct worker *worker)
 
 		*listener = (struct listener){.worker = worker,
 		    .fd = worker->setup->listeners[i],
-		    .entrance = {
+		    .options = {
 			from->tls, from->redirect, from->proxied, from->authorize, from->purpose}};
 		listener->event = event_new(loop_base(worker->loop), listener->fd,
 		    EV_READ | EV_PERSIST, worker_on_accept, listener);

@@ -20,7 +20,7 @@ struct listener {
 	struct worker *worker;
 	struct event *event;
 	int fd;
-	struct entrance entrance;
+	struct listener_options options;
 };
 
 struct worker {

@@ -96,10 +96,10 @@ static const struct connection_protocol fake = {
     .dump = on_dump,
 };
 
-static const struct entrance plain;
-static const struct entrance proxied = {.proxied = true};
-static const struct entrance control = {.purpose = FOR_CONTROL};
-static const struct entrance metrics = {.purpose = FOR_METRICS};
+static const struct listener_options plain;
+static const struct listener_options proxied = {.proxied = true};
+static const struct listener_options control = {.purpose = FOR_CONTROL};
+static const struct listener_options metrics = {.purpose = FOR_METRICS};
 
 static int
 setup(void **state)
@@ -447,7 +447,8 @@ a_proxy_header_names_the_peer(void **state)
 static void
 a_peer_that_a_proxy_names_keeps_what_the_listener_is_for(void **state)
 {
-	const struct entrance asked = {.proxied = true, .asks = true, .purpose = FOR_CONTROL};
+	const struct listener_options asked = {
+	    .proxied = true, .asks = true, .purpose = FOR_CONTROL};
 	int client;
 
 	(void)state;

@@ -138,7 +138,8 @@ world_pass(const struct world *world, uint64_t ms)
 
 /* A client at this IPv4 address connects; returns its end of the connection, non-blocking. */
 static inline int
-world_connect(const struct world *world, const char *address, const struct entrance *listener)
+world_connect(
+    const struct world *world, const char *address, const struct listener_options *listener)
 {
 	struct sockaddr_in peer = {.sin_family = AF_INET};
 	int ends[2];

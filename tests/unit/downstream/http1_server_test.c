@@ -15,7 +15,7 @@ setup(void **state)
 	(void)state;
 	fake_exchange_reset();
 	world_open(&world, &http1_server_protocol);
-	client = world_connect(&world, "192.0.2.1", &(struct entrance){0});
+	client = world_connect(&world, "192.0.2.1", &(struct listener_options){0});
 	return 0;
 }
 
@@ -180,7 +180,7 @@ bad_heads_are_refused(void **state)
 		assert_true(world_is_closed(client));
 		close(client);
 		world_turn(&world);
-		client = world_connect(&world, "192.0.2.1", &(struct entrance){0});
+		client = world_connect(&world, "192.0.2.1", &(struct listener_options){0});
 	}
 }
 
@@ -196,7 +196,7 @@ heads_beyond_the_limits_are_refused(void **state)
 	assert_int_equal(rejected, 414);
 	close(client);
 	world_turn(&world);
-	client = world_connect(&world, "192.0.2.1", &(struct entrance){0});
+	client = world_connect(&world, "192.0.2.1", &(struct listener_options){0});
 	memcpy(text, "GET / HTTP/1.1\r\nHost: h\r\nX: ", 28);
 	send_text(text);
 	assert_int_equal(rejected, 431);
@@ -209,7 +209,7 @@ a_listener_that_redirects_looks_at_no_request(void **state)
 	close(client);
 	world_turn(&world);
 	world.downstream->options.redirect_port = 8443;
-	client = world_connect(&world, "192.0.2.1", &(struct entrance){.redirect = true});
+	client = world_connect(&world, "192.0.2.1", &(struct listener_options){.redirect = true});
 	send_text("POST /a?b HTTP/1.1\r\nHost: h:80\r\nContent-Length: 0\r\n\r\n");
 	assert_int_equal(redirected, 1);
 	assert_string_equal(location, "https://h:8443/a?b");
@@ -408,7 +408,7 @@ a_revoked_answer_ends_at_once(void **state)
 		assert_string_equal(received(), "");
 		assert_true(world_is_closed(client));
 		close(client);
-		client = world_connect(&world, "192.0.2.1", &(struct entrance){0});
+		client = world_connect(&world, "192.0.2.1", &(struct listener_options){0});
 	}
 }
 
@@ -531,13 +531,13 @@ content_cut_off_by_the_client_fails_the_exchange(void **state)
 	world_turn(&world);
 	assert_int_equal(failure, CLIENT_CLOSED);
 	assert_null(served());
-	client = world_connect(&world, "192.0.2.1", &(struct entrance){0});
+	client = world_connect(&world, "192.0.2.1", &(struct listener_options){0});
 }
 
 static void
 a_drain_closes_idle_connections_and_announces_the_last_answer(void **state)
 {
-	int idle = world_connect(&world, "192.0.2.2", &(struct entrance){0});
+	int idle = world_connect(&world, "192.0.2.2", &(struct listener_options){0});
 
 	(void)state;
 	send_text("GET / HTTP/1.1\r\nHost: h\r\n\r\n");

@@ -23,7 +23,7 @@ def authority(make_folder):
 
 
 @pytest.fixture(scope="module")
-def entrances(module_gateways, authority):
+def listeners(module_gateways, authority):
     """One gateway with a door of each kind; loopback 127.0.0.1 is a trusted proxy, 127.0.0.2 is not."""
     certificate = authority.issue("jobs", "serverAuth", [f"DNS:*.{DOMAIN}"])
     gateway = module_gateways.make({"backends": {"trusted_proxies": ["127.0.0.1"]}})
@@ -37,8 +37,8 @@ def entrances(module_gateways, authority):
 
 
 @pytest.fixture
-def scene(entrances, scene_of):
-    return scene_of(entrances)
+def scene(listeners, scene_of):
+    return scene_of(listeners)
 
 
 def connect(gateway, word, source=None):
@@ -55,42 +55,42 @@ def redirected(gateway, request, method=None):
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS", "REPORT"])
-def test_redirect(entrances, scene, method):
+def test_redirect(listeners, scene, method):
     """To the same URL, with method and content kept; a token is not read, let alone honoured."""
     for token in (None, scene.token, "nonsense"):
         request = request_bytes(f"x.{DOMAIN}:81", token, method, "/a/../b%20c?d=e&f", body=b"hello" if method == "POST" else None)
-        response = redirected(entrances, request, method)
+        response = redirected(listeners, request, method)
         assert response.status == 308
-        assert response.field("location") == f"https://x.{DOMAIN}:{entrances.tls_port}/b%20c?d=e&f"
+        assert response.field("location") == f"https://x.{DOMAIN}:{listeners.tls_port}/b%20c?d=e&f"
     assert scene.backend.untouched()
 
 
-def test_redirect_keeps_the_connection(entrances):
-    with connect(entrances, "redirect") as client:
+def test_redirect_keeps_the_connection(listeners):
+    with connect(listeners, "redirect") as client:
         for number in range(3):
             response = client.exchange(request_bytes(f"x.{DOMAIN}", path=f"/{number}", method="POST", body=b"x" * 1000))
             assert response.status == 308 and response.field("location").endswith(f"/{number}")
 
 
-def test_no_redirect_without_a_url(entrances):
-    assert redirected(entrances, b"GET / HTTP/1.0\r\n\r\n").status == 400
-    assert redirected(entrances, b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", "OPTIONS").status == 400
-    assert redirected(entrances, b"GET / HTTP/1.1\r\nHost: x@y\r\n\r\n").status == 400
-    assert redirected(entrances, b"CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n", "CONNECT").status == 405
-    assert redirected(entrances, b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: y\r\n\r\n").status == 400
+def test_no_redirect_without_a_url(listeners):
+    assert redirected(listeners, b"GET / HTTP/1.0\r\n\r\n").status == 400
+    assert redirected(listeners, b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", "OPTIONS").status == 400
+    assert redirected(listeners, b"GET / HTTP/1.1\r\nHost: x@y\r\n\r\n").status == 400
+    assert redirected(listeners, b"CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n", "CONNECT").status == 405
+    assert redirected(listeners, b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: y\r\n\r\n").status == 400
 
 
-def test_redirect_is_counted(entrances):
-    before = entrances.metrics()['jobgate_exchanges_total{outcome="redirected"}']
-    redirected(entrances, request_bytes(f"x.{DOMAIN}"))
-    eventually(lambda: entrances.metrics()['jobgate_exchanges_total{outcome="redirected"}'] == before + 1, "the redirect to be counted")
+def test_redirect_is_counted(listeners):
+    before = listeners.metrics()['jobgate_exchanges_total{outcome="redirected"}']
+    redirected(listeners, request_bytes(f"x.{DOMAIN}"))
+    eventually(lambda: listeners.metrics()['jobgate_exchanges_total{outcome="redirected"}'] == before + 1, "the redirect to be counted")
 
 
 # ---- HSTS ----
 
-def test_hsts(entrances, scene):
+def test_hsts(listeners, scene):
     """On every answer over TLS, the backend's and our own, before any that a backend sends."""
-    client = entrances.tls_client(context=entrances.authority.context())
+    client = listeners.tls_client(context=listeners.authority.context())
     scene.clients.append(client)
     assert client.exchange(request_bytes(f"x.{DOMAIN}")).all("strict-transport-security") == [HSTS]
     client.send(scene.request())
@@ -98,7 +98,7 @@ def test_hsts(entrances, scene):
     connection.read_request()
     connection.answer(fields=["Strict-Transport-Security: max-age=1"])
     assert client.read_response().all("strict-transport-security")[0] == HSTS
-    with entrances.client() as plain:
+    with listeners.client() as plain:
         assert plain.exchange(request_bytes(f"x.{DOMAIN}")).field("strict-transport-security") is None
 
 
@@ -122,9 +122,9 @@ HEADERS = {
 
 @pytest.mark.parametrize("header, address", HEADERS.values(), ids=HEADERS.keys())
 @pytest.mark.parametrize("pieces", [False, True], ids=["at once", "byte by byte"])
-def test_proxied(entrances, scene, header, address, pieces):
+def test_proxied(listeners, scene, header, address, pieces):
     """The client that the proxy speaks for is the peer, and its X-Forwarded-For does not count."""
-    client = connect(entrances, "proxied")
+    client = connect(listeners, "proxied")
     scene.clients.append(client)
     data = header + scene.request(fields=["X-Forwarded-For: 6.6.6.6", "X-Request-Id: forged"])
     if pieces:
@@ -140,11 +140,11 @@ def test_proxied(entrances, scene, header, address, pieces):
     scene.gateway.access_entry(job=scene.job, client=address)
 
 
-def test_proxied_over_tls(entrances, scene):
+def test_proxied_over_tls(listeners, scene):
     """The header comes first, in the clear, perhaps in one packet with the beginning of TLS."""
-    client = connect(entrances, "tls proxied")
+    client = connect(listeners, "tls proxied")
     scene.clients.append(client)
-    tls = TlsSocket(client.sock, entrances.authority.context(), f"x.{DOMAIN}", handshake=False)
+    tls = TlsSocket(client.sock, listeners.authority.context(), f"x.{DOMAIN}", handshake=False)
     with pytest.raises(ssl.SSLWantReadError):
         tls.tls.do_handshake()
     client.sock.sendall(v2() + tls.outgoing.read())
@@ -165,32 +165,32 @@ def refusals(gateway, reason):
 @pytest.mark.parametrize("data", [
     b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"PROXY TCP4 192.0.2.7 192.0.2.8 4711\r\n", v2(family=0x12), v2(more=b"\1\0"), b"PROXY TCP4 " + b"1" * 200,
     b"\x16\x03\x01\0\x05hello"], ids=["none", "short", "UDP", "bad extension", "endless", "TLS"])
-def test_bad_headers(entrances, data):
+def test_bad_headers(listeners, data):
     """Nothing is served to who cannot introduce itself, and nothing said."""
-    before = refusals(entrances, "bad_proxy_header")
-    with connect(entrances, "proxied") as client:
+    before = refusals(listeners, "bad_proxy_header")
+    with connect(listeners, "proxied") as client:
         client.send(data)
         client.ended()
-    eventually(lambda: refusals(entrances, "bad_proxy_header") == before + 1, "it to be counted")
+    eventually(lambda: refusals(listeners, "bad_proxy_header") == before + 1, "it to be counted")
 
 
-def test_cut_header(entrances):
-    with connect(entrances, "proxied") as client:
+def test_cut_header(listeners):
+    with connect(listeners, "proxied") as client:
         client.send(b"PROXY TCP4 192.0")
         client.half_close()
         client.ended()
 
 
-def test_from_others(entrances):
+def test_from_others(listeners):
     """Who is no trusted proxy may say what it likes: it is not heard."""
-    before = refusals(entrances, "not_trusted")
-    with connect(entrances, "proxied", "127.0.0.2") as client:
+    before = refusals(listeners, "not_trusted")
+    with connect(listeners, "proxied", "127.0.0.2") as client:
         try:
             client.send(b"PROXY TCP4 192.0.2.7 192.0.2.8 4711 443\r\n" + request_bytes(f"x.{DOMAIN}"))
             assert client.read_to_end() == b""
         except (Closed, OSError):
             pass
-    eventually(lambda: refusals(entrances, "not_trusted") == before + 1, "it to be counted")
+    eventually(lambda: refusals(listeners, "not_trusted") == before + 1, "it to be counted")
 
 
 def test_limits_are_the_clients(gateways, authority):
