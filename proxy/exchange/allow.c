@@ -79,7 +79,7 @@ exchange_allow(struct exchange *exchange, struct request *request, const struct 
 	enum backend_source source =
 	    gateway_fixed_target(gateway) != NULL ? BACKEND_OF_CONFIGURATION : BACKEND_OF_RECORD;
 
-	exchange->state = EXCHANGE_CONNECTING;
+	exchange_set_state(exchange, EXCHANGE_CONNECTING);
 	exchange->allowed = jg_token_edition(lookup->evidence.token);
 	jg_directory_watch(lookup->token_entry, &exchange->token_watch);
 	jg_directory_watch(lookup->job_entry, &exchange->job_watch);

@@ -229,8 +229,7 @@ step_pass(struct authorization *run)
 	struct exchange *exchange = run->exchange;
 	const struct token *token = run->lookup.evidence.token;
 
-	CHECK(exchange_is_allowed(exchange));
-	CHECK(token != NULL);
+	CHECK(exchange_is_allowed(exchange) && token != NULL, exchange_dump, exchange);
 	counter_add(&exchange->gateway->stats->verdicts[VERDICT_ALLOW], 1);
 	if (exchange->peer->asks)
 		exchange_grant(exchange, route_job(&exchange->route), token);
@@ -280,10 +279,10 @@ exchange_run(struct exchange *exchange, enum authorize_step step, struct request
 	while (step < STEP_WAIT) {
 		enum authorize_step next = take(&run, step);
 
-		CHECK(next > step);
+		CHECK(next > step, exchange_dump, exchange);
 		step = next;
 	}
-	CHECK(step != STEP_WAIT || exchange->waiter.entry != NULL);
+	CHECK(step != STEP_WAIT || exchange->waiter.entry != NULL, exchange_dump, exchange);
 	return step == STEP_WAIT;
 }
 
@@ -304,7 +303,8 @@ exchange_authorize(struct exchange *exchange, struct request *request)
 {
 	struct claim claim = {0};
 
-	CHECK(exchange->state == EXCHANGE_AUTHORIZING && !exchange->decided);
+	CHECK(
+	    exchange->state == EXCHANGE_AUTHORIZING && !exchange->decided, exchange_dump, exchange);
 	exchange_begin(exchange, STEP_QUESTION, request, &claim);
 }
 
@@ -314,7 +314,8 @@ exchange_authorize_form(struct exchange *exchange)
 	struct request none = {0};
 	struct claim claim = {0};
 
-	CHECK(exchange->state == EXCHANGE_SIGNING_IN && exchange->content_ended);
+	CHECK(exchange->state == EXCHANGE_SIGNING_IN && exchange->content_ended, exchange_dump,
+	    exchange);
 	exchange_claim_form(exchange, &claim);
 	exchange_begin(exchange, STEP_LOOK_UP, &none, &claim);
 }
@@ -329,11 +330,14 @@ exchange_answered(struct directory_waiter *waiter)
 	struct exchange *exchange = OWNER(waiter, waiter);
 	struct suspended *suspended = exchange->suspended;
 
-	CHECK(suspended != NULL && !exchange->decided);
+	CHECK(suspended != NULL && !exchange->decided, exchange_dump, exchange);
 	loop_read_ms(exchange->gateway->loop);
 	exchange->suspended = NULL;
-	if (exchange_run(exchange, STEP_CONFIRM, &suspended->request, &suspended->claim))
-		exchange->suspended = suspended;
-	else
+	if (!exchange_run(exchange, STEP_CONFIRM, &suspended->request, &suspended->claim)) {
 		suspended_free(exchange->gateway->buffers, suspended);
+		return;
+	}
+	CHECK(suspended->claim.digest == NULL || suspended->claim.digest == &suspended->claim.own,
+	    exchange_dump, exchange);
+	exchange->suspended = suspended;
 }

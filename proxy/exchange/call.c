@@ -103,7 +103,7 @@ exchange_call_control(struct exchange *exchange, struct request *request, const 
 
 	if (refuse_unfit(exchange, request))
 		return;
-	exchange->state = EXCHANGE_CONNECTING;
+	exchange_set_state(exchange, EXCHANGE_CONNECTING);
 	if (!prepare(exchange, request, token)) {
 		refuse(exchange, 431, SLICE("Head too large"),
 		    SLICE("The proxies in front name too many addresses for this client."));

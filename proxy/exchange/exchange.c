@@ -1,5 +1,6 @@
 /* exchange.c - one request on its way: its beginning, its end, and the answers of our own. */
 #include "exchange/exchange_state.h"
+#include "jobgate/check.h"
 #include "observe/probes.h"
 
 static void exchange_expired(struct timer *timer);
@@ -44,6 +45,9 @@ exchange_bury(struct task *task)
 {
 	struct exchange *exchange = OWNER(burial, task);
 
+	CHECK(exchange->state == EXCHANGE_ENDED && exchange->upstream == NULL &&
+		  exchange->suspended == NULL && exchange->kept == NULL,
+	    exchange_dump, exchange);
 	slab_give(&exchange->gateway->exchanges, exchange, SLAB_KEEP);
 }
 
@@ -132,7 +136,7 @@ exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end 
 	    exchange->status, exchange->bytes_in, exchange->bytes_out);
 	if (exchange->state == EXCHANGE_SIGNING_IN)
 		exchange_form_wipe(exchange);
-	exchange->state = EXCHANGE_ENDED;
+	exchange_set_state(exchange, EXCHANGE_ENDED);
 	jg_directory_forget(&exchange->waiter);
 	jg_directory_unwatch(&exchange->token_watch);
 	jg_directory_unwatch(&exchange->job_watch);
@@ -164,6 +168,8 @@ exchange_send(struct exchange *exchange, struct refusal *refusal, enum outcome o
 {
 	const struct exchange_client_ops *ops = exchange->client->ops;
 
+	CHECK(
+	    !exchange->answer_begun && exchange->state != EXCHANGE_ENDED, exchange_dump, exchange);
 	refusal_add(refusal, SLICE("Date"), gateway_date(exchange->gateway));
 	if (exchange->by_session)
 		refusal_add(refusal, SLICE("Vary"), SLICE("Cookie"));
@@ -209,7 +215,7 @@ exchange_take_back(struct exchange *exchange)
 	    !exchange->client->ops->take_back(exchange->client))
 		return false;
 	exchange->answer_begun = false;
-	exchange->state = EXCHANGE_AWAITING;
+	exchange_set_state(exchange, EXCHANGE_AWAITING);
 	return true;
 }
 
@@ -302,6 +308,7 @@ exchange_grant(struct exchange *exchange, struct slice job, const struct token *
 {
 	struct refusal refusal;
 
+	CHECK(exchange->peer->asks && exchange_is_allowed(exchange), exchange_dump, exchange);
 	refusal_none(&refusal, job, token, exchange_id(exchange));
 	exchange_send(exchange, &refusal, OUTCOME_AUTHORIZED);
 }

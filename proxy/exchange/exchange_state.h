@@ -9,11 +9,13 @@
 #include "exchange/suspended.h"
 #include "exchange/trace.h"
 #include "http/websocket.h"
+#include "jobgate/dump.h"
 #include "jobgate/exchange.h"
 #include "upstream/pool.h"
 #include "upstream/upstream.h"
 
 /*
+ * exchange_state.c  its states, and its dump
  * exchange.c    its beginning, its end, and every answer of our own
  * signin.c      a browser's pasted token becomes a session
  * authorize.c   the steps from the request's head to the verdict
@@ -112,6 +114,14 @@ exchange_id(const struct exchange *exchange)
 {
 	return (struct slice){exchange->request_id, exchange->request_id_len};
 }
+
+/* ---- exchange_state.c ---- */
+
+/* The one place that assigns a state. CHECKs the transition. */
+void exchange_set_state(struct exchange *exchange, enum exchange_state to);
+
+/* Shows nothing of what its client or its backend sent. */
+void exchange_dump(const struct exchange *exchange, struct dump *dump);
 
 /* ---- exchange.c ---- */
 

@@ -1,7 +1,7 @@
 /* kept_request.c - a copy of a request's head in one block. */
 #include "exchange/kept_request.h"
 
-#include <assert.h>
+#include "jobgate/check.h"
 
 #define ALIGNMENT _Alignof(struct kept_request)
 
@@ -91,8 +91,7 @@ kept_request_new(struct buffer_pool *buffers, const struct request *request, str
 	kept->buffer = buffer;
 	kept->request = *request;
 	end = fill(kept, base, extra, (char *)(kept + 1));
-	assert(end == (char *)(kept + 1) + len);
-	(void)end;
+	CHECK(end == (char *)(kept + 1) + len);
 	return kept;
 }
 

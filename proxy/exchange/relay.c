@@ -1,5 +1,6 @@
 /* relay.c - an exchange that is allowed: connect, send the request, relay the answer. */
 #include "exchange/exchange_state.h"
+#include "jobgate/check.h"
 
 #define OF_USER(user) OWNER(upstream_user, user)
 
@@ -42,7 +43,10 @@ exchange_send_request(struct exchange *exchange, bool fresh)
 	gateway_catch_up(gateway);
 	if (exchange->state == EXCHANGE_ENDED)
 		return;
-	exchange->state = EXCHANGE_AWAITING;
+	CHECK(upstream != NULL && exchange->kept != NULL, exchange_dump, exchange);
+	CHECK(exchange_is_allowed(exchange) || exchange->peer->purpose == FOR_METRICS,
+	    exchange_dump, exchange);
+	exchange_set_state(exchange, EXCHANGE_AWAITING);
 	if (fresh)
 		exchange->connect_us = exchange_timed(exchange, TIMED_CONNECT);
 	else
@@ -79,7 +83,11 @@ void
 exchange_connect(struct task *task)
 {
 	struct exchange *exchange = OWNER(connect, task);
-	bool repeatable = method_is_idempotent(exchange->method_id) && exchange->content_ended;
+	bool repeatable;
+
+	CHECK(exchange->state == EXCHANGE_CONNECTING && exchange->backend != NULL, exchange_dump,
+	    exchange);
+	repeatable = method_is_idempotent(exchange->method_id) && exchange->content_ended;
 
 	exchange_acquire(exchange, repeatable ? POOL_ANY : POOL_CHECKED);
 }
@@ -89,6 +97,7 @@ upstream_connected(struct upstream_user *user, struct upstream *upstream)
 {
 	struct exchange *exchange = OF_USER(user);
 
+	CHECK(exchange->state == EXCHANGE_CONNECTING, exchange_dump, exchange);
 	exchange->upstream = upstream;
 	exchange_send_request(exchange, true);
 }
@@ -103,7 +112,8 @@ exchange_repeat(struct exchange *exchange, enum repeat repeat)
 	    exchange->kept == NULL)
 		return false;
 	exchange->repeated |= (unsigned char)reason;
-	exchange->state = EXCHANGE_CONNECTING;
+	if (exchange->state != EXCHANGE_CONNECTING)
+		exchange_set_state(exchange, EXCHANGE_CONNECTING);
 	timer_stop(&exchange->timer);
 	counter_add(&exchange->gateway->stats->backend_retries, 1);
 	exchange_acquire(exchange, POOL_FRESH);
@@ -244,6 +254,7 @@ exchange_content_end(struct exchange *exchange, const struct fields *trailers)
 {
 	struct upstream *upstream = exchange->upstream;
 
+	CHECK(exchange->state == EXCHANGE_SIGNING_IN || upstream != NULL, exchange_dump, exchange);
 	exchange->content_ended = true;
 	if (exchange->state == EXCHANGE_SIGNING_IN) {
 		exchange_form_complete(exchange);
@@ -349,11 +360,11 @@ upstream_head(struct upstream_user *user, struct response *response)
 	exchange->answer_begun = true;
 	exchange->first_byte_us = exchange_timed(exchange, TIMED_FIRST_BYTE);
 	if (response->tunnel) {
-		exchange->state = EXCHANGE_TUNNEL;
+		exchange_set_state(exchange, EXCHANGE_TUNNEL);
 		exchange->content_ended = false;
 		counter_add(&gateway->stats->tunnels, 1);
 	} else {
-		exchange->state = EXCHANGE_RELAYING;
+		exchange_set_state(exchange, EXCHANGE_RELAYING);
 		add_answer_fields(gateway, &response->fields);
 	}
 	exchange_moved(exchange);

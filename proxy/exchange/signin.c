@@ -201,7 +201,7 @@ exchange_own_path(struct exchange *exchange, const struct request *request)
 		exchange_sign_out(exchange);
 		return;
 	}
-	exchange->state = EXCHANGE_SIGNING_IN;
+	exchange_set_state(exchange, EXCHANGE_SIGNING_IN);
 	exchange->content_ended = request->content == CONTENT_NONE ||
 				  (request->content == CONTENT_LENGTH && request->length == 0);
 	exchange->form = buffer_take(exchange->gateway->buffers, FORM_MAX);

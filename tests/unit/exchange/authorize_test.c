@@ -3,6 +3,7 @@
 #include "exchange_world.h"
 
 #include "browser/session.h"
+#include "check_catch.h"
 
 #define HEAD "GET 192.0.2.1:8000 /path ?q "
 
@@ -690,6 +691,34 @@ a_browser_that_goes_while_it_signs_in_is_forgotten(void **state)
 	assert_int_equal(world.client.answers, 0);
 }
 
+/* ---- what only a bug can do ---- */
+
+static void
+a_state_follows_only_those_that_the_table_allows(void **state)
+{
+	(void)state;
+	world_get(&world);
+	assert_check_fails(exchange_set_state(world.exchange, EXCHANGE_AWAITING), "state_allows");
+	/* The dump shows what the exchange does, and nothing of what its client sent. */
+	assert_non_null(strstr(check_message, "exchange{state=authorizing job=\"" JOB "\""));
+	assert_non_null(strstr(check_message, " waits_for_store suspended"));
+	assert_null(strstr(check_message, "path"));
+	assert_null(memmem(check_message, sizeof(check_message), world.token + 21, 8));
+	ASSERT_WAITS(&world);
+}
+
+static void
+a_request_is_authorized_once(void **state)
+{
+	struct request again = {0};
+
+	(void)state;
+	world_know(&world);
+	world_get(&world);
+	assert_check_fails(exchange_authorize(world.exchange, &again), "EXCHANGE_AUTHORIZING");
+	ASSERT_SENT(&world, HEAD);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -734,6 +763,8 @@ main(void)
 	    TEST(signing_in_keeps_its_credential_when_values_come_to_be_minted_between_both_waits),
 	    TEST(a_wait_for_signing_in_has_an_end),
 	    TEST(a_browser_that_goes_while_it_signs_in_is_forgotten),
+	    TEST(a_state_follows_only_those_that_the_table_allows),
+	    TEST(a_request_is_authorized_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
