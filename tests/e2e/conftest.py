@@ -217,19 +217,30 @@ def pytest_runtest_logreport(report):
         (_not_repeatable if report.when == "teardown" else _failed).append(report.nodeid)
 
 
-def pytest_sessionfinish():
+def pytest_sessionfinish(session):
     """A few failures of tests themselves, and nothing else: tests/run.sh tries them once more, alone."""
     path = os.environ.get("JOBGATE_FAILED")
+    if hasattr(session.config, "workerinput"):
+        return  # one of several processes: the one that collects their reports does it
     if path and len(_failed) <= REPEATED_MAX and not _not_repeatable:
         pathlib.Path(path).write_text("".join(f"{nodeid}\n" for nodeid in _failed), encoding="utf-8")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--part", choices=["together", "alone"],
+                     help="only the tests that may run beside others, or only those that may not")
+
+
 def pytest_collection_modifyitems(config, items):
     """Large tests run only when asked for by -m."""
-    if not config.getoption("-m"):
-        chosen = [item for item in items if not item.get_closest_marker("large")]
-        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
-        items[:] = chosen
+    def is_chosen(item):
+        if item.get_closest_marker("large") and not config.getoption("-m"):
+            return False
+        alone = item.get_closest_marker("alone") or item.get_closest_marker("large")
+        return config.getoption("--part") in (None, "alone" if alone else "together")
+    chosen = [item for item in items if is_chosen(item)]
+    config.hook.pytest_deselected(items=[item for item in items if not is_chosen(item)])
+    items[:] = chosen
 
 
 @pytest.fixture

@@ -183,6 +183,7 @@ def crowd(local, store):
     crowd.close()
 
 
+@pytest.mark.alone
 def test_hundred_clients(crowd, store):
     crowd.run(3000)
     crowd.history.check(check_store(store.client))

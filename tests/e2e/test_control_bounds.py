@@ -155,6 +155,7 @@ def test_page_ends_at_2_mib(gateway, crowded, operators):
         assert seen == [f"j{number:06}" for number in range(1000)] and pages >= 3
 
 
+@pytest.mark.alone
 def test_command_line_prints_all_pages(gateway, crowded):
     ids = [f"j{number:06}" for number in range(1000)]
     assert [job["id"] for job in gateway.cli("job", "list", "-o", "json").json()] == ids
@@ -164,6 +165,7 @@ def test_command_line_prints_all_pages(gateway, crowded):
     assert all("label-62=" + "v" * 60 in line for line in lines[1:])
 
 
+@pytest.mark.alone
 def test_lists_keep_nobody_from_revoking(gateway, crowded, operators):
     """120 connections that list all the time; ten tokens go, each at once."""
     token = crowded.token("operator", "team=a")

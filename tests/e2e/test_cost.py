@@ -16,6 +16,8 @@ from harness.raw import Client
 from harness.scene import request_bytes
 from test_upgrade import open_tunnel
 
+pytestmark = pytest.mark.alone
+
 # Counted 16,600 with GCC 12 on Debian 12, libevent's two turns for each request of a single client included (2,200).
 # Raise it only with a reason that is worth the time of each request.
 INSTRUCTIONS_MAX = 19_000

@@ -93,6 +93,7 @@ def test_sockets_of_other_workers_take_descriptors(scarcely, scene_of):
     all_at_once(scene_of(gateway), operators_are_served)
 
 
+@pytest.mark.alone
 def test_load(scarce, scene_of, make_folder):
     server = servers.plain_server(make_folder("plain"))
     scene = scene_of(scarce, url=server.url)
@@ -102,6 +103,7 @@ def test_load(scarce, scene_of, make_folder):
     server.stop()
 
 
+@pytest.mark.alone
 def test_no_busy_loop(scarce, scene_of):
     """With all descriptors taken, and others who wait for them, the worker sleeps."""
     scene = scene_of(scarce)

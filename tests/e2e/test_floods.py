@@ -344,6 +344,7 @@ def test_pipelined_requests(module_gateways, scene_of):
     assert gateway.metrics()["jobgate_requests_total"] >= count
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("way", ["up", "down"])
 def test_tiny_chunks(scene, way):
     """A byte for each chunk: six on the wire for one that counts."""
@@ -396,6 +397,7 @@ def test_backend_that_never_answers(hasty, scene_of):
         scene.backend.accept().read_to_end()
 
 
+@pytest.mark.alone
 def test_flood_of_connections(hasty, scene_of):
     """Opened and dropped as fast as can be, by reset and in good order, with and without a byte."""
     scene = scene_of(hasty)

@@ -143,7 +143,7 @@ def test_no_real_token_is_evicted(make_folder, sanitizer, gateways):
     enforce(server)
     records = Records(server.client)
     tokens, job = [records.token() for _ in range(50)], records.job("unix:/x")
-    gateway, host = gateways.start(store_url=server.url), f"{job}.jobs.test"
+    gateway, host = gateways.start({"timeouts": {"connect": "20ms"}}, store_url=server.url), f"{job}.jobs.test"
     assert {status_of(gateway, host, token) for token in tokens} == {502}
     server.client.config_set("maxmemory-policy", "allkeys-lru")
     server.client.config_set("maxmemory", server.client.info("memory")["used_memory"] + 200_000)

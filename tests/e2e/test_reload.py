@@ -263,6 +263,7 @@ def test_idle_connection_brings_one_more_request(gateway, served):
     client.ended()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("times", [15, pytest.param(100, marks=pytest.mark.large)])
 def test_no_request_fails_through_reloads(gateway, served, times):
     with Load(gateway.address, served) as load:
@@ -283,6 +284,7 @@ def test_reloads_in_quick_succession_end_in_the_last(gateway):
     eventually(lambda: len(gateway.workers()) == 2, "the old workers to end")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("times", [5, pytest.param(20, marks=pytest.mark.large)])
 def test_no_request_fails_through_upgrades(gateway, served, times):
     pid, control = gateway.program.pid, gateway.processes()

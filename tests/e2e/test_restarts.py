@@ -136,6 +136,7 @@ def test_drain_ends_the_wait(gateways, scene_of):
     scene.client.ended()
 
 
+@pytest.mark.alone
 def test_restart_under_load(patient, scene_of, make_folder):
     """Killed with requests in its hands, and away until all of them wait: none fails."""
     server = servers.plain_server(make_folder("plain"))

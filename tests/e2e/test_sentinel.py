@@ -81,6 +81,7 @@ def test_primary_that_knows_of_no_successor(checker, family):
     family.demoted(first)
 
 
+@pytest.mark.alone
 def test_failover_under_load(checker, family):
     first = family.primary()
     checker.add(8, streams=3)

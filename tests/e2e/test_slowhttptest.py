@@ -13,6 +13,8 @@ from harness.raw import Closed
 from harness.scene import request_bytes
 from test_floods import Memory
 
+pytestmark = pytest.mark.alone
+
 MODES = {"headers": "-H", "body": "-B", "range": "-R", "read": "-X"}
 QUICK = (2_000, 6)  # connections, seconds
 QUICK_WITH_TOKEN = (300, 6)

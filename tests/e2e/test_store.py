@@ -159,7 +159,7 @@ def test_store_with_user_and_database(module_gateways, make_folder):
 
 def test_cache_is_bounded(module_gateways, records):
     """More records than entries: everything is still answered rightly."""
-    gateway = module_gateways.start({"store": {"cache_entries": 16}})
+    gateway = module_gateways.start({"store": {"cache_entries": 16}, "timeouts": {"connect": "20ms"}})
     pairs = [(records.job(UNREACHABLE), records.token()) for _ in range(60)]
     for _ in range(2):
         for job, token in pairs:

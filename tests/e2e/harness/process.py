@@ -27,11 +27,16 @@ def eventually(check, what, patience=PATIENCE, pause=0.005):
         time.sleep(pause)
 
 
+_FIRST_PORT, _SHARES = 15000, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_SHARE = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+
+
 def free_port(host="127.0.0.1"):
-    """A port nobody uses, from below the range that the kernel gives to outgoing connections."""
+    """A port nobody uses, from below the range that the kernel gives to outgoing connections: each process of pytest-xdist
+    (gw0, gw1, ...) has a share of its own, for between this and its use another one could take it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for _ in range(1000):
-        port = random.randrange(15000, 32000)
+        port = random.randrange(_FIRST_PORT + _SHARE, 32000, _SHARES)
         with socket.socket(family, socket.SOCK_STREAM) as sock:
             try:
                 sock.bind((host, port))
