@@ -300,6 +300,7 @@ pool_free(struct pool *pool)
 	loop_cancel(pool->options.loop, &pool->deliver);
 	for (size_t i = 0; i < BACKEND_BUCKETS; i++)
 		while ((backend = LIST_FIRST(&pool->buckets[i])) != NULL)
+			/* It leaves the list. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 			backend_free(backend);
 	slab_clear(&pool->connection_slab);
 	slab_clear(&pool->dial_slab);
