@@ -185,5 +185,8 @@ def test_probes():
     done = subprocess.run(["readelf", "-n", binary()], capture_output=True, text=True, timeout=60, check=True)
     found = {name: len(arguments.split()) for name, arguments in
              re.findall(r"Provider: jobgate\n +Name: (\w+)\n.*\n +Arguments: (.*)", done.stdout)}
-    table = re.findall(r"^\| `(\w+)` \| (.*) \|$", (DEPLOYED / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    text = (DEPLOYED / "README.md").read_text(encoding="utf-8")
+    table = re.findall(r"^\| `(\w+)` \| (.*) \|$", text, re.MULTILINE)
+    states = re.search(r"^\| `<object>_state` \| (.*) \((.*)\) \|$", text, re.MULTILINE)
+    table += [(f"{name}_state", "address, before, after") for name in re.findall(r"`(\w+)`", states[2])]
     assert found == {name: len(arguments.replace(" (16 bytes)", "").split(", ")) for name, arguments in table}
