@@ -7,6 +7,8 @@
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
+#include "jobgate/check.h"
+
 static bool
 set_request_id(struct call *call)
 {
@@ -42,6 +44,7 @@ call_new(struct slice path, struct slice query)
 void
 call_free(struct call *call)
 {
+	CHECK((call->caller == CALLER_TOKEN) == (call->token != NULL), call_dump, call);
 	if (call->state_free != NULL)
 		call->state_free(call->state);
 	if (call->body != NULL)
@@ -61,6 +64,7 @@ call_free(struct call *call)
 void
 call_begin(struct call *call)
 {
+	CHECK(call->row == NULL && call->endpoints != NULL, call_dump, call);
 	if (call->body_too_large) {
 		call_refuse(call, 413, NULL, "the body is larger than what is taken here");
 		return;

@@ -8,6 +8,7 @@
 #include "auth/control/head.h"
 #include "auth/control/keep.h"
 #include "jobgate/directory.h"
+#include "jobgate/dump.h"
 
 #define CALL_REQUEST_ID_LEN 32 /* of one made here */
 #define CALL_REQUEST_ID_MAX 64
@@ -68,6 +69,9 @@ struct call {
 /* For the server: a call for this target, copied; NULL when memory or randomness is short. */
 struct call *call_new(struct slice path, struct slice query);
 void call_free(struct call *call);
+
+/* Who asks for what, and how far it has come; neither its target nor its content. */
+void call_dump(const struct call *call, struct dump *dump);
 
 /* It is known who asks: find the endpoint and have it handle the call, or refuse it. */
 void call_begin(struct call *call);

@@ -1,13 +1,13 @@
 /* caller.c - tokens of calls, decided on as the gateway decides on those of requests. */
 #include "auth/control/caller.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <openssl/crypto.h>
 
 #include "auth/control/handlers.h"
+#include "jobgate/check.h"
 #include "jobgate/clock.h"
 #include "jobgate/decision.h"
 
@@ -61,7 +61,7 @@ refuse_unavailable(struct call *call)
 static void
 take_token(struct call *call, const struct token *token)
 {
-	assert(token != NULL);
+	CHECK(token != NULL && call->caller == CALLER_UNKNOWN, call_dump, call);
 	switch (token->role) {
 	case ROLE_READ:
 		refuse(call, 403, "insufficient_scope",
@@ -304,6 +304,7 @@ answer(struct call *call)
 {
 	json_t *body = call->result;
 
+	CHECK(call->caller != CALLER_UNKNOWN, call_dump, call);
 	call->result = NULL;
 	call_answer(call, 200, body);
 }
@@ -311,6 +312,7 @@ answer(struct call *call)
 void
 caller_answer(struct call *call, json_t *body)
 {
+	CHECK(call->result == NULL, call_dump, call);
 	call->result = body;
 	caller_confirm(call, answer);
 }

@@ -1,7 +1,6 @@
 /* connection.c - requests of one libevhtp connection, one after another, and their answers. */
 #include "auth/control/connection.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,6 +8,7 @@
 
 #include "auth/control/call.h"
 #include "auth/control/reply.h"
+#include "jobgate/check.h"
 
 #define BODY_MAX CONTROL_BODY_MAX /* bytes; more gets 413 */
 
@@ -70,7 +70,8 @@ on_headers_start(evhtp_request_t *request, void *ctx)
 	drop_body(connection);
 	head_clear(&connection->head);
 	connection->body_too_large = false;
-	connection->begun = true;
+	if (connection->state == CONNECTION_IDLE)
+		control_connection_set_state(connection, CONNECTION_READING);
 	request->conn->body_bytes_read = 0; /* it forgets to, between pipelined requests */
 	wait_until(connection, connection->setup->request_ms);
 	return EVHTP_RES_OK;
@@ -125,14 +126,15 @@ on_request_fini(evhtp_request_t *request, void *ctx)
 {
 	struct connection *connection = ctx;
 	struct call *call = connection->call;
+	bool started = connection->state == CONNECTION_CALLING;
 
 	(void)request;
 	connection->call = NULL;
-	if (call == NULL)
-		return EVHTP_RES_OK;
-	if (connection->started)
+	if (connection->state != CONNECTION_IDLE)
+		control_connection_set_state(connection, CONNECTION_IDLE);
+	if (call != NULL)
 		call->connection = NULL;
-	else
+	if (call != NULL && !started)
 		call_free(call);
 	return EVHTP_RES_OK;
 }
@@ -140,6 +142,7 @@ on_request_fini(evhtp_request_t *request, void *ctx)
 static void
 connection_free(struct connection *connection)
 {
+	CHECK(connection->call == NULL, control_connection_dump, connection);
 	if (connection->start != NULL)
 		event_free(connection->start);
 	if (connection->deadline != NULL)
@@ -157,6 +160,7 @@ on_connection_fini(evhtp_connection_t *evhtp, void *ctx)
 
 	on_request_fini(NULL, connection);
 	evhtp_connection_unset_hook(evhtp, evhtp_hook_on_request_fini);
+	CHECK(connection->all->count > 0, control_connection_dump, connection);
 	TAILQ_REMOVE(&connection->all->list, connection, link);
 	connection->all->count--;
 	connection_free(connection);
@@ -236,12 +240,10 @@ connection_on_request(evhtp_request_t *request, void *ctx)
 	(void)ctx;
 	evhtp_request_pause(request);
 	evtimer_del(connection->deadline);
-	assert(connection->call == NULL);
-	if (!connection->begun)
+	if (connection->state == CONNECTION_IDLE)
 		connection->head.mistake = "the request line has no version";
-	connection->begun = false;
+	control_connection_set_state(connection, CONNECTION_STARTING);
 	connection->call = take_request(connection, request);
-	connection->started = false;
 	event_active(connection->start, EV_TIMEOUT, 0);
 }
 
@@ -261,7 +263,7 @@ on_start(evutil_socket_t fd, short events, void *ctx)
 		connection_abort(connection);
 		return;
 	}
-	connection->started = true;
+	control_connection_set_state(connection, CONNECTION_CALLING);
 	if (mistake != NULL) {
 		connection->last = true; /* nothing says where the next request begins */
 		call_refuse(call, 400, NULL, "%s", mistake);
@@ -339,6 +341,8 @@ call_reply(struct call *call, const struct reply *reply)
 		call_free(call);
 		return;
 	}
+	CHECK(connection->call == call, control_connection_dump, connection);
+	control_connection_set_state(connection, CONNECTION_IDLE);
 	request = connection->evhtp->request;
 	connection->call = NULL;
 	connection_make_room(connection, reply->len);

@@ -10,6 +10,7 @@
 #include "auth/control/call.h"
 #include "auth/control/head.h"
 #include "auth/control/server.h"
+#include "jobgate/dump.h"
 
 /* Those of a server, by when they were accepted or last answered: who waits longest stands first.
  */
@@ -18,17 +19,23 @@ struct connections {
 	size_t count;
 };
 
+enum connection_state {
+	CONNECTION_IDLE,     /* between two requests */
+	CONNECTION_READING,  /* libevhtp has begun the head of a request */
+	CONNECTION_STARTING, /* the request is complete; its call starts in an event of its own */
+	CONNECTION_CALLING,  /* the handler has the call */
+};
+
 /* A client's connection. It is freed together with libevhtp's own. */
 struct connection {
+	enum connection_state state;
 	TAILQ_ENTRY(connection) link;
 	struct connections *all; /* of its server */
 	const struct server_setup *setup;
 	evhtp_connection_t *evhtp;
 	struct event *start;	/* starts the call */
 	struct event *deadline; /* by which the client must have sent, or taken, what is due */
-	struct call *call;	/* waiting for start, or for its answer; NULL between requests */
-	bool started;		/* the call belongs to its handler */
-	bool begun;		/* libevhtp has begun the head of the request that it reads */
+	struct call *call;	/* STARTING (NULL when memory was short) and CALLING */
 	bool last;		/* close after the answer */
 	struct head head;
 	char *body;
@@ -46,6 +53,12 @@ struct connection {
  */
 struct connection *connection_new(
     evhtp_connection_t *evhtp, const struct server_setup *setup, struct connections *all);
+
+/* The only place that assigns a state. */
+void control_connection_set_state(struct connection *connection, enum connection_state to);
+
+/* Its state, its client and its call; no bytes of a message. */
+void control_connection_dump(const struct connection *connection, struct dump *dump);
 
 /* Close it at once, with whatever it is about; its call, if it has one, stays valid. */
 void connection_abort(struct connection *connection);

@@ -5,6 +5,7 @@
 #include "auth/control/caller.h"
 #include "auth/control/scope.h"
 #include "auth/control/view.h"
+#include "jobgate/check.h"
 
 static const struct endpoint api_rows[] = {
     {"GET", "/v1/tokens", tokens_list},
@@ -48,7 +49,10 @@ json_t *
 handler_body(struct call *call, const char *const *known)
 {
 	struct mistake mistake;
-	json_t *object = input_object(call->body, call->body_len, known, &mistake);
+	json_t *object;
+
+	CHECK(call->caller != CALLER_UNKNOWN, call_dump, call);
+	object = input_object(call->body, call->body_len, known, &mistake);
 
 	if (object == NULL)
 		handler_mistake(call, &mistake);
@@ -60,6 +64,7 @@ handler_id(struct call *call, enum record_kind kind)
 {
 	bool valid = record_types[kind].id_valid(call->id);
 
+	CHECK(call->caller != CALLER_UNKNOWN, call_dump, call);
 	call->kind = kind;
 	if (!valid) /* says the same as for one that could exist */
 		handler_store_refused(call, STORE_ABSENT, record_types[kind].noun);
@@ -291,6 +296,7 @@ handler_delete(struct call *call, enum record_kind kind)
 void
 me_get(struct call *call)
 {
+	CHECK(call->caller != CALLER_UNKNOWN, call_dump, call);
 	if (call->token != NULL)
 		caller_answer(call, view_token(&call->token->token));
 	else

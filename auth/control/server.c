@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "auth/control/connection.h"
+#include "jobgate/check.h"
 
 #define SOCKETS_MAX 2	    /* that share the descriptors of the process */
 #define DESCRIPTORS_KEPT 24 /* for the store, the log, events and what is accepted to be closed */
@@ -153,6 +154,19 @@ server_listen_again(struct server *server, int fd)
 }
 
 void
+server_dump(const struct server *server, struct dump *dump)
+{
+	jg_dump_begin(dump, "control_server");
+	jg_dump_flag(dump, "gateway", server->setup.peers == PEERS_GATEWAY);
+	jg_dump_number(dump, "connections", server->connections.count);
+	jg_dump_number(dump, "most", server->most);
+	jg_dump_flag(dump, "told_full", server->told_full);
+	if (!TAILQ_EMPTY(&server->connections.list))
+		control_connection_dump(TAILQ_FIRST(&server->connections.list), dump);
+	jg_dump_end(dump);
+}
+
+void
 server_free(struct server *server)
 {
 	struct connection *connection;
@@ -162,6 +176,7 @@ server_free(struct server *server)
 	evhtp_unbind_socket(server->evhtp);
 	while ((connection = TAILQ_FIRST(&server->connections.list)) != NULL)
 		connection_abort(connection);
+	CHECK(server->connections.count == 0, server_dump, server);
 	evhtp_free(server->evhtp);
 	free(server);
 }

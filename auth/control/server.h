@@ -5,6 +5,7 @@
 #include <event2/event.h>
 
 #include "auth/control/endpoint.h"
+#include "jobgate/dump.h"
 #include "jobgate/log.h"
 
 /* A listening socket and its connections. */
@@ -40,6 +41,9 @@ struct server *server_new(const struct server_setup *setup, int fd);
 /* From now on accept on fd, which it takes, instead; connections stay. False when that fails: then
  * nothing is accepted. */
 bool server_listen_again(struct server *server, int fd);
+
+/* How many connections it has, and the one that waits longest. */
+void server_dump(const struct server *server, struct dump *dump);
 
 /* End all connections. Calls still under way stay valid and are to be answered all the same. */
 void server_free(struct server *server);

@@ -3,6 +3,62 @@
 
 #include "auth/control/call.h"
 #include "jobgate/clock.h"
+#include "jobgate/state.h"
+
+static const struct state_row walk_states[] = {
+    [WALK_NONE] = {"none", STATE(WALK_WAITING) | STATE(WALK_GOING)},
+    [WALK_WAITING] = {"waiting", STATE(WALK_GOING) | STATE(WALK_NONE)},
+    [WALK_GOING] = {"going", STATE(WALK_GIVING_WAY) | STATE(WALK_NONE)},
+    [WALK_GIVING_WAY] = {"giving_way", STATE(WALK_NONE)},
+};
+
+/* Walks of local callers wait before all others. */
+static void
+join_waiting(struct walk *walk)
+{
+	struct walks *walks = walk->walks;
+	struct walk *one = TAILQ_FIRST(&walks->waiting);
+
+	while (walk->call->local && one != NULL && one->call->local)
+		one = TAILQ_NEXT(one, link);
+	if (walk->call->local && one != NULL)
+		TAILQ_INSERT_BEFORE(one, walk, link);
+	else
+		TAILQ_INSERT_TAIL(&walks->waiting, walk, link);
+	if (!walk->call->local)
+		walks->remote_waiting++;
+}
+
+static void
+leave_waiting(struct walk *walk)
+{
+	TAILQ_REMOVE(&walk->walks->waiting, walk, link);
+	if (!walk->call->local)
+		walk->walks->remote_waiting--;
+}
+
+void
+walk_set_state(struct walk *walk, enum walk_state to)
+{
+	CHECK(state_allows(walk_states, walk->state, to), walk_dump, walk);
+	PROBE_STATE(walk, walk, walk->state, to);
+	if (walk->state == WALK_WAITING)
+		leave_waiting(walk);
+	walk->state = to;
+	if (to == WALK_WAITING)
+		join_waiting(walk);
+}
+
+void
+walk_dump(const struct walk *walk, struct dump *dump)
+{
+	jg_dump_begin(dump, "walk");
+	jg_dump_word(dump, "state", walk_states[walk->state].name);
+	jg_dump_flag(dump, "has_store", walk->store != NULL);
+	if (walk->call != NULL)
+		call_dump(walk->call, dump);
+	jg_dump_end(dump);
+}
 
 static void
 refuse(struct call *call)
@@ -39,6 +95,7 @@ take_place(struct walks *walks, struct walk *walk)
 {
 	for (size_t i = 0; i < WALKS_MAX; i++)
 		if (walks->places[i].walk == NULL) {
+			walk_set_state(walk, WALK_GOING);
 			walks->places[i].walk = walk;
 			walk->store = walks->places[i].store;
 			return true;
@@ -55,58 +112,33 @@ ask_to_give_way(struct walks *walks)
 	for (size_t i = 0; i < WALKS_MAX; i++) {
 		struct walk *walk = walks->places[i].walk;
 
-		if (walk == NULL || walk->gives_way)
+		if (walk == NULL || walk->state == WALK_GIVING_WAY)
 			return;
 		if (!walk->call->local)
 			found = walk;
 	}
 	if (found != NULL)
-		found->gives_way = true;
-}
-
-static void
-wait_for_place(struct walks *walks, struct walk *walk)
-{
-	struct walk *one = TAILQ_FIRST(&walks->waiting);
-
-	if (walk->call->local) {
-		while (one != NULL && one->call->local)
-			one = TAILQ_NEXT(one, link);
-		ask_to_give_way(walks);
-	} else {
-		walks->remote_waiting++;
-		one = NULL;
-	}
-	if (one != NULL)
-		TAILQ_INSERT_BEFORE(one, walk, link);
-	else
-		TAILQ_INSERT_TAIL(&walks->waiting, walk, link);
-}
-
-static void
-stop_waiting(struct walks *walks, struct walk *walk)
-{
-	TAILQ_REMOVE(&walks->waiting, walk, link);
-	if (!walk->call->local)
-		walks->remote_waiting--;
+		walk_set_state(found, WALK_GIVING_WAY);
 }
 
 void
 walk_begin(
     struct walks *walks, struct walk *walk, struct call *call, void (*next)(struct call *call))
 {
+	CHECK(walk->state == WALK_NONE && walk->store == NULL, walk_dump, walk);
 	if (walks_already(walks, call)) {
 		refuse(call);
 		return;
 	}
+	walk->walks = walks;
 	walk->call = call;
 	walk->next = next;
 	if (take_place(walks, walk)) {
-		walk->walks = walks;
 		next(call);
 	} else if (call->local || walks->remote_waiting < walks->tuning->walks_waiting_max) {
-		walk->walks = walks;
-		wait_for_place(walks, walk);
+		walk_set_state(walk, WALK_WAITING);
+		if (call->local)
+			ask_to_give_way(walks);
 	} else {
 		refuse(call);
 	}
@@ -117,11 +149,12 @@ walk_goes_on(struct walk *walk)
 {
 	uint64_t now = clock_ms(CLOCK_MONOTONIC);
 
+	CHECK(walk->state == WALK_GOING || walk->state == WALK_GIVING_WAY, walk_dump, walk);
 	if (walk->until_ms == 0) {
 		walk->until_ms = now + walk->walks->tuning->walk_ms;
 		return true;
 	}
-	return !walk->gives_way && now < walk->until_ms;
+	return walk->state == WALK_GOING && now < walk->until_ms;
 }
 
 void
@@ -130,18 +163,16 @@ walk_end(struct walk *walk)
 	struct walks *walks = walk->walks;
 	struct walk *waiting;
 
-	if (walks == NULL)
+	if (walk->state == WALK_NONE)
 		return;
-	walk->walks = NULL;
-	if (walk->store == NULL)
-		stop_waiting(walks, walk);
+	walk_set_state(walk, WALK_NONE);
+	walk->store = NULL;
 	for (size_t i = 0; i < WALKS_MAX; i++)
 		if (walks->places[i].walk == walk)
 			walks->places[i].walk = NULL;
 	waiting = TAILQ_FIRST(&walks->waiting);
 	if (waiting == NULL || !take_place(walks, waiting))
 		return;
-	stop_waiting(walks, waiting);
 	if (!TAILQ_EMPTY(&walks->waiting) && TAILQ_FIRST(&walks->waiting)->call->local)
 		ask_to_give_way(walks);
 	waiting->next(waiting->call);
@@ -170,8 +201,7 @@ walks_close(struct walks *walks)
 	struct walk *waiting;
 
 	while ((waiting = TAILQ_FIRST(&walks->waiting)) != NULL) {
-		stop_waiting(walks, waiting);
-		waiting->walks = NULL;
+		walk_set_state(waiting, WALK_NONE);
 		call_refuse(waiting->call, 503, NULL, "the gateway is shutting down");
 	}
 	for (size_t i = 0; i < WALKS_MAX; i++)

@@ -5,21 +5,29 @@
 #include <sys/queue.h>
 
 #include "auth/redis/store.h"
+#include "jobgate/dump.h"
 #include "jobgate/tuning.h"
 
 struct call;
 
 #define WALKS_MAX 2 /* at once, in the whole process */
 
+enum walk_state {
+	WALK_NONE,	 /* before walk_begin, when that has refused it, and after walk_end */
+	WALK_WAITING,	 /* for a place, in the list of waiting walks */
+	WALK_GOING,	 /* has a place */
+	WALK_GIVING_WAY, /* has a place, and ends at its next step */
+};
+
 /* The walk of one call; it ends with the call. */
 struct walk {
-	TAILQ_ENTRY(walk) link; /* among those that wait for a place */
-	struct walks *walks;	/* NULL before walk_begin, and when that has refused it */
+	enum walk_state state;
+	TAILQ_ENTRY(walk) link; /* WAITING */
+	struct walks *walks;	/* set by walk_begin */
 	struct call *call;
 	void (*next)(struct call *call);
-	struct store *store; /* to step through; NULL while it waits */
+	struct store *store; /* GOING, GIVING_WAY: to step through */
 	uint64_t until_ms;   /* it ends then, CLOCK_MONOTONIC; 0: before its first step */
-	bool gives_way;
 };
 
 /* Each place has its own connection: a walk that gets no answer in time breaks no other. */
@@ -50,6 +58,13 @@ void walks_close(struct walks *walks);
  */
 void walk_begin(
     struct walks *walks, struct walk *walk, struct call *call, void (*next)(struct call *call));
+
+/* The only place that assigns a state. It moves a walk into the list of waiting walks and out of
+ * it. */
+void walk_set_state(struct walk *walk, enum walk_state to);
+
+/* Its state and its call. */
+void walk_dump(const struct walk *walk, struct dump *dump);
 
 /*
  * Call it before each step. False when the walk must end here, since it has taken its time or gives

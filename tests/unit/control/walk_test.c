@@ -126,7 +126,8 @@ each_has_its_turn(void **state)
 
 	(void)state;
 	expect("ab!f"); /* three may wait */
-	assert_true(walk_goes_on(&a->walk) && !a->walk.gives_way && !b->walk.gives_way);
+	assert_true(
+	    walk_goes_on(&a->walk) && a->walk.state == WALK_GOING && b->walk.state == WALK_GOING);
 	ends(f);
 	ends(a);
 	expect("c");
