@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "jobgate/check.h"
+
 /* Both are roots without siblings. */
 static struct deadline *
 merge(struct deadline *one, struct deadline *other)
@@ -54,6 +56,7 @@ merge_all(struct deadline *siblings)
 void
 deadlines_add(struct deadlines *deadlines, struct deadline *deadline, uint64_t ms)
 {
+	CHECK(ms != 0 && deadline->ms == 0);
 	*deadline = (struct deadline){.ms = ms};
 	deadlines->first = deadlines->first != NULL ? merge(deadlines->first, deadline) : deadline;
 }
@@ -65,6 +68,7 @@ deadlines_remove(struct deadlines *deadlines, struct deadline *deadline)
 
 	if (deadline->ms == 0)
 		return;
+	CHECK(deadline == deadlines->first || deadline->before != NULL);
 	rest = merge_all(deadline->child);
 	if (deadline == deadlines->first) {
 		deadlines->first = rest;

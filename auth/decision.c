@@ -6,6 +6,7 @@
 
 #include "auth/ascii.h"
 #include "auth/siphash.h"
+#include "jobgate/check.h"
 
 /* RFC 6750 section 2.1: 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=" */
 static bool
@@ -100,6 +101,7 @@ decide_on_job(const struct token *token, enum knowledge job_known, const struct 
 {
 	bool scoped = token->selector.count > 0;
 
+	CHECK(job_known != RECORD_KNOWN || job != NULL);
 	switch (job_known) {
 	case RECORD_UNKNOWN:
 		return VERDICT_UNAVAILABLE;
@@ -168,6 +170,7 @@ jg_decide(const struct evidence *evidence)
 	verdict = decide_on_token(evidence);
 	if (verdict != VERDICT_ALLOW)
 		return verdict;
+	CHECK(evidence->token != NULL && evidence->token_known == RECORD_KNOWN);
 	if (evidence->names_control) /* which judges the token, and its scope, once more */
 		return evidence->token->role == ROLE_OPERATOR ? VERDICT_ALLOW
 							      : VERDICT_OUT_OF_SCOPE;
@@ -197,6 +200,7 @@ jg_decide_again(enum knowledge token_known, const struct token *token,
 	case RECORD_KNOWN:
 		break;
 	}
+	CHECK(token != NULL);
 	if (token->version != allowed->version ||
 	    CRYPTO_memcmp(token->hash, allowed->hash, sizeof(token->hash)) != 0)
 		return VERDICT_INVALID_TOKEN;

@@ -1,5 +1,4 @@
 /* directory.c - what a worker knows of tokens and jobs, who waits for it, and who relies on it. */
-#include <assert.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
 
@@ -12,6 +11,7 @@ jg_directory_new(const struct directory_options *options, const struct directory
 {
 	struct directory *directory = calloc(1, sizeof(*directory));
 
+	CHECK(store->read != NULL);
 	if (directory == NULL)
 		return NULL;
 	directory->options = *options;
@@ -114,7 +114,7 @@ jg_directory_lookup(struct directory *directory, enum record_kind kind, struct s
 	}
 	entry->used = true;
 	if (waiter != NULL) {
-		assert(waiter->entry == NULL);
+		CHECK(waiter->entry == NULL, entry_dump, entry);
 		waiter->entry = entry;
 		TAILQ_INSERT_TAIL(&entry->waiters, waiter, link);
 	}
@@ -151,7 +151,7 @@ jg_directory_watch(struct directory_entry *entry, struct directory_watch *watch)
 {
 	bool first = LIST_EMPTY(&entry->watches);
 
-	assert(watch->entry == NULL);
+	CHECK(watch->entry == NULL && watch->changed != NULL, entry_dump, entry);
 	if (first)
 		entry_leave(entry);
 	watch->entry = entry;
@@ -179,6 +179,7 @@ jg_directory_unwatch(struct directory_watch *watch)
 	watch->entry = NULL;
 	if (!last)
 		return;
+	CHECK(entry->directory->stats.watched > 0, entry_dump, entry);
 	entry->used = true;
 	entry_join(entry);
 	entry->directory->stats.watched--;
@@ -204,6 +205,7 @@ tell_watchers(struct directory_entry *entry)
 	struct directory *directory = entry->directory;
 	struct directory_watch *watch = LIST_FIRST(&entry->watches);
 
+	CHECK(entry->busy && directory->next_watch == NULL, entry_dump, entry);
 	while (watch != NULL) {
 		directory->next_watch = LIST_NEXT(watch, link);
 		watch->changed(watch);
@@ -218,6 +220,7 @@ tell_waiters(struct directory_entry *entry)
 {
 	struct directory_waiter end = {0}, *waiter;
 
+	CHECK(entry->busy, entry_dump, entry);
 	TAILQ_INSERT_TAIL(&entry->waiters, &end, link);
 	while ((waiter = TAILQ_FIRST(&entry->waiters)) != &end) {
 		jg_directory_forget(waiter);
@@ -247,6 +250,7 @@ tell_expired(struct directory *directory, struct entry_list *list, uint64_t now_
 {
 	struct directory_entry *entry = TAILQ_FIRST(list);
 
+	CHECK(directory->cursor == NULL, jg_directory_dump, directory);
 	for (; entry != NULL; entry = directory->cursor) {
 		uint64_t until_ms = entry_until(entry);
 
@@ -311,6 +315,7 @@ read_ended(struct directory *directory, uint64_t now_ms)
 static void
 begin_epoch(struct directory *directory)
 {
+	CHECK(directory->cursor == NULL, jg_directory_dump, directory);
 	directory->ended_until_ms[directory->epoch % EPOCHS_MAX] = directory->until_ms;
 	if (!TAILQ_EMPTY(&directory->relied) && directory->until_ms < directory->doubt_ms)
 		directory->doubt_ms = directory->until_ms;
@@ -328,7 +333,9 @@ jg_directory_feed(struct directory *directory, struct directory_entry *entry, en
 	bool wanted = !TAILQ_EMPTY(&entry->waiters) || !LIST_EMPTY(&entry->watches);
 	struct record *old = record;
 
-	assert(entry->reading && !entry->busy && (record != NULL) == (feed == FEED_RECORD));
+	CHECK(entry->reading && !entry->busy, entry_dump, entry);
+	CHECK((record != NULL) == (feed == FEED_RECORD), entry_dump, entry);
+	CHECK(record == NULL || record->kind == entry->kind, entry_dump, entry);
 	entry_leave(entry);
 	entry->reading = false;
 	entry->busy = true;
@@ -389,6 +396,8 @@ jg_directory_set_mint(struct directory *directory, enum mint_state state, const 
 {
 	struct mint *mint = &directory->mint;
 
+	CHECK(state != MINT_UNKNOWN && (key == NULL) == (state == MINT_NONE), jg_directory_dump,
+	    directory);
 	if (mint->state == state && (key == NULL || memcmp(mint->key, key, MINT_KEY_LEN) == 0))
 		return;
 	mint->state = state;

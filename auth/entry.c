@@ -74,8 +74,10 @@ entry_leave(struct directory_entry *entry)
 
 	if (directory->cursor == entry)
 		directory->cursor = TAILQ_NEXT(entry, link);
-	if (home == &directory->rereading)
+	if (home == &directory->rereading) {
+		CHECK(directory->rereading_count > 0, jg_directory_dump, directory);
 		directory->rereading_count--;
+	}
 	deadlines_remove(&directory->ends, &entry->end);
 	TAILQ_REMOVE(home, entry, link);
 }
@@ -132,6 +134,9 @@ entry_bury(struct directory_entry *entry)
 {
 	struct directory *directory = entry->directory;
 
+	CHECK(!entry->reading && !entry->busy && LIST_EMPTY(&entry->watches) &&
+		  TAILQ_EMPTY(&entry->waiters),
+	    entry_dump, entry);
 	entry_leave(entry);
 	table_remove(&directory->table, &entry->node);
 	TAILQ_INSERT_TAIL(&directory->dead, entry, link);
@@ -150,6 +155,7 @@ entry_settle(struct directory_entry *entry)
 void
 entry_free(struct directory_entry *entry)
 {
+	CHECK(LIST_EMPTY(&entry->watches) && TAILQ_EMPTY(&entry->waiters), entry_dump, entry);
 	free(entry->record);
 	free(entry);
 }
@@ -213,6 +219,7 @@ entry_read(struct directory_entry *entry)
 	struct directory *directory = entry->directory;
 	struct slice id = {entry->id, entry->id_len};
 
+	CHECK(!entry->reading, entry_dump, entry);
 	if (!directory->linked ||
 	    !directory->store.read(directory->store.ctx, (enum record_kind)entry->kind, id, entry))
 		return false;

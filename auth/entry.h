@@ -4,6 +4,7 @@
 
 #include "auth/deadlines.h"
 #include "auth/table.h"
+#include "jobgate/check.h"
 #include "jobgate/directory.h"
 
 TAILQ_HEAD(waiter_queue, directory_waiter);
@@ -89,6 +90,9 @@ void entry_settle(struct directory_entry *entry);
 
 /* Free it at once: it is in no list and no table any more. */
 void entry_free(struct directory_entry *entry);
+
+/* Which record it is of, what is known of it, and who waits for it; no part of the record. */
+void entry_dump(const struct directory_entry *entry, struct dump *dump);
 
 /* What was read in the directory's epoch answers look-ups. */
 bool entry_is_current(const struct directory_entry *entry);

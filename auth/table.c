@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "auth/siphash.h"
+#include "jobgate/check.h"
 
 #define BUCKETS_MIN 256
 
@@ -109,6 +110,7 @@ table_insert(struct table *table, struct table_node *node)
 {
 	struct table_node **bucket;
 
+	CHECK(table->buckets != NULL);
 	if (table->old == NULL && table->count > table->mask)
 		table_grow(table);
 	table_move(table);
@@ -123,8 +125,10 @@ table_remove(struct table *table, struct table_node *node)
 {
 	struct table_node **at = bucket_of(table, node->hash);
 
-	while (*at != node)
+	while (*at != node) {
+		CHECK(*at != NULL);
 		at = &(*at)->next;
+	}
 	*at = node->next;
 	table->count--;
 }

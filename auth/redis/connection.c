@@ -75,10 +75,12 @@ connection_fail(struct redis_connection *connection, const char *reason)
 {
 	if (connection->state == CONNECTION_DOWN)
 		return;
-	connection_set_state(connection, CONNECTION_DOWN);
+	redis_connection_set_state(connection, CONNECTION_DOWN);
 	if (connection->bev != NULL)
 		bufferevent_disable(connection->bev, EV_READ | EV_WRITE);
 	event_del(connection->timeout);
+	redis_dial_cancel(connection->dial);
+	connection->dial = NULL;
 	connection_abandon(connection);
 	if (!connection->freed)
 		connection->handlers.down(connection->handlers.ctx, reason);
@@ -277,6 +279,8 @@ connection_take_socket(struct redis_connection *connection, int fd, char *reason
 	const int options = BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS;
 	SSL *ssl = NULL;
 
+	CHECK(connection->bev == NULL && connection->state == CONNECTION_DIALLING,
+	    redis_connection_dump, connection);
 	snprintf(reason, cap, "out of memory");
 	if (connection->url.tls) {
 		ssl = redis_tls_new(connection->url.host, connection->ca_file, reason, cap);
@@ -311,7 +315,7 @@ on_dialled(void *ctx, int fd, const char *why)
 	else if (!connection_take_socket(connection, fd, reason, sizeof(reason)))
 		connection_fail(connection, reason);
 	else if (connection->url.tls)
-		connection_set_state(
+		redis_connection_set_state(
 		    connection, CONNECTION_TLS_HANDSHAKE); /* waits for BEV_EVENT_CONNECTED */
 	else
 		connection_login(connection);
@@ -355,6 +359,7 @@ redis_connection_new(struct event_base *base, struct resolver *resolver,
 	    .tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
 	struct redis_connection *connection = calloc(1, sizeof(*connection));
 
+	CHECK(handlers->up != NULL && handlers->down != NULL);
 	if (connection == NULL)
 		return NULL;
 	connection->base = base;
@@ -383,7 +388,7 @@ redis_connection_free(struct redis_connection *connection)
 		return;
 	connection->freed = true;
 	if (connection->state != CONNECTION_DOWN)
-		connection_set_state(connection, CONNECTION_DOWN);
+		redis_connection_set_state(connection, CONNECTION_DOWN);
 	connection_abandon(connection);
 	if (!connection->entered)
 		connection_destroy(connection);

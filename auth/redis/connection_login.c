@@ -28,7 +28,7 @@ login_done(struct redis_connection *connection, const redisReply *reply, bool op
 	CHECK(connection->logins > 0, redis_connection_dump, connection);
 	if (--connection->logins > 0)
 		return;
-	connection_set_state(connection, CONNECTION_UP);
+	redis_connection_set_state(connection, CONNECTION_UP);
 	event_del(connection->timeout);
 	connection->handlers.up(connection->handlers.ctx);
 }
@@ -111,7 +111,7 @@ connection_login(struct redis_connection *connection)
 	const struct redis_login *login = &url->login;
 	char database[16];
 
-	connection_set_state(connection, CONNECTION_LOGIN);
+	redis_connection_set_state(connection, CONNECTION_LOGIN);
 	if (login->given && login->user[0] != '\0')
 		send_login(connection, on_login, 3,
 		    (const char *[]){"AUTH", login->user, login->password});

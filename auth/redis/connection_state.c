@@ -15,7 +15,7 @@ static const struct state_row connection_states[] = {
 };
 
 void
-connection_set_state(struct redis_connection *connection, enum connection_state to)
+redis_connection_set_state(struct redis_connection *connection, enum connection_state to)
 {
 	CHECK(state_allows(connection_states, connection->state, to), redis_connection_dump,
 	    connection);

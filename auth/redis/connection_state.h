@@ -46,7 +46,7 @@ struct redis_connection {
 /* ---- connection_state.c ---- */
 
 /* The only place that assigns a state. */
-void connection_set_state(struct redis_connection *connection, enum connection_state to);
+void redis_connection_set_state(struct redis_connection *connection, enum connection_state to);
 
 /* ---- connection.c ---- */
 

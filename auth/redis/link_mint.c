@@ -6,6 +6,7 @@
 
 #include "auth/redis/link_state.h"
 #include "auth/redis/mint.h"
+#include "jobgate/check.h"
 
 /* What an operator is to know of it. */
 static const char *
@@ -95,6 +96,7 @@ link_ask_mint(struct redis_link *link)
 	char key[REDIS_PREFIX_MAX + sizeof(MINT_KEY)];
 	char enforced[REDIS_PREFIX_MAX + sizeof(MINT_ENFORCED_KEY)];
 
+	CHECK(link->state == LINK_PROVING || link->state == LINK_UP, redis_link_dump, link);
 	link->mint_overtaken = link->mint_asked;
 	if (link->mint_asked)
 		return;

@@ -26,6 +26,7 @@ proof_close(struct redis_link *link)
 	uint64_t good_ms = link->proof.began_ms;
 	bool failed = link->proof.failed;
 
+	CHECK(link->state == LINK_PROVING || link->state == LINK_UP, redis_link_dump, link);
 	link->next_proof_ms = good_ms + link->options.timeouts.ping_interval;
 	link->proof.began_ms = 0;
 	if (failed)
@@ -44,6 +45,7 @@ proof_close(struct redis_link *link)
 void
 proof_part(struct redis_link *link, unsigned part)
 {
+	CHECK(link->proof.began_ms != 0, redis_link_dump, link);
 	link->proof.missing &= ~part;
 	if (link->proof.missing == 0)
 		proof_close(link);

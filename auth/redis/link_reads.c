@@ -246,6 +246,7 @@ read_judge_ttl(struct read *read, const redisReply *reply)
 {
 	uint64_t ttl_ms;
 
+	CHECK((read->feed == FEED_RECORD) == (read->record != NULL), redis_link_dump, read->link);
 	if (read->feed != FEED_RECORD)
 		return;
 	if (reply != NULL && reply->type == REDIS_REPLY_INTEGER && reply->integer == TTL_NONE)

@@ -50,11 +50,14 @@ store_tell(struct operation *operation, enum store_result result, struct record 
 		return;
 	}
 	if (operation->confirmation != CONFIRMATION_NONE) {
+		CHECK(operation->confirmation == CONFIRMATION_ASKED, operation_dump, operation);
 		operation->held = true;
 		operation->result = result;
 		operation->record = record;
 		return;
 	}
+	CHECK((done != NULL) + (page_done != NULL) + (walk_done != NULL) <= 1, operation_dump,
+	    operation);
 	operation->done = NULL;
 	operation->page_done = NULL;
 	operation->walk_done = NULL;

@@ -3,6 +3,7 @@
 
 #include "auth/redis/info.h"
 #include "auth/redis/store_state.h"
+#include "jobgate/check.h"
 
 static void
 disconnect(struct store *store)
@@ -137,6 +138,7 @@ on_down(void *ctx, const char *why)
 static void
 store_connect(struct store *store, const struct redis_url *primary)
 {
+	CHECK(store->connection == NULL, store_dump, store);
 	store->connection =
 	    redis_connection_new(store->base, store->resolver, primary, store->ca_file,
 		store->for_lists ? "jobgate-lists" : "jobgate-control", store->tuning->connect_ms,

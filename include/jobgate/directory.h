@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "jobgate/decision.h"
+#include "jobgate/dump.h"
 #include "jobgate/log.h"
 #include "jobgate/tuning.h"
 
@@ -186,5 +187,8 @@ struct directory_stats {
 	uint64_t good_ms; /* of the last jg_directory_good */
 };
 void jg_directory_stats(const struct directory *directory, struct directory_stats *out);
+
+/* How much it holds, and whether it may be trusted. */
+void jg_directory_dump(const struct directory *directory, struct dump *dump);
 
 #endif
