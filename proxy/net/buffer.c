@@ -232,3 +232,21 @@ buffer_pool_dump(const struct buffer_pool *pool, struct dump *dump)
 	jg_dump_number(dump, "idle_bytes", idle);
 	jg_dump_end(dump);
 }
+
+void *
+scratch_new(size_t size)
+{
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (at == MAP_FAILED)
+		return NULL;
+	madvise(at, size, MADV_DONTDUMP);
+	return at;
+}
+
+void
+scratch_free(void *scratch, size_t size)
+{
+	if (scratch != NULL)
+		munmap(scratch, size);
+}

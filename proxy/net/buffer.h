@@ -82,4 +82,13 @@ buffer_append(struct buffer *buffer, struct slice text)
 	buffer->end += (uint32_t)text.len;
 }
 
+/*
+ * Working memory of `size` bytes for heads that are put together: like buffers, it is in no core
+ * dump, as a head may have a token. NULL when memory is short.
+ */
+void *scratch_new(size_t size);
+
+/* NULL is let pass. */
+void scratch_free(void *scratch, size_t size);
+
 #endif

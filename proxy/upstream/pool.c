@@ -1,6 +1,7 @@
 /* pool.c - herding backends, and the idle connections to each. */
 #include <stdlib.h>
 
+#include "net/buffer.h"
 #include "upstream/backend.h"
 
 /* A backend without connections is remembered this long, for its addresses. */
@@ -268,7 +269,7 @@ pool_new(const struct pool_options *options)
 
 	if (pool == NULL)
 		return NULL;
-	pool->scratch = malloc(options->protocol->scratch_size);
+	pool->scratch = scratch_new(options->protocol->scratch_size);
 	if (pool->scratch == NULL) {
 		free(pool);
 		return NULL;
@@ -304,6 +305,6 @@ pool_free(struct pool *pool)
 			backend_free(backend);
 	slab_clear(&pool->connection_slab);
 	slab_clear(&pool->dial_slab);
-	free(pool->scratch);
+	scratch_free(pool->scratch, pool->options.protocol->scratch_size);
 	free(pool);
 }

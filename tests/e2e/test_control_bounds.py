@@ -141,6 +141,7 @@ def operators(gateway, crowded):
     return Control(operators_address(gateway))
 
 
+@pytest.mark.alone  # a page ends after a second, too, so the machine must not be busy
 def test_page_ends_at_2_mib(gateway, crowded, operators):
     token = crowded.token("operator", "team=a")
     for control in (Control(gateway.socket_path), operators.by(token)):
