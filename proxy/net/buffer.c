@@ -130,6 +130,44 @@ chunk_new(struct size_class *class, uint32_t capacity)
 	return chunk;
 }
 
+/*
+ * A block larger than all sizes is mapped by itself, for the same reason; its gap reaches to the
+ * end of its last page.
+ */
+static size_t
+large_bytes(size_t size)
+{
+	const size_t page = 4096;
+
+	return (sizeof(struct buffer) + size + GAP + page - 1) / page * page;
+}
+
+static struct buffer *
+large_new(size_t size)
+{
+	size_t bytes = large_bytes(size);
+	struct buffer *buffer;
+
+	if (size > UINT32_MAX)
+		return NULL;
+	buffer = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (buffer == MAP_FAILED)
+		return NULL;
+	madvise(buffer, bytes, MADV_DONTDUMP);
+	buffer->capacity = (uint32_t)size;
+	ASAN_POISON_MEMORY_REGION(buffer->bytes + size, bytes - sizeof(*buffer) - size);
+	return buffer;
+}
+
+static void
+large_free(struct buffer *buffer)
+{
+	size_t bytes = large_bytes(buffer->capacity);
+
+	ASAN_UNPOISON_MEMORY_REGION(buffer, bytes);
+	munmap(buffer, bytes);
+}
+
 struct buffer *
 buffer_take(struct buffer_pool *pool, size_t size)
 {
@@ -138,12 +176,8 @@ buffer_take(struct buffer_pool *pool, size_t size)
 	struct chunk *chunk;
 	struct buffer *buffer;
 
-	if (i == SIZES) {
-		if (size > UINT32_MAX || (buffer = malloc(sizeof(*buffer) + size)) == NULL)
-			return NULL;
-		*buffer = (struct buffer){.capacity = (uint32_t)size};
-		return buffer;
-	}
+	if (i == SIZES)
+		return large_new(size);
 	chunk = LIST_FIRST(&class->chunks);
 	if (chunk == NULL && (chunk = chunk_new(class, sizes[i])) == NULL)
 		return NULL;
@@ -169,7 +203,7 @@ buffer_give(struct buffer_pool *pool, struct buffer *buffer)
 		return;
 	i = size_index(buffer->capacity);
 	if (i == SIZES) {
-		free(buffer);
+		large_free(buffer);
 		return;
 	}
 	class = &pool->classes[i];

@@ -32,7 +32,7 @@ void buffer_pool_dump(const struct buffer_pool *pool, struct dump *dump);
 
 /*
  * An empty buffer with room for at least `size` bytes (more than BUFFER_LARGE too: such a block is
- * not kept). NULL when memory is short.
+ * mapped by itself and not kept). No block gets into a core dump. NULL when memory is short.
  */
 struct buffer *buffer_take(struct buffer_pool *pool, size_t size);
 

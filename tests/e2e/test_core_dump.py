@@ -4,7 +4,9 @@ import re
 
 from harness.gateway import DOMAIN
 from harness.pki import Authority
-from harness.scene import request_bytes
+from harness.process import eventually
+from harness.scene import Scene, request_bytes
+from harness.store import Records
 from test_tls_backends import SecureBackend
 
 
@@ -43,6 +45,27 @@ def test_no_token_in_a_core_dump(scene):
     assert seen, "the memory was not really read"
     connection.answer()
     assert client.read_response().status == 200
+
+
+def test_no_token_of_a_request_that_waits(gateways, store):
+    """Its path grows threefold as it is escaped, and it is kept whole: more than fits a block for requests."""
+    slow = {"lookup_timeout": "60s", "ping_deadline": "60s", "max_staleness": "100s"}
+    scene = Scene(gateways.start({"store": slow}, store_url=store.url), Records(store.client))
+    marker = "/waiting" + "%7C" * 15000
+    misses = scene.gateway.metrics()["jobgate_cache_misses_total"]
+    store.freeze()
+    try:
+        scene.client.send(scene.request(path=f"{marker[:8]}{'|' * 15000}", fields=[f"X-Large: {'x' * 10000}"]))
+        eventually(lambda: scene.gateway.metrics()["jobgate_cache_misses_total"] >= misses + 2, "the request to wait")
+        for piece in dumped_memory(scene.gateway.workers()[0]):
+            assert scene.token.value.encode() not in piece
+    finally:
+        store.thaw()
+    connection = scene.backend.next()
+    assert connection.read_request().target == marker
+    connection.answer()
+    assert scene.client.read_response().status == 200
+    scene.close()
 
 
 def test_no_token_of_tls(gateways, make_folder, scene_of):
