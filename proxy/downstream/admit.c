@@ -4,20 +4,20 @@
 #include "exchange/peer.h"
 #include "net/guard.h"
 
-/* Refused connections are spoken of this often at most. */
+/* The log mentions refused connections at most this often. */
 #define REFUSAL_LOG_MS 1000
 
-/* A connection without a request is left in peace for so long, whoever else comes; and one whose
- * requests have all been refused no longer. */
+/* A connection without a request does not give way within this time. The same holds for one whose
+ * requests have all been refused. */
 #define GIVE_WAY_MS 1000
 
-/* One that has the answer to another one left to read, for so long. */
+/* The same for a connection whose client has not read all of its last answer. */
 #define GIVE_WAY_READING_MS 30000
 
-/* Connections that are looked at to find one that gives way. */
+/* How many connections are examined to find one that gives way. */
 #define ROOM_LOOKS 64
 
-/* The same where places are few: nearly all of them. */
+/* The same where there are few places: nearly all of them. */
 #define ROOM_LOOKS_FEW 256
 
 static bool
@@ -29,7 +29,7 @@ peer_is_trusted(const struct downstream *downstream, const struct sockaddr *peer
 	return false;
 }
 
-/* Describe who is at this address. */
+/* Describe the peer at this address. */
 static void
 peer_describe(
     const struct downstream *downstream, const struct sockaddr *address, struct exchange_peer *out)
@@ -67,9 +67,9 @@ admit_refused(
 }
 
 /*
- * For how many milliseconds an idle connection is left alone. Where operators come, places are few,
- * so a connection without a valid token keeps none for sure: a flood takes its own places away, and
- * the next client has one.
+ * For how many milliseconds an idle connection does not give way. Listeners for operators have few
+ * places, so a connection without a valid token gives way at once: a flood then closes its own
+ * connections, and the next client gets a place.
  */
 static uint32_t
 peace_ms(const struct connection *connection, const struct connection_load *load)
@@ -80,9 +80,9 @@ peace_ms(const struct connection *connection, const struct connection_load *load
 }
 
 /*
- * Does a connection with exchanges give way? Where places are few, no client may hold one by
- * sending slowly or by not reading, not even an operator. At a listener for metrics, which needs no
- * token, every request gives way: the new connection may be the one that checks whether the gateway
+ * True when a connection with exchanges gives way. Where there are few places, no client may hold
+ * one by sending slowly or by not reading, not even an operator. A listener for metrics needs no
+ * token, so every request there gives way: the new connection may be a check of whether the gateway
  * is alive.
  */
 static bool
@@ -101,8 +101,7 @@ exchange_gives_way(const struct connection *connection, const struct connection_
 	return load->awaits_content && load->age_ms >= GIVE_WAY_MS;
 }
 
-/*
- * Does it only wait, for a head, a handshake, content, or its client's close, and has for a while?
+/* True when it has only waited for a while: for a head, a handshake, content or its client's close.
  */
 static bool
 gives_way(const struct connection *connection)
@@ -116,7 +115,7 @@ gives_way(const struct connection *connection)
 	return connection_idle_ms(connection) >= peace_ms(connection, &load);
 }
 
-/* Close one that gives way, for another. */
+/* Close a connection so that another one can take its place. */
 static void
 give_way(struct connection *connection)
 {
@@ -140,7 +139,7 @@ is_of(const struct connection *connection, const struct quota *quota)
 	return quota == NULL || connection->quota == quota;
 }
 
-/* The oldest handshake, of all or of one quota, if its time is over. */
+/* Close the oldest handshake, of all or of one quota, if it has had its time. */
 static bool
 handshake_gives_way(struct places *places, const struct quota *of)
 {
@@ -155,15 +154,15 @@ handshake_gives_way(struct places *places, const struct quota *of)
 }
 
 /*
- * It is the hand of a clock that goes round, from the oldest on; what it passes comes up again when
- * all others have.
+ * Close the first connection that gives way, beginning with the one that was examined least
+ * recently: each one examined goes to the end of the list.
  */
 static bool
 turn_hand(struct places *places, size_t looks, const struct quota *of, bool unauthenticated_only)
 {
 	struct connection *connection;
 
-	/* Once round at most: the oldest is the first again then. */
+	/* At most once around the list. */
 	for (size_t i = 0; i < looks && i < places->count; i++) {
 		connection = TAILQ_FIRST(&places->connections);
 		if (connection == NULL)
@@ -178,7 +177,9 @@ turn_hand(struct places *places, size_t looks, const struct quota *of, bool unau
 	return false;
 }
 
-/* One place less for those who wait, all or one client's. Where operators come, strangers go first.
+/*
+ * Close a connection that only waits, of all clients or of one quota. At listeners for operators,
+ * connections without a valid token close first.
  */
 static bool
 make_room(struct places *places, enum purpose purpose, const struct quota *of)
@@ -198,8 +199,8 @@ downstream_make_room(struct downstream *downstream)
 }
 
 /*
- * Where connections are few, an address has few of them, and an operator may share it with other
- * people: one of the address's own connections gives way.
+ * Where there are few places, each address has few of them, and an operator may share an address
+ * with other people. So one of the address's own connections gives way.
  */
 static void
 make_room_in_quota(struct downstream *downstream, const struct sockaddr *peer,

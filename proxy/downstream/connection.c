@@ -87,7 +87,7 @@ connection_open(struct connection *connection)
 	connection_protocol(connection)->opened(connection);
 }
 
-/* Do what can be done now. A handshake that comes to its end opens the connection. */
+/* Do what can be done now. A handshake that completes opens the connection. */
 static void
 connection_work(struct connection *connection)
 {
@@ -97,7 +97,7 @@ connection_work(struct connection *connection)
 		connection_protocol(connection)->work(connection);
 }
 
-/* ---- what the loop tells ---- */
+/* ---- called by the loop ---- */
 
 static void
 connection_resume(struct task *task)

@@ -107,7 +107,7 @@ struct connection_protocol {
 
 /* ---- for downstream.c ---- */
 
-/* The worker drains: see `drain` above. A connection whose handshake is unfinished goes on. */
+/* The worker drains: see `drain` above. An unfinished handshake goes on. */
 void connection_drain(struct connection *connection, bool gently);
 
 /* Close at once, cutting what runs. */
@@ -146,7 +146,7 @@ connection_idle_ms(const struct connection *connection)
 	return (uint32_t)loop_now_ms(connection->downstream->loop) - connection->idle_since_ms;
 }
 
-/* Call `expired` in so many milliseconds, in place of what was set before. */
+/* Call `expired` after this many milliseconds. This replaces an earlier deadline. */
 static inline void
 connection_wait(struct connection *connection, uint64_t ms)
 {

@@ -53,22 +53,22 @@ void connection_open(struct connection *connection);
 /* ---- admit.c ---- */
 
 /*
- * May one more connection come from this peer? Then *out describes it, and it is counted in its
- * address's quota, *quota (NULL: it has none). When all places are taken, one that only waits
- * closes for it, if there is one.
+ * True when one more connection may come from this peer. *out then describes the peer, and the
+ * connection is counted in its address's quota, *quota (NULL: it has none). When all places are
+ * taken, a connection that only waits closes to make room, if there is one.
  */
 bool admit_connection(struct downstream *downstream, const struct sockaddr *peer,
     const struct listener_options *listener, struct exchange_peer *out, struct quota **quota);
 
 /*
- * A proxy speaks for the client at this address, which is the peer from now on, with its own
- * rights. False when that address has too many connections.
+ * A proxy has named the client at this address. That client is the peer from now on, with its own
+ * rights. False when its address has too many connections.
  */
 bool admit_introduced(struct connection *connection, const struct sockaddr *address);
 
 /*
- * When there are as many handshakes as there may be, the one that has been under way longest gives
- * way. False when it is too early for that.
+ * True when one more handshake may begin. At the limit, the oldest handshake closes to make room;
+ * false when it has not had its time yet.
  */
 bool admit_handshake(struct places *places);
 

@@ -74,8 +74,8 @@ void downstream_accept(struct downstream *downstream, int fd, const struct socka
     const struct listener_options *listener);
 
 /*
- * Close a connection for jobs that only waits, for one that may bring a request. False when none
- * has waited for long enough.
+ * Close a connection for jobs that only waits, so that a new one finds a descriptor. False when
+ * none has waited for long enough.
  */
 bool downstream_make_room(struct downstream *downstream);
 

@@ -64,7 +64,7 @@ handshake_over(struct connection *connection)
 	count_handshakes(connection->downstream);
 }
 
-/* May one more step be taken in this turn? */
+/* True when this turn of the loop may take one more step. */
 static bool
 turn_has_room(struct downstream *downstream)
 {
@@ -91,7 +91,7 @@ tls_failed(struct connection *connection, const char *reason)
 	connection_close(connection, false);
 }
 
-/* TLS_HANDSHAKE: go on with it. */
+/* TLS_HANDSHAKE: take the next step. */
 static void
 tls_step(struct connection *connection)
 {
@@ -140,7 +140,7 @@ proxy_header_failed(struct connection *connection)
 	connection_close(connection, false);
 }
 
-/* Take a header of `len` bytes off the connection, and the peer that it names. False: closed. */
+/* Read a header of `len` bytes, and make the client that it names the peer. False: closed. */
 static bool
 take_proxy_header(struct connection *connection, const struct proxy_header *header, size_t len)
 {
@@ -150,8 +150,8 @@ take_proxy_header(struct connection *connection, const struct proxy_header *head
 		connection_close(connection, false);
 		return false;
 	}
-	/* Without a client to name, the proxy may carry bytes of clients that it does not know: so
-	 * what comes need not be its own word. */
+	/* A proxy that names no client may pass on bytes of clients that it does not know. So the
+	 * bytes need not be the proxy's own, and are not trusted. */
 	if (header->direct)
 		connection->peer.trusted = false;
 	return true;

@@ -30,7 +30,7 @@ struct quotas {
 	size_t max;
 	struct table table;
 	struct slab slab;
-	TAILQ_HEAD(, quota) failed; /* the one that left first is first */
+	TAILQ_HEAD(, quota) failed; /* in the order in which they left */
 };
 
 struct quotas *
@@ -85,7 +85,8 @@ quotas_count(const struct quotas *quotas)
 	return quotas->table.count;
 }
 
-/* Who pays: IPv4 as IPv4-mapped; of IPv6 the network, for a subscriber owns all addresses in it. */
+/* The address that is counted: IPv4 as IPv4-mapped; of IPv6 only the network, because a subscriber
+ * has all addresses in it. */
 static struct in6_addr
 address_of(const struct sockaddr *peer)
 {
@@ -104,7 +105,7 @@ address_of(const struct sockaddr *peer)
 
 /* ---- failures ---- */
 
-/* Let credit grow up to now; true when all is forgiven. */
+/* Add the credit of the time since the last call. True when all failures are forgiven. */
 static bool
 quota_forgive(const struct quotas *quotas, struct quota *quota, uint64_t now_ms)
 {
@@ -152,7 +153,7 @@ quota_find(const struct quotas *quotas, const struct in6_addr *address, uint64_t
 	return (struct quota *)node;
 }
 
-/* Forget the first of the failed: once it is forgiven, or when its room is needed. */
+/* Forget the first address in `failed` if its failures are forgiven or its room is needed. */
 static void
 forget_one(struct quotas *quotas, uint64_t now_ms)
 {

@@ -11,8 +11,8 @@
 #include "jobgate/settings.h"
 
 /*
- * An address is remembered while it has connections, and after that until its
- * failures are forgiven or the room is needed: memory is bounded whoever comes.
+ * An address is remembered while it has connections, and after that until its failures are forgiven
+ * or the room is needed. So the memory is bounded, whatever addresses connect.
  */
 #define QUOTAS_FAILED_MAX                                                     \
 	8192 /* addresses without a connection, remembered for their failures \
@@ -26,9 +26,8 @@ struct quotas *quotas_new(const struct quota_limits *limits, size_t connections_
 void quotas_free(struct quotas *quotas);
 
 /*
- * A connection comes from this address (AF_INET or AF_INET6); it counts until
- * quotas_leave. NULL when the address has as many for this purpose as it may have, or memory is
- * short.
+ * Count a new connection from this address (AF_INET or AF_INET6), until quotas_leave. NULL when the
+ * address is at its limit for this purpose, or memory is short.
  */
 struct quota *quotas_enter(
     struct quotas *quotas, const struct sockaddr *peer, enum purpose purpose, uint64_t now_ms);
@@ -45,10 +44,11 @@ void quotas_leave(
  */
 unsigned quotas_failure(const struct quotas *quotas, struct quota *quota, uint64_t now_ms);
 
-/* It begins a TLS handshake. False when it has as many unfinished ones as it may have. */
+/* Count the beginning of a TLS handshake. False when the address is at its limit of unfinished
+ * ones. */
 bool quotas_handshake(const struct quotas *quotas, struct quota *quota);
 
-/* One that was begun has ended. */
+/* A handshake that was counted has ended. */
 void quota_handshake_over(struct quota *quota);
 
 /* Addresses remembered. */

@@ -26,7 +26,7 @@ static const uint32_t sizes[] = {1024, 4096, BUFFER_MEDIUM, BUFFER_LARGE};
  */
 #define CHUNK_BYTES ((size_t)256 * 1024)
 
-/* Between blocks: a sanitizer reports who writes past the end of one. */
+/* Between blocks, so that a sanitizer reports a write past the end of one. */
 #define GAP 32
 
 struct chunk {

@@ -25,7 +25,7 @@ enum io {
  * waits behind the data, and will not be announced again), for writing at EAGAIN.
  *
  * Over TLS readable also stands for what OpenSSL has taken from the socket and not
- * handed out: no event will tell of that. What the socket itself has is `drained`.
+ * handed out, for which no event comes. `drained` says whether the socket itself has more.
  */
 struct conn {
 	struct event event;
@@ -47,8 +47,8 @@ struct conn {
 bool conn_open(struct conn *conn, struct loop *loop, int fd, void (*ready)(struct conn *conn));
 
 /*
- * Let `to`, which is closed, have the socket of `from`, which is plain and stays closed. False
- * when the loop refuses: then both are.
+ * Move the socket of `from`, which is plain, to `to`, which is closed. `from` is closed afterwards.
+ * False when the loop refuses: then both are closed.
  */
 bool conn_take(
     struct conn *to, struct loop *loop, struct conn *from, void (*ready)(struct conn *conn));
@@ -75,9 +75,8 @@ void conn_farewell(struct conn *conn);
 enum io conn_read(struct conn *conn, char *into, size_t cap, size_t *n);
 
 /*
- * Look at the first bytes to come, before TLS is put on (as conn_read, but they stay); and take off
- * n of those that were seen. Who has seen too few sets readable to false, to be called
- * when there are more.
+ * conn_peek reads like conn_read, but the bytes stay; conn_skip removes n of them. Only before TLS
+ * begins. A caller that needs more bytes sets readable to false, and is called when they come.
  */
 enum io conn_peek(struct conn *conn, char *into, size_t cap, size_t *n);
 bool conn_skip(struct conn *conn, size_t n);

@@ -71,7 +71,8 @@ loop_wall_us(struct loop *loop)
 	return (int64_t)loop_now_us(loop) + loop->wall_ahead_us;
 }
 
-/* Once a tick is soon enough to follow whoever sets the clock, and saves each turn a reading. */
+/* Once in each tick is enough to notice that the clock was set, and saves a reading in each turn.
+ */
 static void
 read_wall(struct loop *loop)
 {

@@ -1,4 +1,4 @@
-/* proxy_header.h - the PROXY protocol, versions 1 and 2: who a proxy speaks for. */
+/* proxy_header.h - the PROXY protocol, versions 1 and 2: the client that a proxy names. */
 #ifndef JOBGATE_PROXY_HEADER_H
 #define JOBGATE_PROXY_HEADER_H
 

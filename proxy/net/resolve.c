@@ -26,7 +26,7 @@ struct lookup {
 	LIST_ENTRY(lookup) link;
 	resolved_fn *done; /* NULL: cancelled */
 	void *ctx;
-	struct event *deliver; /* tells of the answer, never from within resolver_ask */
+	struct event *deliver; /* hands over the answer, never from within resolver_ask */
 	struct half halves[FAMILIES];
 	int told; /* the half that went ahead of the other; -1: none */
 };

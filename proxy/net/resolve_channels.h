@@ -19,7 +19,7 @@ struct dns_channels {
 	const char *resolv_conf;
 	uint16_t port;		      /* of the servers that it names */
 	struct stat resolv_conf_read; /* the file when dns was opened */
-	bool servers_given;	      /* the file does not say whom to ask */
+	bool servers_given;	      /* the servers do not come from the file */
 	struct event *timer;
 	LIST_HEAD(, watched_socket) sockets;
 };

@@ -13,7 +13,7 @@
 /* What may wait unsent: a record, and the answers to what a peer sends that does not read. */
 #define UNSENT_MAX (256 * 1024)
 
-/* A peer that sends so much without any content (key updates, empty records) means us no good. */
+/* A peer that sends this much without any content (key updates, empty records) is an attacker. */
 #define QUIET_MAX (256 * 1024)
 
 /*
@@ -103,7 +103,7 @@ bio_write(BIO *bio, const char *from, int len)
 	struct iovec rest = {(void *)from, (size_t)len};
 
 	BIO_clear_retry_flags(bio);
-	/* An alert about an end without close_notify: nobody is there to hear it. */
+	/* No alert about an end without close_notify: the peer has gone. */
 	if (tls->reading && tls->stream_ended)
 		return len;
 	/* Until EAGAIN, for only that has the kernel tell when there is room again. */
@@ -151,7 +151,7 @@ bio_method(void)
 
 /* ---- sessions ---- */
 
-/* OpenSSL tells of each message, before it heeds it. */
+/* OpenSSL reports each message before it acts on it. */
 static void
 on_message(int sent, int version, int type, const void *message, size_t len, SSL *ssl, void *ctx)
 {
@@ -251,7 +251,7 @@ failure(struct tls *tls, int result)
 	}
 }
 
-/* Is there anything that no event will tell of? */
+/* True when there are bytes for which no event will come. */
 static void
 note_readable(struct tls *tls)
 {
@@ -296,7 +296,7 @@ tls_read(struct tls *tls, char *into, size_t cap, size_t *n)
 	if (tls->broken)
 		return IO_ERROR;
 	ERR_clear_error();
-	/* Record after record, for as long as there is room: whoever takes them is called once. */
+	/* Read records as long as there is room, so that the caller handles them together. */
 	while (*n < cap && tls->conn->readable) {
 		size_t got;
 		int done;

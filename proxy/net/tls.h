@@ -24,7 +24,7 @@ bool tls_context_init(SSL_CTX *context);
 
 /*
  * For PEM_read_bio_PrivateKey and friends: a key that is locked with a password is no use
- * to a server, so nobody is asked for one on a terminal.
+ * to a server, so OpenSSL must not ask for one on a terminal.
  */
 int tls_no_password(char *into, int cap, int writing, void *ctx);
 

@@ -78,7 +78,7 @@ read_key(struct certificate *out, const char *path, char *error, size_t cap)
 
 	if (file == NULL)
 		return false;
-	/* Straight from the file, past stdio's buffer, which nobody would wipe. */
+	/* Read without stdio's buffer, which would not be wiped. */
 	setvbuf(file, NULL, _IONBF, 0);
 	out->key = PEM_read_PrivateKey(file, NULL, tls_no_password, NULL);
 	fclose(file);
@@ -98,7 +98,7 @@ add_name(struct certificate *out, const ASN1_STRING *name)
 	char *copy;
 
 	if (len <= 0 || len > NAME_MAX_LEN || memchr(text, '\0', (size_t)len) != NULL)
-		return true; /* nobody can ask for it */
+		return true; /* no client can ask for it */
 	copy = malloc((size_t)len + 1);
 	if (copy == NULL)
 		return false;
@@ -138,7 +138,7 @@ unix_time(const ASN1_TIME *time)
 	return time != NULL && ASN1_TIME_to_tm(time, &parts) == 1 ? timegm(&parts) : 0;
 }
 
-/* The one who signed the leaf, if the file has it. */
+/* The certificate of the leaf's issuer, if the file has it. */
 static X509 *
 issuer_of(const struct certificate *certificate)
 {

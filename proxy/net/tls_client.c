@@ -50,7 +50,7 @@ mistake(char *error, size_t cap, const char *file, const char *text)
 	return false;
 }
 
-/* Whom we trust, and who we are. */
+/* Load the authorities that we trust, and our own certificate. */
 static bool
 load_files(SSL_CTX *context, const struct tls_client_options *options, char *error, size_t cap)
 {

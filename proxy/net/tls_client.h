@@ -11,7 +11,7 @@ typedef struct ssl_session_st SSL_SESSION; /* openssl/types.h has forgotten it *
 struct tls_client_options {
 	const char *ca_file;	       /* authorities of backends; NULL: the system's */
 	const char *certificate, *key; /* shown to a backend that asks; both NULL: none */
-	bool unverified; /* take any certificate: whoever is on the way can read all */
+	bool unverified; /* accept any certificate: an attacker on the way can read all */
 };
 
 /* What all connections to backends share. */

@@ -41,7 +41,7 @@ struct tls_server {
 	} * contexts;
 };
 
-/* ---- what OpenSSL asks during a handshake ---- */
+/* ---- called by OpenSSL during a handshake ---- */
 
 static int
 compare_names(const void *a, const void *b)
@@ -98,8 +98,7 @@ on_server_name(SSL *ssl, int *alert, void *ctx)
 	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 	SSL_CTX *context = name != NULL ? context_for(server, name) : NULL;
 
-	*alert =
-	    SSL_AD_UNRECOGNIZED_NAME; /* never sent: who asks for another name gets the default */
+	*alert = SSL_AD_UNRECOGNIZED_NAME; /* never sent: other names get the default certificate */
 	if (context == NULL)
 		return SSL_TLSEXT_ERR_NOACK;
 	if (context != SSL_get_SSL_CTX(ssl))

@@ -23,8 +23,8 @@ struct tls_server_options {
 };
 
 /*
- * All that sessions with clients have in common, read once and shared by those who are forked
- * afterwards. A certificate serves the DNS names in its subjectAltName, exact ones before
+ * All that sessions with clients have in common, read once and shared by the processes that are
+ * forked afterwards. A certificate serves the DNS names in its subjectAltName, exact ones before
  * wildcards; of several for the same name the client has the one it can verify (one of
  * each kind of key).
  */

@@ -117,7 +117,7 @@ read_secrets(struct ticket_secrets *secrets, const char *path)
 
 	if (file == NULL)
 		return strerror(errno);
-	setvbuf(file, NULL, _IONBF, 0); /* no copy in a buffer that nobody wipes */
+	setvbuf(file, NULL, _IONBF, 0); /* no copy in a buffer that is not wiped */
 	while (expected == NULL && fgets(line, sizeof(line), file) != NULL)
 		expected = take_line(secrets, line);
 	if (expected == NULL && ferror(file))

@@ -21,7 +21,7 @@ enum access_text {
 };
 #define ACCESS_TEXTS (ACCESS_JOB + 1)
 
-/* Of each text so much is told. */
+/* Longer texts are cut to these lengths. */
 #define ACCESS_TEXT_MAX 160
 
 /* Times are microseconds; those of parts are 0 when that part was not reached. */
@@ -47,7 +47,7 @@ struct access_entry {
 
 /*
  * Write the line, its newline included; returns its length. What looks like the secret
- * of a token, in a path or wherever else somebody put it, is blotted out.
+ * of a token is blotted out, in a path or anywhere else.
  */
 size_t access_line_format(const struct access_entry *entry, char out[ACCESS_LINE_MAX]);
 

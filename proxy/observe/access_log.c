@@ -14,7 +14,7 @@
 /* Facts that wait to be written: about two thousand exchanges. */
 #define RING_BYTES (1024 * 1024)
 
-/* The thread is woken once so many wait; before that at the next flush. */
+/* The thread is woken when this many wait, or else at the next flush. */
 #define WAKE_EVERY 512
 
 /* The least between two lines about writes that failed. */

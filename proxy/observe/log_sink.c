@@ -191,7 +191,7 @@ syslog_send(struct log_sink *sink, const char *line, size_t len)
 	    head, sizeof(head), "<%d>%s jobgate[%d]: ", SYSLOG_PRIORITY, stamp, (int)getpid());
 	if (send_message(sink, &message))
 		return true;
-	/* The logger may have been started anew: once more, with a new connection. */
+	/* The logger may have been restarted: try again with a new connection. */
 	log_sink_close(sink);
 	return send_message(sink, &message);
 }

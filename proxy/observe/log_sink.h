@@ -36,7 +36,7 @@ void log_sink_take(struct log_sink *sink, const char *where, int fd);
 void log_sink_close(struct log_sink *sink);
 
 /*
- * Open a file again by its name, for whoever has moved the old one away. False with errno
+ * Open a file again by its name, after the old one was moved away. False with errno
  * set when that fails; the old one stays in use. Does nothing for the others.
  */
 bool log_sink_reopen(struct log_sink *sink);

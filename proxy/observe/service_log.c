@@ -13,8 +13,8 @@
 struct service_log {
 	struct log_writer *writer;
 	struct log_losses *losses;
-	struct log log;	       /* as it was: how lines of our own begin */
-	char process[64];      /* of log, whose text may go before us */
+	struct log log;	       /* as it was, for lines of our own */
+	char process[64];      /* a copy of log's, whose text may be freed before us */
 	uint64_t dropped_told; /* the thread's */
 };
 

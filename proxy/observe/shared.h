@@ -84,7 +84,7 @@ enum outcome {
 	OUTCOME_CONNECT_FAILED,	 /* 502 */
 	OUTCOME_NOT_VERIFIED,	 /* 502: the backend's certificate is not one to trust */
 	OUTCOME_CONNECT_TIMEOUT, /* 504 */
-	OUTCOME_CIRCUIT_OPEN,	 /* 503: the backend took no connections of late; not tried */
+	OUTCOME_CIRCUIT_OPEN,	 /* 503: the backend has refused connections; not tried */
 	OUTCOME_ANSWER_TIMEOUT,	 /* 504: no first byte in time */
 	OUTCOME_BAD_ANSWER,	 /* 502: not HTTP as we understand it */
 	OUTCOME_BACKEND_CLOSED,	 /* 502, or cut after the head was sent */
@@ -113,8 +113,8 @@ enum connection_refusal {
 	CONNECTION_OVER_LIMIT,	      /* limits.connections */
 	CONNECTION_OVER_CLIENT_LIMIT, /* limits.connections_per_client */
 	CONNECTION_OVER_HANDSHAKES,   /* limits.handshakes */
-	CONNECTION_NOT_TRUSTED,	      /* at a listener for proxies, from somebody else */
-	CONNECTION_BAD_PROXY_HEADER,  /* from a proxy whose PROXY header is not one, or too late */
+	CONNECTION_NOT_TRUSTED,	      /* at a listener for proxies, from another peer */
+	CONNECTION_BAD_PROXY_HEADER, /* from a proxy whose PROXY header is not valid, or too late */
 };
 #define CONNECTION_REFUSAL_COUNT (CONNECTION_BAD_PROXY_HEADER + 1)
 

@@ -1,4 +1,4 @@
-/* answer.c - what the exchange has us send to its client. */
+/* answer.c - sends what the exchange has for its client. */
 #include "downstream/http1/server_state.h"
 
 static void
@@ -12,17 +12,17 @@ client_interim(struct exchange_client *client, const struct response *response)
 	size_t len;
 
 	if (awaited) {
-		server->expects = false; /* from now on it is the client who is waited for */
+		server->expects = false; /* now the client has to send */
 		connection_wait(&server->connection, downstream->options.timeouts.body);
 	}
 	if (server->version == HTTP_1_0)
-		return; /* RFC 9110 section 15.2: a 1.0 client knows of none */
+		return; /* RFC 9110 section 15.2: HTTP/1.0 has no interim answers */
 	write_status_line(&writer, response->status, response->reason);
 	write_fields(&writer, &response->fields);
 	write_literal(&writer, "\r\n");
 	len = (size_t)(writer.at - downstream->scratch.wire);
-	/* What a client has no room for is dropped, but for the one 100 that it waits for: memory
-	 * is bounded whatever a backend says. */
+	/* Interim answers that the client does not read in time are dropped, except for the one 100
+	 * that it waits for. So memory is bounded, whatever a backend sends. */
 	if (!writer.full && (awaited || buffer_len(server->sender.out) + len <= BUFFER_MEDIUM))
 		sender_append(&server->sender, (struct slice){downstream->scratch.wire, len});
 }
@@ -55,15 +55,15 @@ content_is_skippable(const struct http1_server *server)
 
 	if (server->content_ended)
 		return true;
-	/* A client that waits for 100 may or may not send its content now: nobody can tell where it
-	 * ends. */
+	/* A client that waits for 100 may or may not send its content now, so its next bytes may be
+	 * content or a request. */
 	if (server->expects)
 		return false;
 	return body->kind == BODY_CHUNKED ||
 	       body->left <= server->connection.downstream->options.limits.drain_bytes;
 }
 
-/* Does the answer's Upgrade name this protocol, whether or not Connection lists the field? */
+/* True when the answer's Upgrade names this protocol, whether or not Connection lists the field. */
 static bool
 names_upgrade(const struct fields *fields, struct slice protocol)
 {
@@ -120,7 +120,7 @@ client_answer(struct exchange_client *client, const struct response *response)
 	if (server->tunnel || downstream->draining || !content_is_skippable(server))
 		server->keep_alive = false;
 	write_status_line(&writer, response->status, response->reason);
-	/* First, for of several only the first one counts (RFC 6797 section 8.1). */
+	/* Ours comes first, because of several only the first one counts (RFC 6797 section 8.1). */
 	if (server->connection.peer.secure && downstream->options.hsts != NULL &&
 	    server->connection.peer.purpose == FOR_JOBS)
 		write_field(&writer, SLICE("Strict-Transport-Security"),
@@ -228,7 +228,7 @@ client_take_back(struct exchange_client *client)
 	struct http1_server *server = server_of_client(client);
 	struct sender *sender = &server->sender;
 
-	/* What was pending before the answer, and has not left either, stays. */
+	/* Unsent bytes of earlier answers stay. */
 	if (sender->failed || sender->out == NULL || sender->sent > server->answer_at)
 		return false;
 	CHECK(server->answer_at - sender->sent <= buffer_len(sender->out), client_connection_dump,
@@ -269,8 +269,8 @@ client_ended(struct exchange_client *client, enum exchange_end end)
 	if (server->working)
 		return;
 	/*
-	 * Most often nothing is left to do than to send the answer's end: the next
-	 * request has not come. What has come is taken up at the end of the turn.
+	 * Most often the next request has not come, and only the end of the answer remains to be
+	 * sent. If it has come, it is served at the end of the turn.
 	 */
 	if (server->state == HTTP1_HEAD && server->receiver.in == NULL &&
 	    !server->connection.conn.readable)

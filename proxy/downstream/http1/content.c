@@ -22,35 +22,35 @@ http1_content_done(struct http1_server *server, const struct fields *trailers)
 }
 
 /*
- * The least that a client has to send is a rate, not a piece now and then: for the time in which it
- * is waited for it owes content, and it must not owe more than timeouts.body would bring. What
- * was sent beyond that counts for nothing later on.
+ * A client has to send at a minimum rate (limits.body_rate_min), not only a piece now and then.
+ * While the exchange waits for it, its deficit grows at that rate; what it sends reduces the
+ * deficit, to 0 at least. The deficit must not exceed what the rate brings in timeouts.body.
  */
 static void
 http1_count_deficit(struct http1_server *server)
 {
 	const struct downstream *downstream = server->connection.downstream;
-	uint64_t owed = server->body_deficit;
+	uint64_t deficit = server->body_deficit;
 
 	if (server->awaits_since_ms == 0)
 		return;
-	owed += (loop_now_ms(downstream->loop) - server->awaits_since_ms) *
-		downstream->options.limits.body_rate_min / 1000;
-	server->body_deficit = owed < UINT32_MAX ? (uint32_t)owed : UINT32_MAX;
+	deficit += (loop_now_ms(downstream->loop) - server->awaits_since_ms) *
+		   downstream->options.limits.body_rate_min / 1000;
+	server->body_deficit = deficit < UINT32_MAX ? (uint32_t)deficit : UINT32_MAX;
 	server->awaits_since_ms = 0;
 }
 
-/* It has sent so much: how long until it has to send more? */
+/* The client has sent n bytes: set the time by which it has to send more. */
 static void
 http1_pay_deficit(struct http1_server *server, size_t n)
 {
 	const struct downstream_options *options = &server->connection.downstream->options;
-	uint64_t left_ms = options->timeouts.body, owed_ms = 0;
+	uint64_t left_ms = options->timeouts.body, deficit_ms = 0;
 
 	server->body_deficit -= n < server->body_deficit ? (uint32_t)n : server->body_deficit;
 	if (server->body_deficit > 0)
-		owed_ms = server->body_deficit * UINT64_C(1000) / options->limits.body_rate_min;
-	connection_wait(&server->connection, owed_ms < left_ms ? left_ms - owed_ms : 0);
+		deficit_ms = server->body_deficit * UINT64_C(1000) / options->limits.body_rate_min;
+	connection_wait(&server->connection, deficit_ms < left_ms ? left_ms - deficit_ms : 0);
 }
 
 /* Read more content, or learn that none will come. */
@@ -127,8 +127,8 @@ http1_content(struct http1_server *server, size_t *budget)
 }
 
 /*
- * The client sends no more. It may have closed or may still read: the kernel finds out by a reset
- * in response to the answer, or by probing. There is never more to read now.
+ * The client sends no more. It may have closed, or may still read: a reset in response to the
+ * answer or to the kernel's probes will tell. Returns false: there is nothing more to read.
  */
 static bool
 http1_half_closed(struct http1_server *server)
@@ -142,8 +142,8 @@ http1_half_closed(struct http1_server *server)
 }
 
 /*
- * An exchange runs that takes no content just now. What comes is the next
- * request (pipelined) or the client's end: only by reading is that told apart.
+ * The exchange that runs takes no content now. What comes is the next request (pipelined) or the
+ * client's end; only a read can tell which.
  */
 static bool
 http1_listen(struct http1_server *server)
@@ -151,7 +151,7 @@ http1_listen(struct http1_server *server)
 	struct receiver *receiver = &server->receiver;
 
 	if (receiver->piece.len > 0)
-		return false; /* content waits for the backend: so has the client to wait */
+		return false; /* content waits for the backend, so the client has to wait */
 	if (server->half_closed)
 		return http1_half_closed(server);
 	switch (receiver_fill(receiver)) {
@@ -164,7 +164,8 @@ http1_listen(struct http1_server *server)
 	case IO_ERROR:
 		break;
 	}
-	/* A client that has gone wants no answer any more; a job's work may be costly. */
+	/* The client has gone. Its request ends here, because the job's work for it may be costly.
+	 */
 	connection_lost(&server->connection);
 	return false;
 }
@@ -181,7 +182,6 @@ http1_serve(struct http1_server *server, size_t *budget)
 	return http1_listen(server);
 }
 
-/* Read content that is not wanted. True when there is more to do at once. */
 bool
 http1_skip(struct http1_server *server, size_t *budget)
 {
@@ -219,7 +219,7 @@ http1_skip(struct http1_server *server, size_t *budget)
 	case IO_AGAIN:
 		return false;
 	case IO_EOF:
-		/* It gave up its upload, but still gets the answer. */
+		/* It has ended its upload early, but still gets the answer. */
 		http1_finish(server);
 		return true;
 	case IO_ERROR:
@@ -325,8 +325,8 @@ http1_closing(struct http1_server *server, size_t *budget)
 		return false;
 	if (server->client_closes && server->content_ended && !server->cut &&
 	    !server->connection.conn.readable && buffer_len(server->receiver.in) == 0) {
-		/* It has said that it sends no more, and it did not: nothing can be unread. Who has
-		 * sent several requests may have sent one behind its last. */
+		/* It announced that this is its only request, and has sent no more: nothing can be
+		 * unread. (After several requests, another one may be on its way.) */
 		conn_farewell(&server->connection.conn);
 		connection_close(&server->connection, false);
 		return false;

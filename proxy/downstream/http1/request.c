@@ -2,7 +2,7 @@
 #include "downstream/http1/server_state.h"
 #include "http/target.h"
 
-/* An exchange for what came; false when there is no memory, and the connection closes. */
+/* Begin an exchange. False: memory is short, and the connection has closed. */
 static bool
 http1_open_exchange(struct http1_server *server)
 {
@@ -110,8 +110,8 @@ authority_of(const struct target *target, const struct request_framing *framing,
 		       slice_equal_nocase(target->scheme, SLICE("https")) ? 443 : 80));
 }
 
-/* OPTIONS for an absolute form without path and query is meant for the server itself, and to be
- * sent on in asterisk form (RFC 9112 section 3.2.4). */
+/* OPTIONS for an absolute form without path and query concerns the server itself, and is forwarded
+ * in asterisk form (RFC 9112 section 3.2.4). */
 static bool
 asks_for_server(const struct target *target, enum method_id method)
 {
@@ -119,7 +119,7 @@ asks_for_server(const struct target *target, enum method_id method)
 	       target->query.len == 0;
 }
 
-/* The path as it is routed and sent on: dot segments resolved, and all escaped that has to be. */
+/* The path as it is routed and forwarded: dot segments resolved, and raw bytes escaped. */
 static bool
 path_of(struct downstream *downstream, const struct target *target, struct request *request)
 {
@@ -196,9 +196,8 @@ http1_read_head(struct http1_server *server, struct slice bytes, struct request_
 }
 
 /*
- * The same URL over https. Whatever the request is: what it carries has been sent in the clear
- * by now, its token too, and is not looked at. 308 keeps method and content (RFC 9110
- * section 15.4.9).
+ * Redirect to the same URL over https, whatever the request is: all of it, its token too, has been
+ * sent in the clear, and is not used. 308 keeps method and content (RFC 9110 section 15.4.9).
  */
 static void
 http1_redirect(struct http1_server *server, const struct request *request)

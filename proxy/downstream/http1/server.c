@@ -2,11 +2,11 @@
 #include "downstream/http1/server_state.h"
 #include "exchange/gateway.h"
 
-/* Bytes of content, and requests, that one connection may take of a turn. */
+/* How many bytes of content, and how many requests, one connection may handle in a turn. */
 #define TURN_BYTES (512 * 1024)
 #define TURN_REQUESTS 32
 
-/* Bytes of answers that wait to leave together with the next one. */
+/* Up to this many bytes of answers wait to be sent together with the next answer. */
 #define ANSWERS_TOGETHER 4096
 
 /* Content that is read and dropped in one turn while skipping or lingering. */
@@ -27,7 +27,7 @@ http1_finish(struct http1_server *server)
 	http1_server_set_state(server, HTTP1_CLOSING);
 	server->skipped = 0;
 	server->read_before = sender_pending(&server->sender) ? http1_acknowledged(server) : 0;
-	/* As long as the client reads it may take its time; lingering begins when all is sent. */
+	/* A client that reads may take its time; lingering begins when all is sent. */
 	connection_wait(
 	    &server->connection, server->connection.downstream->options.timeouts.answer);
 }
@@ -40,7 +40,7 @@ http1_await(struct http1_server *server)
 	http1_server_set_state(server, HTTP1_HEAD);
 	server->receiver.scanned = 0;
 	server->read_before = UINT64_MAX; /* not looked at yet */
-	/* A part of a head that has come behind the last request has to hurry already. */
+	/* If a part of the next head has come, the rest has to come within timeouts.head. */
 	connection_wait(&server->connection, buffer_len(server->receiver.in) > 0
 						 ? downstream->options.timeouts.head
 						 : downstream->options.timeouts.keep_alive);
@@ -74,7 +74,7 @@ http1_head(struct http1_server *server)
 	}
 	switch (bytes.len > 0 ? receiver_fill_on(receiver) : receiver_fill(receiver)) {
 	case IO_OK:
-		if (bytes.len == 0) /* the first bytes of a head: from now on it has to hurry */
+		if (bytes.len == 0) /* first bytes of a head: timeouts.head begins */
 			connection_wait(&server->connection, downstream->options.timeouts.head);
 		return true;
 	case IO_AGAIN:
@@ -93,8 +93,8 @@ http1_head(struct http1_server *server)
 }
 
 /*
- * May the next request be looked for? Answers of a few KiB wait for each other, to leave
- * together; a client that does not read its answers gets no more of them.
+ * True when the next request may be read. Answers of a few KiB wait for each other, to be sent
+ * together. A client that does not read its answers gets no more of them.
  */
 static bool
 may_ask(struct http1_server *server)
@@ -160,11 +160,11 @@ http1_work(struct http1_server *server)
 	sender_settle(&server->sender);
 }
 
-/* ---- what the connection tells ---- */
+/* ---- called by the connection ---- */
 
 /*
- * It is time for a client that has not read all that it has been sent. As long as it reads it may
- * take its time; then a reset tells it that what it has is not whole.
+ * The time of a client that has not read all of its answers is over. If it has read some since
+ * then, it gets the same time again; if not, a reset shows it that the answer is incomplete.
  */
 static void
 http1_expired_unread(struct http1_server *server)
@@ -180,7 +180,7 @@ http1_expired_unread(struct http1_server *server)
 	    &server->connection, server->connection.downstream->options.timeouts.answer);
 }
 
-/* In a tunnel nothing has come for a while; else it is time for the request's content. */
+/* In a tunnel, nothing has come for a while; else the time for the request's content is over. */
 static void
 http1_expired_exchange(struct http1_server *server)
 {
@@ -197,7 +197,7 @@ http1_expired_exchange(struct http1_server *server)
 	}
 	if (server->receiver.piece.len > 0 || server->expects ||
 	    !exchange_takes_content(server->exchange)) {
-		/* The backend keeps the client waiting, not the other way round. */
+		/* It is the backend that keeps the client waiting. */
 		connection_wait(connection, connection->downstream->options.timeouts.body);
 		return;
 	}

@@ -11,11 +11,11 @@
 #include "jobgate/exchange.h"
 
 /*
- * server.c        what the connection tells: bytes, time-outs, drain; from one request to the next
+ * server.c        called by the connection (bytes, time-outs, drain); from one request to the next
  * server_state.c  its states, and what a dump shows of it
  * request.c       from bytes to the request that an exchange begins with
  * content.c       what follows a request's head: for the exchange, or to be dropped
- * answer.c        what the exchange has us send
+ * answer.c        sends what the exchange has for the client
  */
 enum http1_state {
 	HTTP1_HEAD,	/* waits for a request's head, or the rest of it */
@@ -41,7 +41,8 @@ struct http1_server {
 					 started */
 		uint64_t unread;      /* CLOSING with reset: bytes that the client's end had not
 					 acknowledged when it was looked at last */
-		uint64_t awaits_since_ms; /* EXCHANGE: more content; 0: it has other things to do */
+		uint64_t awaits_since_ms; /* EXCHANGE: more content; 0: it does not wait for the
+					     client */
 	};
 	uint32_t body_deficit; /* EXCHANGE: bytes of content by which the client lags behind */
 	enum http1_state state : 8;
@@ -50,7 +51,7 @@ struct http1_server {
 	bool keep_alive : 1;	       /* after this exchange the connection may serve another */
 	bool expects : 1;	       /* the client waits for 100 and has sent no content yet */
 	bool content_ended : 1;	       /* the request's content has been handed on whole */
-	bool client_closes : 1;	       /* its first request is its last one, as it says itself */
+	bool client_closes : 1;	       /* its first request said that it is also the last one */
 	bool tunnel : 1;
 	bool served : 1;      /* there was a request before this one */
 	bool tunnel_shut : 1; /* the backend has ended its side, ours ends after what is pending */
@@ -59,7 +60,7 @@ struct http1_server {
 	bool finished_sending : 1; /* CLOSING: our side of the stream has been ended */
 };
 
-/* The server whose connection, or whose end of an exchange, this is. */
+/* The server that a connection, or the client's end of an exchange, is part of. */
 static inline struct http1_server *
 server_of(struct connection *connection)
 {
@@ -81,7 +82,7 @@ void http1_server_dump(const struct http1_server *server, struct dump *dump);
 
 /* ---- server.c ---- */
 
-/* Do whatever can be done now; the one place from which requests are read. */
+/* Do what can be done now. Only this function reads requests. */
 void http1_work(struct http1_server *server);
 
 /*
@@ -93,7 +94,7 @@ uint64_t http1_acknowledged(const struct http1_server *server);
 /* Wait for the next request. */
 void http1_await(struct http1_server *server);
 
-/* Serve nothing more; the client is to read what it has been sent before the connection goes. */
+/* Serve no more requests; close once the client has read what was sent. */
 void http1_finish(struct http1_server *server);
 
 /* ---- request.c ---- */
@@ -116,10 +117,10 @@ struct request *http1_read_head(struct http1_server *server, struct slice bytes,
 
 /* ---- content.c: each is true when there is more to do at once ---- */
 
-/* EXCHANGE: hand content on as long as it is taken, else look out for the client's end. */
+/* EXCHANGE: hand on content as long as the exchange takes it, else watch for the client's end. */
 bool http1_serve(struct http1_server *server, size_t *budget);
 
-/* SKIPPING: read content that nobody wants. */
+/* SKIPPING: read content and drop it. */
 bool http1_skip(struct http1_server *server, size_t *budget);
 
 /* CLOSING: send what is left, end our side, and read until the client has closed as well. */
