@@ -3,6 +3,7 @@
 #define JOBGATE_EXCHANGE_H
 
 #include "jobgate/decision.h"
+#include "jobgate/dump.h"
 #include "jobgate/message.h"
 #include "jobgate/purpose.h"
 
@@ -205,5 +206,8 @@ uint64_t exchange_age_ms(const struct exchange *exchange);
 
 /* End it at once: the drain time is over. */
 void exchange_shutdown(struct exchange *exchange);
+
+/* What it is at this moment. Shows nothing of what its client or its backend sent. */
+void exchange_dump(const struct exchange *exchange, struct dump *dump);
 
 #endif

@@ -120,9 +120,6 @@ exchange_id(const struct exchange *exchange)
 /* The one place that assigns a state. CHECKs the transition. */
 void exchange_set_state(struct exchange *exchange, enum exchange_state to);
 
-/* Shows nothing of what its client or its backend sent. */
-void exchange_dump(const struct exchange *exchange, struct dump *dump);
-
 /* ---- exchange.c ---- */
 
 /* The one place where an exchange ends. */

@@ -44,7 +44,10 @@ def test_a_dump_shows_every_connection_and_no_secret(gateways, records):
         lines = dump(gateway)
         assert len(connections(lines, "purpose=jobs")) == 4, lines
         assert len(connections(lines, "state=open", "http1_server{state=exchange", 'peer="127.0.0.1"')) == 2, lines
-        assert len(connections(lines, "http1_server{state=exchange", " tunnel")) == 1, lines
+        ids = [f'job="{scene.job}"', f'token="{scene.token.id}"']
+        assert len(connections(lines, "http1_server{state=exchange", "exchange{state=awaiting", *ids)) == 1, lines
+        assert len(connections(lines, "http1_server{state=exchange", " tunnel", "exchange{state=tunnel", *ids)) == 1, lines
+        assert not [line for line in lines if "..." in line], lines
         assert len(connections(lines, "http1_server{state=head", " in=0 ", "keep_alive")) == 1, lines
         assert [line for line in lines if line.startswith("downstream{") and "jobs{connections=4 " in line], lines
         assert [line for line in lines if line.startswith("redis_link{") and "state=up" in line], lines

@@ -48,5 +48,7 @@ http1_server_dump(const struct http1_server *server, struct dump *dump)
 	jg_dump_flag(dump, "cut", server->cut);
 	jg_dump_flag(dump, "finished_sending", server->finished_sending);
 	jg_dump_flag(dump, "send_failed", server->sender.failed);
+	if (server->exchange != NULL)
+		exchange_dump(server->exchange, dump);
 	jg_dump_end(dump);
 }

@@ -200,6 +200,14 @@ exchange_shutdown(struct exchange *exchange)
 	end(END_CUT);
 }
 
+void
+exchange_dump(const struct exchange *exchange, struct dump *dump)
+{
+	jg_dump_begin(dump, "exchange");
+	jg_dump_flag(dump, "takes", exchange->takes);
+	jg_dump_end(dump);
+}
+
 /* Forget what the test before has seen. */
 static inline void
 fake_exchange_reset(void)
