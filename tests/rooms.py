@@ -53,8 +53,6 @@ CYCLES_TO_GO = [set(cycle.split()) for cycle in (
     "proxy/config/validate",
     "proxy/http/fields proxy/http/names",
     "proxy/net/conn proxy/net/tls",
-    "proxy/upstream/backend proxy/upstream/dial proxy/upstream/http1/answer proxy/upstream/http1/client "
-    "proxy/upstream/pool proxy/upstream/redial",
 )]
 
 # How a library's headers are known. What matches none and has no folder of its own is libc's.

@@ -3,7 +3,7 @@
 #define JOBGATE_UPSTREAM_ATTEMPT_H
 
 #include "net/conn.h"
-#include "upstream/backend.h"
+#include "upstream/pool_state.h"
 
 enum attempt {
 	ATTEMPT_STARTED,     /* conn->ready is called once it is known how it ended */

@@ -1,5 +1,5 @@
 /* backend.c - what is known of a backend: its addresses, and whether it takes connections. */
-#include "upstream/backend.h"
+#include "upstream/pool_state.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -284,4 +284,35 @@ void
 backend_forget_circuit(struct backend *backend)
 {
 	set_open(backend, false);
+}
+
+/* ---- dump ---- */
+
+static size_t
+length_of(const struct dial_list *list)
+{
+	const struct dial *dial;
+	size_t count = 0;
+
+	TAILQ_FOREACH(dial, list, link)
+	count++;
+	return count;
+}
+
+void
+backend_dump(const struct backend *backend, struct dump *dump)
+{
+	jg_dump_begin(dump, "backend");
+	jg_dump_text(dump, "name", backend->name);
+	jg_dump_number(dump, "port", backend->port);
+	jg_dump_number(dump, "source", backend->source);
+	jg_dump_number(dump, "users", backend->users);
+	jg_dump_number(dump, "idle", backend->idle_count);
+	jg_dump_number(dump, "queued", length_of(&backend->queued));
+	jg_dump_number(dump, "resolving", length_of(&backend->resolving));
+	jg_dump_number(dump, "addresses", backend->address_count);
+	jg_dump_flag(dump, "asking", backend->resolution != NULL);
+	jg_dump_flag(dump, "dialling", backend->dialler != NULL);
+	circuit_dump(&backend->circuit, dump);
+	jg_dump_end(dump);
 }

@@ -1,24 +1,56 @@
 /* circuit.c - failures in a row open it, one success closes it. */
 #include "upstream/circuit.h"
 
+#include "jobgate/state.h"
+
+static const struct state_row circuit_states[] = {
+    [CIRCUIT_CLOSED] = {"closed", STATE(CIRCUIT_OPEN)},
+    [CIRCUIT_OPEN] = {"open", STATE(CIRCUIT_CLOSED) | STATE(CIRCUIT_PROBING)},
+    [CIRCUIT_PROBING] = {"probing", STATE(CIRCUIT_CLOSED) | STATE(CIRCUIT_OPEN)},
+};
+
+/* The only place that assigns a state; one that it has already stays. */
+static void
+circuit_set_state(struct circuit *circuit, enum circuit_state to)
+{
+	if (circuit->state == to)
+		return;
+	CHECK(state_allows(circuit_states, circuit->state, to), circuit_dump, circuit);
+	PROBE_STATE(circuit, circuit, circuit->state, to);
+	circuit->state = to;
+}
+
+void
+circuit_dump(const struct circuit *circuit, struct dump *dump)
+{
+	jg_dump_begin(dump, "circuit");
+	jg_dump_word(dump, "state", circuit_states[circuit->state].name);
+	jg_dump_number(dump, "failures", circuit->failures);
+	jg_dump_number(dump, "pause_ms", circuit->pause_ms);
+	jg_dump_flag(dump, "refused", circuit->refused);
+	jg_dump_end(dump);
+}
+
 bool
 circuit_admits(struct circuit *circuit, uint64_t now_ms, bool *probe)
 {
 	*probe = false;
-	if (!circuit->open)
+	if (circuit->state == CIRCUIT_CLOSED)
 		return true;
-	if (circuit->probing || now_ms < circuit->probe_at_ms)
+	if (circuit->state == CIRCUIT_PROBING || now_ms < circuit->probe_at_ms)
 		return false;
-	*probe = circuit->probing = true;
+	circuit_set_state(circuit, CIRCUIT_PROBING);
+	*probe = true;
 	return true;
 }
 
 bool
 circuit_success(struct circuit *circuit)
 {
-	bool closed = circuit->open;
+	bool closed = circuit->state != CIRCUIT_CLOSED;
 
-	*circuit = (struct circuit){0};
+	circuit_set_state(circuit, CIRCUIT_CLOSED);
+	*circuit = (struct circuit){.state = circuit->state};
 	return closed;
 }
 
@@ -26,7 +58,7 @@ bool
 circuit_failure(
     struct circuit *circuit, const struct circuit_rules *rules, bool probe, uint64_t now_ms)
 {
-	if (circuit->open) {
+	if (circuit->state != CIRCUIT_CLOSED) {
 		if (!probe)
 			return false;
 		circuit->pause_ms *= 2;
@@ -39,8 +71,7 @@ circuit_failure(
 			return false;
 		circuit->pause_ms = rules->pause_ms;
 	}
-	circuit->open = true;
-	circuit->probing = false;
+	circuit_set_state(circuit, CIRCUIT_OPEN);
 	circuit->probe_at_ms = now_ms + circuit->pause_ms;
 	return true;
 }
@@ -49,7 +80,7 @@ bool
 circuit_refuses(const struct circuit *circuit, const struct circuit_rules *rules, uint64_t now_ms)
 {
 	/* What was long ago tells nothing of now. */
-	return circuit->refused && !circuit->open &&
+	return circuit->refused && circuit->state == CIRCUIT_CLOSED &&
 	       now_ms - circuit->refused_at_ms <= rules->patience_ms;
 }
 
@@ -57,7 +88,7 @@ bool
 circuit_refusal(struct circuit *circuit, const struct circuit_rules *rules, bool probe,
     uint64_t began_ms, uint64_t now_ms)
 {
-	if (circuit->open)
+	if (circuit->state != CIRCUIT_CLOSED)
 		return circuit_failure(circuit, rules, probe, now_ms);
 	if (!circuit_refuses(circuit, rules, now_ms)) {
 		circuit->refused_since_ms = began_ms;
@@ -84,7 +115,8 @@ circuit_refusal(struct circuit *circuit, const struct circuit_rules *rules, bool
 void
 circuit_abandon(struct circuit *circuit)
 {
-	circuit->probing = false;
+	if (circuit->state == CIRCUIT_PROBING)
+		circuit_set_state(circuit, CIRCUIT_OPEN);
 }
 
 unsigned

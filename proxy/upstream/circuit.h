@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "jobgate/dump.h"
 #include "jobgate/settings.h"
 
 /* However long a backend is away, it is looked for again after this. */
@@ -16,18 +17,20 @@
 #define CIRCUIT_REDIAL_MIN_MS 50
 #define CIRCUIT_REDIAL_MAX_MS 500
 
-/*
- * Closed: connections are made. Open: none is, until the pause is over; then one
- * is let through to probe. Zero it at first; pure, time is given to it.
- */
+enum circuit_state {
+	CIRCUIT_CLOSED,	 /* connections are made */
+	CIRCUIT_OPEN,	 /* none is, until the pause is over */
+	CIRCUIT_PROBING, /* one is, to see whether the backend takes connections again */
+};
+
+/* Zero it at first; pure, time is given to it. */
 struct circuit {
 	size_t failures; /* in a row, while closed */
 	uint64_t pause_ms, probe_at_ms;
 	uint64_t refused_since_ms, refused_at_ms; /* the first refusal in a row, and the last */
 	uint64_t redial_ms, redial_at_ms;	  /* the pause after that, and its end */
 	bool refused;				  /* there was one; while closed */
-	bool open;
-	bool probing; /* the probe is under way */
+	enum circuit_state state;
 };
 
 /*
@@ -65,5 +68,7 @@ void circuit_abandon(struct circuit *circuit);
 
 /* Whole seconds until it is worth while to try again, at least 1. */
 unsigned circuit_retry_s(const struct circuit *circuit, uint64_t now_ms);
+
+void circuit_dump(const struct circuit *circuit, struct dump *dump);
 
 #endif

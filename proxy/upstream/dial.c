@@ -4,7 +4,7 @@
 
 #include "observe/probes.h"
 #include "upstream/attempt.h"
-#include "upstream/backend.h"
+#include "upstream/pool_state.h"
 
 /*
  * So long one address is given before the next is tried beside it, and the first to connect
@@ -31,7 +31,8 @@ static void dial_more(struct dial *dial);
 static void
 rival_drop(struct rival *rival)
 {
-	rival->dial->backend->pool->rival_count--;
+	CHECK(rival->dial->pool->rival_count > 0, dial_dump, rival->dial);
+	rival->dial->pool->rival_count--;
 	LIST_REMOVE(rival, link);
 	conn_close(&rival->conn);
 	free(rival);
@@ -57,27 +58,6 @@ dial_bury(struct task *task)
 	slab_give(&dial->pool->dial_slab, dial, POOL_SLAB_KEEP);
 }
 
-/* Leave the list of those that wait for the same, if it is in one. */
-static void
-dial_leave_list(struct dial *dial)
-{
-	switch (dial->state) {
-	case DIAL_QUEUED:
-		TAILQ_REMOVE(&dial->backend->queued, dial, link);
-		break;
-	case DIAL_RESOLVING:
-		TAILQ_REMOVE(&dial->backend->resolving, dial, link);
-		break;
-	case DIAL_FAILED:
-		TAILQ_REMOVE(&dial->backend->pool->failed, dial, link);
-		break;
-	case DIAL_CONNECTING:
-	case DIAL_SECURING:
-	case DIAL_CLOSED:
-		break;
-	}
-}
-
 /* The one place where a dial ends, whatever has become of it. */
 static void
 dial_close(struct dial *dial)
@@ -87,9 +67,8 @@ dial_close(struct dial *dial)
 		circuit_abandon(&dial->backend->circuit);
 	dial->probe = false;
 	redial_left(dial);
-	dial_leave_list(dial);
-	dial->state = DIAL_CLOSED;
 	dial->upstream.user = NULL;
+	dial_set_state(dial, DIAL_CLOSED);
 	timer_remove(&dial->timer);
 	backend_conn_close(dial->made);
 	dial->made = NULL;
@@ -132,8 +111,7 @@ dial_fail(struct dial *dial)
 	struct pool *pool = dial->backend->pool;
 
 	timer_stop(&dial->timer);
-	dial->state = DIAL_FAILED;
-	TAILQ_INSERT_TAIL(&pool->failed, dial, link);
+	dial_set_state(dial, DIAL_FAILED);
 	loop_defer(pool->options.loop, &pool->deliver);
 }
 
@@ -158,6 +136,8 @@ attempt_done(struct dial *dial)
 	const struct backend *backend = dial->backend;
 	struct upstream_user *user = dial->upstream.user;
 	struct backend_conn *made = dial->made;
+
+	CHECK(user != NULL && made->conn.fd >= 0 && LIST_EMPTY(&dial->rivals), dial_dump, dial);
 
 	PROBE_CONNECTED(backend->name.at, backend->name.len, backend->port);
 	counter_add(&dial->pool->options.stats->backend_connects, 1);
@@ -199,7 +179,7 @@ attempt_secure(struct dial *dial)
 	if (tls_is_cut(dial->made->conn.tls))
 		dial->failure = UPSTREAM_REFUSED;
 	conn_close(&dial->made->conn);
-	dial->state = DIAL_CONNECTING;
+	dial_set_state(dial, DIAL_CONNECTING);
 	dial_more(dial);
 }
 
@@ -222,7 +202,7 @@ attempt_connected(struct dial *dial)
 		attempts_over(dial);
 		return;
 	}
-	dial->state = DIAL_SECURING;
+	dial_set_state(dial, DIAL_SECURING);
 	dial_schedule(dial);
 	attempt_secure(dial);
 }
@@ -381,8 +361,7 @@ dial_more(struct dial *dial)
 	if (in_flight(dial)) {
 		dial_schedule(dial);
 	} else if (backend->resolution != NULL) {
-		dial->state = DIAL_RESOLVING;
-		TAILQ_INSERT_TAIL(&backend->resolving, dial, link);
+		dial_set_state(dial, DIAL_RESOLVING);
 		dial_schedule(dial);
 	} else {
 		attempts_over(dial);
@@ -396,7 +375,7 @@ dial_timed_out(struct timer *timer)
 	struct dial *dial = (struct dial *)((char *)timer - offsetof(struct dial, timer));
 
 	if (dial->state == DIAL_QUEUED) {
-		TAILQ_REMOVE(&dial->backend->queued, dial, link);
+		dial_set_state(dial, DIAL_CONNECTING); /* it leaves the queue */
 		attempts_over(dial);
 		return;
 	}
@@ -404,7 +383,7 @@ dial_timed_out(struct timer *timer)
 	    dial->state != DIAL_RESOLVING) {
 		if (dial->state == DIAL_SECURING) {
 			conn_close(&dial->made->conn);
-			dial->state = DIAL_CONNECTING;
+			dial_set_state(dial, DIAL_CONNECTING);
 		}
 		dial_more(dial);
 		return;
@@ -422,13 +401,13 @@ void
 dial_resolved(struct backend *backend)
 {
 	struct dial *dial;
-	struct dial_list waiting = TAILQ_HEAD_INITIALIZER(waiting);
+	size_t count = 0;
 
-	/* Whoever finds nothing to try goes back to waiting; no connection closes meanwhile. */
-	TAILQ_CONCAT(&waiting, &backend->resolving, link);
-	while ((dial = TAILQ_FIRST(&waiting)) != NULL) {
-		TAILQ_REMOVE(&waiting, dial, link);
-		dial->state = DIAL_CONNECTING;
+	TAILQ_FOREACH(dial, &backend->resolving, link)
+	count++;
+	/* A dial that finds nothing to try goes back to the end of the list. */
+	while (count-- > 0 && (dial = TAILQ_FIRST(&backend->resolving)) != NULL) {
+		dial_set_state(dial, DIAL_CONNECTING);
 		dial_more(dial);
 	}
 }
@@ -439,7 +418,7 @@ dial_start(struct dial *dial)
 	struct backend *backend = dial->backend;
 
 	dial->failure = UPSTREAM_NO_ADDRESS;
-	dial->state = DIAL_CONNECTING;
+	dial_set_state(dial, DIAL_CONNECTING);
 	dial->tried = 0;
 	if (backend_addresses_fresh(backend)) {
 		dial_more(dial);
@@ -450,8 +429,7 @@ dial_start(struct dial *dial)
 		attempts_over(dial);
 		return;
 	}
-	dial->state = DIAL_RESOLVING;
-	TAILQ_INSERT_TAIL(&backend->resolving, dial, link);
+	dial_set_state(dial, DIAL_RESOLVING);
 	dial_schedule(dial);
 }
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "net/buffer.h"
-#include "upstream/backend.h"
+#include "upstream/pool_state.h"
 
 /* A backend without connections is remembered this long, for its addresses. */
 #define BACKEND_LINGER_MS 60000
@@ -10,6 +10,9 @@
 static void
 backend_free(struct backend *backend)
 {
+	CHECK(backend->users == 0 && backend->idle_count == 0, backend_dump, backend);
+	CHECK(TAILQ_EMPTY(&backend->queued) && TAILQ_EMPTY(&backend->resolving), backend_dump,
+	    backend);
 	if (backend->resolution != NULL)
 		resolver_cancel(backend->resolution);
 	timer_remove(&backend->timer);
@@ -131,6 +134,8 @@ backend_conn_close(struct backend_conn *connection)
 		return;
 	backend = connection->backend;
 	pool = connection->pool;
+	CHECK(pool->connections > 0 && backend->users > 0, backend_conn_dump, connection);
+	CHECK(!connection->free_task.queued, backend_conn_dump, connection);
 	conn_close(&connection->conn);
 	pool->connections--;
 	count(backend, &pool->options.stats->backend_connections, (uint64_t)-1);
@@ -152,6 +157,7 @@ pool_enter(struct pool *pool, const struct job_url *target, enum backend_source 
 void
 pool_leave(struct backend *backend)
 {
+	CHECK(backend->users > 0, backend_dump, backend);
 	if (--backend->users == 0)
 		timer_start(backend->pool->options.loop, &backend->timer, BACKEND_LINGER_MS);
 }
@@ -209,6 +215,7 @@ pool_acquire(struct backend *backend, struct upstream_user *user, enum pool_choi
 	struct backend_conn *connection;
 	struct dial *dial;
 
+	CHECK(backend->users > 0, backend_dump, backend); /* pool_enter was called */
 	/* Who lives on kept connections alone still has to hear that the name leads elsewhere. */
 	if (!TAILQ_EMPTY(&backend->idle) && !backend_addresses_fresh(backend))
 		backend_resolve(backend);
@@ -232,6 +239,7 @@ pool_keep(struct backend_conn *connection)
 	struct backend *backend = connection->backend;
 	struct pool *pool = connection->pool;
 
+	CHECK(connection->dial == NULL && connection->conn.fd >= 0, backend_conn_dump, connection);
 	if (pool->draining || backend->idle_count >= pool->options.idle_max)
 		return false;
 	if (connection->place.version != backend->version) {
@@ -251,9 +259,36 @@ pool_unkeep(struct backend_conn *connection)
 {
 	struct backend *backend = connection->backend;
 
+	CHECK(backend->idle_count > 0, backend_conn_dump, connection);
 	TAILQ_REMOVE(&backend->idle, connection, link);
 	backend->idle_count--;
 	count(backend, &connection->pool->options.stats->backend_idle, (uint64_t)-1);
+}
+
+void
+backend_conn_dump(const struct backend_conn *connection, struct dump *dump)
+{
+	jg_dump_begin(dump, "backend_conn");
+	jg_dump_flag(dump, "dial", connection->dial != NULL);
+	jg_dump_flag(dump, "closed", connection->conn.fd < 0);
+	jg_dump_flag(dump, "tls", connection->conn.tls != NULL);
+	jg_dump_flag(dump, "freed", connection->free_task.queued);
+	jg_dump_number(dump, "address", connection->place.index);
+	jg_dump_flag(
+	    dump, "address_gone", connection->place.version != connection->backend->version);
+	backend_dump(connection->backend, dump);
+	jg_dump_end(dump);
+}
+
+void
+pool_dump(const struct pool *pool, struct dump *dump)
+{
+	jg_dump_begin(dump, "pool");
+	jg_dump_number(dump, "connections", pool->connections);
+	jg_dump_number(dump, "parallel", pool->rival_count);
+	jg_dump_flag(dump, "failed", !TAILQ_EMPTY(&pool->failed));
+	jg_dump_flag(dump, "draining", pool->draining);
+	jg_dump_end(dump);
 }
 
 void *
@@ -303,6 +338,7 @@ pool_free(struct pool *pool)
 		while ((backend = LIST_FIRST(&pool->buckets[i])) != NULL)
 			/* It leaves the list. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 			backend_free(backend);
+	CHECK(pool->connections == 0 && pool->rival_count == 0, pool_dump, pool);
 	slab_clear(&pool->connection_slab);
 	slab_clear(&pool->dial_slab);
 	scratch_free(pool->scratch, pool->options.protocol->scratch_size);

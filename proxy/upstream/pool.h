@@ -2,6 +2,7 @@
 #ifndef JOBGATE_UPSTREAM_POOL_H
 #define JOBGATE_UPSTREAM_POOL_H
 
+#include "jobgate/dump.h"
 #include "jobgate/job.h"
 #include "jobgate/log.h"
 #include "jobgate/settings.h"
@@ -57,6 +58,9 @@ struct pool *pool_new(const struct pool_options *options);
 
 /* Closes every idle connection. No exchange may be left; the loop turns once. NULL is let pass. */
 void pool_free(struct pool *pool);
+
+/* How many connections it has of each kind. */
+void pool_dump(const struct pool *pool, struct dump *dump);
 
 /* Keep no more connections for later exchanges, as the worker ends. */
 void pool_drain(struct pool *pool);

@@ -7,6 +7,7 @@
 
 #include <sys/queue.h>
 
+#include "jobgate/check.h"
 #include "net/conn.h"
 #include "upstream/pool.h"
 
@@ -83,5 +84,7 @@ void pool_avoid(const struct backend_conn *connection);
 
 /* Close it; the block is freed at the end of the turn. NULL is let pass. */
 void backend_conn_close(struct backend_conn *connection);
+
+void backend_conn_dump(const struct backend_conn *connection, struct dump *dump);
 
 #endif

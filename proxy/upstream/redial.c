@@ -5,7 +5,7 @@
  * Nothing of a request has been written, so any may wait. One connection at a time tries; once it
  * succeeds all others follow. They are bounded as connections are, and hold no descriptor.
  */
-#include "upstream/backend.h"
+#include "upstream/pool_state.h"
 
 static void
 redial_schedule(struct backend *backend)
@@ -26,7 +26,6 @@ redial_due(struct timer *timer)
 
 	if (dial == NULL || backend->dialler != NULL)
 		return;
-	TAILQ_REMOVE(&backend->queued, dial, link);
 	backend->dialler = dial;
 	dial_start(dial);
 }
@@ -38,12 +37,7 @@ redial_wait(struct dial *dial)
 	struct loop *loop = dial->pool->options.loop;
 	uint64_t now_ms = loop_now_ms(loop);
 
-	dial->state = DIAL_QUEUED;
-	/* In the order in which they came: the one that dialled for all is the oldest. */
-	if (backend->dialler == dial)
-		TAILQ_INSERT_HEAD(&backend->queued, dial, link);
-	else
-		TAILQ_INSERT_TAIL(&backend->queued, dial, link);
+	dial_set_state(dial, DIAL_QUEUED);
 	timer_start(
 	    loop, &dial->timer, dial->connect_by_ms > now_ms ? dial->connect_by_ms - now_ms : 1);
 	redial_schedule(backend);
@@ -53,22 +47,21 @@ bool
 redial_may_wait(const struct dial *dial)
 {
 	return (dial->failure == UPSTREAM_REFUSED || dial->failure == UPSTREAM_NO_SOCKET) &&
-	       !dial->backend->circuit.open &&
+	       dial->backend->circuit.state == CIRCUIT_CLOSED &&
 	       loop_now_ms(dial->pool->options.loop) < dial->connect_by_ms;
 }
 
 void
 redial_succeeded(struct backend *backend)
 {
-	struct dial_list queued = TAILQ_HEAD_INITIALIZER(queued);
 	struct dial *dial;
+	size_t count = 0;
 
-	/* One that is refused again goes back to the other list. */
-	TAILQ_CONCAT(&queued, &backend->queued, link);
-	while ((dial = TAILQ_FIRST(&queued)) != NULL) {
-		TAILQ_REMOVE(&queued, dial, link);
+	TAILQ_FOREACH(dial, &backend->queued, link)
+	count++;
+	/* One that is refused again goes back to the end of the list. */
+	while (count-- > 0 && (dial = TAILQ_FIRST(&backend->queued)) != NULL)
 		dial_start(dial);
-	}
 }
 
 void
@@ -76,10 +69,8 @@ redial_failed(struct backend *backend)
 {
 	struct dial *dial;
 
-	while ((dial = TAILQ_FIRST(&backend->queued)) != NULL) {
-		TAILQ_REMOVE(&backend->queued, dial, link);
+	while ((dial = TAILQ_FIRST(&backend->queued)) != NULL)
 		dial_fail(dial);
-	}
 }
 
 void

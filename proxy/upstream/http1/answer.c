@@ -1,6 +1,6 @@
 /* answer.c - what an HTTP/1 backend answers: heads, content, trailers. */
 #include "http/framing.h"
-#include "upstream/http1/client.h"
+#include "upstream/http1/client_state.h"
 
 /*
  * Bytes of one answer relayed in one turn of the loop: a fast backend must not starve the others.
@@ -116,7 +116,7 @@ answer_take_head(struct http1_client *client, const struct response_head *head,
 	client->keep_alive = framing->keep_alive && !client->tunnel && client->keep_ms > 0;
 	body_decoder_init(&client->receiver.body, client->tunnel ? BODY_UNTIL_CLOSE : framing->body,
 	    framing->length, TRAILER_MAX);
-	client->state = HTTP1_CLIENT_RELAYING;
+	http1_client_set_state(client, HTTP1_CLIENT_RELAYING);
 	user->ops->head(user, &response);
 	return true;
 }

@@ -1,6 +1,6 @@
 /* client.c - the HTTP/1 client of one backend connection: what it sends, and its beginning and
  * end. */
-#include "upstream/http1/client.h"
+#include "upstream/http1/client_state.h"
 
 static struct http1_client *
 client_of(const struct upstream *upstream)
@@ -24,8 +24,8 @@ client_close(struct http1_client *client)
 		return;
 	if (client->state == HTTP1_CLIENT_IDLE)
 		pool_unkeep(&client->connection);
-	client->state = HTTP1_CLIENT_CLOSED;
 	client->upstream.user = NULL;
+	http1_client_set_state(client, HTTP1_CLIENT_CLOSED);
 	timer_remove(&client->timer);
 	loop_cancel(loop, &client->carry_on);
 	receiver_clear(&client->receiver);
@@ -81,6 +81,8 @@ client_begin(struct upstream *upstream, const struct request *request, struct sl
 	struct http1_client_scratch *scratch = http1_client_scratch(client);
 	struct writer writer = writer_of(scratch->wire, sizeof(scratch->wire));
 
+	CHECK(client->state == HTTP1_CLIENT_WAITING && upstream->user != NULL, http1_client_dump,
+	    client);
 	client->method = request->method_id;
 	client->upgrade_asked = request->upgrade;
 	client->no_reuse = request->exclusive;
@@ -290,7 +292,7 @@ client_release(struct upstream *upstream)
 		client_close(client);
 		return;
 	}
-	client->state = HTTP1_CLIENT_IDLE;
+	http1_client_set_state(client, HTTP1_CLIENT_IDLE);
 	timer_start(options->loop, &client->timer,
 	    client->keep_ms < options->idle_ms ? client->keep_ms : options->idle_ms);
 }
@@ -318,8 +320,10 @@ client_opened(struct backend_conn *connection, struct upstream_user *user)
 	struct http1_client *client = client_on(connection);
 	struct buffer_pool *buffers = connection->options->buffers;
 
+	CHECK(client->state == HTTP1_CLIENT_WAITING && connection->conn.fd >= 0, http1_client_dump,
+	    client);
+	CHECK(connection->dial == NULL && user != NULL, http1_client_dump, client);
 	client->upstream = (struct upstream){&client_ops, user};
-	client->state = HTTP1_CLIENT_WAITING;
 	client->receiver.conn = client->sender.conn = &connection->conn;
 	client->receiver.buffers = client->sender.buffers = buffers;
 	client->timer.expired = client_expired;
@@ -338,8 +342,8 @@ client_serve(struct backend_conn *connection, struct upstream_user *user)
 	struct http1_client *client = client_on(connection);
 
 	timer_stop(&client->timer);
-	client->state = HTTP1_CLIENT_WAITING;
 	client->upstream.user = user;
+	http1_client_set_state(client, HTTP1_CLIENT_WAITING);
 	return &client->upstream;
 }
 

@@ -1,14 +1,14 @@
 /*
- * backend.h - what pool.c, backend.c, dial.c, redial.c and attempt.c share; no other file includes
- * it.
+ * pool_state.h - what pool.c, backend.c, dial.c, redial.c and attempt.c share; no other file
+ * includes it.
  *
  * pool.c      who is there: backends, their connections, and the idle ones of these
  * backend.c   what is known of one: its addresses, and whether it takes connections
  * dial.c      the making of a connection, attempt.c one address of it
  * redial.c    the wait for a backend that refuses connections
  */
-#ifndef JOBGATE_UPSTREAM_BACKEND_H
-#define JOBGATE_UPSTREAM_BACKEND_H
+#ifndef JOBGATE_UPSTREAM_POOL_STATE_H
+#define JOBGATE_UPSTREAM_POOL_STATE_H
 
 #include "net/address.h"
 #include "net/resolve.h"
@@ -77,6 +77,7 @@ struct pool {
 };
 
 enum dial_state {
+	DIAL_NEW,	 /* has not begun */
 	DIAL_QUEUED,	 /* the backend refuses connections; waits until it takes them, or for its
 			    turn to try */
 	DIAL_RESOLVING,	 /* waits for the addresses of the backend's name */
@@ -121,6 +122,8 @@ backend_conn_of(struct conn *conn)
 
 /* ---- backend.c ---- */
 
+void backend_dump(const struct backend *backend, struct dump *dump);
+
 /* Fill in the addresses that need no resolver. False when memory is short. */
 bool backend_init_addresses(struct backend *backend);
 
@@ -148,6 +151,14 @@ void backend_not_connected(struct dial *dial);
 
 /* The backend goes, and its circuit with it. */
 void backend_forget_circuit(struct backend *backend);
+
+/* ---- dial_state.c ---- */
+
+/* The only place that assigns a state. It moves the dial to the list of the state, if it has one.
+ */
+void dial_set_state(struct dial *dial, enum dial_state to);
+
+void dial_dump(const struct dial *dial, struct dump *dump);
 
 /* ---- dial.c ---- */
 
