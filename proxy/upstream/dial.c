@@ -1,4 +1,4 @@
-/* dial.c - the making of one connection: resolve, race the addresses, secure. */
+/* dial.c - the making of one connection: resolve, race the addresses, TLS. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -151,7 +151,7 @@ attempt_done(struct dial *dial)
 /* ---- TLS ---- */
 
 static void
-attempt_secure(struct dial *dial)
+dial_handshake(struct dial *dial)
 {
 	switch (tls_handshake(dial->made->conn.tls)) {
 	case IO_OK:
@@ -202,9 +202,9 @@ attempt_connected(struct dial *dial)
 		attempts_over(dial);
 		return;
 	}
-	dial_set_state(dial, DIAL_SECURING);
+	dial_set_state(dial, DIAL_TLS_HANDSHAKE);
 	dial_schedule(dial);
-	attempt_secure(dial);
+	dial_handshake(dial);
 }
 
 /* ---- the race ---- */
@@ -245,7 +245,7 @@ dial_schedule(struct dial *dial)
 	if (dial->state == DIAL_CONNECTING && (more || dial->backend->resolution != NULL))
 		turn = ATTEMPT_MS;
 	/* A handshake is not raced: its address gets a fair share of what is left. */
-	if (dial->state == DIAL_SECURING && more)
+	if (dial->state == DIAL_TLS_HANDSHAKE && more)
 		turn = left / 2 > ATTEMPT_MS ? left / 2 : ATTEMPT_MS;
 	timer_start(options->loop, &dial->timer, turn < left ? turn : left);
 }
@@ -261,8 +261,8 @@ connect_ready(struct conn *conn)
 {
 	struct dial *dial = backend_conn_of(conn)->dial;
 
-	if (dial->state == DIAL_SECURING) {
-		attempt_secure(dial);
+	if (dial->state == DIAL_TLS_HANDSHAKE) {
+		dial_handshake(dial);
 		return;
 	}
 	if (dial->state != DIAL_CONNECTING)
@@ -381,7 +381,7 @@ dial_timed_out(struct timer *timer)
 	}
 	if (loop_now_ms(dial->pool->options.loop) < dial->connect_by_ms &&
 	    dial->state != DIAL_RESOLVING) {
-		if (dial->state == DIAL_SECURING) {
+		if (dial->state == DIAL_TLS_HANDSHAKE) {
 			conn_close(&dial->made->conn);
 			dial_set_state(dial, DIAL_CONNECTING);
 		}

@@ -8,9 +8,9 @@ static const struct state_row dial_states[] = {
     [DIAL_QUEUED] = {"queued", STATE(DIAL_CONNECTING) | STATE(DIAL_FAILED) | STATE(DIAL_CLOSED)},
     [DIAL_RESOLVING] = {"resolving", STATE(DIAL_CONNECTING) | STATE(DIAL_CLOSED)},
     [DIAL_CONNECTING] = {"connecting", STATE(DIAL_QUEUED) | STATE(DIAL_RESOLVING) |
-					   STATE(DIAL_SECURING) | STATE(DIAL_FAILED) |
+					   STATE(DIAL_TLS_HANDSHAKE) | STATE(DIAL_FAILED) |
 					   STATE(DIAL_CLOSED)},
-    [DIAL_SECURING] = {"securing",
+    [DIAL_TLS_HANDSHAKE] = {"tls_handshake",
 	STATE(DIAL_CONNECTING) | STATE(DIAL_FAILED) | STATE(DIAL_CLOSED)},
     [DIAL_FAILED] = {"failed", STATE(DIAL_CLOSED)},
     [DIAL_CLOSED] = {"closed", 0},
@@ -29,7 +29,7 @@ list_of(const struct dial *dial, enum dial_state state)
 		return &dial->pool->failed;
 	case DIAL_NEW:
 	case DIAL_CONNECTING:
-	case DIAL_SECURING:
+	case DIAL_TLS_HANDSHAKE:
 	case DIAL_CLOSED:
 		break;
 	}

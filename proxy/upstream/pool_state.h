@@ -82,9 +82,9 @@ enum dial_state {
 			    turn to try */
 	DIAL_RESOLVING,	 /* waits for the addresses of the backend's name */
 	DIAL_CONNECTING, /* waits for connect(2) to some of them */
-	DIAL_SECURING,	 /* waits for the TLS handshake */
-	DIAL_FAILED,	 /* no address is left; waits for the end of the turn to say so */
-	DIAL_CLOSED,	 /* waits for the end of the turn to be freed */
+	DIAL_TLS_HANDSHAKE, /* waits for the TLS handshake */
+	DIAL_FAILED,	    /* no address is left; waits for the end of the turn to say so */
+	DIAL_CLOSED,	    /* waits for the end of the turn to be freed */
 };
 
 /*

@@ -52,7 +52,8 @@ static void
 a_dial_moves_between_the_lists_of_its_states(void **state)
 {
 	static const enum dial_state way[] = {DIAL_QUEUED, DIAL_CONNECTING, DIAL_RESOLVING,
-	    DIAL_CONNECTING, DIAL_SECURING, DIAL_CONNECTING, DIAL_QUEUED, DIAL_FAILED, DIAL_CLOSED};
+	    DIAL_CONNECTING, DIAL_TLS_HANDSHAKE, DIAL_CONNECTING, DIAL_QUEUED, DIAL_FAILED,
+	    DIAL_CLOSED};
 	struct dial dial = dial_of_user();
 
 	(void)state;
@@ -101,8 +102,8 @@ other_steps_of_a_dial_fail_a_check(void **state)
 {
 	(void)state;
 	try_bad_step(DIAL_NEW, DIAL_RESOLVING);
-	try_bad_step(DIAL_NEW, DIAL_SECURING);
-	try_bad_step(DIAL_SECURING, DIAL_QUEUED);
+	try_bad_step(DIAL_NEW, DIAL_TLS_HANDSHAKE);
+	try_bad_step(DIAL_TLS_HANDSHAKE, DIAL_QUEUED);
 	try_bad_step(DIAL_FAILED, DIAL_CONNECTING);
 	try_bad_step(DIAL_CLOSED, DIAL_CONNECTING);
 	try_bad_step(DIAL_CLOSED, DIAL_CLOSED);

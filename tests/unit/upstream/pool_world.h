@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #include "net/buffer.h"
-#include "upstream/pool_state.h"
 #include "upstream/http1/client_state.h"
+#include "upstream/pool_state.h"
 
 #define CONNECT_MS 5000
 #define IDLE_MS 60000
