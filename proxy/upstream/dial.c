@@ -51,9 +51,9 @@ drop_rivals(struct dial *dial)
 /* ---- how it ends ---- */
 
 static void
-dial_bury(struct task *task)
+dial_free(struct task *task)
 {
-	struct dial *dial = (struct dial *)((char *)task - offsetof(struct dial, burial));
+	struct dial *dial = (struct dial *)((char *)task - offsetof(struct dial, free_task));
 
 	slab_give(&dial->pool->dial_slab, dial, POOL_SLAB_KEEP);
 }
@@ -72,8 +72,8 @@ dial_close(struct dial *dial)
 	timer_remove(&dial->timer);
 	backend_conn_close(dial->made);
 	dial->made = NULL;
-	dial->burial.run = dial_bury;
-	loop_defer(dial->pool->options.loop, &dial->burial);
+	dial->free_task.run = dial_free;
+	loop_defer(dial->pool->options.loop, &dial->free_task);
 }
 
 static void

@@ -99,7 +99,7 @@ struct dial {
 	struct backend_conn *made;
 	enum dial_state state;
 	struct timer timer;
-	struct task burial;	/* frees it */
+	struct task free_task;	/* frees it */
 	TAILQ_ENTRY(dial) link; /* in the list of queued, resolving or failed ones */
 	LIST_HEAD(, rival) rivals;
 	uint64_t connect_by_ms;	       /* all of it together */

@@ -214,7 +214,7 @@ answer_relay(struct http1_client *client, size_t *budget)
 	bool more = receiver_spend(&client->receiver, budget);
 
 	if (!more)
-		loop_defer(options->loop, &client->carry_on);
+		loop_defer(options->loop, &client->resume_task);
 	switch (status) {
 	case BODY_DATA:
 		taken = user->ops->content(user, data);

@@ -27,7 +27,7 @@ client_close(struct http1_client *client)
 	client->upstream.user = NULL;
 	http1_client_set_state(client, HTTP1_CLIENT_CLOSED);
 	timer_remove(&client->timer);
-	loop_cancel(loop, &client->carry_on);
+	loop_cancel(loop, &client->resume_task);
 	receiver_clear(&client->receiver);
 	sender_clear(&client->sender);
 	backend_conn_close(&client->connection);
@@ -150,7 +150,7 @@ http1_client_flush(struct http1_client *client)
 	shut_if_drained(client);
 	sender_settle(&client->sender);
 	if (client->sender.failed)
-		loop_defer(client->connection.options->loop, &client->carry_on);
+		loop_defer(client->connection.options->loop, &client->resume_task);
 }
 
 static void
@@ -183,10 +183,10 @@ catch_up(const struct http1_client *client)
 }
 
 static void
-client_carry_on(struct task *task)
+client_resume(struct task *task)
 {
 	struct http1_client *client =
-	    (struct http1_client *)((char *)task - offsetof(struct http1_client, carry_on));
+	    (struct http1_client *)((char *)task - offsetof(struct http1_client, resume_task));
 
 	catch_up(client);
 	if (client->state == HTTP1_CLIENT_CLOSED)
@@ -285,7 +285,7 @@ client_release(struct upstream *upstream)
 		client_close(client);
 		return;
 	}
-	loop_cancel(options->loop, &client->carry_on);
+	loop_cancel(options->loop, &client->resume_task);
 	receiver_clear(&client->receiver);
 	client->reused = true;
 	if (!pool_keep(&client->connection)) {
@@ -327,7 +327,7 @@ client_opened(struct backend_conn *connection, struct upstream_user *user)
 	client->receiver.conn = client->sender.conn = &connection->conn;
 	client->receiver.buffers = client->sender.buffers = buffers;
 	client->timer.expired = client_expired;
-	client->carry_on.run = client_carry_on;
+	client->resume_task.run = client_resume;
 	connection->conn.ready = client_ready;
 	user->ops->connected(user, &client->upstream);
 	/* A backend may have spoken, and gone, before it was asked: that edge will not be told

@@ -22,8 +22,8 @@ struct http1_client {
 	enum http1_client_state state;
 	struct receiver receiver;
 	struct sender sender;
-	struct timer timer;   /* IDLE: how long it may stay in the pool; else see TUNNEL_LOOK_MS */
-	struct task carry_on; /* goes on with an answer whose share of this turn was used up */
+	struct timer timer; /* IDLE: how long it may stay in the pool; else see TUNNEL_LOOK_MS */
+	struct task resume_task; /* goes on with an answer whose share of this turn was used up */
 
 	uint64_t keep_ms;	/* the backend keeps it idle for no longer */
 	bool reused;		/* has served an exchange before this one */
