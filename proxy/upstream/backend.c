@@ -111,7 +111,7 @@ all_stay(const struct backend *backend, const struct resolved *resolved)
 	return true;
 }
 
-/* Do they keep their places as well? Then whoever is connecting goes on as it was. */
+/* Do they keep their places as well? Then dials that are connecting go on. */
 static bool
 all_stay_in_place(const struct backend *backend, const struct resolved *resolved)
 {
@@ -122,9 +122,9 @@ all_stay_in_place(const struct backend *backend, const struct resolved *resolved
 	return true;
 }
 
-/* Connections kept to addresses that the name has no more are given up. */
+/* Close idle connections to addresses that the name no longer has. */
 static void
-drop_strangers(struct backend *backend)
+close_idle_elsewhere(struct backend *backend)
 {
 	struct backend_conn *connection, *next;
 
@@ -142,12 +142,12 @@ change_addresses(struct backend *backend, const struct resolved *resolved)
 	bool in_place = backend->address_count > 0 && all_stay_in_place(backend, resolved);
 
 	if (!set_addresses(backend, resolved->addresses, resolved->count))
-		return; /* what was known is as good as it was */
+		return; /* keep the addresses that are known */
 	if (in_place)
 		return;
 	backend->version++;
 	backend->first = 0;
-	drop_strangers(backend);
+	close_idle_elsewhere(backend);
 }
 
 static void
@@ -163,7 +163,7 @@ backend_resolved(void *ctx, const struct resolved *resolved)
 		    (int)backend->name.len, backend->name.at,
 		    resolved->error != NULL ? resolved->error : "no address");
 	backend->failed = resolved->failed;
-	/* The same ones in another order are nothing new. */
+	/* The same addresses in another order change nothing. */
 	if (!resolved->failed &&
 	    (resolved->count != backend->address_count || !all_stay(backend, resolved)))
 		change_addresses(backend, resolved);
@@ -186,7 +186,7 @@ backend_resolve(struct backend *backend)
 
 	if (backend->resolution != NULL && !backend->partial)
 		return;
-	/* The family that is still out has had its time. */
+	/* The other family has not been answered in time. */
 	if (backend->resolution != NULL)
 		resolver_cancel(backend->resolution);
 	backend->partial = false;
@@ -194,7 +194,7 @@ backend_resolve(struct backend *backend)
 	    options->resolver, backend->name, backend->port, backend_resolved, backend);
 }
 
-/* ---- what is said of it ---- */
+/* ---- warnings ---- */
 
 #define WARN_MS 1000
 
@@ -246,7 +246,7 @@ opens_circuit(struct dial *dial, bool probe)
 	struct circuit_rules rules = options->circuit;
 	uint64_t now_ms = loop_now_ms(options->loop);
 
-	/* Once the control process is back, no operator waits for a pause to end. */
+	/* Operators must not wait for a pause to end once the control process is back. */
 	if (dial->backend->source == BACKEND_OF_CONTROL)
 		rules.failures = 0;
 	if (dial->failure != UPSTREAM_REFUSED)
@@ -265,7 +265,7 @@ backend_not_connected(struct dial *dial)
 	dial->probe = false;
 	if (dial->failure != UPSTREAM_REFUSED && dial->failure != UPSTREAM_CONNECT_FAILED &&
 	    dial->failure != UPSTREAM_CONNECT_TIMEOUT) {
-		/* Nothing was learnt of the backend itself. */
+		/* This says nothing about the backend itself. */
 		if (probe)
 			circuit_abandon(&backend->circuit);
 		return;

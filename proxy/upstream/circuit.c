@@ -79,7 +79,7 @@ circuit_failure(
 bool
 circuit_refuses(const struct circuit *circuit, const struct circuit_rules *rules, uint64_t now_ms)
 {
-	/* What was long ago tells nothing of now. */
+	/* An old refusal says nothing about now. */
 	return circuit->refused && circuit->state == CIRCUIT_CLOSED &&
 	       now_ms - circuit->refused_at_ms <= rules->patience_ms;
 }
@@ -96,7 +96,7 @@ circuit_refusal(struct circuit *circuit, const struct circuit_rules *rules, bool
 	}
 	circuit->refused = true;
 	circuit->refused_at_ms = now_ms;
-	/* Of those that set out before the first was refused only one counts. */
+	/* Of the dials that began before the first refusal, only one counts. */
 	if (now_ms >= circuit->redial_at_ms) {
 		circuit->redial_ms *= 2;
 		if (circuit->redial_ms < CIRCUIT_REDIAL_MIN_MS)

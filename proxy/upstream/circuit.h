@@ -9,7 +9,7 @@
 #include "jobgate/dump.h"
 #include "jobgate/settings.h"
 
-/* However long a backend is away, it is looked for again after this. */
+/* However long a backend is away, it is tried again after this. */
 #define CIRCUIT_PAUSE_MAX_MS 10000
 
 /* While a backend refuses connections it is dialled after the first of these, doubled up to the
@@ -43,8 +43,8 @@ bool circuit_admits(struct circuit *circuit, uint64_t now_ms, bool *probe);
 bool circuit_success(struct circuit *circuit);
 
 /*
- * One could not be made. True when that opened the circuit, anew after a probe. What
- * was under way when it opened tells nothing new.
+ * One could not be made. True when that opened the circuit, also again after a probe.
+ * Failures of connections that were under way when it opened do not count.
  */
 bool circuit_failure(
     struct circuit *circuit, const struct circuit_rules *rules, bool probe, uint64_t now_ms);
@@ -63,10 +63,10 @@ bool circuit_refusal(struct circuit *circuit, const struct circuit_rules *rules,
 bool circuit_refuses(
     const struct circuit *circuit, const struct circuit_rules *rules, uint64_t now_ms);
 
-/* The probe was given up by whoever wanted it: the next connection probes. */
+/* The probe ended without a result: the next connection probes. */
 void circuit_abandon(struct circuit *circuit);
 
-/* Whole seconds until it is worth while to try again, at least 1. */
+/* Whole seconds until the next try makes sense, at least 1. */
 unsigned circuit_retry_s(const struct circuit *circuit, uint64_t now_ms);
 
 void circuit_dump(const struct circuit *circuit, struct dump *dump);

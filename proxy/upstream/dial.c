@@ -3,24 +3,25 @@
 #include <unistd.h>
 
 #include "observe/probes.h"
-#include "upstream/attempt.h"
+#include "upstream/connect_address.h"
 #include "upstream/pool_state.h"
 
 /*
- * So long one address is given before the next is tried beside it, and the first to connect
- * wins (RFC 8305 section 5): a family that leads nowhere costs this once, not the time-out.
+ * An address has this long before the next one is tried beside it, and the first to connect wins
+ * (RFC 8305 section 5): a family that leads nowhere costs this once, not the time-out.
  */
-#define ATTEMPT_MS 250
+#define ADDRESS_MS 250
 
 /*
- * Of all connections together: descriptors are there for one each, and some to spare. When these
- * are used up the next address is tried instead of the one before, not beside it.
+ * Parallel connections of all dials of a pool. There are descriptors for one connection of each
+ * dial, and some to spare. When the spare ones are used up, the next address is tried in place of
+ * the one before, not beside it.
  */
-#define RIVALS_MAX 64
+#define PARALLEL_MAX 64
 
-/* An attempt beside the one in dial->made. */
-struct rival {
-	LIST_ENTRY(rival) link;
+/* A connection to another address, tried beside the one in dial->made. */
+struct parallel_dial {
+	LIST_ENTRY(parallel_dial) link;
 	struct dial *dial;
 	struct conn conn;
 	struct address_place place;
@@ -29,23 +30,23 @@ struct rival {
 static void dial_more(struct dial *dial);
 
 static void
-rival_drop(struct rival *rival)
+parallel_drop(struct parallel_dial *parallel)
 {
-	CHECK(rival->dial->pool->rival_count > 0, dial_dump, rival->dial);
-	rival->dial->pool->rival_count--;
-	LIST_REMOVE(rival, link);
-	conn_close(&rival->conn);
-	free(rival);
+	CHECK(parallel->dial->pool->parallel_count > 0, dial_dump, parallel->dial);
+	parallel->dial->pool->parallel_count--;
+	LIST_REMOVE(parallel, link);
+	conn_close(&parallel->conn);
+	free(parallel);
 }
 
 static void
-drop_rivals(struct dial *dial)
+drop_parallel(struct dial *dial)
 {
-	struct rival *rival;
+	struct parallel_dial *parallel;
 
-	while ((rival = LIST_FIRST(&dial->rivals)) != NULL)
+	while ((parallel = LIST_FIRST(&dial->parallel)) != NULL)
 		/* It has left the list. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
-		rival_drop(rival);
+		parallel_drop(parallel);
 }
 
 /* ---- how it ends ---- */
@@ -62,7 +63,7 @@ dial_free(struct task *task)
 static void
 dial_close(struct dial *dial)
 {
-	drop_rivals(dial);
+	drop_parallel(dial);
 	if (dial->probe)
 		circuit_abandon(&dial->backend->circuit);
 	dial->probe = false;
@@ -117,9 +118,9 @@ dial_fail(struct dial *dial)
 
 /* Nothing is left to try, for now or at all. */
 static void
-attempts_over(struct dial *dial)
+dial_exhausted(struct dial *dial)
 {
-	drop_rivals(dial);
+	drop_parallel(dial);
 	conn_close(&dial->made->conn);
 	backend_not_connected(dial);
 	if (redial_may_wait(dial))
@@ -131,13 +132,13 @@ attempts_over(struct dial *dial)
 
 /* The connection is up: a client that speaks the backend's protocol takes it and the user over. */
 static void
-attempt_done(struct dial *dial)
+dial_up(struct dial *dial)
 {
 	const struct backend *backend = dial->backend;
 	struct upstream_user *user = dial->upstream.user;
 	struct backend_conn *made = dial->made;
 
-	CHECK(user != NULL && made->conn.fd >= 0 && LIST_EMPTY(&dial->rivals), dial_dump, dial);
+	CHECK(user != NULL && made->conn.fd >= 0 && LIST_EMPTY(&dial->parallel), dial_dump, dial);
 
 	PROBE_CONNECTED(backend->name.at, backend->name.len, backend->port);
 	counter_add(&dial->pool->options.stats->backend_connects, 1);
@@ -155,7 +156,7 @@ dial_handshake(struct dial *dial)
 {
 	switch (tls_handshake(dial->made->conn.tls)) {
 	case IO_OK:
-		attempt_done(dial);
+		dial_up(dial);
 		return;
 	case IO_AGAIN:
 		return;
@@ -167,15 +168,15 @@ dial_handshake(struct dial *dial)
 		log_warning(dial->pool->options.log, "TLS to backend %.*s failed: %s",
 		    (int)dial->backend->name.len, dial->backend->name.at,
 		    tls_error_text(dial->made->conn.tls));
-	/* Perhaps it was the earlier session that it did not like. */
+	/* Perhaps the backend did not accept the earlier session. */
 	tls_session_free(dial->backend->session);
 	dial->backend->session = NULL;
 	if (tls_is_unverified(dial->made->conn.tls)) {
 		dial->failure = UPSTREAM_NOT_VERIFIED;
-		attempts_over(dial);
+		dial_exhausted(dial);
 		return;
 	}
-	/* Closed in the middle of it: the backend comes or goes, and that is as good as refused. */
+	/* The backend closed in the middle of it, as it starts or ends: that counts as refused. */
 	if (tls_is_cut(dial->made->conn.tls))
 		dial->failure = UPSTREAM_REFUSED;
 	conn_close(&dial->made->conn);
@@ -185,21 +186,21 @@ dial_handshake(struct dial *dial)
 
 static void dial_schedule(struct dial *dial);
 
-/* The TCP connection stands; over https the handshake comes next. */
+/* The TCP connection is up; over https the handshake comes next. */
 static void
-attempt_connected(struct dial *dial)
+dial_connected(struct dial *dial)
 {
 	const struct pool_options *options = &dial->pool->options;
 
-	drop_rivals(dial);
+	drop_parallel(dial);
 	if (dial->backend->scheme != JOB_URL_HTTPS) {
-		attempt_done(dial);
+		dial_up(dial);
 		return;
 	}
 	if (!tls_client_open(
 		options->tls, &dial->made->conn, dial->backend->name, &dial->backend->session)) {
 		log_error(options->log, "TLS to a backend cannot be set up: out of memory");
-		attempts_over(dial);
+		dial_exhausted(dial);
 		return;
 	}
 	dial_set_state(dial, DIAL_TLS_HANDSHAKE);
@@ -209,7 +210,7 @@ attempt_connected(struct dial *dial)
 
 /* ---- the race ---- */
 
-/* Addresses that this connection has not tried yet; *index is the next. */
+/* Is there an address that this dial has not tried yet? *index is the next one. */
 static bool
 next_address(struct dial *dial, size_t *index)
 {
@@ -230,7 +231,7 @@ next_address(struct dial *dial, size_t *index)
 	return false;
 }
 
-/* Look again when it is another address's turn, or when the time is over. */
+/* Start the timer: for the next address, or for the end of the dial's time. */
 static void
 dial_schedule(struct dial *dial)
 {
@@ -243,17 +244,17 @@ dial_schedule(struct dial *dial)
 
 	/* Addresses may come late: those of the other family. */
 	if (dial->state == DIAL_CONNECTING && (more || dial->backend->resolution != NULL))
-		turn = ATTEMPT_MS;
+		turn = ADDRESS_MS;
 	/* A handshake is not raced: its address gets a fair share of what is left. */
 	if (dial->state == DIAL_TLS_HANDSHAKE && more)
-		turn = left / 2 > ATTEMPT_MS ? left / 2 : ATTEMPT_MS;
+		turn = left / 2 > ADDRESS_MS ? left / 2 : ADDRESS_MS;
 	timer_start(options->loop, &dial->timer, turn < left ? turn : left);
 }
 
 static bool
 in_flight(const struct dial *dial)
 {
-	return dial->made->conn.fd >= 0 || !LIST_EMPTY(&dial->rivals);
+	return dial->made->conn.fd >= 0 || !LIST_EMPTY(&dial->parallel);
 }
 
 static void
@@ -272,62 +273,63 @@ connect_ready(struct conn *conn)
 		conn_close(conn);
 		dial_more(dial);
 	} else if (conn->writable) {
-		attempt_connected(dial);
+		dial_connected(dial);
 	}
 }
 
 static void
-rival_ready(struct conn *conn)
+parallel_ready(struct conn *conn)
 {
-	struct rival *rival = (struct rival *)((char *)conn - offsetof(struct rival, conn));
-	struct dial *dial = rival->dial;
+	struct parallel_dial *parallel =
+	    (struct parallel_dial *)((char *)conn - offsetof(struct parallel_dial, conn));
+	struct dial *dial = parallel->dial;
 	bool won = false;
 
 	if (conn_failed(conn)) {
 		dial->failure = UPSTREAM_REFUSED;
 	} else if (conn->writable) {
 		conn_close(&dial->made->conn);
-		dial->made->place = rival->place;
+		dial->made->place = parallel->place;
 		won = conn_take(&dial->made->conn, dial->pool->options.loop, conn, connect_ready);
 	} else {
 		return;
 	}
-	rival_drop(rival);
+	parallel_drop(parallel);
 	if (won)
-		attempt_connected(dial);
+		dial_connected(dial);
 	else
 		dial_more(dial);
 }
 
-/* Set out for one address, beside those that others are on their way to. */
-static enum attempt
-attempt_next(struct dial *dial, size_t index)
+/* Begin to connect to one address, beside those that are under way. */
+static enum connect_result
+dial_next_address(struct dial *dial, size_t index)
 {
 	struct address_place place = {dial->backend->version, (unsigned char)index};
 	struct pool *pool = dial->backend->pool;
-	struct rival *rival;
-	enum attempt attempt;
+	struct parallel_dial *parallel;
+	enum connect_result result;
 
-	if (pool->rival_count >= RIVALS_MAX)
+	if (pool->parallel_count >= PARALLEL_MAX)
 		conn_close(&dial->made->conn);
 	if (dial->made->conn.fd < 0) {
 		dial->made->place = place;
-		return attempt_start(dial->backend, index, &dial->made->conn, connect_ready);
+		return connect_address(dial->backend, index, &dial->made->conn, connect_ready);
 	}
-	rival = calloc(1, sizeof(*rival));
-	if (rival == NULL)
-		return ATTEMPT_NO_SOCKET;
-	rival->dial = dial;
-	rival->place = place;
-	rival->conn.fd = -1;
-	attempt = attempt_start(dial->backend, index, &rival->conn, rival_ready);
-	if (attempt != ATTEMPT_STARTED) {
-		free(rival);
-		return attempt;
+	parallel = calloc(1, sizeof(*parallel));
+	if (parallel == NULL)
+		return CONNECT_NO_SOCKET;
+	parallel->dial = dial;
+	parallel->place = place;
+	parallel->conn.fd = -1;
+	result = connect_address(dial->backend, index, &parallel->conn, parallel_ready);
+	if (result != CONNECT_STARTED) {
+		free(parallel);
+		return result;
 	}
-	pool->rival_count++;
-	LIST_INSERT_HEAD(&dial->rivals, rival, link);
-	return ATTEMPT_STARTED;
+	pool->parallel_count++;
+	LIST_INSERT_HEAD(&dial->parallel, parallel, link);
+	return CONNECT_STARTED;
 }
 
 /* Try one more address. If none is left, wait for those under way, or for the resolver. */
@@ -339,19 +341,19 @@ dial_more(struct dial *dial)
 
 	while (next_address(dial, &index)) {
 		dial->tried |= (uint32_t)1 << index;
-		switch (attempt_next(dial, index)) {
-		case ATTEMPT_STARTED:
+		switch (dial_next_address(dial, index)) {
+		case CONNECT_STARTED:
 			dial->failure = UPSTREAM_CONNECT_FAILED;
 			dial_schedule(dial);
 			return;
-		case ATTEMPT_FAILED:
+		case CONNECT_FAILED:
 			dial->failure = UPSTREAM_REFUSED;
 			break;
-		case ATTEMPT_NOT_ALLOWED:
+		case CONNECT_NOT_ALLOWED:
 			if (dial->failure == UPSTREAM_NO_ADDRESS)
 				dial->failure = UPSTREAM_NOT_ALLOWED;
 			break;
-		case ATTEMPT_NO_SOCKET:
+		case CONNECT_NO_SOCKET:
 			if (dial->failure != UPSTREAM_CONNECT_FAILED &&
 			    dial->failure != UPSTREAM_REFUSED)
 				dial->failure = UPSTREAM_NO_SOCKET;
@@ -364,11 +366,11 @@ dial_more(struct dial *dial)
 		dial_set_state(dial, DIAL_RESOLVING);
 		dial_schedule(dial);
 	} else {
-		attempts_over(dial);
+		dial_exhausted(dial);
 	}
 }
 
-/* Connecting has to go on elsewhere, or has taken too long. */
+/* Another address has to be tried, or connecting has taken too long. */
 static void
 dial_timed_out(struct timer *timer)
 {
@@ -376,7 +378,7 @@ dial_timed_out(struct timer *timer)
 
 	if (dial->state == DIAL_QUEUED) {
 		dial_set_state(dial, DIAL_CONNECTING); /* it leaves the queue */
-		attempts_over(dial);
+		dial_exhausted(dial);
 		return;
 	}
 	if (loop_now_ms(dial->pool->options.loop) < dial->connect_by_ms &&
@@ -390,11 +392,11 @@ dial_timed_out(struct timer *timer)
 	}
 	dial->failure = UPSTREAM_CONNECT_TIMEOUT;
 	if (dial->state == DIAL_RESOLVING) {
-		/* The name's servers are to blame, not the backend. */
+		/* The name servers are to blame, not the backend. */
 		dial_failed(dial);
 		return;
 	}
-	attempts_over(dial);
+	dial_exhausted(dial);
 }
 
 void
@@ -426,7 +428,7 @@ dial_start(struct dial *dial)
 	}
 	backend_resolve(backend);
 	if (backend->resolution == NULL) {
-		attempts_over(dial);
+		dial_exhausted(dial);
 		return;
 	}
 	dial_set_state(dial, DIAL_RESOLVING);

@@ -68,7 +68,7 @@ dial_dump(const struct dial *dial, struct dump *dump)
 	jg_dump_number(dump, "failure", dial->failure);
 	jg_dump_flag(dump, "user", dial->upstream.user != NULL);
 	jg_dump_flag(dump, "connection", dial->made != NULL);
-	jg_dump_flag(dump, "parallel", !LIST_EMPTY(&dial->rivals));
+	jg_dump_flag(dump, "parallel", !LIST_EMPTY(&dial->parallel));
 	jg_dump_flag(dump, "dialler", dial->backend->dialler == dial);
 	jg_dump_flag(dump, "probe", dial->probe);
 	backend_dump(dial->backend, dump);

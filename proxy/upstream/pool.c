@@ -1,4 +1,4 @@
-/* pool.c - herding backends, and the idle connections to each. */
+/* pool.c - the backends of a worker, and the idle connections to each. */
 #include <stdlib.h>
 
 #include "net/buffer.h"
@@ -216,7 +216,8 @@ pool_acquire(struct backend *backend, struct upstream_user *user, enum pool_choi
 	struct dial *dial;
 
 	CHECK(backend->users > 0, backend_dump, backend); /* pool_enter was called */
-	/* Who lives on kept connections alone still has to hear that the name leads elsewhere. */
+	/* Idle connections alone may serve all requests: look up the name all the same, as it may
+	 * have other addresses now. */
 	if (!TAILQ_EMPTY(&backend->idle) && !backend_addresses_fresh(backend))
 		backend_resolve(backend);
 	connection = take_idle(backend, choice);
@@ -245,7 +246,7 @@ pool_keep(struct backend_conn *connection)
 	if (connection->place.version != backend->version) {
 		if (!backend_still_has(backend, &connection->conn))
 			return false;
-		/* It has a place again, wherever: what counts is that it has one. */
+		/* Its address is still one of the backend's, even if at another place. */
 		connection->place.version = backend->version;
 	}
 	TAILQ_INSERT_HEAD(&backend->idle, connection, link);
@@ -285,7 +286,7 @@ pool_dump(const struct pool *pool, struct dump *dump)
 {
 	jg_dump_begin(dump, "pool");
 	jg_dump_number(dump, "connections", pool->connections);
-	jg_dump_number(dump, "parallel", pool->rival_count);
+	jg_dump_number(dump, "parallel", pool->parallel_count);
 	jg_dump_flag(dump, "failed", !TAILQ_EMPTY(&pool->failed));
 	jg_dump_flag(dump, "draining", pool->draining);
 	jg_dump_end(dump);
@@ -338,7 +339,7 @@ pool_free(struct pool *pool)
 		while ((backend = LIST_FIRST(&pool->buckets[i])) != NULL)
 			/* It leaves the list. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 			backend_free(backend);
-	CHECK(pool->connections == 0 && pool->rival_count == 0, pool_dump, pool);
+	CHECK(pool->connections == 0 && pool->parallel_count == 0, pool_dump, pool);
 	slab_clear(&pool->connection_slab);
 	slab_clear(&pool->dial_slab);
 	scratch_free(pool->scratch, pool->options.protocol->scratch_size);

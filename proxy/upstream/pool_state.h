@@ -1,10 +1,10 @@
 /*
- * pool_state.h - what pool.c, backend.c, dial.c, redial.c and attempt.c share; no other file
- * includes it.
+ * pool_state.h - what pool.c, backend.c, dial.c, redial.c and connect_address.c share; no other
+ * file includes it.
  *
  * pool.c      who is there: backends, their connections, and the idle ones of these
  * backend.c   what is known of one: its addresses, and whether it takes connections
- * dial.c      the making of a connection, attempt.c one address of it
+ * dial.c      the making of a connection, connect_address.c to one address
  * redial.c    the wait for a backend that refuses connections
  */
 #ifndef JOBGATE_UPSTREAM_POOL_STATE_H
@@ -18,7 +18,7 @@
 #include "upstream/circuit.h"
 #include "upstream/protocol.h"
 
-struct rival;
+struct parallel_dial;
 
 TAILQ_HEAD(dial_list, dial);
 
@@ -70,9 +70,9 @@ struct pool {
 	bool draining;
 	struct task deliver; /* tells exchanges of connections that failed at once */
 	struct dial_list failed;
-	size_t connections; /* in any state, to all backends */
-	size_t rival_count; /* sockets that race beside theirs */
-	size_t hand;	    /* the bucket at which to look for an idle one next */
+	size_t connections;    /* in any state, to all backends */
+	size_t parallel_count; /* sockets that race beside theirs */
+	size_t hand;	       /* the bucket at which to look for an idle one next */
 	struct bucket buckets[BACKEND_BUCKETS];
 };
 
@@ -101,7 +101,7 @@ struct dial {
 	struct timer timer;
 	struct task free_task;	/* frees it */
 	TAILQ_ENTRY(dial) link; /* in the list of queued, resolving or failed ones */
-	LIST_HEAD(, rival) rivals;
+	LIST_HEAD(, parallel_dial) parallel;
 	uint64_t connect_by_ms;	       /* all of it together */
 	uint32_t tried;		       /* a bit for each address, of */
 	uint32_t tried_version;	       /* this version of them */
@@ -127,7 +127,7 @@ void backend_dump(const struct backend *backend, struct dump *dump);
 /* Fill in the addresses that need no resolver. False when memory is short. */
 bool backend_init_addresses(struct backend *backend);
 
-/* May the addresses be used, or have they to be asked for? */
+/* May the addresses be used, or must the resolver be asked first? */
 bool backend_addresses_fresh(const struct backend *backend);
 
 /*
@@ -140,8 +140,8 @@ void backend_resolve(struct backend *backend);
 bool backend_still_has(const struct backend *backend, const struct conn *conn);
 
 /*
- * May the log be told what is wrong with it? Once a second, however many requests find it so:
- * whoever may use a job could keep a worker writing.
+ * May the log be told what is wrong with it? Once a second, whatever the number of requests: a user
+ * of the job could keep a worker writing otherwise.
  */
 bool backend_may_warn(struct backend *backend);
 
@@ -163,7 +163,7 @@ void dial_dump(const struct dial *dial, struct dump *dump);
 /* ---- dial.c ---- */
 
 /*
- * Set out for a new connection: to known addresses, or by way of the resolver. `connected` or
+ * Begin to make a connection, to known addresses or by way of the resolver. `connected` or
  * `failed` of the user follows, never from within this call. NULL when memory is short.
  */
 struct dial *dial_new(struct backend *backend, struct upstream_user *user);
@@ -188,7 +188,7 @@ void redial_due(struct timer *timer);
 /* Wait, but to the dial's own deadline at most; then it fails for dial->failure. */
 void redial_wait(struct dial *dial);
 
-/* It was refused just now, or there was no descriptor for it: may it wait? */
+/* It was refused, or there was no descriptor for it: may it wait? */
 bool redial_may_wait(const struct dial *dial);
 
 /* The backend takes connections: those that wait set out for theirs. */
@@ -197,7 +197,7 @@ void redial_succeeded(struct backend *backend);
 /* It is left alone from now on: nothing is left to wait for. */
 void redial_failed(struct backend *backend);
 
-/* Whatever became of this dial, it is over: it may be another's turn. */
+/* This dial is over, with or without success: another one may be the dialler. */
 void redial_left(struct dial *dial);
 
 #endif

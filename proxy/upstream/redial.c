@@ -2,8 +2,8 @@
  * redial.c - the wait for a backend that refuses connections, most often because its job restarts,
  * or for a descriptor.
  *
- * Nothing of a request has been written, so any may wait. One connection at a time tries; once it
- * succeeds all others follow. They are bounded as connections are, and hold no descriptor.
+ * Nothing of a request has been written, so any may wait. One dial at a time tries to connect; once
+ * it succeeds, all others follow. The limit on connections bounds them; they hold no descriptor.
  */
 #include "upstream/pool_state.h"
 

@@ -7,7 +7,7 @@
  */
 #define TURN_BYTES (512 * 1024)
 
-/* Answers of 1xx before the final one; whoever sends more does not mean to answer. */
+/* Answers of 1xx before the final one; a backend that sends more does not mean to answer. */
 #define INTERIMS_MAX 64
 
 /* Of a backend's word on how long it keeps a connection. */

@@ -1,5 +1,5 @@
-/* attempt.c - judge one address, and connect to it. */
-#include "upstream/attempt.h"
+/* connect_address.c - judge one address, and connect to it. */
+#include "upstream/connect_address.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,40 +21,40 @@ new_socket(const struct pool_options *options, int family)
 	return fd;
 }
 
-static enum attempt
+static enum connect_result
 open_socket(struct backend *backend, const struct sockaddr *address, socklen_t len,
     struct conn *conn, void (*ready)(struct conn *conn))
 {
 	const struct pool_options *options = &backend->pool->options;
 	int fd = new_socket(options, address->sa_family);
-	enum attempt failure = ATTEMPT_FAILED;
+	enum connect_result failure = CONNECT_FAILED;
 	int on = 1, error;
 
 	if (fd < 0) {
 		/* A machine without IPv6 has no socket for it either: as good as unreachable. */
 		if (errno == EAFNOSUPPORT)
-			return ATTEMPT_FAILED;
+			return CONNECT_FAILED;
 		error = errno;
 		if (backend_may_warn(backend))
 			log_error(options->log, "no socket for a backend connection: %s",
 			    strerror(error));
-		return ATTEMPT_NO_SOCKET;
+		return CONNECT_NO_SOCKET;
 	}
 	if (address->sa_family != AF_UNIX)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (connect(fd, address, len) != 0 && errno != EINPROGRESS) {
 		if (errno == EADDRNOTAVAIL) /* all local ports are in use */
-			failure = ATTEMPT_NO_SOCKET;
+			failure = CONNECT_NO_SOCKET;
 		close(fd);
 		return failure;
 	}
 	if (!conn_open(conn, options->loop, fd, ready)) {
 		close(fd);
-		return ATTEMPT_NO_SOCKET;
+		return CONNECT_NO_SOCKET;
 	}
 	/* Not before the loop says so: what it reports first is how the connecting ended. */
 	conn->readable = conn->writable = false;
-	return ATTEMPT_STARTED;
+	return CONNECT_STARTED;
 }
 
 /* A socket of the gateway's own must not be reached through a job's URL. */
@@ -72,40 +72,40 @@ socket_is_own(const char *const *own_sockets, int fd)
 	return false;
 }
 
-static enum attempt
+static enum connect_result
 open_unix(struct backend *backend, struct conn *conn, void (*ready)(struct conn *conn))
 {
 	const struct pool_options *options = &backend->pool->options;
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	enum attempt attempt = ATTEMPT_NOT_ALLOWED;
+	enum connect_result result = CONNECT_NOT_ALLOWED;
 	int fd;
 
 	if (backend->name.len >= sizeof(address.sun_path))
-		return ATTEMPT_NOT_ALLOWED;
+		return CONNECT_NOT_ALLOWED;
 	memcpy(address.sun_path, backend->name.at, backend->name.len);
-	/* A socket on this machine is as near as loopback, and held to the same rule. */
+	/* A socket on this machine is as near as loopback, and subject to the same rule. */
 	if (backend->source == BACKEND_OF_RECORD && !options->guard.allow_loopback)
-		return ATTEMPT_NOT_ALLOWED;
+		return CONNECT_NOT_ALLOWED;
 	/*
-	 * The path is held open, and what is held is what gets connected to: somebody may
-	 * let it lead elsewhere between the look and the connect.
+	 * The path is held open, and the connection goes to what is held: another process may
+	 * change what the path leads to between the check and the connect.
 	 */
 	fd = open(address.sun_path, O_PATH | O_CLOEXEC);
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && options->make_room(options->ctx))
 		fd = open(address.sun_path, O_PATH | O_CLOEXEC);
 	if (fd < 0)
-		return errno == EMFILE || errno == ENFILE ? ATTEMPT_NO_SOCKET : ATTEMPT_FAILED;
+		return errno == EMFILE || errno == ENFILE ? CONNECT_NO_SOCKET : CONNECT_FAILED;
 	if (backend->source == BACKEND_OF_CONTROL || !socket_is_own(options->own_sockets, fd)) {
 		snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", fd);
-		attempt =
+		result =
 		    open_socket(backend, (struct sockaddr *)&address, sizeof(address), conn, ready);
 	}
 	close(fd);
-	return attempt;
+	return result;
 }
 
-enum attempt
-attempt_start(
+enum connect_result
+connect_address(
     struct backend *backend, size_t index, struct conn *conn, void (*ready)(struct conn *conn))
 {
 	const struct pool_options *options = &backend->pool->options;
@@ -123,7 +123,7 @@ attempt_start(
 		if (backend_may_warn(backend))
 			log_warning(options->log, "backend %.*s refused: it leads to %s",
 			    (int)backend->name.len, backend->name.at, guard_verdict_text(verdict));
-		return ATTEMPT_NOT_ALLOWED;
+		return CONNECT_NOT_ALLOWED;
 	}
 	return open_socket(backend, sa, address->len, conn, ready);
 }
