@@ -61,14 +61,12 @@ parse_name(struct slice text, size_t *at, struct job_url *out)
 static bool
 parse_port(struct slice text, size_t *at, struct job_url *out)
 {
-	unsigned port = 0;
+	uint64_t port = 0;
 	size_t begin = *at;
 
-	for (; *at < text.len && is_digit(text.at[*at]); ++*at) {
-		port = port * 10 + (unsigned)(text.at[*at] - '0');
-		if (port > UINT16_MAX)
-			return false;
-	}
+	for (; *at < text.len && is_digit(text.at[*at]); ++*at)
+		if (!number_append_digit(&port, text.at[*at], UINT16_MAX))
+			return false; /* *at is where the number became too large */
 	out->port = (uint16_t)port;
 	return *at > begin && port > 0;
 }

@@ -183,6 +183,9 @@ count_junit "$results/unit.xml" $? "ctest"
 
 step "includes"
 count /usr/bin/python3 tests/rooms.py
+
+step "idioms"
+count /usr/bin/python3 tests/idioms.py
 count tests/tests_of.py check
 
 step "layout"

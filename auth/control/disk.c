@@ -12,6 +12,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "jobgate/slice.h"
+
 #define KIB 1024ll
 #define MIB (1024 * KIB)
 
@@ -72,15 +74,28 @@ ballast_size(int fd)
 	return fd >= 0 && fstat(fd, &found) == 0 && S_ISREG(found.st_mode) ? found.st_size : 0;
 }
 
+/* The number in "appendonly.aof.NUMBER.incr.aof"; false for all other names. */
+static bool
+appended_number(const char *name, uint64_t *out)
+{
+	struct slice prefix = SLICE("appendonly.aof."), rest = slice_of(name), digits;
+
+	if (!slice_starts_with(rest, prefix))
+		return false;
+	rest = slice_after(rest, prefix.len);
+	digits = slice_digits(rest);
+	return slice_equal(slice_after(rest, digits.len), SLICE(".incr.aof")) &&
+	       slice_to_number(digits, UINT64_MAX, out);
+}
+
 /* redis-server appends to the file with the highest number (Redis 7). */
 static void
 find_appended(struct disk *disk)
 {
 	char folder[PATH_MAX], name[NAME_MAX + 1] = "";
-	unsigned long number, highest = 0;
+	uint64_t number, highest = 0;
 	struct dirent *entry;
 	DIR *files;
-	int end;
 
 	if (disk->appended >= 0)
 		close(disk->appended);
@@ -88,9 +103,7 @@ find_appended(struct disk *disk)
 	snprintf(folder, sizeof(folder), "%s/appendonlydir", disk->directory);
 	files = opendir(folder);
 	while (files != NULL && (entry = readdir(files)) != NULL) {
-		end = 0;
-		if (sscanf(entry->d_name, "appendonly.aof.%lu.incr.aof%n", &number, &end) == 1 &&
-		    end > 0 && entry->d_name[end] == '\0' && number > highest) {
+		if (appended_number(entry->d_name, &number) && number > highest) {
 			highest = number;
 			snprintf(name, sizeof(name), "%s", entry->d_name);
 		}

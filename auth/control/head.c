@@ -44,12 +44,12 @@ is_plain(struct slice text)
 static void
 take_framing(struct head *head, struct slice name, struct slice value)
 {
+	uint64_t length;
+
 	if (slice_equal_nocase(name, SLICE("Content-Length"))) {
-		if (head->has_length || value.len == 0 || value.len > 18)
+		if (head->has_length || value.len > 18 ||
+		    !slice_to_number(value, UINT64_MAX, &length))
 			wrong(head, "Content-Length must be one number");
-		for (size_t i = 0; i < value.len; i++)
-			if (value.at[i] < '0' || value.at[i] > '9')
-				wrong(head, "Content-Length must be one number");
 		head->has_length = true;
 	} else if (slice_equal_nocase(name, SLICE("Transfer-Encoding"))) {
 		if (head->has_coding || !slice_equal_nocase(value, SLICE("chunked")))

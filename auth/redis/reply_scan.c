@@ -1,7 +1,7 @@
 /* reply_scan.c - the frame of RESP2: types, lengths, line ends. */
 #include "auth/redis/reply_scan.h"
 
-#include "auth/ascii.h"
+#include "jobgate/slice.h"
 
 #define DIGITS_MAX 18 /* fit, and so do their sums for as long as anybody will listen */
 
@@ -70,9 +70,9 @@ take_byte_of_number(struct reply_scan *scan, char byte)
 		scan->carriage_return = true;
 	} else if (byte == '-' && scan->digits == 0 && !scan->negative) {
 		scan->negative = true;
-	} else if (is_digit(byte) && scan->digits < DIGITS_MAX) {
+	} else if (scan->digits < DIGITS_MAX &&
+		   number_append_digit(&scan->number, byte, UINT64_MAX)) {
 		scan->digits++;
-		scan->number = scan->number * 10 + (uint64_t)(byte - '0');
 	} else {
 		return REPLY_MALFORMED;
 	}

@@ -75,6 +75,21 @@ slice_trim(struct slice text)
 }
 
 /*
+ * Append one decimal digit to a number of at most max. False, with *number as it was, when the byte
+ * is no digit or the result would exceed max.
+ */
+static inline bool
+number_append_digit(uint64_t *number, char byte, uint64_t max)
+{
+	unsigned digit = (unsigned char)byte - (unsigned)'0';
+
+	if (digit > 9 || *number > max / 10 || digit > max - *number * 10)
+		return false;
+	*number = *number * 10 + digit;
+	return true;
+}
+
+/*
  * Parse a decimal number of 0 to max: digits alone, of which there may be leading zeros. False for
  * anything else, with *out as it was.
  */
@@ -85,14 +100,33 @@ slice_to_number(struct slice text, uint64_t max, uint64_t *out)
 
 	if (text.len == 0)
 		return false;
-	for (size_t i = 0; i < text.len; i++) {
-		unsigned digit = (unsigned char)text.at[i] - (unsigned)'0';
-
-		if (digit > 9 || digit > max || number > (max - digit) / 10)
+	for (size_t i = 0; i < text.len; i++)
+		if (!number_append_digit(&number, text.at[i], max))
 			return false;
-		number = number * 10 + digit;
-	}
 	*out = number;
+	return true;
+}
+
+/* The digits that text begins with; they may be none. */
+static inline struct slice
+slice_digits(struct slice text)
+{
+	size_t len = 0;
+
+	while (len < text.len && text.at[len] >= '0' && text.at[len] <= '9')
+		len++;
+	return (struct slice){text.at, len};
+}
+
+/* As slice_to_number, but a number above max counts as max. */
+static inline bool
+slice_to_capped_number(struct slice text, uint64_t max, uint64_t *out)
+{
+	if (slice_to_number(text, max, out))
+		return true;
+	if (text.len == 0 || slice_digits(text).len < text.len)
+		return false;
+	*out = max;
 	return true;
 }
 

@@ -6,6 +6,7 @@
 #include "config/builder.h"
 #include "config/reference.h"
 #include "jobgate/paths.h"
+#include "jobgate/slice.h"
 
 /* Listeners that do not stand in `listen`: control.listen and control.metrics. */
 #define OF_CONTROL 2
@@ -92,8 +93,9 @@ derive_redirect_port(struct builder *builder)
 {
 	struct config *config = &builder->config;
 	const char *url = config->jobs.public_url, *colon;
+	struct slice authority;
 	bool wanted = false;
-	size_t host;
+	uint64_t port = 443;
 
 	for (size_t i = 0; i < config->listener_count; i++)
 		wanted = wanted || config->listeners[i].redirect;
@@ -102,11 +104,12 @@ derive_redirect_port(struct builder *builder)
 	if (strncmp(url, "https://", 8) != 0)
 		return builder_key_error(builder, "listen",
 		    "redirect needs a listener with tls, or jobs.public_url with https");
-	host = strcspn(url + 8, "/");
-	colon = memrchr(url + 8, ':', host);
-	config->redirect_port = 443;
-	if (colon != NULL && colon[1] >= '0' && colon[1] <= '9')
-		config->redirect_port = (uint16_t)strtoul(colon + 1, NULL, 10);
+	authority = (struct slice){url + 8, strcspn(url + 8, "/")};
+	colon = memrchr(authority.at, ':', authority.len);
+	if (colon != NULL) /* "[::1]" has colons, too, and no port after the last */
+		slice_to_number(
+		    slice_after(authority, (size_t)(colon + 1 - authority.at)), UINT16_MAX, &port);
+	config->redirect_port = (uint16_t)port;
 	return true;
 }
 

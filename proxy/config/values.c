@@ -18,10 +18,10 @@ value_bool(const char *text, bool *out)
 static bool
 leading_number(const char *text, uint64_t *out, const char **rest)
 {
-	size_t digits = strspn(text, "0123456789");
+	struct slice digits = slice_digits(slice_of(text));
 
-	*rest = text + digits;
-	return slice_to_number((struct slice){text, digits}, UINT64_MAX, out);
+	*rest = text + digits.len;
+	return slice_to_number(digits, UINT64_MAX, out);
 }
 
 const char *

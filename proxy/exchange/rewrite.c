@@ -229,19 +229,12 @@ told_or(const struct request *request, const struct rewrite *rewrite, enum field
 uint64_t
 rewrite_hops_left(const struct request *request)
 {
-	struct slice value;
-	uint64_t hops = 0;
+	uint64_t hops;
 
-	if (request->method_id != METHOD_OPTIONS)
+	if (request->method_id != METHOD_OPTIONS ||
+	    !slice_to_capped_number(
+		field_value(&request->fields, FIELD_MAX_FORWARDS), UINT64_MAX - 1, &hops))
 		return UINT64_MAX;
-	value = field_value(&request->fields, FIELD_MAX_FORWARDS);
-	if (value.len == 0)
-		return UINT64_MAX;
-	for (size_t i = 0; i < value.len; i++) {
-		if (value.at[i] < '0' || value.at[i] > '9')
-			return UINT64_MAX;
-		hops = hops < UINT32_MAX ? hops * 10 + (uint64_t)(value.at[i] - '0') : hops;
-	}
 	return hops;
 }
 

@@ -87,25 +87,6 @@ read_fields(struct fields fields, struct framing_fields *out)
 	return error;
 }
 
-/* 1*DIGIT, at most 2^63 - 1. */
-static bool
-parse_length(struct slice text, uint64_t *out)
-{
-	uint64_t length = 0;
-
-	if (text.len == 0)
-		return false;
-	for (size_t i = 0; i < text.len; i++) {
-		unsigned digit = (unsigned)(unsigned char)text.at[i] - '0';
-
-		if (digit > 9 || length > ((uint64_t)INT64_MAX - digit) / 10)
-			return false;
-		length = length * 10 + digit;
-	}
-	*out = length;
-	return true;
-}
-
 /* The one framing of a message; where nothing is said, *body stays as it is. */
 static enum framing_error
 read_framing(
@@ -119,7 +100,8 @@ read_framing(
 			return FRAMING_BAD_CODING;
 		*body = BODY_CHUNKED;
 	} else if (fields->length_count > 0) {
-		if (fields->length_count > 1 || !parse_length(fields->length->value, length))
+		if (fields->length_count > 1 ||
+		    !slice_to_number(fields->length->value, INT64_MAX, length))
 			return FRAMING_BAD_LENGTH;
 		*body = BODY_LENGTH;
 	}

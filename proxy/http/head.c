@@ -183,19 +183,16 @@ static enum head_status
 parse_status_line(struct slice line, struct response_head *out)
 {
 	struct slice reason;
+	uint64_t status;
 
 	if (line.len < 12 ||
 	    parse_version((struct slice){line.at, 8}, &out->minor) != HEAD_COMPLETE ||
 	    line.at[8] != ' ')
 		return HEAD_BAD;
-	out->status = 0;
-	for (size_t i = 9; i < 12; i++) {
-		if (line.at[i] < '0' || line.at[i] > '9')
-			return HEAD_BAD;
-		out->status = out->status * 10 + (unsigned)(line.at[i] - '0');
-	}
-	if (out->status < 100 || out->status > 599 || (line.len > 12 && line.at[12] != ' '))
+	if (!slice_to_number((struct slice){line.at + 9, 3}, 599, &status) || status < 100 ||
+	    (line.len > 12 && line.at[12] != ' '))
 		return HEAD_BAD;
+	out->status = (unsigned)status;
 	reason = slice_after(line, line.len > 12 ? 13 : 12);
 	for (size_t i = 0; i < reason.len; i++)
 		if (!byte_is((unsigned char)reason.at[i], BYTE_VALUE))

@@ -111,21 +111,22 @@ parse_port(struct slice text, uint16_t *out)
 static bool
 is_ipv4(struct slice text)
 {
-	unsigned parts = 0;
-	size_t i = 0;
+	for (unsigned parts = 0; parts < 4; parts++) {
+		struct slice digits;
+		uint64_t number;
 
-	while (parts < 4) {
-		unsigned number = 0;
-		size_t begin = i;
-
-		while (i < text.len && i - begin < 3 && text.at[i] >= '0' && text.at[i] <= '9')
-			number = number * 10 + (unsigned)(text.at[i++] - '0');
-		if (i == begin || number > 255 || (text.at[begin] == '0' && i - begin > 1))
+		if (parts > 0) {
+			if (text.len == 0 || text.at[0] != '.')
+				return false;
+			text = slice_after(text, 1);
+		}
+		digits = slice_digits(text);
+		if (!slice_to_number(digits, 255, &number) ||
+		    (digits.at[0] == '0' && digits.len > 1))
 			return false;
-		if (++parts < 4 && (i == text.len || text.at[i++] != '.'))
-			return false;
+		text = slice_after(text, digits.len);
 	}
-	return i == text.len;
+	return text.len == 0;
 }
 
 /* The 16-bit groups and "::" of RFC 4291, an IPv4 tail included; no zone. */

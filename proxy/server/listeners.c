@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "net/address.h"
+#include "server/environment.h"
 
 #define BACKLOG 4096
 
@@ -125,24 +127,25 @@ log_bound(const struct listeners *listeners, size_t i, const struct log *log)
 /* ---- what listens already ---- */
 
 #define LISTEN_FDS_START 3
+#define INHERITED_MAX 65535
 
 void
 listeners_inherit(struct inherited *out)
 {
-	const char *count = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID");
-	long n = count != NULL ? strtol(count, NULL, 10) : 0;
+	uint64_t n = 0, pid;
 
 	*out = (struct inherited){0};
-	if (n > 0 && n < 65536 && pid != NULL && strtol(pid, NULL, 10) == getpid())
-		out->fds = calloc((size_t)n, sizeof(*out->fds));
+	if (environment_number("LISTEN_FDS", INHERITED_MAX, &n) && n > 0 &&
+	    environment_number("LISTEN_PID", INT_MAX, &pid) && (pid_t)pid == getpid())
+		out->fds = calloc(n, sizeof(*out->fds));
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDNAMES");
 	if (out->fds == NULL)
 		return;
-	out->count = (size_t)n;
-	for (int i = 0; i < n; i++) {
-		out->fds[i] = LISTEN_FDS_START + i;
+	out->count = n;
+	for (size_t i = 0; i < n; i++) {
+		out->fds[i] = LISTEN_FDS_START + (int)i;
 		fcntl(out->fds[i], F_SETFD, FD_CLOEXEC);
 		fcntl(out->fds[i], F_SETFL, O_NONBLOCK);
 	}

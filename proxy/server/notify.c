@@ -1,6 +1,7 @@
 /* notify.c - tells systemd the state of the service. */
 #include "server/notify.h"
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,8 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "server/environment.h"
 
 void
 notify_state(const char *state)
@@ -46,9 +49,12 @@ notify_reloading(void)
 uint64_t
 notify_watchdog_ms(void)
 {
-	const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+	uint64_t usec, pid;
 
-	if (usec == NULL || (pid != NULL && strtol(pid, NULL, 10) != getpid()))
+	if (!environment_number("WATCHDOG_USEC", UINT64_MAX, &usec))
 		return 0;
-	return strtoull(usec, NULL, 10) / 2000;
+	if (getenv("WATCHDOG_PID") != NULL &&
+	    (!environment_number("WATCHDOG_PID", INT_MAX, &pid) || (pid_t)pid != getpid()))
+		return 0;
+	return usec / 2000;
 }

@@ -1,6 +1,7 @@
 /* upgrade.c - SIGUSR2: another binary takes the supervisor's place, in the same process. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/environment.h"
 #include "server/notify.h"
 #include "server/supervisor.h"
 
@@ -206,17 +208,37 @@ supervisor_upgrade(struct supervisor *supervisor)
 	notify_state("READY=1");
 }
 
-/* Read one child of CHILDREN_VARIABLE; false at its end. */
-static bool
-next_child(const char **text, enum child_role *role, bool *retiring, pid_t *pid)
+/* The children that the binary before us describes; none when there was none. */
+static struct slice
+described_children(void)
 {
-	int number, gone, used = 0;
-	long id;
+	const char *text = getenv(CHILDREN_VARIABLE);
 
-	if (*text == NULL || sscanf(*text, "%d %d %ld %n", &number, &gone, &id, &used) != 3 ||
-	    number < CHILD_REDIS || number > CHILD_WORKER || id <= 1)
+	return slice_of(text != NULL ? text : "");
+}
+
+/* Take a number of 0 to max and the space after it. */
+static bool
+take_number(struct slice *text, uint64_t max, uint64_t *out)
+{
+	struct slice digits = slice_digits(*text);
+
+	*text = slice_after(*text, digits.len);
+	if (!slice_starts_with(*text, SLICE(" ")))
 		return false;
-	*text += used;
+	*text = slice_after(*text, 1);
+	return slice_to_number(digits, max, out);
+}
+
+/* Take one child of CHILDREN_VARIABLE; false at its end. */
+static bool
+next_child(struct slice *text, enum child_role *role, bool *retiring, pid_t *pid)
+{
+	uint64_t number, gone, id;
+
+	if (!take_number(text, CHILD_WORKER, &number) || !take_number(text, 1, &gone) ||
+	    !take_number(text, INT_MAX, &id) || id <= 1)
+		return false;
 	*role = (enum child_role)number;
 	*retiring = gone != 0;
 	*pid = (pid_t)id;
@@ -226,7 +248,7 @@ next_child(const char **text, enum child_role *role, bool *retiring, pid_t *pid)
 size_t
 upgrade_workers(void)
 {
-	const char *text = getenv(CHILDREN_VARIABLE);
+	struct slice text = described_children();
 	enum child_role role;
 	size_t count = 0;
 	bool retiring;
@@ -255,7 +277,7 @@ await_end(pid_t pid)
 void
 upgrade_end_control(void)
 {
-	const char *text = getenv(CHILDREN_VARIABLE);
+	struct slice text = described_children();
 	enum child_role role;
 	bool retiring;
 	pid_t pid;
@@ -295,16 +317,17 @@ adopt(struct supervisor *supervisor, enum child_role role, bool retiring, pid_t 
 void
 upgrade_adopt(struct supervisor *supervisor)
 {
-	const char *text = getenv(CHILDREN_VARIABLE), *lock = getenv(LOCK_VARIABLE);
+	struct slice text = described_children();
 	enum child_role role;
 	bool retiring;
+	uint64_t lock;
 	pid_t pid;
 
-	if (lock != NULL && supervisor->private_redis) {
-		supervisor->redis.lock = (int)strtol(lock, NULL, 10);
+	if (supervisor->private_redis && environment_number(LOCK_VARIABLE, INT_MAX, &lock)) {
+		supervisor->redis.lock = (int)lock;
 		fcntl(supervisor->redis.lock, F_SETFD, FD_CLOEXEC);
 	}
-	if (text != NULL)
+	if (getenv(CHILDREN_VARIABLE) != NULL)
 		supervision_adopted(supervisor->supervision);
 	while (next_child(&text, &role, &retiring, &pid))
 		adopt(supervisor, role, retiring, pid);

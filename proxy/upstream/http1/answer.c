@@ -53,6 +53,7 @@ keep_hint_ms(const struct response_head *head)
 {
 	struct slice name = SLICE("timeout="), list, member;
 	uint64_t seconds;
+	struct slice digits;
 
 	for (size_t i = 0; i < head->field_count; i++) {
 		if (head->fields[i].id != FIELD_KEEP_ALIVE)
@@ -61,12 +62,11 @@ keep_hint_ms(const struct response_head *head)
 		while (list_next(&list, &member)) {
 			if (member.len == name.len || !slice_starts_with_nocase(member, name))
 				continue;
-			seconds = 0;
-			for (size_t at = name.len; at < member.len && seconds < KEEP_SECONDS_MAX &&
-						   member.at[at] >= '0' && member.at[at] <= '9';
-			     at++)
-				seconds = seconds * 10 + (uint64_t)(member.at[at] - '0');
-			return seconds > 0 ? seconds * 1000 - KEEP_MARGIN_MS : 0;
+			digits = slice_digits(slice_after(member, name.len));
+			if (!slice_to_capped_number(digits, KEEP_SECONDS_MAX, &seconds) ||
+			    seconds == 0)
+				return 0;
+			return seconds * 1000 - KEEP_MARGIN_MS;
 		}
 	}
 	return UINT64_MAX;

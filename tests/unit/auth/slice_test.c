@@ -66,12 +66,41 @@ test_no_numbers(void **state)
 	assert_true(number == 77);
 }
 
+static void
+test_capped_numbers(void **state)
+{
+	uint64_t number = 77;
+
+	(void)state;
+	assert_true(slice_to_capped_number(SLICE("12"), 12, &number) && number == 12);
+	assert_true(slice_to_capped_number(SLICE("13"), 12, &number) && number == 12);
+	assert_true(slice_to_capped_number(SLICE("99999999999999999999999"), UINT64_MAX, &number));
+	assert_true(number == UINT64_MAX);
+	assert_false(slice_to_capped_number(SLICE(""), 12, &number));
+	assert_false(slice_to_capped_number(SLICE("99x"), 12, &number));
+	assert_false(slice_to_capped_number(SLICE("-1"), 12, &number));
+	assert_true(number == UINT64_MAX);
+}
+
+static void
+test_digits(void **state)
+{
+	(void)state;
+	assert_true(slice_equal(slice_digits(SLICE("0129:")), SLICE("0129")));
+	assert_true(slice_equal(slice_digits(SLICE("9")), SLICE("9")));
+	assert_int_equal(slice_digits(SLICE("/9")).len, 0);
+	assert_int_equal(slice_digits(SLICE("")).len, 0);
+	assert_int_equal(slice_digits((struct slice){NULL, 0}).len, 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_numbers),
 	    cmocka_unit_test(test_no_numbers),
+	    cmocka_unit_test(test_capped_numbers),
+	    cmocka_unit_test(test_digits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,43 @@
+"""tests/idioms.py itself: it must see what is done by hand."""
+
+import subprocess
+
+import pytest
+
+from harness.gateway import REPOSITORY
+
+
+def judge(top, name, text):
+    path = top / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    done = subprocess.run(["/usr/bin/python3", REPOSITORY / "tests" / "idioms.py", top], capture_output=True, text=True)
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize("line, words", [
+    ("n = strtol(text, NULL, 10);", "use slice_to_number"),
+    ("n = strtoull (text, &end, 16);", "use slice_to_number"),
+    ("n = atoi(text);", "use slice_to_number"),
+    ('if (sscanf(text, "%d", &n) != 1)', "use slice_to_number"),
+    ("n = n * 10 + (unsigned)(*at - '0');", "use slice_to_number"),
+])
+def test_by_hand(tmp_path, line, words):
+    status, out = judge(tmp_path, "auth/label.c", f"/* strtol(\n */\n{line}\n")
+    assert status == 1
+    assert "auth/label.c:3: " in out and words in out
+    assert out.count("\n") == 1
+
+
+@pytest.mark.parametrize("line", [
+    "x = strtod(text, &end);",
+    "/* atoi(text) took a sign, n * 10 + 1 overflowed */",
+    "pause = seconds * 1000 + 5;",
+    "word = strtok_r(text, \" \", &rest);",
+])
+def test_good(tmp_path, line):
+    assert judge(tmp_path, "proxy/http/body.c", line + "\n")[0] == 0
+
+
+def test_nothing_to_read(tmp_path):
+    assert judge(tmp_path, "README.md", "")[0] == 1

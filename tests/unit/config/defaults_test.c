@@ -1,0 +1,71 @@
+/* defaults_test.c - what the file leaves open is derived from what it says. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "config/config.h"
+
+static struct config *
+load(const char *text)
+{
+	char path[] = "/tmp/defaults_test.XXXXXX";
+	struct config_error error;
+	struct config *config;
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	config = config_load(path, &error);
+	unlink(path);
+	if (config == NULL)
+		fail_msg("line %zu: %s", error.line, error.message);
+	return config;
+}
+
+/* Redirects lead to the port of the public URL; the colons of an IPv6 address are no port. */
+static void
+test_redirect_port(void **state)
+{
+	static const struct {
+		const char *host;
+		uint16_t port;
+	} cases[] = {
+	    {"{job}.example.org", 443},
+	    {"{job}.example.org:8443", 8443},
+	    {"[::1]", 443},
+	    {"[::1]:8443", 8443},
+	    {"[2001:db8::5443]", 443},
+	};
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct config *config;
+
+		snprintf(text, sizeof(text),
+		    "listen: [\"127.0.0.1:80 redirect\"]\n"
+		    "jobs:\n  prefix: /jobs\n  public_url: \"https://%s/{job}/\"\n",
+		    cases[i].host);
+		config = load(text);
+		assert_int_equal(config->redirect_port, cases[i].port);
+		config_free(config);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_redirect_port),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
