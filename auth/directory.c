@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "auth/entry.h"
+#include "jobgate/container_of.h"
 
 /* ---- birth and end ---- */
 
@@ -295,8 +296,7 @@ read_ended(struct directory *directory, uint64_t now_ms)
 	struct deadline *end;
 
 	while ((end = directory->ends.first) != NULL && now_ms >= end->ms) {
-		struct directory_entry *entry =
-		    (struct directory_entry *)((char *)end - offsetof(struct directory_entry, end));
+		struct directory_entry *entry = container_of(end, struct directory_entry, end);
 
 		/* A record in doubt for another reason waits for its turn to be read. */
 		deadlines_remove(&directory->ends, end);

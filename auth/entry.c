@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "jobgate/container_of.h"
+
 bool
 entry_is_current(const struct directory_entry *entry)
 {
@@ -117,9 +119,7 @@ entry_find(const struct directory *directory, enum record_kind kind, struct slic
 	struct table_node *node;
 
 	for (node = table_first(&directory->table, hash); node != NULL; node = table_next(node)) {
-		struct directory_entry *entry =
-		    (struct directory_entry *)((char *)node -
-					       offsetof(struct directory_entry, node));
+		struct directory_entry *entry = container_of(node, struct directory_entry, node);
 
 		if (entry->kind == kind &&
 		    slice_equal((struct slice){entry->id, entry->id_len}, id))

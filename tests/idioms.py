@@ -15,6 +15,8 @@ RULES = [
      "slice_to_number of jobgate/slice.h: it takes no sign and no space, and checks the bound"),
     (r"\*\s*10\s*\+(?!\+)", "include/jobgate/slice.h",
      "slice_to_number or number_append_digit of jobgate/slice.h: they check the bound"),
+    (r"-\s*(?:__builtin_)?offsetof\s*\(", "include/jobgate/container_of.h",
+     "container_of of jobgate/container_of.h: it checks the type"),
 ]
 
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)

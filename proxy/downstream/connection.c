@@ -5,14 +5,12 @@
 #include "downstream/connection_state.h"
 #include "downstream/quota.h"
 #include "exchange/gateway.h"
-
-/* The connection that a member is part of. */
-#define OWNER(member, at) ((struct connection *)((char *)(at)-offsetof(struct connection, member)))
+#include "jobgate/container_of.h"
 
 static void
 connection_free(struct task *task)
 {
-	struct connection *connection = OWNER(task, task);
+	struct connection *connection = container_of(task, struct connection, task);
 
 	CHECK(connection->state == CONNECTION_CLOSED && connection->conn.fd < 0 &&
 		  connection->timer.seat_ms == 0,
@@ -102,7 +100,7 @@ connection_work(struct connection *connection)
 static void
 connection_resume(struct task *task)
 {
-	struct connection *connection = OWNER(task, task);
+	struct connection *connection = container_of(task, struct connection, task);
 
 	gateway_catch_up(connection->downstream->exchanges);
 	if (connection->state != CONNECTION_CLOSED)
@@ -112,7 +110,7 @@ connection_resume(struct task *task)
 static void
 connection_ready(struct conn *conn)
 {
-	struct connection *connection = OWNER(conn, conn);
+	struct connection *connection = container_of(conn, struct connection, conn);
 
 	gateway_catch_up(connection->downstream->exchanges);
 	if (connection->state == CONNECTION_CLOSED)
@@ -127,7 +125,7 @@ connection_ready(struct conn *conn)
 static void
 connection_expired(struct timer *timer)
 {
-	struct connection *connection = OWNER(timer, timer);
+	struct connection *connection = container_of(timer, struct connection, timer);
 
 	if (connection->state == CONNECTION_OPEN)
 		connection_protocol(connection)->expired(connection);

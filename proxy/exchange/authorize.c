@@ -2,6 +2,7 @@
 #include "exchange/ask.h"
 #include "exchange/exchange_state.h"
 #include "jobgate/check.h"
+#include "jobgate/container_of.h"
 
 static unsigned char
 keep(char *into, size_t cap, struct slice text)
@@ -327,7 +328,7 @@ exchange_authorize_form(struct exchange *exchange)
 void
 exchange_answered(struct directory_waiter *waiter)
 {
-	struct exchange *exchange = OWNER(waiter, waiter);
+	struct exchange *exchange = container_of(waiter, struct exchange, waiter);
 	struct suspended *suspended = exchange->suspended;
 
 	CHECK(suspended != NULL && !exchange->decided, exchange_dump, exchange);

@@ -1,6 +1,7 @@
 /* exchange.c - one request on its way: its beginning, its end, and the answers of our own. */
 #include "exchange/exchange_state.h"
 #include "jobgate/check.h"
+#include "jobgate/container_of.h"
 #include "observe/probes.h"
 
 static void exchange_expired(struct timer *timer);
@@ -43,7 +44,7 @@ exchange_new(
 static void
 exchange_bury(struct task *task)
 {
-	struct exchange *exchange = OWNER(burial, task);
+	struct exchange *exchange = container_of(task, struct exchange, burial);
 
 	CHECK(exchange->state == EXCHANGE_ENDED && exchange->upstream == NULL &&
 		  exchange->suspended == NULL && exchange->kept == NULL,
@@ -362,7 +363,7 @@ exchange_client_reads(struct exchange *exchange)
 static void
 exchange_expired(struct timer *timer)
 {
-	struct exchange *exchange = OWNER(timer, timer);
+	struct exchange *exchange = container_of(timer, struct exchange, timer);
 
 	if (exchange->by_session &&
 	    loop_now_ms(exchange->gateway->loop) >= exchange->session_ends_ms) {

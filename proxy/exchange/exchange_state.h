@@ -106,9 +106,6 @@ struct lookup {
 	struct directory_entry *token_entry, *job_entry;
 };
 
-/* The struct that a member is part of. */
-#define OWNER(member, at) ((struct exchange *)((char *)(at)-offsetof(struct exchange, member)))
-
 static inline struct slice
 exchange_id(const struct exchange *exchange)
 {

@@ -1,5 +1,6 @@
 /* lookup.c - the records that a verdict rests on: looked up for it, watched after it. */
 #include "exchange/exchange_state.h"
+#include "jobgate/container_of.h"
 #include "observe/probes.h"
 
 /* The evidence, before the store has said anything. */
@@ -155,11 +156,11 @@ exchange_judge_again(struct exchange *exchange)
 void
 exchange_token_changed(struct directory_watch *watch)
 {
-	exchange_judge_again(OWNER(token_watch, watch));
+	exchange_judge_again(container_of(watch, struct exchange, token_watch));
 }
 
 void
 exchange_job_changed(struct directory_watch *watch)
 {
-	exchange_judge_again(OWNER(job_watch, watch));
+	exchange_judge_again(container_of(watch, struct exchange, job_watch));
 }

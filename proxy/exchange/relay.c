@@ -1,8 +1,13 @@
 /* relay.c - an exchange that is allowed: connect, send the request, relay the answer. */
 #include "exchange/exchange_state.h"
 #include "jobgate/check.h"
+#include "jobgate/container_of.h"
 
-#define OF_USER(user) OWNER(upstream_user, user)
+static struct exchange *
+exchange_of(struct upstream_user *user)
+{
+	return container_of(user, struct exchange, upstream_user);
+}
 
 bool
 exchange_keep(struct exchange *exchange, struct request *request, const struct fields *extra,
@@ -82,7 +87,7 @@ exchange_acquire(struct exchange *exchange, enum pool_choice choice)
 void
 exchange_connect(struct task *task)
 {
-	struct exchange *exchange = OWNER(connect, task);
+	struct exchange *exchange = container_of(task, struct exchange, connect);
 	bool repeatable;
 
 	CHECK(exchange->state == EXCHANGE_CONNECTING && exchange->backend != NULL, exchange_dump,
@@ -95,7 +100,7 @@ exchange_connect(struct task *task)
 static void
 upstream_connected(struct upstream_user *user, struct upstream *upstream)
 {
-	struct exchange *exchange = OF_USER(user);
+	struct exchange *exchange = exchange_of(user);
 
 	CHECK(exchange->state == EXCHANGE_CONNECTING, exchange_dump, exchange);
 	exchange->upstream = upstream;
@@ -123,7 +128,7 @@ exchange_repeat(struct exchange *exchange, enum repeat repeat)
 static void
 upstream_failed(struct upstream_user *user, enum upstream_failure failure, enum repeat repeat)
 {
-	struct exchange *exchange = OF_USER(user);
+	struct exchange *exchange = exchange_of(user);
 	struct slice title = SLICE("Bad gateway");
 
 	exchange->upstream = NULL;
@@ -280,7 +285,7 @@ exchange_content_flush(struct exchange *exchange)
 static void
 upstream_writable(struct upstream_user *user)
 {
-	struct exchange *exchange = OF_USER(user);
+	struct exchange *exchange = exchange_of(user);
 
 	if (!exchange->content_ended && exchange_takes_content(exchange))
 		exchange->client->ops->resume(exchange->client);
@@ -324,7 +329,7 @@ exchange_keep_private(struct exchange *exchange, struct fields *fields)
 static void
 upstream_interim(struct upstream_user *user, struct response *response)
 {
-	struct exchange *exchange = OF_USER(user);
+	struct exchange *exchange = exchange_of(user);
 
 	exchange_rewrite_answer(exchange, response);
 	exchange->client->ops->interim(exchange->client, response);
@@ -350,7 +355,7 @@ add_answer_fields(struct gateway *gateway, struct fields *fields)
 static void
 upstream_head(struct upstream_user *user, struct response *response)
 {
-	struct exchange *exchange = OF_USER(user);
+	struct exchange *exchange = exchange_of(user);
 	struct gateway *gateway = exchange->gateway;
 
 	exchange_drop_kept(exchange);
@@ -376,7 +381,7 @@ upstream_head(struct upstream_user *user, struct response *response)
 static size_t
 upstream_content(struct upstream_user *user, struct slice data)
 {
-	struct exchange *exchange = OF_USER(user);
+	struct exchange *exchange = exchange_of(user);
 	size_t taken = exchange->client->ops->content(exchange->client, data);
 	bool was_full = exchange->client_full;
 
@@ -395,7 +400,7 @@ upstream_content(struct upstream_user *user, struct slice data)
 static void
 upstream_content_end(struct upstream_user *user, const struct fields *trailers)
 {
-	struct exchange *exchange = OF_USER(user);
+	struct exchange *exchange = exchange_of(user);
 
 	exchange->client->ops->content_end(exchange->client, trailers);
 	if (exchange->state == EXCHANGE_ENDED)
@@ -411,7 +416,7 @@ upstream_content_end(struct upstream_user *user, const struct fields *trailers)
 static void
 upstream_flush(struct upstream_user *user)
 {
-	struct exchange *exchange = OF_USER(user);
+	struct exchange *exchange = exchange_of(user);
 
 	exchange->client->ops->flush(exchange->client);
 }

@@ -1,6 +1,7 @@
 /* live_dump.c - what every object of a worker is at this moment, as lines of the service log. */
 #include <stdio.h>
 
+#include "jobgate/container_of.h"
 #include "jobgate/dump.h"
 #include "server/worker_state.h"
 
@@ -37,8 +38,7 @@ dump_worker(struct worker *worker)
 static void
 on_dump(struct timer *timer)
 {
-	struct worker *worker =
-	    (struct worker *)((char *)timer - offsetof(struct worker, dump_timer));
+	struct worker *worker = container_of(timer, struct worker, dump_timer);
 	char text[DUMP_TEXT_MAX];
 	struct dump dump;
 

@@ -5,10 +5,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "jobgate/container_of.h"
 #include "net/resolve.h"
 #include "server/worker_state.h"
-
-#define OWNER(member, at) ((struct worker *)((char *)(at)-offsetof(struct worker, member)))
 
 /* ---- what it publishes ---- */
 
@@ -158,7 +157,7 @@ may_accept(const struct worker *worker, uint64_t now_ms)
 static void
 on_accept_check(struct timer *timer)
 {
-	struct worker *worker = OWNER(accept_timer, timer);
+	struct worker *worker = container_of(timer, struct worker, accept_timer);
 
 	if (!may_accept(worker, loop_now_ms(worker->loop))) {
 		timer_start(worker->loop, timer, worker->tuning->worker.accept_check_ms);
@@ -175,7 +174,7 @@ on_accept_check(struct timer *timer)
 static void
 on_pause_over(struct timer *timer)
 {
-	struct worker *worker = OWNER(pause_timer, timer);
+	struct worker *worker = container_of(timer, struct worker, pause_timer);
 
 	worker->paused = false;
 	start_accepting(worker); /* while draining: only the listeners that are still open */
@@ -192,7 +191,7 @@ follow_orphans(struct worker *worker)
 static void
 on_stats(struct timer *timer)
 {
-	struct worker *worker = OWNER(stats_timer, timer);
+	struct worker *worker = container_of(timer, struct worker, stats_timer);
 
 	counter_add(&worker->setup->stats->beats, 1);
 	follow_orphans(worker);
@@ -205,7 +204,7 @@ on_stats(struct timer *timer)
 static void
 on_flush(struct timer *timer)
 {
-	struct worker *worker = OWNER(flush_timer, timer);
+	struct worker *worker = container_of(timer, struct worker, flush_timer);
 
 	access_log_flush(worker->access_log);
 	timer_start(worker->loop, timer, worker->tuning->worker.flush_ms);
@@ -216,7 +215,7 @@ on_flush(struct timer *timer)
 static void
 on_drained(struct timer *timer)
 {
-	OWNER(drain_timer, timer)->ended = true;
+	container_of(timer, struct worker, drain_timer)->ended = true;
 }
 
 /*

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "jobgate/container_of.h"
 #include "observe/probes.h"
 #include "upstream/connect_address.h"
 #include "upstream/pool_state.h"
@@ -54,7 +55,7 @@ drop_parallel(struct dial *dial)
 static void
 dial_free(struct task *task)
 {
-	struct dial *dial = (struct dial *)((char *)task - offsetof(struct dial, free_task));
+	struct dial *dial = container_of(task, struct dial, free_task);
 
 	slab_give(&dial->pool->dial_slab, dial, POOL_SLAB_KEEP);
 }
@@ -80,7 +81,7 @@ dial_close(struct dial *dial)
 static void
 dial_cancel(struct upstream *upstream)
 {
-	dial_close((struct dial *)((char *)upstream - offsetof(struct dial, upstream)));
+	dial_close(container_of(upstream, struct dial, upstream));
 }
 
 /* Tell the user, and be done. */
@@ -99,7 +100,7 @@ dial_failed(struct dial *dial)
 void
 dial_deliver(struct task *task)
 {
-	struct pool *pool = (struct pool *)((char *)task - offsetof(struct pool, deliver));
+	struct pool *pool = container_of(task, struct pool, deliver);
 	struct dial *dial;
 
 	while ((dial = TAILQ_FIRST(&pool->failed)) != NULL)
@@ -281,7 +282,7 @@ static void
 parallel_ready(struct conn *conn)
 {
 	struct parallel_dial *parallel =
-	    (struct parallel_dial *)((char *)conn - offsetof(struct parallel_dial, conn));
+	    container_of(conn, struct parallel_dial, conn);
 	struct dial *dial = parallel->dial;
 	bool won = false;
 
@@ -374,7 +375,7 @@ dial_more(struct dial *dial)
 static void
 dial_timed_out(struct timer *timer)
 {
-	struct dial *dial = (struct dial *)((char *)timer - offsetof(struct dial, timer));
+	struct dial *dial = container_of(timer, struct dial, timer);
 
 	if (dial->state == DIAL_QUEUED) {
 		dial_set_state(dial, DIAL_CONNECTING); /* it leaves the queue */

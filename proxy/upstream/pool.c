@@ -1,6 +1,7 @@
 /* pool.c - the backends of a worker, and the idle connections to each. */
 #include <stdlib.h>
 
+#include "jobgate/container_of.h"
 #include "net/buffer.h"
 #include "upstream/pool_state.h"
 
@@ -27,8 +28,7 @@ backend_free(struct backend *backend)
 static void
 backend_expired(struct timer *timer)
 {
-	struct backend *backend =
-	    (struct backend *)((char *)timer - offsetof(struct backend, timer));
+	struct backend *backend = container_of(timer, struct backend, timer);
 
 	if (backend->users == 0)
 		backend_free(backend);
@@ -118,8 +118,7 @@ backend_conn_new(struct backend *backend, struct dial *dial)
 static void
 backend_conn_free(struct task *task)
 {
-	struct backend_conn *connection =
-	    (struct backend_conn *)((char *)task - offsetof(struct backend_conn, free_task));
+	struct backend_conn *connection = container_of(task, struct backend_conn, free_task);
 
 	slab_give(&connection->pool->connection_slab, connection, POOL_SLAB_KEEP);
 }

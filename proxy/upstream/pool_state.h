@@ -10,6 +10,7 @@
 #ifndef JOBGATE_UPSTREAM_POOL_STATE_H
 #define JOBGATE_UPSTREAM_POOL_STATE_H
 
+#include "jobgate/container_of.h"
 #include "net/address.h"
 #include "net/resolve.h"
 #include "net/slab.h"
@@ -117,7 +118,7 @@ struct backend_conn *backend_conn_new(struct backend *backend, struct dial *dial
 static inline struct backend_conn *
 backend_conn_of(struct conn *conn)
 {
-	return (struct backend_conn *)((char *)conn - offsetof(struct backend_conn, conn));
+	return container_of(conn, struct backend_conn, conn);
 }
 
 /* ---- backend.c ---- */

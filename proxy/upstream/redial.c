@@ -5,6 +5,7 @@
  * Nothing of a request has been written, so any may wait. One dial at a time tries to connect; once
  * it succeeds, all others follow. The limit on connections bounds them; they hold no descriptor.
  */
+#include "jobgate/container_of.h"
 #include "upstream/pool_state.h"
 
 static void
@@ -20,8 +21,7 @@ redial_schedule(struct backend *backend)
 void
 redial_due(struct timer *timer)
 {
-	struct backend *backend =
-	    (struct backend *)((char *)timer - offsetof(struct backend, redial));
+	struct backend *backend = container_of(timer, struct backend, redial);
 	struct dial *dial = TAILQ_FIRST(&backend->queued);
 
 	if (dial == NULL || backend->dialler != NULL)

@@ -21,6 +21,7 @@ def judge(top, name, text):
     ("n = atoi(text);", "use slice_to_number"),
     ('if (sscanf(text, "%d", &n) != 1)', "use slice_to_number"),
     ("n = n * 10 + (unsigned)(*at - '0');", "use slice_to_number"),
+    ("return (struct x *)((char *)at - offsetof(struct x, member));", "use container_of"),
 ])
 def test_by_hand(tmp_path, line, words):
     status, out = judge(tmp_path, "auth/label.c", f"/* strtol(\n */\n{line}\n")
@@ -41,3 +42,17 @@ def test_good(tmp_path, line):
 
 def test_nothing_to_read(tmp_path):
     assert judge(tmp_path, "README.md", "")[0] == 1
+
+
+@pytest.mark.parametrize("pointer, status", [
+    ("int *", 0), ("const int *", 0), ("long *", 1), ("void *", 1), ("struct box *", 1),
+])
+def test_container_of_checks_the_type(pointer, status):
+    code = f"""#include "jobgate/container_of.h"
+struct box {{ long first; int member; }};
+struct box *find({pointer} pointer);
+struct box *find({pointer} pointer) {{ return container_of(pointer, struct box, member); }}
+"""
+    done = subprocess.run(["cc", "-fsyntax-only", "-I", REPOSITORY / "include", "-x", "c", "-"], input=code, text=True,
+                          capture_output=True)
+    assert (done.returncode != 0) == (status != 0), done.stderr

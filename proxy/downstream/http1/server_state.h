@@ -8,6 +8,7 @@
 #include "http/write.h"
 #include "http1/receiver.h"
 #include "http1/sender.h"
+#include "jobgate/container_of.h"
 #include "jobgate/exchange.h"
 
 /*
@@ -64,13 +65,13 @@ struct http1_server {
 static inline struct http1_server *
 server_of(struct connection *connection)
 {
-	return (struct http1_server *)connection;
+	return container_of(connection, struct http1_server, connection);
 }
 
 static inline struct http1_server *
 server_of_client(struct exchange_client *client)
 {
-	return (struct http1_server *)((char *)client - offsetof(struct http1_server, client));
+	return container_of(client, struct http1_server, client);
 }
 
 /* ---- server_state.c ---- */

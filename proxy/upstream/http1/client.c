@@ -2,16 +2,18 @@
  * end. */
 #include "upstream/http1/client_state.h"
 
+#include "jobgate/container_of.h"
+
 static struct http1_client *
 client_of(const struct upstream *upstream)
 {
-	return (struct http1_client *)((char *)upstream - offsetof(struct http1_client, upstream));
+	return container_of(upstream, struct http1_client, upstream);
 }
 
 static struct http1_client *
 client_on(struct backend_conn *connection)
 {
-	return (struct http1_client *)connection;
+	return container_of(connection, struct http1_client, connection);
 }
 
 /* Close at once, in any state, without a word to the user; freed at the end of the turn. */
@@ -186,7 +188,7 @@ static void
 client_resume(struct task *task)
 {
 	struct http1_client *client =
-	    (struct http1_client *)((char *)task - offsetof(struct http1_client, resume_task));
+	    container_of(task, struct http1_client, resume_task);
 
 	catch_up(client);
 	if (client->state == HTTP1_CLIENT_CLOSED)
@@ -216,8 +218,7 @@ client_still_idle(struct backend_conn *connection)
 static void
 client_ready(struct conn *conn)
 {
-	struct http1_client *client =
-	    (struct http1_client *)((char *)conn - offsetof(struct http1_client, connection.conn));
+	struct http1_client *client = container_of(conn, struct http1_client, connection.conn);
 	struct upstream *upstream = &client->upstream;
 
 	catch_up(client);
@@ -245,8 +246,7 @@ client_ready(struct conn *conn)
 static void
 client_expired(struct timer *timer)
 {
-	struct http1_client *client =
-	    (struct http1_client *)((char *)timer - offsetof(struct http1_client, timer));
+	struct http1_client *client = container_of(timer, struct http1_client, timer);
 
 	if (client->state == HTTP1_CLIENT_IDLE) {
 		client_close(client);
