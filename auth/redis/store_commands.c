@@ -164,13 +164,13 @@ store_create(struct store *store, const struct record *record, uint64_t created_
 		arguments_add_maker(arguments, store, record->kind, maker);
 		arguments_add(arguments, id);
 		arguments_add_text(arguments, "%llu", (unsigned long long)created_ms);
-		arguments_add_text(
-		    arguments, "%u", record->kind == RECORD_JOB ? record->job.lease : 0);
 		switch (record->kind) {
 		case RECORD_TOKEN:
+			arguments_add(arguments, SLICE("0")); /* no lease */
 			arguments_add_token(arguments, &record->token);
 			break;
 		case RECORD_JOB:
+			arguments_add_text(arguments, "%u", record->job.lease);
 			add_job(arguments, &record->job);
 			break;
 		case RECORD_KINDS:

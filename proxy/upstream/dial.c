@@ -281,8 +281,7 @@ connect_ready(struct conn *conn)
 static void
 parallel_ready(struct conn *conn)
 {
-	struct parallel_dial *parallel =
-	    container_of(conn, struct parallel_dial, conn);
+	struct parallel_dial *parallel = container_of(conn, struct parallel_dial, conn);
 	struct dial *dial = parallel->dial;
 	bool won = false;
 

@@ -187,8 +187,7 @@ catch_up(const struct http1_client *client)
 static void
 client_resume(struct task *task)
 {
-	struct http1_client *client =
-	    container_of(task, struct http1_client, resume_task);
+	struct http1_client *client = container_of(task, struct http1_client, resume_task);
 
 	catch_up(client);
 	if (client->state == HTTP1_CLIENT_CLOSED)
