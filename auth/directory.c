@@ -323,7 +323,7 @@ begin_epoch(struct directory *directory)
 	TAILQ_CONCAT(&directory->doubted, &directory->relied, link);
 }
 
-/* ---- what the link tells ---- */
+/* ---- what the tracker tells ---- */
 
 void
 jg_directory_feed(struct directory *directory, struct directory_entry *entry, enum feed feed,

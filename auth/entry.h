@@ -43,14 +43,14 @@ struct directory_entry {
 };
 
 /*
- * An epoch is the time of one link, or the part of it after a FLUSHALL: Redis
+ * An epoch is the time for which a tracker is up, or the part of it after a FLUSHALL: Redis
  * tells of changes to what was read in this epoch and to nothing else.
  */
 struct directory {
 	struct directory_options options;
 	struct directory_store store;
 	struct table table;
-	struct mint mint; /* as the link told it last */
+	struct mint mint; /* as the tracker told it last */
 	bool linked;
 	uint64_t epoch;	   /* from 1 */
 	uint64_t until_ms; /* what was read in this epoch may be relied on before this */

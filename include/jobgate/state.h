@@ -13,8 +13,8 @@
  * the transition by the object's table, fires the probe xxx_state and moves the object to the list
  * of its new state, if states have lists. The table has one row for each value of the enum:
  *
- *	static const struct state_row link_states[] = {
- *	    [LINK_WAITING] = {"waiting", STATE(LINK_FINDING) | STATE(LINK_CONNECTING)},
+ *	static const struct state_row tracker_states[] = {
+ *	    [TRACKER_WAITING] = {"waiting", STATE(TRACKER_FINDING) | STATE(TRACKER_CONNECTING)},
  *	    ...
  *
  * tests/states.py holds these tables against the diagrams in the documents.

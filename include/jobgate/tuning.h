@@ -32,7 +32,7 @@ struct directory_tuning {
 
 #define EPOCHS_MAX 16
 
-/* The tracker of a worker (redis/link.h). */
+/* The tracker of a worker (redis/tracker.h). */
 struct link_tuning {
 	uint64_t tick_ms;	   /* the clock is looked at no later than this; less than 1000 */
 	uint64_t backoff_first_ms; /* between attempts to connect: doubled from the first to the */

@@ -1,7 +1,7 @@
 /* validate.c - rules that several keys must keep together. */
 #include <string.h>
 
-#include "auth/redis/link.h"
+#include "auth/redis/tracker.h"
 #include "auth/redis/url.h"
 #include "config/builder.h"
 #include "config/values.h"

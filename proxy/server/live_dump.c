@@ -30,7 +30,7 @@ dump_worker(struct worker *worker)
 	downstream_dump(worker->downstream, &dump);
 	dump_line(worker, text);
 	jg_dump_init(&dump, text, sizeof(text));
-	redis_link_dump(worker->link, &dump);
+	redis_tracker_dump(worker->link, &dump);
 	dump_line(worker, text);
 }
 

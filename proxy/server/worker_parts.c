@@ -76,12 +76,12 @@ list_own(struct worker *worker)
 {
 	const struct config *config = worker->setup->config;
 
-	worker->own = calloc(config->listener_count + REDIS_LINK_PEERS, sizeof(*worker->own));
+	worker->own = calloc(config->listener_count + REDIS_TRACKER_PEERS, sizeof(*worker->own));
 	if (worker->own == NULL)
 		return false;
 	for (size_t i = 0; i < config->listener_count; i++)
 		worker->own[worker->own_count++] = worker->setup->own[i];
-	worker->own_count += REDIS_LINK_PEERS; /* filled in once they are reached */
+	worker->own_count += REDIS_TRACKER_PEERS; /* filled in once they are reached */
 	return true;
 }
 
@@ -238,7 +238,7 @@ bool
 worker_store(struct worker *worker)
 {
 	const struct config *config = worker->setup->config;
-	const struct redis_link_options link = {
+	const struct redis_tracker_options link = {
 	    .url = worker->setup->store_url,
 	    .primary_url = worker->setup->primary_url,
 	    .prefix = config->store.prefix,
@@ -258,14 +258,14 @@ worker_store(struct worker *worker)
 	char error[256];
 
 	worker->link =
-	    redis_link_new(loop_base(worker->loop), &link, &worker->log, error, sizeof(error));
+	    redis_tracker_new(loop_base(worker->loop), &link, &worker->log, error, sizeof(error));
 	if (worker->link == NULL) {
 		log_error(&worker->log, "store.url: %s", error);
 		return false;
 	}
 	if (RAND_bytes(directory.hash_key, sizeof(directory.hash_key)) != 1)
 		return false;
-	store = redis_link_store(worker->link);
+	store = redis_tracker_store(worker->link);
 	worker->directory = jg_directory_new(&directory, &store);
 	return worker->directory != NULL;
 }

@@ -2,7 +2,7 @@
 #ifndef JOBGATE_WORKER_STATE_H
 #define JOBGATE_WORKER_STATE_H
 
-#include "auth/redis/link.h"
+#include "auth/redis/tracker.h"
 #include "downstream/downstream.h"
 #include "exchange/gateway.h"
 #include "server/worker.h"
@@ -29,7 +29,7 @@ struct worker {
 	struct log log;
 	struct loop *loop;
 	struct resolver *resolver;
-	struct redis_link *link;
+	struct redis_tracker *link;
 	struct directory *directory;
 	struct access_log *access_log;
 	struct buffer_pool *buffers;

@@ -50,7 +50,7 @@ def test_a_dump_shows_every_connection_and_no_secret(gateways, records):
         assert not [line for line in lines if "..." in line], lines
         assert len(connections(lines, "http1_server{state=head", " in=0 ", "keep_alive")) == 1, lines
         assert [line for line in lines if line.startswith("downstream{") and "jobs{connections=4 " in line], lines
-        assert [line for line in lines if line.startswith("redis_link{") and "state=up" in line], lines
+        assert [line for line in lines if line.startswith("redis_tracker{") and "state=up" in line], lines
         log = gateway.program.log()
         for secret in secrets:
             assert secret not in log, secret

@@ -1,11 +1,11 @@
-/* link_reads.c - records read, and the word that they have changed. */
+/* tracker_reads.c - records read, and the word that they have changed. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "auth/record.h"
-#include "auth/redis/link_state.h"
 #include "auth/redis/mint.h"
 #include "auth/redis/record_script.h"
+#include "auth/redis/tracker_state.h"
 #include "jobgate/check.h"
 
 /* What PTTL says of a key without a time to live. */
@@ -13,7 +13,7 @@
 
 /* One record under way. */
 struct read {
-	struct redis_link *link;
+	struct redis_tracker *tracker;
 	struct directory_entry *entry;
 	enum record_kind kind;
 	bool careful;
@@ -30,53 +30,55 @@ static const char script[] = RECORD_SCRIPT_GET;
 
 /* ---- invalidations ---- */
 
-/* Whether a push may come now that counts; before the link is up, the mint alone has been read. */
+/* Whether a push may come now that counts; before the tracker is up, the mint alone has been read.
+ */
 static bool
-is_listening(const struct redis_link *link)
+is_listening(const struct redis_tracker *tracker)
 {
-	return link->state == LINK_PROVING || link->state == LINK_UP;
+	return tracker->state == TRACKER_PROVING || tracker->state == TRACKER_UP;
 }
 
 static void
-invalidate_key(struct redis_link *link, struct slice key)
+invalidate_key(struct redis_tracker *tracker, struct slice key)
 {
 	struct slice rest, id;
 	enum record_kind kind;
 
-	if (key.len < link->prefix_len || memcmp(key.at, link->prefix, link->prefix_len) != 0)
+	if (key.len < tracker->prefix_len ||
+	    memcmp(key.at, tracker->prefix, tracker->prefix_len) != 0)
 		return;
-	rest = slice_after(key, link->prefix_len);
+	rest = slice_after(key, tracker->prefix_len);
 	if (slice_equal(rest, SLICE(MINT_KEY)) || slice_equal(rest, SLICE(MINT_ENFORCED_KEY)))
-		link_ask_mint(link);
-	if (link->state != LINK_UP)
+		tracker_ask_mint(tracker);
+	if (tracker->state != TRACKER_UP)
 		return;
 	if (record_key_parse(rest, &kind, &id))
-		jg_directory_invalidate(link->directory, kind, id, link_clock_ms(link));
+		jg_directory_invalidate(tracker->directory, kind, id, tracker_clock_ms(tracker));
 }
 
 /* ["message", channel, keys]: an array of keys, or nil when all are gone. */
 void
-link_pushed(void *ctx, const redisReply *reply)
+tracker_pushed(void *ctx, const redisReply *reply)
 {
-	struct redis_link *link = ctx;
+	struct redis_tracker *tracker = ctx;
 	const redisReply *keys = reply->element[2];
 
-	if (!is_listening(link))
+	if (!is_listening(tracker))
 		return;
 	if (keys->type == REDIS_REPLY_NIL) {
-		if (link->state == LINK_UP)
-			jg_directory_invalidate_all(link->directory, link_clock_ms(link));
-		if (is_listening(link))
-			link_ask_mint(link);
+		if (tracker->state == TRACKER_UP)
+			jg_directory_invalidate_all(tracker->directory, tracker_clock_ms(tracker));
+		if (is_listening(tracker))
+			tracker_ask_mint(tracker);
 		return;
 	}
 	if (keys->type != REDIS_REPLY_ARRAY) {
-		link_break(link, "push", "an invalidation of an unexpected form");
+		tracker_break(tracker, "push", "an invalidation of an unexpected form");
 		return;
 	}
-	for (size_t i = 0; i < keys->elements && is_listening(link); i++)
+	for (size_t i = 0; i < keys->elements && is_listening(tracker); i++)
 		if (keys->element[i]->type == REDIS_REPLY_STRING)
-			invalidate_key(link,
+			invalidate_key(tracker,
 			    (struct slice){keys->element[i]->str, (size_t)keys->element[i]->len});
 }
 
@@ -100,86 +102,86 @@ read_hash(const struct read *read)
 }
 
 static void
-complain(struct redis_link *link, const struct read *read, const char *why)
+complain(struct redis_tracker *tracker, const struct read *read, const char *why)
 {
 	uint64_t hash = read_hash(read);
 
-	link->stats.bad_records++;
+	tracker->stats.bad_records++;
 	for (size_t i = 0; i < COMPLAINTS; i++)
-		if (link->complaints[i] == hash)
+		if (tracker->complaints[i] == hash)
 			return;
-	link->complaints[link->next_complaint] = hash;
-	link->next_complaint = (link->next_complaint + 1) % COMPLAINTS;
-	log_warning(&link->log, "store: %s%s:%.*s breaks the rules and is treated as absent: %s",
-	    link->prefix, record_types[read->kind].noun, (int)read->id_len, read->id, why);
+	tracker->complaints[tracker->next_complaint] = hash;
+	tracker->next_complaint = (tracker->next_complaint + 1) % COMPLAINTS;
+	log_warning(&tracker->log, "store: %s%s:%.*s breaks the rules and is treated as absent: %s",
+	    tracker->prefix, record_types[read->kind].noun, (int)read->id_len, read->id, why);
 }
 
 /* Said now and then: every request may be failing. */
 static void
-link_read_failed(struct redis_link *link, const char *why)
+tracker_read_failed(struct redis_tracker *tracker, const char *why)
 {
-	uint64_t now_ms = link_clock_ms(link);
+	uint64_t now_ms = tracker_clock_ms(tracker);
 
-	if (now_ms < link->next_failure_ms)
+	if (now_ms < tracker->next_failure_ms)
 		return;
-	link->next_failure_ms = now_ms + link->options.tuning->failure_log_ms;
-	log_warning(&link->log, "store: a read failed: %s", why);
+	tracker->next_failure_ms = now_ms + tracker->options.tuning->failure_log_ms;
+	log_warning(&tracker->log, "store: a read failed: %s", why);
 }
 
 /* ---- care ---- */
 
 /*
- * A record of gigabytes may take the link with it: Redis gives up clients whose replies get
+ * A record of gigabytes may take the tracker with it: Redis gives up clients whose replies get
  * too long for it, and PING waits behind what is sent. So what was too large, and what was asked
- * for when a link broke, is read by a script from then on, which sends no such
+ * for when a tracker broke, is read by a script from then on, which sends no such
  * record (record_script.h); until it is found to be in order.
  */
 static size_t
-careful_find(const struct redis_link *link, uint64_t hash)
+careful_find(const struct redis_tracker *tracker, uint64_t hash)
 {
 	size_t i = 0;
 
-	while (i < link->careful_count && link->careful[i] != hash)
+	while (i < tracker->careful_count && tracker->careful[i] != hash)
 		i++;
 	return i;
 }
 
 static void
-careful_add(struct redis_link *link, uint64_t hash)
+careful_add(struct redis_tracker *tracker, uint64_t hash)
 {
-	size_t at = careful_find(link, hash);
+	size_t at = careful_find(tracker, hash);
 
-	if (at < link->careful_count)
+	if (at < tracker->careful_count)
 		return;
-	if (at == link->options.tuning->careful_max) /* one of them gets its chance again */
+	if (at == tracker->options.tuning->careful_max) /* one of them gets its chance again */
 		at = hash % at;
 	else
-		link->careful_count++;
-	link->careful[at] = hash;
+		tracker->careful_count++;
+	tracker->careful[at] = hash;
 }
 
 static void
-careful_remove(struct redis_link *link, uint64_t hash)
+careful_remove(struct redis_tracker *tracker, uint64_t hash)
 {
-	size_t at = careful_find(link, hash);
+	size_t at = careful_find(tracker, hash);
 
-	if (at < link->careful_count)
-		link->careful[at] = link->careful[--link->careful_count];
+	if (at < tracker->careful_count)
+		tracker->careful[at] = tracker->careful[--tracker->careful_count];
 }
 
 /* What an answer says of how to read this key the next time. */
 static void
-careful_learn(struct redis_link *link, uint64_t hash, enum record_status status)
+careful_learn(struct redis_tracker *tracker, uint64_t hash, enum record_status status)
 {
 	switch (status) {
 	case RECORD_TOO_LARGE:
-		careful_add(link, hash);
+		careful_add(tracker, hash);
 		break;
 	case RECORD_GOOD:
 	case RECORD_BROKEN:
 	case RECORD_MISSING:
-		if (link->careful_count > 0)
-			careful_remove(link, hash);
+		if (tracker->careful_count > 0)
+			careful_remove(tracker, hash);
 		break;
 	case RECORD_FAILED:
 		break;
@@ -198,30 +200,30 @@ is_no_script(const redisReply *reply)
 
 static bool read_send(struct read *read);
 
-/* What has come of the record is known, or is not; NULL: the link broke. */
+/* What has come of the record is known, or is not; NULL: the tracker broke. */
 static void
 read_judge(struct read *read, const redisReply *reply)
 {
-	struct redis_link *link = read->link;
+	struct redis_tracker *tracker = read->tracker;
 	const char *why = NULL;
 	enum record_status status;
 
-	CHECK(read->record == NULL, redis_link_dump, link);
+	CHECK(read->record == NULL, redis_tracker_dump, tracker);
 	read->feed = FEED_FAILED;
 	if (reply == NULL) {
-		careful_add(link, read_hash(read));
+		careful_add(tracker, read_hash(read));
 		return;
 	}
 	status = record_decode(
 	    read->kind, (struct slice){read->id, read->id_len}, reply, &read->record, &why);
-	careful_learn(link, read_hash(read), status);
+	careful_learn(tracker, read_hash(read), status);
 	switch (status) {
 	case RECORD_GOOD:
 		read->feed = FEED_RECORD;
 		break;
 	case RECORD_BROKEN:
 	case RECORD_TOO_LARGE:
-		complain(link, read, why);
+		complain(tracker, read, why);
 		read->feed = FEED_ABSENT;
 		break;
 	case RECORD_MISSING:
@@ -230,9 +232,9 @@ read_judge(struct read *read, const redisReply *reply)
 	case RECORD_FAILED:
 		read->again = read->careful && is_no_script(reply);
 		if (read->again)
-			careful_remove(link, read_hash(read));
+			careful_remove(tracker, read_hash(read));
 		else
-			link_read_failed(link, why);
+			tracker_read_failed(tracker, why);
 		break;
 	}
 }
@@ -246,7 +248,8 @@ read_judge_ttl(struct read *read, const redisReply *reply)
 {
 	uint64_t ttl_ms;
 
-	CHECK((read->feed == FEED_RECORD) == (read->record != NULL), redis_link_dump, read->link);
+	CHECK((read->feed == FEED_RECORD) == (read->record != NULL), redis_tracker_dump,
+	    read->tracker);
 	if (read->feed != FEED_RECORD)
 		return;
 	if (reply != NULL && reply->type == REDIS_REPLY_INTEGER && reply->integer == TTL_NONE)
@@ -263,7 +266,7 @@ read_judge_ttl(struct read *read, const redisReply *reply)
 	if (reply != NULL && reply->type == REDIS_REPLY_INTEGER)
 		read->feed = FEED_ABSENT; /* it has ended since it was read */
 	else if (reply != NULL)
-		link_read_failed(read->link,
+		tracker_read_failed(read->tracker,
 		    reply->type == REDIS_REPLY_ERROR ? reply->str : "PTTL has no number");
 }
 
@@ -271,14 +274,15 @@ read_judge_ttl(struct read *read, const redisReply *reply)
 static void
 read_part(struct read *read)
 {
-	CHECK(read->missing > 0, redis_link_dump, read->link);
+	CHECK(read->missing > 0, redis_tracker_dump, read->tracker);
 	if (--read->missing > 0)
 		return;
-	/* The second reply may be missing because the link breaks: then there is no connection. */
-	if (read->again && read->link->state == LINK_UP && read_send(read))
+	/* The second reply may be missing because the tracker breaks: then there is no connection.
+	 */
+	if (read->again && read->tracker->state == TRACKER_UP && read_send(read))
 		return;
-	jg_directory_feed(read->link->directory, read->entry, read->feed, read->record,
-	    link_clock_ms(read->link));
+	jg_directory_feed(read->tracker->directory, read->entry, read->feed, read->record,
+	    tracker_clock_ms(read->tracker));
 	free(read);
 }
 
@@ -304,47 +308,47 @@ on_ttl(void *ctx, const redisReply *reply)
 static bool
 read_send(struct read *read)
 {
-	struct redis_link *link = read->link;
+	struct redis_tracker *tracker = read->tracker;
 	struct slice prefix = record_types[read->kind].prefix;
 	char key[REDIS_PREFIX_MAX + RECORD_PREFIX_MAX + JOB_ID_MAX];
-	size_t key_len = link->prefix_len + prefix.len + read->id_len;
+	size_t key_len = tracker->prefix_len + prefix.len + read->id_len;
 	bool sent;
 
-	memcpy(key, link->prefix, link->prefix_len);
-	memcpy(key + link->prefix_len, prefix.at, prefix.len);
-	memcpy(key + link->prefix_len + prefix.len, read->id, read->id_len);
+	memcpy(key, tracker->prefix, tracker->prefix_len);
+	memcpy(key + tracker->prefix_len, prefix.at, prefix.len);
+	memcpy(key + tracker->prefix_len + prefix.len, read->id, read->id_len);
 	read->again = false;
-	read->sent_ms = link_clock_ms(link);
-	read->careful =
-	    link->careful_count > 0 && careful_find(link, read_hash(read)) < link->careful_count;
+	read->sent_ms = tracker_clock_ms(tracker);
+	read->careful = tracker->careful_count > 0 &&
+			careful_find(tracker, read_hash(read)) < tracker->careful_count;
 	if (read->careful)
-		sent = redis_command(link->data, on_record, read, 4,
+		sent = redis_command(tracker->data, on_record, read, 4,
 		    (const char *[]){"EVAL_RO", script, "1", key},
 		    (size_t[]){7, sizeof(script) - 1, 1, key_len});
 	else
-		sent = redis_command(link->data, on_record, read, 2,
+		sent = redis_command(tracker->data, on_record, read, 2,
 		    (const char *[]){"HGETALL", key}, (size_t[]){7, key_len});
 	if (!sent)
 		return false;
 	read->missing = 2;
-	if (!redis_command(
-		link->data, on_ttl, read, 2, (const char *[]){"PTTL", key}, (size_t[]){4, key_len}))
+	if (!redis_command(tracker->data, on_ttl, read, 2, (const char *[]){"PTTL", key},
+		(size_t[]){4, key_len}))
 		read->missing = 1; /* memory is short: with the first reply it has failed */
 	return true;
 }
 
 bool
-link_read(void *ctx, enum record_kind kind, struct slice id, struct directory_entry *entry)
+tracker_read(void *ctx, enum record_kind kind, struct slice id, struct directory_entry *entry)
 {
-	struct redis_link *link = ctx;
+	struct redis_tracker *tracker = ctx;
 	struct read *read;
 
-	if (link->state != LINK_UP || id.len > JOB_ID_MAX)
+	if (tracker->state != TRACKER_UP || id.len > JOB_ID_MAX)
 		return false;
 	read = malloc(sizeof(*read));
 	if (read == NULL)
 		return false;
-	*read = (struct read){.link = link, .entry = entry, .kind = kind, .id_len = id.len};
+	*read = (struct read){.tracker = tracker, .entry = entry, .kind = kind, .id_len = id.len};
 	memcpy(read->id, id.at, id.len);
 	if (read_send(read))
 		return true;

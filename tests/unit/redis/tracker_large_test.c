@@ -1,5 +1,5 @@
-/* link_large_test.c - records that are too large for anybody, from a real redis-server. */
-#include "link_world.h"
+/* tracker_large_test.c - records that are too large for anybody, from a real redis-server. */
+#include "tracker_world.h"
 
 /* A field of so many bytes, which APPEND makes by itself. */
 static void
@@ -29,20 +29,20 @@ calls_of(struct world *world, const char *command)
 }
 
 static void
-it_is_absent_and_the_link_goes_on(void **state)
+it_is_absent_and_the_tracker_goes_on(void **state)
 {
 	struct world *world = *state;
 
 	put_token(world, 1);
 	redis_do(world->admin, "HSET " JOB " url unix:/run/x");
-	link_up(world);
+	tracker_up(world);
 	watch_token(world);
 	assert_int_equal(look_up(world, RECORD_JOB, "large").known, RECORD_KNOWN);
 	put_large(world, JOB, 40 << 20);
 	RUN_UNTIL(&world->turner, look_up(world, RECORD_JOB, "large").known == RECORD_ABSENT);
 	for (int i = 0; i < 3; i++) /* remembered */
 		assert_int_equal(look_up(world, RECORD_JOB, "large").known, RECORD_ABSENT);
-	assert_int_equal(link_stats(world).bad_records, 1);
+	assert_int_equal(tracker_stats(world).bad_records, 1);
 	assert_int_equal(logged(world, JOB " breaks the rules and is treated as absent: it is "
 					   "larger than 1 MiB"),
 	    1);
@@ -52,7 +52,7 @@ it_is_absent_and_the_link_goes_on(void **state)
 	/* It is not sent again as a whole, until it is in order. */
 	put_large(world, JOB, 41 << 20);
 	RUN_UNTIL(&world->turner, look_up(world, RECORD_JOB, "large").known == RECORD_ABSENT &&
-				      link_stats(world).bad_records == 2);
+				      tracker_stats(world).bad_records == 2);
 	assert_int_equal(calls_of(world, "eval_ro"), 1);
 	redis_do(world->admin, "HDEL " JOB " notes");
 	RUN_UNTIL(&world->turner, look_up(world, RECORD_JOB, "large").known == RECORD_KNOWN);
@@ -61,12 +61,12 @@ it_is_absent_and_the_link_goes_on(void **state)
 	RUN_UNTIL(&world->turner,
 	    slice_equal(look_up(world, RECORD_JOB, "large").record->job.url.path, SLICE("/run/y")));
 	assert_int_equal(calls_of(world, "eval_ro"), 2);
-	assert_int_equal(link_stats(world).connects, 1);
+	assert_int_equal(tracker_stats(world).connects, 1);
 }
 
 /* Redis may rather give us up than send it: that happens once. */
 static void
-what_breaks_the_link_is_not_repeated(void **state)
+what_breaks_the_tracker_is_not_repeated(void **state)
 {
 	struct world *world = *state;
 
@@ -74,36 +74,36 @@ what_breaks_the_link_is_not_repeated(void **state)
 	redis_do(world->admin, "HSET " JOB " url unix:/run/x");
 	put_token(world, 1);
 	put_large(world, JOB, 40 << 20);
-	link_up(world);
+	tracker_up(world);
 	watch_token(world);
 	assert_int_equal(look_up(world, RECORD_JOB, "large").known, RECORD_UNKNOWN);
 	RUN_UNTIL(&world->turner, look_up(world, RECORD_JOB, "large").known == RECORD_ABSENT);
 	assert_int_equal(logged(world, "it is larger than 1 MiB"), 1);
-	assert_int_equal(link_stats(world).connects, 2);
+	assert_int_equal(tracker_stats(world).connects, 2);
 	put_large(world, JOB, 41 << 20);
 	RUN_UNTIL(&world->turner, look_up(world, RECORD_JOB, "large").known == RECORD_ABSENT &&
-				      link_stats(world).bad_records == 2);
+				      tracker_stats(world).bad_records == 2);
 	put_token(world, 2);
 	RUN_UNTIL(&world->turner, watched_version(world) == 2);
-	assert_int_equal(link_stats(world).connects, 2);
+	assert_int_equal(tracker_stats(world).connects, 2);
 }
 
-/* What else was asked for when a link broke is innocent, and read as ever once that is known. */
+/* What else was asked for when a tracker broke is innocent, and read as ever once that is known. */
 static void
 innocent_records_are_soon_read_as_ever(void **state)
 {
 	struct world *world = *state;
 
 	put_token(world, 1);
-	link_up(world);
+	tracker_up(world);
 	kill(world->redis, SIGSTOP);
 	assert_true(jg_directory_lookup(
 	    world->directory, RECORD_TOKEN, SLICE(TOKEN_ID), clock_ms(world), &world->waiter)
 			.pending);
 	run_for(&world->turner, 20);
 	kill(world->redis, SIGCONT);
-	redis_do(world->admin, "CLIENT KILL TYPE pubsub"); /* and the link is given up, or was */
-	RUN_UNTIL(&world->turner, link_stats(world).connects == 2);
+	redis_do(world->admin, "CLIENT KILL TYPE pubsub"); /* and the tracker is given up, or was */
+	RUN_UNTIL(&world->turner, tracker_stats(world).connects == 2);
 	watch_token(world);
 	for (unsigned version = 2; version < 4; version++) {
 		put_token(world, version);
@@ -114,7 +114,7 @@ innocent_records_are_soon_read_as_ever(void **state)
 
 /* As a user who may not run scripts. */
 static void
-link_up_without_scripts(struct world *world, uint64_t ping_deadline_ms)
+tracker_up_without_scripts(struct world *world, uint64_t ping_deadline_ms)
 {
 	uint16_t port;
 	char url[128];
@@ -124,7 +124,7 @@ link_up_without_scripts(struct world *world, uint64_t ping_deadline_ms)
 	redis_do(world->admin, "CONFIG SET port %u", port);
 	redis_do(world->admin, "ACL SETUSER gate on %s ~* &* +@all -@scripting", ">secret");
 	snprintf(url, sizeof(url), "redis://gate:secret@127.0.0.1:%u", port);
-	link_start(world, url, ping_deadline_ms);
+	tracker_start(world, url, ping_deadline_ms);
 	RUN_UNTIL(&world->turner, jg_directory_ready(world->directory, clock_ms(world)));
 }
 
@@ -136,32 +136,32 @@ scripts_may_be_forbidden(void **state)
 
 	redis_do(world->admin, "HSET " JOB " url unix:/run/x");
 	put_large(world, JOB, 40 << 20);
-	link_up_without_scripts(world, PATIENCE_MS);
+	tracker_up_without_scripts(world, PATIENCE_MS);
 	assert_int_equal(look_up(world, RECORD_JOB, "large").known, RECORD_ABSENT);
 	redis_do(world->admin, "HDEL " JOB " notes");
 	RUN_UNTIL(&world->turner, look_up(world, RECORD_JOB, "large").known == RECORD_KNOWN);
 	assert_int_equal(logged(world, "a read failed"), 0);
-	assert_int_equal(link_stats(world).connects, 1);
+	assert_int_equal(tracker_stats(world).connects, 1);
 }
 
 /*
- * A record is read by script, which is forbidden, and the link breaks (for a proof that is late)
+ * A record is read by script, which is forbidden, and the tracker breaks (for a proof that is late)
  * before its time to live has come: nothing is left to read it again with.
  */
 static void
-link_breaks_between_two_replies(void **state)
+tracker_breaks_between_two_replies(void **state)
 {
 	struct world *world = *state;
 
 	redis_do(world->admin, "HSET " JOB " url unix:/run/x");
-	link_up_without_scripts(world, 200);
+	tracker_up_without_scripts(world, 200);
 	for (unsigned breaks = 1; breaks <= 2; breaks++) {
 		redis_do(world->admin, "CLIENT PAUSE 1000 ALL");
 		assert_true(jg_directory_lookup(
 		    world->directory, RECORD_JOB, SLICE("large"), clock_ms(world), &world->waiter)
 				.pending);
 		RUN_UNTIL(&world->turner, world->answered == breaks);
-		RUN_UNTIL(&world->turner, link_stats(world).connects == 1 + breaks);
+		RUN_UNTIL(&world->turner, tracker_stats(world).connects == 1 + breaks);
 	}
 	assert_int_equal(look_up(world, RECORD_JOB, "large").known, RECORD_KNOWN);
 }
@@ -170,11 +170,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST(it_is_absent_and_the_link_goes_on),
-	    TEST(what_breaks_the_link_is_not_repeated),
+	    TEST(it_is_absent_and_the_tracker_goes_on),
+	    TEST(what_breaks_the_tracker_is_not_repeated),
 	    TEST(innocent_records_are_soon_read_as_ever),
 	    TEST(scripts_may_be_forbidden),
-	    TEST(link_breaks_between_two_replies),
+	    TEST(tracker_breaks_between_two_replies),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

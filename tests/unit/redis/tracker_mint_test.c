@@ -1,5 +1,6 @@
-/* link_mint_test.c - the store's key for values, known before a link is up and kept current. */
-#include "link_world.h"
+/* tracker_mint_test.c - the store's key for values, known before a tracker is up and kept current.
+ */
+#include "tracker_world.h"
 
 #define KEY "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 #define OTHER_KEY "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f"
@@ -20,16 +21,16 @@ has_key(struct world *world, const char *text)
 }
 
 static void
-it_is_known_when_the_link_is_up(void **state)
+it_is_known_when_the_tracker_is_up(void **state)
 {
 	struct world *world = *state;
 
 	redis_do(world->admin, "MSET jobgate:mint " KEY " jobgate:mint:enforced 1");
-	link_start(world, "unix:/nonexistent", PATIENCE_MS);
+	tracker_start(world, "unix:/nonexistent", PATIENCE_MS);
 	assert_int_equal(mint_state(world), MINT_UNKNOWN);
-	redis_link_free(world->link);
+	redis_tracker_free(world->tracker);
 	jg_directory_free(world->directory);
-	link_up(world);
+	tracker_up(world);
 	assert_int_equal(mint_state(world), MINT_ENFORCED);
 	assert_true(has_key(world, KEY));
 	assert_int_equal(logged(world, "values that were not minted here are refused\n"), 1);
@@ -70,7 +71,7 @@ each_change_is_noticed(void **state)
 {
 	struct world *world = *state;
 
-	link_up(world);
+	tracker_up(world);
 	assert_int_equal(mint_state(world), MINT_NONE);
 	for (unsigned i = 0; i < 3; i++) {
 		begin(world);
@@ -88,7 +89,7 @@ a_loosened_check_is_told(void **state)
 {
 	struct world *world = *state;
 
-	link_up(world);
+	tracker_up(world);
 	begin(world);
 	redis_do(world->admin, "DEL jobgate:mint:enforced");
 	RUN_UNTIL(&world->turner, mint_state(world) == MINT_STARTED);
@@ -107,7 +108,7 @@ what_the_second_key_holds_does_not_matter(void **state)
 {
 	struct world *world = *state;
 
-	link_up(world);
+	tracker_up(world);
 	begin(world);
 	redis_do(world->admin, "DEL jobgate:mint:enforced");
 	RUN_UNTIL(&world->turner, mint_state(world) == MINT_STARTED);
@@ -122,7 +123,7 @@ the_last_of_many_changes_counts(void **state)
 	struct world *world = *state;
 	char key[MINT_KEY_TEXT_LEN + 1];
 
-	link_up(world);
+	tracker_up(world);
 	for (unsigned i = 0; i < 500; i++) {
 		snprintf(key, sizeof(key), "%064x", i);
 		redis_do(world->admin, "SET jobgate:mint %s", key);
@@ -139,7 +140,7 @@ one_that_is_broken_is_none(void **state)
 	struct world *world = *state;
 
 	redis_do(world->admin, "MSET jobgate:mint x jobgate:mint:enforced 1");
-	link_up(world);
+	tracker_up(world);
 	assert_int_equal(mint_state(world), MINT_NONE);
 	assert_int_equal(logged(world, "store: jobgate:mint cannot be used: it is not 64"), 1);
 	redis_do(world->admin, "SET jobgate:mint " KEY);
@@ -164,7 +165,7 @@ one_that_may_not_be_read_is_none(void **state)
 	redis_do(world->admin, "MSET jobgate:mint " KEY " jobgate:mint:enforced 1");
 	redis_do(world->admin,
 	    "ACL SETUSER default resetkeys ~jobgate:token:* ~jobgate:tokens ~jobgate:job:*");
-	link_up(world);
+	tracker_up(world);
 	assert_int_equal(mint_state(world), MINT_NONE);
 	assert_int_equal(logged(world, "jobgate:mint cannot be used: NOPERM"), 1);
 }
@@ -175,7 +176,7 @@ past_the_bound_it_is_unknown(void **state)
 	struct world *world = *state;
 
 	redis_do(world->admin, "SET jobgate:mint " KEY);
-	link_up(world);
+	tracker_up(world);
 	assert_int_equal(mint_state(world), MINT_STARTED);
 	world->ahead_ms = 70000;
 	assert_int_equal(mint_state(world), MINT_UNKNOWN);
@@ -191,13 +192,13 @@ after_a_reconnect_it_is_the_new_one(void **state)
 	struct world *world = *state;
 
 	redis_do(world->admin, "MSET jobgate:mint " KEY " jobgate:mint:enforced 1");
-	link_up(world);
+	tracker_up(world);
 	stop_redis(world);
-	RUN_UNTIL(&world->turner, !link_stats(world).up);
+	RUN_UNTIL(&world->turner, !tracker_stats(world).up);
 	assert_true(has_key(world, KEY));
 	start_redis(world);
 	redis_do(world->admin, "SET jobgate:mint " OTHER_KEY);
-	RUN_UNTIL(&world->turner, link_stats(world).up);
+	RUN_UNTIL(&world->turner, tracker_stats(world).up);
 	assert_int_equal(logged(world, "store: connected again"), 1);
 	RUN_UNTIL(&world->turner, has_key(world, OTHER_KEY));
 	assert_int_equal(mint_state(world), MINT_STARTED);
@@ -207,7 +208,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST(it_is_known_when_the_link_is_up),
+	    TEST(it_is_known_when_the_tracker_is_up),
 	    TEST(each_change_is_noticed),
 	    TEST(the_last_of_many_changes_counts),
 	    TEST(a_loosened_check_is_told),

@@ -1,6 +1,7 @@
-/* link_outage_test.c - a redis-server that goes, comes, falls silent, or refuses what a link needs.
+/* tracker_outage_test.c - a redis-server that goes, comes, falls silent, or refuses what a tracker
+ * needs.
  */
-#include "link_world.h"
+#include "tracker_world.h"
 
 /* ---- what Redis may do ---- */
 
@@ -11,7 +12,7 @@ it_may_come_later_and_come_again(void **state)
 	char url[128];
 
 	snprintf(url, sizeof(url), "unix:%s", world->socket);
-	link_start(world, url, PATIENCE_MS);
+	tracker_start(world, url, PATIENCE_MS);
 	run_for(&world->turner, 200);
 	assert_int_equal(look_up(world, RECORD_TOKEN, TOKEN_ID).known, RECORD_UNKNOWN);
 	assert_int_equal(logged(world, "cannot be reached"), 1); /* not at each attempt */
@@ -45,7 +46,7 @@ one_connection_does_not_live_without_the_other(void **state)
 	struct world *world = *state;
 
 	put_token(world, 1);
-	link_up(world);
+	tracker_up(world);
 	watch_token(world);
 	for (unsigned i = 0; i < 2; i++) {
 		char line[64];
@@ -82,7 +83,7 @@ pings_prove_that_it_works(void **state)
 	struct world *world = *state;
 	uint64_t first_ms;
 
-	link_up(world);
+	tracker_up(world);
 	first_ms = good_ms(world);
 	RUN_UNTIL(&world->turner, good_ms(world) >= first_ms + 150);
 	assert_true(good_ms(world) <= clock_ms(world));
@@ -97,7 +98,7 @@ a_silent_redis_is_given_up(void **state)
 
 	put_token(world, 1);
 	snprintf(url, sizeof(url), "unix:%s", world->socket);
-	link_start(world, url, 300);
+	tracker_start(world, url, 300);
 	RUN_UNTIL(&world->turner, jg_directory_ready(world->directory, clock_ms(world)));
 	watch_token(world);
 	kill(world->redis, SIGSTOP);
@@ -114,19 +115,19 @@ a_silent_redis_is_given_up(void **state)
 }
 
 static void
-a_read_without_reply_fails_when_the_link_goes(void **state)
+a_read_without_reply_fails_when_the_tracker_goes(void **state)
 {
 	struct world *world = *state;
 
-	link_up(world);
+	tracker_up(world);
 	kill(world->redis, SIGSTOP);
 	assert_true(jg_directory_lookup(
 	    world->directory, RECORD_TOKEN, SLICE(TOKEN_ID), clock_ms(world), &world->waiter)
 			.pending);
 	run_for(&world->turner, 20);
 	assert_int_equal(world->answered, 0);
-	redis_link_free(world->link);
-	world->link = NULL;
+	redis_tracker_free(world->tracker);
+	world->tracker = NULL;
 	assert_int_equal(world->answered, 1);
 	kill(world->redis, SIGCONT);
 }
@@ -156,7 +157,7 @@ a_read_that_is_forbidden_is_no_absence(void **state)
 	uint16_t port;
 
 	put_token(world, 1);
-	link_start(world,
+	tracker_start(world,
 	    user_url(world, "ACL SETUSER gate on >secret ~jobgate:token:* ~jobgate:tokens &* +@all",
 		&port),
 	    PATIENCE_MS);
@@ -196,28 +197,28 @@ without_invalidations_nothing_is_trusted(void **state)
 		unsigned before = logged(world, cases[i].why);
 		uint16_t port;
 
-		link_start(world, user_url(world, cases[i].rules, &port), PATIENCE_MS);
+		tracker_start(world, user_url(world, cases[i].rules, &port), PATIENCE_MS);
 		RUN_UNTIL(&world->turner, logged(world, cases[i].why) > before);
 		run_for(&world->turner, 100);
 		assert_false(jg_directory_ready(world->directory, clock_ms(world)));
 		assert_int_equal(look_up(world, RECORD_TOKEN, TOKEN_ID).known, RECORD_UNKNOWN);
 		assert_int_equal(logged(world, "secret"), 0);
-		redis_link_free(world->link);
+		redis_tracker_free(world->tracker);
 		jg_directory_free(world->directory);
-		world->link = NULL;
+		world->tracker = NULL;
 		world->directory = NULL;
 	}
 }
 
 /* The name that only the push connection can have is enough. */
 static void
-a_link_without_info_is_trusted_by_the_name_of_its_connection(void **state)
+a_tracker_without_info_is_trusted_by_the_name_of_its_connection(void **state)
 {
 	struct world *world = *state;
 	uint16_t port;
 
-	link_start(world, user_url(world, "ACL SETUSER gate on >secret ~* &* +@all -info", &port),
-	    PATIENCE_MS);
+	tracker_start(world,
+	    user_url(world, "ACL SETUSER gate on >secret ~* &* +@all -info", &port), PATIENCE_MS);
 	RUN_UNTIL(&world->turner, jg_directory_ready(world->directory, clock_ms(world)));
 	put_token(world, 1);
 	assert_int_equal(look_up(world, RECORD_TOKEN, TOKEN_ID).known, RECORD_KNOWN);
@@ -232,7 +233,7 @@ a_wrong_password_is_not_repeated(void **state)
 
 	user_url(world, "ACL SETUSER gate on >other ~* &* +@all", &port);
 	snprintf(url, sizeof(url), "redis://gate:secret@127.0.0.1:%u", port);
-	link_start(world, url, PATIENCE_MS);
+	tracker_start(world, url, PATIENCE_MS);
 	RUN_UNTIL(&world->turner, logged(world, "Redis says: WRONGPASS") > 0);
 	assert_int_equal(logged(world, "secret"), 0);
 	assert_false(jg_directory_ready(world->directory, clock_ms(world)));
@@ -246,10 +247,10 @@ main(void)
 	    TEST(one_connection_does_not_live_without_the_other),
 	    TEST(pings_prove_that_it_works),
 	    TEST(a_silent_redis_is_given_up),
-	    TEST(a_read_without_reply_fails_when_the_link_goes),
+	    TEST(a_read_without_reply_fails_when_the_tracker_goes),
 	    TEST(a_read_that_is_forbidden_is_no_absence),
 	    TEST(without_invalidations_nothing_is_trusted),
-	    TEST(a_link_without_info_is_trusted_by_the_name_of_its_connection),
+	    TEST(a_tracker_without_info_is_trusted_by_the_name_of_its_connection),
 	    TEST(a_wrong_password_is_not_repeated),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,10 @@
-/* link_world.h - a directory, a link, a redis-server, and one who waits and watches. */
-#ifndef JOBGATE_TEST_REDIS_LINK_WORLD_H
-#define JOBGATE_TEST_REDIS_LINK_WORLD_H
+/* tracker_world.h - a directory, a tracker, a redis-server, and one who waits and watches. */
+#ifndef JOBGATE_TEST_REDIS_TRACKER_WORLD_H
+#define JOBGATE_TEST_REDIS_TRACKER_WORLD_H
 
 #include "harness.h"
 
-#include "auth/redis/link.h"
+#include "auth/redis/tracker.h"
 
 #define TOKEN_ID "abcdefghij012345"
 #define HASH "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
@@ -16,7 +16,7 @@ struct world {
 	redisContext *admin;
 	struct log log;
 	struct directory *directory;
-	struct redis_link *link;
+	struct redis_tracker *tracker;
 	uint64_t ahead_ms; /* what the directory's clock is ahead */
 	unsigned answered, told;
 	struct directory_waiter waiter;
@@ -91,7 +91,7 @@ teardown(void **state)
 {
 	struct world *world = *state;
 
-	redis_link_free(world->link);
+	redis_tracker_free(world->tracker);
 	jg_directory_free(world->directory);
 	if (world->admin != NULL)
 		stop_redis(world);
@@ -120,9 +120,9 @@ logged(const struct world *world, const char *text)
 
 /* Link a directory to the store. */
 static inline void
-link_start(struct world *world, const char *url, uint64_t ping_deadline_ms)
+tracker_start(struct world *world, const char *url, uint64_t ping_deadline_ms)
 {
-	const struct redis_link_options options = {.url = url,
+	const struct redis_tracker_options options = {.url = url,
 	    .prefix = "jobgate:",
 	    .timeouts = {PATIENCE_MS, 50, ping_deadline_ms},
 	    .now_ms = clock_ms,
@@ -131,30 +131,30 @@ link_start(struct world *world, const char *url, uint64_t ping_deadline_ms)
 	struct directory_store store;
 	char error[128];
 
-	world->link =
-	    redis_link_new(world->turner.base, &options, &world->log, error, sizeof(error));
-	assert_non_null(world->link);
-	store = redis_link_store(world->link);
+	world->tracker =
+	    redis_tracker_new(world->turner.base, &options, &world->log, error, sizeof(error));
+	assert_non_null(world->tracker);
+	store = redis_tracker_store(world->tracker);
 	world->directory = jg_directory_new(&cache, &store);
-	redis_link_start(world->link, world->directory);
+	redis_tracker_start(world->tracker, world->directory);
 }
 
 static inline void
-link_up(struct world *world)
+tracker_up(struct world *world)
 {
 	char url[128];
 
 	snprintf(url, sizeof(url), "unix:%s", world->socket);
-	link_start(world, url, PATIENCE_MS);
+	tracker_start(world, url, PATIENCE_MS);
 	RUN_UNTIL(&world->turner, jg_directory_ready(world->directory, clock_ms(world)));
 }
 
-static inline struct redis_link_stats
-link_stats(const struct world *world)
+static inline struct redis_tracker_stats
+tracker_stats(const struct world *world)
 {
-	struct redis_link_stats stats;
+	struct redis_tracker_stats stats;
 
-	redis_link_stats(world->link, &stats);
+	redis_tracker_stats(world->tracker, &stats);
 	return stats;
 }
 

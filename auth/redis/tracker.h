@@ -1,6 +1,7 @@
-/* link.h - what keeps a directory current: reads, invalidations, and the proof that they work. */
-#ifndef JOBGATE_REDIS_LINK_H
-#define JOBGATE_REDIS_LINK_H
+/* tracker.h - what keeps a directory current: reads, invalidations, and the proof that they work.
+ */
+#ifndef JOBGATE_REDIS_TRACKER_H
+#define JOBGATE_REDIS_TRACKER_H
 
 #include <event2/event.h>
 #include <sys/socket.h>
@@ -12,22 +13,22 @@
 #include "jobgate/tuning.h"
 
 /*
- * A link is two connections that live and die together: one reads (HGETALL,
+ * A tracker is two connections that live and die together: one reads (HGETALL,
  * pipelined), the other is subscribed to the invalidations that Redis sends for
  * what the first has read (CLIENT TRACKING ... REDIRECT). A third one leads to the
  * primary, where a replica is read. It reconnects by itself.
  */
-struct redis_link;
+struct redis_tracker;
 
 /* Bytes of options.prefix. */
 #define REDIS_PREFIX_MAX 256
 
-struct redis_link_options {
+struct redis_tracker_options {
 	const char *url;	   /* what is read */
 	const char *primary_url;   /* what is written to; NULL, or the same as url: that itself */
 	const char *prefix;	   /* of keys, "jobgate:" */
 	const char *ca_file;	   /* for rediss://; NULL: the system's */
-	struct resolver *resolver; /* outlives the link; NULL where no URL has a name */
+	struct resolver *resolver; /* outlives the tracker; NULL where no URL has a name */
 	struct store_timeouts timeouts;
 	const struct link_tuning *tuning; /* NULL: that of jg_tuning */
 	uint64_t (*now_ms)(void *ctx);	  /* the directory's clock */
@@ -35,36 +36,38 @@ struct redis_link_options {
 };
 
 /* All text is copied. NULL, with a sentence in error, when the URL is none or memory is short. */
-struct redis_link *redis_link_new(struct event_base *base, const struct redis_link_options *options,
-    const struct log *log, char *error, size_t error_cap);
+struct redis_tracker *redis_tracker_new(struct event_base *base,
+    const struct redis_tracker_options *options, const struct log *log, char *error,
+    size_t error_cap);
 
-/* How the directory reads by this link. */
-struct directory_store redis_link_store(struct redis_link *link);
+/* How the directory reads by this tracker. */
+struct directory_store redis_tracker_store(struct redis_tracker *tracker);
 
 /* Connect, and from now on keep this directory current. */
-void redis_link_start(struct redis_link *link, struct directory *directory);
+void redis_tracker_start(struct redis_tracker *tracker, struct directory *directory);
 
 /* Before the directory is freed. */
-void redis_link_free(struct redis_link *link);
+void redis_tracker_free(struct redis_tracker *tracker);
 
-struct redis_link_stats {
+struct redis_tracker_stats {
 	bool up;
 	uint64_t connects;	/* times that it has come up */
 	uint64_t round_trip_ms; /* what the last proof that pushes arrive took */
 	uint64_t bad_records;	/* met so far that break the rules */
 };
-void redis_link_stats(const struct redis_link *link, struct redis_link_stats *out);
+void redis_tracker_stats(const struct redis_tracker *tracker, struct redis_tracker_stats *out);
 
 /* Its state, its proof, its connections and its sentinels. */
-void redis_link_dump(const struct redis_link *link, struct dump *dump);
+void redis_tracker_dump(const struct redis_tracker *tracker, struct dump *dump);
 
 /* What is read, the primary, and as many sentinels as a URL may name. */
-#define REDIS_LINK_PEERS 9
+#define REDIS_TRACKER_PEERS 9
 
 /*
  * Where the store's servers are reached now, each at a place of its own in out. What is
  * not connected, or over a Unix socket, leaves its place as it is.
  */
-void redis_link_peers(const struct redis_link *link, struct sockaddr_storage out[REDIS_LINK_PEERS]);
+void redis_tracker_peers(
+    const struct redis_tracker *tracker, struct sockaddr_storage out[REDIS_TRACKER_PEERS]);
 
 #endif

@@ -1,27 +1,28 @@
-/* link_test.c - a directory kept current by a real redis-server. */
-#include "link_world.h"
+/* tracker_test.c - a directory kept current by a real redis-server. */
+#include "tracker_world.h"
 
 static void
 bad_options(void **state)
 {
 	struct world *world = *state;
-	struct redis_link_options options = {.url = "ftp://h", .prefix = ""};
+	struct redis_tracker_options options = {.url = "ftp://h", .prefix = ""};
 	char error[128] = "", prefix[258];
 
 	assert_null(
-	    redis_link_new(world->turner.base, &options, &world->log, error, sizeof(error)));
+	    redis_tracker_new(world->turner.base, &options, &world->log, error, sizeof(error)));
 	assert_true(strlen(error) > 0);
 	memset(prefix, 'p', sizeof(prefix));
 	prefix[257] = '\0';
-	options = (struct redis_link_options){.url = "unix:/a", .prefix = prefix, .ca_file = "x"};
+	options =
+	    (struct redis_tracker_options){.url = "unix:/a", .prefix = prefix, .ca_file = "x"};
 	assert_null(
-	    redis_link_new(world->turner.base, &options, &world->log, error, sizeof(error)));
+	    redis_tracker_new(world->turner.base, &options, &world->log, error, sizeof(error)));
 	assert_string_equal(error, "the prefix of keys is longer than 256 bytes");
 	prefix[256] = '\0';
-	world->link =
-	    redis_link_new(world->turner.base, &options, &world->log, error, sizeof(error));
-	assert_non_null(world->link);
-	redis_link_free(NULL);
+	world->tracker =
+	    redis_tracker_new(world->turner.base, &options, &world->log, error, sizeof(error));
+	assert_non_null(world->tracker);
+	redis_tracker_free(NULL);
 }
 
 static void
@@ -32,7 +33,7 @@ records_are_read(void **state)
 
 	put_token(world, 3);
 	redis_do(world->admin, "HSET jobgate:job:demo url unix:/run/x label:a b");
-	link_up(world);
+	tracker_up(world);
 	answer = look_up(world, RECORD_TOKEN, TOKEN_ID);
 	assert_int_equal(answer.known, RECORD_KNOWN);
 	assert_int_equal(answer.record->token.version, 3);
@@ -41,7 +42,7 @@ records_are_read(void **state)
 	assert_int_equal(answer.known, RECORD_KNOWN);
 	assert_true(slice_equal(answer.record->job.url.path, SLICE("/run/x")));
 	assert_int_equal(look_up(world, RECORD_JOB, TOKEN_ID).known, RECORD_ABSENT);
-	assert_int_equal(link_stats(world).bad_records, 0);
+	assert_int_equal(tracker_stats(world).bad_records, 0);
 	assert_int_equal(logged(world, "store: connected\n"), 1);
 }
 
@@ -51,7 +52,7 @@ an_id_too_long_for_a_key_is_not_asked_for(void **state)
 	char id[65];
 	struct world *world = *state;
 
-	link_up(world);
+	tracker_up(world);
 	memset(id, 'a', sizeof(id));
 	id[64] = '\0';
 	assert_int_equal(look_up(world, RECORD_JOB, id).known, RECORD_UNKNOWN);
@@ -64,7 +65,7 @@ what_was_missing_is_seen_when_it_comes(void **state)
 {
 	struct world *world = *state;
 
-	link_up(world);
+	tracker_up(world);
 	assert_int_equal(look_up(world, RECORD_TOKEN, TOKEN_ID).known, RECORD_ABSENT);
 	put_token(world, 1);
 	RUN_UNTIL(&world->turner, look_up(world, RECORD_TOKEN, TOKEN_ID).known == RECORD_KNOWN);
@@ -76,7 +77,7 @@ changes_reach_who_watches(void **state)
 	struct world *world = *state;
 
 	put_token(world, 1);
-	link_up(world);
+	tracker_up(world);
 	watch_token(world);
 	for (unsigned version = 2; version < 6; version++) {
 		put_token(world, version);
@@ -109,13 +110,13 @@ a_broken_record_is_absent_and_told_once(void **state)
 	struct world *world = *state;
 	char id[16];
 
-	link_up(world);
+	tracker_up(world);
 	for (unsigned i = 0; i < 3; i++) {
 		put_token(world, 1);
 		redis_do(world->admin, "HSET jobgate:token:" TOKEN_ID " role %u", i);
 		RUN_UNTIL(
 		    &world->turner, look_up(world, RECORD_TOKEN, TOKEN_ID).known == RECORD_ABSENT &&
-					link_stats(world).bad_records > i);
+					tracker_stats(world).bad_records > i);
 	}
 	redis_do(world->admin, "SET jobgate:job:demo x");
 	assert_int_equal(look_up(world, RECORD_JOB, "demo").known, RECORD_ABSENT);
