@@ -20,12 +20,12 @@ jg_directory_new(const struct directory_options *options, const struct directory
 		directory->options.tuning = &jg_tuning.directory;
 	directory->store = *store;
 	directory->epoch = 1;
-	directory->doubt_ms = UINT64_MAX;
+	directory->stale_due_ms = UINT64_MAX;
 	TAILQ_INIT(&directory->idle);
 	TAILQ_INIT(&directory->pending);
-	TAILQ_INIT(&directory->relied);
-	TAILQ_INIT(&directory->doubted);
-	TAILQ_INIT(&directory->rereading);
+	TAILQ_INIT(&directory->fresh);
+	TAILQ_INIT(&directory->stale);
+	TAILQ_INIT(&directory->refreshing);
 	TAILQ_INIT(&directory->dead);
 	if (!table_init(&directory->table, options->hash_key)) {
 		free(directory);
@@ -62,9 +62,9 @@ jg_directory_free(struct directory *directory)
 		return;
 	free_entries(&directory->idle, SIZE_MAX);
 	free_entries(&directory->pending, SIZE_MAX);
-	free_entries(&directory->relied, SIZE_MAX);
-	free_entries(&directory->doubted, SIZE_MAX);
-	free_entries(&directory->rereading, SIZE_MAX);
+	free_entries(&directory->fresh, SIZE_MAX);
+	free_entries(&directory->stale, SIZE_MAX);
+	free_entries(&directory->refreshing, SIZE_MAX);
 	free_entries(&directory->dead, SIZE_MAX);
 	table_free(&directory->table);
 	OPENSSL_cleanse(&directory->mint, sizeof(directory->mint));
@@ -92,7 +92,7 @@ jg_directory_lookup(struct directory *directory, enum record_kind kind, struct s
 	struct directory_entry *entry = entry_find(directory, kind, id, hash);
 
 	if (entry != NULL && entry_is_current(entry) && entry_has_ended(entry, now_ms))
-		entry_doubt(entry);
+		entry_set_stale(entry);
 	if (entry != NULL && entry_is_current(entry)) {
 		if (now_ms >= directory->until_ms)
 			return unknown;
@@ -102,7 +102,8 @@ jg_directory_lookup(struct directory *directory, enum record_kind kind, struct s
 		return answer_of(entry);
 	}
 	directory->stats.misses++;
-	/* What is read while the pushes are in doubt is of no use: nobody would tell of its end. */
+	/* A record that is read while pushes may be lost is of no use: no push would tell of a
+	 * change. */
 	if (!directory->linked || now_ms >= directory->until_ms)
 		return unknown;
 	if (entry == NULL)
@@ -257,8 +258,8 @@ tell_expired(struct directory *directory, struct entry_list *list, uint64_t now_
 
 		directory->cursor = TAILQ_NEXT(entry, link);
 		if (!entry_is_current(entry)) {
-			if (until_ms > now_ms && until_ms < directory->doubt_ms)
-				directory->doubt_ms = until_ms;
+			if (until_ms > now_ms && until_ms < directory->stale_due_ms)
+				directory->stale_due_ms = until_ms;
 			if (until_ms > now_ms || (entry->read_epoch == 0 && entry->until_ms == 0))
 				continue;
 			/* Relied on no more; told once. */
@@ -273,14 +274,14 @@ tell_expired(struct directory *directory, struct entry_list *list, uint64_t now_
 
 /* ---- reading again ---- */
 
-/* Read watched entries that are in doubt, as many as may be under way. */
+/* Read watched stale entries again, as many as may be under way. */
 static void
-read_doubted(struct directory *directory, uint64_t now_ms)
+refresh_stale(struct directory *directory, uint64_t now_ms)
 {
 	struct directory_entry *entry;
 
-	while (directory->rereading_count < directory->options.tuning->rereads_max &&
-	       (entry = TAILQ_FIRST(&directory->doubted)) != NULL)
+	while (directory->refreshing_count < directory->options.tuning->rereads_max &&
+	       (entry = TAILQ_FIRST(&directory->stale)) != NULL)
 		if (entry_failed_lately(entry, now_ms) || !entry_read(entry))
 			return;
 }
@@ -298,15 +299,15 @@ read_ended(struct directory *directory, uint64_t now_ms)
 	while ((end = directory->ends.first) != NULL && now_ms >= end->ms) {
 		struct directory_entry *entry = container_of(end, struct directory_entry, end);
 
-		/* A record in doubt for another reason waits for its turn to be read. */
+		/* A record that is stale for another reason waits for its turn to be read. */
 		deadlines_remove(&directory->ends, end);
 		if (!entry_is_current(entry)) {
-			if (entry_until(entry) < directory->doubt_ms)
-				directory->doubt_ms = entry_until(entry);
+			if (entry_until(entry) < directory->stale_due_ms)
+				directory->stale_due_ms = entry_until(entry);
 			continue;
 		}
 		entry->changed_ms = entry->record->ends_ms;
-		entry_doubt(entry);
+		entry_set_stale(entry);
 		entry_read(entry);
 	}
 }
@@ -317,10 +318,10 @@ begin_epoch(struct directory *directory)
 {
 	CHECK(directory->cursor == NULL, jg_directory_dump, directory);
 	directory->ended_until_ms[directory->epoch % EPOCHS_MAX] = directory->until_ms;
-	if (!TAILQ_EMPTY(&directory->relied) && directory->until_ms < directory->doubt_ms)
-		directory->doubt_ms = directory->until_ms;
+	if (!TAILQ_EMPTY(&directory->fresh) && directory->until_ms < directory->stale_due_ms)
+		directory->stale_due_ms = directory->until_ms;
 	directory->epoch++;
-	TAILQ_CONCAT(&directory->doubted, &directory->relied, link);
+	TAILQ_CONCAT(&directory->stale, &directory->fresh, link);
 }
 
 /* ---- what the tracker tells ---- */
@@ -357,7 +358,7 @@ jg_directory_feed(struct directory *directory, struct directory_entry *entry, en
 	free(old);
 	entry_release(entry);
 	if (feed != FEED_FAILED)
-		read_doubted(directory, now_ms);
+		refresh_stale(directory, now_ms);
 }
 
 void
@@ -377,7 +378,7 @@ jg_directory_invalidate(
 	}
 	/* The record was right until now; how long that may count is settled by what is known at
 	 * this moment. */
-	entry_doubt(entry);
+	entry_set_stale(entry);
 	if (!LIST_EMPTY(&entry->watches))
 		entry_read(entry);
 	entry_settle(entry);
@@ -388,7 +389,7 @@ jg_directory_invalidate_all(struct directory *directory, uint64_t now_ms)
 {
 	directory->stats.invalidations++;
 	begin_epoch(directory);
-	read_doubted(directory, now_ms);
+	refresh_stale(directory, now_ms);
 }
 
 void
@@ -417,7 +418,7 @@ jg_directory_link_up(struct directory *directory, uint64_t now_ms)
 	 * now on. */
 	directory->until_ms = 0;
 	jg_directory_good(directory, now_ms);
-	read_doubted(directory, now_ms);
+	refresh_stale(directory, now_ms);
 }
 
 void
@@ -445,8 +446,8 @@ jg_directory_due_ms(const struct directory *directory)
 {
 	uint64_t due_ms = directory->expired ? UINT64_MAX : directory->until_ms;
 
-	if (directory->doubt_ms < due_ms)
-		due_ms = directory->doubt_ms;
+	if (directory->stale_due_ms < due_ms)
+		due_ms = directory->stale_due_ms;
 	if (directory->ends.first != NULL && directory->ends.first->ms < due_ms)
 		due_ms = directory->ends.first->ms;
 	return due_ms;
@@ -459,14 +460,14 @@ jg_directory_tick(struct directory *directory, uint64_t now_ms)
 	read_ended(directory, now_ms);
 	if (!directory->expired && now_ms >= directory->until_ms) {
 		directory->expired = true;
-		tell_expired(directory, &directory->relied, now_ms);
+		tell_expired(directory, &directory->fresh, now_ms);
 	}
-	if (now_ms >= directory->doubt_ms) {
-		directory->doubt_ms = UINT64_MAX;
-		tell_expired(directory, &directory->doubted, now_ms);
-		tell_expired(directory, &directory->rereading, now_ms);
+	if (now_ms >= directory->stale_due_ms) {
+		directory->stale_due_ms = UINT64_MAX;
+		tell_expired(directory, &directory->stale, now_ms);
+		tell_expired(directory, &directory->refreshing, now_ms);
 	}
-	read_doubted(directory, now_ms);
+	refresh_stale(directory, now_ms);
 }
 
 void

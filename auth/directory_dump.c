@@ -55,8 +55,8 @@ jg_directory_dump(const struct directory *directory, struct dump *dump)
 	jg_dump_flag(dump, "expired", directory->expired);
 	jg_dump_number(dump, "entries", directory->table.count);
 	jg_dump_number(dump, "watched", directory->stats.watched);
-	jg_dump_number(dump, "rereading", directory->rereading_count);
-	jg_dump_flag(dump, "doubted", !TAILQ_EMPTY(&directory->doubted));
+	jg_dump_number(dump, "refreshing", directory->refreshing_count);
+	jg_dump_flag(dump, "stale", !TAILQ_EMPTY(&directory->stale));
 	jg_dump_flag(dump, "dead", !TAILQ_EMPTY(&directory->dead));
 	jg_dump_number(dump, "hits", directory->stats.hits);
 	jg_dump_number(dump, "misses", directory->stats.misses);

@@ -64,8 +64,8 @@ entry_home(const struct directory_entry *entry)
 	if (LIST_EMPTY(&entry->watches))
 		return entry->reading || entry->busy ? &directory->pending : &directory->idle;
 	if (entry->reading)
-		return &directory->rereading;
-	return entry_is_current(entry) ? &directory->relied : &directory->doubted;
+		return &directory->refreshing;
+	return entry_is_current(entry) ? &directory->fresh : &directory->stale;
 }
 
 void
@@ -76,9 +76,9 @@ entry_leave(struct directory_entry *entry)
 
 	if (directory->cursor == entry)
 		directory->cursor = TAILQ_NEXT(entry, link);
-	if (home == &directory->rereading) {
-		CHECK(directory->rereading_count > 0, jg_directory_dump, directory);
-		directory->rereading_count--;
+	if (home == &directory->refreshing) {
+		CHECK(directory->refreshing_count > 0, jg_directory_dump, directory);
+		directory->refreshing_count--;
 	}
 	deadlines_remove(&directory->ends, &entry->end);
 	TAILQ_REMOVE(home, entry, link);
@@ -92,19 +92,19 @@ entry_join(struct directory_entry *entry)
 	uint64_t until_ms;
 
 	TAILQ_INSERT_TAIL(home, entry, link);
-	if (home == &directory->rereading)
-		directory->rereading_count++;
-	if (home == &directory->relied && entry->record != NULL && entry->record->ends_ms != 0)
+	if (home == &directory->refreshing)
+		directory->refreshing_count++;
+	if (home == &directory->fresh && entry->record != NULL && entry->record->ends_ms != 0)
 		deadlines_add(&directory->ends, &entry->end, entry->record->ends_ms);
-	if (home != &directory->rereading && home != &directory->doubted)
+	if (home != &directory->refreshing && home != &directory->stale)
 		return;
 	until_ms = entry_until(entry);
-	if (until_ms > 0 && until_ms < directory->doubt_ms)
-		directory->doubt_ms = until_ms;
+	if (until_ms > 0 && until_ms < directory->stale_due_ms)
+		directory->stale_due_ms = until_ms;
 }
 
 void
-entry_doubt(struct directory_entry *entry)
+entry_set_stale(struct directory_entry *entry)
 {
 	entry_leave(entry);
 	entry->until_ms = entry_until(entry);

@@ -25,7 +25,7 @@ struct directory_entry {
 	uint64_t retry_ms;    /* that read failed: not again before this, within its epoch */
 	uint64_t changed_ms;  /* when the store last told of a change */
 	uint64_t until_ms; /* with read_epoch 0: the watchers may rely on the record before this */
-	struct deadline end; /* while relied on: of a record that ends by itself */
+	struct deadline end; /* in the list `fresh`: of a record that ends by itself */
 
 	struct table_node node;
 	uint64_t
@@ -56,18 +56,18 @@ struct directory {
 	uint64_t until_ms; /* what was read in this epoch may be relied on before this */
 	uint64_t ended_until_ms[EPOCHS_MAX]; /* the same for past epochs, as it was at their
 						       end */
-	uint64_t doubt_ms; /* no watched entry in doubt reaches its bound before this */
-	bool expired;	   /* the watchers have been told that until_ms has passed */
+	uint64_t stale_due_ms; /* no watched stale entry reaches its bound before this */
+	bool expired;	       /* the watchers have been told that until_ms has passed */
 
-	struct entry_list idle;	     /* unwatched, not being read: eviction takes from its head */
-	struct entry_list pending;   /* unwatched, being read or busy */
-	struct entry_list relied;    /* watched, read in this epoch */
-	struct entry_list doubted;   /* watched, to be read again */
-	struct entry_list rereading; /* watched, being read again */
+	struct entry_list idle;	      /* unwatched, not being read: eviction takes from its head */
+	struct entry_list pending;    /* unwatched, being read or busy */
+	struct entry_list fresh;      /* watched, read in this epoch */
+	struct entry_list stale;      /* watched, to be read again */
+	struct entry_list refreshing; /* watched, being read again */
 	struct entry_list
 	    dead; /* in no table: freed by a later tick, as callers may still look at them */
-	size_t rereading_count;
-	struct deadlines ends; /* of records relied on: the watchers are not to miss them */
+	size_t refreshing_count;
+	struct deadlines ends; /* of fresh records: their watchers must not miss them */
 
 	struct directory_entry *cursor;	    /* where a walk over one of the lists goes on */
 	struct directory_watch *next_watch; /* the same for the watches of one entry */
@@ -101,10 +101,10 @@ bool entry_is_current(const struct directory_entry *entry);
 bool entry_has_ended(const struct directory_entry *entry, uint64_t now_ms);
 
 /*
- * Its record is in doubt from now on: it answers no look-up, and the watchers' bound stays as it
+ * Its record is stale from now on: it answers no look-up, and the watchers' bound stays as it
  * was.
  */
-void entry_doubt(struct directory_entry *entry);
+void entry_set_stale(struct directory_entry *entry);
 
 /* What it knows may be relied on before this moment, by those who watch it; 0: never. The store's
  * bound, or a moment after the record's own end. */

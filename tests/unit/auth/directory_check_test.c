@@ -93,8 +93,9 @@ a_dump_counts(void **state)
 	jg_directory_lookup(fake.directory, RECORD_TOKEN, SLICE("a"), NOW, NULL);
 	jg_dump_init(&dump, text, sizeof(text));
 	jg_directory_dump(fake.directory, &dump);
-	assert_string_equal(text, "directory{linked epoch=2 entries=1 watched=0 rereading=0 hits=0 "
-				  "misses=1 evictions=0}");
+	assert_string_equal(text,
+	    "directory{linked epoch=2 entries=1 watched=0 refreshing=0 hits=0 "
+	    "misses=1 evictions=0}");
 	jg_directory_free(fake.directory);
 }
 
