@@ -51,7 +51,8 @@ a_connection_takes_the_steps_of_its_diagram_alone(void **state)
 
 	(void)state;
 	STAILQ_INIT(&connection.waiting);
-	TRY_STATES(steps, CONNECTION_DOWN, connection.state, redis_connection_set_state(&connection, to));
+	TRY_STATES(
+	    steps, CONNECTION_DOWN, connection.state, redis_connection_set_state(&connection, to));
 }
 
 static void
@@ -60,10 +61,10 @@ a_step_that_the_table_lacks_fails(void **state)
 	struct world *world = *state;
 
 	come_up(world);
-	assert_check_fails(
-	    redis_connection_set_state(world->connection, CONNECTION_LOGIN), "redis_connection{state=up");
-	assert_check_fails(
-	    redis_connection_set_state(world->connection, CONNECTION_UP), "redis_connection_set_state");
+	assert_check_fails(redis_connection_set_state(world->connection, CONNECTION_LOGIN),
+	    "redis_connection{state=up");
+	assert_check_fails(redis_connection_set_state(world->connection, CONNECTION_UP),
+	    "redis_connection_set_state");
 	assert_true(redis_connection_is_up(world->connection));
 }
 
