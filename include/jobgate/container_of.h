@@ -9,9 +9,9 @@
  * that member, const or not, does not compile.
  */
 #define container_of(pointer, type, member) \
-	((type *)(void *)((char *)_Generic((pointer),                       \
-			      __typeof__(((type *)0)->member) *: (pointer), \
-			      const __typeof__(((type *)0)->member) *: (pointer)) - \
+	((type *)(void *)((char *)_Generic((pointer),                                        \
+			      __typeof__(((type *)(void *)(pointer))->member) *: (pointer), \
+			      const __typeof__(((type *)(void *)(pointer))->member) *: (pointer)) - \
 			  offsetof(type, member)))
 
 #endif

@@ -32,7 +32,10 @@ fake_clock_mark(struct timer *timer)
 	timer->due_ms = 0;
 }
 
-/* Let so many milliseconds pass: all timers that are due then have expired. */
+/*
+ * Let so many milliseconds pass: all timers that are due then have expired. Real time passes as
+ * well, a tick of the wheel or more on a busy machine: leave a second to what must not be due.
+ */
 static inline void
 fake_clock_pass(struct loop *loop, uint64_t ms)
 {

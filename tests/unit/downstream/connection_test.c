@@ -160,10 +160,10 @@ its_protocol_is_told_what_happens(void **state)
 	connection_defer(&spoken->connection);
 	world_turn(&world);
 	assert_int_equal(spoken->works, 2);
-	connection_wait(&spoken->connection, 1000);
-	world_pass(&world, 900);
+	connection_wait(&spoken->connection, 5000);
+	world_pass(&world, 4000);
 	assert_int_equal(spoken->expiries, 0);
-	world_pass(&world, 200);
+	world_pass(&world, 1100);
 	assert_int_equal(spoken->expiries, 1);
 	connection_drain(&spoken->connection, true);
 	connection_drain(&spoken->connection, false);
@@ -496,9 +496,9 @@ a_bad_or_late_proxy_header_closes(void **state)
 	world_send(&world, bad, "GET / HTTP/1.1\r\n\r\n");
 	assert_true(world_is_closed(bad));
 	late = world_connect(&world, "192.0.2.1", &proxied);
-	world_pass(&world, HEAD_MS - 100);
+	world_pass(&world, HEAD_MS - 1000);
 	assert_false(world_is_closed(late));
-	world_pass(&world, 200);
+	world_pass(&world, 1100);
 	assert_true(world_is_closed(late));
 	assert_int_equal(refused(CONNECTION_BAD_PROXY_HEADER), 2);
 	assert_int_equal(opened + closed, 0);

@@ -388,9 +388,9 @@ a_wait_has_an_end(void **state)
 {
 	(void)state;
 	world_get(&world);
-	world_pass(&world, LOOKUP_MS - 300);
+	world_pass(&world, LOOKUP_MS - 1000);
 	ASSERT_WAITS(&world);
-	world_pass(&world, 500);
+	world_pass(&world, 1100);
 	ASSERT_REFUSED(&world, 503);
 	world_reply(&world, RECORD_JOB, job_record(8000, NULL));
 	world_reply(&world, RECORD_TOKEN, token_record(world.token, 1, NULL));
@@ -419,7 +419,7 @@ several_waits_share_one_deadline(void **state)
 	world_change(&world, RECORD_JOB);
 	world_get(&world);
 	for (int i = 0; i < 4; i++) { /* now the one is unknown, now the other */
-		world_pass(&world, LOOKUP_MS / 4 - 200);
+		world_pass(&world, LOOKUP_MS / 8);
 		world_reply(&world, RECORD_TOKEN, token_record(world.token, 1, NULL));
 		ASSERT_WAITS(&world);
 		world_change(&world, RECORD_TOKEN);
@@ -427,7 +427,7 @@ several_waits_share_one_deadline(void **state)
 		ASSERT_WAITS(&world);
 		world_change(&world, RECORD_JOB);
 	}
-	world_pass(&world, 1000);
+	world_pass(&world, LOOKUP_MS / 2 + 100);
 	ASSERT_REFUSED(&world, 503);
 	world_reply(&world, RECORD_TOKEN, NULL);
 }
