@@ -93,7 +93,7 @@ static void
 find_appended(struct disk *disk)
 {
 	char folder[PATH_MAX], name[NAME_MAX + 1] = "";
-	uint64_t number, highest = 0;
+	uint64_t number = 0, highest = 0;
 	struct dirent *entry;
 	DIR *files;
 

@@ -31,17 +31,17 @@ struct redis_sentinels {
 };
 
 void
-redis_sentinels_dump(const struct redis_sentinels *all, struct dump *dump)
+redis_sentinels_dump(const struct redis_sentinels *sentinels, struct dump *dump)
 {
 	unsigned awaited = 0, votes = 0;
 
-	for (unsigned i = 0; i < all->url.sentinel_count; i++) {
-		awaited += all->sentinels[i].asked;
-		votes += all->sentinels[i].voted;
+	for (unsigned i = 0; i < sentinels->url.sentinel_count; i++) {
+		awaited += sentinels->sentinels[i].asked;
+		votes += sentinels->sentinels[i].voted;
 	}
 	jg_dump_begin(dump, "redis_sentinels");
-	jg_dump_number(dump, "count", all->url.sentinel_count);
-	jg_dump_flag(dump, "busy", all->done != NULL);
+	jg_dump_number(dump, "count", sentinels->url.sentinel_count);
+	jg_dump_flag(dump, "busy", sentinels->done != NULL);
 	jg_dump_number(dump, "awaited", awaited);
 	jg_dump_number(dump, "votes", votes);
 	jg_dump_end(dump);
