@@ -45,6 +45,7 @@ wrong_feeds_fail(void **state)
 static void
 one_waits_and_watches_in_one_place(void **state)
 {
+	static const struct slice id = {"a", 1};
 	struct fake fake;
 	struct directory_waiter waiter = {.answered = on_answered};
 	struct directory_watch watch = {.changed = on_changed}, deaf = {0};
@@ -55,8 +56,8 @@ one_waits_and_watches_in_one_place(void **state)
 	fake_init(&fake, 100);
 	directory = fake.directory;
 	jg_directory_link_up(directory, START);
-	jg_directory_lookup(directory, RECORD_TOKEN, SLICE("a"), NOW, &waiter);
-	assert_check_fails(jg_directory_lookup(directory, RECORD_TOKEN, SLICE("a"), NOW, &waiter),
+	jg_directory_lookup(directory, RECORD_TOKEN, id, NOW, &waiter);
+	assert_check_fails(jg_directory_lookup(directory, RECORD_TOKEN, id, NOW, &waiter),
 	    "entry{kind=token id=\"a\" known=unknown");
 	entry = fake.asked[0];
 	jg_directory_feed(directory, entry, FEED_RECORD, fake_record(RECORD_TOKEN, 1), NOW);
