@@ -221,7 +221,7 @@ on_elected(void *ctx, const struct redis_url *primary, const char *why)
 		tracker_break(tracker, "sentinel", why);
 		return;
 	}
-	/* Nobody says that it has been replaced: the bound runs, the tracker need not be made anew.
+	/* No server says that it was replaced: the bound runs, the tracker need not reconnect.
 	 */
 	if (primary == NULL)
 		proof_doubt(tracker, why);

@@ -7,7 +7,7 @@
 static struct slice
 upgrade_allowed(const struct gateway_options *options, const struct request *request)
 {
-	/* Content would have to come before the switch; nobody's client sends any. */
+	/* Content would have to come before the switch; no known client sends any. */
 	if (request->upgrade.len == 0 || request->content == CONTENT_UNKNOWN ||
 	    (request->content == CONTENT_LENGTH && request->length > 0))
 		return (struct slice){0};

@@ -32,7 +32,7 @@ _SHARE = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
 def free_port(host="127.0.0.1"):
-    """A port nobody uses, from below the range that the kernel gives to outgoing connections: each process of pytest-xdist
+    """A port that is not in use, from below the range that the kernel gives to outgoing connections: each process of pytest-xdist
     (gw0, gw1, ...) has a share of its own, for between this and its use another one could take it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for _ in range(1000):

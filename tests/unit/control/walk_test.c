@@ -188,7 +188,7 @@ local_callers_first(void **state)
 	ends(e);
 	expect("cf");
 	assert_true(walk_goes_on(&c->walk) && walk_goes_on(&f->walk));
-	assert_true(walk_goes_on(&c->walk) && walk_goes_on(&f->walk)); /* nobody local waits */
+	assert_true(walk_goes_on(&c->walk) && walk_goes_on(&f->walk)); /* no local caller waits */
 	ends(c);
 	ends(f);
 }

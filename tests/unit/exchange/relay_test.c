@@ -312,7 +312,7 @@ a_client_that_stops_reading_is_abandoned(void **state)
 	answer(CONTENT_UNKNOWN);
 	world.client.room = 0;
 	assert_int_equal(TELL(content, SLICE("abc")), 0);
-	world.client.read = 1; /* it reads slowly: its time begins anew */
+	world.client.read = 1; /* it reads slowly: its time starts again */
 	pass(ANSWER_MS + 500);
 	assert_int_equal(world.client.ends, 0);
 	pass(ANSWER_MS + 500);

@@ -38,7 +38,7 @@ a_trusted_proxys_word_counts(void **state)
 				  "for=192.0.2.7;host=\"h:80\";proto=http");
 	expect_added("X-Forwarded-Proto", "https");
 	expect_added("X-Forwarded-Host", "evil.example");
-	/* Never who the token is, whoever says so. */
+	/* Never the token's id, whatever the client says. */
 	expect_added("X-Jobgate-Role", "read");
 	assert_int_equal(passed("X-Jobgate-Role") + passed("X_Jobgate_Role") +
 			     passed("x-jobgate-anything") + passed("X_Forwarded_For"),
