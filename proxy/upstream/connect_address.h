@@ -1,4 +1,4 @@
-/* connect_address.h - connecting to one address of a backend; for dial.c alone. */
+/* connect_address.h - connecting to one address of a backend; for race.c alone. */
 #ifndef JOBGATE_UPSTREAM_CONNECT_ADDRESS_H
 #define JOBGATE_UPSTREAM_CONNECT_ADDRESS_H
 

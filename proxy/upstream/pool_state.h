@@ -1,10 +1,11 @@
 /*
- * pool_state.h - what pool.c, backend.c, dial.c, redial.c and connect_address.c share; no other
- * file includes it.
+ * pool_state.h - what pool.c, backend.c, dial.c, race.c, redial.c and connect_address.c share; no
+ * other file includes it.
  *
  * pool.c      who is there: backends, their connections, and the idle ones of these
  * backend.c   what is known of one: its addresses, and whether it takes connections
- * dial.c      the making of a connection, connect_address.c to one address
+ * dial.c      the making of a connection
+ * race.c      which addresses a dial tries, and when; connect_address.c connects to one of them
  * redial.c    the wait for a backend that refuses connections
  */
 #ifndef JOBGATE_UPSTREAM_POOL_STATE_H
@@ -172,6 +173,12 @@ struct dial *dial_new(struct backend *backend, struct upstream_user *user);
 /* Connect: to addresses that are known, or once they are. */
 void dial_start(struct dial *dial);
 
+/* The TCP connection of dial->made is up; over https the handshake comes next. */
+void dial_connected(struct dial *dial);
+
+/* Nothing is left to try. The dial waits for the backend where it may (redial.c), or fails. */
+void dial_exhausted(struct dial *dial);
+
 /* It has failed, for dial->failure; the user hears of it later. */
 void dial_fail(struct dial *dial);
 
@@ -180,6 +187,20 @@ void dial_resolved(struct backend *backend);
 
 /* Tell the users of dials that failed at once (task of a pool). */
 void dial_deliver(struct task *task);
+
+/* ---- race.c ---- */
+
+/*
+ * Try one more address, which dial_connected or another race_next follows. If none is left, wait
+ * for those under way, or for the resolver; if there is nothing to wait for, dial_exhausted.
+ */
+void race_next(struct dial *dial);
+
+/* Start the dial's timer: for the next address, or for the end of the dial's time. */
+void race_schedule(struct dial *dial);
+
+/* Close the connections beside dial->made. */
+void race_end(struct dial *dial);
 
 /* ---- redial.c ---- */
 
