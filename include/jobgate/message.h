@@ -16,11 +16,12 @@ enum field_id {
 	FIELD_COUNT, /* of ids; no field has this one */
 };
 
-/* One field line. dropped: not to be forwarded. */
+/* One field line. */
 struct field {
 	struct slice name, value; /* value without the white space around it */
 	enum field_id id;
-	bool dropped;
+	bool dropped;	    /* not to be forwarded */
+	bool never_indexed; /* came so over HTTP/2, and must go on so (RFC 7541 section 6.2.3) */
 };
 
 struct fields {

@@ -80,6 +80,7 @@ parse_line(struct slice line, struct field *out)
 	out->id = classes & BYTE_NAME ? name_identify_plain(out->name)
 				      : name_identify_disguised(out->name);
 	out->dropped = false;
+	out->never_indexed = false;
 	return true;
 }
 

@@ -1,0 +1,212 @@
+/* h2_frame.h - frames of HTTP/2: their heads, what each type may look like, and small ones whole
+ * (RFC 9113 sections 4 and 6). */
+#ifndef JOBGATE_HTTP_H2_FRAME_H
+#define JOBGATE_HTTP_H2_FRAME_H
+
+#include "http/write.h"
+#include "jobgate/slice.h"
+
+/* What a client sends first (section 3.4); SETTINGS follow. */
+#define H2_PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+#define H2_PREFACE_LEN (sizeof(H2_PREFACE) - 1)
+
+#define H2_FRAME_HEAD_LEN 9	     /* bytes */
+#define H2_FRAME_SIZE_DEFAULT 16384  /* bytes; of a payload, also the least of what is allowed */
+#define H2_FRAME_SIZE_LIMIT 0xffffff /* the most of what is allowed */
+#define H2_WINDOW_DEFAULT 65535	     /* bytes */
+#define H2_WINDOW_LIMIT 0x7fffffff   /* bytes */
+#define H2_STREAM_LIMIT 0x7fffffffu  /* the last stream id */
+
+enum h2_frame_type {
+	H2_DATA = 0x0,
+	H2_HEADERS = 0x1,
+	H2_PRIORITY = 0x2,
+	H2_RST_STREAM = 0x3,
+	H2_SETTINGS = 0x4,
+	H2_PUSH_PROMISE = 0x5,
+	H2_PING = 0x6,
+	H2_GOAWAY = 0x7,
+	H2_WINDOW_UPDATE = 0x8,
+	H2_CONTINUATION = 0x9,
+	H2_PRIORITY_UPDATE = 0x10, /* RFC 9218; as all types that are not known: ignored */
+};
+
+enum h2_flag {
+	H2_ACK = 0x1,	     /* SETTINGS, PING */
+	H2_END_STREAM = 0x1, /* DATA, HEADERS */
+	H2_END_HEADERS = 0x4,
+	H2_PADDED = 0x8,
+	H2_WITH_PRIORITY = 0x20, /* HEADERS */
+};
+
+/* Section 7. */
+enum h2_error {
+	H2_NO_ERROR = 0x0,
+	H2_PROTOCOL_ERROR = 0x1,
+	H2_INTERNAL_ERROR = 0x2,
+	H2_FLOW_CONTROL_ERROR = 0x3,
+	H2_SETTINGS_TIMEOUT = 0x4,
+	H2_STREAM_CLOSED = 0x5,
+	H2_FRAME_SIZE_ERROR = 0x6,
+	H2_REFUSED_STREAM = 0x7,
+	H2_CANCEL = 0x8,
+	H2_COMPRESSION_ERROR = 0x9,
+	H2_CONNECT_ERROR = 0xa,
+	H2_ENHANCE_YOUR_CALM = 0xb,
+	H2_INADEQUATE_SECURITY = 0xc,
+	H2_HTTP_1_1_REQUIRED = 0xd,
+};
+
+/* The head of a frame (section 4.1). */
+struct h2_frame {
+	uint32_t length;     /* of the payload, bytes */
+	uint32_t stream;     /* 0 to H2_STREAM_LIMIT */
+	unsigned char type;  /* of enum h2_frame_type, or another one */
+	unsigned char flags; /* of enum h2_flag, or others */
+};
+
+enum h2_scope {
+	H2_FINE,
+	H2_STREAM_BAD, /* RST_STREAM with the error; a connection error is always allowed, too */
+	H2_CONNECTION_BAD, /* GOAWAY with the error, then close */
+};
+
+/* What a frame deserves. */
+struct h2_check {
+	enum h2_scope scope;
+	enum h2_error error; /* H2_NO_ERROR with H2_FINE */
+};
+
+/* ---- reading ---- */
+
+/* Read the H2_FRAME_HEAD_LEN bytes at `at`. The reserved bit is ignored (section 4.1). */
+struct h2_frame h2_frame_read(const char *at);
+
+static inline bool
+h2_frame_has(const struct h2_frame *frame, enum h2_flag flag)
+{
+	return (frame->flags & flag) != 0;
+}
+
+/*
+ * Check what a head says by itself, before any byte of the payload is there: its length, also
+ * against our SETTINGS_MAX_FRAME_SIZE, and whether it belongs to a stream or to the connection.
+ * PUSH_PROMISE is always an error: clients must not send it, and our SETTINGS tell backends not
+ * to. A type that is not known is fine: ignore its payload (section 4.1). What depends on a
+ * stream's state, and that only CONTINUATION follows an unfinished block, is the caller's to check.
+ */
+struct h2_check h2_frame_check(const struct h2_frame *frame, uint32_t size_max);
+
+/*
+ * DATA and HEADERS may have a pad length and a priority before what they carry: 0 to 6 bytes. The
+ * frame passed h2_frame_check, so it has them.
+ */
+uint32_t h2_prefix_len(const struct h2_frame *frame);
+
+/*
+ * Check those h2_prefix_len bytes; *content is how many bytes follow them before the padding.
+ * Padding that does not fit is an error, as is a stream that depends on itself (RFC 7540 section
+ * 5.3.1). Nothing else of a priority counts; that padding is zeros is not checked (section 6.1).
+ */
+struct h2_check h2_prefix_read(const struct h2_frame *frame, const char *prefix, uint32_t *content);
+
+/* PRIORITY (section 6.3): 5 bytes at payload, checked and ignored. */
+struct h2_check h2_priority_check(const struct h2_frame *frame, const char *payload);
+
+/* RST_STREAM (section 6.4): 4 bytes at payload. Error codes that are not known count as
+ * H2_INTERNAL_ERROR (section 7). */
+enum h2_error h2_rst_stream_read(const char *payload);
+
+/* WINDOW_UPDATE (section 6.9): 4 bytes at payload; an increment of 0 is an error of its stream, or
+ * of the connection where it stands for that. */
+struct h2_check h2_window_update_read(
+    const struct h2_frame *frame, const char *payload, uint32_t *increment);
+
+/* GOAWAY (section 6.8). */
+struct h2_goaway {
+	uint32_t last; /* stream id */
+	enum h2_error error;
+	struct slice debug; /* part of the payload; may be empty */
+};
+
+struct h2_goaway h2_goaway_read(struct slice payload);
+
+/* Section 6.5.2, RFC 8441 section 3, RFC 9218 section 2.1. */
+enum h2_setting_id {
+	H2_SETTINGS_HEADER_TABLE_SIZE = 0x1,
+	H2_SETTINGS_ENABLE_PUSH = 0x2,
+	H2_SETTINGS_MAX_CONCURRENT_STREAMS = 0x3,
+	H2_SETTINGS_INITIAL_WINDOW_SIZE = 0x4,
+	H2_SETTINGS_MAX_FRAME_SIZE = 0x5,
+	H2_SETTINGS_MAX_HEADER_LIST_SIZE = 0x6,
+	H2_SETTINGS_ENABLE_CONNECT_PROTOCOL = 0x8,
+	H2_SETTINGS_NO_RFC7540_PRIORITIES = 0x9,
+};
+
+/* What a peer allows us. */
+struct h2_settings {
+	uint32_t header_table_size; /* ours is 0 in any case */
+	uint32_t max_concurrent_streams;
+	uint32_t initial_window_size; /* see h2_window_shift */
+	uint32_t max_frame_size;
+	uint32_t max_header_list_size;
+	bool enable_push;
+	bool enable_connect_protocol;
+	bool no_rfc7540_priorities;
+	bool received; /* a SETTINGS frame has been read */
+};
+
+/* The values before the first SETTINGS frame. */
+void h2_settings_init(struct h2_settings *settings);
+
+/*
+ * Take over a SETTINGS frame without ACK, whose payload is whole and passed h2_frame_check. Ids
+ * that are not known are ignored; later values of an id replace earlier ones. Errors are connection
+ * errors, and settings is of no more use then. from_server: a server must not enable push (section
+ * 6.5.2).
+ */
+struct h2_check h2_settings_read(
+    struct h2_settings *settings, struct slice payload, bool from_server);
+
+/* ---- flow control (sections 5.2 and 6.9) ---- */
+
+/* A window of ours to send in; SETTINGS can make it negative. */
+
+/* Add a WINDOW_UPDATE's increment. False, with *window as it was, above H2_WINDOW_LIMIT: a
+ * FLOW_CONTROL_ERROR of the stream, or of the connection. */
+bool h2_window_add(int32_t *window, uint32_t increment);
+
+/* SETTINGS_INITIAL_WINDOW_SIZE went from one value to another (section 6.9.2): shift the window of
+ * a stream. False, with *window as it was, above H2_WINDOW_LIMIT: a connection's
+ * FLOW_CONTROL_ERROR. */
+bool h2_window_shift(int32_t *window, uint32_t from, uint32_t to);
+
+/* ---- writing ---- */
+
+/* Write a frame's head at out; for frames whose length is known only afterwards, too. */
+void h2_frame_put(char out[H2_FRAME_HEAD_LEN], const struct h2_frame *frame);
+
+/* These append whole frames to a writer (write.h): what does not fit is left out whole and sets
+ * `full`. */
+struct h2_setting {
+	uint16_t id; /* of enum h2_setting_id */
+	uint32_t value;
+};
+
+void h2_write_frame_head(struct writer *writer, enum h2_frame_type type, unsigned flags,
+    uint32_t stream, uint32_t length);
+void h2_write_settings(struct writer *writer, const struct h2_setting *settings, size_t count);
+void h2_write_settings_ack(struct writer *writer);
+void h2_write_ping(struct writer *writer, bool ack, const char payload[8]);
+void h2_write_rst_stream(struct writer *writer, uint32_t stream, enum h2_error error);
+void h2_write_window_update(struct writer *writer, uint32_t stream, uint32_t increment);
+void h2_write_goaway(struct writer *writer, uint32_t last, enum h2_error error, struct slice debug);
+
+/*
+ * A whole field block as HEADERS and, where it is longer than size_max (the peer's
+ * SETTINGS_MAX_FRAME_SIZE), CONTINUATION frames. flags: H2_END_STREAM or 0.
+ */
+void h2_write_block(
+    struct writer *writer, uint32_t stream, unsigned flags, struct slice block, uint32_t size_max);
+
+#endif
