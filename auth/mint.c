@@ -30,8 +30,8 @@ jg_mint_key_make(unsigned char out[MINT_KEY_LEN])
 }
 
 /*
- * HMAC (RFC 2104) by the digest that token.c keeps: OpenSSL's own allocates for each. The text is
- * at most a block long.
+ * HMAC (RFC 2104), made of jg_token_hash: OpenSSL's own HMAC allocates memory for each call. The
+ * text is at most a block long.
  */
 static bool
 hmac(const unsigned char key[MINT_KEY_LEN], struct slice text, unsigned char out[TOKEN_HASH_LEN])

@@ -2,7 +2,6 @@
 #include "jobgate/mint.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <zlib.h>
 
@@ -10,15 +9,6 @@
 #include "auth/base62.h"
 
 #define VALUE_PREFIX SLICE("jgt_")
-
-const char base62_digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
-void
-base62_write(uint64_t number, char *out, size_t len)
-{
-	for (size_t i = len; i > 0; i--, number /= 62)
-		out[i - 1] = base62_digits[number % 62];
-}
 
 bool
 jg_role_parse(struct slice text, enum token_role *out)
@@ -100,38 +90,6 @@ jg_token_value_parse(struct slice value, struct slice *id)
 	return memcmp(check, value.at + value.len - TOKEN_CHECK_LEN, TOKEN_CHECK_LEN) == 0;
 }
 
-/*
- * OpenSSL 3 looks an algorithm up anew for each digest unless it is given one
- * fetched before, and allocates a context for each unless it is given one: together
- * three times the cost of the hash itself. Both are kept for the thread; they
- * hold no secret between calls (the context is started anew and the digest
- * state is wiped by the final step).
- */
-static EVP_MD_CTX *
-digest_context(const EVP_MD **md)
-{
-	static _Thread_local EVP_MD_CTX *context;
-	static _Thread_local EVP_MD *sha256;
-
-	if (sha256 == NULL)
-		sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-	if (context == NULL)
-		context = EVP_MD_CTX_new();
-	*md = sha256;
-	return context;
-}
-
-bool
-jg_token_hash(struct slice value, unsigned char out[TOKEN_HASH_LEN])
-{
-	const EVP_MD *md;
-	EVP_MD_CTX *context = digest_context(&md);
-
-	return context != NULL && md != NULL && EVP_DigestInit_ex2(context, md, NULL) == 1 &&
-	       EVP_DigestUpdate(context, value.at, value.len) == 1 &&
-	       EVP_DigestFinal_ex(context, out, NULL) == 1;
-}
-
 /* Uniform random digits of the first `radix` of an alphabet; bytes that would favour some are
  * thrown away. */
 static bool
@@ -179,31 +137,4 @@ jg_token_value_make(struct slice id, const unsigned char *mint_key, char out[TOK
 		return false;
 	write_check((struct slice){out, (size_t)(at - out)}, at);
 	return true;
-}
-
-bool
-jg_token_hash_parse(struct slice text, unsigned char out[TOKEN_HASH_LEN])
-{
-	if (text.len != 2 * TOKEN_HASH_LEN)
-		return false;
-	for (size_t i = 0; i < TOKEN_HASH_LEN; i++) {
-		char high = text.at[2 * i], low = text.at[2 * i + 1];
-
-		if (!is_hex(high) || !is_hex(low))
-			return false;
-		out[i] = (unsigned char)(hex_value(high) << 4 | hex_value(low));
-	}
-	return true;
-}
-
-void
-jg_token_hash_format(const unsigned char hash[TOKEN_HASH_LEN], char out[2 * TOKEN_HASH_LEN + 1])
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < TOKEN_HASH_LEN; i++) {
-		*out++ = digits[hash[i] >> 4];
-		*out++ = digits[hash[i] & 15];
-	}
-	*out = '\0';
 }

@@ -1,0 +1,64 @@
+/* token_hash.c - the SHA-256 digest that stands for a token's value, and its hex form. */
+#include "jobgate/token.h"
+
+#include <openssl/evp.h>
+
+#include "auth/ascii.h"
+
+/*
+ * OpenSSL 3 looks up the algorithm for each digest unless the caller has fetched it before, and
+ * allocates a context for each digest unless the caller brings one. Together these cost three times
+ * as much as the hash itself. So each thread keeps both. They hold no secret between calls: each
+ * call initializes the context, and the final step wipes the digest's state.
+ */
+static EVP_MD_CTX *
+digest_context(const EVP_MD **md)
+{
+	static _Thread_local EVP_MD_CTX *context;
+	static _Thread_local EVP_MD *sha256;
+
+	if (sha256 == NULL)
+		sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	if (context == NULL)
+		context = EVP_MD_CTX_new();
+	*md = sha256;
+	return context;
+}
+
+bool
+jg_token_hash(struct slice value, unsigned char out[TOKEN_HASH_LEN])
+{
+	const EVP_MD *md;
+	EVP_MD_CTX *context = digest_context(&md);
+
+	return context != NULL && md != NULL && EVP_DigestInit_ex2(context, md, NULL) == 1 &&
+	       EVP_DigestUpdate(context, value.at, value.len) == 1 &&
+	       EVP_DigestFinal_ex(context, out, NULL) == 1;
+}
+
+bool
+jg_token_hash_parse(struct slice text, unsigned char out[TOKEN_HASH_LEN])
+{
+	if (text.len != 2 * TOKEN_HASH_LEN)
+		return false;
+	for (size_t i = 0; i < TOKEN_HASH_LEN; i++) {
+		char high = text.at[2 * i], low = text.at[2 * i + 1];
+
+		if (!is_hex(high) || !is_hex(low))
+			return false;
+		out[i] = (unsigned char)(hex_value(high) << 4 | hex_value(low));
+	}
+	return true;
+}
+
+void
+jg_token_hash_format(const unsigned char hash[TOKEN_HASH_LEN], char out[2 * TOKEN_HASH_LEN + 1])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < TOKEN_HASH_LEN; i++) {
+		*out++ = digits[hash[i] >> 4];
+		*out++ = digits[hash[i] & 15];
+	}
+	*out = '\0';
+}
