@@ -60,7 +60,6 @@ bool command_labels_check(struct options *options);
 int run_run(struct command_context *context);
 bool run_check(struct options *options);
 extern const struct argp_option run_options[];
-extern const struct column job_columns[]; /* of a description */
 
 /* path (malloc, which it takes) with "&name=value" behind it, encoded; NULL when memory is short.
  */

@@ -1,4 +1,5 @@
 /* job.c - jobgate job create, list, get, set, delete; run is in run.c. */
+#include "auth/cli/columns.h"
 #include "auth/cli/command.h"
 
 #include <stdlib.h>
@@ -31,26 +32,6 @@ static const struct argp_option delete_options[] = {
     {0},
 };
 
-const struct column job_columns[] = {
-    {"Id", "id", "-"},
-    {"URL", "url", "none yet"},
-    {"Labels", "labels", "none"},
-    {"Job URL", "job_url", "-"},
-    {"Lease", "lease", "none (stays until it is deleted)"},
-    {"Created at", "created_at", "-"},
-    {"Updated at", "updated_at", "-"},
-    {0},
-};
-
-static const struct column list_columns[] = {
-    {"ID", "id", NULL},
-    {"URL", "url", NULL},
-    {"LABELS", "labels", NULL},
-    {"JOB URL", "job_url", NULL},
-    {"CREATED AT", "created_at", NULL},
-    {0},
-};
-
 static int
 create_run(struct command_context *context)
 {
@@ -79,7 +60,7 @@ list_run(struct command_context *context)
 
 	for (size_t i = 0; i < options->label_count; i++)
 		path = command_query(path, "label", options->labels[i]);
-	result = command_list(context, path, list_columns);
+	result = command_list(context, path, job_list_columns);
 	free(path);
 	return result;
 }

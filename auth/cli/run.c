@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "auth/cli/columns.h"
 #include "auth/cli/command.h"
 #include "auth/cli/program.h"
 #include "jobgate/clock.h"

@@ -1,4 +1,5 @@
 /* token.c - jobgate token create, list, get, delete, renew. */
+#include "auth/cli/columns.h"
 #include "auth/cli/command.h"
 
 #include <stdlib.h>
@@ -26,28 +27,6 @@ static const struct argp_option list_options[] = {
 
 static const struct argp_option change_options[] = {
     {"yes", KEY_YES, NULL, 0, "Do not ask", 0},
-    {0},
-};
-
-static const struct column record_columns[] = {
-    {"Id", "id", "-"},
-    {"Name", "name", "-"},
-    {"Role", "role", "-"},
-    {"Label selector", "label_selector", "none (every job)"},
-    {"Version", "version", "-"},
-    {"Created at", "created_at", "-"},
-    {"Updated at", "updated_at", "-"},
-    {"Token", "value", "-"},
-    {0},
-};
-
-static const struct column list_columns[] = {
-    {"ID", "id", NULL},
-    {"NAME", "name", NULL},
-    {"ROLE", "role", NULL},
-    {"LABEL SELECTOR", "label_selector", NULL},
-    {"VERSION", "version", NULL},
-    {"CREATED AT", "created_at", NULL},
     {0},
 };
 
@@ -93,7 +72,7 @@ show_value(
 
 	if (result != CLI_OK)
 		return result;
-	result = command_written(present_record(printer, answer.body, record_columns));
+	result = command_written(present_record(printer, answer.body, token_columns));
 	value = json_string_value(json_object_get(answer.body, "value"));
 	if (result == CLI_OK && printer->output == OUTPUT_DESCRIPTION && value != NULL) {
 		url = example_url(
@@ -186,7 +165,7 @@ list_run(struct command_context *context)
 		path = command_query(path, "name", options->name);
 	if (options->role != NULL)
 		path = command_query(path, "role", options->role);
-	result = command_list(context, path, list_columns);
+	result = command_list(context, path, token_list_columns);
 	free(path);
 	return result;
 }
@@ -195,7 +174,7 @@ static int
 get_run(struct command_context *context)
 {
 	char *path = client_path("/v1/tokens/", context->options->args[0], "");
-	int result = command_show(context, "GET", path, NULL, record_columns);
+	int result = command_show(context, "GET", path, NULL, token_columns);
 
 	free(path);
 	return result;
