@@ -47,8 +47,6 @@ CYCLES_TO_GO = [set(cycle.split()) for cycle in (
     "auth/control/authorize auth/control/caller auth/control/handlers auth/control/jobs auth/control/list "
     "auth/control/tokens",
     "auth/control/call auth/control/connection auth/control/reply auth/control/unsent",
-    "proxy/config/assign proxy/config/certificates proxy/config/config proxy/config/defaults proxy/config/document "
-    "proxy/config/validate",
     "proxy/http/fields proxy/http/names",
     "proxy/net/conn proxy/net/tls",
 )]

@@ -9,6 +9,7 @@
 
 /*
  * config.c        loads: defaults, then the file, then what follows from them
+ * builder.c       errors, and memory
  * document.c      a YAML document, section by section
  * assign.c        the value of one key, parsed and put into its place
  * certificates.c  tls.certificates, the one list of mappings
