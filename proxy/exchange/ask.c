@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "http/head.h"
+#include "http/bytes.h"
 #include "http/target.h"
 
 #define ENDPOINT SLICE("/authorize")

@@ -1,6 +1,7 @@
-/* bytes.c - the classes of all bytes: the sums of enum byte_class, sixteen to a row. */
+/* bytes.c - the classes of all bytes. */
 #include "http/bytes.h"
 
+/* Sums of enum byte_class, sixteen in a row. */
 /* clang-format off */
 const unsigned char byte_classes[256] = {
 	0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, /* 0x00 */
@@ -21,3 +22,12 @@ const unsigned char byte_classes[256] = {
 	2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, /* 0xf0 */
 };
 /* clang-format on */
+
+bool
+is_token(struct slice text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (!byte_is((unsigned char)text.at[i], BYTE_TOKEN))
+			return false;
+	return text.len > 0;
+}

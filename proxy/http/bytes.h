@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 
+#include "jobgate/slice.h"
+
 enum byte_class {
 	BYTE_TOKEN = 1, /* tchar */
 	BYTE_VALUE = 2, /* field-vchar, SP and HTAB: what a field's value holds */
@@ -22,5 +24,8 @@ byte_is(unsigned char c, enum byte_class class)
 {
 	return (byte_classes[c] & class) != 0;
 }
+
+/* True when every byte is a token character and there is at least one (RFC 9110 section 5.6.2). */
+bool is_token(struct slice text);
 
 #endif

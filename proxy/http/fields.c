@@ -6,15 +6,6 @@
 #include "http/head.h"
 #include "http/names.h"
 
-bool
-is_token(struct slice text)
-{
-	for (size_t i = 0; i < text.len; i++)
-		if (!byte_is((unsigned char)text.at[i], BYTE_TOKEN))
-			return false;
-	return text.len > 0;
-}
-
 /* Eight bytes at a time: is one of them below SP, or DEL? (A tab is, too; it is looked at again.)
  */
 static bool

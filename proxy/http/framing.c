@@ -1,6 +1,7 @@
 /* framing.c - the fields that frame a message and govern its connection. */
 #include "http/framing.h"
 
+#include "http/bytes.h"
 #include "http/names.h"
 #include "http/target.h"
 

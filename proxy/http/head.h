@@ -85,7 +85,4 @@ bool trailers_parse(
  */
 bool list_next(struct slice *rest, struct slice *member);
 
-/* True when every byte is a token character and there is at least one (RFC 9110 section 5.6.2). */
-bool is_token(struct slice text);
-
 #endif

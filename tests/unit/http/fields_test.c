@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "http/bytes.h"
 #include "http/head.h"
 #include "http/names.h"
 
