@@ -47,7 +47,6 @@ CYCLES_TO_GO = [set(cycle.split()) for cycle in (
     "auth/control/authorize auth/control/caller auth/control/handlers auth/control/jobs auth/control/list "
     "auth/control/tokens",
     "auth/control/call auth/control/connection auth/control/reply auth/control/unsent",
-    "proxy/net/conn proxy/net/tls",
 )]
 
 # How a library's headers are known. What matches none and has no folder of its own is libc's.

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "jobgate/check.h"
+#include "net/conn_socket.h"
 #include "net/tls.h"
 
 static void
@@ -96,30 +97,6 @@ conn_farewell(struct conn *conn)
 }
 
 enum io
-conn_receive(struct conn *conn, char *into, size_t cap, size_t *n)
-{
-	ssize_t got;
-
-	CHECK(conn->fd >= 0 && cap > 0, conn_dump, conn);
-	do
-		got = recv(conn->fd, into, cap, 0);
-	while (got < 0 && errno == EINTR);
-	if (got > 0) {
-		*n = (size_t)got;
-		conn->read_short = *n < cap;
-		if (conn->read_short && !conn->peer_closed)
-			conn->readable = false;
-		return IO_OK;
-	}
-	if (got == 0)
-		return IO_EOF;
-	if (errno != EAGAIN)
-		return IO_ERROR;
-	conn->readable = false;
-	return IO_AGAIN;
-}
-
-enum io
 conn_read(struct conn *conn, char *into, size_t cap, size_t *n)
 {
 	*n = 0;
@@ -177,28 +154,6 @@ conn_look_again(struct conn *conn)
 }
 
 enum io
-conn_send(struct conn *conn, const struct iovec *pieces, int count, size_t *n)
-{
-	struct msghdr message = {.msg_iov = (struct iovec *)pieces, .msg_iovlen = (size_t)count};
-	ssize_t sent;
-
-	CHECK(conn->fd >= 0 && count > 0, conn_dump, conn);
-	do
-		sent = count == 1
-			   ? send(conn->fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL)
-			   : sendmsg(conn->fd, &message, MSG_NOSIGNAL);
-	while (sent < 0 && errno == EINTR);
-	if (sent >= 0) {
-		*n = (size_t)sent;
-		return IO_OK;
-	}
-	if (errno != EAGAIN)
-		return IO_ERROR;
-	conn->writable = false;
-	return IO_AGAIN;
-}
-
-enum io
 conn_write(struct conn *conn, const struct iovec *pieces, int count, size_t *n)
 {
 	*n = 0;
@@ -253,20 +208,4 @@ conn_probe(struct conn *conn)
 	setsockopt(conn->fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
 	setsockopt(conn->fd, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof(seconds));
 	setsockopt(conn->fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
-}
-
-void
-conn_dump(const struct conn *conn, struct dump *dump)
-{
-	jg_dump_begin(dump, "conn");
-	if (conn->fd >= 0)
-		jg_dump_number(dump, "fd", (uint64_t)conn->fd);
-	jg_dump_flag(dump, "closed", conn->fd < 0);
-	jg_dump_flag(dump, "tls", conn->tls != NULL);
-	jg_dump_flag(dump, "readable", conn->readable);
-	jg_dump_flag(dump, "writable", conn->writable);
-	jg_dump_flag(dump, "drained", conn->drained);
-	jg_dump_flag(dump, "unsent", conn->unsent);
-	jg_dump_flag(dump, "peer_closed", conn->peer_closed);
-	jg_dump_end(dump);
 }

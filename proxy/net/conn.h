@@ -115,10 +115,4 @@ void conn_probe(struct conn *conn);
 /* What it is at this moment. */
 void conn_dump(const struct conn *conn, struct dump *dump);
 
-/* ---- for tls.c alone: the socket below ---- */
-
-/* As conn_read and conn_write, past TLS. */
-enum io conn_receive(struct conn *conn, char *into, size_t cap, size_t *n);
-enum io conn_send(struct conn *conn, const struct iovec *pieces, int count, size_t *n);
-
 #endif

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "net/conn_socket.h"
+
 /* The content of one record at most (RFC 8446 section 5.1). */
 #define RECORD_MAX 16384
 

@@ -1,0 +1,53 @@
+/* conn_socket.c - reading and writing the socket itself, with its edges. */
+#include "net/conn_socket.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "jobgate/check.h"
+
+enum io
+conn_receive(struct conn *conn, char *into, size_t cap, size_t *n)
+{
+	ssize_t got;
+
+	CHECK(conn->fd >= 0 && cap > 0, conn_dump, conn);
+	do
+		got = recv(conn->fd, into, cap, 0);
+	while (got < 0 && errno == EINTR);
+	if (got > 0) {
+		*n = (size_t)got;
+		conn->read_short = *n < cap;
+		if (conn->read_short && !conn->peer_closed)
+			conn->readable = false;
+		return IO_OK;
+	}
+	if (got == 0)
+		return IO_EOF;
+	if (errno != EAGAIN)
+		return IO_ERROR;
+	conn->readable = false;
+	return IO_AGAIN;
+}
+
+enum io
+conn_send(struct conn *conn, const struct iovec *pieces, int count, size_t *n)
+{
+	struct msghdr message = {.msg_iov = (struct iovec *)pieces, .msg_iovlen = (size_t)count};
+	ssize_t sent;
+
+	CHECK(conn->fd >= 0 && count > 0, conn_dump, conn);
+	do
+		sent = count == 1
+			   ? send(conn->fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL)
+			   : sendmsg(conn->fd, &message, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	if (sent >= 0) {
+		*n = (size_t)sent;
+		return IO_OK;
+	}
+	if (errno != EAGAIN)
+		return IO_ERROR;
+	conn->writable = false;
+	return IO_AGAIN;
+}
