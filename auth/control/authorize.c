@@ -7,6 +7,7 @@
 
 #include "auth/control/caller.h"
 #include "auth/control/handlers.h"
+#include "auth/control/knowledge.h"
 #include "jobgate/decision.h"
 
 #define SELECTOR_TEXT_MAX (SELECTOR_LABELS_MAX * (LABEL_NAME_MAX + LABEL_VALUE_MAX + 2))
@@ -136,7 +137,7 @@ learn(
     struct call *call, enum store_result result, const struct record *record, enum knowledge *known)
 {
 	result = handler_in_scope(call, result, record);
-	*known = handler_knowledge(result);
+	*known = store_result_knowledge(result);
 	if (*known != RECORD_UNKNOWN)
 		return true;
 	handler_store_refused(call, result, "record");

@@ -7,6 +7,7 @@
 #include <openssl/crypto.h>
 
 #include "auth/control/handlers.h"
+#include "auth/control/knowledge.h"
 #include "jobgate/check.h"
 #include "jobgate/clock.h"
 #include "jobgate/decision.h"
@@ -118,7 +119,7 @@ got_token(void *ctx, enum store_result result, const struct record *record)
 	struct evidence evidence = {
 	    .credential = CREDENTIAL_BEARER,
 	    .bearer = &call->bearer,
-	    .token_known = handler_knowledge(result),
+	    .token_known = store_result_knowledge(result),
 	    .token = record != NULL ? &record->token : NULL,
 	};
 
@@ -183,7 +184,7 @@ caller_identify(struct call *call)
 static bool
 refuse_unknown(struct call *call, enum store_result result)
 {
-	switch (handler_knowledge(result)) {
+	switch (store_result_knowledge(result)) {
 	case RECORD_UNKNOWN:
 		refuse_unavailable(call);
 		return true;

@@ -1,4 +1,4 @@
-/* handlers.c - the endpoints, and what their handlers share. */
+/* handlers.c - what the handlers of several endpoints share. */
 #include "auth/control/handlers.h"
 #include "auth/record.h"
 
@@ -6,37 +6,6 @@
 #include "auth/control/scope.h"
 #include "auth/control/view.h"
 #include "jobgate/check.h"
-
-static const struct endpoint api_rows[] = {
-    {"GET", "/v1/tokens", tokens_list},
-    {"POST", "/v1/tokens", tokens_create},
-    {"GET", "/v1/tokens/{id}", tokens_get},
-    {"DELETE", "/v1/tokens/{id}", tokens_delete},
-    {"POST", "/v1/tokens/{id}/renew", tokens_renew},
-    {"GET", "/v1/jobs", jobs_list},
-    {"POST", "/v1/jobs", jobs_create},
-    {"GET", "/v1/jobs/{id}", jobs_get},
-    {"PATCH", "/v1/jobs/{id}", jobs_patch},
-    {"DELETE", "/v1/jobs/{id}", jobs_delete},
-    {"POST", "/v1/jobs/{id}/renew", jobs_renew},
-    {"POST", "/v1/authorize", authorize_explain},
-    {"GET", "/v1/me", me_get},
-    {"GET", "/openapi.json", openapi_get},
-    {"GET", "/healthz", observe_health},
-    {"GET", "/readyz", observe_ready},
-    {"GET", "/metrics", observe_metrics},
-};
-
-/* All that anybody can have. */
-static const struct endpoint observe_rows[] = {
-    {"GET", "/healthz", observe_health},
-    {"GET", "/readyz", observe_ready},
-    {"GET", "/metrics", observe_metrics},
-};
-
-const struct endpoint_table api_endpoints = {api_rows, sizeof(api_rows) / sizeof(api_rows[0])};
-const struct endpoint_table observe_endpoints = {
-    observe_rows, sizeof(observe_rows) / sizeof(observe_rows[0])};
 
 void
 handler_mistake(struct call *call, const struct mistake *mistake)
@@ -163,29 +132,6 @@ handler_in_scope(const struct call *call, enum store_result result, const struct
 	if (result == STORE_OK)
 		return scope_has(&call->scope, record) ? STORE_OK : STORE_ABSENT;
 	return result == STORE_BROKEN || result == STORE_TOO_LARGE ? STORE_ABSENT : result;
-}
-
-enum knowledge
-handler_knowledge(enum store_result result)
-{
-	switch (result) {
-	case STORE_OK:
-		return RECORD_KNOWN;
-	case STORE_ABSENT:
-	case STORE_BROKEN:
-	case STORE_TOO_LARGE:
-		return RECORD_ABSENT;
-	case STORE_CONFLICT:
-	case STORE_TOO_MANY:
-	case STORE_OUT_OF_SCOPE:
-	case STORE_REVOKED:
-	case STORE_OVER_QUOTA:
-	case STORE_OTHER_MINT:
-	case STORE_UNAVAILABLE:
-	case STORE_UNKNOWN:
-		break;
-	}
-	return RECORD_UNKNOWN;
 }
 
 void

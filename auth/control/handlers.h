@@ -22,8 +22,9 @@ struct control {
 	struct disk *disk; /* of a private store; NULL: the store is elsewhere */
 };
 
-extern const struct endpoint_table api_endpoints;
-extern const struct endpoint_table observe_endpoints; /* of the metrics address */
+/* All endpoints (endpoints.c), and those that anyone may use (observe.c): of the metrics address.
+ */
+extern const struct endpoint_table api_endpoints, observe_endpoints;
 
 void tokens_create(struct call *call);
 void tokens_list(struct call *call);
@@ -75,9 +76,6 @@ const struct store_maker *handler_maker(
  */
 enum store_result handler_in_scope(
     const struct call *call, enum store_result result, const struct record *record);
-
-/* What the result of a read says of a record: one that breaks the rules counts as none. */
-enum knowledge handler_knowledge(enum store_result result);
 
 /*
  * One line of the audit log, whatever the log's level: who did what to which, and

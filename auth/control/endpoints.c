@@ -1,0 +1,24 @@
+/* endpoints.c - the table of all endpoints. */
+#include "auth/control/handlers.h"
+
+static const struct endpoint api_rows[] = {
+    {"GET", "/v1/tokens", tokens_list},
+    {"POST", "/v1/tokens", tokens_create},
+    {"GET", "/v1/tokens/{id}", tokens_get},
+    {"DELETE", "/v1/tokens/{id}", tokens_delete},
+    {"POST", "/v1/tokens/{id}/renew", tokens_renew},
+    {"GET", "/v1/jobs", jobs_list},
+    {"POST", "/v1/jobs", jobs_create},
+    {"GET", "/v1/jobs/{id}", jobs_get},
+    {"PATCH", "/v1/jobs/{id}", jobs_patch},
+    {"DELETE", "/v1/jobs/{id}", jobs_delete},
+    {"POST", "/v1/jobs/{id}/renew", jobs_renew},
+    {"POST", "/v1/authorize", authorize_explain},
+    {"GET", "/v1/me", me_get},
+    {"GET", "/openapi.json", openapi_get},
+    {"GET", "/healthz", observe_health},
+    {"GET", "/readyz", observe_ready},
+    {"GET", "/metrics", observe_metrics},
+};
+
+const struct endpoint_table api_endpoints = {api_rows, sizeof(api_rows) / sizeof(api_rows[0])};
