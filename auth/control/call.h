@@ -15,6 +15,7 @@
 #define CALL_PEER_MAX 96
 
 struct connection;
+struct reply;
 
 /* Who asks. A call begins life with the first of these, which may do nothing. */
 enum caller {
@@ -61,6 +62,8 @@ struct call {
 
 	/* The server's. */
 	struct connection *connection; /* NULL once the client has left */
+	/* Sends the reply, if the client is still there, and frees the call. Takes the content. */
+	void (*send)(struct call *call, const struct reply *reply);
 	const struct endpoint_table *endpoints;
 	const struct endpoint *row;
 	char allow[ENDPOINT_ALLOW_MAX]; /* with 405 */

@@ -7,7 +7,7 @@
 #include <openssl/crypto.h>
 
 #include "auth/control/call.h"
-#include "auth/control/reply.h"
+#include "auth/control/reply_fields.h"
 #include "jobgate/check.h"
 
 #define BODY_MAX CONTROL_BODY_MAX /* bytes; more gets 413 */
@@ -167,6 +167,72 @@ on_connection_fini(evhtp_connection_t *evhtp, void *ctx)
 	return EVHTP_RES_OK;
 }
 
+static void
+free_content(const void *data, size_t len, void *ctx)
+{
+	(void)data;
+	OPENSSL_cleanse(ctx, len);
+	free(ctx);
+}
+
+/* Close those of the server's clients that read their answers too slowly for one more answer. */
+static void
+make_room(const struct connection *connection, size_t len)
+{
+	struct connection *slow;
+
+	while ((slow = connection_too_slow(connection->all, connection, len)) != NULL) {
+		log_debug(&connection->setup->log,
+		    "closing the connection of %s: it reads its answer too slowly, and others "
+		    "wait",
+		    slow->peer);
+		connection_abort(slow);
+	}
+}
+
+/* An answer is on its way. */
+static void
+wait_for_next(struct connection *connection)
+{
+	TAILQ_REMOVE(&connection->all->list, connection, link);
+	TAILQ_INSERT_TAIL(&connection->all->list, connection, link);
+	wait_until(connection, connection->setup->idle_ms);
+}
+
+/* The call's `send`. */
+static void
+send_reply(struct call *call, const struct reply *reply)
+{
+	struct connection *connection = call->connection;
+	evhtp_request_t *request;
+
+	if (connection == NULL) {
+		free_content(NULL, reply->len, reply->content);
+		call_free(call);
+		return;
+	}
+	CHECK(connection->call == call, control_connection_dump, connection);
+	control_connection_set_state(connection, CONNECTION_IDLE);
+	request = connection->evhtp->request;
+	connection->call = NULL;
+	make_room(connection, reply->len);
+	connection->answer_len = reply->len;
+	reply_add_fields(request, call, reply);
+	if (reply->content != NULL &&
+	    (request->method == htp_method_HEAD ||
+		evbuffer_add_reference(request->buffer_out, reply->content, reply->len,
+		    free_content, reply->content) != 0))
+		free_content(NULL, reply->len, reply->content);
+	wait_for_next(connection);
+	call_free(call);
+	if (connection->last)
+		evhtp_request_disable_flag(request, EVHTP_REQ_FLAG_KEEPALIVE);
+	if (!(evhtp_request_get_flags(request) & EVHTP_REQ_FLAG_KEEPALIVE)) /* see above */
+		evbuffer_drain(bufferevent_get_input(connection->evhtp->bev), SIZE_MAX);
+	evhtp_send_reply(request, (evhtp_res)reply->status);
+	evhtp_request_resume(request);
+}
+
 static struct slice
 method_name(htp_method method)
 {
@@ -227,6 +293,7 @@ take_request(struct connection *connection, const evhtp_request_t *request)
 	call->authorization = connection->head.authorization;
 	connection->head.authorization = NULL;
 	call->connection = connection;
+	call->send = send_reply;
 	return call;
 }
 
@@ -273,94 +340,6 @@ on_start(evutil_socket_t fd, short events, void *ctx)
 	} else {
 		connection->setup->identify(call);
 	}
-}
-
-static void
-add_header(evhtp_request_t *request, const char *name, const char *value)
-{
-	evhtp_header_t *header = evhtp_header_new(name, value, 1, 1);
-
-	if (header != NULL)
-		evhtp_headers_add_header(request->headers_out, header);
-}
-
-static void
-free_content(const void *data, size_t len, void *ctx)
-{
-	(void)data;
-	OPENSSL_cleanse(ctx, len);
-	free(ctx);
-}
-
-static void
-add_headers(evhtp_request_t *request, const struct call *call, const struct reply *reply)
-{
-	char length[24], confirmed[16];
-
-	if (call->replicas >= 0 && reply->status < 300) {
-		snprintf(confirmed, sizeof(confirmed), "%d", call->replicas);
-		add_header(request, "Jobgate-Replicas-Confirmed", confirmed);
-	}
-	if (reply->location != NULL)
-		add_header(request, "Location", reply->location);
-	if (reply->status == 503 || reply->status == 429)
-		add_header(request, "Retry-After", "1");
-	if (reply->status == 405)
-		add_header(request, "Allow", call->allow);
-	if (call->challenge != NULL)
-		add_header(request, "WWW-Authenticate", call->challenge);
-	add_header(request, "X-Request-Id", call->request_id);
-	add_header(request, "Cache-Control", "no-store");
-	if (reply->status ==
-	    204) /* said to be chunked, libevhtp adds no Content-Length: RFC 9110 section 8.6 */
-		evhtp_request_enable_flag(request, EVHTP_REQ_FLAG_CHUNKED);
-	if (reply->content != NULL) {
-		snprintf(length, sizeof(length), "%zu", reply->len);
-		add_header(request, "Content-Length", length);
-		add_header(request, "Content-Type", reply->type);
-	}
-}
-
-/* An answer is on its way. */
-static void
-wait_for_next(struct connection *connection)
-{
-	TAILQ_REMOVE(&connection->all->list, connection, link);
-	TAILQ_INSERT_TAIL(&connection->all->list, connection, link);
-	wait_until(connection, connection->setup->idle_ms);
-}
-
-void
-call_reply(struct call *call, const struct reply *reply)
-{
-	struct connection *connection = call->connection;
-	evhtp_request_t *request;
-
-	if (connection == NULL) {
-		free_content(NULL, reply->len, reply->content);
-		call_free(call);
-		return;
-	}
-	CHECK(connection->call == call, control_connection_dump, connection);
-	control_connection_set_state(connection, CONNECTION_IDLE);
-	request = connection->evhtp->request;
-	connection->call = NULL;
-	connection_make_room(connection, reply->len);
-	connection->answer_len = reply->len;
-	add_headers(request, call, reply);
-	if (reply->content != NULL &&
-	    (request->method == htp_method_HEAD ||
-		evbuffer_add_reference(request->buffer_out, reply->content, reply->len,
-		    free_content, reply->content) != 0))
-		free_content(NULL, reply->len, reply->content);
-	wait_for_next(connection);
-	call_free(call);
-	if (connection->last)
-		evhtp_request_disable_flag(request, EVHTP_REQ_FLAG_KEEPALIVE);
-	if (!(evhtp_request_get_flags(request) & EVHTP_REQ_FLAG_KEEPALIVE)) /* see above */
-		evbuffer_drain(bufferevent_get_input(connection->evhtp->bev), SIZE_MAX);
-	evhtp_send_reply(request, (evhtp_res)reply->status);
-	evhtp_request_resume(request);
 }
 
 static bool

@@ -63,12 +63,16 @@ void control_connection_dump(const struct connection *connection, struct dump *d
 /* Close it at once, with whatever it is about; its call, if it has one, stays valid. */
 void connection_abort(struct connection *connection);
 
-/*
- * Call it before sending an answer of len bytes. Closes connections of the same server that have
- * not read their answers, the oldest first, until at most UNSENT_MAX bytes wait for clients.
- */
+/* Of answers that wait for the clients of one server. */
 #define UNSENT_MAX (16u << 20)
-void connection_make_room(const struct connection *connection, size_t len);
+
+/*
+ * Before an answer of len bytes: while more than UNSENT_MAX bytes would wait for clients, the one
+ * connection to close next. It is the one that has waited longest with a large answer unread, and
+ * never `answered`, which gets the answer. NULL: none has to be closed.
+ */
+struct connection *connection_too_slow(
+    const struct connections *all, const struct connection *answered, size_t len);
 
 /* libevhtp's callback for each complete request. */
 void connection_on_request(evhtp_request_t *request, void *ctx);

@@ -27,7 +27,7 @@ reply_json(struct call *call, struct reply *reply, json_t *body)
 		reply->content = strdup(memory_short);
 		reply->len = reply->content != NULL ? sizeof(memory_short) - 1 : 0;
 	}
-	call_reply(call, reply);
+	call->send(call, reply);
 }
 
 void
@@ -36,7 +36,7 @@ call_answer(struct call *call, unsigned status, json_t *body)
 	struct reply reply = {.status = status, .type = "application/json"};
 
 	if (status == 204)
-		call_reply(call, &reply);
+		call->send(call, &reply);
 	else
 		reply_json(call, &reply, body);
 }
@@ -59,7 +59,7 @@ call_answer_text(struct call *call, unsigned status, const char *type, char *tex
 		return;
 	}
 	reply.len = strlen(text);
-	call_reply(call, &reply);
+	call->send(call, &reply);
 }
 
 static const char *

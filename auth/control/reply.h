@@ -1,10 +1,9 @@
-/* reply.h - an answer's parts, between answers as handlers give them and the server's sending. */
+/* reply.h - the parts of an answer, between the handler that gives it and the server that sends it.
+ */
 #ifndef JOBGATE_CONTROL_REPLY_H
 #define JOBGATE_CONTROL_REPLY_H
 
 #include <stddef.h>
-
-struct call;
 
 struct reply {
 	unsigned status;
@@ -13,8 +12,5 @@ struct reply {
 	size_t len;
 	const char *location; /* or NULL */
 };
-
-/* Send it, if the client is still there, and free the call. Takes reply->content. */
-void call_reply(struct call *call, const struct reply *reply);
 
 #endif

@@ -1,4 +1,4 @@
-/* server.h - HTTP for the control API. libevhtp is known to server.c and connection.c alone. */
+/* server.h - HTTP for the control API, without libevhtp. */
 #ifndef JOBGATE_CONTROL_SERVER_H
 #define JOBGATE_CONTROL_SERVER_H
 

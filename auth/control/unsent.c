@@ -1,4 +1,4 @@
-/* unsent.c - limits the memory of answers that wait for their clients. */
+/* unsent.c - finds the clients that leave too much of their answers unread. */
 #include "auth/control/connection.h"
 
 #define SMALL (64u << 10) /* answers of this size are bounded by the number of connections */
@@ -13,35 +13,18 @@ unsent(const struct connection *connection)
 	return len > 0 && connection->answer_len > len ? connection->answer_len : len;
 }
 
-/* Who waits longest with much of its answer; NULL: none but the one that is to be answered. */
-static struct connection *
-find_slow(const struct connections *all, const struct connection *answered)
+struct connection *
+connection_too_slow(const struct connections *all, const struct connection *answered, size_t len)
 {
-	struct connection *one;
-
-	for (one = TAILQ_FIRST(&all->list); one != NULL; one = TAILQ_NEXT(one, link))
-		if (one != answered && unsent(one) > SMALL)
-			return one;
-	return NULL;
-}
-
-void
-connection_make_room(const struct connection *connection, size_t len)
-{
-	const struct connections *all = connection->all;
-	struct connection *one;
+	struct connection *one, *slow = NULL;
 	size_t total = len;
 
 	if (len <= SMALL)
-		return;
-	for (one = TAILQ_FIRST(&all->list); one != NULL; one = TAILQ_NEXT(one, link))
+		return NULL;
+	for (one = TAILQ_FIRST(&all->list); one != NULL; one = TAILQ_NEXT(one, link)) {
 		total += unsent(one);
-	while (total > UNSENT_MAX && (one = find_slow(all, connection)) != NULL) {
-		log_debug(&connection->setup->log,
-		    "closing the connection of %s: it reads its answer too slowly, and others "
-		    "wait",
-		    one->peer);
-		total -= unsent(one);
-		connection_abort(one);
+		if (slow == NULL && one != answered && unsent(one) > SMALL)
+			slow = one;
 	}
+	return total > UNSENT_MAX ? slow : NULL;
 }
