@@ -101,20 +101,13 @@ class Units:
         return best[0] + "".join(f" -> {other} ({self.needs[unit][other][0]})" for unit, other in zip(best, best[1:]))
 
 
-def check(top, resolve, known):
-    """All that is wrong, as lines; and the families with a cycle, as {header: units}.
-
-    `known` are the cycles that are still to go: a cycle within one of them is not wrong, a unit of theirs in no cycle any more is."""
-    units, wrong, families, still = Units(top, resolve), [], {}, set()
+def check(top, resolve):
+    """Each forbidden cycle, as a line; and the families with a cycle, as {header: units}."""
+    units, wrong, families = Units(top, resolve), [], {}
     for cycle in units.cycles():
         family = units.family_of(cycle)
         if family:
             families[family] = cycle
-        elif any(cycle <= listed for listed in known):
-            still |= cycle
         else:
             wrong.append(f"cycle of files: {units.shortest(cycle)}; all that need one another: {' '.join(sorted(cycle))}")
-    whole = (top / "CMakeLists.txt").exists()  # not a test's few files
-    wrong += [f"{unit} is in no forbidden cycle of files any more: take it off CYCLES_TO_GO"
-              for listed in known for unit in sorted(listed - still) if whole or unit in units.needs]
     return wrong, families

@@ -133,31 +133,7 @@ def test_family_of_another_folder(tmp_path):
     assert status == 1 and "cycle of files: " in out
 
 
-LISTED = {"proxy/http/a", "proxy/http/b", "proxy/http/c"}
-
-
-def cycles(top, files):
-    """What is wrong while LISTED is still to go."""
-    write(top, {**GOOD, **files})
-    return rooms.file_cycles.check(top, rooms.resolve, [LISTED])[0]
-
-
-def test_cycle_that_is_still_to_go(tmp_path):
-    assert cycles(tmp_path, RING) == []
-
-
-def test_cycle_that_has_gone(tmp_path):
-    """The list of cycles that are still to go may only shrink."""
-    gone = "proxy/http/{} is in no forbidden cycle of files any more: take it off CYCLES_TO_GO".format
-    assert cycles(tmp_path, {**RING, "proxy/http/c.c": function("c_run")}) == [gone(name) for name in "abc"]
-    assert cycles(tmp_path, {**RING, "proxy/http/b.c": function("b_run", "a_run")}) == [gone("c")]
-
-
-def test_cycle_that_has_grown(tmp_path):
-    [line] = cycles(tmp_path, {**RING, "proxy/http/d.c": function("d_run", "a_run"), "proxy/http/c.c": function("c_run", "a_run", "d_run")})[:1]
-    assert line.startswith("cycle of files: ") and line.endswith("all that need one another: proxy/http/a proxy/http/b proxy/http/c proxy/http/d")
-
-
-def test_list_of_a_renamed_file(tmp_path):
-    """In the whole repository a listed file has to exist."""
-    assert len(cycles(tmp_path, {"CMakeLists.txt": ""})) == 3
+def test_all_of_a_cycle_are_named(tmp_path):
+    grown = {"proxy/http/d.c": function("d_run", "a_run"), "proxy/http/c.c": function("c_run", "a_run", "d_run")}
+    status, out = judge(tmp_path, {**GOOD, **RING, **grown})
+    assert status == 1 and "all that need one another: proxy/http/a proxy/http/b proxy/http/c proxy/http/d\n" in out
