@@ -19,8 +19,8 @@ bool cursor_key(const struct mint *mint, const unsigned char own[CURSOR_KEY_LEN]
 void cursor_format(const struct store_cursor *place, char out[CURSOR_TEXT_MAX]);
 
 /*
- * The same place so that nothing can be read from the text, not even its length: for a place that
- * is a record out of the caller's scope. False when OpenSSL fails: nothing usable was written.
+ * The same place, sealed (auth/seal.h): for a place that is a record out of the caller's scope. The
+ * text has the same length for all places. False when OpenSSL fails: nothing usable was written.
  */
 bool cursor_seal(const unsigned char key[CURSOR_KEY_LEN], enum record_kind kind,
     const struct store_cursor *place, char out[CURSOR_TEXT_MAX]);

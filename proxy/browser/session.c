@@ -1,19 +1,17 @@
-/* session.c - sealing and opening: nonce (12), sealed id, version, expiry and mark (44), tag
- * (16), in base64. */
+/* session.c - sessions as cookies: sealing and opening them, finding them in a request. */
 #include "browser/session.h"
 
-#include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <string.h>
 
+#include "auth/seal.h"
 #include "http/target.h"
 
-#define NONCE_LEN 12
+/* Of what is sealed: the token's id, its version, the expiry and the mark. */
 #define PLAIN_LEN (TOKEN_ID_LEN + 8 + 8 + TOKEN_MARK_LEN)
-#define TAG_LEN 16
-#define SEALED_LEN (NONCE_LEN + PLAIN_LEN + TAG_LEN)
 
-_Static_assert(SEALED_LEN % 3 == 0 && SEALED_LEN / 3 * 4 == SESSION_TEXT_LEN, "base64 unpadded");
+SEAL_LEN_CHECK(PLAIN_LEN);
+_Static_assert(SEAL_TEXT_LEN(PLAIN_LEN) == SESSION_TEXT_LEN, "the text of a session");
+_Static_assert(SEAL_KEY_LEN == SESSION_KEY_LEN, "the key of a session");
 
 static void
 put_number(unsigned char out[8], uint64_t number)
@@ -32,58 +30,35 @@ get_number(const unsigned char in[8])
 	return number;
 }
 
-/* One pass of AES-256-GCM, the job's id as what is vouched for besides. The tag is read or written.
- */
-static bool
-pass(bool seal, const unsigned char *key, struct slice job, const unsigned char *nonce,
-    const unsigned char *in, unsigned char *out, unsigned char *tag)
+/* Bound to the job, so that it opens nothing at another job's host. */
+static struct seal
+seal_of(const unsigned char key[SESSION_KEY_LEN], struct slice job)
 {
-	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-	int len;
-	bool good =
-	    ctx != NULL && EVP_CipherInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce, seal) == 1 &&
-	    EVP_CipherUpdate(ctx, NULL, &len, (const unsigned char *)job.at, (int)job.len) == 1 &&
-	    EVP_CipherUpdate(ctx, out, &len, in, PLAIN_LEN) == 1;
-
-	if (good && !seal)
-		good = EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, TAG_LEN, tag) == 1;
-	good = good && EVP_CipherFinal_ex(ctx, out + PLAIN_LEN, &len) == 1;
-	if (good && seal)
-		good = EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, TAG_LEN, tag) == 1;
-	EVP_CIPHER_CTX_free(ctx);
-	return good;
+	return (struct seal){key, job, SEAL_BASE64};
 }
 
 bool
 session_seal(const unsigned char key[SESSION_KEY_LEN], struct slice job,
     const struct session *session, char out[SESSION_TEXT_LEN])
 {
-	unsigned char plain[PLAIN_LEN], sealed[SEALED_LEN], text[SESSION_TEXT_LEN + 1];
+	const struct seal seal = seal_of(key, job);
+	unsigned char plain[PLAIN_LEN];
 
 	memcpy(plain, session->token_id, TOKEN_ID_LEN);
 	put_number(plain + TOKEN_ID_LEN, session->version);
 	put_number(plain + TOKEN_ID_LEN + 8, (uint64_t)session->expires_s);
 	memcpy(plain + TOKEN_ID_LEN + 16, session->mark, TOKEN_MARK_LEN);
-	if (RAND_bytes(sealed, NONCE_LEN) != 1 ||
-	    !pass(
-		true, key, job, sealed, plain, sealed + NONCE_LEN, sealed + NONCE_LEN + PLAIN_LEN))
-		return false;
-	EVP_EncodeBlock(text, sealed, SEALED_LEN);
-	memcpy(out, text, SESSION_TEXT_LEN);
-	return true;
+	return seal_text(&seal, plain, PLAIN_LEN, out);
 }
 
 bool
 session_open(const unsigned char key[SESSION_KEY_LEN], struct slice job, struct slice text,
     int64_t now_s, struct session *out)
 {
-	unsigned char sealed[SEALED_LEN], plain[PLAIN_LEN];
+	const struct seal seal = seal_of(key, job);
+	unsigned char plain[PLAIN_LEN];
 
-	/* Padding would stand for letters: one session, one text. */
-	if (text.len != SESSION_TEXT_LEN || memchr(text.at, '=', text.len) != NULL ||
-	    EVP_DecodeBlock(sealed, (const unsigned char *)text.at, (int)text.len) != SEALED_LEN ||
-	    !pass(
-		false, key, job, sealed, sealed + NONCE_LEN, plain, sealed + NONCE_LEN + PLAIN_LEN))
+	if (!unseal_text(&seal, text, plain, PLAIN_LEN))
 		return false;
 	memcpy(out->token_id, plain, TOKEN_ID_LEN);
 	out->version = get_number(plain + TOKEN_ID_LEN);

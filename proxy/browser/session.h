@@ -22,7 +22,7 @@ struct session {
 };
 
 /*
- * Seal with AES-256-GCM, bound to the job, so that it opens nothing at another job's host. False
+ * Seal (auth/seal.h), bound to the job, so that the text opens nothing at another job's host. False
  * when OpenSSL is short of memory or random bytes.
  */
 bool session_seal(const unsigned char key[SESSION_KEY_LEN], struct slice job,
