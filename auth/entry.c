@@ -55,8 +55,7 @@ entry_failed_lately(const struct directory_entry *entry, uint64_t now_ms)
 	return entry->asked_epoch == entry->directory->epoch && now_ms < entry->retry_ms;
 }
 
-/* The list in which an entry belongs, as it is now. */
-static struct entry_list *
+struct entry_list *
 entry_home(const struct directory_entry *entry)
 {
 	struct directory *directory = entry->directory;

@@ -82,6 +82,9 @@ struct directory_entry *entry_find(
 struct directory_entry *entry_new(struct directory *directory, enum record_kind kind,
     struct slice id, uint64_t hash, uint64_t now_ms);
 
+/* The list in which an entry belongs, as it is now. */
+struct entry_list *entry_home(const struct directory_entry *entry);
+
 void entry_leave(struct directory_entry *entry);
 void entry_join(struct directory_entry *entry);
 

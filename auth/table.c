@@ -105,6 +105,19 @@ table_next(const struct table_node *node)
 	return next;
 }
 
+size_t
+table_chains(const struct table *table)
+{
+	return table->mask + 1 + (table->old != NULL ? table->old_mask + 1 : 0);
+}
+
+const struct table_node *
+table_chain(const struct table *table, size_t index)
+{
+	CHECK(index < table_chains(table));
+	return index <= table->mask ? table->buckets[index] : table->old[index - table->mask - 1];
+}
+
 void
 table_insert(struct table *table, struct table_node *node)
 {

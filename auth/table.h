@@ -34,6 +34,10 @@ uint64_t table_hash(const struct table *table, unsigned kind, struct slice text)
 struct table_node *table_first(const struct table *table, uint64_t hash);
 struct table_node *table_next(const struct table_node *node);
 
+/* For a walk over all nodes: how many chains there are, and one of them; NULL: it is empty. */
+size_t table_chains(const struct table *table);
+const struct table_node *table_chain(const struct table *table, size_t index);
+
 /* Put a node in under its hash, and take it out. */
 void table_insert(struct table *table, struct table_node *node);
 void table_remove(struct table *table, struct table_node *node);

@@ -191,4 +191,27 @@ void jg_directory_stats(const struct directory *directory, struct directory_stat
 /* How much it holds, and whether it may be trusted. */
 void jg_directory_dump(const struct directory *directory, struct dump *dump);
 
+/* A count of the records of each kind by what is known of them; start with {0}. */
+struct directory_count {
+	size_t next; /* where it goes on */
+	struct directory_tally {
+		size_t known, absent, unknown;	 /* each is one of these */
+		size_t idle, pending;		 /* not watched; pending: being read */
+		size_t fresh, stale, refreshing; /* watched */
+		size_t waited_for;		 /* a request waits for it */
+		size_t ended;			 /* its time to live is over */
+	} kinds[RECORD_KINDS];
+};
+
+/*
+ * Count some more, so few that no client waits for it; the loop may turn between two calls. False
+ * when all have been counted. A record that comes or goes meanwhile may be left out.
+ */
+bool jg_directory_count(
+    const struct directory *directory, struct directory_count *count, uint64_t now_ms);
+
+/* Write the count of one kind. */
+void jg_directory_count_dump(
+    const struct directory_count *count, enum record_kind kind, struct dump *dump);
+
 #endif

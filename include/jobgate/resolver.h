@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "jobgate/dump.h"
 #include "jobgate/slice.h"
 #include "jobgate/socket_address.h"
 
@@ -36,6 +37,7 @@ struct resolver_ops {
 	struct resolution *(*ask)(struct resolver *resolver, struct slice name, uint16_t port,
 	    resolved_fn *done, void *ctx);
 	void (*cancel)(struct resolution *resolution);
+	void (*dump)(const struct resolver *resolver, struct dump *dump);
 	void (*free)(struct resolver *resolver);
 };
 
@@ -62,6 +64,13 @@ static inline void
 resolver_cancel(struct resolution *resolution)
 {
 	resolution->resolver->ops->cancel(resolution);
+}
+
+/* How many lookups are under way; no names. */
+static inline void
+resolver_dump(const struct resolver *resolver, struct dump *dump)
+{
+	resolver->ops->dump(resolver, dump);
 }
 
 /* Opens a resolver on libevent's loop. NULL when that fails. */

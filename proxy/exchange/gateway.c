@@ -41,3 +41,18 @@ gateway_free(struct gateway *gateway)
 	slab_clear(&gateway->exchanges);
 	free(gateway);
 }
+
+void
+gateway_dump(const struct gateway *gateway, struct dump *dump)
+{
+	const struct gateway_options *options = &gateway->options;
+
+	jg_dump_begin(dump, "gateway");
+	jg_dump_number(dump, "idle_blocks", gateway->exchanges.idle_count);
+	jg_dump_number(dump, "mint_edition", gateway->memos.mint_edition);
+	jg_dump_flag(dump, "access_log", access_log_on(gateway->access_log));
+	jg_dump_flag(dump, "sign_in", options->session_key != NULL);
+	jg_dump_flag(dump, "control", options->control_target != NULL);
+	jg_dump_flag(dump, "fixed_url", gateway_fixed_target(gateway) != NULL);
+	jg_dump_end(dump);
+}

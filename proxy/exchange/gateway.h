@@ -38,6 +38,9 @@ struct gateway *gateway_new(const struct gateway_options *options, struct loop *
 /* After the last exchange has ended. Turns the loop once, so that all that has closed is freed. */
 void gateway_free(struct gateway *gateway);
 
+/* What its exchanges have in common; the exchanges themselves are in their connections' dumps. */
+void gateway_dump(const struct gateway *gateway, struct dump *dump);
+
 /*
  * Read the clock and, if the directory's due time has passed, let it tell its watchers. Each event
  * and task calls this before it moves bytes of an exchange: the worker may have been stopped since

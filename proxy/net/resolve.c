@@ -253,6 +253,29 @@ dns_cancel(struct resolution *resolution)
 	((struct lookup *)resolution)->done = NULL;
 }
 
+/* How many users wait is bounded by the connections that are being made. */
+static void
+dns_dump(const struct resolver *of, struct dump *dump)
+{
+	const struct dns_resolver *resolver = (const struct dns_resolver *)of;
+	const struct lookup *lookup;
+	size_t lookups = 0, cancelled = 0, partial = 0;
+
+	LIST_FOREACH(lookup, &resolver->lookups, link)
+	{
+		lookups++;
+		cancelled += lookup->done == NULL;
+		partial += lookup->told >= 0;
+	}
+	jg_dump_begin(dump, "resolver");
+	jg_dump_number(dump, "lookups", lookups);
+	jg_dump_number(dump, "partial", partial);
+	jg_dump_number(dump, "cancelled", cancelled);
+	jg_dump_flag(dump, "servers_given", resolver->channels.servers_given);
+	jg_dump_flag(dump, "closing", resolver->closing);
+	jg_dump_end(dump);
+}
+
 /* ---- birth and end ---- */
 
 static void
@@ -274,7 +297,7 @@ static struct resolver *
 open_resolver(struct event_base *base, const char *servers, const char *resolv_conf, uint16_t port)
 {
 	static const struct resolver_ops ops = {
-	    .ask = dns_ask, .cancel = dns_cancel, .free = dns_free};
+	    .ask = dns_ask, .cancel = dns_cancel, .dump = dns_dump, .free = dns_free};
 	struct dns_resolver *resolver = calloc(1, sizeof(*resolver));
 
 	if (resolver == NULL)

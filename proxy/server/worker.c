@@ -335,7 +335,7 @@ worker_free(struct worker *worker)
 	/* These begin to accept again; the loop turns once more below. */
 	timer_remove(&worker->pause_timer);
 	timer_remove(&worker->accept_timer);
-	timer_remove(&worker->dump_timer);
+	timer_remove(&worker->dump.timer);
 	for (size_t i = 0; worker->listeners != NULL && i < worker->setup->config->listener_count;
 	     i++)
 		if (worker->listeners[i].event != NULL)

@@ -23,6 +23,19 @@ struct listener {
 	struct listener_options options;
 };
 
+/* A live dump, which takes many ticks of the loop. */
+struct live_dump {
+	struct timer timer;
+	enum live_dump_part {
+		DUMP_NONE,     /* none runs */
+		DUMP_CLIENTS,  /* client connections */
+		DUMP_BACKENDS, /* backends, and connections to them */
+		DUMP_RECORDS,  /* the record cache, counted */
+	} part;
+	size_t lines; /* so far */
+	struct directory_count records;
+};
+
 struct worker {
 	const struct worker_setup *setup;
 	const struct tuning *tuning;
@@ -43,10 +56,10 @@ struct worker {
 	struct sockaddr_storage *own; /* where the gateway itself listens, and last the store */
 	size_t own_count;
 	size_t clients_max; /* connections that there are descriptors for, with their backends' */
-	struct timer stats_timer, flush_timer, pause_timer, drain_timer, accept_timer, dump_timer;
-	size_t dumped;	       /* connections, by the live dump that runs */
+	struct live_dump dump;
+	struct timer stats_timer, flush_timer, pause_timer, drain_timer, accept_timer;
 	uint64_t accept_at_ms; /* at the latest */
-	bool accepting, paused, draining, ended, dumping;
+	bool accepting, paused, draining, ended;
 };
 
 /* Each makes a part of it; false, with a line in the log where there is more to say than that
@@ -67,8 +80,8 @@ void worker_on_accept(evutil_socket_t fd, short what, void *ctx);
 /* ---- live_dump.c ---- */
 
 /*
- * Write a line for each object into the service log, some hundred in each tick of the loop. While
- * one dump runs, another one does not begin.
+ * Write a line for each object into the service log, some in each tick of the loop. While one dump
+ * runs, another one does not begin.
  */
 void live_dump_start(struct worker *worker);
 

@@ -288,15 +288,33 @@ backend_forget_circuit(struct backend *backend)
 
 /* ---- dump ---- */
 
+/* Each dial's dump has its backend's: thousands that wait must not count thousands each. */
+#define COUNTED_MAX 100
+
+/* At most COUNTED_MAX. */
 static size_t
 length_of(const struct dial_list *list)
 {
-	const struct dial *dial;
+	const struct dial *dial = TAILQ_FIRST(list);
 	size_t count = 0;
 
-	TAILQ_FOREACH(dial, list, link)
-	count++;
+	for (; dial != NULL && count < COUNTED_MAX; dial = TAILQ_NEXT(dial, link))
+		count++;
 	return count;
+}
+
+static const char *
+source_name(enum backend_source source)
+{
+	switch (source) {
+	case BACKEND_OF_RECORD:
+		return "record";
+	case BACKEND_OF_CONFIGURATION:
+		return "configuration";
+	case BACKEND_OF_CONTROL:
+		return "control";
+	}
+	return NULL;
 }
 
 void
@@ -305,7 +323,7 @@ backend_dump(const struct backend *backend, struct dump *dump)
 	jg_dump_begin(dump, "backend");
 	jg_dump_text(dump, "name", backend->name);
 	jg_dump_number(dump, "port", backend->port);
-	jg_dump_number(dump, "source", backend->source);
+	jg_dump_word(dump, "source", source_name(backend->source));
 	jg_dump_number(dump, "users", backend->users);
 	jg_dump_number(dump, "idle", backend->idle_count);
 	jg_dump_number(dump, "queued", length_of(&backend->queued));

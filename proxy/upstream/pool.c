@@ -19,6 +19,7 @@ backend_free(struct backend *backend)
 	timer_remove(&backend->timer);
 	timer_remove(&backend->redial);
 	backend_forget_circuit(backend);
+	walk_removes_backend(backend->pool, backend);
 	LIST_REMOVE(backend, link);
 	tls_session_free(backend->session);
 	free(backend->addresses);
@@ -110,6 +111,7 @@ backend_conn_new(struct backend *backend, struct dial *dial)
 	connection->backend = backend;
 	connection->dial = dial;
 	backend->users++;
+	LIST_INSERT_HEAD(&pool->all, connection, member);
 	pool->connections++;
 	count(backend, &pool->options.stats->backend_connections, 1);
 	return connection;
@@ -136,6 +138,8 @@ backend_conn_close(struct backend_conn *connection)
 	CHECK(pool->connections > 0 && backend->users > 0, backend_conn_dump, connection);
 	CHECK(!connection->free_task.queued, backend_conn_dump, connection);
 	conn_close(&connection->conn);
+	walk_removes_connection(pool, connection);
+	LIST_REMOVE(connection, member);
 	pool->connections--;
 	count(backend, &pool->options.stats->backend_connections, (uint64_t)-1);
 	pool_leave(backend);
@@ -270,12 +274,11 @@ backend_conn_dump(const struct backend_conn *connection, struct dump *dump)
 {
 	jg_dump_begin(dump, "backend_conn");
 	jg_dump_flag(dump, "dial", connection->dial != NULL);
-	jg_dump_flag(dump, "closed", connection->conn.fd < 0);
-	jg_dump_flag(dump, "tls", connection->conn.tls != NULL);
 	jg_dump_flag(dump, "freed", connection->free_task.queued);
 	jg_dump_number(dump, "address", connection->place.index);
 	jg_dump_flag(
 	    dump, "address_gone", connection->place.version != connection->backend->version);
+	conn_dump(&connection->conn, dump);
 	backend_dump(connection->backend, dump);
 	jg_dump_end(dump);
 }
@@ -286,7 +289,9 @@ pool_dump(const struct pool *pool, struct dump *dump)
 	jg_dump_begin(dump, "pool");
 	jg_dump_number(dump, "connections", pool->connections);
 	jg_dump_number(dump, "parallel", pool->parallel_count);
+	jg_dump_number(dump, "most", pool->options.connections_max);
 	jg_dump_flag(dump, "failed", !TAILQ_EMPTY(&pool->failed));
+	jg_dump_number(dump, "idle_blocks", pool->connection_slab.idle_count);
 	jg_dump_flag(dump, "draining", pool->draining);
 	jg_dump_end(dump);
 }

@@ -62,6 +62,14 @@ void pool_free(struct pool *pool);
 /* How many connections it has of each kind. */
 void pool_dump(const struct pool *pool, struct dump *dump);
 
+/*
+ * Walk over all backends, then over all connections to them: those that are being made, those that
+ * serve and idle ones. Each call writes the next one; the loop may turn between two. False when all
+ * have been written that there were when the walk began. There is one walk at a time.
+ */
+void pool_walk_begin(struct pool *pool);
+bool pool_walk_dump(struct pool *pool, struct dump *dump);
+
 /* Keep no more connections for later exchanges, as the worker ends. */
 void pool_drain(struct pool *pool);
 

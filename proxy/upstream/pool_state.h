@@ -1,12 +1,13 @@
 /*
- * pool_state.h - what pool.c, backend.c, dial.c, race.c, redial.c and connect_address.c share; no
- * other file includes it.
+ * pool_state.h - what pool.c, backend.c, dial.c, race.c, redial.c, connect_address.c and walk.c
+ * share; no other file includes it.
  *
  * pool.c      who is there: backends, their connections, and the idle ones of these
  * backend.c   what is known of one: its addresses, and whether it takes connections
  * dial.c      the making of a connection
  * race.c      which addresses a dial tries, and when; connect_address.c connects to one of them
  * redial.c    the wait for a backend that refuses connections
+ * walk.c      from one backend or connection to the next, for dumps
  */
 #ifndef JOBGATE_UPSTREAM_POOL_STATE_H
 #define JOBGATE_UPSTREAM_POOL_STATE_H
@@ -65,6 +66,13 @@ LIST_HEAD(bucket, backend);
 /* Idle blocks kept of each kind: more than a busy worker turns over. */
 #define POOL_SLAB_KEEP 1024
 
+/* Where a walk over all backends and connections stands (walk.c). */
+struct pool_walk {
+	size_t bucket;		       /* the next one */
+	const struct backend *backend; /* the next one of the bucket before; NULL: none is left */
+	const struct backend_conn *connection; /* NULL: none is left */
+};
+
 struct pool {
 	struct pool_options options;
 	struct slab connection_slab, dial_slab;
@@ -72,9 +80,11 @@ struct pool {
 	bool draining;
 	struct task deliver; /* tells exchanges of connections that failed at once */
 	struct dial_list failed;
-	size_t connections;    /* in any state, to all backends */
-	size_t parallel_count; /* sockets that race beside theirs */
-	size_t hand;	       /* the bucket at which to look for an idle one next */
+	LIST_HEAD(, backend_conn) all; /* connections in any state, the newest first */
+	size_t connections;	       /* how many they are */
+	size_t parallel_count;	       /* sockets that race beside theirs */
+	size_t hand;		       /* the bucket at which to look for an idle one next */
+	struct pool_walk walk;
 	struct bucket buckets[BACKEND_BUCKETS];
 };
 
@@ -201,6 +211,12 @@ void race_schedule(struct dial *dial);
 
 /* Close the connections beside dial->made. */
 void race_end(struct dial *dial);
+
+/* ---- walk.c ---- */
+
+/* Call these before one of them leaves its list: a walk must not stand at it. */
+void walk_removes_backend(struct pool *pool, const struct backend *backend);
+void walk_removes_connection(struct pool *pool, const struct backend_conn *connection);
 
 /* ---- redial.c ---- */
 

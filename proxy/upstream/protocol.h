@@ -30,9 +30,10 @@ struct backend_conn {
 	const struct pool_options *options; /* the pool's */
 	const struct upstream_protocol *protocol;
 	struct backend *backend;
-	struct dial *dial;		/* NULL once it is up */
-	struct address_place place;	/* where `conn` leads */
-	TAILQ_ENTRY(backend_conn) link; /* among the backend's idle ones */
+	struct dial *dial;		 /* NULL once it is up */
+	struct address_place place;	 /* where `conn` leads */
+	TAILQ_ENTRY(backend_conn) link;	 /* among the backend's idle ones */
+	LIST_ENTRY(backend_conn) member; /* among all of the pool */
 	struct task free_task;
 };
 
@@ -66,6 +67,9 @@ struct upstream_protocol {
 
 	/* Close an idle connection. */
 	void (*close)(struct backend_conn *connection);
+
+	/* Write what a connection that is up is at this moment. */
+	void (*dump)(const struct backend_conn *connection, struct dump *dump);
 };
 
 /* ---- what pool.c does for a protocol ---- */

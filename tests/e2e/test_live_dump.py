@@ -1,9 +1,11 @@
 """SIGRTMIN to the supervisor: each worker writes what all its objects are, and no secret, into the service log."""
 
+import contextlib
 import os
 import signal
 
 from harness.process import eventually
+from harness.raw import Silent
 from harness.scene import Scene, request_bytes
 
 UPGRADE = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw=="]
@@ -17,8 +19,12 @@ def dump(gateway, pid=None):
     return [line.split("dump: ", 1)[1] for line in log.splitlines() if "dump: " in line]
 
 
+def objects(lines, kind, *words):
+    return [line for line in lines if line.startswith(kind + "{") and all(word in line for word in words)]
+
+
 def connections(lines, *words):
-    return [line for line in lines if line.startswith("client_connection{") and all(word in line for word in words)]
+    return objects(lines, "client_connection", *words)
 
 
 def test_a_dump_shows_every_connection_and_no_secret(gateways, records):
@@ -60,13 +66,54 @@ def test_a_dump_shows_every_connection_and_no_secret(gateways, records):
         scene.close()
 
 
+KINDS = {"worker", "downstream", "gateway", "pool", "resolver", "directory", "redis_tracker", "listener",
+         "client_connection", "backend", "http1_client", "dial", "records"}
+
+
+def test_a_dump_of_a_busy_worker_shows_each_kind_of_object(gateways, records, dns):
+    dns.set("silent.test", silent=["A", "AAAA"])
+    gateway = gateways.start({"timeouts": {"connect": "60s", "drain": "1s"}}, env=dns.environment)
+    secrets = ["biscuit", "question", "hidden-path"]
+    fields = ["Cookie: a=biscuit"]
+    with Silent() as silent, contextlib.ExitStack() as scenes:
+        def scene_of(url=None, token=None):
+            return scenes.enter_context(contextlib.closing(Scene(gateway, records, token, url=url)))
+        idle = scene_of()
+        secrets.append(idle.token.value.rsplit("_", 1)[-1])
+        serving, connecting, resolving = (scene_of(url, idle.token) for url in (None, silent.url, "http://silent.test:8000"))
+        idle.relay(path="/hidden-path?question=1", fields=fields)
+        serving.arrive(path="/hidden-path?question=2", fields=fields)
+        for scene in connecting, resolving:
+            scene.client.send(scene.request(path="/hidden-path?question=3", fields=fields))
+        eventually(lambda: len(objects(dump(gateway), "dial")) == 2, "two dials")
+        lines = dump(gateway)
+        assert {line.split("{")[0] for line in lines[:-1]} == KINDS, lines
+        assert lines[-1] == f"end, lines={len(lines) - 1}"
+        assert objects(lines, "dial", "state=connecting", f"port={silent.port}"), lines
+        assert objects(lines, "dial", "state=resolving", 'name="silent.test"', "resolving=1"), lines
+        assert objects(lines, "resolver", "lookups=1"), lines
+        assert objects(lines, "http1_client", "state=idle", f"port={idle.backend.port}"), lines
+        assert objects(lines, "http1_client", "state=waiting", f"port={serving.backend.port}"), lines
+        assert len(objects(lines, "backend", "source=record", "circuit{state=closed")) == 4, lines
+        assert objects(lines, "backend", f"port={idle.backend.port}", "idle=1"), lines
+        assert objects(lines, "pool", "connections=4"), lines
+        # The records of the three requests that run are watched.
+        assert objects(lines, "records", "kind=token", "known=1", "fresh=1"), lines
+        assert objects(lines, "records", "kind=job", "known=4", "idle=1", "fresh=3"), lines
+        assert objects(lines, "listener", "accepts"), lines
+        assert not [line for line in lines if "..." in line], lines
+        log = gateway.program.log()
+        for secret in secrets:
+            assert secret not in log, secret
+
+
 def test_a_dump_of_many_connections_is_written_in_steps(gateways, records):
     gateway = gateways.start({"limits": {"connections_per_client": 0}})
     clients = [gateway.client() for _ in range(700)]
     try:
         # They are accepted in turns of the loop.
         lines = eventually(lambda: (lines := dump(gateway)) and len(connections(lines, "purpose=jobs")) == 700 and lines, "all")
-        assert lines[-1] == f"end, client_connections={len(connections(lines))}"
+        assert lines[-1] == f"end, lines={len(lines) - 1}"
     finally:
         for client in clients:
             client.close()

@@ -46,6 +46,14 @@ fake_resolver_cancel(struct resolution *resolution)
 }
 
 static inline void
+fake_resolver_dump(const struct resolver *resolver, struct dump *dump)
+{
+	(void)resolver;
+	jg_dump_begin(dump, "fake_resolver");
+	jg_dump_end(dump);
+}
+
+static inline void
 fake_resolver_free(struct resolver *resolver)
 {
 	free(resolver);
@@ -55,8 +63,10 @@ fake_resolver_free(struct resolver *resolver)
 static inline struct fake_resolver *
 fake_resolver_new(void)
 {
-	static const struct resolver_ops ops = {
-	    .ask = fake_resolver_ask, .cancel = fake_resolver_cancel, .free = fake_resolver_free};
+	static const struct resolver_ops ops = {.ask = fake_resolver_ask,
+	    .cancel = fake_resolver_cancel,
+	    .dump = fake_resolver_dump,
+	    .free = fake_resolver_free};
 	struct fake_resolver *fake = calloc(1, sizeof(*fake));
 
 	if (fake != NULL)

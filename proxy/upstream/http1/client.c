@@ -352,6 +352,12 @@ client_close_idle(struct backend_conn *connection)
 	client_close(client_on(connection));
 }
 
+static void
+client_dump(const struct backend_conn *connection, struct dump *dump)
+{
+	http1_client_dump((const struct http1_client *)connection, dump);
+}
+
 const struct upstream_protocol http1_client_protocol = {
     .size = sizeof(struct http1_client),
     .scratch_size = sizeof(struct http1_client_scratch),
@@ -359,6 +365,7 @@ const struct upstream_protocol http1_client_protocol = {
     .serve = client_serve,
     .still_idle = client_still_idle,
     .close = client_close_idle,
+    .dump = client_dump,
 };
 
 void

@@ -156,16 +156,16 @@ dumps(void **state)
 	dial_dump(&dial, &dump);
 	assert_string_equal(text,
 	    "dial{state=new connect_by_ms=30 tried=0 failure=0 user "
-	    "backend{name=\"127.0.0.1\" port=80 source=0 users=1 idle=0 queued=0 resolving=0 "
+	    "backend{name=\"127.0.0.1\" port=80 source=record users=1 idle=0 queued=0 resolving=0 "
 	    "addresses=1 circuit{state=closed failures=0 pause_ms=0}}}");
 	jg_dump_init(&dump, text, sizeof(text));
 	http1_client_dump(&client, &dump);
 	assert_non_null(strstr(text, "http1_client{state=waiting in=0 out=0 sent=0 interims=0 user "
-				     "backend_conn{closed address=0 backend{"));
+				     "backend_conn{address=0 conn{closed} backend{"));
 	assert_int_equal(dump.depth, 0);
 	jg_dump_init(&dump, text, sizeof(text));
 	pool_dump(world.pool, &dump);
-	assert_string_equal(text, "pool{connections=0 parallel=0}");
+	assert_string_equal(text, "pool{connections=0 parallel=0 most=16 idle_blocks=0}");
 }
 
 int
