@@ -54,6 +54,7 @@ method_is_idempotent(enum method_id method)
 enum http_version {
 	HTTP_1_0, /* knows neither interim answers nor content of unknown length */
 	HTTP_1_1,
+	HTTP_2,
 };
 
 /* How long a message's content is, as far as its head says. */

@@ -198,6 +198,8 @@ version_number(enum http_version version)
 		return SLICE("1.0");
 	case HTTP_1_1:
 		break;
+	case HTTP_2:
+		return SLICE("2");
 	}
 	return SLICE("1.1");
 }

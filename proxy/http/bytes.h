@@ -1,4 +1,4 @@
-/* bytes.h - which bytes may stand where in HTTP/1 (RFC 9110 section 5.6, RFC 3986 section 2). */
+/* bytes.h - which bytes may stand where in HTTP (RFC 9110 section 5.6, RFC 3986 section 2). */
 #ifndef JOBGATE_HTTP_BYTES_H
 #define JOBGATE_HTTP_BYTES_H
 
@@ -13,8 +13,9 @@ enum byte_class {
 	    4,	       /* unreserved, sub-delims, ':' '@' '/' '?' and '%': a path with its query */
 	BYTE_HOST = 8, /* letters, digits, '-' '.' '_' */
 	BYTE_HEX = 16,
-	BYTE_NAME = 32, /* letters, digits and '-': the usual name of a field */
-	BYTE_RAW = 64,	/* visible ASCII except '#': what clients send unescaped in targets */
+	BYTE_NAME = 32,	  /* letters, digits and '-': the usual name of a field */
+	BYTE_RAW = 64,	  /* visible ASCII except '#': what clients send unescaped in targets */
+	BYTE_LOWER = 128, /* tchar without upper case: a field's name in HTTP/2 */
 };
 
 extern const unsigned char byte_classes[256];

@@ -27,9 +27,8 @@ eight_at(const char *at)
 	return bytes;
 }
 
-/* RFC 9110 section 5.5: visible characters, SP, HTAB and obs-text. */
-static bool
-is_value(struct slice text)
+bool
+is_field_value(struct slice text)
 {
 	const size_t eight = sizeof(uint64_t);
 	size_t i = 0;
@@ -65,7 +64,7 @@ parse_line(struct slice line, struct field *out)
 		return false;
 	out->name = (struct slice){line.at, colon};
 	out->value = slice_after(line, colon + 1);
-	if (!is_value(out->value))
+	if (!is_field_value(out->value))
 		return false;
 	out->value = slice_trim(out->value);
 	out->id = classes & BYTE_NAME ? name_identify_plain(out->name)
@@ -97,17 +96,23 @@ fields_parse(struct slice section, struct field *out, size_t cap, size_t *count)
 	}
 }
 
+void
+trailers_mark(struct fields *trailers, const char *const *listed)
+{
+	for (size_t i = 0; i < trailers->count; i++) {
+		struct field *field = &trailers->items[i];
+
+		field->dropped =
+		    !field_has(field->id, TRAILERS_TOO) || name_is_listed(field->name, listed);
+	}
+}
+
 bool
 trailers_parse(struct slice section, size_t cap, const char *const *listed, struct fields *out)
 {
 	if (fields_parse(section, out->items, cap, &out->count) != HEAD_COMPLETE)
 		return false;
-	for (size_t i = 0; i < out->count; i++) {
-		struct field *field = &out->items[i];
-
-		field->dropped =
-		    !field_has(field->id, TRAILERS_TOO) || name_is_listed(field->name, listed);
-	}
+	trailers_mark(out, listed);
 	return true;
 }
 

@@ -90,13 +90,13 @@ read_fields(struct fields fields, struct framing_fields *out)
 
 /* The one framing of a message; where nothing is said, *body stays as it is. */
 static enum framing_error
-read_framing(
-    const struct framing_fields *fields, unsigned minor, enum body_kind *body, uint64_t *length)
+read_framing(const struct framing_fields *fields, enum http_version version, enum body_kind *body,
+    uint64_t *length)
 {
 	if (fields->coding_count > 0 && fields->length_count > 0)
 		return FRAMING_CONFLICT;
 	if (fields->coding_count > 0) {
-		if (fields->coding_count > 1 || minor == 0 ||
+		if (fields->coding_count > 1 || version != HTTP_1_1 ||
 		    !slice_equal_nocase(fields->coding->value, SLICE("chunked")))
 			return FRAMING_BAD_CODING;
 		*body = BODY_CHUNKED;
@@ -111,9 +111,9 @@ read_framing(
 
 /* RFC 9112 section 9.3. */
 static bool
-stays_alive(const struct framing_fields *fields, unsigned minor)
+stays_alive(const struct framing_fields *fields, enum http_version version)
 {
-	return !fields->close && (minor > 0 || fields->keep_alive);
+	return !fields->close && (version != HTTP_1_0 || fields->keep_alive);
 }
 
 /* The first protocol that Upgrade names, where Connection lists it. */
@@ -128,37 +128,59 @@ upgrade_of(const struct framing_fields *fields)
 	return list_next(&rest, &member) ? member : (struct slice){0};
 }
 
-enum framing_error
-request_framing(struct request_head *head, struct request_framing *out)
+/* Host, Expect and Upgrade of a request. */
+static enum framing_error
+read_request(
+    const struct framing_fields *fields, enum http_version version, struct request_framing *out)
 {
-	struct framing_fields fields;
 	struct authority authority;
-	enum framing_error error =
-	    read_fields((struct fields){head->fields, head->field_count}, &fields);
 
-	*out = (struct request_framing){.body = BODY_NONE};
-	if (error == FRAMING_OK)
-		error = read_framing(&fields, head->minor, &out->body, &out->length);
-	if (error != FRAMING_OK)
-		return error;
-	if (fields.host_count > 1 || (fields.host_count == 0 && head->minor > 0))
+	if (fields->host_count > 1 || (fields->host_count == 0 && version == HTTP_1_1))
 		return FRAMING_BAD_HOST;
-	if (fields.host_count == 1) {
-		if (!authority_parse(fields.host->value, &authority))
+	if (fields->host_count == 1) {
+		if (!authority_parse(fields->host->value, &authority))
 			return FRAMING_BAD_HOST;
-		out->host = fields.host->value;
+		out->host = fields->host->value;
 	}
-	if (fields.expect_count > 0 &&
-	    head->minor > 0) { /* RFC 9110 section 10.1.1: 1.0 knows none */
-		if (fields.expect_count > 1 ||
-		    !slice_equal_nocase(fields.expect->value, SLICE("100-continue")))
+	if (version == HTTP_1_0)
+		return FRAMING_OK; /* it knows neither Expect (RFC 9110 section 10.1.1) nor Upgrade
+				    */
+	if (fields->expect_count > 0) {
+		if (fields->expect_count > 1 ||
+		    !slice_equal_nocase(fields->expect->value, SLICE("100-continue")))
 			return FRAMING_BAD_EXPECT;
 		out->expect_continue = true;
 	}
-	out->keep_alive = stays_alive(&fields, head->minor);
-	if (head->minor > 0)
-		out->upgrade = upgrade_of(&fields);
+	out->upgrade = upgrade_of(fields);
 	return FRAMING_OK;
+}
+
+enum framing_error
+request_fields_framing(struct fields fields, enum http_version version, struct request_framing *out)
+{
+	struct framing_fields found;
+	enum framing_error error = read_fields(fields, &found);
+
+	*out = (struct request_framing){.body = BODY_NONE};
+	if (error == FRAMING_OK)
+		error = read_framing(&found, version, &out->body, &out->length);
+	if (error == FRAMING_OK)
+		error = read_request(&found, version, out);
+	out->keep_alive = error == FRAMING_OK && stays_alive(&found, version);
+	return error;
+}
+
+static enum http_version
+version_of(unsigned minor)
+{
+	return minor > 0 ? HTTP_1_1 : HTTP_1_0;
+}
+
+enum framing_error
+request_framing(struct request_head *head, struct request_framing *out)
+{
+	return request_fields_framing(
+	    (struct fields){head->fields, head->field_count}, version_of(head->minor), out);
 }
 
 /* Content never follows these, whatever their fields say (RFC 9112 section 6.3). */
@@ -169,27 +191,34 @@ has_no_content(unsigned status, enum method_id method)
 }
 
 enum framing_error
-response_framing(struct response_head *head, enum method_id method, struct response_framing *out)
+response_fields_framing(struct fields fields, unsigned status, enum http_version version,
+    enum method_id method, struct response_framing *out)
 {
-	struct framing_fields fields;
-	enum framing_error error =
-	    read_fields((struct fields){head->fields, head->field_count}, &fields);
+	struct framing_fields found;
+	enum framing_error error = read_fields(fields, &found);
 
 	*out = (struct response_framing){.body = BODY_UNTIL_CLOSE};
 	if (error == FRAMING_OK)
-		error = read_framing(&fields, head->minor, &out->body, &out->length);
+		error = read_framing(&found, version, &out->body, &out->length);
 	if (error != FRAMING_OK)
 		return error;
-	out->length_known = out->body == BODY_LENGTH && head->status >= 200 && head->status != 204;
-	out->keep_alive = stays_alive(&fields, head->minor);
-	if (has_no_content(head->status, method))
+	out->length_known = out->body == BODY_LENGTH && status >= 200 && status != 204;
+	out->keep_alive = stays_alive(&found, version);
+	if (has_no_content(status, method))
 		out->body = BODY_NONE;
 	else if (out->body == BODY_UNTIL_CLOSE)
 		out->keep_alive = false;
-	if (head->status == 101) {
-		out->upgrade = upgrade_of(&fields);
+	if (status == 101) {
+		out->upgrade = upgrade_of(&found);
 		if (out->upgrade.len == 0)
 			return FRAMING_BAD_UPGRADE;
 	}
 	return FRAMING_OK;
+}
+
+enum framing_error
+response_framing(struct response_head *head, enum method_id method, struct response_framing *out)
+{
+	return response_fields_framing((struct fields){head->fields, head->field_count},
+	    head->status, version_of(head->minor), method, out);
 }

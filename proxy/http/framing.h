@@ -35,6 +35,13 @@ struct request_framing {
  */
 enum framing_error request_framing(struct request_head *head, struct request_framing *out);
 
+/*
+ * The same for the fields of a request of any version. HTTP/2 needs no Host, and its body ends with
+ * its stream: BODY_NONE means that no length was sent.
+ */
+enum framing_error request_fields_framing(
+    struct fields fields, enum http_version version, struct request_framing *out);
+
 struct response_framing {
 	enum body_kind body; /* any */
 	uint64_t length;     /* with BODY_LENGTH; and when length_known */
@@ -49,5 +56,10 @@ struct response_framing {
  */
 enum framing_error response_framing(
     struct response_head *head, enum method_id method, struct response_framing *out);
+
+/* The same for the fields of an answer of any version; HTTP/2: BODY_UNTIL_CLOSE means that no
+ * length was sent. */
+enum framing_error response_fields_framing(struct fields fields, unsigned status,
+    enum http_version version, enum method_id method, struct response_framing *out);
 
 #endif

@@ -104,6 +104,15 @@ method_identify(struct slice method)
 	return METHOD_OTHER;
 }
 
+bool
+method_parse(struct slice text, enum method_id *out)
+{
+	if (!is_token(text) || text.len > METHOD_MAX)
+		return false;
+	*out = method_identify(text);
+	return true;
+}
+
 /* "HTTP/1.1" or "HTTP/1.0"; another version that is well-formed is told apart from garbage. */
 static enum head_status
 parse_version(struct slice text, unsigned *minor)
@@ -140,7 +149,7 @@ parse_request_line(struct slice line, const struct head_limits *limits, struct r
 	if (first == NULL)
 		return HEAD_BAD;
 	out->method = (struct slice){line.at, (size_t)(first - line.at)};
-	if (!is_token(out->method) || out->method.len > METHOD_MAX)
+	if (!method_parse(out->method, &out->method_id))
 		return HEAD_BAD;
 	rest = slice_after(line, out->method.len + 1);
 	second = rest.len > 0 ? memchr(rest.at, ' ', rest.len) : NULL;
@@ -152,7 +161,6 @@ parse_request_line(struct slice line, const struct head_limits *limits, struct r
 		return status;
 	if (out->target.len > limits->target_bytes)
 		return HEAD_TARGET_TOO_LONG;
-	out->method_id = method_identify(out->method);
 	return HEAD_COMPLETE;
 }
 

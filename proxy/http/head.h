@@ -67,6 +67,9 @@ enum head_status head_parse_response(
  */
 enum head_status fields_parse(struct slice section, struct field *out, size_t cap, size_t *count);
 
+/* Which method it is. False when it is no token, or longer than 64 bytes. */
+bool method_parse(struct slice text, enum method_id *out);
+
 /* Which field a name means, in any case of letters. */
 enum field_id field_identify(struct slice name);
 
@@ -78,11 +81,17 @@ enum field_id field_identify(struct slice name);
 bool trailers_parse(
     struct slice section, size_t cap, const char *const *listed, struct fields *out);
 
+/* Mark as trailers_parse does; each field's id is set. */
+void trailers_mark(struct fields *trailers, const char *const *listed);
+
 /*
  * Walk a comma-separated list (RFC 9110 section 5.6.1): the next member of *rest,
  * without white space around it, empty ones left out; false at the end. Quoted
  * strings are not split.
  */
 bool list_next(struct slice *rest, struct slice *member);
+
+/* May a field have this value, white space around it included (RFC 9110 section 5.5)? */
+bool is_field_value(struct slice text);
 
 #endif

@@ -187,7 +187,7 @@ forward(struct http1_server *server, struct slice head, unsigned how)
 	struct request_framing framing;
 	enum framing_error framing_error;
 	enum head_status status;
-	const char *error;
+	enum request_error error;
 	struct request *request =
 	    http1_read_head(server, head, &framing, &status, &framing_error, &error);
 	size_t len;

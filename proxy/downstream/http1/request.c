@@ -1,6 +1,5 @@
 /* request.c - from bytes to the request that an exchange begins with. */
 #include "downstream/http1/server_state.h"
-#include "http/target.h"
 
 /* Begin an exchange. False: memory is short, and the connection has closed. */
 static bool
@@ -31,6 +30,16 @@ http1_reject(struct http1_server *server, const struct request *request, unsigne
 	exchange_reject(server->exchange, request, status, title, detail);
 }
 
+/* Refuse it for a reason that all protocols share. */
+static void
+http1_reject_error(
+    struct http1_server *server, const struct request *request, enum request_error error)
+{
+	struct request_rejection why = request_rejection(error);
+
+	http1_reject(server, request, why.status, why.title, why.detail);
+}
+
 void
 http1_reject_head(struct http1_server *server, enum head_status status)
 {
@@ -40,13 +49,10 @@ http1_reject_head(struct http1_server *server, enum head_status status)
 		    SLICE("This gateway speaks HTTP/1.1 and HTTP/1.0."));
 		return;
 	case HEAD_TARGET_TOO_LONG:
-		http1_reject(server, NULL, 414, SLICE("URI too long"),
-		    SLICE("The request's target is longer than this gateway lets through."));
+		http1_reject_error(server, NULL, REQUEST_TARGET_TOO_LONG);
 		return;
 	case HEAD_TOO_LARGE:
-		http1_reject(server, NULL, 431, SLICE("Head too large"),
-		    SLICE("The request's head has more bytes or fields than this gateway lets "
-			  "through."));
+		http1_reject_error(server, NULL, REQUEST_TOO_LARGE);
 		return;
 	case HEAD_COMPLETE:
 	case HEAD_INCOMPLETE:
@@ -76,12 +82,10 @@ http1_reject_framing(struct http1_server *server, enum framing_error error)
 		    SLICE("Content-Length and Transfer-Encoding must not come together."));
 		return;
 	case FRAMING_BAD_HOST:
-		http1_reject(server, NULL, 400, title,
-		    SLICE("One Host field with a valid host name is needed."));
+		http1_reject_error(server, NULL, REQUEST_BAD_HOST);
 		return;
 	case FRAMING_BAD_EXPECT:
-		http1_reject(server, NULL, 417, SLICE("Expectation failed"),
-		    SLICE("The only expectation known is 100-continue."));
+		http1_reject_error(server, NULL, REQUEST_BAD_EXPECT);
 		return;
 	case FRAMING_OK:
 	case FRAMING_BAD_CONNECTION:
@@ -91,60 +95,10 @@ http1_reject_framing(struct http1_server *server, enum framing_error error)
 	http1_reject(server, NULL, 400, title, SLICE("The Connection field is not valid."));
 }
 
-/* The authority of a request: of its target, if it has one there, which must not disagree with
- * Host. */
-static bool
-authority_of(const struct target *target, const struct request_framing *framing, struct slice *out)
-{
-	struct authority from_target, from_host;
-
-	*out = framing->host;
-	if (target->form != TARGET_ABSOLUTE && target->form != TARGET_AUTHORITY)
-		return true;
-	if (!authority_parse(target->authority, &from_target))
-		return false;
-	*out = target->authority;
-	return framing->host.len == 0 ||
-	       (authority_parse(framing->host, &from_host) &&
-		   authority_same(&from_target, &from_host,
-		       slice_equal_nocase(target->scheme, SLICE("https")) ? 443 : 80));
-}
-
-/* OPTIONS for an absolute form without path and query concerns the server itself, and is forwarded
- * in asterisk form (RFC 9112 section 3.2.4). */
-static bool
-asks_for_server(const struct target *target, enum method_id method)
-{
-	return method == METHOD_OPTIONS && target->form == TARGET_ABSOLUTE && target->pathless &&
-	       target->query.len == 0;
-}
-
-/* The path as it is routed and forwarded: dot segments resolved, and raw bytes escaped. */
-static bool
-path_of(struct downstream *downstream, const struct target *target, struct request *request)
-{
-	char *room = downstream->scratch.path;
-	enum path_status status;
-	size_t len;
-
-	request->path = target->path;
-	if (target->form == TARGET_ASTERISK || asks_for_server(target, request->method_id)) {
-		request->path = SLICE("*");
-		return true;
-	}
-	status = path_resolve(target->path, room, &len);
-	request->path_resolved = status == PATH_RESOLVED;
-	if (target->raw_path)
-		len = path_escape(room, len);
-	if (status == PATH_RESOLVED || target->raw_path)
-		request->path = (struct slice){room, len};
-	return status != PATH_BAD;
-}
-
-/* The request as a value, from its parsed head; *error tells what is wrong when it is NULL. */
+/* The request as a value, from its parsed head; NULL where *error is not REQUEST_OK. */
 static struct request *
 http1_describe(struct http1_server *server, struct request_head *head,
-    const struct request_framing *framing, const char **error)
+    const struct request_framing *framing, enum request_error *error)
 {
 	struct downstream *downstream = server->connection.downstream;
 	struct request *request = &downstream->scratch.request;
@@ -162,30 +116,20 @@ http1_describe(struct http1_server *server, struct request_head *head,
 	request->content = framing->body == BODY_CHUNKED  ? CONTENT_UNKNOWN
 			   : framing->body == BODY_LENGTH ? CONTENT_LENGTH
 							  : CONTENT_NONE;
-	*error = "The request's target is not valid.";
-	if (target_parse(head->target, &target) == TARGET_BAD ||
-	    (target.form == TARGET_ASTERISK && head->method_id != METHOD_OPTIONS) ||
-	    (target.form == TARGET_AUTHORITY) != (head->method_id == METHOD_CONNECT))
-		return NULL;
-	request->query = target.query;
-	*error = "The request's target and its Host field disagree.";
-	if (!authority_of(&target, framing, &request->authority))
-		return NULL;
-	*error = "The path of the request's target hides dot segments.";
-	if (target.form != TARGET_AUTHORITY && !path_of(downstream, &target, request))
-		return NULL;
-	return request;
+	target_parse(head->target, &target);
+	*error = request_set_target(request, &target, framing->host, downstream->scratch.path);
+	return *error == REQUEST_OK ? request : NULL;
 }
 
 struct request *
 http1_read_head(struct http1_server *server, struct slice bytes, struct request_framing *framing,
-    enum head_status *status, enum framing_error *framing_error, const char **error)
+    enum head_status *status, enum framing_error *framing_error, enum request_error *error)
 {
 	struct downstream *downstream = server->connection.downstream;
 	struct request_head *head = &downstream->scratch.request_head;
 
 	*framing_error = FRAMING_OK;
-	*error = NULL;
+	*error = REQUEST_OK;
 	*status = head_parse_request(bytes, &downstream->options.limits.head, head);
 	if (*status != HEAD_COMPLETE)
 		return NULL;
@@ -232,7 +176,7 @@ http1_begin(struct http1_server *server, struct slice head)
 	struct request_framing framing;
 	enum framing_error framing_error;
 	enum head_status status;
-	const char *error;
+	enum request_error error;
 	struct request *request =
 	    http1_read_head(server, head, &framing, &status, &framing_error, &error);
 
@@ -248,7 +192,7 @@ http1_begin(struct http1_server *server, struct slice head)
 		return;
 	}
 	if (request == NULL) {
-		http1_reject(server, NULL, 400, SLICE("Bad request"), slice_of(error));
+		http1_reject_error(server, NULL, error);
 		return;
 	}
 	if (!http1_open_exchange(server))
@@ -257,8 +201,7 @@ http1_begin(struct http1_server *server, struct slice head)
 	server->awaits_since_ms = server->body_deficit = 0;
 	server->content_ended = body_ended(&server->receiver.body);
 	if (request->method_id == METHOD_CONNECT || request->method_id == METHOD_TRACE) {
-		http1_reject(server, request, 405, SLICE("Method not allowed"),
-		    SLICE("CONNECT and TRACE are not served."));
+		http1_reject_error(server, request, REQUEST_NOT_SERVED);
 		return;
 	}
 	server->keep_alive = framing.keep_alive && !downstream->draining;

@@ -5,6 +5,7 @@
 
 #include "downstream/http1/server.h"
 #include "http/framing.h"
+#include "http/request.h"
 #include "http/write.h"
 #include "http1/receiver.h"
 #include "http1/sender.h"
@@ -109,12 +110,12 @@ void http1_reject(struct http1_server *server, const struct request *request, un
 void http1_reject_head(struct http1_server *server, enum head_status status);
 
 /*
- * Read a head into scratch. NULL when it is refused: by *status or *framing_error, or else because
- * of what *error says.
+ * Read a head into scratch. NULL when it is refused: by *status or *framing_error, or else by
+ * *error.
  */
 struct request *http1_read_head(struct http1_server *server, struct slice bytes,
     struct request_framing *framing, enum head_status *status, enum framing_error *framing_error,
-    const char **error);
+    enum request_error *error);
 
 /* ---- content.c: each is true when there is more to do at once ---- */
 

@@ -61,6 +61,18 @@ requests_without_a_host(void **state)
 	expect_added("Via", "1.0 jobgate");
 }
 
+/* A client that speaks HTTP/2 is named so, and can read trailers. */
+static void
+requests_of_http_2(void **state)
+{
+	(void)state;
+	receive("TE: trailers\r\n");
+	request.version = HTTP_2;
+	assert_true(rewrite_request(&request, &facts, &rewritten));
+	expect_added("Via", "2 jobgate");
+	assert_true(request.takes_trailers);
+}
+
 /* RFC 9110 section 7.6.2: counted down for OPTIONS, of no meaning to other methods. */
 static void
 forwards_are_counted_down(void **state)
@@ -214,6 +226,7 @@ main(void)
 	    cmocka_unit_test_setup(the_prefix_and_the_scheme_are_told, reset),
 	    cmocka_unit_test_setup(peers_of_every_kind, reset),
 	    cmocka_unit_test_setup(requests_without_a_host, reset),
+	    cmocka_unit_test_setup(requests_of_http_2, reset),
 	    cmocka_unit_test_setup(forwards_are_counted_down, reset),
 	    cmocka_unit_test_setup(via_is_always_appended, reset),
 	    cmocka_unit_test_setup(the_token_stays_with_us, reset),

@@ -79,6 +79,13 @@ is_name_byte(int c)
 	return is_alnum(c) || c == '-';
 }
 
+/* RFC 9113 section 8.2.1. */
+static bool
+is_lower_tchar(int c)
+{
+	return is_tchar(c) && !(c >= 'A' && c <= 'Z');
+}
+
 static void
 classes_follow_the_grammar(void **state)
 {
@@ -90,6 +97,7 @@ classes_follow_the_grammar(void **state)
 	expect_class(BYTE_HEX, is_hex_byte);
 	expect_class(BYTE_NAME, is_name_byte);
 	expect_class(BYTE_RAW, is_raw_byte);
+	expect_class(BYTE_LOWER, is_lower_tchar);
 }
 
 static void
