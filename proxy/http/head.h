@@ -67,6 +67,13 @@ enum head_status head_parse_response(
  */
 enum head_status fields_parse(struct slice section, struct field *out, size_t cap, size_t *count);
 
+/*
+ * Set the id of a field of HTTP/2, pseudo-fields too. False, and the message is malformed, when the
+ * name is no token in lower case and no pseudo-field's, or when the value has bytes that it must
+ * not have, or white space around it (RFC 9113 section 8.2.1).
+ */
+bool h2_field_check(struct field *field);
+
 /* Which method it is. False when it is no token, or longer than 64 bytes. */
 bool method_parse(struct slice text, enum method_id *out);
 

@@ -459,10 +459,53 @@ tokens(void **state)
 	assert_false(is_token(SLICE("\xff")));
 }
 
+static bool
+check_h2(const char *name, const char *value, enum field_id *id)
+{
+	struct field field = {.name = slice_of(name), .value = slice_of(value)};
+	bool good = h2_field_check(&field);
+
+	*id = field.id;
+	return good;
+}
+
+/* RFC 9113 section 8.2.1. */
+static void
+fields_of_http_2(void **state)
+{
+	static const char *const bad_names[] = {"", "Accept", "accepT", "a b", " a", "a ", "a\t",
+	    "a:", ":", ":a", ":Path", ":path ", "::path", "a\r\nb", "a\nb", "a\x7f", "a\xff", "a,b",
+	    "a(b"};
+	static const char *const bad_values[] = {" ", "\t", " a", "a ", "a\t", "\ta", "a\rb",
+	    "a\nb", "a\r\nb: c", "\x01", "a\x7f", "0123456789\n", "\r", "\n"};
+	enum field_id id;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad_names) / sizeof(bad_names[0]); i++)
+		assert_false(check_h2(bad_names[i], "v", &id));
+	for (size_t i = 0; i < sizeof(bad_values) / sizeof(bad_values[0]); i++) {
+		assert_false(check_h2("a", bad_values[i], &id));
+		assert_false(check_h2(":path", bad_values[i], &id));
+	}
+	assert_false(h2_field_check(&(struct field){.name = SLICE("a"), .value = SLICE("b\0c")}));
+	assert_false(h2_field_check(&(struct field){.name = SLICE("a\0b"), .value = SLICE("c")}));
+	assert_true(check_h2("te", "", &id));
+	assert_int_equal(id, FIELD_TE);
+	assert_true(check_h2("x", "a \t\xc3\xa4 b", &id));
+	assert_int_equal(id, FIELD_OTHER);
+	assert_true(check_h2("x_forwarded_for", "a", &id));
+	assert_int_equal(id, FIELD_DISGUISED);
+	assert_true(check_h2(":path", "", &id));
+	assert_int_equal(id, FIELD_PSEUDO_PATH);
+	assert_true(check_h2(":protocol", "a", &id));
+	assert_int_equal(id, FIELD_PSEUDO_PROTOCOL);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(fields_of_http_2),
 	    cmocka_unit_test(sections_that_are_right),
 	    cmocka_unit_test(sections_that_are_refused),
 	    cmocka_unit_test(no_more_fields_than_there_is_room_for),
