@@ -27,6 +27,7 @@ struct exchange_peer {
 	bool trusted;		   /* a proxy whose X-Forwarded-* and X-Request-Id count */
 	bool secure;		   /* the connection is TLS */
 	bool asks;		   /* another proxy, which asks for decisions and nothing else */
+	bool redirect;		   /* its listener redirects all requests to https */
 	enum purpose purpose : 8;  /* of the listener it came in at */
 };
 
@@ -163,13 +164,6 @@ void exchange_authorize(struct exchange *exchange, struct request *request);
  */
 void exchange_reject(struct exchange *exchange, const struct request *request, unsigned status,
     struct slice title, struct slice detail);
-
-/*
- * Send the client on to another URL, with 308. Nothing of the request is judged but that it is
- * well-formed. `ended` is called within.
- */
-void exchange_redirect(
-    struct exchange *exchange, const struct request *request, struct slice location);
 
 /* True while content of the request may be pushed: from `resume` until the exchange ends. */
 bool exchange_takes_content(const struct exchange *exchange);

@@ -240,7 +240,8 @@ admit_connection(struct downstream *downstream, const struct sockaddr *peer,
 {
 	struct places *places = &downstream->places[listener->purpose];
 
-	*out = (struct exchange_peer){.asks = listener->asks, .purpose = listener->purpose};
+	*out = (struct exchange_peer){
+	    .asks = listener->asks, .redirect = listener->redirect, .purpose = listener->purpose};
 	peer_describe(downstream, peer, out);
 	if (places->count >= places->max && !make_room(places, listener->purpose, NULL)) {
 		admit_refused(downstream, CONNECTION_OVER_LIMIT, out);
@@ -263,8 +264,9 @@ admit_handshake(struct places *places)
 bool
 admit_introduced(struct connection *connection, const struct sockaddr *address)
 {
-	struct exchange_peer peer = {
-	    .asks = connection->peer.asks, .purpose = connection->peer.purpose};
+	struct exchange_peer peer = {.asks = connection->peer.asks,
+	    .redirect = connection->peer.redirect,
+	    .purpose = connection->peer.purpose};
 
 	peer_describe(connection->downstream, address, &peer);
 	if (!enter_quota(connection->downstream, address, &peer, &connection->quota))

@@ -188,7 +188,6 @@ downstream_accept(struct downstream *downstream, int fd, const struct sockaddr *
 	connection->quota = quota;
 	connection->authenticated = quota == NULL;
 	connection->tls = listener->tls;
-	connection->redirect = listener->redirect;
 	connection_enter(connection);
 	handshake_begin(connection, listener->proxied);
 	connection_work(connection);

@@ -48,7 +48,6 @@ struct connection {
 	enum protocol protocol : 4; /* which of downstream->options.protocols it speaks */
 	bool authenticated : 1;	    /* one of its requests was allowed, or its peer has no quota */
 	bool tls : 1;		    /* its listener asks for TLS */
-	bool redirect : 1;	    /* its listener redirects all requests to https */
 };
 
 /* How busy a connection is, for the choice of those that give way to others. */

@@ -108,7 +108,7 @@ client_connection_dump(const struct connection *connection, struct dump *dump)
 	jg_dump_word(dump, "purpose", purpose_name(connection->peer.purpose));
 	jg_dump_flag(dump, "trusted", connection->peer.trusted);
 	jg_dump_flag(dump, "authenticated", connection->authenticated);
-	jg_dump_flag(dump, "redirect", connection->redirect);
+	jg_dump_flag(dump, "redirect", connection->peer.redirect);
 	jg_dump_number(dump, "idle_ms", connection_idle_ms(connection));
 	jg_dump_until(
 	    dump, "timer_ms", connection->timer.due_ms, loop_now_ms(connection->downstream->loop));

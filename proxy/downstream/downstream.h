@@ -27,8 +27,7 @@ struct downstream_options {
 	const struct ip_range *trusted; /* proxies whose PROXY headers and X-Forwarded-* count */
 	struct tls_server *tls;		/* for listeners with TLS; NULL: there are none */
 	struct tls_server *control_tls; /* the same for those of FOR_CONTROL */
-	const char *hsts;	/* Strict-Transport-Security of all answers over TLS; NULL: none */
-	uint16_t redirect_port; /* of https */
+	const char *hsts; /* Strict-Transport-Security of all answers over TLS; NULL: none */
 	const char *const *upgrades;	/* as in struct forwarding */
 	const char *const *drop_fields; /* likewise */
 	struct {

@@ -31,7 +31,6 @@ struct head_scratch {
 	struct request request;
 	char path[PATH_ESCAPE_GROWTH * BUFFER_LARGE];
 	char wire[(PATH_ESCAPE_GROWTH + 2) * BUFFER_LARGE];
-	char location[(PATH_ESCAPE_GROWTH + 1) * BUFFER_LARGE]; /* of a redirect */
 	struct field trailers[HEAD_FIELDS_MAX];
 };
 

@@ -63,12 +63,7 @@ exchange_answer_here(struct exchange *exchange, const struct request *request)
 		exchange_client_failed(exchange, CLIENT_TOO_LARGE);
 		return true;
 	}
-	if (rewrite_hops_left(request) == 0) {
-		exchange_give_up(exchange, OUTCOME_REFUSED, 200, SLICE("Options of the gateway"),
-		    SLICE("Max-Forwards lets the request go no further."));
-		return true;
-	}
-	return false;
+	return exchange_handle(exchange, LOCAL_ALLOWED, request);
 }
 
 void

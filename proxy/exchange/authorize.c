@@ -16,8 +16,7 @@ keep(char *into, size_t cap, struct slice text)
 #define KEEP(exchange, name, text) \
 	((exchange)->name##_len = keep((exchange)->name, sizeof((exchange)->name), (text)))
 
-/* Remember what the log and the refusals tell of a request. */
-static void
+void
 exchange_describe(struct exchange *exchange, const struct request *request)
 {
 	struct slice id = rewrite_request_id(request, exchange->peer->trusted);
@@ -41,13 +40,6 @@ exchange_reject(struct exchange *exchange, const struct request *request, unsign
 		exchange_describe(exchange, request);
 	exchange_give_up(exchange, status == 408 ? OUTCOME_HEAD_TIMEOUT : OUTCOME_BAD_REQUEST,
 	    status, title, detail);
-}
-
-void
-exchange_redirect(struct exchange *exchange, const struct request *request, struct slice location)
-{
-	exchange_describe(exchange, request);
-	exchange_send_on(exchange, location);
 }
 
 static void
@@ -107,10 +99,11 @@ exchange_ask_path(struct exchange *exchange, const struct request *request)
  * last ones after a wait.
  */
 enum authorize_step {
+	STEP_EARLY,	 /* what a local handler answers whatever the request asks for */
 	STEP_QUESTION,	 /* forward auth: the request asked about takes the question's place */
 	STEP_DESCRIBE,	 /* notes what logs and answers tell of the request */
 	STEP_ROUTE,	 /* finds the job, or the control API */
-	STEP_LOCAL,	 /* paths of the gateway's own */
+	STEP_LOCAL,	 /* paths of the gateway's own at a job's host */
 	STEP_CREDENTIAL, /* whom the request says it is from */
 	STEP_CONFIRM,	 /* where a request that has waited goes on: does that count still? */
 	STEP_LOOK_UP,	 /* finds the records of the token and of the job; alone may wait */
@@ -129,6 +122,13 @@ struct authorization {
 	struct claim *claim;
 	struct lookup lookup;
 };
+
+static enum authorize_step
+step_early(struct authorization *run)
+{
+	return exchange_handle(run->exchange, LOCAL_EARLY, run->request) ? STEP_DONE
+									 : STEP_QUESTION;
+}
 
 static enum authorize_step
 step_question(struct authorization *run)
@@ -164,10 +164,10 @@ step_route(struct authorization *run)
 static enum authorize_step
 step_local(struct authorization *run)
 {
-	if (!exchange_may_sign_in(run->exchange) || !exchange_path_is_own(run->request))
-		return STEP_CREDENTIAL;
-	exchange_own_path(run->exchange, run->request);
-	return STEP_DONE;
+	if (exchange_has_sessions(run->exchange) &&
+	    exchange_handle(run->exchange, LOCAL_ROUTED, run->request))
+		return STEP_DONE;
+	return STEP_CREDENTIAL;
 }
 
 static enum authorize_step
@@ -213,13 +213,13 @@ step_decide(struct authorization *run)
 	struct exchange *exchange = run->exchange;
 	enum verdict verdict = exchange_decide(exchange, run->claim, &run->lookup);
 
-	if (exchange->state == EXCHANGE_SIGNING_IN) {
-		exchange_form_decided(exchange, verdict, run->lookup.evidence.token);
+	if (exchange->state == EXCHANGE_LOCAL) {
+		exchange_local_decided(exchange, verdict, run->lookup.evidence.token);
 		return STEP_DONE;
 	}
 	if (verdict == VERDICT_ALLOW)
 		return STEP_PASS;
-	if (!exchange_offer_sign_in(exchange, run->request, verdict))
+	if (!exchange_refuse_person(exchange, run->request, verdict))
 		exchange_refuse(exchange, verdict);
 	return STEP_DONE;
 }
@@ -245,6 +245,8 @@ static enum authorize_step
 take(struct authorization *run, enum authorize_step step)
 {
 	switch (step) {
+	case STEP_EARLY:
+		return step_early(run);
 	case STEP_QUESTION:
 		return step_question(run);
 	case STEP_DESCRIBE:
@@ -306,18 +308,18 @@ exchange_authorize(struct exchange *exchange, struct request *request)
 
 	CHECK(
 	    exchange->state == EXCHANGE_AUTHORIZING && !exchange->decided, exchange_dump, exchange);
-	exchange_begin(exchange, STEP_QUESTION, request, &claim);
+	exchange_begin(exchange, STEP_EARLY, request, &claim);
 }
 
 void
-exchange_authorize_form(struct exchange *exchange)
+exchange_authorize_content(struct exchange *exchange)
 {
 	struct request none = {0};
 	struct claim claim = {0};
 
-	CHECK(exchange->state == EXCHANGE_SIGNING_IN && exchange->content_ended, exchange_dump,
-	    exchange);
-	exchange_claim_form(exchange, &claim);
+	CHECK(
+	    exchange->state == EXCHANGE_LOCAL && exchange->content_ended, exchange_dump, exchange);
+	exchange_claim_content(exchange, &claim);
 	exchange_begin(exchange, STEP_LOOK_UP, &none, &claim);
 }
 

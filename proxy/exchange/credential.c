@@ -63,7 +63,7 @@ exchange_claim(struct exchange *exchange, const struct request *request, struct 
 	claim_authorization(exchange, &request->fields, claim);
 	if ((claim->credential == CREDENTIAL_NONE ||
 		claim->credential == CREDENTIAL_OTHER_SCHEME) &&
-	    exchange_may_sign_in(exchange))
+	    exchange_has_sessions(exchange))
 		claim_session(exchange, request, claim);
 }
 
@@ -74,8 +74,8 @@ claim_again(struct exchange *exchange, const struct request *request, struct cla
 {
 	struct claim read = {0};
 
-	if (exchange->state == EXCHANGE_SIGNING_IN)
-		exchange_claim_form(exchange, &read);
+	if (exchange->state == EXCHANGE_LOCAL)
+		exchange_claim_content(exchange, &read);
 	else
 		claim_authorization(exchange, &request->fields, &read);
 	claim_copy(claim, &read);
@@ -137,6 +137,15 @@ is_embedded(const struct request *request)
 		return false;
 	return !slice_equal(field_value(fields, FIELD_SEC_FETCH_MODE), SLICE("navigate")) ||
 	       !slice_equal(field_value(fields, FIELD_SEC_FETCH_DEST), SLICE("document"));
+}
+
+bool
+exchange_is_secure(const struct exchange *exchange, const struct request *request)
+{
+	return exchange->peer->secure ||
+	       (exchange->peer->trusted &&
+		   slice_equal_nocase(
+		       field_value(&request->fields, FIELD_X_FORWARDED_PROTO), SLICE("https")));
 }
 
 bool

@@ -135,8 +135,8 @@ exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end 
 	exchange_count(exchange, outcome);
 	PROBE_EXCHANGE_END(exchange->request_id, exchange->request_id_len, outcome,
 	    exchange->status, exchange->bytes_in, exchange->bytes_out);
-	if (exchange->state == EXCHANGE_SIGNING_IN)
-		exchange_form_wipe(exchange);
+	if (exchange->state == EXCHANGE_LOCAL)
+		exchange_local_wipe(exchange);
 	exchange_set_state(exchange, EXCHANGE_ENDED);
 	jg_directory_forget(&exchange->waiter);
 	jg_directory_unwatch(&exchange->token_watch);
@@ -150,11 +150,11 @@ exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end 
 		upstream->ops->cancel(upstream);
 	if (exchange->backend != NULL)
 		pool_leave(exchange->backend);
-	buffer_give(gateway->buffers, exchange->form);
+	buffer_give(gateway->buffers, exchange->content);
 	kept_request_free(gateway->buffers, exchange->kept);
 	suspended_free(gateway->buffers, exchange->suspended);
 	exchange->suspended = NULL;
-	exchange->form = NULL;
+	exchange->content = NULL;
 	exchange->kept = NULL;
 	if (access_log_on(gateway->access_log) && exchange->peer->purpose != FOR_METRICS)
 		exchange_write_log(exchange, outcome);
@@ -241,19 +241,6 @@ exchange_give_up(struct exchange *exchange, enum outcome outcome, unsigned statu
     struct slice title, struct slice detail)
 {
 	exchange_put_off(exchange, outcome, status, title, detail, 1);
-}
-
-void
-exchange_send_on(struct exchange *exchange, struct slice location)
-{
-	struct refusal refusal;
-
-	refusal_make(&refusal, 308, SLICE("Use HTTPS"),
-	    SLICE("This is served over https alone. A token that was sent over http may have been "
-		  "read on the way: renew it."),
-	    exchange_id(exchange), exchange->html, exchange->method_id == METHOD_HEAD);
-	refusal_add(&refusal, SLICE("Location"), location);
-	exchange_send(exchange, &refusal, OUTCOME_REDIRECTED);
 }
 
 /*
@@ -371,7 +358,7 @@ exchange_expired(struct timer *timer)
 		return;
 	}
 	switch (exchange->state) {
-	case EXCHANGE_SIGNING_IN:
+	case EXCHANGE_LOCAL:
 		if (!exchange->content_ended) {
 			exchange_client_failed(exchange, CLIENT_BODY_TIMEOUT);
 			break;
@@ -434,7 +421,7 @@ bool
 exchange_awaits_content(const struct exchange *exchange)
 {
 	return !exchange->content_ended &&
-	       (exchange->state == EXCHANGE_SIGNING_IN || exchange->peer->purpose != FOR_JOBS);
+	       (exchange->state == EXCHANGE_LOCAL || exchange->peer->purpose != FOR_JOBS);
 }
 
 uint64_t

@@ -5,8 +5,8 @@
 
 static const struct state_row exchange_states[] = {
     [EXCHANGE_AUTHORIZING] = {"authorizing",
-	STATE(EXCHANGE_SIGNING_IN) | STATE(EXCHANGE_CONNECTING) | STATE(EXCHANGE_ENDED)},
-    [EXCHANGE_SIGNING_IN] = {"signing_in", STATE(EXCHANGE_ENDED)},
+	STATE(EXCHANGE_LOCAL) | STATE(EXCHANGE_CONNECTING) | STATE(EXCHANGE_ENDED)},
+    [EXCHANGE_LOCAL] = {"local", STATE(EXCHANGE_ENDED)},
     [EXCHANGE_CONNECTING] = {"connecting", STATE(EXCHANGE_AWAITING) | STATE(EXCHANGE_ENDED)},
     [EXCHANGE_AWAITING] = {"awaiting", STATE(EXCHANGE_CONNECTING) | STATE(EXCHANGE_RELAYING) |
 					   STATE(EXCHANGE_TUNNEL) | STATE(EXCHANGE_ENDED)},
@@ -39,7 +39,7 @@ exchange_dump(const struct exchange *exchange, struct dump *dump)
 	jg_dump_flag(dump, "waits_for_store", exchange->waiter.entry != NULL);
 	jg_dump_flag(dump, "suspended", exchange->suspended != NULL);
 	jg_dump_flag(dump, "kept", exchange->kept != NULL);
-	jg_dump_flag(dump, "form", exchange->form != NULL);
+	jg_dump_flag(dump, "content", exchange->content != NULL);
 	jg_dump_flag(dump, "backend", exchange->backend != NULL);
 	jg_dump_flag(dump, "upstream", exchange->upstream != NULL);
 	jg_dump_flag(dump, "content_taken", exchange->content_taken);

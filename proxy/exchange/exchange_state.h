@@ -11,13 +11,14 @@
 #include "http/websocket.h"
 #include "jobgate/dump.h"
 #include "jobgate/exchange.h"
+#include "jobgate/local_handler.h"
 #include "upstream/pool.h"
 #include "upstream/upstream.h"
 
 /*
  * exchange_state.c  its states, and its dump
  * exchange.c    its beginning, its end, and every answer of our own
- * signin.c      a browser's pasted token becomes a session
+ * local.c       runs local handlers: requests that the gateway answers itself
  * authorize.c   the steps from the request's head to the verdict
  * credential.c  whom the request says it is from
  * lookup.c      the records that a verdict rests on, and each later change of them
@@ -27,12 +28,13 @@
  */
 enum exchange_state {
 	EXCHANGE_AUTHORIZING, /* waits for the store to tell of the token or the job */
-	EXCHANGE_SIGNING_IN,  /* reads the form with the token; then waits for the store as well */
-	EXCHANGE_CONNECTING,  /* allowed; waits for a connection to the backend */
-	EXCHANGE_AWAITING,    /* the request is being sent; waits for the head of its answer */
-	EXCHANGE_RELAYING,    /* the answer's head has gone to the client; its content follows */
-	EXCHANGE_TUNNEL,      /* both ends speak a protocol of their own */
-	EXCHANGE_ENDED,	      /* waits for the end of the turn to be freed */
+	EXCHANGE_LOCAL, /* a local handler reads the content; then it may wait for the store as well
+			 */
+	EXCHANGE_CONNECTING, /* allowed; waits for a connection to the backend */
+	EXCHANGE_AWAITING,   /* the request is being sent; waits for the head of its answer */
+	EXCHANGE_RELAYING,   /* the answer's head has gone to the client; its content follows */
+	EXCHANGE_TUNNEL,     /* both ends speak a protocol of their own */
+	EXCHANGE_ENDED,	     /* waits for the end of the turn to be freed */
 };
 
 /*
@@ -61,7 +63,8 @@ struct exchange {
 	struct backend *backend;
 	struct upstream *upstream; /* from CONNECTING on, until it has failed */
 	struct upstream_user upstream_user;
-	struct buffer *form;	   /* SIGNING_IN: what has come of it */
+	const struct local_handler *handler; /* LOCAL: whose request it is */
+	struct buffer *content;		     /* LOCAL: what has come of it */
 	struct kept_request *kept; /* the request as it is sent, until it cannot be needed again */
 	enum method_id method_id;
 	struct slice upgrade; /* one of the configured protocols that the request asks for, or empty
@@ -138,9 +141,6 @@ void exchange_give_up(struct exchange *exchange, enum outcome outcome, unsigned 
 void exchange_put_off(struct exchange *exchange, enum outcome outcome, unsigned status,
     struct slice title, struct slice detail, unsigned retry_s);
 
-/* Answer with 308 and another URL. */
-void exchange_send_on(struct exchange *exchange, struct slice location);
-
 /* Answer with a verdict that is not to allow, or cut what runs. */
 void exchange_refuse(struct exchange *exchange, enum verdict verdict);
 
@@ -164,8 +164,11 @@ void exchange_grant(struct exchange *exchange, struct slice job, const struct to
 /* The record that was waited for has come, or cannot be had: go on. */
 void exchange_answered(struct directory_waiter *waiter);
 
-/* SIGNING_IN, with the whole form: judge the token that is in it. */
-void exchange_authorize_form(struct exchange *exchange);
+/* LOCAL, with all of the content: judge the credential that is in it. */
+void exchange_authorize_content(struct exchange *exchange);
+
+/* Remember what the log and local replies tell of a request. */
+void exchange_describe(struct exchange *exchange, const struct request *request);
 
 /* ---- lookup.c ---- */
 
@@ -217,36 +220,44 @@ bool authenticates_connection(const struct request *request);
  */
 bool exchange_session_may(const struct exchange *exchange, const struct request *request);
 
-/* ---- signin.c ---- */
-
-/* Are there sessions at the host that the request was routed by? In the host form alone: a browser
- * origin for each job. */
-bool exchange_may_sign_in(const struct exchange *exchange);
-
 /* Does the client speak TLS, as far as we are told? */
 bool exchange_is_secure(const struct exchange *exchange, const struct request *request);
 
+/* ---- local.c ---- */
+
+/* When local handlers are asked whether a request is theirs. */
+enum local_stage {
+	LOCAL_EARLY,   /* at once: neither its job nor its credential has been looked at */
+	LOCAL_ROUTED,  /* its job has a host of its own; nobody has been authorized */
+	LOCAL_ALLOWED, /* it may pass to its job */
+};
+
+/* Have a handler answer the request, if it is one's. False: it is not. */
+bool exchange_handle(
+    struct exchange *exchange, enum local_stage stage, const struct request *request);
+
+/* Are there sessions at the host that the request was routed by? In the host form alone: a browser
+ * origin for each job. */
+bool exchange_has_sessions(const struct exchange *exchange);
+
 /*
- * Refuse with a page to sign in at, or one that says why there is none. False, and nothing is
- * done, when the client or the verdict calls for a plain refusal.
+ * Refuse with a page for a person, where a handler has one. False, and nothing is done, when the
+ * plain refusal is right.
  */
-bool exchange_offer_sign_in(
+bool exchange_refuse_person(
     struct exchange *exchange, const struct request *request, enum verdict verdict);
 
-/* Serve a path of the gateway's own at a job's host. */
-bool exchange_path_is_own(const struct request *request);
-void exchange_own_path(struct exchange *exchange, const struct request *request);
+/* LOCAL: the content, as it comes; its end; and wipe what was kept of it. */
+size_t exchange_local_content(struct exchange *exchange, struct slice data);
+void exchange_local_content_end(struct exchange *exchange);
+void exchange_local_wipe(struct exchange *exchange);
 
-/* SIGNING_IN: the form, as it comes; its end; and wipe what was kept of it. */
-size_t exchange_form_content(struct exchange *exchange, struct slice data);
-void exchange_form_complete(struct exchange *exchange);
-void exchange_form_wipe(struct exchange *exchange);
+/* LOCAL: whom the content says it is from. */
+void exchange_claim_content(struct exchange *exchange, struct claim *claim);
 
-/* Whom the form says it is from. */
-void exchange_claim_form(struct exchange *exchange, struct claim *claim);
-
-/* The verdict on that; token is the one that was found, with VERDICT_ALLOW and VERDICT_NO_URL. */
-void exchange_form_decided(
+/* LOCAL: the verdict on that; token is the one that was found, with VERDICT_ALLOW and
+ * VERDICT_NO_URL. */
+void exchange_local_decided(
     struct exchange *exchange, enum verdict verdict, const struct token *token);
 
 /* ---- call.c ---- */

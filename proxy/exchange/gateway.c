@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "exchange/state.h"
+#include "jobgate/local_handler.h"
 
 struct gateway *
 gateway_new(const struct gateway_options *options, struct loop *loop, struct directory *directory,
@@ -24,7 +25,8 @@ gateway_new(const struct gateway_options *options, struct loop *loop, struct dir
 	gateway->access_log = access_log;
 	gateway->log = log;
 	gateway->exchanges.size = exchange_size();
-	if (!request_ids_init(&gateway->ids) ||
+	gateway->local_room = scratch_new(LOCAL_ROOM);
+	if (gateway->local_room == NULL || !request_ids_init(&gateway->ids) ||
 	    RAND_bytes((unsigned char *)gateway->memos.key, sizeof(gateway->memos.key)) != 1) {
 		gateway_free(gateway);
 		return NULL;
@@ -39,6 +41,7 @@ gateway_free(struct gateway *gateway)
 		return;
 	loop_turn(gateway->loop, false); /* what closed is freed at the end of the turn */
 	slab_clear(&gateway->exchanges);
+	scratch_free(gateway->local_room, LOCAL_ROOM);
 	free(gateway);
 }
 

@@ -25,6 +25,7 @@ struct gateway_options {
 	const unsigned char
 	    *session_key;    /* of SESSION_KEY_LEN bytes; NULL: browsers cannot sign in */
 	uint64_t session_ms; /* how long a session lasts */
+	uint16_t https_port; /* where listeners that redirect lead */
 	struct limits limits;
 	const struct shared_stats *shared; /* for /readyz */
 	struct timeouts timeouts;

@@ -250,6 +250,15 @@ refusal_text(struct refusal *refusal, struct slice text, bool head)
 }
 
 void
+refusal_page(struct refusal *refusal, struct slice page, bool head)
+{
+	refusal->content = page;
+	refusal->response.length = page.len;
+	if (head)
+		refusal->content.len = 0;
+}
+
+void
 refusal_allow(struct refusal *refusal, struct slice methods)
 {
 	change(refusal, ALLOW, methods);

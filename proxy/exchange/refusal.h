@@ -48,6 +48,9 @@ void refusal_add(struct refusal *refusal, struct slice name, struct slice value)
 /* A 200 with a text, which is not copied. */
 void refusal_text(struct refusal *refusal, struct slice text, bool head);
 
+/* Put a page, which is not copied, in place of the content; head as above. */
+void refusal_page(struct refusal *refusal, struct slice page, bool head);
+
 /* Set Allow of a 405, instead of the methods that jobs may have; not copied. */
 void refusal_allow(struct refusal *refusal, struct slice methods);
 

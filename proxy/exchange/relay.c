@@ -206,7 +206,7 @@ exchange_takes_content(const struct exchange *exchange)
 		/* What follows a request for an upgrade is not HTTP, if it comes to that. */
 		return exchange->upgrade.len == 0;
 	case EXCHANGE_TUNNEL:
-	case EXCHANGE_SIGNING_IN:
+	case EXCHANGE_LOCAL:
 		return !exchange->content_ended;
 	case EXCHANGE_AUTHORIZING:
 	case EXCHANGE_CONNECTING:
@@ -234,8 +234,8 @@ exchange_content(struct exchange *exchange, struct slice data)
 		exchange_client_failed(exchange, CLIENT_TOO_LARGE);
 		return 0;
 	}
-	if (exchange->state == EXCHANGE_SIGNING_IN)
-		return exchange_form_content(exchange, data);
+	if (exchange->state == EXCHANGE_LOCAL)
+		return exchange_local_content(exchange, data);
 	taken = exchange->upstream->ops->content(exchange->upstream, data);
 	if (taken > 0) {
 		exchange->content_taken = true;
@@ -259,10 +259,10 @@ exchange_content_end(struct exchange *exchange, const struct fields *trailers)
 {
 	struct upstream *upstream = exchange->upstream;
 
-	CHECK(exchange->state == EXCHANGE_SIGNING_IN || upstream != NULL, exchange_dump, exchange);
+	CHECK(exchange->state == EXCHANGE_LOCAL || upstream != NULL, exchange_dump, exchange);
 	exchange->content_ended = true;
-	if (exchange->state == EXCHANGE_SIGNING_IN) {
-		exchange_form_complete(exchange);
+	if (exchange->state == EXCHANGE_LOCAL) {
+		exchange_local_content_end(exchange);
 		return;
 	}
 	/* No field of a client reaches the control process, not even one behind the content. */

@@ -38,6 +38,7 @@ struct gateway {
 	/* Room for the fields that an exchange adds to a head, until the head is copied or written:
 	 * never across turns of the loop, so one for each worker is enough. */
 	struct rewritten rewritten;
+	char *local_room; /* LOCAL_ROOM bytes for what a local handler answers; the same */
 };
 
 /* Where the sidecar's job is reached, whatever its record says; NULL: as its record says. */

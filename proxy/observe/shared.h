@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "jobgate/decision.h"
+#include "jobgate/outcome.h"
 
 /*
  * Each counter has one writer, its worker, which stores with relaxed order and
@@ -66,37 +67,6 @@ enum timed {
 	TIMED_REVOCATION, /* from the store's push to the cut of what may not go on */
 };
 #define TIMED_COUNT (TIMED_REVOCATION + 1)
-
-/* How an exchange ended; each name is also the word in the access log and in metrics. */
-enum outcome {
-	OUTCOME_ANSWERED,   /* the backend's answer was relayed whole */
-	OUTCOME_REDIRECTED, /* 308: sent on to https, its token unread */
-	OUTCOME_AUTHORIZED, /* another proxy was told that the request may pass */
-	OUTCOME_SIGNED_IN,  /* a browser got a session */
-	OUTCOME_SIGNED_OUT,
-	OUTCOME_REFUSED,	 /* a verdict other than allow; see the verdict's own counter */
-	OUTCOME_RATE_LIMITED,	 /* 429: too many failed authentications from one address */
-	OUTCOME_BAD_REQUEST,	 /* 4xx of our own: not well-formed, or over a limit */
-	OUTCOME_HEAD_TIMEOUT,	 /* 408 */
-	OUTCOME_BODY_TIMEOUT,	 /* the request's body stopped coming */
-	OUTCOME_NOT_RESOLVED,	 /* 502: the backend's name has no address */
-	OUTCOME_NOT_ALLOWED,	 /* 502: the guard refused the backend's address */
-	OUTCOME_CONNECT_FAILED,	 /* 502 */
-	OUTCOME_NOT_VERIFIED,	 /* 502: the backend's certificate is not one to trust */
-	OUTCOME_CONNECT_TIMEOUT, /* 504 */
-	OUTCOME_CIRCUIT_OPEN,	 /* 503: the backend has refused connections; not tried */
-	OUTCOME_ANSWER_TIMEOUT,	 /* 504: no first byte in time */
-	OUTCOME_BAD_ANSWER,	 /* 502: not HTTP as we understand it */
-	OUTCOME_BACKEND_CLOSED,	 /* 502, or cut after the head was sent */
-	OUTCOME_ANSWER_IDLE,	 /* cut: the answer's body stopped coming, or being read */
-	OUTCOME_CLIENT_CLOSED,	 /* the client went away first */
-	OUTCOME_REVOKED,	 /* cut: the token or job changed under it */
-	OUTCOME_SESSION_EXPIRED, /* cut: the browser's session is over */
-	OUTCOME_TUNNEL_CLOSED,	 /* a tunnel ended in good order */
-	OUTCOME_TUNNEL_IDLE,
-	OUTCOME_SHUTDOWN, /* cut when the drain time was over */
-};
-#define OUTCOME_COUNT (OUTCOME_SHUTDOWN + 1)
 
 const char *outcome_name(enum outcome outcome); /* "answered", ...; static */
 

@@ -166,6 +166,7 @@ make_gateway(struct worker *worker)
 	    .shared = setup->shared,
 	    .session_key = config->browser.sign_in ? setup->session_key : NULL,
 	    .session_ms = config->browser.session,
+	    .https_port = config->redirect_port,
 	    .timeouts = config->timeouts,
 	};
 
@@ -184,7 +185,6 @@ make_downstream(struct worker *worker)
 	    .tls = setup->tls,
 	    .control_tls = setup->control_tls,
 	    .hsts = config->tls.hsts,
-	    .redirect_port = config->redirect_port,
 	    .upgrades = config->backends.forwarding.upgrades,
 	    .drop_fields = config->backends.forwarding.drop_fields,
 	    .quota_limits = {{[FOR_JOBS] = config->limits.connections_per_client},

@@ -117,7 +117,8 @@ client_answer(struct exchange_client *client, const struct response *response)
 
 	server->answer_at = server->sender.sent + buffer_len(server->sender.out);
 	server->tunnel = response->tunnel;
-	if (server->tunnel || downstream->draining || !content_is_skippable(server))
+	if (server->tunnel || response->last || downstream->draining ||
+	    !content_is_skippable(server))
 		server->keep_alive = false;
 	write_status_line(&writer, response->status, response->reason);
 	/* Ours comes first, because of several only the first one counts (RFC 6797 section 8.1). */

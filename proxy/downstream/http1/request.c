@@ -139,36 +139,6 @@ http1_read_head(struct http1_server *server, struct slice bytes, struct request_
 	return http1_describe(server, head, framing, error);
 }
 
-/*
- * Redirect to the same URL over https, whatever the request is: all of it, its token too, has been
- * sent in the clear, and is not used. 308 keeps method and content (RFC 9110 section 15.4.9).
- */
-static void
-http1_redirect(struct http1_server *server, const struct request *request)
-{
-	struct downstream *downstream = server->connection.downstream;
-	char *room = downstream->scratch.location;
-	struct writer writer = writer_of(room, sizeof(downstream->scratch.location));
-	struct authority authority;
-
-	if (!authority_parse(request->authority, &authority) ||
-	    slice_equal(request->path, SLICE("*"))) {
-		http1_reject(server, request, 400, SLICE("Bad request"),
-		    SLICE("Without a host and a path there is no URL to redirect to."));
-		return;
-	}
-	write_literal(&writer, "https://");
-	write_slice(&writer, authority.host);
-	if (downstream->options.redirect_port != 443) {
-		write_literal(&writer, ":");
-		write_number(&writer, downstream->options.redirect_port);
-	}
-	write_slice(&writer, request->path);
-	write_slice(&writer, request->query);
-	exchange_redirect(
-	    server->exchange, request, (struct slice){room, (size_t)(writer.at - room)});
-}
-
 void
 http1_begin(struct http1_server *server, struct slice head)
 {
@@ -200,18 +170,12 @@ http1_begin(struct http1_server *server, struct slice head)
 	body_decoder_init(&server->receiver.body, framing.body, framing.length, TRAILER_MAX);
 	server->awaits_since_ms = server->body_deficit = 0;
 	server->content_ended = body_ended(&server->receiver.body);
-	if (request->method_id == METHOD_CONNECT || request->method_id == METHOD_TRACE) {
-		http1_reject_error(server, request, REQUEST_NOT_SERVED);
-		return;
-	}
 	server->keep_alive = framing.keep_alive && !downstream->draining;
 	server->client_closes = !framing.keep_alive && !server->served;
 	server->served = true;
-	if (server->connection.redirect) {
-		http1_redirect(server, request);
-		return;
-	}
-	server->expects = framing.expect_continue && !server->content_ended;
+	/* A redirect is sent at once; then the content is read and dropped, as any client's is. */
+	server->expects =
+	    framing.expect_continue && !server->content_ended && !server->connection.peer.redirect;
 	if (!server->content_ended)
 		connection_wait(&server->connection, downstream->options.timeouts.body);
 	exchange_authorize(server->exchange, request);

@@ -22,10 +22,9 @@ struct exchange {
 
 static struct exchange running;
 static bool is_running;
-static size_t begun, redirected;
+static size_t begun;
 static unsigned rejected; /* the status of the last rejection */
 static int failure;	  /* the last enum client_failure; -1: none */
-static char location[128];
 /* What becomes of a request; NULL: it stays. */
 static void (*serve)(const struct request *request);
 
@@ -104,16 +103,6 @@ exchange_reject(struct exchange *exchange, const struct request *request, unsign
 	assert_true(title.len > 0 && detail.len > 0);
 	rejected = status;
 	reply_with(status, "");
-}
-
-void
-exchange_redirect(struct exchange *exchange, const struct request *request, struct slice to)
-{
-	(void)exchange;
-	(void)request;
-	redirected++;
-	snprintf(location, sizeof(location), "%.*s", (int)to.len, to.at);
-	reply_with(308, "");
 }
 
 bool
@@ -212,7 +201,7 @@ exchange_dump(const struct exchange *exchange, struct dump *dump)
 static inline void
 fake_exchange_reset(void)
 {
-	begun = redirected = 0;
+	begun = 0;
 	rejected = 0;
 	failure = -1;
 	is_running = false;

@@ -161,8 +161,6 @@ bad_heads_are_refused(void **state)
 	    {"GET / HTTP/1.1\r\nHost: h\r\nExpect: more\r\n\r\n", 417},
 	    {"GET http://a/ HTTP/1.1\r\nHost: b\r\n\r\n", 400},
 	    {"GET /..%2fx HTTP/1.1\r\nHost: h\r\n\r\n", 400},
-	    {"CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n", 405},
-	    {"TRACE / HTTP/1.1\r\nHost: h\r\n\r\n", 405},
 	};
 
 	(void)state;
@@ -203,16 +201,35 @@ heads_beyond_the_limits_are_refused(void **state)
 }
 
 static void
-a_listener_that_redirects_looks_at_no_request(void **state)
+an_answer_may_be_the_last_one(void **state)
+{
+	struct response response = {.status = 405, .content = CONTENT_LENGTH, .last = true};
+
+	(void)state;
+	send_text("TRACE / HTTP/1.1\r\nHost: h\r\n\r\n");
+	ops()->answer(running.client, &response);
+	ops()->content_end(running.client, NULL);
+	end(END_COMPLETE);
+	assert_string_equal(received(),
+	    "HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+	assert_true(world_is_closed(client));
+}
+
+static void
+a_redirect_is_sent_before_content_that_waits_for_100(void **state)
 {
 	(void)state;
 	close(client);
 	world_turn(&world);
-	world.downstream->options.redirect_port = 8443;
 	client = world_connect(&world, "192.0.2.1", &(struct listener_options){.redirect = true});
-	send_text("POST /a?b HTTP/1.1\r\nHost: h:80\r\nContent-Length: 0\r\n\r\n");
-	assert_int_equal(redirected, 1);
-	assert_string_equal(location, "https://h:8443/a?b");
+	serve = reply;
+	send_text(
+	    "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+	assert_string_equal(
+	    received(), OK_HI); /* the connection stays, so the content has to come */
+	send_text("hiGET /b HTTP/1.1\r\nHost: h\r\n\r\n");
+	assert_string_equal(received(), OK_HI);
+	assert_string_equal(running.target, "GET /b");
 }
 
 /* ---- content of requests ---- */
@@ -601,7 +618,8 @@ main(void)
 	    TEST(an_idle_connection_closes_without_a_word),
 	    TEST(bad_heads_are_refused),
 	    TEST(heads_beyond_the_limits_are_refused),
-	    TEST(a_listener_that_redirects_looks_at_no_request),
+	    TEST(an_answer_may_be_the_last_one),
+	    TEST(a_redirect_is_sent_before_content_that_waits_for_100),
 	    TEST(content_is_taken_as_far_as_the_exchange_takes_it),
 	    TEST(chunks_are_decoded_and_trailers_judged),
 	    TEST(broken_chunks_fail_the_exchange),

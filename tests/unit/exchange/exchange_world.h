@@ -68,12 +68,14 @@ world_open(struct world *world)
 	gateway->buffers = buffer_pool_new();
 	gateway->directory = world->store.directory;
 	gateway->exchanges.size = exchange_size();
+	gateway->local_room = scratch_new(LOCAL_ROOM);
 	gateway->log = &world->log;
 	assert_int_equal(posix_memalign((void **)&gateway->stats, 64, sizeof(*gateway->stats)), 0);
 	memset(gateway->stats, 0, sizeof(*gateway->stats));
 	gateway->access_log = access_log_new("off", -1, &log_threads, &world->losses, &world->log);
 	assert_true(gateway->loop != NULL && gateway->buffers != NULL &&
-		    gateway->access_log != NULL && request_ids_init(&gateway->ids));
+		    gateway->local_room != NULL && gateway->access_log != NULL &&
+		    request_ids_init(&gateway->ids));
 	fake_up(&world->store, world_now(world));
 	jg_directory_set_mint(world->store.directory, MINT_NONE, NULL);
 	assert_true(jg_token_value_make(SLICE(TOKEN_ID), NULL, world->token));
@@ -101,6 +103,7 @@ world_close(struct world *world)
 		assert_in_range(fake_pool.given[i].released + fake_pool.given[i].cancelled, 0, 1);
 	assert_int_equal(stats_of(&world->store).watched, 0);
 	slab_clear(&gateway->exchanges);
+	scratch_free(gateway->local_room, LOCAL_ROOM);
 	access_log_free(gateway->access_log);
 	loop_free(gateway->loop);
 	buffer_pool_free(gateway->buffers); /* asserts that each block was given back */
@@ -123,6 +126,7 @@ struct question {
 	enum content content;
 	uint64_t length;
 	const char *upgrade;
+	bool expects; /* 100 */
 };
 
 /* Copy a text to the end of what is in `text`. */
@@ -140,8 +144,10 @@ world_put(char *text, size_t *used, const char *from, size_t len)
 static inline struct request
 world_request(const struct question *question, char *text, struct field *items)
 {
-	struct request request = {
-	    .content = question->content, .length = question->length, .version = HTTP_1_1};
+	struct request request = {.content = question->content,
+	    .length = question->length,
+	    .expect_continue = question->expects,
+	    .version = HTTP_1_1};
 	const char *at = question->fields != NULL ? question->fields : "";
 	size_t used = 0;
 
@@ -150,6 +156,8 @@ world_request(const struct question *question, char *text, struct field *items)
 			    : slice_equal(request.method, SLICE("HEAD"))    ? METHOD_HEAD
 			    : slice_equal(request.method, SLICE("POST"))    ? METHOD_POST
 			    : slice_equal(request.method, SLICE("OPTIONS")) ? METHOD_OPTIONS
+			    : slice_equal(request.method, SLICE("TRACE"))   ? METHOD_TRACE
+			    : slice_equal(request.method, SLICE("CONNECT")) ? METHOD_CONNECT
 									    : METHOD_OTHER;
 	request.authority =
 	    world_put(text, &used, question->authority, strlen(question->authority));

@@ -22,8 +22,8 @@ struct fake_client {
 	uint64_t read;	  /* how far it has read */
 	/* What it was given. */
 	unsigned answers, interims, flushes, resumes, failures;
-	unsigned status; /* of the last answer, or interim answer */
-	bool tunnel;
+	unsigned status;   /* of the last answer, or interim answer */
+	bool tunnel, last; /* of the answer */
 	char fields[4096]; /* of the last answer: "Name: value\n" each */
 	char body[16384];
 	size_t body_len;
@@ -59,6 +59,7 @@ fake_client_answer(struct exchange_client *client, const struct response *respon
 	fake->answers++;
 	fake->status = response->status;
 	fake->tunnel = response->tunnel;
+	fake->last = response->last;
 	fake->fields[0] = '\0';
 	for (size_t i = 0; i < response->fields.count; i++) {
 		const struct field *field = &response->fields.items[i];

@@ -1,0 +1,21 @@
+/* handlers.h - the local handlers of the exchange's own: what an intermediary answers itself. */
+#ifndef JOBGATE_EXCHANGE_HANDLERS_H
+#define JOBGATE_EXCHANGE_HANDLERS_H
+
+#include "jobgate/local_handler.h"
+
+/* CONNECT and TRACE: 405. TRACE would show its client's token to scripts (RFC 9110 section 9.3.8).
+ */
+extern const struct local_handler unserved_handler;
+
+/*
+ * At a listener that redirects: 308 to the same URL over https, whatever the request is. All of it,
+ * its token too, has been sent in the clear, and is not used. 308 keeps method and content (RFC
+ * 9110 section 15.4.9).
+ */
+extern const struct local_handler redirect_handler;
+
+/* OPTIONS that may pass no further proxy (RFC 9110 section 7.6.2): 200. */
+extern const struct local_handler max_forwards_handler;
+
+#endif

@@ -1,0 +1,216 @@
+/* local.c - runs local handlers: sends what they answer, reads content for them, has them decide.
+ */
+#include <openssl/crypto.h>
+
+#include "exchange/exchange_state.h"
+#include "exchange/handlers.h"
+#include "exchange/signin.h"
+#include "jobgate/check.h"
+
+/* Those that may answer at each stage; NULL ends a row. */
+static const struct local_handler *const handlers[][3] = {
+    [LOCAL_EARLY] = {&unserved_handler, &redirect_handler},
+    [LOCAL_ROUTED] = {&sign_in_handler},
+    [LOCAL_ALLOWED] = {&max_forwards_handler},
+};
+
+static enum local_host
+host_of(const struct exchange *exchange)
+{
+	if (exchange->gateway->options.jobs.fixed != NULL)
+		return LOCAL_HOST_FIXED;
+	return exchange->route.prefix_len > 0 ? LOCAL_HOST_OF_MANY : LOCAL_HOST_OF_ONE;
+}
+
+bool
+exchange_has_sessions(const struct exchange *exchange)
+{
+	return exchange->gateway->options.session_key != NULL && !exchange->peer->asks &&
+	       exchange->route.names_job && host_of(exchange) == LOCAL_HOST_OF_ONE;
+}
+
+static struct local_call
+call_of(const struct exchange *exchange, const struct request *request)
+{
+	struct gateway *gateway = exchange->gateway;
+
+	return (struct local_call){
+	    .request = request,
+	    .request_id = exchange_id(exchange),
+	    .job = route_job(&exchange->route),
+	    .host = host_of(exchange),
+	    .secure = request != NULL && exchange_is_secure(exchange, request),
+	    .by_session = exchange->by_session,
+	    .https_port = gateway->options.https_port,
+	    .session_key = gateway->options.session_key,
+	    .session_ms = gateway->options.session_ms,
+	    .now_s = loop_wall_us(gateway->loop) / 1000000,
+	    .room = gateway->local_room,
+	};
+}
+
+/* Send what was made for the answer's status, with the page and the fields of the answer. */
+static void
+send_answer(struct exchange *exchange, struct refusal *reply, const struct local_answer *answer)
+{
+	if (answer->page.len > 0)
+		refusal_page(reply, answer->page, exchange->method_id == METHOD_HEAD);
+	for (size_t i = 0; i < answer->field_count; i++)
+		refusal_add(reply, answer->fields[i].name, answer->fields[i].value);
+	reply->response.last = answer->last;
+	exchange_send(exchange, reply, answer->outcome);
+}
+
+static void
+send_local(struct exchange *exchange, const struct local_answer *answer)
+{
+	struct refusal reply;
+
+	refusal_make(&reply, answer->status, answer->title, answer->detail, exchange_id(exchange),
+	    exchange->html || answer->page.len > 0, exchange->method_id == METHOD_HEAD);
+	send_answer(exchange, &reply, answer);
+}
+
+/* Read the request's content for the handler. All of it has to come within timeouts.body, for
+ * nothing has been shown yet that would earn the client more. */
+static void
+read_content(
+    struct exchange *exchange, const struct local_handler *handler, const struct request *request)
+{
+	struct gateway *gateway = exchange->gateway;
+
+	exchange_set_state(exchange, EXCHANGE_LOCAL);
+	exchange->handler = handler;
+	exchange->content_ended = request->content == CONTENT_NONE ||
+				  (request->content == CONTENT_LENGTH && request->length == 0);
+	exchange->content = buffer_take(gateway->buffers, handler->content_max);
+	if (exchange->content == NULL) {
+		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
+	} else if (exchange->content_ended) {
+		exchange_local_content_end(exchange);
+	} else {
+		timer_start(gateway->loop, &exchange->timer, gateway->options.timeouts.body);
+		if (request->expect_continue)
+			exchange->client->ops->interim(exchange->client,
+			    &(struct response){.status = 100, .reason = SLICE("Continue")});
+	}
+}
+
+/* Do as the handler says. request NULL: it has no content left to read. */
+static void
+act(struct exchange *exchange, const struct local_handler *handler, const struct request *request,
+    enum local_action action, const struct local_answer *answer)
+{
+	switch (action) {
+	case LOCAL_ANSWER:
+		send_local(exchange, answer);
+		break;
+	case LOCAL_CONTENT:
+		CHECK(request != NULL, exchange_dump, exchange);
+		read_content(exchange, handler, request);
+		break;
+	case LOCAL_UNAVAILABLE:
+		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
+		break;
+	}
+}
+
+static void
+begin(struct exchange *exchange, const struct local_handler *handler, const struct request *request)
+{
+	struct local_call call = call_of(exchange, request);
+	struct local_answer answer = {0};
+
+	act(exchange, handler, request, handler->begin(&call, &answer), &answer);
+}
+
+bool
+exchange_handle(struct exchange *exchange, enum local_stage stage, const struct request *request)
+{
+	const struct local_handler *const *at = handlers[stage];
+
+	while (*at != NULL && !(*at)->handles(exchange->peer, request))
+		at++;
+	if (*at == NULL)
+		return false;
+	if (stage == LOCAL_EARLY)
+		exchange_describe(exchange, request);
+	begin(exchange, *at, request);
+	return true;
+}
+
+size_t
+exchange_local_content(struct exchange *exchange, struct slice data)
+{
+	if (data.len > exchange->handler->content_max - buffer_len(exchange->content)) {
+		exchange_client_failed(exchange, CLIENT_TOO_LARGE);
+		return 0;
+	}
+	buffer_append(exchange->content, data);
+	exchange->bytes_in += data.len;
+	return data.len;
+}
+
+void
+exchange_local_content_end(struct exchange *exchange)
+{
+	exchange->content_ended = true;
+	timer_stop(&exchange->timer);
+	exchange_authorize_content(exchange);
+}
+
+void
+exchange_local_wipe(struct exchange *exchange)
+{
+	if (exchange->content != NULL)
+		OPENSSL_cleanse(exchange->content->bytes, exchange->content->capacity);
+}
+
+void
+exchange_claim_content(struct exchange *exchange, struct claim *claim)
+{
+	char value[LOCAL_CREDENTIAL_MAX];
+	size_t len = exchange->handler->credential(buffer_bytes(exchange->content), value);
+
+	claim->credential = CREDENTIAL_MALFORMED;
+	if (len > 0)
+		exchange_claim_field(exchange, (struct slice){value, len}, claim);
+	OPENSSL_cleanse(value, sizeof(value));
+}
+
+void
+exchange_local_decided(struct exchange *exchange, enum verdict verdict, const struct token *token)
+{
+	const struct local_handler *handler = exchange->handler;
+	struct local_call call = call_of(exchange, NULL);
+	struct local_answer answer = {0};
+
+	if (verdict != VERDICT_ALLOW && verdict != VERDICT_NO_URL)
+		counter_add(&exchange->gateway->stats->verdicts[verdict], 1);
+	call.limited = exchange_failed_auth(exchange, verdict) > 0;
+	act(exchange, handler, NULL,
+	    handler->decided(&call, buffer_bytes(exchange->content), verdict, token, &answer),
+	    &answer);
+}
+
+bool
+exchange_refuse_person(
+    struct exchange *exchange, const struct request *request, enum verdict verdict)
+{
+	struct gateway *gateway = exchange->gateway;
+	struct local_answer answer = {0};
+	struct local_call call;
+	struct refusal reply;
+
+	if (!exchange->html || exchange->peer->asks || !exchange->route.names_job ||
+	    gateway->options.session_key == NULL)
+		return false;
+	call = call_of(exchange, request);
+	if (!sign_in_handler.refused(&call, verdict, &answer))
+		return false;
+	counter_add(&gateway->stats->verdicts[verdict], 1);
+	refusal_for_verdict(&reply, verdict, slice_of(gateway->options.forwarding.realm),
+	    exchange_id(exchange), true, exchange->method_id == METHOD_HEAD);
+	send_answer(exchange, &reply, &answer);
+	return true;
+}
