@@ -2,9 +2,9 @@
  */
 #include <openssl/crypto.h>
 
+#include "browser/sign_in.h"
 #include "exchange/exchange_state.h"
 #include "exchange/handlers.h"
-#include "exchange/signin.h"
 #include "jobgate/check.h"
 
 /* Those that may answer at each stage; NULL ends a row. */

@@ -1,5 +1,5 @@
-/* signin.c - browsers: from a pasted token to a session, and back. */
-#include "exchange/signin.h"
+/* sign_in.c - browsers: from a pasted token to a session, and back. */
+#include "browser/sign_in.h"
 
 #include <openssl/crypto.h>
 #include <stdio.h>

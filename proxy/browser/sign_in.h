@@ -1,6 +1,6 @@
-/* signin.h - browsers sign in: a person pastes a token and gets a session. */
-#ifndef JOBGATE_EXCHANGE_SIGNIN_H
-#define JOBGATE_EXCHANGE_SIGNIN_H
+/* sign_in.h - browsers sign in: a person pastes a token and gets a session. */
+#ifndef JOBGATE_BROWSER_SIGN_IN_H
+#define JOBGATE_BROWSER_SIGN_IN_H
 
 #include "jobgate/local_handler.h"
 
