@@ -18,7 +18,7 @@
  * exchanges on one connection) will be another implementation of it.
  */
 struct exchange;
-struct gateway;
+struct exchange_context;
 
 /* Who is at the client's end; a plain value. */
 struct exchange_peer {
@@ -148,8 +148,8 @@ size_t exchange_size(void);
  * Start an exchange for a request that is being received. peer outlives it. NULL when
  * memory is short (nothing has been sent then).
  */
-struct exchange *exchange_new(
-    struct gateway *gateway, struct exchange_client *client, const struct exchange_peer *peer);
+struct exchange *exchange_new(struct exchange_context *context, struct exchange_client *client,
+    const struct exchange_peer *peer);
 
 /*
  * Decide on the request and set out on the way to its backend, or refuse it.

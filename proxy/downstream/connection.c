@@ -4,7 +4,7 @@
 
 #include "downstream/connection_state.h"
 #include "downstream/quota.h"
-#include "exchange/gateway.h"
+#include "exchange/context.h"
 #include "jobgate/container_of.h"
 
 static void
@@ -102,7 +102,7 @@ connection_resume(struct task *task)
 {
 	struct connection *connection = container_of(task, struct connection, task);
 
-	gateway_catch_up(connection->downstream->exchanges);
+	exchange_catch_up(connection->downstream->exchanges);
 	if (connection->state != CONNECTION_CLOSED)
 		connection_work(connection);
 }
@@ -112,7 +112,7 @@ connection_ready(struct conn *conn)
 {
 	struct connection *connection = container_of(conn, struct connection, conn);
 
-	gateway_catch_up(connection->downstream->exchanges);
+	exchange_catch_up(connection->downstream->exchanges);
 	if (connection->state == CONNECTION_CLOSED)
 		return;
 	conn_send_unsent(conn);

@@ -37,7 +37,7 @@ protocols_init(struct downstream *downstream)
 
 struct downstream *
 downstream_new(const struct downstream_options *options, struct loop *loop,
-    struct gateway *exchanges, struct buffer_pool *buffers, struct worker_stats *stats,
+    struct exchange_context *exchanges, struct buffer_pool *buffers, struct worker_stats *stats,
     const struct log *log)
 {
 	struct downstream *downstream = calloc(1, sizeof(*downstream));

@@ -15,7 +15,7 @@
 
 struct connection_protocol;
 struct downstream;
-struct gateway;
+struct exchange_context;
 
 /* What a client connection may speak. */
 enum protocol { PROTOCOL_HTTP1 };
@@ -44,7 +44,7 @@ struct downstream_options {
  * bytes. The rest is used by other parts of the worker as well, and outlives it.
  */
 struct downstream *downstream_new(const struct downstream_options *options, struct loop *loop,
-    struct gateway *exchanges, struct buffer_pool *buffers, struct worker_stats *stats,
+    struct exchange_context *exchanges, struct buffer_pool *buffers, struct worker_stats *stats,
     const struct log *log);
 
 /*

@@ -54,7 +54,7 @@ struct walk {
 struct downstream {
 	struct downstream_options options;
 	struct loop *loop;
-	struct gateway *exchanges;
+	struct exchange_context *exchanges;
 	struct buffer_pool *buffers;
 	struct worker_stats *stats;
 	const struct log *log;

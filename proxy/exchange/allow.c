@@ -5,7 +5,7 @@
  * The protocol that the request may be upgraded to: one of ours, so that it outlives the request.
  */
 static struct slice
-upgrade_allowed(const struct gateway_options *options, const struct request *request)
+upgrade_allowed(const struct exchange_options *options, const struct request *request)
 {
 	/* Content would have to come before the switch; no known client sends any. */
 	if (request->upgrade.len == 0 || request->content == CONTENT_UNKNOWN ||
@@ -22,13 +22,13 @@ static bool
 exchange_prepare(struct exchange *exchange, struct request *request, const struct token *token,
     const struct job_url *target)
 {
-	struct gateway *gateway = exchange->gateway;
-	struct rewritten *rewritten = &gateway->rewritten;
+	struct exchange_context *context = exchange->context;
+	struct rewritten *rewritten = &context->rewritten;
 	char address[ADDRESS_TEXT_MAX];
 	const struct rewrite rewrite = {
 	    .traced = exchange->traced,
 	    /* With a session, what stands in Authorization is the job's own affair. */
-	    .forward_token = gateway->options.forwarding.forward_token || exchange->by_session,
+	    .forward_token = context->options.forwarding.forward_token || exchange->by_session,
 	    .peer_trusted = exchange->peer->trusted,
 	    .secure = exchange->peer->secure,
 	    .peer = peer_text(exchange->peer, address),
@@ -37,10 +37,10 @@ exchange_prepare(struct exchange *exchange, struct request *request, const struc
 	    .job = route_job(&exchange->route),
 	    .prefix = route_prefix(&exchange->route, request->path),
 	    .token = token,
-	    .drop_fields = gateway->options.forwarding.drop_fields,
+	    .drop_fields = context->options.forwarding.drop_fields,
 	};
 
-	request->upgrade = exchange->upgrade = upgrade_allowed(&gateway->options, request);
+	request->upgrade = exchange->upgrade = upgrade_allowed(&context->options, request);
 	exchange->content_ended = request->content == CONTENT_NONE ||
 				  (request->content == CONTENT_LENGTH && request->length == 0);
 	if (!rewrite_request(request, &rewrite, rewritten))
@@ -57,7 +57,7 @@ exchange_prepare(struct exchange *exchange, struct request *request, const struc
 static bool
 exchange_answer_here(struct exchange *exchange, const struct request *request)
 {
-	uint64_t max = exchange->gateway->options.limits.body_bytes;
+	uint64_t max = exchange->context->options.limits.body_bytes;
 
 	if (max > 0 && request->content == CONTENT_LENGTH && request->length > max) {
 		exchange_client_failed(exchange, CLIENT_TOO_LARGE);
@@ -69,10 +69,10 @@ exchange_answer_here(struct exchange *exchange, const struct request *request)
 void
 exchange_allow(struct exchange *exchange, struct request *request, const struct lookup *lookup)
 {
-	struct gateway *gateway = exchange->gateway;
+	struct exchange_context *context = exchange->context;
 	const struct job_url *target = &lookup->evidence.job->url;
 	enum backend_source source =
-	    gateway_fixed_target(gateway) != NULL ? BACKEND_OF_CONFIGURATION : BACKEND_OF_RECORD;
+	    exchange_fixed_target(context) != NULL ? BACKEND_OF_CONFIGURATION : BACKEND_OF_RECORD;
 
 	exchange_set_state(exchange, EXCHANGE_CONNECTING);
 	exchange->allowed = jg_token_edition(lookup->evidence.token);
@@ -86,10 +86,10 @@ exchange_allow(struct exchange *exchange, struct request *request, const struct 
 			  "own."));
 		return;
 	}
-	exchange->backend = pool_enter(gateway->pool, target, source);
+	exchange->backend = pool_enter(context->pool, target, source);
 	if (exchange->backend == NULL) {
 		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
 		return;
 	}
-	loop_defer(gateway->loop, &exchange->connect);
+	loop_defer(context->loop, &exchange->connect);
 }

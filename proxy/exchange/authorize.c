@@ -45,7 +45,7 @@ exchange_reject(struct exchange *exchange, const struct request *request, unsign
 static void
 find_route(struct exchange *exchange, const struct request *request)
 {
-	const struct gateway_options *options = &exchange->gateway->options;
+	const struct exchange_options *options = &exchange->context->options;
 	/* Other proxies ask about jobs; the control API is ours alone to lead to. */
 	const struct route_forms forms = {options->jobs.domain, options->jobs.prefix,
 	    options->jobs.fixed, exchange->peer->asks ? NULL : options->control_host};
@@ -202,8 +202,8 @@ step_look_up(struct authorization *run)
 	}
 	/* Several waits share one deadline. */
 	if (exchange->timer.due_ms == 0)
-		timer_start(exchange->gateway->loop, &exchange->timer,
-		    exchange->gateway->options.timeouts.lookup);
+		timer_start(exchange->context->loop, &exchange->timer,
+		    exchange->context->options.timeouts.lookup);
 	return STEP_WAIT;
 }
 
@@ -231,7 +231,7 @@ step_pass(struct authorization *run)
 	const struct token *token = run->lookup.evidence.token;
 
 	CHECK(exchange_is_allowed(exchange) && token != NULL, exchange_dump, exchange);
-	counter_add(&exchange->gateway->stats->verdicts[VERDICT_ALLOW], 1);
+	counter_add(&exchange->context->stats->verdicts[VERDICT_ALLOW], 1);
 	if (exchange->peer->asks)
 		exchange_grant(exchange, route_job(&exchange->route), token);
 	else if (exchange->control)
@@ -296,7 +296,7 @@ exchange_begin(struct exchange *exchange, enum authorize_step step, struct reque
 {
 	if (!exchange_run(exchange, step, request, claim))
 		return;
-	exchange->suspended = suspended_new(exchange->gateway->buffers, request, claim);
+	exchange->suspended = suspended_new(exchange->context->buffers, request, claim);
 	if (exchange->suspended == NULL)
 		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
 }
@@ -334,10 +334,10 @@ exchange_answered(struct directory_waiter *waiter)
 	struct suspended *suspended = exchange->suspended;
 
 	CHECK(suspended != NULL && !exchange->decided, exchange_dump, exchange);
-	loop_read_ms(exchange->gateway->loop);
+	loop_read_ms(exchange->context->loop);
 	exchange->suspended = NULL;
 	if (!exchange_run(exchange, STEP_CONFIRM, &suspended->request, &suspended->claim)) {
-		suspended_free(exchange->gateway->buffers, suspended);
+		suspended_free(exchange->context->buffers, suspended);
 		return;
 	}
 	CHECK(suspended->claim.digest == NULL || suspended->claim.digest == &suspended->claim.own,

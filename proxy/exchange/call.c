@@ -76,8 +76,8 @@ refuse_unfit(struct exchange *exchange, const struct request *request)
 static bool
 prepare(struct exchange *exchange, struct request *request, const struct token *token)
 {
-	struct gateway *gateway = exchange->gateway;
-	struct rewritten *rewritten = &gateway->rewritten;
+	struct exchange_context *context = exchange->context;
+	struct rewritten *rewritten = &context->rewritten;
 	char address[ADDRESS_TEXT_MAX];
 	const struct rewrite rewrite = {
 	    .peer_trusted = exchange->peer->trusted,
@@ -88,8 +88,8 @@ prepare(struct exchange *exchange, struct request *request, const struct token *
 
 	exchange->content_ended = request->content == CONTENT_NONE ||
 				  (request->content == CONTENT_LENGTH && request->length == 0);
-	return rewrite_control(request, &rewrite, gateway->options.control_secret, rewritten) &&
-	       exchange_keep(exchange, request, &rewritten->extra, gateway->options.control_target);
+	return rewrite_control(request, &rewrite, context->options.control_secret, rewritten) &&
+	       exchange_keep(exchange, request, &rewritten->extra, context->options.control_target);
 }
 
 /*
@@ -99,7 +99,7 @@ prepare(struct exchange *exchange, struct request *request, const struct token *
 void
 exchange_call_control(struct exchange *exchange, struct request *request, const struct token *token)
 {
-	struct gateway *gateway = exchange->gateway;
+	struct exchange_context *context = exchange->context;
 
 	if (refuse_unfit(exchange, request))
 		return;
@@ -110,11 +110,11 @@ exchange_call_control(struct exchange *exchange, struct request *request, const 
 		return;
 	}
 	exchange->backend =
-	    pool_enter(gateway->pool, gateway->options.control_target, BACKEND_OF_CONTROL);
+	    pool_enter(context->pool, context->options.control_target, BACKEND_OF_CONTROL);
 	if (exchange->backend == NULL)
 		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
 	else
-		loop_defer(gateway->loop, &exchange->connect);
+		loop_defer(context->loop, &exchange->connect);
 }
 
 void
@@ -141,7 +141,7 @@ answer_ready(struct exchange *exchange)
 	bool head = exchange->method_id == METHOD_HEAD;
 	char why[256] = "", text[sizeof(why) + 8];
 
-	if (metrics_ready(exchange->gateway->options.shared, why, sizeof(why))) {
+	if (metrics_ready(exchange->context->options.shared, why, sizeof(why))) {
 		snprintf(text, sizeof(text), "ok\n%s%s", why, why[0] != '\0' ? "\n" : "");
 		refusal_text(&refusal, slice_of(text), head);
 	} else {

@@ -1,23 +1,23 @@
 /* clock.c - the time of a turn: what the directory has to tell by now, and the Date of answers. */
-#include "exchange/state.h"
+#include "exchange/context_state.h"
 
 struct slice
-gateway_date(struct gateway *gateway)
+exchange_date(struct exchange_context *context)
 {
-	int64_t second = loop_wall_us(gateway->loop) / 1000000;
+	int64_t second = loop_wall_us(context->loop) / 1000000;
 
-	if (second != gateway->date_second) {
-		http_date(second, gateway->date);
-		gateway->date_second = second;
+	if (second != context->date_second) {
+		http_date(second, context->date);
+		context->date_second = second;
 	}
-	return (struct slice){gateway->date, sizeof(gateway->date)};
+	return (struct slice){context->date, sizeof(context->date)};
 }
 
 void
-gateway_catch_up(struct gateway *gateway)
+exchange_catch_up(struct exchange_context *context)
 {
-	uint64_t now_ms = loop_read_ms(gateway->loop);
+	uint64_t now_ms = loop_read_ms(context->loop);
 
-	if (now_ms >= jg_directory_due_ms(gateway->directory))
-		jg_directory_tick(gateway->directory, now_ms);
+	if (now_ms >= jg_directory_due_ms(context->directory))
+		jg_directory_tick(context->directory, now_ms);
 }

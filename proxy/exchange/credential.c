@@ -6,11 +6,11 @@
 void
 exchange_claim_field(struct exchange *exchange, struct slice field, struct claim *claim)
 {
-	struct gateway *gateway = exchange->gateway;
-	const struct mint *mint = jg_directory_mint(gateway->directory, loop_now_ms(gateway->loop));
+	struct exchange_context *context = exchange->context;
+	const struct mint *mint = jg_directory_mint(context->directory, loop_now_ms(context->loop));
 	struct bearer_memo *digest;
 
-	claim->credential = jg_bearer_recall(&gateway->memos, mint, field, &digest);
+	claim->credential = jg_bearer_recall(&context->memos, mint, field, &digest);
 	claim->digest = digest;
 	claim->mint_edition = mint->edition;
 }
@@ -40,10 +40,10 @@ static void
 claim_session(struct exchange *exchange, const struct request *request, struct claim *claim)
 {
 	struct slice cookie = session_cookie(&request->fields);
-	int64_t wall_ms = loop_wall_us(exchange->gateway->loop) / 1000;
+	int64_t wall_ms = loop_wall_us(exchange->context->loop) / 1000;
 	struct session session;
 
-	if (cookie.at == NULL || !session_open(exchange->gateway->options.session_key,
+	if (cookie.at == NULL || !session_open(exchange->context->options.session_key,
 				     route_job(&exchange->route), cookie, wall_ms / 1000, &session))
 		return;
 	claim->own.bearer.formed = true;
@@ -54,7 +54,7 @@ claim_session(struct exchange *exchange, const struct request *request, struct c
 	claim->credential = CREDENTIAL_SESSION;
 	exchange->by_session = true;
 	exchange->session_ends_ms =
-	    loop_now_ms(exchange->gateway->loop) + (uint64_t)(session.expires_s * 1000 - wall_ms);
+	    loop_now_ms(exchange->context->loop) + (uint64_t)(session.expires_s * 1000 - wall_ms);
 }
 
 void
@@ -85,13 +85,13 @@ void
 exchange_confirm_claim(
     struct exchange *exchange, const struct request *request, struct claim *claim)
 {
-	struct gateway *gateway = exchange->gateway;
-	uint64_t now_ms = loop_now_ms(gateway->loop);
+	struct exchange_context *context = exchange->context;
+	uint64_t now_ms = loop_now_ms(context->loop);
 
 	switch (claim->credential) {
 	case CREDENTIAL_BEARER:
 		/* Other values may count now, or it is not known which. */
-		if (claim->mint_edition != jg_directory_mint(gateway->directory, now_ms)->edition)
+		if (claim->mint_edition != jg_directory_mint(context->directory, now_ms)->edition)
 			claim_again(exchange, request, claim);
 		break;
 	case CREDENTIAL_SESSION:

@@ -14,14 +14,14 @@ exchange_size(void)
 }
 
 struct exchange *
-exchange_new(
-    struct gateway *gateway, struct exchange_client *client, const struct exchange_peer *peer)
+exchange_new(struct exchange_context *context, struct exchange_client *client,
+    const struct exchange_peer *peer)
 {
-	struct exchange *exchange = slab_take(&gateway->exchanges);
+	struct exchange *exchange = slab_take(&context->exchanges);
 
 	if (exchange == NULL)
 		return NULL;
-	exchange->gateway = gateway;
+	exchange->context = context;
 	exchange->client = client;
 	exchange->peer = peer;
 	exchange->upstream_user.ops = &exchange_upstream_ops;
@@ -31,13 +31,13 @@ exchange_new(
 	exchange->job_watch.changed = exchange_job_changed;
 	exchange->connect.run = exchange_connect;
 	exchange->burial.run = exchange_bury;
-	exchange->started_us = loop_wall_us(gateway->loop);
-	exchange->started_monotonic_us = exchange->phase_us = loop_now_us(gateway->loop);
-	request_id_make(&gateway->ids, exchange->request_id);
+	exchange->started_us = loop_wall_us(context->loop);
+	exchange->started_monotonic_us = exchange->phase_us = loop_now_us(context->loop);
+	request_id_make(&context->ids, exchange->request_id);
 	exchange->request_id_len = REQUEST_ID_LEN;
 	exchange->control = peer->purpose != FOR_JOBS;
 	if (peer->purpose != FOR_METRICS)
-		counter_add(&gateway->stats->requests, 1);
+		counter_add(&context->stats->requests, 1);
 	return exchange;
 }
 
@@ -49,7 +49,7 @@ exchange_bury(struct task *task)
 	CHECK(exchange->state == EXCHANGE_ENDED && exchange->upstream == NULL &&
 		  exchange->suspended == NULL && exchange->kept == NULL,
 	    exchange_dump, exchange);
-	slab_give(&exchange->gateway->exchanges, exchange, SLAB_KEEP);
+	slab_give(&exchange->context->exchanges, exchange, SLAB_KEEP);
 }
 
 /* ---- the end ---- */
@@ -57,17 +57,17 @@ exchange_bury(struct task *task)
 static uint64_t
 exchange_age_us(const struct exchange *exchange)
 {
-	return loop_now_us(exchange->gateway->loop) - exchange->started_monotonic_us;
+	return loop_now_us(exchange->context->loop) - exchange->started_monotonic_us;
 }
 
 uint32_t
 exchange_timed(struct exchange *exchange, enum timed timed)
 {
-	uint64_t now_us = loop_now_us(exchange->gateway->loop), us = now_us - exchange->phase_us;
+	uint64_t now_us = loop_now_us(exchange->context->loop), us = now_us - exchange->phase_us;
 
 	exchange->phase_us = now_us;
 	if (exchange->peer->purpose != FOR_METRICS)
-		histogram_add(&exchange->gateway->stats->timed[timed], us);
+		histogram_add(&exchange->context->stats->timed[timed], us);
 	if (us == 0)
 		return 1;
 	return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
@@ -76,7 +76,7 @@ exchange_timed(struct exchange *exchange, enum timed timed)
 static void
 exchange_write_log(const struct exchange *exchange, enum outcome outcome)
 {
-	struct gateway *gateway = exchange->gateway;
+	struct exchange_context *context = exchange->context;
 	char address[ADDRESS_TEXT_MAX];
 	const struct access_entry entry = {
 	    .texts =
@@ -105,13 +105,13 @@ exchange_write_log(const struct exchange *exchange, enum outcome outcome)
 	    .bytes_out = exchange->bytes_out,
 	};
 
-	access_log_write(gateway->access_log, &entry);
+	access_log_write(context->access_log, &entry);
 }
 
 static void
 exchange_count(const struct exchange *exchange, enum outcome outcome)
 {
-	struct worker_stats *stats = exchange->gateway->stats;
+	struct worker_stats *stats = exchange->context->stats;
 
 	if (exchange->peer->purpose == FOR_METRICS)
 		return; /* reading the metrics must not change them */
@@ -127,7 +127,7 @@ exchange_count(const struct exchange *exchange, enum outcome outcome)
 void
 exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end end)
 {
-	struct gateway *gateway = exchange->gateway;
+	struct exchange_context *context = exchange->context;
 	struct upstream *upstream = exchange->upstream;
 	bool reusable =
 	    end == END_COMPLETE && exchange->state == EXCHANGE_RELAYING && exchange->content_ended;
@@ -142,7 +142,7 @@ exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end 
 	jg_directory_unwatch(&exchange->token_watch);
 	jg_directory_unwatch(&exchange->job_watch);
 	timer_remove(&exchange->timer);
-	loop_cancel(gateway->loop, &exchange->connect);
+	loop_cancel(context->loop, &exchange->connect);
 	exchange->upstream = NULL;
 	if (upstream != NULL && reusable)
 		upstream->ops->release(upstream);
@@ -150,16 +150,16 @@ exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end 
 		upstream->ops->cancel(upstream);
 	if (exchange->backend != NULL)
 		pool_leave(exchange->backend);
-	buffer_give(gateway->buffers, exchange->content);
-	kept_request_free(gateway->buffers, exchange->kept);
-	suspended_free(gateway->buffers, exchange->suspended);
+	buffer_give(context->buffers, exchange->content);
+	kept_request_free(context->buffers, exchange->kept);
+	suspended_free(context->buffers, exchange->suspended);
 	exchange->suspended = NULL;
 	exchange->content = NULL;
 	exchange->kept = NULL;
-	if (access_log_on(gateway->access_log) && exchange->peer->purpose != FOR_METRICS)
+	if (access_log_on(context->access_log) && exchange->peer->purpose != FOR_METRICS)
 		exchange_write_log(exchange, outcome);
 	exchange->client->ops->ended(exchange->client, end);
-	loop_defer(gateway->loop, &exchange->burial);
+	loop_defer(context->loop, &exchange->burial);
 }
 
 /* ---- answers of our own ---- */
@@ -171,7 +171,7 @@ exchange_send(struct exchange *exchange, struct refusal *refusal, enum outcome o
 
 	CHECK(
 	    !exchange->answer_begun && exchange->state != EXCHANGE_ENDED, exchange_dump, exchange);
-	refusal_add(refusal, SLICE("Date"), gateway_date(exchange->gateway));
+	refusal_add(refusal, SLICE("Date"), exchange_date(exchange->context));
 	if (exchange->by_session)
 		refusal_add(refusal, SLICE("Vary"), SLICE("Cookie"));
 	if (exchange->control) /* as each answer of the control process has it */
@@ -260,13 +260,13 @@ exchange_failed_auth(const struct exchange *exchange, enum verdict verdict)
 void
 exchange_refuse(struct exchange *exchange, enum verdict verdict)
 {
-	struct gateway *gateway = exchange->gateway;
+	struct exchange_context *context = exchange->context;
 	struct refusal refusal;
 	unsigned wait_s;
 
 	exchange->verdict = verdict;
 	exchange->decided = true;
-	counter_add(&gateway->stats->verdicts[verdict], 1);
+	counter_add(&context->stats->verdicts[verdict], 1);
 	if (exchange->answer_begun) {
 		bool told = exchange_say_goodbye(
 		    exchange, WEBSOCKET_POLICY_VIOLATION, SLICE("access has been revoked"));
@@ -283,10 +283,10 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 		return;
 	}
 	if (exchange->control)
-		refusal_for_call(&refusal, verdict, slice_of(gateway->options.forwarding.realm),
+		refusal_for_call(&refusal, verdict, slice_of(context->options.forwarding.realm),
 		    exchange_id(exchange), exchange->method_id == METHOD_HEAD);
 	else
-		refusal_for_verdict(&refusal, verdict, slice_of(gateway->options.forwarding.realm),
+		refusal_for_verdict(&refusal, verdict, slice_of(context->options.forwarding.realm),
 		    exchange_id(exchange), exchange->html, exchange->method_id == METHOD_HEAD);
 	exchange_send(exchange, &refusal, OUTCOME_REFUSED);
 }
@@ -306,7 +306,7 @@ exchange_grant(struct exchange *exchange, struct slice job, const struct token *
 void
 exchange_wait(struct exchange *exchange, uint64_t ms)
 {
-	struct loop *loop = exchange->gateway->loop;
+	struct loop *loop = exchange->context->loop;
 	uint64_t now_ms = loop_now_ms(loop), ends_ms = exchange->session_ends_ms;
 	uint64_t due_ms = exchange->timer.due_ms;
 
@@ -353,7 +353,7 @@ exchange_expired(struct timer *timer)
 	struct exchange *exchange = container_of(timer, struct exchange, timer);
 
 	if (exchange->by_session &&
-	    loop_now_ms(exchange->gateway->loop) >= exchange->session_ends_ms) {
+	    loop_now_ms(exchange->context->loop) >= exchange->session_ends_ms) {
 		exchange_session_expired(exchange);
 		return;
 	}
@@ -373,7 +373,7 @@ exchange_expired(struct timer *timer)
 		break;
 	case EXCHANGE_RELAYING:
 		if (exchange_client_reads(exchange)) {
-			exchange_wait(exchange, exchange->gateway->options.timeouts.answer);
+			exchange_wait(exchange, exchange->context->options.timeouts.answer);
 			break;
 		}
 		/* Content that waits: it is the client who does not read. */

@@ -2,10 +2,10 @@
 #ifndef JOBGATE_EXCHANGE_EXCHANGE_STATE_H
 #define JOBGATE_EXCHANGE_EXCHANGE_STATE_H
 
+#include "exchange/context_state.h"
 #include "exchange/kept_request.h"
 #include "exchange/refusal.h"
 #include "exchange/route.h"
-#include "exchange/state.h"
 #include "exchange/suspended.h"
 #include "exchange/trace.h"
 #include "http/websocket.h"
@@ -45,7 +45,7 @@ enum exchange_state {
 #define LOG_PATH_MAX 160
 
 struct exchange {
-	struct gateway *gateway;
+	struct exchange_context *context;
 	struct exchange_client *client;
 	const struct exchange_peer *peer;
 	enum exchange_state state;
@@ -279,7 +279,7 @@ void exchange_call_failed(struct exchange *exchange, enum upstream_failure failu
 static inline uint64_t
 exchange_content_max(const struct exchange *exchange)
 {
-	return exchange->control ? CONTROL_BODY_MAX : exchange->gateway->options.limits.body_bytes;
+	return exchange->control ? CONTROL_BODY_MAX : exchange->context->options.limits.body_bytes;
 }
 
 /* ---- relay.c ---- */

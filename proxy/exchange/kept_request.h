@@ -7,7 +7,7 @@
 
 /*
  * Text of a head that can be kept, in bytes: no request that was read can be longer once the
- * gateway has added its own (state.h has room to write it).
+ * gateway has added its own (context_state.h has room to write it).
  */
 #define KEPT_TEXT_MAX (4 * BUFFER_LARGE)
 

@@ -17,7 +17,7 @@ static const struct local_handler *const handlers[][3] = {
 static enum local_host
 host_of(const struct exchange *exchange)
 {
-	if (exchange->gateway->options.jobs.fixed != NULL)
+	if (exchange->context->options.jobs.fixed != NULL)
 		return LOCAL_HOST_FIXED;
 	return exchange->route.prefix_len > 0 ? LOCAL_HOST_OF_MANY : LOCAL_HOST_OF_ONE;
 }
@@ -25,14 +25,14 @@ host_of(const struct exchange *exchange)
 bool
 exchange_has_sessions(const struct exchange *exchange)
 {
-	return exchange->gateway->options.session_key != NULL && !exchange->peer->asks &&
+	return exchange->context->options.session_key != NULL && !exchange->peer->asks &&
 	       exchange->route.names_job && host_of(exchange) == LOCAL_HOST_OF_ONE;
 }
 
 static struct local_call
 call_of(const struct exchange *exchange, const struct request *request)
 {
-	struct gateway *gateway = exchange->gateway;
+	struct exchange_context *context = exchange->context;
 
 	return (struct local_call){
 	    .request = request,
@@ -41,11 +41,11 @@ call_of(const struct exchange *exchange, const struct request *request)
 	    .host = host_of(exchange),
 	    .secure = request != NULL && exchange_is_secure(exchange, request),
 	    .by_session = exchange->by_session,
-	    .https_port = gateway->options.https_port,
-	    .session_key = gateway->options.session_key,
-	    .session_ms = gateway->options.session_ms,
-	    .now_s = loop_wall_us(gateway->loop) / 1000000,
-	    .room = gateway->local_room,
+	    .https_port = context->options.https_port,
+	    .session_key = context->options.session_key,
+	    .session_ms = context->options.session_ms,
+	    .now_s = loop_wall_us(context->loop) / 1000000,
+	    .room = context->local_room,
 	};
 }
 
@@ -77,19 +77,19 @@ static void
 read_content(
     struct exchange *exchange, const struct local_handler *handler, const struct request *request)
 {
-	struct gateway *gateway = exchange->gateway;
+	struct exchange_context *context = exchange->context;
 
 	exchange_set_state(exchange, EXCHANGE_LOCAL);
 	exchange->handler = handler;
 	exchange->content_ended = request->content == CONTENT_NONE ||
 				  (request->content == CONTENT_LENGTH && request->length == 0);
-	exchange->content = buffer_take(gateway->buffers, handler->content_max);
+	exchange->content = buffer_take(context->buffers, handler->content_max);
 	if (exchange->content == NULL) {
 		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
 	} else if (exchange->content_ended) {
 		exchange_local_content_end(exchange);
 	} else {
-		timer_start(gateway->loop, &exchange->timer, gateway->options.timeouts.body);
+		timer_start(context->loop, &exchange->timer, context->options.timeouts.body);
 		if (request->expect_continue)
 			exchange->client->ops->interim(exchange->client,
 			    &(struct response){.status = 100, .reason = SLICE("Continue")});
@@ -186,7 +186,7 @@ exchange_local_decided(struct exchange *exchange, enum verdict verdict, const st
 	struct local_answer answer = {0};
 
 	if (verdict != VERDICT_ALLOW && verdict != VERDICT_NO_URL)
-		counter_add(&exchange->gateway->stats->verdicts[verdict], 1);
+		counter_add(&exchange->context->stats->verdicts[verdict], 1);
 	call.limited = exchange_failed_auth(exchange, verdict) > 0;
 	act(exchange, handler, NULL,
 	    handler->decided(&call, buffer_bytes(exchange->content), verdict, token, &answer),
@@ -197,19 +197,19 @@ bool
 exchange_refuse_person(
     struct exchange *exchange, const struct request *request, enum verdict verdict)
 {
-	struct gateway *gateway = exchange->gateway;
+	struct exchange_context *context = exchange->context;
 	struct local_answer answer = {0};
 	struct local_call call;
 	struct refusal reply;
 
 	if (!exchange->html || exchange->peer->asks || !exchange->route.names_job ||
-	    gateway->options.session_key == NULL)
+	    context->options.session_key == NULL)
 		return false;
 	call = call_of(exchange, request);
 	if (!sign_in_handler.refused(&call, verdict, &answer))
 		return false;
-	counter_add(&gateway->stats->verdicts[verdict], 1);
-	refusal_for_verdict(&reply, verdict, slice_of(gateway->options.forwarding.realm),
+	counter_add(&context->stats->verdicts[verdict], 1);
+	refusal_for_verdict(&reply, verdict, slice_of(context->options.forwarding.realm),
 	    exchange_id(exchange), true, exchange->method_id == METHOD_HEAD);
 	send_answer(exchange, &reply, &answer);
 	return true;

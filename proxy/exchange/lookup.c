@@ -23,7 +23,7 @@ evidence_of(const struct exchange *exchange, const struct claim *claim)
 static bool
 look_up_token(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
 {
-	struct directory *directory = exchange->gateway->directory;
+	struct directory *directory = exchange->context->directory;
 	struct evidence *evidence = &lookup->evidence;
 	struct slice id = {evidence->bearer->id, TOKEN_ID_LEN};
 	struct directory_answer answer =
@@ -48,16 +48,16 @@ look_up_token(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
 static bool
 look_up_job(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
 {
-	struct gateway *gateway = exchange->gateway;
+	struct exchange_context *context = exchange->context;
 	struct directory_answer answer = jg_directory_lookup(
-	    gateway->directory, RECORD_JOB, route_job(&exchange->route), now_ms, &exchange->waiter);
+	    context->directory, RECORD_JOB, route_job(&exchange->route), now_ms, &exchange->waiter);
 
 	if (answer.pending)
 		return false;
 	lookup->evidence.job_known = answer.known;
 	if (answer.known == RECORD_KNOWN) {
 		lookup->evidence.job = jg_effective_job(
-		    &answer.record->job, gateway_fixed_target(gateway), &lookup->room);
+		    &answer.record->job, exchange_fixed_target(context), &lookup->room);
 		lookup->job_entry = answer.entry;
 	}
 	return true;
@@ -66,14 +66,14 @@ look_up_job(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
 bool
 exchange_look_up(struct exchange *exchange, const struct claim *claim, struct lookup *lookup)
 {
-	struct gateway *gateway = exchange->gateway;
+	struct exchange_context *context = exchange->context;
 	struct evidence *evidence = &lookup->evidence;
 	/*
 	 * The clock was read when the client's bytes came, and is read again before the head leaves
 	 * for the backend. Another proxy's question is answered without that, so it is read here.
 	 */
 	uint64_t now_ms =
-	    exchange->peer->asks ? loop_read_ms(gateway->loop) : loop_now_ms(gateway->loop);
+	    exchange->peer->asks ? loop_read_ms(context->loop) : loop_now_ms(context->loop);
 
 	*evidence = evidence_of(exchange, claim);
 	if ((evidence->credential != CREDENTIAL_BEARER &&
@@ -104,7 +104,7 @@ exchange_decide(struct exchange *exchange, const struct claim *claim, const stru
 		exchange->known = true;
 	}
 	if (verdict == VERDICT_INVALID_TOKEN && claim->credential == CREDENTIAL_BEARER)
-		jg_bearer_forget(&exchange->gateway->memos, claim->digest);
+		jg_bearer_forget(&exchange->context->memos, claim->digest);
 	PROBE_DECISION(exchange->request_id, exchange->request_id_len, verdict,
 	    exchange->decision_us, exchange->route.job, exchange->route.job_len,
 	    exchange->token_id);
@@ -119,10 +119,10 @@ exchange_time_revocation(
     const struct exchange *exchange, uint64_t token_changed_ms, uint64_t job_changed_ms)
 {
 	uint64_t changed_ms = token_changed_ms > job_changed_ms ? token_changed_ms : job_changed_ms;
-	uint64_t now_ms = loop_now_ms(exchange->gateway->loop);
+	uint64_t now_ms = loop_now_ms(exchange->context->loop);
 
 	if (changed_ms > 0)
-		histogram_add(&exchange->gateway->stats->timed[TIMED_REVOCATION],
+		histogram_add(&exchange->context->stats->timed[TIMED_REVOCATION],
 		    now_ms > changed_ms ? (now_ms - changed_ms) * 1000 : 0);
 }
 
@@ -130,18 +130,18 @@ exchange_time_revocation(
 static void
 exchange_judge_again(struct exchange *exchange)
 {
-	struct gateway *gateway = exchange->gateway;
-	uint64_t now_ms = loop_now_ms(gateway->loop);
+	struct exchange_context *context = exchange->context;
+	uint64_t now_ms = loop_now_ms(context->loop);
 	struct directory_answer token =
-	    jg_directory_watched(gateway->directory, &exchange->token_watch, now_ms);
+	    jg_directory_watched(context->directory, &exchange->token_watch, now_ms);
 	struct directory_answer job =
-	    jg_directory_watched(gateway->directory, &exchange->job_watch, now_ms);
+	    jg_directory_watched(context->directory, &exchange->job_watch, now_ms);
 	struct job room;
 	const struct job *judged = NULL;
 	enum verdict verdict;
 
 	if (job.known == RECORD_KNOWN)
-		judged = jg_effective_job(&job.record->job, gateway_fixed_target(gateway), &room);
+		judged = jg_effective_job(&job.record->job, exchange_fixed_target(context), &room);
 	verdict =
 	    jg_decide_again(token.known, token.known == RECORD_KNOWN ? &token.record->token : NULL,
 		&exchange->allowed, job.known, judged);

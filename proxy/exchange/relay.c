@@ -13,15 +13,15 @@ bool
 exchange_keep(struct exchange *exchange, struct request *request, const struct fields *extra,
     const struct job_url *target)
 {
-	struct gateway *gateway = exchange->gateway;
+	struct exchange_context *context = exchange->context;
 	char authority[ROUTE_AUTHORITY_MAX];
 	struct slice base = target->base;
 
-	if (!gateway->options.forwarding.preserve_host || request->authority.len == 0)
+	if (!context->options.forwarding.preserve_host || request->authority.len == 0)
 		request->authority = route_authority(target, authority);
 	if (slice_equal(request->path, SLICE("*")))
 		base.len = 0;
-	exchange->kept = kept_request_new(gateway->buffers, request, base, extra);
+	exchange->kept = kept_request_new(context->buffers, request, base, extra);
 	if (exchange->kept == NULL)
 		return false;
 	/* This one outlives the copy, and what is read of the answer's head depends on it. */
@@ -32,7 +32,7 @@ exchange_keep(struct exchange *exchange, struct request *request, const struct f
 static void
 exchange_drop_kept(struct exchange *exchange)
 {
-	kept_request_free(exchange->gateway->buffers, exchange->kept);
+	kept_request_free(exchange->context->buffers, exchange->kept);
 	exchange->kept = NULL;
 }
 
@@ -40,12 +40,12 @@ exchange_drop_kept(struct exchange *exchange)
 static void
 exchange_send_request(struct exchange *exchange, bool fresh)
 {
-	struct gateway *gateway = exchange->gateway;
+	struct exchange_context *context = exchange->context;
 	struct upstream *upstream = exchange->upstream;
 
 	/* The head leaves below: what allowed it must hold at this moment, however long ago that
 	 * was found and whatever stopped the worker in between. */
-	gateway_catch_up(gateway);
+	exchange_catch_up(context);
 	if (exchange->state == EXCHANGE_ENDED)
 		return;
 	CHECK(upstream != NULL && exchange->kept != NULL, exchange_dump, exchange);
@@ -55,8 +55,8 @@ exchange_send_request(struct exchange *exchange, bool fresh)
 	if (fresh)
 		exchange->connect_us = exchange_timed(exchange, TIMED_CONNECT);
 	else
-		exchange->phase_us = loop_now_us(gateway->loop);
-	exchange_wait(exchange, gateway->options.timeouts.first_byte);
+		exchange->phase_us = loop_now_us(context->loop);
+	exchange_wait(exchange, context->options.timeouts.first_byte);
 	upstream->ops->begin(upstream, &exchange->kept->request, exchange->kept->lines);
 	if (fresh && !method_is_idempotent(exchange->method_id))
 		exchange_drop_kept(exchange);
@@ -77,7 +77,7 @@ exchange_acquire(struct exchange *exchange, enum pool_choice choice)
 	else if (up)
 		exchange_send_request(exchange, false);
 	else if (exchange->by_session) /* a connection may be waited for longer than that lasts */
-		exchange_wait(exchange, exchange->gateway->options.timeouts.connect);
+		exchange_wait(exchange, exchange->context->options.timeouts.connect);
 }
 
 /*
@@ -120,7 +120,7 @@ exchange_repeat(struct exchange *exchange, enum repeat repeat)
 	if (exchange->state != EXCHANGE_CONNECTING)
 		exchange_set_state(exchange, EXCHANGE_CONNECTING);
 	timer_stop(&exchange->timer);
-	counter_add(&exchange->gateway->stats->backend_retries, 1);
+	counter_add(&exchange->context->stats->backend_retries, 1);
 	exchange_acquire(exchange, POOL_FRESH);
 	return true;
 }
@@ -187,7 +187,7 @@ upstream_failed(struct upstream_user *user, enum upstream_failure failure, enum 
 static void
 exchange_moved(struct exchange *exchange)
 {
-	const struct gateway_options *options = &exchange->gateway->options;
+	const struct exchange_options *options = &exchange->context->options;
 	uint64_t ms = options->timeouts.answer;
 
 	if (exchange->state == EXCHANGE_AWAITING)
@@ -305,7 +305,7 @@ exchange_client_ready(struct exchange *exchange)
 static void
 exchange_rewrite_answer(const struct exchange *exchange, struct response *response)
 {
-	const struct gateway_options *options = &exchange->gateway->options;
+	const struct exchange_options *options = &exchange->context->options;
 	const struct answer_rules rules = {
 	    .domain =
 		options->jobs.domain != NULL ? slice_of(options->jobs.domain) : (struct slice){0},
@@ -319,7 +319,7 @@ exchange_rewrite_answer(const struct exchange *exchange, struct response *respon
 static void
 exchange_keep_private(struct exchange *exchange, struct fields *fields)
 {
-	struct rewritten *room = &exchange->gateway->rewritten;
+	struct rewritten *room = &exchange->context->rewritten;
 	struct writer writer = writer_of(room->text, sizeof(room->text));
 
 	if (exchange->by_session)
@@ -338,7 +338,7 @@ upstream_interim(struct upstream_user *user, struct response *response)
 /* Fields that a proxy adds to an answer: Via always, Date where the backend has none (RFC 9110
  * section 6.6.1). */
 static void
-add_answer_fields(struct gateway *gateway, struct fields *fields)
+add_answer_fields(struct exchange_context *context, struct fields *fields)
 {
 	bool dated = false;
 
@@ -346,7 +346,7 @@ add_answer_fields(struct gateway *gateway, struct fields *fields)
 		dated = dated || (fields->items[i].id == FIELD_DATE && !fields->items[i].dropped);
 	if (!dated && fields->count < HEAD_FIELDS_MAX)
 		fields->items[fields->count++] =
-		    (struct field){.name = SLICE("Date"), .value = gateway_date(gateway)};
+		    (struct field){.name = SLICE("Date"), .value = exchange_date(context)};
 	if (fields->count < HEAD_FIELDS_MAX)
 		fields->items[fields->count++] =
 		    (struct field){.name = SLICE("Via"), .value = SLICE("1.1 jobgate")};
@@ -356,7 +356,7 @@ static void
 upstream_head(struct upstream_user *user, struct response *response)
 {
 	struct exchange *exchange = exchange_of(user);
-	struct gateway *gateway = exchange->gateway;
+	struct exchange_context *context = exchange->context;
 
 	exchange_drop_kept(exchange);
 	exchange->status = response->status;
@@ -367,10 +367,10 @@ upstream_head(struct upstream_user *user, struct response *response)
 	if (response->tunnel) {
 		exchange_set_state(exchange, EXCHANGE_TUNNEL);
 		exchange->content_ended = false;
-		counter_add(&gateway->stats->tunnels, 1);
+		counter_add(&context->stats->tunnels, 1);
 	} else {
 		exchange_set_state(exchange, EXCHANGE_RELAYING);
-		add_answer_fields(gateway, &response->fields);
+		add_answer_fields(context, &response->fields);
 	}
 	exchange_moved(exchange);
 	exchange->client->ops->answer(exchange->client, response);

@@ -72,7 +72,7 @@ dump_single(struct worker *worker)
 {
 	DUMP_LINE(worker, worker_dump, worker);
 	DUMP_LINE(worker, downstream_dump, worker->downstream);
-	DUMP_LINE(worker, gateway_dump, worker->gateway);
+	DUMP_LINE(worker, exchange_context_dump, worker->exchanges);
 	DUMP_LINE(worker, pool_dump, worker->pool);
 	DUMP_LINE(worker, resolver_dump, worker->resolver);
 	DUMP_LINE(worker, jg_directory_dump, worker->directory);

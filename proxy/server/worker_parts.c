@@ -118,7 +118,7 @@ catch_up(void *ctx)
 {
 	const struct worker *worker = ctx;
 
-	gateway_catch_up(worker->gateway);
+	exchange_catch_up(worker->exchanges);
 }
 
 static struct pool *
@@ -150,12 +150,12 @@ make_pool(struct worker *worker)
 	return pool_new(&options);
 }
 
-static struct gateway *
-make_gateway(struct worker *worker)
+static struct exchange_context *
+make_exchanges(struct worker *worker)
 {
 	const struct worker_setup *setup = worker->setup;
 	const struct config *config = setup->config;
-	const struct gateway_options options = {
+	const struct exchange_options options = {
 	    .jobs = config->jobs,
 	    .forwarding = config->backends.forwarding,
 	    .control_host = config->control.host,
@@ -170,8 +170,8 @@ make_gateway(struct worker *worker)
 	    .timeouts = config->timeouts,
 	};
 
-	return gateway_new(&options, worker->loop, worker->directory, worker->pool, worker->buffers,
-	    setup->stats, worker->access_log, &worker->log);
+	return exchange_context_new(&options, worker->loop, worker->directory, worker->pool,
+	    worker->buffers, setup->stats, worker->access_log, &worker->log);
 }
 
 static struct downstream *
@@ -197,7 +197,7 @@ make_downstream(struct worker *worker)
 
 	set_places(worker, &options);
 	return downstream_new(
-	    &options, worker->loop, worker->gateway, worker->buffers, setup->stats, &worker->log);
+	    &options, worker->loop, worker->exchanges, worker->buffers, setup->stats, &worker->log);
 }
 
 bool
@@ -209,8 +209,8 @@ worker_data_path(struct worker *worker)
 	if (worker->buffers != NULL)
 		worker->pool = make_pool(worker);
 	if (worker->pool != NULL)
-		worker->gateway = make_gateway(worker);
-	if (worker->gateway != NULL)
+		worker->exchanges = make_exchanges(worker);
+	if (worker->exchanges != NULL)
 		worker->downstream = make_downstream(worker);
 	return worker->downstream != NULL;
 }
@@ -220,7 +220,8 @@ worker_data_path_free(struct worker *worker)
 {
 	if (worker->downstream != NULL)
 		downstream_shutdown(worker->downstream);
-	gateway_free(worker->gateway); /* turns the loop, so that connections are freed, too */
+	exchange_context_free(
+	    worker->exchanges); /* turns the loop, so that connections are freed, too */
 	pool_free(worker->pool);
 	downstream_free(worker->downstream);
 	buffer_pool_free(worker->buffers);

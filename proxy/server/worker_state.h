@@ -4,7 +4,7 @@
 
 #include "auth/redis/tracker.h"
 #include "downstream/downstream.h"
-#include "exchange/gateway.h"
+#include "exchange/context.h"
 #include "server/worker.h"
 #include "upstream/pool.h"
 
@@ -46,8 +46,8 @@ struct worker {
 	struct directory *directory;
 	struct access_log *access_log;
 	struct buffer_pool *buffers;
-	struct pool *pool;	 /* the backends' end */
-	struct gateway *gateway; /* exchanges */
+	struct pool *pool; /* the backends' end */
+	struct exchange_context *exchanges;
 	struct downstream *downstream;
 	struct listener *listeners;
 	struct listener *orphans;     /* those of all workers, as setup->all_listeners */

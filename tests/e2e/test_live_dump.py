@@ -66,7 +66,7 @@ def test_a_dump_shows_every_connection_and_no_secret(gateways, records):
         scene.close()
 
 
-KINDS = {"worker", "downstream", "gateway", "pool", "resolver", "directory", "redis_tracker", "listener",
+KINDS = {"worker", "downstream", "exchange_context", "pool", "resolver", "directory", "redis_tracker", "listener",
          "client_connection", "backend", "http1_client", "dial", "records"}
 
 

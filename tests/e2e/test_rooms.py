@@ -60,7 +60,7 @@ def test_forbidden_arrow(tmp_path, name, line, words):
 
 def test_cycle(tmp_path):
     """Even one of arrows that are each forbidden is named as a cycle."""
-    status, out = judge(tmp_path, {**GOOD, "proxy/exchange/gateway.h": "", "proxy/http/head.h": '#include "exchange/gateway.h"\n'})
+    status, out = judge(tmp_path, {**GOOD, "proxy/exchange/context.h": "", "proxy/http/head.h": '#include "exchange/context.h"\n'})
     assert status == 1
     assert "cycle: proxy/exchange -> proxy/http -> proxy/exchange" in out
 

@@ -1,6 +1,6 @@
 /* server.c - HTTP/1 on a client connection: from one request to the next. */
 #include "downstream/http1/server_state.h"
-#include "exchange/gateway.h"
+#include "exchange/context.h"
 
 /* How many bytes of content, and how many requests, one connection may handle in a turn. */
 #define TURN_BYTES (512 * 1024)
@@ -189,7 +189,7 @@ http1_expired_exchange(struct http1_server *server)
 	if (server->content_ended)
 		return;
 	if (server->tunnel) {
-		gateway_catch_up(connection->downstream->exchanges);
+		exchange_catch_up(connection->downstream->exchanges);
 		conn_look_again(&connection->conn);
 		if (server->state != HTTP1_CLOSED)
 			http1_work(server);

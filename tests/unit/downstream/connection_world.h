@@ -21,7 +21,7 @@
 
 #include "downstream/connection.h"
 #include "downstream/quota.h"
-#include "exchange/gateway.h"
+#include "exchange/context.h"
 #include "fake_clock.h"
 
 #define CONTROL_PLACES 4
@@ -34,20 +34,20 @@
 #define LINGER_MS 2000
 
 /* In the place of what exchanges share. */
-struct gateway {
+struct exchange_context {
 	struct loop *loop;
 };
 
 struct world {
 	struct downstream *downstream;
-	struct gateway exchanges;
+	struct exchange_context exchanges;
 	struct worker_stats *stats;
 	struct log log;
 };
 
 /* In the place of clock.c: there is no directory. */
 void
-gateway_catch_up(struct gateway *gateway)
+exchange_catch_up(struct exchange_context *gateway)
 {
 	loop_read_ms(gateway->loop);
 }

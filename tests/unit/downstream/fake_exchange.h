@@ -72,9 +72,10 @@ reply(const struct request *request)
 /* ---- in the place of the exchange's own files ---- */
 
 struct exchange *
-exchange_new(struct gateway *gateway, struct exchange_client *to, const struct exchange_peer *peer)
+exchange_new(
+    struct exchange_context *context, struct exchange_client *to, const struct exchange_peer *peer)
 {
-	(void)gateway;
+	(void)context;
 	(void)peer;
 	assert_false(is_running);
 	is_running = true;

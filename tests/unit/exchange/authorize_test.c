@@ -197,7 +197,7 @@ the_credential_is_hashed_once(void **state)
 	world_get(&world);
 	assert_int_equal(hashes, 1);
 	/* Other requests have taken its place in the cache of digests meanwhile. */
-	memset(world.gateway->memos.slots, 0, sizeof(world.gateway->memos.slots));
+	memset(world.context->memos.slots, 0, sizeof(world.context->memos.slots));
 	world_reply(&world, RECORD_TOKEN, token_record(world.token, 1, NULL));
 	ASSERT_WAITS(&world);
 	world_reply(&world, RECORD_JOB, job_record(8000, NULL));
@@ -322,12 +322,12 @@ a_value_that_is_not_minted_is_refused_once_that_is_enforced(void **state)
 static void
 fill_memos(void)
 {
-	const struct mint *mint = jg_directory_mint(world.gateway->directory, world_now(&world));
+	const struct mint *mint = jg_directory_mint(world.context->directory, world_now(&world));
 	struct bearer_memo *kept;
 	char field[32];
 
 	for (unsigned i = 0; i < 32 * BEARER_MEMOS; i++)
-		assert_int_equal(jg_bearer_recall(&world.gateway->memos, mint,
+		assert_int_equal(jg_bearer_recall(&world.context->memos, mint,
 				     (struct slice){field,
 					 (size_t)snprintf(field, sizeof(field), "Bearer %u", i)},
 				     &kept),
@@ -482,7 +482,7 @@ a_path_that_names_the_job_waits_too(void **state)
 	    "GET", "gate.test", "/jobs/" JOB "/path", "?q", world.bearer};
 
 	(void)state;
-	world.gateway->options.jobs.prefix = "/jobs";
+	world.context->options.jobs.prefix = "/jobs";
 	world_ask(&world, &question);
 	world_reply(&world, RECORD_TOKEN, token_record(world.token, 1, NULL));
 	ASSERT_WAITS(&world);
@@ -495,7 +495,7 @@ static void
 the_sidecars_job_is_reached_at_the_configured_url(void **state)
 {
 	(void)state;
-	world.gateway->options.jobs = (struct job_forms){.fixed = JOB,
+	world.context->options.jobs = (struct job_forms){.fixed = JOB,
 	    .fixed_url = "http://127.0.0.1:8888",
 	    .fixed_target = {.scheme = JOB_URL_HTTP, .host = SLICE("127.0.0.1"), .port = 8888}};
 	world_get(&world);
@@ -546,11 +546,11 @@ browse(const char *for_job, int64_t seconds, bool wants_html)
 {
 	struct question question = {"GET", JOB ".jobs.test", "/path", "?q", cookie};
 	struct session session = {
-	    .version = 1, .expires_s = loop_wall_us(world.gateway->loop) / 1000000 + seconds};
+	    .version = 1, .expires_s = loop_wall_us(world.context->loop) / 1000000 + seconds};
 	unsigned char hash[TOKEN_HASH_LEN];
 	char text[SESSION_TEXT_LEN];
 
-	world.gateway->options.session_key = world_session_key;
+	world.context->options.session_key = world_session_key;
 	world.peer.secure = true;
 	memcpy(session.token_id, TOKEN_ID, TOKEN_ID_LEN);
 	assert_true(__real_jg_token_hash((struct slice){world.token, TOKEN_VALUE_LEN}, hash));
@@ -616,7 +616,7 @@ sign_in(const char *value)
 	const struct question question = {"POST", JOB ".jobs.test", "/.jobgate/sign-in", NULL,
 	    "Origin: https://" JOB ".jobs.test\n", CONTENT_UNKNOWN};
 
-	world.gateway->options.session_key = world_session_key;
+	world.context->options.session_key = world_session_key;
 	world.peer.secure = true;
 	snprintf(form, sizeof(form), "token=%.*s&to=%%2Fpath", TOKEN_VALUE_LEN, value);
 	world_ask(&world, &question);
@@ -631,7 +631,7 @@ signing_in_waits_for_both_records(void **state)
 	(void)state;
 	sign_in(world.token);
 	assert_int_equal(hashes, 1);
-	memset(world.gateway->memos.slots, 0, sizeof(world.gateway->memos.slots));
+	memset(world.context->memos.slots, 0, sizeof(world.context->memos.slots));
 	world_reply(&world, RECORD_TOKEN, token_record(world.token, 1, NULL));
 	ASSERT_WAITS(&world);
 	world_reply(&world, RECORD_JOB, job_record(8000, NULL));

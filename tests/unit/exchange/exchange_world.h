@@ -22,7 +22,7 @@
 #define JOB "demo"
 
 struct world {
-	struct gateway *gateway;
+	struct exchange_context *context;
 	struct fake store;
 	struct log log;
 	struct log_losses losses;
@@ -39,21 +39,21 @@ static const unsigned char world_session_key[32] = {1, 2, 3};
 static inline uint64_t
 world_now(const struct world *world)
 {
-	return loop_now_ms(world->gateway->loop);
+	return loop_now_ms(world->context->loop);
 }
 
 static inline void
 world_open(struct world *world)
 {
-	struct gateway *gateway = NULL;
-	struct gateway_options *options;
+	struct exchange_context *context = NULL;
+	struct exchange_options *options;
 
-	assert_int_equal(posix_memalign((void **)&gateway, 64, sizeof(*gateway)), 0);
-	memset(gateway, 0, sizeof(*gateway));
-	*world = (struct world){.gateway = gateway, .log = {.fd = -1}};
+	assert_int_equal(posix_memalign((void **)&context, 64, sizeof(*context)), 0);
+	memset(context, 0, sizeof(*context));
+	*world = (struct world){.context = context, .log = {.fd = -1}};
 	fake_pool = (struct fake_pool){0};
 	fake_init(&world->store, 1000);
-	options = &gateway->options;
+	options = &context->options;
 	options->jobs.domain = "jobs.test";
 	options->forwarding.realm = "test";
 	options->forwarding.upgrades = (const char **)world_upgrades;
@@ -64,18 +64,18 @@ world_open(struct world *world)
 	options->timeouts.tunnel = TUNNEL_MS;
 	options->timeouts.body = BODY_MS;
 	options->session_ms = 3600000;
-	gateway->loop = loop_new();
-	gateway->buffers = buffer_pool_new();
-	gateway->directory = world->store.directory;
-	gateway->exchanges.size = exchange_size();
-	gateway->local_room = scratch_new(LOCAL_ROOM);
-	gateway->log = &world->log;
-	assert_int_equal(posix_memalign((void **)&gateway->stats, 64, sizeof(*gateway->stats)), 0);
-	memset(gateway->stats, 0, sizeof(*gateway->stats));
-	gateway->access_log = access_log_new("off", -1, &log_threads, &world->losses, &world->log);
-	assert_true(gateway->loop != NULL && gateway->buffers != NULL &&
-		    gateway->local_room != NULL && gateway->access_log != NULL &&
-		    request_ids_init(&gateway->ids));
+	context->loop = loop_new();
+	context->buffers = buffer_pool_new();
+	context->directory = world->store.directory;
+	context->exchanges.size = exchange_size();
+	context->local_room = scratch_new(LOCAL_ROOM);
+	context->log = &world->log;
+	assert_int_equal(posix_memalign((void **)&context->stats, 64, sizeof(*context->stats)), 0);
+	memset(context->stats, 0, sizeof(*context->stats));
+	context->access_log = access_log_new("off", -1, &log_threads, &world->losses, &world->log);
+	assert_true(context->loop != NULL && context->buffers != NULL &&
+		    context->local_room != NULL && context->access_log != NULL &&
+		    request_ids_init(&context->ids));
 	fake_up(&world->store, world_now(world));
 	jg_directory_set_mint(world->store.directory, MINT_NONE, NULL);
 	assert_true(jg_token_value_make(SLICE(TOKEN_ID), NULL, world->token));
@@ -86,14 +86,14 @@ world_open(struct world *world)
 static inline void
 world_turn(const struct world *world)
 {
-	loop_turn(world->gateway->loop, false);
+	loop_turn(world->context->loop, false);
 }
 
 /* Each exchange has ended by now, and has given back all that it held. */
 static inline void
 world_close(struct world *world)
 {
-	struct gateway *gateway = world->gateway;
+	struct exchange_context *context = world->context;
 
 	if (world->exchange != NULL && world->client.ends == 0)
 		exchange_shutdown(world->exchange);
@@ -102,20 +102,20 @@ world_close(struct world *world)
 	for (unsigned i = 0; i < fake_pool.acquires && i < FAKE_ACQUIRES_MAX; i++)
 		assert_in_range(fake_pool.given[i].released + fake_pool.given[i].cancelled, 0, 1);
 	assert_int_equal(stats_of(&world->store).watched, 0);
-	slab_clear(&gateway->exchanges);
-	scratch_free(gateway->local_room, LOCAL_ROOM);
-	access_log_free(gateway->access_log);
-	loop_free(gateway->loop);
-	buffer_pool_free(gateway->buffers); /* asserts that each block was given back */
+	slab_clear(&context->exchanges);
+	scratch_free(context->local_room, LOCAL_ROOM);
+	access_log_free(context->access_log);
+	loop_free(context->loop);
+	buffer_pool_free(context->buffers); /* asserts that each block was given back */
 	jg_directory_free(world->store.directory);
-	free(gateway->stats);
-	free(gateway);
+	free(context->stats);
+	free(context);
 }
 
 static inline void
 world_pass(const struct world *world, uint64_t ms)
 {
-	fake_clock_pass(world->gateway->loop, ms);
+	fake_clock_pass(world->context->loop, ms);
 }
 
 /* ---- requests ---- */
@@ -193,8 +193,8 @@ world_ask(struct world *world, const struct question *question)
 	*request = world_request(question, text, items);
 	world->client = (struct fake_client){
 	    .client.ops = &fake_client_ops, .room = sizeof(world->client.body)};
-	loop_read_ms(world->gateway->loop);
-	world->exchange = exchange_new(world->gateway, &world->client.client, &world->peer);
+	loop_read_ms(world->context->loop);
+	world->exchange = exchange_new(world->context, &world->client.client, &world->peer);
 	assert_non_null(world->exchange);
 	exchange_authorize(world->exchange, request);
 	free(request);

@@ -78,7 +78,7 @@ a_listener_that_redirects_judges_no_request(void **state)
 
 	(void)state;
 	world.peer.redirect = true;
-	world.gateway->options.https_port = 8443;
+	world.context->options.https_port = 8443;
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
 		ask(methods[i], "/a", world.bearer);
 		ASSERT_REFUSED(&world, 308);
@@ -86,11 +86,11 @@ a_listener_that_redirects_judges_no_request(void **state)
 		    strstr(world.client.fields, "Location: https://" JOB ".jobs.test:8443/a?q\n"));
 		assert_false(world.client.last);
 	}
-	world.gateway->options.https_port = 443;
+	world.context->options.https_port = 443;
 	ask("GET", "/a", world.bearer);
 	assert_non_null(strstr(world.client.fields, "Location: https://" JOB ".jobs.test/a?q\n"));
 	ASSERT_NOT_JUDGED();
-	assert_int_equal(counter_get(&world.gateway->stats->outcomes[OUTCOME_REDIRECTED]), 5);
+	assert_int_equal(counter_get(&world.context->stats->outcomes[OUTCOME_REDIRECTED]), 5);
 }
 
 static void
@@ -175,7 +175,7 @@ post_form(bool expects)
 	const struct question question = {"POST", JOB ".jobs.test", "/.jobgate/sign-in", NULL,
 	    origin, CONTENT_UNKNOWN, 0, NULL, expects};
 
-	world.gateway->options.session_key = world_session_key;
+	world.context->options.session_key = world_session_key;
 	world.peer.secure = true;
 	world_ask(&world, &question);
 	assert_true(exchange_takes_content(world.exchange));

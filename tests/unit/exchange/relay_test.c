@@ -323,7 +323,7 @@ static void
 a_silent_tunnel_is_abandoned(void **state)
 {
 	(void)state;
-	world.gateway->options.timeouts.tunnel = 20000;
+	world.context->options.timeouts.tunnel = 20000;
 	open_tunnel("other");
 	pass(19000);
 	assert_int_equal(world.client.ends, 0);

@@ -1,8 +1,8 @@
-/* state.h - what all exchanges of a worker share. */
-#ifndef JOBGATE_EXCHANGE_STATE_H
-#define JOBGATE_EXCHANGE_STATE_H
+/* context_state.h - the insides of what all exchanges of a worker share. */
+#ifndef JOBGATE_EXCHANGE_CONTEXT_STATE_H
+#define JOBGATE_EXCHANGE_CONTEXT_STATE_H
 
-#include "exchange/gateway.h"
+#include "exchange/context.h"
 #include "exchange/peer.h"
 #include "exchange/request_id.h"
 #include "exchange/rewrite.h"
@@ -19,8 +19,8 @@ struct pool;
  * connections. */
 #define SLAB_KEEP 1024
 
-struct gateway {
-	struct gateway_options options;
+struct exchange_context {
+	struct exchange_options options;
 	struct loop *loop;
 	struct directory *directory;
 	struct worker_stats *stats;
@@ -43,12 +43,12 @@ struct gateway {
 
 /* Where the sidecar's job is reached, whatever its record says; NULL: as its record says. */
 static inline const struct job_url *
-gateway_fixed_target(const struct gateway *gateway)
+exchange_fixed_target(const struct exchange_context *context)
 {
-	return gateway->options.jobs.fixed_url != NULL ? &gateway->options.jobs.fixed_target : NULL;
+	return context->options.jobs.fixed_url != NULL ? &context->options.jobs.fixed_target : NULL;
 }
 
 /* The Date of now, made once a second. */
-struct slice gateway_date(struct gateway *gateway);
+struct slice exchange_date(struct exchange_context *context);
 
 #endif

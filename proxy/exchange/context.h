@@ -1,7 +1,7 @@
-/* gateway.h - what all exchanges of a worker share: settings, the directory, the way to backends.
+/* context.h - what all exchanges of a worker share: settings, the directory, the way to backends.
  */
-#ifndef JOBGATE_EXCHANGE_GATEWAY_H
-#define JOBGATE_EXCHANGE_GATEWAY_H
+#ifndef JOBGATE_EXCHANGE_CONTEXT_H
+#define JOBGATE_EXCHANGE_CONTEXT_H
 
 #include "http/head.h"
 #include "jobgate/directory.h"
@@ -10,11 +10,11 @@
 #include "net/loop.h"
 #include "observe/access_log.h"
 
-struct gateway;
+struct exchange_context;
 struct pool;
 
-/* Times are milliseconds. Everything pointed to outlives the gateway. */
-struct gateway_options {
+/* Times are milliseconds. Everything pointed to outlives the context. */
+struct exchange_options {
 	struct job_forms jobs;
 	struct forwarding forwarding;
 	const char *control_host;	      /* at which the control API is reached, or NULL */
@@ -32,15 +32,15 @@ struct gateway_options {
 };
 
 /* NULL when memory is short, or without random bytes. */
-struct gateway *gateway_new(const struct gateway_options *options, struct loop *loop,
-    struct directory *directory, struct pool *pool, struct buffer_pool *buffers,
+struct exchange_context *exchange_context_new(const struct exchange_options *options,
+    struct loop *loop, struct directory *directory, struct pool *pool, struct buffer_pool *buffers,
     struct worker_stats *stats, struct access_log *access_log, const struct log *log);
 
 /* After the last exchange has ended. Turns the loop once, so that all that has closed is freed. */
-void gateway_free(struct gateway *gateway);
+void exchange_context_free(struct exchange_context *context);
 
 /* What its exchanges have in common; the exchanges themselves are in their connections' dumps. */
-void gateway_dump(const struct gateway *gateway, struct dump *dump);
+void exchange_context_dump(const struct exchange_context *context, struct dump *dump);
 
 /*
  * Read the clock and, if the directory's due time has passed, let it tell its watchers. Each event
@@ -48,6 +48,6 @@ void gateway_dump(const struct gateway *gateway, struct dump *dump);
  * the turn began, and a running exchange must be checked again first. The caller's own exchange may
  * end here. Must not be called from a callback of the directory.
  */
-void gateway_catch_up(struct gateway *gateway);
+void exchange_catch_up(struct exchange_context *context);
 
 #endif

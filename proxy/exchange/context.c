@@ -1,0 +1,61 @@
+/* context.c - what all exchanges of a worker share, put together and taken apart. */
+#include "exchange/context.h"
+
+#include <openssl/rand.h>
+#include <stdlib.h>
+
+#include "exchange/context_state.h"
+#include "jobgate/local_handler.h"
+
+struct exchange_context *
+exchange_context_new(const struct exchange_options *options, struct loop *loop,
+    struct directory *directory, struct pool *pool, struct buffer_pool *buffers,
+    struct worker_stats *stats, struct access_log *access_log, const struct log *log)
+{
+	struct exchange_context *context = calloc(1, sizeof(*context));
+
+	if (context == NULL)
+		return NULL;
+	context->options = *options;
+	context->loop = loop;
+	context->directory = directory;
+	context->pool = pool;
+	context->buffers = buffers;
+	context->stats = stats;
+	context->access_log = access_log;
+	context->log = log;
+	context->exchanges.size = exchange_size();
+	context->local_room = scratch_new(LOCAL_ROOM);
+	if (context->local_room == NULL || !request_ids_init(&context->ids) ||
+	    RAND_bytes((unsigned char *)context->memos.key, sizeof(context->memos.key)) != 1) {
+		exchange_context_free(context);
+		return NULL;
+	}
+	return context;
+}
+
+void
+exchange_context_free(struct exchange_context *context)
+{
+	if (context == NULL)
+		return;
+	loop_turn(context->loop, false); /* what closed is freed at the end of the turn */
+	slab_clear(&context->exchanges);
+	scratch_free(context->local_room, LOCAL_ROOM);
+	free(context);
+}
+
+void
+exchange_context_dump(const struct exchange_context *context, struct dump *dump)
+{
+	const struct exchange_options *options = &context->options;
+
+	jg_dump_begin(dump, "exchange_context");
+	jg_dump_number(dump, "idle_blocks", context->exchanges.idle_count);
+	jg_dump_number(dump, "mint_edition", context->memos.mint_edition);
+	jg_dump_flag(dump, "access_log", access_log_on(context->access_log));
+	jg_dump_flag(dump, "sign_in", options->session_key != NULL);
+	jg_dump_flag(dump, "control", options->control_target != NULL);
+	jg_dump_flag(dump, "fixed_url", exchange_fixed_target(context) != NULL);
+	jg_dump_end(dump);
+}
