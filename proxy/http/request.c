@@ -12,11 +12,10 @@ authority_of(const struct target *target, struct slice host, struct slice *out)
 	*out = host;
 	if (target->authority.len == 0)
 		return true;
-	if (!authority_parse(target->authority, &from_target))
-		return false;
 	*out = target->authority;
 	return host.len == 0 ||
-	       (authority_parse(host, &from_host) &&
+	       (authority_parse(target->authority, &from_target) &&
+		   authority_parse(host, &from_host) &&
 		   authority_same(&from_target, &from_host,
 		       slice_equal_nocase(target->scheme, SLICE("https")) ? 443 : 80));
 }

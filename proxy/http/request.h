@@ -32,10 +32,11 @@ struct request_rejection {
 struct request_rejection request_rejection(enum request_error error);
 
 /*
- * Set authority, path, path_resolved and query from the target and from the Host field (empty: none
- * came), where request->method_id and method are set. The path is as it is routed and forwarded:
- * dot segments resolved, raw bytes escaped. It lies in the target's text, or in `room`, which has
- * room for PATH_ESCAPE_GROWTH times its length. Whether CONNECT is served is not judged.
+ * Set authority, path, path_resolved and query from the target (whose authority, if any, is valid)
+ * and from the Host field (empty: none came), where request->method_id and method are set. The path
+ * is as it is routed and forwarded: dot segments resolved, raw bytes escaped. It lies in the
+ * target's text, or in `room`, which has room for PATH_ESCAPE_GROWTH times its length. Whether
+ * CONNECT is served is not judged.
  */
 enum request_error request_set_target(
     struct request *request, const struct target *target, struct slice host, char *room);

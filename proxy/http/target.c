@@ -284,6 +284,12 @@ path_resolve(struct slice path, char *out, size_t *len)
 	size_t at = 0;
 	bool resolved = false;
 
+	/* Most paths have no dot. */
+	if (memchr(path.at, '.', path.len) == NULL && memchr(path.at, '%', path.len) == NULL) {
+		memcpy(out, path.at, path.len);
+		*len = path.len;
+		return PATH_CLEAN;
+	}
 	*len = 0;
 	while (at < path.len) {
 		struct slice segment = segment_at(path, at + 1);
