@@ -101,6 +101,23 @@ set_target(
 	return error;
 }
 
+/* Append a crumb to what is joined so far. An empty one adds nothing: behind "; " it would leave
+ * white space at the value's end. */
+static void
+join_cookie(struct field *cookie, struct slice crumb, const char *begin, struct writer *room)
+{
+	if (crumb.len == 0)
+		return;
+	if (cookie->value.len == 0) {
+		cookie->value = crumb;
+		return;
+	}
+	if (room->at == begin)
+		write_slice(room, cookie->value);
+	write_literal(room, "; ");
+	write_slice(room, crumb);
+}
+
 /*
  * Join the crumbs of Cookie, in the place of the first one (RFC 9113 section 8.2.3): otherwise a
  * backend of HTTP/1 would see several Cookie fields. False: no room.
@@ -116,10 +133,7 @@ join_cookies(struct fields *fields, struct writer *room)
 		struct field *field = &fields->items[i];
 
 		if (field->id == FIELD_COOKIE && cookie != NULL) {
-			if (room->at == begin)
-				write_slice(room, cookie->value);
-			write_literal(room, "; ");
-			write_slice(room, field->value);
+			join_cookie(cookie, field->value, begin, room);
 			continue;
 		}
 		if (field->id == FIELD_COOKIE)

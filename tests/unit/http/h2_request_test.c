@@ -300,7 +300,13 @@ cookies(void **state)
 	    REQUEST_OK);
 	expect_passed("a: 1;cookie: x=1; y=2; z=3;b: 2;c: 3;");
 	assert_int_equal(READ_END(GET, "cookie", "", "cookie", "y=2"), REQUEST_OK);
-	expect_passed("cookie: ; y=2;");
+	expect_passed("cookie: y=2;");
+	assert_int_equal(
+	    READ_END(GET, "cookie", "x=1", "cookie", "", "cookie", "y=2", "cookie", ""),
+	    REQUEST_OK);
+	expect_passed("cookie: x=1; y=2;");
+	assert_int_equal(READ_END(GET, "cookie", "", "cookie", ""), REQUEST_OK);
+	expect_passed("cookie: ;");
 	assert_int_equal(READ_END(GET, "cookie", "x=1"), REQUEST_OK);
 	expect_passed("cookie: x=1;");
 	/* Together with a path that has to be written anew. */
