@@ -11,7 +11,7 @@ enum outcome {
 	OUTCOME_SIGNED_OUT,
 	OUTCOME_REFUSED,	 /* a verdict other than allow; see the verdict's own counter */
 	OUTCOME_RATE_LIMITED,	 /* 429: too many failed authentications from one address */
-	OUTCOME_BAD_REQUEST,	 /* 4xx of our own: not well-formed, or over a limit */
+	OUTCOME_BAD_REQUEST,	 /* a local reply 4xx: not well-formed, or over a limit */
 	OUTCOME_HEAD_TIMEOUT,	 /* 408 */
 	OUTCOME_BODY_TIMEOUT,	 /* the request's body stopped coming */
 	OUTCOME_NOT_RESOLVED,	 /* 502: the backend's name has no address */

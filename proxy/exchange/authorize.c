@@ -27,8 +27,8 @@ exchange_describe(struct exchange *exchange, const struct request *request)
 	KEEP(exchange, host, request->authority);
 	KEEP(exchange, path, request->path);
 	exchange->traced = trace_read(&request->fields, &exchange->trace);
-	exchange->html =
-	    !exchange->control && refusal_wants_html(field_value(&request->fields, FIELD_ACCEPT));
+	exchange->html = !exchange->control &&
+			 local_reply_wants_html(field_value(&request->fields, FIELD_ACCEPT));
 	exchange->method_id = request->method_id;
 }
 

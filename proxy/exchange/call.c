@@ -137,39 +137,39 @@ exchange_call_failed(struct exchange *exchange, enum upstream_failure failure)
 static void
 answer_ready(struct exchange *exchange)
 {
-	struct refusal refusal;
+	struct local_reply reply;
 	bool head = exchange->method_id == METHOD_HEAD;
 	char why[256] = "", text[sizeof(why) + 8];
 
 	if (metrics_ready(exchange->context->options.shared, why, sizeof(why))) {
 		snprintf(text, sizeof(text), "ok\n%s%s", why, why[0] != '\0' ? "\n" : "");
-		refusal_text(&refusal, slice_of(text), head);
+		local_reply_text(&reply, slice_of(text), head);
 	} else {
-		refusal_make(&refusal, 503, SLICE("Not ready"), slice_of(why),
+		local_reply_make(&reply, 503, SLICE("Not ready"), slice_of(why),
 		    exchange_id(exchange), false, head);
 	}
-	exchange_send(exchange, &refusal, OUTCOME_ANSWERED);
+	exchange_send(exchange, &reply, OUTCOME_ANSWERED);
 }
 
 /* /healthz: it only says that this process answers. */
 static void
 answer_health(struct exchange *exchange)
 {
-	struct refusal refusal;
+	struct local_reply reply;
 
-	refusal_text(&refusal, SLICE("ok\n"), exchange->method_id == METHOD_HEAD);
-	exchange_send(exchange, &refusal, OUTCOME_ANSWERED);
+	local_reply_text(&reply, SLICE("ok\n"), exchange->method_id == METHOD_HEAD);
+	exchange_send(exchange, &reply, OUTCOME_ANSWERED);
 }
 
 static void
 refuse_method(struct exchange *exchange)
 {
-	struct refusal refusal;
+	struct local_reply reply;
 
-	refusal_make(&refusal, 405, SLICE("Method not allowed"),
+	local_reply_make(&reply, 405, SLICE("Method not allowed"),
 	    SLICE("This path takes only GET and HEAD."), exchange_id(exchange), false, false);
-	refusal_allow(&refusal, SLICE("GET, HEAD"));
-	exchange_send(exchange, &refusal, OUTCOME_BAD_REQUEST);
+	local_reply_allow(&reply, SLICE("GET, HEAD"));
+	exchange_send(exchange, &reply, OUTCOME_BAD_REQUEST);
 }
 
 void

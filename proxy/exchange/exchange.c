@@ -1,4 +1,4 @@
-/* exchange.c - one request on its way: its beginning, its end, and the answers of our own. */
+/* exchange.c - one request on its way: its beginning, its end, and local replies. */
 #include "exchange/exchange_state.h"
 #include "jobgate/check.h"
 #include "jobgate/container_of.h"
@@ -162,33 +162,33 @@ exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end 
 	loop_defer(context->loop, &exchange->burial);
 }
 
-/* ---- answers of our own ---- */
+/* ---- local replies ---- */
 
 void
-exchange_send(struct exchange *exchange, struct refusal *refusal, enum outcome outcome)
+exchange_send(struct exchange *exchange, struct local_reply *reply, enum outcome outcome)
 {
 	const struct exchange_client_ops *ops = exchange->client->ops;
 
 	CHECK(
 	    !exchange->answer_begun && exchange->state != EXCHANGE_ENDED, exchange_dump, exchange);
-	refusal_add(refusal, SLICE("Date"), exchange_date(exchange->context));
+	local_reply_add(reply, SLICE("Date"), exchange_date(exchange->context));
 	if (exchange->by_session)
-		refusal_add(refusal, SLICE("Vary"), SLICE("Cookie"));
+		local_reply_add(reply, SLICE("Vary"), SLICE("Cookie"));
 	if (exchange->control) /* as each answer of the control process has it */
-		refusal_add(refusal, SLICE("X-Request-Id"), exchange_id(exchange));
-	exchange->status = refusal->response.status;
+		local_reply_add(reply, SLICE("X-Request-Id"), exchange_id(exchange));
+	exchange->status = reply->response.status;
 	exchange->answer_begun = true;
-	ops->answer(exchange->client, &refusal->response);
-	if (refusal->content.len > 0)
-		ops->whole(exchange->client, refusal->content);
-	exchange->bytes_out += refusal->content.len;
+	ops->answer(exchange->client, &reply->response);
+	if (reply->content.len > 0)
+		ops->whole(exchange->client, reply->content);
+	exchange->bytes_out += reply->content.len;
 	ops->content_end(exchange->client, NULL);
 	exchange_end(exchange, outcome, END_COMPLETE);
 }
 
 /*
  * Send a WebSocket's client the code and the reason of its end, where that can
- * be done: a frame of our own cannot stand within one of the backend's.
+ * be done: a frame of the gateway cannot stand within one of the backend's.
  */
 static bool
 exchange_say_goodbye(struct exchange *exchange, unsigned code, struct slice reason)
@@ -224,16 +224,16 @@ void
 exchange_put_off(struct exchange *exchange, enum outcome outcome, unsigned status,
     struct slice title, struct slice detail, unsigned retry_s)
 {
-	struct refusal refusal;
+	struct local_reply reply;
 
 	if (exchange->answer_begun && !exchange_take_back(exchange)) {
 		exchange_end(exchange, outcome, END_CUT);
 		return;
 	}
-	refusal_make(&refusal, status, title, detail, exchange_id(exchange), exchange->html,
+	local_reply_make(&reply, status, title, detail, exchange_id(exchange), exchange->html,
 	    exchange->method_id == METHOD_HEAD);
-	refusal_retry_after(&refusal, retry_s);
-	exchange_send(exchange, &refusal, outcome);
+	local_reply_retry_after(&reply, retry_s);
+	exchange_send(exchange, &reply, outcome);
 }
 
 void
@@ -261,7 +261,7 @@ void
 exchange_refuse(struct exchange *exchange, enum verdict verdict)
 {
 	struct exchange_context *context = exchange->context;
-	struct refusal refusal;
+	struct local_reply reply;
 	unsigned wait_s;
 
 	exchange->verdict = verdict;
@@ -283,22 +283,23 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 		return;
 	}
 	if (exchange->control)
-		refusal_for_call(&refusal, verdict, slice_of(context->options.forwarding.realm),
+		local_reply_for_call(&reply, verdict, slice_of(context->options.forwarding.realm),
 		    exchange_id(exchange), exchange->method_id == METHOD_HEAD);
 	else
-		refusal_for_verdict(&refusal, verdict, slice_of(context->options.forwarding.realm),
-		    exchange_id(exchange), exchange->html, exchange->method_id == METHOD_HEAD);
-	exchange_send(exchange, &refusal, OUTCOME_REFUSED);
+		local_reply_for_verdict(&reply, verdict,
+		    slice_of(context->options.forwarding.realm), exchange_id(exchange),
+		    exchange->html, exchange->method_id == METHOD_HEAD);
+	exchange_send(exchange, &reply, OUTCOME_REFUSED);
 }
 
 void
 exchange_grant(struct exchange *exchange, struct slice job, const struct token *token)
 {
-	struct refusal refusal;
+	struct local_reply reply;
 
 	CHECK(exchange->peer->asks && exchange_is_allowed(exchange), exchange_dump, exchange);
-	refusal_none(&refusal, job, token, exchange_id(exchange));
-	exchange_send(exchange, &refusal, OUTCOME_AUTHORIZED);
+	local_reply_grant(&reply, job, token, exchange_id(exchange));
+	exchange_send(exchange, &reply, OUTCOME_AUTHORIZED);
 }
 
 /* ---- what ends it before its time ---- */

@@ -4,7 +4,7 @@
 
 #include "exchange/context_state.h"
 #include "exchange/kept_request.h"
-#include "exchange/refusal.h"
+#include "exchange/local_reply.h"
 #include "exchange/route.h"
 #include "exchange/suspended.h"
 #include "exchange/trace.h"
@@ -17,7 +17,7 @@
 
 /*
  * exchange_state.c  its states, and its dump
- * exchange.c    its beginning, its end, and every answer of our own
+ * exchange.c    its beginning, its end, and every local reply
  * local.c       runs local handlers: requests that the gateway answers itself
  * authorize.c   the steps from the request's head to the verdict
  * credential.c  whom the request says it is from
@@ -132,7 +132,7 @@ uint32_t exchange_timed(struct exchange *exchange, enum timed timed);
  * most. */
 void exchange_wait(struct exchange *exchange, uint64_t ms);
 
-/* End with an answer of our own, or cut the job's answer if some of it has been sent already.
+/* End with a local reply, or cut the job's answer if some of it has been sent already.
  */
 void exchange_give_up(struct exchange *exchange, enum outcome outcome, unsigned status,
     struct slice title, struct slice detail);
@@ -145,10 +145,10 @@ void exchange_put_off(struct exchange *exchange, enum outcome outcome, unsigned 
 void exchange_refuse(struct exchange *exchange, enum verdict verdict);
 
 /*
- * Send an answer of our own, with a Date (RFC 9110 section 6.6.1); its content is whatever it
+ * Send a local reply, with a Date (RFC 9110 section 6.6.1); its content is whatever it
  * points to.
  */
-void exchange_send(struct exchange *exchange, struct refusal *refusal, enum outcome outcome);
+void exchange_send(struct exchange *exchange, struct local_reply *reply, enum outcome outcome);
 
 /*
  * Seconds that the client has to wait, when its tokens turned out not to be valid too often of

@@ -51,12 +51,12 @@ call_of(const struct exchange *exchange, const struct request *request)
 
 /* Send what was made for the answer's status, with the page and the fields of the answer. */
 static void
-send_answer(struct exchange *exchange, struct refusal *reply, const struct local_answer *answer)
+send_answer(struct exchange *exchange, struct local_reply *reply, const struct local_answer *answer)
 {
 	if (answer->page.len > 0)
-		refusal_page(reply, answer->page, exchange->method_id == METHOD_HEAD);
+		local_reply_page(reply, answer->page, exchange->method_id == METHOD_HEAD);
 	for (size_t i = 0; i < answer->field_count; i++)
-		refusal_add(reply, answer->fields[i].name, answer->fields[i].value);
+		local_reply_add(reply, answer->fields[i].name, answer->fields[i].value);
 	reply->response.last = answer->last;
 	exchange_send(exchange, reply, answer->outcome);
 }
@@ -64,10 +64,11 @@ send_answer(struct exchange *exchange, struct refusal *reply, const struct local
 static void
 send_local(struct exchange *exchange, const struct local_answer *answer)
 {
-	struct refusal reply;
+	struct local_reply reply;
 
-	refusal_make(&reply, answer->status, answer->title, answer->detail, exchange_id(exchange),
-	    exchange->html || answer->page.len > 0, exchange->method_id == METHOD_HEAD);
+	local_reply_make(&reply, answer->status, answer->title, answer->detail,
+	    exchange_id(exchange), exchange->html || answer->page.len > 0,
+	    exchange->method_id == METHOD_HEAD);
 	send_answer(exchange, &reply, answer);
 }
 
@@ -200,7 +201,7 @@ exchange_refuse_person(
 	struct exchange_context *context = exchange->context;
 	struct local_answer answer = {0};
 	struct local_call call;
-	struct refusal reply;
+	struct local_reply reply;
 
 	if (!exchange->html || exchange->peer->asks || !exchange->route.names_job ||
 	    context->options.session_key == NULL)
@@ -209,7 +210,7 @@ exchange_refuse_person(
 	if (!sign_in_handler.refused(&call, verdict, &answer))
 		return false;
 	counter_add(&context->stats->verdicts[verdict], 1);
-	refusal_for_verdict(&reply, verdict, slice_of(context->options.forwarding.realm),
+	local_reply_for_verdict(&reply, verdict, slice_of(context->options.forwarding.realm),
 	    exchange_id(exchange), true, exchange->method_id == METHOD_HEAD);
 	send_answer(exchange, &reply, &answer);
 	return true;

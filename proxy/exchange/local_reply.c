@@ -1,5 +1,5 @@
-/* refusal.c - what a client is told when its request goes no further. */
-#include "exchange/refusal.h"
+/* local_reply.c - what a client is told when the gateway answers in place of a job. */
+#include "exchange/local_reply.h"
 
 #include "http/bytes.h"
 #include "http/head.h"
@@ -92,39 +92,39 @@ write_page(struct writer *writer, unsigned status, struct slice title, struct sl
 }
 
 void
-refusal_add(struct refusal *refusal, struct slice name, struct slice value)
+local_reply_add(struct local_reply *reply, struct slice name, struct slice value)
 {
-	refusal->items[refusal->response.fields.count++] =
-	    (struct field){.name = name, .value = value};
+	reply->items[reply->response.fields.count++] = (struct field){.name = name, .value = value};
 }
 
 void
-refusal_make(struct refusal *refusal, unsigned status, struct slice title, struct slice detail,
-    struct slice request_id, bool html, bool head)
+local_reply_make(struct local_reply *reply, unsigned status, struct slice title,
+    struct slice detail, struct slice request_id, bool html, bool head)
 {
-	struct writer writer = writer_of(refusal->body, sizeof(refusal->body));
+	struct writer writer = writer_of(reply->body, sizeof(reply->body));
 
 	if (html)
 		write_page(&writer, status, title, detail, request_id);
 	else
 		write_json(&writer, status, title, detail, request_id);
-	refusal->content = (struct slice){refusal->body, (size_t)(writer.at - refusal->body)};
-	refusal->response = (struct response){
+	reply->content = (struct slice){reply->body, (size_t)(writer.at - reply->body)};
+	reply->response = (struct response){
 	    .status = status,
-	    .fields = {refusal->items, 0},
+	    .fields = {reply->items, 0},
 	    .content = head ? CONTENT_NONE : CONTENT_LENGTH,
-	    .length = refusal->content.len,
+	    .length = reply->content.len,
 	    .length_known = true,
 	};
 	if (head)
-		refusal->content.len = 0;
-	refusal_add(refusal, SLICE("Content-Type"),
+		reply->content.len = 0;
+	local_reply_add(reply, SLICE("Content-Type"),
 	    html ? SLICE("text/html; charset=utf-8") : SLICE("application/problem+json"));
-	refusal_add(refusal, SLICE("Cache-Control"), SLICE("no-store"));
+	local_reply_add(reply, SLICE("Cache-Control"), SLICE("no-store"));
 	if (status == 429 || status == 503)
-		refusal_add(refusal, RETRY_AFTER, SLICE("1"));
+		local_reply_add(reply, RETRY_AFTER, SLICE("1"));
 	if (status == 405 || status == 200) /* the answer to OPTIONS that goes no further */
-		refusal_add(refusal, ALLOW, SLICE("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+		local_reply_add(
+		    reply, ALLOW, SLICE("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
 }
 
 /* A quoted-string (RFC 9110 section 5.6.4); what may stand in no field is left out. */
@@ -141,11 +141,11 @@ write_quoted(struct writer *writer, struct slice text)
 	write_literal(writer, "\"");
 }
 
-/* The challenge of RFC 6750 section 3, in refusal->authenticate. False when it does not fit. */
+/* The challenge of RFC 6750 section 3, in reply->authenticate. False when it does not fit. */
 static bool
-add_challenge(struct refusal *refusal, struct slice realm, struct slice error)
+add_challenge(struct local_reply *reply, struct slice realm, struct slice error)
 {
-	struct writer writer = writer_of(refusal->authenticate, sizeof(refusal->authenticate));
+	struct writer writer = writer_of(reply->authenticate, sizeof(reply->authenticate));
 
 	write_literal(&writer, "Bearer realm=");
 	write_quoted(&writer, realm);
@@ -155,33 +155,32 @@ add_challenge(struct refusal *refusal, struct slice realm, struct slice error)
 	}
 	if (writer.full)
 		return false;
-	refusal_add(refusal, SLICE("WWW-Authenticate"),
-	    (struct slice){refusal->authenticate, (size_t)(writer.at - refusal->authenticate)});
+	local_reply_add(reply, SLICE("WWW-Authenticate"),
+	    (struct slice){reply->authenticate, (size_t)(writer.at - reply->authenticate)});
 	return true;
 }
 
 /* The challenge says which kind of refusal it is, even where the realm is too long for it. */
 static void
-challenge(struct refusal *refusal, struct slice realm, struct slice error)
+challenge(struct local_reply *reply, struct slice realm, struct slice error)
 {
-	if ((refusal->response.status == 401 || error.len > 0) &&
-	    !add_challenge(refusal, realm, error))
-		add_challenge(refusal, SLICE(""), error);
+	if ((reply->response.status == 401 || error.len > 0) && !add_challenge(reply, realm, error))
+		add_challenge(reply, SLICE(""), error);
 }
 
 void
-refusal_for_verdict(struct refusal *refusal, enum verdict verdict, struct slice realm,
+local_reply_for_verdict(struct local_reply *reply, enum verdict verdict, struct slice realm,
     struct slice request_id, bool html, bool head)
 {
 	struct refusal_text text = verdict_text(verdict);
 
-	refusal_make(
-	    refusal, jg_verdict_status(verdict), text.title, text.detail, request_id, html, head);
-	challenge(refusal, realm, text.error);
+	local_reply_make(
+	    reply, jg_verdict_status(verdict), text.title, text.detail, request_id, html, head);
+	challenge(reply, realm, text.error);
 }
 
 void
-refusal_for_call(struct refusal *refusal, enum verdict verdict, struct slice realm,
+local_reply_for_call(struct local_reply *reply, enum verdict verdict, struct slice realm,
     struct slice request_id, bool head)
 {
 	struct refusal_text text = verdict_text(verdict);
@@ -193,79 +192,79 @@ refusal_for_call(struct refusal *refusal, enum verdict verdict, struct slice rea
 	} else if (verdict == VERDICT_NO_CREDENTIAL) {
 		text.detail = SLICE("Send an operator's token: Authorization: Bearer <token>.");
 	}
-	refusal_make(
-	    refusal, jg_verdict_status(verdict), text.title, text.detail, request_id, false, head);
-	challenge(refusal, realm, text.error);
+	local_reply_make(
+	    reply, jg_verdict_status(verdict), text.title, text.detail, request_id, false, head);
+	challenge(reply, realm, text.error);
 }
 
 void
-refusal_none(
-    struct refusal *refusal, struct slice job, const struct token *token, struct slice request_id)
+local_reply_grant(
+    struct local_reply *reply, struct slice job, const struct token *token, struct slice request_id)
 {
-	refusal->content = (struct slice){0};
-	refusal->response = (struct response){.status = 200,
-	    .fields = {refusal->items, 0},
+	reply->content = (struct slice){0};
+	reply->response = (struct response){.status = 200,
+	    .fields = {reply->items, 0},
 	    .content = CONTENT_NONE,
 	    .length_known = true};
-	refusal_add(refusal, SLICE("X-Jobgate-Job"), job);
-	refusal_add(refusal, SLICE("X-Jobgate-Token-Id"), token->id);
-	refusal_add(refusal, SLICE("X-Jobgate-Token-Name"), token->name);
-	refusal_add(refusal, SLICE("X-Jobgate-Role"), slice_of(jg_role_name(token->role)));
-	refusal_add(refusal, SLICE("X-Request-Id"), request_id);
-	refusal_add(refusal, SLICE("Cache-Control"), SLICE("no-store"));
+	local_reply_add(reply, SLICE("X-Jobgate-Job"), job);
+	local_reply_add(reply, SLICE("X-Jobgate-Token-Id"), token->id);
+	local_reply_add(reply, SLICE("X-Jobgate-Token-Name"), token->name);
+	local_reply_add(reply, SLICE("X-Jobgate-Role"), slice_of(jg_role_name(token->role)));
+	local_reply_add(reply, SLICE("X-Request-Id"), request_id);
+	local_reply_add(reply, SLICE("Cache-Control"), SLICE("no-store"));
 }
 
 /* Change a field, if there is one of this name. */
 static void
-change(struct refusal *refusal, struct slice name, struct slice value)
+change(struct local_reply *reply, struct slice name, struct slice value)
 {
-	for (size_t i = 0; i < refusal->response.fields.count; i++)
-		if (slice_equal(refusal->items[i].name, name))
-			refusal->items[i].value = value;
+	for (size_t i = 0; i < reply->response.fields.count; i++)
+		if (slice_equal(reply->items[i].name, name))
+			reply->items[i].value = value;
 }
 
 void
-refusal_retry_after(struct refusal *refusal, unsigned seconds)
+local_reply_retry_after(struct local_reply *reply, unsigned seconds)
 {
-	struct writer writer = writer_of(refusal->retry_after, sizeof(refusal->retry_after));
+	struct writer writer = writer_of(reply->retry_after, sizeof(reply->retry_after));
 
 	write_number(&writer, seconds);
-	change(refusal, RETRY_AFTER,
-	    (struct slice){refusal->retry_after, (size_t)(writer.at - refusal->retry_after)});
+	change(reply, RETRY_AFTER,
+	    (struct slice){reply->retry_after, (size_t)(writer.at - reply->retry_after)});
 }
 
 void
-refusal_text(struct refusal *refusal, struct slice text, bool head)
+local_reply_text(struct local_reply *reply, struct slice text, bool head)
 {
-	refusal->content = text;
+	reply->content = text;
 	if (head)
-		refusal->content.len = 0;
-	refusal->response = (struct response){.status = 200,
-	    .fields = {refusal->items, 0},
+		reply->content.len = 0;
+	reply->response = (struct response){.status = 200,
+	    .fields = {reply->items, 0},
 	    .content = head ? CONTENT_NONE : CONTENT_LENGTH,
 	    .length = text.len,
 	    .length_known = true};
-	refusal_add(refusal, SLICE("Content-Type"), SLICE("text/plain; charset=utf-8"));
-	refusal_add(refusal, SLICE("Cache-Control"), SLICE("no-store"));
+	local_reply_add(reply, SLICE("Content-Type"), SLICE("text/plain; charset=utf-8"));
+	local_reply_add(reply, SLICE("Cache-Control"), SLICE("no-store"));
 }
 
 void
-refusal_page(struct refusal *refusal, struct slice page, bool head)
+local_reply_page(struct local_reply *reply, struct slice page, bool head)
 {
-	refusal->content = page;
-	refusal->response.length = page.len;
+	reply->content = page;
+	reply->response.length = page.len;
 	if (head)
-		refusal->content.len = 0;
+		reply->content.len = 0;
 }
 
 void
-refusal_allow(struct refusal *refusal, struct slice methods)
+local_reply_allow(struct local_reply *reply, struct slice methods)
 {
-	change(refusal, ALLOW, methods);
+	change(reply, ALLOW, methods);
 }
 
 bool
-refusal_wants_html(struct slice accept)
+local_reply_wants_html(struct slice accept)
 {
 	struct slice member;
 

@@ -1,4 +1,4 @@
-/* refusal_test.c - answers of our own: their fields, and content that parses. */
+/* local_reply_test.c - local replies: their fields, and content that parses. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,20 +7,20 @@
 
 #include <cmocka.h>
 
-#include "exchange/refusal.h"
+#include "exchange/local_reply.h"
 #include "http/head.h"
 
-static struct refusal refusal;
+static struct local_reply reply;
 static const struct slice id = SLICE("0123456789abcdef0123456789abcdef");
 
 /* The value of a field of the answer; it must not be there twice. */
 static struct slice
 field(const char *name)
 {
-	const struct fields *fields = &refusal.response.fields;
+	const struct fields *fields = &reply.response.fields;
 	struct slice value = {0};
 
-	assert_true(fields->count <= REFUSAL_FIELDS_MAX);
+	assert_true(fields->count <= LOCAL_REPLY_FIELDS_MAX);
 	for (size_t i = 0; i < fields->count; i++) {
 		if (!slice_equal_nocase(fields->items[i].name, slice_of(name)))
 			continue;
@@ -49,15 +49,15 @@ static void
 problem_details(void **state)
 {
 	(void)state;
-	refusal_make(
-	    &refusal, 413, SLICE("Too large"), SLICE("It is too large."), id, false, false);
-	assert_int_equal(refusal.response.status, 413);
-	assert_int_equal(refusal.response.content, CONTENT_LENGTH);
-	assert_int_equal(refusal.response.length, refusal.content.len);
-	assert_true(slice_equal(refusal.content,
-	    SLICE("{\"type\":\"about:blank\",\"title\":\"Too large\",\"status\":413,"
-		  "\"detail\":\"It is too large.\","
-		  "\"request_id\":\"0123456789abcdef0123456789abcdef\"}\n")));
+	local_reply_make(
+	    &reply, 413, SLICE("Too large"), SLICE("It is too large."), id, false, false);
+	assert_int_equal(reply.response.status, 413);
+	assert_int_equal(reply.response.content, CONTENT_LENGTH);
+	assert_int_equal(reply.response.length, reply.content.len);
+	assert_true(slice_equal(
+	    reply.content, SLICE("{\"type\":\"about:blank\",\"title\":\"Too large\",\"status\":413,"
+				 "\"detail\":\"It is too large.\","
+				 "\"request_id\":\"0123456789abcdef0123456789abcdef\"}\n")));
 	expect_field("Content-Type", "application/problem+json");
 	expect_field("Cache-Control", "no-store");
 	assert_null(field("Retry-After").at);
@@ -69,15 +69,15 @@ static void
 pages_for_people(void **state)
 {
 	(void)state;
-	refusal_make(&refusal, 404, SLICE("Nothing"), SLICE("Send: <token>."), id, true, false);
+	local_reply_make(&reply, 404, SLICE("Nothing"), SLICE("Send: <token>."), id, true, false);
 	expect_field("Content-Type", "text/html; charset=utf-8");
 	expect_field("Cache-Control", "no-store");
-	assert_true(contains(refusal.content, "<title>404 Nothing</title>"));
-	assert_true(contains(refusal.content, "Send: &lt;token&gt;."));
-	assert_false(contains(refusal.content, "<token>"));
-	assert_true(contains(refusal.content, "request 0123456789abcdef0123456789abcdef"));
-	assert_true(contains(refusal.content, "</html>\n"));
-	assert_int_equal(refusal.response.length, refusal.content.len);
+	assert_true(contains(reply.content, "<title>404 Nothing</title>"));
+	assert_true(contains(reply.content, "Send: &lt;token&gt;."));
+	assert_false(contains(reply.content, "<token>"));
+	assert_true(contains(reply.content, "request 0123456789abcdef0123456789abcdef"));
+	assert_true(contains(reply.content, "</html>\n"));
+	assert_int_equal(reply.response.length, reply.content.len);
 }
 
 /* HEAD gets the head that GET would get (RFC 9110 section 9.3.2), and nothing behind it. */
@@ -88,14 +88,14 @@ answers_to_head(void **state)
 
 	(void)state;
 	for (int html = 0; html < 2; html++) {
-		refusal_make(&refusal, 400, SLICE("t"), SLICE("d"), id, html, false);
-		length = refusal.response.length;
+		local_reply_make(&reply, 400, SLICE("t"), SLICE("d"), id, html, false);
+		length = reply.response.length;
 		assert_true(length > 0);
-		refusal_make(&refusal, 400, SLICE("t"), SLICE("d"), id, html, true);
-		assert_int_equal(refusal.response.content, CONTENT_NONE);
-		assert_true(refusal.response.length_known);
-		assert_int_equal(refusal.response.length, length);
-		assert_int_equal(refusal.content.len, 0);
+		local_reply_make(&reply, 400, SLICE("t"), SLICE("d"), id, html, true);
+		assert_int_equal(reply.response.content, CONTENT_NONE);
+		assert_true(reply.response.length_known);
+		assert_int_equal(reply.response.length, length);
+		assert_int_equal(reply.content.len, 0);
 	}
 }
 
@@ -103,9 +103,9 @@ static void
 fields_that_a_status_needs(void **state)
 {
 	(void)state;
-	refusal_make(&refusal, 503, SLICE("t"), SLICE("d"), id, false, false);
+	local_reply_make(&reply, 503, SLICE("t"), SLICE("d"), id, false, false);
 	expect_field("Retry-After", "1");
-	refusal_make(&refusal, 405, SLICE("t"), SLICE("d"), id, false, false);
+	local_reply_make(&reply, 405, SLICE("t"), SLICE("d"), id, false, false);
 	expect_field("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
 }
 
@@ -131,17 +131,17 @@ verdicts(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		for (int html = 0; html < 2; html++) {
-			refusal_for_verdict(
-			    &refusal, cases[i].verdict, SLICE("r"), id, html, false);
-			assert_int_equal(refusal.response.status, cases[i].status);
+			local_reply_for_verdict(
+			    &reply, cases[i].verdict, SLICE("r"), id, html, false);
+			assert_int_equal(reply.response.status, cases[i].status);
 			if (cases[i].authenticate != NULL)
 				expect_field("WWW-Authenticate", cases[i].authenticate);
 			else
 				assert_null(field("WWW-Authenticate").at);
 			assert_int_equal(field("Retry-After").at != NULL, cases[i].status == 503);
 			/* Whole, with the longest id there may be. */
-			assert_true(contains(refusal.content, html ? "</html>\n" : "\"}\n"));
-			assert_false(contains(refusal.content, "Refused"));
+			assert_true(contains(reply.content, html ? "</html>\n" : "\"}\n"));
+			assert_false(contains(reply.content, "Refused"));
 		}
 	}
 }
@@ -151,16 +151,16 @@ static void
 calls_have_their_own_words(void **state)
 {
 	(void)state;
-	refusal_for_call(&refusal, VERDICT_OUT_OF_SCOPE, SLICE("r"), id, false);
-	assert_int_equal(refusal.response.status, 403);
+	local_reply_for_call(&reply, VERDICT_OUT_OF_SCOPE, SLICE("r"), id, false);
+	assert_int_equal(reply.response.status, 403);
 	expect_field("WWW-Authenticate", "Bearer realm=\"r\", error=\"insufficient_scope\"");
-	assert_true(contains(refusal.content, "operator"));
-	assert_false(contains(refusal.content, "label"));
-	refusal_for_call(&refusal, VERDICT_NO_CREDENTIAL, SLICE("r"), id, false);
+	assert_true(contains(reply.content, "operator"));
+	assert_false(contains(reply.content, "label"));
+	local_reply_for_call(&reply, VERDICT_NO_CREDENTIAL, SLICE("r"), id, false);
 	expect_field("WWW-Authenticate", "Bearer realm=\"r\"");
-	assert_true(contains(refusal.content, "operator"));
-	refusal_for_call(&refusal, VERDICT_INVALID_TOKEN, SLICE("r"), id, true);
-	assert_int_equal(refusal.content.len, 0);
+	assert_true(contains(reply.content, "operator"));
+	local_reply_for_call(&reply, VERDICT_INVALID_TOKEN, SLICE("r"), id, true);
+	assert_int_equal(reply.content.len, 0);
 }
 
 static void
@@ -171,12 +171,12 @@ the_longest_request_id_fits(void **state)
 	(void)state;
 	memset(longest, 'x', sizeof(longest));
 	for (int verdict = VERDICT_BAD_CREDENTIAL; verdict < VERDICT_COUNT; verdict++) {
-		refusal_for_verdict(&refusal, (enum verdict)verdict, SLICE("jobgate"),
+		local_reply_for_verdict(&reply, (enum verdict)verdict, SLICE("jobgate"),
 		    (struct slice){longest, sizeof(longest)}, true, false);
-		assert_true(contains(refusal.content, "</html>\n"));
-		refusal_for_verdict(&refusal, (enum verdict)verdict, SLICE("jobgate"),
+		assert_true(contains(reply.content, "</html>\n"));
+		local_reply_for_verdict(&reply, (enum verdict)verdict, SLICE("jobgate"),
 		    (struct slice){longest, sizeof(longest)}, false, false);
-		assert_true(contains(refusal.content, "xxxx\"}\n"));
+		assert_true(contains(reply.content, "xxxx\"}\n"));
 	}
 }
 
@@ -185,11 +185,11 @@ static void
 realms_are_quoted(void **state)
 {
 	(void)state;
-	refusal_for_verdict(
-	    &refusal, VERDICT_NO_CREDENTIAL, SLICE("a \"b\" \\ c"), id, false, false);
+	local_reply_for_verdict(
+	    &reply, VERDICT_NO_CREDENTIAL, SLICE("a \"b\" \\ c"), id, false, false);
 	expect_field("WWW-Authenticate", "Bearer realm=\"a \\\"b\\\" \\\\ c\"");
-	refusal_for_verdict(
-	    &refusal, VERDICT_NO_CREDENTIAL, SLICE("a\r\nSet-Cookie: b\0\x7f"), id, false, false);
+	local_reply_for_verdict(
+	    &reply, VERDICT_NO_CREDENTIAL, SLICE("a\r\nSet-Cookie: b\0\x7f"), id, false, false);
 	expect_field("WWW-Authenticate", "Bearer realm=\"aSet-Cookie: b\"");
 }
 
@@ -203,8 +203,8 @@ realms_that_are_too_long_are_left_out(void **state)
 	for (size_t len = 0; len <= sizeof(realm); len++) {
 		struct slice value;
 
-		refusal_for_verdict(
-		    &refusal, VERDICT_OUT_OF_SCOPE, (struct slice){realm, len}, id, false, false);
+		local_reply_for_verdict(
+		    &reply, VERDICT_OUT_OF_SCOPE, (struct slice){realm, len}, id, false, false);
 		value = field("WWW-Authenticate");
 		assert_true(slice_starts_with(value, SLICE("Bearer realm=\"")));
 		assert_true(contains(value, "\", error=\"insufficient_scope\""));
@@ -218,21 +218,21 @@ static void
 texts_and_changed_fields(void **state)
 {
 	(void)state;
-	refusal_text(&refusal, SLICE("ok\n"), false);
-	assert_int_equal(refusal.response.status, 200);
-	assert_true(slice_equal(refusal.content, SLICE("ok\n")));
-	assert_int_equal(refusal.response.length, 3);
-	refusal_add(&refusal, SLICE("X-Request-Id"), id);
+	local_reply_text(&reply, SLICE("ok\n"), false);
+	assert_int_equal(reply.response.status, 200);
+	assert_true(slice_equal(reply.content, SLICE("ok\n")));
+	assert_int_equal(reply.response.length, 3);
+	local_reply_add(&reply, SLICE("X-Request-Id"), id);
 	assert_true(slice_equal(field("X-Request-Id"), id));
-	refusal_text(&refusal, SLICE("ok\n"), true);
-	assert_int_equal(refusal.content.len, 0);
-	assert_int_equal(refusal.response.length, 3);
-	refusal_make(&refusal, 405, SLICE("a"), SLICE("b"), id, false, false);
-	refusal_allow(&refusal, SLICE("GET, HEAD"));
+	local_reply_text(&reply, SLICE("ok\n"), true);
+	assert_int_equal(reply.content.len, 0);
+	assert_int_equal(reply.response.length, 3);
+	local_reply_make(&reply, 405, SLICE("a"), SLICE("b"), id, false, false);
+	local_reply_allow(&reply, SLICE("GET, HEAD"));
 	assert_true(slice_equal(field("Allow"), SLICE("GET, HEAD")));
 	/* Only what a status has: no other answer gets an Allow by this. */
-	refusal_make(&refusal, 404, SLICE("a"), SLICE("b"), id, false, false);
-	refusal_allow(&refusal, SLICE("GET, HEAD"));
+	local_reply_make(&reply, 404, SLICE("a"), SLICE("b"), id, false, false);
+	local_reply_allow(&reply, SLICE("GET, HEAD"));
 	assert_null(field("Allow").at);
 }
 
@@ -247,10 +247,10 @@ who_wants_a_page(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
-		assert_true(refusal_wants_html(slice_of(pages[i])));
+		assert_true(local_reply_wants_html(slice_of(pages[i])));
 	for (size_t i = 0; i < sizeof(data) / sizeof(data[0]); i++)
-		assert_false(refusal_wants_html(slice_of(data[i])));
-	assert_false(refusal_wants_html((struct slice){0}));
+		assert_false(local_reply_wants_html(slice_of(data[i])));
+	assert_false(local_reply_wants_html((struct slice){0}));
 }
 
 int

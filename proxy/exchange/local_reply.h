@@ -1,0 +1,60 @@
+/* local_reply.h - local replies: problem details (RFC 9457), or a short page for people. */
+#ifndef JOBGATE_EXCHANGE_LOCAL_REPLY_H
+#define JOBGATE_EXCHANGE_LOCAL_REPLY_H
+
+#include "jobgate/decision.h"
+#include "jobgate/message.h"
+#include "jobgate/token.h"
+
+#define LOCAL_REPLY_FIELDS_MAX 14
+#define LOCAL_REPLY_BODY_MAX 1024
+
+/* A reply ready to be sent; everything it points to is static or inside it. */
+struct local_reply {
+	struct response response;
+	struct field items[LOCAL_REPLY_FIELDS_MAX];
+	char authenticate[160];
+	char retry_after[12];
+	struct slice content;
+	char body[LOCAL_REPLY_BODY_MAX];
+};
+
+/*
+ * Make the answer for a status. title and detail are texts of ours, without
+ * anything a client sent, and need no escaping. html: the client prefers a page.
+ * head: the request was HEAD, so the content is only announced.
+ */
+void local_reply_make(struct local_reply *reply, unsigned status, struct slice title,
+    struct slice detail, struct slice request_id, bool html, bool head);
+
+/* The answer for a verdict; realm is that of WWW-Authenticate, any text, left out when too long. */
+void local_reply_for_verdict(struct local_reply *reply, enum verdict verdict, struct slice realm,
+    struct slice request_id, bool html, bool head);
+
+/* The same for a call of the control API, where a token lacks a role, not a label; never a page. */
+void local_reply_for_call(struct local_reply *reply, enum verdict verdict, struct slice realm,
+    struct slice request_id, bool head);
+
+/* 200 without content, for another proxy: its request may pass, the fields say for whom. */
+void local_reply_grant(struct local_reply *reply, struct slice job, const struct token *token,
+    struct slice request_id);
+
+/* Name the seconds after which to try again in an answer of 429 or 503, else 1. */
+void local_reply_retry_after(struct local_reply *reply, unsigned seconds);
+
+/* Add a field; name and value are not copied. There is room for the fields of every answer. */
+void local_reply_add(struct local_reply *reply, struct slice name, struct slice value);
+
+/* A 200 with a text, which is not copied. */
+void local_reply_text(struct local_reply *reply, struct slice text, bool head);
+
+/* Put a page, which is not copied, in place of the content; head as above. */
+void local_reply_page(struct local_reply *reply, struct slice page, bool head);
+
+/* Set Allow of a 405, instead of the methods that jobs may have; not copied. */
+void local_reply_allow(struct local_reply *reply, struct slice methods);
+
+/* True when an Accept field asks for text/html by name. */
+bool local_reply_wants_html(struct slice accept);
+
+#endif
