@@ -26,7 +26,7 @@ struct exchange_peer {
 	bool local;		   /* a Unix socket: there is no address */
 	bool trusted;		   /* a proxy whose X-Forwarded-* and X-Request-Id count */
 	bool secure;		   /* the connection is TLS */
-	bool asks;		   /* another proxy, which asks for decisions and nothing else */
+	bool forward_auth;	   /* another proxy, which asks whether requests may pass */
 	bool redirect;		   /* its listener redirects all requests to https */
 	enum purpose purpose : 8;  /* of the listener it came in at */
 };
@@ -186,7 +186,7 @@ void exchange_client_failed(struct exchange *exchange, enum client_failure failu
 /* True once the exchange has become a tunnel. */
 bool exchange_is_tunnel(const struct exchange *exchange);
 
-/* True when whoever asked was allowed to, and still is. */
+/* True when the request was allowed to pass, and still is. */
 bool exchange_is_allowed(const struct exchange *exchange);
 
 /*

@@ -240,8 +240,9 @@ admit_connection(struct downstream *downstream, const struct sockaddr *peer,
 {
 	struct places *places = &downstream->places[listener->purpose];
 
-	*out = (struct exchange_peer){
-	    .asks = listener->asks, .redirect = listener->redirect, .purpose = listener->purpose};
+	*out = (struct exchange_peer){.forward_auth = listener->forward_auth,
+	    .redirect = listener->redirect,
+	    .purpose = listener->purpose};
 	peer_describe(downstream, peer, out);
 	if (places->count >= places->max && !make_room(places, listener->purpose, NULL)) {
 		admit_refused(downstream, CONNECTION_OVER_LIMIT, out);
@@ -264,7 +265,7 @@ admit_handshake(struct places *places)
 bool
 admit_introduced(struct connection *connection, const struct sockaddr *address)
 {
-	struct exchange_peer peer = {.asks = connection->peer.asks,
+	struct exchange_peer peer = {.forward_auth = connection->peer.forward_auth,
 	    .redirect = connection->peer.redirect,
 	    .purpose = connection->peer.purpose};
 

@@ -61,7 +61,7 @@ struct listener_options {
 	bool tls : 1;
 	bool redirect : 1; /* requests are sent on to https, whatever they are */
 	bool proxied : 1; /* connections begin with a PROXY header, and come from trusted proxies */
-	bool asks : 1;	  /* other proxies, which ask for decisions (ask.h) */
+	bool forward_auth : 1; /* it serves /authorize to other proxies, and nothing else */
 	enum purpose purpose : 8;
 };
 

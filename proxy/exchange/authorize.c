@@ -1,6 +1,6 @@
 /* authorize.c - from a request's head to the verdict, step by step. */
-#include "exchange/ask.h"
 #include "exchange/exchange_state.h"
+#include "exchange/forward_auth.h"
 #include "jobgate/check.h"
 #include "jobgate/container_of.h"
 
@@ -46,9 +46,9 @@ static void
 find_route(struct exchange *exchange, const struct request *request)
 {
 	const struct exchange_options *options = &exchange->context->options;
-	/* Other proxies ask about jobs; the control API is ours alone to lead to. */
+	/* Forward auth is about jobs: no other proxy leads to the control API. */
 	const struct route_forms forms = {options->jobs.domain, options->jobs.prefix,
-	    options->jobs.fixed, exchange->peer->asks ? NULL : options->control_host};
+	    options->jobs.fixed, exchange->peer->forward_auth ? NULL : options->control_host};
 
 	if (exchange->peer->purpose == FOR_CONTROL)
 		exchange->route.names_control = true;
@@ -56,23 +56,24 @@ find_route(struct exchange *exchange, const struct request *request)
 		route_find(&forms, request->authority, request->path, &exchange->route);
 }
 
-/* Put the request that is asked about in the question's place. False when that was refused. */
+/* Put the request that the other proxy holds in the place of its own. False: it has been refused.
+ */
 static bool
-exchange_ask(struct exchange *exchange, struct request *request)
+exchange_forward_auth(struct exchange *exchange, struct request *request)
 {
 	if (!exchange->peer->trusted && !exchange->peer->local) {
 		exchange_reject(exchange, request, 403, SLICE("Not a trusted proxy"),
 		    SLICE("Decisions are for trusted proxies alone."));
 		return false;
 	}
-	switch (ask_read(request)) {
-	case ASK_OK:
+	switch (forward_auth_read(request)) {
+	case FORWARD_AUTH_OK:
 		return true;
-	case ASK_NOT_FOUND:
+	case FORWARD_AUTH_NOT_FOUND:
 		exchange_reject(exchange, request, 404, SLICE("Not found"),
 		    SLICE("This address has nothing but /authorize."));
 		return false;
-	case ASK_UNCLEAR:
+	case FORWARD_AUTH_UNCLEAR:
 		break;
 	}
 	exchange_reject(exchange, request, 400, SLICE("Unclear question"),
@@ -80,11 +81,11 @@ exchange_ask(struct exchange *exchange, struct request *request)
 	return false;
 }
 
-/* Could the proxy that asks find another job in the path? Then the question has been refused. */
+/* False when the other proxy could find another job in the path: it has been refused then. */
 static bool
-exchange_ask_path(struct exchange *exchange, const struct request *request)
+exchange_forward_auth_path(struct exchange *exchange, const struct request *request)
 {
-	if (exchange->route.prefix_len == 0 || ask_path_is_plain(request->path))
+	if (exchange->route.prefix_len == 0 || forward_auth_path_is_plain(request->path))
 		return true;
 	exchange_reject(exchange, request, 400, SLICE("Unclear path"),
 	    SLICE(
@@ -99,16 +100,16 @@ exchange_ask_path(struct exchange *exchange, const struct request *request)
  * last ones after a wait.
  */
 enum authorize_step {
-	STEP_EARLY,	 /* what a local handler answers whatever the request asks for */
-	STEP_QUESTION,	 /* forward auth: the request asked about takes the question's place */
-	STEP_DESCRIBE,	 /* notes what logs and answers tell of the request */
-	STEP_ROUTE,	 /* finds the job, or the control API */
-	STEP_LOCAL,	 /* paths of the gateway's own at a job's host */
-	STEP_CREDENTIAL, /* whom the request says it is from */
-	STEP_CONFIRM,	 /* where a request that has waited goes on: does that count still? */
-	STEP_LOOK_UP,	 /* finds the records of the token and of the job; alone may wait */
-	STEP_DECIDE,	 /* the verdict, and its answer if it is not to allow */
-	STEP_PASS,	 /* lets the request pass */
+	STEP_EARLY,	   /* what a local handler answers whatever the request asks for */
+	STEP_FORWARD_AUTH, /* the request that another proxy holds takes the place of its own */
+	STEP_DESCRIBE,	   /* notes what logs and answers tell of the request */
+	STEP_ROUTE,	   /* finds the job, or the control API */
+	STEP_LOCAL,	   /* paths of the gateway's own at a job's host */
+	STEP_CREDENTIAL,   /* whom the request says it is from */
+	STEP_CONFIRM,	   /* where a request that has waited goes on: does that count still? */
+	STEP_LOOK_UP,	   /* finds the records of the token and of the job; alone may wait */
+	STEP_DECIDE,	   /* the verdict, and its answer if it is not to allow */
+	STEP_PASS,	   /* lets the request pass */
 
 	/* Not steps but what a step may say instead of naming one: */
 	STEP_WAIT, /* the waiter will be called */
@@ -127,13 +128,14 @@ static enum authorize_step
 step_early(struct authorization *run)
 {
 	return exchange_handle(run->exchange, LOCAL_EARLY, run->request) ? STEP_DONE
-									 : STEP_QUESTION;
+									 : STEP_FORWARD_AUTH;
 }
 
 static enum authorize_step
-step_question(struct authorization *run)
+step_forward_auth(struct authorization *run)
 {
-	if (run->exchange->peer->asks && !exchange_ask(run->exchange, run->request))
+	if (run->exchange->peer->forward_auth &&
+	    !exchange_forward_auth(run->exchange, run->request))
 		return STEP_DONE;
 	return STEP_DESCRIBE;
 }
@@ -154,7 +156,7 @@ step_route(struct authorization *run)
 	struct exchange *exchange = run->exchange;
 
 	find_route(exchange, run->request);
-	if (exchange->peer->asks && !exchange_ask_path(exchange, run->request))
+	if (exchange->peer->forward_auth && !exchange_forward_auth_path(exchange, run->request))
 		return STEP_DONE;
 	exchange->control = exchange->route.names_control;
 	exchange->html = exchange->html && !exchange->control;
@@ -232,7 +234,7 @@ step_pass(struct authorization *run)
 
 	CHECK(exchange_is_allowed(exchange) && token != NULL, exchange_dump, exchange);
 	counter_add(&exchange->context->stats->verdicts[VERDICT_ALLOW], 1);
-	if (exchange->peer->asks)
+	if (exchange->peer->forward_auth)
 		exchange_grant(exchange, route_job(&exchange->route), token);
 	else if (exchange->control)
 		exchange_call_control(exchange, run->request, token);
@@ -247,8 +249,8 @@ take(struct authorization *run, enum authorize_step step)
 	switch (step) {
 	case STEP_EARLY:
 		return step_early(run);
-	case STEP_QUESTION:
-		return step_question(run);
+	case STEP_FORWARD_AUTH:
+		return step_forward_auth(run);
 	case STEP_DESCRIBE:
 		return step_describe(run);
 	case STEP_ROUTE:

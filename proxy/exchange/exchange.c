@@ -297,7 +297,8 @@ exchange_grant(struct exchange *exchange, struct slice job, const struct token *
 {
 	struct local_reply reply;
 
-	CHECK(exchange->peer->asks && exchange_is_allowed(exchange), exchange_dump, exchange);
+	CHECK(
+	    exchange->peer->forward_auth && exchange_is_allowed(exchange), exchange_dump, exchange);
 	local_reply_grant(&reply, job, token, exchange_id(exchange));
 	exchange_send(exchange, &reply, OUTCOME_AUTHORIZED);
 }

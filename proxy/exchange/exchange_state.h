@@ -156,7 +156,7 @@ void exchange_send(struct exchange *exchange, struct local_reply *reply, enum ou
  */
 unsigned exchange_failed_auth(const struct exchange *exchange, enum verdict verdict);
 
-/* Tell the proxy that asked that the request may pass. */
+/* Forward auth: tell the other proxy that the request it holds may pass. */
 void exchange_grant(struct exchange *exchange, struct slice job, const struct token *token);
 
 /* ---- authorize.c ---- */

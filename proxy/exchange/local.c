@@ -25,7 +25,7 @@ host_of(const struct exchange *exchange)
 bool
 exchange_has_sessions(const struct exchange *exchange)
 {
-	return exchange->context->options.session_key != NULL && !exchange->peer->asks &&
+	return exchange->context->options.session_key != NULL && !exchange->peer->forward_auth &&
 	       exchange->route.names_job && host_of(exchange) == LOCAL_HOST_OF_ONE;
 }
 
@@ -203,7 +203,7 @@ exchange_refuse_person(
 	struct local_call call;
 	struct local_reply reply;
 
-	if (!exchange->html || exchange->peer->asks || !exchange->route.names_job ||
+	if (!exchange->html || exchange->peer->forward_auth || !exchange->route.names_job ||
 	    context->options.session_key == NULL)
 		return false;
 	call = call_of(exchange, request);

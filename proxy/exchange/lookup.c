@@ -70,10 +70,10 @@ exchange_look_up(struct exchange *exchange, const struct claim *claim, struct lo
 	struct evidence *evidence = &lookup->evidence;
 	/*
 	 * The clock was read when the client's bytes came, and is read again before the head leaves
-	 * for the backend. Another proxy's question is answered without that, so it is read here.
+	 * for the backend. Forward auth has no such moment, so it is read here.
 	 */
 	uint64_t now_ms =
-	    exchange->peer->asks ? loop_read_ms(context->loop) : loop_now_ms(context->loop);
+	    exchange->peer->forward_auth ? loop_read_ms(context->loop) : loop_now_ms(context->loop);
 
 	*evidence = evidence_of(exchange, claim);
 	if ((evidence->credential != CREDENTIAL_BEARER &&

@@ -40,7 +40,7 @@ listener_dump(const struct listener *listener, struct dump *dump)
 	jg_dump_flag(dump, "tls", options->tls);
 	jg_dump_flag(dump, "redirect", options->redirect);
 	jg_dump_flag(dump, "proxied", options->proxied);
-	jg_dump_flag(dump, "authorize", options->asks);
+	jg_dump_flag(dump, "authorize", options->forward_auth);
 	jg_dump_end(dump);
 }
 

@@ -448,14 +448,14 @@ static void
 a_peer_that_a_proxy_names_keeps_what_the_listener_is_for(void **state)
 {
 	const struct listener_options asked = {
-	    .proxied = true, .asks = true, .redirect = true, .purpose = FOR_CONTROL};
+	    .proxied = true, .forward_auth = true, .redirect = true, .purpose = FOR_CONTROL};
 	int client;
 
 	(void)state;
 	trust_proxy();
 	client = world_connect(&world, "192.0.2.1", &asked);
 	world_send(&world, client, "PROXY TCP4 198.51.100.7 192.0.2.9 4000 443\r\n");
-	assert_true(latest(FOR_CONTROL)->connection.peer.asks);
+	assert_true(latest(FOR_CONTROL)->connection.peer.forward_auth);
 	assert_true(latest(FOR_CONTROL)->connection.peer.redirect);
 	assert_int_equal(latest(FOR_CONTROL)->connection.peer.purpose, FOR_CONTROL);
 	close(client);

@@ -522,7 +522,7 @@ another_proxy_gets_its_answer_after_a_wait(void **state)
 	    "X-Forwarded-Uri: /path?q\nX-Forwarded-Host: " JOB ".jobs.test\n"
 	    "X-Forwarded-Method: POST\n%s",
 	    world.bearer);
-	world.peer = (struct exchange_peer){.asks = true, .trusted = true};
+	world.peer = (struct exchange_peer){.forward_auth = true, .trusted = true};
 	world_ask(&world, &question);
 	world_reply(&world, RECORD_TOKEN, token_record(world.token, 1, NULL));
 	ASSERT_WAITS(&world);

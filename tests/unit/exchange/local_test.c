@@ -63,7 +63,7 @@ connect_and_trace_are_refused_before_anything_is_judged(void **state)
 	world.peer.purpose = FOR_METRICS;
 	ask("TRACE", "/metrics", NULL);
 	ASSERT_REFUSED(&world, 405);
-	world.peer = (struct exchange_peer){.asks = true, .trusted = true};
+	world.peer = (struct exchange_peer){.forward_auth = true, .trusted = true};
 	ask("TRACE", "/authorize", NULL);
 	ASSERT_REFUSED(&world, 405);
 	ASSERT_NOT_JUDGED();

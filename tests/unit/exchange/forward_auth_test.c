@@ -1,4 +1,4 @@
-/* ask_test.c - the questions of other proxies, taken apart. */
+/* forward_auth_test.c - which request another proxy holds. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "exchange/ask.h"
+#include "exchange/forward_auth.h"
 #include "http/head.h"
 
 static struct field items[8];
@@ -34,7 +34,7 @@ the_request_takes_the_questions_place(void **state)
 		{"X-Forwarded-Method", "POST"}});
 
 	(void)state;
-	assert_int_equal(ask_read(&request), ASK_OK);
+	assert_int_equal(forward_auth_read(&request), FORWARD_AUTH_OK);
 	assert_true(slice_equal(request.path, SLICE("/a")));
 	assert_true(slice_equal(request.query, SLICE("?b")));
 	assert_true(slice_equal(request.authority, SLICE("demo.x:81")));
@@ -49,7 +49,7 @@ a_url_tells_host_and_path(void **state)
 	    "/authorize", 1, (const char *const[][2]){{"X-Original-URL", "https://demo.x/a?b"}});
 
 	(void)state;
-	assert_int_equal(ask_read(&request), ASK_OK);
+	assert_int_equal(forward_auth_read(&request), FORWARD_AUTH_OK);
 	assert_true(slice_equal(request.path, SLICE("/a")));
 	assert_true(slice_equal(request.authority, SLICE("demo.x")));
 }
@@ -60,15 +60,15 @@ envoys_path_is_what_follows(void **state)
 	struct request request = question("/authorize/jobs/demo/", 0, NULL);
 
 	(void)state;
-	assert_int_equal(ask_read(&request), ASK_OK);
+	assert_int_equal(forward_auth_read(&request), FORWARD_AUTH_OK);
 	assert_true(slice_equal(request.path, SLICE("/jobs/demo/")));
 	assert_true(slice_equal(request.authority, SLICE("gateway")));
 	request = question("/authorize/", 0, NULL);
 	request.path_resolved = true;
-	assert_int_equal(ask_read(&request), ASK_UNCLEAR);
+	assert_int_equal(forward_auth_read(&request), FORWARD_AUTH_UNCLEAR);
 	request = question("/authorize/", 0, NULL);
 	request.authority = (struct slice){0};
-	assert_int_equal(ask_read(&request), ASK_UNCLEAR);
+	assert_int_equal(forward_auth_read(&request), FORWARD_AUTH_UNCLEAR);
 }
 
 static void
@@ -80,7 +80,7 @@ other_paths_are_not_found(void **state)
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		struct request request = question(paths[i], 0, NULL);
 
-		assert_int_equal(ask_read(&request), ASK_NOT_FOUND);
+		assert_int_equal(forward_auth_read(&request), FORWARD_AUTH_NOT_FOUND);
 	}
 }
 
@@ -88,14 +88,14 @@ static void
 escapes_that_could_hide_a_segment(void **state)
 {
 	(void)state;
-	assert_true(ask_path_is_plain(SLICE("/jobs/a/%20b%2a%5b")));
-	assert_true(ask_path_is_plain(SLICE("/jobs/a/%2")));
-	assert_false(ask_path_is_plain(SLICE("/jobs/a/%2f")));
-	assert_false(ask_path_is_plain(SLICE("/jobs/a/%2Fb")));
-	assert_false(ask_path_is_plain(SLICE("/jobs/a/%2eb")));
-	assert_false(ask_path_is_plain(SLICE("/jobs/a/%2E")));
-	assert_false(ask_path_is_plain(SLICE("/jobs/a/%5c")));
-	assert_false(ask_path_is_plain(SLICE("/jobs/a/%5C")));
+	assert_true(forward_auth_path_is_plain(SLICE("/jobs/a/%20b%2a%5b")));
+	assert_true(forward_auth_path_is_plain(SLICE("/jobs/a/%2")));
+	assert_false(forward_auth_path_is_plain(SLICE("/jobs/a/%2f")));
+	assert_false(forward_auth_path_is_plain(SLICE("/jobs/a/%2Fb")));
+	assert_false(forward_auth_path_is_plain(SLICE("/jobs/a/%2eb")));
+	assert_false(forward_auth_path_is_plain(SLICE("/jobs/a/%2E")));
+	assert_false(forward_auth_path_is_plain(SLICE("/jobs/a/%5c")));
+	assert_false(forward_auth_path_is_plain(SLICE("/jobs/a/%5C")));
 }
 
 int

@@ -1,5 +1,5 @@
-/* ask.c - reading what nginx, Traefik, Caddy and Envoy say of the request they hold. */
-#include "exchange/ask.h"
+/* forward_auth.c - reads what nginx, Traefik, Caddy and Envoy say of the request that they hold. */
+#include "exchange/forward_auth.h"
 
 #include <stdlib.h>
 
@@ -8,7 +8,8 @@
 
 #define ENDPOINT SLICE("/authorize")
 
-/* The words of a question, each at most once; at is NULL for one that is missing. */
+/* What describes the request that is held, each at most once; at is NULL for one that is missing.
+ */
 struct words {
 	struct slice forwarded_uri, forwarded_host, forwarded_method;
 	struct slice original_url, original_uri, original_method;
@@ -116,7 +117,7 @@ take_original(const struct words *words, struct request *request)
 	       take_method(words->original_method, request);
 }
 
-static enum ask_error
+static enum forward_auth_error
 read_words(const struct words *words, struct request *request)
 {
 	bool forwarded = words->forwarded_uri.at != NULL || words->forwarded_method.at != NULL;
@@ -125,38 +126,38 @@ read_words(const struct words *words, struct request *request)
 
 	/* Of two descriptions one may be the client's own. */
 	if (forwarded == original)
-		return ASK_UNCLEAR;
+		return FORWARD_AUTH_UNCLEAR;
 	if (forwarded)
-		return take_forwarded(words, request) ? ASK_OK : ASK_UNCLEAR;
-	/* Nobody's word for the host counts here; if somebody has one, it is not the proxy. */
+		return take_forwarded(words, request) ? FORWARD_AUTH_OK : FORWARD_AUTH_UNCLEAR;
+	/* nginx does not send the host in a field of its own: one that is there is the client's. */
 	if (words->forwarded_host.at != NULL)
-		return ASK_UNCLEAR;
-	return take_original(words, request) ? ASK_OK : ASK_UNCLEAR;
+		return FORWARD_AUTH_UNCLEAR;
+	return take_original(words, request) ? FORWARD_AUTH_OK : FORWARD_AUTH_UNCLEAR;
 }
 
-enum ask_error
-ask_read(struct request *request)
+enum forward_auth_error
+forward_auth_read(struct request *request)
 {
 	struct words words;
 
 	if (!slice_starts_with(request->path, ENDPOINT))
-		return ASK_NOT_FOUND;
+		return FORWARD_AUTH_NOT_FOUND;
 	if (request->path.len > ENDPOINT.len && request->path.at[ENDPOINT.len] != '/')
-		return ASK_NOT_FOUND;
+		return FORWARD_AUTH_NOT_FOUND;
 	if (!words_read(&request->fields, &words))
-		return ASK_UNCLEAR;
+		return FORWARD_AUTH_UNCLEAR;
 	if (request->path.len == ENDPOINT.len)
 		return read_words(&words, request);
 	if (request->path_resolved || words.forwarded_uri.at != NULL ||
 	    words.forwarded_host.at != NULL || words.original_url.at != NULL ||
 	    words.original_uri.at != NULL || request->authority.len == 0)
-		return ASK_UNCLEAR;
+		return FORWARD_AUTH_UNCLEAR;
 	request->path = slice_after(request->path, ENDPOINT.len);
-	return ASK_OK;
+	return FORWARD_AUTH_OK;
 }
 
 bool
-ask_path_is_plain(struct slice path)
+forward_auth_path_is_plain(struct slice path)
 {
 	for (size_t i = 0; i + 2 < path.len; i++) {
 		const char *at = path.at + i;
