@@ -43,7 +43,7 @@ struct local_call {
 	struct slice request_id;
 	struct slice job; /* empty before the request has been routed */
 	enum local_host host;
-	bool secure;	 /* the client speaks TLS, as far as the gateway is told */
+	bool tls;	 /* the client speaks TLS, as far as the gateway is told */
 	bool by_session; /* `refused`: a session's cookie stood for the token */
 	bool limited; /* `decided`: its address has sent too many tokens of late that are not valid
 		       */

@@ -114,9 +114,9 @@ session_cookie(const struct fields *fields)
 }
 
 bool
-origin_is_own(const struct request *request, bool secure)
+origin_is_own(const struct request *request, bool tls)
 {
-	struct slice scheme = secure ? SLICE("https://") : SLICE("http://");
+	struct slice scheme = tls ? SLICE("https://") : SLICE("http://");
 	struct authority origin, own;
 	const struct field *found = NULL;
 
@@ -130,5 +130,5 @@ origin_is_own(const struct request *request, bool secure)
 	return found != NULL && slice_starts_with(found->value, scheme) &&
 	       authority_parse(slice_after(found->value, scheme.len), &origin) &&
 	       authority_parse(request->authority, &own) &&
-	       authority_same(&origin, &own, secure ? 443 : 80);
+	       authority_same(&origin, &own, tls ? 443 : 80);
 }

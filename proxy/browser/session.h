@@ -48,6 +48,6 @@ bool cookie_is_session(struct slice pair);
  * Is the request the doing of a page of the host it goes to? Exactly one Origin, of this
  * authority and scheme.
  */
-bool origin_is_own(const struct request *request, bool secure);
+bool origin_is_own(const struct request *request, bool tls);
 
 #endif

@@ -34,9 +34,8 @@ cookie_can_be_kept(const struct local_call *call)
 
 	if (colon != NULL)
 		host.len = (size_t)(colon - host.at);
-	return call->secure ||
-	       (host.len > local.len &&
-		   slice_equal_nocase(slice_after(host, host.len - local.len), local));
+	return call->tls || (host.len > local.len &&
+				slice_equal_nocase(slice_after(host, host.len - local.len), local));
 }
 
 /* ---- pages ---- */
@@ -173,7 +172,7 @@ serve(const struct local_call *call, struct local_answer *answer)
 		return show_form(call, answer, in);
 	/* Another site must not sign a browser in or out (RFC 6454: a form's page is its Origin).
 	 */
-	if (request->method_id != METHOD_POST || !origin_is_own(request, call->secure))
+	if (request->method_id != METHOD_POST || !origin_is_own(request, call->tls))
 		return refuse(answer, 403, SLICE("Foreign origin"),
 		    SLICE("This form must be sent from its own page."));
 	return in ? LOCAL_CONTENT : sign_out(call, answer);

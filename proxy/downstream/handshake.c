@@ -43,7 +43,7 @@ begin_tls(struct connection *connection)
 		admit_refused(downstream, CONNECTION_OVER_CLIENT_LIMIT, &connection->peer);
 		return false;
 	}
-	connection->peer.secure = true;
+	connection->peer.tls = true;
 	client_connection_set_state(connection, CONNECTION_TLS_HANDSHAKE);
 	places->handshakes++;
 	count_handshakes(downstream);

@@ -30,7 +30,7 @@ exchange_prepare(struct exchange *exchange, struct request *request, const struc
 	    /* With a session, what stands in Authorization is the job's own affair. */
 	    .forward_token = context->options.forwarding.forward_token || exchange->by_session,
 	    .peer_trusted = exchange->peer->trusted,
-	    .secure = exchange->peer->secure,
+	    .tls = exchange->peer->tls,
 	    .peer = peer_text(exchange->peer, address),
 	    .peer_is_unix = exchange->peer->local,
 	    .request_id = exchange_id(exchange),

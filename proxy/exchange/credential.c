@@ -140,9 +140,9 @@ is_embedded(const struct request *request)
 }
 
 bool
-exchange_is_secure(const struct exchange *exchange, const struct request *request)
+exchange_uses_tls(const struct exchange *exchange, const struct request *request)
 {
-	return exchange->peer->secure ||
+	return exchange->peer->tls ||
 	       (exchange->peer->trusted &&
 		   slice_equal_nocase(
 		       field_value(&request->fields, FIELD_X_FORWARDED_PROTO), SLICE("https")));
@@ -157,5 +157,5 @@ exchange_session_may(const struct exchange *exchange, const struct request *requ
 	if (is_embedded(request))
 		return false;
 	return (safe && request->upgrade.len == 0) ||
-	       origin_is_own(request, exchange_is_secure(exchange, request));
+	       origin_is_own(request, exchange_uses_tls(exchange, request));
 }

@@ -221,7 +221,7 @@ bool authenticates_connection(const struct request *request);
 bool exchange_session_may(const struct exchange *exchange, const struct request *request);
 
 /* Does the client speak TLS, as far as we are told? */
-bool exchange_is_secure(const struct exchange *exchange, const struct request *request);
+bool exchange_uses_tls(const struct exchange *exchange, const struct request *request);
 
 /* ---- local.c ---- */
 

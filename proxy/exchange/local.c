@@ -39,7 +39,7 @@ call_of(const struct exchange *exchange, const struct request *request)
 	    .request_id = exchange_id(exchange),
 	    .job = route_job(&exchange->route),
 	    .host = host_of(exchange),
-	    .secure = request != NULL && exchange_is_secure(exchange, request),
+	    .tls = request != NULL && exchange_uses_tls(exchange, request),
 	    .by_session = exchange->by_session,
 	    .https_port = context->options.https_port,
 	    .session_key = context->options.session_key,

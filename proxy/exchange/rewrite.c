@@ -156,7 +156,7 @@ add_forwarded(struct rewritten *out, const struct request *request, const struct
 		write_slice(&writer, request->authority);
 		write_literal(&writer, "\"");
 	}
-	if (rewrite->secure)
+	if (rewrite->tls)
 		write_literal(&writer, ";proto=https");
 	else
 		write_literal(&writer, ";proto=http");
@@ -312,7 +312,7 @@ rewrite_request(struct request *request, const struct rewrite *rewrite, struct r
 	add(out, SLICE("X-Request-Id"), rewrite->request_id);
 	add(out, SLICE("X-Forwarded-Proto"),
 	    told_or(request, rewrite, FIELD_X_FORWARDED_PROTO,
-		rewrite->secure ? SLICE("https") : SLICE("http")));
+		rewrite->tls ? SLICE("https") : SLICE("http")));
 	host = told_or(request, rewrite, FIELD_X_FORWARDED_HOST, request->authority);
 	if (host.len > 0)
 		add(out, SLICE("X-Forwarded-Host"), host);

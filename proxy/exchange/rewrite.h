@@ -17,7 +17,7 @@ struct rewrite {
 	bool traced;	    /* traceparent is valid: it and tracestate pass */
 	bool forward_token; /* leave Authorization as it is */
 	bool peer_trusted;  /* the client is a proxy whose word counts */
-	bool secure;	    /* the request came over TLS */
+	bool tls;	    /* the request came over TLS */
 	struct slice peer;  /* its address as text, without port; IPv6 without brackets */
 	bool peer_is_unix;
 	struct slice request_id;

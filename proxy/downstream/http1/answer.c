@@ -122,7 +122,7 @@ client_answer(struct exchange_client *client, const struct response *response)
 		server->keep_alive = false;
 	write_status_line(&writer, response->status, response->reason);
 	/* Ours comes first, because of several only the first one counts (RFC 6797 section 8.1). */
-	if (server->connection.peer.secure && downstream->options.hsts != NULL &&
+	if (server->connection.peer.tls && downstream->options.hsts != NULL &&
 	    server->connection.peer.purpose == FOR_JOBS)
 		write_field(&writer, SLICE("Strict-Transport-Security"),
 		    slice_of(downstream->options.hsts));

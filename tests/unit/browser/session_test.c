@@ -98,12 +98,12 @@ whatever_could_pass_for_it_is_taken_away(void **state)
 }
 
 static bool
-own(const char *origin, const char *authority, bool secure)
+own(const char *origin, const char *authority, bool tls)
 {
 	struct field items[] = {{SLICE("Origin"), slice_of(origin), FIELD_ORIGIN, false}};
 	struct request request = {.authority = slice_of(authority), .fields = {items, 1}};
 
-	return origin_is_own(&request, secure);
+	return origin_is_own(&request, tls);
 }
 
 static void

@@ -34,7 +34,7 @@ setup(void **state)
 	call = (struct local_call){.request = &request,
 	    .request_id = SLICE("id"),
 	    .job = SLICE("demo"),
-	    .secure = true,
+	    .tls = true,
 	    .session_key = key,
 	    .session_ms = 60000,
 	    .now_s = 1000,
@@ -276,7 +276,7 @@ where_nobody_can_sign_in_the_page_says_why(void **state)
 	assert_true(refuse(VERDICT_NO_CREDENTIAL));
 	assert_true(page_has("beside one job"));
 	call.host = LOCAL_HOST_OF_ONE;
-	call.secure = false;
+	call.tls = false;
 	assert_true(refuse(VERDICT_NO_CREDENTIAL));
 	assert_true(page_has("needs TLS"));
 	assert_false(page_has("<form"));

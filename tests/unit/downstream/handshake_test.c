@@ -195,7 +195,7 @@ it_opens_once_it_is_complete(void **state)
 	assert_int_equal(places()->handshakes, 0);
 	assert_int_equal(places()->count, 1);
 	assert_non_null(world_first(&world, FOR_JOBS));
-	assert_true(world_first(&world, FOR_JOBS)->peer.secure);
+	assert_true(world_first(&world, FOR_JOBS)->peer.tls);
 	assert_int_equal(counted(&world.stats->handshakes), 0);
 	assert_int_equal(counted(&world.stats->handshakes_full), 1);
 	assert_int_equal(counted(&world.stats->handshakes_resumed), 0);

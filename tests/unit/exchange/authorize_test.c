@@ -551,7 +551,7 @@ browse(const char *for_job, int64_t seconds, bool wants_html)
 	char text[SESSION_TEXT_LEN];
 
 	world.context->options.session_key = world_session_key;
-	world.peer.secure = true;
+	world.peer.tls = true;
 	memcpy(session.token_id, TOKEN_ID, TOKEN_ID_LEN);
 	assert_true(__real_jg_token_hash((struct slice){world.token, TOKEN_VALUE_LEN}, hash));
 	memcpy(session.mark, hash, TOKEN_MARK_LEN);
@@ -617,7 +617,7 @@ sign_in(const char *value)
 	    "Origin: https://" JOB ".jobs.test\n", CONTENT_UNKNOWN};
 
 	world.context->options.session_key = world_session_key;
-	world.peer.secure = true;
+	world.peer.tls = true;
 	snprintf(form, sizeof(form), "token=%.*s&to=%%2Fpath", TOKEN_VALUE_LEN, value);
 	world_ask(&world, &question);
 	assert_true(exchange_takes_content(world.exchange));

@@ -176,7 +176,7 @@ post_form(bool expects)
 	    origin, CONTENT_UNKNOWN, 0, NULL, expects};
 
 	world.context->options.session_key = world_session_key;
-	world.peer.secure = true;
+	world.peer.tls = true;
 	world_ask(&world, &question);
 	assert_true(exchange_takes_content(world.exchange));
 	assert_true(exchange_awaits_content(world.exchange));

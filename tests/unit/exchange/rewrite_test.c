@@ -26,7 +26,7 @@ the_prefix_and_the_scheme_are_told(void **state)
 {
 	(void)state;
 	facts.prefix = SLICE("/jobs/demo");
-	facts.secure = true;
+	facts.tls = true;
 	assert_true(rewrite(""));
 	expect_added("X-Forwarded-Prefix", "/jobs/demo");
 	expect_added("X-Forwarded-Proto", "https");
