@@ -53,7 +53,7 @@ exchange_prepare(struct exchange *exchange, struct request *request, const struc
 	return exchange_keep(exchange, request, &rewritten->extra, target);
 }
 
-/* Give up before the request has set out. True when it has been answered. */
+/* Answer before the request has set out. True when it has been answered. */
 static bool
 exchange_answer_here(struct exchange *exchange, const struct request *request)
 {
@@ -81,7 +81,7 @@ exchange_allow(struct exchange *exchange, struct request *request, const struct 
 	if (exchange_answer_here(exchange, request))
 		return;
 	if (!exchange_prepare(exchange, request, lookup->evidence.token, target)) {
-		exchange_give_up(exchange, OUTCOME_BAD_REQUEST, 431, SLICE("Head too large"),
+		exchange_fail(exchange, OUTCOME_BAD_REQUEST, 431, SLICE("Head too large"),
 		    SLICE("The fields of the request do not fit once the gateway has added its "
 			  "own."));
 		return;

@@ -38,8 +38,8 @@ exchange_reject(struct exchange *exchange, const struct request *request, unsign
 {
 	if (request != NULL)
 		exchange_describe(exchange, request);
-	exchange_give_up(exchange, status == 408 ? OUTCOME_HEAD_TIMEOUT : OUTCOME_BAD_REQUEST,
-	    status, title, detail);
+	exchange_fail(exchange, status == 408 ? OUTCOME_HEAD_TIMEOUT : OUTCOME_BAD_REQUEST, status,
+	    title, detail);
 }
 
 static void

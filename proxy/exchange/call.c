@@ -37,7 +37,7 @@ is_plain(struct slice text, const char *others)
 static void
 refuse(struct exchange *exchange, unsigned status, struct slice title, struct slice detail)
 {
-	exchange_give_up(exchange, OUTCOME_BAD_REQUEST, status, title, detail);
+	exchange_fail(exchange, OUTCOME_BAD_REQUEST, status, title, detail);
 }
 
 /* True for a request that the control process must not see; it has been refused then. */
@@ -123,11 +123,11 @@ exchange_call_failed(struct exchange *exchange, enum upstream_failure failure)
 	struct slice title = SLICE("Control API unavailable");
 
 	if (failure == UPSTREAM_BROKEN || failure == UPSTREAM_BAD_ANSWER)
-		exchange_give_up(exchange, OUTCOME_BACKEND_CLOSED, 503, title,
+		exchange_fail(exchange, OUTCOME_BACKEND_CLOSED, 503, title,
 		    SLICE("The control process ended before it answered. A change may have "
 			  "been made: check before you repeat it."));
 	else
-		exchange_give_up(exchange, OUTCOME_CONNECT_FAILED, 503, title,
+		exchange_fail(exchange, OUTCOME_CONNECT_FAILED, 503, title,
 		    SLICE("The control process is not available, and nothing was changed. Try "
 			  "again in a moment."));
 }

@@ -191,7 +191,7 @@ exchange_send(struct exchange *exchange, struct local_reply *reply, enum outcome
  * be done: a frame of the gateway cannot stand within one of the backend's.
  */
 static bool
-exchange_say_goodbye(struct exchange *exchange, unsigned code, struct slice reason)
+exchange_send_close(struct exchange *exchange, unsigned code, struct slice reason)
 {
 	const struct exchange_client_ops *ops = exchange->client->ops;
 	char frame[WEBSOCKET_CLOSE_MAX];
@@ -221,7 +221,7 @@ exchange_take_back(struct exchange *exchange)
 }
 
 void
-exchange_put_off(struct exchange *exchange, enum outcome outcome, unsigned status,
+exchange_fail_retry_later(struct exchange *exchange, enum outcome outcome, unsigned status,
     struct slice title, struct slice detail, unsigned retry_s)
 {
 	struct local_reply reply;
@@ -237,10 +237,10 @@ exchange_put_off(struct exchange *exchange, enum outcome outcome, unsigned statu
 }
 
 void
-exchange_give_up(struct exchange *exchange, enum outcome outcome, unsigned status,
-    struct slice title, struct slice detail)
+exchange_fail(struct exchange *exchange, enum outcome outcome, unsigned status, struct slice title,
+    struct slice detail)
 {
-	exchange_put_off(exchange, outcome, status, title, detail, 1);
+	exchange_fail_retry_later(exchange, outcome, status, title, detail, 1);
 }
 
 /*
@@ -268,7 +268,7 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 	exchange->decided = true;
 	counter_add(&context->stats->verdicts[verdict], 1);
 	if (exchange->answer_begun) {
-		bool told = exchange_say_goodbye(
+		bool told = exchange_send_close(
 		    exchange, WEBSOCKET_POLICY_VIOLATION, SLICE("access has been revoked"));
 
 		if (exchange->state != EXCHANGE_ENDED)
@@ -277,7 +277,8 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 	}
 	wait_s = exchange_failed_auth(exchange, verdict);
 	if (wait_s > 0) {
-		exchange_put_off(exchange, OUTCOME_RATE_LIMITED, 429, SLICE("Too many requests"),
+		exchange_fail_retry_later(exchange, OUTCOME_RATE_LIMITED, 429,
+		    SLICE("Too many requests"),
 		    SLICE("Too many tokens from this address were not valid; try again later."),
 		    wait_s);
 		return;
@@ -331,7 +332,7 @@ exchange_session_expired(struct exchange *exchange)
 		exchange_refuse(exchange, VERDICT_NO_CREDENTIAL);
 		return;
 	}
-	told = exchange_say_goodbye(
+	told = exchange_send_close(
 	    exchange, WEBSOCKET_POLICY_VIOLATION, SLICE("the session has expired"));
 	if (exchange->state != EXCHANGE_ENDED)
 		exchange_end(exchange, OUTCOME_SESSION_EXPIRED, told ? END_COMPLETE : END_REVOKED);
@@ -370,7 +371,7 @@ exchange_expired(struct timer *timer)
 		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
 		break;
 	case EXCHANGE_AWAITING:
-		exchange_give_up(exchange, OUTCOME_ANSWER_TIMEOUT, 504, SLICE("Gateway timeout"),
+		exchange_fail(exchange, OUTCOME_ANSWER_TIMEOUT, 504, SLICE("Gateway timeout"),
 		    SLICE("The job did not answer in time."));
 		break;
 	case EXCHANGE_RELAYING:
@@ -399,15 +400,15 @@ exchange_client_failed(struct exchange *exchange, enum client_failure failure)
 		exchange_end(exchange, OUTCOME_CLIENT_CLOSED, END_ABANDONED);
 		break;
 	case CLIENT_BAD_CONTENT:
-		exchange_give_up(exchange, OUTCOME_BAD_REQUEST, 400, SLICE("Bad request"),
+		exchange_fail(exchange, OUTCOME_BAD_REQUEST, 400, SLICE("Bad request"),
 		    SLICE("The framing of the request's content is broken."));
 		break;
 	case CLIENT_TOO_LARGE:
-		exchange_give_up(exchange, OUTCOME_BAD_REQUEST, 413, SLICE("Content too large"),
+		exchange_fail(exchange, OUTCOME_BAD_REQUEST, 413, SLICE("Content too large"),
 		    SLICE("The request's content is larger than this gateway lets through."));
 		break;
 	case CLIENT_BODY_TIMEOUT:
-		exchange_give_up(exchange, OUTCOME_BODY_TIMEOUT, 408, SLICE("Request timeout"),
+		exchange_fail(exchange, OUTCOME_BODY_TIMEOUT, 408, SLICE("Request timeout"),
 		    SLICE("The request's content stopped coming."));
 		break;
 	}
@@ -444,8 +445,7 @@ is_unprocessed(const struct exchange *exchange)
 void
 exchange_shutdown(struct exchange *exchange)
 {
-	bool told =
-	    exchange_say_goodbye(exchange, WEBSOCKET_GOING_AWAY, SLICE("the gateway stops"));
+	bool told = exchange_send_close(exchange, WEBSOCKET_GOING_AWAY, SLICE("the gateway stops"));
 
 	if (exchange->state != EXCHANGE_ENDED)
 		exchange_end(exchange, OUTCOME_SHUTDOWN,

@@ -134,11 +134,11 @@ void exchange_wait(struct exchange *exchange, uint64_t ms);
 
 /* End with a local reply, or cut the job's answer if some of it has been sent already.
  */
-void exchange_give_up(struct exchange *exchange, enum outcome outcome, unsigned status,
+void exchange_fail(struct exchange *exchange, enum outcome outcome, unsigned status,
     struct slice title, struct slice detail);
 
 /* The same, but only for now: the client may try again in so many seconds (429, 503). */
-void exchange_put_off(struct exchange *exchange, enum outcome outcome, unsigned status,
+void exchange_fail_retry_later(struct exchange *exchange, enum outcome outcome, unsigned status,
     struct slice title, struct slice detail, unsigned retry_s);
 
 /* Answer with a verdict that is not to allow, or cut what runs. */

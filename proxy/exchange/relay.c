@@ -140,42 +140,43 @@ upstream_failed(struct upstream_user *user, enum upstream_failure failure, enum 
 	}
 	switch (failure) {
 	case UPSTREAM_NO_ADDRESS:
-		exchange_give_up(exchange, OUTCOME_NOT_RESOLVED, 502, title,
+		exchange_fail(exchange, OUTCOME_NOT_RESOLVED, 502, title,
 		    SLICE("The job's host name has no address."));
 		return;
 	case UPSTREAM_NOT_ALLOWED:
-		exchange_give_up(exchange, OUTCOME_NOT_ALLOWED, 502, title,
+		exchange_fail(exchange, OUTCOME_NOT_ALLOWED, 502, title,
 		    SLICE("The job's URL leads to an address that is not allowed."));
 		return;
 	case UPSTREAM_REFUSED:
 	case UPSTREAM_CONNECT_FAILED:
-		exchange_give_up(exchange, OUTCOME_CONNECT_FAILED, 502, title,
+		exchange_fail(exchange, OUTCOME_CONNECT_FAILED, 502, title,
 		    SLICE("The job does not accept connections."));
 		return;
 	case UPSTREAM_CONNECT_TIMEOUT:
-		exchange_give_up(exchange, OUTCOME_CONNECT_TIMEOUT, 504, SLICE("Gateway timeout"),
+		exchange_fail(exchange, OUTCOME_CONNECT_TIMEOUT, 504, SLICE("Gateway timeout"),
 		    SLICE("The job could not be connected to in time."));
 		return;
 	case UPSTREAM_NOT_VERIFIED:
-		exchange_give_up(exchange, OUTCOME_NOT_VERIFIED, 502, title,
+		exchange_fail(exchange, OUTCOME_NOT_VERIFIED, 502, title,
 		    SLICE("The job's certificate could not be verified."));
 		return;
 	case UPSTREAM_CIRCUIT_OPEN:
-		exchange_put_off(exchange, OUTCOME_CIRCUIT_OPEN, 503, SLICE("Job unavailable"),
+		exchange_fail_retry_later(exchange, OUTCOME_CIRCUIT_OPEN, 503,
+		    SLICE("Job unavailable"),
 		    SLICE("The job takes no connections; it is tried again shortly."),
 		    pool_retry_s(exchange->backend));
 		return;
 	case UPSTREAM_NO_SOCKET:
-		exchange_give_up(exchange, OUTCOME_CONNECT_FAILED, 503, SLICE("Gateway busy"),
+		exchange_fail(exchange, OUTCOME_CONNECT_FAILED, 503, SLICE("Gateway busy"),
 		    SLICE("The gateway cannot open more connections just now; try again "
 			  "shortly."));
 		return;
 	case UPSTREAM_BROKEN:
-		exchange_give_up(exchange, OUTCOME_BACKEND_CLOSED, 502, title,
+		exchange_fail(exchange, OUTCOME_BACKEND_CLOSED, 502, title,
 		    SLICE("The job closed the connection before it had answered."));
 		return;
 	case UPSTREAM_BAD_ANSWER:
-		exchange_give_up(exchange, OUTCOME_BAD_ANSWER, 502, title,
+		exchange_fail(exchange, OUTCOME_BAD_ANSWER, 502, title,
 		    SLICE("The job's answer is not valid HTTP."));
 		return;
 	}
