@@ -5,7 +5,7 @@
 #include "observe/probes.h"
 
 static void exchange_expired(struct timer *timer);
-static void exchange_bury(struct task *task);
+static void exchange_free(struct task *task);
 
 size_t
 exchange_size(void)
@@ -30,7 +30,7 @@ exchange_new(struct exchange_context *context, struct exchange_client *client,
 	exchange->token_watch.changed = exchange_token_changed;
 	exchange->job_watch.changed = exchange_job_changed;
 	exchange->connect.run = exchange_connect;
-	exchange->burial.run = exchange_bury;
+	exchange->free_task.run = exchange_free;
 	exchange->started_us = loop_wall_us(context->loop);
 	exchange->started_monotonic_us = exchange->phase_us = loop_now_us(context->loop);
 	request_id_make(&context->ids, exchange->request_id);
@@ -42,9 +42,9 @@ exchange_new(struct exchange_context *context, struct exchange_client *client,
 }
 
 static void
-exchange_bury(struct task *task)
+exchange_free(struct task *task)
 {
-	struct exchange *exchange = container_of(task, struct exchange, burial);
+	struct exchange *exchange = container_of(task, struct exchange, free_task);
 
 	CHECK(exchange->state == EXCHANGE_ENDED && exchange->upstream == NULL &&
 		  exchange->suspended == NULL && exchange->kept == NULL,
@@ -89,7 +89,8 @@ exchange_write_log(const struct exchange *exchange, enum outcome outcome)
 		    [ACCESS_METHOD] = {exchange->method, exchange->method_len},
 		    [ACCESS_HOST] = {exchange->host, exchange->host_len},
 		    [ACCESS_PATH] = {exchange->path, exchange->path_len},
-		    [ACCESS_TOKEN_ID] = {exchange->token_id, exchange->known ? TOKEN_ID_LEN : 0},
+		    [ACCESS_TOKEN_ID] = {exchange->token_id,
+			exchange->authenticated ? TOKEN_ID_LEN : 0},
 		    [ACCESS_JOB] = route_job(&exchange->route),
 		},
 	    .started_us = exchange->started_us,
@@ -159,7 +160,7 @@ exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end 
 	if (access_log_on(context->access_log) && exchange->peer->purpose != FOR_METRICS)
 		exchange_write_log(exchange, outcome);
 	exchange->client->ops->ended(exchange->client, end);
-	loop_defer(context->loop, &exchange->burial);
+	loop_defer(context->loop, &exchange->free_task);
 }
 
 /* ---- local replies ---- */

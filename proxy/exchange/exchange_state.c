@@ -30,7 +30,7 @@ exchange_dump(const struct exchange *exchange, struct dump *dump)
 	jg_dump_word(dump, "state", exchange_states[exchange->state].name);
 	if (exchange->route.names_job)
 		jg_dump_text(dump, "job", route_job(&exchange->route));
-	if (exchange->known)
+	if (exchange->authenticated)
 		jg_dump_text(dump, "token", (struct slice){exchange->token_id, TOKEN_ID_LEN});
 	if (exchange->decided)
 		jg_dump_word(dump, "verdict", jg_verdict_name(exchange->verdict));

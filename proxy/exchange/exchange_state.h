@@ -57,7 +57,7 @@ struct exchange {
 	struct timer timer;	  /* of the state, or of the session where that ends sooner */
 	uint64_t session_ends_ms; /* monotonic; with by_session */
 	struct task connect;	  /* CONNECTING: takes a connection at the end of the turn */
-	struct task burial;
+	struct task free_task;
 
 	struct route route;
 	struct backend *backend;
@@ -89,10 +89,10 @@ struct exchange {
 	unsigned status;
 	enum verdict verdict;
 	unsigned char request_id_len, method_len, host_len, path_len;
-	bool decided;	 /* verdict is one */
-	bool known;	 /* the token's id is set */
-	bool by_session; /* a cookie of ours stood for the token */
-	bool traced;	 /* trace is set */
+	bool decided;	    /* verdict is one */
+	bool authenticated; /* the token's id is set */
+	bool by_session;    /* a cookie of ours stood for the token */
+	bool traced;	    /* trace is set */
 	char request_id[REQUEST_ID_MAX];
 	char token_id[TOKEN_ID_LEN];
 	char method[LOG_METHOD_MAX], host[LOG_HOST_MAX], path[LOG_PATH_MAX];

@@ -101,7 +101,7 @@ exchange_decide(struct exchange *exchange, const struct claim *claim, const stru
 	exchange->decision_us = exchange_timed(exchange, TIMED_DECISION);
 	if (evidence->token != NULL && verdict != VERDICT_INVALID_TOKEN) {
 		memcpy(exchange->token_id, evidence->token->id.at, TOKEN_ID_LEN);
-		exchange->known = true;
+		exchange->authenticated = true;
 	}
 	if (verdict == VERDICT_INVALID_TOKEN && claim->credential == CREDENTIAL_BEARER)
 		jg_bearer_forget(&exchange->context->memos, claim->digest);
