@@ -27,7 +27,7 @@ exchange_context_new(const struct exchange_options *options, struct loop *loop,
 	context->exchanges.size = exchange_size();
 	context->local_room = scratch_new(LOCAL_ROOM);
 	if (context->local_room == NULL || !request_ids_init(&context->ids) ||
-	    RAND_bytes((unsigned char *)context->memos.key, sizeof(context->memos.key)) != 1) {
+	    RAND_bytes((unsigned char *)context->digests.key, sizeof(context->digests.key)) != 1) {
 		exchange_context_free(context);
 		return NULL;
 	}
@@ -52,7 +52,7 @@ exchange_context_dump(const struct exchange_context *context, struct dump *dump)
 
 	jg_dump_begin(dump, "exchange_context");
 	jg_dump_number(dump, "idle_blocks", context->exchanges.idle_count);
-	jg_dump_number(dump, "mint_edition", context->memos.mint_edition);
+	jg_dump_number(dump, "mint_edition", context->digests.mint_edition);
 	jg_dump_flag(dump, "access_log", access_log_on(context->access_log));
 	jg_dump_flag(dump, "sign_in", options->session_key != NULL);
 	jg_dump_flag(dump, "control", options->control_target != NULL);

@@ -10,7 +10,7 @@ exchange_claim_field(struct exchange *exchange, struct slice field, struct claim
 	const struct mint *mint = jg_directory_mint(context->directory, loop_now_ms(context->loop));
 	struct bearer_memo *digest;
 
-	claim->credential = jg_bearer_recall(&context->memos, mint, field, &digest);
+	claim->credential = jg_bearer_recall(&context->digests, mint, field, &digest);
 	claim->digest = digest;
 	claim->mint_edition = mint->edition;
 }

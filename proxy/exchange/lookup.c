@@ -104,7 +104,7 @@ exchange_decide(struct exchange *exchange, const struct claim *claim, const stru
 		exchange->authenticated = true;
 	}
 	if (verdict == VERDICT_INVALID_TOKEN && claim->credential == CREDENTIAL_BEARER)
-		jg_bearer_forget(&exchange->context->memos, claim->digest);
+		jg_bearer_forget(&exchange->context->digests, claim->digest);
 	PROBE_DECISION(exchange->request_id, exchange->request_id_len, verdict,
 	    exchange->decision_us, exchange->route.job, exchange->route.job_len,
 	    exchange->token_id);

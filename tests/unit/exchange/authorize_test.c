@@ -197,7 +197,7 @@ the_credential_is_hashed_once(void **state)
 	world_get(&world);
 	assert_int_equal(hashes, 1);
 	/* Other requests have taken its place in the cache of digests meanwhile. */
-	memset(world.context->memos.slots, 0, sizeof(world.context->memos.slots));
+	memset(world.context->digests.slots, 0, sizeof(world.context->digests.slots));
 	world_reply(&world, RECORD_TOKEN, token_record(world.token, 1, NULL));
 	ASSERT_WAITS(&world);
 	world_reply(&world, RECORD_JOB, job_record(8000, NULL));
@@ -320,14 +320,14 @@ a_value_that_is_not_minted_is_refused_once_that_is_enforced(void **state)
 
 /* Other values are read while it waits, in each place that the worker keeps what it read in. */
 static void
-fill_memos(void)
+fill_digests(void)
 {
 	const struct mint *mint = jg_directory_mint(world.context->directory, world_now(&world));
 	struct bearer_memo *kept;
 	char field[32];
 
 	for (unsigned i = 0; i < 32 * BEARER_MEMOS; i++)
-		assert_int_equal(jg_bearer_recall(&world.context->memos, mint,
+		assert_int_equal(jg_bearer_recall(&world.context->digests, mint,
 				     (struct slice){field,
 					 (size_t)snprintf(field, sizeof(field), "Bearer %u", i)},
 				     &kept),
@@ -345,7 +345,7 @@ a_credential_stays_its_own_when_values_come_to_be_minted_between_both_waits(void
 	jg_directory_set_mint(world.store.directory, MINT_STARTED, key);
 	world_reply(&world, RECORD_TOKEN, token_record(world.token, 1, NULL));
 	ASSERT_WAITS(&world);
-	fill_memos();
+	fill_digests();
 	world_reply(&world, RECORD_JOB, job_record(8000, NULL));
 	ASSERT_SENT(&world, HEAD);
 }
@@ -631,7 +631,7 @@ signing_in_waits_for_both_records(void **state)
 	(void)state;
 	sign_in(world.token);
 	assert_int_equal(hashes, 1);
-	memset(world.context->memos.slots, 0, sizeof(world.context->memos.slots));
+	memset(world.context->digests.slots, 0, sizeof(world.context->digests.slots));
 	world_reply(&world, RECORD_TOKEN, token_record(world.token, 1, NULL));
 	ASSERT_WAITS(&world);
 	world_reply(&world, RECORD_JOB, job_record(8000, NULL));
@@ -665,7 +665,7 @@ signing_in_keeps_its_credential_when_values_come_to_be_minted_between_both_waits
 	jg_directory_set_mint(world.store.directory, MINT_STARTED, key);
 	world_reply(&world, RECORD_TOKEN, token_record(world.token, 1, NULL));
 	ASSERT_WAITS(&world);
-	fill_memos();
+	fill_digests();
 	world_reply(&world, RECORD_JOB, job_record(8000, NULL));
 	ASSERT_REFUSED(&world, 303);
 }
