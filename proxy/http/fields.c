@@ -47,37 +47,9 @@ is_field_value(struct slice text)
 }
 
 bool
-h2_field_check(struct field *field)
+h2_value_is_good(struct slice text)
 {
-	static const struct {
-		struct slice name;
-		enum field_id id;
-	} pseudo[] = {
-	    {SLICE(":method"), FIELD_PSEUDO_METHOD},
-	    {SLICE(":path"), FIELD_PSEUDO_PATH},
-	    {SLICE(":scheme"), FIELD_PSEUDO_SCHEME},
-	    {SLICE(":authority"), FIELD_PSEUDO_AUTHORITY},
-	    {SLICE(":status"), FIELD_PSEUDO_STATUS},
-	    {SLICE(":protocol"), FIELD_PSEUDO_PROTOCOL},
-	};
-	unsigned char classes = BYTE_LOWER | BYTE_NAME;
-
-	field->id = FIELD_OTHER;
-	if (!is_field_value(field->value) || slice_trim(field->value).len < field->value.len)
-		return false;
-	for (size_t i = 0; i < sizeof(pseudo) / sizeof(pseudo[0]); i++) {
-		if (slice_equal(field->name, pseudo[i].name)) {
-			field->id = pseudo[i].id;
-			return true;
-		}
-	}
-	for (size_t i = 0; i < field->name.len; i++)
-		classes &= byte_classes[(unsigned char)field->name.at[i]];
-	if (field->name.len == 0 || (classes & BYTE_LOWER) == 0)
-		return false;
-	field->id = classes & BYTE_NAME ? name_identify_plain(field->name)
-					: name_identify_disguised(field->name);
-	return true;
+	return is_field_value(text) && slice_trim(text).len == text.len;
 }
 
 /* "name: value" without its line end. False when it breaks the rules; a folded line has no name. */

@@ -67,13 +67,6 @@ enum head_status head_parse_response(
  */
 enum head_status fields_parse(struct slice section, struct field *out, size_t cap, size_t *count);
 
-/*
- * Set the id of a field of HTTP/2, pseudo-fields too. False, and the message is malformed, when the
- * name is no token in lower case and no pseudo-field's, or when the value has bytes that it must
- * not have, or white space around it (RFC 9113 section 8.2.1).
- */
-bool h2_field_check(struct field *field);
-
 /* Which method it is. False when it is no token, or longer than 64 bytes. */
 bool method_parse(struct slice text, enum method_id *out);
 
@@ -99,6 +92,13 @@ void trailers_mark(struct fields *trailers, const char *const *listed);
 bool list_next(struct slice *rest, struct slice *member);
 
 /* May a field have this value, white space around it included (RFC 9110 section 5.5)? */
+bool is_field_value(struct slice text);
+
+/* The same for a value of HTTP/2, which has no white space around it (RFC 9113 section 8.2.1). */
+bool h2_value_is_good(struct slice text);
+
+/* True when every byte may stand in a field's value: visible characters, SP, HTAB and obs-text (RFC
+ * 9110 section 5.5). */
 bool is_field_value(struct slice text);
 
 #endif

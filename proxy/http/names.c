@@ -148,7 +148,49 @@ field_identify(struct slice name)
 	return name_identify_plain(name);
 }
 
-/* The same in lower case. */
+/* RFC 9113 sections 8.3.1 and 8.3.2, RFC 8441 section 4. */
+static bool
+identify_pseudo(struct slice name, enum field_id *id)
+{
+	static const struct {
+		struct slice name;
+		enum field_id id;
+	} known[] = {
+	    {SLICE(":authority"), FIELD_PSEUDO_AUTHORITY},
+	    {SLICE(":method"), FIELD_PSEUDO_METHOD},
+	    {SLICE(":path"), FIELD_PSEUDO_PATH},
+	    {SLICE(":protocol"), FIELD_PSEUDO_PROTOCOL},
+	    {SLICE(":scheme"), FIELD_PSEUDO_SCHEME},
+	    {SLICE(":status"), FIELD_PSEUDO_STATUS},
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (slice_equal(name, known[i].name)) {
+			*id = known[i].id;
+			return true;
+		}
+	return false;
+}
+
+bool
+h2_name_identify(struct slice name, enum field_id *id)
+{
+	unsigned char classes = BYTE_LOWER | BYTE_NAME; /* those that all bytes belong to */
+
+	*id = FIELD_OTHER;
+	if (name.len == 0)
+		return false;
+	if (name.at[0] == ':')
+		return identify_pseudo(name, id);
+	for (size_t i = 0; i < name.len; i++)
+		classes &= byte_classes[(unsigned char)name.at[i]];
+	if ((classes & BYTE_LOWER) == 0)
+		return false;
+	*id = classes & BYTE_NAME ? name_identify_plain(name) : name_identify_disguised(name);
+	return true;
+}
+
+/* The same as plain, in lower case. */
 static char
 plain_lower(char c)
 {

@@ -57,6 +57,13 @@ enum field_id name_identify_plain(struct slice name);
 enum field_id name_identify_disguised(struct slice name);
 
 /*
+ * The same for a name of HTTP/2: FIELD_PSEUDO_* for the pseudo-fields (RFC 9113 sections 8.3.1 and
+ * 8.3.2, RFC 8441 section 4). False, with FIELD_OTHER, when it is neither one of them nor a token
+ * in lower case: the message is malformed (RFC 9113 section 8.2.1).
+ */
+bool h2_name_identify(struct slice name, enum field_id *id);
+
+/*
  * Turn a field name into a pattern, in place: lower case, '-' for every other character. A '*' at
  * its end matches any rest. False when it is not a field name.
  */

@@ -4,6 +4,7 @@
 
 #include "fuzz.h"
 #include "http/h2_fields.h"
+#include "http/names.h"
 
 struct h2_input {
 	struct field fields[H2_FIELDS_MAX]; /* as they are sent */
@@ -42,7 +43,8 @@ h2_input_block(const struct h2_input *input, struct field *fields)
 
 	memcpy(fields, input->fields, input->count * sizeof(fields[0]));
 	for (size_t i = 0; i < block.count; i++)
-		if (!h2_field_check(&fields[i]))
+		if (!h2_name_identify(fields[i].name, &fields[i].id) ||
+		    !h2_value_is_good(fields[i].value))
 			block.malformed = true;
 	return block;
 }

@@ -462,11 +462,7 @@ tokens(void **state)
 static bool
 check_h2(const char *name, const char *value, enum field_id *id)
 {
-	struct field field = {.name = slice_of(name), .value = slice_of(value)};
-	bool good = h2_field_check(&field);
-
-	*id = field.id;
-	return good;
+	return h2_name_identify(slice_of(name), id) && h2_value_is_good(slice_of(value));
 }
 
 /* RFC 9113 section 8.2.1. */
@@ -487,8 +483,8 @@ fields_of_http_2(void **state)
 		assert_false(check_h2("a", bad_values[i], &id));
 		assert_false(check_h2(":path", bad_values[i], &id));
 	}
-	assert_false(h2_field_check(&(struct field){.name = SLICE("a"), .value = SLICE("b\0c")}));
-	assert_false(h2_field_check(&(struct field){.name = SLICE("a\0b"), .value = SLICE("c")}));
+	assert_false(h2_value_is_good(SLICE("b\0c")));
+	assert_false(h2_name_identify(SLICE("a\0b"), &id));
 	assert_true(check_h2("te", "", &id));
 	assert_int_equal(id, FIELD_TE);
 	assert_true(check_h2("x", "a \t\xc3\xa4 b", &id));

@@ -4,6 +4,7 @@
 
 #include "http/head.h"
 #include "http/hpack.h"
+#include "http/names.h"
 
 #define H2_LIST_ROOM 300 /* fields */
 
@@ -18,7 +19,7 @@ h2_block_of(const char *const *texts)
 		struct field *field = &fields[block.count++];
 
 		*field = (struct field){.name = slice_of(texts[0]), .value = slice_of(texts[1])};
-		if (!h2_field_check(field))
+		if (!h2_name_identify(field->name, &field->id) || !h2_value_is_good(field->value))
 			block.malformed = true;
 	}
 	return block;
