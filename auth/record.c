@@ -71,3 +71,16 @@ record_labels(const struct record *record)
 	}
 	return NULL;
 }
+
+uint64_t
+record_lease(const struct record *record)
+{
+	switch (record->kind) {
+	case RECORD_JOB:
+		return record->job.lease;
+	case RECORD_TOKEN:
+	case RECORD_KINDS:
+		break;
+	}
+	return 0;
+}

@@ -34,4 +34,7 @@ struct slice record_id(const struct record *record);
 struct slice record_created_at(const struct record *record);
 const struct label_set *record_labels(const struct record *record);
 
+/* Seconds after which it goes by itself; 0: it stays. */
+uint64_t record_lease(const struct record *record);
+
 #endif

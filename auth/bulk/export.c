@@ -4,19 +4,9 @@
 #include <stdlib.h>
 
 #include "auth/bulk/task.h"
+#include "auth/control/input.h"
 #include "auth/control/view.h"
 #include "auth/record.h"
-
-static void
-add_proof(json_t *line, const struct token *token)
-{
-	char hex[2 * TOKEN_HASH_LEN + 1];
-
-	jg_token_hash_format(token->hash, hex);
-	json_object_set_new(line, "hash", json_string(hex));
-	if (token->minted > 0)
-		json_object_set_new(line, "minted", json_integer((json_int_t)token->minted));
-}
 
 /* The key for values comes first: where it does not fit, nothing is to be imported. */
 static void
@@ -33,7 +23,8 @@ write_mint(struct task *task)
 	OPENSSL_cleanse(hex, sizeof(hex));
 }
 
-/* What the API shows of it, and what only the store knows: the hash, the place in the index. */
+/* What the API shows of it, and what only the store knows: the proof of a token, the place in the
+ * index. */
 static void
 write_record(struct task *task, enum record_kind kind, const struct store_walk_entry *entry)
 {
@@ -44,16 +35,13 @@ write_record(struct task *task, enum record_kind kind, const struct store_walk_e
 		task_problem(task, kind, entry->id, "left out: %s", entry->why);
 		return;
 	}
-	line = json_pack("{s:s}", "kind", record_types[kind].noun);
-	view = view_record(entry->record, "");
-	json_object_del(view, "job_url");
+	line = json_pack("{s:s}", INPUT_KIND, record_types[kind].noun);
+	view = view_export(entry->record);
 	json_object_update(line, view);
 	json_decref(view);
-	if (kind == RECORD_TOKEN)
-		add_proof(line, &entry->record->token);
 	score = entry->score.at != NULL ? strtod(entry->score.at, NULL) : 0;
 	if (score >= 1 && score < 9007199254740992.0) /* whole numbers, as a double has them */
-		json_object_set_new(line, "created_ms", json_integer((json_int_t)score));
+		json_object_set_new(line, INPUT_CREATED_MS, json_integer((json_int_t)score));
 	if (json_dumpf(line, task->out, JSON_COMPACT) == 0 && fputc('\n', task->out) != EOF)
 		task->counts[kind]++;
 	json_decref(line);

@@ -13,13 +13,8 @@
 
 #define UNDER_WAY_MAX 256
 #define LINE_MAX_BYTES (256u << 10) /* a job with the most and longest labels has 30 KiB */
-#define TIME_MAX 40
 
-static const char *const token_fields[] = {"kind", "id", "name", "role", "label_selector",
-    "version", "created_at", "updated_at", "hash", "minted", "created_ms", NULL};
-static const char *const mint_fields[] = {"kind", "key", "enforced", NULL};
-static const char *const job_fields[] = {
-    "kind", "id", "url", "labels", "lease", "created_at", "updated_at", "created_ms", NULL};
+static const char *const mint_fields[] = {INPUT_KIND, "key", "enforced", NULL};
 
 struct import {
 	struct task *task;
@@ -30,8 +25,7 @@ struct import {
 	bool refused;	/* its key for values is not the one of these lines */
 	bool is_ours;	/* these lines have the store's key */
 	json_t *object; /* of the line at hand, which the record points into */
-	struct token_input token;
-	struct job_input job;
+	struct record_input input;
 };
 
 static bool
@@ -51,58 +45,15 @@ text_of(const json_t *object, const char *field)
 	return (struct slice){json_string_value(value), json_string_length(value)};
 }
 
+/* `minted` counts only with the key that values were minted with: elsewhere it says nothing. */
 static bool
-read_times(
-    const json_t *object, struct slice *created, struct slice *updated, struct mistake *mistake)
+check_minted(const struct import *import, struct token *token, struct mistake *mistake)
 {
-	*created = text_of(object, "created_at");
-	*updated = text_of(object, "updated_at");
-	if (created->len > TIME_MAX)
-		return wrong(mistake, "created_at", "not a time");
-	return updated->len <= TIME_MAX || wrong(mistake, "updated_at", "not a time");
-}
-
-static bool
-read_token(struct import *import, struct token *out, struct mistake *mistake)
-{
-	const json_t *object = import->object;
-	json_int_t version = json_integer_value(json_object_get(object, "version"));
-	json_int_t minted = json_integer_value(json_object_get(object, "minted"));
-
-	if (!input_token(object, &import->token, mistake))
-		return false;
-	*out = (struct token){.id = text_of(object, "id"),
-	    .name = import->token.name,
-	    .role = import->token.role,
-	    .selector = {import->token.selector_count, import->token.selector},
-	    .version = (uint64_t)version};
-	if (json_object_get(object, "label_selector") == NULL) /* must not read as "every job" */
-		return wrong(mistake, "label_selector", "this field is missing");
-	if (!jg_token_id_valid(out->id))
-		return wrong(mistake, "id", "not the id of a token");
-	if (version < 1 || (uint64_t)version > TOKEN_VERSION_MAX)
-		return wrong(mistake, "version", "a version is a number of 1 to 18 digits");
-	if (minted < 0 || minted > version)
+	if (token->minted > token->version)
 		return wrong(mistake, "minted", "one of the versions so far, or none");
-	if (import->is_ours) /* elsewhere it says nothing of values here */
-		out->minted = (uint64_t)minted;
-	if (!jg_token_hash_parse(text_of(object, "hash"), out->hash))
-		return wrong(mistake, "hash", "a hash is 64 hex digits");
-	return read_times(object, &out->created_at, &out->updated_at, mistake);
-}
-
-static bool
-read_job(struct import *import, struct job *out, struct mistake *mistake)
-{
-	if (!input_job(import->object, false, &import->job, mistake))
-		return false;
-	*out = (struct job){.id = import->job.id,
-	    .url_text = import->job.url,
-	    .labels = {import->job.label_count, import->job.labels},
-	    .lease = import->job.lease};
-	if (out->id.len == 0)
-		return wrong(mistake, "id", "this field is missing");
-	return read_times(import->object, &out->created_at, &out->updated_at, mistake);
+	if (!import->is_ours)
+		token->minted = 0;
+	return true;
 }
 
 /* The key for values becomes the store's, or is it already. */
@@ -128,22 +79,18 @@ import_mint(struct import *import, struct mistake *mistake)
 		   "the store mints values with another key; import into an empty store");
 }
 
-/* The line's object as a record; false with what is wrong. */
+/* The line's object as a record, in import->input; false with what is wrong. */
 static bool
-read_record(struct import *import, struct record *out, struct mistake *mistake)
+read_record(struct import *import, struct mistake *mistake)
 {
-	if (!record_kind_of(text_of(import->object, "kind"), &out->kind))
-		return wrong(mistake, "kind", "neither token nor job");
-	switch (out->kind) {
-#define RECORD(KIND, type, labels, lapses)                                     \
-	case RECORD_##KIND:                                                    \
-		return input_fields(import->object, type##_fields, mistake) && \
-		       read_##type(import, &out->type, mistake);
-#include "jobgate/records.def"
-	case RECORD_KINDS:
-		break;
-	}
-	return false;
+	struct record *record = &import->input.record;
+	enum record_kind kind;
+
+	if (!record_kind_of(text_of(import->object, INPUT_KIND), &kind))
+		return wrong(mistake, INPUT_KIND, "neither token nor job");
+	if (!input_record(import->object, kind, INPUT_IMPORT, &import->input, mistake))
+		return false;
+	return kind != RECORD_TOKEN || check_minted(import, &record->token, mistake);
 }
 
 static void
@@ -179,8 +126,8 @@ on_created(struct import *import, enum record_kind kind, enum store_result resul
 static uint64_t
 created_ms(const json_t *object, struct slice created_at)
 {
-	json_int_t ms = json_integer_value(json_object_get(object, "created_ms"));
-	char text[TIME_MAX + 1];
+	json_int_t ms = json_integer_value(json_object_get(object, INPUT_CREATED_MS));
+	char text[64];
 	struct tm utc = {0};
 
 	if (ms > 0)
@@ -211,18 +158,16 @@ import_record(struct import *import, const struct record *record)
 static bool
 import_object(struct import *import, const char *text, size_t len, struct mistake *mistake)
 {
-	struct record record = {0};
-
 	if (len > LINE_MAX_BYTES)
 		return wrong(mistake, "", "the line is too long");
 	import->object = input_object(text, len, NULL, mistake);
 	if (import->object == NULL)
 		return false;
-	if (slice_equal(text_of(import->object, "kind"), SLICE("mint")))
+	if (slice_equal(text_of(import->object, INPUT_KIND), SLICE("mint")))
 		return import_mint(import, mistake);
-	if (!read_record(import, &record, mistake))
+	if (!read_record(import, mistake))
 		return false;
-	import_record(import, &record);
+	import_record(import, &import->input.record);
 	return true;
 }
 

@@ -1,6 +1,7 @@
 /* command.c - what the commands have in common: calling, listing, asking, labels. */
 #define _GNU_SOURCE 1 /* asprintf */
 #include "auth/cli/command.h"
+#include "auth/cli/fields.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -40,13 +41,13 @@ command_call(struct command_context *context, const char *method, const char *pa
 
 int
 command_show(struct command_context *context, const char *method, const char *path,
-    const json_t *body, const struct column *columns)
+    const json_t *body, enum record_kind kind)
 {
 	struct answer answer;
 	int result = command_call(context, method, path, body, &answer);
 
 	if (result == CLI_OK)
-		result = command_written(present_record(&context->printer, answer.body, columns));
+		result = command_written(fields_present(&context->printer, answer.body, kind));
 	answer_clear(&answer);
 	return result;
 }
@@ -100,8 +101,9 @@ show_page(struct command_context *context, const char *path, struct present_list
 }
 
 int
-command_list(struct command_context *context, const char *path, const struct column *columns)
+command_list(struct command_context *context, const char *path, enum record_kind kind)
 {
+	struct column columns[COLUMNS_MAX];
 	struct present_list list;
 	char *cursor = NULL;
 	int result;
@@ -109,6 +111,7 @@ command_list(struct command_context *context, const char *path, const struct col
 
 	if (path == NULL)
 		return CLI_REFUSED;
+	fields_columns(kind, USE_LIST, columns);
 	present_list_begin(&list, &context->printer, columns);
 	result = show_page(context, path, &list, &cursor);
 	while (result == CLI_OK && cursor != NULL) {

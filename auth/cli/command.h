@@ -36,10 +36,10 @@ int command_call(struct command_context *context, const char *method, const char
 
 /* As command_call, then present the answer's record. */
 int command_show(struct command_context *context, const char *method, const char *path,
-    const json_t *body, const struct column *columns);
+    const json_t *body, enum record_kind kind);
 
 /* Get all pages of a list, path being the first page's with its query, and present them as one. */
-int command_list(struct command_context *context, const char *path, const struct column *columns);
+int command_list(struct command_context *context, const char *path, enum record_kind kind);
 
 /*
  * Ask "<question> [y/N] " when standard input is a terminal; yes without asking

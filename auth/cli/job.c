@@ -1,17 +1,12 @@
 /* job.c - jobgate job create, list, get, set, delete; run is in run.c. */
-#include "auth/cli/columns.h"
 #include "auth/cli/command.h"
+#include "auth/cli/fields.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 static const struct argp_option create_options[] = {
     {"label", KEY_LABEL, "name=value", 0, "Label of the job; may be repeated", 0},
-    {"url", KEY_URL, "URL", 0,
-	"Where the job listens: http://host[:port][/base], https://..., or unix:/path", 0},
-    {"id", KEY_ID, "ID", 0, "Id of the job, a DNS label [default: a new UUID]", 0},
-    {"lease", KEY_LEASE, "SECONDS", 0,
-	"Remove the job after this time, unless its lease is renewed", 0},
     {0},
 };
 
@@ -23,7 +18,6 @@ static const struct argp_option list_options[] = {
 static const struct argp_option set_options[] = {
     {"label", KEY_LABEL, "name=value", 0, "Add or change a label; may be repeated", 0},
     {"remove-label", KEY_REMOVE_LABEL, "name", 0, "Remove a label; may be repeated", 0},
-    {"url", KEY_URL, "URL", 0, "Where the job listens; empty: nowhere", 0},
     {0},
 };
 
@@ -37,16 +31,11 @@ create_run(struct command_context *context)
 {
 	const struct options *options = context->options;
 	json_t *body = json_object();
-	int result;
+	int result = CLI_REFUSED;
 
 	json_object_set_new(body, "labels", command_labels(options));
-	if (options->url != NULL)
-		json_object_set_new(body, "url", json_string(options->url));
-	if (options->id != NULL)
-		json_object_set_new(body, "id", json_string(options->id));
-	if (options->lease > 0)
-		json_object_set_new(body, "lease", json_integer(options->lease));
-	result = command_show(context, "POST", "/v1/jobs", body, job_columns);
+	if (fields_body(options, false, body))
+		result = command_show(context, "POST", "/v1/jobs", body, RECORD_JOB);
 	json_decref(body);
 	return result;
 }
@@ -60,7 +49,7 @@ list_run(struct command_context *context)
 
 	for (size_t i = 0; i < options->label_count; i++)
 		path = command_query(path, "label", options->labels[i]);
-	result = command_list(context, path, job_list_columns);
+	result = command_list(context, path, RECORD_JOB);
 	free(path);
 	return result;
 }
@@ -69,7 +58,7 @@ static int
 get_run(struct command_context *context)
 {
 	char *path = client_path("/v1/jobs/", context->options->args[0], "");
-	int result = command_show(context, "GET", path, NULL, job_columns);
+	int result = command_show(context, "GET", path, NULL, RECORD_JOB);
 
 	free(path);
 	return result;
@@ -78,7 +67,7 @@ get_run(struct command_context *context)
 static bool
 set_check(struct options *options)
 {
-	if (options->label_count == 0 && options->removed_count == 0 && options->url == NULL) {
+	if (options->label_count == 0 && options->removed_count == 0 && !fields_given(options)) {
 		fputs(
 		    "jobgate: nothing to change: give --url, --label or --remove-label\n", stderr);
 		return false;
@@ -92,17 +81,15 @@ set_run(struct command_context *context)
 	const struct options *options = context->options;
 	json_t *body = json_object(), *labels = command_labels(options);
 	char *path = client_path("/v1/jobs/", options->args[0], "");
-	int result;
+	int result = CLI_REFUSED;
 
 	/* JSON merge patch (RFC 7396): what is null goes, what is not named stays. */
 	for (size_t i = 0; i < options->removed_count; i++)
 		json_object_set_new(labels, options->removed[i], json_null());
 	if (json_object_size(labels) > 0)
 		json_object_set(body, "labels", labels);
-	if (options->url != NULL)
-		json_object_set_new(
-		    body, "url", options->url[0] != '\0' ? json_string(options->url) : json_null());
-	result = command_show(context, "PATCH", path, body, job_columns);
+	if (fields_body(options, true, body))
+		result = command_show(context, "PATCH", path, body, RECORD_JOB);
 	json_decref(labels);
 	json_decref(body);
 	free(path);
@@ -118,7 +105,7 @@ delete_run(struct command_context *context)
 const struct command job_commands[JOB_COMMANDS] = {
     {"job", "create",
 	{"jobgate job create", "[OPTIONS]", "Register a job", NULL, NULL, 0, 0, false,
-	    create_options},
+	    create_options, RECORD_JOB, USE_CREATE},
 	command_labels_check, create_run},
     {"job", "list",
 	{"jobgate job list", "[OPTIONS]", "List the jobs", NULL, NULL, 0, 0, false, list_options},
@@ -128,7 +115,7 @@ const struct command job_commands[JOB_COMMANDS] = {
 	NULL, get_run},
     {"job", "set",
 	{"jobgate job set", "[OPTIONS] <ID>", "Change a job's URL or labels", "<ID>", "Job's id", 1,
-	    1, false, set_options},
+	    1, false, set_options, RECORD_JOB, USE_PATCH},
 	set_check, set_run},
     {"job", "delete",
 	{"jobgate job delete", "[OPTIONS] <ID>...", "Delete jobs: what runs through them is cut",
@@ -139,6 +126,6 @@ const struct command job_commands[JOB_COMMANDS] = {
 	    "Start a command on this machine as a job", "<COMMAND>...",
 	    "What to run: PORT in its environment and {port} in its arguments are the port to "
 	    "listen on; an IMAGE is not used",
-	    0, 1, true, run_options},
+	    0, 1, true, run_options, RECORD_JOB, 0},
 	run_check, run_run},
 };

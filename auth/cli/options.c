@@ -29,12 +29,37 @@ static const struct argp_option url_option = {
     "url", KEY_CONTROL_URL, "URL", 0, "The same as --control-url", 0};
 
 static bool
-has_option(const struct argp_option *options, const char *name)
+has_option(const struct argp_option *all, size_t count, const char *name)
 {
-	for (; options != NULL && options->name != NULL; options++)
-		if (strcmp(options->name, name) == 0)
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(all[i].name, name) == 0)
 			return true;
 	return false;
+}
+
+static const char *
+help_of(const struct record_field *field, unsigned uses)
+{
+	if (field->option == NULL || (field->uses & uses) == 0)
+		return NULL;
+	return uses == USE_PATCH ? field->change_help : field->help;
+}
+
+/* The options for fields of the command's record, but for those that it has a row for itself. */
+static size_t
+collect_fields(const struct syntax *syntax, struct argp_option all[OPTIONS_MAX], size_t count)
+{
+	const struct record_fields *fields = &record_fields[syntax->kind];
+
+	for (size_t i = 0; i < fields->count; i++) {
+		const struct record_field *field = &fields->rows[i];
+		const char *help = help_of(field, syntax->fields);
+
+		if (help != NULL && !has_option(all, count, field->name))
+			all[count++] = (struct argp_option){
+			    field->name, KEY_FIELD + (int)i, field->option, 0, help, 0};
+	}
+	return count;
 }
 
 /* All options of a command, in the order in which help shows them. */
@@ -42,13 +67,16 @@ static void
 collect(const struct syntax *syntax, struct argp_option all[OPTIONS_MAX])
 {
 	size_t count = 0;
+	bool has_url;
 
 	for (const struct argp_option *own = syntax->options; own != NULL && own->name != NULL;
 	     own++)
 		all[count++] = *own;
+	count = collect_fields(syntax, all, count);
+	has_url = has_option(all, count, "url");
 	for (const struct argp_option *common = common_options; common->name != NULL; common++) {
 		all[count++] = *common;
-		if (common->key == KEY_CONTROL_URL && !has_option(syntax->options, "url"))
+		if (common->key == KEY_CONTROL_URL && !has_url)
 			all[count++] = url_option;
 	}
 	assert(count < OPTIONS_MAX);
@@ -96,17 +124,28 @@ parse_output(const char *text, enum output *out)
 }
 
 static bool
-parse_number(const char *option, const char *text, unsigned max, unsigned *out)
+parse_number(const char *option, const char *text, uint64_t max, uint64_t *out)
 {
 	uint64_t number;
 
 	if (!slice_to_number(slice_of(text), max, &number) || number == 0) {
-		fprintf(stderr, "jobgate: invalid value '%s' for --%s [a number, 1 to %u]\n", text,
-		    option, max);
+		fprintf(stderr, "jobgate: invalid value '%s' for --%s [a number, 1 to %llu]\n",
+		    text, option, (unsigned long long)max);
 		return false;
 	}
-	*out = (unsigned)number;
+	*out = number;
 	return true;
+}
+
+/* The value of a field of the record; false after telling what is wrong. */
+static bool
+set_field(struct options *options, size_t index, const char *text)
+{
+	const struct record_field *field = &record_fields[options->kind].rows[index];
+	uint64_t number;
+
+	options->fields[index] = text;
+	return field->form != AS_NUMBER || parse_number(field->name, text, field->max, &number);
 }
 
 /* One option with its value; false after telling what is wrong. */
@@ -141,19 +180,11 @@ set_option(struct options *options, int key, char *arg)
 	case KEY_CONTROL_URL:
 		options->control_url = arg;
 		return true;
-	case KEY_URL:
-		options->url = arg;
-		return true;
-	case KEY_ID:
-		options->id = arg;
-		return true;
 	case KEY_JOB:
 		options->job = arg;
 		return true;
 	case KEY_PORT:
 		return parse_number("port", arg, 65535, &options->port);
-	case KEY_LEASE:
-		return parse_number("lease", arg, JOB_LEASE_MAX, &options->lease);
 	case KEY_HOST:
 		options->host = arg;
 		return true;
@@ -164,6 +195,8 @@ set_option(struct options *options, int key, char *arg)
 		if (strcmp(arg, "-") == 0)
 			return true; /* read from standard input when it is needed */
 		return take_secret(&options->value, arg);
+	case KEY_FIELD:
+		break;
 	}
 	return false;
 }
@@ -192,6 +225,8 @@ parse_key(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_FINI:
 		return 0;
 	default:
+		if (key >= KEY_FIELD)
+			return set_field(options, (size_t)(key - KEY_FIELD), arg) ? 0 : EINVAL;
 		return set_option(options, key, arg) ? 0 : EINVAL;
 	}
 }
@@ -226,7 +261,7 @@ options_parse(const struct syntax *syntax, int argc, char **argv, struct options
 	char *token;
 	bool ok = false;
 
-	*out = (struct options){0};
+	*out = (struct options){.kind = syntax->kind};
 	collect(syntax, all);
 	snprintf(words, sizeof(words), "%s", syntax->words);
 	argv[0] = words;

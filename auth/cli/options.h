@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "jobgate/job.h"
+#include "auth/record_fields.h"
 
 enum output { OUTPUT_DESCRIPTION, OUTPUT_JSON, OUTPUT_YAML };
 
@@ -24,14 +24,15 @@ struct options {
 	size_t label_count;
 	const char *removed[JOB_LABELS_MAX]; /* names */
 	size_t removed_count;
-	const char *url; /* of a job */
-	const char *id, *job;
-	const char *host;     /* under which the gateway reaches this machine */
-	unsigned port, lease; /* 0: not given */
-	const char *name;     /* of tokens to list */
-	char **command;	      /* job run: what follows "--", NULL at the end; else NULL */
-	char *value; /* of the token to explain; may be NULL: read it from standard input */
-	char **args; /* what is no option */
+	enum record_kind kind;
+	const char *fields[RECORD_FIELDS_MOST]; /* of a record of this kind; NULL: not given */
+	const char *job;
+	const char *host; /* under which the gateway reaches this machine */
+	uint64_t port;	  /* 0: not given */
+	const char *name; /* of tokens to list */
+	char **command;	  /* job run: what follows "--", NULL at the end; else NULL */
+	char *value;	  /* of the token to explain; may be NULL: read it from standard input */
+	char **args;	  /* what is no option */
 	size_t arg_count;
 };
 
@@ -46,18 +47,16 @@ enum option_key {
 	KEY_TOKEN_FILE,
 	KEY_NO_COLOR,
 	KEY_CONTROL_URL,
-	KEY_URL,
-	KEY_ID,
 	KEY_JOB,
 	KEY_VALUE,
 	KEY_REMOVE_LABEL,
 	KEY_PORT,
 	KEY_HOST,
-	KEY_LEASE,
 	KEY_NAME,
+	KEY_FIELD = 0x200, /* and the index of a field of records of the command's kind */
 };
 
-#define OPTIONS_MAX 24 /* of one command, the common ones included */
+#define OPTIONS_MAX (24 + RECORD_FIELDS_MOST) /* of one command, the common ones included */
 
 /* How one command's line looks. */
 struct syntax {
@@ -69,6 +68,8 @@ struct syntax {
 	size_t args_min, args_max;
 	bool command;			   /* "-- COMMAND..." follows */
 	const struct argp_option *options; /* its own, ended by {0}; NULL: none */
+	enum record_kind kind;		   /* of the record that it makes or changes, */
+	unsigned fields;		   /* whose fields of these uses have options, too */
 };
 
 /* Say on standard error where help is. */

@@ -9,6 +9,7 @@
 
 #define STRONG "\033[1;36m" /* bold and cyan: readable on dark and on light */
 #define PLAIN "\033[0m"
+#define TITLE_MAX 64
 #define COLUMN_MIN 10 /* characters; a narrower terminal wraps lines */
 
 struct printer
@@ -107,6 +108,18 @@ describe(const struct printer *printer, const json_t *record, const struct colum
 	}
 }
 
+/* A column's title in capitals, into out. */
+static const char *
+capitals(const char *title, char out[TITLE_MAX])
+{
+	size_t len = 0;
+
+	for (; title[len] != '\0' && len + 1 < TITLE_MAX; len++)
+		out[len] = (char)toupper((unsigned char)title[len]);
+	out[len] = '\0';
+	return out;
+}
+
 /* Text in a column, cut where it is too long; without blanks behind it in the last one. */
 static void
 cell(const struct printer *printer, const char *text, size_t width, bool strong, bool last)
@@ -154,7 +167,10 @@ table_row(const struct printer *printer, const json_t *record, const struct colu
 {
 	for (size_t i = 0; columns[i].title != NULL; i++) {
 		char *text = record != NULL ? present_text(record, columns[i].key) : NULL;
-		const char *shown = record == NULL ? columns[i].title : text != NULL ? text : "-";
+		char title[TITLE_MAX];
+		const char *shown = record == NULL ? capitals(columns[i].title, title)
+				    : text != NULL ? text
+						   : "-";
 
 		cell(printer, shown, widths[i], record == NULL, columns[i + 1].title == NULL);
 		secret_free(text);

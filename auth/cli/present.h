@@ -17,7 +17,7 @@ struct printer {
 
 /* One line of a description, one column of a table. */
 struct column {
-	const char *title;
+	const char *title; /* in capitals over a table */
 	const char *key;   /* of the record */
 	const char *empty; /* shown where the record has nothing */
 };
@@ -35,7 +35,7 @@ bool present_record(
  * of arrays of records, end; none of them is kept. Each array can widen the columns, for itself and
  * all that follow.
  */
-#define COLUMNS_MAX 16
+#define COLUMNS_MAX (RECORD_FIELDS_MOST + 1)
 struct yaml_list;
 struct present_list {
 	const struct printer *printer;

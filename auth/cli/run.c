@@ -8,8 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "auth/cli/columns.h"
 #include "auth/cli/command.h"
+#include "auth/cli/fields.h"
 #include "auth/cli/program.h"
 #include "jobgate/clock.h"
 
@@ -24,8 +24,9 @@ const struct argp_option run_options[] = {
     {"port", KEY_PORT, "PORT", 0, "Port that the command listens on [default: a free one]", 0},
     {"host", KEY_HOST, "HOST", 0,
 	"Address of this machine for the gateway, and to listen on [default: 127.0.0.1]", 0},
-    {"id", KEY_ID, "ID", 0, "Id of the job, a DNS label [default: a new UUID]", 0},
-    {"lease", KEY_LEASE, "SECONDS", 0,
+    {"id", KEY_FIELD + JOB_FIELD_ID, "ID", 0, "Id of the job, a DNS label [default: a new UUID]",
+	0},
+    {"lease", KEY_FIELD + JOB_FIELD_LEASE, "SECONDS", 0,
 	"Time after which the job is gone when this program was killed [default: 30]", 0},
     {0},
 };
@@ -42,7 +43,8 @@ struct run {
 	struct command_context *context;
 	struct program program;
 	const char *host;
-	unsigned port, lease;
+	unsigned port;
+	uint64_t lease; /* seconds */
 	enum registration registration;
 	bool seen; /* the command has listened */
 	bool told; /* that it does not */
@@ -132,7 +134,7 @@ registration_body(const struct run *run)
 	json_object_set_new(body, "labels", command_labels(options));
 	json_object_set_new(body, "url",
 	    json_sprintf("http://%s%s%s:%u", v6 ? "[" : "", run->host, v6 ? "]" : "", run->port));
-	json_object_set_new(body, "lease", json_integer(run->lease));
+	json_object_set_new(body, "lease", json_integer((json_int_t)run->lease));
 	if (run->id != NULL)
 		json_object_set_new(body, "id", json_string(run->id));
 	return body;
@@ -144,14 +146,14 @@ lease_begun(struct run *run)
 {
 	run->registration = REGISTRATION_HELD;
 	run->held_ms = clock_ms(CLOCK_MONOTONIC);
-	run->due_ms = run->held_ms + (uint64_t)run->lease * 1000 / 3;
+	run->due_ms = run->held_ms + run->lease * 1000 / 3;
 }
 
 /* Nobody could say: once more, soon. */
 static void
 try_again(struct run *run)
 {
-	run->due_ms = clock_ms(CLOCK_MONOTONIC) + (uint64_t)run->lease * 100;
+	run->due_ms = clock_ms(CLOCK_MONOTONIC) + run->lease * 100;
 }
 
 /* It will never be reached: a command without its job is of no use. */
@@ -175,7 +177,7 @@ register_job(struct run *run)
 			run->id = present_text(answer.body, "id");
 		if (run->path == NULL && run->id != NULL) {
 			run->path = client_path("/v1/jobs/", run->id, "");
-			present_record(&printer, answer.body, job_columns);
+			fields_present(&printer, answer.body, RECORD_JOB);
 		}
 		lease_begun(run);
 		break;
@@ -196,7 +198,7 @@ register_job(struct run *run)
 static void
 registration_gone(struct run *run)
 {
-	if (clock_ms(CLOCK_MONOTONIC) - run->held_ms >= (uint64_t)run->lease * 1000) {
+	if (clock_ms(CLOCK_MONOTONIC) - run->held_ms >= run->lease * 1000) {
 		run->registration = REGISTRATION_DUE;
 		run->due_ms = clock_ms(CLOCK_MONOTONIC);
 		return;
@@ -296,7 +298,7 @@ choose_port(struct run *run)
 	const struct options *options = run->context->options;
 
 	run->host = options->host != NULL ? options->host : SERVICE_HOST;
-	run->port = options->port != 0 ? options->port : pick_port(run->host);
+	run->port = options->port != 0 ? (unsigned)options->port : pick_port(run->host);
 	if (run->port == 0)
 		return CLI_REFUSED;
 	if (!service_listens(run))
@@ -309,17 +311,18 @@ int
 run_run(struct command_context *context)
 {
 	const struct options *options = context->options;
-	struct run run = {.context = context,
-	    .lease = options->lease != 0 ? options->lease : LEASE_DEFAULT,
-	    .pause_ms = PROBE_MS_FIRST};
+	struct run run = {.context = context, .lease = LEASE_DEFAULT, .pause_ms = PROBE_MS_FIRST};
 	int result = check_access(context);
 
 	if (result == CLI_OK)
 		result = choose_port(&run);
 	if (result != CLI_OK)
 		return result;
-	if (options->id != NULL)
-		run.id = strdup(options->id);
+	if (options->fields[JOB_FIELD_ID] != NULL)
+		run.id = strdup(options->fields[JOB_FIELD_ID]);
+	if (options->fields[JOB_FIELD_LEASE] != NULL)
+		slice_to_number(
+		    slice_of(options->fields[JOB_FIELD_LEASE]), JOB_LEASE_MAX, &run.lease);
 	if (!program_start(&run.program, options->command, run.port))
 		return CLI_REFUSED;
 	client_on_idle(context->client, on_idle, &run.program);

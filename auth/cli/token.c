@@ -1,6 +1,6 @@
 /* token.c - jobgate token create, list, get, delete, renew. */
-#include "auth/cli/columns.h"
 #include "auth/cli/command.h"
+#include "auth/cli/fields.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -72,7 +72,7 @@ show_value(
 
 	if (result != CLI_OK)
 		return result;
-	result = command_written(present_record(printer, answer.body, token_columns));
+	result = command_written(fields_present(printer, answer.body, RECORD_TOKEN));
 	value = json_string_value(json_object_get(answer.body, "value"));
 	if (result == CLI_OK && printer->output == OUTPUT_DESCRIPTION && value != NULL) {
 		url = example_url(
@@ -147,7 +147,7 @@ create_run(struct command_context *context)
 
 	if (selector == NULL || body == NULL)
 		fputs("jobgate: the name is not UTF-8 text\n", stderr);
-	else
+	else if (fields_body(options, false, body))
 		result = show_value(context, "POST", "/v1/tokens", body);
 	json_decref(body);
 	free(selector);
@@ -165,7 +165,7 @@ list_run(struct command_context *context)
 		path = command_query(path, "name", options->name);
 	if (options->role != NULL)
 		path = command_query(path, "role", options->role);
-	result = command_list(context, path, token_list_columns);
+	result = command_list(context, path, RECORD_TOKEN);
 	free(path);
 	return result;
 }
@@ -174,7 +174,7 @@ static int
 get_run(struct command_context *context)
 {
 	char *path = client_path("/v1/tokens/", context->options->args[0], "");
-	int result = command_show(context, "GET", path, NULL, token_columns);
+	int result = command_show(context, "GET", path, NULL, RECORD_TOKEN);
 
 	free(path);
 	return result;
@@ -204,7 +204,7 @@ renew_run(struct command_context *context)
 const struct command token_commands[TOKEN_COMMANDS] = {
     {"token", "create",
 	{"jobgate token create", "[OPTIONS] --role <ROLE> <NAME>", "Create an application token",
-	    "<NAME>", "Token's name", 1, 1, false, create_options},
+	    "<NAME>", "Token's name", 1, 1, false, create_options, RECORD_TOKEN, USE_CREATE},
 	create_check, create_run},
     {"token", "list",
 	{"jobgate token list", "[OPTIONS]", "List the tokens", NULL, NULL, 0, 0, false,

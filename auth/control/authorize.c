@@ -19,10 +19,10 @@ struct question {
 	char *field; /* "Bearer <token>", as the gateway would see it */
 	struct evidence evidence;
 	struct bearer bearer;
-	struct slice id;	  /* in the bearer; empty: it is no token's */
-	bool minted_elsewhere;	  /* it has the form of one */
-	struct kept_token *token; /* NULL: not known */
-	struct job fixed;	  /* the job with the URL that the configuration gives it */
+	struct slice id;       /* in the bearer; empty: it is no token's */
+	bool minted_elsewhere; /* it has the form of one */
+	struct record *token;  /* NULL: not known */
+	struct job fixed;      /* the job with the URL that the configuration gives it */
 };
 
 static void
@@ -196,7 +196,7 @@ got_token(void *ctx, enum store_result result, const struct record *record)
 	if (!learn(call, result, record, &question->evidence.token_known))
 		return;
 	if (question->evidence.token_known == RECORD_KNOWN) {
-		question->token = token_keep(&record->token);
+		question->token = record_copy(record);
 		if (question->token == NULL) {
 			call_refuse(call, 500, NULL, "memory is short");
 			return;

@@ -6,7 +6,7 @@
 
 #include "auth/control/endpoint.h"
 #include "auth/control/head.h"
-#include "auth/control/keep.h"
+#include "auth/record_fields.h"
 #include "jobgate/directory.h"
 #include "jobgate/dump.h"
 
@@ -48,9 +48,9 @@ struct call {
 	struct bearer bearer;	  /* what that holds, when it is a Bearer credential */
 	struct vouched vouched;	  /* the same from a worker; wiped at the end */
 	enum caller caller;
-	struct kept_token *token; /* with CALLER_TOKEN */
-	struct label_set scope;	  /* the token's selector; empty: everything */
-	uint64_t confirmed_ms;	  /* when the last read of the token began, CLOCK_MONOTONIC */
+	struct record *token;	/* with CALLER_TOKEN */
+	struct label_set scope; /* the token's selector; empty: everything */
+	uint64_t confirmed_ms;	/* when the last read of the token began, CLOCK_MONOTONIC */
 	void (*confirmed)(struct call *call); /* called after the token has been read again */
 	json_t *result;			      /* of a read, until the token is confirmed; or NULL */
 	char *challenge;		      /* of WWW-Authenticate, for a refusal; malloc */

@@ -71,7 +71,7 @@ take_token(struct call *call, const struct token *token)
 	case ROLE_OPERATOR:
 		break;
 	}
-	call->token = token_keep(token);
+	call->token = record_copy(&(struct record){.kind = RECORD_TOKEN, .token = *token});
 	if (call->token == NULL) {
 		call_refuse(call, 500, NULL, "memory is short");
 		return;

@@ -244,7 +244,7 @@ me_get(struct call *call)
 {
 	CHECK(call->caller != CALLER_UNKNOWN, call_dump, call);
 	if (call->token != NULL)
-		caller_answer(call, view_token(&call->token->token));
+		caller_answer(call, view_record(call->token, NULL));
 	else
 		call_refuse(call, 404, NULL,
 		    "you are the local administrator, who needs no token and sent none");

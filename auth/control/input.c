@@ -6,9 +6,8 @@
 
 #include "jobgate/ip.h"
 
-const char *const token_input_fields[] = {"name", "role", "label_selector", NULL};
-const char *const job_create_fields[] = {"id", "url", "labels", "lease", NULL};
-const char *const job_patch_fields[] = {"url", "labels", "lease", NULL};
+#define TIME_LEN_MAX 40
+
 const char *const authorize_input_fields[] = {"token", "job", NULL};
 
 /* Leave what is plain text: of a letter in UTF-8 that was cut, JSON could not tell. */
@@ -102,34 +101,9 @@ get_text(const json_t *object, const char *field, bool required, struct slice *o
 	return true;
 }
 
-bool
-input_token(const json_t *object, struct token_input *out, struct mistake *mistake)
-{
-	struct slice role, selector;
-	enum label_error error;
-	size_t bad = 0;
-
-	if (!get_text(object, "name", true, &out->name, mistake) ||
-	    !get_text(object, "role", true, &role, mistake) ||
-	    !get_text(object, "label_selector", false, &selector, mistake))
-		return false;
-	if (!jg_token_name_valid(out->name))
-		return wrong(mistake, "name",
-		    "a name has 1 to %d characters A-Z a-z 0-9 . _ - and begins and ends with a "
-		    "letter or digit",
-		    TOKEN_NAME_MAX);
-	if (!jg_role_parse(role, &out->role))
-		return wrong(mistake, "role", "a role is read or operator");
-	error = jg_selector_parse(selector, out->selector, &out->selector_count, &bad);
-	if (error != LABEL_OK)
-		return wrong(mistake, "label_selector", "%s (at character %zu)",
-		    jg_label_error_text(error), bad + 1);
-	return true;
-}
-
 /* One member of "labels". */
 static bool
-get_label(const char *name, const json_t *value, bool patch, struct job_input *out,
+get_label(const char *name, const json_t *value, bool patch, struct record_input *out,
     struct mistake *mistake)
 {
 	struct label label = {.name = slice_of(name)};
@@ -140,9 +114,9 @@ get_label(const char *name, const json_t *value, bool patch, struct job_input *o
 	snprintf(field, sizeof(field), "labels.%s", name);
 	error = jg_label_name_check(label.name, &bad);
 	if (error == LABEL_OK && patch && json_is_null(value)) {
-		if (out->removed_count == JOB_LABELS_MAX)
+		if (out->removed_label_count == JOB_LABELS_MAX)
 			return wrong(mistake, "labels", "more than %d labels", JOB_LABELS_MAX);
-		out->removed[out->removed_count++] = label.name;
+		out->removed_labels[out->removed_label_count++] = label.name;
 		return true;
 	}
 	if (error == LABEL_OK && !json_is_string(value))
@@ -161,17 +135,11 @@ get_label(const char *name, const json_t *value, bool patch, struct job_input *o
 }
 
 static bool
-get_labels(const json_t *object, bool patch, struct job_input *out, struct mistake *mistake)
+get_labels(json_t *labels, bool patch, struct record_input *out, struct mistake *mistake)
 {
-	json_t *labels = json_object_get(object, "labels"), *value;
 	const char *name;
+	json_t *value;
 
-	if (labels == NULL)
-		return true;
-	if (patch && json_is_null(labels)) {
-		out->labels_cleared = true;
-		return true;
-	}
 	if (!json_is_object(labels))
 		return wrong(mistake, "labels", "labels are an object of strings");
 	json_object_foreach(
@@ -196,26 +164,15 @@ check_address(const struct job_url *url, struct mistake *mistake)
 		   (int)url->host.len, url->host.at, jg_ip_class_text(class));
 }
 
-/* Null and "" both mean: nowhere yet. */
 static bool
-get_url(const json_t *object, struct job_input *out, struct mistake *mistake)
+check_url(struct slice url, struct mistake *mistake)
 {
 	struct job_url parsed;
 	size_t bad = 0;
 
-	if (json_is_null(json_object_get(object, "url"))) {
-		out->url_removed = true;
-		return true;
-	}
-	if (!get_text(object, "url", false, &out->url, mistake))
-		return false;
-	if (json_object_get(object, "url") == NULL)
-		return true;
-	out->url_set = out->url.len > 0;
-	out->url_removed = out->url.len == 0;
-	if (out->url.len > JOB_URL_MAX)
+	if (url.len > JOB_URL_MAX)
 		return wrong(mistake, "url", "a URL has at most %d bytes", JOB_URL_MAX);
-	if (!jg_job_url_parse(out->url, &parsed, &bad))
+	if (!jg_job_url_parse(url, &parsed, &bad))
 		return wrong(mistake, "url",
 		    "not http://host[:port][/base], https://... or unix:/path (at character %zu)",
 		    bad + 1);
@@ -223,37 +180,181 @@ get_url(const json_t *object, struct job_input *out, struct mistake *mistake)
 }
 
 static bool
-get_lease(const json_t *object, struct job_input *out, struct mistake *mistake)
+get_selector(const char *name, struct slice text, struct record_input *out, struct mistake *mistake)
 {
-	const json_t *lease = json_object_get(object, "lease");
+	enum label_error error;
+	size_t bad = 0;
 
-	if (lease == NULL)
-		return true;
-	if (json_is_null(lease)) {
-		out->lease_removed = true;
+	error = jg_selector_parse(text, out->labels, &out->label_count, &bad);
+	return error == LABEL_OK ||
+	       wrong(mistake, name, "%s (at character %zu)", jg_label_error_text(error), bad + 1);
+}
+
+static bool
+get_number(const json_t *value, uint64_t max, uint64_t *out)
+{
+	json_int_t number = json_integer_value(value);
+
+	*out = (uint64_t)number;
+	return json_is_integer(value) && number >= 1 && (uint64_t)number <= max;
+}
+
+/* A field that is a string in JSON; "" stands for none where null does. */
+static bool
+get_string(const struct record_field *field, size_t index, const json_t *value,
+    struct record_input *out, struct mistake *mistake)
+{
+	void *member = field_of(field, &out->record);
+	struct slice text = text_of(value);
+	bool good = true;
+
+	if (!json_is_string(value))
+		return wrong(mistake, field->name, "this field must be a string");
+	if (text.len == 0 && field->is_nullable) {
+		out->removed |= FIELD_BIT(index);
 		return true;
 	}
-	if (!json_is_integer(lease) || json_integer_value(lease) < 1 ||
-	    json_integer_value(lease) > JOB_LEASE_MAX)
-		return wrong(mistake, "lease", "a lease is a number of seconds, 1 to %d, or null",
-		    JOB_LEASE_MAX);
-	out->lease = (unsigned)json_integer_value(lease);
+	if (field_text(field, &out->record) != NULL)
+		*(struct slice *)member = text;
+	switch (field->form) {
+	case AS_ID:
+	case AS_TEXT:
+		good = field->valid(text);
+		break;
+	case AS_TIME:
+		good = text.len <= TIME_LEN_MAX;
+		break;
+	case AS_ROLE:
+		good = jg_role_parse(text, member);
+		break;
+	case AS_HASH:
+		good = jg_token_hash_parse(text, member);
+		break;
+	case AS_SELECTOR:
+		return get_selector(field->name, text, out, mistake);
+	case AS_URL:
+		return check_url(text, mistake);
+	case AS_NUMBER:
+	case AS_LABELS:
+	case AS_JOB_URL:
+	case AS_VALUE:
+		break;
+	}
+	return good || wrong(mistake, field->name, "%s", field->rule);
+}
+
+/* A member of the object that is there, but for null where that stands for none. */
+static bool
+get_field(const struct record_field *field, size_t index, json_t *value, bool patch,
+    struct record_input *out, struct mistake *mistake)
+{
+	switch (field->form) {
+	case AS_NUMBER:
+		return get_number(value, field->max, field_of(field, &out->record)) ||
+		       wrong(mistake, field->name, "%s", field->rule);
+	case AS_LABELS:
+		return get_labels(value, patch, out, mistake);
+	case AS_ID:
+	case AS_TEXT:
+	case AS_TIME:
+	case AS_ROLE:
+	case AS_SELECTOR:
+	case AS_URL:
+	case AS_HASH:
+		return get_string(field, index, value, out, mistake);
+	case AS_JOB_URL:
+	case AS_VALUE:
+		break;
+	}
+	return false;
+}
+
+static bool
+takes(const struct record_field *field, enum input_purpose purpose)
+{
+	switch (purpose) {
+	case INPUT_CREATE:
+		return (field->uses & USE_CREATE) != 0;
+	case INPUT_PATCH:
+		return (field->uses & USE_PATCH) != 0;
+	case INPUT_IMPORT:
+		return field->form == AS_ID || field->stored != NULL;
+	}
+	return false;
+}
+
+static bool
+must_have(const struct record_field *field, enum input_purpose purpose)
+{
+	switch (purpose) {
+	case INPUT_CREATE:
+		return (field->uses & USE_REQUIRED) != 0;
+	case INPUT_PATCH:
+		return false;
+	case INPUT_IMPORT:
+		return (field->uses & USE_NEEDED) != 0;
+	}
+	return false;
+}
+
+/* Nothing is there that the purpose does not take, and nothing is missing. */
+static bool
+check_names(json_t *object, const struct record_fields *fields, enum input_purpose purpose,
+    struct mistake *mistake)
+{
+	const char *known[RECORD_FIELDS_MOST + 3] = {NULL};
+	size_t count = 0;
+
+	for (size_t i = 0; i < fields->count; i++)
+		if (takes(&fields->rows[i], purpose))
+			known[count++] = fields->rows[i].name;
+	if (purpose == INPUT_IMPORT) {
+		known[count++] = INPUT_KIND;
+		known[count] = INPUT_CREATED_MS;
+	}
+	if (!input_fields(object, known, mistake))
+		return false;
+	for (size_t i = 0; i < fields->count; i++)
+		if (must_have(&fields->rows[i], purpose) &&
+		    json_object_get(object, fields->rows[i].name) == NULL)
+			return wrong(mistake, fields->rows[i].name, "this field is missing");
 	return true;
 }
 
-bool
-input_job(const json_t *object, bool patch, struct job_input *out, struct mistake *mistake)
+static void
+attach_labels(const struct record_field *field, struct record_input *out)
 {
+	if (field->form == AS_LABELS || field->form == AS_SELECTOR)
+		*(struct label_set *)field_of(field, &out->record) =
+		    (struct label_set){out->label_count, out->labels};
+}
+
+bool
+input_record(json_t *object, enum record_kind kind, enum input_purpose purpose,
+    struct record_input *out, struct mistake *mistake)
+{
+	const struct record_fields *fields = &record_fields[kind];
+	bool patch = purpose == INPUT_PATCH;
+
 	memset(out, 0, sizeof(*out));
-	if (!get_text(object, "id", false, &out->id, mistake))
+	out->record.kind = kind;
+	if (!check_names(object, fields, purpose, mistake))
 		return false;
-	if (json_object_get(object, "id") != NULL && !jg_job_id_valid(out->id))
-		return wrong(mistake, "id",
-		    "an id has 1 to %d characters a-z 0-9 - and begins and ends with a letter or "
-		    "digit",
-		    JOB_ID_MAX);
-	return get_url(object, out, mistake) && get_labels(object, patch, out, mistake) &&
-	       get_lease(object, out, mistake);
+	for (size_t i = 0; i < fields->count; i++) {
+		const struct record_field *field = &fields->rows[i];
+		json_t *value = json_object_get(object, field->name);
+		bool may_be_null = field->is_nullable || (patch && field->form == AS_LABELS);
+
+		if (value == NULL || !takes(field, purpose))
+			continue;
+		if (json_is_null(value) && may_be_null)
+			out->removed |= FIELD_BIT(i);
+		else if (!get_field(field, i, value, patch, out, mistake))
+			return false;
+		attach_labels(field, out);
+		out->given |= FIELD_BIT(i) & ~out->removed;
+	}
+	return true;
 }
 
 bool

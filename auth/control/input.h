@@ -4,8 +4,7 @@
 
 #include <jansson.h>
 
-#include "jobgate/job.h"
-#include "jobgate/token.h"
+#include "auth/record_fields.h"
 
 /* The first thing found wrong, for a 400. */
 struct mistake {
@@ -24,35 +23,37 @@ json_t *input_object(
 /* Has the object none but these fields? What input_object asks unless its `known` is NULL. */
 bool input_fields(json_t *object, const char *const *known, struct mistake *mistake);
 
+enum input_purpose {
+	INPUT_CREATE, /* POST: a new record */
+	INPUT_PATCH,  /* PATCH: a merge patch (RFC 7396) */
+	INPUT_IMPORT, /* a line of an export: all that the store has of a record */
+};
+
+/* What a line of an export has beside the record's fields. */
+#define INPUT_KIND "kind"
+#define INPUT_CREATED_MS "created_ms"
+
 /*
- * What each kind of body says. The slices point into the JSON value, which must
- * outlive them. The functions return false with *mistake set.
+ * A record as JSON says it. Text points into the JSON value, which must outlive it; labels are its
+ * own, so it must not be copied.
  */
-struct token_input {
-	struct slice name;
-	enum token_role role;
-	struct label selector[SELECTOR_LABELS_MAX];
-	size_t selector_count;
-};
-extern const char *const token_input_fields[];
-bool input_token(const json_t *object, struct token_input *out, struct mistake *mistake);
-
-/* Of POST and PATCH alike; what is not there is false, empty or zero. */
-struct job_input {
-	struct slice id;	   /* POST; empty: make one */
-	bool url_set, url_removed; /* removed: null */
-	struct slice url;
-	unsigned lease;	     /* seconds */
-	bool lease_removed;  /* null */
-	bool labels_cleared; /* null */
-	struct label labels[JOB_LABELS_MAX];
+struct record_input {
+	struct record record;	 /* what is not given is empty or zero */
+	uint32_t given, removed; /* sets of fields (enum token_field, job_field); removed: null */
+	struct label labels[JOB_LABELS_MAX]; /* of a job, or of a token's selector */
 	size_t label_count;
-	struct slice removed[JOB_LABELS_MAX]; /* PATCH: names of labels that are null */
-	size_t removed_count;
+	struct slice removed_labels[JOB_LABELS_MAX]; /* PATCH: names of labels that are null */
+	size_t removed_label_count;
 };
-extern const char *const job_create_fields[], *const job_patch_fields[];
-bool input_job(const json_t *object, bool patch, struct job_input *out, struct mistake *mistake);
 
+/*
+ * Read a record, by the table of fields: each member must be one that the purpose takes, and have
+ * its form. False with *mistake set.
+ */
+bool input_record(json_t *object, enum record_kind kind, enum input_purpose purpose,
+    struct record_input *out, struct mistake *mistake);
+
+/* The slices point into the JSON value, which must outlive them. False with *mistake set. */
 struct authorize_input {
 	struct slice token, job;
 };

@@ -85,7 +85,7 @@ creation_new(struct call *call, struct slice id)
 
 /* A new job gets the labels that its maker's token is limited to. False after answering. */
 static bool
-add_labels_of_scope(struct call *call, struct job_input *input)
+add_labels_of_scope(struct call *call, struct record_input *input)
 {
 	struct slice culprit = SLICE("");
 	char field[sizeof("labels.") + LABEL_NAME_MAX];
@@ -108,17 +108,24 @@ add_labels_of_scope(struct call *call, struct job_input *input)
 	return false;
 }
 
+static bool
+has(uint32_t fields, enum job_field field)
+{
+	return (fields & FIELD_BIT(field)) != 0;
+}
+
 /*
- * Who comes by the Unix socket could leave the token away, and do all. False after answering.
+ * A caller at the Unix socket could leave the token out and do all. False after answering.
  */
 static bool
-check_url(struct call *call, const struct job_input *input)
+check_url(struct call *call, const struct record_input *input)
 {
 	const struct control *control = call->ctx;
 	const struct control_setup *setup = control->setup;
 
-	if (!input->url_set || call->scope.count == 0 || call->local ||
-	    scope_may_lead_to(input->url, setup->scoped_urls, setup->scoped_url_count))
+	if (!has(input->given, JOB_FIELD_URL) || call->scope.count == 0 || call->local ||
+	    scope_may_lead_to(
+		input->record.job.url_text, setup->scoped_urls, setup->scoped_url_count))
 		return true;
 	call_refuse(call, 403, "url",
 	    "with a token that is limited to labels a job's URL may lead to addresses within "
@@ -130,39 +137,35 @@ void
 jobs_create(struct call *call)
 {
 	struct control *control = call->ctx;
-	json_t *body = handler_body(call, job_create_fields);
-	struct record record = {.kind = RECORD_JOB};
+	json_t *body = handler_body(call, NULL);
 	struct store_maker maker;
 	struct creation *creation;
-	struct job_input input;
+	struct record_input input;
+	struct record record;
 	struct mistake mistake;
 	char now[VIEW_TIME_MAX];
 	uint64_t now_ms = clock_ms(CLOCK_REALTIME);
 
 	if (body == NULL)
 		return;
-	if (!input_job(body, false, &input, &mistake)) {
+	if (!input_record(body, RECORD_JOB, INPUT_CREATE, &input, &mistake)) {
 		handler_mistake(call, &mistake);
 		goto done;
 	}
 	if (!check_url(call, &input) || !add_labels_of_scope(call, &input) ||
 	    !handler_may_grow(call))
 		goto done;
-	if (!creation_new(call, input.id)) {
+	if (!creation_new(call, input.record.job.id)) {
 		call_refuse(call, 500, NULL, "no id could be made: memory or randomness is short");
 		goto done;
 	}
 	creation = call->state;
 	view_time(now_ms, now);
-	record.job = (struct job){
-	    .id = slice_of(creation->id),
-	    .labels = {input.label_count, input.labels},
-	    .url_text = input.url,
-	    .lease = input.lease,
-	    .created_at = slice_of(now),
-	    .updated_at = slice_of(now),
-	};
-	creation->record = view_job(&record.job, control->setup->public_url);
+	record = input.record;
+	record.job.id = slice_of(creation->id);
+	record.job.labels = (struct label_set){input.label_count, input.labels};
+	record.job.created_at = record.job.updated_at = slice_of(now);
+	creation->record = view_record(&record, control->setup->public_url);
 	store_create(control->store, &record, now_ms, handler_maker(call, RECORD_JOB, &maker),
 	    created, call);
 done:
@@ -184,7 +187,7 @@ answer_patch(struct call *call, enum store_result result, const struct record *r
 	const struct control *control = call->ctx;
 
 	if (result == STORE_OK)
-		call_answer(call, 200, view_job(&record->job, control->setup->public_url));
+		call_answer(call, 200, view_record(record, control->setup->public_url));
 	else
 		handler_store_refused(call, result, record_types[RECORD_JOB].noun);
 }
@@ -211,31 +214,31 @@ narrowed(void *ctx, enum store_result result, const struct record *record)
 
 /* Whose labels change may no longer be one that a token reaches. */
 static bool
-narrows(const struct job_input *patch)
+narrows(const struct record_input *patch)
 {
-	return patch->url_removed || patch->labels_cleared || patch->removed_count > 0 ||
-	       patch->label_count > 0;
+	return has(patch->removed, JOB_FIELD_URL) || has(patch->removed, JOB_FIELD_LABELS) ||
+	       patch->removed_label_count > 0 || patch->label_count > 0;
 }
 
 /* True when the patch does more than remove. */
 static bool
-adds(const struct job_input *patch)
+adds(const struct record_input *patch)
 {
-	return patch->url_set || patch->label_count > 0;
+	return has(patch->given, JOB_FIELD_URL) || patch->label_count > 0;
 }
 
 void
 jobs_patch(struct call *call)
 {
 	struct control *control = call->ctx;
-	struct job_input input;
+	struct record_input input;
 	struct mistake mistake;
 	char now[VIEW_TIME_MAX];
 	json_t *body;
 
-	if (!handler_id(call, RECORD_JOB) || (body = handler_body(call, job_patch_fields)) == NULL)
+	if (!handler_id(call, RECORD_JOB) || (body = handler_body(call, NULL)) == NULL)
 		return;
-	if (!input_job(body, true, &input, &mistake)) {
+	if (!input_record(body, RECORD_JOB, INPUT_PATCH, &input, &mistake)) {
 		handler_mistake(call, &mistake);
 		goto done;
 	}
@@ -246,15 +249,11 @@ jobs_patch(struct call *call)
 	store_job_patch(control->store, call->id, &call->scope,
 	    &(struct store_job_patch){
 		.leaves_scope = scope_left_by(&call->scope, &input),
-		.url_set = input.url_set,
-		.url_removed = input.url_removed,
-		.url = input.url,
-		.lease = input.lease,
-		.lease_removed = input.lease_removed,
-		.labels_cleared = input.labels_cleared,
-		.labels = {input.label_count, input.labels},
-		.labels_removed = input.removed,
-		.labels_removed_count = input.removed_count,
+		.record = &input.record,
+		.given = input.given,
+		.removed = input.removed,
+		.labels_removed = input.removed_labels,
+		.labels_removed_count = input.removed_label_count,
 		.updated_at = slice_of(now),
 	    },
 	    narrows(&input) ? narrowed : patched, call);
@@ -270,7 +269,7 @@ renewed(void *ctx, enum store_result result, const struct record *record)
 	const struct control *control = call->ctx;
 
 	if (result == STORE_OK)
-		call_answer(call, 200, view_job(&record->job, control->setup->public_url));
+		call_answer(call, 200, view_record(record, control->setup->public_url));
 	else if (result == STORE_CONFLICT)
 		call_refuse(call, 409, NULL, "this job has no lease: it stays until it is deleted");
 	else

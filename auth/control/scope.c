@@ -35,12 +35,12 @@ scope_add(const struct label_set *scope, struct label *labels, size_t *count, si
 
 /* Whether the patch removes or changes this label. */
 static bool
-touches(const struct job_input *patch, const struct label *label)
+touches(const struct record_input *patch, const struct label *label)
 {
-	if (patch->labels_cleared)
+	if ((patch->removed & FIELD_BIT(JOB_FIELD_LABELS)) != 0)
 		return true;
-	for (size_t i = 0; i < patch->removed_count; i++)
-		if (slice_equal(patch->removed[i], label->name))
+	for (size_t i = 0; i < patch->removed_label_count; i++)
+		if (slice_equal(patch->removed_labels[i], label->name))
 			return true;
 	for (size_t i = 0; i < patch->label_count; i++)
 		if (slice_equal(patch->labels[i].name, label->name))
@@ -49,7 +49,7 @@ touches(const struct job_input *patch, const struct label *label)
 }
 
 bool
-scope_left_by(const struct label_set *scope, const struct job_input *patch)
+scope_left_by(const struct label_set *scope, const struct record_input *patch)
 {
 	for (size_t i = 0; i < scope->count; i++)
 		if (touches(patch, &scope->items[i]))

@@ -26,7 +26,7 @@ enum scope_merge scope_add(const struct label_set *scope, struct label *labels, 
     size_t max, struct slice *culprit);
 
 /* True when this patch would take a job that lies in the scope out of it. */
-bool scope_left_by(const struct label_set *scope, const struct job_input *patch);
+bool scope_left_by(const struct label_set *scope, const struct record_input *patch);
 
 /*
  * May whoever has a scope give a job this valid URL? No label says where a URL leads, and

@@ -22,7 +22,7 @@ struct issue {
 	unsigned mintings; /* of values so far */
 	/* Of create: */
 	json_t *body; /* which input points into */
-	struct token_input input;
+	struct record_input input;
 	uint64_t now_ms;
 	json_t *record; /* the answer but for the value */
 };
@@ -149,12 +149,12 @@ created(void *ctx, enum store_result result, const struct record *none)
 
 /* A new token reaches no further than its maker's. False after answering. */
 static bool
-limit_selector(struct call *call, struct token_input *input)
+limit_selector(struct call *call, struct record_input *input)
 {
 	struct slice culprit = SLICE("");
 
 	switch (scope_add(
-	    &call->scope, input->selector, &input->selector_count, SELECTOR_LABELS_MAX, &culprit)) {
+	    &call->scope, input->labels, &input->label_count, SELECTOR_LABELS_MAX, &culprit)) {
 	case SCOPE_OK:
 		return true;
 	case SCOPE_CONTRADICTED:
@@ -176,25 +176,20 @@ create(struct call *call)
 {
 	struct control *control = call->ctx;
 	struct issue *issue = call->state;
-	struct token_input *input = &issue->input;
-	struct record record = {.kind = RECORD_TOKEN};
+	const struct record_input *input = &issue->input;
+	struct record record = input->record;
 	struct store_maker maker;
 	char now[VIEW_TIME_MAX];
 
 	view_time(issue->now_ms, now);
-	record.token = (struct token){
-	    .id = {issue->id, TOKEN_ID_LEN},
-	    .name = input->name,
-	    .role = input->role,
-	    .selector = {input->selector_count, input->selector},
-	    .version = 1,
-	    .created_at = slice_of(now),
-	    .updated_at = slice_of(now),
-	};
+	record.token.id = (struct slice){issue->id, TOKEN_ID_LEN};
+	record.token.selector = (struct label_set){input->label_count, input->labels};
+	record.token.version = 1;
+	record.token.created_at = record.token.updated_at = slice_of(now);
 	if (!issue_value(call, issue, record.token.hash))
 		return;
 	json_decref(issue->record);
-	issue->record = view_token(&record.token);
+	issue->record = view_record(&record, NULL);
 	store_token_create(control->store, &record, issue->now_ms,
 	    handler_maker(call, RECORD_TOKEN, &maker), issue_key(issue), created, call);
 }
@@ -202,7 +197,7 @@ create(struct call *call)
 void
 tokens_create(struct call *call)
 {
-	json_t *body = handler_body(call, token_input_fields);
+	json_t *body = handler_body(call, NULL);
 	struct mistake mistake;
 	struct issue *issue;
 
@@ -215,7 +210,7 @@ tokens_create(struct call *call)
 	}
 	issue->body = body;
 	issue->now_ms = clock_ms(CLOCK_REALTIME);
-	if (!input_token(body, &issue->input, &mistake))
+	if (!input_record(body, RECORD_TOKEN, INPUT_CREATE, &issue->input, &mistake))
 		handler_mistake(call, &mistake);
 	else if (limit_selector(call, &issue->input) && handler_may_grow(call))
 		create(call);
@@ -240,7 +235,7 @@ renewed(void *ctx, enum store_result result, const struct record *record)
 		handler_store_refused(call, result, record_types[RECORD_TOKEN].noun);
 		return;
 	}
-	view = with_value(view_token(&record->token), call->state);
+	view = with_value(view_record(record, NULL), call->state);
 	if (call->token != NULL && slice_equal(call->token->token.id, call->id))
 		call_answer(call, 200, view); /* its own: the old value has just ended */
 	else

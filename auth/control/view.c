@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "auth/record_fields.h"
 #include "auth/replace.h"
 
 static json_t *
@@ -13,23 +14,13 @@ text(struct slice slice)
 	return json_stringn(slice.at != NULL ? slice.at : "", slice.len);
 }
 
-/* External writers may leave the times out. */
 static json_t *
-time_text(struct slice time)
-{
-	return time.len > 0 ? text(time) : json_null();
-}
-
-json_t *
-view_token(const struct token *token)
+view_selector(const struct label_set *labels)
 {
 	char selector[SELECTOR_LABELS_MAX * (LABEL_NAME_MAX + LABEL_VALUE_MAX + 2)];
 
-	jg_selector_format(&token->selector, selector, sizeof(selector));
-	return json_pack("{s:o, s:o, s:s, s:s, s:I, s:o, s:o}", "id", text(token->id), "name",
-	    text(token->name), "role", jg_role_name(token->role), "label_selector", selector,
-	    "version", (json_int_t)token->version, "created_at", time_text(token->created_at),
-	    "updated_at", time_text(token->updated_at));
+	jg_selector_format(labels, selector, sizeof(selector));
+	return json_string(selector);
 }
 
 static json_t *
@@ -47,32 +38,100 @@ view_labels(const struct label_set *labels)
 	return object;
 }
 
-json_t *
-view_job(const struct job *job, const char *public_url)
+static json_t *
+view_hash(const unsigned char hash[TOKEN_HASH_LEN])
 {
-	char *url = jg_replace(public_url, "{job}", job->id);
-	json_t *view = json_pack("{s:o, s:o, s:o, s:s*, s:o, s:o, s:o}", "id", text(job->id), "url",
-	    job->url_text.len > 0 ? text(job->url_text) : json_null(), "labels",
-	    view_labels(&job->labels), "job_url", url, "lease",
-	    job->lease > 0 ? json_integer(job->lease) : json_null(), "created_at",
-	    time_text(job->created_at), "updated_at", time_text(job->updated_at));
+	char hex[2 * TOKEN_HASH_LEN + 1];
+
+	jg_token_hash_format(hash, hex);
+	return json_string(hex);
+}
+
+static json_t *
+view_job_url(struct slice id, const char *public_url)
+{
+	char *url = jg_replace(public_url, "{job}", id);
+	json_t *value = url != NULL ? json_string(url) : NULL;
 
 	free(url);
-	return view;
+	return value;
+}
+
+/* NULL when memory is short. */
+static json_t *
+view_field(const struct record_field *field, const struct record *record, const char *public_url)
+{
+	const void *member = field_of_const(field, record);
+
+	switch (field->form) {
+	case AS_ID:
+	case AS_TEXT:
+	case AS_TIME:
+	case AS_URL:
+		return text(*(const struct slice *)member);
+	case AS_NUMBER:
+		return json_integer((json_int_t) * (const uint64_t *)member);
+	case AS_ROLE:
+		return json_string(jg_role_name(*(const enum token_role *)member));
+	case AS_SELECTOR:
+		return view_selector(member);
+	case AS_LABELS:
+		return view_labels(member);
+	case AS_HASH:
+		return view_hash(member);
+	case AS_JOB_URL:
+		return view_job_url(*(const struct slice *)member, public_url);
+	case AS_VALUE:
+		break;
+	}
+	return NULL;
+}
+
+/* External writers may leave out what no record needs. */
+static bool
+is_none(const struct record_field *field, const struct record *record)
+{
+	const struct slice *slice = field_text(field, record);
+
+	if (field->form == AS_NUMBER)
+		return *(const uint64_t *)field_of_const(field, record) == 0;
+	return slice != NULL && slice->len == 0;
+}
+
+/* NULL when memory is short. */
+static json_t *
+view_fields(const struct record *record, unsigned uses, const char *public_url)
+{
+	const struct record_fields *fields = &record_fields[record->kind];
+	json_t *view = json_object();
+	bool ok = view != NULL;
+
+	for (size_t i = 0; i < fields->count && ok; i++) {
+		const struct record_field *field = &fields->rows[i];
+		bool none = is_none(field, record);
+
+		if ((field->uses & uses) == 0 || (none && !field->is_nullable) ||
+		    (field->form == AS_JOB_URL && public_url == NULL))
+			continue;
+		ok = json_object_set_new(view, field->name,
+			 none ? json_null() : view_field(field, record, public_url)) == 0;
+	}
+	if (ok)
+		return view;
+	json_decref(view);
+	return NULL;
 }
 
 json_t *
 view_record(const struct record *record, const char *public_url)
 {
-	switch (record->kind) {
-	case RECORD_TOKEN:
-		return view_token(&record->token);
-	case RECORD_JOB:
-		return view_job(&record->job, public_url);
-	case RECORD_KINDS:
-		break;
-	}
-	return NULL;
+	return view_fields(record, USE_SHOW, public_url);
+}
+
+json_t *
+view_export(const struct record *record)
+{
+	return view_fields(record, USE_SHOW | USE_EXPORT, NULL);
 }
 
 void

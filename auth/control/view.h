@@ -7,14 +7,14 @@
 
 #include "jobgate/directory.h"
 
-/* {id, name, role, label_selector, version, created_at, updated_at}; NULL when memory is short. */
-json_t *view_token(const struct token *token);
-
-/* {id, url, labels, job_url, lease, created_at, updated_at}; url null without one; job_url is
- * public_url with each {job} replaced. */
-json_t *view_job(const struct job *job, const char *public_url);
-
+/*
+ * The fields that the API shows of a record (USE_SHOW of the table). A job's job_url is public_url
+ * with each {job} replaced. NULL when memory is short.
+ */
 json_t *view_record(const struct record *record, const char *public_url);
+
+/* The fields that the store has of a record, in the form in which an import takes them. */
+json_t *view_export(const struct record *record);
 
 /* "2024-01-31T12:00:00Z" for Unix milliseconds. */
 #define VIEW_TIME_MAX 32

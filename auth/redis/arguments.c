@@ -77,27 +77,73 @@ arguments_add_key(struct arguments *arguments, const unsigned char *key)
 	OPENSSL_cleanse(hex, sizeof(hex));
 }
 
-void
-arguments_add_token(struct arguments *arguments, const struct token *token)
+static void
+add_number(struct arguments *arguments, const char *field, uint64_t number)
+{
+	arguments_add(arguments, slice_of(field));
+	arguments_add_text(arguments, "%llu", (unsigned long long)number);
+}
+
+static void
+add_selector(struct arguments *arguments, const char *field, const struct label_set *selector)
 {
 	char *text = arguments->text + arguments->used;
-	size_t len =
-	    jg_selector_format(&token->selector, text, sizeof(arguments->text) - arguments->used);
+	size_t room = sizeof(arguments->text) - arguments->used;
+	size_t len = jg_selector_format(selector, text, room);
 
+	CHECK(len < room);
 	arguments->used += len + 1;
-	arguments_add_pair(arguments, "selector", (struct slice){text, len});
-	arguments_add_pair(arguments, "name", token->name);
-	arguments_add_pair(arguments, "role", slice_of(jg_role_name(token->role)));
-	arguments_add(arguments, SLICE("hash"));
-	arguments_add_hash(arguments, token->hash);
-	arguments_add(arguments, SLICE("version"));
-	arguments_add_text(arguments, "%llu", (unsigned long long)token->version);
-	if (token->minted > 0) {
-		arguments_add(arguments, SLICE("minted"));
-		arguments_add_text(arguments, "%llu", (unsigned long long)token->minted);
+	arguments_add_pair(arguments, field, (struct slice){text, len});
+}
+
+void
+arguments_add_field(
+    struct arguments *arguments, const struct record_field *field, const struct record *record)
+{
+	const void *member = field_of_const(field, record);
+	const struct slice *text = field_text(field, record);
+
+	switch (field->form) {
+	case AS_TEXT:
+	case AS_TIME: /* also "", which means none: Redis keeps no hash without a field */
+		arguments_add_pair(arguments, field->stored, *text);
+		return;
+	case AS_URL:
+		if (text->len > 0)
+			arguments_add_pair(arguments, field->stored, *text);
+		return;
+	case AS_NUMBER:
+		if (*(const uint64_t *)member > 0)
+			add_number(arguments, field->stored, *(const uint64_t *)member);
+		return;
+	case AS_ROLE:
+		arguments_add_pair(arguments, field->stored,
+		    slice_of(jg_role_name(*(const enum token_role *)member)));
+		return;
+	case AS_SELECTOR:
+		add_selector(arguments, field->stored, member);
+		return;
+	case AS_LABELS:
+		arguments_add_labels(arguments, member);
+		return;
+	case AS_HASH:
+		arguments_add(arguments, slice_of(field->stored));
+		arguments_add_hash(arguments, member);
+		return;
+	case AS_ID:
+	case AS_JOB_URL:
+	case AS_VALUE:
+		return;
 	}
-	arguments_add_pair(arguments, "created_at", token->created_at);
-	arguments_add_pair(arguments, "updated_at", token->updated_at);
+}
+
+void
+arguments_add_fields(struct arguments *arguments, const struct record *record)
+{
+	const struct record_fields *fields = &record_fields[record->kind];
+
+	for (size_t i = 0; i < fields->count; i++)
+		arguments_add_field(arguments, &fields->rows[i], record);
 }
 
 void

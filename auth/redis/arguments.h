@@ -3,11 +3,14 @@
 #ifndef JOBGATE_REDIS_ARGUMENTS_H
 #define JOBGATE_REDIS_ARGUMENTS_H
 
+#include "auth/record_fields.h"
 #include "auth/redis/store.h"
 
-/* A patch has most: it sets and removes all labels, besides the scope and what stands around them.
+/*
+ * A patch has most: it sets and removes all labels and all fields, besides the scope and what
+ * stands around them.
  */
-#define ARGUMENTS_MAX (24 + 3 * JOB_LABELS_MAX + 2 * SELECTOR_LABELS_MAX)
+#define ARGUMENTS_MAX (24 + 3 * JOB_LABELS_MAX + 2 * SELECTOR_LABELS_MAX + 3 * RECORD_FIELDS_MOST)
 #define ARGUMENTS_TEXT (64u << 10)
 
 /* Texts made for it lie in its own memory. */
@@ -41,7 +44,12 @@ void arguments_add_label_name(struct arguments *arguments, struct slice name);
 void arguments_add_labels(struct arguments *arguments, const struct label_set *labels);
 void arguments_add_hash(struct arguments *arguments, const unsigned char hash[TOKEN_HASH_LEN]);
 void arguments_add_key(struct arguments *arguments, const unsigned char *key); /* NULL: "" */
-void arguments_add_token(struct arguments *arguments, const struct token *token);
+
+/* Name and value of a field of the record's hash, or nothing where the record has none. */
+void arguments_add_field(
+    struct arguments *arguments, const struct record_field *field, const struct record *record);
+void arguments_add_fields(struct arguments *arguments, const struct record *record); /* all */
+
 void arguments_add_record_key(
     struct arguments *arguments, const struct store *store, enum record_kind kind, struct slice id);
 void arguments_add_index_key(

@@ -161,12 +161,9 @@ void store_job_renew(struct store *store, struct slice id, const struct label_se
 
 /* A merge patch (RFC 7396) of a job. */
 struct store_job_patch {
-	bool url_set, url_removed;
-	struct slice url;
-	unsigned lease; /* seconds, beginning now; 0: as it was */
-	bool lease_removed;
-	bool labels_cleared;		    /* all there were, before the following */
-	struct label_set labels;	    /* to add or change */
+	const struct record *record; /* has the fields of `given` */
+	uint32_t given,
+	    removed; /* sets of enum job_field; labels are removed before others are set */
 	const struct slice *labels_removed; /* names */
 	size_t labels_removed_count;
 	bool leaves_scope; /* a job that has the labels of the scope would lose one: refuse it */

@@ -128,25 +128,6 @@ store_get(
 	free(arguments);
 }
 
-static void
-add_lease(struct arguments *arguments, unsigned lease)
-{
-	arguments_add(arguments, SLICE("lease"));
-	arguments_add_text(arguments, "%u", lease);
-}
-
-static void
-add_job(struct arguments *arguments, const struct job *job)
-{
-	if (job->url_text.len > 0)
-		arguments_add_pair(arguments, "url", job->url_text);
-	arguments_add_labels(arguments, &job->labels);
-	if (job->lease > 0)
-		add_lease(arguments, job->lease);
-	arguments_add_pair(arguments, "created_at", job->created_at);
-	arguments_add_pair(arguments, "updated_at", job->updated_at);
-}
-
 void
 store_create(struct store *store, const struct record *record, uint64_t created_ms,
     const struct store_maker *maker, store_record_done *done, void *ctx)
@@ -164,18 +145,8 @@ store_create(struct store *store, const struct record *record, uint64_t created_
 		arguments_add_maker(arguments, store, record->kind, maker);
 		arguments_add(arguments, id);
 		arguments_add_text(arguments, "%llu", (unsigned long long)created_ms);
-		switch (record->kind) {
-		case RECORD_TOKEN:
-			arguments_add(arguments, SLICE("0")); /* no lease */
-			arguments_add_token(arguments, &record->token);
-			break;
-		case RECORD_JOB:
-			arguments_add_text(arguments, "%u", record->job.lease);
-			add_job(arguments, &record->job);
-			break;
-		case RECORD_KINDS:
-			break;
-		}
+		arguments_add_text(arguments, "%llu", (unsigned long long)record_lease(record));
+		arguments_add_fields(arguments, record);
 	}
 	store_run(store, &operation, arguments);
 	free(arguments);
@@ -216,33 +187,57 @@ store_job_renew(struct store *store, struct slice id, const struct label_set *sc
 	free(arguments);
 }
 
+static bool
+has(uint32_t fields, size_t index)
+{
+	return (fields & FIELD_BIT(index)) != 0;
+}
+
+/* How many names with values the patch sets. */
+static size_t
+count_pairs(const struct store_job_patch *patch)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < JOB_FIELDS; i++)
+		if (has(patch->given, i))
+			count += i == JOB_FIELD_LABELS ? patch->record->job.labels.count : 1;
+	return count;
+}
+
+static void
+add_patch(struct arguments *arguments, const struct store_job_patch *patch)
+{
+	const struct record_field *rows = record_fields[RECORD_JOB].rows;
+
+	arguments_add_text(arguments, "%zu", count_pairs(patch));
+	for (size_t i = 0; i < JOB_FIELDS; i++)
+		if (has(patch->given, i))
+			arguments_add_field(arguments, &rows[i], patch->record);
+	for (size_t i = 0; i < JOB_FIELDS; i++)
+		if (has(patch->removed, i) && i != JOB_FIELD_LABELS)
+			arguments_add(arguments, slice_of(rows[i].stored));
+	for (size_t i = 0; i < patch->labels_removed_count; i++)
+		arguments_add_label_name(arguments, patch->labels_removed[i]);
+}
+
 void
 store_job_patch(struct store *store, struct slice id, const struct label_set *scope,
     const struct store_job_patch *patch, store_record_done *done, void *ctx)
 {
 	struct operation operation = operation_change(RECORD_JOB, id, read_patched, done, ctx);
 	struct arguments *arguments = arguments_script(store, script_patch, false, RECORD_JOB, id);
+	bool stays = has(patch->removed, JOB_FIELD_LEASE);
 
 	if (arguments != NULL) {
 		arguments_add_scope(arguments, scope);
 		arguments_add(arguments, patch->leaves_scope ? SLICE("1") : SLICE("0"));
 		arguments_add(arguments, patch->updated_at);
 		arguments_add_text(arguments, "%d", JOB_LABELS_MAX);
-		arguments_add(arguments, patch->labels_cleared ? SLICE("1") : SLICE("0"));
-		arguments_add_text(arguments, "%d", patch->lease_removed ? -1 : (int)patch->lease);
-		arguments_add_text(
-		    arguments, "%zu", patch->labels.count + patch->url_set + (patch->lease > 0));
-		if (patch->lease > 0)
-			add_lease(arguments, patch->lease);
-		if (patch->url_set)
-			arguments_add_pair(arguments, "url", patch->url);
-		arguments_add_labels(arguments, &patch->labels);
-		if (patch->url_removed)
-			arguments_add(arguments, SLICE("url"));
-		if (patch->lease_removed)
-			arguments_add(arguments, SLICE("lease"));
-		for (size_t i = 0; i < patch->labels_removed_count; i++)
-			arguments_add_label_name(arguments, patch->labels_removed[i]);
+		arguments_add(
+		    arguments, has(patch->removed, JOB_FIELD_LABELS) ? SLICE("1") : SLICE("0"));
+		arguments_add_text(arguments, "%d", stays ? -1 : (int)record_lease(patch->record));
+		add_patch(arguments, patch);
 	}
 	store_run(store, &operation, arguments);
 	free(arguments);

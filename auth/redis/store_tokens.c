@@ -301,7 +301,7 @@ store_token_create(struct store *store, const struct record *record, uint64_t cr
 		arguments_add_text(arguments, "%llu", (unsigned long long)created_ms);
 		arguments_add_key(arguments, key);
 		arguments_add_text(arguments, "%llu", (unsigned long long)token->version);
-		arguments_add_token(arguments, token);
+		arguments_add_fields(arguments, record);
 	}
 	store_run(store, &operation, arguments);
 	arguments_free_wiped(arguments);

@@ -35,7 +35,7 @@ struct job {
 	 * Seconds after which the record goes by itself unless its lease is renewed; 0: it
 	 * stays. Redis counts them; no decision rests on this number.
 	 */
-	unsigned lease;
+	uint64_t lease;
 };
 
 /* A DNS label: 1 to 63 characters [a-z0-9-], alphanumeric at both ends. */

@@ -100,46 +100,61 @@ try_head(struct slice text)
 }
 
 static void
-check_job(const struct job_input *input)
+check_record(const struct record_input *input)
 {
+	const struct job *job = &input->record.job;
 	struct job_url url;
 	size_t bad;
 
-	CHECK(input->id.len == 0 || jg_job_id_valid(input->id));
-	CHECK(!(input->url_set && input->url_removed));
-	if (input->url_set)
-		CHECK(jg_job_url_parse(input->url, &url, &bad) && input->url.len <= JOB_URL_MAX);
-	CHECK(input->label_count <= JOB_LABELS_MAX && input->removed_count <= JOB_LABELS_MAX);
+	CHECK((input->given & input->removed) == 0);
+	CHECK(input->label_count <= JOB_LABELS_MAX && input->removed_label_count <= JOB_LABELS_MAX);
 	check_labels(input->labels, input->label_count);
+	switch (input->record.kind) {
+	case RECORD_TOKEN:
+		CHECK(jg_token_name_valid(input->record.token.name));
+		CHECK(input->label_count <= SELECTOR_LABELS_MAX);
+		break;
+	case RECORD_JOB:
+		CHECK(job->id.len == 0 || jg_job_id_valid(job->id));
+		CHECK(job->lease <= JOB_LEASE_MAX);
+		if (input->given & FIELD_BIT(JOB_FIELD_URL))
+			CHECK(jg_job_url_parse(job->url_text, &url, &bad) &&
+			      job->url_text.len <= JOB_URL_MAX);
+		break;
+	case RECORD_KINDS:
+		CHECK(false);
+	}
 }
 
+/* As a body for each kind of record and each purpose, and as a question. */
 static void
 try_body(struct slice text)
 {
-	static struct job_input job;
-	static struct token_input token;
+	static struct record_input input;
 	static struct authorize_input authorize;
-	const char *const *const known[] = {
-	    token_input_fields, job_create_fields, job_patch_fields, authorize_input_fields};
+	struct mistake mistake = {0};
+	json_t *object = input_object(text.at, text.len, NULL, &mistake);
 
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		struct mistake mistake = {0};
-		json_t *object = input_object(text.at, text.len, known[i], &mistake);
-		bool good = object != NULL;
-
-		if (good && i == 0 && (good = input_token(object, &token, &mistake))) {
-			CHECK(jg_token_name_valid(token.name));
-			check_labels(token.selector, token.selector_count);
-		} else if (good && (i == 1 || i == 2) &&
-			   (good = input_job(object, i == 2, &job, &mistake))) {
-			check_job(&job);
-		} else if (good && i == 3) {
-			good = input_authorize(object, &authorize, &mistake);
-		}
-		if (!good)
-			check_mistake(&mistake);
-		json_decref(object);
+	if (object == NULL) {
+		check_mistake(&mistake);
+		return;
 	}
+	for (unsigned kind = 0; kind < RECORD_KINDS; kind++)
+		for (unsigned purpose = INPUT_CREATE; purpose <= INPUT_IMPORT; purpose++) {
+			mistake = (struct mistake){0};
+			/* nothing patches a token, which would need no name */
+			if (kind == RECORD_TOKEN && purpose == INPUT_PATCH)
+				continue;
+			if (input_record(object, kind, purpose, &input, &mistake))
+				check_record(&input);
+			else
+				check_mistake(&mistake);
+		}
+	mistake = (struct mistake){0};
+	if (!input_fields(object, authorize_input_fields, &mistake) ||
+	    !input_authorize(object, &authorize, &mistake))
+		check_mistake(&mistake);
+	json_decref(object);
 }
 
 static void

@@ -289,7 +289,7 @@ job_commands(void **state)
 	(void)state;
 	check("jobgate job create --id j -l a=b --url http://x URL", "", &job, 1, CLI_OK, shown,
 	    "POST /v1/jobs HTTP/1.1 "
-	    "{\"labels\":{\"a\":\"b\"},\"url\":\"http://x\",\"id\":\"j\"}\n");
+	    "{\"labels\":{\"a\":\"b\"},\"id\":\"j\",\"url\":\"http://x\"}\n");
 	check("jobgate job set j -l c=d --remove-label a URL", "", &job, 1, CLI_OK, shown,
 	    "PATCH /v1/jobs/j HTTP/1.1 {\"labels\":{\"c\":\"d\",\"a\":null}}\n");
 	check("jobgate job set j --url= URL", "", &job, 1, CLI_OK, shown,

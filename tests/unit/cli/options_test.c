@@ -68,7 +68,7 @@ common_options(void **state)
 	/* In a job's commands --url is the job's. */
 	assert_true(
 	    parse(&job_commands[0], "create --url http://a --control-url http://b", &options));
-	assert_string_equal(options.url, "http://a");
+	assert_string_equal(options.fields[JOB_FIELD_URL], "http://a");
 	assert_string_equal(options.control_url, "http://b");
 	options_wipe(&options);
 	assert_true(parse(&job_commands[3], "set -l a=b -l c=d --remove-label e -- -j", &options));

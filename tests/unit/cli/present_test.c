@@ -93,13 +93,13 @@ narrow_tables(void **state)
 		size_t width;
 		const char *first, *second;
 	} cases[] = {
-	    {0, "Id           Label selector        Labels  Version\n",
+	    {0, "ID           LABEL SELECTOR        LABELS  VERSION\n",
 		"abcdefghijk  model=base,team=blue  -       7\n"},
-	    {50, "Id           Label selector        Labels  Version\n",
+	    {50, "ID           LABEL SELECTOR        LABELS  VERSION\n",
 		"abcdefghijk  model=base,team=blue  -       7\n"},
-	    {49, "Id           Label selector       Labels  Version\n",
+	    {49, "ID           LABEL SELECTOR       LABELS  VERSION\n",
 		"abcdefghijk  model=base,team=...  -       7\n"},
-	    {1, "Id           Label s...  Labels  Version\n",
+	    {1, "ID           LABEL S...  LABELS  VERSION\n",
 		"abcdefghijk  model=b...  -       7\n"},
 	};
 
@@ -126,11 +126,11 @@ tables(void **state)
 {
 	(void)state;
 	shows(OUTPUT_DESCRIPTION, false, json_pack("[o, {s:s}]", sample(), "id", "abcdef"), true,
-	    "Id      Label selector  Labels   Version\n"
+	    "ID      LABEL SELECTOR  LABELS   VERSION\n"
 	    "abc     -               a=1,b=2  7\n"
 	    "abcdef  -               -        -\n");
 	shows(
-	    OUTPUT_DESCRIPTION, false, json_array(), true, "Id  Label selector  Labels  Version\n");
+	    OUTPUT_DESCRIPTION, false, json_array(), true, "ID  LABEL SELECTOR  LABELS  VERSION\n");
 }
 
 static void

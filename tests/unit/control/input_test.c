@@ -10,6 +10,8 @@
 
 #include "auth/control/input.h"
 
+static const char *const token_input_fields[] = {"name", "role", "label_selector", NULL};
+
 static void
 refuses(const char *text, const char *const *known, const char *field)
 {
@@ -60,32 +62,47 @@ deep_nesting(void **state)
 	assert_null(input_object(text, sizeof(text), token_input_fields, &mistake));
 }
 
+/* Read a record and expect that it is good, or which field is not. */
 static void
-token_is(const char *text, bool expected, const char *field, struct token_input *input)
+record_is(const char *text, enum record_kind kind, enum input_purpose purpose, bool expected,
+    const char *field, struct record_input *input)
 {
 	struct mistake mistake = {"", ""};
-	json_t *object = input_object(text, strlen(text), token_input_fields, &mistake);
+	json_t *object = input_object(text, strlen(text), NULL, &mistake);
+	bool ok;
 
 	assert_non_null(object);
-	assert_int_equal(input_token(object, input, &mistake), expected);
+	ok = input_record(object, kind, purpose, input, &mistake);
 	assert_string_equal(mistake.field, field);
+	assert_int_equal(ok, expected);
 	json_decref(object);
+}
+
+static void
+token_is(const char *text, bool expected, const char *field, struct record_input *input)
+{
+	record_is(text, RECORD_TOKEN, INPUT_CREATE, expected, field, input);
 }
 
 static void
 tokens(void **state)
 {
-	struct token_input input;
+	static struct record_input input;
 
 	(void)state;
 	token_is("{\"name\":\"a\",\"role\":\"read\"}", true, "", &input);
-	assert_int_equal(input.role, ROLE_READ);
-	assert_int_equal(input.selector_count, 0);
+	assert_int_equal(input.record.token.role, ROLE_READ);
+	assert_int_equal(input.record.token.selector.count, 0);
 	token_is("{\"name\":\"a\",\"role\":\"ai_training_operator\",\"label_selector\":\"a=b,c=\"}",
 	    true, "", &input);
-	assert_int_equal(input.role, ROLE_OPERATOR);
-	assert_int_equal(input.selector_count, 2);
+	assert_int_equal(input.record.token.role, ROLE_OPERATOR);
+	assert_int_equal(input.record.token.selector.count, 2);
 	token_is("{\"role\":\"read\"}", false, "name", &input);
+	token_is(
+	    "{\"name\":\"a\",\"role\":\"read\",\"id\":\"abcdefgh12345678\"}", false, "id", &input);
+	token_is("{\"name\":\"a\",\"role\":\"read\",\"version\":2}", false, "version", &input);
+	token_is("{\"name\":\"a\",\"role\":\"read\",\"hash\":\"\"}", false, "hash", &input);
+	token_is("{\"name\":\"a\",\"role\":\"read\",\"kind\":\"token\"}", false, "kind", &input);
 	token_is("{\"name\":\"a\"}", false, "role", &input);
 	token_is("{\"name\":1,\"role\":\"read\"}", false, "name", &input);
 	token_is("{\"name\":null,\"role\":\"read\"}", false, "name", &input);
@@ -102,36 +119,42 @@ tokens(void **state)
 }
 
 static void
-job_is(const char *text, bool patch, bool expected, const char *field, struct job_input *input)
+job_is(const char *text, bool patch, bool expected, const char *field, struct record_input *input)
 {
-	struct mistake mistake = {"", ""};
-	json_t *object = input_object(
-	    text, strlen(text), patch ? job_patch_fields : job_create_fields, &mistake);
-	bool ok;
+	record_is(text, RECORD_JOB, patch ? INPUT_PATCH : INPUT_CREATE, expected, field, input);
+}
 
-	assert_non_null(object);
-	ok = input_job(object, patch, input, &mistake);
-	assert_string_equal(mistake.field, field);
-	assert_int_equal(ok, expected);
-	json_decref(object);
+static bool
+gives(const struct record_input *input, enum job_field field)
+{
+	return (input->given & FIELD_BIT(field)) != 0;
+}
+
+static bool
+removes(const struct record_input *input, enum job_field field)
+{
+	return (input->removed & FIELD_BIT(field)) != 0;
 }
 
 static void
 jobs(void **state)
 {
-	static struct job_input input;
+	static struct record_input input;
 
 	(void)state;
 	job_is("{}", false, true, "", &input);
-	assert_false(input.url_set || input.url_removed);
+	assert_int_equal(input.given | input.removed, 0);
 	job_is("{\"id\":\"my-job\",\"url\":\"http://127.0.0.1:9000/"
 	       "base\",\"labels\":{\"a\":\"b\",\"x/y\":\"\"}}",
 	    false, true, "", &input);
-	assert_true(input.url_set);
+	assert_true(gives(&input, JOB_FIELD_URL));
 	assert_int_equal(input.label_count, 2);
 	job_is("{\"id\":\"\"}", false, false, "id", &input);
 	job_is("{\"id\":\"My_Job\"}", false, false, "id", &input);
 	job_is("{\"id\":7}", false, false, "id", &input);
+	job_is("{\"id\":\"j\"}", true, false, "id", &input);
+	job_is("{\"job_url\":\"http://x\"}", false, false, "job_url", &input);
+	job_is("{\"created_at\":null}", false, false, "created_at", &input);
 	job_is("{\"url\":\"ftp://x\"}", false, false, "url", &input);
 	job_is("{\"url\":\"http://user@x/\"}", false, false, "url", &input);
 	job_is("{\"url\":1}", false, false, "url", &input);
@@ -152,37 +175,37 @@ jobs(void **state)
 static void
 job_patches(void **state)
 {
-	static struct job_input input;
+	static struct record_input input;
 
 	(void)state;
 	job_is("{}", true, true, "", &input);
-	assert_false(input.url_set || input.url_removed || input.labels_cleared);
+	assert_int_equal(input.given | input.removed, 0);
 	job_is("{\"url\":null}", true, true, "", &input);
-	assert_true(input.url_removed && !input.url_set);
+	assert_true(removes(&input, JOB_FIELD_URL) && !gives(&input, JOB_FIELD_URL));
 	job_is("{\"url\":\"\"}", true, true, "", &input);
-	assert_true(input.url_removed && !input.url_set);
+	assert_true(removes(&input, JOB_FIELD_URL) && !gives(&input, JOB_FIELD_URL));
 	job_is("{\"url\":\"unix:/run/x.sock\"}", true, true, "", &input);
-	assert_true(input.url_set && !input.url_removed);
+	assert_true(gives(&input, JOB_FIELD_URL) && !removes(&input, JOB_FIELD_URL));
 	job_is("{\"labels\":null}", true, true, "", &input);
-	assert_true(input.labels_cleared);
+	assert_true(removes(&input, JOB_FIELD_LABELS));
 	job_is("{\"labels\":{\"a\":\"b\",\"c\":null}}", true, true, "", &input);
 	assert_int_equal(input.label_count, 1);
-	assert_int_equal(input.removed_count, 1);
+	assert_int_equal(input.removed_label_count, 1);
 	job_is("{\"labels\":{\"-\":null}}", true, false, "labels.-", &input);
 }
 
 static void
 leases(void **state)
 {
-	static struct job_input input;
+	static struct record_input input;
 
 	(void)state;
 	job_is("{}", false, true, "", &input);
-	assert_true(input.lease == 0 && !input.lease_removed);
+	assert_int_equal(input.given | input.removed, 0);
 	job_is("{\"lease\":86400}", false, true, "", &input);
-	assert_int_equal(input.lease, 86400);
+	assert_int_equal(input.record.job.lease, 86400);
 	job_is("{\"lease\":null}", true, true, "", &input);
-	assert_true(input.lease == 0 && input.lease_removed);
+	assert_true(input.record.job.lease == 0 && removes(&input, JOB_FIELD_LEASE));
 	job_is("{\"lease\":0}", true, false, "lease", &input);
 	job_is("{\"lease\":86401}", false, false, "lease", &input);
 	job_is("{\"lease\":-1}", false, false, "lease", &input);
@@ -190,10 +213,47 @@ leases(void **state)
 	job_is("{\"lease\":\"30\"}", false, false, "lease", &input);
 }
 
+/* A line of an export has all that the store has, and must have what no record may lack. */
+static void
+imports(void **state)
+{
+	static struct record_input input;
+	static const char token[] =
+	    "{\"kind\":\"token\",\"id\":\"abcdefgh12345678\",\"name\":\"a\",\"role\":\"read\","
+	    "\"label_selector\":\"\",\"version\":3,\"created_at\":null,\"minted\":2,\"created_ms\":"
+	    "5,"
+	    "\"hash\":\"ab00000000000000000000000000000000000000000000000000000000000000\"}";
+	const struct record_fields *fields = &record_fields[RECORD_TOKEN];
+
+	(void)state;
+	record_is(token, RECORD_TOKEN, INPUT_IMPORT, true, "", &input);
+	assert_int_equal(input.record.token.version, 3);
+	assert_int_equal(input.record.token.minted, 2);
+	assert_int_equal(input.record.token.hash[0], 0xab);
+	for (size_t i = 0; i < fields->count; i++) {
+		json_t *object = json_loads(token, 0, NULL);
+		struct mistake mistake = {"", ""};
+		bool needed = (fields->rows[i].uses & USE_NEEDED) != 0;
+
+		json_object_del(object, fields->rows[i].name);
+		assert_int_equal(
+		    input_record(object, RECORD_TOKEN, INPUT_IMPORT, &input, &mistake), !needed);
+		assert_string_equal(mistake.field, needed ? fields->rows[i].name : "");
+		json_decref(object);
+	}
+	record_is("{\"id\":\"j\",\"lease\":null,\"url\":null}", RECORD_JOB, INPUT_IMPORT, true, "",
+	    &input);
+	record_is("{\"labels\":{}}", RECORD_JOB, INPUT_IMPORT, false, "id", &input);
+	record_is(
+	    "{\"id\":\"j\",\"job_url\":\"\"}", RECORD_JOB, INPUT_IMPORT, false, "job_url", &input);
+	record_is("{\"id\":\"j\",\"created_at\":7}", RECORD_JOB, INPUT_IMPORT, false, "created_at",
+	    &input);
+}
+
 static void
 too_many_labels(void **state)
 {
-	static struct job_input input;
+	static struct record_input input;
 	json_t *object = json_object(), *labels = json_object();
 	struct mistake mistake;
 
@@ -204,10 +264,10 @@ too_many_labels(void **state)
 		snprintf(name, sizeof(name), "l%d", i);
 		json_object_set_new(labels, name, json_string("v"));
 	}
-	assert_true(input_job(object, false, &input, &mistake));
+	assert_true(input_record(object, RECORD_JOB, INPUT_CREATE, &input, &mistake));
 	assert_int_equal(input.label_count, JOB_LABELS_MAX);
 	json_object_set_new(labels, "more", json_string("v"));
-	assert_false(input_job(object, false, &input, &mistake));
+	assert_false(input_record(object, RECORD_JOB, INPUT_CREATE, &input, &mistake));
 	assert_string_equal(mistake.field, "labels");
 	json_decref(object);
 }
@@ -222,6 +282,7 @@ main(void)
 	    cmocka_unit_test(jobs),
 	    cmocka_unit_test(job_patches),
 	    cmocka_unit_test(leases),
+	    cmocka_unit_test(imports),
 	    cmocka_unit_test(too_many_labels),
 	};
 

@@ -75,7 +75,7 @@ adds(void **state)
 static void
 leaves(void **state)
 {
-	static struct job_input patch;
+	static struct record_input patch;
 
 	(void)state;
 	assert_false(scope_left_by(&in_ab, &patch));
@@ -89,14 +89,14 @@ leaves(void **state)
 	assert_true(scope_left_by(&in_ab, &patch));
 	assert_false(scope_left_by(&everything, &patch));
 	patch.label_count = 0;
-	patch.removed[0] = SLICE("c");
-	patch.removed_count = 1;
+	patch.removed_labels[0] = SLICE("c");
+	patch.removed_label_count = 1;
 	assert_false(scope_left_by(&in_ab, &patch));
 	assert_true(scope_left_by(&in_abcd, &patch));
-	patch.removed[0] = SLICE("a");
+	patch.removed_labels[0] = SLICE("a");
 	assert_true(scope_left_by(&in_ab, &patch));
-	patch.removed_count = 0;
-	patch.labels_cleared = true;
+	patch.removed_label_count = 0;
+	patch.removed = FIELD_BIT(JOB_FIELD_LABELS);
 	assert_true(scope_left_by(&in_ab, &patch));
 	assert_false(scope_left_by(&everything, &patch));
 }

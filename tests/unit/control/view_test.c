@@ -23,37 +23,52 @@ static void
 tokens(void **state)
 {
 	const struct label labels[] = {{SLICE("model"), SLICE("base")}, {SLICE("x/y"), SLICE("")}};
-	struct token token = {.id = SLICE("abcdefgh12345678"),
-	    .name = SLICE("basetoken"),
-	    .role = ROLE_OPERATOR,
-	    .selector = {2, labels},
-	    .version = 3,
-	    .created_at = SLICE("2024-01-31T12:00:00Z")};
+	struct record record = {.kind = RECORD_TOKEN,
+	    .token = {.id = SLICE("abcdefgh12345678"),
+		.name = SLICE("basetoken"),
+		.role = ROLE_OPERATOR,
+		.selector = {2, labels},
+		.hash = {0xab},
+		.version = 3,
+		.minted = 2,
+		.created_at = SLICE("2024-01-31T12:00:00Z")}};
 
 	(void)state;
 	/* Neither the hash nor a value is ever among it. */
-	is_json(view_token(&token),
+	is_json(view_record(&record, NULL),
 	    "{\"created_at\":\"2024-01-31T12:00:00Z\",\"id\":\"abcdefgh12345678\","
 	    "\"label_selector\":\"model=base,x/y=\",\"name\":\"basetoken\",\"role\":\"operator\","
 	    "\"updated_at\":null,\"version\":3}");
+	/* An export has the hash, too. */
+	is_json(view_export(&record),
+	    "{\"created_at\":\"2024-01-31T12:00:00Z\","
+	    "\"hash\":\"ab00000000000000000000000000000000000000000000000000000000000000\","
+	    "\"id\":\"abcdefgh12345678\",\"label_selector\":\"model=base,x/y=\",\"minted\":2,"
+	    "\"name\":\"basetoken\",\"role\":\"operator\",\"updated_at\":null,\"version\":3}");
 }
 
 static void
 jobs(void **state)
 {
 	const struct label labels[] = {{SLICE("model"), SLICE("base")}};
-	struct job job = {.id = SLICE("j"), .labels = {1, labels}};
+	struct record record = {
+	    .kind = RECORD_JOB, .job = {.id = SLICE("j"), .labels = {1, labels}}};
+	struct job *job = &record.job;
 
 	(void)state;
-	is_json(view_job(&job, "http://{job}.x/"),
+	is_json(view_record(&record, "http://{job}.x/"),
 	    "{\"created_at\":null,\"id\":\"j\",\"job_url\":\"http://j.x/"
 	    "\",\"labels\":{\"model\":\"base\"},"
 	    "\"lease\":null,\"updated_at\":null,\"url\":null}");
-	job.url_text = SLICE("unix:/run/j.sock");
-	job.labels.count = 0;
-	job.lease = 30;
-	is_json(view_job(&job, ""),
+	job->url_text = SLICE("unix:/run/j.sock");
+	job->labels.count = 0;
+	job->lease = 30;
+	is_json(view_record(&record, ""),
 	    "{\"created_at\":null,\"id\":\"j\",\"job_url\":\"\",\"labels\":{},\"lease\":30,"
+	    "\"updated_at\":null,\"url\":\"unix:/run/j.sock\"}");
+	/* The URL at which the gateway serves it is not the store's to keep. */
+	is_json(view_export(&record),
+	    "{\"created_at\":null,\"id\":\"j\",\"labels\":{},\"lease\":30,"
 	    "\"updated_at\":null,\"url\":\"unix:/run/j.sock\"}");
 }
 

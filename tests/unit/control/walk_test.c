@@ -18,7 +18,7 @@ static char happened[256]; /* "a" began, "!a" was refused */
 struct one {
 	struct call call;
 	struct walk walk;
-	struct kept_token *token;
+	struct record *token;
 };
 
 static struct one ones[CALLS_MAX];
@@ -86,9 +86,10 @@ begin(char name, enum caller caller, bool local, const char *token_id)
 	one->call.caller = caller;
 	one->call.local = local;
 	if (token_id != NULL) {
-		struct token token = {.id = slice_of(token_id), .name = SLICE("t")};
+		struct record record = {
+		    .kind = RECORD_TOKEN, .token = {.id = slice_of(token_id), .name = SLICE("t")}};
 
-		one->call.token = one->token = token_keep(&token);
+		one->call.token = one->token = record_copy(&record);
 		assert_non_null(one->token);
 	}
 	walk_begin(&walks, &one->walk, &one->call, begins);

@@ -1,0 +1,163 @@
+/* record_fields.c - the table of fields, and what needs nothing but the table: a copy. */
+#include "auth/record_fields.h"
+
+#include <stdlib.h>
+
+/* The type of a member, by the form of its field. */
+typedef struct slice type_ID, type_TEXT, type_TIME, type_URL, type_JOB_URL, type_VALUE;
+typedef uint64_t type_NUMBER;
+typedef enum token_role type_ROLE;
+typedef struct label_set type_SELECTOR, type_LABELS;
+typedef unsigned char type_HASH[TOKEN_HASH_LEN];
+
+/* The place of a member. It does not compile when the member is of another type. */
+#define PLACE(record_type, member, FORM)               \
+	(offsetof(struct record, record_type.member) + \
+	    _Generic(&((struct record *)NULL)->record_type.member, type_##FORM * : 0))
+
+#define ROW(record_type, member_, FORM, name_, uses_, ...)                                       \
+	{                                                                                        \
+		.name = (name_), .form = AS_##FORM, .offset = PLACE(record_type, member_, FORM), \
+		.uses = (uses_), __VA_ARGS__                                                     \
+	}
+
+static const struct record_field token_fields[] = {
+#define TOKEN_FIELD(ID, ...) [TOKEN_FIELD_##ID] = ROW(token, __VA_ARGS__),
+#include "jobgate/record_fields.def"
+};
+
+static const struct record_field job_fields[] = {
+#define JOB_FIELD(ID, ...) [JOB_FIELD_##ID] = ROW(job, __VA_ARGS__),
+#include "jobgate/record_fields.def"
+};
+
+_Static_assert(
+    TOKEN_FIELDS <= RECORD_FIELDS_MOST && JOB_FIELDS <= RECORD_FIELDS_MOST, "they fit as bits");
+
+const struct record_fields record_fields[RECORD_KINDS] = {
+#define RECORD(KIND, type, labels, lapses) [RECORD_##KIND] = {KIND##_FIELDS, type##_fields},
+#include "jobgate/records.def"
+};
+
+void *
+field_of(const struct record_field *field, struct record *record)
+{
+	return (char *)record + field->offset;
+}
+
+const void *
+field_of_const(const struct record_field *field, const struct record *record)
+{
+	return (const char *)record + field->offset;
+}
+
+const struct slice *
+field_text(const struct record_field *field, const struct record *record)
+{
+	switch (field->form) {
+	case AS_ID:
+	case AS_TEXT:
+	case AS_TIME:
+	case AS_URL:
+		return field_of_const(field, record);
+	case AS_NUMBER:
+	case AS_ROLE:
+	case AS_SELECTOR:
+	case AS_LABELS:
+	case AS_HASH:
+	case AS_JOB_URL:
+	case AS_VALUE:
+		break;
+	}
+	return NULL;
+}
+
+const struct label_set *
+field_labels(const struct record_field *field, const struct record *record)
+{
+	return field->form == AS_LABELS || field->form == AS_SELECTOR
+		   ? field_of_const(field, record)
+		   : NULL;
+}
+
+/* What of a copy is not filled yet: labels and text behind the record. */
+struct room {
+	struct label *labels;
+	char *text;
+};
+
+static struct slice
+copy_text(struct room *room, struct slice text)
+{
+	struct slice kept = {room->text, text.len};
+
+	if (text.len > 0)
+		memcpy(room->text, text.at, text.len);
+	room->text += text.len;
+	return kept;
+}
+
+static struct label_set
+copy_labels(struct room *room, const struct label_set *labels)
+{
+	struct label_set kept = {labels->count, room->labels};
+
+	for (size_t i = 0; i < labels->count; i++) {
+		room->labels->name = copy_text(room, labels->items[i].name);
+		room->labels->value = copy_text(room, labels->items[i].value);
+		room->labels++;
+	}
+	return kept;
+}
+
+/* Memory for a record with room behind it for all that its fields point to. */
+static struct record *
+copy_new(const struct record *from, struct room *room)
+{
+	const struct record_fields *fields = &record_fields[from->kind];
+	size_t at = (sizeof(struct record) + _Alignof(struct label) - 1) / _Alignof(struct label) *
+		    _Alignof(struct label);
+	size_t labels = 0, text = 0;
+	struct record *copy;
+
+	for (size_t i = 0; i < fields->count; i++) {
+		const struct slice *slice = field_text(&fields->rows[i], from);
+		const struct label_set *set = field_labels(&fields->rows[i], from);
+
+		text += slice != NULL ? slice->len : 0;
+		for (size_t n = 0; set != NULL && n < set->count; n++, labels++)
+			text += set->items[n].name.len + set->items[n].value.len;
+	}
+	copy = malloc(at + labels * sizeof(struct label) + text);
+	if (copy == NULL)
+		return NULL;
+	room->labels = (struct label *)((char *)copy + at);
+	room->text = (char *)(room->labels + labels);
+	return copy;
+}
+
+struct record *
+record_copy(const struct record *from)
+{
+	const struct record_fields *fields = &record_fields[from->kind];
+	struct room room;
+	struct record *copy = copy_new(from, &room);
+	size_t bad;
+
+	if (copy == NULL)
+		return NULL;
+	*copy = *from;
+	for (size_t i = 0; i < fields->count; i++) {
+		const struct record_field *field = &fields->rows[i];
+		const struct slice *text = field_text(field, from);
+		const struct label_set *labels = field_labels(field, from);
+
+		if (text != NULL)
+			*(struct slice *)field_of(field, copy) = copy_text(&room, *text);
+		else if (labels != NULL)
+			*(struct label_set *)field_of(field, copy) = copy_labels(&room, labels);
+		if (field->form == AS_URL) /* it was valid before */
+			jg_job_url_parse(copy->job.url_text, &copy->job.url, &bad);
+	}
+	return copy;
+}

@@ -1,0 +1,93 @@
+/* record_fields.h - the fields of records, as a table; its rows are jobgate/record_fields.def. */
+#ifndef JOBGATE_AUTH_RECORD_FIELDS_H
+#define JOBGATE_AUTH_RECORD_FIELDS_H
+
+#include "jobgate/directory.h"
+
+/*
+ * What a field is, and the type of its member. Who handles fields switches over these: a new form
+ * does not compile before all of them know it.
+ */
+enum field_form {
+	AS_ID,	     /* struct slice; in the key of the record, not in its hash */
+	AS_TEXT,     /* struct slice, checked by `valid` */
+	AS_TIME,     /* struct slice, RFC 3339 in UTC; one that is not valid counts as none */
+	AS_NUMBER,   /* uint64_t, 1 to `max`; 0: none */
+	AS_ROLE,     /* enum token_role */
+	AS_SELECTOR, /* struct label_set, written as "a=b,c=d" */
+	AS_LABELS,  /* struct label_set, each label a field of the hash; `stored` is their prefix */
+	AS_URL,	    /* struct slice; job.url is parsed from it */
+	AS_HASH,    /* unsigned char[TOKEN_HASH_LEN], written in hex */
+	AS_JOB_URL, /* not in the store: made of the id and the configuration's public URL */
+	AS_VALUE,   /* not in the store: added to the answer that issues it */
+};
+
+enum field_use {
+	USE_CREATE = 1 << 0,   /* the API takes it for a new record */
+	USE_REQUIRED = 1 << 1, /* and must be given it */
+	USE_PATCH = 1 << 2,    /* the API changes it */
+	USE_SHOW = 1 << 3,     /* the API, exports and the command line show it */
+	USE_LIST = 1 << 4,     /* it is a column of the command line's lists, too */
+	USE_EXPORT = 1 << 5,   /* only exports show it */
+	USE_ISSUE = 1 << 6,    /* only the answer that makes a token's value shows it */
+	USE_NEEDED = 1 << 7,   /* an import must give it */
+};
+
+struct record_field {
+	const char *name;   /* in JSON */
+	const char *stored; /* in the record's hash; NULL: it is not there */
+	enum field_form form;
+	size_t offset; /* of its member in struct record */
+	unsigned uses; /* bits of enum field_use */
+	uint64_t max;
+	bool (*valid)(struct slice text);
+	bool is_nullable;   /* null stands for none, in JSON; without this none is left out */
+	const char *broken; /* of a record in the store where it is not valid; NULL: it then counts
+			       as not given */
+	const char *rule;   /* for those who give it wrongly in JSON */
+	const char *title;  /* in descriptions; in capitals over lists */
+	const char *none;   /* in descriptions of records that have none; NULL: "-" */
+	const char *option; /* placeholder of its option on the command line; NULL: it has none, or
+			       commands have it in their own tables */
+	const char *help,
+	    *change_help; /* of `create` and of `set`; NULL: that has no such option */
+};
+
+/* The indexes of the fields; as bits they make sets of fields. */
+enum token_field {
+#define TOKEN_FIELD(ID, ...) TOKEN_FIELD_##ID,
+#include "jobgate/record_fields.def"
+	TOKEN_FIELDS,
+};
+enum job_field {
+#define JOB_FIELD(ID, ...) JOB_FIELD_##ID,
+#include "jobgate/record_fields.def"
+	JOB_FIELDS,
+};
+
+#define RECORD_FIELDS_MOST 32 /* of one type: they fit a uint32_t as bits */
+#define FIELD_BIT(index) ((uint32_t)1 << (index))
+
+struct record_fields {
+	size_t count;
+	const struct record_field *rows;
+};
+extern const struct record_fields record_fields[RECORD_KINDS];
+
+/* The member of a record. */
+void *field_of(const struct record_field *field, struct record *record);
+const void *field_of_const(const struct record_field *field, const struct record *record);
+
+/* The text in the record that is the field's, or NULL where its form has none. */
+const struct slice *field_text(const struct record_field *field, const struct record *record);
+
+/* The labels in the record that are the field's, or NULL. */
+const struct label_set *field_labels(const struct record_field *field, const struct record *record);
+
+/*
+ * A copy in one allocation, to be freed with free(), which shares nothing with what it was copied
+ * from. NULL when memory is short.
+ */
+struct record *record_copy(const struct record *from);
+
+#endif
