@@ -1,0 +1,59 @@
+/* authorize_world.h - the world of tests that authorize requests: counts what credentials cost. */
+#ifndef JOBGATE_TEST_AUTHORIZE_WORLD_H
+#define JOBGATE_TEST_AUTHORIZE_WORLD_H
+
+#include "exchange_world.h"
+
+/* Of the request of world_get, as the backend gets it. */
+#define HEAD "GET 192.0.2.1:8000 /path ?q "
+
+static struct world world;
+static size_t hashes; /* of credentials */
+
+/* Linked with --wrap: counts what credentials cost. */
+bool __real_jg_token_hash(struct slice value, unsigned char out[TOKEN_HASH_LEN]);
+bool __wrap_jg_token_hash(struct slice value, unsigned char out[TOKEN_HASH_LEN]);
+
+bool
+__wrap_jg_token_hash(struct slice value, unsigned char out[TOKEN_HASH_LEN])
+{
+	hashes++;
+	return __real_jg_token_hash(value, out);
+}
+
+static inline int
+setup(void **state)
+{
+	(void)state;
+	world_open(&world);
+	hashes = 0;
+	return 0;
+}
+
+static inline int
+teardown(void **state)
+{
+	(void)state;
+	world_close(&world);
+	return 0;
+}
+
+/* Other values are read while it waits, in each place that the worker keeps what it read in. */
+static inline void
+fill_digests(void)
+{
+	const struct mint *mint = jg_directory_mint(world.context->directory, world_now(&world));
+	struct bearer_memo *kept;
+	char field[32];
+
+	for (unsigned i = 0; i < 32 * BEARER_MEMOS; i++)
+		assert_int_equal(jg_bearer_recall(&world.context->digests, mint,
+				     (struct slice){field,
+					 (size_t)snprintf(field, sizeof(field), "Bearer %u", i)},
+				     &kept),
+		    CREDENTIAL_BEARER);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+#endif
