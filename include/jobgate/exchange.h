@@ -8,19 +8,18 @@
 #include "jobgate/purpose.h"
 
 /*
- * An exchange stands between a client's end, which speaks whatever protocol the
- * client chose, and an upstream connection. Heads are values (message.h); content
- * is pushed as slices and may be taken in part: whoever pushes keeps the rest and
- * pushes again when told to resume. So nothing here buffers a body, and a slow
- * reader slows the writer down.
+ * An exchange stands between a client's end, which speaks the client's protocol, and the backend's
+ * end (proxy/upstream). Heads are values (message.h). Content is pushed as slices and may be taken
+ * in part: the side that pushes keeps the rest, and pushes it again when it is told to resume. So
+ * nothing here buffers a body, and a slow reader slows the writer down.
  *
- * The client's end is an interface, because a second protocol (HTTP/2, many
- * exchanges on one connection) will be another implementation of it.
+ * The client's end is an interface. HTTP/1 is one implementation of it; HTTP/2, with many exchanges
+ * on one connection, is to be another.
  */
 struct exchange;
 struct exchange_context;
 
-/* Who is at the client's end; a plain value. */
+/* The client, and what the listener it came in at is for; a plain value. */
 struct exchange_peer {
 	unsigned char address[16]; /* IPv6, or IPv4 mapped into it (RFC 4291 section 2.5.5.2) */
 	bool local;		   /* a Unix socket: there is no address */
@@ -28,7 +27,7 @@ struct exchange_peer {
 	bool tls;		   /* the connection is TLS */
 	bool forward_auth;	   /* another proxy, which asks whether requests may pass */
 	bool redirect;		   /* its listener redirects all requests to https */
-	enum purpose purpose : 8;  /* of the listener it came in at */
+	enum purpose purpose : 8;
 };
 
 struct exchange_client {
@@ -45,13 +44,17 @@ struct exchange_client {
  *                              side and lingers (RFC 9112 9.6)   not ended (RFC 9113 8.1)
  * tunnel ended by COMPLETE     FIN each way, as each side ends   END_STREAM each way
  * both sides
- * backend gone,   COMPLETE     a local reply (502, 504)          a local reply; to gRPC trailers
- * no byte sent                                                   with grpc-status 14
+ * backend gone,   COMPLETE     a local reply (502, 503, 504)     the same; to gRPC trailers with
+ * no byte sent                                                   grpc-status 14
  * backend gone,   CUT          what has come; then FIN, without  what has come, then RST_STREAM
  * answer begun                 close_notify, where the framing   INTERNAL_ERROR
  *                              shows the cut, else RST once the
  *                              client has acknowledged all
- * revoked, before COMPLETE     a local reply (401, 403)          the same
+ * content broken, COMPLETE     a local reply (400, 408, 413)     the same; then RST_STREAM NO_ERROR
+ * late, too large
+ * the same,       CUT          as above                          as above
+ * answer begun
+ * revoked, before COMPLETE     a local reply (401, 403, 404)     the same
  * the answer
  * revoked,        REVOKED      RST at once; what waits is        RST_STREAM CANCEL at once; what
  * answer begun                 dropped                           waits is dropped
@@ -71,6 +74,8 @@ struct exchange_client {
  * before a byte has gone                                         client may send it again
  * to a backend
  *
+ * A browser's session that expires ends an exchange as revoked access does.
+ *
  * The backend's end: a connection of HTTP/1 is kept after COMPLETE where both messages came to
  * their end and its head allows; in all other cases it closes. A stream of HTTP/2 (to be done) ends
  * with COMPLETE, and gets RST_STREAM CANCEL in all other cases; its connection lives on. Where the
@@ -85,6 +90,11 @@ enum exchange_end {
 	END_UNPROCESSED, /* there is no answer, and no backend has seen any of the request */
 };
 
+/*
+ * What an exchange calls. All slices and fields are good until the call returns. Within `flush` and
+ * `resume` the client's end may call the exchange, which may end then; within the others it must
+ * not.
+ */
 struct exchange_client_ops {
 	/* An interim answer (100, 103) is to be sent. */
 	void (*interim)(struct exchange_client *client, const struct response *response);
@@ -92,14 +102,14 @@ struct exchange_client_ops {
 	/*
 	 * The head of the final answer. With response->tunnel both sides' content follows without
 	 * framing; the client's end writes what its protocol has for that (HTTP/1: 101 with
-	 * Connection and Upgrade). Fields that speak of one connection alone are its own, too.
+	 * Connection and Upgrade). It also writes the fields that speak of one connection alone.
 	 */
 	void (*answer)(struct exchange_client *client, const struct response *response);
 
 	/* Content of the answer: returns how many bytes were taken (sent or kept). */
 	size_t (*content)(struct exchange_client *client, struct slice data);
 
-	/* Content of an answer of the gateway's own, some KiB: all of it is taken. */
+	/* Content of a local reply, some KiB: all of it is taken. */
 	void (*whole)(struct exchange_client *client, struct slice data);
 
 	/* The content has ended; trailers may be NULL. In a tunnel: the backend ended its side. */
@@ -124,16 +134,16 @@ struct exchange_client_ops {
 	bool (*take_back)(struct exchange_client *client);
 
 	/*
-	 * The request's credential is not valid. Returns 0 when the client may be told so, else the
-	 * seconds (1 or more) after which it may try again: too many were not valid of late.
+	 * The request's credential is not valid. Returns 0 when the client may be told so. Else too
+	 * many were not valid lately, and it returns the seconds (1 or more) to wait.
 	 */
 	unsigned (*failed_auth)(struct exchange_client *client);
 
-	/* The exchange is over and will not be heard of again. */
+	/* The exchange is over: it calls nothing any more, and must not be called. */
 	void (*ended)(struct exchange_client *client, enum exchange_end end);
 };
 
-/* Why a client's end gives up on an exchange. */
+/* Why a client's end cannot go on with an exchange. */
 enum client_failure {
 	CLIENT_CLOSED,	     /* it went away */
 	CLIENT_BAD_CONTENT,  /* 400: chunk framing broken */
@@ -152,9 +162,9 @@ struct exchange *exchange_new(struct exchange_context *context, struct exchange_
     const struct exchange_peer *peer);
 
 /*
- * Decide on the request and set out on the way to its backend, or refuse it.
- * Any of the client's ops may be called before this returns, `ended` included.
- * The request's slices need not outlive the call.
+ * Answer the request here (see local_handler.h), or authorize it and send it to its backend, or
+ * refuse it. Any of the client's ops may be called before this returns, `ended` included. Its
+ * slices need not outlive the call. Called once.
  */
 void exchange_authorize(struct exchange *exchange, struct request *request);
 
@@ -190,8 +200,8 @@ bool exchange_is_tunnel(const struct exchange *exchange);
 bool exchange_is_allowed(const struct exchange *exchange);
 
 /*
- * True when it waits for its client in a way that must not hold a place: for the form of a person
- * who signs in, and so is unknown, or, where places are few, for any content.
+ * True when it waits for its client in a way that must not hold a place: for content that a local
+ * handler reads, from a client that has shown no token; where places are few, for any content.
  */
 bool exchange_awaits_content(const struct exchange *exchange);
 
