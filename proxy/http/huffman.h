@@ -13,8 +13,8 @@ enum huffman_status {
 
 /*
  * Decode a whole string into out, which has room for cap bytes and does not overlap it. *len is the
- * length of the text; without HUFFMAN_OK it is not set, and out holds anything. A text is at most
- * 8/5 of its code.
+ * length of the text; without HUFFMAN_OK it has no meaning, and out holds anything. A text is at
+ * most 8/5 of its code.
  */
 enum huffman_status huffman_decode(struct slice code, char *out, size_t cap, size_t *len);
 
