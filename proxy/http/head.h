@@ -97,8 +97,4 @@ bool is_field_value(struct slice text);
 /* The same for a value of HTTP/2, which has no white space around it (RFC 9113 section 8.2.1). */
 bool h2_value_is_good(struct slice text);
 
-/* True when every byte may stand in a field's value: visible characters, SP, HTAB and obs-text (RFC
- * 9110 section 5.5). */
-bool is_field_value(struct slice text);
-
 #endif
