@@ -193,6 +193,7 @@ struct h2_setting {
 	uint32_t value;
 };
 
+/* A head alone; the payload goes behind it by other means. */
 void h2_write_frame_head(struct writer *writer, enum h2_frame_type type, unsigned flags,
     uint32_t stream, uint32_t length);
 void h2_write_settings(struct writer *writer, const struct h2_setting *settings, size_t count);
