@@ -7,7 +7,7 @@ import pathlib
 import re
 import sys
 
-FOLDERS = ["include", "auth", "proxy"]
+import c_source
 
 # (what must not stand in the code, the file that may have it, what to use)
 RULES = [
@@ -19,27 +19,18 @@ RULES = [
      "container_of of jobgate/container_of.h: it checks the type"),
 ]
 
-COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
-
-
-def code_of(path):
-    """The text of a file with its comments blanked, so that lines keep their numbers."""
-    return COMMENT.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), path.read_text(encoding="utf-8"))
-
-
 def check(top):
     """All that is wrong, as lines; and how many files were read."""
     wrong, count = [], 0
-    for folder in FOLDERS:
-        for path in sorted((top / folder).rglob("*.[ch]")):
-            count += 1
-            name, code = path.relative_to(top).as_posix(), code_of(path)
-            for pattern, home, instead in RULES:
-                if name == home:
-                    continue
-                for match in re.finditer(pattern, code):
-                    line = code.count("\n", 0, match.start()) + 1
-                    wrong.append(f"{name}:{line}: {' '.join(match[0].split())}: use {instead}")
+    for path, code in c_source.sources(top):
+        count += 1
+        name = path.relative_to(top).as_posix()
+        for pattern, home, instead in RULES:
+            if name == home:
+                continue
+            for match in re.finditer(pattern, code):
+                line = code.count("\n", 0, match.start()) + 1
+                wrong.append(f"{name}:{line}: {' '.join(match[0].split())}: use {instead}")
     return wrong, count
 
 

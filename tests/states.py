@@ -9,19 +9,14 @@ import pathlib
 import re
 import sys
 
+import c_source
+
 TABLE = re.compile(r"struct state_row (\w+)\[\] = \{(.*?)\n\};", re.DOTALL)
 ROW = re.compile(r'\[(\w+)\]\s*=\s*\{\s*"(\w+)",\s*(.*?)\}', re.DOTALL)
 FOLLOWS = re.compile(r"STATE\((\w+)\)")
 DIAGRAM = re.compile(r"```mermaid\nstateDiagram-v2\n\s*%% (\w+)\n(.*?)```", re.DOTALL)
 ARROW = re.compile(r"^\s*(\w+|\[\*\]) --> (\w+|\[\*\])(?:\s*:.*)?$", re.MULTILINE)
 ENUM = re.compile(r"enum \w+ \{(.*?)\}", re.DOTALL)
-COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-
-
-def sources(top):
-    for folder in ["include", "auth", "proxy"]:
-        for path in sorted((top / folder).rglob("*.[ch]")):
-            yield path, COMMENT.sub("", path.read_text(encoding="utf-8"))
 
 
 class Table:
@@ -65,7 +60,7 @@ def enum_problems(table, texts):
 
 
 def check(top):
-    texts = list(sources(top))
+    texts = list(c_source.sources(top))
     tables, diagrams = read_tables(texts), read_diagrams(top)
     wrong = []
     for name in sorted(set(tables) - set(diagrams)):

@@ -21,6 +21,8 @@ def judge(top, name, text):
     ("n = atoi(text);", "use slice_to_number"),
     ('if (sscanf(text, "%d", &n) != 1)', "use slice_to_number"),
     ("n = n * 10 + (unsigned)(*at - '0');", "use slice_to_number"),
+    ('open("http://a"); n = atoi(text);', "use slice_to_number"),
+    ("c = '\"'; n = atoi(text); c = '\"';", "use slice_to_number"),
     ("return (struct x *)((char *)at - offsetof(struct x, member));", "use container_of"),
 ])
 def test_by_hand(tmp_path, line, words):
@@ -34,6 +36,7 @@ def test_by_hand(tmp_path, line, words):
     "x = strtod(text, &end);",
     "/* atoi(text) took a sign, n * 10 + 1 overflowed */",
     "pause = seconds * 1000 + 5;",
+    "n = 1; // atoi(text)",
     "word = strtok_r(text, \" \", &rest);",
 ])
 def test_good(tmp_path, line):
