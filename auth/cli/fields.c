@@ -32,14 +32,14 @@ value_of(const struct record_field *field, const char *text, bool patch)
 }
 
 bool
-fields_body(const struct options *options, bool patch, json_t *body)
+fields_body(const struct options *options, json_t *body)
 {
 	for (size_t i = 0; i < record_fields[options->kind].count; i++) {
 		const struct record_field *field = field_at(options, i);
 		const char *text = options->fields[i];
 
-		if (text != NULL &&
-		    json_object_set_new(body, field->name, value_of(field, text, patch)) != 0) {
+		if (text != NULL && json_object_set_new(body, field->name,
+					value_of(field, text, options->patches)) != 0) {
 			fprintf(
 			    stderr, "jobgate: the value of --%s is not UTF-8 text\n", field->name);
 			return false;

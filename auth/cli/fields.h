@@ -8,11 +8,8 @@
 /* Was any field given? */
 bool fields_given(const struct options *options);
 
-/*
- * Put the fields that were given into a request's body. In a patch "" is null, which removes the
- * field. False after telling that one is no text.
- */
-bool fields_body(const struct options *options, bool patch, json_t *body);
+/* Put the fields that were given into a request's body. False after telling that one is no text. */
+bool fields_body(const struct options *options, json_t *body);
 
 /* The columns of a description of such a record, or of a list of them, ended by a NULL title. */
 void fields_columns(enum record_kind kind, unsigned uses, struct column out[COLUMNS_MAX]);

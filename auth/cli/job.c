@@ -34,7 +34,7 @@ create_run(struct command_context *context)
 	int result = CLI_REFUSED;
 
 	json_object_set_new(body, "labels", command_labels(options));
-	if (fields_body(options, false, body))
+	if (fields_body(options, body))
 		result = command_show(context, "POST", "/v1/jobs", body, RECORD_JOB);
 	json_decref(body);
 	return result;
@@ -88,7 +88,7 @@ set_run(struct command_context *context)
 		json_object_set_new(labels, options->removed[i], json_null());
 	if (json_object_size(labels) > 0)
 		json_object_set(body, "labels", labels);
-	if (fields_body(options, true, body))
+	if (fields_body(options, body))
 		result = command_show(context, "PATCH", path, body, RECORD_JOB);
 	json_decref(labels);
 	json_decref(body);

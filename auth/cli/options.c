@@ -145,6 +145,8 @@ set_field(struct options *options, size_t index, const char *text)
 	uint64_t number;
 
 	options->fields[index] = text;
+	if (options->patches && text[0] == '\0')
+		return true; /* it is removed */
 	return field->form != AS_NUMBER || parse_number(field->name, text, field->max, &number);
 }
 
@@ -261,7 +263,7 @@ options_parse(const struct syntax *syntax, int argc, char **argv, struct options
 	char *token;
 	bool ok = false;
 
-	*out = (struct options){.kind = syntax->kind};
+	*out = (struct options){.kind = syntax->kind, .patches = syntax->fields == USE_PATCH};
 	collect(syntax, all);
 	snprintf(words, sizeof(words), "%s", syntax->words);
 	argv[0] = words;

@@ -26,6 +26,7 @@ struct options {
 	size_t removed_count;
 	enum record_kind kind;
 	const char *fields[RECORD_FIELDS_MOST]; /* of a record of this kind; NULL: not given */
+	bool patches;				/* an empty one removes the field */
 	const char *job;
 	const char *host; /* under which the gateway reaches this machine */
 	uint64_t port;	  /* 0: not given */

@@ -147,7 +147,7 @@ create_run(struct command_context *context)
 
 	if (selector == NULL || body == NULL)
 		fputs("jobgate: the name is not UTF-8 text\n", stderr);
-	else if (fields_body(options, false, body))
+	else if (fields_body(options, body))
 		result = show_value(context, "POST", "/v1/tokens", body);
 	json_decref(body);
 	free(selector);

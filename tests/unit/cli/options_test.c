@@ -78,6 +78,27 @@ common_options(void **state)
 	options_wipe(&options);
 }
 
+/* "" removes a field, but only where a record is changed. */
+static void
+empty_fields(void **state)
+{
+	static const struct argp_option own[] = {
+	    {"lease", KEY_FIELD + JOB_FIELD_LEASE, "SECONDS", 0, "Lease", 0}, {0}};
+	struct command command = {
+	    .syntax = {.words = "jobgate job", .options = own, .kind = RECORD_JOB}};
+	struct options options;
+
+	(void)state;
+	command.syntax.fields = USE_PATCH;
+	assert_true(parse(&command, "set --lease=", &options));
+	assert_string_equal(options.fields[JOB_FIELD_LEASE], "");
+	assert_true(options.patches);
+	assert_false(parse(&command, "set --lease=86401", &options));
+	command.syntax.fields = USE_CREATE;
+	assert_false(parse(&command, "create --lease=", &options));
+	assert_true(parse(&command, "create --lease=86400", &options));
+}
+
 static void
 environment(void **state)
 {
@@ -208,6 +229,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(seed_line),
 	    cmocka_unit_test(common_options),
+	    cmocka_unit_test(empty_fields),
 	    cmocka_unit_test(environment),
 	    cmocka_unit_test(secrets_leave_argv),
 	    cmocka_unit_test(mistakes),
