@@ -200,6 +200,9 @@ fi
 tests/analyze.sh --tally "$results/analysis" scripts cppcheck gcc </dev/null
 count_tally "$results/analysis" "static analysis"
 
+tests/sim.sh --tally "$results/simulation" </dev/null
+count_tally "$results/simulation" "the simulation"
+
 [ -z "$all" ] || pytest_args=(-m "large or not large" "${pytest_args[@]}")
 end_to_end tests/e2e "${pytest_args[@]}"
 

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# The simulator: the real worker, with models of its clients, backends and store, on simulated time (tests/sim/README.md).
+#
+#   tests/sim.sh                what .ci/run runs: all seeds that ever failed, then SIM_SECONDS (60) of fresh ones, half under ASan
+#   tests/sim.sh --seed N       run one seed and show all that happens; with --quiet only what was wrong
+#   tests/sim.sh --seconds S    run fresh seeds for so long; with --first N from this one on
+#   tests/sim.sh --asan ...     the same with the sanitizers' build
+#   tests/sim.sh --tally FILE   write "N N" there instead of printing the last line
+set -uo pipefail
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+cd "$top" || exit 1
+. tests/steps.sh
+
+SIM_SECONDS=${SIM_SECONDS:-60}
+
+tally="" preset=sim
+case "${1:-}" in
+-h | --help)
+	sed -n '2,8s/^# \{0,1\}//p' "$0"
+	exit 0
+	;;
+--tally) tally=${2:?--tally needs a file} && shift 2 ;;
+--asan) preset=dev && shift ;;
+esac
+
+build() { # PRESET
+	[ -f "build/$1/build.ninja" ] || quietly cmake --preset "$1" || return
+	quietly cmake --build --preset "$1" --target sim
+}
+
+if [ $# -gt 0 ]; then
+	build "$preset" || exit 2
+	exec "build/$preset/tests/sim/sim" "$@"
+fi
+
+for preset in sim dev; do
+	step "simulation: build ($preset)"
+	count build "$preset" || continue
+	step "simulation: seeds that once failed ($preset)"
+	count "build/$preset/tests/sim/sim" --seeds tests/sim/seeds.txt
+	step "simulation: $((SIM_SECONDS / 2)) s of fresh seeds ($preset)"
+	count "build/$preset/tests/sim/sim" --seconds $((SIM_SECONDS / 2))
+done
+finish "$tally"

@@ -1,0 +1,32 @@
+/* backend.h - a model of a job's server: takes requests apart, answers as the plan of each says. */
+#ifndef SIM_BACKEND_H
+#define SIM_BACKEND_H
+
+#include "stream.h"
+
+struct world;
+struct backend_connection;
+
+struct backend {
+	struct world *world;
+	int number;
+	struct host host;
+	uint16_t port;
+	struct listener *listener; /* NULL: nothing listens */
+	struct random random;
+	uint64_t frozen_ns; /* it does nothing until then */
+	LIST_HEAD(, backend_connection) connections;
+	char url[40];
+	uint64_t requests;
+};
+
+void backend_start(struct backend *backend, struct world *world, int number);
+
+/* It goes away, with its connections; and comes back. */
+void backend_stop(struct backend *backend);
+void backend_listen(struct backend *backend);
+
+/* Reset one of its connections; false when it has none. */
+bool backend_break_one(struct backend *backend);
+
+#endif

@@ -1,0 +1,49 @@
+/* client.h - a model of a client: connects, sends requests, checks that what comes is its own. */
+#ifndef SIM_CLIENT_H
+#define SIM_CLIENT_H
+
+#include "message.h"
+#include "stream.h"
+
+struct world;
+
+#define CLIENT_PIPELINE_MAX 4
+
+enum client_state { CLIENT_RESTING, CLIENT_WAITING, CLIENT_TUNNEL };
+
+struct client {
+	struct world *world;
+	struct host host;
+	struct random random;
+	struct end *end; /* NULL: it has no connection */
+	enum client_state state;
+	struct alarm act;
+	uint32_t waiting[CLIENT_PIPELINE_MAX]; /* marks of requests without an answer yet */
+	unsigned waiting_count;
+	struct bytes out;
+	/* the request whose content is still to be sent: the last one */
+	uint64_t content_sent;
+	struct message message;
+	enum message_part was;
+	uint64_t head_offset;
+	char refusal[600]; /* what the gateway itself says */
+	size_t refusal_len;
+	bool marked; /* the answer being read is the backend's */
+	bool slow;   /* it reads little by little */
+	bool reused; /* its connection has brought an answer */
+	uint64_t tunnel_in, tunnel_out;
+	bool tunnel_ended, tunnel_closing;
+	unsigned left; /* exchanges until it closes the connection */
+	bool stopped;
+	uint64_t frozen_ns;
+};
+
+void client_start(struct client *client, struct world *world, unsigned number);
+
+/* No new exchanges; it closes once the running ones are over. */
+void client_stop(struct client *client);
+
+/* Its connection is lost. False: it has none. */
+bool client_break(struct client *client, bool reset);
+
+#endif

@@ -1,0 +1,248 @@
+/* client_request.c - what a client asks for, drawn from the seed, and its bytes. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "client_state.h"
+#include "trace.h"
+#include "world.h"
+
+#define PIECE_MAX 4096
+
+/* ---- drawing ---- */
+
+static void
+draw_credential(struct client *client, struct exchange_plan *plan)
+{
+	const struct world *world = client->world;
+	const struct token_history *token;
+
+	plan->token = (unsigned)random_below(&client->random, world->scenario.tokens);
+	token = &world->records.token[plan->token];
+	plan->value = records_token_at(token, schedule_now_ns())->value;
+	plan->credential_kind = CREDENTIAL_VALID;
+	if (!world->scenario.wrong_tokens)
+		return;
+	switch (random_below(&client->random, 24)) {
+	case 0:
+		plan->credential_kind = CREDENTIAL_NOTHING;
+		break;
+	case 1:
+		plan->credential_kind = CREDENTIAL_WRONG;
+		break;
+	case 2:
+		plan->credential_kind = CREDENTIAL_UNKNOWN;
+		break;
+	case 3:
+	case 4:
+		plan->credential_kind = CREDENTIAL_OLD;
+		plan->value = (unsigned)random_below(&client->random, token->value_count);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+draw_answer(struct client *client, struct exchange_plan *plan)
+{
+	const struct scenario *scenario = &client->world->scenario;
+	struct random *random = &client->random;
+
+	plan->answer_framing = FRAMING_LENGTH;
+	if (scenario->chunks && random_chance(random, 300))
+		plan->answer_framing = random_chance(random, 800) ? FRAMING_CHUNKS : FRAMING_CLOSE;
+	plan->answer_len = random_chance(random, 50) ? random_skewed(random, 0, 200000)
+						     : random_skewed(random, 0, 2000);
+	plan->piece = random_chance(random, 700) ? 4096 : random_skewed(random, 16, 4096);
+	plan->interim = scenario->interim && random_chance(random, 50);
+	plan->answer_closes = random_chance(random, 20);
+	plan->think_ns = random_skewed(random, 0, 5 * NS_PER_MS);
+	if (random_chance(random, 30))
+		plan->think_ns = random_skewed(random, 0, 500 * NS_PER_MS);
+	if (scenario->streams && random_chance(random, 20)) {
+		plan->answer_len = random_skewed(random, 1000, 20000);
+		plan->piece = random_between(random, 64, 512);
+		plan->pause_ns = random_skewed(random, NS_PER_MS, 100 * NS_PER_MS);
+	}
+}
+
+static void
+draw_request(struct client *client, struct exchange_plan *plan)
+{
+	const struct scenario *scenario = &client->world->scenario;
+	struct random *random = &client->random;
+
+	plan->job = (int)random_below(random, scenario->jobs);
+	if (scenario->wrong_tokens && random_chance(random, 10))
+		plan->job = -1;
+	if (scenario->tunnels && random_chance(random, 30)) {
+		plan->tunnel = true;
+		plan->answer_len = random_skewed(random, 64, 20000) / 64 * 64;
+		plan->piece = 64 * random_between(random, 1, 8);
+		plan->pause_ns = random_skewed(random, NS_PER_MS, 50 * NS_PER_MS);
+		plan->interim = false;
+	} else if (scenario->uploads && random_chance(random, 200)) {
+		plan->request_framing = scenario->chunks && random_chance(random, 400)
+					    ? FRAMING_CHUNKS
+					    : FRAMING_LENGTH;
+		plan->request_len = random_chance(random, 50) ? random_skewed(random, 1, 200000)
+							      : random_skewed(random, 1, 2000);
+	} else {
+		plan->head_only = random_chance(random, 20);
+	}
+}
+
+static void
+draw_faults(struct client *client, struct exchange_plan *plan)
+{
+	const struct world *world = client->world;
+	struct random *random = &client->random;
+
+	if (schedule_now_ns() > world->scenario.duration_ns)
+		return;
+	if (world->scenario.misdeeds && random_chance(random, 20))
+		plan->misdeed = (enum misdeed)random_between(random, 1, MISDEEDS - 1);
+	/* Where there is no framing, all is content. */
+	if (plan->misdeed == MISDEED_MORE &&
+	    (plan->tunnel || plan->answer_framing == FRAMING_CLOSE))
+		plan->misdeed = MISDEED_NONE;
+	if (world->scenario.desertions && random_chance(random, 20))
+		plan->desertion =
+		    (enum desertion)random_between(random, LEAVES_EARLY, RESETS_IN_ANSWER);
+}
+
+/* ---- bytes ---- */
+
+/* The value of a token that the store does not have: each fills a place in the cache. */
+static void
+put_unknown(struct client *client)
+{
+	const struct records *records = &client->world->records;
+	char id[TOKEN_ID_LEN + 1], value[TOKEN_VALUE_LEN];
+
+	snprintf(id, sizeof(id), "unknown%09u", (unsigned)random_below(&client->random, 200));
+	jg_token_value_make(slice_of(id), records->minted ? records->mint_key : NULL, value);
+	bytes_print(&client->out, "Authorization: Bearer %.*s\r\n", TOKEN_VALUE_LEN, value);
+}
+
+static void
+put_credential(struct client *client, const struct exchange_plan *plan)
+{
+	const char *value = client->world->records.token[plan->token].values[plan->value];
+
+	switch (plan->credential_kind) {
+	case CREDENTIAL_VALID:
+	case CREDENTIAL_OLD:
+		bytes_print(&client->out, "Authorization: Bearer %s\r\n", value);
+		return;
+	case CREDENTIAL_WRONG:
+		bytes_print(&client->out, "Authorization: Bearer %.40sAAAA\r\n", value);
+		return;
+	case CREDENTIAL_UNKNOWN:
+		put_unknown(client);
+		return;
+	case CREDENTIAL_NOTHING:
+		return;
+	}
+}
+
+static void
+put_head(struct client *client, const struct exchange_plan *plan, uint32_t mark)
+{
+	struct bytes *out = &client->out;
+	char path[40] = "/elsewhere";
+
+	if (plan->job >= 0)
+		snprintf(path, sizeof(path), "/jobs/job-%d/%x", plan->job, mark);
+	bytes_print(out, "%s %s HTTP/1.1\r\nHost: gateway\r\nX-Mark: %x\r\n",
+	    plan->head_only			    ? "HEAD"
+	    : plan->request_framing == FRAMING_NONE ? "GET"
+	    : mark % 2 == 0			    ? "POST"
+						    : "PUT",
+	    path, mark);
+	put_credential(client, plan);
+	if (plan->request_framing == FRAMING_LENGTH)
+		bytes_print(out, "Content-Length: %zu\r\n", plan->request_len);
+	if (plan->request_framing == FRAMING_CHUNKS)
+		bytes_print(out, "Transfer-Encoding: chunked\r\n");
+	if (plan->tunnel)
+		bytes_print(out,
+		    "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+		    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n");
+	bytes_print(out, "\r\n");
+}
+
+void
+client_put_request(struct client *client, bool pipelined)
+{
+	struct exchange_plan plan = {.request_framing = FRAMING_NONE};
+	struct sim_exchange *exchange;
+	uint32_t mark;
+
+	draw_credential(client, &plan);
+	draw_answer(client, &plan);
+	draw_request(client, &plan);
+	draw_faults(client, &plan);
+	if (pipelined) { /* what may come in front of others */
+		plan.tunnel = false;
+		plan.request_framing = FRAMING_NONE;
+		plan.request_len = 0;
+	}
+	exchange = exchanges_add(&client->world->exchanges, &mark);
+	exchange->plan = plan;
+	exchange->sent_ns = schedule_now_ns();
+	client->waiting[client->waiting_count++] = mark;
+	client->content_sent = 0;
+	client->tunnel_in = client->tunnel_out = 0;
+	client->tunnel_ended = client->tunnel_closing = false;
+	trace_event(client->host.name, "request", mark,
+	    (uint64_t)plan.token << 8 | (uint64_t)(plan.job + 1) << 4 | plan.credential_kind);
+	put_head(client, &plan, mark);
+}
+
+static void
+put_content(struct client *client, const struct exchange_plan *plan, uint32_t mark)
+{
+	char content[PIECE_MAX];
+	size_t len = plan->request_len - (size_t)client->content_sent;
+
+	if (len > sizeof(content))
+		len = sizeof(content);
+	content_fill(content, len, mark, true, client->content_sent);
+	client->content_sent += len;
+	if (plan->request_framing == FRAMING_CHUNKS)
+		bytes_print(&client->out, "%zx\r\n", len);
+	bytes_append(&client->out, content, len);
+	if (plan->request_framing != FRAMING_CHUNKS)
+		return;
+	bytes_append(&client->out, "\r\n", 2);
+	if (client->content_sent == plan->request_len)
+		bytes_append(&client->out, "0\r\n\r\n", 5);
+}
+
+static bool
+flush(struct client *client)
+{
+	while (client->out.len > 0) {
+		struct iovec piece = {(char *)bytes_first(&client->out), client->out.len};
+		long sent = end_send(client->end, &piece, 1, NULL);
+
+		if (sent < 0)
+			return false;
+		bytes_drop(&client->out, (size_t)sent);
+	}
+	return true;
+}
+
+void
+client_send(struct client *client)
+{
+	uint32_t mark = client->waiting_count > 0 ? client->waiting[client->waiting_count - 1] : 0;
+	const struct sim_exchange *exchange = exchanges_get(&client->world->exchanges, mark);
+
+	if (client->end == NULL || client->end->state != END_CONNECTED)
+		return;
+	while (
+	    flush(client) && exchange != NULL && client->content_sent < exchange->plan.request_len)
+		put_content(client, &exchange->plan, mark);
+}

@@ -1,0 +1,100 @@
+/* exchanges.c - marks and content. */
+#include "exchanges.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Content comes in blocks that are also frames of a WebSocket from the server, so that the gateway
+ * finds where one ends: 0x82, the length, then the mark, the offset and the direction over and
+ * over.
+ */
+#define BLOCK 64
+
+struct sim_exchange *
+exchanges_add(struct sim_exchanges *exchanges, uint32_t *mark)
+{
+	if (exchanges->count == exchanges->room) {
+		exchanges->room = exchanges->room == 0 ? 1024 : 2 * exchanges->room;
+		exchanges->all = realloc(exchanges->all, exchanges->room * sizeof(*exchanges->all));
+		if (exchanges->all == NULL)
+			abort();
+	}
+	*mark = (uint32_t)exchanges->count + 1;
+	exchanges->all[exchanges->count] = (struct sim_exchange){.backend = -1};
+	return &exchanges->all[exchanges->count++];
+}
+
+struct sim_exchange *
+exchanges_get(struct sim_exchanges *exchanges, uint32_t mark)
+{
+	return mark > 0 && mark <= exchanges->count ? &exchanges->all[mark - 1] : NULL;
+}
+
+static uint64_t
+word_of(uint32_t mark, bool to_backend, uint64_t block)
+{
+	uint64_t word = (uint64_t)mark << 32 | (uint64_t)to_backend << 31 | (block & 0x7fffffff);
+
+	word *= 0x9e3779b97f4a7c15u;
+	return word ^ word >> 32;
+}
+
+char
+content_byte(uint32_t mark, bool to_backend, uint64_t offset)
+{
+	uint64_t at = offset % BLOCK;
+
+	if (at == 0)
+		return (char)0x82;
+	if (at == 1)
+		return (char)(BLOCK - 2);
+	return (char)(word_of(mark, to_backend, offset / BLOCK) >> at % 8 * 8);
+}
+
+static void
+block_fill(char out[BLOCK], uint32_t mark, bool to_backend, uint64_t block)
+{
+	uint64_t word = word_of(mark, to_backend, block);
+
+	for (size_t i = 0; i < BLOCK; i += sizeof(word))
+		memcpy(out + i, &word, sizeof(word));
+	out[0] = (char)0x82;
+	out[1] = (char)(BLOCK - 2);
+}
+
+void
+content_fill(char *out, size_t len, uint32_t mark, bool to_backend, uint64_t offset)
+{
+	char block[BLOCK];
+
+	while (len > 0) {
+		size_t at = offset % BLOCK, n = BLOCK - at < len ? BLOCK - at : len;
+
+		block_fill(block, mark, to_backend, offset / BLOCK);
+		memcpy(out, block + at, n);
+		out += n;
+		len -= n;
+		offset += n;
+	}
+}
+
+size_t
+content_compare(const char *bytes, size_t len, uint32_t mark, bool to_backend, uint64_t offset)
+{
+	char block[BLOCK];
+	size_t done = 0;
+
+	while (done < len) {
+		size_t at = (offset + done) % BLOCK;
+		size_t n = BLOCK - at < len - done ? BLOCK - at : len - done;
+
+		block_fill(block, mark, to_backend, (offset + done) / BLOCK);
+		if (memcmp(bytes + done, block + at, n) != 0)
+			break;
+		done += n;
+	}
+	while (done < len && bytes[done] == content_byte(mark, to_backend, offset + done))
+		done++;
+	return done;
+}

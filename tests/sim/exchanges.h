@@ -1,0 +1,99 @@
+/*
+ * exchanges.h - each request of a run: what it asks for, what its backend is to answer, and what
+ * has been seen of it. Its number is its mark; each byte of content says whose it is.
+ */
+#ifndef SIM_EXCHANGES_H
+#define SIM_EXCHANGES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "random.h"
+
+enum framing { FRAMING_NONE, FRAMING_LENGTH, FRAMING_CHUNKS, FRAMING_CLOSE };
+
+/* What a backend does that it should not. */
+enum misdeed {
+	MISDEED_NONE,
+	MISDEED_SILENT,	    /* it never answers */
+	MISDEED_CLOSE,	    /* it closes instead of answering */
+	MISDEED_RESET,	    /* it resets instead */
+	MISDEED_GARBAGE,    /* it answers with what is not HTTP */
+	MISDEED_CUT,	    /* it closes in the middle of the content */
+	MISDEED_CUT_RESET,  /* it resets there */
+	MISDEED_MORE,	    /* it sends more than its head says */
+	MISDEED_EARLY_CLOSE /* a good answer, and the connection closes without a word of it */
+};
+#define MISDEEDS (MISDEED_EARLY_CLOSE + 1)
+
+/* What the client does to it. */
+enum desertion { STAYS, LEAVES_EARLY, LEAVES_IN_ANSWER, RESETS_IN_ANSWER };
+
+enum credential_kind {
+	CREDENTIAL_VALID,
+	CREDENTIAL_OLD,	    /* an earlier value of the token, perhaps */
+	CREDENTIAL_WRONG,   /* its checksum is wrong */
+	CREDENTIAL_UNKNOWN, /* of a token that does not exist */
+	CREDENTIAL_NOTHING
+};
+
+struct exchange_plan {
+	unsigned token, value; /* which value of which token it shows */
+	enum credential_kind credential_kind;
+	int job; /* -1: no job's path */
+	bool tunnel, head_only;
+	enum framing request_framing, answer_framing;
+	size_t request_len, answer_len;
+	bool interim;	    /* 103 comes before the answer */
+	bool answer_closes; /* Connection: close */
+	uint64_t think_ns;  /* before the backend answers */
+	size_t piece;	    /* the answer's content comes in pieces of this length, */
+	uint64_t pause_ns;  /* with such pauses between them */
+	enum misdeed misdeed;
+	enum desertion desertion;
+};
+
+/* What an exchange came to for its client. */
+enum result {
+	RESULT_NONE,	 /* still running, or the client has left */
+	RESULT_ANSWERED, /* by its backend, whole */
+	RESULT_CUT,	 /* by its backend, not whole */
+	RESULT_REFUSED,	 /* by the gateway; see status */
+	RESULT_LOST,	 /* the connection ended without an answer */
+};
+
+struct sim_exchange {
+	struct exchange_plan plan;
+	uint64_t sent_ns;    /* when its first byte left the client */
+	uint64_t seen;	     /* by backends, times */
+	uint64_t forward_ns; /* J of the last time */
+	int backend;	     /* that saw it last */
+	enum result result;
+	unsigned status;
+	char title[24];
+	uint64_t ended_ns;
+	bool request_seen_whole;
+};
+
+struct sim_exchanges {
+	struct sim_exchange *all;
+	size_t count, room;
+	uint64_t results[RESULT_LOST + 1], refused_5xx, tunnels;
+};
+
+/* A new one; its mark in *mark. The address is good until the next one. */
+struct sim_exchange *exchanges_add(struct sim_exchanges *exchanges, uint32_t *mark);
+
+/* NULL: there is none of this mark. */
+struct sim_exchange *exchanges_get(struct sim_exchanges *exchanges, uint32_t mark);
+
+/* The byte at this offset of the content of a request (to the backend) or of an answer. */
+char content_byte(uint32_t mark, bool to_backend, uint64_t offset);
+void content_fill(char *out, size_t len, uint32_t mark, bool to_backend, uint64_t offset);
+
+/* Where the bytes are not that content; len: nowhere. */
+size_t content_compare(
+    const char *bytes, size_t len, uint32_t mark, bool to_backend, uint64_t offset);
+
+#endif

@@ -1,0 +1,349 @@
+/* faults.c - begins faults and ends them. */
+#include "faults.h"
+
+#include "clocks.h"
+#include "jobgate/container_of.h"
+#include "trace.h"
+#include "world.h"
+
+static const char *const names[FAULT_KINDS] = {
+    [FAULT_PAUSE] = "worker paused",
+    [FAULT_KILL_WORKER] = "worker killed",
+    [FAULT_KILL_STORE] = "store killed",
+    [FAULT_EMPTY_STORE] = "store emptied",
+    [FAULT_FREEZE_STORE] = "store frozen",
+    [FAULT_CUT_STORE_IN] = "way to the store cut",
+    [FAULT_CUT_STORE_OUT] = "way from the store cut",
+    [FAULT_CLUSTER] = "store cut from its cluster",
+    [FAULT_LATE_EXPIRY] = "keys expire late",
+    [FAULT_PAUSED_WRITES] = "writes paused",
+    [FAULT_BREAK_STORE] = "store connection reset",
+    [FAULT_STOP_BACKEND] = "backend stopped",
+    [FAULT_FREEZE_BACKEND] = "backend frozen",
+    [FAULT_CUT_BACKEND] = "backend cut",
+    [FAULT_BREAK_BACKEND] = "backend connection broken",
+    [FAULT_BREAK_CLIENT] = "client connection broken",
+    [FAULT_FREEZE_CLIENT] = "client frozen",
+    [FAULT_CUT_CLIENT] = "client cut",
+    [FAULT_DESCRIPTORS] = "out of descriptors",
+    [FAULT_MEMORY] = "allocations fail",
+    [FAULT_CALLS] = "calls fail",
+    [FAULT_STEP_CLOCK] = "wall clock set",
+};
+
+const char *
+fault_name(enum fault_kind kind)
+{
+	return names[kind];
+}
+
+/* ---- beginnings ---- */
+
+static void
+break_store_connection(struct world *world, uint64_t draw)
+{
+	struct redis_client *client;
+	uint64_t count = 0;
+
+	LIST_FOREACH(client, &world->redis.clients, link)
+	count++;
+	if (count == 0)
+		return;
+	draw %= count;
+	LIST_FOREACH(client, &world->redis.clients, link)
+	if (draw-- == 0)
+		break;
+	end_reset(client->end->peer);
+}
+
+static struct gateway_worker *
+worker_of(struct world *world, unsigned which)
+{
+	return &world->gateway.workers[which % world->scenario.workers];
+}
+
+static struct backend *
+backend_of(struct world *world, unsigned which)
+{
+	return &world->backends[which % world->scenario.backends];
+}
+
+static struct client *
+client_of(struct world *world, unsigned which)
+{
+	return &world->clients[which % world->scenario.clients];
+}
+
+static void
+cut(struct host *host, bool in, bool out, uint64_t until_ns)
+{
+	if (in && until_ns > host->cut_in_ns)
+		host->cut_in_ns = until_ns;
+	if (out && until_ns > host->cut_out_ns)
+		host->cut_out_ns = until_ns;
+}
+
+static void
+empty_store(struct world *world)
+{
+	if (world->redis.listener == NULL)
+		return;
+	redis_kill(&world->redis);
+	redis_do(&world->redis, (const char *[]){"FLUSHALL", NULL});
+	records_lost(&world->records);
+}
+
+static void
+begin(struct faults *faults, enum fault_kind kind, unsigned which, uint64_t until_ns)
+{
+	struct world *world = faults->world;
+	struct gateway_worker *worker = worker_of(world, which);
+	struct backend *backend = backend_of(world, which);
+	struct client *client = client_of(world, which);
+	uint64_t for_ns = until_ns - schedule_now_ns();
+	bool side = random_chance(&faults->random, 500);
+
+	switch (kind) {
+	case FAULT_PAUSE:
+		worker->node.pause_ns = for_ns;
+		return;
+	case FAULT_KILL_WORKER:
+		gateway_kill(worker, random_below(&faults->random, 300 * NS_PER_MS));
+		return;
+	case FAULT_KILL_STORE:
+		redis_kill(&world->redis);
+		return;
+	case FAULT_EMPTY_STORE:
+		empty_store(world);
+		return;
+	case FAULT_FREEZE_STORE:
+		redis_freeze(&world->redis, until_ns);
+		return;
+	case FAULT_CUT_STORE_IN:
+		cut(&world->redis_host, true, false, until_ns);
+		return;
+	case FAULT_CUT_STORE_OUT:
+		cut(&world->redis_host, false, true, until_ns);
+		return;
+	case FAULT_CLUSTER:
+		redis_cut(&world->redis, true);
+		return;
+	case FAULT_LATE_EXPIRY:
+		world->redis.expires_late = true;
+		return;
+	case FAULT_PAUSED_WRITES:
+		world->redis.writes_paused = true;
+		return;
+	case FAULT_BREAK_STORE:
+		break_store_connection(world, which);
+		return;
+	case FAULT_STOP_BACKEND:
+		backend_stop(backend);
+		return;
+	case FAULT_FREEZE_BACKEND:
+		backend->frozen_ns = until_ns;
+		return;
+	case FAULT_CUT_BACKEND:
+		cut(&backend->host, side, !side, until_ns);
+		return;
+	case FAULT_BREAK_BACKEND:
+		backend_break_one(backend);
+		return;
+	case FAULT_BREAK_CLIENT:
+		client_break(client, side);
+		return;
+	case FAULT_FREEZE_CLIENT:
+		client->frozen_ns = until_ns;
+		return;
+	case FAULT_CUT_CLIENT:
+		cut(&client->host, side, !side, until_ns);
+		return;
+	case FAULT_DESCRIPTORS:
+		worker->node.refuses = true;
+		return;
+	case FAULT_MEMORY:
+		world->judge.memory_ns =
+		    until_ns > world->judge.memory_ns ? until_ns : world->judge.memory_ns;
+		worker->node.heap.fail_per_million =
+		    (unsigned)random_skewed(&faults->random, 100, 300000);
+		return;
+	case FAULT_CALLS:
+		worker->node.failing.per_million =
+		    (unsigned)random_skewed(&faults->random, 100, 50000);
+		return;
+	case FAULT_STEP_CLOCK:
+		clocks_step_wall(((int64_t)random_below(&faults->random, 7200) - 3600) * NS_PER_S);
+		return;
+	}
+}
+
+/* ---- ends ---- */
+
+static void
+start_store(struct world *world)
+{
+	if (world->redis.listener == NULL)
+		redis_start(&world->redis, 6379);
+}
+
+static void
+end(struct faults *faults, enum fault_kind kind, unsigned which)
+{
+	struct world *world = faults->world;
+	struct gateway_worker *worker = worker_of(world, which);
+
+	switch (kind) {
+	case FAULT_KILL_STORE:
+		start_store(world);
+		return;
+	case FAULT_EMPTY_STORE:
+		start_store(world);
+		records_settle(&world->records);
+		return;
+	case FAULT_CLUSTER:
+		redis_cut(&world->redis, false);
+		return;
+	case FAULT_LATE_EXPIRY:
+		world->redis.expires_late = false;
+		return;
+	case FAULT_PAUSED_WRITES:
+		world->redis.writes_paused = false;
+		return;
+	case FAULT_STOP_BACKEND:
+		backend_listen(backend_of(world, which));
+		return;
+	case FAULT_DESCRIPTORS:
+		worker->node.refuses = false;
+		return;
+	case FAULT_MEMORY:
+		worker->node.heap.fail_per_million = 0;
+		return;
+	case FAULT_CALLS:
+		worker->node.failing.per_million = 0;
+		return;
+	case FAULT_PAUSE:
+	case FAULT_KILL_WORKER:
+	case FAULT_FREEZE_STORE:
+	case FAULT_CUT_STORE_IN:
+	case FAULT_CUT_STORE_OUT:
+	case FAULT_BREAK_STORE:
+	case FAULT_FREEZE_BACKEND:
+	case FAULT_CUT_BACKEND:
+	case FAULT_BREAK_BACKEND:
+	case FAULT_BREAK_CLIENT:
+	case FAULT_FREEZE_CLIENT:
+	case FAULT_CUT_CLIENT:
+	case FAULT_STEP_CLOCK:
+		return; /* over by themselves */
+	}
+}
+
+static void
+on_end(struct alarm *alarm)
+{
+	struct fault_end *fault = container_of(alarm, struct fault_end, alarm);
+
+	trace_event("fault", names[fault->kind], fault->which, 0);
+	trace_say("fault", "over: %s", names[fault->kind]);
+	end(fault->faults, fault->kind, fault->which);
+}
+
+/* ---- drawing ---- */
+
+static uint64_t
+draw_length_ns(struct faults *faults)
+{
+	uint64_t staleness_ns = faults->world->scenario.staleness * NS_PER_MS;
+
+	/* Around the bound is where it matters. */
+	if (random_chance(&faults->random, 300))
+		return random_between(&faults->random, staleness_ns / 2, 2 * staleness_ns);
+	return random_skewed(&faults->random, NS_PER_MS, 2 * (uint64_t)NS_PER_S);
+}
+
+/* One of those that are on in this run. */
+static enum fault_kind
+draw_kind(struct faults *faults)
+{
+	unsigned kinds = faults->world->scenario.fault_kinds, kind;
+
+	do
+		kind = (unsigned)random_below(&faults->random, FAULT_KINDS);
+	while ((kinds & 1u << kind) == 0);
+	return (enum fault_kind)kind;
+}
+
+static void
+start_one(struct faults *faults)
+{
+	enum fault_kind kind = draw_kind(faults);
+	uint64_t until_ns = schedule_now_ns() + draw_length_ns(faults);
+	struct fault_end *place = faults->ends;
+	struct fault_end *last = &faults->ends[FAULTS_AT_ONCE];
+
+	while (place < last && alarm_is_set(&place->alarm))
+		place++;
+	if (place == last)
+		return;
+	place->kind = kind;
+	place->which = (unsigned)random_below(&faults->random, 1000);
+	faults->count[kind]++;
+	faults->total++;
+	trace_event("fault", names[kind], place->which, until_ns);
+	judge_trouble(faults->world, until_ns);
+	alarm_set(&place->alarm, until_ns);
+	begin(faults, kind, place->which, until_ns);
+}
+
+static void
+on_next(struct alarm *alarm)
+{
+	struct faults *faults = container_of(alarm, struct faults, next);
+	uint64_t mean_ns = faults->world->scenario.fault_ns;
+	/* In bursts: now and then several at once. */
+	uint64_t wait_ns = random_chance(&faults->random, 300)
+			       ? random_below(&faults->random, mean_ns / 8)
+			       : random_below(&faults->random, 2 * mean_ns + mean_ns / 2);
+
+	start_one(faults);
+	alarm_set(alarm, schedule_now_ns() + wait_ns);
+}
+
+void
+faults_start(struct faults *faults, struct world *world)
+{
+	faults->world = world;
+	random_init(&faults->random, world->seed, "faults", 0);
+	for (size_t i = 0; i < FAULTS_AT_ONCE; i++)
+		faults->ends[i] = (struct fault_end){.alarm = {.fire = on_end}, .faults = faults};
+	faults->next.fire = on_next;
+	if (world->scenario.fault_ns > 0 && world->scenario.fault_kinds != 0)
+		alarm_set(
+		    &faults->next, random_below(&faults->random, 2 * world->scenario.fault_ns));
+}
+
+void
+faults_stop(struct faults *faults)
+{
+	struct world *world = faults->world;
+
+	alarm_stop(&faults->next);
+	for (size_t i = 0; i < FAULTS_AT_ONCE; i++)
+		if (alarm_is_set(&faults->ends[i].alarm)) {
+			alarm_stop(&faults->ends[i].alarm);
+			end(faults, faults->ends[i].kind, faults->ends[i].which);
+		}
+	world->redis_host.cut_in_ns = world->redis_host.cut_out_ns = 0;
+	world->redis.frozen_ns = 0;
+	for (unsigned i = 0; i < world->scenario.backends; i++) {
+		world->backends[i].frozen_ns = 0;
+		world->backends[i].host.cut_in_ns = world->backends[i].host.cut_out_ns = 0;
+	}
+	for (unsigned i = 0; i < world->scenario.clients; i++) {
+		world->clients[i].frozen_ns = 0;
+		world->clients[i].host.cut_in_ns = world->clients[i].host.cut_out_ns = 0;
+	}
+	for (unsigned i = 0; i < world->scenario.workers; i++)
+		world->gateway.workers[i].node.pause_ns = 0;
+	world->judge.trouble_ns = schedule_now_ns();
+}

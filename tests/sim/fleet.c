@@ -1,0 +1,174 @@
+/* fleet.c - forks a child for each seed. */
+#include "fleet.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "trace.h"
+#include "world.h"
+
+/* Of CPU: a seed takes about a second, and ten of them under a sanitizer. */
+#define SECONDS_MAX 300
+
+/* One seed in so many runs twice. */
+#define TWICE_EVERY 10
+
+static void
+keep(struct fleet_result *out, const struct world *world)
+{
+	out->hash = trace_hash();
+	out->events = trace_events();
+	out->simulated_ms = schedule_now_ns() / NS_PER_MS;
+	out->violations = world->judge.violations;
+	out->exchanges = world->exchanges.count;
+	out->answered = world->exchanges.results[RESULT_ANSWERED];
+	out->tunnels = world->exchanges.tunnels;
+	out->changes = world->records.changes;
+	out->faults = world->faults.total;
+	memcpy(out->kinds, world->faults.count, sizeof(out->kinds));
+	for (unsigned i = 0; i < world->scenario.workers; i++) {
+		const struct worker_stats *stats = &world->gateway.shared->workers[i];
+
+		for (size_t j = 0; j < OUTCOME_COUNT; j++)
+			out->outcomes[j] += counter_get(&stats->outcomes[j]);
+		for (size_t j = 0; j < VERDICT_COUNT; j++)
+			out->verdicts[j] += counter_get(&stats->verdicts[j]);
+	}
+	out->ended = 1;
+}
+
+/* The child's life. Its memory lies elsewhere than its parent's would, by some random bytes. */
+static void
+run_child(struct fleet_result *out, uint64_t seed, unsigned shift)
+{
+	struct world *world = calloc(1, sizeof(*world));
+	const struct rlimit limit = {SECONDS_MAX, SECONDS_MAX};
+
+	if (world == NULL || (shift > 0 && malloc(shift * 4099) == NULL) ||
+	    (shift > 0 && mmap(NULL, shift * 65536, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			      0) == MAP_FAILED))
+		_exit(2);
+	setrlimit(RLIMIT_CPU, &limit);
+	world_run(world, seed);
+	keep(out, world);
+	fflush(stdout);
+	_exit(0);
+}
+
+static struct fleet_result
+run(uint64_t seed, unsigned shift)
+{
+	struct fleet_result *shared =
+	    mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct fleet_result result = {0};
+	int status = 0;
+	pid_t pid;
+
+	fflush(stdout);
+	if (shared == MAP_FAILED || (pid = fork()) < 0)
+		return result;
+	if (pid == 0)
+		run_child(shared, seed, shift);
+	waitpid(pid, &status, 0);
+	result = *shared;
+	munmap(shared, sizeof(*shared));
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		result.ended = 0;
+	return result;
+}
+
+static void
+add(struct fleet_result *sum, const struct fleet_result *result)
+{
+	sum->simulated_ms += result->simulated_ms;
+	sum->exchanges += result->exchanges;
+	sum->answered += result->answered;
+	sum->tunnels += result->tunnels;
+	sum->changes += result->changes;
+	sum->faults += result->faults;
+	sum->events += result->events;
+	for (size_t i = 0; i < OUTCOME_COUNT; i++)
+		sum->outcomes[i] += result->outcomes[i];
+	for (size_t i = 0; i < VERDICT_COUNT; i++)
+		sum->verdicts[i] += result->verdicts[i];
+	for (size_t i = 0; i < FAULT_KINDS; i++)
+		sum->kinds[i] += result->kinds[i];
+}
+
+void
+fleet_run(struct fleet *fleet, uint64_t seed)
+{
+	struct fleet_result result = run(seed, 0), again;
+	bool bad = !result.ended || result.violations > 0;
+
+	fleet->seeds++;
+	add(&fleet->sum, &result);
+	if (!result.ended)
+		printf("seed %" PRIu64 " did not come to its end\n", seed);
+	if (!bad && seed % TWICE_EVERY == 0) {
+		again = run(seed, 1 + (unsigned)(seed / TWICE_EVERY % 7));
+		fleet->compared++;
+		bad = again.hash != result.hash;
+		add(&fleet->sum, &again);
+		if (bad)
+			printf("seed %" PRIu64 " runs differently at other addresses\n", seed);
+	}
+	if (!bad)
+		return;
+	fleet->failed++;
+	printf("FAILED: replay it with tests/sim.sh --seed %" PRIu64 "\n", seed);
+}
+
+/* ---- figures ---- */
+
+static double
+cpu_seconds(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_CHILDREN, &usage);
+	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static void
+report_unseen(const struct fleet_result *sum)
+{
+	printf("outcomes not seen:");
+	for (unsigned i = 0; i < OUTCOME_COUNT; i++)
+		if (sum->outcomes[i] == 0)
+			printf(" %s", outcome_name((enum outcome)i));
+	printf("\nverdicts not seen:");
+	for (unsigned i = 0; i < VERDICT_COUNT; i++)
+		if (sum->verdicts[i] == 0)
+			printf(" %s", jg_verdict_name((enum verdict)i));
+	printf("\nfaults not seen:");
+	for (unsigned i = 0; i < FAULT_KINDS; i++)
+		if (sum->kinds[i] == 0)
+			printf(" %s,", fault_name((enum fault_kind)i));
+	printf("\n");
+}
+
+int
+fleet_report(const struct fleet *fleet)
+{
+	const struct fleet_result *sum = &fleet->sum;
+	double seconds = cpu_seconds();
+
+	printf("%u seeds, %u failed, %u compared; %.0f simulated seconds in %.1f s of CPU: "
+	       "%" PRIu64 " exchanges (%" PRIu64 " answered, %" PRIu64 " tunnels), %" PRIu64
+	       " changes, %" PRIu64 " faults\n",
+	    fleet->seeds, fleet->failed, fleet->compared, (double)sum->simulated_ms / 1000, seconds,
+	    sum->exchanges, sum->answered, sum->tunnels, sum->changes, sum->faults);
+	printf("for each CPU second: %.0f exchanges, %.0f changes, %.0f faults, %.0f events\n",
+	    (double)sum->exchanges / seconds, (double)sum->changes / seconds,
+	    (double)sum->faults / seconds, (double)sum->events / seconds);
+	report_unseen(sum);
+	return fleet->failed > 0 || fleet->seeds == 0;
+}

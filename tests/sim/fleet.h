@@ -1,0 +1,28 @@
+/* fleet.h - many seeds, each in a process of its own, and the sums of what they did. */
+#ifndef SIM_FLEET_H
+#define SIM_FLEET_H
+
+#include <stdint.h>
+
+#include "faults.h"
+#include "observe/shared.h"
+
+/* What a seed came to; in memory that the child shares with its parent. */
+struct fleet_result {
+	unsigned violations, ended; /* ended: it came to its end */
+	uint64_t hash, simulated_ms, exchanges, answered, tunnels, changes, faults, events;
+	uint64_t outcomes[OUTCOME_COUNT], verdicts[VERDICT_COUNT], kinds[FAULT_KINDS];
+};
+
+struct fleet {
+	unsigned seeds, failed, compared;
+	struct fleet_result sum;
+};
+
+/* Run a seed. One in ten runs a second time, at other addresses, and has to give the same trace. */
+void fleet_run(struct fleet *fleet, uint64_t seed);
+
+/* Print the figures; returns the exit status. */
+int fleet_report(const struct fleet *fleet);
+
+#endif

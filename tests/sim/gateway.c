@@ -1,0 +1,280 @@
+/* gateway.c - workers as a supervisor would start them. */
+#include "gateway.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "jobgate/container_of.h"
+#include "trace.h"
+#include "world.h"
+
+#define ADDRESS 0x0a000001u
+#define RESTART_NS (100 * (uint64_t)NS_PER_MS)
+
+static const char *const no_sockets[] = {NULL};
+static const unsigned char session_key[32];
+
+/* ---- the configuration ---- */
+
+static void
+write_configuration(FILE *out, const struct scenario *s)
+{
+	fprintf(
+	    out, "listen: [\"10.0.0.1:80\"]\nworkers: %u\njobs:\n  prefix: /jobs\n", s->workers);
+	fprintf(out,
+	    "store:\n  url: redis://10.0.3.0:6379\n  max_staleness: %llums\n  ping_interval: "
+	    "%llums\n"
+	    "  ping_deadline: %llums\n  connect_timeout: %llums\n  lookup_timeout: %llums\n",
+	    (unsigned long long)s->staleness, (unsigned long long)s->ping_interval,
+	    (unsigned long long)s->ping_deadline, (unsigned long long)s->connect_store,
+	    (unsigned long long)s->lookup);
+	fprintf(out, "backends:\n  circuit_failures: %u\n  circuit_pause: %llums\n",
+	    s->circuit_failures, (unsigned long long)s->circuit_pause);
+	fprintf(out, "browser:\n  sign_in: false\n");
+	fprintf(out,
+	    "timeouts:\n  head: %llums\n  keep_alive: %llums\n  body: %llums\n  connect: %llums\n"
+	    "  first_byte: %llums\n  answer: %llums\n  tunnel: %llums\n  linger: %llums\n"
+	    "  backend_idle: %llums\n  drain: %llums\n",
+	    (unsigned long long)s->head, (unsigned long long)s->keep_alive,
+	    (unsigned long long)s->body, (unsigned long long)s->connect,
+	    (unsigned long long)s->first_byte, (unsigned long long)s->answer,
+	    (unsigned long long)s->tunnel, (unsigned long long)s->linger,
+	    (unsigned long long)s->backend_idle, (unsigned long long)s->drain);
+	fprintf(out,
+	    "limits:\n  connections_per_client: 0\n  failed_auth_rate: 0\n  body_rate_min: 0\n");
+	fprintf(out, "control:\n  socket: /nonexistent/control.sock\nlog:\n  access: \"off\"\n");
+}
+
+static struct config *
+load_configuration(const struct scenario *scenario)
+{
+	int fd = memfd_create("configuration", 0);
+	FILE *out = fd >= 0 ? fdopen(fd, "w") : NULL;
+	struct config_error error;
+	struct config *config;
+	char path[40];
+
+	if (out == NULL)
+		abort();
+	write_configuration(out, scenario);
+	fflush(out);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	config = config_load(path, &error);
+	if (config == NULL) {
+		fprintf(stderr, "sim: configuration, line %zu: %s\n", error.line, error.message);
+		exit(2);
+	}
+	fclose(out);
+	config->store.cache_entries = scenario->cache_entries; /* fewer than a file may ask for */
+	return config;
+}
+
+/* ---- a worker ---- */
+
+static void
+put_line(void *to, const char *line, size_t len)
+{
+	const struct gateway_worker *worker = to;
+
+	trace_bytes(line, len);
+	trace_say(worker->node.name, "log: %.*s", (int)(len > 0 ? len - 1 : 0), line);
+}
+
+static void
+take_orders(struct gateway_worker *worker)
+{
+	for (unsigned order = 0; worker->orders != 0; order++) {
+		if ((worker->orders & 1u << order) == 0)
+			continue;
+		worker->orders &= ~(1u << order);
+		worker_order(worker->worker, (enum worker_order)order);
+	}
+}
+
+/* What a worker process does, without its signals. */
+static void
+run_worker(void *ctx)
+{
+	struct gateway_worker *worker = ctx;
+
+	worker->worker = worker_open(&worker->setup);
+	while (worker->worker != NULL && worker_turn(worker->worker, true))
+		take_orders(worker);
+	worker_close(worker->worker);
+	worker->worker = NULL;
+	/* One that could not start, or ended before its time. */
+	if (!worker->told_to_end)
+		alarm_set(&worker->restart, schedule_now_ns() + RESTART_NS);
+}
+
+/* The sockets of all workers are open in each, as they are after fork. */
+static void
+give_listeners(struct gateway_worker *worker)
+{
+	struct gateway *gateway = worker->gateway;
+
+	for (unsigned i = 0; i < gateway->world->scenario.workers; i++)
+		worker->fds[i] = node_install(&worker->node, &gateway->listeners[i]->descriptor);
+}
+
+static void
+start_worker(struct gateway_worker *worker, uint64_t at_ns)
+{
+	struct node *node = &worker->node;
+
+	node->heap = (struct heap){
+	    .fail_per_million = node->heap.fail_per_million, .random = node->heap.random};
+	give_listeners(worker);
+	worker->base_descriptors = node_open(node);
+	worker->orders = 0;
+	worker->setup.listeners = &worker->fds[worker->index];
+	worker->setup.all_listeners = worker->fds;
+	node_start(node, run_worker, worker, at_ns);
+}
+
+static void
+on_restart(struct alarm *alarm)
+{
+	struct gateway_worker *worker = container_of(alarm, struct gateway_worker, restart);
+
+	node_free(&worker->node);
+
+	start_worker(worker, schedule_now_ns());
+}
+
+static void
+init_worker(struct gateway *gateway, unsigned index)
+{
+	struct gateway_worker *worker = &gateway->workers[index];
+	const struct scenario *scenario = &gateway->world->scenario;
+	struct config *config = gateway->config;
+
+	worker->gateway = gateway;
+	worker->index = index;
+	worker->restart.fire = on_restart;
+	snprintf(worker->node.name, sizeof(worker->node.name), "worker %u", index);
+	snprintf(worker->process, sizeof(worker->process), "worker %u", index);
+	worker->node.host = &gateway->host;
+	worker->node.descriptors_max = scenario->descriptors;
+	worker->node.call_ns_max = 2 * NS_PER_US;
+	random_init(&worker->node.random, gateway->world->seed, "worker", index);
+	random_init(&worker->node.heap.random, gateway->world->seed, "heap", index);
+	counter_set(&gateway->shared->workers[index].index, index);
+	worker->setup = (struct worker_setup){
+	    .config = config,
+	    .tuning = &scenario->tuning,
+	    .index = index,
+	    .shared = gateway->shared,
+	    .own = &gateway->bound,
+	    .session_key = session_key,
+	    .control_secret = "",
+	    .store_url = config->store.read_url,
+	    .primary_url = config->store.write_url,
+	    .stats = &gateway->shared->workers[index],
+	    .own_sockets = no_sockets,
+	    .access_log_fd = -1,
+	    .log_runner = &log_threads,
+	    .log = {.fd = -1,
+		.level = LOG_LEVEL_INFO,
+		.process = worker->process,
+		.put = put_line,
+		.to = worker},
+	};
+	counter_set(&worker->setup.stats->without_store, 1);
+	start_worker(worker, random_below(&gateway->host.random, 10 * NS_PER_MS));
+}
+
+void
+gateway_start(struct gateway *gateway, struct world *world)
+{
+	const struct scenario *scenario = &world->scenario;
+	const struct place place = {ADDRESS, 80};
+	socklen_t len = sizeof(gateway->bound);
+
+	gateway->world = world;
+	gateway->config = load_configuration(scenario);
+	gateway->shared = shared_stats_map(scenario->workers);
+	host_init(&gateway->host, "gateway", 0, ADDRESS, world->seed);
+	gateway->host.rules = scenario->rules[RULES_GATEWAY];
+	place_write(&place, &gateway->bound, &len);
+	for (unsigned i = 0; i < scenario->workers; i++) {
+		gateway->listeners[i] = listener_new(&gateway->host, place);
+		gateway->listeners[i]->descriptor.holders = 1; /* the supervisor's */
+	}
+	for (unsigned i = 0; i < scenario->workers; i++)
+		init_worker(gateway, i);
+}
+
+void
+gateway_kill(struct gateway_worker *worker, uint64_t restart_ns)
+{
+	if (!worker->node.alive)
+		return;
+	worker->kills++;
+	worker->worker = NULL;
+	node_kill(&worker->node);
+	alarm_set(&worker->restart, schedule_now_ns() + restart_ns);
+}
+
+void
+gateway_order(struct gateway_worker *worker, enum worker_order order)
+{
+	worker->told_to_end = order == WORKER_DRAIN || order == WORKER_STOP;
+	worker->orders |= 1u << order;
+	node_wake(&worker->node);
+}
+
+/* ---- what must hold in the end ---- */
+
+static void
+check_books(struct gateway_worker *worker)
+{
+	const struct worker_stats *stats = worker->setup.stats;
+	uint64_t ended = 0;
+
+	for (size_t i = 0; i < OUTCOME_COUNT; i++)
+		ended += counter_get(&stats->outcomes[i]);
+	if (worker->kills == 0 && ended != counter_get(&stats->requests))
+		judge_violation(worker->gateway->world, "%s: %llu requests, but %llu outcomes",
+		    worker->process, (unsigned long long)counter_get(&stats->requests),
+		    (unsigned long long)ended);
+	if (counter_get(&stats->connections) != 0)
+		judge_violation(worker->gateway->world, "%s: still %llu client connections",
+		    worker->process, (unsigned long long)counter_get(&stats->connections));
+}
+
+/* Two connections to the store, the loop's epoll and its pair; nothing else. */
+#define IDLE_DESCRIPTORS 5
+
+void
+gateway_check_idle(struct gateway *gateway)
+{
+	for (unsigned i = 0; i < gateway->world->scenario.workers; i++) {
+		struct gateway_worker *worker = &gateway->workers[i];
+		unsigned open = node_open(&worker->node);
+
+		check_books(worker);
+		if (open != worker->base_descriptors + IDLE_DESCRIPTORS)
+			judge_violation(gateway->world, "%s: %u descriptors are open, not %u",
+			    worker->process, open, worker->base_descriptors + IDLE_DESCRIPTORS);
+	}
+}
+
+void
+gateway_check_ended(struct gateway *gateway)
+{
+	for (unsigned i = 0; i < gateway->world->scenario.workers; i++) {
+		struct gateway_worker *worker = &gateway->workers[i];
+
+		if (!node_has_ended(&worker->node))
+			judge_violation(gateway->world, "%s does not end", worker->process);
+		else if (worker->node.heap.count != 0)
+			judge_violation(gateway->world,
+			    "%s: %zu blocks of memory are left, %zu bytes", worker->process,
+			    worker->node.heap.count, worker->node.heap.bytes);
+	}
+}

@@ -1,0 +1,235 @@
+/*
+ * judge.c - the table of access.md a second time, over the history of the records.
+ *
+ * What is known of a record at a moment may be as old as max_staleness: so a verdict is right when
+ * it holds for the token as of some moment of a window, and for the job as of some moment of it.
+ */
+#include "judge.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "trace.h"
+#include "world.h"
+
+/* The instructions between the last reading of the clock and the socket. */
+#define GAP_NS ((uint64_t)NS_PER_MS)
+
+/* What runs may go on for this much of the worker's running time past the bound. */
+#define CUT_NS (60 * (uint64_t)NS_PER_MS)
+
+void
+judge_violation(struct world *world, const char *format, ...)
+{
+	va_list args;
+	char text[512];
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (world->judge.violations++ < 5)
+		printf("VIOLATION seed %llu at %llu us: %s\n", (unsigned long long)world->seed,
+		    (unsigned long long)schedule_now_ns() / 1000, text);
+	trace_event("judge", "violation", 0, 0);
+}
+
+void
+judge_trouble(struct world *world, uint64_t until_ns)
+{
+	if (until_ns > world->judge.trouble_ns)
+		world->judge.trouble_ns = until_ns;
+}
+
+/* ---- the table ---- */
+
+enum decision { FORWARD, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, NOT_READY };
+
+static enum decision
+decide(
+    const struct exchange_plan *plan, const struct token_state *token, const struct job_state *job)
+{
+	bool scoped = token->label != NO_LABEL;
+
+	if (plan->credential_kind >= CREDENTIAL_WRONG || !token->exists || token->broken ||
+	    token->value != plan->value)
+		return UNAUTHORIZED;
+	if (job == NULL)
+		return NOT_FOUND;
+	if (!job->exists)
+		return scoped ? FORBIDDEN : NOT_FOUND;
+	if (scoped && token->label != job->label)
+		return FORBIDDEN;
+	return job->backend == NO_BACKEND ? NOT_READY : FORWARD;
+}
+
+/* The states of a history that held in a window are those from the first on, up to the end. */
+static size_t
+first_token_state(const struct token_history *history, uint64_t from_ns)
+{
+	size_t i = history->state_count;
+
+	while (i > 1 && history->states[i - 1].from_ns > from_ns)
+		i--;
+	return i - 1;
+}
+
+static size_t
+first_job_state(const struct job_history *history, uint64_t from_ns)
+{
+	size_t i = history->state_count;
+
+	while (i > 1 && history->states[i - 1].from_ns > from_ns)
+		i--;
+	return i - 1;
+}
+
+/* Some moment of the window gives this decision for the job, with this state of the token. */
+static bool
+holds_for_job(const struct world *world, const struct exchange_plan *plan,
+    const struct token_state *token, uint64_t from_ns, uint64_t to_ns, enum decision wanted,
+    int backend)
+{
+	const struct job_history *job;
+
+	if (plan->job < 0)
+		return decide(plan, token, NULL) == wanted;
+	job = &world->records.job[plan->job];
+	for (size_t i = first_job_state(job, from_ns);
+	     i < job->state_count && job->states[i].from_ns <= to_ns; i++)
+		if (decide(plan, token, &job->states[i]) == wanted &&
+		    (backend < 0 || job->states[i].backend == backend))
+			return true;
+	return false;
+}
+
+static bool
+holds(const struct world *world, const struct exchange_plan *plan, uint64_t from_ns, uint64_t to_ns,
+    enum decision wanted, int backend)
+{
+	const struct token_history *token = &world->records.token[plan->token];
+
+	for (size_t i = first_token_state(token, from_ns);
+	     i < token->state_count && token->states[i].from_ns <= to_ns; i++)
+		if (holds_for_job(world, plan, &token->states[i], from_ns, to_ns, wanted, backend))
+			return true;
+	return false;
+}
+
+static uint64_t
+before(uint64_t ns, uint64_t by_ns)
+{
+	return ns > by_ns ? ns - by_ns : 0;
+}
+
+static uint64_t
+bound_ns(const struct world *world)
+{
+	return world->scenario.staleness * NS_PER_MS;
+}
+
+/* ---- what was seen ---- */
+
+void
+judge_forward(struct world *world, uint32_t mark, int backend, const struct stamp *stamp)
+{
+	struct sim_exchange *exchange = exchanges_get(&world->exchanges, mark);
+	uint64_t from_ns = before(stamp->read_ns, bound_ns(world) + GAP_NS);
+
+	if (exchange == NULL) {
+		judge_violation(world, "backend %d got a request that was never made", backend);
+		return;
+	}
+	exchange->forward_ns = stamp->read_ns;
+	exchange->backend = backend;
+	exchange->seen++;
+	if (!holds(world, &exchange->plan, from_ns, stamp->read_ns, FORWARD, backend))
+		judge_violation(world,
+		    "exchange %u was forwarded to backend %d at %llu us (clock read at %llu us), "
+		    "which no record allowed since %llu us",
+		    mark, backend, (unsigned long long)stamp->sent_ns / 1000,
+		    (unsigned long long)stamp->read_ns / 1000, (unsigned long long)from_ns / 1000);
+}
+
+void
+judge_moved(struct world *world, uint32_t mark, const struct node *node, const struct stamp *stamp,
+    const char *where)
+{
+	const struct sim_exchange *exchange = exchanges_get(&world->exchanges, mark);
+	uint64_t from_ns = node_ran_since_ns(node, stamp->sent_ns, bound_ns(world) + CUT_NS);
+
+	if (exchange != NULL && holds(world, &exchange->plan, from_ns, stamp->sent_ns, FORWARD, -1))
+		return;
+	judge_violation(world,
+	    "content of exchange %u moved to its %s at %llu us, which no record allowed since %llu "
+	    "us",
+	    mark, where, (unsigned long long)stamp->sent_ns / 1000,
+	    (unsigned long long)from_ns / 1000);
+}
+
+/* Whether something may have gone wrong lately. */
+static bool
+is_troubled(const struct world *world, uint64_t at_ns)
+{
+	return at_ns <= world->judge.trouble_ns + scenario_recovery_ns(&world->scenario);
+}
+
+static bool
+refusal_is_right(const struct world *world, const struct sim_exchange *exchange, uint64_t to_ns)
+{
+	uint64_t from_ns = before(exchange->sent_ns, bound_ns(world));
+	const struct exchange_plan *plan = &exchange->plan;
+
+	switch (exchange->status) {
+	case 401: /* that a value could not be hashed for lack of memory counts as not valid */
+		return holds(world, plan, from_ns, to_ns, UNAUTHORIZED, -1) ||
+		       exchange->sent_ns <= world->judge.memory_ns;
+	case 403:
+		return holds(world, plan, from_ns, to_ns, FORBIDDEN, -1);
+	case 404:
+		return holds(world, plan, from_ns, to_ns, NOT_FOUND, -1);
+	case 503:
+		if (strcmp(exchange->title, "Job not ready") == 0)
+			return holds(world, plan, from_ns, to_ns, NOT_READY, -1);
+		return is_troubled(world, exchange->sent_ns);
+	case 408:
+	case 502:
+	case 504:
+		return plan->misdeed != MISDEED_NONE || is_troubled(world, exchange->sent_ns);
+	default:
+		return false;
+	}
+}
+
+void
+judge_refusal(struct world *world, uint32_t mark, const struct stamp *stamp)
+{
+	const struct sim_exchange *exchange = exchanges_get(&world->exchanges, mark);
+
+	if (exchange->status >= 500)
+		world->exchanges.refused_5xx++;
+	if (!refusal_is_right(world, exchange, stamp->sent_ns))
+		judge_violation(world,
+		    "exchange %u got %u (%s) at %llu us, for which there is no cause", mark,
+		    exchange->status, exchange->title, (unsigned long long)stamp->sent_ns / 1000);
+}
+
+void
+judge_result(struct world *world, uint32_t mark)
+{
+	struct sim_exchange *exchange = exchanges_get(&world->exchanges, mark);
+	const struct exchange_plan *plan = &exchange->plan;
+	bool sound = plan->desertion == STAYS && plan->misdeed == MISDEED_NONE &&
+		     plan->credential_kind == CREDENTIAL_VALID && plan->job >= 0;
+
+	exchange->ended_ns = schedule_now_ns();
+	world->exchanges.results[exchange->result]++;
+	trace_event("client", "result", mark, (uint64_t)exchange->result << 16 | exchange->status);
+	if (!sound || exchange->sent_ns < world->judge.healthy_ns ||
+	    exchange->result == RESULT_ANSWERED || exchange->result == RESULT_REFUSED)
+		return;
+	judge_violation(world,
+	    "exchange %u, sent at %llu us when all was well, came to nothing (%u)", mark,
+	    (unsigned long long)exchange->sent_ns / 1000, (unsigned)exchange->result);
+}

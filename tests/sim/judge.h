@@ -1,0 +1,38 @@
+/* judge.h - what must hold, checked over what clients and backends have seen. */
+#ifndef SIM_JUDGE_H
+#define SIM_JUDGE_H
+
+#include "node.h"
+#include "stream.h"
+
+struct world;
+struct sim_exchange;
+
+struct judge {
+	unsigned violations;
+	uint64_t trouble_ns; /* a fault was at work until then */
+	uint64_t memory_ns;  /* allocations failed until then */
+	uint64_t healthy_ns; /* from then on all must be answered; UINT64_MAX: not yet known */
+};
+
+/* Something that must not be. The run goes on. */
+void judge_violation(struct world *world, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A fault is at work until then. */
+void judge_trouble(struct world *world, uint64_t until_ns);
+
+/* A backend has got the head of a request, whose first byte was sent at the stamp. */
+void judge_forward(struct world *world, uint32_t mark, int backend, const struct stamp *stamp);
+
+/* Content of an exchange has moved, sent by this worker at the stamp. */
+void judge_moved(struct world *world, uint32_t mark, const struct node *node,
+    const struct stamp *stamp, const char *where);
+
+/* A client has got an answer of the gateway's own. */
+void judge_refusal(struct world *world, uint32_t mark, const struct stamp *stamp);
+
+/* An exchange is over for its client. */
+void judge_result(struct world *world, uint32_t mark);
+
+#endif

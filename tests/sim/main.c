@@ -1,0 +1,137 @@
+/* main.c - runs seeds: one with its trace, those of a file, or fresh ones for some time. */
+#include <event2/event.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <openssl/crypto.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fleet.h"
+#include "jobgate/token.h"
+#include "trace.h"
+#include "world.h"
+
+static const char usage[] =
+    "sim - the real worker on simulated time; see tests/sim/README.md\n"
+    "  --seed N      run this seed and show all that happens\n"
+    "  --quiet       with --seed: only what was wrong, and one line of figures\n"
+    "  --seconds S   run fresh seeds for so many seconds\n"
+    "  --first N     with --seconds: from this seed on, not from one that the clock gives\n"
+    "  --seeds FILE  run the seeds in this file, the first number of each line\n";
+
+/* libevent complains of calls that are made to fail. */
+static void
+ignore_line(int severity, const char *line)
+{
+	(void)severity;
+	(void)line;
+}
+
+/* Whatever libraries keep for the whole process is made before a node could own it. */
+static void
+warm_up(void)
+{
+	unsigned char hash[TOKEN_HASH_LEN];
+
+	CRYPTO_set_mem_functions(heap_shared_malloc, heap_shared_realloc, heap_shared_free);
+	jg_token_hash(slice_of("warm"), hash);
+	event_set_log_callback(ignore_line);
+	tzset(); /* libc reads its time zone */
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int
+run_one(uint64_t seed, bool shown)
+{
+	struct world *world = calloc(1, sizeof(*world));
+	unsigned violations;
+
+	if (world == NULL)
+		return 2;
+	if (shown)
+		trace_show();
+	violations = world_run(world, seed);
+	world_report(world);
+	fflush(stdout);
+	return violations > 0;
+}
+
+static int
+run_file(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	struct fleet fleet = {0};
+	char line[256];
+
+	if (file == NULL) {
+		perror(path);
+		return 2;
+	}
+	while (fgets(line, sizeof(line), file) != NULL)
+		if (line[0] >= '0' && line[0] <= '9')
+			fleet_run(&fleet, strtoull(line, NULL, 10));
+	fclose(file);
+	return fleet_report(&fleet);
+}
+
+static int
+run_fresh(uint64_t first, unsigned seconds)
+{
+	struct fleet fleet = {0};
+	time_t end = time(NULL) + (time_t)seconds;
+
+	printf("seeds from %" PRIu64 " on\n", first);
+	for (uint64_t seed = first; time(NULL) < end; seed++)
+		fleet_run(&fleet, seed);
+	return fleet_report(&fleet);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct option options[] = {{"seed", required_argument, NULL, 's'},
+	    {"quiet", no_argument, NULL, 'q'}, {"seconds", required_argument, NULL, 't'},
+	    {"first", required_argument, NULL, 'f'}, {"seeds", required_argument, NULL, 'l'},
+	    {"help", no_argument, NULL, 'h'}, {0}};
+	uint64_t seed = 0, first = 0;
+	const char *file = NULL;
+	unsigned seconds = 0;
+	bool quiet = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (option) {
+		case 's':
+			seed = strtoull(optarg, NULL, 10);
+			break;
+		case 'q':
+			quiet = true;
+			break;
+		case 't':
+			seconds = (unsigned)strtoul(optarg, NULL, 10);
+			break;
+		case 'f':
+			first = strtoull(optarg, NULL, 10);
+			break;
+		case 'l':
+			file = optarg;
+			break;
+		default:
+			fputs(usage, option == 'h' ? stdout : stderr);
+			return option == 'h' ? 0 : 2;
+		}
+	}
+	warm_up();
+	if (seed != 0)
+		_exit(run_one(seed, !quiet)); /* what the run has made is not freed */
+	if (file != NULL)
+		return run_file(file);
+	if (seconds != 0)
+		return run_fresh(first != 0 ? first : (uint64_t)time(NULL) * 1000, seconds);
+	fputs(usage, stderr);
+	return 2;
+}

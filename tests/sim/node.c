@@ -1,0 +1,225 @@
+/* node.c - processes, their calls and their descriptors. */
+#include "node.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "jobgate/container_of.h"
+#include "trace.h"
+
+/* The code that runs. Interposed calls have nothing else by which to know who calls. */
+static struct node *current;
+
+struct node *
+node_current(void)
+{
+	return current;
+}
+
+/* ---- running ---- */
+
+static void
+node_run(struct node *node)
+{
+	int own = errno;
+
+	current = node;
+	heap_use(&node->heap);
+	errno = node->saved_errno;
+	fiber_resume(&node->fiber);
+	node->saved_errno = errno;
+	heap_use(NULL);
+	current = NULL;
+	errno = own;
+	if (!node->fiber.ended)
+		return;
+	node->alive = false;
+	trace_event(node->name, "ended", 0, 0);
+}
+
+static void
+on_wake(struct alarm *alarm)
+{
+	node_run(container_of(alarm, struct node, wake));
+}
+
+void
+node_start(struct node *node, void (*main)(void *ctx), void *ctx, uint64_t at_ns)
+{
+	fiber_init(&node->fiber, main, ctx);
+	node->alive = true;
+	node->waiting = false;
+	node->saved_errno = 0;
+	node->wake.fire = on_wake;
+	alarm_set(&node->wake, at_ns);
+}
+
+static void
+close_all(struct node *node)
+{
+	for (int fd = NODE_FIRST_DESCRIPTOR; fd < NODE_DESCRIPTORS; fd++)
+		if (node->table[fd] != NULL)
+			node_close(node, fd);
+}
+
+void
+node_kill(struct node *node)
+{
+	trace_event(node->name, "killed", node->heap.count, node_open(node));
+	node_free(node);
+}
+
+void
+node_free(struct node *node)
+{
+	alarm_stop(&node->wake);
+	close_all(node);
+	heap_free(&node->heap);
+	fiber_free(&node->fiber);
+	node->alive = false;
+}
+
+bool
+node_has_ended(const struct node *node)
+{
+	return node->fiber.ended;
+}
+
+void
+node_wake(struct node *node)
+{
+	uint64_t at_ns = schedule_now_ns() + random_below(&node->random, 20 * NS_PER_US);
+
+	if (node->waiting && (!alarm_is_set(&node->wake) || node->wake.at_ns > at_ns))
+		alarm_set(&node->wake, at_ns);
+}
+
+/* Give way until a time; heap and current node are as before when it returns. */
+static void
+sleep_until(struct node *node, uint64_t until_ns)
+{
+	if (until_ns != UINT64_MAX)
+		alarm_set(&node->wake, until_ns);
+	fiber_yield();
+	heap_use(NULL);
+}
+
+void
+node_wait(struct node *node, uint64_t until_ns)
+{
+	node->waiting = true;
+	sleep_until(node, until_ns);
+	node->waiting = false;
+}
+
+uint64_t
+node_ran_since_ns(const struct node *node, uint64_t at_ns, uint64_t ran_ns)
+{
+	uint64_t since_ns = at_ns > ran_ns ? at_ns - ran_ns : 0;
+
+	for (uint64_t i = 0; i < NODE_PAUSES && i < node->pause_count; i++) {
+		const struct pause *pause =
+		    &node->pauses[(node->pause_count - 1 - i) % NODE_PAUSES];
+		uint64_t to_ns = pause->to_ns < at_ns ? pause->to_ns : at_ns;
+
+		if (to_ns <= since_ns || pause->from_ns >= to_ns)
+			continue;
+		since_ns -= to_ns - pause->from_ns < since_ns ? to_ns - pause->from_ns : since_ns;
+	}
+	return since_ns;
+}
+
+/* ---- calls ---- */
+
+struct node *
+node_enter(const char *call)
+{
+	struct node *node = current;
+	uint64_t until_ns;
+
+	if (node == NULL)
+		return NULL;
+	heap_use(NULL);
+	node->calls++;
+	until_ns = schedule_now_ns() + random_below(&node->random, node->call_ns_max + 1);
+	if (node->pause_ns > 0) {
+		trace_event(node->name, call, node->pause_ns, 0);
+		trace_say(node->name, "is stopped for %llu us, at %s",
+		    (unsigned long long)node->pause_ns / 1000, call);
+		node->pauses[node->pause_count++ % NODE_PAUSES] =
+		    (struct pause){schedule_now_ns(), schedule_now_ns() + node->pause_ns};
+		until_ns += node->pause_ns;
+		node->pause_ns = 0;
+	}
+	if (schedule_next_ns() <= until_ns)
+		sleep_until(node, until_ns);
+	else
+		schedule_pass(until_ns);
+	return node;
+}
+
+long
+node_leave(struct node *node, const char *call, long result)
+{
+	trace_event(node->name, call, (uint64_t)result, 0);
+	heap_use(&node->heap);
+	if (result >= 0)
+		return result;
+	errno = (int)-result;
+	return -1;
+}
+
+bool
+node_call_fails(struct node *node)
+{
+	if (node->calls != node->failing.at &&
+	    (node->failing.per_million == 0 ||
+		random_below(&node->random, 1000000) >= node->failing.per_million))
+		return false;
+	trace_event(node->name, "fails", node->calls, 0);
+	return true;
+}
+
+/* ---- descriptors ---- */
+
+int
+node_install(struct node *node, struct descriptor *descriptor)
+{
+	int fd = NODE_FIRST_DESCRIPTOR;
+
+	while (fd < (int)node->descriptors_max && node->table[fd] != NULL)
+		fd++;
+	if (fd == (int)node->descriptors_max)
+		return -EMFILE;
+	node->table[fd] = descriptor;
+	descriptor->holders++;
+	return fd;
+}
+
+struct descriptor *
+node_descriptor(const struct node *node, int fd)
+{
+	return fd >= 0 && fd < NODE_DESCRIPTORS ? node->table[fd] : NULL;
+}
+
+int
+node_close(struct node *node, int fd)
+{
+	struct descriptor *descriptor = node_descriptor(node, fd);
+
+	if (descriptor == NULL)
+		return -EBADF;
+	node->table[fd] = NULL;
+	descriptor_close(descriptor);
+	return 0;
+}
+
+unsigned
+node_open(const struct node *node)
+{
+	unsigned count = 0;
+
+	for (int fd = NODE_FIRST_DESCRIPTOR; fd < NODE_DESCRIPTORS; fd++)
+		count += node->table[fd] != NULL;
+	return count;
+}

@@ -1,0 +1,378 @@
+/* records.c - changes of records, written to the store as another program would do it. */
+#include "records.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "jobgate/mint.h"
+#include "trace.h"
+
+/* ---- history ---- */
+
+static struct token_state *
+next_token_state(struct token_history *token)
+{
+	struct token_state *last;
+
+	if (token->state_count == token->state_room) {
+		token->state_room = token->state_room == 0 ? 16 : 2 * token->state_room;
+		token->states = realloc(token->states, token->state_room * sizeof(*token->states));
+		if (token->states == NULL)
+			abort();
+	}
+	last = &token->states[token->state_count];
+	*last = token->state_count > 0 ? last[-1] : (struct token_state){.label = NO_LABEL};
+	last->from_ns = schedule_now_ns();
+	token->state_count++;
+	return last;
+}
+
+static struct job_state *
+next_job_state(struct job_history *job)
+{
+	struct job_state *last;
+
+	if (job->state_count == job->state_room) {
+		job->state_room = job->state_room == 0 ? 16 : 2 * job->state_room;
+		job->states = realloc(job->states, job->state_room * sizeof(*job->states));
+		if (job->states == NULL)
+			abort();
+	}
+	last = &job->states[job->state_count];
+	*last = job->state_count > 0 ? last[-1] : (struct job_state){.label = NO_LABEL};
+	last->from_ns = schedule_now_ns();
+	job->state_count++;
+	return last;
+}
+
+const struct token_state *
+records_token_at(const struct token_history *token, uint64_t at_ns)
+{
+	size_t i = token->state_count;
+
+	while (i > 1 && token->states[i - 1].from_ns > at_ns)
+		i--;
+	return &token->states[i - 1];
+}
+
+/* The last state that was written; one that will have ended by itself lies in the future. */
+static struct token_state *
+token_now(struct token_history *token)
+{
+	return (struct token_state *)records_token_at(token, schedule_now_ns());
+}
+
+static struct job_state *
+job_now(struct job_history *job)
+{
+	size_t i = job->state_count;
+
+	while (i > 1 && job->states[i - 1].from_ns > schedule_now_ns())
+		i--;
+	return &job->states[i - 1];
+}
+
+/* ---- writing ---- */
+
+static void
+hash_text(const char *value, char out[65])
+{
+	unsigned char hash[TOKEN_HASH_LEN];
+
+	jg_token_hash(slice_of(value), hash);
+	jg_token_hash_format(hash, out);
+}
+
+static void
+write_token(struct records *records, struct token_history *token, const struct token_state *state)
+{
+	char key[64], hash[65], version[16], selector[32] = "";
+
+	snprintf(key, sizeof(key), "jobgate:token:%s", token->id);
+	if (!state->exists) {
+		redis_do(records->redis, (const char *[]){"DEL", key, NULL});
+		return;
+	}
+	hash_text(token->values[state->value], hash);
+	snprintf(version, sizeof(version), "%u", token->version);
+	if (state->label != NO_LABEL)
+		snprintf(selector, sizeof(selector), "team=%d", state->label);
+	redis_do(records->redis,
+	    (const char *[]){"HSET", key, "name", "sim", "role", state->broken ? "none" : "read",
+		"selector", selector, "hash", hash, "version", version, "minted", version, NULL});
+}
+
+static void
+write_job(struct records *records, struct job_history *job, const struct job_state *state)
+{
+	char key[64], label[16];
+
+	snprintf(key, sizeof(key), "jobgate:job:%s", job->id);
+	if (!state->exists) {
+		redis_do(records->redis, (const char *[]){"DEL", key, NULL});
+		return;
+	}
+	snprintf(label, sizeof(label), "%d", state->label);
+	redis_do(records->redis,
+	    (const char *[]){"HSET", key, "url",
+		state->backend == NO_BACKEND ? "" : records->url_of(records->ctx, state->backend),
+		"label:team", label, NULL});
+}
+
+static void
+new_value(struct records *records, struct token_history *token)
+{
+	char *value = token->values[token->value_count % RECORDS_VALUES_MAX];
+
+	if (token->value_count < RECORDS_VALUES_MAX)
+		token->value_count++;
+	jg_token_value_make(slice_of(token->id), records->minted ? records->mint_key : NULL, value);
+	value[TOKEN_VALUE_LEN] = '\0';
+	token->version++;
+}
+
+static void
+write_mint(struct records *records)
+{
+	char text[MINT_KEY_TEXT_LEN + 1];
+
+	if (!records->minted)
+		return;
+	jg_mint_key_format(records->mint_key, text);
+	redis_do(records->redis, (const char *[]){"SET", "jobgate:mint", text, NULL});
+	redis_do(records->redis, (const char *[]){"SET", "jobgate:mint:enforced", "1", NULL});
+}
+
+void
+records_init(struct records *records, struct redis *redis, uint64_t seed)
+{
+	random_init(&records->random, seed, "records", 0);
+	records->redis = redis;
+	random_bytes(&records->random, records->mint_key, sizeof(records->mint_key));
+	write_mint(records);
+	for (unsigned i = 0; i < records->tokens; i++) {
+		struct token_history *token = &records->token[i];
+		struct token_state *state = next_token_state(token);
+
+		jg_token_id_make(token->id);
+		new_value(records, token);
+		state->exists = true;
+		if (random_chance(&records->random, 400))
+			state->label = (int)random_below(&records->random, RECORDS_LABELS);
+		write_token(records, token, state);
+	}
+	for (unsigned i = 0; i < records->jobs; i++) {
+		struct job_history *job = &records->job[i];
+		struct job_state *state = next_job_state(job);
+
+		snprintf(job->id, sizeof(job->id), "job-%u", i);
+		state->exists = true;
+		state->label = (int)random_below(&records->random, RECORDS_LABELS);
+		state->backend = (int)random_below(&records->random, records->backends);
+		write_job(records, job, state);
+	}
+}
+
+/* ---- changes ---- */
+
+/* Whether another program could change something now. */
+static bool
+takes_changes(const struct records *records)
+{
+	return records->redis->listener != NULL && !records->redis->writes_paused;
+}
+
+/* The record ends by itself after this time: a state that lies in the future says so. */
+static uint64_t
+draw_life_ms(struct records *records)
+{
+	return random_skewed(&records->random, 20, 4000);
+}
+
+static void
+expire(struct records *records, const char *kind, const char *id, uint64_t ms)
+{
+	char key[64], text[16];
+
+	snprintf(key, sizeof(key), "jobgate:%s:%s", kind, id);
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)ms);
+	redis_do(records->redis, (const char *[]){"PEXPIRE", key, text, NULL});
+}
+
+/* A change overrides the end that an earlier one has set. */
+static void
+drop_token_future(struct records *records, struct token_history *token)
+{
+	char key[64];
+
+	if (token->states[token->state_count - 1].from_ns <= schedule_now_ns())
+		return;
+	token->state_count--;
+	snprintf(key, sizeof(key), "jobgate:token:%s", token->id);
+	redis_do(records->redis, (const char *[]){"PERSIST", key, NULL});
+}
+
+static void
+drop_job_future(struct records *records, struct job_history *job)
+{
+	char key[64];
+
+	if (job->states[job->state_count - 1].from_ns <= schedule_now_ns())
+		return;
+	job->state_count--;
+	snprintf(key, sizeof(key), "jobgate:job:%s", job->id);
+	redis_do(records->redis, (const char *[]){"PERSIST", key, NULL});
+}
+
+void
+records_change_token(struct records *records, unsigned index)
+{
+	struct token_history *token = &records->token[index];
+	struct token_state *state;
+	uint64_t ms;
+
+	if (!takes_changes(records))
+		return;
+	drop_token_future(records, token);
+	state = next_token_state(token);
+	records->changes++;
+	/* What refuses is taken back by the next change, so that most records are good. */
+	if (!state->exists || state->broken) {
+		state->exists = true;
+		state->broken = false;
+		write_token(records, token, state);
+		return;
+	}
+	switch (random_below(&records->random, 8)) {
+	case 0:
+		state->exists = false;
+		break;
+	case 1:
+		state->label = random_chance(&records->random, 600)
+				   ? NO_LABEL
+				   : (int)random_below(&records->random, RECORDS_LABELS);
+		break;
+	case 2:
+		state->broken = true;
+		break;
+	case 3:
+		if (!records->expires)
+			break;
+		write_token(records, token, state);
+		ms = draw_life_ms(records);
+		expire(records, "token", token->id, ms);
+		state = next_token_state(token);
+		state->exists = false;
+		state->from_ns = (redis_now_ms() + ms) * NS_PER_MS;
+		trace_event("records", "token ends", index, ms);
+		return;
+	case 4:
+	case 5:
+		if (token->value_count < RECORDS_VALUES_MAX) {
+			new_value(records, token);
+			state->value = token->value_count - 1;
+		}
+		break;
+	default:
+		break; /* written as it is: that is a change, too */
+	}
+	write_token(records, token, state);
+	trace_event("records", "token", index,
+	    (uint64_t)state->exists | (uint64_t)state->broken << 1 | (uint64_t)state->value << 2 |
+		(uint64_t)(state->label + 1) << 16);
+}
+
+void
+records_change_job(struct records *records, unsigned index)
+{
+	struct job_history *job = &records->job[index];
+	struct job_state *state;
+	uint64_t ms;
+
+	if (!takes_changes(records))
+		return;
+	drop_job_future(records, job);
+	state = next_job_state(job);
+	records->changes++;
+	if (!state->exists || state->backend == NO_BACKEND) {
+		state->exists = true;
+		state->backend = (int)random_below(&records->random, records->backends);
+		write_job(records, job, state);
+		return;
+	}
+	switch (random_below(&records->random, 6)) {
+	case 0:
+		state->exists = false;
+		break;
+	case 1:
+		state->label = (int)random_below(&records->random, RECORDS_LABELS);
+		break;
+	case 2:
+		state->backend = (int)random_below(&records->random, records->backends + 1) - 1;
+		break;
+	case 3:
+		if (!records->expires)
+			break;
+		write_job(records, job, state);
+		ms = draw_life_ms(records);
+		expire(records, "job", job->id, ms);
+		state = next_job_state(job);
+		state->exists = false;
+		state->from_ns = (redis_now_ms() + ms) * NS_PER_MS;
+		trace_event("records", "job ends", index, ms);
+		return;
+	default:
+		break;
+	}
+	write_job(records, job, state);
+	trace_event("records", "job", index,
+	    (uint64_t)state->exists | (uint64_t)(state->label + 1) << 1 |
+		(uint64_t)(state->backend + 1) << 8);
+}
+
+void
+records_settle(struct records *records)
+{
+	if (!takes_changes(records))
+		return;
+	write_mint(records);
+	for (unsigned i = 0; i < records->tokens; i++) {
+		struct token_state *state;
+
+		drop_token_future(records, &records->token[i]);
+		state = next_token_state(&records->token[i]);
+		state->exists = true;
+		state->broken = false;
+		write_token(records, &records->token[i], state);
+	}
+	for (unsigned i = 0; i < records->jobs; i++) {
+		struct job_state *state;
+
+		drop_job_future(records, &records->job[i]);
+		state = next_job_state(&records->job[i]);
+		state->exists = true;
+		if (state->backend == NO_BACKEND)
+			state->backend = 0;
+		write_job(records, &records->job[i], state);
+	}
+}
+
+void
+records_lost(struct records *records)
+{
+	for (unsigned i = 0; i < records->tokens; i++) {
+		struct token_history *token = &records->token[i];
+
+		if (token_now(token) != &token->states[token->state_count - 1])
+			token->state_count--;
+		next_token_state(token)->exists = false;
+	}
+	for (unsigned i = 0; i < records->jobs; i++) {
+		struct job_history *job = &records->job[i];
+
+		if (job_now(job) != &job->states[job->state_count - 1])
+			job->state_count--;
+		next_job_state(job)->exists = false;
+	}
+}

@@ -1,0 +1,79 @@
+/* records.h - tokens and jobs of a run: what they are, what they were when, and how they change. */
+#ifndef SIM_RECORDS_H
+#define SIM_RECORDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "jobgate/token.h"
+#include "redis.h"
+
+#define RECORDS_TOKENS_MAX 8
+#define RECORDS_JOBS_MAX 6
+#define RECORDS_VALUES_MAX 64 /* of one token */
+#define RECORDS_LABELS 3      /* values of the label "team" */
+#define NO_LABEL (-1)
+#define NO_BACKEND (-1)
+
+/* What the store says of a token from a moment on. */
+struct token_state {
+	uint64_t from_ns;
+	bool exists;
+	bool broken;	/* it breaks the rules, and so counts as absent */
+	unsigned value; /* which of its values is valid */
+	int label;	/* its selector: team=<label>, or NO_LABEL */
+};
+
+struct job_state {
+	uint64_t from_ns;
+	bool exists;
+	int label;
+	int backend; /* or NO_BACKEND: it has no URL */
+};
+
+struct token_history {
+	char id[TOKEN_ID_LEN + 1];
+	char values[RECORDS_VALUES_MAX][TOKEN_VALUE_LEN + 1];
+	unsigned value_count, version;
+	struct token_state *states;
+	size_t state_count, state_room;
+};
+
+struct job_history {
+	char id[16];
+	struct job_state *states;
+	size_t state_count, state_room;
+};
+
+struct records {
+	struct redis *redis;
+	struct random random;
+	unsigned tokens, jobs, backends;
+	struct token_history token[RECORDS_TOKENS_MAX];
+	struct job_history job[RECORDS_JOBS_MAX];
+	const char *(*url_of)(void *ctx, int backend);
+	void *ctx;
+	bool expires; /* records get times to live, too */
+	bool minted;  /* values are minted, and those that are not are refused */
+	unsigned char mint_key[32];
+	uint64_t changes; /* so far */
+	bool settled;	  /* no more changes that refuse anything */
+};
+
+/* Make the records, and write them into the store. */
+void records_init(struct records *records, struct redis *redis, uint64_t seed);
+
+/* One change of one record, as the seed wants it; nothing while the store does not run. */
+void records_change_token(struct records *records, unsigned token);
+void records_change_job(struct records *records, unsigned job);
+
+/* All records are valid from now on: what was deleted or broken is put back. */
+void records_settle(struct records *records);
+
+/* The store has lost everything, now. records_settle puts it back. */
+void records_lost(struct records *records);
+
+/* The state at a moment is the last one that began before or at it. */
+const struct token_state *records_token_at(const struct token_history *token, uint64_t at_ns);
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * redis.h - a model of redis-server 7: the commands that we use, with its semantics of tracking and
+ * of times to live. compare_redis.c holds it against a real one.
+ */
+#ifndef SIM_REDIS_H
+#define SIM_REDIS_H
+
+#include "jobgate/slice.h"
+#include "redis_keys.h"
+#include "stream.h"
+
+struct redis_client;
+
+struct redis {
+	struct host *host;
+	struct listener *listener; /* NULL: it does not run */
+	LIST_HEAD(, redis_client) clients;
+	struct redis_keys keys;
+	struct random random;
+	char run_id[41];
+	int64_t next_id;
+	uint64_t frozen_ns;  /* it answers nothing until then */
+	bool writes_paused;  /* CLIENT PAUSE WRITE: keys that have expired stay */
+	bool expires_late;   /* only reading a key deletes it once it has expired */
+	struct alarm expire; /* when keys are looked at for their end */
+	/* Cut off from the others of its cluster: it answers for no key (CLUSTERDOWN), and is told
+	 * of no change, which another one takes meanwhile. */
+	bool cut;
+	uint64_t commands;
+};
+
+/* It runs from now on; it has what its keys hold. */
+void redis_start(struct redis *redis, uint16_t port);
+
+/* Its connections break; its keys stay for the next start. */
+void redis_kill(struct redis *redis);
+
+/* A command of another client, not over a connection. Words are text, NULL at the end. */
+void redis_do(struct redis *redis, const char *const *words);
+
+/* It is cut off, or is among the others again and has what they have. */
+void redis_cut(struct redis *redis, bool cut);
+
+/* Nothing is answered until then. */
+void redis_freeze(struct redis *redis, uint64_t until_ns);
+
+/* Its own clock. */
+static inline uint64_t
+redis_now_ms(void)
+{
+	return schedule_now_ns() / NS_PER_MS;
+}
+
+/* ---- what the files of the model share ---- */
+
+#define REDIS_WORDS_MAX 64
+
+struct redis_client {
+	LIST_ENTRY(redis_client) link;
+	struct redis *redis;
+	struct end *end;      /* NULL: the commands of redis_do */
+	int64_t id, redirect; /* redirect: 0: it does not track */
+	char name[64];
+	bool subscribed, tracking;
+	struct bytes in, out;
+	struct alarm thaw;
+};
+
+/* Carry out one command; its reply is appended to client->out. */
+void redis_command_run(struct redis_client *client, const struct slice *words, size_t count);
+
+/* A key has changed: those who track it are told. redis_tell_all: all keys have gone. */
+void redis_tell(struct redis *redis, const char *key);
+void redis_tell_all(struct redis *redis);
+
+/* The client is told of the key's next change. */
+void redis_track(struct redis_client *client, const char *key);
+
+/* Send what waits. */
+void redis_client_flush(struct redis_client *client);
+
+#endif

@@ -1,0 +1,50 @@
+/* redis_keys.h - keys, their values and their ends. */
+#ifndef SIM_REDIS_KEYS_H
+#define SIM_REDIS_KEYS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "jobgate/slice.h"
+
+enum redis_type { REDIS_TYPE_STRING, REDIS_TYPE_HASH };
+
+struct redis_field {
+	TAILQ_ENTRY(redis_field) link;
+	char *name, *value;
+};
+
+struct redis_key {
+	LIST_ENTRY(redis_key) link;
+	char *name;
+	enum redis_type type;
+	char *text;			  /* of a string */
+	TAILQ_HEAD(, redis_field) fields; /* of a hash, in the order in which they were set */
+	size_t field_count;
+	uint64_t ends_ms; /* on the wall clock; 0: it has no time to live */
+};
+
+/* Who is to be told of the next change of a key. */
+struct redis_tracked {
+	LIST_ENTRY(redis_tracked) link;
+	char *key;
+	int64_t client;
+};
+
+struct redis_keys {
+	LIST_HEAD(, redis_key) all;
+	LIST_HEAD(, redis_tracked) tracked;
+};
+
+/* NULL: there is none. */
+struct redis_key *redis_keys_find(struct redis_keys *keys, const char *name);
+struct redis_key *redis_keys_add(struct redis_keys *keys, const char *name, enum redis_type type);
+void redis_keys_remove(struct redis_key *key);
+
+struct redis_field *redis_field_find(struct redis_key *key, const char *name);
+bool redis_field_set(struct redis_key *key, const char *name, const char *value); /* true: new */
+bool redis_field_remove(struct redis_key *key, const char *name);
+void redis_key_set_text(struct redis_key *key, const char *text);
+
+#endif

@@ -1,0 +1,122 @@
+/* scenario.c - draws what a run is made of. */
+#include "scenario.h"
+
+#include "faults.h"
+#include "random.h"
+#include "schedule.h"
+
+static void
+draw_sizes(struct scenario *s, struct random *random)
+{
+	s->workers = random_chance(random, 600) ? 1 : (unsigned)random_between(random, 2, 3);
+	s->tokens = (unsigned)random_between(random, 2, 6);
+	s->jobs = (unsigned)random_between(random, 1, 4);
+	s->backends = (unsigned)random_between(random, 1, 3);
+	s->clients = (unsigned)random_between(random, 4, SCENARIO_CLIENTS_MAX);
+	s->duration_ns = random_between(random, 10, 40) * NS_PER_S;
+	/* 50 to 200 exchanges a second */
+	s->think_ns = s->clients * (uint64_t)NS_PER_S / random_between(random, 50, 200);
+	s->change_ns = (uint64_t)NS_PER_S / random_between(random, 2, 10);
+	s->fault_ns = random_chance(random, 150)
+			  ? 0
+			  : (uint64_t)NS_PER_S * 10 / random_between(random, 5, 20);
+	s->descriptors =
+	    random_chance(random, 100) ? (unsigned)random_between(random, 24, 60) : 1024;
+}
+
+static void
+draw_times(struct scenario *s, struct random *random)
+{
+	s->staleness = random_skewed(random, 300, 5000);
+	s->ping_interval = random_between(random, 50, s->staleness / 3);
+	s->ping_deadline = random_between(random, 50, s->staleness / 3);
+	s->connect_store = random_between(random, 100, 2000);
+	s->lookup = random_between(random, 100, 2000);
+	s->connect = random_between(random, 100, 5000);
+	s->first_byte = random_between(random, 1000, 20000);
+	s->answer = random_between(random, 1000, 20000);
+	s->tunnel = random_between(random, 1000, 20000);
+	s->keep_alive = random_between(random, 3000, 10000);
+	s->body = random_between(random, 1000, 10000);
+	s->linger = random_between(random, 100, 2000);
+	s->head = random_between(random, 1000, 5000);
+	s->backend_idle = random_between(random, 200, 10000);
+	s->drain = random_between(random, 500, 5000);
+	s->circuit_failures = (unsigned)random_below(random, 6);
+	s->circuit_pause = random_between(random, 100, 1000);
+	/* Room for what all clients wait for at once: without it they would get 503. */
+	s->cache_entries =
+	    random_chance(random, 300) ? (unsigned)random_between(random, 40, 60) : 1000;
+}
+
+static void
+draw_tuning(struct scenario *s, struct random *random)
+{
+	s->tuning = jg_tuning;
+	if (random_chance(random, 500))
+		s->tuning.loop.wheel_seats = random_between(random, 2, 64);
+	if (random_chance(random, 500))
+		s->tuning.directory.rereads_max = random_between(random, 1, 4);
+	if (random_chance(random, 500))
+		s->tuning.directory.freed_max = random_between(random, 1, 4);
+	if (random_chance(random, 300))
+		s->tuning.link.careful_max = random_between(random, 1, 4);
+	if (random_chance(random, 500))
+		s->tuning.worker.accept_max = (unsigned)random_between(random, 1, 4);
+}
+
+static void
+draw_rules(struct scenario *s, struct random *random)
+{
+	for (int i = 0; i < 4; i++)
+		s->rules[i] = (struct host_rules){
+		    .delay_ns = random_skewed(random, 5, 2000) * NS_PER_US,
+		    .jitter_ns = random_skewed(random, 1, 2000) * NS_PER_US,
+		    .split = s->splits ? (unsigned)random_skewed(random, 1, 400) : 0,
+		    .loss =
+			random_chance(random, 300) ? (unsigned)random_between(random, 1, 20) : 0,
+		    .resend_ns = 200 * NS_PER_MS,
+		};
+	/* A look-up that is late for no other reason would be refused: that is left to faults. */
+	s->rules[RULES_STORE].loss = 0;
+	s->rules[RULES_GATEWAY] =
+	    (struct host_rules){.delay_ns = 5 * NS_PER_US, .jitter_ns = 5 * NS_PER_US};
+}
+
+static void
+draw_features(struct scenario *s, struct random *random)
+{
+	bool *const features[] = {&s->expires, &s->minted, &s->tunnels, &s->chunks, &s->uploads,
+	    &s->interim, &s->pipelines, &s->misdeeds, &s->desertions, &s->slow_readers, &s->streams,
+	    &s->wrong_tokens, &s->splits};
+
+	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
+		*features[i] = random_chance(random, 600);
+	for (unsigned kind = 0; kind < FAULT_KINDS; kind++)
+		if (random_chance(random, 400))
+			s->fault_kinds |= 1u << kind;
+}
+
+void
+scenario_draw(struct scenario *scenario, uint64_t seed)
+{
+	struct random random;
+
+	*scenario = (struct scenario){0};
+	random_init(&random, seed, "scenario", 0);
+	draw_features(scenario, &random);
+	draw_sizes(scenario, &random);
+	draw_times(scenario, &random);
+	draw_tuning(scenario, &random);
+	draw_rules(scenario, &random);
+}
+
+uint64_t
+scenario_recovery_ns(const struct scenario *scenario)
+{
+	uint64_t connect = scenario->connect_store > scenario->connect ? scenario->connect_store
+								       : scenario->connect;
+
+	return (3 * connect + 2 * scenario->ping_deadline + 1000 + scenario->circuit_pause + 200) *
+	       NS_PER_MS;
+}

@@ -1,0 +1,43 @@
+/* scenario.h - what a run is made of, drawn from the seed. */
+#ifndef SIM_SCENARIO_H
+#define SIM_SCENARIO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "host.h"
+#include "jobgate/tuning.h"
+
+#define SCENARIO_WORKERS_MAX 3
+#define SCENARIO_BACKENDS_MAX 3
+#define SCENARIO_CLIENTS_MAX 24
+
+struct scenario {
+	/* how many */
+	unsigned workers, tokens, jobs, backends, clients;
+	uint64_t duration_ns; /* with faults and changes; then comes the quiet end */
+	uint64_t think_ns;    /* of a client between two exchanges, on average */
+	uint64_t change_ns;   /* between two changes of records, on average */
+	uint64_t fault_ns;    /* between two faults, on average; 0: there are none */
+	/* the configuration, in milliseconds */
+	uint64_t staleness, ping_interval, ping_deadline, connect_store, lookup;
+	uint64_t connect, first_byte, answer, tunnel, keep_alive, body, linger, head, backend_idle,
+	    circuit_pause, drain;
+	unsigned circuit_failures, cache_entries;
+	struct tuning tuning;
+	struct host_rules rules[4]; /* of clients, backends, the store, the gateway */
+	unsigned descriptors;
+	/* features, as swarm testing wants them: each on or off in a run */
+	bool expires, minted, tunnels, chunks, uploads, interim, pipelines, misdeeds, desertions,
+	    slow_readers, streams, wrong_tokens, splits;
+	unsigned fault_kinds; /* a bit for each enum fault_kind */
+};
+
+enum { RULES_CLIENT, RULES_BACKEND, RULES_STORE, RULES_GATEWAY };
+
+void scenario_draw(struct scenario *scenario, uint64_t seed);
+
+/* R of the specification: how long after the last fault all must be served again. */
+uint64_t scenario_recovery_ns(const struct scenario *scenario);
+
+#endif

@@ -1,0 +1,189 @@
+/* world.c - a run from its beginning to its quiet end. */
+#include "world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "jobgate/check.h"
+#include "jobgate/container_of.h"
+#include "trace.h"
+
+/* ---- changes ---- */
+
+static const char *
+url_of(void *ctx, int backend)
+{
+	const struct world *world = ctx;
+
+	return world->backends[backend].url;
+}
+
+/* Half of the changes hit a record that is in use: that of a client that waits. */
+static bool
+draw_in_use(struct world *world, unsigned *token, unsigned *job)
+{
+	unsigned start = (unsigned)random_below(&world->random, world->scenario.clients);
+
+	for (unsigned i = 0; i < world->scenario.clients; i++) {
+		const struct client *client =
+		    &world->clients[(start + i) % world->scenario.clients];
+		const struct sim_exchange *exchange;
+
+		if (client->waiting_count == 0)
+			continue;
+		exchange = exchanges_get(&world->exchanges, client->waiting[0]);
+		*token = exchange->plan.token;
+		*job = exchange->plan.job >= 0 ? (unsigned)exchange->plan.job : 0;
+		return true;
+	}
+	return false;
+}
+
+/* The next change: often of the same record, while the one before is still being heard of. */
+static uint64_t
+draw_next_change(struct world *world)
+{
+	world->again = random_chance(&world->random, 400);
+	if (world->again)
+		return random_skewed(&world->random, NS_PER_US, 10 * NS_PER_MS);
+	return random_below(&world->random, 3 * world->scenario.change_ns);
+}
+
+static void
+on_change(struct alarm *alarm)
+{
+	struct world *world = container_of(alarm, struct world, change);
+
+	if (!world->again) {
+		world->changes_token = random_chance(&world->random, 600);
+		world->token = (unsigned)random_below(&world->random, world->scenario.tokens);
+		world->job = (unsigned)random_below(&world->random, world->scenario.jobs);
+		if (random_chance(&world->random, 500))
+			draw_in_use(world, &world->token, &world->job);
+	}
+	if (world->changes_token)
+		records_change_token(&world->records, world->token);
+	else
+		records_change_job(&world->records, world->job);
+	alarm_set(alarm, schedule_now_ns() + draw_next_change(world));
+}
+
+/* ---- the run ---- */
+
+static struct world *checked;
+
+static void
+on_failed_check(const char *message)
+{
+	judge_violation(checked, "%s", message);
+	fflush(stdout);
+	_Exit(1);
+}
+
+static void
+start(struct world *world)
+{
+	host_init(&world->redis_host, "redis", 0, 0x0a000300u, world->seed);
+	world->redis_host.rules = world->scenario.rules[RULES_STORE];
+	world->redis.host = &world->redis_host;
+	random_init(&world->redis.random, world->seed, "redis", 0);
+	redis_start(&world->redis, 6379);
+	for (unsigned i = 0; i < world->scenario.backends; i++)
+		backend_start(&world->backends[i], world, (int)i);
+	world->records.tokens = world->scenario.tokens;
+	world->records.jobs = world->scenario.jobs;
+	world->records.backends = world->scenario.backends;
+	world->records.expires = world->scenario.expires;
+	world->records.minted = world->scenario.minted;
+	world->records.url_of = url_of;
+	world->records.ctx = world;
+	records_init(&world->records, &world->redis, world->seed);
+	gateway_start(&world->gateway, world);
+	for (unsigned i = 0; i < world->scenario.clients; i++)
+		client_start(&world->clients[i], world, i);
+	faults_start(&world->faults, world);
+	world->change.fire = on_change;
+	alarm_set(&world->change, schedule_now_ns() + world->scenario.change_ns);
+	judge_trouble(world, world->scenario.connect_store * NS_PER_MS);
+}
+
+static void
+run_for(uint64_t ns)
+{
+	uint64_t until_ns = schedule_now_ns() + ns;
+
+	while (schedule_step(until_ns))
+		;
+	schedule_pass(until_ns);
+}
+
+static uint64_t
+most(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* How long anything may last that is still under way: then all must be over. */
+static uint64_t
+patience_ns(const struct scenario *s)
+{
+	uint64_t ms = most(most(s->first_byte, s->answer), most(s->tunnel, s->body));
+
+	return 2 * (ms + s->keep_alive + s->backend_idle + 16 * s->linger + s->connect) * NS_PER_MS;
+}
+
+/* Faults and changes are over: all must be served again, then all must end, and nothing be left. */
+static void
+end_quietly(struct world *world)
+{
+	const struct scenario *scenario = &world->scenario;
+
+	alarm_stop(&world->change);
+	faults_stop(&world->faults);
+	records_settle(&world->records);
+	world->judge.healthy_ns = schedule_now_ns() + scenario_recovery_ns(scenario);
+	run_for(scenario_recovery_ns(scenario) + 3 * (uint64_t)NS_PER_S);
+	for (unsigned i = 0; i < scenario->clients; i++)
+		client_stop(&world->clients[i]);
+	run_for(patience_ns(scenario));
+	gateway_check_idle(&world->gateway);
+	for (unsigned i = 0; i < scenario->workers; i++)
+		gateway_order(&world->gateway.workers[i], WORKER_DRAIN);
+	run_for((scenario->drain + 1000) * NS_PER_MS);
+	gateway_check_ended(&world->gateway);
+}
+
+unsigned
+world_run(struct world *world, uint64_t seed)
+{
+	world->seed = seed;
+	scenario_draw(&world->scenario, seed);
+	random_init(&world->random, seed, "world", 0);
+	world->judge.healthy_ns = UINT64_MAX;
+	checked = world;
+	jg_check_catch(on_failed_check);
+	start(world);
+	run_for(world->scenario.duration_ns);
+	end_quietly(world);
+	return world->judge.violations;
+}
+
+void
+world_report(const struct world *world)
+{
+	const uint64_t *results = world->exchanges.results;
+
+	printf("seed %llu: %llu ms, hash %016llx, %zu exchanges (%llu answered, %llu refused, %llu "
+	       "5xx, "
+	       "%llu cut, %llu lost, %llu left, %llu tunnels), %llu changes, %llu faults, %u "
+	       "violations\n",
+	    (unsigned long long)world->seed, (unsigned long long)(schedule_now_ns() / NS_PER_MS),
+	    (unsigned long long)trace_hash(), world->exchanges.count,
+	    (unsigned long long)results[RESULT_ANSWERED],
+	    (unsigned long long)results[RESULT_REFUSED],
+	    (unsigned long long)world->exchanges.refused_5xx,
+	    (unsigned long long)results[RESULT_CUT], (unsigned long long)results[RESULT_LOST],
+	    (unsigned long long)results[RESULT_NONE], (unsigned long long)world->exchanges.tunnels,
+	    (unsigned long long)world->records.changes, (unsigned long long)world->faults.total,
+	    world->judge.violations);
+}

@@ -1,0 +1,41 @@
+/* world.h - one run: the gateway's workers, the store, clients, backends, and what is known of
+ * them.
+ */
+#ifndef SIM_WORLD_H
+#define SIM_WORLD_H
+
+#include "backend.h"
+#include "client.h"
+#include "exchanges.h"
+#include "faults.h"
+#include "gateway.h"
+#include "judge.h"
+#include "records.h"
+#include "redis.h"
+#include "scenario.h"
+
+struct world {
+	uint64_t seed;
+	struct scenario scenario;
+	struct random random;
+	struct records records;
+	struct redis redis;
+	struct host redis_host;
+	struct sim_exchanges exchanges;
+	struct backend backends[SCENARIO_BACKENDS_MAX];
+	struct client clients[SCENARIO_CLIENTS_MAX];
+	struct gateway gateway;
+	struct judge judge;
+	struct faults faults;
+	struct alarm change;	   /* of records, */
+	bool again, changes_token; /* of the same one as before; of a token */
+	unsigned token, job;
+};
+
+/* Run a seed to its end. Prints what was wrong; returns how many violations there were. */
+unsigned world_run(struct world *world, uint64_t seed);
+
+/* Figures of the run, one line. */
+void world_report(const struct world *world);
+
+#endif
