@@ -54,45 +54,45 @@ jg_bearer_read(const struct mint *mint, struct slice value, struct bearer *out)
 }
 
 static void
-forget_all(struct bearer_memos *memos, uint64_t mint_edition)
+forget_all(struct digest_cache *cache, uint64_t mint_edition)
 {
-	memset(memos->slots, 0, sizeof(memos->slots));
-	memos->mint_edition = mint_edition;
+	memset(cache->slots, 0, sizeof(cache->slots));
+	cache->mint_edition = mint_edition;
 }
 
 enum credential
-jg_bearer_recall(struct bearer_memos *memos, const struct mint *mint, struct slice field,
-    struct bearer_memo **out)
+jg_bearer_recall(struct digest_cache *cache, const struct mint *mint, struct slice field,
+    struct cached_digest **out)
 {
 	enum credential credential;
-	struct bearer_memo *memo;
+	struct cached_digest *digest;
 	struct slice value;
 	uint64_t print[2];
 
 	*out = NULL;
-	if (memos->mint_edition != mint->edition)
-		forget_all(memos, mint->edition);
-	siphash_128(memos->key, field, print);
-	memo = &memos->slots[print[0] & (BEARER_MEMOS - 1)];
-	if (!memo->kept || print[0] != memo->print[0] || print[1] != memo->print[1]) {
+	if (cache->mint_edition != mint->edition)
+		forget_all(cache, mint->edition);
+	siphash_128(cache->key, field, print);
+	digest = &cache->slots[print[0] & (DIGEST_CACHE_SLOTS - 1)];
+	if (!digest->kept || print[0] != digest->print[0] || print[1] != digest->print[1]) {
 		credential = jg_credential_parse(field, &value);
 		if (credential != CREDENTIAL_BEARER)
 			return credential;
-		jg_bearer_read(mint, value, &memo->bearer);
-		memcpy(memo->print, print, sizeof(print));
-		memo->kept = true;
+		jg_bearer_read(mint, value, &digest->bearer);
+		memcpy(digest->print, print, sizeof(print));
+		digest->kept = true;
 	}
-	*out = memo;
+	*out = digest;
 	return CREDENTIAL_BEARER;
 }
 
 void
-jg_bearer_forget(struct bearer_memos *memos, const struct bearer_memo *read)
+jg_bearer_forget(struct digest_cache *cache, const struct cached_digest *read)
 {
-	struct bearer_memo *memo = &memos->slots[read->print[0] & (BEARER_MEMOS - 1)];
+	struct cached_digest *digest = &cache->slots[read->print[0] & (DIGEST_CACHE_SLOTS - 1)];
 
-	if (memo->print[0] == read->print[0] && memo->print[1] == read->print[1])
-		memo->kept = false;
+	if (digest->print[0] == read->print[0] && digest->print[1] == read->print[1])
+		digest->kept = false;
 }
 
 /* What a token that has proved itself may do with the job of the request. */

@@ -55,34 +55,36 @@ bool jg_bearer_proves(const struct bearer *bearer, const struct token *token);
  * user time, and 18,600 instructions in place of 35,300 (callgrind). With 500 tokens in turn it
  * saves 3 % of the CPU; with 5,000, more than there are slots, it loses under 1 %.
  */
-struct bearer_memo {
+struct cached_digest {
 	bool kept;
 	uint64_t print[2];
 	struct bearer bearer;
 };
 
-#define BEARER_MEMOS 1024 /* a power of two */
+#define DIGEST_CACHE_SLOTS 1024 /* a power of two */
 
-/* Of all clients of a worker. Zeroed, but for the key, it keeps nothing. */
-struct bearer_memos {
+/* The cached digests of a worker, for all its clients. Empty when all but the key is zero. */
+struct digest_cache {
 	uint64_t key[2];       /* 128 random bits */
 	uint64_t mint_edition; /* under which all that is kept was read */
-	struct bearer_memo slots[BEARER_MEMOS];
+	struct cached_digest slots[DIGEST_CACHE_SLOTS];
 };
 
 /*
- * As jg_credential_parse and jg_bearer_read, unless the field is kept already. Both are functions
- * of the field and the mint alone, so a memo cannot go stale: all are dropped when the mint's
- * edition changes. With CREDENTIAL_BEARER *out is where it is kept until the next call, else NULL.
+ * As jg_credential_parse and jg_bearer_read, unless the cache has the field already. Both depend on
+ * the field and the mint alone, so a cached digest does not become stale: all are dropped when the
+ * mint's edition changes. With CREDENTIAL_BEARER *out is its slot, good until the next call, else
+ * NULL.
  */
-enum credential jg_bearer_recall(struct bearer_memos *memos, const struct mint *mint,
-    struct slice field, struct bearer_memo **out);
+enum credential jg_bearer_recall(struct digest_cache *cache, const struct mint *mint,
+    struct slice field, struct cached_digest **out);
 
 /*
- * What was read has proved nothing: the next one is read in full, so that no refusal is quicker.
- * read: the slot, or a copy of it, in whose place another one may be kept by now.
+ * The bearer proved nothing: drop its digest. The same field is read in full next time, so a second
+ * refusal takes as long as the first. read: the slot, or a copy of it; the slot may hold another
+ * digest by now, which stays.
  */
-void jg_bearer_forget(struct bearer_memos *memos, const struct bearer_memo *read);
+void jg_bearer_forget(struct digest_cache *cache, const struct cached_digest *read);
 
 /* What the store says of a record. */
 enum knowledge {

@@ -31,7 +31,7 @@ struct exchange_context {
 	struct slab exchanges;
 	struct pool *pool;
 	struct request_ids ids;
-	struct bearer_memos digests; /* cached, of credentials that were read lately */
+	struct digest_cache digests; /* cached, of credentials that were read lately */
 
 	int64_t date_second; /* the Unix time that `date` says */
 	char date[HTTP_DATE_LEN];

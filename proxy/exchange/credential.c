@@ -8,7 +8,7 @@ exchange_claim_field(struct exchange *exchange, struct slice field, struct claim
 {
 	struct exchange_context *context = exchange->context;
 	const struct mint *mint = jg_directory_mint(context->directory, loop_now_ms(context->loop));
-	struct bearer_memo *digest;
+	struct cached_digest *digest;
 
 	claim->credential = jg_bearer_recall(&context->digests, mint, field, &digest);
 	claim->digest = digest;

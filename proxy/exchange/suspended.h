@@ -15,8 +15,8 @@ struct claim {
 	uint64_t mint_edition; /* CREDENTIAL_BEARER: of the key under which it was read */
 	/* CREDENTIAL_BEARER: in the worker's cache until the next request is read, or `own`.
 	 * CREDENTIAL_SESSION: `own`, with the id alone. Else NULL. */
-	const struct bearer_memo *digest;
-	struct bearer_memo own;
+	const struct cached_digest *digest;
+	struct cached_digest own;
 	/* CREDENTIAL_SESSION: of the token when it was vouched for. */
 	uint64_t version;
 	unsigned char mark[TOKEN_MARK_LEN];

@@ -47,19 +47,19 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct mint mint = {.state = MINT_ENFORCED, .edition = 1};
 	unsigned char key[MINT_KEY_LEN];
 	char name[MINT_KEY_TEXT_LEN + 1];
-	static struct bearer_memos memos;
-	struct bearer_memo *memo;
+	static struct digest_cache cache;
+	struct cached_digest *digest;
 	struct bearer bearer;
 	struct job_url url;
 	size_t count, count_again, bad, len;
 
 	if (jg_credential_parse(text, &value) == CREDENTIAL_BEARER)
 		CHECK(value.len > 0);
-	jg_bearer_recall(&memos, &mint, text, &memo);
-	if (jg_bearer_recall(&memos, &mint, text, &memo) == CREDENTIAL_BEARER) {
+	jg_bearer_recall(&cache, &mint, text, &digest);
+	if (jg_bearer_recall(&cache, &mint, text, &digest) == CREDENTIAL_BEARER) {
 		jg_bearer_read(&mint, value, &bearer);
-		CHECK(memcmp(bearer.hash, memo->bearer.hash, sizeof(bearer.hash)) == 0);
-		CHECK(bearer.formed == memo->bearer.formed);
+		CHECK(memcmp(bearer.hash, digest->bearer.hash, sizeof(bearer.hash)) == 0);
+		CHECK(bearer.formed == digest->bearer.formed);
 		CHECK(!bearer.formed || jg_mint_accepts(&mint, value));
 	}
 	if (jg_mint_key_parse(text, key)) {

@@ -252,12 +252,12 @@ a_record_that_differs_in_one_bit_is_no_proof(void **state)
 	}
 }
 
-/* What a memo gives is what reading in full gives, whatever was read before. */
+/* What a digest gives is what reading in full gives, whatever was read before. */
 static void
-a_memo_changes_nothing(void **state)
+a_cached_digest_changes_nothing(void **state)
 {
-	struct bearer_memos *memos = calloc(1, sizeof(*memos));
-	struct bearer_memo *memo;
+	struct digest_cache *cache = calloc(1, sizeof(*cache));
+	struct cached_digest *digest;
 	char right[7 + TOKEN_VALUE_LEN], other[7 + TOKEN_VALUE_LEN];
 	const struct slice fields[] = {
 	    {right, sizeof(right)},
@@ -281,45 +281,45 @@ a_memo_changes_nothing(void **state)
 				struct bearer expected_bearer;
 				struct slice text;
 
-				memset(memos, 0, sizeof(*memos));
-				memos->key[0] = first + 1;
-				jg_bearer_recall(memos, &no_mint, fields[first], &memo);
-				if (forgotten && memo != NULL)
-					jg_bearer_forget(memos, memo);
+				memset(cache, 0, sizeof(*cache));
+				cache->key[0] = first + 1;
+				jg_bearer_recall(cache, &no_mint, fields[first], &digest);
+				if (forgotten && digest != NULL)
+					jg_bearer_forget(cache, digest);
 				assert_int_equal(
-				    jg_bearer_recall(memos, &no_mint, fields[second], &memo),
+				    jg_bearer_recall(cache, &no_mint, fields[second], &digest),
 				    jg_credential_parse(fields[second], &text));
-				assert_int_equal(text.len > 0, memo != NULL);
-				if (memo == NULL)
+				assert_int_equal(text.len > 0, digest != NULL);
+				if (digest == NULL)
 					continue;
 				jg_bearer_read(&no_mint, text, &expected_bearer);
-				assert_int_equal(memo->bearer.formed, expected_bearer.formed);
+				assert_int_equal(digest->bearer.formed, expected_bearer.formed);
 				assert_memory_equal(
-				    memo->bearer.id, expected_bearer.id, TOKEN_ID_LEN);
+				    digest->bearer.id, expected_bearer.id, TOKEN_ID_LEN);
 				assert_memory_equal(
-				    memo->bearer.hash, expected_bearer.hash, TOKEN_HASH_LEN);
+				    digest->bearer.hash, expected_bearer.hash, TOKEN_HASH_LEN);
 			}
-	free(memos);
+	free(cache);
 }
 
-/* The memo holds nothing from which a token's value could be had. */
+/* The digest holds nothing from which a token's value could be had. */
 static void
-a_memo_holds_no_secret(void **state)
+a_cached_digest_holds_no_secret(void **state)
 {
 	char field[7 + TOKEN_VALUE_LEN];
-	struct bearer_memos *memos = calloc(1, sizeof(*memos));
-	struct bearer_memo *memo;
+	struct digest_cache *cache = calloc(1, sizeof(*cache));
+	struct cached_digest *digest;
 
 	(void)state;
 	memcpy(field, "Bearer ", 7);
 	memcpy(field + 7, value, sizeof(value));
 	assert_int_equal(
-	    jg_bearer_recall(memos, &no_mint, (struct slice){field, sizeof(field)}, &memo),
+	    jg_bearer_recall(cache, &no_mint, (struct slice){field, sizeof(field)}, &digest),
 	    CREDENTIAL_BEARER);
 	/* Behind "jgt_<id>_" lies the secret: no four bytes of it are there. */
 	for (size_t i = 4 + TOKEN_ID_LEN + 1; i + 4 <= sizeof(value); i++)
-		assert_null(memmem(memos, sizeof(*memos), value + i, 4));
-	free(memos);
+		assert_null(memmem(cache, sizeof(*cache), value + i, 4));
+	free(cache);
 }
 
 static void
@@ -432,8 +432,8 @@ main(void)
 	    cmocka_unit_test(a_record_of_another_id_is_no_proof),
 	    cmocka_unit_test(a_session_is_of_one_version),
 	    cmocka_unit_test(a_record_that_differs_in_one_bit_is_no_proof),
-	    cmocka_unit_test(a_memo_changes_nothing),
-	    cmocka_unit_test(a_memo_holds_no_secret),
+	    cmocka_unit_test(a_cached_digest_changes_nothing),
+	    cmocka_unit_test(a_cached_digest_holds_no_secret),
 	    cmocka_unit_test(what_runs_is_judged_by_edition_scope_and_job),
 	    cmocka_unit_test(each_verdict_has_its_status_and_its_name),
 	    cmocka_unit_test(credentials),

@@ -125,30 +125,31 @@ it_counts_only_where_it_is_enforced(void **state)
 
 /* What was read under another key, or none, is read again. */
 static void
-a_memo_goes_with_the_edition(void **state)
+a_cached_digest_goes_with_the_edition(void **state)
 {
-	struct bearer_memos *memos = calloc(1, sizeof(*memos));
+	struct digest_cache *cache = calloc(1, sizeof(*cache));
 	struct mint none = {.state = MINT_NONE, .edition = 1};
 	struct mint mine = mint_of(MINT_ENFORCED, COUNT), other = mint_of(MINT_ENFORCED, ZEROS);
 	const struct slice field = SLICE("Bearer " VALUE_COUNT);
-	struct bearer_memo *memo;
+	struct cached_digest *digest;
 
 	(void)state;
 	other.edition = 2;
 	mine.edition = 3;
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(jg_bearer_recall(memos, &none, field, &memo), CREDENTIAL_BEARER);
-		assert_true(memo->bearer.formed);
-		assert_int_equal(jg_bearer_recall(memos, &other, field, &memo), CREDENTIAL_BEARER);
-		assert_false(memo->bearer.formed);
-		assert_int_equal(jg_bearer_recall(memos, &mine, field, &memo), CREDENTIAL_BEARER);
-		assert_true(memo->bearer.formed);
+		assert_int_equal(jg_bearer_recall(cache, &none, field, &digest), CREDENTIAL_BEARER);
+		assert_true(digest->bearer.formed);
+		assert_int_equal(
+		    jg_bearer_recall(cache, &other, field, &digest), CREDENTIAL_BEARER);
+		assert_false(digest->bearer.formed);
+		assert_int_equal(jg_bearer_recall(cache, &mine, field, &digest), CREDENTIAL_BEARER);
+		assert_true(digest->bearer.formed);
 	}
 	/* Within an edition it is not: a key that is not looked at shows it. */
 	memset(mine.key, 0, sizeof(mine.key));
-	jg_bearer_recall(memos, &mine, field, &memo);
-	assert_true(memo->bearer.formed);
-	free(memos);
+	jg_bearer_recall(cache, &mine, field, &digest);
+	assert_true(digest->bearer.formed);
+	free(cache);
 }
 
 static void
@@ -177,7 +178,7 @@ main(void)
 	    cmocka_unit_test(made_values_are_accepted_under_their_key_alone),
 	    cmocka_unit_test(each_character_before_and_of_the_part_counts),
 	    cmocka_unit_test(it_counts_only_where_it_is_enforced),
-	    cmocka_unit_test(a_memo_goes_with_the_edition),
+	    cmocka_unit_test(a_cached_digest_goes_with_the_edition),
 	    cmocka_unit_test(a_key_is_read_as_it_is_written),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

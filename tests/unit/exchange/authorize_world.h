@@ -43,10 +43,10 @@ static inline void
 fill_digests(void)
 {
 	const struct mint *mint = jg_directory_mint(world.context->directory, world_now(&world));
-	struct bearer_memo *kept;
+	struct cached_digest *kept;
 	char field[32];
 
-	for (unsigned i = 0; i < 32 * BEARER_MEMOS; i++)
+	for (unsigned i = 0; i < 32 * DIGEST_CACHE_SLOTS; i++)
 		assert_int_equal(jg_bearer_recall(&world.context->digests, mint,
 				     (struct slice){field,
 					 (size_t)snprintf(field, sizeof(field), "Bearer %u", i)},

@@ -86,7 +86,7 @@ static void
 a_claim_has_its_own_digest(void **state)
 {
 	const struct request request = {.method = SLICE("GET"), .path = SLICE("/")};
-	struct bearer_memo slot = {.kept = true, .print = {1, 2}, .bearer = {.formed = true}};
+	struct cached_digest slot = {.kept = true, .print = {1, 2}, .bearer = {.formed = true}};
 	const struct claim claim = {
 	    .credential = CREDENTIAL_BEARER, .mint_edition = 3, .digest = &slot};
 	struct suspended *suspended = suspended_new(buffers, &request, &claim);
