@@ -19,7 +19,7 @@ struct reply;
 
 /* Who asks. A call begins life with the first of these, which may do nothing. */
 enum caller {
-	CALLER_UNKNOWN,
+	CALLER_UNAUTHENTICATED,
 	CALLER_LOCAL, /* our own user or root, at the Unix socket, without a token: may do all */
 	CALLER_TOKEN, /* an operator's token, within its label selector */
 };

@@ -5,8 +5,8 @@ static const char *
 caller_name(enum caller caller)
 {
 	switch (caller) {
-	case CALLER_UNKNOWN:
-		return "unknown";
+	case CALLER_UNAUTHENTICATED:
+		return "unauthenticated";
 	case CALLER_LOCAL:
 		return "local";
 	case CALLER_TOKEN:

@@ -62,7 +62,7 @@ refuse_unavailable(struct call *call)
 static void
 take_token(struct call *call, const struct token *token)
 {
-	CHECK(token != NULL && call->caller == CALLER_UNKNOWN, call_dump, call);
+	CHECK(token != NULL && call->caller == CALLER_UNAUTHENTICATED, call_dump, call);
 	switch (token->role) {
 	case ROLE_READ:
 		refuse(call, 403, "insufficient_scope",
@@ -305,7 +305,7 @@ answer(struct call *call)
 {
 	json_t *body = call->result;
 
-	CHECK(call->caller != CALLER_UNKNOWN, call_dump, call);
+	CHECK(call->caller != CALLER_UNAUTHENTICATED, call_dump, call);
 	call->result = NULL;
 	call_answer(call, 200, body);
 }

@@ -225,7 +225,7 @@ send_reply(struct call *call, const struct reply *reply)
 		free_content(NULL, reply->len, reply->content);
 	wait_for_next(connection);
 	call_free(call);
-	if (connection->last)
+	if (connection->no_reuse)
 		evhtp_request_disable_flag(request, EVHTP_REQ_FLAG_KEEPALIVE);
 	if (!(evhtp_request_get_flags(request) & EVHTP_REQ_FLAG_KEEPALIVE)) /* see above */
 		evbuffer_drain(bufferevent_get_input(connection->evhtp->bev), SIZE_MAX);
@@ -332,7 +332,7 @@ on_start(evutil_socket_t fd, short events, void *ctx)
 	}
 	control_connection_set_state(connection, CONNECTION_CALLING);
 	if (mistake != NULL) {
-		connection->last = true; /* nothing says where the next request begins */
+		connection->no_reuse = true; /* nothing says where the next request begins */
 		call_refuse(call, 400, NULL, "%s", mistake);
 	} else if (too_large) {
 		call_refuse(call, 431, NULL, "more than %d fields or %u bytes of them",

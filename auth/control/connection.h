@@ -36,7 +36,7 @@ struct connection {
 	struct event *start;	/* starts the call */
 	struct event *deadline; /* by which the client must have sent, or taken, what is due */
 	struct call *call;	/* STARTING (NULL when memory was short) and CALLING */
-	bool last;		/* close after the answer */
+	bool no_reuse;		/* close after the answer */
 	struct head head;
 	char *body;
 	size_t body_len;

@@ -28,7 +28,7 @@ control_connection_dump(const struct connection *connection, struct dump *dump)
 	jg_dump_flag(dump, "local", connection->local);
 	jg_dump_flag(dump, "gateway", connection->gateway);
 	jg_dump_text(dump, "peer", slice_of(connection->peer));
-	jg_dump_flag(dump, "last", connection->last);
+	jg_dump_flag(dump, "no_reuse", connection->no_reuse);
 	jg_dump_number(dump, "body_len", connection->body_len);
 	jg_dump_flag(dump, "body_too_large", connection->body_too_large);
 	jg_dump_number(dump, "answer_len", connection->answer_len);

@@ -20,7 +20,7 @@ handler_body(struct call *call, const char *const *known)
 	struct mistake mistake;
 	json_t *object;
 
-	CHECK(call->caller != CALLER_UNKNOWN, call_dump, call);
+	CHECK(call->caller != CALLER_UNAUTHENTICATED, call_dump, call);
 	object = input_object(call->body, call->body_len, known, &mistake);
 
 	if (object == NULL)
@@ -33,7 +33,7 @@ handler_id(struct call *call, enum record_kind kind)
 {
 	bool valid = record_types[kind].id_valid(call->id);
 
-	CHECK(call->caller != CALLER_UNKNOWN, call_dump, call);
+	CHECK(call->caller != CALLER_UNAUTHENTICATED, call_dump, call);
 	call->kind = kind;
 	if (!valid) /* says the same as for one that could exist */
 		handler_store_refused(call, STORE_ABSENT, record_types[kind].noun);
@@ -242,7 +242,7 @@ handler_delete(struct call *call, enum record_kind kind)
 void
 me_get(struct call *call)
 {
-	CHECK(call->caller != CALLER_UNKNOWN, call_dump, call);
+	CHECK(call->caller != CALLER_UNAUTHENTICATED, call_dump, call);
 	if (call->token != NULL)
 		caller_answer(call, view_record(call->token, NULL));
 	else

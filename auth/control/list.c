@@ -188,7 +188,7 @@ handler_list(struct call *call, enum record_kind kind)
 	struct control *control = call->ctx;
 	struct listing *listing = calloc(1, sizeof(*listing));
 
-	CHECK(call->caller != CALLER_UNKNOWN, call_dump, call);
+	CHECK(call->caller != CALLER_UNAUTHENTICATED, call_dump, call);
 	if (listing == NULL) {
 		call_refuse(call, 500, NULL, "memory is short");
 		return;

@@ -65,7 +65,7 @@ a_walk_takes_the_steps_of_its_diagram_alone(void **state)
 static void
 a_dump_shows_no_bytes_of_the_request(void **state)
 {
-	struct call call = {.caller = CALLER_UNKNOWN,
+	struct call call = {.caller = CALLER_UNAUTHENTICATED,
 	    .target = "/v1/jobs/secret-path",
 	    .path = SLICE("/v1/jobs/secret-path"),
 	    .authorization = "Bearer secret-token",
@@ -85,7 +85,7 @@ a_dump_shows_no_bytes_of_the_request(void **state)
 	control_connection_dump(&connection, &dump);
 	assert_string_equal(text,
 	    "control_connection{state=calling local peer=\"uid?0?pid?7\" body_len=0 answer_len=0 "
-	    "call{caller=unknown body_len=11}}");
+	    "call{caller=unauthenticated body_len=11}}");
 }
 
 int
