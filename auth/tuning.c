@@ -9,7 +9,7 @@ const struct tuning jg_tuning = {
 	.chances = 64,
 	.extension_ms = 100,
 	.epochs = EPOCHS_MAX},
-    .link = {.tick_ms = 50,
+    .tracker = {.tick_ms = 50,
 	.backoff_first_ms = 50,
 	.backoff_last_ms = 1000,
 	.failure_log_ms = 10000,

@@ -282,7 +282,7 @@ redis_tracker_new(struct event_base *base, const struct redis_tracker_options *o
 	}
 	tracker->options = *options;
 	if (options->tuning == NULL)
-		tracker->options.tuning = &jg_tuning.link;
+		tracker->options.tuning = &jg_tuning.tracker;
 	tracker->log = *log;
 	tracker->backoff_ms = tracker->options.tuning->backoff_first_ms;
 	tracker->prefix = strdup(options->prefix);

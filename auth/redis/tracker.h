@@ -30,8 +30,8 @@ struct redis_tracker_options {
 	const char *ca_file;	   /* for rediss://; NULL: the system's */
 	struct resolver *resolver; /* outlives the tracker; NULL where no URL has a name */
 	struct store_timeouts timeouts;
-	const struct link_tuning *tuning; /* NULL: that of jg_tuning */
-	uint64_t (*now_ms)(void *ctx);	  /* the directory's clock */
+	const struct tracker_tuning *tuning; /* NULL: that of jg_tuning */
+	uint64_t (*now_ms)(void *ctx);	     /* the directory's clock */
 	void *clock_ctx;
 };
 

@@ -11,10 +11,9 @@
 #include "jobgate/tuning.h"
 
 /*
- * The directory itself does no I/O and reads no clock: a link (auth/redis) reads
- * records for it and tells it of invalidations and of the link's health; the
- * gateway asks it. Time is given to it, in milliseconds of a monotonic clock
- * that goes on while the machine is suspended.
+ * The directory itself does no I/O and reads no clock. A tracker (auth/redis) reads records for it,
+ * and reports invalidations and the health of its connections; the gateway asks it. Callers pass in
+ * the time, in milliseconds of a monotonic clock that goes on while the machine is suspended.
  *
  * The bound it keeps (README.md, "The staleness bound"): an answer given at time
  * t was true at some moment after t - max_staleness, whatever fails.
@@ -48,7 +47,7 @@ struct directory_store {
 	/*
 	 * Start reading one record; the answer comes by jg_directory_feed with the
 	 * same entry, later, never from within this call. False when there is no
-	 * link just now: nothing will come.
+	 * connection just now: nothing will come.
 	 */
 	bool (*read)(
 	    void *ctx, enum record_kind kind, struct slice id, struct directory_entry *entry);
@@ -58,7 +57,7 @@ struct directory_store {
 enum feed {
 	FEED_RECORD, /* a record */
 	FEED_ABSENT, /* no such key, or one that breaks the rules */
-	FEED_FAILED, /* the link broke, or Redis answered with an error: nothing is known */
+	FEED_FAILED, /* the connection broke, or Redis answered with an error: nothing is known */
 };
 
 struct directory_options {
@@ -116,7 +115,7 @@ struct directory_answer jg_directory_lookup(struct directory *directory, enum re
 
 /*
  * What is known at now_ms of the key that values are minted with, until control returns to
- * the event loop. MINT_UNKNOWN whenever a lookup would read nothing: before the link
+ * the event loop. MINT_UNKNOWN whenever a lookup would read nothing: before the tracker
  * came up, and past the bound.
  */
 const struct mint *jg_directory_mint(const struct directory *directory, uint64_t now_ms);
@@ -132,7 +131,7 @@ void jg_directory_unwatch(struct directory_watch *watch);
 struct directory_answer jg_directory_watched(
     struct directory *directory, const struct directory_watch *watch, uint64_t now_ms);
 
-/* ---- for the link that feeds it ---- */
+/* ---- for the tracker that feeds it ---- */
 
 /*
  * The answer to a read. Takes record (NULL unless FEED_RECORD). From record->ends_ms on the record
@@ -150,20 +149,20 @@ void jg_directory_invalidate(
 void jg_directory_invalidate_all(struct directory *directory, uint64_t now_ms);
 
 /*
- * The store's key, as it is now. To be told before the link comes up, and whenever it may have
+ * The store's key, as it is now. Call it before the tracker comes up, and whenever the key may have
  * changed. state is not MINT_UNKNOWN; key is NULL with MINT_NONE.
  */
 void jg_directory_set_mint(
     struct directory *directory, enum mint_state state, const unsigned char *key);
 
 /*
- * The link has become usable, and was seen to work at now_ms (as for
+ * The tracker has come up, and was seen to work at now_ms (as for
  * jg_directory_good): all that was known before must be read again before it is trusted. Entries
  * that are watched are read again by themselves, some at a time; the others when asked for.
  */
 void jg_directory_link_up(struct directory *directory, uint64_t now_ms);
 
-/* The link broke: reads in flight have failed (each is fed FEED_FAILED by the link before this). */
+/* The tracker has gone down: it has fed FEED_FAILED for each read in flight before this call. */
 void jg_directory_link_down(struct directory *directory, uint64_t now_ms);
 
 /* The pushes were seen to work at good_ms (the moment a PING was sent that has been answered). */

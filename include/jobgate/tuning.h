@@ -33,7 +33,7 @@ struct directory_tuning {
 #define EPOCHS_MAX 16
 
 /* The tracker of a worker (redis/tracker.h). */
-struct link_tuning {
+struct tracker_tuning {
 	uint64_t tick_ms;	   /* the clock is looked at no later than this; less than 1000 */
 	uint64_t backoff_first_ms; /* between attempts to connect: doubled from the first to the */
 	uint64_t backoff_last_ms;  /* last, and spread by half */
@@ -88,7 +88,7 @@ struct supervision_tuning {
 struct tuning {
 	struct loop_tuning loop;
 	struct directory_tuning directory;
-	struct link_tuning link;
+	struct tracker_tuning tracker;
 	struct store_tuning store;
 	struct control_tuning control;
 	struct worker_tuning worker;

@@ -246,7 +246,7 @@ worker_store(struct worker *worker)
 	    .ca_file = config->store.ca_file,
 	    .resolver = worker->resolver,
 	    .timeouts = config->store.timeouts,
-	    .tuning = &worker->tuning->link,
+	    .tuning = &worker->tuning->tracker,
 	    .now_ms = worker_clock,
 	    .clock_ctx = worker->loop,
 	};

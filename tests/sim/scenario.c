@@ -60,7 +60,7 @@ draw_tuning(struct scenario *s, struct random *random)
 	if (random_chance(random, 500))
 		s->tuning.directory.freed_max = random_between(random, 1, 4);
 	if (random_chance(random, 300))
-		s->tuning.link.careful_max = random_between(random, 1, 4);
+		s->tuning.tracker.careful_max = random_between(random, 1, 4);
 	if (random_chance(random, 500))
 		s->tuning.worker.accept_max = (unsigned)random_between(random, 1, 4);
 }
