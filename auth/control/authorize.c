@@ -175,7 +175,7 @@ got_job(void *ctx, enum store_result result, const struct record *record)
 
 /* Read the job if the verdict can depend on it. */
 static void
-ask_job(struct call *call)
+read_job(struct call *call)
 {
 	struct question *question = call->state;
 	struct control *control = call->ctx;
@@ -203,7 +203,7 @@ got_token(void *ctx, enum store_result result, const struct record *record)
 		}
 		question->evidence.token = &question->token->token;
 	}
-	ask_job(call);
+	read_job(call);
 }
 
 /* The key for values is known: a value that was not made here names no token. */
