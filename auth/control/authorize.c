@@ -38,7 +38,7 @@ question_free(void *state)
 	free(question);
 }
 
-/* Why a value is refused that has the form of a token or has not. */
+/* Why a value is refused that proves no token. */
 static void
 reason_invalid(const struct question *question, char *reason, size_t cap)
 {
@@ -129,8 +129,8 @@ decide(struct call *call)
 }
 
 /*
- * What the caller may know of a record, as the gateway would be told; what lies out of
- * the caller's scope does not exist. False after answering 503.
+ * What the store says of a record, as far as the caller may know it: a record out of the caller's
+ * scope is absent. False after answering 503.
  */
 static bool
 learn(
@@ -206,7 +206,7 @@ got_token(void *ctx, enum store_result result, const struct record *record)
 	read_job(call);
 }
 
-/* The key for values is known: a value that was not made here names no token. */
+/* The key for values has been read. A value that was not made here names no token. */
 static void
 know_mint(void *ctx, enum store_result result, const struct record *none)
 {

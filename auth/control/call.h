@@ -17,7 +17,7 @@
 struct connection;
 struct reply;
 
-/* Who asks. A call begins life with the first of these, which may do nothing. */
+/* The caller. A call begins with the first of these, which may do nothing. */
 enum caller {
 	CALLER_UNAUTHENTICATED,
 	CALLER_LOCAL, /* our own user or root, at the Unix socket, without a token: may do all */
@@ -25,9 +25,9 @@ enum caller {
 };
 
 /*
- * A handler is given a call and answers it exactly once, at once or later, by one of
- * the call_answer functions; the call is gone after that. It may be answered
- * when its client has left: nothing is sent then, the rest is the same.
+ * A handler gets a call and answers it exactly once, immediately or later, by one of the
+ * call_answer functions, which free the call. The client may have left by then: nothing is sent,
+ * and the rest is the same.
  */
 struct call {
 	void *ctx;	       /* of the server */
@@ -41,7 +41,7 @@ struct call {
 	bool body_too_large;
 	char request_id[CALL_REQUEST_ID_MAX + 1];
 
-	bool local;		  /* came by a socket that only we ourselves and root can use */
+	bool local;		  /* came by a socket that only our own user and root can use */
 	char peer[CALL_PEER_MAX]; /* where it came from, for the log */
 	unsigned authorizations;  /* Authorization fields */
 	char *authorization;	  /* the first one's value; wiped at the end */
@@ -73,13 +73,13 @@ struct call {
 struct call *call_new(struct slice path, struct slice query);
 void call_free(struct call *call);
 
-/* Who asks for what, and how far it has come; neither its target nor its content. */
+/* The caller, the endpoint and the progress; neither the target nor the content. */
 void call_dump(const struct call *call, struct dump *dump);
 
-/* It is known who asks: find the endpoint and have it handle the call, or refuse it. */
+/* The caller is authenticated: find the endpoint and have it handle the call, or refuse it. */
 void call_begin(struct call *call);
 
-/* Answer with JSON, which it takes; with body NULL there is no content (204). */
+/* Answer with JSON, which it takes over. body NULL: no content (204). */
 void call_answer(struct call *call, unsigned status, json_t *body);
 
 /* The same for a record just made at location ("/v1/jobs/x"): 201. */

@@ -1,4 +1,4 @@
-/* caller.c - tokens of calls, decided on as the gateway decides on those of requests. */
+/* caller.c - decides on the tokens of calls as the gateway decides on those of requests. */
 #include "auth/control/caller.h"
 
 #include <stdio.h>
@@ -58,7 +58,7 @@ refuse_unavailable(struct call *call)
 	    "the store does not answer, so the token cannot be checked; nothing was changed");
 }
 
-/* The token has proved itself: it also must be an operator's. */
+/* The token is valid. It must also be an operator's. */
 static void
 take_token(struct call *call, const struct token *token)
 {
@@ -82,8 +82,8 @@ take_token(struct call *call, const struct token *token)
 }
 
 /*
- * Decide on the token alone, as on one for a request that names no job: that is
- * the verdict left when all is well with it.
+ * Decide on the token alone, as for a request that names no job: VERDICT_NOT_A_JOB says that the
+ * token is valid.
  */
 static void
 decide(struct call *call, const struct evidence *evidence)
@@ -103,7 +103,7 @@ decide(struct call *call, const struct evidence *evidence)
 		refuse_unavailable(call);
 		return;
 	case VERDICT_INVALID_TOKEN:
-	case VERDICT_ALLOW: /* the rest is said of jobs only: it cannot come, and gets nothing */
+	case VERDICT_ALLOW: /* this and the rest are verdicts on jobs: they cannot come here */
 	case VERDICT_NO_SUCH_JOB:
 	case VERDICT_OUT_OF_SCOPE:
 	case VERDICT_NO_URL:
@@ -126,7 +126,7 @@ got_token(void *ctx, enum store_result result, const struct record *record)
 	decide(call, &evidence);
 }
 
-/* What the call brought; value is that of a Bearer credential. */
+/* The credential that the call brought; *value is that of a Bearer credential. */
 static enum credential
 find_credential(const struct call *call, struct slice *value)
 {
@@ -139,8 +139,8 @@ find_credential(const struct call *call, struct slice *value)
 }
 
 /*
- * The key for values is known, or the store is out of reach and nothing can be. A value that was
- * not made here is refused without a read.
+ * The key for values has been read, or the store is out of reach. A value that was not made here is
+ * refused without a read.
  */
 static void
 know_mint(void *ctx, enum store_result result, const struct record *none)

@@ -1,15 +1,16 @@
-/* caller.h - who asks: the local administrator, or the holder of an operator's token. */
+/* caller.h - authenticates the caller: the local administrator, or a holder of an operator's token.
+ */
 #ifndef JOBGATE_CONTROL_CALLER_H
 #define JOBGATE_CONTROL_CALLER_H
 
 #include "auth/control/call.h"
 
 /*
- * Find out, and hand the call to call_begin; or refuse it (RFC 6750 section 3):
+ * Authenticate the caller and pass the call to call_begin, or refuse it (RFC 6750 section 3):
  * 400 for several Authorization fields or one that is malformed, 401 without a
  * token or for one that is not valid, 403 for one that is no operator's, 503 when
- * the store cannot say. A call whose socket needs no token may bring one all
- * the same: it is then made with that token's rights and no others.
+ * the store cannot say. A call may bring a token although its socket needs none: then it has the
+ * rights of that token and no others.
  */
 void caller_identify(struct call *call);
 
@@ -31,7 +32,8 @@ void caller_vouched_for(struct call *call);
 void caller_continue(struct call *call, void (*next)(struct call *call));
 
 /*
- * The same at once, before what a call has read is told: a caller without a token needs none of it.
+ * The same, but read the token immediately: before the caller learns what the call has read. For a
+ * caller without a token, next is called immediately.
  */
 void caller_confirm(struct call *call, void (*next)(struct call *call));
 

@@ -13,20 +13,20 @@
 #define BODY_MAX CONTROL_BODY_MAX /* bytes; more gets 413 */
 
 /*
- * What libevhtp 1.2.18 asks of us, read from its source:
- * - An answer given inside its parser leaves a pipelined request behind it
- *   unread. So every request pauses its connection, and its call starts in an
- *   event of its own, outside of libevhtp's stack: answer, then resume.
- * - A paused connection does not read, hence does not see its client leave;
- *   it learns of it when the answer is written. Calls are bounded in time, so this is too.
- * - Before it closes after an answer it would serve what has arrived behind the
- *   request: that is thrown away.
- * - It frees a connection without an answer when a hook refuses; so hooks let a
- *   request that is too large pass, drop its bytes, and the call answers.
- * - evhtp_free forgets connections, so that we keep them in a list.
- * - A form's body would be taken for the query; our hook leaves it no body.
- * - It takes a line without a version, with a bare LF in its query, for a whole request: the
- *   callback runs although no head was begun. Such a request gets 400 and ends the connection.
+ * What libevhtp 1.2.18 requires, from reading its source:
+ * - When an answer is given inside its parser, it does not read a pipelined request behind it. So
+ *   every request pauses its connection, and its call starts in an event of its own, outside of
+ *   libevhtp's stack; the connection resumes after the answer.
+ * - A paused connection does not read, so it does not notice that its client leaves until the
+ *   answer is written. Calls end within a bounded time, so this delay is bounded too.
+ * - Before it closes a connection after an answer, it would serve what has arrived behind the
+ *   request. So those bytes are thrown away.
+ * - When a hook refuses, it frees the connection without an answer. So the hooks accept a request
+ *   that is too large and drop its bytes, and the call answers.
+ * - evhtp_free does not free connections, so they are in a list of ours.
+ * - It takes the body of a form for the query. So the hook takes the body away first.
+ * - It takes a line without a version, with a bare LF in its query, for a whole request, and runs
+ *   the callback although no head has begun. Such a request gets 400 and ends the connection.
  */
 static void
 wait_until(struct connection *connection, unsigned ms)
@@ -90,7 +90,7 @@ on_header(evhtp_request_t *request, evhtp_header_t *header, void *ctx)
 		OPENSSL_cleanse(header->val, header->vlen);
 	if (head->too_large)
 		evhtp_header_rm_and_free(request->headers_in, header);
-	/* Nobody sends that much by mistake. */
+	/* No client sends that much by mistake. */
 	return head->len > 8 * CONTROL_HEAD_MAX ? EVHTP_RES_ERROR : EVHTP_RES_OK;
 }
 
@@ -109,7 +109,7 @@ on_read(evhtp_request_t *request, struct evbuffer *buffer, void *ctx)
 		return EVHTP_RES_OK;
 	}
 	if (connection->body ==
-	    NULL) /* at its largest at once: growing would leave copies of secrets */
+	    NULL) /* the full size at once: growing would leave copies of secrets */
 		connection->body = malloc(BODY_MAX + 1);
 	longer = connection->body;
 	if (longer == NULL)
@@ -120,7 +120,7 @@ on_read(evhtp_request_t *request, struct evbuffer *buffer, void *ctx)
 	return EVHTP_RES_OK;
 }
 
-/* The request is over, answered or not: a call that its handler still has loses its client. */
+/* The request is over, answered or not. A call that its handler still has loses its client. */
 static evhtp_res
 on_request_fini(evhtp_request_t *request, void *ctx)
 {
@@ -152,7 +152,8 @@ connection_free(struct connection *connection)
 	free(connection);
 }
 
-/* Comes before the request's own hook, which needs us: so do its work, then go. */
+/* libevhtp calls this before the request's own hook, which needs the connection. So do its work
+ * here. */
 static evhtp_res
 on_connection_fini(evhtp_connection_t *evhtp, void *ctx)
 {
@@ -252,7 +253,7 @@ method_name(htp_method method)
 	}
 }
 
-/* For whom our own worker speaks, and under which id it has the request in its own log. */
+/* Take the client's address and the request's id from the worker that forwards the call. */
 static void
 take_word_of_gateway(struct call *call, const struct head *head)
 {
@@ -314,7 +315,7 @@ connection_on_request(evhtp_request_t *request, void *ctx)
 	event_active(connection->start, EV_TIMEOUT, 0);
 }
 
-/* Outside of the parser: see who calls, or refuse what nobody may send. */
+/* Outside of the parser: authenticate the caller, or refuse a malformed request. */
 static void
 on_start(evutil_socket_t fd, short events, void *ctx)
 {

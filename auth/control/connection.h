@@ -12,8 +12,8 @@
 #include "auth/control/server.h"
 #include "jobgate/dump.h"
 
-/* Those of a server, by when they were accepted or last answered: who waits longest stands first.
- */
+/* The connections of a server, in the order in which they were accepted or last answered: the one
+ * that has waited longest is first. */
 struct connections {
 	TAILQ_HEAD(, connection) list;
 	size_t count;
@@ -34,7 +34,7 @@ struct connection {
 	const struct server_setup *setup;
 	evhtp_connection_t *evhtp;
 	struct event *start;	/* starts the call */
-	struct event *deadline; /* by which the client must have sent, or taken, what is due */
+	struct event *deadline; /* for the client to send its request, or to take its answer */
 	struct call *call;	/* STARTING (NULL when memory was short) and CALLING */
 	bool no_reuse;		/* close after the answer */
 	struct head head;
@@ -48,8 +48,8 @@ struct connection {
 };
 
 /*
- * Serve what libevhtp has just accepted, as one more of *all. NULL when memory is short:
- * the caller refuses it then.
+ * Serve a connection that libevhtp has just accepted, and add it to *all. NULL when memory is
+ * short: the caller then refuses the connection.
  */
 struct connection *connection_new(
     evhtp_connection_t *evhtp, const struct server_setup *setup, struct connections *all);
@@ -60,7 +60,7 @@ void control_connection_set_state(struct connection *connection, enum connection
 /* Its state, its client and its call; no bytes of a message. */
 void control_connection_dump(const struct connection *connection, struct dump *dump);
 
-/* Close it at once, with whatever it is about; its call, if it has one, stays valid. */
+/* Close it immediately, in any state. Its call, if it has one, stays valid. */
 void connection_abort(struct connection *connection);
 
 /* Of answers that wait for the clients of one server. */

@@ -50,7 +50,7 @@ json_t *handler_body(struct call *call, const char *const *known);
 /* Answer 400 for a mistake. */
 void handler_mistake(struct call *call, const struct mistake *mistake);
 
-/* Answer for a result other than STORE_OK; noun says what was wanted, such as "token". */
+/* Answer for a result other than STORE_OK; noun is the kind of thing, such as "token". */
 void handler_store_refused(struct call *call, enum store_result result, const char *noun);
 
 /* True when a change may make the store larger; false after answering 507. */
@@ -65,22 +65,22 @@ void handler_delete(struct call *call, enum record_kind kind);
  * answered 404. */
 bool handler_id(struct call *call, enum record_kind kind);
 
-/* The operator for whose quota the store counts a record: out, or NULL for a caller without a
+/* The operator whose quota the store counts the record for, in *out; NULL for a caller without a
  * token. */
 const struct store_maker *handler_maker(
     const struct call *call, enum record_kind kind, struct store_maker *out);
 
 /*
- * What the caller may know of a read: what lies out of its scope is absent, and so is a
- * broken record, unless the scope is everything. record is NULL but with STORE_OK.
+ * What the caller may know of a read: a record out of its scope is absent. So is a broken record,
+ * unless the scope is everything. record is NULL unless result is STORE_OK.
  */
 enum store_result handler_in_scope(
     const struct call *call, enum store_result result, const struct record *record);
 
 /*
- * One line of the audit log, whatever the log's level: who did what to which, and
- * from where. For a change that was made, or (STORE_UNKNOWN) may have been. Notes
- * in the call how many replicas have it.
+ * Write a line of the audit log, at any log level: which caller did what to which record, and from
+ * where. For a change that was made, or may have been made (STORE_UNKNOWN); other results write
+ * nothing. Stores in the call how many replicas have the change.
  */
 void handler_audit(struct call *call, enum store_result result, const char *did,
     enum record_kind kind, struct slice id);

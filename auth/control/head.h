@@ -1,4 +1,4 @@
-/* head.h - what the fields of a request's head say to the server itself. Pure functions. */
+/* head.h - the header fields that the server itself needs. Pure functions. */
 #ifndef JOBGATE_CONTROL_HEAD_H
 #define JOBGATE_CONTROL_HEAD_H
 
@@ -19,9 +19,9 @@ struct vouched {
 };
 
 /*
- * What has been learnt of one head so far; zeroed at first. libevhtp's parser
- * lets pass what two parties could read in two ways (several lengths, a length
- * and chunks, codings it does not know): all of that is a mistake here.
+ * One head, as far as it has been read; zeroed at first. libevhtp's parser accepts heads that two
+ * parsers could read differently (several lengths, a length and chunks, unknown codings). All of
+ * these are mistakes here.
  */
 struct head {
 	size_t fields, len; /* len: bytes of field lines */
@@ -30,11 +30,11 @@ struct head {
 	unsigned authorizations;
 	char *authorization; /* the first one's value; wiped and freed by head_clear */
 	bool has_length, has_coding;
-	/* What the gateway says of a request that it forwards: believed of nobody else. */
+	/* From a worker that forwards a request; from other clients these are ignored. */
 	char request_id[HEAD_REQUEST_ID_MAX + 1];
 	/*
-	 * The end of X-Forwarded-For, as far as it consists of addresses; who is nearest to us
-	 * stands last. What stands before it may be text of the client's own choice.
+	 * The end of X-Forwarded-For, as far as it consists of addresses; the nearest one is last.
+	 * The rest may be any text that the client chose.
 	 */
 	char client[HEAD_CLIENT_MAX + 1];
 	struct vouched vouched;

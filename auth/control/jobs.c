@@ -83,7 +83,7 @@ creation_new(struct call *call, struct slice id)
 	return true;
 }
 
-/* A new job gets the labels that its maker's token is limited to. False after answering. */
+/* Add the labels that the caller's token is limited to. False after answering. */
 static bool
 add_labels_of_scope(struct call *call, struct record_input *input)
 {
@@ -212,7 +212,7 @@ narrowed(void *ctx, enum store_result result, const struct record *record)
 		answer_patch(call, result, record);
 }
 
-/* Whose labels change may no longer be one that a token reaches. */
+/* True when a token that reaches the job now may not reach it after the patch. */
 static bool
 narrows(const struct record_input *patch)
 {

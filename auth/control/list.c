@@ -67,8 +67,8 @@ list_full(struct call *call)
 }
 
 /*
- * The walk must end before its page is full; the next one goes on behind the record that was
- * looked at last. A caller with a scope may not learn of that record.
+ * The walk must end before its page is full. The next page begins behind the last record that was
+ * read. A caller with a scope may not learn of that record, so its cursor is sealed.
  */
 static void
 list_cut(struct call *call)

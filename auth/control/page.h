@@ -10,7 +10,7 @@
 
 /* Zeroed to begin with. */
 struct page {
-	char *text; /* malloc, the caller's to free; NULL: nothing yet */
+	char *text; /* malloc; the caller frees it; NULL: nothing yet */
 	size_t len, cap;
 };
 

@@ -7,8 +7,8 @@
 #include "jobgate/directory.h"
 
 /*
- * A scope is the label selector of whoever asks; empty: everything. A job lies in
- * it when it carries all of its labels, a token when its own selector has them.
+ * A scope is the label selector of the caller's token; empty: everything. A job is in the scope
+ * when it has all of these labels, a token when its own selector has them.
  */
 bool scope_has(const struct label_set *scope, const struct record *record);
 
@@ -29,10 +29,11 @@ enum scope_merge scope_add(const struct label_set *scope, struct label *labels, 
 bool scope_left_by(const struct label_set *scope, const struct record_input *patch);
 
 /*
- * May whoever has a scope give a job this valid URL? No label says where a URL leads, and
- * the gateway reaches what its maker may not: the jobs of others above all. So the host must be
- * an address within one of the ranges. What a name leads to is up to whoever has it, and may
- * change behind our back: names pass only where every address does (::/0). Unix sockets never do.
+ * May a caller with a scope give a job this valid URL? No label says where a URL leads, and the
+ * gateway reaches servers that the caller may not reach, above all the jobs of others. So the host
+ * must be an address within one of the ranges. The owner of a name decides which address it has,
+ * and may change it at any time: a name is allowed only where every address is (::/0). A Unix
+ * socket is never allowed.
  */
 bool scope_may_lead_to(struct slice url, const struct ip_range *ranges, size_t count);
 

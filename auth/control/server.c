@@ -1,4 +1,4 @@
-/* server.c - listening sockets: who may connect, and how many at once. */
+/* server.c - listening sockets: which users may connect, and how many connections there are. */
 #define _GNU_SOURCE 1 /* struct ucred */
 #include "auth/control/server.h"
 
@@ -24,7 +24,7 @@ struct server {
 	bool told_full; /* the log has it: once for each time */
 };
 
-/* Who is at the other end of a Unix socket; false when it is neither we nor root. */
+/* Name the user at the other end of a Unix socket. False when it is neither our own nor root. */
 static bool
 name_unix_peer(struct connection *connection, int fd, const struct log *log)
 {
@@ -41,7 +41,7 @@ name_unix_peer(struct connection *connection, int fd, const struct log *log)
 	return false;
 }
 
-/* Say who it is; false when it may not be here. */
+/* Name the peer. False when it may not connect. */
 static bool
 admit_peer(struct connection *connection, const struct server_setup *setup)
 {

@@ -11,10 +11,10 @@
 /* A listening socket and its connections. */
 struct server;
 
-/* Who may connect; what they may do is for `identify` to find out. */
+/* Which users may connect; `identify` finds out what each call may do. */
 enum server_peers {
-	PEERS_OURSELVES, /* a Unix socket: our own user and root, who need no token */
-	PEERS_GATEWAY,	 /* a Unix socket: our own workers, who speak for others */
+	PEERS_OURSELVES, /* a Unix socket: our own user and root need no token */
+	PEERS_GATEWAY,	 /* a Unix socket: our own workers forward calls of others */
 };
 
 struct server_setup {
@@ -38,8 +38,8 @@ struct server_setup {
  */
 struct server *server_new(const struct server_setup *setup, int fd);
 
-/* From now on accept on fd, which it takes, instead; connections stay. False when that fails: then
- * nothing is accepted. */
+/* Accept on fd, which it takes, in place of the socket so far; connections stay. False when that
+ * fails: then no socket accepts connections. */
 bool server_listen_again(struct server *server, int fd);
 
 /* How many connections it has, and the one that waits longest. */
