@@ -49,7 +49,7 @@ connection_leave(struct redis_connection *connection)
 		connection_destroy(connection);
 }
 
-/* Who waits longest gets it. */
+/* The reply belongs to the command that has waited longest. */
 static void
 connection_answer(struct redis_connection *connection, const redisReply *reply)
 {
@@ -62,7 +62,7 @@ connection_answer(struct redis_connection *connection, const redisReply *reply)
 	free(waiting);
 }
 
-/* Answer everyone who waits with NULL. */
+/* Answer all waiting commands with NULL. */
 static void
 connection_abandon(struct redis_connection *connection)
 {
@@ -134,7 +134,7 @@ redis_connection_is_up(const struct redis_connection *connection)
 
 /* ---- replies ---- */
 
-/* ["message", channel, payload]: nobody asked for it just now. */
+/* ["message", channel, payload]: a push, not a reply to a command. */
 static bool
 is_message(const redisReply *reply)
 {

@@ -55,9 +55,9 @@ struct redis_handlers {
 	/* Connected and let in: commands may be sent. */
 	void (*up)(void *ctx);
 	/*
-	 * Broken, or never came up: called once, after everyone who waits for a
-	 * reply has been called with NULL. The reason is for people, holds no
-	 * secret, and is valid during the call.
+	 * Broken, or never came up: called once, after all that wait for a
+	 * reply have been called with NULL. The reason is text for people, without
+	 * secrets, valid during the call.
 	 */
 	void (*down)(void *ctx, const char *reason);
 	/*

@@ -132,7 +132,7 @@ on_connected(evutil_socket_t fd, short what, void *ctx)
 		error = errno;
 	dial->fd = -1;
 	if (error == 0) {
-		event_free(dial->event); /* before the descriptor is somebody else's */
+		event_free(dial->event); /* before another owner gets the descriptor */
 		dial->event = NULL;
 		dial_finish(dial, fd);
 		return;

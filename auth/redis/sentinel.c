@@ -24,7 +24,7 @@ struct redis_sentinels {
 	struct redis_url url;
 	char *ca_file;
 	unsigned timeout_ms;	  /* of the round */
-	redis_sentinels_fn *done; /* NULL: nobody asks */
+	redis_sentinels_fn *done; /* NULL: no question is open */
 	void *ctx;
 	struct event *verdict; /* the deadline; active at once when the votes suffice */
 	struct sentinel sentinels[REDIS_SENTINELS_MAX];

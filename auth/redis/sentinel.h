@@ -11,11 +11,10 @@
 #include "jobgate/resolver.h"
 
 /*
- * One sentinel may be cut off with an old primary and not know it. So all of them are
- * asked, and only what more than half of those in the URL say counts: two
- * majorities share a member, which never goes back to an older primary. A change that
- * was made where a majority pointed is hence never missed by one who asks
- * a majority afterwards.
+ * One sentinel may be cut off together with an old primary and not know it. So all sentinels of the
+ * URL are asked, and only the answer of more than half of them counts. Two majorities share a
+ * member, and a sentinel never goes back to an older primary. So when a change was made at the
+ * primary of a majority, every majority that is asked later names a primary that has this change.
  */
 struct redis_sentinels;
 
@@ -30,7 +29,7 @@ typedef void redis_sentinels_fn(void *ctx, const struct redis_url *primary, cons
 struct redis_sentinels *redis_sentinels_new(struct event_base *base, struct resolver *resolver,
     const struct redis_url *url, const char *ca_file);
 
-/* NULL is harmless; who waits is not called any more. */
+/* Stop asking: `done` is not called any more. NULL is harmless. */
 void redis_sentinels_free(struct redis_sentinels *all);
 
 /*

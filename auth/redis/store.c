@@ -105,7 +105,8 @@ on_confirmed(void *ctx, const redisReply *reply)
 	store->waiting = false;
 	for (operation = TAILQ_FIRST(&store->operations); operation != NULL; operation = next) {
 		next = TAILQ_NEXT(operation, link);
-		/* One that is not held has been sent since, by somebody who was told just now. */
+		/* An operation that is not held is a newer one: a caller sent it when it was told
+		 * just now. */
 		if (operation->confirmation == CONFIRMATION_ASKED && operation->held)
 			confirmed(operation, replicas);
 	}
@@ -113,10 +114,10 @@ on_confirmed(void *ctx, const redisReply *reply)
 }
 
 /*
- * Have Redis answer once replicas have all changes that were sent. That WAIT holds up
- * what is sent behind it, so one at most is under way, and changes meanwhile share the
- * next: nothing takes longer than two of them, however many changes there are. Without memory
- * nobody waits for replicas.
+ * Have Redis answer once replicas have all changes that were sent. WAIT delays all commands behind
+ * it, so at most one WAIT is under way, and the changes made meanwhile share the next one: no
+ * change waits for more than two of them, however many changes there are. When memory is short, no
+ * change waits for replicas.
  */
 static void
 confirm(struct store *store)
@@ -159,7 +160,7 @@ on_reply(void *ctx, const redisReply *reply)
 	    !redis_error_is(reply, REDIS_TOO_LONG)) {
 		log_warning(&store->log, "the store refuses: %s", reply->str);
 		demoted = redis_error_is(reply, "READONLY");
-		/* A key of another type was put there by somebody else. */
+		/* Another program wrote a key of another type. */
 		result = redis_error_is(reply, "WRONGTYPE") ? STORE_BROKEN : STORE_UNAVAILABLE;
 	} else if (reply != NULL) {
 		operation->read(operation, reply);

@@ -59,7 +59,7 @@ enum store_result {
 	STORE_ABSENT,	    /* no such record */
 	STORE_BROKEN,	    /* a record that breaks the rules of store.md */
 	STORE_TOO_LARGE,    /* one that breaks that about its size */
-	STORE_CONFLICT,	    /* created: it exists; renewed: somebody else was faster */
+	STORE_CONFLICT,	    /* created: it exists; renewed: another caller was faster */
 	STORE_TOO_MANY,	    /* the job would have more than JOB_LABELS_MAX labels */
 	STORE_OUT_OF_SCOPE, /* the job would leave the scope */
 	STORE_REVOKED,	    /* the maker's token has gone, or was renewed */
@@ -155,7 +155,7 @@ void store_token_renew(struct store *store, struct slice id, const struct label_
     uint64_t version, const unsigned char hash[TOKEN_HASH_LEN], struct slice updated_at,
     const unsigned char *mint_key, store_record_done *done, void *ctx);
 
-/* The lease of a job begins anew; STORE_CONFLICT when it has none. */
+/* Restart the lease of a job; STORE_CONFLICT when the job has none. */
 void store_job_renew(struct store *store, struct slice id, const struct label_set *scope,
     store_record_done *done, void *ctx);
 

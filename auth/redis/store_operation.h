@@ -56,7 +56,7 @@ void store_run(
     struct store *store, const struct operation *plan, const struct arguments *arguments);
 
 /*
- * Send a command whose own answer nobody needs: part of a transaction, whose EXEC is
+ * Send a command whose own answer is ignored: part of a transaction, whose EXEC is
  * the operation. False when it could not be sent.
  */
 bool store_send(struct store *store, int argc, const char *const *argv, const size_t *len);

@@ -14,8 +14,8 @@
  */
 
 /*
- * One record. Not by HGETALL: who asks for one of gigabytes, or sends a token that names it,
- * would have Redis send that each time.
+ * One record. Not by HGETALL: for a record of gigabytes, each request that names it would make
+ * Redis send all of it.
  */
 static const char script_get[] = RECORD_SCRIPT_GET;
 

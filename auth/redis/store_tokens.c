@@ -10,8 +10,8 @@
 #include "auth/redis/store_state.h"
 #include "jobgate/clock.h"
 
-/* What is known of the key is asked for again when it is older; by all who ask meanwhile it is
- * used up to three times that age. */
+/* The key is read again when the copy is older than this. Calls that come meanwhile use the copy up
+ * to three times that age. */
 #define MINT_FRESH_MS 1000
 
 /*
@@ -43,9 +43,9 @@
 	"end\n"
 
 /*
- * Is there no token? Others may have written some without the index, and tokens made before the
- * key must not be refused: so all keys are looked at, up to 10,000 or so; of a store with more that
- * nobody minted for yet it is not known.
+ * Is there no token? Other programs may have written tokens without the index, and tokens that are
+ * older than the key must not be refused. So the script looks at all keys, up to about 10,000. It
+ * cannot tell for a larger store that has no key yet.
  */
 #define IS_EMPTY(index)                                                           \
 	"local function is_empty(prefix)\n"                                       \

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 /*
- * An SSL that will connect only to who has a certificate for this host name or
+ * An SSL that connects only to a server that has a certificate for this host name or
  * address, from a CA of ca_file (NULL: the system's). NULL, with a sentence in
  * error, when that cannot be set up.
  */
