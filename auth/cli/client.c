@@ -306,7 +306,7 @@ tell_unreachable(const struct client *client, CURLcode result, const char *error
 	if (error[0] == '\0')
 		error = curl_easy_strerror(result);
 	if (result == CURLE_COULDNT_CONNECT && client->socket != NULL) {
-		/* libcurl would name a port of localhost, which nobody has asked for. */
+		/* libcurl would name a port of localhost, which the user did not give. */
 		if (number != 0)
 			error = strerror((int)number);
 		advice = number == EACCES

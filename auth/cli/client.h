@@ -22,8 +22,8 @@ void client_free(struct client *client);
 
 /*
  * Send one request; path begins with "/v1/", body may be NULL and stays the
- * caller's. True with an answer of any status; false after telling on standard
- * error that nobody answered.
+ * caller's. True with an answer of any status; false when no server answered, after
+ * saying so on standard error.
  */
 bool client_call(struct client *client, const char *method, const char *path, const json_t *body,
     struct answer *answer);

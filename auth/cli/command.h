@@ -43,7 +43,7 @@ int command_list(struct command_context *context, const char *path, enum record_
 
 /*
  * Ask "<question> [y/N] " when standard input is a terminal; yes without asking
- * with --yes or where nobody can answer.
+ * with --yes or without a terminal.
  */
 bool command_confirm(const struct command_context *context, const char *question, const char *id);
 

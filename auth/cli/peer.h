@@ -1,4 +1,4 @@
-/* peer.h - who listens at a Unix socket, and whether that is a gateway's to be told secrets. */
+/* peer.h - the user who listens at a Unix socket, and whether to send secrets there. */
 #ifndef JOBGATE_CLI_PEER_H
 #define JOBGATE_CLI_PEER_H
 

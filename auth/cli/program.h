@@ -17,8 +17,8 @@ struct program {
 /*
  * Start command (NULL at its end) with PORT=<port> in its environment, {port} in its
  * arguments replaced, and without JOBGATE_TOKEN. It shares our terminal and process group,
- * and gets SIGTERM should we be killed. From now on signals that people send to us are kept for
- * program_wait, and nobody but root can look into our memory. False after telling why; one
+ * and gets SIGTERM if this process is killed. From now on the signals of users are kept for
+ * program_wait, and only root can read the memory of this process. False after telling why; one
  * that cannot be executed ends with 126 or 127.
  */
 bool program_start(struct program *program, char **command, unsigned port);

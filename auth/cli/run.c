@@ -34,7 +34,7 @@ const struct argp_option run_options[] = {
 enum registration {
 	REGISTRATION_DUE,  /* the command does not listen yet, or the API was out of reach */
 	REGISTRATION_HELD, /* to be renewed */
-	REGISTRATION_LOST, /* somebody deleted the job: it is not made again */
+	REGISTRATION_LOST, /* the job was deleted: it is not made again */
 	REGISTRATION_REFUSED,
 };
 
@@ -192,8 +192,8 @@ register_job(struct run *run)
 }
 
 /*
- * The job is gone. When its lease can have ended (this machine slept, the store was
- * away) it is made again; before that, somebody has deleted it, and meant it.
+ * The job is gone. If its lease may have ended (the machine slept, the store was out of reach), the
+ * job is made again. Before that time only a deletion explains it, and a deletion is respected.
  */
 static void
 registration_gone(struct run *run)
