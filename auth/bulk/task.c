@@ -68,7 +68,7 @@ tell(const struct task *task, enum record_kind kind, struct slice id, const char
 	if (task->progress.shown)
 		fputs("\r\033[K", stderr);
 	fprintf(stderr, "%s ", record_types[kind].noun);
-	for (size_t i = 0; i < id.len; i++) /* somebody else may have chosen it */
+	for (size_t i = 0; i < id.len; i++) /* another user may have chosen it */
 		fputc(id.at[i] > ' ' && id.at[i] <= '~' ? id.at[i] : '?', stderr);
 	fprintf(stderr, ": %s\n", text);
 }
