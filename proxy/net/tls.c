@@ -19,8 +19,8 @@
 #define QUIET_MAX (256 * 1024)
 
 /*
- * New keys cost a hundred times what it costs to ask for them, and nobody has a use for so many
- * within so much content (RFC 8446 section 5.5: once for 2^24 records).
+ * Making new keys costs a hundred times as much as asking for them. No peer needs this many key
+ * updates within this much content (RFC 8446 section 5.5: one for 2^24 records).
  */
 #define KEY_UPDATES_MAX 32
 #define KEY_UPDATES_CONTENT (1024 * 1024)
@@ -318,7 +318,7 @@ tls_read(struct tls *tls, char *into, size_t cap, size_t *n)
 		case IO_AGAIN:
 			return *n > 0 ? IO_OK : IO_AGAIN;
 		case IO_EOF:
-			/* Behind content it will be found again. */
+			/* After content, the next read finds the end again. */
 			tls->conn->readable = true;
 			return *n > 0 ? IO_OK : IO_EOF;
 		case IO_ERROR:

@@ -176,8 +176,8 @@ on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *ciph
 	if (!making) {
 		if (EVP_DecryptInit_ex2(cipher, EVP_aes_256_cbc(), key->cipher, iv, NULL) != 1)
 			return 0;
-		/* With TLS 1.3 a ticket is used once, lest connections can be told to be one
-		 * client's (RFC 8446 appendix C.4). */
+		/* With TLS 1.3 a ticket is used once, so that observers cannot link two
+		 * connections to one client (RFC 8446 appendix C.4). */
 		return key == current && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
 	}
 	memcpy(name, key->name, sizeof(key->name));

@@ -44,8 +44,8 @@ struct ticket_secrets *ticket_secrets_load(
 void ticket_secrets_free(struct ticket_secrets *secrets);
 
 /*
- * The supervisor's part: make the keys of this moment (Unix seconds), if those that are
- * there are of an earlier lifetime, or anew is set as the secrets may have changed.
+ * For the supervisor: make the keys of this moment (Unix seconds), if the present ones are of an
+ * earlier lifetime, or if anew is set because the secrets may have changed.
  */
 void tls_tickets_turn(
     struct tls_tickets *tickets, const struct ticket_secrets *secrets, int64_t now_s, bool anew);
