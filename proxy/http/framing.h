@@ -30,8 +30,8 @@ struct request_framing {
  * Read framing and connection of a request, and mark as dropped every field that
  * must not travel on: hop-by-hop fields (Connection, Keep-Alive, Proxy-Connection,
  * Proxy-Authenticate, Proxy-Authorization, TE, Transfer-Encoding, Upgrade,
- * HTTP2-Settings), those that Connection lists, Content-Length and Host (they are
- * written anew), Expect (likewise). Content-Length: 0 gives BODY_LENGTH with 0.
+ * HTTP2-Settings), those that Connection lists, Content-Length, Host and Expect
+ * (the gateway writes its own). Content-Length: 0 gives BODY_LENGTH with 0.
  */
 enum framing_error request_framing(struct request_head *head, struct request_framing *out);
 

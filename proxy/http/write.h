@@ -7,8 +7,8 @@
 #include "jobgate/message.h"
 
 /*
- * Where to write. What does not fit is left out whole and sets `full`: whoever
- * finishes a message looks at it once.
+ * Where to write. A piece that does not fit is left out whole and sets `full`, which the caller
+ * checks once, at the end of a message.
  */
 struct writer {
 	char *at;  /* next byte */
