@@ -36,7 +36,7 @@ void
 jg_check_log(const struct log *log)
 {
 	last_log = *log;
-	last_log.put = NULL; /* of another thread, or into a buffer that nobody will empty */
+	last_log.put = NULL; /* it may need another thread, or a buffer that no thread will empty */
 	strncpy(process_name, log->process != NULL ? log->process : "jobgate",
 	    sizeof(process_name) - 1);
 	last_log.process = process_name;

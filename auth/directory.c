@@ -1,4 +1,5 @@
-/* directory.c - what a worker knows of tokens and jobs, who waits for it, and who relies on it. */
+/* directory.c - a worker's cache of tokens and jobs, and those that wait for or watch its entries.
+ */
 #include <openssl/crypto.h>
 #include <stdlib.h>
 
@@ -34,7 +35,8 @@ jg_directory_new(const struct directory_options *options, const struct directory
 	return directory;
 }
 
-/* Free what is in a list, at most `max`; who waits or watches just does so no longer. */
+/* Free the entries of a list, at most `max`. Waiters and watches of an entry only leave its lists.
+ */
 static void
 free_entries(struct entry_list *list, size_t max)
 {
@@ -237,7 +239,7 @@ entry_release(struct directory_entry *entry)
 {
 	bool watched = !LIST_EMPTY(&entry->watches);
 
-	/* A watched one keeps its place in its list, over which somebody may be walking. */
+	/* A watched entry keeps its place in its list: a walk over the list may be under way. */
 	if (!watched)
 		entry_leave(entry);
 	entry->busy = false;

@@ -146,7 +146,7 @@ entry_settle(struct directory_entry *entry)
 {
 	if (entry_home(entry) != &entry->directory->idle)
 		return;
-	/* That a read failed is kept too, lest everybody who asks makes it fail again. */
+	/* A failed read is remembered too: otherwise every look-up would make it fail again. */
 	if (!entry_is_current(entry) && entry->retry_ms == 0)
 		entry_bury(entry);
 }

@@ -28,8 +28,7 @@ struct directory_entry {
 	struct deadline end; /* in the list `fresh`: of a record that ends by itself */
 
 	struct table_node node;
-	uint64_t
-	    used_ms; /* when it was last handed out: who has it may still be about to watch it */
+	uint64_t used_ms; /* when a look-up last returned it: the caller may be about to watch it */
 	uint64_t read_epoch;   /* in which the record was read; 0: it is known to have changed, or
 				  never was read */
 	struct record *record; /* with RECORD_KNOWN */
@@ -94,7 +93,7 @@ void entry_settle(struct directory_entry *entry);
 /* Free it at once: it is in no list and no table any more. */
 void entry_free(struct directory_entry *entry);
 
-/* Which record it is of, what is known of it, and who waits for it; no part of the record. */
+/* The id, what is known of the record, and the waiters; no part of the record. */
 void entry_dump(const struct directory_entry *entry, struct dump *dump);
 
 /* What was read in the directory's epoch answers look-ups. */

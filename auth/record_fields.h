@@ -5,8 +5,8 @@
 #include "jobgate/directory.h"
 
 /*
- * What a field is, and the type of its member. Who handles fields switches over these: a new form
- * does not compile before all of them know it.
+ * What a field is, and the type of its member. All code that handles fields switches over these, so
+ * a new form does not compile until every switch has it.
  */
 enum field_form {
 	AS_ID,	     /* struct slice; in the key of the record, not in its hash */

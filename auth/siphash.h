@@ -9,7 +9,7 @@
 /* The result of 64 bits, for hash tables that strangers fill. */
 uint64_t siphash_64(const uint64_t key[2], struct slice text);
 
-/* The result of 128 bits: whoever does not know the key cannot make two texts share one. */
+/* The result of 128 bits: without the key, no one can find two texts with the same result. */
 void siphash_128(const uint64_t key[2], struct slice text, uint64_t out[2]);
 
 #endif

@@ -23,7 +23,8 @@ struct table {
 	uint64_t key[2];
 };
 
-/* False when memory is short. key: secret, so that nobody chooses where ids end up. */
+/* False when memory is short. key: secret, so that clients cannot choose the places of their ids.
+ */
 bool table_init(struct table *table, const unsigned char key[16]);
 void table_free(struct table *table);
 
