@@ -1,4 +1,5 @@
 /* fields.c - field lines, and lists in their values. */
+#include <endian.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -6,44 +7,58 @@
 #include "http/head.h"
 #include "http/names.h"
 
-/* Eight bytes at a time: is one of them below SP, or DEL? (A tab is, too; it is looked at again.)
+/*
+ * Of eight bytes, those below SP, and DEL, have their high bit set; of bytes behind the first of
+ * these, also some others. (A tab is below SP, too: it is looked at again.)
  */
-static bool
-has_control(uint64_t bytes)
+static uint64_t
+controls_in(uint64_t bytes)
 {
 	const uint64_t ones = 0x0101010101010101, highs = 0x8080808080808080;
 	uint64_t low = (bytes - 0x20 * ones) & ~bytes & highs;
 	uint64_t del = bytes ^ 0x7f * ones;
 
-	return (low | ((del - ones) & ~del & highs)) != 0;
+	return low | ((del - ones) & ~del & highs);
 }
 
+/* The first one has the lowest bits. */
 static uint64_t
 eight_at(const char *at)
 {
 	uint64_t bytes;
 
 	memcpy(&bytes, at, sizeof(bytes));
-	return bytes;
+	return le64toh(bytes);
+}
+
+/*
+ * The first byte that may not stand in a value (RFC 9110 section 5.5: visible characters, SP, HTAB
+ * and obs-text may); `end` when there is none.
+ */
+static const char *
+value_end(const char *at, const char *end)
+{
+	while ((size_t)(end - at) >= sizeof(uint64_t)) {
+		uint64_t controls = controls_in(eight_at(at));
+
+		if (controls == 0) {
+			at += sizeof(uint64_t);
+			continue;
+		}
+		at += __builtin_ctzll(controls) / 8;
+		if (*at != '\t')
+			return at;
+		at++;
+	}
+	while (at < end && byte_is((unsigned char)*at, BYTE_VALUE))
+		at++;
+	return at;
 }
 
 bool
 is_field_value(struct slice text)
 {
-	const size_t eight = sizeof(uint64_t);
-	size_t i = 0;
-
-	if (text.len >= eight) {
-		while (i + eight < text.len && !has_control(eight_at(text.at + i)))
-			i += eight;
-		/* The last eight overlap those before: no rest to go over byte by byte. */
-		if (i + eight >= text.len && !has_control(eight_at(text.at + text.len - eight)))
-			return true;
-	}
-	for (; i < text.len; i++)
-		if (!byte_is((unsigned char)text.at[i], BYTE_VALUE))
-			return false;
-	return true;
+	return value_end(text.at, text.at + text.len) == text.at + text.len;
 }
 
 bool
@@ -52,54 +67,63 @@ h2_value_is_good(struct slice text)
 	return is_field_value(text) && slice_trim(text).len == text.len;
 }
 
-/* "name: value" without its line end. False when it breaks the rules; a folded line has no name. */
+/*
+ * The line "name: value" CR LF that the section begins with, which it loses. False when it breaks
+ * the rules; a folded line has no name.
+ */
 static bool
-parse_line(struct slice line, struct field *out)
+parse_line(struct slice *section, struct field *out)
 {
+	const char *const line = section->at, *const end = line + section->len, *after;
 	unsigned char classes = BYTE_TOKEN | BYTE_NAME; /* those that all bytes so far belong to */
 	size_t colon = 0;
 
-	for (; colon < line.len; colon++) {
-		unsigned char class = byte_classes[(unsigned char)line.at[colon]];
+	for (; colon < section->len; colon++) {
+		unsigned char class = byte_classes[(unsigned char)line[colon]];
 
 		if ((class & BYTE_TOKEN) == 0)
 			break;
 		classes &= class;
 	}
-	if (colon == 0 || colon == line.len || line.at[colon] != ':')
+	if (colon == 0 || colon == section->len || line[colon] != ':')
 		return false;
-	out->name = (struct slice){line.at, colon};
-	out->value = slice_after(line, colon + 1);
-	if (!is_field_value(out->value))
+	after = value_end(line + colon + 1, end);
+	if (end - after < 2 || after[0] != '\r' || after[1] != '\n')
 		return false;
-	out->value = slice_trim(out->value);
+	out->name = (struct slice){line, colon};
+	out->value =
+	    slice_trim((struct slice){line + colon + 1, (size_t)(after - line) - colon - 1});
 	out->id = classes & BYTE_NAME ? name_identify_plain(out->name)
 				      : name_identify_disguised(out->name);
 	out->dropped = false;
 	out->never_indexed = false;
+	*section = slice_after(*section, (size_t)(after - line) + 2);
 	return true;
+}
+
+/* Does a line of any form end in the section, as all lines do? */
+static bool
+line_ends(struct slice section)
+{
+	const char *lf = memchr(section.at, '\n', section.len);
+
+	return lf != NULL && lf != section.at && lf[-1] == '\r';
 }
 
 enum head_status
 fields_parse(struct slice section, struct field *out, size_t cap, size_t *count)
 {
 	*count = 0;
-	for (;;) {
-		const char *lf = section.len > 0 ? memchr(section.at, '\n', section.len) : NULL;
-		struct slice line;
-
-		if (lf == NULL || lf == section.at || lf[-1] != '\r')
-			return HEAD_BAD;
-		line = (struct slice){section.at, (size_t)(lf - section.at) - 1};
-		section = slice_after(section, line.len + 2);
-		if (line.len == 0)
-			return section.len == 0 ? HEAD_COMPLETE : HEAD_BAD;
+	while (section.len > 0) {
+		if (section.len >= 2 && section.at[0] == '\r' && section.at[1] == '\n')
+			return section.len == 2 ? HEAD_COMPLETE : HEAD_BAD;
 		if (*count == cap)
-			return HEAD_TOO_LARGE;
-		if (!parse_line(line, &out[*count]))
+			return line_ends(section) ? HEAD_TOO_LARGE : HEAD_BAD;
+		if (!parse_line(&section, &out[*count]))
 			return HEAD_BAD;
 		++*count;
 	}
+	return HEAD_BAD;
 }
 
 void
