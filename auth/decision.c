@@ -119,8 +119,7 @@ bool
 jg_bearer_proves(const struct bearer *bearer, const struct token *token)
 {
 	static const unsigned char nothing[TOKEN_HASH_LEN];
-	bool same =
-	    CRYPTO_memcmp(bearer->hash, token != NULL ? token->hash : nothing, TOKEN_HASH_LEN) == 0;
+	bool same = jg_token_hash_equal(bearer->hash, token != NULL ? token->hash : nothing);
 
 	return same && token != NULL && bearer->formed &&
 	       slice_equal(token->id, (struct slice){bearer->id, TOKEN_ID_LEN});
@@ -201,8 +200,7 @@ jg_decide_again(enum knowledge token_known, const struct token *token,
 		break;
 	}
 	CHECK(token != NULL);
-	if (token->version != allowed->version ||
-	    CRYPTO_memcmp(token->hash, allowed->hash, sizeof(token->hash)) != 0)
+	if (token->version != allowed->version || !jg_token_hash_equal(token->hash, allowed->hash))
 		return VERDICT_INVALID_TOKEN;
 	return decide_on_job(token, job_known, job);
 }

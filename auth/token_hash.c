@@ -37,6 +37,22 @@ jg_token_hash(struct slice value, unsigned char out[TOKEN_HASH_LEN])
 }
 
 bool
+jg_token_hash_equal(const unsigned char a[TOKEN_HASH_LEN], const unsigned char b[TOKEN_HASH_LEN])
+{
+	uint64_t differences = 0, a_word, b_word;
+
+	_Static_assert(TOKEN_HASH_LEN % sizeof(a_word) == 0, "whole words");
+	for (size_t i = 0; i < TOKEN_HASH_LEN; i += sizeof(a_word)) {
+		memcpy(&a_word, a + i, sizeof(a_word));
+		memcpy(&b_word, b + i, sizeof(b_word));
+		differences |= a_word ^ b_word;
+		/* The compiler cannot know what `differences` is now, so it cannot stop here. */
+		__asm__ volatile("" : "+r"(differences));
+	}
+	return differences == 0;
+}
+
+bool
 jg_token_hash_parse(struct slice text, unsigned char out[TOKEN_HASH_LEN])
 {
 	if (text.len != 2 * TOKEN_HASH_LEN)

@@ -130,7 +130,7 @@ enum verdict {
 /*
  * Decide, in the order of the table in README.md. No I/O, no clock, no state: the
  * same evidence always gets the same verdict, and anything not understood is
- * refused. Hashes are compared in constant time (CRYPTO_memcmp).
+ * refused. Hashes are compared in constant time.
  */
 enum verdict jg_decide(const struct evidence *evidence);
 

