@@ -1,4 +1,4 @@
-/* page.h - what a person sees in a browser: signing in, signing out, and why neither is possible.
+/* page.h - what a person sees in a browser: pages to sign in and out, and why neither is possible.
  */
 #ifndef JOBGATE_BROWSER_PAGE_H
 #define JOBGATE_BROWSER_PAGE_H
@@ -7,10 +7,10 @@
 
 #define PAGE_MAX (12 * 1024)
 
-/* Where to go after signing in; of what is longer only "/" is kept. */
+/* Where to go after signing in, in bytes; "/" takes the place of a longer path. */
 #define PAGE_TO_MAX 1024
 
-/* All texts but `to` are ours and need no escaping. */
+/* All texts but `to` are fixed ones, and need no escaping. */
 struct page {
 	struct slice title, message;
 	unsigned status;
@@ -21,7 +21,8 @@ struct page {
 	struct slice to; /* path and query; from the client, escaped here */
 };
 
-/* The Content-Security-Policy for all pages: nothing is loaded, no script runs, nobody frames them.
+/* The Content-Security-Policy for all pages: nothing is loaded, no script runs, no other page
+ * frames them.
  */
 extern const char page_policy[];
 
@@ -31,7 +32,7 @@ extern const char page_style[];
 /* Write the page; returns its length. */
 size_t page_write(const struct page *page, char out[PAGE_MAX]);
 
-/* Is this a path (and query) of the same host, as far as any browser reads it? */
+/* True when every browser takes this for a path (and query) of the same host. */
 bool page_to_is_local(struct slice to);
 
 /*

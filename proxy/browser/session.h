@@ -1,4 +1,4 @@
-/* session.h - what a browser holds instead of a token: a cookie that only gateways can read. */
+/* session.h - what a browser has in place of a token: a cookie that only gateways can read. */
 #ifndef JOBGATE_BROWSER_SESSION_H
 #define JOBGATE_BROWSER_SESSION_H
 
@@ -13,7 +13,7 @@
 #define SESSION_KEY_LEN 32
 #define SESSION_TEXT_LEN 96
 
-/* Says who signed in, not with what: the record of that version is the proof. */
+/* It names the token, and does not hold it: the record of that version is the proof. */
 struct session {
 	char token_id[TOKEN_ID_LEN];
 	uint64_t version;		    /* of the token, then: a renewed one ends the session */
@@ -41,12 +41,13 @@ struct slice session_cookie(const struct fields *fields);
  */
 bool cookie_next(struct slice *rest, struct slice *pair);
 
-/* Is this pair, or cookie of Set-Cookie, the session's? In any case of letters. */
+/* True when this pair of Cookie, or this cookie of Set-Cookie, is the session's, in any case of
+ * letters. */
 bool cookie_is_session(struct slice pair);
 
 /*
- * Is the request the doing of a page of the host it goes to? Exactly one Origin, of this
- * authority and scheme.
+ * True when a page of the host that the request goes to has sent it: it has exactly one Origin, of
+ * this authority and scheme.
  */
 bool origin_is_own(const struct request *request, bool tls);
 

@@ -12,7 +12,7 @@
 #define SIGN_IN OUR_PATHS "sign-in"
 #define SIGN_OUT OUR_PATHS "sign-out"
 
-/* A form with a token and a path: a longer one signs in nobody. */
+/* A form with a token and a path. A longer one is refused. */
 #define FORM_MAX 8192
 
 #define TOKEN_MAX 256 /* of a pasted one */

@@ -2,7 +2,8 @@
 #include "exchange/exchange_state.h"
 
 /*
- * The protocol that the request may be upgraded to: one of ours, so that it outlives the request.
+ * The protocol that the request may be upgraded to, as the configuration writes it: that text
+ * outlives the request.
  */
 static struct slice
 upgrade_allowed(const struct exchange_options *options, const struct request *request)
@@ -27,7 +28,7 @@ exchange_prepare(struct exchange *exchange, struct request *request, const struc
 	char address[ADDRESS_TEXT_MAX];
 	const struct rewrite rewrite = {
 	    .traced = exchange->traced,
-	    /* With a session, what stands in Authorization is the job's own affair. */
+	    /* With a session, Authorization is between the client and the job. */
 	    .forward_token = context->options.forwarding.forward_token || exchange->by_session,
 	    .peer_trusted = exchange->peer->trusted,
 	    .tls = exchange->peer->tls,
@@ -45,8 +46,10 @@ exchange_prepare(struct exchange *exchange, struct request *request, const struc
 				  (request->content == CONTENT_LENGTH && request->length == 0);
 	if (!rewrite_request(request, &rewrite, rewritten))
 		return false;
-	/* Some servers, asked for an upgrade that they do not make, wait for bytes of its protocol
-	 * all the same. */
+	/*
+	 * Some servers do not make the upgrade that they are asked for, and still wait for bytes
+	 * of its protocol.
+	 */
 	request->exclusive = request->upgrade.len > 0 ||
 			     (rewrite.forward_token && authenticates_connection(request));
 	request->path = route_path(&exchange->route, request->path);

@@ -95,10 +95,7 @@ exchange_forward_auth_path(struct exchange *exchange, const struct request *requ
 
 /* ---- the steps ---- */
 
-/*
- * Each step says which one follows. Steps only go forward, and a request passes none twice but the
- * last ones after a wait.
- */
+/* Each step names the next one. Steps only go forward; after a wait, the last ones run again. */
 enum authorize_step {
 	STEP_EARLY,	   /* what a local handler answers whatever the request asks for */
 	STEP_FORWARD_AUTH, /* the request that another proxy holds takes the place of its own */
@@ -106,17 +103,17 @@ enum authorize_step {
 	STEP_ROUTE,	   /* finds the job, or the control API */
 	STEP_LOCAL,	   /* paths of the gateway's own at a job's host */
 	STEP_CREDENTIAL,   /* whom the request says it is from */
-	STEP_CONFIRM,	   /* where a request that has waited goes on: does that count still? */
-	STEP_LOOK_UP,	   /* finds the records of the token and of the job; alone may wait */
+	STEP_CONFIRM,	   /* after a wait, the request goes on here: does its claim still count? */
+	STEP_LOOK_UP,	   /* finds the records of the token and of the job; no other step waits */
 	STEP_DECIDE,	   /* the verdict, and its answer if it is not to allow */
 	STEP_PASS,	   /* lets the request pass */
 
-	/* Not steps but what a step may say instead of naming one: */
+	/* What a step says when none follows: */
 	STEP_WAIT, /* the waiter will be called */
 	STEP_DONE, /* the request has been answered, or is on its way */
 };
 
-/* A run of the steps, of one turn: no record is good for longer. */
+/* One run of the steps, within one turn: no record is good for longer. */
 struct authorization {
 	struct exchange *exchange;
 	struct request *request;
@@ -326,8 +323,8 @@ exchange_authorize_content(struct exchange *exchange)
 }
 
 /*
- * What was found before the wait is forgotten: only the request and its claim have been kept. The
- * block is not the exchange's while the steps use it, for they may end the exchange.
+ * Only the request and its claim have been kept: what was found before the wait does not count.
+ * The steps may end the exchange, so the block is not the exchange's while they run.
  */
 void
 exchange_answered(struct directory_waiter *waiter)

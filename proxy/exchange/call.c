@@ -6,9 +6,9 @@
 #include "observe/metrics.h"
 
 /*
- * The control process parses heads with a third-party library. It only gets heads that are written
- * here; their targets only have bytes that the API's paths and queries need (RFC 3986 section 3.3,
- * complete escapes).
+ * The control process parses heads with a third-party library. So it gets only heads that are
+ * written here, and targets made of the bytes that the API's paths and queries need (RFC 3986
+ * section 3.3, complete escapes).
  */
 static bool
 is_plain(struct slice text, const char *others)
@@ -93,7 +93,7 @@ prepare(struct exchange *exchange, struct request *request, const struct token *
 }
 
 /*
- * The records behind the verdict are not watched: the control process reads the token again for
+ * The records behind the verdict are not watched. The control process reads the token again for
  * each call, and an operator that renews its own token must get the answer.
  */
 void

@@ -36,7 +36,10 @@ struct exchange_context *exchange_context_new(const struct exchange_options *opt
     struct loop *loop, struct directory *directory, struct pool *pool, struct buffer_pool *buffers,
     struct worker_stats *stats, struct access_log *access_log, const struct log *log);
 
-/* After the last exchange has ended. Turns the loop once, so that all that has closed is freed. */
+/*
+ * Call it after the last exchange has ended. Turns the loop once, so that all that has closed is
+ * freed.
+ */
 void exchange_context_free(struct exchange_context *context);
 
 /* What its exchanges have in common; the exchanges themselves are in their connections' dumps. */
@@ -45,8 +48,8 @@ void exchange_context_dump(const struct exchange_context *context, struct dump *
 /*
  * Read the clock and, if the directory's due time has passed, let it tell its watchers. Each event
  * and task calls this before it moves bytes of an exchange: the worker may have been stopped since
- * the turn began, and a running exchange must be checked again first. The caller's own exchange may
- * end here. Must not be called from a callback of the directory.
+ * the turn began, so running exchanges are checked again first. The caller's own exchange may end
+ * here. Must not be called from a callback of the directory.
  */
 void exchange_catch_up(struct exchange_context *context);
 

@@ -15,8 +15,10 @@
 
 struct pool;
 
-/* Idle objects kept of each kind: more than a busy worker turns over, small next to its
- * connections. */
+/*
+ * Idle objects kept of each kind: more than a busy worker needs within a turn, few next to its
+ * connections.
+ */
 #define SLAB_KEEP 1024
 
 struct exchange_context {
@@ -35,10 +37,12 @@ struct exchange_context {
 
 	int64_t date_second; /* the Unix time that `date` says */
 	char date[HTTP_DATE_LEN];
-	/* Room for the fields that an exchange adds to a head, until the head is copied or written:
-	 * never across turns of the loop, so one for each worker is enough. */
+	/*
+	 * Room for the fields that an exchange adds to a head, until the head is copied or
+	 * written. It is used within one turn of the loop, so one for each worker is enough.
+	 */
 	struct rewritten rewritten;
-	char *local_room; /* LOCAL_ROOM bytes for what a local handler answers; the same */
+	char *local_room; /* LOCAL_ROOM bytes for what a local handler answers; in the same way */
 };
 
 /* Where the sidecar's job is reached, whatever its record says; NULL: as its record says. */

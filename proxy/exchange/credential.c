@@ -1,4 +1,4 @@
-/* credential.c - what a request shows of whom it is from: a token, or a browser's session. */
+/* credential.c - reads from a request whom it says it is from: a token, or a browser's session. */
 #include "browser/session.h"
 #include "exchange/exchange_state.h"
 #include "exchange/rewrite.h"
@@ -15,7 +15,7 @@ exchange_claim_field(struct exchange *exchange, struct slice field, struct claim
 	claim->mint_edition = mint->edition;
 }
 
-/* What the Authorization field says; several are malformed. */
+/* What the Authorization field says. Several of them are malformed. */
 static void
 claim_authorization(struct exchange *exchange, const struct fields *fields, struct claim *claim)
 {
@@ -67,7 +67,9 @@ exchange_claim(struct exchange *exchange, const struct request *request, struct 
 		claim_session(exchange, request, claim);
 }
 
-/* Read the credential again, for its claim to be kept: `own`, for the cache may change meanwhile.
+/*
+ * Read the credential again. The claim gets its `own` copy, because the cache may change during
+ * the next wait.
  */
 static void
 claim_again(struct exchange *exchange, const struct request *request, struct claim *claim)
@@ -123,8 +125,8 @@ authenticates_connection(const struct request *request)
 }
 
 /*
- * True when a browser says (Fetch Metadata) that another site's page, or another job's, makes it
- * send the request, and not by leading the user here.
+ * True when a browser says (Fetch Metadata) that a page of another site or of another job sends
+ * the request, and that the user is not led here by it.
  */
 static bool
 is_embedded(const struct request *request)

@@ -188,8 +188,8 @@ exchange_send(struct exchange *exchange, struct local_reply *reply, enum outcome
 }
 
 /*
- * Send a WebSocket's client the code and the reason of its end, where that can
- * be done: a frame of the gateway cannot stand within one of the backend's.
+ * Send a WebSocket's client the code and the reason of its end. That is possible only between the
+ * backend's frames.
  */
 static bool
 exchange_send_close(struct exchange *exchange, unsigned code, struct slice reason)
@@ -209,7 +209,7 @@ exchange_send_close(struct exchange *exchange, unsigned code, struct slice reaso
 	return true;
 }
 
-/* Nothing of the answer was sent, not even its head: another one can replace it. */
+/* True when nothing of the answer has left, not even its head: another one can replace it. */
 static bool
 exchange_take_back(struct exchange *exchange)
 {
@@ -245,10 +245,9 @@ exchange_fail(struct exchange *exchange, enum outcome outcome, unsigned status, 
 }
 
 /*
- * Seconds that the client has to wait, when its tokens turned out not to be valid too often of
- * late. Counted after the verdict, which took the same work as any other: a valid token passes
- * however many failures come from its address (they may be a neighbour's), and the store sees
- * no more of an address than one look-up for each of its connections at a time.
+ * It counts after the verdict, which took the same work as any other. A valid token passes however
+ * many failures come from its address, because they may be a neighbour's. The store sees one look-
+ * up at a time for each connection of an address, and no more.
  */
 unsigned
 exchange_failed_auth(const struct exchange *exchange, enum verdict verdict)
@@ -315,7 +314,10 @@ exchange_wait(struct exchange *exchange, uint64_t ms)
 	uint64_t due_ms = exchange->timer.due_ms;
 
 	if (exchange->by_session && ends_ms < now_ms + ms) {
-		/* To start it anew would put it off by a tick, each time that something moves. */
+		/*
+		 * Starting it again each time that something moves would delay it by a tick each
+		 * time.
+		 */
 		if (due_ms == ends_ms || (due_ms > 0 && due_ms <= now_ms))
 			return;
 		ms = ends_ms > now_ms ? ends_ms - now_ms : 0;
@@ -323,7 +325,7 @@ exchange_wait(struct exchange *exchange, uint64_t ms)
 	timer_start(loop, &exchange->timer, ms);
 }
 
-/* A new request would be asked to sign in by now, so what the old one opened ends. */
+/* A new request would be asked to sign in by now. So what the old one opened ends. */
 static void
 exchange_session_expired(struct exchange *exchange)
 {
@@ -339,7 +341,10 @@ exchange_session_expired(struct exchange *exchange)
 		exchange_end(exchange, OUTCOME_SESSION_EXPIRED, told ? END_COMPLETE : END_REVOKED);
 }
 
-/* It has no room, but has read some since it had none, or since its last deadline. */
+/*
+ * True when the client has no room, but has read some since it became full or since its last
+ * deadline.
+ */
 static bool
 exchange_client_reads(struct exchange *exchange)
 {
@@ -380,7 +385,7 @@ exchange_expired(struct timer *timer)
 			exchange_wait(exchange, exchange->context->options.timeouts.answer);
 			break;
 		}
-		/* Content that waits: it is the client who does not read. */
+		/* Content waits, so it is the client that does not read. */
 		exchange_end(
 		    exchange, OUTCOME_ANSWER_IDLE, exchange->client_full ? END_ABANDONED : END_CUT);
 		break;
@@ -434,7 +439,7 @@ exchange_age_ms(const struct exchange *exchange)
 	return exchange_age_us(exchange) / 1000;
 }
 
-/* Has no byte of the request gone to a backend? Then its client may send it again. */
+/* True when no byte of the request has gone to a backend: then its client may send it again. */
 static bool
 is_unprocessed(const struct exchange *exchange)
 {

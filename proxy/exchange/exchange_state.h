@@ -1,4 +1,4 @@
-/* exchange_state.h - what the files that make up an exchange share; nobody else includes it. */
+/* exchange_state.h - what the files that make up an exchange share; no other file includes it. */
 #ifndef JOBGATE_EXCHANGE_EXCHANGE_STATE_H
 #define JOBGATE_EXCHANGE_EXCHANGE_STATE_H
 
@@ -44,6 +44,12 @@ enum exchange_state {
 #define LOG_HOST_MAX 80
 #define LOG_PATH_MAX 160
 
+/*
+ * Invariants: `suspended` is set while the request waits for the store, and only then. `handler` is
+ * set in LOCAL; `kept` from CONNECTING until the request cannot be sent again; `upstream` from
+ * AWAITING on, and in CONNECTING once a connection is being made. Both watches are linked from the
+ * verdict that allows a request for a job until the end.
+ */
 struct exchange {
 	struct exchange_context *context;
 	struct exchange_client *client;
@@ -83,8 +89,8 @@ struct exchange {
 	int64_t started_us;
 	uint64_t started_monotonic_us;
 	uint64_t bytes_in, bytes_out;
-	uint64_t progress; /* of the client, when it became full or its deadline came */
-	uint64_t phase_us; /* monotonic: when the part of it that is to be timed next began */
+	uint64_t progress; /* of the client, when it became full or at its last deadline */
+	uint64_t phase_us; /* monotonic: when the part that is timed next began */
 	uint32_t decision_us, connect_us, first_byte_us; /* what parts took; 0: not reached */
 	unsigned status;
 	enum verdict verdict;
@@ -100,8 +106,8 @@ struct exchange {
 };
 
 /*
- * The records a verdict rests on, and the entries to watch when it is to allow. They are good
- * until control returns to the event loop: a request that waited looks both up again.
+ * The records that a verdict rests on, and the entries to watch if it allows. They are good until
+ * control returns to the event loop: a request that waited looks both up again.
  */
 struct lookup {
 	struct evidence evidence;
@@ -125,34 +131,35 @@ void exchange_set_state(struct exchange *exchange, enum exchange_state to);
 /* The one place where an exchange ends. */
 void exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end end);
 
-/* A part of it is over, the next one begins. Counts it, and returns what it took, at least 1 us. */
+/*
+ * One part of the exchange is over, the next one begins. Counts its time, and returns it: 1 us or
+ * more.
+ */
 uint32_t exchange_timed(struct exchange *exchange, enum timed timed);
 
-/* From CONNECTING on: wait so many milliseconds for something to move, but to the session's end at
- * most. */
+/*
+ * From CONNECTING on: something has to move within this many milliseconds, and before the session
+ * ends.
+ */
 void exchange_wait(struct exchange *exchange, uint64_t ms);
 
-/* End with a local reply, or cut the job's answer if some of it has been sent already.
- */
+/* End with a local reply, or cut the job's answer if some of it has been sent. */
 void exchange_fail(struct exchange *exchange, enum outcome outcome, unsigned status,
     struct slice title, struct slice detail);
 
-/* The same, but only for now: the client may try again in so many seconds (429, 503). */
+/* The same, and the client may try again after retry_s seconds (429, 503). */
 void exchange_fail_retry_later(struct exchange *exchange, enum outcome outcome, unsigned status,
     struct slice title, struct slice detail, unsigned retry_s);
 
-/* Answer with a verdict that is not to allow, or cut what runs. */
+/* Answer with a verdict that does not allow, or cut what runs. */
 void exchange_refuse(struct exchange *exchange, enum verdict verdict);
 
-/*
- * Send a local reply, with a Date (RFC 9110 section 6.6.1); its content is whatever it
- * points to.
- */
+/* Send a local reply, with a Date (RFC 9110 section 6.6.1). */
 void exchange_send(struct exchange *exchange, struct local_reply *reply, enum outcome outcome);
 
 /*
- * Seconds that the client has to wait, when its tokens turned out not to be valid too often of
- * late.
+ * Seconds that the client has to wait, because too many of its tokens were not valid lately. 0:
+ * none.
  */
 unsigned exchange_failed_auth(const struct exchange *exchange, enum verdict verdict);
 
@@ -161,7 +168,7 @@ void exchange_grant(struct exchange *exchange, struct slice job, const struct to
 
 /* ---- authorize.c ---- */
 
-/* The record that was waited for has come, or cannot be had: go on. */
+/* The record that was waited for has come, or cannot be read: go on. */
 void exchange_answered(struct directory_waiter *waiter);
 
 /* LOCAL, with all of the content: judge the credential that is in it. */
@@ -178,14 +185,14 @@ void exchange_job_changed(struct directory_watch *watch);
 /* Look both records up, in this turn. False when the store has to be waited for. */
 bool exchange_look_up(struct exchange *exchange, const struct claim *claim, struct lookup *lookup);
 
-/* The verdict, and what the log and the metrics tell of it. */
+/* The verdict. Also notes what the log and the metrics tell of it. */
 enum verdict exchange_decide(
     struct exchange *exchange, const struct claim *claim, const struct lookup *lookup);
 
 /* ---- allow.c ---- */
 
 /*
- * The verdict is to allow: from here on a change of either record is noticed, and the request sets
+ * The verdict allows: from here on each change of either record is noticed, and the request sets
  * out for the backend.
  */
 void exchange_allow(
@@ -196,27 +203,28 @@ void exchange_allow(
 /* Whom the request says it is from, by its Authorization field or by a browser's session. */
 void exchange_claim(struct exchange *exchange, const struct request *request, struct claim *claim);
 
-/* The same by this value of an Authorization field alone. */
+/* The same by one value of an Authorization field. */
 void exchange_claim_field(struct exchange *exchange, struct slice field, struct claim *claim);
 
 /*
  * After a wait: the claim as it counts now, by the clock and by the key of minted values. request
- * is the one that it was read from. The claim still needs nothing of the cache: it may have to wait
- * again.
+ * is the one that it was read from. The claim still points into no cache, because it may have to
+ * wait again.
  */
 void exchange_confirm_claim(
     struct exchange *exchange, const struct request *request, struct claim *claim);
 
 /*
- * Is what goes on to the job in Authorization of a kind that counts for all of the connection, as
- * NTLM and, with some servers, Negotiate (RFC 4559 section 6)? Nobody else's request may follow.
+ * True when the job gets a credential in Authorization that counts for all of the connection, as
+ * NTLM and, with some servers, Negotiate (RFC 4559 section 6): no other client's request may
+ * follow.
  */
 bool authenticates_connection(const struct request *request);
 
 /*
- * Browsers send a session's cookie whoever wrote the page: what changes something, or opens a
- * connection that may, has to come from the job's own; and all jobs of a domain are one site to
- * SameSite, so another's page may lead here but not embed.
+ * Browsers send a session's cookie whichever page caused the request. So what changes something,
+ * or opens a connection that may, has to come from the job's own pages. To SameSite all jobs of a
+ * domain are one site, so another job's page may lead here, but not embed.
  */
 bool exchange_session_may(const struct exchange *exchange, const struct request *request);
 
@@ -228,22 +236,21 @@ bool exchange_uses_tls(const struct exchange *exchange, const struct request *re
 /* When local handlers are asked whether a request is theirs. */
 enum local_stage {
 	LOCAL_EARLY,   /* at once: neither its job nor its credential has been looked at */
-	LOCAL_ROUTED,  /* its job has a host of its own; nobody has been authorized */
+	LOCAL_ROUTED,  /* its job has a host of its own; its credential has not been read */
 	LOCAL_ALLOWED, /* it may pass to its job */
 };
 
-/* Have a handler answer the request, if it is one's. False: it is not. */
+/* Have the handler answer whose request it is. False: no handler's. */
 bool exchange_handle(
     struct exchange *exchange, enum local_stage stage, const struct request *request);
 
-/* Are there sessions at the host that the request was routed by? In the host form alone: a browser
- * origin for each job. */
+/*
+ * True when the host that the request came to has sessions. Only in the host form: each job is a
+ * browser origin of its own there.
+ */
 bool exchange_has_sessions(const struct exchange *exchange);
 
-/*
- * Refuse with a page for a person, where a handler has one. False, and nothing is done, when the
- * plain refusal is right.
- */
+/* Refuse with a page for a person. False, and nothing is done, when the plain refusal is right. */
 bool exchange_refuse_person(
     struct exchange *exchange, const struct request *request, enum verdict verdict);
 
@@ -288,8 +295,8 @@ exchange_content_max(const struct exchange *exchange)
 extern const struct upstream_user_ops exchange_upstream_ops;
 
 /*
- * Keep the request as this target's backend is to see it, with these fields added. False when it
- * does not fit.
+ * Keep the request as the backend of this target is to see it, with these fields added. False when
+ * it does not fit.
  */
 bool exchange_keep(struct exchange *exchange, struct request *request, const struct fields *extra,
     const struct job_url *target);

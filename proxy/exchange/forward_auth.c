@@ -15,7 +15,7 @@ struct words {
 	struct slice original_url, original_uri, original_method;
 };
 
-/* The word that a field says; NULL for a field that says none. */
+/* Where the value of this field belongs; NULL for other fields. */
 static struct slice *
 word_of(struct words *words, enum field_id id)
 {
@@ -85,7 +85,7 @@ take_authority(struct slice text, struct request *request)
 	return authority_parse(text, &authority);
 }
 
-/* The method, where it is told; it decides nothing, but is logged. */
+/* The method, where it is told. It decides nothing, but is logged. */
 static bool
 take_method(struct slice method, struct request *request)
 {

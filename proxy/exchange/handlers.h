@@ -1,4 +1,4 @@
-/* handlers.h - the local handlers of the exchange's own: what an intermediary answers itself. */
+/* handlers.h - the exchange's own local handlers: what an intermediary answers itself. */
 #ifndef JOBGATE_EXCHANGE_HANDLERS_H
 #define JOBGATE_EXCHANGE_HANDLERS_H
 
@@ -9,9 +9,9 @@
 extern const struct local_handler unserved_handler;
 
 /*
- * At a listener that redirects: 308 to the same URL over https, whatever the request is. All of it,
- * its token too, has been sent in the clear, and is not used. 308 keeps method and content (RFC
- * 9110 section 15.4.9).
+ * At a listener that redirects: 308 to the same URL over https, whatever the request is. All of it
+ * was sent in the clear, its token too, so nothing of it is used. 308 keeps method and content
+ * (RFC 9110 section 15.4.9).
  */
 extern const struct local_handler redirect_handler;
 

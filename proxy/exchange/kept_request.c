@@ -25,7 +25,7 @@ put(char *at, struct slice text)
 	return at + text.len;
 }
 
-/* As write_fields; the room was counted before, so it is not checked for each field. */
+/* As write_fields, but without a check for each field: the room was counted before. */
 static char *
 put_lines(char *at, const struct fields *fields)
 {

@@ -6,14 +6,14 @@
 #include "net/buffer.h"
 
 /*
- * Text of a head that can be kept, in bytes: no request that was read can be longer once the
- * gateway has added its own (context_state.h has room to write it).
+ * Text of a head that can be kept, in bytes. No request that was read is longer once the gateway
+ * has added its own fields (context_state.h has room to write them).
  */
 #define KEPT_TEXT_MAX (4 * BUFFER_LARGE)
 
 /*
- * One block holds all of it. The fields lie in it as text, for this is how HTTP/1 sends them and
- * how they take the least room; field_line_next reads them.
+ * One block holds all of it. The fields lie in it as text: HTTP/1 sends them in this form, and it
+ * takes the least room. field_line_next reads them.
  */
 struct kept_request {
 	struct buffer *buffer;	/* the block */
@@ -22,9 +22,9 @@ struct kept_request {
 };
 
 /*
- * Keep a request whose path is set behind base (a job's; may be empty), with those of its fields
- * that are not dropped and, behind them, extra. Give it back with kept_request_free.
- * NULL when it is too long, or when memory is short.
+ * Keep a request: its path behind base (a job's; may be empty), those of its fields that are not
+ * dropped, and behind them extra. Give it back with kept_request_free. NULL when it is too long,
+ * or when memory is short.
  */
 struct kept_request *kept_request_new(struct buffer_pool *buffers, const struct request *request,
     struct slice base, const struct fields *extra);

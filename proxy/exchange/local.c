@@ -49,7 +49,7 @@ call_of(const struct exchange *exchange, const struct request *request)
 	};
 }
 
-/* Send what was made for the answer's status, with the page and the fields of the answer. */
+/* Send the reply that was made for the answer's status, with the answer's page and fields. */
 static void
 send_answer(struct exchange *exchange, struct local_reply *reply, const struct local_answer *answer)
 {
@@ -72,8 +72,10 @@ send_local(struct exchange *exchange, const struct local_answer *answer)
 	send_answer(exchange, &reply, answer);
 }
 
-/* Read the request's content for the handler. All of it has to come within timeouts.body, for
- * nothing has been shown yet that would earn the client more. */
+/*
+ * Read the request's content for the handler. All of it has to come within timeouts.body: the
+ * client has shown nothing yet that would earn it more time.
+ */
 static void
 read_content(
     struct exchange *exchange, const struct local_handler *handler, const struct request *request)
@@ -97,7 +99,7 @@ read_content(
 	}
 }
 
-/* Do as the handler says. request NULL: it has no content left to read. */
+/* Do what the handler says. request NULL: its content has been read. */
 static void
 act(struct exchange *exchange, const struct local_handler *handler, const struct request *request,
     enum local_action action, const struct local_answer *answer)

@@ -127,7 +127,7 @@ local_reply_make(struct local_reply *reply, unsigned status, struct slice title,
 		    reply, ALLOW, SLICE("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
 }
 
-/* A quoted-string (RFC 9110 section 5.6.4); what may stand in no field is left out. */
+/* A quoted-string (RFC 9110 section 5.6.4). Bytes that no field may have are left out. */
 static void
 write_quoted(struct writer *writer, struct slice text)
 {
@@ -160,7 +160,7 @@ add_challenge(struct local_reply *reply, struct slice realm, struct slice error)
 	return true;
 }
 
-/* The challenge says which kind of refusal it is, even where the realm is too long for it. */
+/* The challenge says which kind of refusal it is, also where the realm is too long for it. */
 static void
 challenge(struct local_reply *reply, struct slice realm, struct slice error)
 {

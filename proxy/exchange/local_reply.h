@@ -20,14 +20,17 @@ struct local_reply {
 };
 
 /*
- * Make the answer for a status. title and detail are texts of ours, without
- * anything a client sent, and need no escaping. html: the client prefers a page.
- * head: the request was HEAD, so the content is only announced.
+ * Make the reply for a status. title and detail are fixed texts, without anything that a client
+ * sent, and need no escaping. html: the client prefers a page. head: the request was HEAD, so the
+ * content is only announced.
  */
 void local_reply_make(struct local_reply *reply, unsigned status, struct slice title,
     struct slice detail, struct slice request_id, bool html, bool head);
 
-/* The answer for a verdict; realm is that of WWW-Authenticate, any text, left out when too long. */
+/*
+ * The reply for a verdict. realm is that of WWW-Authenticate: any text; it is left out when it is
+ * too long.
+ */
 void local_reply_for_verdict(struct local_reply *reply, enum verdict verdict, struct slice realm,
     struct slice request_id, bool html, bool head);
 
@@ -39,10 +42,10 @@ void local_reply_for_call(struct local_reply *reply, enum verdict verdict, struc
 void local_reply_grant(struct local_reply *reply, struct slice job, const struct token *token,
     struct slice request_id);
 
-/* Name the seconds after which to try again in an answer of 429 or 503, else 1. */
+/* Set Retry-After of a 429 or 503, which else says 1. */
 void local_reply_retry_after(struct local_reply *reply, unsigned seconds);
 
-/* Add a field; name and value are not copied. There is room for the fields of every answer. */
+/* Add a field; name and value are not copied. There is room for the fields of every reply. */
 void local_reply_add(struct local_reply *reply, struct slice name, struct slice value);
 
 /* A 200 with a text, which is not copied. */

@@ -69,8 +69,8 @@ exchange_look_up(struct exchange *exchange, const struct claim *claim, struct lo
 	struct exchange_context *context = exchange->context;
 	struct evidence *evidence = &lookup->evidence;
 	/*
-	 * The clock was read when the client's bytes came, and is read again before the head leaves
-	 * for the backend. Forward auth has no such moment, so it is read here.
+	 * The clock was read when the client's bytes came, and is read again before the head
+	 * leaves for the backend. With forward auth no head leaves, so it is read here.
 	 */
 	uint64_t now_ms =
 	    exchange->peer->forward_auth ? loop_read_ms(context->loop) : loop_now_ms(context->loop);
@@ -82,7 +82,9 @@ exchange_look_up(struct exchange *exchange, const struct claim *claim, struct lo
 		return true;
 	if (!look_up_token(exchange, now_ms, lookup))
 		return false;
-	/* Nothing more is looked up for a wrong secret: the time would tell that its id is known.
+	/*
+	 * For a wrong secret nothing more is looked up: the time it takes would tell that its id
+	 * is known.
 	 */
 	if (evidence->token_known != RECORD_KNOWN || !evidence->names_job ||
 	    !jg_evidence_proves(evidence))
@@ -113,7 +115,9 @@ exchange_decide(struct exchange *exchange, const struct claim *claim, const stru
 
 /* ---- again ---- */
 
-/* How long ago the store told of the change that ends the exchange; the later one ends it. */
+/*
+ * Count how long ago the store told of the change that ends the exchange: the later one of both.
+ */
 static void
 exchange_time_revocation(
     const struct exchange *exchange, uint64_t token_changed_ms, uint64_t job_changed_ms)
@@ -126,7 +130,7 @@ exchange_time_revocation(
 		    now_ms > changed_ms ? (now_ms - changed_ms) * 1000 : 0);
 }
 
-/* A record changed under a running exchange: judge it again. */
+/* A record changed under a running exchange: judge again. */
 static void
 exchange_judge_again(struct exchange *exchange)
 {

@@ -24,7 +24,7 @@ exchange_keep(struct exchange *exchange, struct request *request, const struct f
 	exchange->kept = kept_request_new(context->buffers, request, base, extra);
 	if (exchange->kept == NULL)
 		return false;
-	/* This one outlives the copy, and what is read of the answer's head depends on it. */
+	/* This text outlives the copy, and the answer's head is read by it. */
 	exchange->kept->request.upgrade = request->upgrade;
 	return true;
 }
@@ -43,8 +43,10 @@ exchange_send_request(struct exchange *exchange, bool fresh)
 	struct exchange_context *context = exchange->context;
 	struct upstream *upstream = exchange->upstream;
 
-	/* The head leaves below: what allowed it must hold at this moment, however long ago that
-	 * was found and whatever stopped the worker in between. */
+	/*
+	 * The head leaves below. What allowed it must hold at this moment, however long ago that
+	 * was found and whatever stopped the worker since.
+	 */
 	exchange_catch_up(context);
 	if (exchange->state == EXCHANGE_ENDED)
 		return;
@@ -81,8 +83,8 @@ exchange_acquire(struct exchange *exchange, enum pool_choice choice)
 }
 
 /*
- * Runs at the end of the turn: by then every idle connection that closed, or that
- * was sent something it did not ask for, in this turn has left the pool.
+ * Runs at the end of the turn. By then each idle connection has left the pool that closed in this
+ * turn, or that was sent something without a request.
  */
 void
 exchange_connect(struct task *task)
@@ -107,7 +109,7 @@ upstream_connected(struct upstream_user *user, struct upstream *upstream)
 	exchange_send_request(exchange, true);
 }
 
-/* Send the request once more, if it has not been for the same reason, and if it can be. */
+/* Send the request once more, if it can be, and has not been for the same reason. */
 static bool
 exchange_repeat(struct exchange *exchange, enum repeat repeat)
 {
@@ -204,7 +206,7 @@ exchange_takes_content(const struct exchange *exchange)
 	switch (exchange->state) {
 	case EXCHANGE_AWAITING:
 	case EXCHANGE_RELAYING:
-		/* What follows a request for an upgrade is not HTTP, if it comes to that. */
+		/* What follows a request for an upgrade may turn out not to be HTTP. */
 		return exchange->upgrade.len == 0;
 	case EXCHANGE_TUNNEL:
 	case EXCHANGE_LOCAL:
@@ -246,7 +248,7 @@ exchange_content(struct exchange *exchange, struct slice data)
 	return taken;
 }
 
-/* A tunnel is over once both ends have ended and the backend has been sent all it is owed. */
+/* A tunnel is over once both ends have ended and the backend has been sent all bytes. */
 static void
 exchange_end_tunnel(struct exchange *exchange)
 {
@@ -266,7 +268,7 @@ exchange_content_end(struct exchange *exchange, const struct fields *trailers)
 		exchange_local_content_end(exchange);
 		return;
 	}
-	/* No field of a client reaches the control process, not even one behind the content. */
+	/* No field of a client reaches the control process, not even a trailer. */
 	upstream->ops->content_end(upstream, exchange->control ? NULL : trailers);
 	if (exchange->state != EXCHANGE_TUNNEL) {
 		exchange->content_taken = true;

@@ -1,4 +1,4 @@
-/* request_id.h - a name for each request, to find it again in every log it passed. */
+/* request_id.h - an id for each request, by which it is found in every log. */
 #ifndef JOBGATE_EXCHANGE_REQUEST_ID_H
 #define JOBGATE_EXCHANGE_REQUEST_ID_H
 

@@ -163,7 +163,7 @@ add_forwarded(struct rewritten *out, const struct request *request, const struct
 	return value_end(out, SLICE("Forwarded"), &writer);
 }
 
-/* The cookies that stood beside the session's, which is for us alone. */
+/* The cookies beside the session's, which is for the gateway alone. */
 static bool
 add_cookies(struct rewritten *out, const struct request *request)
 {
@@ -216,7 +216,7 @@ add_via(struct rewritten *out, const struct request *request)
 	return value_end(out, SLICE("Via"), &writer);
 }
 
-/* What a trusted proxy said of the client's own request, else what we see ourselves. */
+/* What a trusted proxy says of the client's own request; else what the gateway sees itself. */
 static struct slice
 told_or(const struct request *request, const struct rewrite *rewrite, enum field_id id,
     struct slice own)
@@ -240,7 +240,7 @@ rewrite_hops_left(const struct request *request)
 	return hops;
 }
 
-/* One less than came in, of an OPTIONS request; what is no number travels on as it is. */
+/* For OPTIONS: one less than came in. What is no number travels on as it is. */
 static bool
 add_max_forwards(struct rewritten *out, struct request *request)
 {
@@ -257,9 +257,9 @@ add_max_forwards(struct rewritten *out, struct request *request)
 }
 
 /*
- * TE speaks of one connection, so the backend's end makes a new one (RFC 9110 section 10.1.4):
- * trailers of an answer pass through us, so the backend is told that the client takes them. Not of
- * codings.
+ * TE speaks of one connection, so the backend's end makes a new one (RFC 9110 section 10.1.4).
+ * Trailers of an answer pass through the gateway, so the backend is told when the client takes
+ * them. Codings are not passed on.
  */
 static bool
 takes_trailers(const struct rewritten *out, const struct request *request)
@@ -279,7 +279,7 @@ takes_trailers(const struct rewritten *out, const struct request *request)
 	return false;
 }
 
-/* What was taken off the path on the way: by a trusted proxy before us, then by us. */
+/* What was taken off the path: by a trusted proxy in front, then by the gateway. */
 static bool
 add_prefix(struct rewritten *out, const struct request *request, const struct rewrite *rewrite)
 {

@@ -1,4 +1,4 @@
-/* rewrite.h - the fields a backend gets to see: what is taken away, what is added. */
+/* rewrite.h - the fields that a backend gets to see: which are removed, which are added. */
 #ifndef JOBGATE_EXCHANGE_REWRITE_H
 #define JOBGATE_EXCHANGE_REWRITE_H
 
@@ -24,11 +24,11 @@ struct rewrite {
 	struct slice job;    /* empty: the control API */
 	struct slice prefix; /* path form: what was taken off the path */
 	const struct token *token;
-	const char *const *drop_fields; /* names that the configuration adds to those that
-					   strangers must not send, see name_is_listed; or NULL */
+	const char *const *drop_fields; /* names that the configuration adds to those that strangers
+					   must not send (name_is_listed), or NULL */
 };
 
-/* What is added: the fields, and room for those values that are put together. */
+/* What is added: the fields, and room for values that are put together. */
 struct rewritten {
 	struct field items[REWRITE_FIELDS_MAX];
 	struct fields extra;
@@ -38,11 +38,10 @@ struct rewritten {
 };
 
 /*
- * Mark the request's fields that must not reach the backend as dropped (our
- * token, every X-Jobgate-*, names in disguise, forwarding fields that are set
- * anew), and list in out->extra those that the gateway adds; set
- * request->takes_trailers. False when they do not fit (431): a trusted proxy's chain of addresses
- * is too long.
+ * Mark as dropped those fields of the request that must not reach the backend: the token, every
+ * X-Jobgate-*, names in disguise, and forwarding fields that the gateway writes itself. List the
+ * fields that it adds in out->extra, and set request->takes_trailers. False when they do not fit
+ * (431): a trusted proxy's chain of addresses is too long.
  */
 bool rewrite_request(struct request *request, const struct rewrite *rewrite, struct rewritten *out);
 
@@ -57,8 +56,7 @@ bool rewrite_control(struct request *request, const struct rewrite *rewrite, con
 /* Facts about where jobs are reached. */
 struct answer_rules {
 	struct slice domain; /* that the hosts of all jobs lie under; empty: there is none */
-	bool shares_site; /* other hosts of the same site have sessions of people who are signed in
-			   */
+	bool shares_site;    /* other hosts of the same site have sessions of people */
 };
 
 /*
@@ -84,8 +82,8 @@ void rewrite_private(struct fields *fields, struct slice carrier, struct writer 
 struct slice rewrite_request_id(const struct request *request, bool peer_trusted);
 
 /*
- * How many more proxies an OPTIONS request may pass (RFC 9110 section 7.6.2), 0: none, so it
- * ends here. UINT64_MAX: as many as there are, or another method's request.
+ * How many more proxies an OPTIONS request may pass (RFC 9110 section 7.6.2). 0: it ends here.
+ * UINT64_MAX: there is no limit, or the method is another one.
  */
 uint64_t rewrite_hops_left(const struct request *request);
 

@@ -1,4 +1,7 @@
-/* rewrite_answer.c - what of a job's answer reaches clients, and the caches on the way to them. */
+/*
+ * rewrite_answer.c - which fields of a job's answer reach clients and the caches on the way to
+ * them.
+ */
 #include "browser/session.h"
 #include "exchange/rewrite.h"
 #include "exchange/route.h"

@@ -36,7 +36,7 @@ move(char *at, struct slice *text)
 	return at + text->len;
 }
 
-/* Copy all that the request points to: the fields to `items`, their text and all other to `at`. */
+/* Copy all that the request points to: the fields to `items`, all text to `at`. */
 static char *
 move_request(struct request *request, struct field *items, char *at)
 {

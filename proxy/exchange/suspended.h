@@ -1,4 +1,4 @@
-/* suspended.h - what a request that waits for the store goes on with. */
+/* suspended.h - what is kept of a request that waits for the store. */
 #ifndef JOBGATE_EXCHANGE_SUSPENDED_H
 #define JOBGATE_EXCHANGE_SUSPENDED_H
 
@@ -7,8 +7,8 @@
 #include "net/buffer.h"
 
 /*
- * Whom a request says it is from, as far as the request itself shows: no record of the store is in
- * it, so that none outlives a wait. Copy it with claim_copy alone.
+ * Whom a request says it is from, as far as the request itself shows. It holds no record of the
+ * store, so none outlives a wait. Copy it with claim_copy only.
  */
 struct claim {
 	enum credential credential;
@@ -17,7 +17,7 @@ struct claim {
 	 * CREDENTIAL_SESSION: `own`, with the id alone. Else NULL. */
 	const struct cached_digest *digest;
 	struct cached_digest own;
-	/* CREDENTIAL_SESSION: of the token when it was vouched for. */
+	/* CREDENTIAL_SESSION: of the token at sign-in. */
 	uint64_t version;
 	unsigned char mark[TOKEN_MARK_LEN];
 };
@@ -33,7 +33,7 @@ struct suspended {
 	struct claim claim;
 };
 
-/* Text of a head that can be kept, in bytes: more than any request that was read has. */
+/* Text of a head that can be kept, in bytes: no request that was read has more. */
 #define SUSPENDED_TEXT_MAX (4 * BUFFER_LARGE)
 
 /* Keep a request and its claim; give them back with suspended_free. NULL when memory is short. */

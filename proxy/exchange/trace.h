@@ -13,8 +13,8 @@ struct trace {
 };
 
 /*
- * Read the request's traceparent. False when there is none, or not exactly one of the
- * form that section 3.2 gives: neither it nor tracestate is worth passing on then.
+ * Read the request's traceparent. False when there is none, several, or one that does not have the
+ * form of section 3.2: then neither it nor tracestate is passed on.
  */
 bool trace_read(const struct fields *fields, struct trace *out);
 
