@@ -60,6 +60,8 @@ struct exchange {
 	struct suspended *suspended;	/* the request, while it waits for that */
 	struct directory_watch token_watch, job_watch; /* from the verdict to the end */
 	struct token_edition allowed;
+	uint64_t target;	  /* hash of the job's URL, to which the request goes */
+	bool moved;		  /* the job has another URL by now */
 	struct timer timer;	  /* of the state, or of the session where that ends sooner */
 	uint64_t session_ends_ms; /* monotonic; with by_session */
 	struct task connect;	  /* CONNECTING: takes a connection at the end of the turn */
@@ -150,6 +152,9 @@ void exchange_fail(struct exchange *exchange, enum outcome outcome, unsigned sta
 /* The same, and the client may try again after retry_s seconds (429, 503). */
 void exchange_fail_retry_later(struct exchange *exchange, enum outcome outcome, unsigned status,
     struct slice title, struct slice detail, unsigned retry_s);
+
+/* A hash of where a job's URL leads. */
+uint64_t exchange_target_hash(const struct job_url *url);
 
 /* Answer with a verdict that does not allow, or cut what runs. */
 void exchange_refuse(struct exchange *exchange, enum verdict verdict);

@@ -1,5 +1,6 @@
 /* lookup.c - the records that a verdict rests on: looked up for it, watched after it. */
 #include "exchange/exchange_state.h"
+#include "jobgate/check.h"
 #include "jobgate/container_of.h"
 #include "observe/probes.h"
 
@@ -130,6 +131,36 @@ exchange_time_revocation(
 		    now_ms > changed_ms ? (now_ms - changed_ms) * 1000 : 0);
 }
 
+static uint64_t
+hash_more(uint64_t hash, struct slice text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		hash = (hash ^ (unsigned char)text.at[i]) * 1099511628211u;
+	return (hash ^ text.len) * 1099511628211u;
+}
+
+/* FNV-1a. Who makes two URLs of one job collide sends the job's own requests to the other one. */
+uint64_t
+exchange_target_hash(const struct job_url *url)
+{
+	uint64_t hash = 14695981039346656037u ^ ((uint64_t)url->scheme << 16 | url->port);
+
+	return hash_more(hash_more(hash_more(hash, url->host), url->base), url->path);
+}
+
+/*
+ * Access goes on. But the job may have another URL now, and another job its old address: a request
+ * that has not left, as making a connection may take seconds, does not go there any more.
+ */
+static void
+exchange_follow_job(struct exchange *exchange, const struct job *job)
+{
+	exchange->moved = exchange_target_hash(&job->url) != exchange->target;
+	if (exchange->moved && exchange->state == EXCHANGE_CONNECTING)
+		exchange_fail_retry_later(exchange, OUTCOME_CONNECT_FAILED, 503, SLICE("Job moved"),
+		    SLICE("The job has another URL now; try again."), 1);
+}
+
 /* A record changed under a running exchange: judge again. */
 static void
 exchange_judge_again(struct exchange *exchange)
@@ -149,8 +180,11 @@ exchange_judge_again(struct exchange *exchange)
 	verdict =
 	    jg_decide_again(token.known, token.known == RECORD_KNOWN ? &token.record->token : NULL,
 		&exchange->allowed, job.known, judged);
-	if (verdict == VERDICT_ALLOW)
+	if (verdict == VERDICT_ALLOW) {
+		CHECK(judged != NULL, exchange_dump, exchange);
+		exchange_follow_job(exchange, judged);
 		return;
+	}
 	exchange_time_revocation(exchange, token.changed_ms, job.changed_ms);
 	PROBE_REVOCATION(exchange->request_id, exchange->request_id_len, verdict,
 	    exchange->route.job, exchange->route.job_len, exchange->token_id);

@@ -116,7 +116,7 @@ exchange_repeat(struct exchange *exchange, enum repeat repeat)
 	unsigned reason = 1u << repeat;
 
 	if (repeat == REPEAT_NOT || (exchange->repeated & reason) != 0 || exchange->content_taken ||
-	    exchange->kept == NULL)
+	    exchange->kept == NULL || exchange->moved)
 		return false;
 	exchange->repeated |= (unsigned char)reason;
 	if (exchange->state != EXCHANGE_CONNECTING)

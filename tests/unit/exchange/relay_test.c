@@ -375,6 +375,49 @@ access_revoked_while_a_connection_is_made_keeps_the_request(void **state)
 	ASSERT_ENDED(END_COMPLETE, 404, cancelled);
 }
 
+/* Another job may have its old address by the time that the connection is up. */
+static void
+a_job_that_moves_while_a_connection_is_made_keeps_the_request(void **state)
+{
+	(void)state;
+	fake_pool.to_make[0] = true;
+	world_get(&world);
+	world_turn(&world);
+	world_change(&world, RECORD_JOB);
+	world_reply(&world, RECORD_JOB, job_record(9000, NULL));
+	assert_int_equal(upstream()->begun, 0);
+	assert_non_null(strstr(world.client.fields, "Retry-After: 1\n"));
+	ASSERT_ENDED(END_COMPLETE, 503, cancelled);
+}
+
+static void
+a_job_that_moves_while_its_answer_is_awaited_is_not_sent_the_request_again(void **state)
+{
+	(void)state;
+	send_get();
+	world_change(&world, RECORD_JOB);
+	world_reply(&world, RECORD_JOB, job_record(9000, NULL));
+	assert_int_equal(world.client.ends, 0);
+	TELL(failed, UPSTREAM_BROKEN, REPEAT_STALE);
+	assert_int_equal(fake_pool.acquires, 1);
+	assert_int_equal(world.client.status, 502);
+}
+
+/* Written again as it was, or with other labels. */
+static void
+a_job_that_stays_where_it_is_gets_the_request(void **state)
+{
+	(void)state;
+	fake_pool.to_make[0] = true;
+	world_get(&world);
+	world_turn(&world);
+	world_change(&world, RECORD_JOB);
+	world_reply(&world, RECORD_JOB, job_record(8000, NULL));
+	assert_int_equal(world.client.ends, 0);
+	TELL(connected, &upstream()->upstream);
+	assert_int_equal(upstream()->begun, 1);
+}
+
 static void
 access_revoked_in_an_answer_ends_it_at_once(void **state)
 {
@@ -540,6 +583,9 @@ main(void)
 	    TEST(access_revoked_before_the_answer_is_refused),
 	    TEST(access_revoked_before_the_request_has_left_keeps_it),
 	    TEST(access_revoked_while_a_connection_is_made_keeps_the_request),
+	    TEST(a_job_that_moves_while_a_connection_is_made_keeps_the_request),
+	    TEST(a_job_that_moves_while_its_answer_is_awaited_is_not_sent_the_request_again),
+	    TEST(a_job_that_stays_where_it_is_gets_the_request),
 	    TEST(access_revoked_in_an_answer_ends_it_at_once),
 	    TEST(a_change_that_revokes_nothing_ends_nothing),
 	    TEST(a_websocket_is_told_between_frames),
