@@ -34,6 +34,26 @@ if [ $# -gt 0 ]; then
 	exec "build/$preset/tests/sim/sim" "$@"
 fi
 
+# The model of Redis beside a real one, with the same random commands.
+compare_redis() {
+	local work status
+	work=$(mktemp -d) || return
+	redis-server --port 0 --unixsocket "$work/redis.sock" --save "" --dir "$work" >"$work/log" 2>&1 </dev/null &
+	for _ in $(seq 100); do
+		[ -S "$work/redis.sock" ] && break
+		sleep 0.1
+	done
+	build/sim/tests/sim/sim --redis "$work/redis.sock"
+	status=$?
+	kill $!
+	wait $! 2>/dev/null
+	rm -rf "$work"
+	return "$status"
+}
+
+step "simulation: the model of Redis beside redis-server"
+count build sim && count compare_redis
+
 for preset in sim dev; do
 	step "simulation: build ($preset)"
 	count build "$preset" || continue

@@ -176,6 +176,14 @@ is_troubled(const struct world *world, uint64_t at_ns)
 }
 
 static bool
+has_changed(const struct job_history *job, uint64_t from_ns, uint64_t to_ns)
+{
+	size_t first = first_job_state(job, from_ns);
+
+	return first + 1 < job->state_count && job->states[first + 1].from_ns <= to_ns;
+}
+
+static bool
 refusal_is_right(const struct world *world, const struct sim_exchange *exchange, uint64_t to_ns)
 {
 	uint64_t from_ns = before(exchange->sent_ns, bound_ns(world));
@@ -192,6 +200,8 @@ refusal_is_right(const struct world *world, const struct sim_exchange *exchange,
 	case 503:
 		if (strcmp(exchange->title, "Job not ready") == 0)
 			return holds(world, plan, from_ns, to_ns, NOT_READY, -1);
+		if (strcmp(exchange->title, "Job moved") == 0 && plan->job >= 0)
+			return has_changed(&world->records.job[plan->job], from_ns, to_ns);
 		return is_troubled(world, exchange->sent_ns);
 	case 408:
 	case 502:

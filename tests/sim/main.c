@@ -10,10 +10,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "compare_redis.h"
 #include "fleet.h"
 #include "jobgate/token.h"
 #include "trace.h"
 #include "world.h"
+
+/* Commands that are given to both servers. */
+#define COMPARED 20000
 
 static const char usage[] =
     "sim - the real worker on simulated time; see tests/sim/README.md\n"
@@ -21,7 +25,8 @@ static const char usage[] =
     "  --quiet       with --seed: only what was wrong, and one line of figures\n"
     "  --seconds S   run fresh seeds for so many seconds\n"
     "  --first N     with --seconds: from this seed on, not from one that the clock gives\n"
-    "  --seeds FILE  run the seeds in this file, the first number of each line\n";
+    "  --seeds FILE  run the seeds in this file, the first number of each line\n"
+    "  --redis PATH  compare the model of Redis with the redis-server at this Unix socket\n";
 
 /* libevent complains of calls that are made to fail. */
 static void
@@ -42,6 +47,12 @@ warm_up(void)
 	event_set_log_callback(ignore_line);
 	tzset(); /* libc reads its time zone */
 	signal(SIGPIPE, SIG_IGN);
+}
+
+static uint64_t
+fresh_seed(void)
+{
+	return (uint64_t)time(NULL) * 1000;
 }
 
 static int
@@ -96,9 +107,9 @@ main(int argc, char **argv)
 	static const struct option options[] = {{"seed", required_argument, NULL, 's'},
 	    {"quiet", no_argument, NULL, 'q'}, {"seconds", required_argument, NULL, 't'},
 	    {"first", required_argument, NULL, 'f'}, {"seeds", required_argument, NULL, 'l'},
-	    {"help", no_argument, NULL, 'h'}, {0}};
+	    {"redis", required_argument, NULL, 'r'}, {"help", no_argument, NULL, 'h'}, {0}};
 	uint64_t seed = 0, first = 0;
-	const char *file = NULL;
+	const char *file = NULL, *redis = NULL;
 	unsigned seconds = 0;
 	bool quiet = false;
 	int option;
@@ -120,18 +131,23 @@ main(int argc, char **argv)
 		case 'l':
 			file = optarg;
 			break;
+		case 'r':
+			redis = optarg;
+			break;
 		default:
 			fputs(usage, option == 'h' ? stdout : stderr);
 			return option == 'h' ? 0 : 2;
 		}
 	}
 	warm_up();
+	if (redis != NULL)
+		return compare_redis(redis, seed != 0 ? seed : fresh_seed(), COMPARED);
 	if (seed != 0)
 		_exit(run_one(seed, !quiet)); /* what the run has made is not freed */
 	if (file != NULL)
 		return run_file(file);
 	if (seconds != 0)
-		return run_fresh(first != 0 ? first : (uint64_t)time(NULL) * 1000, seconds);
+		return run_fresh(first != 0 ? first : fresh_seed(), seconds);
 	fputs(usage, stderr);
 	return 2;
 }

@@ -177,7 +177,7 @@ push(struct redis *redis, int64_t id, const char *key)
 	if (key != NULL)
 		bytes_print(&to->out, "*1\r\n$%zu\r\n%s\r\n", strlen(key), key);
 	else
-		bytes_print(&to->out, "*-1\r\n");
+		bytes_print(&to->out, "$-1\r\n");
 	trace_event("redis", "pushes", (uint64_t)id, 0);
 	if (schedule_now_ns() >= redis->frozen_ns)
 		redis_client_flush(to);
@@ -194,9 +194,25 @@ redis_tell(struct redis *redis, const char *key)
 		next = LIST_NEXT(tracked, link);
 		if (strcmp(tracked->key, key) != 0)
 			continue;
-		push(redis, tracked->client, key);
+		if (redis->running != NULL && redis->running->id == tracked->client)
+			redis->delayed[redis->delayed_count++] = strdup(key);
+		else
+			push(redis, tracked->client, key);
 		forget(tracked);
 	}
+}
+
+void
+redis_tell_delayed(struct redis *redis)
+{
+	int64_t id = redis->running->id;
+
+	redis->running = NULL;
+	for (size_t i = 0; i < redis->delayed_count; i++) {
+		push(redis, id, redis->delayed[i]);
+		free(redis->delayed[i]);
+	}
+	redis->delayed_count = 0;
 }
 
 void

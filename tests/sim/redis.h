@@ -9,6 +9,8 @@
 #include "redis_keys.h"
 #include "stream.h"
 
+#define REDIS_WORDS_MAX 64
+
 struct redis_client;
 
 struct redis {
@@ -26,6 +28,11 @@ struct redis {
 	/* Cut off from the others of its cluster: it answers for no key (CLUSTERDOWN), and is told
 	 * of no change, which another one takes meanwhile. */
 	bool cut;
+	/* A client hears of its own changes after its command, of whatever else it may have
+	 * changed. */
+	const struct redis_client *running;
+	char *delayed[REDIS_WORDS_MAX];
+	size_t delayed_count;
 	uint64_t commands;
 };
 
@@ -53,8 +60,6 @@ redis_now_ms(void)
 
 /* ---- what the files of the model share ---- */
 
-#define REDIS_WORDS_MAX 64
-
 struct redis_client {
 	LIST_ENTRY(redis_client) link;
 	struct redis *redis;
@@ -72,6 +77,9 @@ void redis_command_run(struct redis_client *client, const struct slice *words, s
 /* A key has changed: those who track it are told. redis_tell_all: all keys have gone. */
 void redis_tell(struct redis *redis, const char *key);
 void redis_tell_all(struct redis *redis);
+
+/* The command that runs has come to its end. */
+void redis_tell_delayed(struct redis *redis);
 
 /* The client is told of the key's next change. */
 void redis_track(struct redis_client *client, const char *key);

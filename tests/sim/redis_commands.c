@@ -421,6 +421,14 @@ command_of(const struct call *call)
 	return NULL;
 }
 
+static void
+run(struct call *call, const struct command *command)
+{
+	call->redis->running = call->client;
+	command->run(call);
+	redis_tell_delayed(call->redis);
+}
+
 void
 redis_command_run(struct redis_client *client, const struct slice *words, size_t count)
 {
@@ -444,5 +452,5 @@ redis_command_run(struct redis_client *client, const struct slice *words, size_t
 	if (command->keyed && client->redis->cut && client->end != NULL)
 		reply(&call, "-CLUSTERDOWN The cluster is down\r\n");
 	else
-		command->run(&call);
+		run(&call, command);
 }
