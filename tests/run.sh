@@ -167,6 +167,7 @@ step "packages"
 count need_packages $BUILD_PACKAGES libcmocka-dev redis-server nginx curl slowhttptest clang-format \
 	python3 python3-pytest python3-pytest-xdist python3-aiohttp python3-websockets python3-h11 python3-redis python3-jsonschema python3-yaml systemd openssl sslscan testssl.sh mandoc zsh fish || finish "$tally"
 count need_packages strace valgrind || finish "$tally" # for test_cost.py
+count need_packages spin || finish "$tally"            # for tests/model
 
 # What the gateway is shown to work with.
 count need_packages prometheus caddy || finish "$tally"
@@ -187,6 +188,9 @@ count /usr/bin/python3 tests/rooms.py
 step "idioms"
 count /usr/bin/python3 tests/idioms.py
 count tests/tests_of.py check
+
+step "model of the revocation protocol"
+count quietly tests/model/run.sh
 
 step "layout"
 # Versions of clang-format differ in detail; the one of Debian 12 decides.
