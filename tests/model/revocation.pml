@@ -713,7 +713,7 @@ inline not_too_late(w)
 	skip
 }
 
-/* gateway_catch_up() */
+/* exchange_catch_up() */
 inline catch_up(w)
 {
 #ifndef TURN_CLOCK
@@ -744,9 +744,9 @@ end:	do
 	/* the same for /authorize, by a clock read at that moment: exchange_grant() */
 	:: d_step { BAD_TIMES && worker[w].exchange == IDLE && all_in_order(w) && worker[w].until > PASSED ->
 		not_too_late(w) }
-	/* exchange_send_request(): gateway_catch_up() reads the clock */
+	/* exchange_send_request(): exchange_catch_up() reads the clock */
 	:: d_step { worker[w].exchange == ALLOWED ->
-		printf("worker %d: gateway_catch_up, before the head\n", w);
+		printf("worker %d: exchange_catch_up, before the head\n", w);
 		catch_up(w);
 		if
 		:: watched(w) ->
@@ -761,9 +761,9 @@ end:	do
 		witness(2, elected && worker[w].place && in_order(w, 0));
 		witness(3, changes == 2 && in_order(w, 0) && !is_revoked(0) && !diverging);
 		worker[w].exchange = RUNNING }
-	/* bytes of the exchange move: gateway_catch_up() first */
+	/* bytes of the exchange move: exchange_catch_up() first */
 	:: d_step { worker[w].exchange == RUNNING ->
-		printf("worker %d: gateway_catch_up, before bytes move\n", w);
+		printf("worker %d: exchange_catch_up, before bytes move\n", w);
 		catch_up(w);
 		if
 		:: watched(w) ->

@@ -63,11 +63,24 @@ check() {
 	row "$1" "$2" "$(result "$2")"
 }
 
+# Each step names the functions that it stands for: they must still have these names.
+check_names() {
+	local name
+	# What the model defines itself is an inline.
+	for name in $(grep -oE '\b[a-z][a-z_]*\(\)' "$model" | sort -u); do
+		grep -q "^inline ${name%()}(" "$model" && continue
+		grep -rqw "${name%()}" --include='*.[ch]' "$top/auth" "$top/proxy" "$top/include" && continue
+		echo "revocation.pml names $name, which the code does not have"
+		wrong=$((wrong + 1))
+	done
+}
+
 holds() { check "$1" holds "$2" "${3:--O2 -DSAFETY -DMEMLIM=4000}" "${4:--m1000000 -w24}"; }
 possible() { check "witness: $1" possible "$2" "-O0 -DSAFETY -DMEMLIM=4000" "-m1000000 -w22"; }
 fails() { check "$1" fails "$2" "-O0 -DSAFETY -DMEMLIM=4000" "-m1000000 -w22"; }
 
 quick() {
+	check_names
 	holds "one worker, one record, one failover" "-DCHANGES=2 -DDROPS=1"
 	holds "good times: whoever is let in is served" "-DGOOD_TIMES -DDROPS=0" "-O2 -DNP -DNFAIR=3 -DMEMLIM=4000" "-l -f -m1000000"
 	possible "a first request is let in" "-DWITNESS=1 -DCHANGES=0 -DFAILOVERS=0"
