@@ -14,7 +14,7 @@
 /* Milliseconds. */
 struct timeouts {
 	uint64_t handshake, head, keep_alive, body, connect, first_byte, answer, tunnel, linger,
-	    drain, lookup, backend_idle, watchdog;
+	    drain, lookup, watchdog;
 };
 
 /* Of the head of one message. */
@@ -27,15 +27,14 @@ struct head_limits {
 /* Connections and rates are those of one worker. */
 struct limits {
 	struct head_limits head;
-	uint64_t body_bytes;		 /* of a request; 0: no limit */
-	uint64_t body_rate_min;		 /* bytes per second; 0: no limit */
-	uint64_t drain_bytes;		 /* of a refused request's content */
-	size_t connections;		 /* of clients of jobs */
-	size_t connections_per_client;	 /* 0: no limit */
-	size_t handshakes;		 /* of TLS, unfinished */
-	size_t failed_auth_rate;	 /* per second and client; 0: no limit */
-	size_t failed_auth_burst;	 /* at once */
-	size_t idle_backend_connections; /* of each backend */
+	uint64_t body_bytes;	       /* of a request; 0: no limit */
+	uint64_t body_rate_min;	       /* bytes per second; 0: no limit */
+	uint64_t drain_bytes;	       /* of a refused request's content */
+	size_t connections;	       /* of clients of jobs */
+	size_t connections_per_client; /* 0: no limit */
+	size_t handshakes;	       /* of TLS, unfinished */
+	size_t failed_auth_rate;       /* per second and client; 0: no limit */
+	size_t failed_auth_burst;      /* at once */
 };
 
 /* How requests name jobs. All text is the configuration's. */
@@ -72,6 +71,14 @@ struct circuit_rules {
 	size_t failures;      /* in a row open the circuit; 0: it never opens */
 	uint64_t pause_ms;    /* until the first probe; doubled after each one that failed */
 	uint64_t patience_ms; /* refusals open it once they have lasted this long */
+};
+
+/* Of the connections to backends; times are milliseconds. */
+struct pool_settings {
+	struct circuit_rules circuit; /* of each backend */
+	size_t idle_max;	      /* idle connections kept to each backend */
+	uint64_t idle_ms;	      /* a connection is kept idle for this long */
+	uint64_t connect_ms;	      /* for name, connection and TLS together */
 };
 
 /* The connections of a worker to the store, in milliseconds. */

@@ -62,6 +62,27 @@ struct control_tuning {
 	size_t walks_waiting_max; /* walks of remote callers that wait for a place */
 };
 
+/* The pool of a worker's backends (upstream/pool.h). */
+struct backend_tuning {
+	uint64_t address_ms; /* an address has this long before the next one is tried beside it
+				(RFC 8305 section 5): a family that leads nowhere costs this
+				once, not the time-out */
+	size_t parallel_max; /* sockets of all dials beside their first. There are descriptors
+				for one of each dial, and some to spare. When the spare ones are
+				used up, the next address is tried in place of the one before */
+	uint64_t linger_ms;  /* a backend without users is remembered for this long: its
+				addresses, TLS session and circuit */
+	uint64_t warn_ms;    /* the least between two lines about one backend */
+	size_t spare_max;    /* idle blocks kept of each kind: more than a busy worker turns over */
+	uint64_t pause_last_ms;	  /* however long a backend is away, it is tried again after this */
+	uint64_t redial_first_ms; /* while a backend refuses connections, one dials after this, */
+	uint64_t redial_last_ms;  /* doubled up to this */
+	size_t turn_bytes;	  /* of an answer, read before the loop turns: others wait for it */
+	unsigned interims_max;	  /* interim answers to one request */
+	uint64_t keep_margin_ms;  /* an idle connection closes this long before the backend said it
+				     would */
+};
+
 /* A worker process (server/worker.h). */
 struct worker_tuning {
 	unsigned accept_max;	  /* connections taken in one go from one listener */
@@ -91,6 +112,7 @@ struct tuning {
 	struct tracker_tuning tracker;
 	struct store_tuning store;
 	struct control_tuning control;
+	struct backend_tuning backend;
 	struct worker_tuning worker;
 	struct supervision_tuning supervision;
 };

@@ -79,7 +79,7 @@ struct config {
 		const char *ca_file;	       /* for https:// backends; NULL: the system's */
 		const char *certificate, *key; /* shown to those who ask; NULL: none */
 		bool verify;		       /* that https:// backends are who they should be */
-		struct circuit_rules circuit;
+		struct pool_settings pool;
 	} backends;
 
 	struct { /* towards clients */

@@ -215,7 +215,8 @@ defaults_derive(struct builder *builder)
 		config->workers = cores > 0 ? (unsigned)cores : 1;
 	config->store.wait.required = config->store.wait_required ? config->store.wait.count : 0;
 	/* A backend that refuses connections may come back for as long as a connect may take. */
-	config->backends.circuit.patience_ms = config->timeouts.connect;
+	config->backends.pool.connect_ms = config->timeouts.connect;
+	config->backends.pool.circuit.patience_ms = config->timeouts.connect;
 	if (config->jobs.fixed_url != NULL)
 		jg_job_url_parse(
 		    slice_of(config->jobs.fixed_url), &config->jobs.fixed_target, &bad);

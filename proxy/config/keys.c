@@ -188,15 +188,15 @@ const struct config_key config_keys[] = {
 	.help = "The certificate of an https:// backend must come from one of these authorities "
 		"and name the host in the job's URL; else the answer is 502. With false, an "
 		"attacker on the way to the backend can read and change everything."},
-    {"backends.circuit_failures", COUNT(backends.circuit.failures), .default_value = "5",
+    {"backends.circuit_failures", COUNT(backends.pool.circuit.failures), .default_value = "5",
 	.max = 1000000,
 	.help = "When this many connects in a row have timed out (each worker counts for itself), "
 		"or a backend has refused connections for timeouts.connect, the worker leaves it "
 		"alone for circuit_pause: it answers requests at once with 503 and Retry-After. "
 		"Then it tries one connection. If that fails too, it tries the next after twice "
 		"the time, up to 10s. 0: never."},
-    {"backends.circuit_pause", TIME(backends.circuit.pause_ms), .default_value = "1s", .min = 50,
-	.max = HOUR, .help = "How long a failing backend is left alone at first."},
+    {"backends.circuit_pause", TIME(backends.pool.circuit.pause_ms), .default_value = "1s",
+	.min = 50, .max = HOUR, .help = "How long a failing backend is left alone at first."},
 
     {"tls", SECTION, .help = "TLS towards clients."},
     {"tls.certificates", CERTIFICATES(tls.certificates),
@@ -277,7 +277,7 @@ const struct config_key config_keys[] = {
 		"this time."},
     {"timeouts.drain", TIME(timeouts.drain), .default_value = "30s", .min = 1, .max = DAY,
 	.help = "For requests to end at shutdown."},
-    {"timeouts.backend_idle", TIME(timeouts.backend_idle), .default_value = "30s", .min = 1,
+    {"timeouts.backend_idle", TIME(backends.pool.idle_ms), .default_value = "30s", .min = 1,
 	.max = DAY, .help = "A pooled backend connection that no request uses."},
     {"timeouts.watchdog", TIME(timeouts.watchdog), .default_value = "10s", .min = 1000, .max = DAY,
 	.help = "A worker or control process whose event loop has not turned for this long hangs: "
@@ -325,9 +325,8 @@ const struct config_key config_keys[] = {
 		"address has paused. A valid token passes all the same. 0: no limit."},
     {"limits.failed_auth_burst", COUNT(limits.failed_auth_burst), .default_value = "100", .min = 1,
 	.max = 1000000, .help = "How many requests with an invalid token get 401 at once."},
-    {"limits.idle_backend_connections", COUNT(limits.idle_backend_connections),
-	.default_value = "64", .max = 100000,
-	.help = "Idle connections kept, for each worker and backend."},
+    {"limits.idle_backend_connections", COUNT(backends.pool.idle_max), .default_value = "64",
+	.max = 100000, .help = "Idle connections kept, for each worker and backend."},
     {"limits.drain_bytes", SIZE64(limits.drain_bytes), .default_value = "64KiB", .max = INT64_MAX,
 	.help = "Content of a refused request that is read and dropped to keep the connection."},
 

@@ -196,14 +196,13 @@ backend_resolve(struct backend *backend)
 
 /* ---- warnings ---- */
 
-#define WARN_MS 1000
-
 bool
 backend_may_warn(struct backend *backend)
 {
 	uint64_t now_ms = loop_now_ms(backend->pool->options.loop);
 
-	if (backend->warned_ms != 0 && now_ms - backend->warned_ms < WARN_MS)
+	if (backend->warned_ms != 0 &&
+	    now_ms - backend->warned_ms < backend->pool->options.tuning->warn_ms)
 		return false;
 	backend->warned_ms = now_ms;
 	return true;
@@ -243,16 +242,16 @@ opens_circuit(struct dial *dial, bool probe)
 {
 	const struct pool_options *options = &dial->pool->options;
 	struct circuit *circuit = &dial->backend->circuit;
-	struct circuit_rules rules = options->circuit;
+	struct circuit_rules rules = options->settings.circuit;
 	uint64_t now_ms = loop_now_ms(options->loop);
 
 	/* Operators must not wait for a pause to end once the control process is back. */
 	if (dial->backend->source == BACKEND_OF_CONTROL)
 		rules.failures = 0;
 	if (dial->failure != UPSTREAM_REFUSED)
-		return circuit_failure(circuit, &rules, probe, now_ms);
-	return circuit_refusal(
-	    circuit, &rules, probe, dial->connect_by_ms - options->connect_ms, now_ms);
+		return circuit_failure(circuit, &rules, options->tuning, probe, now_ms);
+	return circuit_refusal(circuit, &rules, options->tuning, probe,
+	    dial->connect_by_ms - options->settings.connect_ms, now_ms);
 }
 
 void

@@ -55,15 +55,15 @@ circuit_success(struct circuit *circuit)
 }
 
 bool
-circuit_failure(
-    struct circuit *circuit, const struct circuit_rules *rules, bool probe, uint64_t now_ms)
+circuit_failure(struct circuit *circuit, const struct circuit_rules *rules,
+    const struct backend_tuning *tuning, bool probe, uint64_t now_ms)
 {
 	if (circuit->state != CIRCUIT_CLOSED) {
 		if (!probe)
 			return false;
 		circuit->pause_ms *= 2;
-		if (circuit->pause_ms > CIRCUIT_PAUSE_MAX_MS)
-			circuit->pause_ms = CIRCUIT_PAUSE_MAX_MS;
+		if (circuit->pause_ms > tuning->pause_last_ms)
+			circuit->pause_ms = tuning->pause_last_ms;
 		if (circuit->pause_ms < rules->pause_ms)
 			circuit->pause_ms = rules->pause_ms;
 	} else {
@@ -85,11 +85,11 @@ circuit_refuses(const struct circuit *circuit, const struct circuit_rules *rules
 }
 
 bool
-circuit_refusal(struct circuit *circuit, const struct circuit_rules *rules, bool probe,
-    uint64_t began_ms, uint64_t now_ms)
+circuit_refusal(struct circuit *circuit, const struct circuit_rules *rules,
+    const struct backend_tuning *tuning, bool probe, uint64_t began_ms, uint64_t now_ms)
 {
 	if (circuit->state != CIRCUIT_CLOSED)
-		return circuit_failure(circuit, rules, probe, now_ms);
+		return circuit_failure(circuit, rules, tuning, probe, now_ms);
 	if (!circuit_refuses(circuit, rules, now_ms)) {
 		circuit->refused_since_ms = began_ms;
 		circuit->redial_ms = circuit->redial_at_ms = 0;
@@ -99,17 +99,17 @@ circuit_refusal(struct circuit *circuit, const struct circuit_rules *rules, bool
 	/* Of the dials that began before the first refusal, only one counts. */
 	if (now_ms >= circuit->redial_at_ms) {
 		circuit->redial_ms *= 2;
-		if (circuit->redial_ms < CIRCUIT_REDIAL_MIN_MS)
-			circuit->redial_ms = CIRCUIT_REDIAL_MIN_MS;
-		if (circuit->redial_ms > CIRCUIT_REDIAL_MAX_MS)
-			circuit->redial_ms = CIRCUIT_REDIAL_MAX_MS;
+		if (circuit->redial_ms < tuning->redial_first_ms)
+			circuit->redial_ms = tuning->redial_first_ms;
+		if (circuit->redial_ms > tuning->redial_last_ms)
+			circuit->redial_ms = tuning->redial_last_ms;
 		circuit->redial_at_ms = now_ms + circuit->redial_ms;
 	}
 	if (rules->failures == 0 || now_ms - circuit->refused_since_ms < rules->patience_ms)
 		return false;
 	circuit->failures = rules->failures - 1;
 	circuit->refused = false;
-	return circuit_failure(circuit, rules, probe, now_ms);
+	return circuit_failure(circuit, rules, tuning, probe, now_ms);
 }
 
 void

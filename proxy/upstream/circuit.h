@@ -8,14 +8,7 @@
 
 #include "jobgate/dump.h"
 #include "jobgate/settings.h"
-
-/* However long a backend is away, it is tried again after this. */
-#define CIRCUIT_PAUSE_MAX_MS 10000
-
-/* While a backend refuses connections it is dialled after the first of these, doubled up to the
- * other. */
-#define CIRCUIT_REDIAL_MIN_MS 50
-#define CIRCUIT_REDIAL_MAX_MS 500
+#include "jobgate/tuning.h"
 
 enum circuit_state {
 	CIRCUIT_CLOSED,	 /* connections are made */
@@ -46,15 +39,15 @@ bool circuit_success(struct circuit *circuit);
  * One could not be made. True when that opened the circuit, also again after a probe.
  * Failures of connections that were under way when it opened do not count.
  */
-bool circuit_failure(
-    struct circuit *circuit, const struct circuit_rules *rules, bool probe, uint64_t now_ms);
+bool circuit_failure(struct circuit *circuit, const struct circuit_rules *rules,
+    const struct backend_tuning *tuning, bool probe, uint64_t now_ms);
 
 /*
  * One was refused: the backend restarts, perhaps, and requests wait for it. began_ms: when it was
  * set out for. True when that opened the circuit, as with circuit_failure.
  */
-bool circuit_refusal(struct circuit *circuit, const struct circuit_rules *rules, bool probe,
-    uint64_t began_ms, uint64_t now_ms);
+bool circuit_refusal(struct circuit *circuit, const struct circuit_rules *rules,
+    const struct backend_tuning *tuning, bool probe, uint64_t began_ms, uint64_t now_ms);
 
 /*
  * Does the backend refuse connections, as far as is known? Then the next is to be made at

@@ -10,7 +10,7 @@ dial_free(struct task *task)
 {
 	struct dial *dial = container_of(task, struct dial, free_task);
 
-	slab_give(&dial->pool->dial_slab, dial, POOL_SLAB_KEEP);
+	slab_give(&dial->pool->dial_slab, dial, dial->pool->options.tuning->spare_max);
 }
 
 /* The one place where a dial ends, whatever has become of it. */
@@ -237,11 +237,11 @@ dial_begin(struct dial *dial)
 	const struct pool_options *options = &dial->pool->options;
 	uint64_t now_ms = loop_now_ms(options->loop);
 
-	dial->connect_by_ms = now_ms + options->connect_ms;
+	dial->connect_by_ms = now_ms + options->settings.connect_ms;
 	if (!circuit_admits(&backend->circuit, now_ms, &dial->probe)) {
 		dial->failure = UPSTREAM_CIRCUIT_OPEN;
 		dial_fail(dial);
-	} else if (circuit_refuses(&backend->circuit, &options->circuit, now_ms)) {
+	} else if (circuit_refuses(&backend->circuit, &options->settings.circuit, now_ms)) {
 		dial->failure = UPSTREAM_REFUSED;
 		redial_wait(dial);
 	} else {
@@ -261,7 +261,7 @@ dial_new(struct backend *backend, struct upstream_user *user)
 		return NULL;
 	dial->made = backend_conn_new(backend, dial);
 	if (dial->made == NULL) {
-		slab_give(&pool->dial_slab, dial, POOL_SLAB_KEEP);
+		slab_give(&pool->dial_slab, dial, pool->options.tuning->spare_max);
 		return NULL;
 	}
 	dial->upstream = (struct upstream){&dial_ops, user};

@@ -5,9 +5,6 @@
 #include "net/buffer.h"
 #include "upstream/pool_state.h"
 
-/* A backend without connections is remembered this long, for its addresses. */
-#define BACKEND_LINGER_MS 60000
-
 static void
 backend_free(struct backend *backend)
 {
@@ -122,7 +119,8 @@ backend_conn_free(struct task *task)
 {
 	struct backend_conn *connection = container_of(task, struct backend_conn, free_task);
 
-	slab_give(&connection->pool->connection_slab, connection, POOL_SLAB_KEEP);
+	slab_give(&connection->pool->connection_slab, connection,
+	    connection->pool->options.tuning->spare_max);
 }
 
 void
@@ -162,7 +160,8 @@ pool_leave(struct backend *backend)
 {
 	CHECK(backend->users > 0, backend_dump, backend);
 	if (--backend->users == 0)
-		timer_start(backend->pool->options.loop, &backend->timer, BACKEND_LINGER_MS);
+		timer_start(backend->pool->options.loop, &backend->timer,
+		    backend->pool->options.tuning->linger_ms);
 }
 
 unsigned
@@ -244,7 +243,7 @@ pool_keep(struct backend_conn *connection)
 	struct pool *pool = connection->pool;
 
 	CHECK(connection->dial == NULL && connection->conn.fd >= 0, backend_conn_dump, connection);
-	if (pool->draining || backend->idle_count >= pool->options.idle_max)
+	if (pool->draining || backend->idle_count >= pool->options.settings.idle_max)
 		return false;
 	if (connection->place.version != backend->version) {
 		if (!backend_still_has(backend, &connection->conn))
@@ -315,6 +314,8 @@ pool_new(const struct pool_options *options)
 		return NULL;
 	}
 	pool->options = *options;
+	if (options->tuning == NULL)
+		pool->options.tuning = &jg_tuning.backend;
 	pool->deliver.run = dial_deliver;
 	pool->connection_slab.size = options->protocol->size;
 	pool->dial_slab.size = sizeof(struct dial);

@@ -6,6 +6,7 @@
 #include "jobgate/job.h"
 #include "jobgate/log.h"
 #include "jobgate/settings.h"
+#include "jobgate/tuning.h"
 #include "net/guard.h"
 #include "upstream/upstream.h"
 
@@ -34,12 +35,10 @@ struct pool_options {
 	struct guard_rules guard;	/* which addresses the URL of a record may lead to */
 	const char *const *own_sockets; /* paths of the gateway's own Unix sockets, NULL at the end;
 					   never a backend. NULL: there are none */
-	struct circuit_rules circuit;	/* of each backend */
-	struct head_limits head;	/* of each answer */
-	size_t connections_max; /* to all backends, in all states; beyond it idle ones close */
-	size_t idle_max;	/* idle connections kept to each backend */
-	uint64_t connect_ms;	/* for name, connection and TLS together */
-	uint64_t idle_ms;	/* a connection is kept idle for this long */
+	struct pool_settings settings;
+	struct head_limits head; /* of each answer */
+	size_t connections_max;	 /* to all backends, in all states; beyond it idle ones close */
+	const struct backend_tuning *tuning; /* NULL: that of jg_tuning */
 
 	void *ctx; /* of these two functions */
 	/*

@@ -63,9 +63,6 @@ LIST_HEAD(bucket, backend);
 
 #define BACKEND_BUCKETS 4096
 
-/* Idle blocks kept of each kind: more than a busy worker turns over. */
-#define POOL_SLAB_KEEP 1024
-
 /* Where a walk over all backends and connections stands (walk.c). */
 struct pool_walk {
 	size_t bucket;		       /* the next one */

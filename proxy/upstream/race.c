@@ -8,19 +8,6 @@
 #include "upstream/connect_address.h"
 #include "upstream/pool_state.h"
 
-/*
- * An address has this long before the next one is tried beside it, and the first to connect wins
- * (RFC 8305 section 5): a family that leads nowhere costs this once, not the time-out.
- */
-#define ADDRESS_MS 250
-
-/*
- * Parallel connections of all dials of a pool. There are descriptors for one connection of each
- * dial, and some to spare. When the spare ones are used up, the next address is tried in place of
- * the one before, not beside it.
- */
-#define PARALLEL_MAX 64
-
 /* A connection to another address, tried beside the one in dial->made. */
 struct parallel_dial {
 	LIST_ENTRY(parallel_dial) link;
@@ -76,16 +63,16 @@ race_schedule(struct dial *dial)
 	const struct pool_options *options = &dial->pool->options;
 	uint64_t now_ms = loop_now_ms(options->loop);
 	uint64_t left = dial->connect_by_ms > now_ms ? dial->connect_by_ms - now_ms : 1;
-	uint64_t turn = left;
+	uint64_t turn = left, address_ms = options->tuning->address_ms;
 	size_t index;
 	bool more = next_address(dial, &index);
 
 	/* Addresses may come late: those of the other family. */
 	if (dial->state == DIAL_CONNECTING && (more || dial->backend->resolution != NULL))
-		turn = ADDRESS_MS;
+		turn = address_ms;
 	/* A handshake is not raced: its address gets a fair share of what is left. */
 	if (dial->state == DIAL_TLS_HANDSHAKE && more)
-		turn = left / 2 > ADDRESS_MS ? left / 2 : ADDRESS_MS;
+		turn = left / 2 > address_ms ? left / 2 : address_ms;
 	timer_start(options->loop, &dial->timer, turn < left ? turn : left);
 }
 
@@ -143,7 +130,7 @@ connect_next(struct dial *dial, size_t index)
 	struct parallel_dial *parallel;
 	enum connect_result result;
 
-	if (pool->parallel_count >= PARALLEL_MAX)
+	if (pool->parallel_count >= pool->options.tuning->parallel_max)
 		conn_close(&dial->made->conn);
 	if (dial->made->conn.fd < 0) {
 		dial->made->place = place;

@@ -2,17 +2,7 @@
 #include "http/framing.h"
 #include "upstream/http1/client_state.h"
 
-/*
- * Bytes of one answer relayed in one turn of the loop: a fast backend must not starve the others.
- */
-#define TURN_BYTES (512 * 1024)
-
-/* Answers of 1xx before the final one; a backend that sends more does not mean to answer. */
-#define INTERIMS_MAX 64
-
-/* Of a backend's word on how long it keeps a connection. */
-#define KEEP_MARGIN_MS 500
-#define KEEP_SECONDS_MAX 86400
+#define KEEP_SECONDS_MAX 86400 /* of a backend's word on how long it keeps a connection */
 
 /* Read more of a head; true when there is something new to look at. */
 static bool
@@ -49,7 +39,7 @@ upgrade_agreed(const struct http1_client *client, const struct response_framing 
  * may not be one that can be sent again. UINT64_MAX when it does not say.
  */
 static uint64_t
-keep_hint_ms(const struct response_head *head)
+keep_hint_ms(const struct response_head *head, uint64_t margin_ms)
 {
 	struct slice name = SLICE("timeout="), list, member;
 	uint64_t seconds;
@@ -66,7 +56,7 @@ keep_hint_ms(const struct response_head *head)
 			if (!slice_to_capped_number(digits, KEEP_SECONDS_MAX, &seconds) ||
 			    seconds == 0)
 				return 0;
-			return seconds * 1000 - KEEP_MARGIN_MS;
+			return seconds * 1000 - margin_ms;
 		}
 	}
 	return UINT64_MAX;
@@ -91,7 +81,7 @@ answer_take_head(struct http1_client *client, const struct response_head *head,
 	if (head->status == 101 && !upgrade_agreed(client, framing))
 		return false;
 	if (head->status < 200 && head->status != 101) {
-		if (++client->interims > INTERIMS_MAX)
+		if (++client->interims > client->connection.options->tuning->interims_max)
 			return false;
 		if (head->status == 100 || head->status == 103)
 			user->ops->interim(user, &response);
@@ -112,7 +102,7 @@ answer_take_head(struct http1_client *client, const struct response_head *head,
 	client->tunnel = response.tunnel;
 	if (client->tunnel)
 		timer_start(client->connection.options->loop, &client->timer, TUNNEL_LOOK_MS);
-	client->keep_ms = keep_hint_ms(head);
+	client->keep_ms = keep_hint_ms(head, client->connection.options->tuning->keep_margin_ms);
 	client->keep_alive = framing->keep_alive && !client->tunnel && client->keep_ms > 0;
 	body_decoder_init(&client->receiver.body, client->tunnel ? BODY_UNTIL_CLOSE : framing->body,
 	    framing->length, TRAILER_MAX);
@@ -242,7 +232,7 @@ answer_relay(struct http1_client *client, size_t *budget)
 void
 http1_client_pump(struct http1_client *client)
 {
-	size_t budget = TURN_BYTES;
+	size_t budget = client->connection.options->tuning->turn_bytes;
 	bool more = true;
 
 	while (more && client->upstream.user != NULL && !client->tunnel_ended) {

@@ -293,7 +293,8 @@ client_release(struct upstream *upstream)
 	}
 	http1_client_set_state(client, HTTP1_CLIENT_IDLE);
 	timer_start(options->loop, &client->timer,
-	    client->keep_ms < options->idle_ms ? client->keep_ms : options->idle_ms);
+	    client->keep_ms < options->settings.idle_ms ? client->keep_ms
+							: options->settings.idle_ms);
 }
 
 static void

@@ -15,8 +15,8 @@ static void
 open_at(struct circuit *circuit, uint64_t now_ms)
 {
 	for (int i = 0; i < 2; i++)
-		assert_false(circuit_failure(circuit, &three, false, now_ms));
-	assert_true(circuit_failure(circuit, &three, false, now_ms));
+		assert_false(circuit_failure(circuit, &three, &jg_tuning.backend, false, now_ms));
+	assert_true(circuit_failure(circuit, &three, &jg_tuning.backend, false, now_ms));
 }
 
 static void
@@ -27,7 +27,7 @@ opens_after_failures_in_a_row(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2; i++)
-		assert_false(circuit_failure(&circuit, &three, false, 5));
+		assert_false(circuit_failure(&circuit, &three, &jg_tuning.backend, false, 5));
 	assert_false(circuit_success(&circuit));
 	open_at(&circuit, 5);
 	assert_false(circuit_admits(&circuit, 5, &probe));
@@ -71,7 +71,7 @@ waits_longer_after_each_failed_probe(void **state)
 		assert_false(circuit_admits(&circuit, now + pauses[i] - 1, &probe));
 		now += pauses[i];
 		assert_true(circuit_admits(&circuit, now, &probe));
-		assert_true(circuit_failure(&circuit, &three, true, now));
+		assert_true(circuit_failure(&circuit, &three, &jg_tuning.backend, true, now));
 	}
 	circuit_success(&circuit);
 	open_at(&circuit, now);
@@ -86,9 +86,9 @@ keeps_a_long_pause_that_was_asked_for(void **state)
 	bool probe;
 
 	(void)state;
-	assert_true(circuit_failure(&circuit, &slow, false, 0));
+	assert_true(circuit_failure(&circuit, &slow, &jg_tuning.backend, false, 0));
 	assert_true(circuit_admits(&circuit, 60000, &probe));
-	assert_true(circuit_failure(&circuit, &slow, true, 60000));
+	assert_true(circuit_failure(&circuit, &slow, &jg_tuning.backend, true, 60000));
 	assert_false(circuit_admits(&circuit, 119999, &probe));
 	assert_true(circuit_admits(&circuit, 120000, &probe));
 }
@@ -101,9 +101,9 @@ learns_nothing_from_what_began_before_it_opened(void **state)
 
 	(void)state;
 	open_at(&circuit, 0);
-	assert_false(circuit_failure(&circuit, &three, false, 900));
+	assert_false(circuit_failure(&circuit, &three, &jg_tuning.backend, false, 900));
 	assert_true(circuit_admits(&circuit, 1000, &probe));
-	assert_false(circuit_failure(&circuit, &three, false, 1000));
+	assert_false(circuit_failure(&circuit, &three, &jg_tuning.backend, false, 1000));
 	assert_false(circuit_admits(&circuit, 1000, &probe));
 	/* But a success is one, whenever it was begun. */
 	assert_true(circuit_success(&circuit));
@@ -133,7 +133,7 @@ never_opens_when_told_so(void **state)
 
 	(void)state;
 	for (int i = 0; i < 1000; i++)
-		assert_false(circuit_failure(&circuit, &never, false, 0));
+		assert_false(circuit_failure(&circuit, &never, &jg_tuning.backend, false, 0));
 	assert_true(circuit_admits(&circuit, 0, &probe));
 }
 
@@ -148,7 +148,7 @@ tells_when_to_come_back(void **state)
 	assert_int_equal(circuit_retry_s(&circuit, 0), 1);
 	assert_true(circuit_admits(&circuit, 1000, &probe));
 	assert_int_equal(circuit_retry_s(&circuit, 1000), 1);
-	assert_true(circuit_failure(&circuit, &three, true, 1000));
+	assert_true(circuit_failure(&circuit, &three, &jg_tuning.backend, true, 1000));
 	assert_int_equal(circuit_retry_s(&circuit, 1000), 2);
 	assert_int_equal(circuit_retry_s(&circuit, 1001), 2);
 	assert_int_equal(circuit_retry_s(&circuit, 2000), 1);
@@ -165,14 +165,15 @@ refusals_open_once_they_have_lasted(void **state)
 
 	(void)state;
 	for (uint64_t now = 10000; now < 15000; now += 100)
-		assert_false(circuit_refusal(&circuit, &three, false, 10000, now));
+		assert_false(
+		    circuit_refusal(&circuit, &three, &jg_tuning.backend, false, 10000, now));
 	assert_true(circuit_admits(&circuit, 14999, &probe));
-	assert_true(circuit_refusal(&circuit, &three, false, 14000, 15000));
+	assert_true(circuit_refusal(&circuit, &three, &jg_tuning.backend, false, 14000, 15000));
 	assert_false(circuit_admits(&circuit, 15999, &probe));
 	assert_true(circuit_admits(&circuit, 16000, &probe));
 	assert_true(probe);
 	/* The probe does not wait: it opens the circuit again, for longer. */
-	assert_true(circuit_refusal(&circuit, &three, true, 16000, 16000));
+	assert_true(circuit_refusal(&circuit, &three, &jg_tuning.backend, true, 16000, 16000));
 	assert_false(circuit_admits(&circuit, 17999, &probe));
 }
 
@@ -185,7 +186,7 @@ refusals_never_open_what_is_turned_off(void **state)
 
 	(void)state;
 	for (uint64_t now = 0; now < 60000; now += 500)
-		assert_false(circuit_refusal(&circuit, &never, false, 0, now));
+		assert_false(circuit_refusal(&circuit, &never, &jg_tuning.backend, false, 0, now));
 	assert_true(circuit_admits(&circuit, 60000, &probe));
 	assert_true(circuit_refuses(&circuit, &never, 60000));
 }
@@ -200,16 +201,18 @@ a_backend_that_refuses_is_dialled_now_and_then(void **state)
 	(void)state;
 	assert_false(circuit_refuses(&circuit, &three, now));
 	for (size_t i = 0; i < sizeof(pauses) / sizeof(pauses[0]); i++) {
-		assert_false(circuit_refusal(&circuit, &three, false, 1000, now));
+		assert_false(
+		    circuit_refusal(&circuit, &three, &jg_tuning.backend, false, 1000, now));
 		/* Another that was under way counts for nothing. */
-		assert_false(circuit_refusal(&circuit, &three, false, 1000, now));
+		assert_false(
+		    circuit_refusal(&circuit, &three, &jg_tuning.backend, false, 1000, now));
 		assert_true(circuit_refuses(&circuit, &three, now));
 		assert_int_equal(circuit.redial_at_ms, now + pauses[i]);
 		now = circuit.redial_at_ms;
 	}
 	circuit_success(&circuit);
 	assert_false(circuit_refuses(&circuit, &three, now));
-	assert_false(circuit_refusal(&circuit, &three, false, now, now));
+	assert_false(circuit_refusal(&circuit, &three, &jg_tuning.backend, false, now, now));
 	assert_int_equal(circuit.redial_at_ms, now + 50);
 }
 
@@ -219,12 +222,12 @@ refusals_of_long_ago_are_forgotten(void **state)
 	struct circuit circuit = {0};
 
 	(void)state;
-	assert_false(circuit_refusal(&circuit, &three, false, 1000, 1000));
+	assert_false(circuit_refusal(&circuit, &three, &jg_tuning.backend, false, 1000, 1000));
 	assert_true(circuit_refuses(&circuit, &three, 6000));
 	assert_false(circuit_refuses(&circuit, &three, 6001));
-	assert_false(circuit_refusal(&circuit, &three, false, 9000, 9000));
-	assert_false(circuit_refusal(&circuit, &three, false, 9000, 13999));
-	assert_true(circuit_refusal(&circuit, &three, false, 9000, 14000));
+	assert_false(circuit_refusal(&circuit, &three, &jg_tuning.backend, false, 9000, 9000));
+	assert_false(circuit_refusal(&circuit, &three, &jg_tuning.backend, false, 9000, 13999));
+	assert_true(circuit_refusal(&circuit, &three, &jg_tuning.backend, false, 9000, 14000));
 }
 
 int

@@ -210,7 +210,7 @@ static void
 no_more_than_the_limit_are_kept(void **state)
 {
 	(void)state;
-	world.pool->options.idle_max = 1;
+	world.pool->options.settings.idle_max = 1;
 	for (int i = 0; i < 3; i++) {
 		acquire_new(POOL_FRESH);
 		take_peer();
@@ -315,7 +315,7 @@ static void
 an_open_circuit(void **state)
 {
 	(void)state;
-	world.pool->options.circuit = (struct circuit_rules){1, 60000, 0};
+	world.pool->options.settings.circuit = (struct circuit_rules){1, 60000, 0};
 	stop_listening();
 	acquire_new(POOL_ANY);
 	expect_failure(UPSTREAM_REFUSED);
