@@ -11,23 +11,23 @@ typedef struct label_set type_SELECTOR, type_LABELS;
 typedef unsigned char type_HASH[TOKEN_HASH_LEN];
 
 /* The place of a member. It does not compile when the member is of another type. */
-#define PLACE(record_type, member, FORM)               \
-	(offsetof(struct record, record_type.member) + \
-	    _Generic(&((struct record *)NULL)->record_type.member, type_##FORM * : 0))
+#define PLACE(member, FORM)                \
+	(offsetof(struct record, member) + \
+	    _Generic(&((struct record *)NULL)->member, type_##FORM * : 0))
 
-#define ROW(record_type, member_, FORM, name_, uses_, ...)                                       \
-	{                                                                                        \
-		.name = (name_), .form = AS_##FORM, .offset = PLACE(record_type, member_, FORM), \
-		.uses = (uses_), __VA_ARGS__                                                     \
+#define ROW(member, FORM, name_, uses_, ...)                                       \
+	{                                                                          \
+		.name = (name_), .form = AS_##FORM, .offset = PLACE(member, FORM), \
+		.uses = (uses_), __VA_ARGS__                                       \
 	}
 
 static const struct record_field token_fields[] = {
-#define TOKEN_FIELD(ID, ...) [TOKEN_FIELD_##ID] = ROW(token, __VA_ARGS__),
+#define TOKEN_FIELD(ID, member, ...) [TOKEN_FIELD_##ID] = ROW(token.member, __VA_ARGS__),
 #include "jobgate/record_fields.def"
 };
 
 static const struct record_field job_fields[] = {
-#define JOB_FIELD(ID, ...) [JOB_FIELD_##ID] = ROW(job, __VA_ARGS__),
+#define JOB_FIELD(ID, member, ...) [JOB_FIELD_##ID] = ROW(job.member, __VA_ARGS__),
 #include "jobgate/record_fields.def"
 };
 

@@ -45,7 +45,8 @@ slice_equal_nocase(struct slice a, struct slice b)
 static inline bool
 slice_starts_with(struct slice text, struct slice prefix)
 {
-	return text.len >= prefix.len && memcmp(text.at, prefix.at, prefix.len) == 0;
+	return text.len >= prefix.len &&
+	       (prefix.len == 0 || memcmp(text.at, prefix.at, prefix.len) == 0);
 }
 
 /* As slice_starts_with, with ASCII letters compared without regard to case. */
