@@ -28,9 +28,9 @@
 #define CHECK_EXIT_STATUS 70
 
 /*
- * Failed CHECKs of this process are lines of *log from now on, written straight to its descriptor:
- * a log with a thread or a buffer of its own may not come to write again. Copied. The default is
- * standard error. Call it once in each process, before the process has threads.
+ * From now on failed CHECKs of this process are lines of *log, written straight to its descriptor:
+ * a log with its own thread or buffer may never write again. Copied. The default is standard error.
+ * Call it once in each process, before the process has threads.
  */
 void jg_check_log(const struct log *log);
 

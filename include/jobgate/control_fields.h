@@ -32,8 +32,8 @@ _Static_assert(CONTROL_MARK_TEXT == 2 * TOKEN_MARK_LEN, "hex");
 #define CONTROL_BODY_MAX (64u << 10)
 
 /*
- * The longest path and query of a call together, in bytes: libevhtp's parser gives a connection up
- * over a line of 8192.
+ * The longest path and query of a call together, in bytes: libevhtp's parser drops a connection
+ * whose line is longer than 8192.
  */
 #define CONTROL_TARGET_MAX 8000
 

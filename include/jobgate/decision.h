@@ -15,28 +15,28 @@ enum credential {
 	CREDENTIAL_OTHER_SCHEME, /* a scheme other than Bearer */
 	CREDENTIAL_MALFORMED,	 /* more than one field, or Bearer without a b64token */
 	CREDENTIAL_BEARER,
-	CREDENTIAL_SESSION, /* instead of a token, a sealed cookie that vouches for one of this
-			       version */
+	CREDENTIAL_SESSION, /* a browser's session: a cookie that the gateway has sealed, in place
+			       of a token */
 };
 
 /*
  * Read one Authorization field value. The scheme is case-insensitive and one
- * or more spaces part it from the credential. With CREDENTIAL_BEARER *value is
+ * or more spaces separate it from the credential. With CREDENTIAL_BEARER *value is
  * the b64token, inside field; with other results it is empty.
  */
 enum credential jg_credential_parse(struct slice field, struct slice *value);
 
-/* A Bearer credential as far as a verdict needs it: whose token it says it is, and its proof. */
+/* What a verdict needs of a Bearer credential: the id of its token, and the hash that proves it. */
 struct bearer {
-	bool formed;	       /* of a token's form, checksum and minted part included */
+	bool formed;	       /* of a token's form, with a valid check (token.h, mint.h) */
 	char id[TOKEN_ID_LEN]; /* when formed */
-	unsigned char hash[TOKEN_HASH_LEN]; /* SHA-256 of all of it */
+	unsigned char hash[TOKEN_HASH_LEN]; /* SHA-256 of the whole credential */
 };
 
 /*
- * Read a Bearer credential. Whatever it is costs one SHA-256, and the check of a minted
- * part where that counts, so that the time of a
- * refusal does not tell why. Not formed, too, when OpenSSL is short of memory.
+ * Read a Bearer credential. Each one costs one SHA-256, and the check of its minted part where only
+ * minted values count: the time of a refusal does not tell its reason. When OpenSSL is short of
+ * memory, the result is not formed.
  */
 void jg_bearer_read(const struct mint *mint, struct slice value, struct bearer *out);
 
@@ -56,8 +56,8 @@ bool jg_bearer_proves(const struct bearer *bearer, const struct token *token);
  * saves 3 % of the CPU; with 5,000, more than there are slots, it loses under 1 %.
  */
 struct cached_digest {
-	bool kept;
-	uint64_t print[2];
+	bool kept;	   /* false: the slot is empty */
+	uint64_t print[2]; /* the keyed hash of the field */
 	struct bearer bearer;
 };
 
@@ -98,18 +98,18 @@ struct evidence {
 	enum credential credential;
 	const struct bearer
 	    *bearer; /* with CREDENTIAL_BEARER; with CREDENTIAL_SESSION its id alone */
-	/* With CREDENTIAL_SESSION, of the token when it was vouched for: */
+	/* With CREDENTIAL_SESSION, of the token at sign-in: */
 	uint64_t version;
-	unsigned char mark[TOKEN_MARK_LEN]; /* how its hash began */
+	unsigned char mark[TOKEN_MARK_LEN]; /* the first bytes of its hash */
 	enum knowledge token_known;	    /* read only when the bearer is formed */
 	const struct token *token;	    /* with RECORD_KNOWN */
 	bool names_control;		    /* the host is that of the control API: no job then */
-	bool names_job;			    /* the host or path is one of a job's */
+	bool names_job;			    /* the host or the path names a job */
 	enum knowledge job_known;
 	const struct job *job; /* with RECORD_KNOWN */
 };
 
-/* True when the credential is one of the token that has been found for it. */
+/* True when the credential proves the token whose record was found. */
 bool jg_evidence_proves(const struct evidence *evidence);
 
 /* In the order in which they are tried. Each refusal has one status (see jg_verdict_status). */
@@ -128,7 +128,7 @@ enum verdict {
 #define VERDICT_COUNT (VERDICT_NO_URL + 1)
 
 /*
- * Decide, in the order of the table in README.md. No I/O, no clock, no state: the
+ * Decide, in the order of the table in auth/README.md. No I/O, no clock, no state: the
  * same evidence always gets the same verdict, and anything not understood is
  * refused. Hashes are compared in constant time.
  */
@@ -138,8 +138,8 @@ enum verdict jg_decide(const struct evidence *evidence);
  * The same for a caller who has been identified already: whether this token may
  * (still) use this job. token and job are as in struct evidence, NULL with
  * RECORD_ABSENT or RECORD_UNKNOWN. Used again when a record changes under a
- * running exchange. It does not see the value: version and hash of the record under
- * which the exchange was allowed tell a renewed token, or another one put in its place.
+ * running exchange. The value is not known any more. So the version and hash under which the
+ * exchange was allowed tell whether the token was renewed or replaced since.
  */
 struct token_edition {
 	uint64_t version;

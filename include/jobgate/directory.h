@@ -15,7 +15,7 @@
  * and reports invalidations and the health of its connections; the gateway asks it. Callers pass in
  * the time, in milliseconds of a monotonic clock that goes on while the machine is suspended.
  *
- * The bound it keeps (README.md, "The staleness bound"): an answer given at time
+ * The bound it keeps (auth/README.md, "The staleness bound"): an answer given at time
  * t was true at some moment after t - max_staleness, whatever fails.
  */
 struct directory;
@@ -28,7 +28,7 @@ enum record_kind {
 };
 
 /*
- * One record in one allocation, made by whoever reads the store and given to the
+ * One record in one allocation, made by the code that reads the store and given to the
  * directory, which frees it with free(): everything the token or job points to
  * lies behind it in the same block.
  */
@@ -74,9 +74,9 @@ struct directory *jg_directory_new(
 void jg_directory_free(struct directory *directory);
 
 /*
- * One who waits for a record; part of the waiter's own struct. `answered` is
- * called once, when the record is known, absent or cannot be had; the waiter
- * then asks again. Not called after jg_directory_forget.
+ * Waits for a record; part of the waiter's own struct. `answered` is
+ * called once, when the record is known, absent or cannot be had; the waiter then looks it up
+ * again. Not called after jg_directory_forget.
  */
 struct directory_waiter {
 	TAILQ_ENTRY(directory_waiter) link;
@@ -85,9 +85,9 @@ struct directory_waiter {
 };
 
 /*
- * One who relies on a record while it runs; part of its own struct, zeroed at
- * first. `changed` is called whenever the record changed or can no longer be
- * trusted. It may unwatch this or any other watch.
+ * Watches a record that an exchange relies on while it runs; part of the watcher's own struct,
+ * zeroed at first. `changed` is called whenever the record changed or can no longer be trusted. It
+ * may unwatch this or any other watch.
  */
 struct directory_watch {
 	LIST_ENTRY(directory_watch) link;
@@ -107,7 +107,7 @@ struct directory_answer {
 /*
  * Look a record up; id must be valid for its kind (jg_token_id_valid,
  * jg_job_id_valid). A known, fresh entry answers at once and costs no
- * allocation. Otherwise one read is started for all who ask, and waiter (may be
+ * allocation. Otherwise one read is started for all callers, and waiter (may be
  * NULL: do not wait) is queued. RECORD_UNKNOWN at once where the store is out of reach.
  */
 struct directory_answer jg_directory_lookup(struct directory *directory, enum record_kind kind,
@@ -123,7 +123,7 @@ const struct mint *jg_directory_mint(const struct directory *directory, uint64_t
 /* Stop waiting; harmless for one that does not wait. */
 void jg_directory_forget(struct directory_waiter *waiter);
 
-/* Start and stop watching an entry got from a lookup in this turn. One list link each. */
+/* Start and stop watching an entry that a lookup returned in this turn. One list link each. */
 void jg_directory_watch(struct directory_entry *entry, struct directory_watch *watch);
 void jg_directory_unwatch(struct directory_watch *watch);
 
@@ -137,8 +137,8 @@ struct directory_answer jg_directory_watched(
  * The answer to a read. Takes record (NULL unless FEED_RECORD). From record->ends_ms on the record
  * answers no look-up, and it is read again for its watchers, who are told if no answer has come
  * 100 ms later: the store may report its end late or never. A reply that an
- * invalidation overtook does not enter the cache: the record is read again if
- * anyone still wants it.
+ * invalidation overtook does not enter the cache: the record is read again if it is still waited
+ * for or watched.
  */
 void jg_directory_feed(struct directory *directory, struct directory_entry *entry, enum feed feed,
     struct record *record, uint64_t now_ms);
@@ -173,7 +173,7 @@ uint64_t jg_directory_due_ms(const struct directory *directory);
 
 /*
  * Call at that moment and at least every 100 ms: once the bound has passed it tells the watchers,
- * records that have ended are read again, and so is what a reconnect made doubtful.
+ * records that have ended are read again, and so are those that a reconnect made stale.
  */
 void jg_directory_tick(struct directory *directory, uint64_t now_ms);
 

@@ -19,7 +19,7 @@
 struct exchange;
 struct exchange_context;
 
-/* The client, and what the listener it came in at is for; a plain value. */
+/* The client, and the purpose of the listener that it connected to; a plain value. */
 struct exchange_peer {
 	unsigned char address[16]; /* IPv6, or IPv4 mapped into it (RFC 4291 section 2.5.5.2) */
 	bool local;		   /* a Unix socket: there is no address */
@@ -200,8 +200,8 @@ bool exchange_is_tunnel(const struct exchange *exchange);
 bool exchange_is_allowed(const struct exchange *exchange);
 
 /*
- * True when it waits for its client in a way that must not hold a place: for content that a local
- * handler reads, from a client that has shown no token; where places are few, for any content.
+ * True when it waits for content from a client that must not hold a place meanwhile: content for a
+ * local handler, whose client has shown no token, or any content at a listener with few places.
  */
 bool exchange_awaits_content(const struct exchange *exchange);
 

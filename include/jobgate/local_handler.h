@@ -45,7 +45,7 @@ struct local_call {
 	enum local_host host;
 	bool tls;	 /* the client speaks TLS, as far as the gateway is told */
 	bool by_session; /* `refused`: a session's cookie stood for the token */
-	bool limited; /* `decided`: its address has sent too many tokens of late that are not valid
+	bool limited; /* `decided`: its address has recently sent too many tokens that are not valid
 		       */
 	uint16_t https_port;		  /* where redirects lead */
 	const unsigned char *session_key; /* of SESSION_KEY_LEN bytes; NULL: browsers cannot sign in
@@ -69,7 +69,7 @@ struct local_answer {
 enum local_action {
 	LOCAL_ANSWER,	   /* send what is in *answer */
 	LOCAL_CONTENT,	   /* `begin`: read the content, a credential is in it */
-	LOCAL_UNAVAILABLE, /* refuse with VERDICT_UNAVAILABLE: something is short */
+	LOCAL_UNAVAILABLE, /* refuse with VERDICT_UNAVAILABLE: memory or random bytes are short */
 };
 
 struct local_handler {

@@ -24,8 +24,8 @@ struct log {
 #define JG_LOG_LINE_MAX 1024
 
 /*
- * Overwrite the secret of each token in a text with asterisks; its id stays. For whatever
- * is logged of what others sent: a token may stand where it does not belong.
+ * Overwrite the secret of each token in a text with asterisks; its id stays. Call it on everything
+ * that is logged of what others sent: a token may be in the wrong place there.
  */
 void jg_log_blot(char *text, size_t len);
 
@@ -42,7 +42,8 @@ size_t jg_log_time(const struct timespec *when, char *out, size_t cap);
  * Write one line: time, level, process, then the message (printf's format,
  * no newline). Control characters of the message, and bytes that are no UTF-8, are escaped,
  * so that what a client sent can neither forge a line nor command a terminal. Never give it a
- * secret; that of a token is blotted out all the same. Failures to write are ignored.
+ * secret. (The secret of a token is blotted out, but do not rely on that.) Failures to write are
+ * ignored.
  */
 void jg_log(const struct log *log, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -80,13 +80,13 @@ struct request {
 	bool expect_continue; /* the client waits for 100 before it sends content */
 	struct slice upgrade; /* the one protocol asked for, or empty */
 	bool takes_trailers;  /* the client can read trailers of the answer; set on the way out */
-	bool exclusive; /* it may mean more to its connection than itself, which no other request
-			   may share or follow; set on the way out */
+	bool exclusive;	    /* it may change what its connection is for (an upgrade, NTLM): no other
+			       request may share the connection or follow on it; set on the way out */
 	bool path_resolved; /* path had dot segments when it came */
 	enum http_version version;
 };
 
-/* An answer's head, of a backend or of ours. */
+/* An answer's head: a backend's, or a local reply's. */
 struct response {
 	unsigned status;     /* 101 with tunnel; a protocol that has no 101 sends its own */
 	struct slice reason; /* may be empty */

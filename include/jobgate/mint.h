@@ -11,8 +11,8 @@
  * the first 65 bits of HMAC-SHA-256(key, all characters before them), as one
  * number in base62, most significant digit first, padded with '0' (62^11 is
  * more than 2^65). Only those who have the store's key can make such a value, so
- * the gateway refuses any other without asking the store. It is no proof of
- * a token: that is the hash in its record.
+ * the gateway refuses any other without asking the store. It does not prove a token: the hash in
+ * the token's record does.
  */
 #define MINT_KEY_LEN 32
 #define MINT_KEY_TEXT_LEN (2 * MINT_KEY_LEN) /* as the store keeps it: hex digits */
@@ -27,8 +27,7 @@ enum mint_state {
 /* What is known of a store's key. Wipe it (OPENSSL_cleanse) when done with it. */
 struct mint {
 	enum mint_state state;
-	uint64_t edition; /* of what a directory knows: another number when anything changed; 0:
-			     MINT_UNKNOWN */
+	uint64_t edition; /* another number whenever state or key have changed; 0: MINT_UNKNOWN */
 	unsigned char key[MINT_KEY_LEN]; /* with MINT_STARTED and MINT_ENFORCED */
 };
 
@@ -40,14 +39,14 @@ void jg_mint_key_format(const unsigned char key[MINT_KEY_LEN], char out[MINT_KEY
 bool jg_mint_key_make(unsigned char out[MINT_KEY_LEN]);
 
 /*
- * The minted part that belongs behind the first TOKEN_MINTED_AT characters of a value. What is
- * longer counts as cut there. False when OpenSSL fails: nothing usable was written.
+ * The minted part that belongs behind the first TOKEN_MINTED_AT characters of a value. A longer
+ * text counts as cut there. False when OpenSSL fails: nothing usable was written.
  */
 bool jg_mint_part(
     const unsigned char key[MINT_KEY_LEN], struct slice before, char out[TOKEN_MINTED_LEN]);
 
 /*
- * False when values are refused that are not minted, and this is one of them. Any text costs the
+ * False when only minted values count and this one is not minted. Any text costs the
  * same work and is compared in constant time, so that a refusal's time does not tell why. False,
  * too, when OpenSSL fails. True when it cannot be told: with MINT_UNKNOWN the caller must not go on
  * to read the store.

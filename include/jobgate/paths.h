@@ -1,4 +1,4 @@
-/* paths.h - where a gateway and its command line meet when nobody says so. */
+/* paths.h - default paths, at which a gateway and its command line find each other. */
 #ifndef JOBGATE_PATHS_H
 #define JOBGATE_PATHS_H
 
@@ -30,13 +30,14 @@ bool jg_state_dir_default(char *out, size_t cap);
 /*
  * Make a directory, and those above it, with mode 0700 where missing. False with errno set:
  * EPERM for one that is another user's, and for one that lies in something that another user has
- * put into a directory open to all (/tmp). Root may use what is others'.
+ * put into a directory open to all (/tmp). Root may use other users' directories.
  */
 bool jg_make_directory(const char *path);
 
 /*
- * Whether a stranger may have put there what lies at path: something on the way stands in a
- * directory open to all, and is neither root's nor ours. For root too.
+ * True when another user may have put there what lies at path: a part of the path lies in a
+ * directory that all users may write to, and belongs neither to root nor to us. Root gets the same
+ * answer.
  */
 bool jg_path_is_planted(const char *path);
 

@@ -18,7 +18,7 @@ struct resolved {
 	struct address addresses[RESOLVE_ADDRESSES_MAX];
 	uint32_t ttl_s;	   /* smallest of the records and aliases, within [1, 3600]; 1 for none */
 	bool partial;	   /* one family only: done is called again, with all addresses */
-	bool failed;	   /* with count 0: no server has said that there is none */
+	bool failed;	   /* with count 0: it is not known whether the name has any */
 	const char *error; /* with count 0: why, static */
 };
 

@@ -62,13 +62,13 @@ struct forwarding {
 struct quota_limits {
 	size_t connections[PURPOSE_COUNT]; /* open at a time; 0: any number */
 	size_t handshakes;		   /* of TLS, unfinished; 0: any number */
-	size_t failure_rate;  /* failed authentications answered as such, each second; 0: all */
-	size_t failure_burst; /* and so many at once, over 0 */
+	size_t failure_rate;  /* failed authentications that get 401, not 429, per second; 0: all */
+	size_t failure_burst; /* and this many at once; at least 1 */
 };
 
-/* When a backend is left alone. */
+/* When no connection to a backend is tried for a while. */
 struct circuit_rules {
-	size_t failures;      /* in a row open the circuit; 0: it never opens */
+	size_t failures;      /* this many in a row open the circuit; 0: it never opens */
 	uint64_t pause_ms;    /* until the first probe; doubled after each one that failed */
 	uint64_t patience_ms; /* refusals open it once they have lasted this long */
 };

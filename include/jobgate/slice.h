@@ -1,4 +1,4 @@
-/* slice.h - a run of bytes that belongs to someone else. */
+/* slice.h - a run of bytes that another object owns. */
 #ifndef JOBGATE_SLICE_H
 #define JOBGATE_SLICE_H
 
@@ -10,7 +10,7 @@
 
 /*
  * Bytes from the wire, from a file or from Redis: never NUL-terminated, never
- * owned. Whoever hands one out says how long the bytes behind it live.
+ * owned. The function that gives one out says how long its bytes live.
  */
 struct slice {
 	const char *at;
@@ -91,7 +91,7 @@ number_append_digit(uint64_t *number, char byte, uint64_t max)
 }
 
 /*
- * Parse a decimal number of 0 to max: digits alone, of which there may be leading zeros. False for
+ * Parse a decimal number of 0 to max: digits only, leading zeros allowed. False for
  * anything else, with *out as it was.
  */
 static inline bool

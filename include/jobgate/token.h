@@ -18,7 +18,9 @@
  * without asking the store. The base62 alphabet is 0-9, A-Z, a-z, in this order.
  */
 #define TOKEN_ID_LEN 16
-#define TOKEN_VERSION_MAX 999999999999999999ull /* 18 digits: what all who count have room for */
+#define TOKEN_VERSION_MAX                                                                        \
+	999999999999999999ull /* 18 digits: every program that counts versions has room for them \
+			       */
 #define TOKEN_SECRET_LEN 43
 #define TOKEN_MINTED_LEN 11 /* the last of the secret */
 #define TOKEN_MINTED_AT (4 + TOKEN_ID_LEN + 1 + TOKEN_SECRET_LEN - TOKEN_MINTED_LEN) /* 53 */

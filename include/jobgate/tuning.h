@@ -21,10 +21,10 @@ struct loop_tuning {
 struct directory_tuning {
 	size_t rereads_max; /* watched entries that are read again at the same time, so that a
 			       reconnect does not stampede Redis */
-	uint64_t retry_ms;  /* after a read that Redis answered with an error the next one waits */
+	uint64_t retry_ms;  /* pause after a read that Redis answered with an error */
 	size_t freed_max;   /* dead entries freed by one tick: well under a millisecond */
-	size_t chances;	    /* entries looked at to make room for one: those used lately get a
-			       second chance, but not for ever */
+	size_t chances; /* entries looked at to make room for one: recently used ones get a second
+			   chance, but not for ever */
 	uint64_t extension_ms; /* past its time to live a record is read again for its watchers, as
 				  it may have been extended; they may rely on it for this long */
 	size_t epochs;	       /* past epochs whose bound is remembered; at most EPOCHS_MAX */
@@ -35,9 +35,9 @@ struct directory_tuning {
 /* The tracker of a worker (redis/tracker.h). */
 struct tracker_tuning {
 	uint64_t tick_ms;	   /* the clock is looked at no later than this; less than 1000 */
-	uint64_t backoff_first_ms; /* between attempts to connect: doubled from the first to the */
-	uint64_t backoff_last_ms;  /* last, and spread by half */
-	uint64_t failure_log_ms;   /* the least between two lines about failed reads */
+	uint64_t backoff_first_ms; /* pause before the next dial: doubled from the first to */
+	uint64_t backoff_last_ms;  /* the last one, and up to half of it random */
+	uint64_t failure_log_ms;   /* shortest time between two log lines about failed reads */
 	size_t careful_max;	   /* records that are read by a script; at most CAREFUL_MAX */
 };
 
@@ -50,7 +50,7 @@ struct store_tuning {
 	unsigned connect_ms;
 	unsigned election_ms;	       /* sentinels are asked for the primary this often, */
 	unsigned election_deadline_ms; /* and answer within this */
-	unsigned backoff_first_ms, backoff_last_ms; /* between attempts to connect */
+	unsigned backoff_first_ms, backoff_last_ms; /* pause before the next dial, doubled */
 };
 
 /* The control process (control/control.h). */
@@ -102,7 +102,7 @@ struct supervision_tuning {
 	uint64_t grace_ms;	    /* after the drain time, before a child is killed */
 	uint64_t kill_again_ms;	    /* a killed child that still exists is killed again */
 	uint64_t gap_max_ms;	    /* the longest time between two ticks that counts as silence */
-	unsigned start_factor; /* a process may be silent longer by this before its first beat */
+	unsigned start_factor; /* silence before the first beat may be this many times longer */
 	uint64_t abort_ms;     /* between SIGABRT, for a core dump, and SIGKILL */
 };
 
