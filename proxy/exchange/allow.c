@@ -1,4 +1,4 @@
-/* allow.c - a request for a job may pass: prepare what its backend is to see. */
+/* allow.c - a request for a job may pass: make the request that its backend gets. */
 #include "exchange/exchange_state.h"
 
 /*
@@ -47,8 +47,7 @@ exchange_prepare(struct exchange *exchange, struct request *request, const struc
 	if (!rewrite_request(request, &rewrite, rewritten))
 		return false;
 	/*
-	 * Some servers do not make the upgrade that they are asked for, and still wait for bytes
-	 * of its protocol.
+	 * Some servers refuse the upgrade and still wait for bytes of its protocol.
 	 */
 	request->exclusive = request->upgrade.len > 0 ||
 			     (rewrite.forward_token && authenticates_connection(request));
@@ -56,7 +55,7 @@ exchange_prepare(struct exchange *exchange, struct request *request, const struc
 	return exchange_keep(exchange, request, &rewritten->extra, target);
 }
 
-/* Answer before the request has set out. True when it has been answered. */
+/* Answer in place of the backend. True when the request has been answered. */
 static bool
 exchange_answer_here(struct exchange *exchange, const struct request *request)
 {

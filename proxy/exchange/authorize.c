@@ -95,25 +95,26 @@ exchange_forward_auth_path(struct exchange *exchange, const struct request *requ
 
 /* ---- the steps ---- */
 
-/* Each step names the next one. Steps only go forward; after a wait, the last ones run again. */
+/* Each step returns the next one. Steps only go forward; after a wait, they run again from
+ * STEP_CONFIRM on. */
 enum authorize_step {
-	STEP_EARLY,	   /* what a local handler answers whatever the request asks for */
+	STEP_EARLY,	   /* what a local handler answers before anything else */
 	STEP_FORWARD_AUTH, /* the request that another proxy holds takes the place of its own */
 	STEP_DESCRIBE,	   /* notes what logs and answers tell of the request */
 	STEP_ROUTE,	   /* finds the job, or the control API */
-	STEP_LOCAL,	   /* paths of the gateway's own at a job's host */
-	STEP_CREDENTIAL,   /* whom the request says it is from */
-	STEP_CONFIRM,	   /* after a wait, the request goes on here: does its claim still count? */
-	STEP_LOOK_UP,	   /* finds the records of the token and of the job; no other step waits */
-	STEP_DECIDE,	   /* the verdict, and its answer if it is not to allow */
-	STEP_PASS,	   /* lets the request pass */
+	STEP_LOCAL,	   /* what a local handler answers at a job's host: sign-in */
+	STEP_CREDENTIAL,   /* reads the claim: which token the request says it has */
+	STEP_CONFIRM, /* after a wait, the steps run again from here: is the claim still valid? */
+	STEP_LOOK_UP, /* finds the records of the token and of the job; no other step waits */
+	STEP_DECIDE,  /* the verdict, and its answer if it is not to allow */
+	STEP_PASS,    /* lets the request pass */
 
-	/* What a step says when none follows: */
+	/* What a step returns when none follows: */
 	STEP_WAIT, /* the waiter will be called */
 	STEP_DONE, /* the request has been answered, or is on its way */
 };
 
-/* One run of the steps, within one turn: no record is good for longer. */
+/* One run of the steps, within one turn: records are not valid for longer. */
 struct authorization {
 	struct exchange *exchange;
 	struct request *request;
@@ -288,7 +289,7 @@ exchange_run(struct exchange *exchange, enum authorize_step step, struct request
 	return step == STEP_WAIT;
 }
 
-/* Begin with this step; if the request has to wait, keep it and its claim. */
+/* Run the steps from this one on. If the request has to wait, copy it and its claim. */
 static void
 exchange_begin(struct exchange *exchange, enum authorize_step step, struct request *request,
     struct claim *claim)
@@ -323,8 +324,9 @@ exchange_authorize_content(struct exchange *exchange)
 }
 
 /*
- * Only the request and its claim have been kept: what was found before the wait does not count.
- * The steps may end the exchange, so the block is not the exchange's while they run.
+ * Only the request and its claim were kept: records found before the wait are not used. The steps
+ * may end the exchange, which would free the block, so the exchange does not have it while they
+ * run.
  */
 void
 exchange_answered(struct directory_waiter *waiter)

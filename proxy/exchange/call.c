@@ -1,4 +1,5 @@
-/* call.c - calls for the control process, and requests of monitoring. */
+/* call.c - calls of the control API, forwarded to the control process, and requests of monitoring.
+ */
 #include <stdio.h>
 
 #include "exchange/exchange_state.h"

@@ -1,4 +1,4 @@
-/* clock.c - the time of a turn: what the directory has to tell by now, and the Date of answers. */
+/* clock.c - the clock: notices of the directory that are due, and the Date of answers. */
 #include "exchange/context_state.h"
 
 struct slice

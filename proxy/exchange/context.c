@@ -1,4 +1,4 @@
-/* context.c - what all exchanges of a worker share, put together and taken apart. */
+/* context.c - what all exchanges of a worker share, made and freed. */
 #include "exchange/context.h"
 
 #include <openssl/rand.h>

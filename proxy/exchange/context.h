@@ -1,4 +1,4 @@
-/* context.h - what all exchanges of a worker share: settings, the directory, the way to backends.
+/* context.h - what all exchanges of a worker share: settings, the directory, the pool of backends.
  */
 #ifndef JOBGATE_EXCHANGE_CONTEXT_H
 #define JOBGATE_EXCHANGE_CONTEXT_H
@@ -25,7 +25,7 @@ struct exchange_options {
 	const unsigned char
 	    *session_key;    /* of SESSION_KEY_LEN bytes; NULL: browsers cannot sign in */
 	uint64_t session_ms; /* how long a session lasts */
-	uint16_t https_port; /* where listeners that redirect lead */
+	uint16_t https_port; /* of the URLs that redirects lead to */
 	struct limits limits;
 	const struct shared_stats *shared; /* for /readyz */
 	struct timeouts timeouts;

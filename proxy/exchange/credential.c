@@ -1,4 +1,4 @@
-/* credential.c - reads from a request whom it says it is from: a token, or a browser's session. */
+/* credential.c - reads a request's claim: a token, or a browser's session. */
 #include "browser/session.h"
 #include "exchange/exchange_state.h"
 #include "exchange/rewrite.h"
@@ -15,7 +15,7 @@ exchange_claim_field(struct exchange *exchange, struct slice field, struct claim
 	claim->mint_edition = mint->edition;
 }
 
-/* What the Authorization field says. Several of them are malformed. */
+/* Read the claim of the Authorization field. More than one field is malformed. */
 static void
 claim_authorization(struct exchange *exchange, const struct fields *fields, struct claim *claim)
 {
@@ -92,7 +92,7 @@ exchange_confirm_claim(
 
 	switch (claim->credential) {
 	case CREDENTIAL_BEARER:
-		/* Other values may count now, or it is not known which. */
+		/* The key has changed since: read the field again by what is known now. */
 		if (claim->mint_edition != jg_directory_mint(context->directory, now_ms)->edition)
 			claim_again(exchange, request, claim);
 		break;
@@ -125,8 +125,8 @@ authenticates_connection(const struct request *request)
 }
 
 /*
- * True when a browser says (Fetch Metadata) that a page of another site or of another job sends
- * the request, and that the user is not led here by it.
+ * True when the browser says (Fetch Metadata) that a page of another site or job made the request,
+ * and that the user did not follow a link.
  */
 static bool
 is_embedded(const struct request *request)

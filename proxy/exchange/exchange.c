@@ -245,9 +245,9 @@ exchange_fail(struct exchange *exchange, enum outcome outcome, unsigned status, 
 }
 
 /*
- * It counts after the verdict, which took the same work as any other. A valid token passes however
- * many failures come from its address, because they may be a neighbour's. The store sees one look-
- * up at a time for each connection of an address, and no more.
+ * The limit is checked after the verdict, and each verdict takes the same work. A valid token
+ * passes however many failures its address has, because they may be a neighbour's. The store sees
+ * at most one look-up at a time for each connection of an address.
  */
 unsigned
 exchange_failed_auth(const struct exchange *exchange, enum verdict verdict)
@@ -315,8 +315,8 @@ exchange_wait(struct exchange *exchange, uint64_t ms)
 
 	if (exchange->by_session && ends_ms < now_ms + ms) {
 		/*
-		 * Starting it again each time that something moves would delay it by a tick each
-		 * time.
+		 * The timer runs until the session's end already. A restart each time that
+		 * something moves would delay that by a tick each time.
 		 */
 		if (due_ms == ends_ms || (due_ms > 0 && due_ms <= now_ms))
 			return;
@@ -325,7 +325,7 @@ exchange_wait(struct exchange *exchange, uint64_t ms)
 	timer_start(loop, &exchange->timer, ms);
 }
 
-/* A new request would be asked to sign in by now. So what the old one opened ends. */
+/* A new request would have to sign in now, so what this one opened ends. */
 static void
 exchange_session_expired(struct exchange *exchange)
 {

@@ -20,21 +20,20 @@
  * exchange.c    its beginning, its end, and every local reply
  * local.c       runs local handlers: requests that the gateway answers itself
  * authorize.c   the steps from the request's head to the verdict
- * credential.c  whom the request says it is from
- * lookup.c      the records that a verdict rests on, and each later change of them
- * allow.c       what follows when a request for a job may pass
- * call.c        calls for the control process, and what monitoring asks
+ * credential.c  the request's claim: which token it says it has
+ * lookup.c      the records behind a verdict, and each later change of them
+ * allow.c       prepares an allowed request for its job
+ * call.c        calls of the control API, and requests of monitoring
  * relay.c       from the verdict on: connect, send, relay
  */
 enum exchange_state {
-	EXCHANGE_AUTHORIZING, /* waits for the store to tell of the token or the job */
-	EXCHANGE_LOCAL, /* a local handler reads the content; then it may wait for the store as well
-			 */
-	EXCHANGE_CONNECTING, /* allowed; waits for a connection to the backend */
-	EXCHANGE_AWAITING,   /* the request is being sent; waits for the head of its answer */
-	EXCHANGE_RELAYING,   /* the answer's head has gone to the client; its content follows */
-	EXCHANGE_TUNNEL,     /* both ends speak a protocol of their own */
-	EXCHANGE_ENDED,	     /* waits for the end of the turn to be freed */
+	EXCHANGE_AUTHORIZING, /* waits for the records of the token and of the job */
+	EXCHANGE_LOCAL,	      /* a local handler reads the content, then may wait for a record */
+	EXCHANGE_CONNECTING,  /* allowed; waits for a connection to the backend */
+	EXCHANGE_AWAITING,    /* the request is being sent; waits for the head of its answer */
+	EXCHANGE_RELAYING,    /* the answer's head has gone to the client; its content follows */
+	EXCHANGE_TUNNEL,      /* both ends speak a protocol of their own */
+	EXCHANGE_ENDED,	      /* waits for the end of the turn to be freed */
 };
 
 /*
@@ -57,12 +56,12 @@ struct exchange {
 	enum exchange_state state;
 
 	struct directory_waiter waiter; /* AUTHORIZING: for the record that is missing */
-	struct suspended *suspended;	/* the request, while it waits for that */
+	struct suspended *suspended;	/* the request, while it waits for that record */
 	struct directory_watch token_watch, job_watch; /* from the verdict to the end */
 	struct token_edition allowed;
-	uint64_t target;	  /* hash of the job's URL, to which the request goes */
-	bool moved;		  /* the job has another URL by now */
-	struct timer timer;	  /* of the state, or of the session where that ends sooner */
+	uint64_t target;    /* hash of the job's URL that the request goes to */
+	bool moved;	    /* the job has had another URL since */
+	struct timer timer; /* the deadline of the state, or of the session if that is earlier */
 	uint64_t session_ends_ms; /* monotonic; with by_session */
 	struct task connect;	  /* CONNECTING: takes a connection at the end of the turn */
 	struct task free_task;
@@ -72,34 +71,34 @@ struct exchange {
 	struct upstream *upstream; /* from CONNECTING on, until it has failed */
 	struct upstream_user upstream_user;
 	const struct local_handler *handler; /* LOCAL: whose request it is */
-	struct buffer *content;		     /* LOCAL: what has come of it */
-	struct kept_request *kept; /* the request as it is sent, until it cannot be needed again */
+	struct buffer *content;		     /* LOCAL: what has arrived of it */
+	struct kept_request *kept; /* the request as it is sent, until it cannot be sent again */
 	enum method_id method_id;
 	struct slice upgrade; /* one of the configured protocols that the request asks for, or empty
 			       */
-	struct websocket_frames frames; /* TUNNEL: those that the client has been sent */
+	struct websocket_frames frames; /* TUNNEL: those that were sent to the client */
 	bool content_ended;		/* all of the request's content has been taken */
-	bool content_taken;		/* some of it has: the request cannot be repeated */
-	bool answer_begun;		/* the client has been sent the head of an answer */
-	bool answer_ended;		/* in a tunnel: the backend ended its side */
-	bool client_full;		/* the client took only part of the answer's last content */
-	unsigned char repeated;		/* a bit for each enum repeat that has counted */
-	bool html;			/* the client would rather see a page than JSON */
-	bool control;			/* it is for the control API */
+	bool content_taken;	/* some of it has been taken: the request cannot be repeated */
+	bool answer_begun;	/* the head of an answer was sent to the client */
+	bool answer_ended;	/* in a tunnel: the backend ended its side */
+	bool client_full;	/* the client took only part of the answer's last content */
+	unsigned char repeated; /* a bit for each enum repeat for which it was sent again */
+	bool html;		/* the client prefers a page to JSON */
+	bool control;		/* it is for the control API */
 
 	/* For the log. */
 	int64_t started_us;
 	uint64_t started_monotonic_us;
 	uint64_t bytes_in, bytes_out;
-	uint64_t progress; /* of the client, when it became full or at its last deadline */
-	uint64_t phase_us; /* monotonic: when the part that is timed next began */
-	uint32_t decision_us, connect_us, first_byte_us; /* what parts took; 0: not reached */
+	uint64_t progress; /* of the client, when it became full or at the last deadline */
+	uint64_t phase_us; /* monotonic: when the part that is being timed began */
+	uint32_t decision_us, connect_us, first_byte_us; /* durations; 0: not reached */
 	unsigned status;
 	enum verdict verdict;
 	unsigned char request_id_len, method_len, host_len, path_len;
-	bool decided;	    /* verdict is one */
+	bool decided;	    /* verdict is set */
 	bool authenticated; /* the token's id is set */
-	bool by_session;    /* a cookie of ours stood for the token */
+	bool by_session;    /* a session cookie took the place of the token */
 	bool traced;	    /* trace is set */
 	char request_id[REQUEST_ID_MAX];
 	char token_id[TOKEN_ID_LEN];
@@ -108,12 +107,12 @@ struct exchange {
 };
 
 /*
- * The records that a verdict rests on, and the entries to watch if it allows. They are good until
- * control returns to the event loop: a request that waited looks both up again.
+ * The records behind a verdict, and their entries, to be watched if it allows. They are valid until
+ * control returns to the event loop: after a wait both are looked up again.
  */
 struct lookup {
 	struct evidence evidence;
-	struct job room; /* for the sidecar's job */
+	struct job room; /* for the job of a sidecar (jg_effective_job) */
 	struct directory_entry *token_entry, *job_entry;
 };
 
@@ -134,14 +133,14 @@ void exchange_set_state(struct exchange *exchange, enum exchange_state to);
 void exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end end);
 
 /*
- * One part of the exchange is over, the next one begins. Counts its time, and returns it: 1 us or
- * more.
+ * A timed part of the exchange ends, and the next one begins. Counts the time of the part that
+ * ended and returns it, in microseconds, at least 1.
  */
 uint32_t exchange_timed(struct exchange *exchange, enum timed timed);
 
 /*
- * From CONNECTING on: something has to move within this many milliseconds, and before the session
- * ends.
+ * From CONNECTING on: set the deadline. Unless something moves within this many milliseconds, or
+ * the session ends before, the exchange expires.
  */
 void exchange_wait(struct exchange *exchange, uint64_t ms);
 
@@ -156,15 +155,15 @@ void exchange_fail_retry_later(struct exchange *exchange, enum outcome outcome, 
 /* A hash of where a job's URL leads. */
 uint64_t exchange_target_hash(const struct job_url *url);
 
-/* Answer with a verdict that does not allow, or cut what runs. */
+/* Answer with a verdict that does not allow, or cut the answer that has begun. */
 void exchange_refuse(struct exchange *exchange, enum verdict verdict);
 
 /* Send a local reply, with a Date (RFC 9110 section 6.6.1). */
 void exchange_send(struct exchange *exchange, struct local_reply *reply, enum outcome outcome);
 
 /*
- * Seconds that the client has to wait, because too many of its tokens were not valid lately. 0:
- * none.
+ * The seconds that the client has to wait, because its address has recently sent too many invalid
+ * tokens. 0: it may be told the verdict.
  */
 unsigned exchange_failed_auth(const struct exchange *exchange, enum verdict verdict);
 
@@ -173,10 +172,10 @@ void exchange_grant(struct exchange *exchange, struct slice job, const struct to
 
 /* ---- authorize.c ---- */
 
-/* The record that was waited for has come, or cannot be read: go on. */
+/* The record that the request waits for has come, or cannot be read: run the steps again. */
 void exchange_answered(struct directory_waiter *waiter);
 
-/* LOCAL, with all of the content: judge the credential that is in it. */
+/* LOCAL, all content has come: judge the credential in it. */
 void exchange_authorize_content(struct exchange *exchange);
 
 /* Remember what the log and local replies tell of a request. */
@@ -187,53 +186,53 @@ void exchange_describe(struct exchange *exchange, const struct request *request)
 void exchange_token_changed(struct directory_watch *watch);
 void exchange_job_changed(struct directory_watch *watch);
 
-/* Look both records up, in this turn. False when the store has to be waited for. */
+/* Look up both records, in this turn. False when the request has to wait for the store. */
 bool exchange_look_up(struct exchange *exchange, const struct claim *claim, struct lookup *lookup);
 
-/* The verdict. Also notes what the log and the metrics tell of it. */
+/* Decide. Also notes what the log and the metrics show of the verdict. */
 enum verdict exchange_decide(
     struct exchange *exchange, const struct claim *claim, const struct lookup *lookup);
 
 /* ---- allow.c ---- */
 
 /*
- * The verdict allows: from here on each change of either record is noticed, and the request sets
- * out for the backend.
+ * The verdict allows: watch both records from now on, and send the request to its backend.
  */
 void exchange_allow(
     struct exchange *exchange, struct request *request, const struct lookup *lookup);
 
 /* ---- credential.c ---- */
 
-/* Whom the request says it is from, by its Authorization field or by a browser's session. */
+/* Read the claim of a request: its Authorization field, or a browser's session. */
 void exchange_claim(struct exchange *exchange, const struct request *request, struct claim *claim);
 
-/* The same by one value of an Authorization field. */
+/* The same from one value of an Authorization field. */
 void exchange_claim_field(struct exchange *exchange, struct slice field, struct claim *claim);
 
 /*
- * After a wait: the claim as it counts now, by the clock and by the key of minted values. request
- * is the one that it was read from. The claim still points into no cache, because it may have to
- * wait again.
+ * After a wait: read the claim again if the key of minted values has changed since, and drop a
+ * session that has expired. request: the one that the claim is from. The claim does not point into
+ * the cache afterwards, because it may have to wait again.
  */
 void exchange_confirm_claim(
     struct exchange *exchange, const struct request *request, struct claim *claim);
 
 /*
- * True when the job gets a credential in Authorization that counts for all of the connection, as
- * NTLM and, with some servers, Negotiate (RFC 4559 section 6): no other client's request may
- * follow.
+ * True when the Authorization field that the job gets authenticates the whole connection, as NTLM
+ * and, with some servers, Negotiate do (RFC 4559 section 6). Then no other client's request may
+ * follow on that connection.
  */
 bool authenticates_connection(const struct request *request);
 
 /*
- * Browsers send a session's cookie whichever page caused the request. So what changes something,
- * or opens a connection that may, has to come from the job's own pages. To SameSite all jobs of a
- * domain are one site, so another job's page may lead here, but not embed.
+ * True when a request with a session's cookie may pass. Browsers send the cookie with requests that
+ * any page caused. So a request that changes something, or opens a connection that can, has to come
+ * from the job's own pages. For SameSite all jobs of a domain are one site, so this also refuses
+ * what another job's page embeds; a link to the job passes.
  */
 bool exchange_session_may(const struct exchange *exchange, const struct request *request);
 
-/* Does the client speak TLS, as far as we are told? */
+/* True when the client speaks TLS, to us or to a trusted proxy that says so. */
 bool exchange_uses_tls(const struct exchange *exchange, const struct request *request);
 
 /* ---- local.c ---- */
@@ -245,7 +244,7 @@ enum local_stage {
 	LOCAL_ALLOWED, /* it may pass to its job */
 };
 
-/* Have the handler answer whose request it is. False: no handler's. */
+/* If a local handler handles this request, it answers. False: none does. */
 bool exchange_handle(
     struct exchange *exchange, enum local_stage stage, const struct request *request);
 
@@ -264,11 +263,11 @@ size_t exchange_local_content(struct exchange *exchange, struct slice data);
 void exchange_local_content_end(struct exchange *exchange);
 void exchange_local_wipe(struct exchange *exchange);
 
-/* LOCAL: whom the content says it is from. */
+/* LOCAL: read the claim from the content. */
 void exchange_claim_content(struct exchange *exchange, struct claim *claim);
 
-/* LOCAL: the verdict on that; token is the one that was found, with VERDICT_ALLOW and
- * VERDICT_NO_URL. */
+/* LOCAL: have the handler answer to the verdict. token: the one that was found, with VERDICT_ALLOW
+ * and VERDICT_NO_URL. */
 void exchange_local_decided(
     struct exchange *exchange, enum verdict verdict, const struct token *token);
 
@@ -300,7 +299,7 @@ exchange_content_max(const struct exchange *exchange)
 extern const struct upstream_user_ops exchange_upstream_ops;
 
 /*
- * Keep the request as the backend of this target is to see it, with these fields added. False when
+ * Keep the request in the form for the backend at this target, with these fields added. False when
  * it does not fit.
  */
 bool exchange_keep(struct exchange *exchange, struct request *request, const struct fields *extra,

@@ -29,7 +29,7 @@ struct kept_request {
 struct kept_request *kept_request_new(struct buffer_pool *buffers, const struct request *request,
     struct slice base, const struct fields *extra);
 
-/* NULL is let pass. */
+/* NULL is allowed. */
 void kept_request_free(struct buffer_pool *buffers, struct kept_request *kept);
 
 #endif

@@ -7,7 +7,7 @@
 #include "exchange/handlers.h"
 #include "jobgate/check.h"
 
-/* Those that may answer at each stage; NULL ends a row. */
+/* The handlers of each stage; NULL ends a row. */
 static const struct local_handler *const handlers[][3] = {
     [LOCAL_EARLY] = {&unserved_handler, &redirect_handler},
     [LOCAL_ROUTED] = {&sign_in_handler},
@@ -99,7 +99,7 @@ read_content(
 	}
 }
 
-/* Do what the handler says. request NULL: its content has been read. */
+/* Do what the handler returned. request NULL: the content has been read already. */
 static void
 act(struct exchange *exchange, const struct local_handler *handler, const struct request *request,
     enum local_action action, const struct local_answer *answer)

@@ -42,7 +42,7 @@ void local_reply_for_call(struct local_reply *reply, enum verdict verdict, struc
 void local_reply_grant(struct local_reply *reply, struct slice job, const struct token *token,
     struct slice request_id);
 
-/* Set Retry-After of a 429 or 503, which else says 1. */
+/* Set Retry-After of a 429 or 503, which is 1 otherwise. */
 void local_reply_retry_after(struct local_reply *reply, unsigned seconds);
 
 /* Add a field; name and value are not copied. There is room for the fields of every reply. */

@@ -1,4 +1,4 @@
-/* lookup.c - the records that a verdict rests on: looked up for it, watched after it. */
+/* lookup.c - the records behind a verdict: looked up for it, watched after it. */
 #include "exchange/exchange_state.h"
 #include "jobgate/check.h"
 #include "jobgate/container_of.h"
@@ -20,7 +20,7 @@ evidence_of(const struct exchange *exchange, const struct claim *claim)
 	return evidence;
 }
 
-/* False when it has to be waited for. */
+/* False when the request has to wait for the record. */
 static bool
 look_up_token(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
 {
@@ -45,7 +45,7 @@ look_up_token(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
 	return true;
 }
 
-/* The same. */
+/* As look_up_token. */
 static bool
 look_up_job(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
 {
@@ -84,8 +84,8 @@ exchange_look_up(struct exchange *exchange, const struct claim *claim, struct lo
 	if (!look_up_token(exchange, now_ms, lookup))
 		return false;
 	/*
-	 * For a wrong secret nothing more is looked up: the time it takes would tell that its id
-	 * is known.
+	 * With a wrong secret the job is not looked up: the time of that would tell that the token
+	 * exists.
 	 */
 	if (evidence->token_known != RECORD_KNOWN || !evidence->names_job ||
 	    !jg_evidence_proves(evidence))
@@ -139,7 +139,8 @@ hash_more(uint64_t hash, struct slice text)
 	return (hash ^ text.len) * 1099511628211u;
 }
 
-/* FNV-1a. Who makes two URLs of one job collide sends the job's own requests to the other one. */
+/* FNV-1a is enough: an owner whose two URLs of a job collide only sends the job's own requests to
+ * the other one. */
 uint64_t
 exchange_target_hash(const struct job_url *url)
 {

@@ -1,4 +1,4 @@
-/* peer.h - the text of who is at the client's end. */
+/* peer.h - a client's address as text. */
 #ifndef JOBGATE_EXCHANGE_PEER_H
 #define JOBGATE_EXCHANGE_PEER_H
 

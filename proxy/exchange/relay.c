@@ -24,7 +24,8 @@ exchange_keep(struct exchange *exchange, struct request *request, const struct f
 	exchange->kept = kept_request_new(context->buffers, request, base, extra);
 	if (exchange->kept == NULL)
 		return false;
-	/* This text outlives the copy, and the answer's head is read by it. */
+	/* This text is the configuration's: it outlives the copy, and the answer's head is compared
+	 * with it. */
 	exchange->kept->request.upgrade = request->upgrade;
 	return true;
 }
@@ -44,8 +45,8 @@ exchange_send_request(struct exchange *exchange, bool fresh)
 	struct upstream *upstream = exchange->upstream;
 
 	/*
-	 * The head leaves below. What allowed it must hold at this moment, however long ago that
-	 * was found and whatever stopped the worker since.
+	 * The head is sent below. What allowed it must still hold now, however long ago the verdict
+	 * was and even if the worker was stopped since.
 	 */
 	exchange_catch_up(context);
 	if (exchange->state == EXCHANGE_ENDED)
@@ -78,13 +79,13 @@ exchange_acquire(struct exchange *exchange, enum pool_choice choice)
 		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
 	else if (up)
 		exchange_send_request(exchange, false);
-	else if (exchange->by_session) /* a connection may be waited for longer than that lasts */
+	else if (exchange->by_session) /* the session may end before the connection is up */
 		exchange_wait(exchange, exchange->context->options.timeouts.connect);
 }
 
 /*
- * Runs at the end of the turn. By then each idle connection has left the pool that closed in this
- * turn, or that was sent something without a request.
+ * Runs at the end of the turn. By then the pool has dropped each idle connection that closed in
+ * this turn, or on which the backend sent something unasked.
  */
 void
 exchange_connect(struct task *task)
@@ -186,7 +187,7 @@ upstream_failed(struct upstream_user *user, enum upstream_failure failure, enum 
 
 /* ---- the request's content ---- */
 
-/* Something moved: the state's deadline starts anew. */
+/* Something moved: start the deadline of the state again. */
 static void
 exchange_moved(struct exchange *exchange)
 {
@@ -206,7 +207,7 @@ exchange_takes_content(const struct exchange *exchange)
 	switch (exchange->state) {
 	case EXCHANGE_AWAITING:
 	case EXCHANGE_RELAYING:
-		/* What follows a request for an upgrade may turn out not to be HTTP. */
+		/* What follows a request for an upgrade may be bytes of the other protocol. */
 		return exchange->upgrade.len == 0;
 	case EXCHANGE_TUNNEL:
 	case EXCHANGE_LOCAL:
@@ -318,7 +319,7 @@ exchange_rewrite_answer(const struct exchange *exchange, struct response *respon
 	rewrite_answer(&response->fields, &rules);
 }
 
-/* What a session's cookie opened is for this browser alone. */
+/* An answer to a session's cookie is for this browser only: no shared cache may keep it. */
 static void
 exchange_keep_private(struct exchange *exchange, struct fields *fields)
 {

@@ -73,7 +73,7 @@ add(struct rewritten *out, struct slice name, struct slice value)
 	out->items[out->extra.count++] = (struct field){.name = name, .value = value};
 }
 
-/* Mark what must not travel on, and note what is there. */
+/* Mark the fields to be dropped, and note which ids there are. */
 static void
 drop_fields(struct fields *fields, const struct rewrite *rewrite, struct rewritten *out)
 {
@@ -240,7 +240,8 @@ rewrite_hops_left(const struct request *request)
 	return hops;
 }
 
-/* For OPTIONS: one less than came in. What is no number travels on as it is. */
+/* For OPTIONS: one less than the request has. A value that is not a number is passed on as it is.
+ */
 static bool
 add_max_forwards(struct rewritten *out, struct request *request)
 {

@@ -12,20 +12,20 @@
 #define REWRITE_FIELDS_MAX 16
 #define REWRITE_TEXT_MAX (48 * 1024)
 
-/* Facts that are not in the request. */
+/* What rewriting needs beside the request. */
 struct rewrite {
 	bool traced;	    /* traceparent is valid: it and tracestate pass */
 	bool forward_token; /* leave Authorization as it is */
 	bool peer_trusted;  /* the client is a proxy whose word counts */
 	bool tls;	    /* the request came over TLS */
-	struct slice peer;  /* its address as text, without port; IPv6 without brackets */
+	struct slice peer;  /* the client's address as text, without port; IPv6 without brackets */
 	bool peer_is_unix;
 	struct slice request_id;
 	struct slice job;    /* empty: the control API */
 	struct slice prefix; /* path form: what was taken off the path */
 	const struct token *token;
-	const char *const *drop_fields; /* names that the configuration adds to those that strangers
-					   must not send (name_is_listed), or NULL */
+	const char *const *drop_fields; /* names of the configuration that only trusted proxies may
+					   send (name_is_listed), or NULL */
 };
 
 /* What is added: the fields, and room for values that are put together. */
@@ -53,7 +53,7 @@ bool rewrite_request(struct request *request, const struct rewrite *rewrite, str
 bool rewrite_control(struct request *request, const struct rewrite *rewrite, const char *secret,
     struct rewritten *out);
 
-/* Facts about where jobs are reached. */
+/* What an answer must not reach beyond its job. */
 struct answer_rules {
 	struct slice domain; /* that the hosts of all jobs lie under; empty: there is none */
 	bool shares_site;    /* other hosts of the same site have sessions of people */

@@ -13,7 +13,7 @@ struct route_forms {
 	const char *control; /* a host that is no job's but the control API's */
 };
 
-/* A value: it points nowhere. */
+/* A value, without pointers. */
 struct route {
 	bool names_control, names_job; /* one of them at most */
 	unsigned char job_len;	       /* 0 unless names_job */
@@ -25,7 +25,7 @@ struct route {
  * Find the job, or the control API. authority is the request's host[:port], path its path with dot
  * segments resolved. A host under the domain decides by itself, so that one job's
  * host can never reach another job by its path; the path form is for all other
- * hosts. The control API's host is nothing else's, whatever the path. No job:
+ * hosts. A request for the control API's host is for the control API, whatever its path. No job:
  * names_job is false.
  */
 void route_find(

@@ -7,8 +7,8 @@
 #include "net/buffer.h"
 
 /*
- * Whom a request says it is from, as far as the request itself shows. It holds no record of the
- * store, so none outlives a wait. Copy it with claim_copy only.
+ * Which token a request says it has, as far as the request itself shows. It holds no record of the
+ * store, so no record outlives a wait. Copy it with claim_copy only.
  */
 struct claim {
 	enum credential credential;
@@ -36,11 +36,11 @@ struct suspended {
 /* Text of a head that can be kept, in bytes: no request that was read has more. */
 #define SUSPENDED_TEXT_MAX (4 * BUFFER_LARGE)
 
-/* Keep a request and its claim; give them back with suspended_free. NULL when memory is short. */
+/* Copy a request and its claim; free the copy with suspended_free. NULL when memory is short. */
 struct suspended *suspended_new(
     struct buffer_pool *buffers, const struct request *request, const struct claim *claim);
 
-/* Wipes it: a credential lies in it. NULL is let pass. */
+/* Wipes it: a credential lies in it. NULL is allowed. */
 void suspended_free(struct buffer_pool *buffers, struct suspended *suspended);
 
 #endif
