@@ -5,7 +5,7 @@
 #include "jobgate/container_of.h"
 
 static unsigned char
-keep(char *into, size_t cap, struct slice text)
+copy_cut(char *into, size_t cap, struct slice text)
 {
 	size_t len = text.len < cap ? text.len : cap;
 
@@ -13,8 +13,8 @@ keep(char *into, size_t cap, struct slice text)
 		memcpy(into, text.at, len);
 	return (unsigned char)len;
 }
-#define KEEP(exchange, name, text) \
-	((exchange)->name##_len = keep((exchange)->name, sizeof((exchange)->name), (text)))
+#define COPY_CUT(exchange, name, text) \
+	((exchange)->name##_len = copy_cut((exchange)->name, sizeof((exchange)->name), (text)))
 
 void
 exchange_describe(struct exchange *exchange, const struct request *request)
@@ -22,10 +22,10 @@ exchange_describe(struct exchange *exchange, const struct request *request)
 	struct slice id = rewrite_request_id(request, exchange->peer->trusted);
 
 	if (id.len > 0)
-		KEEP(exchange, request_id, id);
-	KEEP(exchange, method, request->method);
-	KEEP(exchange, host, request->authority);
-	KEEP(exchange, path, request->path);
+		COPY_CUT(exchange, request_id, id);
+	COPY_CUT(exchange, method, request->method);
+	COPY_CUT(exchange, host, request->authority);
+	COPY_CUT(exchange, path, request->path);
 	exchange->traced = trace_read(&request->fields, &exchange->trace);
 	exchange->html = !exchange->control &&
 			 local_reply_wants_html(field_value(&request->fields, FIELD_ACCEPT));
@@ -242,7 +242,7 @@ step_pass(struct authorization *run)
 }
 
 static enum authorize_step
-take(struct authorization *run, enum authorize_step step)
+run_step(struct authorization *run, enum authorize_step step)
 {
 	switch (step) {
 	case STEP_EARLY:
@@ -274,13 +274,13 @@ take(struct authorization *run, enum authorize_step step)
 
 /* Run the steps from this one on. True when the request waits for the store. */
 static bool
-exchange_run(struct exchange *exchange, enum authorize_step step, struct request *request,
+exchange_run_steps(struct exchange *exchange, enum authorize_step step, struct request *request,
     struct claim *claim)
 {
 	struct authorization run = {.exchange = exchange, .request = request, .claim = claim};
 
 	while (step < STEP_WAIT) {
-		enum authorize_step next = take(&run, step);
+		enum authorize_step next = run_step(&run, step);
 
 		CHECK(next > step, exchange_dump, exchange);
 		step = next;
@@ -291,10 +291,10 @@ exchange_run(struct exchange *exchange, enum authorize_step step, struct request
 
 /* Run the steps from this one on. If the request has to wait, copy it and its claim. */
 static void
-exchange_begin(struct exchange *exchange, enum authorize_step step, struct request *request,
-    struct claim *claim)
+exchange_run_or_suspend(struct exchange *exchange, enum authorize_step step,
+    struct request *request, struct claim *claim)
 {
-	if (!exchange_run(exchange, step, request, claim))
+	if (!exchange_run_steps(exchange, step, request, claim))
 		return;
 	exchange->suspended = suspended_new(exchange->context->buffers, request, claim);
 	if (exchange->suspended == NULL)
@@ -308,7 +308,7 @@ exchange_authorize(struct exchange *exchange, struct request *request)
 
 	CHECK(
 	    exchange->state == EXCHANGE_AUTHORIZING && !exchange->decided, exchange_dump, exchange);
-	exchange_begin(exchange, STEP_EARLY, request, &claim);
+	exchange_run_or_suspend(exchange, STEP_EARLY, request, &claim);
 }
 
 void
@@ -320,7 +320,7 @@ exchange_authorize_content(struct exchange *exchange)
 	CHECK(
 	    exchange->state == EXCHANGE_LOCAL && exchange->content_ended, exchange_dump, exchange);
 	exchange_claim_content(exchange, &claim);
-	exchange_begin(exchange, STEP_LOOK_UP, &none, &claim);
+	exchange_run_or_suspend(exchange, STEP_LOOK_UP, &none, &claim);
 }
 
 /*
@@ -337,7 +337,7 @@ exchange_answered(struct directory_waiter *waiter)
 	CHECK(suspended != NULL && !exchange->decided, exchange_dump, exchange);
 	loop_read_ms(exchange->context->loop);
 	exchange->suspended = NULL;
-	if (!exchange_run(exchange, STEP_CONFIRM, &suspended->request, &suspended->claim)) {
+	if (!exchange_run_steps(exchange, STEP_CONFIRM, &suspended->request, &suspended->claim)) {
 		suspended_free(exchange->context->buffers, suspended);
 		return;
 	}
