@@ -307,7 +307,7 @@ exchange_grant(struct exchange *exchange, struct slice job, const struct token *
 /* ---- what ends it before its time ---- */
 
 void
-exchange_wait(struct exchange *exchange, uint64_t ms)
+exchange_start_deadline(struct exchange *exchange, uint64_t ms)
 {
 	struct loop *loop = exchange->context->loop;
 	uint64_t now_ms = loop_now_ms(loop), ends_ms = exchange->session_ends_ms;
@@ -382,7 +382,8 @@ exchange_expired(struct timer *timer)
 		break;
 	case EXCHANGE_RELAYING:
 		if (exchange_client_reads(exchange)) {
-			exchange_wait(exchange, exchange->context->options.timeouts.answer);
+			exchange_start_deadline(
+			    exchange, exchange->context->options.timeouts.answer);
 			break;
 		}
 		/* Content waits, so it is the client that does not read. */

@@ -60,7 +60,7 @@ struct exchange {
 	struct directory_watch token_watch, job_watch; /* from the verdict to the end */
 	struct token_edition allowed;
 	uint64_t target;    /* hash of the job's URL that the request goes to */
-	bool moved;	    /* the job has had another URL since */
+	bool job_moved;	    /* the job has had another URL since */
 	struct timer timer; /* the deadline of the state, or of the session if that is earlier */
 	uint64_t session_ends_ms; /* monotonic; with by_session */
 	struct task connect;	  /* CONNECTING: takes a connection at the end of the turn */
@@ -142,7 +142,7 @@ uint32_t exchange_timed(struct exchange *exchange, enum timed timed);
  * From CONNECTING on: set the deadline. Unless something moves within this many milliseconds, or
  * the session ends before, the exchange expires.
  */
-void exchange_wait(struct exchange *exchange, uint64_t ms);
+void exchange_start_deadline(struct exchange *exchange, uint64_t ms);
 
 /* End with a local reply, or cut the job's answer if some of it has been sent. */
 void exchange_fail(struct exchange *exchange, enum outcome outcome, unsigned status,

@@ -156,8 +156,8 @@ exchange_target_hash(const struct job_url *url)
 static void
 exchange_follow_job(struct exchange *exchange, const struct job *job)
 {
-	exchange->moved = exchange_target_hash(&job->url) != exchange->target;
-	if (exchange->moved && exchange->state == EXCHANGE_CONNECTING)
+	exchange->job_moved = exchange_target_hash(&job->url) != exchange->target;
+	if (exchange->job_moved && exchange->state == EXCHANGE_CONNECTING)
 		exchange_fail_retry_later(exchange, OUTCOME_CONNECT_FAILED, 503, SLICE("Job moved"),
 		    SLICE("The job has another URL now; try again."), 1);
 }

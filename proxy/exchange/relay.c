@@ -59,7 +59,7 @@ exchange_send_request(struct exchange *exchange, bool fresh)
 		exchange->connect_us = exchange_timed(exchange, TIMED_CONNECT);
 	else
 		exchange->phase_us = loop_now_us(context->loop);
-	exchange_wait(exchange, context->options.timeouts.first_byte);
+	exchange_start_deadline(exchange, context->options.timeouts.first_byte);
 	upstream->ops->begin(upstream, &exchange->kept->request, exchange->kept->lines);
 	if (fresh && !method_is_idempotent(exchange->method_id))
 		exchange_drop_kept(exchange);
@@ -80,7 +80,7 @@ exchange_acquire(struct exchange *exchange, enum pool_choice choice)
 	else if (up)
 		exchange_send_request(exchange, false);
 	else if (exchange->by_session) /* the session may end before the connection is up */
-		exchange_wait(exchange, exchange->context->options.timeouts.connect);
+		exchange_start_deadline(exchange, exchange->context->options.timeouts.connect);
 }
 
 /*
@@ -117,7 +117,7 @@ exchange_repeat(struct exchange *exchange, enum repeat repeat)
 	unsigned reason = 1u << repeat;
 
 	if (repeat == REPEAT_NOT || (exchange->repeated & reason) != 0 || exchange->content_taken ||
-	    exchange->kept == NULL || exchange->moved)
+	    exchange->kept == NULL || exchange->job_moved)
 		return false;
 	exchange->repeated |= (unsigned char)reason;
 	if (exchange->state != EXCHANGE_CONNECTING)
@@ -189,7 +189,7 @@ upstream_failed(struct upstream_user *user, enum upstream_failure failure, enum 
 
 /* Something moved: start the deadline of the state again. */
 static void
-exchange_moved(struct exchange *exchange)
+exchange_restart_deadline(struct exchange *exchange)
 {
 	const struct exchange_options *options = &exchange->context->options;
 	uint64_t ms = options->timeouts.answer;
@@ -198,7 +198,7 @@ exchange_moved(struct exchange *exchange)
 		ms = options->timeouts.first_byte;
 	else if (exchange->state == EXCHANGE_TUNNEL)
 		ms = options->timeouts.tunnel;
-	exchange_wait(exchange, ms);
+	exchange_start_deadline(exchange, ms);
 }
 
 bool
@@ -244,7 +244,7 @@ exchange_content(struct exchange *exchange, struct slice data)
 	if (taken > 0) {
 		exchange->content_taken = true;
 		exchange->bytes_in += taken;
-		exchange_moved(exchange);
+		exchange_restart_deadline(exchange);
 	}
 	return taken;
 }
@@ -376,7 +376,7 @@ upstream_head(struct upstream_user *user, struct response *response)
 		exchange_set_state(exchange, EXCHANGE_RELAYING);
 		add_answer_fields(context, &response->fields);
 	}
-	exchange_moved(exchange);
+	exchange_restart_deadline(exchange);
 	exchange->client->ops->answer(exchange->client, response);
 	if (exchange->state == EXCHANGE_TUNNEL)
 		exchange->client->ops->resume(exchange->client);
@@ -396,7 +396,7 @@ upstream_content(struct upstream_user *user, struct slice data)
 		exchange->bytes_out += taken;
 		if (exchange->state == EXCHANGE_TUNNEL)
 			websocket_follow(&exchange->frames, (struct slice){data.at, taken});
-		exchange_moved(exchange);
+		exchange_restart_deadline(exchange);
 	}
 	return taken;
 }
