@@ -144,7 +144,7 @@ step_describe(struct authorization *run)
 	exchange_describe(run->exchange, run->request);
 	if (run->exchange->peer->purpose != FOR_METRICS)
 		return STEP_ROUTE;
-	exchange_observe(run->exchange, run->request);
+	exchange_serve_monitoring(run->exchange, run->request);
 	return STEP_DONE;
 }
 
@@ -329,7 +329,7 @@ exchange_authorize_content(struct exchange *exchange)
  * run.
  */
 void
-exchange_answered(struct directory_waiter *waiter)
+exchange_record_came(struct directory_waiter *waiter)
 {
 	struct exchange *exchange = container_of(waiter, struct exchange, waiter);
 	struct suspended *suspended = exchange->suspended;

@@ -174,7 +174,7 @@ refuse_method(struct exchange *exchange)
 }
 
 void
-exchange_observe(struct exchange *exchange, struct request *request)
+exchange_serve_monitoring(struct exchange *exchange, struct request *request)
 {
 	bool health = slice_equal(request->path, SLICE("/healthz"));
 	bool ready = slice_equal(request->path, SLICE("/readyz"));

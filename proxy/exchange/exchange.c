@@ -26,7 +26,7 @@ exchange_new(struct exchange_context *context, struct exchange_client *client,
 	exchange->peer = peer;
 	exchange->upstream_user.ops = &exchange_upstream_ops;
 	exchange->timer.expired = exchange_expired;
-	exchange->waiter.answered = exchange_answered;
+	exchange->waiter.answered = exchange_record_came;
 	exchange->token_watch.changed = exchange_token_changed;
 	exchange->job_watch.changed = exchange_job_changed;
 	exchange->connect.run = exchange_connect;

@@ -173,7 +173,7 @@ void exchange_grant(struct exchange *exchange, struct slice job, const struct to
 /* ---- authorize.c ---- */
 
 /* The record that the request waits for has come, or cannot be read: run the steps again. */
-void exchange_answered(struct directory_waiter *waiter);
+void exchange_record_came(struct directory_waiter *waiter);
 
 /* LOCAL, all content has come: judge the credential in it. */
 void exchange_authorize_content(struct exchange *exchange);
@@ -281,7 +281,7 @@ void exchange_call_control(
     struct exchange *exchange, struct request *request, const struct token *token);
 
 /* A request at control.metrics: answer it here, or forward it to the control process. */
-void exchange_observe(struct exchange *exchange, struct request *request);
+void exchange_serve_monitoring(struct exchange *exchange, struct request *request);
 
 /* The control process did not answer, and will not: answer 503. */
 void exchange_call_failed(struct exchange *exchange, enum upstream_failure failure);
