@@ -1,4 +1,4 @@
-/* connection.h - a client connection, whatever it speaks, and what a protocol has to offer it. */
+/* connection.h - a client connection, and the interface of the protocol that it speaks. */
 #ifndef JOBGATE_CONNECTION_H
 #define JOBGATE_CONNECTION_H
 
@@ -9,14 +9,14 @@
 /*
  * A connection owns the socket, the peer's description, its place among the connections, one timer
  * and one task. Handshakes come first (PROXY header, TLS); then a protocol takes over: it reads and
- * writes `conn`, and runs exchanges: one at a time (HTTP/1) or many (HTTP/2). The connection knows
- * of them only what `connection_load` tells, so that admission can choose which connections
+ * writes `conn`, and runs exchanges: one at a time (HTTP/1) or many (HTTP/2). All that the
+ * connection knows of them is `connection_load`, by which admission chooses the connections that
  * give way.
  *
  *     PROXY_HEADER --> TLS_HANDSHAKE --> OPEN --> CLOSED
  *
- * The second one is skipped where the listener does not ask for it, and each state may lead to
- * CLOSED. connection_close is the one place where that happens.
+ * TLS_HANDSHAKE is skipped when the listener has no TLS. Each state may lead to CLOSED.
+ * connection_close is the one place where that happens.
  */
 enum connection_state {
 	CONNECTION_PROXY_HEADER,  /* waits for the PROXY header */
@@ -40,7 +40,7 @@ struct connection {
 	struct task task; /* goes on with the work in the next turn; in CLOSED: frees the object */
 	TAILQ_ENTRY(connection) link;
 	struct exchange_peer peer;
-	struct quota *quota;	/* of its address; NULL: none counts (a local or trusted peer) */
+	struct quota *quota;	/* of its address; NULL: it has none (a local or trusted peer) */
 	uint32_t idle_since_ms; /* the low bits of the time from which it counts as idle: when it
 				   was accepted; once authenticated, when its last exchange
 				   ended, or as connection_touch says */
@@ -50,7 +50,7 @@ struct connection {
 	bool tls : 1;		    /* its listener asks for TLS */
 };
 
-/* How busy a connection is, for the choice of those that give way to others. */
+/* How busy a connection is: idle ones give way to others first. */
 struct connection_load {
 	bool serves;	     /* an exchange runs */
 	bool awaits_content; /* each of its exchanges waits for its client: exchange_awaits_content
@@ -71,10 +71,10 @@ struct connection_protocol {
 	/* The handshakes are over. The protocol's part is zeroed. `work` follows. */
 	void (*opened)(struct connection *connection);
 
-	/* The socket has bytes, or takes some again (conn.readable, conn.writable). */
+	/* The socket has bytes, or has room again (conn.readable, conn.writable). */
 	void (*ready)(struct connection *connection);
 
-	/* Do what can be done now: the first time, and after connection_defer. */
+	/* Do what can be done now. Called after `opened` and after connection_defer. */
 	void (*work)(struct connection *connection);
 
 	/* The time of connection_wait is over. */
@@ -82,8 +82,8 @@ struct connection_protocol {
 
 	/*
 	 * The worker drains. Gently: an idle connection may bring one more request, because its
-	 * client was told that it stays open. Else an idle connection closes at once. Both times
-	 * any other one closes after what runs on it.
+	 * client was told that it stays open. Else an idle connection closes at once. In both cases
+	 * any other connection closes after its exchanges.
 	 */
 	void (*drain)(struct connection *connection, bool gently);
 

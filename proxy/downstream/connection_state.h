@@ -13,7 +13,7 @@
  * handshake.c         PROXY header, TLS: before the protocol begins
  */
 
-/* Those among which it is counted. */
+/* The places of its purpose: the lists and counts that it belongs to. */
 static inline struct places *
 connection_places(const struct connection *connection)
 {
@@ -34,7 +34,7 @@ void client_connection_list(struct connection *connection);
 /* Go to another state, and to its list. In CLOSED it is in no list and not counted. */
 void client_connection_set_state(struct connection *connection, enum connection_state to);
 
-/* Make one of the purpose's open connections the last one in its list. */
+/* Move an open connection to the end of its list. */
 void client_connection_pass(struct places *places, struct connection *connection);
 
 /* "jobs", ...; static. */
@@ -68,7 +68,7 @@ bool admit_introduced(struct connection *connection, const struct sockaddr *addr
 
 /*
  * True when one more handshake may begin. At the limit, the oldest handshake closes to make room;
- * false when it has not had its time yet.
+ * false when that one has not had its time yet.
  */
 bool admit_handshake(struct places *places);
 

@@ -56,10 +56,10 @@ void downstream_shutdown(struct downstream *downstream);
 /* After downstream_shutdown. NULL is allowed. */
 void downstream_free(struct downstream *downstream);
 
-/* What clients of a listener must speak; plain HTTP for jobs when nothing is set. */
+/* What clients of a listener must speak; zeroed: plain HTTP, for jobs. */
 struct listener_options {
 	bool tls : 1;
-	bool redirect : 1; /* requests are sent on to https, whatever they are */
+	bool redirect : 1; /* every request is redirected to https */
 	bool proxied : 1; /* connections begin with a PROXY header, and come from trusted proxies */
 	bool forward_auth : 1; /* it serves /authorize to other proxies, and nothing else */
 	enum purpose purpose : 8;

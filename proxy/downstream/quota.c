@@ -19,7 +19,7 @@ struct quota {
 	struct table_node node;	 /* first: what the table holds */
 	TAILQ_ENTRY(quota) link; /* among the failed, while there is no connection */
 	struct in6_addr address;
-	uint64_t credit, credit_ms; /* as it was at that time */
+	uint64_t credit, credit_ms; /* the credit at the time credit_ms */
 	size_t connections;	    /* for all purposes together */
 	size_t for_purpose[PURPOSE_COUNT];
 	size_t handshakes;

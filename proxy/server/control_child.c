@@ -1,4 +1,5 @@
-/* control_child.c - starts the control process with its settings, and again when they change. */
+/* control_child.c - starts the control process with its settings, and restarts it when they change.
+ */
 #include <openssl/crypto.h>
 #include <stdlib.h>
 

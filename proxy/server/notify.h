@@ -1,4 +1,4 @@
-/* notify.h - telling systemd how we are (sd_notify(3)), without its library. */
+/* notify.h - tells systemd the state of the service (sd_notify(3)), without its library. */
 #ifndef JOBGATE_SERVER_NOTIFY_H
 #define JOBGATE_SERVER_NOTIFY_H
 

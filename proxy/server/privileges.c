@@ -1,4 +1,4 @@
-/* privileges.c - what is done once, as root or not, before the first fork. */
+/* privileges.c - descriptor limit and user: set once, before the first fork. */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>

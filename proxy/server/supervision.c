@@ -235,8 +235,8 @@ supervision_order(struct supervision *supervision, enum supervision_order order,
 }
 
 /*
- * One order after the other; but what does not come up must not keep what would from coming. A
- * reload also waits for slots.
+ * One order after the other. But a generation that does not come up must not hold back the next
+ * order. A reload also waits for slots.
  */
 static void
 follow_orders(struct supervision *supervision)

@@ -110,25 +110,26 @@ struct supervision_options {
 /* ---- actions ---- */
 
 enum supervision_action_type {
-	ACTION_SPAWN,	      /* fork the child; `on`: it may accept without its store */
-	ACTION_RETIRE,	      /* tell the child to go, as `how` says */
-	ACTION_ABORT,	      /* it hangs, silent for `ms`: end it with a core dump */
-	ACTION_KILL,	      /* it does not go: SIGKILL */
-	ACTION_LOST,	      /* it ended by itself, and is spawned again in `ms`: for the log */
-	ACTION_SERVES,	      /* `on`: readiness is that of this worker, too */
-	ACTION_WITHOUT_STORE, /* this worker may accept without its store from now on */
-	ACTION_ORPHANED,      /* `on`: nothing accepts from this worker's sockets */
-	ACTION_TELL_ORPHANS,  /* that has changed: tell the workers */
-	ACTION_NO_SLOT,	      /* worker `index` has to wait for a slot: for the log */
-	ACTION_STORE_LATE,    /* new workers do not reach their store within `ms`: for the log */
-	ACTION_STORE_LOST,    /* nor do the old ones: the new ones take over: for the log */
-	ACTION_PREPARE,	      /* get another configuration: answer with supervision_prepared */
-	ACTION_SETTLE,	      /* the new configuration is in force: drop the previous one */
-	ACTION_TAKE_BACK,     /* the previous one is in force again, because of `failure` */
-	ACTION_UPGRADE,	      /* become another binary, or answer supervision_upgrade_failed */
-	ACTION_READY,	 /* tell the one who asked for a reload or an upgrade that it is over */
-	ACTION_STOPPING, /* children are about to be told to go for good */
-	ACTION_BAD_TRANSITION, /* a bug: the child (slot) or the phase took a way not in its table
+	ACTION_SPAWN,	       /* fork the child; `on`: it may accept without its store */
+	ACTION_RETIRE,	       /* tell the child to go, as `how` says */
+	ACTION_ABORT,	       /* it hangs, silent for `ms`: end it with a core dump */
+	ACTION_KILL,	       /* it does not go: SIGKILL */
+	ACTION_LOST,	       /* it ended by itself, and is spawned again in `ms`: for the log */
+	ACTION_SERVES,	       /* `on`: readiness is that of this worker, too */
+	ACTION_WITHOUT_STORE,  /* this worker may accept without its store from now on */
+	ACTION_ORPHANED,       /* `on`: nothing accepts from this worker's sockets */
+	ACTION_TELL_ORPHANS,   /* that has changed: tell the workers */
+	ACTION_NO_SLOT,	       /* worker `index` has to wait for a slot: for the log */
+	ACTION_STORE_LATE,     /* new workers do not reach their store within `ms`: for the log */
+	ACTION_STORE_LOST,     /* nor do the old ones: the new ones take over: for the log */
+	ACTION_PREPARE,	       /* get another configuration: answer with supervision_prepared */
+	ACTION_SETTLE,	       /* the new configuration is in force: drop the previous one */
+	ACTION_TAKE_BACK,      /* the previous one is in force again, because of `failure` */
+	ACTION_UPGRADE,	       /* become another binary, or answer supervision_upgrade_failed */
+	ACTION_READY,	       /* tell the service manager that a reload or an upgrade is over */
+	ACTION_STOPPING,       /* children are about to be told to go for good */
+	ACTION_BAD_TRANSITION, /* a bug: the child (slot) or the phase made a transition that its
+				* table does not have
 				*/
 };
 

@@ -19,8 +19,8 @@ child_state_name(enum child_state state)
 }
 
 /*
- * No CHECK: no process would take the supervisor's place (jobgate/check.h). A way that is not in
- * the table is taken and told.
+ * No CHECK: no process would take the supervisor's place (jobgate/check.h). A transition that is
+ * not in the table is made, and logged.
  */
 void
 child_set_state(struct supervision *supervision, struct child *child, enum child_state to)

@@ -142,8 +142,8 @@ worker_on_accept(evutil_socket_t fd, short what, void *ctx)
 }
 
 /*
- * Is there something to answer with? Not for ever without: a 503 is an answer too, unless the
- * workers of another generation give better ones.
+ * True when the worker may accept: it reaches its store, or has waited long enough. Without a store
+ * it answers 503, which is better than nothing, unless workers of another generation serve.
  */
 static bool
 may_accept(const struct worker *worker, uint64_t now_ms)

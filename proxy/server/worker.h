@@ -1,4 +1,4 @@
-/* worker.h - a worker: an event loop with its own directory, data path and Redis link. */
+/* worker.h - a worker: an event loop with its own directory, data path and tracker. */
 #ifndef JOBGATE_WORKER_H
 #define JOBGATE_WORKER_H
 

@@ -225,7 +225,8 @@ worker_data_path_free(struct worker *worker)
 	buffer_pool_free(worker->buffers);
 }
 
-/* The same time for all within a turn: what the link calls stale must be so for the gateway, too.
+/* The same time for all within a turn: what is stale for the tracker must be stale for the
+ * exchanges, too.
  */
 static uint64_t
 worker_clock(void *ctx)

@@ -101,7 +101,7 @@ backend_still_has(const struct backend *backend, const struct conn *conn)
 	       is_among(&peer, backend->addresses, backend->address_count);
 }
 
-/* Are all of the addresses known among those that came? */
+/* True when all known addresses are among the new ones. */
 static bool
 all_stay(const struct backend *backend, const struct resolved *resolved)
 {
@@ -111,7 +111,7 @@ all_stay(const struct backend *backend, const struct resolved *resolved)
 	return true;
 }
 
-/* Do they keep their places as well? Then dials that are connecting go on. */
+/* True when they keep their indexes, too. Then dials that are connecting go on. */
 static bool
 all_stay_in_place(const struct backend *backend, const struct resolved *resolved)
 {
@@ -135,7 +135,7 @@ close_idle_elsewhere(struct backend *backend)
 	}
 }
 
-/* Addresses, or none: other ones than were known so far. */
+/* Take new addresses, which may be none, in place of the known ones. */
 static void
 change_addresses(struct backend *backend, const struct resolved *resolved)
 {

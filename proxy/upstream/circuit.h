@@ -1,4 +1,4 @@
-/* circuit.h - when to leave a backend alone that takes no connections. */
+/* circuit.h - when no connection is tried to a backend that takes none. */
 #ifndef JOBGATE_UPSTREAM_CIRCUIT_H
 #define JOBGATE_UPSTREAM_CIRCUIT_H
 
@@ -27,8 +27,8 @@ struct circuit {
 };
 
 /*
- * May a connection be made now? *probe tells whether it is the probe: its maker
- * owes circuit_abandon when it ends without success or failure.
+ * True when a connection may be made now. *probe tells whether it is the probe. A probe that ends
+ * without success or failure must call circuit_abandon.
  */
 bool circuit_admits(struct circuit *circuit, uint64_t now_ms, bool *probe);
 
@@ -43,15 +43,15 @@ bool circuit_failure(struct circuit *circuit, const struct circuit_rules *rules,
     const struct backend_tuning *tuning, bool probe, uint64_t now_ms);
 
 /*
- * One was refused: the backend restarts, perhaps, and requests wait for it. began_ms: when it was
- * set out for. True when that opened the circuit, as with circuit_failure.
+ * A connection was refused: the backend may be restarting, and requests wait for it. began_ms: when
+ * the dial began. True when that opened the circuit, as with circuit_failure.
  */
 bool circuit_refusal(struct circuit *circuit, const struct circuit_rules *rules,
     const struct backend_tuning *tuning, bool probe, uint64_t began_ms, uint64_t now_ms);
 
 /*
- * Does the backend refuse connections, as far as is known? Then the next is to be made at
- * redial_at_ms, and no other meanwhile.
+ * True while the backend is known to refuse connections. The next one is then made at redial_at_ms,
+ * and none before.
  */
 bool circuit_refuses(
     const struct circuit *circuit, const struct circuit_rules *rules, uint64_t now_ms);

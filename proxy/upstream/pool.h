@@ -55,7 +55,7 @@ struct pool_options {
 /* Takes a copy of the options. NULL when memory is short. */
 struct pool *pool_new(const struct pool_options *options);
 
-/* Closes every idle connection. No exchange may be left; the loop turns once. NULL is let pass. */
+/* Closes every idle connection. No exchange may be left; the loop turns once. NULL is allowed. */
 void pool_free(struct pool *pool);
 
 /* How many connections it has of each kind. */
@@ -89,7 +89,7 @@ void pool_leave(struct backend *backend);
 
 enum pool_choice {
 	POOL_ANY,     /* an idle connection if there is one: the request can be sent again */
-	POOL_CHECKED, /* the same, but looked at once more, for it cannot */
+	POOL_CHECKED, /* the same, but looked at once more: the request cannot be sent again */
 	POOL_FRESH,   /* a new one */
 };
 

@@ -2,8 +2,8 @@
  * pool_state.h - what pool.c, backend.c, dial.c, race.c, redial.c, connect_address.c and walk.c
  * share; no other file includes it.
  *
- * pool.c      who is there: backends, their connections, and the idle ones of these
- * backend.c   what is known of one: its addresses, and whether it takes connections
+ * pool.c      the backends, their connections, and the idle ones among these
+ * backend.c   one backend: its addresses, and whether it takes connections
  * dial.c      the making of a connection
  * race.c      which addresses a dial tries, and when; connect_address.c connects to one of them
  * redial.c    the wait for a backend that refuses connections
@@ -41,20 +41,20 @@ struct backend {
 	size_t users;		    /* connections in any state, and exchanges that have entered */
 	struct dial_list resolving; /* wait for the addresses */
 	struct resolution *resolution; /* under way, or NULL */
-	bool partial;		       /* its first half has come, the other family is still out */
-	bool failed; /* the last question had no answer: for new connections there is no address */
+	bool partial; /* the addresses of one family have come, those of the other not yet */
+	bool failed;  /* the last lookup failed: new connections have no address */
 	struct address *addresses;
 	size_t address_count;
-	size_t first;		 /* of the addresses: the one to begin with, which did well last */
-	uint32_t version;	 /* changes when an address goes, or its place */
+	size_t first;		 /* index of the address to try first: the last one that worked */
+	uint32_t version;	 /* changes when an address goes, or gets another index */
 	uint64_t fresh_until_ms; /* UINT64_MAX: no name */
-	struct dial_list queued; /* it refused them; the longest first */
-	struct dial *dialler;	 /* of these, the one whose turn it is; or NULL */
-	struct timer redial;	 /* when it is the next one's */
+	struct dial_list queued; /* dials that it refused; the one that waits longest first */
+	struct dial *dialler;	 /* the one of these that may try now; or NULL */
+	struct timer redial;	 /* when the next one may try */
 	struct circuit circuit;
 	bool counted_open;    /* in the metrics */
-	uint64_t warned_ms;   /* when the log last told what is wrong with it */
-	SSL_SESSION *session; /* of TLS, which the next connection may take up; NULL: none */
+	uint64_t warned_ms;   /* when a warning about it was last logged */
+	SSL_SESSION *session; /* of TLS, to be resumed by the next connection; NULL: none */
 	struct timer timer;
 	char text[];
 };
@@ -79,8 +79,8 @@ struct pool {
 	struct dial_list failed;
 	LIST_HEAD(, backend_conn) all; /* connections in any state, the newest first */
 	size_t connections;	       /* how many they are */
-	size_t parallel_count;	       /* sockets that race beside theirs */
-	size_t hand;		       /* the bucket at which to look for an idle one next */
+	size_t parallel_count;	       /* sockets of parallel dials, in addition to theirs */
+	size_t hand;		       /* the bucket where pool_make_room looks next */
 	struct pool_walk walk;
 	struct bucket buckets[BACKEND_BUCKETS];
 };
@@ -111,11 +111,11 @@ struct dial {
 	struct task free_task;	/* frees it */
 	TAILQ_ENTRY(dial) link; /* in the list of queued, resolving or failed ones */
 	LIST_HEAD(, parallel_dial) parallel;
-	uint64_t connect_by_ms;	       /* all of it together */
-	uint32_t tried;		       /* a bit for each address, of */
+	uint64_t connect_by_ms;	       /* the deadline of the whole dial */
+	uint32_t tried;		       /* a bit for each address that was tried, in */
 	uint32_t tried_version;	       /* this version of them */
 	bool probe;		       /* the backend's circuit waits to hear how it ends */
-	enum upstream_failure failure; /* why none of its addresses would do */
+	enum upstream_failure failure; /* why its addresses failed */
 };
 
 /* ---- pool.c ---- */
@@ -136,7 +136,7 @@ void backend_dump(const struct backend *backend, struct dump *dump);
 /* Fill in the addresses that need no resolver. False when memory is short. */
 bool backend_init_addresses(struct backend *backend);
 
-/* May the addresses be used, or must the resolver be asked first? */
+/* True when the addresses may be used; false when they must be resolved first. */
 bool backend_addresses_fresh(const struct backend *backend);
 
 /*
@@ -145,16 +145,16 @@ bool backend_addresses_fresh(const struct backend *backend);
  */
 void backend_resolve(struct backend *backend);
 
-/* Does a connection lead to one of the addresses that the name has now? */
+/* True when a connection leads to one of the addresses that the name has now. */
 bool backend_still_has(const struct backend *backend, const struct conn *conn);
 
 /*
- * May the log be told what is wrong with it? Once a second, whatever the number of requests: a user
- * of the job could keep a worker writing otherwise.
+ * True when a warning about it may be logged: once a second, however many requests there are,
+ * because a user of the job could flood the log otherwise.
  */
 bool backend_may_warn(struct backend *backend);
 
-/* A connection was made, or could not be, for dial->failure: its circuit is told. */
+/* Tell the circuit that a connection was made, or could not be made (dial->failure). */
 void backend_connected(struct dial *dial);
 void backend_not_connected(struct dial *dial);
 
@@ -186,7 +186,7 @@ void dial_connected(struct dial *dial);
 /* Nothing is left to try. The dial waits for the backend where it may (redial.c), or fails. */
 void dial_exhausted(struct dial *dial);
 
-/* It has failed, for dial->failure; the user hears of it later. */
+/* It has failed (dial->failure); the user is told later. */
 void dial_fail(struct dial *dial);
 
 /* The addresses have come, or some of them, or none: the dials that wait for them go on. */
@@ -198,7 +198,7 @@ void dial_deliver(struct task *task);
 /* ---- race.c ---- */
 
 /*
- * Try one more address, which dial_connected or another race_next follows. If none is left, wait
+ * Try one more address; dial_connected or another race_next follows. If none is left, wait
  * for those under way, or for the resolver; if there is nothing to wait for, dial_exhausted.
  */
 void race_next(struct dial *dial);
@@ -217,19 +217,19 @@ void walk_removes_connection(struct pool *pool, const struct backend_conn *conne
 
 /* ---- redial.c ---- */
 
-/* Expects backend->redial. */
+/* backend->redial has expired: the next queued dial may try. */
 void redial_due(struct timer *timer);
 
-/* Wait, but to the dial's own deadline at most; then it fails for dial->failure. */
+/* Queue the dial, until its own deadline at most; then it fails (dial->failure). */
 void redial_wait(struct dial *dial);
 
-/* It was refused, or there was no descriptor for it: may it wait? */
+/* True when a dial that was refused, or that got no descriptor, may wait. */
 bool redial_may_wait(const struct dial *dial);
 
-/* The backend takes connections: those that wait set out for theirs. */
+/* The backend takes connections: all queued dials connect now. */
 void redial_succeeded(struct backend *backend);
 
-/* It is left alone from now on: nothing is left to wait for. */
+/* The circuit has opened: all queued dials fail. */
 void redial_failed(struct backend *backend);
 
 /* This dial is over, with or without success: another one may be the dialler. */

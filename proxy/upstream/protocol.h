@@ -86,7 +86,7 @@ void pool_unkeep(struct backend_conn *connection);
 /* A new connection broke before its first answer: begin with another address next time. */
 void pool_avoid(const struct backend_conn *connection);
 
-/* Close it; the block is freed at the end of the turn. NULL is let pass. */
+/* Close it; the block is freed at the end of the turn. NULL is allowed. */
 void backend_conn_close(struct backend_conn *connection);
 
 void backend_conn_dump(const struct backend_conn *connection, struct dump *dump);

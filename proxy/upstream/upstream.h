@@ -11,11 +11,10 @@
  *
  * pool_acquire gives an upstream out. Once it is up, the exchange calls `begin`, pushes the
  * request's content, and has the answer pushed to it. The exchange ends it with exactly one
- * `release` or `cancel`, unless `failed` was called. It must not be touched after any of these
- * three.
+ * `release` or `cancel`, unless `failed` was called. Do not use it after any of these three.
  *
- * All slices and all values behind pointers are good until the call returns; what is needed longer
- * is copied. There are no error codes: what goes wrong ends in `failed`.
+ * All slices and all values behind pointers are valid until the call returns; copy what you need
+ * for longer. There are no error codes: what goes wrong ends in `failed`.
  */
 struct upstream;
 struct upstream_user;
@@ -24,12 +23,12 @@ struct upstream_user;
 enum upstream_failure {
 	UPSTREAM_NO_ADDRESS,	 /* its name does not resolve */
 	UPSTREAM_NOT_ALLOWED,	 /* the guard refused every address */
-	UPSTREAM_REFUSED,	 /* all of its addresses did so, for as long as can be waited */
+	UPSTREAM_REFUSED,	 /* all of its addresses refused, for as long as a dial may wait */
 	UPSTREAM_CONNECT_FAILED, /* none of its addresses took the connection */
 	UPSTREAM_CONNECT_TIMEOUT,
 	UPSTREAM_NOT_VERIFIED, /* its certificate is not one of this host, of an authority we trust
 				*/
-	UPSTREAM_CIRCUIT_OPEN, /* it took no connections of late, and is left alone for a while */
+	UPSTREAM_CIRCUIT_OPEN, /* it has recently taken no connections: none is tried for a while */
 	UPSTREAM_NO_SOCKET,    /* the gateway is short of descriptors, ports or memory */
 	UPSTREAM_BROKEN,       /* closed or reset before its answer was complete */
 	UPSTREAM_BAD_ANSWER,   /* it broke the rules of its protocol */
@@ -74,7 +73,8 @@ struct upstream_ops {
 	/* The exchange can take content of the answer again: push what is there. */
 	void (*pump)(struct upstream *upstream);
 
-	/* Is something of what was pushed still to be sent? `writable` comes when it has been. */
+	/* True while some of the pushed content is still to be sent; `writable` follows when all of
+	 * it has been sent. */
 	bool (*pending)(const struct upstream *upstream);
 
 	/*
@@ -127,7 +127,7 @@ struct upstream_user_ops {
 	 * side, and the other side may go on. */
 	void (*content_end)(struct upstream_user *user, const struct fields *trailers);
 
-	/* Nothing more comes for now: send on what was kept back. */
+	/* Nothing more comes for now: send what was kept back. */
 	void (*flush)(struct upstream_user *user);
 
 	/* Content of the request is taken again, or all of it has left (see `pending`). */

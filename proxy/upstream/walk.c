@@ -16,7 +16,7 @@ next_backend(struct pool *pool)
 	return backend;
 }
 
-/* As long as it is a dial's, its protocol has not begun. */
+/* While a dial owns it, its protocol has not begun. */
 static void
 dump_connection(const struct backend_conn *connection, struct dump *dump)
 {

@@ -82,9 +82,9 @@ names_upgrade(const struct fields *fields, struct slice protocol)
 
 /*
  * An answer of 426 has to name protocols, and Upgrade speaks of one connection alone (RFC 9110
- * sections 15.5.22 and 7.8). So the client gets Upgrade fields of its own: for the protocols that
- * the backend named and that can become tunnels here; where it named none of these, for all that
- * can.
+ * sections 15.5.22 and 7.8). So the client gets Upgrade fields of its own: for those protocols of
+ * the backend that may become tunnels here, or, if it named none of them, for all protocols that
+ * may.
  */
 static void
 write_upgrades(

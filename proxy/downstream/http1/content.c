@@ -8,7 +8,7 @@
 #define LINGER_BYTES (1024 * 1024)
 #define LINGER_BYTES_AUTHENTICATED (256 * 1024 * 1024)
 
-/* As long as it sends, lingering goes on, but for no longer than this many timeouts.linger. */
+/* Lingering goes on while the client sends, for at most this many timeouts.linger. */
 #define LINGER_TIMES 15
 
 /* All content has been handed on. */

@@ -41,19 +41,18 @@ struct http1_server {
 	union {
 		uint64_t read_before; /* HEAD, CLOSING: http1_acknowledged when the timer was last
 					 started */
-		uint64_t unread;      /* CLOSING with reset: bytes that the client's end had not
-					 acknowledged when it was looked at last */
-		uint64_t awaits_since_ms; /* EXCHANGE: more content; 0: it does not wait for the
-					     client */
+		uint64_t unread;      /* CLOSING with reset: bytes that the client's TCP had not
+					 acknowledged at the last look */
+		uint64_t awaits_since_ms; /* EXCHANGE: waits for content since then; 0: does not */
 	};
 	uint32_t body_deficit; /* EXCHANGE: bytes of content by which the client lags behind */
 	enum http1_state state : 8;
 	enum http_version version : 8; /* of the request */
-	bool working;		       /* further up the stack, http1_work runs */
+	bool working;		       /* http1_work is running, further up the stack */
 	bool keep_alive : 1;	       /* after this exchange the connection may serve another */
 	bool expects : 1;	       /* the client waits for 100 and has sent no content yet */
 	bool content_ended : 1;	       /* the request's content has been handed on whole */
-	bool client_closes : 1;	       /* its first request said that it is also the last one */
+	bool client_closes : 1;	       /* its first request does not keep the connection */
 	bool tunnel : 1;
 	bool served : 1;      /* there was a request before this one */
 	bool tunnel_shut : 1; /* the backend has ended its side, ours ends after what is pending */

@@ -35,8 +35,8 @@ upgrade_agreed(const struct http1_client *client, const struct response_framing 
 
 /*
  * How long the backend says it keeps a connection that is idle (Keep-Alive: timeout=SECONDS), less
- * a margin, so that we are the first to let go of it: a request that meets its end on the way
- * may not be one that can be sent again. UINT64_MAX when it does not say.
+ * a margin, so that we close it first: a request that the backend's close crosses may be one that
+ * cannot be sent again. UINT64_MAX when it does not say.
  */
 static uint64_t
 keep_hint_ms(const struct response_head *head, uint64_t margin_ms)

@@ -206,7 +206,7 @@ client_still_idle(struct backend_conn *connection)
 	char byte;
 	size_t n;
 
-	/* Nothing that may come is welcome. */
+	/* An idle backend must not send anything. */
 	conn->readable = true;
 	if (conn_read(conn, &byte, 1, &n) == IO_AGAIN)
 		return true;

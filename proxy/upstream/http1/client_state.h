@@ -25,7 +25,7 @@ struct http1_client {
 	struct timer timer; /* IDLE: how long it may stay in the pool; else see TUNNEL_LOOK_MS */
 	struct task resume_task; /* goes on with an answer whose share of this turn was used up */
 
-	uint64_t keep_ms;	/* the backend keeps it idle for no longer */
+	uint64_t keep_ms;	/* how long the backend keeps it idle */
 	bool reused;		/* has served an exchange before this one */
 	bool keep_alive;	/* the answer lets the connection live on */
 	bool no_reuse;		/* no other request may follow this one */
@@ -38,7 +38,7 @@ struct http1_client {
 	struct slice upgrade_asked; /* one of the configured protocols, or empty */
 };
 
-/* Room in which one head is put together or taken apart. Each use is over before the next. */
+/* Room in which one head is put together or taken apart. Uses do not overlap. */
 struct http1_client_scratch {
 	char wire[(PATH_ESCAPE_GROWTH + 2) * BUFFER_LARGE];
 	struct response_head head;
@@ -54,7 +54,7 @@ http1_client_scratch(const struct http1_client *client)
 /* Go on with the answer (see upstream_ops.pump). */
 void http1_client_pump(struct http1_client *client);
 
-/* Close, as it cannot bring its answer to an end, and have the user know. */
+/* Close, because its answer cannot be completed, and tell the user. */
 void http1_client_fail(struct http1_client *client, enum upstream_failure failure);
 
 /* The only place that assigns a state. */
