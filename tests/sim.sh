@@ -5,6 +5,7 @@
 #   tests/sim.sh --seed N       run one seed and show all that happens; with --quiet only what was wrong
 #   tests/sim.sh --seconds S    run fresh seeds for so long; with --first N from this one on
 #   tests/sim.sh --asan ...     the same with the sanitizers' build
+#   tests/sim.sh --each-failure 1  a small run for each allocation and each call of the worker, in which it fails
 #   tests/sim.sh --tally FILE   write "N N" there instead of printing the last line
 set -uo pipefail
 
@@ -17,7 +18,7 @@ SIM_SECONDS=${SIM_SECONDS:-60}
 tally="" preset=sim
 case "${1:-}" in
 -h | --help)
-	sed -n '2,8s/^# \{0,1\}//p' "$0"
+	sed -n '2,9s/^# \{0,1\}//p' "$0"
 	exit 0
 	;;
 --tally) tally=${2:?--tally needs a file} && shift 2 ;;
@@ -59,6 +60,8 @@ for preset in sim dev; do
 	count build "$preset" || continue
 	step "simulation: seeds that once failed ($preset)"
 	count "build/$preset/tests/sim/sim" --seeds tests/sim/seeds.txt
+	step "simulation: failing allocations and calls ($preset)"
+	count "build/$preset/tests/sim/sim" --each-failure "$([ "$preset" = sim ] && echo 10 || echo 60)"
 	step "simulation: $((SIM_SECONDS / 2)) s of fresh seeds ($preset)"
 	count "build/$preset/tests/sim/sim" --seconds $((SIM_SECONDS / 2))
 done

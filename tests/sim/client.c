@@ -36,6 +36,7 @@ conclude(struct client *client, enum result result)
 	uint32_t mark = client->waiting[0];
 
 	exchange->result = result;
+	exchange->received = client->marked ? client->message.length : 0;
 	/* Any connection that was used before may close just when the next request sets out. */
 	if (result == RESULT_LOST && client->reused)
 		exchange->plan.desertion = LEAVES_EARLY;

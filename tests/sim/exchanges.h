@@ -73,6 +73,7 @@ struct sim_exchange {
 	unsigned status;
 	char title[24];
 	uint64_t ended_ns;
+	uint64_t received; /* content of the answer that has come to the client */
 	bool request_seen_whole;
 };
 

@@ -29,6 +29,8 @@ static const char *const names[FAULT_KINDS] = {
     [FAULT_MEMORY] = "allocations fail",
     [FAULT_CALLS] = "calls fail",
     [FAULT_STEP_CLOCK] = "wall clock set",
+    [FAULT_RELOAD] = "reload",
+    [FAULT_RELOAD_NOWHERE] = "reload to a store out of reach",
 };
 
 const char *
@@ -59,7 +61,7 @@ break_store_connection(struct world *world, uint64_t draw)
 static struct gateway_worker *
 worker_of(struct world *world, unsigned which)
 {
-	return &world->gateway.workers[which % world->scenario.workers];
+	return &world->gateway.workers[which % world->gateway.slots];
 }
 
 static struct backend *
@@ -108,7 +110,7 @@ begin(struct faults *faults, enum fault_kind kind, unsigned which, uint64_t unti
 		worker->node.pause_ns = for_ns;
 		return;
 	case FAULT_KILL_WORKER:
-		gateway_kill(worker, random_below(&faults->random, 300 * NS_PER_MS));
+		gateway_kill(worker);
 		return;
 	case FAULT_KILL_STORE:
 		redis_kill(&world->redis);
@@ -174,6 +176,10 @@ begin(struct faults *faults, enum fault_kind kind, unsigned which, uint64_t unti
 	case FAULT_STEP_CLOCK:
 		clocks_step_wall(((int64_t)random_below(&faults->random, 7200) - 3600) * NS_PER_S);
 		return;
+	case FAULT_RELOAD:
+	case FAULT_RELOAD_NOWHERE:
+		supervisor_model_reload(&world->gateway.supervisor, kind == FAULT_RELOAD_NOWHERE);
+		return;
 	}
 }
 
@@ -234,6 +240,8 @@ end(struct faults *faults, enum fault_kind kind, unsigned which)
 	case FAULT_FREEZE_CLIENT:
 	case FAULT_CUT_CLIENT:
 	case FAULT_STEP_CLOCK:
+	case FAULT_RELOAD:
+	case FAULT_RELOAD_NOWHERE:
 		return; /* over by themselves */
 	}
 }
@@ -261,6 +269,18 @@ draw_length_ns(struct faults *faults)
 	return random_skewed(&faults->random, NS_PER_MS, 2 * (uint64_t)NS_PER_S);
 }
 
+/* Whom it hits: of workers, one that runs. */
+static unsigned
+draw_which(struct faults *faults, enum fault_kind kind)
+{
+	unsigned which = (unsigned)random_below(&faults->random, 1000);
+	const struct gateway_worker *worker = gateway_running(&faults->world->gateway, which);
+	bool of_workers = kind == FAULT_PAUSE || kind == FAULT_KILL_WORKER ||
+			  kind == FAULT_DESCRIPTORS || kind == FAULT_MEMORY || kind == FAULT_CALLS;
+
+	return of_workers && worker != NULL ? worker->slot : which;
+}
+
 /* One of those that are on in this run. */
 static enum fault_kind
 draw_kind(struct faults *faults)
@@ -286,11 +306,12 @@ start_one(struct faults *faults)
 	if (place == last)
 		return;
 	place->kind = kind;
-	place->which = (unsigned)random_below(&faults->random, 1000);
+	place->which = draw_which(faults, kind);
 	faults->count[kind]++;
 	faults->total++;
 	trace_event("fault", names[kind], place->which, until_ns);
-	judge_trouble(faults->world, until_ns);
+	if (kind < FAULT_RELOAD)
+		judge_trouble(faults->world, until_ns);
 	alarm_set(&place->alarm, until_ns);
 	begin(faults, kind, place->which, until_ns);
 }
@@ -343,7 +364,11 @@ faults_stop(struct faults *faults)
 		world->clients[i].frozen_ns = 0;
 		world->clients[i].host.cut_in_ns = world->clients[i].host.cut_out_ns = 0;
 	}
-	for (unsigned i = 0; i < world->scenario.workers; i++)
+	for (unsigned i = 0; i < world->gateway.slots; i++)
 		world->gateway.workers[i].node.pause_ns = 0;
+	/* After a reload to nowhere that took effect, because the old store was out of reach, too.
+	 */
+	if (world->gateway.supervisor.nowhere)
+		supervisor_model_reload(&world->gateway.supervisor, false);
 	world->judge.trouble_ns = schedule_now_ns();
 }

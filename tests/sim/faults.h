@@ -26,12 +26,14 @@ enum fault_kind {
 	FAULT_BREAK_CLIENT,
 	FAULT_FREEZE_CLIENT,
 	FAULT_CUT_CLIENT,
-	FAULT_DESCRIPTORS, /* a worker is out of descriptors */
-	FAULT_MEMORY,	   /* allocations fail */
-	FAULT_CALLS,	   /* system calls fail */
-	FAULT_STEP_CLOCK,  /* the wall clock is set */
+	FAULT_DESCRIPTORS,    /* a worker is out of descriptors */
+	FAULT_MEMORY,	      /* allocations fail */
+	FAULT_CALLS,	      /* system calls fail */
+	FAULT_STEP_CLOCK,     /* the wall clock is set */
+	FAULT_RELOAD,	      /* no fault: the gateway is reloaded */
+	FAULT_RELOAD_NOWHERE, /* with a store that cannot be reached */
 };
-#define FAULT_KINDS (FAULT_STEP_CLOCK + 1)
+#define FAULT_KINDS (FAULT_RELOAD_NOWHERE + 1)
 
 /* Something that ends a fault. */
 struct fault_end {

@@ -31,8 +31,10 @@ keep(struct fleet_result *out, const struct world *world)
 	out->tunnels = world->exchanges.tunnels;
 	out->changes = world->records.changes;
 	out->faults = world->faults.total;
+	out->allocations = world->gateway.workers[0].allocations;
+	out->calls = world->gateway.workers[0].node.failable;
 	memcpy(out->kinds, world->faults.count, sizeof(out->kinds));
-	for (unsigned i = 0; i < world->scenario.workers; i++) {
+	for (unsigned i = 0; i < world->gateway.slots; i++) {
 		const struct worker_stats *stats = &world->gateway.shared->workers[i];
 
 		for (size_t j = 0; j < OUTCOME_COUNT; j++)
@@ -45,7 +47,7 @@ keep(struct fleet_result *out, const struct world *world)
 
 /* The child's life. Its memory lies elsewhere than its parent's would, by some random bytes. */
 static void
-run_child(struct fleet_result *out, uint64_t seed, unsigned shift)
+run_child(struct fleet_result *out, uint64_t seed, const struct scenario *scenario, unsigned shift)
 {
 	struct world *world = calloc(1, sizeof(*world));
 	const struct rlimit limit = {SECONDS_MAX, SECONDS_MAX};
@@ -55,14 +57,14 @@ run_child(struct fleet_result *out, uint64_t seed, unsigned shift)
 			      0) == MAP_FAILED))
 		_exit(2);
 	setrlimit(RLIMIT_CPU, &limit);
-	world_run(world, seed);
+	world_run(world, seed, scenario);
 	keep(out, world);
 	fflush(stdout);
 	_exit(0);
 }
 
-static struct fleet_result
-run(uint64_t seed, unsigned shift)
+struct fleet_result
+fleet_once(uint64_t seed, const struct scenario *scenario, unsigned shift)
 {
 	struct fleet_result *shared =
 	    mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -74,7 +76,7 @@ run(uint64_t seed, unsigned shift)
 	if (shared == MAP_FAILED || (pid = fork()) < 0)
 		return result;
 	if (pid == 0)
-		run_child(shared, seed, shift);
+		run_child(shared, seed, scenario, shift);
 	waitpid(pid, &status, 0);
 	result = *shared;
 	munmap(shared, sizeof(*shared));
@@ -104,7 +106,7 @@ add(struct fleet_result *sum, const struct fleet_result *result)
 void
 fleet_run(struct fleet *fleet, uint64_t seed)
 {
-	struct fleet_result result = run(seed, 0), again;
+	struct fleet_result result = fleet_once(seed, NULL, 0), again;
 	bool bad = !result.ended || result.violations > 0;
 
 	fleet->seeds++;
@@ -112,7 +114,7 @@ fleet_run(struct fleet *fleet, uint64_t seed)
 	if (!result.ended)
 		printf("seed %" PRIu64 " did not come to its end\n", seed);
 	if (!bad && seed % TWICE_EVERY == 0) {
-		again = run(seed, 1 + (unsigned)(seed / TWICE_EVERY % 7));
+		again = fleet_once(seed, NULL, 1 + (unsigned)(seed / TWICE_EVERY % 7));
 		fleet->compared++;
 		bad = again.hash != result.hash;
 		add(&fleet->sum, &again);

@@ -6,11 +6,13 @@
 
 #include "faults.h"
 #include "observe/shared.h"
+#include "scenario.h"
 
 /* What a seed came to; in memory that the child shares with its parent. */
 struct fleet_result {
 	unsigned violations, ended; /* ended: it came to its end */
 	uint64_t hash, simulated_ms, exchanges, answered, tunnels, changes, faults, events;
+	uint64_t allocations, calls; /* of the first worker: those that may fail */
 	uint64_t outcomes[OUTCOME_COUNT], verdicts[VERDICT_COUNT], kinds[FAULT_KINDS];
 };
 
@@ -18,6 +20,9 @@ struct fleet {
 	unsigned seeds, failed, compared;
 	struct fleet_result sum;
 };
+
+/* Run a seed in a child; scenario NULL: the one that the seed draws. */
+struct fleet_result fleet_once(uint64_t seed, const struct scenario *scenario, unsigned shift);
 
 /* Run a seed. One in ten runs a second time, at other addresses, and has to give the same trace. */
 void fleet_run(struct fleet *fleet, uint64_t seed);

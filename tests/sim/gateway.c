@@ -13,7 +13,7 @@
 #include "world.h"
 
 #define ADDRESS 0x0a000001u
-#define RESTART_NS (100 * (uint64_t)NS_PER_MS)
+#define NOWHERE "redis://10.0.3.9:6379"
 
 static const char *const no_sockets[] = {NULL};
 static const unsigned char session_key[32];
@@ -106,9 +106,12 @@ run_worker(void *ctx)
 		take_orders(worker);
 	worker_close(worker->worker);
 	worker->worker = NULL;
-	/* One that could not start, or ended before its time. */
-	if (!worker->told_to_end)
-		alarm_set(&worker->restart, schedule_now_ns() + RESTART_NS);
+	worker->allocations += worker->node.heap.attempts;
+	if (worker->node.heap.count != 0 && worker->node.heap.failed == 0)
+		judge_violation(worker->gateway->world,
+		    "%s: %zu blocks of memory are left, %zu bytes", worker->node.name,
+		    worker->node.heap.count, worker->node.heap.bytes);
+	supervisor_model_look(&worker->gateway->supervisor);
 }
 
 /* The sockets of all workers are open in each, as they are after fork. */
@@ -121,60 +124,56 @@ give_listeners(struct gateway_worker *worker)
 		worker->fds[i] = node_install(&worker->node, &gateway->listeners[i]->descriptor);
 }
 
-static void
-start_worker(struct gateway_worker *worker, uint64_t at_ns)
+void
+gateway_spawn(struct gateway_worker *worker, unsigned index, bool without_store, bool to_nowhere)
 {
 	struct node *node = &worker->node;
+	const struct heap before = node->heap;
 
-	node->heap = (struct heap){
-	    .fail_per_million = node->heap.fail_per_million, .random = node->heap.random};
+	node->heap = (struct heap){.fail_per_million = before.fail_per_million,
+	    .fail_at = before.fail_at,
+	    .random = before.random};
 	give_listeners(worker);
 	worker->base_descriptors = node_open(node);
 	worker->orders = 0;
-	worker->setup.listeners = &worker->fds[worker->index];
+	worker->exists = true;
+	worker->index = index;
+	snprintf(worker->process, sizeof(worker->process), "worker %u", index);
+	worker->setup.index = index;
+	worker->setup.listeners = &worker->fds[index];
 	worker->setup.all_listeners = worker->fds;
-	node_start(node, run_worker, worker, at_ns);
+	worker->setup.store_url = worker->setup.primary_url =
+	    to_nowhere ? NOWHERE : worker->setup.config->store.read_url;
+	gateway_clear(worker);
+	counter_set(&worker->setup.stats->without_store, without_store);
+	counter_set(&worker->setup.stats->sockets, 1);
+	counter_set(&worker->setup.stats->index, index);
+	node_start(node, run_worker, worker,
+	    schedule_now_ns() + random_below(&worker->gateway->host.random, 10 * NS_PER_MS));
 }
 
 static void
-on_restart(struct alarm *alarm)
+init_worker(struct gateway *gateway, unsigned slot)
 {
-	struct gateway_worker *worker = container_of(alarm, struct gateway_worker, restart);
-
-	node_free(&worker->node);
-
-	start_worker(worker, schedule_now_ns());
-}
-
-static void
-init_worker(struct gateway *gateway, unsigned index)
-{
-	struct gateway_worker *worker = &gateway->workers[index];
+	struct gateway_worker *worker = &gateway->workers[slot];
 	const struct scenario *scenario = &gateway->world->scenario;
-	struct config *config = gateway->config;
 
 	worker->gateway = gateway;
-	worker->index = index;
-	worker->restart.fire = on_restart;
-	snprintf(worker->node.name, sizeof(worker->node.name), "worker %u", index);
-	snprintf(worker->process, sizeof(worker->process), "worker %u", index);
+	worker->slot = slot;
+	snprintf(worker->node.name, sizeof(worker->node.name), "worker %u", slot);
 	worker->node.host = &gateway->host;
 	worker->node.descriptors_max = scenario->descriptors;
 	worker->node.call_ns_max = 2 * NS_PER_US;
-	random_init(&worker->node.random, gateway->world->seed, "worker", index);
-	random_init(&worker->node.heap.random, gateway->world->seed, "heap", index);
-	counter_set(&gateway->shared->workers[index].index, index);
+	random_init(&worker->node.random, gateway->world->seed, "worker", slot);
+	random_init(&worker->node.heap.random, gateway->world->seed, "heap", slot);
 	worker->setup = (struct worker_setup){
-	    .config = config,
+	    .config = gateway->config,
 	    .tuning = &scenario->tuning,
-	    .index = index,
 	    .shared = gateway->shared,
 	    .own = &gateway->bound,
 	    .session_key = session_key,
 	    .control_secret = "",
-	    .store_url = config->store.read_url,
-	    .primary_url = config->store.write_url,
-	    .stats = &gateway->shared->workers[index],
+	    .stats = &gateway->shared->workers[slot],
 	    .own_sockets = no_sockets,
 	    .access_log_fd = -1,
 	    .log_runner = &log_threads,
@@ -184,8 +183,10 @@ init_worker(struct gateway *gateway, unsigned index)
 		.put = put_line,
 		.to = worker},
 	};
-	counter_set(&worker->setup.stats->without_store, 1);
-	start_worker(worker, random_below(&gateway->host.random, 10 * NS_PER_MS));
+	if (slot > 0)
+		return;
+	worker->node.heap.fail_at = scenario->fail_allocation;
+	worker->node.failing.at = scenario->fail_call;
 }
 
 void
@@ -197,7 +198,8 @@ gateway_start(struct gateway *gateway, struct world *world)
 
 	gateway->world = world;
 	gateway->config = load_configuration(scenario);
-	gateway->shared = shared_stats_map(scenario->workers);
+	gateway->slots = GATEWAY_SLOTS_MAX / SCENARIO_WORKERS_MAX * scenario->workers;
+	gateway->shared = shared_stats_map(gateway->slots);
 	host_init(&gateway->host, "gateway", 0, ADDRESS, world->seed);
 	gateway->host.rules = scenario->rules[RULES_GATEWAY];
 	place_write(&place, &gateway->bound, &len);
@@ -205,25 +207,69 @@ gateway_start(struct gateway *gateway, struct world *world)
 		gateway->listeners[i] = listener_new(&gateway->host, place);
 		gateway->listeners[i]->descriptor.holders = 1; /* the supervisor's */
 	}
-	for (unsigned i = 0; i < scenario->workers; i++)
+	for (unsigned i = 0; i < gateway->slots; i++)
 		init_worker(gateway, i);
+	supervisor_model_start(&gateway->supervisor, gateway);
 }
 
+/* ---- its end ---- */
+
 void
-gateway_kill(struct gateway_worker *worker, uint64_t restart_ns)
+gateway_kill(struct gateway_worker *worker)
 {
 	if (!worker->node.alive)
 		return;
 	worker->kills++;
 	worker->worker = NULL;
+	worker->node.heap.fail_at = 0;
 	node_kill(&worker->node);
-	alarm_set(&worker->restart, schedule_now_ns() + restart_ns);
+	supervisor_model_look(&worker->gateway->supervisor);
+}
+
+bool
+gateway_reap(struct gateway_worker *worker)
+{
+	if (!worker->exists || worker->node.alive)
+		return false;
+	worker->exists = false;
+	worker->node.heap.fail_at = 0;
+	node_free(&worker->node);
+	return true;
+}
+
+void
+gateway_clear(struct gateway_worker *worker)
+{
+	struct worker_stats *stats = worker->setup.stats;
+
+	counter_set(&stats->ready, 0);
+	counter_set(&stats->accepting, 0);
+	counter_set(&stats->draining, 0);
+	counter_set(&stats->connections, 0);
+	counter_set(&stats->tunnels, 0);
+	counter_set(&stats->backend_connections, 0);
+	counter_set(&stats->backend_idle, 0);
+	counter_set(&stats->records_watched, 0);
+	counter_set(&stats->store_up, 0);
+}
+
+struct gateway_worker *
+gateway_running(struct gateway *gateway, unsigned draw)
+{
+	for (unsigned i = 0; i < gateway->slots; i++) {
+		struct gateway_worker *worker = &gateway->workers[(draw + i) % gateway->slots];
+
+		if (worker->node.alive)
+			return worker;
+	}
+	return NULL;
 }
 
 void
 gateway_order(struct gateway_worker *worker, enum worker_order order)
 {
-	worker->told_to_end = order == WORKER_DRAIN || order == WORKER_STOP;
+	if (!worker->node.alive)
+		return;
 	worker->orders |= 1u << order;
 	node_wake(&worker->node);
 }
@@ -253,12 +299,15 @@ check_books(struct gateway_worker *worker)
 void
 gateway_check_idle(struct gateway *gateway)
 {
-	for (unsigned i = 0; i < gateway->world->scenario.workers; i++) {
+	for (unsigned i = 0; i < gateway->slots; i++) {
 		struct gateway_worker *worker = &gateway->workers[i];
 		unsigned open = node_open(&worker->node);
 
 		check_books(worker);
-		if (open != worker->base_descriptors + IDLE_DESCRIPTORS)
+		if (!worker->exists)
+			continue;
+		/* Fewer while it connects to the store again. */
+		if (open > worker->base_descriptors + IDLE_DESCRIPTORS)
 			judge_violation(gateway->world, "%s: %u descriptors are open, not %u",
 			    worker->process, open, worker->base_descriptors + IDLE_DESCRIPTORS);
 	}
@@ -267,14 +316,10 @@ gateway_check_idle(struct gateway *gateway)
 void
 gateway_check_ended(struct gateway *gateway)
 {
-	for (unsigned i = 0; i < gateway->world->scenario.workers; i++) {
-		struct gateway_worker *worker = &gateway->workers[i];
-
-		if (!node_has_ended(&worker->node))
-			judge_violation(gateway->world, "%s does not end", worker->process);
-		else if (worker->node.heap.count != 0)
-			judge_violation(gateway->world,
-			    "%s: %zu blocks of memory are left, %zu bytes", worker->process,
-			    worker->node.heap.count, worker->node.heap.bytes);
-	}
+	if (supervision_phase(gateway->supervisor.machine) != PHASE_STOPPED)
+		judge_violation(gateway->world, "the gateway does not stop");
+	for (unsigned i = 0; i < gateway->slots; i++)
+		if (gateway->workers[i].exists)
+			judge_violation(
+			    gateway->world, "%s does not end", gateway->workers[i].node.name);
 }

@@ -6,22 +6,26 @@
 #include "node.h"
 #include "scenario.h"
 #include "server/worker.h"
+#include "supervisor.h"
 
 struct world;
+
+/* Workers of earlier generations drain. */
+#define GATEWAY_SLOTS_MAX (4 * SCENARIO_WORKERS_MAX)
 
 struct gateway_worker {
 	struct gateway *gateway;
 	struct node node;
-	unsigned index;
-	char process[24]; /* its name in logs */
+	unsigned slot, index; /* among all, and in its generation */
+	char process[24];     /* its name in logs */
 	int fds[SCENARIO_WORKERS_MAX];
 	struct worker_setup setup;
 	struct worker *worker; /* NULL: it does not exist */
-	struct alarm restart;
-	bool told_to_end;
-	unsigned orders; /* a bit for each order that waits for its next turn */
+	bool exists;	       /* since it was spawned, until it is reaped */
+	unsigned orders;       /* a bit for each order that waits for its next turn */
 	unsigned base_descriptors;
 	uint64_t kills;
+	uint64_t allocations; /* asked for until its end */
 };
 
 struct gateway {
@@ -31,13 +35,29 @@ struct gateway {
 	struct shared_stats *shared;
 	struct listener *listeners[SCENARIO_WORKERS_MAX];
 	struct sockaddr_storage bound;
-	struct gateway_worker workers[SCENARIO_WORKERS_MAX];
+	unsigned slots;
+	struct gateway_worker workers[GATEWAY_SLOTS_MAX]; /* the first `slots` */
+	struct supervisor_model supervisor;
 };
 
 void gateway_start(struct gateway *gateway, struct world *world);
 
-/* SIGKILL; another worker takes its place after a while. */
-void gateway_kill(struct gateway_worker *worker, uint64_t restart_ns);
+/* A worker begins: with this index in its generation; to_nowhere: its store is one that nobody has.
+ */
+void gateway_spawn(
+    struct gateway_worker *worker, unsigned index, bool without_store, bool to_nowhere);
+
+/* SIGKILL. The supervisor finds it. */
+void gateway_kill(struct gateway_worker *worker);
+
+/* True once when it has ended, or was killed: what it held is given back. */
+bool gateway_reap(struct gateway_worker *worker);
+
+/* What it has published of itself does not hold any more. */
+void gateway_clear(struct gateway_worker *worker);
+
+/* One that runs; the draw says which. NULL: none does. */
+struct gateway_worker *gateway_running(struct gateway *gateway, unsigned draw);
 
 /* The worker gets an order with its next turn. */
 void gateway_order(struct gateway_worker *worker, enum worker_order order);

@@ -184,6 +184,12 @@ has_changed(const struct job_history *job, uint64_t from_ns, uint64_t to_ns)
 }
 
 static bool
+token_has_changed(const struct token_history *token, uint64_t from_ns)
+{
+	return first_token_state(token, from_ns) + 1 < token->state_count;
+}
+
+static bool
 refusal_is_right(const struct world *world, const struct sim_exchange *exchange, uint64_t to_ns)
 {
 	uint64_t from_ns = before(exchange->sent_ns, bound_ns(world));
@@ -225,6 +231,23 @@ judge_refusal(struct world *world, uint32_t mark, const struct stamp *stamp)
 		    exchange->status, exchange->title, (unsigned long long)stamp->sent_ns / 1000);
 }
 
+/* A backend that closes in the middle of its content has said something before: it must come
+ * through. */
+static bool
+lost_last_words(const struct world *world, const struct sim_exchange *exchange)
+{
+	const struct exchange_plan *plan = &exchange->plan;
+	uint64_t from_ns = before(exchange->sent_ns, bound_ns(world));
+
+	return exchange->result == RESULT_CUT && plan->misdeed == MISDEED_CUT &&
+	       plan->desertion == STAYS && !plan->tunnel && !plan->head_only &&
+	       plan->credential_kind == CREDENTIAL_VALID && plan->job >= 0 &&
+	       exchange->received < plan->answer_len / 2 &&
+	       !is_troubled(world, exchange->sent_ns) &&
+	       !has_changed(&world->records.job[plan->job], from_ns, UINT64_MAX) &&
+	       !token_has_changed(&world->records.token[plan->token], from_ns);
+}
+
 void
 judge_result(struct world *world, uint32_t mark)
 {
@@ -236,6 +259,10 @@ judge_result(struct world *world, uint32_t mark)
 	exchange->ended_ns = schedule_now_ns();
 	world->exchanges.results[exchange->result]++;
 	trace_event("client", "result", mark, (uint64_t)exchange->result << 16 | exchange->status);
+	if (lost_last_words(world, exchange))
+		judge_violation(world,
+		    "exchange %u: its backend sent %zu bytes before it closed, of which %llu came",
+		    mark, plan->answer_len / 2, (unsigned long long)exchange->received);
 	if (!sound || exchange->sent_ns < world->judge.healthy_ns ||
 	    exchange->result == RESULT_ANSWERED || exchange->result == RESULT_REFUSED)
 		return;

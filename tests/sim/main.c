@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "compare_redis.h"
+#include "each_failure.h"
 #include "fleet.h"
 #include "jobgate/token.h"
 #include "trace.h"
@@ -25,7 +26,10 @@ static const char usage[] =
     "  --quiet       with --seed: only what was wrong, and one line of figures\n"
     "  --seconds S   run fresh seeds for so many seconds\n"
     "  --first N     with --seconds: from this seed on, not from one that the clock gives\n"
+    "  --until-failed  with --seconds: no longer than until the first one that fails\n"
     "  --seeds FILE  run the seeds in this file, the first number of each line\n"
+    "  --each-failure N  a small run for each allocation and call that may fail, or the N-th of "
+    "them\n"
     "  --redis PATH  compare the model of Redis with the redis-server at this Unix socket\n";
 
 /* libevent complains of calls that are made to fail. */
@@ -65,7 +69,7 @@ run_one(uint64_t seed, bool shown)
 		return 2;
 	if (shown)
 		trace_show();
-	violations = world_run(world, seed);
+	violations = world_run(world, seed, NULL);
 	world_report(world);
 	fflush(stdout);
 	return violations > 0;
@@ -90,13 +94,13 @@ run_file(const char *path)
 }
 
 static int
-run_fresh(uint64_t first, unsigned seconds)
+run_fresh(uint64_t first, unsigned seconds, bool until_failed)
 {
 	struct fleet fleet = {0};
 	time_t end = time(NULL) + (time_t)seconds;
 
 	printf("seeds from %" PRIu64 " on\n", first);
-	for (uint64_t seed = first; time(NULL) < end; seed++)
+	for (uint64_t seed = first; time(NULL) < end && !(until_failed && fleet.failed > 0); seed++)
 		fleet_run(&fleet, seed);
 	return fleet_report(&fleet);
 }
@@ -107,11 +111,13 @@ main(int argc, char **argv)
 	static const struct option options[] = {{"seed", required_argument, NULL, 's'},
 	    {"quiet", no_argument, NULL, 'q'}, {"seconds", required_argument, NULL, 't'},
 	    {"first", required_argument, NULL, 'f'}, {"seeds", required_argument, NULL, 'l'},
-	    {"redis", required_argument, NULL, 'r'}, {"help", no_argument, NULL, 'h'}, {0}};
-	uint64_t seed = 0, first = 0;
+	    {"until-failed", no_argument, NULL, 'u'},
+	    {"each-failure", required_argument, NULL, 'e'}, {"redis", required_argument, NULL, 'r'},
+	    {"help", no_argument, NULL, 'h'}, {0}};
+	uint64_t seed = 0, first = 0, every = 0;
 	const char *file = NULL, *redis = NULL;
 	unsigned seconds = 0;
-	bool quiet = false;
+	bool quiet = false, until_failed = false;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -131,6 +137,12 @@ main(int argc, char **argv)
 		case 'l':
 			file = optarg;
 			break;
+		case 'e':
+			every = strtoull(optarg, NULL, 10);
+			break;
+		case 'u':
+			until_failed = true;
+			break;
 		case 'r':
 			redis = optarg;
 			break;
@@ -142,12 +154,16 @@ main(int argc, char **argv)
 	warm_up();
 	if (redis != NULL)
 		return compare_redis(redis, seed != 0 ? seed : fresh_seed(), COMPARED);
+	if (every != 0) {
+		seed = seed != 0 ? seed : fresh_seed();
+		return each_failure(seed, 1 + seed / 1000 % every, every);
+	}
 	if (seed != 0)
 		_exit(run_one(seed, !quiet)); /* what the run has made is not freed */
 	if (file != NULL)
 		return run_file(file);
 	if (seconds != 0)
-		return run_fresh(first != 0 ? first : fresh_seed(), seconds);
+		return run_fresh(first != 0 ? first : fresh_seed(), seconds, until_failed);
 	fputs(usage, stderr);
 	return 2;
 }

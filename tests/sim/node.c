@@ -172,7 +172,7 @@ node_leave(struct node *node, const char *call, long result)
 bool
 node_call_fails(struct node *node)
 {
-	if (node->calls != node->failing.at &&
+	if (++node->failable != node->failing.at &&
 	    (node->failing.per_million == 0 ||
 		random_below(&node->random, 1000000) >= node->failing.per_million))
 		return false;

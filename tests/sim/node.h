@@ -22,7 +22,7 @@ struct pause {
 
 /* A call that is made to fail. */
 struct call_failure {
-	uint64_t at; /* the call with this number; 0: none */
+	uint64_t at; /* the failable call with this number; 0: none */
 	unsigned per_million;
 };
 
@@ -42,7 +42,7 @@ struct node {
 	uint64_t pause_ns;		  /* it is stopped for so long at its next call */
 	struct pause pauses[NODE_PAUSES]; /* the latest, in a ring */
 	uint64_t pause_count;
-	uint64_t calls;
+	uint64_t calls, failable; /* so far; those that may fail */
 	struct call_failure failing;
 	unsigned call_ns_max; /* a call takes up to this long */
 };

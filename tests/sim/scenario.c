@@ -111,6 +111,50 @@ scenario_draw(struct scenario *scenario, uint64_t seed)
 	draw_rules(scenario, &random);
 }
 
+void
+scenario_small(struct scenario *s)
+{
+	const struct host_rules near = {.delay_ns = 20 * NS_PER_US, .jitter_ns = 20 * NS_PER_US};
+
+	*s = (struct scenario){.workers = 1,
+	    .tokens = 3,
+	    .jobs = 2,
+	    .backends = 2,
+	    .clients = 4,
+	    .duration_ns = 400 * NS_PER_MS,
+	    .think_ns = 20 * NS_PER_MS,
+	    .change_ns = 40 * NS_PER_MS,
+	    .staleness = 600,
+	    .ping_interval = 100,
+	    .ping_deadline = 100,
+	    .connect_store = 200,
+	    .lookup = 200,
+	    .connect = 200,
+	    .first_byte = 500,
+	    .answer = 500,
+	    .tunnel = 500,
+	    .keep_alive = 300,
+	    .body = 300,
+	    .linger = 100,
+	    .head = 300,
+	    .backend_idle = 300,
+	    .circuit_pause = 100,
+	    .drain = 500,
+	    .circuit_failures = 5,
+	    .cache_entries = 1000,
+	    .tuning = jg_tuning,
+	    .rules = {near, near, near, near},
+	    .descriptors = 1024,
+	    .expires = true,
+	    .minted = true,
+	    .tunnels = true,
+	    .chunks = true,
+	    .uploads = true,
+	    .interim = true,
+	    .pipelines = true,
+	    .wrong_tokens = true};
+}
+
 uint64_t
 scenario_recovery_ns(const struct scenario *scenario)
 {

@@ -30,10 +30,14 @@ struct scenario {
 	/* features, as swarm testing wants them: each on or off in a run */
 	bool expires, minted, tunnels, chunks, uploads, interim, pipelines, misdeeds, desertions,
 	    slow_readers, streams, wrong_tokens, splits;
-	unsigned fault_kinds; /* a bit for each enum fault_kind */
+	unsigned fault_kinds;		     /* a bit for each enum fault_kind */
+	uint64_t fail_allocation, fail_call; /* of the first worker: this one; 0: none */
 };
 
 enum { RULES_CLIENT, RULES_BACKEND, RULES_STORE, RULES_GATEWAY };
+
+/* A short run with all kinds of exchanges, in which nothing goes wrong. */
+void scenario_small(struct scenario *scenario);
 
 void scenario_draw(struct scenario *scenario, uint64_t seed);
 

@@ -8,6 +8,9 @@
 #include "jobgate/container_of.h"
 #include "trace.h"
 
+/* Later than the end of any run. */
+#define NEVER_NS (UINT64_MAX / 2)
+
 /* ---- changes ---- */
 
 static const char *
@@ -105,6 +108,10 @@ start(struct world *world)
 	world->change.fire = on_change;
 	alarm_set(&world->change, schedule_now_ns() + world->scenario.change_ns);
 	judge_trouble(world, world->scenario.connect_store * NS_PER_MS);
+	if (world->scenario.fail_allocation != 0 || world->scenario.fail_call != 0)
+		judge_trouble(world, NEVER_NS);
+	if (world->scenario.fail_allocation != 0)
+		world->judge.memory_ns = NEVER_NS;
 }
 
 static void
@@ -115,6 +122,12 @@ run_for(uint64_t ns)
 	while (schedule_step(until_ns))
 		;
 	schedule_pass(until_ns);
+}
+
+static uint64_t
+least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
 }
 
 static uint64_t
@@ -142,22 +155,31 @@ end_quietly(struct world *world)
 	faults_stop(&world->faults);
 	records_settle(&world->records);
 	world->judge.healthy_ns = schedule_now_ns() + scenario_recovery_ns(scenario);
-	run_for(scenario_recovery_ns(scenario) + 3 * (uint64_t)NS_PER_S);
+	if (scenario->fail_allocation != 0 || scenario->fail_call != 0) {
+		/* That may be at any time. */
+		world->judge.healthy_ns = UINT64_MAX;
+		judge_trouble(world, NEVER_NS);
+		world->judge.memory_ns = NEVER_NS;
+	}
+	run_for(
+	    scenario_recovery_ns(scenario) + least(3 * (uint64_t)NS_PER_S, scenario->duration_ns));
 	for (unsigned i = 0; i < scenario->clients; i++)
 		client_stop(&world->clients[i]);
 	run_for(patience_ns(scenario));
 	gateway_check_idle(&world->gateway);
-	for (unsigned i = 0; i < scenario->workers; i++)
-		gateway_order(&world->gateway.workers[i], WORKER_DRAIN);
-	run_for((scenario->drain + 1000) * NS_PER_MS);
+	supervisor_model_stop(&world->gateway.supervisor);
+	run_for((scenario->drain + 20000) * NS_PER_MS);
 	gateway_check_ended(&world->gateway);
 }
 
 unsigned
-world_run(struct world *world, uint64_t seed)
+world_run(struct world *world, uint64_t seed, const struct scenario *scenario)
 {
 	world->seed = seed;
-	scenario_draw(&world->scenario, seed);
+	if (scenario != NULL)
+		world->scenario = *scenario;
+	else
+		scenario_draw(&world->scenario, seed);
 	random_init(&world->random, seed, "world", 0);
 	world->judge.healthy_ns = UINT64_MAX;
 	checked = world;

@@ -32,8 +32,9 @@ struct world {
 	unsigned token, job;
 };
 
-/* Run a seed to its end. Prints what was wrong; returns how many violations there were. */
-unsigned world_run(struct world *world, uint64_t seed);
+/* Run a seed to its end; scenario NULL: the one that it draws. Prints what was wrong; returns how
+ * many violations there were. */
+unsigned world_run(struct world *world, uint64_t seed, const struct scenario *scenario);
 
 /* Figures of the run, one line. */
 void world_report(const struct world *world);
