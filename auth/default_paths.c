@@ -64,7 +64,7 @@ jg_state_dir_default(char *out, size_t cap)
 	return fits(snprintf(out, cap, "/tmp/jobgate-%u/state", (unsigned)geteuid()), cap);
 }
 
-/* The owner of a directory below /tmp may be anyone: what is not ours must not be used. */
+/* Any user may own a directory below /tmp: what is not ours must not be used. */
 static bool
 is_ours(const char *path)
 {

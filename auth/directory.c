@@ -264,7 +264,7 @@ tell_expired(struct directory *directory, struct entry_list *list, uint64_t now_
 				directory->stale_due_ms = until_ms;
 			if (until_ms > now_ms || (entry->read_epoch == 0 && entry->until_ms == 0))
 				continue;
-			/* Relied on no more; told once. */
+			/* Not valid any more; its watchers are told once. */
 			entry->read_epoch = 0;
 			entry->until_ms = 0;
 		}

@@ -28,7 +28,7 @@ proved_until(const struct directory_entry *entry)
 		return directory->until_ms;
 	if (entry->read_epoch == 0)
 		return entry->until_ms;
-	/* Of what was read in epochs before those, nothing may be relied on. */
+	/* What was read in earlier epochs is not valid any more. */
 	if (directory->epoch - entry->read_epoch < directory->options.tuning->epochs)
 		return directory->ended_until_ms[entry->read_epoch % EPOCHS_MAX];
 	return 0;

@@ -17,7 +17,7 @@ tell(uid_t uid, const char *path)
 
 	snprintf(number, sizeof(number), "with number %u", (unsigned)uid);
 	fprintf(stderr,
-	    "jobgate: nothing was sent: user %s listens at %s, where anybody could have put a "
+	    "jobgate: nothing was sent: user %s listens at %s, where any user could have put a "
 	    "socket\n"
 	    "If that is your gateway, run this as that user, or set the gateway's control.socket "
 	    "to a path where only it and root can write.\n",

@@ -149,7 +149,7 @@ lease_begun(struct run *run)
 	run->due_ms = run->held_ms + run->lease * 1000 / 3;
 }
 
-/* Nobody could say: once more, soon. */
+/* There was no answer: ask again soon. */
 static void
 try_again(struct run *run)
 {

@@ -26,14 +26,14 @@ enum caller {
 
 /*
  * A handler gets a call and answers it exactly once, immediately or later, by one of the
- * call_answer functions, which free the call. The client may have left by then: nothing is sent,
- * and the rest is the same.
+ * call_answer functions, which free the call. If the client has left by then, nothing is sent; the
+ * handler needs no special case.
  */
 struct call {
 	void *ctx;	       /* of the server */
-	struct slice method;   /* "" for one that no endpoint has; static */
+	struct slice method;   /* static; "" if no endpoint has this method */
 	char *target;	       /* owns path, id and query */
-	struct slice path, id; /* id: what stood for {id} */
+	struct slice path, id; /* id: the text at {id} */
 	enum record_kind kind; /* of the record that id names; set by handler_id */
 	struct slice query;    /* without '?', percent-encoded */
 	char *body;	       /* NUL-terminated; wiped at the end */
@@ -42,10 +42,10 @@ struct call {
 	char request_id[CALL_REQUEST_ID_MAX + 1];
 
 	bool local;		  /* came by a socket that only our own user and root can use */
-	char peer[CALL_PEER_MAX]; /* where it came from, for the log */
+	char peer[CALL_PEER_MAX]; /* the client's address, for the log */
 	unsigned authorizations;  /* Authorization fields */
 	char *authorization;	  /* the first one's value; wiped at the end */
-	struct bearer bearer;	  /* what that holds, when it is a Bearer credential */
+	struct bearer bearer;	  /* of that, when it is a Bearer credential */
 	struct vouched vouched;	  /* the same from a worker; wiped at the end */
 	enum caller caller;
 	struct record *token;	/* with CALLER_TOKEN */

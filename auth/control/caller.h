@@ -18,9 +18,9 @@ void caller_identify(struct call *call);
 void caller_refuse_revoked(struct call *call);
 
 /*
- * The same for a call that a worker forwards. The worker has checked the token; its record is read
- * again and must be the one that the worker knows. 403 without the secret of our own workers. A
- * call without a token gets only what control.metrics serves.
+ * The same for a call that a worker forwards. The worker has checked the token. Its record is read
+ * again, and must be unchanged. 403 without the secret of our own workers. A call without a token
+ * gets only what control.metrics serves.
  */
 void caller_vouched_for(struct call *call);
 

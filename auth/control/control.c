@@ -16,7 +16,7 @@
 #include "auth/control/relisten.h"
 #include "auth/control/server.h"
 
-/* Between attempts to listen where it was not possible. */
+/* Pause before listening is tried again where it failed. */
 #define AGAIN_S 5
 
 #define EVENTS_MAX 8 /* until the store's are looked for again */

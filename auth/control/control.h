@@ -1,4 +1,4 @@
-/* control.h - the control process: the API that people and scripts change tokens and jobs with. */
+/* control.h - the control process: the API by which people and scripts change tokens and jobs. */
 #ifndef JOBGATE_CONTROL_H
 #define JOBGATE_CONTROL_H
 
@@ -24,7 +24,7 @@ struct control_setup {
 	const char *ca_file;	/* for rediss://; NULL: the system's */
 	const char *public_url; /* what job_url shows, with {job} */
 	const char *realm;	/* of WWW-Authenticate */
-	const char *fixed_job;	/* whose URL is fixed_url, whatever its record says; or NULL */
+	const char *fixed_job;	/* the one job, at fixed_url whatever its record says; or NULL */
 	const char *fixed_url;
 	const struct ip_range *scoped_urls; /* see scope.h */
 	size_t scoped_url_count;
@@ -51,7 +51,7 @@ bool control_setup_equal(const struct control_setup *a, const struct control_set
 /*
  * The body of the control process: runs until SIGTERM or SIGINT. Returns the
  * exit status: 0 after an orderly end, 1 when it could not start: without its socket_path.
- * What it cannot listen at gateway_socket_path it tries again until it can. Frees everything
+ * When it cannot listen at gateway_socket_path, it tries again until it can. Frees everything
  * it made, so that LeakSanitizer can watch. To be called in a process of its own: it
  * handles signals and sets jansson's allocator.
  */

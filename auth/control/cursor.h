@@ -26,7 +26,7 @@ bool cursor_seal(const unsigned char key[CURSOR_KEY_LEN], enum record_kind kind,
     const struct store_cursor *place, char out[CURSOR_TEXT_MAX]);
 
 /*
- * Read a cursor of either form. key NULL: none that is sealed counts. False when it is no cursor
+ * Read a cursor of either form. key NULL: sealed cursors are not valid. False when it is no cursor
  * of a list of this kind, or is sealed with another key.
  */
 bool cursor_parse(

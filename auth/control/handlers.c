@@ -50,7 +50,7 @@ handler_store_refused(struct call *call, enum store_result result, const char *n
 		return;
 	case STORE_CONFLICT:
 		call_refuse(
-		    call, 409, NULL, "the %s was changed by somebody else at the same time", noun);
+		    call, 409, NULL, "another client changed the %s at the same time", noun);
 		return;
 	case STORE_TOO_MANY:
 		call_refuse(call, 400, "labels", "a job has at most %d labels", JOB_LABELS_MAX);

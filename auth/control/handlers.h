@@ -17,12 +17,12 @@ struct control {
 	const struct control_setup *setup;
 	struct store *store;			  /* for changes and single records */
 	struct walks walks;			  /* of lists, with connections of their own */
-	unsigned char cursor_key[CURSOR_KEY_LEN]; /* where the store has none; see cursor.h */
+	unsigned char cursor_key[CURSOR_KEY_LEN]; /* for a store without a key; see cursor.h */
 	struct unconfirmed unconfirmed;
 	struct disk *disk; /* of a private store; NULL: the store is elsewhere */
 };
 
-/* All endpoints (endpoints.c), and those that anyone may use (observe.c): of the metrics address.
+/* All endpoints (endpoints.c), and those of control.metrics (observe.c), which need no token.
  */
 extern const struct endpoint_table api_endpoints, observe_endpoints;
 
@@ -47,7 +47,7 @@ void observe_metrics(struct call *call);
 /* Parse the body (input_object); NULL after answering 400. */
 json_t *handler_body(struct call *call, const char *const *known);
 
-/* Answer 400 for a mistake. */
+/* Answer 400 for what is wrong with the input. */
 void handler_mistake(struct call *call, const struct mistake *mistake);
 
 /* Answer for a result other than STORE_OK; noun is the kind of thing, such as "token". */

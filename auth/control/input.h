@@ -14,13 +14,14 @@ struct mistake {
 
 /*
  * Parse a body that must be one JSON object with no other members than `known`
- * (NULL at its end; itself NULL: whatever), none of them twice. NULL with *mistake set. An empty
+ * (NULL at its end; itself NULL: any), none of them twice. NULL with *mistake set. An empty
  * body is a mistake.
  */
 json_t *input_object(
     const char *text, size_t len, const char *const *known, struct mistake *mistake);
 
-/* Has the object none but these fields? What input_object asks unless its `known` is NULL. */
+/* True when the object has only these fields. input_object checks this unless its `known` is NULL.
+ */
 bool input_fields(json_t *object, const char *const *known, struct mistake *mistake);
 
 enum input_purpose {

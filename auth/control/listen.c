@@ -72,7 +72,7 @@ refuse:
 	return -1;
 }
 
-/* Remove a socket that nobody listens on. True when the name is free now. */
+/* Remove a socket on which no process listens. True when the name is free now. */
 static bool
 clear_stale(const char *path, const struct sockaddr_un *address, const struct log *log)
 {

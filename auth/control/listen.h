@@ -15,8 +15,8 @@ struct listen_unix {
 
 /*
  * Bind and listen at path with mode 0600; its directory is made with 0700 if
- * missing. A socket that nobody listens on is replaced; one that somebody does, or
- * a file of another kind, is left alone. The descriptor, or -1 after logging why.
+ * missing. A socket on which no process listens is replaced. A socket with a listener, or a file of
+ * another kind, is left alone. The descriptor, or -1 after logging why.
  */
 int listen_unix_open(const char *path, struct listen_unix *out, const struct log *log);
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #define LOOK_S 1
-/* After a failed attempt. */
+/* The pause after a failure. */
 #define AGAIN_S 5
 
 struct relisten {

@@ -27,7 +27,7 @@ struct redis_connection;
  */
 #define REDIS_TOO_LONG "TOOLONG"
 
-/* Does the error begin with this code? */
+/* True when the error begins with this code. */
 static inline bool
 redis_error_is(const redisReply *error, const char *code)
 {
@@ -62,7 +62,7 @@ struct redis_handlers {
 	void (*down)(void *ctx, const char *reason);
 	/*
 	 * May be NULL. Where it is set, the connection is one for subscriptions:
-	 * messages come here and not to those who wait for replies.
+	 * messages come here and not to callbacks that wait for replies.
 	 */
 	redis_reply_fn *push;
 };
@@ -78,8 +78,8 @@ struct redis_connection *redis_connection_new(struct event_base *base, struct re
     const struct redis_handlers *handlers);
 
 /*
- * Close and free; NULL is harmless. Whoever waits for a reply is called with
- * NULL first, in order; `down` is not called.
+ * Close and free; NULL is harmless. All callbacks that wait for a reply are called with NULL first,
+ * in order; `down` is not called.
  */
 void redis_connection_free(struct redis_connection *connection);
 

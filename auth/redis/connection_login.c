@@ -59,7 +59,7 @@ hello_value(const redisReply *hello, const char *name, int type)
 	return NULL;
 }
 
-/* No ACL hides this answer: HELLO is open to everyone, as AUTH is. */
+/* No ACL hides this answer: every user may send HELLO, as AUTH. */
 static void
 on_hello(void *ctx, const redisReply *reply)
 {

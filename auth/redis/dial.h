@@ -8,7 +8,7 @@
 #include "jobgate/dump.h"
 #include "jobgate/resolver.h"
 
-/* One attempt: a name is resolved, then its addresses are tried one after the other. */
+/* One dial: a name is resolved, then its addresses are tried one after the other. */
 struct redis_dial;
 
 /* fd: connected and non-blocking, the callee's to close; or -1, and why. The dial is gone. */
@@ -23,7 +23,7 @@ typedef void redis_dial_fn(void *ctx, int fd, const char *reason);
 struct redis_dial *redis_dial_start(struct event_base *base, struct resolver *resolver,
     const struct redis_url *url, unsigned timeout_ms, redis_dial_fn *done, void *ctx);
 
-/* Which address it tries. */
+/* Its addresses, and the one that it tries now. */
 void redis_dial_dump(const struct redis_dial *dial, struct dump *dump);
 
 /* Harmless for NULL. */

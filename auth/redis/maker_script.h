@@ -15,8 +15,8 @@
  * narrower scope gets no quota of its own (unless an operator without one created it). Records that
  * were not deleted by us (an ended lease, a plain DEL) leave the set only when it is full. Of
  * a full set, MAKER_LOOKS records are looked at with each refusal: all of a small quota, a random
- * part of a large one. The server does nothing else meanwhile, and a scope at its quota may ask
- * again and again.
+ * part of a large one. More would be too much: the server does nothing else meanwhile, and a scope
+ * at its quota may be refused again and again.
  */
 #define MAKER_LOOKS "1000"
 

@@ -19,7 +19,7 @@
  */
 const char *mint_decode(const redisReply *reply, unsigned existing, struct mint *out);
 
-/* Is this less than what was known: are values no longer refused that were refused before? */
+/* True when this is less strict than before: values that were refused are no longer refused. */
 bool mint_is_loosened(enum mint_state known, enum mint_state state);
 
 #endif

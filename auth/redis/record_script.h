@@ -12,8 +12,8 @@
 /*
  * whole(key): what HGETALL says, and its bytes; an error where the key holds no hash, or one
  * larger than a record may be, of which nothing is copied then but the names of its fields. It
- * costs Redis some calls more than HGETALL alone, by which a worker reads what it has
- * no reason to fear.
+ * costs Redis some calls more than HGETALL alone, which a worker uses for records that it has no
+ * reason to fear.
  */
 #define RECORD_SCRIPT_WHOLE                                                                       \
 	"local function whole(key)\n"                                                             \

@@ -3,7 +3,7 @@
 
 #include "jobgate/slice.h"
 
-#define DIGITS_MAX 18 /* fit, and so do their sums for as long as anybody will listen */
+#define DIGITS_MAX 18 /* fit into 64 bits, and so do sums of such numbers */
 
 static bool
 begin_item(struct reply_scan *scan, char type)

@@ -1,4 +1,4 @@
-/* reply_scan.h - where a reply of Redis ends and how much it takes, told without keeping any of it.
+/* reply_scan.h - where a reply of Redis ends and how large it is, without keeping it.
  */
 #ifndef JOBGATE_REDIS_REPLY_SCAN_H
 #define JOBGATE_REDIS_REPLY_SCAN_H
@@ -16,7 +16,7 @@ enum reply_scan_state {
 	REPLY_MALFORMED, /* this is no RESP2 */
 };
 
-/* Zeroed, it stands before a reply. */
+/* Zeroed: at the beginning of a reply. */
 struct reply_scan {
 	/* What the reply has had so far and what it has announced: known before that comes. */
 	uint64_t bytes, elements;

@@ -1,4 +1,4 @@
-/* sentinel.h - which Redis is the primary, by the word of most sentinels. */
+/* sentinel.h - which Redis is the primary, as the majority of sentinels says. */
 #ifndef JOBGATE_REDIS_SENTINEL_H
 #define JOBGATE_REDIS_SENTINEL_H
 
@@ -25,7 +25,7 @@ struct redis_sentinels;
 typedef void redis_sentinels_fn(void *ctx, const struct redis_url *primary, const char *why);
 
 /* For a URL with sentinels; it and ca_file (NULL: the system's) are copied. resolver outlives them;
- * NULL where the URL has no names, and no sentinel tells any. NULL when memory is short. */
+ * NULL where neither the URL nor a sentinel has host names. NULL when memory is short. */
 struct redis_sentinels *redis_sentinels_new(struct event_base *base, struct resolver *resolver,
     const struct redis_url *url, const char *ca_file);
 
@@ -50,9 +50,9 @@ void redis_sentinels_dump(const struct redis_sentinels *sentinels, struct dump *
 bool redis_sentinels_busy(const struct redis_sentinels *sentinels);
 
 /*
- * Does a server's answer to ROLE make it the primary? If not, *why says so, for people;
- * valid as long as the reply. A user whom the ACL does not let ask is believed where one
- * URL is all there is (sentinels false), as its operator cannot have meant several servers.
+ * True when a server's answer to ROLE says that it is the primary. If not, *why says so, for
+ * people; valid as long as the reply. When the ACL forbids ROLE, the server counts as the primary
+ * only without sentinels (sentinels false): then the URL names just one server.
  */
 bool redis_role_is_primary(const redisReply *reply, bool sentinels, const char **why);
 

@@ -36,9 +36,9 @@ struct store_options {
 	struct replica_wait wait;
 	const struct store_tuning *tuning; /* NULL: that of jg_tuning */
 	/*
-	 * The server must call itself a primary (ROLE): asked as it comes into reach, and
-	 * ahead of each read. A demoted one goes on answering with what it had, and a token
-	 * that was revoked elsewhere since would count here for good.
+	 * The server must say that it is a primary (ROLE), when it is connected and before each
+	 * read. A demoted server goes on answering from its old records, so a token that was
+	 * revoked at the new primary would stay valid here.
 	 */
 	bool of_primary;
 	bool for_lists; /* shown in its CLIENT name and in the log */
@@ -57,8 +57,8 @@ void store_dump(const struct store *store, struct dump *dump);
 enum store_result {
 	STORE_OK,
 	STORE_ABSENT,	    /* no such record */
-	STORE_BROKEN,	    /* a record that breaks the rules of store.md */
-	STORE_TOO_LARGE,    /* one that breaks that about its size */
+	STORE_BROKEN,	    /* a record that breaks the rules (README.md of this folder) */
+	STORE_TOO_LARGE,    /* one that breaks the rule about its size */
 	STORE_CONFLICT,	    /* created: it exists; renewed: another caller was faster */
 	STORE_TOO_MANY,	    /* the job would have more than JOB_LABELS_MAX labels */
 	STORE_OUT_OF_SCOPE, /* the job would leave the scope */
@@ -102,13 +102,13 @@ void store_create(struct store *store, const struct record *record, uint64_t cre
     const struct store_maker *maker, store_record_done *done, void *ctx);
 
 /*
- * The key that values are minted with. Have it known as it was a second ago, or a little more where
- * others ask at this moment: so strangers, whose values are checked with it, cost the store one
- * read a second. STORE_OK or STORE_UNAVAILABLE, maybe from within the call; record is NULL.
+ * The key that values are minted with. Read it unless it was read within the last second or is
+ * being read now: invented values, which are checked with it, cost the store one read per second.
+ * STORE_OK or STORE_UNAVAILABLE, maybe from within the call; record is NULL.
  */
 void store_mint_know(struct store *store, store_record_done *done, void *ctx);
 
-/* What is known of it, at the address that stays; MINT_UNKNOWN before the first answer. */
+/* What is known of it: always at the same address; MINT_UNKNOWN before the first answer. */
 const struct mint *store_mint(const struct store *store);
 
 enum store_mint_change {
@@ -139,7 +139,8 @@ void store_token_create(struct store *store, const struct record *record, uint64
 /*
  * The following change a record only where it lies within a scope (scope.h of the
  * control API: labels that a job, or a token's selector, must have; none: any record),
- * which is looked at in the same step. Out of it is STORE_ABSENT, and nothing happens.
+ * which is looked at in the same step. For a record out of the scope the result is STORE_ABSENT,
+ * and nothing is changed.
  */
 
 /* STORE_OK or STORE_ABSENT; record is NULL. */

@@ -18,14 +18,14 @@ enum confirmation {
 	CONFIRMATION_ASKED, /* by the WAIT that is under way */
 };
 
-/* One question to Redis. It lives until its reply has come or the connection has been given up. */
+/* One question to Redis. It lives until its reply has come or the connection has closed. */
 struct operation {
 	TAILQ_ENTRY(operation) link;
 	struct store *store;
 	enum record_kind kind;
 	bool change; /* not a read */
 	char id[JOB_ID_MAX + 1];
-	store_record_done *done; /* one of these; all NULL once it was called */
+	store_record_done *done; /* one of these three is set; all are NULL once it was called */
 	store_page_done *page_done;
 	store_walk_done *walk_done;
 	void *ctx;
@@ -33,7 +33,7 @@ struct operation {
 	void (*read)(struct operation *operation, const redisReply *reply);
 	struct event *deadline;
 	enum confirmation confirmation;
-	bool held; /* what it brought, until replicas have it */
+	bool held; /* the result below is held until replicas have the change */
 	enum store_result result;
 	struct record *record;
 };
@@ -67,12 +67,12 @@ void store_tell(struct operation *operation, enum store_result result, struct re
 
 const char *store_prefix(const struct store *store);
 
-/* Does a deletion that finds nothing wait for replicas, too? */
+/* True when a deletion that finds nothing waits for replicas, too. */
 bool store_waits(const struct store *store);
 
 /* ---- store_commands.c: what the commands share ---- */
 
-/* A plan of what is to be known, or changed; id is copied. */
+/* The plan of a read or of a change, for store_run; id is copied. */
 struct operation operation_read(enum record_kind kind, struct slice id,
     void (*read)(struct operation *, const redisReply *), store_record_done *done, void *ctx);
 struct operation operation_change(enum record_kind kind, struct slice id,

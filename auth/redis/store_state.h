@@ -21,9 +21,9 @@ struct store {
 	struct redis_sentinels *sentinels; /* NULL: the URL itself says where the primary is */
 	struct redis_place place;	   /* that they named last */
 	struct event *election;
-	struct redis_connection *connection; /* NULL between two attempts */
+	struct redis_connection *connection; /* NULL while there is none */
 	bool told_policy;		     /* the log has what is wrong with maxmemory-policy */
-	bool told_down; /* the log has it: once for each time, not for each attempt */
+	bool told_down; /* the log says that it is down: once, not for each dial */
 	struct event *reconnect;
 	unsigned backoff_ms;
 	TAILQ_HEAD(, operation) operations;
@@ -39,15 +39,15 @@ struct store {
 /* Start to connect, for as long as the store lives. False when memory is short. */
 bool store_reach(struct store *store);
 
-/* Give the connection up and come back later: whatever waits for a reply is told. */
+/* Close the connection and connect again later: all that wait for a reply are told. */
 void store_down(struct store *store, const char *why);
 
 /* The same for good, and release what store_reach made. */
 void store_leave(struct store *store);
 
 /*
- * Have the server say that it is a primary, ahead of a read: replies come in order, so that
- * what a replica says of that is never looked at. False when it could not be sent.
+ * Ask the server whether it is a primary, before a read. Replies come in order, so the reply to the
+ * read of a server that is none is never used. False when it could not be sent.
  */
 bool store_ask_role(struct store *store);
 

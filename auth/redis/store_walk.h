@@ -8,7 +8,7 @@
 #define STORE_WALK_START "0" /* also the cursor behind the last step */
 
 struct store_walk_entry {
-	struct slice id;	     /* whatever stands behind the prefix of its key */
+	struct slice id;	     /* the rest of its key, behind the prefix */
 	struct slice score;	     /* in the index, as Redis writes it; at is NULL: not there */
 	const struct record *record; /* NULL: it breaks a rule */
 	const char *why;	     /* what rule it breaks, else NULL */
@@ -37,13 +37,13 @@ typedef void store_walk_begun(void *ctx, const char *next);
  * start that from there keeps Redis and us busy at the same time. Steps are done in the
  * order in which they were started.
  *
- * A step fails whose records are together more than a reply may hold. With care it is
- * smaller, and Redis sends no record that is too large, but takes longer over each.
+ * A step fails if its records together are more than a reply may hold. A careful step is smaller,
+ * and Redis measures each record first, which takes longer, and sends none that is too large.
  */
 void store_walk(struct store *store, enum record_kind kind, const char *cursor, bool careful,
     store_walk_begun *begun, store_walk_done *done, void *ctx);
 
-/* Careful steps for one of the others, or some more. */
+/* Careful steps in place of one normal step, at least. */
 #define STORE_WALK_CAREFUL_STEPS 30
 
 /* The entries of an index that have no record, each with its id and score alone. */

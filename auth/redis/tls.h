@@ -13,7 +13,7 @@
  */
 SSL *redis_tls_new(const char *host, const char *ca_file, char *error, size_t cap);
 
-/* Can authorities be read from this file? */
+/* True when authorities can be read from this file. */
 bool redis_tls_check(const char *ca_file);
 
 /* What went wrong, as a sentence: the verdict on the certificate, or the OpenSSL error code. */

@@ -30,12 +30,12 @@ spread(uint64_t ms)
 {
 	unsigned char random = 0;
 
-	/* Without randomness the attempts are merely less spread. */
+	/* Without randomness the dials are only less spread. */
 	RAND_bytes(&random, 1);
 	return ms / 2 + ms * random / 512;
 }
 
-/* Once for each reason, not for each attempt. */
+/* Once for each reason, not for each dial. */
 static void
 tracker_complain(struct redis_tracker *tracker, bool was_up, const char *which, const char *reason)
 {

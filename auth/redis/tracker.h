@@ -1,4 +1,4 @@
-/* tracker.h - what keeps a directory current: reads, invalidations, and the proof that they work.
+/* tracker.h - keeps a directory current: reads, invalidations, and the proof that both work.
  */
 #ifndef JOBGATE_REDIS_TRACKER_H
 #define JOBGATE_REDIS_TRACKER_H
@@ -15,8 +15,8 @@
 /*
  * A tracker is two connections that live and die together: one reads (HGETALL,
  * pipelined), the other is subscribed to the invalidations that Redis sends for
- * what the first has read (CLIENT TRACKING ... REDIRECT). A third one leads to the
- * primary, where a replica is read. It reconnects by itself.
+ * what the first has read (CLIENT TRACKING ... REDIRECT). If a replica is read, a third one leads
+ * to the primary. It reconnects by itself.
  */
 struct redis_tracker;
 
@@ -35,7 +35,8 @@ struct redis_tracker_options {
 	void *clock_ctx;
 };
 
-/* All text is copied. NULL, with a sentence in error, when the URL is none or memory is short. */
+/* All text is copied. NULL, with a sentence in error, when the URL is not valid or memory is short.
+ */
 struct redis_tracker *redis_tracker_new(struct event_base *base,
     const struct redis_tracker_options *options, const struct log *log, char *error,
     size_t error_cap);
@@ -52,7 +53,7 @@ void redis_tracker_free(struct redis_tracker *tracker);
 struct redis_tracker_stats {
 	bool up;
 	uint64_t connects;	/* times that it has come up */
-	uint64_t round_trip_ms; /* what the last proof that pushes arrive took */
+	uint64_t round_trip_ms; /* the duration of the last proof that pushes arrive */
 	uint64_t bad_records;	/* met so far that break the rules */
 };
 void redis_tracker_stats(const struct redis_tracker *tracker, struct redis_tracker_stats *out);

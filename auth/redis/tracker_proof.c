@@ -1,4 +1,4 @@
-/* tracker_proof.c - the proof, again and again, that what a tracker says can be relied on. */
+/* tracker_proof.c - proves periodically that what a tracker says is true. */
 #include <stdio.h>
 #include <stdlib.h>
 

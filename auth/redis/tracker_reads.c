@@ -131,7 +131,7 @@ tracker_read_failed(struct redis_tracker *tracker, const char *why)
 /* ---- care ---- */
 
 /*
- * A record of gigabytes may take the tracker with it: Redis gives up clients whose replies get
+ * A record of gigabytes may end the tracker: Redis closes connections whose replies get
  * too long for it, and PING waits behind what is sent. So what was too large, and what was asked
  * for when a tracker broke, is read by a script from then on, which sends no such
  * record (record_script.h); until it is found to be in order.

@@ -10,7 +10,8 @@
 /* Keys of broken records remembered, so that each is logged once and not at every read. */
 #define COMPLAINTS 32
 
-/* Keys that are read with care: as many as may be under way when a tracker breaks, more or less. */
+/* Keys that are read by a script, which measures first: roughly as many as may be under way when a
+ * tracker breaks. */
 
 #define RUN_ID_LEN 40
 
@@ -27,7 +28,7 @@ enum tracker_state {
 /* What a proof consists of; all of it was asked after began_ms. */
 enum {
 	PROOF_SENTINELS = 1, /* most sentinels name the primary that we know */
-	PROOF_ROLE = 2,	     /* what we read calls itself the primary */
+	PROOF_ROLE = 2,	     /* what we read says that it is the primary */
 	PROOF_REPLICA = 4,   /* or has all that the primary had */
 	PROOF_DATA = 8, /* Redis still has the data connection, and with it what that tracks; and
 			 it answers for a key of ours, which a node of a cluster that is cut off
@@ -52,17 +53,17 @@ struct redis_tracker {
 	struct redis_url url;		   /* what is read, as configured */
 	struct redis_url primary_url;	   /* with `replica`: what is written to */
 	bool replica;			   /* what is read may be a replica of that */
-	struct redis_sentinels *sentinels; /* who know the primary; NULL: the URL does */
-	struct redis_place place;	   /* that they named when we connected */
+	struct redis_sentinels *sentinels; /* which name the primary; NULL: the URL does */
+	struct redis_place place;	   /* which they named when we connected */
 	char *prefix, *ca_file;
 	size_t prefix_len;
 	struct redis_tracker_options options;
 	struct log log;
 	struct directory *directory;
 	struct redis_connection *data, *push, *primary;		       /* primary: with `replica` */
-	char data_run_id[RUN_ID_LEN + 1], push_run_id[RUN_ID_LEN + 1]; /* empty: not told */
-	unsigned unidentified; /* IDENTIFYING: run ids that have not been told yet */
-	char push_name[64];    /* of the push connection, where a run id is not told */
+	char data_run_id[RUN_ID_LEN + 1], push_run_id[RUN_ID_LEN + 1]; /* empty: unknown */
+	unsigned unidentified; /* IDENTIFYING: answers about run ids that are still to come */
+	char push_name[64];    /* of the push connection, if a run id stays unknown */
 	struct event *tick;
 	uint64_t retry_ms;    /* WAITING: until then */
 	uint64_t armed_by_ms; /* IDENTIFYING, ARMING: until then */
@@ -74,7 +75,8 @@ struct redis_tracker {
 	bool mint_broken;
 	struct proof proof;
 	uint64_t next_proof_ms;
-	char complaint[160]; /* why it is out of reach or in doubt, as logged; empty: it is not */
+	char complaint[160]; /* why it is out of reach, or the last proof failed, as logged; empty:
+				neither */
 	uint64_t next_failure_ms; /* when a failed read may be logged again */
 	struct redis_tracker_stats stats;
 	uint64_t complaints[COMPLAINTS]; /* tracker_reads.c: hashes of keys */
@@ -96,17 +98,18 @@ uint64_t tracker_clock_ms(const struct redis_tracker *tracker);
 bool tracker_send(struct redis_connection *connection, redis_reply_fn *done,
     struct redis_tracker *tracker, int argc, const char *const *argv);
 
-/* Give up all connections and come back later. */
+/* Close all connections and connect again later. */
 void tracker_break(struct redis_tracker *tracker, const char *which, const char *reason);
 
-/* The state PROVING has ended well: at good_ms all was right. */
+/* The first proof, of PROVING, has succeeded: at good_ms all was right. */
 void tracker_proved(struct redis_tracker *tracker, uint64_t good_ms);
 
 /* ---- tracker_arm.c ---- */
 
 /*
- * All connections are up: see that two of them lead to the same server, and have the one told of
- * what the other reads. It ends with the first proof, or with tracker_break.
+ * All connections are up: check that two of them lead to the same server, and have the push
+ * connection told of changes to what the data connection reads. It ends with the first proof, or
+ * with tracker_break.
  */
 void tracker_identify(struct redis_tracker *tracker);
 
@@ -115,10 +118,11 @@ void tracker_identify(struct redis_tracker *tracker);
 /* Begin a proof; it ends with tracker_proved or jg_directory_good, or with tracker_break. */
 void proof_begin(struct redis_tracker *tracker, uint64_t now_ms);
 
-/* Look at the clock: give up what is late, ask again, begin the next one. In PROVING and UP. */
+/* Look at the clock: break the tracker when an answer is late, ask a replica again, begin the next
+ * proof. In PROVING and UP. */
 void proof_tick(struct redis_tracker *tracker, uint64_t now_ms);
 
-/* One of its parts has come. */
+/* A part of the proof has come. */
 void proof_part(struct redis_tracker *tracker, unsigned part);
 
 /* ---- tracker_mint.c ---- */

@@ -29,7 +29,7 @@ struct redis_url {
 	uint16_t port;		   /* 0, without a host: sentinels are to be asked for both */
 	unsigned sentinel_count;   /* 0: none are */
 	struct redis_place sentinels[REDIS_SENTINELS_MAX];
-	char master[64];	  /* the name under which they know the primary */
+	char master[64];	  /* the name by which they know the primary */
 	struct redis_login login; /* to Redis */
 	struct redis_login sentinel_login;
 	unsigned database;
@@ -40,15 +40,15 @@ struct redis_url {
  * redis+sentinel://[[user]:password@]host[:port][,host[:port]...]/master[/db]
  * [?sentinel_username=user][&sentinel_password=password], rediss+sentinel://..., or
  * unix:[//]/path[?db=N]; users and passwords percent-decoded: those in front for Redis,
- * those behind for the sentinels. On a mistake false, with a sentence in error that
- * repeats none of them.
+ * those behind for the sentinels. On an error false, with a sentence in error that repeats no user
+ * and no password.
  */
 bool redis_url_parse(const char *text, struct redis_url *out, char *error, size_t cap);
 
 /* True for the text of a host: a DNS name or an IP address, IPv6 without brackets. */
 bool redis_host_valid(const char *host);
 
-/* Forget the password, leave no trace of it. */
+/* Wipe the password. */
 void redis_login_wipe(struct redis_login *login);
 
 /* The same for both. */

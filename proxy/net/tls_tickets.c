@@ -220,8 +220,8 @@ publish(struct tls_tickets *tickets, const struct keys *keys)
 }
 
 void
-tls_tickets_turn(
-    struct tls_tickets *tickets, const struct ticket_secrets *secrets, int64_t now_s, bool anew)
+tls_tickets_turn(struct tls_tickets *tickets, const struct ticket_secrets *secrets, int64_t now_s,
+    bool secrets_changed)
 {
 	int64_t lifetime = now_s / (int64_t)secrets->lifetime_s;
 	bool random = secrets->count == 0;
@@ -229,7 +229,8 @@ tls_tickets_turn(
 	bool made;
 
 	/* Random keys do not age by a reload. */
-	if (tickets->lifetime == lifetime && tickets->random == random && (!anew || random))
+	if (tickets->lifetime == lifetime && tickets->random == random &&
+	    (!secrets_changed || random))
 		return;
 	keys = tickets->shared->keys;
 	made = random ? make_random(&keys) : make_derived(secrets, lifetime, &keys);

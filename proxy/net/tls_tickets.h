@@ -45,10 +45,10 @@ void ticket_secrets_free(struct ticket_secrets *secrets);
 
 /*
  * For the supervisor: make the keys of this moment (Unix seconds), if the present ones are of an
- * earlier lifetime, or if anew is set because the secrets may have changed.
+ * earlier lifetime, or if secrets_changed is set.
  */
-void tls_tickets_turn(
-    struct tls_tickets *tickets, const struct ticket_secrets *secrets, int64_t now_s, bool anew);
+void tls_tickets_turn(struct tls_tickets *tickets, const struct ticket_secrets *secrets,
+    int64_t now_s, bool secrets_changed);
 
 /* The workers' part: the key to make tickets with; NULL when there is none. */
 const struct ticket_key *tls_tickets_current(struct tls_tickets *tickets);

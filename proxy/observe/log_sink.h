@@ -29,7 +29,7 @@ struct log_sink {
 
 /*
  * where: "-" (standard output), "syslog", "syslog:/path", or the path of a file; the text
- * outlives the sink. fd: standard output or the file, opened for appending by somebody who may;
+ * outlives the sink. fd: standard output or the file, opened for appending by a process that may;
  * it is the sink's from now on. A logger is connected to once there is something to write.
  */
 void log_sink_take(struct log_sink *sink, const char *where, int fd);
