@@ -1,4 +1,4 @@
-/* page.h - what a person sees in a browser: pages to sign in and out, and why neither is possible.
+/* page.h - pages for people: sign-in, sign-out, and why neither is possible.
  */
 #ifndef JOBGATE_BROWSER_PAGE_H
 #define JOBGATE_BROWSER_PAGE_H

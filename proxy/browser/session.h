@@ -1,4 +1,5 @@
-/* session.h - what a browser has in place of a token: a cookie that only gateways can read. */
+/* session.h - sessions: the cookie that a browser has in place of a token; only gateways can read
+ * it. */
 #ifndef JOBGATE_BROWSER_SESSION_H
 #define JOBGATE_BROWSER_SESSION_H
 
@@ -16,8 +17,9 @@
 /* It names the token, and does not hold it: the record of that version is the proof. */
 struct session {
 	char token_id[TOKEN_ID_LEN];
-	uint64_t version;		    /* of the token, then: a renewed one ends the session */
-	unsigned char mark[TOKEN_MARK_LEN]; /* how its hash began: scripts may forget the version */
+	uint64_t version; /* of the token at sign-in: a renewal ends the session */
+	unsigned char mark[TOKEN_MARK_LEN]; /* the first bytes of its hash: a script may renew a
+					       token and forget the version */
 	int64_t expires_s;		    /* Unix time */
 };
 

@@ -10,7 +10,7 @@
 #define TRAILER_MAX (16 * 1024)
 
 /*
- * A tunnel's end reads once more when nothing has come for so many milliseconds: a reset right
+ * A tunnel's end reads once more when nothing has come for this many milliseconds: a reset right
  * behind data may not be announced by itself (see conn_look_again). To read at each message would
  * cost one more system call.
  */

@@ -16,7 +16,7 @@ struct sender {
 	struct buffer_pool *buffers;
 	struct buffer *out; /* to be sent; NULL when there is nothing */
 	enum body_kind framing;
-	bool failed;	     /* the connection took an error: everything is swallowed */
+	bool failed;	     /* the connection is lost: all content is dropped */
 	uint64_t chunk_left; /* of a chunk whose size has been sent already */
 	uint64_t sent;	     /* bytes that the kernel took, since the connection was made */
 };

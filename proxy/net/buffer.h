@@ -36,7 +36,7 @@ void buffer_pool_dump(const struct buffer_pool *pool, struct dump *dump);
  */
 struct buffer *buffer_take(struct buffer_pool *pool, size_t size);
 
-/* Give a buffer back; NULL is let pass. */
+/* Give a buffer back; NULL is allowed. */
 void buffer_give(struct buffer_pool *pool, struct buffer *buffer);
 
 /*
@@ -88,7 +88,7 @@ buffer_append(struct buffer *buffer, struct slice text)
  */
 void *scratch_new(size_t size);
 
-/* NULL is let pass. */
+/* NULL is allowed. */
 void scratch_free(void *scratch, size_t size);
 
 #endif

@@ -19,10 +19,10 @@ enum io {
 
 /*
  * A socket registered once, for reading and writing, edge-triggered: the loop
- * says only that something changed, so readable and writable remember what is
- * still to be had. They fall when the kernel says it has no more: for reading
- * when it gave less than was asked (unless the peer has closed: its end still
- * waits behind the data, and will not be announced again), for writing at EAGAIN.
+ * says only that something changed, so readable and writable remember what may still be read or
+ * written. They fall when the kernel says it has no more: for reading when it gave less than was
+ * asked (unless the peer has closed: its end still waits behind the data, and will not be announced
+ * again), for writing at EAGAIN.
  *
  * Over TLS readable also stands for what OpenSSL has taken from the socket and not
  * handed out, for which no event comes. `drained` says whether the socket itself has more.

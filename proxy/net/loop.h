@@ -46,9 +46,9 @@ uint64_t loop_now_us(struct loop *loop);
 int64_t loop_wall_us(struct loop *loop);
 
 /*
- * Work put off to the end of this turn of the loop, once whatever is ready now has
- * been seen: a close that a caller up the stack must not feel, a connection
- * taken from a pool only after every close of this turn is known. Zero it at first.
+ * Work for the end of this turn of the loop, after all events that are ready now: to free an object
+ * that a caller up the stack still uses, or to take a connection from a pool when all closes of
+ * this turn are known. Zero it at first.
  */
 struct task {
 	STAILQ_ENTRY(task) link;

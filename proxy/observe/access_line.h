@@ -1,4 +1,4 @@
-/* access_line.h - the facts of an exchange that ended, and the JSON line that tells them. */
+/* access_line.h - the facts of an exchange that has ended, and their JSON line. */
 #ifndef JOBGATE_ACCESS_LINE_H
 #define JOBGATE_ACCESS_LINE_H
 
@@ -7,7 +7,7 @@
 #include "jobgate/decision.h"
 #include "observe/shared.h"
 
-/* The texts of an entry, in the order in which a line tells them. */
+/* The texts of an entry, in the order of the line. */
 enum access_text {
 	ACCESS_REQUEST_ID,
 	ACCESS_TRACE_ID,  /* of the W3C trace that the request belongs to */

@@ -14,9 +14,8 @@ struct access_log;
 
 /*
  * where: "off", or as log_sink_take takes it, and so fd. runner: log_threads, or
- * a test's. NULL, with a line
- * in the log, when memory or descriptors are short. losses stay to the end of
- * the process.
+ * a test's. NULL, with a line in the log, when memory or descriptors are short. losses must live
+ * until the process ends.
  */
 struct access_log *access_log_new(const char *where, int fd, const struct log_runner *runner,
     struct log_losses *losses, const struct log *log);
@@ -27,7 +26,7 @@ struct access_log *access_log_new(const char *where, int fd, const struct log_ru
  */
 void access_log_free(struct access_log *log);
 
-/* Is anything written at all? */
+/* True when lines are written at all. */
 bool access_log_on(const struct access_log *log);
 
 /* The facts are copied. */

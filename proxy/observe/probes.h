@@ -10,7 +10,7 @@
 
 #include "jobgate/probe.h"
 
-/* A verdict has been reached in us; token_id: TOKEN_ID_LEN bytes, or NULs when it is not known. */
+/* A verdict; us: how long it took. token_id: TOKEN_ID_LEN bytes, or NULs when it is not known. */
 #define PROBE_DECISION(request_id, request_id_len, verdict, us, job, job_len, token_id) \
 	DTRACE_PROBE7(                                                                  \
 	    jobgate, decision, request_id, request_id_len, verdict, us, job, job_len, token_id)

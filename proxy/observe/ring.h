@@ -7,8 +7,8 @@
 #include <sys/uio.h>
 
 /*
- * One thread puts, one takes. Neither ever waits for the other: what finds no room
- * is not taken, and what is not there yet is not waited for.
+ * One thread puts, one takes. Neither ever waits for the other: ring_put fails when there is no
+ * room, ring_take when there is no message.
  */
 struct ring;
 

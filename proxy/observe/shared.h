@@ -63,8 +63,8 @@ enum timed {
 	TIMED_DECISION,	  /* from a request's head to its verdict */
 	TIMED_CONNECT,	  /* making a connection to a backend; one from the pool takes no time */
 	TIMED_FIRST_BYTE, /* from sending a request to the head of its answer */
-	TIMED_TOTAL,	  /* a whole exchange; not of tunnels, which last as they please */
-	TIMED_REVOCATION, /* from the store's push to the cut of what may not go on */
+	TIMED_TOTAL,	  /* a whole exchange, except for tunnels */
+	TIMED_REVOCATION, /* from the store's push to the end of the exchange that it revokes */
 };
 #define TIMED_COUNT (TIMED_REVOCATION + 1)
 
