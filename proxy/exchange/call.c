@@ -149,7 +149,7 @@ answer_ready(struct exchange *exchange)
 		local_reply_make(&reply, 503, SLICE("Not ready"), slice_of(why),
 		    exchange_id(exchange), false, head);
 	}
-	exchange_send(exchange, &reply, OUTCOME_ANSWERED);
+	exchange_send_reply(exchange, &reply, OUTCOME_ANSWERED);
 }
 
 /* /healthz: it only says that this process answers. */
@@ -159,7 +159,7 @@ answer_health(struct exchange *exchange)
 	struct local_reply reply;
 
 	local_reply_text(&reply, SLICE("ok\n"), exchange->method_id == METHOD_HEAD);
-	exchange_send(exchange, &reply, OUTCOME_ANSWERED);
+	exchange_send_reply(exchange, &reply, OUTCOME_ANSWERED);
 }
 
 static void
@@ -170,7 +170,7 @@ refuse_method(struct exchange *exchange)
 	local_reply_make(&reply, 405, SLICE("Method not allowed"),
 	    SLICE("This path takes only GET and HEAD."), exchange_id(exchange), false, false);
 	local_reply_allow(&reply, SLICE("GET, HEAD"));
-	exchange_send(exchange, &reply, OUTCOME_BAD_REQUEST);
+	exchange_send_reply(exchange, &reply, OUTCOME_BAD_REQUEST);
 }
 
 void

@@ -166,7 +166,7 @@ exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end 
 /* ---- local replies ---- */
 
 void
-exchange_send(struct exchange *exchange, struct local_reply *reply, enum outcome outcome)
+exchange_send_reply(struct exchange *exchange, struct local_reply *reply, enum outcome outcome)
 {
 	const struct exchange_client_ops *ops = exchange->client->ops;
 
@@ -234,7 +234,7 @@ exchange_fail_retry_later(struct exchange *exchange, enum outcome outcome, unsig
 	local_reply_make(&reply, status, title, detail, exchange_id(exchange), exchange->html,
 	    exchange->method_id == METHOD_HEAD);
 	local_reply_retry_after(&reply, retry_s);
-	exchange_send(exchange, &reply, outcome);
+	exchange_send_reply(exchange, &reply, outcome);
 }
 
 void
@@ -290,7 +290,7 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 		local_reply_for_verdict(&reply, verdict,
 		    slice_of(context->options.forwarding.realm), exchange_id(exchange),
 		    exchange->html, exchange->method_id == METHOD_HEAD);
-	exchange_send(exchange, &reply, OUTCOME_REFUSED);
+	exchange_send_reply(exchange, &reply, OUTCOME_REFUSED);
 }
 
 void
@@ -301,7 +301,7 @@ exchange_grant(struct exchange *exchange, struct slice job, const struct token *
 	CHECK(
 	    exchange->peer->forward_auth && exchange_is_allowed(exchange), exchange_dump, exchange);
 	local_reply_grant(&reply, job, token, exchange_id(exchange));
-	exchange_send(exchange, &reply, OUTCOME_AUTHORIZED);
+	exchange_send_reply(exchange, &reply, OUTCOME_AUTHORIZED);
 }
 
 /* ---- what ends it before its time ---- */

@@ -159,7 +159,8 @@ uint64_t exchange_target_hash(const struct job_url *url);
 void exchange_refuse(struct exchange *exchange, enum verdict verdict);
 
 /* Send a local reply, with a Date (RFC 9110 section 6.6.1). */
-void exchange_send(struct exchange *exchange, struct local_reply *reply, enum outcome outcome);
+void exchange_send_reply(
+    struct exchange *exchange, struct local_reply *reply, enum outcome outcome);
 
 /*
  * The seconds that the client has to wait, because its address has recently sent too many invalid

@@ -43,7 +43,7 @@ put_lines(char *at, const struct fields *fields)
 
 /* Copy a text, and have the slice point to the copy. */
 static char *
-keep(char *at, struct slice *text)
+copy_slice(char *at, struct slice *text)
 {
 	char *end = put(at, *text);
 
@@ -60,10 +60,10 @@ fill(struct kept_request *kept, struct slice base, const struct fields *extra, c
 
 	at = put(put(at, base), request->path);
 	request->path = path;
-	at = keep(at, &request->query);
-	at = keep(at, &request->method);
-	at = keep(at, &request->authority);
-	at = keep(at, &request->upgrade);
+	at = copy_slice(at, &request->query);
+	at = copy_slice(at, &request->method);
+	at = copy_slice(at, &request->authority);
+	at = copy_slice(at, &request->upgrade);
 	kept->lines.at = at;
 	at = put_lines(put_lines(at, &request->fields), extra);
 	kept->lines.len = (size_t)(at - kept->lines.at);

@@ -58,11 +58,11 @@ send_answer(struct exchange *exchange, struct local_reply *reply, const struct l
 	for (size_t i = 0; i < answer->field_count; i++)
 		local_reply_add(reply, answer->fields[i].name, answer->fields[i].value);
 	reply->response.last = answer->last;
-	exchange_send(exchange, reply, answer->outcome);
+	exchange_send_reply(exchange, reply, answer->outcome);
 }
 
 static void
-send_local(struct exchange *exchange, const struct local_answer *answer)
+send_local_answer(struct exchange *exchange, const struct local_answer *answer)
 {
 	struct local_reply reply;
 
@@ -106,7 +106,7 @@ act(struct exchange *exchange, const struct local_handler *handler, const struct
 {
 	switch (action) {
 	case LOCAL_ANSWER:
-		send_local(exchange, answer);
+		send_local_answer(exchange, answer);
 		break;
 	case LOCAL_CONTENT:
 		CHECK(request != NULL, exchange_dump, exchange);

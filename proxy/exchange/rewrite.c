@@ -218,7 +218,7 @@ add_via(struct rewritten *out, const struct request *request)
 
 /* What a trusted proxy says of the client's own request; else what the gateway sees itself. */
 static struct slice
-told_or(const struct request *request, const struct rewrite *rewrite, enum field_id id,
+forwarded_or(const struct request *request, const struct rewrite *rewrite, enum field_id id,
     struct slice own)
 {
 	struct slice told = {0};
@@ -284,7 +284,7 @@ takes_trailers(const struct rewritten *out, const struct request *request)
 static bool
 add_prefix(struct rewritten *out, const struct request *request, const struct rewrite *rewrite)
 {
-	struct slice before = told_or(request, rewrite, FIELD_X_FORWARDED_PREFIX, SLICE(""));
+	struct slice before = forwarded_or(request, rewrite, FIELD_X_FORWARDED_PREFIX, SLICE(""));
 	struct writer writer = value_begin(out);
 
 	while (before.len > 0 && before.at[before.len - 1] == '/')
@@ -312,9 +312,9 @@ rewrite_request(struct request *request, const struct rewrite *rewrite, struct r
 	add(out, SLICE("X-Jobgate-Role"), slice_of(jg_role_name(rewrite->token->role)));
 	add(out, SLICE("X-Request-Id"), rewrite->request_id);
 	add(out, SLICE("X-Forwarded-Proto"),
-	    told_or(request, rewrite, FIELD_X_FORWARDED_PROTO,
+	    forwarded_or(request, rewrite, FIELD_X_FORWARDED_PROTO,
 		rewrite->tls ? SLICE("https") : SLICE("http")));
-	host = told_or(request, rewrite, FIELD_X_FORWARDED_HOST, request->authority);
+	host = forwarded_or(request, rewrite, FIELD_X_FORWARDED_HOST, request->authority);
 	if (host.len > 0)
 		add(out, SLICE("X-Forwarded-Host"), host);
 	fits = add_prefix(out, request, rewrite);
