@@ -72,7 +72,7 @@ admit_refused(
  * connections, and the next client gets a place.
  */
 static uint32_t
-peace_ms(const struct connection *connection, const struct connection_load *load)
+protected_ms(const struct connection *connection, const struct connection_load *load)
 {
 	if (connection->authenticated)
 		return load->unread ? GIVE_WAY_READING_MS : GIVE_WAY_MS;
@@ -112,7 +112,7 @@ gives_way(const struct connection *connection)
 		load = connection_protocol(connection)->load(connection);
 	if (load.serves)
 		return exchange_gives_way(connection, &load);
-	return connection_idle_ms(connection) >= peace_ms(connection, &load);
+	return connection_idle_ms(connection) >= protected_ms(connection, &load);
 }
 
 /* Close a connection so that another one can take its place. */
@@ -158,7 +158,8 @@ handshake_gives_way(struct places *places, const struct quota *of)
  * recently: each one examined goes to the end of the list.
  */
 static bool
-turn_hand(struct places *places, size_t looks, const struct quota *of, bool unauthenticated_only)
+close_first_giving_way(
+    struct places *places, size_t looks, const struct quota *of, bool unauthenticated_only)
 {
 	struct connection *connection;
 
@@ -187,9 +188,9 @@ make_room(struct places *places, enum purpose purpose, const struct quota *of)
 	if (handshake_gives_way(places, of))
 		return true;
 	if (purpose == FOR_JOBS)
-		return turn_hand(places, ROOM_LOOKS, of, false);
-	return turn_hand(places, ROOM_LOOKS_FEW, of, true) ||
-	       turn_hand(places, ROOM_LOOKS_FEW, of, false);
+		return close_first_giving_way(places, ROOM_LOOKS, of, false);
+	return close_first_giving_way(places, ROOM_LOOKS_FEW, of, true) ||
+	       close_first_giving_way(places, ROOM_LOOKS_FEW, of, false);
 }
 
 bool
@@ -263,7 +264,7 @@ admit_handshake(struct places *places)
 }
 
 bool
-admit_introduced(struct connection *connection, const struct sockaddr *address)
+admit_named_client(struct connection *connection, const struct sockaddr *address)
 {
 	struct exchange_peer peer = {.forward_auth = connection->peer.forward_auth,
 	    .redirect = connection->peer.redirect,

@@ -64,7 +64,7 @@ bool admit_connection(struct downstream *downstream, const struct sockaddr *peer
  * A proxy has named the client at this address. That client is the peer from now on, with its own
  * rights. False when its address has too many connections.
  */
-bool admit_introduced(struct connection *connection, const struct sockaddr *address);
+bool admit_named_client(struct connection *connection, const struct sockaddr *address);
 
 /*
  * True when one more handshake may begin. At the limit, the oldest handshake closes to make room;

@@ -145,8 +145,8 @@ static bool
 take_proxy_header(struct connection *connection, const struct proxy_header *header, size_t len)
 {
 	if (!conn_skip(&connection->conn, len) ||
-	    (!header->direct &&
-		!admit_introduced(connection, (const struct sockaddr *)&header->source.storage))) {
+	    (!header->direct && !admit_named_client(connection,
+				    (const struct sockaddr *)&header->source.storage))) {
 		connection_close(connection, false);
 		return false;
 	}
