@@ -103,7 +103,7 @@ backend_still_has(const struct backend *backend, const struct conn *conn)
 
 /* True when all known addresses are among the new ones. */
 static bool
-all_stay(const struct backend *backend, const struct resolved *resolved)
+none_is_gone(const struct backend *backend, const struct resolved *resolved)
 {
 	for (size_t i = 0; i < backend->address_count; i++)
 		if (!is_among(&backend->addresses[i], resolved->addresses, resolved->count))
@@ -113,7 +113,7 @@ all_stay(const struct backend *backend, const struct resolved *resolved)
 
 /* True when they keep their indexes, too. Then dials that are connecting go on. */
 static bool
-all_stay_in_place(const struct backend *backend, const struct resolved *resolved)
+none_has_moved(const struct backend *backend, const struct resolved *resolved)
 {
 	for (size_t i = 0; i < backend->address_count; i++)
 		if (i >= resolved->count ||
@@ -139,7 +139,7 @@ close_idle_elsewhere(struct backend *backend)
 static void
 change_addresses(struct backend *backend, const struct resolved *resolved)
 {
-	bool in_place = backend->address_count > 0 && all_stay_in_place(backend, resolved);
+	bool in_place = backend->address_count > 0 && none_has_moved(backend, resolved);
 
 	if (!set_addresses(backend, resolved->addresses, resolved->count))
 		return; /* keep the addresses that are known */
@@ -165,7 +165,7 @@ backend_resolved(void *ctx, const struct resolved *resolved)
 	backend->failed = resolved->failed;
 	/* The same addresses in another order change nothing. */
 	if (!resolved->failed &&
-	    (resolved->count != backend->address_count || !all_stay(backend, resolved)))
+	    (resolved->count != backend->address_count || !none_is_gone(backend, resolved)))
 		change_addresses(backend, resolved);
 	backend->fresh_until_ms = loop_now_ms(options->loop) + (uint64_t)resolved->ttl_s * 1000;
 	backend->partial = resolved->partial;
