@@ -152,7 +152,7 @@ listeners_inherit(struct inherited *out)
 }
 
 bool
-listeners_bequeath(const struct listeners *listeners, struct inherited *out)
+listeners_duplicate(const struct listeners *listeners, struct inherited *out)
 {
 	size_t count = listeners->count * listeners->workers;
 

@@ -32,7 +32,7 @@ struct inherited {
 void listeners_inherit(struct inherited *out);
 
 /* Copies of our own, for the configuration that comes after a reload. False when that fails. */
-bool listeners_bequeath(const struct listeners *listeners, struct inherited *out);
+bool listeners_duplicate(const struct listeners *listeners, struct inherited *out);
 
 /* Close those that were not taken. */
 void inherited_close(struct inherited *inherited);

@@ -50,7 +50,7 @@ redis_child_place(struct redis_child *child, const struct config *config, const 
 }
 
 static void
-nap(void)
+sleep_briefly(void)
 {
 	nanosleep(&(struct timespec){.tv_nsec = NAP_MS * 1000000L}, NULL);
 }
@@ -83,7 +83,7 @@ is_alone(const struct redis_child *child, const struct log *log)
 	for (int waited_ms = 0; waited_ms < LEAVE_MS; waited_ms += NAP_MS) {
 		if (!listens(child))
 			return true;
-		nap();
+		sleep_briefly();
 	}
 	log_error(log,
 	    "another gateway's redis-server listens at %s: stop it, or set control.socket, beside "
@@ -101,7 +101,7 @@ redis_child_await(const struct redis_child *child, pid_t pid)
 		if (waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT) != 0 ||
 		    ended.si_pid != 0)
 			return;
-		nap();
+		sleep_briefly();
 	}
 }
 

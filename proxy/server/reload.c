@@ -83,7 +83,7 @@ gather(const struct supervisor *supervisor, struct configured *out)
 	bool good;
 
 	memcpy(out->session_key, supervisor->session_key, sizeof(out->session_key));
-	if (!listeners_bequeath(&supervisor->listeners, &inherited))
+	if (!listeners_duplicate(&supervisor->listeners, &inherited))
 		return false;
 	good =
 	    listeners_open(&out->listeners, config, &inherited, &supervisor->log) &&

@@ -42,7 +42,7 @@ feed_watchdog(struct supervisor *supervisor)
 
 /* How long the state machine may go without a tick. */
 static uint64_t
-nap_ms(const struct supervisor *supervisor)
+sleep_ms(const struct supervisor *supervisor)
 {
 	uint64_t now_ms = supervisor_clock_ms();
 
@@ -61,12 +61,12 @@ nap_ms(const struct supervisor *supervisor)
 	return supervision_due_ms(supervisor->supervision, now_ms, NAP_MS);
 }
 
-/* The next signal, or 0 after a nap. */
+/* The next signal, or 0 when none came in time. */
 static int
 next_signal(const struct supervisor *supervisor)
 {
-	const struct timespec nap = {0, (long)nap_ms(supervisor) * 1000000};
-	int number = sigtimedwait(&supervisor->signals, NULL, &nap);
+	const struct timespec timeout = {0, (long)sleep_ms(supervisor) * 1000000};
+	int number = sigtimedwait(&supervisor->signals, NULL, &timeout);
 
 	return number > 0 ? number : 0;
 }

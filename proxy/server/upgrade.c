@@ -33,7 +33,7 @@
 /* In the child that becomes the check: its output must not block it. A pipe that is full may have
  * no reader. */
 static void
-quieten_check(void)
+silence_output(void)
 {
 	struct pollfd errors = {.fd = STDERR_FILENO, .events = POLLOUT};
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -75,7 +75,7 @@ binary_is_good(const struct supervisor *supervisor)
 	if (pid == 0) {
 		sigprocmask(SIG_SETMASK, &supervisor->before, NULL);
 		alarm(CHECK_MAX_S); /* ends it, after exec too */
-		quieten_check();
+		silence_output();
 		if (file != NULL)
 			execl(supervisor->program, supervisor->program, "check", "-c", file,
 			    (char *)NULL);
@@ -109,7 +109,7 @@ give_way(int *fd, int above)
  * exec. When that fails nothing is lost: the caller closes the *laid copies.
  */
 static bool
-lay_down_listeners(struct supervisor *supervisor, size_t count, size_t *laid)
+copy_listeners(struct supervisor *supervisor, size_t count, size_t *laid)
 {
 	struct listeners *listeners = &supervisor->listeners;
 	int above = LISTEN_FDS_START + (int)count;
@@ -185,7 +185,7 @@ supervisor_upgrade(struct supervisor *supervisor)
 	}
 	log_info(&supervisor->log, "SIGUSR2: handing over to %s", supervisor->program);
 	notify_reloading();
-	if (lay_down_listeners(supervisor, count, &laid) && describe(supervisor, count) &&
+	if (copy_listeners(supervisor, count, &laid) && describe(supervisor, count) &&
 	    control_secret_leave(supervisor)) {
 		keep_lock_over_exec(supervisor, true);
 		log_buffer_stop(supervisor->log_buffer, &supervisor->log);
