@@ -145,7 +145,7 @@ store_mint(const struct store *store)
 
 /* Remember what the store has; a key that is none counts as none, and is told once. */
 static void
-learn(struct store *store, const redisReply *reply)
+take_mint_keys(struct store *store, const redisReply *reply)
 {
 	enum mint_state known = store->mint.state;
 	const char *broken = mint_decode(reply, 0, &store->mint);
@@ -164,7 +164,7 @@ learn(struct store *store, const redisReply *reply)
 
 /* {code, key, enforced, ...}: false when it is something else. */
 static bool
-learn_from_script(struct operation *operation, const redisReply *reply, long long *code)
+take_mint_keys_from_script(struct operation *operation, const redisReply *reply, long long *code)
 {
 	redisReply *pair[2];
 	redisReply keys = {.type = REDIS_REPLY_ARRAY, .elements = 2, .element = pair};
@@ -177,7 +177,7 @@ learn_from_script(struct operation *operation, const redisReply *reply, long lon
 		return false;
 	pair[0] = reply->element[1];
 	pair[1] = enforced ? reply->element[2] : &nil;
-	learn(operation->store, &keys);
+	take_mint_keys(operation->store, &keys);
 	return true;
 }
 
@@ -188,7 +188,7 @@ read_mint(struct operation *operation, const redisReply *reply)
 {
 	long long code;
 
-	if (learn_from_script(operation, reply, &code))
+	if (take_mint_keys_from_script(operation, reply, &code))
 		store_tell(operation, STORE_OK, NULL);
 }
 
@@ -229,7 +229,7 @@ read_mint_changed(struct operation *operation, const redisReply *reply)
 {
 	long long code;
 
-	if (!learn_from_script(operation, reply, &code))
+	if (!take_mint_keys_from_script(operation, reply, &code))
 		return;
 	store_tell(operation,
 	    code == 1	? STORE_OK
@@ -276,7 +276,7 @@ read_created(struct operation *operation, const redisReply *reply)
 {
 	long long code;
 
-	if (learn_from_script(operation, reply, &code))
+	if (take_mint_keys_from_script(operation, reply, &code))
 		store_tell(operation, created_result(code), NULL);
 }
 
@@ -312,7 +312,7 @@ read_renewed(struct operation *operation, const redisReply *reply)
 {
 	long long code;
 
-	if (!learn_from_script(operation, reply, &code))
+	if (!take_mint_keys_from_script(operation, reply, &code))
 		return;
 	if (code == 1 && reply->elements == 4)
 		operation_read_record(operation, reply->element[3]);

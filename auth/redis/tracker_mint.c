@@ -28,7 +28,7 @@ consequence(enum mint_state state)
 
 /* Once for each thing there is to tell, not for each tracker that comes up. */
 static void
-tell(struct redis_tracker *tracker, enum mint_state state, const char *broken)
+log_mint(struct redis_tracker *tracker, enum mint_state state, const char *broken)
 {
 	if (broken != NULL && !tracker->mint_broken)
 		log_warning(&tracker->log,
@@ -82,7 +82,7 @@ on_mint(void *ctx, const redisReply *reply)
 		return;
 	}
 	broken = mint_decode(reply, tracker->mint_existing, &mint);
-	tell(tracker, mint.state, broken);
+	log_mint(tracker, mint.state, broken);
 	jg_directory_set_mint(
 	    tracker->directory, mint.state, mint.state == MINT_NONE ? NULL : mint.key);
 	OPENSSL_cleanse(&mint, sizeof(mint));

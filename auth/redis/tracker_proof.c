@@ -197,7 +197,7 @@ on_primary(void *ctx, const redisReply *reply)
 /* ---- the sentinels ---- */
 
 static void
-proof_doubt(struct redis_tracker *tracker, const char *why)
+proof_fail(struct redis_tracker *tracker, const char *why)
 {
 	tracker->proof.failed = true;
 	if (strcmp(tracker->complaint, why) != 0)
@@ -224,7 +224,7 @@ on_elected(void *ctx, const struct redis_url *primary, const char *why)
 	/* No server says that it was replaced: the bound runs, the tracker need not reconnect.
 	 */
 	if (primary == NULL)
-		proof_doubt(tracker, why);
+		proof_fail(tracker, why);
 	proof_part(tracker, PROOF_SENTINELS);
 }
 
