@@ -32,8 +32,9 @@ ROOMS = {
     "proxy/downstream": ({"include/jobgate", "auth", "proxy/exchange", "proxy/http", "proxy/net", "proxy/observe"}, {"libcrypto"}),
     "proxy/downstream/http1": ({"include/jobgate", "proxy/downstream", "proxy/exchange", "proxy/http", "proxy/http1",
                                "proxy/net"}, set()),
+    "proxy/downstream/http2": ({"include/jobgate", "proxy/downstream", "proxy/exchange", "proxy/http", "proxy/net"}, set()),
     "proxy/server": ({"include/jobgate", "auth", "auth/redis", "auth/control", "proxy/config", "proxy/exchange",
-                      "proxy/downstream", "proxy/downstream/http1", "proxy/upstream", "proxy/upstream/http1",
+                      "proxy/downstream", "proxy/downstream/http1", "proxy/downstream/http2", "proxy/upstream", "proxy/upstream/http1",
                       "proxy/net", "proxy/observe"}, {"libevent", "libcrypto"}),
     "proxy": ({"include/jobgate", "auth/bulk", "auth/cli", "proxy/config", "proxy/net", "proxy/server"}, set()),  # main.c
 }

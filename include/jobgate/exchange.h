@@ -96,6 +96,12 @@ enum exchange_end {
  * not.
  */
 struct exchange_client_ops {
+	/*
+	 * The request has passed authorization (which takes a while when the store is asked). NULL:
+	 * this end need not know. Calls nothing back.
+	 */
+	void (*allowed)(struct exchange_client *client);
+
 	/* An interim answer (100, 103) is to be sent. */
 	void (*interim)(struct exchange_client *client, const struct response *response);
 

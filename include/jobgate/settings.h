@@ -37,6 +37,12 @@ struct limits {
 	size_t failed_auth_burst;      /* at once */
 };
 
+/* Of HTTP/2 connections. */
+struct http2_limits {
+	size_t streams; /* of one connection of a client, at a time */
+	size_t buffer;	/* bytes of one worker by which the windows of streams may grow, together */
+};
+
 /* How requests name jobs. All text is the configuration's. */
 struct job_forms {
 	const char *domain;	     /* host form <job>.<domain>; NULL: off */

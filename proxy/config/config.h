@@ -104,6 +104,11 @@ struct config {
 	struct limits limits;
 
 	struct {
+		bool clients; /* may speak it */
+		struct http2_limits limits;
+	} http2;
+
+	struct {
 		const char *socket;	    /* Unix socket of the control API */
 		const char *host;	    /* at which workers serve it too; NULL: nowhere */
 		const char *gateway_socket; /* Unix socket to which workers forward calls; NULL when

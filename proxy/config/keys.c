@@ -285,6 +285,16 @@ const struct config_key config_keys[] = {
 		"already accept in its place, and /readyz fails. Time while the machine is "
 		"suspended does not count. At least 1s; use 24h to stop a worker in a debugger."},
 
+    {"http2", SECTION},
+    {"http2.clients", BOOL(http2.clients), .default_value = "false",
+	.help = "Clients may speak HTTP/2: over TLS by ALPN, in cleartext by prior knowledge."},
+    {"http2.max_concurrent_streams", COUNT(http2.limits.streams), .default_value = "100", .min = 1,
+	.max = 1000, .help = "Requests of one connection at a time."},
+    {"http2.buffer", SIZE(http2.limits.buffer), .default_value = "64MiB", .max = 1ul << 40,
+	.help = "Bytes of uploads that clients may send ahead of what their jobs have read, for "
+		"all streams of a worker together. Each stream may send 16 KiB in any case, and "
+		"up to 1 MiB of this."},
+
     {"limits", SECTION},
     {"limits.head_bytes", SIZE(limits.head.head_bytes), .default_value = "32KiB", .min = 1024,
 	.max = HEAD_BYTES_MAX, .help = "A request's head (431)."},

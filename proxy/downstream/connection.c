@@ -82,7 +82,22 @@ void
 connection_open(struct connection *connection)
 {
 	client_connection_set_state(connection, CONNECTION_OPEN);
-	connection_protocol(connection)->opened(connection);
+	connection_protocol(connection)->opened(connection, NULL);
+}
+
+void
+connection_switch(struct connection *connection, enum protocol protocol, struct buffer *received)
+{
+	char *block = (char *)connection;
+
+	CHECK(connection->state == CONNECTION_OPEN && protocol != connection->protocol,
+	    client_connection_dump, connection);
+	memset(block + sizeof(*connection), 0,
+	    connection->downstream->connections.size - sizeof(*connection));
+	connection->protocol = protocol;
+	connection_protocol(connection)->opened(connection, received);
+	if (connection->state == CONNECTION_OPEN)
+		connection_protocol(connection)->work(connection);
 }
 
 /* Do what can be done now. A handshake that completes opens the connection. */

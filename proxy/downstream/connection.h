@@ -68,8 +68,18 @@ struct connection_protocol {
 	 */
 	size_t size;
 
-	/* The handshakes are over. The protocol's part is zeroed. `work` follows. */
-	void (*opened)(struct connection *connection);
+	/*
+	 * Bytes of what the protocol runs on a connection besides (a stream of HTTP/2); 0: nothing.
+	 * They come from downstream->streams.
+	 */
+	size_t stream_size;
+
+	/*
+	 * The handshakes are over. The protocol's part is zeroed. received: bytes that were read
+	 * before it was known which protocol this is, the protocol's from now on; NULL: none.
+	 * `work` follows.
+	 */
+	void (*opened)(struct connection *connection, struct buffer *received);
 
 	/* The socket has bytes, or has room again (conn.readable, conn.writable). */
 	void (*ready)(struct connection *connection);
@@ -152,6 +162,13 @@ connection_wait(struct connection *connection, uint64_t ms)
 	CHECK(connection->state != CONNECTION_CLOSED, client_connection_dump, connection);
 	timer_start(connection->downstream->loop, &connection->timer, ms);
 }
+
+/*
+ * What came is another protocol's: that one takes over. Its first bytes are in `received`. The
+ * protocol so far has given back all that it held; its struct is no more when this returns.
+ */
+void connection_switch(
+    struct connection *connection, enum protocol protocol, struct buffer *received);
 
 /* Call `work` at the end of this turn of the loop. */
 static inline void

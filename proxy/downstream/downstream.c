@@ -30,9 +30,14 @@ protocols_init(struct downstream *downstream)
 {
 	const struct connection_protocol *const *protocols = downstream->options.protocols;
 
-	for (size_t i = 0; i < PROTOCOL_COUNT; i++)
+	for (size_t i = 0; i < PROTOCOL_COUNT; i++) {
+		if (protocols[i] == NULL)
+			continue;
 		if (downstream->connections.size < protocols[i]->size)
 			downstream->connections.size = protocols[i]->size;
+		if (downstream->streams.size < protocols[i]->stream_size)
+			downstream->streams.size = protocols[i]->stream_size;
+	}
 }
 
 struct downstream *
@@ -89,6 +94,7 @@ downstream_free(struct downstream *downstream)
 	CHECK(downstream_connections(downstream) == 0, downstream_dump, downstream);
 	quotas_free(downstream->quotas);
 	slab_clear(&downstream->connections);
+	slab_clear(&downstream->streams);
 	free(downstream);
 }
 

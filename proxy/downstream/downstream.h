@@ -18,8 +18,8 @@ struct downstream;
 struct exchange_context;
 
 /* What a client connection may speak. */
-enum protocol { PROTOCOL_HTTP1 };
-#define PROTOCOL_COUNT (PROTOCOL_HTTP1 + 1)
+enum protocol { PROTOCOL_HTTP1, PROTOCOL_HTTP2 };
+#define PROTOCOL_COUNT (PROTOCOL_HTTP2 + 1)
 
 /* Everything pointed to outlives the client's end. */
 struct downstream_options {
@@ -36,7 +36,9 @@ struct downstream_options {
 	struct quota_limits quota_limits;
 	struct limits limits; /* but for those that `places` and `quota_limits` have */
 	struct timeouts timeouts;
-	const struct connection_protocol *protocols[PROTOCOL_COUNT];
+	struct http2_limits http2;
+	const struct connection_protocol *protocols[PROTOCOL_COUNT]; /* HTTP/2 may be NULL: not
+									served */
 };
 
 /*

@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "downstream/downstream.h"
+#include "http/h2_fields.h"
 #include "http/head.h"
 #include "http/target.h"
 #include "jobgate/exchange.h"
@@ -32,6 +33,9 @@ struct head_scratch {
 	char path[PATH_ESCAPE_GROWTH * BUFFER_LARGE];
 	char wire[(PATH_ESCAPE_GROWTH + 2) * BUFFER_LARGE];
 	struct field trailers[HEAD_FIELDS_MAX];
+	/* A decoded field block of HTTP/2: its fields, and what they point to. */
+	struct field h2_fields[H2_FIELDS_MAX];
+	char h2_text[BUFFER_LARGE + HPACK_FIELD_OVERHEAD * H2_FIELDS_MAX + HPACK_TABLE_MAX];
 };
 
 /* The connections for one purpose. */
@@ -60,6 +64,8 @@ struct downstream {
 	const struct log *log;
 
 	struct slab connections;
+	struct slab streams;  /* of HTTP/2 */
+	size_t http2_windows; /* bytes by which their windows have grown: see http2_limits */
 	struct places places[PURPOSE_COUNT];
 	struct quotas *quotas;
 	size_t handshakes_in_turn; /* steps of handshakes taken in the turn of this number: */

@@ -117,6 +117,7 @@ tls_step(struct connection *connection)
 							 : &downstream->stats->handshakes_full,
 	    1);
 	handshake_over(connection);
+	connection->protocol = tls_is_http2(connection->conn.tls) ? PROTOCOL_HTTP2 : PROTOCOL_HTTP1;
 	connection_open(connection);
 }
 

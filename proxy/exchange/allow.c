@@ -81,6 +81,8 @@ exchange_allow(struct exchange *exchange, struct request *request, const struct 
 	exchange->allowed = jg_token_edition(lookup->evidence.token);
 	jg_directory_watch(lookup->token_entry, &exchange->token_watch);
 	jg_directory_watch(lookup->job_entry, &exchange->job_watch);
+	if (exchange->client->ops->allowed != NULL)
+		exchange->client->ops->allowed(exchange->client);
 	if (exchange_answer_here(exchange, request))
 		return;
 	if (!exchange_prepare(exchange, request, lookup->evidence.token, target)) {

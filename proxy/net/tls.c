@@ -459,6 +459,16 @@ tls_is_unverified(const struct tls *tls)
 }
 
 bool
+tls_is_http2(const struct tls *tls)
+{
+	const unsigned char *name;
+	unsigned len;
+
+	SSL_get0_alpn_selected(tls->ssl, &name, &len);
+	return len == 2 && memcmp(name, "h2", 2) == 0;
+}
+
+bool
 tls_is_resumed(const struct tls *tls)
 {
 	return SSL_session_reused(tls->ssl) == 1;

@@ -63,6 +63,9 @@ bool tls_is_cut(const struct tls *tls);
 /* The peer's certificate was not one that we accept. */
 bool tls_is_unverified(const struct tls *tls);
 
+/* The handshake agreed on HTTP/2 (ALPN). */
+bool tls_is_http2(const struct tls *tls);
+
 /* The handshake took up an earlier session. */
 bool tls_is_resumed(const struct tls *tls);
 

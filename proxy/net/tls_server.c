@@ -30,6 +30,7 @@ struct name {
  */
 struct tls_server {
 	struct tls_tickets *tickets;
+	bool http2; /* is offered */
 	size_t certificate_count;
 	struct certificate *certificates;
 	size_t name_count;
@@ -111,12 +112,13 @@ static int
 on_protocols(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
     unsigned in_len, void *ctx)
 {
-	static const unsigned char ours[] = "\x08http/1.1\x08http/1.0";
+	static const unsigned char all[] = "\x02h2\x08http/1.1\x08http/1.0";
+	const struct tls_server *server = ctx;
+	size_t skipped = server->http2 ? 0 : 3;
 
 	(void)ssl;
-	(void)ctx;
-	if (SSL_select_next_proto((unsigned char **)out, out_len, ours, sizeof(ours) - 1, in,
-		in_len) == OPENSSL_NPN_NEGOTIATED)
+	if (SSL_select_next_proto((unsigned char **)out, out_len, all + skipped,
+		(unsigned)(sizeof(all) - 1 - skipped), in, in_len) == OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_OK;
 	return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
@@ -266,7 +268,7 @@ context_set_up(struct tls_server *server, const struct served *served,
 	if (!bind_sessions(context, options) || !context_clients(context, options) ||
 	    !context_tickets(context, server, options))
 		return false;
-	SSL_CTX_set_alpn_select_cb(context, on_protocols, NULL);
+	SSL_CTX_set_alpn_select_cb(context, on_protocols, server);
 	SSL_CTX_set_tlsext_servername_callback(context, on_server_name);
 	SSL_CTX_set_tlsext_servername_arg(context, server);
 	SSL_CTX_set_tlsext_status_cb(context, on_status);
@@ -408,6 +410,7 @@ tls_server_new(const struct tls_server_options *options, char *error, size_t cap
 	if (!check_client_ca(options->client_ca, error, cap))
 		goto fail;
 	server->tickets = options->tickets;
+	server->http2 = options->http2;
 	server->certificates = calloc(options->count, sizeof(*server->certificates));
 	if (server->certificates == NULL)
 		goto fail;

@@ -16,6 +16,7 @@ struct tls_server_options {
 	size_t count; /* over 0; the first certificate is for clients that name no host we know */
 	const struct tls_certificate_files *certificates;
 	bool tls13_only;
+	bool http2; /* is offered by ALPN, before HTTP/1.1 */
 	enum tls_client_certificates client_certificates;
 	const char *client_ca;	     /* PEM; whose certificates clients have */
 	struct tls_tickets *tickets; /* keys of session tickets; NULL: none are given out */

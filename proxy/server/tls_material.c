@@ -22,6 +22,7 @@ load_server(const struct config *config, struct tls_tickets *tickets, char *erro
 	    .count = config->tls.certificate_count,
 	    .certificates = files,
 	    .tls13_only = config->tls.only_1_3,
+	    .http2 = config->http2.clients,
 	    .client_ca = config->tls.client_ca,
 	    .client_certificates = config->tls.client_ca == NULL  ? TLS_CLIENTS_UNASKED
 				   : config->tls.clients_optional ? TLS_CLIENTS_OPTIONAL
@@ -55,6 +56,7 @@ load_control(const struct config *config, const struct log *log, struct tls_serv
 	const struct tls_server_options options = {
 	    .count = 1,
 	    .certificates = &files,
+	    .http2 = config->http2.clients,
 	    .client_ca = config->control.client_ca,
 	    .client_certificates =
 		config->control.client_ca == NULL ? TLS_CLIENTS_UNASKED : TLS_CLIENTS_REQUIRED,

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include "downstream/http1/server.h"
+#include "downstream/http2/session.h"
 #include "server/worker_state.h"
 #include "upstream/http1/client.h"
 
@@ -190,7 +191,9 @@ make_downstream(struct worker *worker)
 		config->limits.failed_auth_burst},
 	    .limits = config->limits,
 	    .timeouts = config->timeouts,
-	    .protocols = {[PROTOCOL_HTTP1] = &http1_server_protocol},
+	    .http2 = config->http2.limits,
+	    .protocols = {[PROTOCOL_HTTP1] = &http1_server_protocol,
+		[PROTOCOL_HTTP2] = config->http2.clients ? &http2_server_protocol : NULL},
 	};
 
 	set_places(worker, &options);

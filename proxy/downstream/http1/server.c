@@ -1,6 +1,7 @@
 /* server.c - HTTP/1 on a client connection: from one request to the next. */
 #include "downstream/http1/server_state.h"
 #include "exchange/context.h"
+#include "http/h2_frame.h"
 
 /* How many bytes of content, and how many requests, one connection may handle in a turn. */
 #define TURN_BYTES (512 * 1024)
@@ -46,6 +47,20 @@ http1_await(struct http1_server *server)
 						 : downstream->options.timeouts.keep_alive);
 }
 
+/*
+ * Does the connection begin with HTTP/2's preface ("prior knowledge", RFC 9113 section 3.3), or
+ * with its first bytes? HTTP/1 has no such request.
+ */
+static bool
+is_http2(const struct http1_server *server, struct slice bytes)
+{
+	const struct downstream_options *options = &server->connection.downstream->options;
+	size_t len = bytes.len < H2_PREFACE_LEN ? bytes.len : H2_PREFACE_LEN;
+
+	return len > 0 && !server->served && options->protocols[PROTOCOL_HTTP2] != NULL &&
+	       server->connection.conn.tls == NULL && memcmp(bytes.at, H2_PREFACE, len) == 0;
+}
+
 /* Look for a head. True when there is more to do at once. */
 static bool
 http1_head(struct http1_server *server)
@@ -58,7 +73,10 @@ http1_head(struct http1_server *server)
 
 	if (receiver->in != NULL)
 		bytes = buffer_bytes(receiver->in);
-	if (bytes.len > 0)
+	server->http2 = is_http2(server, bytes);
+	if (server->http2 && bytes.len >= H2_PREFACE_LEN)
+		return false; /* http1_work hands the connection over */
+	if (bytes.len > 0 && !server->http2)
 		status = head_find(bytes, true, &downstream->options.limits.head,
 		    &receiver->scanned, &start, &end);
 	if (status == HEAD_COMPLETE) {
@@ -108,6 +126,18 @@ may_ask(struct http1_server *server)
 	return buffer_len(sender->out) <= ANSWERS_TOGETHER || sender_flush(sender) != IO_AGAIN;
 }
 
+/* HTTP/2 takes over, with the bytes that have come. */
+static void
+hand_over(struct http1_server *server)
+{
+	struct buffer *received = server->receiver.in;
+
+	server->receiver.in = NULL;
+	receiver_clear(&server->receiver);
+	sender_clear(&server->sender);
+	connection_switch(&server->connection, PROTOCOL_HTTP2, received);
+}
+
 void
 http1_work(struct http1_server *server)
 {
@@ -154,6 +184,10 @@ http1_work(struct http1_server *server)
 		return;
 	if (sender_flush(&server->sender) == IO_ERROR) {
 		connection_lost(&server->connection);
+		return;
+	}
+	if (server->http2 && buffer_len(server->receiver.in) >= H2_PREFACE_LEN) {
+		hand_over(server);
 		return;
 	}
 	receiver_settle(&server->receiver);
@@ -245,10 +279,11 @@ http1_expired(struct connection *connection)
 }
 
 static void
-http1_opened(struct connection *connection)
+http1_opened(struct connection *connection, struct buffer *received)
 {
 	struct http1_server *server = server_of(connection);
 
+	CHECK(received == NULL, client_connection_dump, connection);
 	server->client.ops = &http1_client_ops;
 	server->receiver.conn = server->sender.conn = &connection->conn;
 	server->receiver.buffers = server->sender.buffers = connection->downstream->buffers;

@@ -54,6 +54,7 @@ struct http1_server {
 	bool content_ended : 1;	       /* the request's content has been handed on whole */
 	bool client_closes : 1;	       /* its first request does not keep the connection */
 	bool tunnel : 1;
+	bool http2 : 1;	      /* what has come is HTTP/2's preface, or the begin of it */
 	bool served : 1;      /* there was a request before this one */
 	bool tunnel_shut : 1; /* the backend has ended its side, ours ends after what is pending */
 	bool half_closed : 1; /* the client has closed its sending side */

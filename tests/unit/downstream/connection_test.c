@@ -14,8 +14,9 @@ static size_t opened, closed, shut_down;
 static struct world world;
 
 static void
-on_opened(struct connection *connection)
+on_opened(struct connection *connection, struct buffer *received)
 {
+	assert_null(received);
 	assert_int_equal(connection->state, CONNECTION_OPEN);
 	opened++;
 }

@@ -7,7 +7,7 @@
 /* ---- in the place of tls.c and tls_server.c ---- */
 
 struct tls {
-	int unused;
+	bool http2;
 };
 
 static enum io outcome; /* of the next steps */
@@ -32,6 +32,12 @@ tls_handshake(struct tls *tls)
 	(void)tls;
 	steps++;
 	return outcome;
+}
+
+bool
+tls_is_http2(const struct tls *tls)
+{
+	return tls->http2;
 }
 
 bool
@@ -94,8 +100,9 @@ tls_end(struct tls *tls)
 static size_t opened;
 
 static void
-on_opened(struct connection *connection)
+on_opened(struct connection *connection, struct buffer *received)
 {
+	assert_null(received);
 	assert_int_equal(connection->state, CONNECTION_OPEN);
 	opened++;
 }

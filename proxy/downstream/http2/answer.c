@@ -1,0 +1,439 @@
+/* answer.c - sends what an exchange has for its client, within the windows that the client gives.
+ */
+#include "downstream/http2/session_state.h"
+#include "http/h2_encode.h"
+
+/* ---- field blocks ---- */
+
+/* A block in `text` becomes HEADERS of the stream. */
+static void
+send_block(struct http2_stream *stream, struct slice block, unsigned flags)
+{
+	struct http2_session *session = stream->session;
+	uint32_t size = session->settings.max_frame_size;
+	uint64_t at = http2_out_at(session);
+	struct writer writer;
+
+	if (!http2_write(session, block.len + H2_FRAME_HEAD_LEN * (block.len / size + 1), &writer))
+		return;
+	h2_write_block(&writer, stream->id, flags, block, size);
+	http2_written(session, &writer, false);
+	overhead_payload(&session->overhead, block.len);
+	stream->last_frame_at = at;
+	if (session->first_block_at > at)
+		session->first_block_at = at;
+}
+
+/* Begin a block in the worker's scratch. */
+static struct writer
+begin_block(struct http2_stream *stream)
+{
+	struct head_scratch *scratch = &stream->session->downstream->scratch;
+	struct writer writer = writer_of(scratch->wire, sizeof(scratch->wire));
+
+	/* Until the first one has begun to leave, each may become the first: see http2_take_out. */
+	if (stream->session->sent <= stream->session->first_block_at)
+		hpack_write_start(&writer);
+	return writer;
+}
+
+static void
+end_block(struct http2_stream *stream, const struct writer *writer, unsigned flags)
+{
+	char *text = stream->session->downstream->scratch.wire;
+
+	if (writer->full)
+		stream->error = H2_INTERNAL_ERROR;
+	else
+		send_block(stream, (struct slice){text, (size_t)(writer->at - text)}, flags);
+}
+
+static void
+client_allowed(struct exchange_client *client)
+{
+	struct http2_session *session = stream_of(client)->session;
+
+	session->connection->authenticated = true;
+	http2_wake(session); /* reading may have waited for this: see http2_may_read */
+}
+
+static void
+client_interim(struct exchange_client *client, const struct response *response)
+{
+	struct http2_stream *stream = stream_of(client);
+	struct http2_session *session = stream->session;
+	bool awaited = response->status == 100 && stream->expects;
+	struct writer writer;
+
+	if (awaited) {
+		stream->expects = false; /* now the client has to send */
+		stream->due_ms = session_now_ms(session) + session_options(session)->timeouts.body;
+	}
+	/* As in HTTP/1, those that the client does not read in time are dropped. */
+	if (!awaited && buffer_len(session->out) > BUFFER_MEDIUM)
+		return;
+	writer = begin_block(stream);
+	h2_encode_response(&writer, response, NULL);
+	end_block(stream, &writer, 0);
+}
+
+static void
+client_answer(struct exchange_client *client, const struct response *response)
+{
+	struct http2_stream *stream = stream_of(client);
+	const struct downstream_options *options = session_options(stream->session);
+	const struct exchange_peer *peer = &stream->session->connection->peer;
+	struct writer writer = begin_block(stream);
+	struct field hsts = {.name = SLICE("strict-transport-security")};
+	struct fields first = {&hsts, 0};
+
+	CHECK(stream->state == HTTP2_STREAM_RUNNING, http2_stream_dump, stream);
+	stream->answer_at = http2_out_at(stream->session);
+	stream->tunnel = response->tunnel;
+	if (response->tunnel) {
+		stream->content_ended = false;
+		stream->due_ms = 0;
+	}
+	/* Ours comes first, because of several only the first one counts (RFC 6797 section 8.1). */
+	if (peer->tls && options->hsts != NULL && peer->purpose == FOR_JOBS) {
+		hsts.value = slice_of(options->hsts);
+		first.count = 1;
+	}
+	h2_encode_response(&writer, response, &first);
+	end_block(stream, &writer, 0);
+}
+
+/* ---- content ---- */
+
+/* How many bytes of content may be written now. */
+static size_t
+room_for(const struct http2_stream *stream)
+{
+	const struct http2_session *session = stream->session;
+	size_t waiting = buffer_len(session->out), room = stream->quota;
+
+	if (stream->send_window <= 0 || session->send_window <= 0 || waiting >= OUT_MAX)
+		return 0;
+	if (room > OUT_MAX - waiting)
+		room = OUT_MAX - waiting;
+	if (room > (size_t)stream->send_window)
+		room = (size_t)stream->send_window;
+	return room < (size_t)session->send_window ? room : (size_t)session->send_window;
+}
+
+/* One DATA frame. False: memory is short. */
+static bool
+write_data(struct http2_stream *stream, struct slice data)
+{
+	struct http2_session *session = stream->session;
+	uint64_t at = http2_out_at(session);
+	struct writer writer;
+
+	if (!http2_write(session, H2_FRAME_HEAD_LEN + data.len, &writer))
+		return false;
+	h2_write_frame_head(&writer, H2_DATA, 0, stream->id, (uint32_t)data.len);
+	write_slice(&writer, data);
+	http2_written(session, &writer, false);
+	overhead_payload(&session->overhead, data.len);
+	stream->last_frame_at = at;
+	stream->send_window -= (int32_t)data.len;
+	session->send_window -= (int32_t)data.len;
+	return true;
+}
+
+/* Write content in frames, as far as there is room; returns how much. */
+static size_t
+write_content(struct http2_stream *stream, struct slice data)
+{
+	uint32_t most = stream->session->settings.max_frame_size;
+	size_t taken = 0, n;
+
+	if (most > DATA_MAX)
+		most = DATA_MAX;
+	while (taken < data.len) {
+		n = room_for(stream);
+		if (n > data.len - taken)
+			n = data.len - taken;
+		if (n > most)
+			n = most;
+		if (n == 0 || !write_data(stream, (struct slice){data.at + taken, n}))
+			break;
+		stream->quota -= (uint32_t)n;
+		taken += n;
+	}
+	return taken;
+}
+
+/* Content was not taken: the stream gets a turn, unless it is its own window that is used up. */
+static void
+block(struct http2_stream *stream)
+{
+	stream->blocked = true;
+	if (stream->send_window <= 0 || stream->has_turn)
+		return;
+	stream->has_turn = true;
+	TAILQ_INSERT_TAIL(&stream->session->turns, stream, turn_link);
+}
+
+void
+http2_unblock(struct http2_stream *stream)
+{
+	if (stream->blocked)
+		block(stream);
+	http2_wake(stream->session);
+}
+
+static size_t
+client_content(struct exchange_client *client, struct slice data)
+{
+	struct http2_stream *stream = stream_of(client);
+	struct http2_session *session = stream->session;
+	bool in_turn = stream->quota > 0;
+	size_t taken;
+
+	if (session->failed || session->state >= HTTP2_CLOSING)
+		return data.len; /* there is no client for it any more */
+	/* When others wait for their turn, this stream has to wait, too. */
+	if (!in_turn && TAILQ_EMPTY(&session->turns))
+		stream->quota = OUT_MAX;
+	taken = write_content(stream, data);
+	if (!in_turn)
+		stream->quota = 0;
+	stream->blocked = false;
+	if (taken < data.len && !session->failed)
+		block(stream);
+	return taken;
+}
+
+/* Write the end of the stream behind all that it has written. */
+static void
+write_end(struct http2_stream *stream)
+{
+	struct http2_session *session = stream->session;
+	struct writer writer;
+
+	stream->end_written = true;
+	if (http2_mark_end(stream))
+		return;
+	if (!http2_write(session, H2_FRAME_HEAD_LEN, &writer))
+		return;
+	h2_write_frame_head(&writer, H2_DATA, H2_END_STREAM, stream->id, 0);
+	http2_written(session, &writer, false);
+}
+
+/* Both the exchange and its answer are over. */
+static void
+finish(struct http2_stream *stream)
+{
+	struct http2_session *session = stream->session;
+
+	resets_earn(&session->resets);
+	/* The client need not send the rest of its request (RFC 9113 section 8.1). */
+	if (!stream->client_ended)
+		http2_reset(session, stream->id, H2_NO_ERROR, false);
+	http2_stream_close(stream);
+}
+
+/* Write what the windows allow of an answer of our own, and then its end. */
+static void
+push_own(struct http2_stream *stream)
+{
+	struct buffer_pool *buffers = stream->session->downstream->buffers;
+	struct buffer *own = stream->own;
+
+	if (own != NULL) {
+		own->start += (uint32_t)write_content(stream, buffer_bytes(own));
+		if (buffer_len(own) > 0) {
+			block(stream);
+			return;
+		}
+		buffer_give(buffers, own);
+		stream->own = NULL;
+	}
+	if (stream->answer_ended && !stream->end_written)
+		write_end(stream);
+	if (stream->state == HTTP2_STREAM_SENDING)
+		finish(stream);
+}
+
+static void
+client_whole(struct exchange_client *client, struct slice data)
+{
+	struct http2_stream *stream = stream_of(client);
+	struct http2_session *session = stream->session;
+	struct buffer *larger =
+	    buffer_take(session->downstream->buffers, buffer_len(stream->own) + data.len);
+
+	if (larger == NULL) {
+		stream->error = H2_INTERNAL_ERROR;
+		return;
+	}
+	if (stream->own != NULL)
+		buffer_append(larger, buffer_bytes(stream->own));
+	buffer_append(larger, data);
+	buffer_give(session->downstream->buffers, stream->own);
+	stream->own = larger;
+}
+
+static void
+client_content_end(struct exchange_client *client, const struct fields *trailers)
+{
+	struct http2_stream *stream = stream_of(client);
+	struct writer writer;
+	bool any = false;
+
+	stream->answer_ended = true;
+	for (size_t i = 0; trailers != NULL && i < trailers->count; i++)
+		any = any || !trailers->items[i].dropped;
+	if (stream->own != NULL) {
+		stream->quota = OUT_MAX;
+		push_own(stream);
+		stream->quota = 0;
+	} else if (any) {
+		stream->end_written = true;
+		writer = begin_block(stream);
+		hpack_write_fields(&writer, trailers);
+		end_block(stream, &writer, H2_END_STREAM);
+	} else {
+		write_end(stream);
+	}
+}
+
+/* Give a stream its turn: it may write one frame. */
+static void
+take_turn(struct http2_stream *stream)
+{
+	stream->quota = DATA_MAX;
+	stream->blocked = false;
+	if (stream->own != NULL)
+		push_own(stream);
+	else if (stream->exchange != NULL)
+		exchange_client_ready(stream->exchange);
+	stream->quota = 0;
+}
+
+void
+http2_take_turns(struct http2_session *session)
+{
+	struct http2_stream *stream;
+
+	while (session->send_window > 0 && buffer_len(session->out) < OUT_MAX) {
+		stream = TAILQ_FIRST(&session->turns);
+		if (stream == NULL)
+			break;
+		TAILQ_REMOVE(&session->turns, stream, turn_link);
+		stream->has_turn = false;
+		take_turn(stream);
+	}
+}
+
+/* ---- the other operations ---- */
+
+static uint64_t
+client_progress(struct exchange_client *client)
+{
+	struct http2_stream *stream = stream_of(client);
+
+	/* What the client has to do next: widen this stream's window, or read what was sent. */
+	if (stream->send_window <= 0)
+		return stream->widened;
+	return stream->widened + http2_acknowledged(stream->session);
+}
+
+static void
+client_flush(struct exchange_client *client)
+{
+	http2_wake(stream_of(client)->session);
+}
+
+static void
+client_resume(struct exchange_client *client)
+{
+	http2_push_content(stream_of(client));
+}
+
+static bool
+client_take_back(struct exchange_client *client)
+{
+	struct http2_stream *stream = stream_of(client);
+
+	if (stream->session->failed || stream->session->whole_at > stream->answer_at)
+		return false;
+	http2_take_out(stream, stream->answer_at);
+	stream->answer_at = UINT64_MAX;
+	return true;
+}
+
+static unsigned
+client_failed_auth(struct exchange_client *client)
+{
+	return connection_failed_auth(stream_of(client)->session->connection);
+}
+
+/* End the stream with RST_STREAM; take_out: nothing that waits is sent. */
+static void
+cut(struct http2_stream *stream, enum h2_error error, bool take_out, bool early)
+{
+	if (take_out)
+		http2_take_out(stream, 0);
+	http2_reset(stream->session, stream->id, error, early);
+	http2_stream_close(stream);
+}
+
+static void
+client_ended(struct exchange_client *client, enum exchange_end end)
+{
+	struct http2_stream *stream = stream_of(client);
+	struct http2_session *session = stream->session;
+
+	CHECK(stream->state == HTTP2_STREAM_RUNNING && stream->exchange != NULL, http2_stream_dump,
+	    stream);
+	connection_exchange_over(session->connection, exchange_is_allowed(stream->exchange));
+	stream->exchange = NULL;
+	if (stream->client_reset) {
+		http2_stream_close(stream);
+		return;
+	}
+	if (stream->error != H2_NO_ERROR) {
+		cut(stream, stream->error, true, true);
+		return;
+	}
+	switch (end) {
+	case END_COMPLETE:
+		if (stream->own == NULL) {
+			finish(stream);
+			return;
+		}
+		http2_stream_set_state(stream, HTTP2_STREAM_SENDING);
+		stream->due_ms =
+		    session_now_ms(session) + session_options(session)->timeouts.answer;
+		return;
+	case END_CUT:
+		cut(stream, H2_INTERNAL_ERROR, false, false);
+		return;
+	case END_REVOKED:
+		cut(stream, H2_CANCEL, true, false);
+		return;
+	case END_ABANDONED:
+		cut(stream, H2_CANCEL, true, true);
+		return;
+	case END_UNPROCESSED:
+		cut(stream, H2_REFUSED_STREAM, true, false);
+		return;
+	}
+}
+
+const struct exchange_client_ops http2_client_ops = {
+    .allowed = client_allowed,
+    .interim = client_interim,
+    .answer = client_answer,
+    .content = client_content,
+    .whole = client_whole,
+    .content_end = client_content_end,
+    .progress = client_progress,
+    .flush = client_flush,
+    .resume = client_resume,
+    .take_back = client_take_back,
+    .failed_auth = client_failed_auth,
+    .ended = client_ended,
+};

@@ -1,0 +1,138 @@
+/* blocks.c - field blocks, which may come in several frames, and what they are for. */
+#include "downstream/http2/session_state.h"
+
+/* How many CONTINUATION frames one block may have, none of them empty. */
+#define CONTINUATIONS_MAX 8
+
+/* A new stream, for as many as are allowed. */
+static void
+on_request(struct http2_session *session, uint32_t id, const struct hpack_block *block,
+    bool end_stream, unsigned *requests)
+{
+	if (session->last_goaway)
+		return; /* it is beyond the last stream: the client sends it elsewhere */
+	http2_use_id(session, id);
+	if (session->stream_count >= session_options(session)->http2.streams) {
+		http2_reset(session, id, H2_REFUSED_STREAM, true);
+		return;
+	}
+	--*requests;
+	http2_begin(session, id, block, end_stream);
+}
+
+/* A block for a stream that has been opened before: trailers, or a mistake. */
+static void
+on_later_block(
+    struct http2_session *session, uint32_t id, const struct hpack_block *block, bool end_stream)
+{
+	struct http2_stream *stream = http2_find(session, id);
+
+	if (stream == NULL && http2_was_reset(session, id))
+		return;
+	if (stream == NULL && http2_was_used(session, id))
+		http2_fail(session, H2_STREAM_CLOSED, SLICE("HEADERS for a closed stream"));
+	else if (stream == NULL)
+		http2_fail(session, H2_PROTOCOL_ERROR, SLICE("stream ids must increase"));
+	else if (stream->client_ended)
+		http2_stream_fail(stream, H2_STREAM_CLOSED);
+	else if (!end_stream)
+		http2_stream_fail(stream, H2_PROTOCOL_ERROR);
+	else
+		http2_on_trailers(stream, block);
+}
+
+/* A whole block has come. It is decoded whatever it is for, so that the table stays in step. */
+static void
+on_block(struct http2_session *session, uint32_t id, struct slice bytes, bool end_stream,
+    unsigned *requests)
+{
+	struct head_scratch *scratch = &session->downstream->scratch;
+	const struct head_limits *limits = &session_options(session)->limits.head;
+	struct hpack_block block;
+	size_t consumed;
+
+	hpack_block_init(&block, scratch->h2_fields, H2_FIELDS_MAX, scratch->h2_text,
+	    sizeof(scratch->h2_text), limits->head_bytes + HPACK_FIELD_OVERHEAD * H2_FIELDS_MAX);
+	switch (hpack_decode(&session->decoder, bytes, true, &block, &consumed)) {
+	case HPACK_OK:
+		break;
+	case HPACK_NO_MEMORY:
+		http2_fail(session, H2_INTERNAL_ERROR, SLICE("no memory"));
+		return;
+	case HPACK_CUT:
+	case HPACK_BAD:
+		http2_fail(session, H2_COMPRESSION_ERROR, SLICE("field block not valid"));
+		return;
+	}
+	if (id > session->last_id)
+		on_request(session, id, &block, end_stream, requests);
+	else
+		on_later_block(session, id, &block, end_stream);
+}
+
+/* Keep a piece of a block until the rest has come. False: memory is short, or it is too long. */
+static bool
+gather(struct http2_session *session, struct slice piece)
+{
+	if (session->block.bytes == NULL)
+		session->block.bytes = buffer_take(session->downstream->buffers, BUFFER_LARGE);
+	if (session->block.bytes == NULL) {
+		http2_fail(session, H2_INTERNAL_ERROR, SLICE("no memory"));
+		return false;
+	}
+	if (buffer_room(session->block.bytes) < piece.len) {
+		http2_fail(session, H2_ENHANCE_YOUR_CALM, SLICE("field block too long"));
+		return false;
+	}
+	buffer_append(session->block.bytes, piece);
+	return true;
+}
+
+static void
+drop_gathered(struct http2_session *session)
+{
+	buffer_give(session->downstream->buffers, session->block.bytes);
+	session->block.bytes = NULL;
+	session->block.stream = 0;
+}
+
+void
+http2_on_headers(struct http2_session *session, const struct h2_frame *frame, struct slice payload,
+    unsigned *requests)
+{
+	bool end_stream = h2_frame_has(frame, H2_END_STREAM);
+
+	if (frame->stream % 2 == 0) {
+		http2_fail(session, H2_PROTOCOL_ERROR, SLICE("clients have odd stream ids"));
+		return;
+	}
+	if (h2_frame_has(frame, H2_END_HEADERS)) {
+		on_block(session, frame->stream, payload, end_stream, requests);
+		return;
+	}
+	session->block.stream = frame->stream;
+	session->block.end_stream = end_stream;
+	session->block.continuations = 0;
+	gather(session, payload);
+}
+
+void
+http2_on_continuation(struct http2_session *session, const struct h2_frame *frame,
+    struct slice payload, unsigned *requests)
+{
+	uint32_t id = session->block.stream;
+
+	if (id == 0 || id != frame->stream) {
+		http2_fail(session, H2_PROTOCOL_ERROR, SLICE("CONTINUATION without HEADERS"));
+		return;
+	}
+	if (++session->block.continuations > CONTINUATIONS_MAX || payload.len == 0) {
+		http2_fail(session, H2_ENHANCE_YOUR_CALM, SLICE("too many CONTINUATION frames"));
+		return;
+	}
+	if (!gather(session, payload) || !h2_frame_has(frame, H2_END_HEADERS))
+		return;
+	on_block(
+	    session, id, buffer_bytes(session->block.bytes), session->block.end_stream, requests);
+	drop_gathered(session);
+}

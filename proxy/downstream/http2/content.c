@@ -1,0 +1,293 @@
+/* content.c - content of requests on its way to exchanges, and the windows in which it may come. */
+#include "downstream/http2/session_state.h"
+
+/* ---- windows ---- */
+
+/* WINDOW_UPDATE for a stream, or with 0 for the connection. */
+static void
+widen(struct http2_session *session, uint32_t id, uint32_t bytes)
+{
+	struct writer writer;
+
+	if (!http2_write(session, H2_FRAME_HEAD_LEN + 4, &writer))
+		return;
+	h2_write_window_update(&writer, id, bytes);
+	http2_written(session, &writer, true);
+}
+
+void
+http2_credit(struct http2_session *session, uint32_t bytes)
+{
+	session->content_credit += bytes;
+	if (session->content_credit < session->window / 2)
+		return;
+	widen(session, 0, session->content_credit);
+	session->receive_window += (int32_t)session->content_credit;
+	session->content_credit = 0;
+}
+
+/* The least that a stream's window is once its request is allowed. */
+static uint32_t
+larger_window(uint32_t window)
+{
+	if (window < HTTP2_WINDOW_ALLOWED)
+		return HTTP2_WINDOW_ALLOWED;
+	return window < HTTP2_WINDOW_MAX / 2 ? 2 * window : HTTP2_WINDOW_MAX;
+}
+
+/* A window that was used up fast enough becomes larger, as far as the worker's budget allows. */
+static void
+grow_window(struct http2_stream *stream)
+{
+	struct downstream *downstream = stream->session->downstream;
+	uint32_t larger = larger_window(stream->window), more = larger - stream->window;
+
+	if (more == 0 || downstream->http2_windows + more > downstream->options.http2.buffer)
+		return;
+	downstream->http2_windows += more;
+	stream->window = larger;
+	stream->credit += more;
+}
+
+void
+http2_give_window(struct http2_stream *stream)
+{
+	struct downstream *downstream = stream->session->downstream;
+
+	CHECK(downstream->http2_windows >= stream->window - HTTP2_WINDOW_FIRST, http2_stream_dump,
+	    stream);
+	downstream->http2_windows -= stream->window - HTTP2_WINDOW_FIRST;
+	stream->window = HTTP2_WINDOW_FIRST;
+}
+
+/* This much content was dealt with: let more come. */
+static void
+credit_stream(struct http2_stream *stream, size_t bytes)
+{
+	stream->credit += (uint32_t)bytes;
+	if (stream->client_ended || stream->credit < stream->window / 2)
+		return;
+	if (stream->in == NULL) /* the exchange keeps up */
+		grow_window(stream);
+	widen(stream->session, stream->id, stream->credit);
+	stream->receive_window += (int32_t)stream->credit;
+	stream->credit = 0;
+}
+
+/* ---- time: see http1_count_deficit ---- */
+
+static void
+count_deficit(struct http2_stream *stream)
+{
+	const struct downstream_options *options = session_options(stream->session);
+	uint64_t deficit = stream->body_deficit;
+
+	if (stream->awaits_since_ms == 0)
+		return;
+	deficit += (session_now_ms(stream->session) - stream->awaits_since_ms) *
+		   options->limits.body_rate_min / 1000;
+	stream->body_deficit = deficit < UINT32_MAX ? (uint32_t)deficit : UINT32_MAX;
+	stream->awaits_since_ms = 0;
+}
+
+/* The client has sent n bytes: set the time by which it has to send more. */
+static void
+pay_deficit(struct http2_stream *stream, size_t n)
+{
+	const struct downstream_options *options = session_options(stream->session);
+	uint64_t left_ms = options->timeouts.body, deficit_ms = 0;
+
+	stream->body_deficit -= n < stream->body_deficit ? (uint32_t)n : stream->body_deficit;
+	if (stream->body_deficit > 0)
+		deficit_ms = stream->body_deficit * UINT64_C(1000) / options->limits.body_rate_min;
+	stream->due_ms =
+	    session_now_ms(stream->session) + (deficit_ms < left_ms ? left_ms - deficit_ms : 0);
+}
+
+void
+http2_check_content(struct http2_stream *stream)
+{
+	const struct downstream_options *options = session_options(stream->session);
+	uint64_t now_ms = session_now_ms(stream->session);
+
+	if (stream->content_ended || stream->tunnel || now_ms < stream->due_ms)
+		return;
+	if (stream->in != NULL || stream->client_ended || stream->expects ||
+	    !exchange_takes_content(stream->exchange)) {
+		/* It is the backend that keeps the client waiting. */
+		stream->due_ms = now_ms + options->timeouts.body;
+		return;
+	}
+	exchange_client_failed(stream->exchange, CLIENT_BODY_TIMEOUT);
+}
+
+/* ---- content ---- */
+
+/* Keep what the exchange does not take. False: memory is short. */
+static bool
+keep_content(struct http2_stream *stream, struct slice content)
+{
+	struct buffer_pool *buffers = stream->session->downstream->buffers;
+	struct buffer *in = stream->in, *larger;
+
+	if (content.len == 0)
+		return true;
+	if (in != NULL && buffer_room(in) < content.len)
+		buffer_compact(in);
+	if (in == NULL || buffer_room(in) < content.len) {
+		larger = buffer_take(buffers, 2 * buffer_len(in) + content.len);
+		if (larger == NULL)
+			return false;
+		if (in != NULL)
+			buffer_append(larger, buffer_bytes(in));
+		buffer_give(buffers, in);
+		stream->in = in = larger;
+	}
+	buffer_append(in, content);
+	return true;
+}
+
+/* Hand on as much as the exchange takes, which may end; returns how much that was. */
+static size_t
+hand_on(struct http2_stream *stream, struct slice content)
+{
+	size_t taken;
+
+	if (content.len == 0 || !exchange_takes_content(stream->exchange))
+		return 0;
+	taken = exchange_content(stream->exchange, content);
+	if (stream->state != HTTP2_STREAM_RUNNING || taken == 0)
+		return taken;
+	stream->pushed = true;
+	stream->expects = false;
+	overhead_payload(&stream->session->overhead, taken);
+	if (!stream->tunnel)
+		pay_deficit(stream, taken);
+	return taken;
+}
+
+/* All content has been handed on: the end follows. */
+static void
+hand_on_end(struct http2_stream *stream)
+{
+	struct downstream *downstream = stream->session->downstream;
+	struct fields trailers = {.items = downstream->scratch.trailers};
+	bool has =
+	    stream->trailers != NULL &&
+	    trailers_parse(buffer_bytes(stream->trailers), downstream->options.limits.head.fields,
+		stream->session->connection->peer.trusted ? NULL : downstream->options.drop_fields,
+		&trailers);
+
+	stream->content_ended = true;
+	stream->due_ms = 0;
+	stream->pushed = true;
+	exchange_content_end(stream->exchange, has ? &trailers : NULL);
+}
+
+void
+http2_push_content(struct http2_stream *stream)
+{
+	struct buffer_pool *buffers = stream->session->downstream->buffers;
+	size_t taken;
+
+	while (stream->state == HTTP2_STREAM_RUNNING && stream->in != NULL) {
+		taken = hand_on(stream, buffer_bytes(stream->in));
+		if (taken == 0 || stream->state != HTTP2_STREAM_RUNNING)
+			break;
+		stream->in->start += (uint32_t)taken;
+		if (buffer_len(stream->in) == 0) {
+			buffer_give(buffers, stream->in);
+			stream->in = NULL;
+		}
+		credit_stream(stream, taken);
+	}
+	if (stream->state == HTTP2_STREAM_RUNNING && stream->in == NULL && stream->client_ended &&
+	    !stream->content_ended && exchange_takes_content(stream->exchange))
+		hand_on_end(stream);
+	if (stream->state == HTTP2_STREAM_RUNNING && stream->in == NULL && !stream->content_ended &&
+	    !stream->tunnel && !stream->expects && stream->awaits_since_ms == 0 &&
+	    exchange_takes_content(stream->exchange))
+		stream->awaits_since_ms = session_now_ms(stream->session);
+	http2_wake(stream->session);
+}
+
+/* The client has sent all of its content. */
+static void
+content_has_ended(struct http2_stream *stream)
+{
+	stream->client_ended = true;
+	if (!h2_content_whole(&stream->announced))
+		http2_stream_fail(stream, H2_PROTOCOL_ERROR);
+	else
+		http2_push_content(stream);
+}
+
+void
+http2_on_content(
+    struct http2_stream *stream, struct slice content, uint32_t counted, bool end_stream)
+{
+	size_t taken = 0;
+
+	if (!h2_content_take(&stream->announced, content.len)) {
+		http2_stream_fail(stream, H2_PROTOCOL_ERROR);
+		return;
+	}
+	if (stream->exchange == NULL) { /* answered early: it is read and dropped */
+		stream->client_ended = end_stream;
+		return;
+	}
+	count_deficit(stream);
+	if (stream->in == NULL)
+		taken = hand_on(stream, content);
+	if (stream->state != HTTP2_STREAM_RUNNING)
+		return;
+	if (!keep_content(stream, slice_after(content, taken))) {
+		http2_stream_fail(stream, H2_INTERNAL_ERROR);
+		return;
+	}
+	credit_stream(stream, taken + (counted - content.len));
+	if (end_stream)
+		content_has_ended(stream);
+	else
+		http2_push_content(stream);
+}
+
+/* Keep trailers until the content before them has been handed on. False: memory is short. */
+static bool
+keep_trailers(struct http2_stream *stream, const struct fields *trailers)
+{
+	struct writer writer;
+
+	stream->trailers = buffer_take(stream->session->downstream->buffers, BUFFER_LARGE);
+	if (stream->trailers == NULL)
+		return false;
+	writer = writer_of(stream->trailers->bytes, buffer_room(stream->trailers));
+	write_fields(&writer, trailers);
+	write_literal(&writer, "\r\n");
+	stream->trailers->end = (uint32_t)(writer.at - stream->trailers->bytes);
+	stream->trailers = buffer_fit(stream->session->downstream->buffers, stream->trailers);
+	return !writer.full;
+}
+
+void
+http2_on_trailers(struct http2_stream *stream, const struct hpack_block *block)
+{
+	struct downstream *downstream = stream->session->downstream;
+	struct fields trailers;
+
+	if (!h2_trailers_read(block,
+		stream->session->connection->peer.trusted ? NULL : downstream->options.drop_fields,
+		&trailers)) {
+		http2_stream_fail(stream, H2_PROTOCOL_ERROR);
+		return;
+	}
+	if (stream->exchange == NULL) {
+		stream->client_ended = true;
+		return;
+	}
+	count_deficit(stream);
+	if (trailers.count > 0 && !keep_trailers(stream, &trailers))
+		http2_stream_fail(stream, H2_INTERNAL_ERROR);
+	else
+		content_has_ended(stream);
+}

@@ -1,0 +1,294 @@
+/* frames.c - from bytes to frames, and what each type of frame does. */
+#include "downstream/http2/session_state.h"
+
+/* Apply what a check said. False: it was an error, which has been answered. */
+static bool
+passes(struct http2_session *session, struct h2_check check, uint32_t id)
+{
+	struct http2_stream *stream;
+
+	switch (check.scope) {
+	case H2_FINE:
+		return true;
+	case H2_STREAM_BAD:
+		stream = id <= session->last_id ? http2_find(session, id) : NULL;
+		if (stream != NULL)
+			http2_stream_fail(stream, check.error);
+		else
+			http2_reset(session, id, check.error, true);
+		return false;
+	case H2_CONNECTION_BAD:
+		break;
+	}
+	http2_fail(session, check.error, SLICE("frame not valid"));
+	return false;
+}
+
+/* Is the frame for a stream that has not been opened? That has been answered then. */
+static bool
+is_for_idle(struct http2_session *session, const struct h2_frame *frame)
+{
+	if (frame->stream % 2 == 1 && frame->stream <= session->last_id)
+		return false;
+	http2_fail(session, H2_PROTOCOL_ERROR, SLICE("frame for a stream that is not open"));
+	return true;
+}
+
+static void
+on_data(struct http2_session *session, const struct h2_frame *frame, struct slice content)
+{
+	struct http2_stream *stream;
+	bool end_stream = h2_frame_has(frame, H2_END_STREAM);
+
+	if (is_for_idle(session, frame))
+		return;
+	session->receive_window -= (int32_t)frame->length;
+	if (session->receive_window < 0) {
+		http2_fail(session, H2_FLOW_CONTROL_ERROR, SLICE("window exceeded"));
+		return;
+	}
+	http2_credit(session, frame->length);
+	stream = http2_find(session, frame->stream);
+	if (stream == NULL) {
+		if (!http2_was_reset(session, frame->stream))
+			http2_reset(session, frame->stream, H2_STREAM_CLOSED, true);
+		return;
+	}
+	if (stream->client_ended) {
+		http2_stream_fail(stream, H2_STREAM_CLOSED);
+		return;
+	}
+	stream->receive_window -= (int32_t)frame->length;
+	if (stream->receive_window < 0)
+		http2_stream_fail(stream, H2_FLOW_CONTROL_ERROR);
+	else
+		http2_on_content(stream, content, frame->length, end_stream);
+}
+
+static void
+on_rst_stream(struct http2_session *session, const struct h2_frame *frame)
+{
+	struct http2_stream *stream;
+
+	if (is_for_idle(session, frame))
+		return;
+	stream = http2_find(session, frame->stream);
+	if (stream == NULL)
+		return;
+	if (!session->connection->peer.trusted && !resets_spend(&session->resets)) {
+		http2_fail(session, H2_ENHANCE_YOUR_CALM, SLICE("too many streams were reset"));
+		return;
+	}
+	stream->client_reset = true;
+	http2_take_out(stream, 0);
+	if (stream->exchange != NULL)
+		exchange_client_failed(stream->exchange, CLIENT_CLOSED);
+	http2_stream_close(stream);
+}
+
+/* The client's initial window has changed: shift the window of each stream. */
+static bool
+shift_windows(struct http2_session *session, uint32_t from, uint32_t to)
+{
+	struct http2_stream *stream;
+
+	TAILQ_FOREACH(stream, &session->streams, link)
+	{
+		if (!h2_window_shift(&stream->send_window, from, to))
+			return false;
+		http2_unblock(stream);
+	}
+	return true;
+}
+
+static void
+on_settings(struct http2_session *session, const struct h2_frame *frame, struct slice payload)
+{
+	uint32_t window = session->settings.initial_window_size;
+	struct writer writer;
+
+	if (h2_frame_has(frame, H2_ACK)) {
+		session->ack_due_ms = 0;
+		return;
+	}
+	if (!passes(session, h2_settings_read(&session->settings, payload, false), 0))
+		return;
+	if (!shift_windows(session, window, session->settings.initial_window_size)) {
+		http2_fail(session, H2_FLOW_CONTROL_ERROR, SLICE("window too large"));
+		return;
+	}
+	if (!http2_write(session, H2_FRAME_HEAD_LEN, &writer))
+		return;
+	h2_write_settings_ack(&writer);
+	http2_written(session, &writer, true);
+}
+
+static void
+on_ping(struct http2_session *session, const struct h2_frame *frame, const char *payload)
+{
+	struct writer writer;
+
+	if (h2_frame_has(frame, H2_ACK)) {
+		/* Ours went out behind the first GOAWAY: the client has read that. */
+		if (session->state == HTTP2_LEAVING)
+			http2_leave(session, true);
+		return;
+	}
+	if (!http2_write(session, H2_FRAME_HEAD_LEN + 8, &writer))
+		return;
+	h2_write_ping(&writer, true, payload);
+	http2_written(session, &writer, true);
+}
+
+static void
+on_window_update(struct http2_session *session, const struct h2_frame *frame, const char *payload)
+{
+	struct http2_stream *stream;
+	uint32_t increment;
+
+	if (frame->stream != 0 && is_for_idle(session, frame))
+		return;
+	if (!passes(session, h2_window_update_read(frame, payload, &increment), frame->stream))
+		return;
+	if (frame->stream == 0) {
+		if (!h2_window_add(&session->send_window, increment))
+			http2_fail(session, H2_FLOW_CONTROL_ERROR, SLICE("window too large"));
+		return;
+	}
+	stream = http2_find(session, frame->stream);
+	if (stream == NULL)
+		return;
+	if (!h2_window_add(&stream->send_window, increment)) {
+		http2_stream_fail(stream, H2_FLOW_CONTROL_ERROR);
+		return;
+	}
+	stream->widened += increment;
+	http2_unblock(stream);
+}
+
+/* A whole frame whose head has been checked. */
+static void
+on_frame(struct http2_session *session, const struct h2_frame *frame, struct slice payload,
+    unsigned *requests)
+{
+	uint32_t content = 0;
+	struct slice inner;
+
+	if (frame->type == H2_DATA || frame->type == H2_HEADERS) {
+		if (!passes(session, h2_prefix_read(frame, payload.at, &content), frame->stream))
+			return;
+		inner = (struct slice){payload.at + h2_prefix_len(frame), content};
+		if (frame->type == H2_DATA)
+			on_data(session, frame, inner);
+		else
+			http2_on_headers(session, frame, inner, requests);
+		return;
+	}
+	switch (frame->type) {
+	case H2_PRIORITY:
+		passes(session, h2_priority_check(frame, payload.at), frame->stream);
+		return;
+	case H2_RST_STREAM:
+		on_rst_stream(session, frame);
+		return;
+	case H2_SETTINGS:
+		on_settings(session, frame, payload);
+		return;
+	case H2_PING:
+		on_ping(session, frame, payload.at);
+		return;
+	case H2_GOAWAY:
+		http2_leave(session, true);
+		return;
+	case H2_WINDOW_UPDATE:
+		on_window_update(session, frame, payload.at);
+		return;
+	case H2_CONTINUATION:
+		http2_on_continuation(session, frame, payload, requests);
+		return;
+	default: /* not known: ignored (RFC 9113 section 4.1) */
+		return;
+	}
+}
+
+/* May this frame come now? False: that has been answered. */
+static bool
+may_come(struct http2_session *session, const struct h2_frame *frame)
+{
+	if (!session->settings.received &&
+	    (frame->type != H2_SETTINGS || h2_frame_has(frame, H2_ACK))) {
+		http2_fail(session, H2_PROTOCOL_ERROR, SLICE("SETTINGS must come first"));
+		return false;
+	}
+	if (session->block.stream != 0 && frame->type != H2_CONTINUATION) {
+		http2_fail(session, H2_PROTOCOL_ERROR, SLICE("CONTINUATION must follow"));
+		return false;
+	}
+	return true;
+}
+
+/* Take the next frame off `in`. False: there is none that is whole, or it was wrong. */
+static bool
+next_frame(struct http2_session *session, struct h2_frame *frame, struct slice *payload)
+{
+	struct buffer *in = session->in;
+	struct h2_check check;
+
+	if (buffer_len(in) < H2_FRAME_HEAD_LEN)
+		return false;
+	*frame = h2_frame_read(in->bytes + in->start);
+	check = h2_frame_check(frame, H2_FRAME_SIZE_DEFAULT);
+	if (!may_come(session, frame))
+		return false;
+	if (check.scope == H2_CONNECTION_BAD) {
+		passes(session, check, frame->stream);
+		return false;
+	}
+	if (buffer_len(in) - H2_FRAME_HEAD_LEN < frame->length)
+		return false;
+	*payload = (struct slice){in->bytes + in->start + H2_FRAME_HEAD_LEN, frame->length};
+	in->start += H2_FRAME_HEAD_LEN + frame->length;
+	return true;
+}
+
+/* Take the preface off `in`. False: it is not whole, or it is wrong. */
+static bool
+take_preface(struct http2_session *session)
+{
+	struct slice in = buffer_bytes(session->in);
+	size_t len = in.len < H2_PREFACE_LEN ? in.len : H2_PREFACE_LEN;
+
+	if (memcmp(in.at, H2_PREFACE, len) != 0) {
+		http2_fail(session, H2_PROTOCOL_ERROR, SLICE("this is not HTTP/2"));
+		return false;
+	}
+	if (len < H2_PREFACE_LEN)
+		return false;
+	session->in->start += H2_PREFACE_LEN;
+	http2_session_set_state(session, HTTP2_OPEN);
+	return true;
+}
+
+bool
+http2_read_frames(struct http2_session *session, unsigned *frames, unsigned *requests)
+{
+	struct h2_frame frame;
+	struct slice payload;
+
+	if (session->in == NULL)
+		return false;
+	if (session->state == HTTP2_PREFACE && !take_preface(session))
+		return false;
+	while (session->state < HTTP2_CLOSING) {
+		if (*frames == 0 || *requests == 0)
+			return true;
+		if (!http2_may_read(session))
+			break;
+		if (!next_frame(session, &frame, &payload))
+			break;
+		--*frames;
+		if (passes(session, h2_frame_check(&frame, H2_FRAME_SIZE_DEFAULT), frame.stream))
+			on_frame(session, &frame, payload, requests);
+	}
+	return false;
+}

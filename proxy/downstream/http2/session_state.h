@@ -1,0 +1,345 @@
+/* session_state.h - what the files that make up an HTTP/2 server share; no other file includes it.
+ */
+#ifndef JOBGATE_HTTP2_SESSION_STATE_H
+#define JOBGATE_HTTP2_SESSION_STATE_H
+
+#include "downstream/http2/limits.h"
+#include "downstream/http2/session.h"
+#include "exchange/context.h"
+#include "http/h2_fields.h"
+#include "http/h2_frame.h"
+#include "jobgate/container_of.h"
+
+/*
+ * session.c       called by the connection (bytes, drain); one turn of a session
+ * timers.c        its one timer, and what is late when it expires
+ * session_state.c its states and those of its streams, and what a dump shows of them
+ * frames.c        from bytes to frames: what each type does
+ * blocks.c        field blocks that come in several frames, and what they are for
+ * request.c       from a field block to the request that an exchange begins with
+ * streams.c       streams: found by their id, begun, ended, reset
+ * content.c       content of requests, on its way to exchanges; the windows in which it may come
+ * answer.c        sends what exchanges have for the client; the windows in which it may go
+ * output.c        what waits to be sent, and sending it
+ */
+
+enum http2_session_state {
+	HTTP2_PREFACE, /* the client's preface has not come */
+	HTTP2_OPEN,
+	HTTP2_LEAVING, /* GOAWAY was sent: no new streams, those that run go on */
+	HTTP2_CLOSING, /* serves nothing more: sends what is left, then lingers */
+	HTTP2_CLOSED,  /* the connection has closed */
+};
+
+enum http2_stream_state {
+	HTTP2_STREAM_RUNNING, /* its exchange runs */
+	HTTP2_STREAM_SENDING, /* its exchange is over; the rest of the answer waits for windows */
+	HTTP2_STREAM_CLOSED,  /* waits for the end of the turn to be freed */
+};
+
+/* Windows in which content of requests may come, bytes: of a stream until its request is allowed;
+ * the least once it is, as far as the worker's budget allows; the most. */
+#define HTTP2_WINDOW_FIRST (16 * 1024)
+#define HTTP2_WINDOW_ALLOWED (48 * 1024)
+#define HTTP2_WINDOW_MAX (1024 * 1024)
+
+/* The least that a connection's window is. */
+#define HTTP2_CONNECTION_WINDOW (1024 * 1024)
+
+/* Streams are found by their id in one of this many lists. */
+#define STREAM_BUCKETS 16
+
+/* Streams that this end reset lately: what comes for them was on its way, and is not wrong. */
+#define RESETS_REMEMBERED 32
+
+/* Content waits for a window in frames of at most this many bytes: one of each stream in turn. */
+#define DATA_MAX 16384
+
+/* Up to this many bytes of answers' content wait to be sent. */
+#define OUT_MAX (40 * 1024)
+
+/* With this many bytes of small frames waiting to be sent, nothing is read. */
+#define CONTROL_OUT_MAX (16 * 1024)
+
+struct http2_session;
+
+/*
+ * Invariants: `exchange` is set in RUNNING and only there, but for the calls that end it. A stream
+ * is in its bucket and in the list of all streams until it is CLOSED. It is counted as one of the
+ * client's streams for as long.
+ */
+struct http2_stream {
+	struct exchange_client client; /* the end that its exchange sees */
+	struct exchange *exchange;
+	struct http2_session *session;
+	LIST_ENTRY(http2_stream) bucket;
+	TAILQ_ENTRY(http2_stream) link;
+	TAILQ_ENTRY(http2_stream) turn_link;
+	struct task free_task;
+	uint32_t id;
+	enum h2_error error; /* the client's mistake, which ends it; NO_ERROR: none */
+	enum http2_stream_state state : 8;
+	bool client_ended : 1;	/* END_STREAM has come */
+	bool client_reset : 1;	/* RST_STREAM has come */
+	bool content_ended : 1; /* the request's content has been handed on whole */
+	bool pushed : 1;	/* content was handed on in this turn */
+	bool expects : 1;	/* the client waits for 100 and has sent no content yet */
+	bool tunnel : 1;
+	bool answer_ended : 1; /* nothing follows what has been handed over */
+	bool end_written : 1;  /* END_STREAM has been written */
+	bool blocked : 1;      /* content was not taken; it waits for its turn, or its window */
+	bool has_turn : 1;     /* blocked, and in session->turns */
+
+	/* What the client sends. */
+	struct h2_content announced; /* against what its head said */
+	struct buffer *in;	     /* content that the exchange has not taken; NULL: none */
+	struct buffer *trailers;     /* field lines, when they have come; NULL: none */
+	int32_t receive_window;	     /* bytes that the client may still send */
+	uint32_t window;	     /* how large it is to be */
+	uint32_t credit;	     /* bytes dealt with, not yet given back to the window */
+	uint32_t body_deficit;	     /* as in http1/server_state.h */
+	uint64_t awaits_since_ms;    /* more content; 0: it does not wait for the client */
+	uint64_t due_ms; /* RUNNING: more content, SENDING: all of the answer; 0: no deadline */
+
+	/* What is sent to the client. */
+	int32_t send_window;
+	uint32_t quota;		/* content that it may write before the next stream's turn */
+	struct buffer *own;	/* content of an answer of the gateway's own; NULL: none */
+	uint64_t answer_at;	/* where its head begins, counted as session->sent */
+	uint64_t last_frame_at; /* where its last HEADERS or DATA begins, likewise */
+	uint64_t widened;	/* bytes by which the client has widened the window */
+};
+
+TAILQ_HEAD(http2_streams, http2_stream);
+
+/* What a connection needs beyond its block. */
+struct http2_session {
+	struct connection *connection;
+	struct downstream *downstream;
+	enum http2_session_state state : 8;
+	bool working : 1;	   /* further up the stack, http2_work runs: it sends at its end */
+	bool failed : 1;	   /* the connection took an error: everything is swallowed */
+	bool last_goaway : 1;	   /* LEAVING: the GOAWAY with the last stream was written */
+	bool finished_sending : 1; /* CLOSING: our side of the connection has been ended */
+	struct hpack_decoder decoder;
+	struct h2_settings settings; /* the client's */
+	LIST_HEAD(, http2_stream) buckets[STREAM_BUCKETS];
+	struct http2_streams streams; /* all of them, the oldest first */
+	struct http2_streams turns;   /* those that wait for their turn to send; the next first */
+	size_t stream_count;
+	uint32_t last_id;  /* the highest that the client has used */
+	uint64_t used_ids; /* bit n: the client used last_id - 2n */
+	struct {
+		uint32_t ids[RESETS_REMEMBERED];
+		unsigned next;
+	} reset;
+	struct reset_budget resets;
+	struct overhead overhead;
+
+	/* What comes. */
+	struct buffer *in; /* received, not dealt with; NULL: none */
+	struct {
+		struct buffer *bytes; /* NULL: no block is under way */
+		uint32_t stream;
+		bool end_stream;
+		unsigned char continuations;
+	} block;
+	uint32_t content_credit; /* bytes of content received, not yet given back */
+	int32_t receive_window;
+	uint32_t window;      /* how large it is to be */
+	uint64_t head_due_ms; /* by then a frame or block has to be whole; 0: none has begun */
+	uint64_t ack_due_ms;  /* by then our SETTINGS have to be acknowledged */
+	uint64_t idle_since_ms;
+
+	/* What goes. */
+	struct buffer *out;  /* to be sent; NULL: nothing */
+	uint64_t sent;	     /* bytes that the kernel took */
+	uint64_t whole_at;   /* where the first frame begins of which nothing was sent, likewise */
+	uint64_t cut_at;     /* where the content begins of a frame that was sent in part */
+	uint32_t cut_stream; /* whose it is; 0: no DATA was sent in part */
+	uint64_t first_block_at; /* where our first field block begins; UINT64_MAX: none yet */
+	size_t control_out;	 /* bytes of small frames written since all was sent */
+	int32_t send_window;
+	uint64_t leave_at_ms; /* LEAVING: when the last GOAWAY is due */
+	size_t skipped;	      /* CLOSING: bytes read and dropped */
+	struct task free_task;
+};
+
+/* A connection's block has room for this, and no more. */
+struct http2_server {
+	struct connection connection;  /* first: see connection_protocol.size */
+	struct http2_session *session; /* NULL: memory was short */
+};
+
+static inline struct http2_session *
+session_of(const struct connection *connection)
+{
+	return ((const struct http2_server *)connection)->session;
+}
+
+static inline struct http2_stream *
+stream_of(struct exchange_client *client)
+{
+	return container_of(client, struct http2_stream, client);
+}
+
+static inline uint64_t
+session_now_ms(const struct http2_session *session)
+{
+	return loop_now_ms(session->downstream->loop);
+}
+
+static inline struct downstream_options *
+session_options(const struct http2_session *session)
+{
+	return &session->downstream->options;
+}
+
+/* ---- session_state.c ---- */
+
+void http2_session_set_state(struct http2_session *session, enum http2_session_state to);
+void http2_stream_set_state(struct http2_stream *stream, enum http2_stream_state to);
+
+/* What they are at this moment; of their messages only how many bytes there are. */
+void http2_session_dump(const struct http2_session *session, struct dump *dump);
+void http2_stream_dump(const struct http2_stream *stream, struct dump *dump);
+
+/* ---- session.c ---- */
+
+/* Do what can be done now, and send what waits. */
+void http2_work(struct http2_session *session);
+
+/* May more frames be dealt with, or has the client to wait for what it has sent so far? */
+bool http2_may_read(const struct http2_session *session);
+
+/* Something was written, or may be: http2_work runs at the end of the turn, if not already. */
+void http2_wake(struct http2_session *session);
+
+/* A connection error: GOAWAY, end all exchanges, then close. */
+void http2_fail(struct http2_session *session, enum h2_error error, struct slice why);
+
+/* Serve no more streams once those that run have ended. now: the client knows that. */
+void http2_leave(struct http2_session *session, bool now);
+
+/* ---- timers.c ---- */
+
+/* Choose the moment at which http2_expired is called next. */
+void http2_set_timer(struct http2_session *session);
+void http2_expired(struct http2_session *session);
+
+/* ---- frames.c ---- */
+
+/*
+ * Deal with the whole frames in `in`, as long as *frames and *requests, which it counts down, are
+ * not 0. True when one of them is.
+ */
+bool http2_read_frames(struct http2_session *session, unsigned *frames, unsigned *requests);
+
+/* ---- blocks.c ---- */
+
+/* HEADERS and CONTINUATION, with their whole payload. *requests: see http2_read_frames. */
+void http2_on_headers(struct http2_session *session, const struct h2_frame *frame,
+    struct slice payload, unsigned *requests);
+void http2_on_continuation(struct http2_session *session, const struct h2_frame *frame,
+    struct slice payload, unsigned *requests);
+
+/* ---- request.c ---- */
+
+/* Begin an exchange on a new stream, whose id has been taken. */
+void http2_begin(
+    struct http2_session *session, uint32_t id, const struct hpack_block *block, bool end_stream);
+
+/* ---- streams.c ---- */
+
+/* The stream with this id, RUNNING or SENDING; NULL: there is none. */
+struct http2_stream *http2_find(const struct http2_session *session, uint32_t id);
+
+/* The client opens this id, which is above last_id. */
+void http2_use_id(struct http2_session *session, uint32_t id);
+
+/* Has the client opened this id, which is not above last_id? What is long past counts as opened. */
+bool http2_was_used(const struct http2_session *session, uint32_t id);
+
+/* Was it reset by this end a short while ago? Then frames for it may still be on their way. */
+bool http2_was_reset(const struct http2_session *session, uint32_t id);
+
+/* A new stream, without an exchange. NULL: memory is short. */
+struct http2_stream *http2_stream_new(struct http2_session *session, uint32_t id);
+
+/* It has ended in both directions, or has been reset. */
+void http2_stream_close(struct http2_stream *stream);
+
+/* RST_STREAM. early: the client paid nothing for what it caused (see limits.h). */
+void http2_reset(struct http2_session *session, uint32_t id, enum h2_error error, bool early);
+
+/* The client has made a mistake on this stream: its exchange ends, and the stream with `error`. */
+void http2_stream_fail(struct http2_stream *stream, enum h2_error error);
+
+/* ---- content.c ---- */
+
+/*
+ * DATA has come, within the windows: its content, and the bytes that it counts in them. May end the
+ * stream.
+ */
+void http2_on_content(
+    struct http2_stream *stream, struct slice content, uint32_t counted, bool end_stream);
+
+/* The client's last field block has come. */
+void http2_on_trailers(struct http2_stream *stream, const struct hpack_block *block);
+
+/* Hand on what the exchange takes now. */
+void http2_push_content(struct http2_stream *stream);
+
+/* DATA was received: give its bytes back to the connection's window. */
+void http2_credit(struct http2_session *session, uint32_t bytes);
+
+/* Fail the exchange if the client's content is late. */
+void http2_check_content(struct http2_stream *stream);
+
+/* The stream is closed: its window goes back to the worker's budget. */
+void http2_give_window(struct http2_stream *stream);
+
+/* ---- answer.c ---- */
+
+extern const struct exchange_client_ops http2_client_ops;
+
+/* The stream may write again: it gets a turn. */
+void http2_unblock(struct http2_stream *stream);
+
+/* Give one stream after the other its turn, as far as there is room. */
+void http2_take_turns(struct http2_session *session);
+
+/* ---- output.c ---- */
+
+/*
+ * Begin to write frames of at most `size` bytes behind what waits; http2_written ends it. False:
+ * memory is short, and the session fails: nothing is to be written.
+ */
+bool http2_write(struct http2_session *session, size_t size, struct writer *writer);
+
+/* control: they are small frames that answer the client's own, see CONTROL_OUT_MAX. */
+void http2_written(struct http2_session *session, const struct writer *writer, bool control);
+
+/* Where the next byte written will stand, counted as session->sent. */
+static inline uint64_t
+http2_out_at(const struct http2_session *session)
+{
+	return session->sent + buffer_len(session->out);
+}
+
+/* Send what the socket takes. IO_OK: all is gone. */
+enum io http2_send(struct http2_session *session);
+
+/* Bytes that the client's TCP has acknowledged: see http1_acknowledged. */
+uint64_t http2_acknowledged(const struct http2_session *session);
+
+/* Let the last frame of a stream end it. False: it has left, or there is none. */
+bool http2_mark_end(struct http2_stream *stream);
+
+/*
+ * Take back what a stream has written from this place on, as far as it has not left. Content of a
+ * frame that has left in part becomes zeros.
+ */
+void http2_take_out(struct http2_stream *stream, uint64_t from);
+
+#endif

@@ -1,0 +1,108 @@
+/* timers.c - the one timer of a session, and what is late when it expires. */
+#include "downstream/http2/session_state.h"
+
+/* While a client has to send or read something, each stream's deadline is looked at this often. */
+#define STREAMS_LOOK_MS 1000
+
+static uint64_t
+earlier(uint64_t due_ms, uint64_t other_ms)
+{
+	return other_ms != 0 && other_ms < due_ms ? other_ms : due_ms;
+}
+
+/* Does any stream have a deadline? */
+static bool
+streams_have_deadlines(const struct http2_session *session)
+{
+	const struct http2_stream *stream;
+
+	TAILQ_FOREACH(stream, &session->streams, link)
+	if (stream->due_ms != 0)
+		return true;
+	return false;
+}
+
+/* A frame or block has begun: the rest has to come in time. */
+static void
+note_head(struct http2_session *session)
+{
+	bool begun = session->block.stream != 0 || session->state == HTTP2_PREFACE ||
+		     (session->in != NULL && http2_may_read(session));
+
+	if (!begun)
+		session->head_due_ms = 0;
+	else if (session->head_due_ms == 0)
+		session->head_due_ms =
+		    session_now_ms(session) + session_options(session)->timeouts.head;
+}
+
+void
+http2_set_timer(struct http2_session *session)
+{
+	uint64_t now_ms = session_now_ms(session), due_ms = UINT64_MAX;
+
+	if (session->state >= HTTP2_CLOSING)
+		return;
+	note_head(session);
+	due_ms = earlier(due_ms, session->head_due_ms);
+	due_ms = earlier(due_ms, session->ack_due_ms);
+	if (session->state == HTTP2_LEAVING && !session->last_goaway)
+		due_ms = earlier(due_ms, session->leave_at_ms);
+	if (session->stream_count == 0)
+		due_ms = earlier(
+		    due_ms, session->idle_since_ms + session_options(session)->timeouts.keep_alive);
+	else if (streams_have_deadlines(session))
+		due_ms = earlier(due_ms, now_ms + STREAMS_LOOK_MS);
+	if (due_ms == UINT64_MAX)
+		timer_stop(&session->connection->timer);
+	else
+		connection_wait(session->connection, due_ms > now_ms ? due_ms - now_ms : 0);
+}
+
+static void
+check_streams(struct http2_session *session)
+{
+	struct http2_stream *stream, *next;
+	uint64_t now_ms = session_now_ms(session);
+
+	for (stream = TAILQ_FIRST(&session->streams);
+	     stream != NULL && session->state < HTTP2_CLOSING; stream = next) {
+		next = TAILQ_NEXT(stream, link);
+		if (stream->state == HTTP2_STREAM_RUNNING) {
+			if (stream->due_ms != 0)
+				http2_check_content(stream);
+		} else if (now_ms >= stream->due_ms) {
+			/* It does not read the answer. */
+			http2_take_out(stream, 0);
+			http2_reset(session, stream->id, H2_CANCEL, true);
+			http2_stream_close(stream);
+		}
+	}
+}
+
+static bool
+is_late(const struct http2_session *session, uint64_t due_ms)
+{
+	return due_ms != 0 && session_now_ms(session) >= due_ms;
+}
+
+void
+http2_expired(struct http2_session *session)
+{
+	if (session->state >= HTTP2_CLOSING) {
+		connection_close(session->connection, false);
+		return;
+	}
+	if (session->state == HTTP2_LEAVING && is_late(session, session->leave_at_ms))
+		http2_leave(session, true);
+	if (is_late(session, session->ack_due_ms))
+		http2_fail(session, H2_SETTINGS_TIMEOUT, SLICE("SETTINGS not acknowledged"));
+	else if (is_late(session, session->head_due_ms))
+		http2_fail(session, H2_NO_ERROR, SLICE("the rest of a frame did not come"));
+	else if (session->stream_count > 0)
+		check_streams(session);
+	else if (is_late(session,
+		     session->idle_since_ms + session_options(session)->timeouts.keep_alive))
+		http2_fail(session, H2_NO_ERROR, (struct slice){0});
+	http2_work(session);
+}

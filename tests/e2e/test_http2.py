@@ -1,0 +1,259 @@
+"""HTTP/2 towards clients: requests and answers in both directions, many at a time, and how they end (RFC 9113)."""
+
+import signal
+import subprocess
+
+import pytest
+
+from harness.gateway import DOMAIN
+from harness.h2 import H2Client, frames
+from harness.raw import Backend
+from harness.process import eventually
+from harness.scene import Scene
+
+NO_ERROR, PROTOCOL_ERROR, FLOW_CONTROL_ERROR, STREAM_CLOSED = 0, 1, 3, 5
+REFUSED_STREAM, CANCEL, ENHANCE_YOUR_CALM = 7, 8, 11
+
+
+@pytest.fixture(scope="module")
+def gateway(module_gateways):
+    return module_gateways.start({"http2": {"clients": True}})
+
+
+@pytest.fixture
+def scene(gateway, records):
+    scene = Scene(gateway, records)
+    yield scene
+    scene.close()
+
+
+@pytest.fixture
+def client(gateway):
+    with H2Client(gateway.address) as client:
+        yield client
+
+
+def answer_next(scene, body=b"ok"):
+    """Take the next request at the backend and answer it. Returns the connection: it has to stay open."""
+    connection = scene.backend.next()
+    connection.read_request()
+    connection.answer(body)
+    return connection
+
+
+def test_request_and_answer(scene, client):
+    stream = client.request(scene.host, scene.token, path="/a?b=c", fields=[("x-mine", "1"), ("cookie", "a=1"), ("cookie", "b=2")])
+    connection = scene.backend.next()
+    received = connection.read_request()
+    assert (received.method, received.target) == ("GET", "/a?b=c")
+    assert received.field("X-Mine") == "1"
+    assert received.field("Cookie") == "a=1; b=2"
+    assert received.field("Authorization") is None
+    assert received.field("Via") == "2 jobgate"
+    connection.answer(b"ok", fields=["X-Theirs: 2", "Connection: x-hop", "X-Hop: 3"])
+    answer = client.answer(stream)
+    assert (answer.status, answer.body, answer.reset) == (200, b"ok", None)
+    assert answer.field("x-theirs") == "2"
+    assert answer.field("content-length") == "2"
+    assert answer.field("x-hop") is None and answer.field("connection") is None
+
+
+def test_refusal(scene, client):
+    stream = client.request(scene.host, "wrong")
+    answer = client.answer(stream)
+    assert answer.status == 401
+    assert answer.field("content-type") == "application/problem+json"
+    assert answer.field("www-authenticate").startswith("Bearer ")
+    scene.untouched()
+
+
+def test_many_streams_are_answered_in_any_order(scene, client):
+    ids = [client.request(scene.host, scene.token, path=f"/{i}") for i in range(20)]
+    connections = {}
+    for _ in ids:
+        connection = scene.backend.next()
+        connections[connection.read_request().target] = connection
+    for i in reversed(range(20)):
+        connections[f"/{i}"].answer(f"answer {i}".encode())
+        assert client.answer(ids[i]).body == f"answer {i}".encode()
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["length", "chunked"])
+def test_content_both_ways(scene, client, known):
+    size = 300_000
+    content = bytes(i * 7 % 251 for i in range(size))
+    fields = [("content-length", str(size))] if known else []
+    stream = client.request(scene.host, scene.token, "POST", "/", fields, body=content[:10_000], end=False)
+    connection = scene.backend.next()
+    sent, window = 10_000, 16_384 - 10_000
+    while sent < size:
+        client.until(lambda: window + client.widened.get(stream, 0) > 0)
+        window += client.widened.pop(stream, 0)
+        piece = content[sent:sent + min(window, 16_384)]
+        sent, window = sent + len(piece), window - len(piece)
+        client.send(client.data(stream, piece, end=sent == size))
+    received = connection.read_request()
+    assert received.body == content
+    connection.answer(content)
+    answer = client.answer(stream)
+    assert answer.status == 200 and answer.body == content
+
+
+def test_trailers_both_ways(scene, client):
+    stream = client.request(scene.host, scene.token, "POST", body=b"abc", end=False)
+    client.send(client.headers(stream, [("x-sum", "abc")]))
+    connection = scene.backend.next()
+    received = connection.read_request()
+    assert received.body == b"abc"
+    connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-End: yes\r\n\r\n")
+    answer = client.answer(stream)
+    assert answer.body == b"ok"
+    assert answer.heads[1] == [("x-end", "yes")]
+
+
+def test_answer_waits_for_the_window(scene, gateway):
+    """An answer of the gateway's own and one of a job, to a client whose window is closed at first."""
+    with H2Client(gateway.address, settings={frames.SettingsFrame.INITIAL_WINDOW_SIZE: 0}) as client:
+        refused = client.request(scene.host, "wrong")
+        client.until(lambda: client.answers.get(refused) is not None and client.answers[refused].heads)
+        allowed = client.request(scene.host, scene.token)
+        connection = answer_next(scene)
+        client.until(lambda: client.answers.get(allowed) is not None and client.answers[allowed].heads)
+        assert client.answers[refused].body == b"" and client.answers[allowed].body == b""
+        client.send(frames.SettingsFrame(settings={frames.SettingsFrame.INITIAL_WINDOW_SIZE: 65_535}))
+        assert b"Invalid token" in client.answer(refused).body
+        assert client.answer(allowed).body == b"ok"
+        connection.close()
+
+
+def test_revocation_ends_the_stream_and_not_the_connection(scene, client, records):
+    other = records.token()
+    stream = client.request(scene.host, scene.token)
+    running = scene.backend.next()
+    running.read_request()
+    running.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+    client.until(lambda: stream in client.answers and client.answers[stream].body == b"hello")
+    records.delete_token(scene.token)
+    answer = client.answer(stream)
+    assert (answer.reset, answer.body) == (CANCEL, b"hello")
+    running.ended()
+    stream = client.request(scene.host, other)
+    connection = answer_next(scene, b"still here")
+    assert client.answer(stream).body == b"still here"
+    assert client.goaway is None
+    connection.close()
+
+
+def test_backend_that_breaks_off(scene, client):
+    stream = client.request(scene.host, scene.token)
+    connection = scene.backend.next()
+    connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+    client.until(lambda: stream in client.answers and client.answers[stream].body == b"hello")
+    connection.close()
+    answer = client.answer(stream)
+    assert answer.reset == 2 and not answer.ended
+
+
+def test_client_that_resets(scene, client):
+    stream = client.request(scene.host, scene.token)
+    connection = scene.backend.next()
+    connection.read_request()
+    client.send(frames.RstStreamFrame(stream, CANCEL))
+    connection.ended()
+    stream = client.request(scene.host, scene.token)
+    connection = answer_next(scene)
+    assert client.answer(stream).status == 200
+    connection.close()
+
+
+@pytest.mark.parametrize("wrong", [
+    [("X-Upper", "1")], [("x-space", " 1")], [("connection", "close")], [("transfer-encoding", "chunked")], [("te", "gzip")],
+    [("content-length", "5")], [(":late", "1")]], ids=lambda fields: fields[0][0])
+def test_malformed_request(scene, client, wrong):
+    stream = client.request(scene.host, scene.token, fields=wrong)
+    assert client.answer(stream).reset == PROTOCOL_ERROR
+    scene.untouched()
+
+
+def test_more_streams_than_allowed(scene, client, gateway):
+    allowed = [client.request(scene.host, scene.token) for _ in range(100)]
+    refused = client.request(scene.host, scene.token)
+    assert client.answer(refused).reset == REFUSED_STREAM
+    connections = [answer_next(scene) for _ in allowed]
+    assert all(client.answer(stream).status == 200 for stream in allowed)
+    for connection in connections:
+        connection.close()
+
+
+def test_rapid_reset(scene, gateway):
+    """A client that resets each of its streams is told to calm down; others are served."""
+    with H2Client(gateway.address) as client:
+        for _ in range(150):
+            stream = client.take_id()
+            client.send(client.headers(stream, client.head(scene.host, scene.token), end=False), frames.RstStreamFrame(stream, CANCEL))
+        assert client.read_to_end()[1] == ENHANCE_YOUR_CALM
+    with Backend() as backend:
+        Scene(gateway, scene.records, backend=backend).relay()
+
+
+@pytest.mark.parametrize("flood", [
+    lambda: frames.SettingsFrame(settings={}), lambda: frames.PingFrame(0, b"12345678"),
+    lambda: frames.PriorityFrame(1, depends_on=0, stream_weight=1)], ids=["settings", "ping", "priority"])
+def test_flood_of_small_frames(scene, gateway, flood):
+    with H2Client(gateway.address) as client:
+        client.until(lambda: client.settings)
+        piece = flood().serialize() * 1000
+        try:
+            for _ in range(1200):  # over 8 MiB and more without a request
+                client.send_bytes(piece)
+                client.sock.settimeout(0)
+                try:
+                    client.sock.recv(1 << 20)
+                except BlockingIOError:
+                    pass
+                client.sock.settimeout(10)
+        except OSError:
+            pass
+        eventually(lambda: _is_closed(client.sock), "the gateway closes the connection")
+    scene.relay()
+
+
+def _is_closed(sock):
+    sock.settimeout(0)
+    try:
+        return sock.recv(1 << 20) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def test_drain(scene, gateways):
+    """At a stop: GOAWAY, the running stream ends well, the connection closes."""
+    gateway = gateways.start({"http2": {"clients": True}})
+    scene = Scene(gateway, scene.records)
+    with H2Client(gateway.address) as client:
+        stream = client.request(scene.host, scene.token)
+        connection = scene.backend.next()
+        connection.read_request()
+        gateway.program.send_signal(signal.SIGTERM)
+        client.until(lambda: client.goaway is not None and client.goaway[0] == stream)
+        connection.answer(b"the last one")
+        assert client.answer(stream).body == b"the last one"
+        assert client.read_to_end() == (stream, NO_ERROR)
+    scene.close()
+
+
+def test_curl_by_alpn(module_gateways, records, authority, certificate):
+    gateway = module_gateways.make({"http2": {"clients": True}})
+    gateway.secure(authority.context(), [certificate]).start()
+    scene = Scene(gateway, records)
+    host = f"{scene.job}.{DOMAIN}"
+    curl = subprocess.Popen(
+        ["curl", "-sS", "--cacert", str(authority.certificate), "--resolve", f"{host}:{gateway.tls_port}:127.0.0.1",
+         "-H", f"Authorization: Bearer {scene.token.value}", "-w", "%{http_version} %{http_code}",
+         f"https://{host}:{gateway.tls_port}/"], stdout=subprocess.PIPE, text=True)
+    connection = answer_next(scene, b"ok ")
+    assert curl.communicate()[0] == "ok 2 200"
+    connection.close()
+    scene.close()
