@@ -74,7 +74,8 @@ static bool
 is_cut(const struct exchange_plan *plan)
 {
 	return plan->answer_len > 0 &&
-	       (plan->misdeed == MISDEED_CUT || plan->misdeed == MISDEED_CUT_RESET);
+	       (plan->misdeed == MISDEED_CUT || plan->misdeed == MISDEED_CUT_RESET ||
+		   plan->misdeed == MISDEED_STALL);
 }
 
 static bool
@@ -90,7 +91,14 @@ next_piece(struct backend_connection *connection)
 	const struct exchange_plan *plan = plan_of(connection);
 	size_t len = plan->answer_len - (size_t)connection->answered;
 
-	if (ends_here(plan, connection->answered)) {
+	if (ends_here(plan, connection->answered) && plan->misdeed == MISDEED_STALL &&
+	    !plan->head_only) {
+		if (!plan->tunnel)
+			connection->state = BACKEND_SILENT;
+		backend_send(connection);
+		return;
+	}
+	if (ends_here(plan, connection->answered) && plan->misdeed != MISDEED_STALL) {
 		backend_send(connection);
 		backend_connection_close(connection, plan->misdeed == MISDEED_CUT_RESET);
 		return;
@@ -113,7 +121,7 @@ next_piece(struct backend_connection *connection)
 	put_content(connection, len, !plan->tunnel && plan->answer_framing == FRAMING_CHUNKS);
 	/* The gateway may know the end before us, and send the next request. */
 	if (connection->answered == plan->answer_len && !plan->tunnel &&
-	    !ends_here(plan, connection->answered)) {
+	    plan->misdeed != MISDEED_STALL && !ends_here(plan, connection->answered)) {
 		finish(connection, plan);
 		return;
 	}
@@ -147,6 +155,7 @@ begin(struct backend_connection *connection)
 	case MISDEED_CUT_RESET:
 	case MISDEED_MORE:
 	case MISDEED_EARLY_CLOSE:
+	case MISDEED_STALL:
 		break;
 	}
 	put_head(connection, plan);

@@ -11,8 +11,8 @@
 #include "trace.h"
 #include "world.h"
 
-static struct sim_exchange *
-first_exchange(const struct client *client)
+struct sim_exchange *
+client_first_exchange(const struct client *client)
 {
 	return exchanges_get(&client->world->exchanges, client->waiting[0]);
 }
@@ -32,14 +32,14 @@ rest(struct client *client)
 static void
 conclude(struct client *client, enum result result)
 {
-	struct sim_exchange *exchange = first_exchange(client);
+	struct sim_exchange *exchange = client_first_exchange(client);
 	uint32_t mark = client->waiting[0];
 
 	exchange->result = result;
 	exchange->received = client->marked ? client->message.length : 0;
 	/* Any connection that was used before may close just when the next request sets out. */
-	if (result == RESULT_LOST && client->reused)
-		exchange->plan.desertion = LEAVES_EARLY;
+	if (result == RESULT_LOST && client->reused && exchange->plan.desertion == STAYS)
+		exchange->plan.desertion = LOST_ITS_CONNECTION;
 	client->waiting_count--;
 	for (unsigned i = 0; i < client->waiting_count; i++)
 		client->waiting[i] = client->waiting[i + 1];
@@ -47,8 +47,8 @@ conclude(struct client *client, enum result result)
 }
 
 /* Without the connection; what waits comes to nothing. */
-static void
-leave(struct client *client, bool reset, enum result result)
+void
+client_leave(struct client *client, bool reset, enum result result)
 {
 	if (reset)
 		client->end->linger_none = true;
@@ -60,8 +60,8 @@ leave(struct client *client, bool reset, enum result result)
 	rest(client);
 }
 
-static void
-violation(struct client *client, const char *what)
+void
+client_violation(struct client *client, const char *what)
 {
 	judge_violation(client->world, "%s: %s; exchange %u; head: %.300s", client->host.name, what,
 	    client->waiting_count > 0 ? client->waiting[0] : 0, client->message.head);
@@ -100,14 +100,14 @@ take_head(struct client *client)
 	const char *mark = message_field(message, "X-Mark");
 
 	if (client->waiting_count == 0) {
-		violation(client, "an answer that it did not ask for");
+		client_violation(client, "an answer that it did not ask for");
 		message->part = PART_BAD;
 		return;
 	}
-	exchange = first_exchange(client);
+	exchange = client_first_exchange(client);
 	client->marked = mark != NULL;
 	if (client->marked && strtoul(mark, NULL, 16) != client->waiting[0]) {
-		violation(client, "another one's answer");
+		client_violation(client, "another one's answer");
 		message->part = PART_BAD;
 		return;
 	}
@@ -126,8 +126,8 @@ take_head(struct client *client)
 	message_frame(message, exchange->plan.head_only, true);
 }
 
-static const struct stamp *
-stamp_at(struct client *client, uint64_t offset)
+const struct stamp *
+client_stamp_at(struct client *client, uint64_t offset)
 {
 	return end_stamp(client->end->peer, offset);
 }
@@ -142,9 +142,9 @@ take_content(struct client *client, const char *content, size_t len, uint64_t at
 		return;
 	}
 	if (content_compare(content, len, client->waiting[0], false, message->length - len) < len)
-		violation(client, "content that is not its answer's");
+		client_violation(client, "content that is not its answer's");
 	judge_moved(client->world, client->waiting[0], client->end->peer->owner,
-	    stamp_at(client, at), "client");
+	    client_stamp_at(client, at), "client");
 }
 
 static bool
@@ -158,25 +158,26 @@ wants_close(const struct client *client)
 static void
 finish(struct client *client)
 {
-	struct sim_exchange *exchange = first_exchange(client);
+	struct sim_exchange *exchange = client_first_exchange(client);
 	const struct exchange_plan *plan = &exchange->plan;
 	bool close = wants_close(client) || (client->waiting_count == 1 && client->left == 0) ||
 		     (client->waiting_count == 1 && client->content_sent < plan->request_len);
 
-	if (client->marked && !plan->head_only && client->message.length != plan->answer_len &&
-	    !(plan->misdeed == MISDEED_CUT && plan->answer_framing == FRAMING_CLOSE) &&
-	    client->message.framing != FRAMING_CLOSE)
-		violation(client, "an answer of another length");
+	bool is_short =
+	    client->marked && !plan->head_only && client->message.length != plan->answer_len;
+
+	/* Where the backend's content ends with its connection, nothing shows that it is cut. */
+	if (is_short && plan->answer_framing != FRAMING_CLOSE)
+		client_violation(client, "an answer of another length");
 	if (!client->marked) {
 		/* A gateway has no credential to ask for there, and no title where there is no
 		 * content. */
 		read_title(client, exchange->title, sizeof(exchange->title));
 		if (!plan->head_only)
 			judge_refusal(client->world, client->waiting[0],
-			    stamp_at(client, client->head_offset));
+			    client_stamp_at(client, client->head_offset));
 		conclude(client, RESULT_REFUSED);
-	} else if (client->message.framing == FRAMING_CLOSE &&
-		   client->message.length != plan->answer_len) {
+	} else if (is_short) {
 		conclude(client, RESULT_CUT);
 	} else {
 		conclude(client, RESULT_ANSWERED);
@@ -185,55 +186,9 @@ finish(struct client *client)
 	message_begin(&client->message);
 	client->was = PART_HEAD;
 	if (close)
-		leave(client, false, RESULT_LOST);
+		client_leave(client, false, RESULT_LOST);
 	else if (client->waiting_count == 0)
 		rest(client);
-}
-
-/* ---- tunnels ---- */
-
-static void
-tunnel_send(struct client *client)
-{
-	const struct exchange_plan *plan = &first_exchange(client)->plan;
-	char content[512];
-	size_t len = plan->answer_len - (size_t)client->tunnel_out;
-
-	if (client->out.len > 0 || client->tunnel_closing)
-		return;
-	if (len > plan->piece)
-		len = plan->piece;
-	if (len == 0) {
-		client->tunnel_closing = true;
-		end_shutdown(client->end, false, true);
-		if (client->tunnel_ended)
-			leave(client, false, RESULT_ANSWERED);
-		return;
-	}
-	content_fill(content, len, client->waiting[0], true, client->tunnel_out);
-	client->tunnel_out += len;
-	bytes_append(&client->out, content, len);
-	client_send(client);
-	alarm_set(&client->act, schedule_now_ns() + plan->pause_ns);
-}
-
-/* False: the tunnel is over. */
-static bool
-tunnel_take(struct client *client, const char *content, size_t len, uint64_t at)
-{
-	size_t good = content_compare(content, len, client->waiting[0], false, client->tunnel_in);
-
-	if (good > 0)
-		judge_moved(client->world, client->waiting[0], client->end->peer->owner,
-		    stamp_at(client, at), "client");
-	client->tunnel_in += good;
-	if (good == len)
-		return true;
-	/* Between two frames the gateway itself may say that it is over. */
-	if (client->tunnel_in % 64 != 0 || (unsigned char)content[good] != 0x88)
-		violation(client, "bytes of a tunnel that are not its own");
-	leave(client, false, RESULT_CUT);
-	return false;
 }
 
 /* ---- bytes ---- */
@@ -241,11 +196,11 @@ tunnel_take(struct client *client, const char *content, size_t len, uint64_t at)
 static bool
 deserts(struct client *client)
 {
-	const struct exchange_plan *plan = &first_exchange(client)->plan;
+	const struct exchange_plan *plan = &client_first_exchange(client)->plan;
 
 	if (plan->desertion < LEAVES_IN_ANSWER || client->message.part != PART_CONTENT)
 		return false;
-	leave(client, plan->desertion == RESETS_IN_ANSWER, RESULT_NONE);
+	client_leave(client, plan->desertion == RESETS_IN_ANSWER, RESULT_NONE);
 	return true;
 }
 
@@ -261,7 +216,7 @@ take_bytes(struct client *client, const char *bytes, size_t len, uint64_t at)
 		size_t content_len, n;
 
 		if (client->state == CLIENT_TUNNEL)
-			return tunnel_take(client, bytes + done, len - done, at + done);
+			return client_tunnel_take(client, bytes + done, len - done, at + done);
 		if (message->part == PART_HEAD && message->head_len == 0)
 			client->head_offset = at + done;
 		n = message_read(message, bytes + done, len - done, &content, &content_len);
@@ -271,8 +226,8 @@ take_bytes(struct client *client, const char *bytes, size_t len, uint64_t at)
 			take_head(client);
 		done += n;
 		if (message->part == PART_BAD) {
-			violation(client, "an answer that is not HTTP");
-			leave(client, true, RESULT_LOST);
+			client_violation(client, "an answer that is not HTTP");
+			client_leave(client, true, RESULT_LOST);
 			return false;
 		}
 		client->was = message->part;
@@ -295,8 +250,8 @@ ended(struct client *client, bool reset)
 	if (client->state == CLIENT_TUNNEL && !reset) {
 		client->tunnel_ended = true;
 		if (client->tunnel_closing ||
-		    client->tunnel_in < first_exchange(client)->plan.answer_len)
-			leave(client, false, RESULT_ANSWERED);
+		    client->tunnel_in < client_first_exchange(client)->plan.answer_len)
+			client_leave(client, false, RESULT_ANSWERED);
 		return;
 	}
 	if (client->waiting_count > 0 && begun && client->message.part == PART_CONTENT && !reset) {
@@ -304,11 +259,11 @@ ended(struct client *client, bool reset)
 		if (client->message.part == PART_DONE) {
 			finish(client);
 			if (client->end != NULL)
-				leave(client, false, RESULT_LOST);
+				client_leave(client, false, RESULT_LOST);
 			return;
 		}
 	}
-	leave(client, false, begun ? RESULT_CUT : RESULT_LOST);
+	client_leave(client, false, begun ? RESULT_CUT : RESULT_LOST);
 }
 
 static void
@@ -388,8 +343,8 @@ begin_exchanges(struct client *client)
 	client->left = client->left > count ? client->left - count : 0;
 	client_send(client);
 	if (client->end->state == END_CONNECTED &&
-	    first_exchange(client)->plan.desertion == LEAVES_EARLY)
-		leave(client, random_chance(random, 500), RESULT_NONE);
+	    client_first_exchange(client)->plan.desertion == LEAVES_EARLY)
+		client_leave(client, random_chance(random, 500), RESULT_NONE);
 }
 
 static void
@@ -406,13 +361,13 @@ on_act(struct alarm *alarm)
 		if (!client->stopped)
 			begin_exchanges(client);
 		else if (client->end != NULL)
-			leave(client, false, RESULT_NONE);
+			client_leave(client, false, RESULT_NONE);
 		return;
 	case CLIENT_WAITING:
 		read_all(client);
 		return;
 	case CLIENT_TUNNEL:
-		tunnel_send(client);
+		client_tunnel_send(client);
 		return;
 	}
 }
@@ -441,6 +396,6 @@ client_break(struct client *client, bool reset)
 {
 	if (client->end == NULL)
 		return false;
-	leave(client, reset, RESULT_NONE);
+	client_leave(client, reset, RESULT_NONE);
 	return true;
 }

@@ -101,14 +101,18 @@ draw_faults(struct client *client, struct exchange_plan *plan)
 	if (schedule_now_ns() > world->scenario.duration_ns)
 		return;
 	if (world->scenario.misdeeds && random_chance(random, 20))
-		plan->misdeed = (enum misdeed)random_between(random, 1, MISDEEDS - 1);
+		plan->misdeed = random_chance(random, 300)
+				    ? MISDEED_MORE
+				    : (enum misdeed)random_between(random, 1, MISDEEDS - 1);
 	/* Where there is no framing, all is content. */
 	if (plan->misdeed == MISDEED_MORE &&
 	    (plan->tunnel || plan->answer_framing == FRAMING_CLOSE))
 		plan->misdeed = MISDEED_NONE;
 	if (world->scenario.desertions && random_chance(random, 20))
 		plan->desertion =
-		    (enum desertion)random_between(random, LEAVES_EARLY, RESETS_IN_ANSWER);
+		    (enum desertion)random_between(random, STALLS_IN_HEAD, RESETS_IN_ANSWER);
+	if (plan->desertion == LOST_ITS_CONNECTION)
+		plan->desertion = STAYS;
 }
 
 /* ---- bytes ---- */
@@ -198,13 +202,24 @@ client_put_request(struct client *client, bool pipelined)
 	trace_event(client->host.name, "request", mark,
 	    (uint64_t)plan.token << 8 | (uint64_t)(plan.job + 1) << 4 | plan.credential_kind);
 	put_head(client, &plan, mark);
+	if (plan.desertion != STALLS_IN_HEAD || pipelined || client->waiting_count > 1)
+		return;
+	client->out.len -= client->out.len / 2;
+	client->content_sent = plan.request_len;
+}
+
+/* How much of its content a client means to send. */
+static size_t
+content_to_send(const struct exchange_plan *plan)
+{
+	return plan->desertion == STALLS_IN_CONTENT ? plan->request_len / 2 : plan->request_len;
 }
 
 static void
 put_content(struct client *client, const struct exchange_plan *plan, uint32_t mark)
 {
 	char content[PIECE_MAX];
-	size_t len = plan->request_len - (size_t)client->content_sent;
+	size_t len = content_to_send(plan) - (size_t)client->content_sent;
 
 	if (len > sizeof(content))
 		len = sizeof(content);
@@ -242,7 +257,7 @@ client_send(struct client *client)
 
 	if (client->end == NULL || client->end->state != END_CONNECTED)
 		return;
-	while (
-	    flush(client) && exchange != NULL && client->content_sent < exchange->plan.request_len)
+	while (flush(client) && exchange != NULL &&
+	       client->content_sent < content_to_send(&exchange->plan))
 		put_content(client, &exchange->plan, mark);
 }

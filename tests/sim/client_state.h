@@ -11,4 +11,25 @@ void client_put_request(struct client *client, bool pipelined);
 /* Send what waits, and content. */
 void client_send(struct client *client);
 
+/* ---- client.c ---- */
+
+/* Of the request that has waited longest. */
+struct sim_exchange *client_first_exchange(const struct client *client);
+
+/* Without the connection; what waits comes to this. */
+void client_leave(struct client *client, bool reset, enum result result);
+
+void client_violation(struct client *client, const char *what);
+
+/* What was known when the byte at this offset was sent to it. */
+const struct stamp *client_stamp_at(struct client *client, uint64_t offset);
+
+/* ---- client_tunnel.c ---- */
+
+/* The next piece, or the end. */
+void client_tunnel_send(struct client *client);
+
+/* Bytes that have come; at: the offset of the first. False: the tunnel is over. */
+bool client_tunnel_take(struct client *client, const char *content, size_t len, uint64_t at);
+
 #endif

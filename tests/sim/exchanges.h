@@ -16,19 +16,28 @@ enum framing { FRAMING_NONE, FRAMING_LENGTH, FRAMING_CHUNKS, FRAMING_CLOSE };
 /* What a backend does that it should not. */
 enum misdeed {
 	MISDEED_NONE,
-	MISDEED_SILENT,	    /* it never answers */
-	MISDEED_CLOSE,	    /* it closes instead of answering */
-	MISDEED_RESET,	    /* it resets instead */
-	MISDEED_GARBAGE,    /* it answers with what is not HTTP */
-	MISDEED_CUT,	    /* it closes in the middle of the content */
-	MISDEED_CUT_RESET,  /* it resets there */
-	MISDEED_MORE,	    /* it sends more than its head says */
-	MISDEED_EARLY_CLOSE /* a good answer, and the connection closes without a word of it */
+	MISDEED_SILENT,	     /* it never answers */
+	MISDEED_CLOSE,	     /* it closes instead of answering */
+	MISDEED_RESET,	     /* it resets instead */
+	MISDEED_GARBAGE,     /* it answers with what is not HTTP */
+	MISDEED_CUT,	     /* it closes in the middle of the content */
+	MISDEED_CUT_RESET,   /* it resets there */
+	MISDEED_MORE,	     /* it sends more than its head says */
+	MISDEED_EARLY_CLOSE, /* a good answer, and the connection closes without a word of it */
+	MISDEED_STALL,	     /* it stops in the middle of the content */
 };
-#define MISDEEDS (MISDEED_EARLY_CLOSE + 1)
+#define MISDEEDS (MISDEED_STALL + 1)
 
 /* What the client does to it. */
-enum desertion { STAYS, LEAVES_EARLY, LEAVES_IN_ANSWER, RESETS_IN_ANSWER };
+enum desertion {
+	STAYS,
+	STALLS_IN_HEAD,
+	STALLS_IN_CONTENT,
+	LOST_ITS_CONNECTION, /* not by itself */
+	LEAVES_EARLY,
+	LEAVES_IN_ANSWER,
+	RESETS_IN_ANSWER
+};
 
 enum credential_kind {
 	CREDENTIAL_VALID,

@@ -108,6 +108,7 @@ begin(struct faults *faults, enum fault_kind kind, unsigned which, uint64_t unti
 	switch (kind) {
 	case FAULT_PAUSE:
 		worker->node.pause_ns = for_ns;
+		worker->node.pause_after = (unsigned)random_below(&faults->random, 30);
 		return;
 	case FAULT_KILL_WORKER:
 		gateway_kill(worker);
@@ -228,6 +229,8 @@ end(struct faults *faults, enum fault_kind kind, unsigned which)
 		worker->node.failing.per_million = 0;
 		return;
 	case FAULT_PAUSE:
+		worker->node.pause_ns = 0;
+		return;
 	case FAULT_KILL_WORKER:
 	case FAULT_FREEZE_STORE:
 	case FAULT_CUT_STORE_IN:
@@ -297,7 +300,9 @@ static void
 start_one(struct faults *faults)
 {
 	enum fault_kind kind = draw_kind(faults);
-	uint64_t until_ns = schedule_now_ns() + draw_length_ns(faults);
+	uint64_t length_ns = draw_length_ns(faults), until_ns = schedule_now_ns() + length_ns;
+	/* A worker is stopped again and again. */
+	uint64_t ends_ns = kind == FAULT_PAUSE ? until_ns + 3 * length_ns : until_ns;
 	struct fault_end *place = faults->ends;
 	struct fault_end *last = &faults->ends[FAULTS_AT_ONCE];
 
@@ -311,8 +316,8 @@ start_one(struct faults *faults)
 	faults->total++;
 	trace_event("fault", names[kind], place->which, until_ns);
 	if (kind < FAULT_RELOAD)
-		judge_trouble(faults->world, until_ns);
-	alarm_set(&place->alarm, until_ns);
+		judge_trouble(faults->world, ends_ns);
+	alarm_set(&place->alarm, ends_ns);
 	begin(faults, kind, place->which, until_ns);
 }
 

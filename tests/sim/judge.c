@@ -210,6 +210,7 @@ refusal_is_right(const struct world *world, const struct sim_exchange *exchange,
 			return has_changed(&world->records.job[plan->job], from_ns, to_ns);
 		return is_troubled(world, exchange->sent_ns);
 	case 408:
+		return plan->desertion != STAYS || is_troubled(world, exchange->sent_ns);
 	case 502:
 	case 504:
 		return plan->misdeed != MISDEED_NONE || is_troubled(world, exchange->sent_ns);
@@ -239,10 +240,11 @@ lost_last_words(const struct world *world, const struct sim_exchange *exchange)
 	const struct exchange_plan *plan = &exchange->plan;
 	uint64_t from_ns = before(exchange->sent_ns, bound_ns(world));
 
-	return exchange->result == RESULT_CUT && plan->misdeed == MISDEED_CUT &&
-	       plan->desertion == STAYS && !plan->tunnel && !plan->head_only &&
-	       plan->credential_kind == CREDENTIAL_VALID && plan->job >= 0 &&
-	       exchange->received < plan->answer_len / 2 &&
+	return (exchange->result == RESULT_CUT || exchange->result == RESULT_LOST) &&
+	       exchange->seen > 0 && plan->misdeed == MISDEED_CUT &&
+	       (plan->desertion == STAYS || plan->desertion == LOST_ITS_CONNECTION) &&
+	       !plan->tunnel && !plan->head_only && plan->credential_kind == CREDENTIAL_VALID &&
+	       plan->job >= 0 && exchange->received < plan->answer_len / 2 &&
 	       !is_troubled(world, exchange->sent_ns) &&
 	       !has_changed(&world->records.job[plan->job], from_ns, UINT64_MAX) &&
 	       !token_has_changed(&world->records.token[plan->token], from_ns);

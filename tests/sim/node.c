@@ -131,6 +131,22 @@ node_ran_since_ns(const struct node *node, uint64_t at_ns, uint64_t ran_ns)
 
 /* ---- calls ---- */
 
+/* It is stopped now. What waits for it meanwhile makes the next turn long: often again in that. */
+static uint64_t
+take_pause(struct node *node, const char *call)
+{
+	uint64_t ns = node->pause_ns;
+
+	trace_event(node->name, call, ns, 0);
+	trace_say(node->name, "is stopped for %llu us, at %s", (unsigned long long)ns / 1000, call);
+	node->pauses[node->pause_count++ % NODE_PAUSES] =
+	    (struct pause){schedule_now_ns(), schedule_now_ns() + ns};
+	if (!random_chance(&node->random, 500))
+		node->pause_ns = 0;
+	node->pause_after = (unsigned)random_skewed(&node->random, 1, 100);
+	return ns;
+}
+
 struct node *
 node_enter(const char *call)
 {
@@ -142,15 +158,8 @@ node_enter(const char *call)
 	heap_use(NULL);
 	node->calls++;
 	until_ns = schedule_now_ns() + random_below(&node->random, node->call_ns_max + 1);
-	if (node->pause_ns > 0) {
-		trace_event(node->name, call, node->pause_ns, 0);
-		trace_say(node->name, "is stopped for %llu us, at %s",
-		    (unsigned long long)node->pause_ns / 1000, call);
-		node->pauses[node->pause_count++ % NODE_PAUSES] =
-		    (struct pause){schedule_now_ns(), schedule_now_ns() + node->pause_ns};
-		until_ns += node->pause_ns;
-		node->pause_ns = 0;
-	}
+	if (node->pause_ns > 0 && node->pause_after-- == 0)
+		until_ns += take_pause(node, call);
 	if (schedule_next_ns() <= until_ns)
 		sleep_until(node, until_ns);
 	else

@@ -40,6 +40,7 @@ struct node {
 	bool refuses;			  /* it is out of descriptors: new ones get EMFILE */
 	uint64_t read_ns;		  /* when its code last read BOOTTIME */
 	uint64_t pause_ns;		  /* it is stopped for so long at its next call */
+	unsigned pause_after;		  /* not at the next call, but at one so many calls later */
 	struct pause pauses[NODE_PAUSES]; /* the latest, in a ring */
 	uint64_t pause_count;
 	uint64_t calls, failable; /* so far; those that may fail */

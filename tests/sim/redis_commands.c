@@ -6,48 +6,13 @@
 #include <strings.h>
 
 #include "auth/redis/record_script.h"
-#include "redis.h"
+#include "redis_call.h"
 #include "trace.h"
 
 #define WORD_MAX 4096
 
-struct call {
-	struct redis_client *client;
-	struct redis *redis;
-	size_t count;
-	const char *words[REDIS_WORDS_MAX];
-};
-
 static const char wrong_type[] =
     "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n";
-
-/* ---- replies ---- */
-
-static void
-reply(struct call *call, const char *line)
-{
-	bytes_append(&call->client->out, line, strlen(line));
-}
-
-static void
-reply_number(struct call *call, int64_t number)
-{
-	bytes_print(&call->client->out, ":%lld\r\n", (long long)number);
-}
-
-static void
-reply_array(struct call *call, size_t count)
-{
-	bytes_print(&call->client->out, "*%zu\r\n", count);
-}
-
-static void
-reply_text(struct call *call, const char *text)
-{
-	bytes_print(&call->client->out, "$%zu\r\n", strlen(text));
-	bytes_append(&call->client->out, text, strlen(text));
-	reply(call, "\r\n");
-}
 
 /* ---- keys ---- */
 
@@ -91,24 +56,24 @@ do_get(struct call *call)
 	const struct redis_key *key = look(call, call->words[1]);
 
 	if (key == NULL)
-		reply(call, "$-1\r\n");
+		redis_reply(call, "$-1\r\n");
 	else if (key->type != REDIS_TYPE_STRING)
-		reply(call, wrong_type);
+		redis_reply(call, wrong_type);
 	else
-		reply_text(call, key->text);
+		redis_reply_text(call, key->text);
 }
 
 static void
 do_mget(struct call *call)
 {
-	reply_array(call, call->count - 1);
+	redis_reply_array(call, call->count - 1);
 	for (size_t i = 1; i < call->count; i++) {
 		const struct redis_key *key = look(call, call->words[i]);
 
 		if (key == NULL || key->type != REDIS_TYPE_STRING)
-			reply(call, "$-1\r\n");
+			redis_reply(call, "$-1\r\n");
 		else
-			reply_text(call, key->text);
+			redis_reply_text(call, key->text);
 	}
 }
 
@@ -119,7 +84,7 @@ do_exists(struct call *call)
 
 	for (size_t i = 1; i < call->count; i++)
 		count += look(call, call->words[i]) != NULL;
-	reply_number(call, count);
+	redis_reply_number(call, count);
 }
 
 static void
@@ -128,18 +93,18 @@ reply_hash(struct call *call, const struct redis_key *key)
 	const struct redis_field *field;
 
 	if (key == NULL) {
-		reply(call, "*0\r\n");
+		redis_reply(call, "*0\r\n");
 		return;
 	}
 	if (key->type != REDIS_TYPE_HASH) {
-		reply(call, wrong_type);
+		redis_reply(call, wrong_type);
 		return;
 	}
-	reply_array(call, 2 * key->field_count);
+	redis_reply_array(call, 2 * key->field_count);
 	TAILQ_FOREACH(field, &key->fields, link)
 	{
-		reply_text(call, field->name);
-		reply_text(call, field->value);
+		redis_reply_text(call, field->name);
+		redis_reply_text(call, field->value);
 	}
 }
 
@@ -155,11 +120,11 @@ do_pttl(struct call *call)
 	const struct redis_key *key = look(call, call->words[1]);
 
 	if (key == NULL)
-		reply_number(call, -2);
+		redis_reply_number(call, -2);
 	else if (key->ends_ms == 0)
-		reply_number(call, -1);
+		redis_reply_number(call, -1);
 	else
-		reply_number(call, (int64_t)(key->ends_ms - redis_now_ms()));
+		redis_reply_number(call, (int64_t)(key->ends_ms - redis_now_ms()));
 }
 
 /* The one script that a worker runs, as C. */
@@ -185,7 +150,7 @@ do_set(struct call *call)
 	key = redis_keys_add(&call->redis->keys, call->words[1], REDIS_TYPE_STRING);
 	redis_key_set_text(key, call->words[2]);
 	redis_tell(call->redis, call->words[1]);
-	reply(call, "+OK\r\n");
+	redis_reply(call, "+OK\r\n");
 }
 
 static void
@@ -195,7 +160,7 @@ do_hset(struct call *call)
 	int64_t added = 0;
 
 	if (key != NULL && key->type != REDIS_TYPE_HASH) {
-		reply(call, wrong_type);
+		redis_reply(call, wrong_type);
 		return;
 	}
 	if (key == NULL)
@@ -203,7 +168,7 @@ do_hset(struct call *call)
 	for (size_t i = 2; i + 1 < call->count; i += 2)
 		added += redis_field_set(key, call->words[i], call->words[i + 1]);
 	redis_tell(call->redis, call->words[1]);
-	reply_number(call, added);
+	redis_reply_number(call, added);
 }
 
 static void
@@ -213,7 +178,7 @@ do_hdel(struct call *call)
 	int64_t removed = 0;
 
 	if (key != NULL && key->type != REDIS_TYPE_HASH) {
-		reply(call, wrong_type);
+		redis_reply(call, wrong_type);
 		return;
 	}
 	for (size_t i = 2; key != NULL && i < call->count; i++)
@@ -222,7 +187,7 @@ do_hdel(struct call *call)
 		redis_keys_remove(key);
 	if (removed > 0)
 		redis_tell(call->redis, call->words[1]);
-	reply_number(call, removed);
+	redis_reply_number(call, removed);
 }
 
 static void
@@ -239,7 +204,7 @@ do_del(struct call *call)
 		redis_tell(call->redis, call->words[i]);
 		removed++;
 	}
-	reply_number(call, removed);
+	redis_reply_number(call, removed);
 }
 
 static void
@@ -256,7 +221,7 @@ do_pexpire(struct call *call)
 	}
 	if (key != NULL)
 		redis_tell(call->redis, call->words[1]);
-	reply_number(call, key != NULL);
+	redis_reply_number(call, key != NULL);
 }
 
 static void
@@ -269,7 +234,7 @@ do_persist(struct call *call)
 		key->ends_ms = 0;
 		redis_tell(call->redis, call->words[1]);
 	}
-	reply_number(call, had);
+	redis_reply_number(call, had);
 }
 
 static void
@@ -280,106 +245,7 @@ do_flushall(struct call *call)
 	while ((key = LIST_FIRST(&call->redis->keys.all)) != NULL)
 		redis_keys_remove(key);
 	redis_tell_all(call->redis);
-	reply(call, "+OK\r\n");
-}
-
-/* ---- the connection ---- */
-
-static void
-do_ping(struct call *call)
-{
-	reply(call, call->client->subscribed ? "*2\r\n$4\r\npong\r\n$0\r\n\r\n" : "+PONG\r\n");
-}
-
-static void
-do_hello(struct call *call)
-{
-	reply_array(call, 14);
-	reply_text(call, "server");
-	reply_text(call, "redis");
-	reply_text(call, "version");
-	reply_text(call, "7.0.15");
-	reply_text(call, "proto");
-	reply_number(call, 2);
-	reply_text(call, "id");
-	reply_number(call, call->client->id);
-	reply_text(call, "mode");
-	reply_text(call, "standalone");
-	reply_text(call, "role");
-	reply_text(call, "master");
-	reply_text(call, "modules");
-	reply_array(call, 0);
-}
-
-static void
-do_subscribe(struct call *call)
-{
-	call->client->subscribed = true;
-	reply_array(call, 3);
-	reply_text(call, "subscribe");
-	reply_text(call, call->words[1]);
-	reply_number(call, 1);
-}
-
-static void
-do_role(struct call *call)
-{
-	reply_array(call, 3);
-	reply_text(call, "master");
-	reply_number(call, 0);
-	reply_array(call, 0);
-}
-
-static void
-do_info(struct call *call)
-{
-	char text[200];
-
-	snprintf(text, sizeof(text), "# Server\r\nredis_version:7.0.15\r\nrun_id:%s\r\n",
-	    call->redis->run_id);
-	reply_text(call, text);
-}
-
-static bool
-word_is(const struct call *call, size_t i, const char *word)
-{
-	return i < call->count && strcasecmp(call->words[i], word) == 0;
-}
-
-static struct redis_client *
-client_of(struct redis *redis, int64_t id)
-{
-	struct redis_client *client;
-
-	LIST_FOREACH(client, &redis->clients, link)
-	if (client->id == id)
-		break;
-	return client;
-}
-
-static void
-do_client(struct call *call)
-{
-	struct redis_client *client = call->client;
-
-	if (word_is(call, 1, "SETNAME")) {
-		snprintf(client->name, sizeof(client->name), "%s", call->words[2]);
-		reply(call, "+OK\r\n");
-	} else if (word_is(call, 1, "TRACKING") && word_is(call, 2, "ON")) {
-		int64_t id = strtoll(call->words[4], NULL, 10);
-
-		if (client_of(call->redis, id) == NULL) {
-			reply(call, "-ERR The client ID you want redirect to does not exist\r\n");
-			return;
-		}
-		client->tracking = true;
-		client->redirect = id;
-		reply(call, "+OK\r\n");
-	} else if (word_is(call, 1, "ID")) {
-		reply_number(call, client->id);
-	} else {
-		reply(call, "-ERR unknown subcommand\r\n");
-	}
+	redis_reply(call, "+OK\r\n");
 }
 
 /* ---- all of them ---- */
@@ -393,8 +259,8 @@ static const struct command {
     {"hgetall", 2, true, do_hgetall},
     {"pttl", 2, true, do_pttl},
     {"exists", 2, true, do_exists},
-    {"ping", 1, false, do_ping},
-    {"role", 1, false, do_role},
+    {"ping", 1, false, redis_do_ping},
+    {"role", 1, false, redis_do_role},
     {"get", 2, true, do_get},
     {"mget", 2, true, do_mget},
     {"eval_ro", 4, true, do_eval_ro},
@@ -405,10 +271,10 @@ static const struct command {
     {"pexpire", 3, true, do_pexpire},
     {"persist", 2, true, do_persist},
     {"flushall", 1, false, do_flushall},
-    {"hello", 2, false, do_hello},
-    {"client", 2, false, do_client},
-    {"subscribe", 2, false, do_subscribe},
-    {"info", 2, false, do_info},
+    {"hello", 2, false, redis_do_hello},
+    {"client", 2, false, redis_do_client},
+    {"subscribe", 2, false, redis_do_subscribe},
+    {"info", 2, false, redis_do_info},
 };
 
 static const struct command *
@@ -450,7 +316,7 @@ redis_command_run(struct redis_client *client, const struct slice *words, size_t
 		abort();
 	}
 	if (command->keyed && client->redis->cut && client->end != NULL)
-		reply(&call, "-CLUSTERDOWN The cluster is down\r\n");
+		redis_reply(&call, "-CLUSTERDOWN The cluster is down\r\n");
 	else
 		run(&call, command);
 }

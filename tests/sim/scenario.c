@@ -79,6 +79,8 @@ draw_rules(struct scenario *s, struct random *random)
 		};
 	/* A look-up that is late for no other reason would be refused: that is left to faults. */
 	s->rules[RULES_STORE].loss = 0;
+	if (s->connect < 1000) /* likewise */
+		s->rules[RULES_BACKEND].loss = 0;
 	s->rules[RULES_GATEWAY] =
 	    (struct host_rules){.delay_ns = 5 * NS_PER_US, .jitter_ns = 5 * NS_PER_US};
 }

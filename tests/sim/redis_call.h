@@ -1,0 +1,27 @@
+/* redis_call.h - one command that the model of Redis carries out; only its own files include it. */
+#ifndef SIM_REDIS_CALL_H
+#define SIM_REDIS_CALL_H
+
+#include "redis.h"
+
+struct call {
+	struct redis_client *client;
+	struct redis *redis;
+	size_t count;
+	const char *words[REDIS_WORDS_MAX];
+};
+
+/* Append to the client's replies: a whole line, a number, the head of an array, a text. */
+void redis_reply(struct call *call, const char *line);
+void redis_reply_number(struct call *call, int64_t number);
+void redis_reply_array(struct call *call, size_t count);
+void redis_reply_text(struct call *call, const char *text);
+
+void redis_do_ping(struct call *call);
+void redis_do_hello(struct call *call);
+void redis_do_client(struct call *call);
+void redis_do_subscribe(struct call *call);
+void redis_do_role(struct call *call);
+void redis_do_info(struct call *call);
+
+#endif
