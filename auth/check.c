@@ -14,7 +14,8 @@
 /* The threads of logs have this long to write what the process said before. */
 #define LOGS_MS 50
 
-/* In a build that counts: of so many failures each is logged; then only 2, 4, 8 ... times as many.
+/* In a build that counts: this many failures are logged, then only the one at 2, 4, 8 ... times
+ * that number.
  */
 #define LOGGED_MAX 100
 

@@ -1,4 +1,4 @@
-/* token_hash.c - the SHA-256 digest that stands for a token's value, and its hex form. */
+/* token_hash.c - the SHA-256 digest of a token's value, and its hex form. */
 #include "jobgate/token.h"
 
 #include <openssl/evp.h>

@@ -178,7 +178,7 @@ task_is_unminted(const struct record *record)
 
 /* ---- walking ---- */
 
-/* Failures in a row before it is given up: the store answers, but not to this. */
+/* Failures in a row that end it: the store answers, but not to this. */
 #define FAILURES_MAX 5
 
 struct walk {
@@ -242,8 +242,8 @@ start(struct walk *walk, const char *cursor)
 }
 
 /*
- * After a failure: may it go on where it stopped? An index that is none will not get better. It may
- * have been a record that is too large.
+ * After a failure: true when the walk goes on where it stopped. A key that is not an index will not
+ * become one; but the failure may have been a record that is too large.
  */
 static bool
 try_again(struct walk *walk)

@@ -64,7 +64,8 @@ int task_mint_know(struct task *task);
 enum store_result task_mint_change(
     struct task *task, enum store_mint_change change, const unsigned char key[MINT_KEY_LEN]);
 
-/* Is it a token whose present value was not minted? NULL, one that breaks the rules, is not. */
+/* True for a token whose present value was not minted. False for NULL, a record that breaks the
+ * rules. */
 bool task_is_unminted(const struct record *record);
 
 /* Tell something of a record on standard error. */

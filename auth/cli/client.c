@@ -213,7 +213,7 @@ client_on_idle(struct client *client, void (*on_idle)(void *ctx), void *ctx)
 	curl_easy_setopt(client->curl, CURLOPT_NOPROGRESS, on_idle == NULL ? 1L : 0L);
 }
 
-/* Does it name this machine itself? */
+/* True when it names this machine itself. */
 static bool
 is_loopback(const char *host)
 {

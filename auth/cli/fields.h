@@ -5,7 +5,7 @@
 #include "auth/cli/options.h"
 #include "auth/cli/present.h"
 
-/* Was any field given? */
+/* True when any field was given. */
 bool fields_given(const struct options *options);
 
 /* Put the fields that were given into a request's body. False after telling that one is no text. */

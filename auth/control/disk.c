@@ -155,7 +155,7 @@ give_back_piece(struct disk *disk)
 	return given;
 }
 
-/* Does the quota have this many bytes left? The only way to know is to take and return them. */
+/* True when the quota has this many bytes left. The only way to know is to take and return them. */
 static bool
 quota_leaves(int fd, long long size, long long bytes)
 {

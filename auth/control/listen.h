@@ -20,7 +20,7 @@ struct listen_unix {
  */
 int listen_unix_open(const char *path, struct listen_unix *out, const struct log *log);
 
-/* Does its name still lead to this socket? */
+/* True while its name leads to this socket. */
 bool listen_unix_stands(const struct listen_unix *listening);
 
 /* Remove the socket's name, if it still is ours. */

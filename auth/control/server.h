@@ -45,7 +45,7 @@ bool server_listen_again(struct server *server, int fd);
 /* How many connections it has, and the one that waits longest. */
 void server_dump(const struct server *server, struct dump *dump);
 
-/* End all connections. Calls still under way stay valid and are to be answered all the same. */
+/* End all connections. Calls under way stay valid, and must still be answered. */
 void server_free(struct server *server);
 
 #endif

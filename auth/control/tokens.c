@@ -10,7 +10,7 @@
 #include "auth/record.h"
 #include "jobgate/clock.h"
 
-/* Keys that a value is minted with before it is given up: the store's changes hardly ever. */
+/* How many keys are tried for a value: the store's key hardly ever changes. */
 #define MINTINGS_MAX 3
 
 /* A value on its way to the client, while the store keeps its hash. */

@@ -257,7 +257,7 @@ on_event(struct bufferevent *bev, short what, void *ctx)
 
 	connection_enter(connection);
 	if (what & BEV_EVENT_CONNECTED) {
-		if (connection->state == CONNECTION_TLS_HANDSHAKE) /* and not given up meanwhile */
+		if (connection->state == CONNECTION_TLS_HANDSHAKE) /* and not closed meanwhile */
 			connection_login(connection);
 	} else if (what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) {
 		if (connection->url.tls &&

@@ -22,7 +22,7 @@
 struct redis_connection;
 
 /*
- * What the error begins with that stands for a reply of more than 16 MiB or 2^20 elements. The
+ * A reply of more than 16 MiB or 2^20 elements becomes an error that begins with this. The
  * connection goes on, and neither keeps nor answers with more.
  */
 #define REDIS_TOO_LONG "TOOLONG"

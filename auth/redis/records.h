@@ -15,7 +15,7 @@ enum record_status {
 	RECORD_MISSING,	  /* no such key */
 	RECORD_BROKEN,	  /* it breaks a rule of the store's contract (README.md): to be treated as
 			     absent */
-	RECORD_TOO_LARGE, /* likewise: the rule about its size, which readers are to heed too */
+	RECORD_TOO_LARGE, /* likewise: the rule about its size; readers check it, too */
 	RECORD_FAILED,	  /* an error of Redis, or memory is short: nothing is known */
 };
 

@@ -78,7 +78,7 @@ store_down(struct store *store, const char *why)
 	reconnect_later(store);
 }
 
-/* False when it is no primary any more: the connection has been given up then. */
+/* False when it is no primary any more: then the connection has been closed. */
 static bool
 is_primary(struct store *store, const redisReply *role)
 {

@@ -43,9 +43,9 @@
 	"end\n"
 
 /*
- * Is there no token? Other programs may have written tokens without the index, and tokens that are
- * older than the key must not be refused. So the script looks at all keys, up to about 10,000. It
- * cannot tell for a larger store that has no key yet.
+ * True when there is no token. Other programs may have written tokens without the index, and tokens
+ * that are older than the key must not be refused. So the script looks at all keys, up to about
+ * 10,000. It cannot tell for a larger store that has no key yet.
  */
 #define IS_EMPTY(index)                                                           \
 	"local function is_empty(prefix)\n"                                       \
@@ -98,9 +98,9 @@ static const char script_renew[] = TOKEN_WITHIN RECORD_SCRIPT_WHOLE MINT_READ(
 	  "return {1, key, enforced, (whole(KEYS[1]))}\n";
 
 /*
- * Is the present value of each token minted? The newest 10,000 of the index are looked at, which
- * takes 0.2 s: the server does nothing else meanwhile. The caller has counted them all before; only
- * an import, or another program, can have added one since.
+ * True when the present value of each token is minted. The newest 10,000 of the index are looked
+ * at, which takes 0.2 s: the server does nothing else meanwhile. The caller has counted them all
+ * before; only an import, or another program, can have added one since.
  */
 #define ALL_MINTED(index)                                                                       \
 	"local function all_minted(prefix)\n"                                                   \
@@ -143,7 +143,8 @@ store_mint(const struct store *store)
 	return &store->mint;
 }
 
-/* Remember what the store has; a key that is none counts as none, and is told once. */
+/* Remember the keys that the store has. A value that is not a key counts as none, and is logged
+ * once. */
 static void
 take_mint_keys(struct store *store, const redisReply *reply)
 {

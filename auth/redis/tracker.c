@@ -1,4 +1,4 @@
-/* tracker.c - the connections of a worker to its store: found, made, armed, given up. */
+/* tracker.c - the connections of a worker to its store: found, made, armed, closed. */
 #include "auth/redis/tracker_state.h"
 #include "jobgate/check.h"
 

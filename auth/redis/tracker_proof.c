@@ -107,7 +107,7 @@ on_role(void *ctx, const redisReply *reply)
 
 /*
  * The data connection is asked for a key, not just for a sign of life: a server that must not
- * answer for keys (CLUSTERDOWN, MASTERDOWN, LOADING) answers PING all the same.
+ * answer for keys (CLUSTERDOWN, MASTERDOWN, LOADING) still answers PING.
  */
 static void
 proof_ping(struct redis_tracker *tracker)

@@ -140,8 +140,8 @@ struct exchange_client_ops {
 	bool (*take_back)(struct exchange_client *client);
 
 	/*
-	 * The request's credential is not valid. Returns 0 when the client may be told so. Else too
-	 * many were not valid lately, and it returns the seconds (1 or more) to wait.
+	 * The request's credential is not valid. Returns 0 when the client may be told so. Else its
+	 * address has recently sent too many, and it returns the seconds (1 or more) to wait.
 	 */
 	unsigned (*failed_auth)(struct exchange_client *client);
 

@@ -18,7 +18,7 @@
 #define MINT_KEY_TEXT_LEN (2 * MINT_KEY_LEN) /* as the store keeps it: hex digits */
 
 enum mint_state {
-	MINT_UNKNOWN,  /* the store has not said, or not lately */
+	MINT_UNKNOWN,  /* the store has not said, or not within the staleness bound */
 	MINT_NONE,     /* the store has no key: no value is checked */
 	MINT_STARTED,  /* new values are minted, others count too */
 	MINT_ENFORCED, /* only minted values count */

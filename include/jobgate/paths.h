@@ -16,7 +16,7 @@ bool jg_control_socket_default(char *out, size_t cap);
 #define JG_SERVICE_SOCKET "/run/jobgate/control.sock"
 
 /*
- * For clients: the same, or service where there is none but there is that one; a login shell
+ * For clients: the same path, or `service` if only that one exists; a login shell
  * of root's has an $XDG_RUNTIME_DIR, the service has not.
  */
 bool jg_control_socket_find(const char *service, char *out, size_t cap);

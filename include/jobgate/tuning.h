@@ -67,14 +67,15 @@ struct backend_tuning {
 	uint64_t address_ms; /* an address has this long before the next one is tried beside it
 				(RFC 8305 section 5): a family that leads nowhere costs this
 				once, not the time-out */
-	size_t parallel_max; /* sockets of all dials beside their first. There are descriptors
-				for one of each dial, and some to spare. When the spare ones are
-				used up, the next address is tried in place of the one before */
-	uint64_t linger_ms;  /* a backend without users is remembered for this long: its
-				addresses, TLS session and circuit */
-	uint64_t warn_ms;    /* the least between two lines about one backend */
-	size_t spare_max;    /* idle blocks kept of each kind: more than a busy worker turns over */
-	uint64_t pause_last_ms;	  /* however long a backend is away, it is tried again after this */
+	size_t
+	    parallel_max; /* sockets of all dials, besides the first of each. There are descriptors
+			     for one of each dial, and some to spare. When the spare ones are
+			     used up, the next address is tried in place of the one before */
+	uint64_t linger_ms; /* a backend without users is remembered for this long: its
+			       addresses, TLS session and circuit */
+	uint64_t warn_ms;   /* shortest time between two log lines about one backend */
+	size_t spare_max;   /* idle blocks kept of each kind: more than a busy worker turns over */
+	uint64_t pause_last_ms;	  /* the longest pause before a probe */
 	uint64_t redial_first_ms; /* while a backend refuses connections, one dials after this, */
 	uint64_t redial_last_ms;  /* doubled up to this */
 	size_t turn_bytes;	  /* of an answer, read before the loop turns: others wait for it */

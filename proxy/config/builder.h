@@ -86,7 +86,8 @@ bool defaults_load(struct builder *builder);
 /* Fill in the store's URLs that are left open; before validate_config. */
 void defaults_derive_store(struct builder *builder);
 
-/* Fill in what follows from other values, which validate_config has let pass. False after an error.
+/* Fill in what follows from other values, after validate_config has accepted them. False after an
+ * error.
  */
 bool defaults_derive(struct builder *builder);
 

@@ -64,7 +64,7 @@ unknown_key(struct builder *builder, const yaml_node_t *node, const char *key)
 
 static bool load_mapping(struct builder *builder, const char *section, const yaml_node_t *node);
 
-/* Is this the name of a section ("store")? */
+/* True when this is the name of a section ("store"). */
 static bool
 is_section(const char *name)
 {

@@ -42,7 +42,7 @@ check_control(struct builder *builder)
 	    "trusted, set control.allow_plain: true");
 }
 
-/* Does this URL name sentinels? */
+/* True when this URL names sentinels. */
 static bool
 has_sentinels(const char *text)
 {

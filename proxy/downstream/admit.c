@@ -139,7 +139,7 @@ is_of(const struct connection *connection, const struct quota *quota)
 	return quota == NULL || connection->quota == quota;
 }
 
-/* Close the oldest handshake, of all or of one quota, if it has had its time. */
+/* Close the oldest handshake, of all or of one quota, if its protected time is over. */
 static bool
 handshake_gives_way(struct places *places, const struct quota *of)
 {

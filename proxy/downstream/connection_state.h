@@ -68,7 +68,7 @@ bool admit_named_client(struct connection *connection, const struct sockaddr *ad
 
 /*
  * True when one more handshake may begin. At the limit, the oldest handshake closes to make room;
- * false when that one has not had its time yet.
+ * false when the protected time of that one is not over.
  */
 bool admit_handshake(struct places *places);
 

@@ -33,7 +33,7 @@ struct exchange_context {
 	struct slab exchanges;
 	struct pool *pool;
 	struct request_ids ids;
-	struct digest_cache digests; /* cached, of credentials that were read lately */
+	struct digest_cache digests; /* of recently read credentials */
 
 	int64_t date_second; /* the Unix time that `date` says */
 	char date[HTTP_DATE_LEN];
@@ -45,7 +45,7 @@ struct exchange_context {
 	char *local_room; /* LOCAL_ROOM bytes for what a local handler answers; in the same way */
 };
 
-/* Where the sidecar's job is reached, whatever its record says; NULL: as its record says. */
+/* The URL of a sidecar's job, in place of the one in its record; NULL: as each record says. */
 static inline const struct job_url *
 exchange_fixed_target(const struct exchange_context *context)
 {

@@ -163,7 +163,7 @@ add_forwarded(struct rewritten *out, const struct request *request, const struct
 	return value_end(out, SLICE("Forwarded"), &writer);
 }
 
-/* The cookies beside the session's, which is for the gateway alone. */
+/* All cookies except the session's, which only the gateway gets. */
 static bool
 add_cookies(struct rewritten *out, const struct request *request)
 {

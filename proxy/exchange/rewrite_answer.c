@@ -85,7 +85,7 @@ rewrite_answer(struct fields *fields, const struct answer_rules *rules)
 
 /* ---- shared caches ---- */
 
-/* The first field with this id that travels on; NULL when there is none. */
+/* The first field with this id that is not dropped; NULL when there is none. */
 static struct field *
 find(const struct fields *fields, enum field_id id)
 {

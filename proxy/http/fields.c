@@ -101,7 +101,7 @@ parse_line(struct slice *section, struct field *out)
 	return true;
 }
 
-/* Does a line of any form end in the section, as all lines do? */
+/* True when a line of any form ends in the section, as all lines do. */
 static bool
 line_ends(struct slice section)
 {

@@ -86,7 +86,7 @@ struct grpc_messages {
 /* Go on over bytes that were sent. */
 void grpc_messages_follow(struct grpc_messages *messages, struct slice sent);
 
-/* Is the next byte the first one of a message? Then trailers of our own may follow. */
+/* True when the next byte is the first one of a message. Then trailers of our own may follow. */
 static inline bool
 grpc_between_messages(const struct grpc_messages *messages)
 {

@@ -91,7 +91,7 @@ void trailers_mark(struct fields *trailers, const char *const *listed);
  */
 bool list_next(struct slice *rest, struct slice *member);
 
-/* May a field have this value, white space around it included (RFC 9110 section 5.5)? */
+/* True when a field may have this value, white space around it included (RFC 9110 section 5.5). */
 bool is_field_value(struct slice text);
 
 /* The same for a value of HTTP/2, which has no white space around it (RFC 9113 section 8.2.1). */

@@ -60,7 +60,7 @@ hpack_decoder_set_limit(struct hpack_decoder *decoder, unsigned limit)
 	decoder->limit = (uint16_t)limit;
 }
 
-/* An integer with a prefix of so many bits (section 5.1). */
+/* An integer with a prefix of this many bits (section 5.1). */
 static inline enum hpack_status
 read_integer(struct input *in, unsigned bits, uint32_t *number)
 {
@@ -185,7 +185,7 @@ decode_literal(const struct hpack_table *table, const struct literal *literal, c
 	return status;
 }
 
-/* A field that is not kept: the table may need it all the same. The storage is free for it. */
+/* A field that is not kept: the table may still need it. The storage is free for it. */
 static enum hpack_status
 index_unkept(
     struct hpack_table *table, const struct hpack_block *block, const struct literal *literal)

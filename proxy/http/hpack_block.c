@@ -23,7 +23,7 @@ hpack_block_set_too_large(struct hpack_block *block)
 	block->used = 0;
 }
 
-/* A place for one more field with so many bytes, of which `copied` go into the storage; NULL when
+/* A place for one more field with this many bytes, of which `copied` go into the storage; NULL when
  * the block is too large. */
 static inline struct field *
 claim_field(struct hpack_block *block, size_t len, size_t copied)

@@ -157,7 +157,7 @@ move_entries(const struct hpack_table *from, struct hpack_table *to)
 	to->next_byte = (uint16_t)(to->used & (to->capacity - 1u));
 }
 
-/* Have room for one more entry with so many bytes. */
+/* Make room for one more entry with this many bytes. */
 static bool
 make_room(struct hpack_table *table, size_t bytes)
 {

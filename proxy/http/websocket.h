@@ -24,7 +24,7 @@ struct websocket_frames {
 /* Go on over bytes that were sent. */
 void websocket_follow(struct websocket_frames *frames, struct slice sent);
 
-/* Is the next byte the first one of a frame? */
+/* True when the next byte is the first one of a frame. */
 static inline bool
 websocket_between_frames(const struct websocket_frames *frames)
 {

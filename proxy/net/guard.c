@@ -53,8 +53,8 @@ judge_class(const struct guard_rules *rules, const struct in6_addr *address)
 	return GUARD_MULTICAST;
 }
 
-/* Does one of this machine's interfaces have the address? Asked only for a port that is ours, so
- * seldom. */
+/* True when one of this machine's interfaces has the address. Asked only for a port that is ours,
+ * so seldom. */
 static bool
 is_local(const struct in6_addr *address)
 {

@@ -114,7 +114,7 @@ crc32c(uint32_t crc, struct slice bytes)
 	return crc;
 }
 
-/* Is the checksum at `at` that of the header, its own bytes taken as zeros? */
+/* True when the checksum at `at` is that of the header, its own bytes taken as zeros. */
 static bool
 checksum_is_right(struct slice header, const char *at)
 {
@@ -221,7 +221,7 @@ parse_v2(struct slice bytes, struct proxy_header *out, size_t *len)
 	return extensions_are_good(header, slice_after(rest, used)) ? PROXY_COMPLETE : PROXY_BAD;
 }
 
-/* Do the bytes begin with the signature, as far as they go? */
+/* True when the bytes begin with the signature, or with its beginning if they are fewer. */
 static bool
 begins_with(struct slice bytes, struct slice signature)
 {

@@ -39,7 +39,7 @@ bool certificate_covers(const struct certificate *certificate, const char *host)
 /* Free what it has; a zeroed one is let pass. */
 void certificate_clear(struct certificate *certificate);
 
-/* Do both sign with the same kind of key (RSA, ECDSA, Ed25519)? */
+/* True when both sign with the same kind of key (RSA, ECDSA, Ed25519). */
 bool certificate_same_kind(const struct certificate *a, const struct certificate *b);
 
 #endif

@@ -76,8 +76,8 @@ open_one(struct address *address, bool shared_port)
 }
 
 /*
- * Does another process listen on the port? SO_REUSEPORT would let a second gateway of the same user
- * share it silently, so the first socket is bound without it once, to see.
+ * True when another process listens on the port. SO_REUSEPORT would let a second gateway of the
+ * same user share it silently, so the first socket is bound without it once, to see.
  */
 static bool
 port_is_free(struct address *address)

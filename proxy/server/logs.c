@@ -53,7 +53,7 @@ refuse(const struct log *log, const char *where, int error)
 	log_error(log, "cannot open the access log %s: %s", where, log_sink_error(error));
 }
 
-/* May it be made in its folder? */
+/* True when it may be made in its folder. */
 static bool
 may_be_made(const char *path)
 {

@@ -13,7 +13,7 @@ generation_fits(const struct supervision *supervision)
 	return unused >= supervision->options.worker_slots / 2;
 }
 
-/* Does this worker run, or wait to be started again? */
+/* True when this worker runs, or waits to be started again. */
 static bool
 generation_has(const struct supervision *supervision, unsigned index)
 {

@@ -82,7 +82,7 @@ uint64_t child_patience_ms(const struct supervision *supervision);
 
 /* ---- supervision_generation.c ---- */
 
-/* Are there slots for a generation? Those of earlier ones may still drain. */
+/* True when there are slots for a generation. Workers of earlier ones may still drain. */
 bool generation_fits(const struct supervision *supervision);
 
 /* Start the workers of the settings; those that run already are old from now on. */

@@ -36,7 +36,7 @@ race_end(struct dial *dial)
 		parallel_drop(parallel);
 }
 
-/* Is there an address that this dial has not tried yet? *index is the next one. */
+/* True when there is an address that this dial has not tried yet; *index is the next one. */
 static bool
 next_address(struct dial *dial, size_t *index)
 {

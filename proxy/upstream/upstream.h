@@ -35,8 +35,8 @@ enum upstream_failure {
 };
 
 /*
- * May a failed request be sent again (RFC 9110 section 9.2.2)? The backend's end decides, as it
- * alone knows what was sent and on what. Each reason counts once for a request.
+ * Whether a failed request may be sent again (RFC 9110 section 9.2.2). The backend's end decides,
+ * because only it knows what was sent on which connection. Each reason counts once for a request.
  */
 enum repeat {
 	REPEAT_NOT,    /* the backend may have acted on it, or will never take it */

@@ -47,7 +47,7 @@ answer_framing(struct http1_server *server, const struct response *response)
 	return BODY_UNTIL_CLOSE;
 }
 
-/* May the rest of the request's content be read and dropped, to keep the connection? */
+/* True when the rest of the request's content may be read and dropped, to keep the connection. */
 static bool
 content_is_skippable(const struct http1_server *server)
 {

@@ -25,7 +25,7 @@ answer_fill(struct http1_client *client)
 	return false;
 }
 
-/* Does an answer of 101 switch to what was asked for? */
+/* True when an answer of 101 switches to the protocol that was asked for. */
 static bool
 upgrade_agreed(const struct http1_client *client, const struct response_framing *framing)
 {

@@ -116,7 +116,7 @@ shut_if_drained(struct http1_client *client)
 		conn_shutdown_write(&client->connection.conn);
 }
 
-/* Does any of the trailers travel on? */
+/* True when any of the trailers is to be forwarded. */
 static bool
 has_trailers(const struct fields *trailers)
 {
@@ -260,7 +260,7 @@ client_expired(struct timer *timer)
 
 /* ---- its beginning and end ---- */
 
-/* May another request follow the one that is over, and is nothing left of that one? */
+/* True when another request may follow the one that is over, and nothing is left of that one. */
 static bool
 is_reusable(struct http1_client *client)
 {
