@@ -146,7 +146,7 @@ http1_half_closed(struct http1_server *server)
  * client's end; only a read can tell which.
  */
 static bool
-http1_listen(struct http1_server *server)
+http1_watch_client(struct http1_server *server)
 {
 	struct receiver *receiver = &server->receiver;
 
@@ -179,7 +179,7 @@ http1_serve(struct http1_server *server, size_t *budget)
 	/* A client that has ended its side of a tunnel still reads the other one. */
 	if (server->tunnel && server->content_ended)
 		return false;
-	return http1_listen(server);
+	return http1_watch_client(server);
 }
 
 bool
