@@ -13,8 +13,8 @@
  * in part: the side that pushes keeps the rest, and pushes it again when it is told to resume. So
  * nothing here buffers a body, and a slow reader slows the writer down.
  *
- * The client's end is an interface. HTTP/1 is one implementation of it; HTTP/2, with many exchanges
- * on one connection, is to be another.
+ * The client's end is an interface. It has two implementations in proxy/downstream: http1, and
+ * http2 with many exchanges on one connection.
  */
 struct exchange;
 struct exchange_context;
@@ -37,7 +37,7 @@ struct exchange_client {
 /*
  * How an exchange ends for its client. What each end sends on the wire:
  *
- * event           end          to an HTTP/1 client               to an HTTP/2 client (to be done)
+ * event           end          to an HTTP/1 client               to an HTTP/2 client
  * --------------- ------------ --------------------------------- ---------------------------------
  * answer complete COMPLETE     the end of its framing; then the  END_STREAM; RST_STREAM NO_ERROR
  *                              connection is kept, or ends its   behind it where the request has
@@ -73,6 +73,8 @@ struct exchange_client {
  * drain time over UNPROCESSED  as CUT, with nothing sent         RST_STREAM REFUSED_STREAM: the
  * before a byte has gone                                         client may send it again
  * to a backend
+ *
+ * Still to be done: what the table says of gRPC and of WebSockets over HTTP/2.
  *
  * A browser's session that expires ends an exchange as revoked access does.
  *
