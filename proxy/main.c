@@ -136,7 +136,7 @@ find_store(void *ctx, const char *file, struct bulk_store *out)
 	place = *source->config;
 	/* Where nothing is said, that of the gateway that all other commands speak to. */
 	if (file == NULL && jg_control_socket_find(JG_SERVICE_SOCKET, socket, sizeof(socket)))
-		place.control.socket = socket;
+		place.control.process.socket = socket;
 	if (place.store.write_url == NULL && !redis_child_place(&source->child, &place, &log))
 		return false;
 	*out = (struct bulk_store){

@@ -154,9 +154,10 @@ effective_job(struct call *call, const struct job *job)
 	struct job_url fixed;
 	size_t bad;
 
-	if (setup->fixed_job == NULL || !slice_equal(job->id, slice_of(setup->fixed_job)))
+	if (setup->settings.fixed_job == NULL ||
+	    !slice_equal(job->id, slice_of(setup->settings.fixed_job)))
 		return job;
-	jg_job_url_parse(slice_of(setup->fixed_url), &fixed, &bad);
+	jg_job_url_parse(slice_of(setup->settings.fixed_url), &fixed, &bad);
 	return jg_effective_job(job, &fixed, &question->fixed);
 }
 

@@ -40,7 +40,7 @@ refuse(struct call *call, unsigned status, const char *error, const char *detail
 {
 	const struct control *control = call->ctx;
 
-	call->challenge = challenge_make(control->setup->realm, error);
+	call->challenge = challenge_make(control->setup->settings.realm, error);
 	call_refuse(call, status, NULL, "%s", detail);
 }
 

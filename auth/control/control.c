@@ -131,12 +131,12 @@ start_store(struct run *run)
 	struct store_options options = {
 	    .base = run->base,
 	    .resolver = run->resolver = setup->resolver_open(run->base),
-	    .url = setup->store_url,
-	    .wait = setup->wait,
+	    .url = setup->settings.store_url,
+	    .wait = setup->settings.wait,
 	    .tuning = &tuning_or_default(setup->tuning)->store,
 	    .of_primary = true,
-	    .prefix = setup->key_prefix,
-	    .ca_file = setup->ca_file,
+	    .prefix = setup->settings.key_prefix,
+	    .ca_file = setup->settings.ca_file,
 	    .log = setup->log,
 	};
 
@@ -159,8 +159,8 @@ api_setup(struct run *run, enum server_peers peers)
 	    .ctx = &run->control,
 	    .peers = peers,
 	    .identify = peers == PEERS_GATEWAY ? caller_vouched_for : caller_identify,
-	    .request_ms = run->setup->request_ms,
-	    .idle_ms = run->setup->idle_ms,
+	    .request_ms = (unsigned)run->setup->settings.request_ms,
+	    .idle_ms = (unsigned)run->setup->settings.idle_ms,
 	    .connections_max = tuning_or_default(run->setup->tuning)->control.connections_max,
 	    .log = run->setup->log};
 }
@@ -171,11 +171,11 @@ start_api(struct run *run)
 {
 	const struct control_setup *setup = run->setup;
 	const struct server_setup server = api_setup(run, PEERS_OURSELVES);
-	int fd = listen_unix_open(setup->socket_path, &run->socket, &setup->log);
+	int fd = listen_unix_open(setup->settings.socket, &run->socket, &setup->log);
 
 	run->api = fd >= 0 ? server_new(&server, fd) : NULL;
 	if (run->api != NULL)
-		log_info(&setup->log, "control API at unix:%s", setup->socket_path);
+		log_info(&setup->log, "control API at unix:%s", setup->settings.socket);
 	if (run->api != NULL)
 		run->socket_again = relisten_new(run->base, &run->socket, run->api, &setup->log);
 	return run->socket_again != NULL;
@@ -189,9 +189,9 @@ start_gateway(struct run *run)
 	const struct server_setup server = api_setup(run, PEERS_GATEWAY);
 	int fd;
 
-	if (setup->gateway_socket_path == NULL || run->gateway != NULL)
+	if (setup->settings.gateway_socket == NULL || run->gateway != NULL)
 		return true;
-	fd = listen_unix_open(setup->gateway_socket_path, &run->gateway_socket, &setup->log);
+	fd = listen_unix_open(setup->settings.gateway_socket, &run->gateway_socket, &setup->log);
 	run->gateway = fd >= 0 ? server_new(&server, fd) : NULL;
 	if (run->gateway != NULL)
 		run->gateway_socket_again =

@@ -120,7 +120,7 @@ handler_maker(const struct call *call, enum record_kind kind, struct store_maker
 		return NULL;
 	*out = (struct store_maker){.id = call->token->token.id,
 	    .hash = call->token->token.hash,
-	    .most = (unsigned)setup->scope.most[kind]};
+	    .most = (unsigned)setup->settings.scope.most[kind]};
 	return out;
 }
 
@@ -160,7 +160,8 @@ handler_confirmed(struct call *call, enum store_result result)
 	const struct control *control = call->ctx;
 	const struct control_setup *setup = control->setup;
 
-	if (call->replicas >= (int)setup->wait.required || setup->wait.required == 0)
+	if (call->replicas >= (int)setup->settings.wait.required ||
+	    setup->settings.wait.required == 0)
 		return true;
 	/* Other results: nothing was changed, or that is unknown. Broken records are changed. */
 	if (result != STORE_OK && result != STORE_ABSENT && result != STORE_BROKEN &&
@@ -169,7 +170,7 @@ handler_confirmed(struct call *call, enum store_result result)
 	call_refuse(call, 503, NULL,
 	    "not confirmed: the store has the change, but only %d of %zu replicas have confirmed "
 	    "it, so it could be lost with the primary: repeat the request",
-	    call->replicas > 0 ? call->replicas : 0, setup->wait.required);
+	    call->replicas > 0 ? call->replicas : 0, setup->settings.wait.required);
 	return false;
 }
 
@@ -181,7 +182,7 @@ got_record(void *ctx, enum store_result result, const struct record *record)
 
 	result = handler_in_scope(call, result, record);
 	if (result == STORE_OK)
-		caller_answer(call, view_record(record, control->setup->public_url));
+		caller_answer(call, view_record(record, control->setup->settings.public_url));
 	else
 		handler_store_refused(call, result, record_types[call->kind].noun);
 }

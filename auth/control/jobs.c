@@ -124,8 +124,8 @@ check_url(struct call *call, const struct record_input *input)
 	const struct control_setup *setup = control->setup;
 
 	if (!has(input->given, JOB_FIELD_URL) || call->scope.count == 0 || call->local ||
-	    scope_may_lead_to(
-		input->record.job.url_text, setup->scoped_urls, setup->scoped_url_count))
+	    scope_may_lead_to(input->record.job.url_text, setup->settings.scoped_urls.items,
+		setup->settings.scoped_urls.count))
 		return true;
 	call_refuse(call, 403, "url",
 	    "with a token that is limited to labels a job's URL may lead to addresses within "
@@ -165,7 +165,7 @@ jobs_create(struct call *call)
 	record.job.id = slice_of(creation->id);
 	record.job.labels = (struct label_set){input.label_count, input.labels};
 	record.job.created_at = record.job.updated_at = slice_of(now);
-	creation->record = view_record(&record, control->setup->public_url);
+	creation->record = view_record(&record, control->setup->settings.public_url);
 	store_create(control->store, &record, now_ms, handler_maker(call, RECORD_JOB, &maker),
 	    created, call);
 done:
@@ -187,7 +187,7 @@ answer_patch(struct call *call, enum store_result result, const struct record *r
 	const struct control *control = call->ctx;
 
 	if (result == STORE_OK)
-		call_answer(call, 200, view_record(record, control->setup->public_url));
+		call_answer(call, 200, view_record(record, control->setup->settings.public_url));
 	else
 		handler_store_refused(call, result, record_types[RECORD_JOB].noun);
 }
@@ -269,7 +269,7 @@ renewed(void *ctx, enum store_result result, const struct record *record)
 	const struct control *control = call->ctx;
 
 	if (result == STORE_OK)
-		call_answer(call, 200, view_record(record, control->setup->public_url));
+		call_answer(call, 200, view_record(record, control->setup->settings.public_url));
 	else if (result == STORE_CONFLICT)
 		call_refuse(call, 409, NULL, "this job has no lease: it stays until it is deleted");
 	else

@@ -98,7 +98,7 @@ list_add(struct call *call, const struct record *record, const struct store_curs
 		list_full(call);
 		return false;
 	}
-	view = view_record(record, control->setup->public_url);
+	view = view_record(record, control->setup->settings.public_url);
 	result = page_add(&listing->page, view);
 	json_decref(view);
 	switch (result) {

@@ -48,6 +48,15 @@ bool jg_ip_range_contains(const struct ip_range *range, const struct in6_addr *a
 /* True when both are written the same; bits behind the prefix count. */
 bool jg_ip_range_equal(const struct ip_range *a, const struct ip_range *b);
 
+/* A list of ranges; items is NULL when there are none. */
+struct ip_ranges {
+	size_t count;
+	struct ip_range *items;
+};
+
+/* True when both have equal ranges in the same order. */
+bool jg_ip_ranges_equal(const struct ip_ranges *a, const struct ip_ranges *b);
+
 /* Parse a URL's host (IPv6 without brackets) as an address; false when it is a name. */
 bool jg_ip_parse(struct slice host, struct in6_addr *out);
 

@@ -8,7 +8,9 @@
 #include <stdint.h>
 
 #include "jobgate/directory.h"
+#include "jobgate/ip.h"
 #include "jobgate/job.h"
+#include "jobgate/log.h"
 #include "jobgate/purpose.h"
 
 /* Milliseconds. */
@@ -50,7 +52,6 @@ struct job_forms {
 	const char *fixed;	     /* the one job of a sidecar, without the other two; or NULL */
 	const char *fixed_url;	     /* its backend, instead of the one in its record; or NULL */
 	struct job_url fixed_target; /* fixed_url, parsed */
-	const char *public_url;	     /* what job_url shows, with {job} */
 };
 
 /* What becomes of requests on their way to backends. All text is the configuration's. */
@@ -105,5 +106,36 @@ struct replica_wait {
 struct scope_quota {
 	size_t most[RECORD_KINDS];
 };
+
+/*
+ * All that the control process takes from the configuration. A reload restarts the process when
+ * any of it has changed. All text is the configuration's.
+ */
+struct control_settings {
+	/* Text, compared by its content. Members of another type must not stand among these. */
+	const char *socket;	    /* Unix socket of the control API */
+	const char *gateway_socket; /* to which workers forward calls; NULL when no listener and no
+				       host is for them */
+	const char *store_url;	    /* of the primary; NULL: a private store's */
+	const char *key_prefix;	    /* "jobgate:" */
+	const char *ca_file;	    /* for rediss://; NULL: the system's */
+	const char *public_url;	    /* what job_url shows, with {job} */
+	const char *realm;	    /* of WWW-Authenticate */
+	const char *fixed_job; /* the one job, at fixed_url whatever its record says; or NULL */
+	const char *fixed_url;
+
+	struct ip_ranges scoped_urls; /* where operators with a label selector may have job URLs
+					 lead (auth/control/scope.h) */
+
+	/* Numbers, compared by their bytes. */
+	struct replica_wait wait; /* wait.required: 0, or the same as wait.count */
+	struct scope_quota scope;
+	uint64_t request_ms; /* for a request to arrive whole */
+	uint64_t idle_ms;    /* between two requests */
+	enum log_level log_level;
+};
+
+/* True when both have the same values. Padding must be zero in both, as config_load leaves it. */
+bool control_settings_equal(const struct control_settings *a, const struct control_settings *b);
 
 #endif

@@ -27,6 +27,13 @@ slice_of(const char *text)
 	return (struct slice){text, strlen(text)};
 }
 
+/* True when two NUL-terminated strings are equal, or both are NULL. Not for secrets. */
+static inline bool
+text_equal(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
 /* True when both hold the same bytes. Not for secrets: time depends on the content. */
 static inline bool
 slice_equal(struct slice a, struct slice b)

@@ -14,12 +14,6 @@ config_key_find(const char *name)
 	return i;
 }
 
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 /* Lists that end with NULL. */
 static bool
 same_words(const char *const *a, const char *const *b)
@@ -57,21 +51,10 @@ same_certificates(const struct config *a, const struct config *b)
 		const struct certificate_config *of_a = &a->tls.certificates[i],
 						*of_b = &b->tls.certificates[i];
 
-		if (!same_text(of_a->certificate, of_b->certificate) ||
-		    !same_text(of_a->key, of_b->key) || !same_text(of_a->ocsp, of_b->ocsp))
+		if (!text_equal(of_a->certificate, of_b->certificate) ||
+		    !text_equal(of_a->key, of_b->key) || !text_equal(of_a->ocsp, of_b->ocsp))
 			return false;
 	}
-	return true;
-}
-
-static bool
-same_ranges(const struct ip_ranges *a, const struct ip_ranges *b)
-{
-	if (a->count != b->count)
-		return false;
-	for (size_t i = 0; i < a->count; i++)
-		if (!jg_ip_range_equal(&a->items[i], &b->items[i]))
-			return false;
 	return true;
 }
 
@@ -104,7 +87,7 @@ config_key_equal(const struct config_key *key, const struct config *one, const s
 	case FORM_CERTIFICATES:
 		return same_certificates(one, other);
 	case FORM_RANGES:
-		return same_ranges(a, b);
+		return jg_ip_ranges_equal(a, b);
 	case FORM_UPGRADES:
 	case FORM_FIELDS:
 		return same_words(*(const char *const *const *)a, *(const char *const *const *)b);
@@ -118,7 +101,7 @@ config_key_equal(const struct config_key *key, const struct config *one, const s
 	case FORM_ADDRESS:
 	case FORM_OPTIONAL_PATH:
 	case FORM_HSTS:
-		return same_text(*(const char *const *)a, *(const char *const *)b);
+		return text_equal(*(const char *const *)a, *(const char *const *)b);
 	}
 	return false;
 }

@@ -14,11 +14,6 @@
 #include "jobgate/purpose.h"
 #include "jobgate/settings.h"
 
-struct ip_ranges {
-	size_t count;
-	struct ip_range *items;
-};
-
 /* Where the gateway listens for clients. */
 struct listener_config {
 	const char *address; /* as written, without what follows it: "127.0.0.1:8080", "[::]:8080",
@@ -58,8 +53,7 @@ struct config {
 		const char *url;	  /* NULL: a private redis-server of our own */
 		const char *read_url;	  /* where workers read; NULL with url NULL only */
 		const char *write_url;	  /* the primary, where changes go; the same */
-		struct replica_wait wait; /* wait.required: 0, or the same as wait.count */
-		bool wait_required;
+		bool wait_required;	  /* control.process.wait has the rest */
 		const char *prefix;	  /* of keys, "jobgate:" */
 		const char *ca_file;	  /* for rediss://; NULL: the system's */
 		const char *state_dir;	  /* of the private redis-server */
@@ -109,19 +103,14 @@ struct config {
 	} http2;
 
 	struct {
-		const char *socket;	    /* Unix socket of the control API */
-		const char *host;	    /* at which workers serve it too; NULL: nowhere */
-		const char *gateway_socket; /* Unix socket to which workers forward calls; NULL when
-					       no listener and no host is for them */
-		struct job_url gateway_target; /* the same, as a URL */
+		struct control_settings process;
+		const char *host; /* at which workers serve the API too; NULL: nowhere */
+		struct job_url gateway_target; /* process.gateway_socket, as a URL */
 		const char *metrics; /* "host:port" of /metrics, /healthz, /readyz; NULL: off */
 		const char *listen;  /* "host:port" of the API for operators; NULL: off */
 		const char *certificate, *key; /* of `listen`, PEM; NULL: no TLS */
 		const char *client_ca; /* whose certificates clients must have; NULL: none */
 		bool allow_plain;      /* `listen` may be without TLS beyond loopback */
-		struct scope_quota scope;
-		struct ip_ranges scoped_urls; /* where operators with a label selector may have
-						 job URLs lead */
 	} control;
 
 	struct {

@@ -68,7 +68,7 @@ derive_public_url(struct builder *builder)
 	const char *scheme = listener->tls ? "https" : "http";
 	char text[512], port_text[8] = "";
 
-	if (config->jobs.public_url != NULL)
+	if (config->control.process.public_url != NULL)
 		return true;
 	if (listener->port != 0 && listener->port != (listener->tls ? 443 : 80))
 		snprintf(port_text, sizeof(port_text), ":%u", listener->port);
@@ -83,8 +83,8 @@ derive_public_url(struct builder *builder)
 
 		snprintf(text + len, sizeof(text) - len, "%s/{job}/", config->jobs.prefix);
 	}
-	config->jobs.public_url = builder_own_text(builder, text);
-	return config->jobs.public_url != NULL || builder_out_of_memory(builder);
+	config->control.process.public_url = builder_own_text(builder, text);
+	return config->control.process.public_url != NULL || builder_out_of_memory(builder);
 }
 
 /* Where redirects lead: to the port of the public URL. */
@@ -92,7 +92,7 @@ static bool
 derive_redirect_port(struct builder *builder)
 {
 	struct config *config = &builder->config;
-	const char *url = config->jobs.public_url, *colon;
+	const char *url = config->control.process.public_url, *colon;
 	struct slice authority;
 	bool wanted = false;
 	uint64_t port = 443;
@@ -124,16 +124,16 @@ derive_gateway_socket(struct builder *builder)
 	if (config->control.host == NULL && config->control.listen == NULL &&
 	    config->control.metrics == NULL)
 		return true;
-	snprintf(text, sizeof(text), "unix:%s.gateway", config->control.socket);
-	config->control.gateway_socket = builder_own_text(builder, text);
-	if (config->control.gateway_socket == NULL)
+	snprintf(text, sizeof(text), "unix:%s.gateway", config->control.process.socket);
+	config->control.process.gateway_socket = builder_own_text(builder, text);
+	if (config->control.process.gateway_socket == NULL)
 		return builder_out_of_memory(builder);
-	if (!jg_job_url_parse(
-		slice_of(config->control.gateway_socket), &config->control.gateway_target, &bad))
+	if (!jg_job_url_parse(slice_of(config->control.process.gateway_socket),
+		&config->control.gateway_target, &bad))
 		return builder_key_error(builder, "control.socket",
 		    "with .gateway appended (the workers' socket), it must be an "
 		    "absolute path of at most 107 bytes");
-	config->control.gateway_socket += strlen("unix:");
+	config->control.process.gateway_socket += strlen("unix:");
 	return true;
 }
 
@@ -143,16 +143,16 @@ derive_paths(struct builder *builder)
 	struct config *config = &builder->config;
 	char text[512];
 
-	if (config->control.socket == NULL) {
+	if (config->control.process.socket == NULL) {
 		if (!jg_control_socket_default(text, sizeof(text)))
 			return builder_error(builder, NULL,
 			    "the default path of the control socket is too long: set "
 			    "control.socket");
-		config->control.socket = builder_own_text(builder, text);
+		config->control.process.socket = builder_own_text(builder, text);
 	}
-	if (config->control.socket != NULL && config->control.socket[0] != '/')
+	if (config->control.process.socket != NULL && config->control.process.socket[0] != '/')
 		return builder_key_error(builder, "control.socket", "expected an absolute path");
-	if (config->control.socket != NULL && strlen(config->control.socket) > 107)
+	if (config->control.process.socket != NULL && strlen(config->control.process.socket) > 107)
 		return builder_key_error(
 		    builder, "control.socket", "a socket's path has at most 107 bytes");
 	if (config->store.state_dir == NULL) {
@@ -161,7 +161,7 @@ derive_paths(struct builder *builder)
 			    "the default state directory's path is too long: set store.state_dir");
 		config->store.state_dir = builder_own_text(builder, text);
 	}
-	return (config->control.socket != NULL && config->store.state_dir != NULL) ||
+	return (config->control.process.socket != NULL && config->store.state_dir != NULL) ||
 	       builder_out_of_memory(builder);
 }
 
@@ -204,6 +204,26 @@ derive_listeners(struct builder *builder)
 		   (struct listener_config){.purpose = FOR_METRICS, .setting = "control.metrics"});
 }
 
+/* What the control process shares with workers. */
+static bool
+derive_control(struct builder *builder)
+{
+	const struct config *config = &builder->config;
+	struct control_settings *process = &builder->config.control.process;
+
+	process->store_url = config->store.write_url;
+	process->key_prefix = config->store.prefix;
+	process->ca_file = config->store.ca_file;
+	process->realm = config->backends.forwarding.realm;
+	process->fixed_job = config->jobs.fixed_url != NULL ? config->jobs.fixed : NULL;
+	process->fixed_url = config->jobs.fixed_url;
+	process->wait.required = config->store.wait_required ? process->wait.count : 0;
+	process->request_ms = config->timeouts.head;
+	process->idle_ms = config->timeouts.keep_alive;
+	process->log_level = config->log.level;
+	return true;
+}
+
 bool
 defaults_derive(struct builder *builder)
 {
@@ -213,7 +233,6 @@ defaults_derive(struct builder *builder)
 
 	if (config->workers == 0)
 		config->workers = cores > 0 ? (unsigned)cores : 1;
-	config->store.wait.required = config->store.wait_required ? config->store.wait.count : 0;
 	/* A backend that refuses connections may come back for as long as a connect may take. */
 	config->backends.pool.connect_ms = config->timeouts.connect;
 	config->backends.pool.circuit.patience_ms = config->timeouts.connect;
@@ -222,5 +241,5 @@ defaults_derive(struct builder *builder)
 		    slice_of(config->jobs.fixed_url), &config->jobs.fixed_target, &bad);
 	return derive_paths(builder) && derive_gateway_socket(builder) &&
 	       derive_public_url(builder) && derive_redirect_port(builder) &&
-	       derive_listeners(builder);
+	       derive_listeners(builder) && derive_control(builder);
 }

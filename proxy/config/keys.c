@@ -72,7 +72,7 @@ const struct config_key config_keys[] = {
     {"jobs.fixed_url", TEXT_OF(JOB_URL, jobs.fixed_url), .example = "http://127.0.0.1:8888",
 	.help = "The fixed job's backend, instead of the url in its record. Loopback is always "
 		"allowed here."},
-    {"jobs.public_url", TEXT_OF(PUBLIC_URL, jobs.public_url),
+    {"jobs.public_url", TEXT_OF(PUBLIC_URL, control.process.public_url),
 	.example = "http://{job}.localhost:8080/",
 	.help = "What the control API shows as job_url; when left out, it is made from listen and "
 		"the keys above."},
@@ -98,13 +98,13 @@ const struct config_key config_keys[] = {
     {"store.write_url", TEXT_OF(STORE_URL, store.write_url),
 	.example = "redis://primary.example.org:6379/0",
 	.help = "Where changes go: the primary. Default: url."},
-    {"store.wait_replicas", COUNT(store.wait.count), .default_value = "0", .max = 100,
+    {"store.wait_replicas", COUNT(control.process.wait.count), .default_value = "0", .max = 100,
 	.help = "A change of the control API waits until this many replicas have it, but no longer "
 		"than wait_timeout. Its answer says how many have it "
 		"(Jobgate-Replicas-Confirmed). 0: do not wait. If the primary is lost, a change "
 		"that no replica has is lost with it."},
-    {"store.wait_timeout", TIME(store.wait.timeout_ms), .default_value = "500ms", .min = 1,
-	.max = 1500, .help = "How long a change waits for replicas at most."},
+    {"store.wait_timeout", TIME(control.process.wait.timeout_ms), .default_value = "500ms",
+	.min = 1, .max = 1500, .help = "How long a change waits for replicas at most."},
     {"store.wait_required", BOOL(store.wait_required), .default_value = "false",
 	.help = "true: a revocation (delete, renew, a change of a job's labels, removal of its "
 		"URL) gets 503, \"not confirmed\", when fewer than wait_replicas replicas have "
@@ -341,7 +341,7 @@ const struct config_key config_keys[] = {
 	.help = "Content of a refused request that is read and dropped to keep the connection."},
 
     {"control", SECTION},
-    {"control.socket", TEXT(control.socket), .example = "/run/jobgate/control.sock",
+    {"control.socket", TEXT(control.process.socket), .example = "/run/jobgate/control.sock",
 	.reload = RELOAD_EXTERNAL_ONLY,
 	.help = "Unix socket of the control API, for the same user and root alone; default: "
 		"$RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR/jobgate, /run/jobgate (root) or "
@@ -370,7 +370,7 @@ const struct config_key config_keys[] = {
 	    "Clients must have a certificate of one of these authorities, besides their token."},
     {"control.allow_plain", BOOL(control.allow_plain), .default_value = "false",
 	.help = "Listen without TLS beyond loopback: others on the network can read tokens."},
-    {"control.scoped_urls", RANGES(control.scoped_urls), .default_value = "[]",
+    {"control.scoped_urls", RANGES(control.process.scoped_urls), .default_value = "[]",
 	.help =
 	    "Where operators with a label selector may have the URLs of their jobs lead, when "
 	    "they come by control.listen or control.host: addresses or ranges, such as "
@@ -378,14 +378,14 @@ const struct config_key config_keys[] = {
 	    "even what others run: no label says where a URL leads. Host names are allowed only "
 	    "with \"::/0\", which is every address. Empty: they register jobs without a URL, "
 	    "and change labels."},
-    {"control.scope_tokens", COUNT(control.scope.most[RECORD_TOKEN]), .default_value = "1000",
-	.min = 1, .max = 100000,
+    {"control.scope_tokens", COUNT(control.process.scope.most[RECORD_TOKEN]),
+	.default_value = "1000", .min = 1, .max = 100000,
 	.help = "How many tokens may exist that operators with one label selector created; more "
 		"get 403. Operators that they created share their quota. Tokens that were created "
 		"without such a token (by the administrator of this machine, or by plain HSET) do "
 		"not count."},
-    {"control.scope_jobs", COUNT(control.scope.most[RECORD_JOB]), .default_value = "1000", .min = 1,
-	.max = 100000, .help = "The same for jobs."},
+    {"control.scope_jobs", COUNT(control.process.scope.most[RECORD_JOB]), .default_value = "1000",
+	.min = 1, .max = 100000, .help = "The same for jobs."},
 
     {"log", SECTION},
     {"log.level", LEVEL(log.level), .default_value = "info",

@@ -144,8 +144,8 @@ check_jobs(struct builder *builder)
 	    config->jobs.prefix == NULL)
 		return builder_error(builder, builder_mark(builder, "jobs.public_url"),
 		    "jobs: needs at least one of domain, prefix and fixed");
-	if (config->jobs.public_url != NULL && config->jobs.fixed == NULL &&
-	    strstr(config->jobs.public_url, "{job}") == NULL)
+	if (config->control.process.public_url != NULL && config->jobs.fixed == NULL &&
+	    strstr(config->control.process.public_url, "{job}") == NULL)
 		return builder_key_error(
 		    builder, "jobs.public_url", "needs {job}, or all jobs would have the same URL");
 	return true;
@@ -158,7 +158,7 @@ check_store_times(struct builder *builder)
 	const struct config *config = &builder->config;
 	const yaml_mark_t *mark = builder_mark(builder, "store.max_staleness");
 
-	if (config->store.wait_required && config->store.wait.count == 0)
+	if (config->store.wait_required && config->control.process.wait.count == 0)
 		return builder_key_error(builder, "store.wait_required",
 		    "needs store.wait_replicas: how many replicas must confirm a revocation");
 	if (config->store.max_staleness >

@@ -38,44 +38,31 @@ control_beat(void *ctx)
 	counter_add(&stats->control_beats, 1);
 }
 
-/* The control process's settings in a configuration, which outlives them. */
 static struct control_setup
-control_setup_of(const struct supervisor *supervisor, const struct config *config)
+control_setup_of(const struct supervisor *supervisor)
 {
-	struct log log = supervisor->log;
-
-	log.level = config->log.level;
-	return (struct control_setup){
-	    .socket_path = config->control.socket,
-	    .gateway_socket_path = config->control.gateway_socket,
+	const struct config *config = supervisor->config;
+	struct control_setup setup = {
+	    .settings = config->control.process,
 	    .gateway_secret = supervisor->control_secret,
-	    .store_url = supervisor_store_url(supervisor, config->store.write_url),
-	    .wait = config->store.wait,
 	    .store_dir = supervisor->private_redis ? config->store.state_dir : NULL,
-	    .key_prefix = config->store.prefix,
-	    .ca_file = config->store.ca_file,
-	    .public_url = config->jobs.public_url,
-	    .realm = config->backends.forwarding.realm,
-	    .fixed_job = config->jobs.fixed_url != NULL ? config->jobs.fixed : NULL,
-	    .fixed_url = config->jobs.fixed_url,
-	    .scoped_urls = config->control.scoped_urls.items,
-	    .scoped_url_count = config->control.scoped_urls.count,
-	    .scope = config->control.scope,
-	    .request_ms = (unsigned)config->timeouts.head,
-	    .idle_ms = (unsigned)config->timeouts.keep_alive,
-	    .log = log,
+	    .log = supervisor->log,
 	    .observe_ctx = supervisor->stats,
 	    .ready = control_ready,
 	    .metrics = control_metrics,
 	    .resolver_open = resolver_open,
 	    .beat = control_beat,
 	};
+
+	setup.settings.store_url = supervisor_store_url(supervisor, setup.settings.store_url);
+	setup.log.level = setup.settings.log_level;
+	return setup;
 }
 
 int
 control_child_run(struct supervisor *supervisor)
 {
-	const struct control_setup setup = control_setup_of(supervisor, supervisor->config);
+	const struct control_setup setup = control_setup_of(supervisor);
 
 	jg_check_log(&supervisor->log);
 	listeners_close(&supervisor->listeners, false);
@@ -85,23 +72,15 @@ control_child_run(struct supervisor *supervisor)
 	return control_run(&setup);
 }
 
-/* True when the configuration in force has the settings that it was started with. */
-static bool
-is_up_to_date(const struct supervisor *supervisor)
-{
-	const struct control_setup has = control_setup_of(supervisor, supervisor->control_config);
-	const struct control_setup wanted = control_setup_of(supervisor, supervisor->config);
-
-	return control_setup_equal(&has, &wanted);
-}
-
 void
 control_child_follow(struct supervisor *supervisor)
 {
-	if (supervisor->control_config == supervisor->config)
+	const struct config *has = supervisor->control_config, *wanted = supervisor->config;
+
+	if (has == wanted)
 		return;
-	if (!is_up_to_date(supervisor))
+	if (!control_settings_equal(&has->control.process, &wanted->control.process))
 		supervision_restart(supervisor->supervision, SLOT_CONTROL, CONTROL_PATIENCE_MS,
 		    supervisor_clock_ms());
-	supervisor->control_config = supervisor->config;
+	supervisor->control_config = wanted;
 }

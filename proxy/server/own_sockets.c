@@ -31,9 +31,9 @@ own_sockets_list(const struct supervisor *supervisor, const struct config *confi
 	if (list == NULL)
 		return NULL;
 	text = (char *)(list + count);
-	list[n++] = config->control.socket;
-	if (config->control.gateway_socket != NULL)
-		list[n++] = config->control.gateway_socket;
+	list[n++] = config->control.process.socket;
+	if (config->control.process.gateway_socket != NULL)
+		list[n++] = config->control.process.gateway_socket;
 	if (supervisor->private_redis) {
 		list[n++] = supervisor->redis.socket;
 	} else {

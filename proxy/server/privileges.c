@@ -66,14 +66,15 @@ drop_privileges(const struct supervisor *supervisor)
 	char state[512];
 
 	if (geteuid() != 0 || config->user == NULL)
-		return make_parent(config->control.socket, &supervisor->log, 0, 0);
+		return make_parent(config->control.process.socket, &supervisor->log, 0, 0);
 	user = getpwnam(config->user);
 	if (user == NULL) {
 		log_error(&supervisor->log, "user: there is no user %s", config->user);
 		return false;
 	}
 	snprintf(state, sizeof(state), "%s/.", config->store.state_dir);
-	if (!make_parent(config->control.socket, &supervisor->log, user->pw_uid, user->pw_gid) ||
+	if (!make_parent(
+		config->control.process.socket, &supervisor->log, user->pw_uid, user->pw_gid) ||
 	    (supervisor->private_redis &&
 		!make_parent(state, &supervisor->log, user->pw_uid, user->pw_gid)))
 		return false;

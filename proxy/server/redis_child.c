@@ -22,9 +22,9 @@
 static size_t
 directory_of(const struct config *config)
 {
-	const char *slash = strrchr(config->control.socket, '/');
+	const char *slash = strrchr(config->control.process.socket, '/');
 
-	return slash != NULL ? (size_t)(slash - config->control.socket) : 0;
+	return slash != NULL ? (size_t)(slash - config->control.process.socket) : 0;
 }
 
 bool
@@ -38,11 +38,11 @@ redis_child_place(struct redis_child *child, const struct config *config, const 
 		return false;
 	}
 	len = snprintf(child->socket, sizeof(child->socket), "%.*s/redis.sock", (int)directory,
-	    config->control.socket);
+	    config->control.process.socket);
 	if (len >= (int)sizeof(child->socket)) {
 		log_error(log,
 		    "the path %.*s/redis.sock is too long for a socket: set control.socket",
-		    (int)directory, config->control.socket);
+		    (int)directory, config->control.process.socket);
 		return false;
 	}
 	snprintf(child->url, sizeof(child->url), "unix:%s", child->socket);
@@ -131,7 +131,7 @@ redis_child_prepare(struct redis_child *child, const struct config *config, cons
 		return false;
 	if (!redis_child_make_directory(child)) {
 		log_error(log, "cannot use the directory of control.socket (%s): %s",
-		    config->control.socket, reason());
+		    config->control.process.socket, reason());
 		return false;
 	}
 	if (!jg_make_directory(config->store.state_dir)) {

@@ -7,12 +7,6 @@
 #include "server/notify.h"
 #include "server/supervisor.h"
 
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 /* A change that takes a restart, for the log; NULL when a reload can bring all changes into force.
  */
 static const char *
@@ -59,7 +53,7 @@ unlink_removed(const struct config *old, const struct config *new)
 		bool stays = path == NULL;
 
 		for (size_t j = 0; j < new->listener_count; j++)
-			stays = stays || same_text(path, new->listeners[j].path);
+			stays = stays || text_equal(path, new->listeners[j].path);
 		if (!stays)
 			unlink(path);
 	}

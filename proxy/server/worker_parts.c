@@ -158,8 +158,9 @@ make_exchanges(struct worker *worker)
 	    .jobs = config->jobs,
 	    .forwarding = config->backends.forwarding,
 	    .control_host = config->control.host,
-	    .control_target =
-		config->control.gateway_socket != NULL ? &config->control.gateway_target : NULL,
+	    .control_target = config->control.process.gateway_socket != NULL
+				  ? &config->control.gateway_target
+				  : NULL,
 	    .control_secret = setup->control_secret,
 	    .limits = config->limits,
 	    .shared = setup->shared,

@@ -81,16 +81,16 @@ other_value(const struct config_key *key, char out[32])
 	case FORM_FIELDS:
 		return "[X-Other]";
 	case FORM_PREFIX:
-		return "/other";
 	case FORM_OPTIONAL_PATH:
 		return "/other";
 	case FORM_DOMAIN:
 		return "other.test";
+	case FORM_PUBLIC_URL:
+		return "https://other.test/{job}/";
 	case FORM_SECTION:
 	case FORM_TEXT:
 	case FORM_JOB_ID:
 	case FORM_JOB_URL:
-	case FORM_PUBLIC_URL:
 	case FORM_STORE_URL:
 	case FORM_ADDRESS:
 	case FORM_HSTS:
@@ -234,6 +234,81 @@ some_keys_take_a_restart(void **state)
 	assert_null(fixed("store:\n  url: redis://127.0.0.1\n", elsewhere));
 }
 
+/* With what follows from the values. */
+static struct builder *
+derived(const char *text)
+{
+	struct config_error error;
+	struct builder *builder = built(text, &error);
+
+	if (builder == NULL)
+		fail_msg("%s", error.message);
+	builder->error = &error;
+	defaults_derive_store(builder);
+	if (!defaults_derive(builder))
+		fail_msg("%s", error.message);
+	return builder;
+}
+
+/* Keys that others share: a change of them changes the control process, too. All keys of struct
+ * control_settings do so by themselves. */
+static const char *const of_the_control_process[] = {"listen", "jobs.domain", "jobs.prefix",
+    "jobs.fixed", "jobs.fixed_url", "store.url", "store.write_url", "store.prefix", "store.ca_file",
+    "backends.realm", "timeouts.head", "timeouts.keep_alive", "control.host", "control.metrics",
+    "control.listen", "log.level"};
+
+static bool
+changes_control_process(const struct config_key *key)
+{
+	const size_t at = offsetof(struct config, control.process);
+
+	for (size_t i = 0; i < sizeof(of_the_control_process) / sizeof(char *); i++)
+		if (strcmp(key->name, of_the_control_process[i]) == 0)
+			return true;
+	return key->offset >= at && key->offset < at + sizeof(struct control_settings);
+}
+
+static void
+the_control_process_gets_its_keys(void **state)
+{
+	struct builder *defaults = derived("");
+
+	(void)state;
+	for (size_t i = 0; i < config_key_count; i++) {
+		const struct config_key *key = &config_keys[i];
+		struct builder *builder;
+		char text[256], value[32];
+		bool same;
+
+		if (key->form == FORM_SECTION)
+			continue;
+		write_file(key, other_value(key, value), text);
+		/* Its example is the default of root. */
+		if (strcmp(key->name, "control.socket") == 0)
+			write_file(key, "/other", text);
+		builder = derived(text);
+		same = control_settings_equal(
+		    &defaults->config.control.process, &builder->config.control.process);
+		if (same == changes_control_process(key))
+			fail_msg("%s: %s", key->name, same ? "does not reach it" : "restarts it");
+		config_free(&builder->config);
+	}
+	config_free(&defaults->config);
+}
+
+static void
+a_revocation_waits_for_all_replicas_or_none(void **state)
+{
+	struct builder *some = derived("store:\n  wait_replicas: 2\n");
+	struct builder *all = derived("store:\n  wait_replicas: 2\n  wait_required: true\n");
+
+	(void)state;
+	assert_int_equal(some->config.control.process.wait.required, 0);
+	assert_int_equal(all->config.control.process.wait.required, 2);
+	config_free(&some->config);
+	config_free(&all->config);
+}
+
 int
 main(void)
 {
@@ -242,6 +317,8 @@ main(void)
 	    cmocka_unit_test(bounds_hold),
 	    cmocka_unit_test(each_row_is_whole),
 	    cmocka_unit_test(some_keys_take_a_restart),
+	    cmocka_unit_test(the_control_process_gets_its_keys),
+	    cmocka_unit_test(a_revocation_waits_for_all_replicas_or_none),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -138,16 +138,19 @@ control_fork(struct world *world)
 	snprintf(store_url, sizeof(store_url), "unix://%s", world->redis_socket);
 	snprintf(gateway, sizeof(gateway), "%s.gateway", world->control_socket);
 	struct control_setup setup = {
-	    .socket_path = world->control_socket,
-	    .gateway_socket_path = gateway,
+	    .settings =
+		{
+		    .socket = world->control_socket,
+		    .gateway_socket = gateway,
+		    .store_url = store_url,
+		    .key_prefix = "test:",
+		    .public_url = "http://{job}.localhost:8080/",
+		    .realm = "jobgate",
+		    .scope = {{1000, 1000}},
+		    .request_ms = 10000,
+		    .idle_ms = 30000,
+		},
 	    .gateway_secret = WORKERS_SECRET,
-	    .store_url = store_url,
-	    .key_prefix = "test:",
-	    .public_url = "http://{job}.localhost:8080/",
-	    .realm = "jobgate",
-	    .scope = {{1000, 1000}},
-	    .request_ms = 10000,
-	    .idle_ms = 30000,
 	    .log = {.fd = open(world->log_path, O_CREAT | O_WRONLY | O_APPEND, 0600),
 		.level = LOG_LEVEL_INFO,
 		.process = "control"},
