@@ -76,7 +76,7 @@ dump_single(struct worker *worker)
 	DUMP_LINE(worker, pool_dump, worker->pool);
 	DUMP_LINE(worker, resolver_dump, worker->resolver);
 	DUMP_LINE(worker, jg_directory_dump, worker->directory);
-	DUMP_LINE(worker, redis_tracker_dump, worker->link);
+	DUMP_LINE(worker, redis_tracker_dump, worker->tracker);
 	for (size_t i = 0; i < worker->setup->config->listener_count; i++)
 		DUMP_LINE(worker, listener_dump, &worker->listeners[i]);
 }

@@ -15,7 +15,7 @@
 static void
 remember_store(struct worker *worker)
 {
-	redis_tracker_peers(worker->link, worker->own + worker->own_count - REDIS_TRACKER_PEERS);
+	redis_tracker_peers(worker->tracker, worker->own + worker->own_count - REDIS_TRACKER_PEERS);
 }
 
 static void
@@ -24,11 +24,11 @@ publish(struct worker *worker)
 	struct worker_stats *stats = worker->setup->stats;
 	uint64_t now_ms = loop_now_ms(worker->loop);
 	struct directory_stats known;
-	struct redis_tracker_stats link;
+	struct redis_tracker_stats tracker;
 	enum mint_state mint = jg_directory_mint(worker->directory, now_ms)->state;
 
 	jg_directory_stats(worker->directory, &known);
-	redis_tracker_stats(worker->link, &link);
+	redis_tracker_stats(worker->tracker, &tracker);
 	remember_store(worker);
 	counter_set(&stats->ready, jg_directory_ready(worker->directory, now_ms));
 	counter_set(&stats->store_good_age_ms, known.good_ms == 0	? now_ms
@@ -40,12 +40,12 @@ publish(struct worker *worker)
 	counter_set(&stats->cache_evictions, known.evictions);
 	counter_set(&stats->invalidations, known.invalidations);
 	counter_set(&stats->records_watched, known.watched);
-	counter_set(&stats->bad_records, link.bad_records);
-	counter_set(&stats->store_up, link.up);
+	counter_set(&stats->bad_records, tracker.bad_records);
+	counter_set(&stats->store_up, tracker.up);
 	if (mint != MINT_UNKNOWN)
 		counter_set(&stats->mint_enforced, mint == MINT_ENFORCED);
-	counter_set(&stats->store_connects, link.connects);
-	counter_set(&stats->store_round_trip_ms, link.round_trip_ms);
+	counter_set(&stats->store_connects, tracker.connects);
+	counter_set(&stats->store_round_trip_ms, tracker.round_trip_ms);
 }
 
 /* ---- accepting ---- */
@@ -343,7 +343,7 @@ worker_free(struct worker *worker)
 	free(worker->listeners);
 	orphans_free(worker);
 	worker_data_path_free(worker);
-	redis_tracker_free(worker->link);
+	redis_tracker_free(worker->tracker);
 	jg_directory_free(worker->directory);
 	resolver_free(worker->resolver);
 	access_log_free(worker->access_log);
@@ -371,7 +371,7 @@ worker_open(const struct worker_setup *setup)
 		worker_close(worker);
 		return NULL;
 	}
-	redis_tracker_start(worker->link, worker->directory);
+	redis_tracker_start(worker->tracker, worker->directory);
 	return worker;
 }
 

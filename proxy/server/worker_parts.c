@@ -242,7 +242,7 @@ bool
 worker_store(struct worker *worker)
 {
 	const struct config *config = worker->setup->config;
-	const struct redis_tracker_options link = {
+	const struct redis_tracker_options tracker = {
 	    .url = worker->setup->store_url,
 	    .primary_url = worker->setup->primary_url,
 	    .prefix = config->store.prefix,
@@ -261,15 +261,15 @@ worker_store(struct worker *worker)
 	struct directory_store store;
 	char error[256];
 
-	worker->link =
-	    redis_tracker_new(loop_base(worker->loop), &link, &worker->log, error, sizeof(error));
-	if (worker->link == NULL) {
+	worker->tracker = redis_tracker_new(
+	    loop_base(worker->loop), &tracker, &worker->log, error, sizeof(error));
+	if (worker->tracker == NULL) {
 		log_error(&worker->log, "store.url: %s", error);
 		return false;
 	}
 	if (RAND_bytes(directory.hash_key, sizeof(directory.hash_key)) != 1)
 		return false;
-	store = redis_tracker_store(worker->link);
+	store = redis_tracker_store(worker->tracker);
 	worker->directory = jg_directory_new(&directory, &store);
 	return worker->directory != NULL;
 }

@@ -42,7 +42,7 @@ struct worker {
 	struct log log;
 	struct loop *loop;
 	struct resolver *resolver;
-	struct redis_tracker *link;
+	struct redis_tracker *tracker;
 	struct directory *directory;
 	struct access_log *access_log;
 	struct buffer_pool *buffers;
