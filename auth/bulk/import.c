@@ -29,10 +29,10 @@ struct import {
 };
 
 static bool
-wrong(struct mistake *mistake, const char *field, const char *detail)
+wrong(struct input_error *error, const char *field, const char *detail)
 {
-	snprintf(mistake->field, sizeof(mistake->field), "%s", field);
-	snprintf(mistake->detail, sizeof(mistake->detail), "%s", detail);
+	snprintf(error->field, sizeof(error->field), "%s", field);
+	snprintf(error->detail, sizeof(error->detail), "%s", detail);
 	return false;
 }
 
@@ -47,10 +47,10 @@ text_of(const json_t *object, const char *field)
 
 /* `minted` counts only with the key that values were minted with: elsewhere it says nothing. */
 static bool
-check_minted(const struct import *import, struct token *token, struct mistake *mistake)
+check_minted(const struct import *import, struct token *token, struct input_error *error)
 {
 	if (token->minted > token->version)
-		return wrong(mistake, "minted", "one of the versions so far, or none");
+		return wrong(error, "minted", "one of the versions so far, or none");
 	if (!import->is_ours)
 		token->minted = 0;
 	return true;
@@ -58,16 +58,16 @@ check_minted(const struct import *import, struct token *token, struct mistake *m
 
 /* The key for values becomes the store's, or is it already. */
 static bool
-import_mint(struct import *import, struct mistake *mistake)
+import_mint(struct import *import, struct input_error *error)
 {
 	bool enforced = json_is_true(json_object_get(import->object, "enforced"));
 	unsigned char key[MINT_KEY_LEN];
 	enum store_result result;
 
-	if (!input_fields(import->object, mint_fields, mistake))
+	if (!input_fields(import->object, mint_fields, error))
 		return false;
 	if (!jg_mint_key_parse(text_of(import->object, "key"), key))
-		return wrong(mistake, "key", "a key is 64 hex digits");
+		return wrong(error, "key", "a key is 64 hex digits");
 	result =
 	    task_mint_change(import->task, enforced ? STORE_MINT_ADOPT : STORE_MINT_START, key);
 	OPENSSL_cleanse(key, sizeof(key));
@@ -75,22 +75,22 @@ import_mint(struct import *import, struct mistake *mistake)
 	import->refused = result == STORE_CONFLICT;
 	import->lost = import->lost || (!import->is_ours && !import->refused);
 	return !import->refused ||
-	       wrong(mistake, "key",
+	       wrong(error, "key",
 		   "the store mints values with another key; import into an empty store");
 }
 
 /* The line's object as a record, in import->input; false with what is wrong. */
 static bool
-read_record(struct import *import, struct mistake *mistake)
+read_record(struct import *import, struct input_error *error)
 {
 	struct record *record = &import->input.record;
 	enum record_kind kind;
 
 	if (!record_kind_of(text_of(import->object, INPUT_KIND), &kind))
-		return wrong(mistake, INPUT_KIND, "neither token nor job");
-	if (!input_record(import->object, kind, INPUT_IMPORT, &import->input, mistake))
+		return wrong(error, INPUT_KIND, "neither token nor job");
+	if (!input_record(import->object, kind, INPUT_IMPORT, &import->input, error))
 		return false;
-	return kind != RECORD_TOKEN || check_minted(import, &record->token, mistake);
+	return kind != RECORD_TOKEN || check_minted(import, &record->token, error);
 }
 
 static void
@@ -156,16 +156,16 @@ import_record(struct import *import, const struct record *record)
 
 /* False with what is wrong. import->object is to be released either way. */
 static bool
-import_object(struct import *import, const char *text, size_t len, struct mistake *mistake)
+import_object(struct import *import, const char *text, size_t len, struct input_error *error)
 {
 	if (len > LINE_MAX_BYTES)
-		return wrong(mistake, "", "the line is too long");
-	import->object = input_object(text, len, NULL, mistake);
+		return wrong(error, "", "the line is too long");
+	import->object = input_object(text, len, NULL, error);
 	if (import->object == NULL)
 		return false;
 	if (slice_equal(text_of(import->object, INPUT_KIND), SLICE("mint")))
-		return import_mint(import, mistake);
-	if (!read_record(import, mistake))
+		return import_mint(import, error);
+	if (!read_record(import, error))
 		return false;
 	import_record(import, &import->input.record);
 	return true;
@@ -174,15 +174,15 @@ import_object(struct import *import, const char *text, size_t len, struct mistak
 static void
 import_line(struct import *import, const char *text, size_t len)
 {
-	struct mistake mistake = {0};
+	struct input_error error = {0};
 
 	import->line++;
-	if (!import_object(import, text, len, &mistake)) {
+	if (!import_object(import, text, len, &error)) {
 		import->task->problems++;
 		if (import->task->progress.shown)
 			fputs("\r\033[K", stderr);
 		fprintf(stderr, "line %llu: %s%s%s\n", (unsigned long long)import->line,
-		    mistake.field, mistake.field[0] != '\0' ? ": " : "", mistake.detail);
+		    error.field, error.field[0] != '\0' ? ": " : "", error.detail);
 	}
 	json_decref(import->object);
 	import->object = NULL;

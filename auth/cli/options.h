@@ -79,7 +79,7 @@ void options_advise(const struct syntax *syntax);
 /*
  * Parse argv, of which argv[0] is replaced by syntax->words, into *out, taking
  * what is missing from the environment (JOBGATE_URL, JOBGATE_TOKEN). Secrets are wiped
- * in both. False on a mistake, which has then been told on standard error. Call options_wipe
+ * in both. False on an error, which standard error then shows. Call options_wipe
  * either way.
  */
 bool options_parse(const struct syntax *syntax, int argc, char **argv, struct options *out);

@@ -240,7 +240,7 @@ authorize_explain(struct call *call)
 	struct control *control = call->ctx;
 	json_t *body = handler_body(call, authorize_input_fields);
 	struct question *question;
-	struct mistake mistake;
+	struct input_error error;
 
 	if (body == NULL)
 		return;
@@ -253,8 +253,8 @@ authorize_explain(struct call *call)
 	call->state = question;
 	call->state_free = question_free;
 	question->body = body;
-	if (!input_authorize(body, &question->input, &mistake)) {
-		handler_mistake(call, &mistake);
+	if (!input_authorize(body, &question->input, &error)) {
+		handler_refuse_input(call, &error);
 		return;
 	}
 	if (asprintf(&question->field, "Bearer %s", question->input.token.at) < 0) {

@@ -309,7 +309,7 @@ connection_on_request(evhtp_request_t *request, void *ctx)
 	evhtp_request_pause(request);
 	evtimer_del(connection->deadline);
 	if (connection->state == CONNECTION_IDLE)
-		connection->head.mistake = "the request line has no version";
+		connection->head.error = "the request line has no version";
 	control_connection_set_state(connection, CONNECTION_STARTING);
 	connection->call = take_request(connection, request);
 	event_active(connection->start, EV_TIMEOUT, 0);
@@ -321,7 +321,7 @@ on_start(evutil_socket_t fd, short events, void *ctx)
 {
 	struct connection *connection = ctx;
 	struct call *call = connection->call;
-	const char *mistake = connection->head.mistake;
+	const char *error = connection->head.error;
 	const bool too_large = connection->head.too_large;
 
 	(void)fd;
@@ -332,9 +332,9 @@ on_start(evutil_socket_t fd, short events, void *ctx)
 		return;
 	}
 	control_connection_set_state(connection, CONNECTION_CALLING);
-	if (mistake != NULL) {
+	if (error != NULL) {
 		connection->no_reuse = true; /* nothing says where the next request begins */
-		call_refuse(call, 400, NULL, "%s", mistake);
+		call_refuse(call, 400, NULL, "%s", error);
 	} else if (too_large) {
 		call_refuse(call, 431, NULL, "more than %d fields or %u bytes of them",
 		    CONTROL_FIELDS_MAX, CONTROL_HEAD_MAX);

@@ -8,23 +8,22 @@
 #include "jobgate/check.h"
 
 void
-handler_mistake(struct call *call, const struct mistake *mistake)
+handler_refuse_input(struct call *call, const struct input_error *error)
 {
-	call_refuse(
-	    call, 400, mistake->field[0] != '\0' ? mistake->field : NULL, "%s", mistake->detail);
+	call_refuse(call, 400, error->field[0] != '\0' ? error->field : NULL, "%s", error->detail);
 }
 
 json_t *
 handler_body(struct call *call, const char *const *known)
 {
-	struct mistake mistake;
+	struct input_error error;
 	json_t *object;
 
 	CHECK(call->caller != CALLER_UNAUTHENTICATED, call_dump, call);
-	object = input_object(call->body, call->body_len, known, &mistake);
+	object = input_object(call->body, call->body_len, known, &error);
 
 	if (object == NULL)
-		handler_mistake(call, &mistake);
+		handler_refuse_input(call, &error);
 	return object;
 }
 

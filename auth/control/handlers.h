@@ -48,7 +48,7 @@ void observe_metrics(struct call *call);
 json_t *handler_body(struct call *call, const char *const *known);
 
 /* Answer 400 for what is wrong with the input. */
-void handler_mistake(struct call *call, const struct mistake *mistake);
+void handler_refuse_input(struct call *call, const struct input_error *error);
 
 /* Answer for a result other than STORE_OK; noun is the kind of thing, such as "token". */
 void handler_store_refused(struct call *call, enum store_result result, const char *noun);

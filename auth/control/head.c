@@ -9,10 +9,10 @@
 #include <openssl/crypto.h>
 
 static void
-wrong(struct head *head, const char *mistake)
+wrong(struct head *head, const char *error)
 {
-	if (head->mistake == NULL)
-		head->mistake = mistake;
+	if (head->error == NULL)
+		head->error = error;
 }
 
 /* RFC 9110 section 5.6.2 */

@@ -21,12 +21,12 @@ struct vouched {
 /*
  * One head, as far as it has been read; zeroed at first. libevhtp's parser accepts heads that two
  * parsers could read differently (several lengths, a length and chunks, unknown codings). All of
- * these are mistakes here.
+ * these are errors here.
  */
 struct head {
 	size_t fields, len; /* len: bytes of field lines */
 	bool too_large;
-	const char *mistake; /* the first one, a sentence; static. NULL: none */
+	const char *error; /* the first one, a sentence; static. NULL: none */
 	unsigned authorizations;
 	char *authorization; /* the first one's value; wiped and freed by head_clear */
 	bool has_length, has_coding;

@@ -1,4 +1,4 @@
-/* input.c - JSON bodies, read member by member; the first mistake names its field. */
+/* input.c - JSON bodies, read member by member; the first error names its field. */
 #include "auth/control/input.h"
 
 #include <stdarg.h>
@@ -19,17 +19,17 @@ make_plain(char *text)
 			*text = '?';
 }
 
-/* Note a mistake; returns false, for `return wrong(...)`. */
+/* Note an error; returns false, for `return wrong(...)`. */
 __attribute__((format(printf, 3, 4))) static bool
-wrong(struct mistake *mistake, const char *field, const char *detail, ...)
+wrong(struct input_error *error, const char *field, const char *detail, ...)
 {
 	va_list args;
 
-	snprintf(mistake->field, sizeof(mistake->field), "%s", field);
-	make_plain(mistake->field);
+	snprintf(error->field, sizeof(error->field), "%s", field);
+	make_plain(error->field);
 	va_start(args, detail);
-	vsnprintf(mistake->detail, sizeof(mistake->detail), detail, args);
-	make_plain(mistake->detail);
+	vsnprintf(error->detail, sizeof(error->detail), detail, args);
+	make_plain(error->detail);
 	va_end(args);
 	return false;
 }
@@ -44,35 +44,36 @@ is_known(const char *name, const char *const *known)
 }
 
 bool
-input_fields(json_t *object, const char *const *known, struct mistake *mistake)
+input_fields(json_t *object, const char *const *known, struct input_error *error)
 {
 	const char *name;
 	json_t *value;
 
 	json_object_foreach(object, name, value) if (!is_known(name, known))
 	{
-		return wrong(mistake, name, "there is no such field");
+		return wrong(error, name, "there is no such field");
 	}
 	return true;
 }
 
 json_t *
-input_object(const char *text, size_t len, const char *const *known, struct mistake *mistake)
+input_object(const char *text, size_t len, const char *const *known, struct input_error *error)
 {
-	json_error_t error;
-	json_t *object = json_loadb(text != NULL ? text : "", len, JSON_REJECT_DUPLICATES, &error);
+	json_error_t parse_error;
+	json_t *object =
+	    json_loadb(text != NULL ? text : "", len, JSON_REJECT_DUPLICATES, &parse_error);
 
 	if (object == NULL) {
-		wrong(mistake, "", "the body is not JSON: %s (line %d, column %d)", error.text,
-		    error.line, error.column);
+		wrong(error, "", "the body is not JSON: %s (line %d, column %d)", parse_error.text,
+		    parse_error.line, parse_error.column);
 		return NULL;
 	}
 	if (!json_is_object(object)) {
-		wrong(mistake, "", "the body must be a JSON object");
+		wrong(error, "", "the body must be a JSON object");
 		json_decref(object);
 		return NULL;
 	}
-	if (known != NULL && !input_fields(object, known, mistake)) {
+	if (known != NULL && !input_fields(object, known, error)) {
 		json_decref(object);
 		return NULL;
 	}
@@ -88,15 +89,15 @@ text_of(const json_t *string)
 /* A member that must be a string if it is there at all; *out is empty where it is not. */
 static bool
 get_text(const json_t *object, const char *field, bool required, struct slice *out,
-    struct mistake *mistake)
+    struct input_error *error)
 {
 	const json_t *value = json_object_get(object, field);
 
 	*out = SLICE("");
 	if (value == NULL)
-		return !required || wrong(mistake, field, "this field is missing");
+		return !required || wrong(error, field, "this field is missing");
 	if (!json_is_string(value))
-		return wrong(mistake, field, "this field must be a string");
+		return wrong(error, field, "this field must be a string");
 	*out = text_of(value);
 	return true;
 }
@@ -104,52 +105,52 @@ get_text(const json_t *object, const char *field, bool required, struct slice *o
 /* One member of "labels". */
 static bool
 get_label(const char *name, const json_t *value, bool patch, struct record_input *out,
-    struct mistake *mistake)
+    struct input_error *error)
 {
 	struct label label = {.name = slice_of(name)};
-	enum label_error error;
+	enum label_error label_error;
 	char field[80];
 	size_t bad;
 
 	snprintf(field, sizeof(field), "labels.%s", name);
-	error = jg_label_name_check(label.name, &bad);
-	if (error == LABEL_OK && patch && json_is_null(value)) {
+	label_error = jg_label_name_check(label.name, &bad);
+	if (label_error == LABEL_OK && patch && json_is_null(value)) {
 		if (out->removed_label_count == JOB_LABELS_MAX)
-			return wrong(mistake, "labels", "more than %d labels", JOB_LABELS_MAX);
+			return wrong(error, "labels", "more than %d labels", JOB_LABELS_MAX);
 		out->removed_labels[out->removed_label_count++] = label.name;
 		return true;
 	}
-	if (error == LABEL_OK && !json_is_string(value))
-		return wrong(mistake, field, "a label's value must be a string");
-	if (error == LABEL_OK) {
+	if (label_error == LABEL_OK && !json_is_string(value))
+		return wrong(error, field, "a label's value must be a string");
+	if (label_error == LABEL_OK) {
 		label.value = text_of(value);
-		error = jg_label_value_check(label.value, &bad);
+		label_error = jg_label_value_check(label.value, &bad);
 	}
-	if (error != LABEL_OK)
-		return wrong(
-		    mistake, field, "%s (at character %zu)", jg_label_error_text(error), bad + 1);
+	if (label_error != LABEL_OK)
+		return wrong(error, field, "%s (at character %zu)",
+		    jg_label_error_text(label_error), bad + 1);
 	if (out->label_count == JOB_LABELS_MAX)
-		return wrong(mistake, "labels", "a job has at most %d labels", JOB_LABELS_MAX);
+		return wrong(error, "labels", "a job has at most %d labels", JOB_LABELS_MAX);
 	out->labels[out->label_count++] = label;
 	return true;
 }
 
 static bool
-get_labels(json_t *labels, bool patch, struct record_input *out, struct mistake *mistake)
+get_labels(json_t *labels, bool patch, struct record_input *out, struct input_error *error)
 {
 	const char *name;
 	json_t *value;
 
 	if (!json_is_object(labels))
-		return wrong(mistake, "labels", "labels are an object of strings");
+		return wrong(error, "labels", "labels are an object of strings");
 	json_object_foreach(
-	    labels, name, value) if (!get_label(name, value, patch, out, mistake)) return false;
+	    labels, name, value) if (!get_label(name, value, patch, out, error)) return false;
 	return true;
 }
 
 /* Each request to such a URL would be refused; its author sees the reason only here. */
 static bool
-check_address(const struct job_url *url, struct mistake *mistake)
+check_address(const struct job_url *url, struct input_error *error)
 {
 	struct in6_addr address;
 	enum ip_class class;
@@ -158,36 +159,37 @@ check_address(const struct job_url *url, struct mistake *mistake)
 		return true;
 	class = jg_ip_class(&address);
 	return !jg_ip_class_refused(class) ||
-	       wrong(mistake, "url",
+	       wrong(error, "url",
 		   "%.*s is %s: the gateway never connects to such an address; give the one "
 		   "that the job listens at",
 		   (int)url->host.len, url->host.at, jg_ip_class_text(class));
 }
 
 static bool
-check_url(struct slice url, struct mistake *mistake)
+check_url(struct slice url, struct input_error *error)
 {
 	struct job_url parsed;
 	size_t bad = 0;
 
 	if (url.len > JOB_URL_MAX)
-		return wrong(mistake, "url", "a URL has at most %d bytes", JOB_URL_MAX);
+		return wrong(error, "url", "a URL has at most %d bytes", JOB_URL_MAX);
 	if (!jg_job_url_parse(url, &parsed, &bad))
-		return wrong(mistake, "url",
+		return wrong(error, "url",
 		    "not http://host[:port][/base], https://... or unix:/path (at character %zu)",
 		    bad + 1);
-	return check_address(&parsed, mistake);
+	return check_address(&parsed, error);
 }
 
 static bool
-get_selector(const char *name, struct slice text, struct record_input *out, struct mistake *mistake)
+get_selector(
+    const char *name, struct slice text, struct record_input *out, struct input_error *error)
 {
-	enum label_error error;
+	enum label_error label_error;
 	size_t bad = 0;
 
-	error = jg_selector_parse(text, out->labels, &out->label_count, &bad);
-	return error == LABEL_OK ||
-	       wrong(mistake, name, "%s (at character %zu)", jg_label_error_text(error), bad + 1);
+	label_error = jg_selector_parse(text, out->labels, &out->label_count, &bad);
+	return label_error == LABEL_OK || wrong(error, name, "%s (at character %zu)",
+					      jg_label_error_text(label_error), bad + 1);
 }
 
 static bool
@@ -202,14 +204,14 @@ get_number(const json_t *value, uint64_t max, uint64_t *out)
 /* A field that is a string in JSON; "" stands for none where null does. */
 static bool
 get_string(const struct record_field *field, size_t index, const json_t *value,
-    struct record_input *out, struct mistake *mistake)
+    struct record_input *out, struct input_error *error)
 {
 	void *member = field_of(field, &out->record);
 	struct slice text = text_of(value);
 	bool good = true;
 
 	if (!json_is_string(value))
-		return wrong(mistake, field->name, "this field must be a string");
+		return wrong(error, field->name, "this field must be a string");
 	if (text.len == 0 && field->is_nullable) {
 		out->removed |= FIELD_BIT(index);
 		return true;
@@ -231,29 +233,29 @@ get_string(const struct record_field *field, size_t index, const json_t *value,
 		good = jg_token_hash_parse(text, member);
 		break;
 	case AS_SELECTOR:
-		return get_selector(field->name, text, out, mistake);
+		return get_selector(field->name, text, out, error);
 	case AS_URL:
-		return check_url(text, mistake);
+		return check_url(text, error);
 	case AS_NUMBER:
 	case AS_LABELS:
 	case AS_JOB_URL:
 	case AS_VALUE:
 		break;
 	}
-	return good || wrong(mistake, field->name, "%s", field->rule);
+	return good || wrong(error, field->name, "%s", field->rule);
 }
 
 /* A member of the object that is there, but for null where that stands for none. */
 static bool
 get_field(const struct record_field *field, size_t index, json_t *value, bool patch,
-    struct record_input *out, struct mistake *mistake)
+    struct record_input *out, struct input_error *error)
 {
 	switch (field->form) {
 	case AS_NUMBER:
 		return get_number(value, field->max, field_of(field, &out->record)) ||
-		       wrong(mistake, field->name, "%s", field->rule);
+		       wrong(error, field->name, "%s", field->rule);
 	case AS_LABELS:
-		return get_labels(value, patch, out, mistake);
+		return get_labels(value, patch, out, error);
 	case AS_ID:
 	case AS_TEXT:
 	case AS_TIME:
@@ -261,7 +263,7 @@ get_field(const struct record_field *field, size_t index, json_t *value, bool pa
 	case AS_SELECTOR:
 	case AS_URL:
 	case AS_HASH:
-		return get_string(field, index, value, out, mistake);
+		return get_string(field, index, value, out, error);
 	case AS_JOB_URL:
 	case AS_VALUE:
 		break;
@@ -300,7 +302,7 @@ must_have(const struct record_field *field, enum input_purpose purpose)
 /* Nothing is there that the purpose does not take, and nothing is missing. */
 static bool
 check_names(json_t *object, const struct record_fields *fields, enum input_purpose purpose,
-    struct mistake *mistake)
+    struct input_error *error)
 {
 	const char *known[RECORD_FIELDS_MOST + 3] = {NULL};
 	size_t count = 0;
@@ -312,12 +314,12 @@ check_names(json_t *object, const struct record_fields *fields, enum input_purpo
 		known[count++] = INPUT_KIND;
 		known[count] = INPUT_CREATED_MS;
 	}
-	if (!input_fields(object, known, mistake))
+	if (!input_fields(object, known, error))
 		return false;
 	for (size_t i = 0; i < fields->count; i++)
 		if (must_have(&fields->rows[i], purpose) &&
 		    json_object_get(object, fields->rows[i].name) == NULL)
-			return wrong(mistake, fields->rows[i].name, "this field is missing");
+			return wrong(error, fields->rows[i].name, "this field is missing");
 	return true;
 }
 
@@ -331,14 +333,14 @@ attach_labels(const struct record_field *field, struct record_input *out)
 
 bool
 input_record(json_t *object, enum record_kind kind, enum input_purpose purpose,
-    struct record_input *out, struct mistake *mistake)
+    struct record_input *out, struct input_error *error)
 {
 	const struct record_fields *fields = &record_fields[kind];
 	bool patch = purpose == INPUT_PATCH;
 
 	memset(out, 0, sizeof(*out));
 	out->record.kind = kind;
-	if (!check_names(object, fields, purpose, mistake))
+	if (!check_names(object, fields, purpose, error))
 		return false;
 	for (size_t i = 0; i < fields->count; i++) {
 		const struct record_field *field = &fields->rows[i];
@@ -349,7 +351,7 @@ input_record(json_t *object, enum record_kind kind, enum input_purpose purpose,
 			continue;
 		if (json_is_null(value) && may_be_null)
 			out->removed |= FIELD_BIT(i);
-		else if (!get_field(field, i, value, patch, out, mistake))
+		else if (!get_field(field, i, value, patch, out, error))
 			return false;
 		attach_labels(field, out);
 		out->given |= FIELD_BIT(i) & ~out->removed;
@@ -358,8 +360,8 @@ input_record(json_t *object, enum record_kind kind, enum input_purpose purpose,
 }
 
 bool
-input_authorize(const json_t *object, struct authorize_input *out, struct mistake *mistake)
+input_authorize(const json_t *object, struct authorize_input *out, struct input_error *error)
 {
-	return get_text(object, "token", true, &out->token, mistake) &&
-	       get_text(object, "job", true, &out->job, mistake);
+	return get_text(object, "token", true, &out->token, error) &&
+	       get_text(object, "job", true, &out->job, error);
 }

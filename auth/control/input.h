@@ -7,22 +7,22 @@
 #include "auth/record_fields.h"
 
 /* The first thing found wrong, for a 400. */
-struct mistake {
+struct input_error {
 	char field[64]; /* "" where no single field is at fault */
 	char detail[256];
 };
 
 /*
  * Parse a body that must be one JSON object with no other members than `known`
- * (NULL at its end; itself NULL: any), none of them twice. NULL with *mistake set. An empty
- * body is a mistake.
+ * (NULL at its end; itself NULL: any), none of them twice. NULL with *error set. An empty
+ * body is an error.
  */
 json_t *input_object(
-    const char *text, size_t len, const char *const *known, struct mistake *mistake);
+    const char *text, size_t len, const char *const *known, struct input_error *error);
 
 /* True when the object has only these fields. input_object checks this unless its `known` is NULL.
  */
-bool input_fields(json_t *object, const char *const *known, struct mistake *mistake);
+bool input_fields(json_t *object, const char *const *known, struct input_error *error);
 
 enum input_purpose {
 	INPUT_CREATE, /* POST: a new record */
@@ -49,16 +49,16 @@ struct record_input {
 
 /*
  * Read a record, by the table of fields: each member must be one that the purpose takes, and have
- * its form. False with *mistake set.
+ * its form. False with *error set.
  */
 bool input_record(json_t *object, enum record_kind kind, enum input_purpose purpose,
-    struct record_input *out, struct mistake *mistake);
+    struct record_input *out, struct input_error *error);
 
-/* The slices point into the JSON value, which must outlive them. False with *mistake set. */
+/* The slices point into the JSON value, which must outlive them. False with *error set. */
 struct authorize_input {
 	struct slice token, job;
 };
 extern const char *const authorize_input_fields[];
-bool input_authorize(const json_t *object, struct authorize_input *out, struct mistake *mistake);
+bool input_authorize(const json_t *object, struct authorize_input *out, struct input_error *error);
 
 #endif

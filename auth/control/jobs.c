@@ -142,14 +142,14 @@ jobs_create(struct call *call)
 	struct creation *creation;
 	struct record_input input;
 	struct record record;
-	struct mistake mistake;
+	struct input_error error;
 	char now[VIEW_TIME_MAX];
 	uint64_t now_ms = clock_ms(CLOCK_REALTIME);
 
 	if (body == NULL)
 		return;
-	if (!input_record(body, RECORD_JOB, INPUT_CREATE, &input, &mistake)) {
-		handler_mistake(call, &mistake);
+	if (!input_record(body, RECORD_JOB, INPUT_CREATE, &input, &error)) {
+		handler_refuse_input(call, &error);
 		goto done;
 	}
 	if (!check_url(call, &input) || !add_labels_of_scope(call, &input) ||
@@ -232,14 +232,14 @@ jobs_patch(struct call *call)
 {
 	struct control *control = call->ctx;
 	struct record_input input;
-	struct mistake mistake;
+	struct input_error error;
 	char now[VIEW_TIME_MAX];
 	json_t *body;
 
 	if (!handler_id(call, RECORD_JOB) || (body = handler_body(call, NULL)) == NULL)
 		return;
-	if (!input_record(body, RECORD_JOB, INPUT_PATCH, &input, &mistake)) {
-		handler_mistake(call, &mistake);
+	if (!input_record(body, RECORD_JOB, INPUT_PATCH, &input, &error)) {
+		handler_refuse_input(call, &error);
 		goto done;
 	}
 	if (!check_url(call, &input) || (adds(&input) && !handler_may_grow(call)))

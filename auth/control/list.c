@@ -157,12 +157,12 @@ list_begin(struct call *call, const unsigned char *key)
 {
 	struct control *control = call->ctx;
 	struct listing *listing = call->state;
-	struct mistake mistake;
+	struct input_error error;
 
-	if (query_parse(call->query, listing->kind, key, &listing->query, &mistake))
+	if (query_parse(call->query, listing->kind, key, &listing->query, &error))
 		walk_begin(&control->walks, &listing->walk, call, list_step);
 	else
-		handler_mistake(call, &mistake);
+		handler_refuse_input(call, &error);
 }
 
 /* With a scope: cursors are sealed with the store's key for values, if it has one. */

@@ -4,10 +4,10 @@
 #include <stdio.h>
 
 static bool
-wrong(struct mistake *mistake, const char *field, const char *detail)
+wrong(struct input_error *error, const char *field, const char *detail)
 {
-	snprintf(mistake->field, sizeof(mistake->field), "%s", field);
-	snprintf(mistake->detail, sizeof(mistake->detail), "%s", detail);
+	snprintf(error->field, sizeof(error->field), "%s", field);
+	snprintf(error->detail, sizeof(error->detail), "%s", detail);
 	return false;
 }
 
@@ -70,35 +70,35 @@ add_label(struct slice text, struct list_query *out)
 
 static bool
 set(struct slice name, struct slice value, enum record_kind kind, const unsigned char *key,
-    struct list_query *out, struct mistake *mistake)
+    struct list_query *out, struct input_error *error)
 {
 	if (slice_equal(name, SLICE("limit")))
 		return parse_limit(value, &out->limit) ||
-		       wrong(mistake, "limit", "a limit is a number from 1 to 1000");
+		       wrong(error, "limit", "a limit is a number from 1 to 1000");
 	if (slice_equal(name, SLICE("cursor")))
 		return cursor_parse(key, kind, value, &out->after) ||
-		       wrong(mistake, "cursor",
+		       wrong(error, "cursor",
 			   "not a cursor of this list, or one that is no longer valid: list again "
 			   "without it");
 	if (kind == RECORD_JOB && slice_equal(name, SLICE("label")))
 		return add_label(value, out) ||
-		       wrong(mistake, "label", "a label is name=value; at most 16 of them");
+		       wrong(error, "label", "a label is name=value; at most 16 of them");
 	if (kind == RECORD_TOKEN && slice_equal(name, SLICE("name"))) {
 		out->name = value;
 		return jg_token_name_valid(value) ||
-		       wrong(mistake, "name", "no token can have this name");
+		       wrong(error, "name", "no token can have this name");
 	}
 	if (kind == RECORD_TOKEN && slice_equal(name, SLICE("role"))) {
 		out->role_set = true;
 		return jg_role_parse(value, &out->role) ||
-		       wrong(mistake, "role", "a role is read or operator");
+		       wrong(error, "role", "a role is read or operator");
 	}
-	return wrong(mistake, "", "the query has a parameter that is not known here");
+	return wrong(error, "", "the query has a parameter that is not known here");
 }
 
 bool
 query_parse(struct slice query, enum record_kind kind, const unsigned char *key,
-    struct list_query *out, struct mistake *mistake)
+    struct list_query *out, struct input_error *error)
 {
 	char *to = out->text;
 
@@ -108,7 +108,7 @@ query_parse(struct slice query, enum record_kind kind, const unsigned char *key,
 	out->role_set = false;
 	out->label_count = 0;
 	if (query.len > sizeof(out->text))
-		return wrong(mistake, "", "the query is too long");
+		return wrong(error, "", "the query is too long");
 	while (query.len > 0) {
 		const char *and = memchr(query.at, '&', query.len);
 		struct slice pair = {query.at, and != NULL ? (size_t)(and-query.at) : query.len};
@@ -121,8 +121,8 @@ query_parse(struct slice query, enum record_kind kind, const unsigned char *key,
 		if (pair.len == 0)
 			continue;
 		if (!decode(name, &to, &name) || !decode(value, &to, &value))
-			return wrong(mistake, "", "the query is not well-formed");
-		if (!set(name, value, kind, key, out, mistake))
+			return wrong(error, "", "the query is not well-formed");
+		if (!set(name, value, kind, key, out, error))
 			return false;
 	}
 	return true;

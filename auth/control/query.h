@@ -24,11 +24,11 @@ struct list_query {
 
 /*
  * Read a query as "limit", "cursor", and for tokens "name" and "role", for jobs
- * "label" (name=value, repeatable). False with *mistake for anything else. key opens sealed
+ * "label" (name=value, repeatable). False with *error for anything else. key opens sealed
  * cursors (cursor_key); NULL: there can be none.
  */
 bool query_parse(struct slice query, enum record_kind kind, const unsigned char *key,
-    struct list_query *out, struct mistake *mistake);
+    struct list_query *out, struct input_error *error);
 
 /* True when the record passes the filters. */
 bool query_match(const struct list_query *query, const struct record *record);

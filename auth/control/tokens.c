@@ -198,7 +198,7 @@ void
 tokens_create(struct call *call)
 {
 	json_t *body = handler_body(call, NULL);
-	struct mistake mistake;
+	struct input_error error;
 	struct issue *issue;
 
 	if (body == NULL)
@@ -210,8 +210,8 @@ tokens_create(struct call *call)
 	}
 	issue->body = body;
 	issue->now_ms = clock_ms(CLOCK_REALTIME);
-	if (!input_record(body, RECORD_TOKEN, INPUT_CREATE, &issue->input, &mistake))
-		handler_mistake(call, &mistake);
+	if (!input_record(body, RECORD_TOKEN, INPUT_CREATE, &issue->input, &error))
+		handler_refuse_input(call, &error);
 	else if (limit_selector(call, &issue->input) && handler_may_grow(call))
 		create(call);
 }

@@ -241,7 +241,7 @@ struct store *
 store_new(const struct store_options *options)
 {
 	struct store *store = calloc(1, sizeof(*store));
-	char mistake[128];
+	char error[128];
 
 	if (store == NULL)
 		return NULL;
@@ -256,8 +256,8 @@ store_new(const struct store_options *options)
 	store->confirmed = -1;
 	if (!copy(options->prefix, &store->prefix) || !copy(options->ca_file, &store->ca_file))
 		goto fail;
-	if (!redis_url_parse(options->url, &store->url, mistake, sizeof(mistake))) {
-		log_error(&store->log, "the store's URL: %s", mistake);
+	if (!redis_url_parse(options->url, &store->url, error, sizeof(error))) {
+		log_error(&store->log, "the store's URL: %s", error);
 		goto fail;
 	}
 	if (store_reach(store))

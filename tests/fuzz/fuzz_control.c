@@ -4,13 +4,13 @@
 #include "auth/control/query.h"
 #include "fuzz.h"
 
-/* A mistake goes into an answer as JSON, so it must be text, and say something. */
+/* An error goes into an answer as JSON, so it must be text, and say something. */
 static void
-check_mistake(const struct mistake *mistake)
+check_error(const struct input_error *error)
 {
-	json_t *field = json_string(mistake->field), *detail = json_string(mistake->detail);
+	json_t *field = json_string(error->field), *detail = json_string(error->detail);
 
-	CHECK(field != NULL && detail != NULL && mistake->detail[0] != '\0');
+	CHECK(field != NULL && detail != NULL && error->detail[0] != '\0');
 	json_decref(field);
 	json_decref(detail);
 }
@@ -35,13 +35,13 @@ check_cursor(const struct store_cursor *cursor, enum record_kind kind)
 
 	for (int sealed = 0; sealed <= 1; sealed++) {
 		char text[sizeof("cursor=") + CURSOR_TEXT_MAX] = "cursor=";
-		struct mistake mistake;
+		struct input_error error;
 
 		if (sealed)
 			CHECK(cursor_seal(key, kind, cursor, text + strlen(text)));
 		else
 			cursor_format(cursor, text + strlen(text));
-		CHECK(query_parse(slice_of(text), kind, key, &again, &mistake));
+		CHECK(query_parse(slice_of(text), kind, key, &again, &error));
 		CHECK(strcmp(again.after.score, cursor->score) == 0);
 		CHECK(strcmp(again.after.id, cursor->id) == 0);
 	}
@@ -52,10 +52,10 @@ try_query(struct slice text, enum record_kind kind)
 {
 	static struct list_query query;
 	struct slice room = {query.text, sizeof(query.text)};
-	struct mistake mistake = {0};
+	struct input_error error = {0};
 
-	if (!query_parse(text, kind, NULL, &query, &mistake)) {
-		check_mistake(&mistake);
+	if (!query_parse(text, kind, NULL, &query, &error)) {
+		check_error(&error);
 		return;
 	}
 	CHECK(query.limit >= 1 && query.limit <= QUERY_LIMIT_MAX);
@@ -89,7 +89,7 @@ try_head(struct slice text)
 		authorizations += slice_equal_nocase(name, SLICE("authorization"));
 		text = slice_after(text, line.len + (lf != NULL));
 	}
-	if (head.mistake == NULL && !head.too_large) {
+	if (head.error == NULL && !head.too_large) {
 		CHECK(lengths + codings <= 1);
 		CHECK(head.has_length == (lengths == 1) && head.has_coding == (codings == 1));
 		CHECK(head.authorizations == authorizations);
@@ -132,28 +132,28 @@ try_body(struct slice text)
 {
 	static struct record_input input;
 	static struct authorize_input authorize;
-	struct mistake mistake = {0};
-	json_t *object = input_object(text.at, text.len, NULL, &mistake);
+	struct input_error error = {0};
+	json_t *object = input_object(text.at, text.len, NULL, &error);
 
 	if (object == NULL) {
-		check_mistake(&mistake);
+		check_error(&error);
 		return;
 	}
 	for (unsigned kind = 0; kind < RECORD_KINDS; kind++)
 		for (unsigned purpose = INPUT_CREATE; purpose <= INPUT_IMPORT; purpose++) {
-			mistake = (struct mistake){0};
+			error = (struct input_error){0};
 			/* nothing patches a token, which would need no name */
 			if (kind == RECORD_TOKEN && purpose == INPUT_PATCH)
 				continue;
-			if (input_record(object, kind, purpose, &input, &mistake))
+			if (input_record(object, kind, purpose, &input, &error))
 				check_record(&input);
 			else
-				check_mistake(&mistake);
+				check_error(&error);
 		}
-	mistake = (struct mistake){0};
-	if (!input_fields(object, authorize_input_fields, &mistake) ||
-	    !input_authorize(object, &authorize, &mistake))
-		check_mistake(&mistake);
+	error = (struct input_error){0};
+	if (!input_fields(object, authorize_input_fields, &error) ||
+	    !input_authorize(object, &authorize, &error))
+		check_error(&error);
 	json_decref(object);
 }
 

@@ -31,8 +31,8 @@ takes(const char *text)
 {
 	struct head head = read_head(text);
 
-	if (head.mistake != NULL)
-		fail_msg("%s: %s", text, head.mistake);
+	if (head.error != NULL)
+		fail_msg("%s: %s", text, head.error);
 	head_clear(&head);
 }
 
@@ -41,7 +41,7 @@ refuses(const char *text)
 {
 	struct head head = read_head(text);
 
-	if (head.mistake == NULL)
+	if (head.error == NULL)
 		fail_msg("taken: %s", text);
 	head_clear(&head);
 }

@@ -15,13 +15,13 @@ static const char *const token_input_fields[] = {"name", "role", "label_selector
 static void
 refuses(const char *text, const char *const *known, const char *field)
 {
-	struct mistake mistake = {"?", ""};
+	struct input_error error = {"?", ""};
 	json_t *detail;
 
-	assert_null(input_object(text, strlen(text), known, &mistake));
-	assert_string_equal(mistake.field, field);
-	assert_string_not_equal(mistake.detail, "");
-	detail = json_string(mistake.detail);
+	assert_null(input_object(text, strlen(text), known, &error));
+	assert_string_equal(error.field, field);
+	assert_string_not_equal(error.detail, "");
+	detail = json_string(error.detail);
 	assert_non_null(detail); /* it can be told */
 	json_decref(detail);
 }
@@ -29,7 +29,7 @@ refuses(const char *text, const char *const *known, const char *field)
 static void
 objects(void **state)
 {
-	struct mistake mistake;
+	struct input_error error;
 	json_t *object;
 
 	(void)state;
@@ -44,22 +44,22 @@ objects(void **state)
 	refuses("{\"n\\\xe1\x94\x9a\":1}", token_input_fields, "");
 	refuses("{\"nam\":\"a\"}", token_input_fields, "nam");
 	refuses("{\"n\xc3\xa4me\":1}", token_input_fields, "n??me");
-	assert_null(input_object(NULL, 0, token_input_fields, &mistake));
-	object = input_object("{\"name\":1}", 10, token_input_fields, &mistake);
+	assert_null(input_object(NULL, 0, token_input_fields, &error));
+	object = input_object("{\"name\":1}", 10, token_input_fields, &error);
 	assert_non_null(object);
 	json_decref(object);
 }
 
-/* Deeper than jansson goes is a mistake, not a crash. */
+/* Deeper than jansson goes is an error, not a crash. */
 static void
 deep_nesting(void **state)
 {
 	static char text[60000];
-	struct mistake mistake;
+	struct input_error error;
 
 	(void)state;
 	memset(text, '[', sizeof(text));
-	assert_null(input_object(text, sizeof(text), token_input_fields, &mistake));
+	assert_null(input_object(text, sizeof(text), token_input_fields, &error));
 }
 
 /* Read a record and expect that it is good, or which field is not. */
@@ -67,13 +67,13 @@ static void
 record_is(const char *text, enum record_kind kind, enum input_purpose purpose, bool expected,
     const char *field, struct record_input *input)
 {
-	struct mistake mistake = {"", ""};
-	json_t *object = input_object(text, strlen(text), NULL, &mistake);
+	struct input_error error = {"", ""};
+	json_t *object = input_object(text, strlen(text), NULL, &error);
 	bool ok;
 
 	assert_non_null(object);
-	ok = input_record(object, kind, purpose, input, &mistake);
-	assert_string_equal(mistake.field, field);
+	ok = input_record(object, kind, purpose, input, &error);
+	assert_string_equal(error.field, field);
 	assert_int_equal(ok, expected);
 	json_decref(object);
 }
@@ -232,13 +232,13 @@ imports(void **state)
 	assert_int_equal(input.record.token.hash[0], 0xab);
 	for (size_t i = 0; i < fields->count; i++) {
 		json_t *object = json_loads(token, 0, NULL);
-		struct mistake mistake = {"", ""};
+		struct input_error error = {"", ""};
 		bool needed = (fields->rows[i].uses & USE_NEEDED) != 0;
 
 		json_object_del(object, fields->rows[i].name);
 		assert_int_equal(
-		    input_record(object, RECORD_TOKEN, INPUT_IMPORT, &input, &mistake), !needed);
-		assert_string_equal(mistake.field, needed ? fields->rows[i].name : "");
+		    input_record(object, RECORD_TOKEN, INPUT_IMPORT, &input, &error), !needed);
+		assert_string_equal(error.field, needed ? fields->rows[i].name : "");
 		json_decref(object);
 	}
 	record_is("{\"id\":\"j\",\"lease\":null,\"url\":null}", RECORD_JOB, INPUT_IMPORT, true, "",
@@ -255,7 +255,7 @@ too_many_labels(void **state)
 {
 	static struct record_input input;
 	json_t *object = json_object(), *labels = json_object();
-	struct mistake mistake;
+	struct input_error error;
 
 	(void)state;
 	json_object_set_new(object, "labels", labels);
@@ -264,11 +264,11 @@ too_many_labels(void **state)
 		snprintf(name, sizeof(name), "l%d", i);
 		json_object_set_new(labels, name, json_string("v"));
 	}
-	assert_true(input_record(object, RECORD_JOB, INPUT_CREATE, &input, &mistake));
+	assert_true(input_record(object, RECORD_JOB, INPUT_CREATE, &input, &error));
 	assert_int_equal(input.label_count, JOB_LABELS_MAX);
 	json_object_set_new(labels, "more", json_string("v"));
-	assert_false(input_record(object, RECORD_JOB, INPUT_CREATE, &input, &mistake));
-	assert_string_equal(mistake.field, "labels");
+	assert_false(input_record(object, RECORD_JOB, INPUT_CREATE, &input, &error));
+	assert_string_equal(error.field, "labels");
 	json_decref(object);
 }
 

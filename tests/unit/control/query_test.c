@@ -9,19 +9,19 @@
 #include "auth/control/query.h"
 
 static struct list_query query;
-static struct mistake mistake;
+static struct input_error error;
 
 static void
 takes(const char *text, enum record_kind kind)
 {
-	assert_true(query_parse(slice_of(text), kind, NULL, &query, &mistake));
+	assert_true(query_parse(slice_of(text), kind, NULL, &query, &error));
 }
 
 static void
 refuses(const char *text, enum record_kind kind, const char *field)
 {
-	assert_false(query_parse(slice_of(text), kind, NULL, &query, &mistake));
-	assert_string_equal(mistake.field, field);
+	assert_false(query_parse(slice_of(text), kind, NULL, &query, &error));
+	assert_string_equal(error.field, field);
 }
 
 static void
