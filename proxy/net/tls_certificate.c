@@ -21,7 +21,7 @@
 #define CLOCK_SKEW 300
 
 static bool
-mistake(char *error, size_t cap, const char *file, const char *text)
+file_error(char *error, size_t cap, const char *file, const char *text)
 {
 	unsigned long reason = ERR_peek_error();
 	const char *detail = reason != 0 ? ERR_reason_error_string(reason) : NULL;
@@ -41,7 +41,7 @@ open_file(const char *path, char *error, size_t cap)
 
 	ERR_clear_error();
 	if (file == NULL)
-		mistake(error, cap, path, strerror(errno));
+		file_error(error, cap, path, strerror(errno));
 	return file;
 }
 
@@ -68,7 +68,7 @@ read_chain(struct certificate *out, const char *path, char *error, size_t cap)
 		ERR_clear_error();
 		return true;
 	}
-	return mistake(error, cap, path, "not a certificate in PEM");
+	return file_error(error, cap, path, "not a certificate in PEM");
 }
 
 static bool
@@ -83,9 +83,9 @@ read_key(struct certificate *out, const char *path, char *error, size_t cap)
 	out->key = PEM_read_PrivateKey(file, NULL, tls_no_password, NULL);
 	fclose(file);
 	if (out->key == NULL)
-		return mistake(error, cap, path, "not a private key in PEM without a password");
+		return file_error(error, cap, path, "not a private key in PEM without a password");
 	if (X509_check_private_key(out->leaf, out->key) != 1)
-		return mistake(error, cap, path, "not the key of its certificate");
+		return file_error(error, cap, path, "not the key of its certificate");
 	return true;
 }
 
@@ -200,7 +200,7 @@ read_ocsp(struct certificate *out, const char *path, char *error, size_t cap)
 		wrong = judge_ocsp(out, response, &out->ocsp_until);
 	OCSP_RESPONSE_free(response);
 	ERR_clear_error();
-	return wrong == NULL || mistake(error, cap, path, wrong);
+	return wrong == NULL || file_error(error, cap, path, wrong);
 }
 
 bool
@@ -212,7 +212,7 @@ certificate_load(
 	    !read_key(out, files->key, error, cap))
 		goto fail;
 	if (!read_names(out)) {
-		mistake(error, cap, files->certificate, "out of memory");
+		file_error(error, cap, files->certificate, "out of memory");
 		goto fail;
 	}
 	if (files->ocsp == NULL || read_ocsp(out, files->ocsp, error, cap))

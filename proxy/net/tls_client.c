@@ -41,7 +41,7 @@ resume(SSL *ssl, const SSL_SESSION *session)
 
 /* Say what is wrong with a file. Always false. */
 static bool
-mistake(char *error, size_t cap, const char *file, const char *text)
+file_error(char *error, size_t cap, const char *file, const char *text)
 {
 	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
 
@@ -57,14 +57,15 @@ load_files(SSL_CTX *context, const struct tls_client_options *options, char *err
 	if (options->ca_file == NULL)
 		SSL_CTX_set_default_verify_paths(context);
 	else if (SSL_CTX_load_verify_file(context, options->ca_file) != 1)
-		return mistake(error, cap, options->ca_file, "no authorities can be read from it");
+		return file_error(
+		    error, cap, options->ca_file, "no authorities can be read from it");
 	if (options->certificate == NULL)
 		return true;
 	SSL_CTX_set_default_passwd_cb(context, tls_no_password);
 	if (SSL_CTX_use_certificate_chain_file(context, options->certificate) != 1)
-		return mistake(error, cap, options->certificate, "not a certificate in PEM");
+		return file_error(error, cap, options->certificate, "not a certificate in PEM");
 	if (SSL_CTX_use_PrivateKey_file(context, options->key, SSL_FILETYPE_PEM) != 1)
-		return mistake(error, cap, options->key,
+		return file_error(error, cap, options->key,
 		    "not the key of the certificate, in PEM without a password");
 	return true;
 }
