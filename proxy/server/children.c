@@ -82,8 +82,10 @@ run_child(struct supervisor *supervisor, unsigned slot, pid_t parent)
 	char name[32];
 	int status = 1;
 
-	/* No other process would end a child whose supervisor is gone: end with it. Redis writes
-	 * its file first. */
+	/*
+	 * No other process would end a child whose supervisor is gone, so the child ends with it.
+	 * Redis writes its file first.
+	 */
 	prctl(PR_SET_PDEATHSIG, role == CHILD_WORKER ? SIGINT : SIGTERM);
 	if (getppid() != parent)
 		_exit(1);
@@ -92,7 +94,10 @@ run_child(struct supervisor *supervisor, unsigned slot, pid_t parent)
 	signal(SIGUSR1, SIG_IGN);
 	signal(SIGUSR2, SIG_IGN);
 	signal(SIGNAL_DUMP, SIG_IGN);
-	/* The terminal's Ctrl-C reaches all: the supervisor decides how the children end. */
+	/*
+	 * The terminal's Ctrl-C reaches all processes. The supervisor alone decides how the
+	 * children end.
+	 */
 	setpgid(0, 0);
 	sigprocmask(SIG_SETMASK, &supervisor->before, NULL);
 	log_buffer_forget(supervisor->log_buffer, &supervisor->log);
@@ -123,7 +128,7 @@ run_child(struct supervisor *supervisor, unsigned slot, pid_t parent)
 	exit(status);
 }
 
-/* What a worker that is no more had published of the moment; what it counted stays. */
+/* Clear the gauges that a worker published before it ended. Its counters stay. */
 static void
 clear_gauges(struct worker_stats *stats)
 {
@@ -138,7 +143,7 @@ clear_gauges(struct worker_stats *stats)
 	counter_set(&stats->store_up, 0);
 }
 
-/* What is published of a worker before it starts. */
+/* Set what is published of a worker before it starts. */
 static void
 publish_worker(struct supervisor *supervisor, unsigned slot, bool without_store)
 {

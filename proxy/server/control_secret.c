@@ -13,7 +13,7 @@
  */
 #define SECRET_VARIABLE "JOBGATE_CONTROL_SECRET"
 
-/* Take the secret of the previous binary. False when there is none. */
+/* Take over the secret of the previous binary. False when there is none. */
 static bool
 take_over(struct supervisor *supervisor)
 {

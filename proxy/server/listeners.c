@@ -1,4 +1,4 @@
-/* listeners.c - binding. */
+/* listeners.c - binds the sockets that clients connect to. */
 #include "server/listeners.h"
 
 #include <errno.h>
@@ -124,7 +124,7 @@ log_bound(const struct listeners *listeners, size_t i, const struct log *log)
 	log_info(log, "listening on %s://%s%s", listener->tls ? "https" : "http", text, purpose);
 }
 
-/* ---- what listens already ---- */
+/* ---- sockets that listen already ---- */
 
 #define LISTEN_FDS_START 3
 #define INHERITED_MAX 65535
@@ -205,7 +205,7 @@ is_bound_to(int fd, const struct address *address)
 		const struct sockaddr_in6 *a = (const struct sockaddr_in6 *)wanted,
 					  *b = (const struct sockaddr_in6 *)&storage;
 
-		/* The analyzer does not see that getsockname has filled storage in. */
+		/* The analyzer does not see that getsockname has filled in storage. */
 		return memcmp(&a->sin6_addr, &b->sin6_addr, sizeof(a->sin6_addr)) == 0 &&
 		       (a->sin6_port == 0 ||
 			   a->sin6_port == b->sin6_port); /* NOLINT(clang-analyzer-core.*) */
@@ -230,8 +230,8 @@ inherited_take(struct inherited *inherited, const struct address *address)
 /* ---- one listener of the configuration ---- */
 
 /*
- * A socket for one more worker. Where a second one cannot be bound (a Unix path, a
- * socket that came without SO_REUSEPORT, a user who has lost the right) all share the first.
+ * A socket for one more worker. Where a second one cannot be bound (a Unix path, an inherited
+ * socket without SO_REUSEPORT, a user who has lost the right), all workers share the first.
  */
 static int
 open_another(struct address *address, int first)

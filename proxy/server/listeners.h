@@ -26,8 +26,8 @@ struct inherited {
 };
 
 /*
- * What systemd, or the binary before us, hands over: LISTEN_FDS and LISTEN_PID
- * (sd_listen_fds(3)), both removed from the environment.
+ * Take the sockets that systemd or the previous binary hands over: LISTEN_FDS and LISTEN_PID
+ * (sd_listen_fds(3)), which are removed from the environment.
  */
 void listeners_inherit(struct inherited *out);
 
@@ -38,8 +38,8 @@ bool listeners_duplicate(const struct listeners *listeners, struct inherited *ou
 void inherited_close(struct inherited *inherited);
 
 /*
- * Take from the inherited what the configuration names, bind and listen for the
- * rest. False, with lines in the log that say which and why, when one fails.
+ * Take those inherited sockets that the configuration names; bind the others and listen. When one
+ * fails: false, with lines in the log that say which and why.
  */
 bool listeners_open(struct listeners *listeners, const struct config *config,
     struct inherited *inherited, const struct log *log);
@@ -48,8 +48,8 @@ bool listeners_open(struct listeners *listeners, const struct config *config,
 void listeners_close(struct listeners *listeners, bool unlink_files);
 
 /*
- * In a worker: close the sockets of the other ones that are Unix sockets, which its own one is as
- * well. The others stay: it accepts from them when their worker does not.
+ * In a worker: close the other workers' Unix sockets, which are the same as its own. Their TCP
+ * sockets stay open: this worker accepts from them when their worker does not.
  */
 void listeners_keep(struct listeners *listeners, size_t worker);
 

@@ -21,7 +21,7 @@ dump_line(struct worker *worker, const char *text)
 	worker->dump.lines++;
 }
 
-/* ---- what a worker has one of, or few ---- */
+/* ---- objects of which a worker has one, or few ---- */
 
 static void
 listener_dump(const struct listener *listener, struct dump *dump)
@@ -56,7 +56,7 @@ worker_dump(const struct worker *worker, struct dump *dump)
 	jg_dump_end(dump);
 }
 
-/* A line with what `write` writes of the object. */
+/* Log one line, which `write` fills with the object. */
 #define DUMP_LINE(worker, write, object)                 \
 	do {                                             \
 		char text[DUMP_TEXT_MAX];                \
@@ -81,7 +81,7 @@ dump_single(struct worker *worker)
 		DUMP_LINE(worker, listener_dump, &worker->listeners[i]);
 }
 
-/* ---- what it has many of ---- */
+/* ---- objects of which it has many ---- */
 
 /* Go on with the next part. */
 static void
@@ -103,7 +103,7 @@ begin_part(struct worker *worker, enum live_dump_part part)
 	}
 }
 
-/* Count some records more; false when all have been counted, and the counts written. */
+/* Count some more records; false when all have been counted and the counts are written. */
 static bool
 count_records(struct worker *worker)
 {

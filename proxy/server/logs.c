@@ -20,7 +20,7 @@ is_theirs(const struct stat *found, const struct passwd *user)
 	return found->st_nlink == 1 && (found->st_uid == 0 || found->st_uid == user->pw_uid);
 }
 
-/* The file is the configured user's, who has to open it again once it was moved away. */
+/* The file becomes the configured user's, who has to open it again after it was moved away. */
 static bool
 give_file_away(const struct config *config, const struct log *log, int fd)
 {
@@ -53,7 +53,7 @@ refuse(const struct log *log, const char *where, int error)
 	log_error(log, "cannot open the access log %s: %s", where, log_sink_error(error));
 }
 
-/* True when it may be made in its folder. */
+/* True when the file may be created in its folder. */
 static bool
 may_be_made(const char *path)
 {

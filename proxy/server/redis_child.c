@@ -140,7 +140,7 @@ redis_child_prepare(struct redis_child *child, const struct config *config, cons
 		return false;
 	}
 	if (child->lock >= 0)
-		return true; /* locked by the binary before us, and handed over */
+		return true; /* locked and handed over by the previous binary */
 	snprintf(lock_path, sizeof(lock_path), "%s/lock", config->store.state_dir);
 	child->lock = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (child->lock < 0 || flock(child->lock, LOCK_EX | LOCK_NB) != 0) {

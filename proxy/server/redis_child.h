@@ -20,7 +20,7 @@ struct redis_child {
 };
 
 /*
- * Where it is: next to the control socket, since only this gateway's user may open either.
+ * Fill in its place: next to the control socket, since only this gateway's user may open either.
  * False, with a line in the log, when the path is not usable.
  */
 bool redis_child_place(
@@ -44,8 +44,8 @@ void redis_child_exec(
     const struct redis_child *child, const struct config *config, const struct log *log);
 
 /*
- * Wait until the child listens or has ended, a second at most, so that processes which start next
- * do not log that their store is missing.
+ * Wait until the child listens or has ended, for at most a second, so that the processes that start
+ * next do not log that their store is missing.
  */
 void redis_child_await(const struct redis_child *child, pid_t pid);
 

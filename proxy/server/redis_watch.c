@@ -19,10 +19,10 @@
 /* Bytes of its log that are read at a time; older ones are not needed. */
 #define PIECE_MAX 8192
 
-/* What redis-server says when it goes on with a file that ends too early. */
+/* What redis-server logs when it goes on with a file that ends too early. */
 #define CUT_SHORT "loaded anyway because aof-load-truncated"
 
-/* What it says once it has made its socket ("Ready to", before version 7 "now ready to"). */
+/* What it logs once it has made its socket ("Ready to", before version 7 "now ready to"). */
 #define BOUND "eady to accept connections"
 
 /* ---- its log ---- */
@@ -140,8 +140,9 @@ redis_watch_last_line(struct supervisor *supervisor)
 /* ---- its socket ---- */
 
 /*
- * When its name is removed, its socket takes no more connections. Once it has been there it is
- * missed at the second look: a redis-server that starts replaces the file that another one left.
+ * When the socket's name is removed, it takes no more connections. A socket that has been there
+ * counts as removed when two checks in a row do not find it, because a redis-server that starts
+ * replaces the file that another one left.
  */
 static bool
 socket_is_gone(struct supervisor *supervisor, uint64_t now_ms)

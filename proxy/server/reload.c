@@ -7,7 +7,9 @@
 #include "server/notify.h"
 #include "server/supervisor.h"
 
-/* A change that takes a restart, for the log; NULL when a reload can bring all changes into force.
+/*
+ * A key, for the log, whose change takes a restart; NULL when a reload can bring all changes into
+ * force.
  */
 static const char *
 fixed_change(const struct config *old, const struct config *new, size_t worker_slots)
@@ -120,7 +122,7 @@ prepare(const struct supervisor *supervisor)
 	return NULL;
 }
 
-/* Exchange what the supervisor has for what another configuration brought. */
+/* Swap what the supervisor has with what another configuration brought. */
 static void
 exchange(struct supervisor *supervisor, struct configured *with)
 {

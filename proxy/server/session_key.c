@@ -12,7 +12,7 @@
 #define FILE_MIN 32
 #define FILE_MAX 4096
 
-/* The hash of what the file holds. */
+/* Read the key: the hash of the file's content. */
 static bool
 read_key(const char *path, const struct log *log, unsigned char key[32])
 {

@@ -161,7 +161,10 @@ supervision_not_started(struct supervision *supervision, unsigned slot, uint64_t
 	child->restart_ms = now_ms + supervision->tuning->restart_last_ms;
 }
 
-/* It was told to go. Another one than a worker makes room for the next one; a worker for none. */
+/*
+ * A child that was told to end has ended. redis-server and the control process are started again
+ * (not when all stop); a worker is not.
+ */
 static void
 retired_ended(struct supervision *supervision, struct child *child)
 {
@@ -235,8 +238,8 @@ supervision_order(struct supervision *supervision, enum supervision_order order,
 }
 
 /*
- * One order after the other. But a generation that does not come up must not hold back the next
- * order. A reload also waits for slots.
+ * Orders are carried out one after the other. A generation that does not come up must not hold back
+ * the next order, though. A reload also waits for slots.
  */
 static void
 follow_orders(struct supervision *supervision)
@@ -301,7 +304,8 @@ kill_overdue(struct supervision *supervision, uint64_t now_ms)
 
 /*
  * A worker that drains although it was not told to has closed its listening sockets, and may take
- * long to end: clients must not wait for that. Without a free slot: a little later.
+ * long to end. Another one starts at once, so that clients need not wait; without a free slot, a
+ * little later.
  */
 static void
 replace_draining(struct supervision *supervision, uint64_t now_ms)

@@ -168,13 +168,13 @@ struct supervision *supervision_new(const struct supervision_options *options);
 void supervision_free(struct supervision *supervision);
 
 /*
- * Before the start, after an upgrade: a process that the binary before us has left. A worker is old
- * from now on, or retiring. Returns its slot; there is one for each.
+ * Before the start, after an upgrade: adopt a process that the previous binary has left. A worker
+ * is old from now on, or retiring. Returns its slot; there is one for each.
  */
 unsigned supervision_adopt(
     struct supervision *supervision, enum child_role role, bool retiring, uint64_t now_ms);
 
-/* There was a binary before us, whose workers serve while ours start. */
+/* There was a previous binary, whose workers serve while ours start. */
 void supervision_adopted(struct supervision *supervision);
 
 /* Start the private redis-server, unless it was adopted; then the control process and the workers.
@@ -211,7 +211,7 @@ void supervision_prepared(
 /* The answer to ACTION_UPGRADE: this binary goes on. */
 void supervision_upgrade_failed(struct supervision *supervision);
 
-/* Time has passed: pauses and deadlines are over, silence is counted, what waits is decided. */
+/* Time has passed: end pauses and deadlines that are over, count silence, decide what waits. */
 void supervision_tick(struct supervision *supervision, uint64_t now_ms);
 
 /* ---- questions ---- */

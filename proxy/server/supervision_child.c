@@ -88,7 +88,7 @@ child_retire(struct supervision *supervision, struct child *child, enum retire_h
 
 /*
  * The longest pause between two starts. The private store must be back well before the workers'
- * records are too old.
+ * records become stale.
  */
 static uint64_t
 restart_last_ms(const struct supervision *supervision, const struct child *child)

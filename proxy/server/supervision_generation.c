@@ -57,7 +57,7 @@ generation_fill(struct supervision *supervision, bool lost, bool tell, uint64_t 
 void
 generation_start(struct supervision *supervision, uint64_t now_ms)
 {
-	/* The sockets of one that never came up have no clients to be served. */
+	/* No clients wait at the sockets of a generation that never came up. */
 	enum child_state ended = supervision->phase == PHASE_REPLACING ? CHILD_GONE : CHILD_UNUSED;
 
 	for (size_t i = 0; i < supervision->options.worker_slots; i++) {
@@ -224,7 +224,7 @@ generation_take_back(struct supervision *supervision, uint64_t now_ms)
 	for (size_t i = 0; i < supervision->options.worker_slots; i++) {
 		struct child *child = &supervision->children[SLOT_WORKERS + i];
 
-		/* Not gently: one that has only been forked would not hear that. */
+		/* Not gently: a worker that has only just been forked would miss that order. */
 		if (child->state == CHILD_RUNNING)
 			child_retire(supervision, child, RETIRE_DRAIN,
 			    child_patience_ms(supervision), now_ms);

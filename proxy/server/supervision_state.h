@@ -69,7 +69,7 @@ bool child_spawn_worker(
 void child_retire(struct supervision *supervision, struct child *child, enum retire_how how,
     uint64_t patience_ms, uint64_t now_ms);
 
-/* It ended although it was not told to: start it again, immediately or after a pause. */
+/* It ended without being told to: start it again, at once or after a pause. */
 void child_lost(struct supervision *supervision, struct child *child, uint64_t now_ms);
 
 void child_set_serving(struct supervision *supervision, struct child *child, bool serving);

@@ -59,7 +59,7 @@ stop_role(struct supervision *supervision, uint64_t now_ms)
 	}
 }
 
-/* Once all processes of a role have ended, the next role's are told to go. */
+/* Once all processes of a role have ended, those of the next role are told to end. */
 void
 stop_go_on(struct supervision *supervision, uint64_t now_ms)
 {

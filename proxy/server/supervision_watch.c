@@ -18,7 +18,7 @@ silence_max_ms(const struct supervision *supervision, const struct child *child)
 	return child->beaten ? max_ms : max_ms * supervision->tuning->start_factor;
 }
 
-/* It hangs: end it; its end has it started again. */
+/* A process hangs: end it. Once it has ended, it is started again. */
 static void
 end_hung(struct supervision *supervision, struct child *child)
 {

@@ -1,4 +1,4 @@
-/* supervisor.c - the beginning, and the loop that lets the state machine decide. */
+/* supervisor.c - the start, and the loop that lets the state machine decide. */
 #include "server/supervisor.h"
 
 #include <openssl/crypto.h>
@@ -131,7 +131,7 @@ make_children(struct supervisor *supervisor)
 	    .settings = supervision_settings_of(supervisor->config),
 	};
 
-	/* Workers that the binary before us has left need slots, too. */
+	/* Workers that the previous binary has left need slots, too. */
 	supervisor->worker_slots =
 	    GENERATIONS_MAX * supervisor->config->workers + upgrade_workers();
 	supervisor->processes =
@@ -172,14 +172,14 @@ block_signals(struct supervisor *supervisor)
 	sigaddset(&supervisor->signals, SIGNAL_DUMP);
 	sigaddset(&supervisor->signals, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &supervisor->signals, &supervisor->before);
-	/* The binary before us may have left them blocked; children are not to inherit that. */
+	/* The previous binary may have left them blocked. Children must not inherit that. */
 	for (int number = 1; number < NSIG; number++)
 		if (sigismember(&supervisor->signals, number) == 1)
 			sigdelset(&supervisor->before, number);
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* What the log needs is made first: everything else may log. */
+/* What the log needs is made first, because everything else may log. */
 static bool
 start(struct supervisor *supervisor)
 {

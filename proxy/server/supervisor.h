@@ -81,7 +81,7 @@ struct supervisor {
 	    watched_ms; /* systemd's watchdog: how often, and when it was last fed */
 };
 
-/* The clock of the state machine: it stands still while the machine is suspended. */
+/* The clock of the state machine. It does not advance while the computer is suspended. */
 static inline uint64_t
 supervisor_clock_ms(void)
 {
@@ -150,7 +150,7 @@ const char *redis_watch_last_line(struct supervisor *supervisor);
 /* Descriptors for all connections, as far as the system lets us. */
 void raise_descriptor_limit(const struct supervisor *supervisor);
 
-/* Become the configured user; what only root could do is done by now. */
+/* Become the configured user, once everything that only root may do is done. */
 bool drop_privileges(const struct supervisor *supervisor);
 
 /* The descriptor to write the access log to; -1: off, or syslog. */
@@ -161,7 +161,10 @@ bool access_log_check(const struct config *config, const struct log *log);
 
 void supervisor_close_log(struct supervisor *supervisor);
 
-/* SIGUSR1: the access log's file was moved away; open it again by its name, for workers to come. */
+/*
+ * SIGUSR1: the access log's file was moved away; open it again by its name, for workers that start
+ * later.
+ */
 void supervisor_reopen_log(struct supervisor *supervisor);
 
 /* ---- tls_material.c ---- */
@@ -224,7 +227,7 @@ void supervisor_free(struct supervisor *supervisor);
 
 /* ---- reload.c ---- */
 
-/* What the state machine has to know of a configuration. */
+/* What the state machine needs from a configuration. */
 struct supervision_settings supervision_settings_of(const struct config *config);
 
 /* Read the configuration again and put it in force, or log why not; tells the state machine. */
@@ -245,7 +248,7 @@ void reload_forget(struct supervisor *supervisor);
  */
 void supervisor_upgrade(struct supervisor *supervisor);
 
-/* The number of workers that the binary before us has left; 0 when there was none. */
+/* The number of workers that the previous binary has left; 0 when there was none. */
 size_t upgrade_workers(void);
 
 /*
@@ -255,7 +258,7 @@ size_t upgrade_workers(void);
 void upgrade_end_control(void);
 
 /*
- * After an upgrade: adopt the children that the binary before us has left, and the descriptor that
+ * After an upgrade: adopt the children that the previous binary has left, and the descriptor that
  * locks the state directory. Otherwise it does nothing.
  */
 void upgrade_adopt(struct supervisor *supervisor);

@@ -82,7 +82,9 @@ is_reached_by_tls(const char *url)
 	return tls;
 }
 
-/* Each connection to the store reads the file: report now what could never work. */
+/*
+ * Each connection to the store reads the file. Check it now, so that an error shows at the start.
+ */
 static bool
 check_store(const struct config *config, const struct log *log)
 {

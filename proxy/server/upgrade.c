@@ -40,7 +40,7 @@ silence_output(void)
 
 	if (null < 0)
 		return;
-	dup2(null, STDOUT_FILENO); /* it would say "ok" */
+	dup2(null, STDOUT_FILENO); /* it would print "ok" */
 	if (poll(&errors, 1, 0) == 0)
 		dup2(null, STDERR_FILENO);
 }
@@ -126,7 +126,7 @@ copy_listeners(struct supervisor *supervisor, size_t count, size_t *laid)
 	return true;
 }
 
-/* The next binary inherits the state directory's lock; when exec fails, no child may. */
+/* The next binary inherits the state directory's lock. When exec fails, no child may inherit it. */
 static void
 keep_lock_over_exec(const struct supervisor *supervisor, bool keep)
 {
@@ -208,7 +208,7 @@ supervisor_upgrade(struct supervisor *supervisor)
 	notify_state("READY=1");
 }
 
-/* The children that the binary before us describes; none when there was none. */
+/* The children that the previous binary describes; none when there was no previous binary. */
 static struct slice
 described_children(void)
 {
@@ -287,8 +287,10 @@ upgrade_end_control(void)
 			await_end(pid);
 }
 
-/* An old worker publishes to a mapping that this binary does not have: as long as it runs it counts
- * as one that reaches its store. It goes when the new workers accept. */
+/*
+ * An old worker publishes to a mapping that this binary does not have. As long as it runs, it
+ * counts as one that reaches its store. It is told to end when the new workers accept.
+ */
 static void
 adopt_worker(struct supervisor *supervisor, unsigned slot)
 {
@@ -298,7 +300,7 @@ adopt_worker(struct supervisor *supervisor, unsigned slot)
 	counter_set(&stats->store_up, 1);
 }
 
-/* One child of the binary before us. */
+/* One child of the previous binary. */
 static void
 adopt(struct supervisor *supervisor, enum child_role role, bool retiring, pid_t pid)
 {

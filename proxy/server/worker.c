@@ -11,7 +11,7 @@
 
 /* ---- what it publishes ---- */
 
-/* The store's servers may be found at other addresses after each connection. */
+/* The store's servers may have other addresses after each new connection. */
 static void
 remember_store(struct worker *worker)
 {
@@ -153,7 +153,7 @@ may_accept(const struct worker *worker, uint64_t now_ms)
 		   counter_get(&worker->setup->stats->without_store) != 0);
 }
 
-/* Begin to accept. Until then clients wait in the sockets' queues, or others serve. */
+/* Begin to accept. Until then clients wait in the sockets' queues, or other workers serve them. */
 static void
 on_accept_check(struct timer *timer)
 {
@@ -358,7 +358,7 @@ worker_open(const struct worker_setup *setup)
 
 	counter_set(&setup->stats->started_at, (uint64_t)time(NULL));
 	counter_set(&setup->stats->ready, 0);
-	/* One that died here before may have left these. */
+	/* A worker that ran in this slot before and died may have left these. */
 	counter_set(&setup->stats->tunnels, 0);
 	counter_set(&setup->stats->backend_connections, 0);
 	counter_set(&setup->stats->circuits_open, 0);

@@ -14,7 +14,10 @@
 /* The default action ignores it, so it is harmless to a process that has just been forked. */
 #define SIGNAL_ORPHANS SIGURG
 
-/* To write a live dump. It is no constant, because the C library keeps the first ones. */
+/*
+ * The signal for a live dump. SIGRTMIN is no constant, because the C library keeps the first
+ * real-time signals for itself.
+ */
 #define SIGNAL_DUMP SIGRTMIN
 
 /* Connections of a worker at control.listen and at control.metrics, in addition to

@@ -1,4 +1,4 @@
-/* worker_parts.c - a worker's data path and its store, as the configuration wants them. */
+/* worker_parts.c - makes a worker's data path and its store, as the configuration says. */
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -229,7 +229,8 @@ worker_data_path_free(struct worker *worker)
 	buffer_pool_free(worker->buffers);
 }
 
-/* The same time for all within a turn: what is stale for the tracker must be stale for the
+/*
+ * Within a turn the time is the same for all: what is stale for the tracker must be stale for the
  * exchanges, too.
  */
 static uint64_t

@@ -51,7 +51,7 @@ struct worker {
 	struct downstream *downstream;
 	struct listener *listeners;
 	struct listener *orphans;     /* those of all workers, as setup->all_listeners */
-	bool *orphaned;		      /* [worker]: it does not accept from its own ones */
+	bool *orphaned;		      /* [worker]: it does not accept from its own sockets */
 	uint64_t orphan_changes;      /* as last seen */
 	struct sockaddr_storage *own; /* where the gateway itself listens, and last the store */
 	size_t own_count;
@@ -71,7 +71,7 @@ bool worker_data_path(struct worker *worker); /* after the store, loop, resolver
  * that only waits. False when there is none. */
 bool worker_make_room(struct worker *worker);
 
-/* Cut whatever runs, and free the data path. */
+/* Cut the exchanges that run, and free the data path. */
 void worker_data_path_free(struct worker *worker);
 
 /* Take connections from the listener ctx. */
@@ -96,7 +96,7 @@ bool orphans_look(struct worker *worker);
 /* Accept from those that are, or from none. */
 void orphans_accept(struct worker *worker, bool on);
 
-/* Close them. */
+/* Close the orphaned sockets that this worker accepts from. */
 void orphans_close(struct worker *worker);
 
 #endif
