@@ -360,7 +360,7 @@ client_take_back(struct exchange_client *client)
 	if (stream->session->failed || stream->session->whole_at > stream->answer_at)
 		return false;
 	http2_take_out(stream, stream->answer_at);
-	stream->answer_at = UINT64_MAX;
+	stream->answer_at = NOWHERE;
 	return true;
 }
 
@@ -395,7 +395,7 @@ client_ended(struct exchange_client *client, enum exchange_end end)
 		return;
 	}
 	if (stream->error != H2_NO_ERROR) {
-		cut(stream, stream->error, true, true);
+		cut(stream, stream->error, true, stream->error != H2_INTERNAL_ERROR);
 		return;
 	}
 	switch (end) {

@@ -12,6 +12,10 @@ on_request(struct http2_session *session, uint32_t id, const struct hpack_block 
 	if (session->last_goaway)
 		return; /* it is beyond the last stream: the client sends it elsewhere */
 	http2_use_id(session, id);
+	if (session->block.error != H2_NO_ERROR) {
+		http2_reset(session, id, session->block.error, true);
+		return;
+	}
 	if (session->stream_count >= session_options(session)->http2.streams) {
 		http2_reset(session, id, H2_REFUSED_STREAM, true);
 		return;
@@ -29,10 +33,14 @@ on_later_block(
 
 	if (stream == NULL && http2_was_reset(session, id))
 		return;
-	if (stream == NULL && http2_was_used(session, id))
-		http2_fail(session, H2_STREAM_CLOSED, SLICE("HEADERS for a closed stream"));
-	else if (stream == NULL)
+	if (stream == NULL && !http2_was_used(session, id))
 		http2_fail(session, H2_PROTOCOL_ERROR, SLICE("stream ids must increase"));
+	else if (stream == NULL && session->connection->peer.trusted)
+		http2_reset(session, id, H2_STREAM_CLOSED, false); /* others share the connection */
+	else if (stream == NULL)
+		http2_fail(session, H2_STREAM_CLOSED, SLICE("HEADERS for a closed stream"));
+	else if (session->block.error != H2_NO_ERROR)
+		http2_stream_fail(stream, session->block.error);
 	else if (stream->client_ended)
 		http2_stream_fail(stream, H2_STREAM_CLOSED);
 	else if (!end_stream)
@@ -43,12 +51,13 @@ on_later_block(
 
 /* A whole block has come. It is decoded whatever it is for, so that the table stays in step. */
 static void
-on_block(struct http2_session *session, uint32_t id, struct slice bytes, bool end_stream,
-    unsigned *requests)
+on_block(struct http2_session *session, struct slice bytes, unsigned *requests)
 {
 	struct head_scratch *scratch = &session->downstream->scratch;
 	const struct head_limits *limits = &session_options(session)->limits.head;
 	struct hpack_block block;
+	uint32_t id = session->block.stream;
+	bool end_stream = session->block.end_stream;
 	size_t consumed;
 
 	hpack_block_init(&block, scratch->h2_fields, H2_FIELDS_MAX, scratch->h2_text,
@@ -74,46 +83,57 @@ on_block(struct http2_session *session, uint32_t id, struct slice bytes, bool en
 static bool
 gather(struct http2_session *session, struct slice piece)
 {
-	if (session->block.bytes == NULL)
-		session->block.bytes = buffer_take(session->downstream->buffers, BUFFER_LARGE);
-	if (session->block.bytes == NULL) {
-		http2_fail(session, H2_INTERNAL_ERROR, SLICE("no memory"));
-		return false;
-	}
-	if (buffer_room(session->block.bytes) < piece.len) {
+	struct buffer_pool *buffers = session->downstream->buffers;
+	struct buffer *gathered = session->block.bytes, *larger;
+	size_t len = buffer_len(gathered) + piece.len;
+
+	if (len > BUFFER_LARGE) {
 		http2_fail(session, H2_ENHANCE_YOUR_CALM, SLICE("field block too long"));
 		return false;
 	}
-	buffer_append(session->block.bytes, piece);
+	if (gathered == NULL || buffer_room(gathered) < piece.len) {
+		larger = buffer_take(buffers, len);
+		if (larger == NULL) {
+			http2_fail(session, H2_INTERNAL_ERROR, SLICE("no memory"));
+			return false;
+		}
+		if (gathered != NULL)
+			buffer_append(larger, buffer_bytes(gathered));
+		buffer_give(buffers, gathered);
+		session->block.bytes = gathered = larger;
+	}
+	buffer_append(gathered, piece);
 	return true;
 }
 
+/* The block under way is over. */
 static void
-drop_gathered(struct http2_session *session)
+end_block(struct http2_session *session)
 {
 	buffer_give(session->downstream->buffers, session->block.bytes);
 	session->block.bytes = NULL;
 	session->block.stream = 0;
+	session->begun_ms = 0;
 }
 
 void
-http2_on_headers(struct http2_session *session, const struct h2_frame *frame, struct slice payload,
-    unsigned *requests)
+http2_on_headers(struct http2_session *session, const struct h2_frame *frame, enum h2_error error,
+    struct slice payload, unsigned *requests)
 {
-	bool end_stream = h2_frame_has(frame, H2_END_STREAM);
-
 	if (frame->stream % 2 == 0) {
 		http2_fail(session, H2_PROTOCOL_ERROR, SLICE("clients have odd stream ids"));
 		return;
 	}
-	if (h2_frame_has(frame, H2_END_HEADERS)) {
-		on_block(session, frame->stream, payload, end_stream, requests);
+	session->block.stream = frame->stream;
+	session->block.error = error;
+	session->block.end_stream = h2_frame_has(frame, H2_END_STREAM);
+	session->block.continuations = 0;
+	if (!h2_frame_has(frame, H2_END_HEADERS)) {
+		gather(session, payload);
 		return;
 	}
-	session->block.stream = frame->stream;
-	session->block.end_stream = end_stream;
-	session->block.continuations = 0;
-	gather(session, payload);
+	on_block(session, payload, requests);
+	end_block(session);
 }
 
 void
@@ -132,7 +152,6 @@ http2_on_continuation(struct http2_session *session, const struct h2_frame *fram
 	}
 	if (!gather(session, payload) || !h2_frame_has(frame, H2_END_HEADERS))
 		return;
-	on_block(
-	    session, id, buffer_bytes(session->block.bytes), session->block.end_stream, requests);
-	drop_gathered(session);
+	on_block(session, buffer_bytes(session->block.bytes), requests);
+	end_block(session);
 }

@@ -160,7 +160,6 @@ hand_on(struct http2_stream *stream, struct slice content)
 		return taken;
 	stream->pushed = true;
 	stream->expects = false;
-	overhead_payload(&stream->session->overhead, taken);
 	if (!stream->tunnel)
 		pay_deficit(stream, taken);
 	return taken;
@@ -211,32 +210,22 @@ http2_push_content(struct http2_stream *stream)
 	http2_wake(stream->session);
 }
 
-/* The client has sent all of its content. */
-static void
-content_has_ended(struct http2_stream *stream)
-{
-	stream->client_ended = true;
-	if (!h2_content_whole(&stream->announced))
-		http2_stream_fail(stream, H2_PROTOCOL_ERROR);
-	else
-		http2_push_content(stream);
-}
-
 void
 http2_on_content(
     struct http2_stream *stream, struct slice content, uint32_t counted, bool end_stream)
 {
 	size_t taken = 0;
 
-	if (!h2_content_take(&stream->announced, content.len)) {
+	if (!h2_content_take(&stream->announced, content.len) ||
+	    (end_stream && !h2_content_whole(&stream->announced))) {
 		http2_stream_fail(stream, H2_PROTOCOL_ERROR);
 		return;
 	}
-	if (stream->exchange == NULL) { /* answered early: it is read and dropped */
-		stream->client_ended = end_stream;
+	stream->client_ended = end_stream;
+	if (stream->exchange == NULL) /* answered early: it is read and dropped */
 		return;
-	}
-	count_deficit(stream);
+	if (content.len > 0)
+		count_deficit(stream);
 	if (stream->in == NULL)
 		taken = hand_on(stream, content);
 	if (stream->state != HTTP2_STREAM_RUNNING)
@@ -246,10 +235,7 @@ http2_on_content(
 		return;
 	}
 	credit_stream(stream, taken + (counted - content.len));
-	if (end_stream)
-		content_has_ended(stream);
-	else
-		http2_push_content(stream);
+	http2_push_content(stream);
 }
 
 /* Keep trailers until the content before them has been handed on. False: memory is short. */
@@ -277,17 +263,17 @@ http2_on_trailers(struct http2_stream *stream, const struct hpack_block *block)
 
 	if (!h2_trailers_read(block,
 		stream->session->connection->peer.trusted ? NULL : downstream->options.drop_fields,
-		&trailers)) {
+		&trailers) ||
+	    !h2_content_whole(&stream->announced)) {
 		http2_stream_fail(stream, H2_PROTOCOL_ERROR);
 		return;
 	}
-	if (stream->exchange == NULL) {
-		stream->client_ended = true;
+	stream->client_ended = true;
+	if (stream->exchange == NULL)
 		return;
-	}
 	count_deficit(stream);
 	if (trailers.count > 0 && !keep_trailers(stream, &trailers))
 		http2_stream_fail(stream, H2_INTERNAL_ERROR);
 	else
-		content_has_ended(stream);
+		http2_push_content(stream);
 }

@@ -1,6 +1,13 @@
 /* frames.c - from bytes to frames, and what each type of frame does. */
 #include "downstream/http2/session_state.h"
 
+/* Was it opened behind our last GOAWAY? Then it is ignored: the client sends it elsewhere. */
+static bool
+is_beyond(const struct http2_session *session, uint32_t id)
+{
+	return session->last_goaway && id > session->last_id && id % 2 == 1;
+}
+
 /* Apply what a check said. False: it was an error, which has been answered. */
 static bool
 passes(struct http2_session *session, struct h2_check check, uint32_t id)
@@ -11,7 +18,12 @@ passes(struct http2_session *session, struct h2_check check, uint32_t id)
 	case H2_FINE:
 		return true;
 	case H2_STREAM_BAD:
-		stream = id <= session->last_id ? http2_find(session, id) : NULL;
+		if (is_beyond(session, id))
+			return false;
+		/* An idle stream cannot be reset. */
+		if (id > session->last_id || id % 2 == 0)
+			break;
+		stream = http2_find(session, id);
 		if (stream != NULL)
 			http2_stream_fail(stream, check.error);
 		else
@@ -28,7 +40,8 @@ passes(struct http2_session *session, struct h2_check check, uint32_t id)
 static bool
 is_for_idle(struct http2_session *session, const struct h2_frame *frame)
 {
-	if (frame->stream % 2 == 1 && frame->stream <= session->last_id)
+	if (is_beyond(session, frame->stream) ||
+	    (frame->stream % 2 == 1 && frame->stream <= session->last_id))
 		return false;
 	http2_fail(session, H2_PROTOCOL_ERROR, SLICE("frame for a stream that is not open"));
 	return true;
@@ -48,16 +61,20 @@ on_data(struct http2_session *session, const struct h2_frame *frame, struct slic
 		return;
 	}
 	http2_credit(session, frame->length);
+	if (is_beyond(session, frame->stream))
+		return;
 	stream = http2_find(session, frame->stream);
 	if (stream == NULL) {
+		/* Not early: it causes no work, and may have been on its way for long. */
 		if (!http2_was_reset(session, frame->stream))
-			http2_reset(session, frame->stream, H2_STREAM_CLOSED, true);
+			http2_reset(session, frame->stream, H2_STREAM_CLOSED, false);
 		return;
 	}
 	if (stream->client_ended) {
 		http2_stream_fail(stream, H2_STREAM_CLOSED);
 		return;
 	}
+	overhead_payload(&session->overhead, content.len);
 	stream->receive_window -= (int32_t)frame->length;
 	if (stream->receive_window < 0)
 		http2_stream_fail(stream, H2_FLOW_CONTROL_ERROR);
@@ -75,7 +92,9 @@ on_rst_stream(struct http2_session *session, const struct h2_frame *frame)
 	stream = http2_find(session, frame->stream);
 	if (stream == NULL)
 		return;
-	if (!session->connection->peer.trusted && !resets_spend(&session->resets)) {
+	/* Once the answer has begun, the client has paid for it. */
+	if (stream->answer_at == NOWHERE && !session->connection->peer.trusted &&
+	    !resets_spend(&session->resets)) {
 		http2_fail(session, H2_ENHANCE_YOUR_CALM, SLICE("too many streams were reset"));
 		return;
 	}
@@ -166,25 +185,33 @@ on_window_update(struct http2_session *session, const struct h2_frame *frame, co
 	http2_unblock(stream);
 }
 
+/* DATA and HEADERS: what they carry stands between a prefix and padding. */
+static void
+on_prefixed(struct http2_session *session, const struct h2_frame *frame, struct slice payload,
+    unsigned *requests)
+{
+	uint32_t len = 0;
+	struct h2_check check = h2_prefix_read(frame, payload.at, &len);
+	struct slice inner = {payload.at + h2_prefix_len(frame), len};
+
+	if (check.scope == H2_CONNECTION_BAD)
+		passes(session, check, frame->stream);
+	else if (frame->type == H2_DATA)
+		on_data(session, frame, inner);
+	else
+		http2_on_headers(session, frame, check.error, inner, requests);
+}
+
 /* A whole frame whose head has been checked. */
 static void
 on_frame(struct http2_session *session, const struct h2_frame *frame, struct slice payload,
     unsigned *requests)
 {
-	uint32_t content = 0;
-	struct slice inner;
-
-	if (frame->type == H2_DATA || frame->type == H2_HEADERS) {
-		if (!passes(session, h2_prefix_read(frame, payload.at, &content), frame->stream))
-			return;
-		inner = (struct slice){payload.at + h2_prefix_len(frame), content};
-		if (frame->type == H2_DATA)
-			on_data(session, frame, inner);
-		else
-			http2_on_headers(session, frame, inner, requests);
-		return;
-	}
 	switch (frame->type) {
+	case H2_DATA:
+	case H2_HEADERS:
+		on_prefixed(session, frame, payload, requests);
+		return;
 	case H2_PRIORITY:
 		passes(session, h2_priority_check(frame, payload.at), frame->stream);
 		return;
@@ -266,6 +293,8 @@ take_preface(struct http2_session *session)
 		return false;
 	session->in->start += H2_PREFACE_LEN;
 	http2_session_set_state(session, HTTP2_OPEN);
+	if (session->downstream->draining) /* it was opened since that began */
+		http2_leave(session, false);
 	return true;
 }
 
@@ -287,6 +316,8 @@ http2_read_frames(struct http2_session *session, unsigned *frames, unsigned *req
 		if (!next_frame(session, &frame, &payload))
 			break;
 		--*frames;
+		if (session->block.stream == 0)
+			session->begun_ms = 0;
 		if (passes(session, h2_frame_check(&frame, H2_FRAME_SIZE_DEFAULT), frame.stream))
 			on_frame(session, &frame, payload, requests);
 	}

@@ -1,9 +1,6 @@
 /* output.c - what waits to be sent on a connection, and sending it. */
 #include "downstream/http2/session_state.h"
 
-/* No place in what is sent. */
-#define NOWHERE UINT64_MAX
-
 /* Make sure that `out` has room for this many more bytes. */
 static bool
 reserve(struct http2_session *session, size_t size)
@@ -67,6 +64,14 @@ frame_end(const struct h2_frame *frame, uint64_t at)
 	return at + H2_FRAME_HEAD_LEN + frame->length;
 }
 
+/* Is it one of the small frames that are counted in control_out? */
+static bool
+is_control(const struct h2_frame *frame)
+{
+	return frame->type != H2_DATA && frame->type != H2_HEADERS &&
+	       frame->type != H2_CONTINUATION;
+}
+
 /* n bytes are leaving, but not all: remember what is cut, and where the next whole frame begins. */
 static void
 note_cut(struct http2_session *session, size_t n)
@@ -78,6 +83,8 @@ note_cut(struct http2_session *session, size_t n)
 
 		session->cut_stream = frame.type == H2_DATA ? frame.stream : 0;
 		session->cut_at = at + H2_FRAME_HEAD_LEN;
+		if (is_control(&frame))
+			session->control_out -= H2_FRAME_HEAD_LEN + frame.length;
 		at = frame_end(&frame, at);
 	}
 	session->whole_at = at;
@@ -159,58 +166,79 @@ blank_cut(struct http2_stream *stream)
 	    session->whole_at - from);
 }
 
-/* Bytes from `at` on are gone: what stood behind them has moved. */
+/* Move a frame to a place before it, and what its stream knows of it. */
 static void
-move_places(struct http2_session *session, uint64_t at, uint64_t len)
+move_frame(struct http2_session *session, const struct h2_frame *frame, uint64_t at, uint64_t to)
 {
+	char *place = session->out->bytes + session->out->start + (to - session->sent);
 	struct http2_stream *stream;
 
-	TAILQ_FOREACH(stream, &session->streams, link)
-	{
-		if (stream->answer_at != NOWHERE && stream->answer_at > at)
-			stream->answer_at -= len;
-		if (stream->last_frame_at != NOWHERE && stream->last_frame_at > at)
-			stream->last_frame_at -= len;
-	}
+	if (at == to)
+		return;
+	memmove(place, place + (at - to), H2_FRAME_HEAD_LEN + frame->length);
+	stream = http2_find(session, frame->stream);
+	if (stream == NULL)
+		return;
+	if (stream->answer_at == at)
+		stream->answer_at = to;
+	if (stream->last_frame_at == at)
+		stream->last_frame_at = to;
 }
 
-/* Remove the frame at this place, of which nothing has left. */
-static void
-remove_frame(struct http2_session *session, const struct h2_frame *frame, uint64_t at)
+/* The first frame that may be taken out: the rest of a block that has begun to leave has to follow
+ * (RFC 9113 section 4.3). */
+static uint64_t
+first_free(const struct http2_session *session)
 {
-	struct buffer *out = session->out;
-	char *place = out->bytes + out->start + (at - session->sent);
-	size_t len = H2_FRAME_HEAD_LEN + frame->length;
+	uint64_t at = session->whole_at;
 
-	memmove(place, place + len, (size_t)(out->bytes + out->end - (place + len)));
-	out->end -= (uint32_t)len;
-	if (frame->type == H2_DATA)
-		session->send_window += (int32_t)frame->length;
-	move_places(session, at, len);
+	while (at < http2_out_at(session)) {
+		struct h2_frame frame = frame_at(session, at);
+
+		if (frame.type != H2_CONTINUATION)
+			break;
+		at = frame_end(&frame, at);
+	}
+	return at;
+}
+
+/* Remove what a stream has written from this place on. */
+static void
+remove_frames(struct http2_stream *stream, uint64_t from)
+{
+	struct http2_session *session = stream->session;
+	uint64_t at = first_free(session), to = at, end = http2_out_at(session);
+
+	while (at < end) {
+		struct h2_frame frame = frame_at(session, at);
+		uint64_t next = frame_end(&frame, at);
+
+		if (frame.stream == stream->id && at >= from && !is_control(&frame)) {
+			/* A client that has given back more than it got is left with what it has.
+			 */
+			if (frame.type == H2_DATA)
+				h2_window_add(&session->send_window, frame.length);
+		} else {
+			move_frame(session, &frame, at, to);
+			to += next - at;
+		}
+		at = next;
+	}
+	session->out->end -= (uint32_t)(end - to);
 }
 
 void
 http2_take_out(struct http2_stream *stream, uint64_t from)
 {
 	struct http2_session *session = stream->session;
-	uint64_t at = session->whole_at;
 
 	if (session->out == NULL)
 		return;
 	if (from <= session->cut_at)
 		blank_cut(stream);
-	while (at < http2_out_at(session)) {
-		struct h2_frame frame = frame_at(session, at);
-
-		if (frame.stream == stream->id && at >= from &&
-		    (frame.type == H2_DATA || frame.type == H2_HEADERS ||
-			frame.type == H2_CONTINUATION))
-			remove_frame(session, &frame, at);
-		else
-			at = frame_end(&frame, at);
-	}
+	remove_frames(stream, from);
 	stream->last_frame_at = NOWHERE;
 	/* The first block may have been among them: the next one begins as a first one does. */
 	if (session->sent <= session->first_block_at)
-		session->first_block_at = UINT64_MAX;
+		session->first_block_at = NOWHERE;
 }

@@ -1,4 +1,4 @@
-/* session.c - HTTP/2 on a client connection: one turn of it, its beginning and its end. */
+/* session.c - HTTP/2 on a client connection: its beginning, and one turn of it. */
 #include "downstream/http2/session_state.h"
 
 #include <stdlib.h>
@@ -8,26 +8,36 @@
 #define TURN_REQUESTS 32
 #define TURN_BYTES (512 * 1024) /* in each direction */
 
-/* A client that has not shown a valid token so far may have this many streams: until then, nothing
- * more is read. */
+/* A client that has not shown a valid token so far may have this many streams that are still being
+ * authorized: until then, nothing more is read. */
 #define UNKNOWN_STREAMS 8
 
 /* The client has to acknowledge our SETTINGS within this time. */
 #define ACK_MS 10000
 
-/* After the first GOAWAY, what is on its way has this long to come. */
-#define LEAVE_MS 1000
-
-/* Bytes read and dropped after a GOAWAY, before a reset takes the place of a close. */
-#define LINGER_BYTES (1024 * 1024)
-
 /* ---- reading ---- */
+
+/* Streams whose requests are still being authorized: nothing that the client does would help. */
+static size_t
+count_undecided(const struct http2_session *session)
+{
+	const struct http2_stream *stream;
+	size_t count = 0;
+
+	TAILQ_FOREACH(stream, &session->streams, link)
+	if (stream->exchange != NULL && !exchange_is_allowed(stream->exchange) &&
+	    !exchange_takes_content(stream->exchange))
+		count++;
+	return count;
+}
 
 bool
 http2_may_read(const struct http2_session *session)
 {
-	return session->control_out < CONTROL_OUT_MAX &&
-	       (session->connection->authenticated || session->stream_count < UNKNOWN_STREAMS);
+	if (session->control_out >= CONTROL_OUT_MAX || buffer_len(session->out) >= OUT_FULL)
+		return false;
+	return session->connection->authenticated || session->stream_count < UNKNOWN_STREAMS ||
+	       count_undecided(session) < UNKNOWN_STREAMS;
 }
 
 /* Make `in` a buffer with room. False: memory is short. */
@@ -157,40 +167,6 @@ send_all(struct http2_session *session)
 	}
 }
 
-/* All is sent: end our side, and read until the client has ended as well. */
-static void
-linger(struct http2_session *session)
-{
-	struct connection *connection = session->connection;
-	struct downstream *downstream = session->downstream;
-	char *room = downstream->scratch.wire;
-	size_t n;
-
-	if (!session->finished_sending) {
-		session->finished_sending = true;
-		conn_shutdown_write(&connection->conn);
-		connection_wait(connection, downstream->options.timeouts.linger);
-	}
-	for (;;) {
-		if (session->skipped > LINGER_BYTES)
-			break;
-		if (!connection->conn.readable)
-			return;
-		switch (conn_read(&connection->conn, room, BUFFER_LARGE, &n)) {
-		case IO_OK:
-			session->skipped += n;
-			continue;
-		case IO_AGAIN:
-			return;
-		case IO_EOF:
-		case IO_ERROR:
-			break;
-		}
-		break;
-	}
-	connection_close(connection, false);
-}
-
 /* Before control goes back to the loop: hold no more memory than there are bytes. */
 static void
 settle(struct http2_session *session)
@@ -198,6 +174,7 @@ settle(struct http2_session *session)
 	struct buffer_pool *buffers = session->downstream->buffers;
 
 	session->in = buffer_fit(buffers, session->in);
+	session->block.bytes = buffer_fit(buffers, session->block.bytes);
 	session->out = buffer_fit(buffers, session->out);
 	http2_set_timer(session);
 }
@@ -206,6 +183,7 @@ void
 http2_work(struct http2_session *session)
 {
 	struct connection *connection = session->connection;
+	bool held;
 
 	if (session->working || session->state == HTTP2_CLOSED)
 		return;
@@ -215,16 +193,21 @@ http2_work(struct http2_session *session)
 		connection_lost(connection);
 		return;
 	}
+	held = !http2_may_read(session);
 	flush_exchanges(session);
-	if (session->state == HTTP2_LEAVING && session->last_goaway && session->stream_count == 0)
-		http2_session_set_state(session, HTTP2_CLOSING);
 	send_all(session);
+	/* What was sent may have made room for more of what the client has sent, and it may have
+	 * ended the last stream: no event will tell that. */
+	if (held && session->state < HTTP2_CLOSING && http2_may_read(session))
+		connection_defer(connection);
+	if (session->state == HTTP2_LEAVING && session->last_goaway && session->stream_count == 0)
+		http2_begin_closing(session);
 	session->working = false;
 	if (session->failed)
 		connection_lost(connection);
 	else if (session->state == HTTP2_CLOSING && http2_out_at(session) == session->sent &&
 		 !connection->conn.unsent)
-		linger(session);
+		http2_linger(session);
 	else
 		settle(session);
 }
@@ -234,75 +217,6 @@ http2_wake(struct http2_session *session)
 {
 	if (!session->working && session->state != HTTP2_CLOSED)
 		connection_defer(session->connection);
-}
-
-/* ---- its end ---- */
-
-/* End all streams without a word of ours to each. */
-static void
-end_streams(struct http2_session *session)
-{
-	struct http2_stream *stream;
-
-	while ((stream = TAILQ_FIRST(&session->streams)) != NULL) {
-		stream->client_reset = true;
-		if (stream->exchange != NULL)
-			exchange_client_failed(stream->exchange, CLIENT_CLOSED);
-		http2_stream_close(stream);
-	}
-}
-
-static void
-write_goaway(struct http2_session *session, uint32_t last, enum h2_error error, struct slice why)
-{
-	struct writer writer;
-
-	if (!http2_write(session, H2_FRAME_HEAD_LEN + 8 + why.len, &writer))
-		return;
-	h2_write_goaway(&writer, last, error, why);
-	http2_written(session, &writer, true);
-}
-
-void
-http2_fail(struct http2_session *session, enum h2_error error, struct slice why)
-{
-	if (session->state >= HTTP2_CLOSING)
-		return;
-	http2_session_set_state(session, HTTP2_CLOSING);
-	write_goaway(session, session->last_id, error, why);
-	end_streams(session);
-	connection_wait(session->connection, session_options(session)->timeouts.answer);
-	http2_wake(session);
-}
-
-void
-http2_leave(struct http2_session *session, bool now)
-{
-	static const char payload[8] = "jobgate";
-	struct writer writer;
-
-	if (session->state >= HTTP2_CLOSING || session->last_goaway)
-		return;
-	if (session->state == HTTP2_PREFACE) {
-		http2_fail(session, H2_NO_ERROR, (struct slice){0});
-		return;
-	}
-	if (now) {
-		session->last_goaway = true;
-		write_goaway(session, session->last_id, H2_NO_ERROR, (struct slice){0});
-	} else if (session->state == HTTP2_OPEN) {
-		/* Requests on their way are still served: this says so, and the answer to PING
-		 * that they have come (RFC 9113 section 6.8). */
-		session->leave_at_ms = session_now_ms(session) + LEAVE_MS;
-		write_goaway(session, H2_STREAM_LIMIT, H2_NO_ERROR, (struct slice){0});
-		if (http2_write(session, H2_FRAME_HEAD_LEN + sizeof(payload), &writer)) {
-			h2_write_ping(&writer, false, payload);
-			http2_written(session, &writer, true);
-		}
-	}
-	if (session->state == HTTP2_OPEN)
-		http2_session_set_state(session, HTTP2_LEAVING);
-	http2_wake(session);
 }
 
 /* ---- called by the connection ---- */
@@ -326,7 +240,7 @@ write_preface(struct http2_session *session)
 		return;
 	h2_write_settings(&writer, settings, sizeof(settings) / sizeof(*settings));
 	h2_write_window_update(&writer, 0, session->window - H2_WINDOW_DEFAULT);
-	http2_written(session, &writer, false);
+	http2_written(session, &writer, true);
 }
 
 static void
@@ -367,7 +281,7 @@ http2_opened(struct connection *connection, struct buffer *received)
 		session->window =
 		    (uint32_t)connection->downstream->options.http2.streams * HTTP2_WINDOW_ALLOWED;
 	session->receive_window = (int32_t)session->window;
-	session->first_block_at = UINT64_MAX;
+	session->first_block_at = NOWHERE;
 	session->idle_since_ms = session->overhead.began_ms = session_now_ms(session);
 	session->ack_due_ms = session->idle_since_ms + ACK_MS;
 	write_preface(session);
@@ -418,7 +332,7 @@ http2_lost(struct connection *connection)
 	struct http2_session *session = session_of(connection);
 
 	session->failed = true;
-	end_streams(session);
+	http2_end_streams(session);
 }
 
 static void
@@ -431,7 +345,7 @@ http2_closed(struct connection *connection)
 		return;
 	buffers = session->downstream->buffers;
 	session->working = true; /* there is no next turn for it */
-	end_streams(session);
+	http2_end_streams(session);
 	http2_session_set_state(session, HTTP2_CLOSED);
 	buffer_give(buffers, session->in);
 	buffer_give(buffers, session->block.bytes);

@@ -12,6 +12,7 @@
 
 /*
  * session.c       called by the connection (bytes, drain); one turn of a session
+ * ending.c        how it ends: GOAWAY, the end of its streams, lingering
  * timers.c        its one timer, and what is late when it expires
  * session_state.c its states and those of its streams, and what a dump shows of them
  * frames.c        from bytes to frames: what each type does
@@ -58,8 +59,13 @@ enum http2_stream_state {
 /* Up to this many bytes of answers' content wait to be sent. */
 #define OUT_MAX (40 * 1024)
 
-/* With this many bytes of small frames waiting to be sent, nothing is read. */
+/* With this many bytes of small frames waiting to be sent, nothing is read; nor with this many of
+ * all frames, since heads of answers have no window. */
 #define CONTROL_OUT_MAX (16 * 1024)
+#define OUT_FULL (2 * OUT_MAX)
+
+/* No place in what is sent. */
+#define NOWHERE UINT64_MAX
 
 struct http2_session;
 
@@ -141,14 +147,15 @@ struct http2_session {
 	struct {
 		struct buffer *bytes; /* NULL: no block is under way */
 		uint32_t stream;
+		enum h2_error error; /* what the frame's head deserves */
 		bool end_stream;
 		unsigned char continuations;
 	} block;
 	uint32_t content_credit; /* bytes of content received, not yet given back */
 	int32_t receive_window;
-	uint32_t window;      /* how large it is to be */
-	uint64_t head_due_ms; /* by then a frame or block has to be whole; 0: none has begun */
-	uint64_t ack_due_ms;  /* by then our SETTINGS have to be acknowledged */
+	uint32_t window;     /* how large it is to be */
+	uint64_t begun_ms;   /* since when a frame or block is not whole; 0: none has begun */
+	uint64_t ack_due_ms; /* by then our SETTINGS have to be acknowledged */
 	uint64_t idle_since_ms;
 
 	/* What goes. */
@@ -157,8 +164,8 @@ struct http2_session {
 	uint64_t whole_at;   /* where the first frame begins of which nothing was sent, likewise */
 	uint64_t cut_at;     /* where the content begins of a frame that was sent in part */
 	uint32_t cut_stream; /* whose it is; 0: no DATA was sent in part */
-	uint64_t first_block_at; /* where our first field block begins; UINT64_MAX: none yet */
-	size_t control_out;	 /* bytes of small frames written since all was sent */
+	uint64_t first_block_at; /* where our first field block begins; NOWHERE: none yet */
+	size_t control_out;	 /* bytes of small frames that wait to be sent */
 	int32_t send_window;
 	uint64_t leave_at_ms; /* LEAVING: when the last GOAWAY is due */
 	size_t skipped;	      /* CLOSING: bytes read and dropped */
@@ -215,11 +222,22 @@ bool http2_may_read(const struct http2_session *session);
 /* Something was written, or may be: http2_work runs at the end of the turn, if not already. */
 void http2_wake(struct http2_session *session);
 
+/* ---- ending.c ---- */
+
+/* End all streams without a word of ours to each. */
+void http2_end_streams(struct http2_session *session);
+
+/* Nothing more is served: what waits is sent, then the connection closes. */
+void http2_begin_closing(struct http2_session *session);
+
 /* A connection error: GOAWAY, end all exchanges, then close. */
 void http2_fail(struct http2_session *session, enum h2_error error, struct slice why);
 
 /* Serve no more streams once those that run have ended. now: the client knows that. */
 void http2_leave(struct http2_session *session, bool now);
+
+/* CLOSING, and all is sent: end our side, and read until the client has ended as well. */
+void http2_linger(struct http2_session *session);
 
 /* ---- timers.c ---- */
 
@@ -237,9 +255,12 @@ bool http2_read_frames(struct http2_session *session, unsigned *frames, unsigned
 
 /* ---- blocks.c ---- */
 
-/* HEADERS and CONTINUATION, with their whole payload. *requests: see http2_read_frames. */
+/*
+ * HEADERS and CONTINUATION, with their whole payload. error: the stream's, found in the frame's
+ * head; the block is decoded all the same. *requests: see http2_read_frames.
+ */
 void http2_on_headers(struct http2_session *session, const struct h2_frame *frame,
-    struct slice payload, unsigned *requests);
+    enum h2_error error, struct slice payload, unsigned *requests);
 void http2_on_continuation(struct http2_session *session, const struct h2_frame *frame,
     struct slice payload, unsigned *requests);
 

@@ -22,18 +22,32 @@ streams_have_deadlines(const struct http2_session *session)
 	return false;
 }
 
-/* A frame or block has begun: the rest has to come in time. */
+/* A frame or block has begun: note since when. */
 static void
-note_head(struct http2_session *session)
+note_begun(struct http2_session *session)
 {
-	bool begun = session->block.stream != 0 || session->state == HTTP2_PREFACE ||
-		     (session->in != NULL && http2_may_read(session));
+	bool begun =
+	    session->block.stream != 0 || session->state == HTTP2_PREFACE || session->in != NULL;
 
-	if (!begun)
-		session->head_due_ms = 0;
-	else if (session->head_due_ms == 0)
-		session->head_due_ms =
-		    session_now_ms(session) + session_options(session)->timeouts.head;
+	if (!begun || !http2_may_read(session))
+		session->begun_ms = 0;
+	else if (session->begun_ms == 0)
+		session->begun_ms = session_now_ms(session);
+}
+
+/* By when the rest of that frame or block has to come; 0: none has begun. Content may come as
+ * slowly as it may in HTTP/1. */
+static uint64_t
+rest_due_ms(const struct http2_session *session)
+{
+	const struct downstream_options *options = session_options(session);
+	bool content = session->block.stream == 0 && buffer_len(session->in) >= H2_FRAME_HEAD_LEN &&
+		       session->settings.received &&
+		       session->in->bytes[session->in->start + 3] == H2_DATA;
+
+	if (session->begun_ms == 0)
+		return 0;
+	return session->begun_ms + (content ? options->timeouts.body : options->timeouts.head);
 }
 
 void
@@ -43,8 +57,8 @@ http2_set_timer(struct http2_session *session)
 
 	if (session->state >= HTTP2_CLOSING)
 		return;
-	note_head(session);
-	due_ms = earlier(due_ms, session->head_due_ms);
+	note_begun(session);
+	due_ms = earlier(due_ms, rest_due_ms(session));
 	due_ms = earlier(due_ms, session->ack_due_ms);
 	if (session->state == HTTP2_LEAVING && !session->last_goaway)
 		due_ms = earlier(due_ms, session->leave_at_ms);
@@ -97,7 +111,7 @@ http2_expired(struct http2_session *session)
 		http2_leave(session, true);
 	if (is_late(session, session->ack_due_ms))
 		http2_fail(session, H2_SETTINGS_TIMEOUT, SLICE("SETTINGS not acknowledged"));
-	else if (is_late(session, session->head_due_ms))
+	else if (is_late(session, rest_due_ms(session)))
 		http2_fail(session, H2_NO_ERROR, SLICE("the rest of a frame did not come"));
 	else if (session->stream_count > 0)
 		check_streams(session);

@@ -1,0 +1,244 @@
+/* http2_ending_test.c - how an HTTP/2 session ends: late frames and content, GOAWAY from either
+ * side, drain, shutdown, a lost connection. */
+#include "http2_world.h"
+
+static int
+setup(void **state)
+{
+	(void)state;
+	http2_world_open();
+	send_preface();
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	http2_world_close();
+	return 0;
+}
+
+/* ---- time ---- */
+
+static void
+an_upload_may_take_longer_than_a_head(void **state)
+{
+	static char text[3 * (H2_FRAME_HEAD_LEN + 4000)];
+	static const char zeros[4000];
+	size_t len = 0;
+
+	(void)state;
+	serve = allow_and_take;
+	upload(1);
+	for (size_t i = 0; i < 3; i++)
+		len += make_frame(text + len, H2_DATA, 0, 1, zeros, 4000);
+	/* Each turn ends within a frame. */
+	send_bytes(text, 2000);
+	for (size_t i = 0; i < 8; i++) {
+		send_bytes(text + 2000, 4000 + H2_FRAME_HEAD_LEN);
+		world_pass(&world, 2000);
+		assert_int_equal(session_now()->state, HTTP2_OPEN);
+	}
+	assert_int_equal(goaway_error(), -1);
+}
+
+static void
+a_frame_that_stays_incomplete_ends_the_session(void **state)
+{
+	(void)state;
+	send_bytes("\0\0\10\6\0\0\0\0\0half", 13);
+	world_pass(&world, HEAD_MS - 1500);
+	assert_int_equal(goaway_error(), -1);
+	world_pass(&world, 2000);
+	assert_int_equal(goaway_error(), H2_NO_ERROR);
+}
+
+static void
+a_block_that_stays_incomplete_ends_the_session(void **state)
+{
+	(void)state;
+	send_frame(H2_HEADERS, H2_END_STREAM, 1, "\x82", 1);
+	assert_in_range(session_now()->block.bytes->capacity, 1, 1024);
+	for (size_t i = 0; i < 3; i++) { /* these do not buy time */
+		world_pass(&world, 1500);
+		send_frame(H2_CONTINUATION, 0, 1, "\x86", 1);
+	}
+	assert_int_equal(goaway_error(), -1);
+	world_pass(&world, 2000);
+	assert_int_equal(goaway_error(), H2_NO_ERROR);
+}
+
+static void
+content_that_stops_coming_is_answered(void **state)
+{
+	(void)state;
+	serve = allow_and_take;
+	upload(1);
+	world_pass(&world, BODY_MS + 3000);
+	assert_int_equal(exchanges[0].failure, CLIENT_BODY_TIMEOUT);
+	assert_int_equal(reset_error(), H2_NO_ERROR);
+}
+
+static void
+an_idle_session_ends(void **state)
+{
+	(void)state;
+	world_pass(&world, KEEP_ALIVE_MS - 2000);
+	send_frame(H2_PING, 0, 0, "12345678", 8); /* does not prolong it */
+	assert_int_equal(goaway_error(), -1);
+	world_pass(&world, 3000);
+	assert_int_equal(goaway_error(), H2_NO_ERROR);
+	assert_true(world_is_closed(client));
+}
+
+static void
+settings_have_to_be_acknowledged(void **state)
+{
+	(void)state;
+	reconnect();
+	send_bytes(BYTES(H2_PREFACE));
+	send_frame(H2_SETTINGS, 0, 0, NULL, 0);
+	world_pass(&world, 11000);
+	assert_int_equal(goaway_error(), H2_SETTINGS_TIMEOUT);
+}
+
+/* ---- the end ---- */
+
+static void
+frames_behind_the_last_goaway_are_ignored(void **state)
+{
+	(void)state;
+	serve = allow;
+	request(1);
+	send_frame(H2_GOAWAY, 0, 0, "\0\0\0\0\0\0\0\0", 8);
+	assert_int_equal(goaway_error(), H2_NO_ERROR);
+	upload(3);
+	send_data(3, 0, 100);
+	send_update(3, 10);
+	send_frame(H2_RST_STREAM, 0, 3, "\0\0\0\10", 4);
+	assert_int_equal(begun, 1);
+	assert_int_equal(goaway_error(), -1);
+	answer_with(&exchanges[0], 5);
+	assert_int_equal(content_of(1), 5);
+	assert_true(world_is_closed(client));
+}
+
+/* The last stream ends while what it waited for is sent: nothing else happens then. */
+static void
+a_leaving_session_ends_with_its_last_stream(void **state)
+{
+	(void)state;
+	serve = allow;
+	request(1);
+	answer_with(&exchanges[0], 70000);
+	send_frame(H2_GOAWAY, 0, 0, "\0\0\0\0\0\0\0\0", 8);
+	send_update(0, 10000);
+	send_update(1, 10000);
+	assert_int_equal(content_of(1), 70000);
+	assert_true(world_is_closed(client));
+}
+
+/* ... or at the latest after a while, when its client does not read. */
+static void
+a_leaving_session_does_not_wait_for_ever(void **state)
+{
+	(void)state;
+	serve = allow;
+	fill_socket();
+	request(1);
+	send_frame(H2_GOAWAY, 0, 0, "\0\0\0\0\0\0\0\0", 8);
+	answer_with(&exchanges[0], 30000);
+	world_turn(&world);
+	world_turn(&world);
+	assert_non_null(session_now());
+	world_pass(&world, ANSWER_MS + 2000);
+	assert_null(session_now());
+}
+
+static void
+a_drain_tells_the_client_twice(void **state)
+{
+	(void)state;
+	serve = allow;
+	request(1);
+	downstream_drain(world.downstream, true);
+	assert_true(find_frame(H2_GOAWAY));
+	assert_int_equal(number_at(payload), H2_STREAM_LIMIT);
+	assert_true(find_frame(H2_PING));
+	request(3); /* it was on its way */
+	assert_int_equal(begun, 2);
+	send_frame(H2_PING, H2_ACK, 0, payload, 8);
+	assert_true(find_frame(H2_GOAWAY));
+	assert_int_equal(number_at(payload), 3);
+	answer_with(&exchanges[0], 1);
+	answer_with(&exchanges[1], 1);
+	assert_int_equal(content_of(3), 1);
+	assert_true(world_is_closed(client));
+}
+
+static void
+a_session_that_opens_during_a_drain_leaves(void **state)
+{
+	(void)state;
+	reconnect();
+	world.downstream->draining = true;
+	send_preface();
+	request(1);
+	assert_true(find_frame(H2_GOAWAY));
+	assert_int_equal(number_at(payload), H2_STREAM_LIMIT);
+	world_pass(&world, 1500);
+	assert_true(find_frame(H2_GOAWAY));
+	assert_int_equal(number_at(payload), 1);
+}
+
+static void
+a_shutdown_cuts_what_runs(void **state)
+{
+	(void)state;
+	serve = allow;
+	request(1);
+	connection_shutdown(session_now()->connection);
+	assert_int_equal(reset_error(), H2_INTERNAL_ERROR);
+	assert_int_equal(goaway_error(), H2_NO_ERROR);
+	assert_true(world_is_closed(client));
+}
+
+static void
+a_lost_connection_ends_its_exchanges(void **state)
+{
+	(void)state;
+	request(1);
+	request(3);
+	close(client);
+	world_turn(&world);
+	world_turn(&world);
+	assert_int_equal(exchanges[0].failure, CLIENT_CLOSED);
+	assert_int_equal(exchanges[1].failure, CLIENT_CLOSED);
+	assert_null(session_now());
+	client = world_connect(&world, "192.0.2.1", &(struct listener_options){0});
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(an_upload_may_take_longer_than_a_head),
+	    TEST(a_frame_that_stays_incomplete_ends_the_session),
+	    TEST(a_block_that_stays_incomplete_ends_the_session),
+	    TEST(content_that_stops_coming_is_answered),
+	    TEST(an_idle_session_ends),
+	    TEST(settings_have_to_be_acknowledged),
+	    TEST(frames_behind_the_last_goaway_are_ignored),
+	    TEST(a_leaving_session_ends_with_its_last_stream),
+	    TEST(a_leaving_session_does_not_wait_for_ever),
+	    TEST(a_drain_tells_the_client_twice),
+	    TEST(a_session_that_opens_during_a_drain_leaves),
+	    TEST(a_shutdown_cuts_what_runs),
+	    TEST(a_lost_connection_ends_its_exchanges),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
