@@ -135,6 +135,7 @@ a_leaving_session_ends_with_its_last_stream(void **state)
 	send_frame(H2_GOAWAY, 0, 0, "\0\0\0\0\0\0\0\0", 8);
 	send_update(0, 10000);
 	send_update(1, 10000);
+	assert_int_equal(session_now()->state, HTTP2_CLOSING);
 	assert_int_equal(content_of(1), 70000);
 	assert_true(world_is_closed(client));
 }
