@@ -119,7 +119,7 @@ BEGIN {
 	indent = match($0, /[^ ]/) - 1
 	line = substr($0, indent + 1)
 	commented = 0
-	if (line ~ /^# [a-z_]+:( [^ ]+)?$/) {
+	if (line ~ /^# [a-z0-9_]+:( [^ ]+)?$/) {
 		commented = 1
 		line = substr(line, 3)
 	}
@@ -132,7 +132,7 @@ BEGIN {
 		text[++lines] = substr(line, 3)
 		next
 	}
-	if (line !~ /^[a-z_]+:/) {
+	if (line !~ /^[a-z0-9_]+:/) {
 		text[++lines] = line
 		next
 	}
