@@ -19,7 +19,7 @@ static const struct token token = {.id = SLICE("abcdefghij012345"), .name = SLIC
 static const struct route_forms forms = {.domain = "localhost", .prefix = "/jobs"};
 
 /* The bits of the first byte. */
-enum { TRUSTED = 1, SECURE = 2, LOCAL = 4, FORWARD_TOKEN = 8, PRESERVE_HOST = 16, BASE = 32 };
+enum { TRUSTED = 1, TLS = 2, LOCAL = 4, FORWARD_TOKEN = 8, PRESERVE_HOST = 16, BASE = 32 };
 
 /* Frame the content again, as the upstream side does. False when the client's framing is broken;
  * *whole: its end has come. */
@@ -102,8 +102,8 @@ check_fields(const struct reading *seen, unsigned how, const struct request *req
 	check_one(seen, SLICE("x-request-id"), SLICE("id"));
 	if (!(how & TRUSTED)) {
 		check_one(seen, SLICE("x-forwarded-for"), SLICE("2001:db8::1"));
-		check_one(seen, SLICE("x-forwarded-proto"),
-		    how & SECURE ? SLICE("https") : SLICE("http"));
+		check_one(
+		    seen, SLICE("x-forwarded-proto"), how & TLS ? SLICE("https") : SLICE("http"));
 		check_one(seen, SLICE("x-forwarded-prefix"), (struct slice){0});
 	}
 }
@@ -155,7 +155,7 @@ rewritten_head(struct request *request, unsigned how)
 	struct rewrite rewrite = {
 	    .forward_token = how & FORWARD_TOKEN,
 	    .peer_trusted = how & TRUSTED,
-	    .secure = how & SECURE,
+	    .tls = how & TLS,
 	    .peer = SLICE("2001:db8::1"),
 	    .peer_is_unix = how & LOCAL,
 	    .request_id = SLICE("id"),
