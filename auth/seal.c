@@ -51,9 +51,9 @@ marks_of(enum seal_alphabet alphabet)
 	case SEAL_BASE64:
 		return "+/";
 	case SEAL_BASE64_URL:
-		return "-_";
+		break;
 	}
-	return NULL;
+	return "-_";
 }
 
 /* From OpenSSL's alphabet to that of the seal. */

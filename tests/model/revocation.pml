@@ -610,7 +610,7 @@ end:	do
 		printf("worker %d: proof_close: jg_directory_good (proof is %d old)\n", w, worker[w].proof_age);
 		directory_good(w);
 		proof_end(w) }
-	/* proof_close() after proof_doubt(): the sentinels did not agree */
+	/* proof_close() after proof_fail(): the sentinels did not agree */
 	:: d_step { BAD_TIMES && may_step(w) && worker[w].proving && worker[w].missing == 0 && worker[w].tracker == UP ->
 		printf("worker %d: proof_close: in doubt\n", w);
 		proof_end(w) }
