@@ -23,6 +23,15 @@ BARS = {
     ("tls_resumed", "haproxy", "per_second"): (1.00, "≥"),
     ("idle", "haproxy", "resident"): (0.50, "≤"),
     ("workers", "jobgate2", "cpu_us"): (0.95, "≥"),
+    # 8.5, 10, 15 and 500 µs where these peers took what stands beside each.
+    ("h2_1x64", "nghttpx", "cpu_us"): (0.81, "≤"),  # 10.5
+    ("h2_8x8", "nghttpx", "cpu_us"): (0.83, "≤"),  # 12.0
+    ("h2_64x1", "nghttpx", "cpu_us"): (0.75, "≤"),  # 20.0
+    ("h2_1x64", "haproxy", "cpu_us"): (0.43, "≤"),  # 19.8
+    ("h2_8x8", "haproxy", "cpu_us"): (0.49, "≤"),  # 20.3
+    ("h2_64x1", "haproxy", "cpu_us"): (0.70, "≤"),  # 21.3
+    ("h2_large", "haproxy", "cpu_us"): (0.63, "≤"),  # 788
+    ("h2_idle", "nginx", "resident"): (1.00, "≤"),  # 2.4 KB
 }
 
 
@@ -118,13 +127,13 @@ def rows(data):
     return "\n".join("\t".join(map(str, row)) for row in data) + "\ne\n"
 
 
-def plot_ratios(folder, results):
+def plot_ratios(folder, results, name="ratios"):
     data = [(i, item["summary"]["cpu_us_ratio"], f"{item['scenario']} {item['peer']}")
             for i, item in enumerate(item for item in results if "cpu_us" in item["summary"])]
     if not data:
         return
     tics = ", ".join(f'"{label.replace("_", " ")}" {i}' for i, _, label in data)
-    gnuplot(folder, "ratios", f"""set title "CPU for each request against each peer (median, min–max of pairs; below 1: jobgate takes less)"
+    gnuplot(folder, name, f"""set title "CPU for each request against each peer (median, min–max of pairs; below 1: jobgate takes less)"
 set xtics rotate by -60 ({tics}) font ",8"
 set yrange [0:*]
 set style fill solid 0.5

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measure jobgate side by side with others: installs what is missing, builds `release`, runs run.py.
 # Options are run.py's: --pairs N --seconds S --only small,large,... --against haproxy,nginx,relay,...
-# With the name of another measurement first, that one: latency, scale, inside, bulk (see README.md).
+# With the name of another measurement first, that one: latency, scale, inside, bulk, h2 (see README.md).
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
@@ -14,7 +14,7 @@ esac
 node="nodejs npm" # unless there already, from wherever: others' nodejs packages conflict with Debian's npm
 ! command -v npm >/dev/null || node=""
 # shellcheck disable=SC2086
-need_packages $BUILD_PACKAGES redis-server redis-tools haproxy nginx libnginx-mod-http-lua lua-resty-core h2o caddy wrk \
+need_packages $BUILD_PACKAGES redis-server redis-tools haproxy nghttp2 nginx libnginx-mod-http-lua lua-resty-core h2o caddy wrk \
 	gnuplot-nox openssl python3 python3-redis $node
 if [ ! -d build/chp/node_modules/configurable-http-proxy ]; then
 	mkdir -p build/chp
@@ -24,7 +24,7 @@ fi
 cmake --preset release >/dev/null
 cmake --build --preset release
 what=run
-case "${1-}" in latency | scale | inside | bulk)
+case "${1-}" in latency | scale | inside | bulk | h2)
 	what=$1
 	shift
 	;;

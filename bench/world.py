@@ -88,8 +88,9 @@ def resident_bytes(pids):
 
 
 class Proxy:
-    def __init__(self, name, port, pids, tls_port=None):
+    def __init__(self, name, port, pids, tls_port=None, h2_port=None):
         self.name, self.port, self.pids, self.tls_port = name, port, pids, tls_port
+        self.port_h2 = h2_port or port  # most find out by themselves that a client begins with HTTP/2's preface
 
 
 class World:
@@ -184,10 +185,10 @@ class World:
             self.proxies[name] = getattr(self, f"start_{name}")()
         return self.proxies[name]
 
-    def started(self, name, argv, port, tls_port=None, forks=False, **kwargs):
+    def started(self, name, argv, port, tls_port=None, forks=False, h2_port=None, **kwargs):
         pid = self.start(argv, PROXY_CORE, **kwargs)
         wait_port(port, self.folder / "errors.log")
-        return Proxy(name, port, children(pid) if forks else [pid], tls_port)
+        return Proxy(name, port, children(pid) if forks else [pid], tls_port, h2_port)
 
     def start_jobgate(self, name="jobgate", workers=None, cores=PROXY_CORE, program=BUILD / "jobgate"):
         port, tls_port, folder = free_port(), free_port(), self.folder / name
@@ -206,6 +207,7 @@ class World:
             "tls": {"certificates": [{"certificate": str(self.folder / "certificate.pem"), "key": str(self.folder / "key.pem")}]},
             "jobs": {"domain": DOMAIN}, "store": {"url": f"unix:{store}", "cache_entries": 2000000},
             "backends": {"allow_loopback": True},
+            "http2": {"clients": True},
             # The peers know no such limits.
             "limits": {"failed_auth_rate": 0, "connections_per_client": 60000, "connections": CONNECTIONS_MAX, "idle_backend_connections": CONNECTIONS_MAX},
             "control": {"socket": str(self.control)}}))
@@ -238,12 +240,14 @@ class World:
         return self.start_jobgate("before", program=os.environ["JOBGATE_BEFORE"])
 
     def start_haproxy(self):
-        port, tls_port = free_port(), free_port()
-        return self.started("haproxy", ["haproxy", "-f", self.template("haproxy.cfg", port=port, tls_port=tls_port)], port, tls_port)
+        port, tls_port, h2_port = free_port(), free_port(), free_port()
+        return self.started("haproxy", ["haproxy", "-f", self.template("haproxy.cfg", port=port, tls_port=tls_port, h2_port=h2_port)],
+                            port, tls_port, h2_port=h2_port)
 
     def start_nginx(self):
-        port, tls_port = free_port(), free_port()
-        return self.started("nginx", ["nginx", "-c", self.template("nginx.conf", port=port, tls_port=tls_port)], port, tls_port, True)
+        port, tls_port, h2_port = free_port(), free_port(), free_port()
+        return self.started("nginx", ["nginx", "-c", self.template("nginx.conf", port=port, tls_port=tls_port, h2_port=h2_port)],
+                            port, tls_port, True, h2_port)
 
     def start_nginx_lua(self):
         port = free_port()
@@ -252,6 +256,12 @@ class World:
     def start_h2o(self):
         port = free_port()
         return self.started("h2o", ["h2o", "-m", "worker", "-c", self.template("h2o.conf", port=port)], port)
+
+    def start_nghttpx(self):
+        """Proxying only."""
+        port = free_port()
+        return self.started("nghttpx", ["nghttpx", "--conf=/dev/null", f"--frontend=127.0.0.1,{port};no-tls", f"--backend=127.0.0.1,{self.backend}",
+                                        "--workers=1", "--accesslog-file=/dev/null", f"--errorlog-file={self.folder / 'nghttpx.log'}"], port, forks=True)
 
     def start_caddy(self):
         port = free_port()
