@@ -17,7 +17,9 @@
 
 /*
  * exchange_state.c  its states, and its dump
- * exchange.c    its beginning, its end, and every local reply
+ * exchange.c    its beginning, its end, and what ends it early
+ * reply.c       local replies
+ * cut.c         ends it before its time, with last words where its protocol has any
  * local.c       runs local handlers: requests that the gateway answers itself
  * authorize.c   the steps from the request's head to the verdict
  * credential.c  the request's claim: which token it says it has
@@ -144,6 +146,8 @@ uint32_t exchange_timed(struct exchange *exchange, enum timed timed);
  */
 void exchange_start_deadline(struct exchange *exchange, uint64_t ms);
 
+/* ---- reply.c ---- */
+
 /* End with a local reply, or cut the job's answer if some of it has been sent. */
 void exchange_fail(struct exchange *exchange, enum outcome outcome, unsigned status,
     struct slice title, struct slice detail);
@@ -151,9 +155,6 @@ void exchange_fail(struct exchange *exchange, enum outcome outcome, unsigned sta
 /* The same, and the client may try again after retry_s seconds (429, 503). */
 void exchange_fail_retry_later(struct exchange *exchange, enum outcome outcome, unsigned status,
     struct slice title, struct slice detail, unsigned retry_s);
-
-/* A hash of where a job's URL leads. */
-uint64_t exchange_target_hash(const struct job_url *url);
 
 /* Answer with a verdict that does not allow, or cut the answer that has begun. */
 void exchange_refuse(struct exchange *exchange, enum verdict verdict);
@@ -171,6 +172,21 @@ unsigned exchange_failed_auth(const struct exchange *exchange, enum verdict verd
 /* Forward auth: tell the other proxy that the request it holds may pass. */
 void exchange_grant(struct exchange *exchange, struct slice job, const struct token *token);
 
+/* ---- cut.c ---- */
+
+/* Why an exchange is cut: for a client whose protocol has a form for that. */
+struct cut_reason {
+	unsigned websocket; /* code of its close frame */
+	struct slice text;
+};
+
+/*
+ * End it, although the answer is not complete or there is none; `end`, unless the client could be
+ * told the reason.
+ */
+void exchange_cut(struct exchange *exchange, enum outcome outcome, enum exchange_end end,
+    const struct cut_reason *reason);
+
 /* ---- authorize.c ---- */
 
 /* The record that the request waits for has come, or cannot be read: run the steps again. */
@@ -186,6 +202,9 @@ void exchange_describe(struct exchange *exchange, const struct request *request)
 
 void exchange_token_changed(struct directory_watch *watch);
 void exchange_job_changed(struct directory_watch *watch);
+
+/* A hash of where a job's URL leads. */
+uint64_t exchange_target_hash(const struct job_url *url);
 
 /* Look up both records, in this turn. False when the request has to wait for the store. */
 bool exchange_look_up(struct exchange *exchange, const struct claim *claim, struct lookup *lookup);

@@ -1,0 +1,34 @@
+/* cut.c - ends an exchange before its time, with last words where its protocol has any. */
+#include "exchange/exchange_state.h"
+
+/*
+ * Send a WebSocket's client the code and the reason of its end. That is possible only between the
+ * backend's frames.
+ */
+static bool
+send_close(struct exchange *exchange, const struct cut_reason *reason)
+{
+	const struct exchange_client_ops *ops = exchange->client->ops;
+	char frame[WEBSOCKET_CLOSE_MAX];
+	size_t len;
+
+	if (exchange->state != EXCHANGE_TUNNEL || exchange->answer_ended ||
+	    !slice_equal(exchange->upgrade, SLICE("websocket")) ||
+	    !websocket_between_frames(&exchange->frames))
+		return false;
+	len = websocket_close(reason->websocket, reason->text, frame);
+	if (ops->content(exchange->client, (struct slice){frame, len}) != len)
+		return false;
+	ops->flush(exchange->client);
+	return true;
+}
+
+void
+exchange_cut(struct exchange *exchange, enum outcome outcome, enum exchange_end end,
+    const struct cut_reason *reason)
+{
+	bool told = send_close(exchange, reason);
+
+	if (exchange->state != EXCHANGE_ENDED)
+		exchange_end(exchange, outcome, told ? END_COMPLETE : end);
+}

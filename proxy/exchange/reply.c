@@ -1,0 +1,118 @@
+/* reply.c - local replies: what a client is told when there is no answer of a job, or not yet. */
+#include "exchange/exchange_state.h"
+#include "jobgate/check.h"
+
+void
+exchange_send_reply(struct exchange *exchange, struct local_reply *reply, enum outcome outcome)
+{
+	const struct exchange_client_ops *ops = exchange->client->ops;
+
+	CHECK(
+	    !exchange->answer_begun && exchange->state != EXCHANGE_ENDED, exchange_dump, exchange);
+	local_reply_add(reply, SLICE("Date"), exchange_date(exchange->context));
+	if (exchange->by_session)
+		local_reply_add(reply, SLICE("Vary"), SLICE("Cookie"));
+	if (exchange->control) /* as each answer of the control process has it */
+		local_reply_add(reply, SLICE("X-Request-Id"), exchange_id(exchange));
+	exchange->status = reply->response.status;
+	exchange->answer_begun = true;
+	ops->answer(exchange->client, &reply->response);
+	if (reply->content.len > 0)
+		ops->whole(exchange->client, reply->content);
+	exchange->bytes_out += reply->content.len;
+	ops->content_end(exchange->client, NULL);
+	exchange_end(exchange, outcome, END_COMPLETE);
+}
+
+/* True when nothing of the answer has left, not even its head: another one can replace it. */
+static bool
+exchange_take_back(struct exchange *exchange)
+{
+	if (exchange->state != EXCHANGE_RELAYING || exchange->bytes_out > 0 ||
+	    !exchange->client->ops->take_back(exchange->client))
+		return false;
+	exchange->answer_begun = false;
+	exchange_set_state(exchange, EXCHANGE_AWAITING);
+	return true;
+}
+
+void
+exchange_fail_retry_later(struct exchange *exchange, enum outcome outcome, unsigned status,
+    struct slice title, struct slice detail, unsigned retry_s)
+{
+	struct local_reply reply;
+
+	if (exchange->answer_begun && !exchange_take_back(exchange)) {
+		exchange_end(exchange, outcome, END_CUT);
+		return;
+	}
+	local_reply_make(&reply, status, title, detail, exchange_id(exchange), exchange->html,
+	    exchange->method_id == METHOD_HEAD);
+	local_reply_retry_after(&reply, retry_s);
+	exchange_send_reply(exchange, &reply, outcome);
+}
+
+void
+exchange_fail(struct exchange *exchange, enum outcome outcome, unsigned status, struct slice title,
+    struct slice detail)
+{
+	exchange_fail_retry_later(exchange, outcome, status, title, detail, 1);
+}
+
+/*
+ * The limit is checked after the verdict, and each verdict takes the same work. A valid token
+ * passes however many failures its address has, because they may be a neighbour's. The store sees
+ * at most one look-up at a time for each connection of an address.
+ */
+unsigned
+exchange_failed_auth(const struct exchange *exchange, enum verdict verdict)
+{
+	return verdict == VERDICT_INVALID_TOKEN
+		   ? exchange->client->ops->failed_auth(exchange->client)
+		   : 0;
+}
+
+void
+exchange_refuse(struct exchange *exchange, enum verdict verdict)
+{
+	struct exchange_context *context = exchange->context;
+	struct local_reply reply;
+	unsigned wait_s;
+
+	exchange->verdict = verdict;
+	exchange->decided = true;
+	counter_add(&context->stats->verdicts[verdict], 1);
+	if (exchange->answer_begun) {
+		exchange_cut(exchange, OUTCOME_REVOKED, END_REVOKED,
+		    &(struct cut_reason){
+			WEBSOCKET_POLICY_VIOLATION, SLICE("access has been revoked")});
+		return;
+	}
+	wait_s = exchange_failed_auth(exchange, verdict);
+	if (wait_s > 0) {
+		exchange_fail_retry_later(exchange, OUTCOME_RATE_LIMITED, 429,
+		    SLICE("Too many requests"),
+		    SLICE("Too many tokens from this address were not valid; try again later."),
+		    wait_s);
+		return;
+	}
+	if (exchange->control)
+		local_reply_for_call(&reply, verdict, slice_of(context->options.forwarding.realm),
+		    exchange_id(exchange), exchange->method_id == METHOD_HEAD);
+	else
+		local_reply_for_verdict(&reply, verdict,
+		    slice_of(context->options.forwarding.realm), exchange_id(exchange),
+		    exchange->html, exchange->method_id == METHOD_HEAD);
+	exchange_send_reply(exchange, &reply, OUTCOME_REFUSED);
+}
+
+void
+exchange_grant(struct exchange *exchange, struct slice job, const struct token *token)
+{
+	struct local_reply reply;
+
+	CHECK(
+	    exchange->peer->forward_auth && exchange_is_allowed(exchange), exchange_dump, exchange);
+	local_reply_grant(&reply, job, token, exchange_id(exchange));
+	exchange_send_reply(exchange, &reply, OUTCOME_AUTHORIZED);
+}
