@@ -23,6 +23,7 @@
 
 struct input {
 	const unsigned char *at, *end;
+	uint32_t string; /* HPACK_CUT within a string: its length */
 };
 
 /* A string as it stands in the block. */
@@ -97,8 +98,10 @@ read_string(struct input *in, struct coded *out)
 	status = read_integer(in, STRING_BITS, &len);
 	if (status != HPACK_OK)
 		return status;
-	if (len > (size_t)(in->end - in->at))
+	if (len > (size_t)(in->end - in->at)) {
+		in->string = len;
 		return HPACK_CUT;
+	}
 	out->bytes = (struct slice){(const char *)in->at, len};
 	in->at += len;
 	return HPACK_OK;
@@ -233,6 +236,47 @@ take_literal(struct hpack_table *table, struct hpack_block *block, const struct 
 	return literal->with_indexing ? index_unkept(table, block, literal) : HPACK_OK;
 }
 
+/* ---- strings that are too long for any table, in a block that is not kept ---- */
+
+static inline bool
+is_skipping(const struct hpack_decoder *decoder)
+{
+	return decoder->skip > 0 || decoder->value_follows;
+}
+
+/* What is there of the string that is cut is dropped, as its rest will be. False: it is short. */
+static bool
+begin_skip(struct hpack_decoder *decoder, struct input *in, bool name)
+{
+	if (in->string < HPACK_SKIP_MIN)
+		return false;
+	decoder->skip = in->string - (uint32_t)(in->end - in->at);
+	decoder->value_follows = name;
+	in->at = in->end;
+	return true;
+}
+
+/* Drop more of it, and the value behind a name. */
+static enum hpack_status
+skip_rest(struct hpack_decoder *decoder, struct input *in)
+{
+	uint32_t there = (uint32_t)(in->end - in->at);
+	uint32_t n = decoder->skip < there ? decoder->skip : there;
+	enum hpack_status status;
+	struct coded ignored;
+
+	in->at += n;
+	decoder->skip -= n;
+	if (decoder->skip > 0 || !decoder->value_follows)
+		return HPACK_OK;
+	status = read_string(in, &ignored);
+	if (status == HPACK_OK)
+		decoder->value_follows = false;
+	else if (status == HPACK_CUT && begin_skip(decoder, in, false))
+		return HPACK_OK;
+	return status;
+}
+
 static enum hpack_status
 read_literal(
     struct hpack_decoder *decoder, struct input *in, struct hpack_block *block, unsigned char first)
@@ -252,7 +296,13 @@ read_literal(
 	if (status == HPACK_OK)
 		status = read_string(in, &literal.value);
 	if (status == HPACK_OK)
-		status = take_literal(&decoder->table, block, &literal);
+		return take_literal(&decoder->table, block, &literal);
+	if (status == HPACK_CUT && block->too_large &&
+	    begin_skip(decoder, in, literal.index == 0 && literal.name.bytes.at == NULL)) {
+		if (literal.with_indexing)
+			hpack_table_evict_all(&decoder->table);
+		return HPACK_OK;
+	}
 	return status;
 }
 
@@ -318,11 +368,12 @@ hpack_decode(struct hpack_decoder *decoder, struct slice bytes, bool end, struct
     size_t *consumed)
 {
 	const unsigned char *begin = (const unsigned char *)bytes.at;
-	struct input in = {begin, begin + bytes.len};
+	struct input in = {begin, begin + bytes.len, 0};
 
 	*consumed = 0;
 	while (in.at < in.end) {
-		enum hpack_status status = read_field(decoder, &in, block);
+		enum hpack_status status = is_skipping(decoder) ? skip_rest(decoder, &in)
+								: read_field(decoder, &in, block);
 
 		if (status == HPACK_CUT && end)
 			return HPACK_BAD;
@@ -330,5 +381,5 @@ hpack_decode(struct hpack_decoder *decoder, struct slice bytes, bool end, struct
 			return status;
 		*consumed = (size_t)(in.at - begin);
 	}
-	return end && decoder->must_update ? HPACK_BAD : HPACK_OK;
+	return end && (decoder->must_update || is_skipping(decoder)) ? HPACK_BAD : HPACK_OK;
 }

@@ -16,6 +16,8 @@ struct hpack_decoder {
 	uint16_t limit;	     /* our SETTINGS_HEADER_TABLE_SIZE */
 	uint16_t update_max; /* the next block must begin with a size update to at most this */
 	bool must_update;
+	bool value_follows; /* behind what is skipped, which is a name */
+	uint32_t skip;	    /* bytes of a string that still come and are not needed */
 };
 
 /* limit: what our SETTINGS_HEADER_TABLE_SIZE says or leaves at its default, at most
@@ -47,12 +49,16 @@ enum hpack_status {
  * What bounds memory: gather a block that is split over CONTINUATION in its short form, and decode
  * it with `end` once it is whole, so that connections with an unfinished block share one storage.
  * When a gathered block gets longer than the limits allow, set too_large and decode without `end`:
- * only a field that is cut remains to be kept. A field's rest that is too long even so is
- * ENHANCE_YOUR_CALM (there is no other way to keep the table in step).
+ * only a field that is cut remains to be kept, which is less than HPACK_REST_MAX bytes: what is cut
+ * within a longer string is skipped, since no table takes it. For the next piece, set too_large and
+ * begun.
  *
  * Strict: integers have at most four bytes after their prefix, size updates stand before the first
  * field and are at most two, index 0 does not exist.
  */
+#define HPACK_SKIP_MIN (15 * 1024) /* of 30 bits each, so many bytes are 4,096 letters */
+#define HPACK_REST_MAX (2 * HPACK_SKIP_MIN + 16)
+
 enum hpack_status hpack_decode(struct hpack_decoder *decoder, struct slice bytes, bool end,
     struct hpack_block *block, size_t *consumed);
 

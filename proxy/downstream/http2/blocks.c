@@ -49,50 +49,82 @@ on_later_block(
 		http2_on_trailers(stream, block);
 }
 
+/* Decode bytes of the block under way, with `end` the last ones. False: the connection fails. */
+static bool
+decode(struct http2_session *session, struct slice bytes, bool end, struct hpack_block *block,
+    size_t *consumed)
+{
+	struct head_scratch *scratch = &session->downstream->scratch;
+	const struct head_limits *limits = &session_options(session)->limits.head;
+
+	hpack_block_init(block, scratch->h2_fields, H2_FIELDS_MAX, scratch->h2_text,
+	    sizeof(scratch->h2_text), limits->head_bytes + HPACK_FIELD_OVERHEAD * H2_FIELDS_MAX);
+	block->begun = session->block.too_long;
+	block->too_large = session->block.too_long || !end;
+	switch (hpack_decode(&session->decoder, bytes, end, block, consumed)) {
+	case HPACK_OK:
+		return true;
+	case HPACK_CUT:
+		if (!end)
+			return true;
+		break;
+	case HPACK_NO_MEMORY:
+		http2_fail(session, H2_INTERNAL_ERROR, SLICE("no memory"));
+		return false;
+	case HPACK_BAD:
+		break;
+	}
+	http2_fail(session, H2_COMPRESSION_ERROR, SLICE("field block not valid"));
+	return false;
+}
+
 /* A whole block has come. It is decoded whatever it is for, so that the table stays in step. */
 static void
 on_block(struct http2_session *session, struct slice bytes, unsigned *requests)
 {
-	struct head_scratch *scratch = &session->downstream->scratch;
-	const struct head_limits *limits = &session_options(session)->limits.head;
 	struct hpack_block block;
 	uint32_t id = session->block.stream;
 	bool end_stream = session->block.end_stream;
 	size_t consumed;
 
-	hpack_block_init(&block, scratch->h2_fields, H2_FIELDS_MAX, scratch->h2_text,
-	    sizeof(scratch->h2_text), limits->head_bytes + HPACK_FIELD_OVERHEAD * H2_FIELDS_MAX);
-	switch (hpack_decode(&session->decoder, bytes, true, &block, &consumed)) {
-	case HPACK_OK:
-		break;
-	case HPACK_NO_MEMORY:
-		http2_fail(session, H2_INTERNAL_ERROR, SLICE("no memory"));
+	if (!decode(session, bytes, true, &block, &consumed))
 		return;
-	case HPACK_CUT:
-	case HPACK_BAD:
-		http2_fail(session, H2_COMPRESSION_ERROR, SLICE("field block not valid"));
-		return;
-	}
 	if (id > session->last_id)
 		on_request(session, id, &block, end_stream, requests);
 	else
 		on_later_block(session, id, &block, end_stream);
 }
 
-/* Keep a piece of a block until the rest has come. False: memory is short, or it is too long. */
+/*
+ * The block is longer than any that is served. Decode what has come, which leaves no more than the
+ * part of a field (HPACK_REST_MAX).
+ */
+static bool
+shorten(struct http2_session *session)
+{
+	struct buffer *gathered = session->block.bytes;
+	struct hpack_block block;
+	size_t consumed;
+
+	if (!decode(session, buffer_bytes(gathered), false, &block, &consumed))
+		return false;
+	session->block.too_long = true;
+	gathered->start += (uint32_t)consumed;
+	buffer_compact(gathered);
+	return true;
+}
+
+/* Keep a piece of a block until the rest has come. False: the connection fails. */
 static bool
 gather(struct http2_session *session, struct slice piece)
 {
 	struct buffer_pool *buffers = session->downstream->buffers;
 	struct buffer *gathered = session->block.bytes, *larger;
-	size_t len = buffer_len(gathered) + piece.len;
 
-	if (len > BUFFER_LARGE) {
-		http2_fail(session, H2_ENHANCE_YOUR_CALM, SLICE("field block too long"));
+	if (buffer_len(gathered) + piece.len > BUFFER_LARGE && !shorten(session))
 		return false;
-	}
 	if (gathered == NULL || buffer_room(gathered) < piece.len) {
-		larger = buffer_take(buffers, len);
+		larger = buffer_take(buffers, buffer_len(gathered) + piece.len);
 		if (larger == NULL) {
 			http2_fail(session, H2_INTERNAL_ERROR, SLICE("no memory"));
 			return false;
@@ -127,6 +159,7 @@ http2_on_headers(struct http2_session *session, const struct h2_frame *frame, en
 	session->block.stream = frame->stream;
 	session->block.error = error;
 	session->block.end_stream = h2_frame_has(frame, H2_END_STREAM);
+	session->block.too_long = false;
 	session->block.continuations = 0;
 	if (!h2_frame_has(frame, H2_END_HEADERS)) {
 		gather(session, payload);

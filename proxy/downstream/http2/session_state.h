@@ -149,6 +149,7 @@ struct http2_session {
 		uint32_t stream;
 		enum h2_error error; /* what the frame's head deserves */
 		bool end_stream;
+		bool too_long; /* its first part has been decoded, for the table's sake alone */
 		unsigned char continuations;
 	} block;
 	uint32_t content_credit; /* bytes of content received, not yet given back */
