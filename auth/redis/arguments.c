@@ -1,4 +1,4 @@
-/* arguments.c - putting commands together. */
+/* arguments.c - builds commands for Redis. */
 #include "auth/redis/arguments.h"
 
 #include <openssl/crypto.h>
@@ -18,7 +18,6 @@ arguments_add(struct arguments *arguments, struct slice text)
 	arguments->len[arguments->count++] = text.len;
 }
 
-/* Add a text made by printf. */
 __attribute__((format(printf, 2, 3))) void
 arguments_add_text(struct arguments *arguments, const char *format, ...)
 {
@@ -105,7 +104,7 @@ arguments_add_field(
 
 	switch (field->form) {
 	case AS_TEXT:
-	case AS_TIME: /* also "", which means none: Redis keeps no hash without a field */
+	case AS_TIME: /* "" is written, too: Redis keeps no hash without a field */
 		arguments_add_pair(arguments, field->stored, *text);
 		return;
 	case AS_URL:
@@ -189,7 +188,6 @@ arguments_add_maker(struct arguments *arguments, const struct store *store, enum
 	arguments_add_record_key(arguments, store, kind, SLICE(""));
 }
 
-/* An empty command; NULL when memory is short. */
 struct arguments *
 arguments_new(const char *name)
 {
@@ -211,7 +209,6 @@ arguments_free_wiped(struct arguments *arguments)
 	free(arguments);
 }
 
-/* What a script for records within a scope begins with: the number of labels, names and values. */
 void
 arguments_add_scope(struct arguments *arguments, const struct label_set *scope)
 {
@@ -222,7 +219,6 @@ arguments_add_scope(struct arguments *arguments, const struct label_set *scope)
 	}
 }
 
-/* "EVAL script 2 record index" or "EVAL script 1 record"; NULL when memory is short. */
 struct arguments *
 arguments_script(
     const struct store *store, const char *text, bool index, enum record_kind kind, struct slice id)

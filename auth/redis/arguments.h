@@ -1,5 +1,4 @@
-/* arguments.h - a command for Redis being put together. Nothing here can fail but for its making.
- */
+/* arguments.h - builds a command for Redis. Only making one can fail; adding to it cannot. */
 #ifndef JOBGATE_REDIS_ARGUMENTS_H
 #define JOBGATE_REDIS_ARGUMENTS_H
 
@@ -7,13 +6,13 @@
 #include "auth/redis/store.h"
 
 /*
- * A patch has most: it sets and removes all labels and all fields, besides the scope and what
- * stands around them.
+ * A patch needs the most: it sets and removes all labels and all fields, and has a scope and a few
+ * arguments of its own.
  */
 #define ARGUMENTS_MAX (24 + 3 * JOB_LABELS_MAX + 2 * SELECTOR_LABELS_MAX + 3 * RECORD_FIELDS_MOST)
 #define ARGUMENTS_TEXT (64u << 10)
 
-/* Texts made for it lie in its own memory. */
+/* Texts that are formatted for it lie in its own memory. */
 struct arguments {
 	int count;
 	const char *at[ARGUMENTS_MAX];
@@ -22,20 +21,23 @@ struct arguments {
 	char text[ARGUMENTS_TEXT];
 };
 
-/* A command without arguments, to be freed; NULL when memory is short. */
+/* A command without arguments; the caller frees it. NULL when memory is short. */
 struct arguments *arguments_new(const char *name);
 
-/* "EVAL text 2 record index" or "EVAL text 1 record", likewise. */
+/*
+ * "EVAL text 2 record index" or "EVAL text 1 record"; the caller frees it. NULL when memory is
+ * short.
+ */
 struct arguments *arguments_script(const struct store *store, const char *text, bool index,
     enum record_kind kind, struct slice id);
 
-/* Wipe and free one that holds the mint's key; NULL is harmless. */
+/* Wipe and free a command that holds the mint's key; NULL is harmless. */
 void arguments_free_wiped(struct arguments *arguments);
 
-/* One more; the text must outlive the command. */
+/* Add one argument; the text must outlive the command. */
 void arguments_add(struct arguments *arguments, struct slice text);
 
-/* One made by printf. */
+/* Add one argument, formatted as by printf. */
 void arguments_add_text(struct arguments *arguments, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -45,7 +47,9 @@ void arguments_add_labels(struct arguments *arguments, const struct label_set *l
 void arguments_add_hash(struct arguments *arguments, const unsigned char hash[TOKEN_HASH_LEN]);
 void arguments_add_key(struct arguments *arguments, const unsigned char *key); /* NULL: "" */
 
-/* Name and value of a field of the record's hash, or nothing where the record has none. */
+/*
+ * Add name and value of a field of the record's hash, or nothing where the record lacks this field.
+ */
 void arguments_add_field(
     struct arguments *arguments, const struct record_field *field, const struct record *record);
 void arguments_add_fields(struct arguments *arguments, const struct record *record); /* all */
@@ -55,17 +59,20 @@ void arguments_add_record_key(
 void arguments_add_index_key(
     struct arguments *arguments, const struct store *store, enum record_kind kind);
 
-/* For MAKER_SCRIPT: the last of the keys, then the first of ARGV. maker may be NULL. */
+/*
+ * For MAKER_SCRIPT: its key, which is the last of KEYS, and its arguments, which are the first of
+ * ARGV. maker may be NULL.
+ */
 void arguments_add_maker_key(
     struct arguments *arguments, const struct store *store, const struct store_maker *maker);
 void arguments_add_maker(struct arguments *arguments, const struct store *store,
     enum record_kind kind, const struct store_maker *maker);
 
-/* The prefix of the keys of quota sets; a scope's labels follow it. */
+/* Add the prefix of the keys of quota sets; in a key, a scope's labels follow it. */
 void arguments_add_quota_key(
     struct arguments *arguments, const struct store *store, enum record_kind kind);
 
-/* What a script for records within a scope begins with: the number of labels, names and values. */
+/* Add what scope_script.h expects first in ARGV: the number of labels, then names and values. */
 void arguments_add_scope(struct arguments *arguments, const struct label_set *scope);
 
 #endif

@@ -1,4 +1,5 @@
-/* connection.c - a bufferevent, hiredis's reader, and the queue of those who wait for replies. */
+/* connection.c - a bufferevent, hiredis's reader, and the queue of commands that wait for replies.
+ */
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
@@ -12,7 +13,7 @@
 #include "auth/redis/tls.h"
 #include "jobgate/check.h"
 
-/* No reply that is of use is longer, in bytes or in elements of all its arrays. */
+/* No useful reply is longer, in bytes or in elements of all its arrays. */
 #define REPLY_MAX (16u << 20)
 #define ELEMENTS_MAX (1u << 20)
 
@@ -33,7 +34,10 @@ connection_destroy(struct redis_connection *connection)
 	free(connection);
 }
 
-/* Everything that calls back runs between these two, so that an owner may free from within. */
+/*
+ * All code that calls back runs between these two, so that the owner may free the connection in a
+ * callback.
+ */
 static void
 connection_enter(struct redis_connection *connection)
 {
@@ -149,14 +153,14 @@ connection_dispatch(struct redis_connection *connection, const redisReply *reply
 	if (connection->handlers.push != NULL && is_message(reply))
 		connection->handlers.push(connection->handlers.ctx, reply);
 	else if (STAILQ_EMPTY(&connection->waiting))
-		connection_fail(connection, "Redis sent a reply that nobody asked for");
+		connection_fail(connection, "Redis sent a reply without a command");
 	else
 		connection_answer(connection, reply);
 }
 
 /*
- * Do without a reply that is too long: what has come of it is dropped, and the rest as it
- * comes. What may be a message cannot be done without.
+ * Drop a reply that is too long: what has been received of it, and the rest as it comes. Where it
+ * may be a message (an invalidation), the connection fails: no message may be lost.
  */
 static void
 connection_skip(struct redis_connection *connection)
@@ -193,7 +197,7 @@ connection_finish(struct redis_connection *connection)
 		connection_dispatch(connection, reply);
 		freeReplyObject(reply);
 	} else {
-		connection_fail(connection, "Redis sent what is no reply");
+		connection_fail(connection, "Redis sent something that is not a reply");
 	}
 }
 
@@ -219,7 +223,7 @@ connection_take(struct redis_connection *connection, const char *bytes, size_t l
 		connection_finish(connection);
 		break;
 	case REPLY_MALFORMED:
-		connection_fail(connection, "Redis sent what is no reply");
+		connection_fail(connection, "Redis sent something that is not a reply");
 		break;
 	}
 	return taken;
@@ -271,8 +275,10 @@ on_event(struct bufferevent *bev, short what, void *ctx)
 	connection_leave(connection);
 }
 
-/* Make a bufferevent of the socket, which it takes. False, with a sentence in reason, when that
- * fails. */
+/*
+ * Make a bufferevent, which owns the socket from then on. False, with a sentence in reason, when
+ * that fails; the socket is closed then.
+ */
 static bool
 connection_take_socket(struct redis_connection *connection, int fd, char *reason, size_t cap)
 {
@@ -295,7 +301,7 @@ connection_take_socket(struct redis_connection *connection, int fd, char *reason
 		evutil_closesocket(fd);
 		return false;
 	}
-	/* Before everything else in a turn: a push may be waiting that ends what runs. */
+	/* Before everything else in a turn: a push may have come that ends running requests. */
 	bufferevent_priority_set(connection->bev, 0);
 	bufferevent_setcb(connection->bev, on_read, NULL, on_event, connection);
 	bufferevent_enable(connection->bev, EV_READ | EV_WRITE);

@@ -13,17 +13,17 @@
 #include "jobgate/resolver.h"
 
 /*
- * It connects, logs in (AUTH, SELECT, CLIENT SETNAME), asks what the server is (HELLO),
- * then takes commands, which are pipelined; replies come in the order of the commands. A node of
- * a Redis Cluster is refused: it may notice late that it is cut off from the others. It
- * does not connect again: its owner frees it and makes another. Of hiredis only
- * the formatter and the parser are used.
+ * A connection logs in (AUTH, SELECT, CLIENT SETNAME), finds out what the server is (HELLO), then
+ * takes commands. Commands are pipelined; replies come in the order of the commands. A node of a
+ * Redis Cluster is refused, because it may notice late that it is cut off from the others. A broken
+ * connection stays down: its owner frees it and makes another one. Only the formatter and the
+ * parser of hiredis are used.
  */
 struct redis_connection;
 
 /*
- * A reply of more than 16 MiB or 2^20 elements becomes an error that begins with this. The
- * connection goes on, and neither keeps nor answers with more.
+ * A reply of more than 16 MiB or 2^20 elements is dropped, and the command is answered with an
+ * error that begins with this. The connection stays up.
  */
 #define REDIS_TOO_LONG "TOOLONG"
 
@@ -34,7 +34,7 @@ redis_error_is(const redisReply *error, const char *code)
 	return strncmp(error->str, code, strlen(code)) == 0;
 }
 
-/* The text of a reply, valid as long as that; at is NULL when it is none. */
+/* The text of a reply, valid as long as the reply; at is NULL when the reply is not a string. */
 static inline struct slice
 redis_text(const redisReply *reply)
 {
@@ -47,31 +47,30 @@ redis_text(const redisReply *reply)
 typedef void redis_reply_fn(void *ctx, const redisReply *reply);
 
 /*
- * What the owner is told; never from within redis_connection_new or
- * redis_command. In each of these, and in a redis_reply_fn, it may free the connection.
+ * What the owner is told, never from within redis_connection_new or redis_command. The owner may
+ * free the connection in each of these calls and in a redis_reply_fn.
  */
 struct redis_handlers {
 	void *ctx;
-	/* Connected and let in: commands may be sent. */
+	/* Connected and logged in: commands may be sent. */
 	void (*up)(void *ctx);
 	/*
-	 * Broken, or never came up: called once, after all that wait for a
-	 * reply have been called with NULL. The reason is text for people, without
-	 * secrets, valid during the call.
+	 * The connection broke, or never came up. Called once, after all callbacks that waited for
+	 * a reply were called with NULL. The reason is text for people, without secrets, valid
+	 * during the call.
 	 */
 	void (*down)(void *ctx, const char *reason);
 	/*
-	 * May be NULL. Where it is set, the connection is one for subscriptions:
-	 * messages come here and not to callbacks that wait for replies.
+	 * May be NULL. Where it is set, the connection is for subscriptions: messages come here,
+	 * not to the callbacks that wait for replies.
 	 */
 	redis_reply_fn *push;
 };
 
 /*
- * Start connecting; it has timeout_ms from now to come up. url, ca_file (NULL:
- * the system's), name (for CLIENT SETNAME) and *handlers are copied. resolver outlives the
- * connection; NULL where the URL has no name. NULL when memory is short; all other failures come
- * as `down`.
+ * Start to connect; the connection must be up within timeout_ms. url, ca_file (NULL: the system's),
+ * name (for CLIENT SETNAME) and *handlers are copied. resolver outlives the connection; NULL where
+ * the URL has no name. NULL when memory is short; all other failures come as `down`.
  */
 struct redis_connection *redis_connection_new(struct event_base *base, struct resolver *resolver,
     const struct redis_url *url, const char *ca_file, const char *name, unsigned timeout_ms,
@@ -90,7 +89,7 @@ void redis_connection_free(struct redis_connection *connection);
 bool redis_command(struct redis_connection *connection, redis_reply_fn *done, void *ctx, int argc,
     const char *const *argv, const size_t *argv_len);
 
-/* Its state and what it waits for; no command and no reply. */
+/* Write its state and what it waits for; no command and no reply is shown. */
 void redis_connection_dump(const struct redis_connection *connection, struct dump *dump);
 
 /* True between `up` and `down`. */
@@ -101,7 +100,9 @@ bool redis_connection_is_up(const struct redis_connection *connection);
 long long redis_connection_id(const struct redis_connection *connection);
 bool redis_connection_is_to_replica(const struct redis_connection *connection);
 
-/* The address that it leads to; over a Unix socket, and without a connection, out stays as it is.
+/*
+ * Write the address of its server to out. Over a Unix socket, or while there is no socket, out
+ * stays unchanged.
  */
 void redis_connection_peer(const struct redis_connection *connection, struct sockaddr_storage *out);
 

@@ -1,11 +1,11 @@
-/* connection_login.c - coming up: who we are, and what the server is. */
+/* connection_login.c - logs in, and finds out what the server is. */
 #include <stdio.h>
 #include <string.h>
 
 #include "auth/redis/connection_state.h"
 #include "jobgate/check.h"
 
-/* Redis refused something that cannot be done without, or the connection is down already. */
+/* True when Redis refused something that is needed, or the connection is down already. */
 static bool
 login_refused(struct redis_connection *connection, const redisReply *reply, bool optional)
 {
@@ -39,14 +39,17 @@ on_login(void *ctx, const redisReply *reply)
 	login_done(ctx, reply, false);
 }
 
-/* A user whom the ACL does not let choose a name can do without. */
+/* The name is optional: the ACL may forbid it. */
 static void
 on_name(void *ctx, const redisReply *reply)
 {
 	login_done(ctx, reply, true);
 }
 
-/* The value of a name in the reply to HELLO, which is a flat list of both; NULL: there is none. */
+/*
+ * The value of a name in the reply to HELLO, a flat list of names and values; NULL when it is
+ * missing.
+ */
 static const redisReply *
 hello_value(const redisReply *hello, const char *name, int type)
 {
@@ -59,7 +62,7 @@ hello_value(const redisReply *hello, const char *name, int type)
 	return NULL;
 }
 
-/* No ACL hides this answer: every user may send HELLO, as AUTH. */
+/* No ACL hides this answer: every user may send HELLO and AUTH. */
 static void
 on_hello(void *ctx, const redisReply *reply)
 {
@@ -103,7 +106,7 @@ send_login(
 		connection_fail(connection, "out of memory");
 }
 
-/* AUTH and SELECT where the URL asks for them. */
+/* AUTH and SELECT are sent only where the URL asks for them. */
 void
 connection_login(struct redis_connection *connection)
 {

@@ -32,14 +32,14 @@ struct redis_connection {
 	struct redis_dial *dial; /* DIALLING */
 	struct bufferevent *bev; /* from TLS_HANDSHAKE on */
 	redisReader *reader;
-	struct reply_scan scan; /* of the reply that is coming in */
-	bool skipping;		/* it is too long; its callback has been told */
+	struct reply_scan scan; /* of the reply that is being received */
+	bool skipping;		/* that reply is too long; its callback has been told */
 	struct event *timeout;	/* until UP */
 	STAILQ_HEAD(, waiting) waiting;
-	unsigned logins; /* answers still to come before it is up */
+	unsigned logins; /* answers that are still missing before it is up */
 	long long id;	 /* its client id at the server */
 	bool to_replica; /* the server says that it is a replica */
-	bool entered;	 /* a callback runs: what frees the connection waits until it returns */
+	bool entered;	 /* a callback runs: freeing waits until it returns */
 	bool freed;
 };
 
@@ -50,7 +50,7 @@ void redis_connection_set_state(struct redis_connection *connection, enum connec
 
 /* ---- connection.c ---- */
 
-/* The one place where a connection goes down by itself. */
+/* The only place where a connection goes down without its owner. */
 void connection_fail(struct redis_connection *connection, const char *reason);
 
 /* Send a command, in LOGIN and UP; done (may be NULL) is called once. False when memory is short.

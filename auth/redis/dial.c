@@ -19,10 +19,10 @@ struct redis_dial {
 	void *ctx;
 	struct redis_url url;
 	unsigned timeout_ms;	       /* for all addresses */
-	struct event *event;	       /* the first turn of the loop, then connect(2) */
+	struct event *event;	       /* for the first turn of the loop, then for connect(2) */
 	struct resolution *resolution; /* NULL: no more addresses will come */
 	struct resolved resolved;
-	size_t next; /* of the addresses, to try */
+	size_t next; /* index of the address to try next */
 	int fd;	     /* being connected, or -1 */
 	char reason[160];
 };
@@ -71,7 +71,7 @@ static void on_connected(evutil_socket_t fd, short what, void *ctx);
 static bool
 dial_wait(struct redis_dial *dial)
 {
-	/* One share is kept for a family of addresses that is still to come. */
+	/* One share is kept for the family of addresses that is not resolved yet. */
 	const size_t shares = dial->resolved.count + dial->resolved.partial;
 	const uint64_t share_us = (uint64_t)dial->timeout_ms * 1000 / shares;
 	const struct timeval timeout = {
@@ -83,7 +83,7 @@ dial_wait(struct redis_dial *dial)
 	return dial->event != NULL && event_add(dial->event, &timeout) == 0;
 }
 
-/* Begin to connect to one address; false when it has failed already. */
+/* Begin to connect to one address; false when it fails at once. */
 static bool
 dial_try(struct redis_dial *dial, const struct address *address)
 {
@@ -132,7 +132,7 @@ on_connected(evutil_socket_t fd, short what, void *ctx)
 		error = errno;
 	dial->fd = -1;
 	if (error == 0) {
-		event_free(dial->event); /* before another owner gets the descriptor */
+		event_free(dial->event); /* before the descriptor gets another owner */
 		dial->event = NULL;
 		dial_finish(dial, fd);
 		return;
@@ -144,7 +144,10 @@ on_connected(evutil_socket_t fd, short what, void *ctx)
 	dial_next(dial);
 }
 
-/* Called again after one family went ahead: its addresses keep their places, others follow. */
+/*
+ * Called a second time when one family of addresses came first: those addresses keep their places,
+ * the others follow.
+ */
 static void
 on_resolved(void *ctx, const struct resolved *resolved)
 {

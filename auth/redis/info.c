@@ -1,4 +1,4 @@
-/* info.c - fields of what a server says of itself. */
+/* info.c - fields of the reply to INFO. */
 #include "auth/redis/info.h"
 
 #include <string.h>

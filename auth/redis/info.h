@@ -1,4 +1,4 @@
-/* info.h - fields of what a server says of itself. */
+/* info.h - fields of the reply to INFO. */
 #ifndef JOBGATE_REDIS_INFO_H
 #define JOBGATE_REDIS_INFO_H
 
@@ -6,7 +6,7 @@
 
 #include "jobgate/slice.h"
 
-/* The value of a field of INFO's reply; empty when there is none. */
+/* The value of a field; empty when the reply does not have it. */
 struct slice info_field(const redisReply *reply, const char *name);
 
 #endif

@@ -4,17 +4,18 @@
 
 /*
  * The beginning of each script that creates a record. The last of KEYS is the operator's token. The
- * first four of ARGV are removed: its hash ('' for a caller without a token, for whom nothing is
- * checked), the quota, and the key prefixes of the sets and of such records.
+ * first four of ARGV are taken off: the token's hash ('' for a caller without a token; then nothing
+ * is checked), the quota, and the key prefixes of quota sets and of the records that are counted.
  *
- * refused(): before anything is written; nil, -4 when the token has gone or was renewed, -5 when
- * its scope has as many records as it may. counted(id): once the record is made.
+ * The script calls refused() before it writes anything. It returns nil, -4 when the token is gone
+ * or was renewed, or -5 when its scope is at its quota. The script calls counted(id) after it has
+ * made the record.
  *
  * A record that a scoped operator creates has a field `quota` (the scope that it counts for) and is
  * in the set of that scope. An operator whose own token has this field passes it on, so that a
  * narrower scope gets no quota of its own (unless an operator without one created it). Records that
- * were not deleted by us (an ended lease, a plain DEL) leave the set only when it is full. Of
- * a full set, MAKER_LOOKS records are looked at with each refusal: all of a small quota, a random
+ * were not deleted by us (an ended lease, a plain DEL) leave the set only when it is full. Of a
+ * full set, MAKER_LOOKS records are looked at with each refusal: all of a small quota, a random
  * part of a large one. More would be too much: the server does nothing else meanwhile, and a scope
  * at its quota may be refused again and again.
  */

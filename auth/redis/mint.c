@@ -1,7 +1,7 @@
-/* mint.c - reading the store's key for values. */
+/* mint.c - decodes the store's mint key. */
 #include "auth/redis/mint.h"
 
-/* Why there is no key to use; NULL: there never was one. */
+/* Why the key cannot be used; NULL when the store never had one. */
 static const char *
 why_none(const redisReply *key, bool enforced, unsigned missed)
 {

@@ -1,4 +1,4 @@
-/* record_script.h - reading a record by a script of the server's, so that it never sends too much.
+/* record_script.h - a server-side script that reads a record, so that Redis never sends too much.
  */
 #ifndef JOBGATE_REDIS_RECORD_SCRIPT_H
 #define JOBGATE_REDIS_RECORD_SCRIPT_H
@@ -10,10 +10,10 @@
 #define RECORD_SCRIPT_TEXT(number) RECORD_SCRIPT_TEXT_(number)
 
 /*
- * whole(key): what HGETALL says, and its bytes; an error where the key holds no hash, or one
- * larger than a record may be, of which nothing is copied then but the names of its fields. It
- * costs Redis some calls more than HGETALL alone, which a worker uses for records that it has no
- * reason to fear.
+ * whole(key) returns the reply to HGETALL and its bytes. It returns an error where the key does not
+ * hold a hash, or holds one that is too large for a record; of such a hash only the names of the
+ * fields are copied. A worker uses it only for records that may be too large: for others, HGETALL
+ * alone costs Redis less.
  */
 #define RECORD_SCRIPT_WHOLE                                                                       \
 	"local function whole(key)\n"                                                             \
@@ -31,7 +31,7 @@
 						     "bytes\n"                                    \
 						     "end\n"
 
-/* KEYS[1]: the record. Its fields and values, as a reply to HGETALL. */
+/* KEYS[1]: the record. Returns its fields and values, as HGETALL does. */
 #define RECORD_SCRIPT_GET RECORD_SCRIPT_WHOLE "return (whole(KEYS[1]))\n"
 
 #endif

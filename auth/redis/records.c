@@ -8,7 +8,7 @@
 static const char too_large[] = "it is larger than 1 MiB or 1024 fields; delete it, or the fields "
 				"that do not belong there (HDEL)";
 
-_Static_assert(RECORD_BYTES_MAX == 1 << 20 && RECORD_FIELDS_MAX == 1024, "as the text says");
+_Static_assert(RECORD_BYTES_MAX == 1 << 20 && RECORD_FIELDS_MAX == 1024, "as too_large says");
 
 /* The names and values of a hash. */
 struct hash {
@@ -71,7 +71,7 @@ is_date(struct slice text)
 	return slice_equal(text, SLICE("Z")) || slice_equal(text, SLICE("+00:00"));
 }
 
-/* Check a job's labels and put them into `labels`. What is wrong, or NULL. */
+/* Check a job's labels and put them into `labels`. Returns what is wrong, or NULL. */
 static const char *
 decode_labels(const struct hash *hash, struct slice prefix, struct label labels[JOB_LABELS_MAX],
     size_t *count)
@@ -97,7 +97,7 @@ decode_labels(const struct hash *hash, struct slice prefix, struct label labels[
 	return NULL;
 }
 
-/* A selector that is missing must not read as "every job". What is wrong, or NULL. */
+/* A missing selector must not count as "every job". Returns what is wrong, or NULL. */
 static const char *
 decode_selector(const struct record_field *field, struct slice text, struct label *labels,
     struct label_set *out)
@@ -112,9 +112,9 @@ decode_selector(const struct record_field *field, struct slice text, struct labe
 }
 
 /*
- * Take a field out of the hash. What is wrong with it, or NULL. A number or time without which the
- * record is not broken counts as not given when it is not valid: no decision rests on it, and it
- * may be from a script that knows other forms.
+ * Read a field from the hash. Returns what is wrong with it, or NULL. Fields without a `broken`
+ * text, such as times, count as not given when they are not valid: no decision rests on them, and
+ * other programs may write them in another form.
  */
 static const char *
 decode_field(const struct record_field *field, const struct hash *hash, struct record *record,
@@ -208,7 +208,7 @@ record_decode(enum record_kind kind, struct slice id, const redisReply *reply, s
 	if (reply->type == REDIS_REPLY_ERROR)
 		return decode_error(reply, why);
 	if (reply->type != REDIS_REPLY_ARRAY || !hash_is_text(&hash)) {
-		*why = "Redis answered with something else than a hash";
+		*why = "Redis answered with something other than a hash";
 		return RECORD_FAILED;
 	}
 	if (hash.count == 0)

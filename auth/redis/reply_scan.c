@@ -1,9 +1,9 @@
-/* reply_scan.c - the frame of RESP2: types, lengths, line ends. */
+/* reply_scan.c - scans the framing of RESP2: types, lengths, line ends. */
 #include "auth/redis/reply_scan.h"
 
 #include "jobgate/slice.h"
 
-#define DIGITS_MAX 18 /* fit into 64 bits, and so do sums of such numbers */
+#define DIGITS_MAX 18 /* so many fit into 64 bits, and so does the sum of a few such numbers */
 
 static bool
 begin_item(struct reply_scan *scan, char type)
@@ -27,7 +27,7 @@ begin_item(struct reply_scan *scan, char type)
 	}
 }
 
-/* An item is whole, and with it perhaps the arrays that it is the last element of. */
+/* An item is complete, and so is each array that it is the last element of. */
 static enum reply_scan_state
 end_item(struct reply_scan *scan)
 {

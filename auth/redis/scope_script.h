@@ -1,12 +1,12 @@
-/* scope_script.h - how the server-side scripts tell whether a record lies within a scope. */
+/* scope_script.h - how server-side scripts check that a record lies within a scope. */
 #ifndef JOBGATE_REDIS_SCOPE_SCRIPT_H
 #define JOBGATE_REDIS_SCOPE_SCRIPT_H
 
 /*
- * What the scripts for records within a scope begin with. ARGV[1] is the number of
- * labels in the scope, their names and values follow; ARGV[at + 1] is what comes
- * behind them. pcall: a key that holds no hash is no record. All labels are
- * looked up, so that a record out of scope costs what a missing one does.
+ * The beginning of scripts for records within a scope. ARGV[1] is the number of labels in the
+ * scope; their names and values follow; ARGV[at + 1] is the next argument after them. pcall is used
+ * because the key may hold something other than a hash. All labels are looked up, so that a record
+ * outside the scope takes as long as a missing one.
  */
 #define JOB_WITHIN                                                            \
 	"local at, within = 1 + 2 * tonumber(ARGV[1]), true\n"                \
@@ -15,7 +15,7 @@
 	"  within = value == ARGV[i + 1] and within\n"                        \
 	"end\n"
 
-/* A selector is kept as "a=b,c=d"; no name or value has a comma. */
+/* A selector is stored as "a=b,c=d"; no name or value contains a comma. */
 #define TOKEN_WITHIN                                                             \
 	"local at, within = 1 + 2 * tonumber(ARGV[1]), true\n"                   \
 	"local selector = at > 1 and redis.pcall('HGET', KEYS[1], 'selector')\n" \

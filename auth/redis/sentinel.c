@@ -1,4 +1,4 @@
-/* sentinel.c - the sentinels' votes, counted. */
+/* sentinel.c - asks the sentinels and counts their votes. */
 #include "auth/redis/sentinel.h"
 
 #include <stdio.h>
@@ -8,10 +8,10 @@
 #include "auth/redis/connection.h"
 #include "jobgate/check.h"
 
-/* One of them, and its vote in the round at hand. */
+/* One sentinel, and its vote in the current round. */
 struct sentinel {
 	struct redis_sentinels *all;
-	struct redis_connection *connection; /* NULL: to be made for the next round */
+	struct redis_connection *connection; /* NULL: made in the next round */
 	bool asked;			     /* its answer is still to come */
 	bool voted;
 	struct redis_place vote;
@@ -24,9 +24,9 @@ struct redis_sentinels {
 	struct redis_url url;
 	char *ca_file;
 	unsigned timeout_ms;	  /* of the round */
-	redis_sentinels_fn *done; /* NULL: no question is open */
+	redis_sentinels_fn *done; /* NULL: no round is under way */
 	void *ctx;
-	struct event *verdict; /* the deadline; active at once when the votes suffice */
+	struct event *verdict; /* the deadline; made active early when the votes decide */
 	struct sentinel sentinels[REDIS_SENTINELS_MAX];
 };
 
@@ -55,7 +55,7 @@ same_place(const struct redis_place *a, const struct redis_place *b)
 	return a->port == b->port && strcmp(a->host, b->host) == 0;
 }
 
-/* What more than half of all have voted for; NULL: nothing yet. */
+/* The place for which more than half of the sentinels have voted; NULL when there is none yet. */
 static const struct redis_place *
 elected(const struct redis_sentinels *all)
 {
@@ -72,7 +72,7 @@ elected(const struct redis_sentinels *all)
 	return NULL;
 }
 
-/* Nothing that is still to come could change the result. */
+/* True when no missing answer can change the result. */
 static bool
 decided(const struct redis_sentinels *all)
 {
@@ -102,7 +102,7 @@ explain(const struct redis_sentinels *all, char *why, size_t cap)
 		    all->url.sentinel_count, trouble[0] != '\0' ? ": " : "", trouble);
 }
 
-/* The round is over: by its deadline, or because it is decided. */
+/* The round ends: at its deadline, or because it is decided. */
 static void
 on_verdict(evutil_socket_t fd, short what, void *ctx)
 {
@@ -165,7 +165,7 @@ on_place(void *ctx, const redisReply *reply)
 	struct sentinel *sentinel = ctx;
 
 	if (reply == NULL)
-		return; /* `down` follows, or it is no longer waited for */
+		return; /* `down` follows, or its answer is no longer awaited */
 	if (read_place(reply, &sentinel->vote))
 		sentinel->voted = true;
 	else
@@ -218,7 +218,7 @@ on_down(void *ctx, const char *reason)
 	sentinel_answered(sentinel);
 }
 
-/* Sentinels are never told the password of Redis. */
+/* The password of Redis is never sent to sentinels. */
 static struct redis_connection *
 sentinel_connect(struct sentinel *sentinel, const struct redis_place *place)
 {
@@ -249,7 +249,7 @@ redis_sentinels_ask(
 	for (unsigned i = 0; i < all->url.sentinel_count; i++) {
 		struct sentinel *sentinel = &all->sentinels[i];
 
-		/* Its answer to the last question would be taken for one to this. */
+		/* A late answer to the last question would count for this one. */
 		if (sentinel->asked)
 			sentinel_forget(sentinel);
 		sentinel->voted = false;
@@ -269,7 +269,7 @@ redis_sentinels_busy(const struct redis_sentinels *all)
 	return all->done != NULL;
 }
 
-/* ---- birth and end ---- */
+/* ---- create and free ---- */
 
 struct redis_sentinels *
 redis_sentinels_new(struct event_base *base, struct resolver *resolver, const struct redis_url *url,
@@ -316,7 +316,7 @@ redis_sentinels_peers(
 			redis_connection_peer(sentinels->sentinels[i].connection, &out[i]);
 }
 
-/* ---- the servers' own word ---- */
+/* ---- the role of a server ---- */
 
 bool
 redis_role_is_primary(const redisReply *reply, bool sentinels, const char **why)

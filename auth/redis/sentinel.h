@@ -1,4 +1,4 @@
-/* sentinel.h - which Redis is the primary, as the majority of sentinels says. */
+/* sentinel.h - asks the sentinels which Redis is the primary; the majority decides. */
 #ifndef JOBGATE_REDIS_SENTINEL_H
 #define JOBGATE_REDIS_SENTINEL_H
 
@@ -19,40 +19,45 @@
 struct redis_sentinels;
 
 /*
- * primary: url's, with the place that most of them name; or NULL, and why. Valid
- * during the call, in which the sentinels may be freed.
+ * primary is the URL with the place that most sentinels name, or NULL; then why says the reason.
+ * Both are valid during the call, in which the sentinels may be freed.
  */
 typedef void redis_sentinels_fn(void *ctx, const struct redis_url *primary, const char *why);
 
-/* For a URL with sentinels; it and ca_file (NULL: the system's) are copied. resolver outlives them;
- * NULL where neither the URL nor a sentinel has host names. NULL when memory is short. */
+/*
+ * url names sentinels; it and ca_file (NULL: the system's) are copied. resolver outlives the
+ * object; NULL where neither the URL nor a sentinel has host names. NULL when memory is short.
+ */
 struct redis_sentinels *redis_sentinels_new(struct event_base *base, struct resolver *resolver,
     const struct redis_url *url, const char *ca_file);
 
-/* Stop asking: `done` is not called any more. NULL is harmless. */
+/* Stop and free: `done` is no longer called. NULL is harmless. */
 void redis_sentinels_free(struct redis_sentinels *all);
 
 /*
- * Ask them all, now; done is called once, within timeout_ms, never from within this call.
- * Not while an answer is still to come. Connections are kept for the next time.
+ * Ask all sentinels now; done is called once, within timeout_ms, never from within this call. Must
+ * not be called while redis_sentinels_busy. Connections are kept for the next question.
  */
 void redis_sentinels_ask(
     struct redis_sentinels *all, unsigned timeout_ms, redis_sentinels_fn *done, void *ctx);
 
-/* Where they are reached, in the order of the URL; of one that is not, out stays as it is. */
+/*
+ * Write the addresses of the sentinels to out, in the order of the URL; the place of one that is
+ * not connected stays unchanged.
+ */
 void redis_sentinels_peers(
     const struct redis_sentinels *sentinels, struct sockaddr_storage out[REDIS_SENTINELS_MAX]);
 
-/* How many sentinels are awaited and how many have voted; no names. */
+/* Write how many sentinels are awaited and how many have voted; no names are shown. */
 void redis_sentinels_dump(const struct redis_sentinels *sentinels, struct dump *dump);
 
 /* True between redis_sentinels_ask and its answer. */
 bool redis_sentinels_busy(const struct redis_sentinels *sentinels);
 
 /*
- * True when a server's answer to ROLE says that it is the primary. If not, *why says so, for
- * people; valid as long as the reply. When the ACL forbids ROLE, the server counts as the primary
- * only without sentinels (sentinels false): then the URL names just one server.
+ * True when a server's answer to ROLE says that it is the primary. If not, *why is the reason, for
+ * people, valid as long as the reply. When the ACL forbids ROLE, the server counts as the primary
+ * only when `sentinels` is false: then the URL names just one server.
  */
 bool redis_role_is_primary(const redisReply *reply, bool sentinels, const char **why);
 

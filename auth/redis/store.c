@@ -1,4 +1,6 @@
-/* store.c - operations on their way: sent, confirmed by replicas, told, timed out. */
+/* store.c - runs operations: sends them, has replicas confirm them, tells the caller, ends late
+ * ones.
+ */
 #include "auth/redis/store.h"
 
 #include <limits.h>
@@ -71,7 +73,7 @@ store_tell(struct operation *operation, enum store_result result, struct record 
 	free(record);
 }
 
-/* Its WAIT is over: now the caller may know of both. */
+/* WAIT has ended for this operation: tell the caller its result and how many replicas have it. */
 static void
 confirmed(struct operation *operation, int replicas)
 {
@@ -105,8 +107,7 @@ on_confirmed(void *ctx, const redisReply *reply)
 	store->waiting = false;
 	for (operation = TAILQ_FIRST(&store->operations); operation != NULL; operation = next) {
 		next = TAILQ_NEXT(operation, link);
-		/* An operation that is not held is a newer one: a caller sent it when it was told
-		 * just now. */
+		/* An operation that is not held is a newer one: a caller sent it from its done. */
 		if (operation->confirmation == CONFIRMATION_ASKED && operation->held)
 			confirmed(operation, replicas);
 	}
@@ -114,10 +115,10 @@ on_confirmed(void *ctx, const redisReply *reply)
 }
 
 /*
- * Have Redis answer once replicas have all changes that were sent. WAIT delays all commands behind
- * it, so at most one WAIT is under way, and the changes made meanwhile share the next one: no
- * change waits for more than two of them, however many changes there are. When memory is short, no
- * change waits for replicas.
+ * Send WAIT, which Redis answers when replicas have all changes that were sent. WAIT delays all
+ * commands behind it, so at most one is under way, and the changes made meanwhile share the next
+ * one. No change waits for more than two, however many changes there are. When memory is short,
+ * changes are not confirmed.
  */
 static void
 confirm(struct store *store)
@@ -155,24 +156,24 @@ on_reply(void *ctx, const redisReply *reply)
 	enum store_result result = operation->change ? STORE_UNKNOWN : STORE_UNAVAILABLE;
 	bool demoted = false;
 
-	/* An error of ours says something of what was asked for: `read` makes the best of it. */
+	/* REDIS_TOO_LONG is our own error; `read` knows what it means for this operation. */
 	if (reply != NULL && reply->type == REDIS_REPLY_ERROR &&
 	    !redis_error_is(reply, REDIS_TOO_LONG)) {
 		log_warning(&store->log, "the store refuses: %s", reply->str);
 		demoted = redis_error_is(reply, "READONLY");
-		/* Another program wrote a key of another type. */
+		/* Another program made a key of another type. */
 		result = redis_error_is(reply, "WRONGTYPE") ? STORE_BROKEN : STORE_UNAVAILABLE;
 	} else if (reply != NULL) {
 		operation->read(operation, reply);
 	}
-	store_tell(operation, result, NULL); /* unless `read` has told it better */
+	store_tell(operation, result, NULL); /* does nothing if `read` has told the caller */
 	if (operation->confirmation == CONFIRMATION_NONE)
 		operation_free(operation);
-	if (demoted) /* its name may lead to another one by now */
+	if (demoted) /* its name may lead to another server by now */
 		store_down(store, "it is a replica");
 }
 
-/* Out of time. Replies come in order: a connection that is this late is of no use. */
+/* No answer in time. Replies come in order, so the connection is of no use any more. */
 static void
 on_deadline(evutil_socket_t fd, short events, void *ctx)
 {

@@ -1,4 +1,4 @@
-/* store_commands.c - what each operation sends, and what the replies mean. */
+/* store_commands.c - what each operation sends, and what its reply means. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -83,7 +83,7 @@ read_deleted(struct operation *operation, const redisReply *reply)
 		store_tell(operation, gone ? STORE_OK : STORE_ABSENT, NULL);
 }
 
-/* {1, record}, {0} for `refused`, {-1} for no record, {-2} for one that would leave the scope. */
+/* {1, record}; {0} is `refused`; {-1}: no record; {-2}: the job would leave the scope. */
 static void
 read_changed(struct operation *operation, const redisReply *reply, enum store_result refused)
 {
@@ -193,7 +193,7 @@ has(uint32_t fields, size_t index)
 	return (fields & FIELD_BIT(index)) != 0;
 }
 
-/* How many names with values the patch sets. */
+/* How many pairs of name and value the patch sets. */
 static size_t
 count_pairs(const struct store_job_patch *patch)
 {
@@ -243,7 +243,7 @@ store_job_patch(struct store *store, struct slice id, const struct label_set *sc
 	free(arguments);
 }
 
-/* One of the page's {id, score, record}; false when the reply has another form. */
+/* Read {id, score, record}, an entry of the page; false when the reply has another form. */
 static bool
 read_entry(enum record_kind kind, const redisReply *entry, struct store_cursor *place,
     struct record **record)
@@ -264,7 +264,7 @@ read_entry(enum record_kind kind, const redisReply *entry, struct store_cursor *
 	return true;
 }
 
-/* {1 when there are more, {{id, score, record}, ...}} */
+/* The answer of script_page. */
 static void
 read_page(struct operation *operation, const redisReply *reply)
 {

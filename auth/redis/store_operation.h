@@ -1,5 +1,6 @@
-/* store_operation.h - between store.c, which runs operations, and store_commands.c, which says what
- * they are. */
+/* store_operation.h - the interface between store.c, which runs operations, and the files that
+ * define them: store_commands.c, store_tokens.c and store_walk.c.
+ */
 #ifndef JOBGATE_REDIS_STORE_OPERATION_H
 #define JOBGATE_REDIS_STORE_OPERATION_H
 
@@ -11,25 +12,31 @@
 
 struct arguments;
 
-/* Whether replicas are to have a change before its caller is told. */
+/* Whether replicas must confirm a change before its caller is told. */
 enum confirmation {
 	CONFIRMATION_NONE,
 	CONFIRMATION_DUE,   /* by the next WAIT */
 	CONFIRMATION_ASKED, /* by the WAIT that is under way */
 };
 
-/* One question to Redis. It lives until its reply has come or the connection has closed. */
+/*
+ * A command to Redis whose reply is awaited. It lives until the reply has come (and replicas have
+ * confirmed it) or the connection has closed.
+ */
 struct operation {
 	TAILQ_ENTRY(operation) link;
 	struct store *store;
 	enum record_kind kind;
 	bool change; /* not a read */
 	char id[JOB_ID_MAX + 1];
-	store_record_done *done; /* one of these three is set; all are NULL once it was called */
+	store_record_done *done; /* one of these three is set; all are NULL after it was called */
 	store_page_done *page_done;
 	store_walk_done *walk_done;
 	void *ctx;
-	/* Makes the result of a reply that is no error but REDIS_TOO_LONG, and tells the caller. */
+	/*
+	 * Takes a reply that is not an error (or is REDIS_TOO_LONG), and tells the caller the
+	 * result.
+	 */
 	void (*read)(struct operation *operation, const redisReply *reply);
 	struct event *deadline;
 	enum confirmation confirmation;
@@ -43,26 +50,28 @@ struct operation {
 /* The only place that assigns a confirmation's state. */
 void operation_set_confirmation(struct operation *operation, enum confirmation to);
 
-/* What it waits for. Its id is shown; its record is not. */
+/* Write what it waits for. Its id is shown; its record is not. */
 void operation_dump(const struct operation *operation, struct dump *dump);
 
 /* ---- store.c ---- */
 
 /*
- * Send the command for an operation like *plan, which is copied; when that cannot
- * be done the caller is told so at once. arguments may be NULL: memory was short.
+ * Send the command of the operation *plan, which is copied. If that fails, or arguments is NULL
+ * because memory was short, the caller is told STORE_UNAVAILABLE at once.
  */
 void store_run(
     struct store *store, const struct operation *plan, const struct arguments *arguments);
 
 /*
- * Send a command whose own answer is ignored: part of a transaction, whose EXEC is
- * the operation. False when it could not be sent.
+ * Send a command of a transaction; its own answer is ignored, since EXEC is the operation. False
+ * when it could not be sent.
  */
 bool store_send(struct store *store, int argc, const char *const *argv, const size_t *len);
 
-/* Tell the caller, if it has not been told yet, now or once replicas have confirmed it. It may
- * start other operations. Takes record. */
+/*
+ * Tell the caller the result, unless it has been told: now, or after replicas have confirmed the
+ * change. The caller may start other operations from within. Takes ownership of record.
+ */
 void store_tell(struct operation *operation, enum store_result result, struct record *record);
 
 const char *store_prefix(const struct store *store);
@@ -78,7 +87,9 @@ struct operation operation_read(enum record_kind kind, struct slice id,
 struct operation operation_change(enum record_kind kind, struct slice id,
     void (*read)(struct operation *, const redisReply *), store_record_done *done, void *ctx);
 
-/* Tell a record as HGETALL gives it, also within a script's answer. */
+/*
+ * Decode a record in the form of HGETALL, also from a script's answer, and tell it to the caller.
+ */
 void operation_read_record(struct operation *operation, const redisReply *reply);
 
 bool reply_is_integer(const redisReply *reply, long long *value);

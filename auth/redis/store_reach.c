@@ -1,4 +1,4 @@
-/* store_reach.c - the store's connection: to the primary, again and again. */
+/* store_reach.c - finds the primary, connects to it, and connects again when that breaks. */
 #include <string.h>
 
 #include "auth/redis/info.h"
@@ -10,7 +10,8 @@ disconnect(struct store *store)
 {
 	struct redis_connection *connection = store->connection;
 
-	store->connection = NULL; /* first: who is told may ask again at once */
+	store->connection =
+	    NULL; /* first: a caller that is told may start another operation at once */
 	redis_connection_free(connection);
 }
 
@@ -26,14 +27,14 @@ reconnect_later(struct store *store)
 	evtimer_add(store->reconnect, &wait);
 }
 
-/* How the log names it. */
+/* The store's name in the log. */
 static const char *
 called(const struct store *store)
 {
 	return store->for_lists ? "the store (for lists)" : "the store";
 }
 
-/* A server that drops keys for want of memory drops tokens, and with them jobs' leases. */
+/* A server that evicts keys when memory is full also evicts tokens and jobs. */
 static void
 on_memory(void *ctx, const redisReply *reply)
 {
@@ -53,7 +54,7 @@ on_memory(void *ctx, const redisReply *reply)
 static void
 ask_policy(struct store *store)
 {
-	/* Where the ACL hides INFO, or memory is short, it is not known. */
+	/* No warning is given where the ACL hides INFO, or when memory is short. */
 	redis_command(store->connection, on_memory, store, 2, (const char *[]){"INFO", "memory"},
 	    (size_t[]){4, 6});
 }
@@ -61,7 +62,7 @@ ask_policy(struct store *store)
 static void
 in_reach(struct store *store)
 {
-	if (store->of_primary && !store->for_lists) /* once for each control process */
+	if (store->of_primary && !store->for_lists) /* once in each control process */
 		ask_policy(store);
 	store->told_down = false;
 	store->backoff_ms = store->tuning->backoff_first_ms;
@@ -78,13 +79,13 @@ store_down(struct store *store, const char *why)
 	reconnect_later(store);
 }
 
-/* False when it is no primary any more: then the connection has been closed. */
+/* False when the server is not a primary; then the connection has been closed. */
 static bool
 is_primary(struct store *store, const redisReply *role)
 {
 	const char *why;
 
-	if (role == NULL) /* it broke meanwhile */
+	if (role == NULL) /* the connection broke */
 		return false;
 	if (redis_role_is_primary(role, store->sentinels != NULL, &why))
 		return true;
@@ -148,8 +149,8 @@ store_connect(struct store *store, const struct redis_url *primary)
 }
 
 /*
- * Changes go where most sentinels point, and nowhere while they do not: what a
- * primary takes that has been replaced without knowing it is lost.
+ * Changes go only to the primary that most sentinels name; without a majority they go nowhere. A
+ * primary that was replaced and does not know it would accept changes that are lost later.
  */
 static void
 on_elected(void *ctx, const struct redis_url *primary, const char *why)

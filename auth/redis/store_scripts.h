@@ -1,4 +1,6 @@
-/* store_scripts.h - the server-side scripts of store.c: each one atomic step, index included. */
+/* store_scripts.h - the server-side scripts of store_commands.c. Each is one atomic step, index
+ * included.
+ */
 #ifndef JOBGATE_REDIS_STORE_SCRIPTS_H
 #define JOBGATE_REDIS_STORE_SCRIPTS_H
 
@@ -7,22 +9,22 @@
 #include "auth/redis/scope_script.h"
 
 /*
- * A script that fails half-way is not undone: so each reads and checks all it
- * needs before its first write, and writes the index first, whose key may be of
- * a wrong type. In all of them KEYS[1] is the record, KEYS[2] the index. A record in an
- * answer is what whole() gives: it may be the error that it is too large.
+ * Redis does not undo a script that fails half-way. So each script reads and checks everything
+ * before its first write, and writes the index first, because that key may be of a wrong type.
+ * KEYS[1] is the record and KEYS[2] the index, except in script_page. A record in an answer comes
+ * from whole(), which may return the error that the record is too large.
  */
 
 /*
- * One record. Not by HGETALL: for a record of gigabytes, each request that names it would make
- * Redis send all of it.
+ * Read one record. HGETALL alone would make Redis send all of a record of gigabytes for each
+ * request that names it.
  */
 static const char script_get[] = RECORD_SCRIPT_GET;
 
 /*
- * What MAKER_SCRIPT takes, then ARGV: id, score, lease in seconds (0: none), then fields and
- * values. 1, or 0 when the record exists, or what refused() says. A job with a lease is a key that
- * expires; its entry in the index goes with the next list (script_page).
+ * ARGV: what MAKER_SCRIPT takes, then id, score, lease in seconds (0: none), then fields and
+ * values. Returns 1, or 0 when the record exists, or the code of refused(). A job with a lease is a
+ * key that expires; its entry in the index is removed by the next list (script_page).
  */
 static const char script_create[] =
     MAKER_SCRIPT "if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end\n"
@@ -35,10 +37,10 @@ static const char script_create[] =
 		 "return 1\n";
 
 /*
- * ARGV: scope, id, 1 to write in any case, the key prefix of quota sets. 1, or 0 when there was no
- * record; the id leaves the index either way. The write without a record leaves no trace (no id is
- * "-"), but replicas that confirm it have all earlier writes, such as the deletion that is
- * repeated.
+ * ARGV: scope, id, 1 to write in any case, the key prefix of quota sets. Returns 1, or 0 when there
+ * was no record. Within the scope, the id leaves the index either way. The write without a record
+ * leaves no trace (no id is "-"), but replicas that confirm it have all earlier writes, such as a
+ * deletion that this one repeats.
  */
 #define DELETE_WITHIN                                                                             \
 	"local gone = 0\n"                                                                        \
@@ -57,7 +59,7 @@ static const char script_create[] =
 static const char script_delete_job[] = JOB_WITHIN DELETE_WITHIN;
 static const char script_delete_token[] = TOKEN_WITHIN DELETE_WITHIN;
 
-/* ARGV: scope. {1, record}, {0} for a job without a lease, {-1} for none. */
+/* ARGV: scope. Returns {1, record}, {0} for a job without a lease, {-1} when there is no job. */
 static const char script_renew_job[] = JOB_WITHIN RECORD_SCRIPT_WHOLE
     "if not within or redis.call('EXISTS', KEYS[1]) == 0 then return {-1} end\n"
     "local lease = redis.call('HGET', KEYS[1], 'lease')\n"
@@ -66,10 +68,10 @@ static const char script_renew_job[] = JOB_WITHIN RECORD_SCRIPT_WHOLE
     "return {1, (whole(KEYS[1]))}\n";
 
 /*
- * ARGV: scope, 1 to refuse what lies in it, updated_at, the most labels a job may
- * have, 1 to remove all labels first, a lease to begin (0: leave it, -1: end it), the
- * number n of fields to set, n fields and values, then fields to remove. {1, record}, {0} for too
- * many labels, {-1} for no record, {-2} for one refused.
+ * ARGV: scope, 1 to refuse jobs within it, updated_at, the most labels that a job may have, 1 to
+ * remove all labels first, a lease to begin (0: no change, -1: end it), the number n of fields to
+ * set, n fields and values, then fields to remove. Returns {1, record}, {0} for too many labels,
+ * {-1} for no record, {-2} when refused.
  */
 static const char script_patch[] = JOB_WITHIN RECORD_SCRIPT_WHOLE
     "if not within then return {-1} end\n"
@@ -99,13 +101,12 @@ static const char script_patch[] = JOB_WITHIN RECORD_SCRIPT_WHOLE
     "return {1, (whole(KEYS[1]))}\n";
 
 /*
- * KEYS[1]: the index. ARGV: what record keys begin with, score and id of the
- * cursor (id empty: from the start), the most records, 1 to drop entries
- * without a record. {1 when there are more, {{id, score, record}, ...}}. Members that are no job's
- * or token's id, put there by others, are passed over here: a cursor could not name them. The
- * member of the cursor may have gone: its score says where it was. Jobs whose lease has ended leave
- * their entry behind: it is dropped here, where it is met. All records of an answer together have
- * 2 MiB at most, or are one.
+ * KEYS[1]: the index. ARGV: the prefix of record keys, score and id of the cursor (id empty: from
+ * the start), the most records, 1 to drop entries without a record. Returns {1 when there are more,
+ * {{id, score, record}, ...}}. Members that cannot be an id of a job or token, written by other
+ * programs, are skipped: a cursor could not name them. The member of the cursor may be gone; its
+ * score says where it was. Jobs whose lease has ended leave their entry behind; it is dropped here.
+ * The records of an answer have 2 MiB together at most, unless it has just one.
  */
 static const char script_page[] = RECORD_SCRIPT_WHOLE
     "local at, limit, gone = 0, tonumber(ARGV[4]), {}\n"

@@ -1,4 +1,4 @@
-/* store_state.c - the states of a store's operations, and what a dump shows of both. */
+/* store_state.c - the states of an operation, and what dumps show of stores and operations. */
 #include "auth/redis/store_state.h"
 
 #include "auth/record.h"

@@ -1,4 +1,6 @@
-/* store_state.h - a store as its own files see it: store.c, store_reach.c and store_state.c. */
+/* store_state.h - a store as its own files see it: store.c, store_reach.c, store_state.c and
+ * store_tokens.c.
+ */
 #ifndef JOBGATE_REDIS_STORE_STATE_H
 #define JOBGATE_REDIS_STORE_STATE_H
 
@@ -16,14 +18,14 @@ struct store {
 	const struct store_tuning *tuning;
 	bool of_primary;
 	bool for_lists;
-	bool waiting;			   /* a WAIT is under way */
-	int confirmed;			   /* of the change that is being told */
+	bool waiting;  /* a WAIT is under way */
+	int confirmed; /* replicas that confirmed the change whose caller is being told */
 	struct redis_sentinels *sentinels; /* NULL: the URL itself says where the primary is */
-	struct redis_place place;	   /* that they named last */
+	struct redis_place place;	   /* the place that they named last */
 	struct event *election;
 	struct redis_connection *connection; /* NULL while there is none */
-	bool told_policy;		     /* the log has what is wrong with maxmemory-policy */
-	bool told_down; /* the log says that it is down: once, not for each dial */
+	bool told_policy;		     /* the log has the warning about maxmemory-policy */
+	bool told_down; /* the log has the warning that it is down: once, not for each dial */
 	struct event *reconnect;
 	unsigned backoff_ms;
 	TAILQ_HEAD(, operation) operations;
@@ -31,7 +33,7 @@ struct store {
 	/* store_tokens.c */
 	struct mint mint;
 	uint64_t mint_known_ms, mint_asked_ms;
-	bool mint_broken; /* the log has it */
+	bool mint_broken; /* the log has the warning about it */
 };
 
 /* ---- store_reach.c ---- */
@@ -39,15 +41,15 @@ struct store {
 /* Start to connect, for as long as the store lives. False when memory is short. */
 bool store_reach(struct store *store);
 
-/* Close the connection and connect again later: all that wait for a reply are told. */
+/* Close the connection and connect again later. All operations under way end without an answer. */
 void store_down(struct store *store, const char *why);
 
-/* The same for good, and release what store_reach made. */
+/* Close the connection for good, and release what store_reach made. */
 void store_leave(struct store *store);
 
 /*
- * Ask the server whether it is a primary, before a read. Replies come in order, so the reply to the
- * read of a server that is none is never used. False when it could not be sent.
+ * Ask the server whether it is a primary, before a read. Replies come in order, so a read that was
+ * answered by another kind of server is never used. False when it could not be sent.
  */
 bool store_ask_role(struct store *store);
 

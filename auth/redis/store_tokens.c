@@ -1,4 +1,6 @@
-/* store_tokens.c - making and renewing tokens, and the key that their values are minted with. */
+/* store_tokens.c - creates and renews tokens, and manages the key that their values are minted
+ * with.
+ */
 #include <openssl/crypto.h>
 #include <stdlib.h>
 
@@ -10,16 +12,18 @@
 #include "auth/redis/store_state.h"
 #include "jobgate/clock.h"
 
-/* The key is read again when the copy is older than this. Calls that come meanwhile use the copy up
- * to three times that age. */
+/*
+ * The copy of the key is read again when it is older than this. While that read is under way, calls
+ * use a copy of up to three times this age.
+ */
 #define MINT_FRESH_MS 1000
 
 /*
- * Each script answers with {code, key, enforced}, whatever it did: so that the next value is minted
- * with the right key. In all of them `key` is the store's or false. GET fails, before anything is
- * written, where it is no string. unfit: the value was made with another key ('': with none) than
- * it has to be. So once there is a key no token is made or renewed that is not minted, and
- * those that are not can only become fewer while they are counted.
+ * Each script answers {code, key, enforced}, whatever it did, so that the next value is minted with
+ * the right key. In all scripts `key` is the store's key, or false. If Redis holds something other
+ * than a string there, GET fails before anything is written. unfit() is true when the value was
+ * minted with another key than the store's ('' means with none). So once there is a key, each new
+ * value is minted, and the number of tokens without one can only shrink while they are counted.
  */
 #define MINT_READ(mint, enforced)                                                        \
 	"local key = redis.call('GET', KEYS[" #mint "])\n"                               \
@@ -33,7 +37,7 @@
 	"  return differs(used)\n"                                                       \
 	"end\n"
 
-/* Make `new` the store's key, enforced or not. */
+/* `new` becomes the store's key, enforced or not. */
 #define MINT_MAKE(mint, enforced_key)                                             \
 	"local function make(new, enforce)\n"                                     \
 	"  redis.call('SET', KEYS[" #mint "], new, 'NX')\n"                       \
@@ -43,9 +47,9 @@
 	"end\n"
 
 /*
- * True when there is no token. Other programs may have written tokens without the index, and tokens
- * that are older than the key must not be refused. So the script looks at all keys, up to about
- * 10,000. It cannot tell for a larger store that has no key yet.
+ * True when the store has no token. The index is not enough: other programs may have written tokens
+ * without it, and tokens that are older than the key must not be refused. So the script looks at up
+ * to about 10,000 keys of Redis. If there are more, it returns false.
  */
 #define IS_EMPTY(index)                                                           \
 	"local function is_empty(prefix)\n"                                       \
@@ -64,9 +68,9 @@
 	"end\n"
 
 /*
- * KEYS: record, index, key, enforced, maker. What MAKER_SCRIPT takes, then ARGV: id, score, key (''
- * for a value that is not minted), version, fields and values. 1, 0 when the record exists, -3 for
- * another key, or what refused() says.
+ * KEYS: record, index, key, enforced, maker. ARGV: what MAKER_SCRIPT takes, then id, score, key (''
+ * for a value that is not minted), version, fields and values. The code is 1, or 0 when the record
+ * exists, or -3 for another key, or that of refused().
  */
 static const char script_create[] = MAKER_SCRIPT MINT_READ(3, 4) MINT_MAKE(3, 4)
     IS_EMPTY(2) "if redis.call('EXISTS', KEYS[1]) == 1 then return answer(0) end\n"
@@ -81,8 +85,9 @@ static const char script_create[] = MAKER_SCRIPT MINT_READ(3, 4) MINT_MAKE(3, 4)
 		"return answer(1)\n";
 
 /*
- * KEYS: record, key, enforced. ARGV: scope, version, hash, new version, updated_at, key. 1, 0 for
- * another version, -1 for no record, -3 for another key; a record behind the 1.
+ * KEYS: record, key, enforced. ARGV: scope, version, hash, new version, updated_at, key. The code
+ * is 1, 0 for another version, -1 for no record, or -3 for another key. With 1, the record is the
+ * fourth element.
  */
 static const char script_renew[] = TOKEN_WITHIN RECORD_SCRIPT_WHOLE MINT_READ(
     2, 3) "if not within then return answer(-1) end\n"
@@ -98,9 +103,9 @@ static const char script_renew[] = TOKEN_WITHIN RECORD_SCRIPT_WHOLE MINT_READ(
 	  "return {1, key, enforced, (whole(KEYS[1]))}\n";
 
 /*
- * True when the present value of each token is minted. The newest 10,000 of the index are looked
- * at, which takes 0.2 s: the server does nothing else meanwhile. The caller has counted them all
- * before; only an import, or another program, can have added one since.
+ * True when the current value of each token is minted. Only the newest 10,000 tokens of the index
+ * are checked, which takes 0.2 s, in which Redis does nothing else. That suffices: the caller has
+ * counted all tokens before, and only an import or another program can have added one since.
  */
 #define ALL_MINTED(index)                                                                       \
 	"local function all_minted(prefix)\n"                                                   \
@@ -114,8 +119,9 @@ static const char script_renew[] = TOKEN_WITHIN RECORD_SCRIPT_WHOLE MINT_READ(
 	"end\n"
 
 /*
- * KEYS: index, key, enforced. ARGV: new key, what to do (enum store_mint_change), what keys of
- * tokens begin with. 1, 0 for another key or a token that is not minted, -1 when there is no key.
+ * KEYS: index, key, enforced. ARGV: new key, what to do (enum store_mint_change), the prefix of
+ * keys of tokens. The code is 1, 0 for another key or a token that is not minted, or -1 when there
+ * is no key.
  */
 static const char script_mint[] = MINT_READ(2, 3) MINT_MAKE(2, 3) IS_EMPTY(1)
     ALL_MINTED(1) "local change = tonumber(ARGV[2])\n"
@@ -133,7 +139,10 @@ static const char script_mint[] = MINT_READ(2, 3) MINT_MAKE(2, 3) IS_EMPTY(1)
 _Static_assert(STORE_MINT_ADOPT == 1 && STORE_MINT_ENFORCE == 2 && STORE_MINT_FORCE == 3,
     "as the script has them");
 
-/* KEYS: key, enforced. For one who only wants to know; 1. */
+/*
+ * KEYS: key, enforced. Only reads both; the code is always 1. A key of a wrong type is not an error
+ * here.
+ */
 static const char script_know[] = "local key = redis.pcall('GET', KEYS[1])\n"
 				  "return {1, key, redis.call('EXISTS', KEYS[2])}\n";
 
@@ -143,8 +152,7 @@ store_mint(const struct store *store)
 	return &store->mint;
 }
 
-/* Remember the keys that the store has. A value that is not a key counts as none, and is logged
- * once. */
+/* Remember the store's mint key. A value that is not a key counts as none, and is logged once. */
 static void
 take_mint_keys(struct store *store, const redisReply *reply)
 {
@@ -163,7 +171,7 @@ take_mint_keys(struct store *store, const redisReply *reply)
 	store->mint_broken = broken != NULL;
 }
 
-/* {code, key, enforced, ...}: false when it is something else. */
+/* Read {code, key, enforced, ...}; false when the reply has another form. */
 static bool
 take_mint_keys_from_script(struct operation *operation, const redisReply *reply, long long *code)
 {

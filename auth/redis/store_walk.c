@@ -1,4 +1,4 @@
-/* store_walk.c - steps through keys and indexes, each of which Redis is through with soon. */
+/* store_walk.c - walks through keys and indexes in steps that are short for Redis. */
 #include "auth/redis/store_walk.h"
 #include "auth/record.h"
 
@@ -8,16 +8,18 @@
 #include "auth/redis/record_script.h"
 #include "auth/redis/store_operation.h"
 
-/* Keys or entries looked at, more or less; with care, as many as a reply has room for if all are as
- * large as may be. */
+/*
+ * About how many keys or entries a step looks at. A careful step has so few that a reply has room
+ * for them even if each is as large as a record may be.
+ */
 #define STEP "250"
 #define CAREFUL_STEP "10"
 
 static const char script_get[] = RECORD_SCRIPT_GET;
 
 /*
- * The entries of an index without a record. KEYS[1]: the index. ARGV: what record keys begin
- * with, the cursor, how many. {next cursor, looked at, total, {{id, score}, ...}}.
+ * Finds the entries of an index that have no record. KEYS[1]: the index. ARGV: the prefix of record
+ * keys, the cursor, how many. Returns {next cursor, looked at, total, {{id, score}, ...}}.
  */
 static const char script_walk_index[] =
     "local step = redis.call('ZSCAN', KEYS[1], ARGV[2], 'COUNT', ARGV[3])\n"
@@ -30,7 +32,7 @@ static const char script_walk_index[] =
     "end\n"
     "return {step[1], #step[2] / 2, redis.call('ZCARD', KEYS[1]), found}\n";
 
-/* The cursor that a step ends with; false when it is none. */
+/* Read the cursor at which a step ends; false when the reply is not one. */
 static bool
 read_cursor(const redisReply *reply, char out[STORE_WALK_CURSOR_MAX])
 {
@@ -45,9 +47,9 @@ read_cursor(const redisReply *reply, char out[STORE_WALK_CURSOR_MAX])
 /* ---- keys ---- */
 
 /*
- * A step is two questions: SCAN for the keys, then all of them in one transaction, so
- * that a record and its place in the index are of the same moment. Redis copies what
- * it is asked for straight to its answer; a script would make Lua tables of it.
+ * A step sends SCAN for the keys, then reads all of them in one transaction, so that a record and
+ * its place in the index are from the same moment. In a transaction Redis copies records straight
+ * to its answer; a script would make Lua tables of them first.
  */
 struct keys_step {
 	struct store *store;
@@ -70,7 +72,7 @@ keys_step_free(struct keys_step *step)
 	free(step);
 }
 
-/* One of the two questions had no answer. */
+/* SCAN or the transaction got no answer. */
 static void
 keys_step_failed(void *ctx, enum store_result result, const struct store_walk_step *none)
 {
@@ -83,14 +85,14 @@ keys_step_failed(void *ctx, enum store_result result, const struct store_walk_st
 	done(done_ctx, result, NULL);
 }
 
-/* False when the record has gone since its key was met. */
+/* False when the record was deleted after SCAN named its key. */
 static bool
 read_entry(
     enum record_kind kind, struct slice id, const redisReply *hash, struct store_walk_entry *out)
 {
 	struct record *record = NULL;
 
-	*out = (struct store_walk_entry){.id = id, .why = "its id is not one"};
+	*out = (struct store_walk_entry){.id = id, .why = "its id is not valid"};
 	if (!record_types[kind].id_valid(id))
 		return true;
 	if (record_decode(kind, id, hash, &record, &out->why) == RECORD_MISSING)
@@ -99,7 +101,7 @@ read_entry(
 	return true;
 }
 
-/* EXEC: {how many are in the index, score of each, hash, hash, ...}. */
+/* The answer to EXEC: {how many are in the index, score of each, hash, hash, ...}. */
 static void
 read_records(struct operation *operation, const redisReply *reply)
 {
@@ -115,7 +117,7 @@ read_records(struct operation *operation, const redisReply *reply)
 	}
 	if (reply->element[0]->type == REDIS_REPLY_INTEGER)
 		step.total = (uint64_t)reply->element[0]->integer;
-	scores = reply->element[1]; /* an error where the index is none */
+	scores = reply->element[1]; /* an error where the index has a wrong type */
 	memcpy(step.next, keys->next, sizeof(step.next));
 	for (size_t i = 0; i < keys->count; i++) {
 		struct store_walk_entry *entry = &entries[step.count];
@@ -134,7 +136,7 @@ read_records(struct operation *operation, const redisReply *reply)
 	keys_step_free(keys);
 }
 
-/* Remember the ids of the keys; what does not begin as it should is none of ours. */
+/* Remember the ids of the keys. False when a key is shorter than the prefix, or memory is short. */
 static bool
 keep_ids(struct keys_step *step, const redisReply *keys, size_t prefix_len)
 {
@@ -172,7 +174,7 @@ send_read(const struct keys_step *step, const redisReply *key)
 	    step->store, 2, (const char *[]){"HGETALL", key->str}, (size_t[]){7, (size_t)key->len});
 }
 
-/* All of the transaction but its EXEC. */
+/* Send the transaction up to its EXEC. */
 static bool
 send_questions(const struct keys_step *step, const redisReply *keys, const char *index)
 {
@@ -192,7 +194,7 @@ send_questions(const struct keys_step *step, const redisReply *keys, const char 
 	}
 	sent = store_send(step->store, 1, (const char *[]){"MULTI"}, (size_t[]){5}) &&
 	       store_send(step->store, 2, (const char *[]){"ZCARD", index}, (size_t[]){5, len[1]});
-	/* ZMSCORE of nothing would be a mistake, and no walk needs it. */
+	/* ZMSCORE without members is an error; TIME takes its place in the answer. */
 	if (step->count == 0)
 		sent = sent && store_send(step->store, 1, (const char *[]){"TIME"}, (size_t[]){4});
 	else
@@ -205,7 +207,7 @@ done:
 	return sent;
 }
 
-/* SCAN: {next cursor, {key, key, ...}}. */
+/* The answer to SCAN: {next cursor, {key, key, ...}}. */
 static void
 read_keys(struct operation *operation, const redisReply *reply)
 {
@@ -224,11 +226,13 @@ read_keys(struct operation *operation, const redisReply *reply)
 	if (!keep_ids(step, reply->element[1], names->len[1]))
 		goto done;
 	operation->walk_done = NULL;
-	/* The next SCAN goes first, to be answered while this step's records are looked at. */
+	/*
+	 * The next SCAN goes first, so that it is answered while this step's records are examined.
+	 */
 	step->begun(step->ctx, step->next);
 	if (!send_questions(step, reply->element[1], names->at[2])) {
 		free(arguments);
-		arguments = NULL; /* store_run then tells that it failed */
+		arguments = NULL; /* store_run then tells the caller that it failed */
 	}
 	store_run(step->store, &exec, arguments);
 done:
@@ -236,7 +240,7 @@ done:
 	free(names);
 }
 
-/* The keys' beginning as a pattern that means nothing else. */
+/* Add a pattern of SCAN that matches the keys of this kind, with special characters escaped. */
 static void
 add_pattern(struct arguments *arguments, const struct store *store, enum record_kind kind)
 {

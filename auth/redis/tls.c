@@ -1,4 +1,4 @@
-/* tls.c - certificates are always verified: there is no way to turn it off. */
+/* tls.c - TLS to the store. Certificates are always verified; no option turns that off. */
 #include "auth/redis/tls.h"
 
 #include <arpa/inet.h>
@@ -6,7 +6,10 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 
-/* Addresses stand in certificates as such, and are not sent as SNI (RFC 6066 section 3). */
+/*
+ * Certificates hold IP addresses in a form of their own, and addresses are not sent as SNI (RFC
+ * 6066 section 3).
+ */
 static bool
 expect_host(SSL *ssl, const char *host)
 {
@@ -18,7 +21,9 @@ expect_host(SSL *ssl, const char *host)
 	return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
 }
 
-/* The system's are a directory in which OpenSSL looks on demand: cheap enough for each connection.
+/*
+ * The system's CAs are a directory that OpenSSL reads on demand, which is cheap enough for each
+ * connection.
  */
 static bool
 load_authorities(SSL_CTX *ctx, const char *ca_file)

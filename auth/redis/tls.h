@@ -7,16 +7,19 @@
 #include <stddef.h>
 
 /*
- * An SSL that connects only to a server that has a certificate for this host name or
- * address, from a CA of ca_file (NULL: the system's). NULL, with a sentence in
- * error, when that cannot be set up.
+ * Make an SSL object that accepts only a server with a certificate for this host name or address,
+ * from a CA of ca_file (NULL: the system's). The caller frees it. NULL, with a sentence in error,
+ * when that cannot be set up.
  */
 SSL *redis_tls_new(const char *host, const char *ca_file, char *error, size_t cap);
 
-/* True when authorities can be read from this file. */
+/* True when CA certificates can be read from this file (NULL: the system's). */
 bool redis_tls_check(const char *ca_file);
 
-/* What went wrong, as a sentence: the verdict on the certificate, or the OpenSSL error code. */
+/*
+ * Write what went wrong: the verdict on the certificate, or else the text of the OpenSSL error
+ * code.
+ */
 void redis_tls_error(const SSL *ssl, unsigned long code, char *out, size_t cap);
 
 #endif

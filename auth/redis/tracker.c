@@ -1,4 +1,5 @@
-/* tracker.c - the connections of a worker to its store: found, made, armed, closed. */
+/* tracker.c - finds the primary, opens and closes the connections, and keeps the tracker's clock.
+ */
 #include "auth/redis/tracker_state.h"
 #include "jobgate/check.h"
 
@@ -30,12 +31,12 @@ spread(uint64_t ms)
 {
 	unsigned char random = 0;
 
-	/* Without randomness the dials are only less spread. */
+	/* Without random bytes, workers only connect at more similar times. */
 	RAND_bytes(&random, 1);
 	return ms / 2 + ms * random / 512;
 }
 
-/* Once for each reason, not for each dial. */
+/* Log each reason once, not for each dial. */
 static void
 tracker_complain(struct redis_tracker *tracker, bool was_up, const char *which, const char *reason)
 {
@@ -66,7 +67,7 @@ tracker_break(struct redis_tracker *tracker, const char *which, const char *reas
 		tracker->backoff_ms = tracker->options.tuning->backoff_last_ms;
 	tracker->proof.began_ms = 0;
 	tracker->data = tracker->push = tracker->primary = NULL;
-	/* Reads under way are answered with NULL here, and so fed as failed. */
+	/* This calls back all reads under way with NULL, so that they fail. */
 	redis_connection_free(data);
 	redis_connection_free(push);
 	redis_connection_free(primary);
@@ -198,7 +199,10 @@ tracker_tick(struct redis_tracker *tracker, uint64_t now_ms)
 	}
 }
 
-/* Again when the directory's bound ends, if that is soon: what runs is to end then, not later. */
+/*
+ * Set the next tick: earlier than usual when the directory's staleness bound ends before, so that
+ * requests end on time.
+ */
 static void
 tick_again(struct redis_tracker *tracker, uint64_t now_ms)
 {
@@ -230,7 +234,7 @@ redis_tracker_store(struct redis_tracker *tracker)
 	return (struct directory_store){.ctx = tracker, .read = tracker_read};
 }
 
-/* What the URLs say together. */
+/* Parse both URLs, and make the sentinels if one names them. */
 static bool
 parse_urls(struct redis_tracker *tracker, const struct redis_tracker_options *options, char *error,
     size_t cap)

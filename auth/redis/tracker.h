@@ -1,5 +1,4 @@
-/* tracker.h - keeps a directory current: reads, invalidations, and the proof that both work.
- */
+/* tracker.h - keeps a directory current: reads, invalidations, and proofs that both work. */
 #ifndef JOBGATE_REDIS_TRACKER_H
 #define JOBGATE_REDIS_TRACKER_H
 
@@ -13,10 +12,10 @@
 #include "jobgate/tuning.h"
 
 /*
- * A tracker is two connections that live and die together: one reads (HGETALL,
- * pipelined), the other is subscribed to the invalidations that Redis sends for
- * what the first has read (CLIENT TRACKING ... REDIRECT). If a replica is read, a third one leads
- * to the primary. It reconnects by itself.
+ * A tracker has two connections that open and close together. The data connection reads (HGETALL,
+ * pipelined). The push connection is subscribed to the invalidations that Redis sends for what the
+ * data connection has read (CLIENT TRACKING ... REDIRECT). If a replica is read, a third connection
+ * leads to the primary. A tracker reconnects by itself.
  */
 struct redis_tracker;
 
@@ -24,8 +23,9 @@ struct redis_tracker;
 #define REDIS_PREFIX_MAX 256
 
 struct redis_tracker_options {
-	const char *url;	   /* what is read */
-	const char *primary_url;   /* what is written to; NULL, or the same as url: that itself */
+	const char *url; /* what is read */
+	const char
+	    *primary_url; /* where changes go; NULL, or the same as url, when that is the primary */
 	const char *prefix;	   /* of keys, "jobgate:" */
 	const char *ca_file;	   /* for rediss://; NULL: the system's */
 	struct resolver *resolver; /* outlives the tracker; NULL where no URL has a name */
@@ -41,32 +41,32 @@ struct redis_tracker *redis_tracker_new(struct event_base *base,
     const struct redis_tracker_options *options, const struct log *log, char *error,
     size_t error_cap);
 
-/* How the directory reads by this tracker. */
+/* The functions by which a directory reads through this tracker. */
 struct directory_store redis_tracker_store(struct redis_tracker *tracker);
 
-/* Connect, and from now on keep this directory current. */
+/* Connect, and keep this directory current from now on. */
 void redis_tracker_start(struct redis_tracker *tracker, struct directory *directory);
 
-/* Before the directory is freed. */
+/* Free the tracker, before its directory is freed. */
 void redis_tracker_free(struct redis_tracker *tracker);
 
 struct redis_tracker_stats {
 	bool up;
-	uint64_t connects;	/* times that it has come up */
-	uint64_t round_trip_ms; /* the duration of the last proof that pushes arrive */
-	uint64_t bad_records;	/* met so far that break the rules */
+	uint64_t connects;	/* how often it has come up */
+	uint64_t round_trip_ms; /* the duration of the last proof */
+	uint64_t bad_records;	/* records met so far that break the rules */
 };
 void redis_tracker_stats(const struct redis_tracker *tracker, struct redis_tracker_stats *out);
 
-/* Its state, its proof, its connections and its sentinels. */
+/* Write its state, its proof, its connections and its sentinels. */
 void redis_tracker_dump(const struct redis_tracker *tracker, struct dump *dump);
 
-/* What is read, the primary, and as many sentinels as a URL may name. */
+/* The server that is read, the primary, and as many sentinels as a URL may name. */
 #define REDIS_TRACKER_PEERS 9
 
 /*
- * Where the store's servers are reached now, each at a place of its own in out. What is
- * not connected, or over a Unix socket, leaves its place as it is.
+ * Write the addresses of the store's servers, each to a fixed place in out. The place of a server
+ * that is not connected, or reached over a Unix socket, stays unchanged.
  */
 void redis_tracker_peers(
     const struct redis_tracker *tracker, struct sockaddr_storage out[REDIS_TRACKER_PEERS]);

@@ -1,5 +1,6 @@
-/* tracker_arm.c - makes one tracker of two connections to the same server: one is told of changes
- * to what the other has read. */
+/* tracker_arm.c - checks that both connections lead to the same server, then turns on tracking: the
+ * push connection is told of changes to what the data connection has read.
+ */
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 
 #define CHANNEL "__redis__:invalidate"
 
-/* Redis did not do what the tracker needs. */
+/* True when Redis did not answer as the tracker needs; the tracker breaks then. */
 static bool
 refused(struct redis_tracker *tracker, const redisReply *reply, int type)
 {
@@ -25,7 +26,7 @@ refused(struct redis_tracker *tracker, const redisReply *reply, int type)
 
 /* ---- tracking ---- */
 
-/* One of the two confirmations has come; they travel on different connections, in any order. */
+/* One of the two confirmations has come. They come on different connections, in any order. */
 static void
 tracker_armed(struct redis_tracker *tracker)
 {
@@ -80,9 +81,9 @@ tracker_arm(struct redis_tracker *tracker)
 		tracker_break(tracker, "push", "out of memory");
 }
 
-/* ---- the same server, seen by a name ---- */
+/* ---- the same server, shown by a name ---- */
 
-/* The remedy when neither way shows that both connections lead to the same server. */
+/* Advice for the log, when neither way can show that both connections lead to the same server. */
 #define ALLOW "; allow the user INFO, or CLIENT SETNAME and CLIENT LIST"
 
 static void
@@ -125,8 +126,8 @@ on_named(void *ctx, const redisReply *reply)
 }
 
 /*
- * Where the ACL hides the run id: the push connection takes a random name, and the
- * data connection must see it under the id that it is about to redirect to.
+ * For servers whose ACL hides the run id: the push connection takes a random name, and the data
+ * connection must find that name under the client id to which it will redirect.
  */
 static void
 tracker_name_push(struct redis_tracker *tracker)
@@ -150,8 +151,8 @@ tracker_name_push(struct redis_tracker *tracker)
 /* ---- the same server, by its run id ---- */
 
 /*
- * A name with several addresses may have led to several servers, and the id of the one connection
- * mean another one there.
+ * A host name with several addresses may lead to different servers. The client id of the push
+ * connection would then be another client's on the server of the data connection.
  */
 static void
 tracker_identified(struct redis_tracker *tracker)
@@ -168,7 +169,7 @@ tracker_identified(struct redis_tracker *tracker)
 		tracker_name_push(tracker);
 }
 
-/* Ask for the run id of a connection's server, which an ACL may hide. */
+/* Store the run id of a connection's server; out stays empty when the ACL hides it. */
 static void
 keep_run_id(struct redis_tracker *tracker, const redisReply *reply, char out[RUN_ID_LEN + 1])
 {

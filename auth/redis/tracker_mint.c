@@ -1,4 +1,4 @@
-/* tracker_mint.c - the key that values are minted with, read before the tracker is up and when it
+/* tracker_mint.c - reads the store's mint key, before the tracker is up and whenever the key
  * changes.
  */
 #include <openssl/crypto.h>
@@ -8,7 +8,7 @@
 #include "auth/redis/tracker_state.h"
 #include "jobgate/check.h"
 
-/* What an operator is to know of it. */
+/* What this state means for an operator. */
 static const char *
 consequence(enum mint_state state)
 {
@@ -26,7 +26,7 @@ consequence(enum mint_state state)
 	       "jobgate store mint";
 }
 
-/* Once for each thing there is to tell, not for each tracker that comes up. */
+/* Log each change once, not each time that the tracker comes up. */
 static void
 log_mint(struct redis_tracker *tracker, enum mint_state state, const char *broken)
 {
@@ -46,7 +46,9 @@ log_mint(struct redis_tracker *tracker, enum mint_state state, const char *broke
 	tracker->mint_told = state;
 }
 
-/* Errors that stay: the key is not ours to read, or far too long. Others end with the tracker. */
+/*
+ * True for errors that reconnecting does not cure: the ACL forbids the key, or it is far too long.
+ */
 static bool
 is_lasting(const redisReply *reply)
 {
@@ -60,7 +62,7 @@ on_existing(void *ctx, const redisReply *reply)
 
 	tracker->mint_existing = reply != NULL && reply->type == REDIS_REPLY_INTEGER
 				     ? (unsigned)reply->integer
-				     : 0; /* an error is one of MGET, too */
+				     : 0; /* MGET has the same error */
 }
 
 static void

@@ -1,4 +1,4 @@
-/* tracker_proof.c - proves periodically that what a tracker says is true. */
+/* tracker_proof.c - proves periodically that the tracker knows of all changes. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,17 +8,16 @@
 #include "jobgate/check.h"
 
 /*
- * A proof is complete when all its parts have been answered. All were asked after
- * it began; so whatever had changed before that is known here, if
- * - Redis still has both connections, and so knows what was read and whom to tell, and answers
- *   for a key of ours,
- * - the push connection's PONG has come, behind all that was pushed before it,
- * - and what is read is the primary, or a replica that by now has
- *   all that the primary had after the proof began; where sentinels decide who that
- *   is, most of them still named the same one.
+ * A proof is complete when all its parts have been answered. All were asked for after it began. So
+ * every change from before it began is known here, if
+ * - Redis still has both connections, and so knows what was read and where to send invalidations,
+ *   and answers for one of our keys,
+ * - the PONG of the push connection has come, after all that was pushed before it,
+ * - and the server that is read is the primary, or a replica that has all that the primary had after
+ *   the proof began; where sentinels name the primary, most of them still named the same one.
  */
 
-/* ---- its end ---- */
+/* ---- the end of a proof ---- */
 
 static void
 proof_close(struct redis_tracker *tracker)
@@ -52,7 +51,10 @@ proof_part(struct redis_tracker *tracker, unsigned part)
 		proof_close(tracker);
 }
 
-/* An answer is none: the connection broke (`down` follows), or Redis says why not. */
+/*
+ * True when there is no useful answer: the connection broke (`down` follows), or Redis sent an
+ * error.
+ */
 static bool
 refused(struct redis_tracker *tracker, const char *which, const redisReply *reply)
 {
@@ -90,7 +92,7 @@ on_push_pong(void *ctx, const redisReply *reply)
 		proof_part(ctx, PROOF_PUSH);
 }
 
-/* A demoted primary, or a replica of one unknown: what changes elsewhere may never arrive here. */
+/* Any other role breaks the tracker: changes at the real primary may never reach this server. */
 static void
 on_role(void *ctx, const redisReply *reply)
 {
@@ -106,8 +108,8 @@ on_role(void *ctx, const redisReply *reply)
 }
 
 /*
- * The data connection is asked for a key, not just for a sign of life: a server that must not
- * answer for keys (CLUSTERDOWN, MASTERDOWN, LOADING) still answers PING.
+ * The data connection asks for a key instead of sending PING: a server that must not answer for
+ * keys (CLUSTERDOWN, MASTERDOWN, LOADING) still answers PING.
  */
 static void
 proof_ping(struct redis_tracker *tracker)
@@ -147,7 +149,7 @@ on_replica(void *ctx, const redisReply *reply)
 
 	if (refused(tracker, "data", reply))
 		return;
-	/* By another name it may lead to the primary itself. */
+	/* read_url may lead to the primary itself, under another name. */
 	is_primary = slice_equal(info_field(reply, "role"), SLICE("master"));
 	if (!slice_equal(info_field(reply, "master_replid"), slice_of(tracker->proof.replid))) {
 		tracker_break(tracker, "data", "what is read does not replicate the primary");
@@ -211,7 +213,7 @@ on_elected(void *ctx, const struct redis_url *primary, const char *why)
 	struct redis_tracker *tracker = ctx;
 
 	if (tracker->proof.began_ms == 0)
-		return; /* the tracker broke meanwhile */
+		return; /* the tracker broke before the sentinels answered */
 	if (primary != NULL && (strcmp(primary->host, tracker->place.host) != 0 ||
 				   primary->port != tracker->place.port)) {
 		tracker_break(tracker, "data", "the sentinels name another primary");
@@ -221,7 +223,9 @@ on_elected(void *ctx, const struct redis_url *primary, const char *why)
 		tracker_break(tracker, "sentinel", why);
 		return;
 	}
-	/* No server says that it was replaced: the bound runs, the tracker need not reconnect.
+	/*
+	 * No sentinel says that the primary was replaced, so the tracker stays connected. Only this
+	 * proof fails, and the staleness bound is not extended.
 	 */
 	if (primary == NULL)
 		proof_fail(tracker, why);

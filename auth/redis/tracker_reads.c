@@ -1,4 +1,4 @@
-/* tracker_reads.c - records read, and the word that they have changed. */
+/* tracker_reads.c - reads records, and takes the messages that they have changed. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,19 +8,19 @@
 #include "auth/redis/tracker_state.h"
 #include "jobgate/check.h"
 
-/* What PTTL says of a key without a time to live. */
+/* The answer to PTTL for a key without a time to live. */
 #define TTL_NONE (-1)
 
-/* One record under way. */
+/* A record that is being read. */
 struct read {
 	struct redis_tracker *tracker;
 	struct directory_entry *entry;
 	enum record_kind kind;
 	bool careful;
-	bool again;	  /* must be sent once more, in another way */
-	unsigned missing; /* replies still to come */
-	uint64_t sent_ms; /* before Redis read what it answers */
-	enum feed feed;	  /* what the reply about the record brought */
+	bool again;	  /* is sent once more, without the script */
+	unsigned missing; /* replies that are still missing */
+	uint64_t sent_ms; /* when the commands were sent, so before Redis read the record */
+	enum feed feed;	  /* what the reply about the record means */
 	struct record *record;
 	size_t id_len;
 	char id[JOB_ID_MAX];
@@ -30,8 +30,7 @@ static const char script[] = RECORD_SCRIPT_GET;
 
 /* ---- invalidations ---- */
 
-/* Whether a push may come now that counts; before the tracker is up, the mint alone has been read.
- */
+/* True when an invalidation matters. Before the tracker is up, only the mint key has been read. */
 static bool
 is_listening(const struct redis_tracker *tracker)
 {
@@ -56,7 +55,7 @@ invalidate_key(struct redis_tracker *tracker, struct slice key)
 		jg_directory_invalidate(tracker->directory, kind, id, tracker_clock_ms(tracker));
 }
 
-/* ["message", channel, keys]: an array of keys, or nil when all are gone. */
+/* ["message", channel, keys]: keys is an array, or nil when all keys were flushed. */
 void
 tracker_pushed(void *ctx, const redisReply *reply)
 {
@@ -84,7 +83,10 @@ tracker_pushed(void *ctx, const redisReply *reply)
 
 /* ---- reads ---- */
 
-/* FNV-1a of the key. Of two with one hash, one may go unlogged or be read with needless care. */
+/*
+ * FNV-1a of the key. When two keys have the same hash, one may not be logged, or may be read by the
+ * script without need.
+ */
 static uint64_t
 key_hash(enum record_kind kind, struct slice id)
 {
@@ -116,7 +118,7 @@ complain(struct redis_tracker *tracker, const struct read *read, const char *why
 	    tracker->prefix, record_types[read->kind].noun, (int)read->id_len, read->id, why);
 }
 
-/* Said now and then: every request may be failing. */
+/* Log a failed read, but not often: every request may be failing. */
 static void
 tracker_read_failed(struct redis_tracker *tracker, const char *why)
 {
@@ -128,13 +130,13 @@ tracker_read_failed(struct redis_tracker *tracker, const char *why)
 	log_warning(&tracker->log, "store: a read failed: %s", why);
 }
 
-/* ---- care ---- */
+/* ---- careful reads ---- */
 
 /*
- * A record of gigabytes may end the tracker: Redis closes connections whose replies get
- * too long for it, and PING waits behind what is sent. So what was too large, and what was asked
- * for when a tracker broke, is read by a script from then on, which sends no such
- * record (record_script.h); until it is found to be in order.
+ * A record of gigabytes may break the tracker: Redis closes connections whose replies get too long
+ * for it, and the answer to PING waits behind the record. So a record that was too large, or whose
+ * read was under way when the tracker broke, is from then on read by a script that does not send
+ * too large records (record_script.h), until its size is found to be fine.
  */
 static size_t
 careful_find(const struct redis_tracker *tracker, uint64_t hash)
@@ -153,7 +155,7 @@ careful_add(struct redis_tracker *tracker, uint64_t hash)
 
 	if (at < tracker->careful_count)
 		return;
-	if (at == tracker->options.tuning->careful_max) /* one of them gets its chance again */
+	if (at == tracker->options.tuning->careful_max) /* one of them is read normally again */
 		at = hash % at;
 	else
 		tracker->careful_count++;
@@ -169,7 +171,7 @@ careful_remove(struct redis_tracker *tracker, uint64_t hash)
 		tracker->careful[at] = tracker->careful[--tracker->careful_count];
 }
 
-/* What an answer says of how to read this key the next time. */
+/* Learn from the answer how to read this key the next time. */
 static void
 careful_learn(struct redis_tracker *tracker, uint64_t hash, enum record_status status)
 {
@@ -188,7 +190,7 @@ careful_learn(struct redis_tracker *tracker, uint64_t hash, enum record_status s
 	}
 }
 
-/* Scripts are not allowed here, or not these commands in them. */
+/* True when the server does not allow scripts, or not these commands in them. */
 static bool
 is_no_script(const redisReply *reply)
 {
@@ -200,7 +202,7 @@ is_no_script(const redisReply *reply)
 
 static bool read_send(struct read *read);
 
-/* What has come of the record is known, or is not; NULL: the tracker broke. */
+/* Decode the reply about the record; NULL when the tracker broke. */
 static void
 read_judge(struct read *read, const redisReply *reply)
 {
@@ -240,8 +242,8 @@ read_judge(struct read *read, const redisReply *reply)
 }
 
 /*
- * The record's remaining time to live, as Redis says; we do not rely on Redis to report its end.
- * Redis counts it after the read was sent, so added to that moment it never ends too late.
+ * Take the record's remaining time to live; we do not rely on Redis to report when it ends. Redis
+ * counts from after the read was sent, so the sum of that moment and this time is never too late.
  */
 static void
 read_judge_ttl(struct read *read, const redisReply *reply)
@@ -264,20 +266,22 @@ read_judge_ttl(struct read *read, const redisReply *reply)
 	read->record = NULL;
 	read->feed = FEED_FAILED;
 	if (reply != NULL && reply->type == REDIS_REPLY_INTEGER)
-		read->feed = FEED_ABSENT; /* it has ended since it was read */
+		read->feed = FEED_ABSENT; /* its time ended after it was read */
 	else if (reply != NULL)
 		tracker_read_failed(read->tracker,
 		    reply->type == REDIS_REPLY_ERROR ? reply->str : "PTTL has no number");
 }
 
-/* One of the replies has come; the last one ends the read. */
+/* A reply has come; the last one ends the read. */
 static void
 read_part(struct read *read)
 {
 	CHECK(read->missing > 0, redis_tracker_dump, read->tracker);
 	if (--read->missing > 0)
 		return;
-	/* The second reply may be missing because the tracker breaks: then there is no connection.
+	/*
+	 * The second reply may be NULL because the tracker breaks; then the read cannot be sent
+	 * again.
 	 */
 	if (read->again && read->tracker->state == TRACKER_UP && read_send(read))
 		return;
@@ -304,7 +308,7 @@ on_ttl(void *ctx, const redisReply *reply)
 	read_part(ctx);
 }
 
-/* The record and, right behind it, its time to live: one round trip. */
+/* Ask for the record and its time to live in one round trip. */
 static bool
 read_send(struct read *read)
 {
@@ -333,7 +337,7 @@ read_send(struct read *read)
 	read->missing = 2;
 	if (!redis_command(tracker->data, on_ttl, read, 2, (const char *[]){"PTTL", key},
 		(size_t[]){4, key_len}))
-		read->missing = 1; /* memory is short: with the first reply it has failed */
+		read->missing = 1; /* memory is short: the read fails when its first reply comes */
 	return true;
 }
 

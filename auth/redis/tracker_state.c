@@ -21,7 +21,7 @@ tracker_set_state(struct redis_tracker *tracker, enum tracker_state to)
 	tracker->state = to;
 }
 
-/* What a proof that is under way still waits for. */
+/* Write what a proof under way still waits for. */
 static void
 proof_dump(const struct proof *proof, uint64_t now_ms, struct dump *dump)
 {

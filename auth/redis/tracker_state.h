@@ -7,54 +7,50 @@
 #include "auth/redis/sentinel.h"
 #include "auth/redis/tracker.h"
 
-/* Keys of broken records remembered, so that each is logged once and not at every read. */
+/* How many keys of broken records are remembered, so that each is logged once, not at each read. */
 #define COMPLAINTS 32
-
-/* Keys that are read by a script, which measures first: roughly as many as may be under way when a
- * tracker breaks. */
 
 #define RUN_ID_LEN 40
 
 enum tracker_state {
-	TRACKER_WAITING,     /* for the moment to connect */
+	TRACKER_WAITING,     /* until it may connect again */
 	TRACKER_FINDING,     /* for the sentinels to name the primary */
 	TRACKER_CONNECTING,  /* for all connections */
-	TRACKER_IDENTIFYING, /* to know that both lead to the same server */
+	TRACKER_IDENTIFYING, /* to know that both connections lead to the same server */
 	TRACKER_ARMING,	     /* for the confirmations of the subscription and of CLIENT TRACKING */
 	TRACKER_PROVING,     /* for the first proof */
 	TRACKER_UP,
 };
 
-/* What a proof consists of; all of it was asked after began_ms. */
+/* The parts of a proof; each was asked for after began_ms. */
 enum {
-	PROOF_SENTINELS = 1, /* most sentinels name the primary that we know */
-	PROOF_ROLE = 2,	     /* what we read says that it is the primary */
-	PROOF_REPLICA = 4,   /* or has all that the primary had */
-	PROOF_DATA = 8, /* Redis still has the data connection, and with it what that tracks; and
-			 it answers for a key of ours, which a node of a cluster that is cut off
-			 would not */
+	PROOF_SENTINELS = 1, /* most sentinels name the primary that we use */
+	PROOF_ROLE = 2,	     /* the server that we read says that it is the primary */
+	PROOF_REPLICA = 4,   /* or it has all that the primary had */
+	PROOF_DATA = 8, /* Redis still has the data connection, with its tracking; and it answers
+			   for one of our keys, which a cut-off node of a cluster would not */
 	PROOF_PUSH =
-	    16, /* all invalidations up to its PONG have arrived, which travels behind them */
-	PROOF_MINT = 32, /* the key that values are minted with is known; with the first one */
+	    16, /* the PONG has come, and so have all invalidations that were sent before it */
+	PROOF_MINT = 32, /* only in the first proof: the key that values are minted with is known */
 };
 
 struct proof {
 	uint64_t began_ms; /* 0: none is under way */
 	unsigned missing;
-	bool failed;		     /* it cannot be had this time; the tracker goes on */
-	bool behind;		     /* PROOF_REPLICA: to be asked again */
-	char replid[RUN_ID_LEN + 1]; /* of the primary's history */
-	unsigned long long offset;   /* how far in it the primary was */
+	bool failed;		     /* it cannot succeed any more; the tracker stays up */
+	bool behind;		     /* PROOF_REPLICA: the replica is behind and is asked again */
+	char replid[RUN_ID_LEN + 1]; /* the id of the primary's replication history */
+	unsigned long long offset;   /* how far the primary was in it */
 };
 
 struct redis_tracker {
 	enum tracker_state state;
 	struct event_base *base;
-	struct redis_url url;		   /* what is read, as configured */
-	struct redis_url primary_url;	   /* with `replica`: what is written to */
-	bool replica;			   /* what is read may be a replica of that */
-	struct redis_sentinels *sentinels; /* which name the primary; NULL: the URL does */
-	struct redis_place place;	   /* which they named when we connected */
+	struct redis_url url;	      /* what is read, as configured */
+	struct redis_url primary_url; /* with `replica`: where changes go */
+	bool replica;		      /* the server that is read may be a replica of the primary */
+	struct redis_sentinels *sentinels; /* they name the primary; NULL: the URL does */
+	struct redis_place place;	   /* the place that they named when we connected */
 	char *prefix, *ca_file;
 	size_t prefix_len;
 	struct redis_tracker_options options;
@@ -62,26 +58,28 @@ struct redis_tracker {
 	struct directory *directory;
 	struct redis_connection *data, *push, *primary;		       /* primary: with `replica` */
 	char data_run_id[RUN_ID_LEN + 1], push_run_id[RUN_ID_LEN + 1]; /* empty: unknown */
-	unsigned unidentified; /* IDENTIFYING: answers about run ids that are still to come */
-	char push_name[64];    /* of the push connection, if a run id stays unknown */
+	unsigned unidentified; /* IDENTIFYING: answers about run ids that are still missing */
+	char push_name[64];    /* the name of the push connection, used if a run id stays unknown */
 	struct event *tick;
-	uint64_t retry_ms;    /* WAITING: until then */
-	uint64_t armed_by_ms; /* IDENTIFYING, ARMING: until then */
+	uint64_t retry_ms;    /* WAITING: when it connects again */
+	uint64_t armed_by_ms; /* IDENTIFYING, ARMING: the deadline */
 	uint64_t backoff_ms;
 	bool subscribed, tracking;	 /* ARMING: confirmed */
-	bool mint_asked, mint_overtaken; /* tracker_mint.c: being read; it changed since */
+	bool mint_asked, mint_overtaken; /* tracker_mint.c: a read is under way; the key changed
+					    after it was sent */
 	unsigned mint_existing;		 /* how many of its two keys exist */
-	enum mint_state mint_told; /* in the log, and whether as broken; MINT_UNKNOWN: nothing */
+	enum mint_state mint_told;	 /* the state that the log has; MINT_UNKNOWN: none */
 	bool mint_broken;
 	struct proof proof;
 	uint64_t next_proof_ms;
-	char complaint[160]; /* why it is out of reach, or the last proof failed, as logged; empty:
-				neither */
+	char complaint[160]; /* the logged reason why it is out of reach or the last proof failed;
+				empty: neither */
 	uint64_t next_failure_ms; /* when a failed read may be logged again */
 	struct redis_tracker_stats stats;
 	uint64_t complaints[COMPLAINTS]; /* tracker_reads.c: hashes of keys */
 	size_t next_complaint;
-	uint64_t careful[CAREFUL_MAX]; /* likewise; the first careful_count */
+	uint64_t careful[CAREFUL_MAX]; /* tracker_reads.c: hashes of keys that are read by a script;
+					  the first careful_count */
 	size_t careful_count;
 };
 
@@ -94,40 +92,44 @@ void tracker_set_state(struct redis_tracker *tracker, enum tracker_state to);
 
 uint64_t tracker_clock_ms(const struct redis_tracker *tracker);
 
-/* Send words; text without NULs. */
+/* Send a command of words without NULs. False when the connection is not up or memory is short. */
 bool tracker_send(struct redis_connection *connection, redis_reply_fn *done,
     struct redis_tracker *tracker, int argc, const char *const *argv);
 
 /* Close all connections and connect again later. */
 void tracker_break(struct redis_tracker *tracker, const char *which, const char *reason);
 
-/* The first proof, of PROVING, has succeeded: at good_ms all was right. */
+/* PROVING: the first proof has succeeded, which began at good_ms. */
 void tracker_proved(struct redis_tracker *tracker, uint64_t good_ms);
 
 /* ---- tracker_arm.c ---- */
 
 /*
- * All connections are up: check that two of them lead to the same server, and have the push
- * connection told of changes to what the data connection reads. It ends with the first proof, or
- * with tracker_break.
+ * All connections are up: check that the data and the push connection lead to the same server, then
+ * turn on tracking. Ends with the first proof, or with tracker_break.
  */
 void tracker_identify(struct redis_tracker *tracker);
 
 /* ---- tracker_proof.c ---- */
 
-/* Begin a proof; it ends with tracker_proved or jg_directory_good, or with tracker_break. */
+/*
+ * Begin a proof. It ends with tracker_proved or jg_directory_good, with a failure that only the log
+ * shows, or with tracker_break.
+ */
 void proof_begin(struct redis_tracker *tracker, uint64_t now_ms);
 
-/* Look at the clock: break the tracker when an answer is late, ask a replica again, begin the next
- * proof. In PROVING and UP. */
+/*
+ * In PROVING and UP: break the tracker when an answer is late, ask a replica again that was behind,
+ * or begin the next proof.
+ */
 void proof_tick(struct redis_tracker *tracker, uint64_t now_ms);
 
-/* A part of the proof has come. */
+/* This part of the proof has succeeded. */
 void proof_part(struct redis_tracker *tracker, unsigned part);
 
 /* ---- tracker_mint.c ---- */
 
-/* Read the store's key, for the first proof or because it changed, and tell the directory. */
+/* Read the store's mint key, for the first proof or because it changed, and tell the directory. */
 void tracker_ask_mint(struct redis_tracker *tracker);
 
 /* ---- tracker_reads.c ---- */

@@ -1,4 +1,4 @@
-/* url.c - parsing the store's URL. */
+/* url.c - parses the store's URL. */
 #include "auth/redis/url.h"
 
 #include <arpa/inet.h>
@@ -39,7 +39,7 @@ decode(const char *at, const char *end, char *out, size_t cap)
 	return true;
 }
 
-/* Digits alone, up to max; the text ends at end. */
+/* Parse a number of digits only, at most max; the text ends at end. */
 static bool
 parse_number(const char *at, const char *end, unsigned max, unsigned *out)
 {
@@ -64,7 +64,7 @@ parse_login(const char *at, const char *end, struct redis_url *out)
 	       decode(colon + 1, end, out->login.password, sizeof(out->login.password));
 }
 
-/* A DNS name or an IPv4 address, or, from between brackets, an IPv6 address. */
+/* True for a DNS name or an IPv4 address; if it was in brackets, for an IPv6 address. */
 static bool
 is_host(const char *host, bool bracketed)
 {
@@ -115,7 +115,7 @@ parse_place(
 	return port > 0;
 }
 
-/* The login before a host, if there is one; *at moves behind it. */
+/* Parse the login before a host, if there is one; *at then points after it. */
 static bool
 take_login(const char **at, const char *end, struct redis_url *out, char *error, size_t cap)
 {
@@ -136,9 +136,9 @@ parse_database(const char *at, const char *end, struct redis_url *out, char *err
 	if (at == end || (*at == '/' && at + 1 == end))
 		return true;
 	if (*at != '/')
-		return fail(error, cap, "a query is not understood here");
+		return fail(error, cap, "a query is not allowed here");
 	return parse_number(at + 1, end, UINT16_MAX, &out->database) ||
-	       fail(error, cap, "behind the host there may only be /N, the number of a database");
+	       fail(error, cap, "after the host there may only be /N, the number of a database");
 }
 
 static bool
@@ -153,7 +153,10 @@ parse_tcp(const char *at, struct redis_url *out, char *error, size_t cap)
 	return parse_database(end, end + strlen(end), out, error, cap);
 }
 
-/* "NAME=VALUE", where the name is this one: its value, decoded. False when it is broken. */
+/*
+ * Decode the value of "NAME=VALUE" if the name is this one. False when it is not, or the value is
+ * empty, broken, or given twice.
+ */
 static bool
 parse_parameter(const char *at, const char *end, const char *name, char out[REDIS_TEXT_MAX])
 {
@@ -163,7 +166,7 @@ parse_parameter(const char *at, const char *end, const char *name, char out[REDI
 	       out[0] == '\0' && decode(at + len + 1, end, out, REDIS_TEXT_MAX) && out[0] != '\0';
 }
 
-/* What stands behind '?': the names are those of go-redis, which came first. */
+/* Parse what follows '?'. The names of the parameters are those of go-redis. */
 static bool
 parse_sentinel_login(const char *at, struct redis_url *out, char *error, size_t cap)
 {
@@ -175,14 +178,14 @@ parse_sentinel_login(const char *at, struct redis_url *out, char *error, size_t 
 		    (!parse_parameter(at, end, "sentinel_username", login->user) &&
 			!parse_parameter(at, end, "sentinel_password", login->password)))
 			return fail(error, cap,
-			    "behind '?' there may only be sentinel_username=U and "
+			    "after '?' there may only be sentinel_username=U and "
 			    "sentinel_password=P, percent-encoded");
 	}
 	login->given = login->password[0] != '\0';
 	return login->given || fail(error, cap, "sentinel_username needs sentinel_password");
 }
 
-/* The name of a primary, as Sentinel allows it. */
+/* Parse the name of a primary; Sentinel allows these characters. */
 static bool
 parse_master(const char *at, const char *end, struct redis_url *out)
 {
@@ -221,7 +224,7 @@ parse_sentinels(const char *at, struct redis_url *out, char *error, size_t cap)
 	master_end = at + strcspn(at, "/?#");
 	if (!parse_master(at, master_end, out))
 		return fail(error, cap,
-		    "behind the sentinels there must be /NAME, as they call the primary");
+		    "after the sentinels there must be /NAME, their name of the primary");
 	query = master_end + strcspn(master_end, "?");
 	if (!parse_database(master_end, query, out, error, cap))
 		return false;
@@ -246,7 +249,7 @@ parse_unix(const char *at, struct redis_url *out, char *error, size_t cap)
 		return true;
 	if (strncmp(query, "?db=", 4) != 0 ||
 	    !parse_number(query + 4, query + strlen(query), UINT16_MAX, &out->database))
-		return fail(error, cap, "behind the path there may only be ?db=N");
+		return fail(error, cap, "after the path there may only be ?db=N");
 	return true;
 }
 
@@ -269,7 +272,8 @@ redis_url_parse(const char *text, struct redis_url *out, char *error, size_t cap
 	if (strncmp(text, "unix:", 5) == 0)
 		return parse_unix(text + 5, out, error, cap);
 	return fail(error, cap,
-	    "a store's URL begins with redis://, rediss://, redis+sentinel:// or unix:");
+	    "a store's URL begins with redis://, rediss://, redis+sentinel://, rediss+sentinel:// "
+	    "or unix:");
 }
 
 void

@@ -1,4 +1,6 @@
-/* url.h - where the store is: redis://, rediss:// and unix: URLs. */
+/* url.h - parses the store's URL: redis://, rediss://, redis+sentinel://, rediss+sentinel:// or
+ * unix:.
+ */
 #ifndef JOBGATE_REDIS_URL_H
 #define JOBGATE_REDIS_URL_H
 
@@ -14,10 +16,10 @@ struct redis_place {
 	uint16_t port;
 };
 
-/* What AUTH is sent with. */
+/* The arguments of AUTH. */
 struct redis_login {
 	bool given;
-	char user[REDIS_TEXT_MAX]; /* may be empty: AUTH with a password alone */
+	char user[REDIS_TEXT_MAX]; /* may be empty: AUTH is sent with the password alone */
 	char password[REDIS_TEXT_MAX];
 };
 
@@ -26,10 +28,10 @@ struct redis_url {
 	bool tls;
 	char path[108];		   /* of a Unix socket; empty: host and port */
 	char host[REDIS_TEXT_MAX]; /* IPv6 without brackets */
-	uint16_t port;		   /* 0, without a host: sentinels are to be asked for both */
-	unsigned sentinel_count;   /* 0: none are */
+	uint16_t port;		   /* 0, with an empty host, when sentinels name the place */
+	unsigned sentinel_count;   /* 0: the URL names none */
 	struct redis_place sentinels[REDIS_SENTINELS_MAX];
-	char master[64];	  /* the name by which they know the primary */
+	char master[64];	  /* the name of the primary at the sentinels */
 	struct redis_login login; /* to Redis */
 	struct redis_login sentinel_login;
 	unsigned database;
@@ -39,19 +41,19 @@ struct redis_url {
  * Parse redis://[[user]:password@]host[:port][/db], rediss://...,
  * redis+sentinel://[[user]:password@]host[:port][,host[:port]...]/master[/db]
  * [?sentinel_username=user][&sentinel_password=password], rediss+sentinel://..., or
- * unix:[//]/path[?db=N]; users and passwords percent-decoded: those in front for Redis,
- * those behind for the sentinels. On an error false, with a sentence in error that repeats no user
- * and no password.
+ * unix:[//]/path[?db=N]; users and passwords are percent-decoded. The login before the hosts is for
+ * Redis, the one in the query for the sentinels. False on an error, with a sentence in error that
+ * repeats no user and no password.
  */
 bool redis_url_parse(const char *text, struct redis_url *out, char *error, size_t cap);
 
-/* True for the text of a host: a DNS name or an IP address, IPv6 without brackets. */
+/* True for a DNS name or an IP address, IPv6 without brackets. */
 bool redis_host_valid(const char *host);
 
 /* Wipe the password. */
 void redis_login_wipe(struct redis_login *login);
 
-/* The same for both. */
+/* Wipe the passwords of both logins. */
 void redis_url_wipe(struct redis_url *url);
 
 #endif

@@ -127,8 +127,8 @@ def test_from_the_gateways_own(gateways, target, store):
     (lambda records, token, job: records.client.delete(records.token_key(token)), "token ID: in the index, but there is no record"),
     (lambda records, token, job: [records.client.delete(records.job_key(job)), records.client.set(records.job_key(job), "x")],
      "job ID: WRONGTYPE Operation against a key holding the wrong kind of value"),
-    (lambda records, token, job: records.client.hset("jobgate:job:Not\x1b[31m valid", "url", "unix:/x"), "job Not?[31m?valid: its id is not one"),
-    (lambda records, token, job: records.client.hset("jobgate:token:", "x", "y"), "token : its id is not one"),
+    (lambda records, token, job: records.client.hset("jobgate:job:Not\x1b[31m valid", "url", "unix:/x"), "job Not?[31m?valid: its id is not valid"),
+    (lambda records, token, job: records.client.hset("jobgate:token:", "x", "y"), "token : its id is not valid"),
 ])
 def test_problems(source, store, spoil, problem):
     records, tokens, jobs = fill(source)

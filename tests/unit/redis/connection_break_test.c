@@ -29,7 +29,7 @@ what_is_no_reply_breaks_it(void **state)
 	come_up(world);
 	assert_true(ask(world, on_reply));
 	say(world, "HTTP/1.1 400 Bad Request\r\n\r\n");
-	expect_down(world, "Redis sent what is no reply");
+	expect_down(world, "Redis sent something that is not a reply");
 	assert_string_equal(world->replies[0], "(none)");
 }
 
@@ -40,7 +40,7 @@ what_nobody_asked_for_breaks_it(void **state)
 
 	come_up(world);
 	say(world, "+OK\r\n");
-	expect_down(world, "Redis sent a reply that nobody asked for");
+	expect_down(world, "Redis sent a reply without a command");
 }
 
 static void
@@ -50,7 +50,7 @@ a_message_without_a_subscription_breaks_it(void **state)
 
 	come_up(world);
 	say(world, "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n*1\r\n$1\r\nk\r\n");
-	expect_down(world, "Redis sent a reply that nobody asked for");
+	expect_down(world, "Redis sent a reply without a command");
 }
 
 /* The memory for an array is not taken on a stranger's word. */
