@@ -1,78 +1,5 @@
-/* content.c - content of requests on its way to exchanges, and the windows in which it may come. */
+/* content.c - content of requests on its way to exchanges. */
 #include "downstream/http2/session_state.h"
-
-/* ---- windows ---- */
-
-/* WINDOW_UPDATE for a stream, or with 0 for the connection. */
-static void
-widen(struct http2_session *session, uint32_t id, uint32_t bytes)
-{
-	struct writer writer;
-
-	if (!http2_write(session, H2_FRAME_HEAD_LEN + 4, &writer))
-		return;
-	h2_write_window_update(&writer, id, bytes);
-	http2_written(session, &writer, true);
-}
-
-void
-http2_credit(struct http2_session *session, uint32_t bytes)
-{
-	session->content_credit += bytes;
-	if (session->content_credit < session->window / 2)
-		return;
-	widen(session, 0, session->content_credit);
-	session->receive_window += (int32_t)session->content_credit;
-	session->content_credit = 0;
-}
-
-/* The least that a stream's window is once its request is allowed. */
-static uint32_t
-larger_window(uint32_t window)
-{
-	if (window < HTTP2_WINDOW_ALLOWED)
-		return HTTP2_WINDOW_ALLOWED;
-	return window < HTTP2_WINDOW_MAX / 2 ? 2 * window : HTTP2_WINDOW_MAX;
-}
-
-/* A window that was used up fast enough becomes larger, as far as the worker's budget allows. */
-static void
-grow_window(struct http2_stream *stream)
-{
-	struct downstream *downstream = stream->session->downstream;
-	uint32_t larger = larger_window(stream->window), more = larger - stream->window;
-
-	if (more == 0 || downstream->http2_windows + more > downstream->options.http2.buffer)
-		return;
-	downstream->http2_windows += more;
-	stream->window = larger;
-	stream->credit += more;
-}
-
-void
-http2_give_window(struct http2_stream *stream)
-{
-	struct downstream *downstream = stream->session->downstream;
-
-	CHECK(downstream->http2_windows >= stream->window - HTTP2_WINDOW_FIRST, http2_stream_dump,
-	    stream);
-	downstream->http2_windows -= stream->window - HTTP2_WINDOW_FIRST;
-	stream->window = HTTP2_WINDOW_FIRST;
-}
-
-/* This much content was dealt with: let more come. */
-static void
-credit_stream(struct http2_stream *stream, size_t bytes)
-{
-	stream->credit += (uint32_t)bytes;
-	if (stream->client_ended || stream->credit < stream->window / 2)
-		return;
-	if (stream->in == NULL) /* the exchange keeps up */
-		grow_window(stream);
-	widen(stream->session, stream->id, stream->credit);
-	stream->receive_window += (int32_t)stream->credit;
-	stream->credit = 0;
-}
 
 /* ---- time: see http1_count_deficit ---- */
 
@@ -198,7 +125,7 @@ http2_push_content(struct http2_stream *stream)
 			buffer_give(buffers, stream->in);
 			stream->in = NULL;
 		}
-		credit_stream(stream, taken);
+		http2_credit_stream(stream, taken);
 	}
 	if (stream->state == HTTP2_STREAM_RUNNING && stream->in == NULL && stream->client_ended &&
 	    !stream->content_ended && exchange_takes_content(stream->exchange))
@@ -234,7 +161,7 @@ http2_on_content(
 		http2_stream_fail(stream, H2_INTERNAL_ERROR);
 		return;
 	}
-	credit_stream(stream, taken + (counted - content.len));
+	http2_credit_stream(stream, taken + (counted - content.len));
 	http2_push_content(stream);
 }
 

@@ -19,7 +19,8 @@
  * blocks.c        field blocks that come in several frames, and what they are for
  * request.c       from a field block to the request that an exchange begins with
  * streams.c       streams: found by their id, begun, ended, reset
- * content.c       content of requests, on its way to exchanges; the windows in which it may come
+ * content.c       content of requests, on its way to exchanges
+ * flow.c          the windows in which it may come
  * answer.c        sends what exchanges have for the client; the windows in which it may go
  * output.c        what waits to be sent, and sending it
  */
@@ -39,7 +40,8 @@ enum http2_stream_state {
 };
 
 /* Windows in which content of requests may come, bytes: of a stream until its request is allowed;
- * the least once it is, as far as the worker's budget allows; the most. */
+ * the least once it is, as far as the worker's budget allows; the most, while both ends are fast.
+ */
 #define HTTP2_WINDOW_FIRST (16 * 1024)
 #define HTTP2_WINDOW_ALLOWED (48 * 1024)
 #define HTTP2_WINDOW_MAX (1024 * 1024)
@@ -103,6 +105,7 @@ struct http2_stream {
 	int32_t receive_window;	     /* bytes that the client may still send */
 	uint32_t window;	     /* how large it is to be */
 	uint32_t credit;	     /* bytes dealt with, not yet given back to the window */
+	uint64_t widened_ms;	     /* when that was done last */
 	uint32_t body_deficit;	     /* as in http1/server_state.h */
 	uint64_t awaits_since_ms;    /* more content; 0: it does not wait for the client */
 	uint64_t due_ms; /* RUNNING: more content, SENDING: all of the answer; 0: no deadline */
@@ -154,9 +157,10 @@ struct http2_session {
 	} block;
 	uint32_t content_credit; /* bytes of content received, not yet given back */
 	int32_t receive_window;
-	uint32_t window;     /* how large it is to be */
-	uint64_t begun_ms;   /* since when a frame or block is not whole; 0: none has begun */
-	uint64_t ack_due_ms; /* by then our SETTINGS have to be acknowledged */
+	uint32_t window;	 /* how large it is to be */
+	uint64_t stream_windows; /* of all streams together, bytes */
+	uint64_t begun_ms;	 /* since when a frame or block is not whole; 0: none has begun */
+	uint64_t ack_due_ms;	 /* by then our SETTINGS have to be acknowledged */
 	uint64_t idle_since_ms;
 
 	/* What goes. */
@@ -312,13 +316,20 @@ void http2_on_trailers(struct http2_stream *stream, const struct hpack_block *bl
 /* Hand on what the exchange takes now. */
 void http2_push_content(struct http2_stream *stream);
 
-/* DATA was received: give its bytes back to the connection's window. */
-void http2_credit(struct http2_session *session, uint32_t bytes);
-
 /* Fail the exchange if the client's content is late. */
 void http2_check_content(struct http2_stream *stream);
 
-/* The stream is closed: its window goes back to the worker's budget. */
+/* ---- flow.c ---- */
+
+/* DATA was received: give its bytes back to the connection's window. */
+void http2_credit(struct http2_session *session, uint32_t bytes);
+
+/* This much content of a stream was dealt with: let more come. */
+void http2_credit_stream(struct http2_stream *stream, size_t bytes);
+
+/* A new stream begins with the first window; a closed one gives back what it has of the worker's
+ * budget. */
+void http2_take_window(struct http2_stream *stream);
 void http2_give_window(struct http2_stream *stream);
 
 /* ---- answer.c ---- */

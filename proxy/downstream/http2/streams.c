@@ -69,7 +69,7 @@ http2_stream_new(struct http2_session *session, uint32_t id)
 	stream->session = session;
 	stream->free_task.run = stream_free;
 	stream->id = id;
-	stream->receive_window = (int32_t)(stream->window = HTTP2_WINDOW_FIRST);
+	http2_take_window(stream);
 	stream->send_window = (int32_t)session->settings.initial_window_size;
 	stream->answer_at = stream->last_frame_at = NOWHERE;
 	LIST_INSERT_HEAD(&session->buckets[bucket_of(id)], stream, bucket);

@@ -146,6 +146,12 @@ class H2Client:
         while not done():
             self.read_frame()
 
+    def send_ping_and_wait(self):
+        """When its answer comes, all frames sent before have been dealt with."""
+        payload = b"%08d" % len(self.pings)
+        self.send(frames.PingFrame(0, payload))
+        self.until(lambda: any("ACK" in ping.flags and ping.opaque_data == payload for ping in self.pings))
+
     def answer(self, stream):
         """The answer of a stream, once it has ended or was reset."""
         answer = self.answers.setdefault(stream, Answer())

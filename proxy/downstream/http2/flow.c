@@ -1,0 +1,118 @@
+/* flow.c - the windows in which content of requests may come. */
+#include "downstream/http2/session_state.h"
+
+/* A window of which half is used up within this time may be what limits the client: it grows. So it
+ * becomes about what comes in twice this time, which is more than any round trip. */
+#define GROW_MS 500
+
+/* A connection's window may become this large. */
+#define CONNECTION_WINDOW_MAX (H2_WINDOW_LIMIT / 2)
+
+/* WINDOW_UPDATE for a stream, or with 0 for the connection. */
+static void
+widen(struct http2_session *session, uint32_t id, uint32_t bytes)
+{
+	struct writer writer;
+
+	if (!http2_write(session, H2_FRAME_HEAD_LEN + 4, &writer))
+		return;
+	h2_write_window_update(&writer, id, bytes);
+	http2_written(session, &writer, true);
+}
+
+/*
+ * The connection's window costs no memory of its own, since what comes within it also comes within
+ * a stream's. It is to be as large as all of those together, so that no stream waits for another.
+ */
+static void
+grow_connection(struct http2_session *session)
+{
+	uint64_t streams = session->stream_windows;
+	uint32_t larger =
+	    streams < CONNECTION_WINDOW_MAX ? (uint32_t)streams : CONNECTION_WINDOW_MAX;
+
+	if (larger <= session->window)
+		return;
+	session->content_credit += larger - session->window;
+	session->window = larger;
+}
+
+void
+http2_credit(struct http2_session *session, uint32_t bytes)
+{
+	session->content_credit += bytes;
+	if (session->content_credit < session->window / 2)
+		return;
+	grow_connection(session);
+	widen(session, 0, session->content_credit);
+	session->receive_window += (int32_t)session->content_credit;
+	session->content_credit = 0;
+}
+
+static uint32_t
+larger_window(uint32_t window)
+{
+	if (window < HTTP2_WINDOW_ALLOWED)
+		return HTTP2_WINDOW_ALLOWED;
+	return window < HTTP2_WINDOW_MAX / 2 ? 2 * window : HTTP2_WINDOW_MAX;
+}
+
+/* Let a stream's window grow, as far as the worker's budget allows: no stream gets more than half
+ * of what is left. */
+static void
+grow_stream(struct http2_stream *stream)
+{
+	struct downstream *downstream = stream->session->downstream;
+	uint32_t larger = larger_window(stream->window), more = larger - stream->window;
+
+	if (downstream->http2_windows + 2 * (uint64_t)more > downstream->options.http2.buffer)
+		return;
+	downstream->http2_windows += more;
+	stream->session->stream_windows += more;
+	stream->window = larger;
+	stream->credit += more;
+}
+
+/* Has the client used up half of its window as fast as it may be allowed to? */
+static bool
+is_fast(const struct http2_stream *stream)
+{
+	return stream->window == HTTP2_WINDOW_FIRST ||
+	       session_now_ms(stream->session) - stream->widened_ms <= GROW_MS;
+}
+
+void
+http2_credit_stream(struct http2_stream *stream, size_t bytes)
+{
+	stream->credit += (uint32_t)bytes;
+	if (stream->client_ended || stream->credit < stream->window / 2)
+		return;
+	if (stream->in == NULL && is_fast(stream)) /* the exchange keeps up, too */
+		grow_stream(stream);
+	stream->widened_ms = session_now_ms(stream->session);
+	widen(stream->session, stream->id, stream->credit);
+	stream->receive_window += (int32_t)stream->credit;
+	stream->credit = 0;
+}
+
+void
+http2_take_window(struct http2_stream *stream)
+{
+	stream->window = HTTP2_WINDOW_FIRST;
+	stream->receive_window = HTTP2_WINDOW_FIRST;
+	stream->session->stream_windows += HTTP2_WINDOW_FIRST;
+}
+
+void
+http2_give_window(struct http2_stream *stream)
+{
+	struct downstream *downstream = stream->session->downstream;
+	uint32_t grown = stream->window - HTTP2_WINDOW_FIRST;
+
+	CHECK(
+	    downstream->http2_windows >= grown && stream->session->stream_windows >= stream->window,
+	    http2_stream_dump, stream);
+	downstream->http2_windows -= grown;
+	stream->session->stream_windows -= stream->window;
+	stream->window = 0;
+}
