@@ -12,23 +12,26 @@
 #include "auth/bulk/task.h"
 
 static const char usage[] =
-    "Look after what the store holds, straight at the store\n\n"
+    "Check, export and import the records of a store, without a gateway\n\n"
     "Usage: jobgate store <COMMAND> [OPTIONS]\n\n"
     "Commands:\n"
     "  verify  Check every token, every job and their indexes\n"
     "  export  Write all tokens (their hashes, never values) and jobs as lines of JSON\n"
-    "  import  Read such lines, and make those records that are not there yet\n"
-    "  mint    Make tokens' values with a key of the store's, so that gateways refuse\n"
-    "          strangers' without asking the store; upgrade all gateways first\n\n"
+    "  import  Read such lines, and create the records that do not exist yet\n"
+    "  mint    Make tokens' values with a key of the store, so that gateways refuse invented\n"
+    "          values without asking the store; upgrade all gateways first\n\n"
     "Options:\n"
-    "  -c, --config <FILE>     Take the store of this configuration [default: the private one]\n"
-    "      --store <URL>       The store: redis://, rediss:// or unix:/path\n"
-    "      --prefix <PREFIX>   Of its keys, with --store [default: jobgate:]\n"
-    "      --ca-file <FILE>    Authorities for rediss://, with --store [default: the system's]\n"
+    "  -c, --config <FILE>     Use the store of this configuration [default: the private store]\n"
+    "      --store <URL>       Use this store: redis://, rediss://, redis+sentinel:// or "
+    "unix:/path\n"
+    "      --prefix <PREFIX>   Prefix of its keys, with --store [default: jobgate:]\n"
+    "      --ca-file <FILE>    CA certificates for rediss://, with --store [default: the "
+    "system's]\n"
     "      --enforce           With mint: refuse values that were not minted\n"
-    "      --force             With --enforce: even if there are tokens that are not\n"
+    "      --force             With --enforce: even if this refuses tokens that exist\n"
     "  -h, --help              Print help\n\n"
-    "Lines go to standard output and come from standard input. They also contain the key of mint.\n"
+    "Lines go to standard output and come from standard input. An export begins with the key of "
+    "mint.\n"
     "Exit status: 0 done, 1 something is wrong with a record, 2 wrong usage, 3 store out of "
     "reach.\n";
 
@@ -57,7 +60,7 @@ take_url(char *arg)
 	return copy;
 }
 
-/* The exit status where the command ends here, else -1. */
+/* The exit status if the command ends here, else -1. */
 static int
 read_options(int argc, char **argv, struct bulk_options *out)
 {
@@ -107,7 +110,7 @@ read_options(int argc, char **argv, struct bulk_options *out)
 	}
 	if (out->verb == NULL || optind + 1 < argc) {
 		if (out->verb == NULL)
-			fprintf(stderr, "jobgate: 'store %s' is no command. ", argv[optind]);
+			fprintf(stderr, "jobgate: 'store %s' is not a command. ", argv[optind]);
 		else
 			fprintf(stderr, "jobgate: unexpected argument '%s'. ", argv[optind + 1]);
 		fputs("Try 'jobgate store --help'.\n", stderr);
@@ -118,11 +121,12 @@ read_options(int argc, char **argv, struct bulk_options *out)
 		return TASK_USAGE;
 	}
 	if (out->url != NULL && out->config != NULL) {
-		fputs("jobgate: --store and --config are two ways to say the same\n", stderr);
+		fputs("jobgate: give --store or --config, not both\n", stderr);
 		return TASK_USAGE;
 	}
 	if ((out->enforce && out->verb->run != task_mint) || (out->force && !out->enforce)) {
-		fputs("jobgate: --enforce belongs to mint, and --force to --enforce\n", stderr);
+		fputs("jobgate: --enforce works only with mint, and --force only with --enforce\n",
+		    stderr);
 		return TASK_USAGE;
 	}
 	return -1;
@@ -138,7 +142,7 @@ run(const struct bulk_options *options, const struct bulk_store *at,
 	    .enforce = options->enforce,
 	    .force = options->force};
 	struct resolver *resolver;
-	int result = TASK_USAGE; /* of the URL, as store_new has said */
+	int result = TASK_USAGE; /* store_new has logged what is wrong with the URL */
 
 	task.base = event_base_new();
 	resolver = task.base != NULL ? resolver_open(task.base) : NULL;
@@ -170,7 +174,7 @@ bulk_main(int argc, char **argv, bool (*load)(void *ctx, const char *file, struc
 	struct bulk_store at = {0};
 	int result = read_options(argc, argv, &options);
 
-	signal(SIGPIPE, SIG_IGN); /* a store that goes is told of by its socket */
+	signal(SIGPIPE, SIG_IGN); /* a write to a broken connection returns an error instead */
 	if (result >= 0)
 		goto done;
 	result = TASK_WRONG;
@@ -181,8 +185,8 @@ bulk_main(int argc, char **argv, bool (*load)(void *ctx, const char *file, struc
 		goto done;
 	result = run(&options, &at, resolver_open);
 	if (result == TASK_UNREACHABLE && options.url == NULL && options.config == NULL)
-		fputs("This was the private store of a gateway on this machine (jobgate serve). "
-		      "For another one give --config or --store.\n",
+		fputs("This is the private store of a gateway on this machine (jobgate serve). "
+		      "For another store give --config or --store.\n",
 		    stderr);
 done:
 	if (options.url != NULL)

@@ -1,4 +1,4 @@
-/* export.c - jobgate store export: every record as a line of JSON. */
+/* export.c - jobgate store export: writes each record as a line of JSON. */
 #include <jansson.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
@@ -8,7 +8,10 @@
 #include "auth/control/view.h"
 #include "auth/record.h"
 
-/* The key for values comes first: where it does not fit, nothing is to be imported. */
+/*
+ * The mint key comes first, so that an import into a store with another key stops before any
+ * record.
+ */
 static void
 write_mint(struct task *task)
 {
@@ -23,8 +26,10 @@ write_mint(struct task *task)
 	OPENSSL_cleanse(hex, sizeof(hex));
 }
 
-/* What the API shows of it, and what only the store knows: the proof of a token, the place in the
- * index. */
+/*
+ * Write what the API shows of the record, and what only the store has: a token's hash and `minted`,
+ * and the place in the index.
+ */
 static void
 write_record(struct task *task, enum record_kind kind, const struct store_walk_entry *entry)
 {
@@ -40,7 +45,8 @@ write_record(struct task *task, enum record_kind kind, const struct store_walk_e
 	json_object_update(line, view);
 	json_decref(view);
 	score = entry->score.at != NULL ? strtod(entry->score.at, NULL) : 0;
-	if (score >= 1 && score < 9007199254740992.0) /* whole numbers, as a double has them */
+	if (score >= 1 &&
+	    score < 9007199254740992.0) /* the whole numbers that a double holds exactly */
 		json_object_set_new(line, INPUT_CREATED_MS, json_integer((json_int_t)score));
 	if (json_dumpf(line, task->out, JSON_COMPACT) == 0 && fputc('\n', task->out) != EOF)
 		task->counts[kind]++;

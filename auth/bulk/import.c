@@ -1,4 +1,4 @@
-/* import.c - jobgate store import: lines of JSON become records, where there are none yet. */
+/* import.c - jobgate store import: creates the records that do not exist yet from lines of JSON. */
 #include <jansson.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
@@ -22,9 +22,9 @@ struct import {
 	uint64_t line, present, bytes, size;
 	bool lost;	/* the store is out of reach */
 	bool full;	/* the store's disk has no space left */
-	bool refused;	/* its key for values is not the one of these lines */
-	bool is_ours;	/* these lines have the store's key */
-	json_t *object; /* of the line at hand, which the record points into */
+	bool refused;	/* the store has another mint key than these lines */
+	bool is_ours;	/* these lines have the store's mint key */
+	json_t *object; /* the parsed line; the record points into it */
 	struct record_input input;
 };
 
@@ -36,7 +36,7 @@ wrong(struct input_error *error, const char *field, const char *detail)
 	return false;
 }
 
-/* Text, or nothing for null and what is missing. */
+/* The text of a field; empty for null or a missing field. */
 static struct slice
 text_of(const json_t *object, const char *field)
 {
@@ -45,7 +45,10 @@ text_of(const json_t *object, const char *field)
 	return (struct slice){json_string_value(value), json_string_length(value)};
 }
 
-/* `minted` counts only with the key that values were minted with: elsewhere it says nothing. */
+/*
+ * `minted` is kept only with the key that the values were minted with; with another key it has no
+ * meaning.
+ */
 static bool
 check_minted(const struct import *import, struct token *token, struct input_error *error)
 {
@@ -56,7 +59,7 @@ check_minted(const struct import *import, struct token *token, struct input_erro
 	return true;
 }
 
-/* The key for values becomes the store's, or is it already. */
+/* Make the line's mint key the store's, unless the store has it already. */
 static bool
 import_mint(struct import *import, struct input_error *error)
 {
@@ -79,7 +82,7 @@ import_mint(struct import *import, struct input_error *error)
 		   "the store mints values with another key; import into an empty store");
 }
 
-/* The line's object as a record, in import->input; false with what is wrong. */
+/* Read the line's object into import->input; false with what is wrong. */
 static bool
 read_record(struct import *import, struct input_error *error)
 {
@@ -122,7 +125,7 @@ on_created(struct import *import, enum record_kind kind, enum store_result resul
 	}
 #include "jobgate/records.def"
 
-/* Where it stands in the index: as it did, or by its time of creation, or last. */
+/* The record's place in the index: as exported, else by its time of creation, else last. */
 static uint64_t
 created_ms(const json_t *object, struct slice created_at)
 {
@@ -154,7 +157,7 @@ import_record(struct import *import, const struct record *record)
 	    import);
 }
 
-/* False with what is wrong. import->object is to be released either way. */
+/* Handle one line; false with what is wrong. The caller releases import->object either way. */
 static bool
 import_object(struct import *import, const char *text, size_t len, struct input_error *error)
 {
@@ -188,7 +191,9 @@ import_line(struct import *import, const char *text, size_t len)
 	import->object = NULL;
 }
 
-/* The last free space of a full disk is for revocations; without it redis-server would end. */
+/*
+ * The last free space of the disk is kept for revocations: redis-server ends when the disk is full.
+ */
 static bool
 has_room(struct import *import)
 {
@@ -196,7 +201,7 @@ has_room(struct import *import)
 	return !import->full;
 }
 
-/* Read what there is, and keep some under way, until all of it has been answered. */
+/* Read all lines, with up to UNDER_WAY_MAX creations under way, and wait for all answers. */
 static void
 import_all(struct import *import)
 {
@@ -221,7 +226,7 @@ import_all(struct import *import)
 	free(line);
 }
 
-/* What a gateway will refuse of it, or will not although it did where the lines are from. */
+/* Warn about imported tokens whose values were not minted with this store's key. */
 static void
 tell_minted(const struct task *task)
 {
@@ -236,8 +241,8 @@ tell_minted(const struct task *task)
 		break;
 	}
 	fprintf(stderr,
-	    "jobgate: values of %llu %s were not minted with this store's key; where only minted "
-	    "ones count they are refused until renewed\n",
+	    "jobgate: values of %llu %s were not minted with this store's key; if only minted "
+	    "values count, they are refused until renewed\n",
 	    (unsigned long long)task->unminted, task_nouns(RECORD_TOKEN, task->unminted));
 }
 
@@ -256,20 +261,20 @@ task_import(struct task *task)
 	import_all(&import);
 	progress_end(&task->progress);
 	if (import.lost) {
-		fputs("jobgate: the store does not answer; run it again: what is there already "
-		      "is passed over\n",
+		fputs("jobgate: the store does not answer; run the import again: it skips the "
+		      "records that exist\n",
 		    stderr);
 		return TASK_UNREACHABLE;
 	}
 	if (import.full) {
 		fprintf(stderr,
 		    "jobgate: the disk of the store (%s) is full: free some space there, then "
-		    "run the import again: it skips what is already there\n",
+		    "run the import again: it skips the records that exist\n",
 		    task->dir);
 		return TASK_WRONG;
 	}
 	task_counts_format(task, " and ", counts);
-	fprintf(task->out, "imported %s; %llu were there already and stay as they are\n", counts,
+	fprintf(task->out, "imported %s; %llu existed already and were not changed\n", counts,
 	    (unsigned long long)import.present);
 	tell_minted(task);
 	return task->problems == 0 ? TASK_OK : TASK_WRONG;

@@ -1,4 +1,4 @@
-/* mint.c - jobgate store mint: values that are made with the store's key, and no others. */
+/* mint.c - jobgate store mint: makes a store's mint key, and enforces it. */
 #include <openssl/crypto.h>
 
 #include "auth/bulk/task.h"
@@ -34,12 +34,12 @@ unreachable(void)
 	return TASK_UNREACHABLE;
 }
 
-/* Say what counts from now on, and what is to be done. */
+/* Print which values count from now on, and what to do next. */
 static void
 tell_state(struct task *task)
 {
 	if (store_mint(task->store)->state == MINT_ENFORCED) {
-		fputs("values are minted, and no others count\n", task->out);
+		fputs("values are minted, and only minted values count\n", task->out);
 		return;
 	}
 	fprintf(task->out, "values of new and renewed tokens are minted; %llu %s not minted yet\n",
@@ -51,8 +51,8 @@ tell_state(struct task *task)
 }
 
 /*
- * Make a key where there is none. Without a token to lose, it is enforced at once: the store looks
- * again whether there is one, since a token may be made meanwhile.
+ * Make a key if the store has none. If there is no token, the key is enforced at once; the store
+ * checks that again in the same step, since a token may be created meanwhile.
  */
 static int
 start(struct task *task)
@@ -64,8 +64,10 @@ start(struct task *task)
 		result = change(task, empty ? STORE_MINT_ADOPT : STORE_MINT_START);
 	if (result == STORE_OK && empty && store_mint(task->store)->state != MINT_ENFORCED)
 		result = change(task, STORE_MINT_ENFORCE);
-	/* A conflict: another process made the key or a token first, or what is there is not a
-	 * valid key. */
+	/*
+	 * A conflict means that another process made the key or a token first, or that the stored
+	 * key is not valid.
+	 */
 	if (result == STORE_CONFLICT && store_mint(task->store)->state == MINT_NONE) {
 		fputs("jobgate: the key <prefix>mint in the store is not valid: delete it with "
 		      "redis-cli DEL, then run this again\n",
@@ -85,9 +87,9 @@ enforce(struct task *task)
 	enum store_result result;
 
 	if (store_mint(task->store)->state == MINT_NONE) {
-		fputs("jobgate: nothing is minted here yet: once all gateways are of this version, "
-		      "run "
-		      "jobgate store mint, then renew the tokens\n",
+		fputs(
+		    "jobgate: this store has no mint key yet: once all gateways have this version, "
+		    "run jobgate store mint, then renew the tokens\n",
 		    stderr);
 		return TASK_WRONG;
 	}
@@ -98,11 +100,11 @@ enforce(struct task *task)
 		    unminted, task_nouns(RECORD_TOKEN, unminted), unminted == 1 ? "it" : "them");
 		return TASK_WRONG;
 	}
-	/* The store counts again, in the step that enforces it. */
+	/* The store counts again, in the same step that enforces the key. */
 	result = change(task, task->force ? STORE_MINT_FORCE : STORE_MINT_ENFORCE);
 	if (result == STORE_CONFLICT) {
-		fputs("jobgate: a token that is not minted was made or renewed meanwhile, so "
-		      "nothing was changed; run it again\n",
+		fputs("jobgate: a token without a minted value was added meanwhile, so "
+		      "nothing was changed; run this again\n",
 		    stderr);
 		return TASK_WRONG;
 	}

@@ -1,4 +1,4 @@
-/* task.c - walking through a store, and waiting for it. */
+/* task.c - walks through a store, waits for it, and prints progress. */
 #include "auth/bulk/task.h"
 #include "auth/record.h"
 
@@ -11,7 +11,7 @@
 #define PAUSE_MS 50
 #define PICTURE_MS 100
 #define BAR 30	     /* columns */
-#define TEXT_MAX 512 /* of what is told of a record */
+#define TEXT_MAX 512 /* of a message about a record */
 
 void
 progress_begin(struct progress *progress, const char *what)
@@ -68,7 +68,8 @@ tell(const struct task *task, enum record_kind kind, struct slice id, const char
 	if (task->progress.shown)
 		fputs("\r\033[K", stderr);
 	fprintf(stderr, "%s ", record_types[kind].noun);
-	for (size_t i = 0; i < id.len; i++) /* another user may have chosen it */
+	for (size_t i = 0; i < id.len;
+	     i++) /* another user may have chosen the id: no escape sequences */
 		fputc(id.at[i] > ' ' && id.at[i] <= '~' ? id.at[i] : '?', stderr);
 	fprintf(stderr, ": %s\n", text);
 }
@@ -178,7 +179,7 @@ task_is_unminted(const struct record *record)
 
 /* ---- walking ---- */
 
-/* Failures in a row that end it: the store answers, but not to this. */
+/* After so many failures in a row the walk ends: the store answers, but not to this. */
 #define FAILURES_MAX 5
 
 struct walk {
@@ -187,12 +188,12 @@ struct walk {
 	enum record_kind kind;
 	bool index;
 	unsigned under_way; /* steps */
-	bool failed;	    /* one of them: those behind it count for nothing */
+	bool failed;	    /* a step failed: the results of later steps are ignored */
 	enum store_result result;
 	unsigned failures;
-	unsigned careful; /* steps still to be done with care */
+	unsigned careful; /* how many more steps are careful */
 	uint64_t looked_at;
-	char resume[STORE_WALK_CURSOR_MAX]; /* behind the last step that was done */
+	char resume[STORE_WALK_CURSOR_MAX]; /* the cursor after the last step that was done */
 };
 
 static void start(struct walk *walk, const char *cursor);
@@ -242,8 +243,9 @@ start(struct walk *walk, const char *cursor)
 }
 
 /*
- * After a failure: true when the walk goes on where it stopped. A key that is not an index will not
- * become one; but the failure may have been a record that is too large.
+ * After a failure: true when the walk can go on where it stopped, now in careful steps, since a
+ * record that is too large may have been the cause. It cannot when the index's key has a wrong
+ * type.
  */
 static bool
 try_again(struct walk *walk)
@@ -273,6 +275,7 @@ task_walk(struct task *task, enum record_kind kind, bool index, task_each *each)
 		fprintf(stderr, "jobgate: the key of the %ss' index holds something else\n",
 		    record_types[kind].noun);
 	else if (walk.failures == FAILURES_MAX)
-		fputs("jobgate: the store breaks off again and again\n", stderr);
+		fprintf(stderr, "jobgate: the store failed %d times in a row; run this again\n",
+		    FAILURES_MAX);
 	return walk.result == STORE_BROKEN ? TASK_WRONG : TASK_UNREACHABLE;
 }

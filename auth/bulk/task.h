@@ -1,4 +1,4 @@
-/* task.h - what the three tasks share: a store within reach, its records one by one, progress. */
+/* task.h - what the tasks share: reaching the store, walking through its records, progress. */
 #ifndef JOBGATE_BULK_TASK_H
 #define JOBGATE_BULK_TASK_H
 
@@ -10,27 +10,27 @@
 
 enum task_exit { TASK_OK = 0, TASK_WRONG = 1, TASK_USAGE = 2, TASK_UNREACHABLE = 3 };
 
-/* A line that tells people how far it is, on standard error where that is a terminal. */
+/* A line that shows people the progress, on standard error if that is a terminal. */
 struct progress {
 	bool shown;
 	const char *what; /* "tokens" */
 	uint64_t done, total;
-	uint64_t due_ms; /* of the next picture */
+	uint64_t due_ms; /* when to draw it again */
 };
 void progress_begin(struct progress *progress, const char *what);
 void progress_to(struct progress *progress, uint64_t done, uint64_t total);
-void progress_end(struct progress *progress); /* the line is empty again */
+void progress_end(struct progress *progress); /* clear the line */
 
 struct task {
 	struct event_base *base;
 	struct store *store;
 	struct progress progress;
 	FILE *in, *out;
-	const char *dir;	       /* of a private store's files, or NULL */
-	uint64_t counts[RECORD_KINDS]; /* of records, by their kind */
+	const char *dir;	       /* the directory of a private store, or NULL */
+	uint64_t counts[RECORD_KINDS]; /* of records, by kind */
 	uint64_t problems;
 	bool enforce, force; /* of mint */
-	uint64_t unminted;   /* tokens met whose value is not minted */
+	uint64_t unminted;   /* how many tokens have a value that is not minted */
 };
 
 int task_verify(struct task *task);
@@ -38,41 +38,52 @@ int task_export(struct task *task);
 int task_import(struct task *task);
 int task_mint(struct task *task);
 
-/* Wait, some seconds, until the store answers; TASK_OK or TASK_UNREACHABLE after telling so. */
+/*
+ * Wait up to three seconds until the store answers; TASK_OK, or TASK_UNREACHABLE after printing
+ * that.
+ */
 int task_reach(struct task *task);
 
-/* "token" or "job"; with an s unless there is one. */
+/* "token" or "job" for a count of one, else "tokens" or "jobs". */
 const char *task_nouns(enum record_kind kind, uint64_t count);
 
-/* How many records of each kind the task has counted: "2 tokens and 1 job", with `between` where
- * " and " stands (at most 8 bytes). */
+/*
+ * Write how many records of each kind the task has counted, as in "2 tokens and 1 job"; `between`
+ * (at most 8 bytes) is the " and ".
+ */
 #define TASK_COUNTS_MAX (RECORD_KINDS * 48)
 void task_counts_format(const struct task *task, const char *between, char out[TASK_COUNTS_MAX]);
 
 /*
- * Go through all keys of a kind, or all entries of its index that have no record, and
- * call each with every one of them. TASK_OK or TASK_UNREACHABLE.
+ * Walk through all keys of a kind, or with `index` through the entries of its index that have no
+ * record, and call each for every one. TASK_OK, or TASK_UNREACHABLE or TASK_WRONG (the index's key
+ * has a wrong type) after printing that.
  */
 typedef void task_each(
     struct task *task, enum record_kind kind, const struct store_walk_entry *entry);
 int task_walk(struct task *task, enum record_kind kind, bool index, task_each *each);
 
-/* Have store_mint() known; TASK_OK or TASK_UNREACHABLE after telling so. */
+/*
+ * Read the mint key, so that store_mint() is known; TASK_OK, or TASK_UNREACHABLE after printing
+ * that.
+ */
 int task_mint_know(struct task *task);
 
-/* store_mint_change, and wait for its result. */
+/* Call store_mint_change and wait for its result. */
 enum store_result task_mint_change(
     struct task *task, enum store_mint_change change, const unsigned char key[MINT_KEY_LEN]);
 
-/* True for a token whose present value was not minted. False for NULL, a record that breaks the
- * rules. */
+/*
+ * True for a token whose current value was not minted. False for NULL, which is a record that
+ * breaks the rules.
+ */
 bool task_is_unminted(const struct record *record);
 
-/* Tell something of a record on standard error. */
+/* Print a note about a record on standard error. */
 void task_note(struct task *task, enum record_kind kind, struct slice id, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Something is wrong with a record: tell it on standard error, count it. */
+/* Print on standard error what is wrong with a record, and count it. */
 void task_problem(struct task *task, enum record_kind kind, struct slice id, const char *format,
     ...) __attribute__((format(printf, 4, 5)));
 

@@ -1,8 +1,11 @@
-/* verify.c - jobgate store verify: is every record whole, and in its index? */
+/* verify.c - jobgate store verify: checks that each record is valid and in its index. */
 #include "auth/bulk/task.h"
 #include "auth/record.h"
 
-/* Nothing is amiss where values are not minted. Until only minted ones count it is no problem. */
+/*
+ * A value that is not minted is fine if the store has no key, gets a note if it has one, and is a
+ * problem once only minted values count.
+ */
 static void
 check_minted(struct task *task, enum record_kind kind, const struct store_walk_entry *entry)
 {
@@ -17,7 +20,7 @@ check_minted(struct task *task, enum record_kind kind, const struct store_walk_e
 		return;
 	case MINT_ENFORCED:
 		task_problem(task, kind, entry->id,
-		    "its value was not minted here, so that it is refused: renew it");
+		    "its value was not minted here and is refused: renew it");
 		return;
 	}
 }
@@ -29,20 +32,20 @@ check_record(struct task *task, enum record_kind kind, const struct store_walk_e
 	if (entry->record == NULL)
 		task_problem(task, kind, entry->id, "%s", entry->why);
 	else if (entry->score.at == NULL)
-		task_problem(task, kind, entry->id, "not in the index, so that no list has it");
+		task_problem(task, kind, entry->id, "not in the index, so no list shows it");
 	if (task_is_unminted(entry->record))
 		check_minted(task, kind, entry);
 }
 
 /*
- * A job's lease may have ended: its entry goes with the next list, and is no problem. Nothing in
- * the store tells it from one whose record vanished for another reason.
+ * An entry of a job without a record is fine: its lease may have ended, and the next list drops the
+ * entry. The store cannot tell whether the record vanished for another reason.
  */
 static void
 check_entry(struct task *task, enum record_kind kind, const struct store_walk_entry *entry)
 {
 	if (!record_types[kind].lapses)
-		task_problem(task, kind, entry->id, "in the index, but there is no record");
+		task_problem(task, kind, entry->id, "in the index, but without a record");
 }
 
 int
@@ -65,11 +68,11 @@ task_verify(struct task *task)
 	fprintf(task->out, "%s: ", counts);
 	if (task->problems == 0 && task->unminted > 0)
 		fprintf(task->out,
-		    "every record is whole and in its index; %llu %s not minted yet\n",
+		    "every record is valid and in its index; %llu %s not minted yet\n",
 		    (unsigned long long)task->unminted,
 		    task->unminted == 1 ? "token is" : "tokens are");
 	else if (task->problems == 0)
-		fputs("every record is whole and in its index\n", task->out);
+		fputs("every record is valid and in its index\n", task->out);
 	else
 		fprintf(task->out, "%llu problem%s\n", (unsigned long long)task->problems,
 		    task->problems == 1 ? "" : "s");

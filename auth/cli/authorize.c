@@ -1,10 +1,10 @@
-/* authorize.c - jobgate authorize: what would the gateway decide, and why? */
+/* authorize.c - jobgate authorize: explains what the gateway would decide, and why. */
 #include "auth/cli/command.h"
 
 static const struct argp_option authorize_options[] = {
-    {"job", KEY_JOB, "ID", 0, "The job that is asked for", 0},
+    {"job", KEY_JOB, "ID", 0, "Job that the request is for", 0},
     {"value", KEY_VALUE, "VALUE", 0,
-	"The token to judge; read from standard input with -, or when not given", 0},
+	"Token to judge; without it, or with -, it is read from standard input", 0},
     {0},
 };
 

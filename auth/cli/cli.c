@@ -1,4 +1,4 @@
-/* cli.c - finding the command that was asked for, and running it. */
+/* cli.c - finds the command that argv names, and runs it. */
 #include "auth/cli/cli.h"
 
 #include <string.h>
@@ -32,7 +32,7 @@ all_help(FILE *out)
 	      "Commands:\n"
 	      "  serve      Run the gateway\n"
 	      "  check      Validate a configuration\n"
-	      "  store      Look after what the store holds: verify, export, import, mint\n",
+	      "  store      Check, export and import a whole store: verify, export, import, mint\n",
 	    out);
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
 		fprintf(out, "  %-9s  %s\n", groups[i].noun, groups[i].summary);
@@ -100,7 +100,7 @@ run_group(const struct group *group, int argc, char **argv)
 	for (size_t i = 0; i < group->count; i++)
 		if (strcmp(group->commands[i].verb, argv[2]) == 0)
 			return run(&group->commands[i], argc - 2, argv + 2);
-	fprintf(stderr, "jobgate: '%s %s' is no command. Try 'jobgate %s --help'.\n", argv[1],
+	fprintf(stderr, "jobgate: '%s %s' is not a command. Try 'jobgate %s --help'.\n", argv[1],
 	    argv[2], argv[1]);
 	return CLI_USAGE;
 }
@@ -119,6 +119,6 @@ cli_main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
 		if (strcmp(groups[i].noun, argv[1]) == 0)
 			return run_group(&groups[i], argc, argv);
-	fprintf(stderr, "jobgate: '%s' is no command. Try 'jobgate --help'.\n", argv[1]);
+	fprintf(stderr, "jobgate: '%s' is not a command. Try 'jobgate --help'.\n", argv[1]);
 	return CLI_USAGE;
 }

@@ -27,13 +27,13 @@ struct client {
 	char *where;  /* for messages */
 	char *socket; /* path of a Unix socket, else NULL */
 	int fd;	      /* the connection, with `socket` */
-	bool told;    /* why a call failed */
+	bool told;    /* the user has been told why a call failed */
 	struct curl_slist *headers;
 	void (*on_idle)(void *ctx);
 	void *idle_ctx;
 };
 
-/* Bytes of an answer; they may hold a token's value. */
+/* The content of an answer; it may hold a token's value. */
 struct body {
 	char *at;
 	size_t len, cap;
@@ -47,7 +47,7 @@ body_free(struct body *body)
 	free(body->at);
 }
 
-/* Not realloc: it would leave a copy of what may be a secret. */
+/* realloc could leave a copy of a secret behind. */
 static bool
 body_grow(struct body *body, size_t need)
 {
@@ -104,7 +104,9 @@ add_token(struct client *client, const char *token)
 	}
 	for (const char *c = token; *c != '\0'; c++)
 		if (!isgraph((unsigned char)*c)) {
-			fputs("jobgate: the token holds characters that no token has\n", stderr);
+			fputs("jobgate: the token contains characters that are not allowed in a "
+			      "token\n",
+			    stderr);
 			return false;
 		}
 	len = snprintf(line, sizeof(line), "Authorization: Bearer %s", token);
@@ -123,7 +125,7 @@ open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
 	return client->fd;
 }
 
-/* Connected; nothing has been sent. */
+/* Called when the connection is up and before anything is sent. */
 static int
 /* NOLINTNEXTLINE(readability-non-const-parameter): curl_prereq_callback has it */
 check_peer(void *ctx, char *peer_address, char *own_address, int peer_port, int own_port)
@@ -153,7 +155,7 @@ use_socket(struct client *client, const char *path)
 	       curl_easy_setopt(curl, CURLOPT_PREREQDATA, client) == CURLE_OK;
 }
 
-/* Point the handle at url. The environment's proxies are never meant for a local socket. */
+/* Set the URL of the handle. A Unix socket never uses the environment's proxies. */
 static bool
 set_url(struct client *client, const char *url)
 {
@@ -184,7 +186,8 @@ default_url(char *url, size_t cap)
 	char path[256];
 
 	if (!jg_control_socket_find(JG_SERVICE_SOCKET, path, sizeof(path))) {
-		fputs("jobgate: no default for the control socket; give --control-url\n", stderr);
+		fputs("jobgate: the control socket has no default path here; give --control-url\n",
+		    stderr);
 		return false;
 	}
 	return (size_t)snprintf(url, cap, "unix:%s", path) < cap;
@@ -213,7 +216,7 @@ client_on_idle(struct client *client, void (*on_idle)(void *ctx), void *ctx)
 	curl_easy_setopt(client->curl, CURLOPT_NOPROGRESS, on_idle == NULL ? 1L : 0L);
 }
 
-/* True when it names this machine itself. */
+/* True when the host is this machine. */
 static bool
 is_loopback(const char *host)
 {
@@ -224,13 +227,13 @@ is_loopback(const char *host)
 	       strncmp(host, "[::1]", 5) == 0;
 }
 
-/* A token that went out cannot be taken back, whatever is answered. */
+/* Warn before a token is sent in clear text. */
 static void
 warn_if_plain(const char *url)
 {
 	if (strncmp(url, "http://", 7) == 0 && !is_loopback(url + 7))
 		fprintf(stderr,
-		    "jobgate: warning: %s is not https: others on the way can read the token\n",
+		    "jobgate: warning: %s is not https: others on the network can read the token\n",
 		    url);
 }
 
@@ -260,10 +263,10 @@ client_new(const char *url, const char *token)
 			goto fail;
 		warn_if_plain(url);
 	}
-	/* "Expect: 100-continue" would cost a round trip on every larger body. */
+	/* "Expect: 100-continue" would cost a round trip for each large body. */
 	if (!add_header(client, "Expect:") || !add_header(client, "Content-Type: application/json"))
 		goto fail;
-	/* As OpenSSL's own programs do it, which libcurl does not. */
+	/* Programs of OpenSSL honour SSL_CERT_FILE; libcurl does not by itself. */
 	if (authorities != NULL && authorities[0] != '\0')
 		curl_easy_setopt(client->curl, CURLOPT_CAINFO, authorities);
 	curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, client->headers);
@@ -295,7 +298,7 @@ client_free(struct client *client)
 	free(client);
 }
 
-/* Why there was no answer, and what to do about it. */
+/* Print why there was no answer, and what to do about it. */
 static void
 tell_unreachable(const struct client *client, CURLcode result, const char *error)
 {
@@ -306,15 +309,15 @@ tell_unreachable(const struct client *client, CURLcode result, const char *error
 	if (error[0] == '\0')
 		error = curl_easy_strerror(result);
 	if (result == CURLE_COULDNT_CONNECT && client->socket != NULL) {
-		/* libcurl would name a port of localhost, which the user did not give. */
+		/* libcurl's text names a port of localhost, which the user did not give. */
 		if (number != 0)
 			error = strerror((int)number);
 		advice = number == EACCES
 			     ? "Run this as the gateway's user or as root."
-			     : "Is a gateway running here (jobgate serve)? For one elsewhere give "
+			     : "Is a gateway running here (jobgate serve)? For another one give "
 			       "--control-url or JOBGATE_URL.";
 	} else if (result == CURLE_PEER_FAILED_VERIFICATION) {
-		advice = "Its certificate must name this host, and be of an authority that the "
+		advice = "Its certificate must name this host, and be from an authority that the "
 			 "system or SSL_CERT_FILE names.";
 	} else if (result == CURLE_RECV_ERROR || result == CURLE_GOT_NOTHING ||
 		   result == CURLE_SSL_CONNECT_ERROR) {
@@ -376,7 +379,7 @@ answer_clear(struct answer *answer)
 	answer->body = NULL;
 }
 
-/* A server's text, made safe for a terminal. */
+/* Print a server's text without control characters, which could fool a terminal. */
 static void
 tell(const char *text)
 {

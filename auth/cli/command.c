@@ -1,4 +1,4 @@
-/* command.c - what the commands have in common: calling, listing, asking, labels. */
+/* command.c - what the commands share: calls, lists, questions, labels. */
 #define _GNU_SOURCE 1 /* asprintf */
 #include "auth/cli/command.h"
 #include "auth/cli/fields.h"
@@ -52,7 +52,7 @@ command_show(struct command_context *context, const char *method, const char *pa
 	return result;
 }
 
-/* As command_call, but tries again while too many lists are being made. */
+/* The same for a page of a list; tries again while the server makes too many lists (429). */
 static int
 get_page(struct command_context *context, const char *path, struct answer *answer)
 {
@@ -74,7 +74,7 @@ get_page(struct command_context *context, const char *path, struct answer *answe
 	}
 }
 
-/* Show one page. *next is the cursor to go on with, or NULL. */
+/* Show one page. *next is the cursor of the next one, or NULL. */
 static int
 show_page(struct command_context *context, const char *path, struct present_list *list, char **next)
 {
@@ -89,7 +89,7 @@ show_page(struct command_context *context, const char *path, struct present_list
 	cursor = json_string_value(json_object_get(answer.body, "next_cursor"));
 	items = json_object_get(answer.body, "items");
 	if (!json_is_array(items)) {
-		fputs("jobgate: the server's answer is no list\n", stderr);
+		fputs("jobgate: the server's answer is not a list\n", stderr);
 		result = CLI_REFUSED;
 	} else {
 		result = command_written(present_list_add(list, items));

@@ -1,4 +1,4 @@
-/* command.h - what every command is made of. */
+/* command.h - what a command consists of, and functions that commands share. */
 #ifndef JOBGATE_CLI_COMMAND_H
 #define JOBGATE_CLI_COMMAND_H
 
@@ -18,7 +18,8 @@ struct command_context {
 struct command {
 	const char *noun, *verb; /* "token", "create"; verb NULL where there is only one */
 	struct syntax syntax;
-	/* Options that cannot work, before anything is sent; may be NULL. False after telling why.
+	/*
+	 * Checks options before anything is sent; may be NULL. False after printing what is wrong.
 	 */
 	bool (*check)(struct options *options);
 	int (*run)(struct command_context *context); /* returns an enum cli_exit */
@@ -30,30 +31,35 @@ extern const struct command token_commands[TOKEN_COMMANDS];
 extern const struct command job_commands[JOB_COMMANDS];
 extern const struct command authorize_command;
 
-/* Send and expect success: CLI_OK with *answer, else the exit status, told on standard error. */
+/*
+ * Send a request that should succeed: CLI_OK with *answer, else the exit status after printing why.
+ */
 int command_call(struct command_context *context, const char *method, const char *path,
     const json_t *body, struct answer *answer);
 
-/* As command_call, then present the answer's record. */
+/* The same, then present the answer's record. */
 int command_show(struct command_context *context, const char *method, const char *path,
     const json_t *body, enum record_kind kind);
 
-/* Get all pages of a list, path being the first page's with its query, and present them as one. */
+/*
+ * Get all pages of a list and present them as one list. path is that of the first page, with its
+ * query.
+ */
 int command_list(struct command_context *context, const char *path, enum record_kind kind);
 
 /*
- * Ask "<question> [y/N] " when standard input is a terminal; yes without asking
- * with --yes or without a terminal.
+ * Ask "<question> <id>? [y/N] ". True for yes; also, without asking, with --yes or when standard
+ * input is not a terminal.
  */
 bool command_confirm(const struct command_context *context, const char *question, const char *id);
 
-/* DELETE each of the arguments, asking first. */
+/* Delete each record named by the arguments, after asking. */
 int command_delete(struct command_context *context, enum record_kind kind);
 
-/* The labels of -l as a JSON object, or NULL after telling which one is wrong. */
+/* The labels of -l as a JSON object, or NULL after printing which one is wrong. */
 json_t *command_labels(const struct options *options);
 
-/* True when each -l is name=value, and none twice; else tells which one is wrong. */
+/* True when each -l is name=value and no name comes twice; else prints which one is wrong. */
 bool command_labels_check(struct options *options);
 
 /* job run (run.c): start a command as a job. */
@@ -61,11 +67,13 @@ int run_run(struct command_context *context);
 bool run_check(struct options *options);
 extern const struct argp_option run_options[];
 
-/* path (malloc, which it takes) with "&name=value" behind it, encoded; NULL when memory is short.
+/*
+ * Append "&name=value", encoded, to path, which it frees. The caller frees the result; NULL when
+ * memory is short.
  */
 char *command_query(char *path, const char *name, const char *value);
 
-/* Report output that could not be written: CLI_OK or CLI_REFUSED. */
+/* CLI_OK, or CLI_REFUSED after printing that the output could not be written. */
 int command_written(bool ok);
 
 #endif

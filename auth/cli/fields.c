@@ -1,4 +1,4 @@
-/* fields.c - bodies and columns from the table of record fields. */
+/* fields.c - makes bodies of requests and columns from the table of record fields. */
 #include "auth/cli/fields.h"
 
 #include <assert.h>

@@ -83,7 +83,9 @@ set_run(struct command_context *context)
 	char *path = client_path("/v1/jobs/", options->args[0], "");
 	int result = CLI_REFUSED;
 
-	/* JSON merge patch (RFC 7396): what is null goes, what is not named stays. */
+	/*
+	 * JSON merge patch (RFC 7396): null removes a member, and members that are not named stay.
+	 */
 	for (size_t i = 0; i < options->removed_count; i++)
 		json_object_set_new(labels, options->removed[i], json_null());
 	if (json_object_size(labels) > 0)
@@ -118,7 +120,7 @@ const struct command job_commands[JOB_COMMANDS] = {
 	    1, false, set_options, RECORD_JOB, USE_PATCH},
 	set_check, set_run},
     {"job", "delete",
-	{"jobgate job delete", "[OPTIONS] <ID>...", "Delete jobs: what runs through them is cut",
+	{"jobgate job delete", "[OPTIONS] <ID>...", "Delete jobs; their running requests are cut",
 	    "<ID>...", "Ids of the jobs", 1, (size_t)-1, false, delete_options},
 	NULL, delete_run},
     {"job", "run",

@@ -1,4 +1,4 @@
-/* options.c - reading the command line with argp, and printing help from the same tables. */
+/* options.c - parses the command line with argp, and prints help from the same tables. */
 #include "auth/cli/options.h"
 
 #include <assert.h>
@@ -8,7 +8,7 @@
 
 #include <openssl/crypto.h>
 
-/* Every command takes these, after its own. */
+/* Each command has these options after its own. */
 static const struct argp_option common_options[] = {
     {"token", KEY_TOKEN, "TOKEN", 0, "Authentication using an operator token [env: JOBGATE_TOKEN]",
 	0},
@@ -24,7 +24,7 @@ static const struct argp_option common_options[] = {
     {0},
 };
 
-/* Where a command has no --url of a job, the word means the control API. */
+/* If a command has no --url of a job, --url is the control API. */
 static const struct argp_option url_option = {
     "url", KEY_CONTROL_URL, "URL", 0, "The same as --control-url", 0};
 
@@ -45,7 +45,10 @@ help_of(const struct record_field *field, unsigned uses)
 	return uses == USE_PATCH ? field->change_help : field->help;
 }
 
-/* The options for fields of the command's record, but for those that it has a row for itself. */
+/*
+ * Add the options for fields of the command's record, except those that the command's own table
+ * has.
+ */
 static size_t
 collect_fields(const struct syntax *syntax, struct argp_option all[OPTIONS_MAX], size_t count)
 {
@@ -62,7 +65,7 @@ collect_fields(const struct syntax *syntax, struct argp_option all[OPTIONS_MAX],
 	return count;
 }
 
-/* All options of a command, in the order in which help shows them. */
+/* Collect all options of a command, in the order of the help. */
 static void
 collect(const struct syntax *syntax, struct argp_option all[OPTIONS_MAX])
 {
@@ -84,8 +87,8 @@ collect(const struct syntax *syntax, struct argp_option all[OPTIONS_MAX])
 }
 
 /*
- * Copy a secret and wipe it where it was: other users see argv in `ps`, and our own user's
- * processes, a command of `job run` among them, see our environment in /proc.
+ * Copy a secret and wipe the original: other users see argv in `ps`, and processes of our own user,
+ * such as a command of `job run`, see our environment in /proc.
  */
 static bool
 take_secret(char **to, char *arg)
@@ -137,7 +140,7 @@ parse_number(const char *option, const char *text, uint64_t max, uint64_t *out)
 	return true;
 }
 
-/* The value of a field of the record; false after telling what is wrong. */
+/* Take the value of a field of the record; false after printing what is wrong. */
 static bool
 set_field(struct options *options, size_t index, const char *text)
 {
@@ -146,11 +149,11 @@ set_field(struct options *options, size_t index, const char *text)
 
 	options->fields[index] = text;
 	if (options->patches && text[0] == '\0')
-		return true; /* it is removed */
+		return true; /* the field is removed */
 	return field->form != AS_NUMBER || parse_number(field->name, text, field->max, &number);
 }
 
-/* One option with its value; false after telling what is wrong. */
+/* Take one option with its value; false after printing what is wrong. */
 static bool
 set_option(struct options *options, int key, char *arg)
 {
@@ -210,12 +213,14 @@ parse_key(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case ARGP_KEY_INIT:
-		/* getopt tells of unknown options; argp's own advice names a --usage we have not.
+		/*
+		 * getopt reports unknown options; argp's own advice names --usage, which does not
+		 * exist here.
 		 */
 		state->err_stream = NULL;
 		return 0;
 	case ARGP_KEY_ARG:
-		return ARGP_ERR_UNKNOWN; /* ask for the rest of them at once */
+		return ARGP_ERR_UNKNOWN; /* makes argp pass all of them at once */
 	case ARGP_KEY_ARGS:
 		options->args = state->argv + state->next;
 		options->arg_count = (size_t)(state->argc - state->next);
@@ -233,7 +238,7 @@ parse_key(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* Cut "-- COMMAND..." off the command line; NULL when there is none. */
+/* Cut "-- COMMAND..." off the command line; NULL when it is missing. */
 static char **
 split_command(int *argc, char **argv)
 {
@@ -287,7 +292,7 @@ options_parse(const struct syntax *syntax, int argc, char **argv, struct options
 		fprintf(stderr, "jobgate: unexpected argument '%s'\n", out->args[syntax->args_max]);
 		goto done;
 	}
-	/* A variable that is empty says nothing. */
+	/* An empty variable counts as not set. */
 	url = getenv("JOBGATE_URL");
 	if (out->control_url == NULL && url != NULL && url[0] != '\0')
 		out->control_url = url;
@@ -312,7 +317,7 @@ options_wipe(struct options *options)
 	options->token = options->value = NULL;
 }
 
-/* "-r, --role <ROLE>" into line; returns its length. */
+/* Write "-r, --role <ROLE>" to line; returns its length. */
 static int
 option_left(const struct argp_option *option, char *line, size_t cap)
 {

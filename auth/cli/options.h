@@ -1,4 +1,4 @@
-/* options.h - the command line, parsed: one struct for all commands, one table of options for each.
+/* options.h - parses the command line: one struct for all commands, one table of options for each.
  */
 #ifndef JOBGATE_CLI_OPTIONS_H
 #define JOBGATE_CLI_OPTIONS_H
@@ -12,32 +12,34 @@
 
 enum output { OUTPUT_DESCRIPTION, OUTPUT_JSON, OUTPUT_YAML };
 
-/* What was asked for. Text points into argv or the environment; secrets are copies, wiped by
- * options_wipe. */
+/*
+ * The parsed command line. Text points into argv or the environment; secrets are copies, which
+ * options_wipe wipes.
+ */
 struct options {
 	enum output output;
 	bool no_color, yes, help;
 	const char *control_url; /* NULL: the default Unix socket */
-	char *token;		 /* to authenticate with; may be NULL */
+	char *token;		 /* the caller's own token; may be NULL */
 	const char *role;
 	const char *labels[JOB_LABELS_MAX]; /* name=value, in the order given */
 	size_t label_count;
 	const char *removed[JOB_LABELS_MAX]; /* names */
 	size_t removed_count;
 	enum record_kind kind;
-	const char *fields[RECORD_FIELDS_MOST]; /* of a record of this kind; NULL: not given */
-	bool patches;				/* an empty one removes the field */
+	const char *fields[RECORD_FIELDS_MOST]; /* values of fields of this kind; NULL: not given */
+	bool patches;				/* an empty value removes the field */
 	const char *job;
-	const char *host; /* under which the gateway reaches this machine */
+	const char *host; /* where the gateway reaches this machine */
 	uint64_t port;	  /* 0: not given */
-	const char *name; /* of tokens to list */
+	const char *name; /* the name of the tokens to list */
 	char **command;	  /* job run: what follows "--", NULL at the end; else NULL */
-	char *value;	  /* of the token to explain; may be NULL: read it from standard input */
-	char **args;	  /* what is no option */
+	char *value;	  /* the token to explain; NULL: read it from standard input */
+	char **args;	  /* the arguments that are not options */
 	size_t arg_count;
 };
 
-/* Keys of the options; those of one letter are the letter. */
+/* Keys of the options. A key below 0x100 is also the short option. */
 enum option_key {
 	KEY_HELP = 'h',
 	KEY_OUTPUT = 'o',
@@ -54,33 +56,32 @@ enum option_key {
 	KEY_PORT,
 	KEY_HOST,
 	KEY_NAME,
-	KEY_FIELD = 0x200, /* and the index of a field of records of the command's kind */
+	KEY_FIELD = 0x200, /* plus the index of a field of the command's kind of record */
 };
 
-#define OPTIONS_MAX (24 + RECORD_FIELDS_MOST) /* of one command, the common ones included */
+#define OPTIONS_MAX (24 + RECORD_FIELDS_MOST) /* of one command, with the common ones */
 
-/* How one command's line looks. */
+/* The syntax of one command. */
 struct syntax {
 	const char *words;    /* "jobgate token create" */
 	const char *usage;    /* what follows on the usage line */
 	const char *summary;  /* one line, without a full stop */
-	const char *argument; /* "<NAME>", or NULL when it takes none */
+	const char *argument; /* "<NAME>", NULL: it takes none */
 	const char *argument_doc;
 	size_t args_min, args_max;
 	bool command;			   /* "-- COMMAND..." follows */
 	const struct argp_option *options; /* its own, ended by {0}; NULL: none */
-	enum record_kind kind;		   /* of the record that it makes or changes, */
-	unsigned fields;		   /* whose fields of these uses have options, too */
+	enum record_kind kind;		   /* of the record that it creates or changes */
+	unsigned fields;		   /* fields with one of these uses have options, too */
 };
 
-/* Say on standard error where help is. */
+/* Print on standard error where to find help. */
 void options_advise(const struct syntax *syntax);
 
 /*
- * Parse argv, of which argv[0] is replaced by syntax->words, into *out, taking
- * what is missing from the environment (JOBGATE_URL, JOBGATE_TOKEN). Secrets are wiped
- * in both. False on an error, which standard error then shows. Call options_wipe
- * either way.
+ * Parse argv into *out; messages name syntax->words instead of argv[0]. What is missing comes from
+ * the environment (JOBGATE_URL, JOBGATE_TOKEN). Secrets are wiped in argv and the environment.
+ * False after printing an error. Call options_wipe in any case.
  */
 bool options_parse(const struct syntax *syntax, int argc, char **argv, struct options *out);
 void options_wipe(struct options *options);
@@ -89,9 +90,9 @@ void options_wipe(struct options *options);
 void options_help(const struct syntax *syntax, FILE *out);
 
 /*
- * Read a secret of one line: from the file, or from standard input for "-"
- * (asked for without echo when that is a terminal). NULL after telling why on
- * standard error. The caller wipes and frees it (secret_free).
+ * Read a secret of one line from the file, or from standard input for "-". If that is a terminal,
+ * prompt is shown and echo is off. NULL after printing why. The caller passes it to secret_free,
+ * which wipes and frees it.
  */
 char *secret_read(const char *file, const char *prompt);
 void secret_free(char *secret);

@@ -1,4 +1,4 @@
-/* peer.c - the peer's user, as the kernel knows it. */
+/* peer.c - asks the kernel for the peer's user. */
 #define _GNU_SOURCE 1 /* struct ucred */
 #include "auth/cli/peer.h"
 
@@ -15,11 +15,12 @@ tell(uid_t uid, const char *path)
 	const struct passwd *user = getpwuid(uid);
 	char number[24];
 
-	snprintf(number, sizeof(number), "with number %u", (unsigned)uid);
+	snprintf(number, sizeof(number), "with id %u", (unsigned)uid);
 	fprintf(stderr,
 	    "jobgate: nothing was sent: user %s listens at %s, where any user could have put a "
 	    "socket\n"
-	    "If that is your gateway, run this as that user, or set the gateway's control.socket "
+	    "If this is your gateway, run this command as that user, or set the gateway's "
+	    "control.socket "
 	    "to a path where only it and root can write.\n",
 	    user != NULL ? user->pw_name : number, path);
 }
@@ -31,7 +32,7 @@ peer_is_trusted(int fd, const char *path)
 	socklen_t len = sizeof(peer);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0) {
-		perror("jobgate: who listens at the control socket");
+		perror("jobgate: cannot find out which user listens at the control socket");
 		return false;
 	}
 	if (peer.uid == 0 || peer.uid == geteuid() || !jg_path_is_planted(path))

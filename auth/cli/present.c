@@ -1,4 +1,4 @@
-/* present.c - aligned, coloured descriptions and tables, and JSON. */
+/* present.c - writes aligned, coloured descriptions and tables, and JSON. */
 #include "auth/cli/present.h"
 
 #include <ctype.h>
@@ -7,10 +7,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define STRONG "\033[1;36m" /* bold and cyan: readable on dark and on light */
+#define STRONG "\033[1;36m" /* bold and cyan: readable on dark and light backgrounds */
 #define PLAIN "\033[0m"
 #define TITLE_MAX 64
-#define COLUMN_MIN 10 /* characters; a narrower terminal wraps lines */
+#define COLUMN_MIN 10 /* characters; on a terminal that is too narrow for this, lines wrap */
 
 struct printer
 printer_for(FILE *out, const struct options *options)
@@ -29,7 +29,7 @@ printer_for(FILE *out, const struct options *options)
 	};
 }
 
-/* Labels in the order of their names, as selectors are written. */
+/* Labels as a selector: "a=b,c=d", sorted by name. */
 static char *
 labels_text(const json_t *labels)
 {
@@ -38,8 +38,10 @@ labels_text(const json_t *labels)
 
 	if (text == NULL)
 		return NULL;
-	/* Names and values need no JSON escapes: {"a":"b","c":"d"} is the text but for four
-	 * characters. */
+	/*
+	 * Names and values never need JSON escapes, so dropping {, } and " and replacing : is
+	 * enough.
+	 */
 	for (const char *from = text; *from != '\0'; from++)
 		if (*from == ':')
 			*to++ = '=';
@@ -71,7 +73,7 @@ present_text(const json_t *record, const char *key)
 	return text;
 }
 
-/* Text that stands out where there is colour. */
+/* Print text in colour, if colour is used. */
 static void
 print_strong(const struct printer *printer, const char *text)
 {
@@ -108,7 +110,7 @@ describe(const struct printer *printer, const json_t *record, const struct colum
 	}
 }
 
-/* A column's title in capitals, into out. */
+/* Write a column's title in capitals to out. */
 static const char *
 capitals(const char *title, char out[TITLE_MAX])
 {
@@ -120,7 +122,7 @@ capitals(const char *title, char out[TITLE_MAX])
 	return out;
 }
 
-/* Text in a column, cut where it is too long; without blanks behind it in the last one. */
+/* Print text in a column, cut if it is too long. The last column gets no blanks at its end. */
 static void
 cell(const struct printer *printer, const char *text, size_t width, bool strong, bool last)
 {
@@ -140,7 +142,7 @@ cell(const struct printer *printer, const char *text, size_t width, bool strong,
 		pad(printer->out, len, width + 2);
 }
 
-/* Take from the widest columns until the row fits; never from the first, which has the ids. */
+/* Narrow the widest columns until the row fits, but never the first, which holds the ids. */
 static void
 fit(size_t *widths, size_t count, size_t width)
 {
@@ -178,7 +180,7 @@ table_row(const struct printer *printer, const json_t *record, const struct colu
 	fputc('\n', printer->out);
 }
 
-/* A table's next rows; its head goes before the first ones, even if there are none. */
+/* Print a table's next rows, and its head before the first ones, even if there are no rows. */
 static void
 table_rows(struct present_list *list, const json_t *records)
 {
@@ -206,7 +208,7 @@ table_rows(struct present_list *list, const json_t *records)
 	    table_row(printer, record, columns, list->widths);
 }
 
-/* True when it was structured output, and so is done. */
+/* Write structured output; false when the output is a description. */
 static bool
 present_data(const struct printer *printer, const json_t *value, bool *ok)
 {
@@ -241,7 +243,10 @@ present_list_begin(
 	*list = (struct present_list){.printer = printer, .columns = columns};
 }
 
-/* As json_dumpf would write it within the whole array: that begins with "[" and ends with "\n]". */
+/*
+ * Write a record as json_dumpf would within the whole array, whose text begins with "[" and ends
+ * with "\n]".
+ */
 static bool
 json_item(const struct present_list *list, const json_t *record)
 {

@@ -1,4 +1,4 @@
-/* program.c - running a command as a shell would, but in between the signals. */
+/* program.c - runs a command as a shell would, and passes signals on. */
 #include "auth/cli/program.h"
 
 #include <assert.h>
@@ -13,7 +13,7 @@
 
 #include "auth/replace.h"
 
-/* Those that we pass on, and the one that tells of its end. */
+/* The signals that are passed on, and SIGCHLD, which reports the child's end. */
 static const int signals[] = {SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 
 static sigset_t
@@ -27,7 +27,7 @@ signal_set(void)
 	return set;
 }
 
-/* In the forked child. */
+/* Runs in the forked child; does not return. */
 static void
 become(char **command, unsigned port, const sigset_t *mask, pid_t parent)
 {
@@ -35,11 +35,11 @@ become(char **command, unsigned port, const sigset_t *mask, pid_t parent)
 	int error;
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != parent) /* it has died already */
+	if (getppid() != parent) /* the parent has died already */
 		_exit(128 + SIGTERM);
 	snprintf(number, sizeof(number), "%u", port);
 	setenv("PORT", number, 1);
-	unsetenv("JOBGATE_TOKEN"); /* empty since options_parse: a job's own code must not see it */
+	unsetenv("JOBGATE_TOKEN"); /* options_parse has emptied it; remove its name, too */
 	assert(command[0] != NULL);
 	for (char **word = command; *word != NULL; word++) {
 		char *made = jg_replace(*word, "{port}", slice_of(number));
@@ -62,7 +62,10 @@ program_start(struct program *program, char **command, unsigned port)
 
 	sigprocmask(SIG_BLOCK, &set, &program->before);
 	fflush(NULL);
-	/* Nor read it from our memory; execve ends this for the command itself. */
+	/*
+	 * The command must not read the token from our memory. execve ends this for the command
+	 * itself.
+	 */
 	prctl(PR_SET_DUMPABLE, 0);
 	program->ended = false;
 	program->pid = fork();
@@ -70,7 +73,7 @@ program_start(struct program *program, char **command, unsigned port)
 		become(command, port, &program->before, parent);
 	if (program->pid > 0)
 		return true;
-	fprintf(stderr, "jobgate: no process for the command: %s\n", strerror(errno));
+	fprintf(stderr, "jobgate: cannot start a process for the command: %s\n", strerror(errno));
 	sigprocmask(SIG_SETMASK, &program->before, NULL);
 	return false;
 }
@@ -110,7 +113,10 @@ program_wait(struct program *program, uint64_t ms)
 		collect(program);
 		return;
 	default:
-		/* What a key of the terminal sends, our whole process group has got. */
+		/*
+		 * A key of the terminal signals the whole process group, so the child has got this
+		 * signal already.
+		 */
 		if (info.si_code != SI_KERNEL || getpgid(program->pid) != getpgrp())
 			program_signal(program, info.si_signo);
 	}

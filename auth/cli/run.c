@@ -1,4 +1,5 @@
-/* run.c - jobgate job run: a command started as a job, registered for as long as it lives. */
+/* run.c - jobgate job run: starts a command as a job, which is registered while the command runs.
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
@@ -16,29 +17,30 @@
 #define LEASE_DEFAULT 30 /* seconds */
 #define PROBE_MS_FIRST 20
 #define PROBE_MS_LAST 500
-#define PATIENCE_MS 10000 /* with a command that does not listen, until that is told */
+#define PATIENCE_MS \
+	10000 /* how long a command may take to listen before a message says that it does not */
 #define SERVICE_HOST "127.0.0.1"
 
 const struct argp_option run_options[] = {
     {"label", KEY_LABEL, "name=value", 0, "Label of the job; may be repeated", 0},
     {"port", KEY_PORT, "PORT", 0, "Port that the command listens on [default: a free one]", 0},
     {"host", KEY_HOST, "HOST", 0,
-	"Address of this machine for the gateway, and to listen on [default: 127.0.0.1]", 0},
+	"Address of this machine at which the gateway reaches the command [default: 127.0.0.1]", 0},
     {"id", KEY_FIELD + JOB_FIELD_ID, "ID", 0, "Id of the job, a DNS label [default: a new UUID]",
 	0},
     {"lease", KEY_FIELD + JOB_FIELD_LEASE, "SECONDS", 0,
-	"Time after which the job is gone when this program was killed [default: 30]", 0},
+	"Time after which the job ends if this program is killed [default: 30]", 0},
     {0},
 };
 
 enum registration {
 	REGISTRATION_DUE,  /* the command does not listen yet, or the API was out of reach */
-	REGISTRATION_HELD, /* to be renewed */
-	REGISTRATION_LOST, /* the job was deleted: it is not made again */
+	REGISTRATION_HELD, /* the lease must be renewed in time */
+	REGISTRATION_LOST, /* the job was deleted; it is not created again */
 	REGISTRATION_REFUSED,
 };
 
-/* A command under way. */
+/* A running command. */
 struct run {
 	struct command_context *context;
 	struct program program;
@@ -46,17 +48,19 @@ struct run {
 	unsigned port;
 	uint64_t lease; /* seconds */
 	enum registration registration;
-	bool seen; /* the command has listened */
-	bool told; /* that it does not */
+	bool seen; /* the command listened at some time */
+	bool told; /* the user was told that it does not listen */
 	uint64_t started_ms;
-	char *path; /* of the job in the API, once it has been registered */
+	char *path; /* of the job in the API, after it was registered */
 	char *id;
-	uint64_t due_ms;   /* of the next thing to do */
-	uint64_t pause_ms; /* between two looks whether it listens */
-	uint64_t held_ms;  /* when the lease began last */
+	uint64_t due_ms;   /* when to take the next step */
+	uint64_t pause_ms; /* between two tests whether it listens */
+	uint64_t held_ms;  /* when the lease began or was renewed last */
 };
 
-/* The addresses of the service; freeaddrinfo'd by the caller. NULL after telling why. */
+/*
+ * The addresses of the service, which the caller frees with freeaddrinfo. NULL after printing why.
+ */
 static struct addrinfo *
 service_addresses(const char *host, unsigned port)
 {
@@ -94,7 +98,7 @@ service_listens(const struct run *run)
 	return listens;
 }
 
-/* A port that is free now; 0 after telling why there is none. */
+/* A free port; 0 after printing why there is none. */
 static unsigned
 pick_port(const char *host)
 {
@@ -140,7 +144,7 @@ registration_body(const struct run *run)
 	return body;
 }
 
-/* The lease begins: next comes its renewal, with time left for two more attempts. */
+/* The lease begins. Renew it after a third of its time, so that two more attempts fit. */
 static void
 lease_begun(struct run *run)
 {
@@ -149,14 +153,14 @@ lease_begun(struct run *run)
 	run->due_ms = run->held_ms + run->lease * 1000 / 3;
 }
 
-/* There was no answer: ask again soon. */
+/* There was no answer: try again after a tenth of the lease. */
 static void
 try_again(struct run *run)
 {
 	run->due_ms = clock_ms(CLOCK_MONOTONIC) + run->lease * 100;
 }
 
-/* It will never be reached: a command without its job is of no use. */
+/* The job was refused, so the command can never be reached: end it. */
 static void
 registration_refused(struct run *run)
 {
@@ -193,7 +197,7 @@ register_job(struct run *run)
 
 /*
  * The job is gone. If its lease may have ended (the machine slept, the store was out of reach), the
- * job is made again. Before that time only a deletion explains it, and a deletion is respected.
+ * job is created again. Otherwise it was deleted, which is respected.
  */
 static void
 registration_gone(struct run *run)
@@ -204,7 +208,7 @@ registration_gone(struct run *run)
 		return;
 	}
 	run->registration = REGISTRATION_LOST;
-	fprintf(stderr, "jobgate: job %s was deleted; its command runs on\n", run->id);
+	fprintf(stderr, "jobgate: job %s was deleted; its command keeps running\n", run->id);
 }
 
 static void
@@ -227,7 +231,7 @@ renew_lease(struct run *run)
 	free(path);
 }
 
-/* What is due. */
+/* Do what is due. */
 static void
 step(struct run *run)
 {
@@ -267,7 +271,7 @@ on_idle(void *ctx)
 	program_wait(ctx, 0);
 }
 
-/* Ask for anything that needs what registering will need, before something is started. */
+/* Before the command starts, check that the API can be reached with this token. */
 static int
 check_access(struct command_context *context)
 {
@@ -291,7 +295,7 @@ remove_job(struct run *run)
 	answer_clear(&answer);
 }
 
-/* Settle host and port; an enum cli_exit. */
+/* Choose host and port; returns an enum cli_exit. */
 static int
 choose_port(struct run *run)
 {
@@ -353,13 +357,13 @@ run_run(struct command_context *context)
 bool
 run_check(struct options *options)
 {
-	/* The guide of the ovhai CLI has an image here; that nothing isolates is to be known. */
+	/* The ovhai CLI takes an image here. Warn that nothing isolates this command. */
 	if (options->arg_count > 0)
 		fprintf(stderr,
 		    "jobgate: image '%s' is not used: the command runs on this machine, "
-		    "isolated from nothing. To run it in the image put your container "
-		    "program behind --, with {port} as its port; leave the image out to "
-		    "end this warning.\n",
+		    "without isolation. To run it in the image, put your container "
+		    "program after --, with {port} as its port. Leave the image out to "
+		    "avoid this warning.\n",
 		    options->args[0]);
 	return command_labels_check(options);
 }

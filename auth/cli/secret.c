@@ -1,4 +1,4 @@
-/* secret.c - secrets from a file or from the terminal, never through argv. */
+/* secret.c - reads secrets from a file or a terminal, so that they need not be in argv. */
 #include "auth/cli/options.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 #define SECRET_MAX 4096 /* bytes; a token has 70 */
 
-/* Turn the terminal's echo off; *before is what to restore. False when fd is no terminal. */
+/* Turn the terminal's echo off; *before is what to restore. False when fd is not a terminal. */
 static bool
 echo_off(int fd, struct termios *before)
 {
@@ -25,8 +25,10 @@ echo_off(int fd, struct termios *before)
 	return tcsetattr(fd, TCSAFLUSH, &quiet) == 0;
 }
 
-/* Read up to the end of the line or file; the length, or -1 with errno. Unbuffered: stdio would
- * keep a copy. */
+/*
+ * Read up to the end of the line or file; returns the length, or -1 with errno. Unbuffered, because
+ * stdio would keep a copy.
+ */
 static ssize_t
 read_line(int fd, char *line, size_t cap)
 {
@@ -75,8 +77,8 @@ secret_read(const char *file, const char *prompt)
 	while (len > 0 && strchr(" \t\r", line[len - 1]) != NULL)
 		len--;
 	if (len == 0) {
-		fprintf(
-		    stderr, "jobgate: %s holds no token\n", from_stdin ? "standard input" : file);
+		fprintf(stderr, "jobgate: %s contains no token\n",
+		    from_stdin ? "standard input" : file);
 		goto done;
 	}
 	secret = strndup(line, (size_t)len);

@@ -30,7 +30,7 @@ static const struct argp_option change_options[] = {
     {0},
 };
 
-/* The public URL of some job that the selector matches, for the example; NULL without one. */
+/* The public URL of a job that the selector matches, for the example; NULL when there is none. */
 static char *
 example_url(struct command_context *context, const char *selector)
 {
@@ -59,7 +59,7 @@ example_url(struct command_context *context, const char *selector)
 	return url;
 }
 
-/* Show a record that has its value, this once, and how to use it. */
+/* Show a token with its value, which the server sends only this once, and how to use it. */
 static int
 show_value(
     struct command_context *context, const char *method, const char *path, const json_t *body)
@@ -88,7 +88,10 @@ show_value(
 	return result;
 }
 
-/* The label selectors, each possibly several with commas, as one. NULL when memory is short. */
+/*
+ * Join the label selectors, each of which may have several labels, into one. NULL when memory is
+ * short.
+ */
 static char *
 joined_selector(const struct options *options)
 {
@@ -193,7 +196,7 @@ renew_run(struct command_context *context)
 	char *path;
 	int result;
 
-	if (!command_confirm(context, "The present value stops working at once. Renew token", id))
+	if (!command_confirm(context, "The current value stops working at once. Renew token", id))
 		return CLI_REFUSED;
 	path = client_path("/v1/tokens/", id, "/renew");
 	result = show_value(context, "POST", path, NULL);

@@ -1,4 +1,4 @@
-/* yaml.c - JSON values as YAML documents, through libyaml's emitter. */
+/* yaml.c - writes JSON values as YAML documents with libyaml's emitter. */
 #include "auth/cli/present.h"
 
 #include <ctype.h>
@@ -9,9 +9,9 @@
 #include <yaml.h>
 
 /*
- * Would a reader take this text, unquoted, for something else than text?
- * YAML 1.1 has many ways: yes, off, 1e3, 1_000, 0x1f, 12:30:45, 2024-01-01, ~.
- * All of them but the words begin with a digit, a sign, a dot or '~' or '<'.
+ * True when a YAML 1.1 reader would take this text, unquoted, for something other than text: yes,
+ * off, 1e3, 1_000, 0x1f, 12:30:45, 2024-01-01, ~. All of these except the words begin with a digit,
+ * a sign, a dot, '~' or '<'.
  */
 static bool
 needs_quotes(const char *text)
@@ -121,7 +121,7 @@ document_begin(yaml_emitter_t *emitter, FILE *out)
 	yaml_event_t event;
 
 	yaml_emitter_set_output_file(emitter, out);
-	yaml_emitter_set_width(emitter, -1); /* a folded line would break text that people copy */
+	yaml_emitter_set_width(emitter, -1); /* folded lines would break text that people copy */
 	return emit(emitter, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING),
 		   &event) &&
 	       emit(emitter, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1),

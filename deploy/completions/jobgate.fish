@@ -4,14 +4,14 @@ function __jobgate_ids # token|job
     jobgate $argv[1] list -o description --no-color 2>/dev/null | sed '1d; s/ .*//'
 end
 
-function __jobgate_at # NOUN [VERB]: has the line got as far as that?
+function __jobgate_at # NOUN [VERB]: true when the line is in this command
     set -l words (commandline -opc)
     test "$words[2]" = "$argv[1]"; or return 1
     set -q argv[2]; and not contains -- "$words[3]" $argv[2..-1]; and return 1
     return 0
 end
 
-function __jobgate_verb # NOUN: is its verb to come?
+function __jobgate_verb # NOUN: true when its verb is missing
     set -l words (commandline -opc)
     test (count $words) -eq 2 -a "$words[2]" = "$argv[1]"
 end
@@ -19,7 +19,7 @@ end
 complete -c jobgate -f
 complete -c jobgate -n __fish_use_subcommand -a serve -d 'Run the gateway'
 complete -c jobgate -n __fish_use_subcommand -a check -d 'Validate a configuration'
-complete -c jobgate -n __fish_use_subcommand -a store -d 'Look after the store'
+complete -c jobgate -n __fish_use_subcommand -a store -d 'Check, export and import a store'
 complete -c jobgate -n __fish_use_subcommand -a token -d 'Application tokens'
 complete -c jobgate -n __fish_use_subcommand -a job -d Jobs
 complete -c jobgate -n __fish_use_subcommand -a authorize -d 'Explain a decision'
@@ -34,17 +34,17 @@ for noun in serve check store
     complete -c jobgate -n "__jobgate_at $noun" -s c -l config -r -F -d Configuration
 end
 complete -c jobgate -n '__jobgate_at store' -l store -x -d 'URL of the store'
-complete -c jobgate -n '__jobgate_at store' -l prefix -x -d 'Of its keys'
-complete -c jobgate -n '__jobgate_at store' -l ca-file -r -F -d Authorities
+complete -c jobgate -n '__jobgate_at store' -l prefix -x -d 'Prefix of its keys'
+complete -c jobgate -n '__jobgate_at store' -l ca-file -r -F -d 'CA certificates'
 complete -c jobgate -n '__jobgate_at store' -l enforce -d 'mint: refuse values that were not minted'
-complete -c jobgate -n '__jobgate_at store' -l force -d 'mint: even if tokens have such values'
+complete -c jobgate -n '__jobgate_at store' -l force -d 'mint: even if this refuses tokens'
 
 for noun in token job authorize
     complete -c jobgate -n "__jobgate_at $noun" -l token -x -d 'Authenticate with an operator token'
     complete -c jobgate -n "__jobgate_at $noun" -l app-token -x -d 'The same as --token'
     complete -c jobgate -n "__jobgate_at $noun" -l token-file -r -F -d 'Read the token from a file'
     complete -c jobgate -n "__jobgate_at $noun" -l control-url -x -d 'Control API'
-    complete -c jobgate -n "__jobgate_at $noun" -l url -x -d 'Of the job, or the same as --control-url'
+    complete -c jobgate -n "__jobgate_at $noun" -l url -x -d 'URL of the job, or the same as --control-url'
     complete -c jobgate -n "__jobgate_at $noun" -s o -l output -x -a 'json yaml description' -d 'Output format'
     complete -c jobgate -n "__jobgate_at $noun" -l no-color -d 'Remove colors from output'
 end
@@ -64,5 +64,5 @@ complete -c jobgate -n '__jobgate_at job run' -l host -x -d 'Address of this mac
 complete -c jobgate -n '__jobgate_at job get set delete' -a '(__jobgate_ids job)'
 complete -c jobgate -n '__jobgate_at job delete' -s y -l yes -d 'Do not ask'
 
-complete -c jobgate -n '__jobgate_at authorize' -l job -x -a '(__jobgate_ids job)' -d 'Job that is asked for'
+complete -c jobgate -n '__jobgate_at authorize' -l job -x -a '(__jobgate_ids job)' -d 'Job that the request is for'
 complete -c jobgate -n '__jobgate_at authorize' -l value -x -d 'Token to judge'

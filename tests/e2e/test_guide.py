@@ -155,6 +155,6 @@ def test_unscoped(person):
 @pytest.mark.parametrize("line, told", [
     ("jobgate token create", "--role <ROLE>|<NAME> is missing"), ("jobgate token create x", "--role <ROLE> is missing"),
     ("jobgate token create x --role admin", "possible values: read, operator"), ("jobgate token create x --role read -l model", "name=value"),
-    ("jobgate token create x --role read -o xml", "possible values: json, yaml, description"), ("jobgate token frobnicate", "is no command")])
+    ("jobgate token create x --role read -o xml", "possible values: json, yaml, description"), ("jobgate token frobnicate", "is not a command")])
 def test_mistakes_are_explained(person, line, told):
     assert re.search(told, person.types(line, status=2))

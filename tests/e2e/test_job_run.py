@@ -110,7 +110,7 @@ def test_lease_is_renewed(gateway, run, records):
 
 
 def test_deleted_meanwhile(gateway, run):
-    """Somebody deletes the job: it stays deleted, and the command runs on."""
+    """The job is deleted by someone else: it stays deleted, and the command keeps running."""
     program = run("--lease", "6")
     job = job_of(program)
     assert gateway.cli("job", "delete", job, "--yes").status == 0

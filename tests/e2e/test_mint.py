@@ -207,7 +207,7 @@ def test_a_new_store_begins_enforced(server, records_here, gateways, command):
     assert status_of(gateway, host, renewed["value"]) == 502
     assert status_of(gateway, host, made[0]["value"]) == 401
     assert command("verify").status == 0
-    assert command("mint").out == "values are minted, and no others count\n"
+    assert command("mint").out == "values are minted, and only minted values count\n"
     assert key not in gateway.program.log()
 
 
@@ -256,7 +256,7 @@ def test_an_old_store_step_by_step(server, records_here, gateways, command):
     host = control.job_of(url="unix:/x")["id"] + ".jobs.test"
     refused = command("mint", "--enforce")
     assert (refused.status, server.client.keys("jobgate:mint*")) == (1, [])
-    assert "nothing is minted here yet" in refused.err
+    assert "this store has no mint key yet" in refused.err
 
     started = command("mint")
     assert started.status == 0 and "2 tokens are not minted yet" in started.out
@@ -266,7 +266,7 @@ def test_an_old_store_step_by_step(server, records_here, gateways, command):
     made = control.token_of("new")
     assert server.client.hget(f"jobgate:token:{made['id']}", "minted") == "1"
     verified = command("verify")
-    assert (verified.status, verified.out) == (0, "3 tokens, 1 job: every record is whole and in its index; 2 tokens are not minted yet\n")
+    assert (verified.status, verified.out) == (0, "3 tokens, 1 job: every record is valid and in its index; 2 tokens are not minted yet\n")
     assert f"token {old.id}: its value is not minted yet" in verified.err
 
     refused = command("mint", "--enforce")
@@ -275,7 +275,7 @@ def test_an_old_store_step_by_step(server, records_here, gateways, command):
     assert made["id"] not in refused.err and "2 tokens would be refused" in refused.err
     renewed = [control.done("POST", f"/v1/tokens/{token.id}/renew") for token in (old, operator)]
     done = command("mint", "--enforce")
-    assert (done.status, done.out, done.err) == (0, "values are minted, and no others count\n", "")
+    assert (done.status, done.out, done.err) == (0, "values are minted, and only minted values count\n", "")
     eventually(lambda: "not minted here are refused" in gateway.program.log(), "the worker to notice")
     for value in [made["value"], renewed[0]["value"]]:
         assert status_of(gateway, host, value) == 502
@@ -298,7 +298,7 @@ def test_enforced_by_force(server, records_here, gateways, command):
         eventually(lambda: ask(client, host, old) == 401, "the worker to notice")
     eventually(lambda: control.by(operator).call("GET", "/v1/jobs").status == 401, "the control process to notice")
     verified = command("verify")
-    assert verified.status == 1 and f"token {old.id}: its value was not minted here, so that it is refused" in verified.err
+    assert verified.status == 1 and f"token {old.id}: its value was not minted here and is refused" in verified.err
     renewed = control.done("POST", f"/v1/tokens/{old.id}/renew")
     assert status_of(gateway, host, renewed["value"]) == 502
 
@@ -306,7 +306,7 @@ def test_enforced_by_force(server, records_here, gateways, command):
 def test_usage(command, server):
     assert command("verify", "--enforce").status == 2
     assert command("mint", "--force").status == 2
-    assert command("mint").out == "values are minted, and no others count\n"  # a store without tokens
+    assert command("mint").out == "values are minted, and only minted values count\n"  # a store without tokens
     assert server.client.get(ENFORCED) == "1"
     server.client.flushall()
     server.client.set("jobgate:mint", "nonsense")

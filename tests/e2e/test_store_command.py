@@ -65,13 +65,13 @@ def content(server):
 def test_round_trip(source, target, store):
     """What is exported and imported is the same, times and order included; a lease begins anew."""
     _, tokens, jobs = fill(source)
-    assert store("verify", server=source).out == "6 tokens, 3 jobs: every record is whole and in its index\n"
+    assert store("verify", server=source).out == "6 tokens, 3 jobs: every record is valid and in its index\n"
     lines = store("export", server=source)
     assert (lines.status, lines.err) == (0, "exported 6 tokens and 3 jobs\n")
     assert not any(token.value in lines.out or token.value[21:] in lines.out for token in tokens)
     assert {json.loads(line)["kind"] for line in lines.out.splitlines()} == {"token", "job"}
     made = store("import", server=target, stdin=lines.out)
-    assert (made.status, made.out) == (0, "imported 6 tokens and 3 jobs; 0 were there already and stay as they are\n")
+    assert (made.status, made.out) == (0, "imported 6 tokens and 3 jobs; 0 existed already and were not changed\n")
     assert content(target) == content(source)
     assert 50 < target.client.ttl(f"jobgate:job:{jobs[2]}") <= 60
     assert store("verify", server=target).status == 0
@@ -96,7 +96,7 @@ def test_import_changes_nothing_that_is_there(source, target, store):
     renewed = records.renew(tokens[0])
     before = content(source)
     again = store("import", server=source, stdin=lines)
-    assert (again.status, again.out) == (0, "imported 0 tokens and 0 jobs; 9 were there already and stay as they are\n")
+    assert (again.status, again.out) == (0, "imported 0 tokens and 0 jobs; 9 existed already and were not changed\n")
     assert content(source) == before
     assert renewed.value != tokens[0].value
 
@@ -107,7 +107,7 @@ def test_from_the_gateways_own(gateways, target, store):
     local = Control(gateway.socket_path)
     token, job = local.token_of("basetoken", "operator", "model=base"), local.job_of(labels={"model": "base"}, url="unix:/x", lease=600)
     result = store("verify", "-c", gateway.config_path)
-    assert result.out == "1 token, 1 job: every record is whole and in its index\n"
+    assert result.out == "1 token, 1 job: every record is valid and in its index\n"
     lines = [json.loads(line) for line in store("export", "-c", gateway.config_path).out.splitlines()]
     assert lines.pop(0)["kind"] == "mint"
     shown = {name: value for name, value in token.items() if name != "value"}
@@ -123,8 +123,8 @@ def test_from_the_gateways_own(gateways, target, store):
     (lambda records, token, job: records.client.hset(records.token_key(token), "role", "emperor"), "token ID: its role is neither read nor operator"),
     (lambda records, token, job: records.client.hdel(records.token_key(token), "selector"), "token ID: it has no selector field (empty for every job)"),
     (lambda records, token, job: records.client.hset(records.job_key(job), "url", "ftp://x"), "job ID: its url is not valid"),
-    (lambda records, token, job: records.client.zrem("jobgate:tokens", token), "token ID: not in the index, so that no list has it"),
-    (lambda records, token, job: records.client.delete(records.token_key(token)), "token ID: in the index, but there is no record"),
+    (lambda records, token, job: records.client.zrem("jobgate:tokens", token), "token ID: not in the index, so no list shows it"),
+    (lambda records, token, job: records.client.delete(records.token_key(token)), "token ID: in the index, but without a record"),
     (lambda records, token, job: [records.client.delete(records.job_key(job)), records.client.set(records.job_key(job), "x")],
      "job ID: WRONGTYPE Operation against a key holding the wrong kind of value"),
     (lambda records, token, job: records.client.hset("jobgate:job:Not\x1b[31m valid", "url", "unix:/x"), "job Not?[31m?valid: its id is not valid"),
@@ -189,7 +189,7 @@ def test_usage(store, source):
     assert store("verify", "--help").status == 0
     assert store("verify", "-c", "/nonexistent").status == 1
     assert store("verify", "--store", "nonsense").status == 2
-    assert "'store nothing' is no command" in store("nothing").err and "'more'" in store("verify", "more").err
+    assert "'store nothing' is not a command" in store("nothing").err and "'more'" in store("verify", "more").err
 
 
 @pytest.mark.parametrize("verb", ["verify", "export", "import"])
@@ -231,11 +231,11 @@ def test_redis_dies_on_the_way(make_folder, sanitizer):
     eventually(lambda: server.client.zcard("jobgate:jobs") > 500, "some to be there")
     server.kill()
     out, err = process.communicate("".join(lines[2000:]), timeout=4 * PATIENCE)
-    assert process.returncode == 3 and "run it again" in err and out == ""
+    assert process.returncode == 3 and "run the import again" in err and out == ""
     server.start()
     again = run([binary(), "store", "import", "--store", server.url], environment(sanitizer), "".join(lines))
     assert again.status == 0
-    there = int(re.search(r"and (\d+) jobs?; (\d+) were", again.out)[1]) + int(re.search(r"and (\d+) jobs?; (\d+) were", again.out)[2])
+    there = int(re.search(r"and (\d+) jobs?; (\d+) existed", again.out)[1]) + int(re.search(r"and (\d+) jobs?; (\d+) existed", again.out)[2])
     assert there == 4000
     assert run([binary(), "store", "verify", "--store", server.url], environment(sanitizer)).out.startswith("0 tokens, 4000 jobs: every")
     server.stop()
