@@ -1,4 +1,5 @@
-/* ascii.c - the classes of all characters: the sums of enum ascii_class, sixteen to a row. */
+/* ascii.c - the classes of each character: sums of enum ascii_class, sixteen characters in a row.
+ */
 #include "auth/ascii.h"
 
 /* clang-format off */

@@ -1,4 +1,4 @@
-/* ascii.h - classes of characters, whatever the locale says. */
+/* ascii.h - classes of ASCII characters, independent of the locale. */
 #ifndef JOBGATE_AUTH_ASCII_H
 #define JOBGATE_AUTH_ASCII_H
 
@@ -50,7 +50,7 @@ is_hex(char c)
 	return ascii_is(c, ASCII_HEX);
 }
 
-/* What a hexadecimal digit stands for. */
+/* The value of a hexadecimal digit. */
 static inline int
 hex_value(char c)
 {

@@ -1,4 +1,4 @@
-/* check.c - the last words of a process whose CHECK has failed. */
+/* check.c - logs a failed CHECK and ends the process. */
 #include "jobgate/check.h"
 
 #include <poll.h>
@@ -8,27 +8,28 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* The line waits this long for a pipe that is full; then it is lost. */
+/* How long the line waits for a full pipe; then it is lost. */
 #define PATIENCE_MS 100
 
-/* The threads of logs have this long to write what the process said before. */
+/* How long log threads have to write what was logged before. */
 #define LOGS_MS 50
 
-/* In a build that counts: this many failures are logged, then only the one at 2, 4, 8 ... times
- * that number.
+/*
+ * In a build that counts failures: this many are logged, then only those whose number is a power of
+ * two.
  */
 #define LOGGED_MAX 100
 
 /*
- * The only state that is not an object's: a CHECK stands where no log can be passed to it. Written
- * at the start of a process, and by the one thread that runs it.
+ * The only state outside an object, because a CHECK has no log at hand. It is written at the start
+ * of a process, by its only thread.
  */
 static struct log last_log = {.fd = STDERR_FILENO, .process = "jobgate"};
 static char process_name[64];
 static void (*test_caught)(const char *message);
 static atomic_uint failures;
 
-/* A failure in a dump of a failure must not come here for ever. */
+/* A CHECK that fails within a dump must not start another dump. */
 static _Thread_local bool failing;
 static _Thread_local struct dump dump;
 static _Thread_local char text[DUMP_TEXT_MAX];
@@ -37,7 +38,7 @@ void
 jg_check_log(const struct log *log)
 {
 	last_log = *log;
-	last_log.put = NULL; /* it may need another thread, or a buffer that no thread will empty */
+	last_log.put = NULL; /* it may need a thread that no longer runs */
 	strncpy(process_name, log->process != NULL ? log->process : "jobgate",
 	    sizeof(process_name) - 1);
 	last_log.process = process_name;
@@ -63,8 +64,8 @@ on_alarm(int number)
 }
 
 /*
- * Write once, and wait at most PATIENCE_MS. Other processes write to the same pipe: one that had
- * room a moment ago may have none now, so an alarm ends a write that waits.
+ * Write once, and wait at most PATIENCE_MS. Other processes write to the same pipe and may fill it
+ * after poll, so an alarm ends a write that blocks.
  */
 static void
 write_in_time(const char *line, size_t len)
@@ -74,7 +75,7 @@ write_in_time(const char *line, size_t len)
 	struct pollfd writable = {.fd = last_log.fd, .events = POLLOUT};
 	struct itimerval before_time;
 	struct sigaction before;
-	ssize_t ignored; /* nothing can be done about a line that does not leave */
+	ssize_t ignored; /* nothing can be done when the write fails */
 
 	if (poll(&writable, 1, PATIENCE_MS) != 1)
 		return;
@@ -113,12 +114,12 @@ append_number(struct dump *out, unsigned number)
 struct dump *
 jg_check_begin(const char *file, int line, const char *function, const char *condition)
 {
-	if (failing) /* in the dump of the first failure: that one tells what it can */
+	if (failing) /* within the dump of the first failure: log that one as far as it got */
 		jg_check_end();
 	failing = true;
 	jg_dump_init(&dump, text, sizeof(text));
 	append(&dump, "CHECK failed: ");
-	while (strncmp(file, "../", 3) == 0) /* a compiler may be given relative paths */
+	while (strncmp(file, "../", 3) == 0) /* some builds pass relative paths to the compiler */
 		file += 3;
 	append(&dump, file);
 	append(&dump, ":");

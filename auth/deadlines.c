@@ -5,7 +5,7 @@
 
 #include "jobgate/check.h"
 
-/* Both are roots without siblings. */
+/* Merge two roots without siblings. */
 static struct deadline *
 merge(struct deadline *one, struct deadline *other)
 {
@@ -20,7 +20,7 @@ merge(struct deadline *one, struct deadline *other)
 	return sooner;
 }
 
-/* The first of some siblings, as a root. */
+/* Take the first of the siblings, as a root. */
 static struct deadline *
 detach(struct deadline **siblings)
 {

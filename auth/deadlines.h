@@ -12,17 +12,17 @@
 struct deadline {
 	struct deadline *child, *next;
 	struct deadline *before; /* the sibling before it, or the parent of a first child */
-	uint64_t ms;		 /* 0: in no queue */
+	uint64_t ms;		 /* 0: not in a queue */
 };
 
 struct deadlines {
 	struct deadline *first; /* the soonest; NULL: there is none */
 };
 
-/* Add one that is in no queue; ms must not be 0. */
+/* Add a deadline that is not in a queue; ms must not be 0. */
 void deadlines_add(struct deadlines *deadlines, struct deadline *deadline, uint64_t ms);
 
-/* Remove one; harmless for one that is in no queue. */
+/* Remove a deadline; harmless if it is not in a queue. */
 void deadlines_remove(struct deadlines *deadlines, struct deadline *deadline);
 
 #endif

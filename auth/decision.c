@@ -1,4 +1,4 @@
-/* decision.c - from evidence to verdict. */
+/* decision.c - computes the verdict from the evidence. */
 #include "jobgate/decision.h"
 
 #include <openssl/crypto.h>
@@ -95,7 +95,7 @@ jg_bearer_forget(struct digest_cache *cache, const struct cached_digest *read)
 		digest->kept = false;
 }
 
-/* What a token that has proved itself may do with the job of the request. */
+/* Decide whether a valid token may use the job of the request. */
 static enum verdict
 decide_on_job(const struct token *token, enum knowledge job_known, const struct job *job)
 {
@@ -138,12 +138,12 @@ jg_evidence_proves(const struct evidence *evidence)
 	return jg_bearer_proves(bearer, token);
 }
 
-/* Whether the credential is a token's; VERDICT_ALLOW when it is. */
+/* VERDICT_ALLOW when the credential proves the token. */
 static enum verdict
 decide_on_token(const struct evidence *evidence)
 {
 	const struct bearer *bearer = evidence->bearer;
-	/* Compared in every case, so that all refusals of a token take the same time. */
+	/* This always compares, so that all refusals of a token take the same time. */
 	bool proved = jg_evidence_proves(evidence);
 
 	if (bearer->formed && evidence->token_known == RECORD_UNKNOWN)
@@ -170,7 +170,7 @@ jg_decide(const struct evidence *evidence)
 	if (verdict != VERDICT_ALLOW)
 		return verdict;
 	CHECK(evidence->token != NULL && evidence->token_known == RECORD_KNOWN);
-	if (evidence->names_control) /* which judges the token, and its scope, once more */
+	if (evidence->names_control) /* the control API checks the token and its scope again */
 		return evidence->token->role == ROLE_OPERATOR ? VERDICT_ALLOW
 							      : VERDICT_OUT_OF_SCOPE;
 	if (!evidence->names_job)

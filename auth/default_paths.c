@@ -1,4 +1,4 @@
-/* default_paths.c - default places, by the rules of systemd and XDG. */
+/* default_paths.c - default paths, by the rules of systemd and XDG. */
 #include "jobgate/paths.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The value of a variable when it is an absolute path: XDG says to ignore any other. */
+/* The value of a variable if it is an absolute path; XDG says to ignore others. */
 static const char *
 directory_of(const char *variable)
 {
@@ -64,7 +64,7 @@ jg_state_dir_default(char *out, size_t cap)
 	return fits(snprintf(out, cap, "/tmp/jobgate-%u/state", (unsigned)geteuid()), cap);
 }
 
-/* Any user may own a directory below /tmp: what is not ours must not be used. */
+/* Other users may own a directory below /tmp; such a directory must not be used. */
 static bool
 is_ours(const char *path)
 {
@@ -83,7 +83,7 @@ is_ours(const char *path)
 	return true;
 }
 
-/* Whether it is one of those that anyone may put something into, such as /tmp. */
+/* True for a directory that all users may write to, such as /tmp. */
 static bool
 is_shared(const char *path)
 {
@@ -92,7 +92,7 @@ is_shared(const char *path)
 	return stat(path, &found) == 0 && (found.st_mode & S_IWOTH) != 0;
 }
 
-/* What stands in a shared directory may have been put there for us to fall into. */
+/* True when it belongs to another user, who may have put it into a shared directory as a trap. */
 static bool
 is_strangers(const char *path)
 {
@@ -106,7 +106,7 @@ jg_make_directory(const char *path)
 {
 	char partial[PATH_MAX];
 	size_t len = strlen(path);
-	bool shared = false; /* the directory above */
+	bool shared = false; /* the parent directory is shared */
 
 	if (len == 0 || len >= sizeof(partial)) {
 		errno = ENAMETOOLONG;
@@ -129,7 +129,7 @@ jg_make_directory(const char *path)
 	return is_ours(path);
 }
 
-/* As it is written, symbolic links unresolved. */
+/* Check the path as written, without resolving symbolic links. */
 static bool
 is_planted(const char *path)
 {

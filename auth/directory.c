@@ -1,4 +1,4 @@
-/* directory.c - a worker's cache of tokens and jobs, and those that wait for or watch its entries.
+/* directory.c - a worker's cache of tokens and jobs, with the waiters and watches of its entries.
  */
 #include <openssl/crypto.h>
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 #include "auth/entry.h"
 #include "jobgate/container_of.h"
 
-/* ---- birth and end ---- */
+/* ---- create and free ---- */
 
 struct directory *
 jg_directory_new(const struct directory_options *options, const struct directory_store *store)
@@ -35,7 +35,9 @@ jg_directory_new(const struct directory_options *options, const struct directory
 	return directory;
 }
 
-/* Free the entries of a list, at most `max`. Waiters and watches of an entry only leave its lists.
+/*
+ * Free at most `max` entries of a list. Their waiters and watches are only taken out of their
+ * lists.
  */
 static void
 free_entries(struct entry_list *list, size_t max)
@@ -104,8 +106,7 @@ jg_directory_lookup(struct directory *directory, enum record_kind kind, struct s
 		return answer_of(entry);
 	}
 	directory->stats.misses++;
-	/* A record that is read while pushes may be lost is of no use: no push would tell of a
-	 * change. */
+	/* No read while pushes may be lost: no push would report a change of the record. */
 	if (!directory->linked || now_ms >= directory->until_ms)
 		return unknown;
 	if (entry == NULL)
@@ -200,9 +201,9 @@ jg_directory_watched(
 	return answer_of(watch->entry);
 }
 
-/* ---- telling: callbacks may look up, wait, forget, watch and unwatch whatever they like ---- */
+/* ---- callbacks, which may call any of the functions above, for any entry ---- */
 
-/* Call all who watch a busy entry; those who come to watch meanwhile know already. */
+/* Call all watches of a busy entry. A watch that is added meanwhile knows the new state already. */
 static void
 tell_watchers(struct directory_entry *entry)
 {
@@ -217,8 +218,10 @@ tell_watchers(struct directory_entry *entry)
 	}
 }
 
-/* Let all who wait for a busy entry ask again; those who come to wait meanwhile wait for another
- * read. */
+/*
+ * Call all waiters of a busy entry, which then look up again. A waiter that is added meanwhile
+ * waits for another read.
+ */
 static void
 tell_waiters(struct directory_entry *entry)
 {
@@ -248,7 +251,7 @@ entry_release(struct directory_entry *entry)
 	entry_settle(entry);
 }
 
-/* Tell those who watch an entry of this list that is past its bound. */
+/* Tell the watches of entries in this list that are past their bound. */
 static void
 tell_expired(struct directory *directory, struct entry_list *list, uint64_t now_ms)
 {
@@ -264,7 +267,7 @@ tell_expired(struct directory *directory, struct entry_list *list, uint64_t now_
 				directory->stale_due_ms = until_ms;
 			if (until_ms > now_ms || (entry->read_epoch == 0 && entry->until_ms == 0))
 				continue;
-			/* Not valid any more; its watchers are told once. */
+			/* It is no longer valid; its watches are told once. */
 			entry->read_epoch = 0;
 			entry->until_ms = 0;
 		}
@@ -276,7 +279,7 @@ tell_expired(struct directory *directory, struct entry_list *list, uint64_t now_
 
 /* ---- reading again ---- */
 
-/* Read watched stale entries again, as many as may be under way. */
+/* Read watched stale entries again, as many as may be under way at once. */
 static void
 refresh_stale(struct directory *directory, uint64_t now_ms)
 {
@@ -289,9 +292,9 @@ refresh_stale(struct directory *directory, uint64_t now_ms)
 }
 
 /*
- * Read watched records again whose time to live has ended: the store may report that much later. If
- * the record was extended, its watchers go on; the others are told by the answer, or when none has
- * come soon (entry_until).
+ * Read watched records again whose time to live has ended, since the store may report that much
+ * later. If the record was extended, its watchers continue. Otherwise they are told by the answer,
+ * or soon after if there is none (entry_until).
  */
 static void
 read_ended(struct directory *directory, uint64_t now_ms)
@@ -301,7 +304,7 @@ read_ended(struct directory *directory, uint64_t now_ms)
 	while ((end = directory->ends.first) != NULL && now_ms >= end->ms) {
 		struct directory_entry *entry = container_of(end, struct directory_entry, end);
 
-		/* A record that is stale for another reason waits for its turn to be read. */
+		/* A record that is also stale for another reason waits for its turn to be read. */
 		deadlines_remove(&directory->ends, end);
 		if (!entry_is_current(entry)) {
 			if (entry_until(entry) < directory->stale_due_ms)
@@ -314,7 +317,7 @@ read_ended(struct directory *directory, uint64_t now_ms)
 	}
 }
 
-/* What was read until now is not tracked any more. Watchers may go on until the bound it had. */
+/* Redis no longer tracks what was read until now. Watchers may rely on it until its bound. */
 static void
 begin_epoch(struct directory *directory)
 {
@@ -326,7 +329,7 @@ begin_epoch(struct directory *directory)
 	TAILQ_CONCAT(&directory->stale, &directory->fresh, link);
 }
 
-/* ---- what the tracker tells ---- */
+/* ---- calls by the tracker ---- */
 
 void
 jg_directory_feed(struct directory *directory, struct directory_entry *entry, enum feed feed,
@@ -353,8 +356,9 @@ jg_directory_feed(struct directory *directory, struct directory_entry *entry, en
 	entry_join(entry);
 	if (feed != FEED_FAILED && !overtaken)
 		tell_watchers(entry);
-	/* An overtaken reply is no answer: those who wait go on waiting, if another read can be
-	 * had. */
+	/*
+	 * An overtaken reply is not an answer: waiters keep waiting, if another read can be sent.
+	 */
 	if (feed == FEED_FAILED || !overtaken || (wanted && !entry_read(entry)))
 		tell_waiters(entry);
 	free(old);
@@ -378,8 +382,9 @@ jg_directory_invalidate(
 		entry->overtaken = true;
 		return;
 	}
-	/* The record was right until now; how long that may count is settled by what is known at
-	 * this moment. */
+	/*
+	 * The record was right until now. entry_set_stale keeps the bound that this gives watchers.
+	 */
 	entry_set_stale(entry);
 	if (!LIST_EMPTY(&entry->watches))
 		entry_read(entry);
@@ -416,8 +421,7 @@ jg_directory_link_up(struct directory *directory, uint64_t now_ms)
 {
 	begin_epoch(directory);
 	directory->linked = true;
-	/* Nothing has been read in this epoch yet, so all that will be is true at some moment from
-	 * now on. */
+	/* Nothing has been read in this epoch yet, so its bound starts afresh. */
 	directory->until_ms = 0;
 	jg_directory_good(directory, now_ms);
 	refresh_stale(directory, now_ms);

@@ -1,9 +1,11 @@
-/* directory_count.c - how many records of each kind a directory holds, by what is known of them. */
+/* directory_count.c - counts the records of each kind in a directory, by what is known of them. */
 #include "auth/entry.h"
 #include "auth/record.h"
 #include "jobgate/container_of.h"
 
-/* Chains of the table for each call: a moment's work even if each node is out of the caches. */
+/*
+ * How many chains of the table a call counts: little work even if no node is in the CPU's caches.
+ */
 #define CHAINS_AT_ONCE 1024
 
 static void

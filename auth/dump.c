@@ -1,4 +1,4 @@
-/* dump.c - objects written as text, in room of a fixed size. */
+/* dump.c - writes objects as text into a buffer of fixed size. */
 #include "jobgate/dump.h"
 
 #include <string.h>
@@ -10,7 +10,7 @@
 
 static const char mark[] = "...";
 
-/* Always kept for the mark, and for the brackets of what has been begun. */
+/* The room that is left, after the mark and the closing brackets of open objects. */
 static size_t
 room(const struct dump *dump)
 {
@@ -27,7 +27,7 @@ append(struct dump *dump, const char *text, size_t len)
 	dump->text[dump->len] = '\0';
 }
 
-/* Something is left out: say so, once. */
+/* Write the mark for what is left out, once. */
 static void
 cut(struct dump *dump)
 {
@@ -36,7 +36,7 @@ cut(struct dump *dump)
 	dump->cut = true;
 }
 
-/* Write an item whole or not at all; with a space, unless it is the first in its object. */
+/* Write an item completely or not at all, after a space unless it is the first in its object. */
 static bool
 item(struct dump *dump, const char *key, const char *between, const char *value, size_t value_len,
     const char *after)
@@ -66,7 +66,7 @@ jg_dump_init(struct dump *dump, char *text, size_t cap)
 void
 jg_dump_begin(struct dump *dump, const char *kind)
 {
-	/* One more bracket is to be kept for it. */
+	/* Reserve room for its closing bracket. */
 	dump->depth++;
 	if (!item(dump, kind, "", "{", 1, ""))
 		dump->depth--;
@@ -75,14 +75,14 @@ jg_dump_begin(struct dump *dump, const char *kind)
 void
 jg_dump_end(struct dump *dump)
 {
-	/* Of objects that found no room, none is open. */
+	/* An object that did not fit was not opened. */
 	if (dump->depth == 0)
 		return;
 	dump->depth--;
 	append(dump, "}", 1);
 }
 
-/* The digits of a number, written before `end`. */
+/* Write the digits of a number before `end`; returns where they begin. */
 static char *
 digits(char *end, uint64_t value)
 {

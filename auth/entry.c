@@ -1,4 +1,4 @@
-/* entry.c - entries find their list, their age and their end here. */
+/* entry.c - an entry's list, its bounds, and its creation, eviction and reads. */
 #include "auth/entry.h"
 
 #include <stdlib.h>
@@ -18,7 +18,7 @@ entry_has_ended(const struct directory_entry *entry, uint64_t now_ms)
 	       now_ms >= entry->record->ends_ms;
 }
 
-/* The bound that the store's proofs give it. */
+/* The bound that the tracker's proofs give it. */
 static uint64_t
 proved_until(const struct directory_entry *entry)
 {
@@ -28,7 +28,7 @@ proved_until(const struct directory_entry *entry)
 		return directory->until_ms;
 	if (entry->read_epoch == 0)
 		return entry->until_ms;
-	/* What was read in earlier epochs is not valid any more. */
+	/* The bounds of earlier epochs are forgotten, so their records are no longer valid. */
 	if (directory->epoch - entry->read_epoch < directory->options.tuning->epochs)
 		return directory->ended_until_ms[entry->read_epoch % EPOCHS_MAX];
 	return 0;
@@ -41,8 +41,7 @@ entry_until(const struct directory_entry *entry)
 
 	if (entry->record == NULL || entry->record->ends_ms == 0)
 		return until_ms;
-	/* Not until the store's bound: a worker that was stopped at the record's end would honour
-	 * it for seconds. */
+	/* The store's bound alone would be too late: it may be seconds after the record's end. */
 	extension_ms = entry->directory->options.tuning->extension_ms;
 	if (until_ms <= extension_ms || entry->record->ends_ms >= until_ms - extension_ms)
 		return until_ms;
@@ -127,7 +126,7 @@ entry_find(const struct directory *directory, enum record_kind kind, struct slic
 	return NULL;
 }
 
-/* Take an entry out of the table, for good. */
+/* Take an entry out of the table; it will be freed. */
 static void
 entry_bury(struct directory_entry *entry)
 {
@@ -146,7 +145,7 @@ entry_settle(struct directory_entry *entry)
 {
 	if (entry_home(entry) != &entry->directory->idle)
 		return;
-	/* A failed read is remembered too: otherwise every look-up would make it fail again. */
+	/* A failed read is remembered, too: otherwise each look-up would send another one. */
 	if (!entry_is_current(entry) && entry->retry_ms == 0)
 		entry_bury(entry);
 }
@@ -160,9 +159,9 @@ entry_free(struct directory_entry *entry)
 }
 
 /*
- * Go round the idle entries and take the first that was not used since the last
- * round. What was handed out at this very moment stays: its watch may be about to
- * come, and a watched entry must not vanish from the table.
+ * Evict the first idle entry that was not used since the last round (the clock algorithm). An entry
+ * that was returned at this very moment stays: a watch may be added next, and a watched entry must
+ * be in the table.
  */
 static bool
 make_room(struct directory *directory, uint64_t now_ms)

@@ -61,9 +61,9 @@ jg_ip_embedded_ipv4(const struct in6_addr *address, unsigned char out[4])
 }
 
 /*
- * Other addresses at which clouds serve credentials to their machines; they count as link-local.
- * AWS (all of its services to machines), Google, Oracle, Scaleway, Alibaba, Azure, Oracle's older
- * cloud.
+ * Other addresses at which clouds give credentials to their machines; they count as link-local. In
+ * this order: AWS (all its services for machines), Google, Oracle, Scaleway, Alibaba, Azure,
+ * Oracle's older cloud.
  */
 static const struct ip_range cloud_services[] = {
     {.address.s6_addr = {0xfd, 0, 0x0e, 0xc2}, .prefix = 32},
@@ -108,7 +108,9 @@ jg_ip_class(const struct in6_addr *address)
 
 	if (IN6_IS_ADDR_UNSPECIFIED(address))
 		return IP_CLASS_UNSPECIFIED;
-	/* Teredo and local NAT64 (RFC 8215) carry IPv4 addresses in ways that are not known here.
+	/*
+	 * Teredo and local NAT64 (RFC 8215) contain IPv4 addresses in forms that are not decoded
+	 * here.
 	 */
 	if (IN6_IS_ADDR_LINKLOCAL(address) || is_cloud_service(address) ||
 	    memcmp(bytes, teredo, 4) == 0 || memcmp(bytes, local_nat64, 6) == 0)

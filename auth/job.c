@@ -6,7 +6,7 @@
 #include "auth/ascii.h"
 
 #define HOST_MAX 253
-#define SOCKET_PATH_MAX 107 /* sun_path of sockaddr_un, less its NUL */
+#define SOCKET_PATH_MAX 107 /* sun_path of sockaddr_un, without its NUL */
 
 bool
 jg_job_id_valid(struct slice id)
@@ -19,7 +19,7 @@ jg_job_id_valid(struct slice id)
 	return true;
 }
 
-/* An IPv6 address between brackets, from *at on (behind '['); goes behind the ']'. */
+/* Parse an IPv6 address from *at, which is after '['; *at then is after ']'. */
 static bool
 parse_ipv6(struct slice text, size_t *at, struct job_url *out)
 {
@@ -33,7 +33,7 @@ parse_ipv6(struct slice text, size_t *at, struct job_url *out)
 	out->host = (struct slice){rest.at, (size_t)(close - rest.at)};
 	memcpy(address, out->host.at, out->host.len);
 	address[out->host.len] = '\0';
-	/* A NUL would hide from inet_pton what is behind it. */
+	/* inet_pton would stop at a NUL. */
 	if (memchr(address, '\0', out->host.len) != NULL ||
 	    inet_pton(AF_INET6, address, &parsed) != 1)
 		return false;
@@ -71,7 +71,7 @@ parse_port(struct slice text, size_t *at, struct job_url *out)
 	return *at > begin && port > 0;
 }
 
-/* One byte of a base with its escapes: '%' and two hex digits count as one. */
+/* Check one byte of a base; '%' and two hex digits count as one byte. */
 static bool
 base_byte(struct slice text, size_t at, size_t *len)
 {
@@ -105,7 +105,7 @@ is_dots(struct slice segment)
 	return dots == 1 || dots == 2;
 }
 
-/* "/a/b" up to the end of the text; the slash at its end is left out. */
+/* Parse "/a/b" up to the end of the text; slashes at its end are left out. */
 static bool
 parse_base(struct slice text, size_t *at, struct job_url *out)
 {

@@ -1,10 +1,12 @@
-/* label.c - labels and selectors by the Kubernetes rules. */
+/* label.c - labels and selectors, by the rules of Kubernetes. */
 #include "jobgate/label.h"
 
 #include "auth/ascii.h"
 
-/* [A-Za-z0-9._-], alphanumeric at both ends, 1 to 63. Returns the offset of the first misfit, or
- * len when it is right. */
+/*
+ * True for 1 to 63 characters [A-Za-z0-9._-], alphanumeric at both ends. Otherwise *bad is the
+ * offset of the first wrong character.
+ */
 static bool
 part_check(struct slice text, size_t *bad)
 {
@@ -20,11 +22,14 @@ part_check(struct slice text, size_t *bad)
 	return text.len > 0 && is_alnum(text.at[text.len - 1]);
 }
 
-/* A DNS name in lower case: labels of 1 to 63 characters [a-z0-9-], alphanumeric at both ends. */
+/*
+ * True for a DNS name in lower case: labels of 1 to 63 characters [a-z0-9-], alphanumeric at both
+ * ends. Otherwise *bad is the offset of the first wrong character.
+ */
 static bool
 prefix_check(struct slice text, size_t *bad)
 {
-	size_t label = 0; /* characters of the current one */
+	size_t label = 0; /* characters of the current label */
 
 	for (size_t i = 0; i <= text.len; i++) {
 		char c = (char)(i < text.len ? text.at[i] : '.');

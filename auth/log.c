@@ -1,4 +1,4 @@
-/* log.c - lines for the operator. */
+/* log.c - writes log lines for the operator. */
 #include "jobgate/log.h"
 
 #include <ctype.h>
@@ -26,7 +26,7 @@ level_name(enum log_level level)
 	return "?";
 }
 
-/* syslog(3)'s numbers, which systemd reads at the beginning of a line. */
+/* The priorities of syslog(3), which systemd reads at the beginning of a line. */
 static int
 level_priority(enum log_level level)
 {
@@ -56,14 +56,14 @@ jg_log_char_len(const char *text, size_t len)
 			return 0;
 	if (at[0] == 0xc2 && at[1] < 0xa0) /* C1 */
 		return 0;
-	/* Overlong forms, surrogates, and what lies beyond Unicode. */
+	/* Overlong forms, surrogates, and values beyond Unicode. */
 	if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
 	    (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
 		return 0;
 	return wanted;
 }
 
-/* Copy text, with whatever could forge or break a line written as \xNN. Returns the end. */
+/* Append text; bytes that could forge or break a line become \xNN. Returns the new length. */
 static size_t
 append_escaped(char *line, size_t len, size_t cap, const char *text)
 {
@@ -81,7 +81,7 @@ append_escaped(char *line, size_t len, size_t cap, const char *text)
 	return len;
 }
 
-/* How many bytes from the beginning of text are letters and digits. */
+/* The number of letters and digits at the beginning of text. */
 static size_t
 alphanumerics(const char *text, size_t len)
 {
@@ -110,10 +110,9 @@ jg_log_blot(char *text, size_t len)
 }
 
 /*
- * Not gmtime_r, which takes a lock: a child that is forked while another thread holds it would wait
- * for ever. The days of the calendar are counted from 1 March of the year 0,
- * so that a leap day is the last of its year (Howard Hinnant, "chrono-Compatible Low-Level Date
- * Algorithms").
+ * gmtime_r is not used because it takes a lock: a child that is forked while another thread holds
+ * it would wait forever. Days are counted from 1 March of the year 0, so that a leap day is the
+ * last day of its year (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
  */
 size_t
 jg_log_time(const struct timespec *when, char *out, size_t cap)
@@ -176,5 +175,5 @@ jg_log(const struct log *log, enum log_level level, const char *format, ...)
 	if (log->put != NULL)
 		log->put(log->to, line, len);
 	else if (write(log->fd, line, len) < 0)
-		return; /* nothing can be done about it */
+		return; /* nothing can be done when the write fails */
 }

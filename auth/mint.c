@@ -30,8 +30,8 @@ jg_mint_key_make(unsigned char out[MINT_KEY_LEN])
 }
 
 /*
- * HMAC (RFC 2104), made of jg_token_hash: OpenSSL's own HMAC allocates memory for each call. The
- * text is at most a block long.
+ * HMAC (RFC 2104) on top of jg_token_hash, because OpenSSL's HMAC allocates memory in each call.
+ * The text is at most one block long.
  */
 static bool
 hmac(const unsigned char key[MINT_KEY_LEN], struct slice text, unsigned char out[TOKEN_HASH_LEN])
@@ -55,8 +55,8 @@ hmac(const unsigned char key[MINT_KEY_LEN], struct slice text, unsigned char out
 }
 
 /*
- * The first 65 bits of a digest. They do not fit into a number of 64: the last digit is taken off
- * by halves, 65 bits modulo 62 being twice 64 bits modulo 31, and the bit.
+ * Write the first 65 bits of a digest. They do not fit into 64 bits, so the last digit is computed
+ * first: for n of 64 bits and one more bit b, (2n + b) mod 62 = 2 (n mod 31) + b.
  */
 static void
 write_digits(const unsigned char digest[TOKEN_HASH_LEN], char out[TOKEN_MINTED_LEN])

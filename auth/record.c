@@ -1,4 +1,4 @@
-/* record.c - the types of records, from their table. */
+/* record.c - the types of records, made from their table. */
 #include "auth/record.h"
 
 const struct record_type record_types[RECORD_KINDS] = {

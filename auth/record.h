@@ -1,4 +1,5 @@
-/* record.h - what all types of records have; the table is jobgate/records.def. */
+/* record.h - what all types of records have in common; the table of types is jobgate/records.def.
+ */
 #ifndef JOBGATE_AUTH_RECORD_H
 #define JOBGATE_AUTH_RECORD_H
 
@@ -6,7 +7,7 @@
 
 struct record_type {
 	const char *noun, *nouns; /* "token", "tokens" */
-	struct slice prefix;	  /* of its keys, behind the one of all keys: "token:" */
+	struct slice prefix;	  /* of its keys, after the prefix of all keys: "token:" */
 	bool lapses;		  /* its records may have a lease */
 	bool (*id_valid)(struct slice id);
 };
@@ -20,21 +21,21 @@ union record_prefix_room {
 };
 #define RECORD_PREFIX_MAX sizeof(union record_prefix_room)
 
-/* The type that a noun ("token") names; false when it names none. */
+/* Find the type with this noun ("token"); false when there is none. */
 bool record_kind_of(struct slice noun, enum record_kind *out);
 
 /*
- * Take a key apart, without the prefix of all keys: "token:<id>". *id points into it and is not
+ * Split a key (without the prefix of all keys), such as "token:<id>". *id points into it and is not
  * checked. False when it is not the key of a record.
  */
 bool record_key_parse(struct slice key, enum record_kind *kind, struct slice *id);
 
-/* What records of all types have. Slices and labels are the record's. */
+/* Values that records of all types have. Slices and labels belong to the record. */
 struct slice record_id(const struct record *record);
 struct slice record_created_at(const struct record *record);
 const struct label_set *record_labels(const struct record *record);
 
-/* Seconds after which it goes by itself; 0: it stays. */
+/* Seconds after which the record expires; 0: it stays until it is deleted. */
 uint64_t record_lease(const struct record *record);
 
 #endif

@@ -1,4 +1,4 @@
-/* record_fields.c - the table of fields, and what needs nothing but the table: a copy. */
+/* record_fields.c - the table of fields, and copies of records by it. */
 #include "auth/record_fields.h"
 
 #include <stdlib.h>
@@ -10,7 +10,7 @@ typedef enum token_role type_ROLE;
 typedef struct label_set type_SELECTOR, type_LABELS;
 typedef unsigned char type_HASH[TOKEN_HASH_LEN];
 
-/* The place of a member. It does not compile when the member is of another type. */
+/* The offset of a member. Does not compile if the member has another type than the form says. */
 #define PLACE(member, FORM)                \
 	(offsetof(struct record, member) + \
 	    _Generic(&((struct record *)NULL)->member, type_##FORM * : 0))
@@ -80,7 +80,7 @@ field_labels(const struct record_field *field, const struct record *record)
 		   : NULL;
 }
 
-/* What of a copy is not filled yet: labels and text behind the record. */
+/* Where the next labels and the next text of a copy go, behind the record. */
 struct room {
 	struct label *labels;
 	char *text;
@@ -110,7 +110,7 @@ copy_labels(struct room *room, const struct label_set *labels)
 	return kept;
 }
 
-/* Memory for a record with room behind it for all that its fields point to. */
+/* Allocate a record, with room behind it for all that its fields point to. */
 static struct record *
 copy_new(const struct record *from, struct room *room)
 {
@@ -156,7 +156,7 @@ record_copy(const struct record *from)
 			*(struct slice *)field_of(field, copy) = copy_text(&room, *text);
 		else if (labels != NULL)
 			*(struct label_set *)field_of(field, copy) = copy_labels(&room, labels);
-		if (field->form == AS_URL) /* it was valid before */
+		if (field->form == AS_URL) /* the original was valid */
 			jg_job_url_parse(copy->job.url_text, &copy->job.url, &bad);
 	}
 	return copy;

@@ -5,8 +5,8 @@
 #include "jobgate/directory.h"
 
 /*
- * What a field is, and the type of its member. All code that handles fields switches over these, so
- * a new form does not compile until every switch has it.
+ * The form of a field, which also says the type of its member. All code that handles fields
+ * switches over these, so a new form does not compile until each switch handles it.
  */
 enum field_form {
 	AS_ID,	     /* struct slice; in the key of the record, not in its hash */
@@ -24,7 +24,7 @@ enum field_form {
 
 enum field_use {
 	USE_CREATE = 1 << 0,   /* the API takes it for a new record */
-	USE_REQUIRED = 1 << 1, /* and must be given it */
+	USE_REQUIRED = 1 << 1, /* and requires it */
 	USE_PATCH = 1 << 2,    /* the API changes it */
 	USE_SHOW = 1 << 3,     /* the API, exports and the command line show it */
 	USE_LIST = 1 << 4,     /* it is a column of the command line's lists, too */
@@ -35,25 +35,25 @@ enum field_use {
 
 struct record_field {
 	const char *name;   /* in JSON */
-	const char *stored; /* in the record's hash; NULL: it is not there */
+	const char *stored; /* its name in the record's hash; NULL: it is not stored there */
 	enum field_form form;
 	size_t offset; /* of its member in struct record */
 	unsigned uses; /* bits of enum field_use */
 	uint64_t max;
 	bool (*valid)(struct slice text);
-	bool is_nullable;   /* null stands for none, in JSON; without this none is left out */
-	const char *broken; /* of a record in the store where it is not valid; NULL: it then counts
-			       as not given */
-	const char *rule;   /* for those who give it wrongly in JSON */
-	const char *title;  /* in descriptions; in capitals over lists */
-	const char *none;   /* in descriptions of records that have none; NULL: "-" */
-	const char *option; /* placeholder of its option on the command line; NULL: it has none, or
+	bool is_nullable;   /* in JSON an empty value is null; otherwise it is left out */
+	const char *broken; /* why a record whose field is not valid is broken; NULL: the field then
+			       counts as not given */
+	const char *rule;   /* the message for a value in JSON that is not valid */
+	const char *title;  /* in descriptions, and in capitals over lists */
+	const char *none;   /* shown in descriptions when it is empty; NULL: "-" */
+	const char *option; /* placeholder of its option on the command line; NULL: no option, or
 			       commands have it in their own tables */
-	const char *help,
-	    *change_help; /* of `create` and of `set`; NULL: that has no such option */
+	const char *help, *change_help; /* help for `create` and for `set`; NULL: that command has
+					   no such option */
 };
 
-/* The indexes of the fields; as bits they make sets of fields. */
+/* The indexes of the fields; FIELD_BIT makes sets of them. */
 enum token_field {
 #define TOKEN_FIELD(ID, ...) TOKEN_FIELD_##ID,
 #include "jobgate/record_fields.def"
@@ -65,7 +65,7 @@ enum job_field {
 	JOB_FIELDS,
 };
 
-#define RECORD_FIELDS_MOST 32 /* of one type: they fit a uint32_t as bits */
+#define RECORD_FIELDS_MOST 32 /* of one type, so that a uint32_t holds a set of them */
 #define FIELD_BIT(index) ((uint32_t)1 << (index))
 
 struct record_fields {
@@ -74,19 +74,19 @@ struct record_fields {
 };
 extern const struct record_fields record_fields[RECORD_KINDS];
 
-/* The member of a record. */
+/* A pointer to the field's member of a record. */
 void *field_of(const struct record_field *field, struct record *record);
 const void *field_of_const(const struct record_field *field, const struct record *record);
 
-/* The text in the record that is the field's, or NULL where its form has none. */
+/* The field's text in the record; NULL if its form has none. */
 const struct slice *field_text(const struct record_field *field, const struct record *record);
 
-/* The labels in the record that are the field's, or NULL. */
+/* The field's labels in the record; NULL if its form has none. */
 const struct label_set *field_labels(const struct record_field *field, const struct record *record);
 
 /*
- * A copy in one allocation, to be freed with free(), which shares nothing with what it was copied
- * from. NULL when memory is short.
+ * Copy a record into one allocation, which shares nothing with the original. The caller frees it
+ * with free(). NULL when memory is short.
  */
 struct record *record_copy(const struct record *from);
 

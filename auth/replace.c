@@ -1,4 +1,4 @@
-/* replace.c - text with a mark replaced. */
+/* replace.c - replaces a mark in text. */
 #include "auth/replace.h"
 
 #include <stdlib.h>

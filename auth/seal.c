@@ -1,4 +1,4 @@
-/* seal.c - sealing and opening with AES-256-GCM, in base64. */
+/* seal.c - seals and opens texts with AES-256-GCM, in base64. */
 #include "auth/seal.h"
 
 #include <openssl/evp.h>
@@ -14,7 +14,9 @@
 SEAL_LEN_CHECK(SEAL_LEN_MAX);
 _Static_assert(SEALED_LEN(SEAL_LEN_MAX) / 3 * 4 == SEAL_TEXT_LEN(SEAL_LEN_MAX), "as documented");
 
-/* One pass over `len` bytes at `in`. The tag is written when sealing, and checked when opening. */
+/*
+ * Encrypt or decrypt `len` bytes at `in`. The tag is written when sealing and checked when opening.
+ */
 static bool
 pass(bool sealing, const struct seal *seal, const unsigned char *nonce, const unsigned char *in,
     unsigned char *out, size_t len, unsigned char *tag)
@@ -43,7 +45,7 @@ good_len(size_t len)
 	return len <= SEAL_LEN_MAX && SEALED_LEN(len) % 3 == 0;
 }
 
-/* The two characters of each alphabet besides letters and digits: 62 and 63. */
+/* The characters 62 and 63 of each alphabet, after letters and digits. */
 static const char *
 marks_of(enum seal_alphabet alphabet)
 {
@@ -56,7 +58,7 @@ marks_of(enum seal_alphabet alphabet)
 	return "-_";
 }
 
-/* From OpenSSL's alphabet to that of the seal. */
+/* Convert from OpenSSL's alphabet to that of the seal. */
 static void
 write_marks(const struct seal *seal, char *text, size_t len)
 {
@@ -67,8 +69,10 @@ write_marks(const struct seal *seal, char *text, size_t len)
 			text[i] = marks[text[i] == '/'];
 }
 
-/* The reverse, into a copy. False for a character that is in no sealed text: OpenSSL would skip
- * some of them, and one content would have several texts. */
+/*
+ * Convert back, into a copy. False for a character that no sealed text has: OpenSSL would skip some
+ * of these, so that several texts would open to one content.
+ */
 static bool
 read_marks(const struct seal *seal, struct slice text, unsigned char *out)
 {

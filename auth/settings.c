@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Which members are text, and which are numbers, follows from where they stand. */
+/* Members before scoped_urls are texts, and those after it are numbers. */
 #define TEXTS (offsetof(struct control_settings, scoped_urls) / sizeof(const char *))
 #define NUMBERS (offsetof(struct control_settings, scoped_urls) + sizeof(struct ip_ranges))
 

@@ -1,4 +1,4 @@
-/* siphash.c - SipHash-2-4 of 64 and of 128 bits. */
+/* siphash.c - SipHash-2-4 with 64 and 128 bits. */
 #include "auth/siphash.h"
 
 static uint64_t
@@ -24,7 +24,7 @@ sip_rounds(uint64_t v[4], int rounds)
 	}
 }
 
-/* The state after all of the text; words are little-endian. */
+/* Absorb the whole text into the state; words are little-endian. */
 static void
 sip_absorb(const uint64_t key[2], struct slice text, uint64_t v[4])
 {

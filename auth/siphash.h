@@ -6,10 +6,10 @@
 
 #include "jobgate/slice.h"
 
-/* The result of 64 bits, for hash tables that strangers fill. */
+/* The 64-bit hash, for hash tables whose keys come from clients. */
 uint64_t siphash_64(const uint64_t key[2], struct slice text);
 
-/* The result of 128 bits: without the key, no one can find two texts with the same result. */
+/* The 128-bit hash: without the key, it is infeasible to find two texts with the same hash. */
 void siphash_128(const uint64_t key[2], struct slice text, uint64_t out[2]);
 
 #endif

@@ -1,4 +1,4 @@
-/* socket_address.c - addresses from text. */
+/* socket_address.c - parses socket addresses. */
 #include "jobgate/socket_address.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,4 @@
-/* table.c - chained buckets that double a little at a time, under SipHash. */
+/* table.c - a hash table with chained buckets and SipHash, which grows in small steps. */
 #include "auth/table.h"
 
 #include <stdlib.h>
@@ -8,8 +8,10 @@
 
 #define BUCKETS_MIN 256
 
-/* Old buckets emptied at each insertion: growing never stalls the loop, and is done long before the
- * next doubling. */
+/*
+ * How many old buckets each insertion moves: growing never stalls the event loop, and is done long
+ * before the next doubling.
+ */
 #define MOVE_STEP 4
 
 bool
@@ -17,7 +19,7 @@ table_init(struct table *table, const unsigned char key[16])
 {
 	*table = (struct table){.mask = BUCKETS_MIN - 1};
 	memcpy(table->key, key, sizeof(table->key));
-	/* An array of pointers is meant. NOLINTNEXTLINE(bugprone-sizeof-expression) */
+	/* The elements are pointers. NOLINTNEXTLINE(bugprone-sizeof-expression) */
 	table->buckets = calloc(BUCKETS_MIN, sizeof(*table->buckets));
 	return table->buckets != NULL;
 }
@@ -46,7 +48,7 @@ bucket_of(const struct table *table, uint64_t hash)
 	return &table->buckets[hash & table->mask];
 }
 
-/* Empty some more of the old buckets. */
+/* Move some old buckets into the new ones. */
 static void
 table_move(struct table *table)
 {
@@ -68,7 +70,7 @@ table_move(struct table *table)
 	}
 }
 
-/* Double. Without memory it stays as it is: longer chains, nothing worse. */
+/* Double the number of buckets. When memory is short, nothing changes; chains only get longer. */
 static void
 table_grow(struct table *table)
 {

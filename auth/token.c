@@ -64,7 +64,7 @@ jg_token_name_valid(struct slice name)
 	return name.len > 0 && jg_label_value_check(name, &bad) == LABEL_OK;
 }
 
-/* The check of what precedes it, as six digits. */
+/* Write the checksum of text as six digits. */
 static void
 write_check(struct slice text, char out[TOKEN_CHECK_LEN])
 {
@@ -90,8 +90,10 @@ jg_token_value_parse(struct slice value, struct slice *id)
 	return memcmp(check, value.at + value.len - TOKEN_CHECK_LEN, TOKEN_CHECK_LEN) == 0;
 }
 
-/* Uniform random digits of the first `radix` of an alphabet; bytes that would favour some are
- * thrown away. */
+/*
+ * Write uniformly random digits from the first `radix` of an alphabet; random bytes that would
+ * favour some digits are skipped.
+ */
 static bool
 random_digits(char *out, size_t len, const char *alphabet, unsigned radix)
 {

@@ -6,10 +6,9 @@
 #include "auth/ascii.h"
 
 /*
- * OpenSSL 3 looks up the algorithm for each digest unless the caller has fetched it before, and
- * allocates a context for each digest unless the caller brings one. Together these cost three times
- * as much as the hash itself. So each thread keeps both. They hold no secret between calls: each
- * call initializes the context, and the final step wipes the digest's state.
+ * Without a fetched algorithm and a context of the caller, OpenSSL 3 looks up the algorithm and
+ * allocates a context for each digest, which costs three times as much as the hash itself. So each
+ * thread keeps both. They hold no secret between calls: the final step wipes the digest's state.
  */
 static EVP_MD_CTX *
 digest_context(const EVP_MD **md)
@@ -46,7 +45,10 @@ jg_token_hash_equal(const unsigned char a[TOKEN_HASH_LEN], const unsigned char b
 		memcpy(&a_word, a + i, sizeof(a_word));
 		memcpy(&b_word, b + i, sizeof(b_word));
 		differences |= a_word ^ b_word;
-		/* The compiler cannot know what `differences` is now, so it cannot stop here. */
+		/*
+		 * The compiler cannot know the value of `differences` here, so it cannot stop
+		 * early.
+		 */
 		__asm__ volatile("" : "+r"(differences));
 	}
 	return differences == 0;

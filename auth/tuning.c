@@ -1,4 +1,4 @@
-/* tuning.c - the limits of a gateway in service. */
+/* tuning.c - the limits of a real gateway; tests use others. */
 #include "jobgate/tuning.h"
 
 const struct tuning jg_tuning = {
