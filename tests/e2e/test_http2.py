@@ -99,6 +99,27 @@ def test_content_both_ways(scene, client, known):
     assert answer.status == 200 and answer.body == content
 
 
+def test_content_that_left_before_our_settings_could_be_known(scene, client):
+    """A client that has not read our SETTINGS sends as much as the default window allows (RFC 9113 section 6.9.3)."""
+    content = bytes(i * 7 % 251 for i in range(65_535))
+    stream = client.request(scene.host, scene.token, "POST", fields=[("content-length", "65535")], body=content[:16_384], end=False)
+    for at in range(16_384, 65_535, 16_384):
+        client.send(client.data(stream, content[at:at + 16_384], end=at + 16_384 > 65_535))
+    connection = scene.backend.next()
+    assert connection.read_request().body == content
+    connection.answer(b"ok")
+    answer = client.answer(stream)
+    assert (answer.status, answer.body, answer.reset) == (200, b"ok", None)
+
+
+def test_content_beyond_the_window(scene, client):
+    client.until(lambda: client.settings)  # and so they are acknowledged: they bind the client
+    stream = client.take_id()
+    client.send(client.headers(stream, client.head(scene.host, scene.token, "POST"), end=False),
+                *(client.data(stream, b"x" * 16_384) for _ in range(60)))
+    assert client.answer(stream).reset == FLOW_CONTROL_ERROR
+
+
 def test_trailers_both_ways(scene, client):
     stream = client.request(scene.host, scene.token, "POST", body=b"abc", end=False)
     client.send(client.headers(stream, [("x-sum", "abc")]))

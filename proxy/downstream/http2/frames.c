@@ -47,6 +47,16 @@ is_for_idle(struct http2_session *session, const struct h2_frame *frame)
 	return true;
 }
 
+/*
+ * How far DATA may take a stream's window down. A client that has not read our SETTINGS yet counts
+ * on the default one, and goes below 0 with what it has sent by then (section 6.9.3).
+ */
+static int32_t
+least_window(const struct http2_session *session)
+{
+	return session->ack_due_ms != 0 ? HTTP2_WINDOW_FIRST - H2_WINDOW_DEFAULT : 0;
+}
+
 static void
 on_data(struct http2_session *session, const struct h2_frame *frame, struct slice content)
 {
@@ -76,7 +86,7 @@ on_data(struct http2_session *session, const struct h2_frame *frame, struct slic
 	}
 	overhead_payload(&session->overhead, content.len);
 	stream->receive_window -= (int32_t)frame->length;
-	if (stream->receive_window < 0)
+	if (frame->length > 0 && stream->receive_window < least_window(session))
 		http2_stream_fail(stream, H2_FLOW_CONTROL_ERROR);
 	else
 		http2_on_content(stream, content, frame->length, end_stream);

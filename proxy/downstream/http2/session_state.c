@@ -46,7 +46,8 @@ http2_stream_dump(const struct http2_stream *stream, struct dump *dump)
 	jg_dump_word(dump, "state", http2_stream_states[stream->state].name);
 	jg_dump_number(dump, "in", buffer_len(stream->in));
 	jg_dump_number(dump, "own", buffer_len(stream->own));
-	jg_dump_number(dump, "receive_window", (uint64_t)stream->receive_window);
+	if (stream->receive_window > 0)
+		jg_dump_number(dump, "receive_window", (uint64_t)stream->receive_window);
 	if (stream->send_window > 0)
 		jg_dump_number(dump, "send_window", (uint64_t)stream->send_window);
 	jg_dump_number(dump, "window", stream->window);

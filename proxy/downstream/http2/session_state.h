@@ -102,7 +102,7 @@ struct http2_stream {
 	struct h2_content announced; /* against what its head said */
 	struct buffer *in;	     /* content that the exchange has not taken; NULL: none */
 	struct buffer *trailers;     /* field lines, when they have come; NULL: none */
-	int32_t receive_window;	     /* bytes that the client may still send */
+	int32_t receive_window;	     /* bytes that the client may still send; see least_window */
 	uint32_t window;	     /* how large it is to be */
 	uint32_t credit;	     /* bytes dealt with, not yet given back to the window */
 	uint64_t widened_ms;	     /* when that was done last */
