@@ -1,6 +1,7 @@
 """HTTP/2 towards clients: requests and answers in both directions, many at a time, and how they end (RFC 9113)."""
 
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -185,6 +186,32 @@ def test_client_that_resets(scene, client):
     connection = answer_next(scene)
     assert client.answer(stream).status == 200
     connection.close()
+
+
+def test_client_that_ends_its_side_gets_its_answer(scene, client):
+    """As over HTTP/1.1; a request that it has not sent whole is over."""
+    client.until(lambda: client.settings)
+    client.hold = True  # it gives no windows back
+    stream = client.request(scene.host, scene.token)
+    connection = scene.backend.next()
+    connection.read_request()
+    client.request(scene.host, scene.token, "POST", body=b"begun", end=False)
+    cut = scene.backend.next()
+    cut.read_until(b"begun")
+    client.sock.shutdown(socket.SHUT_WR)
+    assert cut.read_to_end() == b"\r\n"
+    connection.answer(b"still read")
+    assert client.answer(stream).body == b"still read"
+    assert client.read_to_end()[1] == NO_ERROR
+
+
+def test_client_that_closes(scene, gateway):
+    with H2Client(gateway.address) as client:
+        client.until(lambda: client.settings)
+        client.request(scene.host, scene.token)
+        connection = scene.backend.next()
+        connection.read_request()
+    connection.ended()
 
 
 @pytest.mark.parametrize("wrong", [

@@ -12,6 +12,8 @@ on_request(struct http2_session *session, uint32_t id, const struct hpack_block 
 	if (session->last_goaway)
 		return; /* it is beyond the last stream: the client sends it elsewhere */
 	http2_use_id(session, id);
+	if (end_stream)
+		http2_note_ended(session, id);
 	if (session->block.error != H2_NO_ERROR) {
 		http2_reset(session, id, session->block.error, true);
 		return;
@@ -24,6 +26,30 @@ on_request(struct http2_session *session, uint32_t id, const struct hpack_block 
 	http2_begin(session, id, block, end_stream);
 }
 
+/* A block for a stream that is closed. */
+static void
+on_late_block(struct http2_session *session, uint32_t id)
+{
+	enum http2_past past = http2_past_of(session, id);
+
+	/* Others share the connection. */
+	if (past == HTTP2_CLIENT_ENDED && session->connection->peer.trusted)
+		past = HTTP2_LONG_AGO;
+	switch (past) {
+	case HTTP2_NEVER_USED:
+		http2_fail(session, H2_PROTOCOL_ERROR, SLICE("stream ids must increase"));
+		return;
+	case HTTP2_CLIENT_ENDED:
+		http2_fail(session, H2_STREAM_CLOSED, SLICE("HEADERS for a closed stream"));
+		return;
+	case HTTP2_LEFT_OPEN:
+		return;
+	case HTTP2_LONG_AGO:
+		http2_reset(session, id, H2_STREAM_CLOSED, false);
+		return;
+	}
+}
+
 /* A block for a stream that has been opened before: trailers, or a mistake. */
 static void
 on_later_block(
@@ -31,15 +57,13 @@ on_later_block(
 {
 	struct http2_stream *stream = http2_find(session, id);
 
-	if (stream == NULL && http2_was_reset(session, id))
+	if (stream == NULL)
+		on_late_block(session, id);
+	if (end_stream)
+		http2_note_ended(session, id);
+	if (stream == NULL)
 		return;
-	if (stream == NULL && !http2_was_used(session, id))
-		http2_fail(session, H2_PROTOCOL_ERROR, SLICE("stream ids must increase"));
-	else if (stream == NULL && session->connection->peer.trusted)
-		http2_reset(session, id, H2_STREAM_CLOSED, false); /* others share the connection */
-	else if (stream == NULL)
-		http2_fail(session, H2_STREAM_CLOSED, SLICE("HEADERS for a closed stream"));
-	else if (session->block.error != H2_NO_ERROR)
+	if (session->block.error != H2_NO_ERROR)
 		http2_stream_fail(stream, session->block.error);
 	else if (stream->client_ended)
 		http2_stream_fail(stream, H2_STREAM_CLOSED);

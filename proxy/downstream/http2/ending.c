@@ -86,6 +86,32 @@ http2_leave(struct http2_session *session, bool now)
 	http2_wake(session);
 }
 
+bool
+http2_half_close(struct http2_session *session)
+{
+	struct buffer_pool *buffers = session->downstream->buffers;
+	struct http2_stream *stream, *next;
+
+	if (session->stream_count == 0 || conn_failed(&session->connection->conn))
+		return false;
+	session->half_closed = true;
+	session->ack_due_ms = 0; /* none will come */
+	buffer_give(buffers, session->in);
+	buffer_give(buffers, session->block.bytes);
+	session->in = session->block.bytes = NULL;
+	session->block.stream = 0;
+	for (stream = TAILQ_FIRST(&session->streams); stream != NULL; stream = next) {
+		next = TAILQ_NEXT(stream, link);
+		if (stream->client_ended || stream->exchange == NULL)
+			continue;
+		stream->client_reset = true;
+		exchange_client_failed(stream->exchange, CLIENT_CLOSED);
+	}
+	conn_probe(&session->connection->conn);
+	http2_leave(session, true);
+	return true;
+}
+
 /* Read and drop what still comes. False: the connection is to be closed. */
 static bool
 drop_input(struct http2_session *session)

@@ -57,6 +57,22 @@ least_window(const struct http2_session *session)
 	return session->ack_due_ms != 0 ? HTTP2_WINDOW_FIRST - H2_WINDOW_DEFAULT : 0;
 }
 
+/* DATA for a stream that is closed. It causes no work, so the client's budget does not pay for it.
+ */
+static void
+on_late_data(struct http2_session *session, uint32_t id)
+{
+	switch (http2_past_of(session, id)) {
+	case HTTP2_NEVER_USED:
+	case HTTP2_CLIENT_ENDED:
+		http2_reset(session, id, H2_STREAM_CLOSED, false);
+		return;
+	case HTTP2_LEFT_OPEN:
+	case HTTP2_LONG_AGO:
+		return;
+	}
+}
+
 static void
 on_data(struct http2_session *session, const struct h2_frame *frame, struct slice content)
 {
@@ -74,12 +90,12 @@ on_data(struct http2_session *session, const struct h2_frame *frame, struct slic
 	if (is_beyond(session, frame->stream))
 		return;
 	stream = http2_find(session, frame->stream);
-	if (stream == NULL) {
-		/* Not early: it causes no work, and may have been on its way for long. */
-		if (!http2_was_reset(session, frame->stream))
-			http2_reset(session, frame->stream, H2_STREAM_CLOSED, false);
+	if (stream == NULL)
+		on_late_data(session, frame->stream);
+	if (end_stream)
+		http2_note_ended(session, frame->stream);
+	if (stream == NULL)
 		return;
-	}
 	if (stream->client_ended) {
 		http2_stream_fail(stream, H2_STREAM_CLOSED);
 		return;
@@ -97,8 +113,9 @@ on_rst_stream(struct http2_session *session, const struct h2_frame *frame)
 {
 	struct http2_stream *stream;
 
-	if (is_for_idle(session, frame))
+	if (is_for_idle(session, frame) || is_beyond(session, frame->stream))
 		return;
+	http2_note_ended(session, frame->stream);
 	stream = http2_find(session, frame->stream);
 	if (stream == NULL)
 		return;

@@ -104,6 +104,8 @@ read_frames(struct http2_session *session)
 	unsigned frames = TURN_FRAMES, requests = TURN_REQUESTS;
 	size_t budget = TURN_BYTES;
 
+	if (session->half_closed)
+		return !conn_failed(&session->connection->conn);
 	while (session->state < HTTP2_CLOSING && !session->failed) {
 		if (!http2_may_read(session))
 			return true;
@@ -121,6 +123,7 @@ read_frames(struct http2_session *session)
 			drop_empty(session);
 			return true;
 		case IO_EOF:
+			return http2_half_close(session);
 		case IO_ERROR:
 			return false;
 		}

@@ -82,6 +82,7 @@ http2_session_dump(const struct http2_session *session, struct dump *dump)
 	jg_dump_flag(dump, "failed", session->failed);
 	jg_dump_flag(dump, "block", session->block.stream != 0);
 	jg_dump_flag(dump, "last_goaway", session->last_goaway);
+	jg_dump_flag(dump, "half_closed", session->half_closed);
 	jg_dump_flag(dump, "finished_sending", session->finished_sending);
 	if (!TAILQ_EMPTY(&session->streams))
 		http2_stream_dump(TAILQ_FIRST(&session->streams), dump);

@@ -52,9 +52,6 @@ enum http2_stream_state {
 /* Streams are found by their id in one of this many lists. */
 #define STREAM_BUCKETS 16
 
-/* Streams that this end reset lately: what comes for them was on its way, and is not wrong. */
-#define RESETS_REMEMBERED 32
-
 /* Content waits for a window in frames of at most this many bytes: one of each stream in turn. */
 #define DATA_MAX 16384
 
@@ -130,18 +127,16 @@ struct http2_session {
 	bool failed : 1;	   /* the connection took an error: everything is swallowed */
 	bool last_goaway : 1;	   /* LEAVING: the GOAWAY with the last stream was written */
 	bool finished_sending : 1; /* CLOSING: our side of the connection has been ended */
+	bool half_closed : 1;	   /* the client has ended its side */
 	struct hpack_decoder decoder;
 	struct h2_settings settings; /* the client's */
 	LIST_HEAD(, http2_stream) buckets[STREAM_BUCKETS];
 	struct http2_streams streams; /* all of them, the oldest first */
 	struct http2_streams turns;   /* those that wait for their turn to send; the next first */
 	size_t stream_count;
-	uint32_t last_id;  /* the highest that the client has used */
-	uint64_t used_ids; /* bit n: the client used last_id - 2n */
-	struct {
-		uint32_t ids[RESETS_REMEMBERED];
-		unsigned next;
-	} reset;
+	uint32_t last_id;   /* the highest that the client has used */
+	uint64_t used_ids;  /* bit n: the client used last_id - 2n */
+	uint64_t ended_ids; /* likewise: it has sent all that it will for it */
 	struct reset_budget resets;
 	struct overhead overhead;
 
@@ -235,6 +230,13 @@ void http2_end_streams(struct http2_session *session);
 /* Nothing more is served: what waits is sent, then the connection closes. */
 void http2_begin_closing(struct http2_session *session);
 
+/*
+ * The client has ended its side of the connection. It may have gone, which a reset in response to
+ * GOAWAY or to the kernel's probes will tell; else it gets the answers to the requests that it has
+ * sent whole. False: there are none.
+ */
+bool http2_half_close(struct http2_session *session);
+
 /* A connection error: GOAWAY, end all exchanges, then close. */
 void http2_fail(struct http2_session *session, enum h2_error error, struct slice why);
 
@@ -283,11 +285,19 @@ struct http2_stream *http2_find(const struct http2_session *session, uint32_t id
 /* The client opens this id, which is above last_id. */
 void http2_use_id(struct http2_session *session, uint32_t id);
 
-/* Has the client opened this id, which is not above last_id? What is long past counts as opened. */
-bool http2_was_used(const struct http2_session *session, uint32_t id);
+/* The client has ended or reset this stream: more frames for it would be wrong. */
+void http2_note_ended(struct http2_session *session, uint32_t id);
 
-/* Was it reset by this end a short while ago? Then frames for it may still be on their way. */
-bool http2_was_reset(const struct http2_session *session, uint32_t id);
+/* What is known of an id that is not above last_id, and has no stream any more. */
+enum http2_past {
+	HTTP2_NEVER_USED,
+	HTTP2_CLIENT_ENDED,
+	HTTP2_LEFT_OPEN, /* this end reset it: what comes was on its way, and is ignored (RFC 9113
+			    section 5.1) */
+	HTTP2_LONG_AGO,	 /* one of these */
+};
+
+enum http2_past http2_past_of(const struct http2_session *session, uint32_t id);
 
 /* A new stream, without an exchange. NULL: memory is short. */
 struct http2_stream *http2_stream_new(struct http2_session *session, uint32_t id);

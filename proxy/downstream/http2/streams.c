@@ -28,24 +28,29 @@ http2_use_id(struct http2_session *session, uint32_t id)
 
 	CHECK(id > session->last_id, client_connection_dump, session->connection);
 	session->used_ids = steps < 64 ? session->used_ids << steps | 1 : 1;
+	session->ended_ids = steps < 64 ? session->ended_ids << steps : 0;
 	session->last_id = id;
 }
 
-bool
-http2_was_used(const struct http2_session *session, uint32_t id)
+void
+http2_note_ended(struct http2_session *session, uint32_t id)
 {
 	uint32_t steps = (session->last_id - id) / 2;
 
-	return steps >= 64 || (session->used_ids >> steps & 1) != 0;
+	if (steps < 64)
+		session->ended_ids |= UINT64_C(1) << steps;
 }
 
-bool
-http2_was_reset(const struct http2_session *session, uint32_t id)
+enum http2_past
+http2_past_of(const struct http2_session *session, uint32_t id)
 {
-	for (size_t i = 0; i < RESETS_REMEMBERED; i++)
-		if (session->reset.ids[i] == id)
-			return true;
-	return false;
+	uint32_t steps = (session->last_id - id) / 2;
+
+	if (steps >= 64)
+		return HTTP2_LONG_AGO;
+	if ((session->used_ids >> steps & 1) == 0)
+		return HTTP2_NEVER_USED;
+	return (session->ended_ids >> steps & 1) != 0 ? HTTP2_CLIENT_ENDED : HTTP2_LEFT_OPEN;
 }
 
 static void
@@ -92,6 +97,10 @@ http2_stream_close(struct http2_stream *stream)
 	if (stream->has_turn)
 		TAILQ_REMOVE(&session->turns, stream, turn_link);
 	session->stream_count--;
+	/* What is on its way for it is no overhead, though it is dropped. */
+	if (!stream->client_ended && stream->receive_window > 0)
+		overhead_payload(
+		    &session->overhead, (uint32_t)stream->receive_window / OVERHEAD_SHARE);
 	http2_give_window(stream);
 	buffer_give(buffers, stream->in);
 	buffer_give(buffers, stream->trailers);
@@ -107,7 +116,6 @@ http2_reset(struct http2_session *session, uint32_t id, enum h2_error error, boo
 {
 	struct writer writer;
 
-	session->reset.ids[session->reset.next++ % RESETS_REMEMBERED] = id;
 	if (early && !session->connection->peer.trusted && !resets_spend(&session->resets)) {
 		http2_fail(session, H2_ENHANCE_YOUR_CALM, SLICE("too many streams were reset"));
 		return;

@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import socket
+import struct
 import threading
 
 from .h2_cases import HELLO, PREFACE, TYPES, Frame, Place, Wait
@@ -315,13 +316,25 @@ def damaged(cases, chance):
     return bytes(data)
 
 
+def says_goaway(received):
+    at = 0
+    while len(received) >= at + 9:
+        if received[at + 3] == TYPES["GOAWAY"]:
+            return True
+        at += 9 + int.from_bytes(received[at:at + 3], "big")
+    return False
+
+
 def attack(address, data):
-    """Send it, take what comes, and go away without a word."""
+    """Send it, end this side, take what comes until the gateway says that it is over, and go away without a word: it would
+    wait for a client that may still read its answers."""
     with contextlib.suppress(OSError), socket.create_connection(address, timeout=PATIENCE) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         sock.sendall(data)
         sock.shutdown(socket.SHUT_WR)
-        while sock.recv(65536):
-            pass
+        received = b""
+        while not says_goaway(received) and (more := sock.recv(65536)):
+            received += more
 
 
 def attack_all(address, attacks):

@@ -220,6 +220,139 @@ a_lost_connection_ends_its_exchanges(void **state)
 	client = world_connect(&world, "192.0.2.1", &(struct listener_options){0});
 }
 
+/* ---- what comes for streams that are over ---- */
+
+enum { STREAMS = 90 };
+
+/* Begin uploads, and end them all from this end. */
+static void
+begin_and_cut_uploads(void)
+{
+	serve = allow;
+	for (uint32_t i = 0; i < STREAMS; i++)
+		upload(2 * i + 1);
+	for (size_t i = 0; i < STREAMS; i++)
+		end(&exchanges[i], END_REVOKED);
+	collect();
+	received_len = 0;
+}
+
+/* Whatever was on its way for streams that were reset is ignored, however many those are. */
+static void
+what_was_on_its_way_is_ignored(void **state)
+{
+	uint32_t resets = 0;
+
+	(void)state;
+	begin_and_cut_uploads();
+	for (uint32_t i = 0; i < STREAMS; i++) {
+		send_data(2 * i + 1, 0, 100);
+		send_frame(H2_HEADERS, END_BOTH, 2 * i + 1, BYTES("\0\1a\0"));
+	}
+	collect();
+	while (next_frame()) {
+		assert_int_not_equal(frame.type, H2_GOAWAY);
+		resets += frame.type == H2_RST_STREAM;
+	}
+	assert_in_range(resets, 0, STREAMS - 64); /* those of which nothing is known any more */
+	assert_int_equal(session_now()->resets.left, RESETS_MAX);
+	request(2 * STREAMS + 1);
+	assert_non_null(exchanges[STREAMS].client);
+}
+
+/* After its trailers there is nothing that may come. */
+static void
+a_reset_stream_that_the_client_has_ended(void **state)
+{
+	uint32_t last = 2 * STREAMS - 1;
+
+	(void)state;
+	begin_and_cut_uploads();
+	send_data(last, H2_END_STREAM, 10);
+	send_data(last, 0, 10);
+	assert_int_equal(reset_error(), H2_STREAM_CLOSED);
+	send_frame(H2_HEADERS, END_BOTH, last, BYTES("\0\1a\0"));
+	assert_int_equal(goaway_error(), H2_STREAM_CLOSED);
+}
+
+static void
+much_content_on_its_way_is_no_overhead(void **state)
+{
+	(void)state;
+	begin_and_cut_uploads();
+	session_now()->overhead.read = OVERHEAD_SHARE * OVERHEAD_ALLOWANCE;
+	for (uint32_t i = 0; i < STREAMS / 2; i++)
+		send_data(2 * i + 1, 0, HTTP2_WINDOW_FIRST);
+	assert_int_equal(goaway_error(), -1);
+}
+
+/* ---- a client that has ended its side ---- */
+
+static void
+a_client_that_ends_its_side_gets_its_answers(void **state)
+{
+	(void)state;
+	serve = allow_and_take;
+	request(1);
+	upload(3);
+	send_data(3, H2_END_STREAM, 10);
+	upload(5);
+	send_data(5, 0, 10);
+	shutdown(client, SHUT_WR);
+	world_turn(&world);
+	world_turn(&world);
+	assert_int_equal(exchanges[2].failure, CLIENT_CLOSED);
+	assert_int_equal(exchanges[0].failure, -1);
+	answer_with(&exchanges[0], 100);
+	answer_with(&exchanges[1], 200);
+	collect();
+	assert_true(find_frame(H2_GOAWAY));
+	assert_int_equal(content_of(3), 200);
+	assert_true(world_is_closed(client));
+	assert_null(session_now());
+}
+
+/* Its acknowledgement of SETTINGS cannot come any more. */
+static void
+a_client_that_has_ended_its_side_may_wait_long(void **state)
+{
+	(void)state;
+	reconnect();
+	send_bytes(BYTES(H2_PREFACE));
+	send_frame(H2_SETTINGS, 0, 0, NULL, 0);
+	serve = allow;
+	request(1);
+	shutdown(client, SHUT_WR);
+	world_pass(&world, 20000);
+	answer_with(&exchanges[0], 100);
+	assert_int_equal(content_of(1), 100);
+}
+
+static void
+a_client_that_closes_ends_its_requests(void **state)
+{
+	(void)state;
+	serve = allow;
+	request(1);
+	close(client);
+	for (size_t i = 0; i < 4; i++)
+		world_turn(&world);
+	assert_int_equal(exchanges[0].failure, CLIENT_CLOSED);
+	assert_null(session_now());
+}
+
+static void
+an_idle_client_that_ends_its_side_is_gone(void **state)
+{
+	(void)state;
+	collect();
+	received_len = 0;
+	shutdown(client, SHUT_WR);
+	world_turn(&world);
+	assert_null(session_now());
+	assert_int_equal(recv(client, received, sizeof(received), 0), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -239,6 +372,13 @@ main(void)
 	    TEST(a_session_that_opens_during_a_drain_leaves),
 	    TEST(a_shutdown_cuts_what_runs),
 	    TEST(a_lost_connection_ends_its_exchanges),
+	    TEST(what_was_on_its_way_is_ignored),
+	    TEST(a_reset_stream_that_the_client_has_ended),
+	    TEST(much_content_on_its_way_is_no_overhead),
+	    TEST(a_client_that_ends_its_side_gets_its_answers),
+	    TEST(a_client_that_has_ended_its_side_may_wait_long),
+	    TEST(a_client_that_closes_ends_its_requests),
+	    TEST(an_idle_client_that_ends_its_side_is_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
