@@ -41,17 +41,20 @@ orphans_init(struct worker *worker)
 	return true;
 }
 
-void
+bool
 orphans_accept(struct worker *worker, bool on)
 {
+	bool all = true;
+
 	for (size_t i = 0; i < sockets_of_all(worker); i++) {
 		if (worker->orphans[i].event == NULL)
 			continue;
 		if (on && worker->orphaned[i / sockets_of_one(worker)])
-			event_add(worker->orphans[i].event, NULL);
+			all = event_add(worker->orphans[i].event, NULL) == 0 && all;
 		else
 			event_del(worker->orphans[i].event);
 	}
+	return all;
 }
 
 bool

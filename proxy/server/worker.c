@@ -57,16 +57,19 @@ serves_at_once(const struct listener *listener)
 	return listener->options.purpose == FOR_METRICS;
 }
 
-static void
-start_accepting(struct worker *worker)
+/* False: a listener cannot be watched, for lack of memory or because of a limit of the system's. */
+static bool
+watch_listeners(struct worker *worker)
 {
+	bool all = true;
+
 	for (size_t i = 0; i < worker->setup->config->listener_count; i++) {
 		struct listener *listener = &worker->listeners[i];
 
 		if (listener->event != NULL && (worker->accepting || serves_at_once(listener)))
-			event_add(listener->event, NULL);
+			all = event_add(listener->event, NULL) == 0 && all;
 	}
-	orphans_accept(worker, worker->accepting);
+	return orphans_accept(worker, worker->accepting) && all;
 }
 
 /*
@@ -88,6 +91,21 @@ pause_accepting(struct worker *worker, bool jobs_alone)
 	timer_start(worker->loop, &worker->pause_timer, worker->tuning->worker.accept_pause_ms);
 }
 
+static void
+pause_because(struct worker *worker, int error)
+{
+	log_error(&worker->log, "cannot accept connections: %s; pausing for %llu ms",
+	    strerror(error), (unsigned long long)worker->tuning->worker.accept_pause_ms);
+	pause_accepting(worker, false);
+}
+
+static void
+start_accepting(struct worker *worker)
+{
+	if (!watch_listeners(worker))
+		pause_because(worker, errno);
+}
+
 /* True when the caller should try again immediately. */
 static bool
 accept_failed(struct worker *worker)
@@ -98,9 +116,7 @@ accept_failed(struct worker *worker)
 		return false;
 	if ((error == EMFILE || error == ENFILE) && worker_make_room(worker))
 		return true;
-	log_error(&worker->log, "cannot accept connections: %s; pausing for %llu ms",
-	    strerror(error), (unsigned long long)worker->tuning->worker.accept_pause_ms);
-	pause_accepting(worker, false);
+	pause_because(worker, error);
 	return false;
 }
 
@@ -184,8 +200,9 @@ on_pause_over(struct timer *timer)
 static void
 follow_orphans(struct worker *worker)
 {
-	if (orphans_look(worker) && worker->accepting && !worker->paused && !worker->draining)
-		orphans_accept(worker, true);
+	if (orphans_look(worker) && worker->accepting && !worker->paused && !worker->draining &&
+	    !orphans_accept(worker, true))
+		pause_because(worker, errno);
 }
 
 static void

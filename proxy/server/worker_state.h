@@ -93,8 +93,8 @@ void orphans_free(struct worker *worker);
 /* Update which workers' sockets are orphaned. True when that has changed. */
 bool orphans_look(struct worker *worker);
 
-/* Accept from those that are, or from none. */
-void orphans_accept(struct worker *worker, bool on);
+/* Accept from those that are, or from none. False: one of them cannot be watched. */
+bool orphans_accept(struct worker *worker, bool on);
 
 /* Close the orphaned sockets that this worker accepts from. */
 void orphans_close(struct worker *worker);
