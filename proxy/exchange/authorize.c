@@ -30,6 +30,7 @@ exchange_describe(struct exchange *exchange, const struct request *request)
 	exchange->html = !exchange->control &&
 			 local_reply_wants_html(field_value(&request->fields, FIELD_ACCEPT));
 	exchange->method_id = request->method_id;
+	exchange->version = request->version;
 }
 
 void

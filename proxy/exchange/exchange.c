@@ -98,6 +98,7 @@ exchange_write_log(const struct exchange *exchange, enum outcome outcome)
 	    .decision_us = exchange->decision_us,
 	    .connect_us = exchange->connect_us,
 	    .first_byte_us = exchange->first_byte_us,
+	    .version = exchange->version,
 	    .status = exchange->status,
 	    .decided = exchange->decided,
 	    .verdict = exchange->verdict,
@@ -117,6 +118,8 @@ exchange_count(const struct exchange *exchange, enum outcome outcome)
 	if (exchange->peer->purpose == FOR_METRICS)
 		return; /* reading the metrics must not change them */
 	counter_add(&stats->outcomes[outcome], 1);
+	if (exchange->version == HTTP_2)
+		counter_add(&stats->http2_requests, 1);
 	counter_add(&stats->bytes_in, exchange->bytes_in);
 	counter_add(&stats->bytes_out, exchange->bytes_out);
 	if (exchange->state == EXCHANGE_TUNNEL)

@@ -76,6 +76,7 @@ struct exchange {
 	struct buffer *content;		     /* LOCAL: what has arrived of it */
 	struct kept_request *kept; /* the request as it is sent, until it cannot be sent again */
 	enum method_id method_id;
+	enum http_version version; /* in which the request came */
 	struct slice upgrade; /* one of the configured protocols that the request asks for, or empty
 			       */
 	struct websocket_frames frames; /* TUNNEL: those that were sent to the client */

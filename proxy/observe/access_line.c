@@ -95,6 +95,20 @@ add_duration(struct line *line, const char *name, uint64_t us)
 		    (unsigned)(us % 1000));
 }
 
+static const char *
+protocol_name(enum http_version version)
+{
+	switch (version) {
+	case HTTP_1_0:
+		return "HTTP/1.0";
+	case HTTP_1_1:
+		break;
+	case HTTP_2:
+		return "HTTP/2.0";
+	}
+	return "HTTP/1.1";
+}
+
 size_t
 access_line_format(const struct access_entry *entry, char out[ACCESS_LINE_MAX])
 {
@@ -104,6 +118,8 @@ access_line_format(const struct access_entry *entry, char out[ACCESS_LINE_MAX])
 	add_time(&line, entry->started_us);
 	for (size_t i = 0; i < ACCESS_TEXTS; i++)
 		add_text(&line, text_names[i], entry->texts[i]);
+	if (entry->texts[ACCESS_METHOD].len > 0)
+		add(&line, ",\"protocol\":\"%s\"", protocol_name(entry->version));
 	if (entry->decided)
 		add(&line, ",\"verdict\":\"%s\"", jg_verdict_name(entry->verdict));
 	add(&line, ",\"outcome\":\"%s\"", outcome_name(entry->outcome));

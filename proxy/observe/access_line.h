@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "jobgate/decision.h"
+#include "jobgate/message.h"
 #include "observe/shared.h"
 
 /* The texts of an entry, in the order of the line. */
@@ -33,8 +34,9 @@ struct access_entry {
 	uint64_t connect_us;	/* making a connection to the backend */
 	uint64_t first_byte_us; /* from sending the request to the head of its answer */
 	uint64_t bytes_in, bytes_out;
-	unsigned status; /* 0: none was sent */
-	bool decided;	 /* there is a verdict */
+	enum http_version version; /* of the request, where there is a method */
+	unsigned status;	   /* 0: none was sent */
+	bool decided;		   /* there is a verdict */
 	enum verdict verdict;
 	enum outcome outcome;
 };

@@ -32,6 +32,8 @@ static const struct plain_metric plain_metrics[] = {
 	offsetof(struct worker_stats, tunnels)},
     {"jobgate_requests_total", "counter", "Requests received.",
 	offsetof(struct worker_stats, requests)},
+    {"jobgate_http2_requests_total", "counter", "Requests over HTTP/2, counted when they end.",
+	offsetof(struct worker_stats, http2_requests)},
     {"jobgate_received_bytes_total", "counter", "Bytes of content received from clients.",
 	offsetof(struct worker_stats, bytes_in)},
     {"jobgate_sent_bytes_total", "counter", "Bytes of content sent to clients.",

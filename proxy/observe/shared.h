@@ -125,6 +125,7 @@ struct worker_stats {
 	counter handshakes, handshakes_full, handshakes_resumed, handshakes_failed;
 	counter tunnels;
 	counter requests;
+	counter http2_requests; /* that have ended */
 	counter outcomes[OUTCOME_COUNT];
 	counter verdicts[VERDICT_COUNT];
 	counter bytes_in, bytes_out; /* of message bodies and tunnels, from and to clients */

@@ -56,7 +56,16 @@ def test_request_and_answer(scene, client):
     assert (answer.status, answer.body, answer.reset) == (200, b"ok", None)
     assert answer.field("x-theirs") == "2"
     assert answer.field("content-length") == "2"
+    assert answer.field("via") == "1.1 jobgate"  # the backend's protocol
+    assert scene.gateway.access_entry(path="/a", job=scene.job)["protocol"] == "HTTP/2.0"
     assert answer.field("x-hop") is None and answer.field("connection") is None
+
+
+def test_metrics_tell_the_protocol(scene, client):
+    before = scene.gateway.metrics()["jobgate_http2_requests_total"]
+    assert client.answer(client.request(scene.host, "wrong")).status == 401
+    scene.relay()
+    assert scene.gateway.metrics()["jobgate_http2_requests_total"] == before + 1
 
 
 def test_refusal(scene, client):

@@ -108,6 +108,24 @@ a_line_tells_all(void **state)
 }
 
 static void
+the_protocol_is_named(void **state)
+{
+	static const char *const names[] = {
+	    [HTTP_1_0] = "HTTP/1.0", [HTTP_1_1] = "HTTP/1.1", [HTTP_2] = "HTTP/2.0"};
+	struct access_entry entry = entry_of("/a");
+	char line[ACCESS_LINE_MAX], wanted[64];
+
+	(void)state;
+	entry.texts[ACCESS_METHOD] = SLICE("GET");
+	for (enum http_version version = HTTP_1_0; version <= HTTP_2; version++) {
+		entry.version = version;
+		line[access_line_format(&entry, line)] = '\0';
+		snprintf(wanted, sizeof(wanted), "\"protocol\":\"%s\"", names[version]);
+		assert_non_null(strstr(line, wanted));
+	}
+}
+
+static void
 a_secret_is_blotted_out(void **state)
 {
 	struct access_entry entry = entry_of("/jobs/" VALUE "/x");
@@ -377,6 +395,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(a_line_tells_all),
+	    TEST(the_protocol_is_named),
 	    TEST(a_secret_is_blotted_out),
 	    TEST(a_cut_secret_is_blotted_out),
 	    TEST(text_is_escaped_and_valid),

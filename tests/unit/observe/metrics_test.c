@@ -32,6 +32,7 @@ workers_are_added_up(void **state)
 	(void)state;
 	counter_add(&stats->workers[0].requests, 3);
 	counter_add(&stats->workers[2].requests, 4);
+	counter_add(&stats->workers[1].http2_requests, 2);
 	counter_add(&stats->workers[1].outcomes[OUTCOME_REFUSED], 5);
 	counter_add(&stats->workers[0].access_log.full, 6);
 	counter_add(&stats->workers[1].access_log.failed, 7);
@@ -45,6 +46,7 @@ workers_are_added_up(void **state)
 	assert_non_null(text);
 	assert_true(has_line(text, "jobgate_build_info{version=\"1.2.3\"} 1"));
 	assert_true(has_line(text, "jobgate_requests_total 7"));
+	assert_true(has_line(text, "jobgate_http2_requests_total 2"));
 	assert_true(has_line(text, "jobgate_exchanges_total{outcome=\"refused\"} 5"));
 	assert_true(has_line(text, "jobgate_log_lines_dropped_total{reason=\"full\"} 6"));
 	assert_true(has_line(text, "jobgate_service_log_lines_dropped_total{reason=\"full\"} 7"));
