@@ -233,6 +233,8 @@ tls_tickets_turn(struct tls_tickets *tickets, const struct ticket_secrets *secre
 	    (!secrets_changed || random))
 		return;
 	keys = tickets->shared->keys;
+	if (!tickets->random)
+		keys.count = 0; /* made from secrets, which others may know */
 	made = random ? make_random(&keys) : make_derived(secrets, lifetime, &keys);
 	if (made) {
 		publish(tickets, &keys);

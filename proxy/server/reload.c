@@ -78,7 +78,9 @@ gather(const struct supervisor *supervisor, struct configured *out)
 	struct inherited inherited;
 	bool good;
 
-	memcpy(out->session_key, supervisor->session_key, sizeof(out->session_key));
+	/* A key that came from a file goes with it. */
+	if (supervisor->config->browser.key_file == NULL)
+		memcpy(out->session_key, supervisor->session_key, sizeof(out->session_key));
 	if (!listeners_duplicate(&supervisor->listeners, &inherited))
 		return false;
 	good =

@@ -5,7 +5,6 @@ import hashlib
 import html
 import re
 import select
-import signal
 import urllib.parse
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from harness.gateway import DOMAIN, Gateway
 from harness.process import eventually, free_port
 from harness.raw import Backend, Closed
+from test_reload import reload
 
 COOKIE = "__Host-jobgate"
 HTML = "Accept: text/html,application/xhtml+xml;q=0.9"
@@ -471,15 +471,20 @@ def test_others_do_not(scene, gateways, scene_of):
     assert status(other, session_of(scene)) == 401
 
 
-def test_a_session_outlives_a_reload(gateways, scene_of):
-    gateway = gateways.start({"backends": {"trusted_proxies": ["127.0.0.1"]}})
+def test_a_session_outlives_a_reload_but_not_its_key_file(gateways, scene_of, make_folder):
+    """A key of the gateway's own is made once for all reloads; one that came from a file goes with the file."""
+    key = make_folder("key") / "session.key"
+    key.write_bytes(bytes(range(48)))
+    gateway = gateways.start({"backends": {"trusted_proxies": ["127.0.0.1"]}, "browser": {"key_file": str(key)}})
     scene = scene_of(gateway)
+
+    def outlives(cookie, settings):
+        reload(gateway, settings)
+        gateway.family = gateway.processes()
+        return status(scene, cookie) == 200
     cookie = session_of(scene)
-    before = gateway.workers()
-    gateway.program.send_signal(signal.SIGHUP)
-    eventually(lambda: gateway.workers() and not set(gateway.workers()) & set(before), "another generation")
-    gateway.family = gateway.processes()
-    assert status(scene, cookie) == 200
+    assert outlives(cookie, {}) and not outlives(cookie, {"browser": None})
+    assert outlives(session_of(scene), {})
 
 
 @pytest.mark.parametrize("content", [None, b"short"])

@@ -146,6 +146,24 @@ new_secrets_come_with_a_reload(void **state)
 	tls_tickets_free(b);
 }
 
+/* Someone may know the secrets that were removed, and so their keys must not stay. */
+static void
+the_keys_of_secrets_go_with_the_file(void **state)
+{
+	char error[64];
+	struct ticket_secrets *none = ticket_secrets_load(NULL, LIFETIME, error, sizeof(error));
+	struct tls_tickets *tickets = tickets_at(SECRET_A, NOW), *a = tickets_at(SECRET_A, NOW);
+
+	(void)state;
+	tls_tickets_turn(tickets, none, NOW, true);
+	assert_false(takes(tickets, a));
+	tls_tickets_turn(tickets, none, NOW + LIFETIME, false);
+	assert_false(takes(tickets, a));
+	ticket_secrets_free(none);
+	tls_tickets_free(tickets);
+	tls_tickets_free(a);
+}
+
 /* A child that was forked before sees what its parent makes afterwards. */
 static void
 other_processes_take_them_over(void **state)
@@ -190,6 +208,7 @@ main(void)
 	    cmocka_unit_test(the_first_secret_makes_and_all_are_taken),
 	    cmocka_unit_test(random_keys_are_good_for_one_more_lifetime),
 	    cmocka_unit_test(new_secrets_come_with_a_reload),
+	    cmocka_unit_test(the_keys_of_secrets_go_with_the_file),
 	    cmocka_unit_test(other_processes_take_them_over),
 	};
 
