@@ -1,6 +1,8 @@
 /* record.c - the types of records, made from their table. */
 #include "auth/record.h"
 
+#include "auth/ascii.h"
+
 const struct record_type record_types[RECORD_KINDS] = {
 #define RECORD(KIND, type, labels, lapses) \
 	[RECORD_##KIND] = {#type, #type "s", SLICE(#type ":"), lapses, jg_##type##_id_valid},
@@ -83,4 +85,22 @@ record_lease(const struct record *record)
 		break;
 	}
 	return 0;
+}
+
+bool
+record_time_valid(struct slice text)
+{
+	static const char form[] = "dddd-dd-ddTdd:dd:dd";
+	size_t at = sizeof(form) - 1;
+
+	if (text.len <= at || text.len > 40)
+		return false;
+	for (size_t i = 0; i < at; i++)
+		if (form[i] == 'd' ? !is_digit(text.at[i]) : text.at[i] != form[i])
+			return false;
+	if (text.at[at] == '.' && at + 1 < text.len && is_digit(text.at[at + 1]))
+		for (at++; at < text.len && is_digit(text.at[at]); at++)
+			;
+	text = slice_after(text, at);
+	return slice_equal(text, SLICE("Z")) || slice_equal(text, SLICE("+00:00"));
 }

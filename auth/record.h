@@ -38,4 +38,10 @@ const struct label_set *record_labels(const struct record *record);
 /* Seconds after which the record expires; 0: it stays until it is deleted. */
 uint64_t record_lease(const struct record *record);
 
+/*
+ * True for a time as records have it: RFC 3339 in UTC, with or without a fraction of the second,
+ * such as 2026-01-31T12:00:00Z. At most 40 bytes.
+ */
+bool record_time_valid(struct slice text);
+
 #endif

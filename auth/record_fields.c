@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "auth/record.h"
+
 /* The type of a member, by the form of its field. */
 typedef struct slice type_ID, type_TEXT, type_TIME, type_URL, type_JOB_URL, type_VALUE;
 typedef uint64_t type_NUMBER;

@@ -11,7 +11,7 @@
 enum field_form {
 	AS_ID,	     /* struct slice; in the key of the record, not in its hash */
 	AS_TEXT,     /* struct slice, checked by `valid` */
-	AS_TIME,     /* struct slice, RFC 3339 in UTC; one that is not valid counts as none */
+	AS_TIME,     /* struct slice, checked by `valid`; a wrong one in the store is none */
 	AS_NUMBER,   /* uint64_t, 1 to `max`; 0: none */
 	AS_ROLE,     /* enum token_role */
 	AS_SELECTOR, /* struct label_set, written as "a=b,c=d" */

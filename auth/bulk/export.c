@@ -45,8 +45,7 @@ write_record(struct task *task, enum record_kind kind, const struct store_walk_e
 	json_object_update(line, view);
 	json_decref(view);
 	score = entry->score.at != NULL ? strtod(entry->score.at, NULL) : 0;
-	if (score >= 1 &&
-	    score < 9007199254740992.0) /* the whole numbers that a double holds exactly */
+	if (score >= 1 && score <= (double)TASK_CREATED_MS_MAX)
 		json_object_set_new(line, INPUT_CREATED_MS, json_integer((json_int_t)score));
 	if (json_dumpf(line, task->out, JSON_COMPACT) == 0 && fputc('\n', task->out) != EOF)
 		task->counts[kind]++;

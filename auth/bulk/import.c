@@ -63,16 +63,18 @@ check_minted(const struct import *import, struct token *token, struct input_erro
 static bool
 import_mint(struct import *import, struct input_error *error)
 {
-	bool enforced = json_is_true(json_object_get(import->object, "enforced"));
+	const json_t *enforced = json_object_get(import->object, "enforced");
 	unsigned char key[MINT_KEY_LEN];
 	enum store_result result;
 
 	if (!input_fields(import->object, mint_fields, error))
 		return false;
+	if (!json_is_boolean(enforced))
+		return wrong(error, "enforced", "true or false");
 	if (!jg_mint_key_parse(text_of(import->object, "key"), key))
 		return wrong(error, "key", "a key is 64 hex digits");
-	result =
-	    task_mint_change(import->task, enforced ? STORE_MINT_ADOPT : STORE_MINT_START, key);
+	result = task_mint_change(
+	    import->task, json_is_true(enforced) ? STORE_MINT_ADOPT : STORE_MINT_START, key);
 	OPENSSL_cleanse(key, sizeof(key));
 	import->is_ours = result == STORE_OK;
 	import->refused = result == STORE_CONFLICT;
@@ -80,6 +82,17 @@ import_mint(struct import *import, struct input_error *error)
 	return !import->refused ||
 	       wrong(error, "key",
 		   "the store mints values with another key; import into an empty store");
+}
+
+/* Where the line says that it stood in the index, if it says so. */
+static bool
+check_created_ms(const struct import *import, struct input_error *error)
+{
+	const json_t *value = json_object_get(import->object, INPUT_CREATED_MS);
+	json_int_t ms = json_integer_value(value);
+
+	return value == NULL || (json_is_integer(value) && ms > 0 && ms <= TASK_CREATED_MS_MAX) ||
+	       wrong(error, INPUT_CREATED_MS, "milliseconds since 1970, a whole number");
 }
 
 /* Read the line's object into import->input; false with what is wrong. */
@@ -92,6 +105,8 @@ read_record(struct import *import, struct input_error *error)
 	if (!record_kind_of(text_of(import->object, INPUT_KIND), &kind))
 		return wrong(error, INPUT_KIND, "neither token nor job");
 	if (!input_record(import->object, kind, INPUT_IMPORT, &import->input, error))
+		return false;
+	if (!check_created_ms(import, error))
 		return false;
 	return kind != RECORD_TOKEN || check_minted(import, &record->token, error);
 }

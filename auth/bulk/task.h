@@ -8,6 +8,9 @@
 
 #include "auth/redis/store_walk.h"
 
+/* The latest place in an index: up to here the doubles of Redis are exact. Unix milliseconds. */
+#define TASK_CREATED_MS_MAX ((INT64_C(1) << 53) - 1)
+
 enum task_exit { TASK_OK = 0, TASK_WRONG = 1, TASK_USAGE = 2, TASK_UNREACHABLE = 3 };
 
 /* A line that shows people the progress, on standard error if that is a terminal. */

@@ -52,25 +52,6 @@ parse_number(struct slice text, uint64_t max, uint64_t *out)
 	return text.len > 0 && text.at[0] != '0' && slice_to_number(text, max, out);
 }
 
-/* dddd-dd-ddTdd:dd:dd, a fraction or none, and UTC. */
-static bool
-is_date(struct slice text)
-{
-	static const char form[] = "dddd-dd-ddTdd:dd:dd";
-	size_t at = sizeof(form) - 1;
-
-	if (text.len <= at || text.len > 40)
-		return false;
-	for (size_t i = 0; i < at; i++)
-		if (form[i] == 'd' ? !is_digit(text.at[i]) : text.at[i] != form[i])
-			return false;
-	if (text.at[at] == '.' && at + 1 < text.len && is_digit(text.at[at + 1]))
-		for (at++; at < text.len && is_digit(text.at[at]); at++)
-			;
-	text = slice_after(text, at);
-	return slice_equal(text, SLICE("Z")) || slice_equal(text, SLICE("+00:00"));
-}
-
 /* Check a job's labels and put them into `labels`. Returns what is wrong, or NULL. */
 static const char *
 decode_labels(const struct hash *hash, struct slice prefix, struct label labels[JOB_LABELS_MAX],
@@ -132,7 +113,7 @@ decode_field(const struct record_field *field, const struct hash *hash, struct r
 		good = field->valid(text);
 		break;
 	case AS_TIME:
-		if (is_date(text))
+		if (field->valid(text))
 			*(struct slice *)member = text;
 		break;
 	case AS_NUMBER:

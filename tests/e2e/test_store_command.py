@@ -171,6 +171,10 @@ GOOD_JOB = {"kind": "job", "id": "j", "labels": {}}
     ({**GOOD_TOKEN, "role": "root"}, "role"), ({**GOOD_TOKEN, "label_selector": "a"}, "label_selector"),
     ({key: value for key, value in GOOD_TOKEN.items() if key != "label_selector"}, "label_selector"),
     ({**GOOD_TOKEN, "value": "jgt_x"}, "value"), ({**GOOD_TOKEN, "created_at": "x" * 41}, "created_at"),
+    ({**GOOD_TOKEN, "created_at": "2026-01-31 12:00"}, "created_at"), ({**GOOD_JOB, "updated_at": "yesterday"}, "updated_at"),
+    ({**GOOD_TOKEN, "created_ms": "5"}, "created_ms"), ({**GOOD_JOB, "created_ms": 0}, "created_ms"),
+    ({**GOOD_JOB, "created_ms": 1.5}, "created_ms"), ({**GOOD_JOB, "created_ms": 2**53}, "created_ms"),
+    ({"kind": "mint", "key": "0" * 64, "enforced": "true"}, "enforced"), ({"kind": "mint", "key": "0" * 64}, "enforced"),
     ({**GOOD_JOB, "id": "-"}, "id"), ({"kind": "job", "labels": {}}, "id"), ({**GOOD_JOB, "url": "ftp://x"}, "url"),
     ({**GOOD_JOB, "labels": {"a": 1}}, "labels.a"), ({**GOOD_JOB, "lease": -1}, "lease"), ("{" + " " * 300000 + "}", "too long"),
 ], ids=lambda value: str(value)[:40])
@@ -181,6 +185,7 @@ def test_bad_lines(target, store, line, told):
     assert result.status == 1
     assert re.fullmatch(rf"line 2: .*{re.escape(told)}.*\n", result.err)
     assert sorted(target.client.keys("jobgate:*:*")) == ["jobgate:job:j", f"jobgate:token:{'a' * 16}"]
+    assert not target.client.exists("jobgate:mint")
 
 
 def test_usage(store, source):

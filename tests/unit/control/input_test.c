@@ -248,6 +248,10 @@ imports(void **state)
 	    "{\"id\":\"j\",\"job_url\":\"\"}", RECORD_JOB, INPUT_IMPORT, false, "job_url", &input);
 	record_is("{\"id\":\"j\",\"created_at\":7}", RECORD_JOB, INPUT_IMPORT, false, "created_at",
 	    &input);
+	record_is("{\"id\":\"j\",\"updated_at\":\"2026-01-31\"}", RECORD_JOB, INPUT_IMPORT, false,
+	    "updated_at", &input);
+	record_is("{\"id\":\"j\",\"updated_at\":\"2026-01-31T12:00:00Z\"}", RECORD_JOB,
+	    INPUT_IMPORT, true, "", &input);
 }
 
 static void
