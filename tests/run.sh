@@ -165,7 +165,7 @@ fi
 step "packages"
 # shellcheck disable=SC2086 # a list of names
 count need_packages $BUILD_PACKAGES libcmocka-dev redis-server nginx curl slowhttptest clang-format \
-	python3 python3-pytest python3-pytest-xdist python3-aiohttp python3-websockets python3-h11 python3-hpack python3-hyperframe python3-redis python3-jsonschema python3-yaml systemd openssl sslscan testssl.sh mandoc zsh fish || finish "$tally"
+	python3 python3-pytest python3-pytest-xdist python3-aiohttp python3-websockets python3-h11 python3-hpack python3-hyperframe python3-grpcio python3-redis python3-jsonschema python3-yaml systemd openssl sslscan testssl.sh mandoc zsh fish || finish "$tally"
 count need_packages strace valgrind || finish "$tally" # for test_cost.py
 count need_packages spin || finish "$tally"            # for tests/model
 

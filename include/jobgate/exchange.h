@@ -74,7 +74,12 @@ struct exchange_client {
  * before a byte has gone                                         client may send it again
  * to a backend
  *
- * Still to be done: what the table says of gRPC and of WebSockets over HTTP/2.
+ * gRPC: a local reply to a call is all in its head (status 200, grpc-status, grpc-message),
+ * whatever HTTP its client speaks. Over HTTP/2 an answer that has begun, and that stands between
+ * two messages, is not cut but ended: with trailers of 16 (token) or 7 (job) when access is
+ * revoked, 14 when its backend has gone or the drain time is over, 4 at the call's deadline.
+ *
+ * Still to be done: what the table says of WebSockets over HTTP/2.
  *
  * A browser's session that expires ends an exchange as revoked access does.
  *
@@ -212,6 +217,12 @@ bool exchange_is_allowed(const struct exchange *exchange);
  * local handler, whose client has shown no token, or any content at a listener with few places.
  */
 bool exchange_awaits_content(const struct exchange *exchange);
+
+/*
+ * True when its client's content may stop coming for as long as it likes: a gRPC call, whose
+ * streams may be silent. Once it takes content, that is: it was allowed then.
+ */
+bool exchange_may_be_silent(const struct exchange *exchange);
 
 /* Milliseconds since it began. */
 uint64_t exchange_age_ms(const struct exchange *exchange);

@@ -21,6 +21,7 @@ enum outcome {
 	OUTCOME_CONNECT_TIMEOUT, /* 504 */
 	OUTCOME_CIRCUIT_OPEN,	 /* 503: the backend has refused connections; not tried */
 	OUTCOME_ANSWER_TIMEOUT,	 /* 504: no first byte in time */
+	OUTCOME_DEADLINE,	 /* the deadline that the client set for its gRPC call */
 	OUTCOME_BAD_ANSWER,	 /* 502: not HTTP as we understand it */
 	OUTCOME_BACKEND_CLOSED,	 /* 502, or cut after the head was sent */
 	OUTCOME_ANSWER_IDLE,	 /* cut: the answer's body stopped coming, or being read */

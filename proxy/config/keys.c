@@ -269,7 +269,9 @@ const struct config_key config_keys[] = {
 	.help = "Between two pieces of an answer, and for the client to read them; then the "
 		"answer is cut."},
     {"timeouts.tunnel", TIME(timeouts.tunnel), .default_value = "1h", .min = 1, .max = 30 * DAY,
-	.help = "A tunnel in which nothing moves."},
+	.help =
+	    "A tunnel in which nothing moves; also a gRPC call, whose streams may be silent, in "
+	    "place of first_byte and answer."},
     {"timeouts.linger", TIME(timeouts.linger), .default_value = "2s", .min = 1, .max = DAY,
 	.help = "How long a client may take to close after the last answer. If a client is still "
 		"uploading when its job dies, the gateway reads and discards the rest, so that the "

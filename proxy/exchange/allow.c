@@ -77,6 +77,8 @@ exchange_allow(struct exchange *exchange, struct request *request, const struct 
 	    exchange_fixed_target(context) != NULL ? BACKEND_OF_CONFIGURATION : BACKEND_OF_RECORD;
 
 	exchange_set_state(exchange, EXCHANGE_CONNECTING);
+	if (exchange->by_session)
+		exchange_end_by(exchange, exchange->session_ends_ms);
 	exchange->target = exchange_target_hash(target);
 	exchange->allowed = jg_token_edition(lookup->evidence.token);
 	jg_directory_watch(lookup->token_entry, &exchange->token_watch);

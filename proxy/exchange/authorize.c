@@ -16,6 +16,14 @@ copy_cut(char *into, size_t cap, struct slice text)
 #define COPY_CUT(exchange, name, text) \
 	((exchange)->name##_len = copy_cut((exchange)->name, sizeof((exchange)->name), (text)))
 
+static void
+describe_call(struct exchange *exchange, const struct request *request)
+{
+	grpc_call_read(&exchange->grpc, request, loop_now_ms(exchange->context->loop));
+	if (exchange->grpc.due_ms != 0)
+		exchange_end_by(exchange, exchange->grpc.due_ms);
+}
+
 void
 exchange_describe(struct exchange *exchange, const struct request *request)
 {
@@ -31,6 +39,9 @@ exchange_describe(struct exchange *exchange, const struct request *request)
 			 local_reply_wants_html(field_value(&request->fields, FIELD_ACCEPT));
 	exchange->method_id = request->method_id;
 	exchange->version = request->version;
+	/* Other proxies and operators read HTTP statuses. */
+	if (exchange->peer->purpose == FOR_JOBS && !exchange->peer->forward_auth)
+		describe_call(exchange, request);
 }
 
 void
@@ -158,7 +169,11 @@ step_route(struct authorization *run)
 	if (exchange->peer->forward_auth && !exchange_forward_auth_path(exchange, run->request))
 		return STEP_DONE;
 	exchange->control = exchange->route.names_control;
-	exchange->html = exchange->html && !exchange->control;
+	if (exchange->control) {
+		exchange->html = false;
+		exchange->grpc = (struct grpc_call){0};
+		exchange->ends_ms = 0;
+	}
 	return STEP_LOCAL;
 }
 
@@ -203,8 +218,7 @@ step_look_up(struct authorization *run)
 	}
 	/* Several waits share one deadline. */
 	if (exchange->timer.due_ms == 0)
-		timer_start(exchange->context->loop, &exchange->timer,
-		    exchange->context->options.timeouts.lookup);
+		exchange_start_deadline(exchange, exchange->context->options.timeouts.lookup);
 	return STEP_WAIT;
 }
 

@@ -12,8 +12,8 @@ send_close(struct exchange *exchange, const struct cut_reason *reason)
 	char frame[WEBSOCKET_CLOSE_MAX];
 	size_t len;
 
-	if (exchange->state != EXCHANGE_TUNNEL || exchange->answer_ended ||
-	    !slice_equal(exchange->upgrade, SLICE("websocket")) ||
+	if (reason->websocket == 0 || exchange->state != EXCHANGE_TUNNEL ||
+	    exchange->answer_ended || !slice_equal(exchange->upgrade, SLICE("websocket")) ||
 	    !websocket_between_frames(&exchange->frames))
 		return false;
 	len = websocket_close(reason->websocket, reason->text, frame);
@@ -23,11 +23,26 @@ send_close(struct exchange *exchange, const struct cut_reason *reason)
 	return true;
 }
 
+/* End a gRPC call with this status. That is possible only between two messages of its answer. */
+static bool
+send_status(struct exchange *exchange, const struct cut_reason *reason)
+{
+	struct grpc_end end;
+	struct fields trailers;
+
+	if (exchange->state != EXCHANGE_RELAYING || !grpc_call_may_end(&exchange->grpc))
+		return false;
+	trailers = grpc_end_fields(&end, reason->grpc, reason->text);
+	grpc_call_set_status(&exchange->grpc, reason->grpc);
+	exchange->client->ops->content_end(exchange->client, &trailers);
+	return true;
+}
+
 void
 exchange_cut(struct exchange *exchange, enum outcome outcome, enum exchange_end end,
     const struct cut_reason *reason)
 {
-	bool told = send_close(exchange, reason);
+	bool told = send_close(exchange, reason) || send_status(exchange, reason);
 
 	if (exchange->state != EXCHANGE_ENDED)
 		exchange_end(exchange, outcome, told ? END_COMPLETE : end);

@@ -133,8 +133,8 @@ exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end 
 {
 	struct exchange_context *context = exchange->context;
 	struct upstream *upstream = exchange->upstream;
-	bool reusable =
-	    end == END_COMPLETE && exchange->state == EXCHANGE_RELAYING && exchange->content_ended;
+	bool reusable = end == END_COMPLETE && exchange->state == EXCHANGE_RELAYING &&
+			exchange->content_ended && exchange->answer_ended;
 
 	exchange_count(exchange, outcome);
 	PROBE_EXCHANGE_END(exchange->request_id, exchange->request_id_len, outcome,
@@ -172,12 +172,12 @@ void
 exchange_start_deadline(struct exchange *exchange, uint64_t ms)
 {
 	struct loop *loop = exchange->context->loop;
-	uint64_t now_ms = loop_now_ms(loop), ends_ms = exchange->session_ends_ms;
+	uint64_t now_ms = loop_now_ms(loop), ends_ms = exchange->ends_ms;
 	uint64_t due_ms = exchange->timer.due_ms;
 
-	if (exchange->by_session && ends_ms < now_ms + ms) {
+	if (ends_ms != 0 && ends_ms < now_ms + ms) {
 		/*
-		 * The timer runs until the session's end already. A restart each time that
+		 * The timer runs until that end already. A restart each time that
 		 * something moves would delay that by a tick each time.
 		 */
 		if (due_ms == ends_ms || (due_ms > 0 && due_ms <= now_ms))
@@ -185,6 +185,23 @@ exchange_start_deadline(struct exchange *exchange, uint64_t ms)
 		ms = ends_ms > now_ms ? ends_ms - now_ms : 0;
 	}
 	timer_start(loop, &exchange->timer, ms);
+}
+
+/* How long nothing may move. A stream of gRPC may be silent, as a tunnel may. */
+static uint64_t
+patience_ms(const struct exchange *exchange)
+{
+	const struct timeouts *timeouts = &exchange->context->options.timeouts;
+
+	if (exchange->state == EXCHANGE_TUNNEL || is_grpc_call(&exchange->grpc))
+		return timeouts->tunnel;
+	return exchange->state == EXCHANGE_AWAITING ? timeouts->first_byte : timeouts->answer;
+}
+
+void
+exchange_restart_deadline(struct exchange *exchange)
+{
+	exchange_start_deadline(exchange, patience_ms(exchange));
 }
 
 /* A new request would have to sign in now, so what this one opened ends. */
@@ -195,8 +212,20 @@ exchange_session_expired(struct exchange *exchange)
 		exchange_refuse(exchange, VERDICT_NO_CREDENTIAL);
 	else
 		exchange_cut(exchange, OUTCOME_SESSION_EXPIRED, END_REVOKED,
-		    &(struct cut_reason){
-			WEBSOCKET_POLICY_VIOLATION, SLICE("the session has expired")});
+		    &(struct cut_reason){WEBSOCKET_POLICY_VIOLATION, GRPC_UNAUTHENTICATED,
+			SLICE("the session has expired")});
+}
+
+/* Its time is over, whatever moves. */
+static void
+exchange_time_over(struct exchange *exchange)
+{
+	if (exchange->by_session &&
+	    loop_now_ms(exchange->context->loop) >= exchange->session_ends_ms)
+		exchange_session_expired(exchange);
+	else
+		exchange_fail(exchange, OUTCOME_DEADLINE, 504, SLICE("Deadline exceeded"),
+		    SLICE("The call's own deadline (grpc-timeout) has passed."));
 }
 
 /*
@@ -219,9 +248,8 @@ exchange_expired(struct timer *timer)
 {
 	struct exchange *exchange = container_of(timer, struct exchange, timer);
 
-	if (exchange->by_session &&
-	    loop_now_ms(exchange->context->loop) >= exchange->session_ends_ms) {
-		exchange_session_expired(exchange);
+	if (exchange->ends_ms != 0 && loop_now_ms(exchange->context->loop) >= exchange->ends_ms) {
+		exchange_time_over(exchange);
 		return;
 	}
 	switch (exchange->state) {
@@ -240,13 +268,15 @@ exchange_expired(struct timer *timer)
 		break;
 	case EXCHANGE_RELAYING:
 		if (exchange_client_reads(exchange)) {
-			exchange_start_deadline(
-			    exchange, exchange->context->options.timeouts.answer);
+			exchange_restart_deadline(exchange);
 			break;
 		}
-		/* Content waits, so it is the client that does not read. */
-		exchange_end(
-		    exchange, OUTCOME_ANSWER_IDLE, exchange->client_full ? END_ABANDONED : END_CUT);
+		if (exchange->client_full) /* content waits: it is the client that does not read */
+			exchange_end(exchange, OUTCOME_ANSWER_IDLE, END_ABANDONED);
+		else
+			exchange_cut(exchange, OUTCOME_ANSWER_IDLE, END_CUT,
+			    &(struct cut_reason){.grpc = GRPC_UNAVAILABLE,
+				.text = SLICE("The job has sent nothing for too long.")});
 		break;
 	case EXCHANGE_TUNNEL:
 		exchange_end(exchange, OUTCOME_TUNNEL_IDLE, END_ABANDONED);
@@ -286,6 +316,12 @@ exchange_is_allowed(const struct exchange *exchange)
 }
 
 bool
+exchange_may_be_silent(const struct exchange *exchange)
+{
+	return is_grpc_call(&exchange->grpc) && exchange->state != EXCHANGE_LOCAL;
+}
+
+bool
 exchange_awaits_content(const struct exchange *exchange)
 {
 	return !exchange->content_ended &&
@@ -310,7 +346,14 @@ is_unprocessed(const struct exchange *exchange)
 void
 exchange_shutdown(struct exchange *exchange)
 {
+	/* A gRPC client tries again after this, but not after a stream that was cut. */
+	if (is_grpc_call(&exchange->grpc) && !exchange->answer_begun && !is_unprocessed(exchange)) {
+		exchange_fail(exchange, OUTCOME_SHUTDOWN, 503, SLICE("Gateway stops"),
+		    SLICE("The gateway stops; try again."));
+		return;
+	}
 	exchange_cut(exchange, OUTCOME_SHUTDOWN,
 	    is_unprocessed(exchange) ? END_UNPROCESSED : END_CUT,
-	    &(struct cut_reason){WEBSOCKET_GOING_AWAY, SLICE("the gateway stops")});
+	    &(struct cut_reason){
+		WEBSOCKET_GOING_AWAY, GRPC_UNAVAILABLE, SLICE("the gateway stops")});
 }

@@ -3,6 +3,7 @@
 #define JOBGATE_EXCHANGE_EXCHANGE_STATE_H
 
 #include "exchange/context_state.h"
+#include "exchange/grpc_call.h"
 #include "exchange/kept_request.h"
 #include "exchange/local_reply.h"
 #include "exchange/route.h"
@@ -61,11 +62,12 @@ struct exchange {
 	struct suspended *suspended;	/* the request, while it waits for that record */
 	struct directory_watch token_watch, job_watch; /* from the verdict to the end */
 	struct token_edition allowed;
-	uint64_t target;    /* hash of the job's URL that the request goes to */
-	bool job_moved;	    /* the job has had another URL since */
-	struct timer timer; /* the deadline of the state, or of the session if that is earlier */
+	uint64_t target;	  /* hash of the job's URL that the request goes to */
+	bool job_moved;		  /* the job has had another URL since */
+	struct timer timer;	  /* the deadline of the state, or `ends_ms` if that is earlier */
 	uint64_t session_ends_ms; /* monotonic; with by_session */
-	struct task connect;	  /* CONNECTING: takes a connection at the end of the turn */
+	uint64_t ends_ms;    /* monotonic: it ends then, whatever moves; 0: it has no such time */
+	struct task connect; /* CONNECTING: takes a connection at the end of the turn */
 	struct task free_task;
 
 	struct route route;
@@ -80,11 +82,12 @@ struct exchange {
 	struct slice upgrade; /* one of the configured protocols that the request asks for, or empty
 			       */
 	struct websocket_frames frames; /* TUNNEL: those that were sent to the client */
-	bool content_ended;		/* all of the request's content has been taken */
-	bool content_taken;	/* some of it has been taken: the request cannot be repeated */
-	bool answer_begun;	/* the head of an answer was sent to the client */
-	bool answer_ended;	/* in a tunnel: the backend ended its side */
-	bool client_full;	/* the client took only part of the answer's last content */
+	struct grpc_call grpc;
+	bool content_ended; /* all of the request's content has been taken */
+	bool content_taken; /* some of it has been taken: the request cannot be repeated */
+	bool answer_begun;  /* the head of an answer was sent to the client */
+	bool answer_ended;  /* the backend's answer is complete; in a tunnel: its side has ended */
+	bool client_full;   /* the client took only part of the answer's last content */
 	unsigned char repeated; /* a bit for each enum repeat for which it was sent again */
 	bool html;		/* the client prefers a page to JSON */
 	bool control;		/* it is for the control API */
@@ -142,10 +145,21 @@ void exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange
 uint32_t exchange_timed(struct exchange *exchange, enum timed timed);
 
 /*
- * From CONNECTING on: set the deadline. Unless something moves within this many milliseconds, or
- * the session ends before, the exchange expires.
+ * Set the deadline: the exchange expires after this many milliseconds, or at `ends_ms` if that is
+ * earlier.
  */
 void exchange_start_deadline(struct exchange *exchange, uint64_t ms);
+
+/* From AWAITING on: something moved, so the time of the state begins again. */
+void exchange_restart_deadline(struct exchange *exchange);
+
+/* It has to end at this time, if not before. */
+static inline void
+exchange_end_by(struct exchange *exchange, uint64_t ends_ms)
+{
+	if (exchange->ends_ms == 0 || ends_ms < exchange->ends_ms)
+		exchange->ends_ms = ends_ms;
+}
 
 /* ---- reply.c ---- */
 
@@ -177,7 +191,8 @@ void exchange_grant(struct exchange *exchange, struct slice job, const struct to
 
 /* Why an exchange is cut: for a client whose protocol has a form for that. */
 struct cut_reason {
-	unsigned websocket; /* code of its close frame */
+	unsigned websocket; /* code of a close frame; 0: there is none for this */
+	enum grpc_status grpc;
 	struct slice text;
 };
 

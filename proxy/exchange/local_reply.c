@@ -108,6 +108,7 @@ local_reply_make(struct local_reply *reply, unsigned status, struct slice title,
 	else
 		write_json(&writer, status, title, detail, request_id);
 	reply->content = (struct slice){reply->body, (size_t)(writer.at - reply->body)};
+	reply->detail = detail;
 	reply->response = (struct response){
 	    .status = status,
 	    .fields = {reply->items, 0},
@@ -201,7 +202,7 @@ void
 local_reply_grant(
     struct local_reply *reply, struct slice job, const struct token *token, struct slice request_id)
 {
-	reply->content = (struct slice){0};
+	reply->content = reply->detail = (struct slice){0};
 	reply->response = (struct response){.status = 200,
 	    .fields = {reply->items, 0},
 	    .content = CONTENT_NONE,
@@ -237,6 +238,7 @@ void
 local_reply_text(struct local_reply *reply, struct slice text, bool head)
 {
 	reply->content = text;
+	reply->detail = (struct slice){0};
 	if (head)
 		reply->content.len = 0;
 	reply->response = (struct response){.status = 200,
@@ -255,6 +257,21 @@ local_reply_page(struct local_reply *reply, struct slice page, bool head)
 	reply->response.length = page.len;
 	if (head)
 		reply->content.len = 0;
+}
+
+void
+local_reply_for_grpc(struct local_reply *reply, struct slice content_type, enum grpc_status status)
+{
+	struct fields end = grpc_end_fields(&reply->grpc, status, reply->detail);
+
+	change(reply, SLICE("Content-Type"), content_type);
+	for (size_t i = 0; i < end.count; i++)
+		local_reply_add(reply, end.items[i].name, end.items[i].value);
+	reply->content = (struct slice){0};
+	reply->response.status = 200;
+	reply->response.content = CONTENT_LENGTH;
+	reply->response.length = 0;
+	reply->response.length_known = false;
 }
 
 void

@@ -2,11 +2,12 @@
 #ifndef JOBGATE_EXCHANGE_LOCAL_REPLY_H
 #define JOBGATE_EXCHANGE_LOCAL_REPLY_H
 
+#include "http/grpc.h"
 #include "jobgate/decision.h"
 #include "jobgate/message.h"
 #include "jobgate/token.h"
 
-#define LOCAL_REPLY_FIELDS_MAX 14
+#define LOCAL_REPLY_FIELDS_MAX 17
 #define LOCAL_REPLY_BODY_MAX 1024
 
 /* A reply ready to be sent; everything it points to is static or inside it. */
@@ -15,8 +16,12 @@ struct local_reply {
 	struct field items[LOCAL_REPLY_FIELDS_MAX];
 	char authenticate[160];
 	char retry_after[12];
+	struct slice detail; /* what it says, without its form; or empty */
 	struct slice content;
-	char body[LOCAL_REPLY_BODY_MAX];
+	union {
+		char body[LOCAL_REPLY_BODY_MAX];
+		struct grpc_end grpc; /* without a body: see local_reply_for_grpc */
+	};
 };
 
 /*
@@ -53,6 +58,14 @@ void local_reply_text(struct local_reply *reply, struct slice text, bool head);
 
 /* Put a page, which is not copied, in place of the content; head as above. */
 void local_reply_page(struct local_reply *reply, struct slice page, bool head);
+
+/*
+ * Make it the reply to a gRPC call: HTTP status 200 with this Content-Type (it outlives the reply)
+ * and no content. The status and what the content said are in the head, which is thus the trailers,
+ * too ("Trailers-Only"); all other fields stay.
+ */
+void local_reply_for_grpc(
+    struct local_reply *reply, struct slice content_type, enum grpc_status status);
 
 /* Set Allow of a 405, instead of the methods that jobs may have; not copied. */
 void local_reply_allow(struct local_reply *reply, struct slice methods);

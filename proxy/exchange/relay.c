@@ -59,7 +59,7 @@ exchange_send_request(struct exchange *exchange, bool fresh)
 		exchange->connect_us = exchange_timed(exchange, TIMED_CONNECT);
 	else
 		exchange->phase_us = loop_now_us(context->loop);
-	exchange_start_deadline(exchange, context->options.timeouts.first_byte);
+	exchange_restart_deadline(exchange);
 	upstream->ops->begin(upstream, &exchange->kept->request, exchange->kept->lines);
 	if (fresh && !method_is_idempotent(exchange->method_id))
 		exchange_drop_kept(exchange);
@@ -79,7 +79,7 @@ exchange_acquire(struct exchange *exchange, enum pool_choice choice)
 		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
 	else if (up)
 		exchange_send_request(exchange, false);
-	else if (exchange->by_session) /* the session may end before the connection is up */
+	else if (exchange->ends_ms != 0) /* that may be before the connection is up */
 		exchange_start_deadline(exchange, exchange->context->options.timeouts.connect);
 }
 
@@ -186,20 +186,6 @@ upstream_failed(struct upstream_user *user, enum upstream_failure failure, enum 
 }
 
 /* ---- the request's content ---- */
-
-/* Something moved: start the deadline of the state again. */
-static void
-exchange_restart_deadline(struct exchange *exchange)
-{
-	const struct exchange_options *options = &exchange->context->options;
-	uint64_t ms = options->timeouts.answer;
-
-	if (exchange->state == EXCHANGE_AWAITING)
-		ms = options->timeouts.first_byte;
-	else if (exchange->state == EXCHANGE_TUNNEL)
-		ms = options->timeouts.tunnel;
-	exchange_start_deadline(exchange, ms);
-}
 
 bool
 exchange_takes_content(const struct exchange *exchange)
@@ -376,6 +362,8 @@ upstream_head(struct upstream_user *user, struct response *response)
 		exchange_set_state(exchange, EXCHANGE_RELAYING);
 		add_answer_fields(context, &response->fields);
 	}
+	if (is_grpc_call(&exchange->grpc))
+		grpc_call_answer(&exchange->grpc, response);
 	exchange_restart_deadline(exchange);
 	exchange->client->ops->answer(exchange->client, response);
 	if (exchange->state == EXCHANGE_TUNNEL)
@@ -396,6 +384,8 @@ upstream_content(struct upstream_user *user, struct slice data)
 		exchange->bytes_out += taken;
 		if (exchange->state == EXCHANGE_TUNNEL)
 			websocket_follow(&exchange->frames, (struct slice){data.at, taken});
+		else if (is_grpc_call(&exchange->grpc))
+			grpc_call_content(&exchange->grpc, (struct slice){data.at, taken});
 		exchange_restart_deadline(exchange);
 	}
 	return taken;
@@ -406,11 +396,13 @@ upstream_content_end(struct upstream_user *user, const struct fields *trailers)
 {
 	struct exchange *exchange = exchange_of(user);
 
+	exchange->answer_ended = true;
+	if (is_grpc_call(&exchange->grpc))
+		grpc_call_end(&exchange->grpc, trailers);
 	exchange->client->ops->content_end(exchange->client, trailers);
 	if (exchange->state == EXCHANGE_ENDED)
 		return;
 	if (exchange->state == EXCHANGE_TUNNEL) {
-		exchange->answer_ended = true;
 		exchange_end_tunnel(exchange);
 		return;
 	}

@@ -2,6 +2,24 @@
 #include "exchange/exchange_state.h"
 #include "jobgate/check.h"
 
+/* Statuses as a gRPC client would read them from the HTTP status, except for its own deadline. */
+static enum grpc_status
+grpc_status_for(enum outcome outcome, unsigned status)
+{
+	return outcome == OUTCOME_DEADLINE ? GRPC_DEADLINE_EXCEEDED : grpc_status_of(status);
+}
+
+/* The reply to a gRPC call has no content, so the request's id goes into the head. */
+static void
+answer_call(struct exchange *exchange, struct local_reply *reply, enum outcome outcome)
+{
+	enum grpc_status status = grpc_status_for(outcome, reply->response.status);
+
+	local_reply_for_grpc(reply, grpc_call_type(&exchange->grpc), status);
+	local_reply_add(reply, SLICE("X-Request-Id"), exchange_id(exchange));
+	grpc_call_set_status(&exchange->grpc, status);
+}
+
 void
 exchange_send_reply(struct exchange *exchange, struct local_reply *reply, enum outcome outcome)
 {
@@ -14,6 +32,8 @@ exchange_send_reply(struct exchange *exchange, struct local_reply *reply, enum o
 		local_reply_add(reply, SLICE("Vary"), SLICE("Cookie"));
 	if (exchange->control) /* as each answer of the control process has it */
 		local_reply_add(reply, SLICE("X-Request-Id"), exchange_id(exchange));
+	if (is_grpc_call(&exchange->grpc))
+		answer_call(exchange, reply, outcome);
 	exchange->status = reply->response.status;
 	exchange->answer_begun = true;
 	ops->answer(exchange->client, &reply->response);
@@ -43,7 +63,8 @@ exchange_fail_retry_later(struct exchange *exchange, enum outcome outcome, unsig
 	struct local_reply reply;
 
 	if (exchange->answer_begun && !exchange_take_back(exchange)) {
-		exchange_end(exchange, outcome, END_CUT);
+		exchange_cut(exchange, outcome, END_CUT,
+		    &(struct cut_reason){.grpc = grpc_status_for(outcome, status), .text = detail});
 		return;
 	}
 	local_reply_make(&reply, status, title, detail, exchange_id(exchange), exchange->html,
@@ -72,6 +93,20 @@ exchange_failed_auth(const struct exchange *exchange, enum verdict verdict)
 		   : 0;
 }
 
+/* What ends a call that was allowed before: the token's end, or the job's. */
+static enum grpc_status
+revoked_status(enum verdict verdict)
+{
+	switch (jg_verdict_status(verdict)) {
+	case 401:
+		return GRPC_UNAUTHENTICATED;
+	case 503:
+		return GRPC_UNAVAILABLE;
+	default:
+		return GRPC_PERMISSION_DENIED;
+	}
+}
+
 void
 exchange_refuse(struct exchange *exchange, enum verdict verdict)
 {
@@ -84,8 +119,8 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 	counter_add(&context->stats->verdicts[verdict], 1);
 	if (exchange->answer_begun) {
 		exchange_cut(exchange, OUTCOME_REVOKED, END_REVOKED,
-		    &(struct cut_reason){
-			WEBSOCKET_POLICY_VIOLATION, SLICE("access has been revoked")});
+		    &(struct cut_reason){WEBSOCKET_POLICY_VIOLATION, revoked_status(verdict),
+			SLICE("access has been revoked")});
 		return;
 	}
 	wait_s = exchange_failed_auth(exchange, verdict);

@@ -32,7 +32,7 @@ grpc_kind_of_fields(const struct fields *fields, struct slice *content_type)
 	const struct field *found = NULL;
 
 	for (size_t i = 0; i < fields->count; i++) {
-		if (!slice_equal_nocase(fields->items[i].name, SLICE("content-type")))
+		if (fields->items[i].id != FIELD_CONTENT_TYPE)
 			continue;
 		if (found != NULL)
 			return GRPC_NONE;
@@ -129,6 +129,15 @@ grpc_status_of(unsigned http_status)
 	}
 }
 
+unsigned
+grpc_status_read(struct slice text)
+{
+	uint64_t status;
+
+	return slice_to_number(text, GRPC_STATUS_COUNT - 1, &status) ? (unsigned)status
+								     : GRPC_UNKNOWN;
+}
+
 size_t
 grpc_message_escape(struct slice text, char *out)
 {
@@ -150,9 +159,8 @@ grpc_message_escape(struct slice text, char *out)
 	return len;
 }
 
-void
-grpc_reply_make(struct grpc_reply *reply, struct slice content_type, enum grpc_status status,
-    struct slice message)
+struct fields
+grpc_end_fields(struct grpc_end *end, enum grpc_status status, struct slice message)
 {
 	unsigned code = (unsigned)status;
 	size_t len = 0;
@@ -160,18 +168,13 @@ grpc_reply_make(struct grpc_reply *reply, struct slice content_type, enum grpc_s
 	if (message.len > GRPC_MESSAGE_MAX)
 		message.len = GRPC_MESSAGE_MAX;
 	if (code >= 10)
-		reply->status[len++] = (char)('0' + code / 10 % 10);
-	reply->status[len++] = (char)('0' + code % 10);
-	reply->fields[0] = (struct field){.name = SLICE("content-type"), .value = content_type};
-	reply->fields[1] =
-	    (struct field){.name = SLICE("grpc-status"), .value = {reply->status, len}};
-	reply->fields[2] = (struct field){.name = SLICE("grpc-message"),
-	    .value = {reply->message, grpc_message_escape(message, reply->message)}};
-	reply->response = (struct response){
-	    .status = 200,
-	    .fields = {reply->fields, message.len > 0 ? 3 : 2},
-	    .content = CONTENT_LENGTH,
-	};
+		end->status[len++] = (char)('0' + code / 10 % 10);
+	end->status[len++] = (char)('0' + code % 10);
+	end->fields[0] = (struct field){
+	    .name = SLICE("grpc-status"), .value = {end->status, len}, .id = FIELD_GRPC_STATUS};
+	end->fields[1] = (struct field){.name = SLICE("grpc-message"),
+	    .value = {end->message, grpc_message_escape(message, end->message)}};
+	return (struct fields){end->fields, message.len > 0 ? 2 : 1};
 }
 
 /* ---- messages ---- */

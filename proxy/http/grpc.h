@@ -48,23 +48,27 @@ enum grpc_status {
 /* What a client makes of an answer of HTTP with this status that has no grpc-status. */
 enum grpc_status grpc_status_of(unsigned http_status);
 
-/* Text in a reply before it is escaped, in bytes; what is more is left out. */
-#define GRPC_MESSAGE_MAX 512
+/* All statuses are smaller. */
+#define GRPC_STATUS_COUNT 17
 
-/* An answer of the gateway's own to a gRPC request, and its text. Not to be moved. */
-struct grpc_reply {
-	struct response response; /* 200 without content: its fields are trailers, too */
-	struct field fields[3];	  /* Content-Type, grpc-status, grpc-message */
+/* The status that a grpc-status field says; GRPC_UNKNOWN when it says none. */
+unsigned grpc_status_read(struct slice text);
+
+/* The longest message that is sent, in bytes before it is escaped; the rest is left out. */
+#define GRPC_MESSAGE_MAX 340
+
+/* The room that grpc_end_fields takes. */
+struct grpc_end {
+	struct field fields[2];
 	char status[2];
 	char message[3 * GRPC_MESSAGE_MAX];
 };
 
 /*
- * Make a trailers-only reply: HTTP status 200, the request's content type (it outlives the reply),
- * and status and message in the head. A message that is empty has no field.
+ * The fields by which a call ends, grpc-status and grpc-message. They lie in *end, which must not
+ * move. An empty message has no field.
  */
-void grpc_reply_make(struct grpc_reply *reply, struct slice content_type, enum grpc_status status,
-    struct slice message);
+struct fields grpc_end_fields(struct grpc_end *end, enum grpc_status status, struct slice message);
 
 /* Escape a text for grpc-message: "%XX" for '%', for what is not visible ASCII or space, and for a
  * space at either end, which no field's value may have. Returns the length; out has room for three

@@ -67,6 +67,8 @@ outcome_name(enum outcome outcome)
 		return "circuit_open";
 	case OUTCOME_ANSWER_TIMEOUT:
 		return "answer_timeout";
+	case OUTCOME_DEADLINE:
+		return "deadline_exceeded";
 	case OUTCOME_BAD_ANSWER:
 		return "bad_answer";
 	case OUTCOME_BACKEND_CLOSED:

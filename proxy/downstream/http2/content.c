@@ -40,8 +40,8 @@ http2_check_content(struct http2_stream *stream)
 	if (stream->content_ended || stream->tunnel || now_ms < stream->due_ms)
 		return;
 	if (stream->in != NULL || stream->client_ended || stream->expects ||
-	    !exchange_takes_content(stream->exchange)) {
-		/* It is the backend that keeps the client waiting. */
+	    !exchange_takes_content(stream->exchange) || exchange_may_be_silent(stream->exchange)) {
+		/* It is the backend that keeps the client waiting, or the client may wait. */
 		stream->due_ms = now_ms + options->timeouts.body;
 		return;
 	}

@@ -80,6 +80,21 @@ content_that_stops_coming_is_answered(void **state)
 	assert_int_equal(reset_error(), H2_NO_ERROR);
 }
 
+/* Streams of gRPC may be silent. */
+static void
+content_that_may_pause_is_waited_for(void **state)
+{
+	(void)state;
+	serve = allow_and_take;
+	upload(1);
+	exchanges[0].silent = true;
+	world_pass(&world, BODY_MS + 3000);
+	assert_int_equal(exchanges[0].failure, -1);
+	exchanges[0].silent = false;
+	world_pass(&world, BODY_MS + 3000);
+	assert_int_equal(exchanges[0].failure, CLIENT_BODY_TIMEOUT);
+}
+
 static void
 an_idle_session_ends(void **state)
 {
@@ -363,6 +378,7 @@ main(void)
 	    TEST(a_frame_that_stays_incomplete_ends_the_session),
 	    TEST(a_block_that_stays_incomplete_ends_the_session),
 	    TEST(content_that_stops_coming_is_answered),
+	    TEST(content_that_may_pause_is_waited_for),
 	    TEST(an_idle_session_ends),
 	    TEST(settings_have_to_be_acknowledged),
 	    TEST(frames_behind_the_last_goaway_are_ignored),

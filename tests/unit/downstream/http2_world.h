@@ -19,6 +19,7 @@ struct exchange {
 	size_t taken;			/* bytes of the request's content */
 	size_t left;			/* bytes of the answer's content to be pushed */
 	size_t pushed;			/* those that were taken */
+	bool silent;			/* its client may pause as long as it likes */
 	int failure;			/* the last enum client_failure; -1: none */
 };
 
@@ -155,6 +156,12 @@ bool
 exchange_takes_content(const struct exchange *exchange)
 {
 	return exchange->takes && !exchange->ended;
+}
+
+bool
+exchange_may_be_silent(const struct exchange *exchange)
+{
+	return exchange->silent;
 }
 
 size_t

@@ -127,6 +127,7 @@ struct question {
 	uint64_t length;
 	const char *upgrade;
 	bool expects; /* 100 */
+	bool http2;
 };
 
 /* Copy a text to the end of what is in `text`. */
@@ -147,7 +148,7 @@ world_request(const struct question *question, char *text, struct field *items)
 	struct request request = {.content = question->content,
 	    .length = question->length,
 	    .expect_continue = question->expects,
-	    .version = HTTP_1_1};
+	    .version = question->http2 ? HTTP_2 : HTTP_1_1};
 	const char *at = question->fields != NULL ? question->fields : "";
 	size_t used = 0;
 

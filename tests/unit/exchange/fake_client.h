@@ -27,6 +27,7 @@ struct fake_client {
 	char fields[4096]; /* of the last answer: "Name: value\n" each */
 	char body[16384];
 	size_t body_len;
+	char trailers[1024]; /* "name: value\n" each; empty: none */
 	unsigned content_ends, ends;
 	enum exchange_end end;
 };
@@ -50,27 +51,34 @@ fake_client_interim(struct exchange_client *client, const struct response *respo
 	fake->status = response->status;
 }
 
+/* Write each field that is not dropped as "Name: value\n". */
+static inline void
+fake_client_note(const struct fields *fields, char *out, size_t cap)
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < fields->count; i++) {
+		const struct field *field = &fields->items[i];
+
+		if (field->dropped)
+			continue;
+		len += (size_t)snprintf(out + len, cap - len, "%.*s: %.*s\n", (int)field->name.len,
+		    field->name.at, (int)field->value.len, field->value.at);
+		assert_true(len < cap);
+	}
+}
+
 static inline void
 fake_client_answer(struct exchange_client *client, const struct response *response)
 {
 	struct fake_client *fake = fake_client_of(client);
-	size_t len = 0;
 
 	fake->answers++;
 	fake->status = response->status;
 	fake->tunnel = response->tunnel;
 	fake->last = response->last;
-	fake->fields[0] = '\0';
-	for (size_t i = 0; i < response->fields.count; i++) {
-		const struct field *field = &response->fields.items[i];
-
-		if (field->dropped)
-			continue;
-		len += (size_t)snprintf(fake->fields + len, sizeof(fake->fields) - len,
-		    "%.*s: %.*s\n", (int)field->name.len, field->name.at, (int)field->value.len,
-		    field->value.at);
-		assert_true(len < sizeof(fake->fields));
-	}
+	fake_client_note(&response->fields, fake->fields, sizeof(fake->fields));
 }
 
 static inline size_t
@@ -101,8 +109,11 @@ fake_client_whole(struct exchange_client *client, struct slice data)
 static inline void
 fake_client_content_end(struct exchange_client *client, const struct fields *trailers)
 {
-	(void)trailers;
-	fake_client_of(client)->content_ends++;
+	struct fake_client *fake = fake_client_of(client);
+
+	fake->content_ends++;
+	if (trailers != NULL)
+		fake_client_note(trailers, fake->trailers, sizeof(fake->trailers));
 }
 
 static inline void

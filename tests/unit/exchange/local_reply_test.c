@@ -80,6 +80,29 @@ pages_for_people(void **state)
 	assert_int_equal(reply.response.length, reply.content.len);
 }
 
+/* All of it is in the head: HTTP/2 sends it as trailers only. */
+static void
+replies_of_grpc(void **state)
+{
+	(void)state;
+	local_reply_make(&reply, 429, SLICE("t"), SLICE("100% too many."), id, false, false);
+	local_reply_retry_after(&reply, 9);
+	local_reply_for_grpc(&reply, SLICE("application/grpc+proto"), GRPC_UNAVAILABLE);
+	assert_int_equal(reply.response.status, 200);
+	assert_int_equal(reply.response.content, CONTENT_LENGTH);
+	assert_true(reply.response.length == 0 && !reply.response.length_known);
+	assert_int_equal(reply.content.len, 0);
+	expect_field("Content-Type", "application/grpc+proto");
+	expect_field("grpc-status", "14");
+	expect_field("grpc-message", "100%25 too many.");
+	expect_field("Cache-Control", "no-store");
+	expect_field("Retry-After", "9");
+	local_reply_for_verdict(&reply, VERDICT_INVALID_TOKEN, SLICE("r"), id, false, false);
+	local_reply_for_grpc(&reply, SLICE("application/grpc"), GRPC_UNAUTHENTICATED);
+	expect_field("grpc-status", "16");
+	expect_field("WWW-Authenticate", "Bearer realm=\"r\", error=\"invalid_token\"");
+}
+
 /* HEAD gets the head that GET would get (RFC 9110 section 9.3.2), and nothing behind it. */
 static void
 answers_to_head(void **state)
@@ -259,6 +282,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(problem_details),
 	    cmocka_unit_test(pages_for_people),
+	    cmocka_unit_test(replies_of_grpc),
 	    cmocka_unit_test(answers_to_head),
 	    cmocka_unit_test(fields_that_a_status_needs),
 	    cmocka_unit_test(verdicts),

@@ -39,8 +39,8 @@ content_types(void **state)
 	    {"", GRPC_NONE},
 	};
 	struct field items[2] = {
-	    {.name = SLICE("Content-Type"), .value = SLICE("application/grpc+proto")},
-	    {.name = SLICE("content-type"), .value = SLICE("application/grpc")}};
+	    {.id = FIELD_CONTENT_TYPE, .value = SLICE("application/grpc+proto")},
+	    {.id = FIELD_CONTENT_TYPE, .value = SLICE("application/grpc")}};
 	struct fields fields = {items, 1};
 	struct slice type;
 
@@ -159,32 +159,38 @@ escaped_messages(void **state)
 }
 
 static void
-replies(void **state)
+ends(void **state)
 {
-	static struct grpc_reply reply;
+	static struct grpc_end end;
 	static char longest[GRPC_MESSAGE_MAX + 1];
-	const struct fields *fields = &reply.response.fields;
+	struct fields fields = grpc_end_fields(&end, GRPC_UNAUTHENTICATED, SLICE("50%"));
 
 	(void)state;
-	grpc_reply_make(
-	    &reply, SLICE("application/grpc+proto"), GRPC_UNAUTHENTICATED, SLICE("50%"));
-	assert_int_equal(reply.response.status, 200);
-	assert_int_equal(reply.response.content, CONTENT_LENGTH);
-	assert_true(reply.response.length == 0 && !reply.response.length_known);
-	assert_int_equal(fields->count, 3);
-	expect_text(fields->items[0].name, "content-type");
-	expect_text(fields->items[0].value, "application/grpc+proto");
-	expect_text(fields->items[1].name, "grpc-status");
-	expect_text(fields->items[1].value, "16");
-	expect_text(fields->items[2].name, "grpc-message");
-	expect_text(fields->items[2].value, "50%25");
-	grpc_reply_make(&reply, SLICE("application/grpc"), GRPC_PERMISSION_DENIED, SLICE(""));
-	assert_int_equal(fields->count, 2);
-	expect_text(fields->items[1].value, "7");
+	assert_int_equal(fields.count, 2);
+	expect_text(fields.items[0].name, "grpc-status");
+	expect_text(fields.items[0].value, "16");
+	expect_text(fields.items[1].name, "grpc-message");
+	expect_text(fields.items[1].value, "50%25");
+	fields = grpc_end_fields(&end, GRPC_PERMISSION_DENIED, SLICE(""));
+	assert_int_equal(fields.count, 1);
+	expect_text(fields.items[0].value, "7");
 	memset(longest, '%', sizeof(longest));
-	grpc_reply_make(&reply, SLICE("application/grpc"), GRPC_UNAVAILABLE,
-	    (struct slice){longest, sizeof(longest)});
-	assert_int_equal(fields->items[2].value.len, sizeof(reply.message));
+	fields = grpc_end_fields(&end, GRPC_UNAVAILABLE, (struct slice){longest, sizeof(longest)});
+	assert_int_equal(fields.items[1].value.len, sizeof(end.message));
+}
+
+static void
+statuses_that_are_read(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned status;
+	} cases[] = {{"0", 0}, {"7", 7}, {"16", 16}, {"17", 2}, {"-1", 2}, {"", 2}, {"OK", 2},
+	    {"1 ", 2}, {"99999999999999999999", 2}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(grpc_status_read(slice_of(cases[i].text)), cases[i].status);
 }
 
 /* In pieces of any size, the end of each message, and nothing else, is between two. */
@@ -242,7 +248,8 @@ main(void)
 	    cmocka_unit_test(written_deadlines),
 	    cmocka_unit_test(statuses),
 	    cmocka_unit_test(escaped_messages),
-	    cmocka_unit_test(replies),
+	    cmocka_unit_test(ends),
+	    cmocka_unit_test(statuses_that_are_read),
 	    cmocka_unit_test(messages),
 	    cmocka_unit_test(long_messages),
 	};

@@ -1,5 +1,6 @@
 /* hpack_test.c - the rules of decoding: integers, size updates, limits, eviction, pieces. */
 #include "hpack_world.h"
+#include "http/head.h"
 
 void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
@@ -25,7 +26,9 @@ static_table(void **state)
 		assert_int_equal(world->block.count, 1);
 		assert_true(slice_equal(world->fields[0].name, hpack_static[index].name));
 		assert_true(slice_equal(world->fields[0].value, hpack_static[index].value));
-		assert_int_equal(world->fields[0].id, hpack_static[index].id);
+		if (world->fields[0].name.at[0] != ':')
+			assert_int_equal(
+			    world->fields[0].id, field_identify(hpack_static[index].name));
 		assert_false(world->block.malformed);
 	}
 }
