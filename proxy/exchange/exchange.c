@@ -100,6 +100,8 @@ exchange_write_log(const struct exchange *exchange, enum outcome outcome)
 	    .first_byte_us = exchange->first_byte_us,
 	    .version = exchange->version,
 	    .status = exchange->status,
+	    .grpc_status = exchange->grpc.status,
+	    .has_grpc_status = exchange->grpc.has_status,
 	    .decided = exchange->decided,
 	    .verdict = exchange->verdict,
 	    .outcome = outcome,
@@ -109,6 +111,8 @@ exchange_write_log(const struct exchange *exchange, enum outcome outcome)
 
 	access_log_write(context->access_log, &entry);
 }
+
+_Static_assert(GRPC_NO_STATUS == GRPC_STATUS_COUNT, "a counter for each status");
 
 static void
 exchange_count(const struct exchange *exchange, enum outcome outcome)
@@ -120,6 +124,10 @@ exchange_count(const struct exchange *exchange, enum outcome outcome)
 	counter_add(&stats->outcomes[outcome], 1);
 	if (exchange->version == HTTP_2)
 		counter_add(&stats->http2_requests, 1);
+	if (is_grpc_call(&exchange->grpc))
+		counter_add(&stats->grpc_calls[exchange->grpc.has_status ? exchange->grpc.status
+									 : GRPC_NO_STATUS],
+		    1);
 	counter_add(&stats->bytes_in, exchange->bytes_in);
 	counter_add(&stats->bytes_out, exchange->bytes_out);
 	if (exchange->state == EXCHANGE_TUNNEL)

@@ -125,6 +125,8 @@ access_line_format(const struct access_entry *entry, char out[ACCESS_LINE_MAX])
 	add(&line, ",\"outcome\":\"%s\"", outcome_name(entry->outcome));
 	if (entry->status > 0)
 		add(&line, ",\"status\":%u", entry->status);
+	if (entry->has_grpc_status)
+		add(&line, ",\"grpc_status\":%u", entry->grpc_status);
 	add(&line, ",\"bytes_in\":%llu,\"bytes_out\":%llu", (unsigned long long)entry->bytes_in,
 	    (unsigned long long)entry->bytes_out);
 	add_duration(&line, "decision_ms", entry->decision_us);

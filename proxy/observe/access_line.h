@@ -36,7 +36,9 @@ struct access_entry {
 	uint64_t bytes_in, bytes_out;
 	enum http_version version; /* of the request, where there is a method */
 	unsigned status;	   /* 0: none was sent */
-	bool decided;		   /* there is a verdict */
+	unsigned grpc_status;	   /* with has_grpc_status */
+	bool has_grpc_status;
+	bool decided; /* there is a verdict */
 	enum verdict verdict;
 	enum outcome outcome;
 };

@@ -119,6 +119,24 @@ render_outcomes(FILE *out, const struct shared_stats *stats)
 			stats, offsetof(struct worker_stats, verdicts) + i * sizeof(counter)));
 }
 
+static void
+render_grpc(FILE *out, const struct shared_stats *stats)
+{
+	head(out, "jobgate_grpc_calls_total", "counter",
+	    "gRPC calls that ended, by the status that their client was told.");
+	for (size_t i = 0; i < GRPC_STATUSES; i++) {
+		unsigned long long calls =
+		    sum(stats, offsetof(struct worker_stats, grpc_calls) + i * sizeof(counter));
+
+		if (i == GRPC_NO_STATUS)
+			fprintf(
+			    out, "jobgate_grpc_calls_total{grpc_status=\"none\"} %llu\n", calls);
+		else
+			fprintf(
+			    out, "jobgate_grpc_calls_total{grpc_status=\"%zu\"} %llu\n", i, calls);
+	}
+}
+
 /* Go over the workers that serve, numbered from 0. It declares i and number, which cannot stand in
  * parentheses. NOLINTBEGIN(bugprone-macro-parentheses) */
 #define FOREACH_SERVING(stats, i, number)                              \
@@ -278,6 +296,7 @@ metrics_render(const struct shared_stats *stats, const char *version)
 	head(out, "jobgate_build_info", "gauge", "The version that runs.");
 	fprintf(out, "jobgate_build_info{version=\"%s\"} 1\n", version);
 	render_outcomes(out, stats);
+	render_grpc(out, stats);
 	render_refused(out, stats);
 	render_dropped_lines(out, stats);
 	render_certificates(out, stats);

@@ -78,6 +78,11 @@ enum certificate_use {
 };
 #define CERTIFICATE_USE_COUNT (CERTIFICATE_BACKENDS + 1)
 
+/* The statuses of gRPC, 0 to 16, and one more for calls that ended without any: they were cut, or
+ * their job gave an answer of HTTP alone. */
+#define GRPC_STATUSES 18
+#define GRPC_NO_STATUS (GRPC_STATUSES - 1)
+
 /* Why a connection was closed before a byte of it was read. */
 enum connection_refusal {
 	CONNECTION_OVER_LIMIT,	      /* limits.connections */
@@ -128,6 +133,7 @@ struct worker_stats {
 	counter http2_requests; /* that have ended */
 	counter outcomes[OUTCOME_COUNT];
 	counter verdicts[VERDICT_COUNT];
+	counter grpc_calls[GRPC_STATUSES];
 	counter bytes_in, bytes_out; /* of message bodies and tunnels, from and to clients */
 	counter backend_connections, backend_idle, backend_connects, backend_reuses,
 	    backend_retries;

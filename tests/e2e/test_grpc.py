@@ -232,3 +232,39 @@ def test_status_of_the_job_passes(scene, channel_to):
     error = error_of(call.result)
     assert (error.code(), error.details()) == (grpc.StatusCode.NOT_FOUND, "no such model")
     assert ("x-more", "1") in list(error.trailing_metadata())
+
+
+# ---- what is seen of it ----
+
+def test_log_and_metrics(scene, gateway, channel_to, client):
+    before = gateway.metrics()
+    unary_call = channel_to(scene.host).unary_unary(METHOD).future(b"ask", timeout=PATIENCE, metadata=bearer(scene.token))
+    _, connection = begin(scene, b"answer")
+    connection.send(trailers(0))
+    assert unary_call.result() == b"answer"
+    error_of(lambda: unary(channel_to(scene.host), bearer("wrong"), method="/tests.Service/Refused"))
+    cut = client.request(scene.host, scene.token, "POST", "/tests.Service/Cut", [TYPE], body=message(b"ask"))
+    connection = scene.backend.next()
+    connection.read_request()
+    connection.send(HEAD + chunk(message(b"two")[:-1]))
+    client.until(lambda: content_of(client, cut))
+    connection.close()
+    assert client.answer(cut).reset is not None
+    assert gateway.access_entry(job=scene.job, path=METHOD, outcome="answered", status=200)["grpc_status"] == 0
+    entry = gateway.access_entry(job=scene.job, path="/tests.Service/Refused", outcome="refused", verdict="invalid_token")
+    assert (entry["status"], entry["grpc_status"]) == (200, 16)
+    assert "grpc_status" not in gateway.access_entry(job=scene.job, path="/tests.Service/Cut", outcome="backend_closed")
+    name = 'jobgate_grpc_calls_total{grpc_status="%s"}'
+    grown = {status: gateway.metrics()[name % status] - before[name % status] for status in [*range(17), "none"]}
+    assert {status for status, n in grown.items() if n} == {0, 16, "none"} and set(grown.values()) == {0, 1}
+
+
+def test_log_of_an_answer_without_a_status(scene, gateway, client):
+    """A job of plain HTTP answers as it likes: clients read the HTTP status then."""
+    stream = client.request(scene.host, scene.token, "POST", "/plain", [TYPE], body=message(b"ask"))
+    connection = scene.backend.next()
+    connection.read_request()
+    connection.answer(b"no gRPC here", status="404 Not Found")
+    answer = client.answer(stream)
+    assert (answer.status, answer.body) == (404, b"no gRPC here")
+    assert "grpc_status" not in gateway.access_entry(job=scene.job, path="/plain", outcome="answered", status=404)

@@ -98,12 +98,15 @@ a_line_tells_all(void **state)
 	entry.first_byte_us = 1001;
 	entry.bytes_in = 3;
 	entry.bytes_out = 4;
+	entry.has_grpc_status = true;
+	entry.grpc_status = 16;
 	len = access_line_format(&entry, line);
 	line[len] = '\0';
 	assert_string_equal(line,
 	    "{\"time\":\"2023-11-14T22:13:20.123456Z\",\"request_id\":\"r1\",\"trace_id\":\"t\","
 	    "\"parent_id\":\"p\",\"path\":\"/a\",\"job\":\"demo\",\"verdict\":\"allow\","
-	    "\"outcome\":\"answered\",\"status\":200,\"bytes_in\":3,\"bytes_out\":4,"
+	    "\"outcome\":\"answered\",\"status\":200,\"grpc_status\":16,"
+	    "\"bytes_in\":3,\"bytes_out\":4,"
 	    "\"decision_ms\":0.012,\"first_byte_ms\":1.001,\"duration_ms\":1.500}\n");
 }
 

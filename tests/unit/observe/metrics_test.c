@@ -34,6 +34,8 @@ workers_are_added_up(void **state)
 	counter_add(&stats->workers[2].requests, 4);
 	counter_add(&stats->workers[1].http2_requests, 2);
 	counter_add(&stats->workers[1].outcomes[OUTCOME_REFUSED], 5);
+	counter_add(&stats->workers[0].grpc_calls[16], 3);
+	counter_add(&stats->workers[1].grpc_calls[GRPC_NO_STATUS], 2);
 	counter_add(&stats->workers[0].access_log.full, 6);
 	counter_add(&stats->workers[1].access_log.failed, 7);
 	counter_add(&stats->workers[1].service_log.full, 1);
@@ -48,6 +50,9 @@ workers_are_added_up(void **state)
 	assert_true(has_line(text, "jobgate_requests_total 7"));
 	assert_true(has_line(text, "jobgate_http2_requests_total 2"));
 	assert_true(has_line(text, "jobgate_exchanges_total{outcome=\"refused\"} 5"));
+	assert_true(has_line(text, "jobgate_grpc_calls_total{grpc_status=\"0\"} 0"));
+	assert_true(has_line(text, "jobgate_grpc_calls_total{grpc_status=\"16\"} 3"));
+	assert_true(has_line(text, "jobgate_grpc_calls_total{grpc_status=\"none\"} 2"));
 	assert_true(has_line(text, "jobgate_log_lines_dropped_total{reason=\"full\"} 6"));
 	assert_true(has_line(text, "jobgate_service_log_lines_dropped_total{reason=\"full\"} 7"));
 	assert_true(has_line(text, "jobgate_service_log_lines_dropped_total{reason=\"failed\"} 9"));
