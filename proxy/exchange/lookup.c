@@ -70,11 +70,11 @@ exchange_look_up(struct exchange *exchange, const struct claim *claim, struct lo
 	struct exchange_context *context = exchange->context;
 	struct evidence *evidence = &lookup->evidence;
 	/*
-	 * The clock was read when the client's bytes came, and is read again before the head
-	 * leaves for the backend. With forward auth no head leaves, so it is read here.
+	 * The worker may have been stopped since the turn began, or while the request was read: a
+	 * refusal must not rest on what was known before that, no more than an answer to forward
+	 * auth. (Before a head leaves for the backend, the clock is read once more.)
 	 */
-	uint64_t now_ms =
-	    exchange->peer->forward_auth ? loop_read_ms(context->loop) : loop_now_ms(context->loop);
+	uint64_t now_ms = loop_read_ms(context->loop);
 
 	*evidence = evidence_of(exchange, claim);
 	if ((evidence->credential != CREDENTIAL_BEARER &&

@@ -63,8 +63,11 @@ exchange_send_request(struct exchange *exchange, bool fresh)
 	upstream->ops->begin(upstream, &exchange->kept->request, exchange->kept->lines);
 	if (fresh && !method_is_idempotent(exchange->method_id))
 		exchange_drop_kept(exchange);
-	if (!exchange->content_ended)
+	if (!exchange->content_ended) {
+		/* This reads from the client, and the worker may be stopped there. */
 		exchange->client->ops->resume(exchange->client);
+		exchange_catch_up(context);
+	}
 	if (exchange->upstream != NULL)
 		upstream->ops->flush(upstream);
 }
@@ -226,6 +229,12 @@ exchange_content(struct exchange *exchange, struct slice data)
 	}
 	if (exchange->state == EXCHANGE_LOCAL)
 		return exchange_local_content(exchange, data);
+	if (!exchange->content_taken) {
+		/* The head may leave with it, and the clock was read before the client was. */
+		exchange_catch_up(exchange->context);
+		if (!exchange_takes_content(exchange))
+			return 0;
+	}
 	taken = exchange->upstream->ops->content(exchange->upstream, data);
 	if (taken > 0) {
 		exchange->content_taken = true;
