@@ -3,14 +3,12 @@
 The backend is scripted and speaks HTTP/1: a call's messages and trailers are the same in chunks.
 """
 
-import threading
-
 import grpc
 import pytest
 
 from harness.gateway import DOMAIN
 from harness.h2 import H2Client
-from harness.process import PATIENCE, eventually
+from harness.process import PATIENCE
 from harness.raw import Backend
 from harness.scene import Scene
 
@@ -268,3 +266,72 @@ def test_log_of_an_answer_without_a_status(scene, gateway, client):
     answer = client.answer(stream)
     assert (answer.status, answer.body) == (404, b"no gRPC here")
     assert "grpc_status" not in gateway.access_entry(job=scene.job, path="/plain", outcome="answered", status=404)
+
+
+# ---- streams that are silent, drain, other forms ----
+
+def test_silent_streams_go_on(gateways, scene_of):
+    """In the time after which an upload and an answer of plain HTTP end, nothing moves in either direction of a call."""
+    gateway = gateways.start({"http2": {"clients": True}, "timeouts": {"body": "1s", "first_byte": "3s", "answer": "1s"}})
+    scene = scene_of(gateway)
+    with H2Client(gateway.address) as client:
+        call = client.request(scene.host, scene.token, "POST", METHOD, [TYPE], body=message(b"one"), end=False)
+        connection = scene.backend.next()
+        connection.read_head()
+        assert connection.read_chunk() == message(b"one")
+        for path in ("/upload", "/answer"):
+            upload = path == "/upload"
+            plain = client.request(scene.host, scene.token, "POST", path, body=b"a", end=not upload)
+            other = scene.backend.next()
+            other.read_head()
+            assert other.read_chunk() == b"a"
+            assert client.answer(plain).status == (408 if upload else 504)
+            other.close()
+        client.send(client.data(call, message(b"two"), end=True))
+        assert connection.read_chunk() == message(b"two")
+        connection.send(HEAD + chunk(message(b"three")))
+        client.until(lambda: content_of(client, call))
+        plain = client.request(scene.host, scene.token, path="/cut")
+        other = scene.backend.next()
+        other.read_head()
+        other.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+        assert client.answer(plain).reset is not None
+        connection.send(trailers(0))
+        assert dict(client.answer(call).heads[1]) == {"grpc-status": "0"}
+
+
+def test_end_of_the_drain_time(gateways, scene_of):
+    """A stream that has begun, and a call that the job has not answered: clients may try both again elsewhere."""
+    gateway = gateways.start({"http2": {"clients": True}, "timeouts": {"drain": "1s"}})
+    scene = scene_of(gateway)
+    with H2Client(gateway.address) as client:
+        begun = client.request(scene.host, scene.token, "POST", METHOD, [TYPE], body=message(b"ask"))
+        connection = scene.backend.next()
+        connection.read_request()
+        connection.send(HEAD + chunk(message(b"one")))
+        client.until(lambda: content_of(client, begun))
+        waiting = client.request(scene.host, scene.token, "POST", METHOD, [TYPE], body=message(b"ask"))
+        scene.backend.next().read_request()
+        gateway.program.popen.terminate()
+        answer = client.answer(begun)
+        assert dict(answer.heads[1]) == {"grpc-status": "14", "grpc-message": "the gateway stops"}
+        answer = client.answer(waiting)
+        assert (answer.status, answer.field("grpc-status")) == (200, "14")
+
+
+@pytest.mark.parametrize("kind", ["application/grpc-web+proto", "application/grpc-web-text", "application/grpc"])
+def test_refusal_over_http1(scene, kind):
+    """grpc-web is for browsers, which speak what they like; its clients read the same fields in the head."""
+    scene.client.send(scene.request("POST", METHOD, [f"Content-Type: {kind}"], body=message(b"ask"), token="wrong"))
+    response = scene.client.read_response("POST")
+    assert (response.status, response.body) == (200, b"")
+    assert response.field("Content-Type") == kind
+    assert response.field("grpc-status") == "16" and response.field("Content-Length") == "0"
+    assert response.field("WWW-Authenticate").startswith("Bearer ")
+    assert scene.relay().target == "/"  # the connection is kept
+
+
+@pytest.mark.parametrize("method, fields", [("GET", [TYPE]), ("OPTIONS", [TYPE]), ("POST", [TYPE, TYPE]), ("POST", [])])
+def test_refusal_of_what_is_no_call(scene, client, method, fields):
+    answer = client.answer(client.request(scene.host, "wrong", method, METHOD, fields))
+    assert (answer.status, answer.field("grpc-status")) == (401, None)
