@@ -4,6 +4,12 @@
 
 #include "stream.h"
 
+/* Content leaves in pieces of at most this length. */
+#define BACKEND_PIECE_MAX 4096
+
+/* The length of a head whose answer is to fill buffers to the byte (exchange_plan, fills). */
+#define BACKEND_HEAD_LEN 512
+
 struct world;
 struct backend_connection;
 

@@ -5,8 +5,6 @@
 #include "trace.h"
 #include "world.h"
 
-#define PIECE_MAX 4096
-
 static const struct exchange_plan *
 plan_of(const struct backend_connection *connection)
 {
@@ -16,7 +14,7 @@ plan_of(const struct backend_connection *connection)
 static void
 put_content(struct backend_connection *connection, size_t len, bool chunk)
 {
-	char content[PIECE_MAX];
+	char content[BACKEND_PIECE_MAX];
 
 	content_fill(content, len, connection->mark, false, connection->answered);
 	if (chunk)
@@ -31,6 +29,7 @@ static void
 put_head(struct backend_connection *connection, const struct exchange_plan *plan)
 {
 	struct bytes *out = &connection->out;
+	size_t before = out->len;
 
 	if (plan->interim)
 		bytes_print(out, "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n");
@@ -49,6 +48,9 @@ put_head(struct backend_connection *connection, const struct exchange_plan *plan
 		bytes_print(out, "Transfer-Encoding: chunked\r\n");
 	if (plan->answer_closes || plan->answer_framing == FRAMING_CLOSE)
 		bytes_print(out, "Connection: close\r\n");
+	if (plan->fills)
+		bytes_print(out, "X-Fill: %0*d\r\n",
+		    (int)(BACKEND_HEAD_LEN - strlen("X-Fill: \r\n\r\n") - (out->len - before)), 0);
 	bytes_print(out, "\r\n");
 }
 
@@ -60,7 +62,10 @@ finish(struct backend_connection *connection, const struct exchange_plan *plan)
 		bytes_print(&connection->out, "0\r\n\r\n");
 	if (plan->misdeed == MISDEED_MORE)
 		bytes_print(&connection->out,
-		    "HTTP/1.1 200 OK\r\nX-Mark: 0\r\nContent-Length: 4\r\n\r\nmore");
+		    "%.*sHTTP/1.1 200 OK\r\nX-Mark: 0\r\nContent-Length: 4\r\n\r\nmore",
+		    (int)(connection->mark % 4), "ore");
+	exchanges_get(&connection->backend->world->exchanges, connection->mark)->answered_ns =
+	    schedule_now_ns();
 	connection->closing = plan->answer_closes || plan->answer_framing == FRAMING_CLOSE ||
 			      plan->misdeed == MISDEED_EARLY_CLOSE;
 	connection->state = BACKEND_READING;
@@ -116,8 +121,8 @@ next_piece(struct backend_connection *connection)
 		len = plan->piece;
 	if (is_cut(plan) && len > plan->answer_len / 2 - connection->answered)
 		len = plan->answer_len / 2 - (size_t)connection->answered;
-	if (len > PIECE_MAX)
-		len = PIECE_MAX;
+	if (len > BACKEND_PIECE_MAX)
+		len = BACKEND_PIECE_MAX;
 	put_content(connection, len, !plan->tunnel && plan->answer_framing == FRAMING_CHUNKS);
 	/* The gateway may know the end before us, and send the next request. */
 	if (connection->answered == plan->answer_len && !plan->tunnel &&

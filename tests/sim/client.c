@@ -78,12 +78,12 @@ keep_refusal(struct client *client, const char *content, size_t len)
 	client->refusal_len += len < left ? len : left;
 }
 
-static void
-read_title(const struct client *client, char *out, size_t cap)
+void
+client_read_title(const char *text, size_t len, char *out, size_t cap)
 {
 	static const char before[] = "\"title\":\"";
-	const char *at = memmem(client->refusal, client->refusal_len, before, sizeof(before) - 1);
-	const char *end = client->refusal + client->refusal_len;
+	const char *at = memmem(text, len, before, sizeof(before) - 1);
+	const char *end = text + len;
 	size_t n = 0;
 
 	if (at != NULL)
@@ -172,7 +172,8 @@ finish(struct client *client)
 	if (!client->marked) {
 		/* A gateway has no credential to ask for there, and no title where there is no
 		 * content. */
-		read_title(client, exchange->title, sizeof(exchange->title));
+		client_read_title(
+		    client->refusal, client->refusal_len, exchange->title, sizeof(exchange->title));
 		if (!plan->head_only)
 			judge_refusal(client->world, client->waiting[0],
 			    client_stamp_at(client, client->head_offset));
@@ -366,8 +367,11 @@ on_act(struct alarm *alarm)
 	case CLIENT_WAITING:
 		read_all(client);
 		return;
-	case CLIENT_TUNNEL:
-		client_tunnel_send(client);
+	case CLIENT_TUNNEL: /* what has come while it was frozen, too */
+		if (client->end->in.len > 0 || client->end->in_ended)
+			read_all(client);
+		if (client->end != NULL && client->state == CLIENT_TUNNEL)
+			client_tunnel_send(client);
 		return;
 	}
 }
@@ -380,20 +384,46 @@ client_start(struct client *client, struct world *world, unsigned number)
 	client->host.rules = world->scenario.rules[RULES_CLIENT];
 	random_init(&client->random, world->seed, "client", number);
 	client->act.fire = on_act;
-	rest(client);
+	client->speaks_h2 = world->scenario.http2 && random_chance(&client->random, 500);
+	if (client->speaks_h2)
+		h2_client_start(&client->h2, client);
+	else
+		rest(client);
 }
 
 void
 client_stop(struct client *client)
 {
 	client->stopped = true;
-	if (client->state == CLIENT_RESTING)
+	if (client->speaks_h2)
+		h2_client_stop(&client->h2);
+	else if (client->state == CLIENT_RESTING)
 		alarm_set(&client->act, schedule_now_ns());
+}
+
+uint32_t
+client_waits_for(const struct client *client)
+{
+	if (client->speaks_h2)
+		return h2_client_running(&client->h2);
+	return client->waiting_count > 0 ? client->waiting[0] : 0;
+}
+
+void
+client_check_ended(const struct client *client)
+{
+	uint32_t mark = client_waits_for(client);
+
+	if (mark != 0)
+		judge_violation(
+		    client->world, "%s: exchange %u has no end", client->host.name, mark);
 }
 
 bool
 client_break(struct client *client, bool reset)
 {
+	if (client->speaks_h2)
+		return h2_client_break(&client->h2, reset);
 	if (client->end == NULL)
 		return false;
 	client_leave(client, reset, RESULT_NONE);

@@ -2,6 +2,7 @@
 #ifndef SIM_CLIENT_H
 #define SIM_CLIENT_H
 
+#include "h2_client.h"
 #include "message.h"
 #include "stream.h"
 
@@ -36,12 +37,20 @@ struct client {
 	unsigned left; /* exchanges until it closes the connection */
 	bool stopped;
 	uint64_t frozen_ns;
+	bool speaks_h2; /* then all above but host, random and these two is not used */
+	struct h2_client h2;
 };
 
 void client_start(struct client *client, struct world *world, unsigned number);
 
 /* No new exchanges; it closes once the running ones are over. */
 void client_stop(struct client *client);
+
+/* The mark of one of its requests without an answer yet; 0: there is none. */
+uint32_t client_waits_for(const struct client *client);
+
+/* Long after it was stopped: nothing may be left of it. */
+void client_check_ended(const struct client *client);
 
 /* Its connection is lost. False: it has none. */
 bool client_break(struct client *client, bool reset);

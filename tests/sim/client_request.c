@@ -2,7 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend.h"
 #include "client_state.h"
+#include "net/buffer.h"
 #include "trace.h"
 #include "world.h"
 
@@ -56,10 +58,17 @@ draw_answer(struct client *client, struct exchange_plan *plan)
 	plan->piece = random_chance(random, 700) ? 4096 : random_skewed(random, 16, 4096);
 	plan->interim = scenario->interim && random_chance(random, 50);
 	plan->answer_closes = random_chance(random, 20);
+	if (random_chance(random, client->slow ? 300 : 5)) {
+		plan->fills = true;
+		plan->interim = false;
+		plan->answer_framing = FRAMING_LENGTH;
+		plan->answer_len = random_between(random, 1, 4) * BUFFER_LARGE - BACKEND_HEAD_LEN;
+		plan->piece = BACKEND_PIECE_MAX;
+	}
 	plan->think_ns = random_skewed(random, 0, 5 * NS_PER_MS);
 	if (random_chance(random, 30))
 		plan->think_ns = random_skewed(random, 0, 500 * NS_PER_MS);
-	if (scenario->streams && random_chance(random, 20)) {
+	if (scenario->streams && !plan->fills && random_chance(random, 20)) {
 		plan->answer_len = random_skewed(random, 1000, 20000);
 		plan->piece = random_between(random, 64, 512);
 		plan->pause_ns = random_skewed(random, NS_PER_MS, 100 * NS_PER_MS);
@@ -75,7 +84,7 @@ draw_request(struct client *client, struct exchange_plan *plan)
 	plan->job = (int)random_below(random, scenario->jobs);
 	if (scenario->wrong_tokens && random_chance(random, 10))
 		plan->job = -1;
-	if (scenario->tunnels && random_chance(random, 30)) {
+	if (scenario->tunnels && !plan->fills && random_chance(random, 30)) {
 		plan->tunnel = true;
 		plan->answer_len = random_skewed(random, 64, 20000) / 64 * 64;
 		plan->piece = 64 * random_between(random, 1, 8);
@@ -104,6 +113,8 @@ draw_faults(struct client *client, struct exchange_plan *plan)
 		plan->misdeed = random_chance(random, 300)
 				    ? MISDEED_MORE
 				    : (enum misdeed)random_between(random, 1, MISDEEDS - 1);
+	if (world->scenario.misdeeds && plan->fills && random_chance(random, 300))
+		plan->misdeed = MISDEED_MORE;
 	/* Where there is no framing, all is content. */
 	if (plan->misdeed == MISDEED_MORE &&
 	    (plan->tunnel || plan->answer_framing == FRAMING_CLOSE))
@@ -119,35 +130,47 @@ draw_faults(struct client *client, struct exchange_plan *plan)
 
 /* The value of a token that the store does not have: each fills a place in the cache. */
 static void
-put_unknown(struct client *client)
+make_unknown(struct client *client, char value[TOKEN_VALUE_LEN + 1])
 {
 	const struct records *records = &client->world->records;
-	char id[TOKEN_ID_LEN + 1], value[TOKEN_VALUE_LEN];
+	char id[TOKEN_ID_LEN + 1];
 
 	snprintf(id, sizeof(id), "unknown%09u", (unsigned)random_below(&client->random, 200));
 	jg_token_value_make(slice_of(id), records->minted ? records->mint_key : NULL, value);
-	bytes_print(&client->out, "Authorization: Bearer %.*s\r\n", TOKEN_VALUE_LEN, value);
+	value[TOKEN_VALUE_LEN] = '\0';
+}
+
+bool
+client_credential(struct client *client, const struct exchange_plan *plan, char *out)
+{
+	char value[TOKEN_VALUE_LEN + 1];
+	const char *known = client->world->records.token[plan->token].values[plan->value];
+
+	switch (plan->credential_kind) {
+	case CREDENTIAL_VALID:
+	case CREDENTIAL_OLD:
+		snprintf(out, CLIENT_CREDENTIAL_MAX, "Bearer %s", known);
+		return true;
+	case CREDENTIAL_WRONG:
+		snprintf(out, CLIENT_CREDENTIAL_MAX, "Bearer %.40sAAAA", known);
+		return true;
+	case CREDENTIAL_UNKNOWN:
+		make_unknown(client, value);
+		snprintf(out, CLIENT_CREDENTIAL_MAX, "Bearer %s", value);
+		return true;
+	case CREDENTIAL_NOTHING:
+		break;
+	}
+	return false;
 }
 
 static void
 put_credential(struct client *client, const struct exchange_plan *plan)
 {
-	const char *value = client->world->records.token[plan->token].values[plan->value];
+	char text[CLIENT_CREDENTIAL_MAX];
 
-	switch (plan->credential_kind) {
-	case CREDENTIAL_VALID:
-	case CREDENTIAL_OLD:
-		bytes_print(&client->out, "Authorization: Bearer %s\r\n", value);
-		return;
-	case CREDENTIAL_WRONG:
-		bytes_print(&client->out, "Authorization: Bearer %.40sAAAA\r\n", value);
-		return;
-	case CREDENTIAL_UNKNOWN:
-		put_unknown(client);
-		return;
-	case CREDENTIAL_NOTHING:
-		return;
-	}
+	if (client_credential(client, plan, text))
+		bytes_print(&client->out, "Authorization: %s\r\n", text);
 }
 
 static void
@@ -177,30 +200,46 @@ put_head(struct client *client, const struct exchange_plan *plan, uint32_t mark)
 }
 
 void
-client_put_request(struct client *client, bool pipelined)
+client_draw_plan(struct client *client, struct exchange_plan *plan)
 {
-	struct exchange_plan plan = {.request_framing = FRAMING_NONE};
+	*plan = (struct exchange_plan){.request_framing = FRAMING_NONE};
+	draw_credential(client, plan);
+	draw_answer(client, plan);
+	draw_request(client, plan);
+	draw_faults(client, plan);
+}
+
+uint32_t
+client_note_exchange(struct client *client, const struct exchange_plan *plan)
+{
 	struct sim_exchange *exchange;
 	uint32_t mark;
 
-	draw_credential(client, &plan);
-	draw_answer(client, &plan);
-	draw_request(client, &plan);
-	draw_faults(client, &plan);
+	exchange = exchanges_add(&client->world->exchanges, &mark);
+	exchange->plan = *plan;
+	exchange->sent_ns = schedule_now_ns();
+	trace_event(client->host.name, "request", mark,
+	    (uint64_t)plan->token << 8 | (uint64_t)(plan->job + 1) << 4 | plan->credential_kind);
+	return mark;
+}
+
+void
+client_put_request(struct client *client, bool pipelined)
+{
+	struct exchange_plan plan;
+	uint32_t mark;
+
+	client_draw_plan(client, &plan);
 	if (pipelined) { /* what may come in front of others */
 		plan.tunnel = false;
 		plan.request_framing = FRAMING_NONE;
 		plan.request_len = 0;
 	}
-	exchange = exchanges_add(&client->world->exchanges, &mark);
-	exchange->plan = plan;
-	exchange->sent_ns = schedule_now_ns();
+	mark = client_note_exchange(client, &plan);
 	client->waiting[client->waiting_count++] = mark;
 	client->content_sent = 0;
 	client->tunnel_in = client->tunnel_out = 0;
 	client->tunnel_ended = client->tunnel_closing = false;
-	trace_event(client->host.name, "request", mark,
-	    (uint64_t)plan.token << 8 | (uint64_t)(plan.job + 1) << 4 | plan.credential_kind);
 	put_head(client, &plan, mark);
 	if (plan.desertion != STALLS_IN_HEAD || pipelined || client->waiting_count > 1)
 		return;

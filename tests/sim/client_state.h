@@ -4,6 +4,18 @@
 
 #include "client.h"
 #include "exchanges.h"
+#include "jobgate/token.h"
+
+/* What the next request asks for, and what is done to it. */
+void client_draw_plan(struct client *client, struct exchange_plan *plan);
+
+/* It sets out now; returns its mark. */
+uint32_t client_note_exchange(struct client *client, const struct exchange_plan *plan);
+
+#define CLIENT_CREDENTIAL_MAX (TOKEN_VALUE_LEN + 16)
+
+/* The value of its Authorization field, at most CLIENT_CREDENTIAL_MAX bytes; false: it has none. */
+bool client_credential(struct client *client, const struct exchange_plan *plan, char *out);
 
 /* Draw a request and put its head into client->out; its content follows by client_send. */
 void client_put_request(struct client *client, bool pipelined);
@@ -12,6 +24,9 @@ void client_put_request(struct client *client, bool pipelined);
 void client_send(struct client *client);
 
 /* ---- client.c ---- */
+
+/* The title of what the gateway itself says; "": it has none. */
+void client_read_title(const char *text, size_t len, char *out, size_t cap);
 
 /* Of the request that has waited longest. */
 struct sim_exchange *client_first_exchange(const struct client *client);

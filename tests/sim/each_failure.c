@@ -14,8 +14,8 @@ run(struct scenario *scenario, uint64_t seed, const char *what, uint64_t n)
 
 	if (result.ended && result.violations == 0)
 		return 0;
-	printf("FAILED: seed %" PRIu64 ", when %s %" PRIu64 " fails%s\n", seed, what, n,
-	    result.ended ? "" : ": it did not come to its end");
+	printf("FAILED%s: replay it with tests/sim.sh --seed %" PRIu64 " --fail-%s %" PRIu64 "\n",
+	    result.ended ? "" : " (it did not come to its end)", seed, what, n);
 	return 1;
 }
 

@@ -22,7 +22,7 @@ enum misdeed {
 	MISDEED_GARBAGE,     /* it answers with what is not HTTP */
 	MISDEED_CUT,	     /* it closes in the middle of the content */
 	MISDEED_CUT_RESET,   /* it resets there */
-	MISDEED_MORE,	     /* it sends more than its head says */
+	MISDEED_MORE,	     /* it sends more than its head says, and an answer unasked */
 	MISDEED_EARLY_CLOSE, /* a good answer, and the connection closes without a word of it */
 	MISDEED_STALL,	     /* it stops in the middle of the content */
 };
@@ -54,6 +54,7 @@ struct exchange_plan {
 	bool tunnel, head_only;
 	enum framing request_framing, answer_framing;
 	size_t request_len, answer_len;
+	bool fills;	    /* the answer fills whole buffers of the gateway's, to the byte */
 	bool interim;	    /* 103 comes before the answer */
 	bool answer_closes; /* Connection: close */
 	uint64_t think_ns;  /* before the backend answers */
@@ -74,10 +75,11 @@ enum result {
 
 struct sim_exchange {
 	struct exchange_plan plan;
-	uint64_t sent_ns;    /* when its first byte left the client */
-	uint64_t seen;	     /* by backends, times */
-	uint64_t forward_ns; /* J of the last time */
-	int backend;	     /* that saw it last */
+	uint64_t sent_ns;     /* when its first byte left the client */
+	uint64_t seen;	      /* by backends, times */
+	uint64_t forward_ns;  /* J of the last time */
+	uint64_t answered_ns; /* its backend had sent all of the answer; 0: it has not */
+	int backend;	      /* that saw it last */
 	enum result result;
 	unsigned status;
 	char title[24];

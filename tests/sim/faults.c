@@ -107,8 +107,7 @@ begin(struct faults *faults, enum fault_kind kind, unsigned which, uint64_t unti
 
 	switch (kind) {
 	case FAULT_PAUSE:
-		worker->node.pause_ns = for_ns;
-		worker->node.pause_after = (unsigned)random_below(&faults->random, 30);
+		node_pause(&worker->node, for_ns);
 		return;
 	case FAULT_KILL_WORKER:
 		gateway_kill(worker);
@@ -182,6 +181,44 @@ begin(struct faults *faults, enum fault_kind kind, unsigned which, uint64_t unti
 		supervisor_model_reload(&world->gateway.supervisor, kind == FAULT_RELOAD_NOWHERE);
 		return;
 	}
+}
+
+/* Where it does harm. */
+static unsigned
+troubles_of(enum fault_kind kind)
+{
+	switch (kind) {
+	case FAULT_PAUSE:
+	case FAULT_KILL_WORKER:
+	case FAULT_DESCRIPTORS:
+	case FAULT_MEMORY:
+	case FAULT_CALLS:
+		return TROUBLED_WORKER;
+	case FAULT_KILL_STORE:
+	case FAULT_EMPTY_STORE:
+	case FAULT_FREEZE_STORE:
+	case FAULT_CUT_STORE_IN:
+	case FAULT_CUT_STORE_OUT:
+	case FAULT_CLUSTER:
+	case FAULT_BREAK_STORE:
+		return TROUBLED_STORE;
+	case FAULT_STOP_BACKEND:
+	case FAULT_FREEZE_BACKEND:
+	case FAULT_CUT_BACKEND:
+	case FAULT_BREAK_BACKEND:
+		return TROUBLED_BACKEND;
+	case FAULT_BREAK_CLIENT:
+	case FAULT_FREEZE_CLIENT:
+	case FAULT_CUT_CLIENT:
+		return TROUBLED_CLIENT;
+	case FAULT_LATE_EXPIRY:
+	case FAULT_PAUSED_WRITES:
+	case FAULT_STEP_CLOCK:
+	case FAULT_RELOAD:
+	case FAULT_RELOAD_NOWHERE:
+		return 0; /* none that a request may notice */
+	}
+	return TROUBLED;
 }
 
 /* ---- ends ---- */
@@ -262,11 +299,14 @@ on_end(struct alarm *alarm)
 /* ---- drawing ---- */
 
 static uint64_t
-draw_length_ns(struct faults *faults)
+draw_length_ns(struct faults *faults, enum fault_kind kind)
 {
 	uint64_t staleness_ns = faults->world->scenario.staleness * NS_PER_MS;
 
-	/* Around the bound is where it matters. */
+	/* Around the bound is where it matters; a stop has to be longer, as changes come within it.
+	 */
+	if (kind == FAULT_PAUSE && random_chance(&faults->random, 500))
+		return random_between(&faults->random, staleness_ns, 3 * staleness_ns);
 	if (random_chance(&faults->random, 300))
 		return random_between(&faults->random, staleness_ns / 2, 2 * staleness_ns);
 	return random_skewed(&faults->random, NS_PER_MS, 2 * (uint64_t)NS_PER_S);
@@ -300,9 +340,9 @@ static void
 start_one(struct faults *faults)
 {
 	enum fault_kind kind = draw_kind(faults);
-	uint64_t length_ns = draw_length_ns(faults), until_ns = schedule_now_ns() + length_ns;
+	uint64_t length_ns = draw_length_ns(faults, kind), until_ns = schedule_now_ns() + length_ns;
 	/* A worker is stopped again and again. */
-	uint64_t ends_ns = kind == FAULT_PAUSE ? until_ns + 3 * length_ns : until_ns;
+	uint64_t ends_ns = kind == FAULT_PAUSE ? until_ns + 6 * length_ns : until_ns;
 	struct fault_end *place = faults->ends;
 	struct fault_end *last = &faults->ends[FAULTS_AT_ONCE];
 
@@ -315,8 +355,7 @@ start_one(struct faults *faults)
 	faults->count[kind]++;
 	faults->total++;
 	trace_event("fault", names[kind], place->which, until_ns);
-	if (kind < FAULT_RELOAD)
-		judge_trouble(faults->world, ends_ns);
+	judge_trouble(faults->world, troubles_of(kind), ends_ns);
 	alarm_set(&place->alarm, ends_ns);
 	begin(faults, kind, place->which, until_ns);
 }
@@ -375,5 +414,5 @@ faults_stop(struct faults *faults)
 	 */
 	if (world->gateway.supervisor.nowhere)
 		supervisor_model_reload(&world->gateway.supervisor, false);
-	world->judge.trouble_ns = schedule_now_ns();
+	judge_troubles_end(world);
 }

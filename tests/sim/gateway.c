@@ -46,6 +46,7 @@ write_configuration(FILE *out, const struct scenario *s)
 	    (unsigned long long)s->backend_idle, (unsigned long long)s->drain);
 	fprintf(out,
 	    "limits:\n  connections_per_client: 0\n  failed_auth_rate: 0\n  body_rate_min: 0\n");
+	fprintf(out, "http2:\n  clients: true\n");
 	fprintf(out, "control:\n  socket: /nonexistent/control.sock\nlog:\n  access: \"off\"\n");
 }
 

@@ -14,11 +14,18 @@
 #include "trace.h"
 #include "world.h"
 
-/* The instructions between the last reading of the clock and the socket. */
+/*
+ * What a worker may know is at most so much older than the call that sends the head. It has to read
+ * the clock after all other calls, as it may be stopped in any of them. Only a stop in the very
+ * call that sends is not its fault.
+ */
 #define GAP_NS ((uint64_t)NS_PER_MS)
 
 /* What runs may go on for this much of the worker's running time past the bound. */
 #define CUT_NS (60 * (uint64_t)NS_PER_MS)
+
+/* The same where a push has told of the change. */
+#define TOLD_NS (10 * (uint64_t)NS_PER_MS)
 
 void
 judge_violation(struct world *world, const char *format, ...)
@@ -36,10 +43,19 @@ judge_violation(struct world *world, const char *format, ...)
 }
 
 void
-judge_trouble(struct world *world, uint64_t until_ns)
+judge_trouble(struct world *world, unsigned troubles, uint64_t until_ns)
 {
-	if (until_ns > world->judge.trouble_ns)
-		world->judge.trouble_ns = until_ns;
+	for (unsigned i = 0; i < TROUBLES; i++)
+		if ((troubles & 1u << i) != 0 && until_ns > world->judge.trouble_ns[i])
+			world->judge.trouble_ns[i] = until_ns;
+}
+
+void
+judge_troubles_end(struct world *world)
+{
+	for (unsigned i = 0; i < TROUBLES; i++)
+		if (world->judge.trouble_ns[i] > schedule_now_ns())
+			world->judge.trouble_ns[i] = schedule_now_ns();
 }
 
 /* ---- the table ---- */
@@ -135,21 +151,46 @@ void
 judge_forward(struct world *world, uint32_t mark, int backend, const struct stamp *stamp)
 {
 	struct sim_exchange *exchange = exchanges_get(&world->exchanges, mark);
-	uint64_t from_ns = before(stamp->read_ns, bound_ns(world) + GAP_NS);
+	uint64_t from_ns = before(stamp->begun_ns, bound_ns(world) + GAP_NS);
 
 	if (exchange == NULL) {
 		judge_violation(world, "backend %d got a request that was never made", backend);
 		return;
 	}
-	exchange->forward_ns = stamp->read_ns;
+	exchange->forward_ns = stamp->begun_ns;
 	exchange->backend = backend;
 	exchange->seen++;
-	if (!holds(world, &exchange->plan, from_ns, stamp->read_ns, FORWARD, backend))
+	if (!holds(world, &exchange->plan, from_ns, stamp->begun_ns, FORWARD, backend))
 		judge_violation(world,
-		    "exchange %u was forwarded to backend %d at %llu us (clock read at %llu us), "
+		    "exchange %u was forwarded to backend %d at %llu us (in a call made at %llu "
+		    "us), "
 		    "which no record allowed since %llu us",
 		    mark, backend, (unsigned long long)stamp->sent_ns / 1000,
-		    (unsigned long long)stamp->read_ns / 1000, (unsigned long long)from_ns / 1000);
+		    (unsigned long long)stamp->begun_ns / 1000, (unsigned long long)from_ns / 1000);
+}
+
+/* The longest that a packet between store and worker takes. */
+static uint64_t
+store_packet_ns(const struct scenario *scenario)
+{
+	const struct host_rules *store = &scenario->rules[RULES_STORE];
+	const struct host_rules *gateway = &scenario->rules[RULES_GATEWAY];
+
+	return store->delay_ns + store->jitter_ns + gateway->delay_ns + gateway->jitter_ns;
+}
+
+/*
+ * While all is well with worker and store, changes before this moment have been told and have had
+ * their effect: a push arrives, the record is read again, and 10 ms of the worker's time are over.
+ * 0: that cannot be said. Records that end by themselves do without a push.
+ */
+static uint64_t
+told_since_ns(const struct world *world, const struct node *node, uint64_t at_ns)
+{
+	if (world->scenario.expires ||
+	    judge_is_troubled(world, TROUBLED_STORE | TROUBLED_WORKER, at_ns))
+		return 0;
+	return node_ran_since_ns(node, at_ns, TOLD_NS + 3 * store_packet_ns(&world->scenario));
 }
 
 void
@@ -158,7 +199,9 @@ judge_moved(struct world *world, uint32_t mark, const struct node *node, const s
 {
 	const struct sim_exchange *exchange = exchanges_get(&world->exchanges, mark);
 	uint64_t from_ns = node_ran_since_ns(node, stamp->sent_ns, bound_ns(world) + CUT_NS);
+	uint64_t told_ns = told_since_ns(world, node, stamp->sent_ns);
 
+	from_ns = told_ns > from_ns ? told_ns : from_ns;
 	if (exchange != NULL && holds(world, &exchange->plan, from_ns, stamp->sent_ns, FORWARD, -1))
 		return;
 	judge_violation(world,
@@ -168,11 +211,33 @@ judge_moved(struct world *world, uint32_t mark, const struct node *node, const s
 	    (unsigned long long)from_ns / 1000);
 }
 
-/* Whether something may have gone wrong lately. */
-static bool
-is_troubled(const struct world *world, uint64_t at_ns)
+/* A worker that is stopped late stays stopped when the fault is over. */
+static uint64_t
+last_stop_ns(const struct world *world)
 {
-	return at_ns <= world->judge.trouble_ns + scenario_recovery_ns(&world->scenario);
+	uint64_t last_ns = 0;
+
+	for (unsigned i = 0; i < world->gateway.slots; i++) {
+		uint64_t to_ns = node_last_stop_ns(&world->gateway.workers[i].node);
+
+		last_ns = to_ns > last_ns ? to_ns : last_ns;
+	}
+	return last_ns;
+}
+
+bool
+judge_is_troubled(const struct world *world, unsigned troubles, uint64_t at_ns)
+{
+	uint64_t since_ns = before(at_ns, scenario_recovery_ns(&world->scenario));
+
+	if ((troubles & TROUBLED_STORE) != 0 && world->gateway.supervisor.in_nowhere)
+		return true;
+	if ((troubles & TROUBLED_WORKER) != 0 && since_ns < last_stop_ns(world))
+		return true;
+	for (unsigned i = 0; i < TROUBLES; i++)
+		if ((troubles & 1u << i) != 0 && since_ns <= world->judge.trouble_ns[i])
+			return true;
+	return false;
 }
 
 static bool
@@ -187,6 +252,30 @@ static bool
 token_has_changed(const struct token_history *token, uint64_t from_ns)
 {
 	return first_token_state(token, from_ns) + 1 < token->state_count;
+}
+
+/* Each title of 503 has causes of its own: what troubles backends never makes the store
+ * unavailable.
+ */
+static bool
+unavailable_is_right(const struct world *world, const struct sim_exchange *exchange,
+    uint64_t from_ns, uint64_t to_ns)
+{
+	const struct exchange_plan *plan = &exchange->plan;
+	unsigned troubles = TROUBLED_WORKER;
+
+	if (strcmp(exchange->title, "Job not ready") == 0)
+		return holds(world, plan, from_ns, to_ns, NOT_READY, -1);
+	if (strcmp(exchange->title, "Job moved") == 0)
+		return plan->job >= 0 &&
+		       has_changed(&world->records.job[plan->job], from_ns, to_ns);
+	if (strcmp(exchange->title, "Store unavailable") == 0)
+		troubles |= TROUBLED_STORE;
+	else if (strcmp(exchange->title, "Job unavailable") == 0)
+		troubles |= TROUBLED_BACKEND;
+	else if (strcmp(exchange->title, "Gateway busy") != 0)
+		return false;
+	return judge_is_troubled(world, troubles, exchange->sent_ns);
 }
 
 static bool
@@ -204,16 +293,18 @@ refusal_is_right(const struct world *world, const struct sim_exchange *exchange,
 	case 404:
 		return holds(world, plan, from_ns, to_ns, NOT_FOUND, -1);
 	case 503:
-		if (strcmp(exchange->title, "Job not ready") == 0)
-			return holds(world, plan, from_ns, to_ns, NOT_READY, -1);
-		if (strcmp(exchange->title, "Job moved") == 0 && plan->job >= 0)
-			return has_changed(&world->records.job[plan->job], from_ns, to_ns);
-		return is_troubled(world, exchange->sent_ns);
+		return unavailable_is_right(world, exchange, from_ns, to_ns);
 	case 408:
-		return plan->desertion != STAYS || is_troubled(world, exchange->sent_ns);
+		return plan->desertion != STAYS ||
+		       judge_is_troubled(world, ~TROUBLED_STORE, exchange->sent_ns);
+	case 504: /* first_byte may be over before body is */
+		if (plan->desertion == STALLS_IN_CONTENT)
+			return true;
+		return plan->misdeed != MISDEED_NONE ||
+		       judge_is_troubled(world, ~TROUBLED_STORE, exchange->sent_ns);
 	case 502:
-	case 504:
-		return plan->misdeed != MISDEED_NONE || is_troubled(world, exchange->sent_ns);
+		return plan->misdeed != MISDEED_NONE ||
+		       judge_is_troubled(world, ~TROUBLED_STORE, exchange->sent_ns);
 	default:
 		return false;
 	}
@@ -245,7 +336,7 @@ lost_last_words(const struct world *world, const struct sim_exchange *exchange)
 	       (plan->desertion == STAYS || plan->desertion == LOST_ITS_CONNECTION) &&
 	       !plan->tunnel && !plan->head_only && plan->credential_kind == CREDENTIAL_VALID &&
 	       plan->job >= 0 && exchange->received < plan->answer_len / 2 &&
-	       !is_troubled(world, exchange->sent_ns) &&
+	       !judge_is_troubled(world, TROUBLED, exchange->sent_ns) &&
 	       !has_changed(&world->records.job[plan->job], from_ns, UINT64_MAX) &&
 	       !token_has_changed(&world->records.token[plan->token], from_ns);
 }

@@ -8,10 +8,18 @@
 struct world;
 struct sim_exchange;
 
+/* Where faults are at work. Each refusal has causes in some of these places only. */
+#define TROUBLES 4
+#define TROUBLED_WORKER 1u
+#define TROUBLED_STORE 2u
+#define TROUBLED_BACKEND 4u
+#define TROUBLED_CLIENT 8u
+#define TROUBLED 15u
+
 struct judge {
 	unsigned violations;
-	uint64_t trouble_ns; /* a fault was at work until then */
-	uint64_t memory_ns;  /* allocations failed until then */
+	uint64_t trouble_ns[TROUBLES]; /* a fault was at work there until then */
+	uint64_t memory_ns;	       /* allocations failed until then */
 	uint64_t healthy_ns; /* from then on all must be answered; UINT64_MAX: not yet known */
 };
 
@@ -19,8 +27,14 @@ struct judge {
 void judge_violation(struct world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* A fault is at work until then. */
-void judge_trouble(struct world *world, uint64_t until_ns);
+/* A fault is at work there until then. */
+void judge_trouble(struct world *world, unsigned troubles, uint64_t until_ns);
+
+/* All faults end now. */
+void judge_troubles_end(struct world *world);
+
+/* One was at work there at that time, or so shortly before that its effects may have lasted. */
+bool judge_is_troubled(const struct world *world, unsigned troubles, uint64_t at_ns);
 
 /* A backend has got the head of a request, whose first byte was sent at the stamp. */
 void judge_forward(struct world *world, uint32_t mark, int backend, const struct stamp *stamp);

@@ -30,6 +30,7 @@ static const char usage[] =
     "  --seeds FILE  run the seeds in this file, the first number of each line\n"
     "  --each-failure N  a small run for each allocation and call that may fail, or the N-th of "
     "them\n"
+    "  --fail-allocation N, --fail-call N  with --seed: that small run, in which this one fails\n"
     "  --redis PATH  compare the model of Redis with the redis-server at this Unix socket\n";
 
 /* libevent complains of calls that are made to fail. */
@@ -59,8 +60,9 @@ fresh_seed(void)
 	return (uint64_t)time(NULL) * 1000;
 }
 
+/* scenario: NULL: the one that the seed draws. */
 static int
-run_one(uint64_t seed, bool shown)
+run_one(uint64_t seed, const struct scenario *scenario, bool shown)
 {
 	struct world *world = calloc(1, sizeof(*world));
 	unsigned violations;
@@ -69,7 +71,7 @@ run_one(uint64_t seed, bool shown)
 		return 2;
 	if (shown)
 		trace_show();
-	violations = world_run(world, seed, NULL);
+	violations = world_run(world, seed, scenario);
 	world_report(world);
 	fflush(stdout);
 	return violations > 0;
@@ -112,14 +114,18 @@ main(int argc, char **argv)
 	    {"quiet", no_argument, NULL, 'q'}, {"seconds", required_argument, NULL, 't'},
 	    {"first", required_argument, NULL, 'f'}, {"seeds", required_argument, NULL, 'l'},
 	    {"until-failed", no_argument, NULL, 'u'},
-	    {"each-failure", required_argument, NULL, 'e'}, {"redis", required_argument, NULL, 'r'},
+	    {"each-failure", required_argument, NULL, 'e'},
+	    {"fail-allocation", required_argument, NULL, 'a'},
+	    {"fail-call", required_argument, NULL, 'c'}, {"redis", required_argument, NULL, 'r'},
 	    {"help", no_argument, NULL, 'h'}, {0}};
 	uint64_t seed = 0, first = 0, every = 0;
+	struct scenario small;
 	const char *file = NULL, *redis = NULL;
 	unsigned seconds = 0;
 	bool quiet = false, until_failed = false;
 	int option;
 
+	scenario_small(&small);
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
 		case 's':
@@ -140,6 +146,12 @@ main(int argc, char **argv)
 		case 'e':
 			every = strtoull(optarg, NULL, 10);
 			break;
+		case 'a':
+			small.fail_allocation = strtoull(optarg, NULL, 10);
+			break;
+		case 'c':
+			small.fail_call = strtoull(optarg, NULL, 10);
+			break;
 		case 'u':
 			until_failed = true;
 			break;
@@ -158,8 +170,9 @@ main(int argc, char **argv)
 		seed = seed != 0 ? seed : fresh_seed();
 		return each_failure(seed, 1 + seed / 1000 % every, every);
 	}
-	if (seed != 0)
-		_exit(run_one(seed, !quiet)); /* what the run has made is not freed */
+	if (seed != 0) /* what the run has made is not freed */
+		_exit(run_one(seed,
+		    small.fail_allocation != 0 || small.fail_call != 0 ? &small : NULL, !quiet));
 	if (file != NULL)
 		return run_file(file);
 	if (seconds != 0)

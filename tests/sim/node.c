@@ -129,7 +129,32 @@ node_ran_since_ns(const struct node *node, uint64_t at_ns, uint64_t ran_ns)
 	return since_ns;
 }
 
+uint64_t
+node_last_stop_ns(const struct node *node)
+{
+	return node->pause_count > 0 ? node->pauses[(node->pause_count - 1) % NODE_PAUSES].to_ns
+				     : 0;
+}
+
 /* ---- calls ---- */
+
+/* Each place in a turn is as likely as the others, however often it comes by. */
+static void
+choose_place(struct node *node)
+{
+	static const char *const places[] = {NULL, "recv", "send", "sendmsg", "getsockopt",
+	    "connect", "epoll_ctl", "accept4", "clock_gettime"};
+
+	node->pause_at = places[random_below(&node->random, sizeof(places) / sizeof(places[0]))];
+	node->pause_after = (unsigned)random_skewed(&node->random, 1, 50) - 1;
+}
+
+void
+node_pause(struct node *node, uint64_t ns)
+{
+	node->pause_ns = ns;
+	choose_place(node);
+}
 
 /* It is stopped now. What waits for it meanwhile makes the next turn long: often again in that. */
 static uint64_t
@@ -141,10 +166,18 @@ take_pause(struct node *node, const char *call)
 	trace_say(node->name, "is stopped for %llu us, at %s", (unsigned long long)ns / 1000, call);
 	node->pauses[node->pause_count++ % NODE_PAUSES] =
 	    (struct pause){schedule_now_ns(), schedule_now_ns() + ns};
-	if (!random_chance(&node->random, 500))
+	if (!random_chance(&node->random, 850))
 		node->pause_ns = 0;
-	node->pause_after = (unsigned)random_skewed(&node->random, 1, 100);
+	choose_place(node);
 	return ns;
+}
+
+static bool
+stops_here(struct node *node, const char *call)
+{
+	return node->pause_ns > 0 &&
+	       (node->pause_at == NULL || strcmp(node->pause_at, call) == 0) &&
+	       node->pause_after-- == 0;
 }
 
 struct node *
@@ -157,8 +190,9 @@ node_enter(const char *call)
 		return NULL;
 	heap_use(NULL);
 	node->calls++;
+	node->begun_ns = schedule_now_ns();
 	until_ns = schedule_now_ns() + random_below(&node->random, node->call_ns_max + 1);
-	if (node->pause_ns > 0 && node->pause_after-- == 0)
+	if (stops_here(node, call))
 		until_ns += take_pause(node, call);
 	if (schedule_next_ns() <= until_ns)
 		sleep_until(node, until_ns);

@@ -38,9 +38,10 @@ struct node {
 	int saved_errno;
 	bool alive, waiting;		  /* waiting: in epoll_wait */
 	bool refuses;			  /* it is out of descriptors: new ones get EMFILE */
-	uint64_t read_ns;		  /* when its code last read BOOTTIME */
-	uint64_t pause_ns;		  /* it is stopped for so long at its next call */
-	unsigned pause_after;		  /* not at the next call, but at one so many calls later */
+	uint64_t begun_ns;		  /* when its code made the call that runs, or ran last */
+	uint64_t pause_ns;		  /* it is stopped for so long at one of its next calls: */
+	const char *pause_at;		  /* one of this name; NULL: any */
+	unsigned pause_after;		  /* after so many of them */
 	struct pause pauses[NODE_PAUSES]; /* the latest, in a ring */
 	uint64_t pause_count;
 	uint64_t calls, failable; /* so far; those that may fail */
@@ -63,6 +64,9 @@ void node_free(struct node *node);
 /* Its code has come to its end by itself. */
 bool node_has_ended(const struct node *node);
 
+/* It is stopped for that long in the middle of one of its next calls. */
+void node_pause(struct node *node, uint64_t ns);
+
 /* What it waits for may have come. */
 void node_wake(struct node *node);
 
@@ -71,6 +75,9 @@ void node_wait(struct node *node, uint64_t until_ns);
 
 /* The moment since which it had run for that long by the other one: pauses do not count. */
 uint64_t node_ran_since_ns(const struct node *node, uint64_t at_ns, uint64_t ran_ns);
+
+/* When it ran on after it was last stopped; 0: it never was. */
+uint64_t node_last_stop_ns(const struct node *node);
 
 /* ---- calls of its code ---- */
 

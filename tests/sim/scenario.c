@@ -90,12 +90,15 @@ draw_features(struct scenario *s, struct random *random)
 {
 	bool *const features[] = {&s->expires, &s->minted, &s->tunnels, &s->chunks, &s->uploads,
 	    &s->interim, &s->pipelines, &s->misdeeds, &s->desertions, &s->slow_readers, &s->streams,
-	    &s->wrong_tokens, &s->splits};
+	    &s->wrong_tokens, &s->splits, &s->http2};
+	unsigned kinds;
 
 	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
 		*features[i] = random_chance(random, 600);
+	/* Few kinds at once show more clearly what is no fault's doing. */
+	kinds = random_chance(random, 400) ? 60 : 400;
 	for (unsigned kind = 0; kind < FAULT_KINDS; kind++)
-		if (random_chance(random, 400))
+		if (random_chance(random, kinds))
 			s->fault_kinds |= 1u << kind;
 }
 
@@ -154,7 +157,8 @@ scenario_small(struct scenario *s)
 	    .uploads = true,
 	    .interim = true,
 	    .pipelines = true,
-	    .wrong_tokens = true};
+	    .wrong_tokens = true,
+	    .http2 = true};
 }
 
 uint64_t

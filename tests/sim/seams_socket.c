@@ -169,7 +169,7 @@ receive(
 static long
 transmit(struct node *node, const char *call, int fd, const struct iovec *pieces, int count)
 {
-	const struct stamp stamp = {.read_ns = node->read_ns, .sent_ns = schedule_now_ns()};
+	const struct stamp stamp = {.begun_ns = node->begun_ns, .sent_ns = schedule_now_ns()};
 	struct end *end;
 	int error;
 	long result;

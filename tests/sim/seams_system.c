@@ -20,8 +20,6 @@ clock_gettime(clockid_t clock, struct timespec *out)
 	if (node == NULL)
 		return (int)syscall(SYS_clock_gettime, clock, out);
 	ns = clocks_read_ns(clock);
-	if (clock == CLOCK_BOOTTIME)
-		node->read_ns = schedule_now_ns();
 	*out =
 	    (struct timespec){.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
 	heap_use(&node->heap); /* too frequent for a line in the trace */

@@ -15,10 +15,10 @@
 struct segment;
 struct end;
 
-/* When bytes were handed to the kernel, and what their sender knew of the time. */
+/* When bytes were handed to the kernel: a process may be stopped between these two. */
 struct stamp {
-	uint64_t offset;  /* of the first of them in all that was sent */
-	uint64_t read_ns; /* the sender's last reading of the clock before */
+	uint64_t offset;   /* of the first of them in all that was sent */
+	uint64_t begun_ns; /* when the sender's call began: it could not know of anything later */
 	uint64_t sent_ns;
 };
 

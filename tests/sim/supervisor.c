@@ -78,6 +78,26 @@ prepare(struct supervisor_model *supervisor)
 	supervision_prepared(supervisor->machine, &supervisor->settings, now_ms());
 }
 
+/*
+ * The generation is in force. One whose store is out of reach may be only if the one before had
+ * lost its own; then there is no store for as long as it is in force.
+ */
+static void
+check_store(struct supervisor_model *supervisor)
+{
+	struct world *world = supervisor->gateway->world;
+	const unsigned troubles = TROUBLED_STORE | TROUBLED_WORKER;
+
+	if (supervisor->in_nowhere && !supervisor->nowhere)
+		judge_trouble(world, TROUBLED_STORE, schedule_now_ns());
+	if (!supervisor->in_nowhere && supervisor->nowhere &&
+	    !judge_is_troubled(world, troubles, schedule_now_ns()))
+		judge_violation(world,
+		    "a reload to a store that is out of reach took effect, though the old one was "
+		    "in reach");
+	supervisor->in_nowhere = supervisor->nowhere;
+}
+
 static void
 carry_out(struct supervisor_model *supervisor, const struct supervision_action *action)
 {
@@ -109,6 +129,9 @@ carry_out(struct supervisor_model *supervisor, const struct supervision_action *
 	case ACTION_PREPARE:
 		prepare(supervisor);
 		return;
+	case ACTION_READY:
+		check_store(supervisor);
+		return;
 	case ACTION_TAKE_BACK:
 		trace_say("supervisor", "takes the reload back: %d", (int)action->failure);
 		supervisor->taken_back++;
@@ -126,7 +149,6 @@ carry_out(struct supervisor_model *supervisor, const struct supervision_action *
 	case ACTION_STORE_LOST:
 	case ACTION_SETTLE:
 	case ACTION_UPGRADE:
-	case ACTION_READY:
 	case ACTION_STOPPING:
 		return;
 	}

@@ -17,7 +17,8 @@ struct supervisor_model {
 	bool control; /* the control process runs: it has nothing to do here */
 	uint64_t control_beats;
 	bool to_nowhere; /* the configuration of the next reload has a store that no machine has */
-	bool nowhere, was_nowhere; /* the one in force has; the one before had */
+	bool nowhere, was_nowhere; /* the one in force or on its way has; the one before had */
+	bool in_nowhere;	   /* the one in force has */
 	uint64_t reloads, taken_back;
 };
 

@@ -32,9 +32,9 @@ draw_in_use(struct world *world, unsigned *token, unsigned *job)
 		    &world->clients[(start + i) % world->scenario.clients];
 		const struct sim_exchange *exchange;
 
-		if (client->waiting_count == 0)
+		if (client_waits_for(client) == 0)
 			continue;
-		exchange = exchanges_get(&world->exchanges, client->waiting[0]);
+		exchange = exchanges_get(&world->exchanges, client_waits_for(client));
 		*token = exchange->plan.token;
 		*job = exchange->plan.job >= 0 ? (unsigned)exchange->plan.job : 0;
 		return true;
@@ -107,9 +107,9 @@ start(struct world *world)
 	faults_start(&world->faults, world);
 	world->change.fire = on_change;
 	alarm_set(&world->change, schedule_now_ns() + world->scenario.change_ns);
-	judge_trouble(world, world->scenario.connect_store * NS_PER_MS);
+	judge_trouble(world, TROUBLED_STORE, world->scenario.connect_store * NS_PER_MS);
 	if (world->scenario.fail_allocation != 0 || world->scenario.fail_call != 0)
-		judge_trouble(world, NEVER_NS);
+		judge_trouble(world, TROUBLED, NEVER_NS);
 	if (world->scenario.fail_allocation != 0)
 		world->judge.memory_ns = NEVER_NS;
 }
@@ -158,7 +158,7 @@ end_quietly(struct world *world)
 	if (scenario->fail_allocation != 0 || scenario->fail_call != 0) {
 		/* That may be at any time. */
 		world->judge.healthy_ns = UINT64_MAX;
-		judge_trouble(world, NEVER_NS);
+		judge_trouble(world, TROUBLED, NEVER_NS);
 		world->judge.memory_ns = NEVER_NS;
 	}
 	run_for(
@@ -166,6 +166,8 @@ end_quietly(struct world *world)
 	for (unsigned i = 0; i < scenario->clients; i++)
 		client_stop(&world->clients[i]);
 	run_for(patience_ns(scenario));
+	for (unsigned i = 0; i < scenario->clients; i++)
+		client_check_ended(&world->clients[i]);
 	gateway_check_idle(&world->gateway);
 	supervisor_model_stop(&world->gateway.supervisor);
 	run_for((scenario->drain + 20000) * NS_PER_MS);
