@@ -26,9 +26,9 @@ INSTRUCTIONS_MAX = 18_900
 # Two of libevent's (before and after it waits), one of ours. They are no system calls (vDSO).
 CLOCKS_OF_TURN_MAX = 3
 
-# One more for each request, right before its head leaves for the backend: the worker may have been stopped since the
-# turn began, and what was revoked meanwhile must not be honoured.
-CLOCKS_OF_REQUEST = 1
+# Two more for each request: when its records are looked up, and right before its head leaves for the backend. The worker
+# may have been stopped since the turn began, or while it read the request: what was known before that decides nothing.
+CLOCKS_OF_REQUEST = 2
 
 SMALL = 64  # bytes of an answer
 
