@@ -156,6 +156,7 @@ struct http2_session {
 	uint64_t stream_windows; /* of all streams together, bytes */
 	uint64_t begun_ms;	 /* since when a frame or block is not whole; 0: none has begun */
 	uint64_t ack_due_ms;	 /* by then our SETTINGS have to be acknowledged */
+	uint64_t look_at_ms;	 /* when streams' deadlines are looked at; 0: none has one */
 	uint64_t idle_since_ms;
 
 	/* What goes. */

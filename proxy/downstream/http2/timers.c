@@ -22,6 +22,16 @@ streams_have_deadlines(const struct http2_session *session)
 	return false;
 }
 
+/* Streams have deadlines: note when to look. What the client does meanwhile does not put it off. */
+static void
+note_deadlines(struct http2_session *session)
+{
+	if (!streams_have_deadlines(session))
+		session->look_at_ms = 0;
+	else if (session->look_at_ms == 0)
+		session->look_at_ms = session_now_ms(session) + STREAMS_LOOK_MS;
+}
+
 /* A frame or block has begun: note since when. */
 static void
 note_begun(struct http2_session *session)
@@ -65,8 +75,8 @@ http2_set_timer(struct http2_session *session)
 	if (session->stream_count == 0)
 		due_ms = earlier(
 		    due_ms, session->idle_since_ms + session_options(session)->timeouts.keep_alive);
-	else if (streams_have_deadlines(session))
-		due_ms = earlier(due_ms, now_ms + STREAMS_LOOK_MS);
+	note_deadlines(session);
+	due_ms = earlier(due_ms, session->look_at_ms);
 	if (due_ms == UINT64_MAX)
 		timer_stop(&session->connection->timer);
 	else
@@ -79,6 +89,7 @@ check_streams(struct http2_session *session)
 	struct http2_stream *stream, *next;
 	uint64_t now_ms = session_now_ms(session);
 
+	session->look_at_ms = 0;
 	for (stream = TAILQ_FIRST(&session->streams);
 	     stream != NULL && session->state < HTTP2_CLOSING; stream = next) {
 		next = TAILQ_NEXT(stream, link);

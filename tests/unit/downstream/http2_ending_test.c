@@ -95,6 +95,20 @@ content_that_may_pause_is_waited_for(void **state)
 	assert_int_equal(exchanges[0].failure, CLIENT_BODY_TIMEOUT);
 }
 
+/* Whatever else comes on the connection. */
+static void
+a_busy_connection_does_not_put_off_time_outs(void **state)
+{
+	(void)state;
+	serve = allow_and_take;
+	upload(1);
+	for (uint64_t ms = 0; ms < BODY_MS + 3000; ms += 500) {
+		world_pass(&world, 500);
+		send_frame(H2_PING, 0, 0, "12345678", 8);
+	}
+	assert_int_equal(exchanges[0].failure, CLIENT_BODY_TIMEOUT);
+}
+
 static void
 an_idle_session_ends(void **state)
 {
@@ -379,6 +393,7 @@ main(void)
 	    TEST(a_block_that_stays_incomplete_ends_the_session),
 	    TEST(content_that_stops_coming_is_answered),
 	    TEST(content_that_may_pause_is_waited_for),
+	    TEST(a_busy_connection_does_not_put_off_time_outs),
 	    TEST(an_idle_session_ends),
 	    TEST(settings_have_to_be_acknowledged),
 	    TEST(frames_behind_the_last_goaway_are_ignored),
