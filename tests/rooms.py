@@ -24,7 +24,7 @@ ROOMS = {
     "proxy/net": ({"include/jobgate"}, {"libevent", "libcrypto", "libssl", "c-ares"}),
     "proxy/observe": ({"include/jobgate"}, set()),
     "proxy/config": ({"include/jobgate", "auth", "auth/redis", "proxy/http", "proxy/net"}, {"libyaml"}),  # bounds and URL forms
-    "proxy/http1": ({"include/jobgate", "proxy/http", "proxy/net"}, set()),
+    "proxy/http1": ({"include/jobgate", "proxy/http", "proxy/net"}, {"libcrypto"}),
     "proxy/browser": ({"include/jobgate", "auth", "proxy/http"}, {"libcrypto"}),
     "proxy/upstream": ({"include/jobgate", "proxy/http", "proxy/net", "proxy/observe"}, set()),
     "proxy/upstream/http1": ({"include/jobgate", "proxy/upstream", "proxy/http", "proxy/http1", "proxy/net"}, set()),

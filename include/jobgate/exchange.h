@@ -79,8 +79,6 @@ struct exchange_client {
  * two messages, is not cut but ended: with trailers of 16 (token) or 7 (job) when access is
  * revoked, 14 when its backend has gone or the drain time is over, 4 at the call's deadline.
  *
- * Still to be done: what the table says of WebSockets over HTTP/2.
- *
  * A browser's session that expires ends an exchange as revoked access does.
  *
  * The backend's end: a connection of HTTP/1 is kept after COMPLETE where both messages came to
@@ -124,6 +122,12 @@ struct exchange_client_ops {
 
 	/* Content of a local reply, some KiB: all of it is taken. */
 	void (*whole)(struct exchange_client *client, struct slice data);
+
+	/*
+	 * The last words of a tunnel, some bytes, which `ended` follows. False: the client does not
+	 * read, so it will not get them; a part of them may have been taken.
+	 */
+	bool (*last_words)(struct exchange_client *client, struct slice data);
 
 	/* The content has ended; trailers may be NULL. In a tunnel: the backend ended its side. */
 	void (*content_end)(struct exchange_client *client, const struct fields *trailers);

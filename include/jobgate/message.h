@@ -57,6 +57,12 @@ enum http_version {
 	HTTP_2,
 };
 
+static inline bool
+status_is_success(unsigned status)
+{
+	return status >= 200 && status < 300;
+}
+
 /* How long a message's content is, as far as its head says. */
 enum content {
 	CONTENT_NONE,
@@ -85,6 +91,16 @@ struct request {
 	bool path_resolved; /* path had dot segments when it came */
 	enum http_version version;
 };
+
+/*
+ * Does the client of this request take every answer of 2xx for an open tunnel (RFC 8441)? HTTP/1's
+ * handshake for a WebSocket is not in such a request: it has no Sec-WebSocket-Key.
+ */
+static inline bool
+request_is_extended_connect(const struct request *request)
+{
+	return request->version == HTTP_2 && request->upgrade.len > 0;
+}
 
 /* An answer's head: a backend's, or a local reply's. */
 struct response {

@@ -156,7 +156,9 @@ const struct config_key config_keys[] = {
     {"backends.host", HOST(backends.forwarding.preserve_host), .default_value = "preserve",
 	.help = "Host as the client sent it (preserve), or that of the job's URL (backend)."},
     {"backends.upgrades", UPGRADES(backends.forwarding.upgrades), .default_value = "[websocket]",
-	.help = "Protocols that a request may be upgraded to; the connection becomes a tunnel."},
+	.help =
+	    "Protocols that a request may be upgraded to; the connection, or the stream of HTTP/2, "
+	    "becomes a tunnel."},
     {"backends.drop_fields", FIELDS(backends.forwarding.drop_fields), .default_value = "[]",
 	.help = "Some fields tell a job about its client and must come from a proxy that it "
 		"trusts. The gateway forwards them only from trusted_proxies and drops them from "

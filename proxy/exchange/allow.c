@@ -65,6 +65,11 @@ exchange_answer_here(struct exchange *exchange, const struct request *request)
 		exchange_client_failed(exchange, CLIENT_TOO_LARGE);
 		return true;
 	}
+	if (exchange->tunnel_only &&
+	    upgrade_allowed(&exchange->context->options, request).len == 0) {
+		exchange_refuse_tunnel(exchange);
+		return true;
+	}
 	return exchange_handle(exchange, LOCAL_ALLOWED, request);
 }
 

@@ -39,6 +39,7 @@ exchange_describe(struct exchange *exchange, const struct request *request)
 			 local_reply_wants_html(field_value(&request->fields, FIELD_ACCEPT));
 	exchange->method_id = request->method_id;
 	exchange->version = request->version;
+	exchange->tunnel_only = request_is_extended_connect(request);
 	/* Other proxies and operators read HTTP statuses. */
 	if (exchange->peer->purpose == FOR_JOBS && !exchange->peer->forward_auth)
 		describe_call(exchange, request);

@@ -17,7 +17,7 @@ send_close(struct exchange *exchange, const struct cut_reason *reason)
 	    !websocket_between_frames(&exchange->frames))
 		return false;
 	len = websocket_close(reason->websocket, reason->text, frame);
-	if (ops->content(exchange->client, (struct slice){frame, len}) != len)
+	if (!ops->last_words(exchange->client, (struct slice){frame, len}))
 		return false;
 	ops->flush(exchange->client);
 	return true;

@@ -90,6 +90,7 @@ struct exchange {
 	bool client_full;   /* the client took only part of the answer's last content */
 	unsigned char repeated; /* a bit for each enum repeat for which it was sent again */
 	bool html;		/* the client prefers a page to JSON */
+	bool tunnel_only;	/* the client takes any answer of 2xx for an open tunnel */
 	bool control;		/* it is for the control API */
 
 	/* For the log. */
@@ -173,6 +174,9 @@ void exchange_fail_retry_later(struct exchange *exchange, enum outcome outcome, 
 
 /* Answer with a verdict that does not allow, or cut the answer that has begun. */
 void exchange_refuse(struct exchange *exchange, enum verdict verdict);
+
+/* Refuse a request that only a tunnel would answer, and that may have none. */
+void exchange_refuse_tunnel(struct exchange *exchange);
 
 /* Send a local reply, with a Date (RFC 9110 section 6.6.1). */
 void exchange_send_reply(

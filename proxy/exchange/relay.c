@@ -357,6 +357,11 @@ upstream_head(struct upstream_user *user, struct response *response)
 	struct exchange *exchange = exchange_of(user);
 	struct exchange_context *context = exchange->context;
 
+	if (exchange->tunnel_only && !response->tunnel && status_is_success(response->status)) {
+		exchange_fail(exchange, OUTCOME_BAD_ANSWER, 502, SLICE("Bad gateway"),
+		    SLICE("The job answered, but opened no WebSocket."));
+		return;
+	}
 	exchange_drop_kept(exchange);
 	exchange->status = response->status;
 	exchange_rewrite_answer(exchange, response);

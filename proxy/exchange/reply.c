@@ -27,6 +27,10 @@ exchange_send_reply(struct exchange *exchange, struct local_reply *reply, enum o
 
 	CHECK(
 	    !exchange->answer_begun && exchange->state != EXCHANGE_ENDED, exchange_dump, exchange);
+	if (exchange->tunnel_only && status_is_success(reply->response.status)) {
+		exchange_refuse_tunnel(exchange);
+		return;
+	}
 	local_reply_add(reply, SLICE("Date"), exchange_date(exchange->context));
 	if (exchange->by_session)
 		local_reply_add(reply, SLICE("Vary"), SLICE("Cookie"));
@@ -78,6 +82,13 @@ exchange_fail(struct exchange *exchange, enum outcome outcome, unsigned status, 
     struct slice detail)
 {
 	exchange_fail_retry_later(exchange, outcome, status, title, detail, 1);
+}
+
+void
+exchange_refuse_tunnel(struct exchange *exchange)
+{
+	exchange_fail(exchange, OUTCOME_BAD_REQUEST, 501, SLICE("Protocol not implemented"),
+	    SLICE("There is no WebSocket at this address."));
 }
 
 /*

@@ -9,13 +9,6 @@
 /* A trailer section may be as long as this, and must fit the buffer. */
 #define TRAILER_MAX (16 * 1024)
 
-/*
- * A tunnel's end reads once more when nothing has come for this many milliseconds: a reset right
- * behind data may not be announced by itself (see conn_look_again). To read at each message would
- * cost one more system call.
- */
-#define TUNNEL_LOOK_MS 1000
-
 struct receiver {
 	struct conn *conn;
 	struct buffer_pool *buffers;

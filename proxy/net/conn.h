@@ -89,6 +89,12 @@ bool conn_skip(struct conn *conn, size_t n);
 void conn_look_again(struct conn *conn);
 
 /*
+ * The end of a tunnel does so when nothing has come for this many milliseconds. To read once more
+ * behind each message would cost one more system call.
+ */
+#define TUNNEL_LOOK_MS 1000
+
+/*
  * Write from at most 8 pieces; *n is the number of bytes taken with IO_OK. Over TLS some of
  * those may be `unsent` still; a call without pieces sends them (IO_OK: all are gone).
  */

@@ -1,17 +1,16 @@
 """A person in front of Chromium, a notebook behind the gateway: sign in, compute, be revoked."""
 
 import json
-import os
 
 import pytest
 
+from harness import chromium
+from harness.chromium import PATIENCE, javascript, sign_in
 from harness.gateway import DOMAIN
 from harness.pki import Authority
 from harness.process import Program, accepts, eventually, free_port
 
 pytestmark = pytest.mark.large  # half a gigabyte of packages
-
-PATIENCE = 120
 
 NOTEBOOK = {
     "nbformat": 4, "nbformat_minor": 4,
@@ -41,44 +40,21 @@ def jupyter(make_folder):
     program.stop(patience=60)
 
 
-@pytest.fixture
-def secured(gateways, make_folder):
+@pytest.fixture(params=[False, True], ids=["http1", "http2"])
+def secured(request, gateways, make_folder):
     authority = Authority(make_folder("pki"), "authority")
     certificate = authority.issue("jobs", "serverAuth", [f"DNS:*.{DOMAIN}"])
-    gateway = gateways.make()
+    gateway = gateways.make({"http2": {"clients": request.param}})
     gateway.secure(authority.context(), [certificate])
+    gateway.http2 = request.param
     return gateway.start()
 
 
 @pytest.fixture
 def browser(secured, make_folder):
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-    folder = make_folder("chromium")
-    options = webdriver.ChromeOptions()
-    options.binary_location = "/usr/bin/chromium"
-    options.accept_insecure_certs = True  # the authority is the test's own
-    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={folder}",
-                 f"--host-resolver-rules=MAP *.{DOMAIN} 127.0.0.1:{secured.tls_port}"):
-        options.add_argument(word)
-    driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver", env={**os.environ, "HOME": str(folder)}),
-                              options=options)
-    driver.set_page_load_timeout(PATIENCE)
+    driver = chromium.start(secured, make_folder("chromium"))
     yield driver
     driver.quit()
-
-
-def sign_in(browser, value):
-    from selenium.webdriver.common.by import By
-    field = browser.find_element(By.ID, "token")
-    assert browser.find_element(By.CSS_SELECTOR, "label[for=token]").text == "Token"
-    assert browser.switch_to.active_element == field  # the keyboard is where it is needed
-    field.send_keys(value)
-    browser.find_element(By.TAG_NAME, "button").click()
-
-
-def javascript(browser, expression):
-    return browser.execute_script(f"try {{ return {expression} }} catch (error) {{ return null }}")
 
 
 def test_a_person_works_in_a_notebook_until_the_token_is_revoked(browser, jupyter, secured, scene_of, records):
@@ -104,6 +80,7 @@ def test_a_person_works_in_a_notebook_until_the_token_is_revoked(browser, jupyte
     output = "document.querySelector('.output_stdout').innerText.trim()"
     eventually(lambda: javascript(browser, output) == "42", "the cell's output", PATIENCE)
     assert any(name.startswith("jobgate_tunnels") and value >= 1 for name, value in secured.metrics().items())
+    assert chromium.protocols(browser) == {"h2" if secured.http2 else "http/1.1"}
     log = jupyter.log()
     assert scene.token.value not in log and cookie["value"] not in log
 

@@ -138,7 +138,7 @@ written_head(const struct request *request, const struct job_url *target)
 	    kept_request_new(downstream.buffers, request, target->base, &rewritten.extra);
 
 	CHECK(kept != NULL);
-	http1_write_request(&writer, &kept->request, kept->lines);
+	http1_write_request(&writer, &kept->request, kept->lines, (struct slice){0});
 	CHECK(!writer.full);
 	kept_request_free(downstream.buffers, kept);
 	return (size_t)(writer.at - downstream.scratch.wire);

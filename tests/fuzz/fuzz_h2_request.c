@@ -47,7 +47,7 @@ written(const struct request *request, struct slice lines)
 	static char wire[32768];
 	struct writer writer = writer_of(wire, sizeof(wire));
 
-	http1_write_request(&writer, request, lines);
+	http1_write_request(&writer, request, lines, (struct slice){0});
 	CHECK(!writer.full);
 	return (struct slice){wire, (size_t)(writer.at - wire)};
 }

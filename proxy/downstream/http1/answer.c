@@ -174,6 +174,12 @@ client_whole(struct exchange_client *client, struct slice data)
 		server->sender.failed = true;
 }
 
+static bool
+client_last_words(struct exchange_client *client, struct slice data)
+{
+	return client_content(client, data) == data.len;
+}
+
 void
 http1_shut_if_drained(struct http1_server *server)
 {
@@ -285,6 +291,7 @@ const struct exchange_client_ops http1_client_ops = {
     .answer = client_answer,
     .content = client_content,
     .whole = client_whole,
+    .last_words = client_last_words,
     .content_end = client_content_end,
     .progress = client_progress,
     .flush = client_flush,

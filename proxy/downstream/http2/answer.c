@@ -91,6 +91,7 @@ client_answer(struct exchange_client *client, const struct response *response)
 	stream->answer_at = http2_out_at(stream->session);
 	stream->tunnel = response->tunnel;
 	if (response->tunnel) {
+		stream->session->tunnels++;
 		stream->content_ended = false;
 		stream->due_ms = 0;
 	}
@@ -275,6 +276,22 @@ client_whole(struct exchange_client *client, struct slice data)
 	stream->own = larger;
 }
 
+/* They go out behind what has been written, as far as the windows allow: then the stream ends. */
+static bool
+client_last_words(struct exchange_client *client, struct slice data)
+{
+	struct http2_stream *stream = stream_of(client);
+
+	if (stream->send_window < (int32_t)data.len)
+		return false;
+	client_whole(client, data);
+	stream->answer_ended = true;
+	stream->quota = OUT_MAX;
+	push_own(stream);
+	stream->quota = 0;
+	return true;
+}
+
 static void
 client_content_end(struct exchange_client *client, const struct fields *trailers)
 {
@@ -409,13 +426,15 @@ client_ended(struct exchange_client *client, enum exchange_end end)
 		    session_now_ms(session) + session_options(session)->timeouts.answer;
 		return;
 	case END_CUT:
-		cut(stream, H2_INTERNAL_ERROR, false, false);
+		/* RFC 8441 section 5: as a reset of TCP. */
+		cut(stream, stream->tunnel ? H2_CANCEL : H2_INTERNAL_ERROR, false, false);
 		return;
 	case END_REVOKED:
 		cut(stream, H2_CANCEL, true, false);
 		return;
 	case END_ABANDONED:
-		cut(stream, H2_CANCEL, true, true);
+		/* A tunnel that is silent for too long has caused no more work than others. */
+		cut(stream, H2_CANCEL, true, !stream->tunnel);
 		return;
 	case END_UNPROCESSED:
 		cut(stream, H2_REFUSED_STREAM, true, false);
@@ -429,6 +448,7 @@ const struct exchange_client_ops http2_client_ops = {
     .answer = client_answer,
     .content = client_content,
     .whole = client_whole,
+    .last_words = client_last_words,
     .content_end = client_content_end,
     .progress = client_progress,
     .flush = client_flush,

@@ -188,7 +188,8 @@ http2_on_trailers(struct http2_stream *stream, const struct hpack_block *block)
 	struct downstream *downstream = stream->session->downstream;
 	struct fields trailers;
 
-	if (!h2_trailers_read(block,
+	if (stream->asks_tunnel ||
+	    !h2_trailers_read(block,
 		stream->session->connection->peer.trusted ? NULL : downstream->options.drop_fields,
 		&trailers) ||
 	    !h2_content_whole(&stream->announced)) {

@@ -2,6 +2,20 @@
 #include "downstream/http2/session_state.h"
 #include "http/h2_request.h"
 
+bool
+http2_offers_websockets(const struct http2_session *session)
+{
+	const struct exchange_peer *peer = &session->connection->peer;
+	const char *const *at = session_options(session)->upgrades;
+
+	if (peer->purpose != FOR_JOBS || peer->forward_auth)
+		return false;
+	for (; at != NULL && *at != NULL; at++)
+		if (slice_equal(slice_of(*at), SLICE("websocket")))
+			return true;
+	return false;
+}
+
 /* A stream and its exchange. NULL: memory is short, and the stream is refused. */
 static struct http2_stream *
 open_stream(struct http2_session *session, uint32_t id)
@@ -24,7 +38,9 @@ static void
 expect_content(struct http2_stream *stream, const struct request *request, bool end_stream)
 {
 	stream->client_ended = end_stream;
-	stream->announced = h2_content_of(request->content, request->length);
+	stream->asks_tunnel = request_is_extended_connect(request);
+	stream->announced = h2_content_of(
+	    stream->asks_tunnel ? CONTENT_UNKNOWN : request->content, request->length);
 	stream->content_ended = request->content == CONTENT_NONE ||
 				(request->content == CONTENT_LENGTH && request->length == 0);
 	stream->expects = request->expect_continue && !stream->content_ended;
@@ -45,8 +61,9 @@ http2_begin(
 	struct http2_stream *stream;
 	struct request_rejection why;
 
-	/* WebSocket over HTTP/2 is not served yet, and was not offered (RFC 8441 section 3). */
-	if (error == REQUEST_OK && request->upgrade.len > 0)
+	/* Clients may use extended CONNECT only where it was offered (RFC 8441 section 3). */
+	if (error == REQUEST_OK && request_is_extended_connect(request) &&
+	    !http2_offers_websockets(session))
 		error = REQUEST_MALFORMED;
 	if (error == REQUEST_MALFORMED) {
 		http2_reset(session, id, H2_PROTOCOL_ERROR, true);

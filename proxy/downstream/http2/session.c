@@ -80,6 +80,7 @@ fill(struct http2_session *session, size_t *budget)
 	if (io != IO_OK)
 		return io;
 	session->in->end += (uint32_t)n;
+	session->tunnel_look_ms = session_now_ms(session) + TUNNEL_LOOK_MS;
 	*budget -= n < *budget ? n : *budget;
 	if (!overhead_read(&session->overhead, n, session_now_ms(session)) &&
 	    !session->connection->peer.trusted)
@@ -236,6 +237,7 @@ write_preface(struct http2_session *session)
 		(uint32_t)(options->limits.head.head_bytes +
 			   HPACK_FIELD_OVERHEAD * options->limits.head.fields)},
 	    {H2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+	    {H2_SETTINGS_ENABLE_CONNECT_PROTOCOL, http2_offers_websockets(session)},
 	};
 	struct writer writer;
 

@@ -56,6 +56,7 @@ http2_stream_dump(const struct http2_stream *stream, struct dump *dump)
 	jg_dump_flag(dump, "client_reset", stream->client_reset);
 	jg_dump_flag(dump, "content_ended", stream->content_ended);
 	jg_dump_flag(dump, "expects", stream->expects);
+	jg_dump_flag(dump, "asks_tunnel", stream->asks_tunnel);
 	jg_dump_flag(dump, "tunnel", stream->tunnel);
 	jg_dump_flag(dump, "answer_ended", stream->answer_ended);
 	jg_dump_flag(dump, "blocked", stream->blocked);

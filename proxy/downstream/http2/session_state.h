@@ -89,6 +89,7 @@ struct http2_stream {
 	bool content_ended : 1; /* the request's content has been handed on whole */
 	bool pushed : 1;	/* content was handed on in this turn */
 	bool expects : 1;	/* the client waits for 100 and has sent no content yet */
+	bool asks_tunnel : 1;	/* extended CONNECT: only content may follow */
 	bool tunnel : 1;
 	bool answer_ended : 1; /* nothing follows what has been handed over */
 	bool end_written : 1;  /* END_STREAM has been written */
@@ -134,6 +135,7 @@ struct http2_session {
 	struct http2_streams streams; /* all of them, the oldest first */
 	struct http2_streams turns;   /* those that wait for their turn to send; the next first */
 	size_t stream_count;
+	size_t tunnels;	    /* of the streams */
 	uint32_t last_id;   /* the highest that the client has used */
 	uint64_t used_ids;  /* bit n: the client used last_id - 2n */
 	uint64_t ended_ids; /* likewise: it has sent all that it will for it */
@@ -158,6 +160,8 @@ struct http2_session {
 	uint64_t ack_due_ms;	 /* by then our SETTINGS have to be acknowledged */
 	uint64_t look_at_ms;	 /* when streams' deadlines are looked at; 0: none has one */
 	uint64_t idle_since_ms;
+	uint64_t tunnel_look_ms; /* then read once more, if there are tunnels (TUNNEL_LOOK_MS); 0:
+				no need */
 
 	/* What goes. */
 	struct buffer *out;  /* to be sent; NULL: nothing */
@@ -273,6 +277,9 @@ void http2_on_continuation(struct http2_session *session, const struct h2_frame 
     struct slice payload, unsigned *requests);
 
 /* ---- request.c ---- */
+
+/* May clients of this connection open WebSockets by extended CONNECT (RFC 8441)? */
+bool http2_offers_websockets(const struct http2_session *session);
 
 /* Begin an exchange on a new stream, whose id has been taken. */
 void http2_begin(

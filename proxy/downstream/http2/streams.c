@@ -97,6 +97,7 @@ http2_stream_close(struct http2_stream *stream)
 	if (stream->has_turn)
 		TAILQ_REMOVE(&session->turns, stream, turn_link);
 	session->stream_count--;
+	session->tunnels -= stream->tunnel;
 	/* What is on its way for it is no overhead, though it is dropped. */
 	if (!stream->client_ended && stream->receive_window > 0)
 		overhead_payload(

@@ -72,6 +72,8 @@ http2_set_timer(struct http2_session *session)
 	due_ms = earlier(due_ms, session->ack_due_ms);
 	if (session->state == HTTP2_LEAVING && !session->last_goaway)
 		due_ms = earlier(due_ms, session->leave_at_ms);
+	if (session->tunnels > 0)
+		due_ms = earlier(due_ms, session->tunnel_look_ms);
 	if (session->stream_count == 0)
 		due_ms = earlier(
 		    due_ms, session->idle_since_ms + session_options(session)->timeouts.keep_alive);
@@ -117,6 +119,10 @@ http2_expired(struct http2_session *session)
 	if (session->state >= HTTP2_CLOSING) {
 		connection_close(session->connection, false);
 		return;
+	}
+	if (is_late(session, session->tunnel_look_ms)) {
+		session->tunnel_look_ms = 0;
+		conn_look_again(&session->connection->conn);
 	}
 	if (session->state == HTTP2_LEAVING && is_late(session, session->leave_at_ms))
 		http2_leave(session, true);

@@ -27,10 +27,12 @@ answer_fill(struct http1_client *client)
 
 /* True when an answer of 101 switches to the protocol that was asked for. */
 static bool
-upgrade_agreed(const struct http1_client *client, const struct response_framing *framing)
+upgrade_agreed(const struct http1_client *client, const struct response_framing *framing,
+    struct fields *fields)
 {
 	return client->upgrade_asked.len > 0 &&
-	       slice_equal_nocase(framing->upgrade, client->upgrade_asked);
+	       slice_equal_nocase(framing->upgrade, client->upgrade_asked) &&
+	       (!client->own_key || websocket_take_accept(fields, client->websocket_key));
 }
 
 /*
@@ -78,7 +80,7 @@ answer_take_head(struct http1_client *client, const struct response_head *head,
 	};
 	struct upstream_user *user = client->upstream.user;
 
-	if (head->status == 101 && !upgrade_agreed(client, framing))
+	if (head->status == 101 && !upgrade_agreed(client, framing, &response.fields))
 		return false;
 	if (head->status < 200 && head->status != 101) {
 		if (++client->interims > client->connection.options->tuning->interims_max)

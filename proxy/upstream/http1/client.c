@@ -57,7 +57,8 @@ write_framing(struct writer *writer, const struct request *request)
 }
 
 void
-http1_write_request(struct writer *writer, const struct request *request, struct slice lines)
+http1_write_request(struct writer *writer, const struct request *request, struct slice lines,
+    struct slice websocket_key)
 {
 	bool upgrade = request->upgrade.len > 0;
 
@@ -73,6 +74,8 @@ http1_write_request(struct writer *writer, const struct request *request, struct
 		write_literal(writer, "Connection: Upgrade\r\n");
 		write_field(writer, SLICE("Upgrade"), request->upgrade);
 	}
+	if (websocket_key.len > 0)
+		write_field(writer, SLICE("Sec-WebSocket-Key"), websocket_key);
 	write_literal(writer, "\r\n");
 }
 
@@ -96,7 +99,13 @@ client_begin(struct upstream *upstream, const struct request *request, struct sl
 	client->sender.chunk_left = 0;
 	client->sender.sent = 0;
 	client->receiver.scanned = 0;
-	http1_write_request(&writer, request, lines);
+	client->own_key = request_is_extended_connect(request);
+	if (client->own_key && !websocket_make_key(client->websocket_key)) {
+		client->sender.failed = true;
+		return;
+	}
+	http1_write_request(&writer, request, lines,
+	    (struct slice){client->websocket_key, client->own_key ? WEBSOCKET_KEY_LEN : 0});
 	if (writer.full || !sender_append(&client->sender,
 			       (struct slice){scratch->wire, (size_t)(writer.at - scratch->wire)}))
 		client->sender.failed = true;

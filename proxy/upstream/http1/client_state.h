@@ -6,6 +6,7 @@
 #include "http/target.h"
 #include "http1/receiver.h"
 #include "http1/sender.h"
+#include "http1/websocket_handshake.h"
 #include "upstream/http1/client.h"
 
 enum http1_client_state {
@@ -35,7 +36,10 @@ struct http1_client {
 	bool tunnel_shut;	    /* our side of the tunnel is to end, after what is pending */
 	bool tunnel_ended;	    /* the backend has ended its side of the tunnel */
 	enum method_id method;	    /* of the request, which decides on the answer's framing */
+	bool own_key;		    /* the client speaks a protocol in which WebSockets have no key:
+				       websocket_key is the gateway's own */
 	struct slice upgrade_asked; /* one of the configured protocols, or empty */
+	char websocket_key[WEBSOCKET_KEY_LEN];
 };
 
 /* Room in which one head is put together or taken apart. Uses do not overlap. */

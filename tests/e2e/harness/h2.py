@@ -96,6 +96,13 @@ class H2Client:
             self.send(self.data(stream, body, end=end))
         return stream
 
+    def connect(self, host, token=None, path="/", fields=(), protocol="websocket", end=False):
+        """Open a stream with an extended CONNECT (RFC 8441)."""
+        stream = self.take_id()
+        head = self.head(host, token, "CONNECT", path, fields)
+        self.send(self.headers(stream, [(":protocol", protocol), *head], end=end))
+        return stream
+
     # ---- what comes ----
 
     def read_frame(self):

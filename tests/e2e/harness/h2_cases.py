@@ -17,7 +17,7 @@ SETTINGS = {name: number for number, name in enumerate((
     "HEADER_TABLE_SIZE", "ENABLE_PUSH", "MAX_CONCURRENT_STREAMS", "INITIAL_WINDOW_SIZE", "MAX_FRAME_SIZE", "MAX_HEADER_LIST_SIZE"), 1)}
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HELLO = PREFACE + bytes([0, 0, 0, TYPES["SETTINGS"], 0, 0, 0, 0, 0])
-METHODS = ("GET", "HEAD", "POST")
+METHODS = ("GET", "HEAD", "POST", "WEBSOCKET")
 
 _HEADING = re.compile(r"\[(\d{4} [\d.]+(?:; \d{4} [\d.]+)*) (must|should|may)(?:, (h2spec|nginx) ([\w./-]+))?\] (\S.*)")
 _FLAG = "|".join(FLAGS)
@@ -45,7 +45,10 @@ def literal(name, value):
 
 
 def request(method, path):
-    return [(":method", method), (":scheme", "http"), (":path", path), (":authority", "a"), ("authorization", f"Bearer {TOKEN}")]
+    head = [(":method", method), (":scheme", "http"), (":path", path), (":authority", "a"), ("authorization", f"Bearer {TOKEN}")]
+    if method == "WEBSOCKET":  # an extended CONNECT
+        head[0:1] = [(":method", "CONNECT"), (":protocol", "websocket")]
+    return head
 
 
 class Place:

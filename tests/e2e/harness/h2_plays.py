@@ -8,6 +8,7 @@ import threading
 
 from .h2_cases import HELLO, PREFACE, TYPES, Frame, Place, Wait
 from .h2_link import Barrier, Good, Link
+from .h2_tunnel import accept_of, switch
 from .process import PATIENCE
 from .raw import BackendConnection, Closed
 
@@ -20,7 +21,8 @@ PING = b"at last!"
 class Answers:
     """A backend for many threads: each answer's content is the method and the content of its request. Fields of the request
     say otherwise: `x-hold` is never answered, `x-size: 9` gets 9 bytes x, `x-long: 3` three fields of 8 KiB, `x-field` that
-    field. `seen` has {path: what came}."""
+    field. A WebSocket echoes all bytes, but for one with `x-status: 403`, which gets that answer, and one with `x-accept`, which
+    gets that Sec-WebSocket-Accept. `seen` has {path: what came}."""
 
     def __init__(self):
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
@@ -59,10 +61,18 @@ class Answers:
         entry["whole"] = request
         if request.all("x-hold"):
             connection.read(1 << 20)
+        if request.field("upgrade") and not request.all("x-status"):
+            self._echo(connection, request)
         size = request.field("x-size")
         content = b"x" * int(size) if size else f"{request.method} ".encode() + request.body
         fields = request.all("x-field") + ["X-Long: " + "x" * 8192] * int(request.field("x-long") or 0)
-        connection.answer(b"" if request.method == "HEAD" else content, fields=fields)
+        connection.answer(b"" if request.method == "HEAD" else content, request.field("x-status") or "200 OK", fields)
+
+    @staticmethod
+    def _echo(connection, request):
+        switch(connection, request.field("x-accept") or accept_of(request))
+        while True:  # until Closed
+            connection.send(connection.read_some())
 
 
 def cuts(data):

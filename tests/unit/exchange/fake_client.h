@@ -106,6 +106,12 @@ fake_client_whole(struct exchange_client *client, struct slice data)
 	fake_client_take(fake_client_of(client), data, data.len);
 }
 
+static inline bool
+fake_client_last_words(struct exchange_client *client, struct slice data)
+{
+	return fake_client_content(client, data) == data.len;
+}
+
 static inline void
 fake_client_content_end(struct exchange_client *client, const struct fields *trailers)
 {
@@ -163,6 +169,7 @@ static const struct exchange_client_ops fake_client_ops = {
     .answer = fake_client_answer,
     .content = fake_client_content,
     .whole = fake_client_whole,
+    .last_words = fake_client_last_words,
     .content_end = fake_client_content_end,
     .flush = fake_client_flush,
     .resume = fake_client_resume,
