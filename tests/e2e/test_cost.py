@@ -66,19 +66,19 @@ def measured(gateways, records, nginx_backend, release, tmp_path):
 class Trace:
     """What strace wrote of a worker between a request that says `begin` and one that says `end`."""
 
-    def __init__(self, path):
+    def __init__(self, path, request="GET /small?"):
         calls = []  # (name, arguments and result)
         for line in path.read_text(errors="replace").splitlines():
             match = re.match(r"(\w+)\((.*)$", line)
             if match:
                 calls.append((match[1], match[2]))
         first, last = (
-            next(i for i, call in enumerate(calls) if call[0] == "recvfrom" and f"GET /small?{mark}" in call[1])
+            next(i for i, call in enumerate(calls) if call[0] == "recvfrom" and request + mark in call[1])
             for mark in ("begin", "end"))
         self.calls = calls[first:last]
         # The sockets that requests travel on; all others are the link's to the store.
         self.sockets = {text.split(",")[0] for name, text in self.calls
-                        if name in ("recvfrom", "sendto") and "GET /small" in text}
+                        if name in ("recvfrom", "sendto") and request in text}
 
     def counts(self):
         """Calls by name that move bytes of requests, or otherwise touch their sockets."""
@@ -100,12 +100,12 @@ class Trace:
             "futex", "poll", "getsockopt", "accept4"}
 
 
-def end_trace(gateway, tmp_path):
+def end_trace(gateway, tmp_path, request="GET /small?"):
     worker = gateway.workers()[0]
     gateway.stop()
     path = tmp_path / f"trace.{worker}"
     eventually(lambda: "+++ exited" in path.read_text(errors="replace"), "strace to write the worker's last line")
-    return Trace(path)
+    return Trace(path, request)
 
 
 def trace_of(measured, tmp_path, connections, rounds):
@@ -204,30 +204,46 @@ def profile_of(path):
     return instructions, calls
 
 
+class Profile:
+    """What a worker does between begin() and end(), by callgrind."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.tool = ("valgrind", "--tool=callgrind", "--trace-children=yes", f"--callgrind-out-file={folder}/profile.%p")
+
+    def _control(self, word):
+        done = subprocess.run(["callgrind_control", word, str(self.worker)], capture_output=True, text=True)
+        assert done.returncode == 0 and "OK." in done.stdout, done.stdout + done.stderr
+
+    def begin(self, gateway):
+        self.worker = gateway.workers()[0]
+        self._control("--zero")
+
+    def end(self, requests):
+        """`each`: the instructions of each of these requests."""
+        self._control("--dump")
+        dump = pathlib.Path(f"{self.folder}/profile.{self.worker}.1")
+        instructions, self.calls = profile_of(eventually(lambda: dump if dump.exists() else None, "callgrind's dump"))
+        # What happens each 50 ms, whatever the number of requests: timers, and the link's proofs that pushes arrive.
+        self.ticks = sum(count for name, count in self.calls.items() if name.startswith("loop_tick"))
+        self.each = (instructions - 5000 * self.ticks) / requests
+        print(f"{self.each:.0f} instructions for each request")
+        allocations = sum(self.calls[name] for name in ("malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"))
+        assert allocations < 0.01 * requests + 3 * self.ticks
+
+
 def test_a_request_takes_few_instructions_and_no_allocation(measured, tmp_path):
     requests = 1000
-    gateway, ask = measured("valgrind", "--tool=callgrind", "--trace-children=yes",
-                            f"--callgrind-out-file={tmp_path}/profile.%p")
-    worker = gateway.workers()[0]
-
-    def control(word):
-        done = subprocess.run(["callgrind_control", word, str(worker)], capture_output=True, text=True)
-        assert done.returncode == 0 and "OK." in done.stdout, done.stdout + done.stderr
+    profile = Profile(tmp_path)
+    gateway, ask = measured(*profile.tool)
     with Client(gateway.address) as client:
         for _ in range(100):
             ask([client], "warm")
-        control("--zero")
+        profile.begin(gateway)
         for _ in range(requests):
             ask([client], "count")
-        control("--dump")
-    dump = pathlib.Path(f"{tmp_path}/profile.{worker}.1")
-    instructions, calls = profile_of(eventually(lambda: dump if dump.exists() else None, "callgrind's dump"))
-    assert calls["fields_parse"] >= 2 * requests  # the profile is the one of these requests
-    # What happens each 50 ms, whatever the number of requests: timers, and the link's proofs that pushes arrive.
-    ticks = sum(count for name, count in calls.items() if name.startswith("loop_tick"))
-    assert instructions < INSTRUCTIONS_MAX * requests + 5000 * ticks
-    allocations = sum(calls[name] for name in ("malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"))
-    assert allocations < 0.01 * requests + 3 * ticks
-    print(f"{(instructions - 5000 * ticks) / requests:.0f} instructions for each request")
-    clocks = CLOCKS_OF_TURN_MAX * calls["epoll_wait"] + CLOCKS_OF_REQUEST * requests
-    assert calls["clock_gettime"] <= clocks + 0.01 * requests + 5 * ticks
+        profile.end(requests)
+    assert profile.calls["fields_parse"] >= 2 * requests  # the profile is the one of these requests
+    assert profile.each < INSTRUCTIONS_MAX
+    clocks = CLOCKS_OF_TURN_MAX * profile.calls["epoll_wait"] + CLOCKS_OF_REQUEST * requests
+    assert profile.calls["clock_gettime"] <= clocks + 0.01 * requests + 5 * profile.ticks
