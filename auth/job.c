@@ -137,7 +137,7 @@ parse_base(struct slice text, size_t *at, struct job_url *out)
 static bool
 parse_http(struct slice text, size_t *at, struct job_url *out)
 {
-	out->port = out->scheme == JOB_URL_HTTPS ? 443 : 80;
+	out->port = jg_job_url_tls(out) ? 443 : 80;
 	if (*at < text.len && text.at[*at] == '[') {
 		++*at;
 		if (!parse_ipv6(text, at, out))
@@ -179,6 +179,9 @@ jg_job_url_parse(struct slice text, struct job_url *out, size_t *bad)
 	} schemes[] = {
 	    {SLICE("http://"), JOB_URL_HTTP},
 	    {SLICE("https://"), JOB_URL_HTTPS},
+	    {SLICE("h2c://"), JOB_URL_H2C},
+	    {SLICE("grpc://"), JOB_URL_H2C},
+	    {SLICE("grpcs://"), JOB_URL_GRPCS},
 	    {SLICE("unix:"), JOB_URL_UNIX},
 	};
 

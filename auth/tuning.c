@@ -35,6 +35,8 @@ const struct tuning jg_tuning = {
 	.redial_last_ms = 500,
 	.turn_bytes = 512 * 1024,
 	.interims_max = 64,
+	.settings_ms = 10000,
+	.ping_ms = 5000,
 	.keep_margin_ms = 500},
     .worker = {.accept_max = 64,
 	.accept_pause_ms = 100,

@@ -25,16 +25,18 @@ ROOMS = {
     "proxy/observe": ({"include/jobgate"}, set()),
     "proxy/config": ({"include/jobgate", "auth", "auth/redis", "proxy/http", "proxy/net"}, {"libyaml"}),  # bounds and URL forms
     "proxy/http1": ({"include/jobgate", "proxy/http", "proxy/net"}, {"libcrypto"}),
+    "proxy/http2": ({"include/jobgate", "proxy/http", "proxy/net"}, set()),
     "proxy/browser": ({"include/jobgate", "auth", "proxy/http"}, {"libcrypto"}),
     "proxy/upstream": ({"include/jobgate", "proxy/http", "proxy/net", "proxy/observe"}, set()),
     "proxy/upstream/http1": ({"include/jobgate", "proxy/upstream", "proxy/http", "proxy/http1", "proxy/net"}, set()),
+    "proxy/upstream/http2": ({"include/jobgate", "proxy/upstream", "proxy/http", "proxy/http2", "proxy/net"}, set()),
     "proxy/exchange": ({"include/jobgate", "auth", "proxy/browser", "proxy/upstream", "proxy/http", "proxy/net", "proxy/observe"}, {"libcrypto"}),
     "proxy/downstream": ({"include/jobgate", "auth", "proxy/exchange", "proxy/http", "proxy/net", "proxy/observe"}, {"libcrypto"}),
     "proxy/downstream/http1": ({"include/jobgate", "proxy/downstream", "proxy/exchange", "proxy/http", "proxy/http1",
                                "proxy/net"}, set()),
     "proxy/downstream/http2": ({"include/jobgate", "proxy/downstream", "proxy/exchange", "proxy/http", "proxy/net"}, set()),
     "proxy/server": ({"include/jobgate", "auth", "auth/redis", "auth/control", "proxy/config", "proxy/exchange",
-                      "proxy/downstream", "proxy/downstream/http1", "proxy/downstream/http2", "proxy/upstream", "proxy/upstream/http1",
+                      "proxy/downstream", "proxy/downstream/http1", "proxy/downstream/http2", "proxy/upstream", "proxy/upstream/http1", "proxy/upstream/http2",
                       "proxy/net", "proxy/observe"}, {"libevent", "libcrypto"}),
     "proxy": ({"include/jobgate", "auth/bulk", "auth/cli", "proxy/config", "proxy/net", "proxy/server"}, set()),  # main.c
 }

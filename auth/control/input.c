@@ -173,7 +173,8 @@ check_url(struct slice url, struct input_error *error)
 		return wrong(error, "url", "a URL has at most %d bytes", JOB_URL_MAX);
 	if (!jg_job_url_parse(url, &parsed, &bad))
 		return wrong(error, "url",
-		    "not http://host[:port][/base], https://... or unix:/path (at character %zu)",
+		    "not http://host[:port][/base], the same with https, h2c, grpc or grpcs, or "
+		    "unix:/path (at character %zu)",
 		    bad + 1);
 	return check_address(&parsed, error);
 }

@@ -10,19 +10,33 @@
 #define JOB_URL_MAX 2048    /* bytes */
 #define JOB_LEASE_MAX 86400 /* seconds */
 
-enum job_url_scheme { JOB_URL_NONE, JOB_URL_HTTP, JOB_URL_HTTPS, JOB_URL_UNIX };
+enum job_url_scheme {
+	JOB_URL_NONE,
+	JOB_URL_HTTP,
+	JOB_URL_HTTPS,
+	JOB_URL_UNIX,  /* HTTP/1 */
+	JOB_URL_H2C,   /* h2c:// and grpc://: HTTP/2 in cleartext */
+	JOB_URL_GRPCS, /* HTTP/2 over TLS, and nothing else */
+};
 
 /*
- * Where a job's backend listens: http://host[:port][/base], https://..., or
- * unix:/path/to.sock. The slices point into the text it was parsed from.
+ * Where a job's backend listens: http://host[:port][/base], the same with https, h2c, grpc or
+ * grpcs, or unix:/path/to.sock. The slices point into the text it was parsed from.
  */
 struct job_url {
 	enum job_url_scheme scheme; /* JOB_URL_NONE: the job has no URL yet */
 	struct slice host;	    /* name or address, IPv6 without its brackets; empty for unix */
-	uint16_t port;		    /* given, or 80 / 443; 0 for unix */
+	uint16_t port;		    /* given, or 80, with TLS 443; 0 for unix */
 	struct slice base;	    /* "/base" without a slash at its end; may be empty */
 	struct slice path;	    /* of the socket, for unix */
 };
+
+/* True when connections to it are TLS. */
+static inline bool
+jg_job_url_tls(const struct job_url *url)
+{
+	return url->scheme == JOB_URL_HTTPS || url->scheme == JOB_URL_GRPCS;
+}
 
 /* A job's record; everything points into its owner's memory. */
 struct job {
@@ -43,7 +57,7 @@ bool jg_job_id_valid(struct slice id);
 
 /*
  * Parse a job's URL; an empty text gives JOB_URL_NONE. Returns false on
- * anything else than the three forms: user info, query, fragment, white space
+ * anything else than these forms: user info, query, fragment, white space
  * or control characters, an empty host, a port of 0 or over 65535, a base with
  * dot segments (also as %2e) or an encoded slash, a socket path that is not
  * absolute or over 107 bytes. *bad is the offset of the first byte that does

@@ -80,8 +80,16 @@ struct circuit_rules {
 	uint64_t patience_ms; /* refusals open it once they have lasted this long */
 };
 
+/* Of HTTP/2 connections to backends. */
+struct backend_http2 {
+	bool https;	/* offered to backends at https:// URLs, too */
+	size_t streams; /* of one connection, at a time */
+	size_t buffer;	/* bytes of one worker by which the windows of streams may grow, together */
+};
+
 /* Of the connections to backends; times are milliseconds. */
 struct pool_settings {
+	struct backend_http2 http2;
 	struct circuit_rules circuit; /* of each backend */
 	size_t idle_max;	      /* idle connections kept to each backend */
 	uint64_t idle_ms;	      /* a connection is kept idle for this long */

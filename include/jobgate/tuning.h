@@ -80,6 +80,8 @@ struct backend_tuning {
 	uint64_t redial_last_ms;  /* doubled up to this */
 	size_t turn_bytes;	  /* of an answer, read before the loop turns: others wait for it */
 	unsigned interims_max;	  /* interim answers to one request */
+	uint64_t settings_ms;	  /* for SETTINGS of HTTP/2 to come, and ours to be acknowledged */
+	uint64_t ping_ms;	  /* for the answer to a PING on a connection that is silent */
 	uint64_t keep_margin_ms;  /* an idle connection closes this long before the backend said it
 				     would */
 };

@@ -235,6 +235,7 @@ defaults_derive(struct builder *builder)
 		config->workers = cores > 0 ? (unsigned)cores : 1;
 	/* A backend that refuses connections may come back for as long as a connect may take. */
 	config->backends.pool.connect_ms = config->timeouts.connect;
+	config->backends.pool.http2.buffer = config->http2.limits.buffer;
 	config->backends.pool.circuit.patience_ms = config->timeouts.connect;
 	if (config->jobs.fixed_url != NULL)
 		jg_job_url_parse(

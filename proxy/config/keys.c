@@ -292,12 +292,20 @@ const struct config_key config_keys[] = {
     {"http2", SECTION},
     {"http2.clients", BOOL(http2.clients), .default_value = "false",
 	.help = "Clients may speak HTTP/2: over TLS by ALPN, in cleartext by prior knowledge."},
+    {"http2.backends", BOOL(backends.pool.http2.https), .default_value = "false",
+	.help = "Jobs at https:// URLs may speak HTTP/2, where they agree to it (ALPN). Jobs at "
+		"h2c://, grpc:// and grpcs:// URLs speak it in any case. Then many requests share "
+		"a connection; upgrades and requests with NTLM or Negotiate get HTTP/1.1."},
+    {"http2.backend_streams", COUNT(backends.pool.http2.streams), .default_value = "100", .min = 1,
+	.max = 1000,
+	.help = "Requests of one connection to a job at a time; a job may allow fewer."},
     {"http2.max_concurrent_streams", COUNT(http2.limits.streams), .default_value = "100", .min = 1,
 	.max = 1000, .help = "Requests of one connection at a time."},
     {"http2.buffer", SIZE(http2.limits.buffer), .default_value = "64MiB", .max = 1ul << 40,
 	.help = "Bytes of uploads that clients may send ahead of what their jobs have read, for "
 		"all streams of a worker together. Each stream may send 16 KiB in any case, and "
-		"up to 1 MiB of this."},
+		"up to 1 MiB of this. As much again is for answers that jobs may send ahead, "
+		"beyond 48 KiB of each stream."},
 
     {"limits", SECTION},
     {"limits.head_bytes", SIZE(limits.head.head_bytes), .default_value = "32KiB", .min = 1024,

@@ -61,7 +61,7 @@ exchange_send_request(struct exchange *exchange, bool fresh)
 		exchange->phase_us = loop_now_us(context->loop);
 	exchange_restart_deadline(exchange);
 	upstream->ops->begin(upstream, &exchange->kept->request, exchange->kept->lines);
-	if (fresh && !method_is_idempotent(exchange->method_id))
+	if (fresh && !method_is_idempotent(exchange->method_id) && !upstream->ops->says_unprocessed)
 		exchange_drop_kept(exchange);
 	if (!exchange->content_ended) {
 		/* This reads from the client, and the worker may be stopped there. */
@@ -77,7 +77,8 @@ exchange_acquire(struct exchange *exchange, enum pool_choice choice)
 {
 	bool up;
 
-	exchange->upstream = pool_acquire(exchange->backend, &exchange->upstream_user, choice, &up);
+	exchange->upstream = pool_acquire(exchange->backend, &exchange->upstream_user, choice,
+	    exchange->kept->request.exclusive, &up);
 	if (exchange->upstream == NULL)
 		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
 	else if (up)
@@ -140,6 +141,13 @@ upstream_failed(struct upstream_user *user, enum upstream_failure failure, enum 
 	exchange->upstream = NULL;
 	if (exchange_repeat(exchange, repeat))
 		return;
+	if (repeat == REPEAT_UNPROCESSED) {
+		exchange_fail_retry_later(exchange, OUTCOME_BACKEND_CLOSED, 503,
+		    SLICE("Job unavailable"),
+		    SLICE("The job refused the request before it had processed it; send it again."),
+		    1);
+		return;
+	}
 	if (exchange->control) {
 		exchange_call_failed(exchange, failure);
 		return;
@@ -176,6 +184,15 @@ upstream_failed(struct upstream_user *user, enum upstream_failure failure, enum 
 		exchange_fail(exchange, OUTCOME_CONNECT_FAILED, 503, SLICE("Gateway busy"),
 		    SLICE("The gateway cannot open more connections just now; try again "
 			  "shortly."));
+		return;
+	case UPSTREAM_NOT_HTTP2:
+		exchange_fail(exchange, OUTCOME_BAD_ANSWER, 502, title,
+		    SLICE("The job's URL says that it speaks HTTP/2, but it does not."));
+		return;
+	case UPSTREAM_NEEDS_HTTP1:
+		exchange_fail(exchange, OUTCOME_BAD_REQUEST, 501, SLICE("Not implemented"),
+		    SLICE("The job is reached over HTTP/2, which has no upgrades (WebSocket) and "
+			  "no authentication of connections (NTLM, Negotiate)."));
 		return;
 	case UPSTREAM_BROKEN:
 		exchange_fail(exchange, OUTCOME_BACKEND_CLOSED, 502, title,

@@ -107,7 +107,7 @@ route_authority(const struct job_url *target, char out[ROUTE_AUTHORITY_MAX])
 	struct writer writer = writer_of(out, ROUTE_AUTHORITY_MAX);
 	bool bracket =
 	    target->host.len > 0 && memchr(target->host.at, ':', target->host.len) != NULL;
-	uint16_t usual = target->scheme == JOB_URL_HTTPS ? 443 : 80;
+	uint16_t usual = jg_job_url_tls(target) ? 443 : 80;
 
 	if (target->scheme == JOB_URL_UNIX)
 		return SLICE("localhost");

@@ -73,14 +73,12 @@ load_files(SSL_CTX *context, const struct tls_client_options *options, char *err
 struct tls_client *
 tls_client_new(const struct tls_client_options *options, char *error, size_t cap)
 {
-	static const unsigned char protocols[] = "\x08http/1.1";
 	struct tls_client *client = calloc(1, sizeof(*client));
 
 	snprintf(error, cap, "out of memory");
 	if (client == NULL || (client->context = SSL_CTX_new(TLS_client_method())) == NULL)
 		goto fail;
-	if (!tls_context_init(client->context) ||
-	    SSL_CTX_set_alpn_protos(client->context, protocols, sizeof(protocols) - 1) != 0)
+	if (!tls_context_init(client->context))
 		goto fail;
 	if (!options->unverified)
 		SSL_CTX_set_verify(client->context, SSL_VERIFY_PEER, NULL);
@@ -117,9 +115,23 @@ expect_host(SSL *ssl, const char *host)
 	return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
 }
 
+static bool
+offer(SSL *ssl, enum tls_protocols offered)
+{
+	static const unsigned char both[] = "\x02h2\x08http/1.1";
+	const unsigned char *from = offered == TLS_HTTP1 ? both + 3 : both;
+	size_t len = sizeof(both) - 1;
+
+	if (offered == TLS_HTTP1)
+		len -= 3;
+	else if (offered == TLS_HTTP2)
+		len = 3;
+	return SSL_set_alpn_protos(ssl, from, (unsigned)len) == 0;
+}
+
 bool
-tls_client_open(
-    struct tls_client *client, struct conn *conn, struct slice host, SSL_SESSION **session)
+tls_client_open(struct tls_client *client, struct conn *conn, struct slice host,
+    enum tls_protocols offered, SSL_SESSION **session)
 {
 	char name[NAME_MAX_LEN + 1];
 	SSL *ssl;
@@ -132,7 +144,7 @@ tls_client_open(
 	if (ssl == NULL)
 		return false;
 	SSL_set_app_data(ssl, session);
-	if (!expect_host(ssl, name))
+	if (!expect_host(ssl, name) || !offer(ssl, offered))
 		return false; /* freed with the connection */
 	if (*session != NULL)
 		resume(ssl, *session);

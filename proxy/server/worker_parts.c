@@ -7,6 +7,7 @@
 #include "downstream/http2/session.h"
 #include "server/worker_state.h"
 #include "upstream/http1/client.h"
+#include "upstream/http2/client.h"
 
 /*
  * Descriptors that are kept for everything except connections and listening sockets: Redis,
@@ -134,7 +135,8 @@ make_pool(struct worker *worker)
 	    .tls = setup->backend_tls,
 	    .stats = setup->stats,
 	    .log = &worker->log,
-	    .protocol = &http1_client_protocol,
+	    .http1 = &http1_client_protocol,
+	    .http2 = &http2_client_protocol,
 	    .guard = guard_of(worker),
 	    .own_sockets = setup->own_sockets,
 	    .settings = config->backends.pool,

@@ -327,6 +327,8 @@ backend_dump(const struct backend *backend, struct dump *dump)
 	jg_dump_number(dump, "idle", backend->idle_count);
 	jg_dump_number(dump, "queued", length_of(&backend->queued));
 	jg_dump_number(dump, "resolving", length_of(&backend->resolving));
+	jg_dump_number(dump, "waiting", length_of(&backend->waiting));
+	jg_dump_flag(dump, "shared", !TAILQ_EMPTY(&backend->shared));
 	jg_dump_number(dump, "addresses", backend->address_count);
 	jg_dump_flag(dump, "asking", backend->resolution != NULL);
 	jg_dump_flag(dump, "dialling", backend->dialler != NULL);

@@ -13,10 +13,11 @@ dial_free(struct task *task)
 	slab_give(&dial->pool->dial_slab, dial, dial->pool->options.tuning->spare_max);
 }
 
-/* The one place where a dial ends, whatever has become of it. */
-static void
+void
 dial_close(struct dial *dial)
 {
+	struct backend_conn *made = dial->made;
+
 	race_end(dial);
 	if (dial->probe)
 		circuit_abandon(&dial->backend->circuit);
@@ -25,8 +26,8 @@ dial_close(struct dial *dial)
 	dial->upstream.user = NULL;
 	dial_set_state(dial, DIAL_CLOSED);
 	timer_remove(&dial->timer);
-	backend_conn_close(dial->made);
 	dial->made = NULL;
+	backend_conn_close(made);
 	dial->free_task.run = dial_free;
 	loop_defer(dial->pool->options.loop, &dial->free_task);
 }
@@ -45,6 +46,7 @@ dial_failed(struct dial *dial)
 	const struct backend *backend = dial->backend;
 	enum upstream_failure failure = dial->failure;
 
+	share_fail(dial);
 	PROBE_NOT_CONNECTED(backend->name.at, backend->name.len, backend->port, failure);
 	dial_close(dial);
 	user->ops->failed(user, failure, REPEAT_NOT);
@@ -83,23 +85,45 @@ dial_exhausted(struct dial *dial)
 	redial_left(dial);
 }
 
+/* What the backend speaks on the connection that is up; NULL: not what its URL says. */
+static const struct upstream_protocol *
+agreed_protocol(const struct dial *dial)
+{
+	const struct pool_options *options = &dial->pool->options;
+	const struct tls *tls = dial->made->conn.tls;
+
+	if (dial->backend->scheme == JOB_URL_H2C)
+		return options->http2;
+	if (tls != NULL && tls_is_http2(tls))
+		return options->http2;
+	return dial->backend->scheme == JOB_URL_GRPCS ? NULL : options->http1;
+}
+
 /* The connection is up: a client that speaks the backend's protocol takes it and the user over. */
 static void
 dial_up(struct dial *dial)
 {
+	const struct upstream_protocol *protocol = agreed_protocol(dial);
 	const struct backend *backend = dial->backend;
 	struct upstream_user *user = dial->upstream.user;
 	struct backend_conn *made = dial->made;
 
 	CHECK(user != NULL && made->conn.fd >= 0 && LIST_EMPTY(&dial->parallel), dial_dump, dial);
-
+	if (protocol == NULL) {
+		dial->failure = UPSTREAM_NOT_HTTP2;
+		dial_exhausted(dial);
+		return;
+	}
 	PROBE_CONNECTED(backend->name.at, backend->name.len, backend->port);
 	counter_add(&dial->pool->options.stats->backend_connects, 1);
 	backend_connected(dial);
 	dial->made = NULL;
 	made->dial = NULL;
+	made->protocol = protocol;
 	dial_close(dial);
-	made->protocol->opened(made, user);
+	if (protocol->takes == NULL && !dial->exclusive)
+		share_none(made);
+	protocol->opened(made, user);
 }
 
 /* ---- TLS ---- */
@@ -143,18 +167,30 @@ handshake_ready(struct conn *conn)
 	dial_handshake(backend_conn_of(conn)->dial);
 }
 
+static enum tls_protocols
+offered_protocols(const struct dial *dial)
+{
+	const struct pool_options *options = &dial->pool->options;
+
+	if (backend_is_http2(dial->backend))
+		return TLS_HTTP2;
+	return options->http2 != NULL && options->settings.http2.https && !dial->exclusive
+		   ? TLS_HTTP2_OR_HTTP1
+		   : TLS_HTTP1;
+}
+
 void
 dial_connected(struct dial *dial)
 {
 	const struct pool_options *options = &dial->pool->options;
 
 	race_end(dial);
-	if (dial->backend->scheme != JOB_URL_HTTPS) {
+	if (!backend_is_tls(dial->backend)) {
 		dial_up(dial);
 		return;
 	}
-	if (!tls_client_open(
-		options->tls, &dial->made->conn, dial->backend->name, &dial->backend->session)) {
+	if (!tls_client_open(options->tls, &dial->made->conn, dial->backend->name,
+		offered_protocols(dial), &dial->backend->session)) {
 		log_error(options->log, "TLS to a backend cannot be set up: out of memory");
 		dial_exhausted(dial);
 		return;
@@ -177,7 +213,7 @@ dial_timed_out(struct timer *timer)
 		return;
 	}
 	if (loop_now_ms(dial->pool->options.loop) < dial->connect_by_ms &&
-	    dial->state != DIAL_RESOLVING) {
+	    dial->state != DIAL_RESOLVING && dial->state != DIAL_WAITING) {
 		if (dial->state == DIAL_TLS_HANDSHAKE) {
 			conn_close(&dial->made->conn);
 			dial_set_state(dial, DIAL_CONNECTING);
@@ -186,8 +222,8 @@ dial_timed_out(struct timer *timer)
 		return;
 	}
 	dial->failure = UPSTREAM_CONNECT_TIMEOUT;
-	if (dial->state == DIAL_RESOLVING) {
-		/* The name servers are to blame, not the backend. */
+	if (dial->state == DIAL_RESOLVING || dial->state == DIAL_WAITING) {
+		/* The name servers are to blame, not the backend; or the other dial says it. */
 		dial_failed(dial);
 		return;
 	}
@@ -230,44 +266,64 @@ dial_start(struct dial *dial)
 	race_schedule(dial);
 }
 
-static void
+void
 dial_begin(struct dial *dial)
 {
 	struct backend *backend = dial->backend;
 	const struct pool_options *options = &dial->pool->options;
 	uint64_t now_ms = loop_now_ms(options->loop);
 
-	dial->connect_by_ms = now_ms + options->settings.connect_ms;
+	/* One that has waited for another's connection keeps its deadline. */
+	if (dial->connect_by_ms == 0)
+		dial->connect_by_ms = now_ms + options->settings.connect_ms;
 	if (!circuit_admits(&backend->circuit, now_ms, &dial->probe)) {
 		dial->failure = UPSTREAM_CIRCUIT_OPEN;
 		dial_fail(dial);
 	} else if (circuit_refuses(&backend->circuit, &options->settings.circuit, now_ms)) {
 		dial->failure = UPSTREAM_REFUSED;
+		share_lead(dial);
 		redial_wait(dial);
 	} else {
+		share_lead(dial);
 		dial_start(dial);
 	}
 }
 
 static const struct upstream_ops dial_ops = {.cancel = dial_cancel};
 
+/* The request can be made on no connection to this backend. */
+static bool
+is_impossible(const struct dial *dial)
+{
+	return backend_is_http2(dial->backend) &&
+	       (dial->exclusive || dial->pool->options.http2 == NULL);
+}
+
 struct dial *
-dial_new(struct backend *backend, struct upstream_user *user)
+dial_new(struct backend *backend, struct upstream_user *user, bool exclusive)
 {
 	struct pool *pool = backend->pool;
 	struct dial *dial = slab_take(&pool->dial_slab);
 
 	if (dial == NULL)
 		return NULL;
+	dial->upstream = (struct upstream){&dial_ops, user};
+	dial->pool = pool;
+	dial->backend = backend;
+	dial->exclusive = exclusive;
+	dial->timer.expired = dial_timed_out;
+	if (is_impossible(dial)) {
+		dial->failure = exclusive ? UPSTREAM_NEEDS_HTTP1 : UPSTREAM_NOT_HTTP2;
+		dial_fail(dial);
+		return dial;
+	}
+	if (share_wait(dial))
+		return dial;
 	dial->made = backend_conn_new(backend, dial);
 	if (dial->made == NULL) {
 		slab_give(&pool->dial_slab, dial, pool->options.tuning->spare_max);
 		return NULL;
 	}
-	dial->upstream = (struct upstream){&dial_ops, user};
-	dial->pool = pool;
-	dial->backend = backend;
-	dial->timer.expired = dial_timed_out;
 	dial_begin(dial);
 	return dial;
 }

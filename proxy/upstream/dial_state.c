@@ -3,7 +3,9 @@
 #include "upstream/pool_state.h"
 
 static const struct state_row dial_states[] = {
-    [DIAL_NEW] = {"new",
+    [DIAL_NEW] = {"new", STATE(DIAL_QUEUED) | STATE(DIAL_WAITING) | STATE(DIAL_CONNECTING) |
+			     STATE(DIAL_FAILED) | STATE(DIAL_CLOSED)},
+    [DIAL_WAITING] = {"waiting",
 	STATE(DIAL_QUEUED) | STATE(DIAL_CONNECTING) | STATE(DIAL_FAILED) | STATE(DIAL_CLOSED)},
     [DIAL_QUEUED] = {"queued", STATE(DIAL_CONNECTING) | STATE(DIAL_FAILED) | STATE(DIAL_CLOSED)},
     [DIAL_RESOLVING] = {"resolving", STATE(DIAL_CONNECTING) | STATE(DIAL_CLOSED)},
@@ -23,6 +25,8 @@ list_of(const struct dial *dial, enum dial_state state)
 	switch (state) {
 	case DIAL_QUEUED:
 		return &dial->backend->queued;
+	case DIAL_WAITING:
+		return &dial->backend->waiting;
 	case DIAL_RESOLVING:
 		return &dial->backend->resolving;
 	case DIAL_FAILED:

@@ -11,6 +11,8 @@ backend_free(struct backend *backend)
 	CHECK(backend->users == 0 && backend->idle_count == 0, backend_dump, backend);
 	CHECK(TAILQ_EMPTY(&backend->queued) && TAILQ_EMPTY(&backend->resolving), backend_dump,
 	    backend);
+	CHECK(
+	    TAILQ_EMPTY(&backend->waiting) && TAILQ_EMPTY(&backend->shared), backend_dump, backend);
 	if (backend->resolution != NULL)
 		resolver_cancel(backend->resolution);
 	timer_remove(&backend->timer);
@@ -60,6 +62,8 @@ backend_new(struct pool *pool, struct bucket *bucket, const struct job_url *targ
 	backend->timer.expired = backend_expired;
 	backend->redial.expired = redial_due;
 	TAILQ_INIT(&backend->idle);
+	TAILQ_INIT(&backend->shared);
+	TAILQ_INIT(&backend->waiting);
 	TAILQ_INIT(&backend->resolving);
 	TAILQ_INIT(&backend->queued);
 	if (!backend_init_addresses(backend)) {
@@ -104,7 +108,7 @@ backend_conn_new(struct backend *backend, struct dial *dial)
 	connection->conn.fd = -1;
 	connection->pool = pool;
 	connection->options = &pool->options;
-	connection->protocol = pool->options.protocol;
+	connection->protocol = pool->options.http1;
 	connection->backend = backend;
 	connection->dial = dial;
 	backend->users++;
@@ -140,9 +144,10 @@ backend_conn_close(struct backend_conn *connection)
 	LIST_REMOVE(connection, member);
 	pool->connections--;
 	count(backend, &pool->options.stats->backend_connections, (uint64_t)-1);
-	pool_leave(backend);
 	connection->free_task.run = backend_conn_free;
 	loop_defer(pool->options.loop, &connection->free_task);
+	share_closes(connection);
+	pool_leave(backend);
 }
 
 struct backend *
@@ -180,13 +185,24 @@ pool_avoid(const struct backend_conn *connection)
 		backend->first = (backend->first + 1) % backend->address_count;
 }
 
-/* Take the connection that was used last, if there is one that is good. */
+/* The idle connection that was used last; exclusive: of those that serve one user at a time. */
 static struct backend_conn *
-take_idle(struct backend *backend, enum pool_choice choice)
+last_idle(const struct backend *backend, bool exclusive)
+{
+	struct backend_conn *connection = TAILQ_FIRST(&backend->idle);
+
+	while (exclusive && connection != NULL && connection->protocol->takes != NULL)
+		connection = TAILQ_NEXT(connection, link);
+	return connection;
+}
+
+/* Take it, if there is one that is good. */
+static struct backend_conn *
+take_idle(struct backend *backend, enum pool_choice choice, bool exclusive)
 {
 	struct backend_conn *connection;
 
-	while (choice != POOL_FRESH && (connection = TAILQ_FIRST(&backend->idle)) != NULL)
+	while (choice != POOL_FRESH && (connection = last_idle(backend, exclusive)) != NULL)
 		if (choice != POOL_CHECKED || connection->protocol->still_idle(connection))
 			return connection;
 	return NULL;
@@ -211,29 +227,47 @@ pool_make_room(struct pool *pool)
 }
 
 struct upstream *
-pool_acquire(struct backend *backend, struct upstream_user *user, enum pool_choice choice, bool *up)
+pool_acquire(struct backend *backend, struct upstream_user *user, enum pool_choice choice,
+    bool exclusive, bool *up)
 {
 	struct pool *pool = backend->pool;
-	struct backend_conn *connection;
+	struct backend_conn *connection = NULL;
 	struct dial *dial;
 
 	CHECK(backend->users > 0, backend_dump, backend); /* pool_enter was called */
-	/* Idle connections alone may serve all requests: look up the name all the same, as it may
-	 * have other addresses now. */
-	if (!TAILQ_EMPTY(&backend->idle) && !backend_addresses_fresh(backend))
+	/* The connections that there are may serve all requests: look up the name all the same, as
+	 * it may have other addresses now. */
+	if ((!TAILQ_EMPTY(&backend->idle) || !TAILQ_EMPTY(&backend->shared)) &&
+	    !backend_addresses_fresh(backend))
 		backend_resolve(backend);
-	connection = take_idle(backend, choice);
+	if (choice != POOL_FRESH && !exclusive)
+		connection = share_take(backend);
+	if (connection == NULL)
+		connection = take_idle(backend, choice, exclusive);
 	*up = connection != NULL;
 	if (connection != NULL) {
 		counter_add(&pool->options.stats->backend_reuses, 1);
-		pool_unkeep(connection);
 		return connection->protocol->serve(connection, user);
 	}
 	/* Each client's connection may need one: idle ones must not take the descriptors away. */
 	if (pool->connections >= pool->options.connections_max)
 		pool_make_room(pool);
-	dial = dial_new(backend, user);
+	dial = dial_new(backend, user, exclusive);
 	return dial != NULL ? &dial->upstream : NULL;
+}
+
+bool
+pool_is_current(struct backend_conn *connection)
+{
+	const struct backend *backend = connection->backend;
+
+	if (connection->place.version == backend->version)
+		return true;
+	if (!backend_still_has(backend, &connection->conn))
+		return false;
+	/* Its address is still one of the backend's, even if at another place. */
+	connection->place.version = backend->version;
+	return true;
 }
 
 bool
@@ -245,12 +279,8 @@ pool_keep(struct backend_conn *connection)
 	CHECK(connection->dial == NULL && connection->conn.fd >= 0, backend_conn_dump, connection);
 	if (pool->draining || backend->idle_count >= pool->options.settings.idle_max)
 		return false;
-	if (connection->place.version != backend->version) {
-		if (!backend_still_has(backend, &connection->conn))
-			return false;
-		/* Its address is still one of the backend's, even if at another place. */
-		connection->place.version = backend->version;
-	}
+	if (!pool_is_current(connection))
+		return false;
 	TAILQ_INSERT_HEAD(&backend->idle, connection, link);
 	backend->idle_count++;
 	count(backend, &pool->options.stats->backend_idle, 1);
@@ -290,6 +320,7 @@ pool_dump(const struct pool *pool, struct dump *dump)
 	jg_dump_number(dump, "parallel", pool->parallel_count);
 	jg_dump_number(dump, "most", pool->options.connections_max);
 	jg_dump_flag(dump, "failed", !TAILQ_EMPTY(&pool->failed));
+	jg_dump_number(dump, "windows", pool->windows);
 	jg_dump_number(dump, "idle_blocks", pool->connection_slab.idle_count);
 	jg_dump_flag(dump, "draining", pool->draining);
 	jg_dump_end(dump);
@@ -301,6 +332,39 @@ pool_scratch(struct pool *pool)
 	return pool->scratch;
 }
 
+struct slab *
+pool_streams(struct pool *pool)
+{
+	return &pool->stream_slab;
+}
+
+bool
+pool_widen_windows(struct pool *pool, uint32_t bytes)
+{
+	if (pool->windows + bytes > pool->options.settings.http2.buffer)
+		return false;
+	pool->windows += bytes;
+	return true;
+}
+
+void
+pool_narrow_windows(struct pool *pool, uint32_t bytes)
+{
+	CHECK(pool->windows >= bytes, pool_dump, pool);
+	pool->windows -= bytes;
+}
+
+/* Protocols take turns in using it. */
+static size_t
+scratch_size(const struct pool *pool)
+{
+	size_t size = pool->options.http1->scratch_size;
+
+	if (pool->options.http2 != NULL && pool->options.http2->scratch_size > size)
+		size = pool->options.http2->scratch_size;
+	return size;
+}
+
 struct pool *
 pool_new(const struct pool_options *options)
 {
@@ -308,16 +372,21 @@ pool_new(const struct pool_options *options)
 
 	if (pool == NULL)
 		return NULL;
-	pool->scratch = scratch_new(options->protocol->scratch_size);
+	pool->options = *options;
+	pool->scratch = scratch_new(scratch_size(pool));
 	if (pool->scratch == NULL) {
 		free(pool);
 		return NULL;
 	}
-	pool->options = *options;
 	if (options->tuning == NULL)
 		pool->options.tuning = &jg_tuning.backend;
 	pool->deliver.run = dial_deliver;
-	pool->connection_slab.size = options->protocol->size;
+	pool->connection_slab.size = options->http1->size;
+	if (options->http2 != NULL) {
+		if (options->http2->size > options->http1->size)
+			pool->connection_slab.size = options->http2->size;
+		pool->stream_slab.size = options->http2->stream_size;
+	}
 	pool->dial_slab.size = sizeof(struct dial);
 	TAILQ_INIT(&pool->failed);
 	return pool;
@@ -332,21 +401,25 @@ pool_drain(struct pool *pool)
 void
 pool_free(struct pool *pool)
 {
+	struct backend_conn *connection;
 	struct backend *backend;
 
 	if (pool == NULL)
 		return;
-	while (pool_make_room(pool))
-		;
+	while ((connection = LIST_FIRST(&pool->all)) != NULL)
+		/* It leaves the list. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
+		connection->protocol->close(connection);
 	loop_turn(pool->options.loop, false); /* what closed is freed at the end of the turn */
 	loop_cancel(pool->options.loop, &pool->deliver);
 	for (size_t i = 0; i < BACKEND_BUCKETS; i++)
 		while ((backend = LIST_FIRST(&pool->buckets[i])) != NULL)
 			/* It leaves the list. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 			backend_free(backend);
-	CHECK(pool->connections == 0 && pool->parallel_count == 0, pool_dump, pool);
+	CHECK(pool->connections == 0 && pool->parallel_count == 0 && pool->windows == 0, pool_dump,
+	    pool);
 	slab_clear(&pool->connection_slab);
 	slab_clear(&pool->dial_slab);
-	scratch_free(pool->scratch, pool->options.protocol->scratch_size);
+	slab_clear(&pool->stream_slab);
+	scratch_free(pool->scratch, scratch_size(pool));
 	free(pool);
 }

@@ -30,7 +30,8 @@ struct pool_options {
 	struct tls_client *tls;	    /* of connections to https */
 	struct worker_stats *stats; /* it counts backend_* and circuit* */
 	const struct log *log;
-	const struct upstream_protocol *protocol; /* what backends speak */
+	const struct upstream_protocol *http1; /* what backends speak: HTTP/1, or */
+	const struct upstream_protocol *http2; /* HTTP/2; NULL: none does */
 
 	struct guard_rules guard;	/* which addresses the URL of a record may lead to */
 	const char *const *own_sockets; /* paths of the gateway's own Unix sockets, NULL at the end;
@@ -94,12 +95,16 @@ enum pool_choice {
 };
 
 /*
- * Get a connection to a backend. *up: it is an idle one, and `begin` may follow at once. Else it is
- * still to be made, and `connected` or `failed` of the user follows, never from within this call;
- * until then only `cancel` may be called. NULL when memory is short.
+ * Get a connection to a backend, or a stream of one. *up: there is one, and `begin` may follow at
+ * once. Else it is still to be made, and `connected` or `failed` of the user follows, never from
+ * within this call; until then only `cancel` may be called. NULL when memory is short.
+ *
+ * Where the backend may speak HTTP/2, the connection that is being made serves all who ask for one
+ * meanwhile. exclusive: the request shares its connection with no other one (an upgrade, NTLM): it
+ * gets one of HTTP/1.
  */
-struct upstream *pool_acquire(
-    struct backend *backend, struct upstream_user *user, enum pool_choice choice, bool *up);
+struct upstream *pool_acquire(struct backend *backend, struct upstream_user *user,
+    enum pool_choice choice, bool exclusive, bool *up);
 
 /* Seconds after which a backend whose circuit is open may be tried again, at least 1. */
 unsigned pool_retry_s(const struct backend *backend);

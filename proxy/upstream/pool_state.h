@@ -1,12 +1,13 @@
 /*
- * pool_state.h - what pool.c, backend.c, dial.c, race.c, redial.c, connect_address.c and walk.c
- * share; no other file includes it.
+ * pool_state.h - what pool.c, backend.c, dial.c, race.c, redial.c, share.c, connect_address.c and
+ * walk.c share; no other file includes it.
  *
  * pool.c      the backends, their connections, and the idle ones among these
  * backend.c   one backend: its addresses, and whether it takes connections
  * dial.c      the making of a connection
  * race.c      which addresses a dial tries, and when; connect_address.c connects to one of them
  * redial.c    the wait for a backend that refuses connections
+ * share.c     connections that serve many, and dials that wait for such a one
  * walk.c      from one backend or connection to the next, for dumps
  */
 #ifndef JOBGATE_UPSTREAM_POOL_STATE_H
@@ -38,8 +39,13 @@ struct backend {
 	struct slice name;	       /* host, or path of the socket; in `text` */
 	struct backend_conn_list idle; /* last in, first out */
 	size_t idle_count;
-	size_t users;		    /* connections in any state, and exchanges that have entered */
-	struct dial_list resolving; /* wait for the addresses */
+	struct backend_conn_list shared; /* those that take more users besides those they have */
+	bool http1; /* https: its last connection agreed on HTTP/1, so each dial makes its own */
+	struct backend_conn *making; /* the one that others wait for, until it is known to take
+					many users; NULL: none */
+	struct dial_list waiting;    /* for that one; the one that waits longest first */
+	size_t users;		     /* connections in any state, and exchanges that have entered */
+	struct dial_list resolving;  /* wait for the addresses */
 	struct resolution *resolution; /* under way, or NULL */
 	bool partial; /* the addresses of one family have come, those of the other not yet */
 	bool failed;  /* the last lookup failed: new connections have no address */
@@ -72,7 +78,8 @@ struct pool_walk {
 
 struct pool {
 	struct pool_options options;
-	struct slab connection_slab, dial_slab;
+	struct slab connection_slab, dial_slab, stream_slab;
+	size_t windows; /* bytes by which the windows of streams have grown */
 	void *scratch;
 	bool draining;
 	struct task deliver; /* tells exchanges of connections that failed at once */
@@ -89,6 +96,7 @@ enum dial_state {
 	DIAL_NEW,	 /* has not begun */
 	DIAL_QUEUED,	 /* the backend refuses connections; waits until it takes them, or for its
 			    turn to try */
+	DIAL_WAITING,	 /* waits for a connection that another dial makes, and that takes many */
 	DIAL_RESOLVING,	 /* waits for the addresses of the backend's name */
 	DIAL_CONNECTING, /* waits for connect(2) to some of them */
 	DIAL_TLS_HANDSHAKE, /* waits for the TLS handshake */
@@ -99,7 +107,7 @@ enum dial_state {
 /*
  * The making of one connection. It is the upstream of the exchange that wants it, of which only
  * `cancel` may be called, until a client of a protocol takes its place. Addresses are raced, the
- * first in `made`, others beside it.
+ * first in `made`, others beside it. `made` is NULL while it waits for another dial's.
  */
 struct dial {
 	struct upstream upstream;
@@ -114,6 +122,7 @@ struct dial {
 	uint64_t connect_by_ms;	       /* the deadline of the whole dial */
 	uint32_t tried;		       /* a bit for each address that was tried, in */
 	uint32_t tried_version;	       /* this version of them */
+	bool exclusive;		       /* the connection has to speak HTTP/1 */
 	bool probe;		       /* the backend's circuit waits to hear how it ends */
 	enum upstream_failure failure; /* why its addresses failed */
 };
@@ -122,6 +131,9 @@ struct dial {
 
 /* A connection that is still closed, for a dial; it counts. NULL when memory is short. */
 struct backend_conn *backend_conn_new(struct backend *backend, struct dial *dial);
+
+/* True when a connection leads to an address that the backend has now. */
+bool pool_is_current(struct backend_conn *connection);
 
 static inline struct backend_conn *
 backend_conn_of(struct conn *conn)
@@ -175,7 +187,13 @@ void dial_dump(const struct dial *dial, struct dump *dump);
  * Begin to make a connection, to known addresses or by way of the resolver. `connected` or
  * `failed` of the user follows, never from within this call. NULL when memory is short.
  */
-struct dial *dial_new(struct backend *backend, struct upstream_user *user);
+struct dial *dial_new(struct backend *backend, struct upstream_user *user, bool exclusive);
+
+/* Begin, or begin once more: `made` is a new connection. */
+void dial_begin(struct dial *dial);
+
+/* The one place where a dial ends, whatever has become of it. */
+void dial_close(struct dial *dial);
 
 /* Connect: to addresses that are known, or once they are. */
 void dial_start(struct dial *dial);
@@ -194,6 +212,43 @@ void dial_resolved(struct backend *backend);
 
 /* Tell the users of dials that failed at once (task of a pool). */
 void dial_deliver(struct task *task);
+
+/* ---- share.c ---- */
+
+/* True when the job's URL says that the backend speaks HTTP/2, and nothing else. */
+static inline bool
+backend_is_http2(const struct backend *backend)
+{
+	return backend->scheme == JOB_URL_H2C || backend->scheme == JOB_URL_GRPCS;
+}
+
+/* True when a connection to it is TLS. */
+static inline bool
+backend_is_tls(const struct backend *backend)
+{
+	return backend->scheme == JOB_URL_HTTPS || backend->scheme == JOB_URL_GRPCS;
+}
+
+/* True when the dial's connection may turn out to take many users. */
+bool share_may(const struct dial *dial);
+
+/* A connection to take one more user besides those it has; NULL: there is none. */
+struct backend_conn *share_take(struct backend *backend);
+
+/* True when another dial makes the connection, and the dial waits for it. */
+bool share_wait(struct dial *dial);
+
+/* This dial makes the connection that others may wait for. */
+void share_lead(struct dial *dial);
+
+/* It is known to serve one user only: those that wait for it make their own. */
+void share_none(struct backend_conn *connection);
+
+/* It could not be made: those that wait for it fail for the same reason. */
+void share_fail(struct dial *dial);
+
+/* A connection closes: when others wait for it, the first of them makes another one. */
+void share_closes(const struct backend_conn *connection);
 
 /* ---- race.c ---- */
 

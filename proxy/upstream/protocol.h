@@ -30,10 +30,11 @@ struct backend_conn {
 	const struct pool_options *options; /* the pool's */
 	const struct upstream_protocol *protocol;
 	struct backend *backend;
-	struct dial *dial;		 /* NULL once it is up */
-	struct address_place place;	 /* where `conn` leads */
-	TAILQ_ENTRY(backend_conn) link;	 /* among the backend's idle ones */
-	LIST_ENTRY(backend_conn) member; /* among all of the pool */
+	struct dial *dial;		      /* NULL once it is up */
+	struct address_place place;	      /* where `conn` leads */
+	TAILQ_ENTRY(backend_conn) link;	      /* among the backend's idle ones */
+	TAILQ_ENTRY(backend_conn) share_link; /* among its shared ones */
+	LIST_ENTRY(backend_conn) member;      /* among all of the pool */
 	struct task free_task;
 };
 
@@ -50,13 +51,23 @@ struct upstream_protocol {
 	/* Bytes of working memory that all connections of a pool share (pool_scratch). */
 	size_t scratch_size;
 
+	/* Bytes of the struct of which each user has one, where a connection serves many at a time;
+	 * else 0. */
+	size_t stream_size;
+
 	/*
 	 * The connection is up, and the protocol's from now on; its part is zeroed. The user is
 	 * told `connected` within the call.
 	 */
 	void (*opened)(struct backend_conn *connection, struct upstream_user *user);
 
-	/* Serve the next user, on an idle connection that has just left the pool. */
+	/* True when one more user can be served at the same time. NULL: never. */
+	bool (*takes)(const struct backend_conn *connection);
+
+	/*
+	 * Serve the next user, on an idle connection, which leaves the pool's list, or on one that
+	 * takes one more. NULL when memory is short.
+	 */
 	struct upstream *(*serve)(struct backend_conn *connection, struct upstream_user *user);
 
 	/*
@@ -65,7 +76,8 @@ struct upstream_protocol {
 	 */
 	bool (*still_idle)(struct backend_conn *connection);
 
-	/* Close an idle connection. */
+	/* Close a connection without users; one that has users closes after the last of them, and
+	 * takes no others. */
 	void (*close)(struct backend_conn *connection);
 
 	/* Write what a connection that is up is at this moment. */
@@ -82,6 +94,24 @@ bool pool_keep(struct backend_conn *connection);
 
 /* An idle connection closes: it is not kept any more. */
 void pool_unkeep(struct backend_conn *connection);
+
+/* A connection takes more users besides those it has; or it takes none any more. */
+void pool_share(struct backend_conn *connection);
+void pool_unshare(struct backend_conn *connection);
+
+/*
+ * A connection is known to take many users, and how many: those that waited for it are told
+ * `connected`, as far as it takes them.
+ */
+void pool_opened(struct backend_conn *connection);
+
+/* Structs of stream_size bytes. */
+struct slab *pool_streams(struct pool *pool);
+
+/* The windows of streams, beyond their first size: take bytes off the worker's budget, or give them
+ * back. False: it is spent. */
+bool pool_widen_windows(struct pool *pool, uint32_t bytes);
+void pool_narrow_windows(struct pool *pool, uint32_t bytes);
 
 /* A new connection broke before its first answer: begin with another address next time. */
 void pool_avoid(const struct backend_conn *connection);

@@ -30,6 +30,8 @@ enum upstream_failure {
 				*/
 	UPSTREAM_CIRCUIT_OPEN, /* it has recently taken no connections: none is tried for a while */
 	UPSTREAM_NO_SOCKET,    /* the gateway is short of descriptors, ports or memory */
+	UPSTREAM_NOT_HTTP2,    /* its URL says that it speaks HTTP/2, and it does not */
+	UPSTREAM_NEEDS_HTTP1,  /* the request cannot be made over HTTP/2, as which its URL says */
 	UPSTREAM_BROKEN,       /* closed or reset before its answer was complete */
 	UPSTREAM_BAD_ANSWER,   /* it broke the rules of its protocol */
 };
@@ -39,9 +41,11 @@ enum upstream_failure {
  * because only it knows what was sent on which connection. Each reason counts once for a request.
  */
 enum repeat {
-	REPEAT_NOT,    /* the backend may have acted on it, or will never take it */
-	REPEAT_STALE,  /* it went out on a kept connection that was at its end */
-	REPEAT_BROKEN, /* it went out on a new one that broke before an answer began */
+	REPEAT_NOT,	    /* the backend may have acted on it, or will never take it */
+	REPEAT_STALE,	    /* it went out on a kept connection that was at its end */
+	REPEAT_BROKEN,	    /* it went out on a new one that broke before an answer began */
+	REPEAT_UNPROCESSED, /* the backend says that it has not processed it: it may be sent again
+			       whatever its method */
 };
 
 /* What the exchange calls. Each of these may call back, `failed` included, except where said. */
@@ -89,6 +93,10 @@ struct upstream_ops {
 	 * nothing back, from now on.
 	 */
 	void (*cancel)(struct upstream *upstream);
+
+	/* The backend can say that it has not processed a request (REPEAT_UNPROCESSED): keep its
+	 * head until the answer's comes. */
+	bool says_unprocessed;
 };
 
 struct upstream {

@@ -350,6 +350,7 @@ client_serve(struct backend_conn *connection, struct upstream_user *user)
 {
 	struct http1_client *client = client_on(connection);
 
+	pool_unkeep(connection);
 	timer_stop(&client->timer);
 	client->upstream.user = user;
 	http1_client_set_state(client, HTTP1_CLIENT_WAITING);

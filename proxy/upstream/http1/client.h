@@ -5,7 +5,7 @@
 #include "http/write.h"
 #include "upstream/protocol.h"
 
-/* For pool_options.protocol. */
+/* For pool_options.http1. */
 extern const struct upstream_protocol http1_client_protocol;
 
 /*

@@ -97,6 +97,11 @@ http_urls(void **state)
 	    {"http://h/%20-._~!$&'()*+,;=:@%C3%a4", JOB_URL_HTTP, "h", 80,
 		"/%20-._~!$&'()*+,;=:@%C3%a4"},
 	    {"http://h/%2e%2e%2e", JOB_URL_HTTP, "h", 80, "/%2e%2e%2e"},
+	    {"h2c://h", JOB_URL_H2C, "h", 80, ""},
+	    {"h2c://[::1]:8080/a/", JOB_URL_H2C, "::1", 8080, "/a"},
+	    {"grpc://h:50051", JOB_URL_H2C, "h", 50051, ""},
+	    {"grpcs://h", JOB_URL_GRPCS, "h", 443, ""},
+	    {"grpcs://h:50051/a", JOB_URL_GRPCS, "h", 50051, "/a"},
 	};
 
 	(void)state;
@@ -122,6 +127,13 @@ what_is_no_http_url(void **state)
 	    {"h", 0},
 	    {"http", 0},
 	    {"http:/h", 0},
+	    {"h2c:/h", 0},
+	    {"h2://h", 0},
+	    {"grpc:h", 0},
+	    {"GRPC://h", 0},
+	    {"grpcss://h", 0},
+	    {"grpc://", 7},
+	    {"grpcs://u@h", 9},
 	    {"HTTP://h", 0},
 	    {"ftp://h", 0},
 	    {" http://h", 0},

@@ -161,7 +161,8 @@ pool_retry_s(const struct backend *backend)
 }
 
 struct upstream *
-pool_acquire(struct backend *backend, struct upstream_user *user, enum pool_choice choice, bool *up)
+pool_acquire(struct backend *backend, struct upstream_user *user, enum pool_choice choice,
+    bool exclusive, bool *up)
 {
 	unsigned i = fake_pool.acquires++;
 	struct fake_upstream *given = &fake_pool.given[i];
@@ -169,6 +170,7 @@ pool_acquire(struct backend *backend, struct upstream_user *user, enum pool_choi
 	assert_ptr_equal(backend, &fake_pool);
 	assert_true(i < FAKE_ACQUIRES_MAX);
 	fake_pool.choices[i] = choice;
+	(void)exclusive;
 	given->upstream = (struct upstream){&fake_upstream_ops, user};
 	given->room = sizeof(given->body);
 	*up = !fake_pool.to_make[i];

@@ -42,6 +42,7 @@ static void
 expect_lists(const struct dial *dial)
 {
 	assert_ptr_equal(TAILQ_FIRST(&backend->queued), dial->state == DIAL_QUEUED ? dial : NULL);
+	assert_ptr_equal(TAILQ_FIRST(&backend->waiting), dial->state == DIAL_WAITING ? dial : NULL);
 	assert_ptr_equal(
 	    TAILQ_FIRST(&backend->resolving), dial->state == DIAL_RESOLVING ? dial : NULL);
 	assert_ptr_equal(
@@ -51,9 +52,9 @@ expect_lists(const struct dial *dial)
 static void
 a_dial_moves_between_the_lists_of_its_states(void **state)
 {
-	static const enum dial_state way[] = {DIAL_QUEUED, DIAL_CONNECTING, DIAL_RESOLVING,
-	    DIAL_CONNECTING, DIAL_TLS_HANDSHAKE, DIAL_CONNECTING, DIAL_QUEUED, DIAL_FAILED,
-	    DIAL_CLOSED};
+	static const enum dial_state way[] = {DIAL_WAITING, DIAL_QUEUED, DIAL_CONNECTING,
+	    DIAL_RESOLVING, DIAL_CONNECTING, DIAL_TLS_HANDSHAKE, DIAL_CONNECTING, DIAL_QUEUED,
+	    DIAL_FAILED, DIAL_CLOSED};
 	struct dial dial = dial_of_user();
 
 	(void)state;
@@ -157,7 +158,7 @@ dumps(void **state)
 	assert_string_equal(text,
 	    "dial{state=new connect_by_ms=30 tried=0 failure=0 user "
 	    "backend{name=\"127.0.0.1\" port=80 source=record users=1 idle=0 queued=0 resolving=0 "
-	    "addresses=1 circuit{state=closed failures=0 pause_ms=0}}}");
+	    "waiting=0 addresses=1 circuit{state=closed failures=0 pause_ms=0}}}");
 	jg_dump_init(&dump, text, sizeof(text));
 	http1_client_dump(&client, &dump);
 	assert_non_null(strstr(text, "http1_client{state=waiting in=0 out=0 sent=0 interims=0 user "
@@ -165,7 +166,7 @@ dumps(void **state)
 	assert_int_equal(dump.depth, 0);
 	jg_dump_init(&dump, text, sizeof(text));
 	pool_dump(world.pool, &dump);
-	assert_string_equal(text, "pool{connections=0 parallel=0 most=16 idle_blocks=0}");
+	assert_string_equal(text, "pool{connections=0 parallel=0 most=16 windows=0 idle_blocks=0}");
 }
 
 int

@@ -126,7 +126,7 @@ reuse_and_get(void)
 	bool up;
 
 	user = FAKE_USER;
-	user.upstream = pool_acquire(backend, &user.user, POOL_ANY, &up);
+	user.upstream = pool_acquire(backend, &user.user, POOL_ANY, false, &up);
 	assert_true(up);
 	user.upstream->ops->begin(user.upstream, &request, SLICE(""));
 	user.upstream->ops->flush(user.upstream);

@@ -18,6 +18,7 @@
 
 #include "net/buffer.h"
 #include "upstream/http1/client_state.h"
+#include "upstream/http2/client_state.h"
 #include "upstream/pool_state.h"
 
 #define CONNECT_MS 5000
@@ -73,13 +74,15 @@ static inline void
 world_open(struct pool_world *world)
 {
 	struct pool_options options = {
-	    .protocol = &http1_client_protocol,
+	    .http1 = &http1_client_protocol,
+	    .http2 = &http2_client_protocol,
 	    .guard.allow_loopback = true,
 	    .head = {16 * 1024, 8 * 1024, 100},
 	    .connections_max = 16,
 	    .settings.idle_max = 4,
 	    .settings.connect_ms = CONNECT_MS,
 	    .settings.idle_ms = IDLE_MS,
+	    .settings.http2 = {.streams = 100, .buffer = 4 * 1024 * 1024},
 	    .ctx = world,
 	    .catch_up = world_catch_up,
 	    .make_room = world_make_room,

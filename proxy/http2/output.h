@@ -1,0 +1,89 @@
+/* output.h - what waits to be sent on an HTTP/2 connection, of either end. */
+#ifndef JOBGATE_HTTP2_OUTPUT_H
+#define JOBGATE_HTTP2_OUTPUT_H
+
+#include "http/h2_frame.h"
+#include "net/buffer.h"
+#include "net/conn.h"
+
+/* No place in what is sent. */
+#define H2_NOWHERE UINT64_MAX
+
+/*
+ * One buffer for the frames of all streams, which one system call sends. Places are counted in
+ * bytes from the connection's beginning, so that they stay the same while bytes leave.
+ */
+struct h2_output {
+	struct conn *conn;
+	struct buffer_pool *buffers;
+	/* A frame of a stream that waits has another place: tell the stream. */
+	void (*moved)(struct h2_output *output, uint32_t stream, uint64_t at, uint64_t to);
+	struct buffer *out;	 /* to be sent; NULL: nothing */
+	uint64_t sent;		 /* bytes that the kernel took */
+	uint64_t whole_at;	 /* where the first frame begins of which nothing was sent */
+	uint64_t cut_at;	 /* where the content begins of a frame that was sent in part */
+	uint32_t cut_stream;	 /* whose it is; 0: no DATA was sent in part */
+	uint64_t first_block_at; /* where our first field block begins; H2_NOWHERE: none yet */
+	size_t control_out;	 /* bytes of small frames that wait to be sent */
+	int32_t window;		 /* the connection's, in which content may go */
+	bool failed;		 /* the connection is lost, or memory was short */
+};
+
+void h2_output_init(struct h2_output *output, struct conn *conn, struct buffer_pool *buffers,
+    void (*moved)(struct h2_output *output, uint32_t stream, uint64_t at, uint64_t to));
+
+/* Give back what is held. */
+void h2_output_clear(struct h2_output *output);
+
+/*
+ * Begin to write frames of at most `size` bytes behind what waits; h2_output_written ends it.
+ * False: it has failed, nothing is to be written.
+ */
+bool h2_output_write(struct h2_output *output, size_t size, struct writer *writer);
+
+/* control: they are small frames that answer the peer's own; control_out counts them. */
+void h2_output_written(struct h2_output *output, const struct writer *writer, bool control);
+
+/* Where the next byte written will stand. */
+static inline uint64_t
+h2_output_at(const struct h2_output *output)
+{
+	return output->sent + buffer_len(output->out);
+}
+
+/* Nothing of the frame at this place has left. */
+static inline bool
+h2_output_waits(const struct h2_output *output, uint64_t at)
+{
+	return at != H2_NOWHERE && at >= output->whole_at && at >= output->sent;
+}
+
+/* True while each field block may become the first one to leave: see hpack_write_start. */
+static inline bool
+h2_output_is_first_block(const struct h2_output *output)
+{
+	return output->sent <= output->first_block_at;
+}
+
+/* HEADERS, and CONTINUATION where it is longer than size_max, at *at. False: as above. */
+bool h2_output_block(struct h2_output *output, uint32_t stream, unsigned flags, struct slice block,
+    uint32_t size_max, uint64_t *at);
+
+/* One DATA frame, taken off the connection's window, at *at. False: as above. */
+bool h2_output_data(
+    struct h2_output *output, uint32_t stream, unsigned flags, struct slice data, uint64_t *at);
+
+/* Send what the socket takes. IO_OK: all is gone. */
+enum io h2_output_send(struct h2_output *output);
+
+/* Let the frame at this place end its stream. False: it has left, or is none. */
+bool h2_output_mark_end(struct h2_output *output, uint64_t at);
+
+/*
+ * Take back what a stream has written from this place on, as far as it has not left; frames that
+ * say something about the connection's health stay. Content of a frame that has left in part
+ * becomes zeros.
+ */
+void h2_output_take_out(struct h2_output *output, uint32_t stream, uint64_t from);
+
+#endif

@@ -1,0 +1,260 @@
+/* answer.c - what comes for a stream: heads, content, trailers, on their way to the user. */
+#include "http/framing.h"
+#include "upstream/http2/client_state.h"
+
+/* ---- windows ---- */
+
+void
+backend_session_widen(struct backend_session *session, uint32_t id, uint32_t bytes)
+{
+	struct writer writer;
+
+	if (!h2_output_write(&session->output, H2_FRAME_HEAD_LEN + 4, &writer))
+		return;
+	h2_write_window_update(&writer, id, bytes);
+	h2_output_written(&session->output, &writer, true);
+	backend_session_wake(session);
+}
+
+/* A window that was used up fast enough becomes larger, as far as the worker's budget allows. */
+static void
+grow_window(struct backend_stream *stream)
+{
+	struct h2_window *window = &stream->window;
+	uint32_t larger =
+	    window->size < BACKEND_WINDOW_MAX / 2 ? 2 * window->size : BACKEND_WINDOW_MAX;
+
+	if (larger > window->size &&
+	    pool_widen_windows(stream->session->pool, larger - window->size))
+		h2_window_grow(window, larger - window->size);
+}
+
+void
+backend_stream_give_window(struct backend_stream *stream)
+{
+	pool_narrow_windows(stream->session->pool, stream->window.size - BACKEND_WINDOW_FIRST);
+	stream->window.size = BACKEND_WINDOW_FIRST;
+}
+
+/* This much content was dealt with: let more come. */
+static void
+credit_stream(struct backend_stream *stream, size_t bytes)
+{
+	if (!h2_window_credit(&stream->window, (uint32_t)bytes) || stream->answer_ended)
+		return;
+	if (stream->in == NULL) /* the user keeps up */
+		grow_window(stream);
+	backend_session_widen(stream->session, stream->id, h2_window_give(&stream->window));
+}
+
+/* ---- content ---- */
+
+/* Keep what the user does not take. False: memory is short. */
+static bool
+keep_content(struct backend_stream *stream, struct slice content)
+{
+	struct buffer_pool *buffers = stream->session->options->buffers;
+	struct buffer *in = stream->in, *larger;
+
+	if (content.len == 0)
+		return true;
+	if (in != NULL && buffer_room(in) < content.len)
+		buffer_compact(in);
+	if (in == NULL || buffer_room(in) < content.len) {
+		larger = buffer_take(buffers, 2 * buffer_len(in) + content.len);
+		if (larger == NULL)
+			return false;
+		if (in != NULL)
+			buffer_append(larger, buffer_bytes(in));
+		buffer_give(buffers, in);
+		stream->in = in = larger;
+	}
+	buffer_append(in, content);
+	return true;
+}
+
+/* All content has been handed on: the end follows. */
+static void
+hand_on_end(struct backend_stream *stream)
+{
+	struct backend_session *session = stream->session;
+	struct fields trailers = {.items = backend_session_scratch(session)->trailers};
+	struct upstream_user *user = stream->upstream.user;
+	bool has = stream->trailers != NULL && trailers_parse(buffer_bytes(stream->trailers),
+						   session->options->head.fields, NULL, &trailers);
+
+	user->ops->content_end(user, has ? &trailers : NULL);
+}
+
+void
+backend_stream_push(struct backend_stream *stream)
+{
+	struct upstream_user *user = stream->upstream.user;
+	size_t taken;
+
+	if (stream->state != BACKEND_STREAM_RELAYING || stream->end_told)
+		return;
+	while (stream->in != NULL) {
+		taken = user->ops->content(user, buffer_bytes(stream->in));
+		if (stream->state == BACKEND_STREAM_CLOSED || taken == 0)
+			return;
+		stream->in->start += (uint32_t)taken;
+		if (buffer_len(stream->in) == 0) {
+			buffer_give(stream->session->options->buffers, stream->in);
+			stream->in = NULL;
+		}
+		credit_stream(stream, taken);
+	}
+	if (stream->answer_ended) {
+		stream->end_told = true;
+		hand_on_end(stream);
+	}
+}
+
+void
+backend_stream_on_content(
+    struct backend_stream *stream, struct slice content, uint32_t counted, bool end_stream)
+{
+	struct upstream_user *user = stream->upstream.user;
+	size_t taken = 0;
+
+	if (!h2_content_take(&stream->announced, content.len) ||
+	    (end_stream && !h2_content_whole(&stream->announced))) {
+		backend_stream_bad(stream, H2_PROTOCOL_ERROR);
+		return;
+	}
+	stream->answer_ended = end_stream;
+	backend_stream_to_flush(stream);
+	if (stream->in == NULL && content.len > 0)
+		taken = user->ops->content(user, content);
+	if (stream->state == BACKEND_STREAM_CLOSED)
+		return;
+	if (!keep_content(stream, slice_after(content, taken))) {
+		backend_stream_bad(stream, H2_INTERNAL_ERROR);
+		return;
+	}
+	credit_stream(stream, taken + (counted - content.len));
+	if (end_stream && stream->in == NULL)
+		backend_stream_push(stream);
+}
+
+/* ---- field blocks ---- */
+
+/* An interim answer. */
+static void
+take_interim(struct backend_stream *stream, struct response *response)
+{
+	struct upstream_user *user = stream->upstream.user;
+
+	if (++stream->interims > stream->session->options->tuning->interims_max)
+		backend_stream_bad(stream, H2_ENHANCE_YOUR_CALM);
+	else if (response->status == 100 || response->status == 103)
+		user->ops->interim(user, response);
+}
+
+static void
+take_head(struct backend_stream *stream, const struct hpack_block *block, bool end_stream)
+{
+	struct backend_session *session = stream->session;
+	const struct h2_asked asked = {.method = stream->method};
+	struct upstream_user *user = stream->upstream.user;
+	struct response response;
+
+	if (!h2_response_read(block, end_stream, &asked, &session->options->head, &response)) {
+		backend_stream_bad(stream, H2_PROTOCOL_ERROR);
+		return;
+	}
+	if (response.status < 200) {
+		take_interim(stream, &response);
+		return;
+	}
+	session->answered = true;
+	stream->answer_ended = end_stream;
+	stream->announced = h2_content_of(response.content, response.length);
+	backend_stream_set_state(stream, BACKEND_STREAM_RELAYING);
+	user->ops->head(user, &response);
+	if (end_stream)
+		backend_stream_push(stream);
+}
+
+/* Keep trailers until the content before them has been handed on. False: memory is short. */
+static bool
+keep_trailers(struct backend_stream *stream, const struct fields *trailers)
+{
+	struct buffer_pool *buffers = stream->session->options->buffers;
+	struct writer writer;
+
+	stream->trailers = buffer_take(buffers, BUFFER_LARGE);
+	if (stream->trailers == NULL)
+		return false;
+	writer = writer_of(stream->trailers->bytes, buffer_room(stream->trailers));
+	write_fields(&writer, trailers);
+	write_literal(&writer, "\r\n");
+	stream->trailers->end = (uint32_t)(writer.at - stream->trailers->bytes);
+	stream->trailers = buffer_fit(buffers, stream->trailers);
+	return !writer.full;
+}
+
+static void
+take_trailers(struct backend_stream *stream, const struct hpack_block *block, bool end_stream)
+{
+	struct fields trailers;
+
+	if (stream->answer_ended) {
+		backend_stream_bad(stream, H2_STREAM_CLOSED);
+		return;
+	}
+	if (!end_stream || !h2_trailers_read(block, NULL, &trailers) ||
+	    !h2_content_whole(&stream->announced)) {
+		backend_stream_bad(stream, H2_PROTOCOL_ERROR);
+		return;
+	}
+	if (trailers.count > 0 && !keep_trailers(stream, &trailers)) {
+		backend_stream_bad(stream, H2_INTERNAL_ERROR);
+		return;
+	}
+	stream->answer_ended = true;
+	backend_stream_push(stream);
+}
+
+/* A block that could be decoded. */
+static void
+take_block(struct backend_session *session, const struct hpack_block *block)
+{
+	struct backend_stream *stream = backend_stream_find(session, session->block.stream);
+
+	if (stream == NULL) /* it was on its way when the stream was reset */
+		return;
+	overhead_payload(&session->overhead, block->size);
+	backend_stream_to_flush(stream);
+	if (session->block.error != H2_NO_ERROR)
+		backend_stream_bad(stream, session->block.error);
+	else if (stream->state == BACKEND_STREAM_AWAITING)
+		take_head(stream, block, session->block.end_stream);
+	else
+		take_trailers(stream, block, session->block.end_stream);
+}
+
+void
+backend_session_on_block(struct backend_session *session, struct slice bytes)
+{
+	struct http2_client_scratch *scratch = backend_session_scratch(session);
+	struct hpack_block block;
+	size_t consumed;
+
+	hpack_block_init(&block, scratch->fields, H2_FIELDS_MAX, scratch->text,
+	    sizeof(scratch->text),
+	    session->options->head.head_bytes + HPACK_FIELD_OVERHEAD * H2_FIELDS_MAX);
+	switch (hpack_decode(&session->decoder, bytes, true, &block, &consumed)) {
+	case HPACK_OK:
+		take_block(session, &block);
+		return;
+	case HPACK_NO_MEMORY:
+		backend_session_fail(session, H2_INTERNAL_ERROR, SLICE("no memory"));
+		return;
+	case HPACK_CUT:
+	case HPACK_BAD:
+		backend_session_fail(session, H2_COMPRESSION_ERROR, SLICE("field block not valid"));
+		return;
+	}
+}

@@ -1,0 +1,261 @@
+/* request.c - what a user sends on its stream, within the windows that the backend gives. */
+#include "http/h2_encode.h"
+#include "upstream/http2/client_state.h"
+
+/* ---- field blocks ---- */
+
+/* Begin a block in the pool's scratch. */
+static struct writer
+begin_block(const struct backend_stream *stream)
+{
+	struct http2_client_scratch *scratch = backend_session_scratch(stream->session);
+	struct writer writer = writer_of(scratch->wire, sizeof(scratch->wire));
+
+	if (h2_output_is_first_block(&stream->session->output))
+		hpack_write_start(&writer);
+	return writer;
+}
+
+static void
+end_block(struct backend_stream *stream, const struct writer *writer, unsigned flags)
+{
+	struct backend_session *session = stream->session;
+	char *text = backend_session_scratch(session)->wire;
+	struct slice block = {text, (size_t)(writer->at - text)};
+	uint64_t at;
+
+	if (writer->full) /* the scratch has room for all that can be kept */
+		session->output.failed = true;
+	if (!h2_output_block(
+		&session->output, stream->id, flags, block, session->settings.max_frame_size, &at))
+		return;
+	overhead_payload(&session->overhead, block.len);
+	if (stream->head_at == H2_NOWHERE)
+		stream->head_at = at;
+	stream->last_frame_at = at;
+}
+
+static void
+stream_begin(struct upstream *upstream, const struct request *request, struct slice lines)
+{
+	struct backend_stream *stream = backend_stream_of(upstream);
+	struct backend_session *session = stream->session;
+	bool ends = request->content == CONTENT_NONE ||
+		    (request->content == CONTENT_LENGTH && request->length == 0);
+	struct writer writer;
+
+	CHECK(stream->state == BACKEND_STREAM_NEW && upstream->user != NULL, backend_stream_dump,
+	    stream);
+	backend_stream_take_id(stream);
+	stream->method = request->method_id;
+	stream->request_ended = ends;
+	stream->heard = session->received;
+	writer = begin_block(stream);
+	h2_encode_request(&writer, request, lines, session->connection->conn.tls != NULL);
+	end_block(stream, &writer, ends ? H2_END_STREAM : 0);
+	backend_stream_set_state(stream, BACKEND_STREAM_AWAITING);
+	backend_session_wake(session);
+}
+
+/* ---- content ---- */
+
+/* How many bytes of content may be written now. */
+static size_t
+room_for(const struct backend_stream *stream)
+{
+	const struct h2_output *output = &stream->session->output;
+	size_t waiting = buffer_len(output->out), room = stream->quota;
+
+	if (stream->send_window <= 0 || output->window <= 0 || waiting >= OUT_MAX)
+		return 0;
+	if (room > OUT_MAX - waiting)
+		room = OUT_MAX - waiting;
+	if (room > (size_t)stream->send_window)
+		room = (size_t)stream->send_window;
+	return room < (size_t)output->window ? room : (size_t)output->window;
+}
+
+/* Write content in frames, as far as there is room; returns how much. */
+static size_t
+write_content(struct backend_stream *stream, struct slice data)
+{
+	struct backend_session *session = stream->session;
+	uint32_t most = session->settings.max_frame_size;
+	size_t taken = 0, n;
+
+	if (most > DATA_MAX)
+		most = DATA_MAX;
+	while (taken < data.len) {
+		n = room_for(stream);
+		if (n > data.len - taken)
+			n = data.len - taken;
+		if (n > most)
+			n = most;
+		if (n == 0 || !h2_output_data(&session->output, stream->id, 0,
+				  (struct slice){data.at + taken, n}, &stream->last_frame_at))
+			break;
+		stream->send_window -= (int32_t)n;
+		stream->quota -= (uint32_t)n;
+		taken += n;
+	}
+	overhead_payload(&session->overhead, taken);
+	return taken;
+}
+
+/* Content was not taken: the stream gets a turn, unless it is its own window that is used up. */
+static void
+block(struct backend_stream *stream)
+{
+	stream->blocked = true;
+	if ((stream->send_window <= 0 && !stream->stopped) || stream->has_turn)
+		return;
+	stream->has_turn = true;
+	TAILQ_INSERT_TAIL(&stream->session->turns, stream, turn_link);
+}
+
+void
+backend_stream_unblock(struct backend_stream *stream)
+{
+	if (stream->blocked)
+		block(stream);
+	backend_session_wake(stream->session);
+}
+
+static size_t
+stream_content(struct upstream *upstream, struct slice data)
+{
+	struct backend_stream *stream = backend_stream_of(upstream);
+	struct backend_session *session = stream->session;
+	bool in_turn = stream->quota > 0;
+	size_t taken;
+
+	CHECK(stream->state == BACKEND_STREAM_AWAITING || stream->state == BACKEND_STREAM_RELAYING,
+	    backend_stream_dump, stream);
+	if (session->output.failed || stream->stopped || stream->request_ended)
+		return data.len; /* nothing of it is wanted any more */
+	/* When others wait for their turn, this stream has to wait, too. */
+	if (!in_turn && TAILQ_EMPTY(&session->turns))
+		stream->quota = OUT_MAX;
+	taken = write_content(stream, data);
+	if (!in_turn)
+		stream->quota = 0;
+	stream->blocked = false;
+	if (taken < data.len && !session->output.failed)
+		block(stream);
+	backend_session_wake(session);
+	return taken;
+}
+
+/* True when any of the trailers is to be forwarded. */
+static bool
+has_trailers(const struct fields *trailers)
+{
+	for (size_t i = 0; trailers != NULL && i < trailers->count; i++)
+		if (!trailers->items[i].dropped)
+			return true;
+	return false;
+}
+
+static void
+stream_content_end(struct upstream *upstream, const struct fields *trailers)
+{
+	struct backend_stream *stream = backend_stream_of(upstream);
+	struct h2_output *output = &stream->session->output;
+	struct writer writer;
+
+	CHECK(stream->state == BACKEND_STREAM_AWAITING || stream->state == BACKEND_STREAM_RELAYING,
+	    backend_stream_dump, stream);
+	if (stream->request_ended || stream->stopped)
+		return;
+	stream->request_ended = true;
+	if (has_trailers(trailers)) {
+		writer = begin_block(stream);
+		hpack_write_fields(&writer, trailers);
+		end_block(stream, &writer, H2_END_STREAM);
+	} else if (!h2_output_mark_end(output, stream->last_frame_at)) {
+		h2_output_data(
+		    output, stream->id, H2_END_STREAM, (struct slice){0}, &stream->last_frame_at);
+	}
+	backend_session_wake(stream->session);
+}
+
+static void
+stream_flush(struct upstream *upstream)
+{
+	backend_session_wake(backend_stream_of(upstream)->session);
+}
+
+/* Give a stream its turn: it may write one frame. */
+static void
+take_turn(struct backend_stream *stream)
+{
+	stream->quota = DATA_MAX;
+	stream->blocked = false;
+	stream->upstream.user->ops->writable(stream->upstream.user);
+	stream->quota = 0;
+}
+
+void
+backend_session_take_turns(struct backend_session *session)
+{
+	struct backend_stream *stream;
+
+	while (session->output.window > 0 && buffer_len(session->output.out) < OUT_MAX) {
+		stream = TAILQ_FIRST(&session->turns);
+		if (stream == NULL)
+			break;
+		TAILQ_REMOVE(&session->turns, stream, turn_link);
+		stream->has_turn = false;
+		take_turn(stream);
+	}
+}
+
+/* ---- the other operations ---- */
+
+static void
+stream_pump(struct upstream *upstream)
+{
+	struct backend_stream *stream = backend_stream_of(upstream);
+
+	backend_stream_push(stream);
+	if (upstream->user != NULL)
+		upstream->user->ops->flush(upstream->user);
+}
+
+static bool
+stream_pending(const struct upstream *upstream)
+{
+	const struct backend_stream *stream = backend_stream_of(upstream);
+
+	return h2_output_waits(&stream->session->output, stream->last_frame_at);
+}
+
+static void
+stream_release(struct upstream *upstream)
+{
+	struct backend_stream *stream = backend_stream_of(upstream);
+
+	/* An exchange may end its answer before the backend has seen the end of the request. */
+	if (stream->request_ended && stream->answer_ended)
+		backend_stream_close(stream);
+	else
+		backend_stream_cut(stream, H2_CANCEL);
+}
+
+static void
+stream_cancel(struct upstream *upstream)
+{
+	backend_stream_cut(backend_stream_of(upstream), H2_CANCEL);
+}
+
+const struct upstream_ops backend_stream_ops = {
+    .begin = stream_begin,
+    .content = stream_content,
+    .content_end = stream_content_end,
+    .flush = stream_flush,
+    .pump = stream_pump,
+    .pending = stream_pending,
+    .release = stream_release,
+    .cancel = stream_cancel,
+    .says_unprocessed = true,
+};

@@ -1,0 +1,301 @@
+/* session.c - one turn of a session: bytes come, and go; its timer. */
+#include "upstream/http2/client_state.h"
+
+/* What one connection may do in a turn of the loop. */
+#define TURN_FRAMES 256
+#define TURN_BYTES (512 * 1024) /* in each direction */
+
+/* ---- reading ---- */
+
+/* Make `in` a buffer with room. False: memory is short. */
+static bool
+reserve_in(struct backend_session *session)
+{
+	struct buffer_pool *buffers = session->options->buffers;
+	struct buffer *in = session->in, *large;
+
+	if (in != NULL && in->capacity >= BUFFER_LARGE) {
+		buffer_compact(in);
+		return true;
+	}
+	large = buffer_take(buffers, BUFFER_LARGE);
+	if (large == NULL)
+		return false;
+	if (in != NULL)
+		buffer_append(large, buffer_bytes(in));
+	buffer_give(buffers, in);
+	session->in = large;
+	return true;
+}
+
+/* Read once. IO_AGAIN: there is nothing. */
+static enum io
+fill(struct backend_session *session, size_t *budget)
+{
+	struct conn *conn = &session->connection->conn;
+	enum io io;
+	size_t n;
+
+	/* The end of the connection may stand right behind the first part of a frame. */
+	if (session->in != NULL)
+		conn_look_again(conn);
+	if (!conn->readable)
+		return IO_AGAIN;
+	if (!reserve_in(session))
+		return IO_ERROR;
+	io = conn_read(conn, session->in->bytes + session->in->end, buffer_room(session->in), &n);
+	if (io != IO_OK)
+		return io;
+	session->in->end += (uint32_t)n;
+	session->received += n;
+	*budget -= n < *budget ? n : *budget;
+	if (!overhead_read(&session->overhead, n, backend_session_now_ms(session)))
+		backend_session_fail(
+		    session, H2_ENHANCE_YOUR_CALM, SLICE("too many frames without content"));
+	return IO_OK;
+}
+
+/* Give back `in` when it is empty. */
+static void
+drop_empty(struct backend_session *session)
+{
+	if (session->in == NULL || buffer_len(session->in) > 0)
+		return;
+	buffer_give(session->options->buffers, session->in);
+	session->in = NULL;
+}
+
+/* Read frames as long as that makes sense in this turn. False: the connection is lost. */
+static bool
+read_frames(struct backend_session *session)
+{
+	size_t budget = TURN_BYTES;
+	unsigned frames = TURN_FRAMES;
+
+	while (backend_session_may_read(session)) {
+		backend_session_read_frames(session, &frames);
+		if (session->state == BACKEND_SESSION_CLOSED)
+			return true;
+		if (frames == 0 || budget == 0) {
+			loop_defer(session->options->loop, &session->work_task);
+			return true;
+		}
+		drop_empty(session);
+		switch (fill(session, &budget)) {
+		case IO_OK:
+			break;
+		case IO_AGAIN:
+			drop_empty(session);
+			return true;
+		case IO_EOF:
+		case IO_ERROR:
+			return false;
+		}
+		if (session->state == BACKEND_SESSION_CLOSED)
+			return true;
+	}
+	return true;
+}
+
+/* Tell users that nothing more comes for now. */
+static void
+flush_users(struct backend_session *session)
+{
+	struct backend_stream *stream;
+
+	while ((stream = TAILQ_FIRST(&session->flushes)) != NULL) {
+		TAILQ_REMOVE(&session->flushes, stream, flush_link);
+		stream->to_flush = false;
+		stream->upstream.user->ops->flush(stream->upstream.user);
+	}
+}
+
+/* ---- sending ---- */
+
+/* Send what waits, and what streams have besides as long as the socket takes it. */
+static void
+send_all(struct backend_session *session)
+{
+	struct h2_output *output = &session->output;
+	uint64_t until = output->sent + TURN_BYTES, before;
+
+	while (session->state != BACKEND_SESSION_CLOSED) {
+		backend_session_take_turns(session);
+		before = output->sent;
+		if (h2_output_send(output) != IO_OK || TAILQ_EMPTY(&session->turns) ||
+		    output->window <= 0 || output->sent == before)
+			return;
+		if (output->sent >= until) {
+			loop_defer(session->options->loop, &session->work_task);
+			return;
+		}
+	}
+}
+
+/* ---- one turn ---- */
+
+size_t
+backend_session_streams_max(const struct backend_session *session)
+{
+	size_t most = session->options->settings.http2.streams;
+
+	return session->settings.max_concurrent_streams < most
+		   ? session->settings.max_concurrent_streams
+		   : most;
+}
+
+/* Keep it in the pool for the next exchange, if that has room. */
+static void
+become_idle(struct backend_session *session)
+{
+	if (!pool_keep(session->connection)) {
+		backend_session_leave(session);
+		return;
+	}
+	backend_session_set_state(session, BACKEND_SESSION_IDLE);
+	session->idle_due_ms = backend_session_now_ms(session) + session->options->settings.idle_ms;
+}
+
+void
+backend_session_settle(struct backend_session *session)
+{
+	bool opening = session->state == BACKEND_SESSION_OPENING;
+	enum backend_session_state suits =
+	    session->stream_count < backend_session_streams_max(session) ? BACKEND_SESSION_SHARED
+									 : BACKEND_SESSION_FULL;
+
+	if (session->state == BACKEND_SESSION_CLOSED || !session->settings.received)
+		return;
+	if (session->state == BACKEND_SESSION_LEAVING || session->next_id > H2_STREAM_LIMIT) {
+		if (session->stream_count == 0)
+			backend_session_leave(session);
+		return;
+	}
+	if (session->stream_count == 0 && !opening) {
+		if (session->state != BACKEND_SESSION_IDLE)
+			become_idle(session);
+		return;
+	}
+	if (session->state != suits)
+		backend_session_set_state(session, suits);
+	if (opening)
+		pool_opened(session->connection);
+}
+
+static uint64_t
+earlier(uint64_t due_ms, uint64_t other_ms)
+{
+	return other_ms != 0 && other_ms < due_ms ? other_ms : due_ms;
+}
+
+/* Choose the moment at which backend_session_expired is called next. */
+static void
+set_timer(struct backend_session *session)
+{
+	uint64_t now_ms = backend_session_now_ms(session), due_ms = UINT64_MAX;
+
+	due_ms = earlier(due_ms, session->settings_due_ms);
+	due_ms = earlier(due_ms, session->ack_due_ms);
+	due_ms = earlier(due_ms, session->ping_due_ms);
+	if (session->state == BACKEND_SESSION_IDLE)
+		due_ms = earlier(due_ms, session->idle_due_ms);
+	if (due_ms == UINT64_MAX)
+		timer_stop(&session->timer);
+	else
+		timer_start(
+		    session->options->loop, &session->timer, due_ms > now_ms ? due_ms - now_ms : 0);
+}
+
+/* Before control goes back to the loop: hold no more memory than there are bytes. */
+static void
+trim(struct backend_session *session)
+{
+	struct buffer_pool *buffers = session->options->buffers;
+
+	session->in = buffer_fit(buffers, session->in);
+	session->block.bytes = buffer_fit(buffers, session->block.bytes);
+	session->output.out = buffer_fit(buffers, session->output.out);
+	set_timer(session);
+}
+
+void
+backend_session_work(struct backend_session *session)
+{
+	bool held;
+
+	if (session->working || session->state == BACKEND_SESSION_CLOSED)
+		return;
+	/* Before bytes move: see pool_options. Streams, and the session, may end within the call.
+	 */
+	session->options->catch_up(session->options->ctx);
+	if (session->state == BACKEND_SESSION_CLOSED)
+		return;
+	conn_send_unsent(&session->connection->conn);
+	session->working = true;
+	if (!read_frames(session))
+		backend_session_lost(session, UPSTREAM_BROKEN);
+	held = !backend_session_may_read(session);
+	flush_users(session);
+	send_all(session);
+	session->working = false;
+	if (session->state == BACKEND_SESSION_CLOSED)
+		return;
+	if (session->output.failed) {
+		backend_session_lost(session, UPSTREAM_BROKEN);
+		return;
+	}
+	/* What was sent may have made room for more of what has come: no event will tell that. */
+	if (held && backend_session_may_read(session))
+		backend_session_wake(session);
+	backend_session_settle(session);
+	if (session->state != BACKEND_SESSION_CLOSED)
+		trim(session);
+}
+
+void
+backend_session_resume(struct task *task)
+{
+	backend_session_work(container_of(task, struct backend_session, work_task));
+}
+
+void
+backend_session_wake(struct backend_session *session)
+{
+	if (!session->working && session->state != BACKEND_SESSION_CLOSED)
+		loop_defer(session->options->loop, &session->work_task);
+}
+
+void
+backend_session_ready(struct conn *conn)
+{
+	struct backend_conn *connection = container_of(conn, struct backend_conn, conn);
+
+	backend_session_work(backend_session_of(connection));
+}
+
+static bool
+is_late(const struct backend_session *session, uint64_t due_ms)
+{
+	return due_ms != 0 && backend_session_now_ms(session) >= due_ms;
+}
+
+void
+backend_session_expired(struct timer *timer)
+{
+	struct backend_session *session = container_of(timer, struct backend_session, timer);
+
+	/* What has come meanwhile counts, even if the worker was stopped. */
+	session->connection->conn.readable = true;
+	backend_session_work(session);
+	if (session->state == BACKEND_SESSION_CLOSED)
+		return;
+	if (is_late(session, session->settings_due_ms))
+		backend_session_lost(session, UPSTREAM_NOT_HTTP2);
+	else if (is_late(session, session->ack_due_ms))
+		backend_session_fail(
+		    session, H2_SETTINGS_TIMEOUT, SLICE("SETTINGS not acknowledged"));
+	else if (is_late(session, session->ping_due_ms))
+		backend_session_lost(session, UPSTREAM_BROKEN);
+	else if (session->state == BACKEND_SESSION_IDLE && is_late(session, session->idle_due_ms))
+		backend_session_leave(session);
+}

@@ -1,0 +1,168 @@
+/* streams.c - the streams of a session: found by their id, begun, ended, reset. */
+#include "upstream/http2/client_state.h"
+
+static unsigned
+bucket_of(uint32_t id)
+{
+	return id / 2 % BACKEND_STREAM_BUCKETS;
+}
+
+struct backend_stream *
+backend_stream_find(const struct backend_session *session, uint32_t id)
+{
+	struct backend_stream *stream;
+
+	LIST_FOREACH(stream, &session->buckets[bucket_of(id)], bucket)
+	if (stream->id == id)
+		return stream;
+	return NULL;
+}
+
+static void
+stream_free(struct task *task)
+{
+	struct backend_stream *stream = container_of(task, struct backend_stream, free_task);
+
+	CHECK(stream->state == BACKEND_STREAM_CLOSED, backend_stream_dump, stream);
+	slab_give(pool_streams(stream->session->pool), stream,
+	    stream->session->options->tuning->spare_max);
+}
+
+struct backend_stream *
+backend_stream_new(struct backend_session *session, struct upstream_user *user, bool first)
+{
+	struct backend_stream *stream = slab_take(pool_streams(session->pool));
+
+	if (stream == NULL)
+		return NULL;
+	stream->upstream = (struct upstream){&backend_stream_ops, user};
+	stream->session = session;
+	stream->free_task.run = stream_free;
+	stream->first = first;
+	stream->window = h2_window_of(BACKEND_WINDOW_FIRST);
+	stream->send_window = (int32_t)session->settings.initial_window_size;
+	stream->head_at = stream->last_frame_at = H2_NOWHERE;
+	TAILQ_INSERT_TAIL(&session->streams, stream, link);
+	session->stream_count++;
+	return stream;
+}
+
+void
+backend_stream_take_id(struct backend_stream *stream)
+{
+	struct backend_session *session = stream->session;
+
+	CHECK(
+	    stream->id == 0 && session->next_id <= H2_STREAM_LIMIT, backend_session_dump, session);
+	stream->id = session->next_id;
+	session->next_id += 2;
+	LIST_INSERT_HEAD(&session->buckets[bucket_of(stream->id)], stream, bucket);
+}
+
+void
+backend_stream_close(struct backend_stream *stream)
+{
+	struct backend_session *session = stream->session;
+	struct buffer_pool *buffers = session->options->buffers;
+
+	if (stream->state == BACKEND_STREAM_CLOSED)
+		return;
+	stream->upstream.user = NULL;
+	backend_stream_set_state(stream, BACKEND_STREAM_CLOSED);
+	if (stream->id != 0)
+		LIST_REMOVE(stream, bucket);
+	TAILQ_REMOVE(&session->streams, stream, link);
+	if (stream->has_turn)
+		TAILQ_REMOVE(&session->turns, stream, turn_link);
+	if (stream->to_flush)
+		TAILQ_REMOVE(&session->flushes, stream, flush_link);
+	session->stream_count--;
+	backend_stream_give_window(stream);
+	buffer_give(buffers, stream->in);
+	buffer_give(buffers, stream->trailers);
+	stream->in = stream->trailers = NULL;
+	loop_defer(session->options->loop, &stream->free_task);
+	backend_session_wake(session); /* another state may suit it now */
+}
+
+/* RST_STREAM. */
+static void
+reset(struct backend_session *session, uint32_t id, enum h2_error error)
+{
+	struct writer writer;
+
+	if (!h2_output_write(&session->output, H2_FRAME_HEAD_LEN + 4, &writer))
+		return;
+	h2_write_rst_stream(&writer, id, error);
+	h2_output_written(&session->output, &writer, true);
+}
+
+/*
+ * The backend has sent nothing since the stream began: perhaps the connection leads nowhere any
+ * more. Later requests must not all learn that by their time-outs.
+ */
+static void
+doubt(const struct backend_stream *stream)
+{
+	static const char payload[8] = "jobgate";
+	struct backend_session *session = stream->session;
+	struct writer writer;
+
+	if (stream->heard != session->received || session->ping_due_ms != 0 ||
+	    !h2_output_write(&session->output, H2_FRAME_HEAD_LEN + sizeof(payload), &writer))
+		return;
+	h2_write_ping(&writer, false, payload);
+	h2_output_written(&session->output, &writer, true);
+	session->ping_due_ms = backend_session_now_ms(session) + session->options->tuning->ping_ms;
+}
+
+void
+backend_stream_cut(struct backend_stream *stream, enum h2_error error)
+{
+	struct backend_session *session = stream->session;
+	bool unseen = stream->id == 0 || h2_output_waits(&session->output, stream->head_at);
+
+	if (stream->state == BACKEND_STREAM_CLOSED)
+		return;
+	/* Both sides have ended: what waits may leave. */
+	if (!(stream->request_ended && stream->answer_ended)) {
+		if (stream->id != 0)
+			h2_output_take_out(&session->output, stream->id, 0);
+		if (!unseen && !stream->stopped) {
+			reset(session, stream->id, error);
+			doubt(stream);
+		}
+	}
+	backend_stream_close(stream);
+}
+
+void
+backend_stream_failed(
+    struct backend_stream *stream, enum upstream_failure failure, enum repeat repeat)
+{
+	struct upstream_user *user = stream->upstream.user;
+
+	if (stream->id != 0)
+		h2_output_take_out(&stream->session->output, stream->id, 0);
+	backend_stream_close(stream);
+	user->ops->failed(user, failure, repeat);
+}
+
+void
+backend_stream_bad(struct backend_stream *stream, enum h2_error error)
+{
+	struct upstream_user *user = stream->upstream.user;
+
+	backend_stream_cut(stream, error);
+	user->ops->failed(user, UPSTREAM_BAD_ANSWER, REPEAT_NOT);
+}
+
+void
+backend_stream_to_flush(struct backend_stream *stream)
+{
+	if (stream->to_flush || stream->state == BACKEND_STREAM_CLOSED)
+		return;
+	stream->to_flush = true;
+	TAILQ_INSERT_TAIL(&stream->session->flushes, stream, flush_link);
+	backend_session_wake(stream->session);
+}

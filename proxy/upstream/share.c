@@ -1,0 +1,156 @@
+/* share.c - connections that serve many users at a time, and dials that wait for such a one. */
+#include "upstream/pool_state.h"
+
+bool
+share_may(const struct dial *dial)
+{
+	const struct backend *backend = dial->backend;
+	const struct pool_options *options = &backend->pool->options;
+
+	if (dial->exclusive || options->http2 == NULL)
+		return false;
+	return backend_is_http2(backend) || (backend->scheme == JOB_URL_HTTPS &&
+						options->settings.http2.https && !backend->http1);
+}
+
+void
+pool_share(struct backend_conn *connection)
+{
+	TAILQ_INSERT_HEAD(&connection->backend->shared, connection, share_link);
+}
+
+void
+pool_unshare(struct backend_conn *connection)
+{
+	TAILQ_REMOVE(&connection->backend->shared, connection, share_link);
+}
+
+struct backend_conn *
+share_take(struct backend *backend)
+{
+	struct backend_conn *connection;
+
+	while ((connection = TAILQ_FIRST(&backend->shared)) != NULL) {
+		if (pool_is_current(connection))
+			return connection;
+		connection->protocol->close(connection);
+	}
+	return NULL;
+}
+
+/* A probe serves to see whether the backend takes connections again: nothing waits for it. */
+bool
+share_wait(struct dial *dial)
+{
+	struct backend *backend = dial->backend;
+	const struct pool_options *options = &backend->pool->options;
+
+	if (backend->making == NULL || !share_may(dial) || backend->circuit.state != CIRCUIT_CLOSED)
+		return false;
+	dial->connect_by_ms = loop_now_ms(options->loop) + options->settings.connect_ms;
+	dial_set_state(dial, DIAL_WAITING);
+	timer_start(options->loop, &dial->timer, options->settings.connect_ms);
+	return true;
+}
+
+void
+share_lead(struct dial *dial)
+{
+	if (dial->backend->making == NULL && share_may(dial))
+		dial->backend->making = dial->made;
+}
+
+/* One that waits makes its own connection. */
+static void
+make_own(struct dial *dial)
+{
+	dial->made = backend_conn_new(dial->backend, dial);
+	if (dial->made == NULL) {
+		dial->failure = UPSTREAM_NO_SOCKET;
+		dial_fail(dial);
+		return;
+	}
+	dial_begin(dial);
+}
+
+/* Nothing is being made any more: the first one that waits begins. */
+static void
+next_leads(struct backend *backend)
+{
+	struct dial *dial = TAILQ_FIRST(&backend->waiting);
+
+	if (dial != NULL && backend->making == NULL)
+		make_own(dial);
+}
+
+void
+share_none(struct backend_conn *connection)
+{
+	struct backend *backend = connection->backend;
+	struct dial *dial;
+
+	if (backend->scheme == JOB_URL_HTTPS)
+		backend->http1 = true;
+	if (backend->making != connection)
+		return;
+	backend->making = NULL;
+	while ((dial = TAILQ_FIRST(&backend->waiting)) != NULL)
+		make_own(dial);
+}
+
+void
+share_fail(struct dial *dial)
+{
+	struct backend *backend = dial->backend;
+	struct dial *waiting;
+
+	if (dial->made == NULL || backend->making != dial->made)
+		return;
+	while ((waiting = TAILQ_FIRST(&backend->waiting)) != NULL) {
+		waiting->failure = dial->failure;
+		dial_fail(waiting);
+	}
+}
+
+void
+share_closes(const struct backend_conn *connection)
+{
+	struct backend *backend = connection->backend;
+
+	if (backend->making != connection)
+		return;
+	backend->making = NULL;
+	next_leads(backend);
+}
+
+/* Give one that waited a stream. */
+static void
+join(struct dial *dial, struct backend_conn *connection)
+{
+	struct upstream_user *user = dial->upstream.user;
+	struct upstream *upstream = connection->protocol->serve(connection, user);
+
+	dial_close(dial);
+	if (upstream == NULL)
+		user->ops->failed(user, UPSTREAM_NO_SOCKET, REPEAT_NOT);
+	else
+		user->ops->connected(user, upstream);
+}
+
+void
+pool_opened(struct backend_conn *connection)
+{
+	struct backend *backend = connection->backend;
+	struct dial *dial;
+
+	backend->http1 = false;
+	if (backend->making != connection)
+		return;
+	backend->making = NULL;
+	while (connection->protocol->takes(connection) &&
+	       (dial = TAILQ_FIRST(&backend->waiting)) != NULL) {
+		counter_add(&backend->pool->options.stats->backend_reuses, 1);
+		join(dial, connection);
+	}
+	next_leads(backend);
+}
