@@ -57,6 +57,26 @@ def browser(secured, make_folder):
     driver.quit()
 
 
+# A terminal, and that many WebSockets to it besides the kernel's: all of them are open at a time.
+TERMINALS = """
+    const count = arguments[0], done = arguments[1], seen = new Set();
+    const xsrf = document.cookie.match(/_xsrf=([^;]*)/)[1];
+    fetch("/api/terminals", {method: "POST", headers: {"X-XSRFToken": xsrf}}).then(answer => answer.json()).then(terminal => {
+        for (let i = 0; i < count; i++) {
+            const socket = new WebSocket(`wss://${location.host}/terminals/websocket/${terminal.name}`);
+            socket.onmessage = event => {
+                if (JSON.parse(event.data)[0] === "setup" && i === count - 1)
+                    socket.send(JSON.stringify(["stdin", "echo $((6*7))\\r"]));
+                if (/^42/m.test(JSON.parse(event.data)[1]))
+                    seen.add(i);
+                if (seen.size === count)
+                    done(seen.size);
+            };
+        }
+    });
+"""
+
+
 def test_a_person_works_in_a_notebook_until_the_token_is_revoked(browser, jupyter, secured, scene_of, records):
     scene = scene_of(secured, url=jupyter.url)
     other = records.token(selector="team=other")
@@ -81,6 +101,9 @@ def test_a_person_works_in_a_notebook_until_the_token_is_revoked(browser, jupyte
     eventually(lambda: javascript(browser, output) == "42", "the cell's output", PATIENCE)
     assert any(name.startswith("jobgate_tunnels") and value >= 1 for name, value in secured.metrics().items())
     assert chromium.protocols(browser) == {"h2" if secured.http2 else "http/1.1"}
+    if secured.http2:
+        assert browser.execute_async_script(TERMINALS, 20) == 20
+        assert secured.metrics()["jobgate_connections"] == 1
     log = jupyter.log()
     assert scene.token.value not in log and cookie["value"] not in log
 
