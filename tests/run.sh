@@ -171,7 +171,7 @@ count need_packages spin || finish "$tally"            # for tests/model
 
 # What the gateway is shown to work with.
 count need_packages prometheus caddy || finish "$tally"
-[ -z "$all" ] || count need_packages chromium chromium-driver python3-selenium jupyter-notebook python3-ipykernel || finish "$tally"
+[ -z "$all" ] || count need_packages chromium chromium-driver python3-selenium jupyter-notebook python3-ipykernel nodejs npm || finish "$tally"
 
 step "build with sanitizers"
 count configure_and_build dev || finish "$tally"

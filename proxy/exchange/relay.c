@@ -200,7 +200,10 @@ upstream_failed(struct upstream_user *user, enum upstream_failure failure, enum 
 		return;
 	case UPSTREAM_BAD_ANSWER:
 		exchange_fail(exchange, OUTCOME_BAD_ANSWER, 502, title,
-		    SLICE("The job's answer is not valid HTTP."));
+		    is_grpc_call(&exchange->grpc)
+			? SLICE("The job's answer is not valid HTTP. The URL of a gRPC service has "
+				"to begin with grpc:// or grpcs://.")
+			: SLICE("The job's answer is not valid HTTP."));
 		return;
 	}
 }

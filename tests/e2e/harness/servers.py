@@ -39,6 +39,17 @@ def websockets_server(folder):
     return _started([sys.executable, APPS / "websockets_app.py", port], folder, "websockets", port)
 
 
+def grpc_server(folder):
+    port = free_port()
+    return _started([sys.executable, APPS / "grpc_app.py", port], folder, "grpc", port)
+
+
+def grpc_js_server(folder, script):
+    """The same service by grpc_peer.js, which lies where node finds the library."""
+    port = free_port()
+    return _started(["node", script, "serve", port], folder, "grpc-js", port)
+
+
 def hold_server(folder):
     port = free_port()
     return _started([sys.executable, APPS / "hold_app.py", port], folder, "hold", port)

@@ -218,6 +218,16 @@ statuses_of_refusals(void **state)
 	ASSERT_TRAILERS_ONLY("grpc-status: 12\n");
 }
 
+static void
+a_service_that_is_taken_for_http1(void **state)
+{
+	(void)state;
+	call_with("POST", true, TYPE);
+	TELL(failed, UPSTREAM_BAD_ANSWER, REPEAT_NOT);
+	ASSERT_TRAILERS_ONLY("grpc-status: 14\n");
+	expect_field(" The URL of a gRPC service has to begin with grpc:// or grpcs://.\n");
+}
+
 /* ---- deadlines ---- */
 
 static void
@@ -426,6 +436,7 @@ main(void)
 	    TEST(forward_auth_gets_no_reply_of_grpc),
 	    TEST(the_control_api_gets_no_reply_of_grpc),
 	    TEST(statuses_of_refusals),
+	    TEST(a_service_that_is_taken_for_http1),
 	    TEST(a_deadline_that_passes_before_the_answer),
 	    TEST(a_deadline_that_passes_while_a_connection_is_made),
 	    TEST(a_deadline_that_passes_while_the_store_is_asked),
