@@ -20,22 +20,32 @@ from harness.h2 import PREFACE  # noqa: E402
 HOST = f"demo.{DOMAIN}"
 IDLE = min(5000, CONNECTIONS_MAX - 500)
 
-# name: (what, path, connections, streams of each, peers)
+# name: (what, path, connections, streams of each, peers); those with "h2c" have a backend that speaks HTTP/2
 ALL = ("nghttpx", "haproxy", "nginx", "h2o")
+H2C = ("nghttpx", "haproxy", "nginx")
 SCENARIOS = {
     "1x64": ("64-byte answers, 1 connection of 64 streams", "/small", 1, 64, ALL),
     "8x8": ("64-byte answers, 8 connections of 8 streams", "/small", 8, 8, ALL),
     "64x1": ("64-byte answers, 64 connections of 1 stream", "/small", 64, 1, ALL),
     "large": ("1 MiB answers, 1 connection of 8 streams", "/1048576", 1, 8, ALL),
+    "h2c_1x64": ("h2c backend, 64-byte answers, 1 connection of 64 streams", "/small", 1, 64, H2C),
+    "h2c_8x8": ("h2c backend, 64-byte answers, 8 connections of 8 streams", "/small", 8, 8, H2C),
+    "h2c_64x1": ("h2c backend, 64-byte answers, 64 connections of 1 stream", "/small", 64, 1, H2C),
+    "h2c_large": ("h2c backend, 1 MiB answers, 1 connection of 8 streams", "/1048576", 1, 8, H2C),
+    "h2c_grpc": ("gRPC calls of one message each, 8 connections of 8 streams", "/small", 8, 8, H2C),
     "idle": (f"{IDLE} idle connections", "/small", IDLE, 1, ALL),
 }
 MEMORY = ("idle",)
 
 
-def h2load(world, proxy, path, connections, streams, seconds):
+GRPC = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
+
+
+def h2load(world, proxy, path, connections, streams, seconds, *more):
     done = subprocess.run(["taskset", "-c", LOAD_CORE, "h2load", "-t1", f"-c{connections}", f"-m{streams}", f"-D{seconds}", "--warm-up-time=0",
                            "-w", "20", "-W", "24",  # windows that do not stop 1 MiB answers
-                           "-H", f"authorization: Bearer {world.token}", f"--connect-to=127.0.0.1:{proxy.port_h2}", f"http://{HOST}{path}"],
+                           "-H", f"authorization: Bearer {world.token}", *more,
+                           f"--connect-to=127.0.0.1:{proxy.port_h2}", f"http://{HOST}{path}"],
                           capture_output=True, text=True)
     total = re.search(r"requests: (\d+) total, \d+ started, (\d+) done, (\d+) succeeded", done.stdout)
     seen = re.search(r"finished in ([\d.]+)(m?s)", done.stdout)
@@ -48,8 +58,13 @@ def measure(world, name, scenario, seconds):
     """One run of one scenario through one proxy."""
     _, path, connections, streams, _ = SCENARIOS[scenario]
     proxy = world.proxy(name)
+    more = []
+    if scenario == "h2c_grpc":
+        message = world.folder / "message"
+        message.write_bytes((59).to_bytes(5, "big") + b"x" * 59)
+        more = [*GRPC, "-d", str(message)]
     before = cpu_seconds(proxy.pids)
-    found = h2load(world, proxy, path, connections, streams, seconds)
+    found = h2load(world, proxy, path, connections, streams, seconds, *more)
     user, system = (b - a for a, b in zip(before, cpu_seconds(proxy.pids)))
     if found["ok"] != found["requests"]:
         print(f"\n{scenario}: {name}: {found['requests'] - found['ok']} answers that were not wanted")
@@ -127,6 +142,9 @@ def main():
     world = World(say=say)
     try:
         for scenario in options.only.split(","):
+            if world.h2c != scenario.startswith("h2c"):
+                world.stop()
+                world = World(say=say, h2c=not world.h2c)
             for peer in (*SCENARIOS[scenario][4], "before"):
                 if peer not in options.against.split(","):
                     continue

@@ -23,7 +23,7 @@ BARS = {
     ("tls_resumed", "haproxy", "per_second"): (1.00, "≥"),
     ("idle", "haproxy", "resident"): (0.50, "≤"),
     ("workers", "jobgate2", "cpu_us"): (0.95, "≥"),
-    # 8.5, 10, 15 and 500 µs where these peers took what stands beside each.
+    # 8.5, 10, 15 and 500 µs (h2c backend: 4.8, 6, 14 and 500) where these peers took what stands beside each.
     ("h2_1x64", "nghttpx", "cpu_us"): (0.81, "≤"),  # 10.5
     ("h2_8x8", "nghttpx", "cpu_us"): (0.83, "≤"),  # 12.0
     ("h2_64x1", "nghttpx", "cpu_us"): (0.75, "≤"),  # 20.0
@@ -31,6 +31,10 @@ BARS = {
     ("h2_8x8", "haproxy", "cpu_us"): (0.49, "≤"),  # 20.3
     ("h2_64x1", "haproxy", "cpu_us"): (0.70, "≤"),  # 21.3
     ("h2_large", "haproxy", "cpu_us"): (0.63, "≤"),  # 788
+    ("h2_h2c_1x64", "nghttpx", "cpu_us"): (1.00, "≤"),  # 4.8
+    ("h2_h2c_8x8", "nghttpx", "cpu_us"): (1.00, "≤"),  # 6.0
+    ("h2_h2c_64x1", "nghttpx", "cpu_us"): (1.00, "≤"),  # 14.0
+    ("h2_h2c_large", "haproxy", "cpu_us"): (0.24, "≤"),  # 2,125
     ("h2_idle", "nginx", "resident"): (1.00, "≤"),  # 2.4 KB
 }
 

@@ -96,16 +96,25 @@ class Proxy:
 class World:
     """A folder, and what runs in it. Tokens and jobs are the same for all proxies."""
 
-    def __init__(self, tokens=100, jobs=1, backends=None, workers=1, say=lambda text: None):
+    def __init__(self, tokens=100, jobs=1, backends=None, workers=1, h2c=False, say=lambda text: None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="jobgate-bench-"))
         self.folder.chmod(0o755)
         self.say, self.workers, self.programs, self.proxies = say, workers, [], {}
         self.backend = free_port()
         self.backends = backends or jobs  # each job has one of its own, unless said otherwise
-        self.start([BUILD / "bench" / "bench_backend", self.backend, self.backends], LOAD_CORE)
+        self.h2c = h2c  # the backend speaks HTTP/2, and is nghttpd
+        self.start_h2c_backend() if h2c else self.start([BUILD / "bench" / "bench_backend", self.backend, self.backends], LOAD_CORE)
         wait_port(self.backend)
         self.make_records(tokens, jobs)
         self.certificate()
+
+    def start_h2c_backend(self):
+        """Files of 64 bytes and of 1 MiB; each answer ends with the trailers of a gRPC call."""
+        folder = self.folder / "files"
+        folder.mkdir()
+        (folder / "small").write_bytes(b"x" * 64)
+        (folder / "1048576").write_bytes(b"x" * (1 << 20))
+        self.start(["nghttpd", "--no-tls", "--htdocs", folder, "--trailer=grpc-status: 0", "-w", "20", "-W", "24", self.backend], LOAD_CORE)
 
     def start(self, argv, core, **kwargs):
         program = subprocess.Popen(["taskset", "-c", core, *map(str, argv)], stdout=subprocess.DEVNULL,
@@ -138,7 +147,7 @@ class World:
         (self.folder / "jobs.map").write_text("".join(f"{job}.{DOMAIN} model=base\n" for job in self.jobs))
 
     def job_url(self, i):
-        return "http://{}:{}".format(socket.inet_ntoa((0x7f000001 + i % self.backends).to_bytes(4, "big")), self.backend)
+        return "{}://{}:{}".format("h2c" if self.h2c else "http", socket.inet_ntoa((0x7f000001 + i % self.backends).to_bytes(4, "big")), self.backend)
 
     def fill_store(self, socket_path):
         """All records by redis-cli --pipe: a million commands in seconds."""
@@ -171,6 +180,8 @@ class World:
 
     def template(self, name, **values):
         text = (BENCH / "peers" / name).read_text()
+        if self.h2c:  # the lines of a backend that speaks HTTP/2 stand beside those of one that speaks HTTP/1.1
+            text = re.sub(r"^(\s*)(.*) # h1\n\s*# (.*) # h2c$", r"\1\3", text, flags=re.M)
         values = {"folder": self.folder, "backend": self.backend, "connections": CONNECTIONS_MAX, "events": 2 * CONNECTIONS_MAX, **values}
         for key, value in values.items():
             text = text.replace(f"@{key.upper()}@", str(value))
@@ -260,7 +271,8 @@ class World:
     def start_nghttpx(self):
         """Proxying only."""
         port = free_port()
-        return self.started("nghttpx", ["nghttpx", "--conf=/dev/null", f"--frontend=127.0.0.1,{port};no-tls", f"--backend=127.0.0.1,{self.backend}",
+        return self.started("nghttpx", ["nghttpx", "--conf=/dev/null", f"--frontend=127.0.0.1,{port};no-tls", 
+                                        f"--backend=127.0.0.1,{self.backend}" + (";;proto=h2" if self.h2c else ""),
                                         "--workers=1", "--accesslog-file=/dev/null", f"--errorlog-file={self.folder / 'nghttpx.log'}"], port, forks=True)
 
     def start_caddy(self):

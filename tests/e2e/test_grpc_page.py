@@ -34,7 +34,7 @@ def demo(kind, gateway, host, token, *words):
 def test_the_page(gateway, model):
     job = gateway.cli("job", "create", "--id", "grpc-page", "--label", "page=grpc", "--url", f"grpc://{model}")
     assert job.status == 0, job
-    made = gateway.cli("token", "create", "grpc-page", "--role", "read", "--label-selector", "page=grpc", "-o", "json").json
+    made = gateway.cli("token", "create", "grpc-page", "--role", "read", "--label-selector", "page=grpc", "-o", "json").json()
     host = f"grpc-page.{DOMAIN}"
     out, err = demo("ask", gateway, host, made["value"], "hello", "world").communicate(timeout=PATIENCE)
     assert (out, err) == ("HELLO WORLD\n", "")
