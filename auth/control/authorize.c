@@ -1,4 +1,4 @@
-/* authorize.c - what the gateway would decide, and why: for people who debug access. */
+/* authorize.c - explains what the gateway would decide, for people who debug access. */
 #define _GNU_SOURCE 1 /* asprintf */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,15 +12,15 @@
 
 #define SELECTOR_TEXT_MAX (SELECTOR_LABELS_MAX * (LABEL_NAME_MAX + LABEL_VALUE_MAX + 2))
 
-/* A question on its way: first the token is read, then the job. */
+/* A question under way: first the token is read, then the job. */
 struct question {
 	json_t *body; /* what the slices below point into */
 	struct authorize_input input;
 	char *field; /* "Bearer <token>", as the gateway would see it */
 	struct evidence evidence;
 	struct bearer bearer;
-	struct slice id;       /* in the bearer; empty: it is no token's */
-	bool minted_elsewhere; /* it has the form of one */
+	struct slice id; /* the token's id, in the bearer; empty: the value has another form */
+	bool minted_elsewhere; /* it has the form of a token's value */
 	struct record *token;  /* NULL: not known */
 	struct job fixed;      /* the job with the URL that the configuration gives it */
 };
@@ -38,7 +38,7 @@ question_free(void *state)
 	free(question);
 }
 
-/* Why a value is refused that proves no token. */
+/* Explain why a value proves no token. */
 static void
 reason_invalid(const struct question *question, char *reason, size_t cap)
 {
@@ -46,20 +46,22 @@ reason_invalid(const struct question *question, char *reason, size_t cap)
 
 	if (question->id.len == 0 && question->minted_elsewhere)
 		snprintf(reason, cap,
-		    "this value was not made here: its minted part is not of this store's key");
+		    "this value was not made here: its minted part was not made with this store's "
+		    "key");
 	else if (question->id.len == 0)
-		snprintf(
-		    reason, cap, "this is no token's value: its form or its checksum is wrong");
+		snprintf(reason, cap,
+		    "this is not the value of a token: its form or its checksum is wrong");
 	else if (question->evidence.token_known == RECORD_ABSENT)
 		snprintf(reason, cap,
-		    "there is no token %.*s: it was deleted, or belongs elsewhere", TOKEN_ID_LEN,
-		    id);
+		    "there is no token %.*s: it was deleted, or is from another store",
+		    TOKEN_ID_LEN, id);
 	else
-		snprintf(reason, cap, "the value is not that of token %.*s: it was renewed since",
+		snprintf(reason, cap,
+		    "the value is not that of token %.*s: the token was renewed since",
 		    TOKEN_ID_LEN, id);
 }
 
-/* Why a token that is valid may or may not use the job. */
+/* Explain why a valid token may or may not use the job. */
 static void
 reason_job(const struct question *question, enum verdict verdict, char *reason, size_t cap)
 {
@@ -92,7 +94,7 @@ reason_of(const struct question *question, enum verdict verdict, char *reason, s
 		return;
 	case VERDICT_BAD_CREDENTIAL:
 		snprintf(
-		    reason, cap, "the value has characters that no Bearer credential may have");
+		    reason, cap, "the value has characters that a Bearer credential must not have");
 		return;
 	case VERDICT_NO_CREDENTIAL:
 		snprintf(reason, cap, "there is no value");
@@ -129,8 +131,8 @@ decide(struct call *call)
 }
 
 /*
- * What the store says of a record, as far as the caller may know it: a record out of the caller's
- * scope is absent. False after answering 503.
+ * What the caller may know of a record: one outside the caller's scope counts as absent. False
+ * after answering 503.
  */
 static bool
 learn(
@@ -144,7 +146,7 @@ learn(
 	return false;
 }
 
-/* The job as the gateway reaches it. */
+/* The job with the URL that the gateway uses. */
 static const struct job *
 effective_job(struct call *call, const struct job *job)
 {
@@ -207,7 +209,7 @@ got_token(void *ctx, enum store_result result, const struct record *record)
 	read_job(call);
 }
 
-/* The key for values has been read. A value that was not made here names no token. */
+/* The mint key has been read. A value that was not made here names no token. */
 static void
 know_mint(void *ctx, enum store_result result, const struct record *none)
 {

@@ -1,4 +1,4 @@
-/* call.c - calls from their making to their handler, and their end. */
+/* call.c - creates calls, passes them to their handlers, and frees them. */
 #include "auth/control/call.h"
 
 #include <stdio.h>
@@ -66,7 +66,7 @@ call_begin(struct call *call)
 {
 	CHECK(call->row == NULL && call->endpoints != NULL, call_dump, call);
 	if (call->body_too_large) {
-		call_refuse(call, 413, NULL, "the body is larger than what is taken here");
+		call_refuse(call, 413, NULL, "the body is larger than is allowed here");
 		return;
 	}
 	switch (endpoint_find(

@@ -1,4 +1,4 @@
-/* call.h - one request to the control API, from its arrival to its one answer. */
+/* call.h - a request to the control API, from its arrival to its answer. */
 #ifndef JOBGATE_CONTROL_CALL_H
 #define JOBGATE_CONTROL_CALL_H
 
@@ -10,7 +10,7 @@
 #include "jobgate/directory.h"
 #include "jobgate/dump.h"
 
-#define CALL_REQUEST_ID_LEN 32 /* of one made here */
+#define CALL_REQUEST_ID_LEN 32 /* of an id that is made here */
 #define CALL_REQUEST_ID_MAX 64
 #define CALL_PEER_MAX 96
 
@@ -20,7 +20,8 @@ struct reply;
 /* The caller. A call begins with the first of these, which may do nothing. */
 enum caller {
 	CALLER_UNAUTHENTICATED,
-	CALLER_LOCAL, /* our own user or root, at the Unix socket, without a token: may do all */
+	CALLER_LOCAL, /* our own user or root, at the Unix socket, without a token: may do
+			 everything */
 	CALLER_TOKEN, /* an operator's token, within its label selector */
 };
 
@@ -34,7 +35,7 @@ struct call {
 	struct slice method;   /* static; "" if no endpoint has this method */
 	char *target;	       /* owns path, id and query */
 	struct slice path, id; /* id: the text at {id} */
-	enum record_kind kind; /* of the record that id names; set by handler_id */
+	enum record_kind kind; /* kind of the record that id names; set by handler_id */
 	struct slice query;    /* without '?', percent-encoded */
 	char *body;	       /* NUL-terminated; wiped at the end */
 	size_t body_len;
@@ -45,8 +46,8 @@ struct call {
 	char peer[CALL_PEER_MAX]; /* the client's address, for the log */
 	unsigned authorizations;  /* Authorization fields */
 	char *authorization;	  /* the first one's value; wiped at the end */
-	struct bearer bearer;	  /* of that, when it is a Bearer credential */
-	struct vouched vouched;	  /* the same from a worker; wiped at the end */
+	struct bearer bearer;	  /* what that contains, when it is a Bearer credential */
+	struct vouched vouched;	  /* what a worker says about the caller; wiped at the end */
 	enum caller caller;
 	struct record *token;	/* with CALLER_TOKEN */
 	struct label_set scope; /* the token's selector; empty: everything */
@@ -55,7 +56,7 @@ struct call {
 	json_t *result;			      /* of a read, until the token is confirmed; or NULL */
 	char *challenge;		      /* of WWW-Authenticate, for a refusal; malloc */
 
-	int replicas; /* that have the change it made; -1: not waited for */
+	int replicas; /* how many have confirmed its change; -1: none must */
 
 	void *state; /* the handler's own, given to state_free at the end */
 	void (*state_free)(void *state);
@@ -79,13 +80,13 @@ void call_dump(const struct call *call, struct dump *dump);
 /* The caller is authenticated: find the endpoint and have it handle the call, or refuse it. */
 void call_begin(struct call *call);
 
-/* Answer with JSON, which it takes over. body NULL: no content (204). */
+/* Answer with JSON, which it releases. body NULL: no content (204). */
 void call_answer(struct call *call, unsigned status, json_t *body);
 
-/* The same for a record just made at location ("/v1/jobs/x"): 201. */
+/* Answer 201 for a record just created at location ("/v1/jobs/x"). */
 void call_answer_created(struct call *call, const char *location, json_t *body);
 
-/* Answer with text of a type; takes text (malloc), NULL answers 500. */
+/* Answer with text of this type, which it frees (malloc); text NULL: answer 500. */
 void call_answer_text(struct call *call, unsigned status, const char *type, char *text);
 
 /*

@@ -1,4 +1,4 @@
-/* caller.c - decides on the tokens of calls as the gateway decides on those of requests. */
+/* caller.c - decides on the tokens of calls, as the gateway does for requests. */
 #include "auth/control/caller.h"
 
 #include <stdio.h>
@@ -12,7 +12,9 @@
 #include "jobgate/clock.h"
 #include "jobgate/decision.h"
 
-/* Bearer realm="...", error="..."; what must not stand in a quoted string is left out. */
+/*
+ * Bearer realm="...", error="..."; characters that a quoted string must not contain are left out.
+ */
 static char *
 challenge_make(const char *realm, const char *error)
 {
@@ -58,7 +60,7 @@ refuse_unavailable(struct call *call)
 	    "the store does not answer, so the token cannot be checked; nothing was changed");
 }
 
-/* The token is valid. It must also be an operator's. */
+/* The token is valid. It must also have the role operator. */
 static void
 take_token(struct call *call, const struct token *token)
 {
@@ -66,7 +68,7 @@ take_token(struct call *call, const struct token *token)
 	switch (token->role) {
 	case ROLE_READ:
 		refuse(call, 403, "insufficient_scope",
-		    "this takes a token of role operator; a read token reaches job URLs only");
+		    "this needs a token of role operator; a read token only reaches job URLs");
 		return;
 	case ROLE_OPERATOR:
 		break;
@@ -103,7 +105,7 @@ decide(struct call *call, const struct evidence *evidence)
 		refuse_unavailable(call);
 		return;
 	case VERDICT_INVALID_TOKEN:
-	case VERDICT_ALLOW: /* this and the rest are verdicts on jobs: they cannot come here */
+	case VERDICT_ALLOW: /* these are verdicts on jobs, which cannot occur here */
 	case VERDICT_NO_SUCH_JOB:
 	case VERDICT_OUT_OF_SCOPE:
 	case VERDICT_NO_URL:
@@ -139,7 +141,7 @@ find_credential(const struct call *call, struct slice *value)
 }
 
 /*
- * The key for values has been read, or the store is out of reach. A value that was not made here is
+ * The mint key has been read, or the store is out of reach. A value that was not made here is
  * refused without a read.
  */
 static void
@@ -197,7 +199,7 @@ refuse_unknown(struct call *call, enum store_result result)
 	return false;
 }
 
-/* True when a record has the version and the value that the worker has seen. */
+/* True when the record has the version and the value that the worker has seen. */
 static bool
 is_vouched(const struct vouched *vouched, const struct token *token)
 {

@@ -6,11 +6,10 @@
 #include "auth/control/call.h"
 
 /*
- * Authenticate the caller and pass the call to call_begin, or refuse it (RFC 6750 section 3):
- * 400 for several Authorization fields or one that is malformed, 401 without a
- * token or for one that is not valid, 403 for one that is no operator's, 503 when
- * the store cannot say. A call may bring a token although its socket needs none: then it has the
- * rights of that token and no others.
+ * Authenticate the caller and pass the call to call_begin, or refuse it (RFC 6750 section 3): 400
+ * for several Authorization fields or one that is malformed, 401 without a token or for one that is
+ * not valid, 403 for one without the role operator, 503 when the store cannot say. A call may bring
+ * a token although its socket needs none; then it has only the rights of that token.
  */
 void caller_identify(struct call *call);
 

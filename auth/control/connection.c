@@ -1,4 +1,4 @@
-/* connection.c - requests of one libevhtp connection, one after another, and their answers. */
+/* connection.c - serves the requests of a libevhtp connection, one after another. */
 #include "auth/control/connection.h"
 
 #include <stdio.h>
@@ -24,9 +24,9 @@
  * - When a hook refuses, it frees the connection without an answer. So the hooks accept a request
  *   that is too large and drop its bytes, and the call answers.
  * - evhtp_free does not free connections, so they are in a list of ours.
- * - It takes the body of a form for the query. So the hook takes the body away first.
- * - It takes a line without a version, with a bare LF in its query, for a whole request, and runs
- *   the callback although no head has begun. Such a request gets 400 and ends the connection.
+ * - It would parse the body of a form as the query. So the hook takes the body away first.
+ * - It accepts a line without a version, with a bare LF in its query, as a complete request, and
+ * runs the callback although no head has begun. Such a request gets 400 and ends the connection.
  */
 static void
 wait_until(struct connection *connection, unsigned ms)
@@ -42,7 +42,7 @@ connection_abort(struct connection *connection)
 	evhtp_connection_free(connection->evhtp);
 }
 
-/* The client takes too long over its request, over its answer, or over what it wants next. */
+/* The client is too slow with its request, with reading its answer, or with its next request. */
 static void
 on_deadline(evutil_socket_t fd, short events, void *ctx)
 {
@@ -61,7 +61,7 @@ drop_body(struct connection *connection)
 	connection->body_len = 0;
 }
 
-/* A head begins: forget the last request's. */
+/* A head begins: forget the last request. */
 static evhtp_res
 on_headers_start(evhtp_request_t *request, void *ctx)
 {
@@ -72,7 +72,8 @@ on_headers_start(evhtp_request_t *request, void *ctx)
 	connection->body_too_large = false;
 	if (connection->state == CONNECTION_IDLE)
 		control_connection_set_state(connection, CONNECTION_READING);
-	request->conn->body_bytes_read = 0; /* it forgets to, between pipelined requests */
+	request->conn->body_bytes_read =
+	    0; /* libevhtp does not reset it between pipelined requests */
 	wait_until(connection, connection->setup->request_ms);
 	return EVHTP_RES_OK;
 }
@@ -120,7 +121,9 @@ on_read(evhtp_request_t *request, struct evbuffer *buffer, void *ctx)
 	return EVHTP_RES_OK;
 }
 
-/* The request is over, answered or not. A call that its handler still has loses its client. */
+/*
+ * The request is over, answered or not. A call that its handler still holds has no client any more.
+ */
 static evhtp_res
 on_request_fini(evhtp_request_t *request, void *ctx)
 {
@@ -176,7 +179,7 @@ free_content(const void *data, size_t len, void *ctx)
 	free(ctx);
 }
 
-/* Close those of the server's clients that read their answers too slowly for one more answer. */
+/* Close clients that read their answers too slowly, until there is memory for one more answer. */
 static void
 make_room(const struct connection *connection, size_t len)
 {
@@ -191,7 +194,7 @@ make_room(const struct connection *connection, size_t len)
 	}
 }
 
-/* An answer is on its way. */
+/* An answer is being sent. */
 static void
 wait_for_next(struct connection *connection)
 {
@@ -248,7 +251,7 @@ method_name(htp_method method)
 		return SLICE("PATCH");
 	case htp_method_DELETE:
 		return SLICE("DELETE");
-	default: /* a dozen of WebDAV's: no endpoint has them */
+	default: /* WebDAV and others: no endpoint has them */
 		return SLICE("");
 	}
 }
@@ -264,7 +267,7 @@ take_word_of_gateway(struct call *call, const struct head *head)
 	call->vouched = head->vouched;
 }
 
-/* A call for the request that is complete; NULL when memory or randomness is short. */
+/* Make a call for the complete request; NULL when memory or randomness is short. */
 static struct call *
 take_request(struct connection *connection, const evhtp_request_t *request)
 {
@@ -298,11 +301,11 @@ take_request(struct connection *connection, const evhtp_request_t *request)
 	return call;
 }
 
-/* Inside the parser. */
+/* Runs within libevhtp's parser. */
 void
 connection_on_request(evhtp_request_t *request, void *ctx)
 {
-	/* The argument is one for the whole server; the hooks' is the connection's own. */
+	/* ctx is the server's; the argument of the hooks is the connection's own. */
 	struct connection *connection = request->conn->hooks->on_read_arg;
 
 	(void)ctx;
@@ -315,7 +318,7 @@ connection_on_request(evhtp_request_t *request, void *ctx)
 	event_active(connection->start, EV_TIMEOUT, 0);
 }
 
-/* Outside of the parser: authenticate the caller, or refuse a malformed request. */
+/* Runs outside of the parser: authenticate the caller, or refuse a malformed request. */
 static void
 on_start(evutil_socket_t fd, short events, void *ctx)
 {
@@ -326,14 +329,14 @@ on_start(evutil_socket_t fd, short events, void *ctx)
 
 	(void)fd;
 	(void)events;
-	head_clear(&connection->head); /* the call has taken what it needs */
-	if (call == NULL) {	       /* no memory for it: nothing sensible can be said */
+	head_clear(&connection->head); /* the call has copied what it needs */
+	if (call == NULL) {	       /* no memory for an answer */
 		connection_abort(connection);
 		return;
 	}
 	control_connection_set_state(connection, CONNECTION_CALLING);
 	if (error != NULL) {
-		connection->no_reuse = true; /* nothing says where the next request begins */
+		connection->no_reuse = true; /* it is unknown where the next request begins */
 		call_refuse(call, 400, NULL, "%s", error);
 	} else if (too_large) {
 		call_refuse(call, 431, NULL, "more than %d fields or %u bytes of them",

@@ -1,4 +1,5 @@
-/* connection.h - between server.c, which accepts connections, and connection.c, which serves them.
+/* connection.h - the interface between server.c, which accepts connections, and connection.c, which
+ * serves them.
  */
 #ifndef JOBGATE_CONTROL_CONNECTION_H
 #define JOBGATE_CONTROL_CONNECTION_H
@@ -34,7 +35,7 @@ struct connection {
 	const struct server_setup *setup;
 	evhtp_connection_t *evhtp;
 	struct event *start;	/* starts the call */
-	struct event *deadline; /* for the client to send its request, or to take its answer */
+	struct event *deadline; /* for the client to send its request or to read its answer */
 	struct call *call;	/* STARTING (NULL when memory was short) and CALLING */
 	bool no_reuse;		/* close after the answer */
 	struct head head;
@@ -43,7 +44,7 @@ struct connection {
 	size_t answer_len; /* of the last answer's content */
 	bool body_too_large;
 	bool local;
-	bool gateway; /* from our own workers, which name the caller */
+	bool gateway; /* from our own workers, which vouch for the caller */
 	char peer[CALL_PEER_MAX];
 };
 
@@ -57,13 +58,13 @@ struct connection *connection_new(
 /* The only place that assigns a state. */
 void control_connection_set_state(struct connection *connection, enum connection_state to);
 
-/* Its state, its client and its call; no bytes of a message. */
+/* Write its state, its client and its call; no bytes of a message are shown. */
 void control_connection_dump(const struct connection *connection, struct dump *dump);
 
 /* Close it immediately, in any state. Its call, if it has one, stays valid. */
 void connection_abort(struct connection *connection);
 
-/* Of answers that wait for the clients of one server. */
+/* Bytes of answers that wait for the clients of one server. */
 #define UNSENT_MAX (16u << 20)
 
 /*

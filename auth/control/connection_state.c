@@ -3,7 +3,7 @@
 
 #include "jobgate/state.h"
 
-/* A request line without a version is a request without a head: it leaves out READING. */
+/* A request line without a version has no head, so such a request skips READING. */
 static const struct state_row control_connection_states[] = {
     [CONNECTION_IDLE] = {"idle", STATE(CONNECTION_READING) | STATE(CONNECTION_STARTING)},
     [CONNECTION_READING] = {"reading", STATE(CONNECTION_STARTING) | STATE(CONNECTION_IDLE)},

@@ -1,4 +1,4 @@
-/* control.c - the control process from start to end. */
+/* control.c - runs the control process, from start to end. */
 #include "auth/control/control.h"
 
 #include <signal.h>
@@ -16,12 +16,12 @@
 #include "auth/control/relisten.h"
 #include "auth/control/server.h"
 
-/* Pause before listening is tried again where it failed. */
+/* The pause after listening failed. */
 #define AGAIN_S 5
 
-#define EVENTS_MAX 8 /* until the store's are looked for again */
+#define EVENTS_MAX 8 /* then the store's events are checked again */
 
-/* What jansson keeps may be a token's value: its memory is wiped when it goes. */
+/* jansson's memory may hold a token's value, so it is wiped when it is freed. */
 union block {
 	size_t size;
 	max_align_t aligned;
@@ -59,7 +59,7 @@ on_signal(evutil_socket_t signal_number, short events, void *ctx)
 	event_base_loopexit(ctx, NULL);
 }
 
-/* All that a run makes, in the order of making. */
+/* The objects of a run, in the order in which they are created. */
 struct run {
 	const struct control_setup *setup;
 	struct event_base *base;
@@ -165,7 +165,7 @@ api_setup(struct run *run, enum server_peers peers)
 	    .log = run->setup->log};
 }
 
-/* The API at the Unix socket, for ourselves. */
+/* Open the API at the Unix socket, for our own user and root. */
 static bool
 start_api(struct run *run)
 {
@@ -181,7 +181,7 @@ start_api(struct run *run)
 	return run->socket_again != NULL;
 }
 
-/* The same for our workers, who serve control.listen, control.host and control.metrics. */
+/* Open it for our workers, which serve control.listen, control.host and control.metrics. */
 static bool
 start_gateway(struct run *run)
 {
@@ -224,7 +224,10 @@ start_servers(struct run *run)
 	return true;
 }
 
-/* The store first: calls that wait for it are answered while their connections still are there. */
+/*
+ * The store is freed first, so that calls that wait for it are answered while their connections
+ * still exist.
+ */
 static void
 end(struct run *run)
 {

@@ -10,7 +10,7 @@
 #include "auth/record.h"
 #include "auth/seal.h"
 
-/* Of every sealed cursor: the readable form, padded with NULs. */
+/* The length of what is sealed: the readable form, padded with NULs. */
 #define PLAIN_LEN 95
 
 SEAL_LEN_CHECK(PLAIN_LEN);
@@ -22,7 +22,8 @@ bool
 cursor_key(const struct mint *mint, const unsigned char own[CURSOR_KEY_LEN],
     unsigned char out[CURSOR_KEY_LEN])
 {
-	static const char purpose[] = "jobgate: cursors of lists"; /* no value begins like this */
+	static const char purpose[] =
+	    "jobgate: cursors of lists"; /* no token's value begins like this */
 	unsigned len;
 
 	switch (mint->state) {
@@ -62,7 +63,7 @@ cursor_seal(const unsigned char key[CURSOR_KEY_LEN], enum record_kind kind,
 	return seal_text(&seal, plain, PLAIN_LEN, out);
 }
 
-/* Into plain, a NUL behind it. */
+/* Copy to plain, with a NUL after it. */
 static bool
 unseal(
     const unsigned char *key, enum record_kind kind, struct slice text, char plain[PLAIN_LEN + 1])
@@ -73,7 +74,7 @@ unseal(
 	return key != NULL && unseal_text(&seal, text, plain, PLAIN_LEN);
 }
 
-/* "<score>~<id>", the score one that Redis understands. */
+/* Parse "<score>~<id>"; the score must be one that Redis understands. */
 static bool
 parse_readable(enum record_kind kind, struct slice text, struct store_cursor *out)
 {

@@ -1,4 +1,4 @@
-/* disk.c - statvfs, blocks that are reserved for redis-server, and a ballast file. */
+/* disk.c - checks free space, reserves blocks for redis-server, and keeps a ballast file. */
 #include "auth/control/disk.h"
 
 #include <dirent.h>
@@ -17,7 +17,7 @@
 #define KIB 1024ll
 #define MIB (1024 * KIB)
 
-/* Bytes free below which nothing may make the store larger; more than pieces given back make. */
+/* With fewer free bytes, nothing may make the store larger; more than pieces given back make. */
 #define GROW_MIN (2 * MIB)
 /* When fewer bytes are reserved, another piece is reserved: enough for some thousand deletions. */
 #define ROOM_MIN (256 * KIB)
@@ -32,16 +32,16 @@
 struct disk {
 	const char *directory;
 	char *path;	/* of the ballast */
-	long long size; /* of it, as far as it is known; -1: not yet */
+	long long size; /* of the ballast; -1: not known yet */
 	struct event *watch;
 	int appended; /* the file that redis-server appends to; -1: not found */
-	/* The user has a quota, which statvfs does not show; and GROW_MIN does not fit into it. */
+	/* The user has a quota, which statvfs does not show; GROW_MIN does not fit into it. */
 	bool has_quota, over_quota;
 	bool told_full, told_broken;
 	struct log log;
 };
 
-/* Bytes that redis-server may still write, as root or not; -1 when that cannot be told. */
+/* Bytes that redis-server, as root or not, may still write; -1 when that is not known. */
 static long long
 bytes_free(const char *directory)
 {
@@ -53,7 +53,7 @@ bytes_free(const char *directory)
 	       (long long)found.f_frsize;
 }
 
-/* The same within a quota: then the amount is not known, only whether changes fit. */
+/* The same within a quota, where only whether changes fit is known, not the amount. */
 static long long
 space_for_changes(const struct disk *disk)
 {
@@ -126,7 +126,7 @@ reserved(const struct disk *disk)
 	return (long long)found.st_blocks * 512 - found.st_size;
 }
 
-/* Reserve blocks behind the end of the file; its size stays the same. */
+/* Reserve blocks after the end of the file; its size stays the same. */
 static bool
 reserve(struct disk *disk, long long bytes)
 {
@@ -141,7 +141,7 @@ reserve(struct disk *disk, long long bytes)
 	return false;
 }
 
-/* False when nothing is left of the ballast. */
+/* Free a piece of the ballast. False when nothing is left of it. */
 static bool
 give_back_piece(struct disk *disk)
 {
@@ -164,7 +164,7 @@ quota_leaves(int fd, long long size, long long bytes)
 	return ftruncate(fd, size) == 0 && fits;
 }
 
-/* The size that the ballast can get: where there is a quota, a piece more at a time. */
+/* The size to which the ballast can grow now; with a quota, by one piece at a time. */
 static long long
 ballast_wanted(struct disk *disk, int fd, long long size, long long free_bytes)
 {

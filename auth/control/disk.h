@@ -9,14 +9,14 @@
 /*
  * A redis-server that cannot append to its file ends, and everything is refused until it is back.
  * So changes that make the store larger are refused while the disk is nearly full, and space is
- * reserved for deletions, renewals and the ends of leases. It is reserved as blocks behind the end
+ * reserved for deletions, renewals and the ends of leases. It is reserved as blocks after the end
  * of the file that redis-server appends to, which no other program can take. When they run short,
  * space of a ballast file moves there piece by piece; the file is created again when there is
  * space.
  */
 struct disk;
 
-/* directory: where the private store's files are; must outlive it. NULL when memory is short. */
+/* directory, of the private store's files, must outlive the result. NULL when memory is short. */
 struct disk *disk_new(struct event_base *base, const char *directory, const struct log *log);
 void disk_free(struct disk *disk); /* the ballast stays */
 

@@ -1,9 +1,9 @@
-/* endpoint.c - matching paths against the table of endpoints, segment by segment. */
+/* endpoint.c - matches paths against the table of endpoints, segment by segment. */
 #include "auth/control/endpoint.h"
 
 #include <stdio.h>
 
-/* Cut the next segment, up to a '/' or the end, off the front of *rest. */
+/* Take the next segment, up to a '/' or the end, from the front of *rest. */
 static struct slice
 segment(struct slice *rest)
 {
@@ -11,8 +11,8 @@ segment(struct slice *rest)
 	const char *slash = memchr(rest->at, '/', rest->len);
 
 	if (slash != NULL)
-		head.len =
-		    (size_t)(slash - rest->at) + 1; /* the slash belongs to it: "a/" is not "a" */
+		head.len = (size_t)(slash - rest->at) +
+			   1; /* the segment includes the slash: "a/" is not "a" */
 	*rest = slice_after(*rest, head.len);
 	return head;
 }

@@ -34,7 +34,7 @@ handler_id(struct call *call, enum record_kind kind)
 
 	CHECK(call->caller != CALLER_UNAUTHENTICATED, call_dump, call);
 	call->kind = kind;
-	if (!valid) /* says the same as for one that could exist */
+	if (!valid) /* the same answer as for an id that could exist */
 		handler_store_refused(call, STORE_ABSENT, record_types[kind].noun);
 	return valid;
 }
@@ -69,30 +69,33 @@ handler_store_refused(struct call *call, enum store_result result, const char *n
 		return;
 	case STORE_BROKEN:
 		call_refuse(
-		    call, 500, NULL, "what the store has of this %s breaks its rules", noun);
+		    call, 500, NULL, "the store's record of this %s breaks the rules", noun);
 		return;
 	case STORE_TOO_LARGE:
 		call_refuse(call, 500, NULL,
-		    "what the store has of this %s is too large, more than 1 MiB or 1024 fields: "
+		    "the store's record of this %s is too large, with more than 1 MiB or 1024 "
+		    "fields: "
 		    "delete it, or, in Redis, the fields that do not belong there",
 		    noun);
 		return;
 	case STORE_OTHER_MINT:
 		call_refuse(call, 503, NULL,
-		    "the store's key for tokens' values changed meanwhile; nothing was changed");
+		    "the store's key for tokens' values was just replaced, so nothing was changed: "
+		    "try again");
 		return;
 	case STORE_UNAVAILABLE:
 		call_refuse(call, 503, NULL, "the store does not answer; nothing was changed");
 		return;
 	case STORE_UNKNOWN:
 		call_refuse(call, 503, NULL,
-		    "the store did not answer in time; the change happened whole or not at all, "
-		    "but which is not known");
+		    "the store did not answer in time: the change was made completely or not at "
+		    "all, "
+		    "but which is not known; read the record to see");
 		return;
 	case STORE_OK:
 		break;
 	}
-	call_refuse(call, 500, NULL, "this should not happen");
+	call_refuse(call, 500, NULL, "this is a bug in the gateway: report it with the request id");
 }
 
 bool
@@ -144,7 +147,7 @@ handler_audit(struct call *call, enum store_result result, const char *did, enum
 	call->replicas = store_confirmed(control->store);
 	if (result != STORE_OK && result != STORE_UNKNOWN)
 		return;
-	if (log.level < LOG_LEVEL_INFO) /* whatever else is to be left out */
+	if (log.level < LOG_LEVEL_INFO) /* whatever the log level is */
 		log.level = LOG_LEVEL_INFO;
 	log_info(&log, "audit: %s %s %.*s%s by %s%.*s%s%s request %s", record_types[kind].noun, did,
 	    (int)id.len, id.at,
@@ -162,7 +165,9 @@ handler_confirmed(struct call *call, enum store_result result)
 	if (call->replicas >= (int)setup->settings.wait.required ||
 	    setup->settings.wait.required == 0)
 		return true;
-	/* Other results: nothing was changed, or that is unknown. Broken records are changed. */
+	/*
+	 * With other results nothing was changed, or that is unknown. A broken record was changed.
+	 */
 	if (result != STORE_OK && result != STORE_ABSENT && result != STORE_BROKEN &&
 	    result != STORE_TOO_LARGE)
 		return true;
@@ -195,7 +200,7 @@ handler_get(struct call *call, enum record_kind kind)
 		store_get(control->store, kind, call->id, got_record, call);
 }
 
-/* What is deleted, and by whom: "" for a local caller. */
+/* The deletion by this caller; by is "" for a local one. */
 static void
 deletion_of(const struct call *call, struct deletion *out)
 {
@@ -238,7 +243,7 @@ handler_delete(struct call *call, enum record_kind kind)
 	store_delete(control->store, kind, call->id, &call->scope, deleted, call);
 }
 
-/* The caller's own token, as it was when it identified the caller: it still must be the same. */
+/* Show the caller's token as it was when the caller was identified; it must still be unchanged. */
 void
 me_get(struct call *call)
 {
@@ -247,5 +252,5 @@ me_get(struct call *call)
 		caller_answer(call, view_record(call->token, NULL));
 	else
 		call_refuse(call, 404, NULL,
-		    "you are the local administrator, who needs no token and sent none");
+		    "you are the local administrator: you sent no token and need none");
 }

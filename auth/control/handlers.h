@@ -1,4 +1,4 @@
-/* handlers.h - what answers the endpoints, and what the handlers share. */
+/* handlers.h - the handlers of the endpoints, and what they share. */
 #ifndef JOBGATE_CONTROL_HANDLERS_H
 #define JOBGATE_CONTROL_HANDLERS_H
 
@@ -17,9 +17,9 @@ struct control {
 	const struct control_setup *setup;
 	struct store *store;			  /* for changes and single records */
 	struct walks walks;			  /* of lists, with connections of their own */
-	unsigned char cursor_key[CURSOR_KEY_LEN]; /* for a store without a key; see cursor.h */
+	unsigned char cursor_key[CURSOR_KEY_LEN]; /* for a store without a mint key; see cursor.h */
 	struct unconfirmed unconfirmed;
-	struct disk *disk; /* of a private store; NULL: the store is elsewhere */
+	struct disk *disk; /* of a private store; NULL for another store */
 };
 
 /* All endpoints (endpoints.c), and those of control.metrics (observe.c), which need no token.
@@ -61,12 +61,16 @@ void handler_list(struct call *call, enum record_kind kind);
 void handler_get(struct call *call, enum record_kind kind);
 void handler_delete(struct call *call, enum record_kind kind);
 
-/* True when {id} can be an id of this kind at all (call->kind from now on); else it has been
- * answered 404. */
+/*
+ * True when {id} can be an id of this kind, which is call->kind from now on; false after answering
+ * 404.
+ */
 bool handler_id(struct call *call, enum record_kind kind);
 
-/* The operator whose quota the store counts the record for, in *out; NULL for a caller without a
- * token. */
+/*
+ * The operator for whose quota the store counts the record, in *out; NULL for a caller without a
+ * token.
+ */
 const struct store_maker *handler_maker(
     const struct call *call, enum record_kind kind, struct store_maker *out);
 

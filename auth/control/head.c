@@ -1,4 +1,4 @@
-/* head.c - fields, one after another. */
+/* head.c - reads the header fields, one after another. */
 #define _GNU_SOURCE 1 /* memrchr */
 #include "auth/control/head.h"
 
@@ -53,7 +53,7 @@ take_framing(struct head *head, struct slice name, struct slice value)
 		head->has_length = true;
 	} else if (slice_equal_nocase(name, SLICE("Transfer-Encoding"))) {
 		if (head->has_coding || !slice_equal_nocase(value, SLICE("chunked")))
-			wrong(head, "the only Transfer-Encoding that is taken is chunked");
+			wrong(head, "the only Transfer-Encoding that is accepted is chunked");
 		head->has_coding = true;
 	}
 	if (head->has_length && head->has_coding)
@@ -85,7 +85,7 @@ take_client(struct head *head, struct slice list)
 		comma = memrchr(rest.at, ',', rest.len);
 		item = slice_trim(
 		    slice_after(rest, comma != NULL ? (size_t)(comma + 1 - rest.at) : 0));
-		/* Our own worker says "unix" of one who came by a Unix socket. */
+		/* Our own worker writes "unix" for a client at a Unix socket. */
 		if (!is_address(item) && !(kept.len == 0 && slice_equal(item, SLICE("unix"))))
 			break;
 		item.len = (size_t)(list.at + list.len - item.at);
@@ -98,7 +98,7 @@ take_client(struct head *head, struct slice list)
 	snprintf(head->client, sizeof(head->client), "%.*s", (int)kept.len, kept.at);
 }
 
-/* Once, and no longer than it can be. */
+/* Copy a value that may come only once and has a limited length. */
 static void
 take_text(struct head *head, struct slice value, char *to, size_t cap)
 {
@@ -147,7 +147,7 @@ head_field(struct head *head, struct slice name, struct slice value)
 	}
 	value = slice_trim(value);
 	if (!is_token(name))
-		wrong(head, "a field's name is no token");
+		wrong(head, "a field's name is not a token (RFC 9110 section 5.6.2)");
 	if (!is_plain(value))
 		wrong(head, "a field's value has control characters");
 	take_framing(head, name, value);

@@ -1,4 +1,4 @@
-/* input.c - JSON bodies, read member by member; the first error names its field. */
+/* input.c - reads JSON bodies member by member; the first error names its field. */
 #include "auth/control/input.h"
 
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 
 const char *const authorize_input_fields[] = {"token", "job", NULL};
 
-/* Leave what is plain text: of a letter in UTF-8 that was cut, JSON could not tell. */
+/* Keep only plain ASCII: a letter in UTF-8 may have been cut, and JSON could not hold it. */
 static void
 make_plain(char *text)
 {
@@ -84,7 +84,7 @@ text_of(const json_t *string)
 	return (struct slice){json_string_value(string), json_string_length(string)};
 }
 
-/* A member that must be a string if it is there at all; *out is empty where it is not. */
+/* Read a member that must be a string if it exists; *out is empty when it does not. */
 static bool
 get_text(const json_t *object, const char *field, bool required, struct slice *out,
     struct input_error *error)
@@ -100,7 +100,7 @@ get_text(const json_t *object, const char *field, bool required, struct slice *o
 	return true;
 }
 
-/* One member of "labels". */
+/* Read one member of "labels". */
 static bool
 get_label(const char *name, const json_t *value, bool patch, struct record_input *out,
     struct input_error *error)
@@ -146,7 +146,7 @@ get_labels(json_t *labels, bool patch, struct record_input *out, struct input_er
 	return true;
 }
 
-/* Each request to such a URL would be refused; its author sees the reason only here. */
+/* Refuse a URL to which each request would be refused; only here does its author see the reason. */
 static bool
 check_address(const struct job_url *url, struct input_error *error)
 {
@@ -200,7 +200,7 @@ get_number(const json_t *value, uint64_t max, uint64_t *out)
 	return json_is_integer(value) && number >= 1 && (uint64_t)number <= max;
 }
 
-/* A field that is a string in JSON; "" stands for none where null does. */
+/* Read a field that is a string in JSON; if null means none for this field, so does "". */
 static bool
 get_string(const struct record_field *field, size_t index, const json_t *value,
     struct record_input *out, struct input_error *error)
@@ -242,7 +242,7 @@ get_string(const struct record_field *field, size_t index, const json_t *value,
 	return good || wrong(error, field->name, "%s", field->rule);
 }
 
-/* A member of the object that is there, but for null where that stands for none. */
+/* True when the member exists and is not a null that means none. */
 static bool
 get_field(const struct record_field *field, size_t index, json_t *value, bool patch,
     struct record_input *out, struct input_error *error)
@@ -296,7 +296,7 @@ must_have(const struct record_field *field, enum input_purpose purpose)
 	return false;
 }
 
-/* Nothing is there that the purpose does not take, and nothing is missing. */
+/* Check that the object has no field that the purpose does not allow, and that none is missing. */
 static bool
 check_names(json_t *object, const struct record_fields *fields, enum input_purpose purpose,
     struct input_error *error)

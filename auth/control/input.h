@@ -1,4 +1,4 @@
-/* input.h - what clients send, checked: bodies and queries. Pure functions. */
+/* input.h - checks the bodies that clients send. Pure functions. */
 #ifndef JOBGATE_CONTROL_INPUT_H
 #define JOBGATE_CONTROL_INPUT_H
 
@@ -6,9 +6,9 @@
 
 #include "auth/record_fields.h"
 
-/* The first thing found wrong, for a 400. */
+/* The first error that was found, for a 400. */
 struct input_error {
-	char field[64]; /* "" where no single field is at fault */
+	char field[64]; /* "" when no single field is wrong */
 	char detail[256];
 };
 
@@ -35,11 +35,11 @@ enum input_purpose {
 #define INPUT_CREATED_MS "created_ms"
 
 /*
- * A record as JSON says it. Text points into the JSON value, which must outlive it; labels are its
- * own, so it must not be copied.
+ * A record that was read from JSON. Text points into the JSON value, which must outlive it. record
+ * points to `labels`, so it must not be copied.
  */
 struct record_input {
-	struct record record;	 /* what is not given is empty or zero */
+	struct record record;	 /* members that were not given are empty or zero */
 	uint32_t given, removed; /* sets of fields (enum token_field, job_field); removed: null */
 	struct label labels[JOB_LABELS_MAX]; /* of a job, or of a token's selector */
 	size_t label_count;

@@ -1,4 +1,4 @@
-/* jobs.c - registering and changing jobs. */
+/* jobs.c - registers and changes jobs. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -31,7 +31,7 @@ uuid_make(char out[UUID_LEN + 1])
 	return true;
 }
 
-/* A job on its way into the store. */
+/* A job that is being created. */
 struct creation {
 	char id[JOB_ID_MAX + 1];
 	json_t *record; /* the answer */
@@ -56,7 +56,7 @@ created(void *ctx, enum store_result result, const struct record *none)
 	(void)none;
 	handler_audit(call, result, "created", RECORD_JOB, slice_of(creation->id));
 	if (result == STORE_CONFLICT) {
-		call_refuse(call, 409, "id", "job %s exists", creation->id);
+		call_refuse(call, 409, "id", "job %s exists already", creation->id);
 		return;
 	}
 	if (result != STORE_OK) {
@@ -67,7 +67,7 @@ created(void *ctx, enum store_result result, const struct record *none)
 	call_answer_created(call, location, json_incref(creation->record));
 }
 
-/* Take the id that was given, or make one. False when randomness or memory is short. */
+/* Use the given id, or make one. False when randomness or memory is short. */
 static bool
 creation_new(struct call *call, struct slice id)
 {
@@ -103,7 +103,8 @@ add_labels_of_scope(struct call *call, struct record_input *input)
 		break;
 	}
 	call_refuse(call, 400, "labels",
-	    "a job has at most %d labels, those that your token is limited to included",
+	    "a job has at most %d labels, and the labels that your token is limited to are added "
+	    "to yours",
 	    JOB_LABELS_MAX);
 	return false;
 }
@@ -115,7 +116,8 @@ has(uint32_t fields, enum job_field field)
 }
 
 /*
- * A caller at the Unix socket could leave the token out and do all. False after answering.
+ * Refuse a URL outside control.scoped_urls to a caller with a scope, also at the Unix socket. False
+ * after answering.
  */
 static bool
 check_url(struct call *call, const struct record_input *input)
@@ -128,8 +130,8 @@ check_url(struct call *call, const struct record_input *input)
 		setup->settings.scoped_urls.count))
 		return true;
 	call_refuse(call, 403, "url",
-	    "with a token that is limited to labels a job's URL may lead to addresses within "
-	    "control.scoped_urls alone");
+	    "with a token that is limited to labels, a job's URL may only lead to addresses in "
+	    "control.scoped_urls");
 	return false;
 }
 
@@ -172,7 +174,7 @@ done:
 	json_decref(body);
 }
 
-/* A record that still breaks the rules has been changed, too. */
+/* With STORE_BROKEN the record was changed, too, but still breaks the rules. */
 static void
 note_patch(struct call *call, enum store_result result)
 {
@@ -201,7 +203,9 @@ patched(void *ctx, enum store_result result, const struct record *record)
 	answer_patch(call, result, record);
 }
 
-/* The same for one that may have put the job out of a token's reach: a revocation. */
+/*
+ * The same for a patch that may have taken the job out of a token's reach, which is a revocation.
+ */
 static void
 narrowed(void *ctx, enum store_result result, const struct record *record)
 {
@@ -261,7 +265,7 @@ done:
 	json_decref(body);
 }
 
-/* No line of the audit log: nothing changes, and it comes every few seconds. */
+/* No line in the audit log: nothing changes, and leases are renewed every few seconds. */
 static void
 renewed(void *ctx, enum store_result result, const struct record *record)
 {

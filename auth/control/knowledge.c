@@ -1,4 +1,4 @@
-/* knowledge.c - results of reads as evidence. */
+/* knowledge.c - turns results of reads into evidence. */
 #include "auth/control/knowledge.h"
 
 enum knowledge

@@ -1,4 +1,4 @@
-/* knowledge.h - from a read of the store to evidence for a decision. */
+/* knowledge.h - turns the result of a read of the store into evidence for a decision. */
 #ifndef JOBGATE_CONTROL_KNOWLEDGE_H
 #define JOBGATE_CONTROL_KNOWLEDGE_H
 

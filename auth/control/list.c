@@ -1,4 +1,4 @@
-/* list.c - lists: steps through the index until a page is full, or has taken its time. */
+/* list.c - lists: steps through the index until a page is full or the walk must end. */
 #include <stdlib.h>
 
 #include <openssl/crypto.h>
@@ -17,7 +17,7 @@ struct listing {
 	struct list_query query;
 	enum record_kind kind;
 	struct page page;
-	size_t count;			   /* of its items */
+	size_t count;			   /* items of the page */
 	struct store_cursor last;	   /* the place of the last item */
 	unsigned char key[CURSOR_KEY_LEN]; /* for cursors, with a scope */
 };
@@ -55,7 +55,7 @@ list_answer(struct call *call, const char *cursor)
 		call_refuse(call, 500, NULL, "memory is short");
 }
 
-/* The page is full; the next one begins behind its last item. */
+/* The page is full; the next one begins after its last item. */
 static void
 list_full(struct call *call)
 {
@@ -67,7 +67,7 @@ list_full(struct call *call)
 }
 
 /*
- * The walk must end before its page is full. The next page begins behind the last record that was
+ * The walk must end before its page is full. The next page begins after the last record that was
  * read. A caller with a scope may not learn of that record, so its cursor is sealed.
  */
 static void
@@ -165,7 +165,7 @@ list_begin(struct call *call, const unsigned char *key)
 		handler_refuse_input(call, &error);
 }
 
-/* With a scope: cursors are sealed with the store's key for values, if it has one. */
+/* For a caller with a scope: the key for sealed cursors depends on the store's mint key. */
 static void
 know_mint(void *ctx, enum store_result result, const struct record *none)
 {

@@ -1,4 +1,4 @@
-/* listen.c - making the control process's sockets. */
+/* listen.c - opens the control process's sockets. */
 #include "auth/control/listen.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@
 
 #define BACKLOG 256
 
-/* The directory of path, made if it is missing; to be freed. NULL with errno. */
+/* The directory of path, created if it is missing; the caller frees the result. NULL with errno. */
 static char *
 make_directory(const char *path)
 {
@@ -38,10 +38,10 @@ is_ours_or_roots(const struct stat *status)
 }
 
 /*
- * Open the directory that the socket is to be in; -1 after logging why. Whoever
- * can write there can put another socket in our place: nobody but us and root may,
- * no group either, where the sticky bit does not keep them from it. And if it is a
- * link, whoever that belongs to can lead clients to another place.
+ * Open the directory of the socket; -1 after logging why. A user that can write there could put
+ * another socket in place of ours. So it must belong to us or root, and others, also a group, must
+ * not be able to write to it unless the sticky bit protects our socket. If it is a link, the owner
+ * of the link could lead clients to another place.
  */
 static int
 open_directory(const char *path, const struct log *log)
@@ -82,7 +82,7 @@ clear_stale(const char *path, const struct sockaddr_un *address, const struct lo
 	if (lstat(path, &status) != 0)
 		return errno == ENOENT;
 	if (!S_ISSOCK(status.st_mode)) {
-		log_error(log, "control socket %s: there is something else than a socket", path);
+		log_error(log, "control socket %s: the path exists and is not a socket", path);
 		return false;
 	}
 	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -142,7 +142,9 @@ listen_unix_open(const char *path, struct listen_unix *out, const struct log *lo
 	directory = open_directory(path, log);
 	if (directory < 0)
 		return -1;
-	/* Locked, so that of two processes that start at once the second sees the first listen. */
+	/*
+	 * The lock makes the second of two processes that start at once see that the first listens.
+	 */
 	if (flock(directory, LOCK_EX) != 0) {
 		log_error(log, "control socket %s: its directory: %s", path, strerror(errno));
 		goto done;

@@ -1,4 +1,4 @@
-/* listen.h - the sockets the control process listens on. */
+/* listen.h - opens the sockets at which the control process listens. */
 #ifndef JOBGATE_CONTROL_LISTEN_H
 #define JOBGATE_CONTROL_LISTEN_H
 
@@ -6,7 +6,7 @@
 
 #include "jobgate/log.h"
 
-/* A Unix socket of ours, to be taken away at the end. */
+/* A Unix socket of ours, whose name is removed at the end. */
 struct listen_unix {
 	const char *path; /* the caller's */
 	dev_t device;
@@ -14,16 +14,16 @@ struct listen_unix {
 };
 
 /*
- * Bind and listen at path with mode 0600; its directory is made with 0700 if
- * missing. A socket on which no process listens is replaced. A socket with a listener, or a file of
- * another kind, is left alone. The descriptor, or -1 after logging why.
+ * Bind and listen at path with mode 0600; its directory is created with 0700 if it is missing. A
+ * socket on which no process listens is replaced. A socket with a listener, or a file of another
+ * kind, is left alone. Returns the descriptor, or -1 after logging why.
  */
 int listen_unix_open(const char *path, struct listen_unix *out, const struct log *log);
 
-/* True while its name leads to this socket. */
+/* True while its name still leads to this socket. */
 bool listen_unix_stands(const struct listen_unix *listening);
 
-/* Remove the socket's name, if it still is ours. */
+/* Remove the socket's name, if it still leads to our socket. */
 void listen_unix_remove(const struct listen_unix *listening);
 
 #endif

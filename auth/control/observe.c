@@ -1,4 +1,4 @@
-/* observe.c - /healthz, /readyz and /metrics, from what the supervisor gave us. */
+/* observe.c - /healthz, /readyz and /metrics, by functions from the supervisor. */
 #include <stdio.h>
 #include <string.h>
 
@@ -6,7 +6,7 @@
 
 #define PLAIN "text/plain; charset=utf-8"
 
-/* The process answers: that is all it says. */
+/* 200: this process answers. Says nothing about the rest of the gateway. */
 void
 observe_health(struct call *call)
 {
@@ -35,7 +35,7 @@ observe_metrics(struct call *call)
 
 	if (call->scope.count > 0)
 		call_refuse(call, 403, NULL,
-		    "the metrics are of all jobs: they take a token without a label selector");
+		    "the metrics cover all jobs: they need a token without a label selector");
 	else if (control->setup->metrics == NULL)
 		call_refuse(call, 404, NULL, "there are no metrics here");
 	else

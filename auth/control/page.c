@@ -1,4 +1,4 @@
-/* page.c - {"items":[...],"next_cursor":...} put together. */
+/* page.c - builds {"items":[...],"next_cursor":...}. */
 #include "auth/control/page.h"
 
 #include <stdio.h>
@@ -6,9 +6,12 @@
 #include <string.h>
 
 static const char head[] = "{\"items\":[";
-#define TAIL_MAX 256 /* what stands behind the items, its NUL included */
+#define TAIL_MAX 256 /* bytes after the items, with the NUL */
 
-/* Room for `more` bytes and the tail. Lists hold no secrets: copies may stay behind. */
+/*
+ * Make room for `more` bytes and the tail. Lists hold no secrets, so realloc may leave copies
+ * behind.
+ */
 static bool
 grow(struct page *page, size_t more)
 {

@@ -1,4 +1,4 @@
-/* page.h - the JSON text of one page of a list, built record by record. */
+/* page.h - builds the JSON text of a page of a list, record by record. */
 #ifndef JOBGATE_CONTROL_PAGE_H
 #define JOBGATE_CONTROL_PAGE_H
 
@@ -8,7 +8,7 @@
 
 #define PAGE_BYTES (2u << 20) /* of the whole answer; only a single record may be larger */
 
-/* Zeroed to begin with. */
+/* Zero it first. */
 struct page {
 	char *text; /* malloc; the caller frees it; NULL: nothing yet */
 	size_t len, cap;
@@ -23,8 +23,8 @@ enum page_result { PAGE_ADDED, PAGE_FULL, PAGE_FAILED };
 enum page_result page_add(struct page *page, const json_t *item);
 
 /*
- * No more items: text becomes a complete JSON object with a NUL at its end. cursor is where the
- * next page begins (it must need no escapes in JSON); NULL: there is none. False when memory is
+ * End the page: text becomes a complete JSON object with a NUL at its end. cursor is where the next
+ * page begins, without characters that JSON escapes; NULL: there is none. False when memory is
  * short.
  */
 bool page_end(struct page *page, const char *cursor);

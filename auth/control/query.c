@@ -1,4 +1,4 @@
-/* query.c - reading list queries, and filtering by them. */
+/* query.c - parses queries of lists, and filters records by them. */
 #include "auth/control/query.h"
 
 #include <stdio.h>
@@ -23,7 +23,7 @@ hex(char c)
 	return -1;
 }
 
-/* Percent-decode into *to, moving it on. False on a bad escape or NUL. */
+/* Percent-decode to *to, which moves forward. False on a bad escape or NUL. */
 static bool
 decode(struct slice text, char **to, struct slice *out)
 {
@@ -93,7 +93,7 @@ set(struct slice name, struct slice value, enum record_kind kind, const unsigned
 		return jg_role_parse(value, &out->role) ||
 		       wrong(error, "role", "a role is read or operator");
 	}
-	return wrong(error, "", "the query has a parameter that is not known here");
+	return wrong(error, "", "the query has an unknown parameter");
 }
 
 bool

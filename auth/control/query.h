@@ -8,9 +8,9 @@
 
 #define QUERY_LIMIT_DEFAULT 100
 #define QUERY_LIMIT_MAX 1000
-#define QUERY_MAX 8192 /* bytes; libevhtp takes no longer line */
+#define QUERY_MAX 8192 /* bytes; libevhtp accepts no longer line */
 
-/* A page asked for. Slices point into `text`. */
+/* The query of a list. Slices point into `text`. */
 struct list_query {
 	size_t limit;
 	struct store_cursor after;
@@ -23,9 +23,9 @@ struct list_query {
 };
 
 /*
- * Read a query as "limit", "cursor", and for tokens "name" and "role", for jobs
- * "label" (name=value, repeatable). False with *error for anything else. key opens sealed
- * cursors (cursor_key); NULL: there can be none.
+ * Parse a query: "limit", "cursor", for tokens "name" and "role", for jobs "label" (name=value,
+ * repeatable). False with *error for anything else. key opens sealed cursors (cursor_key); NULL:
+ * they are not valid.
  */
 bool query_parse(struct slice query, enum record_kind kind, const unsigned char *key,
     struct list_query *out, struct input_error *error);

@@ -14,7 +14,7 @@ struct relisten {
 	struct log log;
 };
 
-/* False after logging why. */
+/* Listen again. False after logging why. */
 static bool
 listen_again(struct relisten *relisten)
 {

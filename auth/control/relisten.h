@@ -1,4 +1,4 @@
-/* relisten.h - listening again at a Unix socket whose name was removed. */
+/* relisten.h - listens again at a Unix socket whose name was removed. */
 #ifndef JOBGATE_CONTROL_RELISTEN_H
 #define JOBGATE_CONTROL_RELISTEN_H
 
@@ -6,8 +6,8 @@
 #include "auth/control/server.h"
 
 /*
- * A cleaner may remove the run directory of a running gateway, and clients could no longer connect.
- * So the name is checked every second, and created again, with its directory if need be.
+ * A cleaner may remove the run directory of a running gateway; then clients could no longer
+ * connect. So the name is checked every second, and created again, with its directory if necessary.
  */
 struct relisten;
 

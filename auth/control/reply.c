@@ -1,4 +1,4 @@
-/* reply.c - answers as handlers give them: JSON, text, problems. */
+/* reply.c - the answers of handlers: JSON, text, problems. */
 #include "auth/control/reply.h"
 
 #include <stdarg.h>
@@ -10,8 +10,10 @@
 static const char memory_short[] =
     "{\"type\":\"about:blank\",\"title\":\"Internal Server Error\",\"status\":500}";
 
-/* Send JSON, which it takes. One buffer of the right size: a growing one would leave copies of
- * secrets. */
+/*
+ * Send JSON, which it releases. The buffer has the right size from the start: a growing one would
+ * leave copies of secrets.
+ */
 static void
 reply_json(struct call *call, struct reply *reply, json_t *body)
 {
@@ -105,7 +107,7 @@ call_refuse(struct call *call, unsigned status, const char *field, const char *d
 	vsnprintf(text, sizeof(text), detail, args);
 	va_end(args);
 	for (char *c = text; *c != '\0';
-	     c++) /* it may quote what a client sent, in no known encoding */
+	     c++) /* it may quote a client's bytes, in an unknown encoding */
 		if (*c < ' ' || *c > '~')
 			*c = '?';
 	body =

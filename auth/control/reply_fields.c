@@ -1,4 +1,4 @@
-/* reply_fields.c - the header fields of an answer, as libevhtp takes them. */
+/* reply_fields.c - adds the header fields of an answer to libevhtp's request. */
 #include "auth/control/reply_fields.h"
 
 #include <stdio.h>

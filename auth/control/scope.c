@@ -1,4 +1,4 @@
-/* scope.c - labels against an operator's own selector. */
+/* scope.c - compares labels with an operator's own selector. */
 #include "auth/control/scope.h"
 #include "auth/record.h"
 
@@ -33,7 +33,7 @@ scope_add(const struct label_set *scope, struct label *labels, size_t *count, si
 	return SCOPE_OK;
 }
 
-/* Whether the patch removes or changes this label. */
+/* True when the patch removes or changes this label. */
 static bool
 touches(const struct record_input *patch, const struct label *label)
 {

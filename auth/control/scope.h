@@ -1,4 +1,4 @@
-/* scope.h - what an operator with a label selector may make and change. Pure functions. */
+/* scope.h - what an operator with a label selector may create and change. Pure functions. */
 #ifndef JOBGATE_CONTROL_SCOPE_H
 #define JOBGATE_CONTROL_SCOPE_H
 
@@ -19,8 +19,8 @@ enum scope_merge {
 };
 
 /*
- * Add those of the scope's labels that are not there yet to labels, which has room
- * for max. With SCOPE_CONTRADICTED *culprit is the label's name.
+ * Add the scope's labels that are missing to labels, which has room for max. With
+ * SCOPE_CONTRADICTED *culprit is the label's name.
  */
 enum scope_merge scope_add(const struct label_set *scope, struct label *labels, size_t *count,
     size_t max, struct slice *culprit);

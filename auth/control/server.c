@@ -11,17 +11,20 @@
 #include "auth/control/connection.h"
 #include "jobgate/check.h"
 
-#define SOCKETS_MAX 2	    /* that share the descriptors of the process */
-#define DESCRIPTORS_KEPT 24 /* for the store, the log, events and what is accepted to be closed */
-#define BODY_DROPPED_MAX (1u << 20) /* bytes read and dropped to be able to say so; more is cut */
+#define SOCKETS_MAX 2 /* servers, which share the descriptors of the process */
+/* For the store, the log, events, and connections that are accepted only to be closed. */
+#define DESCRIPTORS_KEPT 24
+/* Bytes that are read and dropped so that a refusal can be sent; with more, the connection is cut.
+ */
+#define BODY_DROPPED_MAX (1u << 20)
 #define BACKLOG 256
 
 struct server {
 	struct server_setup setup;
 	evhtp_t *evhtp;
 	struct connections connections;
-	size_t most;	/* of its connections */
-	bool told_full; /* the log has it: once for each time */
+	size_t most;	/* the most connections that it has */
+	bool told_full; /* the log has the warning: once until there is room again */
 };
 
 /* Name the user at the other end of a Unix socket. False when it is neither our own nor root. */
@@ -56,8 +59,10 @@ admit_peer(struct connection *connection, const struct server_setup *setup)
 	return name_unix_peer(connection, connection->evhtp->sock, &setup->log);
 }
 
-/* The connection that gives way to a new one: the one idle longest. NULL when all have a call under
- * way. */
+/*
+ * The connection that is closed for a new one: the one that is idle longest. NULL when all have a
+ * call under way.
+ */
 static struct connection *
 find_idle(const struct connections *all, const struct connection *newcomer)
 {
@@ -92,7 +97,7 @@ make_room(struct server *server, const struct connection *newcomer)
 	return idle != NULL;
 }
 
-/* A new connection; with another result than OK libevhtp frees and closes it. */
+/* Accept a new connection; unless the result is OK, libevhtp frees and closes it. */
 static evhtp_res
 on_accept(evhtp_connection_t *evhtp, void *ctx)
 {
@@ -105,7 +110,9 @@ on_accept(evhtp_connection_t *evhtp, void *ctx)
 	return EVHTP_RES_OK;
 }
 
-/* An even share of the descriptors: many connections at one socket take none from the others. */
+/*
+ * Divide the descriptors evenly, so that connections at one socket do not use up those of another.
+ */
 static size_t
 connections_most(size_t max)
 {

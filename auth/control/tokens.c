@@ -1,4 +1,4 @@
-/* tokens.c - creating and renewing tokens: the two moments at which a value exists. */
+/* tokens.c - creates and renews tokens: the only code that holds a token's new value. */
 #include <stdlib.h>
 
 #include <openssl/crypto.h>
@@ -10,21 +10,21 @@
 #include "auth/record.h"
 #include "jobgate/clock.h"
 
-/* How many keys are tried for a value: the store's key hardly ever changes. */
+/* How often a value is minted: again only when the store's key changes meanwhile, which is rare. */
 #define MINTINGS_MAX 3
 
-/* A value on its way to the client, while the store keeps its hash. */
+/* A new value, kept for the client while the store writes its hash. */
 struct issue {
 	char value[TOKEN_VALUE_LEN + 1];
 	char id[TOKEN_ID_LEN + 1];
 	unsigned char mint_key[MINT_KEY_LEN]; /* with is_minted */
 	bool is_minted;
-	unsigned mintings; /* of values so far */
+	unsigned mintings; /* how many values were minted so far */
 	/* Of create: */
 	json_t *body; /* which input points into */
 	struct record_input input;
 	uint64_t now_ms;
-	json_t *record; /* the answer but for the value */
+	json_t *record; /* the answer without the value */
 };
 
 static void
@@ -41,7 +41,8 @@ issue_free(void *state)
 static void
 refuse_making(struct call *call)
 {
-	call_refuse(call, 500, NULL, "no token could be made: memory or randomness is short");
+	call_refuse(
+	    call, 500, NULL, "the token could not be created: memory or randomness is short");
 }
 
 /* A new issue as the call's state; id is empty for a new token. NULL after answering 500. */
@@ -65,8 +66,8 @@ fail:
 }
 
 /*
- * What the next value is minted with: the store's key, or a new one, which becomes the store's
- * with its first token. A store that told of no key when it was tried has one that cannot be used.
+ * Choose the key for the next value: the store's, or a new one, which becomes the store's with its
+ * first token. If a store without a key refused a new one, it has a key that cannot be used.
  */
 static bool
 issue_mint(struct issue *issue, const struct mint *mint)
@@ -91,8 +92,9 @@ issue_key(const struct issue *issue)
 	return issue->is_minted ? issue->mint_key : NULL;
 }
 
-/* A value, and what the store is to keep of it. False after answering 500: a value must not go out
- * that no record proves. */
+/*
+ * Make a value and its hash. False after answering 500: a value without a record must not be sent.
+ */
 static bool
 issue_value(struct call *call, struct issue *issue, unsigned char hash[TOKEN_HASH_LEN])
 {
@@ -109,7 +111,7 @@ issue_value(struct call *call, struct issue *issue, unsigned char hash[TOKEN_HAS
 	return false;
 }
 
-/* The store has another key: mint the value once more. */
+/* The store has another key: mint a value again. */
 static bool
 issue_again(const struct issue *issue, enum store_result result)
 {
@@ -147,7 +149,7 @@ created(void *ctx, enum store_result result, const struct record *none)
 	call_answer_created(call, location, with_value(json_incref(issue->record), issue));
 }
 
-/* A new token reaches no further than its maker's. False after answering. */
+/* Limit a new token to its maker's scope. False after answering. */
 static bool
 limit_selector(struct call *call, struct record_input *input)
 {
@@ -166,7 +168,7 @@ limit_selector(struct call *call, struct record_input *input)
 		break;
 	}
 	call_refuse(call, 400, "label_selector",
-	    "a selector has at most %d labels, those of your own token included",
+	    "a selector has at most %d labels, and the labels of your own token are added to yours",
 	    SELECTOR_LABELS_MAX);
 	return false;
 }
@@ -237,12 +239,13 @@ renewed(void *ctx, enum store_result result, const struct record *record)
 	}
 	view = with_value(view_record(record, NULL), call->state);
 	if (call->token != NULL && slice_equal(call->token->token.id, call->id))
-		call_answer(call, 200, view); /* its own: the old value has just ended */
+		call_answer(call, 200,
+		    view); /* the caller renewed its own token, which is no longer valid */
 	else
 		caller_answer(call, view);
 }
 
-/* The record as it is: its version is what the renewal is compared with. */
+/* The current record: its version must not have changed when the renewal is written. */
 static void
 read_for_renew(void *ctx, enum store_result result, const struct record *record)
 {

@@ -20,7 +20,7 @@ struct unconfirmed {
 
 void unconfirmed_add(struct unconfirmed *unconfirmed, const struct deletion *deletion);
 
-/* True when it was one of them; removes it. */
+/* True when the deletion was one of them; removes it. */
 bool unconfirmed_take(struct unconfirmed *unconfirmed, const struct deletion *deletion);
 
 #endif

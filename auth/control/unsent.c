@@ -1,10 +1,9 @@
 /* unsent.c - finds the clients that leave too much of their answers unread. */
 #include "auth/control/connection.h"
 
-#define SMALL (64u << 10) /* answers of this size are bounded by the number of connections */
+#define SMALL (64u << 10) /* the number of connections limits answers up to this size */
 
-/* The memory that waits for a client: an answer is kept whole until its last byte has been taken.
- */
+/* Memory that a client keeps: an answer is stored completely until its last byte has been sent. */
 static size_t
 unsent(const struct connection *connection)
 {

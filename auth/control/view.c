@@ -87,7 +87,7 @@ view_field(const struct record_field *field, const struct record *record, const 
 	return NULL;
 }
 
-/* External writers may leave out what no record needs. */
+/* Other programs may leave out fields that a record does not need. */
 static bool
 is_none(const struct record_field *field, const struct record *record)
 {

@@ -1,4 +1,4 @@
-/* view.h - records as the API shows them. */
+/* view.h - turns records into the JSON that the API shows. */
 #ifndef JOBGATE_CONTROL_VIEW_H
 #define JOBGATE_CONTROL_VIEW_H
 
@@ -13,7 +13,7 @@
  */
 json_t *view_record(const struct record *record, const char *public_url);
 
-/* The fields that the store has of a record, in the form in which an import takes them. */
+/* All fields that the store has of a record, in the form that an import reads. */
 json_t *view_export(const struct record *record);
 
 /* "2024-01-31T12:00:00Z" for Unix milliseconds. */

@@ -1,4 +1,4 @@
-/* walk.c - places for walks: which walks get one, wait, and give way. */
+/* walk.c - decides which walks get a place, wait, or give way. */
 #include "auth/control/walk.h"
 
 #include "auth/control/call.h"
@@ -12,7 +12,7 @@ static const struct state_row walk_states[] = {
     [WALK_GIVING_WAY] = {"giving_way", STATE(WALK_NONE)},
 };
 
-/* Walks of local callers wait before all others. */
+/* Add to the waiting walks; those of local callers are before all others. */
 static void
 join_waiting(struct walk *walk)
 {
@@ -103,7 +103,7 @@ take_place(struct walks *walks, struct walk *walk)
 	return false;
 }
 
-/* Let one remote walk end at its next step, unless one already will, or a place is free. */
+/* Make one remote walk end at its next step, unless one will already, or a place is free. */
 static void
 ask_to_give_way(struct walks *walks)
 {

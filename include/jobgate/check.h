@@ -8,17 +8,18 @@
  * CHECK(condition) or CHECK(condition, xxx_dump, object): when the condition is false, a line of
  * the log shows file, line, function, condition and the object's dump, and the process ends with
  * CHECK_EXIT_STATUS; the supervisor counts it (jobgate_check_failures_total) and starts another
- * process. It is better to lose one worker's connections than to go on with a broken state.
+ * process. It is better to lose one worker's connections than to continue with broken state.
  *
- * A CHECK never tests what a peer, the store, the configuration or the system said, because a false
- * one would let others end every worker: those are errors, and are handled. The supervisor itself
- * has no CHECK: no process would take its place.
+ * A CHECK never tests what a peer, the store, the configuration or the system said, because a CHECK
+ * that fails for such input would let others end every worker. Bad input is an error, which the
+ * code handles. The supervisor itself has no CHECK: no process would take its place.
  *
- * A CHECK that holds costs a comparison and a branch that is never taken. A condition has no side
- * effects.
+ * A CHECK that holds costs a comparison and a branch that is never taken. A condition must not have
+ * side effects.
  *
- * Built with -DJOBGATE_CHECK_COUNTS=ON, a failed CHECK only counts and logs, and the program goes
- * on: each new CHECK passes one whole run of the tests like this before it may end a process.
+ * Built with -DJOBGATE_CHECK_COUNTS=ON, a failed CHECK is only counted and logged, and the program
+ * continues. Each new CHECK must pass one full run of the tests in such a build before it may end a
+ * process.
  */
 #define CHECK(...)                                                                          \
 	CHECK_CHOOSE_(__VA_ARGS__, CHECK_OBJECT_, CHECK_WRONG_, CHECK_ALONE_, CHECK_WRONG_) \
@@ -28,9 +29,9 @@
 #define CHECK_EXIT_STATUS 70
 
 /*
- * From now on failed CHECKs of this process are lines of *log, written straight to its descriptor:
- * a log with its own thread or buffer may never write again. Copied. The default is standard error.
- * Call it once in each process, before the process has threads.
+ * Write failed CHECKs of this process to *log, which is copied; the default is standard error.
+ * Lines go directly to its descriptor, because the log's thread may not run any more. Call it once
+ * in each process, before the process has threads.
  */
 void jg_check_log(const struct log *log);
 

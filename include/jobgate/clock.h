@@ -1,4 +1,4 @@
-/* clock.h - milliseconds of the machine's clocks. */
+/* clock.h - reads the machine's clocks, in milliseconds. */
 #ifndef JOBGATE_CLOCK_H
 #define JOBGATE_CLOCK_H
 

@@ -1,4 +1,4 @@
-/* directory.h - a worker's view of the tokens and jobs in the store, kept current by pushes. */
+/* directory.h - a worker's cache of the tokens and jobs in the store, kept current by pushes. */
 #ifndef JOBGATE_DIRECTORY_H
 #define JOBGATE_DIRECTORY_H
 
@@ -12,11 +12,12 @@
 
 /*
  * The directory itself does no I/O and reads no clock. A tracker (auth/redis) reads records for it,
- * and reports invalidations and the health of its connections; the gateway asks it. Callers pass in
- * the time, in milliseconds of a monotonic clock that goes on while the machine is suspended.
+ * and reports invalidations and the health of its connections; the gateway looks records up.
+ * Callers pass in the time, in milliseconds of a monotonic clock that also counts while the machine
+ * is suspended.
  *
- * The bound it keeps (auth/README.md, "The staleness bound"): an answer given at time
- * t was true at some moment after t - max_staleness, whatever fails.
+ * The bound it keeps (auth/README.md, "The staleness bound"): an answer given at time t was true at
+ * some moment after t - max_staleness, whatever fails.
  */
 struct directory;
 struct directory_entry; /* what is known of one token or one job */
@@ -24,13 +25,13 @@ struct directory_entry; /* what is known of one token or one job */
 enum record_kind {
 #define RECORD(KIND, type, labels, lapses) RECORD_##KIND,
 #include "jobgate/records.def"
-	RECORD_KINDS, /* how many there are; no record has this one */
+	RECORD_KINDS, /* the number of kinds; no record has this one */
 };
 
 /*
- * One record in one allocation, made by the code that reads the store and given to the
- * directory, which frees it with free(): everything the token or job points to
- * lies behind it in the same block.
+ * A record in one allocation, made by the code that reads the store and passed to the directory,
+ * which frees it with free(). Everything that the token or job points to follows it in the same
+ * block.
  */
 struct record {
 	enum record_kind kind;
@@ -45,15 +46,14 @@ struct record {
 struct directory_store {
 	void *ctx;
 	/*
-	 * Start reading one record; the answer comes by jg_directory_feed with the
-	 * same entry, later, never from within this call. False when there is no
-	 * connection just now: nothing will come.
+	 * Start to read a record; the answer comes later, by jg_directory_feed with the same entry,
+	 * never from within this call. False when there is no connection now; then no answer comes.
 	 */
 	bool (*read)(
 	    void *ctx, enum record_kind kind, struct slice id, struct directory_entry *entry);
 };
 
-/* What a read brought. */
+/* The result of a read. */
 enum feed {
 	FEED_RECORD, /* a record */
 	FEED_ABSENT, /* no such key, or one that breaks the rules */
@@ -64,8 +64,8 @@ struct directory_options {
 	uint64_t max_staleness_ms;
 	size_t entries_max;
 	const struct directory_tuning *tuning; /* NULL: that of jg_tuning */
-	unsigned char
-	    hash_key[16]; /* random: ids come from strangers, who must not choose buckets */
+	unsigned char hash_key[16]; /* random, so that clients cannot choose ids that fall into the
+				       same bucket */
 };
 
 /* Create; *store is copied. NULL when memory is short. */
@@ -74,9 +74,9 @@ struct directory *jg_directory_new(
 void jg_directory_free(struct directory *directory);
 
 /*
- * Waits for a record; part of the waiter's own struct. `answered` is
- * called once, when the record is known, absent or cannot be had; the waiter then looks it up
- * again. Not called after jg_directory_forget.
+ * Waits for a record; embedded in the waiter's own struct. `answered` is called once, when the
+ * record is known, absent or not available; the waiter then looks it up again. It is not called
+ * after jg_directory_forget.
  */
 struct directory_waiter {
 	TAILQ_ENTRY(directory_waiter) link;
@@ -85,9 +85,9 @@ struct directory_waiter {
 };
 
 /*
- * Watches a record that an exchange relies on while it runs; part of the watcher's own struct,
- * zeroed at first. `changed` is called whenever the record changed or can no longer be trusted. It
- * may unwatch this or any other watch.
+ * Watches a record that a running exchange relies on; embedded in the watcher's own struct. Zero it
+ * first. `changed` is called each time the record has changed or can no longer be trusted. It may
+ * unwatch this or any other watch.
  */
 struct directory_watch {
 	LIST_ENTRY(directory_watch) link;
@@ -95,85 +95,87 @@ struct directory_watch {
 	void (*changed)(struct directory_watch *watch);
 };
 
-/* What is known at time now; `record` is valid until control returns to the event loop. */
+/* What is known now; `record` is valid until control returns to the event loop. */
 struct directory_answer {
 	bool pending;	      /* a read is under way: the waiter will be called */
-	enum knowledge known; /* when not pending */
+	enum knowledge known; /* valid when not pending */
 	const struct record *record;
-	struct directory_entry *entry; /* to watch; not for RECORD_UNKNOWN */
-	uint64_t changed_ms;	       /* when the store last told of a change of it; 0: never */
+	struct directory_entry *entry; /* to watch; NULL with RECORD_UNKNOWN */
+	uint64_t changed_ms;	       /* when the store last reported a change of it; 0: never */
 };
 
 /*
- * Look a record up; id must be valid for its kind (jg_token_id_valid,
- * jg_job_id_valid). A known, fresh entry answers at once and costs no
- * allocation. Otherwise one read is started for all callers, and waiter (may be
- * NULL: do not wait) is queued. RECORD_UNKNOWN at once where the store is out of reach.
+ * Look a record up; id must be valid for its kind (jg_token_id_valid, jg_job_id_valid). A known,
+ * fresh entry answers at once and costs no allocation. Otherwise one read is started for all
+ * callers, and waiter (NULL: do not wait) is queued. RECORD_UNKNOWN at once while the store is out
+ * of reach.
  */
 struct directory_answer jg_directory_lookup(struct directory *directory, enum record_kind kind,
     struct slice id, uint64_t now_ms, struct directory_waiter *waiter);
 
 /*
- * What is known at now_ms of the key that values are minted with, until control returns to
- * the event loop. MINT_UNKNOWN whenever a lookup would read nothing: before the tracker
- * came up, and past the bound.
+ * What is known at now_ms of the store's mint key, valid until control returns to the event loop.
+ * MINT_UNKNOWN whenever a lookup could not read: before the tracker came up, and past the bound.
  */
 const struct mint *jg_directory_mint(const struct directory *directory, uint64_t now_ms);
 
-/* Stop waiting; harmless for one that does not wait. */
+/* Stop waiting; harmless for a waiter that does not wait. */
 void jg_directory_forget(struct directory_waiter *waiter);
 
-/* Start and stop watching an entry that a lookup returned in this turn. One list link each. */
+/*
+ * Start to watch an entry that a lookup returned in this turn, and stop. Both only link or unlink a
+ * list element.
+ */
 void jg_directory_watch(struct directory_entry *entry, struct directory_watch *watch);
 void jg_directory_unwatch(struct directory_watch *watch);
 
-/* What is known now of the record being watched, as for a lookup; never pending. */
+/* What is known now of the watched record, as from a lookup; never pending. */
 struct directory_answer jg_directory_watched(
     struct directory *directory, const struct directory_watch *watch, uint64_t now_ms);
 
 /* ---- for the tracker that feeds it ---- */
 
 /*
- * The answer to a read. Takes record (NULL unless FEED_RECORD). From record->ends_ms on the record
- * answers no look-up, and it is read again for its watchers, who are told if no answer has come
- * 100 ms later: the store may report its end late or never. A reply that an
- * invalidation overtook does not enter the cache: the record is read again if it is still waited
- * for or watched.
+ * The answer to a read. Takes ownership of record (NULL unless FEED_RECORD). From record->ends_ms
+ * on, the record does not answer look-ups, and it is read again for its watchers, because the store
+ * may report its end late or never; without an answer within 100 ms they are told. A reply that was
+ * overtaken by an invalidation does not enter the cache: the record is read again if it is still
+ * waited for or watched.
  */
 void jg_directory_feed(struct directory *directory, struct directory_entry *entry, enum feed feed,
     struct record *record, uint64_t now_ms);
 
-/* The store says this key changed; all keys, for the nil message of FLUSHALL. */
+/* The store reports that this key has changed, or all keys (the nil message of FLUSHALL). */
 void jg_directory_invalidate(
     struct directory *directory, enum record_kind kind, struct slice id, uint64_t now_ms);
 void jg_directory_invalidate_all(struct directory *directory, uint64_t now_ms);
 
 /*
- * The store's key, as it is now. Call it before the tracker comes up, and whenever the key may have
+ * Set the store's mint key. Call it before the tracker comes up, and whenever the key may have
  * changed. state is not MINT_UNKNOWN; key is NULL with MINT_NONE.
  */
 void jg_directory_set_mint(
     struct directory *directory, enum mint_state state, const unsigned char *key);
 
 /*
- * The tracker has come up, and was seen to work at now_ms (as for
- * jg_directory_good): all that was known before must be read again before it is trusted. Entries
- * that are watched are read again by themselves, some at a time; the others when asked for.
+ * The tracker has come up, and was proved to work at now_ms (as for jg_directory_good). All that
+ * was known before must be read again before it is trusted. The directory reads watched entries
+ * again, some at a time; others are read when they are looked up.
  */
 void jg_directory_link_up(struct directory *directory, uint64_t now_ms);
 
 /* The tracker has gone down: it has fed FEED_FAILED for each read in flight before this call. */
 void jg_directory_link_down(struct directory *directory, uint64_t now_ms);
 
-/* The pushes were seen to work at good_ms (the moment a PING was sent that has been answered). */
+/* The tracker was proved to work at good_ms, when the successful proof began. */
 void jg_directory_good(struct directory *directory, uint64_t good_ms);
 
-/* When jg_directory_tick will have something to do that cannot wait; UINT64_MAX: never yet. */
+/* When jg_directory_tick next has work that cannot wait; UINT64_MAX: none is known. */
 uint64_t jg_directory_due_ms(const struct directory *directory);
 
 /*
- * Call at that moment and at least every 100 ms: once the bound has passed it tells the watchers,
- * records that have ended are read again, and so are those that a reconnect made stale.
+ * Call it at that time, and at least every 100 ms. It tells watchers whose bound has passed, and
+ * reads records again that have ended or that a reconnect made stale.
  */
 void jg_directory_tick(struct directory *directory, uint64_t now_ms);
 
@@ -183,16 +185,16 @@ bool jg_directory_ready(const struct directory *directory, uint64_t now_ms);
 struct directory_stats {
 	uint64_t hits, misses, invalidations, evictions;
 	size_t entries, watched;
-	uint64_t good_ms; /* of the last jg_directory_good */
+	uint64_t good_ms; /* the time of the last jg_directory_good */
 };
 void jg_directory_stats(const struct directory *directory, struct directory_stats *out);
 
-/* How much it holds, and whether it may be trusted. */
+/* Write how much it holds, and whether it may be trusted. */
 void jg_directory_dump(const struct directory *directory, struct dump *dump);
 
-/* A count of the records of each kind by what is known of them; start with {0}. */
+/* A count of the records of each kind, by what is known of them; start with {0}. */
 struct directory_count {
-	size_t next; /* where it goes on */
+	size_t next; /* where to continue */
 	struct directory_tally {
 		size_t known, absent, unknown;	 /* each is one of these */
 		size_t idle, pending;		 /* not watched; pending: being read */
@@ -203,8 +205,8 @@ struct directory_count {
 };
 
 /*
- * Count some more, so few that no client waits for it; the loop may turn between two calls. False
- * when all have been counted. A record that comes or goes meanwhile may be left out.
+ * Count some more, in a time that no client notices; the loop may turn between two calls. False
+ * when all have been counted. A record that comes or goes between calls may be missed.
  */
 bool jg_directory_count(
     const struct directory *directory, struct directory_count *count, uint64_t now_ms);

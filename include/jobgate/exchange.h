@@ -1,4 +1,4 @@
-/* exchange.h - one request and its answer, free of any protocol's wire form. */
+/* exchange.h - one request and its answer, independent of any protocol's wire form. */
 #ifndef JOBGATE_EXCHANGE_H
 #define JOBGATE_EXCHANGE_H
 
@@ -96,24 +96,24 @@ enum exchange_end {
 };
 
 /*
- * What an exchange calls. All slices and fields are good until the call returns. Within `flush` and
- * `resume` the client's end may call the exchange, which may end then; within the others it must
- * not.
+ * What an exchange calls. All slices and fields are valid until the call returns. From within
+ * `flush` and `resume` the client's end may call the exchange, which may end then; from within the
+ * others it must not.
  */
 struct exchange_client_ops {
 	/*
-	 * The request has passed authorization (which takes a while when the store is asked). NULL:
-	 * this end need not know. Calls nothing back.
+	 * The request has passed authorization (which takes some time when the store is read). NULL
+	 * when this end does not need it. Must not call back.
 	 */
 	void (*allowed)(struct exchange_client *client);
 
-	/* An interim answer (100, 103) is to be sent. */
+	/* Send an interim answer (100, 103). */
 	void (*interim)(struct exchange_client *client, const struct response *response);
 
 	/*
-	 * The head of the final answer. With response->tunnel both sides' content follows without
-	 * framing; the client's end writes what its protocol has for that (HTTP/1: 101 with
-	 * Connection and Upgrade). It also writes the fields that speak of one connection alone.
+	 * Send the head of the final answer. With response->tunnel, content follows without framing
+	 * in both directions; the client's end writes what its protocol has for that (HTTP/1: 101
+	 * with Connection and Upgrade). It also writes the fields that concern only one connection.
 	 */
 	void (*answer)(struct exchange_client *client, const struct response *response);
 
@@ -133,42 +133,44 @@ struct exchange_client_ops {
 	void (*content_end)(struct exchange_client *client, const struct fields *trailers);
 
 	/*
-	 * How far the client has read what was sent to it: it changes whenever the client reads,
-	 * long before content is taken again (a socket has room only once a third of it is free).
+	 * How far the client has read what was sent to it. It changes whenever the client reads,
+	 * long before content is taken again (a socket is writable only when a third of its buffer
+	 * is free).
 	 */
 	uint64_t (*progress)(struct exchange_client *client);
 
-	/* Nothing more is pushed for now: send what was kept back to be merged. */
+	/* Nothing more is pushed for now: send what was held back to be merged. */
 	void (*flush)(struct exchange_client *client);
 
-	/* exchange_content would take something again. */
+	/* exchange_content will take content again. */
 	void (*resume)(struct exchange_client *client);
 
 	/*
-	 * Take back the answer whose head was handed over, without content so far. False when some
-	 * of it has left: then it stays.
+	 * Take back the answer whose head was passed on, if it has no content yet. False when part
+	 * of it has been sent; then it stays.
 	 */
 	bool (*take_back)(struct exchange_client *client);
 
 	/*
-	 * The request's credential is not valid. Returns 0 when the client may be told so. Else its
-	 * address has recently sent too many, and it returns the seconds (1 or more) to wait.
+	 * The request's credential is not valid. Returns 0 when the client may be told. Otherwise
+	 * its address has recently sent too many invalid ones, and the result is the seconds (1 or
+	 * more) to wait.
 	 */
 	unsigned (*failed_auth)(struct exchange_client *client);
 
-	/* The exchange is over: it calls nothing any more, and must not be called. */
+	/* The exchange is over: it makes no more calls, and must not be called. */
 	void (*ended)(struct exchange_client *client, enum exchange_end end);
 };
 
-/* Why a client's end cannot go on with an exchange. */
+/* Why a client's end cannot continue an exchange. */
 enum client_failure {
-	CLIENT_CLOSED,	     /* it went away */
+	CLIENT_CLOSED,	     /* the client is gone */
 	CLIENT_BAD_CONTENT,  /* 400: chunk framing broken */
 	CLIENT_TOO_LARGE,    /* 413 */
 	CLIENT_BODY_TIMEOUT, /* 408 */
 };
 
-/* Bytes of one exchange's state, for the slab. */
+/* The size of an exchange, for the slab. */
 size_t exchange_size(void);
 
 /*
@@ -186,8 +188,8 @@ struct exchange *exchange_new(struct exchange_context *context, struct exchange_
 void exchange_authorize(struct exchange *exchange, struct request *request);
 
 /*
- * Refuse a request that the client's end could not understand or will not serve.
- * request may be NULL when its head could not be read. `ended` is called within.
+ * Refuse a request that the client's end does not understand or does not serve. request is NULL
+ * when its head could not be read. `ended` is called before this returns.
  */
 void exchange_reject(struct exchange *exchange, const struct request *request, unsigned status,
     struct slice title, struct slice detail);
@@ -207,7 +209,7 @@ void exchange_content_flush(struct exchange *exchange);
 /* The client's end can take content again. */
 void exchange_client_ready(struct exchange *exchange);
 
-/* The client's end has failed; `ended` follows within this call. */
+/* The client's end has failed; `ended` is called before this returns. */
 void exchange_client_failed(struct exchange *exchange, enum client_failure failure);
 
 /* True once the exchange has become a tunnel. */
@@ -217,8 +219,9 @@ bool exchange_is_tunnel(const struct exchange *exchange);
 bool exchange_is_allowed(const struct exchange *exchange);
 
 /*
- * True when it waits for content from a client that must not hold a place meanwhile: content for a
- * local handler, whose client has shown no token, or any content at a listener with few places.
+ * True when it waits for content from a client that must not keep a place while it waits: content
+ * for a local handler, whose client has shown no token, or any content at a listener with few
+ * places.
  */
 bool exchange_awaits_content(const struct exchange *exchange);
 
@@ -234,7 +237,7 @@ uint64_t exchange_age_ms(const struct exchange *exchange);
 /* End it at once: the drain time is over. */
 void exchange_shutdown(struct exchange *exchange);
 
-/* What it is at this moment. Shows nothing of what its client or its backend sent. */
+/* Write its present state, without anything that its client or its backend sent. */
 void exchange_dump(const struct exchange *exchange, struct dump *dump);
 
 #endif

@@ -1,4 +1,4 @@
-/* ip.h - classes of IP addresses, and which of them no job's URL may have. Pure functions. */
+/* ip.h - classes of IP addresses, and which of them a job's URL must not have. Pure functions. */
 #ifndef JOBGATE_IP_H
 #define JOBGATE_IP_H
 
@@ -20,7 +20,7 @@ enum ip_class {
 
 /*
  * The class of an address. IPv4 inside IPv6 (mapped, compatible, NAT64 64:ff9b::/96, SIIT, 6to4
- * 2002::/16) has the class of the IPv4 address inside: a router on the way may unwrap it.
+ * 2002::/16) has the class of the IPv4 address inside, because a router may unwrap it.
  */
 enum ip_class jg_ip_class(const struct in6_addr *address);
 
@@ -30,7 +30,10 @@ const char *jg_ip_class_text(enum ip_class class);
 /* True when no job's URL may have an address of this class, whatever the configuration says. */
 bool jg_ip_class_refused(enum ip_class class);
 
-/* The IPv4 address that an IPv6 one carries inside, in the ways named above; false when none. */
+/*
+ * Find the IPv4 address inside an IPv6 address, in one of the forms named above; false when there
+ * is none.
+ */
 bool jg_ip_embedded_ipv4(const struct in6_addr *address, unsigned char out[4]);
 
 /* An IPv4 address as IPv4-mapped IPv6. */
@@ -45,7 +48,7 @@ struct ip_range {
 /* True when the address lies in the range. */
 bool jg_ip_range_contains(const struct ip_range *range, const struct in6_addr *address);
 
-/* True when both are written the same; bits behind the prefix count. */
+/* True when address and prefix are equal; bits after the prefix count, too. */
 bool jg_ip_range_equal(const struct ip_range *a, const struct ip_range *b);
 
 /* A list of ranges; items is NULL when there are none. */

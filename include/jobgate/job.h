@@ -38,7 +38,7 @@ jg_job_url_tls(const struct job_url *url)
 	return url->scheme == JOB_URL_HTTPS || url->scheme == JOB_URL_GRPCS;
 }
 
-/* A job's record; everything points into its owner's memory. */
+/* A job's record; all slices point into its owner's memory. */
 struct job {
 	struct slice id;
 	struct label_set labels;
@@ -46,8 +46,8 @@ struct job {
 	struct job_url url;
 	struct slice created_at, updated_at; /* RFC 3339, UTC; may be empty */
 	/*
-	 * Seconds after which the record goes by itself unless its lease is renewed; 0: it
-	 * stays. Redis counts them; no decision rests on this number.
+	 * Seconds after which the record expires unless its lease is renewed; 0: it stays. Redis
+	 * counts them; no decision depends on this number.
 	 */
 	uint64_t lease;
 };
@@ -67,8 +67,8 @@ bool jg_job_id_valid(struct slice id);
 bool jg_job_url_parse(struct slice text, struct job_url *out, size_t *bad);
 
 /*
- * A job as it is reached: a sidecar's is at the URL that the configuration names (fixed), whatever
- * its record says; every other one is where its record says (fixed NULL). Returns record or room.
+ * A job with the URL that the gateway uses: for a sidecar's job that of the configuration (fixed),
+ * otherwise that of the record (fixed NULL). Returns record or room.
  */
 static inline const struct job *
 jg_effective_job(const struct job *record, const struct job_url *fixed, struct job *room)

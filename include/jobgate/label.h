@@ -1,4 +1,4 @@
-/* label.h - job labels, and the selectors over them that tokens carry. */
+/* label.h - labels of jobs, and selectors of tokens. */
 #ifndef JOBGATE_LABEL_H
 #define JOBGATE_LABEL_H
 
@@ -30,7 +30,7 @@ struct label {
 	struct slice name, value;
 };
 
-/* Labels of a job, or those a selector asks for; no name occurs twice. Owns nothing. */
+/* Labels of a job, or those that a selector requires; no name occurs twice. Owns nothing. */
 struct label_set {
 	size_t count;
 	const struct label *items;
@@ -64,10 +64,9 @@ enum label_error jg_selector_parse(
 size_t jg_selector_format(const struct label_set *selector, char *out, size_t cap);
 
 /*
- * True when the set carries every label of the selector, by name and by value;
- * an empty selector matches every set. It also tells whether one selector is
- * as narrow as another: a token whose selector's labels carry the operator's
- * own lies within the operator's scope.
+ * True when the set has each label of the selector, with the same value; an empty selector matches
+ * every set. With the labels of another selector as the set, it is true when that selector is at
+ * least as narrow: so a token is within an operator's scope.
  */
 bool jg_selector_match(const struct label_set *selector, const struct label_set *labels);
 

@@ -1,4 +1,4 @@
-/* log.h - what a process tells its operator. */
+/* log.h - the log for the operator. */
 #ifndef JOBGATE_LOG_H
 #define JOBGATE_LOG_H
 
@@ -8,14 +8,16 @@
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
-/* Where lines go and which; a plain value, copied freely. */
+/* Where lines go, and which; a plain value that may be copied. */
 struct log {
 	int fd;		      /* usually standard error; -1 drops everything */
 	enum log_level level; /* lines above it are dropped */
 	const char *process;  /* "supervisor", "worker 0", "control": static or outliving the log */
 	bool journal;	      /* start each line with systemd's <priority> (sd-daemon(3)) */
-	/* Takes each line instead of fd, without waiting: a process with an event loop must not
-	 * wait. NULL: lines are written to fd, however long that takes. */
+	/*
+	 * Takes each line in place of fd, without blocking, for processes with an event loop. NULL:
+	 * lines are written to fd, however long that takes.
+	 */
 	void (*put)(void *to, const char *line, size_t len);
 	void *to;
 };
@@ -24,14 +26,14 @@ struct log {
 #define JG_LOG_LINE_MAX 1024
 
 /*
- * Overwrite the secret of each token in a text with asterisks; its id stays. Call it on everything
- * that is logged of what others sent: a token may be in the wrong place there.
+ * Overwrite the secret of each token in a text with asterisks; its id stays. Call it for everything
+ * from others that is logged: a token may be in the wrong place.
  */
 void jg_log_blot(char *text, size_t len);
 
 /*
- * The length of the character at the beginning of a text that begins with a byte over 127, when
- * it is a UTF-8 sequence (RFC 3629) and no control character (C1, which terminals obey); else 0.
+ * For a text that begins with a byte over 127: the length of its first character if that is valid
+ * UTF-8 (RFC 3629) and not a control character (C1, which terminals obey); otherwise 0.
  */
 size_t jg_log_char_len(const char *text, size_t len);
 
@@ -39,11 +41,10 @@ size_t jg_log_char_len(const char *text, size_t len);
 size_t jg_log_time(const struct timespec *when, char *out, size_t cap);
 
 /*
- * Write one line: time, level, process, then the message (printf's format,
- * no newline). Control characters of the message, and bytes that are no UTF-8, are escaped,
- * so that what a client sent can neither forge a line nor command a terminal. Never give it a
- * secret. (The secret of a token is blotted out, but do not rely on that.) Failures to write are
- * ignored.
+ * Write one line: time, level, process, then the message (printf's format, no newline). Control
+ * characters of the message, and bytes that are not UTF-8, are escaped, so that what a client sent
+ * can neither forge a line nor control a terminal. Never pass a secret. (Secrets of tokens are
+ * blotted out, but do not rely on that.) Failures to write are ignored.
  */
 void jg_log(const struct log *log, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -1,4 +1,4 @@
-/* message.h - requests and answers as values, free of any protocol's wire form. */
+/* message.h - requests and answers as values, independent of any protocol's wire form. */
 #ifndef JOBGATE_MESSAGE_H
 #define JOBGATE_MESSAGE_H
 
@@ -7,13 +7,13 @@
 #include "jobgate/slice.h"
 
 /*
- * The fields that the gateway reads, writes or removes, FIELD_OTHER (0) for all others. Their table
- * is fields.def, which says what each one is.
+ * The fields that the gateway reads, writes or removes; FIELD_OTHER (0) is all others. Their table
+ * is fields.def.
  */
 enum field_id {
 #define KIND(id, to_backend, to_client, flags) FIELD_##id,
 #include "jobgate/fields.def"
-	FIELD_COUNT, /* of ids; no field has this one */
+	FIELD_COUNT, /* the number of ids; no field has this one */
 };
 
 /* One field line. */
@@ -21,7 +21,8 @@ struct field {
 	struct slice name, value; /* value without the white space around it */
 	enum field_id id;
 	bool dropped;	    /* not to be forwarded */
-	bool never_indexed; /* came so over HTTP/2, and must go on so (RFC 7541 section 6.2.3) */
+	bool never_indexed; /* received as never indexed over HTTP/2, and must be sent so (RFC 7541
+			       section 6.2.3) */
 };
 
 struct fields {
@@ -30,7 +31,7 @@ struct fields {
 };
 
 enum method_id {
-	METHOD_OTHER, /* an extension method: forwarded as it stands */
+	METHOD_OTHER, /* an extension method, forwarded unchanged */
 	METHOD_GET,
 	METHOD_HEAD,
 	METHOD_POST,
@@ -50,9 +51,9 @@ method_is_idempotent(enum method_id method)
 	       method == METHOD_PUT || method == METHOD_DELETE;
 }
 
-/* Which HTTP a client speaks, where that makes a difference to what it is sent. */
+/* The version of HTTP that a client speaks, as far as it affects what is sent to it. */
 enum http_version {
-	HTTP_1_0, /* knows neither interim answers nor content of unknown length */
+	HTTP_1_0, /* without interim answers and content of unknown length */
 	HTTP_1_1,
 	HTTP_2,
 };
@@ -71,8 +72,8 @@ enum content {
 };
 
 /*
- * A request's head. Hop-by-hop fields are marked dropped; all slices belong to the connection that
- * it came on, or to a copy of it (suspended.h, kept_request.h).
+ * A request's head. Hop-by-hop fields are marked dropped. All slices point into memory of its
+ * connection, or of a copy of the request (suspended.h, kept_request.h).
  */
 struct request {
 	struct slice method;
@@ -85,10 +86,12 @@ struct request {
 	uint64_t length;
 	bool expect_continue; /* the client waits for 100 before it sends content */
 	struct slice upgrade; /* the one protocol asked for, or empty */
-	bool takes_trailers;  /* the client can read trailers of the answer; set on the way out */
-	bool exclusive;	    /* it may change what its connection is for (an upgrade, NTLM): no other
-			       request may share the connection or follow on it; set on the way out */
-	bool path_resolved; /* path had dot segments when it came */
+	bool takes_trailers; /* the client can read trailers of the answer; set when it is forwarded
+			      */
+	bool exclusive; /* it may change the state of its connection (an upgrade, NTLM): no other
+			   request may share the connection or follow on it; set when it is
+			   forwarded */
+	bool path_resolved; /* the client's path had dot segments */
 	enum http_version version;
 };
 
@@ -104,12 +107,12 @@ request_is_extended_connect(const struct request *request)
 
 /* An answer's head: a backend's, or a local reply's. */
 struct response {
-	unsigned status;     /* 101 with tunnel; a protocol that has no 101 sends its own */
+	unsigned status;     /* 101 with tunnel; a protocol without 101 sends its own status */
 	struct slice reason; /* may be empty */
 	struct fields fields;
 	enum content content; /* CONTENT_NONE for HEAD, 204, 304 */
 	uint64_t length;
-	bool length_known; /* length is to be announced although no content follows (HEAD, 304) */
+	bool length_known; /* announce length although no content follows (HEAD, 304) */
 	bool tunnel;	   /* content follows in both directions, until each side ends it */
 	bool last; /* no other request is served on the connection, where its protocol has one after
 		      another */

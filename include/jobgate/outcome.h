@@ -4,8 +4,8 @@
 
 /* observe/shared.c has the words. */
 enum outcome {
-	OUTCOME_ANSWERED,   /* the backend's answer was relayed whole */
-	OUTCOME_REDIRECTED, /* 308: sent on to https, its token unread */
+	OUTCOME_ANSWERED,   /* the backend's answer was relayed completely */
+	OUTCOME_REDIRECTED, /* 308: redirected to https, without reading its token */
 	OUTCOME_AUTHORIZED, /* another proxy was told that the request may pass */
 	OUTCOME_SIGNED_IN,  /* a browser got a session */
 	OUTCOME_SIGNED_OUT,
@@ -19,16 +19,17 @@ enum outcome {
 	OUTCOME_CONNECT_FAILED,	 /* 502 */
 	OUTCOME_NOT_VERIFIED,	 /* 502: the backend's certificate is not one to trust */
 	OUTCOME_CONNECT_TIMEOUT, /* 504 */
-	OUTCOME_CIRCUIT_OPEN,	 /* 503: the backend has refused connections; not tried */
+	OUTCOME_CIRCUIT_OPEN,	 /* 503: the backend has refused connections, so it was not tried */
 	OUTCOME_ANSWER_TIMEOUT,	 /* 504: no first byte in time */
 	OUTCOME_DEADLINE,	 /* the deadline that the client set for its gRPC call */
-	OUTCOME_BAD_ANSWER,	 /* 502: not HTTP as we understand it */
+	OUTCOME_BAD_ANSWER,	 /* 502: not valid HTTP */
 	OUTCOME_BACKEND_CLOSED,	 /* 502, or cut after the head was sent */
-	OUTCOME_ANSWER_IDLE,	 /* cut: the answer's body stopped coming, or being read */
+	OUTCOME_ANSWER_IDLE, /* cut: the answer's body stopped coming, or the client stopped reading
+				it */
 	OUTCOME_CLIENT_CLOSED,	 /* the client went away first */
-	OUTCOME_REVOKED,	 /* cut: the token or job changed under it */
-	OUTCOME_SESSION_EXPIRED, /* cut: the browser's session is over */
-	OUTCOME_TUNNEL_CLOSED,	 /* a tunnel ended in good order */
+	OUTCOME_REVOKED,	 /* cut: the token or job changed */
+	OUTCOME_SESSION_EXPIRED, /* cut: the browser's session has expired */
+	OUTCOME_TUNNEL_CLOSED,	 /* a tunnel ended normally */
 	OUTCOME_TUNNEL_IDLE,
 	OUTCOME_SHUTDOWN, /* cut when the drain time was over */
 };

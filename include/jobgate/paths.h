@@ -1,4 +1,4 @@
-/* paths.h - default paths, at which a gateway and its command line find each other. */
+/* paths.h - default paths, by which a gateway and its command line find each other. */
 #ifndef JOBGATE_PATHS_H
 #define JOBGATE_PATHS_H
 
@@ -12,12 +12,12 @@
  */
 bool jg_control_socket_default(char *out, size_t cap);
 
-/* Where it is of a gateway that systemd runs. */
+/* The control socket of a gateway that systemd runs. */
 #define JG_SERVICE_SOCKET "/run/jobgate/control.sock"
 
 /*
- * For clients: the same path, or `service` if only that one exists; a login shell
- * of root's has an $XDG_RUNTIME_DIR, the service has not.
+ * For clients: the same path, or `service` if only that one exists. (A login shell of root has
+ * $XDG_RUNTIME_DIR, the service does not.)
  */
 bool jg_control_socket_find(const char *service, char *out, size_t cap);
 
@@ -28,16 +28,16 @@ bool jg_control_socket_find(const char *service, char *out, size_t cap);
 bool jg_state_dir_default(char *out, size_t cap);
 
 /*
- * Make a directory, and those above it, with mode 0700 where missing. False with errno set:
- * EPERM for one that is another user's, and for one that lies in something that another user has
- * put into a directory open to all (/tmp). Root may use other users' directories.
+ * Create a directory, and its missing parents, with mode 0700. False with errno set: EPERM if it
+ * belongs to another user, or is inside something that another user put into a directory open to
+ * all (/tmp). Root may use other users' directories.
  */
 bool jg_make_directory(const char *path);
 
 /*
- * True when another user may have put there what lies at path: a part of the path lies in a
- * directory that all users may write to, and belongs neither to root nor to us. Root gets the same
- * answer.
+ * True when another user may have put the object at path there: a component of the path is in a
+ * directory that all users may write to, and belongs neither to root nor to us. The same holds when
+ * root calls it.
  */
 bool jg_path_is_planted(const char *path);
 

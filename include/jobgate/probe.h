@@ -1,13 +1,13 @@
 /*
  * probe.h - static tracepoints (USDT), for bpftrace, perf and SystemTap.
  *
- * A probe is one nop, and a note in the binary that says where its arguments lie: nothing is
- * computed for them. Built without sys/sdt.h (systemtap-sdt-dev) there are none.
+ * A probe is one nop, and a note in the binary that says where to find its arguments; nothing is
+ * computed for them. A build without sys/sdt.h (systemtap-sdt-dev) has no probes.
  */
 #ifndef JOBGATE_PROBE_H
 #define JOBGATE_PROBE_H
 
-/* To clang-tidy each would look like thirty branches of the function that it stands in. */
+/* clang-tidy would count each probe as thirty branches of its function. */
 #if __has_include(<sys/sdt.h>) && !defined(__clang_analyzer__)
 #include <sys/sdt.h>
 #else
@@ -19,8 +19,10 @@
 	((void)(a), (void)(b), (void)(c), (void)(d), (void)(e), (void)(f), (void)(g))
 #endif
 
-/* An object goes from one state to another: its address, both as numbers in the order of its enum.
- * The probe's name is kind_state. */
+/*
+ * An object changes its state. Arguments: its address, and both states as numbers of its enum. The
+ * probe's name is kind_state.
+ */
 #define PROBE_STATE(kind, object, from, to) DTRACE_PROBE3(jobgate, kind##_state, object, from, to)
 
 #endif

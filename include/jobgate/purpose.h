@@ -2,7 +2,7 @@
 #ifndef JOBGATE_PURPOSE_H
 #define JOBGATE_PURPOSE_H
 
-/* Each purpose has its own connection limit: connections for one never use up another's. */
+/* Each purpose has its own limit of connections, so that one never uses up another's. */
 enum purpose {
 	FOR_JOBS,    /* `listen`: jobs, and under control.host the control API */
 	FOR_CONTROL, /* control.listen: the control API, whatever the host */

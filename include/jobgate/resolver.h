@@ -1,4 +1,4 @@
-/* resolver.h - an interface: the addresses of a host name, without blocking. */
+/* resolver.h - an interface that finds the addresses of a host name without blocking. */
 #ifndef JOBGATE_RESOLVER_H
 #define JOBGATE_RESOLVER_H
 
@@ -14,11 +14,12 @@
  * Addresses in the order in which to try them: families in turn, IPv6 first (RFC 8305 section 4).
  */
 struct resolved {
-	size_t count; /* 0: the name has none, or the servers did not answer */
+	size_t count; /* 0: the name has no address, or the servers did not answer */
 	struct address addresses[RESOLVE_ADDRESSES_MAX];
-	uint32_t ttl_s;	   /* smallest of the records and aliases, within [1, 3600]; 1 for none */
-	bool partial;	   /* one family only: done is called again, with all addresses */
-	bool failed;	   /* with count 0: it is not known whether the name has any */
+	uint32_t ttl_s;	   /* the smallest of all records and aliases, within [1, 3600]; 1 without
+			      addresses */
+	bool partial;	   /* only one family: done is called again, with all addresses */
+	bool failed;	   /* with count 0: unknown whether the name has addresses */
 	const char *error; /* with count 0: why, static */
 };
 
@@ -47,10 +48,10 @@ struct resolver {
 };
 
 /*
- * Look up a name (1 to 253 bytes, copied); the addresses get this port. done is called later,
- * never from within this call: once with all addresses, and before that perhaps once with those of
- * one family (partial), so that a family whose answer does not come holds nothing up. NULL when
- * memory is short or the name has another length; then done is not called.
+ * Look up a name (1 to 253 bytes, copied); the addresses get this port. done is called later, never
+ * from within this call: once with all addresses, and before that perhaps once with those of one
+ * family (partial), so that a family without an answer does not delay the other. NULL when memory
+ * is short or the name has another length; then done is not called.
  */
 static inline struct resolution *
 resolver_ask(
@@ -59,14 +60,14 @@ resolver_ask(
 	return resolver->ops->ask(resolver, name, port, done, ctx);
 }
 
-/* End a lookup: done is not called any more. Also allowed from within done. */
+/* End a lookup: done is no longer called. Also allowed from within done. */
 static inline void
 resolver_cancel(struct resolution *resolution)
 {
 	resolution->resolver->ops->cancel(resolution);
 }
 
-/* How many lookups are under way; no names. */
+/* Write how many lookups are under way; no names are shown. */
 static inline void
 resolver_dump(const struct resolver *resolver, struct dump *dump)
 {
@@ -77,7 +78,7 @@ resolver_dump(const struct resolver *resolver, struct dump *dump)
 struct event_base;
 typedef struct resolver *resolver_open_fn(struct event_base *base);
 
-/* Lookups under way end without a call of done. Harmless for NULL. */
+/* Free a resolver. Lookups under way end without a call of done. NULL is harmless. */
 static inline void
 resolver_free(struct resolver *resolver)
 {

@@ -1,5 +1,6 @@
-/* settings.h - parts of the configuration that rooms take by value. Each key is explained in
- * deploy/jobgate.yaml. */
+/* settings.h - parts of the configuration that rooms get by value. deploy/jobgate.yaml explains
+ * each key.
+ */
 #ifndef JOBGATE_SETTINGS_H
 #define JOBGATE_SETTINGS_H
 
@@ -19,9 +20,9 @@ struct timeouts {
 	    drain, lookup, watchdog;
 };
 
-/* Of the head of one message. */
+/* Limits of the head of one message. */
 struct head_limits {
-	size_t head_bytes; /* start line and fields with all their line ends */
+	size_t head_bytes; /* start line and fields, with all line ends */
 	size_t target_bytes;
 	size_t fields; /* at most HEAD_FIELDS_MAX (http/head.h) */
 };
@@ -39,55 +40,55 @@ struct limits {
 	size_t failed_auth_burst;      /* at once */
 };
 
-/* Of HTTP/2 connections. */
+/* Limits of HTTP/2 connections. */
 struct http2_limits {
-	size_t streams; /* of one connection of a client, at a time */
-	size_t buffer;	/* bytes of one worker by which the windows of streams may grow, together */
+	size_t streams; /* at a time, of one connection of a client */
+	size_t buffer;	/* bytes by which all windows of streams of one worker together may grow */
 };
 
 /* How requests name jobs. All text is the configuration's. */
 struct job_forms {
-	const char *domain;	     /* host form <job>.<domain>; NULL: off */
-	const char *prefix;	     /* path form <prefix>/<job>/..., such as "/jobs"; NULL: off */
-	const char *fixed;	     /* the one job of a sidecar, without the other two; or NULL */
+	const char *domain; /* host form <job>.<domain>; NULL: off */
+	const char *prefix; /* path form <prefix>/<job>/..., such as "/jobs"; NULL: off */
+	const char *fixed;  /* the job of a sidecar, which has neither domain nor prefix; or NULL */
 	const char *fixed_url;	     /* its backend, instead of the one in its record; or NULL */
 	struct job_url fixed_target; /* fixed_url, parsed */
 };
 
-/* What becomes of requests on their way to backends. All text is the configuration's. */
+/* How requests are changed on their way to backends. All text is the configuration's. */
 struct forwarding {
 	const char *realm;     /* of WWW-Authenticate */
 	bool forward_token;    /* leave our token in Authorization */
-	bool preserve_host;    /* Host as the client sent it, else the backend's */
+	bool preserve_host;    /* send the client's Host, otherwise the backend's */
 	const char **upgrades; /* protocols that may become tunnels, lower case; NULL at the end */
-	const char **drop_fields; /* names that only trusted proxies may send, besides those known:
-				     lower case, '-' for any mark, '*' at an end; NULL at the end
-				     (name_is_listed) */
+	const char **drop_fields; /* further field names that only trusted proxies may send: lower
+				     case, '-' for any punctuation mark, '*' at one end; NULL at the
+				     end (name_is_listed) */
 };
 
-/* What the connections from one client address may hold, of one worker. */
+/* What connections from one client address may hold in one worker. */
 struct quota_limits {
-	size_t connections[PURPOSE_COUNT]; /* open at a time; 0: any number */
-	size_t handshakes;		   /* of TLS, unfinished; 0: any number */
+	size_t connections[PURPOSE_COUNT]; /* open at the same time; 0: any number */
+	size_t handshakes;		   /* unfinished, of TLS; 0: any number */
 	size_t failure_rate;  /* failed authentications that get 401, not 429, per second; 0: all */
 	size_t failure_burst; /* and this many at once; at least 1 */
 };
 
-/* When no connection to a backend is tried for a while. */
+/* When connections to a backend are not tried for some time. */
 struct circuit_rules {
 	size_t failures;      /* this many in a row open the circuit; 0: it never opens */
-	uint64_t pause_ms;    /* until the first probe; doubled after each one that failed */
-	uint64_t patience_ms; /* refusals open it once they have lasted this long */
+	uint64_t pause_ms;    /* pause until the first probe; doubled after each failed probe */
+	uint64_t patience_ms; /* the circuit opens only after refusals have lasted this long */
 };
 
-/* Of HTTP/2 connections to backends. */
+/* Settings of HTTP/2 connections to backends. */
 struct backend_http2 {
 	bool https;	/* offered to backends at https:// URLs, too */
 	size_t streams; /* of one connection, at a time */
 	size_t buffer;	/* bytes of one worker by which the windows of streams may grow, together */
 };
 
-/* Of the connections to backends; times are milliseconds. */
+/* Settings of connections to backends; times are in milliseconds. */
 struct pool_settings {
 	struct backend_http2 http2;
 	struct circuit_rules circuit; /* of each backend */
@@ -96,18 +97,18 @@ struct pool_settings {
 	uint64_t connect_ms;	      /* for name, connection and TLS together */
 };
 
-/* The connections of a worker to the store, in milliseconds. */
+/* Time-outs of a worker's connections to the store, in milliseconds. */
 struct store_timeouts {
 	uint64_t connect;
-	uint64_t ping_interval; /* how often the store's pushes are proved to arrive */
-	uint64_t ping_deadline; /* for the answer */
+	uint64_t ping_interval; /* how often a proof is made that the store's pushes arrive */
+	uint64_t ping_deadline; /* for the answers that a proof needs */
 };
 
 /* How a change waits for the store's replicas. */
 struct replica_wait {
-	size_t count; /* replicas that are to confirm it; 0: it does not wait */
+	size_t count; /* replicas that should confirm it; 0: it does not wait */
 	uint64_t timeout_ms;
-	size_t required; /* a revocation that fewer confirm gets 503; 0: never */
+	size_t required; /* a revocation that fewer replicas confirm gets 503; 0: never */
 };
 
 /* How many records operators with one label selector may create. */
@@ -122,8 +123,8 @@ struct scope_quota {
 struct control_settings {
 	/* Text, compared by its content. Members of another type must not stand among these. */
 	const char *socket;	    /* Unix socket of the control API */
-	const char *gateway_socket; /* to which workers forward calls; NULL when no listener and no
-				       host is for them */
+	const char *gateway_socket; /* where workers forward calls; NULL when no listener and no
+				       host takes such calls */
 	const char *store_url;	    /* of the primary; NULL: a private store's */
 	const char *key_prefix;	    /* "jobgate:" */
 	const char *ca_file;	    /* for rediss://; NULL: the system's */
@@ -132,13 +133,13 @@ struct control_settings {
 	const char *fixed_job; /* the one job, at fixed_url whatever its record says; or NULL */
 	const char *fixed_url;
 
-	struct ip_ranges scoped_urls; /* where operators with a label selector may have job URLs
-					 lead (auth/control/scope.h) */
+	struct ip_ranges scoped_urls; /* the addresses to which job URLs of operators with a label
+					 selector may lead (auth/control/scope.h) */
 
 	/* Numbers, compared by their bytes. */
 	struct replica_wait wait; /* wait.required: 0, or the same as wait.count */
 	struct scope_quota scope;
-	uint64_t request_ms; /* for a request to arrive whole */
+	uint64_t request_ms; /* for a request to arrive completely */
 	uint64_t idle_ms;    /* between two requests */
 	enum log_level log_level;
 };

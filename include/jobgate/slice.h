@@ -1,4 +1,4 @@
-/* slice.h - a run of bytes that another object owns. */
+/* slice.h - a sequence of bytes that another object owns. */
 #ifndef JOBGATE_SLICE_H
 #define JOBGATE_SLICE_H
 
@@ -9,8 +9,8 @@
 #include <strings.h>
 
 /*
- * Bytes from the wire, from a file or from Redis: never NUL-terminated, never
- * owned. The function that gives one out says how long its bytes live.
+ * Bytes from the wire, from a file or from Redis: never NUL-terminated, never owned. The function
+ * that returns one says how long its bytes live.
  */
 struct slice {
 	const char *at;
@@ -64,14 +64,14 @@ slice_starts_with_nocase(struct slice text, struct slice prefix)
 	       slice_equal_nocase((struct slice){text.at, prefix.len}, prefix);
 }
 
-/* What is left of text after its first n bytes; n is at most text.len. */
+/* The rest of text after its first n bytes; n is at most text.len. */
 static inline struct slice
 slice_after(struct slice text, size_t n)
 {
 	return (struct slice){text.at + n, text.len - n};
 }
 
-/* Without the white space around it, spaces and tabs (RFC 9110 section 5.6.3, OWS). */
+/* The text without spaces and tabs around it (RFC 9110 section 5.6.3, OWS). */
 static inline struct slice
 slice_trim(struct slice text)
 {
@@ -83,8 +83,8 @@ slice_trim(struct slice text)
 }
 
 /*
- * Append one decimal digit to a number of at most max. False, with *number as it was, when the byte
- * is no digit or the result would exceed max.
+ * Append a decimal digit to a number of at most max. False, with *number unchanged, when the byte
+ * is not a digit or the result would exceed max.
  */
 static inline bool
 number_append_digit(uint64_t *number, char byte, uint64_t max)
@@ -98,8 +98,8 @@ number_append_digit(uint64_t *number, char byte, uint64_t max)
 }
 
 /*
- * Parse a decimal number of 0 to max: digits only, leading zeros allowed. False for
- * anything else, with *out as it was.
+ * Parse a decimal number from 0 to max: digits only, leading zeros allowed. False for anything
+ * else, with *out unchanged.
  */
 static inline bool
 slice_to_number(struct slice text, uint64_t max, uint64_t *out)
@@ -115,7 +115,7 @@ slice_to_number(struct slice text, uint64_t max, uint64_t *out)
 	return true;
 }
 
-/* The digits that text begins with; they may be none. */
+/* The digits at the beginning of text; may be empty. */
 static inline struct slice
 slice_digits(struct slice text)
 {

@@ -1,4 +1,4 @@
-/* socket_address.h - where a socket may be connected to. */
+/* socket_address.h - the address of a socket. */
 #ifndef JOBGATE_SOCKET_ADDRESS_H
 #define JOBGATE_SOCKET_ADDRESS_H
 
@@ -14,8 +14,8 @@ struct address {
 };
 
 /*
- * Parse a numeric IPv4 (dotted quad only) or IPv6 address without brackets; it gets this port.
- * False for anything else.
+ * Parse a numeric IPv4 address (only as a dotted quad) or an IPv6 address without brackets, and add
+ * this port. False for anything else.
  */
 bool address_parse(struct slice host, uint16_t port, struct address *out);
 

@@ -1,4 +1,4 @@
-/* state.h - tables of the states of an object, and of what may follow each of them. */
+/* state.h - tables of the states of an object and of allowed transitions. */
 #ifndef JOBGATE_STATE_H
 #define JOBGATE_STATE_H
 
@@ -10,14 +10,14 @@
 
 /*
  * An object with states has one function that assigns them, xxx_set_state(object, to). It CHECKs
- * the transition by the object's table, fires the probe xxx_state and moves the object to the list
+ * the transition by the object's table, fires the probe xxx_state, and moves the object to the list
  * of its new state, if states have lists. The table has one row for each value of the enum:
  *
  *	static const struct state_row tracker_states[] = {
  *	    [TRACKER_WAITING] = {"waiting", STATE(TRACKER_FINDING) | STATE(TRACKER_CONNECTING)},
  *	    ...
  *
- * tests/states.py holds these tables against the diagrams in the documents.
+ * tests/states.py compares these tables with the diagrams in the documents.
  */
 struct state_row {
 	const char *name;  /* for dumps, static */
@@ -26,7 +26,10 @@ struct state_row {
 
 #define STATE(state) (1ul << (state))
 
-/* Whether an object in state `from` may go to state `to`; both are values of the table's enum. */
+/*
+ * True when an object in state `from` may change to state `to`; both are values of the table's
+ * enum.
+ */
 static inline bool
 state_allows(const struct state_row *table, unsigned from, unsigned to)
 {

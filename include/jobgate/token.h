@@ -1,4 +1,4 @@
-/* token.h - application tokens: their secret value, and the record kept of them. */
+/* token.h - application tokens: their secret value, and their record. */
 #ifndef JOBGATE_TOKEN_H
 #define JOBGATE_TOKEN_H
 
@@ -11,23 +11,22 @@
  *
  *   jgt_<id: 16 of [a-z0-9]>_<secret: 43 base62 characters><check: 6 base62 characters>
  *
- * The secret is 32 random characters (190 bits) and 11 minted ones, which need the store's key
- * (mint.h); where the store has none, these are random as well. The check is the CRC-32 (IEEE
+ * The secret is 32 random characters (190 bits) and 11 minted ones, which need the store's mint key
+ * (mint.h); if the store has no key, these are random as well. The check is the CRC-32 (IEEE
  * 802.3, as in zlib) of all bytes before it, in base62, most significant digit first, padded with
  * '0'. Prefix and check let secret scanners find a leaked value, and let the gateway refuse garbage
  * without asking the store. The base62 alphabet is 0-9, A-Z, a-z, in this order.
  */
 #define TOKEN_ID_LEN 16
-#define TOKEN_VERSION_MAX                                                                        \
-	999999999999999999ull /* 18 digits: every program that counts versions has room for them \
-			       */
+/* 18 digits, for which every program that counts versions has room. */
+#define TOKEN_VERSION_MAX 999999999999999999ull
 #define TOKEN_SECRET_LEN 43
-#define TOKEN_MINTED_LEN 11 /* the last of the secret */
+#define TOKEN_MINTED_LEN 11 /* the last characters of the secret */
 #define TOKEN_MINTED_AT (4 + TOKEN_ID_LEN + 1 + TOKEN_SECRET_LEN - TOKEN_MINTED_LEN) /* 53 */
 #define TOKEN_CHECK_LEN 6
 #define TOKEN_VALUE_LEN (4 + TOKEN_ID_LEN + 1 + TOKEN_SECRET_LEN + TOKEN_CHECK_LEN) /* 70 */
 #define TOKEN_HASH_LEN 32							    /* SHA-256 */
-#define TOKEN_MARK_LEN 12 /* the beginning of a hash: enough to tell it from another */
+#define TOKEN_MARK_LEN 12 /* the first bytes of a hash: enough to distinguish hashes */
 #define TOKEN_NAME_MAX 63
 
 enum token_role {
@@ -50,7 +49,7 @@ struct token {
 /* "read" or "operator"; also the aliases ai_training_read and ai_training_operator. */
 bool jg_role_parse(struct slice text, enum token_role *out);
 
-/* The short form, static. */
+/* The name of the role, "read" or "operator"; static. */
 const char *jg_role_name(enum token_role role);
 
 /* 16 characters [a-z0-9]. */
@@ -60,32 +59,30 @@ bool jg_token_id_valid(struct slice id);
 bool jg_token_name_valid(struct slice name);
 
 /*
- * True when value has the form above and its check is right; *id then points
- * at the id inside value. Needs no store and proves nothing: it only tells a
- * token from garbage.
+ * True when value has the form above and its check is right; *id then points to the id inside
+ * value. This needs no store and proves nothing: it only recognizes garbage.
  */
 bool jg_token_value_parse(struct slice value, struct slice *id);
 
-/* SHA-256 of a value, as records keep it. False when OpenSSL fails: nothing usable was written. */
+/* The SHA-256 of a value, as in records. False, with nothing usable written, when OpenSSL fails. */
 bool jg_token_hash(struct slice value, unsigned char out[TOKEN_HASH_LEN]);
 
 /*
- * Whether two hashes are the same. The time that it takes does not tell where they differ, as with
+ * True when two hashes are equal. The time does not depend on where they differ, as with
  * CRYPTO_memcmp, which takes ten times as long.
  */
 bool jg_token_hash_equal(
     const unsigned char a[TOKEN_HASH_LEN], const unsigned char b[TOKEN_HASH_LEN]);
 
-/* A hash as records have it, 64 hex digits: false when the text is none. */
+/* Parse a hash of 64 hex digits, as in records; false when the text is not one. */
 bool jg_token_hash_parse(struct slice text, unsigned char out[TOKEN_HASH_LEN]);
 void jg_token_hash_format(
     const unsigned char hash[TOKEN_HASH_LEN], char out[2 * TOKEN_HASH_LEN + 1]);
 
 /*
- * Make a new id (not NUL-terminated), and a new value for an id, from OpenSSL's
- * random generator. The value is minted with this key of MINT_KEY_LEN bytes; NULL: it is
- * not. False when OpenSSL fails: nothing usable was
- * written. The caller wipes the value (OPENSSL_cleanse) when done with it.
+ * Make a new id (not NUL-terminated), and a new value for an id, with OpenSSL's random generator.
+ * The value is minted with this key of MINT_KEY_LEN bytes, unless that is NULL. False, with nothing
+ * usable written, when OpenSSL fails. The caller wipes the value (OPENSSL_cleanse).
  */
 bool jg_token_id_make(char out[TOKEN_ID_LEN]);
 bool jg_token_value_make(struct slice id, const unsigned char *mint_key, char out[TOKEN_VALUE_LEN]);

@@ -1,4 +1,4 @@
-/* address.c - addresses to text and to bytes. */
+/* address.c - converts socket addresses to text and bytes. */
 #include "net/address.h"
 
 #include <arpa/inet.h>
@@ -32,7 +32,7 @@ address_bytes_format(const unsigned char bytes[16], char out[ADDRESS_TEXT_MAX])
 		inet_ntop(AF_INET6, bytes, out, ADDRESS_TEXT_MAX);
 		return strlen(out);
 	}
-	/* By hand, as each request with IPv4 comes here. */
+	/* By hand for speed: each request of an IPv4 client needs this. */
 	for (size_t i = sizeof(mapped); i < 16; i++) {
 		unsigned byte = bytes[i];
 

@@ -1,4 +1,4 @@
-/* buffer.c - the worker's blocks, kept for reuse last in, first out. */
+/* buffer.c - the worker's blocks; the block used last is reused first. */
 #include "net/buffer.h"
 
 #include <stdlib.h>
@@ -15,14 +15,16 @@
 static const uint32_t sizes[] = {1024, 4096, BUFFER_MEDIUM, BUFFER_LARGE};
 #define SIZES (sizeof(sizes) / sizeof(sizes[0]))
 
-/* Idle blocks kept of each size, in bytes; chunks beyond that go back when all of their blocks are
- * idle. */
+/*
+ * Bytes of idle blocks that are kept of each size. Beyond that, a chunk is unmapped when all of its
+ * blocks are idle.
+ */
 #define KEEP_BYTES (4 * 1024 * 1024)
 
 /*
- * Blocks come in chunks mapped for them alone, so that the kernel can be told to
- * leave them out of core dumps: requests lie here, and their tokens with them.
- * A chunk is aligned to its size, which is how a block finds the one it is of.
+ * Blocks come from chunks that are mapped only for them, so that the kernel can leave them out of
+ * core dumps: they hold requests and so tokens. A chunk is aligned to its size, so that the address
+ * of a block gives its chunk.
  */
 #define CHUNK_BYTES ((size_t)256 * 1024)
 
@@ -30,7 +32,7 @@ static const uint32_t sizes[] = {1024, 4096, BUFFER_MEDIUM, BUFFER_LARGE};
 #define GAP 32
 
 struct chunk {
-	LIST_ENTRY(chunk) link; /* among those with an idle block */
+	LIST_ENTRY(chunk) link; /* in the list of chunks that have an idle block */
 	struct buffer *idle;
 	uint32_t idle_count, count; /* blocks */
 	_Alignas(struct buffer) char blocks[];
@@ -40,7 +42,7 @@ LIST_HEAD(chunk_list, chunk);
 
 /* The blocks of one size. */
 struct size_class {
-	struct chunk_list chunks; /* that have an idle block, those used last at the head */
+	struct chunk_list chunks; /* chunks that have an idle block; the one used last is first */
 	uint64_t idle_bytes;
 };
 
@@ -89,7 +91,7 @@ size_index(size_t bytes)
 	return i;
 }
 
-/* Map twice as much as needed, and give back what lies around the aligned part. */
+/* Map twice as much as needed, and unmap the parts around the aligned one. */
 static void *
 map_aligned(void)
 {
@@ -131,8 +133,8 @@ chunk_new(struct size_class *class, uint32_t capacity)
 }
 
 /*
- * A block larger than all sizes is mapped by itself, for the same reason; its gap reaches to the
- * end of its last page.
+ * A block larger than all sizes has a mapping of its own, also to be left out of core dumps; its
+ * gap reaches to the end of its last page.
  */
 static size_t
 large_bytes(size_t size)

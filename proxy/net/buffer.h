@@ -1,4 +1,4 @@
-/* buffer.h - bytes on their way, in blocks that a worker keeps for reuse. */
+/* buffer.h - buffers for bytes in transit, in blocks that a worker reuses. */
 #ifndef JOBGATE_BUFFER_H
 #define JOBGATE_BUFFER_H
 
@@ -8,16 +8,16 @@
 #include "jobgate/slice.h"
 
 /*
- * The sizes of blocks. A connection holds a block only while there are bytes in
- * it; what must stay over a turn of the loop moves to the smallest that fits, so
- * that ten thousand slow heads cost what they sent, not ten thousand big blocks.
+ * The sizes of blocks. A connection holds a block only while there are bytes in it. Bytes that must
+ * stay after a turn of the loop move to the smallest block that fits, so that ten thousand slow
+ * heads cost only what they sent, not ten thousand large blocks.
  */
 #define BUFFER_LARGE (48 * 1024)
 #define BUFFER_MEDIUM (16 * 1024)
 
 struct buffer {
-	struct buffer *next; /* in the pool */
-	uint32_t capacity;   /* bytes in all */
+	struct buffer *next; /* in the pool's list */
+	uint32_t capacity;   /* bytes in total */
 	uint32_t start, end; /* bytes [start, end) are in use */
 	char bytes[];
 };
@@ -25,14 +25,14 @@ struct buffer {
 struct buffer_pool;
 
 struct buffer_pool *buffer_pool_new(void);
-void buffer_pool_free(struct buffer_pool *pool); /* all buffers were given back */
+void buffer_pool_free(struct buffer_pool *pool); /* call it after all buffers were given back */
 
-/* How many bytes of blocks are idle. */
+/* Write how many bytes of blocks are idle. */
 void buffer_pool_dump(const struct buffer_pool *pool, struct dump *dump);
 
 /*
- * An empty buffer with room for at least `size` bytes (more than BUFFER_LARGE too: such a block is
- * mapped by itself and not kept). No block gets into a core dump. NULL when memory is short.
+ * Take an empty buffer with room for at least `size` bytes. A block of more than BUFFER_LARGE has a
+ * mapping of its own and is not kept. No block is in a core dump. NULL when memory is short.
  */
 struct buffer *buffer_take(struct buffer_pool *pool, size_t size);
 
@@ -40,12 +40,13 @@ struct buffer *buffer_take(struct buffer_pool *pool, size_t size);
 void buffer_give(struct buffer_pool *pool, struct buffer *buffer);
 
 /*
- * The same bytes in the smallest buffer that holds them; the buffer itself when
- * there is none smaller, or no memory. NULL when there are no bytes.
+ * Move the bytes to the smallest buffer that holds them, and return that. Returns the same buffer
+ * when no size is smaller, or memory is short. Returns NULL when there are no bytes; the buffer
+ * then was given back.
  */
 struct buffer *buffer_fit(struct buffer_pool *pool, struct buffer *buffer);
 
-/* Move the bytes to the front, so that all free room lies behind them. */
+/* Move the bytes to the front, so that all free room is after them. */
 void buffer_compact(struct buffer *buffer);
 
 static inline struct slice
@@ -66,14 +67,14 @@ buffer_room(const struct buffer *buffer)
 	return buffer->capacity - buffer->end;
 }
 
-/* Blocks hold bytes: the first address in an empty one that suits an object with this alignment. */
+/* The first address in an empty buffer that has this alignment, to place an object there. */
 static inline void *
 buffer_place(struct buffer *buffer, size_t alignment)
 {
 	return buffer->bytes + (-(uintptr_t)buffer->bytes & (alignment - 1));
 }
 
-/* Append what is known to fit. */
+/* Append bytes that fit. */
 static inline void
 buffer_append(struct buffer *buffer, struct slice text)
 {
@@ -83,8 +84,8 @@ buffer_append(struct buffer *buffer, struct slice text)
 }
 
 /*
- * Working memory of `size` bytes for heads that are put together: like buffers, it is in no core
- * dump, as a head may have a token. NULL when memory is short.
+ * Working memory of `size` bytes in which heads are built. Like buffers, it is in no core dump,
+ * because a head may contain a token. NULL when memory is short.
  */
 void *scratch_new(size_t size);
 

@@ -1,4 +1,4 @@
-/* conn.c - edge-triggered reading and writing, straight on the socket or through TLS. */
+/* conn.c - edge-triggered reads and writes, directly on the socket or through TLS. */
 #include "net/conn.h"
 
 #include <errno.h>

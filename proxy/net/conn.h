@@ -12,37 +12,38 @@ struct tls;
 
 enum io {
 	IO_OK,	  /* some bytes moved */
-	IO_AGAIN, /* none just now: `ready` will be called */
+	IO_AGAIN, /* none now; `ready` will be called */
 	IO_EOF,	  /* the peer has ended its side (reading only) */
 	IO_ERROR, /* the connection is lost */
 };
 
 /*
- * A socket registered once, for reading and writing, edge-triggered: the loop
- * says only that something changed, so readable and writable remember what may still be read or
- * written. They fall when the kernel says it has no more: for reading when it gave less than was
- * asked (unless the peer has closed: its end still waits behind the data, and will not be announced
- * again), for writing at EAGAIN.
+ * A socket that is registered once for reading and writing, edge-triggered. The loop only reports
+ * changes, so readable and writable remember whether there may be more to read or room to write.
+ * readable becomes false after a read that gave less than was asked (unless the peer has closed:
+ * its end of stream still waits after the data, and is not reported again); writable becomes false
+ * at EAGAIN.
  *
- * Over TLS readable also stands for what OpenSSL has taken from the socket and not
- * handed out, for which no event comes. `drained` says whether the socket itself has more.
+ * Over TLS, readable is also true while OpenSSL holds bytes that it has read from the socket and
+ * not yet returned, because no event will come for them. `drained` says whether the socket itself
+ * may have more.
  */
 struct conn {
 	struct event event;
 	struct tls *tls; /* NULL: plain */
 	int fd;		 /* -1: closed */
 	bool readable, writable;
-	bool drained;	  /* TLS: the socket had no more when it was read last */
-	bool unsent;	  /* TLS: records that the kernel has not taken wait for `writable` */
-	bool peer_closed; /* the loop has seen the peer's end of stream coming */
+	bool drained;	  /* TLS: the last read found that the socket had no more */
+	bool unsent;	  /* TLS: records that the kernel did not take wait for `writable` */
+	bool peer_closed; /* the loop has reported the peer's end of stream */
 	bool read_short;  /* the last read gave less than was asked */
 	void (*ready)(struct conn *conn);
 };
 
 /*
- * Register a non-blocking socket with the loop. writable starts true for a
- * connected one; readable true too, so that the first read finds what came with
- * the connection. False when the loop refuses (the caller keeps fd).
+ * Register a non-blocking, connected socket with the loop. writable and readable start true, so
+ * that the first read finds what came with the connection. False when the loop refuses; the caller
+ * keeps fd then.
  */
 bool conn_open(struct conn *conn, struct loop *loop, int fd, void (*ready)(struct conn *conn));
 
@@ -54,24 +55,24 @@ bool conn_take(
     struct conn *to, struct loop *loop, struct conn *from, void (*ready)(struct conn *conn));
 
 /*
- * Close at once; conn may then be reused, `ready` is not called any more. Harmless on a
- * closed one. A TLS peer is not told that this is the end in good order: see conn_farewell.
+ * Close at once; `ready` is no longer called, and conn may be reused. Harmless if it is closed. A
+ * TLS peer gets no close_notify: see conn_farewell.
  */
 void conn_close(struct conn *conn);
 
-/* As conn_close, but the peer gets a reset, so that it cannot take what it has for complete. */
+/* As conn_close, but the peer gets a reset, so that it does not consider what it has complete. */
 void conn_reset(struct conn *conn);
 
 /*
- * Call it first in `ready`: sends what is unsent, if the socket takes bytes again. `ready` does not
- * do it by itself, because the caller may have to check first whether bytes may still be sent.
+ * Send what is unsent, if the socket takes bytes again. Call it first in `ready`; this is not
+ * automatic, because the caller may have to check whether bytes may still be sent.
  */
 void conn_send_unsent(struct conn *conn);
 
-/* Before conn_close, where nothing was cut: a TLS peer is told so (close_notify). */
+/* Call it before conn_close when nothing was cut: sends close_notify to a TLS peer. */
 void conn_farewell(struct conn *conn);
 
-/* Read at most cap bytes (over 0); *n is their number with IO_OK. */
+/* Read at most cap bytes (at least 1); with IO_OK *n is their number. */
 enum io conn_read(struct conn *conn, char *into, size_t cap, size_t *n);
 
 /*
@@ -82,9 +83,9 @@ enum io conn_peek(struct conn *conn, char *into, size_t cap, size_t *n);
 bool conn_skip(struct conn *conn, size_t n);
 
 /*
- * Before waiting for the rest of a message: a reset right behind data is announced
- * together with the data, and not again. So after a short read let the next one
- * look once more.
+ * Call it before waiting for the rest of a message: the loop reports a reset that follows data
+ * together with the data, and not again. So after a short read, this makes the next read ask the
+ * socket once more.
  */
 void conn_look_again(struct conn *conn);
 
@@ -100,10 +101,10 @@ void conn_look_again(struct conn *conn);
  */
 enum io conn_write(struct conn *conn, const struct iovec *pieces, int count, size_t *n);
 
-/* End our side of the stream, when nothing is unsent: the peer reads an end of file. */
+/* End our side of the stream, when nothing is unsent; the peer then reads an end of file. */
 void conn_shutdown_write(struct conn *conn);
 
-/* The same without close_notify of TLS: the peer must see that something was cut. */
+/* The same without TLS's close_notify, so that the peer sees that something was cut. */
 void conn_cut(struct conn *conn);
 
 /* Sent bytes that the peer's TCP has not acknowledged: a reset now would destroy them. */
@@ -113,12 +114,12 @@ size_t conn_unacknowledged(const struct conn *conn);
 bool conn_failed(const struct conn *conn);
 
 /*
- * The peer has closed its sending side, and we have nothing to send yet: let the kernel probe
- * whether it still exists. `ready` is called about a minute after it has gone.
+ * Call it when the peer has closed its sending side and we have nothing to send yet: the kernel
+ * then probes whether the peer still exists. `ready` is called about a minute after it is gone.
  */
 void conn_probe(struct conn *conn);
 
-/* What it is at this moment. */
+/* Write its present state. */
 void conn_dump(const struct conn *conn, struct dump *dump);
 
 #endif

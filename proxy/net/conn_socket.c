@@ -1,4 +1,4 @@
-/* conn_socket.c - reading and writing the socket itself, with its edges. */
+/* conn_socket.c - edge-triggered reads and writes of the socket itself. */
 #include "net/conn_socket.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* guard.c - which addresses a backend may have. */
+/* guard.c - decides which addresses a backend may have. */
 #include "net/guard.h"
 
 #include <ifaddrs.h>
@@ -53,8 +53,10 @@ judge_class(const struct guard_rules *rules, const struct in6_addr *address)
 	return GUARD_MULTICAST;
 }
 
-/* True when one of this machine's interfaces has the address. Asked only for a port that is ours,
- * so seldom. */
+/*
+ * True when one of this machine's interfaces has the address. This is slow, but called only for a
+ * port that is ours.
+ */
 static bool
 is_local(const struct in6_addr *address)
 {
@@ -62,7 +64,7 @@ is_local(const struct in6_addr *address)
 	bool found = false;
 
 	if (getifaddrs(&interfaces) != 0)
-		return true; /* it cannot be told: deny */
+		return true; /* unknown: deny */
 	for (at = interfaces; at != NULL && !found; at = at->ifa_next) {
 		struct place place = {0};
 

@@ -1,4 +1,4 @@
-/* loop.c - turns of the event loop, the tasks at their end, and the timer wheel. */
+/* loop.c - turns of the event loop, tasks at the end of a turn, and the timer wheel. */
 #include "net/loop.h"
 
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 
 #include "jobgate/check.h"
 
-/* 0 for the store, 1 for everything else: half of their number is libevent's default. */
+/* 0 for the store, 1 for everything else; libevent's default is half of this number. */
 #define PRIORITIES 2
 
 LIST_HEAD(seat, timer);
@@ -18,11 +18,12 @@ struct loop {
 	struct task_queue tasks;
 	uint64_t now_us; /* monotonic; 0: not read yet in this turn */
 	uint64_t turns;
-	int64_t wall_ahead_us; /* of the monotonic clock, as of the last tick */
-	uint64_t turned_ms;    /* up to where the wheel has been turned, a multiple of the tick */
+	int64_t wall_ahead_us; /* ahead of the monotonic clock, at the last tick */
+	uint64_t turned_ms; /* the time up to which the wheel has turned, a multiple of the tick */
 	/*
-	 * The wheel: a seat for each of the next ticks. A timer due later than the wheel reaches,
-	 * or moved later since it was seated, is found in its seat too early and seated again.
+	 * The wheel has a seat for each of the next ticks. A timer that is due later than the wheel
+	 * reaches, or was moved later after it was seated, is found in its seat too early and is
+	 * seated again.
 	 */
 	uint64_t tick_ms;
 	size_t seat_count;
@@ -71,7 +72,8 @@ loop_wall_us(struct loop *loop)
 	return (int64_t)loop_now_us(loop) + loop->wall_ahead_us;
 }
 
-/* Once in each tick is enough to notice that the clock was set, and saves a reading in each turn.
+/*
+ * Once per tick is enough to notice that the clock was set, and saves a system call in each turn.
  */
 static void
 read_wall(struct loop *loop)
@@ -85,11 +87,11 @@ seat_of(struct loop *loop, uint64_t ms)
 	return &loop->seats[ms / loop->tick_ms % loop->seat_count];
 }
 
-/* Seat a timer at its due time, or as far towards it as the wheel reaches. */
+/* Seat a timer at its due time, or at the end of the wheel if that comes first. */
 static void
 timer_seat(struct loop *loop, struct timer *timer)
 {
-	/* Rounded up, so that no timer is early; at least one tick ahead of the wheel. */
+	/* Rounded up, so that no timer fires early; at least one tick after the wheel's time. */
 	uint64_t tick_ms = loop->tick_ms, span_ms = (loop->seat_count - 1) * tick_ms;
 	uint64_t ms = (timer->due_ms + tick_ms - 1) / tick_ms * tick_ms;
 
@@ -122,14 +124,17 @@ timer_remove(struct timer *timer)
 	timer->due_ms = 0;
 }
 
-/* One tick's seat: call what is due, seat again what is not yet. */
+/* Empty one seat: call the timers that are due, and seat the others again. */
 static void
 seat_empty(struct loop *loop, struct seat *seat)
 {
 	struct seat found;
 	struct timer *timer;
 
-	/* Moved to a list of its own: what `expired` starts or removes may sit here as well. */
+	/*
+	 * The timers move to another list first, because `expired` may start or remove timers of
+	 * this seat.
+	 */
 	LIST_INIT(&found);
 	while ((timer = LIST_FIRST(seat)) != NULL) {
 		LIST_REMOVE(timer, link);
@@ -184,8 +189,10 @@ loop_new_tuned(const struct loop_tuning *tuning)
 	STAILQ_INIT(&loop->tasks);
 	loop->tick_ms = tuning->tick_ms;
 	loop->seat_count = tuning->wheel_seats;
-	/* One thread, no locks; edge triggering and early notice of a peer's close are what conn.c
-	 * rests on. */
+	/*
+	 * There is one thread, so no locks; conn.c relies on edge triggering and on the early
+	 * report of a peer's close.
+	 */
 	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
 	event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE);
 	loop->base = event_base_new_with_config(config);
@@ -242,7 +249,10 @@ loop_cancel(struct loop *loop, struct task *task)
 	STAILQ_REMOVE(&loop->tasks, task, task, link);
 }
 
-/* Tasks that these tasks queue wait for the next turn, so that none starves the sockets. */
+/*
+ * A task that is queued by one of these waits for the next turn, so that tasks do not starve the
+ * sockets.
+ */
 static void
 loop_run_tasks(struct loop *loop)
 {

@@ -11,44 +11,46 @@
 
 struct loop;
 
-/* NULL when libevent cannot be set up. loop_new: with jg_tuning's wheel. */
+/* Make a loop; loop_new uses jg_tuning. NULL when libevent cannot be set up. */
 struct loop *loop_new(void);
 struct loop *loop_new_tuned(const struct loop_tuning *tuning);
 void loop_free(struct loop *loop);
 
-/* One turn; without wait it only takes what is ready. */
+/* Run one turn; without wait it only handles events that are ready. */
 void loop_turn(struct loop *loop, bool wait);
 
 /*
- * For code with its own events: listeners, signals, Redis, resolver. Events of priority 0 run
- * before all others in a turn; the default is priority 1.
+ * The base for code with its own events: listeners, signals, Redis, the resolver. Events of
+ * priority 0 run before all others in a turn; the default is priority 1.
  */
 struct event_base *loop_base(struct loop *loop);
 
 /*
- * Monotonic milliseconds, as last read in this turn. They go on while the machine is
- * suspended: what was known of a token before is old afterwards.
+ * Monotonic milliseconds, as last read in this turn. They also count while the machine is
+ * suspended, so that knowledge from before is old afterwards.
  */
 uint64_t loop_now_ms(struct loop *loop);
 
 /*
- * Read the clock again, for decisions that must notice a pause in the middle of the turn. The rest
- * of the turn uses this reading.
+ * Read the clock again, for decisions that must notice a pause within the turn. The rest of the
+ * turn uses this reading.
  */
 uint64_t loop_read_ms(struct loop *loop);
 
 /* The number of this turn. */
 uint64_t loop_turns(const struct loop *loop);
 
-/* Monotonic and wall-clock microseconds of this turn; the latter follows a set clock within a tick.
+/*
+ * Monotonic and wall-clock microseconds of this turn. When the wall clock is set, the latter
+ * follows within a tick.
  */
 uint64_t loop_now_us(struct loop *loop);
 int64_t loop_wall_us(struct loop *loop);
 
 /*
- * Work for the end of this turn of the loop, after all events that are ready now: to free an object
+ * Work for the end of this turn, after all events that are ready: for example to free an object
  * that a caller up the stack still uses, or to take a connection from a pool when all closes of
- * this turn are known. Zero it at first.
+ * this turn are known. Zero it first.
  */
 struct task {
 	STAILQ_ENTRY(task) link;
@@ -56,27 +58,32 @@ struct task {
 	void (*run)(struct task *task);
 };
 
-/* Queue a task; one that is queued stays where it is. */
+/* Queue a task; one that is queued already keeps its place. */
 void loop_defer(struct loop *loop, struct task *task);
 
-/* Take a task back that may be queued. */
+/* Remove a task from the queue, if it is queued. */
 void loop_cancel(struct loop *loop, struct task *task);
 
 /*
- * A deadline. Timers are coarse (a tick, see tuning.h) and cheap: to move a deadline
- * later is one store, for the wheel looks again when the old one comes. Zero it at first.
+ * A deadline. Timers are coarse (a tick, see tuning.h) and cheap: moving a deadline later is one
+ * memory write, because the wheel checks it again at the old time. Zero it first.
  */
 struct timer {
 	LIST_ENTRY(timer) link;
 	uint64_t due_ms;  /* when to call; 0: not at all */
-	uint64_t seat_ms; /* the moment under which the wheel holds it; 0: it does not */
+	uint64_t seat_ms; /* the time of its seat in the wheel; 0: it is not in the wheel */
 	void (*expired)(struct timer *timer);
 };
 
-/* (Re)start: `expired` is called once, ms from now, up to one tick later, never sooner. */
+/*
+ * Start or restart: `expired` is called once, ms from now or up to one tick later, never earlier.
+ */
 void timer_start(struct loop *loop, struct timer *timer, uint64_t ms);
 
-/* Not called any more, but the wheel may still hold it: before freeing use timer_remove. */
+/*
+ * Stop: `expired` is no longer called, but the wheel may still hold the timer; call timer_remove
+ * before you free it.
+ */
 static inline void
 timer_stop(struct timer *timer)
 {

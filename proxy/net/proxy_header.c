@@ -10,7 +10,7 @@
 
 static const struct slice v1_signature = SLICE("PROXY ");
 
-/* Take the word before the next `end` off the text. False when there is none. */
+/* Take the word before the next `end` from the text. False when `end` does not occur. */
 static bool
 take_word(struct slice *text, char end, struct slice *word)
 {
@@ -23,7 +23,7 @@ take_word(struct slice *text, char end, struct slice *word)
 	return word->len > 0;
 }
 
-/* A port: decimal, without zeros before it. */
+/* Parse a port: decimal, without leading zeros. */
 static bool
 parse_port(struct slice text, uint16_t *out)
 {
@@ -35,7 +35,7 @@ parse_port(struct slice text, uint16_t *out)
 	return true;
 }
 
-/* What follows "PROXY ", up to and without CRLF. */
+/* Parse what follows "PROXY ", up to CRLF. */
 static bool
 parse_line(struct slice line, struct proxy_header *out)
 {
@@ -102,7 +102,7 @@ number_16(const char *at)
 	return (unsigned)(unsigned char)at[0] << 8 | (unsigned char)at[1];
 }
 
-/* CRC32c (RFC 3720 appendix B.4), going on from `crc`. */
+/* CRC32c (RFC 3720 appendix B.4), continued from `crc`. */
 static uint32_t
 crc32c(uint32_t crc, struct slice bytes)
 {
@@ -114,7 +114,7 @@ crc32c(uint32_t crc, struct slice bytes)
 	return crc;
 }
 
-/* True when the checksum at `at` is that of the header, its own bytes taken as zeros. */
+/* True when the checksum at `at` is that of the header with the checksum's own bytes as zeros. */
 static bool
 checksum_is_right(struct slice header, const char *at)
 {
@@ -126,7 +126,7 @@ checksum_is_right(struct slice header, const char *at)
 	return crc == (number_16(at) << 16 | number_16(at + 2));
 }
 
-/* Extensions fill the rest of the header, none cut short. */
+/* True when extensions fill the rest of the header exactly and the checksum, if any, is right. */
 static bool
 extensions_are_good(struct slice header, struct slice rest)
 {
@@ -165,12 +165,15 @@ set_ipv6(struct address *out, const char *at)
 	out->len = sizeof(*in);
 }
 
-/* The addresses of a family; *used is how many bytes they take. False: not one that we take. */
+/*
+ * Read the addresses of a family; *used is how many bytes they take. False for a family that is not
+ * accepted.
+ */
 static bool
 parse_addresses(unsigned char family, struct slice rest, struct proxy_header *out, size_t *used)
 {
 	switch (family) {
-	case 0: /* unspecified: whatever follows says nothing */
+	case 0: /* unspecified: the rest has no meaning */
 		*used = rest.len;
 		out->direct = true;
 		return true;
@@ -212,7 +215,7 @@ parse_v2(struct slice bytes, struct proxy_header *out, size_t *len)
 		return PROXY_INCOMPLETE;
 	header = (struct slice){bytes.at, *len};
 	rest = slice_after(header, V2_HEAD);
-	if (bytes.at[12] == 0x20) { /* LOCAL: what follows is not to be looked at */
+	if (bytes.at[12] == 0x20) { /* LOCAL: the rest must be ignored */
 		out->direct = true;
 		return PROXY_COMPLETE;
 	}
@@ -221,7 +224,7 @@ parse_v2(struct slice bytes, struct proxy_header *out, size_t *len)
 	return extensions_are_good(header, slice_after(rest, used)) ? PROXY_COMPLETE : PROXY_BAD;
 }
 
-/* True when the bytes begin with the signature, or with its beginning if they are fewer. */
+/* True when the bytes begin with the signature, or are the beginning of it. */
 static bool
 begins_with(struct slice bytes, struct slice signature)
 {

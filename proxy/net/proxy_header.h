@@ -4,24 +4,25 @@
 
 #include "net/address.h"
 
-/* A header may be as long as this, extensions (TLVs) included. */
+/* The longest header, with extensions (TLVs). */
 #define PROXY_HEADER_MAX 2048
 
 enum proxy_status {
 	PROXY_COMPLETE,
-	PROXY_INCOMPLETE, /* so far it may become one */
-	PROXY_BAD,	  /* no header, or one that breaks the rules */
+	PROXY_INCOMPLETE, /* the bytes may become a header */
+	PROXY_BAD,	  /* not a header, or one that breaks the rules */
 };
 
 struct proxy_header {
-	bool direct;	       /* the proxy speaks for itself (a health check), or cannot say */
+	bool direct; /* the connection is the proxy's own (a health check), or it does not know the
+			client */
 	struct address source; /* unless direct: the client's address and port */
 };
 
 /*
- * Read the header at the beginning of what has come; *len is its length once it is complete
- * (haproxy.org/download/2.9/doc/proxy-protocol.txt). Strict: nothing is guessed, no
- * number is written in two ways, extensions must fit and their checksum, if there is one, be right.
+ * Read the header at the beginning of the bytes; with PROXY_HEADER *len is its length
+ * (haproxy.org/download/2.9/doc/proxy-protocol.txt). Strict: nothing is guessed, each number has
+ * only one form, extensions must fit, and their checksum, if there is one, must be right.
  */
 enum proxy_status proxy_header_parse(struct slice bytes, struct proxy_header *out, size_t *len);
 

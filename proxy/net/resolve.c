@@ -1,4 +1,4 @@
-/* resolve.c - lookups: /etc/hosts, then DNS for both families. */
+/* resolve.c - looks names up in /etc/hosts, then in DNS for both families. */
 #include "net/resolve.h"
 
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #define TTL_MAX 3600
 #define DNS_PORT 53
 
-/* The question for one family. */
+/* The lookup of one family. */
 struct half {
 	struct lookup *lookup;
 	struct ares_addrinfo *info; /* NULL: none, or not yet */
@@ -26,9 +26,9 @@ struct lookup {
 	LIST_ENTRY(lookup) link;
 	resolved_fn *done; /* NULL: cancelled */
 	void *ctx;
-	struct event *deliver; /* hands over the answer, never from within resolver_ask */
+	struct event *deliver; /* delivers the answer, never from within resolver_ask */
 	struct half halves[FAMILIES];
-	int told; /* the half that went ahead of the other; -1: none */
+	int told; /* the half whose addresses were told first; -1: none */
 };
 
 struct dns_resolver {
@@ -51,7 +51,7 @@ lookup_free(struct lookup *lookup)
 	free(lookup);
 }
 
-/* Append the next address from *at on. False when there is none, or no room. */
+/* Append the next address from *at on. False when there is none, or there is no room. */
 static bool
 take_address(struct resolved *out, const struct ares_addrinfo_node **at)
 {
@@ -68,7 +68,7 @@ take_address(struct resolved *out, const struct ares_addrinfo_node **at)
 	return true;
 }
 
-/* An answer is as good as the shortest-lived of what it rests on, aliases included. */
+/* The time to live of an answer is the smallest of all its records, also of aliases. */
 static uint32_t
 ttl_of(const struct ares_addrinfo *info, uint32_t ttl_s)
 {
@@ -87,7 +87,7 @@ all_answered(const struct lookup *lookup)
 	return lookup->halves[0].answered && lookup->halves[1].answered;
 }
 
-/* Families in turn; but what has been told already keeps its place, and leaves room. */
+/* Merge the families in turn; addresses that were told already keep their places. */
 static void
 take_addresses(const struct lookup *lookup, struct resolved *out)
 {
@@ -109,7 +109,7 @@ take_addresses(const struct lookup *lookup, struct resolved *out)
 	} while (more);
 }
 
-/* What has been answered so far, as its asker is told. */
+/* Tell the user what has been answered so far. */
 static void
 lookup_merge(const struct lookup *lookup, struct resolved *out)
 {
@@ -151,7 +151,7 @@ on_answer(void *ctx, int status, int timeouts, struct ares_addrinfo *info)
 		event_add(lookup->deliver, &delay);
 }
 
-/* Told of one family, or of all: then it is over. */
+/* Tell the user of one family or of both; after both, the lookup ends. */
 static void
 on_deliver(evutil_socket_t fd, short what, void *ctx)
 {
@@ -203,7 +203,7 @@ ask_dns(ares_channel channel, struct lookup *lookup, const char *host, const cha
 	}
 }
 
-/* The hosts file knows the name: then DNS is not asked, not even for the other family. */
+/* If the hosts file has the name, DNS is not asked, not even for the other family. */
 static void
 on_hosts(void *ctx, int status, int timeouts, struct ares_addrinfo *info)
 {
@@ -238,7 +238,7 @@ dns_ask(struct resolver *of, struct slice name, uint16_t port, resolved_fn *done
 	host[name.len] = '\0';
 	snprintf(service, sizeof(service), "%u", port);
 	dns_channels_follow(&resolver->channels);
-	/* A file is read at once: on_hosts has been called when this returns. */
+	/* The file is read synchronously: on_hosts has been called when this returns. */
 	ares_getaddrinfo(resolver->channels.hosts, host, service, &hints, on_hosts, lookup);
 	if (!all_answered(lookup))
 		ask_dns(resolver->channels.dns, lookup, host, service);
@@ -249,11 +249,11 @@ dns_ask(struct resolver *of, struct slice name, uint16_t port, resolved_fn *done
 static void
 dns_cancel(struct resolution *resolution)
 {
-	/* c-ares cannot take one question back: it is let run, and its answer dropped. */
+	/* c-ares cannot cancel one query, so it continues, and its answer is dropped. */
 	((struct lookup *)resolution)->done = NULL;
 }
 
-/* How many users wait is bounded by the connections that are being made. */
+/* The number of users that wait is limited by that of connections that are being made. */
 static void
 dns_dump(const struct resolver *of, struct dump *dump)
 {
@@ -276,7 +276,7 @@ dns_dump(const struct resolver *of, struct dump *dump)
 	jg_dump_end(dump);
 }
 
-/* ---- birth and end ---- */
+/* ---- create and free ---- */
 
 static void
 dns_free(struct resolver *of)

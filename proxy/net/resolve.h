@@ -1,4 +1,4 @@
-/* resolve.h - the resolver of jobgate/resolver.h that asks /etc/hosts, then DNS (c-ares). */
+/* resolve.h - an implementation of jobgate/resolver.h with /etc/hosts, then DNS (c-ares). */
 #ifndef JOBGATE_RESOLVE_H
 #define JOBGATE_RESOLVE_H
 
@@ -15,8 +15,9 @@
 #define RESOLUTION_DELAY_MS 50
 
 /*
- * servers: "ip:port[,ip:port]" (tests); NULL: those of /etc/resolv.conf, which is read again when
- * it has changed. resolver_free frees it, before base. NULL when c-ares cannot be set up.
+ * Make a resolver; resolver_free frees it, before base is freed. servers: "ip:port[,ip:port]" (for
+ * tests); NULL: those of /etc/resolv.conf, which is read again when it changes. NULL when c-ares
+ * cannot be set up.
  */
 struct resolver *resolver_new(struct event_base *base, const char *servers);
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A socket that c-ares wants watched. */
+/* A socket of c-ares that is watched. */
 struct watched_socket {
 	LIST_ENTRY(watched_socket) link;
 	struct dns_channels *channels;
@@ -54,7 +54,7 @@ socket_forget(struct watched_socket *socket)
 	free(socket);
 }
 
-/* c-ares opened, wants or closes a socket. */
+/* c-ares opens a socket, waits for other events on it, or closes it. */
 static void
 on_socket_state(void *ctx, ares_socket_t fd, int readable, int writable)
 {
@@ -71,7 +71,7 @@ on_socket_state(void *ctx, ares_socket_t fd, int readable, int writable)
 		return;
 	socket = calloc(1, sizeof(*socket));
 	if (socket == NULL)
-		return; /* the question times out */
+		return; /* the query will time out */
 	socket->channels = channels;
 	socket->fd = fd;
 	socket->event = event_new(channels->base, fd, what, on_socket, socket);
@@ -86,7 +86,7 @@ on_socket_state(void *ctx, ares_socket_t fd, int readable, int writable)
 static bool
 open_channel(struct dns_channels *channels, ares_channel *channel, const char *lookups)
 {
-	/* c-ares takes no constants, but copies what it is given. */
+	/* c-ares takes no const pointers, but copies what they point to. */
 	char copy[] = {lookups[0], '\0'}, path[PATH_MAX];
 	struct ares_options options = {.timeout = 1000,
 	    .tries = 3,

@@ -11,13 +11,13 @@
 
 struct watched_socket;
 
-/* It stays at its address while it is open: c-ares and the loop have that. */
+/* It must not move while it is open: c-ares and the loop have its address. */
 struct dns_channels {
 	ares_channel hosts; /* /etc/hosts alone */
 	ares_channel dns;   /* DNS alone; dns_channels_follow replaces it */
 	struct event_base *base;
 	const char *resolv_conf;
-	uint16_t port;		      /* of the servers that it names */
+	uint16_t port;		      /* port of the servers that it names */
 	struct stat resolv_conf_read; /* the file when dns was opened */
 	bool servers_given;	      /* the servers do not come from the file */
 	struct event *timer;
@@ -32,7 +32,9 @@ struct dns_channels {
 bool dns_channels_open(struct dns_channels *channels, struct event_base *base, const char *servers,
     const char *resolv_conf, uint16_t port);
 
-/* Each query under way is answered first, with ARES_EDESTRUCTION. Before base is freed. */
+/*
+ * Close both, before base is freed. First, each query under way is answered with ARES_EDESTRUCTION.
+ */
 void dns_channels_close(struct dns_channels *channels);
 
 /*
@@ -42,7 +44,7 @@ void dns_channels_close(struct dns_channels *channels);
  */
 void dns_channels_follow(struct dns_channels *channels);
 
-/* After queries were made: have c-ares called when it next wants to be. */
+/* Call it after sending queries: sets the timer for c-ares's next time-out. */
 void dns_channels_schedule(struct dns_channels *channels);
 
 #endif

@@ -15,13 +15,13 @@ struct slab {
 	size_t idle_count;
 };
 
-/* A zeroed object; NULL when memory is short. */
+/* Take a zeroed object; NULL when memory is short. */
 void *slab_take(struct slab *slab);
 
 /* Give an object back; up to `keep` idle ones are kept, more go back to the allocator. */
 void slab_give(struct slab *slab, void *object, size_t keep);
 
-/* Free the idle ones. */
+/* Free the idle objects. */
 void slab_clear(struct slab *slab);
 
 #endif

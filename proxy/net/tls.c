@@ -1,4 +1,4 @@
-/* tls.c - OpenSSL reading and writing like a socket that knows its edges. */
+/* tls.c - reads and writes through OpenSSL as if it were an edge-triggered socket. */
 #include "net/tls.h"
 
 #include <openssl/err.h>
@@ -9,18 +9,21 @@
 
 #include "net/conn_socket.h"
 
-/* The content of one record at most (RFC 8446 section 5.1). */
+/* The most content of one record (RFC 8446 section 5.1). */
 #define RECORD_MAX 16384
 
-/* What may wait unsent: a record, and the answers to what a peer sends that does not read. */
+/*
+ * The most bytes that wait unsent: a record, and automatic answers to a peer that sends without
+ * reading.
+ */
 #define UNSENT_MAX (256 * 1024)
 
 /* A peer that sends this much without any content (key updates, empty records) is an attacker. */
 #define QUIET_MAX (256 * 1024)
 
 /*
- * Making new keys costs a hundred times as much as asking for them. No peer needs this many key
- * updates within this much content (RFC 8446 section 5.5: one for 2^24 records).
+ * Making new keys costs us a hundred times as much as the peer's request for them. No peer needs
+ * this many key updates within this much content (RFC 8446 section 5.5: one for 2^24 records).
  */
 #define KEY_UPDATES_MAX 32
 #define KEY_UPDATES_CONTENT (1024 * 1024)
@@ -28,18 +31,18 @@
 struct tls {
 	SSL *ssl;
 	struct conn *conn;
-	char *unsent; /* bytes [unsent_start, unsent_end) of it */
+	char *unsent; /* bytes [unsent_start, unsent_end) are in use */
 	size_t unsent_start, unsent_end;
 	size_t quiet;	/* bytes received since the last content */
-	size_t content; /* bytes of it, both ways, since the key updates were counted from 0 */
+	size_t content; /* bytes of content, both ways, since key_updates was 0 */
 	unsigned key_updates;
-	bool stream_ended;   /* the socket has come to its end */
-	bool gathering;	     /* what is written waits, to go in one piece */
-	bool reading;	     /* OpenSSL is asked to read */
-	bool broken;	     /* OpenSSL has given up on the session */
+	bool stream_ended;   /* the socket's stream has ended */
+	bool gathering;	     /* what is written waits, to be sent in one piece */
+	bool reading;	     /* a read of OpenSSL is under way */
+	bool broken;	     /* OpenSSL has ended the session with an error */
 	bool ended;	     /* close_notify has been written */
-	bool shut_when_sent; /* our side of the stream ends behind what is unsent */
-	unsigned long error; /* of OpenSSL, when it broke */
+	bool shut_when_sent; /* our side of the stream ends after what is unsent */
+	unsigned long error; /* OpenSSL's error when it broke */
 };
 
 /* ---- the BIO: OpenSSL's end of the connection ---- */
@@ -105,10 +108,10 @@ bio_write(BIO *bio, const char *from, int len)
 	struct iovec rest = {(void *)from, (size_t)len};
 
 	BIO_clear_retry_flags(bio);
-	/* No alert about an end without close_notify: the peer has gone. */
+	/* No alert about an end without close_notify: the peer is gone. */
 	if (tls->reading && tls->stream_ended)
 		return len;
-	/* Until EAGAIN, for only that has the kernel tell when there is room again. */
+	/* Until EAGAIN: only after that does the kernel report that there is room again. */
 	while (!tls->gathering && !tls->conn->unsent && tls->conn->writable && rest.iov_len > 0) {
 		size_t n = 0;
 
@@ -134,7 +137,7 @@ bio_ctrl(BIO *bio, int command, long number, void *pointer)
 	return command == BIO_CTRL_EOF && tls->stream_ended;
 }
 
-/* One for the whole process, made when it is first needed and never freed. */
+/* The process has one, made at first use and never freed. */
 static const BIO_METHOD *
 bio_method(void)
 {
@@ -165,7 +168,7 @@ on_message(int sent, int version, int type, const void *message, size_t len, SSL
 	    *(const unsigned char *)message != SSL3_MT_KEY_UPDATE)
 		return;
 	tls = BIO_get_data(SSL_get_rbio(ssl));
-	/* What it has read already it would go on with: as if the peer had ended it does not. */
+	/* OpenSSL would continue with what it has read already, unless the stream looks ended. */
 	if (++tls->key_updates > KEY_UPDATES_MAX)
 		SSL_set_shutdown(ssl, SSL_get_shutdown(ssl) | SSL_RECEIVED_SHUTDOWN);
 }
@@ -173,11 +176,13 @@ on_message(int sent, int version, int type, const void *message, size_t len, SSL
 bool
 tls_context_init(SSL_CTX *context)
 {
-	/* What OpenSSL has read stays in its buffers for as long as it is not asked for: one call
-	 * to the kernel for each turn instead of two for each record. */
+	/*
+	 * OpenSSL then reads as much as it can at once: one system call per turn instead of two per
+	 * record.
+	 */
 	SSL_CTX_set_read_ahead(context, 1);
 	SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
-	/* Requests hold tokens: no copy of them stays behind in a buffer that is given back. */
+	/* Requests contain tokens: OpenSSL must wipe buffers before it frees them. */
 	SSL_CTX_set_options(
 	    context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CLEANSE_PLAINTEXT);
 	SSL_CTX_set_security_level(context, 2);
@@ -231,7 +236,7 @@ tls_free(struct tls *tls)
 	free(tls);
 }
 
-/* A call to OpenSSL has not succeeded: what does that mean? Its error queue is empty afterwards. */
+/* Translate the failure of a call to OpenSSL. Afterwards its error queue is empty. */
 static enum io
 failure(struct tls *tls, int result)
 {
@@ -253,14 +258,14 @@ failure(struct tls *tls, int result)
 	}
 }
 
-/* True when there are bytes for which no event will come. */
+/* Set readable when there are bytes for which no event will come. */
 static void
 note_readable(struct tls *tls)
 {
 	tls->conn->readable = !tls->conn->drained || SSL_has_pending(tls->ssl);
 }
 
-/* Content has moved, and with it some key updates are earned. */
+/* Count content that was moved; it allows for more key updates. */
 static void
 note_content(struct tls *tls, size_t n)
 {
@@ -280,7 +285,7 @@ tls_handshake(struct tls *tls)
 		return IO_ERROR;
 	ERR_clear_error();
 	tls->quiet = 0;
-	/* The tickets at the end of a handshake are records of their own. */
+	/* The tickets at the end of a handshake are separate records; send all in one piece. */
 	tls->gathering = true;
 	result = SSL_do_handshake(tls->ssl);
 	tls->gathering = false;
@@ -298,7 +303,7 @@ tls_read(struct tls *tls, char *into, size_t cap, size_t *n)
 	if (tls->broken)
 		return IO_ERROR;
 	ERR_clear_error();
-	/* Read records as long as there is room, so that the caller handles them together. */
+	/* Read records while there is room, so that the caller handles them together. */
 	while (*n < cap && tls->conn->readable) {
 		size_t got;
 		int done;
@@ -318,7 +323,7 @@ tls_read(struct tls *tls, char *into, size_t cap, size_t *n)
 		case IO_AGAIN:
 			return *n > 0 ? IO_OK : IO_AGAIN;
 		case IO_EOF:
-			/* After content, the next read finds the end again. */
+			/* There was content first; the next read finds the end again. */
 			tls->conn->readable = true;
 			return *n > 0 ? IO_OK : IO_EOF;
 		case IO_ERROR:
@@ -361,9 +366,9 @@ tls_flush(struct tls *tls)
 }
 
 /*
- * The content of the next record: straight from a piece that fills it or is the last, else
- * gathered into `room`, so that a head and the content behind it travel together.
- * Steps over what it takes; a length of 0 ends it.
+ * The content of the next record: directly from a piece that fills a record or is the last one,
+ * otherwise gathered in `room`, so that a head and the content after it share a record. Moves
+ * *pieces past what it takes; a length of 0 means there is no more.
  */
 static struct iovec
 next_record(const struct iovec **piece, const struct iovec *end, size_t *skip, char *room)
@@ -407,7 +412,7 @@ tls_write(struct tls *tls, const struct iovec *pieces, int count, size_t *n)
 	while (!tls->conn->unsent && (record = next_record(&piece, end, &skip, room)).iov_len > 0) {
 		int done = SSL_write_ex(tls->ssl, record.iov_base, record.iov_len, &taken);
 
-		/* A head may have a token in it, or a session's cookie. */
+		/* A head may contain a token or a session's cookie. */
 		if (record.iov_base == room)
 			OPENSSL_cleanse(room, record.iov_len);
 		if (done != 1) {

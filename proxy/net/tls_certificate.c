@@ -1,4 +1,4 @@
-/* tls_certificate.c - reading certificates, keys and OCSP responses. */
+/* tls_certificate.c - reads certificates, keys and OCSP responses. */
 #include "net/tls_certificate.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@
 
 #define NAME_MAX_LEN 253
 
-/* OCSP responses are a few hundred bytes, or some thousand with certificates in them. */
+/* OCSP responses have a few hundred bytes, or a few thousand with certificates in them. */
 #define OCSP_BYTES_MAX (64 * 1024)
 
 /* How far clocks may differ, in seconds. */
@@ -63,7 +63,9 @@ read_chain(struct certificate *out, const char *path, char *error, size_t cap)
 		break;
 	}
 	fclose(file);
-	/* The end of the file shows as one more certificate whose beginning was not found. */
+	/*
+	 * At the end of the file OpenSSL reports that it found no beginning of another certificate.
+	 */
 	if (out->leaf != NULL && ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE) {
 		ERR_clear_error();
 		return true;
@@ -78,7 +80,7 @@ read_key(struct certificate *out, const char *path, char *error, size_t cap)
 
 	if (file == NULL)
 		return false;
-	/* Read without stdio's buffer, which would not be wiped. */
+	/* Without stdio's buffer, which would not be wiped. */
 	setvbuf(file, NULL, _IONBF, 0);
 	out->key = PEM_read_PrivateKey(file, NULL, tls_no_password, NULL);
 	fclose(file);
@@ -89,7 +91,7 @@ read_key(struct certificate *out, const char *path, char *error, size_t cap)
 	return true;
 }
 
-/* A DNS name as it is looked up: lower case; false when it is none. */
+/* Add a DNS name in lower case; false when memory is short. */
 static bool
 add_name(struct certificate *out, const ASN1_STRING *name)
 {
@@ -98,7 +100,7 @@ add_name(struct certificate *out, const ASN1_STRING *name)
 	char *copy;
 
 	if (len <= 0 || len > NAME_MAX_LEN || memchr(text, '\0', (size_t)len) != NULL)
-		return true; /* no client can ask for it */
+		return true; /* not a DNS name: no client can ask for it */
 	copy = malloc((size_t)len + 1);
 	if (copy == NULL)
 		return false;
@@ -109,7 +111,7 @@ add_name(struct certificate *out, const ASN1_STRING *name)
 	return true;
 }
 
-/* Those of subjectAltName alone: no client has looked at the common name for years. */
+/* Take only the names of subjectAltName: clients have ignored the common name for years. */
 static bool
 read_names(struct certificate *out)
 {
@@ -138,7 +140,7 @@ unix_time(const ASN1_TIME *time)
 	return time != NULL && ASN1_TIME_to_tm(time, &parts) == 1 ? timegm(&parts) : 0;
 }
 
-/* The certificate of the leaf's issuer, if the file has it. */
+/* Find the certificate of the leaf's issuer, if the file has it. */
 static X509 *
 issuer_of(const struct certificate *certificate)
 {
@@ -151,7 +153,10 @@ issuer_of(const struct certificate *certificate)
 	return NULL;
 }
 
-/* Does the response say, now, that this certificate is good? NULL, or what is wrong with it. */
+/*
+ * Check that the response is current and says that this certificate is good. Returns NULL, or what
+ * is wrong.
+ */
 static const char *
 judge_ocsp(const struct certificate *certificate, OCSP_RESPONSE *response, time_t *until)
 {
@@ -163,14 +168,14 @@ judge_ocsp(const struct certificate *certificate, OCSP_RESPONSE *response, time_
 	int status = -1;
 
 	if (basic == NULL)
-		wrong = "not the answer of an OCSP responder that could tell";
+		wrong = "an OCSP response that reports an error";
 	else if (id == NULL)
-		wrong = "cannot be checked: the certificate's file has to hold its issuer, too";
+		wrong = "cannot be checked: add the issuer's certificate to the certificate's file";
 	else if (OCSP_resp_find_status(
 		     basic, id, &status, NULL, NULL, &this_update, &next_update) != 1)
 		wrong = "an OCSP response for another certificate";
 	else if (status != V_OCSP_CERTSTATUS_GOOD)
-		wrong = "an OCSP response that does not call its certificate good";
+		wrong = "an OCSP response that does not say that the certificate is good";
 	else if (OCSP_check_validity(this_update, next_update, CLOCK_SKEW, -1) != 1)
 		wrong = "an OCSP response that is too old, or from the future";
 	*until = unix_time(next_update);

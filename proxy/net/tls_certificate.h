@@ -1,4 +1,5 @@
-/* tls_certificate.h - one certificate with its chain, its key and its OCSP response, from files. */
+/* tls_certificate.h - reads a certificate with its chain, its key and its OCSP response from files.
+ */
 #ifndef JOBGATE_TLS_CERTIFICATE_H
 #define JOBGATE_TLS_CERTIFICATE_H
 
@@ -11,13 +12,13 @@
 
 struct certificate {
 	X509 *leaf;
-	STACK_OF(X509) * chain; /* what goes with it, without the root */
+	STACK_OF(X509) * chain; /* the intermediate certificates, without the root */
 	EVP_PKEY *key;
 	size_t name_count;
-	char **names;	     /* the DNS names it is for, lower case; a wildcard begins with "*." */
+	char **names;	     /* its DNS names, in lower case; a wildcard begins with "*." */
 	unsigned char *ocsp; /* a response to be stapled, DER; NULL: none */
 	size_t ocsp_len;
-	time_t ocsp_until; /* stapled no longer than this */
+	time_t ocsp_until; /* until when it may be stapled */
 };
 
 /*
@@ -33,13 +34,15 @@ bool certificate_read(struct certificate *out, const char *path, char *error, si
 /* The validity period, in seconds since 1970. */
 void certificate_validity(const struct certificate *certificate, time_t *from, time_t *until);
 
-/* True when it is for this host name, as clients check it: by subjectAltName, with wildcards. */
+/*
+ * True when it is valid for this host name, as clients check it: by subjectAltName, with wildcards.
+ */
 bool certificate_covers(const struct certificate *certificate, const char *host);
 
-/* Free what it has; a zeroed one is let pass. */
+/* Free its members; harmless for a zeroed one. */
 void certificate_clear(struct certificate *certificate);
 
-/* True when both sign with the same kind of key (RSA, ECDSA, Ed25519). */
+/* True when both have the same kind of key (RSA, ECDSA, Ed25519, Ed448). */
 bool certificate_same_kind(const struct certificate *a, const struct certificate *b);
 
 #endif

@@ -1,4 +1,4 @@
-/* tls_client.c - sessions to backends: who they must be, and taking up earlier ones. */
+/* tls_client.c - TLS sessions to backends: verifies certificates, and resumes earlier sessions. */
 #include "net/tls_client.h"
 
 #include <arpa/inet.h>
@@ -15,8 +15,9 @@ struct tls_client {
 };
 
 /*
- * A ticket has come, with TLS 1.3 some time after the handshake. What we keep is a copy, as
- * OpenSSL spoils the session of a connection that ends without a close_notify, which most do.
+ * A ticket has come; with TLS 1.3 that is some time after the handshake. We keep a copy, because
+ * OpenSSL marks the session of a connection that ends without close_notify as unusable, and most
+ * end so.
  */
 static int
 on_session(SSL *ssl, SSL_SESSION *session)
@@ -28,7 +29,7 @@ on_session(SSL *ssl, SSL_SESSION *session)
 	return 0;
 }
 
-/* Take up an earlier session, or rather a copy of it. */
+/* Resume an earlier session, by a copy of it. */
 static void
 resume(SSL *ssl, const SSL_SESSION *session)
 {
@@ -39,7 +40,7 @@ resume(SSL *ssl, const SSL_SESSION *session)
 	SSL_SESSION_free(copy);
 }
 
-/* Say what is wrong with a file. Always false. */
+/* Write what is wrong with a file. Always returns false. */
 static bool
 file_error(char *error, size_t cap, const char *file, const char *text)
 {
@@ -50,7 +51,7 @@ file_error(char *error, size_t cap, const char *file, const char *text)
 	return false;
 }
 
-/* Load the authorities that we trust, and our own certificate. */
+/* Load the CA certificates that we trust, and our own certificate. */
 static bool
 load_files(SSL_CTX *context, const struct tls_client_options *options, char *error, size_t cap)
 {
@@ -58,7 +59,7 @@ load_files(SSL_CTX *context, const struct tls_client_options *options, char *err
 		SSL_CTX_set_default_verify_paths(context);
 	else if (SSL_CTX_load_verify_file(context, options->ca_file) != 1)
 		return file_error(
-		    error, cap, options->ca_file, "no authorities can be read from it");
+		    error, cap, options->ca_file, "no CA certificates can be read from it");
 	if (options->certificate == NULL)
 		return true;
 	SSL_CTX_set_default_passwd_cb(context, tls_no_password);
@@ -102,8 +103,10 @@ tls_client_free(struct tls_client *client)
 	free(client);
 }
 
-/* Have the certificate checked for this host: an address as an address, a name as a name, sent as
- * SNI too. */
+/*
+ * Have the certificate checked for this host, which is an address or a name; a name is also sent as
+ * SNI.
+ */
 static bool
 expect_host(SSL *ssl, const char *host)
 {

@@ -1,20 +1,21 @@
-/* tls_client.h - TLS to backends. */
+/* tls_client.h - TLS sessions to backends. */
 #ifndef JOBGATE_TLS_CLIENT_H
 #define JOBGATE_TLS_CLIENT_H
 
 #include "jobgate/slice.h"
 #include "net/tls.h"
 
-typedef struct ssl_session_st SSL_SESSION; /* openssl/types.h has forgotten it */
+typedef struct ssl_session_st SSL_SESSION; /* openssl/types.h does not declare it */
 
 /* All files are PEM. */
 struct tls_client_options {
-	const char *ca_file;	       /* authorities of backends; NULL: the system's */
+	const char *ca_file;	       /* CA certificates for backends; NULL: the system's */
 	const char *certificate, *key; /* shown to a backend that asks; both NULL: none */
-	bool unverified; /* accept any certificate: an attacker on the way can read all */
+	bool
+	    unverified; /* accept any certificate: an attacker on the network can read everything */
 };
 
-/* What all connections to backends share. */
+/* The part that all connections to backends share. */
 struct tls_client;
 
 /* NULL, with a sentence that names the file in error (cap bytes), when something is wrong. */
@@ -30,15 +31,15 @@ enum tls_protocols {
 };
 
 /*
- * Begin a session on a connection, to be brought up by tls_handshake. host is the name (sent as
- * SNI, too) or address that the certificate must be for. *session is what the last
- * connection to the same host and port left, to be taken up again; it is kept up to date
- * and outlives the connection. False when memory is short.
+ * Begin a session on a connection; call tls_handshake next. The certificate must be for host, a
+ * name (also sent as SNI) or an address. *session is the session of the last connection to the same
+ * host and port, which is resumed; it is kept up to date and must outlive the connection. False
+ * when memory is short.
  */
 bool tls_client_open(struct tls_client *client, struct conn *conn, struct slice host,
     enum tls_protocols offered, SSL_SESSION **session);
 
-/* Forget a session; NULL is let pass. */
+/* Free a session; NULL is harmless. */
 void tls_session_free(SSL_SESSION *session);
 
 #endif

@@ -1,4 +1,4 @@
-/* tls_server.c - contexts for the names of our certificates, and what they have in common. */
+/* tls_server.c - makes a context for each name of our certificates, and chooses between them. */
 #include "net/tls_server.h"
 
 #include <openssl/core_names.h>
@@ -13,10 +13,10 @@
 
 #define NAME_MAX_LEN 253
 
-/* Certificates of one kind of key each: RSA, ECDSA, Ed25519, Ed448. */
+/* The most certificates of a set, one for each kind of key: RSA, ECDSA, Ed25519, Ed448. */
 #define KINDS_MAX 4
 
-/* A host name, and the certificate that it stands in. */
+/* A host name, and the certificate that contains it. */
 struct name {
 	const char *text;
 	size_t certificate;
@@ -24,13 +24,12 @@ struct name {
 };
 
 /*
- * One context for each set of certificates that serves some name; the first in the list
- * begins every session, and serves names that we do not know. Names are sorted, so that
- * those of one set's certificates lie together.
+ * There is one context for each set of certificates that serves a name. The first one begins each
+ * session, and serves unknown names. Names are sorted, so that equal names are neighbours.
  */
 struct tls_server {
 	struct tls_tickets *tickets;
-	bool http2; /* is offered */
+	bool http2; /* offer it by ALPN */
 	size_t certificate_count;
 	struct certificate *certificates;
 	size_t name_count;
@@ -70,7 +69,7 @@ find_name(const struct tls_server *server, const char *text)
 	return found != NULL ? found->context : NULL;
 }
 
-/* The context for a name that a client asks for, or NULL. */
+/* Find the context for a name that a client asks for, or NULL. */
 static SSL_CTX *
 context_for(const struct tls_server *server, const char *asked)
 {
@@ -87,7 +86,7 @@ context_for(const struct tls_server *server, const char *asked)
 	dot = strchr(name, '.');
 	if (context != NULL || dot == NULL || dot == name)
 		return context;
-	/* A wildcard stands for one whole label (RFC 6125 section 6.4.3). */
+	/* A wildcard matches one whole label (RFC 6125 section 6.4.3). */
 	dot[-1] = '*';
 	return find_name(server, dot - 1);
 }
@@ -99,7 +98,8 @@ on_server_name(SSL *ssl, int *alert, void *ctx)
 	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 	SSL_CTX *context = name != NULL ? context_for(server, name) : NULL;
 
-	*alert = SSL_AD_UNRECOGNIZED_NAME; /* never sent: other names get the default certificate */
+	*alert =
+	    SSL_AD_UNRECOGNIZED_NAME; /* never sent: unknown names get the default certificate */
 	if (context == NULL)
 		return SSL_TLSEXT_ERR_NOACK;
 	if (context != SSL_get_SSL_CTX(ssl))
@@ -107,7 +107,10 @@ on_server_name(SSL *ssl, int *alert, void *ctx)
 	return SSL_TLSEXT_ERR_OK;
 }
 
-/* RFC 7301: a client that names protocols of which we speak none is told so. */
+/*
+ * Choose the protocol (RFC 7301). A client that offers only protocols that we do not speak gets an
+ * alert.
+ */
 static int
 on_protocols(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
     unsigned in_len, void *ctx)
@@ -123,7 +126,7 @@ on_protocols(SSL *ssl, const unsigned char **out, unsigned char *out_len, const 
 	return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-/* Staple what is known of the certificate that was chosen, unless it has become too old. */
+/* Staple the OCSP response of the chosen certificate, unless it is too old by now. */
 static int
 on_status(SSL *ssl, void *ctx)
 {
@@ -147,7 +150,7 @@ on_status(SSL *ssl, void *ctx)
 	return SSL_TLSEXT_ERR_NOACK;
 }
 
-/* Set the MAC of a ticket up. */
+/* Set up the MAC of a ticket. */
 static bool
 ticket_mac(EVP_MAC_CTX *mac, const struct ticket_key *key)
 {
@@ -162,8 +165,8 @@ ticket_mac(EVP_MAC_CTX *mac, const struct ticket_key *key)
 }
 
 /*
- * A ticket is to be made or read: find its key. 0: that cannot be done, so let there be a whole
- * handshake; 1: done; 2: done, and the client is to have a new ticket.
+ * Find the key to make or read a ticket. Returns 0 if there is none, so that a full handshake
+ * follows; 1 on success; 2 on success when the client should get a new ticket.
  */
 static int
 on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
@@ -187,11 +190,12 @@ on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *ciph
 	       EVP_EncryptInit_ex2(cipher, EVP_aes_256_cbc(), key->cipher, iv, NULL) == 1;
 }
 
-/* ---- putting it together ---- */
+/* ---- setting up contexts ---- */
 
 /*
- * Sessions taken up again do not show a certificate again. So they are good only where the same is
- * asked of clients: one made under another rule, or with other authorities, is not taken.
+ * A resumed session does not present the client's certificate again. So a session is valid only
+ * under the same demands: one that was made with another rule for client certificates, or other
+ * CAs, is not resumed.
  */
 static bool
 bind_sessions(SSL_CTX *context, const struct tls_server_options *options)
@@ -247,7 +251,9 @@ context_tickets(
 		return SSL_CTX_set_num_tickets(context, 0) == 1;
 	}
 	SSL_CTX_set_timeout(context, (long)options->ticket_lifetime_s);
-	/* One for each handshake, not OpenSSL's two: a client that needs several has made several.
+	/*
+	 * One ticket per handshake, not OpenSSL's two: a client that needs several makes several
+	 * handshakes.
 	 */
 	return SSL_CTX_set_num_tickets(context, 1) == 1 &&
 	       SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket) == 1;
@@ -284,7 +290,7 @@ context_set_up(struct tls_server *server, const struct served *served,
 	return true;
 }
 
-/* The context for a set of certificates; made when there is none yet. NULL: it cannot be. */
+/* The context for a set of certificates, made if it does not exist yet. NULL on an error. */
 static SSL_CTX *
 context_of(
     struct tls_server *server, struct served *wanted, const struct tls_server_options *options)
@@ -305,7 +311,7 @@ context_of(
 	return context_set_up(server, served, options) ? served->context : NULL;
 }
 
-/* Add a certificate to a set, unless it has one of that kind already. */
+/* Add a certificate to a set, unless the set has one with that kind of key. */
 static void
 served_add(const struct tls_server *server, struct served *served, size_t certificate)
 {
@@ -317,7 +323,7 @@ served_add(const struct tls_server *server, struct served *served, size_t certif
 		served->certificates[served->count++] = certificate;
 }
 
-/* All certificates that stand for the same name as names[first], in the order they were given. */
+/* The set of all certificates with the name names[first], in the order of the configuration. */
 static struct served
 served_for(const struct tls_server *server, size_t first, size_t *behind)
 {
@@ -340,7 +346,7 @@ collect_names(struct tls_server *server)
 	for (size_t i = 0; i < server->certificate_count; i++)
 		count += server->certificates[i].name_count;
 	server->names = calloc(count + 1, sizeof(*server->names));
-	/* At most one context for each name, and one for the default. */
+	/* At most one context for each name, plus the default one. */
 	server->contexts = calloc(count + 1, sizeof(*server->contexts));
 	if (server->names == NULL || server->contexts == NULL)
 		return false;
@@ -352,7 +358,10 @@ collect_names(struct tls_server *server)
 	return true;
 }
 
-/* The default's set: the first certificate, and those of other kinds for its first name. */
+/*
+ * The set of the default context: the first certificate, and certificates with other kinds of key
+ * for its first name.
+ */
 static struct served
 served_by_default(const struct tls_server *server)
 {
@@ -385,7 +394,9 @@ make_contexts(struct tls_server *server, const struct tls_server_options *option
 	return true;
 }
 
-/* Can the authorities of clients be read? Known apart from all else that may be wrong. */
+/*
+ * Check that the CA certificates for clients can be read, so that the message can name this file.
+ */
 static bool
 check_client_ca(const char *path, char *error, size_t cap)
 {
@@ -393,7 +404,7 @@ check_client_ca(const char *path, char *error, size_t cap)
 	bool good = path == NULL || names != NULL;
 
 	if (!good)
-		snprintf(error, cap, "%s: no certificates in PEM can be read from it", path);
+		snprintf(error, cap, "%s: no CA certificates in PEM can be read from it", path);
 	sk_X509_NAME_pop_free(names, X509_NAME_free);
 	ERR_clear_error();
 	return good;

@@ -1,4 +1,4 @@
-/* tls_tickets.c - making ticket keys, and handing them to other processes without a lock. */
+/* tls_tickets.c - makes ticket keys, and shares them with other processes without a lock. */
 #include "net/tls_tickets.h"
 
 #include <errno.h>
@@ -17,19 +17,22 @@
 #define SECRET_MIN 32
 #define SECRET_MAX 256
 
-/* Of each secret those of this lifetime, the one before, and the next: clocks differ. */
+/*
+ * For each secret the keys of this lifetime, of the previous one, and of the next one, since clocks
+ * differ.
+ */
 #define KEYS_OF_SECRET 3
 #define KEYS_MAX (SECRETS_MAX * KEYS_OF_SECRET)
 
-/* A reader that meets the writer this often keeps what it has. */
+/* After so many tries during a change, a reader keeps the keys that it has. */
 #define TRIES_MAX 1000
 
 struct keys {
 	uint32_t count;
-	struct ticket_key items[KEYS_MAX]; /* the first is the one to make tickets with */
+	struct ticket_key items[KEYS_MAX]; /* tickets are made with the first one */
 };
 
-/* What lies in the mapping. The sequence is odd while the keys change (a seqlock). */
+/* The content of the mapping. The sequence is odd while the keys change (a seqlock). */
 struct shared_keys {
 	_Atomic uint32_t sequence;
 	struct keys keys;
@@ -37,10 +40,10 @@ struct shared_keys {
 
 struct tls_tickets {
 	struct shared_keys *shared;
-	/* The supervisor's. */
-	int64_t lifetime; /* the number of the one that the keys are for; -1: none yet */
-	bool random;	  /* they are random ones */
-	/* A worker's: its own copy, and the sequence that it is of. */
+	/* Used by the supervisor: */
+	int64_t lifetime; /* number of the lifetime that the keys are for; -1: none yet */
+	bool random;	  /* the keys are random */
+	/* Used by a worker: its own copy of the keys, and the sequence of that copy. */
 	uint32_t sequence;
 	struct keys keys;
 };
@@ -70,7 +73,7 @@ tls_tickets_new(void)
 		free(tickets);
 		return NULL;
 	}
-	/* Neither into core dumps nor, as far as we are let, into swap. */
+	/* Keep it out of core dumps and, if we are allowed to, out of swap. */
 	madvise(tickets->shared, sizeof(*tickets->shared), MADV_DONTDUMP);
 	mlock(tickets->shared, sizeof(*tickets->shared));
 	return tickets;
@@ -88,7 +91,7 @@ tls_tickets_free(struct tls_tickets *tickets)
 
 /* ---- secrets ---- */
 
-/* One line of the file. What was expected instead, or NULL. */
+/* Read one line of the file. Returns NULL, or what is wrong. */
 static const char *
 take_line(struct ticket_secrets *secrets, const char *line)
 {
@@ -98,8 +101,8 @@ take_line(struct ticket_secrets *secrets, const char *line)
 	if (len == 0 || line[0] == '#')
 		return NULL;
 	if (len < SECRET_MIN || len > SECRET_MAX)
-		return "a secret has 32 to 256 bytes, one a line, as openssl rand -base64 48 "
-		       "makes them";
+		return "each line must be a secret of 32 to 256 bytes, as openssl rand -base64 48 "
+		       "makes one";
 	if (secrets->count == SECRETS_MAX)
 		return "there are more than 4 secrets";
 	memcpy(secret->text, line, len);
@@ -111,7 +114,8 @@ take_line(struct ticket_secrets *secrets, const char *line)
 static const char *
 read_secrets(struct ticket_secrets *secrets, const char *path)
 {
-	char line[SECRET_MAX + 3]; /* with its end, and one to see that it is too long */
+	char line[SECRET_MAX +
+		  3]; /* with its line end, and one byte more to see that it is too long */
 	FILE *file = fopen(path, "re");
 	const char *expected = NULL;
 
@@ -123,7 +127,7 @@ read_secrets(struct ticket_secrets *secrets, const char *path)
 	if (expected == NULL && ferror(file))
 		expected = strerror(errno);
 	if (expected == NULL && secrets->count == 0)
-		expected = "there is no secret in it";
+		expected = "it contains no secret";
 	fclose(file);
 	OPENSSL_cleanse(line, sizeof(line));
 	return expected;
@@ -159,7 +163,7 @@ ticket_secrets_free(struct ticket_secrets *secrets)
 
 /* ---- the supervisor's part ---- */
 
-/* HKDF (RFC 5869) of the secret for one lifetime. */
+/* Derive the keys of one lifetime from the secret, by HKDF (RFC 5869). */
 static bool
 derive(const struct secret *secret, int64_t lifetime, struct ticket_key *out)
 {
@@ -197,7 +201,7 @@ make_derived(const struct ticket_secrets *secrets, int64_t lifetime, struct keys
 	return true;
 }
 
-/* A random key, and behind it the one before. */
+/* Make a random key; the previous one moves behind it. */
 static bool
 make_random(struct keys *keys)
 {
@@ -228,7 +232,7 @@ tls_tickets_turn(struct tls_tickets *tickets, const struct ticket_secrets *secre
 	struct keys keys;
 	bool made;
 
-	/* Random keys do not age by a reload. */
+	/* A reload does not replace random keys. */
 	if (tickets->lifetime == lifetime && tickets->random == random &&
 	    (!secrets_changed || random))
 		return;
@@ -246,7 +250,7 @@ tls_tickets_turn(struct tls_tickets *tickets, const struct ticket_secrets *secre
 
 /* ---- the workers' part ---- */
 
-/* Take over what the supervisor has published since. */
+/* Copy the keys if the supervisor has published new ones. */
 static void
 catch_up(struct tls_tickets *tickets)
 {

@@ -179,7 +179,7 @@ def test_configurations_taken(sanitizer, make_folder, pki, control):
 @pytest.mark.parametrize("files, words", [
     ({"certificate": "/nonexistent"}, "/nonexistent: No such file"), ({"key": "/nonexistent"}, "/nonexistent: No such file"),
     ({"key": "stranger"}, "stranger.key: not the key of its certificate"), ({"certificate": "key"}, "server.key: not a certificate in PEM"),
-    ({"client_ca": "/nonexistent"}, "/nonexistent: no certificates in PEM"),
+    ({"client_ca": "/nonexistent"}, "/nonexistent: no CA certificates in PEM"),
     ({"key": "secret"}, "secret.key: not a private key in PEM without a password")], ids=str)
 def test_files_that_cannot_be_used(gateways, sanitizer, pki, make_folder, files, words):
     """Said with the setting's name, by check too; nothing is served without the TLS that was asked for, and a
