@@ -62,7 +62,7 @@ struct local_answer {
 	struct slice title,
 	    detail;	   /* texts without anything that a client sent; not used in `refused` */
 	struct slice page; /* HTML for people, in place of title and detail; or empty */
-	bool last;	   /* see struct response */
+	bool no_reuse;	   /* see struct response */
 	struct field fields[LOCAL_FIELDS_MAX];
 	size_t field_count;
 };

@@ -114,8 +114,8 @@ struct response {
 	uint64_t length;
 	bool length_known; /* announce length although no content follows (HEAD, 304) */
 	bool tunnel;	   /* content follows in both directions, until each side ends it */
-	bool last; /* no other request is served on the connection, where its protocol has one after
-		      another */
+	bool no_reuse; /* no other request is served on the connection, where its protocol has one
+		      after another */
 	struct slice upgrade; /* with tunnel: the protocol switched to */
 };
 

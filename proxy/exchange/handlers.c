@@ -29,7 +29,7 @@ refuse_method(const struct local_call *call, struct local_answer *answer)
 	answer->status = rejection.status;
 	answer->title = rejection.title;
 	answer->detail = rejection.detail;
-	answer->last = true;
+	answer->no_reuse = true;
 	return LOCAL_ANSWER;
 }
 
@@ -72,7 +72,7 @@ redirect(const struct local_call *call, struct local_answer *answer)
 		answer->status = 400;
 		answer->title = SLICE("Bad request");
 		answer->detail = SLICE("Without a host and a path there is no URL to redirect to.");
-		answer->last = true;
+		answer->no_reuse = true;
 		return LOCAL_ANSWER;
 	}
 	answer->outcome = OUTCOME_REDIRECTED;

@@ -57,7 +57,7 @@ send_answer(struct exchange *exchange, struct local_reply *reply, const struct l
 		local_reply_page(reply, answer->page, exchange->method_id == METHOD_HEAD);
 	for (size_t i = 0; i < answer->field_count; i++)
 		local_reply_add(reply, answer->fields[i].name, answer->fields[i].value);
-	reply->response.last = answer->last;
+	reply->response.no_reuse = answer->no_reuse;
 	exchange_send_reply(exchange, reply, answer->outcome);
 }
 

@@ -117,7 +117,7 @@ client_answer(struct exchange_client *client, const struct response *response)
 
 	server->answer_at = server->sender.sent + buffer_len(server->sender.out);
 	server->tunnel = response->tunnel;
-	if (server->tunnel || response->last || downstream->draining ||
+	if (server->tunnel || response->no_reuse || downstream->draining ||
 	    !content_is_skippable(server))
 		server->keep_alive = false;
 	write_status_line(&writer, response->status, response->reason);

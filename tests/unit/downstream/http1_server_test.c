@@ -145,7 +145,7 @@ heads_beyond_the_limits_are_refused(void **state)
 static void
 an_answer_may_be_the_last_one(void **state)
 {
-	struct response response = {.status = 405, .content = CONTENT_LENGTH, .last = true};
+	struct response response = {.status = 405, .content = CONTENT_LENGTH, .no_reuse = true};
 
 	(void)state;
 	send_text("TRACE / HTTP/1.1\r\nHost: h\r\n\r\n");

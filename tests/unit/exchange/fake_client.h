@@ -22,9 +22,9 @@ struct fake_client {
 	uint64_t read;	  /* how far it has read */
 	/* What it was given. */
 	unsigned answers, interims, flushes, resumes, failures;
-	unsigned status;   /* of the last answer, or interim answer */
-	bool tunnel, last; /* of the answer */
-	char fields[4096]; /* of the last answer: "Name: value\n" each */
+	unsigned status;       /* of the last answer, or interim answer */
+	bool tunnel, no_reuse; /* of the answer */
+	char fields[4096];     /* of the last answer: "Name: value\n" each */
 	char body[16384];
 	size_t body_len;
 	char trailers[1024]; /* "name: value\n" each; empty: none */
@@ -77,7 +77,7 @@ fake_client_answer(struct exchange_client *client, const struct response *respon
 	fake->answers++;
 	fake->status = response->status;
 	fake->tunnel = response->tunnel;
-	fake->last = response->last;
+	fake->no_reuse = response->no_reuse;
 	fake_client_note(&response->fields, fake->fields, sizeof(fake->fields));
 }
 

@@ -57,7 +57,7 @@ connect_and_trace_are_refused_before_anything_is_judged(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		ask(methods[i], "/", world.bearer);
 		ASSERT_REFUSED(&world, 405);
-		assert_true(world.client.last);
+		assert_true(world.client.no_reuse);
 		assert_false(exchange_is_allowed(world.exchange));
 	}
 	world.peer.purpose = FOR_METRICS;
@@ -84,7 +84,7 @@ a_listener_that_redirects_judges_no_request(void **state)
 		ASSERT_REFUSED(&world, 308);
 		assert_non_null(
 		    strstr(world.client.fields, "Location: https://" JOB ".jobs.test:8443/a?q\n"));
-		assert_false(world.client.last);
+		assert_false(world.client.no_reuse);
 	}
 	world.context->options.https_port = 443;
 	ask("GET", "/a", world.bearer);
@@ -102,7 +102,7 @@ what_has_no_url_is_not_redirected(void **state)
 	world.peer.redirect = true;
 	ask("OPTIONS", "*", NULL);
 	ASSERT_REFUSED(&world, 400);
-	assert_true(world.client.last);
+	assert_true(world.client.no_reuse);
 	world_ask(&world, &nowhere);
 	ASSERT_REFUSED(&world, 400);
 	assert_null(strstr(world.client.fields, "Location"));
