@@ -285,7 +285,7 @@ refresh_stale(struct directory *directory, uint64_t now_ms)
 {
 	struct directory_entry *entry;
 
-	while (directory->refreshing_count < directory->options.tuning->rereads_max &&
+	while (directory->refreshing_count < directory->options.tuning->refreshing_max &&
 	       (entry = TAILQ_FIRST(&directory->stale)) != NULL)
 		if (entry_failed_lately(entry, now_ms) || !entry_read(entry))
 			return;

@@ -3,7 +3,7 @@
 
 const struct tuning jg_tuning = {
     .loop = {.tick_ms = 50, .wheel_seats = 1024},
-    .directory = {.rereads_max = 256,
+    .directory = {.refreshing_max = 256,
 	.retry_ms = 100,
 	.freed_max = 4096,
 	.chances = 64,

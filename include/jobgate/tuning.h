@@ -21,10 +21,10 @@ struct loop_tuning {
 
 /* The record cache (jobgate/directory.h). */
 struct directory_tuning {
-	size_t rereads_max; /* watched entries that are read again at the same time, so that a
+	size_t refreshing_max; /* watched entries that are read again at the same time, so that a
 			       reconnect does not flood Redis */
-	uint64_t retry_ms;  /* pause after a read that Redis answered with an error */
-	size_t freed_max;   /* dead entries that one tick frees: takes well under a millisecond */
+	uint64_t retry_ms;     /* pause after a read that Redis answered with an error */
+	size_t freed_max; /* dead entries that one tick frees: takes well under a millisecond */
 	size_t chances; /* entries that are looked at to make room for one: recently used ones get a
 			   second chance, but not forever */
 	uint64_t

@@ -56,7 +56,7 @@ draw_tuning(struct scenario *s, struct random *random)
 	if (random_chance(random, 500))
 		s->tuning.loop.wheel_seats = random_between(random, 2, 64);
 	if (random_chance(random, 500))
-		s->tuning.directory.rereads_max = random_between(random, 1, 4);
+		s->tuning.directory.refreshing_max = random_between(random, 1, 4);
 	if (random_chance(random, 500))
 		s->tuning.directory.freed_max = random_between(random, 1, 4);
 	if (random_chance(random, 300))

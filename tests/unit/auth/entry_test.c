@@ -241,7 +241,7 @@ links_are_remembered_and_forgotten(void **state)
 static void
 limits_are_tuned(void **state)
 {
-	const struct directory_tuning tuning = {.rereads_max = 1, .retry_ms = 7, .epochs = 2};
+	const struct directory_tuning tuning = {.refreshing_max = 1, .retry_ms = 7, .epochs = 2};
 	struct fake *fake = *state;
 	struct observer one = OBSERVER, other = OBSERVER;
 
