@@ -121,7 +121,7 @@ struct exchange_client_ops {
 	size_t (*content)(struct exchange_client *client, struct slice data);
 
 	/* Content of a local reply, some KiB: all of it is taken. */
-	void (*whole)(struct exchange_client *client, struct slice data);
+	void (*reply_content)(struct exchange_client *client, struct slice data);
 
 	/*
 	 * The last words of a tunnel, some bytes, which `ended` follows. False: the client does not

@@ -42,7 +42,7 @@ exchange_send_reply(struct exchange *exchange, struct local_reply *reply, enum o
 	exchange->answer_begun = true;
 	ops->answer(exchange->client, &reply->response);
 	if (reply->content.len > 0)
-		ops->whole(exchange->client, reply->content);
+		ops->reply_content(exchange->client, reply->content);
 	exchange->bytes_out += reply->content.len;
 	ops->content_end(exchange->client, NULL);
 	exchange_end(exchange, outcome, END_COMPLETE);

@@ -166,7 +166,7 @@ client_content(struct exchange_client *client, struct slice data)
 }
 
 static void
-client_whole(struct exchange_client *client, struct slice data)
+client_reply_content(struct exchange_client *client, struct slice data)
 {
 	struct http1_server *server = server_of_client(client);
 

@@ -258,7 +258,7 @@ push_own(struct http2_stream *stream)
 }
 
 static void
-client_whole(struct exchange_client *client, struct slice data)
+client_reply_content(struct exchange_client *client, struct slice data)
 {
 	struct http2_stream *stream = stream_of(client);
 	struct http2_session *session = stream->session;

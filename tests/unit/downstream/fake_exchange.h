@@ -57,7 +57,7 @@ static inline void
 reply_with(unsigned status, const char *content)
 {
 	answer(status, CONTENT_LENGTH, strlen(content));
-	ops()->whole(running.client, slice_of(content));
+	ops()->reply_content(running.client, slice_of(content));
 	ops()->content_end(running.client, NULL);
 	end(END_COMPLETE);
 }

@@ -93,7 +93,7 @@ reply_with(struct exchange *exchange, unsigned status, const char *text)
 {
 	answer(exchange, status);
 	if (*text != '\0')
-		exchange->client->ops->whole(exchange->client, slice_of(text));
+		exchange->client->ops->reply_content(exchange->client, slice_of(text));
 	exchange->client->ops->content_end(exchange->client, NULL);
 	end(exchange, END_COMPLETE);
 }

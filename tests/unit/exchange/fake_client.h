@@ -101,7 +101,7 @@ fake_client_content(struct exchange_client *client, struct slice data)
 }
 
 static inline void
-fake_client_whole(struct exchange_client *client, struct slice data)
+fake_client_reply_content(struct exchange_client *client, struct slice data)
 {
 	fake_client_take(fake_client_of(client), data, data.len);
 }
