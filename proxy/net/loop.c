@@ -61,6 +61,12 @@ loop_read_ms(struct loop *loop)
 }
 
 uint64_t
+loop_tick_ms(const struct loop *loop)
+{
+	return loop->tick_ms;
+}
+
+uint64_t
 loop_turns(const struct loop *loop)
 {
 	return loop->turns;

@@ -37,6 +37,9 @@ uint64_t loop_now_ms(struct loop *loop);
  */
 uint64_t loop_read_ms(struct loop *loop);
 
+/* How coarse its timers are, in milliseconds. */
+uint64_t loop_tick_ms(const struct loop *loop);
+
 /* The number of this turn. */
 uint64_t loop_turns(const struct loop *loop);
 

@@ -246,7 +246,7 @@ http1_reset_when_read(struct http1_server *server)
 		return true;
 	}
 	server->unread = unread;
-	connection_wait(&server->connection, jg_tuning.loop.tick_ms);
+	connection_wait(&server->connection, loop_tick_ms(downstream->loop));
 	return true;
 }
 
