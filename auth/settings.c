@@ -3,21 +3,17 @@
 
 #include <string.h>
 
-/* Members before scoped_urls are texts, and those after it are numbers. */
-#define TEXTS (offsetof(struct control_settings, scoped_urls) / sizeof(const char *))
+/* All members before scoped_urls are in the list of texts, so each of them is compared. */
+#define SIZE(name) +sizeof(const char *)
+_Static_assert(offsetof(struct control_settings, scoped_urls) == 0 CONTROL_TEXTS(SIZE),
+    "a text belongs into CONTROL_TEXTS, a number after scoped_urls");
 #define NUMBERS (offsetof(struct control_settings, scoped_urls) + sizeof(struct ip_ranges))
 
 static bool
 same_texts(const struct control_settings *a, const struct control_settings *b)
 {
-	const char *of_a[TEXTS], *of_b[TEXTS];
-	bool same = true;
-
-	memcpy(of_a, a, sizeof(of_a));
-	memcpy(of_b, b, sizeof(of_b));
-	for (size_t i = 0; i < TEXTS; i++)
-		same = same && text_equal(of_a[i], of_b[i]);
-	return same;
+#define SAME(name) &&text_equal(a->name, b->name)
+	return true CONTROL_TEXTS(SAME);
 }
 
 bool

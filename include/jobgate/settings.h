@@ -116,22 +116,27 @@ struct scope_quota {
 	size_t most[RECORD_KINDS];
 };
 
+/* The members of struct control_settings that are texts; all text is the configuration's. */
+#define CONTROL_TEXTS(TEXT)                                                                     \
+	TEXT(socket)	     /* Unix socket of the control API */                               \
+	TEXT(gateway_socket) /* where workers forward calls; NULL when none takes such calls */ \
+	TEXT(store_url)	     /* of the primary; NULL: a private store's */                      \
+	TEXT(key_prefix)     /* "jobgate:" */                                                   \
+	TEXT(ca_file)	     /* for rediss://; NULL: the system's */                            \
+	TEXT(public_url)     /* what job_url shows, with {job} */                               \
+	TEXT(realm)	     /* of WWW-Authenticate */                                          \
+	TEXT(fixed_job)	     /* the one job, at fixed_url whatever its record says; or NULL */  \
+	TEXT(fixed_url)
+
 /*
  * All that the control process takes from the configuration. A reload restarts the process when
  * any of it has changed. All text is the configuration's.
  */
 struct control_settings {
-	/* Text, compared by its content. Members of another type must not stand among these. */
-	const char *socket;	    /* Unix socket of the control API */
-	const char *gateway_socket; /* where workers forward calls; NULL when no listener and no
-				       host takes such calls */
-	const char *store_url;	    /* of the primary; NULL: a private store's */
-	const char *key_prefix;	    /* "jobgate:" */
-	const char *ca_file;	    /* for rediss://; NULL: the system's */
-	const char *public_url;	    /* what job_url shows, with {job} */
-	const char *realm;	    /* of WWW-Authenticate */
-	const char *fixed_job; /* the one job, at fixed_url whatever its record says; or NULL */
-	const char *fixed_url;
+	/* Compared by their content. */
+#define TEXT(name) const char *name;
+	CONTROL_TEXTS(TEXT)
+#undef TEXT
 
 	struct ip_ranges scoped_urls; /* the addresses to which job URLs of operators with a label
 					 selector may lead (auth/control/scope.h) */
