@@ -109,7 +109,7 @@ class Control(http.client.HTTPConnection):
 
 
 def revoke(control, clients, token):
-    """Milliseconds from the answer to DELETE until each client has been refused once; whoever is allowed asks again at once."""
+    """Milliseconds from the answer to DELETE until each client has been refused once; a client that is allowed asks again at once."""
     refused, deleted = [None] * len(clients), None
     with selectors.DefaultSelector() as selector:
         for i, client in enumerate(clients):

@@ -487,7 +487,7 @@ main(int argc, char **argv)
 	if (load.mode == MODE_IDLE || load.mode == MODE_IDLE_WEBSOCKET) {
 		puts("ready");
 		fflush(stdout);
-		return getchar() == 'x'; /* held until whoever started us closes our input */
+		return getchar() == 'x'; /* held until our input is closed */
 	}
 	run();
 	elapsed = (double)(now_ns() - load.started) / NS;

@@ -10,7 +10,7 @@
 
 #define ENTRIES 1000000
 #define WATCHED \
-	100000 /* that somebody relies on at the moment: they are read again by themselves */
+	100000 /* that requests rely on now: they are read again without a look-up */
 #define ID_LEN 16
 
 /* A store that takes reads and answers when told to. */

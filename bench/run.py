@@ -173,7 +173,7 @@ def main():
                     continue
                 runs = compare(world, scenario, peer, options, say)
                 results.append({"scenario": scenario, "what": SCENARIOS[scenario][0], "peer": peer, "summary": summary(runs, peer), "runs": runs})
-                # Each time: whoever interrupts a long run keeps what it has found.
+                # Each time, so that an interrupted long run keeps its results.
                 report.write(options.output, "results", {"pairs": options.pairs, "results": results}, report.table(results))
     finally:
         world.stop()

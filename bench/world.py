@@ -53,7 +53,7 @@ def wait_port(port, errors=None):
             if s.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.02)
-    raise SystemExit(f"nobody listens on port {port}\n{errors.read_text()[-2000:] if errors else ''}")
+    raise SystemExit(f"nothing listens on port {port}\n{errors.read_text()[-2000:] if errors else ''}")
 
 
 def die_with_parent():
@@ -293,5 +293,5 @@ class World:
 
 
 def unknown_token():
-    """One of the right form that nobody knows: it has to be looked up and refused."""
+    """A value of the right form that is unknown: it has to be looked up and refused."""
     return make_value("0" * 16, "".join(secrets.choice("abc") for _ in range(43)))

@@ -3,7 +3,7 @@
 #
 #   tests/sim.sh                what .ci/run runs: all seeds that ever failed, then SIM_SECONDS (60) of fresh ones, half under ASan
 #   tests/sim.sh --seed N       run one seed and show all that happens; with --quiet only what was wrong
-#   tests/sim.sh --seconds S    run fresh seeds for so long; with --first N from this one on
+#   tests/sim.sh --seconds S    run new seeds for S seconds; with --first N from this seed on
 #   tests/sim.sh --asan ...     the same with the sanitizers' build
 #   tests/sim.sh --each-failure 1  a small run for each allocation and each call of the worker, in which it fails
 #   tests/sim.sh --tally FILE   write "N N" there instead of printing the last line

@@ -116,8 +116,8 @@ has(uint32_t fields, enum job_field field)
 }
 
 /*
- * Refuse a URL outside control.scoped_urls to a caller with a scope, also at the Unix socket. False
- * after answering.
+ * Refuse a URL outside control.scoped_urls to a caller with a scope. A local caller could do
+ * everything by leaving the token out, so it is not refused. False after answering.
  */
 static bool
 check_url(struct call *call, const struct record_input *input)

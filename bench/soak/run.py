@@ -5,7 +5,7 @@ Keep-alive requests (plain and TLS), uploads, event streams and WebSockets run t
 tokens are renewed, the backend is restarted, the configuration reloaded and the binary replaced. At the end
   - each request that a client sent has exactly one line in the access log, and both say the same of it;
   - what was not answered was cut for a reason that the log names;
-  - nobody was refused who held a good token, and no renewed value was honoured later;
+  - no client with a good token was refused, and no renewed value was accepted later;
   - memory and descriptors of each process are where they were.
 
     bench/soak/run.py [--minutes 30] [--results bench/results]
@@ -341,7 +341,7 @@ def balance(soak, entries):
             good = outcome in ("backend_closed", "revoked", "shutdown", "bad_answer", "tunnel_closed")
         if not good:
             wrong.append(f"{request_id}: {seen}, but the log says {outcome} {status}")
-    wrong += [f"{request_id}: in the log, but nobody sent it" for request_id in lines]
+    wrong += [f"{request_id}: in the log, but never sent" for request_id in lines]
     return wrong, counts
 
 
@@ -369,7 +369,7 @@ def draw(results, samples):
 
 
 async def play(soak, samples, backend, minutes):
-    """All of it at once, for so long."""
+    """All of it at once, for this many seconds."""
     end = time.monotonic() + minutes * 60
 
     def progress():

@@ -74,7 +74,7 @@ const struct config_key config_keys[] = {
 		"allowed here."},
     {"jobs.public_url", TEXT_OF(PUBLIC_URL, control.process.public_url),
 	.example = "http://{job}.localhost:8080/",
-	.help = "What the control API shows as job_url; when left out, it is made from listen and "
+	.help = "What the control API shows as job_url; default: made from listen and "
 		"the keys above."},
 
     {"store", SECTION},
@@ -93,7 +93,7 @@ const struct config_key config_keys[] = {
 	    "state_dir."},
     {"store.read_url", TEXT_OF(STORE_URL, store.read_url), .example = "redis://127.0.0.1:6379/0",
 	.help = "Where workers read, when that is a replica nearby and not the primary. "
-		"max_staleness holds all the same: a replica is trusted while it has everything "
+		"max_staleness still holds: a replica is trusted while it has everything "
 		"that the primary had at the last check. Default: url."},
     {"store.write_url", TEXT_OF(STORE_URL, store.write_url),
 	.example = "redis://primary.example.org:6379/0",
@@ -113,7 +113,7 @@ const struct config_key config_keys[] = {
     {"store.prefix", TEXT(store.prefix), .default_value = "\"jobgate:\"",
 	.help = "The beginning of all keys in the store."},
     {"store.ca_file", TEXT(store.ca_file), .example = "/etc/ssl/certs/redis-ca.pem",
-	.help = "Authorities for rediss://; the system's when left out."},
+	.help = "CA certificates for rediss://, PEM; default: the system's."},
     {"store.state_dir", TEXT(store.state_dir), .example = "/var/lib/jobgate",
 	.reload = RELOAD_EXTERNAL_ONLY,
 	.help =
@@ -181,14 +181,14 @@ const struct config_key config_keys[] = {
 	.help =
 	    "Loopback addresses and Unix sockets (true when there is no configuration at all)."},
     {"backends.ca_file", TEXT(backends.ca_file), .example = "/etc/ssl/certs/jobs-ca.pem",
-	.help = "Authorities for https:// backends; the system's when left out."},
+	.help = "CA certificates for https:// backends, PEM; default: the system's."},
     {"backends.certificate", TEXT(backends.certificate), .example = "/etc/jobgate/gateway.pem",
 	.help = "The gateway's certificate with its chain, PEM, for backends that ask for one."},
     {"backends.key", TEXT(backends.key), .example = "/etc/jobgate/gateway.key",
 	.help = "The key of that certificate, PEM."},
     {"backends.verify", BOOL(backends.verify), .default_value = "true",
-	.help = "The certificate of an https:// backend must come from one of these authorities "
-		"and name the host in the job's URL; else the answer is 502. With false, an "
+	.help = "The certificate of an https:// backend must come from one of these CAs and name "
+		"the host in the job's URL; else the answer is 502. With false, an "
 		"attacker on the way to the backend can read and change everything."},
     {"backends.circuit_failures", COUNT(backends.pool.circuit.failures), .default_value = "5",
 	.max = 1000000,
@@ -216,8 +216,8 @@ const struct config_key config_keys[] = {
 	.help = "1.2 or 1.3. Ciphers are always those with forward secrecy and authenticated "
 		"encryption."},
     {"tls.client_ca", TEXT(tls.client_ca), .example = "/etc/jobgate/clients.pem",
-	.help = "Clients must have a certificate of one of these authorities (PEM), besides their "
-		"token."},
+	.help =
+	    "Clients must have a certificate from one of these CAs (PEM), besides their token."},
     {"tls.client_certificates", CLIENTS(tls.clients_optional), .default_value = "required",
 	.help = "required, or optional: then a client may have no certificate, but one that it "
 		"shows must be good."},
@@ -225,17 +225,18 @@ const struct config_key config_keys[] = {
 	.help = "Strict-Transport-Security of every answer over TLS; none when left out."},
     {"tls.ticket_lifetime", TIME(tls.ticket_lifetime), .default_value = "12h", .min = SECOND,
 	.max = 7 * DAY,
-	.help = "For about this long clients may resume a session without a full handshake. The "
+	.help = "How long, roughly, clients may resume a session without a full handshake. The "
 		"ticket keys are renewed as often; each remains valid for one more period."},
     {"tls.ticket_secrets", TEXT(tls.ticket_secrets), .example = "/etc/jobgate/tickets",
-	.help = "Gateways that have the same secrets resume each other's sessions. A file with one "
-		"secret on each line, as openssl rand -base64 48 makes them. The first makes "
+	.help = "A file of secrets, so that gateways with the same file resume each other's "
+		"sessions: one "
+		"secret on each line, as openssl rand -base64 48 makes one. The first makes "
 		"tickets; up to three more are still accepted. To change it, put a new one second "
 		"on all gateways, then first, then drop the old one. SIGHUP reads the file again. "
-		"Without it the keys are random and known to this gateway alone."},
+		"Without it the keys are random and known only to this gateway."},
 
     {"browser", SECTION,
-	.help = "People who open a job in a browser, in the host form alone: in the path form all "
+	.help = "People who open a job in a browser, only in the host form: in the path form all "
 		"jobs would share one browser origin, and each could act for the others. Needs "
 		"TLS, here or in front (backends.trusted_proxies), except for *.localhost."},
     {"browser.sign_in", BOOL(browser.sign_in), .default_value = "true",
@@ -317,22 +318,23 @@ const struct config_key config_keys[] = {
     {"limits.body_bytes", SIZE64(limits.body_bytes), .default_value = "0", .max = INT64_MAX,
 	.help = "Content of a request; 0: any size."},
     {"limits.body_rate_min", SIZE64(limits.body_rate_min), .default_value = "100", .max = 1 << 30,
-	.help = "Bytes of content that a request must bring for each second in which the gateway "
+	.help = "Bytes of content that a request must bring in each second in which the gateway "
 		"waits for it. A client may lag behind by the amount for timeouts.body (408). "
 		"Time in which the job does not read is not counted. 0: any rate, as long as the "
 		"client is never silent for timeouts.body."},
     {"limits.connections", COUNT(limits.connections), .default_value = "8192", .min = 1,
 	.max = 10000000,
-	.help = "Client connections, for each worker. When all are taken, another one takes the "
-		"place of one that has waited for a request for over a second, or that is as old "
-		"and whose requests were all refused; where there is none, it is refused. "
-		"The same number bounds connections to backends. Each worker has 256 more for "
+	.help = "Client connections, for each worker. When all are taken, a new connection "
+		"replaces one that has waited for a request for over a second, or one of that age "
+		"whose requests were all refused; if there is none, the new one is refused. "
+		"The same number limits connections to backends. Each worker has 256 more for "
 		"control.listen and 64 more for control.metrics; these three pools are separate. "
 		"When there are descriptors for fewer (ulimit -n, two for each), idle connections "
 		"give way in the same manner, and clients wait to be accepted."},
     {"limits.connections_per_client", COUNT(limits.connections_per_client), .default_value = "1024",
 	.max = 10000000,
-	.help = "Of these, from one IPv4 address or one IPv6 network of 64 bits; 0: any number. "
+	.help = "Client connections from one IPv4 address or one IPv6 network of 64 bits; 0: any "
+		"number. "
 		"Neither this nor the next limit counts for Unix sockets and trusted_proxies: put "
 		"a load balancer or TLS terminator there, or all its users share one allowance."},
     {"limits.handshakes", COUNT(limits.handshakes), .default_value = "1024", .min = 1,
@@ -344,7 +346,7 @@ const struct config_key config_keys[] = {
 	.max = 1000000,
 	.help = "Requests with an invalid token from one address, for each worker: this many per "
 		"second, and failed_auth_burst at once, get 401; further ones get 429 until the "
-		"address has paused. A valid token passes all the same. 0: no limit."},
+		"address has paused. A valid token still passes. 0: no limit."},
     {"limits.failed_auth_burst", COUNT(limits.failed_auth_burst), .default_value = "100", .min = 1,
 	.max = 1000000, .help = "How many requests with an invalid token get 401 at once."},
     {"limits.idle_backend_connections", COUNT(backends.pool.idle_max), .default_value = "64",
@@ -355,7 +357,7 @@ const struct config_key config_keys[] = {
     {"control", SECTION},
     {"control.socket", TEXT(control.process.socket), .example = "/run/jobgate/control.sock",
 	.reload = RELOAD_EXTERNAL_ONLY,
-	.help = "Unix socket of the control API, for the same user and root alone; default: "
+	.help = "Unix socket of the control API, only for the same user and root; default: "
 		"$RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR/jobgate, /run/jobgate (root) or "
 		"/tmp/jobgate-<uid>."},
     {"control.host", TEXT_OF(DOMAIN, control.host), .example = "control.example.org",
@@ -378,18 +380,16 @@ const struct config_key config_keys[] = {
     {"control.key", TEXT(control.key), .example = "/etc/jobgate/control.key",
 	.help = "The key of that certificate, PEM."},
     {"control.client_ca", TEXT(control.client_ca), .example = "/etc/jobgate/operators.pem",
-	.help =
-	    "Clients must have a certificate of one of these authorities, besides their token."},
+	.help = "Clients must have a certificate from one of these CAs, besides their token."},
     {"control.allow_plain", BOOL(control.allow_plain), .default_value = "false",
 	.help = "Listen without TLS beyond loopback: others on the network can read tokens."},
     {"control.scoped_urls", RANGES(control.process.scoped_urls), .default_value = "[]",
-	.help =
-	    "Where operators with a label selector may have the URLs of their jobs lead, when "
-	    "they come by control.listen or control.host: addresses or ranges, such as "
-	    "10.0.6.0/24. Through the gateway they then reach everything that listens there, "
-	    "even what others run: no label says where a URL leads. Host names are allowed only "
-	    "with \"::/0\", which is every address. Empty: they register jobs without a URL, "
-	    "and change labels."},
+	.help = "Addresses or ranges, such as 10.0.6.0/24, to which job URLs may lead that "
+		"operators with a label selector give by control.listen or control.host. Through "
+		"the gateway such operators then reach everything that listens there, even what "
+		"others run, since no label says where a URL leads. Host names are allowed only "
+		"with \"::/0\", which is every address. Empty: they register jobs without a URL, "
+		"and change labels."},
     {"control.scope_tokens", COUNT(control.process.scope.most[RECORD_TOKEN]),
 	.default_value = "1000", .min = 1, .max = 100000,
 	.help = "How many tokens may exist that operators with one label selector created; more "

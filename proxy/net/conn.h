@@ -41,9 +41,9 @@ struct conn {
 };
 
 /*
- * Register a non-blocking, connected socket with the loop. writable and readable start true, so
- * that the first read finds what came with the connection. False when the loop refuses; the caller
- * keeps fd then.
+ * Register a non-blocking socket with the loop. readable and writable start true, so that the first
+ * read finds what came with the connection; for a socket that is still connecting, the caller sets
+ * writable to false. False when the loop refuses; the caller keeps fd then.
  */
 bool conn_open(struct conn *conn, struct loop *loop, int fd, void (*ready)(struct conn *conn));
 

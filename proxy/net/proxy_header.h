@@ -20,7 +20,7 @@ struct proxy_header {
 };
 
 /*
- * Read the header at the beginning of the bytes; with PROXY_HEADER *len is its length
+ * Read the header at the beginning of the bytes; with PROXY_COMPLETE *len is its length
  * (haproxy.org/download/2.9/doc/proxy-protocol.txt). Strict: nothing is guessed, each number has
  * only one form, extensions must fit, and their checksum, if there is one, must be right.
  */

@@ -21,20 +21,15 @@
  * The decisions are a pure state machine's (supervision.h). These files feed it with what happens
  * to processes, and carry out what it decides:
  *
- * supervisor.c   the beginning, the loop, the orders that come as signals
- * actions.c      what is done for each decision
- * children.c     forking processes, collecting them, reading what they publish
- * control_child.c  the control process, and what it is given
- * redis_watch.c  watches the private redis-server, its log and its socket
- * privileges.c   what is done once, as root or not, before the first fork
- * logs.c         the access log's file
- * session_key.c  the key that seals browsers' sessions
- * control_secret.c  the secret between workers and the control process
- * tls_material.c       certificates, keys and secrets
- * tls_material_report.c  what is wrong with them, and can be used all the same
- * own_sockets.c  paths at which the gateway listens itself
- * release.c      frees what the supervisor has
- * reload.c       SIGHUP: another configuration comes into force
+ * supervisor.c   the beginning, the loop, the orders that come as signals actions.c      what is
+ * done for each decision children.c     forking processes, collecting them, reading what they
+ * publish control_child.c  the control process, and what it is given redis_watch.c  watches the
+ * private redis-server, its log and its socket privileges.c   what is done once, as root or not,
+ * before the first fork logs.c         the access log's file session_key.c  the key that seals
+ * browsers' sessions control_secret.c  the secret between workers and the control process
+ * tls_material.c       certificates, keys and secrets tls_material_report.c  faults in TLS files
+ * that do not prevent their use own_sockets.c  paths at which the gateway listens itself release.c
+ * frees what the supervisor has reload.c       SIGHUP: another configuration comes into force
  * upgrade.c      SIGUSR2: another binary takes the supervisor's place
  */
 

@@ -235,8 +235,10 @@ pool_acquire(struct backend *backend, struct upstream_user *user, enum pool_choi
 	struct dial *dial;
 
 	CHECK(backend->users > 0, backend_dump, backend); /* pool_enter was called */
-	/* The connections that there are may serve all requests: look up the name all the same, as
-	 * it may have other addresses now. */
+	/*
+	 * Existing connections alone may serve all requests: still look up the name, as it may have
+	 * other addresses now.
+	 */
 	if ((!TAILQ_EMPTY(&backend->idle) || !TAILQ_EMPTY(&backend->shared)) &&
 	    !backend_addresses_fresh(backend))
 		backend_resolve(backend);

@@ -1,4 +1,4 @@
-"""The access log: where it goes, that nobody waits for it, and that no log ever has a secret."""
+"""The access log: where it goes, that requests never wait for it, and that no log ever has a secret."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def test_a_file_that_was_moved_is_opened_again(gateways, scene_of):
     def lines_of(pids):
         return {os.readlink(f"/proc/{pid}/fd/{fd}") for pid in pids for fd in os.listdir(f"/proc/{pid}/fd")}
     eventually(lambda: str(moved) not in lines_of([gateway.program.pid, *gateway.workers()]),
-               "nobody to have the old file open")
+               "the old file to be closed")
     for i in range(8):
         with gateway.client() as client:
             client.send(scene.request(path=f"/after{i}", fields=["Connection: close"]))
@@ -115,7 +115,7 @@ def test_a_file_that_cannot_be_opened_again_changes_nothing(gateways, scene_of):
 
 
 class Piped(Gateway):
-    """Its standard output is a pipe that nobody reads until told to."""
+    """Its standard output is a pipe that is not read until the test says so."""
 
     def launch(self):
         self.config_path.write_text(json.dumps(self.config))
@@ -143,7 +143,7 @@ def test_a_pipe_that_nobody_reads_holds_no_request_up(make_folder, sanitizer, re
             return sent % 1024 == 0 and gateway.metrics()[dropped] > 0
         eventually(overflow, "lines to be dropped", patience=60)
         lost = gateway.metrics()[dropped]
-        # Once somebody reads, all that was kept comes, each line whole.
+        # Once the pipe is read, all that was kept comes, each line complete.
         pipe, got = gateway.program.popen.stdout, b""
         os.set_blocking(pipe.fileno(), False)
 
@@ -183,7 +183,7 @@ def test_syslog(gateways, scene_of, make_folder):
         assert json.loads(line)["path"] == "/to-syslog"
     scene_of(gateway).relay()
     eventually(lambda: gateway.metrics()['jobgate_log_lines_dropped_total{reason="failed"}'] == 1,
-               "the line that nobody took to be counted")
+               "the line that was not read to be counted")
 
 
 @pytest.mark.parametrize("where", ["syslog:relative", "syslog:", "relative", "syslogd"])

@@ -167,7 +167,7 @@ def test_body_limit(module_gateways, scene_of):
 
 
 def test_answer_before_the_request(scene):
-    """A backend that is full may say 503 as soon as it accepts; that is relayed or 502, and nobody waits."""
+    """A backend that is full may say 503 as soon as it accepts; that is relayed or 502, and no request waits."""
     client = scene.client
     client.send(scene.request())
     connection = scene.backend.accept()

@@ -101,7 +101,7 @@ def test_clear_site_data(module_gateways, scene_of, domain, kept):
 
 @pytest.fixture
 def cached(scene, make_folder):
-    """The address of an nginx that caches for everybody, in front of the scene's gateway."""
+    """The address of an nginx that caches for all clients, in front of the scene's gateway."""
     folder, port = make_folder("cache"), free_port()
     config = folder / "nginx.conf"
     config.write_text(NGINX.format(folder=folder, port=port, gateway=scene.gateway.address[1],

@@ -101,7 +101,7 @@ def test_file_of_no_use(check, sanitizer, make_folder, text, holds):
 
 
 def test_ca_file_of_a_store_without_tls(check):
-    """Nobody reads it."""
+    """The output is not read."""
     _, result = check("store:\n  url: redis://127.0.0.1:1\n  ca_file: /nonexistent\n")
     assert result.status == 0, result
 

@@ -1,4 +1,4 @@
-"""Who listens at a control socket: what the client has to say is not for everybody."""
+"""The user that listens at a control socket: the client does not talk to all users."""
 
 import os
 import pwd
@@ -91,7 +91,7 @@ def test_a_link_of_ours_into_the_open(gateway, listen, planted, make_folder):
 
 
 def test_a_service_has_a_user_of_its_own(gateway, listen, folder):
-    """Where only it and root can put a socket, it is whoever it may be."""
+    """Where only it and root can put a socket, any user is trusted."""
     socket, heard = listen(folder)
     assert ask(gateway, socket).status == 0
     assert b"Authorization: Bearer jgt_secret" in heard()

@@ -108,7 +108,7 @@ GOOD = ("GET /a", "\r\n")
 @pytest.mark.parametrize("requests, entries, wanted", [
     ([GOOD], 1, None),
     ([], 1, "did not reach"),
-    ([GOOD], 0, "nobody made"),
+    ([GOOD], 0, "never made"),
     ([GOOD, GOOD], 2, "too much"),
     ([("GET /b", "\r\n")], 1, "not GET /a reached"),
     ([("GET /a", "Content-Length: 1\r\n\r\nx")], 1, "content"),

@@ -301,7 +301,7 @@ def test_head_limits(local):
 
 
 def test_connections_are_bounded(gateway, local, tcp, records):
-    """Strangers who hold all connections of the TCP address keep nobody from the Unix socket."""
+    """Strangers that hold all connections of the TCP address do not keep others from the Unix socket."""
     held = [tcp.connect() for _ in range(300)]
     try:
         assert local.call("GET", "/healthz").status == 200
@@ -410,7 +410,7 @@ def test_head_is_get_without_content(local):
 
 
 def test_broken_records(local, tcp, records):
-    """What somebody else broke is told to those who may see everything, and absent for the others."""
+    """A record that another program broke is reported to callers who may see everything, and absent for others."""
     scoped = tcp.by(records.token("operator", "team=a"))
     job, token = records.job("ftp://x/", {"team": "a"}), records.token("emperor", "team=a")
     text = "job-" + random_id(8)

@@ -286,7 +286,7 @@ def test_unreachable(store, local, operator, records):
 
 
 def test_silent(gateway, store, local):
-    """It takes the change and does not answer: nobody can know, the answer says so, and the change is whole or absent."""
+    """It takes the change and does not answer: the result is unknown, the answer says so, and the change is complete or absent."""
     token = local.token_of("raced", selector="team=a")
     job = "silent-" + random_id(8)
     store.freeze()

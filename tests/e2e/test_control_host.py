@@ -13,7 +13,7 @@ from harness.raw import Client
 from harness.store import random_id
 from test_control_matrix import ROWS, request_of
 
-HOST = "control.jobs.test"  # under the jobs' domain: it is nobody's job all the same
+HOST = "control.jobs.test"  # under the jobs' domain, but not a job
 
 
 @pytest.fixture(scope="module")

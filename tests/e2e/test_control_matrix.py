@@ -108,7 +108,7 @@ def gateway(module_gateways, store):
 
 @pytest.fixture(scope="module", params=["tcp", "unix"])
 def callers(request, gateway, records):
-    """{caller: Control}; whoever has a token sends it by the way at hand."""
+    """{caller: Control}; callers with a token send it."""
     host, _, port = gateway.config["control"]["listen"].rpartition(":")
     tcp, unix = Control((host, int(port))), Control(gateway.socket_path)
     way = {"tcp": tcp, "unix": unix}[request.param]
@@ -125,7 +125,7 @@ def callers(request, gateway, records):
 
 
 class Target:
-    """What a call is about: made anew for each, so that nothing is left of the one before."""
+    """What a call is about, made again for each call, so that nothing is left of the previous one."""
 
     def __init__(self, records, kind, target):
         self.records, self.kind, self.value = records, kind, None
@@ -390,7 +390,7 @@ def test_a_changed_token_counts_at_once(callers, records, change):
 
 
 def test_token_at_the_unix_socket_counts(gateway, records):
-    """Whoever sends one there gets what it allows, not what the socket would."""
+    """A caller that sends a token there gets what it allows, not what the socket would."""
     local = Control(gateway.socket_path)
     out = records.job(None, {"team": "b"})
     assert local.call("GET", f"/v1/jobs/{out}").status == 200

@@ -144,7 +144,7 @@ def test_requests_that_come_together_share_waits(measured, tmp_path):
 
 
 def test_a_connection_of_one_request_takes_ten_calls(measured, tmp_path):
-    """Its four, and: accept, TCP_NODELAY, register, remove, close; and a last accept that finds nobody."""
+    """Its four, and: accept, TCP_NODELAY, register, remove, close; and a last accept that finds none."""
     connections = 100
     gateway, ask = measured("strace", "-D", "-q", "-ff", "-o", tmp_path / "trace")
     with Client(gateway.address) as client:

@@ -85,7 +85,7 @@ def test_first_minutes(bare):
         for host, value, status in [(job["id"], None, 401), (other["id"], token["value"], 403)]:
             with Client(("127.0.0.1", PORT)) as client:
                 assert client.exchange(request_bytes(f"{host}.localhost:{PORT}", value)).status == status
-    # Only loopback hears it, and nobody else reads its files.
+    # It listens only on loopback, and other users cannot read its files.
     assert not accepts(own_address(), PORT)
     for path in bare.folder.rglob("*"):
         mode = path.lstat().st_mode
@@ -166,7 +166,7 @@ def private(make_folder, **store):
 
 
 def test_embedded_store_that_takes_its_time(gateways, make_folder):
-    """Nobody is told of a store out of reach who has just started one."""
+    """A user that has just started a store is not told that it is out of reach."""
     slow = make_folder("bin") / "slow-redis-server"
     slow.write_text("#!/bin/sh\nsleep 0.5\nexec redis-server \"$@\"\n", encoding="utf-8")
     slow.chmod(0o755)

@@ -75,7 +75,7 @@ def test_ports_and_times_of_a_pod(path):
         drain = int(settings.get("timeouts", {}).get("drain", "30s")[:-1])
         assert spec["terminationGracePeriodSeconds"] > drain + 5
         assert {mount["name"] for mount in container["volumeMounts"]} <= {volume["name"] for volume in spec["volumes"]}
-        # An emptyDir is open to everybody: as the place of its socket the gateway refuses it.
+        # All users may write to an emptyDir: the gateway refuses to put its socket there.
         folder = str(pathlib.PurePosixPath(settings["control"]["socket"]).parent)
         assert folder not in [mount["mountPath"] for mount in container["volumeMounts"]]
 

@@ -68,7 +68,7 @@ def test_circuit_closes_when_a_probe_succeeds(quick, scene_of):
     port = free_port()
     scene = scene_of(quick, url=f"http://127.0.0.1:{port}")
     open_circuit(scene)
-    # Probes that fail open it anew, for longer.
+    # Failed probes open it again, for longer.
     eventually(lambda: scene.client.exchange(scene.request()).status == 502, "a probe", pause=0.05)
     assert scene.client.exchange(scene.request()).status == 503
     assert "left alone for 600 ms" in scene.gateway.program.log()

@@ -59,7 +59,7 @@ def dribble(clients, byte, pause):
 # ---- room for others ----
 
 def test_who_only_waits_gives_way(module_gateways, scene_of):
-    """All places are taken by connections without a request: whoever has one gets in all the same."""
+    """All places are taken by connections without a request: a client with a request still gets in."""
     gateway = module_gateways.start({"limits": {"connections": 5, "connections_per_client": 0}})
     scene = scene_of(gateway)
     kept, served = [], []
@@ -94,7 +94,7 @@ def test_who_dawdles_gives_way(module_gateways, scene_of, state):
         elif state == "refused content":
             client.send(request_bytes(scene.host, method="POST", fields=["Content-Length: 1000"]) + b"x")
             client.read_response("POST")
-        elif state == "half a form":  # of somebody who is going to sign in, so nobody yet
+        elif state == "half a form":  # of a person who is signing in, so still without a token
             fields = [f"Origin: http://{scene.host}", "Content-Length: 1000"]
             client.send(request_bytes(scene.host, method="POST", path="/.jobgate/sign-in", fields=fields) + b"token=")
         else:

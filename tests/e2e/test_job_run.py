@@ -79,7 +79,7 @@ def test_life(gateway, run, records):
 
 
 def test_removed_after_sigkill(gateway, run, records):
-    """Nobody is left to delete the job: its lease ends, gateways notice, and the command has ended too."""
+    """No process is left to delete the job: its lease ends, gateways notice, and the command has ended, too."""
     program = run("--lease", "2")
     job = job_of(program)
     command = int(program.out().split()[-1])
@@ -204,7 +204,7 @@ def test_usage(gateway):
 
 
 def test_command_that_never_listens(run):
-    """It was no job, which nobody would notice otherwise."""
+    """It was not a job, which would go unnoticed otherwise."""
     program = run(command=["true"])
     assert program.wait() == 0
     assert re.search(r"ended without listening on port \d+ of 127\.0\.0\.1: there was no job\n", program.log())

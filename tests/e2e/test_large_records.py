@@ -1,4 +1,4 @@
-"""Records larger than a record may be (1 MiB, 1024 fields): each denies, and harms nobody else."""
+"""Records larger than a record may be (1 MiB, 1024 fields): each denies, and harms no others."""
 
 import pytest
 
@@ -56,7 +56,7 @@ def test_it_denies_and_the_link_is_kept(shared, records, size):
 
 
 def test_a_token_that_grows(shared, records):
-    """What runs on its authority ends, as with any other that breaks the rules."""
+    """Requests that rely on it end, as with any record that breaks the rules."""
     token, job = records.token(), records.job(UNREACHABLE)
     assert status_of(shared, job, token) == 502
     records.client.hset(records.token_key(token.id), "notes", "x" * 20 * MIB)

@@ -1,4 +1,4 @@
-"""Names in job URLs: resolved without waiting, TTLs honoured, both families, judged anew (http.md, "Behaviour")."""
+"""Names in job URLs: resolved without waiting, TTLs honoured, both families, judged for each dial (http.md, "Behaviour")."""
 
 import os
 import time
@@ -94,7 +94,7 @@ def test_the_time_of_an_alias_counts(named, scene_of, dns):
         scene = scene_of(named, url=f"http://alias.test:{places.port}")
         assert ask(scene, places, CLOSE) == "127.0.0.2"
         dns.set("alias.test", CNAME="green.test", ttl=1)
-        eventually(lambda: ask(scene, places, CLOSE) == "127.0.0.3", "the alias to be followed anew")
+        eventually(lambda: ask(scene, places, CLOSE) == "127.0.0.3", "the alias to be followed again")
 
 
 def test_kept_connection_to_an_address_that_goes(named, scene_of, dns):
@@ -111,7 +111,7 @@ def test_kept_connection_to_an_address_that_goes(named, scene_of, dns):
 
 
 def test_busy_connection_to_an_address_that_goes(named, scene_of, dns):
-    """What runs may end; then the connection is not kept."""
+    """Running requests may end; then the connection is not kept."""
     with Places("127.0.0.2", "127.0.0.3") as places:
         dns.set("leaves.test", A=["127.0.0.2"], ttl=1)
         scene = scene_of(named, url=f"http://leaves.test:{places.port}")
@@ -141,7 +141,7 @@ def test_kept_connection_to_an_address_that_stays(named, scene_of, dns):
 
 
 def test_kept_connections_outlive_the_name_server(named, scene_of, dns):
-    """New ones do not: nobody can say to whom an address belongs by now."""
+    """New ones do not: an address may belong to another host by now."""
     with Places("127.0.0.2") as places:
         dns.set("outage.test", A=["127.0.0.2"], ttl=1)
         scene = scene_of(named, url=f"http://outage.test:{places.port}")
@@ -185,7 +185,7 @@ def test_no_address(named, scene_of, dns, entry):
 
 
 def test_a_name_server_that_does_not_answer(gateways, scene_of, dns):
-    """Those who need it wait for as long as connecting may take; nobody else is held up."""
+    """Requests that need it wait as long as connecting may take; others are not delayed."""
     dns.set("mute.test", silent=["A", "AAAA"])
     gateway = gateways.start({"timeouts": {"connect": "1500ms"}}, env=dns.environment)
     waiting, other = scene_of(gateway, url="http://mute.test:80"), scene_of(gateway)
@@ -242,7 +242,7 @@ def test_ipv6_goes_first(named, scene_of, dns):
 
 
 def test_client_that_leaves_a_race(named, scene_of, dns):
-    """Several attempts are under way when nobody needs them any more."""
+    """Several dials are under way when no request needs them any more."""
     port = free_port()
     with Silent("127.0.0.2", port), Silent("127.0.0.3", port), Silent("127.0.0.4", port):
         dns.set("race.test", A=["127.0.0.2", "127.0.0.3", "127.0.0.4"])

@@ -77,7 +77,7 @@ def test_control_process_that_dies_is_replaced(gateways):
 
 
 def alive(pid):
-    """True unless the process is gone, or a zombie that nobody has waited for yet."""
+    """True unless the process is gone, or a zombie."""
     try:
         stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
     except OSError:

@@ -1,5 +1,5 @@
 """What the command line prints, to the byte: each command in all three forms, with and without colour, on terminals
-of two widths. The texts are in golden/; JOBGATE_UPDATE_GOLDEN=1 writes them anew, for a person to look at."""
+of two widths. The texts are in golden/; JOBGATE_UPDATE_GOLDEN=1 writes them again, for a person to review."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""Connections to backends: kept, checked, given up, tried anew (http.md, "Behaviour")."""
+"""Connections to backends: kept, checked, closed, tried again (http.md, "Behaviour")."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""SIGHUP and SIGUSR2: a new configuration or binary, and nobody notices (architecture.md, "Process model")."""
+"""SIGHUP and SIGUSR2: a new configuration or binary, without a client noticing (architecture.md, "Process model")."""
 
 import json
 import os
@@ -95,7 +95,7 @@ def test_listener_that_cannot_be_had_changes_nothing(gateway):
 
 
 def never_ready(gateway):
-    """A configuration whose workers wait for a store that nobody serves, and so do not accept for a long while."""
+    """A configuration whose workers wait for a store that does not exist, and so do not accept for a long time."""
     return merge(gateway.config, {"backends": {"realm": "never"},
                                   "store": {"url": f"redis://127.0.0.1:{free_port()}", "connect_timeout": "1h"}})
 

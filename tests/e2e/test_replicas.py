@@ -111,7 +111,7 @@ def test_repeated_deletion_waits_for_the_first(gateways, replicated):
 
 
 def test_changes_wait_together(gateways, redis_server):
-    """One WAIT for each would hold up the connection past every deadline, and everybody with it."""
+    """One WAIT for each would block the connection past every deadline, and all callers with it."""
     gateway = gateways.start({"store": {"wait_replicas": 1, "wait_timeout": "1s"}})
     control = Control(gateway.socket_path)
     clients = [control.connect() for _ in range(12)]

@@ -204,7 +204,7 @@ def test_revocation_of_another_token_cuts_nothing(running, records):
 
 
 def test_nonsense_on_the_push_channel(gateways, records):
-    """Whoever may publish there can make the gateway doubt, never believe; and it recovers by itself.
+    """A user that may publish there can make the gateway doubt, never believe; and it recovers by itself.
 
     A gateway of its own: each worker recovers at its own time, and the other tests trust theirs."""
     patient = gateways.start({"workers": 2, "store": {"max_staleness": "3600s"}})
@@ -304,7 +304,7 @@ def test_frozen_store(own_store, scene_of):
 
 
 def test_frozen_store_ends_what_runs(own_store, scene_of):
-    """A stream, too, lives on no longer than the bound: nobody can say that its token still holds."""
+    """A stream, too, lives no longer than the bound: it is unknown whether its token still holds."""
     server, gateway = own_store
     scene = Scene(gateway, Records(server.client))
     client, connection, response = start_stream(scene)

@@ -53,7 +53,7 @@ class Attack:
 
 
 def ask(gateway, request, status):
-    """A client of its own, as somebody who comes along. False when it is not let in."""
+    """A new client. False when it is not let in."""
     try:
         with gateway.client() as client:
             response = client.exchange(request)
@@ -96,7 +96,7 @@ def play(gateway, scene_of, make_folder, sink, attacks):
 
 
 def test_all_modes_at_once(gateways, scene_of, make_folder, sink_backend):
-    """And whoever may pass holds connections to the job as well."""
+    """And allowed clients hold connections to the job as well."""
     gateway = gateways.start({"limits": {"connections": 10_000, "connections_per_client": 0},
                               "log": {"level": "info", "access": "off"}})
     play(gateway, scene_of, make_folder, sink_backend,

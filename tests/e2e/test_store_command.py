@@ -63,7 +63,7 @@ def content(server):
 
 
 def test_round_trip(source, target, store):
-    """What is exported and imported is the same, times and order included; a lease begins anew."""
+    """Exported and imported records are the same, with times and order; a lease begins again."""
     _, tokens, jobs = fill(source)
     assert store("verify", server=source).out == "6 tokens, 3 jobs: every record is valid and in its index\n"
     lines = store("export", server=source)

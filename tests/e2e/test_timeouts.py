@@ -120,7 +120,7 @@ def test_connection_on_which_nothing_comes(scene_with):
 
 
 def test_idle_keep_alive(scene_with):
-    """Closed silently: no answer to a request that nobody made."""
+    """Closed silently: there was no request to answer."""
     scene = scene_with("keep_alive")
     scene.relay()
     with Stopwatch():

@@ -63,7 +63,7 @@ def test_flood(gateway):
 
 
 def test_handshakes_give_way(module_gateways, authority, certificate):
-    """All are taken, by nobody who goes on with one: the oldest makes room long before its time is over."""
+    """All places are taken by clients that do not continue their handshake: the oldest makes room long before its time is over."""
     gateway = module_gateways.make({"timeouts": {"handshake": "1h"}, "limits": {"handshakes": 8, "connections_per_client": 0}})
     gateway.secure(authority.context(), [certificate]).start()
     flood = [Client(("127.0.0.1", gateway.tls_port)) for _ in range(8)]

@@ -1,5 +1,6 @@
 /* fuzz_body.c - chunked bodies say the same in one piece, in pieces of any size, and when their
- * content is framed anew. */
+ * content is framed again.
+ */
 #include "fuzz.h"
 #include "http/body.h"
 #include "http/write.h"

@@ -71,7 +71,7 @@ check_one(const struct reading *seen, struct slice name, struct slice value)
 	CHECK(found == (value.at != NULL));
 }
 
-/* No field that a client sent may pass for one that the gateway vouches for, or frame anew. */
+/* No field of a client may look like one that the gateway vouches for, or change the framing. */
 static void
 check_fields(const struct reading *seen, unsigned how, const struct request *request)
 {

@@ -44,7 +44,7 @@ podman build --pull=never --network=host -f deploy/container/Containerfile -t jo
 	{ tail -n 40 "$work/build.log"; exit 1; }
 podman image ls --format '{{.Repository}} {{.Size}}'
 
-# A pod in small: job, store and gateway share one network that nobody else is in.
+# A small pod: job, store and gateway share a network of their own.
 ip netns add "$space"
 inside ip link set lo up
 mkdir -p "$work/sidecar"

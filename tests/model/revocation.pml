@@ -207,8 +207,8 @@ inline entry_join(w, k)
 }
 
 /*
- * entry_settle(): what nobody watches and is not current is worth nothing. What no step will look at again
- * is set to 0 here, too, so that there are fewer states.
+ * entry_settle(): an entry that is not watched and not current is worth nothing. What no step will
+ * look at again is set to 0 here, too, so that there are fewer states.
  */
 inline tidy(w)
 {
@@ -457,7 +457,7 @@ inline failover()
 	diverging = false
 }
 
-/* Whoever writes to the store. */
+/* The process that writes to the store. */
 proctype Writer(byte k)
 {
 end:	do

@@ -177,7 +177,7 @@ backend_act(struct backend_connection *connection)
 		return;
 	case BACKEND_ANSWERING:
 	case BACKEND_TUNNEL:
-		if (connection->out.len > 0) /* nobody takes it yet */
+		if (connection->out.len > 0) /* not read yet */
 			alarm_set(&connection->act, schedule_now_ns() + 5 * NS_PER_MS);
 		else if (!connection->closing)
 			next_piece(connection);

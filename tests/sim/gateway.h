@@ -42,8 +42,7 @@ struct gateway {
 
 void gateway_start(struct gateway *gateway, struct world *world);
 
-/* A worker begins: with this index in its generation; to_nowhere: its store is one that nobody has.
- */
+/* A worker begins: with this index in its generation; to_nowhere: its store does not exist. */
 void gateway_spawn(
     struct gateway_worker *worker, unsigned index, bool without_store, bool to_nowhere);
 

@@ -1,6 +1,6 @@
 /*
  * heap.c - the executable's malloc and its family, in front of those of the C library or of
- * AddressSanitizer. Memory that nobody's heap is in use for passes uncounted.
+ * AddressSanitizer. Memory that is allocated while no heap is in use is not counted.
  */
 #include "heap.h"
 

@@ -25,7 +25,7 @@ struct heap {
 	uint64_t failed;
 };
 
-/* Allocations belong to this heap from now on; NULL: to nobody. */
+/* Allocations belong to this heap from now on; NULL: to none. */
 void heap_use(struct heap *heap);
 
 /* The same as malloc, realloc and free, for what a library keeps for the whole process: it may fail

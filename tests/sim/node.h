@@ -39,9 +39,9 @@ struct node {
 	bool alive, waiting;		  /* waiting: in epoll_wait */
 	bool refuses;			  /* it is out of descriptors: new ones get EMFILE */
 	uint64_t begun_ns;		  /* when its code made the call that runs, or ran last */
-	uint64_t pause_ns;		  /* it is stopped for so long at one of its next calls: */
-	const char *pause_at;		  /* one of this name; NULL: any */
-	unsigned pause_after;		  /* after so many of them */
+	uint64_t pause_ns;		  /* how long it is stopped at one of its next calls: */
+	const char *pause_at;		  /* a call of this name; NULL: any */
+	unsigned pause_after;		  /* after this many of them */
 	struct pause pauses[NODE_PAUSES]; /* the latest, in a ring */
 	uint64_t pause_count;
 	uint64_t calls, failable; /* so far; those that may fail */

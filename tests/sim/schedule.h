@@ -35,7 +35,7 @@ alarm_is_set(const struct alarm *alarm)
 uint64_t schedule_next_ns(void);
 
 /*
- * Let time pass up to this moment without firing anything. Not past the next alarm: whoever wants
+ * Let time pass up to this moment without firing anything. Not past the next alarm: code that wants
  * more sets an alarm and gives way.
  */
 void schedule_pass(uint64_t until_ns);

@@ -24,7 +24,7 @@ struct stamp {
 
 enum end_state { END_CONNECTING, END_CONNECTED, END_FAILED };
 
-/* One end of a connection. Whoever owns it reads it, and is told of changes. */
+/* One end of a connection. Its owner reads it, and is told of changes. */
 struct end {
 	struct descriptor descriptor; /* first */
 	struct end *peer;

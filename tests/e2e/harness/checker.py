@@ -235,7 +235,7 @@ class Checker:
     # ---- watching ----
 
     def run(self, seconds):
-        """Probe for so long."""
+        """Probe for this many seconds."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self.turn(left)

@@ -158,7 +158,7 @@ class SlowByTwoSeconds(Network):
 
 
 class Slow(Network):
-    """Within the deadlines: nobody notices but the clock."""
+    """Within the deadlines: only the clock notices."""
     rule, outage = ("delay", "all", 100), False
 
 
@@ -223,7 +223,7 @@ class NoPermission(Fault):
 
 
 class Eviction(Fault):
-    """Redis drops records to make room: whoever loses one is refused, nobody else is."""
+    """Redis evicts records: requests that need one are refused, others are not."""
     outage = False
 
     def inject(self, checker):

@@ -113,7 +113,7 @@ class Gateway:
             "workers": 1,
             "jobs": {"domain": DOMAIN, "prefix": PREFIX},
             "store": {"url": store_url},
-            # Many jobs of the tests lead to the same place, where nobody is.
+            # Many jobs of the tests lead to the same address, where nothing listens.
             "backends": {"allow_loopback": True, "circuit_failures": 0},
             "timeouts": {"connect": "500ms"},  # a refused connection is tried again for this long
             "control": {"socket": self.socket_path, "metrics": f"127.0.0.1:{self.metrics_port}"},
@@ -227,7 +227,7 @@ class Gateway:
         return TlsClient(("127.0.0.1", self.tls_port), context or self.context, name, **kwargs)
 
     def health(self, path):
-        """(status, body) of an address for monitoring; (0, "") when nobody answers."""
+        """(status, body) of an address for monitoring; (0, "") when nothing answers."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}{path}", timeout=5) as answer:
                 return answer.status, answer.read().decode()

@@ -387,7 +387,7 @@ class Backend:
         raise AssertionError(f"the gateway sent nothing within {PATIENCE:g} s")
 
     def untouched(self):
-        """True when nobody is waiting to be accepted, and nothing came on connections kept alive."""
+        """True when no connection waits to be accepted, and nothing came on connections that are kept."""
         return self._waiting(0) == (None, False)
 
     def close(self):

@@ -36,7 +36,7 @@ class Screen:
             return None
         try:
             piece = os.read(self.master, 65536).decode()
-        except OSError:  # nobody is left at the other end
+        except OSError:  # the other end is closed
             piece = ""
         self.text += piece.replace("\r\n", "\n")
         return piece

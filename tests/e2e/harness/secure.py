@@ -10,7 +10,7 @@ from .raw import Client
 class TlsSocket:
     """
     Looks like a connected socket, with TLS inside. The end of the stream without a close_notify
-    shows as a reset: whoever reads it cannot know that all has come.
+    shows as a reset: the reader cannot know that all has come.
     """
 
     def __init__(self, sock, context, name, session=None, piece=None, handshake=True):

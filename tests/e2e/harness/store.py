@@ -1,6 +1,6 @@
 """A real redis-server, and records written into it as the public contract (store.md) describes them.
 
-Tokens are made here anew rather than by the gateway's own code: two writers must agree on the format."""
+Tokens are made by separate code here, not by the gateway's: two writers must agree on the format."""
 
 import hashlib
 import hmac

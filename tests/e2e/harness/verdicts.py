@@ -153,7 +153,7 @@ class Verdicts:
         for request in requests:
             address, request_id = request.field("x-forwarded-for"), request.field("x-request-id")
             if address not in plays or request_id not in self.ids or self.ids[request_id]["client"] != address:
-                self.faults.append(f"a request that nobody made: {request}")
+                self.faults.append(f"a request that was never made: {request}")
                 continue
             arrived = self.arrived.setdefault(address, [])
             before = [other for other in arrived if other.field("x-request-id") == request_id]

@@ -257,7 +257,7 @@ what_is_not_ours_is_refused(void **state)
 	assert_int_equal(seteuid(was), 0);
 }
 
-/* Who owns what is above could exchange what is below, whoever that belongs to. */
+/* The owner of a directory can replace what is in it, whatever its owner. */
 static void
 what_others_put_into_a_shared_directory_is_refused(void **state)
 {

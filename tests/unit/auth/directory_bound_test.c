@@ -307,7 +307,7 @@ told(struct observer *observer)
 		jg_directory_unwatch(&watcher->observer.watch);
 }
 
-/* After a tick nobody relies on something other than what is answered now without knowing it. */
+/* After a tick, each watcher whose knowledge differs from the current answer has been told. */
 static void
 check_watchers(struct world *world)
 {
@@ -378,7 +378,7 @@ step(struct world *world)
 	}
 }
 
-/* All is well again: in the end everybody knows what is true. */
+/* All is well again: in the end each watcher knows the truth. */
 static void
 settle(struct world *world)
 {

@@ -142,7 +142,7 @@ who_forgets_is_not_called(void **state)
 	assert_int_equal(stays.answered, 1);
 	jg_directory_forget(&stays.waiter);
 
-	/* With nobody left the reply is kept all the same. */
+	/* Without waiters the reply is kept, too. */
 	expect_pending(fake, "b", START, &leaves);
 	jg_directory_forget(&leaves.waiter);
 	fake_reply(fake, FEED_RECORD, 2, START);
@@ -209,12 +209,12 @@ what_has_changed_is_read_again(void **state)
 	make_known(fake, "a", 1, START);
 	make_known(fake, "b", 1, START);
 	change(fake, "a", START + 1);
-	assert_int_equal(fake_pending(fake), 0); /* nobody relies on it: when it is asked for */
+	assert_int_equal(fake_pending(fake), 0); /* not watched: read when it is looked up */
 	assert_int_equal(stats_of(fake).entries, 1);
 	assert_int_equal(known_version(fake, "b", START + 1), 1);
 	make_known(fake, "a", 2, START + 2);
 	assert_int_equal(known_version(fake, "a", START + 2), 2);
-	change(fake, "nobody asked for this", START + 2);
+	change(fake, "never looked up", START + 2);
 	assert_int_equal(stats_of(fake).invalidations, 2);
 	assert_int_equal(stats_of(fake).entries, 2);
 }

@@ -1,4 +1,4 @@
-/* log_test.c - the form of a line, its bound, and that nobody forges one. */
+/* log_test.c - the form of a line, its length, and that no text can forge a line. */
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>

@@ -243,7 +243,7 @@ token_delete(void **state)
 	    "DELETE /v1/tokens/c%2Fd HTTP/1.1 \n");
 }
 
-/* Run a command whose standard input is a terminal at which somebody types. */
+/* Run a command whose standard input is a terminal with a user's input. */
 static int
 run_on_terminal(const char *line, const char *typed)
 {

@@ -249,7 +249,7 @@ stale_socket(void **state)
 	assert_int_equal(stat(world->control_socket, &after), 0);
 	assert_true(before.st_ino != after.st_ino || before.st_mtime != after.st_mtime ||
 		    before.st_ctim.tv_nsec != after.st_ctim.tv_nsec);
-	/* A file that is no socket is somebody's: it stays. */
+	/* A file that is not a socket stays. */
 	snprintf(other.control_socket, sizeof(other.control_socket), "%s", world->log_path);
 	waitpid(control_fork(&other), &status, 0);
 	assert_int_equal(WEXITSTATUS(status), 1);
@@ -261,7 +261,9 @@ stale_socket(void **state)
 	assert_int_equal(chmod(other.control_socket, 0777), 0);
 	strcat(other.control_socket, "/control.sock");
 	refuses_to_start(&other);
-	/* Nor a group; but in a directory such as /tmp nobody can take another's away. */
+	/*
+	 * Nor may a group; but in a directory such as /tmp, users cannot remove each other's files.
+	 */
 	snprintf(directory, sizeof(directory), "%s/open", world->directory);
 	assert_int_equal(chmod(directory, 0770), 0);
 	refuses_to_start(&other);

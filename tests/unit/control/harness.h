@@ -68,7 +68,7 @@ unix_connect(const char *path)
 	return -1;
 }
 
-/* Wait until somebody listens at path. */
+/* Wait until a process listens at path. */
 static inline void
 wait_for(const char *path)
 {
@@ -79,7 +79,7 @@ wait_for(const char *path)
 		close(fd);
 		return;
 	}
-	fail_msg("nobody listens at %s", path);
+	fail_msg("no process listens at %s", path);
 }
 
 static inline void

@@ -119,7 +119,7 @@ urls(void **state)
 	    "http://192.0.2.6", "http://127.0.0.1", "http://[::1]", "http://[fc00::1]",
 	    /* the same place by other roads */
 	    "http://[::10.0.5.17]", "http://[64:ff9b::10.0.5.17]", "http://[2002:a00:511::]",
-	    /* names, for whoever resolves them */
+	    /* names, which others may resolve */
 	    "http://a.example", "http://10.0.5.17.", "http://10.0.5", "http://010.0.5.17",
 	    "http://167773457", "http://0x0a000511", "http://10.0.5.17.nip.example"};
 

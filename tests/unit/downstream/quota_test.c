@@ -144,7 +144,7 @@ does_not_forget_failures_with_the_connection(void **state)
 	quota = enter(quotas, "192.0.2.1", NOW + 500);
 	assert_int_equal(quotas_failure(quotas, quota, NOW + 500), 1);
 	quotas_leave(quotas, quota, FOR_JOBS, NOW + 500);
-	/* Forgiven: gone when somebody new comes. */
+	/* Forgiven: replaced when a new address comes. */
 	quota = enter(quotas, "192.0.2.2", NOW + 1000);
 	assert_int_equal(quotas_count(quotas), 1);
 	quotas_leave(quotas, quota, FOR_JOBS, NOW + 1000);

@@ -34,7 +34,7 @@ ids_do_not_repeat(void **state)
 			assert_non_null(memchr("0123456789abcdef", ids[i][j], 16));
 		assert_true(request_id_valid((struct slice){ids[i], REQUEST_ID_LEN}));
 	}
-	/* Neighbours do not look alike: nobody counts requests by their ids. */
+	/* Consecutive ids do not look alike, so that ids do not reveal the number of requests. */
 	for (size_t i = 1; i < 100; i++)
 		assert_memory_not_equal(ids[i] + 16, ids[i - 1] + 16, 4);
 	qsort(ids, IDS, sizeof(*ids), compare);

@@ -182,7 +182,7 @@ connection_fields(void **state)
 	assert_int_equal(READ_END(GET, "te", "trailers", "http2-settings", "x", "a", "b",
 			     "proxy-authorization", "c"),
 	    REQUEST_OK);
-	expect_passed("a: b;"); /* TE is made anew: see request.takes_trailers */
+	expect_passed("a: b;"); /* TE is written by us: see request.takes_trailers */
 	assert_int_equal(READ_END(GET, "transfer_encoding", "chunked"), REQUEST_OK);
 	assert_int_equal(request.fields.items[0].id, FIELD_DISGUISED); /* which never travels on */
 }
@@ -309,7 +309,7 @@ cookies(void **state)
 	expect_passed("cookie: ;");
 	assert_int_equal(READ_END(GET, "cookie", "x=1"), REQUEST_OK);
 	expect_passed("cookie: x=1;");
-	/* Together with a path that has to be written anew. */
+	/* Together with a path that has to be rewritten. */
 	assert_int_equal(READ_END(":method", "GET", ":scheme", "http", ":authority", "h", ":path",
 			     "/./\"", "cookie", "x=1", "cookie", "y=2"),
 	    REQUEST_OK);

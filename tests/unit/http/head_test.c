@@ -192,7 +192,10 @@ answers(void **state)
 	assert_int_equal(read_response(SLICE("HTTP/1.1 200 OK\r\n")), HEAD_INCOMPLETE);
 }
 
-/* Whoever parses what head_find did not find whole gets no head, and no read behind its end. */
+/*
+ * Parsing a head that head_find did not find complete gives no head, and does not read past its
+ * end.
+ */
 static void
 heads_without_an_end(void **state)
 {

@@ -1,4 +1,4 @@
-/* access_log_test.c - lines, where they go, and that nobody waits for them. */
+/* access_log_test.c - lines, where they go, and that writing them never blocks. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -249,7 +249,7 @@ a_reader_that_does_not_read_costs_lines_and_no_time(void **state)
 	access_log_flush(log);
 	dropped = counter_get(&losses->full);
 	assert_true(dropped > 0);
-	/* Once somebody reads, all that was not dropped comes, and no line is torn. */
+	/* Once the pipe is read, all lines that were not dropped come, each complete. */
 	fcntl(ends[0], F_SETFL, O_NONBLOCK);
 	while (lines < 20000 - dropped) {
 		n = read(ends[0], text + len, (1 << 24) - len);
@@ -320,7 +320,7 @@ syslog_gets_one_message_for_each_line(void **state)
 	assert_int_equal(log_sink_write(&sink, "{\"time\":3}\n{\"time\":4}\n", 22), 0);
 	expect_message(fd, "3}");
 	expect_message(fd, "4}");
-	/* A logger that was started anew is found again. */
+	/* A logger that was restarted is found again. */
 	close(fd);
 	fd = listen_as_logger(world->path);
 	assert_int_equal(log_sink_write(&sink, "{\"time\":5}\n", 11), 0);

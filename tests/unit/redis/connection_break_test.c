@@ -103,7 +103,7 @@ a_huge_string_is_skipped(void **state)
 	free(bytes);
 }
 
-/* Many small strings make a long reply too, and the second one is judged anew. */
+/* Many small strings make a long reply, too, and the next reply is judged by itself. */
 static void
 long_replies_are_skipped_one_by_one(void **state)
 {

@@ -183,7 +183,7 @@ replies_come_in_the_order_of_commands(void **state)
 	come_up(world);
 	for (int i = 0; i < 5; i++)
 		assert_true(ask(world, on_reply));
-	assert_true(ask(world, NULL)); /* nobody wants that one */
+	assert_true(ask(world, NULL)); /* its reply is ignored */
 	assert_true(ask(world, on_reply));
 	assert_int_equal(world->calls, 0);
 	expect(world, SLICE(PING PING PING PING PING PING PING));

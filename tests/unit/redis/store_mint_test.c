@@ -108,7 +108,7 @@ is_enforced(struct world *world)
 	return redis_do(world->admin, "EXISTS jobgate:mint:enforced") == 1;
 }
 
-/* Whoever counted before may have counted too early. */
+/* A count from before may be too old. */
 static void
 a_token_that_is_not_minted_is_not_shut_out(void **state)
 {
@@ -206,7 +206,7 @@ force_shuts_out(void **state)
 	assert_true(is_enforced(world));
 }
 
-/* What is no token is no token to shut out. */
+/* Other keys do not count as tokens that would be refused. */
 static void
 other_things_in_the_index_do_not_matter(void **state)
 {

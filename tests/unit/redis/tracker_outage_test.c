@@ -60,7 +60,7 @@ one_connection_does_not_live_without_the_other(void **state)
 			at--;
 		redis_do(world->admin, "CLIENT KILL ID %lld", strtoll(at + 3, NULL, 10));
 		freeReplyObject(clients);
-		/* Nobody is told of this change: it is seen because all is read again. */
+		/* No push reports this change: it is seen because all is read again. */
 		put_token(world, 2 + i);
 		RUN_UNTIL(&world->turner, watched_version(world) == 2 + i);
 	}

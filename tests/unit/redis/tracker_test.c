@@ -84,7 +84,7 @@ changes_reach_who_watches(void **state)
 		RUN_UNTIL(&world->turner, watched_version(world) == version);
 		assert_int_equal(world->told, version - 1);
 	}
-	/* Other keys and other prefixes are nobody's business. */
+	/* Other keys and other prefixes are ignored. */
 	redis_do(world->admin, "HSET other:token:" TOKEN_ID " version 9");
 	redis_do(world->admin, "SET jobgate: x");
 	redis_do(world->admin, "SET jobgate:tokens x");

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A DNS server over UDP: dns_app.py PORT ZONE QUERIES
 
-ZONE is a JSON file, read anew for each question: {name: entry}, where an entry may have
+ZONE is a JSON file, read again for each question: {name: entry}, where an entry may have
   "A", "AAAA": [address, ...]    "ttl": seconds, 60 when left out    "CNAME": name
   "rcode": a number instead of an answer (2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED)
   "silent": [type, ...]  questions that get no answer      "late": {type: seconds}  and those whose answer dawdles
