@@ -76,7 +76,7 @@ exchange_forward_auth(struct exchange *exchange, struct request *request)
 {
 	if (!exchange->peer->trusted && !exchange->peer->local) {
 		exchange_reject(exchange, request, 403, SLICE("Not a trusted proxy"),
-		    SLICE("Decisions are for trusted proxies alone."));
+		    SLICE("Only trusted proxies get decisions."));
 		return false;
 	}
 	switch (forward_auth_read(request)) {
@@ -84,13 +84,13 @@ exchange_forward_auth(struct exchange *exchange, struct request *request)
 		return true;
 	case FORWARD_AUTH_NOT_FOUND:
 		exchange_reject(exchange, request, 404, SLICE("Not found"),
-		    SLICE("This address has nothing but /authorize."));
+		    SLICE("This address serves only /authorize."));
 		return false;
 	case FORWARD_AUTH_UNCLEAR:
 		break;
 	}
 	exchange_reject(exchange, request, 400, SLICE("Unclear question"),
-	    SLICE("The request that is asked about must be described in exactly one way."));
+	    SLICE("The request to decide on must be described in exactly one way."));
 	return false;
 }
 

@@ -57,7 +57,7 @@ refuse_unfit(struct exchange *exchange, const struct request *request)
 	}
 	if (request->path.len + request->query.len > CONTROL_TARGET_MAX) {
 		refuse(exchange, 400, SLICE("Bad request"),
-		    SLICE("The query is longer than what is taken here."));
+		    SLICE("The query is longer than is allowed here."));
 		return true;
 	}
 	if (!is_plain(request->query, QUERY_OTHERS)) {
@@ -168,7 +168,7 @@ refuse_method(struct exchange *exchange)
 	struct local_reply reply;
 
 	local_reply_make(&reply, 405, SLICE("Method not allowed"),
-	    SLICE("This path takes only GET and HEAD."), exchange_id(exchange), false, false);
+	    SLICE("This path accepts only GET and HEAD."), exchange_id(exchange), false, false);
 	local_reply_allow(&reply, SLICE("GET, HEAD"));
 	exchange_send_reply(exchange, &reply, OUTCOME_BAD_REQUEST);
 }

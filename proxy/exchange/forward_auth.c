@@ -8,8 +8,7 @@
 
 #define ENDPOINT SLICE("/authorize")
 
-/* What describes the request that is held, each at most once; at is NULL for one that is missing.
- */
+/* The fields that describe the held request, each at most once; at is NULL for a missing one. */
 struct words {
 	struct slice forwarded_uri, forwarded_host, forwarded_method;
 	struct slice original_url, original_uri, original_method;
@@ -37,7 +36,7 @@ word_of(struct words *words, enum field_id id)
 	}
 }
 
-/* False when a word is said twice. */
+/* False when a field comes twice. */
 static bool
 words_read(const struct fields *fields, struct words *out)
 {
@@ -85,7 +84,7 @@ take_authority(struct slice text, struct request *request)
 	return authority_parse(text, &authority);
 }
 
-/* The method, where it is told. It decides nothing, but is logged. */
+/* Take the method if it is given. No decision depends on it, but it is logged. */
 static bool
 take_method(struct slice method, struct request *request)
 {
@@ -124,7 +123,7 @@ read_words(const struct words *words, struct request *request)
 	bool original = words->original_url.at != NULL || words->original_uri.at != NULL ||
 			words->original_method.at != NULL;
 
-	/* Of two descriptions one may be the client's own. */
+	/* If there are two descriptions, one may be the client's. */
 	if (forwarded == original)
 		return FORWARD_AUTH_UNCLEAR;
 	if (forwarded)

@@ -78,7 +78,7 @@ redirect(const struct local_call *call, struct local_answer *answer)
 	answer->outcome = OUTCOME_REDIRECTED;
 	answer->status = 308;
 	answer->title = SLICE("Use HTTPS");
-	answer->detail = SLICE("This is served over https alone. A token that was sent over http "
+	answer->detail = SLICE("This is served only over https. A token that was sent over http "
 			       "may have been read on the way: renew it.");
 	local_answer_add(answer, SLICE("Location"), https_url(call, authority.host));
 	return LOCAL_ANSWER;
@@ -102,7 +102,7 @@ answer_options(const struct local_call *call, struct local_answer *answer)
 	answer->outcome = OUTCOME_REFUSED;
 	answer->status = 200;
 	answer->title = SLICE("Options of the gateway");
-	answer->detail = SLICE("Max-Forwards lets the request go no further.");
+	answer->detail = SLICE("Max-Forwards ends the request here.");
 	return LOCAL_ANSWER;
 }
 

@@ -168,7 +168,7 @@ upstream_failed(struct upstream_user *user, enum upstream_failure failure, enum 
 		return;
 	case UPSTREAM_CONNECT_TIMEOUT:
 		exchange_fail(exchange, OUTCOME_CONNECT_TIMEOUT, 504, SLICE("Gateway timeout"),
-		    SLICE("The job could not be connected to in time."));
+		    SLICE("No connection to the job could be made in time."));
 		return;
 	case UPSTREAM_NOT_VERIFIED:
 		exchange_fail(exchange, OUTCOME_NOT_VERIFIED, 502, title,
@@ -177,7 +177,7 @@ upstream_failed(struct upstream_user *user, enum upstream_failure failure, enum 
 	case UPSTREAM_CIRCUIT_OPEN:
 		exchange_fail_retry_later(exchange, OUTCOME_CIRCUIT_OPEN, 503,
 		    SLICE("Job unavailable"),
-		    SLICE("The job takes no connections; it is tried again shortly."),
+		    SLICE("The job does not accept connections; the gateway tries again shortly."),
 		    pool_retry_s(exchange->backend));
 		return;
 	case UPSTREAM_NO_SOCKET:

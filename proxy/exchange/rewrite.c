@@ -280,7 +280,9 @@ takes_trailers(const struct rewritten *out, const struct request *request)
 	return false;
 }
 
-/* What was taken off the path: by a trusted proxy in front, then by the gateway. */
+/*
+ * The prefixes that were removed from the path: by a trusted proxy in front, then by the gateway.
+ */
 static bool
 add_prefix(struct rewritten *out, const struct request *request, const struct rewrite *rewrite)
 {

@@ -1,19 +1,19 @@
-/* receiver.c - reading into a borrowed buffer, and handing out content from it. */
+/* receiver.c - reads into a borrowed buffer, and returns content from it. */
 #include "http1/receiver.h"
 
 #include <assert.h>
 
-/* Make `in` one that has room, where that can be done. */
+/* Make room in `in` if possible, perhaps by another buffer. */
 static bool
 receiver_reserve(struct receiver *receiver)
 {
 	struct buffer *in = receiver->in;
 
-	assert(receiver->piece.len == 0); /* it points into `in`, which may move now */
+	assert(receiver->piece.len == 0); /* it points into `in`, which may be replaced now */
 	if (in == NULL) {
 		in = buffer_take(receiver->buffers, BUFFER_LARGE);
 	} else if (in->capacity < BUFFER_LARGE) {
-		/* It was settled into a smaller one: back into one with room. */
+		/* The bytes were moved to a small buffer: move them to a large one. */
 		struct buffer *large = buffer_take(receiver->buffers, BUFFER_LARGE);
 
 		if (large != NULL) {
@@ -97,13 +97,12 @@ receiver_settle(struct receiver *receiver)
 	if (in == NULL)
 		return;
 	if (receiver->piece.len > 0) {
-		/* The piece ends where the undecoded bytes begin: keep both, in one run. */
+		/* The piece ends where the undecoded bytes begin: keep both, without a gap. */
 		size_t piece_len = receiver->piece.len;
 		uint32_t undecoded = in->start;
 
 		in->start = (uint32_t)(receiver->piece.at - in->bytes);
-		if (undecoded - in->start >
-		    piece_len) { /* framing bytes between: they are dealt with */
+		if (undecoded - in->start > piece_len) { /* drop the framing bytes between them */
 			uint32_t gap = undecoded - in->start - (uint32_t)piece_len;
 
 			memmove(in->bytes + in->start + piece_len, in->bytes + undecoded,

@@ -6,17 +6,17 @@
 #include "net/buffer.h"
 #include "net/conn.h"
 
-/* A trailer section may be as long as this, and must fit the buffer. */
+/* The longest trailer section; it must fit into the buffer. */
 #define TRAILER_MAX (16 * 1024)
 
 struct receiver {
 	struct conn *conn;
 	struct buffer_pool *buffers;
-	struct buffer *in; /* received, not dealt with; NULL when there is nothing */
+	struct buffer *in; /* received bytes that are not handled yet; NULL when there are none */
 	struct body_decoder body;
 	struct slice piece; /* content decoded but not taken yet; inside `in` */
-	uint32_t scanned;   /* of a head that is not complete yet */
-	uint32_t decoded;   /* bytes that receiver_content went through, framing included */
+	uint32_t scanned;   /* bytes of an incomplete head that were searched */
+	uint32_t decoded;   /* bytes that receiver_content has decoded, with framing */
 };
 
 /* Read once into `in`, making room first. IO_AGAIN also when `in` is full. */
@@ -26,22 +26,23 @@ enum io receiver_fill(struct receiver *receiver);
 enum io receiver_fill_on(struct receiver *receiver);
 
 /*
- * The next content: what is left of the last piece, or a new one. As body_next;
- * with BODY_DATA the caller reports what it dealt with by receiver_taken.
+ * The next content, as from body_next: what is left of the last piece, or a new one. With BODY_DATA
+ * the caller reports what it took by receiver_taken.
  */
 enum body_status receiver_content(struct receiver *receiver, struct slice *data);
 void receiver_taken(struct receiver *receiver, size_t n);
 
 /*
- * Take the bytes decoded since the last call off a turn's budget: chunk framing costs
- * time as content does, and a sender chooses how much of it there is. False when none is left.
+ * Subtract the bytes decoded since the last call from a turn's budget. Chunk framing counts,
+ * because it costs time, and a sender chooses how much of it there is. False when the budget is
+ * used up.
  */
 bool receiver_spend(struct receiver *receiver, size_t *budget);
 
-/* Before control goes back to the loop: hold no more memory than there are bytes. */
+/* Call it before control returns to the loop: gives back memory that no bytes need. */
 void receiver_settle(struct receiver *receiver);
 
-/* Give back what is held. */
+/* Give back all memory. */
 void receiver_clear(struct receiver *receiver);
 
 #endif

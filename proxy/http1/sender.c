@@ -1,13 +1,12 @@
-/* sender.c - framing and sending, with as few system calls as the bytes allow. */
+/* sender.c - frames and sends, with few system calls. */
 #include "http1/sender.h"
 
 #include "http/write.h"
 
-/* Pieces up to this size are copied to be merged; a larger one is worth a place in writev of its
- * own. */
+/* Pieces up to this size are copied and merged; a larger one gets its own element of writev. */
 #define COPY_MAX 4096
 
-/* Room for one chunk's framing before and behind its content. */
+/* Room for the framing before and after the content of a chunk. */
 #define CHUNK_FRAME_MAX (CHUNK_HEAD_MAX + 2)
 
 /* Make sure that `out` has room for n more bytes. */
@@ -46,7 +45,7 @@ sender_append(struct sender *sender, struct slice text)
 	return true;
 }
 
-/* Hand `out` and, behind it, data to the kernel. Returns how much of data went. */
+/* Write `out` and then data to the socket. Returns how many bytes of data were written. */
 static size_t
 sender_write(struct sender *sender, struct slice data)
 {
@@ -106,7 +105,10 @@ sender_content(struct sender *sender, struct slice data)
 	if (sender->framing != BODY_CHUNKED)
 		return sender_plain(sender, data);
 	if (sender->chunk_left == 0) {
-		/* A new chunk as large as this piece; what is not taken now continues it later. */
+		/*
+		 * Begin a chunk as large as this piece; what is not taken now continues the chunk
+		 * later.
+		 */
 		if (buffer_len(sender->out) + CHUNK_FRAME_MAX > BUFFER_MEDIUM) {
 			sender_write(sender, (struct slice){0});
 			if (sender->failed)

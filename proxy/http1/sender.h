@@ -8,29 +8,29 @@
 #include "net/conn.h"
 
 /*
- * Small pieces gather in `out` and leave together by sender_flush; large ones go
- * out from where they lie, behind what `out` holds, in one system call.
+ * Small pieces are gathered in `out` and sent together by sender_flush. Large ones are sent from
+ * where they are, after the bytes of `out`, in one system call.
  */
 struct sender {
 	struct conn *conn;
 	struct buffer_pool *buffers;
-	struct buffer *out; /* to be sent; NULL when there is nothing */
+	struct buffer *out; /* bytes to be sent; NULL when there are none */
 	enum body_kind framing;
 	bool failed;	     /* the connection is lost: all content is dropped */
-	uint64_t chunk_left; /* of a chunk whose size has been sent already */
+	uint64_t chunk_left; /* bytes left of a chunk whose size has been sent */
 	uint64_t sent;	     /* bytes that the kernel took, since the connection was made */
 };
 
-/* Append bytes as they are (a head). False when memory is short. */
+/* Append bytes without framing (a head). False when memory is short. */
 bool sender_append(struct sender *sender, struct slice text);
 
 /* Send content in the framing set; returns how many bytes of it were taken. */
 size_t sender_content(struct sender *sender, struct slice data);
 
-/* End the content: the last chunk with its trailers, where the framing has one. */
+/* End the content: sends the last chunk with its trailers, if the framing has one. */
 bool sender_end(struct sender *sender, const struct fields *trailers);
 
-/* Send what gathered. IO_OK: all of it is gone. */
+/* Send what was gathered. IO_OK when all has been sent. */
 enum io sender_flush(struct sender *sender);
 
 static inline bool

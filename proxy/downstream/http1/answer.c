@@ -21,8 +21,10 @@ client_interim(struct exchange_client *client, const struct response *response)
 	write_fields(&writer, &response->fields);
 	write_literal(&writer, "\r\n");
 	len = (size_t)(writer.at - downstream->scratch.wire);
-	/* Interim answers that the client does not read in time are dropped, except for the one 100
-	 * that it waits for. So memory is bounded, whatever a backend sends. */
+	/*
+	 * Interim answers that the client does not read in time are dropped, except the 100 that it
+	 * waits for. So memory is limited, whatever a backend sends.
+	 */
 	if (!writer.full && (awaited || buffer_len(server->sender.out) + len <= BUFFER_MEDIUM))
 		sender_append(&server->sender, (struct slice){downstream->scratch.wire, len});
 }
@@ -81,10 +83,9 @@ names_upgrade(const struct fields *fields, struct slice protocol)
 }
 
 /*
- * An answer of 426 has to name protocols, and Upgrade speaks of one connection alone (RFC 9110
- * sections 15.5.22 and 7.8). So the client gets Upgrade fields of its own: for those protocols of
- * the backend that may become tunnels here, or, if it named none of them, for all protocols that
- * may.
+ * An answer of 426 must name protocols, and Upgrade concerns only one connection (RFC 9110 sections
+ * 15.5.22 and 7.8). So the gateway writes its own Upgrade fields: with the backend's protocols that
+ * may become tunnels here, or, if there are none, with all protocols that may.
  */
 static void
 write_upgrades(
@@ -121,7 +122,9 @@ client_answer(struct exchange_client *client, const struct response *response)
 	    !content_is_skippable(server))
 		server->keep_alive = false;
 	write_status_line(&writer, response->status, response->reason);
-	/* Ours comes first, because of several only the first one counts (RFC 6797 section 8.1). */
+	/*
+	 * Our field comes first, because only the first of several counts (RFC 6797 section 8.1).
+	 */
 	if (server->connection.peer.tls && downstream->options.hsts != NULL &&
 	    server->connection.peer.purpose == FOR_JOBS)
 		write_field(&writer, SLICE("Strict-Transport-Security"),

@@ -8,7 +8,7 @@
 #define LINGER_BYTES (1024 * 1024)
 #define LINGER_BYTES_AUTHENTICATED (256 * 1024 * 1024)
 
-/* Lingering goes on while the client sends, for at most this many timeouts.linger. */
+/* Lingering continues while the client sends, for at most this many times timeouts.linger. */
 #define LINGER_TIMES 15
 
 /* All content has been handed on. */
@@ -142,7 +142,7 @@ http1_half_closed(struct http1_server *server)
 }
 
 /*
- * The exchange that runs takes no content now. What comes is the next request (pipelined) or the
+ * The running exchange takes no content now. What comes is the next request (pipelined) or the
  * client's end; only a read can tell which.
  */
 static bool
@@ -250,7 +250,7 @@ http1_reset_when_read(struct http1_server *server)
 	return true;
 }
 
-/* All is sent: close our sending side, unless a reset is needed. */
+/* All has been sent: close our sending side, unless a reset is needed. */
 static void
 http1_end_sending(struct http1_server *server)
 {
@@ -314,9 +314,8 @@ http1_linger(struct http1_server *server, size_t *budget)
 }
 
 /*
- * Send what is left, end our side, and read until the client has closed as well:
- * closing with unread bytes would reset the connection and might take the
- * answer away from the client (RFC 9112 section 9.6).
+ * Send what is left, end our side, and read until the client has closed, too. Closing with unread
+ * bytes would reset the connection, and the client might lose the answer (RFC 9112 section 9.6).
  */
 bool
 http1_closing(struct http1_server *server, size_t *budget)

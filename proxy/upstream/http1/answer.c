@@ -1,4 +1,4 @@
-/* answer.c - what an HTTP/1 backend answers: heads, content, trailers. */
+/* answer.c - reads the answers of an HTTP/1 backend: heads, content, trailers. */
 #include "http/framing.h"
 #include "upstream/http1/client_state.h"
 
@@ -36,8 +36,8 @@ upgrade_agreed(const struct http1_client *client, const struct response_framing 
 }
 
 /*
- * How long the backend says it keeps a connection that is idle (Keep-Alive: timeout=SECONDS), less
- * a margin, so that we close it first: a request that the backend's close crosses may be one that
+ * How long the backend says that it keeps an idle connection (Keep-Alive: timeout=SECONDS), minus a
+ * margin, so that we close it first: a request that crosses the backend's close may be one that
  * cannot be sent again. UINT64_MAX when it does not say.
  */
 static uint64_t
@@ -64,7 +64,7 @@ keep_hint_ms(const struct response_head *head, uint64_t margin_ms)
 	return UINT64_MAX;
 }
 
-/* A complete head: hand it on. False when the answer is not one that can be understood. */
+/* Pass a complete head on. False when the answer cannot be understood. */
 static bool
 answer_take_head(struct http1_client *client, const struct response_head *head,
     const struct response_framing *framing)
@@ -167,7 +167,7 @@ answer_complete(struct http1_client *client, const struct fields *trailers)
 	user->ops->content_end(user, trailers);
 }
 
-/* Content comes to a stop for now: read more, or learn that it has ended. */
+/* No more content is buffered: read more, or find that it has ended. */
 static bool
 answer_more(struct http1_client *client)
 {

@@ -16,7 +16,7 @@ client_on(struct backend_conn *connection)
 	return container_of(connection, struct http1_client, connection);
 }
 
-/* Close at once, in any state, without a word to the user; freed at the end of the turn. */
+/* Close at once, in any state, without telling the user; freed at the end of the turn. */
 static void
 client_close(struct http1_client *client)
 {
@@ -117,7 +117,10 @@ client_content(struct upstream *upstream, struct slice data)
 	return sender_content(&client_of(upstream)->sender, data);
 }
 
-/* Once a tunnel's client has ended and all it sent has left, the backend learns of the end. */
+/*
+ * When a tunnel's client has ended its side and all its bytes have been sent, end our side to the
+ * backend.
+ */
 static void
 shut_if_drained(struct http1_client *client)
 {
@@ -140,8 +143,10 @@ client_content_end(struct upstream *upstream, const struct fields *trailers)
 {
 	struct http1_client *client = client_of(upstream);
 
-	/* Some servers add what stands in trailers to the fields of the next request (aiohttp 3.8
-	 * does), which may be another client's. */
+	/*
+	 * Some servers (aiohttp 3.8) add trailers to the fields of the next request, which may be
+	 * another client's.
+	 */
 	client->no_reuse = client->no_reuse || has_trailers(trailers);
 	if (client->tunnel)
 		client->tunnel_shut = true;
@@ -201,7 +206,7 @@ client_resume(struct task *task)
 	catch_up(client);
 	if (client->state == HTTP1_CLIENT_CLOSED)
 		return;
-	/* A tunnel whose backend has ended both its sides has no peer left to speak to. */
+	/* A backend that ended its side of a tunnel and takes no more bytes is gone. */
 	if (client->tunnel_ended && client->sender.failed)
 		http1_client_fail(client, UPSTREAM_BROKEN);
 	else
@@ -339,8 +344,10 @@ client_opened(struct backend_conn *connection, struct upstream_user *user)
 	client->resume_task.run = client_resume;
 	connection->conn.ready = client_ready;
 	user->ops->connected(user, &client->upstream);
-	/* A backend may have spoken, and gone, before it was asked: that edge will not be told
-	 * again. */
+	/*
+	 * A backend may have sent bytes, or closed, before the request: the loop does not report
+	 * that again.
+	 */
 	if (client->upstream.user != NULL && connection->conn.readable)
 		http1_client_pump(client);
 }
@@ -385,7 +392,7 @@ http1_client_fail(struct http1_client *client, enum upstream_failure failure)
 	struct upstream_user *user = client->upstream.user;
 	enum repeat repeat = REPEAT_NOT;
 
-	/* Only what is idempotent, or what was never sent at all. */
+	/* Only an idempotent request, or one that was never sent. */
 	if (!client->answer_begun &&
 	    (method_is_idempotent(client->method) || client->sender.sent == 0))
 		repeat = client->reused ? REPEAT_STALE : REPEAT_BROKEN;
