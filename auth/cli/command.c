@@ -157,16 +157,35 @@ command_confirm(const struct command_context *context, const char *question, con
 	return yes;
 }
 
+/* The path of a record in the API; the caller frees it. NULL when memory is short. */
+static char *
+record_path(enum record_kind kind, const char *id)
+{
+	char prefix[32];
+
+	snprintf(prefix, sizeof(prefix), "/v1/%s/", record_types[kind].nouns);
+	return client_path(prefix, id, "");
+}
+
+int
+command_get(struct command_context *context, enum record_kind kind)
+{
+	char *path = record_path(kind, context->options->args[0]);
+	int result = command_show(context, "GET", path, NULL, kind);
+
+	free(path);
+	return result;
+}
+
 int
 command_delete(struct command_context *context, enum record_kind kind)
 {
 	const struct options *options = context->options;
 	const char *noun = record_types[kind].noun;
-	char question[32], prefix[32];
+	char question[32];
 	int worst = CLI_OK;
 
 	snprintf(question, sizeof(question), "Delete %s", noun);
-	snprintf(prefix, sizeof(prefix), "/v1/%s/", record_types[kind].nouns);
 	for (size_t i = 0; i < options->arg_count; i++) {
 		struct answer answer;
 		char *path;
@@ -176,7 +195,7 @@ command_delete(struct command_context *context, enum record_kind kind)
 			worst = CLI_REFUSED;
 			continue;
 		}
-		path = client_path(prefix, options->args[i], "");
+		path = record_path(kind, options->args[i]);
 		result = command_call(context, "DELETE", path, NULL, &answer);
 		answer_clear(&answer);
 		free(path);

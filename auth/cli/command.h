@@ -53,6 +53,9 @@ int command_list(struct command_context *context, const char *path, enum record_
  */
 bool command_confirm(const struct command_context *context, const char *question, const char *id);
 
+/* Show the record that the first argument names. */
+int command_get(struct command_context *context, enum record_kind kind);
+
 /* Delete each record named by the arguments, after asking. */
 int command_delete(struct command_context *context, enum record_kind kind);
 

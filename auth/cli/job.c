@@ -57,11 +57,7 @@ list_run(struct command_context *context)
 static int
 get_run(struct command_context *context)
 {
-	char *path = client_path("/v1/jobs/", context->options->args[0], "");
-	int result = command_show(context, "GET", path, NULL, RECORD_JOB);
-
-	free(path);
-	return result;
+	return command_get(context, RECORD_JOB);
 }
 
 static bool

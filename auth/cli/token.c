@@ -176,11 +176,7 @@ list_run(struct command_context *context)
 static int
 get_run(struct command_context *context)
 {
-	char *path = client_path("/v1/tokens/", context->options->args[0], "");
-	int result = command_show(context, "GET", path, NULL, RECORD_TOKEN);
-
-	free(path);
-	return result;
+	return command_get(context, RECORD_TOKEN);
 }
 
 static int
