@@ -67,10 +67,10 @@ check() {
 check_names() {
 	local name
 	# What the model defines itself is an inline.
-	for name in $(grep -oE '\b[a-z][a-z_]*\(\)' "$model" | sort -u); do
-		grep -q "^inline ${name%()}(" "$model" && continue
+	for name in $(grep -ohE '\b[a-z][a-z_]*\(\)' "$top"/tests/model/*.pml | sort -u); do
+		grep -q "^inline ${name%()}(" "$top"/tests/model/*.pml && continue
 		grep -rqw "${name%()}" --include='*.[ch]' "$top/auth" "$top/proxy" "$top/include" && continue
-		echo "revocation.pml names $name, which the code does not have"
+		echo "a file of the model names $name, which the code does not have"
 		wrong=$((wrong + 1))
 	done
 }
