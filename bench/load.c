@@ -30,8 +30,7 @@
 #define DEPTH_MAX 64
 #define OPENING_MAX 100
 
-/* An unfinished frame of 128 bytes: masked with zeros, so that an echo of it is right as it stands.
- */
+/* An unfinished frame of 128 bytes, masked with zeros, so that its echo is the same bytes. */
 static const char frame[8 + 120] = {(char)0x82, (char)(0x80 | 122), 0, 0, 0, 0, 'j', 'g'};
 
 enum mode { MODE_REQUESTS, MODE_CLOSE, MODE_WEBSOCKET, MODE_IDLE, MODE_IDLE_WEBSOCKET };
