@@ -9,8 +9,7 @@
 #include "jobgate/directory.h"
 
 #define ENTRIES 1000000
-#define WATCHED \
-	100000 /* that requests rely on now: they are read again without a look-up */
+#define WATCHED 100000 /* that requests rely on now: they are read again without a look-up */
 #define ID_LEN 16
 
 /* A store that takes reads and answers when told to. */

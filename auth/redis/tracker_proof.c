@@ -13,8 +13,8 @@
  * - Redis still has both connections, and so knows what was read and where to send invalidations,
  *   and answers for one of our keys,
  * - the PONG of the push connection has come, after all that was pushed before it,
- * - and the server that is read is the primary, or a replica that has all that the primary had after
- *   the proof began; where sentinels name the primary, most of them still named the same one.
+ * - and the server that is read is the primary, or a replica that has all that the primary had
+ * after the proof began; where sentinels name the primary, most of them still named the same one.
  */
 
 /* ---- the end of a proof ---- */

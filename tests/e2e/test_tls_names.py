@@ -147,7 +147,7 @@ def test_ocsp_is_stapled(gateways, pki, respond, make_folder):
 
 
 @pytest.mark.parametrize("answer, words", [
-    ("another", "for another certificate"), ("revoked", "does not say that the certificate is good"), ("garbage", "not an OCSP response"), ("unchained", "its issuer"),
+    ("another", "for another certificate"), ("revoked", "does not say that the certificate is good"), ("garbage", "not an OCSP response"), ("unchained", "the issuer's certificate"),
     ("missing", "No such file")])
 def test_bad_ocsp(pki, respond, make_folder, sanitizer, answer, words):
     folder = make_folder("chain")
