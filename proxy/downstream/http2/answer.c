@@ -284,7 +284,7 @@ client_last_words(struct exchange_client *client, struct slice data)
 
 	if (stream->send_window < (int32_t)data.len)
 		return false;
-	client_whole(client, data);
+	client_reply_content(client, data);
 	stream->answer_ended = true;
 	stream->quota = OUT_MAX;
 	push_own(stream);
@@ -447,7 +447,7 @@ const struct exchange_client_ops http2_client_ops = {
     .interim = client_interim,
     .answer = client_answer,
     .content = client_content,
-    .whole = client_whole,
+    .reply_content = client_reply_content,
     .last_words = client_last_words,
     .content_end = client_content_end,
     .progress = client_progress,
