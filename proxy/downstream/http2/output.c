@@ -132,9 +132,16 @@ http2_send(struct http2_session *session)
 }
 
 uint64_t
-http2_acknowledged(const struct http2_session *session)
+http2_acknowledged(struct http2_session *session)
 {
-	return session->sent - conn_unacknowledged(&session->connection->conn);
+	uint64_t now_ms = session_now_ms(session);
+
+	if (session->acknowledged_ms != now_ms) {
+		session->acknowledged_ms = now_ms;
+		session->acknowledged =
+		    session->sent - conn_unacknowledged(&session->connection->conn);
+	}
+	return session->acknowledged;
 }
 
 bool

@@ -164,8 +164,10 @@ struct http2_session {
 				no need */
 
 	/* What goes. */
-	struct buffer *out;  /* to be sent; NULL: nothing */
-	uint64_t sent;	     /* bytes that the kernel took */
+	struct buffer *out;	  /* to be sent; NULL: nothing */
+	uint64_t sent;		  /* bytes that the kernel took */
+	uint64_t acknowledged;	  /* of these, by the client's TCP, */
+	uint64_t acknowledged_ms; /* at this time */
 	uint64_t whole_at;   /* where the first frame begins of which nothing was sent, likewise */
 	uint64_t cut_at;     /* where the content begins of a frame that was sent in part */
 	uint32_t cut_stream; /* whose it is; 0: no DATA was sent in part */
@@ -381,8 +383,11 @@ http2_out_at(const struct http2_session *session)
 /* Send what the socket takes. IO_OK: all is gone. */
 enum io http2_send(struct http2_session *session);
 
-/* Bytes that the client's TCP has acknowledged: see http1_acknowledged. */
-uint64_t http2_acknowledged(const struct http2_session *session);
+/*
+ * Bytes that the client's TCP has acknowledged: see http1_acknowledged. The kernel is asked once a
+ * millisecond at most, however many streams wait for the client.
+ */
+uint64_t http2_acknowledged(struct http2_session *session);
 
 /* Let the last frame of a stream end it. False: it has left, or there is none. */
 bool http2_mark_end(struct http2_stream *stream);

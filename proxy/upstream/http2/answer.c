@@ -49,27 +49,40 @@ credit_stream(struct backend_stream *stream, size_t bytes)
 
 /* ---- content ---- */
 
-/* Keep what the user does not take. False: memory is short. */
+void
+backend_stream_drop_block(struct backend_stream *stream)
+{
+	struct buffer *block = stream->in;
+
+	stream->in = block->next;
+	buffer_give(stream->session->options->buffers, block);
+}
+
+/* Keep what the user does not take, in as many blocks as it needs. False: memory is short. */
 static bool
 keep_content(struct backend_stream *stream, struct slice content)
 {
 	struct buffer_pool *buffers = stream->session->options->buffers;
-	struct buffer *in = stream->in, *larger;
+	struct buffer *last;
+	size_t n;
 
-	if (content.len == 0)
-		return true;
-	if (in != NULL && buffer_room(in) < content.len)
-		buffer_compact(in);
-	if (in == NULL || buffer_room(in) < content.len) {
-		larger = buffer_take(buffers, 2 * buffer_len(in) + content.len);
-		if (larger == NULL)
-			return false;
-		if (in != NULL)
-			buffer_append(larger, buffer_bytes(in));
-		buffer_give(buffers, in);
-		stream->in = in = larger;
+	while (content.len > 0) {
+		if (stream->in == NULL || buffer_room(stream->in_last) == 0) {
+			n = stream->in == NULL && content.len < BUFFER_LARGE ? content.len
+									     : BUFFER_LARGE;
+			last = buffer_take(buffers, n);
+			if (last == NULL)
+				return false;
+			last->next = NULL;
+			*(stream->in == NULL ? &stream->in : &stream->in_last->next) = last;
+			stream->in_last = last;
+		}
+		n = buffer_room(stream->in_last);
+		if (n > content.len)
+			n = content.len;
+		buffer_append(stream->in_last, (struct slice){content.at, n});
+		content = slice_after(content, n);
 	}
-	buffer_append(in, content);
 	return true;
 }
 
@@ -99,10 +112,8 @@ backend_stream_push(struct backend_stream *stream)
 		if (stream->state == BACKEND_STREAM_CLOSED || taken == 0)
 			return;
 		stream->in->start += (uint32_t)taken;
-		if (buffer_len(stream->in) == 0) {
-			buffer_give(stream->session->options->buffers, stream->in);
-			stream->in = NULL;
-		}
+		if (buffer_len(stream->in) == 0)
+			backend_stream_drop_block(stream);
 		credit_stream(stream, taken);
 	}
 	if (stream->answer_ended) {

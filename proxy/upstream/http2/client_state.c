@@ -58,13 +58,24 @@ backend_stream_set_state(struct backend_stream *stream, enum backend_stream_stat
 	stream->state = to;
 }
 
+/* Bytes of content that the user has not taken. */
+static size_t
+content_kept(const struct backend_stream *stream)
+{
+	size_t len = 0;
+
+	for (const struct buffer *block = stream->in; block != NULL; block = block->next)
+		len += buffer_len(block);
+	return len;
+}
+
 void
 backend_stream_dump(const struct backend_stream *stream, struct dump *dump)
 {
 	jg_dump_begin(dump, "backend_stream");
 	jg_dump_number(dump, "id", stream->id);
 	jg_dump_word(dump, "state", backend_stream_states[stream->state].name);
-	jg_dump_number(dump, "in", buffer_len(stream->in));
+	jg_dump_number(dump, "in", content_kept(stream));
 	if (stream->window.left > 0)
 		jg_dump_number(dump, "receive_window", (uint64_t)stream->window.left);
 	if (stream->send_window > 0)

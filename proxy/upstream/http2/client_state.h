@@ -96,7 +96,8 @@ struct backend_stream {
 	/* What comes. */
 	struct h2_content announced; /* of the answer, against what its head said */
 	struct h2_window window;
-	struct buffer *in;	 /* content that the user has not taken; NULL: none */
+	struct buffer *in;	 /* content that the user has not taken, in blocks; NULL: none */
+	struct buffer *in_last;	 /* the last of these blocks */
 	struct buffer *trailers; /* field lines, when they have come; NULL: none */
 };
 
@@ -241,6 +242,9 @@ void backend_session_on_block(struct backend_session *session, struct slice byte
 /* DATA has come, within the windows: its content, and the bytes that it counts in them. */
 void backend_stream_on_content(
     struct backend_stream *stream, struct slice content, uint32_t counted, bool end_stream);
+
+/* The first block of kept content goes. */
+void backend_stream_drop_block(struct backend_stream *stream);
 
 /* Hand on what the user takes now of the answer, and its end. */
 void backend_stream_push(struct backend_stream *stream);

@@ -78,9 +78,10 @@ backend_stream_close(struct backend_stream *stream)
 		TAILQ_REMOVE(&session->flushes, stream, flush_link);
 	session->stream_count--;
 	backend_stream_give_window(stream);
-	buffer_give(buffers, stream->in);
+	while (stream->in != NULL)
+		backend_stream_drop_block(stream);
 	buffer_give(buffers, stream->trailers);
-	stream->in = stream->trailers = NULL;
+	stream->trailers = NULL;
 	loop_defer(session->options->loop, &stream->free_task);
 	backend_session_wake(session); /* another state may suit it now */
 }
