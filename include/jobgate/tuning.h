@@ -84,8 +84,8 @@ struct backend_tuning {
 	size_t turn_bytes; /* bytes of an answer that are read in one turn, so that others do not
 			      wait longer */
 	unsigned interims_max;	 /* interim answers to one request */
-	uint64_t settings_ms;	  /* for SETTINGS of HTTP/2 to come, and ours to be acknowledged */
-	uint64_t ping_ms;	  /* for the answer to a PING on a connection that is silent */
+	uint64_t settings_ms;	 /* for SETTINGS of HTTP/2 to come, and ours to be acknowledged */
+	uint64_t ping_ms;	 /* for the answer to a PING on a connection that is silent */
 	uint64_t keep_margin_ms; /* how long before the backend would close an idle connection we
 				    close it */
 };
