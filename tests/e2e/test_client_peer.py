@@ -77,7 +77,7 @@ def test_a_stranger_hears_nothing(gateway, listen, planted):
     told = ask(gateway, socket)
     assert told.status == 3
     assert told.err == (f"jobgate: nothing was sent: user nobody listens at {socket}, where any user could have put a socket\n"
-                        "If that is your gateway, run this as that user, or set the gateway's control.socket "
+                        "If this is your gateway, run this command as that user, or set the gateway's control.socket "
                         "to a path where only it and root can write.\n")
     assert heard() == b""
 
