@@ -226,8 +226,8 @@ bool exchange_is_allowed(const struct exchange *exchange);
 bool exchange_awaits_content(const struct exchange *exchange);
 
 /*
- * True when its client's content may stop coming for as long as it likes: a gRPC call, whose
- * streams may be silent. Once it takes content, that is: it was allowed then.
+ * True when its client's content may stop coming for as long as it likes: a gRPC call over HTTP/2,
+ * whose streams may be silent. Once it takes content, that is: it was allowed then.
  */
 bool exchange_may_be_silent(const struct exchange *exchange);
 

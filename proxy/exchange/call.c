@@ -50,6 +50,10 @@ refuse_unfit(struct exchange *exchange, const struct request *request)
 		refuse(exchange, 404, SLICE("Not found"), SLICE("There is nothing at this path."));
 		return true;
 	}
+	if (exchange->tunnel_only) {
+		exchange_refuse_tunnel(exchange);
+		return true;
+	}
 	if (request->method_id == METHOD_OTHER) {
 		refuse(exchange, 405, SLICE("Method not allowed"),
 		    SLICE("The control API does not have this method."));

@@ -195,13 +195,17 @@ exchange_start_deadline(struct exchange *exchange, uint64_t ms)
 	timer_start(loop, &exchange->timer, ms);
 }
 
-/* How long nothing may move. A stream of gRPC may be silent, as a tunnel may. */
+/*
+ * How long nothing may move. A stream of gRPC may be silent, as a tunnel may; a client that does
+ * not read what waits for it is not silent but slow.
+ */
 static uint64_t
 patience_ms(const struct exchange *exchange)
 {
 	const struct timeouts *timeouts = &exchange->context->options.timeouts;
 
-	if (exchange->state == EXCHANGE_TUNNEL || is_grpc_call(&exchange->grpc))
+	if (exchange->state == EXCHANGE_TUNNEL ||
+	    (is_grpc_call(&exchange->grpc) && !exchange->client_full))
 		return timeouts->tunnel;
 	return exchange->state == EXCHANGE_AWAITING ? timeouts->first_byte : timeouts->answer;
 }
@@ -326,7 +330,7 @@ exchange_is_allowed(const struct exchange *exchange)
 bool
 exchange_may_be_silent(const struct exchange *exchange)
 {
-	return is_grpc_call(&exchange->grpc) && exchange->state != EXCHANGE_LOCAL;
+	return exchange->grpc.takes_trailers && exchange->state != EXCHANGE_LOCAL;
 }
 
 bool

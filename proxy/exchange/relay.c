@@ -216,8 +216,9 @@ exchange_takes_content(const struct exchange *exchange)
 	switch (exchange->state) {
 	case EXCHANGE_AWAITING:
 	case EXCHANGE_RELAYING:
-		/* What follows a request for an upgrade may be bytes of the other protocol. */
-		return exchange->upgrade.len == 0;
+		/* What follows a request for an upgrade may be bytes of the other protocol. What
+		 * follows a request without content would be read as another request. */
+		return exchange->upgrade.len == 0 && !exchange->content_ended;
 	case EXCHANGE_TUNNEL:
 	case EXCHANGE_LOCAL:
 		return !exchange->content_ended;

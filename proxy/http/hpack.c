@@ -267,7 +267,8 @@ skip_rest(struct hpack_decoder *decoder, struct input *in)
 
 	in->at += n;
 	decoder->skip -= n;
-	if (decoder->skip > 0 || !decoder->value_follows)
+	/* The caller lets go of what was dropped before a value that may be cut is begun. */
+	if (n > 0 || decoder->skip > 0 || !decoder->value_follows)
 		return HPACK_OK;
 	status = read_string(in, &ignored);
 	if (status == HPACK_OK)

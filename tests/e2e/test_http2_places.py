@@ -70,6 +70,17 @@ def test_control_host(gateway, operator):
         assert client.answer(client.request(CONTROL_HOST, path="/v1/jobs")).status == 401
 
 
+def test_a_tunnel_to_the_control_api(gateway, operator):
+    """Bytes behind an extended CONNECT would reach the control process as requests of its next caller."""
+    with H2Client(gateway.address) as client:
+        stream = client.connect(CONTROL_HOST, operator, "/v1/jobs/none", [("sec-websocket-version", "13")])
+        client.send(client.data(stream, b"DELETE /v1/jobs/other HTTP/1.1\r\nX-A: "))
+        assert client.answer(stream).status == 501
+        for _ in range(20):
+            answer = client.answer(client.request(CONTROL_HOST, operator, path="/v1/jobs"))
+            assert answer.status == 200 and "items" in json.loads(answer.body)
+
+
 def test_authorize(gateway, ports, scene_of):
     scene = scene_of(gateway)
     with H2Client(("127.0.0.1", ports["authorize"])) as client:

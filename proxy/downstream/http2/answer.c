@@ -334,7 +334,7 @@ http2_take_turns(struct http2_session *session)
 {
 	struct http2_stream *stream;
 
-	while (session->send_window > 0 && buffer_len(session->out) < OUT_MAX) {
+	while (!session->failed && session->send_window > 0 && buffer_len(session->out) < OUT_MAX) {
 		stream = TAILQ_FIRST(&session->turns);
 		if (stream == NULL)
 			break;

@@ -87,7 +87,8 @@ http2_credit_stream(struct http2_stream *stream, size_t bytes)
 	stream->credit += (uint32_t)bytes;
 	if (stream->client_ended || stream->credit < stream->window / 2)
 		return;
-	if (stream->in == NULL && is_fast(stream)) /* the exchange keeps up, too */
+	if (stream->in == NULL && is_fast(stream) && stream->exchange != NULL &&
+	    exchange_is_allowed(stream->exchange)) /* the exchange keeps up, too */
 		grow_stream(stream);
 	stream->widened_ms = session_now_ms(stream->session);
 	widen(stream->session, stream->id, stream->credit);

@@ -87,6 +87,7 @@ static const struct {
     {3, 20000},
     {20000, 3},
     {20000, 20000},
+    {20000, 5000},
     {HPACK_SKIP_MIN - 1, HPACK_SKIP_MIN - 1},
     {HPACK_SKIP_MIN, HPACK_SKIP_MIN},
     {HPACK_SKIP_MIN, 0},
