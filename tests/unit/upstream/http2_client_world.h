@@ -123,7 +123,7 @@ static inline void
 expect_reset(uint32_t stream, enum h2_error error)
 {
 	struct h2_frame frame;
-	struct slice payload;
+	struct slice payload = {0};
 
 	assert_true(find_frame(H2_RST_STREAM, &frame, &payload));
 	assert_int_equal(frame.stream, stream);
