@@ -228,8 +228,7 @@ exchange_session_expired(struct exchange *exchange)
 			SLICE("the session has expired")});
 }
 
-/* Its time is over, whatever moves. */
-static void
+void
 exchange_time_over(struct exchange *exchange)
 {
 	if (exchange->by_session &&
@@ -293,7 +292,11 @@ exchange_expired(struct timer *timer)
 	case EXCHANGE_TUNNEL:
 		exchange_end(exchange, OUTCOME_TUNNEL_IDLE, END_ABANDONED);
 		break;
-	case EXCHANGE_CONNECTING: /* the connection has its own deadline */
+	case EXCHANGE_CONNECTING: /* the connection has its own deadline, and waits longer */
+		if (exchange->ends_ms != 0)
+			exchange_start_deadline(
+			    exchange, exchange->context->options.timeouts.connect);
+		break;
 	case EXCHANGE_ENDED:
 		break;
 	}

@@ -154,6 +154,9 @@ void exchange_start_deadline(struct exchange *exchange, uint64_t ms);
 /* From AWAITING on: something moved, so the time of the state begins again. */
 void exchange_restart_deadline(struct exchange *exchange);
 
+/* Its time is over (ends_ms), whatever moves: that of its session, or of a gRPC call. */
+void exchange_time_over(struct exchange *exchange);
+
 /* It has to end at this time, if not before. */
 static inline void
 exchange_end_by(struct exchange *exchange, uint64_t ends_ms)

@@ -92,7 +92,7 @@ read_content(
 	} else if (exchange->content_ended) {
 		exchange_local_content_end(exchange);
 	} else {
-		timer_start(context->loop, &exchange->timer, context->options.timeouts.body);
+		exchange_start_deadline(exchange, context->options.timeouts.body);
 		if (request->expect_continue)
 			exchange->client->ops->interim(exchange->client,
 			    &(struct response){.status = 100, .reason = SLICE("Continue")});

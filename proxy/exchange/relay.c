@@ -51,6 +51,10 @@ exchange_send_request(struct exchange *exchange, bool fresh)
 	exchange_catch_up(context);
 	if (exchange->state == EXCHANGE_ENDED)
 		return;
+	if (exchange->ends_ms != 0 && loop_now_ms(context->loop) >= exchange->ends_ms) {
+		exchange_time_over(exchange);
+		return;
+	}
 	CHECK(upstream != NULL && exchange->kept != NULL, exchange_dump, exchange);
 	CHECK(exchange_is_allowed(exchange) || exchange->peer->purpose == FOR_METRICS,
 	    exchange_dump, exchange);

@@ -255,6 +255,34 @@ a_deadline_that_passes_while_a_connection_is_made(void **state)
 	assert_int_equal(upstream()->begun, 0);
 }
 
+/* A connection may take longer than timeouts.connect: others may have tried before. */
+static void
+a_deadline_behind_that_of_the_connection(void **state)
+{
+	(void)state;
+	fake_pool.to_make[0] = true;
+	call_with("POST", true, TYPE "grpc-timeout: 4000m\n");
+	pass(CONNECT_MS + 100);
+	assert_int_equal(world.client.ends, 0);
+	pass(4000 - CONNECT_MS);
+	ASSERT_TRAILERS_ONLY("grpc-status: 4\n");
+	assert_int_equal(upstream()->begun, 0);
+}
+
+/* The worker was stopped: the connection is up before the timer has run. */
+static void
+nothing_is_sent_behind_its_deadline(void **state)
+{
+	(void)state;
+	fake_pool.to_make[0] = true;
+	call_with("POST", true, TYPE "grpc-timeout: 500m\n");
+	ahead_ms += 600;
+	jg_directory_good(world.store.directory, world_now(&world) + 600);
+	TELL(connected, &upstream()->upstream);
+	ASSERT_TRAILERS_ONLY("grpc-status: 4\n");
+	assert_int_equal(upstream()->begun, 0);
+}
+
 static void
 a_deadline_that_passes_while_the_store_is_asked(void **state)
 {
@@ -439,6 +467,8 @@ main(void)
 	    TEST(a_service_that_is_taken_for_http1),
 	    TEST(a_deadline_that_passes_before_the_answer),
 	    TEST(a_deadline_that_passes_while_a_connection_is_made),
+	    TEST(a_deadline_behind_that_of_the_connection),
+	    TEST(nothing_is_sent_behind_its_deadline),
 	    TEST(a_deadline_that_passes_while_the_store_is_asked),
 	    TEST(a_deadline_that_passes_in_a_stream),
 	    TEST(a_deadline_within_a_message_cuts_it),
