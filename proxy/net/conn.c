@@ -144,13 +144,18 @@ conn_skip(struct conn *conn, size_t n)
 }
 
 void
+conn_ask_again(struct conn *conn)
+{
+	conn->readable = true;
+	conn->drained = false;
+	conn->read_short = false;
+}
+
+void
 conn_look_again(struct conn *conn)
 {
-	if (conn->read_short) {
-		conn->readable = true;
-		conn->drained = false;
-	}
-	conn->read_short = false;
+	if (conn->read_short)
+		conn_ask_again(conn);
 }
 
 enum io

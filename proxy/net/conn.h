@@ -89,6 +89,9 @@ bool conn_skip(struct conn *conn, size_t n);
  */
 void conn_look_again(struct conn *conn);
 
+/* Make the next read ask the socket, whatever the loop has said. */
+void conn_ask_again(struct conn *conn);
+
 /*
  * The end of a tunnel does so when nothing has come for this many milliseconds. To read once more
  * behind each message would cost one more system call.

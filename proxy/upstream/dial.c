@@ -85,6 +85,19 @@ dial_exhausted(struct dial *dial)
 	redial_left(dial);
 }
 
+/* What ALPN offers to the backend. */
+static enum tls_protocols
+offered_protocols(const struct dial *dial)
+{
+	const struct pool_options *options = &dial->pool->options;
+
+	if (backend_is_http2(dial->backend))
+		return TLS_HTTP2;
+	return options->http2 != NULL && options->settings.http2.https && !dial->exclusive
+		   ? TLS_HTTP2_OR_HTTP1
+		   : TLS_HTTP1;
+}
+
 /* What the backend speaks on the connection that is up; NULL: not what its URL says. */
 static const struct upstream_protocol *
 agreed_protocol(const struct dial *dial)
@@ -94,8 +107,9 @@ agreed_protocol(const struct dial *dial)
 
 	if (dial->backend->scheme == JOB_URL_H2C)
 		return options->http2;
+	/* A backend may choose what was not offered: OpenSSL does not compare. */
 	if (tls != NULL && tls_is_http2(tls))
-		return options->http2;
+		return offered_protocols(dial) == TLS_HTTP1 ? NULL : options->http2;
 	return dial->backend->scheme == JOB_URL_GRPCS ? NULL : options->http1;
 }
 
@@ -110,7 +124,8 @@ dial_up(struct dial *dial)
 
 	CHECK(user != NULL && made->conn.fd >= 0 && LIST_EMPTY(&dial->parallel), dial_dump, dial);
 	if (protocol == NULL) {
-		dial->failure = UPSTREAM_NOT_HTTP2;
+		dial->failure =
+		    backend_is_http2(backend) ? UPSTREAM_NOT_HTTP2 : UPSTREAM_BAD_ANSWER;
 		dial_exhausted(dial);
 		return;
 	}
@@ -165,18 +180,6 @@ static void
 handshake_ready(struct conn *conn)
 {
 	dial_handshake(backend_conn_of(conn)->dial);
-}
-
-static enum tls_protocols
-offered_protocols(const struct dial *dial)
-{
-	const struct pool_options *options = &dial->pool->options;
-
-	if (backend_is_http2(dial->backend))
-		return TLS_HTTP2;
-	return options->http2 != NULL && options->settings.http2.https && !dial->exclusive
-		   ? TLS_HTTP2_OR_HTTP1
-		   : TLS_HTTP1;
 }
 
 void

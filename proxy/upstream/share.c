@@ -73,13 +73,13 @@ make_own(struct dial *dial)
 	dial_begin(dial);
 }
 
-/* Nothing is being made any more: the first one that waits begins. */
+/* Nothing is being made any more: the first one that waits begins, and others if it fails. */
 static void
 next_leads(struct backend *backend)
 {
-	struct dial *dial = TAILQ_FIRST(&backend->waiting);
+	struct dial *dial;
 
-	if (dial != NULL && backend->making == NULL)
+	while (backend->making == NULL && (dial = TAILQ_FIRST(&backend->waiting)) != NULL)
 		make_own(dial);
 }
 

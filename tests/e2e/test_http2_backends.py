@@ -247,8 +247,6 @@ def test_http1_at_an_h2c_url_is_told(gateway, records):
     client.send(scene.request(host=f"{job}.{DOMAIN}"))
     connection = scene.backend.accept()
     connection.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
-    other = scene.backend.accept()
-    other.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
     response = client.read_response()
     assert response.status == 502 and b"HTTP/2" in response.body
     scene.close()

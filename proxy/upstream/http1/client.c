@@ -221,7 +221,7 @@ client_still_idle(struct backend_conn *connection)
 	size_t n;
 
 	/* An idle backend must not send anything. */
-	conn->readable = true;
+	conn_ask_again(conn);
 	if (conn_read(conn, &byte, 1, &n) == IO_AGAIN)
 		return true;
 	client_close(client_on(connection));

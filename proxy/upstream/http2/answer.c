@@ -216,6 +216,7 @@ take_trailers(struct backend_stream *stream, const struct hpack_block *block, bo
 		return;
 	}
 	if (!end_stream || !h2_trailers_read(block, NULL, &trailers) ||
+	    trailers.count > stream->session->options->head.fields ||
 	    !h2_content_whole(&stream->announced)) {
 		backend_stream_bad(stream, H2_PROTOCOL_ERROR);
 		return;

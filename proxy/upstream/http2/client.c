@@ -103,7 +103,9 @@ client_takes(const struct backend_conn *connection)
 	const struct backend_session *session = backend_session_of(connection);
 
 	return session != NULL &&
-	       (session->state == BACKEND_SESSION_SHARED || session->state == BACKEND_SESSION_IDLE);
+	       (session->state == BACKEND_SESSION_SHARED ||
+		   session->state == BACKEND_SESSION_IDLE) &&
+	       session->stream_count < backend_session_streams_max(session);
 }
 
 static struct upstream *
@@ -125,8 +127,8 @@ client_still_idle(struct backend_conn *connection)
 {
 	struct backend_session *session = backend_session_of(connection);
 
-	connection->conn.readable = true;
-	backend_session_work(session);
+	conn_ask_again(&connection->conn);
+	backend_session_work_idle(session);
 	return session->state == BACKEND_SESSION_IDLE;
 }
 

@@ -91,7 +91,7 @@ struct backend_stream {
 	uint32_t quota;		/* content that it may write before the next stream's turn */
 	uint64_t head_at;	/* where its head begins in what is sent */
 	uint64_t last_frame_at; /* where its last HEADERS or DATA begins */
-	uint64_t heard;		/* session->received when it began */
+	uint64_t began_ms;
 
 	/* What comes. */
 	struct h2_content announced; /* of the answer, against what its head said */
@@ -122,6 +122,7 @@ struct backend_session {
 
 	struct buffer *in; /* received, not dealt with; NULL: none */
 	uint64_t received; /* bytes */
+	uint64_t heard_ms; /* when the last of them came */
 	struct h2_gather block;
 	struct h2_window window;
 	struct overhead overhead;
@@ -131,6 +132,7 @@ struct backend_session {
 	uint64_t settings_due_ms; /* OPENING: the backend's SETTINGS */
 	uint64_t ack_due_ms;	  /* the acknowledgement of ours */
 	uint64_t ping_due_ms;	  /* the answer to our PING */
+	uint64_t pinged_ms;	  /* when it was sent; 0: never */
 	uint64_t idle_due_ms;	  /* IDLE: how long it may stay in the pool */
 	struct task work_task, free_task;
 };
@@ -187,6 +189,12 @@ void backend_stream_dump(const struct backend_stream *stream, struct dump *dump)
 
 /* Do what can be done now, and send what waits. */
 void backend_session_work(struct backend_session *session);
+
+/*
+ * The same for a session without streams, from within pool_acquire: no exchange ends in it, as none
+ * catches up with the records.
+ */
+void backend_session_work_idle(struct backend_session *session);
 
 /* The same, when the socket is ready, or as a task, or when its time has come. */
 void backend_session_ready(struct conn *conn);

@@ -46,11 +46,11 @@ backend_session_close(struct backend_session *session)
 
 /* Only what is idempotent, or what was never sent at all (RFC 9110 section 9.2.2). */
 static enum repeat
-repeat_of(const struct backend_stream *stream)
+repeat_of(const struct backend_stream *stream, enum upstream_failure failure)
 {
 	bool unseen = stream->id == 0 || h2_output_waits(&stream->session->output, stream->head_at);
 
-	if (stream->state == BACKEND_STREAM_RELAYING ||
+	if (failure == UPSTREAM_NOT_HTTP2 || stream->state == BACKEND_STREAM_RELAYING ||
 	    (!method_is_idempotent(stream->method) && !unseen))
 		return REPEAT_NOT;
 	return stream->first ? REPEAT_BROKEN : REPEAT_STALE;
@@ -67,7 +67,7 @@ backend_session_lost(struct backend_session *session, enum upstream_failure fail
 		pool_avoid(session->connection);
 	close_connection(session);
 	while ((stream = TAILQ_FIRST(&session->streams)) != NULL)
-		backend_stream_failed(stream, failure, repeat_of(stream));
+		backend_stream_failed(stream, failure, repeat_of(stream, failure));
 	/* Behind the tasks that free its streams. */
 	loop_defer(session->options->loop, &session->free_task);
 }

@@ -49,7 +49,7 @@ stream_begin(struct upstream *upstream, const struct request *request, struct sl
 	backend_stream_take_id(stream);
 	stream->method = request->method_id;
 	stream->request_ended = ends;
-	stream->heard = session->received;
+	stream->began_ms = backend_session_now_ms(session);
 	writer = begin_block(stream);
 	h2_encode_request(&writer, request, lines, session->connection->conn.tls != NULL);
 	end_block(stream, &writer, ends ? H2_END_STREAM : 0);
@@ -131,6 +131,10 @@ stream_content(struct upstream *upstream, struct slice data)
 
 	CHECK(stream->state == BACKEND_STREAM_AWAITING || stream->state == BACKEND_STREAM_RELAYING,
 	    backend_stream_dump, stream);
+	if (session->state == BACKEND_SESSION_CLOSED) {
+		stream->blocked = true;
+		return 0; /* its user will be told that it failed, and may repeat it */
+	}
 	if (session->output.failed || stream->stopped || stream->request_ended)
 		return data.len; /* nothing of it is wanted any more */
 	/* When others wait for their turn, this stream has to wait, too. */

@@ -48,6 +48,7 @@ fill(struct backend_session *session, size_t *budget)
 		return io;
 	session->in->end += (uint32_t)n;
 	session->received += n;
+	session->heard_ms = backend_session_now_ms(session);
 	*budget -= n < *budget ? n : *budget;
 	if (!overhead_read(&session->overhead, n, backend_session_now_ms(session)))
 		backend_session_fail(
@@ -156,6 +157,14 @@ become_idle(struct backend_session *session)
 	session->idle_due_ms = backend_session_now_ms(session) + session->options->settings.idle_ms;
 }
 
+/* Those that have been given to users, and those that may be, have to get an id each. */
+static bool
+ids_run_out(const struct backend_session *session)
+{
+	return session->next_id + 2 * (session->options->settings.http2.streams + 1) >
+	       H2_STREAM_LIMIT;
+}
+
 void
 backend_session_settle(struct backend_session *session)
 {
@@ -166,13 +175,14 @@ backend_session_settle(struct backend_session *session)
 
 	if (session->state == BACKEND_SESSION_CLOSED || !session->settings.received)
 		return;
-	if (session->state == BACKEND_SESSION_LEAVING || session->next_id > H2_STREAM_LIMIT) {
-		if (session->stream_count == 0)
-			backend_session_leave(session);
+	if (session->state == BACKEND_SESSION_LEAVING || ids_run_out(session)) {
+		backend_session_leave(session);
 		return;
 	}
 	if (session->stream_count == 0 && !opening) {
-		if (session->state != BACKEND_SESSION_IDLE)
+		if (backend_session_streams_max(session) == 0)
+			backend_session_leave(session);
+		else if (session->state != BACKEND_SESSION_IDLE)
 			become_idle(session);
 		return;
 	}
@@ -199,6 +209,8 @@ set_timer(struct backend_session *session)
 	due_ms = earlier(due_ms, session->ping_due_ms);
 	if (session->state == BACKEND_SESSION_IDLE)
 		due_ms = earlier(due_ms, session->idle_due_ms);
+	if (session->stream_count > 0) /* a reset behind data is seen when it is looked for */
+		due_ms = earlier(due_ms, now_ms + TUNNEL_LOOK_MS);
 	if (due_ms == UINT64_MAX)
 		timer_stop(&session->timer);
 	else
@@ -218,18 +230,12 @@ trim(struct backend_session *session)
 	set_timer(session);
 }
 
-void
-backend_session_work(struct backend_session *session)
+/* Read, tell the users, and send. */
+static void
+move_bytes(struct backend_session *session)
 {
 	bool held;
 
-	if (session->working || session->state == BACKEND_SESSION_CLOSED)
-		return;
-	/* Before bytes move: see pool_options. Streams, and the session, may end within the call.
-	 */
-	session->options->catch_up(session->options->ctx);
-	if (session->state == BACKEND_SESSION_CLOSED)
-		return;
 	conn_send_unsent(&session->connection->conn);
 	session->working = true;
 	if (!read_frames(session))
@@ -250,6 +256,26 @@ backend_session_work(struct backend_session *session)
 	backend_session_settle(session);
 	if (session->state != BACKEND_SESSION_CLOSED)
 		trim(session);
+}
+
+void
+backend_session_work(struct backend_session *session)
+{
+	if (session->working || session->state == BACKEND_SESSION_CLOSED)
+		return;
+	/* Before bytes move: see pool_options. Streams, and the session, may end within the call.
+	 */
+	session->options->catch_up(session->options->ctx);
+	if (session->state != BACKEND_SESSION_CLOSED)
+		move_bytes(session);
+}
+
+void
+backend_session_work_idle(struct backend_session *session)
+{
+	CHECK(session->stream_count == 0 && !session->working, backend_session_dump, session);
+	if (session->state != BACKEND_SESSION_CLOSED)
+		move_bytes(session);
 }
 
 void
@@ -285,7 +311,7 @@ backend_session_expired(struct timer *timer)
 	struct backend_session *session = container_of(timer, struct backend_session, timer);
 
 	/* What has come meanwhile counts, even if the worker was stopped. */
-	session->connection->conn.readable = true;
+	conn_ask_again(&session->connection->conn);
 	backend_session_work(session);
 	if (session->state == BACKEND_SESSION_CLOSED)
 		return;

@@ -1,6 +1,8 @@
 /* streams.c - the streams of a session: found by their id, begun, ended, reset. */
 #include "upstream/http2/client_state.h"
 
+#define PINGS_APART_MS (5 * 60 * 1000)
+
 static unsigned
 bucket_of(uint32_t id)
 {
@@ -99,22 +101,36 @@ reset(struct backend_session *session, uint32_t id, enum h2_error error)
 }
 
 /*
- * The backend has sent nothing since the stream began: perhaps the connection leads nowhere any
- * more. Later requests must not all learn that by their time-outs.
+ * The backend has been silent since the stream began, and for long enough: perhaps the connection
+ * leads nowhere any more. Later requests must not all learn that by their time-outs. Servers of
+ * gRPC take more than two PINGs in five minutes for an attack.
  */
 static void
 doubt(const struct backend_stream *stream)
 {
 	static const char payload[8] = "jobgate";
 	struct backend_session *session = stream->session;
+	uint64_t now_ms = backend_session_now_ms(session);
+	uint64_t since_ms =
+	    session->heard_ms > stream->began_ms ? session->heard_ms : stream->began_ms;
 	struct writer writer;
 
-	if (stream->heard != session->received || session->ping_due_ms != 0 ||
+	if (now_ms - since_ms < session->options->tuning->ping_ms || session->ping_due_ms != 0 ||
+	    (session->pinged_ms != 0 && now_ms - session->pinged_ms < PINGS_APART_MS) ||
 	    !h2_output_write(&session->output, H2_FRAME_HEAD_LEN + sizeof(payload), &writer))
 		return;
+	session->pinged_ms = now_ms;
 	h2_write_ping(&writer, false, payload);
 	h2_output_written(&session->output, &writer, true);
-	session->ping_due_ms = backend_session_now_ms(session) + session->options->tuning->ping_ms;
+	session->ping_due_ms = now_ms + session->options->tuning->ping_ms;
+}
+
+/* A head that could not leave for so long: no other request may wait behind it. */
+static bool
+is_stuck(const struct backend_stream *stream)
+{
+	return stream->id != 0 && backend_session_now_ms(stream->session) - stream->began_ms >=
+				      stream->session->options->tuning->ping_ms;
 }
 
 void
@@ -132,6 +148,11 @@ backend_stream_cut(struct backend_stream *stream, enum h2_error error)
 		if (!unseen && !stream->stopped) {
 			reset(session, stream->id, error);
 			doubt(stream);
+			/* What is on its way is nobody's content, and no attack either. */
+			if (stream->window.left > 0)
+				overhead_payload(&session->overhead, (uint64_t)stream->window.left);
+		} else if (unseen && is_stuck(stream)) {
+			backend_session_leave(session);
 		}
 	}
 	backend_stream_close(stream);

@@ -200,7 +200,7 @@ another_protocol(void **state)
 	(void)state;
 	write_literal(&saying, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
 	say();
-	expect_failed(user, UPSTREAM_NOT_HTTP2, REPEAT_BROKEN);
+	expect_failed(user, UPSTREAM_NOT_HTTP2, REPEAT_NOT);
 }
 
 /* Each one has to be answered: the backend has to read the answers before it is read again. */
