@@ -220,9 +220,8 @@ exchange_takes_content(const struct exchange *exchange)
 	switch (exchange->state) {
 	case EXCHANGE_AWAITING:
 	case EXCHANGE_RELAYING:
-		/* What follows a request for an upgrade may be bytes of the other protocol. What
-		 * follows a request without content would be read as another request. */
-		return exchange->upgrade.len == 0 && !exchange->content_ended;
+		/* What follows a request for an upgrade may be bytes of the other protocol. */
+		return exchange->upgrade.len == 0;
 	case EXCHANGE_TUNNEL:
 	case EXCHANGE_LOCAL:
 		return !exchange->content_ended;
@@ -246,7 +245,8 @@ exchange_content(struct exchange *exchange, struct slice data)
 	uint64_t max = exchange_content_max(exchange);
 	size_t taken;
 
-	if (!exchange_takes_content(exchange))
+	/* What follows a request without content would be read as another request. */
+	if (!exchange_takes_content(exchange) || exchange->content_ended)
 		return 0;
 	if (max > 0 && exchange->state != EXCHANGE_TUNNEL && exchange->bytes_in + data.len > max) {
 		exchange_client_failed(exchange, CLIENT_TOO_LARGE);
