@@ -9,6 +9,7 @@ from hyperframe import frame as frames
 from harness.gateway import DOMAIN
 from harness.h2 import H2Client
 from harness.h2_backend import H2Backend, read_for
+from harness.process import eventually
 from harness.raw import Closed
 from harness.scene import Scene
 
@@ -148,7 +149,8 @@ def test_a_refused_request_is_sent_once_more_elsewhere(scene):
     other.reply(other.next_stream())
     assert client.read_response().status == 200
     client = begin(scene, "FROB")  # no method that may be repeated
-    connection = next(c for c in (other, connection) if read_for(c, 0.3) or c.waiting())
+    both = (other, connection)
+    connection = eventually(lambda: next((c for c in both if read_for(c, 0.1) or c.waiting()), None), "the request to come")
     connection.reset(connection.next_stream(), REFUSED_STREAM)
     third = scene.backend.accept()
     third.reset(third.next_stream(), REFUSED_STREAM)

@@ -106,7 +106,7 @@ def test_the_client_says_so(shared, records):
     for noun, name in [("job", job), ("token", token.id)]:
         told = shared.cli(noun, "get", name)
         assert told.status == 1
-        assert f"what the store has of this {noun} is too large, more than 1 MiB or 1024 fields: delete it" in told.err
+        assert f"the store's record of this {noun} is too large, with more than 1 MiB or 1024 fields: delete it" in told.err
     assert Control(shared.socket_path, token.value).call("GET", "/v1/jobs").status == 401
     assert shared.cli("job", "set", job, "-l", "a=b").status == 1
     assert records.client.hget(records.job_key(job), "label:a") == "b"

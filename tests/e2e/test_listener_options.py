@@ -227,7 +227,7 @@ def test_limits_are_the_clients(gateways, authority):
     ({"tls": {"hsts": "max-age=1\r\nX: y"}}, "max-age"), ({"tls": {"client_certificates": "optional"}}, "needs tls.client_ca"),
     ({"backends": {"certificate": "/x"}}, "one needs the other"),
     ({"listen": [":1 tls"], "tls": {"certificates": [{"certificate": "/x", "key": "/y"}]}}, "/x: No such file"),
-    ({"backends": {"ca_file": "/x"}}, "/x: no authorities")], ids=str)
+    ({"backends": {"ca_file": "/x"}}, "/x: no CA certificates")], ids=str)
 def test_mistakes(make_folder, sanitizer, settings, words):
     from test_control_tls import run, binary, environment, json
     path = make_folder("check") / "jobgate.yaml"
