@@ -6,7 +6,7 @@ a_request_and_its_answer(void **state)
 {
 	struct fake_user *user = open_settled(&get);
 	struct h2_frame frame;
-	struct slice payload;
+	struct slice payload = {0};
 
 	(void)state;
 	assert_true(find_frame(H2_HEADERS, &frame, &payload));
@@ -39,7 +39,7 @@ content_and_trailers_go_out(void **state)
 	struct field sum = {.name = SLICE("X-Sum"), .value = SLICE("1")};
 	struct fields trailers = {&sum, 1};
 	struct h2_frame frame;
-	struct slice payload;
+	struct slice payload = {0};
 
 	(void)state;
 	request.content = CONTENT_UNKNOWN;
@@ -65,7 +65,7 @@ the_last_frame_ends_the_request(void **state)
 	struct request request = request_of("POST", METHOD_POST);
 	struct fake_user *user;
 	struct h2_frame frame;
-	struct slice payload;
+	struct slice payload = {0};
 
 	(void)state;
 	request.content = CONTENT_LENGTH;
@@ -119,7 +119,7 @@ content_of_an_answer_waits(void **state)
 	struct fake_user *user = open_settled(&get);
 	static char text[16001];
 	struct h2_frame frame;
-	struct slice payload;
+	struct slice payload = {0};
 
 	(void)state;
 	memset(text, 'a', sizeof(text) - 1);
@@ -149,7 +149,7 @@ windows_widen_as_content_is_taken(void **state)
 	struct fake_user *user = open_settled(&get);
 	uint64_t widened = 0;
 	struct h2_frame frame;
-	struct slice payload;
+	struct slice payload = {0};
 	static char text[4001];
 
 	(void)state;
@@ -234,7 +234,7 @@ what_has_not_left_is_taken_back(void **state)
 	struct fake_user *user = open_settled(&get);
 	struct fake_user *other = new_user(&get);
 	struct h2_frame frame;
-	struct slice payload;
+	struct slice payload = {0};
 	bool up;
 
 	(void)state;

@@ -114,7 +114,7 @@ static inline void
 expect_none(enum h2_frame_type type)
 {
 	struct h2_frame frame;
-	struct slice payload;
+	struct slice payload = {0};
 
 	assert_false(find_frame(type, &frame, &payload));
 }
@@ -134,7 +134,7 @@ static inline void
 expect_goaway(enum h2_error error)
 {
 	struct h2_frame frame;
-	struct slice payload;
+	struct slice payload = {0};
 
 	assert_true(find_frame(H2_GOAWAY, &frame, &payload));
 	assert_int_equal(h2_goaway_read(payload).error, error);
