@@ -5,7 +5,7 @@ static void
 a_request_and_its_answer(void **state)
 {
 	struct fake_user *user = open_settled(&get);
-	struct h2_frame frame;
+	struct h2_frame frame = {0};
 	struct slice payload = {0};
 
 	(void)state;
@@ -38,7 +38,7 @@ content_and_trailers_go_out(void **state)
 	struct fake_user *user;
 	struct field sum = {.name = SLICE("X-Sum"), .value = SLICE("1")};
 	struct fields trailers = {&sum, 1};
-	struct h2_frame frame;
+	struct h2_frame frame = {0};
 	struct slice payload = {0};
 
 	(void)state;
@@ -64,7 +64,7 @@ the_last_frame_ends_the_request(void **state)
 {
 	struct request request = request_of("POST", METHOD_POST);
 	struct fake_user *user;
-	struct h2_frame frame;
+	struct h2_frame frame = {0};
 	struct slice payload = {0};
 
 	(void)state;
@@ -118,7 +118,7 @@ content_of_an_answer_waits(void **state)
 {
 	struct fake_user *user = open_settled(&get);
 	static char text[16001];
-	struct h2_frame frame;
+	struct h2_frame frame = {0};
 	struct slice payload = {0};
 
 	(void)state;
@@ -148,7 +148,7 @@ windows_widen_as_content_is_taken(void **state)
 {
 	struct fake_user *user = open_settled(&get);
 	uint64_t widened = 0;
-	struct h2_frame frame;
+	struct h2_frame frame = {0};
 	struct slice payload = {0};
 	static char text[4001];
 
@@ -233,7 +233,7 @@ what_has_not_left_is_taken_back(void **state)
 {
 	struct fake_user *user = open_settled(&get);
 	struct fake_user *other = new_user(&get);
-	struct h2_frame frame;
+	struct h2_frame frame = {0};
 	struct slice payload = {0};
 	bool up;
 
@@ -373,7 +373,7 @@ a_silent_connection_is_left(void **state)
 {
 	struct fake_user *user = open_settled(&get);
 	uint64_t silence_ms = world.pool->options.tuning->ping_ms + 2000;
-	struct h2_frame frame;
+	struct h2_frame frame = {0};
 	struct slice payload = {0};
 
 	(void)state;

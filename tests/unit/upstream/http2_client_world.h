@@ -113,7 +113,7 @@ find_frame(enum h2_frame_type type, struct h2_frame *frame, struct slice *payloa
 static inline void
 expect_none(enum h2_frame_type type)
 {
-	struct h2_frame frame;
+	struct h2_frame frame = {0};
 	struct slice payload = {0};
 
 	assert_false(find_frame(type, &frame, &payload));
@@ -122,7 +122,7 @@ expect_none(enum h2_frame_type type)
 static inline void
 expect_reset(uint32_t stream, enum h2_error error)
 {
-	struct h2_frame frame;
+	struct h2_frame frame = {0};
 	struct slice payload = {0};
 
 	assert_true(find_frame(H2_RST_STREAM, &frame, &payload));
@@ -133,7 +133,7 @@ expect_reset(uint32_t stream, enum h2_error error)
 static inline void
 expect_goaway(enum h2_error error)
 {
-	struct h2_frame frame;
+	struct h2_frame frame = {0};
 	struct slice payload = {0};
 
 	assert_true(find_frame(H2_GOAWAY, &frame, &payload));
