@@ -106,7 +106,7 @@ def test_one_slow_client_does_not_hold_up_the_others(scene, gateway):
         connection.answered.add(stream)
         connection.send(connection.headers(stream, [(":status", "200")], end=False))
         window, sent = 48 * 1024, 0
-        # All that the stream's window allows, whoever reads it.
+        # All that the stream's window allows, even if the client does not read it.
         while sent < window + connection.widened.get(stream, 0):
             piece = min(16384, window + connection.widened.get(stream, 0) - sent)
             connection.send(connection.data(stream, bytes(piece)))

@@ -266,7 +266,7 @@ def test_slow_uploads(scene, gateway, client):
 
 @pytest.mark.parametrize("own", [True, False], ids=["local_reply", "job"])
 def test_windows_that_stay_closed(scene, gateway, own):
-    """Whoever gives no window for its answers loses them after timeouts.answer, and not its connection."""
+    """A client that gives no window for its answers loses them after timeouts.answer, and not its connection."""
     with Others(gateway) as others, H2Client(gateway.address, settings={INITIAL_WINDOW_SIZE: 0}) as client:
         streams = [client.request(scene.host, "wrong" if own else scene.token) for _ in range(50)]
         if not own:

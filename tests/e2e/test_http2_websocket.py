@@ -142,7 +142,7 @@ def test_a_backend_that_refuses(scene, client, status):
     assert (answer.status, answer.body) == (int(status[:3]), b"no")
     assert answer.field("sec-websocket-version") == "13"
     assert answer.field("upgrade") is None and answer.field("connection") is None
-    tunnel.send(b"nobody hears this")
+    tunnel.send(b"no one hears this")
     connection.ended()
     served(scene, client)
 

@@ -125,7 +125,7 @@ doubt(const struct backend_stream *stream)
 	session->ping_due_ms = now_ms + session->options->tuning->ping_ms;
 }
 
-/* A head that could not leave for so long: no other request may wait behind it. */
+/* Its head has waited too long to leave: no other request may wait behind it. */
 static bool
 is_stuck(const struct backend_stream *stream)
 {
@@ -148,7 +148,7 @@ backend_stream_cut(struct backend_stream *stream, enum h2_error error)
 		if (!unseen && !stream->stopped) {
 			reset(session, stream->id, error);
 			doubt(stream);
-			/* What is on its way is nobody's content, and no attack either. */
+			/* What is on its way reaches no user, but it is no attack either. */
 			if (stream->window.left > 0)
 				overhead_payload(&session->overhead, (uint64_t)stream->window.left);
 		} else if (unseen && is_stuck(stream)) {

@@ -180,7 +180,7 @@ when_it_cannot_be_made_all_fail(void **state)
 			    users[i].failure == UPSTREAM_CONNECT_TIMEOUT);
 }
 
-/* A connection that is up, but whose SETTINGS do not come, holds nobody longer than a dial may
+/* A connection that is up, but whose SETTINGS do not come, holds no request longer than a dial may
  * take. */
 static void
 each_waits_no_longer_than_a_dial(void **state)
