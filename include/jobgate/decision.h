@@ -68,7 +68,7 @@ struct cached_digest {
 #define DIGEST_CACHE_SLOTS 1024 /* a power of two */
 
 /*
- * The cached digests of a worker, for all its clients. Start with all members except the key zero.
+ * The cached digests of a worker, for all its clients. Start with all members zero, except the key.
  */
 struct digest_cache {
 	uint64_t key[2];       /* 128 random bits */
@@ -88,7 +88,7 @@ enum credential jg_bearer_recall(struct digest_cache *cache, const struct mint *
 /*
  * The bearer proved nothing: drop its digest. So the same field is read in full next time, and a
  * second refusal takes as long as the first. read is the slot or a copy of it; if the slot holds
- * another digest by now, that stays.
+ * another digest by now, that digest stays.
  */
 void jg_bearer_forget(struct digest_cache *cache, const struct cached_digest *read);
 
@@ -109,8 +109,8 @@ struct evidence {
 	unsigned char mark[TOKEN_MARK_LEN]; /* the first bytes of its hash */
 	enum knowledge token_known;	    /* read only when the bearer is formed */
 	const struct token *token;	    /* with RECORD_KNOWN */
-	bool names_control; /* the host is that of the control API, so it names no job */
-	bool names_job;	    /* the host or the path names a job */
+	bool names_control;		    /* the host is the control API's, so it names no job */
+	bool names_job;			    /* the host or the path names a job */
 	enum knowledge job_known;
 	const struct job *job; /* with RECORD_KNOWN */
 };
@@ -118,7 +118,7 @@ struct evidence {
 /* True when the credential proves the token whose record was found. */
 bool jg_evidence_proves(const struct evidence *evidence);
 
-/* In the order in which they are checked. Each refusal has one status (jg_verdict_status). */
+/* The checks run in this order. Each refusal has one status (jg_verdict_status). */
 enum verdict {
 	VERDICT_ALLOW,
 	VERDICT_BAD_CREDENTIAL, /* 400 invalid_request */

@@ -46,8 +46,9 @@ struct record {
 struct directory_store {
 	void *ctx;
 	/*
-	 * Start to read a record; the answer comes later, by jg_directory_feed with the same entry,
-	 * never from within this call. False when there is no connection now; then no answer comes.
+	 * Start to read a record. jg_directory_feed brings the answer later, with the same entry
+	 * and never from within this call. False when there is no connection now; then no answer
+	 * comes.
 	 */
 	bool (*read)(
 	    void *ctx, enum record_kind kind, struct slice id, struct directory_entry *entry);
@@ -63,7 +64,7 @@ enum feed {
 struct directory_options {
 	uint64_t max_staleness_ms;
 	size_t entries_max;
-	const struct directory_tuning *tuning; /* NULL: that of jg_tuning */
+	const struct directory_tuning *tuning; /* NULL: the part of jg_tuning */
 	unsigned char hash_key[16]; /* random, so that clients cannot choose ids that fall into the
 				       same bucket */
 };
@@ -114,7 +115,7 @@ struct directory_answer jg_directory_lookup(struct directory *directory, enum re
     struct slice id, uint64_t now_ms, struct directory_waiter *waiter);
 
 /*
- * What is known at now_ms of the store's mint key, valid until control returns to the event loop.
+ * The store's mint key, as it is known at now_ms; valid until control returns to the event loop.
  * MINT_UNKNOWN whenever a lookup could not read: before the tracker came up, and past the bound.
  */
 const struct mint *jg_directory_mint(const struct directory *directory, uint64_t now_ms);
@@ -129,18 +130,18 @@ void jg_directory_forget(struct directory_waiter *waiter);
 void jg_directory_watch(struct directory_entry *entry, struct directory_watch *watch);
 void jg_directory_unwatch(struct directory_watch *watch);
 
-/* What is known now of the watched record, as from a lookup; never pending. */
+/* The answer that a lookup of the watched record would give now, but never pending. */
 struct directory_answer jg_directory_watched(
     struct directory *directory, const struct directory_watch *watch, uint64_t now_ms);
 
 /* ---- for the tracker that feeds it ---- */
 
 /*
- * The answer to a read. Takes ownership of record (NULL unless FEED_RECORD). From record->ends_ms
- * on, the record does not answer look-ups, and it is read again for its watchers, because the store
- * may report its end late or never; without an answer within 100 ms they are told. A reply that was
- * overtaken by an invalidation does not enter the cache: the record is read again if it is still
- * waited for or watched.
+ * The answer to a read. Takes ownership of record (NULL unless FEED_RECORD). Once record->ends_ms
+ * has passed, look-ups do not use the record any more. It is read again for its watchers, because
+ * the store may report its end late or never; if no answer comes within 100 ms, they are told. A
+ * reply that was overtaken by an invalidation does not enter the cache: the record is read again if
+ * it is still waited for or watched.
  */
 void jg_directory_feed(struct directory *directory, struct directory_entry *entry, enum feed feed,
     struct record *record, uint64_t now_ms);
@@ -205,8 +206,8 @@ struct directory_count {
 };
 
 /*
- * Count some more, in a time that no client notices; the loop may turn between two calls. False
- * when all have been counted. A record that comes or goes between calls may be missed.
+ * Count the next records, so few that no client waits for long; the loop may turn between two
+ * calls. False when all have been counted. A record that comes or goes between calls may be missed.
  */
 bool jg_directory_count(
     const struct directory *directory, struct directory_count *count, uint64_t now_ms);

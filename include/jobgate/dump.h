@@ -23,7 +23,7 @@ struct dump {
 	size_t cap;   /* bytes of text, the NUL included */
 	size_t len;   /* without the NUL */
 	size_t depth; /* objects that were begun and not ended yet */
-	bool cut;     /* something did not fit; the text shows "..." for it */
+	bool cut;     /* something did not fit; the text shows "..." in its place */
 };
 
 /* Enough for each of our objects, and small enough for a line of the log with its head. */

@@ -8,10 +8,11 @@
 #include "jobgate/purpose.h"
 
 /*
- * An exchange stands between a client's end, which speaks the client's protocol, and the backend's
- * end (proxy/upstream). Heads are values (message.h). Content is pushed as slices and may be taken
- * in part: the side that pushes keeps the rest, and pushes it again when it is told to resume. So
- * nothing here buffers a body, and a slow reader slows the writer down.
+ * An exchange stands between the client's end (proxy/downstream) and the backend's end
+ * (proxy/upstream); each speaks the protocol of its peer. Heads are values (message.h). Content is
+ * pushed as slices and may be taken in part: the side that pushes keeps the rest, and pushes it
+ * again when it is told to resume. So nothing here buffers a body, and a slow reader slows the
+ * writer down.
  *
  * The client's end is an interface. It has two implementations in proxy/downstream: http1, and
  * http2 with many exchanges on one connection.
@@ -62,8 +63,8 @@ struct exchange_client {
  * WebSocket between frames     and lingering                     NO_ERROR; gRPC between messages:
  *                                                                trailers 16 or 7
  * client gone, or ABANDONED    RST                               RST_STREAM CANCEL; it counts in
- * reads nothing,                                                 the connection's budget of resets
- * or a tunnel is silent
+ * reads nothing,                                                 the connection's budget of resets,
+ * or a tunnel is silent                                          unless it is a tunnel
  * drain           -            no new request once the running   GOAWAY(2^31-1), then
  *                              one is answered: Connection:      GOAWAY(last); running streams
  *                              close, where its head comes later go on
@@ -82,9 +83,10 @@ struct exchange_client {
  * A browser's session that expires ends an exchange as revoked access does.
  *
  * The backend's end: a connection of HTTP/1 is kept after COMPLETE where both messages came to
- * their end and its head allows; in all other cases it closes. A stream of HTTP/2 (to be done) ends
- * with COMPLETE, and gets RST_STREAM CANCEL in all other cases; its connection lives on. Where the
- * client has ended the content early, neither may look complete to the backend.
+ * their end and its head allows; in all other cases it closes. A stream of HTTP/2 ends with
+ * COMPLETE; in all other cases it gets RST_STREAM CANCEL, once its head has begun to leave. Its
+ * connection lives on. Where the client broke off the content, the request must not look complete
+ * to the backend, over either protocol.
  */
 enum exchange_end {
 	END_COMPLETE,	 /* the answer is complete */
@@ -124,8 +126,8 @@ struct exchange_client_ops {
 	void (*reply_content)(struct exchange_client *client, struct slice data);
 
 	/*
-	 * The last words of a tunnel, some bytes, which `ended` follows. False: the client does not
-	 * read, so it will not get them; a part of them may have been taken.
+	 * The last bytes of a tunnel, such as a close frame; `ended` follows. False: the client
+	 * does not read, so it will not get them; a part of them may have been taken.
 	 */
 	bool (*last_words)(struct exchange_client *client, struct slice data);
 
@@ -133,9 +135,8 @@ struct exchange_client_ops {
 	void (*content_end)(struct exchange_client *client, const struct fields *trailers);
 
 	/*
-	 * How far the client has read what was sent to it. It changes whenever the client reads,
-	 * long before content is taken again (a socket is writable only when a third of its buffer
-	 * is free).
+	 * A number that changes whenever the client reads what was sent to it, long before content
+	 * is taken again (a socket is writable only when a third of its buffer is free).
 	 */
 	uint64_t (*progress)(struct exchange_client *client);
 
@@ -147,14 +148,14 @@ struct exchange_client_ops {
 
 	/*
 	 * Take back the answer whose head was passed on, if it has no content yet. False when part
-	 * of it has been sent; then it stays.
+	 * of the answer has been sent; then it stays.
 	 */
 	bool (*take_back)(struct exchange_client *client);
 
 	/*
 	 * The request's credential is not valid. Returns 0 when the client may be told. Otherwise
-	 * its address has recently sent too many invalid ones, and the result is the seconds (1 or
-	 * more) to wait.
+	 * its address has recently sent too many invalid credentials, and the result is the seconds
+	 * (1 or more) to wait.
 	 */
 	unsigned (*failed_auth)(struct exchange_client *client);
 
@@ -162,10 +163,10 @@ struct exchange_client_ops {
 	void (*ended)(struct exchange_client *client, enum exchange_end end);
 };
 
-/* Why a client's end cannot continue an exchange. */
+/* Why the client's end cannot continue an exchange. */
 enum client_failure {
 	CLIENT_CLOSED,	     /* the client is gone */
-	CLIENT_BAD_CONTENT,  /* 400: chunk framing broken */
+	CLIENT_BAD_CONTENT,  /* 400: its framing is broken, in chunks (HTTP/1) or frames (HTTP/2) */
 	CLIENT_TOO_LARGE,    /* 413 */
 	CLIENT_BODY_TIMEOUT, /* 408 */
 };
@@ -219,15 +220,15 @@ bool exchange_is_tunnel(const struct exchange *exchange);
 bool exchange_is_allowed(const struct exchange *exchange);
 
 /*
- * True when it waits for content from a client that must not keep a place while it waits: content
- * for a local handler, whose client has shown no token, or any content at a listener with few
- * places.
+ * True when the exchange waits for content from a client that must not keep a place meanwhile:
+ * content for a local handler, whose client has shown no token, or any content at a listener with
+ * few places.
  */
 bool exchange_awaits_content(const struct exchange *exchange);
 
 /*
- * True when its client's content may stop coming for as long as it likes: a gRPC call over HTTP/2,
- * whose streams may be silent. Once it takes content, that is: it was allowed then.
+ * True for a gRPC call over HTTP/2: its streams may be silent, so its content may pause for any
+ * time. Ask only while it takes content: it was allowed then.
  */
 bool exchange_may_be_silent(const struct exchange *exchange);
 

@@ -20,8 +20,8 @@ enum job_url_scheme {
 };
 
 /*
- * Where a job's backend listens: http://host[:port][/base], the same with https, h2c, grpc or
- * grpcs, or unix:/path/to.sock. The slices point into the text it was parsed from.
+ * Where a job's backend listens: http://host[:port][/base], or the same with https, h2c, grpc or
+ * grpcs, or unix:/path/to.sock. The slices point into the parsed text.
  */
 struct job_url {
 	enum job_url_scheme scheme; /* JOB_URL_NONE: the job has no URL yet */
@@ -56,19 +56,18 @@ struct job {
 bool jg_job_id_valid(struct slice id);
 
 /*
- * Parse a job's URL; an empty text gives JOB_URL_NONE. Returns false on
- * anything else than these forms: user info, query, fragment, white space
- * or control characters, an empty host, a port of 0 or over 65535, a base with
- * dot segments (also as %2e) or an encoded slash, a socket path that is not
- * absolute or over 107 bytes. *bad is the offset of the first byte that does
- * not fit. A host is a DNS name (letters, digits, '-', '_', '.'; at most 253),
- * an IPv4 address, or an IPv6 address in brackets without a zone.
+ * Parse a job's URL; an empty text gives JOB_URL_NONE. Returns false for a text in none of the
+ * forms above, such as one with user info, a query, a fragment, white space or control characters,
+ * an empty host, a port of 0 or over 65535, a base with dot segments (also as %2e) or an encoded
+ * slash, a socket path that is not absolute or over 107 bytes. *bad is the offset of the first byte
+ * that does not fit. A host is a DNS name (letters, digits, '-', '_', '.'; at most 253), an IPv4
+ * address, or an IPv6 address in brackets without a zone.
  */
 bool jg_job_url_parse(struct slice text, struct job_url *out, size_t *bad);
 
 /*
- * A job with the URL that the gateway uses: for a sidecar's job that of the configuration (fixed),
- * otherwise that of the record (fixed NULL). Returns record or room.
+ * The job with the URL that the gateway uses. A sidecar's job has the URL of the configuration
+ * (fixed); with fixed NULL, the record's URL stays. Returns record, or room after filling it in.
  */
 static inline const struct job *
 jg_effective_job(const struct job *record, const struct job_url *fixed, struct job *room)

@@ -37,9 +37,8 @@ struct label_set {
 };
 
 /*
- * Parse "name=value". On error *bad is the offset in bytes of the first
- * offending character (text.len where something is missing at the end).
- * Allocates nothing; the slices of *out point into text.
+ * Parse "name=value". On error *bad is the byte offset of the first wrong character (text.len if
+ * something is missing at the end). Allocates nothing; the slices of *out point into text.
  */
 enum label_error jg_label_parse(struct slice text, struct label *out, size_t *bad);
 
@@ -66,7 +65,7 @@ size_t jg_selector_format(const struct label_set *selector, char *out, size_t ca
 /*
  * True when the set has each label of the selector, with the same value; an empty selector matches
  * every set. With the labels of another selector as the set, it is true when that selector is at
- * least as narrow: so a token is within an operator's scope.
+ * least as narrow; this tells whether a token is within an operator's scope.
  */
 bool jg_selector_match(const struct label_set *selector, const struct label_set *labels);
 

@@ -44,11 +44,10 @@ struct local_call {
 	struct slice request_id;
 	struct slice job; /* empty before the request has been routed */
 	enum local_host host;
-	bool tls;	 /* the client uses TLS, as far as the gateway knows */
-	bool by_session; /* `refused`: the credential was a session's cookie */
-	bool limited; /* `decided`: its address has recently sent too many tokens that are not valid
-		       */
-	uint16_t https_port;		  /* where redirects lead */
+	bool tls;	     /* the client uses TLS, as far as the gateway knows */
+	bool by_session;     /* `refused`: the credential was a session's cookie */
+	bool limited;	     /* `decided`: too many invalid tokens came from the client's address */
+	uint16_t https_port; /* where redirects lead */
 	const unsigned char *session_key; /* SESSION_KEY_LEN bytes; NULL: no sign-in */
 	uint64_t session_ms;		  /* how long a session lasts */
 	int64_t now_s;			  /* Unix time */

@@ -26,8 +26,8 @@ struct log {
 #define JG_LOG_LINE_MAX 1024
 
 /*
- * Overwrite the secret of each token in a text with asterisks; its id stays. Call it for everything
- * from others that is logged: a token may be in the wrong place.
+ * Overwrite the secret of each token in a text with asterisks; its id stays. Call it for every
+ * logged text that comes from outside: it may have a token in the wrong place.
  */
 void jg_log_blot(char *text, size_t len);
 

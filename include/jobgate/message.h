@@ -96,8 +96,8 @@ struct request {
 };
 
 /*
- * Does the client of this request take every answer of 2xx for an open tunnel (RFC 8441)? HTTP/1's
- * handshake for a WebSocket is not in such a request: it has no Sec-WebSocket-Key.
+ * True for an extended CONNECT (RFC 8441): its client takes every 2xx for an open tunnel. Unlike
+ * HTTP/1's handshake for a WebSocket, it has no Sec-WebSocket-Key.
  */
 static inline bool
 request_is_extended_connect(const struct request *request)
@@ -114,8 +114,7 @@ struct response {
 	uint64_t length;
 	bool length_known; /* announce length although no content follows (HEAD, 304) */
 	bool tunnel;	   /* content follows in both directions, until each side ends it */
-	bool no_reuse; /* no other request is served on the connection, where its protocol has one
-		      after another */
+	bool no_reuse;	   /* over HTTP/1, the connection serves no other request after this one */
 	struct slice upgrade; /* with tunnel: the protocol switched to */
 };
 

@@ -11,13 +11,13 @@ enum outcome {
 	OUTCOME_SIGNED_OUT,
 	OUTCOME_REFUSED,	 /* a verdict other than allow; see the verdict's own counter */
 	OUTCOME_RATE_LIMITED,	 /* 429: too many failed authentications from one address */
-	OUTCOME_BAD_REQUEST,	 /* a local reply 4xx: not well-formed, or over a limit */
+	OUTCOME_BAD_REQUEST,	 /* a local reply 4xx or 501: malformed, over a limit, not served */
 	OUTCOME_HEAD_TIMEOUT,	 /* 408 */
 	OUTCOME_BODY_TIMEOUT,	 /* the request's body stopped coming */
 	OUTCOME_NOT_RESOLVED,	 /* 502: the backend's name has no address */
 	OUTCOME_NOT_ALLOWED,	 /* 502: the guard refused the backend's address */
 	OUTCOME_CONNECT_FAILED,	 /* 502 */
-	OUTCOME_NOT_VERIFIED,	 /* 502: the backend's certificate is not one to trust */
+	OUTCOME_NOT_VERIFIED,	 /* 502: the backend's certificate is not trusted */
 	OUTCOME_CONNECT_TIMEOUT, /* 504 */
 	OUTCOME_CIRCUIT_OPEN,	 /* 503: the backend has refused connections, so it was not tried */
 	OUTCOME_ANSWER_TIMEOUT,	 /* 504: no first byte in time */

@@ -29,7 +29,7 @@ bool jg_state_dir_default(char *out, size_t cap);
 
 /*
  * Create a directory, and its missing parents, with mode 0700. False with errno set: EPERM if it
- * belongs to another user, or is inside something that another user put into a directory open to
+ * belongs to another user, or lies below an object that another user put into a directory open to
  * all (/tmp). Root may use other users' directories.
  */
 bool jg_make_directory(const char *path);

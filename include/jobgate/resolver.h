@@ -11,7 +11,7 @@
 #define RESOLVE_ADDRESSES_MAX 16
 
 /*
- * Addresses in the order in which to try them: families in turn, IPv6 first (RFC 8305 section 4).
+ * Addresses, to be tried in this order: families in turn, IPv6 first (RFC 8305 section 4).
  */
 struct resolved {
 	size_t count; /* 0: the name has no address, or the servers did not answer */
@@ -49,7 +49,7 @@ struct resolver {
 
 /*
  * Look up a name (1 to 253 bytes, copied); the addresses get this port. done is called later, never
- * from within this call: once with all addresses, and before that perhaps once with those of one
+ * from within this call. The last call has all addresses. One call before it may have those of one
  * family (partial), so that a family without an answer does not delay the other. NULL when memory
  * is short or the name has another length; then done is not called.
  */

@@ -27,7 +27,7 @@ struct head_limits {
 	size_t fields; /* at most HEAD_FIELDS_MAX (http/head.h) */
 };
 
-/* Connections and rates are those of one worker. */
+/* Connections and rates are limited in each worker. */
 struct limits {
 	struct head_limits head;
 	uint64_t body_bytes;	       /* of a request; 0: no limit */
@@ -43,7 +43,8 @@ struct limits {
 /* Limits of HTTP/2 connections. */
 struct http2_limits {
 	size_t streams; /* at a time, of one connection of a client */
-	size_t buffer;	/* bytes by which all windows of streams of one worker together may grow */
+	size_t buffer;	/* bytes by which the windows of all streams of one worker may grow in
+			 * total */
 };
 
 /* How requests name jobs. All text is the configuration's. */
@@ -70,11 +71,12 @@ struct forwarding {
 struct quota_limits {
 	size_t connections[PURPOSE_COUNT]; /* open at the same time; 0: any number */
 	size_t handshakes;		   /* unfinished, of TLS; 0: any number */
-	size_t failure_rate;  /* failed authentications that get 401, not 429, per second; 0: all */
+	size_t failure_rate;  /* failed authentications per second that get 401 instead of 429; 0:
+			       * all */
 	size_t failure_burst; /* and this many at once; at least 1 */
 };
 
-/* When connections to a backend are not tried for some time. */
+/* When the gateway stops trying to connect to a backend for some time. */
 struct circuit_rules {
 	size_t failures;      /* this many in a row open the circuit; 0: it never opens */
 	uint64_t pause_ms;    /* pause until the first probe; doubled after each failed probe */
@@ -85,7 +87,8 @@ struct circuit_rules {
 struct backend_http2 {
 	bool https;	/* offered to backends at https:// URLs, too */
 	size_t streams; /* of one connection, at a time */
-	size_t buffer;	/* bytes of one worker by which the windows of streams may grow, together */
+	size_t buffer;	/* bytes by which the windows of all streams of one worker may grow in
+			 * total */
 };
 
 /* Settings of connections to backends; times are in milliseconds. */
@@ -100,7 +103,7 @@ struct pool_settings {
 /* Time-outs of a worker's connections to the store, in milliseconds. */
 struct store_timeouts {
 	uint64_t connect;
-	uint64_t ping_interval; /* how often a proof is made that the store's pushes arrive */
+	uint64_t ping_interval; /* how often a worker proves that the store's pushes arrive */
 	uint64_t ping_deadline; /* for the answers that a proof needs */
 };
 

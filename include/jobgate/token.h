@@ -68,8 +68,8 @@ bool jg_token_value_parse(struct slice value, struct slice *id);
 bool jg_token_hash(struct slice value, unsigned char out[TOKEN_HASH_LEN]);
 
 /*
- * True when two hashes are equal. The time does not depend on where they differ, as with
- * CRYPTO_memcmp, which takes ten times as long.
+ * True when two hashes are equal, in constant time. CRYPTO_memcmp does the same, but takes ten
+ * times as long.
  */
 bool jg_token_hash_equal(
     const unsigned char a[TOKEN_HASH_LEN], const unsigned char b[TOKEN_HASH_LEN]);

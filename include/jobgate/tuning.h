@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /*
- * Each room gets a pointer to its part with its options; NULL means the part of jg_tuning. The part
+ * The options of each room hold a pointer to its part; NULL means the part of jg_tuning. The part
  * outlives the room's object. Names with _ms are milliseconds.
  */
 
@@ -30,7 +30,8 @@ struct directory_tuning {
 	uint64_t
 	    extension_ms; /* a record past its time to live is read again for its watchers, since it
 			     may have been extended; meanwhile they may rely on it for this long */
-	size_t epochs; /* epochs whose bound is known, with the current one; at most EPOCHS_MAX */
+	size_t epochs;	  /* epochs whose bound is kept, the current one included; at most
+			   * EPOCHS_MAX */
 };
 
 #define EPOCHS_MAX 16
@@ -38,8 +39,8 @@ struct directory_tuning {
 /* The tracker of a worker (redis/tracker.h). */
 struct tracker_tuning {
 	uint64_t tick_ms; /* the longest time between two looks at the clock; less than 1000 */
-	uint64_t backoff_first_ms; /* pause before the next dial: doubled from the first one */
-	uint64_t backoff_last_ms;  /* to the last one; up to half of it is random */
+	uint64_t backoff_first_ms; /* pause before the next dial: it begins with this */
+	uint64_t backoff_last_ms;  /* and doubles up to this; up to half of it is random */
 	uint64_t failure_log_ms;   /* the shortest time between two log lines about failed reads */
 	size_t careful_max;	   /* records that are read by a script; at most CAREFUL_MAX */
 };
@@ -59,7 +60,7 @@ struct store_tuning {
 struct control_tuning {
 	size_t connections_max; /* of each socket */
 	unsigned beat_ms;	/* between two heartbeats */
-	unsigned confirm_ms;	/* a caller's token is read again if it was read longer ago */
+	unsigned confirm_ms;	/* a caller's token is read again if the last read was longer ago */
 	unsigned walk_ms; /* after this time the walk of a list ends, and its page has a cursor */
 	size_t walks_waiting_max; /* walks of remote callers that wait for a place */
 };
@@ -69,9 +70,9 @@ struct backend_tuning {
 	uint64_t address_ms; /* how long an address is tried alone before the next one is tried in
 				parallel (RFC 8305 section 5): a family that leads nowhere costs
 				this time once, not the time-out */
-	size_t parallel_max; /* sockets of all dials, without the first of each dial, for which
-				there are always descriptors. When these are used up, the next
-				address is tried in place of the previous one */
+	size_t parallel_max; /* sockets that all dials together may open beside the first one of
+			      * each, for which there is always a descriptor. When these are used
+			      * up, the next address is tried in place of the previous one */
 	uint64_t linger_ms;  /* how long a backend without users is remembered, with its addresses,
 				TLS session and circuit */
 	uint64_t warn_ms;    /* the shortest time between two log lines about one backend */
@@ -81,13 +82,14 @@ struct backend_tuning {
 	uint64_t redial_first_ms; /* while a backend refuses connections, the pause before another
 				     dial, */
 	uint64_t redial_last_ms;  /* doubled up to this */
-	size_t turn_bytes; /* bytes of an answer that are read in one turn, so that others do not
-			      wait longer */
-	unsigned interims_max;	 /* interim answers to one request */
-	uint64_t settings_ms;	 /* for SETTINGS of HTTP/2 to come, and ours to be acknowledged */
-	uint64_t ping_ms;	 /* for the answer to a PING on a connection that is silent */
-	uint64_t keep_margin_ms; /* how long before the backend would close an idle connection we
-				    close it */
+	size_t turn_bytes;	  /* bytes of an answer that are read in one turn, so that other
+				   * connections do not wait longer */
+	unsigned interims_max;	  /* interim answers to one request */
+	uint64_t settings_ms;	  /* for SETTINGS of HTTP/2 to come, and ours to be acknowledged */
+	uint64_t ping_ms;	  /* how long a connection is silent before a PING is sent, and how
+				   * long its answer may take */
+	uint64_t keep_margin_ms;  /* an idle connection is closed this long before the backend would
+				   * close it */
 };
 
 /* A worker process (server/worker.h). */
@@ -111,7 +113,7 @@ struct supervision_tuning {
 	    kill_again_ms;   /* a killed child that still exists is killed again after this time */
 	uint64_t gap_max_ms; /* the longest time between two ticks that counts as silence */
 	unsigned
-	    start_factor;  /* how many times longer the silence before the first heartbeat may be */
+	    start_factor;  /* silence before the first heartbeat may be this many times longer */
 	uint64_t abort_ms; /* between SIGABRT, for a core dump, and SIGKILL */
 };
 
