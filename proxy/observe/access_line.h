@@ -44,8 +44,8 @@ struct access_entry {
 };
 
 /*
- * No line is longer: its texts are cut, and escaping makes of a byte at most six. A
- * pipe takes as much in one piece (PIPE_BUF), so lines of several workers never mix.
+ * No line is longer: its texts are cut, and escaping turns one byte into at most six. A pipe takes
+ * this many bytes in one piece (PIPE_BUF), so lines of several workers never mix.
  */
 #define ACCESS_LINE_MAX 4096
 

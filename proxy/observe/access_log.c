@@ -17,7 +17,7 @@
 /* The thread is woken when this many wait, or else at the next flush. */
 #define WAKE_EVERY 512
 
-/* The least between two lines about writes that failed. */
+/* The shortest time between two log lines about failed writes. */
 #define COMPLAIN_EVERY_S 60
 
 struct access_log {
@@ -33,7 +33,7 @@ struct message {
 	char texts[ACCESS_TEXTS * ACCESS_TEXT_MAX];
 };
 
-/* The thread's. */
+/* Runs in the thread. */
 static size_t
 format(void *ctx, char *bytes, size_t len, char *line)
 {

@@ -13,9 +13,8 @@
 struct access_log;
 
 /*
- * where: "off", or as log_sink_take takes it, and so fd. runner: log_threads, or
- * a test's. NULL, with a line in the log, when memory or descriptors are short. losses must live
- * until the process ends.
+ * where: "off", or as for log_sink_take; fd likewise. runner: log_threads, or a test's. NULL, with
+ * a line in the log, when memory or descriptors are short. losses must live until the process ends.
  */
 struct access_log *access_log_new(const char *where, int fd, const struct log_runner *runner,
     struct log_losses *losses, const struct log *log);

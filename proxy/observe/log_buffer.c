@@ -17,7 +17,7 @@
 /* A write that has to wait after all is interrupted after this time. */
 #define WRITE_MAX_US 5000
 
-/* How long the end waits for the last lines. */
+/* How long log_buffer_stop waits for the last lines. */
 #define PATIENCE_MS 1000
 
 struct log_buffer {
@@ -34,7 +34,7 @@ on_alarm(int number)
 	(void)number;
 }
 
-/* As write, but it fails with EAGAIN or EINTR when that takes more than wait_ms. */
+/* Like write(2), but fails with EAGAIN or EINTR when it takes more than wait_ms. */
 static ssize_t
 write_in_time(int fd, const char *bytes, size_t len, int wait_ms)
 {

@@ -6,11 +6,11 @@
 #include "observe/shared.h"
 
 /*
- * For the supervisor, what service_log.h is for workers. It has no thread, because a fork copies
- * the locks of a thread but not the thread. A line is written immediately if that does not wait.
- * Otherwise it is kept until the next flush; lines that do not fit are dropped and counted, and a
- * line reports their number once all is written. Uses SIGALRM: a write that has to wait after all
- * (another process has just filled the pipe) is interrupted within milliseconds.
+ * Does for the supervisor what service_log.h does for workers. It has no thread, because a fork
+ * copies the locks of a thread but not the thread. A line is written immediately if that does not
+ * wait. Otherwise it is kept until the next flush; lines that do not fit are dropped and counted,
+ * and a line reports their number once all is written. Uses SIGALRM: a write that has to wait after
+ * all (another process has just filled the pipe) is interrupted within milliseconds.
  */
 struct log_buffer;
 

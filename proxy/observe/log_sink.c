@@ -124,7 +124,8 @@ write_all(int fd, const char *bytes, size_t len)
 		if (n > 0)
 			done += (size_t)n;
 		else if (n < 0 && errno == EAGAIN)
-			poll(&writable, 1, -1); /* a FIFO, or made non-blocking by others */
+			poll(&writable, 1, -1); /* it is a FIFO, or another process made it
+						 * non-blocking */
 		else if (n == 0 || errno != EINTR)
 			break;
 	}

@@ -11,8 +11,8 @@
 bool log_sink_is_syslog(const char *where);
 
 /*
- * Open a file to append lines to; links: its name may be a symbolic link. Never waits: a FIFO
- * that no program reads is ENXIO. -1 with errno set.
+ * Open a file to append lines to; links: its name may be a symbolic link. Never waits: a FIFO that
+ * no program reads fails with ENXIO. -1 with errno set.
  */
 int log_file_open(const char *path, bool links);
 
@@ -28,9 +28,9 @@ struct log_sink {
 };
 
 /*
- * where: "-" (standard output), "syslog", "syslog:/path", or the path of a file; the text
- * outlives the sink. fd: standard output or the file, opened for appending by a process that may;
- * it is the sink's from now on. A logger is connected to once there is something to write.
+ * where: "-" (standard output), "syslog", "syslog:/path", or the path of a file; the text outlives
+ * the sink. fd: standard output, or the file, opened for appending by a process that has the right
+ * to; the sink owns it from now on. The sink connects to a logger once there is something to write.
  */
 void log_sink_take(struct log_sink *sink, const char *where, int fd);
 void log_sink_close(struct log_sink *sink);

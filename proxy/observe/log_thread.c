@@ -10,7 +10,7 @@
 
 #include "observe/log_runner.h"
 
-/* How long the end waits for a thread that is stuck in a write. */
+/* How long a stop waits for a thread that is stuck in a write. */
 #define PATIENCE_S 1
 
 struct log_thread {

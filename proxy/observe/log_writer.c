@@ -12,7 +12,7 @@
 #define LINES_MAX (64 * 1024)
 
 struct log_writer {
-	/* The event loop's. */
+	/* Used only by the event loop. */
 	struct log_writer_options options;
 	char *where;
 	struct ring *ring; /* the loop puts, the turns take */
@@ -22,7 +22,7 @@ struct log_writer {
 	atomic_bool reopening;
 	atomic_int write_error, reopen_error;
 
-	/* The turns'. */
+	/* Used only by the turns. */
 	struct log_sink sink;
 	size_t len;
 	char lines[LINES_MAX];

@@ -10,9 +10,9 @@
 #include "observe/shared.h"
 
 /*
- * The event loop puts messages into a ring; a thread (or what else the runner starts) formats and
- * writes them. The loop never waits, however slow the disk or the reader of a pipe is: a message
- * that does not fit into the ring is dropped and counted. Only one thread may put messages.
+ * The event loop puts messages into a ring; a thread (or a simulator's runner) formats and writes
+ * them. The loop never waits, however slow the disk or the reader of a pipe is: a message that does
+ * not fit into the ring is dropped and counted. Only one thread may put messages.
  */
 struct log_writer;
 
@@ -28,13 +28,13 @@ struct log_writer_ops {
 
 struct log_writer_options {
 	const struct log_runner *runner;
-	const char *where; /* as log_sink_take takes it, and so fd; copied */
+	const char *where; /* as for log_sink_take, and so is fd; copied */
 	int fd;
 	size_t room;	    /* bytes of the ring, a power of two */
 	size_t message_max; /* the longest message, at most LOG_WRITER_MAX */
 	const struct log_writer_ops *ops;
 	void *ctx;		   /* of ops */
-	struct log_losses *losses; /* stays to the end of the process */
+	struct log_losses *losses; /* must live until the process ends */
 };
 
 #define LOG_WRITER_MAX 4096

@@ -1,9 +1,10 @@
 /*
  * probes.h - the static tracepoints (USDT) of the data path.
  *
- * Texts are a pointer and a length, without a NUL. No argument is a secret. The first argument of
- * those of an exchange is its own for as long as it lasts. Their table is in
- * deploy/observability/README.md; those of state changes are in jobgate/probe.h.
+ * Texts are a pointer and a length, without a NUL. No argument is a secret. Probes of an exchange
+ * begin with its request id, whose address no other exchange has as long as this one lasts.
+ * deploy/observability/README.md has a table of all probes; jobgate/probe.h defines the probes of
+ * state changes.
  */
 #ifndef JOBGATE_OBSERVE_PROBES_H
 #define JOBGATE_OBSERVE_PROBES_H
@@ -25,7 +26,7 @@
 	DTRACE_PROBE6(jobgate, exchange_end, request_id, request_id_len, outcome, status,    \
 	    bytes_in, bytes_out)
 
-/* A new connection to a backend is up, its TLS included; or cannot be had. */
+/* A new connection to a backend is up, its TLS included; or it could not be made. */
 #define PROBE_CONNECTED(host, host_len, port) \
 	DTRACE_PROBE3(jobgate, connected, host, host_len, port)
 #define PROBE_NOT_CONNECTED(host, host_len, port, failure) \

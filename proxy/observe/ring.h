@@ -16,7 +16,8 @@ struct ring;
 struct ring *ring_new(size_t capacity); /* NULL when memory is short */
 void ring_free(struct ring *ring);
 
-/* Put one message, made of pieces, whole; over 0 bytes. False when there is no room for it. */
+/* Put one message of at least 1 byte, made of pieces, as a whole. False when there is no room for
+ * it. */
 bool ring_put(struct ring *ring, const struct iovec *pieces, int count);
 
 /* Bytes that have been put and not been taken, as far as the putting thread knows. */

@@ -15,7 +15,7 @@ struct service_log {
 	struct log_losses *losses;
 	struct log log;	       /* as it was, for lines of our own */
 	char process[64];      /* a copy of log's, whose text may be freed before us */
-	uint64_t dropped_told; /* the thread's */
+	uint64_t dropped_told; /* used only by the thread */
 };
 
 static void

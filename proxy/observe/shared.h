@@ -36,8 +36,8 @@ counter_get(const counter *counter_)
 }
 
 /*
- * Durations by powers of two: the first bucket holds up to 64 microseconds, each next one
- * twice as much, the last but one 134 s, the last one the rest.
+ * Durations by powers of two: the first bucket holds up to 64 microseconds, each next one up to
+ * twice as much, the last but one up to 134 s, and the last one everything longer.
  */
 #define HISTOGRAM_BOUNDS 22
 #define HISTOGRAM_FIRST_US 64
@@ -79,11 +79,11 @@ enum certificate_use {
 #define CERTIFICATE_USE_COUNT (CERTIFICATE_BACKENDS + 1)
 
 /* The statuses of gRPC, 0 to 16, and one more for calls that ended without any: they were cut, or
- * their job gave an answer of HTTP alone. */
+ * their job's answer had only an HTTP status. */
 #define GRPC_STATUSES 18
 #define GRPC_NO_STATUS (GRPC_STATUSES - 1)
 
-/* Why a connection was closed before a byte of it was read. */
+/* Why a connection was closed before its first request. */
 enum connection_refusal {
 	CONNECTION_OVER_LIMIT,	      /* limits.connections */
 	CONNECTION_OVER_CLIENT_LIMIT, /* limits.connections_per_client */
@@ -108,11 +108,12 @@ void log_dropped_text(char out[LOG_DROPPED_MAX], uint64_t dropped);
 /* What one worker publishes; on cache lines of its own. */
 struct worker_stats {
 	_Alignas(64) counter serving; /* 1: of the generation in force; set by the supervisor */
-	counter without_store;	      /* 1: it may accept without one; set by the supervisor */
-	/* These four are the supervisor's too. */
+	counter without_store;	      /* 1: it may accept without its store; set by the
+				       * supervisor */
+	/* The supervisor sets these four, too. */
 	counter silent_ms;	     /* since its last beat, in the supervisor's running time */
 	counter sockets;	     /* says which workers share one set of listening sockets */
-	counter index;		     /* of its own ones among these */
+	counter index;		     /* which of these sockets are its own */
 	counter orphaned;	     /* 1 while it does not accept from them although it should */
 	counter beats;		     /* grows with the turns of its event loop */
 	counter accepting;	     /* 1 once it takes connections */
@@ -151,7 +152,7 @@ struct shared_stats {
 	size_t worker_count; /* parts: more than workers, as old ones drain while new ones serve */
 	counter draining;    /* 1 once shutdown has begun: /readyz fails */
 	counter store_cut;   /* 1: the private store's file was cut short, and not yet checked */
-	/* When the first of each use expires, Unix seconds; 0: there is none. */
+	/* When the first certificate of each use expires, Unix seconds; 0: there is none. */
 	counter certificate_expiry[CERTIFICATE_USE_COUNT];
 	struct log_losses supervisor_log, control_log, redis_log; /* redis: until it is exec'd */
 	counter control_beats, control_silent_ms;		  /* as those of a worker */
