@@ -84,7 +84,7 @@ run_child(struct supervisor *supervisor, unsigned slot, pid_t parent)
 
 	/*
 	 * No other process would end a child whose supervisor is gone, so the child ends with it.
-	 * Redis writes its file first.
+	 * SIGTERM lets redis-server write its file first.
 	 */
 	prctl(PR_SET_PDEATHSIG, role == CHILD_WORKER ? SIGINT : SIGTERM);
 	if (getppid() != parent)
@@ -151,7 +151,7 @@ publish_worker(struct supervisor *supervisor, unsigned slot, bool without_store)
 
 	clear_gauges(stats);
 	counter_set(&stats->without_store, without_store);
-	/* Only compared: workers of one configuration have one set of sockets. */
+	/* The value is only compared: workers of one configuration have one set of sockets. */
 	counter_set(&stats->sockets, (uintptr_t)supervisor->config);
 	counter_set(&stats->index, supervision_child(supervisor->supervision, slot)->index);
 }

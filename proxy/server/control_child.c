@@ -9,7 +9,7 @@
 #include "observe/metrics.h"
 #include "server/supervisor.h"
 
-/* The control process has this long to end before it is killed. */
+/* Time for the control process to end before it is killed. */
 #define CONTROL_PATIENCE_MS 2000
 
 const char *

@@ -1,4 +1,4 @@
-/* control_secret.c - the secret by which the control process knows our workers. */
+/* control_secret.c - the secret by which the control process recognizes our workers. */
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #include "jobgate/slice.h"
 
 /*
- * The number of 0 to max that the environment variable `name` holds. False, with *out as it was,
+ * The number of 0 to max that the environment variable `name` holds. False, with *out unchanged,
  * when there is no such variable or it holds anything but digits.
  */
 static inline bool

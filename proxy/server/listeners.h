@@ -7,9 +7,9 @@
 #include "config/config.h"
 
 /*
- * For each listener of the configuration and each worker one socket: over TCP each
- * has its own (SO_REUSEPORT: the kernel spreads connections, and a worker that
- * crashes leaves its queue to its successor), a Unix socket is shared by all.
+ * One socket for each listener of the configuration and each worker. Over TCP each worker has its
+ * own (SO_REUSEPORT: the kernel spreads connections, and a worker that crashes leaves its queue to
+ * its successor); all workers share a Unix socket.
  */
 struct listeners {
 	size_t count; /* of the configuration */

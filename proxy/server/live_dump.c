@@ -1,12 +1,12 @@
-/* live_dump.c - what every object of a worker is at this moment, as lines of the service log. */
+/* live_dump.c - writes the present state of every object of a worker into the service log. */
 #include <stdio.h>
 
 #include "jobgate/container_of.h"
 #include "jobgate/dump.h"
 #include "server/worker_state.h"
 
-/* Objects that are written in one tick of the loop: no client waits for it, and the ring of the log
- * has room for their lines. */
+/* Objects that are written in one tick of the loop: so few that no client waits for long, and that
+ * the ring of the log has room for their lines. */
 #define DUMP_AT_ONCE 256
 
 /* Each line is written whatever log.level is, because the operator asked for it. */

@@ -20,7 +20,7 @@ is_theirs(const struct stat *found, const struct passwd *user)
 	return found->st_nlink == 1 && (found->st_uid == 0 || found->st_uid == user->pw_uid);
 }
 
-/* The file becomes the configured user's, who has to open it again after it was moved away. */
+/* Give the file to the configured user, who has to open it again after it was moved away. */
 static bool
 give_file_away(const struct config *config, const struct log *log, int fd)
 {

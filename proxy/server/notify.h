@@ -8,7 +8,7 @@
  */
 void notify_state(const char *state);
 
-/* "RELOADING=1" with the clock that systemd wants along with it. */
+/* "RELOADING=1", with the time that systemd requires (MONOTONIC_USEC). */
 void notify_reloading(void);
 
 /* How often "WATCHDOG=1" is due, in milliseconds: half of what systemd allows. 0: never. */

@@ -12,9 +12,9 @@ struct redis_child {
 	off_t log_at;	    /* where the next line that redis-server logs begins */
 	char line[256];	    /* the text of the last one since its start; "" when there is none */
 	bool bound;	    /* its socket has been there since its start */
-	bool missed;	    /* and was not at the last look */
+	bool missed;	    /* and it was missing at the last check */
 	bool told_gone;	    /* it has been logged that its socket cannot be created */
-	uint64_t looked_ms; /* when it was last looked after */
+	uint64_t looked_ms; /* when it was last checked */
 	int lock; /* held on the state directory, so that no second gateway writes there; -1: not
 		     yet */
 };

@@ -10,10 +10,10 @@
 
 #define LOOK_MS 500
 
-/* It has this long to write its file before it is killed. */
+/* Time for redis-server to write its file before it is killed. */
 #define PATIENCE_MS 10000
 
-/* Its socket is there this long after its start, at the latest: a slow disk takes its time. */
+/* How long redis-server may take from its start to its socket: a slow disk needs time. */
 #define BIND_MS 30000
 
 /* Bytes of its log that are read at a time; older ones are not needed. */
@@ -140,9 +140,9 @@ redis_watch_last_line(struct supervisor *supervisor)
 /* ---- its socket ---- */
 
 /*
- * When the socket's name is removed, it takes no more connections. A socket that has been there
- * counts as removed when two checks in a row do not find it, because a redis-server that starts
- * replaces the file that another one left.
+ * When the socket's file is removed, the socket takes no more connections. A socket that has been
+ * there counts as removed only when two checks in a row do not find it: a redis-server that starts
+ * replaces the file that an earlier one left.
  */
 static bool
 socket_is_gone(struct supervisor *supervisor, uint64_t now_ms)

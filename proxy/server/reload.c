@@ -8,8 +8,8 @@
 #include "server/supervisor.h"
 
 /*
- * A key, for the log, whose change takes a restart; NULL when a reload can bring all changes into
- * force.
+ * The name of a changed key that needs a restart, for the log; NULL when a reload can bring all
+ * changes into force.
  */
 static const char *
 fixed_change(const struct config *old, const struct config *new, size_t worker_slots)
@@ -61,7 +61,7 @@ unlink_removed(const struct config *old, const struct config *new)
 	}
 }
 
-/* A configuration with all that it needs. When a part of it cannot be had, nothing changes. */
+/* A configuration with all that it needs. When it lacks a part, nothing changes. */
 struct configured {
 	struct config *config;
 	struct listeners listeners;
@@ -78,7 +78,7 @@ gather(const struct supervisor *supervisor, struct configured *out)
 	struct inherited inherited;
 	bool good;
 
-	/* A key that came from a file goes with it. */
+	/* Keep a key that the gateway made itself. A key that came from a file is not kept. */
 	if (supervisor->config->browser.key_file == NULL)
 		memcpy(out->session_key, supervisor->session_key, sizeof(out->session_key));
 	if (!listeners_duplicate(&supervisor->listeners, &inherited))

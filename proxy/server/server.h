@@ -5,10 +5,9 @@
 #include "config/config.h"
 
 /*
- * Serve until SIGTERM or SIGINT (drain, then end) with this configuration, which is
- * taken. SIGHUP reads it again from its file; SIGUSR2 replaces the running binary, called
- * with the arguments of main. Returns the exit status: 0 after an orderly end, 1 when
- * it could not start.
+ * Serve until SIGTERM or SIGINT (drain, then end) with this configuration, which it takes over.
+ * SIGHUP reads it again from its file; SIGUSR2 replaces the running binary, called with the
+ * arguments of main. Returns the exit status: 0 after an orderly end, 1 when it could not start.
  */
 int server_run(struct config *config, const struct log *log, char *const *arguments);
 

@@ -238,8 +238,8 @@ supervision_order(struct supervision *supervision, enum supervision_order order,
 }
 
 /*
- * Orders are carried out one after the other. A generation that does not come up must not hold back
- * the next order, though. A reload also waits for slots.
+ * Orders are carried out one after the other. But a generation that does not come up must not hold
+ * back the next order. A reload also waits for slots.
  */
 static void
 follow_orders(struct supervision *supervision)

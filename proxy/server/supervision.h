@@ -20,9 +20,9 @@
  * Carrying out an action may feed events, such as supervision_not_started.
  *
  * Reload and upgrade are the same act: workers of a new generation start on the same listening
- * sockets, and once all of them accept the old ones are let go. A worker accepts once it has proved
- * its store. When one of them ends before that, or cannot reach its store while the old ones have
- * theirs, a reload is taken back: the old ones stay.
+ * sockets, and once all of them accept, the old ones are told to go. A worker accepts once it has
+ * proved its store. When one of them ends before that, or cannot reach its store while the old ones
+ * have theirs, a reload is taken back: the old ones stay.
  */
 struct supervision;
 
@@ -37,7 +37,7 @@ enum child_state {
 	CHILD_RETIRING, /* was told to go; killed at deadline_ms */
 };
 
-/* What a process publishes of itself, as last seen. Only beats are the control process's, too. */
+/* What a process last published of itself. The control process publishes only `beats`. */
 struct child_report {
 	bool accepting;
 	bool ready;    /* its records are fresh */
@@ -51,22 +51,23 @@ struct child {
 	enum child_role role;
 	enum child_state state;
 	unsigned slot;
-	unsigned index; /* of a worker in its generation: says which listening sockets are its */
+	unsigned index; /* a worker's number in its generation: says which listening sockets are its
+			 * own */
 	struct child_report report;
 	uint64_t started_ms, restart_ms, deadline_ms;
 	uint64_t backoff_ms; /* pause before its next restart; 0: none */
-	bool lost;	     /* the one before it ended by itself, and it does not accept yet */
+	bool lost;	     /* its predecessor ended by itself, and it does not accept yet */
 	bool had_store;	     /* when it ended */
-	bool serving;	     /* readiness is that of these workers */
+	bool serving;	     /* the gateway's readiness depends on it */
 	bool orphaned;	     /* others accept from its listening sockets */
 	bool watched;	     /* this binary started it, not the one before an upgrade */
 	bool beaten;	     /* since it was started */
 	bool aborted;	     /* it hangs, and was told to end */
 	uint64_t beats;	     /* as last counted */
-	uint64_t silent_ms;  /* since then, in the supervisor's running time */
+	uint64_t silent_ms;  /* silence since then, in the supervisor's running time */
 };
 
-/* Where redis-server and control stand among the children; workers follow. */
+/* The slots of redis-server and control among the children; workers follow. */
 #define SLOT_REDIS 0
 #define SLOT_CONTROL 1
 #define SLOT_WORKERS 2
@@ -95,15 +96,17 @@ struct supervision_settings {
 	unsigned workers;
 	uint64_t drain_ms;     /* timeouts.drain */
 	uint64_t watchdog_ms;  /* timeouts.watchdog */
-	uint64_t proof_ms;     /* in which workers prove their store: connect, get first answers */
+	uint64_t proof_ms;     /* time for workers to prove their store: to connect and to get first
+				* answers */
 	uint64_t staleness_ms; /* store.max_staleness */
 };
 
 struct supervision_options {
 	size_t
 	    worker_slots; /* workers that may exist at once; those of earlier generations drain */
-	uint64_t late_ms; /* others accept from a worker that has been silent for this long */
-	const struct supervision_tuning *tuning; /* NULL: that of jg_tuning; else it outlives us */
+	uint64_t late_ms; /* other workers accept for a worker that has been silent for this long */
+	const struct supervision_tuning *tuning; /* NULL: the part of jg_tuning; else it outlives
+						  * us */
 	struct supervision_settings settings;
 };
 
@@ -115,7 +118,7 @@ enum supervision_action_type {
 	ACTION_ABORT,	       /* it hangs, silent for `ms`: end it with a core dump */
 	ACTION_KILL,	       /* it does not go: SIGKILL */
 	ACTION_LOST,	       /* it ended by itself, and is spawned again in `ms`: for the log */
-	ACTION_SERVES,	       /* `on`: readiness is that of this worker, too */
+	ACTION_SERVES,	       /* `on`: the gateway's readiness depends on this worker, too */
 	ACTION_WITHOUT_STORE,  /* this worker may accept without its store from now on */
 	ACTION_ORPHANED,       /* `on`: nothing accepts from this worker's sockets */
 	ACTION_TELL_ORPHANS,   /* that has changed: tell the workers */
@@ -127,14 +130,14 @@ enum supervision_action_type {
 	ACTION_TAKE_BACK,      /* the previous one is in force again, because of `failure` */
 	ACTION_UPGRADE,	       /* become another binary, or answer supervision_upgrade_failed */
 	ACTION_READY,	       /* tell the service manager that a reload or an upgrade is over */
-	ACTION_STOPPING,       /* children are about to be told to go for good */
+	ACTION_STOPPING,       /* all children will be told to end */
 	ACTION_BAD_TRANSITION, /* a bug: the child (slot) or the phase made a transition that its
 				* table does not have
 				*/
 };
 
 enum retire_how {
-	RETIRE_GENTLY,	 /* others have taken over: idle connections bring one more request */
+	RETIRE_GENTLY,	 /* others have taken over: idle connections may bring one more request */
 	RETIRE_DRAIN,	 /* let requests end */
 	RETIRE_AT_ONCE,	 /* do not wait for them any more */
 	RETIRE_REPLACED, /* another process has told it already; another worker is in its place */
@@ -145,7 +148,7 @@ enum supervision_failure {
 	FAILURE_NONE,
 	FAILURE_ENDED,	    /* a worker ended before it could serve */
 	FAILURE_STORE_LATE, /* a worker did not reach its store in time */
-	FAILURE_OLD_ENDED,  /* the old workers ended, and the new ones did not reach theirs */
+	FAILURE_OLD_ENDED,  /* the old workers ended, and the new ones did not reach their store */
 };
 
 struct supervision_action {
@@ -182,10 +185,10 @@ void supervision_adopted(struct supervision *supervision);
 void supervision_start_redis(struct supervision *supervision, uint64_t now_ms);
 void supervision_start(struct supervision *supervision, uint64_t now_ms);
 
-/* A child could not be spawned. Otherwise it counts as running since it was asked for. */
+/* A child could not be spawned. Without this event it counts as running from ACTION_SPAWN on. */
 void supervision_not_started(struct supervision *supervision, unsigned slot, uint64_t now_ms);
 
-/* What a child publishes; last before its end is fed. */
+/* What a child publishes. Feed it a last time before supervision_ended. */
 void supervision_report(
     struct supervision *supervision, unsigned slot, const struct child_report *report);
 
@@ -204,7 +207,8 @@ enum supervision_order {
 void supervision_order(
     struct supervision *supervision, enum supervision_order order, uint64_t now_ms);
 
-/* The answer to ACTION_PREPARE: the other configuration is in force; NULL: it cannot be had. */
+/* The answer to ACTION_PREPARE: the other configuration is in force; NULL: there is none that can
+ * be used. */
 void supervision_prepared(
     struct supervision *supervision, const struct supervision_settings *settings, uint64_t now_ms);
 

@@ -9,7 +9,7 @@ generation_fits(const struct supervision *supervision)
 
 	for (size_t i = 0; i < supervision->options.worker_slots; i++)
 		unused += supervision->children[SLOT_WORKERS + i].state == CHILD_UNUSED;
-	/* Half of the slots are always enough for a configuration that is let through. */
+	/* Half of the slots are always enough for a configuration that a reload accepts. */
 	return unused >= supervision->options.worker_slots / 2;
 }
 
@@ -155,7 +155,7 @@ check_store(struct supervision *supervision, uint64_t now_ms)
 			go_without_store(supervision);
 		return;
 	case STORE_FRESH:
-		return; /* either store may come back before that */
+		return; /* either store may come back before these are stale */
 	case STORE_LOST:
 		go_without_store(supervision);
 		return;

@@ -20,14 +20,14 @@ struct supervision {
 	struct supervision_settings previous; /* while replacing: the way back */
 	enum supervision_phase phase;
 	enum supervision_failure failure; /* while replacing: why to go back */
-	bool warm;		/* there has been a generation before: it serves meanwhile */
-	bool without_store;	/* workers may accept without their store */
-	bool reload, upgrade;	/* ordered, not yet begun */
-	bool preparing;		/* begun, not yet answered: either of them */
-	bool hurried;		/* while stopping */
-	uint64_t proof_due_ms;	/* when all new workers should have reached their store */
-	uint64_t looked_ms;	/* when silence was last counted */
-	struct child *children; /* SLOT_WORKERS + worker_slots of them */
+	bool warm;			  /* an earlier generation serves meanwhile */
+	bool without_store;		  /* workers may accept without their store */
+	bool reload, upgrade;		  /* ordered, not yet begun */
+	bool preparing;			  /* one of them has begun, and is not answered yet */
+	bool hurried;			  /* while stopping */
+	uint64_t proof_due_ms;		  /* when all new workers should have reached their store */
+	uint64_t looked_ms;		  /* when silence was last counted */
+	struct child *children;		  /* SLOT_WORKERS + worker_slots of them */
 	struct supervision_action *actions; /* a ring */
 	size_t action_first, action_count, action_max;
 };
@@ -94,7 +94,7 @@ void generation_fill(struct supervision *supervision, bool lost, bool tell, uint
 /* One of its workers ended before it could serve. */
 void generation_failed(struct supervision *supervision, enum supervision_failure failure);
 
-/* Readiness is that of these workers from now on. */
+/* The gateway's readiness depends on these workers from now on. */
 void generation_serves(struct supervision *supervision);
 
 /* While a generation is on its way: has it arrived, or does it have to go back? */

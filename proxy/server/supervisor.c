@@ -10,8 +10,7 @@
 #include "server/server.h"
 #include "server/worker.h"
 
-/* The longest that the supervisor sleeps when no signal comes; less while a new generation starts.
- */
+/* The supervisor's longest sleep when no signal comes; shorter while a new generation starts. */
 #define NAP_MS 200
 #define NAP_REPLACING_MS 10
 
@@ -85,7 +84,7 @@ take_order(struct supervisor *supervisor, int number)
 		supervision_order(supervision, ORDER_RELOAD, now_ms);
 	if (number == SIGUSR1 && !is_stopping(supervisor)) {
 		supervisor_reopen_log(supervisor);
-		/* Those that run do it themselves, without stopping. */
+		/* Workers that run open it themselves, without stopping. */
 		children_signal_workers(supervisor, SIGUSR1);
 	}
 	if (number == SIGNAL_DUMP)

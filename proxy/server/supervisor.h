@@ -39,14 +39,14 @@ struct process {
 	int status; /* of the last one that ended, as waitpid says */
 };
 
-/* What TLS needs that comes from files; the first two are NULL where no listener is for TLS. */
+/* What TLS needs from files; the first two are NULL where no listener has TLS. */
 struct tls_material {
 	struct tls_server *tls;
 	struct ticket_secrets *ticket_secrets;
 	struct tls_server *control_tls; /* NULL where control.listen is not for TLS */
 	struct tls_client *backend_tls;
 	uint64_t expiry[CERTIFICATE_USE_COUNT]; /* of the certificates: see shared.h */
-	bool expired;				/* one of them has */
+	bool expired;				/* one of them has expired */
 };
 
 struct supervisor {
@@ -59,7 +59,7 @@ struct supervisor {
 	struct tls_material tls_material;
 	struct tls_tickets *tickets;
 	unsigned char session_key[32]; /* seals browsers' sessions */
-	/* The secret by which the control process knows our workers; hex; wiped at the end. */
+	/* The secret by which the control process recognizes our workers; hex; wiped at the end. */
 	char control_secret[CONTROL_SECRET_TEXT + 1];
 	struct shared_stats *stats; /* one part for each worker that may run at the same time */
 	struct redis_child redis;
@@ -192,8 +192,8 @@ void tls_material_report(
 /* ---- session_key.c ---- */
 
 /*
- * The key that seals sessions: of browser.key_file, else the one in `key` as it is, which
- * is made when it is none yet (all 0). False with a line in the log.
+ * The key that seals sessions. It comes from browser.key_file. Without such a file, the key that is
+ * in `key` stays; if there is none yet (all 0), one is made. False with a line in the log.
  */
 bool session_key_load(const struct config *config, const struct log *log, unsigned char key[32]);
 

@@ -45,7 +45,7 @@ silence_output(void)
 		dup2(null, STDERR_FILENO);
 }
 
-/* Wait for the check. The service manager is told meanwhile that the supervisor is alive. */
+/* Wait for the check. Meanwhile tell the service manager that the supervisor is alive. */
 static void
 await_check(pid_t pid, int *status)
 {
@@ -64,7 +64,7 @@ await_check(pid_t pid, int *status)
 	}
 }
 
-/* Whether the new binary starts. A broken binary or configuration must not end the gateway. */
+/* True when the new binary starts. A broken binary or configuration must not end the gateway. */
 static bool
 binary_is_good(const struct supervisor *supervisor)
 {

@@ -120,7 +120,7 @@ accept_failed(struct worker *worker)
 	return false;
 }
 
-/* Each client may need a descriptor for its backend, too: half of them are for clients. */
+/* Each client may need a descriptor for its backend, too, so only half of them are for clients. */
 static bool
 has_descriptor(struct worker *worker)
 {
@@ -349,7 +349,7 @@ worker_init(struct worker *worker)
 static void
 worker_free(struct worker *worker)
 {
-	/* These begin to accept again; the loop turns once more below. */
+	/* These timers would begin to accept again: the loop turns once more below. */
 	timer_remove(&worker->pause_timer);
 	timer_remove(&worker->accept_timer);
 	timer_remove(&worker->dump.timer);

@@ -11,13 +11,13 @@
 
 /*
  * Descriptors that are kept for everything except connections and listening sockets: Redis,
- * resolver, logs. If there are few in all, a third.
+ * resolver, logs. If there are few descriptors, a third of them.
  */
 #define DESCRIPTORS_SPARE 256
 
 /*
- * Connections that there are descriptors for: two for each, its backend's included. The listening
- * sockets of all workers are open in each of them (orphans.c).
+ * How many connections the descriptors are enough for. Each takes two, one of them for its backend.
+ * The listening sockets of all workers are open in each of them (orphans.c).
  */
 static size_t
 connections_fitting(const struct config *config)
@@ -39,8 +39,8 @@ least(size_t a, size_t b)
 }
 
 /*
- * Each purpose has its own connection limit, so that many clients of jobs keep no operator out, and
- * vice versa. Where the limit is small, an address gets at most a quarter of it.
+ * Each purpose has its own connection limit, so that many clients of jobs do not keep operators
+ * out, and vice versa. Where the limit is small, an address gets at most a quarter of it.
  */
 static void
 set_places(struct worker *worker, struct downstream_options *options)

@@ -55,15 +55,15 @@ struct worker {
 	uint64_t orphan_changes;      /* as last seen */
 	struct sockaddr_storage *own; /* where the gateway itself listens, and last the store */
 	size_t own_count;
-	size_t clients_max; /* connections that there are descriptors for, with their backends' */
+	size_t clients_max; /* clients that the descriptors are enough for, with their backends */
 	struct live_dump dump;
 	struct timer stats_timer, flush_timer, pause_timer, drain_timer, accept_timer;
-	uint64_t accept_at_ms; /* at the latest */
+	uint64_t accept_at_ms; /* when it accepts at the latest */
 	bool accepting, paused, draining, ended;
 };
 
-/* Each makes a part of it; false, with a line in the log where there is more to say than that
- * memory is short. What was made is freed with the worker. */
+/* Each makes a part of the worker. False when that fails, with a line in the log unless memory is
+ * short. What was made is freed with the worker. */
 bool worker_store(struct worker *worker);
 bool worker_data_path(struct worker *worker); /* after the store, loop, resolver and access log */
 
