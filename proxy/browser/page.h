@@ -26,7 +26,7 @@ struct page {
  */
 extern const char page_policy[];
 
-/* Its style, of which page_policy has the hash. */
+/* Its style; page_policy contains the style's hash. */
 extern const char page_style[];
 
 /* Write the page; returns its length. */

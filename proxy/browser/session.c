@@ -6,7 +6,7 @@
 #include "auth/seal.h"
 #include "http/target.h"
 
-/* Of what is sealed: the token's id, its version, the expiry and the mark. */
+/* Bytes of what is sealed: the token's id, its version, the expiry and the mark. */
 #define PLAIN_LEN (TOKEN_ID_LEN + 8 + 8 + TOKEN_MARK_LEN)
 
 SEAL_LEN_CHECK(PLAIN_LEN);

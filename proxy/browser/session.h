@@ -7,14 +7,14 @@
 #include "jobgate/message.h"
 #include "jobgate/token.h"
 
-/* __Host-: browsers take it over TLS from the host itself alone, and send it nowhere else (RFC
+/* __Host-: browsers accept it only over TLS from the host itself, and send it nowhere else (RFC
  * 6265bis). */
 #define SESSION_COOKIE "__Host-jobgate"
 
 #define SESSION_KEY_LEN 32
 #define SESSION_TEXT_LEN 96
 
-/* It names the token, and does not hold it: the record of that version is the proof. */
+/* It names the token and does not contain it: the record of that version is the proof. */
 struct session {
 	char token_id[TOKEN_ID_LEN];
 	uint64_t version; /* of the token at sign-in: a renewal ends the session */

@@ -24,7 +24,7 @@ _Static_assert(
     PAGE_MAX + SET_COOKIE_MAX + PAGE_TO_MAX <= LOCAL_ROOM, "a page, a cookie and a path fit");
 _Static_assert(sizeof("Bearer ") + TOKEN_MAX <= LOCAL_CREDENTIAL_MAX, "a token fits");
 
-/* Browsers take Secure cookies over plain HTTP from this machine alone. */
+/* Over plain HTTP, browsers accept Secure cookies only from this machine. */
 static bool
 cookie_can_be_kept(const struct local_call *call)
 {
