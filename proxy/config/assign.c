@@ -88,7 +88,7 @@ set_number(const struct config_key *key, const char *text, uint64_t *number)
 	return expected != NULL ? expected : check_bounds(key, *number);
 }
 
-/* The value of a field that goes to clients as it stands (RFC 6797 section 6.1). */
+/* The value of a field that goes to clients unchanged (RFC 6797 section 6.1). */
 static const char *
 check_hsts(const char *text)
 {
@@ -235,7 +235,7 @@ assign_listener(struct builder *builder, const char *text, struct listener_confi
 	return out->path == NULL && out->host == NULL ? "out of memory" : NULL;
 }
 
-/* A word that can stand in Upgrade; kept in lower case. h2c would carry requests past us. */
+/* A word that Upgrade may have; kept in lower case. Not h2c, which would carry requests past us. */
 static const char *
 add_upgrade(struct builder *builder, const char *text, const char **out)
 {

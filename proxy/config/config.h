@@ -71,8 +71,8 @@ struct config {
 						 allow list nothing else passes */
 		bool allow_loopback;
 		const char *ca_file;	       /* for https:// backends; NULL: the system's */
-		const char *certificate, *key; /* shown to those who ask; NULL: none */
-		bool verify;		       /* that https:// backends are who they should be */
+		const char *certificate, *key; /* shown to backends that ask for one; NULL: none */
+		bool verify;		       /* check the certificates of https:// backends */
 		struct pool_settings pool;
 	} backends;
 
@@ -90,7 +90,7 @@ struct config {
 
 	struct {
 		bool sign_in;	      /* people may sign in with a token, in the host form */
-		uint64_t session;     /* how long that lasts */
+		uint64_t session;     /* how long a session lasts */
 		const char *key_file; /* seals sessions; NULL: a key of this gateway's own */
 	} browser;
 

@@ -8,7 +8,7 @@
 #include "jobgate/paths.h"
 #include "jobgate/slice.h"
 
-/* Listeners that do not stand in `listen`: control.listen and control.metrics. */
+/* Listeners that are not in `listen`: control.listen and control.metrics. */
 #define OF_CONTROL 2
 
 bool
@@ -25,7 +25,7 @@ defaults_load(struct builder *builder)
 	good = fclose(out) == 0 ? document_load_text(builder, text, len)
 				: builder_out_of_memory(builder);
 	free(text);
-	/* The places of errors are those in the file. */
+	/* Later errors must not point to places in the defaults. */
 	memset(builder->is_given, 0, sizeof(builder->is_given));
 	return good;
 }
@@ -233,7 +233,8 @@ defaults_derive(struct builder *builder)
 
 	if (config->workers == 0)
 		config->workers = cores > 0 ? (unsigned)cores : 1;
-	/* A backend that refuses connections may come back for as long as a connect may take. */
+	/* A backend that refuses connections may come back within the time that a connect may
+	 * take. */
 	config->backends.pool.connect_ms = config->timeouts.connect;
 	config->backends.pool.http2.buffer = config->http2.limits.buffer;
 	config->backends.pool.circuit.patience_ms = config->timeouts.connect;

@@ -41,7 +41,7 @@ unknown_key(struct builder *builder, const yaml_node_t *node, const char *key)
 
 	for (size_t i = 0; i < config_key_count; i++) {
 		const char *known = config_keys[i].name;
-		/* Of a key at the top, the section may be what was meant. */
+		/* A key at the top may be meant to be a section. */
 		size_t whole = strlen(known),
 		       most = strchr(key, '.') == NULL ? strcspn(known, ".") : whole;
 		char candidate[KEY_MAX];
@@ -74,7 +74,8 @@ is_section(const char *name)
 	return false;
 }
 
-/* The keys of a section. A file that has the section of jobs names all forms of job URLs in use. */
+/* The keys of a section. A file that has the section `jobs` names all forms of job URLs in use, so
+ * the defaults do not add others. */
 static bool
 load_section(struct builder *builder, const char *name, const yaml_node_t *value)
 {
@@ -83,7 +84,7 @@ load_section(struct builder *builder, const char *name, const yaml_node_t *value
 	if (value->type == YAML_MAPPING_NODE)
 		return load_mapping(builder, name, value);
 	if (value->type == YAML_SCALAR_NODE && value->data.scalar.length == 0)
-		return true; /* a section of comments alone */
+		return true; /* a section that has only comments */
 	return builder_error(
 	    builder, &value->start_mark, "%s: expected keys of its own below it", name);
 }
@@ -142,7 +143,7 @@ parser_error(struct builder *builder, const yaml_parser_t *parser)
 	    parser->context != NULL ? ", " : "", parser->context != NULL ? parser->context : "");
 }
 
-/* There must be one document and no other. */
+/* The file must hold exactly one document. */
 static bool
 check_end(struct builder *builder, yaml_parser_t *parser)
 {

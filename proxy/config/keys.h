@@ -33,7 +33,7 @@ enum key_form {
 	FORM_FIELDS,	    /* list of names of fields */
 };
 
-/* What a changed value takes, when the configuration is read again. */
+/* What brings a changed value into force. */
 enum key_reload {
 	RELOAD_ALWAYS,	      /* a reload brings it into force */
 	RELOAD_EXTERNAL_ONLY, /* a restart, if the store is a private one */
