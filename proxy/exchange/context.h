@@ -21,7 +21,7 @@ struct exchange_options {
 	const struct job_url *control_target; /* the control process's socket for workers; NULL when
 						 neither a host nor a listener is for it */
 	const char
-	    *control_secret; /* CONTROL_SECRET_TEXT hex digits, for the control process alone */
+	    *control_secret; /* CONTROL_SECRET_TEXT hex digits, only for the control process */
 	const unsigned char
 	    *session_key;    /* of SESSION_KEY_LEN bytes; NULL: browsers cannot sign in */
 	uint64_t session_ms; /* how long a session lasts */

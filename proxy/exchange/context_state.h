@@ -42,7 +42,8 @@ struct exchange_context {
 	 * written. It is used within one turn of the loop, so one for each worker is enough.
 	 */
 	struct rewritten rewritten;
-	char *local_room; /* LOCAL_ROOM bytes for what a local handler answers; in the same way */
+	char *local_room; /* LOCAL_ROOM bytes for what a local handler answers; also used within one
+			   * turn */
 };
 
 /* The URL of a sidecar's job, in place of the one in its record; NULL: as each record says. */
@@ -52,7 +53,7 @@ exchange_fixed_target(const struct exchange_context *context)
 	return context->options.jobs.fixed_url != NULL ? &context->options.jobs.fixed_target : NULL;
 }
 
-/* The Date of now, made once a second. */
+/* The value of Date for the present time, made once a second. */
 struct slice exchange_date(struct exchange_context *context);
 
 #endif

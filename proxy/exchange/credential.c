@@ -92,7 +92,7 @@ exchange_confirm_claim(
 
 	switch (claim->credential) {
 	case CREDENTIAL_BEARER:
-		/* The key has changed since: read the field again by what is known now. */
+		/* The key has changed since: read the field again with the present one. */
 		if (claim->mint_edition != jg_directory_mint(context->directory, now_ms)->edition)
 			claim_again(exchange, request, claim);
 		break;

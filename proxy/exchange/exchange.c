@@ -185,8 +185,8 @@ exchange_start_deadline(struct exchange *exchange, uint64_t ms)
 
 	if (ends_ms != 0 && ends_ms < now_ms + ms) {
 		/*
-		 * The timer runs until that end already. A restart each time that
-		 * something moves would delay that by a tick each time.
+		 * The timer already runs until `ends_ms`. A restart whenever something moves would
+		 * delay the end by a tick each time.
 		 */
 		if (due_ms == ends_ms || (due_ms > 0 && due_ms <= now_ms))
 			return;
@@ -196,8 +196,8 @@ exchange_start_deadline(struct exchange *exchange, uint64_t ms)
 }
 
 /*
- * How long nothing may move. A stream of gRPC may be silent, as a tunnel may; a client that does
- * not read what waits for it is not silent but slow.
+ * How long the exchange may go on while nothing moves. A stream of gRPC may be silent, as a tunnel
+ * may; a client that does not read what waits for it is not silent but slow.
  */
 static uint64_t
 patience_ms(const struct exchange *exchange)
@@ -282,7 +282,7 @@ exchange_expired(struct timer *timer)
 			exchange_restart_deadline(exchange);
 			break;
 		}
-		if (exchange->client_full) /* content waits: it is the client that does not read */
+		if (exchange->client_full) /* content waits: the client does not read it */
 			exchange_end(exchange, OUTCOME_ANSWER_IDLE, END_ABANDONED);
 		else
 			exchange_cut(exchange, OUTCOME_ANSWER_IDLE, END_CUT,
@@ -292,7 +292,7 @@ exchange_expired(struct timer *timer)
 	case EXCHANGE_TUNNEL:
 		exchange_end(exchange, OUTCOME_TUNNEL_IDLE, END_ABANDONED);
 		break;
-	case EXCHANGE_CONNECTING: /* the connection has its own deadline, and waits longer */
+	case EXCHANGE_CONNECTING: /* the dial has its own deadline, which may be later */
 		if (exchange->ends_ms != 0)
 			exchange_start_deadline(
 			    exchange, exchange->context->options.timeouts.connect);
@@ -361,7 +361,7 @@ is_unprocessed(const struct exchange *exchange)
 void
 exchange_shutdown(struct exchange *exchange)
 {
-	/* A gRPC client tries again after this, but not after a stream that was cut. */
+	/* A gRPC client tries again after this reply, but not after a stream that was cut. */
 	if (is_grpc_call(&exchange->grpc) && !exchange->answer_begun && !is_unprocessed(exchange)) {
 		exchange_fail(exchange, OUTCOME_SHUTDOWN, 503, SLICE("Gateway stops"),
 		    SLICE("The gateway stops; try again."));

@@ -18,16 +18,16 @@
 
 /*
  * exchange_state.c  its states, and its dump
- * exchange.c    its beginning, its end, and what ends it early
- * reply.c       local replies
- * cut.c         ends it before its time, with last words where its protocol has any
- * local.c       runs local handlers: requests that the gateway answers itself
- * authorize.c   the steps from the request's head to the verdict
- * credential.c  the request's claim: which token it says it has
- * lookup.c      the records behind a verdict, and each later change of them
- * allow.c       prepares an allowed request for its job
- * call.c        calls of the control API, and requests of monitoring
- * relay.c       from the verdict on: connect, send, relay
+ * exchange.c        its beginning, its end, and what ends it early
+ * reply.c           local replies
+ * cut.c             ends it before its time, with last words where its protocol has any
+ * local.c           runs local handlers: requests that the gateway answers itself
+ * authorize.c       the steps from the request's head to the verdict
+ * credential.c      the request's claim: which token it says it has
+ * lookup.c          the records behind a verdict, and each later change of them
+ * allow.c           prepares an allowed request for its job
+ * call.c            calls of the control API, and requests of monitoring
+ * relay.c           from the verdict on: connect, send, relay
  */
 enum exchange_state {
 	EXCHANGE_AUTHORIZING, /* waits for the records of the token and of the job */
@@ -66,8 +66,10 @@ struct exchange {
 	bool job_moved;		  /* the job has had another URL since */
 	struct timer timer;	  /* the deadline of the state, or `ends_ms` if that is earlier */
 	uint64_t session_ends_ms; /* monotonic; with by_session */
-	uint64_t ends_ms;    /* monotonic: it ends then, whatever moves; 0: it has no such time */
-	struct task connect; /* CONNECTING: takes a connection at the end of the turn */
+	uint64_t ends_ms;    /* monotonic: it ends then, even while data moves; 0: it has no such
+			      * time */
+	struct task connect; /* CONNECTING: gets a connection from the pool at the end of the
+			      * turn */
 	struct task free_task;
 
 	struct route route;
@@ -154,10 +156,11 @@ void exchange_start_deadline(struct exchange *exchange, uint64_t ms);
 /* From AWAITING on: something moved, so the time of the state begins again. */
 void exchange_restart_deadline(struct exchange *exchange);
 
-/* Its time is over (ends_ms), whatever moves: that of its session, or of a gRPC call. */
+/* ends_ms has passed, because its session has expired or its gRPC call's deadline is over: end
+ * it. */
 void exchange_time_over(struct exchange *exchange);
 
-/* It has to end at this time, if not before. */
+/* It ends at this time at the latest. */
 static inline void
 exchange_end_by(struct exchange *exchange, uint64_t ends_ms)
 {
@@ -198,14 +201,14 @@ void exchange_grant(struct exchange *exchange, struct slice job, const struct to
 
 /* Why an exchange is cut: for a client whose protocol has a form for that. */
 struct cut_reason {
-	unsigned websocket; /* code of a close frame; 0: there is none for this */
+	unsigned websocket; /* code of a close frame; 0: this reason has none */
 	enum grpc_status grpc;
 	struct slice text;
 };
 
 /*
- * End it, although the answer is not complete or there is none; `end`, unless the client could be
- * told the reason.
+ * End it without a complete answer. It ends as `end` says, or as END_COMPLETE if the client could
+ * be told the reason.
  */
 void exchange_cut(struct exchange *exchange, enum outcome outcome, enum exchange_end end,
     const struct cut_reason *reason);
@@ -268,10 +271,10 @@ void exchange_confirm_claim(
 bool authenticates_connection(const struct request *request);
 
 /*
- * True when a request with a session's cookie may pass. Browsers send the cookie with requests that
- * any page caused. So a request that changes something, or opens a connection that can, has to come
- * from the job's own pages. For SameSite all jobs of a domain are one site, so this also refuses
- * what another job's page embeds; a link to the job passes.
+ * True when a request with a session's cookie may pass. Browsers send the cookie with every
+ * request, whichever page caused it. So a request that changes something, or opens a connection
+ * that can, has to come from the job's own pages. For SameSite all jobs of a domain are one site,
+ * so this also refuses what another job's page embeds; a link to the job passes.
  */
 bool exchange_session_may(const struct exchange *exchange, const struct request *request);
 

@@ -128,7 +128,8 @@ read_words(const struct words *words, struct request *request)
 		return FORWARD_AUTH_UNCLEAR;
 	if (forwarded)
 		return take_forwarded(words, request) ? FORWARD_AUTH_OK : FORWARD_AUTH_UNCLEAR;
-	/* nginx does not send the host in a field of its own: one that is there is the client's. */
+	/* nginx does not send X-Forwarded-Host: if the request has that field, it is the
+	 * client's. */
 	if (words->forwarded_host.at != NULL)
 		return FORWARD_AUTH_UNCLEAR;
 	return take_original(words, request) ? FORWARD_AUTH_OK : FORWARD_AUTH_UNCLEAR;

@@ -10,8 +10,8 @@
 #define GRPC_TYPE_MAX 48
 
 /*
- * Zeroed, it is no call. A plain value: nothing in it has to be freed. Once it is read, the other
- * functions follow what its client is sent.
+ * A plain value: nothing in it has to be freed. Zeroed, it is no call. After grpc_call_read, the
+ * other functions note what its client is sent.
  */
 struct grpc_call {
 	enum grpc_kind kind : 8;
@@ -43,7 +43,8 @@ struct slice grpc_call_type(const struct grpc_call *call);
 /* Its client was told this status. */
 void grpc_call_set_status(struct grpc_call *call, unsigned status);
 
-/* The head of the job's answer was sent to its client, content of it, and its end. */
+/* Call these when the head of the job's answer, content of it, or its end was sent to the
+ * client. */
 void grpc_call_answer(struct grpc_call *call, const struct response *response);
 void grpc_call_content(struct grpc_call *call, struct slice sent);
 void grpc_call_end(struct grpc_call *call, const struct fields *trailers);

@@ -5,7 +5,7 @@
 
 #define ALIGNMENT _Alignof(struct kept_request)
 
-/* How long put_lines makes them. */
+/* How many bytes put_lines writes for these fields. */
 static size_t
 lines_len(const struct fields *fields)
 {

@@ -73,8 +73,8 @@ send_local_answer(struct exchange *exchange, const struct local_answer *answer)
 }
 
 /*
- * Read the request's content for the handler. All of it has to come within timeouts.body: the
- * client has shown nothing yet that would earn it more time.
+ * Read the request's content for the handler. All of it has to come within timeouts.body: a client
+ * that has shown no token yet gets no more time.
  */
 static void
 read_content(

@@ -161,7 +161,8 @@ add_challenge(struct local_reply *reply, struct slice realm, struct slice error)
 	return true;
 }
 
-/* The challenge says which kind of refusal it is, also where the realm is too long for it. */
+/* The challenge says which kind of refusal it is, even if the realm is too long and has to be left
+ * out. */
 static void
 challenge(struct local_reply *reply, struct slice realm, struct slice error)
 {

@@ -61,8 +61,8 @@ void local_reply_page(struct local_reply *reply, struct slice page, bool head);
 
 /*
  * Make it the reply to a gRPC call: HTTP status 200 with this Content-Type (it outlives the reply)
- * and no content. The status and what the content said are in the head, which is thus the trailers,
- * too ("Trailers-Only"); all other fields stay.
+ * and no content. The head carries the status and the text of the content, so it serves as the
+ * trailers, too ("Trailers-Only"); all other fields stay.
  */
 void local_reply_for_grpc(
     struct local_reply *reply, struct slice content_type, enum grpc_status status);

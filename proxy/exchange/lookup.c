@@ -70,9 +70,9 @@ exchange_look_up(struct exchange *exchange, const struct claim *claim, struct lo
 	struct exchange_context *context = exchange->context;
 	struct evidence *evidence = &lookup->evidence;
 	/*
-	 * The worker may have been stopped since the turn began, or while the request was read: a
-	 * refusal must not rest on what was known before that, no more than an answer to forward
-	 * auth. (Before a head leaves for the backend, the clock is read once more.)
+	 * The worker may have been stopped since the turn began, or while the request was read:
+	 * neither a refusal nor an answer to forward auth may rest on what was known before that.
+	 * (Before a head leaves for the backend, the clock is read once more.)
 	 */
 	uint64_t now_ms = loop_read_ms(context->loop);
 
@@ -84,8 +84,8 @@ exchange_look_up(struct exchange *exchange, const struct claim *claim, struct lo
 	if (!look_up_token(exchange, now_ms, lookup))
 		return false;
 	/*
-	 * With a wrong secret the job is not looked up: the time of that would tell that the token
-	 * exists.
+	 * With a wrong secret the job is not looked up: the time it takes would reveal that the
+	 * token exists.
 	 */
 	if (evidence->token_known != RECORD_KNOWN || !evidence->names_job ||
 	    !jg_evidence_proves(evidence))
@@ -117,7 +117,8 @@ exchange_decide(struct exchange *exchange, const struct claim *claim, const stru
 /* ---- again ---- */
 
 /*
- * Count how long ago the store told of the change that ends the exchange: the later one of both.
+ * Count how long ago the store told of the change that ends the exchange. If both records changed,
+ * the later change counts.
  */
 static void
 exchange_time_revocation(
@@ -139,8 +140,8 @@ hash_more(uint64_t hash, struct slice text)
 	return (hash ^ text.len) * 1099511628211u;
 }
 
-/* FNV-1a is enough: an owner whose two URLs of a job collide only sends the job's own requests to
- * the other one. */
+/* FNV-1a is enough: if two URLs of a job collide, its requests only go to the other URL that its
+ * owner gave it. */
 uint64_t
 exchange_target_hash(const struct job_url *url)
 {
@@ -150,8 +151,8 @@ exchange_target_hash(const struct job_url *url)
 }
 
 /*
- * Access goes on. But the job may have another URL now, and another job its old address: a request
- * that has not left, as making a connection may take seconds, does not go there any more.
+ * Access goes on, but the job may have another URL now, and another job may have its old address.
+ * So a request that has not left yet (a connection may take seconds) must not go there any more.
  */
 static void
 exchange_follow_job(struct exchange *exchange, const struct job *job)

@@ -87,7 +87,7 @@ exchange_acquire(struct exchange *exchange, enum pool_choice choice)
 		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
 	else if (up)
 		exchange_send_request(exchange, false);
-	else if (exchange->ends_ms != 0) /* that may be before the connection is up */
+	else if (exchange->ends_ms != 0) /* `ends_ms` may pass before the connection is up */
 		exchange_start_deadline(exchange, exchange->context->options.timeouts.connect);
 }
 
@@ -255,7 +255,8 @@ exchange_content(struct exchange *exchange, struct slice data)
 	if (exchange->state == EXCHANGE_LOCAL)
 		return exchange_local_content(exchange, data);
 	if (!exchange->content_taken) {
-		/* The head may leave with it, and the clock was read before the client was. */
+		/* The head may leave together with this content, and the clock was read before the
+		 * client's bytes were. */
 		exchange_catch_up(exchange->context);
 		if (!exchange_takes_content(exchange))
 			return 0;

@@ -93,8 +93,9 @@ exchange_refuse_tunnel(struct exchange *exchange)
 
 /*
  * The limit is checked after the verdict, and each verdict takes the same work. A valid token
- * passes however many failures its address has, because they may be a neighbour's. The store sees
- * at most one look-up at a time for each connection of an address.
+ * passes even if its address has many failures, because these may be a neighbour's. For each
+ * connection, the store sees one look-up at a time over HTTP/1; over HTTP/2 it sees a few until one
+ * of its requests is allowed.
  */
 unsigned
 exchange_failed_auth(const struct exchange *exchange, enum verdict verdict)
@@ -104,7 +105,7 @@ exchange_failed_auth(const struct exchange *exchange, enum verdict verdict)
 		   : 0;
 }
 
-/* What ends a call that was allowed before: the token's end, or the job's. */
+/* The status of a call that was allowed before: it says whether the token or the job ended it. */
 static enum grpc_status
 revoked_status(enum verdict verdict)
 {

@@ -155,7 +155,7 @@ write_private(struct writer *writer, const struct fields *fields)
 	}
 }
 
-/* The text written since begin, or an equally safe one if there was no room for it. */
+/* The text written since begin; if there was no room for it, `otherwise`, which is as safe. */
 static struct slice
 written(const struct writer *writer, const char *begin, struct slice otherwise)
 {
