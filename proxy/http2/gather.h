@@ -12,7 +12,7 @@
 struct h2_gather {
 	struct buffer *bytes; /* what has come; NULL: nothing, or all of it in one frame */
 	uint32_t stream;      /* 0: no block is under way */
-	enum h2_error error;  /* what the frame's head deserves */
+	enum h2_error error;  /* the error found in the frame's head */
 	bool end_stream;
 	unsigned char continuations;
 };

@@ -16,16 +16,16 @@
 struct h2_output {
 	struct conn *conn;
 	struct buffer_pool *buffers;
-	/* A frame of a stream that waits has another place: tell the stream. */
+	/* A waiting frame of a stream has moved to another place: tell the stream. */
 	void (*moved)(struct h2_output *output, uint32_t stream, uint64_t at, uint64_t to);
 	struct buffer *out;	 /* to be sent; NULL: nothing */
 	uint64_t sent;		 /* bytes that the kernel took */
-	uint64_t whole_at;	 /* where the first frame begins of which nothing was sent */
-	uint64_t cut_at;	 /* where the content begins of a frame that was sent in part */
+	uint64_t whole_at;	 /* where the first frame begins that has not been sent at all */
+	uint64_t cut_at;	 /* where the content of the partly sent frame begins */
 	uint32_t cut_stream;	 /* whose it is; 0: no DATA was sent in part */
 	uint64_t first_block_at; /* where our first field block begins; H2_NOWHERE: none yet */
 	size_t control_out;	 /* bytes of small frames that wait to be sent */
-	int32_t window;		 /* the connection's, in which content may go */
+	int32_t window;		 /* the connection's window for content that is sent */
 	bool failed;		 /* the connection is lost, or memory was short */
 };
 
@@ -80,8 +80,8 @@ enum io h2_output_send(struct h2_output *output);
 bool h2_output_mark_end(struct h2_output *output, uint64_t at);
 
 /*
- * Take back what a stream has written from this place on, as far as it has not left; frames that
- * say something about the connection's health stay. Content of a frame that has left in part
+ * Take back the HEADERS and DATA that a stream has written from this place on, as far as they have
+ * not left; small frames, such as RST_STREAM, stay. Content of a frame that has left in part
  * becomes zeros.
  */
 void h2_output_take_out(struct h2_output *output, uint32_t stream, uint64_t from);

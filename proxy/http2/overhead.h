@@ -5,7 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Of all bytes a peer sends, this part must be payload, apart from an allowance, each minute. */
+/* In each minute, a peer may send this many times the bytes of payload, with an allowance added to
+ * these. */
 #define OVERHEAD_SHARE 8
 #define OVERHEAD_ALLOWANCE (UINT64_C(1024) * 1024) /* bytes */
 #define OVERHEAD_PERIOD_MS 60000
@@ -23,7 +24,7 @@ overhead_payload(struct overhead *overhead, uint64_t bytes)
 	overhead->payload += bytes;
 }
 
-/* This many bytes were read at this time. False: too much of what comes is no payload. */
+/* This many bytes were read at this time. False: too little of what comes is payload. */
 static inline bool
 overhead_read(struct overhead *overhead, uint64_t bytes, uint64_t now_ms)
 {

@@ -18,7 +18,7 @@ h2_window_of(uint32_t size)
 	return (struct h2_window){.left = (int32_t)size, .size = size};
 }
 
-/* DATA has come that counts this many bytes. False: more than the peer may send. */
+/* DATA has come, which counts as this many bytes. False: the peer may not send so much. */
 static inline bool
 h2_window_take(struct h2_window *window, uint32_t bytes)
 {
