@@ -67,7 +67,7 @@ admit_refused(
 }
 
 /*
- * For how many milliseconds an idle connection does not give way. Listeners for operators have few
+ * The milliseconds for which an idle connection does not give way. Listeners for operators have few
  * places, so a connection without a valid token gives way at once: a flood then closes its own
  * connections, and the next client gets a place.
  */

@@ -69,15 +69,14 @@ struct connection_protocol {
 	size_t size;
 
 	/*
-	 * Bytes of what the protocol runs on a connection besides (a stream of HTTP/2); 0: nothing.
-	 * They come from downstream->streams.
+	 * Bytes of each further object that the protocol runs on a connection (a stream of HTTP/2);
+	 * 0: it has none. They come from downstream->streams.
 	 */
 	size_t stream_size;
 
 	/*
 	 * The handshakes are over. The protocol's part is zeroed. received: bytes that were read
-	 * before it was known which protocol this is, the protocol's from now on; NULL: none.
-	 * `work` follows.
+	 * before the protocol was known, which it owns from now on; NULL: none. `work` follows.
 	 */
 	void (*opened)(struct connection *connection, struct buffer *received);
 
@@ -122,7 +121,7 @@ void connection_drain(struct connection *connection, bool gently);
 /* Close at once, cutting what runs. */
 void connection_shutdown(struct connection *connection);
 
-/* What it is at this moment: its peer's address, its protocol's part, no bytes of messages. */
+/* Write its present state: its peer's address, its protocol's part, no bytes of messages. */
 void client_connection_dump(const struct connection *connection, struct dump *dump);
 
 /* ---- for protocols ---- */
@@ -164,8 +163,9 @@ connection_wait(struct connection *connection, uint64_t ms)
 }
 
 /*
- * What came is another protocol's: that one takes over. Its first bytes are in `received`. The
- * protocol so far has given back all that it held; its struct is no more when this returns.
+ * The bytes that came belong to another protocol, which takes over and gets them in `received`. The
+ * previous protocol has given back all that it held; its struct does not exist any more when this
+ * returns.
  */
 void connection_switch(
     struct connection *connection, enum protocol protocol, struct buffer *received);

@@ -1,5 +1,4 @@
-/* connection_state.h - what the files that make up a connection share; no other file includes it.
- */
+/* connection_state.h - what the files of a connection share; only this room includes it. */
 #ifndef JOBGATE_CONNECTION_STATE_H
 #define JOBGATE_CONNECTION_STATE_H
 
@@ -68,7 +67,7 @@ bool admit_named_client(struct connection *connection, const struct sockaddr *ad
 
 /*
  * True when one more handshake may begin. At the limit, the oldest handshake closes to make room;
- * false when the protected time of that one is not over.
+ * false while that one is still protected.
  */
 bool admit_handshake(struct places *places);
 

@@ -34,7 +34,7 @@ struct downstream_options {
 		size_t connections, handshakes; /* handshakes: unfinished ones at a time */
 	} places[PURPOSE_COUNT];
 	struct quota_limits quota_limits;
-	struct limits limits; /* but for those that `places` and `quota_limits` have */
+	struct limits limits; /* except those that are in `places` and `quota_limits` */
 	struct timeouts timeouts;
 	struct http2_limits http2;
 	const struct connection_protocol *protocols[PROTOCOL_COUNT]; /* HTTP/2 may be NULL: not
@@ -75,8 +75,8 @@ void downstream_accept(struct downstream *downstream, int fd, const struct socka
     const struct listener_options *listener);
 
 /*
- * Close a connection for jobs that only waits, so that a new one finds a descriptor. False when
- * none has waited for long enough.
+ * Close a connection for jobs that only waits, to give its descriptor to a new one. False when none
+ * has waited for long enough.
  */
 bool downstream_make_room(struct downstream *downstream);
 

@@ -18,8 +18,8 @@ struct quotas;
 TAILQ_HEAD(connection_list, connection);
 
 /*
- * Closed connections of which the memory is kept for the next ones: more than a busy worker turns
- * over, small next to its connections.
+ * Closed connections whose memory is kept for the next ones: more than a busy worker closes at a
+ * time, few compared with its open connections.
  */
 #define CONNECTIONS_KEEP 1024
 

@@ -11,8 +11,7 @@
 #include "jobgate/check.h"
 #include "net/slab.h"
 
-/* Credit is counted in thousandths of a failure: then a rate each second is one each millisecond.
- */
+/* Credit is in thousandths of a failure, so a rate per second is the credit of a millisecond. */
 #define FAILURE 1000
 
 struct quota {
@@ -42,7 +41,8 @@ quotas_new(const struct quota_limits *limits, size_t connections_max)
 	if (quotas == NULL)
 		return NULL;
 	quotas->limits = *limits;
-	/* More than there can be connections: one without any is always there to make room. */
+	/* More than there can be connections: when the table is full, an address without any makes
+	 * room. */
 	quotas->max = connections_max + QUOTAS_FAILED_MAX;
 	quotas->slab.size = sizeof(struct quota);
 	TAILQ_INIT(&quotas->failed);

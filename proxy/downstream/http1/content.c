@@ -24,7 +24,7 @@ http1_content_done(struct http1_server *server, const struct fields *trailers)
 /*
  * A client has to send at a minimum rate (limits.body_rate_min), not only a piece now and then.
  * While the exchange waits for it, its deficit grows at that rate; what it sends reduces the
- * deficit, to 0 at least. The deficit must not exceed what the rate brings in timeouts.body.
+ * deficit, but not below 0. The deficit must not exceed what the rate brings in timeouts.body.
  */
 static void
 http1_count_deficit(struct http1_server *server)
@@ -40,7 +40,7 @@ http1_count_deficit(struct http1_server *server)
 	server->awaits_since_ms = 0;
 }
 
-/* The client has sent n bytes: set the time by which it has to send more. */
+/* The client has sent n bytes: set the deadline for more. */
 static void
 http1_pay_deficit(struct http1_server *server, size_t n)
 {
@@ -127,8 +127,8 @@ http1_content(struct http1_server *server, size_t *budget)
 }
 
 /*
- * The client sends no more. It may have closed, or may still read: a reset in response to the
- * answer or to the kernel's probes will tell. Returns false: there is nothing more to read.
+ * The client sends no more. It may have closed, or may still read: if it has closed, the answer or
+ * the kernel's probes cause a reset. Returns false: there is nothing more to read.
  */
 static bool
 http1_half_closed(struct http1_server *server)

@@ -48,8 +48,8 @@ http1_await(struct http1_server *server)
 }
 
 /*
- * Does the connection begin with HTTP/2's preface ("prior knowledge", RFC 9113 section 3.3), or
- * with its first bytes? HTTP/1 has no such request.
+ * True when the connection begins with HTTP/2's preface ("prior knowledge", RFC 9113 section 3.3),
+ * or with its first bytes. HTTP/1 has no such request.
  */
 static bool
 is_http2(const struct http1_server *server, struct slice bytes)
@@ -231,7 +231,7 @@ http1_expired_exchange(struct http1_server *server)
 	}
 	if (server->receiver.piece.len > 0 || server->expects ||
 	    !exchange_takes_content(server->exchange)) {
-		/* It is the backend that keeps the client waiting. */
+		/* The backend keeps the client waiting. */
 		connection_wait(connection, connection->downstream->options.timeouts.body);
 		return;
 	}

@@ -27,7 +27,8 @@ enum http1_state {
 	HTTP1_CLOSED,	/* the connection has closed */
 };
 
-/* Invariant: `exchange` is set in EXCHANGE, and only there but for the calls that end it. */
+/* Invariant: `exchange` is set in EXCHANGE and in no other state, except during the calls that end
+ * it. */
 struct http1_server {
 	struct connection connection;  /* first: see connection_protocol.size */
 	struct exchange_client client; /* the end that exchanges see */
@@ -54,7 +55,7 @@ struct http1_server {
 	bool content_ended : 1;	       /* the request's content has been handed on whole */
 	bool client_closes : 1;	       /* its first request does not keep the connection */
 	bool tunnel : 1;
-	bool http2 : 1;	      /* what has come is HTTP/2's preface, or the begin of it */
+	bool http2 : 1;	      /* what has come is HTTP/2's preface, or its beginning */
 	bool served : 1;      /* there was a request before this one */
 	bool tunnel_shut : 1; /* the backend has ended its side, ours ends after what is pending */
 	bool half_closed : 1; /* the client has closed its sending side */
@@ -79,7 +80,7 @@ server_of_client(struct exchange_client *client)
 
 void http1_server_set_state(struct http1_server *server, enum http1_state to);
 
-/* What it is at this moment; of its messages only how many bytes there are. */
+/* Write its present state; of its messages only how many bytes there are. */
 void http1_server_dump(const struct http1_server *server, struct dump *dump);
 
 /* ---- server.c ---- */

@@ -31,7 +31,8 @@ begin_block(struct http2_stream *stream)
 	struct head_scratch *scratch = &stream->session->downstream->scratch;
 	struct writer writer = writer_of(scratch->wire, sizeof(scratch->wire));
 
-	/* Until the first one has begun to leave, each may become the first: see http2_take_out. */
+	/* Until the first block has begun to leave, each block may become the first: see
+	 * http2_take_out. */
 	if (stream->session->sent <= stream->session->first_block_at)
 		hpack_write_start(&writer);
 	return writer;
@@ -95,7 +96,8 @@ client_answer(struct exchange_client *client, const struct response *response)
 		stream->content_ended = false;
 		stream->due_ms = 0;
 	}
-	/* Ours comes first, because of several only the first one counts (RFC 6797 section 8.1). */
+	/* Our field comes first, because only the first of several counts (RFC 6797 section
+	 * 8.1). */
 	if (peer->tls && options->hsts != NULL && peer->purpose == FOR_JOBS) {
 		hsts.value = slice_of(options->hsts);
 		first.count = 1;
@@ -165,7 +167,7 @@ write_content(struct http2_stream *stream, struct slice data)
 	return taken;
 }
 
-/* Content was not taken: the stream gets a turn, unless it is its own window that is used up. */
+/* Content was not taken: the stream gets a turn, unless its own window is used up. */
 static void
 block(struct http2_stream *stream)
 {
@@ -193,7 +195,7 @@ client_content(struct exchange_client *client, struct slice data)
 	size_t taken;
 
 	if (session->failed || session->state >= HTTP2_CLOSING)
-		return data.len; /* there is no client for it any more */
+		return data.len; /* the client does not get it any more */
 	/* When others wait for their turn, this stream has to wait, too. */
 	if (!in_turn && TAILQ_EMPTY(&session->turns))
 		stream->quota = OUT_MAX;
@@ -235,7 +237,7 @@ finish(struct http2_stream *stream)
 	http2_stream_close(stream);
 }
 
-/* Write what the windows allow of an answer of our own, and then its end. */
+/* Write as much of the gateway's own answer as the windows allow, and then its end. */
 static void
 push_own(struct http2_stream *stream)
 {
@@ -351,7 +353,8 @@ client_progress(struct exchange_client *client)
 {
 	struct http2_stream *stream = stream_of(client);
 
-	/* What the client has to do next: widen this stream's window, or read what was sent. */
+	/* Count what the client has to do next: widen this stream's window, or read what was
+	 * sent. */
 	if (stream->send_window <= 0)
 		return stream->widened;
 	return stream->widened + http2_acknowledged(stream->session);
@@ -426,14 +429,15 @@ client_ended(struct exchange_client *client, enum exchange_end end)
 		    session_now_ms(session) + session_options(session)->timeouts.answer;
 		return;
 	case END_CUT:
-		/* RFC 8441 section 5: as a reset of TCP. */
+		/* A tunnel that is cut looks like a reset of TCP (RFC 8441 section 5). */
 		cut(stream, stream->tunnel ? H2_CANCEL : H2_INTERNAL_ERROR, false, false);
 		return;
 	case END_REVOKED:
 		cut(stream, H2_CANCEL, true, false);
 		return;
 	case END_ABANDONED:
-		/* A tunnel that is silent for too long has caused no more work than others. */
+		/* The budget of resets does not pay for a tunnel that is silent: it has caused no
+		 * more work than others. */
 		cut(stream, H2_CANCEL, true, !stream->tunnel);
 		return;
 	case END_UNPROCESSED:

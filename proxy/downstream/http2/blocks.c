@@ -4,7 +4,7 @@
 /* How many CONTINUATION frames one block may have, none of them empty. */
 #define CONTINUATIONS_MAX 8
 
-/* A new stream, for as many as are allowed. */
+/* Begin a new stream, if the client may have one more. */
 static void
 on_request(struct http2_session *session, uint32_t id, const struct hpack_block *block,
     bool end_stream, unsigned *requests)
@@ -32,7 +32,7 @@ on_late_block(struct http2_session *session, uint32_t id)
 {
 	enum http2_past past = http2_past_of(session, id);
 
-	/* Others share the connection. */
+	/* Other clients share a trusted proxy's connection: it goes on. */
 	if (past == HTTP2_CLIENT_ENDED && session->connection->peer.trusted)
 		past = HTTP2_LONG_AGO;
 	switch (past) {
@@ -120,8 +120,8 @@ on_block(struct http2_session *session, struct slice bytes, unsigned *requests)
 }
 
 /*
- * The block is longer than any that is served. Decode what has come, which leaves no more than the
- * part of a field (HPACK_REST_MAX).
+ * The block is longer than any that is served. Decode what has come, which leaves at most a part of
+ * one field (HPACK_REST_MAX).
  */
 static bool
 shorten(struct http2_session *session)

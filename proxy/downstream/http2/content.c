@@ -17,7 +17,7 @@ count_deficit(struct http2_stream *stream)
 	stream->awaits_since_ms = 0;
 }
 
-/* The client has sent n bytes: set the time by which it has to send more. */
+/* The client has sent n bytes: set the deadline for more. */
 static void
 pay_deficit(struct http2_stream *stream, size_t n)
 {
@@ -41,7 +41,7 @@ http2_check_content(struct http2_stream *stream)
 		return;
 	if (stream->in != NULL || stream->client_ended || stream->expects ||
 	    !exchange_takes_content(stream->exchange) || exchange_may_be_silent(stream->exchange)) {
-		/* It is the backend that keeps the client waiting, or the client may wait. */
+		/* The backend keeps the client waiting, or the client may pause. */
 		stream->due_ms = now_ms + options->timeouts.body;
 		return;
 	}
@@ -74,7 +74,7 @@ keep_content(struct http2_stream *stream, struct slice content)
 	return true;
 }
 
-/* Hand on as much as the exchange takes, which may end; returns how much that was. */
+/* Hand on as much as the exchange takes; returns how much that was. The exchange may end. */
 static size_t
 hand_on(struct http2_stream *stream, struct slice content)
 {

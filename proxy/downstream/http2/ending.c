@@ -1,7 +1,7 @@
 /* ending.c - how a session ends: GOAWAY, the end of its streams, lingering. */
 #include "downstream/http2/session_state.h"
 
-/* After the first GOAWAY, what is on its way has this long to come. */
+/* How long frames that are on their way may take to come after the first GOAWAY. */
 #define LEAVE_MS 1000
 
 /* Bytes read and dropped after a GOAWAY, before a reset takes the place of a close. */
@@ -50,8 +50,8 @@ http2_fail(struct http2_session *session, enum h2_error error, struct slice why)
 	http2_wake(session);
 }
 
-/* Requests on their way are still served: GOAWAY says so, and the answer to PING that they have
- * come (RFC 9113 section 6.8). */
+/* Requests on their way are still served: GOAWAY says so, and the answer to PING shows that they
+ * have come (RFC 9113 section 6.8). */
 static void
 announce(struct http2_session *session)
 {

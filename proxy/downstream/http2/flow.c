@@ -1,8 +1,8 @@
 /* flow.c - the windows in which content of requests may come. */
 #include "downstream/http2/session_state.h"
 
-/* A window of which half is used up within this time may be what limits the client: it grows. So it
- * becomes about what comes in twice this time, which is more than any round trip. */
+/* A window that is half used up within this time may limit the client, so it grows: up to about
+ * what comes in twice this time, which is more than any round trip. */
 #define GROW_MS 500
 
 /* A connection's window may become this large. */
@@ -22,7 +22,8 @@ widen(struct http2_session *session, uint32_t id, uint32_t bytes)
 
 /*
  * The connection's window costs no memory of its own, since what comes within it also comes within
- * a stream's. It is to be as large as all of those together, so that no stream waits for another.
+ * a stream's. It is to be as large as the windows of all streams together, so that no stream waits
+ * for another.
  */
 static void
 grow_connection(struct http2_session *session)
@@ -73,7 +74,8 @@ grow_stream(struct http2_stream *stream)
 	stream->credit += more;
 }
 
-/* Has the client used up half of its window as fast as it may be allowed to? */
+/* True when the client has used up half of its window within GROW_MS. The first window, which is
+ * small, grows in any case. */
 static bool
 is_fast(const struct http2_stream *stream)
 {

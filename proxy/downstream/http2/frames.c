@@ -1,7 +1,8 @@
 /* frames.c - from bytes to frames, and what each type of frame does. */
 #include "downstream/http2/session_state.h"
 
-/* Was it opened behind our last GOAWAY? Then it is ignored: the client sends it elsewhere. */
+/* True when it was opened after our last GOAWAY. Then it is ignored: the client sends it
+ * elsewhere. */
 static bool
 is_beyond(const struct http2_session *session, uint32_t id)
 {
@@ -36,7 +37,8 @@ passes(struct http2_session *session, struct h2_check check, uint32_t id)
 	return false;
 }
 
-/* Is the frame for a stream that has not been opened? That has been answered then. */
+/* True when the frame is for a stream that has not been opened: an error, which has been
+ * answered. */
 static bool
 is_for_idle(struct http2_session *session, const struct h2_frame *frame)
 {
@@ -119,7 +121,7 @@ on_rst_stream(struct http2_session *session, const struct h2_frame *frame)
 	stream = http2_find(session, frame->stream);
 	if (stream == NULL)
 		return;
-	/* Once the answer has begun, the client has paid for it. */
+	/* Only a reset before the answer begins takes from the client's budget. */
 	if (stream->answer_at == NOWHERE && !session->connection->peer.trusted &&
 	    !resets_spend(&session->resets)) {
 		http2_fail(session, H2_ENHANCE_YOUR_CALM, SLICE("too many streams were reset"));
@@ -175,7 +177,7 @@ on_ping(struct http2_session *session, const struct h2_frame *frame, const char 
 	struct writer writer;
 
 	if (h2_frame_has(frame, H2_ACK)) {
-		/* Ours went out behind the first GOAWAY: the client has read that. */
+		/* Our PING followed the first GOAWAY, so the client has read that. */
 		if (session->state == HTTP2_LEAVING)
 			http2_leave(session, true);
 		return;
@@ -212,7 +214,7 @@ on_window_update(struct http2_session *session, const struct h2_frame *frame, co
 	http2_unblock(stream);
 }
 
-/* DATA and HEADERS: what they carry stands between a prefix and padding. */
+/* DATA and HEADERS: their payload lies between a prefix and padding. */
 static void
 on_prefixed(struct http2_session *session, const struct h2_frame *frame, struct slice payload,
     unsigned *requests)
@@ -265,7 +267,7 @@ on_frame(struct http2_session *session, const struct h2_frame *frame, struct sli
 	}
 }
 
-/* May this frame come now? False: that has been answered. */
+/* True when this frame may come now. False: an error, which has been answered. */
 static bool
 may_come(struct http2_session *session, const struct h2_frame *frame)
 {
@@ -281,7 +283,7 @@ may_come(struct http2_session *session, const struct h2_frame *frame)
 	return true;
 }
 
-/* Take the next frame off `in`. False: there is none that is whole, or it was wrong. */
+/* Take the next frame off `in`. False: no whole frame is there, or it was wrong. */
 static bool
 next_frame(struct http2_session *session, struct h2_frame *frame, struct slice *payload)
 {
@@ -320,7 +322,7 @@ take_preface(struct http2_session *session)
 		return false;
 	session->in->start += H2_PREFACE_LEN;
 	http2_session_set_state(session, HTTP2_OPEN);
-	if (session->downstream->draining) /* it was opened since that began */
+	if (session->downstream->draining) /* it was opened after the drain began */
 		http2_leave(session, false);
 	return true;
 }

@@ -9,8 +9,8 @@
 
 /*
  * A stream that is reset early costs work that no answer pays for ("rapid reset", and its sibling
- * where the client provokes the server's own reset). Each takes one off the budget, each stream
- * that ends well puts one back, up to this many.
+ * where the client provokes the server's own reset). Each early reset takes one off the budget;
+ * each stream that ends well puts one back, up to this many.
  */
 #define RESETS_MAX 100
 
@@ -43,7 +43,8 @@ resets_earn(struct reset_budget *budget)
 
 /* ---- bytes that carry nothing ---- */
 
-/* Of all bytes a client sends, this part must be payload, apart from an allowance, each minute. */
+/* In each minute, a client may send this many times the bytes of payload, with an allowance added
+ * to these. */
 #define OVERHEAD_SHARE 8
 #define OVERHEAD_ALLOWANCE (UINT64_C(1024) * 1024) /* bytes */
 #define OVERHEAD_PERIOD_MS 60000
@@ -61,7 +62,7 @@ overhead_payload(struct overhead *overhead, uint64_t bytes)
 	overhead->payload += bytes;
 }
 
-/* This many bytes were read at this time. False: too much of what comes is no payload. */
+/* This many bytes were read at this time. False: too little of what comes is payload. */
 static inline bool
 overhead_read(struct overhead *overhead, uint64_t bytes, uint64_t now_ms)
 {

@@ -64,7 +64,7 @@ frame_end(const struct h2_frame *frame, uint64_t at)
 	return at + H2_FRAME_HEAD_LEN + frame->length;
 }
 
-/* Is it one of the small frames that are counted in control_out? */
+/* True for the small frames that are counted in control_out. */
 static bool
 is_control(const struct h2_frame *frame)
 {

@@ -8,8 +8,8 @@
 #define TURN_REQUESTS 32
 #define TURN_BYTES (512 * 1024) /* in each direction */
 
-/* A client that has not shown a valid token so far may have this many streams that are still being
- * authorized: until then, nothing more is read. */
+/* As long as a client has not shown a valid token, it may have this many streams that are still
+ * being authorized; at this number, nothing more is read. */
 #define UNKNOWN_STREAMS 8
 
 /* The client has to acknowledge our SETTINGS within this time. */
@@ -17,7 +17,8 @@
 
 /* ---- reading ---- */
 
-/* Streams whose requests are still being authorized: nothing that the client does would help. */
+/* The number of streams whose requests are still being authorized. The client can do nothing to
+ * help. */
 static size_t
 count_undecided(const struct http2_session *session)
 {
@@ -69,7 +70,7 @@ fill(struct http2_session *session, size_t *budget)
 	enum io io;
 	size_t n;
 
-	/* The end of the connection may stand right behind the first part of a frame. */
+	/* The connection may have ended right behind the first part of a frame. */
 	if (session->in != NULL)
 		conn_look_again(conn);
 	if (!conn->readable)
@@ -98,7 +99,7 @@ drop_empty(struct http2_session *session)
 	session->in = NULL;
 }
 
-/* Read frames as long as that makes sense in this turn. False: the connection is lost. */
+/* Read frames, within the limits of one turn. False: the connection is lost. */
 static bool
 read_frames(struct http2_session *session)
 {
@@ -150,7 +151,7 @@ flush_exchanges(struct http2_session *session)
 
 /* ---- sending ---- */
 
-/* Send what waits, and what streams have besides as long as the socket takes it. */
+/* Send what waits, then what the streams still have, as long as the socket takes it. */
 static void
 send_all(struct http2_session *session)
 {

@@ -6,7 +6,7 @@
 
 /*
  * What a connection may do is bounded by settings.h (struct http2_limits), by the budgets of
- * limits.h, and by the tuning of this file's room; see /http2 in README.md.
+ * limits.h, and by constants of this folder; see HTTP/2 in ../README.md.
  */
 extern const struct connection_protocol http2_server_protocol;
 

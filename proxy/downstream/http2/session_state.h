@@ -46,7 +46,7 @@ enum http2_stream_state {
 #define HTTP2_WINDOW_ALLOWED (48 * 1024)
 #define HTTP2_WINDOW_MAX (1024 * 1024)
 
-/* The least that a connection's window is. */
+/* The smallest window of a connection. */
 #define HTTP2_CONNECTION_WINDOW (1024 * 1024)
 
 /* Streams are found by their id in one of this many lists. */
@@ -58,8 +58,8 @@ enum http2_stream_state {
 /* Up to this many bytes of answers' content wait to be sent. */
 #define OUT_MAX (40 * 1024)
 
-/* With this many bytes of small frames waiting to be sent, nothing is read; nor with this many of
- * all frames, since heads of answers have no window. */
+/* Nothing is read while this many bytes of small frames wait to be sent, or this many bytes of all
+ * frames: heads of answers have no window. */
 #define CONTROL_OUT_MAX (16 * 1024)
 #define OUT_FULL (2 * OUT_MAX)
 
@@ -69,9 +69,9 @@ enum http2_stream_state {
 struct http2_session;
 
 /*
- * Invariants: `exchange` is set in RUNNING and only there, but for the calls that end it. A stream
- * is in its bucket and in the list of all streams until it is CLOSED. It is counted as one of the
- * client's streams for as long.
+ * Invariants: `exchange` is set in RUNNING and in no other state, except during the calls that end
+ * it. A stream is in its bucket and in the list of all streams until it is CLOSED. Until then it
+ * counts as one of the client's streams.
  */
 struct http2_stream {
 	struct exchange_client client; /* the end that its exchange sees */
@@ -103,10 +103,11 @@ struct http2_stream {
 	int32_t receive_window;	     /* bytes that the client may still send; see least_window */
 	uint32_t window;	     /* how large it is to be */
 	uint32_t credit;	     /* bytes dealt with, not yet given back to the window */
-	uint64_t widened_ms;	     /* when that was done last */
+	uint64_t widened_ms;	     /* when credit was last given back */
 	uint32_t body_deficit;	     /* as in http1/server_state.h */
-	uint64_t awaits_since_ms;    /* more content; 0: it does not wait for the client */
-	uint64_t due_ms; /* RUNNING: more content, SENDING: all of the answer; 0: no deadline */
+	uint64_t awaits_since_ms;    /* since when it waits for more content; 0: it does not */
+	uint64_t due_ms; /* deadline of more content (RUNNING), of the whole answer (SENDING); 0:
+			  * none */
 
 	/* What is sent to the client. */
 	int32_t send_window;
@@ -124,7 +125,7 @@ struct http2_session {
 	struct connection *connection;
 	struct downstream *downstream;
 	enum http2_session_state state : 8;
-	bool working : 1;	   /* further up the stack, http2_work runs: it sends at its end */
+	bool working : 1;	   /* http2_work runs further up the stack, and sends at its end */
 	bool failed : 1;	   /* the connection took an error: everything is swallowed */
 	bool last_goaway : 1;	   /* LEAVING: the GOAWAY with the last stream was written */
 	bool finished_sending : 1; /* CLOSING: our side of the connection has been ended */
@@ -138,7 +139,7 @@ struct http2_session {
 	size_t tunnels;	    /* of the streams */
 	uint32_t last_id;   /* the highest that the client has used */
 	uint64_t used_ids;  /* bit n: the client used last_id - 2n */
-	uint64_t ended_ids; /* likewise: it has sent all that it will for it */
+	uint64_t ended_ids; /* likewise: the client has ended that stream */
 	struct reset_budget resets;
 	struct overhead overhead;
 
@@ -147,9 +148,9 @@ struct http2_session {
 	struct {
 		struct buffer *bytes; /* NULL: no block is under way */
 		uint32_t stream;
-		enum h2_error error; /* what the frame's head deserves */
+		enum h2_error error; /* the error found in the frame's head */
 		bool end_stream;
-		bool too_long; /* its first part has been decoded, for the table's sake alone */
+		bool too_long; /* its first part has been decoded, only to keep the table in step */
 		unsigned char continuations;
 	} block;
 	uint32_t content_credit; /* bytes of content received, not yet given back */
@@ -160,26 +161,27 @@ struct http2_session {
 	uint64_t ack_due_ms;	 /* by then our SETTINGS have to be acknowledged */
 	uint64_t look_at_ms;	 /* when streams' deadlines are looked at; 0: none has one */
 	uint64_t idle_since_ms;
-	uint64_t tunnel_look_ms; /* then read once more, if there are tunnels (TUNNEL_LOOK_MS); 0:
-				no need */
+	uint64_t tunnel_look_ms; /* when to read once more, if there are tunnels (TUNNEL_LOOK_MS);
+				  * 0: no need */
 
 	/* What goes. */
 	struct buffer *out;	  /* to be sent; NULL: nothing */
 	uint64_t sent;		  /* bytes that the kernel took */
 	uint64_t acknowledged;	  /* of these, by the client's TCP, */
 	uint64_t acknowledged_ms; /* at this time */
-	uint64_t whole_at;   /* where the first frame begins of which nothing was sent, likewise */
-	uint64_t cut_at;     /* where the content begins of a frame that was sent in part */
-	uint32_t cut_stream; /* whose it is; 0: no DATA was sent in part */
-	uint64_t first_block_at; /* where our first field block begins; NOWHERE: none yet */
-	size_t control_out;	 /* bytes of small frames that wait to be sent */
+	uint64_t whole_at;	  /* where the first frame begins that has not been sent at all,
+				   * likewise */
+	uint64_t cut_at;	  /* where the content of the partly sent frame begins */
+	uint32_t cut_stream;	  /* whose it is; 0: no DATA was sent in part */
+	uint64_t first_block_at;  /* where our first field block begins; NOWHERE: none yet */
+	size_t control_out;	  /* bytes of small frames that wait to be sent */
 	int32_t send_window;
 	uint64_t leave_at_ms; /* LEAVING: when the last GOAWAY is due */
 	size_t skipped;	      /* CLOSING: bytes read and dropped */
 	struct task free_task;
 };
 
-/* A connection's block has room for this, and no more. */
+/* All that a connection's block has room for. */
 struct http2_server {
 	struct connection connection;  /* first: see connection_protocol.size */
 	struct http2_session *session; /* NULL: memory was short */
@@ -214,7 +216,7 @@ session_options(const struct http2_session *session)
 void http2_session_set_state(struct http2_session *session, enum http2_session_state to);
 void http2_stream_set_state(struct http2_stream *stream, enum http2_stream_state to);
 
-/* What they are at this moment; of their messages only how many bytes there are. */
+/* Write their present state; of their messages only how many bytes there are. */
 void http2_session_dump(const struct http2_session *session, struct dump *dump);
 void http2_stream_dump(const struct http2_stream *stream, struct dump *dump);
 
@@ -223,7 +225,8 @@ void http2_stream_dump(const struct http2_stream *stream, struct dump *dump);
 /* Do what can be done now, and send what waits. */
 void http2_work(struct http2_session *session);
 
-/* May more frames be dealt with, or has the client to wait for what it has sent so far? */
+/* True when more frames may be dealt with; false while the client has to wait for what it has
+ * sent. */
 bool http2_may_read(const struct http2_session *session);
 
 /* Something was written, or may be: http2_work runs at the end of the turn, if not already. */
@@ -231,7 +234,7 @@ void http2_wake(struct http2_session *session);
 
 /* ---- ending.c ---- */
 
-/* End all streams without a word of ours to each. */
+/* End all streams without an RST_STREAM for each. */
 void http2_end_streams(struct http2_session *session);
 
 /* Nothing more is served: what waits is sent, then the connection closes. */
@@ -247,7 +250,7 @@ bool http2_half_close(struct http2_session *session);
 /* A connection error: GOAWAY, end all exchanges, then close. */
 void http2_fail(struct http2_session *session, enum h2_error error, struct slice why);
 
-/* Serve no more streams once those that run have ended. now: the client knows that. */
+/* Take no new streams, and end once the running ones have ended. now: the client knows that. */
 void http2_leave(struct http2_session *session, bool now);
 
 /* CLOSING, and all is sent: end our side, and read until the client has ended as well. */
@@ -280,7 +283,7 @@ void http2_on_continuation(struct http2_session *session, const struct h2_frame 
 
 /* ---- request.c ---- */
 
-/* May clients of this connection open WebSockets by extended CONNECT (RFC 8441)? */
+/* True when clients of this connection may open WebSockets by extended CONNECT (RFC 8441). */
 bool http2_offers_websockets(const struct http2_session *session);
 
 /* Begin an exchange on a new stream, whose id has been taken. */

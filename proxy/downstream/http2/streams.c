@@ -98,7 +98,7 @@ http2_stream_close(struct http2_stream *stream)
 		TAILQ_REMOVE(&session->turns, stream, turn_link);
 	session->stream_count--;
 	session->tunnels -= stream->tunnel;
-	/* What is on its way for it is no overhead, though it is dropped. */
+	/* Content that is still on its way for the stream is dropped, but is no overhead. */
 	if (!stream->client_ended && stream->receive_window > 0)
 		overhead_payload(
 		    &session->overhead, (uint32_t)stream->receive_window / OVERHEAD_SHARE);

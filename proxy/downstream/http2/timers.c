@@ -10,7 +10,7 @@ earlier(uint64_t due_ms, uint64_t other_ms)
 	return other_ms != 0 && other_ms < due_ms ? other_ms : due_ms;
 }
 
-/* Does any stream have a deadline? */
+/* True when any stream has a deadline. */
 static bool
 streams_have_deadlines(const struct http2_session *session)
 {
@@ -22,7 +22,7 @@ streams_have_deadlines(const struct http2_session *session)
 	return false;
 }
 
-/* Streams have deadlines: note when to look. What the client does meanwhile does not put it off. */
+/* Streams have deadlines: note when to look. What the client does meanwhile does not delay that. */
 static void
 note_deadlines(struct http2_session *session)
 {
