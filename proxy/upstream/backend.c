@@ -111,7 +111,7 @@ none_is_gone(const struct backend *backend, const struct resolved *resolved)
 	return true;
 }
 
-/* True when they keep their indexes, too. Then dials that are connecting go on. */
+/* True when the addresses keep their indexes, too. Then dials that are connecting go on. */
 static bool
 none_has_moved(const struct backend *backend, const struct resolved *resolved)
 {
@@ -287,7 +287,7 @@ backend_forget_circuit(struct backend *backend)
 
 /* ---- dump ---- */
 
-/* Each dial's dump has its backend's: thousands that wait must not count thousands each. */
+/* Each dial's dump has its backend's: when thousands wait, each must not count thousands. */
 #define COUNTED_MAX 100
 
 /* At most COUNTED_MAX. */

@@ -1,4 +1,4 @@
-/* circuit.h - when no connection is tried to a backend that takes none. */
+/* circuit.h - stops trying to connect to a backend that takes no connections. */
 #ifndef JOBGATE_UPSTREAM_CIRCUIT_H
 #define JOBGATE_UPSTREAM_CIRCUIT_H
 
@@ -16,7 +16,7 @@ enum circuit_state {
 	CIRCUIT_PROBING, /* one is, to see whether the backend takes connections again */
 };
 
-/* Zero it at first; pure, time is given to it. */
+/* Zero it at first. Pure: callers pass in the time. */
 struct circuit {
 	size_t failures; /* in a row, while closed */
 	uint64_t pause_ms, probe_at_ms;
@@ -36,8 +36,8 @@ bool circuit_admits(struct circuit *circuit, uint64_t now_ms, bool *probe);
 bool circuit_success(struct circuit *circuit);
 
 /*
- * One could not be made. True when that opened the circuit, also again after a probe.
- * Failures of connections that were under way when it opened do not count.
+ * A connection could not be made. True when that opened the circuit, or opened it again after a
+ * probe. Failures of connections that were under way when it opened do not count.
  */
 bool circuit_failure(struct circuit *circuit, const struct circuit_rules *rules,
     const struct backend_tuning *tuning, bool probe, uint64_t now_ms);

@@ -52,7 +52,7 @@ open_socket(struct backend *backend, const struct sockaddr *address, socklen_t l
 		close(fd);
 		return CONNECT_NO_SOCKET;
 	}
-	/* Not before the loop says so: what it reports first is how the connecting ended. */
+	/* Neither, until the loop's first event: that one tells how the connecting ended. */
 	conn->readable = conn->writable = false;
 	return CONNECT_STARTED;
 }

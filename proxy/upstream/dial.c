@@ -38,7 +38,7 @@ dial_cancel(struct upstream *upstream)
 	dial_close(container_of(upstream, struct dial, upstream));
 }
 
-/* Tell the user, and be done. */
+/* Tell the user, and end. */
 static void
 dial_failed(struct dial *dial)
 {
@@ -226,7 +226,8 @@ dial_timed_out(struct timer *timer)
 	}
 	dial->failure = UPSTREAM_CONNECT_TIMEOUT;
 	if (dial->state == DIAL_RESOLVING || dial->state == DIAL_WAITING) {
-		/* The name servers are to blame, not the backend; or the other dial says it. */
+		/* This is no failure of the backend: the name servers failed, or the other dial
+		 * counts it. */
 		dial_failed(dial);
 		return;
 	}
@@ -294,7 +295,7 @@ dial_begin(struct dial *dial)
 
 static const struct upstream_ops dial_ops = {.cancel = dial_cancel};
 
-/* The request can be made on no connection to this backend. */
+/* True when no connection to this backend can serve the request. */
 static bool
 is_impossible(const struct dial *dial)
 {

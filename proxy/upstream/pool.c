@@ -196,7 +196,7 @@ last_idle(const struct backend *backend, bool exclusive)
 	return connection;
 }
 
-/* Take it, if there is one that is good. */
+/* An idle connection, looked at once more for POOL_CHECKED; NULL when there is none. */
 static struct backend_conn *
 take_idle(struct backend *backend, enum pool_choice choice, bool exclusive)
 {
@@ -236,8 +236,8 @@ pool_acquire(struct backend *backend, struct upstream_user *user, enum pool_choi
 
 	CHECK(backend->users > 0, backend_dump, backend); /* pool_enter was called */
 	/*
-	 * Existing connections alone may serve all requests: still look up the name, as it may have
-	 * other addresses now.
+	 * Look up the name even if existing connections can serve all requests: it may have other
+	 * addresses now.
 	 */
 	if ((!TAILQ_EMPTY(&backend->idle) || !TAILQ_EMPTY(&backend->shared)) &&
 	    !backend_addresses_fresh(backend))
@@ -267,7 +267,7 @@ pool_is_current(struct backend_conn *connection)
 		return true;
 	if (!backend_still_has(backend, &connection->conn))
 		return false;
-	/* Its address is still one of the backend's, even if at another place. */
+	/* The backend still has this address, even if at another place. */
 	connection->place.version = backend->version;
 	return true;
 }

@@ -39,7 +39,7 @@ struct pool_options {
 	struct pool_settings settings;
 	struct head_limits head; /* of each answer */
 	size_t connections_max;	 /* to all backends, in all states; beyond it idle ones close */
-	const struct backend_tuning *tuning; /* NULL: that of jg_tuning */
+	const struct backend_tuning *tuning; /* NULL: the part of jg_tuning */
 
 	void *ctx; /* of these two functions */
 	/*
@@ -70,10 +70,10 @@ void pool_dump(const struct pool *pool, struct dump *dump);
 void pool_walk_begin(struct pool *pool);
 bool pool_walk_dump(struct pool *pool, struct dump *dump);
 
-/* Keep no more connections for later exchanges, as the worker ends. */
+/* The worker ends: keep no more connections for later exchanges. */
 void pool_drain(struct pool *pool);
 
-/* Where the URL of a backend comes from decides on the addresses that it may lead to. */
+/* The source of a backend's URL decides which addresses the URL may lead to. */
 enum backend_source {
 	BACKEND_OF_RECORD,	  /* the guard judges each address */
 	BACKEND_OF_CONFIGURATION, /* any address but a socket of our own */

@@ -1,14 +1,14 @@
 /*
- * pool_state.h - what pool.c, backend.c, dial.c, race.c, redial.c, share.c, connect_address.c and
- * walk.c share; no other file includes it.
+ * pool_state.h - what the files below and connect_address.c share; no other file includes it.
  *
- * pool.c      the backends, their connections, and the idle ones among these
- * backend.c   one backend: its addresses, and whether it takes connections
- * dial.c      the making of a connection
- * race.c      which addresses a dial tries, and when; connect_address.c connects to one of them
- * redial.c    the wait for a backend that refuses connections
- * share.c     connections that serve many, and dials that wait for such a one
- * walk.c      from one backend or connection to the next, for dumps
+ * pool.c        the backends, their connections, and the idle ones among these
+ * backend.c     one backend: its addresses, and whether it takes connections
+ * dial.c        the making of a connection
+ * dial_state.c  its states and their lists, and what a dump shows of it
+ * race.c        which addresses a dial tries, and when; connect_address.c connects to one of them
+ * redial.c      the wait for a backend that refuses connections, or for a descriptor
+ * share.c       connections that serve many, and dials that wait for such a one
+ * walk.c        from one backend or connection to the next, for dumps
  */
 #ifndef JOBGATE_UPSTREAM_POOL_STATE_H
 #define JOBGATE_UPSTREAM_POOL_STATE_H
@@ -105,9 +105,9 @@ enum dial_state {
 };
 
 /*
- * The making of one connection. It is the upstream of the exchange that wants it, of which only
- * `cancel` may be called, until a client of a protocol takes its place. Addresses are raced, the
- * first in `made`, others beside it. `made` is NULL while it waits for another dial's.
+ * The making of one connection. Until a client of a protocol takes its place, it is the upstream of
+ * the exchange that wants the connection, and only its `cancel` may be called. Addresses are raced,
+ * the first in `made`, others beside it. `made` is NULL while it waits for another dial's.
  */
 struct dial {
 	struct upstream upstream;
@@ -232,7 +232,7 @@ backend_is_tls(const struct backend *backend)
 /* True when the dial's connection may turn out to take many users. */
 bool share_may(const struct dial *dial);
 
-/* A connection to take one more user besides those it has; NULL: there is none. */
+/* A connection that can take one more user besides those it has; NULL: there is none. */
 struct backend_conn *share_take(struct backend *backend);
 
 /* True when another dial makes the connection, and the dial waits for it. */

@@ -51,8 +51,8 @@ struct upstream_protocol {
 	/* Bytes of working memory that all connections of a pool share (pool_scratch). */
 	size_t scratch_size;
 
-	/* Bytes of the struct of which each user has one, where a connection serves many at a time;
-	 * else 0. */
+	/* Bytes of the struct that each user gets, if a connection serves many at a time; else
+	 * 0. */
 	size_t stream_size;
 
 	/*
@@ -80,7 +80,7 @@ struct upstream_protocol {
 	 * takes no others. */
 	void (*close)(struct backend_conn *connection);
 
-	/* Write what a connection that is up is at this moment. */
+	/* Write the present state of a connection that is up. */
 	void (*dump)(const struct backend_conn *connection, struct dump *dump);
 };
 

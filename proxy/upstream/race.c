@@ -67,7 +67,7 @@ race_schedule(struct dial *dial)
 	size_t index;
 	bool more = next_address(dial, &index);
 
-	/* Addresses may come late: those of the other family. */
+	/* The addresses of the other family may come late. */
 	if (dial->state == DIAL_CONNECTING && (more || dial->backend->resolution != NULL))
 		turn = address_ms;
 	/* A handshake is not raced: its address gets a fair share of what is left. */

@@ -2,8 +2,8 @@
  * redial.c - the wait for a backend that refuses connections, most often because its job restarts,
  * or for a descriptor.
  *
- * Nothing of their requests has been sent, so every dial may wait. One dial at a time tries to
- * connect; once it succeeds, all others follow. The limit on connections bounds them; they hold no
+ * No dial has sent any of its request, so every dial may wait. One dial at a time tries to connect;
+ * once it succeeds, all others follow. The limit on connections bounds them; they hold no
  * descriptor.
  */
 #include "jobgate/container_of.h"

@@ -38,7 +38,7 @@ share_take(struct backend *backend)
 	return NULL;
 }
 
-/* A probe serves to see whether the backend takes connections again: nothing waits for it. */
+/* A probe only finds out whether the backend takes connections again: no dial waits for it. */
 bool
 share_wait(struct dial *dial)
 {
@@ -73,7 +73,8 @@ make_own(struct dial *dial)
 	dial_begin(dial);
 }
 
-/* Nothing is being made any more: the first one that waits begins, and others if it fails. */
+/* No connection is being made any more: the first dial that waits makes one, and the next ones if
+ * it fails. */
 static void
 next_leads(struct backend *backend)
 {

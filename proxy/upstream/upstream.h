@@ -26,19 +26,20 @@ enum upstream_failure {
 	UPSTREAM_REFUSED,	 /* all of its addresses refused, for as long as a dial may wait */
 	UPSTREAM_CONNECT_FAILED, /* none of its addresses took the connection */
 	UPSTREAM_CONNECT_TIMEOUT,
-	UPSTREAM_NOT_VERIFIED, /* its certificate is not one of this host, of an authority we trust
-				*/
+	UPSTREAM_NOT_VERIFIED, /* its certificate is for another host, or from no authority that we
+				* trust */
 	UPSTREAM_CIRCUIT_OPEN, /* it has recently taken no connections: none is tried for a while */
 	UPSTREAM_NO_SOCKET,    /* the gateway is short of descriptors, ports or memory */
 	UPSTREAM_NOT_HTTP2,    /* its URL says that it speaks HTTP/2, and it does not */
-	UPSTREAM_NEEDS_HTTP1,  /* the request cannot be made over HTTP/2, as which its URL says */
+	UPSTREAM_NEEDS_HTTP1,  /* the request needs HTTP/1, but the URL says HTTP/2 */
 	UPSTREAM_BROKEN,       /* closed or reset before its answer was complete */
 	UPSTREAM_BAD_ANSWER,   /* it broke the rules of its protocol */
 };
 
 /*
  * Whether a failed request may be sent again (RFC 9110 section 9.2.2). The backend's end decides,
- * because only it knows what was sent on which connection. Each reason counts once for a request.
+ * because only it knows what was sent on which connection. A request is repeated at most once for
+ * each reason.
  */
 enum repeat {
 	REPEAT_NOT,	    /* the backend may have acted on it, or will never take it */
@@ -94,8 +95,8 @@ struct upstream_ops {
 	 */
 	void (*cancel)(struct upstream *upstream);
 
-	/* The backend can say that it has not processed a request (REPEAT_UNPROCESSED): keep its
-	 * head until the answer's comes. */
+	/* The backend can say that it has not processed a request (REPEAT_UNPROCESSED): keep the
+	 * request's head until the answer's head comes. */
 	bool says_unprocessed;
 };
 

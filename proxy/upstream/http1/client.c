@@ -206,7 +206,7 @@ client_resume(struct task *task)
 	catch_up(client);
 	if (client->state == HTTP1_CLIENT_CLOSED)
 		return;
-	/* A backend that ended its side of a tunnel and takes no more bytes is gone. */
+	/* A backend that has ended its side of a tunnel and takes no more bytes has gone. */
 	if (client->tunnel_ended && client->sender.failed)
 		http1_client_fail(client, UPSTREAM_BROKEN);
 	else

@@ -36,7 +36,7 @@ backend_stream_give_window(struct backend_stream *stream)
 	stream->window.size = BACKEND_WINDOW_FIRST;
 }
 
-/* This much content was dealt with: let more come. */
+/* The user has taken this much content: let more come. */
 static void
 credit_stream(struct backend_stream *stream, size_t bytes)
 {

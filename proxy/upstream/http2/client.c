@@ -23,7 +23,7 @@ write_preface(struct backend_session *session)
 	h2_write_settings(&writer, settings, sizeof(settings) / sizeof(*settings));
 	h2_write_window_update(&writer, 0, session->window.size - H2_WINDOW_DEFAULT);
 	h2_output_written(&session->output, &writer, false);
-	/* It is no frame: only what follows it can be taken out. */
+	/* The preface is no frame: only what follows it can be taken out. */
 	session->output.whole_at = h2_output_at(&session->output);
 }
 

@@ -55,14 +55,14 @@ enum backend_stream_state {
 /* Up to this many bytes of requests' content wait to be sent. */
 #define OUT_MAX (40 * 1024)
 
-/* With this many bytes of small frames waiting to be sent, nothing is read. */
+/* Nothing is read while this many bytes of small frames wait to be sent. */
 #define CONTROL_OUT_MAX (16 * 1024)
 
 struct backend_session;
 
 /*
- * Invariants: upstream.user is set until the stream is CLOSED. It is in the list of all streams for
- * as long, and in its bucket once it has an id, which `begin` gives it.
+ * Invariants: upstream.user is set until the stream is CLOSED. Until then it is in the list of all
+ * streams, and in its bucket once `begin` has given it an id.
  */
 struct backend_stream {
 	struct upstream upstream;
@@ -109,26 +109,26 @@ struct backend_session {
 	struct pool *pool;
 	const struct pool_options *options;
 	enum backend_session_state state : 8;
-	bool working : 1; /* further up the stack, backend_session_work runs: it sends at its end */
+	bool working : 1; /* backend_session_work runs further up the stack, and sends at its end */
 	bool answered : 1; /* the head of an answer has come */
 	struct hpack_decoder decoder;
 	struct h2_settings settings; /* the backend's */
 	LIST_HEAD(, backend_stream) buckets[BACKEND_STREAM_BUCKETS];
 	struct backend_streams streams; /* all of them, the oldest first */
 	struct backend_streams turns;	/* those that wait for their turn to send; the next first */
-	struct backend_streams flushes; /* those whose users were told something */
+	struct backend_streams flushes; /* those whose users are still to be told `flush` */
 	size_t stream_count;
 	uint32_t next_id;
 
 	struct buffer *in; /* received, not dealt with; NULL: none */
-	uint64_t received; /* bytes */
+	uint64_t received; /* bytes in all */
 	uint64_t heard_ms; /* when the last of them came */
 	struct h2_gather block;
 	struct h2_window window;
 	struct overhead overhead;
 	struct h2_output output;
 
-	struct timer timer;	  /* the earliest of these moments; 0: none */
+	struct timer timer;	  /* expires at the earliest of these moments; 0: no such moment */
 	uint64_t settings_due_ms; /* OPENING: the backend's SETTINGS */
 	uint64_t ack_due_ms;	  /* the acknowledgement of ours */
 	uint64_t ping_due_ms;	  /* the answer to our PING */
@@ -137,7 +137,7 @@ struct backend_session {
 	struct task work_task, free_task;
 };
 
-/* A connection's block has room for this, and no more. */
+/* All that a connection's block has room for. */
 struct http2_client {
 	struct backend_conn connection;	 /* first */
 	struct backend_session *session; /* NULL: memory was short */
@@ -177,8 +177,8 @@ backend_session_now_ms(const struct backend_session *session)
 
 /* ---- client_state.c ---- */
 
-/* The only places that assign a state. A session moves to the pool's list of the state, which for
- * IDLE it is in already. */
+/* The only places that assign a state. A session moves to the pool's list of the state; into that
+ * of IDLE, pool_keep has put it before. */
 void backend_session_set_state(struct backend_session *session, enum backend_session_state to);
 void backend_stream_set_state(struct backend_stream *stream, enum backend_stream_state to);
 
@@ -191,8 +191,8 @@ void backend_stream_dump(const struct backend_stream *stream, struct dump *dump)
 void backend_session_work(struct backend_session *session);
 
 /*
- * The same for a session without streams, from within pool_acquire: no exchange ends in it, as none
- * catches up with the records.
+ * The same for a session without streams, from within pool_acquire. It does not call catch_up, so
+ * no exchange ends in it.
  */
 void backend_session_work_idle(struct backend_session *session);
 
@@ -221,7 +221,7 @@ void backend_session_close(struct backend_session *session);
 /* The connection is lost: close it, and fail all streams. */
 void backend_session_lost(struct backend_session *session, enum upstream_failure failure);
 
-/* The backend broke the rules: GOAWAY, and the same. */
+/* The backend broke the rules: send GOAWAY, then do the same. */
 void backend_session_fail(struct backend_session *session, enum h2_error error, struct slice why);
 
 /* GOAWAY has come. */
@@ -232,7 +232,7 @@ void backend_session_leave(struct backend_session *session);
 
 /* ---- frames.c ---- */
 
-/* True unless the backend has to wait for what it caused us to send. */
+/* True unless the backend first has to read what it caused us to send. */
 static inline bool
 backend_session_may_read(const struct backend_session *session)
 {
@@ -275,7 +275,7 @@ struct backend_stream *backend_stream_new(
 /* It gets the next id. */
 void backend_stream_take_id(struct backend_stream *stream);
 
-/* Close it without a word to its user. What it has written and has not left stays. */
+/* Close it without telling its user. What it has written is still sent. */
 void backend_stream_close(struct backend_stream *stream);
 
 /*

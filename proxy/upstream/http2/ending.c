@@ -10,7 +10,7 @@ backend_session_free(struct task *task)
 	struct buffer_pool *buffers = session->options->buffers;
 
 	CHECK(session->stream_count == 0, backend_session_dump, session);
-	/* Not before: frames of it may be looked at further up the stack. */
+	/* Freed only now, because callers up the stack may have looked at frames in it. */
 	buffer_give(buffers, session->in);
 	h2_gather_end(&session->block, buffers);
 	h2_output_clear(&session->output);
@@ -44,7 +44,8 @@ backend_session_close(struct backend_session *session)
 	loop_defer(session->options->loop, &session->free_task);
 }
 
-/* Only what is idempotent, or what was never sent at all (RFC 9110 section 9.2.2). */
+/* Only a request that is idempotent, or that was never sent, may be repeated (RFC 9110 section
+ * 9.2.2). */
 static enum repeat
 repeat_of(const struct backend_stream *stream, enum upstream_failure failure)
 {

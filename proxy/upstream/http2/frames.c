@@ -31,7 +31,8 @@ passes(struct backend_session *session, struct h2_check check, uint32_t id)
 	return false;
 }
 
-/* Is the frame for a stream that this end has not opened? That has been answered then. */
+/* True when the frame is for a stream that this end has not opened: an error, which has been
+ * answered. */
 static bool
 is_for_idle(struct backend_session *session, const struct h2_frame *frame)
 {
@@ -53,7 +54,8 @@ on_data(struct backend_session *session, const struct h2_frame *frame, struct sl
 		backend_session_fail(session, H2_FLOW_CONTROL_ERROR, SLICE("window exceeded"));
 		return;
 	}
-	/* Streams bound what waits here. So a slow client of one does not hold up the others. */
+	/* The streams' windows bound what waits here, so the connection's is given back at once: a
+	 * slow client of one stream does not hold up the others. */
 	if (h2_window_credit(&session->window, frame->length))
 		backend_session_widen(session, 0, h2_window_give(&session->window));
 	stream = backend_stream_find(session, frame->stream);
@@ -173,7 +175,7 @@ on_window_update(struct backend_session *session, const struct h2_frame *frame, 
 		backend_stream_unblock(stream);
 }
 
-/* HEADERS: a block begins, and may be whole. error: what the frame's head deserves. */
+/* HEADERS: a block begins, and may be whole. error: the one found in the frame's head. */
 static void
 on_headers(struct backend_session *session, const struct h2_frame *frame, enum h2_error error,
     struct slice piece)
@@ -210,7 +212,7 @@ on_continuation(struct backend_session *session, const struct h2_frame *frame, s
 	h2_gather_end(&session->block, buffers);
 }
 
-/* DATA and HEADERS: what they carry stands between a prefix and padding. */
+/* DATA and HEADERS: their payload lies between a prefix and padding. */
 static void
 on_prefixed(struct backend_session *session, const struct h2_frame *frame, struct slice payload)
 {
@@ -261,7 +263,7 @@ on_frame(struct backend_session *session, const struct h2_frame *frame, struct s
 	}
 }
 
-/* May this frame come now? False: that has been answered. */
+/* True when this frame may come now. False: an error, which has been answered. */
 static bool
 may_come(struct backend_session *session, const struct h2_frame *frame)
 {
@@ -277,7 +279,7 @@ may_come(struct backend_session *session, const struct h2_frame *frame)
 	return true;
 }
 
-/* Take the next frame off `in`. False: there is none that is whole, or it was wrong. */
+/* Take the next frame off `in`. False: no whole frame is there, or it was wrong. */
 static bool
 next_frame(struct backend_session *session, struct h2_frame *frame, struct slice *payload)
 {

@@ -102,7 +102,7 @@ write_content(struct backend_stream *stream, struct slice data)
 	return taken;
 }
 
-/* Content was not taken: the stream gets a turn, unless it is its own window that is used up. */
+/* Content was not taken: the stream gets a turn, unless its own window is used up. */
 static void
 block(struct backend_stream *stream)
 {
@@ -136,7 +136,7 @@ stream_content(struct upstream *upstream, struct slice data)
 		return 0; /* its user will be told that it failed, and may repeat it */
 	}
 	if (session->output.failed || stream->stopped || stream->request_ended)
-		return data.len; /* nothing of it is wanted any more */
+		return data.len; /* the backend does not want it any more */
 	/* When others wait for their turn, this stream has to wait, too. */
 	if (!in_turn && TAILQ_EMPTY(&session->turns))
 		stream->quota = OUT_MAX;

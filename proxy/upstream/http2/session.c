@@ -36,7 +36,7 @@ fill(struct backend_session *session, size_t *budget)
 	enum io io;
 	size_t n;
 
-	/* The end of the connection may stand right behind the first part of a frame. */
+	/* The connection may have ended right behind the first part of a frame. */
 	if (session->in != NULL)
 		conn_look_again(conn);
 	if (!conn->readable)
@@ -66,7 +66,7 @@ drop_empty(struct backend_session *session)
 	session->in = NULL;
 }
 
-/* Read frames as long as that makes sense in this turn. False: the connection is lost. */
+/* Read frames, within the limits of one turn. False: the connection is lost. */
 static bool
 read_frames(struct backend_session *session)
 {
@@ -113,7 +113,7 @@ flush_users(struct backend_session *session)
 
 /* ---- sending ---- */
 
-/* Send what waits, and what streams have besides as long as the socket takes it. */
+/* Send what waits, then what the streams still have, as long as the socket takes it. */
 static void
 send_all(struct backend_session *session)
 {
@@ -145,7 +145,7 @@ backend_session_streams_max(const struct backend_session *session)
 		   : most;
 }
 
-/* Keep it in the pool for the next exchange, if that has room. */
+/* Keep it in the pool for the next exchange, if the pool has room. */
 static void
 become_idle(struct backend_session *session)
 {
@@ -157,7 +157,7 @@ become_idle(struct backend_session *session)
 	session->idle_due_ms = backend_session_now_ms(session) + session->options->settings.idle_ms;
 }
 
-/* Those that have been given to users, and those that may be, have to get an id each. */
+/* True when the ids that are left may not be enough for all streams that users have or may get. */
 static bool
 ids_run_out(const struct backend_session *session)
 {
@@ -209,7 +209,7 @@ set_timer(struct backend_session *session)
 	due_ms = earlier(due_ms, session->ping_due_ms);
 	if (session->state == BACKEND_SESSION_IDLE)
 		due_ms = earlier(due_ms, session->idle_due_ms);
-	if (session->stream_count > 0) /* a reset behind data is seen when it is looked for */
+	if (session->stream_count > 0) /* a reset behind data is seen only by reading */
 		due_ms = earlier(due_ms, now_ms + TUNNEL_LOOK_MS);
 	if (due_ms == UINT64_MAX)
 		timer_stop(&session->timer);

@@ -103,7 +103,7 @@ reset(struct backend_session *session, uint32_t id, enum h2_error error)
 /*
  * The backend has been silent since the stream began, and for long enough: perhaps the connection
  * leads nowhere any more. Later requests must not all learn that by their time-outs. Servers of
- * gRPC take more than two PINGs in five minutes for an attack.
+ * gRPC take frequent PINGs for an attack: see PINGS_APART_MS.
  */
 static void
 doubt(const struct backend_stream *stream)
@@ -125,7 +125,7 @@ doubt(const struct backend_stream *stream)
 	session->ping_due_ms = now_ms + session->options->tuning->ping_ms;
 }
 
-/* Its head has waited too long to leave: no other request may wait behind it. */
+/* True when its head could not leave for ping_ms: no other request may wait behind it. */
 static bool
 is_stuck(const struct backend_stream *stream)
 {
@@ -148,7 +148,8 @@ backend_stream_cut(struct backend_stream *stream, enum h2_error error)
 		if (!unseen && !stream->stopped) {
 			reset(session, stream->id, error);
 			doubt(stream);
-			/* What is on its way reaches no user, but it is no attack either. */
+			/* Content that is still on its way for the stream is dropped, but is no
+			 * attack. */
 			if (stream->window.left > 0)
 				overhead_payload(&session->overhead, (uint64_t)stream->window.left);
 		} else if (unseen && is_stuck(stream)) {
