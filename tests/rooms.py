@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Holds the #include arrows of the code against the picture in README.md ("Who may know whom"), and looks for cycles of files.
+"""Checks that each #include is one that its room may have (ROOMS; proxy/README.md draws them), and looks for cycles of files.
 
 Usage: rooms.py [REPOSITORY]. Prints each forbidden arrow, each cycle between rooms and each cycle of files outside of a family
 (file_cycles.py says what that is); exit status 1 if there is any. Else it lists the families in which files form a cycle."""

@@ -164,7 +164,8 @@ const struct config_key config_keys[] = {
 		"trusts. The gateway forwards them only from trusted_proxies and drops them from "
 		"all other clients. It knows those of common proxies (X-Real-IP, True-Client-IP, "
 		"CF-*, X-Original-URL, Remote-User, X-Auth-Request-*, X-Envoy-*, Client-Cert ...; "
-		"the list is in proxy/http/names.c). List here what else your jobs trust: [X-User, "
+		"the list is include/jobgate/fields.def). List here what else your jobs trust: "
+		"[X-User, "
 		"X-Team-*]. Upper and lower case, and - and _, are the same."},
     {"backends.trusted_proxies", RANGES(backends.trusted_proxies), .default_value = "[]",
 	.help = "Proxies in front of the gateway. Their X-Forwarded-*, Forwarded and X-Request-Id "

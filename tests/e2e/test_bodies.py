@@ -1,4 +1,4 @@
-"""Bodies that stream, are held back, break off, or are answered before their end (http.md, "Behaviour")."""
+"""Bodies that stream, wait for a slow receiver, break off, or are answered before their end (RFC 9112 sections 6 to 8)."""
 
 import socket
 import time

@@ -1,4 +1,4 @@
-"""What a browser's session opened is kept from shared caches, and jobs order no proxy about (http.md, "Fields")."""
+"""Shared caches do not keep what a browser's session opened (RFC 9111 section 5.2.2), and a job's fields give no orders to a proxy."""
 
 import os
 

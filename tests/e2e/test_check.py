@@ -1,4 +1,4 @@
-"""`jobgate check`: mistakes in a configuration, each named with file, line and column (control.md)."""
+"""`jobgate check`: it reports each error in a configuration with file, line and column."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The command line against the control API on its Unix socket: the everyday paths (control.md)."""
+"""The command line against the control API on its Unix socket: everyday use."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Connections kept, many, deep pipelines, slow readers (http.md, "Behaviour"); the rules are in ../conformance."""
+"""Persistent connections, many connections, deep pipelines, slow readers (RFC 9112 section 9); the rules are in ../conformance."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The decision at a job URL, row by row of its table (access.md)."""
+"""The decision at a job URL, row by row of the table in auth/README.md."""
 
 import json
 import re

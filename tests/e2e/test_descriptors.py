@@ -1,4 +1,4 @@
-"""A worker with few descriptors: idle connections give way, and requests wait rather than fail (http.md, control.md)."""
+"""A worker with few descriptors: idle connections give way, and requests wait rather than fail."""
 
 import os
 import resource

@@ -1,4 +1,4 @@
-"""Backends that fail on purpose: refuse, never connect, restart under load (http.md, "Behaviour")."""
+"""Backends that fail on purpose: they refuse, never connect, restart under load."""
 
 import json
 import os

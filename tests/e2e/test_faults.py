@@ -1,5 +1,5 @@
-"""The store fails in every way we know of: no revoked token is served past the bound by any worker, no other is
-refused but with 503, and service returns by itself (access.md, store.md)."""
+"""The store fails in every way we know of. No worker serves a revoked token past the staleness bound, other tokens get
+no refusal but 503, and service returns by itself."""
 
 import random
 

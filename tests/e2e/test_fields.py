@@ -1,4 +1,4 @@
-"""Fields removed and added on the way to a backend, and on the way back (http.md, "Fields")."""
+"""Fields removed and added on the way to a backend, and on the way back (RFC 9110 section 7.6, include/jobgate/fields.def)."""
 
 import email.utils
 import json

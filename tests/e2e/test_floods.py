@@ -1,5 +1,5 @@
-"""Those who are slow, who flood, who leave half-way: memory stays bounded, others are served, and each end
-has the outcome that http.md names."""
+"""Clients that are slow, that flood, that leave half-way: memory stays bounded, other clients are served, and each
+exchange ends with the right outcome (include/jobgate/outcome.h)."""
 
 import select
 import socket

@@ -1,4 +1,4 @@
-"""Which addresses a job's URL may lead to, judged at connect time (http.md, "SSRF guard")."""
+"""Which addresses a job's URL may lead to (a guard against SSRF), judged when the gateway connects."""
 
 import pytest
 

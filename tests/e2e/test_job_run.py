@@ -1,4 +1,4 @@
-"""`jobgate job run`: a command that is a job for as long as it lives (control.md)."""
+"""`jobgate job run`: a command that is a job as long as it runs."""
 
 import pathlib
 import re

@@ -1,5 +1,5 @@
-"""What a backend said before it died reaches its client, whenever that reads, and so does an error of the gateway's
-own while the client uploads; a client that has ended its side is answered (http.md, "Behaviour")."""
+"""What a backend sent before it died reaches its client, even one that reads late. So does an error of the gateway
+itself while the client uploads. A client that has ended its side still gets its answer (RFC 9112 section 9.6)."""
 
 import fcntl
 import struct

@@ -1,4 +1,4 @@
-"""Many tunnels of many tokens: a renewal ends exactly those of its own token (access.md)."""
+"""Many tunnels of many tokens: the renewal of a token ends exactly the tunnels of that token."""
 
 import collections
 import math

@@ -1,4 +1,4 @@
-"""Names in job URLs: resolved without waiting, TTLs honoured, both families, judged for each dial (http.md, "Behaviour")."""
+"""Names in job URLs: the worker never blocks, TTLs count, both address families are tried, each dial is judged."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""The gateway without its store, and processes that die (http.md, access.md, architecture.md)."""
+"""The gateway without its store, and processes that die."""
 
 import json
 import os

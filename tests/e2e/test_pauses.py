@@ -1,6 +1,6 @@
-"""A worker is stopped in the middle of its work for longer than max_staleness, and a token is revoked meanwhile, or for less,
-and the token's time to live ends: once it runs again it begins no answer of 200, sends the job no request, and moves no byte of what ran, but for the one write that it
-was stopped at (store.md, Freshness)."""
+"""A worker is stopped in the middle of its work: for longer than max_staleness while a token is revoked, or for less while
+the token's time to live ends. Once it runs again, it begins no answer of 200, sends the job no request, and moves no byte
+of what was running. Only the write that it was stopped at may still leave."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""Connections to backends: kept, checked, closed, tried again (http.md, "Behaviour")."""
+"""Connections to backends: kept, checked, closed, tried again (RFC 9112 section 9.3)."""
 
 import socket
 

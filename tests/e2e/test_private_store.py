@@ -1,4 +1,4 @@
-"""The private redis-server when its disk is full, its files are broken, or its folders go (store.md)."""
+"""The private redis-server when its disk is full, its files are broken, or its folders disappear."""
 
 import contextlib
 import json

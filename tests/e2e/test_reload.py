@@ -1,4 +1,4 @@
-"""SIGHUP and SIGUSR2: a new configuration or binary, without a client noticing (architecture.md, "Process model")."""
+"""SIGHUP and SIGUSR2: a new configuration or binary, and no client notices."""
 
 import json
 import os

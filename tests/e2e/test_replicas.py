@@ -1,4 +1,4 @@
-"""A store of several servers: changes that replicas confirm, reading from one of them (store.md, control.md)."""
+"""A store of several servers: replicas confirm changes, and workers read from one of them."""
 
 import socket
 

@@ -1,5 +1,4 @@
-"""A job that restarts: requests wait for it, whatever their method, and one connection at a time looks for it
-(http.md, "Behaviour")."""
+"""A job that restarts: requests wait for it, whatever their method, and one connection at a time is tried."""
 
 import json
 import select

@@ -1,4 +1,4 @@
-"""A revocation reaches every worker through Redis's push and ends what runs (access.md, "The staleness bound")."""
+"""A revocation reaches every worker through Redis's push and ends what runs."""
 
 import hashlib
 import time

@@ -1,4 +1,4 @@
-"""Reports of check, serve and the metrics on certificates and secrets that work but need attention (operate.md)."""
+"""What check, serve and the metrics report of certificates and secrets that work but need attention."""
 
 import calendar
 import pathlib

@@ -1,5 +1,5 @@
-"""The store behind Redis Sentinel: found, followed through a failover under load, and a primary that does not know
-of its successor is not trusted (store.md)."""
+"""The store behind Redis Sentinel: found, and followed through a failover under load. A primary that does not know
+of its successor is not trusted."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The Redis contract: anyone may write records, and broken ones deny (store.md)."""
+"""The records in Redis: other programs may write them, and a broken record denies access (auth/redis/README.md)."""
 
 import pytest
 import redis

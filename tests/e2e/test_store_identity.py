@@ -1,5 +1,5 @@
-"""A store that cannot be what a worker takes it for: a node of a cluster, one that must not answer for keys, two servers
-behind one name. None of them is trusted, and the log says why (store.md)."""
+"""Stores that are not what a worker needs: a node of a cluster, one whose ACL hides the keys, two servers behind one
+name. None of them is trusted, and the log says why."""
 
 import socket
 

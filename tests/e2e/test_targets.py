@@ -1,4 +1,4 @@
-"""How a request names its job: host form, path form, one fixed job (http.md, "Job URL targets")."""
+"""How a request names its job: host form, path form, one fixed job (README.md, "How a request passes")."""
 
 import json
 

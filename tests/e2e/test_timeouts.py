@@ -1,7 +1,7 @@
-"""Each time-out has its own outcome and its own word in the log (http.md, "Behaviour").
+"""Each time-out has its own outcome and its own word in the log (include/jobgate/outcome.h).
 
-All are set short here. A test asserts that the end comes, how, and that it did not come too early;
-never how late it was."""
+All are set short here. A test asserts that the end comes, how it comes, and that it does not come too early,
+but never how late it comes."""
 
 import json
 import signal

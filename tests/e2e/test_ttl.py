@@ -1,4 +1,4 @@
-"""Records with a time to live: their end counts when it comes, not when Redis gets round to deleting the key (store.md)."""
+"""Records with a time to live: they end when that time is over, even if Redis deletes the key later."""
 
 import time
 

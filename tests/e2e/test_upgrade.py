@@ -1,4 +1,4 @@
-"""WebSocket and other upgrades as tunnels; what is never one (http.md, "Behaviour")."""
+"""WebSocket and other upgrades become tunnels (RFC 9110 section 7.8); what never becomes one."""
 
 import base64
 import hashlib

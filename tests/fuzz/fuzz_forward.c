@@ -1,5 +1,6 @@
-/* fuzz_forward.c - what a backend gets to see of whatever a client sends: one request, read alike
- * by two parsers, and none of our names forged. The first byte chooses the circumstances. */
+/* fuzz_forward.c - a client's bytes, and what the gateway makes of them for a backend: either
+ * nothing, or one request, which two parsers read alike and which forges no field that only the
+ * gateway sets. The first byte chooses the circumstances. */
 #include <http_parser.h>
 
 #include "downstream/http1/server_state.h"
@@ -21,8 +22,8 @@ static const struct route_forms forms = {.domain = "localhost", .prefix = "/jobs
 /* The bits of the first byte. */
 enum { TRUSTED = 1, TLS = 2, LOCAL = 4, FORWARD_TOKEN = 8, PRESERVE_HOST = 16, BASE = 32 };
 
-/* Frame the content again, as the upstream side does. False when the client's framing is broken;
- * *whole: its end has come. */
+/* Frame the content again, as the backend's end does. False when the client's framing is broken.
+ * *whole: the end of the content has come. */
 static bool
 relay_content(struct http1_server *server, struct sender *sender, struct reading *sent, bool *whole)
 {
@@ -56,7 +57,7 @@ relay_content(struct http1_server *server, struct sender *sender, struct reading
 	}
 }
 
-/* The value of the one field of this name; none when it must not be there. */
+/* There is one field of this name, with this value; without a value, there is no such field. */
 static void
 check_one(const struct reading *seen, struct slice name, struct slice value)
 {
@@ -108,7 +109,7 @@ check_fields(const struct reading *seen, unsigned how, const struct request *req
 	}
 }
 
-/* Read what the backend gets, twice, and hold it against what was sent. */
+/* Read what the backend gets with both parsers, and compare it with what the client sent. */
 static void
 check_wire(struct slice wire, const struct reading *sent, bool whole, unsigned how,
     const struct request *request)

@@ -1,8 +1,8 @@
 /*
- * judge.c - the table of access.md a second time, over the history of the records.
+ * judge.c - the table of auth/README.md a second time, over the history of the records.
  *
- * What is known of a record at a moment may be as old as max_staleness: so a verdict is right when
- * it holds for the token as of some moment of a window, and for the job as of some moment of it.
+ * What a worker knows of a record may be as old as max_staleness. So a verdict is right if it holds
+ * for the token at some moment of that window, and for the job at some moment of it.
  */
 #include "judge.h"
 

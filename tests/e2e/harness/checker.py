@@ -1,6 +1,6 @@
 """Revokes at random, asks all workers all the time, and knows what none of them may do.
 
-What is held against every single answer (access.md, "The staleness bound"), whatever fails meanwhile:
+What it checks of every single answer, whatever fails meanwhile (README.md, "How soon a revocation takes effect"):
 - none allows a token later than max_staleness after its revocation, a worker that was stopped meanwhile included;
 - none refuses a token that was not revoked, but with 503;
 and of what runs: no stream outlives the revocation of its token by more than the bound.
@@ -27,7 +27,7 @@ from .scene import request_bytes
 VIOLATIONS_SHOWN = 10  # of each kind
 STREAM_GRACE = 0.1  # for the connection's end to reach us
 
-# A worker that was stopped right between its last look at the clock and a write: that one leaves (store.md, Freshness).
+# A worker may be stopped between its last look at the clock and the write that follows. That one write still leaves.
 WRITES_AT_STOP = 1
 
 

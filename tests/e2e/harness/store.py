@@ -1,4 +1,4 @@
-"""A real redis-server, and records written into it as the public contract (store.md) describes them.
+"""A real redis-server, and records written into it as other programs may write them (auth/redis/README.md describes them).
 
 Tokens are made by separate code here, not by the gateway's: two writers must agree on the format."""
 
