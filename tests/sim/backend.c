@@ -13,8 +13,20 @@
 /* ---- connections ---- */
 
 void
+backend_note_answered(const struct backend_connection *connection)
+{
+	struct sim_exchange *exchange =
+	    exchanges_get(&connection->backend->world->exchanges, connection->mark);
+
+	exchange->answered_ns = schedule_now_ns();
+	exchange->answered = connection->answered;
+}
+
+void
 backend_connection_close(struct backend_connection *connection, bool reset)
 {
+	if (connection->state > BACKEND_THINKING)
+		backend_note_answered(connection);
 	if (reset)
 		connection->end->linger_none = true;
 	end_close(connection->end);
@@ -57,6 +69,8 @@ take_head(struct backend_connection *connection)
 	connection->mark = (uint32_t)strtoul(mark, NULL, 16);
 	connection->exchange_known =
 	    exchanges_get(&backend->world->exchanges, connection->mark) != NULL;
+	if (connection->exchange_known)
+		exchanges_get(&backend->world->exchanges, connection->mark)->answered_ns = 0;
 	trace_event(backend->host.name, "request", connection->mark, 0);
 	judge_forward(backend->world, connection->mark, backend->number,
 	    stamp_at(connection, connection->head_offset));

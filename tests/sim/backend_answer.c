@@ -64,8 +64,7 @@ finish(struct backend_connection *connection, const struct exchange_plan *plan)
 		bytes_print(&connection->out,
 		    "%.*sHTTP/1.1 200 OK\r\nX-Mark: 0\r\nContent-Length: 4\r\n\r\nmore",
 		    (int)(connection->mark % 4), "ore");
-	exchanges_get(&connection->backend->world->exchanges, connection->mark)->answered_ns =
-	    schedule_now_ns();
+	backend_note_answered(connection);
 	connection->closing = plan->answer_closes || plan->answer_framing == FRAMING_CLOSE ||
 			      plan->misdeed == MISDEED_EARLY_CLOSE;
 	connection->state = BACKEND_READING;
@@ -114,6 +113,7 @@ next_piece(struct backend_connection *connection)
 			return;
 		}
 		connection->closing = true;
+		backend_note_answered(connection);
 		backend_send(connection);
 		return;
 	}

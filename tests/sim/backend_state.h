@@ -34,6 +34,9 @@ struct backend_connection {
 
 void backend_connection_close(struct backend_connection *connection, bool reset);
 
+/* It sends nothing more of the answer from now on. */
+void backend_note_answered(const struct backend_connection *connection);
+
 /* ---- backend_answer.c ---- */
 
 /* The time has come for the next step of the answer. The connection may be gone afterwards. */

@@ -17,6 +17,9 @@ uint32_t client_note_exchange(struct client *client, const struct exchange_plan 
 /* The value of its Authorization field, at most CLIENT_CREDENTIAL_MAX bytes; false: it has none. */
 bool client_credential(struct client *client, const struct exchange_plan *plan, char *out);
 
+/* What waits at most in the client's end when an exchange is over: its out buffer. */
+#define CLIENT_BUFFERED_MAX (16 * 1024)
+
 /* Draw a request and put its head into client->out; its content follows by client_send. */
 void client_put_request(struct client *client, bool pipelined);
 

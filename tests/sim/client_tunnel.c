@@ -33,8 +33,8 @@ client_tunnel_take(struct client *client, const char *content, size_t len, uint6
 	size_t good = content_compare(content, len, client->waiting[0], false, client->tunnel_in);
 
 	if (good > 0)
-		judge_moved(client->world, client->waiting[0], client->end->peer->owner,
-		    client_stamp_at(client, at), "client");
+		judge_came(client->world, client->waiting[0], client->end,
+		    client_stamp_at(client, at), client->tunnel_in, CLIENT_BUFFERED_MAX);
 	client->tunnel_in += good;
 	if (good == len)
 		return true;

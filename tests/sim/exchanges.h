@@ -78,7 +78,8 @@ struct sim_exchange {
 	uint64_t sent_ns;     /* when its first byte left the client */
 	uint64_t seen;	      /* by backends, times */
 	uint64_t forward_ns;  /* J of the last time */
-	uint64_t answered_ns; /* its backend had sent all of the answer; 0: it has not */
+	uint64_t answered_ns; /* when its backend had sent all that it sends; 0: it has not */
+	uint64_t answered;    /* content that it had sent by then */
 	int backend;	      /* that saw it last */
 	enum result result;
 	unsigned status;

@@ -121,23 +121,8 @@ is_blank(const char *content, size_t len)
 	return true;
 }
 
-/*
- * An exchange is over once its whole answer has been handed to the client's end. What of it waits
- * in the session's buffer then, for a client that reads slowly, is not taken back by a revocation.
- */
+/* What waits at most in a session's buffer when an exchange is over. */
 #define BUFFERED_MAX (40 * 1024)
-
-static struct stamp
-stamp_of(const struct h2_client *h2, const struct h2_client_stream *stream, uint64_t at)
-{
-	const struct sim_exchange *exchange = exchange_of(h2, stream);
-	struct stamp stamp = *end_stamp(h2->end->peer, at);
-
-	if (stream->received + BUFFERED_MAX >= exchange->plan.answer_len &&
-	    exchange->answered_ns != 0 && exchange->answered_ns < stamp.sent_ns)
-		stamp.sent_ns = exchange->answered_ns;
-	return stamp;
-}
 
 static void
 check_content(struct h2_client *h2, struct h2_client_stream *stream, const char *content,
@@ -147,11 +132,9 @@ check_content(struct h2_client *h2, struct h2_client_stream *stream, const char 
 			  ? 0
 			  : content_compare(content, len, stream->mark, false, stream->received);
 
-	struct stamp stamp = stamp_of(h2, stream, at);
-
 	if (good > 0)
-		judge_moved(
-		    h2->client->world, stream->mark, h2->end->peer->owner, &stamp, "client");
+		judge_came(h2->client->world, stream->mark, h2->end, end_stamp(h2->end->peer, at),
+		    stream->received, BUFFERED_MAX);
 	stream->received += good;
 	if (good < len && !is_blank(content + good, len - good))
 		h2_client_violation(h2, stream->mark, "content that is not its answer's");

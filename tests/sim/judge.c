@@ -211,6 +211,25 @@ judge_moved(struct world *world, uint32_t mark, const struct node *node, const s
 	    (unsigned long long)from_ns / 1000);
 }
 
+/*
+ * The bound holds for what moves between the two ends. An exchange is over once its whole answer
+ * has been handed to the client's end: what waits there then, for a client that reads slowly or a
+ * packet that was lost, is like what waits in the kernel, and no revocation takes it back. The ends
+ * hold little, so all content before these last bytes is judged by when it left.
+ */
+void
+judge_came(struct world *world, uint32_t mark, const struct end *end, const struct stamp *stamp,
+    uint64_t offset, uint64_t buffered)
+{
+	const struct sim_exchange *exchange = exchanges_get(&world->exchanges, mark);
+	struct stamp moved = *stamp;
+
+	if (exchange->answered_ns != 0 && exchange->answered_ns < moved.sent_ns &&
+	    offset + buffered >= exchange->answered)
+		moved.sent_ns = exchange->answered_ns;
+	judge_moved(world, mark, end->peer->owner, &moved, "client");
+}
+
 /* A worker that is stopped late stays stopped when the fault is over. */
 static uint64_t
 last_stop_ns(const struct world *world)

@@ -43,6 +43,13 @@ void judge_forward(struct world *world, uint32_t mark, int backend, const struct
 void judge_moved(struct world *world, uint32_t mark, const struct node *node,
     const struct stamp *stamp, const char *where);
 
+/*
+ * Content of an answer, from this offset on, has come to its client. Up to `buffered` bytes may
+ * have waited in the client's end of the gateway since the backend's answer was over.
+ */
+void judge_came(struct world *world, uint32_t mark, const struct end *end,
+    const struct stamp *stamp, uint64_t offset, uint64_t buffered);
+
 /* A client has got an answer of the gateway's own. */
 void judge_refusal(struct world *world, uint32_t mark, const struct stamp *stamp);
 
