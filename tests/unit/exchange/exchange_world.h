@@ -13,9 +13,9 @@
 
 #define LOOKUP_MS 2000
 #define CONNECT_MS 3000
-#define FIRST_BYTE_MS 60000
-#define ANSWER_MS 30000
-#define TUNNEL_MS 3600000
+#define FIRST_BYTE_MS 10000
+#define ANSWER_MS 5000
+#define TUNNEL_MS 20000
 #define BODY_MS 6000
 
 #define TOKEN_ID "abcdefghij012345"
