@@ -4,6 +4,7 @@
 #   tests/sim.sh                what .ci/run runs: all seeds that ever failed, then SIM_SECONDS (60) of fresh ones, half under ASan
 #   tests/sim.sh --seed N       run one seed and show all that happens; with --quiet only what was wrong
 #   tests/sim.sh --seconds S    run new seeds for S seconds; with --first N from this seed on
+#   tests/sim.sh --seconds S --coverage  also print all that was seen: outcomes, verdicts, transitions, faults in each state
 #   tests/sim.sh --asan ...     the same with the sanitizers' build
 #   tests/sim.sh --each-failure 1  a small run for each allocation and each call of the worker, in which it fails
 #   tests/sim.sh --tally FILE   write "N N" there instead of printing the last line
@@ -18,7 +19,7 @@ SIM_SECONDS=${SIM_SECONDS:-60}
 tally="" preset=sim
 case "${1:-}" in
 -h | --help)
-	sed -n '2,9s/^# \{0,1\}//p' "$0"
+	sed -n '2,10s/^# \{0,1\}//p' "$0"
 	exit 0
 	;;
 --tally) tally=${2:?--tally needs a file} && shift 2 ;;

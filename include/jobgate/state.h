@@ -26,6 +26,12 @@ struct state_row {
 
 #define STATE(state) (1ul << (state))
 
+#ifdef JOBGATE_STATES_SEEN
+/* The simulator's report of coverage defines it; in other programs it is NULL. */
+void jg_state_changes(const struct state_row *table, unsigned from, unsigned to)
+    __attribute__((weak));
+#endif
+
 /*
  * True when an object in state `from` may change to state `to`; both are values of the table's
  * enum.
@@ -33,6 +39,10 @@ struct state_row {
 static inline bool
 state_allows(const struct state_row *table, unsigned from, unsigned to)
 {
+#ifdef JOBGATE_STATES_SEEN
+	if (jg_state_changes != NULL)
+		jg_state_changes(table, from, to);
+#endif
 	return (table[from].may >> to & 1) != 0;
 }
 

@@ -2,6 +2,7 @@
 #include "faults.h"
 
 #include "clocks.h"
+#include "coverage.h"
 #include "jobgate/container_of.h"
 #include "trace.h"
 #include "world.h"
@@ -312,16 +313,21 @@ draw_length_ns(struct faults *faults, enum fault_kind kind)
 	return random_skewed(&faults->random, NS_PER_MS, 2 * (uint64_t)NS_PER_S);
 }
 
+bool
+fault_hits_a_worker(enum fault_kind kind)
+{
+	return kind == FAULT_PAUSE || kind == FAULT_KILL_WORKER || kind == FAULT_DESCRIPTORS ||
+	       kind == FAULT_MEMORY || kind == FAULT_CALLS;
+}
+
 /* Whom it hits: of workers, one that runs. */
 static unsigned
 draw_which(struct faults *faults, enum fault_kind kind)
 {
 	unsigned which = (unsigned)random_below(&faults->random, 1000);
 	const struct gateway_worker *worker = gateway_running(&faults->world->gateway, which);
-	bool of_workers = kind == FAULT_PAUSE || kind == FAULT_KILL_WORKER ||
-			  kind == FAULT_DESCRIPTORS || kind == FAULT_MEMORY || kind == FAULT_CALLS;
 
-	return of_workers && worker != NULL ? worker->slot : which;
+	return fault_hits_a_worker(kind) && worker != NULL ? worker->slot : which;
 }
 
 /* One of those that are on in this run. */
@@ -357,6 +363,7 @@ start_one(struct faults *faults)
 	trace_event("fault", names[kind], place->which, until_ns);
 	judge_trouble(faults->world, troubles_of(kind), ends_ns);
 	alarm_set(&place->alarm, ends_ns);
+	coverage_fault_begins(kind, place->which);
 	begin(faults, kind, place->which, until_ns);
 }
 

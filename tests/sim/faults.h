@@ -59,6 +59,9 @@ void faults_start(struct faults *faults, struct world *world);
 /* No new faults; those that are at work end now. */
 void faults_stop(struct faults *faults);
 
+/* It hits one worker alone. */
+bool fault_hits_a_worker(enum fault_kind kind);
+
 const char *fault_name(enum fault_kind kind);
 
 #endif

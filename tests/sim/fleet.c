@@ -42,6 +42,7 @@ keep(struct fleet_result *out, const struct world *world)
 		for (size_t j = 0; j < VERDICT_COUNT; j++)
 			out->verdicts[j] += counter_get(&stats->verdicts[j]);
 	}
+	out->coverage = *coverage_seen();
 	out->ended = 1;
 }
 
@@ -101,6 +102,7 @@ add(struct fleet_result *sum, const struct fleet_result *result)
 		sum->verdicts[i] += result->verdicts[i];
 	for (size_t i = 0; i < FAULT_KINDS; i++)
 		sum->kinds[i] += result->kinds[i];
+	coverage_add(&sum->coverage, &result->coverage);
 }
 
 void
@@ -139,26 +141,36 @@ cpu_seconds(void)
 	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
+/* A name of those not seen; full: each, with how often it was seen. */
 static void
-report_unseen(const struct fleet_result *sum)
+report_name(const char *name, uint64_t count, bool full)
 {
-	printf("outcomes not seen:");
+	if (full)
+		printf(" %s=%" PRIu64, name, count);
+	else if (count == 0)
+		printf(" %s", name);
+}
+
+static void
+report_seen(const struct fleet_result *sum, bool full)
+{
+	const char *what = full ? "" : " not seen";
+
+	printf("outcomes%s:", what);
 	for (unsigned i = 0; i < OUTCOME_COUNT; i++)
-		if (sum->outcomes[i] == 0)
-			printf(" %s", outcome_name((enum outcome)i));
-	printf("\nverdicts not seen:");
+		report_name(outcome_name((enum outcome)i), sum->outcomes[i], full);
+	printf("\nverdicts%s:", what);
 	for (unsigned i = 0; i < VERDICT_COUNT; i++)
-		if (sum->verdicts[i] == 0)
-			printf(" %s", jg_verdict_name((enum verdict)i));
-	printf("\nfaults not seen:");
+		report_name(jg_verdict_name((enum verdict)i), sum->verdicts[i], full);
+	printf("\nfaults%s:", what);
 	for (unsigned i = 0; i < FAULT_KINDS; i++)
-		if (sum->kinds[i] == 0)
-			printf(" %s,", fault_name((enum fault_kind)i));
+		report_name(fault_name((enum fault_kind)i), sum->kinds[i], full);
 	printf("\n");
+	coverage_report(&sum->coverage, full);
 }
 
 int
-fleet_report(const struct fleet *fleet)
+fleet_report(const struct fleet *fleet, bool full)
 {
 	const struct fleet_result *sum = &fleet->sum;
 	double seconds = cpu_seconds();
@@ -171,6 +183,6 @@ fleet_report(const struct fleet *fleet)
 	printf("for each CPU second: %.0f exchanges, %.0f changes, %.0f faults, %.0f events\n",
 	    (double)sum->exchanges / seconds, (double)sum->changes / seconds,
 	    (double)sum->faults / seconds, (double)sum->events / seconds);
-	report_unseen(sum);
+	report_seen(sum, full);
 	return fleet->failed > 0 || fleet->seeds == 0;
 }

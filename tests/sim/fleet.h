@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "faults.h"
+#include "coverage.h"
 #include "observe/shared.h"
 #include "scenario.h"
 
@@ -14,6 +14,7 @@ struct fleet_result {
 	uint64_t hash, simulated_ms, exchanges, answered, tunnels, changes, faults, events;
 	uint64_t allocations, calls; /* of the first worker: those that may fail */
 	uint64_t outcomes[OUTCOME_COUNT], verdicts[VERDICT_COUNT], kinds[FAULT_KINDS];
+	struct coverage coverage;
 };
 
 struct fleet {
@@ -27,7 +28,7 @@ struct fleet_result fleet_once(uint64_t seed, const struct scenario *scenario, u
 /* Run a seed. One in ten runs a second time, at other addresses, and has to give the same trace. */
 void fleet_run(struct fleet *fleet, uint64_t seed);
 
-/* Print the figures; returns the exit status. */
-int fleet_report(const struct fleet *fleet);
+/* Print the figures, and what was not seen; full: also what was seen. Returns the exit status. */
+int fleet_report(const struct fleet *fleet, bool full);
 
 #endif

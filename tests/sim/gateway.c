@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "coverage.h"
 #include "jobgate/container_of.h"
 #include "trace.h"
 #include "world.h"
@@ -146,6 +147,7 @@ gateway_spawn(struct gateway_worker *worker, unsigned index, bool without_store,
 	worker->setup.store_url = worker->setup.primary_url =
 	    to_nowhere ? NOWHERE : worker->setup.config->store.read_url;
 	gateway_clear(worker);
+	coverage_worker_begins(worker);
 	counter_set(&worker->setup.stats->without_store, without_store);
 	counter_set(&worker->setup.stats->sockets, 1);
 	counter_set(&worker->setup.stats->index, index);

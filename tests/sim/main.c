@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "compare_redis.h"
+#include "coverage.h"
 #include "each_failure.h"
 #include "fleet.h"
 #include "jobgate/token.h"
@@ -28,6 +29,7 @@ static const char usage[] =
     "  --first N     with --seconds: from this seed on, not from one that the clock gives\n"
     "  --until-failed  with --seconds: no longer than until the first one that fails\n"
     "  --seeds FILE  run the seeds in this file, the first number of each line\n"
+    "  --coverage    with --seconds and --seeds: print all that was seen, not only what was not\n"
     "  --each-failure N  a small run for each allocation and call that may fail, or the N-th of "
     "them\n"
     "  --fail-allocation N, --fail-call N  with --seed: that small run, in which this one fails\n"
@@ -50,6 +52,7 @@ warm_up(void)
 	CRYPTO_set_mem_functions(heap_shared_malloc, heap_shared_realloc, heap_shared_free);
 	jg_token_hash(slice_of("warm"), hash);
 	event_set_log_callback(ignore_line);
+	coverage_begin();
 	tzset(); /* libc reads its time zone */
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -78,7 +81,7 @@ run_one(uint64_t seed, const struct scenario *scenario, bool shown)
 }
 
 static int
-run_file(const char *path)
+run_file(const char *path, bool full)
 {
 	FILE *file = fopen(path, "r");
 	struct fleet fleet = {0};
@@ -92,11 +95,11 @@ run_file(const char *path)
 		if (line[0] >= '0' && line[0] <= '9')
 			fleet_run(&fleet, strtoull(line, NULL, 10));
 	fclose(file);
-	return fleet_report(&fleet);
+	return fleet_report(&fleet, full);
 }
 
 static int
-run_fresh(uint64_t first, unsigned seconds, bool until_failed)
+run_fresh(uint64_t first, unsigned seconds, bool until_failed, bool full)
 {
 	struct fleet fleet = {0};
 	time_t end = time(NULL) + (time_t)seconds;
@@ -104,7 +107,7 @@ run_fresh(uint64_t first, unsigned seconds, bool until_failed)
 	printf("seeds from %" PRIu64 " on\n", first);
 	for (uint64_t seed = first; time(NULL) < end && !(until_failed && fleet.failed > 0); seed++)
 		fleet_run(&fleet, seed);
-	return fleet_report(&fleet);
+	return fleet_report(&fleet, full);
 }
 
 int
@@ -116,13 +119,13 @@ main(int argc, char **argv)
 	    {"until-failed", no_argument, NULL, 'u'},
 	    {"each-failure", required_argument, NULL, 'e'},
 	    {"fail-allocation", required_argument, NULL, 'a'},
-	    {"fail-call", required_argument, NULL, 'c'}, {"redis", required_argument, NULL, 'r'},
-	    {"help", no_argument, NULL, 'h'}, {0}};
+	    {"fail-call", required_argument, NULL, 'c'}, {"coverage", no_argument, NULL, 'C'},
+	    {"redis", required_argument, NULL, 'r'}, {"help", no_argument, NULL, 'h'}, {0}};
 	uint64_t seed = 0, first = 0, every = 0;
 	struct scenario small;
 	const char *file = NULL, *redis = NULL;
 	unsigned seconds = 0;
-	bool quiet = false, until_failed = false;
+	bool quiet = false, until_failed = false, full = false;
 	int option;
 
 	scenario_small(&small);
@@ -155,6 +158,9 @@ main(int argc, char **argv)
 		case 'u':
 			until_failed = true;
 			break;
+		case 'C':
+			full = true;
+			break;
 		case 'r':
 			redis = optarg;
 			break;
@@ -174,9 +180,9 @@ main(int argc, char **argv)
 		_exit(run_one(seed,
 		    small.fail_allocation != 0 || small.fail_call != 0 ? &small : NULL, !quiet));
 	if (file != NULL)
-		return run_file(file);
+		return run_file(file, full);
 	if (seconds != 0)
-		return run_fresh(first != 0 ? first : fresh_seed(), seconds, until_failed);
+		return run_fresh(first != 0 ? first : fresh_seed(), seconds, until_failed, full);
 	fputs(usage, stderr);
 	return 2;
 }

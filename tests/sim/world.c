@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "coverage.h"
 #include "jobgate/check.h"
 #include "jobgate/container_of.h"
 #include "trace.h"
@@ -185,6 +186,7 @@ world_run(struct world *world, uint64_t seed, const struct scenario *scenario)
 	random_init(&world->random, seed, "world", 0);
 	world->judge.healthy_ns = UINT64_MAX;
 	checked = world;
+	coverage_watch(world);
 	jg_check_catch(on_failed_check);
 	start(world);
 	run_for(world->scenario.duration_ns);
