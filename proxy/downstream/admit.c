@@ -101,15 +101,21 @@ exchange_gives_way(const struct connection *connection, const struct connection_
 	return load->awaits_content && load->age_ms >= GIVE_WAY_MS;
 }
 
+static struct connection_load
+load_of(const struct connection *connection)
+{
+	if (connection->state != CONNECTION_OPEN)
+		return (struct connection_load){0};
+	return connection_protocol(connection)->load(connection);
+}
+
 /* True when it has only waited for a while: for a head, a handshake, content or its client's close.
  */
 static bool
 gives_way(const struct connection *connection)
 {
-	struct connection_load load = {0};
+	struct connection_load load = load_of(connection);
 
-	if (connection->state == CONNECTION_OPEN)
-		load = connection_protocol(connection)->load(connection);
 	if (load.serves)
 		return exchange_gives_way(connection, &load);
 	return connection_idle_ms(connection) >= protected_ms(connection, &load);
@@ -129,7 +135,11 @@ give_way(struct connection *connection)
 		    "no room for more connections: closed one from %.*s that waited; %llu so far",
 		    (int)text.len, text.at,
 		    (unsigned long long)counter_get(&downstream->stats->connections_evicted));
-	connection_lost(connection);
+	/* An idle one says so in its protocol, as a request may be on its way. */
+	if (load_of(connection).serves)
+		connection_lost(connection);
+	else
+		connection_shutdown(connection);
 }
 
 /* True when it counts in this quota; quota NULL: any. */

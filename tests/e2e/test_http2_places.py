@@ -1,4 +1,4 @@
-"""HTTP/2 at the places that are no job: the control API, the decision endpoint, metrics and health."""
+"""HTTP/2 at the places that are no job: the control API, the decision endpoint, metrics and health. And when places run out."""
 
 import json
 import subprocess
@@ -7,7 +7,8 @@ import pytest
 
 from harness.gateway import DOMAIN
 from harness.h2 import H2Client
-from harness.process import free_port
+from harness.process import eventually, free_port
+from harness.raw import Closed
 from harness.secure import TlsClient
 
 CONTROL_HOST = f"control.{DOMAIN}"
@@ -98,3 +99,23 @@ def test_metrics_and_health(gateway):
         done = subprocess.run(["curl", "-sS", "--http2-prior-knowledge", "-o", "/dev/null", "-w", "%{http_version} %{response_code}",
                                f"http://127.0.0.1:{port}/{path}"], capture_output=True, text=True)
         assert done.stdout == "2 200", (path, done)
+
+
+def test_an_idle_connection_that_gives_way(module_gateways):
+    """RFC 9113 section 6.8: GOAWAY says up to which request the gateway has read, so the client may repeat those after it."""
+    gateway = module_gateways.start({"limits": {"connections": 2, "connections_per_client": 0}, "http2": {"clients": True}})
+    kept = []
+
+    def another():
+        try:
+            client = H2Client(gateway.address)
+            assert client.answer(client.request("none")).status == 401
+        except (Closed, OSError):
+            return False  # those who are there are left in peace for a while
+        kept.append(client)
+        return True
+    for _ in range(3):
+        eventually(another, "a place to become free", pause=0.05)
+    assert kept[0].read_to_end() == (1, 0)
+    for client in kept:
+        client.close()
