@@ -57,8 +57,9 @@ downstream_new(const struct downstream_options *options, struct loop *loop,
 	downstream->log = log;
 	protocols_init(downstream);
 	downstream->quotas = quotas_new(&options->quota_limits, places_init(downstream));
-	if (downstream->quotas == NULL) {
-		free(downstream);
+	downstream->scratch = scratch_new(sizeof(*downstream->scratch));
+	if (downstream->quotas == NULL || downstream->scratch == NULL) {
+		downstream_free(downstream);
 		return NULL;
 	}
 	return downstream;
@@ -95,6 +96,7 @@ downstream_free(struct downstream *downstream)
 	quotas_free(downstream->quotas);
 	slab_clear(&downstream->connections);
 	slab_clear(&downstream->streams);
+	scratch_free(downstream->scratch, sizeof(*downstream->scratch));
 	free(downstream);
 }
 

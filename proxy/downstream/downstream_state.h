@@ -25,7 +25,8 @@ TAILQ_HEAD(connection_list, connection);
 
 /*
  * Room to read one request's head and to write one answer's head. It is used within one turn of the
- * loop, never across turns, so one for each worker is enough.
+ * loop, never across turns, so one for each worker is enough. The last head stays in it, so it is
+ * in no core dump.
  */
 struct head_scratch {
 	struct request_head request_head;
@@ -73,8 +74,7 @@ struct downstream {
 	struct walk walk;
 	uint64_t refusal_logged_ms; /* when a refused connection was last logged */
 	bool draining;
-
-	struct head_scratch scratch;
+	struct head_scratch *scratch;
 };
 
 #endif

@@ -162,7 +162,7 @@ take_proxy_header(struct connection *connection, const struct proxy_header *head
 static void
 proxy_header_step(struct connection *connection)
 {
-	char *room = connection->downstream->scratch.wire;
+	char *room = connection->downstream->scratch->wire;
 	struct conn *conn = &connection->conn;
 	struct proxy_header header;
 	struct slice bytes = {room, 0};

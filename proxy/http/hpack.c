@@ -39,10 +39,12 @@ struct literal {
 };
 
 void
-hpack_decoder_init(struct hpack_decoder *decoder, unsigned limit)
+hpack_decoder_init(struct hpack_decoder *decoder, unsigned limit, struct hpack_memory memory)
 {
-	*decoder =
-	    (struct hpack_decoder){.table = {.max = (uint16_t)limit}, .limit = (uint16_t)limit};
+	*decoder = (struct hpack_decoder){
+	    .table = {.max = (uint16_t)limit, .memory = memory},
+	    .limit = (uint16_t)limit,
+	};
 }
 
 void

@@ -21,8 +21,8 @@ struct hpack_decoder {
 };
 
 /* limit: what our SETTINGS_HEADER_TABLE_SIZE says or leaves at its default, at most
- * HPACK_TABLE_MAX. */
-void hpack_decoder_init(struct hpack_decoder *decoder, unsigned limit);
+ * HPACK_TABLE_MAX. memory: of its table. */
+void hpack_decoder_init(struct hpack_decoder *decoder, unsigned limit, struct hpack_memory memory);
 
 /* Frees the table. It may be called twice, and on a zeroed decoder. */
 void hpack_decoder_free(struct hpack_decoder *decoder);

@@ -1,7 +1,7 @@
 /* hpack_table.c - fields by index: a constant table, and two rings in one block of memory. */
 #include "http/hpack_table.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 #define CAPACITY_MIN 256 /* bytes */
 #define ENTRY_BYTES 16	 /* bytes of fields for each entry: less would seldom be of use */
@@ -54,11 +54,27 @@ entry_size(const struct hpack_entry *entry)
 	return entry->name_len + (unsigned)entry->value_len + HPACK_FIELD_OVERHEAD;
 }
 
+/* Bytes that the ring does not need any more may be a secret. */
+static void
+wipe(struct hpack_table *table, unsigned at, size_t len)
+{
+	char *ring = ring_of(table);
+	size_t first = table->capacity - (size_t)at;
+
+	if (len <= first) {
+		explicit_bzero(ring + at, len);
+	} else {
+		explicit_bzero(ring + at, first);
+		explicit_bzero(ring, len - first);
+	}
+}
+
 static void
 evict(struct hpack_table *table)
 {
 	const struct hpack_entry *oldest = entry_at(table, table->count - 1u);
 
+	wipe(table, oldest->at, hpack_entry_stored(oldest));
 	table->size = (uint16_t)(table->size - entry_size(oldest));
 	table->used = (uint16_t)(table->used - hpack_entry_stored(oldest));
 	table->count--;
@@ -87,10 +103,11 @@ hpack_table_evict_all(struct hpack_table *table)
 void
 hpack_table_free(struct hpack_table *table)
 {
-	if (table->entries != NULL)
+	if (table->entries != NULL) {
 		explicit_bzero(table->entries, block_size(table->capacity));
-	free(table->entries);
-	*table = (struct hpack_table){.max = table->max};
+		table->memory.give(table->memory.from, table->entries);
+	}
+	*table = (struct hpack_table){.max = table->max, .memory = table->memory};
 }
 
 const struct hpack_entry *
@@ -161,7 +178,8 @@ move_entries(const struct hpack_table *from, struct hpack_table *to)
 static bool
 make_room(struct hpack_table *table, size_t bytes)
 {
-	struct hpack_table larger = {.capacity = table->capacity, .max = table->max};
+	struct hpack_table larger = {
+	    .capacity = table->capacity, .max = table->max, .memory = table->memory};
 
 	if (table->used + bytes <= table->capacity && table->count < entries_max(table->capacity))
 		return true;
@@ -170,7 +188,7 @@ make_room(struct hpack_table *table, size_t bytes)
 		    larger.capacity > 0 ? (uint16_t)(larger.capacity * 2) : CAPACITY_MIN;
 	while (
 	    table->used + bytes > larger.capacity || table->count >= entries_max(larger.capacity));
-	larger.entries = malloc(block_size(larger.capacity));
+	larger.entries = table->memory.take(table->memory.from, block_size(larger.capacity));
 	if (larger.entries == NULL)
 		return false;
 	move_entries(table, &larger);

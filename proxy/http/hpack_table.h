@@ -31,25 +31,37 @@ struct hpack_entry {
 };
 
 /*
- * A plain value: start with {.max = ...}. It has no memory until a field enters it; then that
- * doubles on demand: 384 bytes are enough for 16 short fields, and the most is 5 KiB.
+ * Where tables get their memory. They keep what clients and backends send with each request, such
+ * as Authorization and Cookie, so it has to be memory that is in no core dump.
+ */
+struct hpack_memory {
+	void *(*take)(void *from, size_t size); /* aligned to 2 bytes; NULL: memory is short */
+	void (*give)(void *from, void *block);
+	void *from;
+};
+
+/*
+ * A plain value: start with {.max = ..., .memory = ...}. It has no memory until a field enters it;
+ * then that doubles on demand: 384 bytes are enough for 16 short fields, and the most is 5 KiB.
  */
 struct hpack_table {
 	struct hpack_entry *entries; /* a ring, in one block with the ring of bytes behind it; NULL:
 					no memory yet */
-	uint16_t capacity;	     /* of the ring of bytes: 0 or a power of two */
-	uint16_t used;		     /* bytes of it */
-	uint16_t next_byte;	     /* where the next field's bytes go */
-	uint16_t next_entry;	     /* where the next entry goes */
-	uint16_t count;		     /* of entries */
-	uint16_t size;		     /* as section 4.1 counts it; at most max */
-	uint16_t max;		     /* at most HPACK_TABLE_MAX */
+	struct hpack_memory memory;
+	uint16_t capacity;   /* of the ring of bytes: 0 or a power of two */
+	uint16_t used;	     /* bytes of it */
+	uint16_t next_byte;  /* where the next field's bytes go */
+	uint16_t next_entry; /* where the next entry goes */
+	uint16_t count;	     /* of entries */
+	uint16_t size;	     /* as section 4.1 counts it; at most max */
+	uint16_t max;	     /* at most HPACK_TABLE_MAX */
 };
 
 /* Wipes and frees the memory: fields may hold secrets. It may be called twice. */
 void hpack_table_free(struct hpack_table *table);
 
-/* Another maximum, at most HPACK_TABLE_MAX: what does not fit any more is evicted (section 4.3). */
+/* Another maximum, at most HPACK_TABLE_MAX: what does not fit any more is evicted (section 4.3),
+ * and wiped. */
 void hpack_table_resize(struct hpack_table *table, unsigned max);
 
 /* Leave it empty, with the maximum as it is. */

@@ -12,8 +12,11 @@
 #define ASAN_UNPOISON_MEMORY_REGION(at, len) ((void)(at), (void)(len))
 #endif
 
-static const uint32_t sizes[] = {1024, 4096, BUFFER_MEDIUM, BUFFER_LARGE};
-#define SIZES (sizeof(sizes) / sizeof(sizes[0]))
+/* First the blocks of buffer_take, then those of buffer_take_tight. */
+static const uint32_t sizes[] = {
+    1024, 4096, BUFFER_MEDIUM, BUFFER_LARGE, 384, 768, 1536, 3072, 5120};
+#define SIZES 4
+#define ALL_SIZES (sizeof(sizes) / sizeof(sizes[0]))
 
 /*
  * Bytes of idle blocks that are kept of each size. Beyond that, a chunk is unmapped when all of its
@@ -34,6 +37,7 @@ static const uint32_t sizes[] = {1024, 4096, BUFFER_MEDIUM, BUFFER_LARGE};
 struct chunk {
 	LIST_ENTRY(chunk) link; /* in the list of chunks that have an idle block */
 	struct buffer *idle;
+	struct size_class *class;
 	uint32_t idle_count, count; /* blocks */
 	_Alignas(struct buffer) char blocks[];
 };
@@ -47,7 +51,7 @@ struct size_class {
 };
 
 struct buffer_pool {
-	struct size_class classes[SIZES];
+	struct size_class classes[ALL_SIZES];
 };
 
 struct buffer_pool *
@@ -68,7 +72,7 @@ buffer_pool_free(struct buffer_pool *pool)
 {
 	if (pool == NULL)
 		return;
-	for (size_t i = 0; i < SIZES; i++) {
+	for (size_t i = 0; i < ALL_SIZES; i++) {
 		struct chunk *chunk;
 
 		while ((chunk = LIST_FIRST(&pool->classes[i].chunks)) != NULL) {
@@ -117,6 +121,7 @@ chunk_new(struct size_class *class, uint32_t capacity)
 
 	if (chunk == NULL)
 		return NULL;
+	chunk->class = class;
 	chunk->count = chunk->idle_count = (uint32_t)((CHUNK_BYTES - sizeof(*chunk)) / step);
 	for (size_t i = chunk->count; i-- > 0;) {
 		struct buffer *buffer = (struct buffer *)(chunk->blocks + i * step);
@@ -170,16 +175,14 @@ large_free(struct buffer *buffer)
 	munmap(buffer, bytes);
 }
 
-struct buffer *
-buffer_take(struct buffer_pool *pool, size_t size)
+/* A block of the size with this index. */
+static struct buffer *
+take_block(struct buffer_pool *pool, size_t i)
 {
-	size_t i = size_index(size);
-	struct size_class *class = &pool->classes[i < SIZES ? i : 0];
+	struct size_class *class = &pool->classes[i];
 	struct chunk *chunk;
 	struct buffer *buffer;
 
-	if (i == SIZES)
-		return large_new(size);
 	chunk = LIST_FIRST(&class->chunks);
 	if (chunk == NULL && (chunk = chunk_new(class, sizes[i])) == NULL)
 		return NULL;
@@ -194,22 +197,38 @@ buffer_take(struct buffer_pool *pool, size_t size)
 	return buffer;
 }
 
+struct buffer *
+buffer_take(struct buffer_pool *pool, size_t size)
+{
+	size_t i = size_index(size);
+
+	return i < SIZES ? take_block(pool, i) : large_new(size);
+}
+
+struct buffer *
+buffer_take_tight(struct buffer_pool *pool, size_t size)
+{
+	size_t i = SIZES;
+
+	while (i < ALL_SIZES && sizes[i] < size)
+		i++;
+	return i < ALL_SIZES ? take_block(pool, i) : buffer_take(pool, size);
+}
+
 void
 buffer_give(struct buffer_pool *pool, struct buffer *buffer)
 {
 	struct size_class *class;
 	struct chunk *chunk;
-	size_t i;
 
 	if (buffer == NULL)
 		return;
-	i = size_index(buffer->capacity);
-	if (i == SIZES) {
+	if (buffer->capacity > BUFFER_LARGE) {
 		large_free(buffer);
 		return;
 	}
-	class = &pool->classes[i];
 	chunk = (struct chunk *)((char *)buffer - ((uintptr_t)buffer & (CHUNK_BYTES - 1)));
+	class = chunk->class;
 	CHECK(chunk->idle_count < chunk->count && chunk->idle != buffer &&
 		  buffer->start <= buffer->end && buffer->end <= buffer->capacity,
 	    buffer_pool_dump, pool);
@@ -262,7 +281,7 @@ buffer_pool_dump(const struct buffer_pool *pool, struct dump *dump)
 {
 	uint64_t idle = 0;
 
-	for (size_t i = 0; i < SIZES; i++)
+	for (size_t i = 0; i < ALL_SIZES; i++)
 		idle += pool->classes[i].idle_bytes;
 	jg_dump_begin(dump, "buffer_pool");
 	jg_dump_number(dump, "idle_bytes", idle);

@@ -36,6 +36,12 @@ void buffer_pool_dump(const struct buffer_pool *pool, struct dump *dump);
  */
 struct buffer *buffer_take(struct buffer_pool *pool, size_t size);
 
+/*
+ * The same for what stays as long as its connection does, such as a table of HPACK: from blocks of
+ * 384 bytes, doubling up to 3,072, or 5,120, which waste less. Give it back as any other.
+ */
+struct buffer *buffer_take_tight(struct buffer_pool *pool, size_t size);
+
 /* Give a buffer back; NULL is allowed. */
 void buffer_give(struct buffer_pool *pool, struct buffer *buffer);
 

@@ -3,6 +3,8 @@
 import re
 
 from harness.gateway import DOMAIN
+from harness.h2 import H2Client
+from harness.h2_backend import H2Backend
 from harness.pki import Authority
 from harness.process import eventually
 from harness.scene import Scene, request_bytes
@@ -43,8 +45,10 @@ def test_no_token_in_a_core_dump(scene):
         assert scene.token.value.encode() not in piece and other.value.encode() not in piece
         seen = seen or marker in piece
     assert seen, "the memory was not really read"
-    connection.answer()
-    assert client.read_response().status == 200
+    cookie = "a-cookie-of-the-backend"
+    connection.answer(fields=[f"Set-Cookie: {cookie}"])
+    assert client.read_response().field("set-cookie") == cookie
+    assert not [piece for piece in dumped_memory(scene.gateway.workers()[0]) if cookie.encode() in piece]
 
 
 def test_no_token_of_a_request_that_waits(gateways, store):
@@ -82,5 +86,26 @@ def test_no_token_of_tls(gateways, make_folder, scene_of):
         seen = False
         for piece in dumped_memory(gateway.workers()[0]):
             assert scene.token.value.encode() not in piece
+            seen = seen or scene.job.encode() in piece
+        assert seen, "the memory was not really read"
+
+
+def test_no_token_of_http2(gateways, scene_of):
+    """HTTP/2 at both ends: the tables of HPACK keep what came with a request or an answer as long as the connection lives."""
+    gateway = gateways.start({"http2": {"clients": True}, "backends": {"forward_token": True}})
+    scene = scene_of(gateway, backend=H2Backend())
+    cookie, mine, theirs = "wanted=" + "the-cookie" * 3, "secret-of-the-client", "secret-of-the-backend"
+    secrets = [scene.token.value, cookie, mine, theirs]
+    with H2Client(gateway.address) as client:
+        stream = client.request(scene.host, scene.token, fields=[("cookie", cookie), ("x-mine", mine)])
+        backend = scene.backend.accept()
+        request = backend.next_stream()
+        assert backend.head_of(request)["x-mine"] == mine
+        backend.reply(request, fields=[("set-cookie", cookie), ("x-theirs", theirs)])
+        assert client.answer(stream).field("x-theirs") == theirs
+        client.send(client.headers(client.take_id(), client.head(scene.host, scene.token), flags=()))  # CONTINUATION is to follow
+        seen = False
+        for piece in dumped_memory(gateway.workers()[0]):
+            assert not [secret for secret in secrets if secret.encode() in piece]
             seen = seen or scene.job.encode() in piece
         assert seen, "the memory was not really read"

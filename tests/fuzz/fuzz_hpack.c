@@ -15,6 +15,7 @@
 #include "http/bytes.h"
 #include "http/head.h"
 #include "http/hpack.h"
+#include "tests/plain_memory.h"
 
 #define LIMIT 255
 #define FIELDS 4096
@@ -287,9 +288,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct connection connection;
 	bool alive = true;
 
-	hpack_decoder_init(&connection.whole, HPACK_TABLE_MAX);
-	hpack_decoder_init(&connection.in_pieces, HPACK_TABLE_MAX);
-	hpack_decoder_init(&connection.limited, HPACK_TABLE_MAX);
+	hpack_decoder_init(&connection.whole, HPACK_TABLE_MAX, plain_memory(NULL));
+	hpack_decoder_init(&connection.in_pieces, HPACK_TABLE_MAX, plain_memory(NULL));
+	hpack_decoder_init(&connection.limited, HPACK_TABLE_MAX, plain_memory(NULL));
 	CHECK(nghttp2_hd_inflate_new(&connection.peer) == 0);
 	while (alive && size > 1) {
 		size_t len = data[0] == LIMIT ? 1 : data[0] < size ? data[0] : size - 1;

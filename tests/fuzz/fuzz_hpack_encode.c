@@ -11,6 +11,7 @@
 #include "fuzz.h"
 #include "http/hpack.h"
 #include "http/huffman.h"
+#include "tests/plain_memory.h"
 
 #define FIELDS 64
 #define BYTES 32768
@@ -127,7 +128,7 @@ check_ours(const struct list *list, struct slice input)
 	struct hpack_block block;
 	size_t consumed, i = 0;
 
-	hpack_decoder_init(&decoder, 0);
+	hpack_decoder_init(&decoder, 0, plain_memory(NULL));
 	hpack_block_init(&block, fields, FIELDS + 1, bytes, BYTES, BYTES * 2);
 	CHECK(hpack_decode(&decoder, input, true, &block, &consumed) == HPACK_OK);
 	CHECK(!block.too_large && fields[0].id == FIELD_PSEUDO_STATUS);

@@ -4,6 +4,7 @@
 
 #include "client_state.h"
 #include "h2_client.h"
+#include "tests/plain_memory.h"
 #include "trace.h"
 #include "world.h"
 
@@ -33,7 +34,7 @@ h2_client_greet(struct h2_client *h2)
 		settings[1].value = (uint32_t)random_skewed(random, 500, 200000);
 	h2->initial_window = settings[1].value;
 	h2_settings_init(&h2->settings);
-	hpack_decoder_init(&h2->decoder, HPACK_TABLE_MAX);
+	hpack_decoder_init(&h2->decoder, HPACK_TABLE_MAX, plain_memory(NULL));
 	h2->send_window = H2_WINDOW_DEFAULT;
 	h2->receive_window = H2_WINDOW_DEFAULT + (int64_t)more;
 	write_literal(&writer, H2_PREFACE);

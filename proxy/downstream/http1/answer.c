@@ -7,7 +7,7 @@ client_interim(struct exchange_client *client, const struct response *response)
 	struct http1_server *server = server_of_client(client);
 	struct downstream *downstream = server->connection.downstream;
 	struct writer writer =
-	    writer_of(downstream->scratch.wire, sizeof(downstream->scratch.wire));
+	    writer_of(downstream->scratch->wire, sizeof(downstream->scratch->wire));
 	bool awaited = response->status == 100 && server->expects;
 	size_t len;
 
@@ -20,13 +20,13 @@ client_interim(struct exchange_client *client, const struct response *response)
 	write_status_line(&writer, response->status, response->reason);
 	write_fields(&writer, &response->fields);
 	write_literal(&writer, "\r\n");
-	len = (size_t)(writer.at - downstream->scratch.wire);
+	len = (size_t)(writer.at - downstream->scratch->wire);
 	/*
 	 * Interim answers that the client does not read in time are dropped, except the 100 that it
 	 * waits for. So memory is limited, whatever a backend sends.
 	 */
 	if (!writer.full && (awaited || buffer_len(server->sender.out) + len <= BUFFER_MEDIUM))
-		sender_append(&server->sender, (struct slice){downstream->scratch.wire, len});
+		sender_append(&server->sender, (struct slice){downstream->scratch->wire, len});
 }
 
 /*
@@ -110,7 +110,7 @@ client_answer(struct exchange_client *client, const struct response *response)
 	struct http1_server *server = server_of_client(client);
 	struct downstream *downstream = server->connection.downstream;
 	struct writer writer =
-	    writer_of(downstream->scratch.wire, sizeof(downstream->scratch.wire));
+	    writer_of(downstream->scratch->wire, sizeof(downstream->scratch->wire));
 	enum body_kind framing;
 
 	CHECK(server->state == HTTP1_EXCHANGE, client_connection_dump, &server->connection);
@@ -155,8 +155,8 @@ client_answer(struct exchange_client *client, const struct response *response)
 	server->sender.framing = framing;
 	server->sender.chunk_left = 0;
 	if (writer.full ||
-	    !sender_append(&server->sender, (struct slice){downstream->scratch.wire,
-						(size_t)(writer.at - downstream->scratch.wire)}))
+	    !sender_append(&server->sender, (struct slice){downstream->scratch->wire,
+						(size_t)(writer.at - downstream->scratch->wire)}))
 		server->sender.failed = true;
 }
 

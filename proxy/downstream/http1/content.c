@@ -88,7 +88,7 @@ static bool
 http1_content(struct http1_server *server, size_t *budget)
 {
 	struct downstream *downstream = server->connection.downstream;
-	struct fields trailers = {.items = downstream->scratch.trailers};
+	struct fields trailers = {.items = downstream->scratch->trailers};
 	struct slice data;
 	size_t taken;
 	enum body_status status = receiver_content(&server->receiver, &data);

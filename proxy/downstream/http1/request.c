@@ -101,7 +101,7 @@ http1_describe(struct http1_server *server, struct request_head *head,
     const struct request_framing *framing, enum request_error *error)
 {
 	struct downstream *downstream = server->connection.downstream;
-	struct request *request = &downstream->scratch.request;
+	struct request *request = &downstream->scratch->request;
 	struct target target;
 
 	*request = (struct request){
@@ -117,7 +117,7 @@ http1_describe(struct http1_server *server, struct request_head *head,
 			   : framing->body == BODY_LENGTH ? CONTENT_LENGTH
 							  : CONTENT_NONE;
 	target_parse(head->target, &target);
-	*error = request_set_target(request, &target, framing->host, downstream->scratch.path);
+	*error = request_set_target(request, &target, framing->host, downstream->scratch->path);
 	return *error == REQUEST_OK ? request : NULL;
 }
 
@@ -126,7 +126,7 @@ http1_read_head(struct http1_server *server, struct slice bytes, struct request_
     enum head_status *status, enum framing_error *framing_error, enum request_error *error)
 {
 	struct downstream *downstream = server->connection.downstream;
-	struct request_head *head = &downstream->scratch.request_head;
+	struct request_head *head = &downstream->scratch->request_head;
 
 	*framing_error = FRAMING_OK;
 	*error = REQUEST_OK;
@@ -150,7 +150,7 @@ http1_begin(struct http1_server *server, struct slice head)
 	struct request *request =
 	    http1_read_head(server, head, &framing, &status, &framing_error, &error);
 
-	server->version = status == HEAD_COMPLETE && downstream->scratch.request_head.minor == 0
+	server->version = status == HEAD_COMPLETE && downstream->scratch->request_head.minor == 0
 			      ? HTTP_1_0
 			      : HTTP_1_1;
 	if (status != HEAD_COMPLETE) {

@@ -28,7 +28,7 @@ send_block(struct http2_stream *stream, struct slice block, unsigned flags)
 static struct writer
 begin_block(struct http2_stream *stream)
 {
-	struct head_scratch *scratch = &stream->session->downstream->scratch;
+	struct head_scratch *scratch = stream->session->downstream->scratch;
 	struct writer writer = writer_of(scratch->wire, sizeof(scratch->wire));
 
 	/* Until the first block has begun to leave, each block may become the first: see
@@ -41,7 +41,7 @@ begin_block(struct http2_stream *stream)
 static void
 end_block(struct http2_stream *stream, const struct writer *writer, unsigned flags)
 {
-	char *text = stream->session->downstream->scratch.wire;
+	char *text = stream->session->downstream->scratch->wire;
 
 	if (writer->full)
 		stream->error = H2_INTERNAL_ERROR;

@@ -78,7 +78,7 @@ static bool
 decode(struct http2_session *session, struct slice bytes, bool end, struct hpack_block *block,
     size_t *consumed)
 {
-	struct head_scratch *scratch = &session->downstream->scratch;
+	struct head_scratch *scratch = session->downstream->scratch;
 	const struct head_limits *limits = &session_options(session)->limits.head;
 
 	hpack_block_init(block, scratch->h2_fields, H2_FIELDS_MAX, scratch->h2_text,

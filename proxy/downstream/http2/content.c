@@ -97,7 +97,7 @@ static void
 hand_on_end(struct http2_stream *stream)
 {
 	struct downstream *downstream = stream->session->downstream;
-	struct fields trailers = {.items = downstream->scratch.trailers};
+	struct fields trailers = {.items = downstream->scratch->trailers};
 	bool has =
 	    stream->trailers != NULL &&
 	    trailers_parse(buffer_bytes(stream->trailers), downstream->options.limits.head.fields,

@@ -120,7 +120,7 @@ drop_input(struct http2_session *session)
 	size_t n;
 
 	while (session->skipped <= LINGER_BYTES) {
-		switch (conn_read(conn, session->downstream->scratch.wire, BUFFER_LARGE, &n)) {
+		switch (conn_read(conn, session->downstream->scratch->wire, BUFFER_LARGE, &n)) {
 		case IO_OK:
 			session->skipped += n;
 			break;

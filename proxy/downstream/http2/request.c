@@ -54,8 +54,9 @@ http2_begin(
     struct http2_session *session, uint32_t id, const struct hpack_block *block, bool end_stream)
 {
 	struct downstream *downstream = session->downstream;
-	struct request *request = &downstream->scratch.request;
-	struct writer room = writer_of(downstream->scratch.path, sizeof(downstream->scratch.path));
+	struct request *request = &downstream->scratch->request;
+	struct writer room =
+	    writer_of(downstream->scratch->path, sizeof(downstream->scratch->path));
 	enum request_error error =
 	    h2_request_read(block, end_stream, &downstream->options.limits.head, &room, request);
 	struct http2_stream *stream;

@@ -274,7 +274,8 @@ http2_opened(struct connection *connection, struct buffer *received)
 	session->downstream = connection->downstream;
 	session->free_task.run = session_free;
 	session->in = received;
-	hpack_decoder_init(&session->decoder, HPACK_TABLE_MAX);
+	hpack_decoder_init(
+	    &session->decoder, HPACK_TABLE_MAX, h2_table_memory(connection->downstream->buffers));
 	h2_settings_init(&session->settings);
 	TAILQ_INIT(&session->streams);
 	TAILQ_INIT(&session->turns);

@@ -8,6 +8,7 @@
 #include "exchange/context.h"
 #include "http/h2_fields.h"
 #include "http/h2_frame.h"
+#include "http2/table_memory.h"
 #include "jobgate/container_of.h"
 
 /*

@@ -58,7 +58,7 @@ session_new(struct backend_conn *connection)
 	session->timer.expired = backend_session_expired;
 	session->work_task.run = backend_session_resume;
 	session->free_task.run = backend_session_free;
-	hpack_decoder_init(&session->decoder, HPACK_TABLE_MAX);
+	hpack_decoder_init(&session->decoder, HPACK_TABLE_MAX, h2_table_memory(options->buffers));
 	h2_settings_init(&session->settings);
 	TAILQ_INIT(&session->streams);
 	TAILQ_INIT(&session->turns);

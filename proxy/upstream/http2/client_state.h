@@ -9,6 +9,7 @@
 #include "http2/gather.h"
 #include "http2/output.h"
 #include "http2/overhead.h"
+#include "http2/table_memory.h"
 #include "http2/window.h"
 #include "jobgate/container_of.h"
 #include "net/slab.h"

@@ -80,6 +80,7 @@ world_open(struct world *world, const struct connection_protocol *protocol)
 	downstream->exchanges = &world->exchanges;
 	downstream->buffers = buffer_pool_new();
 	downstream->quotas = quotas_new(&limits, 100);
+	downstream->scratch = scratch_new(sizeof(*downstream->scratch));
 	downstream->options.protocols[PROTOCOL_HTTP1] = protocol;
 	downstream->connections.size = protocol->size;
 	downstream->options.limits.head = (struct head_limits){4096, 2048, 50};
@@ -95,8 +96,8 @@ world_open(struct world *world, const struct connection_protocol *protocol)
 	world_places(downstream, FOR_JOBS, JOB_PLACES);
 	world_places(downstream, FOR_CONTROL, CONTROL_PLACES);
 	world_places(downstream, FOR_METRICS, CONTROL_PLACES);
-	assert_true(
-	    downstream->loop != NULL && downstream->buffers != NULL && downstream->quotas != NULL);
+	assert_true(downstream->loop != NULL && downstream->buffers != NULL &&
+		    downstream->quotas != NULL && downstream->scratch != NULL);
 }
 
 /* The first connection for this purpose; NULL when there is none. */
@@ -123,6 +124,7 @@ world_close(struct world *world)
 	world_turn(world);
 	quotas_free(world->downstream->quotas);
 	slab_clear(&world->downstream->connections);
+	scratch_free(world->downstream->scratch, sizeof(*world->downstream->scratch));
 	buffer_pool_free(world->downstream->buffers);
 	loop_free(world->downstream->loop);
 	free(world->stats);

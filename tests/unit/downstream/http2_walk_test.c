@@ -1,6 +1,7 @@
 /* http2_walk_test.c - random events from both sides on an HTTP/2 session: whatever happens, the
  * client gets frames that are valid, within its windows, with each stream's content in order. */
 #include "http2_world.h"
+#include "tests/plain_memory.h"
 
 #define IDS 4096 /* of streams */
 
@@ -43,7 +44,7 @@ start(void)
 	begun = 0;
 	first_block = true;
 	hpack_decoder_free(&decoder);
-	hpack_decoder_init(&decoder, HPACK_TABLE_MAX);
+	hpack_decoder_init(&decoder, HPACK_TABLE_MAX, plain_memory(NULL));
 	send_preface();
 }
 

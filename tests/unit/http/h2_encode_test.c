@@ -12,6 +12,7 @@
 #include "http/h2_encode.h"
 #include "http/h2_request.h"
 #include "http/h2_response.h"
+#include "tests/plain_memory.h"
 
 static char wire[4096];
 static struct writer writer;
@@ -35,7 +36,7 @@ decode(void)
 	size_t consumed;
 
 	assert_false(writer.full);
-	hpack_decoder_init(&decoder, 0); /* a table of no bytes is enough */
+	hpack_decoder_init(&decoder, 0, plain_memory(NULL)); /* a table of no bytes is enough */
 	hpack_block_init(&block, decoded, H2_FIELDS_MAX, bytes, sizeof(bytes), sizeof(bytes));
 	assert_int_equal(hpack_decode(&decoder, (struct slice){wire, (size_t)(writer.at - wire)},
 			     true, &block, &consumed),

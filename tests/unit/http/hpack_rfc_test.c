@@ -12,7 +12,7 @@ play(void **state, unsigned limit, const struct example *examples, size_t count)
 {
 	struct world *world = *state;
 
-	hpack_decoder_init(&world->decoder, limit);
+	hpack_decoder_init(&world->decoder, limit, plain_memory(&world->no_memory));
 	for (size_t i = 0; i < count; i++) {
 		assert_int_equal(decode_hex(world, examples[i].hex), HPACK_OK);
 		expect_fields(world, examples[i].fields);

@@ -107,7 +107,8 @@ long_fields(void **state)
 				bool fits = fields[i].value == 1;
 
 				hpack_decoder_free(&world->decoder);
-				hpack_decoder_init(&world->decoder, HPACK_TABLE_MAX);
+				hpack_decoder_init(&world->decoder, HPACK_TABLE_MAX,
+				    plain_memory(&world->no_memory));
 				len = 0;
 				put_literal(0x40, 4, 4);
 				put_literal(first, fields[i].name, fields[i].value);
@@ -132,7 +133,8 @@ cut(void **state)
 		put_literal(0, fields[i].name, fields[i].value);
 		for (size_t cut = 20000; cut < len; cut += 997) {
 			hpack_decoder_free(&world->decoder);
-			hpack_decoder_init(&world->decoder, HPACK_TABLE_MAX);
+			hpack_decoder_init(
+			    &world->decoder, HPACK_TABLE_MAX, plain_memory(&world->no_memory));
 			hpack_block_init(
 			    &world->block, world->fields, FIELDS, world->bytes, BYTES, BYTES);
 			world->block.too_large = true;

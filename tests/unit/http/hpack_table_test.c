@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "http/hpack_table.h"
+#include "tests/plain_memory.h"
 
 #define ADDED_MAX 20000
 
@@ -120,7 +121,7 @@ as_the_model(void **state)
 
 	(void)state;
 	for (unsigned most = 1; most <= sizeof(lens) / sizeof(lens[0]); most++) {
-		struct hpack_table table = {.max = HPACK_TABLE_MAX};
+		struct hpack_table table = {.max = HPACK_TABLE_MAX, .memory = plain_memory(NULL)};
 
 		model = (struct model){.count = 0};
 		for (unsigned i = 0; i < 1500; i++) {
@@ -144,7 +145,7 @@ static void
 empty_fields(void **state)
 {
 	static struct model model;
-	struct hpack_table table = {.max = HPACK_TABLE_MAX};
+	struct hpack_table table = {.max = HPACK_TABLE_MAX, .memory = plain_memory(NULL)};
 
 	(void)state;
 	model = (struct model){.count = 0};
@@ -160,7 +161,7 @@ static void
 memory(void **state)
 {
 	static struct model model;
-	struct hpack_table table = {.max = HPACK_TABLE_MAX};
+	struct hpack_table table = {.max = HPACK_TABLE_MAX, .memory = plain_memory(NULL)};
 
 	(void)state;
 	model = (struct model){.count = 0};
@@ -183,6 +184,38 @@ memory(void **state)
 	assert_null(table.entries); /* larger than the table */
 }
 
+/* How many bytes of the ring are not 0. */
+static unsigned
+bytes_left(const struct hpack_table *table)
+{
+	const char *ring = (const char *)(table->entries + table->capacity / 16);
+	unsigned left = 0;
+
+	for (unsigned i = 0; i < table->capacity; i++)
+		left += ring[i] != '\0';
+	return left;
+}
+
+/* Only the fields of the table are in its memory, wherever they lie in the ring. */
+static void
+evicted_fields_are_wiped(void **state)
+{
+	struct hpack_table table = {.max = HPACK_TABLE_MAX, .memory = plain_memory(NULL)};
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		assert_true(hpack_table_add(&table, (struct hpack_entry){.id = 0}, SLICE("name"),
+		    SLICE("a secret of 24 letters..")));
+		hpack_table_resize(&table, 60 + i); /* one or two fit */
+		assert_int_equal(table.count, 1 + (i >= 60));
+		assert_int_equal(bytes_left(&table), table.count * 28);
+		hpack_table_resize(&table, HPACK_TABLE_MAX);
+	}
+	hpack_table_evict_all(&table);
+	assert_int_equal(bytes_left(&table), 0);
+	hpack_table_free(&table);
+}
+
 int
 main(void)
 {
@@ -190,6 +223,7 @@ main(void)
 	    cmocka_unit_test(as_the_model),
 	    cmocka_unit_test(empty_fields),
 	    cmocka_unit_test(memory),
+	    cmocka_unit_test(evicted_fields_are_wiped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "http/hpack.h"
+#include "tests/plain_memory.h"
 
 #define FIELDS 128
 #define BYTES 65536
@@ -24,7 +25,8 @@ struct world {
 	char bytes[BYTES];
 	size_t fields_max, size_max;
 	size_t consumed; /* of the last block or piece */
-	bool unwanted;	 /* begin blocks as too large */
+	bool no_memory;
+	bool unwanted; /* begin blocks as too large */
 };
 
 static inline int
@@ -33,7 +35,7 @@ set_up_world(void **state)
 	struct world *world = calloc(1, sizeof(*world));
 
 	assert_non_null(world);
-	hpack_decoder_init(&world->decoder, HPACK_TABLE_MAX);
+	hpack_decoder_init(&world->decoder, HPACK_TABLE_MAX, plain_memory(&world->no_memory));
 	world->fields_max = FIELDS;
 	world->size_max = BYTES;
 	*state = world;

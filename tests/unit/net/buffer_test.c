@@ -30,6 +30,34 @@ gives_room_for_what_is_asked(void **state)
 	buffer_pool_free(pool);
 }
 
+/* Each block is of the least size that fits, and goes back to its own kind. */
+static void
+tight_blocks_waste_less(void **state)
+{
+	static const size_t asked[] = {1, 384, 385, 1024, 3072, 5120, 5121, BUFFER_LARGE + 1};
+	static const size_t expected[] = {
+	    384, 384, 768, 1536, 3072, 5120, BUFFER_MEDIUM, BUFFER_LARGE + 1};
+	struct buffer_pool *pool = buffer_pool_new();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		struct buffer *buffer = buffer_take_tight(pool, asked[i]);
+
+		assert_non_null(buffer);
+		assert_int_equal(buffer->capacity, expected[i]);
+		memset(buffer->bytes, 'x', buffer->capacity);
+		buffer_give(pool, buffer);
+		if (asked[i] <= 5120)
+			assert_ptr_equal(buffer_take_tight(pool, asked[i]), buffer);
+		if (asked[i] <= 5120)
+			buffer_give(pool, buffer);
+		buffer = buffer_take(pool, asked[i]);
+		assert_int_not_equal(buffer->capacity, 384);
+		buffer_give(pool, buffer);
+	}
+	buffer_pool_free(pool);
+}
+
 static void
 reuses_the_block_given_back_last(void **state)
 {
@@ -131,6 +159,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(gives_room_for_what_is_asked),
+	    cmocka_unit_test(tight_blocks_waste_less),
 	    cmocka_unit_test(reuses_the_block_given_back_last),
 	    cmocka_unit_test(survives_a_burst),
 	    cmocka_unit_test(fits_bytes_into_the_smallest_block),
