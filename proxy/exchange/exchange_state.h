@@ -10,6 +10,7 @@
 #include "exchange/suspended.h"
 #include "exchange/trace.h"
 #include "http/websocket.h"
+#include "jobgate/container_of.h"
 #include "jobgate/dump.h"
 #include "jobgate/exchange.h"
 #include "jobgate/local_handler.h"
@@ -27,7 +28,9 @@
  * lookup.c          the records behind a verdict, and each later change of them
  * allow.c           prepares an allowed request for its job
  * call.c            calls of the control API, and requests of monitoring
- * relay.c           from the verdict on: connect, send, relay
+ * send.c            sends it: the connection to its backend, its head, repeats
+ * request_content.c its content
+ * relay.c           the answer
  */
 enum exchange_state {
 	EXCHANGE_AUTHORIZING, /* waits for the records of the token and of the job */
@@ -344,6 +347,14 @@ exchange_content_max(const struct exchange *exchange)
 /* What the backend's end is to call. */
 extern const struct upstream_user_ops exchange_upstream_ops;
 
+static inline struct exchange *
+exchange_of_user(struct upstream_user *user)
+{
+	return container_of(user, struct exchange, upstream_user);
+}
+
+/* ---- send.c ---- */
+
 /*
  * Keep the request in the form for the backend at this target, with these fields added. False when
  * it does not fit.
@@ -351,7 +362,23 @@ extern const struct upstream_user_ops exchange_upstream_ops;
 bool exchange_keep(struct exchange *exchange, struct request *request, const struct fields *extra,
     const struct job_url *target);
 
+/* It will not be sent again. */
+void exchange_drop_kept(struct exchange *exchange);
+
 /* CONNECTING: runs at the end of the turn. */
 void exchange_connect(struct task *task);
+
+/* Of exchange_upstream_ops. */
+void exchange_upstream_connected(struct upstream_user *user, struct upstream *upstream);
+void exchange_upstream_failed(
+    struct upstream_user *user, enum upstream_failure failure, enum repeat repeat);
+
+/* ---- request_content.c ---- */
+
+/* A tunnel is over once both ends have ended and the backend has been sent all bytes. */
+void exchange_end_tunnel(struct exchange *exchange);
+
+/* Of exchange_upstream_ops. */
+void exchange_upstream_writable(struct upstream_user *user);
 
 #endif

@@ -1,0 +1,113 @@
+/* request_content.c - the content of a request, from its client to its backend. */
+#include "exchange/exchange_state.h"
+#include "jobgate/check.h"
+
+bool
+exchange_takes_content(const struct exchange *exchange)
+{
+	switch (exchange->state) {
+	case EXCHANGE_AWAITING:
+	case EXCHANGE_RELAYING:
+		/* What follows a request for an upgrade may be bytes of the other protocol. */
+		return exchange->upgrade.len == 0;
+	case EXCHANGE_TUNNEL:
+	case EXCHANGE_LOCAL:
+		return !exchange->content_ended;
+	case EXCHANGE_AUTHORIZING:
+	case EXCHANGE_CONNECTING:
+	case EXCHANGE_ENDED:
+		break;
+	}
+	return false;
+}
+
+bool
+exchange_is_tunnel(const struct exchange *exchange)
+{
+	return exchange->state == EXCHANGE_TUNNEL;
+}
+
+size_t
+exchange_content(struct exchange *exchange, struct slice data)
+{
+	uint64_t max = exchange_content_max(exchange);
+	size_t taken;
+
+	/* What follows a request without content would be read as another request. */
+	if (!exchange_takes_content(exchange) || exchange->content_ended)
+		return 0;
+	if (max > 0 && exchange->state != EXCHANGE_TUNNEL && exchange->bytes_in + data.len > max) {
+		exchange_client_failed(exchange, CLIENT_TOO_LARGE);
+		return 0;
+	}
+	if (exchange->state == EXCHANGE_LOCAL)
+		return exchange_local_content(exchange, data);
+	if (!exchange->content_taken) {
+		/* The head may leave together with this content, and the clock was read before the
+		 * client's bytes were. */
+		exchange_catch_up(exchange->context);
+		if (!exchange_takes_content(exchange))
+			return 0;
+	}
+	taken = exchange->upstream->ops->content(exchange->upstream, data);
+	if (taken > 0) {
+		exchange->content_taken = true;
+		exchange->bytes_in += taken;
+		exchange_restart_deadline(exchange);
+	}
+	return taken;
+}
+
+void
+exchange_end_tunnel(struct exchange *exchange)
+{
+	if (exchange->content_ended && exchange->answer_ended &&
+	    !exchange->upstream->ops->pending(exchange->upstream))
+		exchange_end(exchange, OUTCOME_TUNNEL_CLOSED, END_COMPLETE);
+}
+
+void
+exchange_content_end(struct exchange *exchange, const struct fields *trailers)
+{
+	struct upstream *upstream = exchange->upstream;
+
+	CHECK(exchange->state == EXCHANGE_LOCAL || upstream != NULL, exchange_dump, exchange);
+	exchange->content_ended = true;
+	if (exchange->state == EXCHANGE_LOCAL) {
+		exchange_local_content_end(exchange);
+		return;
+	}
+	/* No field of a client reaches the control process, not even a trailer. */
+	upstream->ops->content_end(upstream, exchange->control ? NULL : trailers);
+	if (exchange->state != EXCHANGE_TUNNEL) {
+		exchange->content_taken = true;
+		return;
+	}
+	upstream->ops->flush(upstream);
+	exchange_end_tunnel(exchange);
+}
+
+void
+exchange_content_flush(struct exchange *exchange)
+{
+	if (exchange->upstream != NULL && exchange_takes_content(exchange))
+		exchange->upstream->ops->flush(exchange->upstream);
+}
+
+void
+exchange_upstream_writable(struct upstream_user *user)
+{
+	struct exchange *exchange = exchange_of_user(user);
+
+	if (!exchange->content_ended && exchange_takes_content(exchange))
+		exchange->client->ops->resume(exchange->client);
+	else if (exchange->state == EXCHANGE_TUNNEL)
+		exchange_end_tunnel(exchange);
+}
+
+void
+exchange_client_ready(struct exchange *exchange)
+{
+	if (exchange->state == EXCHANGE_RELAYING || exchange->state == EXCHANGE_TUNNEL)
+		exchange->upstream->ops->pump(exchange->upstream);
+}

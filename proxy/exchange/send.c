@@ -1,0 +1,208 @@
+/* send.c - an allowed request on its way to its backend: the connection, its head, repeats. */
+#include "exchange/exchange_state.h"
+#include "jobgate/check.h"
+#include "jobgate/container_of.h"
+
+bool
+exchange_keep(struct exchange *exchange, struct request *request, const struct fields *extra,
+    const struct job_url *target)
+{
+	struct exchange_context *context = exchange->context;
+	char authority[ROUTE_AUTHORITY_MAX];
+	struct slice base = target->base;
+
+	if (!context->options.forwarding.preserve_host || request->authority.len == 0)
+		request->authority = route_authority(target, authority);
+	if (slice_equal(request->path, SLICE("*")))
+		base.len = 0;
+	exchange->kept = kept_request_new(context->buffers, request, base, extra);
+	if (exchange->kept == NULL)
+		return false;
+	/* This text is the configuration's: it outlives the copy, and the answer's head is compared
+	 * with it. */
+	exchange->kept->request.upgrade = request->upgrade;
+	return true;
+}
+
+void
+exchange_drop_kept(struct exchange *exchange)
+{
+	kept_request_free(exchange->context->buffers, exchange->kept);
+	exchange->kept = NULL;
+}
+
+/* The connection is up: send the request on it. fresh: it was made for this exchange. */
+static void
+exchange_send_request(struct exchange *exchange, bool fresh)
+{
+	struct exchange_context *context = exchange->context;
+	struct upstream *upstream = exchange->upstream;
+
+	/*
+	 * The head is sent below. What allowed it must still hold now, however long ago the verdict
+	 * was and even if the worker was stopped since.
+	 */
+	exchange_catch_up(context);
+	if (exchange->state == EXCHANGE_ENDED)
+		return;
+	if (exchange->ends_ms != 0 && loop_now_ms(context->loop) >= exchange->ends_ms) {
+		exchange_time_over(exchange);
+		return;
+	}
+	CHECK(upstream != NULL && exchange->kept != NULL, exchange_dump, exchange);
+	CHECK(exchange_is_allowed(exchange) || exchange->peer->purpose == FOR_METRICS,
+	    exchange_dump, exchange);
+	exchange_set_state(exchange, EXCHANGE_AWAITING);
+	if (fresh)
+		exchange->connect_us = exchange_timed(exchange, TIMED_CONNECT);
+	else
+		exchange->phase_us = loop_now_us(context->loop);
+	exchange_restart_deadline(exchange);
+	upstream->ops->begin(upstream, &exchange->kept->request, exchange->kept->lines);
+	if (fresh && !method_is_idempotent(exchange->method_id) && !upstream->ops->says_unprocessed)
+		exchange_drop_kept(exchange);
+	if (!exchange->content_ended) {
+		/* This reads from the client, and the worker may be stopped there. */
+		exchange->client->ops->resume(exchange->client);
+		exchange_catch_up(context);
+	}
+	if (exchange->upstream != NULL)
+		upstream->ops->flush(upstream);
+}
+
+static void
+exchange_acquire(struct exchange *exchange, enum pool_choice choice)
+{
+	bool up;
+
+	exchange->upstream = pool_acquire(exchange->backend, &exchange->upstream_user, choice,
+	    exchange->kept->request.exclusive, &up);
+	if (exchange->upstream == NULL)
+		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
+	else if (up)
+		exchange_send_request(exchange, false);
+	else if (exchange->ends_ms != 0) /* `ends_ms` may pass before the connection is up */
+		exchange_start_deadline(exchange, exchange->context->options.timeouts.connect);
+}
+
+/*
+ * Runs at the end of the turn. By then the pool has dropped each idle connection that closed in
+ * this turn, or on which the backend sent something unasked.
+ */
+void
+exchange_connect(struct task *task)
+{
+	struct exchange *exchange = container_of(task, struct exchange, connect);
+	bool repeatable;
+
+	CHECK(exchange->state == EXCHANGE_CONNECTING && exchange->backend != NULL, exchange_dump,
+	    exchange);
+	repeatable = method_is_idempotent(exchange->method_id) && exchange->content_ended;
+
+	exchange_acquire(exchange, repeatable ? POOL_ANY : POOL_CHECKED);
+}
+
+void
+exchange_upstream_connected(struct upstream_user *user, struct upstream *upstream)
+{
+	struct exchange *exchange = exchange_of_user(user);
+
+	CHECK(exchange->state == EXCHANGE_CONNECTING, exchange_dump, exchange);
+	exchange->upstream = upstream;
+	exchange_send_request(exchange, true);
+}
+
+/* Send the request once more, if it can be, and has not been for the same reason. */
+static bool
+exchange_repeat(struct exchange *exchange, enum repeat repeat)
+{
+	unsigned reason = 1u << repeat;
+
+	if (repeat == REPEAT_NOT || (exchange->repeated & reason) != 0 || exchange->content_taken ||
+	    exchange->kept == NULL || exchange->job_moved)
+		return false;
+	exchange->repeated |= (unsigned char)reason;
+	if (exchange->state != EXCHANGE_CONNECTING)
+		exchange_set_state(exchange, EXCHANGE_CONNECTING);
+	timer_stop(&exchange->timer);
+	counter_add(&exchange->context->stats->backend_retries, 1);
+	exchange_acquire(exchange, POOL_FRESH);
+	return true;
+}
+
+void
+exchange_upstream_failed(
+    struct upstream_user *user, enum upstream_failure failure, enum repeat repeat)
+{
+	struct exchange *exchange = exchange_of_user(user);
+	struct slice title = SLICE("Bad gateway");
+
+	exchange->upstream = NULL;
+	if (exchange_repeat(exchange, repeat))
+		return;
+	if (repeat == REPEAT_UNPROCESSED) {
+		exchange_fail_retry_later(exchange, OUTCOME_BACKEND_CLOSED, 503,
+		    SLICE("Job unavailable"),
+		    SLICE("The job refused the request before it had processed it; send it again."),
+		    1);
+		return;
+	}
+	if (exchange->control) {
+		exchange_call_failed(exchange, failure);
+		return;
+	}
+	switch (failure) {
+	case UPSTREAM_NO_ADDRESS:
+		exchange_fail(exchange, OUTCOME_NOT_RESOLVED, 502, title,
+		    SLICE("The job's host name has no address."));
+		return;
+	case UPSTREAM_NOT_ALLOWED:
+		exchange_fail(exchange, OUTCOME_NOT_ALLOWED, 502, title,
+		    SLICE("The job's URL leads to an address that is not allowed."));
+		return;
+	case UPSTREAM_REFUSED:
+	case UPSTREAM_CONNECT_FAILED:
+		exchange_fail(exchange, OUTCOME_CONNECT_FAILED, 502, title,
+		    SLICE("The job does not accept connections."));
+		return;
+	case UPSTREAM_CONNECT_TIMEOUT:
+		exchange_fail(exchange, OUTCOME_CONNECT_TIMEOUT, 504, SLICE("Gateway timeout"),
+		    SLICE("No connection to the job could be made in time."));
+		return;
+	case UPSTREAM_NOT_VERIFIED:
+		exchange_fail(exchange, OUTCOME_NOT_VERIFIED, 502, title,
+		    SLICE("The job's certificate could not be verified."));
+		return;
+	case UPSTREAM_CIRCUIT_OPEN:
+		exchange_fail_retry_later(exchange, OUTCOME_CIRCUIT_OPEN, 503,
+		    SLICE("Job unavailable"),
+		    SLICE("The job does not accept connections; the gateway tries again shortly."),
+		    pool_retry_s(exchange->backend));
+		return;
+	case UPSTREAM_NO_SOCKET:
+		exchange_fail(exchange, OUTCOME_CONNECT_FAILED, 503, SLICE("Gateway busy"),
+		    SLICE("The gateway cannot open more connections just now; try again "
+			  "shortly."));
+		return;
+	case UPSTREAM_NOT_HTTP2:
+		exchange_fail(exchange, OUTCOME_BAD_ANSWER, 502, title,
+		    SLICE("The job's URL says that it speaks HTTP/2, but it does not."));
+		return;
+	case UPSTREAM_NEEDS_HTTP1:
+		exchange_fail(exchange, OUTCOME_BAD_REQUEST, 501, SLICE("Not implemented"),
+		    SLICE("The job is reached over HTTP/2, which has no upgrades (WebSocket) and "
+			  "no authentication of connections (NTLM, Negotiate)."));
+		return;
+	case UPSTREAM_BROKEN:
+		exchange_fail(exchange, OUTCOME_BACKEND_CLOSED, 502, title,
+		    SLICE("The job closed the connection before it had answered."));
+		return;
+	case UPSTREAM_BAD_ANSWER:
+		exchange_fail(exchange, OUTCOME_BAD_ANSWER, 502, title,
+		    is_grpc_call(&exchange->grpc)
+			? SLICE("The job's answer is not valid HTTP. The URL of a gRPC service has "
+				"to begin with grpc:// or grpcs://.")
+			: SLICE("The job's answer is not valid HTTP."));
+		return;
+	}
+}
