@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "exchange/context_state.h"
+#include "jobgate/check.h"
 #include "jobgate/local_handler.h"
 
 struct exchange_context *
@@ -20,7 +21,7 @@ exchange_context_new(const struct exchange_options *options, struct loop *loop,
 	context->loop = loop;
 	context->directory = directory;
 	context->pool = pool;
-	context->buffers = buffers;
+	context->buffers = context->kept_contents.buffers = buffers;
 	context->stats = stats;
 	context->access_log = access_log;
 	context->log = log;
@@ -40,6 +41,7 @@ exchange_context_free(struct exchange_context *context)
 	if (context == NULL)
 		return;
 	loop_turn(context->loop, false); /* what closed is freed at the end of the turn */
+	CHECK(context->kept_contents.used == 0, exchange_context_dump, context);
 	slab_clear(&context->exchanges);
 	scratch_free(context->local_room, LOCAL_ROOM);
 	free(context);
@@ -52,6 +54,7 @@ exchange_context_dump(const struct exchange_context *context, struct dump *dump)
 
 	jg_dump_begin(dump, "exchange_context");
 	jg_dump_number(dump, "idle_blocks", context->exchanges.idle_count);
+	jg_dump_number(dump, "kept_contents", context->kept_contents.used);
 	jg_dump_number(dump, "mint_edition", context->digests.mint_edition);
 	jg_dump_flag(dump, "access_log", access_log_on(context->access_log));
 	jg_dump_flag(dump, "sign_in", options->session_key != NULL);

@@ -3,6 +3,7 @@
 #define JOBGATE_EXCHANGE_CONTEXT_STATE_H
 
 #include "exchange/context.h"
+#include "exchange/kept_content.h"
 #include "exchange/peer.h"
 #include "exchange/request_id.h"
 #include "exchange/rewrite.h"
@@ -30,6 +31,7 @@ struct exchange_context {
 	const struct log *log;
 
 	struct buffer_pool *buffers;
+	struct kept_content_room kept_contents;
 	struct slab exchanges;
 	struct pool *pool;
 	struct request_ids ids;

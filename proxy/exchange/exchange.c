@@ -47,7 +47,8 @@ exchange_free(struct task *task)
 	struct exchange *exchange = container_of(task, struct exchange, free_task);
 
 	CHECK(exchange->state == EXCHANGE_ENDED && exchange->upstream == NULL &&
-		  exchange->suspended == NULL && exchange->kept == NULL,
+		  exchange->suspended == NULL && exchange->kept == NULL &&
+		  exchange->kept_content.bytes == NULL,
 	    exchange_dump, exchange);
 	slab_give(&exchange->context->exchanges, exchange, SLAB_KEEP);
 }
@@ -164,6 +165,7 @@ exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end 
 		pool_leave(exchange->backend);
 	buffer_give(context->buffers, exchange->content);
 	kept_request_free(context->buffers, exchange->kept);
+	kept_content_lose(&exchange->kept_content, &context->kept_contents);
 	suspended_free(context->buffers, exchange->suspended);
 	exchange->suspended = NULL;
 	exchange->content = NULL;

@@ -40,6 +40,8 @@ exchange_dump(const struct exchange *exchange, struct dump *dump)
 	jg_dump_flag(dump, "waits_for_store", exchange->waiter.entry != NULL);
 	jg_dump_flag(dump, "suspended", exchange->suspended != NULL);
 	jg_dump_flag(dump, "kept", exchange->kept != NULL);
+	jg_dump_number(dump, "kept_content", buffer_len(exchange->kept_content.bytes));
+	jg_dump_flag(dump, "content_lost", exchange->kept_content.lost);
 	jg_dump_flag(dump, "content", exchange->content != NULL);
 	jg_dump_flag(dump, "backend", exchange->backend != NULL);
 	jg_dump_flag(dump, "upstream", exchange->upstream != NULL);

@@ -4,6 +4,7 @@
 
 #include "exchange/context_state.h"
 #include "exchange/grpc_call.h"
+#include "exchange/kept_content.h"
 #include "exchange/kept_request.h"
 #include "exchange/local_reply.h"
 #include "exchange/route.h"
@@ -82,6 +83,7 @@ struct exchange {
 	const struct local_handler *handler; /* LOCAL: whose request it is */
 	struct buffer *content;		     /* LOCAL: what has arrived of it */
 	struct kept_request *kept; /* the request as it is sent, until it cannot be sent again */
+	struct kept_content kept_content; /* what was sent of its content, for that case */
 	enum method_id method_id;
 	enum http_version version; /* in which the request came */
 	struct slice upgrade; /* one of the configured protocols that the request asks for, or empty
@@ -89,7 +91,7 @@ struct exchange {
 	struct websocket_frames frames; /* TUNNEL: those that were sent to the client */
 	struct grpc_call grpc;
 	bool content_ended; /* all of the request's content has been taken */
-	bool content_taken; /* some of it has been taken: the request cannot be repeated */
+	bool content_taken; /* some of it has been taken */
 	bool answer_begun;  /* the head of an answer was sent to the client */
 	bool answer_ended;  /* the backend's answer is complete; in a tunnel: its side has ended */
 	bool client_full;   /* the client took only part of the answer's last content */
@@ -374,6 +376,15 @@ void exchange_upstream_failed(
     struct upstream_user *user, enum upstream_failure failure, enum repeat repeat);
 
 /* ---- request_content.c ---- */
+
+/*
+ * Send what was kept of the content, which comes before what the client still has. False: some of
+ * it is left. Calls nothing back.
+ */
+bool exchange_send_kept_content(struct exchange *exchange);
+
+/* Give back kept content that has been sent, and will not be sent again. */
+void exchange_drop_kept_content(struct exchange *exchange);
 
 /* A tunnel is over once both ends have ended and the backend has been sent all bytes. */
 void exchange_end_tunnel(struct exchange *exchange);

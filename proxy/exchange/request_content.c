@@ -9,7 +9,7 @@ exchange_takes_content(const struct exchange *exchange)
 	case EXCHANGE_AWAITING:
 	case EXCHANGE_RELAYING:
 		/* What follows a request for an upgrade may be bytes of the other protocol. */
-		return exchange->upgrade.len == 0;
+		return exchange->upgrade.len == 0 && !kept_content_waits(&exchange->kept_content);
 	case EXCHANGE_TUNNEL:
 	case EXCHANGE_LOCAL:
 		return !exchange->content_ended;
@@ -25,6 +25,64 @@ bool
 exchange_is_tunnel(const struct exchange *exchange)
 {
 	return exchange->state == EXCHANGE_TUNNEL;
+}
+
+/* True when the backend may say that it has not processed the request, so that its content may have
+ * to be sent again. */
+static bool
+may_be_sent_again(const struct exchange *exchange)
+{
+	return exchange->kept != NULL && exchange->upstream->ops->says_unprocessed;
+}
+
+/* The backend has taken this content. */
+static void
+keep_content(struct exchange *exchange, struct slice content)
+{
+	struct kept_content_room *room = &exchange->context->kept_contents;
+	const struct kept_request *kept = exchange->kept;
+
+	if (!may_be_sent_again(exchange) ||
+	    (kept->request.content == CONTENT_LENGTH && kept->request.length > KEPT_CONTENT_MAX))
+		kept_content_lose(&exchange->kept_content, room);
+	else
+		kept_content_add(&exchange->kept_content, room, content);
+}
+
+void
+exchange_drop_kept_content(struct exchange *exchange)
+{
+	if (exchange->kept_content.bytes != NULL && !may_be_sent_again(exchange) &&
+	    !kept_content_waits(&exchange->kept_content))
+		kept_content_lose(&exchange->kept_content, &exchange->context->kept_contents);
+}
+
+bool
+exchange_send_kept_content(struct exchange *exchange)
+{
+	struct kept_content *kept = &exchange->kept_content;
+	struct upstream *upstream = exchange->upstream;
+	struct slice rest = kept_content_rest(kept);
+	size_t taken;
+
+	if (!kept_content_waits(kept))
+		return true;
+	if (rest.len > 0) {
+		taken = upstream->ops->content(upstream, rest);
+		kept->sent += taken;
+		if (taken > 0)
+			exchange_restart_deadline(exchange);
+		if (taken < rest.len)
+			return false;
+	}
+	if (kept->end_due) {
+		kept->end_due = false;
+		upstream->ops->content_end(upstream, NULL);
+	}
+	if (!upstream->ops->says_unprocessed)
+		kept->lost = true;
+	exchange_drop_kept_content(exchange);
+	return true;
 }
 
 size_t
@@ -52,6 +110,7 @@ exchange_content(struct exchange *exchange, struct slice data)
 	taken = exchange->upstream->ops->content(exchange->upstream, data);
 	if (taken > 0) {
 		exchange->content_taken = true;
+		keep_content(exchange, (struct slice){data.at, taken});
 		exchange->bytes_in += taken;
 		exchange_restart_deadline(exchange);
 	}
@@ -81,6 +140,11 @@ exchange_content_end(struct exchange *exchange, const struct fields *trailers)
 	upstream->ops->content_end(upstream, exchange->control ? NULL : trailers);
 	if (exchange->state != EXCHANGE_TUNNEL) {
 		exchange->content_taken = true;
+		if (trailers == NULL && may_be_sent_again(exchange))
+			exchange->kept_content.ended = true;
+		else
+			kept_content_lose(
+			    &exchange->kept_content, &exchange->context->kept_contents);
 		return;
 	}
 	upstream->ops->flush(upstream);
@@ -99,6 +163,10 @@ exchange_upstream_writable(struct upstream_user *user)
 {
 	struct exchange *exchange = exchange_of_user(user);
 
+	if (kept_content_waits(&exchange->kept_content)) {
+		exchange_send_kept_content(exchange);
+		exchange->upstream->ops->flush(exchange->upstream);
+	}
 	if (!exchange->content_ended && exchange_takes_content(exchange))
 		exchange->client->ops->resume(exchange->client);
 	else if (exchange->state == EXCHANGE_TUNNEL)

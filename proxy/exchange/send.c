@@ -29,6 +29,7 @@ exchange_drop_kept(struct exchange *exchange)
 {
 	kept_request_free(exchange->context->buffers, exchange->kept);
 	exchange->kept = NULL;
+	exchange_drop_kept_content(exchange);
 }
 
 /* The connection is up: send the request on it. fresh: it was made for this exchange. */
@@ -61,7 +62,7 @@ exchange_send_request(struct exchange *exchange, bool fresh)
 	upstream->ops->begin(upstream, &exchange->kept->request, exchange->kept->lines);
 	if (fresh && !method_is_idempotent(exchange->method_id) && !upstream->ops->says_unprocessed)
 		exchange_drop_kept(exchange);
-	if (!exchange->content_ended) {
+	if (exchange_send_kept_content(exchange) && !exchange->content_ended) {
 		/* This reads from the client, and the worker may be stopped there. */
 		exchange->client->ops->resume(exchange->client);
 		exchange_catch_up(context);
@@ -118,9 +119,10 @@ exchange_repeat(struct exchange *exchange, enum repeat repeat)
 {
 	unsigned reason = 1u << repeat;
 
-	if (repeat == REPEAT_NOT || (exchange->repeated & reason) != 0 || exchange->content_taken ||
-	    exchange->kept == NULL || exchange->job_moved)
+	if (repeat == REPEAT_NOT || (exchange->repeated & reason) != 0 ||
+	    exchange->kept_content.lost || exchange->kept == NULL || exchange->job_moved)
 		return false;
+	kept_content_rewind(&exchange->kept_content);
 	exchange->repeated |= (unsigned char)reason;
 	if (exchange->state != EXCHANGE_CONNECTING)
 		exchange_set_state(exchange, EXCHANGE_CONNECTING);

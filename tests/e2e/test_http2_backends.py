@@ -179,14 +179,6 @@ def test_goaway_spares_what_it_names(scene):
     assert client.read_response().status == 200
 
 
-def test_content_that_was_sent_is_not_sent_again(scene):
-    client = begin(scene, "POST", body=b"content")
-    connection = scene.backend.accept()
-    connection.reset(connection.next_stream(), REFUSED_STREAM)
-    response = client.read_response()
-    assert response.status == 503 and response.field("Retry-After") == "1"
-
-
 def test_a_broken_connection_repeats_what_may_be(scene):
     clients = [begin(scene, path="/0")]
     connection = scene.backend.accept()

@@ -65,7 +65,7 @@ world_open(struct world *world)
 	options->timeouts.body = BODY_MS;
 	options->session_ms = 3600000;
 	context->loop = loop_new();
-	context->buffers = buffer_pool_new();
+	context->buffers = context->kept_contents.buffers = buffer_pool_new();
 	context->directory = world->store.directory;
 	context->exchanges.size = exchange_size();
 	context->local_room = scratch_new(LOCAL_ROOM);

@@ -115,6 +115,19 @@ static const struct upstream_ops fake_upstream_ops = {
     .cancel = fake_upstream_cancel,
 };
 
+/* The same, of a protocol whose backends say that they have not processed a request. */
+static const struct upstream_ops fake_shared_ops = {
+    .begin = fake_upstream_begin,
+    .content = fake_upstream_content,
+    .content_end = fake_upstream_content_end,
+    .flush = fake_upstream_flush,
+    .pump = fake_upstream_pump,
+    .pending = fake_upstream_pending,
+    .release = fake_upstream_release,
+    .cancel = fake_upstream_cancel,
+    .says_unprocessed = true,
+};
+
 /* What exchanges get for each pool_acquire; zero it at first. */
 #define FAKE_ACQUIRES_MAX 4
 
@@ -122,6 +135,7 @@ struct fake_pool {
 	/* Chosen by the test. */
 	bool to_make[FAKE_ACQUIRES_MAX]; /* the connection is still to be made */
 	bool none[FAKE_ACQUIRES_MAX];	 /* memory is short */
+	bool shared[FAKE_ACQUIRES_MAX];	 /* as over HTTP/2 */
 	/* What it was asked. */
 	struct fake_upstream given[FAKE_ACQUIRES_MAX];
 	enum pool_choice choices[FAKE_ACQUIRES_MAX];
@@ -171,8 +185,9 @@ pool_acquire(struct backend *backend, struct upstream_user *user, enum pool_choi
 	assert_true(i < FAKE_ACQUIRES_MAX);
 	fake_pool.choices[i] = choice;
 	(void)exclusive;
-	given->upstream = (struct upstream){&fake_upstream_ops, user};
-	given->room = sizeof(given->body);
+	given->upstream =
+	    (struct upstream){fake_pool.shared[i] ? &fake_shared_ops : &fake_upstream_ops, user};
+	given->room = given->room != 0 ? given->room : sizeof(given->body);
 	*up = !fake_pool.to_make[i];
 	return fake_pool.none[i] ? NULL : &given->upstream;
 }
