@@ -16,6 +16,7 @@
  *   handles ─> begin ─> LOCAL_ANSWER
  *                  └──> LOCAL_CONTENT ─> the exchange reads the content
  *                                     ─> credential ─> the exchange judges it ─> decided
+ *                                     ─> message (in place of these)
  *
  * Apart from that, `refused` may answer in place of the plain refusal of a request for a job.
  *
@@ -30,6 +31,8 @@
 #define LOCAL_CREDENTIAL_MAX 512
 
 #define LOCAL_FIELDS_MAX 6
+
+struct shared_stats;
 
 /* How the host of a request leads to jobs. */
 enum local_host {
@@ -48,9 +51,10 @@ struct local_call {
 	bool by_session;     /* `refused`: the credential was a session's cookie */
 	bool limited;	     /* `decided`: too many invalid tokens came from the client's address */
 	uint16_t https_port; /* where redirects lead */
-	const unsigned char *session_key; /* SESSION_KEY_LEN bytes; NULL: no sign-in */
-	uint64_t session_ms;		  /* how long a session lasts */
-	int64_t now_s;			  /* Unix time */
+	const unsigned char *session_key;  /* SESSION_KEY_LEN bytes; NULL: no sign-in */
+	uint64_t session_ms;		   /* how long a session lasts */
+	int64_t now_s;			   /* Unix time */
+	const struct shared_stats *shared; /* what all workers publish; NULL only in tests */
 	char *room; /* LOCAL_ROOM bytes for what the answer points to, until it has been sent */
 };
 
@@ -62,13 +66,16 @@ struct local_answer {
 	    detail;	   /* texts without anything that a client sent; not used in `refused` */
 	struct slice page; /* HTML for people, in place of title and detail; or empty */
 	bool no_reuse;	   /* see struct response */
+	unsigned char grpc_status; /* in reply to a gRPC call; 0: what the HTTP status stands for */
+	struct slice message;	   /* in reply to a gRPC call: its status is OK, and nothing but
+				      `outcome` and      this is used; or empty */
 	struct field fields[LOCAL_FIELDS_MAX];
 	size_t field_count;
 };
 
 enum local_action {
 	LOCAL_ANSWER,	   /* send what is in *answer */
-	LOCAL_CONTENT,	   /* `begin`: read the content, which contains a credential */
+	LOCAL_CONTENT,	   /* `begin`: read the content */
 	LOCAL_UNAVAILABLE, /* refuse with VERDICT_UNAVAILABLE: memory or random bytes are short */
 };
 
@@ -89,6 +96,11 @@ struct local_handler {
 	 * its length; 0: there is none. The caller wipes content and value.
 	 */
 	size_t (*credential)(struct slice content, char out[LOCAL_CREDENTIAL_MAX]);
+
+	/* In place of `credential` and `decided`: answer to the content, which holds no credential.
+	 */
+	enum local_action (*message)(
+	    const struct local_call *call, struct slice content, struct local_answer *answer);
 
 	/*
 	 * The verdict on this credential, for the job whose host the request names. token is set

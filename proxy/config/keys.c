@@ -369,7 +369,8 @@ const struct config_key config_keys[] = {
     {"control.metrics", TEXT_OF(ADDRESS, control.metrics), .example = "127.0.0.1:9180",
 	.help = "Where /metrics, /healthz and /readyz are served as well, without a token; off "
 		"when left out. The workers answer /healthz and /readyz without the control "
-		"process."},
+		"process, and with http2.clients also gRPC's health check (services: readiness, "
+		"liveness)."},
     {"control.listen", TEXT_OF(ADDRESS, control.listen), .example = "127.0.0.1:9181",
 	.help = "Where the control API is served as well. Each request needs a token of role "
 		"operator, whose label selector limits what it can reach. Off when left out. The "

@@ -184,9 +184,12 @@ exchange_serve_monitoring(struct exchange *exchange, struct request *request)
 	bool ready = slice_equal(request->path, SLICE("/readyz"));
 	bool metrics = slice_equal(request->path, SLICE("/metrics"));
 
+	if (exchange_handle(exchange, LOCAL_MONITORING, request))
+		return;
 	if (request->path_resolved || (!health && !ready && !metrics))
 		refuse(exchange, 404, SLICE("Not found"),
-		    SLICE("This address serves only /healthz, /readyz and /metrics."));
+		    SLICE("This address serves only /healthz, /readyz, /metrics and the method "
+			  "Check of gRPC's health service."));
 	else if (request->method_id != METHOD_GET && request->method_id != METHOD_HEAD)
 		refuse_method(exchange);
 	else if (health)

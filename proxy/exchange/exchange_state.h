@@ -193,6 +193,9 @@ void exchange_refuse_tunnel(struct exchange *exchange);
 void exchange_send_reply(
     struct exchange *exchange, struct local_reply *reply, enum outcome outcome);
 
+/* Send a gRPC call's one message and the status OK. */
+void exchange_send_message(struct exchange *exchange, struct slice message, enum outcome outcome);
+
 /*
  * The seconds that the client has to wait, because its address has recently sent too many invalid
  * tokens. 0: it may be told the verdict.
@@ -290,9 +293,10 @@ bool exchange_uses_tls(const struct exchange *exchange, const struct request *re
 
 /* When local handlers are asked whether a request is theirs. */
 enum local_stage {
-	LOCAL_EARLY,   /* at once: neither its job nor its credential has been looked at */
-	LOCAL_ROUTED,  /* its job has a host of its own; its credential has not been read */
-	LOCAL_ALLOWED, /* it may pass to its job */
+	LOCAL_EARLY,	  /* at once: neither its job nor its credential has been looked at */
+	LOCAL_ROUTED,	  /* its job has a host of its own; its credential has not been read */
+	LOCAL_ALLOWED,	  /* it may pass to its job */
+	LOCAL_MONITORING, /* it is not for jobs: control.metrics */
 };
 
 /* If a local handler handles this request, it answers. False: none does. */

@@ -18,4 +18,10 @@ extern const struct local_handler redirect_handler;
 /* OPTIONS that may pass no further proxy (RFC 9110 section 7.6.2): 200. */
 extern const struct local_handler max_forwards_handler;
 
+/*
+ * gRPC's health check over HTTP/2, as probes make it at control.metrics (health.c). The services
+ * "" and "readiness" are in service while /readyz is fine, "liveness" always.
+ */
+extern const struct local_handler health_handler;
+
 #endif

@@ -12,6 +12,7 @@ static const struct local_handler *const handlers[][3] = {
     [LOCAL_EARLY] = {&unserved_handler, &redirect_handler},
     [LOCAL_ROUTED] = {&sign_in_handler},
     [LOCAL_ALLOWED] = {&max_forwards_handler},
+    [LOCAL_MONITORING] = {&health_handler},
 };
 
 static enum local_host
@@ -45,6 +46,7 @@ call_of(const struct exchange *exchange, const struct request *request)
 	    .session_key = context->options.session_key,
 	    .session_ms = context->options.session_ms,
 	    .now_s = loop_wall_us(context->loop) / 1000000,
+	    .shared = context->options.shared,
 	    .room = context->local_room,
 	};
 }
@@ -58,6 +60,7 @@ send_answer(struct exchange *exchange, struct local_reply *reply, const struct l
 	for (size_t i = 0; i < answer->field_count; i++)
 		local_reply_add(reply, answer->fields[i].name, answer->fields[i].value);
 	reply->response.no_reuse = answer->no_reuse;
+	reply->call_status = answer->grpc_status;
 	exchange_send_reply(exchange, reply, answer->outcome);
 }
 
@@ -66,6 +69,10 @@ send_local_answer(struct exchange *exchange, const struct local_answer *answer)
 {
 	struct local_reply reply;
 
+	if (answer->message.len > 0) {
+		exchange_send_message(exchange, answer->message, answer->outcome);
+		return;
+	}
 	local_reply_make(&reply, answer->status, answer->title, answer->detail,
 	    exchange_id(exchange), exchange->html || answer->page.len > 0,
 	    exchange->method_id == METHOD_HEAD);
@@ -127,6 +134,16 @@ begin(struct exchange *exchange, const struct local_handler *handler, const stru
 	act(exchange, handler, request, handler->begin(&call, &answer), &answer);
 }
 
+static void
+answer_message(struct exchange *exchange, const struct local_handler *handler)
+{
+	struct local_call call = call_of(exchange, NULL);
+	struct local_answer answer = {0};
+
+	act(exchange, handler, NULL,
+	    handler->message(&call, buffer_bytes(exchange->content), &answer), &answer);
+}
+
 bool
 exchange_handle(struct exchange *exchange, enum local_stage stage, const struct request *request)
 {
@@ -159,7 +176,10 @@ exchange_local_content_end(struct exchange *exchange)
 {
 	exchange->content_ended = true;
 	timer_stop(&exchange->timer);
-	exchange_authorize_content(exchange);
+	if (exchange->handler->message != NULL)
+		answer_message(exchange, exchange->handler);
+	else
+		exchange_authorize_content(exchange);
 }
 
 void

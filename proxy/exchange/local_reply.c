@@ -109,6 +109,7 @@ local_reply_make(struct local_reply *reply, unsigned status, struct slice title,
 		write_json(&writer, status, title, detail, request_id);
 	reply->content = (struct slice){reply->body, (size_t)(writer.at - reply->body)};
 	reply->detail = detail;
+	reply->call_status = GRPC_OK;
 	reply->response = (struct response){
 	    .status = status,
 	    .fields = {reply->items, 0},
@@ -204,6 +205,7 @@ local_reply_grant(
     struct local_reply *reply, struct slice job, const struct token *token, struct slice request_id)
 {
 	reply->content = reply->detail = (struct slice){0};
+	reply->call_status = GRPC_OK;
 	reply->response = (struct response){.status = 200,
 	    .fields = {reply->items, 0},
 	    .content = CONTENT_NONE,
@@ -240,6 +242,7 @@ local_reply_text(struct local_reply *reply, struct slice text, bool head)
 {
 	reply->content = text;
 	reply->detail = (struct slice){0};
+	reply->call_status = GRPC_OK;
 	if (head)
 		reply->content.len = 0;
 	reply->response = (struct response){.status = 200,

@@ -16,7 +16,8 @@ struct local_reply {
 	struct field items[LOCAL_REPLY_FIELDS_MAX];
 	char authenticate[160];
 	char retry_after[12];
-	struct slice detail; /* what it says, without its form; or empty */
+	struct slice detail;	      /* what it says, without its form; or empty */
+	enum grpc_status call_status; /* to a gRPC call; GRPC_OK: what the HTTP status stands for */
 	struct slice content;
 	union {
 		char body[LOCAL_REPLY_BODY_MAX];

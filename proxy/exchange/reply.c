@@ -13,10 +13,13 @@ grpc_status_for(enum outcome outcome, unsigned status)
 static void
 answer_call(struct exchange *exchange, struct local_reply *reply, enum outcome outcome)
 {
-	enum grpc_status status = grpc_status_for(outcome, reply->response.status);
+	enum grpc_status status = reply->call_status != GRPC_OK
+				      ? reply->call_status
+				      : grpc_status_for(outcome, reply->response.status);
 
 	local_reply_for_grpc(reply, grpc_call_type(&exchange->grpc), status);
-	local_reply_add(reply, SLICE("X-Request-Id"), exchange_id(exchange));
+	if (!exchange->control) /* which has it already */
+		local_reply_add(reply, SLICE("X-Request-Id"), exchange_id(exchange));
 	grpc_call_set_status(&exchange->grpc, status);
 }
 
@@ -45,6 +48,36 @@ exchange_send_reply(struct exchange *exchange, struct local_reply *reply, enum o
 		ops->reply_content(exchange->client, reply->content);
 	exchange->bytes_out += reply->content.len;
 	ops->content_end(exchange->client, NULL);
+	exchange_end(exchange, outcome, END_COMPLETE);
+}
+
+void
+exchange_send_message(struct exchange *exchange, struct slice message, enum outcome outcome)
+{
+	const struct exchange_client_ops *ops = exchange->client->ops;
+	struct field items[] = {
+	    {.name = SLICE("Content-Type"), .value = grpc_call_type(&exchange->grpc)},
+	    {.name = SLICE("Date"), .value = exchange_date(exchange->context)},
+	    {.name = SLICE("X-Request-Id"), .value = exchange_id(exchange)},
+	};
+	struct response response = {
+	    .status = 200, .fields = {items, 3}, .content = CONTENT_UNKNOWN};
+	struct grpc_end end;
+	struct fields trailers = grpc_end_fields(&end, GRPC_OK, SLICE(""));
+	size_t taken;
+
+	CHECK(is_grpc_call(&exchange->grpc) && !exchange->answer_begun, exchange_dump, exchange);
+	exchange->status = response.status;
+	exchange->answer_begun = true;
+	ops->answer(exchange->client, &response);
+	taken = ops->content(exchange->client, message);
+	exchange->bytes_out += taken;
+	if (taken < message.len) { /* its window has no room for some bytes */
+		exchange_end(exchange, OUTCOME_ANSWER_IDLE, END_CUT);
+		return;
+	}
+	grpc_call_set_status(&exchange->grpc, GRPC_OK);
+	ops->content_end(exchange->client, &trailers);
 	exchange_end(exchange, outcome, END_COMPLETE);
 }
 

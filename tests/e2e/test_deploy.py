@@ -2,17 +2,19 @@
 
 import base64
 import ipaddress
+import json
 import os
 import pathlib
 import re
 import shlex
 import subprocess
 
+import grpc
 import pytest
 import yaml
 
 from harness.pki import Authority
-from harness.process import eventually
+from harness.process import PATIENCE, eventually
 from harness.scene import request_bytes
 from harness.store import RedisServer
 
@@ -70,8 +72,13 @@ def test_ports_and_times_of_a_pod(path):
     for spec, container in gateway_containers(path):
         ports = {port["name"]: port["containerPort"] for port in container["ports"]}
         assert ports == {"http": listen, "metrics": metrics}
-        for probe in ("readinessProbe", "livenessProbe"):
-            assert container[probe]["httpGet"]["port"] == "metrics"
+        for probe, service in (("readinessProbe", "readiness"), ("livenessProbe", "liveness"), ("startupProbe", "liveness")):
+            if probe == "startupProbe" and probe not in container:
+                continue
+            if "grpc" in container[probe]:  # by a number, and only over HTTP/2
+                assert container[probe]["grpc"] == {"port": metrics, "service": service} and settings["http2"]["clients"]
+            else:
+                assert container[probe]["httpGet"] == {"port": "metrics", "path": {"readiness": "/readyz", "liveness": "/healthz"}[service]}
         drain = int(settings.get("timeouts", {}).get("drain", "30s")[:-1])
         assert spec["terminationGracePeriodSeconds"] > drain + 5
         assert {mount["name"] for mount in container["volumeMounts"]} <= {volume["name"] for volume in spec["volumes"]}
@@ -118,17 +125,59 @@ def test_selectors_find_their_pods(path):
         assert target["name"] in [deployment["metadata"]["name"] for deployment in of_kind(path, target["kind"])]
 
 
-def test_only_the_gateway_reaches_a_job():
-    policy, = of_kind(DEPLOY / "kubernetes/job-behind-edge.yaml", "NetworkPolicy")
+@pytest.mark.parametrize("name", ["job", "model"])
+def test_only_the_gateway_reaches_a_job(name):
+    policy, = of_kind(DEPLOY / f"kubernetes/{name}-behind-edge.yaml", "NetworkPolicy")
     source, = policy["spec"]["ingress"][0]["from"]
     gateway, = of_kind(DEPLOY / "kubernetes/edge.yaml", "Deployment")
+    pod, = of_kind(DEPLOY / f"kubernetes/{name}-behind-edge.yaml", "Deployment")
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= pod["spec"]["template"]["metadata"]["labels"].items()
     assert source["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"] == gateway["metadata"]["namespace"]
     labels = gateway["spec"]["template"]["metadata"]["labels"]
     assert source["podSelector"]["matchLabels"].items() <= labels.items()
+
+
+def test_a_sidecar_is_reached_only_at_the_gateway():
     sidecar = DEPLOY / "kubernetes/sidecar.yaml"
     policy, = of_kind(sidecar, "NetworkPolicy")
     listen = int(yaml.safe_load(configuration(sidecar))["listen"][0].rsplit(":", 1)[1])
     assert policy["spec"]["ingress"][0] == {"ports": [{"port": listen}]}
+
+
+def test_grpc_probes_of_a_pod(gateways):
+    """The calls that kubelet makes, to a gateway with the manifest's settings of HTTP/2."""
+    path = DEPLOY / "kubernetes/edge.yaml"
+    gateway = gateways.start({"http2": yaml.safe_load(configuration(path))["http2"]})
+    (_, container), = gateway_containers(path)
+    probes = [container[name]["grpc"] for name in ("readinessProbe", "livenessProbe", "startupProbe")]
+    with grpc.insecure_channel(f"127.0.0.1:{gateway.metrics_port}") as channel:
+        for probe in probes:
+            request = b"\x0a" + bytes([len(probe["service"])]) + probe["service"].encode()
+            assert channel.unary_unary("/grpc.health.v1.Health/Check")(request, timeout=4 * PATIENCE) == b"\x08\x01"
+
+
+CHECK_TYPES = """
+for (const document of JSON.parse(require('fs').readFileSync(0))) {
+  const folder = document.apiVersion, types = require(`kubernetes-models/${folder}`);
+  new types[document.kind](document).validate();
+}
+"""
+
+
+@pytest.mark.large
+def test_types_of_the_kubernetes_api(make_folder):
+    folder = make_folder("kubernetes-models")
+    subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", folder, "kubernetes-models@4.5.1"], check=True,
+                   stdout=subprocess.DEVNULL, timeout=20 * PATIENCE)
+
+    def check_types(found):
+        return subprocess.run(["node", "-e", CHECK_TYPES], cwd=folder, input=json.dumps(found), capture_output=True, text=True, check=False)
+    for path in MANIFESTS:
+        done = check_types(documents(path))
+        assert done.returncode == 0, (path, done.stderr)
+    wrong, = of_kind(DEPLOY / "kubernetes/edge.yaml", "Deployment")
+    wrong["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]["grpc"]["port"] = "metrics"
+    assert "port must be integer" in check_types([wrong]).stderr
 
 
 PAGES = [REPOSITORY / "README.md", *sorted(DEPLOY.glob("*.md"))]

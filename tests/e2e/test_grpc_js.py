@@ -42,9 +42,9 @@ def start(gateway, peer):
     """Starts a client that makes these calls, one after another."""
     running = []
 
-    def run(job, token, calls):
+    def run(job, token, calls, address=None):
         running.append(subprocess.Popen(
-            ["node", peer, "call", "%s:%d" % gateway.address, f"{job}.{DOMAIN}", getattr(token, "value", token), calls],
+            ["node", peer, "call", address or "%s:%d" % gateway.address, f"{job}.{DOMAIN}", getattr(token, "value", token), calls],
             stdout=subprocess.PIPE))
         return running[-1]
     yield run
@@ -69,6 +69,11 @@ def test_calls(start, records, service):
         "echo": "one", "large": {"length": 4 * 1024 * 1024, "same": True}, "collect": 2890, "count": {"got": 1000},
         "chat": {"got": 1000}, "fail": {"code": 5, "details": "kein Modell für 100 %"}, "deadline": {"code": 4}, "many": 2000,
         "cancel": {"got": ["on"], "code": 1}}
+
+
+def test_health(start, gateway):
+    found = results_of(start("none", "none", "health,nothealth", f"127.0.0.1:{gateway.metrics_port}"))
+    assert found["health"] == "\x08\x01" and found["nothealth"]["code"] == 5, found
 
 
 def test_refusals(start, records, service):

@@ -2,10 +2,11 @@
 // node grpc_peer.js serve PORT | node grpc_peer.js call ADDRESS AUTHORITY TOKEN WHAT,...: a line of JSON for each
 const grpc = require('@grpc/grpc-js');
 const same = b => b;
-const def = (name, q, a) => ({ path: `/tests.Service/${name}`, requestStream: q, responseStream: a,
+const def = (name, q, a, of = 'tests.Service') => ({ path: `/${of}/${name}`, requestStream: q, responseStream: a,
   requestSerialize: same, requestDeserialize: same, responseSerialize: same, responseDeserialize: same });
 const service = { Echo: def('Echo', false, false), Collect: def('Collect', true, false), Count: def('Count', false, true), Chat: def('Chat', true, true),
   Fail: def('Fail', false, false), Forever: def('Forever', false, true), Cancelled: def('Cancelled', false, false), Pause: def('Pause', false, false) };
+const health = { Check: def('Check', false, false, 'grpc.health.v1.Health') };
 const options = { 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 };
 if (process.argv[2] === 'serve') {
   let cancelled = 0;
@@ -23,7 +24,7 @@ if (process.argv[2] === 'serve') {
   server.bindAsync(`127.0.0.1:${process.argv[3]}`, grpc.ServerCredentials.createInsecure(), e => { if (e) throw e; });
 } else {
   const [, , , address, authority, token, what] = process.argv;
-  const Client = grpc.makeGenericClientConstructor(service, 'tests.Service');
+  const Client = grpc.makeGenericClientConstructor({ ...service, ...health }, 'tests.Service');
   const client = new Client(address, grpc.credentials.createInsecure(), { ...options, 'grpc.default_authority': authority, 'grpc.enable_retries': 0 });
   const meta = new grpc.Metadata(); meta.set('authorization', `Bearer ${token}`);
   const show = x => console.log(JSON.stringify(x));
@@ -31,6 +32,8 @@ if (process.argv[2] === 'serve') {
   const unary = (name, req, opt = {}) => new Promise(r => client[name](req, meta, opt, (e, a) => r(e ? error(e) : a.length > 100 ? { length: a.length, same: a.equals(req) } : a.toString())));
   const stream = call => new Promise(r => { const got = []; call.on('data', m => got.push(m.toString())); call.on('error', e => r({ got, ...error(e) })); call.on('end', () => r({ got: got.length })); });
   const runs = {
+    health: () => unary('Check', Buffer.from([])),
+    nothealth: () => unary('Check', Buffer.from([10, 1, 120])),
     echo: () => unary('Echo', Buffer.from('one')),
     large: () => unary('Echo', Buffer.alloc(4 * 1024 * 1024, 7)),
     collect: () => new Promise(r => { const c = client.Collect(meta, (e, a) => r(e ? error(e) : a.length)); for (let i = 0; i < 1000; i++) c.write(Buffer.from(`${i}`)); c.end(); }),
