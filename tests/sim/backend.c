@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backend_state.h"
+#include "h2_backend.h"
 #include "jobgate/container_of.h"
 #include "trace.h"
 #include "world.h"
@@ -74,6 +75,8 @@ take_head(struct backend_connection *connection)
 	trace_event(backend->host.name, "request", connection->mark, 0);
 	judge_forward(backend->world, connection->mark, backend->number,
 	    stamp_at(connection, connection->head_offset));
+	if (connection->exchange_known)
+		judge_processed(backend->world, connection->mark);
 	message_frame(message, false, false);
 	return connection->exchange_known;
 }
@@ -207,8 +210,13 @@ static void
 on_accepted(struct listener *listener, struct end *end)
 {
 	struct backend *backend = listener->owner;
-	struct backend_connection *connection = calloc(1, sizeof(*connection));
+	struct backend_connection *connection;
 
+	if (backend->speaks_h2) {
+		h2_backend_accepted(backend, end);
+		return;
+	}
+	connection = calloc(1, sizeof(*connection));
 	if (connection == NULL)
 		abort();
 	connection->backend = backend;
@@ -241,7 +249,9 @@ backend_start(struct backend *backend, struct world *world, int number)
 	    world->seed);
 	backend->host.rules = world->scenario.rules[RULES_BACKEND];
 	random_init(&backend->random, world->seed, "backend", (uint64_t)number);
-	snprintf(backend->url, sizeof(backend->url), "http://10.0.2.%d:%u", number, backend->port);
+	backend->speaks_h2 = (world->scenario.h2_backends >> number & 1) != 0;
+	snprintf(backend->url, sizeof(backend->url), "%s://10.0.2.%d:%u",
+	    backend->speaks_h2 ? "h2c" : "http", number, backend->port);
 	backend_listen(backend);
 }
 
@@ -249,21 +259,26 @@ void
 backend_stop(struct backend *backend)
 {
 	struct backend_connection *connection;
+	struct h2_backend *h2;
 
 	if (backend->listener != NULL)
 		descriptor_close(&backend->listener->descriptor);
 	backend->listener = NULL;
 	while ((connection = LIST_FIRST(&backend->connections)) != NULL)
 		backend_connection_close(connection, true);
+	while ((h2 = LIST_FIRST(&backend->h2_connections)) != NULL)
+		h2_backend_close(h2, true);
 }
 
 bool
 backend_break_one(struct backend *backend)
 {
 	struct backend_connection *connection = LIST_FIRST(&backend->connections);
+	struct h2_backend *h2 = LIST_FIRST(&backend->h2_connections);
 
-	if (connection == NULL)
-		return false;
-	backend_connection_close(connection, random_chance(&backend->random, 500));
-	return true;
+	if (connection != NULL)
+		backend_connection_close(connection, random_chance(&backend->random, 500));
+	else if (h2 != NULL)
+		h2_backend_close(h2, random_chance(&backend->random, 500));
+	return connection != NULL || h2 != NULL;
 }

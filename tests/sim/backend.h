@@ -12,6 +12,7 @@
 
 struct world;
 struct backend_connection;
+struct h2_backend;
 
 struct backend {
 	struct world *world;
@@ -22,6 +23,10 @@ struct backend {
 	struct random random;
 	uint64_t frozen_ns; /* it does nothing until then */
 	LIST_HEAD(, backend_connection) connections;
+	bool speaks_h2; /* then its connections are these: */
+	LIST_HEAD(, h2_backend) h2_connections;
+	unsigned ruined;    /* of them, on which a misdeed hurts other requests; */
+	uint64_t ruined_ns; /* and when the last of them will have been forgotten */
 	char url[40];
 	uint64_t requests;
 };

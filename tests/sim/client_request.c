@@ -182,11 +182,7 @@ put_head(struct client *client, const struct exchange_plan *plan, uint32_t mark)
 	if (plan->job >= 0)
 		snprintf(path, sizeof(path), "/jobs/job-%d/%x", plan->job, mark);
 	bytes_print(out, "%s %s HTTP/1.1\r\nHost: gateway\r\nX-Mark: %x\r\n",
-	    plan->head_only			    ? "HEAD"
-	    : plan->request_framing == FRAMING_NONE ? "GET"
-	    : mark % 2 == 0			    ? "POST"
-						    : "PUT",
-	    path, mark);
+	    exchange_method(plan, mark), path, mark);
 	put_credential(client, plan);
 	if (plan->request_framing == FRAMING_LENGTH)
 		bytes_print(out, "Content-Length: %zu\r\n", plan->request_len);

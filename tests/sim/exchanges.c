@@ -31,6 +31,16 @@ exchanges_get(struct sim_exchanges *exchanges, uint32_t mark)
 	return mark > 0 && mark <= exchanges->count ? &exchanges->all[mark - 1] : NULL;
 }
 
+const char *
+exchange_method(const struct exchange_plan *plan, uint32_t mark)
+{
+	if (plan->head_only)
+		return "HEAD";
+	if (plan->request_framing == FRAMING_NONE)
+		return "GET";
+	return mark % 2 == 0 ? "POST" : "PUT";
+}
+
 static uint64_t
 word_of(uint32_t mark, bool to_backend, uint64_t block)
 {

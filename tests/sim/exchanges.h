@@ -77,6 +77,8 @@ struct sim_exchange {
 	struct exchange_plan plan;
 	uint64_t sent_ns;     /* when its first byte left the client */
 	uint64_t seen;	      /* by backends, times */
+	unsigned processed;   /* begun by a backend, times */
+	unsigned unprocessed; /* a backend has said that it will not be, times */
 	uint64_t forward_ns;  /* J of the last time */
 	uint64_t answered_ns; /* when its backend had sent all that it sends; 0: it has not */
 	uint64_t answered;    /* content that it had sent by then */
@@ -100,6 +102,9 @@ struct sim_exchange *exchanges_add(struct sim_exchanges *exchanges, uint32_t *ma
 
 /* NULL: there is none of this mark. */
 struct sim_exchange *exchanges_get(struct sim_exchanges *exchanges, uint32_t mark);
+
+/* Of its request. */
+const char *exchange_method(const struct exchange_plan *plan, uint32_t mark);
 
 /* The byte at this offset of the content of a request (to the backend) or of an answer. */
 char content_byte(uint32_t mark, bool to_backend, uint64_t offset);

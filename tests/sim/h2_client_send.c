@@ -53,11 +53,7 @@ write_fields_of(
 
 	if (plan->job >= 0)
 		snprintf(path, sizeof(path), "/jobs/job-%d/%x", plan->job, mark);
-	hpack_write_field(writer, SLICE(":method"),
-	    slice_of(plan->head_only			     ? "HEAD"
-		     : plan->request_framing == FRAMING_NONE ? "GET"
-		     : mark % 2 == 0			     ? "POST"
-							     : "PUT"));
+	hpack_write_field(writer, SLICE(":method"), slice_of(exchange_method(plan, mark)));
 	hpack_write_field(writer, SLICE(":scheme"), SLICE("http"));
 	hpack_write_field(writer, SLICE(":authority"), SLICE("gateway"));
 	hpack_write_field(writer, SLICE(":path"), slice_of(path));

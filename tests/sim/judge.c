@@ -169,6 +169,24 @@ judge_forward(struct world *world, uint32_t mark, int backend, const struct stam
 		    (unsigned long long)stamp->begun_ns / 1000, (unsigned long long)from_ns / 1000);
 }
 
+/* At first, then after a connection that was at its end, one that broke, and a refusal. */
+#define SEEN_MAX 4
+
+void
+judge_processed(struct world *world, uint32_t mark)
+{
+	struct sim_exchange *exchange = exchanges_get(&world->exchanges, mark);
+	bool idempotent = strcmp(exchange_method(&exchange->plan, mark), "POST") != 0;
+
+	exchange->processed++;
+	if (exchange->processed > 1 && !idempotent)
+		judge_violation(
+		    world, "exchange %u, which is not idempotent, was processed twice", mark);
+	if (exchange->seen > SEEN_MAX)
+		judge_violation(world, "exchange %u was sent %llu times", mark,
+		    (unsigned long long)exchange->seen);
+}
+
 /* The longest that a packet between store and worker takes. */
 static uint64_t
 store_packet_ns(const struct scenario *scenario)
@@ -273,6 +291,38 @@ token_has_changed(const struct token_history *token, uint64_t from_ns)
 	return first_token_state(token, from_ns) + 1 < token->state_count;
 }
 
+/* A backend has closed a connection under other requests, or made the gateway do so. */
+static bool
+was_ruined(const struct world *world, const struct sim_exchange *exchange)
+{
+	for (unsigned i = 0; i < world->scenario.backends; i++)
+		if (world->backends[i].ruined > 0 ||
+		    exchange->sent_ns <= world->backends[i].ruined_ns)
+			return true;
+	return false;
+}
+
+/* It was refused before it was processed, and could not be sent again: once is allowed, unless
+ * content has been sent. */
+static bool
+stays_unprocessed(const struct sim_exchange *exchange)
+{
+	return exchange->unprocessed > 1 ||
+	       (exchange->unprocessed > 0 && exchange->plan.request_framing != FRAMING_NONE);
+}
+
+/* Its job is reached over HTTP/2, which has no upgrades. */
+static bool
+cannot_be_upgraded(const struct world *world, const struct sim_exchange *exchange, uint64_t from_ns,
+    uint64_t to_ns)
+{
+	for (unsigned i = 0; i < world->scenario.backends; i++)
+		if (world->backends[i].speaks_h2 && exchange->plan.tunnel &&
+		    holds(world, &exchange->plan, from_ns, to_ns, FORWARD, (int)i))
+			return true;
+	return false;
+}
+
 /* Each title of 503 has causes of its own: what troubles backends never makes the store
  * unavailable.
  */
@@ -290,6 +340,8 @@ unavailable_is_right(const struct world *world, const struct sim_exchange *excha
 		       has_changed(&world->records.job[plan->job], from_ns, to_ns);
 	if (strcmp(exchange->title, "Store unavailable") == 0)
 		troubles |= TROUBLED_STORE;
+	else if (strcmp(exchange->title, "Job unavailable") == 0 && stays_unprocessed(exchange))
+		return true;
 	else if (strcmp(exchange->title, "Job unavailable") == 0)
 		troubles |= TROUBLED_BACKEND;
 	else if (strcmp(exchange->title, "Gateway busy") != 0)
@@ -321,8 +373,10 @@ refusal_is_right(const struct world *world, const struct sim_exchange *exchange,
 			return true;
 		return plan->misdeed != MISDEED_NONE ||
 		       judge_is_troubled(world, ~TROUBLED_STORE, exchange->sent_ns);
+	case 501:
+		return cannot_be_upgraded(world, exchange, from_ns, to_ns);
 	case 502:
-		return plan->misdeed != MISDEED_NONE ||
+		return was_ruined(world, exchange) || plan->misdeed != MISDEED_NONE ||
 		       judge_is_troubled(world, ~TROUBLED_STORE, exchange->sent_ns);
 	default:
 		return false;

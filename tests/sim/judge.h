@@ -39,6 +39,9 @@ bool judge_is_troubled(const struct world *world, unsigned troubles, uint64_t at
 /* A backend has got the head of a request, whose first byte was sent at the stamp. */
 void judge_forward(struct world *world, uint32_t mark, int backend, const struct stamp *stamp);
 
+/* A backend begins to process a request. */
+void judge_processed(struct world *world, uint32_t mark);
+
 /* Content of an exchange has moved, sent by this worker at the stamp. */
 void judge_moved(struct world *world, uint32_t mark, const struct node *node,
     const struct stamp *stamp, const char *where);

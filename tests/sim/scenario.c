@@ -102,6 +102,17 @@ draw_features(struct scenario *s, struct random *random)
 			s->fault_kinds |= 1u << kind;
 }
 
+/* In half of the runs some backends, or all, speak HTTP/2. */
+static void
+draw_h2_backends(struct scenario *s, uint64_t seed)
+{
+	struct random random;
+
+	random_init(&random, seed, "h2 backends", 0);
+	if (random_chance(&random, 500))
+		s->h2_backends = (unsigned)random_between(&random, 1, 7);
+}
+
 void
 scenario_draw(struct scenario *scenario, uint64_t seed)
 {
@@ -114,6 +125,7 @@ scenario_draw(struct scenario *scenario, uint64_t seed)
 	draw_times(scenario, &random);
 	draw_tuning(scenario, &random);
 	draw_rules(scenario, &random);
+	draw_h2_backends(scenario, seed);
 }
 
 void
