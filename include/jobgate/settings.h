@@ -119,40 +119,43 @@ struct scope_quota {
 	size_t most[RECORD_KINDS];
 };
 
-/* The members of struct control_settings that are texts; all text is the configuration's. */
-#define CONTROL_TEXTS(TEXT)                                                                     \
-	TEXT(socket)	     /* Unix socket of the control API */                               \
-	TEXT(gateway_socket) /* where workers forward calls; NULL when none takes such calls */ \
-	TEXT(store_url)	     /* of the primary; NULL: a private store's */                      \
-	TEXT(key_prefix)     /* "jobgate:" */                                                   \
-	TEXT(ca_file)	     /* for rediss://; NULL: the system's */                            \
-	TEXT(public_url)     /* what job_url shows, with {job} */                               \
-	TEXT(realm)	     /* of WWW-Authenticate */                                          \
-	TEXT(fixed_job)	     /* the one job, at fixed_url whatever its record says; or NULL */  \
-	TEXT(fixed_url)
+/*
+ * All members of struct control_settings. Each kind of row says how a member is compared: TEXT by
+ * its content (all text is the configuration's), RANGES likewise, VALUE by its bytes.
+ */
+#define CONTROL_SETTINGS(TEXT, RANGES, VALUE)                                                     \
+	TEXT(socket)	     /* Unix socket of the control API */                                 \
+	TEXT(gateway_socket) /* where workers forward calls; NULL when none take such calls */    \
+	TEXT(store_url)	     /* of the primary; NULL: a private store's */                        \
+	TEXT(key_prefix)     /* "jobgate:" */                                                     \
+	TEXT(ca_file)	     /* for rediss://; NULL: the system's */                              \
+	TEXT(public_url)     /* what job_url shows, with {job} */                                 \
+	TEXT(realm)	     /* of WWW-Authenticate */                                            \
+	TEXT(fixed_job)	     /* the one job, at fixed_url whatever its record says; or NULL */    \
+	TEXT(fixed_url)                                                                           \
+	RANGES(scoped_urls) /* the addresses to which job URLs of operators with a label selector \
+			       may lead (auth/control/scope.h) */                                 \
+	VALUE(struct replica_wait, wait) /* wait.required: 0, or the same as wait.count */        \
+	VALUE(struct scope_quota, scope)                                                          \
+	VALUE(uint64_t, request_ms) /* for a request to arrive completely */                      \
+	VALUE(uint64_t, idle_ms)    /* between two requests */                                    \
+	VALUE(enum log_level, log_level)
 
 /*
  * All that the control process takes from the configuration. A reload restarts the process when
- * any of it has changed. All text is the configuration's.
+ * any of it has changed. A new member is a row above, so that it is compared.
  */
 struct control_settings {
-	/* Compared by their content. */
 #define TEXT(name) const char *name;
-	CONTROL_TEXTS(TEXT)
+#define RANGES(name) struct ip_ranges name;
+#define VALUE(type, name) type name;
+	CONTROL_SETTINGS(TEXT, RANGES, VALUE)
 #undef TEXT
-
-	struct ip_ranges scoped_urls; /* the addresses to which job URLs of operators with a label
-					 selector may lead (auth/control/scope.h) */
-
-	/* Numbers, compared by their bytes. */
-	struct replica_wait wait; /* wait.required: 0, or the same as wait.count */
-	struct scope_quota scope;
-	uint64_t request_ms; /* for a request to arrive completely */
-	uint64_t idle_ms;    /* between two requests */
-	enum log_level log_level;
+#undef RANGES
+#undef VALUE
 };
 
-/* True when both have the same values. Padding must be zero in both, as config_load leaves it. */
+/* True when both have the same values. */
 bool control_settings_equal(const struct control_settings *a, const struct control_settings *b);
 
 #endif

@@ -102,6 +102,37 @@ all_else_counts(void **state)
 	DIFFERS(log_level = LOG_LEVEL_DEBUG);
 }
 
+static void
+expect_difference(const struct control_settings *a, const char *name)
+{
+	struct sample sample;
+	const struct control_settings *b = fill(&sample);
+
+	if (control_settings_equal(a, b) || control_settings_equal(b, a))
+		fail_msg("%s does not count", name);
+}
+
+#define NO_TEXT(name)               \
+	fill(&sample)->name = NULL; \
+	expect_difference(settings, #name);
+#define NO_RANGES(name)                \
+	fill(&sample)->name.count = 0; \
+	expect_difference(settings, #name);
+#define OTHER_BYTE(type, name)                       \
+	*(unsigned char *)&fill(&sample)->name ^= 1; \
+	expect_difference(settings, #name);
+
+/* Members that are added later are tested, too: this goes through the table. */
+static void
+each_member_of_the_table_counts(void **state)
+{
+	struct sample sample;
+	const struct control_settings *settings = &sample.settings;
+
+	(void)state;
+	CONTROL_SETTINGS(NO_TEXT, NO_RANGES, OTHER_BYTE)
+}
+
 int
 main(void)
 {
@@ -109,6 +140,7 @@ main(void)
 	    cmocka_unit_test(equal_contents_are_equal),
 	    cmocka_unit_test(each_text_counts),
 	    cmocka_unit_test(all_else_counts),
+	    cmocka_unit_test(each_member_of_the_table_counts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
