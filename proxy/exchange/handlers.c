@@ -1,6 +1,7 @@
 /* handlers.c - methods that are not served, redirects to https, and Max-Forwards. */
 #include "exchange/handlers.h"
 
+#include "exchange/local_reply.h"
 #include "exchange/rewrite.h"
 #include "http/request.h"
 #include "http/target.h"
@@ -103,6 +104,7 @@ answer_options(const struct local_call *call, struct local_answer *answer)
 	answer->status = 200;
 	answer->title = SLICE("Options of the gateway");
 	answer->detail = SLICE("Max-Forwards ends the request here.");
+	local_answer_add(answer, SLICE("Allow"), JOB_METHODS);
 	return LOCAL_ANSWER;
 }
 

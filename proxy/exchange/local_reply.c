@@ -124,9 +124,8 @@ local_reply_make(struct local_reply *reply, unsigned status, struct slice title,
 	local_reply_add(reply, SLICE("Cache-Control"), SLICE("no-store"));
 	if (status == 429 || status == 503)
 		local_reply_add(reply, RETRY_AFTER, SLICE("1"));
-	if (status == 405 || status == 200) /* the answer to OPTIONS that goes no further */
-		local_reply_add(
-		    reply, ALLOW, SLICE("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+	if (status == 405)
+		local_reply_add(reply, ALLOW, JOB_METHODS);
 }
 
 /* A quoted-string (RFC 9110 section 5.6.4). Bytes that no field may have are left out. */

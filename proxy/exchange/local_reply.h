@@ -10,6 +10,9 @@
 #define LOCAL_REPLY_FIELDS_MAX 17
 #define LOCAL_REPLY_BODY_MAX 1024
 
+/* Allow (RFC 9110 section 10.2.1): the methods that jobs may have. */
+#define JOB_METHODS SLICE("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+
 /* A reply ready to be sent; everything it points to is static or inside it. */
 struct local_reply {
 	struct response response;
@@ -68,7 +71,7 @@ void local_reply_page(struct local_reply *reply, struct slice page, bool head);
 void local_reply_for_grpc(
     struct local_reply *reply, struct slice content_type, enum grpc_status status);
 
-/* Set Allow of a 405, instead of the methods that jobs may have; not copied. */
+/* Set Allow of a 405, instead of JOB_METHODS; not copied. */
 void local_reply_allow(struct local_reply *reply, struct slice methods);
 
 /* True when an Accept field asks for text/html by name. */

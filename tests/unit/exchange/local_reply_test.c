@@ -130,6 +130,8 @@ fields_that_a_status_needs(void **state)
 	expect_field("Retry-After", "1");
 	local_reply_make(&reply, 405, SLICE("t"), SLICE("d"), id, false, false);
 	expect_field("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+	local_reply_make(&reply, 200, SLICE("t"), SLICE("d"), id, true, false);
+	assert_null(field("Allow").at);
 }
 
 /* Every verdict that refuses, against the table in auth/README.md. */
