@@ -125,34 +125,51 @@ jg_bearer_proves(const struct bearer *bearer, const struct token *token)
 	       slice_equal(token->id, (struct slice){bearer->id, TOKEN_ID_LEN});
 }
 
+static bool
+session_proves(const struct evidence *evidence, const struct token *token)
+{
+	return token != NULL && token->version == evidence->version &&
+	       CRYPTO_memcmp(token->hash, evidence->mark, TOKEN_MARK_LEN) == 0;
+}
+
 bool
 jg_evidence_proves(const struct evidence *evidence)
 {
 	const struct bearer *bearer = evidence->bearer;
-	const struct token *token =
-	    bearer->formed && evidence->token_known == RECORD_KNOWN ? evidence->token : NULL;
+	const struct token *token = NULL;
 
-	if (evidence->credential == CREDENTIAL_SESSION)
-		return token != NULL && token->version == evidence->version &&
-		       CRYPTO_memcmp(token->hash, evidence->mark, TOKEN_MARK_LEN) == 0;
-	return jg_bearer_proves(bearer, token);
+	if (bearer != NULL && bearer->formed && evidence->token_known == RECORD_KNOWN)
+		token = evidence->token;
+	switch (evidence->credential) {
+	case CREDENTIAL_BEARER:
+		return jg_bearer_proves(bearer, token);
+	case CREDENTIAL_SESSION:
+		return session_proves(evidence, token);
+	case CREDENTIAL_NONE:
+	case CREDENTIAL_OTHER_SCHEME:
+	case CREDENTIAL_MALFORMED:
+		break;
+	}
+	return false;
 }
 
 /* VERDICT_ALLOW when the credential proves the token. */
 static enum verdict
-decide_on_token(const struct evidence *evidence)
+decide_on_token(const struct evidence *evidence, bool proved)
 {
-	const struct bearer *bearer = evidence->bearer;
-	/* This always compares, so that all refusals of a token take the same time. */
-	bool proved = jg_evidence_proves(evidence);
-
-	if (bearer->formed && evidence->token_known == RECORD_UNKNOWN)
+	if (evidence->bearer->formed && evidence->token_known == RECORD_UNKNOWN)
 		return VERDICT_UNAVAILABLE;
 	return proved ? VERDICT_ALLOW : VERDICT_INVALID_TOKEN;
 }
 
 enum verdict
 jg_decide(const struct evidence *evidence)
+{
+	return jg_decide_proved(evidence, jg_evidence_proves(evidence));
+}
+
+enum verdict
+jg_decide_proved(const struct evidence *evidence, bool proved)
 {
 	enum verdict verdict;
 
@@ -166,7 +183,7 @@ jg_decide(const struct evidence *evidence)
 	case CREDENTIAL_SESSION:
 		break;
 	}
-	verdict = decide_on_token(evidence);
+	verdict = decide_on_token(evidence, proved);
 	if (verdict != VERDICT_ALLOW)
 		return verdict;
 	CHECK(evidence->token != NULL && evidence->token_known == RECORD_KNOWN);

@@ -115,7 +115,10 @@ struct evidence {
 	const struct job *job; /* with RECORD_KNOWN */
 };
 
-/* True when the credential proves the token whose record was found. */
+/*
+ * True when the credential proves the token whose record was found. It always compares a Bearer
+ * credential, also if there is no record, so that all refusals of a token take the same time.
+ */
 bool jg_evidence_proves(const struct evidence *evidence);
 
 /* The checks run in this order. Each refusal has one status (jg_verdict_status). */
@@ -139,6 +142,9 @@ enum verdict {
  * are compared in constant time.
  */
 enum verdict jg_decide(const struct evidence *evidence);
+
+/* The same when the caller has called jg_evidence_proves already; proved is what that returned. */
+enum verdict jg_decide_proved(const struct evidence *evidence, bool proved);
 
 /*
  * Decide again whether a running exchange may still use this job, because a record has changed.

@@ -126,6 +126,7 @@ struct exchange {
  */
 struct lookup {
 	struct evidence evidence;
+	bool proved;	 /* the evidence proves the token (jg_evidence_proves) */
 	struct job room; /* for the job of a sidecar (jg_effective_job) */
 	struct directory_entry *token_entry, *job_entry;
 };

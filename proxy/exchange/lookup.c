@@ -79,25 +79,23 @@ exchange_look_up(struct exchange *exchange, const struct claim *claim, struct lo
 	*evidence = evidence_of(exchange, claim);
 	if ((evidence->credential != CREDENTIAL_BEARER &&
 		evidence->credential != CREDENTIAL_SESSION) ||
-	    evidence->bearer == NULL || !evidence->bearer->formed)
+	    evidence->bearer == NULL)
 		return true;
-	if (!look_up_token(exchange, now_ms, lookup))
+	if (evidence->bearer->formed && !look_up_token(exchange, now_ms, lookup))
 		return false;
+	lookup->proved = jg_evidence_proves(evidence);
 	/*
 	 * With a wrong secret the job is not looked up: the time it takes would reveal that the
 	 * token exists.
 	 */
-	if (evidence->token_known != RECORD_KNOWN || !evidence->names_job ||
-	    !jg_evidence_proves(evidence))
-		return true;
-	return look_up_job(exchange, now_ms, lookup);
+	return !lookup->proved || !evidence->names_job || look_up_job(exchange, now_ms, lookup);
 }
 
 enum verdict
 exchange_decide(struct exchange *exchange, const struct claim *claim, const struct lookup *lookup)
 {
 	const struct evidence *evidence = &lookup->evidence;
-	enum verdict verdict = jg_decide(evidence);
+	enum verdict verdict = jg_decide_proved(evidence, lookup->proved);
 
 	exchange->verdict = verdict;
 	exchange->decided = true;

@@ -147,6 +147,9 @@ every_combination(void **state)
 						    expected((enum credential)credential,
 							(enum shown)shown, (enum knowledge)known,
 							scoped, (enum asked)asked));
+						assert_int_not_equal(
+						    jg_decide_proved(&evidence, false),
+						    VERDICT_ALLOW);
 					}
 	assert_int_equal(tried, 4 * 4 * 3 * 2 * 6);
 }
@@ -179,6 +182,29 @@ at_the_control_api(void **state)
 		assert_int_equal(jg_decide(&evidence), VERDICT_UNAVAILABLE);
 		evidence.credential = CREDENTIAL_NONE;
 		assert_int_equal(jg_decide(&evidence), VERDICT_NO_CREDENTIAL);
+	}
+}
+
+static void
+without_a_credential_nothing_is_proved(void **state)
+{
+	static const enum credential others[] = {
+	    CREDENTIAL_NONE, CREDENTIAL_OTHER_SCHEME, CREDENTIAL_MALFORMED};
+	struct token token = make_token(false);
+	struct bearer bearer = read_bearer((struct slice){value, sizeof(value)});
+	struct evidence evidence = {.credential = CREDENTIAL_BEARER,
+	    .bearer = &bearer,
+	    .token_known = RECORD_KNOWN,
+	    .token = &token};
+
+	(void)state;
+	assert_true(jg_evidence_proves(&evidence));
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		evidence.credential = others[i];
+		evidence.bearer = &bearer;
+		assert_false(jg_evidence_proves(&evidence));
+		evidence.bearer = NULL;
+		assert_false(jg_evidence_proves(&evidence));
 	}
 }
 
@@ -221,6 +247,7 @@ a_session_is_of_one_version(void **state)
 	assert_int_equal(jg_decide(&evidence), VERDICT_INVALID_TOKEN);
 	memcpy(evidence.mark, token.hash, TOKEN_MARK_LEN);
 	assert_int_equal(jg_decide(&evidence), VERDICT_ALLOW);
+	assert_int_equal(jg_decide_proved(&evidence, false), VERDICT_INVALID_TOKEN);
 	evidence.version++;
 	assert_int_equal(jg_decide(&evidence), VERDICT_INVALID_TOKEN);
 	evidence.version--;
@@ -429,6 +456,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_combination),
 	    cmocka_unit_test(at_the_control_api),
+	    cmocka_unit_test(without_a_credential_nothing_is_proved),
 	    cmocka_unit_test(a_record_of_another_id_is_no_proof),
 	    cmocka_unit_test(a_session_is_of_one_version),
 	    cmocka_unit_test(a_record_that_differs_in_one_bit_is_no_proof),

@@ -170,6 +170,44 @@ the_credential_is_hashed_once(void **state)
 	assert_int_equal(hashes, 2); /* of token_record, too */
 }
 
+static void
+the_credential_is_compared_once(void **state)
+{
+	(void)state;
+	world_know(&world);
+	comparisons = 0;
+	world_get(&world);
+	ASSERT_SENT(&world, HEAD);
+	assert_int_equal(comparisons, 1);
+}
+
+/* Also for a token that does not exist, so that its refusal takes the same time. */
+static void
+a_refused_credential_is_compared_once(void **state)
+{
+	const struct question garbage = {
+	    "GET", JOB ".jobs.test", "/", NULL, "Authorization: Bearer x\n"};
+	char other[TOKEN_VALUE_LEN];
+
+	(void)state;
+	assert_true(jg_token_value_make(SLICE(TOKEN_ID), NULL, other));
+	world_get(&world);
+	world_reply(&world, RECORD_JOB, job_record(8000, NULL));
+	world_reply(&world, RECORD_TOKEN, token_record(other, 1, NULL));
+	ASSERT_REFUSED(&world, 401);
+	assert_int_equal(comparisons, 1);
+
+	world_change(&world, RECORD_TOKEN);
+	world_get(&world);
+	world_reply(&world, RECORD_TOKEN, NULL);
+	ASSERT_REFUSED(&world, 401);
+	assert_int_equal(comparisons, 2);
+
+	world_ask(&world, &garbage);
+	ASSERT_REFUSED(&world, 401);
+	assert_int_equal(comparisons, 3);
+}
+
 /* So that no later refusal is quicker. */
 static void
 the_digest_of_a_refused_credential_is_not_kept(void **state)
@@ -304,6 +342,8 @@ main(void)
 	    TEST(nothing_more_is_read_for_a_wrong_secret),
 	    TEST(a_large_request_waits_whole),
 	    TEST(the_credential_is_hashed_once),
+	    TEST(the_credential_is_compared_once),
+	    TEST(a_refused_credential_is_compared_once),
 	    TEST(the_digest_of_a_refused_credential_is_not_kept),
 	    TEST(a_client_that_guesses_is_slowed_down),
 	    TEST(a_path_that_names_the_job_waits_too),

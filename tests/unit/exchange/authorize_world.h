@@ -8,7 +8,8 @@
 #define HEAD "GET 192.0.2.1:8000 /path ?q "
 
 static struct world world;
-static size_t hashes; /* of credentials */
+static size_t hashes;	   /* of credentials */
+static size_t comparisons; /* of such hashes with those of records */
 
 /* Linked with --wrap: counts what credentials cost. */
 bool __real_jg_token_hash(struct slice value, unsigned char out[TOKEN_HASH_LEN]);
@@ -21,12 +22,25 @@ __wrap_jg_token_hash(struct slice value, unsigned char out[TOKEN_HASH_LEN])
 	return __real_jg_token_hash(value, out);
 }
 
+bool __real_jg_token_hash_equal(
+    const unsigned char a[TOKEN_HASH_LEN], const unsigned char b[TOKEN_HASH_LEN]);
+bool __wrap_jg_token_hash_equal(
+    const unsigned char a[TOKEN_HASH_LEN], const unsigned char b[TOKEN_HASH_LEN]);
+
+bool
+__wrap_jg_token_hash_equal(
+    const unsigned char a[TOKEN_HASH_LEN], const unsigned char b[TOKEN_HASH_LEN])
+{
+	comparisons++;
+	return __real_jg_token_hash_equal(a, b);
+}
+
 static inline int
 setup(void **state)
 {
 	(void)state;
 	world_open(&world);
-	hashes = 0;
+	hashes = comparisons = 0;
 	return 0;
 }
 
