@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "jobgate/container_of.h"
+#include "tests/plain_memory.h"
 #include "trace.h"
 #include "world.h"
 
@@ -216,7 +217,7 @@ h2_backend_accepted(struct backend *backend, struct end *end)
 	if (random_chance(&backend->random, 300))
 		connection->leaves_after = (unsigned)random_skewed(&backend->random, 1, 60);
 	h2_settings_init(&connection->settings);
-	hpack_decoder_init(&connection->decoder, HPACK_TABLE_MAX);
+	hpack_decoder_init(&connection->decoder, HPACK_TABLE_MAX, plain_memory(NULL));
 	connection->send_window = H2_WINDOW_DEFAULT;
 	end->owner = connection;
 	end->changed = on_change;
