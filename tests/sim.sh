@@ -36,19 +36,32 @@ if [ $# -gt 0 ]; then
 	exec "build/$preset/tests/sim/sim" "$@"
 fi
 
-# The model of Redis beside a real one, with the same random commands.
-compare_redis() {
-	local work status
-	work=$(mktemp -d) || return
-	redis-server --port 0 --unixsocket "$work/redis.sock" --save "" --dir "$work" >"$work/log" 2>&1 </dev/null &
+# The model of Redis beside a real one and its replica, with the same random commands.
+start_redis() { # DIRECTORY PORT OPTION...
+	mkdir "$1" && redis-server --port "$2" --bind 127.0.0.1 --unixsocket "$1/redis.sock" --save "" --dir "$1" "${@:3}" \
+		>"$1/log" 2>&1 </dev/null &
 	for _ in $(seq 100); do
-		[ -S "$work/redis.sock" ] && break
+		[ -S "$1/redis.sock" ] && return
 		sleep 0.1
 	done
-	build/sim/tests/sim/sim --redis "$work/redis.sock"
+	return 1
+}
+
+# Replication needs a port: any that is free.
+compare_redis() {
+	local work status=1 port
+	work=$(mktemp -d) || return
+	for _ in 1 2 3 4 5; do
+		port=$((RANDOM % 20000 + 10000))
+		rm -rf "$work/primary"
+		start_redis "$work/primary" "$port" --repl-diskless-sync-delay 0 && break
+	done
+	start_redis "$work/replica" 0 --replicaof 127.0.0.1 "$port" &&
+		build/sim/tests/sim/sim --redis "$work/primary/redis.sock" --replica "$work/replica/redis.sock"
 	status=$?
-	kill $!
-	wait $! 2>/dev/null
+	mapfile -t running < <(jobs -p)
+	kill "${running[@]}"
+	wait "${running[@]}" 2>/dev/null
 	rm -rf "$work"
 	return "$status"
 }

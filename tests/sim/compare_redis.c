@@ -11,25 +11,7 @@
 
 #include "auth/redis/record_script.h"
 #include "auth/redis/reply_scan.h"
-#include "redis.h"
-
-#define CONNECTIONS 4
-#define PUSHED 0 /* the connection that is told; the others track */
-
-/* One connection to each. */
-struct pair {
-	int fd;
-	struct end *end;
-	int64_t ids[2];
-};
-
-struct comparison {
-	struct host client_host, server_host;
-	struct redis redis;
-	struct random random;
-	struct pair pairs[CONNECTIONS];
-	unsigned commands, differences;
-};
+#include "compare_state.h"
 
 /* ---- one server or the other ---- */
 
@@ -119,16 +101,18 @@ differ(struct comparison *comparison, const char *const *words, const char *real
 static bool
 is_same(const char *real, const char *model)
 {
-	if (real[0] == ':' && atoll(real + 1) > 1000 && atoll(model + 1) > 1000)
-		return llabs(atoll(real + 1) - atoll(model + 1)) < 60000;
+	long long real_number = strtoll(real + (real[0] == ':'), NULL, 10);
+	long long model_number = strtoll(model + (model[0] == ':'), NULL, 10);
+
+	if (real[0] == ':' && real_number > 1000 && model_number > 1000)
+		return llabs(real_number - model_number) < 60000;
 	return strcmp(real, model) == 0;
 }
 
 /* All that is pushed up to now: PONG comes behind it. */
 static void
-read_pushes(struct comparison *comparison, bool real, struct bytes *out)
+read_pushes(struct pair *pair, bool real, struct bytes *out)
 {
-	struct pair *pair = &comparison->pairs[PUSHED];
 	struct bytes rest = {0}, reply = {0};
 
 	out->len = out->from = 0;
@@ -143,24 +127,55 @@ read_pushes(struct comparison *comparison, bool real, struct bytes *out)
 }
 
 static void
-compare(struct comparison *comparison, unsigned which, const char *const *words)
+compare_pushes(struct comparison *comparison, unsigned told, const char *const *words)
 {
-	struct pair *pair = &comparison->pairs[which];
-	struct bytes replies[2] = {{0}, {0}}, rest = {0};
+	struct bytes pushes[2] = {{0}, {0}};
+
+	if (comparison->pairs[told].end == NULL)
+		return;
+	for (int real = 0; real < 2; real++)
+		read_pushes(&comparison->pairs[told], real, &pushes[real]);
+	if (strcmp(bytes_first(&pushes[0]), bytes_first(&pushes[1])) != 0)
+		differ(comparison, words, bytes_first(&pushes[1]), bytes_first(&pushes[0]));
+	bytes_free(&pushes[0]);
+	bytes_free(&pushes[1]);
+}
+
+void
+compare_ask(struct pair *pair, bool real, const char *const *words, struct bytes *reply)
+{
+	struct bytes rest = {0};
+
+	transmit(pair, real, words);
+	read_reply(pair, real, &rest, reply);
+	bytes_free(&rest);
+}
+
+void
+compare_before(
+    struct comparison *comparison, unsigned which, const char *const *words, const char *end)
+{
+	struct bytes replies[2] = {{0}, {0}};
 
 	for (int real = 0; real < 2; real++) {
-		transmit(pair, real, words);
-		read_reply(pair, real, &rest, &replies[real]);
+		char *cut;
+
+		compare_ask(&comparison->pairs[which], real, words, &replies[real]);
+		cut = end != NULL ? strstr(bytes_first(&replies[real]), end) : NULL;
+		if (cut != NULL)
+			*cut = '\0';
 	}
 	if (!is_same(bytes_first(&replies[1]), bytes_first(&replies[0])))
 		differ(comparison, words, bytes_first(&replies[1]), bytes_first(&replies[0]));
-	for (int real = 0; real < 2; real++)
-		read_pushes(comparison, real, &replies[real]);
-	if (strcmp(bytes_first(&replies[0]), bytes_first(&replies[1])) != 0)
-		differ(comparison, words, bytes_first(&replies[1]), bytes_first(&replies[0]));
 	bytes_free(&replies[0]);
 	bytes_free(&replies[1]);
-	bytes_free(&rest);
+	compare_pushes(comparison, which >= REPLICA_PUSHED ? REPLICA_PUSHED : PUSHED, words);
+}
+
+void
+compare(struct comparison *comparison, unsigned which, const char *const *words)
+{
+	compare_before(comparison, which, words, NULL);
 }
 
 /* ---- commands ---- */
@@ -187,15 +202,15 @@ let_end(struct comparison *comparison, unsigned which, const char *key)
 	compare(comparison, which, (const char *[]){"EXISTS", key, NULL});
 }
 
-static void
-step(struct comparison *comparison)
+void
+compare_step(struct comparison *comparison)
 {
 	static const char *const keys[] = {"a", "b", "c", "d"};
 	static const char *const fields[] = {"url", "label:team", "x"};
 	static const char *const values[] = {"", "1", "some text"};
 	static const char *const times[] = {"100000", "500000", "0", "-5"};
 	struct random *random = &comparison->random;
-	unsigned which = (unsigned)random_between(random, 1, CONNECTIONS - 1);
+	unsigned which = (unsigned)random_between(random, FIRST, LAST);
 	const char *key = draw(random, keys, 4), *other = draw(random, keys, 4);
 	const char *field = draw(random, fields, 3), *value = draw(random, values, 3);
 	const char *const commands[][8] = {
@@ -214,7 +229,6 @@ step(struct comparison *comparison)
 	    {"PEXPIRE", key, draw(random, times, 4)},
 	    {"PERSIST", key},
 	    {"PING"},
-	    {"ROLE"},
 	};
 	const size_t count = sizeof(commands) / sizeof(commands[0]);
 	size_t choice = (size_t)random_below(random, count + 1);
@@ -232,33 +246,30 @@ step(struct comparison *comparison)
 static int64_t
 ask_id(struct pair *pair, bool real)
 {
-	struct bytes rest = {0}, reply = {0};
+	struct bytes reply = {0};
 	int64_t id;
 
-	transmit(pair, real, (const char *[]){"CLIENT", "ID", NULL});
-	read_reply(pair, real, &rest, &reply);
+	compare_ask(pair, real, (const char *[]){"CLIENT", "ID", NULL}, &reply);
 	id = strtoll(bytes_first(&reply) + 1, NULL, 10);
 	bytes_free(&reply);
-	bytes_free(&rest);
 	return id;
 }
 
 /* Each side has its own number for the connection that is told. */
-static void
-track(struct comparison *comparison, unsigned which)
+void
+compare_track(struct comparison *comparison, unsigned which, unsigned told)
 {
+	compare(comparison, told, (const char *[]){"SUBSCRIBE", "__redis__:invalidate", NULL});
 	for (int real = 0; real < 2; real++) {
-		struct bytes rest = {0}, reply = {0};
+		struct bytes reply = {0};
 		char id[24];
 
-		snprintf(id, sizeof(id), "%lld", (long long)comparison->pairs[PUSHED].ids[real]);
-		transmit(&comparison->pairs[which], real,
-		    (const char *[]){"CLIENT", "TRACKING", "ON", "REDIRECT", id, NULL});
-		read_reply(&comparison->pairs[which], real, &rest, &reply);
+		snprintf(id, sizeof(id), "%lld", (long long)comparison->pairs[told].ids[real]);
+		compare_ask(&comparison->pairs[which], real,
+		    (const char *[]){"CLIENT", "TRACKING", "ON", "REDIRECT", id, NULL}, &reply);
 		if (strcmp(bytes_first(&reply), "+OK\r\n") != 0)
 			comparison->differences++;
 		bytes_free(&reply);
-		bytes_free(&rest);
 	}
 }
 
@@ -276,6 +287,19 @@ connect_real(const char *path)
 	return fd;
 }
 
+void
+compare_connect(struct comparison *comparison, unsigned which, const char *path, struct place place)
+{
+	struct pair *pair = &comparison->pairs[which];
+
+	pair->fd = connect_real(path);
+	pair->end = end_connect(&comparison->client_host, place);
+	while (pair->end->state == END_CONNECTING && schedule_step(UINT64_MAX))
+		;
+	for (int real = 0; real < 2; real++)
+		pair->ids[real] = ask_id(pair, real);
+}
+
 static void
 open_all(struct comparison *comparison, const char *path)
 {
@@ -285,33 +309,27 @@ open_all(struct comparison *comparison, const char *path)
 	host_init(&comparison->server_host, "redis", 0, place.address, 1);
 	comparison->redis.host = &comparison->server_host;
 	redis_start(&comparison->redis, place.port);
-	for (unsigned i = 0; i < CONNECTIONS; i++) {
-		struct pair *pair = &comparison->pairs[i];
-
-		pair->fd = connect_real(path);
-		pair->end = end_connect(&comparison->client_host, place);
-		while (pair->end->state == END_CONNECTING && schedule_step(UINT64_MAX))
-			;
-		for (int real = 0; real < 2; real++)
-			pair->ids[real] = ask_id(pair, real);
-	}
-	compare(comparison, 1, (const char *[]){"FLUSHALL", NULL});
+	for (unsigned i = PUSHED; i <= LAST; i++)
+		compare_connect(comparison, i, path, place);
+	compare(comparison, FIRST, (const char *[]){"FLUSHALL", NULL});
+	for (unsigned i = FIRST; i <= LAST; i++)
+		compare_track(comparison, i, PUSHED);
 }
 
 int
-compare_redis(const char *path, uint64_t seed, unsigned commands)
+compare_redis(const char *path, const char *replica, uint64_t seed, unsigned commands)
 {
 	static struct comparison comparison;
 
 	random_init(&comparison.random, seed, "compare", 0);
 	random_init(&comparison.redis.random, seed, "redis", 0);
 	open_all(&comparison, path);
-	compare(&comparison, PUSHED, (const char *[]){"SUBSCRIBE", "__redis__:invalidate", NULL});
-	for (unsigned i = 1; i < CONNECTIONS; i++)
-		track(&comparison, i);
 	for (unsigned i = 0; i < commands; i++)
-		step(&comparison);
-	printf("%u random commands (seed %llu), %u differences from redis-server\n", commands,
-	    (unsigned long long)seed, comparison.differences);
+		compare_step(&comparison);
+	if (replica != NULL)
+		compare_replica(&comparison, replica, commands / 10);
+	printf("%u random commands (seed %llu), %u differences from redis-server\n",
+	    commands + (replica != NULL ? commands / 10 : 0), (unsigned long long)seed,
+	    comparison.differences);
 	return comparison.differences > 0;
 }

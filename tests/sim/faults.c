@@ -32,6 +32,10 @@ static const char *const names[FAULT_KINDS] = {
     [FAULT_STEP_CLOCK] = "wall clock set",
     [FAULT_RELOAD] = "reload",
     [FAULT_RELOAD_NOWHERE] = "reload to a store out of reach",
+    [FAULT_FAILOVER] = "failover",
+    [FAULT_CUT_REPLICAS] = "replicas cut off",
+    [FAULT_LAG] = "replicas lag",
+    [FAULT_CUT_SENTINELS] = "sentinels cut off",
 };
 
 const char *
@@ -41,23 +45,6 @@ fault_name(enum fault_kind kind)
 }
 
 /* ---- beginnings ---- */
-
-static void
-break_store_connection(struct world *world, uint64_t draw)
-{
-	struct redis_client *client;
-	uint64_t count = 0;
-
-	LIST_FOREACH(client, &world->redis.clients, link)
-	count++;
-	if (count == 0)
-		return;
-	draw %= count;
-	LIST_FOREACH(client, &world->redis.clients, link)
-	if (draw-- == 0)
-		break;
-	end_reset(client->end->peer);
-}
 
 static struct gateway_worker *
 worker_of(struct world *world, unsigned which)
@@ -87,22 +74,13 @@ cut(struct host *host, bool in, bool out, uint64_t until_ns)
 }
 
 static void
-empty_store(struct world *world)
-{
-	if (world->redis.listener == NULL)
-		return;
-	redis_kill(&world->redis);
-	redis_do(&world->redis, (const char *[]){"FLUSHALL", NULL});
-	records_lost(&world->records);
-}
-
-static void
 begin(struct faults *faults, enum fault_kind kind, unsigned which, uint64_t until_ns)
 {
 	struct world *world = faults->world;
 	struct gateway_worker *worker = worker_of(world, which);
 	struct backend *backend = backend_of(world, which);
 	struct client *client = client_of(world, which);
+	struct redis *redis = store_primary(&world->store);
 	uint64_t for_ns = until_ns - schedule_now_ns();
 	bool side = random_chance(&faults->random, 500);
 
@@ -114,31 +92,31 @@ begin(struct faults *faults, enum fault_kind kind, unsigned which, uint64_t unti
 		gateway_kill(worker);
 		return;
 	case FAULT_KILL_STORE:
-		redis_kill(&world->redis);
+		redis_kill(redis);
 		return;
 	case FAULT_EMPTY_STORE:
-		empty_store(world);
+		store_empty(&world->store);
 		return;
 	case FAULT_FREEZE_STORE:
-		redis_freeze(&world->redis, until_ns);
+		redis_freeze(redis, until_ns);
 		return;
 	case FAULT_CUT_STORE_IN:
-		cut(&world->redis_host, true, false, until_ns);
+		cut(redis->host, true, false, until_ns);
 		return;
 	case FAULT_CUT_STORE_OUT:
-		cut(&world->redis_host, false, true, until_ns);
+		cut(redis->host, false, true, until_ns);
 		return;
 	case FAULT_CLUSTER:
-		redis_cut(&world->redis, true);
+		redis_cut(redis, true);
 		return;
 	case FAULT_LATE_EXPIRY:
-		world->redis.expires_late = true;
+		store_expire_late(&world->store, true);
 		return;
 	case FAULT_PAUSED_WRITES:
-		world->redis.writes_paused = true;
+		store_pause_writes(&world->store, true);
 		return;
 	case FAULT_BREAK_STORE:
-		break_store_connection(world, which);
+		store_break_one(&world->store, which);
 		return;
 	case FAULT_STOP_BACKEND:
 		backend_stop(backend);
@@ -181,6 +159,18 @@ begin(struct faults *faults, enum fault_kind kind, unsigned which, uint64_t unti
 	case FAULT_RELOAD_NOWHERE:
 		supervisor_model_reload(&world->gateway.supervisor, kind == FAULT_RELOAD_NOWHERE);
 		return;
+	case FAULT_FAILOVER:
+		store_fail_over(&world->store);
+		return;
+	case FAULT_CUT_REPLICAS:
+		store_cut_replicas(&world->store, true);
+		return;
+	case FAULT_LAG:
+		store_lag(&world->store, random_skewed(&faults->random, NS_PER_MS, 2 * for_ns));
+		return;
+	case FAULT_CUT_SENTINELS:
+		store_cut_sentinels(&world->store, which, until_ns);
+		return;
 	}
 }
 
@@ -202,6 +192,8 @@ troubles_of(enum fault_kind kind)
 	case FAULT_CUT_STORE_OUT:
 	case FAULT_CLUSTER:
 	case FAULT_BREAK_STORE:
+	case FAULT_FAILOVER:
+	case FAULT_CUT_SENTINELS:
 		return TROUBLED_STORE;
 	case FAULT_STOP_BACKEND:
 	case FAULT_FREEZE_BACKEND:
@@ -217,19 +209,14 @@ troubles_of(enum fault_kind kind)
 	case FAULT_STEP_CLOCK:
 	case FAULT_RELOAD:
 	case FAULT_RELOAD_NOWHERE:
+	case FAULT_CUT_REPLICAS:
+	case FAULT_LAG:
 		return 0; /* none that a request may notice */
 	}
 	return TROUBLED;
 }
 
 /* ---- ends ---- */
-
-static void
-start_store(struct world *world)
-{
-	if (world->redis.listener == NULL)
-		redis_start(&world->redis, 6379);
-}
 
 static void
 end(struct faults *faults, enum fault_kind kind, unsigned which)
@@ -239,20 +226,20 @@ end(struct faults *faults, enum fault_kind kind, unsigned which)
 
 	switch (kind) {
 	case FAULT_KILL_STORE:
-		start_store(world);
+		store_restart(&world->store);
 		return;
 	case FAULT_EMPTY_STORE:
-		start_store(world);
+		store_restart(&world->store);
 		records_settle(&world->records);
 		return;
 	case FAULT_CLUSTER:
-		redis_cut(&world->redis, false);
+		store_join_cluster(&world->store);
 		return;
 	case FAULT_LATE_EXPIRY:
-		world->redis.expires_late = false;
+		store_expire_late(&world->store, false);
 		return;
 	case FAULT_PAUSED_WRITES:
-		world->redis.writes_paused = false;
+		store_pause_writes(&world->store, false);
 		return;
 	case FAULT_STOP_BACKEND:
 		backend_listen(backend_of(world, which));
@@ -269,6 +256,16 @@ end(struct faults *faults, enum fault_kind kind, unsigned which)
 	case FAULT_PAUSE:
 		worker->node.pause_ns = 0;
 		return;
+	case FAULT_FAILOVER:
+		store_reunite(&world->store);
+		return;
+	case FAULT_CUT_REPLICAS:
+		if (!world->store.failing_over)
+			store_cut_replicas(&world->store, false);
+		return;
+	case FAULT_LAG:
+		store_lag(&world->store, 0);
+		return;
 	case FAULT_KILL_WORKER:
 	case FAULT_FREEZE_STORE:
 	case FAULT_CUT_STORE_IN:
@@ -283,6 +280,7 @@ end(struct faults *faults, enum fault_kind kind, unsigned which)
 	case FAULT_STEP_CLOCK:
 	case FAULT_RELOAD:
 	case FAULT_RELOAD_NOWHERE:
+	case FAULT_CUT_SENTINELS:
 		return; /* over by themselves */
 	}
 }
@@ -304,9 +302,10 @@ draw_length_ns(struct faults *faults, enum fault_kind kind)
 {
 	uint64_t staleness_ns = faults->world->scenario.staleness * NS_PER_MS;
 
-	/* Around the bound is where it matters; a stop has to be longer, as changes come within it.
+	/* Around the bound is where it matters; some have to be longer, as changes come within
+	 * them.
 	 */
-	if (kind == FAULT_PAUSE && random_chance(&faults->random, 500))
+	if ((kind == FAULT_PAUSE || kind == FAULT_FAILOVER) && random_chance(&faults->random, 500))
 		return random_between(&faults->random, staleness_ns, 3 * staleness_ns);
 	if (random_chance(&faults->random, 300))
 		return random_between(&faults->random, staleness_ns / 2, 2 * staleness_ns);
@@ -405,8 +404,7 @@ faults_stop(struct faults *faults)
 			alarm_stop(&faults->ends[i].alarm);
 			end(faults, faults->ends[i].kind, faults->ends[i].which);
 		}
-	world->redis_host.cut_in_ns = world->redis_host.cut_out_ns = 0;
-	world->redis.frozen_ns = 0;
+	store_settle(&world->store);
 	for (unsigned i = 0; i < world->scenario.backends; i++) {
 		world->backends[i].frozen_ns = 0;
 		world->backends[i].host.cut_in_ns = world->backends[i].host.cut_out_ns = 0;

@@ -32,8 +32,12 @@ enum fault_kind {
 	FAULT_STEP_CLOCK,     /* the wall clock is set */
 	FAULT_RELOAD,	      /* no fault: the gateway is reloaded */
 	FAULT_RELOAD_NOWHERE, /* with a store that cannot be reached */
+	FAULT_FAILOVER,	      /* a replica becomes the primary; the old one may live on */
+	FAULT_CUT_REPLICAS,   /* the primary is cut off from its replicas */
+	FAULT_LAG,	      /* replicas are far behind */
+	FAULT_CUT_SENTINELS,  /* some sentinels do not answer */
 };
-#define FAULT_KINDS (FAULT_RELOAD_NOWHERE + 1)
+#define FAULT_KINDS (FAULT_CUT_SENTINELS + 1)
 
 /* Something that ends a fault. */
 struct fault_end {

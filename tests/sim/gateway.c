@@ -22,15 +22,19 @@ static const unsigned char session_key[32];
 /* ---- the configuration ---- */
 
 static void
-write_configuration(FILE *out, const struct scenario *s)
+write_configuration(FILE *out, const struct world *world)
 {
+	const struct scenario *s = &world->scenario;
+	char store[100];
+
+	store_url(&world->store, store, sizeof(store));
 	fprintf(
 	    out, "listen: [\"10.0.0.1:80\"]\nworkers: %u\njobs:\n  prefix: /jobs\n", s->workers);
 	fprintf(out,
-	    "store:\n  url: redis://10.0.3.0:6379\n  max_staleness: %llums\n  ping_interval: "
+	    "store:\n  url: %s\n  max_staleness: %llums\n  ping_interval: "
 	    "%llums\n"
 	    "  ping_deadline: %llums\n  connect_timeout: %llums\n  lookup_timeout: %llums\n",
-	    (unsigned long long)s->staleness, (unsigned long long)s->ping_interval,
+	    store, (unsigned long long)s->staleness, (unsigned long long)s->ping_interval,
 	    (unsigned long long)s->ping_deadline, (unsigned long long)s->connect_store,
 	    (unsigned long long)s->lookup);
 	fprintf(out, "backends:\n  circuit_failures: %u\n  circuit_pause: %llums\n",
@@ -52,7 +56,7 @@ write_configuration(FILE *out, const struct scenario *s)
 }
 
 static struct config *
-load_configuration(const struct scenario *scenario)
+load_configuration(const struct world *world)
 {
 	int fd = memfd_create("configuration", 0);
 	FILE *out = fd >= 0 ? fdopen(fd, "w") : NULL;
@@ -62,7 +66,7 @@ load_configuration(const struct scenario *scenario)
 
 	if (out == NULL)
 		abort();
-	write_configuration(out, scenario);
+	write_configuration(out, world);
 	fflush(out);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	config = config_load(path, &error);
@@ -71,7 +75,8 @@ load_configuration(const struct scenario *scenario)
 		exit(2);
 	}
 	fclose(out);
-	config->store.cache_entries = scenario->cache_entries; /* fewer than a file may ask for */
+	config->store.cache_entries =
+	    world->scenario.cache_entries; /* fewer than a file may ask for */
 	return config;
 }
 
@@ -200,7 +205,7 @@ gateway_start(struct gateway *gateway, struct world *world)
 	socklen_t len = sizeof(gateway->bound);
 
 	gateway->world = world;
-	gateway->config = load_configuration(scenario);
+	gateway->config = load_configuration(world);
 	gateway->slots = GATEWAY_SLOTS_MAX / SCENARIO_WORKERS_MAX * scenario->workers;
 	gateway->shared = shared_stats_map(gateway->slots);
 	host_init(&gateway->host, "gateway", 0, ADDRESS, world->seed);
@@ -296,8 +301,10 @@ check_books(struct gateway_worker *worker)
 		    worker->process, (unsigned long long)counter_get(&stats->connections));
 }
 
-/* Two connections to the store, the loop's epoll and its pair; nothing else. */
+/* Two connections to the store, those to sentinels, the loop's epoll and its pair; nothing else. */
 #define IDLE_DESCRIPTORS 5
+#define IDLE_DESCRIPTORS_MAX(gateway) \
+	(IDLE_DESCRIPTORS + ((gateway)->world->scenario.sentinels ? STORE_SENTINELS : 0))
 
 void
 gateway_check_idle(struct gateway *gateway)
@@ -310,9 +317,10 @@ gateway_check_idle(struct gateway *gateway)
 		if (!worker->exists)
 			continue;
 		/* Fewer while it connects to the store again. */
-		if (open > worker->base_descriptors + IDLE_DESCRIPTORS)
+		if (open > worker->base_descriptors + IDLE_DESCRIPTORS_MAX(gateway))
 			judge_violation(gateway->world, "%s: %u descriptors are open, not %u",
-			    worker->process, open, worker->base_descriptors + IDLE_DESCRIPTORS);
+			    worker->process, open,
+			    worker->base_descriptors + IDLE_DESCRIPTORS_MAX(gateway));
 	}
 }
 

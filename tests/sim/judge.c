@@ -80,25 +80,15 @@ decide(
 	return job->backend == NO_BACKEND ? NOT_READY : FORWARD;
 }
 
-/* The states of a history that held in a window are those from the first on, up to the end. */
-static size_t
-first_token_state(const struct token_history *history, uint64_t from_ns)
+/*
+ * Some moment of the window is in the span. A history is looked at from its end: `*last` says that
+ * all states before this one had ended when the window began.
+ */
+static bool
+held(const struct span *span, uint64_t from_ns, uint64_t to_ns, bool *last)
 {
-	size_t i = history->state_count;
-
-	while (i > 1 && history->states[i - 1].from_ns > from_ns)
-		i--;
-	return i - 1;
-}
-
-static size_t
-first_job_state(const struct job_history *history, uint64_t from_ns)
-{
-	size_t i = history->state_count;
-
-	while (i > 1 && history->states[i - 1].from_ns > from_ns)
-		i--;
-	return i - 1;
+	*last = !span->lost && span->from_ns <= from_ns;
+	return span->from_ns <= to_ns && span->to_ns >= from_ns;
 }
 
 /* Some moment of the window gives this decision for the job, with this state of the token. */
@@ -108,15 +98,19 @@ holds_for_job(const struct world *world, const struct exchange_plan *plan,
     int backend)
 {
 	const struct job_history *job;
+	bool last = false;
 
 	if (plan->job < 0)
 		return decide(plan, token, NULL) == wanted;
 	job = &world->records.job[plan->job];
-	for (size_t i = first_job_state(job, from_ns);
-	     i < job->state_count && job->states[i].from_ns <= to_ns; i++)
-		if (decide(plan, token, &job->states[i]) == wanted &&
-		    (backend < 0 || job->states[i].backend == backend))
+	for (size_t i = job->state_count; i > 0 && !last; i--) {
+		const struct job_state *state = &job->states[i - 1];
+
+		if (held(&state->span, from_ns, to_ns, &last) &&
+		    decide(plan, token, state) == wanted &&
+		    (backend < 0 || state->backend == backend))
 			return true;
+	}
 	return false;
 }
 
@@ -125,11 +119,15 @@ holds(const struct world *world, const struct exchange_plan *plan, uint64_t from
     enum decision wanted, int backend)
 {
 	const struct token_history *token = &world->records.token[plan->token];
+	bool last = false;
 
-	for (size_t i = first_token_state(token, from_ns);
-	     i < token->state_count && token->states[i].from_ns <= to_ns; i++)
-		if (holds_for_job(world, plan, &token->states[i], from_ns, to_ns, wanted, backend))
+	for (size_t i = token->state_count; i > 0 && !last; i--) {
+		const struct token_state *state = &token->states[i - 1];
+
+		if (held(&state->span, from_ns, to_ns, &last) &&
+		    holds_for_job(world, plan, state, from_ns, to_ns, wanted, backend))
 			return true;
+	}
 	return false;
 }
 
@@ -280,15 +278,18 @@ judge_is_troubled(const struct world *world, unsigned troubles, uint64_t at_ns)
 static bool
 has_changed(const struct job_history *job, uint64_t from_ns, uint64_t to_ns)
 {
-	size_t first = first_job_state(job, from_ns);
-
-	return first + 1 < job->state_count && job->states[first + 1].from_ns <= to_ns;
+	for (size_t i = job->state_count; i > 0; i--)
+		if (job->states[i - 1].span.from_ns <= from_ns)
+			return false;
+		else if (job->states[i - 1].span.from_ns <= to_ns)
+			return true;
+	return false;
 }
 
 static bool
 token_has_changed(const struct token_history *token, uint64_t from_ns)
 {
-	return first_token_state(token, from_ns) + 1 < token->state_count;
+	return token->states[token->state_count - 1].span.from_ns > from_ns;
 }
 
 /* A backend has closed a connection under other requests, or made the gateway do so. */

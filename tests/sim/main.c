@@ -33,7 +33,8 @@ static const char usage[] =
     "  --each-failure N  a small run for each allocation and call that may fail, or the N-th of "
     "them\n"
     "  --fail-allocation N, --fail-call N  with --seed: that small run, in which this one fails\n"
-    "  --redis PATH  compare the model of Redis with the redis-server at this Unix socket\n";
+    "  --redis PATH  compare the model of Redis with the redis-server at this Unix socket\n"
+    "  --replica PATH  with --redis: and with its replica at this one\n";
 
 /* libevent complains of calls that are made to fail. */
 static void
@@ -120,10 +121,11 @@ main(int argc, char **argv)
 	    {"each-failure", required_argument, NULL, 'e'},
 	    {"fail-allocation", required_argument, NULL, 'a'},
 	    {"fail-call", required_argument, NULL, 'c'}, {"coverage", no_argument, NULL, 'C'},
-	    {"redis", required_argument, NULL, 'r'}, {"help", no_argument, NULL, 'h'}, {0}};
+	    {"redis", required_argument, NULL, 'r'}, {"replica", required_argument, NULL, 'R'},
+	    {"help", no_argument, NULL, 'h'}, {0}};
 	uint64_t seed = 0, first = 0, every = 0;
 	struct scenario small;
-	const char *file = NULL, *redis = NULL;
+	const char *file = NULL, *redis = NULL, *replica = NULL;
 	unsigned seconds = 0;
 	bool quiet = false, until_failed = false, full = false;
 	int option;
@@ -161,6 +163,9 @@ main(int argc, char **argv)
 		case 'C':
 			full = true;
 			break;
+		case 'R':
+			replica = optarg;
+			break;
 		case 'r':
 			redis = optarg;
 			break;
@@ -171,7 +176,7 @@ main(int argc, char **argv)
 	}
 	warm_up();
 	if (redis != NULL)
-		return compare_redis(redis, seed != 0 ? seed : fresh_seed(), COMPARED);
+		return compare_redis(redis, replica, seed != 0 ? seed : fresh_seed(), COMPARED);
 	if (every != 0) {
 		seed = seed != 0 ? seed : fresh_seed();
 		return each_failure(seed, 1 + seed / 1000 % every, every);

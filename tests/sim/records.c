@@ -1,87 +1,29 @@
 /* records.c - changes of records, written to the store as another program would do it. */
-#include "records.h"
-
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "jobgate/mint.h"
+#include "records_state.h"
 #include "trace.h"
-
-/* ---- history ---- */
-
-static struct token_state *
-next_token_state(struct token_history *token)
-{
-	struct token_state *last;
-
-	if (token->state_count == token->state_room) {
-		token->state_room = token->state_room == 0 ? 16 : 2 * token->state_room;
-		token->states = realloc(token->states, token->state_room * sizeof(*token->states));
-		if (token->states == NULL)
-			abort();
-	}
-	last = &token->states[token->state_count];
-	*last = token->state_count > 0 ? last[-1] : (struct token_state){.label = NO_LABEL};
-	last->from_ns = schedule_now_ns();
-	token->state_count++;
-	return last;
-}
-
-static struct job_state *
-next_job_state(struct job_history *job)
-{
-	struct job_state *last;
-
-	if (job->state_count == job->state_room) {
-		job->state_room = job->state_room == 0 ? 16 : 2 * job->state_room;
-		job->states = realloc(job->states, job->state_room * sizeof(*job->states));
-		if (job->states == NULL)
-			abort();
-	}
-	last = &job->states[job->state_count];
-	*last = job->state_count > 0 ? last[-1] : (struct job_state){.label = NO_LABEL};
-	last->from_ns = schedule_now_ns();
-	job->state_count++;
-	return last;
-}
-
-const struct token_state *
-records_token_at(const struct token_history *token, uint64_t at_ns)
-{
-	size_t i = token->state_count;
-
-	while (i > 1 && token->states[i - 1].from_ns > at_ns)
-		i--;
-	return &token->states[i - 1];
-}
-
-/* The last state that was written; one that will have ended by itself lies in the future. */
-static struct token_state *
-token_now(struct token_history *token)
-{
-	return (struct token_state *)records_token_at(token, schedule_now_ns());
-}
-
-static struct job_state *
-job_now(struct job_history *job)
-{
-	size_t i = job->state_count;
-
-	while (i > 1 && job->states[i - 1].from_ns > schedule_now_ns())
-		i--;
-	return &job->states[i - 1];
-}
 
 /* ---- writing ---- */
 
-static void
-hash_text(const char *value, char out[65])
+void
+records_hash_text(const char *value, char out[65])
 {
 	unsigned char hash[TOKEN_HASH_LEN];
 
 	jg_token_hash(slice_of(value), hash);
 	jg_token_hash_format(hash, out);
+}
+
+struct redis_key *
+records_key(const struct records *records, const char *kind, const char *id)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "jobgate:%s:%s", kind, id);
+	return redis_keys_find(&records->redis->keys, name);
 }
 
 static void
@@ -94,7 +36,7 @@ write_token(struct records *records, struct token_history *token, const struct t
 		redis_do(records->redis, (const char *[]){"DEL", key, NULL});
 		return;
 	}
-	hash_text(token->values[state->value], hash);
+	records_hash_text(token->values[state->value], hash);
 	snprintf(version, sizeof(version), "%u", token->version);
 	if (state->label != NO_LABEL)
 		snprintf(selector, sizeof(selector), "team=%d", state->label);
@@ -153,7 +95,7 @@ records_init(struct records *records, struct redis *redis, uint64_t seed)
 	write_mint(records);
 	for (unsigned i = 0; i < records->tokens; i++) {
 		struct token_history *token = &records->token[i];
-		struct token_state *state = next_token_state(token);
+		struct token_state *state = records_next_token_state(records, token);
 
 		jg_token_id_make(token->id);
 		new_value(records, token);
@@ -164,7 +106,7 @@ records_init(struct records *records, struct redis *redis, uint64_t seed)
 	}
 	for (unsigned i = 0; i < records->jobs; i++) {
 		struct job_history *job = &records->job[i];
-		struct job_state *state = next_job_state(job);
+		struct job_state *state = records_next_job_state(records, job);
 
 		snprintf(job->id, sizeof(job->id), "job-%u", i);
 		state->exists = true;
@@ -206,9 +148,8 @@ drop_token_future(struct records *records, struct token_history *token)
 {
 	char key[64];
 
-	if (token->states[token->state_count - 1].from_ns <= schedule_now_ns())
+	if (!records_forget_token_end(token))
 		return;
-	token->state_count--;
 	snprintf(key, sizeof(key), "jobgate:token:%s", token->id);
 	redis_do(records->redis, (const char *[]){"PERSIST", key, NULL});
 }
@@ -218,9 +159,8 @@ drop_job_future(struct records *records, struct job_history *job)
 {
 	char key[64];
 
-	if (job->states[job->state_count - 1].from_ns <= schedule_now_ns())
+	if (!records_forget_job_end(job))
 		return;
-	job->state_count--;
 	snprintf(key, sizeof(key), "jobgate:job:%s", job->id);
 	redis_do(records->redis, (const char *[]){"PERSIST", key, NULL});
 }
@@ -235,7 +175,7 @@ records_change_token(struct records *records, unsigned index)
 	if (!takes_changes(records))
 		return;
 	drop_token_future(records, token);
-	state = next_token_state(token);
+	state = records_next_token_state(records, token);
 	records->changes++;
 	/* What refuses is taken back by the next change, so that most records are good. */
 	if (!state->exists || state->broken) {
@@ -262,9 +202,7 @@ records_change_token(struct records *records, unsigned index)
 		write_token(records, token, state);
 		ms = draw_life_ms(records);
 		expire(records, "token", token->id, ms);
-		state = next_token_state(token);
-		state->exists = false;
-		state->from_ns = (redis_now_ms() + ms) * NS_PER_MS;
+		records_end_token_at(records, token, (redis_now_ms() + ms) * NS_PER_MS);
 		trace_event("records", "token ends", index, ms);
 		return;
 	case 4:
@@ -293,7 +231,7 @@ records_change_job(struct records *records, unsigned index)
 	if (!takes_changes(records))
 		return;
 	drop_job_future(records, job);
-	state = next_job_state(job);
+	state = records_next_job_state(records, job);
 	records->changes++;
 	if (!state->exists || state->backend == NO_BACKEND) {
 		state->exists = true;
@@ -317,9 +255,7 @@ records_change_job(struct records *records, unsigned index)
 		write_job(records, job, state);
 		ms = draw_life_ms(records);
 		expire(records, "job", job->id, ms);
-		state = next_job_state(job);
-		state->exists = false;
-		state->from_ns = (redis_now_ms() + ms) * NS_PER_MS;
+		records_end_job_at(records, job, (redis_now_ms() + ms) * NS_PER_MS);
 		trace_event("records", "job ends", index, ms);
 		return;
 	default:
@@ -341,7 +277,7 @@ records_settle(struct records *records)
 		struct token_state *state;
 
 		drop_token_future(records, &records->token[i]);
-		state = next_token_state(&records->token[i]);
+		state = records_next_token_state(records, &records->token[i]);
 		state->exists = true;
 		state->broken = false;
 		write_token(records, &records->token[i], state);
@@ -350,7 +286,7 @@ records_settle(struct records *records)
 		struct job_state *state;
 
 		drop_job_future(records, &records->job[i]);
-		state = next_job_state(&records->job[i]);
+		state = records_next_job_state(records, &records->job[i]);
 		state->exists = true;
 		if (state->backend == NO_BACKEND)
 			state->backend = 0;
@@ -362,17 +298,11 @@ void
 records_lost(struct records *records)
 {
 	for (unsigned i = 0; i < records->tokens; i++) {
-		struct token_history *token = &records->token[i];
-
-		if (token_now(token) != &token->states[token->state_count - 1])
-			token->state_count--;
-		next_token_state(token)->exists = false;
+		records_forget_token_end(&records->token[i]);
+		records_next_token_state(records, &records->token[i])->exists = false;
 	}
 	for (unsigned i = 0; i < records->jobs; i++) {
-		struct job_history *job = &records->job[i];
-
-		if (job_now(job) != &job->states[job->state_count - 1])
-			job->state_count--;
-		next_job_state(job)->exists = false;
+		records_forget_job_end(&records->job[i]);
+		records_next_job_state(records, &records->job[i])->exists = false;
 	}
 }

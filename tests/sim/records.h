@@ -15,9 +15,19 @@
 #define NO_LABEL (-1)
 #define NO_BACKEND (-1)
 
-/* What the store says of a token from a moment on. */
+/*
+ * When a state of a record held: from a change to the next one. One that was lost in a failover
+ * held only for those who asked the old primary; the state before it held meanwhile, too.
+ */
+struct span {
+	uint64_t from_ns, to_ns; /* to_ns: UINT64_MAX: it still holds */
+	uint64_t offset;	 /* of the change, at the primary */
+	bool lost;
+};
+
+/* What the store said of a token for some time. */
 struct token_state {
-	uint64_t from_ns;
+	struct span span;
 	bool exists;
 	bool broken;	/* it breaks the rules, and so counts as absent */
 	unsigned value; /* which of its values is valid */
@@ -25,7 +35,7 @@ struct token_state {
 };
 
 struct job_state {
-	uint64_t from_ns;
+	struct span span;
 	bool exists;
 	int label;
 	int backend; /* or NO_BACKEND: it has no URL */
@@ -70,8 +80,14 @@ void records_change_job(struct records *records, unsigned job);
 /* All records are valid from now on: what was deleted or broken is put back. */
 void records_settle(struct records *records);
 
-/* The store has lost everything, now. records_settle puts it back. */
+/* The store is about to lose everything. records_settle puts it back. */
 void records_lost(struct records *records);
+
+/*
+ * Another server takes changes from now on. What it never received never happened: its records are
+ * those of the history from now on.
+ */
+void records_adopt(struct records *records, struct redis *redis);
 
 /* The state at a moment is the last one that began before or at it. */
 const struct token_state *records_token_at(const struct token_history *token, uint64_t at_ns);

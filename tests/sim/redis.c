@@ -1,6 +1,7 @@
 /* redis.c - the server: connections, RESP, who is told of what, keys that end. */
 #include "redis.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -230,6 +231,19 @@ redis_tell_all(struct redis *redis)
 
 /* ---- keys that end ---- */
 
+void
+redis_expire(struct redis *redis, struct redis_key *key)
+{
+	char name[64];
+
+	if (redis->writes_paused || redis->link.primary != NULL)
+		return;
+	snprintf(name, sizeof(name), "%s", key->name);
+	redis_keys_remove(key);
+	redis_tell(redis, name);
+	redis_replicate(redis, (const char *[]){"DEL", name}, 2);
+}
+
 static void
 on_expire(struct alarm *alarm)
 {
@@ -242,11 +256,9 @@ on_expire(struct alarm *alarm)
 		if (key->ends_ms == 0)
 			continue;
 		more = true;
-		if (redis_now_ms() < key->ends_ms || redis->writes_paused || redis->expires_late ||
-		    redis->listener == NULL)
-			continue;
-		redis_tell(redis, key->name);
-		redis_keys_remove(key);
+		if (redis_now_ms() >= key->ends_ms && !redis->expires_late &&
+		    redis->listener != NULL)
+			redis_expire(redis, key);
 	}
 	if (more)
 		alarm_set(alarm, schedule_now_ns() + EXPIRE_EVERY_NS);
@@ -274,9 +286,17 @@ redis_start(struct redis *redis, uint16_t port)
 }
 
 void
-redis_kill(struct redis *redis)
+redis_drop_clients(struct redis *redis)
 {
 	struct redis_client *client;
+
+	while ((client = LIST_FIRST(&redis->clients)) != NULL)
+		client_free(client);
+}
+
+void
+redis_kill(struct redis *redis)
+{
 	struct redis_tracked *tracked;
 
 	if (redis->listener == NULL)
@@ -284,8 +304,7 @@ redis_kill(struct redis *redis)
 	trace_event("redis", "is killed", 0, 0);
 	descriptor_close(&redis->listener->descriptor);
 	redis->listener = NULL;
-	while ((client = LIST_FIRST(&redis->clients)) != NULL)
-		client_free(client);
+	redis_drop_clients(redis);
 	while ((tracked = LIST_FIRST(&redis->keys.tracked)) != NULL)
 		forget(tracked);
 	redis->frozen_ns = 0;

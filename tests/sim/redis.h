@@ -13,6 +13,20 @@
 
 struct redis_client;
 
+/* A command on its way from a primary to a replica. */
+struct redis_change;
+
+/* What makes a server a replica. */
+struct redis_link {
+	struct redis *primary; /* NULL: it is a primary itself */
+	bool synced;	       /* it has had all that its primary had, and follows its changes */
+	bool cut;	       /* nothing comes from the primary */
+	uint64_t lag_ns;       /* a change arrives so much later */
+	struct alarm arrive;
+	uint64_t last_due_ns; /* when the last one arrives: they keep their order */
+	STAILQ_HEAD(, redis_change) changes;
+};
+
 struct redis {
 	struct host *host;
 	struct listener *listener; /* NULL: it does not run */
@@ -34,6 +48,12 @@ struct redis {
 	char *delayed[REDIS_WORDS_MAX];
 	size_t delayed_count;
 	uint64_t commands;
+	uint64_t offset; /* changes that it has made or taken from its primary */
+	struct redis_link link;
+	LIST_ENTRY(redis) sibling;
+	LIST_HEAD(, redis) replicas; /* that follow it */
+	struct place
+	    names; /* of a sentinel: the primary that it names; address 0: it is a server */
 };
 
 /* It runs from now on; it has what its keys hold. */
@@ -47,6 +67,24 @@ void redis_do(struct redis *redis, const char *const *words);
 
 /* It is cut off, or is among the others again and has what they have. */
 void redis_cut(struct redis *redis, bool cut);
+
+/*
+ * REPLICAOF: it follows that primary. It keeps what it has until the link is open and the lag is
+ * over; then it drops that for a copy of what the primary has.
+ */
+void redis_follow(struct redis *redis, struct redis *primary);
+
+/* REPLICAOF NO ONE: it takes changes from now on. What has not arrived never will. */
+void redis_promote(struct redis *redis);
+
+/* No change arrives from the primary, or all do that are on their way. */
+void redis_cut_link(struct redis *redis, bool cut);
+
+/* All that is on its way arrives now. */
+void redis_catch_up(struct redis *redis);
+
+/* CLIENT KILL TYPE normal, and pubsub. */
+void redis_drop_clients(struct redis *redis);
 
 /* Nothing is answered until then. */
 void redis_freeze(struct redis *redis, uint64_t until_ns);
@@ -77,6 +115,12 @@ void redis_command_run(struct redis_client *client, const struct slice *words, s
 /* A key has changed: those who track it are told. redis_tell_all: all keys have gone. */
 void redis_tell(struct redis *redis, const char *key);
 void redis_tell_all(struct redis *redis);
+
+/* Delete a key that has ended. Replicas wait for their primary to tell them. */
+void redis_expire(struct redis *redis, struct redis_key *key);
+
+/* Send a change to all replicas. */
+void redis_replicate(struct redis *redis, const char *const *words, size_t count);
 
 /* The command that runs has come to its end. */
 void redis_tell_delayed(struct redis *redis);

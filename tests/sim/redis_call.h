@@ -22,6 +22,7 @@ void redis_do_hello(struct call *call);
 void redis_do_client(struct call *call);
 void redis_do_subscribe(struct call *call);
 void redis_do_role(struct call *call);
+void redis_do_sentinel(struct call *call);
 void redis_do_info(struct call *call);
 
 #endif

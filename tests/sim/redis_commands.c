@@ -30,10 +30,10 @@ find(struct redis *redis, const char *name)
 
 	if (key == NULL || !has_ended(key))
 		return key;
-	if (!redis->writes_paused) {
-		redis_keys_remove(key);
-		redis_tell(redis, name);
-	}
+	/* For its primary a replica has what the primary had. */
+	if (redis->link.primary != NULL && redis->running->end == NULL)
+		return key;
+	redis_expire(redis, key);
 	return NULL;
 }
 
@@ -208,20 +208,42 @@ do_del(struct call *call)
 }
 
 static void
-do_pexpire(struct call *call)
+expire_at(struct call *call, long long at_ms)
 {
 	struct redis_key *key = find(call->redis, call->words[1]);
-	long long ms = strtoll(call->words[2], NULL, 10);
 
-	if (key != NULL && ms <= 0) {
+	/* A replica leaves it to its primary to delete keys. */
+	if (key != NULL && at_ms <= (long long)redis_now_ms() &&
+	    call->redis->link.primary == NULL) {
 		redis_keys_remove(key);
+		call->words[0] = "DEL"; /* for replicas */
+		call->count = 2;
 	} else if (key != NULL) {
-		key->ends_ms = redis_now_ms() + (uint64_t)ms;
+		key->ends_ms = (uint64_t)at_ms;
 		alarm_set(&call->redis->expire, schedule_now_ns());
 	}
 	if (key != NULL)
 		redis_tell(call->redis, call->words[1]);
 	redis_reply_number(call, key != NULL);
+}
+
+static void
+do_pexpireat(struct call *call)
+{
+	expire_at(call, strtoll(call->words[2], NULL, 10));
+}
+
+/* Replicas get the moment, not the time that is left. */
+static void
+do_pexpire(struct call *call)
+{
+	static char at[24];
+	long long at_ms = (long long)redis_now_ms() + strtoll(call->words[2], NULL, 10);
+
+	snprintf(at, sizeof(at), "%lld", at_ms);
+	call->words[0] = "PEXPIREAT";
+	call->words[2] = at;
+	expire_at(call, at_ms);
 }
 
 static void
@@ -254,27 +276,30 @@ static const struct command {
 	const char *name;
 	size_t words; /* at least, with the name */
 	bool keyed;   /* a cut node of a cluster refuses it */
+	bool writes;  /* replicas get it; they refuse it from others */
 	void (*run)(struct call *call);
 } commands[] = {
-    {"hgetall", 2, true, do_hgetall},
-    {"pttl", 2, true, do_pttl},
-    {"exists", 2, true, do_exists},
-    {"ping", 1, false, redis_do_ping},
-    {"role", 1, false, redis_do_role},
-    {"get", 2, true, do_get},
-    {"mget", 2, true, do_mget},
-    {"eval_ro", 4, true, do_eval_ro},
-    {"set", 3, true, do_set},
-    {"hset", 4, true, do_hset},
-    {"hdel", 3, true, do_hdel},
-    {"del", 2, true, do_del},
-    {"pexpire", 3, true, do_pexpire},
-    {"persist", 2, true, do_persist},
-    {"flushall", 1, false, do_flushall},
-    {"hello", 2, false, redis_do_hello},
-    {"client", 2, false, redis_do_client},
-    {"subscribe", 2, false, redis_do_subscribe},
-    {"info", 2, false, redis_do_info},
+    {"hgetall", 2, true, false, do_hgetall},
+    {"pttl", 2, true, false, do_pttl},
+    {"exists", 2, true, false, do_exists},
+    {"ping", 1, false, false, redis_do_ping},
+    {"role", 1, false, false, redis_do_role},
+    {"get", 2, true, false, do_get},
+    {"mget", 2, true, false, do_mget},
+    {"eval_ro", 4, true, false, do_eval_ro},
+    {"set", 3, true, true, do_set},
+    {"hset", 4, true, true, do_hset},
+    {"hdel", 3, true, true, do_hdel},
+    {"del", 2, true, true, do_del},
+    {"pexpire", 3, true, true, do_pexpire},
+    {"pexpireat", 3, true, true, do_pexpireat},
+    {"persist", 2, true, true, do_persist},
+    {"flushall", 1, false, true, do_flushall},
+    {"hello", 2, false, false, redis_do_hello},
+    {"client", 2, false, false, redis_do_client},
+    {"subscribe", 2, false, false, redis_do_subscribe},
+    {"sentinel", 3, false, false, redis_do_sentinel},
+    {"info", 2, false, false, redis_do_info},
 };
 
 static const struct command *
@@ -293,6 +318,8 @@ run(struct call *call, const struct command *command)
 	call->redis->running = call->client;
 	command->run(call);
 	redis_tell_delayed(call->redis);
+	if (command->writes)
+		redis_replicate(call->redis, call->words, call->count);
 }
 
 void
@@ -317,6 +344,8 @@ redis_command_run(struct redis_client *client, const struct slice *words, size_t
 	}
 	if (command->keyed && client->redis->cut && client->end != NULL)
 		redis_reply(&call, "-CLUSTERDOWN The cluster is down\r\n");
+	else if (command->writes && client->redis->link.primary != NULL && client->end != NULL)
+		redis_reply(&call, "-READONLY You can't write against a read only replica.\r\n");
 	else
 		run(&call, command);
 }

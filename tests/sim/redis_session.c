@@ -52,9 +52,9 @@ redis_do_hello(struct call *call)
 	redis_reply_text(call, "id");
 	redis_reply_number(call, call->client->id);
 	redis_reply_text(call, "mode");
-	redis_reply_text(call, "standalone");
+	redis_reply_text(call, call->redis->names.address != 0 ? "sentinel" : "standalone");
 	redis_reply_text(call, "role");
-	redis_reply_text(call, "master");
+	redis_reply_text(call, call->redis->link.primary != NULL ? "replica" : "master");
 	redis_reply_text(call, "modules");
 	redis_reply_array(call, 0);
 }
@@ -69,13 +69,54 @@ redis_do_subscribe(struct call *call)
 	redis_reply_number(call, 1);
 }
 
+static void
+address_text(uint32_t address, char out[16])
+{
+	snprintf(out, 16, "%u.%u.%u.%u", address >> 24, address >> 16 & 255, address >> 8 & 255,
+	    address & 255);
+}
+
+static void
+role_of_replica(struct call *call)
+{
+	const struct redis_link *link = &call->redis->link;
+	char address[16];
+
+	address_text(link->primary->host->address, address);
+	redis_reply_array(call, 5);
+	redis_reply_text(call, "slave");
+	redis_reply_text(call, address);
+	redis_reply_number(
+	    call, link->primary->listener != NULL ? link->primary->listener->place.port : 6379);
+	redis_reply_text(call, link->synced && !link->cut ? "connected" : "connect");
+	redis_reply_number(call, link->synced ? (int64_t)call->redis->offset : -1);
+}
+
+/* Nothing looks at the replicas that a primary names. */
 void
 redis_do_role(struct call *call)
 {
+	if (call->redis->link.primary != NULL) {
+		role_of_replica(call);
+		return;
+	}
 	redis_reply_array(call, 3);
 	redis_reply_text(call, "master");
-	redis_reply_number(call, 0);
+	redis_reply_number(call, (int64_t)call->redis->offset);
 	redis_reply_array(call, 0);
+}
+
+/* SENTINEL GET-MASTER-ADDR-BY-NAME */
+void
+redis_do_sentinel(struct call *call)
+{
+	char address[16], port[8];
+
+	address_text(call->redis->names.address, address);
+	snprintf(port, sizeof(port), "%u", call->redis->names.port);
+	redis_reply_array(call, 2);
+	redis_reply_text(call, address);
+	redis_reply_text(call, port);
 }
 
 void
@@ -83,8 +124,9 @@ redis_do_info(struct call *call)
 {
 	char text[200];
 
-	snprintf(text, sizeof(text), "# Server\r\nredis_version:7.0.15\r\nrun_id:%s\r\n",
-	    call->redis->run_id);
+	snprintf(text, sizeof(text),
+	    "# Server\r\nredis_version:7.0.15\r\nrun_id:%s\r\n# Replication\r\nrole:%s\r\n",
+	    call->redis->run_id, call->redis->link.primary != NULL ? "slave" : "master");
 	redis_reply_text(call, text);
 }
 

@@ -4,6 +4,7 @@
 #include "faults.h"
 #include "random.h"
 #include "schedule.h"
+#include "store.h"
 
 static void
 draw_sizes(struct scenario *s, struct random *random)
@@ -113,6 +114,25 @@ draw_h2_backends(struct scenario *s, uint64_t seed)
 		s->h2_backends = (unsigned)random_between(&random, 1, 7);
 }
 
+/* Without replicas there is no failover, and without sentinels none can be cut off. */
+static void
+draw_store(struct scenario *s, struct random *random)
+{
+	const unsigned replicated =
+	    1u << FAULT_FAILOVER | 1u << FAULT_CUT_REPLICAS | 1u << FAULT_LAG;
+
+	s->sentinels = random_chance(random, 400);
+	s->servers = s->sentinels || random_chance(random, 300)
+			 ? (unsigned)random_between(random, 2, STORE_SERVERS_MAX)
+			 : 1;
+	if (s->servers > 1 && random_chance(random, 500))
+		s->fault_kinds |= 1u << FAULT_FAILOVER;
+	if (s->servers == 1)
+		s->fault_kinds &= ~replicated;
+	if (!s->sentinels)
+		s->fault_kinds &= ~(1u << FAULT_CUT_SENTINELS);
+}
+
 void
 scenario_draw(struct scenario *scenario, uint64_t seed)
 {
@@ -126,6 +146,7 @@ scenario_draw(struct scenario *scenario, uint64_t seed)
 	draw_tuning(scenario, &random);
 	draw_rules(scenario, &random);
 	draw_h2_backends(scenario, seed);
+	draw_store(scenario, &random);
 }
 
 void
@@ -134,6 +155,7 @@ scenario_small(struct scenario *s)
 	const struct host_rules near = {.delay_ns = 20 * NS_PER_US, .jitter_ns = 20 * NS_PER_US};
 
 	*s = (struct scenario){.workers = 1,
+	    .servers = 1,
 	    .tokens = 3,
 	    .jobs = 2,
 	    .backends = 2,

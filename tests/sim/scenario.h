@@ -15,6 +15,7 @@
 struct scenario {
 	/* how many */
 	unsigned workers, tokens, jobs, backends, clients;
+	unsigned servers;     /* of the store; the first is the primary at first */
 	uint64_t duration_ns; /* with faults and changes; then comes the quiet end */
 	uint64_t think_ns;    /* of a client between two exchanges, on average */
 	uint64_t change_ns;   /* between two changes of records, on average */
@@ -29,7 +30,7 @@ struct scenario {
 	unsigned descriptors;
 	/* features, as swarm testing wants them: each on or off in a run */
 	bool expires, minted, tunnels, chunks, uploads, interim, pipelines, misdeeds, desertions,
-	    slow_readers, streams, wrong_tokens, splits, http2;
+	    slow_readers, streams, wrong_tokens, splits, http2, sentinels;
 	unsigned h2_backends;		     /* a bit for each backend that speaks HTTP/2 */
 	unsigned fault_kinds;		     /* a bit for each enum fault_kind */
 	uint64_t fail_allocation, fail_call; /* of the first worker: this one; 0: none */

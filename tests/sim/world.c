@@ -87,11 +87,7 @@ on_failed_check(const char *message)
 static void
 start(struct world *world)
 {
-	host_init(&world->redis_host, "redis", 0, 0x0a000300u, world->seed);
-	world->redis_host.rules = world->scenario.rules[RULES_STORE];
-	world->redis.host = &world->redis_host;
-	random_init(&world->redis.random, world->seed, "redis", 0);
-	redis_start(&world->redis, 6379);
+	store_start(&world->store, world);
 	for (unsigned i = 0; i < world->scenario.backends; i++)
 		backend_start(&world->backends[i], world, (int)i);
 	world->records.tokens = world->scenario.tokens;
@@ -101,7 +97,7 @@ start(struct world *world)
 	world->records.minted = world->scenario.minted;
 	world->records.url_of = url_of;
 	world->records.ctx = world;
-	records_init(&world->records, &world->redis, world->seed);
+	records_init(&world->records, store_primary(&world->store), world->seed);
 	gateway_start(&world->gateway, world);
 	for (unsigned i = 0; i < world->scenario.clients; i++)
 		client_start(&world->clients[i], world, i);

@@ -11,16 +11,15 @@
 #include "gateway.h"
 #include "judge.h"
 #include "records.h"
-#include "redis.h"
 #include "scenario.h"
+#include "store.h"
 
 struct world {
 	uint64_t seed;
 	struct scenario scenario;
 	struct random random;
 	struct records records;
-	struct redis redis;
-	struct host redis_host;
+	struct store store;
 	struct sim_exchanges exchanges;
 	struct backend backends[SCENARIO_BACKENDS_MAX];
 	struct client clients[SCENARIO_CLIENTS_MAX];
