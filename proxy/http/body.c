@@ -3,26 +3,26 @@
 
 #include "http/bytes.h"
 
-/* Bytes of one chunk's line besides the digits that count: extensions, zeros in front. */
+/* Bytes of one chunk's line besides the digits that count: extensions and leading zeros. */
 #define LINE_EXTRA_MAX 8192
 
 /*
- * Where in the chunked grammar (RFC 9112 section 7.1) the next byte stands. Extensions are
- * checked byte by byte and dropped. White space may stand around ';' and '=', and nowhere else
- * ("bad white space", section 7.1.1).
+ * The place of the next byte in the chunked grammar (RFC 9112 section 7.1). Extensions are checked
+ * byte by byte and dropped. White space is allowed around ';' and '=', and nowhere else ("bad white
+ * space", section 7.1.1).
  */
 enum chunk_state {
 	CHUNK_SIZE,	  /* hex digits */
-	CHUNK_GAP,	  /* white space behind the size or a value: ';' follows */
+	CHUNK_GAP,	  /* white space after the size or a value: ';' follows */
 	CHUNK_NAME_FIRST, /* behind ';' */
 	CHUNK_NAME,
-	CHUNK_NAME_GAP,	   /* white space behind a name: '=' or ';' follows */
+	CHUNK_NAME_GAP,	   /* white space after a name: '=' or ';' follows */
 	CHUNK_VALUE_FIRST, /* behind '=' */
 	CHUNK_VALUE,
 	CHUNK_QUOTED,
-	CHUNK_ESCAPED, /* behind '\' in a quoted string */
+	CHUNK_ESCAPED, /* after '\' in a quoted string */
 	CHUNK_QUOTED_END,
-	CHUNK_SIZE_LF, /* behind the CR of the size's line */
+	CHUNK_SIZE_LF, /* after the CR of the size's line */
 	CHUNK_DATA,
 	CHUNK_DATA_CR,
 	CHUNK_DATA_LF,
@@ -58,7 +58,7 @@ body_ended(const struct body_decoder *decoder)
 	return false;
 }
 
-/* Hand out content: at most `left` bytes of input. */
+/* Return content: at most `left` bytes of input. */
 static enum body_status
 take_content(struct body_decoder *decoder, struct slice input, struct slice *data)
 {
@@ -91,7 +91,7 @@ move_to(struct body_decoder *decoder, enum chunk_state state)
 	return true;
 }
 
-/* One more byte of the line besides the size. */
+/* Count one more byte of the line besides the size. */
 static bool
 count_extra(struct body_decoder *decoder)
 {
@@ -119,7 +119,7 @@ take_size_byte(struct body_decoder *decoder, unsigned char c)
 	return c == ';' && move_to(decoder, CHUNK_NAME_FIRST) && count_extra(decoder);
 }
 
-/* Behind a complete name or value: white space, the next extension, or the line's end. */
+/* After a complete name or value: white space, the next extension, or the end of the line. */
 static bool
 take_extension_end(struct body_decoder *decoder, unsigned char c, enum chunk_state gap)
 {
@@ -130,7 +130,7 @@ take_extension_end(struct body_decoder *decoder, unsigned char c, enum chunk_sta
 	return c == '\r' && move_to(decoder, CHUNK_SIZE_LF);
 }
 
-/* One byte of the extensions. False when it does not fit the grammar. */
+/* Read one byte of the extensions. False when it does not fit the grammar. */
 static bool
 take_extension_byte(struct body_decoder *decoder, unsigned char c)
 {
@@ -177,7 +177,7 @@ take_extension_byte(struct body_decoder *decoder, unsigned char c)
 	return false;
 }
 
-/* One byte of framing. False when it breaks the grammar. */
+/* Read one byte of framing. False when it breaks the grammar. */
 static bool
 take_framing_byte(struct body_decoder *decoder, unsigned char c)
 {
@@ -212,8 +212,8 @@ take_framing_byte(struct body_decoder *decoder, unsigned char c)
 }
 
 /*
- * The trailer section: lines up to the empty one, seen only once it is here
- * whole. *consumed goes behind it.
+ * The trailer section: lines up to the empty one. It is returned only when all of it has come;
+ * *consumed then includes it.
  */
 static enum body_status
 take_trailers(

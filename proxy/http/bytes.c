@@ -1,7 +1,7 @@
 /* bytes.c - the classes of all bytes. */
 #include "http/bytes.h"
 
-/* Sums of enum byte_class, sixteen in a row. */
+/* Each value is a sum of enum byte_class; sixteen bytes in a row. */
 /* clang-format off */
 const unsigned char byte_classes[256] = {
 	0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, /* 0x00 */

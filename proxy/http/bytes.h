@@ -1,4 +1,4 @@
-/* bytes.h - which bytes may stand where in HTTP (RFC 9110 section 5.6, RFC 3986 section 2). */
+/* bytes.h - which bytes are allowed where in HTTP (RFC 9110 section 5.6, RFC 3986 section 2). */
 #ifndef JOBGATE_HTTP_BYTES_H
 #define JOBGATE_HTTP_BYTES_H
 
@@ -8,7 +8,7 @@
 
 enum byte_class {
 	BYTE_TOKEN = 1, /* tchar */
-	BYTE_VALUE = 2, /* field-vchar, SP and HTAB: what a field's value holds */
+	BYTE_VALUE = 2, /* field-vchar, SP and HTAB: the value of a field */
 	BYTE_TARGET =
 	    4,	       /* unreserved, sub-delims, ':' '@' '/' '?' and '%': a path with its query */
 	BYTE_HOST = 8, /* letters, digits, '-' '.' '_' */

@@ -8,8 +8,8 @@
 #include "http/names.h"
 
 /*
- * Of eight bytes, those below SP, and DEL, have their high bit set; of bytes behind the first of
- * these, also some others. (A tab is below SP, too: it is looked at again.)
+ * Of eight bytes, set the high bit of those below SP, and of DEL. Bytes after the first such byte
+ * may be marked wrongly. (A tab is below SP, too, so it is checked again.)
  */
 static uint64_t
 controls_in(uint64_t bytes)
@@ -21,7 +21,7 @@ controls_in(uint64_t bytes)
 	return low | ((del - ones) & ~del & highs);
 }
 
-/* The first one has the lowest bits. */
+/* The first byte has the lowest bits. */
 static uint64_t
 eight_at(const char *at)
 {
@@ -32,8 +32,8 @@ eight_at(const char *at)
 }
 
 /*
- * The first byte that may not stand in a value (RFC 9110 section 5.5: visible characters, SP, HTAB
- * and obs-text may); `end` when there is none.
+ * The first byte that a value must not have (RFC 9110 section 5.5: visible characters, SP, HTAB and
+ * obs-text are allowed); `end` when there is none.
  */
 static const char *
 value_end(const char *at, const char *end)
@@ -68,14 +68,15 @@ h2_value_is_good(struct slice text)
 }
 
 /*
- * The line "name: value" CR LF that the section begins with, which it loses. False when it breaks
- * the rules; a folded line has no name.
+ * Take the line "name: value" CR LF from the beginning of the section. False when it breaks the
+ * rules; a folded line has no name.
  */
 static bool
 parse_line(struct slice *section, struct field *out)
 {
 	const char *const line = section->at, *const end = line + section->len, *after;
-	unsigned char classes = BYTE_TOKEN | BYTE_NAME; /* those that all bytes so far belong to */
+	unsigned char classes =
+	    BYTE_TOKEN | BYTE_NAME; /* the classes to which all bytes so far belong */
 	size_t colon = 0;
 
 	for (; colon < section->len; colon++) {
@@ -101,7 +102,7 @@ parse_line(struct slice *section, struct field *out)
 	return true;
 }
 
-/* True when a line of any form ends in the section, as all lines do. */
+/* True when the section has a complete line of any form. */
 static bool
 line_ends(struct slice section)
 {

@@ -1,11 +1,11 @@
-/* framing.c - the fields that frame a message and govern its connection. */
+/* framing.c - the fields that frame a message and control its connection. */
 #include "http/framing.h"
 
 #include "http/bytes.h"
 #include "http/names.h"
 #include "http/target.h"
 
-/* What the framing fields of a head say, requests and answers alike. */
+/* What the framing fields of a head say, for requests and answers. */
 struct framing_fields {
 	const struct field *length, *coding, *host, *expect, *upgrade;
 	unsigned length_count, coding_count, host_count, expect_count, upgrade_count;
@@ -20,7 +20,7 @@ note(const struct field *field, const struct field **first, unsigned *count)
 		*first = field;
 }
 
-/* Mark the fields of this name as dropped: Connection has listed them. */
+/* Mark the fields of this name as dropped, because Connection lists it. */
 static void
 drop_listed(struct fields fields, struct slice name)
 {
@@ -51,7 +51,7 @@ read_connection(struct fields fields, struct slice value, struct framing_fields 
 	return FRAMING_OK;
 }
 
-/* Go over all fields once, noting what frames the message and dropping what is hop-by-hop. */
+/* Go through all fields once: note what frames the message, and drop hop-by-hop fields. */
 static enum framing_error
 read_fields(struct fields fields, struct framing_fields *out)
 {
@@ -88,7 +88,7 @@ read_fields(struct fields fields, struct framing_fields *out)
 	return error;
 }
 
-/* The one framing of a message; where nothing is said, *body stays as it is. */
+/* Set the one framing of a message. If the fields do not say any, *body stays as it is. */
 static enum framing_error
 read_framing(const struct framing_fields *fields, enum http_version version, enum body_kind *body,
     uint64_t *length)
@@ -116,7 +116,7 @@ stays_alive(const struct framing_fields *fields, enum http_version version)
 	return !fields->close && (version != HTTP_1_0 || fields->keep_alive);
 }
 
-/* The first protocol that Upgrade names, where Connection lists it. */
+/* The first protocol in Upgrade, if Connection lists Upgrade. */
 static struct slice
 upgrade_of(const struct framing_fields *fields)
 {
@@ -143,8 +143,8 @@ read_request(
 		out->host = fields->host->value;
 	}
 	if (version == HTTP_1_0)
-		return FRAMING_OK; /* it knows neither Expect (RFC 9110 section 10.1.1) nor Upgrade
-				    */
+		return FRAMING_OK; /* HTTP/1.0 has neither Expect (RFC 9110 section 10.1.1) nor
+				      Upgrade */
 	if (fields->expect_count > 0) {
 		if (fields->expect_count > 1 ||
 		    !slice_equal_nocase(fields->expect->value, SLICE("100-continue")))
@@ -183,7 +183,7 @@ request_framing(struct request_head *head, struct request_framing *out)
 	    (struct fields){head->fields, head->field_count}, version_of(head->minor), out);
 }
 
-/* Content never follows these, whatever their fields say (RFC 9112 section 6.3). */
+/* These never have content, whatever their fields say (RFC 9112 section 6.3). */
 static bool
 has_no_content(unsigned status, enum method_id method)
 {

@@ -7,31 +7,31 @@
 
 enum framing_error {
 	FRAMING_OK,
-	FRAMING_BAD_LENGTH,	/* several, not digits alone, or over 2^63 - 1 */
+	FRAMING_BAD_LENGTH,	/* several, not only digits, or more than 2^63 - 1 */
 	FRAMING_BAD_CODING,	/* Transfer-Encoding other than one "chunked", or in HTTP/1.0 */
 	FRAMING_CONFLICT,	/* both */
-	FRAMING_BAD_HOST,	/* none or several in 1.1, or no valid authority */
-	FRAMING_BAD_CONNECTION, /* a member of Connection is no token, or there are too many */
+	FRAMING_BAD_HOST,	/* HTTP/1.1 with none or several, or no valid authority */
+	FRAMING_BAD_CONNECTION, /* a member of Connection is not a token, or there are too many */
 	FRAMING_BAD_EXPECT,	/* 417: an expectation other than 100-continue */
-	FRAMING_BAD_UPGRADE,	/* an answer of 101 that names no protocol */
+	FRAMING_BAD_UPGRADE,	/* an answer of 101 names no protocol */
 };
 
 struct request_framing {
 	enum body_kind body;  /* BODY_NONE, BODY_LENGTH or BODY_CHUNKED */
 	uint64_t length;      /* bytes, with BODY_LENGTH */
-	bool keep_alive;      /* the client lets the connection live on (RFC 9112 section 9.3) */
+	bool keep_alive;      /* the client keeps the connection open (RFC 9112 section 9.3) */
 	bool expect_continue; /* only in 1.1 */
-	struct slice host;    /* the Host field's value; empty when 1.0 sent none */
-	struct slice upgrade; /* first protocol of Upgrade when Connection lists upgrade, in 1.1;
-				 else empty */
+	struct slice host;    /* the Host field's value; empty when HTTP/1.0 sent none */
+	struct slice upgrade; /* HTTP/1.1: the first protocol in Upgrade, if Connection lists
+				 Upgrade; else empty */
 };
 
 /*
- * Read framing and connection of a request, and mark as dropped every field that
- * must not travel on: hop-by-hop fields (Connection, Keep-Alive, Proxy-Connection,
- * Proxy-Authenticate, Proxy-Authorization, TE, Transfer-Encoding, Upgrade,
- * HTTP2-Settings), those that Connection lists, Content-Length, Host and Expect
- * (the gateway writes its own). Content-Length: 0 gives BODY_LENGTH with 0.
+ * Read the framing and the connection options of a request, and mark as dropped all fields that
+ * must not be forwarded: hop-by-hop fields (Connection, Keep-Alive, Proxy-Connection,
+ * Proxy-Authenticate, Proxy-Authorization, TE, Transfer-Encoding, Upgrade, HTTP2-Settings), the
+ * fields that Connection lists, and Content-Length, Host and Expect (the gateway writes its own).
+ * Content-Length: 0 gives BODY_LENGTH with 0.
  */
 enum framing_error request_framing(struct request_head *head, struct request_framing *out);
 
@@ -45,7 +45,7 @@ enum framing_error request_fields_framing(
 struct response_framing {
 	enum body_kind body; /* any */
 	uint64_t length;     /* with BODY_LENGTH; and when length_known */
-	bool length_known;   /* Content-Length was sent, also where no body follows (HEAD, 304) */
+	bool length_known;   /* Content-Length was sent, even if no body follows (HEAD, 304) */
 	bool keep_alive;
 	struct slice upgrade; /* with 101 */
 };

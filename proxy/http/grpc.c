@@ -48,7 +48,7 @@ grpc_kind_of_fields(const struct fields *fields, struct slice *content_type)
 
 #define NUMBER_MAX 99999999 /* eight digits */
 
-/* Finest first, from milliseconds on. */
+/* The finest unit first, beginning with milliseconds. */
 static const struct {
 	char unit;
 	uint64_t ms;
@@ -179,7 +179,7 @@ grpc_end_fields(struct grpc_end *end, enum grpc_status status, struct slice mess
 
 /* ---- messages ---- */
 
-#define PREFIX_LEN 5 /* a byte of flags, four of length, the highest first */
+#define PREFIX_LEN 5 /* a byte of flags, then four bytes of length, most significant first */
 
 void
 grpc_messages_follow(struct grpc_messages *messages, struct slice sent)

@@ -11,10 +11,10 @@ enum grpc_kind {
 	GRPC_WEB,   /* application/grpc-web or -web-text: for browsers, over any HTTP */
 };
 
-/* Which of them a Content-Type names: its name, then the end, '+' or ';'. */
+/* Which of them a Content-Type names; the name is followed by the end, '+' or ';'. */
 enum grpc_kind grpc_kind_of(struct slice content_type);
 
-/* The same of a message, from its one Content-Type, which *content_type becomes. */
+/* The same for a message with exactly one Content-Type, which is put into *content_type. */
 enum grpc_kind grpc_kind_of_fields(const struct fields *fields, struct slice *content_type);
 
 /* ---- deadlines ---- */
@@ -23,12 +23,14 @@ enum grpc_kind grpc_kind_of_fields(const struct fields *fields, struct slice *co
 
 /*
  * Read a grpc-timeout: at most eight digits and a unit of H, M, S, m, u, n. *ms is rounded up, so
- * that only 0 is 0. False when it is none.
+ * that only 0 gives 0. False when it has another form.
  */
 bool grpc_timeout_parse(struct slice text, uint64_t *ms);
 
-/* Write one of at least this many milliseconds, in the finest unit that eight digits can hold.
- * Returns its length. What is longer than 99999999 hours becomes that. */
+/*
+ * Write a grpc-timeout of at least this many milliseconds, in the finest unit that needs at most
+ * eight digits. Returns its length. 99999999 hours is the most.
+ */
 size_t grpc_timeout_format(uint64_t ms, char out[GRPC_TIMEOUT_MAX]);
 
 /* ---- statuses ---- */
@@ -46,19 +48,19 @@ enum grpc_status {
 	GRPC_UNAUTHENTICATED = 16,
 };
 
-/* What a client makes of an answer of HTTP with this status that has no grpc-status. */
+/* The status that a client assumes for an HTTP answer of this status without a grpc-status. */
 enum grpc_status grpc_status_of(unsigned http_status);
 
 /* All statuses are smaller. */
 #define GRPC_STATUS_COUNT 17
 
-/* The status that a grpc-status field says; GRPC_UNKNOWN when it says none. */
+/* The status in a grpc-status field; GRPC_UNKNOWN when the field has no valid one. */
 unsigned grpc_status_read(struct slice text);
 
 /* The longest message that is sent, in bytes before it is escaped; the rest is left out. */
 #define GRPC_MESSAGE_MAX 340
 
-/* The room that grpc_end_fields takes. */
+/* Room for the result of grpc_end_fields. */
 struct grpc_end {
 	struct field fields[2];
 	char status[2];
@@ -66,29 +68,31 @@ struct grpc_end {
 };
 
 /*
- * The fields by which a call ends, grpc-status and grpc-message. They lie in *end, which must not
- * move. An empty message has no field.
+ * The fields that end a call: grpc-status and grpc-message. They lie in *end, which must not move.
+ * An empty message gets no field.
  */
 struct fields grpc_end_fields(struct grpc_end *end, enum grpc_status status, struct slice message);
 
-/* Escape a text for grpc-message: "%XX" for '%', for what is not visible ASCII or space, and for a
- * space at either end, which no field's value may have. Returns the length; out has room for three
- * times text.len. */
+/*
+ * Escape a text for grpc-message. '%', and all that is not visible ASCII or space, becomes "%XX";
+ * so does a space at either end, since no field value may begin or end with one. Returns the
+ * length; out has room for three times text.len.
+ */
 size_t grpc_message_escape(struct slice text, char *out);
 
 /* ---- messages ---- */
 
 /*
- * How far one direction of a gRPC stream has come. Only the prefixes are looked at: one byte of
- * flags, four of length. Zeroed, it stands before the first message.
+ * The position in one direction of a gRPC stream. Only prefixes are read: one byte of flags, four
+ * of length. Zeroed, it is before the first message.
  */
 struct grpc_messages {
-	uint32_t left; /* of the message that is under way, bytes; while seen is not 0: what has
-			  come of its length */
-	unsigned char seen; /* bytes of a prefix that is under way; 0: none is */
+	uint32_t left; /* bytes left of the current message; while seen is not 0: what has come of
+			  its length */
+	unsigned char seen; /* bytes of the current prefix that have come; 0: none */
 };
 
-/* Go on over bytes that were sent. */
+/* Advance over bytes that were sent. */
 void grpc_messages_follow(struct grpc_messages *messages, struct slice sent);
 
 /* True when the next byte is the first one of a message. Then trailers of our own may follow. */

@@ -1,9 +1,9 @@
-/* h2_encode.c - messages written as field blocks. */
+/* h2_encode.c - writes messages as field blocks. */
 #include "http/h2_encode.h"
 
 #include "http/hpack.h"
 
-/* Bytes by which a literal with a name of the static table may be longer than its text. */
+/* How many more bytes than its text a literal may need, if its name is in the static table. */
 #define LITERAL_EXTRA 16
 
 static void
@@ -18,8 +18,8 @@ write_length(struct writer *writer, uint64_t length)
 }
 
 /*
- * Path and query as one text. A kept request has them one behind the other; if they are not, they
- * are put together at the end of the writer's room, which the field does not reach.
+ * Path and query as one text. In a kept request they are adjacent. If they are not, they are joined
+ * at the end of the writer's room, which the field does not reach.
  */
 static void
 write_path(struct writer *writer, struct slice path, struct slice query)
@@ -67,7 +67,7 @@ h2_encode_request(
 	if (request->authority.len > 0)
 		hpack_write_named(writer, HPACK_AUTHORITY, request->authority);
 	write_path(writer, request->path, request->query);
-	/* Lines do not tell which of them came as never indexed, so none may be indexed. */
+	/* Lines do not say which fields came as never indexed, so all of them are written so. */
 	while (field_line_next(&lines, &field))
 		if (!upgrade || !slice_equal_nocase(field.name, SLICE("sec-websocket-key")))
 			hpack_write_never_indexed(writer, field.name, field.value);
@@ -106,7 +106,7 @@ h2_encode_response(
 		return;
 	}
 	hpack_write_fields(writer, &response->fields);
-	/* An answer that ends with its head needs no length, and gRPC's has none. */
+	/* An answer that ends with its head needs no length, and an answer of gRPC has none. */
 	if (response->length_known || (response->content == CONTENT_LENGTH && response->length > 0))
 		write_length(writer, response->length);
 }

@@ -1,19 +1,21 @@
-/* h2_encode.h - requests, answers and trailers as field blocks of HTTP/2, written into a buffer of
- * the caller's (RFC 9113 section 8). */
+/*
+ * h2_encode.h - writes requests, answers and trailers as field blocks of HTTP/2 (RFC 9113 section
+ * 8), into a buffer of the caller.
+ */
 #ifndef JOBGATE_HTTP_H2_ENCODE_H
 #define JOBGATE_HTTP_H2_ENCODE_H
 
 #include "http/write.h"
 
 /*
- * All append to a writer; what does not fit sets writer->full. Names are written in lower case,
- * dropped fields are left out. hpack_write_fields writes trailers.
+ * All of them append to a writer; what does not fit sets writer->full. Names are written in lower
+ * case, and dropped fields are left out. hpack_write_fields writes trailers.
  */
 
 /*
- * A request for a backend: pseudo-fields, the fields of `lines` (see upstream_ops.begin), and those
+ * A request for a backend: pseudo-fields, the fields in `lines` (see upstream_ops.begin), and those
  * made from the other members. With request->upgrade it is an extended CONNECT (RFC 8441), without
- * content. secure: the backend's connection is TLS.
+ * content. secure: the connection to the backend uses TLS.
  */
 void h2_encode_request(
     struct writer *writer, const struct request *request, struct slice lines, bool secure);

@@ -1,7 +1,7 @@
-/* h2_fields.c - what a list of fields must keep to, whatever it is the head of. */
+/* h2_fields.c - the rules that the fields of each head must follow. */
 #include "http/h2_fields.h"
 
-/* The ids of pseudo-fields follow each other, as enum h2_pseudo does. */
+/* The ids of pseudo-fields are consecutive, in the order of enum h2_pseudo. */
 #define PSEUDO(id) _Static_assert(FIELD_PSEUDO_##id - FIELD_PSEUDO_AUTHORITY == H2_##id, #id);
 PSEUDO(METHOD)
 PSEUDO(PATH)
@@ -16,7 +16,7 @@ is_pseudo(enum field_id id)
 	return id >= FIELD_PSEUDO_AUTHORITY && id <= FIELD_PSEUDO_STATUS;
 }
 
-/* Take the pseudo-fields off the beginning. */
+/* Move the pseudo-fields from the beginning of the list to `pseudo`. */
 static bool
 read_pseudo_fields(struct fields *fields, unsigned allowed, struct h2_list *out)
 {

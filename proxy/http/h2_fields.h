@@ -19,13 +19,13 @@ enum h2_pseudo {
 /* Room for a decoded list: as many fields as a head may have, and the pseudo-fields. */
 #define H2_FIELDS_MAX (HEAD_FIELDS_MAX + H2_PSEUDO_COUNT)
 
-/* A list whose pseudo-fields have been taken off. */
+/* A list, split into pseudo-fields and other fields. */
 struct h2_list {
-	struct slice pseudo[H2_PSEUDO_COUNT]; /* {0} where there is none; may be empty */
-	unsigned present;		      /* a bit (1 << id) for each that is there */
-	struct fields fields;		      /* all others, in the same array */
-	size_t cookies;			      /* of them: fields of the name Cookie */
-	size_t bytes; /* about what the list takes in HTTP/1: names, values, 4 for each */
+	struct slice pseudo[H2_PSEUDO_COUNT]; /* {0} if there is none; a value may be empty */
+	unsigned present;     /* a bit (1 << id) for each pseudo-field in the list */
+	struct fields fields; /* all others, in the same array */
+	size_t cookies;	      /* how many of them have the name Cookie */
+	size_t bytes; /* about the size of the list in HTTP/1: names, values, 4 for each field */
 };
 
 static inline bool
@@ -35,26 +35,26 @@ h2_has(const struct h2_list *list, enum h2_pseudo id)
 }
 
 /*
- * Take apart a whole block that is not too large. False: malformed, which is a stream error of type
- * PROTOCOL_ERROR. That is what block->malformed says, a pseudo-field that comes late or twice or is
- * not among `allowed` (bits as in h2_list.present), a field that speaks of a connection, or TE
- * other than "trailers" (RFC 9113 sections 8.2.2 and 8.3).
+ * Split a whole block that is not too large. False: it is malformed, a stream error of type
+ * PROTOCOL_ERROR. It is malformed when block->malformed says so, when a pseudo-field comes late or
+ * twice or is not among `allowed` (bits as in h2_list.present), and when it has a field that is
+ * about the connection, or TE with a value other than "trailers" (RFC 9113 sections 8.2.2 and 8.3).
  */
 bool h2_list_read(const struct hpack_block *block, unsigned allowed, struct h2_list *out);
 
 /*
- * Read trailers from a whole block. Those that may not travel on are marked dropped, see
- * trailers_parse. False: malformed, which a pseudo-field is too, or too large.
+ * Read trailers from a whole block. Those that must not be forwarded are marked dropped, see
+ * trailers_parse. False: too large, or malformed; a pseudo-field makes them malformed, too.
  */
 bool h2_trailers_read(
     const struct hpack_block *block, const char *const *listed, struct fields *out);
 
 /*
- * The content of a message against what its head said of it (RFC 9113 section 8.1.1). A plain
+ * Compares the content of a message with what its head says (RFC 9113 section 8.1.1). A plain
  * value; start with h2_content_of. For a tunnel that is CONTENT_UNKNOWN.
  */
 struct h2_content {
-	uint64_t left; /* bytes still to come, where known */
+	uint64_t left; /* bytes still to come, if known */
 	bool known;
 };
 
@@ -67,7 +67,10 @@ h2_content_of(enum content content, uint64_t length)
 	};
 }
 
-/* DATA with this many bytes, padding left out, has come. False: more than announced, malformed. */
+/*
+ * DATA with this many bytes, without padding, has come. False: more than the head says, so the
+ * message is malformed.
+ */
 static inline bool
 h2_content_take(struct h2_content *content, uint64_t bytes)
 {
@@ -79,7 +82,7 @@ h2_content_take(struct h2_content *content, uint64_t bytes)
 	return true;
 }
 
-/* The stream has ended. False: less than announced, malformed. */
+/* The stream has ended. False: less came than the head says, so the message is malformed. */
 static inline bool
 h2_content_whole(const struct h2_content *content)
 {

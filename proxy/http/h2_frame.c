@@ -1,15 +1,18 @@
-/* h2_frame.c - reading frames: one table says what a head of each type may say. */
+/* h2_frame.c - reads frames. One table has the rules for the head of each type. */
 #include "http/h2_frame.h"
 
 #include <endian.h>
 
-#define PRIORITY_LEN 5 /* exclusive bit and stream, weight */
+#define PRIORITY_LEN 5 /* exclusive bit and stream; weight */
 #define SETTING_LEN 6
 
 enum place { ON_STREAM, ON_CONNECTION, ANYWHERE, NOWHERE };
 
-/* RFC 9113 section 6: where a type belongs, how long it is, and how far a wrong length reaches
- * (section 4.2). The wrong place is a connection's PROTOCOL_ERROR. */
+/*
+ * RFC 9113 section 6: whether a type belongs to streams or to the connection, its length, and
+ * whether a wrong length is an error of the stream or of the connection (section 4.2). A frame in
+ * the wrong place is a PROTOCOL_ERROR of the connection.
+ */
 struct rule {
 	enum place place;
 	uint32_t length_min, length_max, length_step;

@@ -1,5 +1,7 @@
-/* h2_frame.h - frames of HTTP/2: their heads, what each type may look like, and small ones whole
- * (RFC 9113 sections 4 and 6). */
+/*
+ * h2_frame.h - frames of HTTP/2: their heads, the rules for each type, and small frames as a whole
+ * (RFC 9113 sections 4 and 6).
+ */
 #ifndef JOBGATE_HTTP_H2_FRAME_H
 #define JOBGATE_HTTP_H2_FRAME_H
 
@@ -11,7 +13,7 @@
 #define H2_PREFACE_LEN (sizeof(H2_PREFACE) - 1)
 
 #define H2_FRAME_HEAD_LEN 9	     /* bytes */
-#define H2_FRAME_SIZE_DEFAULT 16384  /* bytes; of a payload, also the least of what is allowed */
+#define H2_FRAME_SIZE_DEFAULT 16384  /* bytes; also the smallest allowed limit of a payload */
 #define H2_FRAME_SIZE_LIMIT 0xffffff /* the most of what is allowed */
 #define H2_WINDOW_DEFAULT 65535	     /* bytes */
 #define H2_WINDOW_LIMIT 0x7fffffff   /* bytes */
@@ -28,7 +30,7 @@ enum h2_frame_type {
 	H2_GOAWAY = 0x7,
 	H2_WINDOW_UPDATE = 0x8,
 	H2_CONTINUATION = 0x9,
-	H2_PRIORITY_UPDATE = 0x10, /* RFC 9218; as all types that are not known: ignored */
+	H2_PRIORITY_UPDATE = 0x10, /* RFC 9218; ignored, as are all unknown types */
 };
 
 enum h2_flag {
@@ -61,13 +63,13 @@ enum h2_error {
 struct h2_frame {
 	uint32_t length;     /* of the payload, bytes */
 	uint32_t stream;     /* 0 to H2_STREAM_LIMIT */
-	unsigned char type;  /* of enum h2_frame_type, or another one */
+	unsigned char type;  /* an enum h2_frame_type, or another number */
 	unsigned char flags; /* of enum h2_flag, or others */
 };
 
 enum h2_scope {
 	H2_FINE,
-	H2_STREAM_BAD, /* RST_STREAM with the error; a connection error is always allowed, too */
+	H2_STREAM_BAD,	   /* RST_STREAM with the error; GOAWAY is always allowed instead */
 	H2_CONNECTION_BAD, /* GOAWAY with the error, then close */
 };
 
@@ -89,36 +91,40 @@ h2_frame_has(const struct h2_frame *frame, enum h2_flag flag)
 }
 
 /*
- * Check what a head says by itself, before any byte of the payload is there: its length, also
- * against our SETTINGS_MAX_FRAME_SIZE, and whether it belongs to a stream or to the connection.
- * PUSH_PROMISE is always an error: clients must not send it, and our SETTINGS tell backends not
- * to. A type that is not known is fine: ignore its payload (section 4.1). What depends on a
- * stream's state, and that only CONTINUATION follows an unfinished block, is the caller's to check.
+ * Check a head by itself, before any byte of the payload has come: its length, also against our
+ * SETTINGS_MAX_FRAME_SIZE, and whether it belongs to a stream or to the connection. PUSH_PROMISE is
+ * always an error: clients must not send it, and our SETTINGS forbid it to backends. An unknown
+ * type is correct: ignore its payload (section 4.1). The caller checks what depends on the state of
+ * a stream, and that an unfinished block is followed only by CONTINUATION.
  */
 struct h2_check h2_frame_check(const struct h2_frame *frame, uint32_t size_max);
 
 /*
- * DATA and HEADERS may have a pad length and a priority before what they carry: 0 to 6 bytes. The
- * frame passed h2_frame_check, so it has them.
+ * How many bytes of DATA or HEADERS come before the content: a pad length and a priority, 0 to 6
+ * bytes. h2_frame_check has made sure that the frame has them.
  */
 uint32_t h2_prefix_len(const struct h2_frame *frame);
 
 /*
- * Check those h2_prefix_len bytes; *content is how many bytes follow them before the padding.
- * Padding that does not fit is an error, as is a stream that depends on itself (RFC 7540 section
- * 5.3.1). Nothing else of a priority counts; that padding is zeros is not checked (section 6.1).
+ * Check those h2_prefix_len bytes; *content is how many bytes follow them before the padding. It is
+ * an error if the padding does not fit, or if a stream depends on itself (RFC 7540 section 5.3.1).
+ * Otherwise priorities are ignored. Padding is not checked to be zeros (section 6.1).
  */
 struct h2_check h2_prefix_read(const struct h2_frame *frame, const char *prefix, uint32_t *content);
 
 /* PRIORITY (section 6.3): 5 bytes at payload, checked and ignored. */
 struct h2_check h2_priority_check(const struct h2_frame *frame, const char *payload);
 
-/* RST_STREAM (section 6.4): 4 bytes at payload. Error codes that are not known count as
- * H2_INTERNAL_ERROR (section 7). */
+/*
+ * RST_STREAM (section 6.4): 4 bytes at payload. Unknown error codes count as H2_INTERNAL_ERROR
+ * (section 7).
+ */
 enum h2_error h2_rst_stream_read(const char *payload);
 
-/* WINDOW_UPDATE (section 6.9): 4 bytes at payload; an increment of 0 is an error of its stream, or
- * of the connection where it stands for that. */
+/*
+ * WINDOW_UPDATE (section 6.9): 4 bytes at payload. An increment of 0 is an error of its stream, or
+ * of the connection if it is for the connection.
+ */
 struct h2_check h2_window_update_read(
     const struct h2_frame *frame, const char *payload, uint32_t *increment);
 
@@ -160,40 +166,46 @@ struct h2_settings {
 void h2_settings_init(struct h2_settings *settings);
 
 /*
- * Take over a SETTINGS frame without ACK, whose payload is whole and passed h2_frame_check. Ids
- * that are not known are ignored; later values of an id replace earlier ones. Errors are connection
- * errors, and settings is of no more use then. from_server: a server must not enable push (section
- * 6.5.2).
+ * Take the values of a SETTINGS frame without ACK, whose payload is complete and has passed
+ * h2_frame_check. Unknown ids are ignored; later values of an id replace earlier ones. Errors are
+ * connection errors, after which settings must not be used. from_server: a server must not enable
+ * push (section 6.5.2).
  */
 struct h2_check h2_settings_read(
     struct h2_settings *settings, struct slice payload, bool from_server);
 
 /* ---- flow control (sections 5.2 and 6.9) ---- */
 
-/* A window of ours to send in; SETTINGS can make it negative. */
+/* Our window for sending; SETTINGS can make it negative. */
 
-/* Add a WINDOW_UPDATE's increment. False, with *window as it was, above H2_WINDOW_LIMIT: a
- * FLOW_CONTROL_ERROR of the stream, or of the connection. */
+/*
+ * Add a WINDOW_UPDATE's increment. False, without a change, if the sum is above H2_WINDOW_LIMIT: a
+ * FLOW_CONTROL_ERROR of the stream, or of the connection.
+ */
 bool h2_window_add(int32_t *window, uint32_t increment);
 
-/* SETTINGS_INITIAL_WINDOW_SIZE went from one value to another (section 6.9.2): shift the window of
- * a stream. False, with *window as it was, above H2_WINDOW_LIMIT: a connection's
- * FLOW_CONTROL_ERROR. */
+/*
+ * SETTINGS_INITIAL_WINDOW_SIZE has changed from one value to another (section 6.9.2): shift the
+ * window of a stream. False, without a change, if the result is above H2_WINDOW_LIMIT: a
+ * FLOW_CONTROL_ERROR of the connection.
+ */
 bool h2_window_shift(int32_t *window, uint32_t from, uint32_t to);
 
 /* ---- writing ---- */
 
-/* Write a frame's head at out; for frames whose length is known only afterwards, too. */
+/* Write a frame's head at out; also for frames whose length is known only later. */
 void h2_frame_put(char out[H2_FRAME_HEAD_LEN], const struct h2_frame *frame);
 
-/* These append whole frames to a writer (write.h): what does not fit is left out whole and sets
- * `full`. */
+/*
+ * These append whole frames to a writer (write.h). A frame that does not fit is left out as a whole
+ * and sets `full`.
+ */
 struct h2_setting {
 	uint16_t id; /* of enum h2_setting_id */
 	uint32_t value;
 };
 
-/* A head alone; the payload goes behind it by other means. */
+/* A head alone; the caller sends the payload after it. */
 void h2_write_frame_head(struct writer *writer, enum h2_frame_type type, unsigned flags,
     uint32_t stream, uint32_t length);
 void h2_write_settings(struct writer *writer, const struct h2_setting *settings, size_t count);
@@ -204,7 +216,7 @@ void h2_write_window_update(struct writer *writer, uint32_t stream, uint32_t inc
 void h2_write_goaway(struct writer *writer, uint32_t last, enum h2_error error, struct slice debug);
 
 /*
- * A whole field block as HEADERS and, where it is longer than size_max (the peer's
+ * A whole field block as HEADERS and, if it is longer than size_max (the peer's
  * SETTINGS_MAX_FRAME_SIZE), CONTINUATION frames. flags: H2_END_STREAM or 0.
  */
 void h2_write_block(

@@ -1,4 +1,4 @@
-/* h2_request.c - between field blocks and requests. */
+/* h2_request.c - makes requests from field blocks. */
 #include "http/h2_request.h"
 
 #include "http/framing.h"
@@ -8,11 +8,13 @@
 #define ALLOWED \
 	(BIT(H2_METHOD) | BIT(H2_SCHEME) | BIT(H2_AUTHORITY) | BIT(H2_PATH) | BIT(H2_PROTOCOL))
 
-/* What an ordinary request and an extended CONNECT must have, and a plain CONNECT must not. */
+/* Ordinary requests and extended CONNECT must have these; plain CONNECT must not. */
 #define OF_ORDINARY (BIT(H2_SCHEME) | BIT(H2_PATH))
 
-/* Does the list have the pseudo-fields that its method asks for, and no others (RFC 9113 sections
- * 8.3.1 and 8.5, RFC 8441 section 4)? */
+/*
+ * True when the list has exactly the pseudo-fields that its method needs (RFC 9113 sections 8.3.1
+ * and 8.5, RFC 8441 section 4).
+ */
 static bool
 has_right_pseudo_fields(const struct h2_list *list, enum method_id method)
 {
@@ -26,7 +28,7 @@ has_right_pseudo_fields(const struct h2_list *list, enum method_id method)
 	return (list->present & OF_ORDINARY) == OF_ORDINARY && list->pseudo[H2_PATH].len > 0;
 }
 
-/* How long the content is. False: what Content-Length says cannot be. */
+/* Set the length of the content. False: the Content-Length is impossible. */
 static bool
 set_content(
     struct request *request, const struct request_framing *framing, bool end_stream, bool tunnel)
@@ -43,7 +45,7 @@ set_content(
 	return true;
 }
 
-/* Fields that come as several count as one where they are joined. */
+/* Several fields that will be joined count as one. */
 static enum request_error
 check_limits(const struct h2_list *list, const struct head_limits *limits)
 {
@@ -57,8 +59,8 @@ check_limits(const struct h2_list *list, const struct head_limits *limits)
 }
 
 /*
- * The parts of a target as HTTP/1 would have them: in HTTP/2 they come as the pieces of an absolute
- * form, or as CONNECT's authority.
+ * Make the target that HTTP/1 would have. In HTTP/2 it comes as the parts of an absolute form, or
+ * as the authority of CONNECT.
  */
 static enum request_error
 make_target(const struct h2_list *list, struct target *out)
@@ -101,8 +103,10 @@ set_target(
 	return error;
 }
 
-/* Append a crumb to what is joined so far. An empty one adds nothing: behind "; " it would leave
- * white space at the value's end. */
+/*
+ * Append a crumb to those joined so far. An empty one adds nothing: after "; " it would leave white
+ * space at the end of the value.
+ */
 static void
 join_cookie(struct field *cookie, struct slice crumb, const char *begin, struct writer *room)
 {
@@ -119,8 +123,8 @@ join_cookie(struct field *cookie, struct slice crumb, const char *begin, struct 
 }
 
 /*
- * Join the crumbs of Cookie, in the place of the first one (RFC 9113 section 8.2.3): otherwise a
- * backend of HTTP/1 would see several Cookie fields. False: no room.
+ * Join the crumbs of Cookie in the place of the first one (RFC 9113 section 8.2.3), because a
+ * backend that speaks HTTP/1 would get several Cookie fields otherwise. False: no room.
  */
 static bool
 join_cookies(struct fields *fields, struct writer *room)
@@ -146,7 +150,7 @@ join_cookies(struct fields *fields, struct writer *room)
 	return !room->full;
 }
 
-/* What follows is a WebSocket: the request is what it is in HTTP/1. */
+/* A WebSocket follows: make the request the same as in HTTP/1. */
 static void
 become_upgrade(struct request *request)
 {
@@ -156,7 +160,10 @@ become_upgrade(struct request *request)
 			request->fields.items[i].dropped = true;
 }
 
-/* All that makes a list malformed. *refused: why its framing is refused nevertheless. */
+/*
+ * Apply the rules whose violation makes a list malformed. *refused: why its framing is refused
+ * although it is well-formed.
+ */
 static bool
 is_well_formed(struct request *request, struct h2_list *list, bool end_stream,
     struct request_framing *framing, enum request_error *refused)

@@ -1,9 +1,9 @@
-/* h2_response.c - between field blocks and answers. */
+/* h2_response.c - makes answers from field blocks. */
 #include "http/h2_response.h"
 
 #include "http/framing.h"
 
-/* Three digits, 100 to 599, as in HTTP/1; never 101 (RFC 9113 section 8.6). */
+/* Three digits, 100 to 599, as in HTTP/1, but never 101 (RFC 9113 section 8.6). */
 static bool
 read_status(struct slice text, unsigned *out)
 {
@@ -15,8 +15,10 @@ read_status(struct slice text, unsigned *out)
 	return true;
 }
 
-/* An answer to an extended CONNECT that opens the tunnel (RFC 8441 section 4). A Content-Length
- * that it has means nothing (RFC 9110 section 9.3.6). */
+/*
+ * An answer to an extended CONNECT that opens the tunnel (RFC 8441 section 4). Its Content-Length,
+ * if any, has no meaning (RFC 9110 section 9.3.6).
+ */
 static void
 become_tunnel(struct response *out, struct slice upgrade)
 {
@@ -26,7 +28,7 @@ become_tunnel(struct response *out, struct slice upgrade)
 	out->content = CONTENT_UNKNOWN;
 }
 
-/* How long the content is. False: what Content-Length says cannot be. */
+/* Set the length of the content. False: the Content-Length is impossible. */
 static bool
 set_content(struct response *out, const struct response_framing *framing, bool end_stream)
 {

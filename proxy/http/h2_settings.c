@@ -1,4 +1,4 @@
-/* h2_settings.c - what a peer's SETTINGS may say. */
+/* h2_settings.c - checks a peer's SETTINGS. */
 #include <endian.h>
 
 #include "http/h2_frame.h"
@@ -26,7 +26,7 @@ check_that(bool condition, enum h2_error error)
 	return condition ? fine : (struct h2_check){H2_CONNECTION_BAD, error};
 }
 
-/* Section 6.5.2: a server may only say that it does not push, which goes without saying. */
+/* Section 6.5.2: a server may only say that it does not push, which changes nothing. */
 static struct h2_check
 set_push(struct h2_settings *settings, uint32_t value, bool from_server)
 {
@@ -34,7 +34,7 @@ set_push(struct h2_settings *settings, uint32_t value, bool from_server)
 	return check_that(value <= (from_server ? 0 : 1), H2_PROTOCOL_ERROR);
 }
 
-/* RFC 8441 section 3: what was allowed once stays allowed. */
+/* RFC 8441 section 3: once allowed, it stays allowed. */
 static struct h2_check
 set_connect(struct h2_settings *settings, uint32_t value)
 {
@@ -44,7 +44,7 @@ set_connect(struct h2_settings *settings, uint32_t value)
 	return check_that(value <= 1 && !withdrawn, H2_PROTOCOL_ERROR);
 }
 
-/* RFC 9218 section 2.1: the first frame says it for good. */
+/* RFC 9218 section 2.1: the value of the first frame must not change later. */
 static struct h2_check
 set_no_priorities(struct h2_settings *settings, uint32_t value)
 {

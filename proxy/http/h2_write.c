@@ -27,7 +27,10 @@ h2_frame_put(char out[H2_FRAME_HEAD_LEN], const struct h2_frame *frame)
 	put_32(out + 5, frame->stream);
 }
 
-/* A frame's head, when the whole frame has room; returns where the payload goes, or NULL. */
+/*
+ * Write a frame's head if there is room for the whole frame. Returns where the payload goes, or
+ * NULL.
+ */
 static char *
 begin(
     struct writer *writer, enum h2_frame_type type, unsigned flags, uint32_t stream, size_t length)
@@ -115,7 +118,7 @@ h2_write_goaway(struct writer *writer, uint32_t last, enum h2_error error, struc
 		memcpy(at, debug.at, debug.len);
 }
 
-/* How long a block is with the heads of its frames. */
+/* The length of a block together with the heads of its frames. */
 static size_t
 framed_len(size_t len, uint32_t size_max)
 {

@@ -1,15 +1,19 @@
-/* head.c - finding and parsing the heads of requests and answers. */
+/* head.c - finds and parses the heads of requests and answers. */
 #include "http/head.h"
 
 #include "http/bytes.h"
 
-/* What a request line holds besides its target: a method of reasonable length, two spaces, the
- * version. */
+/*
+ * The other parts of a request line, besides its target: a method of reasonable length, two spaces,
+ * the version.
+ */
 #define METHOD_MAX 64
 #define START_LINE_EXTRA (METHOD_MAX + 2 + 8)
 
-/* A line of the head, from `line` to its LF at `lf`: must end in CR LF and hold no other CR and no
- * NUL. */
+/*
+ * Check a line of the head, from `line` to its LF at `lf`: it must end in CR LF, and have no other
+ * CR and no NUL.
+ */
 static bool
 line_is_clean(struct slice bytes, size_t line, size_t lf)
 {
@@ -19,7 +23,7 @@ line_is_clean(struct slice bytes, size_t line, size_t lf)
 	       memchr(bytes.at + line, 0, lf - line) == NULL;
 }
 
-/* What has come of a line that is not complete: a CR may stand only at its very end. */
+/* Check the beginning of a line that is not complete yet: a CR is allowed only at its end. */
 static bool
 partial_is_clean(struct slice bytes, size_t line)
 {
@@ -32,7 +36,7 @@ partial_is_clean(struct slice bytes, size_t line)
 	return (cr == NULL || cr == rest.at + rest.len - 1) && memchr(rest.at, 0, rest.len) == NULL;
 }
 
-/* Too long already, though not complete? */
+/* True when it is already too long, although it is not complete. */
 static enum head_status
 check_room(struct slice bytes, size_t start, size_t scanned, bool is_request,
     const struct head_limits *limits)
@@ -50,7 +54,7 @@ enum head_status
 head_find(struct slice bytes, bool is_request, const struct head_limits *limits, uint32_t *scanned,
     size_t *start, size_t *end)
 {
-	/* *scanned stands at the beginning of the first line not known to be complete. */
+	/* *scanned is the beginning of the first line that may be incomplete. */
 	size_t line = *scanned;
 
 	*start = is_request && bytes.len >= 2 && memcmp(bytes.at, "\r\n", 2) == 0 ? 2 : 0;
@@ -113,7 +117,7 @@ method_parse(struct slice text, enum method_id *out)
 	return true;
 }
 
-/* "HTTP/1.1" or "HTTP/1.0"; another version that is well-formed is told apart from garbage. */
+/* "HTTP/1.1" or "HTTP/1.0". Another well-formed version has a status of its own. */
 static enum head_status
 parse_version(struct slice text, unsigned *minor)
 {
@@ -127,7 +131,8 @@ parse_version(struct slice text, unsigned *minor)
 }
 
 /*
- * The first line of head without its CR LF, and what comes after it. The head is known to have one.
+ * The first line of head without its CR LF, and what comes after it. The head has at least one
+ * line.
  */
 static struct slice
 first_line(struct slice head, struct slice *rest)
@@ -164,7 +169,9 @@ parse_request_line(struct slice line, const struct head_limits *limits, struct r
 	return HEAD_COMPLETE;
 }
 
-/* The section must be lines that end in CR LF, the last one empty: what head_find has found. */
+/*
+ * The section consists of lines that end in CR LF, the last one empty, as head_find has found it.
+ */
 static bool
 is_section(struct slice head)
 {
@@ -186,7 +193,7 @@ head_parse_request(struct slice head, const struct head_limits *limits, struct r
 	return fields_parse(section, out->fields, limits->fields, &out->field_count);
 }
 
-/* "HTTP/1.1 200 OK"; the space before an empty reason is missing from some servers' answers. */
+/* "HTTP/1.1 200 OK"; some servers leave out the space before an empty reason. */
 static enum head_status
 parse_status_line(struct slice line, struct response_head *out)
 {

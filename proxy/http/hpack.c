@@ -1,11 +1,14 @@
-/* hpack.c - decoding field blocks. */
+/* hpack.c - decodes field blocks. */
 #include "http/hpack.h"
 
 #include "http/head.h"
 #include "http/huffman.h"
 #include "http/names.h"
 
-/* What a field begins with (RFC 7541 section 6), and the bits of the integer in that byte. */
+/*
+ * The first bits of a field (RFC 7541 section 6), and how many bits of that byte belong to an
+ * integer.
+ */
 #define INDEXED 0x80
 #define INDEXED_BITS 7
 #define WITH_INDEXING 0x40
@@ -18,22 +21,22 @@
 #define HUFFMAN 0x80
 #define STRING_BITS 7
 
-#define INTEGER_BITS 28 /* in the bytes behind the prefix: four of them */
-#define UPDATES_MAX 2	/* the least size since the last block, and the present one (section 4.2) */
+#define INTEGER_BITS 28 /* in the bytes after the prefix: at most four */
+#define UPDATES_MAX 2	/* in a block: the smallest size and the last one (section 4.2) */
 
 struct input {
 	const unsigned char *at, *end;
-	uint32_t string; /* HPACK_CUT within a string: its length */
+	uint32_t string; /* with HPACK_CUT inside a string: its length */
 };
 
-/* A string as it stands in the block. */
+/* A string in the form that it has in the block. */
 struct coded {
 	struct slice bytes;
 	bool huffman;
 };
 
 struct literal {
-	uint32_t index; /* of the name; 0: the name is a string */
+	uint32_t index; /* of the name; 0: the name is a string of its own */
 	struct coded name, value;
 	bool with_indexing, never_indexed;
 };
@@ -63,7 +66,7 @@ hpack_decoder_set_limit(struct hpack_decoder *decoder, unsigned limit)
 	decoder->limit = (uint16_t)limit;
 }
 
-/* An integer with a prefix of this many bits (section 5.1). */
+/* Read an integer with a prefix of this many bits (section 5.1). */
 static inline enum hpack_status
 read_integer(struct input *in, unsigned bits, uint32_t *number)
 {
@@ -111,7 +114,7 @@ read_string(struct input *in, struct coded *out)
 
 /* ---- literals ---- */
 
-/* Decode a string into *room and advance that. */
+/* Decode a string into *room, and move *room past it. */
 static enum huffman_status
 decode_string(const struct coded *coded, char **room, const char *end, struct slice *out)
 {
@@ -131,7 +134,7 @@ decode_string(const struct coded *coded, char **room, const char *end, struct sl
 	return status;
 }
 
-/* The name of another field, which exists. */
+/* The name of another field, which is in one of the tables. */
 static enum huffman_status
 decode_indexed_name(const struct hpack_table *table, uint32_t index, char **room, const char *end,
     struct hpack_decoded *out)
@@ -190,7 +193,9 @@ decode_literal(const struct hpack_table *table, const struct literal *literal, c
 	return status;
 }
 
-/* A field that is not kept: the table may still need it. The storage is free for it. */
+/*
+ * Index a field that is not kept, because the table may still need it. The storage is free for it.
+ */
 static enum hpack_status
 index_unkept(
     struct hpack_table *table, const struct hpack_block *block, const struct literal *literal)
@@ -246,7 +251,10 @@ is_skipping(const struct hpack_decoder *decoder)
 	return decoder->skip > 0 || decoder->value_follows;
 }
 
-/* What is there of the string that is cut is dropped, as its rest will be. False: it is short. */
+/*
+ * Drop what has come of a string that is cut; skip_rest will drop the rest. False: the string is
+ * short.
+ */
 static bool
 begin_skip(struct hpack_decoder *decoder, struct input *in, bool name)
 {
@@ -258,7 +266,7 @@ begin_skip(struct hpack_decoder *decoder, struct input *in, bool name)
 	return true;
 }
 
-/* Drop more of it, and the value behind a name. */
+/* Drop more of the string and, if it was a name, its value. */
 static enum hpack_status
 skip_rest(struct hpack_decoder *decoder, struct input *in)
 {
@@ -269,7 +277,10 @@ skip_rest(struct hpack_decoder *decoder, struct input *in)
 
 	in->at += n;
 	decoder->skip -= n;
-	/* The caller lets go of what was dropped before a value that may be cut is begun. */
+	/*
+	 * Return first, so that the caller frees what was dropped before a value begins that may be
+	 * cut.
+	 */
 	if (n > 0 || decoder->skip > 0 || !decoder->value_follows)
 		return HPACK_OK;
 	status = read_string(in, &ignored);

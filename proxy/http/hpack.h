@@ -14,49 +14,52 @@
 struct hpack_decoder {
 	struct hpack_table table;
 	uint16_t limit;	     /* our SETTINGS_HEADER_TABLE_SIZE */
-	uint16_t update_max; /* the next block must begin with a size update to at most this */
+	uint16_t update_max; /* the size update at the beginning of the next block must be at most
+				this */
 	bool must_update;
-	bool value_follows; /* behind what is skipped, which is a name */
-	uint32_t skip;	    /* bytes of a string that still come and are not needed */
+	bool value_follows; /* the skipped string is a name; its value comes next */
+	uint32_t skip;	    /* bytes of an unneeded string that have not come yet */
 };
 
-/* limit: what our SETTINGS_HEADER_TABLE_SIZE says or leaves at its default, at most
- * HPACK_TABLE_MAX. memory: of its table. */
+/*
+ * limit: our SETTINGS_HEADER_TABLE_SIZE (also if it is the default), at most HPACK_TABLE_MAX.
+ * memory: where its table gets memory.
+ */
 void hpack_decoder_init(struct hpack_decoder *decoder, unsigned limit, struct hpack_memory memory);
 
 /* Frees the table. It may be called twice, and on a zeroed decoder. */
 void hpack_decoder_free(struct hpack_decoder *decoder);
 
 /*
- * Our SETTINGS with another SETTINGS_HEADER_TABLE_SIZE (at most HPACK_TABLE_MAX) were acknowledged.
- * When that is less than the table's maximum, the next block must begin with a size update (RFC
- * 7541 section 4.2), else it is HPACK_BAD.
+ * The peer has acknowledged another SETTINGS_HEADER_TABLE_SIZE of ours (at most HPACK_TABLE_MAX).
+ * If it is less than the table's maximum, the next block must begin with a size update (RFC 7541
+ * section 4.2), else the block is HPACK_BAD.
  */
 void hpack_decoder_set_limit(struct hpack_decoder *decoder, unsigned limit);
 
 enum hpack_status {
 	HPACK_OK,
-	HPACK_CUT,	 /* only without `end`: the bytes end within a field */
-	HPACK_BAD,	 /* COMPRESSION_ERROR: end the connection, the decoder is of no more use */
+	HPACK_CUT, /* only without `end`: the bytes end inside a field */
+	HPACK_BAD, /* COMPRESSION_ERROR: end the connection, and do not use the decoder again */
 	HPACK_NO_MEMORY, /* INTERNAL_ERROR: the same */
 };
 
 /*
- * Decode a block, whole (end: true) or a piece of it. *consumed bytes are dealt with: all of them
- * with HPACK_OK, up to the field that is not whole with HPACK_CUT; the caller puts the next piece
- * behind the rest.
+ * Decode a whole block (end: true), or a piece of it. *consumed is how many bytes were decoded: all
+ * of them with HPACK_OK; with HPACK_CUT, those before the incomplete field. The caller appends the
+ * next piece to the rest.
  *
- * What bounds memory: gather a block that is split over CONTINUATION in its short form, and decode
- * it with `end` once it is whole, so that connections with an unfinished block share one storage.
- * When a gathered block gets longer than the limits allow, set too_large and decode without `end`:
- * only a field that is cut remains to be kept, which is less than HPACK_REST_MAX bytes: what is cut
- * within a longer string is skipped, since no table takes it. For the next piece, set too_large and
- * begun.
+ * To limit memory, gather a block that is split over CONTINUATION in its encoded form, and decode
+ * it with `end` when it is complete. Then all connections with an unfinished block share one
+ * storage. When a gathered block becomes longer than the limits allow, set too_large and decode
+ * without `end`: then only a cut field must be kept, which has less than HPACK_REST_MAX bytes. If
+ * it is cut inside a longer string, that string is skipped, because no table would take it. For the
+ * next piece, set too_large and begun.
  *
- * Strict: integers have at most four bytes after their prefix, size updates stand before the first
- * field and are at most two, index 0 does not exist.
+ * Strict: integers have at most four bytes after their prefix, a block has at most two size
+ * updates, all of them before the first field, and index 0 does not exist.
  */
-#define HPACK_SKIP_MIN (15 * 1024) /* of 30 bits each, so many bytes are 4,096 letters */
+#define HPACK_SKIP_MIN (15 * 1024) /* at up to 30 bits for a letter: at least 4,096 letters */
 #define HPACK_REST_MAX (2 * HPACK_SKIP_MIN + 16)
 
 enum hpack_status hpack_decode(struct hpack_decoder *decoder, struct slice bytes, bool end,
@@ -64,38 +67,41 @@ enum hpack_status hpack_decode(struct hpack_decoder *decoder, struct slice bytes
 
 /* ---- encoding, without a table ---- */
 
-/* What a field needs at most besides the bytes of its name and value. */
+/* The most bytes that a field needs besides those of its name and value. */
 #define HPACK_WRITE_OVERHEAD 16
 
 /*
- * These append to a writer (write.h): what may not fit, with HPACK_WRITE_OVERHEAD, is left
- * out whole and sets `full`.
+ * These append to a writer (write.h). A field that may not fit, with HPACK_WRITE_OVERHEAD, is left
+ * out as a whole and sets `full`.
  *
- * The encoder uses no dynamic table, so a block is a byte string that does not depend on the
- * connection. The first block that is sent on a connection begins with hpack_write_start, which
- * sets the peer's table to 0 bytes: that is valid for each SETTINGS_HEADER_TABLE_SIZE, and the peer
- * may free its table.
+ * The encoder uses no dynamic table, so a block does not depend on the connection. The first block
+ * on a connection begins with hpack_write_start, which sets the peer's table to 0 bytes. This is
+ * valid for each SETTINGS_HEADER_TABLE_SIZE, and lets the peer free its table.
  */
 void hpack_write_start(struct writer *writer);
 
-/* A whole field of the static table (hpack_table.h), such as HPACK_METHOD_GET: one byte. */
+/* A whole field from the static table (hpack_table.h), such as HPACK_METHOD_GET: one byte. */
 void hpack_write_indexed(struct writer *writer, enum hpack_index index);
 
-/* A name of the static table with this value, as a literal that no table takes. */
+/* A name from the static table with this value, as a literal that is not indexed. */
 void hpack_write_named(struct writer *writer, enum hpack_index name, struct slice value);
 
-/* ":status": one byte for the codes of the static table. status is 100 to 999. */
+/* ":status": one byte for the codes in the static table. status is 100 to 999. */
 void hpack_write_status(struct writer *writer, unsigned status);
 
-/* name: its letters are written in lower case, whatever they are; not empty. The static table's
- * name is used where there is one. */
+/*
+ * The name must not be empty; it is written in lower case. If the static table has it, its index is
+ * used.
+ */
 void hpack_write_field(struct writer *writer, struct slice name, struct slice value);
 
-/* The same for a field that came with never_indexed, or whose value is a secret: no hop may put it
- * into a table (RFC 7541 section 6.2.3). */
+/*
+ * The same for a field that came with never_indexed, or whose value is a secret: no proxy may put
+ * it into a table (RFC 7541 section 6.2.3).
+ */
 void hpack_write_never_indexed(struct writer *writer, struct slice name, struct slice value);
 
-/* All fields that are not dropped, each as its never_indexed says. */
+/* All fields that are not dropped; each is written according to its never_indexed. */
 void hpack_write_fields(struct writer *writer, const struct fields *fields);
 
 #endif

@@ -1,4 +1,4 @@
-/* hpack_block.c - what is kept of a block, within its limits. */
+/* hpack_block.c - keeps the fields of a block, within its limits. */
 #include "http/hpack_block.h"
 
 void
@@ -23,8 +23,10 @@ hpack_block_set_too_large(struct hpack_block *block)
 	block->used = 0;
 }
 
-/* A place for one more field with this many bytes, of which `copied` go into the storage; NULL when
- * the block is too large. */
+/*
+ * A place for one more field with this many bytes, of which `copied` bytes go into the storage.
+ * NULL when the block is too large.
+ */
 static inline struct field *
 claim_field(struct hpack_block *block, size_t len, size_t copied)
 {

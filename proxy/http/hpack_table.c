@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define CAPACITY_MIN 256 /* bytes */
-#define ENTRY_BYTES 16	 /* bytes of fields for each entry: less would seldom be of use */
+#define ENTRY_BYTES 16	 /* bytes of fields for each entry; fewer would rarely help */
 #define ENTRIES_MAX (HPACK_TABLE_MAX / HPACK_FIELD_OVERHEAD)
 
 /* clang-format off */
@@ -41,7 +41,7 @@ ring_of(const struct hpack_table *table)
 	return (char *)(table->entries + entries_max(table->capacity));
 }
 
-/* The entry that came in `age` entries before the newest one. */
+/* The entry that came `age` entries before the newest one. */
 static struct hpack_entry *
 entry_at(const struct hpack_table *table, unsigned age)
 {
@@ -54,7 +54,7 @@ entry_size(const struct hpack_entry *entry)
 	return entry->name_len + (unsigned)entry->value_len + HPACK_FIELD_OVERHEAD;
 }
 
-/* Bytes that the ring does not need any more may be a secret. */
+/* Wipe bytes that the ring no longer needs: they may be a secret. */
 static void
 wipe(struct hpack_table *table, unsigned at, size_t len)
 {
@@ -133,7 +133,7 @@ hpack_table_copy(
 	}
 }
 
-/* Bytes of the newest entry; there is room for them. */
+/* Write the bytes of the newest entry; there is room for them. */
 static void
 put_bytes(struct hpack_table *table, struct slice bytes)
 {
@@ -158,7 +158,7 @@ put_entry(struct hpack_table *table, struct hpack_entry entry)
 	table->size = (uint16_t)(table->size + entry_size(&entry));
 }
 
-/* Move the oldest entries first, so that all have the same indexes as before. */
+/* Move the oldest entries first, so that each keeps its index. */
 static void
 move_entries(const struct hpack_table *from, struct hpack_table *to)
 {

@@ -1,14 +1,17 @@
-/* hpack_write.c - encoding field blocks, without a table and without Huffman. */
+/* hpack_write.c - encodes field blocks, without a table and without Huffman codes. */
 #include "http/hpack.h"
 
-/* What a field begins with (RFC 7541 section 6), and the bits of the integer in that byte. */
+/*
+ * The first bits of a field (RFC 7541 section 6), and how many bits of that byte belong to an
+ * integer.
+ */
 #define INDEXED 0x80
 #define WITHOUT_INDEXING 0x00
 #define NEVER_INDEXED 0x10
 #define NAME_BITS 4
 #define STRING_BITS 7
 
-#define NAME_LEN_MAX 27 /* bytes; of a name in the static table */
+#define NAME_LEN_MAX 27 /* the most bytes of a name in the static table */
 #define NAME_ROOM 32	/* bytes */
 
 #define STATIC(index, id, name, value) \
@@ -32,7 +35,7 @@ put_integer(char *at, unsigned pattern, unsigned bits, size_t number)
 	return at;
 }
 
-/* Huffman would save a fifth of the bytes, and cost both ends more than the bytes do. */
+/* Huffman codes would save a fifth of the bytes, but cost both ends more than that is worth. */
 static inline char *
 put_string(char *at, struct slice text)
 {
@@ -99,7 +102,7 @@ hpack_write_status(struct writer *writer, unsigned status)
 	hpack_write_named(writer, HPACK_STATUS_200, (struct slice){digits, sizeof(digits)});
 }
 
-/* Eight bytes, with the upper case letters among them in lower case. */
+/* Copy eight bytes; upper case letters become lower case. */
 static uint64_t
 lower_eight(uint64_t bytes)
 {
@@ -130,7 +133,7 @@ put_lower(char *out, struct slice name)
 	if (name.len >= eight) {
 		for (size_t i = 0; i + eight < name.len; i += eight)
 			copy_lower_eight(out + i, name.at + i);
-		/* The last eight overlap those before. */
+		/* The last eight overlap the ones before. */
 		copy_lower_eight(out + name.len - eight, name.at + name.len - eight);
 		return;
 	}
@@ -140,8 +143,8 @@ put_lower(char *out, struct slice name)
 }
 
 /*
- * The first index of a name of this length. len is a constant wherever this is inlined, so nothing
- * is left of it but the comparisons with names of this length, each with constants.
+ * The first index of a name of this length. len is a constant wherever this is inlined, so only the
+ * comparisons with names of this length remain, each with constants.
  */
 static inline __attribute__((always_inline)) enum hpack_index
 /* A branch for each row. NOLINTNEXTLINE(readability-function-cognitive-complexity) */

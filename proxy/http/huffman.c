@@ -1,4 +1,6 @@
-/* huffman.c - the Huffman code of HPACK, by tables that huffman_tables.py derives from its lengths.
+/*
+ * huffman.c - the Huffman code of HPACK, with tables that huffman_tables.py derives from the code
+ * lengths.
  */
 #include "http/huffman.h"
 
@@ -7,17 +9,20 @@
 #include "http/huffman_tables.h"
 
 #define WORD_BITS 64
-#define EOS 256 /* the symbol behind the last byte */
+#define EOS 256 /* the symbol after the last byte */
 
-/* Codes of at most 8 bits that any word has, even when up to 7 bits at its end are missing. */
+/*
+ * A word holds at least this many codes of at most 8 bits, even if up to 7 bits at its end are
+ * missing.
+ */
 #define SHORT_IN_WORD 7
 
-/* A string as bits; those from `pos` on are still to be decoded. */
+/* A string as bits; those before `pos` have been decoded. */
 struct reader {
 	const char *at;
 	size_t bits;   /* of the string */
-	size_t pos;    /* may be beyond `bits` when a code is cut */
-	uint64_t last; /* the string's last bits, at the bottom */
+	size_t pos;    /* may be more than `bits` when a code is cut */
+	uint64_t last; /* the last bits of the string, in the lowest bits */
 };
 
 static uint64_t
@@ -42,7 +47,10 @@ reader_of(struct slice code)
 	return reader;
 }
 
-/* The next bits from the top, at least 57 of them; behind the string's end there are ones. */
+/*
+ * The next bits, at least 57 of them, from the highest bit down. After the end of the string there
+ * are ones.
+ */
 static inline uint64_t
 next_word(const struct reader *reader)
 {
@@ -55,7 +63,7 @@ next_word(const struct reader *reader)
 	return reader->last << (WORD_BITS - left) | UINT64_MAX >> left;
 }
 
-/* The symbol of a code of more than 8 bits, which may be EOS. */
+/* Decode a code of more than 8 bits. It may be EOS. */
 static unsigned
 find_long(uint64_t word, unsigned *bits)
 {
@@ -63,7 +71,7 @@ find_long(uint64_t word, unsigned *bits)
 	const struct huffman_long *row = huffman_long;
 	unsigned symbol;
 
-	/* The last row ends with all ones. */
+	/* It ends here at the latest, because the last row has only ones. */
 	while (code > row->last)
 		row++;
 	*bits = row->bits;
@@ -71,7 +79,7 @@ find_long(uint64_t word, unsigned *bits)
 	return symbol < EOS ? huffman_symbols[symbol] : EOS;
 }
 
-/* The first symbol of a word, and the bits of its code. */
+/* The first symbol of a word, and how many bits its code has. */
 static inline unsigned
 find_symbol(uint64_t word, unsigned *bits)
 {
@@ -82,9 +90,10 @@ find_symbol(uint64_t word, unsigned *bits)
 }
 
 /*
- * Take short codes, up to as many as a word has or to a long one; *out advances. True when there
- * may be more of them. A mark at the word's bottom tells how far it has been shifted, which costs
- * less than counting. A code that is cut ends with ones of ours, so pos goes beyond the end.
+ * Decode short codes until a long one comes, or as many as fit into a word; *out advances. True
+ * when there may be more of them. A mark in the lowest bit of the word shows how far the word has
+ * been shifted, which is cheaper than counting. A code that is cut is completed with ones, so pos
+ * may pass the end.
  */
 static inline bool
 take_short(struct reader *reader, char **out)
@@ -105,7 +114,7 @@ take_short(struct reader *reader, char **out)
 	return at == full && reader->pos < reader->bits;
 }
 
-/* RFC 7541 section 5.2: what is left of the string is less than 8 bits, all of them ones. */
+/* RFC 7541 section 5.2: fewer than 8 bits of the string are left, and all are ones. */
 static inline bool
 is_padding(const struct reader *reader, uint64_t word)
 {
@@ -154,7 +163,7 @@ huffman_len(struct slice text)
 size_t
 huffman_encode(struct slice text, char *out)
 {
-	uint64_t word = 0; /* its lowest `count` bits are still to be written */
+	uint64_t word = 0; /* its lowest `count` bits are not written yet */
 	unsigned count = 0;
 	char *at = out;
 

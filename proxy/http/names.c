@@ -1,4 +1,4 @@
-/* names.c - which field a name means. */
+/* names.c - finds the field that a name means. */
 #include "http/names.h"
 
 #include "http/bytes.h"
@@ -12,23 +12,23 @@ const struct field_rule field_rules[FIELD_COUNT] = {
 
 _Static_assert(FIELD_OTHER == 0, "a zeroed field is any other one");
 
-#define NAME_LEN_MAX 28 /* bytes; of a name in the table */
-#define NAME_ROOM 32	/* bytes; for the beginning of a name */
+#define NAME_LEN_MAX 28 /* the most bytes of a name in the table */
+#define NAME_ROOM 32	/* the most bytes of the beginning of a name */
 
 #define NAME(id, name) \
 	_Static_assert(sizeof(name) - 1 <= NAME_LEN_MAX, name " needs a case in find_name");
 #define PREFIX(id, begin) _Static_assert(sizeof(begin) - 1 <= NAME_ROOM, begin " is too long");
 #include "jobgate/fields.def"
 
-/* The beginning of a name, in lower case, with spaces behind its end: no name has one. */
+/* The beginning of a name, in lower case. It is filled with spaces, which no name has. */
 union lower {
 	uint64_t words[NAME_ROOM / sizeof(uint64_t)];
 	char text[NAME_ROOM];
 };
 
 /*
- * For a name of only letters, digits and '-': of these bytes, bit 5 tells lower case letters from
- * upper case ones, and all others have it.
+ * For a name of only letters, digits and '-': bit 5 is set in lower case letters, digits and '-',
+ * and clear in upper case letters.
  */
 static void
 lower_begin(struct slice name, union lower *out)
@@ -41,7 +41,7 @@ lower_begin(struct slice name, union lower *out)
 
 /*
  * The id of a name of this length, or FIELD_COUNT. len is a constant wherever this is inlined, so
- * nothing is left of it but the comparisons with names of this length, each with constants.
+ * only the comparisons with names of this length remain, each with constants.
  */
 static inline __attribute__((always_inline)) enum field_id
 /* A branch for each row. NOLINTNEXTLINE(readability-function-cognitive-complexity) */
@@ -74,7 +74,9 @@ find_name(const char *lower, size_t len)
 	}
 }
 
-/* The id of a name that begins like one of those with this first letter; see find_name_of. */
+/*
+ * The id of a name by its beginning, among the beginnings with this first letter; see find_name_of.
+ */
 static inline __attribute__((always_inline)) enum field_id
 /* A branch for each row. NOLINTNEXTLINE(readability-function-cognitive-complexity) */
 find_prefix_of(const char *lower, char first)
@@ -114,7 +116,7 @@ name_identify_plain(struct slice name)
 	return id != FIELD_COUNT ? id : find_prefix(lower.text);
 }
 
-/* A byte of a name as CGI-like interfaces read it. */
+/* The byte that a CGI-like interface makes of a byte of a name. */
 static char
 plain(char c)
 {
@@ -122,9 +124,9 @@ plain(char c)
 }
 
 /*
- * Backends behind CGI-like interfaces read '-' and '_' in a name alike, some of them
- * every mark (X_Forwarded_For and X.Forwarded.For become HTTP_X_FORWARDED_FOR as well),
- * so a name that differs only there could pass for one that the gateway vouches for.
+ * CGI-like interfaces do not distinguish '-' and '_' in a name, and some of them no marks at all
+ * (X_Forwarded_For and X.Forwarded.For become HTTP_X_FORWARDED_FOR, too). So a backend could take a
+ * name that differs only there for one that the gateway sets itself.
  */
 enum field_id
 name_identify_disguised(struct slice name)
@@ -175,7 +177,7 @@ identify_pseudo(struct slice name, enum field_id *id)
 bool
 h2_name_identify(struct slice name, enum field_id *id)
 {
-	unsigned char classes = BYTE_LOWER | BYTE_NAME; /* those that all bytes belong to */
+	unsigned char classes = BYTE_LOWER | BYTE_NAME; /* the classes to which all bytes belong */
 
 	*id = FIELD_OTHER;
 	if (name.len == 0)

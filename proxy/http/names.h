@@ -1,4 +1,4 @@
-/* names.h - names of fields, and the rules that the table of fields (jobgate/fields.def) has. */
+/* names.h - names of fields, and the rules of the table of fields (jobgate/fields.def). */
 #ifndef JOBGATE_HTTP_NAMES_H
 #define JOBGATE_HTTP_NAMES_H
 
@@ -7,10 +7,10 @@
 /* What happens to a field of a request on its way to the backend. */
 enum field_to_backend {
 	TO_BACKEND_PASS,
-	TO_BACKEND_REPLACE, /* never as it came: the gateway sends its own, or none */
+	TO_BACKEND_REPLACE, /* is never forwarded: the gateway sends its own, or none */
 	TO_BACKEND_PROXIES, /* passes only from trusted proxies */
-	TO_BACKEND_TOKEN,   /* passes only where the backend is to see the client's credential */
-	TO_BACKEND_COOKIES, /* passes without the cookie of a browser's session */
+	TO_BACKEND_TOKEN,   /* passes only if the backend gets the client's credential */
+	TO_BACKEND_COOKIES, /* passes without the cookie of a browser session */
 	TO_BACKEND_TRACE,   /* passes only with a valid trace context */
 };
 
@@ -18,16 +18,20 @@ enum field_to_backend {
 enum field_to_client {
 	TO_CLIENT_PASS,
 	TO_CLIENT_DROP,
-	TO_CLIENT_SITE,	   /* passes only where no other host of the site has sessions */
-	TO_CLIENT_COOKIES, /* passes unless it sets a cookie that is not the job's own */
+	TO_CLIENT_SITE,	   /* passes only if no other host of the site has browser sessions */
+	TO_CLIENT_COOKIES, /* passes unless it sets a cookie that is not for the job alone */
 };
 
 enum field_flag {
-	/* Of one connection or one message's framing: read, and never passed on as it came (RFC
-	 * 9110 section 7.6.1; Host too, which becomes the authority). */
+	/*
+	 * Belongs to one connection, or to the framing of one message: it is read, and never
+	 * forwarded as it came (RFC 9110 section 7.6.1; Host too, which becomes the authority).
+	 */
 	HOP_BY_HOP = 1,
-	/* It may be sent in trailers, too: it is not framing, routing, authentication or ours (RFC
-	 * 9110 section 6.5.1). */
+	/*
+	 * Also allowed in trailers, because it is not for framing, routing or authentication, and
+	 * not set by the gateway (RFC 9110 section 6.5.1).
+	 */
 	TRAILERS_TOO = 2,
 	/* Names that differ from this one only in marks are other fields. Without this flag they
 	 * are FIELD_DISGUISED. */
@@ -52,14 +56,16 @@ field_has(enum field_id id, enum field_flag flag)
 /* As field_identify, for a non-empty name of only letters, digits and '-'. */
 enum field_id name_identify_plain(struct slice name);
 
-/* The same for a name with other characters: FIELD_DISGUISED when a backend could take it for one
- * that matters. */
+/*
+ * The same for a name with other characters: FIELD_DISGUISED if a backend could take it for a field
+ * that has a meaning.
+ */
 enum field_id name_identify_disguised(struct slice name);
 
 /*
  * The same for a name of HTTP/2: FIELD_PSEUDO_* for the pseudo-fields (RFC 9113 sections 8.3.1 and
  * 8.3.2, RFC 8441 section 4). False, with FIELD_OTHER, when it is neither one of them nor a token
- * in lower case: the message is malformed (RFC 9113 section 8.2.1).
+ * in lower case: then the message is malformed (RFC 9113 section 8.2.1).
  */
 bool h2_name_identify(struct slice name, enum field_id *id);
 

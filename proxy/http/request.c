@@ -1,9 +1,7 @@
-/* request.c - the rules for targets and hosts of requests, and what to say where they are broken.
- */
+/* request.c - the rules for targets and hosts of requests, and the answers when they are broken. */
 #include "http/request.h"
 
-/* The authority of a request: of its target, if it has one there, which must not disagree with
- * Host. */
+/* Set the authority of a request: that of its target, if there is one, which must match Host. */
 static bool
 authority_of(const struct target *target, struct slice host, struct slice *out)
 {
@@ -20,8 +18,10 @@ authority_of(const struct target *target, struct slice host, struct slice *out)
 		       slice_equal_nocase(target->scheme, SLICE("https")) ? 443 : 80));
 }
 
-/* OPTIONS for an absolute form without path and query concerns the server itself, and is forwarded
- * in asterisk form (RFC 9112 section 3.2.4). */
+/*
+ * OPTIONS with an absolute form without path and query asks about the server itself, and is
+ * forwarded in asterisk form (RFC 9112 section 3.2.4).
+ */
 static bool
 asks_for_server(const struct target *target, enum method_id method)
 {
@@ -29,7 +29,7 @@ asks_for_server(const struct target *target, enum method_id method)
 	       target->query.len == 0;
 }
 
-/* False: it hides dot segments. */
+/* False: the path hides dot segments. */
 static bool
 set_path(struct request *request, const struct target *target, char *room)
 {

@@ -1,11 +1,11 @@
-/* target.c - request targets, authorities, and dot segments. */
+/* target.c - parses request targets and authorities, and resolves dot segments. */
 #include "http/target.h"
 
 #include "http/bytes.h"
 
 /*
  * Visible ASCII, no '#', no backslash (browsers read it as a slash), and '%' only before two hex
- * digits. *raw: some of it has to be escaped.
+ * digits. *raw: some of it must be escaped.
  */
 static bool
 is_path(struct slice text, bool *raw)
@@ -34,7 +34,7 @@ is_query(struct slice text)
 	return true;
 }
 
-/* A path and its query, each under its own rules. */
+/* A path and its query; each has its own rules. */
 static bool
 parse_path(struct slice text, struct target *out)
 {
@@ -48,7 +48,7 @@ parse_path(struct slice text, struct target *out)
 	return is_path(out->path, &out->raw_path) && is_query(out->query);
 }
 
-/* What follows "http://": an authority, then a path and a query that may both be missing. */
+/* What follows "http://": an authority, then a path and a query, both optional. */
 static bool
 parse_absolute(struct slice rest, struct target *out)
 {
@@ -129,7 +129,7 @@ is_ipv4(struct slice text)
 	return text.len == 0;
 }
 
-/* The 16-bit groups and "::" of RFC 4291, an IPv4 tail included; no zone. */
+/* The 16-bit groups and "::" of RFC 4291, also with an IPv4 address at the end; no zone. */
 static bool
 is_ipv6(struct slice text)
 {
@@ -202,7 +202,10 @@ authority_same(const struct authority *a, const struct authority *b, uint16_t de
 	       (a->port != 0 ? a->port : default_port) == (b->port != 0 ? b->port : default_port);
 }
 
-/* One byte of a path, "%2e", "%2f", "%3b" and "%5c" decoded; *len is how many bytes it took. */
+/*
+ * One byte of a path, with "%2e", "%2f", "%3b" and "%5c" decoded; *len is how many bytes it has in
+ * the path.
+ */
 static char
 decoded_at(struct slice path, size_t i, size_t *len)
 {
@@ -223,8 +226,8 @@ decoded_at(struct slice path, size_t i, size_t *len)
 }
 
 /*
- * How many dots make up a segment (with "%2e" read as '.'): 1 or 2 for a dot
- * segment, 0 for any other one.
+ * The number of dots if a segment has nothing else (with "%2e" read as '.'): 1 or 2 for a dot
+ * segment, 0 for any other segment.
  */
 static unsigned
 dots_of(struct slice segment)
@@ -240,8 +243,9 @@ dots_of(struct slice segment)
 }
 
 /*
- * Would a backend that decodes "%2f" or "%5c" before it splits find a ".." that is not
- * there when it splits first? Or one that takes parameters (";...") off a segment?
+ * True when some backend could find a ".." in the segment that is not there at first: one that
+ * decodes "%2f" or "%5c" before it splits the path, or one that removes parameters (";...") from
+ * segments.
  */
 static bool
 hides_dots(struct slice segment)
@@ -268,7 +272,7 @@ hides_dots(struct slice segment)
 	return separated && !plain && dots == 2;
 }
 
-/* The segment that begins at i, behind its slash. */
+/* The segment that begins at i, after its slash. */
 static struct slice
 segment_at(struct slice path, size_t i)
 {
@@ -323,7 +327,7 @@ path_escape(char *path, size_t len)
 	for (size_t i = 0; i < len; i++)
 		raw += !byte_is((unsigned char)path[i], BYTE_TARGET);
 	at = len + 2 * raw;
-	/* From the end, so that no byte is overwritten before it has moved. */
+	/* From the end, so that no byte is overwritten before it was moved. */
 	for (size_t i = len; i-- > 0;) {
 		unsigned char c = (unsigned char)path[i];
 

@@ -1,4 +1,4 @@
-/* websocket.c - where the frames of a WebSocket begin and end. */
+/* websocket.c - finds where the frames of a WebSocket begin and end. */
 #include "http/websocket.h"
 
 #include <string.h>
@@ -13,7 +13,7 @@
 #define FIN_AND_CLOSE 0x88
 #define REASON_MAX 123
 
-/* The second byte of a head tells how many follow it. */
+/* The second byte of a head says how many more the head has. */
 static void
 take_second_byte(struct websocket_frames *frames, unsigned char byte)
 {

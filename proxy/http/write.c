@@ -1,4 +1,4 @@
-/* write.c - putting heads together. */
+/* write.c - writes heads. */
 #include "http/write.h"
 
 #include <time.h>
@@ -49,13 +49,13 @@ write_status_line(struct writer *writer, unsigned status, struct slice reason)
 	write_literal(writer, "\r\n");
 }
 
-/* For write_fields to have it in its loop: an answer is written field by field. */
+/* Inline, for the loop of write_fields: an answer is written field by field. */
 static inline void
 put_field(struct writer *writer, struct slice name, struct slice value)
 {
 	size_t len = name.len + 2 + value.len + 2;
 
-	/* Whole or not at all: half a field would be another field. */
+	/* All of it or nothing, because half a field would be another field. */
 	if (len > (size_t)(writer->end - writer->at)) {
 		writer->full = true;
 		return;

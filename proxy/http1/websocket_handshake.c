@@ -1,4 +1,4 @@
-/* websocket_handshake.c - keys of WebSockets, and what accepts them. */
+/* websocket_handshake.c - makes keys of WebSockets, and checks the answers to them. */
 #include "http1/websocket_handshake.h"
 
 #include <openssl/evp.h>

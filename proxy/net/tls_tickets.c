@@ -24,7 +24,7 @@
 #define KEYS_OF_SECRET 3
 #define KEYS_MAX (SECRETS_MAX * KEYS_OF_SECRET)
 
-/* After so many tries during a change, a reader keeps the keys that it has. */
+/* After this many tries while the keys change, a reader keeps the keys that it has. */
 #define TRIES_MAX 1000
 
 struct keys {
