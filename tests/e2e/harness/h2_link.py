@@ -22,10 +22,11 @@ class Stream:
 
 
 class Link:
-    """One connection of a client, and what has come on it."""
+    """One connection, and what has come on it: of a client, or (sock) of a backend."""
 
-    def __init__(self, address, hello=HELLO):
-        self.sock = socket.create_connection(address, timeout=PATIENCE)
+    def __init__(self, address, hello=HELLO, sock=None):
+        self.sock = sock or socket.create_connection(address, timeout=PATIENCE)
+        self.sock.settimeout(PATIENCE)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.decoder = hpack.Decoder()
         self.buffer = b""
@@ -51,9 +52,14 @@ class Link:
         self.http1 = self.http1 or self.first is None and self.buffer + data[:5] == b"HTTP/"
         return self.http1
 
+    @property
+    def has_frame(self):
+        """Whether a whole frame has been received that read() has not taken account of."""
+        return len(self.buffer) >= 9 and len(self.buffer) >= 9 + int.from_bytes(self.buffer[:3], "big")
+
     def read(self):
         """Take account of the next frame, or of the end."""
-        while len(self.buffer) < 9 or len(self.buffer) < 9 + int.from_bytes(self.buffer[:3], "big"):
+        while not self.has_frame:
             try:
                 data = self.sock.recv(65536)
             except ConnectionResetError:
