@@ -35,7 +35,10 @@ draw_credential(struct client *client, struct exchange_plan *plan)
 		plan->credential_kind = CREDENTIAL_UNKNOWN;
 		break;
 	case 3:
+		plan->credential_kind = CREDENTIAL_GARBLED;
+		break;
 	case 4:
+	case 5:
 		plan->credential_kind = CREDENTIAL_OLD;
 		plan->value = (unsigned)random_below(&client->random, token->value_count);
 		break;
@@ -115,6 +118,8 @@ draw_faults(struct client *client, struct exchange_plan *plan)
 				    : (enum misdeed)random_between(random, 1, MISDEEDS - 1);
 	if (world->scenario.misdeeds && plan->fills && random_chance(random, 300))
 		plan->misdeed = MISDEED_MORE;
+	if (world->scenario.misdeeds && plan->tunnel && random_chance(random, 50))
+		plan->misdeed = MISDEED_STALL;
 	/* Where there is no framing, all is content. */
 	if (plan->misdeed == MISDEED_MORE &&
 	    (plan->tunnel || plan->answer_framing == FRAMING_CLOSE))
@@ -157,6 +162,9 @@ client_credential(struct client *client, const struct exchange_plan *plan, char 
 	case CREDENTIAL_UNKNOWN:
 		make_unknown(client, value);
 		snprintf(out, CLIENT_CREDENTIAL_MAX, "Bearer %s", value);
+		return true;
+	case CREDENTIAL_GARBLED:
+		snprintf(out, CLIENT_CREDENTIAL_MAX, "Bearer two words");
 		return true;
 	case CREDENTIAL_NOTHING:
 		break;

@@ -13,6 +13,8 @@ client_tunnel_send(struct client *client)
 		return;
 	if (len > plan->piece)
 		len = plan->piece;
+	if (len == 0 && plan->misdeed == MISDEED_STALL)
+		return; /* both ends are silent */
 	if (len == 0) {
 		client->tunnel_closing = true;
 		end_shutdown(client->end, false, true);

@@ -44,6 +44,7 @@ enum credential_kind {
 	CREDENTIAL_OLD,	    /* an earlier value of the token, perhaps */
 	CREDENTIAL_WRONG,   /* its checksum is wrong */
 	CREDENTIAL_UNKNOWN, /* of a token that does not exist */
+	CREDENTIAL_GARBLED, /* no credential at all */
 	CREDENTIAL_NOTHING
 };
 

@@ -60,7 +60,7 @@ judge_troubles_end(struct world *world)
 
 /* ---- the table ---- */
 
-enum decision { FORWARD, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, NOT_READY };
+enum decision { FORWARD, BAD_CREDENTIAL, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, NOT_READY };
 
 static enum decision
 decide(
@@ -68,6 +68,8 @@ decide(
 {
 	bool scoped = token->label != NO_LABEL;
 
+	if (plan->credential_kind == CREDENTIAL_GARBLED)
+		return BAD_CREDENTIAL;
 	if (plan->credential_kind >= CREDENTIAL_WRONG || !token->exists || token->broken ||
 	    token->value != plan->value)
 		return UNAUTHORIZED;
@@ -350,6 +352,18 @@ unavailable_is_right(const struct world *world, const struct sim_exchange *excha
 	return judge_is_troubled(world, troubles, exchange->sent_ns);
 }
 
+/* The job's URL is one to which nothing can be sent. */
+static bool
+leads_nowhere(
+    const struct world *world, const struct exchange_plan *plan, uint64_t from_ns, uint64_t to_ns)
+{
+	for (unsigned i = 0; i < world->records.strange; i++)
+		if (holds(
+			world, plan, from_ns, to_ns, FORWARD, (int)(world->scenario.backends + i)))
+			return true;
+	return false;
+}
+
 static bool
 refusal_is_right(const struct world *world, const struct sim_exchange *exchange, uint64_t to_ns)
 {
@@ -357,6 +371,8 @@ refusal_is_right(const struct world *world, const struct sim_exchange *exchange,
 	const struct exchange_plan *plan = &exchange->plan;
 
 	switch (exchange->status) {
+	case 400:
+		return holds(world, plan, from_ns, to_ns, BAD_CREDENTIAL, -1);
 	case 401: /* that a value could not be hashed for lack of memory counts as not valid */
 		return holds(world, plan, from_ns, to_ns, UNAUTHORIZED, -1) ||
 		       exchange->sent_ns <= world->judge.memory_ns;
@@ -377,7 +393,8 @@ refusal_is_right(const struct world *world, const struct sim_exchange *exchange,
 	case 501:
 		return cannot_be_upgraded(world, exchange, from_ns, to_ns);
 	case 502:
-		return was_ruined(world, exchange) || plan->misdeed != MISDEED_NONE ||
+		return was_ruined(world, exchange) || leads_nowhere(world, plan, from_ns, to_ns) ||
+		       plan->misdeed != MISDEED_NONE ||
 		       judge_is_troubled(world, ~TROUBLED_STORE, exchange->sent_ns);
 	default:
 		return false;

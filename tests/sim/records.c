@@ -221,6 +221,12 @@ records_change_token(struct records *records, unsigned index)
 		(uint64_t)(state->label + 1) << 16);
 }
 
+static bool
+leads_somewhere(const struct records *records, const struct job_state *state)
+{
+	return state->backend != NO_BACKEND && state->backend < (int)records->backends;
+}
+
 void
 records_change_job(struct records *records, unsigned index)
 {
@@ -233,7 +239,7 @@ records_change_job(struct records *records, unsigned index)
 	drop_job_future(records, job);
 	state = records_next_job_state(records, job);
 	records->changes++;
-	if (!state->exists || state->backend == NO_BACKEND) {
+	if (!state->exists || !leads_somewhere(records, state)) {
 		state->exists = true;
 		state->backend = (int)random_below(&records->random, records->backends);
 		write_job(records, job, state);
@@ -247,7 +253,9 @@ records_change_job(struct records *records, unsigned index)
 		state->label = (int)random_below(&records->random, RECORDS_LABELS);
 		break;
 	case 2:
-		state->backend = (int)random_below(&records->random, records->backends + 1) - 1;
+		state->backend =
+		    (int)random_below(&records->random, records->backends + records->strange + 1) -
+		    1;
 		break;
 	case 3:
 		if (!records->expires)
@@ -288,7 +296,7 @@ records_settle(struct records *records)
 		drop_job_future(records, &records->job[i]);
 		state = records_next_job_state(records, &records->job[i]);
 		state->exists = true;
-		if (state->backend == NO_BACKEND)
+		if (!leads_somewhere(records, state))
 			state->backend = 0;
 		write_job(records, &records->job[i], state);
 	}

@@ -59,6 +59,7 @@ struct records {
 	struct redis *redis;
 	struct random random;
 	unsigned tokens, jobs, backends;
+	unsigned strange; /* URLs beyond those of backends: nothing can be sent to these */
 	struct token_history token[RECORDS_TOKENS_MAX];
 	struct job_history job[RECORDS_JOBS_MAX];
 	const char *(*url_of)(void *ctx, int backend);

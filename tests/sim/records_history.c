@@ -200,7 +200,7 @@ adopt_token(struct records *records, struct token_history *token)
 static int
 backend_of(const struct records *records, const char *url)
 {
-	for (unsigned i = 0; i < records->backends; i++)
+	for (unsigned i = 0; i < records->backends + records->strange; i++)
 		if (strcmp(records->url_of(records->ctx, (int)i), url) == 0)
 			return (int)i;
 	return NO_BACKEND;

@@ -36,7 +36,7 @@ draw_times(struct scenario *s, struct random *random)
 	s->connect = random_between(random, 100, 5000);
 	s->first_byte = random_between(random, 1000, 20000);
 	s->answer = random_between(random, 1000, 20000);
-	s->tunnel = random_between(random, 1000, 20000);
+	s->tunnel = random_skewed(random, 200, 20000);
 	s->keep_alive = random_between(random, 3000, 10000);
 	s->body = random_between(random, 1000, 10000);
 	s->linger = random_between(random, 100, 2000);
@@ -121,6 +121,7 @@ draw_store(struct scenario *s, struct random *random)
 	const unsigned replicated =
 	    1u << FAULT_FAILOVER | 1u << FAULT_CUT_REPLICAS | 1u << FAULT_LAG;
 
+	s->strange_urls = random_chance(random, 300);
 	s->sentinels = random_chance(random, 400);
 	s->servers = s->sentinels || random_chance(random, 300)
 			 ? (unsigned)random_between(random, 2, STORE_SERVERS_MAX)

@@ -14,11 +14,18 @@
 
 /* ---- changes ---- */
 
+/* A name without an address, and an address that is never allowed. */
+static const char *const strange_urls[] = {"http://missing.sim", "http://169.254.169.254"};
+#define STRANGE_URLS (sizeof(strange_urls) / sizeof(strange_urls[0]))
+
 static const char *
 url_of(void *ctx, int backend)
 {
 	const struct world *world = ctx;
+	int strange = backend - (int)world->scenario.backends;
 
+	if (strange >= 0)
+		return strange_urls[strange];
 	return world->backends[backend].url;
 }
 
@@ -93,6 +100,7 @@ start(struct world *world)
 	world->records.tokens = world->scenario.tokens;
 	world->records.jobs = world->scenario.jobs;
 	world->records.backends = world->scenario.backends;
+	world->records.strange = world->scenario.strange_urls ? STRANGE_URLS : 0;
 	world->records.expires = world->scenario.expires;
 	world->records.minted = world->scenario.minted;
 	world->records.url_of = url_of;
