@@ -99,6 +99,9 @@ draw_request(struct client *client, struct exchange_plan *plan)
 					    : FRAMING_LENGTH;
 		plan->request_len = random_chance(random, 50) ? random_skewed(random, 1, 200000)
 							      : random_skewed(random, 1, 2000);
+		/* Content of no length: such a request may be sent again whole. */
+		if (plan->request_framing == FRAMING_LENGTH && plan->request_len < 4)
+			plan->request_len = 0;
 	} else {
 		plan->head_only = random_chance(random, 20);
 	}

@@ -77,7 +77,7 @@ put_head(struct h2_client *h2, const struct exchange_plan *plan, uint32_t mark, 
 	uint32_t most = random_chance(&h2->client->random, 50)
 			    ? (uint32_t)random_between(&h2->client->random, 40, 200)
 			    : H2_FRAME_SIZE_DEFAULT;
-	unsigned flags = plan->request_framing == FRAMING_NONE ? H2_END_STREAM : 0;
+	unsigned flags = plan->request_len == 0 ? H2_END_STREAM : 0;
 
 	if (!h2->block_sent)
 		hpack_write_start(&fields);
@@ -97,7 +97,7 @@ adapt(const struct h2_client *h2, struct exchange_plan *plan)
 	if (plan->desertion == STALLS_IN_HEAD && h2->running > 0)
 		plan->desertion = STAYS;
 	/* What was sent wins over what was meant: nothing can be left out of this one. */
-	if (plan->desertion == STALLS_IN_CONTENT && plan->request_framing == FRAMING_NONE)
+	if (plan->desertion == STALLS_IN_CONTENT && plan->request_len == 0)
 		plan->desertion = STAYS;
 }
 
@@ -117,7 +117,7 @@ h2_client_put_request(struct h2_client *h2)
 	    .id = h2->next_id,
 	    .send_window = h2->settings.initial_window_size,
 	    .receive_window = h2->initial_window,
-	    .content_ended = plan.request_framing == FRAMING_NONE,
+	    .content_ended = plan.request_len == 0,
 	    .slow =
 		h2->client->world->scenario.slow_readers && random_chance(&h2->client->random, 50)};
 	h2->running++;

@@ -305,13 +305,21 @@ was_ruined(const struct world *world, const struct sim_exchange *exchange)
 	return false;
 }
 
-/* It was refused before it was processed, and could not be sent again: once is allowed, unless
- * content has been sent. */
+/* What the gateway keeps of content, to send it again. */
+#define KEPT_MAX (48 * 1024)
+
+/* It was refused before it was processed, and could not be sent again: that is done once, if the
+ * content is short and the job has no other address by then. */
 static bool
-stays_unprocessed(const struct sim_exchange *exchange)
+stays_unprocessed(const struct world *world, const struct sim_exchange *exchange, uint64_t from_ns,
+    uint64_t to_ns)
 {
+	const struct exchange_plan *plan = &exchange->plan;
+
 	return exchange->unprocessed > 1 ||
-	       (exchange->unprocessed > 0 && exchange->plan.request_framing != FRAMING_NONE);
+	       (exchange->unprocessed > 0 &&
+		   (plan->request_len > KEPT_MAX ||
+		       has_changed(&world->records.job[plan->job], from_ns, to_ns)));
 }
 
 /* Its job is reached over HTTP/2, which has no upgrades. */
@@ -343,7 +351,8 @@ unavailable_is_right(const struct world *world, const struct sim_exchange *excha
 		       has_changed(&world->records.job[plan->job], from_ns, to_ns);
 	if (strcmp(exchange->title, "Store unavailable") == 0)
 		troubles |= TROUBLED_STORE;
-	else if (strcmp(exchange->title, "Job unavailable") == 0 && stays_unprocessed(exchange))
+	else if (strcmp(exchange->title, "Job unavailable") == 0 &&
+		 stays_unprocessed(world, exchange, from_ns, to_ns))
 		return true;
 	else if (strcmp(exchange->title, "Job unavailable") == 0)
 		troubles |= TROUBLED_BACKEND;
