@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""HTTP/2 clients through jobgate and its peers, in turn, pair by pair: h2load makes the requests."""
+"""HTTP/2 clients through jobgate and its peers, in turn, pair by pair: h2load makes the requests, grpcio the calls with streams."""
 
 import argparse
 import pathlib
@@ -33,9 +33,11 @@ SCENARIOS = {
     "h2c_64x1": ("h2c backend, 64-byte answers, 64 connections of 1 stream", "/small", 64, 1, H2C),
     "h2c_large": ("h2c backend, 1 MiB answers, 1 connection of 8 streams", "/1048576", 1, 8, H2C),
     "h2c_grpc": ("gRPC calls of one message each, 8 connections of 8 streams", "/small", 8, 8, H2C),
+    "h2c_streams": ("messages of gRPC streams, 1 connection of 8 calls with 1,000 messages each", "", 1, 8, H2C),
     "idle": (f"{IDLE} idle connections", "/small", IDLE, 1, ALL),
 }
 MEMORY = ("idle",)
+STREAMS = ("h2c_streams",)
 
 
 GRPC = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
@@ -54,9 +56,19 @@ def h2load(world, proxy, path, connections, streams, seconds, *more):
     return {"requests": int(total[2]), "ok": int(total[3]), "failed": 0, "seconds": float(seen[1]) / (1000 if seen[2] == "ms" else 1)}
 
 
+def streams(world, proxy, calls, seconds):
+    """Here messages are counted, not requests."""
+    done = subprocess.run(["taskset", "-c", LOAD_CORE, sys.executable, TOP / "bench" / "grpc_streams.py", str(proxy.port_h2), HOST, world.token,
+                           str(calls), str(seconds)], capture_output=True, text=True)
+    found = done.stdout.split()
+    if len(found) != 3 or found[0] == "0":
+        raise SystemExit(f"streams on {proxy.name}: {done.stdout}{done.stderr}")
+    return {"requests": int(found[0]), "ok": int(found[0]) - int(found[1]), "failed": 0, "seconds": float(found[2])}
+
+
 def measure(world, name, scenario, seconds):
     """One run of one scenario through one proxy."""
-    _, path, connections, streams, _ = SCENARIOS[scenario]
+    _, path, connections, at_once, _ = SCENARIOS[scenario]
     proxy = world.proxy(name)
     more = []
     if scenario == "h2c_grpc":
@@ -64,7 +76,10 @@ def measure(world, name, scenario, seconds):
         message.write_bytes((59).to_bytes(5, "big") + b"x" * 59)
         more = [*GRPC, "-d", str(message)]
     before = cpu_seconds(proxy.pids)
-    found = h2load(world, proxy, path, connections, streams, seconds, *more)
+    if scenario in STREAMS:
+        found = streams(world, proxy, at_once, 5 * seconds)  # Python's clients and service are slow: few ticks of CPU in a second
+    else:
+        found = h2load(world, proxy, path, connections, at_once, seconds, *more)
     user, system = (b - a for a, b in zip(before, cpu_seconds(proxy.pids)))
     if found["ok"] != found["requests"]:
         print(f"\n{scenario}: {name}: {found['requests'] - found['ok']} answers that were not wanted")
@@ -131,7 +146,7 @@ def compare(world, scenario, peer, options, say):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--pairs", "--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--only", default=",".join(SCENARIOS), help="scenarios: " + ", ".join(SCENARIOS))
     parser.add_argument("--against", default=",".join(ALL), help="peers: " + ", ".join(ALL) + ", before (the program that $JOBGATE_BEFORE names)")
@@ -139,12 +154,13 @@ def main():
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     say, results = report.progress(), []
-    world = World(say=say)
+    world, has = World(say=say), {"h2c": False, "streams": False}
     try:
         for scenario in options.only.split(","):
-            if world.h2c != scenario.startswith("h2c"):
+            needs = {"h2c": scenario.startswith("h2c"), "streams": scenario in STREAMS}
+            if needs != has:
                 world.stop()
-                world = World(say=say, h2c=not world.h2c)
+                world, has = World(say=say, **needs), needs
             for peer in (*SCENARIOS[scenario][4], "before"):
                 if peer not in options.against.split(","):
                     continue
@@ -156,6 +172,18 @@ def main():
         world.stop()
     report.plot_ratios(options.output, results, "h2")
     print("\n" + report.table(results))
+    print("\nFor \"How fast\" in README.md: " + in_words(results))
+
+
+def in_words(results):
+    """What README.md says of them: the ratios of CPU, the best and the worst of each peer."""
+    found = {}
+    for item in results:
+        if "cpu_us_ratio" in item["summary"] and min(item["summary"]["cpu_us"].values()) > 0:
+            found.setdefault((item["peer"], item["scenario"].startswith("h2_h2c")), []).append(item["summary"]["cpu_us_ratio"][0])
+    return "over HTTP/2 a request takes " + "; ".join(
+        f"{min(ratios):.2f} to {max(ratios):.2f} of the CPU that {peer} takes{' (HTTP/2 to the job)' if h2c else ''}"
+        for (peer, h2c), ratios in found.items()) + "."
 
 
 if __name__ == "__main__":

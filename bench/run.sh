@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measure jobgate side by side with others: installs what is missing, builds `release`, runs run.py.
-# Options are run.py's: --pairs N --seconds S --only small,large,... --against haproxy,nginx,relay,...
+# Options are run.py's: --pairs N (h2: also --rounds N) --seconds S --only small,large,... --against haproxy,nginx,relay,...
 # With the name of another measurement first, that one: latency, scale, inside, bulk, h2 (see README.md).
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -15,7 +15,7 @@ node="nodejs npm" # unless there already, from wherever: others' nodejs packages
 ! command -v npm >/dev/null || node=""
 # shellcheck disable=SC2086
 need_packages $BUILD_PACKAGES redis-server redis-tools haproxy nghttp2 nginx libnginx-mod-http-lua lua-resty-core h2o caddy wrk \
-	gnuplot-nox openssl python3 python3-redis $node
+	gnuplot-nox openssl python3 python3-redis python3-grpcio $node
 if [ ! -d build/chp/node_modules/configurable-http-proxy ]; then
 	mkdir -p build/chp
 	(cd build/chp && npm install --no-audit --no-fund --silent configurable-http-proxy) ||

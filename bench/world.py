@@ -96,14 +96,19 @@ class Proxy:
 class World:
     """A folder, and what runs in it. Tokens and jobs are the same for all proxies."""
 
-    def __init__(self, tokens=100, jobs=1, backends=None, workers=1, h2c=False, say=lambda text: None):
+    def __init__(self, tokens=100, jobs=1, backends=None, workers=1, h2c=False, streams=False, say=lambda text: None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="jobgate-bench-"))
         self.folder.chmod(0o755)
         self.say, self.workers, self.programs, self.proxies = say, workers, [], {}
         self.backend = free_port()
         self.backends = backends or jobs  # each job has one of its own, unless said otherwise
-        self.h2c = h2c  # the backend speaks HTTP/2, and is nghttpd
-        self.start_h2c_backend() if h2c else self.start([BUILD / "bench" / "bench_backend", self.backend, self.backends], LOAD_CORE)
+        self.h2c = h2c  # the backend speaks HTTP/2, and is nghttpd or, for streams of gRPC, the tests' service
+        if streams:
+            self.start([sys.executable, TOP / "tests" / "e2e" / "harness" / "apps" / "grpc_app.py", self.backend], LOAD_CORE)
+        elif h2c:
+            self.start_h2c_backend()
+        else:
+            self.start([BUILD / "bench" / "bench_backend", self.backend, self.backends], LOAD_CORE)
         wait_port(self.backend)
         self.make_records(tokens, jobs)
         self.certificate()
@@ -234,7 +239,7 @@ class World:
             try:
                 with socket.create_connection(("127.0.0.1", port)) as s:
                     s.sendall(f"GET /small HTTP/1.1\r\nHost: demo.{DOMAIN}\r\nAuthorization: Bearer {self.token}\r\n\r\n".encode())
-                    if s.recv(4096).startswith(b"HTTP/1.1 200"):
+                    if s.recv(4096)[9:12] in (b"200", b"415", b"404"):  # a service of gRPC answers such a request, too
                         time.sleep(0.3)  # the other workers, and those that end with their start
                         return
             except OSError:
