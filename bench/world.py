@@ -204,7 +204,18 @@ class World:
     def started(self, name, argv, port, tls_port=None, forks=False, h2_port=None, **kwargs):
         pid = self.start(argv, PROXY_CORE, **kwargs)
         wait_port(port, self.folder / "errors.log")
-        return Proxy(name, port, children(pid) if forks else [pid], tls_port, h2_port)
+        return Proxy(name, port, self.workers_of(pid) if forks else [pid], tls_port, h2_port)
+
+    @staticmethod
+    def workers_of(pid):
+        """The processes of a proxy that serve; its main process may listen before they begin."""
+        for _ in range(1000):
+            found = children(pid)
+            if found:
+                time.sleep(0.1)  # all of them begin at once
+                return children(pid)
+            time.sleep(0.02)
+        raise SystemExit(f"process {pid} has no workers")
 
     def start_jobgate(self, name="jobgate", workers=None, cores=PROXY_CORE, program=BUILD / "jobgate"):
         port, tls_port, folder = free_port(), free_port(), self.folder / name
