@@ -280,7 +280,7 @@ const struct config_key config_keys[] = {
 	.help = "How long a client may take to close after the last answer. If a client is still "
 		"uploading when its job dies, the gateway reads and discards the rest, so that the "
 		"client can read the error: it may pause for this time, and continue for 15 times "
-		"this time."},
+		"this time. Over HTTP/2, the stream of such an upload ends after this time."},
     {"timeouts.drain", TIME(timeouts.drain), .default_value = "30s", .min = 1, .max = DAY,
 	.help = "For requests to end at shutdown."},
     {"timeouts.backend_idle", TIME(backends.pool.idle_ms), .default_value = "30s", .min = 1,

@@ -228,13 +228,13 @@ write_end(struct http2_stream *stream)
 static void
 finish(struct http2_stream *stream)
 {
-	struct http2_session *session = stream->session;
-
-	resets_earn(&session->resets);
-	/* The client need not send the rest of its request (RFC 9113 section 8.1). */
-	if (!stream->client_ended)
-		http2_reset(session, stream->id, H2_NO_ERROR, false);
-	http2_stream_close(stream);
+	resets_earn(&stream->session->resets);
+	if (stream->client_ended)
+		http2_stream_close(stream);
+	else if (stream->tunnel) /* its end is part of what goes through it */
+		http2_stream_stop(stream);
+	else
+		http2_stream_linger(stream);
 }
 
 /* Write as much of the gateway's own answer as the windows allow, and then its end. */

@@ -18,7 +18,8 @@ on_request(struct http2_session *session, uint32_t id, const struct hpack_block 
 		http2_reset(session, id, session->block.error, true);
 		return;
 	}
-	if (session->stream_count >= session_options(session)->http2.streams) {
+	if (session->stream_count >= session_options(session)->http2.streams &&
+	    !http2_stop_oldest(session)) {
 		http2_reset(session, id, H2_REFUSED_STREAM, true);
 		return;
 	}

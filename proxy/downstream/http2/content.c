@@ -143,13 +143,18 @@ http2_on_content(
 {
 	size_t taken = 0;
 
+	if (stream->state == HTTP2_STREAM_LINGERING) {
+		if (end_stream)
+			http2_stream_close(stream);
+		return;
+	}
 	if (!h2_content_take(&stream->announced, content.len) ||
 	    (end_stream && !h2_content_whole(&stream->announced))) {
 		http2_stream_fail(stream, H2_PROTOCOL_ERROR);
 		return;
 	}
 	stream->client_ended = end_stream;
-	if (stream->exchange == NULL) /* answered early: it is read and dropped */
+	if (stream->exchange == NULL) /* answered early: it is dropped */
 		return;
 	if (content.len > 0)
 		count_deficit(stream);
@@ -188,6 +193,10 @@ http2_on_trailers(struct http2_stream *stream, const struct hpack_block *block)
 	struct downstream *downstream = stream->session->downstream;
 	struct fields trailers;
 
+	if (stream->state == HTTP2_STREAM_LINGERING) {
+		http2_stream_close(stream);
+		return;
+	}
 	if (stream->asks_tunnel ||
 	    !h2_trailers_read(block,
 		stream->session->connection->peer.trusted ? NULL : downstream->options.drop_fields,

@@ -102,6 +102,8 @@ http2_half_close(struct http2_session *session)
 	session->block.stream = 0;
 	for (stream = TAILQ_FIRST(&session->streams); stream != NULL; stream = next) {
 		next = TAILQ_NEXT(stream, link);
+		if (stream->state == HTTP2_STREAM_LINGERING)
+			http2_stream_close(stream);
 		if (stream->client_ended || stream->exchange == NULL)
 			continue;
 		stream->client_reset = true;

@@ -11,8 +11,11 @@ static const struct state_row http2_session_states[] = {
 };
 
 static const struct state_row http2_stream_states[] = {
-    [HTTP2_STREAM_RUNNING] = {"running", STATE(HTTP2_STREAM_SENDING) | STATE(HTTP2_STREAM_CLOSED)},
-    [HTTP2_STREAM_SENDING] = {"sending", STATE(HTTP2_STREAM_CLOSED)},
+    [HTTP2_STREAM_RUNNING] = {"running",
+	STATE(HTTP2_STREAM_SENDING) | STATE(HTTP2_STREAM_LINGERING) | STATE(HTTP2_STREAM_CLOSED)},
+    [HTTP2_STREAM_SENDING] = {"sending",
+	STATE(HTTP2_STREAM_LINGERING) | STATE(HTTP2_STREAM_CLOSED)},
+    [HTTP2_STREAM_LINGERING] = {"lingering", STATE(HTTP2_STREAM_CLOSED)},
     [HTTP2_STREAM_CLOSED] = {"closed", 0},
 };
 

@@ -35,9 +35,10 @@ enum http2_session_state {
 };
 
 enum http2_stream_state {
-	HTTP2_STREAM_RUNNING, /* its exchange runs */
-	HTTP2_STREAM_SENDING, /* its exchange is over; the rest of the answer waits for windows */
-	HTTP2_STREAM_CLOSED,  /* waits for the end of the turn to be freed */
+	HTTP2_STREAM_RUNNING,	/* its exchange runs */
+	HTTP2_STREAM_SENDING,	/* its exchange is over; the rest of the answer waits for windows */
+	HTTP2_STREAM_LINGERING, /* answered whole, but the client may still send its request */
+	HTTP2_STREAM_CLOSED,	/* waits for the end of the turn to be freed */
 };
 
 /* Windows in which content of requests may come, bytes: of a stream until its request is allowed;
@@ -107,8 +108,8 @@ struct http2_stream {
 	uint64_t widened_ms;	     /* when credit was last given back */
 	uint32_t body_deficit;	     /* as in http1/server_state.h */
 	uint64_t awaits_since_ms;    /* since when it waits for more content; 0: it does not */
-	uint64_t due_ms; /* deadline of more content (RUNNING), of the whole answer (SENDING); 0:
-			  * none */
+	uint64_t due_ms; /* deadline of more content (RUNNING), of the whole answer (SENDING), of
+			  * the rest of the request (LINGERING); 0: none */
 
 	/* What is sent to the client. */
 	int32_t send_window;
@@ -318,6 +319,19 @@ struct http2_stream *http2_stream_new(struct http2_session *session, uint32_t id
 
 /* It has ended in both directions, or has been reset. */
 void http2_stream_close(struct http2_stream *stream);
+
+/*
+ * Answered whole before the request has ended. The client may need a moment to see that: clients
+ * such as curl 7.88 drop an answer that comes together with a reset while they send. What it still
+ * sends is dropped, within the window that it has.
+ */
+void http2_stream_linger(struct http2_stream *stream);
+
+/* The moment is over: the client need not send the rest (RFC 9113 section 8.1). */
+void http2_stream_stop(struct http2_stream *stream);
+
+/* Stop the oldest stream that lingers, to make room for another one. False: there is none. */
+bool http2_stop_oldest(struct http2_session *session);
 
 /* RST_STREAM. early: the client paid nothing for what it caused (see limits.h). */
 void http2_reset(struct http2_session *session, uint32_t id, enum h2_error error, bool early);

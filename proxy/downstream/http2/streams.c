@@ -113,6 +113,39 @@ http2_stream_close(struct http2_stream *stream)
 }
 
 void
+http2_stream_linger(struct http2_stream *stream)
+{
+	struct http2_session *session = stream->session;
+	struct buffer_pool *buffers = session->downstream->buffers;
+
+	http2_stream_set_state(stream, HTTP2_STREAM_LINGERING);
+	buffer_give(buffers, stream->in);
+	buffer_give(buffers, stream->trailers);
+	stream->in = stream->trailers = NULL;
+	stream->due_ms = session_now_ms(session) + session_options(session)->timeouts.linger;
+}
+
+void
+http2_stream_stop(struct http2_stream *stream)
+{
+	http2_reset(stream->session, stream->id, H2_NO_ERROR, false);
+	http2_stream_close(stream);
+}
+
+bool
+http2_stop_oldest(struct http2_session *session)
+{
+	struct http2_stream *stream;
+
+	TAILQ_FOREACH(stream, &session->streams, link)
+	if (stream->state == HTTP2_STREAM_LINGERING) {
+		http2_stream_stop(stream);
+		return true;
+	}
+	return false;
+}
+
+void
 http2_reset(struct http2_session *session, uint32_t id, enum h2_error error, bool early)
 {
 	struct writer writer;

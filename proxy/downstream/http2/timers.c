@@ -98,7 +98,11 @@ check_streams(struct http2_session *session)
 		if (stream->state == HTTP2_STREAM_RUNNING) {
 			if (stream->due_ms != 0)
 				http2_check_content(stream);
-		} else if (now_ms >= stream->due_ms) {
+		} else if (now_ms < stream->due_ms) {
+			continue;
+		} else if (stream->state == HTTP2_STREAM_LINGERING) {
+			http2_stream_stop(stream);
+		} else {
 			/* It does not read the answer. */
 			http2_take_out(stream, 0);
 			http2_reset(session, stream->id, H2_CANCEL, true);

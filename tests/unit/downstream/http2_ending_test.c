@@ -77,7 +77,57 @@ content_that_stops_coming_is_answered(void **state)
 	upload(1);
 	world_pass(&world, BODY_MS + 3000);
 	assert_int_equal(exchanges[0].failure, CLIENT_BODY_TIMEOUT);
+	assert_int_equal(reset_error(), -1);
+	world_pass(&world, LINGER_MS + 1000);
 	assert_int_equal(reset_error(), H2_NO_ERROR);
+}
+
+/* A client that is answered early may end its request, and is not reset then. */
+static void
+a_request_may_end_behind_its_answer(void **state)
+{
+	(void)state;
+	serve = answer_empty;
+	upload(1);
+	upload(3);
+	assert_int_equal(session_now()->stream_count, 2);
+	send_data(1, 0, 10000);
+	send_data(1, H2_END_STREAM, 1);
+	assert_int_equal(session_now()->stream_count, 1);
+	world_pass(&world, LINGER_MS + 1000);
+	assert_int_equal(reset_error(), H2_NO_ERROR);
+	assert_int_equal(frame.stream, 3);
+	assert_int_equal(session_now()->stream_count, 0);
+}
+
+/* Such streams do not take the place of others, and cost nothing of the budget of resets. */
+static void
+a_stream_that_lingers_makes_room(void **state)
+{
+	(void)state;
+	serve = answer_empty;
+	for (uint32_t id = 1; id < 1000; id += 2)
+		upload(id);
+	assert_int_equal(begun, 500);
+	assert_int_equal(session_now()->stream_count, 100);
+	assert_int_equal(session_now()->resets.left, RESETS_MAX);
+	world_pass(&world, LINGER_MS + 1000);
+	assert_int_equal(session_now()->stream_count, 0);
+}
+
+/* Nothing more comes from a client that has ended its side. */
+static void
+a_half_closed_connection_does_not_linger(void **state)
+{
+	(void)state;
+	serve = answer_empty;
+	upload(1);
+	serve = NULL;
+	request(3);
+	assert_int_equal(shutdown(client, SHUT_WR), 0);
+	world_turn(&world);
+	world_turn(&world);
+	assert_int_equal(session_now()->stream_count, 1);
 }
 
 /* Streams of gRPC may be silent. */
@@ -392,6 +442,9 @@ main(void)
 	    TEST(a_frame_that_stays_incomplete_ends_the_session),
 	    TEST(a_block_that_stays_incomplete_ends_the_session),
 	    TEST(content_that_stops_coming_is_answered),
+	    TEST(a_request_may_end_behind_its_answer),
+	    TEST(a_stream_that_lingers_makes_room),
+	    TEST(a_half_closed_connection_does_not_linger),
 	    TEST(content_that_may_pause_is_waited_for),
 	    TEST(a_busy_connection_does_not_put_off_time_outs),
 	    TEST(an_idle_session_ends),
