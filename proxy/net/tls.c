@@ -187,6 +187,8 @@ tls_context_init(SSL_CTX *context)
 	    context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CLEANSE_PLAINTEXT);
 	SSL_CTX_set_security_level(context, 2);
 	SSL_CTX_set_msg_callback(context, on_message);
+	/* Also what RFC 9113 section 9.2 asks of HTTP/2: no cipher suite of its appendix A is among
+	 * these, so ALPN may choose h2 on any connection. */
 	return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
 	       SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1;
 }
