@@ -1,4 +1,6 @@
 /* backend_answer.c - answers of a backend, good ones and others. */
+#include <openssl/evp.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "backend_state.h"
@@ -25,19 +27,38 @@ put_content(struct backend_connection *connection, size_t len, bool chunk)
 	connection->answered += len;
 }
 
+#define ACCEPT_MAX 32
+
+/* RFC 6455 section 4.2.2. */
+static void
+write_accept(const struct message *message, char out[ACCEPT_MAX])
+{
+	const char *key = message_field(message, "Sec-WebSocket-Key");
+	unsigned char hash[20];
+	char text[100];
+	int len;
+
+	len = snprintf(text, sizeof(text), "%.*s258EAFA5-E914-47DA-95CA-C5AB0DC85B11",
+	    key != NULL ? (int)strcspn(key, "\r") : 0, key);
+	EVP_Digest(text, (size_t)len, hash, NULL, EVP_sha1(), NULL);
+	EVP_EncodeBlock((unsigned char *)out, hash, sizeof(hash));
+}
+
 static void
 put_head(struct backend_connection *connection, const struct exchange_plan *plan)
 {
 	struct bytes *out = &connection->out;
 	size_t before = out->len;
+	char accept[ACCEPT_MAX];
 
 	if (plan->interim)
 		bytes_print(out, "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n");
 	if (plan->tunnel) {
+		write_accept(&connection->message, accept);
 		bytes_print(out,
 		    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
-		    "Upgrade: websocket\r\nSec-WebSocket-Accept: x\r\nX-Mark: %x\r\n\r\n",
-		    connection->mark);
+		    "Upgrade: websocket\r\nSec-WebSocket-Accept: %s\r\nX-Mark: %x\r\n\r\n",
+		    accept, connection->mark);
 		return;
 	}
 	bytes_print(out, "HTTP/1.1 200 OK\r\nX-Mark: %x\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n",

@@ -1,6 +1,7 @@
 /* exchanges.c - marks and content. */
 #include "exchanges.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,15 @@ struct sim_exchange *
 exchanges_get(struct sim_exchanges *exchanges, uint32_t mark)
 {
 	return mark > 0 && mark <= exchanges->count ? &exchanges->all[mark - 1] : NULL;
+}
+
+uint32_t
+exchange_number(const char *text, size_t len, int base)
+{
+	char copy[24];
+
+	snprintf(copy, sizeof(copy), "%.*s", (int)len, len > 0 ? text : "");
+	return (uint32_t)strtoul(copy, NULL, base);
 }
 
 const char *

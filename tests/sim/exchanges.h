@@ -104,6 +104,16 @@ struct sim_exchange *exchanges_add(struct sim_exchanges *exchanges, uint32_t *ma
 /* NULL: there is none of this mark. */
 struct sim_exchange *exchanges_get(struct sim_exchanges *exchanges, uint32_t mark);
 
+/* A number in a field, which has no end of its own. */
+uint32_t exchange_number(const char *text, size_t len, int base);
+
+/* How much content its client sends: a tunnel's ends send as much as each other. */
+static inline size_t
+exchange_upload(const struct exchange_plan *plan)
+{
+	return plan->tunnel ? plan->answer_len : plan->request_len;
+}
+
 /* Of its request. */
 const char *exchange_method(const struct exchange_plan *plan, uint32_t mark);
 

@@ -1,6 +1,4 @@
 /* h2_backend_read.c - what comes to a backend that speaks HTTP/2: frames, requests, windows. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "h2_backend.h"
@@ -49,15 +47,12 @@ field_of(const struct hpack_block *block, const char *name)
 	return (struct slice){0};
 }
 
-/* A number of a field; its text has no end of its own. */
 static uint32_t
 number_of(const struct hpack_block *block, const char *name, int base)
 {
 	struct slice text = field_of(block, name);
-	char copy[24];
 
-	snprintf(copy, sizeof(copy), "%.*s", (int)text.len, text.len > 0 ? text.at : "");
-	return (uint32_t)strtoul(copy, NULL, base);
+	return exchange_number(text.at, text.len, base);
 }
 
 static bool

@@ -83,6 +83,7 @@ h2_client_leave(struct h2_client *h2, bool reset, enum result result)
 	end_close(h2->end);
 	h2->end = NULL;
 	alarm_stop(&h2->look);
+	alarm_stop(&h2->pace);
 	hpack_decoder_free(&h2->decoder);
 	bytes_free(&h2->out);
 	bytes_free(&h2->payload);
@@ -175,6 +176,17 @@ on_look(struct alarm *alarm)
 		read_all(h2);
 }
 
+static void
+on_pace(struct alarm *alarm)
+{
+	struct h2_client *h2 = container_of(alarm, struct h2_client, pace);
+
+	if (schedule_now_ns() < h2->client->frozen_ns)
+		alarm_set(alarm, h2->client->frozen_ns);
+	else
+		h2_client_send(h2);
+}
+
 /* ---- exchanges ---- */
 
 static void
@@ -261,6 +273,7 @@ h2_client_start(struct h2_client *h2, struct client *client)
 	h2->client = client;
 	h2->next.fire = on_next;
 	h2->look.fire = on_look;
+	h2->pace.fire = on_pace;
 	alarm_set(&h2->next,
 	    schedule_now_ns() + random_below(random_of(h2), 2 * world_of(h2)->scenario.think_ns));
 }

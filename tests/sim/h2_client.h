@@ -21,8 +21,11 @@ struct h2_client_stream {
 	int64_t receive_window; /* what it may send; less than 0 is wrong */
 	uint32_t credit;	/* received, and not given back yet */
 	uint64_t gives_back_ns; /* not before: it reads slowly */
+	uint64_t next_piece_ns; /* content comes in pieces with pauses: not before */
 	bool slow, content_ended;
 	bool head_came, marked; /* marked: the answer is the backend's */
+	bool tunnel;		/* its answer has opened one */
+	bool told;		/* the gateway has said that it is over */
 	bool blank;		/* zeros came in place of content: only a reset may follow */
 	struct stamp head_stamp;
 	char refusal[H2_CLIENT_REFUSAL_MAX];
@@ -34,6 +37,7 @@ struct h2_client {
 	struct end *end;   /* NULL: it has no connection */
 	struct alarm next; /* begins more exchanges */
 	struct alarm look; /* reads on, or gives windows back */
+	struct alarm pace; /* sends the next pieces of tunnels */
 	struct h2_client_stream streams[H2_CLIENT_STREAMS];
 	unsigned running; /* streams */
 	uint32_t next_id;
@@ -98,6 +102,9 @@ void h2_client_greet(struct h2_client *h2);
 
 /* Draw a request and put its head into out. */
 void h2_client_put_request(struct h2_client *h2);
+
+/* No more content of a tunnel follows. */
+void h2_client_end_content(struct h2_client *h2, struct h2_client_stream *stream);
 
 /* Send what waits, and content as far as the windows go. */
 void h2_client_send(struct h2_client *h2);

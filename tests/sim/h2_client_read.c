@@ -1,5 +1,4 @@
 /* h2_client_read.c - what comes to a client that speaks HTTP/2: frames, answers, windows. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "client_state.h"
@@ -27,6 +26,15 @@ exchange_of(const struct h2_client *h2, const struct h2_client_stream *stream)
 
 /* ---- answers ---- */
 
+/* END_STREAM of a tunnel: it is over once both ends have said so. */
+static void
+finish_tunnel(struct h2_client *h2, struct h2_client_stream *stream)
+{
+	if (!stream->content_ended)
+		h2_client_end_content(h2, stream);
+	h2_client_conclude(h2, stream, stream->told ? RESULT_CUT : RESULT_ANSWERED);
+}
+
 /* END_STREAM. */
 static void
 finish(struct h2_client *h2, struct h2_client_stream *stream)
@@ -35,6 +43,10 @@ finish(struct h2_client *h2, struct h2_client_stream *stream)
 	const struct exchange_plan *plan = &exchange->plan;
 	bool is_short = stream->marked && !plan->head_only && stream->received != plan->answer_len;
 
+	if (stream->tunnel) {
+		finish_tunnel(h2, stream);
+		return;
+	}
 	if (!stream->head_came || stream->blank)
 		h2_client_violation(h2, stream->mark, "a stream that ended without its answer");
 	if (is_short && plan->answer_framing != FRAMING_CLOSE)
@@ -73,8 +85,14 @@ take_fields(struct h2_client *h2, struct h2_client_stream *stream, const struct 
 	stream->head_came = true;
 	stream->marked = mark.len > 0;
 	stream->head_stamp = *end_stamp(h2->end->peer, h2->frame_at);
-	exchange_of(h2, stream)->status = (unsigned)strtoul(status.at, NULL, 10);
-	return !stream->marked || strtoul(mark.at, NULL, 16) == stream->mark;
+	exchange_of(h2, stream)->status = exchange_number(status.at, status.len, 10);
+	if (stream->marked && exchange_of(h2, stream)->plan.tunnel) {
+		trace_event(h2->client->host.name, "has a tunnel", stream->mark, stream->id);
+		stream->tunnel = true;
+		stream->next_piece_ns = schedule_now_ns() + exchange_of(h2, stream)->plan.pause_ns;
+		h2->client->world->exchanges.tunnels++;
+	}
+	return !stream->marked || exchange_number(mark.at, mark.len, 16) == stream->mark;
 }
 
 /* A whole field block. Also of streams that are over: the table has to be kept in step. */
@@ -136,6 +154,14 @@ check_content(struct h2_client *h2, struct h2_client_stream *stream, const char 
 		judge_came(h2->client->world, stream->mark, h2->end, end_stamp(h2->end->peer, at),
 		    stream->received, BUFFERED_MAX);
 	stream->received += good;
+	/* Between two frames of a tunnel the gateway itself may say that it is over. */
+	if (good < len && stream->tunnel && !stream->told && stream->received % 64 == 0 &&
+	    (unsigned char)content[good] == 0x88) {
+		trace_event(h2->client->host.name, "tunnel closed", stream->mark, stream->received);
+		stream->told = true;
+	}
+	if (stream->told)
+		return;
 	if (good < len && !is_blank(content + good, len - good))
 		h2_client_violation(h2, stream->mark, "content that is not its answer's");
 	stream->blank = stream->blank || good < len;

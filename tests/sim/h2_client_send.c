@@ -53,7 +53,10 @@ write_fields_of(
 
 	if (plan->job >= 0)
 		snprintf(path, sizeof(path), "/jobs/job-%d/%x", plan->job, mark);
-	hpack_write_field(writer, SLICE(":method"), slice_of(exchange_method(plan, mark)));
+	hpack_write_field(writer, SLICE(":method"),
+	    plan->tunnel ? SLICE("CONNECT") : slice_of(exchange_method(plan, mark)));
+	if (plan->tunnel)
+		hpack_write_field(writer, SLICE(":protocol"), SLICE("websocket"));
 	hpack_write_field(writer, SLICE(":scheme"), SLICE("http"));
 	hpack_write_field(writer, SLICE(":authority"), SLICE("gateway"));
 	hpack_write_field(writer, SLICE(":path"), slice_of(path));
@@ -61,6 +64,8 @@ write_fields_of(
 	hpack_write_field(writer, SLICE("x-mark"), slice_of(text));
 	if (client_credential(client, plan, value))
 		hpack_write_never_indexed(writer, SLICE("authorization"), slice_of(value));
+	if (plan->tunnel)
+		hpack_write_field(writer, SLICE("sec-websocket-version"), SLICE("13"));
 	if (plan->request_framing == FRAMING_LENGTH) {
 		snprintf(text, sizeof(text), "%zu", plan->request_len);
 		hpack_write_field(writer, SLICE("content-length"), slice_of(text));
@@ -77,7 +82,7 @@ put_head(struct h2_client *h2, const struct exchange_plan *plan, uint32_t mark, 
 	uint32_t most = random_chance(&h2->client->random, 50)
 			    ? (uint32_t)random_between(&h2->client->random, 40, 200)
 			    : H2_FRAME_SIZE_DEFAULT;
-	unsigned flags = plan->request_len == 0 ? H2_END_STREAM : 0;
+	unsigned flags = exchange_upload(plan) == 0 ? H2_END_STREAM : 0;
 
 	if (!h2->block_sent)
 		hpack_write_start(&fields);
@@ -92,12 +97,14 @@ put_head(struct h2_client *h2, const struct exchange_plan *plan, uint32_t mark, 
 static void
 adapt(const struct h2_client *h2, struct exchange_plan *plan)
 {
-	plan->tunnel = false;
+	/* Only once SETTINGS allow it (RFC 8441 section 3). */
+	if (!h2->settings.enable_connect_protocol || plan->answer_len == 0)
+		plan->tunnel = false;
 	/* A head that is never whole holds up all other streams. */
 	if (plan->desertion == STALLS_IN_HEAD && h2->running > 0)
 		plan->desertion = STAYS;
 	/* What was sent wins over what was meant: nothing can be left out of this one. */
-	if (plan->desertion == STALLS_IN_CONTENT && plan->request_len == 0)
+	if (plan->desertion == STALLS_IN_CONTENT && exchange_upload(plan) == 0)
 		plan->desertion = STAYS;
 }
 
@@ -117,7 +124,7 @@ h2_client_put_request(struct h2_client *h2)
 	    .id = h2->next_id,
 	    .send_window = h2->settings.initial_window_size,
 	    .receive_window = h2->initial_window,
-	    .content_ended = plan.request_len == 0,
+	    .content_ended = exchange_upload(&plan) == 0,
 	    .slow =
 		h2->client->world->scenario.slow_readers && random_chance(&h2->client->random, 50)};
 	h2->running++;
@@ -135,13 +142,22 @@ h2_client_put_request(struct h2_client *h2)
 static size_t
 content_to_send(const struct exchange_plan *plan)
 {
-	return plan->desertion == STALLS_IN_CONTENT ? plan->request_len / 2 : plan->request_len;
+	size_t len = exchange_upload(plan);
+
+	return plan->desertion == STALLS_IN_CONTENT ? len / 2 : len;
 }
 
 static int64_t
 least(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
+}
+
+/* A tunnel's content comes in pieces, with pauses between them. */
+static bool
+is_paused(const struct h2_client_stream *stream, const struct exchange_plan *plan)
+{
+	return plan->tunnel && (!stream->tunnel || schedule_now_ns() < stream->next_piece_ns);
 }
 
 /* The next frame of content of a stream; false: it has none, or no window. */
@@ -155,13 +171,16 @@ put_content(struct h2_client *h2, struct h2_client_stream *stream)
 	struct h2_frame frame = {.stream = stream->id, .type = H2_DATA};
 
 	len = least(least(len, PIECE_MAX), least(stream->send_window, h2->send_window));
-	if (len <= 0)
+	if (plan->tunnel)
+		len = least(len, (int64_t)plan->piece);
+	if (len <= 0 || is_paused(stream, plan))
 		return false;
+	stream->next_piece_ns = schedule_now_ns() + plan->pause_ns;
 	content_fill(content, (size_t)len, stream->mark, true, stream->content_sent);
 	stream->content_sent += (uint64_t)len;
 	stream->send_window -= len;
 	h2->send_window -= len;
-	stream->content_ended = stream->content_sent == plan->request_len;
+	stream->content_ended = stream->content_sent == exchange_upload(plan);
 	frame.length = (uint32_t)len;
 	frame.flags = stream->content_ended ? H2_END_STREAM : 0;
 	h2_frame_put(head, &frame);
@@ -200,6 +219,23 @@ flush(struct h2_client *h2)
 	return true;
 }
 
+/* When the next piece of a tunnel is due. */
+static void
+set_pace(struct h2_client *h2)
+{
+	uint64_t now_ns = schedule_now_ns(), next_ns = UINT64_MAX;
+
+	for (unsigned i = 0; i < H2_CLIENT_STREAMS; i++) {
+		const struct h2_client_stream *stream = &h2->streams[i];
+
+		if (stream->mark != 0 && stream->tunnel && !stream->content_ended &&
+		    stream->next_piece_ns > now_ns && stream->next_piece_ns < next_ns)
+			next_ns = stream->next_piece_ns;
+	}
+	if (next_ns != UINT64_MAX)
+		alarm_set(&h2->pace, next_ns);
+}
+
 void
 h2_client_send(struct h2_client *h2)
 {
@@ -207,4 +243,16 @@ h2_client_send(struct h2_client *h2)
 		return;
 	while (flush(h2) && put_some(h2))
 		;
+	set_pace(h2);
+}
+
+void
+h2_client_end_content(struct h2_client *h2, struct h2_client_stream *stream)
+{
+	struct h2_frame frame = {.stream = stream->id, .type = H2_DATA, .flags = H2_END_STREAM};
+	char head[H2_FRAME_HEAD_LEN];
+
+	h2_frame_put(head, &frame);
+	h2_client_put(h2, head, sizeof(head));
+	stream->content_ended = true;
 }
