@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backend_state.h"
+#include "browser/session.h"
 #include "h2_backend.h"
 #include "jobgate/container_of.h"
 #include "trace.h"
@@ -65,7 +66,7 @@ take_head(struct backend_connection *connection)
 		violation(connection, "a request without a mark");
 		return false;
 	}
-	if (strstr(message->head, "jgt_") != NULL)
+	if (strstr(message->head, "jgt_") != NULL || strstr(message->head, SESSION_COOKIE) != NULL)
 		violation(connection, "a credential of ours");
 	connection->mark = (uint32_t)strtoul(mark, NULL, 16);
 	connection->exchange_known =

@@ -49,6 +49,7 @@ enum credential_kind {
 };
 
 struct exchange_plan {
+	bool by_session;       /* it shows the cookie of a session that this value has opened */
 	unsigned token, value; /* which value of which token it shows */
 	enum credential_kind credential_kind;
 	int job; /* -1: no job's path */
@@ -76,14 +77,15 @@ enum result {
 
 struct sim_exchange {
 	struct exchange_plan plan;
-	uint64_t sent_ns;     /* when its first byte left the client */
-	uint64_t seen;	      /* by backends, times */
-	unsigned processed;   /* begun by a backend, times */
-	unsigned unprocessed; /* a backend has said that it will not be, times */
-	uint64_t forward_ns;  /* J of the last time */
-	uint64_t answered_ns; /* when its backend had sent all that it sends; 0: it has not */
-	uint64_t answered;    /* content that it had sent by then */
-	int backend;	      /* that saw it last */
+	uint64_t session_ends_ns; /* with a session: no later than this */
+	uint64_t sent_ns;	  /* when its first byte left the client */
+	uint64_t seen;		  /* by backends, times */
+	unsigned processed;	  /* begun by a backend, times */
+	unsigned unprocessed;	  /* a backend has said that it will not be, times */
+	uint64_t forward_ns;	  /* J of the last time */
+	uint64_t answered_ns;	  /* when its backend had sent all that it sends; 0: it has not */
+	uint64_t answered;	  /* content that it had sent by then */
+	int backend;		  /* that saw it last */
 	enum result result;
 	unsigned status;
 	char title[24];

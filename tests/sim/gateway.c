@@ -28,8 +28,11 @@ write_configuration(FILE *out, const struct world *world)
 	char store[100];
 
 	store_url(&world->store, store, sizeof(store));
-	fprintf(
-	    out, "listen: [\"10.0.0.1:80\"]\nworkers: %u\njobs:\n  prefix: /jobs\n", s->workers);
+	fprintf(out,
+	    "listen: [\"10.0.0.1:80\", \"10.0.0.1:81 redirect\", \"10.0.0.1:82 authorize\"]\n"
+	    "workers: %u\njobs:\n  prefix: /jobs\n  domain: localhost\n  public_url: "
+	    "https://{job}.localhost/\n",
+	    s->workers);
 	fprintf(out,
 	    "store:\n  url: %s\n  max_staleness: %llums\n  ping_interval: "
 	    "%llums\n"
@@ -39,7 +42,8 @@ write_configuration(FILE *out, const struct world *world)
 	    (unsigned long long)s->lookup);
 	fprintf(out, "backends:\n  circuit_failures: %u\n  circuit_pause: %llums\n",
 	    s->circuit_failures, (unsigned long long)s->circuit_pause);
-	fprintf(out, "browser:\n  sign_in: false\n");
+	fprintf(out, "  trusted_proxies: [10.9.0.0/16]\nbrowser:\n  session: %llums\n",
+	    (unsigned long long)s->session);
 	fprintf(out,
 	    "timeouts:\n  head: %llums\n  keep_alive: %llums\n  body: %llums\n  connect: %llums\n"
 	    "  first_byte: %llums\n  answer: %llums\n  tunnel: %llums\n  linger: %llums\n"
@@ -50,7 +54,9 @@ write_configuration(FILE *out, const struct world *world)
 	    (unsigned long long)s->tunnel, (unsigned long long)s->linger,
 	    (unsigned long long)s->backend_idle, (unsigned long long)s->drain);
 	fprintf(out,
-	    "limits:\n  connections_per_client: 0\n  failed_auth_rate: 0\n  body_rate_min: 0\n");
+	    "limits:\n  connections_per_client: 0\n  body_rate_min: 0\n"
+	    "  failed_auth_rate: %u\n  failed_auth_burst: %u\n",
+	    s->failed_auth_rate, s->failed_auth_burst);
 	fprintf(out, "http2:\n  clients: true\n");
 	fprintf(out, "control:\n  socket: /nonexistent/control.sock\nlog:\n  access: \"off\"\n");
 }
@@ -127,7 +133,7 @@ give_listeners(struct gateway_worker *worker)
 {
 	struct gateway *gateway = worker->gateway;
 
-	for (unsigned i = 0; i < gateway->world->scenario.workers; i++)
+	for (unsigned i = 0; i < GATEWAY_PORTS * gateway->world->scenario.workers; i++)
 		worker->fds[i] = node_install(&worker->node, &gateway->listeners[i]->descriptor);
 }
 
@@ -147,7 +153,8 @@ gateway_spawn(struct gateway_worker *worker, unsigned index, bool without_store,
 	worker->index = index;
 	snprintf(worker->process, sizeof(worker->process), "worker %u", index);
 	worker->setup.index = index;
-	worker->setup.listeners = &worker->fds[index];
+	worker->setup.listeners = &worker->fds[GATEWAY_PORTS * index];
+	worker->gateway->spawned++;
 	worker->setup.all_listeners = worker->fds;
 	worker->setup.store_url = worker->setup.primary_url =
 	    to_nowhere ? NOWHERE : worker->setup.config->store.read_url;
@@ -178,7 +185,7 @@ init_worker(struct gateway *gateway, unsigned slot)
 	    .config = gateway->config,
 	    .tuning = &scenario->tuning,
 	    .shared = gateway->shared,
-	    .own = &gateway->bound,
+	    .own = gateway->bound,
 	    .session_key = session_key,
 	    .control_secret = "",
 	    .stats = &gateway->shared->workers[slot],
@@ -197,12 +204,23 @@ init_worker(struct gateway *gateway, unsigned slot)
 	worker->node.failing.at = scenario->fail_call;
 }
 
+static void
+listen_at(struct gateway *gateway, unsigned i)
+{
+	static const uint16_t ports[GATEWAY_PORTS] = {
+	    GATEWAY_PORT, GATEWAY_PORT_REDIRECT, GATEWAY_PORT_AUTHORIZE};
+	const struct place place = {ADDRESS, ports[i % GATEWAY_PORTS]};
+	socklen_t len = sizeof(gateway->bound[0]);
+
+	place_write(&place, &gateway->bound[i % GATEWAY_PORTS], &len);
+	gateway->listeners[i] = listener_new(&gateway->host, place);
+	gateway->listeners[i]->descriptor.holders = 1; /* the supervisor's */
+}
+
 void
 gateway_start(struct gateway *gateway, struct world *world)
 {
 	const struct scenario *scenario = &world->scenario;
-	const struct place place = {ADDRESS, 80};
-	socklen_t len = sizeof(gateway->bound);
 
 	gateway->world = world;
 	gateway->config = load_configuration(world);
@@ -210,11 +228,8 @@ gateway_start(struct gateway *gateway, struct world *world)
 	gateway->shared = shared_stats_map(gateway->slots);
 	host_init(&gateway->host, "gateway", 0, ADDRESS, world->seed);
 	gateway->host.rules = scenario->rules[RULES_GATEWAY];
-	place_write(&place, &gateway->bound, &len);
-	for (unsigned i = 0; i < scenario->workers; i++) {
-		gateway->listeners[i] = listener_new(&gateway->host, place);
-		gateway->listeners[i]->descriptor.holders = 1; /* the supervisor's */
-	}
+	for (unsigned i = 0; i < scenario->workers * GATEWAY_PORTS; i++)
+		listen_at(gateway, i);
 	for (unsigned i = 0; i < gateway->slots; i++)
 		init_worker(gateway, i);
 	supervisor_model_start(&gateway->supervisor, gateway);

@@ -13,12 +13,18 @@ struct world;
 /* Workers of earlier generations drain. */
 #define GATEWAY_SLOTS_MAX (4 * SCENARIO_WORKERS_MAX)
 
+/* Where it listens: for jobs, for http where https is wanted, and for other proxies. */
+#define GATEWAY_PORT 80
+#define GATEWAY_PORT_REDIRECT 81
+#define GATEWAY_PORT_AUTHORIZE 82
+#define GATEWAY_PORTS 3
+
 struct gateway_worker {
 	struct gateway *gateway;
 	struct node node;
 	unsigned slot, index; /* among all, and in its generation */
 	char process[24];     /* its name in logs */
-	int fds[SCENARIO_WORKERS_MAX];
+	int fds[SCENARIO_WORKERS_MAX * GATEWAY_PORTS];
 	struct worker_setup setup;
 	struct worker *worker; /* NULL: it does not exist */
 	bool exists;	       /* since it was spawned, until it is reaped */
@@ -33,8 +39,10 @@ struct gateway {
 	struct host host;
 	struct config *config;
 	struct shared_stats *shared;
-	struct listener *listeners[SCENARIO_WORKERS_MAX];
-	struct sockaddr_storage bound;
+	struct listener
+	    *listeners[SCENARIO_WORKERS_MAX * GATEWAY_PORTS]; /* of a worker, then of the next */
+	struct sockaddr_storage bound[GATEWAY_PORTS];
+	uint64_t spawned; /* workers so far */
 	unsigned slots;
 	struct gateway_worker workers[GATEWAY_SLOTS_MAX]; /* the first `slots` */
 	struct supervisor_model supervisor;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "judge_history.h"
 #include "trace.h"
 #include "world.h"
 
@@ -58,81 +59,6 @@ judge_troubles_end(struct world *world)
 			world->judge.trouble_ns[i] = schedule_now_ns();
 }
 
-/* ---- the table ---- */
-
-enum decision { FORWARD, BAD_CREDENTIAL, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, NOT_READY };
-
-static enum decision
-decide(
-    const struct exchange_plan *plan, const struct token_state *token, const struct job_state *job)
-{
-	bool scoped = token->label != NO_LABEL;
-
-	if (plan->credential_kind == CREDENTIAL_GARBLED)
-		return BAD_CREDENTIAL;
-	if (plan->credential_kind >= CREDENTIAL_WRONG || !token->exists || token->broken ||
-	    token->value != plan->value)
-		return UNAUTHORIZED;
-	if (job == NULL)
-		return NOT_FOUND;
-	if (!job->exists)
-		return scoped ? FORBIDDEN : NOT_FOUND;
-	if (scoped && token->label != job->label)
-		return FORBIDDEN;
-	return job->backend == NO_BACKEND ? NOT_READY : FORWARD;
-}
-
-/*
- * Some moment of the window is in the span. A history is looked at from its end: `*last` says that
- * all states before this one had ended when the window began.
- */
-static bool
-held(const struct span *span, uint64_t from_ns, uint64_t to_ns, bool *last)
-{
-	*last = !span->lost && span->from_ns <= from_ns;
-	return span->from_ns <= to_ns && span->to_ns >= from_ns;
-}
-
-/* Some moment of the window gives this decision for the job, with this state of the token. */
-static bool
-holds_for_job(const struct world *world, const struct exchange_plan *plan,
-    const struct token_state *token, uint64_t from_ns, uint64_t to_ns, enum decision wanted,
-    int backend)
-{
-	const struct job_history *job;
-	bool last = false;
-
-	if (plan->job < 0)
-		return decide(plan, token, NULL) == wanted;
-	job = &world->records.job[plan->job];
-	for (size_t i = job->state_count; i > 0 && !last; i--) {
-		const struct job_state *state = &job->states[i - 1];
-
-		if (held(&state->span, from_ns, to_ns, &last) &&
-		    decide(plan, token, state) == wanted &&
-		    (backend < 0 || state->backend == backend))
-			return true;
-	}
-	return false;
-}
-
-static bool
-holds(const struct world *world, const struct exchange_plan *plan, uint64_t from_ns, uint64_t to_ns,
-    enum decision wanted, int backend)
-{
-	const struct token_history *token = &world->records.token[plan->token];
-	bool last = false;
-
-	for (size_t i = token->state_count; i > 0 && !last; i--) {
-		const struct token_state *state = &token->states[i - 1];
-
-		if (held(&state->span, from_ns, to_ns, &last) &&
-		    holds_for_job(world, plan, state, from_ns, to_ns, wanted, backend))
-			return true;
-	}
-	return false;
-}
-
 static uint64_t
 before(uint64_t ns, uint64_t by_ns)
 {
@@ -160,7 +86,7 @@ judge_forward(struct world *world, uint32_t mark, int backend, const struct stam
 	exchange->forward_ns = stamp->begun_ns;
 	exchange->backend = backend;
 	exchange->seen++;
-	if (!holds(world, &exchange->plan, from_ns, stamp->begun_ns, FORWARD, backend))
+	if (!judge_holds(world, &exchange->plan, from_ns, stamp->begun_ns, FORWARD, backend))
 		judge_violation(world,
 		    "exchange %u was forwarded to backend %d at %llu us (in a call made at %llu "
 		    "us), "
@@ -185,6 +111,43 @@ judge_processed(struct world *world, uint32_t mark)
 	if (exchange->seen > SEEN_MAX)
 		judge_violation(world, "exchange %u was sent %llu times", mark,
 		    (unsigned long long)exchange->seen);
+}
+
+void
+judge_grant(struct world *world, uint32_t mark, const struct stamp *stamp)
+{
+	const struct sim_exchange *exchange = exchanges_get(&world->exchanges, mark);
+	uint64_t from_ns = before(stamp->begun_ns, bound_ns(world) + GAP_NS);
+
+	/* Who may reach a job may sign in before it is ready. */
+	if (!judge_holds(world, &exchange->plan, from_ns, stamp->begun_ns, FORWARD, -1) &&
+	    !judge_holds(world, &exchange->plan, from_ns, stamp->begun_ns, NOT_READY, -1))
+		judge_violation(world,
+		    "exchange %u was granted at %llu us, which no record allowed since %llu us",
+		    mark, (unsigned long long)stamp->sent_ns / 1000,
+		    (unsigned long long)from_ns / 1000);
+}
+
+/* The wall clock says when a session ends. */
+static bool
+clock_was_set(const struct world *world)
+{
+	return world->faults.count[FAULT_STEP_CLOCK] > 0;
+}
+
+/* A session's end is in whole seconds. */
+static bool
+session_may_be_over(const struct world *world, const struct sim_exchange *exchange, uint64_t at_ns)
+{
+	return exchange->plan.by_session &&
+	       (clock_was_set(world) || at_ns + 2 * NS_PER_S >= exchange->session_ends_ns);
+}
+
+static bool
+session_was_over(const struct world *world, const struct sim_exchange *exchange, uint64_t at_ns)
+{
+	return exchange->plan.by_session && !clock_was_set(world) &&
+	       at_ns > exchange->session_ends_ns;
 }
 
 /* The longest that a packet between store and worker takes. */
@@ -219,8 +182,13 @@ judge_moved(struct world *world, uint32_t mark, const struct node *node, const s
 	uint64_t from_ns = node_ran_since_ns(node, stamp->sent_ns, bound_ns(world) + CUT_NS);
 	uint64_t told_ns = told_since_ns(world, node, stamp->sent_ns);
 
+	if (exchange != NULL &&
+	    session_was_over(world, exchange, node_ran_since_ns(node, stamp->sent_ns, CUT_NS)))
+		judge_violation(
+		    world, "content of exchange %u moved to its %s after its session", mark, where);
 	from_ns = told_ns > from_ns ? told_ns : from_ns;
-	if (exchange != NULL && holds(world, &exchange->plan, from_ns, stamp->sent_ns, FORWARD, -1))
+	if (exchange != NULL &&
+	    judge_holds(world, &exchange->plan, from_ns, stamp->sent_ns, FORWARD, -1))
 		return;
 	judge_violation(world,
 	    "content of exchange %u moved to its %s at %llu us, which no record allowed since %llu "
@@ -277,23 +245,6 @@ judge_is_troubled(const struct world *world, unsigned troubles, uint64_t at_ns)
 	return false;
 }
 
-static bool
-has_changed(const struct job_history *job, uint64_t from_ns, uint64_t to_ns)
-{
-	for (size_t i = job->state_count; i > 0; i--)
-		if (job->states[i - 1].span.from_ns <= from_ns)
-			return false;
-		else if (job->states[i - 1].span.from_ns <= to_ns)
-			return true;
-	return false;
-}
-
-static bool
-token_has_changed(const struct token_history *token, uint64_t from_ns)
-{
-	return token->states[token->state_count - 1].span.from_ns > from_ns;
-}
-
 /* A backend has closed a connection under other requests, or made the gateway do so. */
 static bool
 was_ruined(const struct world *world, const struct sim_exchange *exchange)
@@ -319,7 +270,7 @@ stays_unprocessed(const struct world *world, const struct sim_exchange *exchange
 	return exchange->unprocessed > 1 ||
 	       (exchange->unprocessed > 0 &&
 		   (plan->request_len > KEPT_MAX ||
-		       has_changed(&world->records.job[plan->job], from_ns, to_ns)));
+		       judge_job_changed(&world->records.job[plan->job], from_ns, to_ns)));
 }
 
 /* Its job is reached over HTTP/2, which has no upgrades. */
@@ -329,7 +280,7 @@ cannot_be_upgraded(const struct world *world, const struct sim_exchange *exchang
 {
 	for (unsigned i = 0; i < world->scenario.backends; i++)
 		if (world->backends[i].speaks_h2 && exchange->plan.tunnel &&
-		    holds(world, &exchange->plan, from_ns, to_ns, FORWARD, (int)i))
+		    judge_holds(world, &exchange->plan, from_ns, to_ns, FORWARD, (int)i))
 			return true;
 	return false;
 }
@@ -345,10 +296,10 @@ unavailable_is_right(const struct world *world, const struct sim_exchange *excha
 	unsigned troubles = TROUBLED_WORKER;
 
 	if (strcmp(exchange->title, "Job not ready") == 0)
-		return holds(world, plan, from_ns, to_ns, NOT_READY, -1);
+		return judge_holds(world, plan, from_ns, to_ns, NOT_READY, -1);
 	if (strcmp(exchange->title, "Job moved") == 0)
 		return plan->job >= 0 &&
-		       has_changed(&world->records.job[plan->job], from_ns, to_ns);
+		       judge_job_changed(&world->records.job[plan->job], from_ns, to_ns);
 	if (strcmp(exchange->title, "Store unavailable") == 0)
 		troubles |= TROUBLED_STORE;
 	else if (strcmp(exchange->title, "Job unavailable") == 0 &&
@@ -367,7 +318,7 @@ leads_nowhere(
     const struct world *world, const struct exchange_plan *plan, uint64_t from_ns, uint64_t to_ns)
 {
 	for (unsigned i = 0; i < world->records.strange; i++)
-		if (holds(
+		if (judge_holds(
 			world, plan, from_ns, to_ns, FORWARD, (int)(world->scenario.backends + i)))
 			return true;
 	return false;
@@ -381,14 +332,19 @@ refusal_is_right(const struct world *world, const struct sim_exchange *exchange,
 
 	switch (exchange->status) {
 	case 400:
-		return holds(world, plan, from_ns, to_ns, BAD_CREDENTIAL, -1);
+		return judge_holds(world, plan, from_ns, to_ns, BAD_CREDENTIAL, -1);
 	case 401: /* that a value could not be hashed for lack of memory counts as not valid */
-		return holds(world, plan, from_ns, to_ns, UNAUTHORIZED, -1) ||
+		return judge_holds(world, plan, from_ns, to_ns, UNAUTHORIZED, -1) ||
+		       session_may_be_over(world, exchange, to_ns) ||
 		       exchange->sent_ns <= world->judge.memory_ns;
+	case 429:
+		return world->scenario.failed_auth_rate != 0 &&
+		       (judge_holds(world, plan, from_ns, to_ns, UNAUTHORIZED, -1) ||
+			   session_may_be_over(world, exchange, to_ns));
 	case 403:
-		return holds(world, plan, from_ns, to_ns, FORBIDDEN, -1);
+		return judge_holds(world, plan, from_ns, to_ns, FORBIDDEN, -1);
 	case 404:
-		return holds(world, plan, from_ns, to_ns, NOT_FOUND, -1);
+		return judge_holds(world, plan, from_ns, to_ns, NOT_FOUND, -1);
 	case 503:
 		return unavailable_is_right(world, exchange, from_ns, to_ns);
 	case 408:
@@ -437,8 +393,8 @@ lost_last_words(const struct world *world, const struct sim_exchange *exchange)
 	       !plan->tunnel && !plan->head_only && plan->credential_kind == CREDENTIAL_VALID &&
 	       plan->job >= 0 && exchange->received < plan->answer_len / 2 &&
 	       !judge_is_troubled(world, TROUBLED, exchange->sent_ns) &&
-	       !has_changed(&world->records.job[plan->job], from_ns, UINT64_MAX) &&
-	       !token_has_changed(&world->records.token[plan->token], from_ns);
+	       !judge_job_changed(&world->records.job[plan->job], from_ns, UINT64_MAX) &&
+	       !judge_token_changed(&world->records.token[plan->token], from_ns);
 }
 
 void
@@ -446,7 +402,8 @@ judge_result(struct world *world, uint32_t mark)
 {
 	struct sim_exchange *exchange = exchanges_get(&world->exchanges, mark);
 	const struct exchange_plan *plan = &exchange->plan;
-	bool sound = plan->desertion == STAYS && plan->misdeed == MISDEED_NONE &&
+	bool sound = !session_may_be_over(world, exchange, schedule_now_ns()) &&
+		     plan->desertion == STAYS && plan->misdeed == MISDEED_NONE &&
 		     plan->credential_kind == CREDENTIAL_VALID && plan->job >= 0;
 
 	exchange->ended_ns = schedule_now_ns();

@@ -42,6 +42,9 @@ void judge_forward(struct world *world, uint32_t mark, int backend, const struct
 /* A backend begins to process a request. */
 void judge_processed(struct world *world, uint32_t mark);
 
+/* A client was told that it may: another proxy, or a browser that signs in. */
+void judge_grant(struct world *world, uint32_t mark, const struct stamp *stamp);
+
 /* Content of an exchange has moved, sent by this worker at the stamp. */
 void judge_moved(struct world *world, uint32_t mark, const struct node *node,
     const struct stamp *stamp, const char *where);

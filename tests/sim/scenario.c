@@ -114,6 +114,16 @@ draw_h2_backends(struct scenario *s, uint64_t seed)
 		s->h2_backends = (unsigned)random_between(&random, 1, 7);
 }
 
+static void
+draw_visitors(struct scenario *s, struct random *random)
+{
+	s->visitors = random_chance(random, 500);
+	s->session = random_between(random, 2, 8) * 1000;
+	s->failed_auth_rate =
+	    s->visitors && random_chance(random, 400) ? (unsigned)random_between(random, 1, 4) : 0;
+	s->failed_auth_burst = (unsigned)random_between(random, 1, 20);
+}
+
 /* Without replicas there is no failover, and without sentinels none can be cut off. */
 static void
 draw_store(struct scenario *s, struct random *random)
@@ -148,6 +158,7 @@ scenario_draw(struct scenario *scenario, uint64_t seed)
 	draw_rules(scenario, &random);
 	draw_h2_backends(scenario, seed);
 	draw_store(scenario, &random);
+	draw_visitors(scenario, &random);
 }
 
 void
@@ -180,6 +191,8 @@ scenario_small(struct scenario *s)
 	    .backend_idle = 300,
 	    .circuit_pause = 100,
 	    .drain = 500,
+	    .session = 5000,
+	    .failed_auth_burst = 1,
 	    .circuit_failures = 5,
 	    .cache_entries = 1000,
 	    .tuning = jg_tuning,

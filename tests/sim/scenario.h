@@ -11,6 +11,7 @@
 #define SCENARIO_WORKERS_MAX 3
 #define SCENARIO_BACKENDS_MAX 3
 #define SCENARIO_CLIENTS_MAX 24
+#define SCENARIO_VISITORS 3
 
 struct scenario {
 	/* how many */
@@ -24,13 +25,15 @@ struct scenario {
 	uint64_t staleness, ping_interval, ping_deadline, connect_store, lookup;
 	uint64_t connect, first_byte, answer, tunnel, keep_alive, body, linger, head, backend_idle,
 	    circuit_pause, drain;
+	uint64_t session;
+	unsigned failed_auth_rate, failed_auth_burst;
 	unsigned circuit_failures, cache_entries;
 	struct tuning tuning;
 	struct host_rules rules[4]; /* of clients, backends, the store, the gateway */
 	unsigned descriptors;
 	/* features, as swarm testing wants them: each on or off in a run */
 	bool expires, minted, tunnels, chunks, uploads, interim, pipelines, misdeeds, desertions,
-	    slow_readers, streams, wrong_tokens, splits, http2, sentinels, strange_urls;
+	    slow_readers, streams, wrong_tokens, splits, http2, sentinels, strange_urls, visitors;
 	unsigned h2_backends;		     /* a bit for each backend that speaks HTTP/2 */
 	unsigned fault_kinds;		     /* a bit for each enum fault_kind */
 	uint64_t fail_allocation, fail_call; /* of the first worker: this one; 0: none */

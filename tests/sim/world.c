@@ -109,6 +109,8 @@ start(struct world *world)
 	gateway_start(&world->gateway, world);
 	for (unsigned i = 0; i < world->scenario.clients; i++)
 		client_start(&world->clients[i], world, i);
+	for (unsigned i = 0; world->scenario.visitors && i < SCENARIO_VISITORS; i++)
+		visitor_start(&world->visitors[i], world, i);
 	faults_start(&world->faults, world);
 	world->change.fire = on_change;
 	alarm_set(&world->change, schedule_now_ns() + world->scenario.change_ns);
@@ -170,9 +172,13 @@ end_quietly(struct world *world)
 	    scenario_recovery_ns(scenario) + least(3 * (uint64_t)NS_PER_S, scenario->duration_ns));
 	for (unsigned i = 0; i < scenario->clients; i++)
 		client_stop(&world->clients[i]);
+	for (unsigned i = 0; i < SCENARIO_VISITORS; i++)
+		visitor_stop(&world->visitors[i]);
 	run_for(patience_ns(scenario));
 	for (unsigned i = 0; i < scenario->clients; i++)
 		client_check_ended(&world->clients[i]);
+	for (unsigned i = 0; i < SCENARIO_VISITORS; i++)
+		visitor_check_ended(&world->visitors[i]);
 	gateway_check_idle(&world->gateway);
 	supervisor_model_stop(&world->gateway.supervisor);
 	run_for((scenario->drain + 20000) * NS_PER_MS);

@@ -13,6 +13,7 @@
 #include "records.h"
 #include "scenario.h"
 #include "store.h"
+#include "visitor.h"
 
 struct world {
 	uint64_t seed;
@@ -23,6 +24,7 @@ struct world {
 	struct sim_exchanges exchanges;
 	struct backend backends[SCENARIO_BACKENDS_MAX];
 	struct client clients[SCENARIO_CLIENTS_MAX];
+	struct visitor visitors[SCENARIO_VISITORS]; /* with scenario.visitors */
 	struct gateway gateway;
 	struct judge judge;
 	struct faults faults;

@@ -1,0 +1,462 @@
+/* visitor.c - requests for what the gateway itself serves, and what must be answered. */
+#include "visitor.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client_state.h"
+#include "jobgate/container_of.h"
+#include "trace.h"
+#include "world.h"
+
+#define TRUSTED_ADDRESS 0x0a090000u /* 10.9.0.0 */
+#define GUESSER_ADDRESS 0x0a080000u /* 10.8.0.0 */
+#define ANSWER_MAX 20000
+
+static struct sim_exchange *
+exchange_of(const struct visitor *visitor)
+{
+	return exchanges_get(&visitor->world->exchanges, visitor->mark);
+}
+
+static void
+violation(const struct visitor *visitor, const char *what)
+{
+	judge_violation(visitor->world, "%s: %s; exchange %u; visit %d; head: %.300s",
+	    visitor->host.name, what, visitor->mark, (int)visitor->visit, visitor->message.head);
+}
+
+static void
+rest(struct visitor *visitor)
+{
+	uint64_t most_ns = visitor->guesses ? 60 * NS_PER_MS : 300 * NS_PER_MS;
+
+	visitor->mark = 0;
+	if (!visitor->stopped)
+		alarm_set(
+		    &visitor->act, schedule_now_ns() + random_below(&visitor->random, most_ns));
+}
+
+/* The request has come to this. */
+static void
+conclude(struct visitor *visitor, enum result result)
+{
+	exchange_of(visitor)->result = result;
+	judge_result(visitor->world, visitor->mark);
+	end_close(visitor->end);
+	visitor->end = NULL;
+	bytes_drop(&visitor->out, visitor->out.len);
+	rest(visitor);
+}
+
+/* ---- what must be answered ---- */
+
+static void
+check_redirect(struct visitor *visitor)
+{
+	if (visitor->message.status != 308 ||
+	    !message_field_has(&visitor->message, "Location", "https://gateway/jobs/job-"))
+		violation(visitor, "no redirect to https");
+}
+
+static void
+check_grant(struct visitor *visitor, const struct stamp *stamp)
+{
+	const struct exchange_plan *plan = &exchange_of(visitor)->plan;
+	const struct records *records = &visitor->world->records;
+
+	judge_grant(visitor->world, visitor->mark, stamp);
+	if (!message_field_has(
+		&visitor->message, "X-Jobgate-Token-Id", records->token[plan->token].id) ||
+	    !message_field_has(&visitor->message, "X-Jobgate-Job", records->job[plan->job].id))
+		violation(visitor, "a grant that names another token or job");
+}
+
+static void
+keep_session(struct visitor *visitor, const struct stamp *stamp)
+{
+	const struct exchange_plan *plan = &exchange_of(visitor)->plan;
+	const char *cookie = message_field(&visitor->message, "Set-Cookie");
+
+	judge_grant(visitor->world, visitor->mark, stamp);
+	if (cookie == NULL) {
+		violation(visitor, "signed in without a cookie");
+		return;
+	}
+	snprintf(
+	    visitor->cookie, sizeof(visitor->cookie), "%.*s", (int)strcspn(cookie, ";\r"), cookie);
+	visitor->token = plan->token;
+	visitor->value = plan->value;
+	visitor->job = plan->job;
+	visitor->session_ends_ns = stamp->sent_ns + visitor->world->scenario.session * NS_PER_MS;
+}
+
+/* A guesser gets as many 401 as the limit allows, and 429 only after that many. */
+static void
+check_guess(struct visitor *visitor)
+{
+	const struct scenario *scenario = &visitor->world->scenario;
+	uint64_t seconds = schedule_now_ns() / NS_PER_S + 1;
+	uint64_t most = visitor->world->gateway.spawned * (scenario->failed_auth_burst + 1) +
+			visitor->world->gateway.slots * scenario->failed_auth_rate * seconds;
+
+	if (scenario->failed_auth_rate == 0)
+		return;
+	if (visitor->message.status == 429) {
+		if (visitor->guesses_sent - visitor->guesses_limited <= scenario->failed_auth_burst)
+			violation(visitor, "429 before there were too many");
+		visitor->guesses_limited++;
+	} else if (visitor->message.status == 401 && ++visitor->guesses_missed > most) {
+		violation(visitor, "401 where too many have come: 429");
+	}
+}
+
+static bool
+is_good(const struct visitor *visitor)
+{
+	unsigned status = visitor->message.status;
+
+	switch (visitor->visit) {
+	case VISIT_REDIRECT:
+	case VISIT_TRACE: /* refused in any case */
+		return true;
+	case VISIT_SIGN_IN:
+		return status == 303;
+	case VISIT_AUTHORIZE:
+	case VISIT_SIGN_OUT:
+		return status == 200;
+	case VISIT_BROWSE:
+		return visitor->marked;
+	case VISIT_GUESS:
+		return false;
+	}
+	return false;
+}
+
+static void
+check_good(struct visitor *visitor, const struct stamp *stamp)
+{
+	switch (visitor->visit) {
+	case VISIT_REDIRECT:
+		check_redirect(visitor);
+		return;
+	case VISIT_AUTHORIZE:
+		check_grant(visitor, stamp);
+		return;
+	case VISIT_TRACE:
+		if (visitor->message.status != 405)
+			violation(visitor, "TRACE must get 405");
+		return;
+	case VISIT_SIGN_IN:
+		keep_session(visitor, stamp);
+		return;
+	case VISIT_SIGN_OUT:
+		visitor->cookie[0] = '\0';
+		if (strstr(visitor->message.head, "Max-Age=0") == NULL)
+			violation(visitor, "signed out, but the cookie stays");
+		return;
+	case VISIT_BROWSE:
+		if (visitor->message.length != exchange_of(visitor)->plan.answer_len)
+			violation(visitor, "an answer of another length");
+		return;
+	case VISIT_GUESS:
+		return;
+	}
+}
+
+static void
+finish(struct visitor *visitor)
+{
+	struct sim_exchange *exchange = exchange_of(visitor);
+	const struct stamp stamp = *end_stamp(visitor->end->peer, 0);
+
+	exchange->status = visitor->message.status;
+	if (is_good(visitor)) {
+		check_good(visitor, &stamp);
+		conclude(visitor, RESULT_ANSWERED);
+		return;
+	}
+	client_read_title(
+	    visitor->text, visitor->text_len, exchange->title, sizeof(exchange->title));
+	/* Pages for people have no such title. */
+	if (visitor->visit == VISIT_SIGN_IN && exchange->title[0] == '\0' &&
+	    exchange->status == 503)
+		snprintf(exchange->title, sizeof(exchange->title), "Store unavailable");
+	judge_refusal(visitor->world, visitor->mark, &stamp);
+	if (visitor->visit == VISIT_GUESS)
+		check_guess(visitor);
+	if (visitor->visit == VISIT_BROWSE && exchange->status == 401)
+		visitor->cookie[0] = '\0';
+	conclude(visitor, RESULT_REFUSED);
+}
+
+/* ---- reading ---- */
+
+static void
+take_head(struct visitor *visitor)
+{
+	const char *mark = message_field(&visitor->message, "X-Mark");
+
+	visitor->marked = mark != NULL;
+	if (visitor->marked && strtoul(mark, NULL, 16) != visitor->mark)
+		violation(visitor, "another one's answer");
+	message_frame(&visitor->message, false, true);
+}
+
+static void
+take_content(struct visitor *visitor, const char *content, size_t len, uint64_t at)
+{
+	size_t room = sizeof(visitor->text) - visitor->text_len;
+
+	if (!visitor->marked) {
+		memcpy(visitor->text + visitor->text_len, content, len < room ? len : room);
+		visitor->text_len += len < room ? len : room;
+		return;
+	}
+	if (content_compare(content, len, visitor->mark, false, visitor->message.length - len) <
+	    len)
+		violation(visitor, "content that is not its answer's");
+	judge_moved(visitor->world, visitor->mark, visitor->end->peer->owner,
+	    end_stamp(visitor->end->peer, at), "client");
+}
+
+/* False: the request is over. */
+static bool
+take_bytes(struct visitor *visitor, const char *bytes, size_t len, uint64_t at)
+{
+	struct message *message = &visitor->message;
+
+	for (size_t done = 0, n; done < len; done += n) {
+		const char *content;
+		size_t content_len;
+
+		n = message_read(message, bytes + done, len - done, &content, &content_len);
+		if (content != NULL)
+			take_content(visitor, content, content_len, at + done);
+		else if (visitor->was == PART_HEAD && message->part == PART_CONTENT)
+			take_head(visitor);
+		visitor->was = message->part;
+		if (message->part == PART_BAD) {
+			violation(visitor, "an answer that is not HTTP");
+			conclude(visitor, RESULT_LOST);
+			return false;
+		}
+		if (message->part == PART_DONE) {
+			finish(visitor);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void
+ended(struct visitor *visitor, bool reset)
+{
+	bool begun = visitor->message.part == PART_CONTENT;
+
+	if (begun && !reset)
+		message_end(&visitor->message);
+	if (visitor->message.part == PART_DONE)
+		finish(visitor);
+	else
+		conclude(visitor, begun ? RESULT_CUT : RESULT_LOST);
+}
+
+static void
+flush(struct visitor *visitor)
+{
+	while (visitor->out.len > 0) {
+		struct iovec piece = {(char *)bytes_first(&visitor->out), visitor->out.len};
+		long sent = end_send(visitor->end, &piece, 1, NULL);
+
+		if (sent < 0)
+			return;
+		bytes_drop(&visitor->out, (size_t)sent);
+	}
+}
+
+static void
+on_change(struct end *end)
+{
+	struct visitor *visitor = end->owner;
+	char bytes[4096];
+	struct iovec piece = {bytes, sizeof(bytes)};
+	uint64_t at = end->received;
+	long got;
+
+	if (end->state == END_CONNECTED)
+		flush(visitor);
+	while ((got = end_receive(end, &piece, 1, false)) > 0) {
+		if (!take_bytes(visitor, bytes, (size_t)got, at))
+			return;
+		at = end->received;
+	}
+	if (got != -EAGAIN)
+		ended(visitor, got < 0);
+}
+
+/* ---- asking ---- */
+
+static enum visit
+draw_visit(struct visitor *visitor)
+{
+	if (visitor->guesses)
+		return VISIT_GUESS;
+	if (visitor->cookie[0] != '\0')
+		return random_chance(&visitor->random, 150) ? VISIT_SIGN_OUT : VISIT_BROWSE;
+	return (enum visit)random_between(&visitor->random, VISIT_REDIRECT, VISIT_SIGN_IN);
+}
+
+static void
+draw_plan(struct visitor *visitor, struct exchange_plan *plan)
+{
+	struct random *random = &visitor->random;
+	const struct scenario *scenario = &visitor->world->scenario;
+	const struct token_history *token;
+
+	*plan = (struct exchange_plan){.answer_framing = FRAMING_LENGTH, .piece = 500};
+	plan->job = (int)random_below(random, scenario->jobs);
+	plan->token = (unsigned)random_below(random, scenario->tokens);
+	token = &visitor->world->records.token[plan->token];
+	plan->value = records_token_at(token, schedule_now_ns())->value;
+	if (visitor->visit == VISIT_GUESS)
+		plan->credential_kind = CREDENTIAL_UNKNOWN;
+	if (visitor->visit != VISIT_BROWSE)
+		return;
+	plan->job = visitor->job;
+	plan->token = visitor->token;
+	plan->value = visitor->value;
+	plan->by_session = true;
+	plan->answer_len = random_below(random, ANSWER_MAX);
+	plan->pause_ns = random_skewed(random, NS_PER_US, 200 * NS_PER_MS);
+}
+
+static void
+put_sign_in(struct visitor *visitor, const struct exchange_plan *plan)
+{
+	const char *value = visitor->world->records.token[plan->token].values[plan->value];
+
+	bytes_print(&visitor->out,
+	    "POST /.jobgate/sign-in HTTP/1.1\r\nHost: job-%d.localhost\r\n"
+	    "Origin: http://job-%d.localhost\r\nConnection: close\r\nContent-Length: %zu\r\n"
+	    "Content-Type: application/x-www-form-urlencoded\r\n\r\ntoken=%s",
+	    plan->job, plan->job, strlen("token=") + strlen(value), value);
+}
+
+static void
+put_guess(struct visitor *visitor)
+{
+	const struct records *records = &visitor->world->records;
+	char id[TOKEN_ID_LEN + 1], value[TOKEN_VALUE_LEN + 1];
+
+	snprintf(id, sizeof(id), "guessed%09u", (unsigned)random_below(&visitor->random, 20));
+	jg_token_value_make(slice_of(id), records->minted ? records->mint_key : NULL, value);
+	value[TOKEN_VALUE_LEN] = '\0';
+	visitor->guesses_sent++;
+	bytes_print(&visitor->out,
+	    "GET /jobs/job-0/x HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n"
+	    "Authorization: Bearer %s\r\n\r\n",
+	    value);
+}
+
+static void
+put_request(struct visitor *visitor, const struct exchange_plan *plan)
+{
+	struct bytes *out = &visitor->out;
+
+	switch (visitor->visit) {
+	case VISIT_REDIRECT:
+	case VISIT_TRACE:
+		bytes_print(out,
+		    "%s /jobs/job-%d/x HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n",
+		    visitor->visit == VISIT_TRACE ? "TRACE" : "GET", plan->job);
+		return;
+	case VISIT_AUTHORIZE:
+		bytes_print(out,
+		    "GET /authorize HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n"
+		    "X-Forwarded-Method: GET\r\nX-Forwarded-Host: gateway\r\n"
+		    "X-Forwarded-Uri: /jobs/job-%d/x\r\nAuthorization: Bearer %s\r\n\r\n",
+		    plan->job, visitor->world->records.token[plan->token].values[plan->value]);
+		return;
+	case VISIT_SIGN_IN:
+		put_sign_in(visitor, plan);
+		return;
+	case VISIT_BROWSE:
+		bytes_print(out,
+		    "GET /x HTTP/1.1\r\nHost: job-%d.localhost\r\nConnection: close\r\n"
+		    "X-Mark: %x\r\nCookie: a=b; %s\r\n\r\n",
+		    plan->job, visitor->mark, visitor->cookie);
+		return;
+	case VISIT_SIGN_OUT:
+		bytes_print(out,
+		    "POST /.jobgate/sign-out HTTP/1.1\r\nHost: job-%d.localhost\r\n"
+		    "Origin: http://job-%d.localhost\r\nConnection: close\r\n"
+		    "Content-Length: 0\r\n\r\n",
+		    visitor->job, visitor->job);
+		return;
+	case VISIT_GUESS:
+		put_guess(visitor);
+		return;
+	}
+}
+
+static void
+on_act(struct alarm *alarm)
+{
+	struct visitor *visitor = container_of(alarm, struct visitor, act);
+	struct exchange_plan plan;
+	struct sim_exchange *exchange;
+	uint16_t port;
+
+	if (visitor->stopped)
+		return;
+	visitor->visit = draw_visit(visitor);
+	draw_plan(visitor, &plan);
+	exchange = exchanges_add(&visitor->world->exchanges, &visitor->mark);
+	exchange->plan = plan;
+	exchange->sent_ns = schedule_now_ns();
+	if (visitor->visit == VISIT_BROWSE)
+		exchange->session_ends_ns = visitor->session_ends_ns;
+	trace_event(visitor->host.name, "visits", visitor->mark, visitor->visit);
+	port = visitor->visit == VISIT_REDIRECT	   ? GATEWAY_PORT_REDIRECT
+	       : visitor->visit == VISIT_AUTHORIZE ? GATEWAY_PORT_AUTHORIZE
+						   : GATEWAY_PORT;
+	visitor->end =
+	    end_connect(&visitor->host, (struct place){visitor->world->gateway.host.address, port});
+	visitor->end->owner = visitor;
+	visitor->end->changed = on_change;
+	visitor->text_len = 0;
+	visitor->marked = false;
+	message_begin(&visitor->message);
+	visitor->was = PART_HEAD;
+	put_request(visitor, &plan);
+}
+
+/* ---- beginning and end ---- */
+
+void
+visitor_start(struct visitor *visitor, struct world *world, unsigned number)
+{
+	*visitor = (struct visitor){.world = world, .guesses = number == 0};
+	host_init(&visitor->host, "visitor", number,
+	    visitor->guesses ? GUESSER_ADDRESS : TRUSTED_ADDRESS + number, world->seed);
+	visitor->host.rules = world->scenario.rules[RULES_CLIENT];
+	random_init(&visitor->random, world->seed, "visitor", number);
+	visitor->act.fire = on_act;
+	rest(visitor);
+}
+
+void
+visitor_stop(struct visitor *visitor)
+{
+	visitor->stopped = true;
+}
+
+void
+visitor_check_ended(const struct visitor *visitor)
+{
+	if (visitor->mark != 0)
+		violation(visitor, "a visit has no end");
+}
