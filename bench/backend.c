@@ -1,9 +1,9 @@
 /*
- * backend.c - what stands behind every proxy of a benchmark: answers as cheaply as can be.
+ * backend.c - the server behind every proxy of a benchmark; it answers as cheaply as possible.
  *
- * "/small" has 64 bytes, "/N" has N; a request's content is read and dropped; an upgrade
- * makes an echo. Requests may be pipelined. It listens on one port at 127.0.0.1 and further
- * addresses (127.0.x.y), so that many jobs can have a backend each.
+ * "/small" has 64 bytes, "/N" has N; a request's content is read and dropped; an upgrade makes an
+ * echo. Requests may be pipelined. It listens on one port at 127.0.0.1 and further addresses
+ * (127.0.x.y), so that many jobs can have a backend each.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 /*
- * decide.c - the decision alone, in process: look up token and job in the worker's directory, prove
- * the bearer, decide. For a number of tokens and jobs known to the directory, of which some are
- * asked for in turn. No network, no parsing; the bearer is read already, as on a connection that
- * repeats its token.
+ * decide.c - measures the decision alone, in one process: look up token and job in the worker's
+ * directory, prove the bearer, decide. The directory knows given numbers of tokens and jobs, and
+ * some of them are looked up in turn. There is no network and no parsing, and the bearer is read
+ * only once, as for a client that repeats its token.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,7 @@
-/* reconnect.c - how long a reconnect holds up a worker's loop that remembers a million records; see
- * README.md. */
+/*
+ * reconnect.c - measures how long a reconnect blocks the loop of a worker that caches a million
+ * records; see README.md.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

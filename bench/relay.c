@@ -1,10 +1,9 @@
 /*
- * relay.c - the floor: what moving the bytes costs when nothing is looked at.
+ * relay.c - the lower limit: what it costs to move the bytes without looking at them.
  *
- * Each client connection gets a connection to the backend of its own; bytes go
- * both ways as they come. One edge-triggered event for each socket, registered once;
- * one buffer shared by all; a write from the handler itself, waiting for
- * writability only after EAGAIN. No parsing, no authorization, no pool.
+ * Each client connection gets a backend connection of its own; bytes go both ways as they come. One
+ * edge-triggered event for each socket, registered once; one buffer for all; a handler writes at
+ * once, and waits for writability only after EAGAIN. No parsing, no authorization, no pool.
  */
 #include <arpa/inet.h>
 #include <errno.h>

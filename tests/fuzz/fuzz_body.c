@@ -1,5 +1,6 @@
-/* fuzz_body.c - chunked bodies say the same in one piece, in pieces of any size, and when their
- * content is framed again.
+/*
+ * fuzz_body.c - chunked bodies: in one piece, in pieces of any size, and framed again, they have
+ * the same content.
  */
 #include "fuzz.h"
 #include "http/body.h"

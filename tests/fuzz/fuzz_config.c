@@ -1,4 +1,4 @@
-/* fuzz_config.c - configurations: any file is a configuration or an error. */
+/* fuzz_config.c - configurations: each file is either a configuration or an error. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>

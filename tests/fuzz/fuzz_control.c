@@ -1,4 +1,4 @@
-/* fuzz_control.c - what the control API reads: queries, fields, JSON bodies, paths. */
+/* fuzz_control.c - all that the control API reads: queries, fields, JSON bodies, paths. */
 #include "auth/control/endpoint.h"
 #include "auth/control/head.h"
 #include "auth/control/query.h"

@@ -1,9 +1,10 @@
 /*
- * fuzz_h2_frame.c - frames: heads, prefixes and SETTINGS are read as the pictures of RFC 9113 say,
- * what we write is read again, and libnghttp2 judges the frame alike: a connection error of ours is
- * one of its with the same code, and a frame of the connection that is fine for us is fine for it.
+ * fuzz_h2_frame.c - frames: heads, prefixes and SETTINGS are read as RFC 9113 draws them, and what
+ * we write can be read again. libnghttp2 judges each frame alike: a connection error of ours is a
+ * connection error there, with the same code, and a frame of the connection that is valid for us is
+ * valid there.
  *
- * Input: a frame; the flags are followed by a byte that says whether libnghttp2 is the server.
+ * Input: a frame; after the flags, one byte says whether libnghttp2 is the server.
  *
  * Where libnghttp2 differs: see `judged_alike`.
  */

@@ -1,6 +1,8 @@
-/* fuzz_h2_request.c - lists of fields as requests of HTTP/2: what is accepted keeps all rules, and
- * is one and the same request when it is written in HTTP/1 and read again, by us and by another
- * parser. Bit 0 of the first byte: no content follows. */
+/*
+ * fuzz_h2_request.c - lists of fields as requests of HTTP/2. An accepted list keeps all rules.
+ * Written in HTTP/1 and read again, by us and by another parser, it is one request, and the same.
+ * Bit 0 of the first byte: no content follows.
+ */
 #include <http_parser.h>
 
 #include "h2_input.h"

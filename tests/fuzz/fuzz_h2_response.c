@@ -1,6 +1,8 @@
-/* fuzz_h2_response.c - lists of fields as answers of HTTP/2: what is accepted keeps all rules, and
+/*
+ * fuzz_h2_response.c - lists of fields as answers of HTTP/2. An accepted list keeps all rules, and
  * is the same answer when it is written in HTTP/1 and read again. The first byte chooses the
- * request: bit 0, no content follows; bit 1, HEAD; bit 2, extended CONNECT. */
+ * request: bit 0, no content follows; bit 1, HEAD; bit 2, extended CONNECT.
+ */
 #include "h2_input.h"
 #include "http/framing.h"
 #include "http/h2_response.h"

@@ -1,13 +1,14 @@
 /*
  * fuzz_hpack.c - field blocks of one connection: our decoder and libnghttp2's find the same fields
- * and have the same table, or both refuse. Ours finds them also in pieces, and its table is the
- * same when a block exceeds the limits.
+ * and have the same table, or both refuse the block. Ours also finds them in pieces, and its table
+ * is the same when a block exceeds the limits.
  *
- * Input: blocks, each behind a byte with its length. A length of LIMIT is followed by a byte that
- * sets SETTINGS_HEADER_TABLE_SIZE to 16 times as much.
+ * Input: blocks, each after a byte with its length. After a length of LIMIT, one byte sets
+ * SETTINGS_HEADER_TABLE_SIZE to 16 times its value.
  *
- * What ours refuses and libnghttp2 does not: more than two size updates in a row (RFC 7541 section
- * 4.2 needs no third one), and integers with more than four bytes behind the prefix (section 5.1).
+ * Our decoder refuses what libnghttp2 accepts: more than two size updates in a row (RFC 7541
+ * section 4.2 needs no third one), and integers with more than four bytes after the prefix (section
+ * 5.1).
  */
 #include <nghttp2/nghttp2.h>
 

@@ -1,10 +1,10 @@
 /*
- * fuzz_hpack_encode.c - fields that we encode: libnghttp2 and our own decoder read them back, names
- * in lower case, and no table holds them; what does not fit is left out whole. The Huffman code of
- * each text is the text again.
+ * fuzz_hpack_encode.c - fields that we encode: libnghttp2 and our own decoder read them back, with
+ * names in lower case, and no table takes them. A field that does not fit is left out as a whole. A
+ * text that is Huffman-coded and decoded is the same text.
  *
- * Input: fields, each a byte with flags, one with the length of its name, one with that of its
- * value, and both.
+ * Input: fields; each has a byte of flags, the length of its name (one byte), that of its value
+ * (one byte), and both.
  */
 #include <nghttp2/nghttp2.h>
 

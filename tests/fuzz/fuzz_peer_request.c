@@ -1,4 +1,7 @@
-/* fuzz_peer_request.c - requests: whatever our codec accepts, libhttp-parser reads alike. */
+/*
+ * fuzz_peer_request.c - requests: libhttp-parser reads each request that our codec accepts in the
+ * same way.
+ */
 #include <http_parser.h>
 
 #include "fuzz.h"

@@ -1,5 +1,8 @@
-/* fuzz_peer_response.c - answers: whatever our codec accepts, libhttp-parser reads alike. The first
- * byte says how: to GET or to HEAD, and whether the connection has closed. */
+/*
+ * fuzz_peer_response.c - answers: libhttp-parser reads each answer that our codec accepts in the
+ * same way. The first byte says whether the answer is to GET or to HEAD, and whether the connection
+ * has closed.
+ */
 #include <http_parser.h>
 
 #include "fuzz.h"

@@ -1,4 +1,7 @@
-/* fuzz_proxy.c - PROXY headers: lengths stay within what came, and more bytes change no verdict. */
+/*
+ * fuzz_proxy.c - PROXY headers: lengths stay within the bytes that have come, and more bytes do not
+ * change the result.
+ */
 #include "fuzz.h"
 #include "net/proxy_header.h"
 

@@ -1,5 +1,7 @@
-/* fuzz_record.c - answers of Redis as records of tokens and jobs. The input is names and values, a
- * line each; "(nil)", "(integer)" and "(array)" stand for elements of those types. */
+/*
+ * fuzz_record.c - Redis's answers as records of tokens and jobs. The input is names and values, one
+ * on each line; "(nil)", "(integer)" and "(array)" stand for elements of those types.
+ */
 #include <stdio.h>
 
 #include "auth/redis/records.h"

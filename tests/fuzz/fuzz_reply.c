@@ -1,5 +1,7 @@
-/* fuzz_reply.c - bytes from Redis: a reply ends at one place, in pieces of any size, and hiredis
- * agrees. */
+/*
+ * fuzz_reply.c - bytes from Redis: a reply ends at the same place in pieces of any size, and
+ * hiredis agrees.
+ */
 #include <hiredis/hiredis.h>
 
 #include "auth/redis/reply_scan.h"

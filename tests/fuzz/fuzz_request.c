@@ -1,5 +1,7 @@
-/* fuzz_request.c - request heads: found alike in any pieces; what is accepted survives being
- * written and read again. */
+/*
+ * fuzz_request.c - heads of requests: pieces of any size give the same result, and an accepted head
+ * is the same after it was written and read again.
+ */
 #include "fuzz.h"
 #include "http/framing.h"
 #include "http/head.h"

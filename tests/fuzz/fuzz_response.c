@@ -1,5 +1,7 @@
-/* fuzz_response.c - answers' heads: found alike in any pieces; what is accepted survives being
- * written and read again, its framing too. */
+/*
+ * fuzz_response.c - heads of answers: pieces of any size give the same result, and an accepted head
+ * is the same, with its framing, after it was written and read again.
+ */
 #include "fuzz.h"
 #include "http/framing.h"
 #include "http/write.h"

@@ -1,5 +1,7 @@
-/* fuzz_target.c - targets, authorities and paths: libhttp-parser takes them apart alike, and
- * resolving twice changes nothing more. */
+/*
+ * fuzz_target.c - targets, authorities and paths: libhttp-parser splits them in the same way, and
+ * resolving a path twice changes nothing more.
+ */
 #include <http_parser.h>
 
 #include "fuzz.h"

@@ -1,4 +1,4 @@
-/* fuzz_websocket.c - frames of a WebSocket end where RFC 6455 says, in pieces of any size. */
+/* fuzz_websocket.c - the frames of a WebSocket end where RFC 6455 says, in pieces of any size. */
 #include "fuzz.h"
 #include "http/websocket.h"
 

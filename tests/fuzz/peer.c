@@ -1,4 +1,4 @@
-/* peer.c - reading messages with Debian's libhttp-parser, which shares no line with our codec. */
+/* peer.c - reads messages with Debian's libhttp-parser, which shares no code with our codec. */
 #include <http_parser.h>
 
 #include "fuzz.h"

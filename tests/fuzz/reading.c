@@ -1,4 +1,4 @@
-/* reading.c - reading messages with our own codec, and comparing readings. */
+/* reading.c - reads messages with our own codec, and compares what was read. */
 #include "reading.h"
 
 #include "fuzz.h"

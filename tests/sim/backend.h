@@ -1,4 +1,7 @@
-/* backend.h - a model of a job's server: takes requests apart, answers as the plan of each says. */
+/*
+ * backend.h - a model of a job's server: parses requests, and answers as the plan of each request
+ * says.
+ */
 #ifndef SIM_BACKEND_H
 #define SIM_BACKEND_H
 

@@ -1,4 +1,4 @@
-/* backend_answer.c - answers of a backend, good ones and others. */
+/* backend_answer.c - answers of a backend, correct and incorrect ones. */
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>

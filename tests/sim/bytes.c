@@ -1,4 +1,4 @@
-/* bytes.c - a block that grows. */
+/* bytes.c - a block that grows as needed. */
 #include "bytes.h"
 
 #include <stdarg.h>

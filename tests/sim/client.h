@@ -1,4 +1,7 @@
-/* client.h - a model of a client: connects, sends requests, checks that what comes is its own. */
+/*
+ * client.h - a model of a client: connects, sends requests, checks that each answer is for its own
+ * request.
+ */
 #ifndef SIM_CLIENT_H
 #define SIM_CLIENT_H
 

@@ -1,4 +1,4 @@
-/* client_request.c - what a client asks for, drawn from the seed, and its bytes. */
+/* client_request.c - draws a client's request from the seed, and makes its bytes. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* clocks.c - BOOTTIME is the simulated time plus a constant; the others go their own ways. */
+/* clocks.c - BOOTTIME is the simulated time plus a constant; the other clocks run differently. */
 #include "clocks.h"
 
 #include "schedule.h"

@@ -1,4 +1,4 @@
-/* clocks.h - the clocks of the simulated machine, which are not the same and may be set. */
+/* clocks.h - the clocks of the simulated machine, which differ from each other and can be set. */
 #ifndef SIM_CLOCKS_H
 #define SIM_CLOCKS_H
 

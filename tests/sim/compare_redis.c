@@ -1,4 +1,4 @@
-/* compare_redis.c - each command goes to both servers; both must say the same. */
+/* compare_redis.c - sends each command to both servers; both must answer the same. */
 #include "compare_redis.h"
 
 #include <stdio.h>

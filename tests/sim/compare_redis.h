@@ -1,4 +1,4 @@
-/* compare_redis.h - the model of Redis beside a real redis-server. */
+/* compare_redis.h - compares the model of Redis with a real redis-server. */
 #ifndef SIM_COMPARE_REDIS_H
 #define SIM_COMPARE_REDIS_H
 

@@ -1,4 +1,4 @@
-/* compare_replica.c - a real primary with a real replica beside those of the model. */
+/* compare_replica.c - compares a real primary and its real replica with those of the model. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

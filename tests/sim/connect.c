@@ -1,4 +1,4 @@
-/* connect.c - connections come about: listeners, SYN and what answers it. */
+/* connect.c - makes connections: listeners, SYN, and the answers to it. */
 #include <errno.h>
 #include <stdlib.h>
 

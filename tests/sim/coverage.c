@@ -1,4 +1,6 @@
-/* coverage.c - the tables of states, found by their symbols, and what has been seen of them. */
+/*
+ * coverage.c - finds the tables of states by their symbols, and notes which transitions were seen.
+ */
 #include "coverage.h"
 
 #include <elf.h>

@@ -1,5 +1,7 @@
-/* coverage.h - what runs have seen: transitions of the tables of states, and faults in each state
- * of the Redis tracker. */
+/*
+ * coverage.h - what the runs have seen: transitions of the tables of states, and faults in each
+ * state of the Redis tracker.
+ */
 #ifndef SIM_COVERAGE_H
 #define SIM_COVERAGE_H
 

@@ -1,4 +1,4 @@
-/* descriptor.h - what a descriptor of a node leads to, and who is told of its events (epoll). */
+/* descriptor.h - what a descriptor of a node refers to, and who hears of its events (epoll). */
 #ifndef SIM_DESCRIPTOR_H
 #define SIM_DESCRIPTOR_H
 

@@ -1,4 +1,4 @@
-/* each_failure.c - fails the n-th, for all n. */
+/* each_failure.c - runs with the n-th call failing, for all n. */
 #include "each_failure.h"
 
 #include <inttypes.h>

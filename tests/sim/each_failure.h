@@ -1,4 +1,7 @@
-/* each_failure.h - one run for each allocation and each call that may fail, in which it does. */
+/*
+ * each_failure.h - makes one run for each allocation and each call that may fail, and has it fail
+ * there.
+ */
 #ifndef SIM_EACH_FAILURE_H
 #define SIM_EACH_FAILURE_H
 

@@ -1,4 +1,4 @@
-/* exchanges.c - marks and content. */
+/* exchanges.c - marks and content of exchanges. */
 #include "exchanges.h"
 
 #include <stdio.h>

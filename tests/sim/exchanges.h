@@ -1,6 +1,7 @@
 /*
- * exchanges.h - each request of a run: what it asks for, what its backend is to answer, and what
- * has been seen of it. Its number is its mark; each byte of content says whose it is.
+ * exchanges.h - each request of a run: what it asks for, how its backend should answer, and what
+ * has been seen of it. Its number is its mark; each byte of content says to which request it
+ * belongs.
  */
 #ifndef SIM_EXCHANGES_H
 #define SIM_EXCHANGES_H

@@ -1,4 +1,4 @@
-/* faults.h - what goes wrong in a run, and when, as the seed wants it. */
+/* faults.h - what goes wrong in a run, and when; the seed decides. */
 #ifndef SIM_FAULTS_H
 #define SIM_FAULTS_H
 

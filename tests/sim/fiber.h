@@ -1,4 +1,4 @@
-/* fiber.h - real code that can be stopped in the middle of a call, and goes on later. */
+/* fiber.h - runs real code that can be stopped in the middle of a call and continued later. */
 #ifndef SIM_FIBER_H
 #define SIM_FIBER_H
 

@@ -1,4 +1,4 @@
-/* h2_backend_answer.c - answers of a backend that speaks HTTP/2, good ones and others. */
+/* h2_backend_answer.c - answers of a backend that speaks HTTP/2, correct and incorrect ones. */
 #include <stdio.h>
 
 #include "h2_backend.h"

@@ -1,4 +1,4 @@
-/* h2_backend_read.c - what comes to a backend that speaks HTTP/2: frames, requests, windows. */
+/* h2_backend_read.c - what a backend that speaks HTTP/2 receives: frames, requests, windows. */
 #include <string.h>
 
 #include "h2_backend.h"

@@ -1,4 +1,4 @@
-/* h2_client_read.c - what comes to a client that speaks HTTP/2: frames, answers, windows. */
+/* h2_client_read.c - what a client that speaks HTTP/2 receives: frames, answers, windows. */
 #include <string.h>
 
 #include "client_state.h"

@@ -1,4 +1,4 @@
-/* judge.h - what must hold, checked over what clients and backends have seen. */
+/* judge.h - checks the rules against what clients and backends have seen. */
 #ifndef SIM_JUDGE_H
 #define SIM_JUDGE_H
 

@@ -1,4 +1,4 @@
-/* main.c - runs seeds: one with its trace, those of a file, or fresh ones for some time. */
+/* main.c - runs seeds: one with its trace, those in a file, or new ones for some time. */
 #include <event2/event.h>
 #include <getopt.h>
 #include <inttypes.h>

@@ -1,4 +1,4 @@
-/* message.c - head, length, chunks. */
+/* message.c - parses heads, lengths and chunks. */
 #include "message.h"
 
 #include <stdlib.h>

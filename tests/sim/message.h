@@ -1,5 +1,4 @@
-/* message.h - reads HTTP/1 messages for the models: strict, and without a line of the gateway's own
- * code. */
+/* message.h - reads HTTP/1 messages for the models: strict, and with no code of the gateway. */
 #ifndef SIM_MESSAGE_H
 #define SIM_MESSAGE_H
 

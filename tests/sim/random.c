@@ -1,4 +1,4 @@
-/* random.c - splitmix64. */
+/* random.c - splitmix64 (a random number generator). */
 #include "random.h"
 
 #include <string.h>

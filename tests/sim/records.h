@@ -1,4 +1,6 @@
-/* records.h - tokens and jobs of a run: what they are, what they were when, and how they change. */
+/*
+ * records.h - tokens and jobs of a run: their state now and at earlier times, and how they change.
+ */
 #ifndef SIM_RECORDS_H
 #define SIM_RECORDS_H
 

@@ -1,4 +1,4 @@
-/* redis.c - the server: connections, RESP, who is told of what, keys that end. */
+/* redis.c - the server: connections, RESP, invalidation messages, keys that expire. */
 #include "redis.h"
 
 #include <stdio.h>

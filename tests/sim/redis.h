@@ -1,6 +1,6 @@
 /*
- * redis.h - a model of redis-server 7: the commands that we use, with its semantics of tracking and
- * of times to live. compare_redis.c holds it against a real one.
+ * redis.h - a model of redis-server 7: the commands that we use, with the same semantics of
+ * tracking and times to live. compare_redis.c compares it with a real server.
  */
 #ifndef SIM_REDIS_H
 #define SIM_REDIS_H

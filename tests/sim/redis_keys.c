@@ -1,4 +1,4 @@
-/* redis_keys.c - lists, as there are few keys. */
+/* redis_keys.c - keys in lists, because there are few. */
 #include "redis_keys.h"
 
 #include <stdlib.h>

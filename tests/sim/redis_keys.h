@@ -1,4 +1,4 @@
-/* redis_keys.h - keys, their values and their ends. */
+/* redis_keys.h - keys, their values and when they expire. */
 #ifndef SIM_REDIS_KEYS_H
 #define SIM_REDIS_KEYS_H
 

@@ -1,4 +1,4 @@
-/* resolver.c - in place of proxy/net/resolve.c: no name of the simulated network has an address. */
+/* resolver.c - replaces proxy/net/resolve.c: no name of the simulated network has an address. */
 #include "net/resolve.h"
 
 #include <event2/event.h>

@@ -1,4 +1,4 @@
-/* scenario.c - draws what a run is made of. */
+/* scenario.c - draws the parts of a run. */
 #include "scenario.h"
 
 #include "faults.h"

@@ -1,4 +1,4 @@
-/* scenario.h - what a run is made of, drawn from the seed. */
+/* scenario.h - the parts of a run, drawn from the seed. */
 #ifndef SIM_SCENARIO_H
 #define SIM_SCENARIO_H
 

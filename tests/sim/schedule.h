@@ -1,4 +1,4 @@
-/* schedule.h - simulated time, and what is due. */
+/* schedule.h - simulated time, and alarms that are due at some time. */
 #ifndef SIM_SCHEDULE_H
 #define SIM_SCHEDULE_H
 

@@ -1,4 +1,4 @@
-/* stream.c - a connection: what its two ends may read and write. */
+/* stream.c - a connection: what each end may read and write. */
 #include "stream.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* stream.h - TCP as two kernels and a wire do it: buffers, segments, FIN, RST. */
+/* stream.h - TCP as two kernels and a wire behave: buffers, segments, FIN, RST. */
 #ifndef SIM_STREAM_H
 #define SIM_STREAM_H
 

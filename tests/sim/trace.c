@@ -1,4 +1,4 @@
-/* trace.c - FNV-1a over the events. */
+/* trace.c - a hash (FNV-1a) over the events. */
 #include "trace.h"
 
 #include <stdarg.h>

@@ -1,4 +1,7 @@
-/* trace.h - what happens, as a hash that two runs of one seed share, and as text for people. */
+/*
+ * trace.h - the events of a run, as a hash that is the same for two runs of one seed, and as text
+ * for people.
+ */
 #ifndef SIM_TRACE_H
 #define SIM_TRACE_H
 

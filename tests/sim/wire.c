@@ -1,4 +1,4 @@
-/* wire.c - segments under way from one end to the other. */
+/* wire.c - segments on their way from one end to the other. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

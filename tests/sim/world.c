@@ -1,4 +1,4 @@
-/* world.c - a run from its beginning to its quiet end. */
+/* world.c - a run from its start to its quiet end. */
 #include "world.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* default_paths_test.c - which variable wins, what fits, and which directories are refused. */
+/* default_paths_test.c - which variable counts, what fits, and which directories are refused. */
 #include <errno.h>
 #include <limits.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /*
- * directory_bound_test.c - the staleness bound under chance: a store that changes, and a link
- * whose two connections lag, stall and break, each as it likes. Every answer is held against what
+ * directory_bound_test.c - the staleness bound in random runs: a store that changes, and a link
+ * whose two connections lag, stall and break at random times. Every answer is compared with what
  * was true, and when.
  */
 #include "directory_fake.h"

@@ -1,4 +1,4 @@
-/* directory_callback_test.c - what waiters and watches may do within their callbacks. */
+/* directory_callback_test.c - what waiters and watches may do in their callbacks. */
 #include "directory_watch_world.h"
 
 /* ---- what those who are told may do ---- */

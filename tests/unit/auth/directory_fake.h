@@ -1,4 +1,6 @@
-/* directory_fake.h - a store whose replies come when the test says so, and who waits and watches.
+/*
+ * directory_fake.h - a store whose replies come when the test says so, and objects that wait and
+ * watch.
  */
 #ifndef JOBGATE_TEST_DIRECTORY_FAKE_H
 #define JOBGATE_TEST_DIRECTORY_FAKE_H

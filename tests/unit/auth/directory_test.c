@@ -1,4 +1,4 @@
-/* directory_test.c - who is told what and when: look-ups, invalidations, the staleness clock. */
+/* directory_test.c - who is told what, and when: look-ups, invalidations, the staleness clock. */
 #include "directory_fake.h"
 
 /* ---- looking up ---- */

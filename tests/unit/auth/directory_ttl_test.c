@@ -1,4 +1,6 @@
-/* directory_ttl_test.c - a record ends when its time to live ends, whether or not the store tells.
+/*
+ * directory_ttl_test.c - a record ends when its time to live ends, even if the store does not say
+ * so.
  */
 #include "directory_fake.h"
 

@@ -1,4 +1,6 @@
-/* entry_test.c - the bound on entries: who is evicted, who stays, and what is remembered of links.
+/*
+ * entry_test.c - the limit on entries: which are evicted, which stay, and what is remembered of
+ * links.
  */
 #include "directory_fake.h"
 

@@ -1,4 +1,4 @@
-/* Tests of ip.c: classes of addresses, however they are dressed up. */
+/* ip_test.c - classes of addresses, in every form in which they can be written. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* job_test.c - ids of jobs, and every way in which a backend's URL can be wrong. */
+/* job_test.c - ids of jobs, and every error that a backend's URL can have. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

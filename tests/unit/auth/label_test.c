@@ -1,4 +1,4 @@
-/* label_test.c - the Kubernetes rules at each of their bounds, and what selectors select. */
+/* label_test.c - the Kubernetes rules at each of their limits, and what selectors select. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* record_fields_test.c - a copy shares nothing with what it was copied from. */
+/* record_fields_test.c - a copy shares nothing with its original. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* record_test.c - what all types of records have. */
+/* record_test.c - what all types of records have in common. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* replace_test.c - a mark in text, replaced. */
+/* replace_test.c - marks in a text are replaced. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

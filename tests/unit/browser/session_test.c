@@ -1,4 +1,6 @@
-/* session_test.c - what is sealed opens for its job alone, and cookies are read as they are sent.
+/*
+ * session_test.c - a sealed session opens for its job only, and cookies are read in the form in
+ * which browsers send them.
  */
 #include <setjmp.h>
 #include <stdarg.h>

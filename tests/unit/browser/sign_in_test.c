@@ -1,4 +1,6 @@
-/* sign_in_test.c - what a browser that signs in and out is answered: a handler without an exchange.
+/*
+ * sign_in_test.c - what a browser that signs in and out gets; tests the handler without an
+ * exchange.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* defaults_test.c - what the file leaves open is derived from what it says. */
+/* defaults_test.c - settings that the file does not have are derived from those that it has. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,6 @@
-/* reference_test.c - deploy/jobgate.yaml is what the table of keys says, and says what holds. */
+/*
+ * reference_test.c - deploy/jobgate.yaml is what the table of keys says, and what it says is true.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* authorize_test.c - /v1/authorize: why a token may use a job, or may not. */
+/* authorize_test.c - /v1/authorize: why a token may use a job, or may not use it. */
 #include "harness.h"
 
 #include "jobgate/token.h"

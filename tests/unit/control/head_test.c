@@ -1,4 +1,4 @@
-/* head_test.c - what fields say, and which of them two parties could read in two ways. */
+/* head_test.c - what fields say, and which of them two programs could read in two ways. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* input_test.c - JSON bodies: what is taken, and which field is named when it is not. */
+/* input_test.c - JSON bodies: which are accepted, and which field an error names. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* page_test.c - pages as text: whole JSON, within their bound. */
+/* page_test.c - pages as text: complete JSON, within the limit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

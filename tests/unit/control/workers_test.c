@@ -1,4 +1,4 @@
-/* workers_test.c - calls that workers forward, and what they vouch for. */
+/* workers_test.c - calls that workers forward, and what workers say about them. */
 #include "harness.h"
 
 #include "jobgate/control_fields.h"

@@ -1,4 +1,4 @@
-/* connection_life_world.h - a connection that speaks a protocol of the test's. */
+/* connection_life_world.h - a connection that speaks the test's own protocol. */
 #ifndef JOBGATE_TEST_CONNECTION_LIFE_WORLD_H
 #define JOBGATE_TEST_CONNECTION_LIFE_WORLD_H
 

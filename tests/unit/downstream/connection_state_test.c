@@ -1,5 +1,7 @@
-/* connection_state_test.c - the states of a client connection: what may follow what, and in which
- * list it is then. */
+/*
+ * connection_state_test.c - the states of a client connection: which transitions are allowed, and
+ * in which list it is in each state.
+ */
 #include "check_catch.h"
 #include "connection_world.h"
 #include "downstream/connection_state.h"

@@ -1,5 +1,7 @@
-/* connection_world.h - what client connections need around them: a loop whose clock the test moves,
- * the clients' end of a worker without exchanges, and the clients' ends of socket pairs. */
+/*
+ * connection_world.h - the environment of client connections: a loop whose clock the test moves,
+ * the clients' end of a worker without exchanges, and the clients' ends of socket pairs.
+ */
 #ifndef JOBGATE_TEST_CONNECTION_WORLD_H
 #define JOBGATE_TEST_CONNECTION_WORLD_H
 

@@ -1,4 +1,4 @@
-/* fake_exchange.h - an exchange that does what a test says, in the place of proxy/exchange. */
+/* fake_exchange.h - an exchange that does what a test says, in place of proxy/exchange. */
 #ifndef JOBGATE_TEST_FAKE_EXCHANGE_H
 #define JOBGATE_TEST_FAKE_EXCHANGE_H
 

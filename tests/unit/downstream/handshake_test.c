@@ -1,5 +1,7 @@
-/* handshake_test.c - TLS handshakes of client connections over a fake TLS: how many there may be,
- * how long each may take, how many steps a turn takes, and where each of them leads. */
+/*
+ * handshake_test.c - TLS handshakes of client connections with a fake TLS: how many there may be,
+ * how long each may take, how many steps each turn makes, and how each of them ends.
+ */
 #include "connection_world.h"
 #include "net/tls.h"
 #include "net/tls_server.h"

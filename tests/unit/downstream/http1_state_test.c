@@ -1,4 +1,6 @@
-/* http1_state_test.c - the states of an HTTP/1 server: what may follow what, and what a dump shows.
+/*
+ * http1_state_test.c - the states of an HTTP/1 server: which transitions are allowed, and what a
+ * dump shows.
  */
 #include "check_catch.h"
 #include "connection_world.h"

@@ -1,4 +1,7 @@
-/* http2_blocks_test.c - field blocks in several frames: bounded memory, and a table in step. */
+/*
+ * http2_blocks_test.c - field blocks in several frames: memory stays bounded, and the table stays
+ * synchronized.
+ */
 #include "http2_world.h"
 
 static int

@@ -1,5 +1,7 @@
-/* http2_flow_test.c - the windows in which clients may send content: how they grow, and what bounds
- * the memory behind them. */
+/*
+ * http2_flow_test.c - the windows in which clients may send content: how they grow, and how their
+ * memory stays bounded.
+ */
 #include "http2_world.h"
 
 #define MIB ((size_t)1024 * 1024)

@@ -1,5 +1,7 @@
-/* http2_frames_test.c - frames that are wrong, and the error that each deserves (RFC 9113), whole
- * and split at each of their bytes. */
+/*
+ * http2_frames_test.c - wrong frames, and the error for each (RFC 9113), whole and split at each of
+ * their bytes.
+ */
 #include "http2_world.h"
 
 /* A frame of up to 127 bytes on a stream below 128. */

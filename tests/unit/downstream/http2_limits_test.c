@@ -1,5 +1,4 @@
-/* http2_limits_test.c - the budgets of an HTTP/2 connection: resets, and bytes that carry nothing.
- */
+/* http2_limits_test.c - the budgets of an HTTP/2 connection: resets, and bytes without content. */
 #include "downstream/http2/limits.h"
 
 #include <setjmp.h>

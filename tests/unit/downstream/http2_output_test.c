@@ -1,5 +1,7 @@
-/* http2_output_test.c - what waits to be sent, against a simple model: random frames, partial
- * sends, streams that take back what they have written. */
+/*
+ * http2_output_test.c - bytes that wait to be sent, compared with a simple model: random frames,
+ * partial sends, streams that take back what they have written.
+ */
 #include "http2_world.h"
 
 #define STREAMS 5

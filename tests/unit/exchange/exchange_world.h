@@ -1,6 +1,8 @@
-/* exchange_world.h - what an exchange needs around it: a loop whose clock the test moves, a
- * directory with a fake store, a pool of fake upstreams, and requests whose memory is gone once
- * they have been handed over. */
+/*
+ * exchange_world.h - the environment of an exchange: a loop whose clock the test moves, a directory
+ * with a fake store, a pool of fake upstreams, and requests whose memory is freed after they were
+ * handed over.
+ */
 #ifndef JOBGATE_TEST_EXCHANGE_WORLD_H
 #define JOBGATE_TEST_EXCHANGE_WORLD_H
 

@@ -1,4 +1,4 @@
-/* fake_client.h - a client's end as an exchange sees it: notes what it is given. */
+/* fake_client.h - a client's end as an exchange sees it; notes what it is given. */
 #ifndef JOBGATE_TEST_FAKE_CLIENT_H
 #define JOBGATE_TEST_FAKE_CLIENT_H
 

@@ -1,5 +1,7 @@
-/* fake_upstream.h - a backend's end as an exchange sees it: notes what it is given. The pool's
- * functions are here, in the place of its own file. */
+/*
+ * fake_upstream.h - a backend's end as an exchange sees it; notes what it is given. It also defines
+ * the functions of the pool.
+ */
 #ifndef JOBGATE_TEST_FAKE_UPSTREAM_H
 #define JOBGATE_TEST_FAKE_UPSTREAM_H
 

@@ -1,4 +1,4 @@
-/* forward_auth_test.c - which request another proxy holds. */
+/* forward_auth_test.c - finds the request that another proxy holds. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

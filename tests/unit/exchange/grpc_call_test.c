@@ -1,4 +1,4 @@
-/* grpc_call_test.c - which requests are gRPC calls, and how one is followed to its status. */
+/* grpc_call_test.c - which requests are gRPC calls, and how a call is followed to its status. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

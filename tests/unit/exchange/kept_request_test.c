@@ -1,4 +1,4 @@
-/* kept_request_test.c - a copy that needs nothing of what it was made from. */
+/* kept_request_test.c - a copy of a request does not depend on its original. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* request_id_test.c - ids that never repeat, and those that may be taken over. */
+/* request_id_test.c - ids that never repeat, and ids that may be taken from the request. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,7 @@
-/* rewrite_forged_test.c - fields that say who a client is: dropped, but for those of trusted
- * proxies. */
+/*
+ * rewrite_forged_test.c - fields that say who a client is: dropped, unless a trusted proxy sends
+ * them.
+ */
 #include "rewrite_world.h"
 
 #define FORGED                                                                              \

@@ -1,5 +1,4 @@
-/* rewrite_world.h - a client's request, what the gateway knows of it, and what a backend gets to
- * see. */
+/* rewrite_world.h - a client's request, what the gateway knows of it, and what a backend gets. */
 #ifndef JOBGATE_TEST_EXCHANGE_REWRITE_WORLD_H
 #define JOBGATE_TEST_EXCHANGE_REWRITE_WORLD_H
 

@@ -1,4 +1,4 @@
-/* suspended_test.c - a request that waits needs nothing of what it came in. */
+/* suspended_test.c - a request that waits does not depend on the memory in which it came. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

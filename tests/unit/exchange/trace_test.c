@@ -1,4 +1,4 @@
-/* trace_test.c - which traceparent is one. */
+/* trace_test.c - which traceparent is valid. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

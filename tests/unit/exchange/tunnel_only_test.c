@@ -1,5 +1,7 @@
-/* tunnel_only_test.c - requests whose client takes any success for an open tunnel (RFC 8441): it
- * gets none, unless there is one. */
+/*
+ * tunnel_only_test.c - requests whose client takes any success for an open tunnel (RFC 8441): it
+ * gets no success unless there is a tunnel.
+ */
 #include "exchange_world.h"
 
 static struct world world;

@@ -1,4 +1,4 @@
-/* bytes_test.c - the table of bytes against the grammar it was made from. */
+/* bytes_test.c - the table of bytes against the grammar from which it was made. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* field_names_test.c - names of fields: which are known, in disguise, or listed. */
+/* field_names_test.c - names of fields: which are known, disguised, or listed. */
 #include "fields_world.h"
 
 static void

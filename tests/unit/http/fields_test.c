@@ -1,4 +1,4 @@
-/* fields_test.c - which field sections are right, and lists in values. */
+/* fields_test.c - which field sections are valid, and lists in values. */
 #include "fields_world.h"
 
 static void

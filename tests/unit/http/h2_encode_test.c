@@ -1,4 +1,4 @@
-/* h2_encode_test.c - messages as field blocks: what a peer decodes of them. */
+/* h2_encode_test.c - messages as field blocks: what a peer decodes from them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

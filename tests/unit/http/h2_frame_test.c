@@ -1,4 +1,4 @@
-/* h2_frame_test.c - what a frame of each type may look like (RFC 9113 section 6), as data. */
+/* h2_frame_test.c - the rules for frames of each type (RFC 9113 section 6), as data. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

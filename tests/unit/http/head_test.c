@@ -1,4 +1,4 @@
-/* head_test.c - heads of requests and answers: what is let in, and what is not. */
+/* head_test.c - heads of requests and answers: which are accepted, and which are not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,7 @@
-/* hpack_skip_test.c - a block that is too large, in pieces: the table is the one of the whole
- * block, and little has to be kept between two pieces. */
+/*
+ * hpack_skip_test.c - a block that is too large, in pieces: the table is the same as after the
+ * whole block, and little has to be kept between two pieces.
+ */
 #include "hpack_world.h"
 
 #define BLOCK_MAX (256 * 1024)

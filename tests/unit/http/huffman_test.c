@@ -1,4 +1,6 @@
-/* huffman_test.c - every symbol at every place, padding, and the tables derived in another way. */
+/*
+ * huffman_test.c - every symbol at every position, padding, and the tables computed in another way.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* names_test.c - names in HTTP/2 mean what they mean in HTTP/1, and must be in lower case. */
+/* names_test.c - names in HTTP/2 mean the same as in HTTP/1, and must be in lower case. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

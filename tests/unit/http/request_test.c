@@ -1,4 +1,4 @@
-/* request_test.c - targets and hosts of requests, in whatever protocol they come. */
+/* request_test.c - targets and hosts of requests, in each protocol. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* websocket_test.c - frames of every form, told of in pieces of every size. */
+/* websocket_test.c - frames of every form, in pieces of every size. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

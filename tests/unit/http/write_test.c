@@ -1,4 +1,4 @@
-/* write_test.c - heads, chunk sizes and dates, put together. */
+/* write_test.c - writes heads, chunk sizes and dates. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

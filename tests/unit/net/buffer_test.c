@@ -1,4 +1,4 @@
-/* buffer_test.c - blocks, and moving bytes between their sizes. */
+/* buffer_test.c - blocks, and moving bytes between blocks of different sizes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

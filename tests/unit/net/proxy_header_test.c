@@ -1,4 +1,4 @@
-/* proxy_header_test.c - whom a proxy speaks for, and all the ways not to say it. */
+/* proxy_header_test.c - the client that a PROXY header names, and headers that are refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

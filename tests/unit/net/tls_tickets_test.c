@@ -1,4 +1,4 @@
-/* tls_tickets_test.c - keys that follow from secrets and time, and reach other processes. */
+/* tls_tickets_test.c - keys that are derived from secrets and time, and reach other processes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* log_buffer_test.c - a process without threads does not wait for the reader of its log either. */
+/* log_buffer_test.c - a process without threads does not wait for the reader of its log, either. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

@@ -1,4 +1,4 @@
-/* ring_test.c - messages arrive whole, in order, and none that found no room. */
+/* ring_test.c - messages arrive complete and in order; a message without room is dropped. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>

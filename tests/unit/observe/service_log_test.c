@@ -1,4 +1,4 @@
-/* service_log_test.c - a reader of standard error that does not read costs lines and no time. */
+/* service_log_test.c - a reader of standard error that does not read costs lines, but no time. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>

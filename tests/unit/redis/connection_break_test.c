@@ -1,4 +1,4 @@
-/* connection_break_test.c - each way in which a connection ends, and who is told. */
+/* connection_break_test.c - each way in which a connection ends, and who hears of it. */
 #include "connection_world.h"
 
 /* ---- breaking ---- */

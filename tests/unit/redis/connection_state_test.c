@@ -1,5 +1,7 @@
-/* connection_state_test.c - the steps that a connection takes, those that it must not, and its
- * dump. */
+/*
+ * connection_state_test.c - the transitions of a connection: which are allowed, which are not, and
+ * its dump.
+ */
 #include "connection_world.h"
 
 #include "auth/redis/connection_state.h"

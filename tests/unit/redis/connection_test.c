@@ -1,4 +1,4 @@
-/* connection_test.c - logging in and pipelining, against a server that sends what we say. */
+/* connection_test.c - login and pipelining, with a server that sends what the test says. */
 #include "connection_world.h"
 
 /* ---- coming up ---- */

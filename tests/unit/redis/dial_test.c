@@ -1,4 +1,4 @@
-/* dial_test.c - names and addresses that answer, refuse, keep silent, or do not exist. */
+/* dial_test.c - names and addresses that answer, refuse, stay silent, or do not exist. */
 #include "harness.h"
 
 #include "auth/redis/dial.h"

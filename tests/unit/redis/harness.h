@@ -1,4 +1,4 @@
-/* harness.h - an event loop with patience, a server that says what the test says, a real Redis. */
+/* harness.h - an event loop with patience, a server that sends what the test says, a real Redis. */
 #ifndef JOBGATE_TEST_REDIS_HARNESS_H
 #define JOBGATE_TEST_REDIS_HARNESS_H
 

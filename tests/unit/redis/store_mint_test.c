@@ -1,6 +1,4 @@
-/* store_mint_test.c - the store's key for values is enforced in one step with the look at all
- * tokens.
- */
+/* store_mint_test.c - enforcing the store's mint key and looking at all tokens is one step. */
 #include "harness.h"
 
 #include "auth/redis/store.h"

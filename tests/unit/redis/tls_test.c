@@ -1,4 +1,4 @@
-/* tls_test.c - whose certificates are taken: handshakes in memory, and one Redis behind TLS. */
+/* tls_test.c - which certificates are accepted: handshakes in memory, and one Redis with TLS. */
 #include "harness.h"
 
 #include <openssl/err.h>

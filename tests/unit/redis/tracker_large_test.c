@@ -1,4 +1,4 @@
-/* tracker_large_test.c - records that are too large for anybody, from a real redis-server. */
+/* tracker_large_test.c - records that are too large to read, in a real redis-server. */
 #include "tracker_world.h"
 
 /* A field of so many bytes, which APPEND makes by itself. */

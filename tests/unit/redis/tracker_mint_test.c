@@ -1,5 +1,4 @@
-/* tracker_mint_test.c - the store's key for values, known before a tracker is up and kept current.
- */
+/* tracker_mint_test.c - the store's mint key is known before a tracker is up, and stays current. */
 #include "tracker_world.h"
 
 #define KEY "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"

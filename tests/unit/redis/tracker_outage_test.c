@@ -1,5 +1,6 @@
-/* tracker_outage_test.c - a redis-server that goes, comes, falls silent, or refuses what a tracker
- * needs.
+/*
+ * tracker_outage_test.c - a redis-server that stops, starts, becomes silent, or refuses what a
+ * tracker needs.
  */
 #include "tracker_world.h"
 

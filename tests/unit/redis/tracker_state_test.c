@@ -1,4 +1,4 @@
-/* tracker_state_test.c - the steps that a tracker must not take, and its dump. */
+/* tracker_state_test.c - the transitions that a tracker must not make, and its dump. */
 #include "tracker_world.h"
 
 #include "auth/redis/tracker_state.h"

@@ -1,4 +1,4 @@
-/* tracker_test.c - a directory kept current by a real redis-server. */
+/* tracker_test.c - a real redis-server keeps a directory current. */
 #include "tracker_world.h"
 
 static void

@@ -1,4 +1,6 @@
-/* tracker_world.h - a directory, a tracker, a redis-server, and one who waits and watches. */
+/*
+ * tracker_world.h - a directory, a tracker, a redis-server, and an object that waits and watches.
+ */
 #ifndef JOBGATE_TEST_REDIS_TRACKER_WORLD_H
 #define JOBGATE_TEST_REDIS_TRACKER_WORLD_H
 

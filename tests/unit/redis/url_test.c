@@ -1,4 +1,4 @@
-/* url_test.c - every form of the store's URL, and what is none. */
+/* url_test.c - every form of the store's URL, and texts that are not one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

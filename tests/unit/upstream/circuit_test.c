@@ -1,4 +1,4 @@
-/* circuit_test.c - open, half open, closed. */
+/* circuit_test.c - a circuit that opens, is half open, and closes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

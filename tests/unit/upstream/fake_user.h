@@ -1,4 +1,4 @@
-/* fake_user.h - an exchange as its backend's end sees it: notes what it is told. */
+/* fake_user.h - an exchange as its backend's end sees it; notes what it is told. */
 #ifndef JOBGATE_TEST_FAKE_USER_H
 #define JOBGATE_TEST_FAKE_USER_H
 

@@ -1,4 +1,6 @@
-/* http1_reuse_test.c - which backend connections serve again, and which requests are repeated. */
+/*
+ * http1_reuse_test.c - which backend connections are used again, and which requests are repeated.
+ */
 #include "http1_client_world.h"
 
 /* ---- which connections are kept, and for how long ---- */

@@ -1,5 +1,7 @@
-/* http1_websocket_test.c - WebSockets of clients whose protocol has no key for them (RFC 8441): the
- * gateway makes one, and holds the backend to it. */
+/*
+ * http1_websocket_test.c - WebSockets of clients whose protocol has no key for them (RFC 8441): the
+ * gateway makes a key, and the backend must accept it.
+ */
 #include "pool_world.h"
 
 #include <openssl/evp.h>

@@ -1,4 +1,4 @@
-/* http2_hostile_test.c - what a backend must not send over HTTP/2, and what it gets for it. */
+/* http2_hostile_test.c - what a backend must not send over HTTP/2, and the gateway's reaction. */
 #include "http2_client_world.h"
 
 /* The stream ends with this error, and the connection serves on. */

@@ -1,5 +1,7 @@
-/* pool_world.h - what a pool needs around it: a loop that turns when the test says so and whose
- * clock the test moves, and counters. */
+/*
+ * pool_world.h - the environment of a pool: a loop that turns when the test says so and whose clock
+ * the test moves, and counters.
+ */
 #ifndef JOBGATE_TEST_POOL_WORLD_H
 #define JOBGATE_TEST_POOL_WORLD_H
 

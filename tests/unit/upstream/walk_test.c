@@ -1,4 +1,4 @@
-/* walk_test.c - a walk over backends and connections that come and go meanwhile. */
+/* walk_test.c - a walk over backends and connections that come and go during the walk. */
 #include "pool_world.h"
 
 #include "fake_user.h"
