@@ -115,8 +115,9 @@ decide_on_job(const struct token *token, enum knowledge job_known, const struct 
 	return job->url.scheme == JOB_URL_NONE ? VERDICT_NO_URL : VERDICT_ALLOW;
 }
 
-bool
-jg_bearer_proves(const struct bearer *bearer, const struct token *token)
+/* With token NULL the same work is done, and the result is false. */
+static bool
+bearer_proves(const struct bearer *bearer, const struct token *token)
 {
 	static const unsigned char nothing[TOKEN_HASH_LEN];
 	bool same = jg_token_hash_equal(bearer->hash, token != NULL ? token->hash : nothing);
@@ -142,7 +143,7 @@ jg_evidence_proves(const struct evidence *evidence)
 		token = evidence->token;
 	switch (evidence->credential) {
 	case CREDENTIAL_BEARER:
-		return jg_bearer_proves(bearer, token);
+		return bearer_proves(bearer, token);
 	case CREDENTIAL_SESSION:
 		return session_proves(evidence, token);
 	case CREDENTIAL_NONE:

@@ -81,12 +81,12 @@ decide(struct directory *directory, const struct bearer *bearer, struct slice jo
 
 	evidence.token_known = answer.known;
 	evidence.token = answer.known == RECORD_KNOWN ? &answer.record->token : NULL;
-	if (!jg_bearer_proves(bearer, evidence.token))
+	if (!jg_evidence_proves(&evidence))
 		return false;
 	answer = jg_directory_lookup(directory, RECORD_JOB, job, NOW_MS, NULL);
 	evidence.job_known = answer.known;
 	evidence.job = answer.known == RECORD_KNOWN ? &answer.record->job : NULL;
-	return jg_decide(&evidence) == VERDICT_ALLOW;
+	return jg_decide_proved(&evidence, true) == VERDICT_ALLOW;
 }
 
 static double

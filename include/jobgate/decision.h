@@ -44,12 +44,6 @@ struct bearer {
 void jg_bearer_read(const struct mint *mint, struct slice value, struct bearer *out);
 
 /*
- * True when the bearer proves this token, in constant time. With token NULL the same work is done,
- * and the result is false.
- */
-bool jg_bearer_proves(const struct bearer *bearer, const struct token *token);
-
-/*
  * A cached digest: clients repeat their Authorization field, and this saves hashing it again. It
  * holds no secret: a keyed hash of the field (SipHash-2-4, 128 bits), and the bearer that was read
  * from it.
@@ -116,8 +110,9 @@ struct evidence {
 };
 
 /*
- * True when the credential proves the token whose record was found. It always compares a Bearer
- * credential, also if there is no record, so that all refusals of a token take the same time.
+ * True when the credential proves the token whose record was found; hashes are compared in constant
+ * time. A Bearer credential is always compared, also if there is no record, so that all refusals of
+ * a token take the same time.
  */
 bool jg_evidence_proves(const struct evidence *evidence);
 
