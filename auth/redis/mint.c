@@ -23,7 +23,7 @@ mint_decode(const redisReply *reply, unsigned existing, struct mint *out)
 	if (reply->type == REDIS_REPLY_ERROR)
 		return reply->str;
 	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2)
-		return "Redis answered with something else than two values";
+		return "Redis answered with something other than two values";
 	key = reply->element[0];
 	enforced = reply->element[1]->type != REDIS_REPLY_NIL;
 	seen = (key->type != REDIS_REPLY_NIL) + enforced;

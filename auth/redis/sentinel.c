@@ -321,7 +321,7 @@ redis_sentinels_peers(
 bool
 redis_role_is_primary(const redisReply *reply, bool sentinels, const char **why)
 {
-	*why = "it is not the primary (where a replica is to be read, set store.read_url to it and "
+	*why = "it is not the primary (to read from a replica, set store.read_url to it and "
 	       "store.write_url to the primary)";
 	if (reply->type == REDIS_REPLY_ERROR) {
 		*why = reply->str;

@@ -101,7 +101,7 @@ refused(const struct local_call *call, enum verdict verdict, struct local_answer
 			  "Authorization: Bearer <token>.");
 	else if (call->host == LOCAL_HOST_OF_MANY)
 		page.message = SLICE(
-		    "Signing in is off here: it needs a host name for each job, for all pages of "
+		    "Signing in is off here: it needs a host name for each job, because pages of "
 		    "one host can act for each other. Send a token: Authorization: Bearer "
 		    "<token>.");
 	else if (!cookie_can_be_kept(call))
@@ -120,7 +120,7 @@ static enum local_action
 sign_out(const struct local_call *call, struct local_answer *answer)
 {
 	struct page page = {.title = SLICE("Signed out"),
-	    .message = SLICE("This browser has no session here any more.")};
+	    .message = SLICE("This browser no longer has a session here.")};
 
 	local_answer_add(
 	    answer, SLICE("Set-Cookie"), SLICE(SESSION_COOKIE "=" COOKIE_ATTRIBUTES "; Max-Age=0"));
@@ -167,7 +167,7 @@ serve(const struct local_call *call, struct local_answer *answer)
 
 	if (!in && !slice_equal(request->path, SLICE(SIGN_OUT)))
 		return refuse(answer, 404, SLICE("Not found"),
-		    SLICE("This path is the gateway's, and there is nothing here."));
+		    SLICE("This path belongs to the gateway, and there is nothing here."));
 	if (request->method_id == METHOD_GET || request->method_id == METHOD_HEAD)
 		return show_form(call, answer, in);
 	/* Another site must not sign a browser in or out (RFC 6454: a form's page is its Origin).

@@ -98,7 +98,7 @@ check_hsts(const char *text)
 	return strncmp(text, "max-age=", 8) == 0 && text[8] >= '0' && text[8] <= '9' &&
 		       strspn(text, good) == strlen(text)
 		   ? NULL
-		   : "expected max-age=SECONDS, perhaps with ; includeSubDomains behind it";
+		   : "expected max-age=SECONDS, optionally followed by ; includeSubDomains";
 }
 
 /* Put one text into its place. Returns what was expected instead, or NULL. */
@@ -223,8 +223,8 @@ assign_listener(struct builder *builder, const char *text, struct listener_confi
 	out->address = strsep(&words, " ");
 	while ((word = strsep(&words, " ")) != NULL)
 		if (word[0] != '\0' && !set_listener_word(out, word))
-			return "expected an address, with nothing behind it but tls, redirect, "
-			       "proxied and authorize";
+			return "expected an address, followed only by tls, redirect, proxied and "
+			       "authorize";
 	expected = value_address(out->address, host, &out->port, &path);
 	if (expected != NULL)
 		return expected;

@@ -155,8 +155,8 @@ check_end(struct builder *builder, yaml_parser_t *parser)
 		return parser_error(builder, parser);
 	root = yaml_document_get_root_node(&second);
 	if (root != NULL)
-		good = builder_error(
-		    builder, &root->start_mark, "a second document: a configuration is one alone");
+		good = builder_error(builder, &root->start_mark,
+		    "a second document: a configuration is a single document");
 	yaml_document_delete(&second);
 	return good;
 }

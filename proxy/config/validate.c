@@ -85,13 +85,13 @@ check_tls(struct builder *builder)
 		wanted = wanted || config->listeners[i].tls;
 		if (config->listeners[i].tls && config->listeners[i].redirect)
 			return builder_key_error(builder, "listen",
-			    "redirect leads from http to https: it cannot stand with tls");
+			    "redirect leads from http to https: it cannot be combined with tls");
 	}
 	if (wanted && config->tls.certificate_count == 0)
 		return builder_key_error(builder, "listen", "tls needs tls.certificates");
 	if (!wanted && config->tls.certificate_count > 0)
 		return builder_key_error(builder, "tls.certificates",
-		    "no listener is for TLS: write tls behind an address, such as "
+		    "no listener is for TLS: write tls after an address, such as "
 		    "listen: [\":8443 tls\"]");
 	if (config->tls.clients_optional && config->tls.client_ca == NULL)
 		return builder_key_error(builder, "tls.client_certificates", "needs tls.client_ca");
@@ -117,12 +117,12 @@ check_forward_auth(struct builder *builder)
 			continue;
 		/* The peer itself must be trusted, not a client that it names. */
 		if (listener->redirect || listener->proxied)
-			return builder_key_error(
-			    builder, "listen", "authorize goes with neither redirect nor proxied");
+			return builder_key_error(builder, "listen",
+			    "authorize cannot be combined with redirect or proxied");
 		if (listener->path == NULL && config->backends.trusted_proxies.count == 0)
 			return builder_key_error(builder, "listen",
-			    "authorize answers backends.trusted_proxies alone, and there "
-			    "are none; or listen at unix:/path");
+			    "authorize answers only backends.trusted_proxies, and there are none: "
+			    "set them, or listen at unix:/path");
 	}
 	return true;
 }
@@ -139,7 +139,7 @@ check_jobs(struct builder *builder)
 		    "a gateway for one fixed job has neither jobs.domain nor jobs.prefix");
 	if (config->jobs.fixed_url != NULL && config->jobs.fixed == NULL)
 		return builder_key_error(
-		    builder, "jobs.fixed_url", "needs jobs.fixed, the job that it is the URL of");
+		    builder, "jobs.fixed_url", "needs jobs.fixed, the job whose URL it is");
 	if (config->jobs.fixed == NULL && config->jobs.domain == NULL &&
 	    config->jobs.prefix == NULL)
 		return builder_error(builder, builder_mark(builder, "jobs.public_url"),

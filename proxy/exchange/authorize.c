@@ -196,8 +196,8 @@ step_credential(struct authorization *run)
 	if (!exchange->by_session || exchange_session_may(exchange, run->request))
 		return STEP_LOOK_UP;
 	exchange_reject(exchange, run->request, 403, SLICE("Foreign origin"),
-	    SLICE("With a browser's session, this has to come from a page of the job's own "
-		  "host."));
+	    SLICE(
+		"A request with a browser's session must come from a page of the job's own host."));
 	return STEP_DONE;
 }
 

@@ -317,7 +317,7 @@ exchange_client_failed(struct exchange *exchange, enum client_failure failure)
 		break;
 	case CLIENT_TOO_LARGE:
 		exchange_fail(exchange, OUTCOME_BAD_REQUEST, 413, SLICE("Content too large"),
-		    SLICE("The request's content is larger than this gateway lets through."));
+		    SLICE("The request's content is larger than this gateway accepts."));
 		break;
 	case CLIENT_BODY_TIMEOUT:
 		exchange_fail(exchange, OUTCOME_BODY_TIMEOUT, 408, SLICE("Request timeout"),
@@ -366,7 +366,7 @@ exchange_shutdown(struct exchange *exchange)
 	/* A gRPC client tries again after this reply, but not after a stream that was cut. */
 	if (is_grpc_call(&exchange->grpc) && !exchange->answer_begun && !is_unprocessed(exchange)) {
 		exchange_fail(exchange, OUTCOME_SHUTDOWN, 503, SLICE("Gateway stops"),
-		    SLICE("The gateway stops; try again."));
+		    SLICE("The gateway is stopping; try again."));
 		return;
 	}
 	exchange_cut(exchange, OUTCOME_SHUTDOWN,

@@ -96,11 +96,11 @@ request_rejection(enum request_error error)
 		    SLICE("The only expectation known is 100-continue.")};
 	case REQUEST_TARGET_TOO_LONG:
 		return (struct request_rejection){414, SLICE("URI too long"),
-		    SLICE("The request's target is longer than this gateway lets through.")};
+		    SLICE("The request's target is longer than this gateway accepts.")};
 	case REQUEST_TOO_LARGE:
 		return (struct request_rejection){431, SLICE("Head too large"),
-		    SLICE("The request's head has more bytes or fields than this gateway lets "
-			  "through.")};
+		    SLICE(
+			"The request's head has more bytes or fields than this gateway accepts.")};
 	case REQUEST_NOT_SERVED:
 		return (struct request_rejection){
 		    405, SLICE("Method not allowed"), SLICE("CONNECT and TRACE are not served.")};

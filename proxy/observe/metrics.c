@@ -15,18 +15,19 @@ static const struct plain_metric plain_metrics[] = {
 	offsetof(struct worker_stats, connections)},
     {"jobgate_connections_total", "counter", "Client connections accepted.",
 	offsetof(struct worker_stats, connections_total)},
-    {"jobgate_tls_handshakes", "gauge", "TLS handshakes with clients that are under way.",
+    {"jobgate_tls_handshakes", "gauge", "TLS handshakes with clients that are in progress.",
 	offsetof(struct worker_stats, handshakes)},
-    {"jobgate_tls_handshakes_full_total", "counter", "TLS handshakes with clients, complete ones.",
+    {"jobgate_tls_handshakes_full_total", "counter",
+	"Complete TLS handshakes with clients, without those resumed.",
 	offsetof(struct worker_stats, handshakes_full)},
     {"jobgate_tls_handshakes_resumed_total", "counter",
-	"TLS handshakes with clients that took up an earlier session.",
+	"TLS handshakes with clients that resumed an earlier session.",
 	offsetof(struct worker_stats, handshakes_resumed)},
     {"jobgate_tls_handshakes_failed_total", "counter",
 	"TLS handshakes with clients that failed, or took too long.",
 	offsetof(struct worker_stats, handshakes_failed)},
     {"jobgate_connections_evicted_total", "counter",
-	"Client connections that waited and were closed to make room for another.",
+	"Idle client connections that were closed to make room for others.",
 	offsetof(struct worker_stats, connections_evicted)},
     {"jobgate_tunnels", "gauge", "Tunnels (WebSockets and other upgrades) that are open.",
 	offsetof(struct worker_stats, tunnels)},
@@ -38,9 +39,9 @@ static const struct plain_metric plain_metrics[] = {
 	offsetof(struct worker_stats, bytes_in)},
     {"jobgate_sent_bytes_total", "counter", "Bytes of content sent to clients.",
 	offsetof(struct worker_stats, bytes_out)},
-    {"jobgate_backend_connections", "gauge", "Connections to backends, idle ones included.",
+    {"jobgate_backend_connections", "gauge", "Connections to backends, including idle ones.",
 	offsetof(struct worker_stats, backend_connections)},
-    {"jobgate_backend_idle_connections", "gauge", "Connections to backends that wait in the pools.",
+    {"jobgate_backend_idle_connections", "gauge", "Idle connections to backends, in the pools.",
 	offsetof(struct worker_stats, backend_idle)},
     {"jobgate_backend_connects_total", "counter", "Connections made to backends.",
 	offsetof(struct worker_stats, backend_connects)},
@@ -50,10 +51,11 @@ static const struct plain_metric plain_metrics[] = {
 	"Requests sent again because a connection broke before its answer began.",
 	offsetof(struct worker_stats, backend_retries)},
     {"jobgate_backend_circuits_open", "gauge",
-	"Backends that are left alone because they took no connections, for each worker.",
+	"Backends to which no connection is tried for now, because they accepted none; counted in "
+	"each worker.",
 	offsetof(struct worker_stats, circuits_open)},
     {"jobgate_backend_circuit_opens_total", "counter",
-	"Times that a backend's circuit opened, failed probes included.",
+	"Times that a backend's circuit opened, including failed probes.",
 	offsetof(struct worker_stats, circuit_opens)},
     {"jobgate_cache_hits_total", "counter", "Records found in the workers' caches.",
 	offsetof(struct worker_stats, cache_hits)},
@@ -193,8 +195,7 @@ render_certificates(FILE *out, const struct shared_stats *stats)
 	    [CERTIFICATE_BACKENDS] = "backends"};
 	const char *name = "jobgate_certificate_expiry_seconds";
 
-	head(out, name, "gauge",
-	    "Unix time at which the first certificate expires, by whom certificates are shown to.");
+	head(out, name, "gauge", "Unix time at which the first certificate expires, by use.");
 	for (size_t i = 0; i < CERTIFICATE_USE_COUNT; i++)
 		if (counter_get(&stats->certificate_expiry[i]) != 0)
 			fprintf(out, "%s{use=\"%s\"} %llu\n", name, uses[i],
@@ -207,15 +208,15 @@ struct histogram_metric {
 
 static const struct histogram_metric histogram_metrics[TIMED_COUNT] = {
     [TIMED_DECISION] = {"jobgate_decision_duration_seconds",
-	"From a request's head to the verdict, the store's answer included where it was needed."},
+	"From a request's head to the verdict, including any wait for the store."},
     [TIMED_CONNECT] = {"jobgate_backend_connect_duration_seconds",
-	"Making a connection to a backend, name look-up and TLS included."},
+	"Time to connect to a backend, including name look-up and TLS."},
     [TIMED_FIRST_BYTE] = {"jobgate_first_byte_duration_seconds",
 	"From sending a request to its backend to the head of the answer."},
     [TIMED_TOTAL] = {"jobgate_request_duration_seconds",
 	"From a request's head to the end of its answer; tunnels do not count."},
     [TIMED_REVOCATION] = {"jobgate_revocation_lag_seconds",
-	"From the store's push of a change to the cut of what it ends, requests and tunnels."},
+	"From the store's push of a change to the end of the requests and tunnels that it cuts."},
 };
 
 static void
@@ -253,14 +254,15 @@ static const struct {
 	offsetof(struct worker_stats, silent_ms), true},
     {"jobgate_store_staleness_seconds", "Age of the last proof that the store's pushes arrive.",
 	offsetof(struct worker_stats, store_good_age_ms), true},
-    {"jobgate_store_up", "1 while the worker's connections to the store are.",
+    {"jobgate_store_up", "1 while the worker's connections to the store are up.",
 	offsetof(struct worker_stats, store_up), false},
     {"jobgate_mint_enforced",
 	"1 while the worker refuses token values that were not made with the store's key.",
 	offsetof(struct worker_stats, mint_enforced), false},
-    {"jobgate_store_round_trip_seconds", "What the last proof that the store's pushes arrive took.",
+    {"jobgate_store_round_trip_seconds",
+	"Duration of the last proof that the store's pushes arrive.",
 	offsetof(struct worker_stats, store_round_trip_ms), true},
-    {"jobgate_worker_start_time_seconds", "When the worker was started, Unix time.",
+    {"jobgate_worker_start_time_seconds", "Unix time at which the worker was started.",
 	offsetof(struct worker_stats, started_at), false},
 };
 

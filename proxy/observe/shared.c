@@ -113,6 +113,6 @@ void
 log_dropped_text(char out[LOG_DROPPED_MAX], uint64_t dropped)
 {
 	snprintf(out, LOG_DROPPED_MAX,
-	    "%llu lines of this log were dropped: what reads standard error is too slow",
+	    "%llu lines of this log were dropped: the reader of standard error is too slow",
 	    (unsigned long long)dropped);
 }

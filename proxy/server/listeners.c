@@ -252,7 +252,7 @@ advice_for(const struct listener_config *listener, int error)
 	if (error == EADDRINUSE)
 		return "; another program listens there: stop it, or change this setting";
 	if (error == EADDRNOTAVAIL)
-		return "; it is none of this machine's addresses";
+		return "; it is not an address of this machine";
 	if (error == EACCES && listener->path == NULL)
 		return "; a port below 1024 takes root or CAP_NET_BIND_SERVICE";
 	return "";

@@ -86,8 +86,8 @@ is_alone(const struct redis_child *child, const struct log *log)
 		sleep_briefly();
 	}
 	log_error(log,
-	    "another gateway's redis-server listens at %s: stop it, or set control.socket, beside "
-	    "which that lies",
+	    "another gateway's redis-server listens at %s: stop it, or set control.socket (this "
+	    "socket lies in its directory)",
 	    child->socket);
 	return false;
 }
