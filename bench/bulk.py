@@ -1,4 +1,4 @@
-"""How long `jobgate store import`, `verify` and `export` take with so many tokens, in a Redis of their own: bench/run.sh bulk"""
+"""How long `jobgate store import`, `verify` and `export` take with a given number of tokens, in a Redis of their own: bench/run.sh bulk"""
 
 import argparse
 import hashlib

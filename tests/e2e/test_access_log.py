@@ -58,7 +58,7 @@ def test_a_file_that_was_moved_is_opened_again(gateways, scene_of):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start as root")
 @pytest.mark.parametrize("kind", ["symbolic", "hard", "another"])
-def test_root_gives_nobody_elses_file_away(gateways, make_folder, kind):
+def test_root_gives_no_file_of_another_user_away(gateways, make_folder, kind):
     """A worker that was broken into can put a link where the log is; the next start must not give away what it leads to."""
     victim = make_folder("victim") / "shadow"
     victim.write_text("secret")
@@ -125,7 +125,7 @@ class Piped(Gateway):
         return self
 
 
-def test_a_pipe_that_nobody_reads_holds_no_request_up(make_folder, sanitizer, redis_server, scene_of):
+def test_a_pipe_without_a_reader_delays_no_request(make_folder, sanitizer, redis_server, scene_of):
     gateway = Piped(make_folder("piped"), sanitizer, redis_server.url, {"log": {"access": "-", "level": "warning"}})
     gateway.start()
     try:

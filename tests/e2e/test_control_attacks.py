@@ -118,7 +118,7 @@ def test_not_in_trailers(tcp, operator):
         assert set(answers(tcp, data)) == {401}
 
 
-def test_nobody_is_remembered(tcp, operator, scoped, outside):
+def test_no_caller_is_remembered(tcp, operator, scoped, outside):
     """Each request on a connection is its own caller's, pipelined or not."""
     path = f"/v1/jobs/{outside}"
     order = [(operator, 200), (None, 401), (scoped, 404), (operator, 200), (scoped, 404), (None, 401)]

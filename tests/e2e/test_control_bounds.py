@@ -167,7 +167,7 @@ def test_command_line_prints_all_pages(gateway, crowded):
 
 
 @pytest.mark.alone
-def test_lists_keep_nobody_from_revoking(gateway, crowded, operators):
+def test_lists_delay_no_revocation(gateway, crowded, operators):
     """120 connections that list all the time; ten tokens go, each at once."""
     token = crowded.token("operator", "team=a")
     doomed = [crowded.token("read") for _ in range(10)]
@@ -189,7 +189,7 @@ LONG_WALK = "/v1/jobs?label=none=such"  # to the end of the index
 
 @pytest.fixture
 def slow_lists(far, server):
-    """Lists of so many steps that they are under way for long, each of which is answered soon."""
+    """Lists of so many steps that they take long; each step is answered soon."""
     gateway, relay = far
     fill(server.client, 9000, {})
     relay.say("delay", "lists", DELAY_OF_LISTS)
@@ -321,7 +321,7 @@ def test_late_list_breaks_nothing_but_itself(far, server):
     assert "[control] the store (for lists) is out of reach" in log and "[control] the store is out of reach" not in log
 
 
-def test_crowd_keeps_nobody_from_the_local_socket(gateways, redis_server, tmp_path):
+def test_a_crowd_leaves_the_local_socket_free(gateways, redis_server, tmp_path):
     """However few descriptors there are, each socket has its own part of them."""
     wrapper = tmp_path / "few"
     wrapper.write_text(f"#!/bin/sh\nulimit -n 64\nexec {binary()} \"$@\"\n")
@@ -343,7 +343,7 @@ def memory_of(pid):
 
 
 @pytest.mark.parametrize("remote", [False, True], ids=["local", "remote"])
-def test_lists_that_nobody_reads(gateways, store, crowded, remote):
+def test_lists_that_are_not_read(gateways, store, crowded, remote):
     """Clients send ten requests each and read nothing: the control process buffers little, and keeps serving."""
     gateway = gateways.start({"control": {"listen": f"127.0.0.1:{free_port()}"}}, store_url=store.url, program=release_binary())
     pid = gateway.control_process()

@@ -87,8 +87,8 @@ def test_ports_and_times_of_a_pod(path):
         assert folder not in [mount["mountPath"] for mount in container["volumeMounts"]]
 
 
-def test_nobody_but_the_proxy_is_trusted():
-    """Were all pods, a job could say that its requests come from anybody."""
+def test_only_the_proxy_is_trusted():
+    """If all pods were trusted, a job could claim any address for its requests."""
     backends = yaml.safe_load(configuration(DEPLOY / "kubernetes/edge.yaml"))["backends"]
     networks = {name: [ipaddress.ip_network(text) for text in backends[name]] for name in ("trusted_proxies", "allow")}
     assert all(proxy.prefixlen >= 28 for proxy in networks["trusted_proxies"])

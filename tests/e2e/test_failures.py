@@ -206,7 +206,7 @@ def test_restart_that_hands_its_address_over(gateway, scene_of, make_folder):
     old.stop()
 
 
-def test_restart_with_nobody_there(quick, scene_of, make_folder):
+def test_restart_with_a_long_absence(quick, scene_of, make_folder):
     """Requests fail at once while the backend is away for long, and succeed soon after it is back."""
     server = servers.plain_server(make_folder("plain"))
     scene = scene_of(quick, url=server.url)

@@ -152,7 +152,7 @@ def test_who_is_served_gives_no_way(module_gateways, scene_of):
 
 
 def test_idle_backend_connections_give_way(module_gateways, scene_of):
-    """There are no more of them than client connections: so many descriptors are there for each side."""
+    """There are no more of them than client connections: each side has that many descriptors."""
     gateway = module_gateways.start({"limits": {"connections": 3}})
     scenes = [scene_of(gateway) for _ in range(8)]
     with gateway.client() as client:
@@ -167,7 +167,7 @@ def test_idle_backend_connections_give_way(module_gateways, scene_of):
 
 @pytest.fixture(scope="module")
 def hasty(module_gateways):
-    """Short time-outs, and as many connections as anybody likes."""
+    """Short time-outs, and no limit on the connections of a client."""
     times = {"head": "1500ms", "body": "1200ms", "answer": "1500ms", "first_byte": "1500ms", "linger": "500ms"}
     return module_gateways.start({"timeouts": times, "limits": {"connections_per_client": 0}})
 
@@ -245,7 +245,7 @@ def test_slow_reader_that_reads(module_gateways, scene_of, sink_backend):
 
 
 def flooded(gateway, host, count, fields=()):
-    """A client that has sent so many requests before it reads an answer, and the thread that still sends."""
+    """A client that has sent this many requests before it reads an answer, and the thread that still sends."""
     client = gateway.client()
     sender = threading.Thread(target=lambda: ignore(lambda: client.sock.sendall(request_bytes(host, fields=fields) * count)), daemon=True)
     sender.start()
@@ -280,7 +280,7 @@ def test_pipeline_that_is_read_late(module_gateways, scene_of, fields):
 
 
 @pytest.mark.parametrize("status", ["103 Early Hints", "100 Continue"])
-def test_hints_that_nobody_reads(module_gateways, scene_of, status):
+def test_hints_that_are_not_read(module_gateways, scene_of, status):
     """What a backend says before its answer is dropped where its client has no room for it, and the answer comes."""
     gateway = module_gateways.start()
     scene = scene_of(gateway)

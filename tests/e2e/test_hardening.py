@@ -177,7 +177,7 @@ def test_end_of_an_answer_waits_for_a_slow_reader(module_gateways, scene_of):
     sender.join()
 
 
-def test_answer_that_nobody_reads_to_its_end_is_reset(module_gateways, scene_of):
+def test_answer_that_is_not_read_to_its_end_is_reset(module_gateways, scene_of):
     scene = scene_of(module_gateways.start({"timeouts": {"linger": "100ms", "answer": "300ms"}}))
     client, connection, _ = scene.arrive(version="1.0")
     sender = threading.Thread(target=lambda: ignore(

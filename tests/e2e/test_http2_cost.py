@@ -21,7 +21,7 @@ TOGETHER = 64  # streams
 
 @pytest.fixture
 def measured(gateways, records, nginx_backend, tmp_path):
-    """Start a gateway under a tool; returns it with what asks it for a small file on so many streams at once."""
+    """Start a gateway under a tool; returns it with a function that gets a small file on this many streams at once."""
     (nginx_backend.files / "small").write_bytes(b"x" * SMALL)
     program = release_binary()
 
@@ -39,7 +39,7 @@ def measured(gateways, records, nginx_backend, tmp_path):
             return struct.pack(">HBBBL", 0, len(block), TYPES["HEADERS"], FLAGS["END_STREAM"] | FLAGS["END_HEADERS"], stream) + block
 
         def ask(client, mark, streams=1):
-            """So many requests in one piece, then all their answers."""
+            """This many requests in one piece, then all their answers."""
             ids = [client.take_id() for _ in range(streams)]
             client.send_bytes(b"".join(headers(stream, mark) for stream in ids))
             for stream in ids:

@@ -25,7 +25,7 @@ def tunnel_backend(make_folder):
 
 
 class Crowd:
-    """Tunnels, so many of each token."""
+    """Tunnels, this many of each token."""
 
     def __init__(self, gateway, records, backend_url, tokens, of_each):
         job = records.job(backend_url)

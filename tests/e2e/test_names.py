@@ -256,7 +256,7 @@ def test_client_that_leaves_a_race(named, scene_of, dns):
         eventually(lambda: named.metrics()["jobgate_backend_connections"] <= before, "the connections to go")
 
 
-def test_race_that_nobody_wins(gateways, scene_of, dns):
+def test_race_that_no_dial_wins(gateways, scene_of, dns):
     port = free_port()
     with Silent("127.0.0.2", port), Silent("127.0.0.3", port):
         dns.set("lost.test", A=["127.0.0.2", "127.0.0.3"])

@@ -55,7 +55,7 @@ class Crowd:
         sock.close()
 
     def turn(self, seconds):
-        """What is there within so many seconds; false when nothing was."""
+        """What comes within this many seconds; false if nothing comes."""
         events = self.poller.poll(seconds)
         for fd, _ in events:
             if fd in self.handlers:
@@ -151,7 +151,7 @@ def stop(pid):
 
 
 def paused_round(crowd, records, worker, rng, lives=None):
-    """The token is revoked while the worker is stopped, or ends when it has lived so many seconds."""
+    """The token is revoked while the worker is stopped, or ends because its time to live is over."""
     token, job = records.token(selector="model=base"), records.job(crowd.url, labels={"model": "base"})
     host = f"{job}.{DOMAIN}"
     get, post = request_bytes(host, token), request_bytes(host, token, "POST", body=b"body")

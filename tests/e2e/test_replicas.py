@@ -127,7 +127,7 @@ def test_changes_wait_together(gateways, redis_server):
     assert "out of reach" not in gateway.program.log()
 
 
-def test_nobody_waits_unless_told_to(gateways, redis_server):
+def test_no_call_waits_unless_told_to(gateways, redis_server):
     gateway = gateways.start()
     assert changes(Control(gateway.socket_path)) == [None] * 6
 
@@ -139,7 +139,7 @@ def test_changes_go_to_write_url(gateways, replicated):
     assert primary.client.exists(f"jobgate:token:{token['id']}")
 
 
-def test_demoted_server_authenticates_nobody(gateways, make_folder):
+def test_demoted_server_authenticates_no_client(gateways, make_folder):
     """It goes on answering with what it had; what is revoked elsewhere must not count at the control API for good."""
     server = RedisServer(make_folder("redis")).start()
     gateway = gateways.start(store_url=server.url)
@@ -224,7 +224,7 @@ def test_replica_that_lags(beside_replica):
     assert not checker.violations
 
 
-def test_replica_of_somebody_else(gateways, replicated, make_folder):
+def test_replica_of_another_server(gateways, replicated, make_folder):
     primary, _ = replicated
     stranger = RedisServer(make_folder("redis")).start()
     gateway = gateways.make({"store": {"read_url": stranger.url}}, store_url=primary.url).launch()

@@ -131,7 +131,7 @@ def test_replica_by_a_plain_url(gateways, family):
 
 @pytest.mark.parametrize("user", ["", "gate"])
 def test_sentinels_with_a_password(gateways, make_folder, user):
-    """They get theirs, Redis gets its own, and neither is told to anybody else."""
+    """Sentinels get their password, Redis gets its own, and the log shows neither."""
     settings = [f"user {user} on >topsecret allchannels allcommands", "user default off"] if user else ["requirepass topsecret"]
     server = RedisServer(make_folder("redis"), "--requirepass", "hushhush").start()
     sentinel = Sentinel(make_folder("sentinel"), server.port, f"sentinel auth-pass {NAME} hushhush", *settings,

@@ -9,7 +9,7 @@
 
 #define ELEMENTS_MAX (1u << 20)
 
-/* Whether hiredis finds a reply in so many bytes; an error counts as one. */
+/* True when hiredis finds a reply in this many bytes; an error counts as one. */
 static bool
 is_reply(const char *bytes, size_t len)
 {

@@ -16,7 +16,7 @@
 /* Of CPU: a seed takes about a second, and ten of them under a sanitizer. */
 #define SECONDS_MAX 300
 
-/* One seed in so many runs twice. */
+/* One of this many seeds runs twice. */
 #define TWICE_EVERY 10
 
 static void

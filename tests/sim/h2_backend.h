@@ -35,7 +35,7 @@ struct h2_backend {
 	LIST_HEAD(, h2_backend_stream) streams;
 	unsigned running, most; /* streams: now, and as SETTINGS allow */
 	uint32_t last_id;	/* of a stream of the gateway's */
-	unsigned leaves_after;	/* GOAWAY after so many more requests; 0: never */
+	unsigned leaves_after;	/* GOAWAY after this many more requests; 0: never */
 	uint32_t done_id;	/* the last stream that it has begun to process */
 	bool goaway;
 	uint32_t goaway_last;

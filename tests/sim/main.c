@@ -25,7 +25,7 @@ static const char usage[] =
     "sim - the real worker on simulated time; see tests/sim/README.md\n"
     "  --seed N      run this seed and show all that happens\n"
     "  --quiet       with --seed: only what was wrong, and one line of figures\n"
-    "  --seconds S   run fresh seeds for so many seconds\n"
+    "  --seconds S   run new seeds for S seconds\n"
     "  --first N     with --seconds: from this seed on, not from one that the clock gives\n"
     "  --until-failed  with --seconds: no longer than until the first one that fails\n"
     "  --seeds FILE  run the seeds in this file, the first number of each line\n"

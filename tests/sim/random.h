@@ -27,7 +27,7 @@ uint64_t random_between(struct random *random, uint64_t low, uint64_t high);
 /* The same, but each power of two between them is as likely as the next: most are small. */
 uint64_t random_skewed(struct random *random, uint64_t low, uint64_t high);
 
-/* True in so many of a thousand cases. */
+/* True in this many of a thousand cases. */
 bool random_chance(struct random *random, unsigned per_mille);
 
 void random_bytes(struct random *random, void *out, size_t len);

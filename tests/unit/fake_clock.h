@@ -34,7 +34,7 @@ fake_clock_mark(struct timer *timer)
 }
 
 /*
- * Let so many milliseconds pass: all timers that are due then have expired. The clock ends up to
+ * Let this many milliseconds pass: all timers that are due then have expired. The clock ends up to
  * two ticks of the wheel later, and real time passes as well: leave a second to what must not be
  * due.
  */

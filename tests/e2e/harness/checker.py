@@ -396,7 +396,7 @@ def expire_job(records, subject):
 
 
 def expire(records, key):
-    """It ends by itself, so many seconds from now."""
+    """It ends by itself, this many seconds from now."""
     records.client.pexpire(key, EXPIRE_MS)
     return EXPIRE_MS / 1000
 

@@ -71,7 +71,7 @@ def mutated(rng, message, others):
 
 
 class Crowd:
-    """Clients that send mutated messages to some places until so many have been sent."""
+    """Clients that send mutated messages to some places until this many have been sent."""
 
     def __init__(self, places, seed, threads=8):
         """places: (address, seeds, TLS context or None)."""

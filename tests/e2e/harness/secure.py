@@ -67,7 +67,7 @@ class TlsSocket:
         return len(data)
 
     def close(self):
-        """As a polite client does: with close_notify, if that still reaches anybody."""
+        """As a polite client does: with close_notify, if the peer can still receive it."""
         try:
             self.sock.settimeout(0)
             self.shutdown(socket.SHUT_WR)

@@ -243,7 +243,7 @@ an_overtaken_reply_is_not_kept(void **state)
 }
 
 static void
-an_overtaken_reply_that_nobody_wants_is_dropped(void **state)
+an_overtaken_reply_without_waiters_is_dropped(void **state)
 {
 	struct fake *fake = *state;
 
@@ -393,7 +393,7 @@ main(void)
 	    TEST(one_who_is_told_may_wait_again),
 	    TEST(what_has_changed_is_read_again),
 	    TEST(an_overtaken_reply_is_not_kept),
-	    TEST(an_overtaken_reply_that_nobody_wants_is_dropped),
+	    TEST(an_overtaken_reply_without_waiters_is_dropped),
 	    TEST(an_overtaken_reply_without_another_read_ends_the_waiting),
 	    TEST(a_flush_changes_everything),
 	    TEST(nothing_is_answered_past_the_bound),

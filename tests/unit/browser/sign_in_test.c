@@ -268,7 +268,7 @@ a_person_without_a_session_is_asked_to_sign_in(void **state)
 }
 
 static void
-where_nobody_can_sign_in_the_page_says_why(void **state)
+without_sign_in_the_page_says_why(void **state)
 {
 	(void)state;
 	call.host = LOCAL_HOST_OF_MANY;
@@ -301,7 +301,7 @@ main(void)
 	    TEST(a_good_token_becomes_a_session_of_this_job),
 	    TEST(a_bad_token_gets_the_page_again),
 	    TEST(a_person_without_a_session_is_asked_to_sign_in),
-	    TEST(where_nobody_can_sign_in_the_page_says_why),
+	    TEST(without_sign_in_the_page_says_why),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -181,7 +181,7 @@ idle_crowd(void **state)
 	still_works(world);
 }
 
-/* So many are served at once at least; those who gave way to them had nothing under way. */
+/* At least this many are served at once; those that gave way to them were idle. */
 static void
 crowd(void **state)
 {
@@ -255,7 +255,7 @@ stale_socket(void **state)
 	assert_int_equal(WEXITSTATUS(status), 1);
 	assert_int_equal(stat(world->log_path, &after), 0);
 	assert_true(S_ISREG(after.st_mode));
-	/* Where anybody can write, anybody could put another socket in our place. */
+	/* Where every user can write, any user could put another socket in our place. */
 	snprintf(other.control_socket, sizeof(other.control_socket), "%s/open", world->directory);
 	assert_int_equal(mkdir(other.control_socket, 0700), 0);
 	assert_int_equal(chmod(other.control_socket, 0777), 0);

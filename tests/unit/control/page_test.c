@@ -10,7 +10,7 @@
 
 #include "auth/control/page.h"
 
-/* An item of about so many bytes. */
+/* An item of about this many bytes. */
 static json_t *
 item(size_t len)
 {

@@ -35,7 +35,7 @@ a_new_one_takes_the_place_of_one_that_waits(void **state)
 		close(clients[i]);
 }
 
-/* Does a connection give way to another one after so many milliseconds? */
+/* True when a connection gives way to another one after this many milliseconds. */
 static bool
 makes_room_after(uint64_t ms)
 {

@@ -133,7 +133,7 @@ world_close(struct world *world)
 	free(world->downstream);
 }
 
-/* Let so many milliseconds pass: all timers that are due then have expired. */
+/* Let this many milliseconds pass: all timers that are due then have expired. */
 static inline void
 world_pass(const struct world *world, uint64_t ms)
 {

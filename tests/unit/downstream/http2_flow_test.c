@@ -66,8 +66,8 @@ send_some(uint32_t stream, size_t left)
 	return sent;
 }
 
-/* Send this much, with a round trip of so many milliseconds for each window; returns how many that
- * took. */
+/* Send this much, with a round trip of this many milliseconds for each window. Returns how many
+ * milliseconds that took. */
 static size_t
 send_all_of(uint32_t stream, size_t left, uint64_t round_trip_ms)
 {

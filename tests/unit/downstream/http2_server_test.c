@@ -202,7 +202,7 @@ answer_with_a_head(struct exchange *exchange)
 
 /* Heads have no window, so it is reading that waits for a client that does not read. */
 static void
-answers_that_nobody_reads_are_bounded(void **state)
+answers_that_are_not_read_are_bounded(void **state)
 {
 	static char requests[100 * (H2_FRAME_HEAD_LEN + sizeof(HEAD))];
 	size_t len = 0, unread = 0;
@@ -365,7 +365,7 @@ main(void)
 	    TEST(the_rest_of_a_block_that_has_begun_to_leave_follows),
 	    TEST(small_frames_beyond_what_may_wait_are_answered_later),
 	    TEST(small_frames_that_have_left_do_not_count),
-	    TEST(answers_that_nobody_reads_are_bounded),
+	    TEST(answers_that_are_not_read_are_bounded),
 	    TEST(streams_that_wait_for_a_window_do_not_stop_reading),
 	    TEST(reading_waits_for_streams_that_are_being_authorized),
 	    TEST(the_window_grows_while_the_exchange_keeps_up),

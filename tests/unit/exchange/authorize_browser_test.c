@@ -7,7 +7,7 @@
 
 static char cookie[256];
 
-/* A request of a browser that signed in for the job `for_job`, for so many seconds. */
+/* A request of a browser that signed in for the job `for_job`, for this many seconds. */
 static void
 browse(const char *for_job, int64_t seconds, bool wants_html)
 {

@@ -34,7 +34,7 @@ what_is_no_reply_breaks_it(void **state)
 }
 
 static void
-what_nobody_asked_for_breaks_it(void **state)
+an_unrequested_reply_breaks_it(void **state)
 {
 	struct world *world = *state;
 
@@ -281,7 +281,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(all_who_wait_are_told_first),
 	    TEST(what_is_no_reply_breaks_it),
-	    TEST(what_nobody_asked_for_breaks_it),
+	    TEST(an_unrequested_reply_breaks_it),
 	    TEST(a_message_without_a_subscription_breaks_it),
 	    TEST(a_huge_array_is_skipped),
 	    TEST(a_huge_string_is_skipped),

@@ -1,7 +1,7 @@
 /* tracker_large_test.c - records that are too large to read, in a real redis-server. */
 #include "tracker_world.h"
 
-/* A field of so many bytes, which APPEND makes by itself. */
+/* A field of this many bytes, which APPEND makes. */
 static void
 put_large(struct world *world, const char *key, unsigned long bytes)
 {
