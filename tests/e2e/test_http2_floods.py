@@ -1,4 +1,4 @@
-"""HTTP/2: each limit of what a client may cost (spec: HTTP/2, "Memory, fairness, floods") is flooded, while another client is
+"""HTTP/2: each limit on what a client may cost is flooded, while another client is
 served. See also test_http2.py (streams, small frames, rapid reset), test_http2_windows.py, and tests/conformance/h2 (blocks)."""
 
 import struct
