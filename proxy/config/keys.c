@@ -292,7 +292,7 @@ const struct config_key config_keys[] = {
 		"suspended does not count. At least 1s; use 24h to stop a worker in a debugger."},
 
     {"http2", SECTION},
-    {"http2.clients", BOOL(http2.clients), .default_value = "false",
+    {"http2.clients", BOOL(http2.clients), .default_value = "true",
 	.help = "Clients may speak HTTP/2: over TLS by ALPN, in cleartext by prior knowledge."},
     {"http2.backends", BOOL(backends.pool.http2.https), .default_value = "false",
 	.help = "Jobs at https:// URLs may speak HTTP/2, where they agree to it (ALPN). Jobs at "
@@ -369,8 +369,8 @@ const struct config_key config_keys[] = {
     {"control.metrics", TEXT_OF(ADDRESS, control.metrics), .example = "127.0.0.1:9180",
 	.help = "Where /metrics, /healthz and /readyz are served as well, without a token; off "
 		"when left out. The workers answer /healthz and /readyz without the control "
-		"process, and with http2.clients also gRPC's health check (services: readiness, "
-		"liveness)."},
+		"process, and gRPC's health check, too (services: readiness, liveness), unless "
+		"http2.clients is false."},
     {"control.listen", TEXT_OF(ADDRESS, control.listen), .example = "127.0.0.1:9181",
 	.help = "Where the control API is served as well. Each request needs a token of role "
 		"operator, whose label selector limits what it can reach. Off when left out. The "

@@ -55,7 +55,7 @@ def plays(request, module_gateways, store):
     backend = Answers()
     gateway = module_gateways.start({
         "jobs": {"domain": None, "prefix": None, "fixed": records.job(), "fixed_url": backend.url},
-        "http2": {"clients": True}, "timeouts": {"head": "2m", "linger": "2m"}}, store_url=store.url)
+        "timeouts": {"head": "2m", "linger": "2m"}}, store_url=store.url)
     attack_all(gateway.address, [damaged(CASES, random.Random(seed)) for seed in range(DAMAGED)])
     plays = [Play(case, form, f"{number}-{form[:2]}") for number, case in enumerate(chosen + [case for case, _ in WRONG])
              for form in FORMS]

@@ -28,7 +28,7 @@ WRONG = [(made_up('> POST "Hello"', *lines), said) for lines, said in [
 
 @pytest.fixture(scope="module")
 def plays(module_gateways, records):
-    gateway = module_gateways.start({"http2": {"clients": True}})
+    gateway = module_gateways.start()
     token = records.token()
     plays = [Play(case, form, records, token) for case in CASES + [case for case, _ in WRONG] for form in FORMS]
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:

@@ -92,7 +92,7 @@ def test_no_token_of_tls(gateways, make_folder, scene_of):
 
 def test_no_token_of_http2(gateways, scene_of):
     """HTTP/2 at both ends: the tables of HPACK keep what came with a request or an answer as long as the connection lives."""
-    gateway = gateways.start({"http2": {"clients": True}, "backends": {"forward_token": True}})
+    gateway = gateways.start({"backends": {"forward_token": True}})
     scene = scene_of(gateway, backend=H2Backend())
     cookie, mine, theirs = "wanted=" + "the-cookie" * 3, "secret-of-the-client", "secret-of-the-backend"
     secrets = [scene.token.value, cookie, mine, theirs]

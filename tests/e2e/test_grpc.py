@@ -20,7 +20,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nTransfer-Encoding:
 
 @pytest.fixture(scope="module")
 def gateway(module_gateways):
-    return module_gateways.start({"http2": {"clients": True}})
+    return module_gateways.start()
 
 
 @pytest.fixture
@@ -272,7 +272,7 @@ def test_log_of_an_answer_without_a_status(scene, gateway, client):
 
 def test_silent_streams_go_on(gateways, scene_of):
     """In the time after which an upload and an answer of plain HTTP end, nothing moves in either direction of a call."""
-    gateway = gateways.start({"http2": {"clients": True}, "timeouts": {"body": "1s", "first_byte": "3s", "answer": "1s"}})
+    gateway = gateways.start({"timeouts": {"body": "1s", "first_byte": "3s", "answer": "1s"}})
     scene = scene_of(gateway)
     with H2Client(gateway.address) as client:
         call = client.request(scene.host, scene.token, "POST", METHOD, [TYPE], body=message(b"one"), end=False)
@@ -302,7 +302,7 @@ def test_silent_streams_go_on(gateways, scene_of):
 
 def test_end_of_the_drain_time(gateways, scene_of):
     """A stream that has begun, and a call that the job has not answered: clients may try both again elsewhere."""
-    gateway = gateways.start({"http2": {"clients": True}, "timeouts": {"drain": "1s"}})
+    gateway = gateways.start({"timeouts": {"drain": "1s"}})
     scene = scene_of(gateway)
     with H2Client(gateway.address) as client:
         begun = client.request(scene.host, scene.token, "POST", METHOD, [TYPE], body=message(b"ask"))

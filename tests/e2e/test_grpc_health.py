@@ -11,7 +11,7 @@ from harness.process import PATIENCE, eventually
 from harness.store import RedisServer
 
 SERVING, NOT_SERVING = b"\x08\x01", b"\x08\x02"
-CONFIG = {"http2": {"clients": True}}
+CONFIG = {}
 
 
 def request_of(service):

@@ -26,7 +26,7 @@ def peer(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def gateway(module_gateways):
-    return module_gateways.start({"http2": {"clients": True}})
+    return module_gateways.start()
 
 
 @pytest.fixture(scope="module", params=["grpcio", "grpc-js"])

@@ -13,7 +13,7 @@ DEMO = REPOSITORY / "deploy" / "demo_grpc.py"
 
 @pytest.fixture(scope="module")
 def gateway(module_gateways):
-    return module_gateways.start({"http2": {"clients": True}})
+    return module_gateways.start()
 
 
 @pytest.fixture

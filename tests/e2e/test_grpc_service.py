@@ -16,7 +16,7 @@ AT_ONCE = 200
 
 @pytest.fixture(scope="module")
 def gateway(module_gateways):
-    return module_gateways.start({"http2": {"clients": True}})
+    return module_gateways.start()
 
 
 @pytest.fixture(scope="module")

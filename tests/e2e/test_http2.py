@@ -18,7 +18,7 @@ REFUSED_STREAM, CANCEL, ENHANCE_YOUR_CALM = 7, 8, 11
 
 @pytest.fixture(scope="module")
 def gateway(module_gateways):
-    return module_gateways.start({"http2": {"clients": True}})
+    return module_gateways.start()
 
 
 @pytest.fixture
@@ -287,7 +287,7 @@ def _is_closed(sock):
 
 def test_drain(scene, gateways):
     """At a stop: GOAWAY, the running stream ends well, the connection closes."""
-    gateway = gateways.start({"http2": {"clients": True}})
+    gateway = gateways.start()
     scene = Scene(gateway, scene.records)
     with H2Client(gateway.address) as client:
         stream = client.request(scene.host, scene.token)
@@ -302,7 +302,7 @@ def test_drain(scene, gateways):
 
 
 def test_curl_by_alpn(module_gateways, records, authority, certificate):
-    gateway = module_gateways.make({"http2": {"clients": True}})
+    gateway = module_gateways.make()
     gateway.secure(authority.context(), [certificate]).start()
     scene = Scene(gateway, records)
     host = f"{scene.job}.{DOMAIN}"

@@ -141,7 +141,7 @@ def test_a_good_client_is_served_meanwhile(gateways, store, nginx_backend):
         "created_at": "2024-01-01T00:00:00Z", "updated_at": "2024-01-01T00:00:00Z"})
     gateway = gateways.start({
         "jobs": {"domain": None, "prefix": None, "fixed": records.job(), "fixed_url": nginx_backend.url},
-        "http2": {"clients": True}, "timeouts": {"answer": "2s", "body": "2s"}}, store_url=store.url)
+        "timeouts": {"answer": "2s", "body": "2s"}}, store_url=store.url)
     attack, answers, family = Attack(gateway.address), [], gateway.workers()
     before, peak = resident_mib(family[0]), 0
     kinds = [attack.damaged_session, attack.random_frames, attack.damaged_session, attack.random_frames,

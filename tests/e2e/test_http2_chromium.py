@@ -42,7 +42,7 @@ def job(make_folder):
 @pytest.fixture
 def secured(gateways, make_folder):
     authority = Authority(make_folder("pki"), "authority")
-    gateway = gateways.make({"http2": {"clients": True}})
+    gateway = gateways.make()
     return gateway.secure(authority.context(), [authority.issue("jobs", "serverAuth", [f"DNS:*.{DOMAIN}"])]).start()
 
 

@@ -19,7 +19,7 @@ MOST = 100_000  # limits.body_bytes here
 
 @pytest.fixture(scope="module")
 def gateway(module_gateways):
-    return module_gateways.start({"http2": {"clients": True}, "limits": {"body_bytes": MOST}})
+    return module_gateways.start({"limits": {"body_bytes": MOST}})
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def measured(gateways, records, nginx_backend, tmp_path):
         wrapper = tmp_path / "jobgate"
         wrapper.write_text(f"#!/bin/sh\nexec {' '.join(map(str, tool))} {program} \"$@\"\n")
         wrapper.chmod(0o755)
-        gateway = gateways.start({"log": {"level": "info", "access": None}, "http2": {"clients": True}}, program=str(wrapper))
+        gateway = gateways.start({"log": {"level": "info", "access": None}}, program=str(wrapper))
         token, host = records.token(), f"{records.job(nginx_backend.url)}.{DOMAIN}"
 
         def headers(stream, mark):

@@ -58,7 +58,7 @@ class Others:
 def gateway(module_gateways):
     """Short time-outs."""
     return module_gateways.start({
-        "http2": {"clients": True}, "limits": {"body_rate_min": 100_000},
+        "limits": {"body_rate_min": 100_000},
         "timeouts": {"head": "1500ms", "body": "1200ms", "answer": "1500ms", "linger": "500ms"}})
 
 
@@ -188,7 +188,7 @@ def test_resets_that_a_client_provokes(scene, gateway, client, provoked):
 
 def test_a_trusted_proxy_has_no_budget_of_resets(gateways, records):
     """Its connection carries many users: none of them ends it for all."""
-    gateway = gateways.start({"http2": {"clients": True}, "backends": {"trusted_proxies": ["127.0.0.1"]}})
+    gateway = gateways.start({"backends": {"trusted_proxies": ["127.0.0.1"]}})
     scene = Scene(gateway, records)
     with H2Client(gateway.address) as client:
         for _ in range(3):
@@ -209,7 +209,7 @@ def test_streams_that_are_being_authorized(gateways, make_folder):
     server = RedisServer(make_folder("redis")).start()
     try:
         gateway = gateways.start({
-            "http2": {"clients": True}, "store": {"lookup_timeout": "60s", "max_staleness": "60s", "ping_deadline": "30s"}},
+            "store": {"lookup_timeout": "60s", "max_staleness": "60s", "ping_deadline": "30s"}},
             store_url=server.url)
         scene = Scene(gateway, Records(server.client))
         server.freeze()

@@ -24,7 +24,7 @@ def gateway(module_gateways, authority, ports):
     certificate, key = authority.issue("control", "serverAuth", [f"DNS:{CONTROL_HOST}", "IP:127.0.0.1"])
     gateway = module_gateways.make({
         "listen": [f"127.0.0.1:{ports['main']}", f"127.0.0.1:{ports['authorize']} authorize"],
-        "backends": {"trusted_proxies": ["127.0.0.1"]}, "http2": {"clients": True},
+        "backends": {"trusted_proxies": ["127.0.0.1"]},
         "control": {"host": CONTROL_HOST, "listen": f"127.0.0.1:{ports['control']}", "certificate": str(certificate), "key": str(key)}})
     gateway.port = ports["main"]
     return gateway.start()
@@ -103,7 +103,7 @@ def test_metrics_and_health(gateway):
 
 def test_an_idle_connection_that_gives_way(module_gateways):
     """RFC 9113 section 6.8: GOAWAY says up to which request the gateway has read, so the client may repeat those after it."""
-    gateway = module_gateways.start({"limits": {"connections": 2, "connections_per_client": 0}, "http2": {"clients": True}})
+    gateway = module_gateways.start({"limits": {"connections": 2, "connections_per_client": 0}})
     kept = []
 
     def another():

@@ -19,7 +19,7 @@ TYPE = ("content-type", "application/grpc")
 
 @pytest.fixture(scope="module")
 def gateway(module_gateways):
-    return module_gateways.start({"http2": {"clients": True}})
+    return module_gateways.start()
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
 @pytest.fixture(scope="module")
 def gateway(module_gateways, authority, certificate):
-    return module_gateways.make({"http2": {"clients": True}}).secure(authority.context(), [certificate]).start()
+    return module_gateways.make().secure(authority.context(), [certificate]).start()
 
 
 @pytest.fixture
@@ -96,6 +96,21 @@ def test_only_alpn_leads_to_http2(connect, protocols):
     sock = connect(protocols=protocols)
     sock.sendall(PREFACE)
     assert sock.recv(12) in (b"HTTP/1.1 400", b"HTTP/1.1 505")
+
+
+def test_switched_off(module_gateways, authority, certificate):
+    gateway = module_gateways.make({"http2": {"clients": False}}).secure(authority.context(), [certificate]).start()
+    context = authority.context()
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with gateway.tls_client(context=context) as client:
+        assert client.tls.selected_alpn_protocol() == "http/1.1"
+        assert client.exchange(request_bytes(f"x.{DOMAIN}")).status == 401
+    context.set_alpn_protocols(["h2"])
+    with pytest.raises(ssl.SSLError, match="(?i)no.application.protocol"):
+        gateway.tls_client(context=context)
+    with gateway.client() as client:
+        client.send(PREFACE)
+        assert client.read_response().status == 505
 
 
 def test_http1_after_h2_was_chosen(connect):

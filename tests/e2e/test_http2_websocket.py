@@ -21,7 +21,7 @@ CLOSE_1001 = b"\x88\x13\x03\xe9the gateway stops"
 
 @pytest.fixture(scope="module")
 def gateway(module_gateways):
-    return module_gateways.start({"http2": {"clients": True}})
+    return module_gateways.start()
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def served(scene, client):
 def test_it_is_offered(client, gateway, gateways):
     client.until(lambda: client.settings)
     assert client.settings[ENABLE_CONNECT_PROTOCOL] == 1
-    without = gateways.start({"http2": {"clients": True}, "backends": {"upgrades": []}})
+    without = gateways.start({"backends": {"upgrades": []}})
     with H2Client(without.address) as other:
         other.until(lambda: other.settings)
         assert other.settings.get(ENABLE_CONNECT_PROTOCOL, 0) == 0
@@ -173,7 +173,7 @@ def test_other_protocols(scene, client, protocol):
 
 def test_upgrades_that_are_not_allowed(gateways, scene_of):
     """As in HTTP/1 no WebSocket may be opened; and the request never reaches the job as a plain one."""
-    gateway = gateways.start({"http2": {"clients": True}, "backends": {"upgrades": ["tcp"]}})
+    gateway = gateways.start({"backends": {"upgrades": ["tcp"]}})
     scene = scene_of(gateway)
     with H2Client(gateway.address) as client:
         assert client.answer(client.connect(scene.host, scene.token)).reset == PROTOCOL_ERROR
@@ -181,7 +181,7 @@ def test_upgrades_that_are_not_allowed(gateways, scene_of):
 
 
 def test_pages_of_the_gateway_are_no_websockets(gateways, scene_of):
-    gateway = gateways.start({"http2": {"clients": True}, "backends": {"trusted_proxies": ["127.0.0.1"]}})
+    gateway = gateways.start({"backends": {"trusted_proxies": ["127.0.0.1"]}})
     scene = scene_of(gateway)
     with H2Client(gateway.address) as client:
         for path in ("/.jobgate/sign-in", "/.jobgate/sign-out"):
@@ -191,7 +191,7 @@ def test_pages_of_the_gateway_are_no_websockets(gateways, scene_of):
 
 
 def test_a_session_needs_its_own_origin(gateways, scene_of):
-    gateway = gateways.start({"http2": {"clients": True}, "backends": {"trusted_proxies": ["127.0.0.1"]}})
+    gateway = gateways.start({"backends": {"trusted_proxies": ["127.0.0.1"]}})
     scene = scene_of(gateway)
     own = f"https://{scene.host}"
     with H2Client(gateway.address) as client:
@@ -481,7 +481,7 @@ def test_revocation_of_a_client_that_does_not_read(scene, gateway, records):
 
 
 def test_shutdown(gateways, scene_of):
-    gateway = gateways.start({"http2": {"clients": True}, "timeouts": {"drain": "100ms"}})
+    gateway = gateways.start({"timeouts": {"drain": "100ms"}})
     scene = scene_of(gateway)
     with H2Client(gateway.address) as client:
         tunnel, connection = open_tunnel(scene, client)
@@ -498,7 +498,7 @@ def test_shutdown(gateways, scene_of):
 
 
 def test_silence(gateways, scene_of):
-    gateway = gateways.start({"http2": {"clients": True}, "timeouts": {"tunnel": "300ms"}})
+    gateway = gateways.start({"timeouts": {"tunnel": "300ms"}})
     scene = scene_of(gateway)
     with H2Client(gateway.address) as client:
         tunnel, connection = open_tunnel(scene, client)

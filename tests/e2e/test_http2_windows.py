@@ -15,7 +15,7 @@ FIRST, ALLOWED, MOST = 16 << 10, 48 << 10, 1 << 20
 
 @pytest.fixture(scope="module")
 def gateway(module_gateways):
-    return module_gateways.start({"http2": {"clients": True}})
+    return module_gateways.start()
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def caddy(gateway, port, certificate, folder):
 
 @pytest.fixture(scope="module")
 def gateway(module_gateways):
-    return module_gateways.start({"backends": {"trusted_proxies": ["127.0.0.1"]}, "http2": {"clients": True}})
+    return module_gateways.start({"backends": {"trusted_proxies": ["127.0.0.1"]}})
 
 
 @pytest.fixture(scope="module", params=[nginx, caddy], ids=["nginx", "caddy"])

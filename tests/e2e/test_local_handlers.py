@@ -32,7 +32,7 @@ REQUESTS = {
 
 @pytest.fixture(scope="module")
 def gateway(module_gateways):
-    return module_gateways.start({"http2": {"clients": True}})
+    return module_gateways.start()
 
 
 def over_http1(gateway, host, token, method, path, fields, body):
