@@ -126,6 +126,23 @@ bearer_proves(const struct bearer *bearer, const struct token *token)
 	       slice_equal(token->id, (struct slice){bearer->id, TOKEN_ID_LEN});
 }
 
+/* True while the value before the last renewal is valid, too. */
+static bool
+is_in_grace(const struct token *token, uint64_t wall_ms)
+{
+	return token->previous_until_ms != 0 && wall_ms != 0 && wall_ms < token->previous_until_ms;
+}
+
+/* The token as it was before its last renewal, as far as a proof needs it. */
+static struct token
+previous_of(const struct token *token)
+{
+	struct token previous = {.id = token->id, .version = token->version - 1};
+
+	memcpy(previous.hash, token->previous_hash, sizeof(previous.hash));
+	return previous;
+}
+
 static bool
 session_proves(const struct evidence *evidence, const struct token *token)
 {
@@ -133,17 +150,13 @@ session_proves(const struct evidence *evidence, const struct token *token)
 	       CRYPTO_memcmp(token->hash, evidence->mark, TOKEN_MARK_LEN) == 0;
 }
 
-bool
-jg_evidence_proves(const struct evidence *evidence)
+/* True when the evidence proves this value of the token; token may be NULL. */
+static bool
+proves(const struct evidence *evidence, const struct token *token)
 {
-	const struct bearer *bearer = evidence->bearer;
-	const struct token *token = NULL;
-
-	if (bearer != NULL && bearer->formed && evidence->token_known == RECORD_KNOWN)
-		token = evidence->token;
 	switch (evidence->credential) {
 	case CREDENTIAL_BEARER:
-		return bearer_proves(bearer, token);
+		return bearer_proves(evidence->bearer, token);
 	case CREDENTIAL_SESSION:
 		return session_proves(evidence, token);
 	case CREDENTIAL_NONE:
@@ -154,13 +167,63 @@ jg_evidence_proves(const struct evidence *evidence)
 	return false;
 }
 
-/* VERDICT_ALLOW when the credential proves the token. */
+bool
+jg_evidence_proves(const struct evidence *evidence)
+{
+	const struct bearer *bearer = evidence->bearer;
+	const struct token *token = NULL;
+	struct token previous;
+
+	if (bearer != NULL && bearer->formed && evidence->token_known == RECORD_KNOWN)
+		token = evidence->token;
+	if (proves(evidence, token))
+		return true;
+	if (token == NULL || !is_in_grace(token, evidence->wall_ms))
+		return false;
+	previous = previous_of(token);
+	return proves(evidence, &previous);
+}
+
+struct token_edition
+jg_proved_edition(const struct evidence *evidence)
+{
+	struct token previous;
+
+	CHECK(evidence->token != NULL);
+	if (evidence->token->previous_until_ms == 0 || proves(evidence, evidence->token))
+		return jg_token_edition(evidence->token);
+	previous = previous_of(evidence->token);
+	return jg_token_edition(&previous);
+}
+
+bool
+jg_edition_is_previous(const struct token_edition *edition, const struct token *token)
+{
+	return token->previous_until_ms != 0 && edition->version == token->version - 1 &&
+	       jg_token_hash_equal(edition->hash, token->previous_hash);
+}
+
+uint64_t
+jg_token_turns_ms(const struct token *token, uint64_t wall_ms)
+{
+	uint64_t expires_ms = token->expires_ms > wall_ms ? token->expires_ms : 0;
+	uint64_t until_ms = token->previous_until_ms > wall_ms ? token->previous_until_ms : 0;
+
+	if (expires_ms == 0 || (until_ms != 0 && until_ms < expires_ms))
+		return until_ms;
+	return expires_ms;
+}
+
+/* VERDICT_ALLOW when the credential proves the token, which has not expired. */
 static enum verdict
 decide_on_token(const struct evidence *evidence, bool proved)
 {
 	if (evidence->bearer->formed && evidence->token_known == RECORD_UNKNOWN)
 		return VERDICT_UNAVAILABLE;
-	return proved ? VERDICT_ALLOW : VERDICT_INVALID_TOKEN;
+	if (!proved)
+		return VERDICT_INVALID_TOKEN;
+	return jg_token_is_expired(evidence->token, evidence->wall_ms) ? VERDICT_EXPIRED
+								       : VERDICT_ALLOW;
 }
 
 enum verdict
@@ -205,9 +268,19 @@ jg_token_edition(const struct token *token)
 	return edition;
 }
 
+/* True when an exchange that this edition let in may go on, as far as renewals are concerned. */
+static bool
+is_valid_edition(const struct token *token, const struct token_edition *allowed, uint64_t wall_ms)
+{
+	if (token->version == allowed->version && jg_token_hash_equal(token->hash, allowed->hash))
+		return true;
+	return is_in_grace(token, wall_ms) && jg_edition_is_previous(allowed, token);
+}
+
 enum verdict
 jg_decide_again(enum knowledge token_known, const struct token *token,
-    const struct token_edition *allowed, enum knowledge job_known, const struct job *job)
+    const struct token_edition *allowed, uint64_t wall_ms, enum knowledge job_known,
+    const struct job *job)
 {
 	switch (token_known) {
 	case RECORD_UNKNOWN:
@@ -218,8 +291,10 @@ jg_decide_again(enum knowledge token_known, const struct token *token,
 		break;
 	}
 	CHECK(token != NULL);
-	if (token->version != allowed->version || !jg_token_hash_equal(token->hash, allowed->hash))
+	if (!is_valid_edition(token, allowed, wall_ms))
 		return VERDICT_INVALID_TOKEN;
+	if (jg_token_is_expired(token, wall_ms))
+		return VERDICT_EXPIRED;
 	return decide_on_job(token, job_known, job);
 }
 
@@ -233,6 +308,7 @@ jg_verdict_status(enum verdict verdict)
 		return 400;
 	case VERDICT_NO_CREDENTIAL:
 	case VERDICT_INVALID_TOKEN:
+	case VERDICT_EXPIRED:
 		return 401;
 	case VERDICT_OUT_OF_SCOPE:
 		return 403;
@@ -258,6 +334,8 @@ jg_verdict_name(enum verdict verdict)
 		return "no_credential";
 	case VERDICT_INVALID_TOKEN:
 		return "invalid_token";
+	case VERDICT_EXPIRED:
+		return "expired_token";
 	case VERDICT_UNAVAILABLE:
 		return "unavailable";
 	case VERDICT_NOT_A_JOB:

@@ -22,6 +22,7 @@ jg_directory_new(const struct directory_options *options, const struct directory
 	directory->store = *store;
 	directory->epoch = 1;
 	directory->stale_due_ms = UINT64_MAX;
+	turns_init(directory);
 	TAILQ_INIT(&directory->idle);
 	TAILQ_INIT(&directory->pending);
 	TAILQ_INIT(&directory->fresh);
@@ -251,6 +252,14 @@ entry_release(struct directory_entry *entry)
 	entry_settle(entry);
 }
 
+static void
+entry_tell(struct directory_entry *entry)
+{
+	entry->busy = true;
+	tell_watchers(entry);
+	entry_release(entry);
+}
+
 /* Tell the watches of entries in this list that are past their bound. */
 static void
 tell_expired(struct directory *directory, struct entry_list *list, uint64_t now_ms)
@@ -271,9 +280,7 @@ tell_expired(struct directory *directory, struct entry_list *list, uint64_t now_
 			entry->read_epoch = 0;
 			entry->until_ms = 0;
 		}
-		entry->busy = true;
-		tell_watchers(entry);
-		entry_release(entry);
+		entry_tell(entry);
 	}
 }
 
@@ -456,14 +463,20 @@ jg_directory_due_ms(const struct directory *directory)
 		due_ms = directory->stale_due_ms;
 	if (directory->ends.first != NULL && directory->ends.first->ms < due_ms)
 		due_ms = directory->ends.first->ms;
-	return due_ms;
+	return directory->turns.first != NULL && turns_due_ms(directory) < due_ms
+		   ? turns_due_ms(directory)
+		   : due_ms;
 }
 
 void
 jg_directory_tick(struct directory *directory, uint64_t now_ms)
 {
+	struct directory_entry *entry;
+
 	free_entries(&directory->dead, directory->options.tuning->freed_max);
 	read_ended(directory, now_ms);
+	while ((entry = turns_take(directory, now_ms)) != NULL)
+		entry_tell(entry);
 	if (!directory->expired && now_ms >= directory->until_ms) {
 		directory->expired = true;
 		tell_expired(directory, &directory->fresh, now_ms);

@@ -78,7 +78,11 @@ entry_leave(struct directory_entry *entry)
 		CHECK(directory->refreshing_count > 0, jg_directory_dump, directory);
 		directory->refreshing_count--;
 	}
-	deadlines_remove(&directory->ends, &entry->end);
+	/* Few records end or turn: the others do not pay for a call. */
+	if (entry->end.ms != 0)
+		deadlines_remove(&directory->ends, &entry->end);
+	if (entry->turn.ms != 0)
+		deadlines_remove(&directory->turns, &entry->turn);
 	TAILQ_REMOVE(home, entry, link);
 }
 
@@ -94,6 +98,9 @@ entry_join(struct directory_entry *entry)
 		directory->refreshing_count++;
 	if (home == &directory->fresh && entry->record != NULL && entry->record->ends_ms != 0)
 		deadlines_add(&directory->ends, &entry->end, entry->record->ends_ms);
+	if (entry->kind == RECORD_TOKEN && entry->record != NULL && home != &directory->idle &&
+	    jg_token_is_timed(&entry->record->token))
+		entry_join_turns(entry);
 	if (home != &directory->refreshing && home != &directory->stale)
 		return;
 	until_ms = entry_until(entry);

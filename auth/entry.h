@@ -28,6 +28,7 @@ struct directory_entry {
 	uint64_t changed_ms;  /* when the store last reported a change */
 	uint64_t until_ms;    /* with read_epoch 0: until when watchers may rely on the record */
 	struct deadline end;  /* in the list `fresh`: when the record's time to live ends */
+	struct deadline turn; /* watched: when decisions on its token change, on the wall clock */
 
 	struct table_node node;
 	uint64_t used_ms; /* when a look-up last returned it; the caller may be about to watch it */
@@ -68,6 +69,13 @@ struct directory {
 	    dead; /* not in the table: freed by a later tick, as callers may still read them */
 	size_t refreshing_count;
 	struct deadlines ends; /* the ends of fresh records that are watched */
+	/*
+	 * The moments at which decisions on watched tokens change, fresh or not. They are moments
+	 * of the wall clock, so that they stay right when the clock is set.
+	 */
+	struct deadlines turns;
+	uint64_t wall_ms;      /* the wall clock as last told */
+	int64_t wall_ahead_ms; /* how far it was ahead of the directory's clock then */
 
 	struct directory_entry *cursor;	    /* the next entry of a walk over one of the lists */
 	struct directory_watch *next_watch; /* the next watch of a walk over an entry's watches */
@@ -116,6 +124,22 @@ uint64_t entry_until(const struct directory_entry *entry);
  * early.
  */
 bool entry_failed_lately(const struct directory_entry *entry, uint64_t now_ms);
+
+/* ---- directory_turn.c: tokens that expire ---- */
+
+void turns_init(struct directory *directory);
+
+/* Note when decisions on a watched entry's token change, if they do. */
+void entry_join_turns(struct directory_entry *entry);
+
+/* When the next of these moments comes, on the directory's clock; UINT64_MAX: none is known. */
+uint64_t turns_due_ms(const struct directory *directory);
+
+/*
+ * The next watched entry whose token's moment has come; its watches must be told. NULL: there is
+ * none. It is returned again for the next moment.
+ */
+struct directory_entry *turns_take(struct directory *directory, uint64_t now_ms);
 
 /* Send a read. False when no read can be sent now. */
 bool entry_read(struct directory_entry *entry);

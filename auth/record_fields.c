@@ -7,7 +7,7 @@
 
 /* The type of a member, by the form of its field. */
 typedef struct slice type_ID, type_TEXT, type_TIME, type_URL, type_JOB_URL, type_VALUE;
-typedef uint64_t type_NUMBER;
+typedef uint64_t type_NUMBER, type_MOMENT;
 typedef enum token_role type_ROLE;
 typedef struct label_set type_SELECTOR, type_LABELS;
 typedef unsigned char type_HASH[TOKEN_HASH_LEN];
@@ -62,6 +62,7 @@ field_text(const struct record_field *field, const struct record *record)
 	case AS_TIME:
 	case AS_URL:
 		return field_of_const(field, record);
+	case AS_MOMENT:
 	case AS_NUMBER:
 	case AS_ROLE:
 	case AS_SELECTOR:
@@ -80,6 +81,20 @@ field_labels(const struct record_field *field, const struct record *record)
 	return field->form == AS_LABELS || field->form == AS_SELECTOR
 		   ? field_of_const(field, record)
 		   : NULL;
+}
+
+bool
+field_is_none(const struct record_field *field, const struct record *record)
+{
+	static const unsigned char no_hash[TOKEN_HASH_LEN];
+	const struct slice *slice = field_text(field, record);
+	const void *member = field_of_const(field, record);
+
+	if (field->form == AS_NUMBER || field->form == AS_MOMENT)
+		return *(const uint64_t *)member == 0;
+	if (field->form == AS_HASH)
+		return memcmp(member, no_hash, TOKEN_HASH_LEN) == 0;
+	return slice != NULL && slice->len == 0;
 }
 
 /* Where the next labels and the next text of a copy go, behind the record. */

@@ -9,11 +9,12 @@
  * switches over these, so a new form does not compile until each switch handles it.
  */
 enum field_form {
-	AS_ID,	     /* struct slice; in the key of the record, not in its hash */
-	AS_TEXT,     /* struct slice, checked by `valid` */
-	AS_TIME,     /* struct slice, checked by `valid`; a wrong one in the store is none */
-	AS_NUMBER,   /* uint64_t, 1 to `max`; 0: none */
-	AS_ROLE,     /* enum token_role */
+	AS_ID,	   /* struct slice; in the key of the record, not in its hash */
+	AS_TEXT,   /* struct slice, checked by `valid` */
+	AS_TIME,   /* struct slice, checked by `valid`; a wrong one in the store is none */
+	AS_MOMENT, /* uint64_t, milliseconds since 1970, written as RFC 3339 (moment.h); 0: none */
+	AS_NUMBER, /* uint64_t, 1 to `max`; 0: none */
+	AS_ROLE,   /* enum token_role */
 	AS_SELECTOR, /* struct label_set, written as "a=b,c=d" */
 	AS_LABELS,  /* struct label_set, each label a field of the hash; `stored` is their prefix */
 	AS_URL,	    /* struct slice; job.url is parsed from it */
@@ -31,6 +32,8 @@ enum field_use {
 	USE_EXPORT = 1 << 5,   /* only exports show it */
 	USE_ISSUE = 1 << 6,    /* only the answer that makes a token's value shows it */
 	USE_NEEDED = 1 << 7,   /* an import must give it */
+	USE_BINDS = 1 << 8,    /* it limits what a token may do: if a record has it, a reader that
+				  does not know the field must refuse the record */
 };
 
 struct record_field {
@@ -77,6 +80,24 @@ extern const struct record_fields record_fields[RECORD_KINDS];
 /* A pointer to the field's member of a record. */
 void *field_of(const struct record_field *field, struct record *record);
 const void *field_of_const(const struct record_field *field, const struct record *record);
+
+/* True when the record lacks the field: its text is empty or its number 0. */
+bool field_is_none(const struct record_field *field, const struct record *record);
+
+/*
+ * The role as the store has it. For a token with a field that limits it (USE_BINDS) the names of
+ * these fields follow: "read needs expires_at". So a gateway that is older than the field does not
+ * understand the role, and refuses the token instead of ignoring the limit. The result is
+ * NUL-terminated.
+ */
+#define ROLE_TEXT_MAX 256
+void role_format(const struct record *record, char out[ROLE_TEXT_MAX]);
+
+/*
+ * Read it, with or without these names. False for another role, and for a name of a field that is
+ * not known here.
+ */
+bool role_parse_stored(struct slice text, enum token_role *out);
 
 /* The field's text in the record; NULL if its form has none. */
 const struct slice *field_text(const struct record_field *field, const struct record *record);

@@ -1,5 +1,6 @@
 /* options.c - parses the command line with argp, and prints help from the same tables. */
 #include "auth/cli/options.h"
+#include "auth/cli/duration.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -140,6 +141,18 @@ parse_number(const char *option, const char *text, uint64_t max, uint64_t *out)
 	return true;
 }
 
+static bool
+parse_duration(const char *option, const char *text, uint64_t max_s, uint64_t *out)
+{
+	if (duration_parse(slice_of(text), out) && *out <= max_s)
+		return true;
+	fprintf(stderr,
+	    "jobgate: invalid value '%s' for --%s [a duration such as 90s, 10m, 12h, 30d or 2w, at "
+	    "most %llud]\n",
+	    text, option, (unsigned long long)max_s / 86400);
+	return false;
+}
+
 /* Take the value of a field of the record; false after printing what is wrong. */
 static bool
 set_field(struct options *options, size_t index, const char *text)
@@ -196,6 +209,13 @@ set_option(struct options *options, int key, char *arg)
 	case KEY_NAME:
 		options->name = arg;
 		return true;
+	case KEY_EXPIRES_AT:
+		options->expires_at = arg;
+		return true;
+	case KEY_EXPIRES_IN:
+		return parse_duration("expires-in", arg, DURATION_MAX_S, &options->expires_in_s);
+	case KEY_GRACE:
+		return parse_duration("grace", arg, GRACE_MAX_S, &options->grace_s);
 	case KEY_VALUE:
 		if (strcmp(arg, "-") == 0)
 			return true; /* read from standard input when it is needed */

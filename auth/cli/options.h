@@ -29,6 +29,9 @@ struct options {
 	enum record_kind kind;
 	const char *fields[RECORD_FIELDS_MOST]; /* values of fields of this kind; NULL: not given */
 	bool patches;				/* an empty value removes the field */
+	const char *expires_at;			/* as given; NULL: not given */
+	uint64_t expires_in_s;			/* 0: not given */
+	uint64_t grace_s;			/* 0: not given */
 	const char *job;
 	const char *host; /* where the gateway reaches this machine */
 	uint64_t port;	  /* 0: not given */
@@ -56,6 +59,9 @@ enum option_key {
 	KEY_PORT,
 	KEY_HOST,
 	KEY_NAME,
+	KEY_EXPIRES_AT,
+	KEY_EXPIRES_IN,
+	KEY_GRACE,
 	KEY_FIELD = 0x200, /* plus the index of a field of the command's kind of record */
 };
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/moment.h"
+#include "jobgate/clock.h"
 #include "jobgate/token.h"
 
 static const struct argp_option create_options[] = {
@@ -16,6 +18,10 @@ static const struct argp_option create_options[] = {
 	"Only jobs with this label's name and value will be accessible using this token "
 	"(several: all must match)",
 	0},
+    {"expires-in", KEY_EXPIRES_IN, "DURATION", 0,
+	"Refuse the token after this time, such as 12h or 30d [default: it does not expire]", 0},
+    {"expires-at", KEY_EXPIRES_AT, "TIME", 0,
+	"Refuse the token from this time on, such as 2026-01-31T12:00:00Z", 0},
     {0},
 };
 
@@ -26,6 +32,20 @@ static const struct argp_option list_options[] = {
 };
 
 static const struct argp_option change_options[] = {
+    {"yes", KEY_YES, NULL, 0, "Do not ask", 0},
+    {0},
+};
+
+static const struct argp_option renew_options[] = {
+    {"grace", KEY_GRACE, "DURATION", 0,
+	"Accept the old value, too, for this time, such as 10m [default: it stops working at once]",
+	0},
+    {"expires-in", KEY_EXPIRES_IN, "DURATION", 0,
+	"Refuse the token after this time, such as 12h or 30d [default: as before]", 0},
+    {"expires-at", KEY_EXPIRES_AT, "TIME", 0,
+	"Refuse the token from this time on, such as 2026-01-31T12:00:00Z; never: it does not "
+	"expire",
+	0},
     {"yes", KEY_YES, NULL, 0, "Do not ask", 0},
     {0},
 };
@@ -109,6 +129,47 @@ joined_selector(const struct options *options)
 	return text;
 }
 
+/* Check --expires-in and --expires-at; false after printing what is wrong. */
+static bool
+expiry_check(struct options *options)
+{
+	uint64_t ms;
+
+	if (options->expires_at == NULL)
+		return true;
+	if (options->expires_in_s != 0) {
+		fputs("jobgate: --expires-in and --expires-at exclude each other\n", stderr);
+		return false;
+	}
+	if (strcmp(options->expires_at, "never") == 0 ||
+	    moment_parse(slice_of(options->expires_at), &ms))
+		return true;
+	fprintf(stderr,
+	    "jobgate: invalid value '%s' for --expires-at [a time in UTC such as "
+	    "2026-01-31T12:00:00Z, or never]\n",
+	    options->expires_at);
+	return false;
+}
+
+/* Put the expiry into a body, if one is given. */
+static bool
+expiry_add(const struct options *options, json_t *body)
+{
+	char moment[MOMENT_TEXT_MAX];
+
+	if (options->expires_in_s != 0) {
+		moment_format(
+		    (clock_ms(CLOCK_REALTIME) / 1000 + options->expires_in_s) * 1000, moment);
+		return json_object_set_new(body, "expires_at", json_string(moment)) == 0;
+	}
+	if (options->expires_at == NULL)
+		return true;
+	return json_object_set_new(body, "expires_at",
+		   strcmp(options->expires_at, "never") == 0
+		       ? json_null()
+		       : json_string(options->expires_at)) == 0;
+}
+
 static bool
 create_check(struct options *options)
 {
@@ -118,6 +179,8 @@ create_check(struct options *options)
 	size_t count, bad;
 	char *selector;
 
+	if (!expiry_check(options))
+		return false;
 	if (options->role == NULL) {
 		fputs("jobgate: --role <ROLE> is missing\n", stderr);
 		return false;
@@ -150,7 +213,7 @@ create_run(struct command_context *context)
 
 	if (selector == NULL || body == NULL)
 		fputs("jobgate: the name is not UTF-8 text\n", stderr);
-	else if (fields_body(options, body))
+	else if (fields_body(options, body) && expiry_add(options, body))
 		result = show_value(context, "POST", "/v1/tokens", body);
 	json_decref(body);
 	free(selector);
@@ -185,17 +248,42 @@ delete_run(struct command_context *context)
 	return command_delete(context, RECORD_TOKEN);
 }
 
+/* The body of a renewal; NULL when memory is short. */
+static json_t *
+renewal(const struct options *options)
+{
+	json_t *body = json_object();
+	bool ok = body != NULL && expiry_add(options, body);
+
+	if (ok && options->grace_s != 0)
+		ok = json_object_set_new(
+			 body, "grace", json_integer((json_int_t)options->grace_s)) == 0;
+	if (ok)
+		return body;
+	json_decref(body);
+	return NULL;
+}
+
 static int
 renew_run(struct command_context *context)
 {
-	const char *id = context->options->args[0];
+	const struct options *options = context->options;
+	const char *id = options->args[0];
+	const char *question = options->grace_s != 0
+				   ? "The current value stops working after the grace. Renew token"
+				   : "The current value stops working at once. Renew token";
+	json_t *body;
 	char *path;
-	int result;
+	int result = CLI_REFUSED;
 
-	if (!command_confirm(context, "The current value stops working at once. Renew token", id))
+	if (!command_confirm(context, question, id))
 		return CLI_REFUSED;
+	body = renewal(options);
 	path = client_path("/v1/tokens/", id, "/renew");
-	result = show_value(context, "POST", path, NULL);
+	if (body != NULL) /* an older gateway takes no body */
+		result =
+		    show_value(context, "POST", path, json_object_size(body) > 0 ? body : NULL);
+	json_decref(body);
 	free(path);
 	return result;
 }
@@ -220,6 +308,6 @@ const struct command token_commands[TOKEN_COMMANDS] = {
     {"token", "renew",
 	{"jobgate token renew", "[OPTIONS] <ID>",
 	    "Give a token a new value, keeping its name, role and label selector", "<ID>",
-	    "Token's id", 1, 1, false, change_options},
-	NULL, renew_run},
+	    "Token's id", 1, 1, false, renew_options},
+	expiry_check, renew_run},
 };

@@ -8,6 +8,8 @@
 #include "auth/control/caller.h"
 #include "auth/control/handlers.h"
 #include "auth/control/knowledge.h"
+#include "auth/moment.h"
+#include "jobgate/clock.h"
 #include "jobgate/decision.h"
 
 #define SELECTOR_TEXT_MAX (SELECTOR_LABELS_MAX * (LABEL_NAME_MAX + LABEL_VALUE_MAX + 2))
@@ -86,6 +88,7 @@ reason_of(const struct question *question, enum verdict verdict, char *reason, s
 {
 	int len = (int)question->input.job.len;
 	const char *job = question->input.job.at;
+	char moment[MOMENT_TEXT_MAX];
 
 	switch (verdict) {
 	case VERDICT_ALLOW:
@@ -101,6 +104,11 @@ reason_of(const struct question *question, enum verdict verdict, char *reason, s
 		return;
 	case VERDICT_INVALID_TOKEN:
 		reason_invalid(question, reason, cap);
+		return;
+	case VERDICT_EXPIRED:
+		moment_format(question->evidence.token->expires_ms, moment);
+		snprintf(reason, cap, "the token expired at %s; renew it with another expires_at",
+		    moment);
 		return;
 	case VERDICT_UNAVAILABLE:
 		snprintf(reason, cap, "the store does not answer");
@@ -121,9 +129,11 @@ static void
 decide(struct call *call)
 {
 	struct question *question = call->state;
-	enum verdict verdict = jg_decide(&question->evidence);
+	enum verdict verdict;
 	char reason[SELECTOR_TEXT_MAX + 256];
 
+	question->evidence.wall_ms = clock_ms(CLOCK_REALTIME);
+	verdict = jg_decide(&question->evidence);
 	reason_of(question, verdict, reason, sizeof(reason));
 	caller_answer(call, json_pack("{s:b, s:s, s:i, s:s}", "allowed", verdict == VERDICT_ALLOW,
 				"verdict", jg_verdict_name(verdict), "status",

@@ -54,6 +54,13 @@ caller_refuse_revoked(struct call *call)
 }
 
 static void
+refuse_expired(struct call *call)
+{
+	refuse(call, 401, "invalid_token",
+	    "the token has expired; an operator can renew it with another expires_at");
+}
+
+static void
 refuse_unavailable(struct call *call)
 {
 	call_refuse(call, 503, NULL,
@@ -104,6 +111,9 @@ decide(struct call *call, const struct evidence *evidence)
 	case VERDICT_UNAVAILABLE:
 		refuse_unavailable(call);
 		return;
+	case VERDICT_EXPIRED:
+		refuse_expired(call);
+		return;
 	case VERDICT_INVALID_TOKEN:
 	case VERDICT_ALLOW: /* these are verdicts on jobs, which cannot occur here */
 	case VERDICT_NO_SUCH_JOB:
@@ -123,6 +133,7 @@ got_token(void *ctx, enum store_result result, const struct record *record)
 	    .bearer = &call->bearer,
 	    .token_known = store_result_knowledge(result),
 	    .token = record != NULL ? &record->token : NULL,
+	    .wall_ms = clock_ms(CLOCK_REALTIME),
 	};
 
 	decide(call, &evidence);
@@ -218,10 +229,12 @@ got_vouched(void *ctx, enum store_result result, const struct record *record)
 
 	if (refuse_unknown(call, result))
 		return;
-	if (is_vouched(&call->vouched, &record->token))
-		take_token(call, &record->token);
-	else
+	if (!is_vouched(&call->vouched, &record->token))
 		caller_refuse_revoked(call);
+	else if (jg_token_is_expired(&record->token, clock_ms(CLOCK_REALTIME)))
+		refuse_expired(call);
+	else
+		take_token(call, &record->token);
 }
 
 static bool
@@ -269,10 +282,12 @@ got_again(void *ctx, enum store_result result, const struct record *record)
 
 	if (refuse_unknown(call, result))
 		return;
-	if (same_token(&record->token, &call->token->token))
-		call->confirmed(call);
-	else
+	if (!same_token(&record->token, &call->token->token))
 		caller_refuse_revoked(call);
+	else if (jg_token_is_expired(&record->token, clock_ms(CLOCK_REALTIME)))
+		refuse_expired(call);
+	else
+		call->confirmed(call);
 }
 
 void

@@ -4,9 +4,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "auth/moment.h"
 #include "jobgate/ip.h"
 
 const char *const authorize_input_fields[] = {"token", "job", NULL};
+const char *const renewal_input_fields[] = {"grace", "expires_at", NULL};
 
 /* Keep only plain ASCII: a letter in UTF-8 may have been cut, and JSON could not hold it. */
 static void
@@ -223,6 +225,9 @@ get_string(const struct record_field *field, size_t index, const json_t *value,
 	case AS_TIME:
 		good = field->valid(text);
 		break;
+	case AS_MOMENT:
+		good = moment_parse(text, member);
+		break;
 	case AS_ROLE:
 		good = jg_role_parse(text, member);
 		break;
@@ -256,6 +261,7 @@ get_field(const struct record_field *field, size_t index, json_t *value, bool pa
 	case AS_ID:
 	case AS_TEXT:
 	case AS_TIME:
+	case AS_MOMENT:
 	case AS_ROLE:
 	case AS_SELECTOR:
 	case AS_URL:
@@ -361,4 +367,29 @@ input_authorize(const json_t *object, struct authorize_input *out, struct input_
 {
 	return get_text(object, "token", true, &out->token, error) &&
 	       get_text(object, "job", true, &out->job, error);
+}
+
+bool
+input_expiry_check(uint64_t expires_ms, uint64_t now_ms, struct input_error *error)
+{
+	return expires_ms == 0 || expires_ms > now_ms ||
+	       wrong(error, "expires_at", "this time is not in the future");
+}
+
+bool
+input_renewal(const json_t *object, struct renewal_input *out, struct input_error *error)
+{
+	const struct record_field *field =
+	    &record_fields[RECORD_TOKEN].rows[TOKEN_FIELD_EXPIRES_AT];
+	const json_t *grace = json_object_get(object, "grace");
+	const json_t *expiry = json_object_get(object, field->name);
+
+	*out = (struct renewal_input){.has_expiry = expiry != NULL};
+	if (grace != NULL && !get_number(grace, GRACE_MAX_S, &out->grace_s))
+		return wrong(
+		    error, "grace", "a grace is a number of seconds, 1 to %d", GRACE_MAX_S);
+	if (expiry == NULL || json_is_null(expiry))
+		return true;
+	return (json_is_string(expiry) && moment_parse(text_of(expiry), &out->expires_ms)) ||
+	       wrong(error, field->name, "%s", field->rule);
 }

@@ -54,6 +54,21 @@ struct record_input {
 bool input_record(json_t *object, enum record_kind kind, enum input_purpose purpose,
     struct record_input *out, struct input_error *error);
 
+/* The body of a renewal. */
+struct renewal_input {
+	uint64_t grace_s;    /* for how long the value before stays valid, too; 0: not at all */
+	bool has_expiry;     /* the expiry is to be changed */
+	uint64_t expires_ms; /* 0: it does not expire any more */
+};
+extern const char *const renewal_input_fields[];
+bool input_renewal(const json_t *object, struct renewal_input *out, struct input_error *error);
+
+/*
+ * False with *error set when a new token, or one that is renewed, would have expired already; 0: it
+ * does not expire.
+ */
+bool input_expiry_check(uint64_t expires_ms, uint64_t now_ms, struct input_error *error);
+
 /* The slices point into the JSON value, which must outlive them. False with *error set. */
 struct authorize_input {
 	struct slice token, job;

@@ -9,6 +9,7 @@
 #include "auth/control/view.h"
 #include "auth/record.h"
 #include "jobgate/clock.h"
+#include "jobgate/decision.h"
 
 /* How often a value is minted: again only when the store's key changes meanwhile, which is rare. */
 #define MINTINGS_MAX 3
@@ -25,6 +26,8 @@ struct issue {
 	struct record_input input;
 	uint64_t now_ms;
 	json_t *record; /* the answer without the value */
+	/* Of renew: */
+	struct renewal_input renewal;
 };
 
 static void
@@ -212,7 +215,8 @@ tokens_create(struct call *call)
 	}
 	issue->body = body;
 	issue->now_ms = clock_ms(CLOCK_REALTIME);
-	if (!input_record(body, RECORD_TOKEN, INPUT_CREATE, &issue->input, &error))
+	if (!input_record(body, RECORD_TOKEN, INPUT_CREATE, &issue->input, &error) ||
+	    !input_expiry_check(issue->input.record.token.expires_ms, issue->now_ms, &error))
 		handler_refuse_input(call, &error);
 	else if (limit_selector(call, &issue->input) && handler_may_grow(call))
 		create(call);
@@ -245,29 +249,59 @@ renewed(void *ctx, enum store_result result, const struct record *record)
 		caller_answer(call, view);
 }
 
+/*
+ * The token as the renewal makes it. A renewal without grace removes the value before, also one
+ * that an earlier renewal left. False after answering 409: it would have expired already.
+ */
+static bool
+renew_token(struct call *call, struct token *token, uint64_t now_ms)
+{
+	const struct renewal_input *renewal = &((struct issue *)call->state)->renewal;
+
+	if (renewal->has_expiry)
+		token->expires_ms = renewal->expires_ms;
+	if (jg_token_is_expired(token, now_ms)) {
+		call_refuse(call, 409, "expires_at",
+		    "the token has expired: renew it with another expires_at, null for none");
+		return false;
+	}
+	token->version++;
+	token->previous_until_ms = 0;
+	if (renewal->grace_s > 0) {
+		token->previous_until_ms = now_ms + renewal->grace_s * 1000;
+		memcpy(token->previous_hash, token->hash, TOKEN_HASH_LEN);
+	} else {
+		memset(token->previous_hash, 0, TOKEN_HASH_LEN);
+	}
+	return true;
+}
+
 /* The current record: its version must not have changed when the renewal is written. */
 static void
 read_for_renew(void *ctx, enum store_result result, const struct record *record)
 {
 	struct call *call = ctx;
 	struct control *control = call->ctx;
-	unsigned char hash[TOKEN_HASH_LEN];
-	char now[VIEW_TIME_MAX];
 	struct issue *issue = call->state;
+	uint64_t now_ms = clock_ms(CLOCK_REALTIME);
+	struct record renewed_record;
+	char now[VIEW_TIME_MAX];
 
 	result = handler_in_scope(call, result, record);
 	if (result != STORE_OK) {
 		handler_store_refused(call, result, record_types[RECORD_TOKEN].noun);
 		return;
 	}
-	if (issue == NULL)
-		issue = issue_new(call, call->id);
-	if (issue == NULL || !issue_value(call, issue, hash))
+	renewed_record = *record;
+	if (!renew_token(call, &renewed_record.token, now_ms) ||
+	    !issue_value(call, issue, renewed_record.token.hash))
 		return;
-	view_time(clock_ms(CLOCK_REALTIME), now);
+	view_time(now_ms, now);
+	renewed_record.token.updated_at = slice_of(now);
 	disk_make_room(control->disk);
-	store_token_renew(control->store, call->id, &call->scope, record->token.version, hash,
-	    slice_of(now), issue_key(issue), renewed, call);
+	store_token_renew(control->store, &call->scope,
+	    &(struct store_renewal){.record = &renewed_record, .mint_key = issue_key(issue)},
+	    renewed, call);
 }
 
 static void
@@ -278,12 +312,36 @@ renew(struct call *call)
 	store_get(control->store, RECORD_TOKEN, call->id, read_for_renew, call);
 }
 
+/* Read the body, if there is one. False after answering. */
+static bool
+read_renewal(struct call *call, struct renewal_input *out)
+{
+	struct input_error error;
+	json_t *body;
+	bool ok;
+
+	if (call->body_len == 0)
+		return true;
+	body = handler_body(call, renewal_input_fields);
+	if (body == NULL)
+		return false;
+	ok = input_renewal(body, out, &error) &&
+	     input_expiry_check(out->expires_ms, clock_ms(CLOCK_REALTIME), &error);
+	if (!ok)
+		handler_refuse_input(call, &error);
+	json_decref(body);
+	return ok;
+}
+
 void
 tokens_renew(struct call *call)
 {
-	if (call->body_len > 0)
-		call_refuse(call, 400, NULL, "renew takes no body");
-	else if (handler_id(call, RECORD_TOKEN))
+	struct issue *issue;
+
+	if (!handler_id(call, RECORD_TOKEN))
+		return;
+	issue = issue_new(call, call->id);
+	if (issue != NULL && read_renewal(call, &issue->renewal))
 		renew(call);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "auth/moment.h"
 #include "auth/record_fields.h"
 #include "auth/replace.h"
 
@@ -48,6 +49,15 @@ view_hash(const unsigned char hash[TOKEN_HASH_LEN])
 }
 
 static json_t *
+view_moment(uint64_t ms)
+{
+	char moment[MOMENT_TEXT_MAX];
+
+	moment_format(ms, moment);
+	return json_string(moment);
+}
+
+static json_t *
 view_job_url(struct slice id, const char *public_url)
 {
 	char *url = jg_replace(public_url, "{job}", id);
@@ -69,6 +79,8 @@ view_field(const struct record_field *field, const struct record *record, const 
 	case AS_TIME:
 	case AS_URL:
 		return text(*(const struct slice *)member);
+	case AS_MOMENT:
+		return view_moment(*(const uint64_t *)member);
 	case AS_NUMBER:
 		return json_integer((json_int_t) * (const uint64_t *)member);
 	case AS_ROLE:
@@ -87,17 +99,6 @@ view_field(const struct record_field *field, const struct record *record, const 
 	return NULL;
 }
 
-/* Other programs may leave out fields that a record does not need. */
-static bool
-is_none(const struct record_field *field, const struct record *record)
-{
-	const struct slice *slice = field_text(field, record);
-
-	if (field->form == AS_NUMBER)
-		return *(const uint64_t *)field_of_const(field, record) == 0;
-	return slice != NULL && slice->len == 0;
-}
-
 /* NULL when memory is short. */
 static json_t *
 view_fields(const struct record *record, unsigned uses, const char *public_url)
@@ -108,7 +109,8 @@ view_fields(const struct record *record, unsigned uses, const char *public_url)
 
 	for (size_t i = 0; i < fields->count && ok; i++) {
 		const struct record_field *field = &fields->rows[i];
-		bool none = is_none(field, record);
+		/* Other programs may leave out fields that a record does not need. */
+		bool none = field_is_none(field, record);
 
 		if ((field->uses & uses) == 0 || (none && !field->is_nullable) ||
 		    (field->form == AS_JOB_URL && public_url == NULL))

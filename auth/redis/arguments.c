@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "auth/moment.h"
 #include "auth/record.h"
 #include "auth/redis/store_operation.h"
 #include "jobgate/check.h"
@@ -84,6 +85,16 @@ add_number(struct arguments *arguments, const char *field, uint64_t number)
 }
 
 static void
+add_moment(struct arguments *arguments, const char *field, uint64_t ms)
+{
+	char moment[MOMENT_TEXT_MAX];
+
+	moment_format(ms, moment);
+	arguments_add(arguments, slice_of(field));
+	arguments_add_text(arguments, "%s", moment);
+}
+
+static void
 add_selector(struct arguments *arguments, const char *field, const struct label_set *selector)
 {
 	char *text = arguments->text + arguments->used;
@@ -101,6 +112,7 @@ arguments_add_field(
 {
 	const void *member = field_of_const(field, record);
 	const struct slice *text = field_text(field, record);
+	char role[ROLE_TEXT_MAX];
 
 	switch (field->form) {
 	case AS_TEXT:
@@ -111,13 +123,18 @@ arguments_add_field(
 		if (text->len > 0)
 			arguments_add_pair(arguments, field->stored, *text);
 		return;
+	case AS_MOMENT:
+		if (*(const uint64_t *)member > 0)
+			add_moment(arguments, field->stored, *(const uint64_t *)member);
+		return;
 	case AS_NUMBER:
 		if (*(const uint64_t *)member > 0)
 			add_number(arguments, field->stored, *(const uint64_t *)member);
 		return;
 	case AS_ROLE:
-		arguments_add_pair(arguments, field->stored,
-		    slice_of(jg_role_name(*(const enum token_role *)member)));
+		role_format(record, role);
+		arguments_add(arguments, slice_of(field->stored));
+		arguments_add_text(arguments, "%s", role);
 		return;
 	case AS_SELECTOR:
 		add_selector(arguments, field->stored, member);
@@ -126,6 +143,8 @@ arguments_add_field(
 		arguments_add_labels(arguments, member);
 		return;
 	case AS_HASH:
+		if (field_is_none(field, record))
+			return;
 		arguments_add(arguments, slice_of(field->stored));
 		arguments_add_hash(arguments, member);
 		return;

@@ -2,6 +2,7 @@
 #include "auth/redis/records.h"
 
 #include "auth/ascii.h"
+#include "auth/moment.h"
 #include "auth/record_fields.h"
 #include "auth/redis/connection.h"
 
@@ -116,11 +117,14 @@ decode_field(const struct record_field *field, const struct hash *hash, struct r
 		if (field->valid(text))
 			*(struct slice *)member = text;
 		break;
+	case AS_MOMENT:
+		good = text.at == NULL || moment_parse(text, member);
+		break;
 	case AS_NUMBER:
 		good = parse_number(text, field->max, member);
 		break;
 	case AS_ROLE:
-		good = jg_role_parse(text, member);
+		good = role_parse_stored(text, member);
 		break;
 	case AS_SELECTOR:
 		return decode_selector(field, text, labels, set);
@@ -133,6 +137,8 @@ decode_field(const struct record_field *field, const struct hash *hash, struct r
 		break;
 	case AS_HASH:
 		good = jg_token_hash_parse(text, member);
+		if (!good)
+			memset(member, 0, TOKEN_HASH_LEN);
 		break;
 	case AS_ID:
 	case AS_JOB_URL:

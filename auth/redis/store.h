@@ -154,14 +154,23 @@ void store_token_create(struct store *store, const struct record *record, uint64
 void store_delete(struct store *store, enum record_kind kind, struct slice id,
     const struct label_set *scope, store_record_done *done, void *ctx);
 
+/* A renewal of a token. */
+struct store_renewal {
+	/*
+	 * The token as it is to be, with the hash of its new value; only its hash, version,
+	 * updated_at, role, expires_ms, and previous_hash and previous_until_ms are written. The
+	 * store's version must still be the one before.
+	 */
+	const struct record *record;
+	const unsigned char *mint_key; /* that the value was minted with; NULL: it was not minted */
+};
+
 /*
- * Give a token the hash of a new value, and the next version, if its version is still `version`.
- * mint_key is the key that the value was minted with; NULL when it was not minted. If the store has
- * no key, the value counts as not minted.
+ * Give a token a new value. STORE_CONFLICT: it has another version by now. If the store has no
+ * key, the value counts as not minted.
  */
-void store_token_renew(struct store *store, struct slice id, const struct label_set *scope,
-    uint64_t version, const unsigned char hash[TOKEN_HASH_LEN], struct slice updated_at,
-    const unsigned char *mint_key, store_record_done *done, void *ctx);
+void store_token_renew(struct store *store, const struct label_set *scope,
+    const struct store_renewal *renewal, store_record_done *done, void *ctx);
 
 /* Restart the lease of a job; STORE_CONFLICT when the job has none. */
 void store_job_renew(struct store *store, struct slice id, const struct label_set *scope,

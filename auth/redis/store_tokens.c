@@ -85,20 +85,20 @@ static const char script_create[] = MAKER_SCRIPT MINT_READ(3, 4) MINT_MAKE(3, 4)
 		"return answer(1)\n";
 
 /*
- * KEYS: record, key, enforced. ARGV: scope, version, hash, new version, updated_at, key. The code
- * is 1, 0 for another version, -1 for no record, or -3 for another key. With 1, the record is the
- * fourth element.
+ * KEYS: record, key, enforced. ARGV: scope, version, new version, key, the number of fields to
+ * remove, these, then fields and values to set. The code is 1, 0 for another version, -1 for no
+ * record, or -3 for another key. With 1, the record is the fourth element.
  */
 static const char script_renew[] = TOKEN_WITHIN RECORD_SCRIPT_WHOLE MINT_READ(
     2, 3) "if not within then return answer(-1) end\n"
 	  "local version = redis.call('HGET', KEYS[1], 'version')\n"
 	  "if not version then return answer(-1) end\n"
 	  "if version ~= ARGV[at + 1] then return answer(0) end\n"
-	  "local used = ARGV[at + 5]\n"
+	  "local used, gone = ARGV[at + 3], at + 4 + tonumber(ARGV[at + 4])\n"
 	  "if unfit(used) then return answer(-3) end\n"
-	  "redis.call('HSET', KEYS[1], 'hash', ARGV[at + 2], 'version', ARGV[at + 3],\n"
-	  "  'updated_at', ARGV[at + 4])\n"
-	  "if used ~= '' and key then redis.call('HSET', KEYS[1], 'minted', ARGV[at + 3])\n"
+	  "redis.call('HSET', KEYS[1], unpack(ARGV, gone + 1))\n"
+	  "for i = at + 5, gone do redis.call('HDEL', KEYS[1], ARGV[i]) end\n"
+	  "if used ~= '' and key then redis.call('HSET', KEYS[1], 'minted', ARGV[at + 2])\n"
 	  "else redis.call('HDEL', KEYS[1], 'minted') end\n"
 	  "return {1, key, enforced, (whole(KEYS[1]))}\n";
 
@@ -331,25 +331,49 @@ read_renewed(struct operation *operation, const redisReply *reply)
 		store_tell(operation, code == -3 ? STORE_OTHER_MINT : STORE_ABSENT, NULL);
 }
 
-void
-store_token_renew(struct store *store, struct slice id, const struct label_set *scope,
-    uint64_t version, const unsigned char hash[TOKEN_HASH_LEN], struct slice updated_at,
-    const unsigned char *mint_key, store_record_done *done, void *ctx)
+/* The fields that a renewal writes; those that the new record lacks are removed. */
+static const enum token_field renewed_fields[] = {TOKEN_FIELD_HASH, TOKEN_FIELD_VERSION,
+    TOKEN_FIELD_UPDATED_AT, TOKEN_FIELD_ROLE, TOKEN_FIELD_EXPIRES_AT, TOKEN_FIELD_PREVIOUS_HASH,
+    TOKEN_FIELD_PREVIOUS_UNTIL};
+#define RENEWED_FIELDS (sizeof(renewed_fields) / sizeof(renewed_fields[0]))
+
+/* Add the number of fields to remove, these, and the others with their values. */
+static void
+add_renewed(struct arguments *arguments, const struct record *record)
 {
-	struct operation operation = operation_change(RECORD_TOKEN, id, read_renewed, done, ctx);
+	const struct record_field *rows = record_fields[RECORD_TOKEN].rows;
+	unsigned removed = 0;
+
+	for (size_t i = 0; i < RENEWED_FIELDS; i++)
+		removed += field_is_none(&rows[renewed_fields[i]], record);
+	arguments_add_text(arguments, "%u", removed);
+	for (size_t i = 0; i < RENEWED_FIELDS; i++)
+		if (field_is_none(&rows[renewed_fields[i]], record))
+			arguments_add(arguments, slice_of(rows[renewed_fields[i]].stored));
+	for (size_t i = 0; i < RENEWED_FIELDS; i++)
+		if (!field_is_none(&rows[renewed_fields[i]], record))
+			arguments_add_field(arguments, &rows[renewed_fields[i]], record);
+}
+
+void
+store_token_renew(struct store *store, const struct label_set *scope,
+    const struct store_renewal *renewal, store_record_done *done, void *ctx)
+{
+	const struct token *token = &renewal->record->token;
+	struct operation operation =
+	    operation_change(RECORD_TOKEN, token->id, read_renewed, done, ctx);
 	struct arguments *arguments = arguments_new("EVAL");
 
 	if (arguments != NULL) {
 		arguments_add(arguments, slice_of(script_renew));
 		arguments_add(arguments, SLICE("3"));
-		arguments_add_record_key(arguments, store, RECORD_TOKEN, id);
+		arguments_add_record_key(arguments, store, RECORD_TOKEN, token->id);
 		arguments_add_mint_keys(arguments, store);
 		arguments_add_scope(arguments, scope);
-		arguments_add_text(arguments, "%llu", (unsigned long long)version);
-		arguments_add_hash(arguments, hash);
-		arguments_add_text(arguments, "%llu", (unsigned long long)version + 1);
-		arguments_add(arguments, updated_at);
-		arguments_add_key(arguments, mint_key);
+		arguments_add_text(arguments, "%llu", (unsigned long long)token->version - 1);
+		arguments_add_text(arguments, "%llu", (unsigned long long)token->version);
+		arguments_add_key(arguments, renewal->mint_key);
+		add_renewed(arguments, renewal->record);
 	}
 	store_run(store, &operation, arguments);
 	arguments_free_wiped(arguments);

@@ -2,6 +2,7 @@
  */
 #include "auth/redis/tracker_state.h"
 #include "jobgate/check.h"
+#include "jobgate/clock.h"
 
 #include <openssl/rand.h>
 #include <stdio.h>
@@ -224,6 +225,7 @@ on_tick(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	tracker_tick(tracker, now_ms);
+	jg_directory_set_wall(tracker->directory, now_ms, clock_ms(CLOCK_REALTIME));
 	jg_directory_tick(tracker->directory, now_ms);
 	tick_again(tracker, now_ms);
 }

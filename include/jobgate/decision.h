@@ -107,7 +107,33 @@ struct evidence {
 	bool names_job;			    /* the host or the path names a job */
 	enum knowledge job_known;
 	const struct job *job; /* with RECORD_KNOWN */
+	/*
+	 * The wall clock in milliseconds since 1970, read for this decision; needed only if
+	 * jg_token_is_timed(token). With 0 a token that expires counts as expired, and a grace as
+	 * over.
+	 */
+	uint64_t wall_ms;
 };
+
+/* True when a decision on the token needs the wall clock. */
+static inline bool
+jg_token_is_timed(const struct token *token)
+{
+	return (token->expires_ms | token->previous_until_ms) != 0;
+}
+
+/* True when the token has expired; with wall_ms 0 each token that expires has. */
+static inline bool
+jg_token_is_expired(const struct token *token, uint64_t wall_ms)
+{
+	return token->expires_ms != 0 && (wall_ms == 0 || wall_ms >= token->expires_ms);
+}
+
+/*
+ * The next moment after wall_ms at which a decision on the token may change without a change of its
+ * record; 0: there is none.
+ */
+uint64_t jg_token_turns_ms(const struct token *token, uint64_t wall_ms);
 
 /*
  * True when the credential proves the token whose record was found; hashes are compared in constant
@@ -122,6 +148,7 @@ enum verdict {
 	VERDICT_BAD_CREDENTIAL, /* 400 invalid_request */
 	VERDICT_NO_CREDENTIAL,	/* 401, no error code */
 	VERDICT_INVALID_TOKEN,	/* 401 invalid_token */
+	VERDICT_EXPIRED,	/* 401 invalid_token: the value is right, but its time is over */
 	VERDICT_UNAVAILABLE,	/* 503: the store cannot say */
 	VERDICT_NOT_A_JOB,	/* 404: neither host nor path names a job */
 	VERDICT_NO_SUCH_JOB,	/* 404, to unscoped tokens only */
@@ -142,18 +169,31 @@ enum verdict jg_decide(const struct evidence *evidence);
 enum verdict jg_decide_proved(const struct evidence *evidence, bool proved);
 
 /*
- * Decide again whether a running exchange may still use this job, because a record has changed.
- * token and job are as in struct evidence, NULL with RECORD_ABSENT or RECORD_UNKNOWN. The token's
- * value is no longer known, so the version and hash under which the exchange was allowed show
- * whether the token was renewed or replaced.
+ * Which value of a token let an exchange in: its version and hash. During the grace after a renewal
+ * this may be the value before.
  */
 struct token_edition {
 	uint64_t version;
 	unsigned char hash[TOKEN_HASH_LEN];
 };
-enum verdict jg_decide_again(enum knowledge token_known, const struct token *token,
-    const struct token_edition *allowed, enum knowledge job_known, const struct job *job);
 
+/* The edition that the evidence proves; the verdict on it must be to allow. */
+struct token_edition jg_proved_edition(const struct evidence *evidence);
+
+/* True when the edition is the one before the token's last renewal, which was one with grace. */
+bool jg_edition_is_previous(const struct token_edition *edition, const struct token *token);
+
+/*
+ * Decide again whether a running exchange may still use this job, because a record has changed.
+ * token and job are as in struct evidence, NULL with RECORD_ABSENT or RECORD_UNKNOWN. The token's
+ * value is no longer known, so the version and hash under which the exchange was allowed show
+ * whether the token was renewed or replaced. wall_ms is as in struct evidence.
+ */
+enum verdict jg_decide_again(enum knowledge token_known, const struct token *token,
+    const struct token_edition *allowed, uint64_t wall_ms, enum knowledge job_known,
+    const struct job *job);
+
+/* The edition of the token's present value. */
 struct token_edition jg_token_edition(const struct token *token);
 
 /* The HTTP status of a verdict; 200 for VERDICT_ALLOW. */

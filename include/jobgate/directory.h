@@ -171,12 +171,22 @@ void jg_directory_link_down(struct directory *directory, uint64_t now_ms);
 /* The tracker was proved to work at good_ms, when the successful proof began. */
 void jg_directory_good(struct directory *directory, uint64_t good_ms);
 
+/*
+ * Tell the directory the wall clock (milliseconds since 1970) as it is at now_ms. Call it before
+ * each jg_directory_tick: so a clock that was set is noticed within 100 ms. Until the first call,
+ * the wall clock counts as far in the future, so that tokens that expire count as expired.
+ */
+void jg_directory_set_wall(struct directory *directory, uint64_t now_ms, uint64_t wall_ms);
+
+/* The wall clock at now_ms, reckoned from what it was told last. */
+uint64_t jg_directory_wall_ms(const struct directory *directory, uint64_t now_ms);
+
 /* When jg_directory_tick next has work that cannot wait; UINT64_MAX: none is known. */
 uint64_t jg_directory_due_ms(const struct directory *directory);
 
 /*
- * Call it at that time, and at least every 100 ms. It tells watchers whose bound has passed, and
- * reads records again that have ended or that a reconnect made stale.
+ * Call it at that time, and at least every 100 ms. It tells watchers whose bound has passed or
+ * whose token has expired, and reads records again that have ended or that a reconnect made stale.
  */
 void jg_directory_tick(struct directory *directory, uint64_t now_ms);
 

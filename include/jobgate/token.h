@@ -28,6 +28,7 @@
 #define TOKEN_HASH_LEN 32							    /* SHA-256 */
 #define TOKEN_MARK_LEN 12 /* the first bytes of a hash: enough to distinguish hashes */
 #define TOKEN_NAME_MAX 63
+#define GRACE_MAX_S 2592000 /* 30 days */
 
 enum token_role {
 	ROLE_READ,     /* the services behind a job's URL */
@@ -44,6 +45,12 @@ struct token {
 	uint64_t version;		    /* 1 to TOKEN_VERSION_MAX, one more with each renew */
 	uint64_t minted; /* the version whose value was minted (mint.h); 0: none */
 	struct slice created_at, updated_at; /* RFC 3339, UTC; may be empty */
+	/* Milliseconds since 1970; from then on the token is refused. 0: it does not expire. */
+	uint64_t expires_ms;
+	/* After a renewal with grace, the value before it is valid, too, until this moment; 0:
+	 * none. */
+	uint64_t previous_until_ms;
+	unsigned char previous_hash[TOKEN_HASH_LEN];
 };
 
 /* "read" or "operator"; also the aliases ai_training_read and ai_training_operator. */

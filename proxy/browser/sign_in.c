@@ -89,7 +89,8 @@ to_of(const struct request *request, char out[PAGE_TO_MAX])
 static bool
 refused(const struct local_call *call, enum verdict verdict, struct local_answer *answer)
 {
-	bool ended = verdict == VERDICT_INVALID_TOKEN && call->by_session;
+	bool ended =
+	    (verdict == VERDICT_INVALID_TOKEN || verdict == VERDICT_EXPIRED) && call->by_session;
 	char to[PAGE_TO_MAX];
 	struct page page = {.title = SLICE("Token required")};
 
@@ -239,6 +240,8 @@ reason(const struct local_call *call, enum verdict verdict)
 					     "try again later.")
 				     : SLICE("The token is not valid; it may have been renewed or "
 					     "deleted. Paste another one.");
+	if (verdict == VERDICT_EXPIRED)
+		return SLICE("The token has expired. Paste another one.");
 	if (verdict == VERDICT_BAD_CREDENTIAL || verdict == VERDICT_NO_CREDENTIAL)
 		return SLICE("That is no token. Paste a token for this job.");
 	if (verdict == VERDICT_UNAVAILABLE)

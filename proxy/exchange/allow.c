@@ -85,7 +85,7 @@ exchange_allow(struct exchange *exchange, struct request *request, const struct 
 	if (exchange->by_session)
 		exchange_end_by(exchange, exchange->session_ends_ms);
 	exchange->target = exchange_target_hash(target);
-	exchange->allowed = jg_token_edition(lookup->evidence.token);
+	exchange->allowed = jg_proved_edition(&lookup->evidence);
 	jg_directory_watch(lookup->token_entry, &exchange->token_watch);
 	jg_directory_watch(lookup->job_entry, &exchange->job_watch);
 	if (exchange->client->ops->allowed != NULL)

@@ -230,7 +230,7 @@ step_decide(struct authorization *run)
 	enum verdict verdict = exchange_decide(exchange, run->claim, &run->lookup);
 
 	if (exchange->state == EXCHANGE_LOCAL) {
-		exchange_local_decided(exchange, verdict, run->lookup.evidence.token);
+		exchange_local_decided(exchange, verdict, &run->lookup.evidence);
 		return STEP_DONE;
 	}
 	if (verdict == VERDICT_ALLOW)

@@ -1,4 +1,5 @@
 /* clock.c - the clock: notices of the directory that are due, and the Date of answers. */
+#include "jobgate/clock.h"
 #include "exchange/context_state.h"
 
 struct slice
@@ -18,6 +19,8 @@ exchange_catch_up(struct exchange_context *context)
 {
 	uint64_t now_ms = loop_read_ms(context->loop);
 
-	if (now_ms >= jg_directory_due_ms(context->directory))
-		jg_directory_tick(context->directory, now_ms);
+	if (now_ms < jg_directory_due_ms(context->directory))
+		return;
+	jg_directory_set_wall(context->directory, now_ms, clock_ms(CLOCK_REALTIME));
+	jg_directory_tick(context->directory, now_ms);
 }

@@ -322,10 +322,9 @@ void exchange_local_wipe(struct exchange *exchange);
 /* LOCAL: read the claim from the content. */
 void exchange_claim_content(struct exchange *exchange, struct claim *claim);
 
-/* LOCAL: have the handler answer to the verdict. token: the one that was found, with VERDICT_ALLOW
- * and VERDICT_NO_URL. */
+/* LOCAL: have the handler answer to the verdict, which rests on this evidence. */
 void exchange_local_decided(
-    struct exchange *exchange, enum verdict verdict, const struct token *token);
+    struct exchange *exchange, enum verdict verdict, const struct evidence *evidence);
 
 /* ---- call.c ---- */
 

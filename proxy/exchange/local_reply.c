@@ -30,6 +30,9 @@ verdict_text(enum verdict verdict)
 		return (struct refusal_text){SLICE("Invalid token"),
 		    SLICE("The token is not valid; it may have been renewed or deleted."),
 		    SLICE("invalid_token")};
+	case VERDICT_EXPIRED:
+		return (struct refusal_text){SLICE("Token expired"),
+		    SLICE("The token's time is over; ask for a new one."), SLICE("invalid_token")};
 	case VERDICT_UNAVAILABLE:
 		return (struct refusal_text){SLICE("Store unavailable"),
 		    SLICE("Access cannot be checked just now; try again shortly."), {0}};

@@ -1,6 +1,7 @@
 /* lookup.c - the records behind a verdict: looked up for it, watched after it. */
 #include "exchange/exchange_state.h"
 #include "jobgate/check.h"
+#include "jobgate/clock.h"
 #include "jobgate/container_of.h"
 #include "observe/probes.h"
 
@@ -40,6 +41,8 @@ look_up_token(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
 	evidence->token_known = answer.known;
 	if (answer.known == RECORD_KNOWN) {
 		evidence->token = &answer.record->token;
+		if (jg_token_is_timed(evidence->token))
+			evidence->wall_ms = clock_ms(CLOCK_REALTIME);
 		lookup->token_entry = answer.entry;
 	}
 	return true;
@@ -161,7 +164,17 @@ exchange_follow_job(struct exchange *exchange, const struct job *job)
 		    SLICE("The job has another URL now; try again."), 1);
 }
 
-/* A record changed under a running exchange: judge again. */
+/* True when no change of a record ends the exchange: its token expired, or a grace is over. */
+static bool
+ended_by_the_clock(
+    const struct exchange *exchange, enum verdict verdict, const struct directory_answer *token)
+{
+	return verdict == VERDICT_EXPIRED ||
+	       (verdict == VERDICT_INVALID_TOKEN && token->known == RECORD_KNOWN &&
+		   jg_edition_is_previous(&exchange->allowed, &token->record->token));
+}
+
+/* A record changed under a running exchange, or its token's time is over: judge again. */
 static void
 exchange_judge_again(struct exchange *exchange)
 {
@@ -177,15 +190,16 @@ exchange_judge_again(struct exchange *exchange)
 
 	if (job.known == RECORD_KNOWN)
 		judged = jg_effective_job(&job.record->job, exchange_fixed_target(context), &room);
-	verdict =
-	    jg_decide_again(token.known, token.known == RECORD_KNOWN ? &token.record->token : NULL,
-		&exchange->allowed, job.known, judged);
+	verdict = jg_decide_again(token.known,
+	    token.known == RECORD_KNOWN ? &token.record->token : NULL, &exchange->allowed,
+	    jg_directory_wall_ms(context->directory, now_ms), job.known, judged);
 	if (verdict == VERDICT_ALLOW) {
 		CHECK(judged != NULL, exchange_dump, exchange);
 		exchange_follow_job(exchange, judged);
 		return;
 	}
-	exchange_time_revocation(exchange, token.changed_ms, job.changed_ms);
+	if (!ended_by_the_clock(exchange, verdict, &token))
+		exchange_time_revocation(exchange, token.changed_ms, job.changed_ms);
 	PROBE_REVOCATION(exchange->request_id, exchange->request_id_len, verdict,
 	    exchange->route.job, exchange->route.job_len, exchange->token_id);
 	exchange_refuse(exchange, verdict);

@@ -133,7 +133,7 @@ exchange_refuse_tunnel(struct exchange *exchange)
 unsigned
 exchange_failed_auth(const struct exchange *exchange, enum verdict verdict)
 {
-	return verdict == VERDICT_INVALID_TOKEN
+	return verdict == VERDICT_INVALID_TOKEN || verdict == VERDICT_EXPIRED
 		   ? exchange->client->ops->failed_auth(exchange->client)
 		   : 0;
 }
@@ -165,7 +165,8 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 	if (exchange->answer_begun) {
 		exchange_cut(exchange, OUTCOME_REVOKED, END_REVOKED,
 		    &(struct cut_reason){WEBSOCKET_POLICY_VIOLATION, revoked_status(verdict),
-			SLICE("access has been revoked")});
+			verdict == VERDICT_EXPIRED ? SLICE("the token has expired")
+						   : SLICE("access has been revoked")});
 		return;
 	}
 	wait_s = exchange_failed_auth(exchange, verdict);

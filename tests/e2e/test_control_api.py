@@ -137,8 +137,8 @@ def test_no_object(local, body):
         assert local.call(method, path, body).status == 400
 
 
-def test_renew_takes_no_body(local):
-    local.refused(400, "POST", f"/v1/tokens/{local.token_of()['id']}/renew", {"version": 1})
+def test_renew_takes_no_other_field(local):
+    local.refused(400, "POST", f"/v1/tokens/{local.token_of()['id']}/renew", {"version": 1}, "version")
 
 
 def test_question_fields(local):

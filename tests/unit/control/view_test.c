@@ -36,15 +36,30 @@ tokens(void **state)
 	(void)state;
 	/* Neither the hash nor a value is ever among it. */
 	is_json(view_record(&record, NULL),
-	    "{\"created_at\":\"2024-01-31T12:00:00Z\",\"id\":\"abcdefgh12345678\","
-	    "\"label_selector\":\"model=base,x/y=\",\"name\":\"basetoken\",\"role\":\"operator\","
+	    "{\"created_at\":\"2024-01-31T12:00:00Z\",\"expires_at\":null,"
+	    "\"id\":\"abcdefgh12345678\",\"label_selector\":\"model=base,x/y=\","
+	    "\"name\":\"basetoken\",\"previous_until\":null,\"role\":\"operator\","
 	    "\"updated_at\":null,\"version\":3}");
 	/* An export has the hash, too. */
 	is_json(view_export(&record),
-	    "{\"created_at\":\"2024-01-31T12:00:00Z\","
+	    "{\"created_at\":\"2024-01-31T12:00:00Z\",\"expires_at\":null,"
 	    "\"hash\":\"ab00000000000000000000000000000000000000000000000000000000000000\","
 	    "\"id\":\"abcdefgh12345678\",\"label_selector\":\"model=base,x/y=\",\"minted\":2,"
-	    "\"name\":\"basetoken\",\"role\":\"operator\",\"updated_at\":null,\"version\":3}");
+	    "\"name\":\"basetoken\",\"previous_until\":null,\"role\":\"operator\","
+	    "\"updated_at\":null,\"version\":3}");
+	/* After a renewal with grace, it also has the hash before. */
+	record.token.expires_ms = 1769860800000;
+	record.token.previous_until_ms = 1769860800500;
+	record.token.previous_hash[0] = 0xcd;
+	is_json(view_export(&record),
+	    "{\"created_at\":\"2024-01-31T12:00:00Z\",\"expires_at\":\"2026-01-31T12:00:00Z\","
+	    "\"hash\":\"ab00000000000000000000000000000000000000000000000000000000000000\","
+	    "\"id\":\"abcdefgh12345678\",\"label_selector\":\"model=base,x/y=\",\"minted\":2,"
+	    "\"name\":\"basetoken\","
+	    "\"previous_hash\":"
+	    "\"cd00000000000000000000000000000000000000000000000000000000000000\","
+	    "\"previous_until\":\"2026-01-31T12:00:00.500Z\",\"role\":\"operator\","
+	    "\"updated_at\":null,\"version\":3}");
 }
 
 static void

@@ -153,12 +153,16 @@ create(struct world *world, const char *id, const unsigned char *key)
 static enum store_result
 renew(struct world *world, const char *id, uint64_t version, const unsigned char *key)
 {
-	const unsigned char hash[TOKEN_HASH_LEN] = {2};
+	const struct record record = {.kind = RECORD_TOKEN,
+	    .token = {.id = slice_of(id),
+		.hash = {2},
+		.version = version + 1,
+		.updated_at = SLICE("2026-01-01T00:00:00Z")}};
+	const struct store_renewal renewal = {.record = &record, .mint_key = key};
 	const struct label_set anywhere = {0};
 	struct question question = {0};
 
-	store_token_renew(world->store, slice_of(id), &anywhere, version, hash,
-	    SLICE("2026-01-01T00:00:00Z"), key, on_answer, &question);
+	store_token_renew(world->store, &anywhere, &renewal, on_answer, &question);
 	RUN_UNTIL(&world->turner, question.answered);
 	return question.result;
 }

@@ -1,0 +1,101 @@
+/* directory_turn.c - moments of the wall clock at which decisions on tokens change: they expire. */
+#include "auth/entry.h"
+#include "jobgate/container_of.h"
+
+/*
+ * A token that has turned is looked at again after this time if its watchers stayed: the clock may
+ * have been set back between the tick and their decision.
+ */
+#define AGAIN_MS 100
+
+/* Far in the future: until the wall clock is known, all tokens that expire have expired. */
+#define WALL_UNKNOWN_MS (INT64_MAX / 2)
+
+void
+turns_init(struct directory *directory)
+{
+	directory->wall_ms = WALL_UNKNOWN_MS;
+	directory->wall_ahead_ms = WALL_UNKNOWN_MS;
+}
+
+static void
+add(struct directory_entry *entry, uint64_t ms)
+{
+	if (ms != 0)
+		deadlines_add(&entry->directory->turns, &entry->turn, ms);
+}
+
+/* A moment that has passed counts as well: the next tick tells the watches. */
+void
+entry_join_turns(struct directory_entry *entry)
+{
+	const struct token *token = &entry->record->token;
+	uint64_t wall_ms = entry->directory->wall_ms;
+
+	if (!LIST_EMPTY(&entry->watches))
+		add(entry, jg_token_is_expired(token, wall_ms) ? token->expires_ms
+							       : jg_token_turns_ms(token, wall_ms));
+}
+
+uint64_t
+jg_directory_wall_ms(const struct directory *directory, uint64_t now_ms)
+{
+	return now_ms + (uint64_t)directory->wall_ahead_ms;
+}
+
+uint64_t
+turns_due_ms(const struct directory *directory)
+{
+	int64_t due_ms;
+
+	if (directory->turns.first == NULL)
+		return UINT64_MAX;
+	due_ms = (int64_t)directory->turns.first->ms - directory->wall_ahead_ms;
+	return due_ms > 0 ? (uint64_t)due_ms : 0;
+}
+
+struct directory_entry *
+turns_take(struct directory *directory, uint64_t now_ms)
+{
+	uint64_t wall_ms = jg_directory_wall_ms(directory, now_ms);
+	struct deadline *turn = directory->turns.first;
+	struct directory_entry *entry;
+	const struct token *token;
+
+	if (turn == NULL || wall_ms < turn->ms)
+		return NULL;
+	entry = container_of(turn, struct directory_entry, turn);
+	token = &entry->record->token;
+	deadlines_remove(&directory->turns, turn);
+	add(entry, jg_token_is_expired(token, wall_ms) ? wall_ms + AGAIN_MS
+						       : jg_token_turns_ms(token, wall_ms));
+	return entry;
+}
+
+/* The wall clock was set back: moments that had passed are in the future again. */
+static void
+join_again(struct directory *directory, struct entry_list *list)
+{
+	struct directory_entry *entry;
+
+	TAILQ_FOREACH(entry, list, link)
+	if (entry->kind == RECORD_TOKEN && entry->record != NULL &&
+	    jg_token_is_timed(&entry->record->token)) {
+		deadlines_remove(&directory->turns, &entry->turn);
+		entry_join_turns(entry);
+	}
+}
+
+void
+jg_directory_set_wall(struct directory *directory, uint64_t now_ms, uint64_t wall_ms)
+{
+	bool went_back = wall_ms < directory->wall_ms;
+
+	directory->wall_ms = wall_ms;
+	directory->wall_ahead_ms = (int64_t)wall_ms - (int64_t)now_ms;
+	if (!went_back)
+		return;
+	join_again(directory, &directory->fresh);
+	join_again(directory, &directory->stale);
+	join_again(directory, &directory->refreshing);
+}

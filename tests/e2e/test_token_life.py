@@ -1,0 +1,306 @@
+"""Tokens that expire, and renewals with grace (access.md, "Token"): what they let in is cut at that moment, without a word of the store."""
+
+import datetime
+import json
+import time
+
+import pytest
+
+from harness.control import Control
+from harness.gateway import DOMAIN
+from harness.process import eventually
+from harness.raw import Cut
+from harness.scene import Scene, request_bytes
+from harness.store import Records, RedisServer
+from test_revocation import start_stream
+from test_upgrade import open_tunnel
+
+UNREACHABLE = "unix:/nonexistent/job.sock"  # a URL that parses and whose 502 says: allowed
+ALLOWED = 502
+LATE_S = 2  # the cut itself takes milliseconds; the machine may be loaded
+
+
+def moment(seconds):
+    """As text, so many seconds from now; and the same as time.time() has it."""
+    when = int((time.time() + seconds) * 1000)
+    utc = datetime.datetime.fromtimestamp(when // 1000, datetime.timezone.utc)
+    return f"{utc:%Y-%m-%dT%H:%M:%S}.{when % 1000:03}Z", when / 1000
+
+
+@pytest.fixture(scope="module")
+def patient(module_gateways):
+    return module_gateways.start({"workers": 2, "store": {"max_staleness": "60s"}})
+
+
+@pytest.fixture
+def control(patient):
+    return Control(patient.socket_path)
+
+
+def scene_with(patient, records, token):
+    return Scene(patient, records, token=token)
+
+
+def status_of(gateway, job, value):
+    with gateway.client() as client:
+        return client.exchange(request_bytes(f"{job}.{DOMAIN}", value)).status
+
+
+def cut_at(client, response, end):
+    with pytest.raises(Cut):
+        client.read_body(response)
+    assert end - 0.002 <= time.time() < end + LATE_S
+
+
+def test_a_stream_is_cut_when_its_token_expires(patient, records):
+    text, end = moment(1.5)
+    scene = scene_with(patient, records, records.token(expires_at=text))
+    client, connection, response = start_stream(scene)
+    written = scene.records.client.info("commandstats").get("cmdstat_hset", {"calls": 0})["calls"]
+    cut_at(client, response, end)
+    connection.ended()
+    entry = patient.access_entry(job=scene.job, outcome="revoked")
+    assert entry["verdict"] == "expired_token"
+    assert scene.records.client.info("commandstats").get("cmdstat_hset", {"calls": 0})["calls"] == written
+
+
+def test_a_websocket_is_told_that_its_token_has_expired(patient, records):
+    text, end = moment(1.5)
+    client, connection = open_tunnel(scene_with(patient, records, records.token(expires_at=text)))
+    assert client.read_to_end() == b"\x88\x17\x03\xf0the token has expired"
+    assert end - 0.002 <= time.time() < end + LATE_S
+    connection.ended()
+
+
+def test_it_expires_while_the_store_is_frozen(module_gateways, make_folder):
+    server = RedisServer(make_folder("redis")).start()
+    gateway = module_gateways.start({"store": {"max_staleness": "60s"}}, store_url=server.tcp_url)
+    text, end = moment(2)
+    records = Records(server.client)
+    scene = Scene(gateway, records, token=records.token(expires_at=text))
+    client, connection, response = start_stream(scene)
+    server.freeze()
+    try:
+        cut_at(client, response, end)
+        connection.ended()
+    finally:
+        server.stop()
+
+
+def test_an_expired_token_is_refused_with_its_own_words(patient, records):
+    job = records.job(UNREACHABLE)
+    token = records.token(expires_at=moment(-1)[0])
+    with patient.client() as client:
+        response = client.exchange(request_bytes(f"{job}.{DOMAIN}", token))
+    assert response.status == 401
+    assert json.loads(response.body)["title"] == "Token expired"
+    assert 'error="invalid_token"' in response.field("www-authenticate")
+    assert patient.access_entry(job=job, verdict="expired_token")["token_id"] == token.id
+
+
+def test_a_wrong_value_does_not_learn_that_the_token_expired(patient, records):
+    job, token = records.job(UNREACHABLE), records.token(expires_at=moment(-1)[0])
+    old, _ = token.value, records.renew(token)
+    with patient.client() as client:
+        eventually(lambda: json.loads(client.exchange(request_bytes(f"{job}.{DOMAIN}", old)).body)["title"] == "Invalid token",
+                   "the old value to be just invalid")
+
+
+def test_a_cached_token_expires_between_two_requests(patient, records):
+    text, end = moment(1.2)
+    job, token = records.job(UNREACHABLE), records.token(expires_at=text)
+    before, after = set(), set()
+    while time.time() < end + 0.3:
+        sent = time.time()
+        (after if sent >= end else before).add(status_of(patient, job, token))
+    assert ALLOWED in before and after == {401}
+
+
+@pytest.mark.parametrize("changes", [
+    {"expires_at": "tomorrow"}, {"expires_at": ""}, {"expires_at": "2999-02-30T00:00:00Z"}, {"role": "read needs the-moon"},
+    {"role": "read needs expires_at the-moon"}, {"role": "read needs "}, {"role": "read expires_at"}, {"role": "read needs name"}])
+def test_what_is_not_understood_is_refused(patient, records, changes):
+    """A limit that this gateway cannot read, or that a later version knows, is never ignored."""
+    assert status_of(patient, records.job(UNREACHABLE), records.token(**changes)) == 401
+
+
+@pytest.mark.parametrize("changes", [
+    {"expires_at": "2999-01-01T00:00:00Z"}, {"expires_at": "2999-01-01T00:00:00.123456+00:00", "role": "read needs expires_at"},
+    {"role": "read needs expires_at"}, {"previous_until": "nonsense", "previous_hash": "nonsense"}])
+def test_what_is_understood_passes(patient, records, changes):
+    assert status_of(patient, records.job(UNREACHABLE), records.token(**changes)) == ALLOWED
+
+
+def test_a_later_end_keeps_what_runs(patient, records):
+    text, end = moment(1.2)
+    scene = scene_with(patient, records, records.token(expires_at=text))
+    client, connection, _ = start_stream(scene)
+    records.client.hset(records.token_key(scene.token.id), "expires_at", moment(60)[0])
+    while time.time() < end + 0.3:
+        connection.send(b"1\r\nx\r\n")
+        assert client.read_piece() == b"x"
+        time.sleep(0.05)
+    records.client.hdel(records.token_key(scene.token.id), "expires_at")
+    connection.send(b"1\r\nx\r\n")
+    assert client.read_piece() == b"x"
+
+
+# ---- the control API ----
+
+def test_created_with_an_end(control, patient, records):
+    job, (text, end) = records.job(UNREACHABLE), moment(1.5)
+    token = control.done("POST", "/v1/tokens", {"name": "brief", "role": "read", "expires_at": text}, 201)
+    assert token["expires_at"] == text and token["previous_until"] is None
+    assert records.client.hget(records.token_key(token["id"]), "role") == "read needs expires_at"
+    assert control.done("GET", f"/v1/tokens/{token['id']}")["expires_at"] == text
+    assert status_of(patient, job, token["value"]) == ALLOWED
+    eventually(lambda: time.time() >= end, "the token's end")
+    assert status_of(patient, job, token["value"]) == 401
+    explained = control.done("POST", "/v1/authorize", {"token": token["value"], "job": job})
+    assert (explained["verdict"], explained["status"]) == ("expired_token", 401) and text in explained["reason"]
+
+
+def test_none_by_default(control, records):
+    token = control.token_of()
+    assert token["expires_at"] is None
+    assert records.client.hget(records.token_key(token["id"]), "role") == "read"
+    assert records.client.hget(records.token_key(token["id"]), "expires_at") is None
+
+
+@pytest.mark.parametrize("end", ["", "tomorrow", 5, "1999-01-01T00:00:00Z", "2999-01-01T00:00:60Z", "2999-01-01", "2999-01-01T00:00:00+02:00"])
+def test_ends_that_are_refused(control, end):
+    if end == "":  # the same as null
+        assert control.done("POST", "/v1/tokens", {"name": "a", "role": "read", "expires_at": end}, 201)["expires_at"] is None
+        return
+    control.refused(400, "POST", "/v1/tokens", {"name": "a", "role": "read", "expires_at": end}, field="expires_at")
+    token = control.token_of()
+    control.refused(400, "POST", f"/v1/tokens/{token['id']}/renew", {"expires_at": end}, field="expires_at")
+
+
+def test_renewed_with_another_end(control, patient, records):
+    job = records.job(UNREACHABLE)
+    token = records.token(expires_at=moment(-1)[0])
+    path = f"/v1/tokens/{token.id}/renew"
+    control.refused(409, "POST", path, field="expires_at")
+    renewed = control.done("POST", path, {"expires_at": moment(60)[0]})
+    assert status_of(patient, job, renewed["value"]) == ALLOWED
+    assert control.done("POST", path)["expires_at"] == renewed["expires_at"]
+    assert control.done("POST", path, {"expires_at": None})["expires_at"] is None
+    assert records.client.hget(records.token_key(token.id), "role") == "read"
+
+
+def test_an_operator_that_expired_has_no_access(control, patient, records):
+    operator = control.by(records.token(role="operator", expires_at=moment(-1)[0]))
+    assert "expired" in operator.refused(401, "GET", "/v1/me").json["detail"]
+    assert control.by(records.token(role="operator", expires_at=moment(60)[0])).call("GET", "/v1/me").status == 200
+
+
+def test_grace(control, patient, records):
+    """Both values work until its end; then what the old one let in is cut, and what the new one let in goes on."""
+    token = records.token()
+    old = scene_with(patient, records, token)
+    client, connection, response = start_stream(old)
+    renewed = control.done("POST", f"/v1/tokens/{token.id}/renew", {"grace": 2})
+    end = time.time() + 2
+    new = Scene(patient, records, token=renewed["value"])
+    eventually(lambda: status_of(patient, records.job(UNREACHABLE), renewed["value"]) == ALLOWED, "the new value to work")
+    new_client, new_connection, _ = start_stream(new)
+    assert status_of(patient, records.job(UNREACHABLE), token) == ALLOWED
+    with pytest.raises(Cut):
+        client.read_body(response)
+    assert end - 0.5 <= time.time() < end + LATE_S
+    connection.ended()
+    assert status_of(patient, records.job(UNREACHABLE), token) == 401
+    new_connection.send(b"1\r\nx\r\n")
+    assert new_client.read_piece() == b"x"
+    assert status_of(patient, records.job(UNREACHABLE), renewed["value"]) == ALLOWED
+
+
+def test_what_the_old_value_lets_in_during_the_grace_ends_with_it(control, patient, records):
+    token = records.token()
+    control.done("POST", f"/v1/tokens/{token.id}/renew", {"grace": 2})
+    end = time.time() + 2
+    client, connection, response = start_stream(scene_with(patient, records, token))
+    with pytest.raises(Cut):
+        client.read_body(response)
+    assert end - 0.5 <= time.time() < end + LATE_S
+    connection.ended()
+
+
+def test_a_renewal_without_grace_ends_a_grace(control, patient, records):
+    token = records.token()
+    control.done("POST", f"/v1/tokens/{token.id}/renew", {"grace": 600})
+    client, connection, response = start_stream(scene_with(patient, records, token))
+    renewed = control.done("POST", f"/v1/tokens/{token.id}/renew")
+    assert renewed["previous_until"] is None
+    with pytest.raises(Cut):
+        client.read_body(response)
+    connection.ended()
+    stored = records.client.hgetall(records.token_key(token.id))
+    assert not {"previous_hash", "previous_until"} & set(stored)
+
+
+def test_deleting_ends_a_grace(control, patient, records):
+    token = records.token()
+    control.done("POST", f"/v1/tokens/{token.id}/renew", {"grace": 600})
+    job = records.job(UNREACHABLE)
+    assert status_of(patient, job, token) == ALLOWED
+    assert control.call("DELETE", f"/v1/tokens/{token.id}").status == 204
+    eventually(lambda: status_of(patient, job, token) == 401, "the old value to be refused")
+
+
+@pytest.mark.parametrize("grace", [0, -1, "10m", 1.5, 2592001, None])
+def test_graces_that_are_refused(control, records, grace):
+    control.refused(400, "POST", f"/v1/tokens/{records.token().id}/renew", {"grace": grace}, field="grace")
+
+
+def test_no_other_member(control, records):
+    control.refused(400, "POST", f"/v1/tokens/{records.token().id}/renew", {"name": "x"}, field="name")
+
+
+def test_an_operator_in_grace(control, records):
+    """The old value of an operator's token creates tokens, too, until the grace is over."""
+    operator = records.token(role="operator")
+    control.done("POST", f"/v1/tokens/{operator.id}/renew", {"grace": 2})
+    assert control.by(operator).token_of(name="by-the-old-value")["name"] == "by-the-old-value"
+    eventually(lambda: control.by(operator).call("GET", "/v1/me").status == 401, "the grace to be over")
+
+
+# ---- the command line ----
+
+def test_commands(patient, records):
+    def json_of(*words):
+        return patient.cli("token", *words, "-o", "json").json()
+    token = json_of("create", "brief", "-r", "read", "--expires-in", "2d")
+    end = datetime.datetime.fromisoformat(token["expires_at"].replace("Z", "+00:00")).timestamp()
+    assert abs(end - time.time() - 2 * 86400) < 60
+    assert json_of("renew", "-y", token["id"], "--expires-at", "2999-01-01T00:00:00Z")["expires_at"] == "2999-01-01T00:00:00Z"
+    graced = json_of("renew", "-y", token["id"], "--grace", "10m")
+    assert graced["previous_until"] and graced["expires_at"] == "2999-01-01T00:00:00Z"
+    shown = patient.cli("token", "get", token["id"], "-o", "description").out
+    assert "2999-01-01T00:00:00Z" in shown and graced["previous_until"] in shown
+    assert json_of("renew", "-y", token["id"], "--expires-at", "never")["expires_at"] is None
+
+
+@pytest.mark.parametrize("words", [
+    ["create", "x", "-r", "read", "--expires-in", "5"], ["create", "x", "-r", "read", "--expires-in", "0d"],
+    ["create", "x", "-r", "read", "--expires-in", "1d", "--expires-at", "2999-01-01T00:00:00Z"],
+    ["create", "x", "-r", "read", "--expires-at", "tomorrow"], ["renew", "-y", "x", "--grace", "31d"], ["renew", "-y", "x", "--grace", "ten"]])
+def test_usage(patient, words):
+    assert patient.cli("token", *words).status == 2
+
+
+def test_exported_and_imported(patient, control, records, make_folder):
+    token = control.done("POST", "/v1/tokens", {"name": "kept", "role": "operator", "expires_at": "2999-01-01T00:00:00Z"}, 201)
+    control.done("POST", f"/v1/tokens/{token['id']}/renew", {"grace": 600})
+    key = records.token_key(token["id"])
+    exported = patient.cli("store", "export", "-c", patient.config_path)
+    lines = "".join(line + "\n" for line in exported.out.splitlines() if token["id"] in line)
+    other = RedisServer(make_folder("redis")).start()
+    try:
+        imported = patient.cli("store", "import", "--store", other.tcp_url, stdin=lines)
+        assert imported.status == 0, imported
+        assert other.client.hgetall(key) == records.client.hgetall(key)
+        assert patient.cli("store", "verify", "--store", other.tcp_url).status == 0
+    finally:
+        other.stop()
