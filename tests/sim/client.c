@@ -368,7 +368,8 @@ on_act(struct alarm *alarm)
 		read_all(client);
 		return;
 	case CLIENT_TUNNEL: /* what has come while it was frozen, too */
-		if (client->end->in.len > 0 || client->end->in_ended)
+		if (client->end->in.len > 0 || client->end->in_ended ||
+		    client->end->state == END_FAILED)
 			read_all(client);
 		if (client->end != NULL && client->state == CLIENT_TUNNEL)
 			client_tunnel_send(client);

@@ -155,7 +155,8 @@ end_send(struct end *end, const struct iovec *pieces, int count, const struct st
 		wire_put(end, pieces[i].iov_base, len);
 		taken += len;
 	}
-	end->wants_room = end->unacknowledged == end->out_max;
+	/* Another send, once there is some room, takes nothing of this back. */
+	end->wants_room = end->wants_room || end->unacknowledged == end->out_max;
 	end->sent += taken;
 	return (long)taken;
 }
