@@ -44,12 +44,6 @@ jg_check_log(const struct log *log)
 	last_log.process = process_name;
 }
 
-unsigned
-jg_check_failures(void)
-{
-	return atomic_load(&failures);
-}
-
 void
 jg_check_catch(void (*caught)(const char *message))
 {

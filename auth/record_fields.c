@@ -75,7 +75,8 @@ field_text(const struct record_field *field, const struct record *record)
 	return NULL;
 }
 
-const struct label_set *
+/* The field's labels in the record; NULL if its form has none. */
+static const struct label_set *
 field_labels(const struct record_field *field, const struct record *record)
 {
 	return field->form == AS_LABELS || field->form == AS_SELECTOR
@@ -97,7 +98,7 @@ field_is_none(const struct record_field *field, const struct record *record)
 	return slice != NULL && slice->len == 0;
 }
 
-/* Where the next labels and the next text of a copy go, behind the record. */
+/* Where the next labels and the next text of a copy go, after the record. */
 struct room {
 	struct label *labels;
 	char *text;
@@ -127,7 +128,7 @@ copy_labels(struct room *room, const struct label_set *labels)
 	return kept;
 }
 
-/* Allocate a record, with room behind it for all that its fields point to. */
+/* Allocate a record, with room after it for all that its fields point to. */
 static struct record *
 copy_new(const struct record *from, struct room *room)
 {

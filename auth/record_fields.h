@@ -102,9 +102,6 @@ bool role_parse_stored(struct slice text, enum token_role *out);
 /* The field's text in the record; NULL if its form has none. */
 const struct slice *field_text(const struct record_field *field, const struct record *record);
 
-/* The field's labels in the record; NULL if its form has none. */
-const struct label_set *field_labels(const struct record_field *field, const struct record *record);
-
 /*
  * Copy a record into one allocation, which shares nothing with the original. The caller frees it
  * with free(). NULL when memory is short.

@@ -35,8 +35,8 @@ arguments_add_text(struct arguments *arguments, const char *format, ...)
 	arguments_add(arguments, (struct slice){text, (size_t)len});
 }
 
-void
-arguments_add_pair(struct arguments *arguments, const char *field, struct slice value)
+static void
+add_pair(struct arguments *arguments, const char *field, struct slice value)
 {
 	arguments_add(arguments, slice_of(field));
 	arguments_add(arguments, value);
@@ -48,8 +48,8 @@ arguments_add_label_name(struct arguments *arguments, struct slice name)
 	arguments_add_text(arguments, "label:%.*s", (int)name.len, name.at);
 }
 
-void
-arguments_add_labels(struct arguments *arguments, const struct label_set *labels)
+static void
+add_labels(struct arguments *arguments, const struct label_set *labels)
 {
 	for (size_t i = 0; i < labels->count; i++) {
 		arguments_add_label_name(arguments, labels->items[i].name);
@@ -103,7 +103,7 @@ add_selector(struct arguments *arguments, const char *field, const struct label_
 
 	CHECK(len < room);
 	arguments->used += len + 1;
-	arguments_add_pair(arguments, field, (struct slice){text, len});
+	add_pair(arguments, field, (struct slice){text, len});
 }
 
 void
@@ -117,11 +117,11 @@ arguments_add_field(
 	switch (field->form) {
 	case AS_TEXT:
 	case AS_TIME: /* "" is written, too: Redis keeps no hash without a field */
-		arguments_add_pair(arguments, field->stored, *text);
+		add_pair(arguments, field->stored, *text);
 		return;
 	case AS_URL:
 		if (text->len > 0)
-			arguments_add_pair(arguments, field->stored, *text);
+			add_pair(arguments, field->stored, *text);
 		return;
 	case AS_MOMENT:
 		if (*(const uint64_t *)member > 0)
@@ -140,7 +140,7 @@ arguments_add_field(
 		add_selector(arguments, field->stored, member);
 		return;
 	case AS_LABELS:
-		arguments_add_labels(arguments, member);
+		add_labels(arguments, member);
 		return;
 	case AS_HASH:
 		if (field_is_none(field, record))

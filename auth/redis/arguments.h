@@ -41,9 +41,7 @@ void arguments_add(struct arguments *arguments, struct slice text);
 void arguments_add_text(struct arguments *arguments, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-void arguments_add_pair(struct arguments *arguments, const char *field, struct slice value);
 void arguments_add_label_name(struct arguments *arguments, struct slice name);
-void arguments_add_labels(struct arguments *arguments, const struct label_set *labels);
 void arguments_add_hash(struct arguments *arguments, const unsigned char hash[TOKEN_HASH_LEN]);
 void arguments_add_key(struct arguments *arguments, const unsigned char *key); /* NULL: "" */
 

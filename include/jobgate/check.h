@@ -35,9 +35,6 @@
  */
 void jg_check_log(const struct log *log);
 
-/* CHECKs that have failed in this process; more than 0 only in a build that counts. */
-unsigned jg_check_failures(void);
-
 /*
  * For tests: call `caught` with the message instead of ending the process. It must not return
  * (longjmp). NULL: the process ends again.

@@ -56,15 +56,10 @@ value_end(const char *at, const char *end)
 }
 
 bool
-is_field_value(struct slice text)
-{
-	return value_end(text.at, text.at + text.len) == text.at + text.len;
-}
-
-bool
 h2_value_is_good(struct slice text)
 {
-	return is_field_value(text) && slice_trim(text).len == text.len;
+	return value_end(text.at, text.at + text.len) == text.at + text.len &&
+	       slice_trim(text).len == text.len;
 }
 
 /*

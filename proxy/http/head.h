@@ -91,10 +91,10 @@ void trailers_mark(struct fields *trailers, const char *const *listed);
  */
 bool list_next(struct slice *rest, struct slice *member);
 
-/* True when a field may have this value, with any white space around it (RFC 9110 section 5.5). */
-bool is_field_value(struct slice text);
-
-/* The same for a value of HTTP/2, which has no white space around it (RFC 9113 section 8.2.1). */
+/*
+ * True when a field of HTTP/2 may have this value (RFC 9110 section 5.5), which has no white space
+ * around it (RFC 9113 section 8.2.1).
+ */
 bool h2_value_is_good(struct slice text);
 
 #endif
