@@ -14,12 +14,12 @@
 
 /*
  * What libevhtp 1.2.18 requires, from reading its source:
- * - When an answer is given inside its parser, it does not read a pipelined request behind it. So
+ * - When an answer is given inside its parser, it does not read a pipelined request after it. So
  *   every request pauses its connection, and its call starts in an event of its own, outside of
  *   libevhtp's stack; the connection resumes after the answer.
  * - A paused connection does not read, so it does not notice that its client leaves until the
  *   answer is written. Calls end within a bounded time, so this delay is bounded too.
- * - Before it closes a connection after an answer, it would serve what has arrived behind the
+ * - Before it closes a connection after an answer, it would serve what has arrived after the
  *   request. So those bytes are thrown away.
  * - When a hook refuses, it frees the connection without an answer. So the hooks accept a request
  *   that is too large and drop its bytes, and the call answers.

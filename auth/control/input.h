@@ -30,7 +30,7 @@ enum input_purpose {
 	INPUT_IMPORT, /* a line of an export: all that the store has of a record */
 };
 
-/* What a line of an export has beside the record's fields. */
+/* What a line of an export has besides the record's fields. */
 #define INPUT_KIND "kind"
 #define INPUT_CREATED_MS "created_ms"
 

@@ -116,7 +116,7 @@ on_confirmed(void *ctx, const redisReply *reply)
 
 /*
  * Send WAIT, which Redis answers when replicas have all changes that were sent. WAIT delays all
- * commands behind it, so at most one is under way, and the changes made meanwhile share the next
+ * commands after it, so at most one is under way, and the changes made meanwhile share the next
  * one. No change waits for more than two, however many changes there are. When memory is short,
  * changes are not confirmed.
  */

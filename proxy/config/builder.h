@@ -25,7 +25,7 @@ struct owned {
 	_Alignas(16) char bytes[];
 };
 
-/* A configuration with what it owns behind it; the first member is what others see. */
+/* A configuration, followed by what it owns; the first member is what others see. */
 struct builder {
 	struct config config;
 	struct owned *owned;

@@ -60,7 +60,7 @@ write_comment(FILE *out, const char *indent, const char *text)
 	}
 }
 
-/* "name: value", each of its lines behind `begin`. */
+/* "name: value"; each of its lines begins with `begin`. */
 static void
 write_value(FILE *out, const char *begin, const char *name, const char *value)
 {

@@ -32,7 +32,7 @@ value_number(const char *text, uint64_t *out)
 	return leading_number(text, out, &rest) && *rest == '\0' ? NULL : "expected a whole number";
 }
 
-/* A number with one of some units behind it. */
+/* A number, followed by one of some units. */
 struct unit {
 	const char *name;
 	uint64_t factor;

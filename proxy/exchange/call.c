@@ -98,7 +98,7 @@ prepare(struct exchange *exchange, struct request *request, const struct token *
 }
 
 /*
- * The records behind the verdict are not watched. The control process reads the token again for
+ * The records of the verdict are not watched. The control process reads the token again for
  * each call, and an operator that renews its own token must get the answer.
  */
 void

@@ -26,7 +26,7 @@
  * local.c           runs local handlers: requests that the gateway answers itself
  * authorize.c       the steps from the request's head to the verdict
  * credential.c      the request's claim: which token it says it has
- * lookup.c          the records behind a verdict, and each later change of them
+ * lookup.c          the records of a verdict, and each later change of them
  * allow.c           prepares an allowed request for its job
  * call.c            calls of the control API, and requests of monitoring
  * send.c            sends it: the connection to its backend, its head, repeats
@@ -121,8 +121,8 @@ struct exchange {
 };
 
 /*
- * The records behind a verdict, and their entries, to be watched if it allows. They are valid until
- * control returns to the event loop: after a wait both are looked up again.
+ * The records on which a verdict rests, and their entries, to be watched if it allows. They are
+ * valid until control returns to the event loop: after a wait both are looked up again.
  */
 struct lookup {
 	struct evidence evidence;

@@ -18,7 +18,7 @@ enum forward_auth_error {
  *
  *   by X-Forwarded-Uri, X-Forwarded-Host and X-Forwarded-Method (Traefik, Caddy),
  *   by X-Original-URL, or X-Original-URI and Host; and X-Original-Method (nginx),
- *   or by what stands behind /authorize (Envoy: /authorize/jobs/demo/).
+ *   or by what follows /authorize (Envoy: /authorize/jobs/demo/).
  *
  * A description in none of these ways, or in two, is unclear. So is a path that is not its own
  * normal form: the other proxy may have routed the other form.

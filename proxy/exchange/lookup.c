@@ -1,4 +1,4 @@
-/* lookup.c - the records behind a verdict: looked up for it, watched after it. */
+/* lookup.c - the records of a verdict: looked up for it, watched after it. */
 #include "exchange/exchange_state.h"
 #include "jobgate/check.h"
 #include "jobgate/clock.h"
@@ -152,7 +152,7 @@ exchange_target_hash(const struct job_url *url)
 }
 
 /*
- * Access goes on, but the job may have another URL now, and another job may have its old address.
+ * Access continues, but the job may have another URL now, and another job may have its old address.
  * So a request that has not left yet (a connection may take seconds) must not go there any more.
  */
 static void

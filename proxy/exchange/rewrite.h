@@ -12,7 +12,7 @@
 #define REWRITE_FIELDS_MAX 16
 #define REWRITE_TEXT_MAX (48 * 1024)
 
-/* What rewriting needs beside the request. */
+/* What rewriting needs in addition to the request. */
 struct rewrite {
 	bool traced;	    /* traceparent is valid: it and tracestate pass */
 	bool forward_token; /* leave Authorization as it is */

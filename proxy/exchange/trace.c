@@ -34,7 +34,7 @@ trace_parse(struct slice text, struct trace *out)
 	if (text.len < VERSION_0_LEN || at[2] != '-' || at[PARENT_AT - 1] != '-' ||
 	    at[FLAGS_AT - 1] != '-')
 		return false;
-	/* Version ff is invalid. Later versions add more behind another dash. */
+	/* Version ff is invalid. Later versions add more after another dash. */
 	if (!is_hex(at, 2) || memcmp(at, "ff", 2) == 0)
 		return false;
 	if (text.len > VERSION_0_LEN && (memcmp(at, "00", 2) == 0 || at[VERSION_0_LEN] != '-'))

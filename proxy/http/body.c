@@ -14,10 +14,10 @@
 enum chunk_state {
 	CHUNK_SIZE,	  /* hex digits */
 	CHUNK_GAP,	  /* white space after the size or a value: ';' follows */
-	CHUNK_NAME_FIRST, /* behind ';' */
+	CHUNK_NAME_FIRST, /* after ';' */
 	CHUNK_NAME,
 	CHUNK_NAME_GAP,	   /* white space after a name: '=' or ';' follows */
-	CHUNK_VALUE_FIRST, /* behind '=' */
+	CHUNK_VALUE_FIRST, /* after '=' */
 	CHUNK_VALUE,
 	CHUNK_QUOTED,
 	CHUNK_ESCAPED, /* after '\' in a quoted string */

@@ -12,7 +12,7 @@
  */
 struct writer {
 	char *at;  /* next byte */
-	char *end; /* behind the last one */
+	char *end; /* after the last one */
 	bool full;
 };
 

@@ -36,7 +36,7 @@ void h2_output_init(struct h2_output *output, struct conn *conn, struct buffer_p
 void h2_output_clear(struct h2_output *output);
 
 /*
- * Begin to write frames of at most `size` bytes behind what waits; h2_output_written ends it.
+ * Begin to write frames of at most `size` bytes after what waits; h2_output_written ends it.
  * False: it has failed, nothing is to be written.
  */
 bool h2_output_write(struct h2_output *output, size_t size, struct writer *writer);

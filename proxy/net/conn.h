@@ -94,7 +94,7 @@ void conn_ask_again(struct conn *conn);
 
 /*
  * The end of a tunnel does so when nothing has come for this many milliseconds. To read once more
- * behind each message would cost one more system call.
+ * after each message would cost one more system call.
  */
 #define TUNNEL_LOOK_MS 1000
 

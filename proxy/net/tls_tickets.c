@@ -201,7 +201,7 @@ make_derived(const struct ticket_secrets *secrets, int64_t lifetime, struct keys
 	return true;
 }
 
-/* Make a random key; the previous one moves behind it. */
+/* Make a random key; the previous one comes second now. */
 static bool
 make_random(struct keys *keys)
 {

@@ -27,7 +27,7 @@ struct access_log {
 	time_t complain_at; /* not before */
 };
 
-/* How the facts of an exchange lie in the ring: its texts behind it, one after the other. */
+/* How the facts of an exchange lie in the ring: followed by its texts, one after the other. */
 struct message {
 	struct access_entry entry;
 	char texts[ACCESS_TEXTS * ACCESS_TEXT_MAX];

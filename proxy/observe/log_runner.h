@@ -1,4 +1,5 @@
-/* log_runner.h - what runs the writer of a log beside the event loop: a thread, or a simulator. */
+/* log_runner.h - runs the writer of a log in parallel with the event loop: by a thread, or in a
+ * simulator. */
 #ifndef JOBGATE_LOG_RUNNER_H
 #define JOBGATE_LOG_RUNNER_H
 

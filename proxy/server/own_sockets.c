@@ -23,7 +23,7 @@ add_store_socket(const char **list, size_t *n, const char *store_url, char text[
 const char **
 own_sockets_list(const struct supervisor *supervisor, const struct config *config)
 {
-	/* The texts of the store's paths lie behind the list. */
+	/* The texts of the store's paths lie after the list. */
 	size_t count = config->listener_count + 5, n = 0;
 	const char **list = calloc(1, count * sizeof(*list) + 2 * SOCKET_PATH_MAX);
 	char *text;

@@ -19,7 +19,7 @@
 /* Bytes of its log that are read at a time; older ones are not needed. */
 #define PIECE_MAX 8192
 
-/* What redis-server logs when it goes on with a file that ends too early. */
+/* What redis-server logs when it continues with a file that ends too early. */
 #define CUT_SHORT "loaded anyway because aof-load-truncated"
 
 /* What it logs once it has made its socket ("Ready to", before version 7 "now ready to"). */

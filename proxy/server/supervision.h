@@ -212,7 +212,7 @@ void supervision_order(
 void supervision_prepared(
     struct supervision *supervision, const struct supervision_settings *settings, uint64_t now_ms);
 
-/* The answer to ACTION_UPGRADE: this binary goes on. */
+/* The answer to ACTION_UPGRADE: this binary keeps running. */
 void supervision_upgrade_failed(struct supervision *supervision);
 
 /* Time has passed: end pauses and deadlines that are over, count silence, decide what waits. */

@@ -214,7 +214,7 @@ generation_take_over(struct supervision *supervision, uint64_t now_ms)
 	generation_settled(supervision);
 }
 
-/* The old generation goes on, with the configuration that it had. */
+/* The old generation keeps running, with the configuration that it had. */
 static void
 generation_take_back(struct supervision *supervision, uint64_t now_ms)
 {

@@ -261,7 +261,7 @@ void race_next(struct dial *dial);
 /* Start the dial's timer: for the next address, or for the end of the dial's time. */
 void race_schedule(struct dial *dial);
 
-/* Close the connections beside dial->made. */
+/* Close the connections other than dial->made. */
 void race_end(struct dial *dial);
 
 /* ---- walk.c ---- */

@@ -1,6 +1,6 @@
 /*
- * race.c - which address of a backend a dial tries, and when: the next one begins beside those that
- * are slow, and the first to connect wins (RFC 8305, "Happy Eyeballs").
+ * race.c - which address of a backend a dial tries, and when. While the first ones are slow, the
+ * next one is tried in parallel; the first to connect wins (RFC 8305, "Happy Eyeballs").
  */
 #include <stdlib.h>
 
@@ -8,7 +8,7 @@
 #include "upstream/connect_address.h"
 #include "upstream/pool_state.h"
 
-/* A connection to another address, tried beside the one in dial->made. */
+/* A connection to another address, tried in parallel with the one in dial->made. */
 struct parallel_dial {
 	LIST_ENTRY(parallel_dial) link;
 	struct dial *dial;
@@ -121,7 +121,7 @@ parallel_ready(struct conn *conn)
 		race_next(dial);
 }
 
-/* Begin to connect to one address, beside those that are under way. */
+/* Begin to connect to one address, in parallel with those under way. */
 static enum connect_result
 connect_next(struct dial *dial, size_t index)
 {

@@ -208,7 +208,7 @@ client_content(struct exchange_client *client, struct slice data)
 	return taken;
 }
 
-/* Write the end of the stream behind all that it has written. */
+/* Write the end of the stream after all that it has written. */
 static void
 write_end(struct http2_stream *stream)
 {
@@ -278,7 +278,7 @@ client_reply_content(struct exchange_client *client, struct slice data)
 	stream->own = larger;
 }
 
-/* They go out behind what has been written, as far as the windows allow: then the stream ends. */
+/* They are sent after what has been written, as far as the windows allow; then the stream ends. */
 static bool
 client_last_words(struct exchange_client *client, struct slice data)
 {

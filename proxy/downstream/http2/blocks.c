@@ -33,7 +33,7 @@ on_late_block(struct http2_session *session, uint32_t id)
 {
 	enum http2_past past = http2_past_of(session, id);
 
-	/* Other clients share a trusted proxy's connection: it goes on. */
+	/* Other clients share a trusted proxy's connection, so it stays open. */
 	if (past == HTTP2_CLIENT_ENDED && session->connection->peer.trusted)
 		past = HTTP2_LONG_AGO;
 	switch (past) {

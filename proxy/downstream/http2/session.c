@@ -70,7 +70,7 @@ fill(struct http2_session *session, size_t *budget)
 	enum io io;
 	size_t n;
 
-	/* The connection may have ended right behind the first part of a frame. */
+	/* The connection may have ended right after the first part of a frame. */
 	if (session->in != NULL)
 		conn_look_again(conn);
 	if (!conn->readable)

@@ -383,7 +383,7 @@ void http2_take_turns(struct http2_session *session);
 /* ---- output.c ---- */
 
 /*
- * Begin to write frames of at most `size` bytes behind what waits; http2_written ends it. False:
+ * Begin to write frames of at most `size` bytes after what waits; http2_written ends it. False:
  * memory is short, and the session fails: nothing is to be written.
  */
 bool http2_write(struct http2_session *session, size_t size, struct writer *writer);

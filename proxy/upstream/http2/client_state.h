@@ -81,7 +81,7 @@ struct backend_stream {
 	bool request_ended : 1; /* END_STREAM has been written */
 	bool answer_ended : 1;	/* END_STREAM has come */
 	bool end_told : 1;	/* the user has been told of that */
-	bool stopped : 1;	/* RST_STREAM came behind a whole answer: the request's rest is not
+	bool stopped : 1;	/* RST_STREAM came after a whole answer: the request's rest is not
 				   wanted */
 	bool blocked : 1;	/* content was not taken: the user is to be told `writable` */
 	bool has_turn : 1;	/* blocked, and in session->turns */

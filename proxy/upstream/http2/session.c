@@ -36,7 +36,7 @@ fill(struct backend_session *session, size_t *budget)
 	enum io io;
 	size_t n;
 
-	/* The connection may have ended right behind the first part of a frame. */
+	/* The connection may have ended right after the first part of a frame. */
 	if (session->in != NULL)
 		conn_look_again(conn);
 	if (!conn->readable)
@@ -209,7 +209,7 @@ set_timer(struct backend_session *session)
 	due_ms = earlier(due_ms, session->ping_due_ms);
 	if (session->state == BACKEND_SESSION_IDLE)
 		due_ms = earlier(due_ms, session->idle_due_ms);
-	if (session->stream_count > 0) /* a reset behind data is seen only by reading */
+	if (session->stream_count > 0) /* a reset after data is seen only by reading */
 		due_ms = earlier(due_ms, now_ms + TUNNEL_LOOK_MS);
 	if (due_ms == UINT64_MAX)
 		timer_stop(&session->timer);

@@ -125,7 +125,7 @@ doubt(const struct backend_stream *stream)
 	session->ping_due_ms = now_ms + session->options->tuning->ping_ms;
 }
 
-/* True when its head could not leave for ping_ms: no other request may wait behind it. */
+/* True when its head could not leave for ping_ms: no other request may wait after it. */
 static bool
 is_stuck(const struct backend_stream *stream)
 {
