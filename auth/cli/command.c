@@ -52,9 +52,8 @@ command_show(struct command_context *context, const char *method, const char *pa
 	return result;
 }
 
-/* The same for a page of a list; tries again while the server makes too many lists (429). */
-static int
-get_page(struct command_context *context, const char *path, struct answer *answer)
+int
+command_page(struct command_context *context, const char *path, struct answer *answer)
 {
 	for (int attempt = 1;; attempt++) {
 		int result;
@@ -81,7 +80,7 @@ show_page(struct command_context *context, const char *path, struct present_list
 	struct answer answer;
 	const char *cursor;
 	const json_t *items;
-	int result = get_page(context, path, &answer);
+	int result = command_page(context, path, &answer);
 
 	*next = NULL;
 	if (result != CLI_OK)
@@ -141,7 +140,8 @@ command_query(char *path, const char *name, const char *value)
 }
 
 bool
-command_confirm(const struct command_context *context, const char *question, const char *id)
+command_confirm(
+    const struct command_context *context, const char *question, const char *word, const char *id)
 {
 	char *line = NULL;
 	size_t cap = 0;
@@ -149,64 +149,15 @@ command_confirm(const struct command_context *context, const char *question, con
 
 	if (context->options->yes || !isatty(STDIN_FILENO))
 		return true;
-	fprintf(stderr, "%s %s? [y/N] ", question, id);
+	if (strcmp(word, id) == 0)
+		fprintf(stderr, "%s %s? [y/N] ", question, id);
+	else
+		fprintf(stderr, "%s %s (%s)? [y/N] ", question, word, id);
 	yes = getline(&line, &cap, stdin) > 0 && (line[0] == 'y' || line[0] == 'Y');
 	free(line);
 	if (!yes)
 		fputs("jobgate: nothing was changed\n", stderr);
 	return yes;
-}
-
-/* The path of a record in the API; the caller frees it. NULL when memory is short. */
-static char *
-record_path(enum record_kind kind, const char *id)
-{
-	char prefix[32];
-
-	snprintf(prefix, sizeof(prefix), "/v1/%s/", record_types[kind].nouns);
-	return client_path(prefix, id, "");
-}
-
-int
-command_get(struct command_context *context, enum record_kind kind)
-{
-	char *path = record_path(kind, context->options->args[0]);
-	int result = command_show(context, "GET", path, NULL, kind);
-
-	free(path);
-	return result;
-}
-
-int
-command_delete(struct command_context *context, enum record_kind kind)
-{
-	const struct options *options = context->options;
-	const char *noun = record_types[kind].noun;
-	char question[32];
-	int worst = CLI_OK;
-
-	snprintf(question, sizeof(question), "Delete %s", noun);
-	for (size_t i = 0; i < options->arg_count; i++) {
-		struct answer answer;
-		char *path;
-		int result;
-
-		if (!command_confirm(context, question, options->args[i])) {
-			worst = CLI_REFUSED;
-			continue;
-		}
-		path = record_path(kind, options->args[i]);
-		result = command_call(context, "DELETE", path, NULL, &answer);
-		answer_clear(&answer);
-		free(path);
-		if (result > worst)
-			worst = result;
-		if (result == CLI_OK && context->printer.output == OUTPUT_DESCRIPTION)
-			fprintf(context->printer.out, "Deleted %s %s\n", noun, options->args[i]);
-		if (result == CLI_UNREACHABLE)
-			break;
-	}
-	return worst;
 }
 
 json_t *

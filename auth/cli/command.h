@@ -51,7 +51,19 @@ int command_list(struct command_context *context, const char *path, enum record_
  * Ask "<question> <id>? [y/N] ". True for yes; also, without asking, with --yes or when standard
  * input is not a terminal.
  */
-bool command_confirm(const struct command_context *context, const char *question, const char *id);
+bool command_confirm(
+    const struct command_context *context, const char *question, const char *word, const char *id);
+
+/*
+ * The id of the record that an argument of a command names: by its id or, for a token, by a name
+ * that only one token has. The caller frees it. NULL after printing why there is none; then *result
+ * is the exit status.
+ */
+char *command_id(
+    struct command_context *context, enum record_kind kind, const char *word, int *result);
+
+/* Get one page of a list; it is tried again while the server makes too many lists (429). */
+int command_page(struct command_context *context, const char *path, struct answer *answer);
 
 /* Show the record that the first argument names. */
 int command_get(struct command_context *context, enum record_kind kind);

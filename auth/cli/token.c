@@ -265,10 +265,9 @@ renewal(const struct options *options)
 }
 
 static int
-renew_run(struct command_context *context)
+renew_token(struct command_context *context, const char *id)
 {
 	const struct options *options = context->options;
-	const char *id = options->args[0];
 	const char *question = options->grace_s != 0
 				   ? "The current value stops working after the grace. Renew token"
 				   : "The current value stops working at once. Renew token";
@@ -276,7 +275,7 @@ renew_run(struct command_context *context)
 	char *path;
 	int result = CLI_REFUSED;
 
-	if (!command_confirm(context, question, id))
+	if (!command_confirm(context, question, options->args[0], id))
 		return CLI_REFUSED;
 	body = renewal(options);
 	path = client_path("/v1/tokens/", id, "/renew");
@@ -285,6 +284,18 @@ renew_run(struct command_context *context)
 		    show_value(context, "POST", path, json_object_size(body) > 0 ? body : NULL);
 	json_decref(body);
 	free(path);
+	return result;
+}
+
+static int
+renew_run(struct command_context *context)
+{
+	int result;
+	char *id = command_id(context, RECORD_TOKEN, context->options->args[0], &result);
+
+	if (id != NULL)
+		result = renew_token(context, id);
+	free(id);
 	return result;
 }
 
@@ -298,16 +309,17 @@ const struct command token_commands[TOKEN_COMMANDS] = {
 	    list_options},
 	NULL, list_run},
     {"token", "get",
-	{"jobgate token get", "[OPTIONS] <ID>", "Show a token", "<ID>", "Token's id", 1, 1, false,
-	    NULL},
+	{"jobgate token get", "[OPTIONS] <ID>", "Show a token", "<ID>",
+	    "Id of the token, or a name that only one has", 1, 1, false, NULL},
 	NULL, get_run},
     {"token", "delete",
 	{"jobgate token delete", "[OPTIONS] <ID>...", "Delete tokens: they stop working at once",
-	    "<ID>...", "Ids of the tokens", 1, (size_t)-1, false, change_options},
+	    "<ID>...", "Ids of the tokens, or names that only one has", 1, (size_t)-1, false,
+	    change_options},
 	NULL, delete_run},
     {"token", "renew",
 	{"jobgate token renew", "[OPTIONS] <ID>",
 	    "Give a token a new value, keeping its name, role and label selector", "<ID>",
-	    "Token's id", 1, 1, false, renew_options},
+	    "Id of the token, or a name that only one has", 1, 1, false, renew_options},
 	expiry_check, renew_run},
 };

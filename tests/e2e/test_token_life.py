@@ -268,6 +268,31 @@ def test_an_operator_in_grace(control, records):
 
 # ---- the command line ----
 
+def test_names_work_where_ids_do(patient, control):
+    names = [f"one-{time.time_ns()}", f"two-{time.time_ns()}", f"n{time.time_ns()}"[:16]]
+    one, looks_like_an_id = control.token_of(name=names[0]), control.token_of(name=names[2])
+    twins = [control.token_of(name=names[1])["id"] for _ in range(2)]
+    assert patient.cli("token", "get", names[0], "-o", "json").json()["id"] == one["id"]
+    assert patient.cli("token", "get", names[2], "-o", "json").json()["id"] == looks_like_an_id["id"]
+    assert patient.cli("token", "renew", "-y", names[0], "-o", "json").json()["version"] == 2
+    refused = patient.cli("token", "delete", "-y", names[1])
+    assert refused.status == 1 and all(twin in refused.err for twin in twins), refused
+    assert patient.cli("token", "get", twins[0]).status == 0
+    deleted = patient.cli("token", "delete", "-y", names[0], twins[0], "-o", "description")
+    assert deleted.status == 0 and one["id"] in deleted.out
+    assert patient.cli("token", "delete", "-y", names[1]).status == 0  # only one has it now
+    missing = patient.cli("token", "get", names[1])
+    assert (missing.status, missing.err) == (1, f"jobgate: there is no token {names[1]}\n")
+
+
+def test_an_id_comes_before_a_name(patient, control):
+    first = control.token_of(name="first")
+    second = control.token_of(name=first["id"])
+    assert patient.cli("token", "get", first["id"], "-o", "json").json()["name"] == "first"
+    assert control.call("DELETE", f"/v1/tokens/{first['id']}").status == 204
+    assert patient.cli("token", "get", first["id"], "-o", "json").json()["id"] == second["id"]
+
+
 def test_commands(patient, records):
     def json_of(*words):
         return patient.cli("token", *words, "-o", "json").json()

@@ -8,6 +8,7 @@ and of what runs: no stream outlives the revocation of its token by more than th
 One thread and one clock: a probe is late when it was *sent* after the bound, and a stream when it is still open as we
 look *after* the bound. So a machine that is busy elsewhere can hide a violation, but never make one."""
 
+import hashlib
 import json
 import os
 import pathlib
@@ -23,6 +24,7 @@ import urllib.request
 from .gateway import DOMAIN
 from .process import PATIENCE, eventually
 from .scene import request_bytes
+from .store import make_value
 
 VIOLATIONS_SHOWN = 10  # of each kind
 STREAM_GRACE = 0.1  # for the connection's end to reach us
@@ -401,6 +403,27 @@ def expire(records, key):
     return EXPIRE_MS / 1000
 
 
+def expire_by_field(records, subject):
+    """The token's record stays, but says from when on it is refused."""
+    records.client.hset(records.token_key(subject.token.id), "expires_at", soon())
+    return EXPIRE_MS / 1000
+
+
+def renew_with_grace(records, subject):
+    """The old value, which the subject goes on with, is valid until the grace is over."""
+    key, changes = records.token_key(subject.token.id), {"version": "2", "previous_until": soon()}
+    changes["previous_hash"] = records.client.hget(key, "hash")
+    changes["hash"] = hashlib.sha256(make_value(subject.token.id).encode()).hexdigest()
+    records.client.hset(key, mapping=changes)
+    return EXPIRE_MS / 1000
+
+
+def soon():
+    """The time in EXPIRE_MS, as records have it."""
+    ms = int(time.time() * 1000) + EXPIRE_MS
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(ms // 1000))}.{ms % 1000:03}Z"
+
+
 EXPIRE_MS = 150
-ENDINGS = [expire_token, expire_job]
+ENDINGS = [expire_token, expire_job, expire_by_field, renew_with_grace]
 REVOCATIONS = [delete, renew, narrow, spoil, take_label, change_label, delete_job]
