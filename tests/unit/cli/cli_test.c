@@ -228,19 +228,57 @@ token_list(void **state)
 	    "GET /v1/tokens?limit=1000&cursor=1~x%2By HTTP/1.1 \n");
 }
 
+#define ID "aaaaaaaaaaaaaaaa"
+#define ONE_TOKEN                                                             \
+	{                                                                     \
+		200, "{\"items\":[{\"id\":\"" ID "\"}],\"next_cursor\":null}" \
+	}
+#define NO_TOKEN                                           \
+	{                                                  \
+		200, "{\"items\":[],\"next_cursor\":null}" \
+	}
+
 static void
 token_delete(void **state)
 {
-	const struct canned canned[] = {{204, ""},
-	    {404, "{\"title\":\"Not Found\",\"status\":404,\"detail\":\"there is no token b\"}"},
-	    {204, ""}};
+	const struct canned canned[] = {ONE_TOKEN, {204, ""}, NO_TOKEN, {204, ""}};
 
 	(void)state;
-	check("jobgate token delete a b c/d URL", "", canned, 3, CLI_REFUSED,
-	    "Deleted token a\nDeleted token c/d\n",
-	    "DELETE /v1/tokens/a HTTP/1.1 \n"
-	    "DELETE /v1/tokens/b HTTP/1.1 \n"
+	check("jobgate token delete a b c/d URL", "", canned, 4, CLI_REFUSED,
+	    "Deleted token " ID "\nDeleted token c/d\n",
+	    "GET /v1/tokens?limit=1000&name=a HTTP/1.1 \n"
+	    "DELETE /v1/tokens/" ID " HTTP/1.1 \n"
+	    "GET /v1/tokens?limit=1000&name=b HTTP/1.1 \n"
 	    "DELETE /v1/tokens/c%2Fd HTTP/1.1 \n");
+}
+
+/* A word in the form of an id is one, if the server has it; else it is a name. */
+static void
+names(void **state)
+{
+	const struct canned by_id[] = {{200, "{}"}, {204, ""}};
+	const struct canned by_name[] = {{404, "{}"}, ONE_TOKEN, {204, ""}};
+	const struct canned twins = {
+	    200, "{\"items\":[{\"id\":\"" ID "\"},{\"id\":\"" ID "\"}],\"next_cursor\":null}"};
+	const struct canned pages[] = {
+	    {200, "{\"items\":[],\"next_cursor\":\"c\"}"}, ONE_TOKEN, {204, ""}};
+
+	(void)state;
+	check("jobgate token delete namedlikeanid123 URL", "", by_id, 2, CLI_OK,
+	    "Deleted token namedlikeanid123\n",
+	    "GET /v1/tokens/namedlikeanid123 HTTP/1.1 \n"
+	    "DELETE /v1/tokens/namedlikeanid123 HTTP/1.1 \n");
+	check("jobgate token delete namedlikeanid123 URL", "", by_name, 3, CLI_OK,
+	    "Deleted token " ID "\n",
+	    "GET /v1/tokens/namedlikeanid123 HTTP/1.1 \n"
+	    "GET /v1/tokens?limit=1000&name=namedlikeanid123 HTTP/1.1 \n"
+	    "DELETE /v1/tokens/" ID " HTTP/1.1 \n");
+	check("jobgate token renew a URL", "", &twins, 1, CLI_REFUSED, "",
+	    "GET /v1/tokens?limit=1000&name=a HTTP/1.1 \n");
+	check("jobgate token delete a URL", "", pages, 3, CLI_OK, "Deleted token " ID "\n",
+	    "GET /v1/tokens?limit=1000&name=a HTTP/1.1 \n"
+	    "GET /v1/tokens?limit=1000&name=a&cursor=c HTTP/1.1 \n"
+	    "DELETE /v1/tokens/" ID " HTTP/1.1 \n");
 }
 
 /* Run a command whose standard input is a terminal with a user's input. */
@@ -265,16 +303,16 @@ asks_first(void **state)
 	pid_t server = serve(&gone, 1);
 
 	(void)state;
-	assert_int_equal(run_on_terminal("jobgate token delete a URL", "n\n"), CLI_REFUSED);
-	assert_int_equal(run_on_terminal("jobgate token delete a URL", "\n"), CLI_REFUSED);
-	assert_int_equal(run_on_terminal("jobgate token renew a URL", "n\n"), CLI_REFUSED);
+	assert_int_equal(run_on_terminal("jobgate token delete a/b URL", "n\n"), CLI_REFUSED);
+	assert_int_equal(run_on_terminal("jobgate token delete a/b URL", "\n"), CLI_REFUSED);
+	assert_int_equal(run_on_terminal("jobgate token renew a/b URL", "n\n"), CLI_REFUSED);
 	assert_int_equal(run_on_terminal("jobgate job delete a b URL", "n\ny\n"), CLI_REFUSED);
 	assert_string_equal(content(output_path), "Deleted job b\n");
 	kill(server, SIGKILL);
 	waitpid(server, NULL, 0);
 	assert_string_equal(content(requests_path), "DELETE /v1/jobs/b HTTP/1.1 \n");
 	server = serve(&gone, 1);
-	assert_int_equal(run_on_terminal("jobgate token delete --yes a URL", ""), CLI_OK);
+	assert_int_equal(run_on_terminal("jobgate token delete --yes a/b URL", ""), CLI_OK);
 	kill(server, SIGKILL);
 	waitpid(server, NULL, 0);
 }
@@ -324,8 +362,8 @@ failures(void **state)
 	(void)state;
 	check("jobgate token list URL", "", &store_away, 1, CLI_UNREACHABLE, "",
 	    "GET /v1/tokens?limit=1000 HTTP/1.1 \n");
-	check("jobgate token get x URL", "", &no_json, 1, CLI_REFUSED, "",
-	    "GET /v1/tokens/x HTTP/1.1 \n");
+	check("jobgate token get x/y URL", "", &no_json, 1, CLI_REFUSED, "",
+	    "GET /v1/tokens/x%2Fy HTTP/1.1 \n");
 	unlink(socket_path);
 	assert_int_equal(run("jobgate token list URL", ""), CLI_UNREACHABLE);
 	assert_int_equal(run("jobgate token list --control-url ftp://x", ""), CLI_USAGE);
@@ -383,6 +421,7 @@ main(void)
 	    cmocka_unit_test(token_create),
 	    cmocka_unit_test(token_list),
 	    cmocka_unit_test(token_delete),
+	    cmocka_unit_test(names),
 	    cmocka_unit_test(asks_first),
 	    cmocka_unit_test(job_commands),
 	    cmocka_unit_test(authorize),
