@@ -2,12 +2,14 @@
 
 import datetime
 import json
+import subprocess
+import sys
 import time
 
 import pytest
 
 from harness.control import Control
-from harness.gateway import DOMAIN
+from harness.gateway import DOMAIN, REPOSITORY
 from harness.process import eventually
 from harness.raw import Cut
 from harness.scene import Scene, request_bytes
@@ -267,6 +269,16 @@ def test_an_operator_in_grace(control, records):
 
 
 # ---- the command line ----
+
+def test_the_pages_scanner_finds_tokens(patient, control):
+    """deploy/tokens.md: the form and the checksum tell a value from what looks like one."""
+    program = (REPOSITORY / "deploy" / "tokens.md").read_text().split("```python\n")[1].split("```")[0]
+    token = control.token_of()
+    wrong = token["value"][:-1] + ("0" if token["value"][-1] != "0" else "1")
+    text = f"password={token['value']}\nand {wrong} {token['value']}x {token['value'][:-1]}\n"
+    found = subprocess.run([sys.executable, "-c", program], input=text, capture_output=True, text=True, check=True).stdout
+    assert found == f"jgt_{token['id']}\n"
+
 
 def test_names_work_where_ids_do(patient, control):
     names = [f"one-{time.time_ns()}", f"two-{time.time_ns()}", f"n{time.time_ns()}"[:16]]
