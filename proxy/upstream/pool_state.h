@@ -1,7 +1,8 @@
 /*
  * pool_state.h - what the files below and connect_address.c share; no other file includes it.
  *
- * pool.c        the backends, their connections, and the idle ones among these
+ * pool.c        the backends, and which connection an exchange gets
+ * connections.c the connections to them, and the idle ones among these
  * backend.c     one backend: its addresses, and whether it takes connections
  * dial.c        the making of a connection
  * dial_state.c  its states and their lists, and what a dump shows of it
@@ -127,7 +128,7 @@ struct dial {
 	enum upstream_failure failure; /* why its addresses failed */
 };
 
-/* ---- pool.c ---- */
+/* ---- connections.c ---- */
 
 /* A connection that is still closed, for a dial; it counts. NULL when memory is short. */
 struct backend_conn *backend_conn_new(struct backend *backend, struct dial *dial);

@@ -84,7 +84,7 @@ struct upstream_protocol {
 	void (*dump)(const struct backend_conn *connection, struct dump *dump);
 };
 
-/* ---- what pool.c does for a protocol ---- */
+/* ---- what the pool does for a protocol ---- */
 
 /* scratch_size bytes, for use until control goes back to the loop or to a user. */
 void *pool_scratch(struct pool *pool);
