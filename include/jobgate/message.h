@@ -88,9 +88,9 @@ struct request {
 	struct slice upgrade; /* the one protocol asked for, or empty */
 	bool takes_trailers; /* the client can read trailers of the answer; set when it is forwarded
 			      */
-	bool exclusive; /* it may change the state of its connection (an upgrade, NTLM): no other
-			   request may share the connection or follow on it; set when it is
-			   forwarded */
+	bool exclusive; /* it may change the state of its connection (NTLM, an upgrade that HTTP/2
+			   does not have): no other request may share the connection or follow
+			   on it; set when it is forwarded */
 	bool path_resolved; /* the client's path had dot segments */
 	enum http_version version;
 };
@@ -115,7 +115,8 @@ struct response {
 	bool length_known; /* announce length although no content follows (HEAD, 304) */
 	bool tunnel;	   /* content follows in both directions, until each side ends it */
 	bool no_reuse;	   /* over HTTP/1, the connection serves no other request after this one */
-	struct slice upgrade; /* with tunnel: the protocol switched to */
+	struct slice upgrade;	    /* with tunnel: the protocol switched to */
+	struct slice websocket_key; /* with tunnel: that of the client's request; may be empty */
 };
 
 #endif

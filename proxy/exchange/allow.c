@@ -18,6 +18,17 @@ upgrade_allowed(const struct exchange_options *options, const struct request *re
 	return (struct slice){0};
 }
 
+/* True when a request for an upgrade may become a stream of HTTP/2 (RFC 8441). A client of HTTP/1
+ * needs a key to be answered. */
+static bool
+may_be_stream(const struct request *request)
+{
+	struct slice key;
+
+	return slice_equal_nocase(request->upgrade, SLICE("websocket")) &&
+	       (request->version == HTTP_2 || websocket_key(&request->fields, &key));
+}
+
 /* Make the request for the backend and keep it. False when it does not fit. */
 static bool
 exchange_prepare(struct exchange *exchange, struct request *request, const struct token *token,
@@ -46,10 +57,7 @@ exchange_prepare(struct exchange *exchange, struct request *request, const struc
 				  (request->content == CONTENT_LENGTH && request->length == 0);
 	if (!rewrite_request(request, &rewrite, rewritten))
 		return false;
-	/*
-	 * Some servers refuse the upgrade and still wait for bytes of its protocol.
-	 */
-	request->exclusive = request->upgrade.len > 0 ||
+	request->exclusive = (request->upgrade.len > 0 && !may_be_stream(request)) ||
 			     (rewrite.forward_token && authenticates_connection(request));
 	request->path = route_path(&exchange->route, request->path);
 	return exchange_keep(exchange, request, &rewritten->extra, target);

@@ -51,6 +51,19 @@ add_answer_fields(struct exchange_context *context, struct fields *fields)
 		    (struct field){.name = SLICE("Via"), .value = SLICE("1.1 jobgate")};
 }
 
+/* The key of the WebSocket that the request asked for; empty: over HTTP/2 it has none. */
+static struct slice
+websocket_key_sent(const struct exchange *exchange)
+{
+	struct slice lines = exchange->kept != NULL ? exchange->kept->lines : (struct slice){0};
+	struct field field;
+
+	while (field_line_next(&lines, &field))
+		if (slice_equal_nocase(field.name, SLICE("Sec-WebSocket-Key")))
+			return field.value;
+	return (struct slice){0};
+}
+
 static void
 upstream_head(struct upstream_user *user, struct response *response)
 {
@@ -62,13 +75,13 @@ upstream_head(struct upstream_user *user, struct response *response)
 		    SLICE("The job answered, but opened no WebSocket."));
 		return;
 	}
-	exchange_drop_kept(exchange);
 	exchange->status = response->status;
 	exchange_rewrite_answer(exchange, response);
 	exchange_keep_private(exchange, &response->fields);
 	exchange->answer_begun = true;
 	exchange->first_byte_us = exchange_timed(exchange, TIMED_FIRST_BYTE);
 	if (response->tunnel) {
+		response->websocket_key = websocket_key_sent(exchange);
 		exchange_set_state(exchange, EXCHANGE_TUNNEL);
 		exchange->content_ended = false;
 		counter_add(&context->stats->tunnels, 1);
@@ -80,6 +93,7 @@ upstream_head(struct upstream_user *user, struct response *response)
 		grpc_call_answer(&exchange->grpc, response);
 	exchange_restart_deadline(exchange);
 	exchange->client->ops->answer(exchange->client, response);
+	exchange_drop_kept(exchange); /* websocket_key points into it */
 	if (exchange->state == EXCHANGE_TUNNEL)
 		exchange->client->ops->resume(exchange->client);
 }

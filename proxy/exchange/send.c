@@ -71,13 +71,23 @@ exchange_send_request(struct exchange *exchange, bool fresh)
 		upstream->ops->flush(upstream);
 }
 
+static enum pool_sharing
+sharing_of(const struct exchange *exchange)
+{
+	const struct request *request = &exchange->kept->request;
+
+	if (request->exclusive)
+		return POOL_EXCLUSIVE;
+	return request->upgrade.len > 0 ? POOL_TUNNEL : POOL_SHARED;
+}
+
 static void
 exchange_acquire(struct exchange *exchange, enum pool_choice choice)
 {
 	bool up;
 
-	exchange->upstream = pool_acquire(exchange->backend, &exchange->upstream_user, choice,
-	    exchange->kept->request.exclusive, &up);
+	exchange->upstream = pool_acquire(
+	    exchange->backend, &exchange->upstream_user, choice, sharing_of(exchange), &up);
 	if (exchange->upstream == NULL)
 		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
 	else if (up)
@@ -142,7 +152,7 @@ exchange_upstream_failed(
 	exchange->upstream = NULL;
 	if (exchange_repeat(exchange, repeat))
 		return;
-	if (repeat == REPEAT_UNPROCESSED) {
+	if (repeat == REPEAT_UNPROCESSED || repeat == REPEAT_OVER_HTTP1) {
 		exchange_fail_retry_later(exchange, OUTCOME_BACKEND_CLOSED, 503,
 		    SLICE("Job unavailable"),
 		    SLICE("The job refused the request before it had processed it; send it again."),
@@ -192,8 +202,15 @@ exchange_upstream_failed(
 		return;
 	case UPSTREAM_NEEDS_HTTP1:
 		exchange_fail(exchange, OUTCOME_BAD_REQUEST, 501, SLICE("Not implemented"),
-		    SLICE("The job is reached over HTTP/2, which has no upgrades (WebSocket) and "
-			  "no authentication of connections (NTLM, Negotiate)."));
+		    SLICE(
+			"The job is reached over HTTP/2. It takes no WebSockets there (RFC 8441), "
+			"and HTTP/2 has no other upgrades and no authentication of connections "
+			"(NTLM, Negotiate)."));
+		return;
+	case UPSTREAM_WANTS_HTTP1:
+		exchange_fail(exchange, OUTCOME_BAD_ANSWER, 502, title,
+		    SLICE("The job takes this request only over HTTP/1.1, but its URL says HTTP/2: "
+			  "give it an http:// or https:// URL."));
 		return;
 	case UPSTREAM_BROKEN:
 		exchange_fail(exchange, OUTCOME_BACKEND_CLOSED, 502, title,

@@ -1,4 +1,4 @@
-/* websocket.c - finds where the frames of a WebSocket begin and end. */
+/* websocket.c - the key of a WebSocket, and where its frames begin and end. */
 #include "http/websocket.h"
 
 #include <string.h>
@@ -12,6 +12,20 @@
 
 #define FIN_AND_CLOSE 0x88
 #define REASON_MAX 123
+
+bool
+websocket_key(const struct fields *fields, struct slice *key)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < fields->count; i++) {
+		if (!slice_equal_nocase(fields->items[i].name, SLICE("Sec-WebSocket-Key")))
+			continue;
+		count++;
+		*key = fields->items[i].value;
+	}
+	return count == 1 && key->len == WEBSOCKET_KEY_LEN;
+}
 
 /* The second byte of a head says how many more the head has. */
 static void

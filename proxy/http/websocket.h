@@ -1,4 +1,5 @@
-/* websocket.h - finds where the frames of a WebSocket begin and end (RFC 6455 section 5.2). */
+/* websocket.h - the key of a WebSocket (RFC 6455 section 4), and where its frames begin and end
+ * (section 5.2). */
 #ifndef JOBGATE_HTTP_WEBSOCKET_H
 #define JOBGATE_HTTP_WEBSOCKET_H
 
@@ -6,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "jobgate/slice.h"
+#include "jobgate/message.h"
 
 /*
  * The position in one direction of a WebSocket. The content of frames is neither read nor kept. It
@@ -29,6 +30,14 @@ websocket_between_frames(const struct websocket_frames *frames)
 {
 	return frames->seen == 0 && frames->left == 0;
 }
+
+/* Characters of a Sec-WebSocket-Key and of a Sec-WebSocket-Accept (RFC 6455 section 4). */
+#define WEBSOCKET_KEY_LEN 24
+#define WEBSOCKET_ACCEPT_LEN 28
+
+/* The key of a handshake over HTTP/1, which points into the fields. False: there is not exactly one
+ * of the right length. */
+bool websocket_key(const struct fields *fields, struct slice *key);
 
 /* Codes of RFC 6455 section 7.4.1. */
 #define WEBSOCKET_GOING_AWAY 1001

@@ -19,9 +19,8 @@ websocket_make_key(char out[WEBSOCKET_KEY_LEN])
 	return true;
 }
 
-/* The value that accepts a key. False: this OpenSSL has no SHA-1. */
-static bool
-make_accept(const char key[WEBSOCKET_KEY_LEN], char out[WEBSOCKET_ACCEPT_LEN])
+bool
+websocket_make_accept(const char key[WEBSOCKET_KEY_LEN], char out[WEBSOCKET_ACCEPT_LEN])
 {
 	static const struct slice guid = SLICE("258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
 	char joined[WEBSOCKET_KEY_LEN + 36];
@@ -50,6 +49,6 @@ websocket_take_accept(struct fields *fields, const char key[WEBSOCKET_KEY_LEN])
 		accept = fields->items[i].value;
 		fields->items[i].dropped = true;
 	}
-	return count == 1 && make_accept(key, right) &&
+	return count == 1 && websocket_make_accept(key, right) &&
 	       slice_equal(accept, (struct slice){right, sizeof(right)});
 }

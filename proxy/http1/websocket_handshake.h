@@ -3,14 +3,13 @@
 #ifndef JOBGATE_HTTP1_WEBSOCKET_HANDSHAKE_H
 #define JOBGATE_HTTP1_WEBSOCKET_HANDSHAKE_H
 
-#include "jobgate/message.h"
-
-/* Characters of a Sec-WebSocket-Key and of a Sec-WebSocket-Accept. */
-#define WEBSOCKET_KEY_LEN 24
-#define WEBSOCKET_ACCEPT_LEN 28
+#include "http/websocket.h"
 
 /* Make a key for a request of our own. False: there are no random bytes. */
 bool websocket_make_key(char out[WEBSOCKET_KEY_LEN]);
+
+/* Make the value that accepts a key. False: this OpenSSL has no SHA-1. */
+bool websocket_make_accept(const char key[WEBSOCKET_KEY_LEN], char out[WEBSOCKET_ACCEPT_LEN]);
 
 /*
  * True when an answer accepts this key: it has exactly one Sec-WebSocket-Accept, which is the right

@@ -93,7 +93,8 @@ offered_protocols(const struct dial *dial)
 
 	if (backend_is_http2(dial->backend))
 		return TLS_HTTP2;
-	return options->http2 != NULL && options->settings.http2.https && !dial->exclusive
+	return options->http2 != NULL && options->settings.http2.https && !dial->exclusive &&
+		       !dial->backend->needs_http1
 		   ? TLS_HTTP2_OR_HTTP1
 		   : TLS_HTTP1;
 }

@@ -120,6 +120,7 @@ last_idle(const struct backend *backend, bool exclusive)
 {
 	struct backend_conn *connection = TAILQ_FIRST(&backend->idle);
 
+	exclusive = exclusive || backend->needs_http1;
 	while (exclusive && connection != NULL && connection->protocol->takes != NULL)
 		connection = TAILQ_NEXT(connection, link);
 	return connection;
@@ -155,11 +156,27 @@ pool_make_room(struct pool *pool)
 	return false;
 }
 
+/* True when the request gets a connection that serves one user at a time. */
+static bool
+is_exclusive(const struct backend *backend, enum pool_sharing sharing)
+{
+	switch (sharing) {
+	case POOL_SHARED:
+		return false;
+	case POOL_TUNNEL:
+		return !backend_may_share(backend) || backend->no_tunnels;
+	case POOL_EXCLUSIVE:
+		break;
+	}
+	return true;
+}
+
 struct upstream *
 pool_acquire(struct backend *backend, struct upstream_user *user, enum pool_choice choice,
-    bool exclusive, bool *up)
+    enum pool_sharing sharing, bool *up)
 {
 	struct pool *pool = backend->pool;
+	bool exclusive = is_exclusive(backend, sharing);
 	struct backend_conn *connection = NULL;
 	struct dial *dial;
 
@@ -171,7 +188,7 @@ pool_acquire(struct backend *backend, struct upstream_user *user, enum pool_choi
 	if ((!TAILQ_EMPTY(&backend->idle) || !TAILQ_EMPTY(&backend->shared)) &&
 	    !backend_addresses_fresh(backend))
 		backend_resolve(backend);
-	if (choice != POOL_FRESH && !exclusive)
+	if (choice != POOL_FRESH && !exclusive && !backend->needs_http1)
 		connection = share_take(backend);
 	if (connection == NULL)
 		connection = take_idle(backend, choice, exclusive);

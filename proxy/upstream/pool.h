@@ -94,17 +94,25 @@ enum pool_choice {
 	POOL_FRESH,   /* a new one */
 };
 
+/* What a request needs of its connection. */
+enum pool_sharing {
+	POOL_SHARED,	/* it shares one with others, where the backend speaks HTTP/2 */
+	POOL_EXCLUSIVE, /* it shares it with no other one (NTLM, an upgrade to any protocol but
+			   WebSocket): it gets one of HTTP/1 */
+	POOL_TUNNEL,	/* it opens a WebSocket: a stream of HTTP/2 where the backend offers that
+			   (RFC 8441), else the same */
+};
+
 /*
  * Get a connection to a backend, or a stream of one. *up: there is one, and `begin` may follow at
  * once. Else it is still to be made, and `connected` or `failed` of the user follows, never from
  * within this call; until then only `cancel` may be called. NULL when memory is short.
  *
  * Where the backend may speak HTTP/2, the connection that is being made serves all who ask for one
- * meanwhile. exclusive: the request shares its connection with no other one (an upgrade, NTLM): it
- * gets one of HTTP/1.
+ * meanwhile.
  */
 struct upstream *pool_acquire(struct backend *backend, struct upstream_user *user,
-    enum pool_choice choice, bool exclusive, bool *up);
+    enum pool_choice choice, enum pool_sharing sharing, bool *up);
 
 /* Seconds after which a backend whose circuit is open may be tried again, at least 1. */
 unsigned pool_retry_s(const struct backend *backend);

@@ -42,6 +42,8 @@ struct backend {
 	size_t idle_count;
 	struct backend_conn_list shared; /* those that take more users besides those they have */
 	bool http1; /* https: its last connection agreed on HTTP/1, so each dial makes its own */
+	bool needs_http1; /* https: it said over HTTP/2 that it needs HTTP/1 */
+	bool no_tunnels;  /* over HTTP/2 it last said that it has no extended CONNECT (RFC 8441) */
 	struct backend_conn *making; /* the one that others wait for, until it is known to take
 					many users; NULL: none */
 	struct dial_list waiting;    /* for that one; the one that waits longest first */
@@ -229,6 +231,9 @@ backend_is_tls(const struct backend *backend)
 {
 	return backend->scheme == JOB_URL_HTTPS || backend->scheme == JOB_URL_GRPCS;
 }
+
+/* True when connections to it may take many users. */
+bool backend_may_share(const struct backend *backend);
 
 /* True when the dial's connection may turn out to take many users. */
 bool share_may(const struct dial *dial);

@@ -105,6 +105,13 @@ void pool_unshare(struct backend_conn *connection);
  */
 void pool_opened(struct backend_conn *connection);
 
+/*
+ * The backend has said that it needs HTTP/1; or that it has no tunnels over HTTP/2. That is
+ * remembered. False: its URL says HTTP/2, so there is no other way to it.
+ */
+bool pool_needs_http1(struct backend_conn *connection);
+bool pool_lacks_tunnels(struct backend_conn *connection);
+
 /* Structs of stream_size bytes. */
 struct slab *pool_streams(struct pool *pool);
 

@@ -2,15 +2,35 @@
 #include "upstream/pool_state.h"
 
 bool
-share_may(const struct dial *dial)
+backend_may_share(const struct backend *backend)
 {
-	const struct backend *backend = dial->backend;
 	const struct pool_options *options = &backend->pool->options;
 
-	if (dial->exclusive || options->http2 == NULL)
+	if (options->http2 == NULL)
 		return false;
-	return backend_is_http2(backend) || (backend->scheme == JOB_URL_HTTPS &&
-						options->settings.http2.https && !backend->http1);
+	return backend_is_http2(backend) ||
+	       (backend->scheme == JOB_URL_HTTPS && options->settings.http2.https &&
+		   !backend->http1 && !backend->needs_http1);
+}
+
+bool
+share_may(const struct dial *dial)
+{
+	return !dial->exclusive && backend_may_share(dial->backend);
+}
+
+bool
+pool_needs_http1(struct backend_conn *connection)
+{
+	connection->backend->needs_http1 = !backend_is_http2(connection->backend);
+	return connection->backend->needs_http1;
+}
+
+bool
+pool_lacks_tunnels(struct backend_conn *connection)
+{
+	connection->backend->no_tunnels = true;
+	return !backend_is_http2(connection->backend);
 }
 
 void
@@ -145,6 +165,7 @@ pool_opened(struct backend_conn *connection)
 	struct dial *dial;
 
 	backend->http1 = false;
+	backend->no_tunnels = false; /* as far as it is known */
 	if (backend->making != connection)
 		return;
 	backend->making = NULL;

@@ -32,6 +32,7 @@ enum upstream_failure {
 	UPSTREAM_NO_SOCKET,    /* the gateway is short of descriptors, ports or memory */
 	UPSTREAM_NOT_HTTP2,    /* its URL says that it speaks HTTP/2, and it does not */
 	UPSTREAM_NEEDS_HTTP1,  /* the request needs HTTP/1, but the URL says HTTP/2 */
+	UPSTREAM_WANTS_HTTP1,  /* the backend takes it only over HTTP/1, but the URL says HTTP/2 */
 	UPSTREAM_BROKEN,       /* closed or reset before its answer was complete */
 	UPSTREAM_BAD_ANSWER,   /* it broke the rules of its protocol */
 };
@@ -47,6 +48,8 @@ enum repeat {
 	REPEAT_BROKEN,	    /* it went out on a new one that broke before an answer began */
 	REPEAT_UNPROCESSED, /* the backend says that it has not processed it: it may be sent again
 			       whatever its method */
+	REPEAT_OVER_HTTP1,  /* the same, and the backend takes it only over HTTP/1: the pool gives
+			       out such a connection next */
 };
 
 /* What the exchange calls. Each of these may call back, `failed` included, except where said. */

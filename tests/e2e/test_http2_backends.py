@@ -246,12 +246,6 @@ def test_http1_at_an_h2c_url_is_told(gateway, records):
     scene.close()
 
 
-def test_upgrades_are_refused(scene):
-    client = begin(scene, fields=["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: " + "A" * 22 + "=="])
-    assert client.read_response().status == 501
-    assert not scene.backend.is_called()
-
-
 @pytest.fixture(scope="module")
 def over_tls(module_gateways, authority):
     """A gateway that offers HTTP/2 to https:// backends, and a way to make these; each may choose from `protocols`."""

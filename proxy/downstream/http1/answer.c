@@ -1,5 +1,6 @@
 /* answer.c - sends what the exchange has for its client. */
 #include "downstream/http1/server_state.h"
+#include "http1/websocket_handshake.h"
 
 static void
 client_interim(struct exchange_client *client, const struct response *response)
@@ -104,6 +105,34 @@ write_upgrades(
 	write_literal(writer, "Connection: Upgrade\r\n");
 }
 
+/* True when the answer has this field. */
+static bool
+has_field(const struct fields *fields, struct slice name)
+{
+	for (size_t i = 0; i < fields->count; i++)
+		if (!fields->items[i].dropped && slice_equal_nocase(fields->items[i].name, name))
+			return true;
+	return false;
+}
+
+/*
+ * The fields with which HTTP/1 switches to the protocol of a tunnel. A backend of HTTP/2 has not
+ * seen the key, so the gateway accepts it.
+ */
+static void
+write_switch(const struct response *response, struct writer *writer)
+{
+	const struct slice name = SLICE("Sec-WebSocket-Accept");
+	char accept[WEBSOCKET_ACCEPT_LEN];
+
+	write_literal(writer, "Connection: Upgrade\r\n");
+	write_field(writer, SLICE("Upgrade"), response->upgrade);
+	if (response->websocket_key.len == WEBSOCKET_KEY_LEN &&
+	    !has_field(&response->fields, name) &&
+	    websocket_make_accept(response->websocket_key.at, accept))
+		write_field(writer, name, (struct slice){accept, sizeof(accept)});
+}
+
 static void
 client_answer(struct exchange_client *client, const struct response *response)
 {
@@ -140,8 +169,7 @@ client_answer(struct exchange_client *client, const struct response *response)
 		write_literal(&writer, "\r\n");
 	}
 	if (server->tunnel) {
-		write_literal(&writer, "Connection: Upgrade\r\n");
-		write_field(&writer, SLICE("Upgrade"), response->upgrade);
+		write_switch(response, &writer);
 		framing = BODY_UNTIL_CLOSE;
 		body_decoder_init(&server->receiver.body, BODY_UNTIL_CLOSE, 0, 0);
 		server->content_ended = false;

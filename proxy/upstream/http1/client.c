@@ -90,7 +90,7 @@ client_begin(struct upstream *upstream, const struct request *request, struct sl
 	    client);
 	client->method = request->method_id;
 	client->upgrade_asked = request->upgrade;
-	client->no_reuse = request->exclusive;
+	client->no_reuse = request->exclusive || request->upgrade.len > 0;
 	client->tunnel = client->tunnel_shut = client->tunnel_ended = false;
 	client->answer_begun = false;
 	client->interims = 0;

@@ -167,7 +167,7 @@ static void
 take_head(struct backend_stream *stream, const struct hpack_block *block, bool end_stream)
 {
 	struct backend_session *session = stream->session;
-	const struct h2_asked asked = {.method = stream->method};
+	const struct h2_asked asked = {.method = stream->method, .upgrade = stream->upgrade};
 	struct upstream_user *user = stream->upstream.user;
 	struct response response;
 
@@ -175,11 +175,12 @@ take_head(struct backend_stream *stream, const struct hpack_block *block, bool e
 		backend_stream_bad(stream, H2_PROTOCOL_ERROR);
 		return;
 	}
-	if (response.status < 200) {
+	if (response.status < 200 && !response.tunnel) {
 		take_interim(stream, &response);
 		return;
 	}
 	session->answered = true;
+	stream->tunnel = response.tunnel;
 	stream->answer_ended = end_stream;
 	stream->announced = h2_content_of(response.content, response.length);
 	backend_stream_set_state(stream, BACKEND_STREAM_RELAYING);
@@ -215,7 +216,8 @@ take_trailers(struct backend_stream *stream, const struct hpack_block *block, bo
 		backend_stream_bad(stream, H2_STREAM_CLOSED);
 		return;
 	}
-	if (!end_stream || !h2_trailers_read(block, NULL, &trailers) ||
+	/* In a tunnel only content may come (RFC 9113 section 8.5). */
+	if (stream->tunnel || !end_stream || !h2_trailers_read(block, NULL, &trailers) ||
 	    trailers.count > stream->session->options->head.fields ||
 	    !h2_content_whole(&stream->announced)) {
 		backend_stream_bad(stream, H2_PROTOCOL_ERROR);

@@ -86,8 +86,12 @@ struct backend_stream {
 	bool blocked : 1;	/* content was not taken: the user is to be told `writable` */
 	bool has_turn : 1;	/* blocked, and in session->turns */
 	bool to_flush : 1;	/* in session->flushes */
+	bool held : 1;		/* its head waits for the backend's SETTINGS: see begin_held */
+	bool tunnel : 1;	/* its answer has opened the tunnel */
 
 	/* What is sent. */
+	struct slice upgrade;	   /* extended CONNECT (RFC 8441) for this protocol; else empty */
+	struct buffer *held_block; /* `held`: its field block; NULL: memory was short */
 	int32_t send_window;
 	uint32_t quota;		/* content that it may write before the next stream's turn */
 	uint64_t head_at;	/* where its head begins in what is sent */
@@ -118,7 +122,7 @@ struct backend_session {
 	struct backend_streams streams; /* all of them, the oldest first */
 	struct backend_streams turns;	/* those that wait for their turn to send; the next first */
 	struct backend_streams flushes; /* those whose users are still to be told `flush` */
-	size_t stream_count;
+	size_t stream_count, held_count;
 	uint32_t next_id;
 
 	struct buffer *in; /* received, not dealt with; NULL: none */
@@ -231,6 +235,9 @@ void backend_session_on_goaway(struct backend_session *session, struct slice pay
 /* Take no more streams, and close when the last one has ended. */
 void backend_session_leave(struct backend_session *session);
 
+/* The backend has not processed the stream, and takes its request only over HTTP/1. */
+void backend_stream_over_http1(struct backend_stream *stream);
+
 /* ---- frames.c ---- */
 
 /* True unless the backend first has to read what it caused us to send. */
@@ -298,6 +305,13 @@ void backend_stream_to_flush(struct backend_stream *stream);
 /* ---- request.c ---- */
 
 extern const struct upstream_ops backend_stream_ops;
+
+/* Now that the backend's SETTINGS have come, send the heads that wait for them, or fail their
+ * streams. */
+void backend_session_begin_held(struct backend_session *session);
+
+/* The head does not wait any more. */
+void backend_stream_drop_held(struct backend_stream *stream);
 
 /* The stream may write again: it gets a turn. */
 void backend_stream_unblock(struct backend_stream *stream);

@@ -117,7 +117,23 @@ backend_session_on_goaway(struct backend_session *session, struct slice payload)
 	if (session->state != BACKEND_SESSION_LEAVING)
 		backend_session_set_state(session, BACKEND_SESSION_LEAVING);
 	while ((stream = next_beyond(session, goaway.last)) != NULL)
-		backend_stream_failed(stream, UPSTREAM_BROKEN, REPEAT_UNPROCESSED);
+		if (goaway.error == H2_HTTP_1_1_REQUIRED)
+			backend_stream_over_http1(stream);
+		else
+			backend_stream_failed(stream, UPSTREAM_BROKEN, REPEAT_UNPROCESSED);
+}
+
+void
+backend_stream_over_http1(struct backend_stream *stream)
+{
+	struct backend_session *session = stream->session;
+
+	if (!pool_needs_http1(session->connection)) {
+		backend_stream_failed(stream, UPSTREAM_WANTS_HTTP1, REPEAT_NOT);
+		return;
+	}
+	backend_session_leave(session);
+	backend_stream_failed(stream, UPSTREAM_BROKEN, REPEAT_OVER_HTTP1);
 }
 
 void

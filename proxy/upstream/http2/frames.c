@@ -91,6 +91,10 @@ on_rst_stream(struct backend_session *session, const struct h2_frame *frame, con
 		backend_stream_unblock(stream);
 		return;
 	}
+	if (error == H2_HTTP_1_1_REQUIRED && stream->state == BACKEND_STREAM_AWAITING) {
+		backend_stream_over_http1(stream);
+		return;
+	}
 	backend_stream_failed(stream, UPSTREAM_BROKEN,
 	    error == H2_REFUSED_STREAM && stream->state == BACKEND_STREAM_AWAITING
 		? REPEAT_UNPROCESSED

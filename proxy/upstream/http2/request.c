@@ -35,26 +35,111 @@ end_block(struct backend_stream *stream, const struct writer *writer, unsigned f
 	stream->last_frame_at = at;
 }
 
+/* True when the request ends with its head. */
+static bool
+is_all_head(const struct request *request)
+{
+	return request->upgrade.len == 0 &&
+	       (request->content == CONTENT_NONE ||
+		   (request->content == CONTENT_LENGTH && request->length == 0));
+}
+
+/*
+ * A client must not send an extended CONNECT before the server's SETTINGS allow it (RFC 8441
+ * section 3), so its head waits for them. When they do not, backend_session_begin_held says so,
+ * because `begin` calls nothing back.
+ */
+static void
+hold(struct backend_stream *stream, const struct request *request, struct slice lines)
+{
+	struct backend_session *session = stream->session;
+	struct http2_client_scratch *scratch = backend_session_scratch(session);
+	struct writer writer = writer_of(scratch->wire, sizeof(scratch->wire));
+	size_t len;
+
+	stream->held = true;
+	session->held_count++;
+	if (session->settings.received)
+		return;
+	h2_encode_request(&writer, request, lines, session->connection->conn.tls != NULL);
+	len = (size_t)(writer.at - scratch->wire);
+	stream->held_block = writer.full ? NULL : buffer_take(session->options->buffers, len);
+	if (stream->held_block != NULL)
+		buffer_append(stream->held_block, (struct slice){scratch->wire, len});
+}
+
 static void
 stream_begin(struct upstream *upstream, const struct request *request, struct slice lines)
 {
 	struct backend_stream *stream = backend_stream_of(upstream);
 	struct backend_session *session = stream->session;
-	bool ends = request->content == CONTENT_NONE ||
-		    (request->content == CONTENT_LENGTH && request->length == 0);
 	struct writer writer;
 
 	CHECK(stream->state == BACKEND_STREAM_NEW && upstream->user != NULL, backend_stream_dump,
 	    stream);
-	backend_stream_take_id(stream);
 	stream->method = request->method_id;
-	stream->request_ended = ends;
+	stream->upgrade = request->upgrade;
+	stream->request_ended = is_all_head(request);
 	stream->began_ms = backend_session_now_ms(session);
-	writer = begin_block(stream);
-	h2_encode_request(&writer, request, lines, session->connection->conn.tls != NULL);
-	end_block(stream, &writer, ends ? H2_END_STREAM : 0);
 	backend_stream_set_state(stream, BACKEND_STREAM_AWAITING);
 	backend_session_wake(session);
+	if (stream->upgrade.len > 0 && !session->settings.enable_connect_protocol) {
+		hold(stream, request, lines);
+		return;
+	}
+	backend_stream_take_id(stream);
+	writer = begin_block(stream);
+	h2_encode_request(&writer, request, lines, session->connection->conn.tls != NULL);
+	end_block(stream, &writer, stream->request_ended ? H2_END_STREAM : 0);
+}
+
+void
+backend_stream_drop_held(struct backend_stream *stream)
+{
+	if (!stream->held)
+		return;
+	buffer_give(stream->session->options->buffers, stream->held_block);
+	stream->held_block = NULL;
+	stream->held = false;
+	stream->session->held_count--;
+}
+
+/* Send a head that has waited, or fail its stream. */
+static void
+begin_held(struct backend_stream *stream)
+{
+	struct backend_session *session = stream->session;
+	struct writer writer;
+
+	if (session->state == BACKEND_SESSION_LEAVING) {
+		backend_stream_failed(stream, UPSTREAM_BROKEN, REPEAT_UNPROCESSED);
+	} else if (!session->settings.enable_connect_protocol) {
+		backend_stream_failed(stream, UPSTREAM_NEEDS_HTTP1,
+		    pool_lacks_tunnels(session->connection) ? REPEAT_OVER_HTTP1 : REPEAT_NOT);
+	} else if (stream->held_block == NULL) {
+		backend_stream_failed(stream, UPSTREAM_NO_SOCKET, REPEAT_NOT);
+	} else {
+		backend_stream_take_id(stream);
+		writer = begin_block(stream);
+		write_slice(&writer, buffer_bytes(stream->held_block));
+		end_block(stream, &writer, 0);
+		backend_stream_drop_held(stream);
+	}
+}
+
+void
+backend_session_begin_held(struct backend_session *session)
+{
+	struct backend_stream *stream;
+
+	while (session->held_count > 0 && session->settings.received &&
+	       session->state != BACKEND_SESSION_CLOSED) {
+		TAILQ_FOREACH(stream, &session->streams, link)
+		if (stream->held)
+			break;
+		CHECK(stream != NULL, backend_session_dump, session);
+		begin_held(stream);
+	}
 }
 
 /* ---- content ---- */
@@ -226,12 +311,12 @@ stream_pump(struct upstream *upstream)
 		upstream->user->ops->flush(upstream->user);
 }
 
+/* What was taken is sent even if the stream ends before, once both sides have ended. */
 static bool
 stream_pending(const struct upstream *upstream)
 {
-	const struct backend_stream *stream = backend_stream_of(upstream);
-
-	return h2_output_waits(&stream->session->output, stream->last_frame_at);
+	(void)upstream;
+	return false;
 }
 
 static void

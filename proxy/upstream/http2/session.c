@@ -240,6 +240,7 @@ move_bytes(struct backend_session *session)
 	session->working = true;
 	if (!read_frames(session))
 		backend_session_lost(session, UPSTREAM_BROKEN);
+	backend_session_begin_held(session);
 	held = !backend_session_may_read(session);
 	flush_users(session);
 	send_all(session);

@@ -84,6 +84,7 @@ backend_stream_close(struct backend_stream *stream)
 		backend_stream_drop_block(stream);
 	buffer_give(buffers, stream->trailers);
 	stream->trailers = NULL;
+	backend_stream_drop_held(stream);
 	loop_defer(session->options->loop, &stream->free_task);
 	backend_session_wake(session); /* another state may suit it now */
 }

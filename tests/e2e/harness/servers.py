@@ -50,6 +50,12 @@ def grpc_js_server(folder, script):
     return _started(["node", script, "serve", port], folder, "grpc-js", port)
 
 
+def websocket_server(folder, *tls):
+    """tls: key and certificate; without them it speaks in cleartext."""
+    port = free_port()
+    return _started(["node", APPS / "websocket_peer.js", port, *tls], folder, "websocket", port)
+
+
 def hold_server(folder):
     port = free_port()
     return _started([sys.executable, APPS / "hold_app.py", port], folder, "hold", port)

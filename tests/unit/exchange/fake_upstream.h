@@ -141,6 +141,7 @@ struct fake_pool {
 	/* What it was asked. */
 	struct fake_upstream given[FAKE_ACQUIRES_MAX];
 	enum pool_choice choices[FAKE_ACQUIRES_MAX];
+	enum pool_sharing sharing[FAKE_ACQUIRES_MAX];
 	unsigned acquires;
 	int entered;	  /* how many exchanges hold a backend */
 	char target[128]; /* host:port, or the path, of the last pool_enter */
@@ -178,7 +179,7 @@ pool_retry_s(const struct backend *backend)
 
 struct upstream *
 pool_acquire(struct backend *backend, struct upstream_user *user, enum pool_choice choice,
-    bool exclusive, bool *up)
+    enum pool_sharing sharing, bool *up)
 {
 	unsigned i = fake_pool.acquires++;
 	struct fake_upstream *given = &fake_pool.given[i];
@@ -186,7 +187,7 @@ pool_acquire(struct backend *backend, struct upstream_user *user, enum pool_choi
 	assert_ptr_equal(backend, &fake_pool);
 	assert_true(i < FAKE_ACQUIRES_MAX);
 	fake_pool.choices[i] = choice;
-	(void)exclusive;
+	fake_pool.sharing[i] = sharing;
 	given->upstream =
 	    (struct upstream){fake_pool.shared[i] ? &fake_shared_ops : &fake_upstream_ops, user};
 	given->room = given->room != 0 ? given->room : sizeof(given->body);

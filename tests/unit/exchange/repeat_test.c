@@ -265,6 +265,38 @@ access_revoked_before_the_repeat_gives_it_back(void **state)
 	ASSERT_ENDED(END_COMPLETE, 401, cancelled);
 }
 
+/* ---- WebSockets ---- */
+
+#define KEY "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n"
+
+static enum pool_sharing
+sharing_of(const char *fields, const char *upgrade)
+{
+	char all[sizeof(world.bearer) + 256];
+	const struct question question = {
+	    "GET", JOB ".jobs.test", "/path", NULL, all, CONTENT_NONE, 0, upgrade};
+
+	snprintf(all, sizeof(all), "%s%s", world.bearer, fields);
+	world_ask(&world, &question);
+	world_turn(&world);
+	exchange_client_failed(world.exchange, CLIENT_CLOSED);
+	world_turn(&world);
+	return fake_pool.sharing[fake_pool.acquires - 1];
+}
+
+static void
+a_websocket_with_a_key_may_be_a_stream(void **state)
+{
+	(void)state;
+	assert_int_equal(sharing_of("", NULL), POOL_SHARED);
+	assert_int_equal(sharing_of(KEY, "websocket"), POOL_TUNNEL);
+	assert_int_equal(sharing_of(KEY KEY, "websocket"), POOL_EXCLUSIVE);
+	assert_int_equal(sharing_of("Sec-WebSocket-Key: x\n", "websocket"), POOL_EXCLUSIVE);
+	memset(&fake_pool, 0, sizeof(fake_pool));
+	assert_int_equal(sharing_of("", "websocket"), POOL_EXCLUSIVE);
+	assert_int_equal(sharing_of(KEY, "other"), POOL_EXCLUSIVE);
+}
+
 #define SHARED(name) cmocka_unit_test_setup_teardown(name, setup_shared, teardown)
 
 int
@@ -284,6 +316,7 @@ main(void)
 	    SHARED(trailers_are_not_kept),
 	    SHARED(nothing_is_kept_for_a_backend_of_http1),
 	    SHARED(access_revoked_before_the_repeat_gives_it_back),
+	    TEST(a_websocket_with_a_key_may_be_a_stream),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

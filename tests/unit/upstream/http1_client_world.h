@@ -129,7 +129,7 @@ reuse_and_get(void)
 	bool up;
 
 	user = FAKE_USER;
-	user.upstream = pool_acquire(backend, &user.user, POOL_ANY, false, &up);
+	user.upstream = pool_acquire(backend, &user.user, POOL_ANY, POOL_SHARED, &up);
 	assert_true(up);
 	user.upstream->ops->begin(user.upstream, &request, SLICE(""));
 	user.upstream->ops->flush(user.upstream);

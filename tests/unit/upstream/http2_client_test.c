@@ -238,7 +238,7 @@ what_has_not_left_is_taken_back(void **state)
 	bool up;
 
 	(void)state;
-	other->upstream = pool_acquire(backend, &other->user, POOL_ANY, false, &up);
+	other->upstream = pool_acquire(backend, &other->user, POOL_ANY, POOL_SHARED, &up);
 	assert_true(up);
 	other->upstream->ops->begin(other->upstream, &get, SLICE(""));
 	other->upstream->ops->cancel(other->upstream);
@@ -419,7 +419,7 @@ a_look_at_an_idle_connection_ends_nothing(void **state)
 	assert_int_equal(session()->state, BACKEND_SESSION_IDLE);
 	before = world.catch_ups;
 	user = new_user(&get);
-	user->upstream = pool_acquire(backend, &user->user, POOL_CHECKED, false, &up);
+	user->upstream = pool_acquire(backend, &user->user, POOL_CHECKED, POOL_SHARED, &up);
 	assert_true(up);
 	assert_int_equal(world.catch_ups, before);
 	user->upstream->ops->cancel(user->upstream);

@@ -283,7 +283,7 @@ join_with(const struct request *request)
 	struct fake_user *user = new_user(request);
 	bool up;
 
-	user->upstream = pool_acquire(backend, &user->user, POOL_ANY, false, &up);
+	user->upstream = pool_acquire(backend, &user->user, POOL_ANY, POOL_SHARED, &up);
 	assert_true(up);
 	user->upstream->ops->begin(user->upstream, request, SLICE(""));
 	user->upstream->ops->flush(user->upstream);

@@ -85,7 +85,7 @@ acquire_new(enum pool_choice choice)
 	user = FAKE_USER;
 	user.request = &get;
 	user.lines = SLICE("");
-	user.upstream = pool_acquire(backend, &user.user, choice, false, &up);
+	user.upstream = pool_acquire(backend, &user.user, choice, POOL_SHARED, &up);
 	assert_non_null(user.upstream);
 	assert_false(up);
 	assert_int_equal(user.connected + user.failed, 0); /* never from within */
@@ -135,7 +135,7 @@ a_connection_is_made_and_kept(void **state)
 	answer();
 	assert_int_equal(backend->idle_count, 1);
 	assert_int_equal(counter_get(&world.stats->backend_connects), 1);
-	next.upstream = pool_acquire(backend, &next.user, POOL_CHECKED, false, &up);
+	next.upstream = pool_acquire(backend, &next.user, POOL_CHECKED, POOL_SHARED, &up);
 	assert_true(up);
 	assert_int_equal(next.connected, 0);
 	assert_int_equal(counter_get(&world.stats->backend_reuses), 1);
@@ -164,7 +164,7 @@ the_last_one_used_is_taken_first(void **state)
 	second = user.upstream;
 	first->ops->cancel(first);
 	answer();
-	assert_ptr_equal(pool_acquire(backend, &next.user, POOL_ANY, false, &up), second);
+	assert_ptr_equal(pool_acquire(backend, &next.user, POOL_ANY, POOL_SHARED, &up), second);
 	assert_true(up);
 	second->ops->cancel(second);
 	close(peers[0]);

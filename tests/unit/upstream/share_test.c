@@ -61,7 +61,8 @@ acquire(struct fake_user *user, bool exclusive)
 	*user = FAKE_USER;
 	user->request = &get;
 	user->lines = SLICE("");
-	user->upstream = pool_acquire(backend, &user->user, POOL_ANY, exclusive, &up);
+	user->upstream = pool_acquire(
+	    backend, &user->user, POOL_ANY, exclusive ? POOL_EXCLUSIVE : POOL_SHARED, &up);
 	assert_non_null(user->upstream);
 	assert_false(up);
 }
