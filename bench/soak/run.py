@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """A mixed load over a long time, and the books balanced afterwards.
 
-Keep-alive requests (plain and TLS), uploads, event streams and WebSockets run through two workers, while
-tokens are renewed, the backend is restarted, the configuration reloaded and the binary replaced. At the end
+Requests, uploads, event streams and WebSockets run over HTTP/1.1 and HTTP/2 (in cleartext and over TLS), requests also to a backend that
+speaks HTTP/2, and gRPC calls (grpcio), through two workers, while tokens are renewed, the backends are restarted, the configuration reloaded and
+the binary replaced. At the end
   - each request that a client sent has exactly one line in the access log, and both say the same of it;
   - what was not answered was cut for a reason that the log names;
   - no client with a good token was refused, and no renewed value was accepted later;
@@ -32,13 +33,17 @@ import time
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "tests" / "e2e"))
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"  # grpcio would stop its calls whenever a backend is started
 os.environ.setdefault("JOBGATE_BINARY", str(REPOSITORY / "build" / "release" / "jobgate"))
 
 from harness import servers  # noqa: E402
 from harness.gateway import DOMAIN, Gateway  # noqa: E402
 from harness.pki import Authority  # noqa: E402
-from harness.process import children  # noqa: E402
+from harness.process import children, free_port  # noqa: E402
 from harness.store import Records, RedisServer  # noqa: E402
+
+sys.path.insert(0, str(REPOSITORY / "bench" / "soak"))
+import over_h2  # noqa: E402
 
 PATIENCE = 60  # seconds for anything that should come at once
 UNDER_WAY = 1.0  # seconds after a renewal in which its news may still be on the way to a worker
@@ -74,8 +79,8 @@ class Ledger:
 
 
 class Soak:
-    def __init__(self, gateway, records, context, job, tokens):
-        self.gateway, self.records, self.context, self.job = gateway, records, context, job
+    def __init__(self, gateway, records, context, jobs, tokens):
+        self.gateway, self.records, self.context, self.jobs, self.job = gateway, records, context, jobs, jobs["http"]
         self.tokens, self.renewed_at, self.made_at = tokens, {}, {}
         self.ledger, self.over = Ledger(), False
 
@@ -155,7 +160,7 @@ class Soak:
             self.ledger.violations.append(f"{request_id}: {total} bytes came back of {expected}")
         return fields.get("connection") != "close" and (content is None or status == 200)
 
-    # ---- the kinds of clients ----
+    # ---- the kinds of clients, over HTTP/1.1; those over HTTP/2 are in over_h2.py ----
 
     async def requests(self, secure, pause):
         streams = None
@@ -260,17 +265,30 @@ class Soak:
 
 
 class Backend:
-    """aiohttp for everything, at a port that outlives a restart."""
+    """A service at a port that outlives a restart. argv: what comes before the port."""
 
-    def __init__(self, folder):
-        self.folder = folder
-        self.server = servers.aiohttp_server(folder)
-        self.port = self.server.port
+    def __init__(self, folder, name, argv):
+        self.folder, self.name, self.argv, self.port = folder, name, argv, free_port()
+        self.start()
+
+    def start(self):
+        self.server = servers._started([*self.argv, self.port], self.folder, self.name, self.port)  # noqa: SLF001
 
     def restart(self):
         self.server.program.stop(signal.SIGKILL)
-        self.server = servers._started(  # noqa: SLF001 - the same program at the same port
-            [sys.executable, servers.APPS / "aiohttp_app.py", self.port], self.folder, "aiohttp", self.port)
+        self.start()
+
+
+def make_backends(folder):
+    """aiohttp, nghttpd with HTTP/2 and the gRPC service of the tests, by the scheme of their jobs' URLs."""
+    files = folder / "files"
+    files.mkdir()
+    (files / "hello").write_bytes(b"h" * over_h2.HELLO)
+    return {
+        "http": Backend(folder, "aiohttp", [sys.executable, servers.APPS / "aiohttp_app.py"]),
+        "h2c": Backend(folder, "nghttpd", ["nghttpd", "-a", "127.0.0.1", "--no-tls", "--htdocs", folder]),
+        "grpc": Backend(folder, "grpc", [sys.executable, servers.APPS / "grpc_app.py"]),
+    }
 
 
 class Samples:
@@ -327,20 +345,22 @@ def balance(soak, entries):
                 continue
             wrong.append(f"{request_id}: {seen}, {len(found)} lines in the log")
             continue
-        outcome, status = found[0]["outcome"], found[0].get("status")
+        outcome, status, grpc_status = found[0]["outcome"], found[0].get("status"), found[0].get("grpc_status")
         counts[f"{request_id.split('-')[1]}: {seen} / {outcome}"] += 1
         if seen.startswith("answered"):
             good = str(status) == seen.split()[1] and (status >= 400 or outcome == "answered")
+        elif seen.startswith("grpc "):
+            good = over_h2.agree(seen.split()[1], outcome, grpc_status)
         elif seen == "closed 1008":
             good = outcome == "revoked"
         elif seen == "done" or seen.startswith("closed"):
             good = outcome in ("tunnel_closed", "client_closed", "answered", "backend_closed", "revoked", "shutdown")
-        elif "-upload-" in request_id and status >= 400:
+        elif "upload-" in request_id and status >= 400:
             good = True  # refused before its content had ended, and the client did not stop sending
         else:
             good = outcome in ("backend_closed", "revoked", "shutdown", "bad_answer", "tunnel_closed")
         if not good:
-            wrong.append(f"{request_id}: {seen}, but the log says {outcome} {status}")
+            wrong.append(f"{request_id}: {seen}, but the log says {outcome} {status} after {found[0]['duration_ms']} ms")
     wrong += [f"{request_id}: in the log, but never sent" for request_id in lines]
     return wrong, counts
 
@@ -368,7 +388,7 @@ def draw(results, samples):
         subprocess.run(["gnuplot"], input=script, text=True, check=False)
 
 
-async def play(soak, samples, backend, minutes):
+async def play(soak, samples, backends, minutes):
     """All of it at once, for this many seconds."""
     end = time.monotonic() + minutes * 60
 
@@ -383,8 +403,9 @@ async def play(soak, samples, backend, minutes):
         *(soak.uploads(index % 2 == 1) for index in range(4)),
         *(soak.streams(index % 2 == 1) for index in range(6)),
         *(soak.websockets(index % 2 == 1) for index in range(16)),
+        *over_h2.clients(soak),
         soak.renewals(), soak.signals(signal.SIGHUP, 7 * minute), soak.signals(signal.SIGUSR2, 11.5 * minute),
-        soak.restarts(backend, 2 * minute), samples.run(soak, progress),
+        *(soak.restarts(backend, (2 + 0.3 * index) * minute) for index, backend in enumerate(backends.values())), samples.run(soak, progress),
     ]
     tasks = [asyncio.ensure_future(item) for item in work]
     await asyncio.sleep(minutes * 60)
@@ -427,20 +448,22 @@ def main():
         folder = pathlib.Path(folder)
         for name in ("redis", "gateway", "backend", "pki"):
             (folder / name).mkdir()
-        store, backend = RedisServer(folder / "redis").start(), Backend(folder / "backend")
+        store, backends = RedisServer(folder / "redis").start(), make_backends(folder / "backend")
         authority = Authority(folder / "pki", "authority")
-        context = authority.context()
+        context, h2_context = authority.context(), authority.context()
+        h2_context.set_alpn_protocols(["h2"])
         gateway = Gateway(folder / "gateway", Quiet, store.url, {
-            "workers": 2, "log": {"level": "info"},
+            "workers": 2, "log": {"level": "info"}, "http2": {"clients": True},
             "backends": {"trusted_proxies": ["127.0.0.0/8"], "circuit_failures": None}})
         gateway.secure(context, [authority.issue("gateway", "serverAuth", [f"DNS:*.{DOMAIN}"])])
         try:
             gateway.start()
             records = Records(store.client)
-            job = records.job(backend.server.url, {"model": "base"})
-            soak = Soak(gateway, records, context, job, [records.token(selector="model=base") for _ in range(40)])
+            jobs = {scheme: records.job(f"{scheme}://127.0.0.1:{backend.port}", {"model": "base"}) for scheme, backend in backends.items()}
+            soak = Soak(gateway, records, context, jobs, [records.token(selector="model=base") for _ in range(40)])
+            soak.h2_context = h2_context
             samples = Samples(gateway)
-            asyncio.run(play(soak, samples, backend, options.minutes))
+            asyncio.run(play(soak, samples, backends, options.minutes))
             status = gateway.stop(patience=PATIENCE)
             wrong, counts = balance(soak, gateway.access_entries())
             if status != 0:
@@ -453,7 +476,8 @@ def main():
             report(options.results, options.minutes, counts, wrong, samples)
         finally:
             gateway.stop()
-            backend.server.stop()
+            for backend in backends.values():
+                backend.server.stop()
             store.stop()
     return 1 if wrong else 0
 
