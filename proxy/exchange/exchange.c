@@ -188,9 +188,10 @@ exchange_start_deadline(struct exchange *exchange, uint64_t ms)
 	if (ends_ms != 0 && ends_ms < now_ms + ms) {
 		/*
 		 * The timer already runs until `ends_ms`. A restart whenever something moves would
-		 * delay the end by a tick each time.
+		 * delay the end by a tick each time. (A timer that is due, but not for this end, is
+		 * of the state before, and would end the exchange too early.)
 		 */
-		if (due_ms == ends_ms || (due_ms > 0 && due_ms <= now_ms))
+		if (due_ms == ends_ms || (due_ms > 0 && due_ms <= now_ms && ends_ms <= now_ms))
 			return;
 		ms = ends_ms > now_ms ? ends_ms - now_ms : 0;
 	}

@@ -253,14 +253,8 @@ a_deadline_that_passes_while_a_connection_is_made(void **state)
 	pass(600);
 	ASSERT_TRAILERS_ONLY("grpc-status: 4\n");
 	assert_int_equal(upstream()->begun, 0);
-}
-
-/* A connection may take longer than timeouts.connect: others may have tried before. */
-static void
-a_deadline_behind_that_of_the_connection(void **state)
-{
-	(void)state;
-	fake_pool.to_make[0] = true;
+	/* A connection may take longer than timeouts.connect: others may have tried before. */
+	fake_pool = (struct fake_pool){.to_make[0] = true};
 	call_with("POST", true, TYPE "grpc-timeout: 4000m\n");
 	pass(CONNECT_MS + 100);
 	assert_int_equal(world.client.ends, 0);
@@ -269,18 +263,33 @@ a_deadline_behind_that_of_the_connection(void **state)
 	assert_int_equal(upstream()->begun, 0);
 }
 
-/* The worker was stopped: the connection is up before the timer has run. */
+/* The connection is up when a timer is due that has not run yet. */
+static void
+call_and_connect_after(uint64_t ms, const char *more)
+{
+	fake_pool.to_make[0] = true;
+	call_with("POST", true, more);
+	ahead_ms += ms;
+	jg_directory_good(world.store.directory, world_now(&world) + ms);
+	TELL(connected, &upstream()->upstream);
+}
+
 static void
 nothing_is_sent_behind_its_deadline(void **state)
 {
 	(void)state;
-	fake_pool.to_make[0] = true;
-	call_with("POST", true, TYPE "grpc-timeout: 500m\n");
-	ahead_ms += 600;
-	jg_directory_good(world.store.directory, world_now(&world) + 600);
-	TELL(connected, &upstream()->upstream);
+	call_and_connect_after(600, TYPE "grpc-timeout: 500m\n");
 	ASSERT_TRAILERS_ONLY("grpc-status: 4\n");
 	assert_int_equal(upstream()->begun, 0);
+}
+
+static void
+the_time_of_the_connection_does_not_end_the_call(void **state)
+{
+	(void)state;
+	call_and_connect_after(CONNECT_MS + 1, TYPE "grpc-timeout: 15S\n");
+	pass(500);
+	assert_int_equal(world.client.ends, 0);
 }
 
 static void
@@ -467,8 +476,8 @@ main(void)
 	    TEST(a_service_that_is_taken_for_http1),
 	    TEST(a_deadline_that_passes_before_the_answer),
 	    TEST(a_deadline_that_passes_while_a_connection_is_made),
-	    TEST(a_deadline_behind_that_of_the_connection),
 	    TEST(nothing_is_sent_behind_its_deadline),
+	    TEST(the_time_of_the_connection_does_not_end_the_call),
 	    TEST(a_deadline_that_passes_while_the_store_is_asked),
 	    TEST(a_deadline_that_passes_in_a_stream),
 	    TEST(a_deadline_within_a_message_cuts_it),
