@@ -39,9 +39,10 @@ exchange_send_reply(struct exchange *exchange, struct local_reply *reply, enum o
 		local_reply_add(reply, SLICE("Vary"), SLICE("Cookie"));
 	if (exchange->control) /* as each answer of the control process has it */
 		local_reply_add(reply, SLICE("X-Request-Id"), exchange_id(exchange));
+	exchange->status =
+	    reply->response.status; /* of a call, too: readers of the log look for it */
 	if (is_grpc_call(&exchange->grpc))
 		answer_call(exchange, reply, outcome);
-	exchange->status = reply->response.status;
 	exchange->answer_begun = true;
 	ops->answer(exchange->client, &reply->response);
 	if (reply->content.len > 0)
@@ -156,6 +157,7 @@ void
 exchange_refuse(struct exchange *exchange, enum verdict verdict)
 {
 	struct exchange_context *context = exchange->context;
+	bool was_allowed = exchange_is_allowed(exchange);
 	struct local_reply reply;
 	unsigned wait_s;
 
@@ -169,7 +171,8 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 						   : SLICE("access has been revoked")});
 		return;
 	}
-	wait_s = exchange_failed_auth(exchange, verdict);
+	/* A token that was valid is not guessed: its client is told that it no longer is. */
+	wait_s = was_allowed ? 0 : exchange_failed_auth(exchange, verdict);
 	if (wait_s > 0) {
 		exchange_fail_retry_later(exchange, OUTCOME_RATE_LIMITED, 429,
 		    SLICE("Too many requests"),

@@ -250,7 +250,7 @@ def test_log_and_metrics(scene, gateway, channel_to, client):
     assert client.answer(cut).reset is not None
     assert gateway.access_entry(job=scene.job, path=METHOD, outcome="answered", status=200)["grpc_status"] == 0
     entry = gateway.access_entry(job=scene.job, path="/tests.Service/Refused", outcome="refused", verdict="invalid_token")
-    assert (entry["status"], entry["grpc_status"]) == (200, 16)
+    assert (entry["status"], entry["grpc_status"]) == (401, 16)
     assert "grpc_status" not in gateway.access_entry(job=scene.job, path="/tests.Service/Cut", outcome="backend_closed")
     name = 'jobgate_grpc_calls_total{grpc_status="%s"}'
     grown = {status: gateway.metrics()[name % status] - before[name % status] for status in [*range(17), "none"]}

@@ -17,8 +17,10 @@ access_revoked_before_the_answer_is_refused(void **state)
 {
 	(void)state;
 	send_get();
+	world.client.limited = 5; /* the token was valid: its address has guessed nothing */
 	delete_token();
 	ASSERT_ENDED(END_COMPLETE, 401, cancelled);
+	assert_int_equal(world.client.failures, 0);
 }
 
 /* Between the verdict and the end of the turn, when the request sets out. */
