@@ -38,7 +38,8 @@ fi
 
 # The model of Redis beside a real one and its replica, with the same random commands.
 start_redis() { # DIRECTORY PORT OPTION...
-	mkdir "$1" && redis-server --port "$2" --bind 127.0.0.1 --unixsocket "$1/redis.sock" --save "" --dir "$1" "${@:3}" \
+	mkdir "$1" || return
+	redis-server --port "$2" --bind 127.0.0.1 --unixsocket "$1/redis.sock" --save "" --dir "$1" "${@:3}" \
 		>"$1/log" 2>&1 </dev/null &
 	for _ in $(seq 100); do
 		[ -S "$1/redis.sock" ] && return
