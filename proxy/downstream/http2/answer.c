@@ -11,17 +11,13 @@ send_block(struct http2_stream *stream, struct slice block, unsigned flags)
 {
 	struct http2_session *session = stream->session;
 	uint32_t size = session->settings.max_frame_size;
-	uint64_t at = http2_out_at(session);
-	struct writer writer;
+	uint64_t at;
 
-	if (!http2_write(session, block.len + H2_FRAME_HEAD_LEN * (block.len / size + 1), &writer))
+	http2_wake(session);
+	if (!h2_output_block(&session->output, stream->id, flags, block, size, &at))
 		return;
-	h2_write_block(&writer, stream->id, flags, block, size);
-	http2_written(session, &writer, false);
 	overhead_payload(&session->overhead, block.len);
 	stream->last_frame_at = at;
-	if (session->first_block_at > at)
-		session->first_block_at = at;
 }
 
 /* Begin a block in the worker's scratch. */
@@ -32,8 +28,8 @@ begin_block(struct http2_stream *stream)
 	struct writer writer = writer_of(scratch->wire, sizeof(scratch->wire));
 
 	/* Until the first block has begun to leave, each block may become the first: see
-	 * http2_take_out. */
-	if (stream->session->sent <= stream->session->first_block_at)
+	 * h2_output_take_out. */
+	if (h2_output_is_first_block(&stream->session->output))
 		hpack_write_start(&writer);
 	return writer;
 }
@@ -71,7 +67,7 @@ client_interim(struct exchange_client *client, const struct response *response)
 		stream->due_ms = session_now_ms(session) + session_options(session)->timeouts.body;
 	}
 	/* As in HTTP/1, those that the client does not read in time are dropped. */
-	if (!awaited && buffer_len(session->out) > BUFFER_MEDIUM)
+	if (!awaited && buffer_len(session->output.out) > BUFFER_MEDIUM)
 		return;
 	writer = begin_block(stream);
 	h2_encode_response(&writer, response, NULL);
@@ -89,7 +85,7 @@ client_answer(struct exchange_client *client, const struct response *response)
 	struct fields first = {&hsts, 0};
 
 	CHECK(stream->state == HTTP2_STREAM_RUNNING, http2_stream_dump, stream);
-	stream->answer_at = http2_out_at(stream->session);
+	stream->answer_at = h2_output_at(&stream->session->output);
 	stream->tunnel = response->tunnel;
 	if (response->tunnel) {
 		stream->session->tunnels++;
@@ -113,15 +109,15 @@ static size_t
 room_for(const struct http2_stream *stream)
 {
 	const struct http2_session *session = stream->session;
-	size_t waiting = buffer_len(session->out), room = stream->quota;
+	size_t waiting = buffer_len(session->output.out), room = stream->quota;
 
-	if (stream->send_window <= 0 || session->send_window <= 0 || waiting >= OUT_MAX)
+	if (stream->send_window <= 0 || session->output.window <= 0 || waiting >= OUT_MAX)
 		return 0;
 	if (room > OUT_MAX - waiting)
 		room = OUT_MAX - waiting;
 	if (room > (size_t)stream->send_window)
 		room = (size_t)stream->send_window;
-	return room < (size_t)session->send_window ? room : (size_t)session->send_window;
+	return room < (size_t)session->output.window ? room : (size_t)session->output.window;
 }
 
 /* One DATA frame. False: memory is short. */
@@ -129,18 +125,14 @@ static bool
 write_data(struct http2_stream *stream, struct slice data)
 {
 	struct http2_session *session = stream->session;
-	uint64_t at = http2_out_at(session);
-	struct writer writer;
+	uint64_t at;
 
-	if (!http2_write(session, H2_FRAME_HEAD_LEN + data.len, &writer))
+	http2_wake(session);
+	if (!h2_output_data(&session->output, stream->id, 0, data, &at))
 		return false;
-	h2_write_frame_head(&writer, H2_DATA, 0, stream->id, (uint32_t)data.len);
-	write_slice(&writer, data);
-	http2_written(session, &writer, false);
 	overhead_payload(&session->overhead, data.len);
 	stream->last_frame_at = at;
 	stream->send_window -= (int32_t)data.len;
-	session->send_window -= (int32_t)data.len;
 	return true;
 }
 
@@ -194,7 +186,7 @@ client_content(struct exchange_client *client, struct slice data)
 	bool in_turn = stream->quota > 0;
 	size_t taken;
 
-	if (session->failed || session->state >= HTTP2_CLOSING)
+	if (session->output.failed || session->state >= HTTP2_CLOSING)
 		return data.len; /* the client does not get it any more */
 	/* When others wait for their turn, this stream has to wait, too. */
 	if (!in_turn && TAILQ_EMPTY(&session->turns))
@@ -203,7 +195,7 @@ client_content(struct exchange_client *client, struct slice data)
 	if (!in_turn)
 		stream->quota = 0;
 	stream->blocked = false;
-	if (taken < data.len && !session->failed)
+	if (taken < data.len && !session->output.failed)
 		block(stream);
 	return taken;
 }
@@ -213,15 +205,13 @@ static void
 write_end(struct http2_stream *stream)
 {
 	struct http2_session *session = stream->session;
-	struct writer writer;
+	uint64_t at;
 
 	stream->end_written = true;
-	if (http2_mark_end(stream))
+	if (h2_output_mark_end(&session->output, stream->last_frame_at))
 		return;
-	if (!http2_write(session, H2_FRAME_HEAD_LEN, &writer))
-		return;
-	h2_write_frame_head(&writer, H2_DATA, H2_END_STREAM, stream->id, 0);
-	http2_written(session, &writer, false);
+	h2_output_data(&session->output, stream->id, H2_END_STREAM, (struct slice){0}, &at);
+	http2_wake(session);
 }
 
 /* Both the exchange and its answer are over. */
@@ -336,7 +326,8 @@ http2_take_turns(struct http2_session *session)
 {
 	struct http2_stream *stream;
 
-	while (!session->failed && session->send_window > 0 && buffer_len(session->out) < OUT_MAX) {
+	while (!session->output.failed && session->output.window > 0 &&
+	       buffer_len(session->output.out) < OUT_MAX) {
 		stream = TAILQ_FIRST(&session->turns);
 		if (stream == NULL)
 			break;
@@ -377,10 +368,10 @@ client_take_back(struct exchange_client *client)
 {
 	struct http2_stream *stream = stream_of(client);
 
-	if (stream->session->failed || stream->session->whole_at > stream->answer_at)
+	if (stream->session->output.failed || stream->session->output.whole_at > stream->answer_at)
 		return false;
 	http2_take_out(stream, stream->answer_at);
-	stream->answer_at = NOWHERE;
+	stream->answer_at = H2_NOWHERE;
 	return true;
 }
 

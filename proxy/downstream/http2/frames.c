@@ -122,7 +122,7 @@ on_rst_stream(struct http2_session *session, const struct h2_frame *frame)
 	if (stream == NULL)
 		return;
 	/* Only a reset before the answer begins takes from the client's budget. */
-	if (stream->answer_at == NOWHERE && !session->connection->peer.trusted &&
+	if (stream->answer_at == H2_NOWHERE && !session->connection->peer.trusted &&
 	    !resets_spend(&session->resets)) {
 		http2_fail(session, H2_ENHANCE_YOUR_CALM, SLICE("too many streams were reset"));
 		return;
@@ -199,7 +199,7 @@ on_window_update(struct http2_session *session, const struct h2_frame *frame, co
 	if (!passes(session, h2_window_update_read(frame, payload, &increment), frame->stream))
 		return;
 	if (frame->stream == 0) {
-		if (!h2_window_add(&session->send_window, increment))
+		if (!h2_window_add(&session->output.window, increment))
 			http2_fail(session, H2_FLOW_CONTROL_ERROR, SLICE("window too large"));
 		return;
 	}

@@ -35,7 +35,8 @@ count_undecided(const struct http2_session *session)
 bool
 http2_may_read(const struct http2_session *session)
 {
-	if (session->control_out >= CONTROL_OUT_MAX || buffer_len(session->out) >= OUT_FULL)
+	if (session->output.control_out >= CONTROL_OUT_MAX ||
+	    buffer_len(session->output.out) >= OUT_FULL)
 		return false;
 	return session->connection->authenticated || session->stream_count < UNKNOWN_STREAMS ||
 	       count_undecided(session) < UNKNOWN_STREAMS;
@@ -108,7 +109,7 @@ read_frames(struct http2_session *session)
 
 	if (session->half_closed)
 		return !conn_failed(&session->connection->conn);
-	while (session->state < HTTP2_CLOSING && !session->failed) {
+	while (session->state < HTTP2_CLOSING && !session->output.failed) {
 		if (!http2_may_read(session))
 			return true;
 		if (http2_read_frames(session, &frames, &requests) || budget == 0) {
@@ -155,17 +156,17 @@ flush_exchanges(struct http2_session *session)
 static void
 send_all(struct http2_session *session)
 {
-	uint64_t until = session->sent + TURN_BYTES, before;
+	uint64_t until = session->output.sent + TURN_BYTES, before;
 
 	for (;;) {
 		http2_take_turns(session);
-		before = session->sent;
-		if (http2_send(session) != IO_OK)
+		before = session->output.sent;
+		if (h2_output_send(&session->output) != IO_OK)
 			return;
-		if (TAILQ_EMPTY(&session->turns) || session->send_window <= 0 ||
-		    session->sent == before)
+		if (TAILQ_EMPTY(&session->turns) || session->output.window <= 0 ||
+		    session->output.sent == before)
 			return;
-		if (session->sent >= until) {
+		if (session->output.sent >= until) {
 			connection_defer(session->connection);
 			return;
 		}
@@ -180,7 +181,7 @@ settle(struct http2_session *session)
 
 	session->in = buffer_fit(buffers, session->in);
 	session->block.bytes = buffer_fit(buffers, session->block.bytes);
-	session->out = buffer_fit(buffers, session->out);
+	session->output.out = buffer_fit(buffers, session->output.out);
 	http2_set_timer(session);
 }
 
@@ -208,10 +209,10 @@ http2_work(struct http2_session *session)
 	if (session->state == HTTP2_LEAVING && session->last_goaway && session->stream_count == 0)
 		http2_begin_closing(session);
 	session->working = false;
-	if (session->failed)
+	if (session->output.failed)
 		connection_lost(connection);
-	else if (session->state == HTTP2_CLOSING && http2_out_at(session) == session->sent &&
-		 !connection->conn.unsent)
+	else if (session->state == HTTP2_CLOSING &&
+		 h2_output_at(&session->output) == session->output.sent && !connection->conn.unsent)
 		http2_linger(session);
 	else
 		settle(session);
@@ -280,7 +281,6 @@ http2_opened(struct connection *connection, struct buffer *received)
 	TAILQ_INIT(&session->streams);
 	TAILQ_INIT(&session->turns);
 	resets_init(&session->resets);
-	session->send_window = H2_WINDOW_DEFAULT;
 	session->window = HTTP2_CONNECTION_WINDOW;
 	/* A trusted proxy has many users on a connection: none may have to wait for others. */
 	if (connection->peer.trusted &&
@@ -288,7 +288,8 @@ http2_opened(struct connection *connection, struct buffer *received)
 		session->window =
 		    (uint32_t)connection->downstream->options.http2.streams * HTTP2_WINDOW_ALLOWED;
 	session->receive_window = (int32_t)session->window;
-	session->first_block_at = NOWHERE;
+	h2_output_init(
+	    &session->output, &connection->conn, connection->downstream->buffers, http2_moved);
 	session->idle_since_ms = session->overhead.began_ms = session_now_ms(session);
 	session->ack_due_ms = session->idle_since_ms + ACK_MS;
 	write_preface(session);
@@ -329,7 +330,7 @@ http2_shutdown(struct connection *connection)
 			exchange_shutdown(stream->exchange);
 	}
 	http2_fail(session, H2_NO_ERROR, (struct slice){0});
-	http2_send(session);
+	h2_output_send(&session->output);
 	session->working = false;
 }
 
@@ -338,7 +339,7 @@ http2_lost(struct connection *connection)
 {
 	struct http2_session *session = session_of(connection);
 
-	session->failed = true;
+	session->output.failed = true;
 	http2_end_streams(session);
 }
 
@@ -356,8 +357,8 @@ http2_closed(struct connection *connection)
 	http2_session_set_state(session, HTTP2_CLOSED);
 	buffer_give(buffers, session->in);
 	buffer_give(buffers, session->block.bytes);
-	buffer_give(buffers, session->out);
-	session->in = session->block.bytes = session->out = NULL;
+	session->in = session->block.bytes = NULL;
+	h2_output_clear(&session->output);
 	/* Behind the tasks that free its streams. */
 	loop_defer(session->downstream->loop, &session->free_task);
 }
@@ -366,8 +367,9 @@ static struct connection_load
 http2_load(const struct connection *connection)
 {
 	const struct http2_session *session = session_of(connection);
-	struct connection_load load = {
-	    .unread = buffer_len(session->out) > 0, .awaits_content = true, .age_ms = UINT64_MAX};
+	struct connection_load load = {.unread = buffer_len(session->output.out) > 0,
+	    .awaits_content = true,
+	    .age_ms = UINT64_MAX};
 	const struct http2_stream *stream;
 
 	TAILQ_FOREACH(stream, &session->streams, link)

@@ -76,14 +76,14 @@ http2_session_dump(const struct http2_session *session, struct dump *dump)
 	jg_dump_number(dump, "streams", session->stream_count);
 	jg_dump_number(dump, "last_id", session->last_id);
 	jg_dump_number(dump, "in", buffer_len(session->in));
-	jg_dump_number(dump, "out", buffer_len(session->out));
-	jg_dump_number(dump, "sent", session->sent);
+	jg_dump_number(dump, "out", buffer_len(session->output.out));
+	jg_dump_number(dump, "sent", session->output.sent);
 	jg_dump_number(dump, "resets_left", session->resets.left);
 	jg_dump_number(dump, "receive_window", (uint64_t)session->receive_window);
-	if (session->send_window > 0)
-		jg_dump_number(dump, "send_window", (uint64_t)session->send_window);
+	if (session->output.window > 0)
+		jg_dump_number(dump, "send_window", (uint64_t)session->output.window);
 	jg_dump_flag(dump, "working", session->working);
-	jg_dump_flag(dump, "failed", session->failed);
+	jg_dump_flag(dump, "failed", session->output.failed);
 	jg_dump_flag(dump, "block", session->block.stream != 0);
 	jg_dump_flag(dump, "last_goaway", session->last_goaway);
 	jg_dump_flag(dump, "half_closed", session->half_closed);

@@ -8,6 +8,8 @@
 #include "exchange/context.h"
 #include "http/h2_fields.h"
 #include "http/h2_frame.h"
+#include "http2/output.h"
+#include "http2/overhead.h"
 #include "http2/table_memory.h"
 #include "jobgate/container_of.h"
 
@@ -23,7 +25,7 @@
  * content.c       content of requests, on its way to exchanges
  * flow.c          the windows in which it may come
  * answer.c        sends what exchanges have for the client; the windows in which it may go
- * output.c        what waits to be sent, and sending it
+ * output.c        what the session adds to http2/output.h, which holds what waits to be sent
  */
 
 enum http2_session_state {
@@ -64,9 +66,6 @@ enum http2_stream_state {
  * frames: heads of answers have no window. */
 #define CONTROL_OUT_MAX (16 * 1024)
 #define OUT_FULL (2 * OUT_MAX)
-
-/* No place in what is sent. */
-#define NOWHERE UINT64_MAX
 
 struct http2_session;
 
@@ -115,7 +114,7 @@ struct http2_stream {
 	int32_t send_window;
 	uint32_t quota;		/* content that it may write before the next stream's turn */
 	struct buffer *own;	/* content of an answer of the gateway's own; NULL: none */
-	uint64_t answer_at;	/* where its head begins, counted as session->sent */
+	uint64_t answer_at;	/* where its head begins: a place of session->output */
 	uint64_t last_frame_at; /* where its last HEADERS or DATA begins, likewise */
 	uint64_t widened;	/* bytes by which the client has widened the window */
 };
@@ -128,7 +127,6 @@ struct http2_session {
 	struct downstream *downstream;
 	enum http2_session_state state : 8;
 	bool working : 1;	   /* http2_work runs further up the stack, and sends at its end */
-	bool failed : 1;	   /* the connection took an error: everything is swallowed */
 	bool last_goaway : 1;	   /* LEAVING: the GOAWAY with the last stream was written */
 	bool finished_sending : 1; /* CLOSING: our side of the connection has been ended */
 	bool half_closed : 1;	   /* the client has ended its side */
@@ -167,19 +165,11 @@ struct http2_session {
 				  * 0: no need */
 
 	/* What goes. */
-	struct buffer *out;	  /* to be sent; NULL: nothing */
-	uint64_t sent;		  /* bytes that the kernel took */
-	uint64_t acknowledged;	  /* of these, by the client's TCP, */
+	struct h2_output output;  /* `failed`: everything is swallowed */
+	uint64_t acknowledged;	  /* bytes sent that the client's TCP has acknowledged, */
 	uint64_t acknowledged_ms; /* at this time */
-	uint64_t whole_at;	  /* where the first frame begins that has not been sent at all,
-				   * likewise */
-	uint64_t cut_at;	  /* where the content of the partly sent frame begins */
-	uint32_t cut_stream;	  /* whose it is; 0: no DATA was sent in part */
-	uint64_t first_block_at;  /* where our first field block begins; NOWHERE: none yet */
-	size_t control_out;	  /* bytes of small frames that wait to be sent */
-	int32_t send_window;
-	uint64_t leave_at_ms; /* LEAVING: when the last GOAWAY is due */
-	size_t skipped;	      /* CLOSING: bytes read and dropped */
+	uint64_t leave_at_ms;	  /* LEAVING: when the last GOAWAY is due */
+	size_t skipped;		  /* CLOSING: bytes read and dropped */
 	struct task free_task;
 };
 
@@ -382,24 +372,16 @@ void http2_take_turns(struct http2_session *session);
 
 /* ---- output.c ---- */
 
+/* h2_output.moved of a session: tell the stream. */
+void http2_moved(struct h2_output *output, uint32_t id, uint64_t at, uint64_t to);
+
 /*
- * Begin to write frames of at most `size` bytes after what waits; http2_written ends it. False:
- * memory is short, and the session fails: nothing is to be written.
+ * As h2_output_write and h2_output_written: then the session is woken. False: memory is short, and
+ * the session fails: nothing is to be written.
  */
 bool http2_write(struct http2_session *session, size_t size, struct writer *writer);
 
-/* control: they are small frames that answer the client's own, see CONTROL_OUT_MAX. */
 void http2_written(struct http2_session *session, const struct writer *writer, bool control);
-
-/* Where the next byte written will stand, counted as session->sent. */
-static inline uint64_t
-http2_out_at(const struct http2_session *session)
-{
-	return session->sent + buffer_len(session->out);
-}
-
-/* Send what the socket takes. IO_OK: all is gone. */
-enum io http2_send(struct http2_session *session);
 
 /*
  * Bytes that the client's TCP has acknowledged: see http1_acknowledged. The kernel is asked once a
@@ -407,13 +389,7 @@ enum io http2_send(struct http2_session *session);
  */
 uint64_t http2_acknowledged(struct http2_session *session);
 
-/* Let the last frame of a stream end it. False: it has left, or there is none. */
-bool http2_mark_end(struct http2_stream *stream);
-
-/*
- * Take back what a stream has written from this place on, as far as it has not left. Content of a
- * frame that has left in part becomes zeros.
- */
+/* h2_output_take_out of a stream's frames. */
 void http2_take_out(struct http2_stream *stream, uint64_t from);
 
 #endif

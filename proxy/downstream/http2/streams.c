@@ -76,7 +76,7 @@ http2_stream_new(struct http2_session *session, uint32_t id)
 	stream->id = id;
 	http2_take_window(stream);
 	stream->send_window = (int32_t)session->settings.initial_window_size;
-	stream->answer_at = stream->last_frame_at = NOWHERE;
+	stream->answer_at = stream->last_frame_at = H2_NOWHERE;
 	LIST_INSERT_HEAD(&session->buckets[bucket_of(id)], stream, bucket);
 	TAILQ_INSERT_TAIL(&session->streams, stream, link);
 	session->stream_count++;

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "http2/overhead.h"
+
 static void
 resets_are_paid_by_streams_that_end_well(void **state)
 {

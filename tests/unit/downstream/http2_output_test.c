@@ -43,8 +43,8 @@ setup(void **state)
 	for (uint32_t i = 0; i < STREAMS; i++)
 		streams[i] = http2_stream_new(session, 2 * i + 1);
 	/* The places in the model begin here. */
-	session->sent = session->whole_at = 0;
-	session->first_block_at = NOWHERE;
+	session->output.sent = session->output.whole_at = 0;
+	session->output.first_block_at = H2_NOWHERE;
 	return 0;
 }
 
@@ -77,7 +77,7 @@ write_one(unsigned type, unsigned flags, uint32_t stream, size_t len)
 	write_slice(&writer, (struct slice){bytes + bytes_len, whole});
 	http2_written(session, &writer, type == H2_PING);
 	if (type == H2_DATA)
-		session->send_window -= (int32_t)len;
+		session->output.window -= (int32_t)len;
 	bytes_len += whole;
 }
 
@@ -110,7 +110,7 @@ write_some(struct http2_stream *stream)
 static bool
 stays(size_t i, uint32_t stream, uint64_t from, bool *block_left)
 {
-	bool left = frames[i].at < session->sent;
+	bool left = frames[i].at < session->output.sent;
 
 	if (frames[i].type == H2_HEADERS)
 		*block_left = left;
@@ -129,14 +129,14 @@ model_take_out(uint32_t stream, uint64_t from)
 	for (size_t i = 0; i < frame_count; i++) {
 		if (!stays(i, stream, from, &block_left)) {
 			if (frames[i].type == H2_DATA)
-				session->send_window -=
+				session->output.window -=
 				    (int32_t)(frames[i].len - H2_FRAME_HEAD_LEN);
 			continue;
 		}
 		start = frames[i].at + H2_FRAME_HEAD_LEN;
-		start = start < session->sent ? session->sent : start;
+		start = start < session->output.sent ? session->output.sent : start;
 		if (frames[i].type == H2_DATA && frames[i].stream == stream &&
-		    frames[i].at >= from && frames[i].at < session->sent &&
+		    frames[i].at >= from && frames[i].at < session->output.sent &&
 		    start < frames[i].at + frames[i].len)
 			memset(bytes + start, 0, frames[i].at + frames[i].len - start);
 		memmove(bytes + to, bytes + frames[i].at, frames[i].len);
@@ -152,29 +152,30 @@ static void
 take_out(struct http2_stream *stream)
 {
 	uint64_t from = 0;
-	int32_t window = session->send_window;
+	int32_t window = session->output.window;
 
 	/* As client_take_back does: only a whole answer that has not begun to leave. */
-	if (stream->answer_at != NOWHERE && pick(2) == 0 && session->whole_at <= stream->answer_at)
+	if (stream->answer_at != H2_NOWHERE && pick(2) == 0 &&
+	    session->output.whole_at <= stream->answer_at)
 		from = stream->answer_at;
 	http2_take_out(stream, from);
 	model_take_out(stream->id, from); /* takes the window back that it gives */
-	assert_int_equal(session->send_window, window);
-	session->send_window = H2_WINDOW_DEFAULT;
-	stream->answer_at = NOWHERE;
+	assert_int_equal(session->output.window, window);
+	session->output.window = H2_WINDOW_DEFAULT;
+	stream->answer_at = H2_NOWHERE;
 }
 
 static void
 mark_end(struct http2_stream *stream)
 {
 	size_t i = frame_count;
-	bool marked = http2_mark_end(stream);
+	bool marked = h2_output_mark_end(&session->output, stream->last_frame_at);
 
 	while (
 	    i > 0 && (frames[i - 1].stream != stream->id || frames[i - 1].type == H2_CONTINUATION))
 		i--;
 	if (marked) {
-		assert_true(i > 0 && frames[i - 1].at >= session->sent);
+		assert_true(i > 0 && frames[i - 1].at >= session->output.sent);
 		bytes[frames[i - 1].at + 4] |= H2_END_STREAM;
 	}
 }
@@ -198,12 +199,12 @@ check(void)
 {
 	size_t control = 0;
 
-	assert_int_equal(http2_out_at(session), bytes_len);
-	assert_true(session->whole_at >= session->sent);
+	assert_int_equal(h2_output_at(&session->output), bytes_len);
+	assert_true(session->output.whole_at >= session->output.sent);
 	for (size_t i = 0; i < frame_count; i++)
-		if (frames[i].type == H2_PING && frames[i].at >= session->sent)
+		if (frames[i].type == H2_PING && frames[i].at >= session->output.sent)
 			control += frames[i].len;
-	assert_int_equal(session->control_out, control);
+	assert_int_equal(session->output.control_out, control);
 }
 
 static void
@@ -221,14 +222,14 @@ walk(size_t steps)
 			break;
 		case 2:
 		case 3:
-			http2_send(session);
+			h2_output_send(&session->output);
 			break;
 		case 4:
 			read_some(1 + pick(6000));
 			session->connection->conn.writable = true;
 			break;
 		default:
-			if (bytes_len - session->sent < 60000)
+			if (bytes_len - session->output.sent < 60000)
 				write_some(stream);
 		}
 		check();
@@ -246,10 +247,10 @@ it_agrees_with_a_simple_model(void **state)
 	walk(15000);
 	while (got < bytes_len) {
 		session->connection->conn.writable = true;
-		http2_send(session);
+		h2_output_send(&session->output);
 		read_some(SIZE_MAX);
 	}
-	assert_null(session->out);
+	assert_null(session->output.out);
 	assert_true(got > 500000);
 }
 
@@ -261,10 +262,10 @@ many_small_frames_are_taken_out_at_once(void **state)
 	for (size_t i = 0; i < 8000; i++)
 		write_one(H2_DATA, 0, i % 2 == 0 ? 1 : 3, 1);
 	http2_take_out(streams[0], 0);
-	assert_int_equal(buffer_len(session->out), 4000 * (H2_FRAME_HEAD_LEN + 1));
+	assert_int_equal(buffer_len(session->output.out), 4000 * (H2_FRAME_HEAD_LEN + 1));
 	http2_take_out(streams[1], 0);
-	assert_int_equal(buffer_len(session->out), 0);
-	assert_int_equal(session->send_window, H2_WINDOW_DEFAULT);
+	assert_int_equal(buffer_len(session->output.out), 0);
+	assert_int_equal(session->output.window, H2_WINDOW_DEFAULT);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -93,7 +93,7 @@ a_window_that_was_given_back_twice_does_not_overflow(void **state)
 	world_turn(&world);
 	send_update(0, (uint32_t)exchanges[0].pushed); /* of which it has not read a byte */
 	send_frame(H2_RST_STREAM, 0, 1, "\0\0\0\10", 4);
-	assert_true(session_now()->send_window > 0);
+	assert_true(session_now()->output.window > 0);
 }
 
 static void
@@ -111,7 +111,7 @@ the_rest_of_a_block_that_has_begun_to_leave_follows(void **state)
 	exchanges[0].client->ops->answer(exchanges[0].client, &response);
 	world_turn(&world);
 	world_turn(&world);
-	assert_true(session_now()->sent > 0 && buffer_len(session_now()->out) > 0);
+	assert_true(session_now()->output.sent > 0 && buffer_len(session_now()->output.out) > 0);
 	end(&exchanges[0], END_REVOKED);
 	assert_true(find_frame(H2_HEADERS));
 	assert_false(h2_frame_has(&frame, H2_END_HEADERS));
@@ -146,7 +146,7 @@ small_frames_beyond_what_may_wait_are_answered_later(void **state)
 	}
 	assert_false(session->connection->conn.writable);
 	assert_in_range(
-	    session->control_out, CONTROL_OUT_MAX, CONTROL_OUT_MAX + H2_FRAME_HEAD_LEN + 8);
+	    session->output.control_out, CONTROL_OUT_MAX, CONTROL_OUT_MAX + H2_FRAME_HEAD_LEN + 8);
 	session->connection->conn.writable = true; /* for all of it */
 	http2_work(session);
 	for (size_t i = 0; i < 20; i++)
@@ -156,7 +156,7 @@ small_frames_beyond_what_may_wait_are_answered_later(void **state)
 	while (next_frame())
 		answered += frame.type == H2_PING;
 	assert_int_equal(answered, PINGS);
-	assert_int_equal(session_now()->control_out, 0);
+	assert_int_equal(session_now()->output.control_out, 0);
 }
 
 static void
@@ -184,7 +184,7 @@ small_frames_that_have_left_do_not_count(void **state)
 		world_turn(&world);
 		world_turn(&world);
 	}
-	assert_true(session_now()->control_out < CONTROL_OUT_MAX);
+	assert_true(session_now()->output.control_out < CONTROL_OUT_MAX);
 }
 
 static void
@@ -221,7 +221,7 @@ answers_that_are_not_read_are_bounded(void **state)
 	}
 	for (size_t i = 0; i < 200; i++)
 		world_turn(&world);
-	assert_in_range(buffer_len(session_now()->out), 0, OUT_FULL + 1000);
+	assert_in_range(buffer_len(session_now()->output.out), 0, OUT_FULL + 1000);
 	collect();
 	assert_int_equal(begun, unread);
 }

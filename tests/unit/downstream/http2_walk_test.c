@@ -313,9 +313,9 @@ check(const struct http2_session *session)
 	const struct http2_stream *stream;
 	size_t count = 0, grown = 0;
 
-	assert_true(buffer_len(session->out) <= OUT_FULL + 64 * 1024);
-	assert_true(
-	    session->whole_at >= session->sent && session->control_out <= buffer_len(session->out));
+	assert_true(buffer_len(session->output.out) <= OUT_FULL + 64 * 1024);
+	assert_true(session->output.whole_at >= session->output.sent &&
+		    session->output.control_out <= buffer_len(session->output.out));
 	TAILQ_FOREACH(stream, &session->streams, link)
 	{
 		count++;
@@ -386,7 +386,7 @@ everything_comes(void)
 	if (session_now() == NULL || session_now()->state != HTTP2_OPEN)
 		return;
 	assert_true(TAILQ_EMPTY(&session_now()->turns));
-	assert_null(session_now()->out);
+	assert_null(session_now()->output.out);
 	for (size_t i = 0; i < begun; i++)
 		assert_true(exchanges[i].client == NULL || exchanges[i].left == 0);
 }
