@@ -13,6 +13,8 @@ import struct
 import threading
 import time
 
+import pytest
+
 from harness.cases import TOKEN, TOKEN_ID
 from harness.h2 import H2Client
 from harness.h2_cases import FLAGS, HELLO, TYPES, fields_of, literal, read_all
@@ -131,16 +133,21 @@ class Attack:
             self.faults.append(f"the good client: {error!r}")
 
 
-def test_a_good_client_is_served_meanwhile(gateways, store, nginx_backend):
-    signal.alarm(int(SECONDS) + 120)  # for the deadline of conftest.py
-    records = Records(store.client)
+@pytest.fixture(params=["fast", "slow"])
+def backend_url(request, nginx_backend, slow_backend):
     (nginx_backend.files / "good").write_bytes(b"good")
     (nginx_backend.files / "attack").write_bytes(b"x" * 100_000)
+    return (nginx_backend if request.param == "fast" else slow_backend).url
+
+
+def test_a_good_client_is_served_meanwhile(gateways, store, backend_url):
+    signal.alarm(int(SECONDS) + 120)  # for the deadline of conftest.py
+    records = Records(store.client)
     records.client.hset(records.token_key(TOKEN_ID), mapping={
         "name": "attack", "role": "read", "selector": "", "version": "1", "hash": hashlib.sha256(TOKEN.encode()).hexdigest(),
         "created_at": "2024-01-01T00:00:00Z", "updated_at": "2024-01-01T00:00:00Z"})
     gateway = gateways.start({
-        "jobs": {"domain": None, "prefix": None, "fixed": records.job(), "fixed_url": nginx_backend.url},
+        "jobs": {"domain": None, "prefix": None, "fixed": records.job(), "fixed_url": backend_url},
         "timeouts": {"answer": "2s", "body": "2s"}}, store_url=store.url)
     attack, answers, family = Attack(gateway.address), [], gateway.workers()
     before, peak = resident_mib(family[0]), 0

@@ -110,6 +110,11 @@ def sink_server(folder):
     return _started([sys.executable, APPS / "sink_app.py", port], folder, "sink", port)
 
 
+def slow_server(folder):
+    port = free_port()
+    return _started([sys.executable, APPS / "slow_app.py", port], folder, "slow", port)
+
+
 def plain_server(folder, host="127.0.0.1", port=None):
     port = port or free_port(host)
     server = _started([sys.executable, APPS / "plain_app.py", host, port], folder, f"plain-{host}", port, host)
