@@ -104,80 +104,6 @@ client_answer(struct exchange_client *client, const struct response *response)
 
 /* ---- content ---- */
 
-/* How many bytes of content may be written now. */
-static size_t
-room_for(const struct http2_stream *stream)
-{
-	const struct http2_session *session = stream->session;
-	size_t waiting = buffer_len(session->output.out), room = stream->quota;
-
-	if (stream->send_window <= 0 || session->output.window <= 0 || waiting >= OUT_MAX)
-		return 0;
-	if (room > OUT_MAX - waiting)
-		room = OUT_MAX - waiting;
-	if (room > (size_t)stream->send_window)
-		room = (size_t)stream->send_window;
-	return room < (size_t)session->output.window ? room : (size_t)session->output.window;
-}
-
-/* One DATA frame. False: memory is short. */
-static bool
-write_data(struct http2_stream *stream, struct slice data)
-{
-	struct http2_session *session = stream->session;
-	uint64_t at;
-
-	http2_wake(session);
-	if (!h2_output_data(&session->output, stream->id, 0, data, &at))
-		return false;
-	overhead_payload(&session->overhead, data.len);
-	stream->last_frame_at = at;
-	stream->send_window -= (int32_t)data.len;
-	return true;
-}
-
-/* Write content in frames, as far as there is room; returns how much. */
-static size_t
-write_content(struct http2_stream *stream, struct slice data)
-{
-	uint32_t most = stream->session->settings.max_frame_size;
-	size_t taken = 0, n;
-
-	if (most > DATA_MAX)
-		most = DATA_MAX;
-	while (taken < data.len) {
-		n = room_for(stream);
-		if (n > data.len - taken)
-			n = data.len - taken;
-		if (n > most)
-			n = most;
-		if (n == 0 || !write_data(stream, (struct slice){data.at + taken, n}))
-			break;
-		stream->quota -= (uint32_t)n;
-		taken += n;
-	}
-	return taken;
-}
-
-/* Content was not taken: the stream gets a turn, unless its own window is used up. */
-static void
-block(struct http2_stream *stream)
-{
-	stream->blocked = true;
-	if (stream->send_window <= 0 || stream->has_turn)
-		return;
-	stream->has_turn = true;
-	TAILQ_INSERT_TAIL(&stream->session->turns, stream, turn_link);
-}
-
-void
-http2_unblock(struct http2_stream *stream)
-{
-	if (stream->blocked)
-		block(stream);
-	http2_wake(stream->session);
-}
-
 static size_t
 client_content(struct exchange_client *client, struct slice data)
 {
@@ -191,12 +117,12 @@ client_content(struct exchange_client *client, struct slice data)
 	/* When others wait for their turn, this stream has to wait, too. */
 	if (!in_turn && TAILQ_EMPTY(&session->turns))
 		stream->quota = OUT_MAX;
-	taken = write_content(stream, data);
+	taken = http2_write_content(stream, data);
 	if (!in_turn)
 		stream->quota = 0;
 	stream->blocked = false;
 	if (taken < data.len && !session->output.failed)
-		block(stream);
+		http2_block(stream);
 	return taken;
 }
 
@@ -227,17 +153,16 @@ finish(struct http2_stream *stream)
 		http2_stream_linger(stream);
 }
 
-/* Write as much of the gateway's own answer as the windows allow, and then its end. */
-static void
-push_own(struct http2_stream *stream)
+void
+http2_push_own(struct http2_stream *stream)
 {
 	struct buffer_pool *buffers = stream->session->downstream->buffers;
 	struct buffer *own = stream->own;
 
 	if (own != NULL) {
-		own->start += (uint32_t)write_content(stream, buffer_bytes(own));
+		own->start += (uint32_t)http2_write_content(stream, buffer_bytes(own));
 		if (buffer_len(own) > 0) {
-			block(stream);
+			http2_block(stream);
 			return;
 		}
 		buffer_give(buffers, own);
@@ -279,7 +204,7 @@ client_last_words(struct exchange_client *client, struct slice data)
 	client_reply_content(client, data);
 	stream->answer_ended = true;
 	stream->quota = OUT_MAX;
-	push_own(stream);
+	http2_push_own(stream);
 	stream->quota = 0;
 	return true;
 }
@@ -296,7 +221,7 @@ client_content_end(struct exchange_client *client, const struct fields *trailers
 		any = any || !trailers->items[i].dropped;
 	if (stream->own != NULL) {
 		stream->quota = OUT_MAX;
-		push_own(stream);
+		http2_push_own(stream);
 		stream->quota = 0;
 	} else if (any) {
 		stream->end_written = true;
@@ -305,35 +230,6 @@ client_content_end(struct exchange_client *client, const struct fields *trailers
 		end_block(stream, &writer, H2_END_STREAM);
 	} else {
 		write_end(stream);
-	}
-}
-
-/* Give a stream its turn: it may write one frame. */
-static void
-take_turn(struct http2_stream *stream)
-{
-	stream->quota = DATA_MAX;
-	stream->blocked = false;
-	if (stream->own != NULL)
-		push_own(stream);
-	else if (stream->exchange != NULL)
-		exchange_client_ready(stream->exchange);
-	stream->quota = 0;
-}
-
-void
-http2_take_turns(struct http2_session *session)
-{
-	struct http2_stream *stream;
-
-	while (!session->output.failed && session->output.window > 0 &&
-	       buffer_len(session->output.out) < OUT_MAX) {
-		stream = TAILQ_FIRST(&session->turns);
-		if (stream == NULL)
-			break;
-		TAILQ_REMOVE(&session->turns, stream, turn_link);
-		stream->has_turn = false;
-		take_turn(stream);
 	}
 }
 

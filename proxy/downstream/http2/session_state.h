@@ -24,7 +24,8 @@
  * streams.c       streams: found by their id, begun, ended, reset
  * content.c       content of requests, on its way to exchanges
  * flow.c          the windows in which it may come
- * answer.c        sends what exchanges have for the client; the windows in which it may go
+ * answer.c        sends what exchanges have for the client
+ * turns.c         content of answers: the windows in which it may go, one stream after the other
  * output.c        what the session adds to http2/output.h, which holds what waits to be sent
  */
 
@@ -363,6 +364,17 @@ void http2_give_window(struct http2_stream *stream);
 /* ---- answer.c ---- */
 
 extern const struct exchange_client_ops http2_client_ops;
+
+/* Write as much of the gateway's own answer as the windows allow, and then its end. */
+void http2_push_own(struct http2_stream *stream);
+
+/* ---- turns.c ---- */
+
+/* Write content in DATA frames, as far as there is room; returns how much. */
+size_t http2_write_content(struct http2_stream *stream, struct slice data);
+
+/* Content was not taken: the stream gets a turn, unless its own window is used up. */
+void http2_block(struct http2_stream *stream);
 
 /* The stream may write again: it gets a turn. */
 void http2_unblock(struct http2_stream *stream);

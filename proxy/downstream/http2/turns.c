@@ -1,0 +1,103 @@
+/* turns.c - content of answers in frames: as the windows allow, and one stream after the other. */
+#include "downstream/http2/session_state.h"
+
+/* How many bytes of content may be written now. */
+static size_t
+room_for(const struct http2_stream *stream)
+{
+	const struct http2_session *session = stream->session;
+	size_t waiting = buffer_len(session->output.out), room = stream->quota;
+
+	if (stream->send_window <= 0 || session->output.window <= 0 || waiting >= OUT_MAX)
+		return 0;
+	if (room > OUT_MAX - waiting)
+		room = OUT_MAX - waiting;
+	if (room > (size_t)stream->send_window)
+		room = (size_t)stream->send_window;
+	return room < (size_t)session->output.window ? room : (size_t)session->output.window;
+}
+
+/* One DATA frame. False: memory is short. */
+static bool
+write_data(struct http2_stream *stream, struct slice data)
+{
+	struct http2_session *session = stream->session;
+	uint64_t at;
+
+	http2_wake(session);
+	if (!h2_output_data(&session->output, stream->id, 0, data, &at))
+		return false;
+	overhead_payload(&session->overhead, data.len);
+	stream->last_frame_at = at;
+	stream->send_window -= (int32_t)data.len;
+	return true;
+}
+
+size_t
+http2_write_content(struct http2_stream *stream, struct slice data)
+{
+	uint32_t most = stream->session->settings.max_frame_size;
+	size_t taken = 0, n;
+
+	if (most > DATA_MAX)
+		most = DATA_MAX;
+	while (taken < data.len) {
+		n = room_for(stream);
+		if (n > data.len - taken)
+			n = data.len - taken;
+		if (n > most)
+			n = most;
+		if (n == 0 || !write_data(stream, (struct slice){data.at + taken, n}))
+			break;
+		stream->quota -= (uint32_t)n;
+		taken += n;
+	}
+	return taken;
+}
+
+void
+http2_block(struct http2_stream *stream)
+{
+	stream->blocked = true;
+	if (stream->send_window <= 0 || stream->has_turn)
+		return;
+	stream->has_turn = true;
+	TAILQ_INSERT_TAIL(&stream->session->turns, stream, turn_link);
+}
+
+void
+http2_unblock(struct http2_stream *stream)
+{
+	if (stream->blocked)
+		http2_block(stream);
+	http2_wake(stream->session);
+}
+
+/* Give a stream its turn: it may write one frame. */
+static void
+take_turn(struct http2_stream *stream)
+{
+	stream->quota = DATA_MAX;
+	stream->blocked = false;
+	if (stream->own != NULL)
+		http2_push_own(stream);
+	else if (stream->exchange != NULL)
+		exchange_client_ready(stream->exchange);
+	stream->quota = 0;
+}
+
+void
+http2_take_turns(struct http2_session *session)
+{
+	struct http2_stream *stream;
+
+	while (!session->output.failed && session->output.window > 0 &&
+	       buffer_len(session->output.out) < OUT_MAX) {
+		stream = TAILQ_FIRST(&session->turns);
+		if (stream == NULL)
+			break;
+		TAILQ_REMOVE(&session->turns, stream, turn_link);
+		stream->has_turn = false;
+		take_turn(stream);
+	}
+}
