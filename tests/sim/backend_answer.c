@@ -67,6 +67,8 @@ put_head(struct backend_connection *connection, const struct exchange_plan *plan
 		bytes_print(out, "Content-Length: %zu\r\n", plan->answer_len);
 	else if (plan->answer_framing == FRAMING_CHUNKS)
 		bytes_print(out, "Transfer-Encoding: chunked\r\n");
+	if (plan->call)
+		bytes_print(out, "Content-Type: application/grpc\r\n");
 	if (plan->answer_closes || plan->answer_framing == FRAMING_CLOSE)
 		bytes_print(out, "Connection: close\r\n");
 	if (plan->fills)
@@ -80,7 +82,8 @@ static void
 finish(struct backend_connection *connection, const struct exchange_plan *plan)
 {
 	if (plan->answer_framing == FRAMING_CHUNKS && !plan->head_only)
-		bytes_print(&connection->out, "0\r\n\r\n");
+		bytes_print(
+		    &connection->out, "0\r\n%s\r\n", plan->call ? "Grpc-Status: 0\r\n" : "");
 	if (plan->misdeed == MISDEED_MORE)
 		bytes_print(&connection->out,
 		    "%.*sHTTP/1.1 200 OK\r\nX-Mark: 0\r\nContent-Length: 4\r\n\r\nmore",

@@ -223,6 +223,8 @@ client_note_exchange(struct client *client, const struct exchange_plan *plan)
 	uint32_t mark;
 
 	exchange = exchanges_add(&client->world->exchanges, &mark);
+	if (plan->call)
+		mark |= MARK_OF_CALL;
 	exchange->plan = *plan;
 	exchange->sent_ns = schedule_now_ns();
 	trace_event(client->host.name, "request", mark,

@@ -8,7 +8,7 @@
 /*
  * Content comes in blocks that are also frames of a WebSocket from the server, so that the gateway
  * finds where one ends: 0x82, the length, then the mark, the offset and the direction over and
- * over.
+ * over. Those of gRPC calls are messages: 0, the length in four bytes, and the same.
  */
 #define BLOCK 64
 
@@ -29,6 +29,7 @@ exchanges_add(struct sim_exchanges *exchanges, uint32_t *mark)
 struct sim_exchange *
 exchanges_get(struct sim_exchanges *exchanges, uint32_t mark)
 {
+	mark &= ~MARK_OF_CALL;
 	return mark > 0 && mark <= exchanges->count ? &exchanges->all[mark - 1] : NULL;
 }
 
@@ -46,6 +47,8 @@ exchange_method(const struct exchange_plan *plan, uint32_t mark)
 {
 	if (plan->head_only)
 		return "HEAD";
+	if (plan->call)
+		return "POST";
 	if (plan->request_framing == FRAMING_NONE)
 		return "GET";
 	return mark % 2 == 0 ? "POST" : "PUT";
@@ -60,27 +63,27 @@ word_of(uint32_t mark, bool to_backend, uint64_t block)
 	return word ^ word >> 32;
 }
 
-char
-content_byte(uint32_t mark, bool to_backend, uint64_t offset)
-{
-	uint64_t at = offset % BLOCK;
-
-	if (at == 0)
-		return (char)0x82;
-	if (at == 1)
-		return (char)(BLOCK - 2);
-	return (char)(word_of(mark, to_backend, offset / BLOCK) >> at % 8 * 8);
-}
-
 static void
 block_fill(char out[BLOCK], uint32_t mark, bool to_backend, uint64_t block)
 {
+	static const char call[] = {0, 0, 0, 0, BLOCK - 5}, frame[] = {(char)0x82, BLOCK - 2};
 	uint64_t word = word_of(mark, to_backend, block);
 
 	for (size_t i = 0; i < BLOCK; i += sizeof(word))
 		memcpy(out + i, &word, sizeof(word));
-	out[0] = (char)0x82;
-	out[1] = (char)(BLOCK - 2);
+	if ((mark & MARK_OF_CALL) != 0)
+		memcpy(out, call, sizeof(call));
+	else
+		memcpy(out, frame, sizeof(frame));
+}
+
+char
+content_byte(uint32_t mark, bool to_backend, uint64_t offset)
+{
+	char block[BLOCK];
+
+	block_fill(block, mark, to_backend, offset / BLOCK);
+	return block[offset % BLOCK];
 }
 
 void

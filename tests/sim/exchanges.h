@@ -49,12 +49,16 @@ enum credential_kind {
 	CREDENTIAL_NOTHING
 };
 
+/* The marks of gRPC calls have this bit: their content is in messages of gRPC. */
+#define MARK_OF_CALL 0x80000000u
+
 struct exchange_plan {
 	bool by_session;       /* it shows the cookie of a session that this value has opened */
 	unsigned token, value; /* which value of which token it shows */
 	enum credential_kind credential_kind;
 	int job; /* -1: no job's path */
-	bool tunnel, head_only;
+	bool tunnel, head_only, call;
+	unsigned deadline_ms; /* of a call; 0: it has none */
 	enum framing request_framing, answer_framing;
 	size_t request_len, answer_len;
 	bool fills;	    /* the answer fills whole buffers of the gateway's, to the byte */
@@ -90,6 +94,7 @@ struct sim_exchange {
 	enum result result;
 	unsigned status;
 	char title[24];
+	unsigned call_status; /* of gRPC */
 	uint64_t ended_ns;
 	uint64_t received; /* content of the answer that has come to the client */
 	bool request_seen_whole;

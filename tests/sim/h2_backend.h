@@ -24,7 +24,7 @@ struct h2_backend_stream {
 	int64_t send_window;	     /* what the gateway takes */
 	int64_t receive_window;	     /* what it may send; less than 0 is wrong */
 	uint32_t credit;	     /* received, and not given back yet */
-	bool head_sent;
+	bool head_sent, request_ended;
 };
 
 struct h2_backend {

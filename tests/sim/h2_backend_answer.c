@@ -136,6 +136,8 @@ put_head(struct h2_backend_stream *stream, bool ends)
 	snprintf(text, sizeof(text), "%zu", plan->answer_len);
 	if (plan->answer_framing == FRAMING_LENGTH || plan->answer_framing == FRAMING_NONE)
 		hpack_write_field(&fields, SLICE("content-length"), slice_of(text));
+	if (plan->call)
+		hpack_write_field(&fields, SLICE("content-type"), SLICE("application/grpc"));
 	put_block(stream, &fields, block, ends);
 	stream->head_sent = true;
 }
@@ -147,6 +149,8 @@ put_trailers(struct h2_backend_stream *stream)
 	struct writer fields = begin_block(stream, block);
 
 	hpack_write_field(&fields, SLICE("x-trailer"), SLICE("1"));
+	if (plan_of(stream)->call)
+		hpack_write_field(&fields, SLICE("grpc-status"), SLICE("0"));
 	put_block(stream, &fields, block, true);
 }
 
@@ -343,11 +347,11 @@ next_piece(struct h2_backend_stream *stream)
 	}
 	len = least(least(left, BACKEND_PIECE_MAX), (int64_t)plan->piece);
 	len = least(len, least(stream->send_window, connection->send_window));
-	if (len <= 0 && left > 0)
-		return; /* until the gateway widens a window */
+	if ((len <= 0 && left > 0) || (left <= 0 && !stream->request_ended))
+		return; /* until the gateway widens a window, or has sent all */
 	content_fill(content, (size_t)len, stream->mark, false, stream->answered);
 	stream->answered += (uint64_t)len;
-	ends = stream->answered == plan->answer_len;
+	ends = stream->answered == plan->answer_len && stream->request_ended;
 	if (ends && plan->answer_framing == FRAMING_CHUNKS) {
 		if (len > 0)
 			put_data(stream, content, (size_t)len, false);

@@ -25,17 +25,27 @@ exchange_of(const struct h2_backend *connection, uint32_t mark)
 /* ---- requests ---- */
 
 static void
+think(struct h2_backend_stream *stream)
+{
+	const struct exchange_plan *plan = &exchange_of(stream->connection, stream->mark)->plan;
+
+	stream->state = H2_BACKEND_THINKING;
+	alarm_set(&stream->act, schedule_now_ns() + plan->think_ns);
+}
+
+static void
 request_is_whole(struct h2_backend_stream *stream)
 {
 	const struct exchange_plan *plan = &exchange_of(stream->connection, stream->mark)->plan;
 
-	if (stream->state != H2_BACKEND_READING)
-		return;
+	stream->request_ended = true;
 	if (stream->received != plan->request_len)
 		h2_backend_violation(
 		    stream->connection, stream->mark, "the request's content has another length");
-	stream->state = H2_BACKEND_THINKING;
-	alarm_set(&stream->act, schedule_now_ns() + plan->think_ns);
+	if (stream->state == H2_BACKEND_ANSWERING && !alarm_is_set(&stream->act))
+		alarm_set(&stream->act, schedule_now_ns());
+	if (stream->state == H2_BACKEND_READING)
+		think(stream);
 }
 
 static struct slice
@@ -77,6 +87,11 @@ head_is_right(const struct hpack_block *block, const struct exchange_plan *plan,
 	for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
 		if (field_of(block, forbidden[i]).at != NULL)
 			return false;
+	if (plan->call &&
+	    (te.len == 0 ||
+		!slice_equal(field_of(block, "content-type"), SLICE("application/grpc")) ||
+		(field_of(block, "grpc-timeout").len > 0) != (plan->deadline_ms > 0)))
+		return false;
 	if (te.len > 0 && !slice_equal(te, SLICE("trailers")))
 		return false;
 	if (length.len > 0 && number_of(block, "content-length", 10) != plan->request_len)
@@ -118,6 +133,8 @@ take_request(struct h2_backend *connection, const struct hpack_block *block)
 	stream = h2_backend_begin(connection, id, mark);
 	if (connection->block_ends)
 		request_is_whole(stream);
+	else if (exchange->plan.call && mark % 4 < 2) /* it answers while it reads */
+		think(stream);
 	if (random_chance(&backend->random, 20))
 		h2_backend_refuse(stream);
 	if (connection->leaves_after > 0 && --connection->leaves_after == 0)
@@ -192,7 +209,7 @@ h2_backend_widen(struct h2_backend *connection)
 
 	LIST_FOREACH(stream, &connection->streams, link)
 	{
-		if (stream->credit == 0 || stream->state != H2_BACKEND_READING)
+		if (stream->credit == 0 || stream->request_ended)
 			continue;
 		if (connection->slow && !random_chance(&connection->backend->random, 300)) {
 			if (!alarm_is_set(&connection->look))

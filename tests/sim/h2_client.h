@@ -25,6 +25,7 @@ struct h2_client_stream {
 	bool slow, content_ended;
 	bool head_came, marked; /* marked: the answer is the backend's */
 	bool tunnel;		/* its answer has opened one */
+	bool has_status;	/* a call's: see exchange->call_status */
 	bool told;		/* the gateway has said that it is over */
 	bool blank;		/* zeros came in place of content: only a reset may follow */
 	struct stamp head_stamp;
@@ -108,6 +109,21 @@ void h2_client_end_content(struct h2_client *h2, struct h2_client_stream *stream
 
 /* Send what waits, and content as far as the windows go. */
 void h2_client_send(struct h2_client *h2);
+
+/* ---- h2_client_call.c ---- */
+
+/* Make a gRPC call of it. */
+void h2_client_draw_call(struct h2_client *h2, struct exchange_plan *plan);
+
+/* The fields of its request. */
+void h2_client_put_call(struct writer *writer, const struct exchange_plan *plan);
+
+/* Its status has come, with the last field block of its answer. */
+void h2_client_take_call_status(struct h2_client *h2, struct h2_client_stream *stream,
+    struct slice status, struct slice message);
+
+/* It is over for its client. */
+void h2_client_finish_call(struct h2_client *h2, struct h2_client_stream *stream);
 
 /* ---- h2_client_read.c ---- */
 

@@ -47,6 +47,10 @@ finish(struct h2_client *h2, struct h2_client_stream *stream)
 		finish_tunnel(h2, stream);
 		return;
 	}
+	if (plan->call) {
+		h2_client_finish_call(h2, stream);
+		return;
+	}
 	if (!stream->head_came || stream->blank)
 		h2_client_violation(h2, stream->mark, "a stream that ended without its answer");
 	if (is_short && plan->answer_framing != FRAMING_CLOSE)
@@ -76,6 +80,9 @@ take_fields(struct h2_client *h2, struct h2_client_stream *stream, const struct 
 {
 	struct slice status = field_of(block, ":status"), mark = field_of(block, "x-mark");
 
+	if (exchange_of(h2, stream)->plan.call && h2->block_ends)
+		h2_client_take_call_status(
+		    h2, stream, field_of(block, "grpc-status"), field_of(block, "grpc-message"));
 	if (stream->head_came) /* trailers */
 		return status.len == 0;
 	if (status.len != 3 || field_of(block, "connection").len > 0)

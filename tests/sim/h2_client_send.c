@@ -66,6 +66,8 @@ write_fields_of(
 		hpack_write_never_indexed(writer, SLICE("authorization"), slice_of(value));
 	if (plan->tunnel)
 		hpack_write_field(writer, SLICE("sec-websocket-version"), SLICE("13"));
+	if (plan->call)
+		h2_client_put_call(writer, plan);
 	if (plan->request_framing == FRAMING_LENGTH) {
 		snprintf(text, sizeof(text), "%zu", plan->request_len);
 		hpack_write_field(writer, SLICE("content-length"), slice_of(text));
@@ -95,11 +97,14 @@ put_head(struct h2_client *h2, const struct exchange_plan *plan, uint32_t mark, 
 
 /* A plan for an exchange over HTTP/2. */
 static void
-adapt(const struct h2_client *h2, struct exchange_plan *plan)
+adapt(struct h2_client *h2, struct exchange_plan *plan)
 {
 	/* Only once SETTINGS allow it (RFC 8441 section 3). */
 	if (!h2->settings.enable_connect_protocol || plan->answer_len == 0)
 		plan->tunnel = false;
+	if (h2->client->world->scenario.calls && !plan->tunnel &&
+	    random_chance(&h2->client->random, 250))
+		h2_client_draw_call(h2, plan);
 	/* A head that is never whole holds up all other streams. */
 	if (plan->desertion == STALLS_IN_HEAD && h2->running > 0)
 		plan->desertion = STAYS;
@@ -153,11 +158,13 @@ least(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* A tunnel's content comes in pieces, with pauses between them. */
+/* The content of tunnels and calls comes in pieces, with pauses between them. */
 static bool
 is_paused(const struct h2_client_stream *stream, const struct exchange_plan *plan)
 {
-	return plan->tunnel && (!stream->tunnel || schedule_now_ns() < stream->next_piece_ns);
+	if (plan->tunnel && !stream->tunnel)
+		return true;
+	return (plan->tunnel || plan->call) && schedule_now_ns() < stream->next_piece_ns;
 }
 
 /* The next frame of content of a stream; false: it has none, or no window. */
@@ -171,7 +178,7 @@ put_content(struct h2_client *h2, struct h2_client_stream *stream)
 	struct h2_frame frame = {.stream = stream->id, .type = H2_DATA};
 
 	len = least(least(len, PIECE_MAX), least(stream->send_window, h2->send_window));
-	if (plan->tunnel)
+	if (plan->tunnel || plan->call)
 		len = least(len, (int64_t)plan->piece);
 	if (len <= 0 || is_paused(stream, plan))
 		return false;
@@ -228,8 +235,8 @@ set_pace(struct h2_client *h2)
 	for (unsigned i = 0; i < H2_CLIENT_STREAMS; i++) {
 		const struct h2_client_stream *stream = &h2->streams[i];
 
-		if (stream->mark != 0 && stream->tunnel && !stream->content_ended &&
-		    stream->next_piece_ns > now_ns && stream->next_piece_ns < next_ns)
+		if (stream->mark != 0 && !stream->content_ended && stream->next_piece_ns > now_ns &&
+		    stream->next_piece_ns < next_ns)
 			next_ns = stream->next_piece_ns;
 	}
 	if (next_ns != UINT64_MAX)

@@ -324,8 +324,9 @@ leads_nowhere(
 	return false;
 }
 
-static bool
-refusal_is_right(const struct world *world, const struct sim_exchange *exchange, uint64_t to_ns)
+bool
+judge_refusal_is_right(
+    const struct world *world, const struct sim_exchange *exchange, uint64_t to_ns)
 {
 	uint64_t from_ns = before(exchange->sent_ns, bound_ns(world));
 	const struct exchange_plan *plan = &exchange->plan;
@@ -376,7 +377,7 @@ judge_refusal(struct world *world, uint32_t mark, const struct stamp *stamp)
 
 	if (exchange->status >= 500)
 		world->exchanges.refused_5xx++;
-	if (!refusal_is_right(world, exchange, stamp->sent_ns))
+	if (!judge_refusal_is_right(world, exchange, stamp->sent_ns))
 		judge_violation(world,
 		    "exchange %u got %u (%s) at %llu us, for which there is no cause", mark,
 		    exchange->status, exchange->title, (unsigned long long)stamp->sent_ns / 1000);
@@ -406,8 +407,10 @@ judge_result(struct world *world, uint32_t mark)
 	struct sim_exchange *exchange = exchanges_get(&world->exchanges, mark);
 	const struct exchange_plan *plan = &exchange->plan;
 	bool sound = !session_may_be_over(world, exchange, schedule_now_ns()) &&
-		     plan->desertion == STAYS && plan->misdeed == MISDEED_NONE &&
-		     plan->credential_kind == CREDENTIAL_VALID && plan->job >= 0;
+		     !judge_call_was_silent(world, exchange, schedule_now_ns()) &&
+		     plan->desertion == STAYS && plan->deadline_ms == 0 &&
+		     plan->misdeed == MISDEED_NONE && plan->credential_kind == CREDENTIAL_VALID &&
+		     plan->job >= 0;
 
 	exchange->ended_ns = schedule_now_ns();
 	world->exchanges.results[exchange->result]++;

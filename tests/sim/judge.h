@@ -59,6 +59,18 @@ void judge_came(struct world *world, uint32_t mark, const struct end *end,
 /* A client has got an answer of the gateway's own. */
 void judge_refusal(struct world *world, uint32_t mark, const struct stamp *stamp);
 
+/* exchange->status, with its title, has a cause. */
+bool judge_refusal_is_right(
+    const struct world *world, const struct sim_exchange *exchange, uint64_t to_ns);
+
+/* A gRPC call may have had nothing to say for longer than timeouts.tunnel by then. */
+bool judge_call_was_silent(
+    const struct world *world, const struct sim_exchange *exchange, uint64_t to_ns);
+
+/* The gateway has ended a gRPC call with exchange->call_status; begun: in the middle of its answer.
+ */
+void judge_call_end(struct world *world, uint32_t mark, bool begun, const struct stamp *stamp);
+
 /* An exchange is over for its client. */
 void judge_result(struct world *world, uint32_t mark);
 

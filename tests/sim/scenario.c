@@ -105,13 +105,15 @@ draw_features(struct scenario *s, struct random *random)
 
 /* In half of the runs some backends, or all, speak HTTP/2. */
 static void
-draw_h2_backends(struct scenario *s, uint64_t seed)
+draw_h2_features(struct scenario *s, uint64_t seed)
 {
 	struct random random;
 
 	random_init(&random, seed, "h2 backends", 0);
 	if (random_chance(&random, 500))
 		s->h2_backends = (unsigned)random_between(&random, 1, 7);
+	random_init(&random, seed, "calls", 0);
+	s->calls = random_chance(&random, 600);
 }
 
 static void
@@ -156,7 +158,7 @@ scenario_draw(struct scenario *scenario, uint64_t seed)
 	draw_times(scenario, &random);
 	draw_tuning(scenario, &random);
 	draw_rules(scenario, &random);
-	draw_h2_backends(scenario, seed);
+	draw_h2_features(scenario, seed);
 	draw_store(scenario, &random);
 	draw_visitors(scenario, &random);
 }
