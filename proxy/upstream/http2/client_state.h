@@ -131,6 +131,8 @@ struct backend_session {
 	struct h2_gather block;
 	struct h2_window window;
 	struct overhead overhead;
+	uint64_t resets_since_ms; /* when the minute of `resets` began */
+	unsigned resets;	  /* streams that were reset in it */
 	struct h2_output output;
 
 	struct timer timer;	  /* expires at the earliest of these moments; 0: no such moment */

@@ -3,6 +3,13 @@
 
 #define PINGS_APART_MS (5 * 60 * 1000)
 
+/*
+ * Streams that a session resets in a minute. Many servers take more for an attack (rapid reset) and
+ * end the connection, which would cut the requests of all other clients.
+ */
+#define RESETS_MAX 200
+#define RESETS_PERIOD_MS 60000
+
 static unsigned
 bucket_of(uint32_t id)
 {
@@ -101,6 +108,21 @@ reset(struct backend_session *session, uint32_t id, enum h2_error error)
 	h2_output_written(&session->output, &writer, true);
 }
 
+/* A stream was reset. After too many of them the session takes no more streams, so its others end
+ * in peace. */
+static void
+count_reset(struct backend_session *session)
+{
+	uint64_t now_ms = backend_session_now_ms(session);
+
+	if (session->resets == 0 || now_ms - session->resets_since_ms >= RESETS_PERIOD_MS) {
+		session->resets_since_ms = now_ms;
+		session->resets = 0;
+	}
+	if (++session->resets >= RESETS_MAX)
+		backend_session_leave(session);
+}
+
 /*
  * The backend has been silent since the stream began, and for long enough: perhaps the connection
  * leads nowhere any more. Later requests must not all learn that by their time-outs. Servers of
@@ -148,6 +170,7 @@ backend_stream_cut(struct backend_stream *stream, enum h2_error error)
 			h2_output_take_out(&session->output, stream->id, 0);
 		if (!unseen && !stream->stopped) {
 			reset(session, stream->id, error);
+			count_reset(session);
 			doubt(stream);
 			/* Content that is still on its way for the stream is dropped, but is no
 			 * attack. */

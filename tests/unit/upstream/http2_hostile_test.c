@@ -245,6 +245,41 @@ a_flood_of_empty_frames(void **state)
 	expect_connection_error(user, H2_ENHANCE_YOUR_CALM);
 }
 
+/* Not the backend but clients are hostile: it must not take the gateway for one who attacks it. */
+static size_t
+cancel_requests(size_t count)
+{
+	struct fake_user *user;
+	size_t cancelled = 0;
+
+	while (cancelled < count && session()->state == BACKEND_SESSION_SHARED) {
+		user_count = 1; /* the first one stays */
+		user = join_with(&get);
+		user->upstream->ops->cancel(user->upstream);
+		user->upstream = NULL;
+		world_settle(&world);
+		read_peer(); /* else its socket is full after some hundreds */
+		cancelled++;
+	}
+	return cancelled;
+}
+
+static void
+too_many_cancelled_requests(void **state)
+{
+	struct fake_user *first = open_settled(&get);
+
+	(void)state;
+	assert_int_equal(cancel_requests(150), 150);
+	ahead_ms += 60001;
+	assert_int_equal(cancel_requests(1000), 200);
+	assert_int_equal(session()->state, BACKEND_SESSION_LEAVING);
+	say_head(1, 200, NULL, true);
+	say();
+	assert_int_equal(first->ends, 1);
+	assert_int_equal(world.pool->connections, 0);
+}
+
 int
 main(void)
 {
@@ -264,6 +299,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(another_protocol, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_flood_of_pings, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_flood_of_empty_frames, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(too_many_cancelled_requests, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
