@@ -349,7 +349,9 @@ worker_init(struct worker *worker)
 static void
 worker_free(struct worker *worker)
 {
-	/* These timers would begin to accept again: the loop turns once more below. */
+	/* The loop turns once more below. These timers would begin to accept again, or look at what
+	 * is gone by then. */
+	timer_remove(&worker->stats_timer);
 	timer_remove(&worker->pause_timer);
 	timer_remove(&worker->accept_timer);
 	timer_remove(&worker->dump.timer);
