@@ -1,6 +1,6 @@
-# Makes jobgate.yaml(5) of the reference configuration, so that there is one text and no second to forget:
+# Makes jobgate.yaml(5) from the reference configuration, so that each key is explained in one place:
 #   awk -f deploy/man/jobgate.yaml.5.awk deploy/jobgate.yaml
-# A comment stands above its key; a key without a default is a comment itself: "# key: value".
+# A comment is above its key. A key without a default is a comment itself: "# key: value".
 
 function out(text) {
 	gsub(/\\/, "\\e", text)
@@ -10,7 +10,7 @@ function out(text) {
 	print text
 }
 
-# In mdoc each sentence begins a line.
+# In mdoc each sentence begins on a line of its own.
 function out_sentences(words) {
 	while (match(words, /[.:] [A-Z]/)) {
 		out(substr(words, 1, RSTART))
@@ -20,7 +20,7 @@ function out_sentences(words) {
 		out(words)
 }
 
-# The paragraph that waits for its key. Lines that are indented by two explain a word each.
+# Prints the comment that was collected for a key. Each line that is indented by two spaces explains one word.
 function flush_text(   i, words, table) {
 	words = table = ""
 	for (i = 1; i <= lines; i++) {
@@ -45,7 +45,7 @@ function flush_text(   i, words, table) {
 
 function key(name, value, commented) {
 	if (value ~ /^\[?"?#?$/ && !commented && value == "" && name !~ /\./) {
-		# A section: its own words, then its keys.
+		# A section: its own text, then its keys.
 		section = name
 		print ".Ss " name
 		flush_text()
