@@ -133,7 +133,7 @@ is_in_grace(const struct token *token, uint64_t wall_ms)
 	return token->previous_until_ms != 0 && wall_ms != 0 && wall_ms < token->previous_until_ms;
 }
 
-/* The token as it was before its last renewal, as far as a proof needs it. */
+/* The token as it was before its last renewal, with the members that a proof needs. */
 static struct token
 previous_of(const struct token *token)
 {

@@ -1,4 +1,6 @@
-/* directory_turn.c - moments of the wall clock at which decisions on tokens change: they expire. */
+/*
+ * directory_turn.c - moments at which decisions on tokens change: an expiry, or the end of a grace.
+ */
 #include "auth/entry.h"
 #include "jobgate/container_of.h"
 
@@ -8,7 +10,7 @@
  */
 #define AGAIN_MS 100
 
-/* Far in the future: until the wall clock is known, all tokens that expire have expired. */
+/* Far in the future: until the wall clock is known, tokens with an expiry count as expired. */
 #define WALL_UNKNOWN_MS (INT64_MAX / 2)
 
 void

@@ -78,7 +78,7 @@ entry_leave(struct directory_entry *entry)
 		CHECK(directory->refreshing_count > 0, jg_directory_dump, directory);
 		directory->refreshing_count--;
 	}
-	/* Few records end or turn: the others do not pay for a call. */
+	/* Few records have such a moment; all others are spared the call. */
 	if (entry->end.ms != 0)
 		deadlines_remove(&directory->ends, &entry->end);
 	if (entry->turn.ms != 0)

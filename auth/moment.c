@@ -55,7 +55,7 @@ moment_parse(struct slice text, uint64_t *ms)
 	    .tm_sec = number_at(text, SECOND_AT, 2)};
 	utc = given;
 	seconds = timegm(&utc);
-	/* timegm makes 1 March of 30 February; such a text is refused. */
+	/* timegm turns 30 February into a day of March; such a text is refused. */
 	if (seconds < 0 || utc.tm_mon != given.tm_mon || utc.tm_mday != given.tm_mday ||
 	    utc.tm_hour != given.tm_hour || utc.tm_min != given.tm_min ||
 	    utc.tm_sec != given.tm_sec)

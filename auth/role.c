@@ -35,7 +35,7 @@ is_known(struct slice name)
 	return false;
 }
 
-/* True when all these names, with a blank between two, are known. */
+/* True when all these names, separated by spaces, are known. */
 static bool
 are_known(struct slice names)
 {

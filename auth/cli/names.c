@@ -6,11 +6,11 @@
 
 #define NAMESAKES_SHOWN 10
 
-/* The tokens of this name: how many are on these pages, and the id of the first. */
+/* The tokens of one name that were found so far: how many, and the id of the first. */
 struct namesakes {
 	size_t count;
 	char id[TOKEN_ID_LEN + 1];
-	char ids[NAMESAKES_SHOWN * (TOKEN_ID_LEN + 2)]; /* of the first ones, for a message */
+	char ids[NAMESAKES_SHOWN * (TOKEN_ID_LEN + 2)]; /* the first ids, for a message */
 };
 
 /* Add the items of a page. */
@@ -59,7 +59,7 @@ find(struct command_context *context, const char *name, struct namesakes *found)
 	return result;
 }
 
-/* An id comes before a name: whether the store has a token with this id. */
+/* A word may be an id and a name; an id comes first. Finds out whether a token has this id. */
 static int
 look_up(struct command_context *context, const char *word, bool *found)
 {
@@ -67,13 +67,13 @@ look_up(struct command_context *context, const char *word, bool *found)
 	struct answer answer = {0};
 	bool reached = path != NULL && client_call(context->client, "GET", path, NULL, &answer);
 
-	*found = answer.status != 404; /* any other refusal is told by the call that follows */
+	*found = answer.status != 404; /* the call that follows reports any other refusal */
 	answer_clear(&answer);
 	free(path);
 	return reached ? CLI_OK : CLI_UNREACHABLE;
 }
 
-/* Print why no token is meant. */
+/* Print why the name does not stand for one token. */
 static int
 refuse(const struct namesakes *found, const char *word)
 {
@@ -129,7 +129,7 @@ command_get(struct command_context *context, enum record_kind kind)
 	return result;
 }
 
-/* Delete one record, after asking about the word by which it was named and its id. */
+/* Delete one record, after asking; the question shows the word that named it, and its id. */
 static int
 delete_one(struct command_context *context, enum record_kind kind, const char *word, const char *id)
 {

@@ -26,7 +26,7 @@ struct issue {
 	struct record_input input;
 	uint64_t now_ms;
 	json_t *record; /* the answer without the value */
-	/* Of renew: */
+	/* Only for a renewal: */
 	struct renewal_input renewal;
 };
 

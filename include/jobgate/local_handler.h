@@ -67,8 +67,8 @@ struct local_answer {
 	struct slice page; /* HTML for people, in place of title and detail; or empty */
 	bool no_reuse;	   /* see struct response */
 	unsigned char grpc_status; /* in reply to a gRPC call; 0: what the HTTP status stands for */
-	struct slice message;	   /* in reply to a gRPC call: its status is OK, and nothing but
-				      `outcome` and      this is used; or empty */
+	struct slice message; /* in reply to a gRPC call: its status is OK, and of the other members
+				 only `outcome` is used; or empty */
 	struct field fields[LOCAL_FIELDS_MAX];
 	size_t field_count;
 };
