@@ -22,9 +22,9 @@ struct listener_config {
 	uint16_t port;	     /* 0: any free one */
 	const char *path;    /* for unix, else NULL */
 	bool tls;	     /* "tls" follows the address */
-	bool redirect;	     /* "redirect" does: requests are sent on to https */
-	bool proxied;	     /* "proxied" does: connections begin with a PROXY header */
-	bool authorize;	     /* "authorize" does: other proxies ask for decisions there */
+	bool redirect;	     /* the word "redirect": requests are redirected to https */
+	bool proxied;	     /* the word "proxied": connections begin with a PROXY header */
+	bool authorize;	     /* the word "authorize": other proxies ask for decisions there */
 	enum purpose purpose;
 	const char *setting; /* the setting with this address, for messages: "listen"; static */
 };
@@ -67,7 +67,7 @@ struct config {
 		struct forwarding forwarding;
 		struct ip_ranges
 		    trusted_proxies; /* whose X-Forwarded-*, Forwarded and X-Request-Id count */
-		struct ip_ranges allow, deny; /* of backend addresses: deny goes first; with an
+		struct ip_ranges allow, deny; /* of backend addresses: deny has precedence; with an
 						 allow list nothing else passes */
 		bool allow_loopback;
 		const char *ca_file;	       /* for https:// backends; NULL: the system's */

@@ -40,7 +40,7 @@ exchange_describe(struct exchange *exchange, const struct request *request)
 	exchange->method_id = request->method_id;
 	exchange->version = request->version;
 	exchange->tunnel_only = request_is_extended_connect(request);
-	/* Other proxies and operators read HTTP statuses; gRPC's probes do not. */
+	/* Other proxies and operators read HTTP statuses, so they get no reply in gRPC's form. */
 	if (exchange->peer->purpose != FOR_CONTROL && !exchange->peer->forward_auth)
 		describe_call(exchange, request);
 }

@@ -67,7 +67,7 @@ struct exchange {
 	struct directory_watch token_watch, job_watch; /* from the verdict to the end */
 	struct token_edition allowed;
 	uint64_t target;	  /* hash of the job's URL that the request goes to */
-	bool job_moved;		  /* the job has had another URL since */
+	bool job_moved;		  /* the job has got another URL since then */
 	struct timer timer;	  /* the deadline of the state, or `ends_ms` if that is earlier */
 	uint64_t session_ends_ms; /* monotonic; with by_session */
 	uint64_t ends_ms;    /* monotonic: it ends then, even while data moves; 0: it has no such

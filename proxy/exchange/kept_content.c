@@ -3,7 +3,7 @@
 
 #include "jobgate/check.h"
 
-/* The block holds this many bytes more. False: it would be too large, or memory is short. */
+/* Make room for this many more bytes. False: the block would be too large, or memory is short. */
 static bool
 reserve(struct kept_content *kept, struct kept_content_room *room, size_t more)
 {

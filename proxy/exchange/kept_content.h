@@ -29,17 +29,20 @@ struct kept_content_room {
 	size_t used; /* bytes of the blocks in use, of KEPT_CONTENTS_MAX */
 };
 
-/* The backend has taken this content: keep it, too; or lose it all, when it is too much. */
+/*
+ * The backend has taken this content: keep a copy. If that is too much, keep nothing any more
+ * (lost).
+ */
 void kept_content_add(
     struct kept_content *kept, struct kept_content_room *room, struct slice content);
 
-/* Keep nothing any more, and nothing that comes. */
+/* Give back what is kept, and keep nothing from now on. */
 void kept_content_lose(struct kept_content *kept, struct kept_content_room *room);
 
-/* Another backend is to get it, from the beginning. Only where it is not lost. */
+/* Another backend is to get all of it. Call it only if it is not lost. */
 void kept_content_rewind(struct kept_content *kept);
 
-/* What the present backend has not taken. */
+/* The content that the present backend has not taken yet. */
 static inline struct slice
 kept_content_rest(const struct kept_content *kept)
 {
@@ -47,7 +50,7 @@ kept_content_rest(const struct kept_content *kept)
 				   : (struct slice){0};
 }
 
-/* The present backend has to get something of it before anything else. */
+/* True when the present backend has to get kept content, or its end, before new content. */
 static inline bool
 kept_content_waits(const struct kept_content *kept)
 {

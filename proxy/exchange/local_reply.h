@@ -47,7 +47,7 @@ void local_reply_for_verdict(struct local_reply *reply, enum verdict verdict, st
 void local_reply_for_call(struct local_reply *reply, enum verdict verdict, struct slice realm,
     struct slice request_id, bool head);
 
-/* 200 without content, for another proxy: its request may pass, the fields say for whom. */
+/* 200 without content, for another proxy: its request may pass; the fields name token and job. */
 void local_reply_grant(struct local_reply *reply, struct slice job, const struct token *token,
     struct slice request_id);
 

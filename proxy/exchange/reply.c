@@ -18,7 +18,7 @@ answer_call(struct exchange *exchange, struct local_reply *reply, enum outcome o
 				      : grpc_status_for(outcome, reply->response.status);
 
 	local_reply_for_grpc(reply, grpc_call_type(&exchange->grpc), status);
-	if (!exchange->control) /* which has it already */
+	if (!exchange->control) /* there, exchange_send_reply has added it */
 		local_reply_add(reply, SLICE("X-Request-Id"), exchange_id(exchange));
 	grpc_call_set_status(&exchange->grpc, status);
 }
@@ -40,7 +40,7 @@ exchange_send_reply(struct exchange *exchange, struct local_reply *reply, enum o
 	if (exchange->control) /* as each answer of the control process has it */
 		local_reply_add(reply, SLICE("X-Request-Id"), exchange_id(exchange));
 	exchange->status =
-	    reply->response.status; /* of a call, too: readers of the log look for it */
+	    reply->response.status; /* also for a gRPC call: the access log shows it */
 	if (is_grpc_call(&exchange->grpc))
 		answer_call(exchange, reply, outcome);
 	exchange->answer_begun = true;

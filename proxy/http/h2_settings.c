@@ -80,7 +80,7 @@ set(struct h2_settings *settings, unsigned id, uint32_t value, bool from_server)
 		return set_connect(settings, value);
 	case H2_SETTINGS_NO_RFC7540_PRIORITIES:
 		return set_no_priorities(settings, value);
-	default: /* not known, as of later RFCs */
+	default: /* not known: it may come from a later RFC, and is ignored */
 		return fine;
 	}
 }

@@ -93,8 +93,8 @@ void conn_look_again(struct conn *conn);
 void conn_ask_again(struct conn *conn);
 
 /*
- * The end of a tunnel does so when nothing has come for this many milliseconds. To read once more
- * after each message would cost one more system call.
+ * In a tunnel, conn_look_again is called only when nothing has come for this many milliseconds: to
+ * read once more after each message would cost one more system call.
  */
 #define TUNNEL_LOOK_MS 1000
 

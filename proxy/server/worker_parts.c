@@ -50,7 +50,7 @@ set_places(struct worker *worker, struct downstream_options *options)
 	size_t control = least(WORKER_CONTROL_CONNECTIONS, fitting / 4);
 	size_t metrics = least(WORKER_METRICS_CONNECTIONS, fitting / 16 + 1);
 
-	/* A client for whom there is no descriptor waits to be accepted. */
+	/* A client for which there is no descriptor waits to be accepted. */
 	worker->clients_max = fitting - control - metrics;
 	options->places[FOR_JOBS].connections = config->limits.connections;
 	options->places[FOR_JOBS].handshakes = config->limits.handshakes;

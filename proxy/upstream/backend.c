@@ -287,7 +287,10 @@ backend_forget_circuit(struct backend *backend)
 
 /* ---- dump ---- */
 
-/* Each dial's dump has its backend's: when thousands wait, each must not count thousands. */
+/*
+ * The dump of each dial contains that of its backend. When thousands of dials wait, none of these
+ * dumps may count them all.
+ */
 #define COUNTED_MAX 100
 
 /* At most COUNTED_MAX. */

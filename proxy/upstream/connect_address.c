@@ -52,7 +52,7 @@ open_socket(struct backend *backend, const struct sockaddr *address, socklen_t l
 		close(fd);
 		return CONNECT_NO_SOCKET;
 	}
-	/* Neither, until the loop's first event: that one tells how the connecting ended. */
+	/* The loop's first event sets them, and tells how the connect ended. */
 	conn->readable = conn->writable = false;
 	return CONNECT_STARTED;
 }
@@ -83,7 +83,7 @@ open_unix(struct backend *backend, struct conn *conn, void (*ready)(struct conn 
 	if (backend->name.len >= sizeof(address.sun_path))
 		return CONNECT_NOT_ALLOWED;
 	memcpy(address.sun_path, backend->name.at, backend->name.len);
-	/* A socket on this machine is as near as loopback, and subject to the same rule. */
+	/* A socket on this machine is treated as loopback is. */
 	if (backend->source == BACKEND_OF_RECORD && !options->guard.allow_loopback)
 		return CONNECT_NOT_ALLOWED;
 	/*

@@ -94,13 +94,13 @@ enum pool_choice {
 	POOL_FRESH,   /* a new one */
 };
 
-/* What a request needs of its connection. */
+/* Whether a request may share its connection. */
 enum pool_sharing {
-	POOL_SHARED,	/* it shares one with others, where the backend speaks HTTP/2 */
-	POOL_EXCLUSIVE, /* it shares it with no other one (NTLM, an upgrade to any protocol but
-			   WebSocket): it gets one of HTTP/1 */
-	POOL_TUNNEL,	/* it opens a WebSocket: a stream of HTTP/2 where the backend offers that
-			   (RFC 8441), else the same */
+	POOL_SHARED,	/* other requests may share its connection, if the backend speaks HTTP/2 */
+	POOL_EXCLUSIVE, /* no other request may share its connection (NTLM, an upgrade to any
+			   protocol but WebSocket): it gets one of HTTP/1 */
+	POOL_TUNNEL, /* it opens a WebSocket: it gets a stream of HTTP/2 if the backend offers that
+			(RFC 8441), else a connection of HTTP/1 */
 };
 
 /*
@@ -108,8 +108,8 @@ enum pool_sharing {
  * once. Else it is still to be made, and `connected` or `failed` of the user follows, never from
  * within this call; until then only `cancel` may be called. NULL when memory is short.
  *
- * Where the backend may speak HTTP/2, the connection that is being made serves all who ask for one
- * meanwhile.
+ * Where the backend may speak HTTP/2, one connection is made at a time: all users that ask
+ * meanwhile wait for it, and share it if it speaks HTTP/2.
  */
 struct upstream *pool_acquire(struct backend *backend, struct upstream_user *user,
     enum pool_choice choice, enum pool_sharing sharing, bool *up);

@@ -8,7 +8,7 @@
  * dial_state.c  its states and their lists, and what a dump shows of it
  * race.c        which addresses a dial tries, and when; connect_address.c connects to one of them
  * redial.c      the wait for a backend that refuses connections, or for a descriptor
- * share.c       connections that serve many, and dials that wait for such a one
+ * share.c       connections that serve many, and dials that wait for one of these
  * walk.c        from one backend or connection to the next, for dumps
  */
 #ifndef JOBGATE_UPSTREAM_POOL_STATE_H

@@ -1,4 +1,4 @@
-/* share.c - connections that serve many users at a time, and dials that wait for such a one. */
+/* share.c - connections that serve many users at a time, and dials that wait for one. */
 #include "upstream/pool_state.h"
 
 bool
@@ -165,7 +165,7 @@ pool_opened(struct backend_conn *connection)
 	struct dial *dial;
 
 	backend->http1 = false;
-	backend->no_tunnels = false; /* as far as it is known */
+	backend->no_tunnels = false; /* it may offer them now: its SETTINGS will tell */
 	if (backend->making != connection)
 		return;
 	backend->making = NULL;

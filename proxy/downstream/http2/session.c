@@ -17,8 +17,10 @@
 
 /* ---- reading ---- */
 
-/* The number of streams whose requests are still being authorized. The client can do nothing to
- * help. */
+/*
+ * The number of streams whose requests are still being authorized: they wait for the store, not for
+ * the client.
+ */
 static size_t
 count_undecided(const struct http2_session *session)
 {

@@ -108,8 +108,10 @@ reset(struct backend_session *session, uint32_t id, enum h2_error error)
 	h2_output_written(&session->output, &writer, true);
 }
 
-/* A stream was reset. After too many of them the session takes no more streams, so its others end
- * in peace. */
+/*
+ * A stream was reset. After too many resets the session takes no new streams, so that its other
+ * streams can end normally.
+ */
 static void
 count_reset(struct backend_session *session)
 {
@@ -124,9 +126,9 @@ count_reset(struct backend_session *session)
 }
 
 /*
- * The backend has been silent since the stream began, and for long enough: perhaps the connection
- * leads nowhere any more. Later requests must not all learn that by their time-outs. Servers of
- * gRPC take frequent PINGs for an attack: see PINGS_APART_MS.
+ * If the backend has been silent for long enough since the stream began, the connection may be
+ * dead: send a PING. Otherwise each later request on it would have to wait for its time-out.
+ * Servers of gRPC take frequent PINGs for an attack: see PINGS_APART_MS.
  */
 static void
 doubt(const struct backend_stream *stream)
