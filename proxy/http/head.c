@@ -10,17 +10,11 @@
 #define METHOD_MAX 64
 #define START_LINE_EXTRA (METHOD_MAX + 2 + 8)
 
-/*
- * Check a line of the head, from `line` to its LF at `lf`: it must end in CR LF, and have no other
- * CR and no NUL.
- */
+/* Check a line of the head, from `line` to its LF at `lf`: its only CR is the one before the LF. */
 static bool
 line_is_clean(struct slice bytes, size_t line, size_t lf)
 {
-	if (lf == line || bytes.at[lf - 1] != '\r')
-		return false;
-	return memchr(bytes.at + line, '\r', lf - line) == bytes.at + lf - 1 &&
-	       memchr(bytes.at + line, 0, lf - line) == NULL;
+	return lf > line && memchr(bytes.at + line, '\r', lf - line) == bytes.at + lf - 1;
 }
 
 /* Check the beginning of a line that is not complete yet: a CR is allowed only at its end. */
@@ -28,12 +22,9 @@ static bool
 partial_is_clean(struct slice bytes, size_t line)
 {
 	struct slice rest = slice_after(bytes, line);
-	const char *cr;
+	const char *cr = rest.len > 0 ? memchr(rest.at, '\r', rest.len) : NULL;
 
-	if (rest.len == 0)
-		return true;
-	cr = memchr(rest.at, '\r', rest.len);
-	return (cr == NULL || cr == rest.at + rest.len - 1) && memchr(rest.at, 0, rest.len) == NULL;
+	return cr == NULL || cr == rest.at + rest.len - 1;
 }
 
 /* True when it is already too long, although it is not complete. */
@@ -50,38 +41,56 @@ check_room(struct slice bytes, size_t start, size_t scanned, bool is_request,
 	return HEAD_INCOMPLETE;
 }
 
+/*
+ * Look at one line after the other, from the one that begins at *line, which is the incomplete one
+ * in the end. *seen: the end of what was looked at.
+ */
+static enum head_status
+walk_lines(struct slice bytes, bool is_request, const struct head_limits *limits, size_t start,
+    size_t *line, size_t *seen)
+{
+	for (;;) {
+		const char *lf =
+		    bytes.len > *line ? memchr(bytes.at + *line, '\n', bytes.len - *line) : NULL;
+		size_t at;
+
+		if (lf == NULL) {
+			*seen = bytes.len;
+			return partial_is_clean(bytes, *line)
+				   ? check_room(bytes, start, *line, is_request, limits)
+				   : HEAD_BAD;
+		}
+		at = (size_t)(lf - bytes.at);
+		*seen = at + 1;
+		if (!line_is_clean(bytes, *line, at))
+			return HEAD_BAD;
+		if (*seen - start > limits->head_bytes)
+			return is_request && *line == start ? HEAD_TARGET_TOO_LONG : HEAD_TOO_LARGE;
+		if (at == *line + 1) /* the empty line */
+			return *line == start ? HEAD_BAD : HEAD_COMPLETE;
+		*line = *seen;
+	}
+}
+
 enum head_status
 head_find(struct slice bytes, bool is_request, const struct head_limits *limits, uint32_t *scanned,
     size_t *start, size_t *end)
 {
 	/* *scanned is the beginning of the first line that may be incomplete. */
-	size_t line = *scanned;
+	size_t first = *scanned, line;
+	enum head_status status;
 
 	*start = is_request && bytes.len >= 2 && memcmp(bytes.at, "\r\n", 2) == 0 ? 2 : 0;
-	if (line < *start)
-		line = *start;
-	for (;;) {
-		const char *lf =
-		    bytes.len > line ? memchr(bytes.at + line, '\n', bytes.len - line) : NULL;
-		size_t at;
-
-		if (lf == NULL) {
-			*scanned = (uint32_t)line;
-			if (!partial_is_clean(bytes, line))
-				return HEAD_BAD;
-			return check_room(bytes, *start, line, is_request, limits);
-		}
-		at = (size_t)(lf - bytes.at);
-		if (!line_is_clean(bytes, line, at))
-			return HEAD_BAD;
-		if (at + 1 - *start > limits->head_bytes)
-			return is_request && line == *start ? HEAD_TARGET_TOO_LONG : HEAD_TOO_LARGE;
-		if (at == line + 1) { /* the empty line */
-			*end = at + 1;
-			return line == *start ? HEAD_BAD : HEAD_COMPLETE;
-		}
-		line = at + 1;
-	}
+	if (first < *start)
+		first = *start;
+	line = first;
+	status = walk_lines(bytes, is_request, limits, *start, &line, end);
+	if (status == HEAD_INCOMPLETE)
+		*scanned = (uint32_t)line;
+	/* One search in all these lines costs less than one in each. */
+	if (*end > first && memchr(bytes.at + first, 0, *end - first) != NULL)
+		return HEAD_BAD;
+	return status;
 }
 
 static enum method_id
