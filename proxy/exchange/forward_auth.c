@@ -1,8 +1,6 @@
 /* forward_auth.c - reads what nginx, Traefik, Caddy and Envoy say of the request that they hold. */
 #include "exchange/forward_auth.h"
 
-#include <stdlib.h>
-
 #include "http/bytes.h"
 #include "http/target.h"
 
@@ -57,14 +55,9 @@ words_read(const struct fields *fields, struct words *out)
 static bool
 take_target(const struct target *target, struct request *request)
 {
-	char *normal = malloc(target->path.len);
-	size_t len;
-	bool clean = normal != NULL && path_resolve(target->path, normal, &len) == PATH_CLEAN;
-
-	free(normal);
 	request->path = target->path;
 	request->query = target->query;
-	return clean;
+	return path_is_clean(target->path);
 }
 
 static bool

@@ -318,6 +318,19 @@ path_resolve(struct slice path, char *out, size_t *len)
 	return resolved ? PATH_RESOLVED : PATH_CLEAN;
 }
 
+bool
+path_is_clean(struct slice path)
+{
+	struct slice segment;
+
+	for (size_t at = 0; at < path.len; at += 1 + segment.len) {
+		segment = segment_at(path, at + 1);
+		if (dots_of(segment) != 0 || hides_dots(segment))
+			return false;
+	}
+	return true;
+}
+
 size_t
 path_escape(char *path, size_t len)
 {

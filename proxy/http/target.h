@@ -62,6 +62,9 @@ enum path_status {
  */
 enum path_status path_resolve(struct slice path, char *out, size_t *len);
 
+/* True where path_resolve would say PATH_CLEAN. */
+bool path_is_clean(struct slice path);
+
 /*
  * Percent-encode, in place, the bytes that RFC 3986 does not allow in a path (section 2.1). All
  * others stay, also existing escapes. Returns the new length; there must be room for

@@ -132,6 +132,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			path = (struct slice){first, len};
 			CHECK(!has_dot_segment(path));
 			CHECK(path_resolve(path, second, &len) == PATH_CLEAN);
+			CHECK(path_is_clean(path));
 			CHECK(slice_equal(path, (struct slice){second, len}));
 			check_escaped(path);
 		}

@@ -333,10 +333,7 @@ judge_refusal_is_right(
 
 	switch (exchange->status) {
 	case 400:
-		return judge_holds(world, plan, from_ns, to_ns, BAD_CREDENTIAL, -1) ||
-		       /* Forward auth needs memory to read a path. */
-		       (strcmp(exchange->title, "Unclear question") == 0 &&
-			   exchange->sent_ns <= world->judge.memory_ns);
+		return judge_holds(world, plan, from_ns, to_ns, BAD_CREDENTIAL, -1);
 	case 401: /* that a value could not be hashed for lack of memory counts as not valid */
 		return judge_holds(world, plan, from_ns, to_ns, UNAUTHORIZED, -1) ||
 		       session_may_be_over(world, exchange, to_ns) ||

@@ -329,7 +329,8 @@ expect_path(const char *path, enum path_status status, const char *resolved)
 	char *out = malloc(len);
 
 	assert_non_null(out);
-	if (path_resolve(slice_of(path), out, &written) != status)
+	if (path_resolve(slice_of(path), out, &written) != status ||
+	    path_is_clean(slice_of(path)) != (status == PATH_CLEAN))
 		fail_msg("%s", path);
 	if (status != PATH_BAD &&
 	    (written != strlen(resolved) || memcmp(out, resolved, written) != 0))
