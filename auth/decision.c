@@ -170,11 +170,12 @@ proves(const struct evidence *evidence, const struct token *token)
 bool
 jg_evidence_proves(const struct evidence *evidence)
 {
-	const struct bearer *bearer = evidence->bearer;
 	const struct token *token = NULL;
 	struct token previous;
 
-	if (bearer != NULL && bearer->formed && evidence->token_known == RECORD_KNOWN)
+	if (evidence->credential != CREDENTIAL_BEARER && evidence->credential != CREDENTIAL_SESSION)
+		return false;
+	if (evidence->bearer->formed && evidence->token_known == RECORD_KNOWN)
 		token = evidence->token;
 	if (proves(evidence, token))
 		return true;

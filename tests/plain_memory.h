@@ -1,4 +1,5 @@
-/* plain_memory.h - zeroed memory of the C library for the tables of HPACK decoders in tests; it can be short. */
+/* plain_memory.h - zeroed memory of the C library for the tables of HPACK decoders in tests; it can
+ * be short. */
 #ifndef JOBGATE_TESTS_PLAIN_MEMORY_H
 #define JOBGATE_TESTS_PLAIN_MEMORY_H
 

@@ -1,5 +1,5 @@
-/* resolver.c - replaces proxy/net/resolve.c: the name of a backend is its address with ".sim" behind
- * it; no other name has an address. */
+/* resolver.c - replaces proxy/net/resolve.c: the name of a backend is its address with ".sim"
+ * behind it; no other name has an address. */
 #include "net/resolve.h"
 
 #include <event2/event.h>
