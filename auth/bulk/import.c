@@ -59,6 +59,14 @@ check_minted(const struct import *import, struct token *token, struct input_erro
 	return true;
 }
 
+/* A grace counts only with the version before; the store would keep another one in vain. */
+static bool
+check_previous(const struct token *token, struct input_error *error)
+{
+	return token->previous_version == 0 || token->previous_version + 1 == token->version ||
+	       wrong(error, "previous_version", "the version before, or none");
+}
+
 /* Make the line's mint key the store's, unless the store has it already. */
 static bool
 import_mint(struct import *import, struct input_error *error)
@@ -108,7 +116,8 @@ read_record(struct import *import, struct input_error *error)
 		return false;
 	if (!check_created_ms(import, error))
 		return false;
-	return kind != RECORD_TOKEN || check_minted(import, &record->token, error);
+	return kind != RECORD_TOKEN || (check_minted(import, &record->token, error) &&
+					   check_previous(&record->token, error));
 }
 
 static void

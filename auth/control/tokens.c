@@ -265,14 +265,16 @@ renew_token(struct call *call, struct token *token, uint64_t now_ms)
 		    "the token has expired: renew it with another expires_at, null for none");
 		return false;
 	}
-	token->version++;
 	token->previous_until_ms = 0;
+	token->previous_version = 0;
 	if (renewal->grace_s > 0) {
 		token->previous_until_ms = now_ms + renewal->grace_s * 1000;
+		token->previous_version = token->version;
 		memcpy(token->previous_hash, token->hash, TOKEN_HASH_LEN);
 	} else {
 		memset(token->previous_hash, 0, TOKEN_HASH_LEN);
 	}
+	token->version++;
 	return true;
 }
 

@@ -148,6 +148,20 @@ decode_field(const struct record_field *field, const struct hash *hash, struct r
 	return good ? NULL : field->broken;
 }
 
+/*
+ * A grace counts only with the version before. A renewal by a gateway that does not know these
+ * fields, or by hand, changes the version and leaves them, and must end the grace.
+ */
+static void
+drop_other_grace(struct token *token)
+{
+	if (token->previous_version != 0 && token->previous_version + 1 == token->version)
+		return;
+	token->previous_until_ms = 0;
+	token->previous_version = 0;
+	memset(token->previous_hash, 0, TOKEN_HASH_LEN);
+}
+
 static enum record_status
 decode_hash(enum record_kind kind, struct slice id, const struct hash *hash, struct record **out,
     const char **why)
@@ -166,6 +180,8 @@ decode_hash(enum record_kind kind, struct slice id, const struct hash *hash, str
 	}
 	if (*why != NULL)
 		return RECORD_BROKEN;
+	if (kind == RECORD_TOKEN)
+		drop_other_grace(&record.token);
 	*out = record_copy(&record);
 	if (*out != NULL)
 		return RECORD_GOOD;

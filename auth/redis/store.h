@@ -158,8 +158,8 @@ void store_delete(struct store *store, enum record_kind kind, struct slice id,
 struct store_renewal {
 	/*
 	 * The token as it is to be, with the hash of its new value; only its hash, version,
-	 * updated_at, role, expires_ms, and previous_hash and previous_until_ms are written. The
-	 * store's version must still be the one before.
+	 * updated_at, role, expires_ms, previous_hash, previous_until_ms and previous_version are
+	 * written. The store's version must still be the one before.
 	 */
 	const struct record *record;
 	const unsigned char *mint_key; /* that the value was minted with; NULL: it was not minted */

@@ -334,7 +334,7 @@ read_renewed(struct operation *operation, const redisReply *reply)
 /* The fields that a renewal writes; those that the new record lacks are removed. */
 static const enum token_field renewed_fields[] = {TOKEN_FIELD_HASH, TOKEN_FIELD_VERSION,
     TOKEN_FIELD_UPDATED_AT, TOKEN_FIELD_ROLE, TOKEN_FIELD_EXPIRES_AT, TOKEN_FIELD_PREVIOUS_HASH,
-    TOKEN_FIELD_PREVIOUS_UNTIL};
+    TOKEN_FIELD_PREVIOUS_UNTIL, TOKEN_FIELD_PREVIOUS_VERSION};
 #define RENEWED_FIELDS (sizeof(renewed_fields) / sizeof(renewed_fields[0]))
 
 /* Add the number of fields to remove, these, and the others with their values. */

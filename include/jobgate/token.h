@@ -51,6 +51,7 @@ struct token {
 	 * none. */
 	uint64_t previous_until_ms;
 	unsigned char previous_hash[TOKEN_HASH_LEN];
+	uint64_t previous_version; /* with a grace version - 1; a record with another has none */
 };
 
 /* "read" or "operator"; also the aliases ai_training_read and ai_training_operator. */

@@ -168,6 +168,7 @@ GOOD_JOB = {"kind": "job", "id": "j", "labels": {}}
     ({**GOOD_TOKEN, "hash": None}, "hash"), ({**GOOD_TOKEN, "version": 0}, "version"), ({**GOOD_TOKEN, "version": "1"}, "version"),
     ({**GOOD_TOKEN, "version": 10**18}, "version"), ({**GOOD_TOKEN, "version": 10**19}, "JSON"),
     ({**GOOD_TOKEN, "minted": 2}, "minted"), ({**GOOD_TOKEN, "minted": -1}, "minted"),
+    ({**GOOD_TOKEN, "previous_version": 1}, "previous_version"), ({**GOOD_TOKEN, "version": 4, "previous_version": 2}, "previous_version"),
     ({**GOOD_TOKEN, "role": "root"}, "role"), ({**GOOD_TOKEN, "label_selector": "a"}, "label_selector"),
     ({key: value for key, value in GOOD_TOKEN.items() if key != "label_selector"}, "label_selector"),
     ({**GOOD_TOKEN, "value": "jgt_x"}, "value"), ({**GOOD_TOKEN, "created_at": "x" * 41}, "created_at"),

@@ -239,7 +239,20 @@ def test_a_renewal_without_grace_ends_a_grace(control, patient, records):
         client.read_body(response)
     connection.ended()
     stored = records.client.hgetall(records.token_key(token.id))
-    assert not {"previous_hash", "previous_until"} & set(stored)
+    assert not {"previous_hash", "previous_until", "previous_version"} & set(stored)
+
+
+def test_a_renewal_by_an_older_gateway_or_by_hand_ends_a_grace(control, patient, records):
+    """It writes hash and version, and does not know the fields of a grace."""
+    token, job = records.token(), records.job(UNREACHABLE)
+    control.done("POST", f"/v1/tokens/{token.id}/renew", {"grace": 600})
+    client, connection, response = start_stream(scene_with(patient, records, token))
+    third = records.renew(token, version=3)
+    with pytest.raises(Cut):
+        client.read_body(response)
+    connection.ended()
+    assert status_of(patient, job, token) == 401 and status_of(patient, job, third) == ALLOWED
+    assert control.done("GET", f"/v1/tokens/{token.id}")["previous_until"] is None
 
 
 def test_deleting_ends_a_grace(control, patient, records):

@@ -411,7 +411,7 @@ def expire_by_field(records, subject):
 
 def renew_with_grace(records, subject):
     """The old value, which the subject goes on with, is valid until the grace is over."""
-    key, changes = records.token_key(subject.token.id), {"version": "2", "previous_until": soon()}
+    key, changes = records.token_key(subject.token.id), {"version": "2", "previous_version": "1", "previous_until": soon()}
     changes["previous_hash"] = records.client.hget(key, "hash")
     changes["hash"] = hashlib.sha256(make_value(subject.token.id).encode()).hexdigest()
     records.client.hset(key, mapping=changes)

@@ -51,6 +51,7 @@ tokens(void **state)
 	record.token.expires_ms = 1769860800000;
 	record.token.previous_until_ms = 1769860800500;
 	record.token.previous_hash[0] = 0xcd;
+	record.token.previous_version = 2;
 	is_json(view_export(&record),
 	    "{\"created_at\":\"2024-01-31T12:00:00Z\",\"expires_at\":\"2026-01-31T12:00:00Z\","
 	    "\"hash\":\"ab00000000000000000000000000000000000000000000000000000000000000\","
@@ -58,7 +59,8 @@ tokens(void **state)
 	    "\"name\":\"basetoken\","
 	    "\"previous_hash\":"
 	    "\"cd00000000000000000000000000000000000000000000000000000000000000\","
-	    "\"previous_until\":\"2026-01-31T12:00:00.500Z\",\"role\":\"operator\","
+	    "\"previous_until\":\"2026-01-31T12:00:00.500Z\",\"previous_version\":2,\"role\":"
+	    "\"operator\","
 	    "\"updated_at\":null,\"version\":3}");
 }
 

@@ -143,6 +143,34 @@ versions(void **state)
 	free(record);
 }
 
+/* A renewal that does not know the grace's fields changes the version, and so ends the grace. */
+static void
+a_grace_counts_only_with_the_version_before(void **state)
+{
+	static const char *const others[] = {"1", "3", "4", "02", "", "999999999999999999"};
+	struct hash hash = token_hash();
+	struct record *record;
+
+	(void)state;
+	set(&hash, SLICE("previous_until"), SLICE("2026-01-31T12:00:00Z"));
+	set(&hash, SLICE("previous_hash"), SLICE(HASH));
+	for (size_t i = 0; i <= sizeof(others) / sizeof(others[0]); i++) {
+		if (i > 0)
+			set(&hash, SLICE("previous_version"), slice_of(others[i - 1]));
+		record = decode_good(RECORD_TOKEN, &hash);
+		assert_int_equal(record->token.previous_until_ms, 0);
+		assert_int_equal(record->token.previous_version, 0);
+		assert_int_equal(record->token.previous_hash[31], 0);
+		free(record);
+	}
+	set(&hash, SLICE("previous_version"), SLICE("2"));
+	record = decode_good(RECORD_TOKEN, &hash);
+	assert_true(record->token.previous_until_ms == 1769860800000);
+	assert_int_equal(record->token.previous_version, 2);
+	assert_int_equal(record->token.previous_hash[31], 31);
+	free(record);
+}
+
 static void
 roles_have_aliases(void **state)
 {
@@ -271,6 +299,7 @@ main(void)
 	    cmocka_unit_test(a_token_with_a_bad_field_is_broken),
 	    cmocka_unit_test(each_digit_of_a_hash_counts),
 	    cmocka_unit_test(versions),
+	    cmocka_unit_test(a_grace_counts_only_with_the_version_before),
 	    cmocka_unit_test(roles_have_aliases),
 	    cmocka_unit_test(dates),
 	    cmocka_unit_test(a_job),
