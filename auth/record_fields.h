@@ -99,6 +99,13 @@ void role_format(const struct record *record, char out[ROLE_TEXT_MAX]);
  */
 bool role_parse_stored(struct slice text, enum token_role *out);
 
+/*
+ * True when the record has all fields that this text, which role_parse_stored has read, names. If
+ * one is missing, it has been lost (HDEL, HEXPIRE, a copy of some fields), and the token would be
+ * without its limit.
+ */
+bool role_needs_are_met(struct slice text, const struct record *record);
+
 /* The field's text in the record; NULL if its form has none. */
 const struct slice *field_text(const struct record_field *field, const struct record *record);
 

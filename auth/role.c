@@ -23,29 +23,42 @@ role_format(const struct record *record, char out[ROLE_TEXT_MAX])
 	}
 }
 
-static bool
-is_known(struct slice name)
+/* The field that limits a token and has this name; NULL: none is known here. */
+static const struct record_field *
+find_limit(struct slice name)
 {
 	const struct record_fields *fields = &record_fields[RECORD_TOKEN];
 
 	for (size_t i = 0; i < fields->count; i++)
 		if ((fields->rows[i].uses & USE_BINDS) != 0 &&
 		    slice_equal(name, slice_of(fields->rows[i].stored)))
-			return true;
-	return false;
+			return &fields->rows[i];
+	return NULL;
 }
 
-/* True when all these names, separated by spaces, are known. */
+/* The length of the text before the first space. */
+static size_t
+word_len(struct slice text)
+{
+	const char *blank = text.len > 0 ? memchr(text.at, ' ', text.len) : NULL;
+
+	return blank != NULL ? (size_t)(blank - text.at) : text.len;
+}
+
+/*
+ * True when all these names, separated by spaces, are known, and record, unless it is NULL, has
+ * these fields.
+ */
 static bool
-are_known(struct slice names)
+are_met(struct slice names, const struct record *record)
 {
 	for (;;) {
-		const char *blank = memchr(names.at, ' ', names.len);
-		size_t len = blank != NULL ? (size_t)(blank - names.at) : names.len;
+		size_t len = word_len(names);
+		const struct record_field *limit = find_limit((struct slice){names.at, len});
 
-		if (!is_known((struct slice){names.at, len}))
+		if (limit == NULL || (record != NULL && field_is_none(limit, record)))
 			return false;
-		if (blank == NULL)
+		if (len == names.len)
 			return true;
 		names = slice_after(names, len + 1);
 	}
@@ -54,13 +67,19 @@ are_known(struct slice names)
 bool
 role_parse_stored(struct slice text, enum token_role *out)
 {
-	const char *blank = text.len > 0 ? memchr(text.at, ' ', text.len) : NULL;
-	struct slice role = {text.at, blank != NULL ? (size_t)(blank - text.at) : text.len};
-	struct slice rest = slice_after(text, role.len);
+	struct slice role = {text.at, word_len(text)}, rest = slice_after(text, role.len);
 
 	if (!jg_role_parse(role, out))
 		return false;
 	if (rest.len == 0)
 		return true;
-	return slice_starts_with(rest, NEEDS) && are_known(slice_after(rest, NEEDS.len));
+	return slice_starts_with(rest, NEEDS) && are_met(slice_after(rest, NEEDS.len), NULL);
+}
+
+bool
+role_needs_are_met(struct slice text, const struct record *record)
+{
+	struct slice rest = slice_after(text, word_len(text));
+
+	return rest.len == 0 || are_met(slice_after(rest, NEEDS.len), record);
 }

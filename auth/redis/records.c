@@ -162,6 +162,19 @@ drop_other_grace(struct token *token)
 	memset(token->previous_hash, 0, TOKEN_HASH_LEN);
 }
 
+/* What is wrong with a token whose fields are good, each for itself; or NULL. */
+static const char *
+finish_token(const struct hash *hash, struct record *record)
+{
+	const struct record_field *role = &record_fields[RECORD_TOKEN].rows[TOKEN_FIELD_ROLE];
+
+	drop_other_grace(&record->token);
+	return role_needs_are_met(hash_get(hash, slice_of(role->stored)), record)
+		   ? NULL
+		   : "its role needs a field that it lacks: set the field, or take its name out of "
+		     "the role";
+}
+
 static enum record_status
 decode_hash(enum record_kind kind, struct slice id, const struct hash *hash, struct record **out,
     const char **why)
@@ -178,10 +191,10 @@ decode_hash(enum record_kind kind, struct slice id, const struct hash *hash, str
 		else if (field->stored != NULL)
 			*why = decode_field(field, hash, &record, labels);
 	}
+	if (*why == NULL && kind == RECORD_TOKEN)
+		*why = finish_token(hash, &record);
 	if (*why != NULL)
 		return RECORD_BROKEN;
-	if (kind == RECORD_TOKEN)
-		drop_other_grace(&record.token);
 	*out = record_copy(&record);
 	if (*out != NULL)
 		return RECORD_GOOD;

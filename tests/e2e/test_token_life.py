@@ -120,7 +120,8 @@ def test_a_cached_token_expires_between_two_requests(patient, records):
 
 @pytest.mark.parametrize("changes", [
     {"expires_at": "tomorrow"}, {"expires_at": ""}, {"expires_at": "2999-02-30T00:00:00Z"}, {"role": "read needs the-moon"},
-    {"role": "read needs expires_at the-moon"}, {"role": "read needs "}, {"role": "read expires_at"}, {"role": "read needs name"}])
+    {"role": "read needs expires_at the-moon"}, {"role": "read needs "}, {"role": "read expires_at"}, {"role": "read needs name"},
+    {"role": "read needs expires_at"}])
 def test_what_is_not_understood_is_refused(patient, records, changes):
     """A limit that this gateway cannot read, or that a later version knows, is never ignored."""
     assert status_of(patient, records.job(UNREACHABLE), records.token(**changes)) == 401
@@ -128,9 +129,22 @@ def test_what_is_not_understood_is_refused(patient, records, changes):
 
 @pytest.mark.parametrize("changes", [
     {"expires_at": "2999-01-01T00:00:00Z"}, {"expires_at": "2999-01-01T00:00:00.123456+00:00", "role": "read needs expires_at"},
-    {"role": "read needs expires_at"}, {"previous_until": "nonsense", "previous_hash": "nonsense"}])
+    {"previous_until": "nonsense", "previous_hash": "nonsense"}])
 def test_what_is_understood_passes(patient, records, changes):
     assert status_of(patient, records.job(UNREACHABLE), records.token(**changes)) == ALLOWED
+
+
+def test_a_limit_that_was_lost_is_not_ignored(patient, records):
+    """Its role still names expires_at: HDEL, or HEXPIRE of Redis 7.4, took the field away."""
+    token = records.token(expires_at="2999-01-01T00:00:00Z", role="read needs expires_at")
+    client, connection, response = start_stream(scene_with(patient, records, token))
+    records.client.hdel(records.token_key(token.id), "expires_at")
+    with pytest.raises(Cut):
+        client.read_body(response)
+    connection.ended()
+    verified = patient.cli("store", "verify", "-c", patient.config_path)
+    assert verified.status == 1 and f"token {token.id}" in verified.err and "its role needs a field that it lacks" in verified.err
+    records.delete_token(token)
 
 
 def test_a_later_end_keeps_what_runs(patient, records):

@@ -184,6 +184,26 @@ roles_have_aliases(void **state)
 	free(record);
 }
 
+/* A limit that was lost must not make a token that has none. */
+static void
+a_role_that_needs_a_missing_field_is_broken(void **state)
+{
+	struct hash hash = token_hash();
+	struct record *record;
+
+	(void)state;
+	set(&hash, SLICE("role"), SLICE("read needs expires_at"));
+	expect_broken(RECORD_TOKEN, &hash);
+	set(&hash, SLICE("expires_at"), SLICE("2026-01-31T12:00:00Z"));
+	record = decode_good(RECORD_TOKEN, &hash);
+	assert_true(record->token.expires_ms == 1769860800000);
+	free(record);
+	drop(&hash, SLICE("expires_at"));
+	expect_broken(RECORD_TOKEN, &hash);
+	set(&hash, SLICE("role"), SLICE("read"));
+	free(decode_good(RECORD_TOKEN, &hash));
+}
+
 static void
 dates(void **state)
 {
@@ -301,6 +321,7 @@ main(void)
 	    cmocka_unit_test(versions),
 	    cmocka_unit_test(a_grace_counts_only_with_the_version_before),
 	    cmocka_unit_test(roles_have_aliases),
+	    cmocka_unit_test(a_role_that_needs_a_missing_field_is_broken),
 	    cmocka_unit_test(dates),
 	    cmocka_unit_test(a_job),
 	    cmocka_unit_test(a_job_may_have_next_to_nothing),
