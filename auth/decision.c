@@ -188,13 +188,21 @@ jg_evidence_proves(const struct evidence *evidence)
 struct token_edition
 jg_proved_edition(const struct evidence *evidence)
 {
-	struct token previous;
-
 	CHECK(evidence->token != NULL);
 	if (evidence->token->previous_until_ms == 0 || proves(evidence, evidence->token))
 		return jg_token_edition(evidence->token);
-	previous = previous_of(evidence->token);
-	return jg_token_edition(&previous);
+	return jg_token_previous_edition(evidence->token);
+}
+
+struct token
+jg_proved_token(const struct evidence *evidence)
+{
+	struct token_edition edition = jg_proved_edition(evidence);
+	struct token token = *evidence->token;
+
+	token.version = edition.version;
+	memcpy(token.hash, edition.hash, sizeof(token.hash));
+	return token;
 }
 
 bool
@@ -269,9 +277,17 @@ jg_token_edition(const struct token *token)
 	return edition;
 }
 
-/* True when an exchange that this edition let in may go on, as far as renewals are concerned. */
-static bool
-is_valid_edition(const struct token *token, const struct token_edition *allowed, uint64_t wall_ms)
+struct token_edition
+jg_token_previous_edition(const struct token *token)
+{
+	struct token previous = previous_of(token);
+
+	return jg_token_edition(&previous);
+}
+
+bool
+jg_edition_is_valid(
+    const struct token *token, const struct token_edition *allowed, uint64_t wall_ms)
 {
 	if (token->version == allowed->version && jg_token_hash_equal(token->hash, allowed->hash))
 		return true;
@@ -292,7 +308,7 @@ jg_decide_again(enum knowledge token_known, const struct token *token,
 		break;
 	}
 	CHECK(token != NULL);
-	if (!is_valid_edition(token, allowed, wall_ms))
+	if (!jg_edition_is_valid(token, allowed, wall_ms))
 		return VERDICT_INVALID_TOKEN;
 	if (jg_token_is_expired(token, wall_ms))
 		return VERDICT_EXPIRED;

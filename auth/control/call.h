@@ -49,9 +49,10 @@ struct call {
 	struct bearer bearer;	  /* what that contains, when it is a Bearer credential */
 	struct vouched vouched;	  /* what a worker says about the caller; wiped at the end */
 	enum caller caller;
-	struct record *token;	/* with CALLER_TOKEN */
-	struct label_set scope; /* the token's selector; empty: everything */
-	uint64_t confirmed_ms;	/* when the last read of the token began, CLOCK_MONOTONIC */
+	struct record *token;	      /* with CALLER_TOKEN */
+	struct token_edition edition; /* with CALLER_TOKEN: the value that was shown */
+	struct label_set scope;	      /* the token's selector; empty: everything */
+	uint64_t confirmed_ms;	      /* when the last read of the token began, CLOCK_MONOTONIC */
 	void (*confirmed)(struct call *call); /* called after the token has been read again */
 	json_t *result;			      /* of a read, until the token is confirmed; or NULL */
 	char *challenge;		      /* of WWW-Authenticate, for a refusal; malloc */

@@ -67,9 +67,9 @@ refuse_unavailable(struct call *call)
 	    "the store does not answer, so the token cannot be checked; nothing was changed");
 }
 
-/* The token is valid. It must also have the role operator. */
+/* This value of the token is valid. The token must also have the role operator. */
 static void
-take_token(struct call *call, const struct token *token)
+take_token(struct call *call, const struct token *token, const struct token_edition *edition)
 {
 	CHECK(token != NULL && call->caller == CALLER_UNAUTHENTICATED, call_dump, call);
 	switch (token->role) {
@@ -85,6 +85,7 @@ take_token(struct call *call, const struct token *token)
 		call_refuse(call, 500, NULL, "memory is short");
 		return;
 	}
+	call->edition = *edition;
 	call->caller = CALLER_TOKEN;
 	call->scope = call->token->token.selector;
 	call_begin(call);
@@ -97,9 +98,12 @@ take_token(struct call *call, const struct token *token)
 static void
 decide(struct call *call, const struct evidence *evidence)
 {
+	struct token_edition edition;
+
 	switch (jg_decide(evidence)) {
 	case VERDICT_NOT_A_JOB:
-		take_token(call, evidence->token);
+		edition = jg_proved_edition(evidence);
+		take_token(call, evidence->token, &edition);
 		return;
 	case VERDICT_BAD_CREDENTIAL:
 		refuse(call, 400, "invalid_request",
@@ -210,31 +214,44 @@ refuse_unknown(struct call *call, enum store_result result)
 	return false;
 }
 
-/* True when the record has the version and the value that the worker has seen. */
+/* True when this is the edition that the worker has found valid. */
 static bool
-is_vouched(const struct vouched *vouched, const struct token *token)
+is_vouched(const struct vouched *vouched, const struct token_edition *edition)
 {
 	char version[24], hash[2 * TOKEN_HASH_LEN + 1];
 
-	snprintf(version, sizeof(version), "%llu", (unsigned long long)token->version);
-	jg_token_hash_format(token->hash, hash);
+	snprintf(version, sizeof(version), "%llu", (unsigned long long)edition->version);
+	jg_token_hash_format(edition->hash, hash);
 	return strcmp(version, vouched->version) == 0 &&
 	       CRYPTO_memcmp(hash, vouched->mark, CONTROL_MARK_TEXT) == 0;
+}
+
+/* True when the worker's edition is valid now: the present one, or the one before in its grace. */
+static bool
+find_vouched(const struct vouched *vouched, const struct token *token, uint64_t wall_ms,
+    struct token_edition *out)
+{
+	*out = jg_token_edition(token);
+	if (!is_vouched(vouched, out))
+		*out = jg_token_previous_edition(token);
+	return is_vouched(vouched, out) && jg_edition_is_valid(token, out, wall_ms);
 }
 
 static void
 got_vouched(void *ctx, enum store_result result, const struct record *record)
 {
 	struct call *call = ctx;
+	uint64_t wall_ms = clock_ms(CLOCK_REALTIME);
+	struct token_edition edition;
 
 	if (refuse_unknown(call, result))
 		return;
-	if (!is_vouched(&call->vouched, &record->token))
+	if (!find_vouched(&call->vouched, &record->token, wall_ms, &edition))
 		caller_refuse_revoked(call);
-	else if (jg_token_is_expired(&record->token, clock_ms(CLOCK_REALTIME)))
+	else if (jg_token_is_expired(&record->token, wall_ms))
 		refuse_expired(call);
 	else
-		take_token(call, &record->token);
+		take_token(call, &record->token, &edition);
 }
 
 static bool
@@ -266,25 +283,28 @@ caller_vouched_for(struct call *call)
 	}
 }
 
+/* True when the token still gives the call the rights with which it began. */
 static bool
-same_token(const struct token *a, const struct token *b)
+is_still_valid(const struct call *call, const struct token *token, uint64_t wall_ms)
 {
-	return a->version == b->version && a->role == b->role &&
-	       memcmp(a->hash, b->hash, sizeof(a->hash)) == 0 &&
-	       a->selector.count == b->selector.count &&
-	       jg_selector_match(&a->selector, &b->selector);
+	const struct token *then = &call->token->token;
+
+	return jg_edition_is_valid(token, &call->edition, wall_ms) && token->role == then->role &&
+	       token->selector.count == then->selector.count &&
+	       jg_selector_match(&token->selector, &then->selector);
 }
 
 static void
 got_again(void *ctx, enum store_result result, const struct record *record)
 {
 	struct call *call = ctx;
+	uint64_t wall_ms = clock_ms(CLOCK_REALTIME);
 
 	if (refuse_unknown(call, result))
 		return;
-	if (!same_token(&record->token, &call->token->token))
+	if (!is_still_valid(call, &record->token, wall_ms))
 		caller_refuse_revoked(call);
-	else if (jg_token_is_expired(&record->token, clock_ms(CLOCK_REALTIME)))
+	else if (jg_token_is_expired(&record->token, wall_ms))
 		refuse_expired(call);
 	else
 		call->confirmed(call);

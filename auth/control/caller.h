@@ -18,15 +18,16 @@ void caller_refuse_revoked(struct call *call);
 
 /*
  * The same for a call that a worker forwards. The worker has checked the token. Its record is read
- * again, and must be unchanged. 403 without the secret of our own workers. A call without a token
- * gets only what control.metrics serves.
+ * again, and the value that the worker has seen must still be valid. 403 without the secret of our
+ * own workers. A call without a token gets only what control.metrics serves.
  */
 void caller_vouched_for(struct call *call);
 
 /*
  * For each step of a call that may take long: call next, immediately or, when the caller's token
- * was read more than a second ago, after reading it again. If the token has changed, the call gets
- * 401; if the store does not answer, 503; next is not called then.
+ * was read more than a second ago, after reading it again. If the value that began the call is
+ * no longer valid, or the token's role or selector has changed, the call gets 401; if the store
+ * does not answer, 503; next is not called then.
  */
 void caller_continue(struct call *call, void (*next)(struct call *call));
 

@@ -243,7 +243,7 @@ handler_delete(struct call *call, enum record_kind kind)
 	store_delete(control->store, kind, call->id, &call->scope, deleted, call);
 }
 
-/* Show the caller's token as it was when the caller was identified; it must still be unchanged. */
+/* Show the caller's token as it was when the caller was identified; it must still be valid. */
 void
 me_get(struct call *call)
 {

@@ -17,8 +17,9 @@
 #define CONTROL_SECRET_TEXT 64
 
 /*
- * The token that the worker has found valid: its id, the version of its record (decimal) and its
- * mark (the beginning of the hash, hex). A call for control.metrics has none of them.
+ * The token that the worker has found valid: its id, and of the value that was shown the version
+ * (decimal) and the mark (the beginning of its hash, hex). During a grace this may be the value
+ * before. A call for control.metrics has none of them.
  */
 #define CONTROL_FIELD_TOKEN "X-Jobgate-Control-Token"
 #define CONTROL_FIELD_VERSION "X-Jobgate-Control-Version"

@@ -180,6 +180,12 @@ struct token_edition {
 /* The edition that the evidence proves; the verdict on it must be to allow. */
 struct token_edition jg_proved_edition(const struct evidence *evidence);
 
+/*
+ * The evidence's token with the version and hash of the edition that was proved, for those who
+ * judge it again later; the rest is as in the record, to whose memory it points.
+ */
+struct token jg_proved_token(const struct evidence *evidence);
+
 /* True when the edition is the one before the token's last renewal, which was one with grace. */
 bool jg_edition_is_previous(const struct token_edition *edition, const struct token *token);
 
@@ -195,6 +201,16 @@ enum verdict jg_decide_again(enum knowledge token_known, const struct token *tok
 
 /* The edition of the token's present value. */
 struct token_edition jg_token_edition(const struct token *token);
+
+/* The edition before the last renewal; without a grace it is never valid. */
+struct token_edition jg_token_previous_edition(const struct token *token);
+
+/*
+ * True when what this edition let in may go on, as far as renewals are concerned. wall_ms is as in
+ * struct evidence.
+ */
+bool jg_edition_is_valid(
+    const struct token *token, const struct token_edition *edition, uint64_t wall_ms);
 
 /* The HTTP status of a verdict; 200 for VERDICT_ALLOW. */
 unsigned jg_verdict_status(enum verdict verdict);

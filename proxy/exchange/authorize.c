@@ -251,7 +251,7 @@ step_pass(struct authorization *run)
 	if (exchange->peer->forward_auth)
 		exchange_grant(exchange, route_job(&exchange->route), token);
 	else if (exchange->control)
-		exchange_call_control(exchange, run->request, token);
+		exchange_call_control(exchange, run->request, &run->lookup.evidence);
 	else
 		exchange_allow(exchange, run->request, &run->lookup);
 	return STEP_DONE;

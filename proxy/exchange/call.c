@@ -79,18 +79,22 @@ refuse_unfit(struct exchange *exchange, const struct request *request)
 
 /* Make the request for the control process and keep it. False when it does not fit. */
 static bool
-prepare(struct exchange *exchange, struct request *request, const struct token *token)
+prepare(struct exchange *exchange, struct request *request, const struct evidence *evidence)
 {
 	struct exchange_context *context = exchange->context;
+	struct token shown = {0};
 	struct rewritten *rewritten = &context->rewritten;
 	char address[ADDRESS_TEXT_MAX];
-	const struct rewrite rewrite = {
+	struct rewrite rewrite = {
 	    .peer_trusted = exchange->peer->trusted,
 	    .peer = peer_text(exchange->peer, address),
 	    .request_id = exchange_id(exchange),
-	    .token = token,
 	};
 
+	if (evidence != NULL) {
+		shown = jg_proved_token(evidence);
+		rewrite.token = &shown;
+	}
 	exchange->content_ended = request->content == CONTENT_NONE ||
 				  (request->content == CONTENT_LENGTH && request->length == 0);
 	return rewrite_control(request, &rewrite, context->options.control_secret, rewritten) &&
@@ -99,17 +103,19 @@ prepare(struct exchange *exchange, struct request *request, const struct token *
 
 /*
  * The records of the verdict are not watched. The control process reads the token again for
- * each call, and an operator that renews its own token must get the answer.
+ * each call, and an operator that renews its own token must get the answer. It is told which value
+ * was shown, so a call that the value before began ends with the grace.
  */
 void
-exchange_call_control(struct exchange *exchange, struct request *request, const struct token *token)
+exchange_call_control(
+    struct exchange *exchange, struct request *request, const struct evidence *evidence)
 {
 	struct exchange_context *context = exchange->context;
 
 	if (refuse_unfit(exchange, request))
 		return;
 	exchange_set_state(exchange, EXCHANGE_CONNECTING);
-	if (!prepare(exchange, request, token)) {
+	if (!prepare(exchange, request, evidence)) {
 		refuse(exchange, 431, SLICE("Head too large"),
 		    SLICE("The proxies in front name too many addresses for this client."));
 		return;

@@ -329,11 +329,11 @@ void exchange_local_decided(
 /* ---- call.c ---- */
 
 /*
- * Forward an allowed call of the control API to the control process. token NULL: a call at
- * control.metrics.
+ * Forward an allowed call of the control API to the control process. evidence is what the verdict
+ * rests on; NULL: a call at control.metrics.
  */
 void exchange_call_control(
-    struct exchange *exchange, struct request *request, const struct token *token);
+    struct exchange *exchange, struct request *request, const struct evidence *evidence);
 
 /* A request at control.metrics: answer it here, or forward it to the control process. */
 void exchange_serve_monitoring(struct exchange *exchange, struct request *request);

@@ -201,21 +201,6 @@ exchange_claim_content(struct exchange *exchange, struct claim *claim)
 	OPENSSL_cleanse(value, sizeof(value));
 }
 
-/*
- * The token with the version and hash of the value that was shown. During the grace after a renewal
- * this may be the value before: what it lets in ends with the grace.
- */
-static struct token
-proved_token(const struct evidence *evidence)
-{
-	struct token_edition edition = jg_proved_edition(evidence);
-	struct token token = *evidence->token;
-
-	token.version = edition.version;
-	memcpy(token.hash, edition.hash, sizeof(token.hash));
-	return token;
-}
-
 void
 exchange_local_decided(
     struct exchange *exchange, enum verdict verdict, const struct evidence *evidence)
@@ -226,7 +211,7 @@ exchange_local_decided(
 	struct token token;
 
 	if (evidence->token != NULL)
-		token = proved_token(evidence);
+		token = jg_proved_token(evidence);
 	if (verdict != VERDICT_ALLOW && verdict != VERDICT_NO_URL)
 		counter_add(&exchange->context->stats->verdicts[verdict], 1);
 	call.limited = exchange_failed_auth(exchange, verdict) > 0;

@@ -6,6 +6,7 @@ import pathlib
 import re
 import signal
 import socket
+import time
 
 import pytest
 
@@ -386,3 +387,21 @@ def test_failed_authentications_count(gateways, records):
     statuses = [api.by("nonsense").call("GET", "/v1/me").status for _ in range(6)]
     assert statuses[:3] == [401] * 3 and 429 in statuses[3:]
     assert api.by(records.token("operator")).call("GET", "/v1/me").status == 200
+
+
+def test_a_call_that_the_old_value_began_ends_with_its_grace(path, records):
+    """Its head comes during the grace, the rest of its content after it."""
+    gateway, address = path
+    operator, name = records.token("operator"), "late-" + random_id(8)
+    renewed = Control(gateway.socket_path).done("POST", f"/v1/tokens/{operator.id}/renew", {"grace": 2})
+    end = time.time() + 2
+    assert Control(address, operator).call("GET", "/v1/me").status == 200
+    text = request_text("POST", "/v1/tokens", operator, {"name": name, "role": "operator"})
+    with Client(address) as client:
+        client.send(text[:-1])
+        eventually(lambda: time.time() >= end + 0.05, "the grace to be over")
+        client.send(text[-1:])
+        assert client.read_response().status == 401
+    current = Control(address, renewed["value"])
+    assert name not in [token["name"] for token in current.pages("/v1/tokens")]
+    assert current.call("GET", "/v1/me").status == 200

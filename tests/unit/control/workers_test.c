@@ -69,7 +69,21 @@ only_workers_forward(void **state)
 	forwarded_gets(world, "/metrics", CONTROL_FIELD_SECRET ": \r\n" SECRET_FIELD, 400);
 }
 
-/* The record has to be the one that the worker has seen, in its version and its value. */
+/* Set these fields of a token, as another program does. */
+__attribute__((format(printf, 3, 4))) static void
+hset(const struct world *world, const char *id, const char *fields, ...)
+{
+	char command[512];
+	int len = snprintf(command, sizeof(command), "HSET test:token:%s ", id);
+	va_list list;
+
+	va_start(list, fields);
+	vsnprintf(command + len, sizeof(command) - (size_t)len, fields, list);
+	va_end(list);
+	run_redis(world, command);
+}
+
+/* The value that the worker has seen must be valid now. */
 static void
 a_worker_vouches_for_a_token(void **state)
 {
@@ -78,10 +92,11 @@ a_worker_vouches_for_a_token(void **state)
 	struct answer read = create_token(world, "{\"name\":\"r\",\"role\":\"read\"}");
 	const char *id = text_in(&made, "id");
 	unsigned char hash[TOKEN_HASH_LEN];
-	char mark[2 * TOKEN_HASH_LEN + 1], fields[512];
+	char mark[2 * TOKEN_HASH_LEN + 1], whole[2 * TOKEN_HASH_LEN + 1], fields[512];
 
 	assert_true(jg_token_hash(slice_of(text_in(&made, "value")), hash));
 	jg_token_hash_format(hash, mark);
+	strcpy(whole, mark);
 	mark[CONTROL_MARK_TEXT] = '\0';
 #define VOUCHED(id, version, mark)                                                      \
 	(snprintf(fields, sizeof(fields),                                               \
@@ -98,6 +113,19 @@ a_worker_vouches_for_a_token(void **state)
 	forwarded_gets(world, "/v1/me", VOUCHED("aaaaaaaaaaaaaaaa", "1", mark), 401);
 	forwarded_gets(world, "/v1/me", VOUCHED("x", "1", mark), 401);
 	forwarded_gets(world, "/v1/me", VOUCHED(text_in(&read, "id"), "1", mark), 401);
+	/* The value before counts in its grace, and never for a token that has expired. */
+	hset(world, id, "version 2 hash %064d previous_version 1 previous_hash %s", 0, whole);
+	forwarded_gets(world, "/v1/me", VOUCHED(id, "1", mark), 401);
+	hset(world, id, "previous_until 2999-01-01T00:00:00Z");
+	forwarded_gets(world, "/v1/me", VOUCHED(id, "1", mark), 200);
+	forwarded_gets(world, "/v1/me", VOUCHED(id, "2", mark), 401);
+	forwarded_gets(world, "/v1/me", VOUCHED(id, "1", "000000000000000000000000"), 401);
+	forwarded_gets(world, "/v1/me", VOUCHED(id, "2", "000000000000000000000000"), 200);
+	hset(world, id, "expires_at 2020-01-01T00:00:00Z");
+	forwarded_gets(world, "/v1/me", VOUCHED(id, "1", mark), 401);
+	forwarded_gets(world, "/v1/me", VOUCHED(id, "2", "000000000000000000000000"), 401);
+	hset(world, id, "expires_at 2999-01-01T00:00:00Z previous_until 2020-01-01T00:00:00Z");
+	forwarded_gets(world, "/v1/me", VOUCHED(id, "1", mark), 401);
 	assert_true(jg_token_hash(slice_of(text_in(&read, "value")), hash));
 	jg_token_hash_format(hash, mark);
 	mark[CONTROL_MARK_TEXT] = '\0';
