@@ -27,16 +27,22 @@ add(struct directory_entry *entry, uint64_t ms)
 		deadlines_add(&entry->directory->turns, &entry->turn, ms);
 }
 
-/* A moment that has passed counts as well: the next tick tells the watches. */
+/* Moments after since_ms count, also if they have passed: the next tick tells the watches then. */
+static void
+join(struct directory_entry *entry, uint64_t since_ms)
+{
+	const struct token *token = &entry->record->token;
+
+	if (!LIST_EMPTY(&entry->watches))
+		add(entry, jg_token_is_expired(token, since_ms)
+			       ? token->expires_ms
+			       : jg_token_turns_ms(token, since_ms));
+}
+
 void
 entry_join_turns(struct directory_entry *entry)
 {
-	const struct token *token = &entry->record->token;
-	uint64_t wall_ms = entry->directory->wall_ms;
-
-	if (!LIST_EMPTY(&entry->watches))
-		add(entry, jg_token_is_expired(token, wall_ms) ? token->expires_ms
-							       : jg_token_turns_ms(token, wall_ms));
+	join(entry, entry->directory->wall_ms);
 }
 
 uint64_t
@@ -74,30 +80,43 @@ turns_take(struct directory *directory, uint64_t now_ms)
 	return entry;
 }
 
-/* The wall clock was set back: moments that had passed are in the future again. */
 static void
-join_again(struct directory *directory, struct entry_list *list)
+join_again(struct entry_list *list, uint64_t since_ms)
 {
 	struct directory_entry *entry;
 
 	TAILQ_FOREACH(entry, list, link)
 	if (entry->kind == RECORD_TOKEN && entry->record != NULL &&
 	    jg_token_is_timed(&entry->record->token)) {
-		deadlines_remove(&directory->turns, &entry->turn);
-		entry_join_turns(entry);
+		deadlines_remove(&entry->directory->turns, &entry->turn);
+		join(entry, since_ms);
 	}
+}
+
+/*
+ * The wall clock was set back: moments that had passed are in the future again, or have passed once
+ * more since the time before, when decisions may have rested on the clock as it is now.
+ */
+static void
+turns_again(struct directory *directory, uint64_t before_ms)
+{
+	uint64_t since_ms = jg_directory_wall_ms(directory, before_ms);
+
+	join_again(&directory->fresh, since_ms);
+	join_again(&directory->stale, since_ms);
+	join_again(&directory->refreshing, since_ms);
 }
 
 void
 jg_directory_set_wall(struct directory *directory, uint64_t now_ms, uint64_t wall_ms)
 {
-	bool went_back = wall_ms < directory->wall_ms;
+	uint64_t before_ms = directory->wall_ms - (uint64_t)directory->wall_ahead_ms;
+	int64_t ahead_ms = (int64_t)wall_ms - (int64_t)now_ms;
+	/* Not the times are compared: after a small step back, time seems to go on. 1: rounding. */
+	bool went_back = ahead_ms < directory->wall_ahead_ms - 1;
 
 	directory->wall_ms = wall_ms;
-	directory->wall_ahead_ms = (int64_t)wall_ms - (int64_t)now_ms;
-	if (!went_back)
-		return;
-	join_again(directory, &directory->fresh);
-	join_again(directory, &directory->stale);
-	join_again(directory, &directory->refreshing);
+	directory->wall_ahead_ms = ahead_ms;
+	if (went_back)
+		turns_again(directory, before_ms);
 }

@@ -225,7 +225,10 @@ on_tick(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	tracker_tick(tracker, now_ms);
-	jg_directory_set_wall(tracker->directory, now_ms, clock_ms(CLOCK_REALTIME));
+	/* Two readings side by side, so a pause since now_ms does not look like a clock that was
+	 * set. */
+	jg_directory_set_wall(tracker->directory, now_ms,
+	    now_ms + clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME));
 	jg_directory_tick(tracker->directory, now_ms);
 	tick_again(tracker, now_ms);
 }

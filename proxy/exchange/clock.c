@@ -21,6 +21,9 @@ exchange_catch_up(struct exchange_context *context)
 
 	if (now_ms < jg_directory_due_ms(context->directory))
 		return;
-	jg_directory_set_wall(context->directory, now_ms, clock_ms(CLOCK_REALTIME));
+	/* Two readings side by side, so a pause since now_ms does not look like a clock that was
+	 * set. */
+	jg_directory_set_wall(context->directory, now_ms,
+	    now_ms + clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME));
 	jg_directory_tick(context->directory, now_ms);
 }

@@ -134,6 +134,29 @@ the_clock_is_set_back(void **state)
 	jg_directory_unwatch(&second.watch);
 }
 
+/*
+ * The clock is set back by less than a tick, just after the end of a grace: time seems to go on,
+ * but what the old value then lets in must end with the grace, too.
+ */
+static void
+the_clock_is_set_back_a_little(void **state)
+{
+	struct fake *fake = *state;
+	struct observer observer = OBSERVER, second = OBSERVER;
+
+	expect_pending(fake, "one", START, NULL);
+	reply(fake, 0, EXPIRES);
+	watch_it(fake, "one", &observer);
+	tick(fake, ENDS, EXPIRES);
+	assert_int_equal(observer.told, 1);
+	jg_directory_unwatch(&observer.watch);
+	/* By now the clock has been set back by 40 ms, and the value before is valid again. */
+	watch_it(fake, "one", &second);
+	tick(fake, ENDS + 50, EXPIRES + 10);
+	assert_int_equal(second.told, 1);
+	jg_directory_unwatch(&second.watch);
+}
+
 static void
 it_expires_while_the_store_is_out_of_reach(void **state)
 {
@@ -238,6 +261,7 @@ main(void)
 	    TURN_TEST(others_are_not),
 	    TURN_TEST(the_clock_is_set_forward),
 	    TURN_TEST(the_clock_is_set_back),
+	    TURN_TEST(the_clock_is_set_back_a_little),
 	    TURN_TEST(it_expires_while_the_store_is_out_of_reach),
 	    TURN_TEST(it_expires_while_it_is_read_again),
 	    TURN_TEST(it_expires_later_after_a_change),
