@@ -157,7 +157,7 @@ handler_audit(struct call *call, enum store_result result, const char *did, enum
 }
 
 bool
-handler_confirmed(struct call *call, enum store_result result)
+handler_confirmed(struct call *call, enum store_result result, const char *advice)
 {
 	const struct control *control = call->ctx;
 	const struct control_setup *setup = control->setup;
@@ -173,8 +173,8 @@ handler_confirmed(struct call *call, enum store_result result)
 		return true;
 	call_refuse(call, 503, NULL,
 	    "not confirmed: the store has the change, but only %d of %zu replicas have confirmed "
-	    "it, so it could be lost with the primary: repeat the request",
-	    call->replicas > 0 ? call->replicas : 0, setup->settings.wait.required);
+	    "it, so it could be lost with the primary: %s",
+	    call->replicas > 0 ? call->replicas : 0, setup->settings.wait.required, advice);
 	return false;
 }
 
@@ -222,7 +222,7 @@ deleted(void *ctx, enum store_result result, const struct record *none)
 	handler_audit(call, result, "deleted", call->kind, call->id);
 	deletion_of(call, &deletion);
 	repeated = result == STORE_ABSENT && unconfirmed_take(&control->unconfirmed, &deletion);
-	if (!handler_confirmed(call, result)) {
+	if (!handler_confirmed(call, result, "repeat the request")) {
 		if (repeated || result == STORE_OK)
 			unconfirmed_add(&control->unconfirmed, &deletion);
 	} else if (result == STORE_OK || repeated) {

@@ -91,8 +91,8 @@ void handler_audit(struct call *call, enum store_result result, const char *did,
 
 /*
  * Call it after a revocation has its line in the audit log. False after answering 503: with
- * store.wait_required, too few replicas have confirmed the change.
+ * store.wait_required, too few replicas have confirmed the change. advice: what the caller can do.
  */
-bool handler_confirmed(struct call *call, enum store_result result);
+bool handler_confirmed(struct call *call, enum store_result result, const char *advice);
 
 #endif

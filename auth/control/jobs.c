@@ -212,7 +212,7 @@ narrowed(void *ctx, enum store_result result, const struct record *record)
 	struct call *call = ctx;
 
 	note_patch(call, result);
-	if (handler_confirmed(call, result))
+	if (handler_confirmed(call, result, "repeat the request"))
 		answer_patch(call, result, record);
 }
 

@@ -235,7 +235,9 @@ renewed(void *ctx, enum store_result result, const struct record *record)
 		return;
 	}
 	handler_audit(call, result, "renewed", RECORD_TOKEN, call->id);
-	if (!handler_confirmed(call, result))
+	if (!handler_confirmed(call, result,
+		"a repeated renewal makes another value, and only the one before it can have a "
+		"grace, so the value in use ends at once if this is repeated"))
 		return;
 	if (result != STORE_OK) {
 		handler_store_refused(call, result, record_types[RECORD_TOKEN].noun);

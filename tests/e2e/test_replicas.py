@@ -76,6 +76,7 @@ def test_revocations_that_no_replica_confirms(gateways, replicated):
         assert "not confirmed" in answer.json["detail"] and answer.field("retry-after") == "1"
 
     replica.freeze()
+    assert "the value in use ends at once" in local.refused(503, *renew).json["detail"]
     for words in (renew, change, ("PATCH", job_path, {"url": None})):
         unconfirmed(local, *words)
     assert local.call("PATCH", job_path, {"url": "http://127.0.0.1:9"}).field(CONFIRMED) == "0"
