@@ -220,7 +220,7 @@ def test_limits_are_the_clients(gateways, authority):
 
 @pytest.mark.parametrize("settings, words", [
     ({"listen": [":8080 ssl"]}, "tls, redirect"), ({"listen": [":8080 tls tls"]}, "tls, redirect"), ({"listen": [":8443 tls"]}, "needs tls.certificates"),
-    ({"listen": [":80 redirect"]}, "redirect needs"), ({"listen": [":80 redirect tls"], "tls": {"certificates": [{"certificate": "/x", "key": "/y"}]}}, "cannot stand"),
+    ({"listen": [":80 redirect"]}, "redirect needs"), ({"listen": [":80 redirect tls"], "tls": {"certificates": [{"certificate": "/x", "key": "/y"}]}}, "cannot be combined with tls"),
     ({"tls": {"certificates": [{"certificate": "/x", "key": "/y"}]}}, "no listener is for TLS"), ({"tls": {"certificates": [{"certificate": "/x"}]}}, "a certificate and a key"),
     ({"tls": {"certificates": [{"cert": "/x"}]}}, "expected certificate, key"), ({"tls": {"certificates": "/x"}}, "expected a list"),
     ({"tls": {"certificates": ["/x"]}}, "expected items"), ({"tls": {"min_version": "1.1"}}, "1.2 or 1.3"), ({"tls": {"hsts": "yes"}}, "max-age"),
