@@ -116,7 +116,8 @@ struct response {
 	bool tunnel;	   /* content follows in both directions, until each side ends it */
 	bool no_reuse;	   /* over HTTP/1, the connection serves no other request after this one */
 	struct slice upgrade;	    /* with tunnel: the protocol switched to */
-	struct slice websocket_key; /* with tunnel: that of the client's request; may be empty */
+	bool keyless;		    /* with tunnel: opened over HTTP/2, which proves no key */
+	struct slice websocket_key; /* with keyless: that of the client's request; may be empty */
 };
 
 #endif

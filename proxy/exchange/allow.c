@@ -25,7 +25,8 @@ may_be_stream(const struct request *request)
 {
 	struct slice key;
 
-	return slice_equal_nocase(request->upgrade, SLICE("websocket")) &&
+	return request->method_id == METHOD_GET &&
+	       slice_equal_nocase(request->upgrade, SLICE("websocket")) &&
 	       (request->version == HTTP_2 || websocket_key(&request->fields, &key));
 }
 

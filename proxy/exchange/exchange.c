@@ -143,7 +143,8 @@ exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end 
 	struct exchange_context *context = exchange->context;
 	struct upstream *upstream = exchange->upstream;
 	bool reusable = end == END_COMPLETE && exchange->state == EXCHANGE_RELAYING &&
-			exchange->content_ended && exchange->answer_ended;
+			exchange->content_ended && exchange->answer_ended &&
+			!kept_content_waits(&exchange->kept_content);
 
 	exchange_count(exchange, outcome);
 	PROBE_EXCHANGE_END(exchange->request_id, exchange->request_id_len, outcome,

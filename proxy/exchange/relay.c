@@ -81,7 +81,8 @@ upstream_head(struct upstream_user *user, struct response *response)
 	exchange->answer_begun = true;
 	exchange->first_byte_us = exchange_timed(exchange, TIMED_FIRST_BYTE);
 	if (response->tunnel) {
-		response->websocket_key = websocket_key_sent(exchange);
+		if (response->keyless)
+			response->websocket_key = websocket_key_sent(exchange);
 		exchange_set_state(exchange, EXCHANGE_TUNNEL);
 		exchange->content_ended = false;
 		counter_add(&context->stats->tunnels, 1);

@@ -24,6 +24,7 @@ become_tunnel(struct response *out, struct slice upgrade)
 {
 	out->status = 101;
 	out->tunnel = true;
+	out->keyless = true;
 	out->upgrade = upgrade;
 	out->content = CONTENT_UNKNOWN;
 }

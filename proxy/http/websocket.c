@@ -19,7 +19,8 @@ websocket_key(const struct fields *fields, struct slice *key)
 	size_t count = 0;
 
 	for (size_t i = 0; i < fields->count; i++) {
-		if (!slice_equal_nocase(fields->items[i].name, SLICE("Sec-WebSocket-Key")))
+		if (fields->items[i].dropped ||
+		    !slice_equal_nocase(fields->items[i].name, SLICE("Sec-WebSocket-Key")))
 			continue;
 		count++;
 		*key = fields->items[i].value;

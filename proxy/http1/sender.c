@@ -65,6 +65,7 @@ sender_write(struct sender *sender, struct slice data)
 		return 0;
 	case IO_EOF:
 	case IO_ERROR:
+		sender->sent += n; /* records of TLS before the one that failed */
 		sender->failed = true;
 		sender_clear(sender);
 		return data.len;

@@ -148,6 +148,14 @@ note_cut(struct h2_output *output, size_t n)
 	output->whole_at = at;
 }
 
+static void
+sent_in_part(struct h2_output *output, size_t n)
+{
+	note_cut(output, n);
+	output->sent += n;
+	output->out->start += (uint32_t)n;
+}
+
 enum io
 h2_output_send(struct h2_output *output)
 {
@@ -170,15 +178,16 @@ h2_output_send(struct h2_output *output)
 		return IO_AGAIN;
 	case IO_EOF:
 	case IO_ERROR:
+		/* Records of TLS may have left before the one that failed. */
+		if (out != NULL && n > 0)
+			sent_in_part(output, n);
 		output->failed = true;
 		return IO_ERROR;
 	}
 	if (out == NULL)
 		return IO_OK;
 	if (n < piece.iov_len) {
-		note_cut(output, n);
-		output->sent += n;
-		out->start += (uint32_t)n;
+		sent_in_part(output, n);
 		return IO_AGAIN;
 	}
 	output->sent += n;

@@ -99,8 +99,9 @@ void conn_ask_again(struct conn *conn);
 #define TUNNEL_LOOK_MS 1000
 
 /*
- * Write from at most 8 pieces; *n is the number of bytes taken with IO_OK. Over TLS some of
- * those may be `unsent` still; a call without pieces sends them (IO_OK: all are gone).
+ * Write from at most 8 pieces; *n is the number of bytes taken with IO_OK, and with IO_ERROR of
+ * those that may have left before. Over TLS some of them may be `unsent` still; a call without
+ * pieces sends them (IO_OK: all are gone).
  */
 enum io conn_write(struct conn *conn, const struct iovec *pieces, int count, size_t *n);
 

@@ -110,7 +110,7 @@ agreed_protocol(const struct dial *dial)
 		return options->http2;
 	/* A backend may choose what was not offered: OpenSSL does not compare. */
 	if (tls != NULL && tls_is_http2(tls))
-		return offered_protocols(dial) == TLS_HTTP1 ? NULL : options->http2;
+		return dial->offered == TLS_HTTP1 ? NULL : options->http2;
 	return dial->backend->scheme == JOB_URL_GRPCS ? NULL : options->http1;
 }
 
@@ -193,8 +193,9 @@ dial_connected(struct dial *dial)
 		dial_up(dial);
 		return;
 	}
-	if (!tls_client_open(options->tls, &dial->made->conn, dial->backend->name,
-		offered_protocols(dial), &dial->backend->session)) {
+	dial->offered = offered_protocols(dial);
+	if (!tls_client_open(options->tls, &dial->made->conn, dial->backend->name, dial->offered,
+		&dial->backend->session)) {
 		log_error(options->log, "TLS to a backend cannot be set up: out of memory");
 		dial_exhausted(dial);
 		return;

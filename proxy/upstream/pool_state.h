@@ -125,6 +125,7 @@ struct dial {
 	uint64_t connect_by_ms;	       /* the deadline of the whole dial */
 	uint32_t tried;		       /* a bit for each address that was tried, in */
 	uint32_t tried_version;	       /* this version of them */
+	enum tls_protocols offered;    /* what ALPN offered; the backend's needs may change later */
 	bool exclusive;		       /* the connection has to speak HTTP/1 */
 	bool probe;		       /* the backend's circuit waits to hear how it ends */
 	enum upstream_failure failure; /* why its addresses failed */

@@ -1,6 +1,7 @@
 """WebSockets to backends of HTTP/2 (RFC 8441): a stream where their SETTINGS allow it, else a connection of HTTP/1.1."""
 
 import base64
+import contextlib
 import hashlib
 import socket
 import ssl
@@ -12,6 +13,7 @@ from hyperframe import frame as frames
 from harness.h2 import H2Client
 from harness.h2_backend import H2Backend, read_for
 from harness.h2_tunnel import GUID, Tunnel
+from harness.process import eventually
 from harness.scene import Scene
 from harness.servers import websocket_server
 
@@ -262,6 +264,21 @@ def test_a_handshake_without_a_key_gets_no_stream(scene):
     assert not scene.backend.is_called()
 
 
+def test_only_a_get_becomes_a_stream(scene):
+    client = scene.new_client()
+    client.send(scene.request("POST", fields=HANDSHAKE))
+    assert client.read_response().status == 501
+    assert not scene.backend.is_called()
+
+
+def test_a_backend_of_http1_accepts_for_itself(gateway, records):
+    """What it leaves out of its answer is not added in its name."""
+    with contextlib.closing(Scene(gateway, records)) as scene:
+        client, connection, _ = scene.arrive(fields=HANDSHAKE)
+        connection.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        assert client.read_head(upgrade=True).field("Sec-WebSocket-Accept") is None
+
+
 # ---- where the backend has none ----
 
 @pytest.mark.parametrize("scheme", ["h2c", "grpcs"])
@@ -370,6 +387,27 @@ def test_a_backend_that_requires_http1(make_tls_scene, how):
     other.answer()
     assert client.read_response().status == 200
     assert not scene.backend.is_called()
+
+
+def test_it_requires_http1_while_another_connection_is_made(make_tls_scene):
+    """What that one has offered holds: no request fails."""
+    scene = make_tls_scene({**OFFERED, frames.SettingsFrame.MAX_CONCURRENT_STREAMS: 1})
+    clients = [scene.new_client(), scene.new_client()]
+    clients[0].send(scene.request("POST", body=b"first"))
+    connection = scene.backend.accept()
+    stream = connection.next_stream()
+    clients[1].send(scene.request("POST", body=b"second"))
+    eventually(scene.backend.is_called, "another connection")
+    connection.reset(stream, HTTP_1_1_REQUIRED)
+    other = scene.backend.accept()
+    assert other.sock.selected_alpn_protocol() == "h2"
+    other.reset(other.next_stream(), HTTP_1_1_REQUIRED)
+    for _ in clients:
+        last = scene.backend.accept()
+        assert last.sock.selected_alpn_protocol() == "http/1.1"
+        assert last.read_request().method == "POST"
+        last.answer()
+    assert [client.read_response().status for client in clients] == [200, 200]
 
 
 @pytest.mark.parametrize("how", [refuse, leave])

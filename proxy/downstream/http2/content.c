@@ -137,6 +137,14 @@ http2_push_content(struct http2_stream *stream)
 	http2_wake(stream->session);
 }
 
+/* No more content can come, so none counts for the frames without content. */
+static void
+end_lingering(struct http2_stream *stream)
+{
+	stream->client_ended = true;
+	http2_stream_close(stream);
+}
+
 void
 http2_on_content(
     struct http2_stream *stream, struct slice content, uint32_t counted, bool end_stream)
@@ -145,7 +153,7 @@ http2_on_content(
 
 	if (stream->state == HTTP2_STREAM_LINGERING) {
 		if (end_stream)
-			http2_stream_close(stream);
+			end_lingering(stream);
 		return;
 	}
 	if (!h2_content_take(&stream->announced, content.len) ||
@@ -194,7 +202,7 @@ http2_on_trailers(struct http2_stream *stream, const struct hpack_block *block)
 	struct fields trailers;
 
 	if (stream->state == HTTP2_STREAM_LINGERING) {
-		http2_stream_close(stream);
+		end_lingering(stream);
 		return;
 	}
 	if (stream->asks_tunnel ||

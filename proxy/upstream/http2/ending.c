@@ -116,6 +116,9 @@ backend_session_on_goaway(struct backend_session *session, struct slice payload)
 
 	if (session->state != BACKEND_SESSION_LEAVING)
 		backend_session_set_state(session, BACKEND_SESSION_LEAVING);
+	/* Servers often name the last stream that they have seen: no stream is beyond it then. */
+	if (goaway.error == H2_HTTP_1_1_REQUIRED)
+		pool_needs_http1(session->connection);
 	while ((stream = next_beyond(session, goaway.last)) != NULL)
 		if (goaway.error == H2_HTTP_1_1_REQUIRED)
 			backend_stream_over_http1(stream);

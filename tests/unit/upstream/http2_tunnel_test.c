@@ -195,6 +195,17 @@ a_connection_requires_http1(void **state)
 	http1_is_required(say_goaway);
 }
 
+/* The last stream that the backend has seen is the one that it names. */
+static void
+a_connection_requires_http1_from_now_on(void **state)
+{
+	(void)state;
+	open_settled(&get);
+	h2_write_goaway(&saying, 1, H2_HTTP_1_1_REQUIRED, (struct slice){0});
+	say();
+	assert_int_equal(backend->needs_http1, backend->scheme == JOB_URL_HTTPS);
+}
+
 static int
 set_up_https(void **state)
 {
@@ -224,6 +235,7 @@ main(void)
 	    TEST(a_connection_requires_http1),
 	    HTTPS(a_stream_requires_http1),
 	    HTTPS(a_connection_requires_http1),
+	    HTTPS(a_connection_requires_http1_from_now_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
