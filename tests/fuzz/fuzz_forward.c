@@ -12,7 +12,8 @@
 #include "reading.h"
 #include "upstream/http1/client.h"
 
-static struct downstream downstream;
+static struct head_scratch scratch;
+static struct downstream downstream = {.scratch = &scratch};
 static struct rewritten rewritten;
 static struct conn nowhere = {.fd = -1}; /* takes nothing: a sender gathers all */
 
@@ -27,7 +28,7 @@ enum { TRUSTED = 1, TLS = 2, LOCAL = 4, FORWARD_TOKEN = 8, PRESERVE_HOST = 16, B
 static bool
 relay_content(struct http1_server *server, struct sender *sender, struct reading *sent, bool *whole)
 {
-	struct fields trailers = {.items = downstream.scratch.trailers};
+	struct fields trailers = {.items = downstream.scratch->trailers};
 	const struct fields *last = NULL;
 	struct slice data;
 
@@ -130,11 +131,11 @@ check_wire(struct slice wire, const struct reading *sent, bool whole, unsigned h
 		readings_compare(&ours, &peers);
 }
 
-/* Write the head, as it is kept, into downstream.scratch.wire. Returns its length. */
+/* Write the head, as it is kept, into downstream.scratch->wire. Returns its length. */
 static size_t
 written_head(const struct request *request, const struct job_url *target)
 {
-	struct writer writer = writer_of(downstream.scratch.wire, sizeof(downstream.scratch.wire));
+	struct writer writer = writer_of(downstream.scratch->wire, sizeof(downstream.scratch->wire));
 	struct kept_request *kept =
 	    kept_request_new(downstream.buffers, request, target->base, &rewritten.extra);
 
@@ -142,10 +143,10 @@ written_head(const struct request *request, const struct job_url *target)
 	http1_write_request(&writer, &kept->request, kept->lines, (struct slice){0});
 	CHECK(!writer.full);
 	kept_request_free(downstream.buffers, kept);
-	return (size_t)(writer.at - downstream.scratch.wire);
+	return (size_t)(writer.at - downstream.scratch->wire);
 }
 
-/* The head for the backend, in downstream.scratch.wire; 0 when there is no room for it. */
+/* The head for the backend, in downstream.scratch->wire; 0 when there is no room for it. */
 static size_t
 rewritten_head(struct request *request, unsigned how)
 {
@@ -203,7 +204,7 @@ forward(struct http1_server *server, struct slice head, unsigned how)
 		       : request->content == CONTENT_LENGTH ? BODY_LENGTH
 							    : BODY_CHUNKED;
 	body_decoder_init(&server->receiver.body, framing.body, request->length, 4096);
-	CHECK(sender_append(&sender, (struct slice){downstream.scratch.wire, len}));
+	CHECK(sender_append(&sender, (struct slice){downstream.scratch->wire, len}));
 	sender.framing = framing.body;
 	sent = (struct reading){0};
 	if (relay_content(server, &sender, &sent, &whole))
