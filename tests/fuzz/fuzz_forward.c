@@ -135,7 +135,8 @@ check_wire(struct slice wire, const struct reading *sent, bool whole, unsigned h
 static size_t
 written_head(const struct request *request, const struct job_url *target)
 {
-	struct writer writer = writer_of(downstream.scratch->wire, sizeof(downstream.scratch->wire));
+	struct writer writer =
+	    writer_of(downstream.scratch->wire, sizeof(downstream.scratch->wire));
 	struct kept_request *kept =
 	    kept_request_new(downstream.buffers, request, target->base, &rewritten.extra);
 
