@@ -121,3 +121,12 @@ content_compare(const char *bytes, size_t len, uint32_t mark, bool to_backend, u
 		done++;
 	return done;
 }
+
+bool
+content_is_blank(const char *content, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (content[i] != 0)
+			return false;
+	return true;
+}

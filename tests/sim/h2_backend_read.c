@@ -178,14 +178,19 @@ static bool
 take_content(struct h2_backend *connection, const char *content, size_t len, uint64_t at)
 {
 	struct h2_backend_stream *stream = h2_backend_find(connection, connection->frame.stream);
+	size_t good;
 
 	if (stream == NULL)
 		return true;
-	if (content_compare(content, len, stream->mark, true, stream->received) < len)
+	good =
+	    stream->blank ? 0 : content_compare(content, len, stream->mark, true, stream->received);
+	if (good < len && !content_is_blank(content + good, len - good))
 		return is_bad(connection, stream->mark, "content that is not the request's");
-	judge_moved(connection->backend->world, stream->mark, connection->end->peer->owner,
-	    end_stamp(connection->end->peer, at), "backend");
-	stream->received += len;
+	stream->blank = stream->blank || good < len;
+	if (good > 0)
+		judge_moved(connection->backend->world, stream->mark, connection->end->peer->owner,
+		    end_stamp(connection->end->peer, at), "backend");
+	stream->received += good;
 	stream->credit += (uint32_t)len;
 	return true;
 }

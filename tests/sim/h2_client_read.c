@@ -136,16 +136,6 @@ keep_refusal(struct h2_client_stream *stream, const char *content, size_t len)
 	stream->refusal_len += len < left ? len : left;
 }
 
-/* Content that was taken back after its frame had left in part comes as zeros. */
-static bool
-is_blank(const char *content, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (content[i] != 0)
-			return false;
-	return true;
-}
-
 /* What waits at most in a session's buffer when an exchange is over. */
 #define BUFFERED_MAX (40 * 1024)
 
@@ -169,7 +159,7 @@ check_content(struct h2_client *h2, struct h2_client_stream *stream, const char 
 	}
 	if (stream->told)
 		return;
-	if (good < len && !is_blank(content + good, len - good))
+	if (good < len && !content_is_blank(content + good, len - good))
 		h2_client_violation(h2, stream->mark, "content that is not its answer's");
 	stream->blank = stream->blank || good < len;
 }

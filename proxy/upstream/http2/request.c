@@ -261,7 +261,11 @@ stream_content_end(struct upstream *upstream, const struct fields *trailers)
 		writer = begin_block(stream);
 		hpack_write_fields(&writer, trailers);
 		end_block(stream, &writer, H2_END_STREAM);
-	} else if (!h2_output_mark_end(output, stream->last_frame_at)) {
+	} else {
+		/*
+		 * A frame of its own: if the last content has left only in part when the request is
+		 * cancelled, zeros replace its rest, and must not look like a whole request.
+		 */
 		h2_output_data(
 		    output, stream->id, H2_END_STREAM, (struct slice){0}, &stream->last_frame_at);
 	}
