@@ -67,10 +67,11 @@ are_met(struct slice names, const struct record *record)
 bool
 role_parse_stored(struct slice text, enum token_role *out)
 {
-	struct slice role = {text.at, word_len(text)}, rest = slice_after(text, role.len);
+	struct slice role = {text.at, word_len(text)}, rest;
 
-	if (!jg_role_parse(role, out))
+	if (!jg_role_parse(role, out)) /* a missing role is no text at all */
 		return false;
+	rest = slice_after(text, role.len);
 	if (rest.len == 0)
 		return true;
 	return slice_starts_with(rest, NEEDS) && are_met(slice_after(rest, NEEDS.len), NULL);

@@ -52,6 +52,7 @@ what_is_not_known_is_refused(void **state)
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (role_parse_stored(slice_of(texts[i]), &role))
 			fail_msg("'%s' was taken", texts[i]);
+	assert_false(role_parse_stored((struct slice){0}, &role)); /* a record without one */
 }
 
 static void
