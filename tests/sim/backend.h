@@ -28,8 +28,9 @@ struct backend {
 	LIST_HEAD(, backend_connection) connections;
 	bool speaks_h2; /* then its connections are these: */
 	LIST_HEAD(, h2_backend) h2_connections;
-	unsigned ruined;    /* of them, on which a misdeed hurts other requests; */
-	uint64_t ruined_ns; /* and when the last of them will have been forgotten */
+	unsigned ruined;     /* of them, on which a misdeed hurts other requests; */
+	uint64_t ruined_ns;  /* and when the last of them will have been forgotten */
+	uint64_t left_ns[2]; /* when it sent its last two GOAWAY */
 	char url[40];
 	uint64_t requests;
 };

@@ -87,6 +87,7 @@ struct sim_exchange {
 	uint64_t seen;		  /* by backends, times */
 	unsigned processed;	  /* begun by a backend, times */
 	unsigned unprocessed;	  /* a backend has said that it will not be, times */
+	unsigned refused;	  /* of these by REFUSED_STREAM */
 	uint64_t forward_ns;	  /* J of the last time */
 	uint64_t answered_ns;	  /* when its backend had sent all that it sends; 0: it has not */
 	uint64_t answered;	  /* content that it had sent by then */

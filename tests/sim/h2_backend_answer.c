@@ -43,6 +43,7 @@ h2_backend_refuse(struct h2_backend_stream *stream)
 {
 	trace_event(stream->connection->backend->host.name, "refuses", stream->mark, stream->id);
 	note_unprocessed(stream);
+	exchanges_get(&world_of(stream)->exchanges, stream->mark)->refused++;
 	h2_backend_put_reset(stream->connection, stream->id, H2_REFUSED_STREAM);
 	h2_backend_end(stream);
 }
@@ -71,6 +72,8 @@ h2_backend_leave(struct h2_backend *connection)
 	if (connection->goaway_last < connection->done_id)
 		connection->goaway_last = connection->done_id;
 	connection->goaway = true;
+	connection->backend->left_ns[0] = connection->backend->left_ns[1];
+	connection->backend->left_ns[1] = schedule_now_ns();
 	if (random_chance(&connection->backend->random, 500))
 		put_goaway(connection, H2_STREAM_LIMIT);
 	put_goaway(connection, connection->goaway_last);

@@ -256,8 +256,25 @@ was_ruined(const struct world *world, const struct sim_exchange *exchange)
 	return false;
 }
 
+#define SLOW_NS 1000000000ull /* a packet that was lost once or twice */
+
 /* What the gateway keeps of content, to send it again. */
 #define KEPT_MAX (48 * 1024)
+
+/*
+ * How often a backend may have said that it will not process the exchange. A GOAWAY also refuses
+ * what is still on its way, up to SLOW_NS, in which case the backend has not seen it.
+ */
+static unsigned
+refusals_at_most(const struct world *world, const struct sim_exchange *exchange)
+{
+	unsigned count = exchange->refused;
+
+	for (unsigned i = 0; i < world->scenario.backends; i++)
+		for (unsigned k = 0; k < 2; k++)
+			count += world->backends[i].left_ns[k] > before(exchange->sent_ns, SLOW_NS);
+	return count;
+}
 
 /* It was refused before it was processed, and could not be sent again: that is done once, if the
  * content is short and the job has no other address by then. */
@@ -267,7 +284,7 @@ stays_unprocessed(const struct world *world, const struct sim_exchange *exchange
 {
 	const struct exchange_plan *plan = &exchange->plan;
 
-	return exchange->unprocessed > 1 ||
+	return exchange->unprocessed > 1 || refusals_at_most(world, exchange) > 1 ||
 	       (exchange->unprocessed > 0 &&
 		   (plan->request_len > KEPT_MAX ||
 		       judge_job_changed(&world->records.job[plan->job], from_ns, to_ns)));
