@@ -17,6 +17,7 @@ INSTRUCTIONS_ALONE_MAX = 22_000
 INSTRUCTIONS_TOGETHER_MAX = 18_900
 
 TOGETHER = 64  # streams
+OPENING = {"connect", "setsockopt", "getsockopt", "epoll_ctl"}  # calls on a new connection to a backend
 
 
 @pytest.fixture
@@ -100,11 +101,14 @@ def test_requests_on_one_connection_share_calls(measured, connect, tmp_path):
     requests = rounds * TOGETHER + 1
     near, far, trace = trace_of(measured, connect, tmp_path, TOGETHER, rounds)
     print(near, far, trace.waits())
-    assert far == {"recvfrom": requests, "sendto": requests}
+    # More requests may wait for the backend at one moment than ever while this was warmed up: each of these opens a connection.
+    opened = far["connect"]
+    assert opened < TOGETHER
+    assert far == collections.Counter({"recvfrom": requests, "sendto": requests} | dict.fromkeys(OPENING, opened))
     assert near["recvfrom"] <= 1.5 * rounds + 1
     assert near["sendto"] <= trace.waits()
     assert trace.waits() < requests
-    assert not trace.others() - {"ioctl"}
+    assert not trace.others() - {"ioctl"} - ({*OPENING, "brk"} if opened else set())
 
 
 @pytest.mark.parametrize("streams, most", [(1, INSTRUCTIONS_ALONE_MAX), (TOGETHER, INSTRUCTIONS_TOGETHER_MAX)])
