@@ -41,8 +41,9 @@ struct exchange_client {
  * event           end          to an HTTP/1 client               to an HTTP/2 client
  * --------------- ------------ --------------------------------- ---------------------------------
  * answer complete COMPLETE     the end of its framing; then the  END_STREAM; RST_STREAM NO_ERROR
- *                              connection is kept, or ends its   behind it where the request has
- *                              side and lingers (RFC 9112 9.6)   not ended (RFC 9113 8.1)
+ *                              connection is kept, or ends its   some time behind it where the
+ *                              side and lingers (RFC 9112 9.6)   request has not ended (RFC 9113
+ *                                                                section 8.1)
  * tunnel ended by COMPLETE     FIN each way, as each side ends   END_STREAM each way
  * both sides
  * backend gone,   COMPLETE     a local reply (502, 503, 504)     the same; to gRPC trailers with
@@ -59,9 +60,9 @@ struct exchange_client {
  * the answer
  * revoked,        REVOKED      RST at once; what waits is        RST_STREAM CANCEL at once; what
  * answer begun                 dropped                           waits is dropped
- * revoked,        COMPLETE     WebSocket's close 1008, then FIN  close 1008, then RST_STREAM
+ * revoked,        TOLD         WebSocket's close 1008, then FIN  close 1008, then RST_STREAM
  * WebSocket between frames     and lingering                     NO_ERROR; gRPC between messages:
- *                                                                trailers 16 or 7
+ *                                                                trailers 16 or 7, then the same
  * client gone, or ABANDONED    RST                               RST_STREAM CANCEL; it counts in
  * reads nothing,                                                 the connection's budget of resets,
  * or a tunnel is silent                                          unless it is a tunnel
@@ -70,15 +71,16 @@ struct exchange_client {
  *                              close, where its head comes later go on
  * drain time over CUT          as CUT above; WebSocket's close   as CUT; RST_STREAM NO_ERROR
  *                              1001 where it stands between      behind 1001
- *                              frames (COMPLETE)
+ *                              frames (TOLD)
  * drain time over UNPROCESSED  as CUT, with nothing sent         RST_STREAM REFUSED_STREAM: the
  * before a byte has gone                                         client may send it again
  * to a backend
  *
  * gRPC: a local reply to a call is all in its head (status 200, grpc-status, grpc-message),
  * whatever HTTP its client speaks. Over HTTP/2 an answer that has begun, and that stands between
- * two messages, is not cut but ended: with trailers of 16 (token) or 7 (job) when access is
- * revoked, 14 when its backend has gone or the drain time is over, 4 at the call's deadline.
+ * two messages, is not cut but ended (TOLD): with trailers of 16 (token) or 7 (job) when access is
+ * revoked, 14 when its backend has gone or the drain time is over, 4 at the call's deadline. Then
+ * its stream is reset at once.
  *
  * A browser's session that expires ends an exchange as revoked access does.
  *
@@ -90,6 +92,8 @@ struct exchange_client {
  */
 enum exchange_end {
 	END_COMPLETE,	 /* the answer is complete */
+	END_TOLD,	 /* ended before its time, and the client was told why, in the form that its
+			    protocol has for that: nothing more is wanted of it */
 	END_CUT,	 /* the answer is incomplete: what has come of it is sent, then the client
 			    must see that the rest is missing */
 	END_REVOKED,	 /* access was revoked: nothing more is sent, not even what waits */

@@ -45,5 +45,5 @@ exchange_cut(struct exchange *exchange, enum outcome outcome, enum exchange_end 
 	bool told = send_close(exchange, reason) || send_status(exchange, reason);
 
 	if (exchange->state != EXCHANGE_ENDED)
-		exchange_end(exchange, outcome, told ? END_COMPLETE : end);
+		exchange_end(exchange, outcome, told ? END_TOLD : end);
 }

@@ -216,8 +216,8 @@ struct cut_reason {
 };
 
 /*
- * End it without a complete answer. It ends as `end` says, or as END_COMPLETE if the client could
- * be told the reason.
+ * End it without a complete answer. It ends as `end` says, or as END_TOLD if the client could be
+ * told the reason.
  */
 void exchange_cut(struct exchange *exchange, enum outcome outcome, enum exchange_end end,
     const struct cut_reason *reason);

@@ -20,7 +20,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nTransfer-Encoding:
 
 @pytest.fixture(scope="module")
 def gateway(module_gateways):
-    return module_gateways.start()
+    return module_gateways.start({"timeouts": {"linger": "2m"}})
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_deleted_job_ends_its_streams(scene, channel_to, records):
 
 @pytest.mark.parametrize("request_ended", [True, False])
 def test_revocation_on_the_wire(scene, client, records, request_ended):
-    """Between two messages trailers, then RST_STREAM NO_ERROR where the request goes on; the connection stays."""
+    """Between two messages trailers, then at once RST_STREAM NO_ERROR where the request goes on; the connection stays."""
     stream = client.request(scene.host, scene.token, "POST", METHOD, [TYPE], body=message(b"ask"), end=request_ended)
     connection = scene.backend.next()
     connection.read_head()

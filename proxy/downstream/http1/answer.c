@@ -293,7 +293,7 @@ client_ended(struct exchange_client *client, enum exchange_end end)
 		connection_close(&server->connection, true);
 		return;
 	}
-	server->cut = end != END_COMPLETE;
+	server->cut = end != END_COMPLETE && end != END_TOLD;
 	if (server->cut || !server->keep_alive) {
 		http1_finish(server);
 	} else if (!server->content_ended) {

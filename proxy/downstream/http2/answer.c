@@ -147,7 +147,7 @@ finish(struct http2_stream *stream)
 	resets_earn(&stream->session->resets);
 	if (stream->client_ended)
 		http2_stream_close(stream);
-	else if (stream->tunnel) /* its end is part of what goes through it */
+	else if (stream->told)
 		http2_stream_stop(stream);
 	else
 		http2_stream_linger(stream);
@@ -307,6 +307,8 @@ client_ended(struct exchange_client *client, enum exchange_end end)
 	}
 	switch (end) {
 	case END_COMPLETE:
+	case END_TOLD:
+		stream->told = end == END_TOLD;
 		if (stream->own == NULL) {
 			finish(stream);
 			return;

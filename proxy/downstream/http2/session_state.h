@@ -95,6 +95,7 @@ struct http2_stream {
 	bool tunnel : 1;
 	bool answer_ended : 1; /* nothing follows what has been handed over */
 	bool end_written : 1;  /* END_STREAM has been written */
+	bool told : 1;	       /* why it ends: the client's request is not waited for */
 	bool blocked : 1;      /* content was not taken; it waits for its turn, or its window */
 	bool has_turn : 1;     /* blocked, and in session->turns */
 

@@ -162,7 +162,7 @@ last_words_end_the_stream(void **state)
 	exchange->left = 2;
 	push(exchange);
 	assert_true(say(exchange, "bye"));
-	end(exchange, END_COMPLETE);
+	end(exchange, END_TOLD);
 	expect_data("ab", 0);
 	expect_data("bye", H2_END_STREAM);
 	assert_int_equal(reset_error(), H2_NO_ERROR);
@@ -185,7 +185,7 @@ last_words_wait_for_the_connection(void **state)
 	push(other);
 	assert_int_equal(content_of(3), H2_WINDOW_DEFAULT);
 	assert_true(say(exchange, "bye"));
-	end(exchange, END_COMPLETE);
+	end(exchange, END_TOLD);
 	assert_int_equal(reset_error(), -1);
 	send_update(0, 100);
 	expect_data("bye", H2_END_STREAM);
@@ -215,7 +215,7 @@ last_words_when_the_gateway_stops(void **state)
 	(void)state;
 	session_now()->working = true; /* as in http2_shutdown */
 	assert_true(say(exchange, "bye"));
-	end(exchange, END_COMPLETE);
+	end(exchange, END_TOLD);
 	session_now()->working = false;
 	http2_fail(session_now(), H2_NO_ERROR, (struct slice){0});
 	expect_data("bye", H2_END_STREAM);

@@ -127,7 +127,7 @@ a_websocket_is_told_between_frames(void **state)
 	push("\x81\x02hi");
 	delete_token();
 	assert_true(is_closed_with(1008));
-	ASSERT_ENDED(END_COMPLETE, 101, cancelled);
+	ASSERT_ENDED(END_TOLD, 101, cancelled);
 }
 
 static void
@@ -171,7 +171,7 @@ a_websocket_is_told_that_the_gateway_stops(void **state)
 	open_tunnel("websocket");
 	exchange_shutdown(world.exchange);
 	assert_true(is_closed_with(1001));
-	ASSERT_ENDED(END_COMPLETE, 101, cancelled);
+	ASSERT_ENDED(END_TOLD, 101, cancelled);
 }
 
 static void

@@ -1,0 +1,91 @@
+/* http2_content_test.c - content of requests: when it is late, and what becomes of it once the
+ * answer is over. */
+#include "http2_world.h"
+
+static int
+setup(void **state)
+{
+	(void)state;
+	http2_world_open();
+	send_preface();
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	http2_world_close();
+	return 0;
+}
+
+/* ---- behind the answer ---- */
+
+/* The client knows why its request has ended: it is stopped at once. */
+static void
+a_stream_that_was_told_why_it_ends_does_not_linger(void **state)
+{
+	const struct exchange_client_ops *ops = &http2_client_ops;
+	struct field status = {.name = SLICE("grpc-status"), .value = SLICE("16")};
+	struct fields trailers = {&status, 1};
+
+	(void)state;
+	serve = allow_and_take;
+	upload(1);
+	answer(&exchanges[0], 200);
+	ops->content_end(exchanges[0].client, &trailers);
+	end(&exchanges[0], END_TOLD);
+	assert_true(find_frame(H2_HEADERS));
+	assert_true(find_frame(H2_HEADERS));
+	assert_int_equal(frame.flags, END_BOTH);
+	assert_int_equal(reset_error(), H2_NO_ERROR);
+	assert_int_equal(session_now()->stream_count, 0);
+	assert_int_equal(session_now()->resets.left, RESETS_MAX);
+}
+
+static void
+a_stream_that_its_client_has_ended_is_not_reset(void **state)
+{
+	(void)state;
+	serve = allow_and_take;
+	request(1);
+	answer(&exchanges[0], 200);
+	http2_client_ops.content_end(exchanges[0].client, NULL);
+	end(&exchanges[0], END_TOLD);
+	assert_int_equal(reset_error(), -1);
+	assert_int_equal(session_now()->stream_count, 0);
+}
+
+/* Frames that end a lingering stream are no reason to let the client send more of them: nothing of
+ * its content can come any more. */
+static void
+a_stream_that_ends_after_its_answer_earns_nothing(void **state)
+{
+	uint64_t payload_before;
+
+	(void)state;
+	serve = answer_empty;
+	upload(1);
+	payload_before = session_now()->overhead.payload;
+	send_data(1, H2_END_STREAM, 0);
+	assert_int_equal(session_now()->overhead.payload, payload_before);
+	upload(3);
+	payload_before = session_now()->overhead.payload;
+	send_frame(H2_HEADERS, END_BOTH, 3, BYTES("\0\1a\0"));
+	assert_in_range(session_now()->overhead.payload - payload_before, 0, 16);
+	assert_int_equal(session_now()->stream_count, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(a_stream_that_was_told_why_it_ends_does_not_linger),
+	    TEST(a_stream_that_its_client_has_ended_is_not_reset),
+	    TEST(a_stream_that_ends_after_its_answer_earns_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
