@@ -144,7 +144,7 @@ take_content(struct client *client, const char *content, size_t len, uint64_t at
 	if (content_compare(content, len, client->waiting[0], false, message->length - len) < len)
 		client_violation(client, "content that is not its answer's");
 	judge_came(client->world, client->waiting[0], client->end, client_stamp_at(client, at),
-	    message->length - len, CLIENT_BUFFERED_MAX);
+	    &(struct content_place){message->length - len, len, CLIENT_BUFFERED_MAX});
 }
 
 static bool

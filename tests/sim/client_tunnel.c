@@ -36,7 +36,8 @@ client_tunnel_take(struct client *client, const char *content, size_t len, uint6
 
 	if (good > 0)
 		judge_came(client->world, client->waiting[0], client->end,
-		    client_stamp_at(client, at), client->tunnel_in, CLIENT_BUFFERED_MAX);
+		    client_stamp_at(client, at),
+		    &(struct content_place){client->tunnel_in, good, CLIENT_BUFFERED_MAX});
 	client->tunnel_in += good;
 	if (good == len)
 		return true;

@@ -15,7 +15,7 @@ static LIST_HEAD(, listener) listeners = LIST_HEAD_INITIALIZER(listeners);
 /* ---- listeners ---- */
 
 static uint32_t
-listener_poll(const struct descriptor *descriptor)
+listener_poll(struct descriptor *descriptor)
 {
 	return ((const struct listener *)descriptor)->queued > 0 ? EPOLLIN | EPOLLRDNORM : 0;
 }

@@ -36,8 +36,8 @@ struct descriptor {
 	enum descriptor_kind kind;
 	unsigned holders; /* entries of tables */
 	LIST_HEAD(, watch) watches;
-	uint32_t (*poll)(const struct descriptor *descriptor); /* events that hold now */
-	void (*release)(struct descriptor *descriptor);	       /* the last holder has closed it */
+	uint32_t (*poll)(struct descriptor *descriptor); /* events that hold now */
+	void (*release)(struct descriptor *descriptor);	 /* the last holder has closed it */
 };
 
 /* Something happened: those who watch for these events look again. */

@@ -51,7 +51,7 @@ free_descriptor(struct descriptor *descriptor)
 }
 
 static uint32_t
-poll_nothing(const struct descriptor *descriptor)
+poll_nothing(struct descriptor *descriptor)
 {
 	(void)descriptor;
 	return 0;

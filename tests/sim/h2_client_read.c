@@ -149,7 +149,7 @@ check_content(struct h2_client *h2, struct h2_client_stream *stream, const char 
 
 	if (good > 0)
 		judge_came(h2->client->world, stream->mark, h2->end, end_stamp(h2->end->peer, at),
-		    stream->received, BUFFERED_MAX);
+		    &(struct content_place){stream->received, good, BUFFERED_MAX});
 	stream->received += good;
 	/* Between two frames of a tunnel the gateway itself may say that it is over. */
 	if (good < len && stream->tunnel && !stream->told && stream->received % 64 == 0 &&

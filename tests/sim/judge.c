@@ -174,46 +174,71 @@ told_since_ns(const struct world *world, const struct node *node, uint64_t at_ns
 	return node_ran_since_ns(node, at_ns, TOLD_NS + 3 * store_packet_ns(&world->scenario));
 }
 
+/* What moved then has to be allowed by a state of the records that held at this moment or later. */
+static uint64_t
+moved_since_ns(const struct world *world, const struct node *node, uint64_t at_ns)
+{
+	uint64_t from_ns = node_ran_since_ns(node, at_ns, bound_ns(world) + CUT_NS);
+	uint64_t told_ns = told_since_ns(world, node, at_ns);
+
+	return told_ns > from_ns ? told_ns : from_ns;
+}
+
+static bool
+may_move(const struct world *world, const struct sim_exchange *exchange, const struct node *node,
+    uint64_t at_ns)
+{
+	return !session_was_over(world, exchange, node_ran_since_ns(node, at_ns, CUT_NS)) &&
+	       judge_holds(
+		   world, &exchange->plan, moved_since_ns(world, node, at_ns), at_ns, FORWARD, -1);
+}
+
 void
 judge_moved(struct world *world, uint32_t mark, const struct node *node, const struct stamp *stamp,
     const char *where)
 {
 	const struct sim_exchange *exchange = exchanges_get(&world->exchanges, mark);
-	uint64_t from_ns = node_ran_since_ns(node, stamp->sent_ns, bound_ns(world) + CUT_NS);
-	uint64_t told_ns = told_since_ns(world, node, stamp->sent_ns);
 
-	if (exchange != NULL &&
-	    session_was_over(world, exchange, node_ran_since_ns(node, stamp->sent_ns, CUT_NS)))
-		judge_violation(
-		    world, "content of exchange %u moved to its %s after its session", mark, where);
-	from_ns = told_ns > from_ns ? told_ns : from_ns;
-	if (exchange != NULL &&
-	    judge_holds(world, &exchange->plan, from_ns, stamp->sent_ns, FORWARD, -1))
+	if (exchange != NULL && may_move(world, exchange, node, stamp->sent_ns))
 		return;
 	judge_violation(world,
 	    "content of exchange %u moved to its %s at %llu us, which no record allowed since %llu "
-	    "us",
+	    "us, or after its session",
 	    mark, where, (unsigned long long)stamp->sent_ns / 1000,
-	    (unsigned long long)from_ns / 1000);
+	    (unsigned long long)moved_since_ns(world, node, stamp->sent_ns) / 1000);
 }
 
 /*
  * The bound holds for what moves between the two ends. An exchange is over once its whole answer
  * has been handed to the client's end: what waits there then, for a client that reads slowly or a
  * packet that was lost, is like what waits in the kernel, and no revocation takes it back. The ends
- * hold little, so all content before these last bytes is judged by when it left.
+ * hold little, so all content before these last bytes is judged by when it left. A backend that
+ * breaks a rule ends its exchange before its whole answer has moved: of such an answer as much may
+ * come late, wherever it ends.
  */
+static bool
+had_been_handed_over(struct sim_exchange *exchange, const struct content_place *place)
+{
+	if (exchange->late_from == 0)
+		exchange->late_from = place->offset + 1;
+	return place->offset + place->buffered >= exchange->answered ||
+	       (exchange->plan.misdeed != MISDEED_NONE &&
+		   place->offset + place->len < exchange->late_from + place->buffered);
+}
+
 void
 judge_came(struct world *world, uint32_t mark, const struct end *end, const struct stamp *stamp,
-    uint64_t offset, uint64_t buffered)
+    const struct content_place *place)
 {
-	const struct sim_exchange *exchange = exchanges_get(&world->exchanges, mark);
-	struct stamp moved = *stamp;
+	struct sim_exchange *exchange = exchanges_get(&world->exchanges, mark);
+	const struct node *node = end->peer->owner;
 
-	if (exchange->answered_ns != 0 && exchange->answered_ns < moved.sent_ns &&
-	    offset + buffered >= exchange->answered)
-		moved.sent_ns = exchange->answered_ns;
-	judge_moved(world, mark, end->peer->owner, &moved, "client");
+	if (exchange->answered_ns != 0 && exchange->answered_ns < stamp->sent_ns &&
+	    !may_move(world, exchange, node, stamp->sent_ns) &&
+	    may_move(world, exchange, node, exchange->answered_ns) &&
+	    had_been_handed_over(exchange, place))
+		return;
+	judge_moved(world, mark, node, stamp, "client");
 }
 
 /* A worker that is stopped late stays stopped when the fault is over. */

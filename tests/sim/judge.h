@@ -50,11 +50,16 @@ void judge_moved(struct world *world, uint32_t mark, const struct node *node,
     const struct stamp *stamp, const char *where);
 
 /*
- * Content of an answer, from this offset on, has come to its client. Up to `buffered` bytes may
- * have waited in the client's end of the gateway since the backend's answer was over.
+ * A piece of the content of an answer. Up to `buffered` bytes may have waited in the client's end
+ * of the gateway since the backend's answer was over.
  */
+struct content_place {
+	uint64_t offset, len, buffered;
+};
+
+/* It has come to its client. */
 void judge_came(struct world *world, uint32_t mark, const struct end *end,
-    const struct stamp *stamp, uint64_t offset, uint64_t buffered);
+    const struct stamp *stamp, const struct content_place *place);
 
 /* A client has got an answer of the gateway's own. */
 void judge_refusal(struct world *world, uint32_t mark, const struct stamp *stamp);

@@ -190,6 +190,8 @@ adopt_token(struct records *records, struct token_history *token)
 	state->exists = key != NULL && !has_ended(key);
 	if (!state->exists)
 		return;
+	/* The next renewal counts on from here: that of a lost one had the same version. */
+	token->version = (unsigned)strtoul(field_of(key, "version"), NULL, 10);
 	state->broken = strcmp(field_of(key, "role"), "none") == 0;
 	state->label = label_of(field_of(key, "selector"));
 	state->value = value_of(token, field_of(key, "hash"));

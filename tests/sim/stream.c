@@ -12,9 +12,9 @@
 /* ---- an end ---- */
 
 static uint32_t
-end_poll(const struct descriptor *descriptor)
+end_poll(struct descriptor *descriptor)
 {
-	const struct end *end = (const struct end *)descriptor;
+	struct end *end = (struct end *)descriptor;
 	uint32_t events = 0;
 
 	if (end->state == END_CONNECTING)
@@ -25,6 +25,8 @@ end_poll(const struct descriptor *descriptor)
 		events |= EPOLLRDHUP;
 	if (end->state == END_FAILED || 3 * end->unacknowledged <= 2 * end->out_max)
 		events |= EPOLLOUT | EPOLLWRNORM;
+	else /* as tcp_poll of Linux: a poll that finds no room asks to be told of it */
+		end->wants_room = true;
 	if ((end->in_ended && end->out_shut) || end->state == END_FAILED)
 		events |= EPOLLHUP;
 	if (end->error != 0)
