@@ -147,6 +147,12 @@ struct exchange_client_ops {
 	/* Nothing more is pushed for now: send what was held back to be merged. */
 	void (*flush)(struct exchange_client *client);
 
+	/*
+	 * The request is sent once more: exchange_content takes no content until `resume`. The
+	 * client is not slow because of that. Must not call back.
+	 */
+	void (*pause)(struct exchange_client *client);
+
 	/* exchange_content will take content again. */
 	void (*resume)(struct exchange_client *client);
 

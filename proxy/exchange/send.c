@@ -134,8 +134,10 @@ exchange_repeat(struct exchange *exchange, enum repeat repeat)
 		return false;
 	kept_content_rewind(&exchange->kept_content);
 	exchange->repeated |= (unsigned char)reason;
-	if (exchange->state != EXCHANGE_CONNECTING)
+	if (exchange->state != EXCHANGE_CONNECTING) {
 		exchange_set_state(exchange, EXCHANGE_CONNECTING);
+		exchange->client->ops->pause(exchange->client);
+	}
 	timer_stop(&exchange->timer);
 	counter_add(&exchange->context->stats->backend_retries, 1);
 	exchange_acquire(exchange, POOL_FRESH);

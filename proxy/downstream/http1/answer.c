@@ -255,9 +255,18 @@ client_progress(struct exchange_client *client)
 }
 
 static void
+client_pause(struct exchange_client *client)
+{
+	http1_pause_content(server_of_client(client));
+}
+
+static void
 client_resume(struct exchange_client *client)
 {
-	http1_work(server_of_client(client));
+	struct http1_server *server = server_of_client(client);
+
+	http1_resume_content(server);
+	http1_work(server);
 }
 
 static bool
@@ -326,6 +335,7 @@ const struct exchange_client_ops http1_client_ops = {
     .content_end = client_content_end,
     .progress = client_progress,
     .flush = client_flush,
+    .pause = client_pause,
     .resume = client_resume,
     .take_back = client_take_back,
     .failed_auth = client_failed_auth,

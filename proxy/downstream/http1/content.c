@@ -53,6 +53,20 @@ http1_pay_deficit(struct http1_server *server, size_t n)
 	connection_wait(&server->connection, deficit_ms < left_ms ? left_ms - deficit_ms : 0);
 }
 
+void
+http1_pause_content(struct http1_server *server)
+{
+	if (!server->content_ended)
+		http1_count_deficit(server);
+}
+
+void
+http1_resume_content(struct http1_server *server)
+{
+	if (!server->content_ended && !server->tunnel && server->awaits_since_ms == 0)
+		http1_pay_deficit(server, 0);
+}
+
 /* Read more content, or learn that none will come. */
 static bool
 http1_more_content(struct http1_server *server)

@@ -123,6 +123,11 @@ struct request *http1_read_head(struct http1_server *server, struct slice bytes,
 /* EXCHANGE: hand on content as long as the exchange takes it, else watch for the client's end. */
 bool http1_serve(struct http1_server *server, size_t *budget);
 
+/* EXCHANGE: the exchange takes no content for a time, which is not the client's; it takes it
+ * again. */
+void http1_pause_content(struct http1_server *server);
+void http1_resume_content(struct http1_server *server);
+
 /* SKIPPING: read content and drop it. */
 bool http1_skip(struct http1_server *server, size_t *budget);
 

@@ -254,9 +254,15 @@ client_flush(struct exchange_client *client)
 }
 
 static void
+client_pause(struct exchange_client *client)
+{
+	http2_pause_content(stream_of(client));
+}
+
+static void
 client_resume(struct exchange_client *client)
 {
-	http2_push_content(stream_of(client));
+	http2_resume_content(stream_of(client));
 }
 
 static bool
@@ -345,6 +351,7 @@ const struct exchange_client_ops http2_client_ops = {
     .content_end = client_content_end,
     .progress = client_progress,
     .flush = client_flush,
+    .pause = client_pause,
     .resume = client_resume,
     .take_back = client_take_back,
     .failed_auth = client_failed_auth,

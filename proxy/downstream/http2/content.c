@@ -110,8 +110,9 @@ hand_on_end(struct http2_stream *stream)
 	exchange_content_end(stream->exchange, has ? &trailers : NULL);
 }
 
-void
-http2_push_content(struct http2_stream *stream)
+/* Hand on what the exchange takes now. */
+static void
+push_content(struct http2_stream *stream)
 {
 	struct buffer_pool *buffers = stream->session->downstream->buffers;
 	size_t taken;
@@ -135,6 +136,20 @@ http2_push_content(struct http2_stream *stream)
 	    exchange_takes_content(stream->exchange))
 		stream->awaits_since_ms = session_now_ms(stream->session);
 	http2_wake(stream->session);
+}
+
+void
+http2_pause_content(struct http2_stream *stream)
+{
+	count_deficit(stream);
+}
+
+void
+http2_resume_content(struct http2_stream *stream)
+{
+	if (!stream->content_ended && !stream->tunnel && stream->awaits_since_ms == 0)
+		pay_deficit(stream, 0);
+	push_content(stream);
 }
 
 /* No more content can come, so none counts for the frames without content. */
@@ -175,7 +190,7 @@ http2_on_content(
 		return;
 	}
 	http2_credit_stream(stream, taken + (counted - content.len));
-	http2_push_content(stream);
+	push_content(stream);
 }
 
 /* Keep trailers until the content before them has been handed on. False: memory is short. */
@@ -220,5 +235,5 @@ http2_on_trailers(struct http2_stream *stream, const struct hpack_block *block)
 	if (trailers.count > 0 && !keep_trailers(stream, &trailers))
 		http2_stream_fail(stream, H2_INTERNAL_ERROR);
 	else
-		http2_push_content(stream);
+		push_content(stream);
 }

@@ -343,8 +343,11 @@ void http2_on_content(
 /* The client's last field block has come. */
 void http2_on_trailers(struct http2_stream *stream, const struct hpack_block *block);
 
-/* Hand on what the exchange takes now. */
-void http2_push_content(struct http2_stream *stream);
+/* The exchange takes no content for a time, which is not the client's. */
+void http2_pause_content(struct http2_stream *stream);
+
+/* Hand on what the exchange takes, now that it takes content again. */
+void http2_resume_content(struct http2_stream *stream);
 
 /* Fail the exchange if the client's content is late. */
 void http2_check_content(struct http2_stream *stream);

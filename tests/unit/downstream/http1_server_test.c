@@ -233,6 +233,30 @@ content_that_stops_coming_fails_the_exchange(void **state)
 	assert_int_equal(failure, CLIENT_BODY_TIMEOUT);
 }
 
+/* While the request is on its way to another backend, the client need not send: that takes nothing
+ * from the time that it has. */
+static void
+time_without_a_backend_is_not_the_clients(void **state)
+{
+	(void)state;
+	send_text("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\n\r\n");
+	running.takes = true;
+	ops()->resume(running.client);
+	world_pass(&world, 1000);
+	ops()->pause(running.client);
+	running.takes = false;
+	world_pass(&world, BODY_MS - 500);
+	running.takes = true;
+	ops()->resume(running.client);
+	world_pass(&world, BODY_MS - 2000);
+	send_text("a");
+	assert_int_equal(failure, -1);
+	world_pass(&world, 500);
+	assert_int_equal(failure, -1);
+	world_pass(&world, 1000); /* it owes what it did not send before and after that */
+	assert_int_equal(failure, CLIENT_BODY_TIMEOUT);
+}
+
 static void
 a_client_that_expects_100_gets_it(void **state)
 {
@@ -269,6 +293,7 @@ main(void)
 	    TEST(chunks_are_decoded_and_trailers_judged),
 	    TEST(broken_chunks_fail_the_exchange),
 	    TEST(content_that_stops_coming_fails_the_exchange),
+	    TEST(time_without_a_backend_is_not_the_clients),
 	    TEST(a_client_that_expects_100_gets_it),
 	};
 

@@ -19,6 +19,33 @@ teardown(void **state)
 	return 0;
 }
 
+/* ---- late content ---- */
+
+/* While the request is on its way to another backend, the client need not send: that takes nothing
+ * from the time that it has. */
+static void
+time_without_a_backend_is_not_the_clients(void **state)
+{
+	const struct exchange_client_ops *ops = &http2_client_ops;
+
+	(void)state;
+	serve = allow_and_take;
+	upload(1);
+	world_pass(&world, 1000);
+	ops->pause(exchanges[0].client);
+	exchanges[0].takes = false;
+	world_pass(&world, BODY_MS - 500);
+	exchanges[0].takes = true;
+	ops->resume(exchanges[0].client);
+	world_pass(&world, BODY_MS - 2500);
+	send_data(1, 0, 1);
+	assert_int_equal(exchanges[0].failure, -1);
+	world_pass(&world, 1000);
+	assert_int_equal(exchanges[0].failure, -1);
+	world_pass(&world, 2000); /* it owes what it did not send before and after that */
+	assert_int_equal(exchanges[0].failure, CLIENT_BODY_TIMEOUT);
+}
+
 /* ---- behind the answer ---- */
 
 /* The client knows why its request has ended: it is stopped at once. */
@@ -82,6 +109,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    TEST(time_without_a_backend_is_not_the_clients),
 	    TEST(a_stream_that_was_told_why_it_ends_does_not_linger),
 	    TEST(a_stream_that_its_client_has_ended_is_not_reset),
 	    TEST(a_stream_that_ends_after_its_answer_earns_nothing),

@@ -47,7 +47,9 @@ content_that_was_sent_is_sent_again(void **state)
 	push_request("abc");
 	push_request("def");
 	exchange_content_end(world.exchange, NULL);
+	assert_int_equal(world.client.pauses, 0);
 	refuse();
+	assert_int_equal(world.client.pauses, 1);
 	assert_int_equal(fake_pool.acquires, 2);
 	assert_body("abcdef");
 	assert_int_equal(upstream()->ends, 1);
@@ -67,6 +69,7 @@ only_once(void **state)
 	refuse();
 	refuse();
 	assert_int_equal(fake_pool.acquires, 2);
+	assert_int_equal(world.client.pauses, 1);
 	assert_int_equal(world.client.status, 503);
 	assert_int_equal(bytes_kept(), 0);
 }
