@@ -10,7 +10,7 @@ import pytest
 
 from harness import servers
 from harness.dns import DnsServer
-from harness.gateway import DOMAIN, Gateway, Sanitizer, binary, environment, run
+from harness.gateway import DOMAIN, NO_AUTHORITIES, Gateway, Sanitizer, binary, environment, run
 from harness.pki import Authority
 from harness.scene import Scene
 from harness.store import Records, RedisServer
@@ -252,5 +252,5 @@ def check(make_folder, sanitizer):
     def call(text):
         path = folder / "jobgate.yaml"
         path.write_text(text)
-        return path, run([binary(), "check", "-c", path], environment(sanitizer))
+        return path, run([binary(), "check", "-c", path], environment(sanitizer, **NO_AUTHORITIES))
     return call

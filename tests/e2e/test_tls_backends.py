@@ -101,6 +101,21 @@ def test_not_verified(scene_with, pki, certificate, host):
     scene.gateway.access_entry(job=scene.job, outcome="not_verified", status=502)
 
 
+@pytest.mark.parametrize("known, status", [("ours", 200), ("theirs", 502)])
+def test_without_ca_file_the_system_decides(module_gateways, scene_with, pki, known, status):
+    """SSL_CERT_FILE names another bundle than the system's, for OpenSSL as a whole."""
+    gateway = module_gateways.start(env={"SSL_CERT_FILE": pki[known].certificate})
+    scene = scene_with(pki["backend"], at=gateway)
+    scene.client.send(scene.request())
+    if status == 200:
+        connection = scene.backend.accept()
+        connection.read_request()
+        connection.answer()
+    else:
+        scene.backend.refused()
+    assert scene.client.read_response().status == status
+
+
 def test_plain_http_at_an_https_url(gateway, scene_of):
     with Backend() as backend:
         scene = scene_of(gateway, backend=backend, url=f"https://127.0.0.1:{backend.port}")
