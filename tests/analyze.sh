@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# What finds mistakes without a test for each: static analysis, ThreadSanitizer, coverage, fuzzing.
+# What finds mistakes without a test for each: static analysis, a model, ThreadSanitizer, coverage, fuzzing.
 # The last line is "N passed, N failed"; the exit status says the same.
 #
 #   tests/analyze.sh                 all steps
-#   tests/analyze.sh tidy fuzz       some of: scripts cppcheck gcc tidy coverage tsan fuzz
+#   tests/analyze.sh tidy fuzz       some of: scripts model cppcheck gcc tidy coverage tsan fuzz
 #   tests/analyze.sh --tally FILE …  write "N N" there instead of printing the last line
 #   FUZZ_SECONDS=8                   how long each fuzz target runs
 set -uo pipefail
@@ -19,6 +19,7 @@ FUZZ_SECONDS=${FUZZ_SECONDS:-8}
 # What each step needs besides what it takes to build.
 declare -A packages=(
 	[scripts]=shellcheck
+	[model]=spin
 	[cppcheck]=cppcheck
 	[gcc]=gcc
 	[tidy]="clang-tidy libcmocka-dev libhttp-parser-dev"
@@ -39,7 +40,7 @@ while [ $# -gt 0 ]; do
 		sed -n '2,8s/^# \{0,1\}//p' "$0"
 		exit 0
 		;;
-	scripts | cppcheck | gcc | tidy | coverage | tsan | fuzz) steps+=("$1") ;;
+	scripts | model | cppcheck | gcc | tidy | coverage | tsan | fuzz) steps+=("$1") ;;
 	*)
 		echo "analyze.sh: unknown step '$1'" >&2
 		exit 2
@@ -47,7 +48,7 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-[ "${#steps[@]}" -gt 0 ] || steps=(scripts cppcheck gcc tidy coverage tsan fuzz)
+[ "${#steps[@]}" -gt 0 ] || steps=(scripts model cppcheck gcc tidy coverage tsan fuzz)
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -55,6 +56,11 @@ trap 'rm -rf "$work"' EXIT
 analyze_scripts() {
 	step "shell scripts"
 	count quietly shellcheck -x --severity=warning .ci/run tests/*.sh tests/*/*.sh deploy/*.sh bench/*.sh
+}
+
+analyze_model() {
+	step "model of the revocation protocol"
+	count quietly tests/model/run.sh
 }
 
 analyze_cppcheck() {

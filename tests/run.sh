@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Everything that can be tested here, in one command: builds with AddressSanitizer and UndefinedBehaviorSanitizer, and for
-# release, runs the unit tests, holds the includes and the layout against the rules of the house, has cppcheck and gcc's
-# analyzer look, runs the end-to-end tests. tests/analyze.sh has what takes longer.
+# The tests, in one command: builds with AddressSanitizer and UndefinedBehaviorSanitizer, and for release, runs the unit
+# tests, holds the includes and the layout against the rules of the house, runs the end-to-end tests.
+# tests/analyze.sh and tests/sim.sh have what takes longer; .ci/run runs all of it.
 # The last line is "N passed, N failed"; the exit status says the same.
 #
-#   tests/run.sh                the quick set, a few minutes
-#   tests/run.sh --all          also gigabytes through a release build, and a notebook in Chromium
+#   tests/run.sh                the quick set, under 10 minutes on two cores
+#   tests/run.sh --slow         only what the quick set leaves out of the end-to-end tests: each conformance case split at each byte, ...
+#   tests/run.sh --all          both, and gigabytes through a release build, and a notebook in Chromium
 #   tests/run.sh --unit ROOM    only the unit tests of one room (exchange, net, control, ...), built and run in seconds
 #   tests/run.sh --room ROOM    these, and the end-to-end tests that tests/e2e/rooms.txt lists for the room
 #   tests/run.sh --tally FILE   write "N N" there instead of printing the last line (for .ci/run)
@@ -17,11 +18,12 @@ cd "$top" || exit 1
 . deploy/packages.sh
 . tests/steps.sh
 
-all="" tally="" room="" only_unit="" pytest_args=()
+all="" slow="" tally="" room="" only_unit="" pytest_args=()
 BUILD_PACKAGES="$BUILD_PACKAGES libhttp-parser-dev" # of tests/conformance
 while [ $# -gt 0 ]; do
 	case "$1" in
 	--all) all=yes ;;
+	--slow) slow=yes ;;
 	--unit | --room)
 		room=${2:?$1 needs the name of a room}
 		[ "$1" = --room ] || only_unit=yes
@@ -37,7 +39,7 @@ while [ $# -gt 0 ]; do
 		break
 		;;
 	-h | --help)
-		sed -n '2,12s/^# \{0,1\}//p' "$0"
+		sed -n '2,13s/^# \{0,1\}//p' "$0"
 		exit 0
 		;;
 	*)
@@ -82,7 +84,9 @@ count_junit() {
 AT_ONCE=$(($(nproc) + 1))
 
 pytest_run() { # NAME ARGS: the results go to NAME.xml, a few tests that may be tried again to NAME.failed
-	JOBGATE_FAILED=$results/$1.failed /usr/bin/python3 -B -m pytest --tb=short --junitxml="$results/$1.xml" "${@:2}" </dev/null
+	# To compile the tests takes each process 6 s, unless another one has left the result.
+	PYTHONDONTWRITEBYTECODE="" PYTHONPYCACHEPREFIX=$top/build/pycache \
+		JOBGATE_FAILED=$results/$1.failed /usr/bin/python3 -m pytest --tb=short --junitxml="$results/$1.xml" "${@:2}" </dev/null
 }
 
 # One part of the tests; adds to what end_to_end has in `again` and `empty`. One part may be empty, both may not.
@@ -90,7 +94,7 @@ end_to_end_part() { # NAME ARGS
 	local status
 	pytest_run "$@"
 	status=$?
-	if [ "$status" -eq 5 ]; then
+	if [ "$status" -eq 5 ]; then # no test
 		empty=$((empty + 1))
 	elif [ -s "$results/$1.failed" ]; then
 		mapfile -t -O "${#again[@]}" again <"$results/$1.failed"
@@ -102,10 +106,10 @@ end_to_end_part() { # NAME ARGS
 
 end_to_end() { # ARGS
 	local again=() empty=0 status
-	step "end to end, $AT_ONCE at once"
-	end_to_end_part together --part=together -n "$AT_ONCE" --dist loadfile "$@"
 	step "end to end, one after another"
 	end_to_end_part alone --part=alone "$@"
+	step "end to end, $AT_ONCE at once"
+	end_to_end_part together --part=together -n "$AT_ONCE" --dist loadfile "$@"
 	if [ "$empty" -eq 2 ]; then
 		echo "FAILED: pytest found no test"
 		failed=$((failed + 1))
@@ -114,7 +118,7 @@ end_to_end() { # ARGS
 	# Thousands of tests that talk over sockets share this machine with whatever else runs on it: a few that
 	# failed are told apart from those that fail always. What a sanitizer has found is not tried again.
 	step "end to end: ${#again[@]} that failed, once more and alone"
-	pytest_run again -m "large or not large" "${again[@]/#/tests/e2e/}"
+	pytest_run again -m "large or slow or not slow" "${again[@]/#/tests/e2e/}"
 	status=$?
 	[ "$status" -ne 0 ] || echo "FLAKY, they passed alone: ${again[*]}"
 	count_junit "$results/again.xml" "$status" "pytest"
@@ -167,7 +171,6 @@ step "packages"
 count need_packages $BUILD_PACKAGES libcmocka-dev redis-server nginx curl slowhttptest clang-format \
 	python3 python3-pytest python3-pytest-xdist python3-aiohttp python3-websockets python3-h11 python3-hpack python3-hyperframe python3-grpcio python3-redis python3-jsonschema python3-yaml systemd openssl sslscan testssl.sh mandoc zsh fish || finish "$tally"
 count need_packages strace valgrind || finish "$tally" # for test_cost.py
-count need_packages spin || finish "$tally"            # for tests/model
 
 # What the gateway is shown to work with.
 count need_packages prometheus caddy || finish "$tally"
@@ -177,6 +180,11 @@ step "build with sanitizers"
 count configure_and_build dev || finish "$tally"
 step "build for release"
 count configure_and_build release || finish "$tally"
+
+if [ -n "$slow" ]; then
+	end_to_end tests/e2e -m slow "${pytest_args[@]}"
+	finish "$tally"
+fi
 
 step "unit tests"
 ctest --preset dev -j "$(nproc)" --output-junit "$results/unit.xml" </dev/null
@@ -189,9 +197,6 @@ step "idioms"
 count /usr/bin/python3 tests/idioms.py
 count tests/tests_of.py check
 
-step "model of the revocation protocol"
-count quietly tests/model/run.sh
-
 step "layout"
 # Versions of clang-format differ in detail; the one of Debian 12 decides.
 if clang-format --version | grep -q 'version 14\.'; then
@@ -201,13 +206,10 @@ else
 	echo "$(clang-format --version) is not version 14: layout is not judged here."
 fi
 
-tests/analyze.sh --tally "$results/analysis" scripts cppcheck gcc </dev/null
-count_tally "$results/analysis" "static analysis"
+tests/analyze.sh --tally "$results/scripts" scripts </dev/null
+count_tally "$results/scripts" "shellcheck"
 
-tests/sim.sh --tally "$results/simulation" </dev/null
-count_tally "$results/simulation" "the simulation"
-
-[ -z "$all" ] || pytest_args=(-m "large or not large" "${pytest_args[@]}")
+[ -z "$all" ] || pytest_args=(-m "large or slow or not slow" "${pytest_args[@]}")
 end_to_end tests/e2e "${pytest_args[@]}"
 
 finish "$tally"

@@ -233,9 +233,9 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Large tests run only when asked for by -m."""
+    """Large and slow tests run only when asked for by -m."""
     def is_chosen(item):
-        if item.get_closest_marker("large") and not config.getoption("-m"):
+        if (item.get_closest_marker("large") or item.get_closest_marker("slow")) and not config.getoption("-m"):
             return False
         alone = item.get_closest_marker("alone") or item.get_closest_marker("large")
         return config.getoption("--part") in (None, "alone" if alone else "together")

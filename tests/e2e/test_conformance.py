@@ -1,5 +1,6 @@
-"""The conformance table: each case of tests/conformance whole, byte by byte, split at every position, and behind
+"""The conformance table: each case of tests/conformance whole, byte by byte, split at some positions, and behind
 another request; and the proof that what reached the backend is exactly what the gateway allowed and accounted for.
+The slow tests split each case at every position: 72,000 connections.
 
 All cases chosen run at once before the first of these tests; each test then tells the verdict on its case."""
 
@@ -12,7 +13,7 @@ import pytest
 
 from harness import desync
 from harness.cases import TOKEN, TOKEN_ID, Case, Wanted, chain, read_all
-from harness.plays import Stage, plays_of, plays_of_chain
+from harness.plays import Stage, every, plays_of, plays_of_chain, some
 from harness.store import Records
 from harness.verdicts import Verdicts
 
@@ -35,11 +36,11 @@ class Run:
                                  entries)
 
 
-@pytest.fixture(scope="module")
-def run(request, module_gateways, store):
+def play_all(request, gateways, store, tests, split):
+    """Play the cases of the tests that were chosen."""
     records = Records(store.client)
     chosen = [item.callspec.params["case"] for item in request.session.items
-              if item.module is request.module and item.originalname in ("test_case", "test_chain")]
+              if item.module is request.module and item.originalname in tests]
     records.client.hset(records.token_key(TOKEN_ID), mapping={
         "name": "conformance", "role": "read", "selector": "", "version": "1",
         "hash": hashlib.sha256(TOKEN.encode()).hexdigest(),
@@ -47,20 +48,36 @@ def run(request, module_gateways, store):
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
         listener.setblocking(False)
         url = "http://127.0.0.1:%d" % listener.getsockname()[1]
-        gateway = module_gateways.start({
+        gateway = gateways.start({
             "jobs": {"domain": None, "prefix": None, "fixed": records.job(), "fixed_url": url},
             "log": {"level": "info"}, "timeouts": {"head": "2m", "linger": "2m"}}, store_url=store.url)
         stage = Stage(gateway.address, listener)
         plays = [play for case in chosen or CASES for play in
-                 (plays_of_chain(case, random.Random(0)) if case in CHAINS else plays_of(case))]
+                 (plays_of_chain(case, random.Random(0)) if case in CHAINS else plays_of(case, split))]
         asyncio.run(stage.run(plays))
         assert gateway.stop() == 0, gateway.program.log()[-3000:]
     return Run(stage, plays, gateway.access_entries())
 
 
+@pytest.fixture(scope="module")
+def run(request, module_gateways, store):
+    return play_all(request, module_gateways, store, ("test_case", "test_chain"), some)
+
+
+@pytest.fixture(scope="module")
+def run_of_every_split(request, module_gateways, store):
+    return play_all(request, module_gateways, store, ("test_every_split",), every)
+
+
 @pytest.mark.parametrize("case", CASES, ids=[case.title for case in CASES])
 def test_case(run, case):
     assert_good(run, case)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES, ids=[case.title for case in CASES])
+def test_every_split(run_of_every_split, case):
+    assert_good(run_of_every_split, case)
 
 
 @pytest.mark.parametrize("case", CHAINS, ids=[case.title for case in CHAINS])
@@ -78,6 +95,15 @@ def assert_good(run, case):
 
 
 def test_backend_saw_what_was_allowed(run):
+    assert_proved(run)
+
+
+@pytest.mark.slow
+def test_backend_saw_what_was_allowed_at_every_split(run_of_every_split):
+    assert_proved(run_of_every_split)
+
+
+def assert_proved(run):
     """Two parsers read the same requests in each connection, and each of these belongs to a play and to a log entry."""
     assert run.agreed, [(one, other) for one, other in zip(run.by_http_parser, run.by_h11) if one != other][:1]
     for requests, left in run.by_http_parser:

@@ -12,7 +12,7 @@ FILES = ["test_cost.py", "test_descriptors.py", "test_pool.py", "test_slowhttpte
 def collected(*args):
     """The tests that pytest would run."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    done = subprocess.run([sys.executable, "-B", "-m", "pytest", "--collect-only", "-q", "-m", "large or not large", *args, *FILES],
+    done = subprocess.run([sys.executable, "-B", "-m", "pytest", "--collect-only", "-q", "-m", "large or not large", *FILES, *args],
                           capture_output=True, text=True, env=env, cwd=REPOSITORY / "tests" / "e2e")
     assert done.returncode == 0, done.stdout + done.stderr
     return [line for line in done.stdout.splitlines() if "::" in line]
@@ -27,3 +27,9 @@ def test_each_is_in_one_part():
     assert sorted(together + alone) == sorted(collected())
     assert files_of(together) == {"test_descriptors.py", "test_pool.py"}
     assert files_of(alone) == {"test_cost.py", "test_descriptors.py", "test_slowhttptest.py"}
+
+
+def test_slow_ones_run_only_when_asked_for():
+    slow = collected("test_conformance.py", "-m", "slow")
+    assert slow and not set(slow) & set(collected("test_conformance.py", "-m", ""))
+    assert set(slow) < set(collected("test_conformance.py"))

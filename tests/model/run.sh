@@ -2,7 +2,7 @@
 # Checks the model of the protocol between workers and the store (revocation.pml) with spin; README.md explains it.
 # Prints one line for each configuration. The exit status is 0 when each has the result that it has to have.
 #
-#   tests/model/run.sh                 one worker, one record, one failover; witnesses; good times; wrong variants (for tests/run.sh)
+#   tests/model/run.sh                 one worker, one record, one failover; witnesses; good times; wrong variants (for tests/analyze.sh)
 #   tests/model/run.sh two-records     one worker, two records, two changes, one failover: all states, hours
 #   tests/model/run.sh two-workers     two workers, one record, no failover: all states, hours
 #   tests/model/run.sh sample          two workers, two records, one failover: a sample of the states

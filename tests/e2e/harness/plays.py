@@ -1,10 +1,11 @@
-"""Plays each case against the gateway: whole, byte by byte, split at every position, behind another request.
+"""Plays each case against the gateway: whole, byte by byte, split at every position or at some, behind another request.
 
 Many plays run at once, on one client connection each, against one backend that answers by the cases' scripts and
 records what reaches it. Nothing is judged here (verdicts.py does that), and little is understood: a play is told from
 others by its client's address, 127.x.y.z, which the gateway writes into X-Forwarded-For and into its access log."""
 
 import asyncio
+import random
 import re
 import socket
 import struct
@@ -13,6 +14,7 @@ from .cases import Send, Step, plain
 
 PATIENCE = 30  # seconds for one step of a play, on a loaded machine
 AT_ONCE = 200
+SPLITS_MAX = 6  # of the bytes of each side, unless all of them are asked for
 GIVE_UP = 3  # plays of a case that came to no end, after which its others are left out
 
 BEFORE = "GET /before"
@@ -69,17 +71,26 @@ def _cut(steps, cuts_of):
     return result
 
 
-def _splits(steps):
-    """Each way to split the steps' bytes: (name, steps)."""
+def _splits(steps, chosen):
+    """Ways to split the steps' bytes, as (name, steps): byte by byte, and in two at each place that `chosen` picks from all."""
     yield "byte by byte", _cut(steps, lambda send, offset: send.cuts[:-1])
-    offset = 0
+    places, offset = [], 0
     for step in steps:
         if isinstance(step, Send):
-            for cut in step.cuts[:-1]:
-                place = offset + cut
-                yield f"split at {place}", _cut(steps, lambda send, start, place=place: [place - start] if
-                                                0 < place - start < len(send.data) else [])
+            places += [offset + cut for cut in step.cuts[:-1]]
             offset += len(step.data)
+    for place in chosen(places):
+        yield f"split at {place}", _cut(steps, lambda send, start, place=place: [place - start] if
+                                        0 < place - start < len(send.data) else [])
+
+
+def every(places):
+    return places
+
+
+def some(places):
+    """A few, the same ones in each run."""
+    return sorted(random.Random(len(places)).sample(places, min(SPLITS_MAX, len(places))))
 
 
 def _joined(first, second):
@@ -89,8 +100,8 @@ def _joined(first, second):
     return send
 
 
-def plays_of(case):
-    """All plays of a case."""
+def plays_of(case, chosen=every):
+    """The plays of a case, split at each place that `chosen` picks: every or some."""
     own = case.steps or [plain("GET /")]
     scripts = [wanted.script for wanted in case.requests]
     before, after = plain(BEFORE), plain(AFTER)
@@ -101,9 +112,9 @@ def plays_of(case):
              Play(case, "behind another request", behind, scripts, behind=True)]
     if not case.whole_only:
         if case.steps:
-            plays += [Play(case, name, steps, scripts) for name, steps in _splits(own)]
+            plays += [Play(case, name, steps, scripts) for name, steps in _splits(own, chosen)]
         for number, script in enumerate(scripts):
-            for name, steps in _splits(script) if script else ():
+            for name, steps in _splits(script, chosen) if script else ():
                 plays.append(Play(case, f"answer {number + 1} {name}", own,
                                   [*scripts[:number], steps, *scripts[number + 1:]]))
     for play in plays:
