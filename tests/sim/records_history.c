@@ -23,6 +23,7 @@ static void
 span_postpone(struct span *span, struct span *before, uint64_t at_ns)
 {
 	span->from_ns = before->to_ns = at_ns;
+	span->offset--; /* the primary has been told already */
 }
 
 static bool
@@ -48,6 +49,21 @@ span_adopt(struct span *span, uint64_t offset)
 	span->lost = lost;
 	span->to_ns = now_ns;
 	return !lost;
+}
+
+/*
+ * An end that is still to come is lost, too, if that server never heard of it. Workers that did may
+ * count on it for as long as anything that they know: it counts as a state that has held just now.
+ * False: it is not lost, or there is none.
+ */
+static bool
+span_lose_end(struct span *end, struct span *before, uint64_t offset)
+{
+	if (!span_is_future(end) || end->offset < offset)
+		return false;
+	end->from_ns = end->to_ns = before->to_ns = schedule_now_ns();
+	end->lost = true;
+	return true;
 }
 
 /* ---- tokens ---- */
@@ -180,9 +196,10 @@ static void
 adopt_token(struct records *records, struct token_history *token)
 {
 	struct redis_key *key = records_key(records, "token", token->id);
-	struct token_state *state;
+	struct token_state *state = &token->states[token->state_count - 1];
 
-	records_forget_token_end(token);
+	if (!span_lose_end(&state->span, &state[-1].span, records->redis->offset))
+		records_forget_token_end(token);
 	for (size_t i = token->state_count; i > 0; i--)
 		if (span_adopt(&token->states[i - 1].span, records->redis->offset))
 			break;
@@ -212,9 +229,10 @@ static void
 adopt_job(struct records *records, struct job_history *job)
 {
 	struct redis_key *key = records_key(records, "job", job->id);
-	struct job_state *state;
+	struct job_state *state = &job->states[job->state_count - 1];
 
-	records_forget_job_end(job);
+	if (!span_lose_end(&state->span, &state[-1].span, records->redis->offset))
+		records_forget_job_end(job);
 	for (size_t i = job->state_count; i > 0; i--)
 		if (span_adopt(&job->states[i - 1].span, records->redis->offset))
 			break;
