@@ -33,16 +33,25 @@ join(struct directory_entry *entry, uint64_t since_ms)
 {
 	const struct token *token = &entry->record->token;
 
-	if (!LIST_EMPTY(&entry->watches))
-		add(entry, jg_token_is_expired(token, since_ms)
-			       ? token->expires_ms
-			       : jg_token_turns_ms(token, since_ms));
+	add(entry, jg_token_is_expired(token, since_ms) ? token->expires_ms
+							: jg_token_turns_ms(token, since_ms));
 }
 
 void
 entry_join_turns(struct directory_entry *entry)
 {
+	if (LIST_EMPTY(&entry->watches))
+		return;
+	LIST_INSERT_HEAD(&entry->directory->timed, entry, timed);
 	join(entry, entry->directory->wall_ms);
+}
+
+void
+entry_leave_turns(struct directory_entry *entry)
+{
+	LIST_REMOVE(entry, timed);
+	entry->timed.le_prev = NULL;
+	deadlines_remove(&entry->directory->turns, &entry->turn);
 }
 
 uint64_t
@@ -80,19 +89,6 @@ turns_take(struct directory *directory, uint64_t now_ms)
 	return entry;
 }
 
-static void
-join_again(struct entry_list *list, uint64_t since_ms)
-{
-	struct directory_entry *entry;
-
-	TAILQ_FOREACH(entry, list, link)
-	if (entry->kind == RECORD_TOKEN && entry->record != NULL &&
-	    jg_token_is_timed(&entry->record->token)) {
-		deadlines_remove(&entry->directory->turns, &entry->turn);
-		join(entry, since_ms);
-	}
-}
-
 /*
  * The wall clock was set back: moments that had passed are in the future again, or have passed once
  * more since the time before, when decisions may have rested on the clock as it is now.
@@ -101,10 +97,13 @@ static void
 turns_again(struct directory *directory, uint64_t before_ms)
 {
 	uint64_t since_ms = jg_directory_wall_ms(directory, before_ms);
+	struct directory_entry *entry;
 
-	join_again(&directory->fresh, since_ms);
-	join_again(&directory->stale, since_ms);
-	join_again(&directory->refreshing, since_ms);
+	LIST_FOREACH(entry, &directory->timed, timed)
+	{
+		deadlines_remove(&directory->turns, &entry->turn);
+		join(entry, since_ms);
+	}
 }
 
 void

@@ -81,8 +81,8 @@ entry_leave(struct directory_entry *entry)
 	/* Few records have such a moment; all others are spared the call. */
 	if (entry->end.ms != 0)
 		deadlines_remove(&directory->ends, &entry->end);
-	if (entry->turn.ms != 0)
-		deadlines_remove(&directory->turns, &entry->turn);
+	if (entry->timed.le_prev != NULL)
+		entry_leave_turns(entry);
 	TAILQ_REMOVE(home, entry, link);
 }
 

@@ -12,6 +12,7 @@
 TAILQ_HEAD(waiter_queue, directory_waiter);
 LIST_HEAD(watch_list, directory_watch);
 TAILQ_HEAD(entry_list, directory_entry);
+LIST_HEAD(timed_list, directory_entry);
 
 /*
  * An entry for one token or job. It is in exactly one list of its directory, the one that
@@ -29,6 +30,7 @@ struct directory_entry {
 	uint64_t until_ms;    /* with read_epoch 0: until when watchers may rely on the record */
 	struct deadline end;  /* in the list `fresh`: when the record's time to live ends */
 	struct deadline turn; /* watched: when decisions on its token change, on the wall clock */
+	LIST_ENTRY(directory_entry) timed; /* watched, with a token that has such moments */
 
 	struct table_node node;
 	uint64_t used_ms; /* when a look-up last returned it; the caller may be about to watch it */
@@ -74,8 +76,9 @@ struct directory {
 	 * of the wall clock, so that they stay right when the clock is set.
 	 */
 	struct deadlines turns;
-	uint64_t wall_ms;      /* the wall clock as last told */
-	int64_t wall_ahead_ms; /* how far it was ahead of the directory's clock then */
+	struct timed_list timed; /* the entries with such moments, passed or to come */
+	uint64_t wall_ms;	 /* the wall clock as last told */
+	int64_t wall_ahead_ms;	 /* how far it was ahead of the directory's clock then */
 
 	struct directory_entry *cursor;	    /* the next entry of a walk over one of the lists */
 	struct directory_watch *next_watch; /* the next watch of a walk over an entry's watches */
@@ -129,8 +132,9 @@ bool entry_failed_lately(const struct directory_entry *entry, uint64_t now_ms);
 
 void turns_init(struct directory *directory);
 
-/* Note when decisions on a watched entry's token change, if they do. */
+/* Note when decisions on an entry's token change, if it is watched and they do; forget it. */
 void entry_join_turns(struct directory_entry *entry);
+void entry_leave_turns(struct directory_entry *entry);
 
 /* When the next of these moments comes, on the directory's clock; UINT64_MAX: none is known. */
 uint64_t turns_due_ms(const struct directory *directory);

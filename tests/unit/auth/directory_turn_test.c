@@ -1,6 +1,8 @@
 /* directory_turn_test.c - what relies on a token is told at the moment when the token expires. */
 #include "directory_fake.h"
 
+#include "auth/entry.h"
+
 #define WALL 1700000000000 /* the wall clock at START */
 #define EXPIRES (WALL + 1000)
 #define ENDS (START + 1000) /* the same on the directory's clock */
@@ -234,6 +236,55 @@ a_grace_ends_once(void **state)
 	jg_directory_unwatch(&observer.watch);
 }
 
+static size_t
+count_timed(const struct fake *fake)
+{
+	const struct directory_entry *entry;
+	size_t count = 0;
+
+	LIST_FOREACH(entry, &fake->directory->timed, timed)
+	count++;
+	return count;
+}
+
+/* A step back of the clock goes through the tokens in use that have a moment, and no others. */
+static void
+a_step_back_goes_through_few_entries(void **state)
+{
+	struct fake *fake = *state;
+	struct observer timed = OBSERVER, graceful = OBSERVER, others[50];
+	char id[16];
+
+	for (size_t i = 0; i < 50; i++) {
+		others[i] = (struct observer)OBSERVER;
+		snprintf(id, sizeof(id), "other%zu", i);
+		rely(fake, id, 0, &others[i]);
+	}
+	rely(fake, "unused", EXPIRES, &timed);
+	jg_directory_unwatch(&timed.watch);
+	assert_int_equal(count_timed(fake), 0);
+	rely(fake, "timed", EXPIRES, &timed);
+	expect_pending(fake, "grace", START, NULL);
+	reply(fake, 0, WALL - 1); /* its grace has ended: no moment is to come */
+	watch_it(fake, "grace", &graceful);
+	assert_int_equal(count_timed(fake), 2);
+	jg_directory_invalidate(fake->directory, RECORD_TOKEN, SLICE("timed"), START);
+	assert_int_equal(count_timed(fake), 2); /* read again */
+	tick(fake, START + 10, WALL - 100);
+	assert_int_equal(jg_directory_due_ms(fake->directory), START + 10 + 99);
+	tick(fake, START + 10 + 99, WALL - 1);
+	assert_int_equal(graceful.told, 1);
+	reply(fake, 0, 0); /* it expires no more */
+	assert_int_equal(count_timed(fake), 1);
+	for (size_t i = 0; i < 50; i++) {
+		assert_int_equal(others[i].told, 0);
+		jg_directory_unwatch(&others[i].watch);
+	}
+	jg_directory_unwatch(&timed.watch);
+	jg_directory_unwatch(&graceful.watch);
+	assert_int_equal(count_timed(fake), 0);
+}
+
 /* Before the clock is known, all that expires has expired. */
 static void
 an_unknown_clock_is_past_all_moments(void **state)
@@ -267,6 +318,7 @@ main(void)
 	    TURN_TEST(it_expires_later_after_a_change),
 	    TURN_TEST(who_stays_is_told_again),
 	    TURN_TEST(a_grace_ends_once),
+	    TURN_TEST(a_step_back_goes_through_few_entries),
 	    cmocka_unit_test(an_unknown_clock_is_past_all_moments),
 	};
 
