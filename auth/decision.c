@@ -223,7 +223,16 @@ jg_token_turns_ms(const struct token *token, uint64_t wall_ms)
 	return expires_ms;
 }
 
-/* VERDICT_ALLOW when the credential proves the token, which has not expired. */
+/* VERDICT_ALLOW when a token that was proved is valid now, and from this address. */
+static enum verdict
+decide_on_limits(const struct token *token, uint64_t wall_ms, const struct in6_addr *address)
+{
+	if (jg_token_is_expired(token, wall_ms))
+		return VERDICT_EXPIRED;
+	return jg_token_admits(token, address) ? VERDICT_ALLOW : VERDICT_OTHER_ADDRESS;
+}
+
+/* VERDICT_ALLOW when the credential proves the token, and its limits allow the request. */
 static enum verdict
 decide_on_token(const struct evidence *evidence, bool proved)
 {
@@ -231,8 +240,7 @@ decide_on_token(const struct evidence *evidence, bool proved)
 		return VERDICT_UNAVAILABLE;
 	if (!proved)
 		return VERDICT_INVALID_TOKEN;
-	return jg_token_is_expired(evidence->token, evidence->wall_ms) ? VERDICT_EXPIRED
-								       : VERDICT_ALLOW;
+	return decide_on_limits(evidence->token, evidence->wall_ms, evidence->address);
 }
 
 enum verdict
@@ -296,9 +304,11 @@ jg_edition_is_valid(
 
 enum verdict
 jg_decide_again(enum knowledge token_known, const struct token *token,
-    const struct token_edition *allowed, uint64_t wall_ms, enum knowledge job_known,
-    const struct job *job)
+    const struct token_edition *allowed, uint64_t wall_ms, const struct in6_addr *address,
+    enum knowledge job_known, const struct job *job)
 {
+	enum verdict verdict;
+
 	switch (token_known) {
 	case RECORD_UNKNOWN:
 		return VERDICT_UNAVAILABLE;
@@ -310,9 +320,8 @@ jg_decide_again(enum knowledge token_known, const struct token *token,
 	CHECK(token != NULL);
 	if (!jg_edition_is_valid(token, allowed, wall_ms))
 		return VERDICT_INVALID_TOKEN;
-	if (jg_token_is_expired(token, wall_ms))
-		return VERDICT_EXPIRED;
-	return decide_on_job(token, job_known, job);
+	verdict = decide_on_limits(token, wall_ms, address);
+	return verdict == VERDICT_ALLOW ? decide_on_job(token, job_known, job) : verdict;
 }
 
 unsigned
@@ -327,6 +336,7 @@ jg_verdict_status(enum verdict verdict)
 	case VERDICT_INVALID_TOKEN:
 	case VERDICT_EXPIRED:
 		return 401;
+	case VERDICT_OTHER_ADDRESS:
 	case VERDICT_OUT_OF_SCOPE:
 		return 403;
 	case VERDICT_NOT_A_JOB:
@@ -353,6 +363,8 @@ jg_verdict_name(enum verdict verdict)
 		return "invalid_token";
 	case VERDICT_EXPIRED:
 		return "expired_token";
+	case VERDICT_OTHER_ADDRESS:
+		return "other_address";
 	case VERDICT_UNAVAILABLE:
 		return "unavailable";
 	case VERDICT_NOT_A_JOB:

@@ -30,16 +30,6 @@ jg_ip_range_equal(const struct ip_range *a, const struct ip_range *b)
 }
 
 bool
-jg_ip_ranges_equal(const struct ip_ranges *a, const struct ip_ranges *b)
-{
-	bool same = a->count == b->count;
-
-	for (size_t i = 0; same && i < a->count; i++)
-		same = jg_ip_range_equal(&a->items[i], &b->items[i]);
-	return same;
-}
-
-bool
 jg_ip_embedded_ipv4(const struct in6_addr *address, unsigned char out[4])
 {
 	static const unsigned char zeros[12],

@@ -10,6 +10,7 @@ typedef struct slice type_ID, type_TEXT, type_TIME, type_URL, type_JOB_URL, type
 typedef uint64_t type_NUMBER, type_MOMENT;
 typedef enum token_role type_ROLE;
 typedef struct label_set type_SELECTOR, type_LABELS;
+typedef struct ip_ranges type_RANGES;
 typedef unsigned char type_HASH[TOKEN_HASH_LEN];
 
 /* The offset of a member. Does not compile if the member has another type than the form says. */
@@ -67,6 +68,7 @@ field_text(const struct record_field *field, const struct record *record)
 	case AS_ROLE:
 	case AS_SELECTOR:
 	case AS_LABELS:
+	case AS_RANGES:
 	case AS_HASH:
 	case AS_JOB_URL:
 	case AS_VALUE:
@@ -84,6 +86,13 @@ field_labels(const struct record_field *field, const struct record *record)
 		   : NULL;
 }
 
+/* The field's ranges in the record; its form must be AS_RANGES. */
+static const struct ip_ranges *
+ranges_of(const struct record_field *field, const struct record *record)
+{
+	return field_of_const(field, record);
+}
+
 bool
 field_is_none(const struct record_field *field, const struct record *record)
 {
@@ -93,16 +102,21 @@ field_is_none(const struct record_field *field, const struct record *record)
 
 	if (field->form == AS_NUMBER || field->form == AS_MOMENT)
 		return *(const uint64_t *)member == 0;
+	if (field->form == AS_RANGES)
+		return ranges_of(field, record)->count == 0;
 	if (field->form == AS_HASH)
 		return memcmp(member, no_hash, TOKEN_HASH_LEN) == 0;
 	return slice != NULL && slice->len == 0;
 }
 
-/* Where the next labels and the next text of a copy go, after the record. */
+/* Where the next labels, ranges and text of a copy go, after the record. */
 struct room {
 	struct label *labels;
+	struct ip_range *ranges;
 	char *text;
 };
+
+_Static_assert(_Alignof(struct ip_range) <= _Alignof(struct label), "ranges may follow labels");
 
 static struct slice
 copy_text(struct room *room, struct slice text)
@@ -128,6 +142,16 @@ copy_labels(struct room *room, const struct label_set *labels)
 	return kept;
 }
 
+static struct ip_ranges
+copy_ranges(struct room *room, const struct ip_ranges *ranges)
+{
+	struct ip_ranges kept = {ranges->count, room->ranges};
+
+	for (size_t i = 0; i < ranges->count; i++)
+		*room->ranges++ = ranges->items[i];
+	return kept;
+}
+
 /* Allocate a record, with room after it for all that its fields point to. */
 static struct record *
 copy_new(const struct record *from, struct room *room)
@@ -135,7 +159,7 @@ copy_new(const struct record *from, struct room *room)
 	const struct record_fields *fields = &record_fields[from->kind];
 	size_t at = (sizeof(struct record) + _Alignof(struct label) - 1) / _Alignof(struct label) *
 		    _Alignof(struct label);
-	size_t labels = 0, text = 0;
+	size_t labels = 0, ranges = 0, text = 0;
 	struct record *copy;
 
 	for (size_t i = 0; i < fields->count; i++) {
@@ -143,14 +167,17 @@ copy_new(const struct record *from, struct room *room)
 		const struct label_set *set = field_labels(&fields->rows[i], from);
 
 		text += slice != NULL ? slice->len : 0;
+		if (fields->rows[i].form == AS_RANGES)
+			ranges += ranges_of(&fields->rows[i], from)->count;
 		for (size_t n = 0; set != NULL && n < set->count; n++, labels++)
 			text += set->items[n].name.len + set->items[n].value.len;
 	}
-	copy = malloc(at + labels * sizeof(struct label) + text);
+	copy = malloc(at + labels * sizeof(struct label) + ranges * sizeof(struct ip_range) + text);
 	if (copy == NULL)
 		return NULL;
 	room->labels = (struct label *)((char *)copy + at);
-	room->text = (char *)(room->labels + labels);
+	room->ranges = (struct ip_range *)(room->labels + labels);
+	room->text = (char *)(room->ranges + ranges);
 	return copy;
 }
 
@@ -174,6 +201,9 @@ record_copy(const struct record *from)
 			*(struct slice *)field_of(field, copy) = copy_text(&room, *text);
 		else if (labels != NULL)
 			*(struct label_set *)field_of(field, copy) = copy_labels(&room, labels);
+		else if (field->form == AS_RANGES)
+			*(struct ip_ranges *)field_of(field, copy) =
+			    copy_ranges(&room, ranges_of(field, from));
 		if (field->form == AS_URL) /* the original was valid */
 			jg_job_url_parse(copy->job.url_text, &copy->job.url, &bad);
 	}

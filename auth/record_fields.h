@@ -18,6 +18,7 @@ enum field_form {
 	AS_SELECTOR, /* struct label_set, written as "a=b,c=d" */
 	AS_LABELS,  /* struct label_set, each label a field of the hash; `stored` is their prefix */
 	AS_URL,	    /* struct slice; job.url is parsed from it */
+	AS_RANGES,  /* struct ip_ranges, at most TOKEN_FROM_MAX, with commas between them */
 	AS_HASH,    /* unsigned char[TOKEN_HASH_LEN], written in hex */
 	AS_JOB_URL, /* not in the store: made of the id and the configuration's public URL */
 	AS_VALUE,   /* not in the store: added to the answer that issues it */
@@ -92,6 +93,9 @@ bool field_is_none(const struct record_field *field, const struct record *record
  */
 #define ROLE_TEXT_MAX 256
 void role_format(const struct record *record, char out[ROLE_TEXT_MAX]);
+
+/* Only what follows the role itself: " needs expires_at", or nothing. */
+void role_needs_format(const struct record *record, char out[ROLE_TEXT_MAX]);
 
 /*
  * Read it, with or without these names. False for another role, and for a name of a field that is

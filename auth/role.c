@@ -4,14 +4,16 @@
 #include "auth/record_fields.h"
 
 #define NEEDS SLICE(" needs ")
+#define ROLE_NAME_MAX 9 /* "operator", with its NUL */
 
 void
-role_format(const struct record *record, char out[ROLE_TEXT_MAX])
+role_needs_format(const struct record *record, char out[ROLE_TEXT_MAX])
 {
 	const struct record_fields *fields = &record_fields[RECORD_TOKEN];
 	const char *before = " needs ";
-	int len = snprintf(out, ROLE_TEXT_MAX, "%s", jg_role_name(record->token.role));
+	int len = 0;
 
+	out[0] = '\0';
 	for (size_t i = 0; i < fields->count; i++) {
 		const struct record_field *field = &fields->rows[i];
 
@@ -21,6 +23,16 @@ role_format(const struct record *record, char out[ROLE_TEXT_MAX])
 		    snprintf(out + len, ROLE_TEXT_MAX - (size_t)len, "%s%s", before, field->stored);
 		before = " ";
 	}
+}
+
+void
+role_format(const struct record *record, char out[ROLE_TEXT_MAX])
+{
+	char needs[ROLE_TEXT_MAX];
+
+	role_needs_format(record, needs);
+	snprintf(out, ROLE_TEXT_MAX, "%s%.*s", jg_role_name(record->token.role),
+	    ROLE_TEXT_MAX - ROLE_NAME_MAX, needs);
 }
 
 /* The field that limits a token and has this name; NULL: none is known here. */

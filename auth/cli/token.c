@@ -253,7 +253,7 @@ static json_t *
 renewal(const struct options *options)
 {
 	json_t *body = json_object();
-	bool ok = body != NULL && expiry_add(options, body);
+	bool ok = body != NULL && fields_body(options, body) && expiry_add(options, body);
 
 	if (ok && options->grace_s != 0)
 		ok = json_object_set_new(
@@ -320,6 +320,7 @@ const struct command token_commands[TOKEN_COMMANDS] = {
     {"token", "renew",
 	{"jobgate token renew", "[OPTIONS] <ID>",
 	    "Give a token a new value, keeping its name, role and label selector", "<ID>",
-	    "Id of the token, or a name that only one has", 1, 1, false, renew_options},
+	    "Id of the token, or a name that only one has", 1, 1, false, renew_options,
+	    RECORD_TOKEN, USE_PATCH},
 	expiry_check, renew_run},
 };

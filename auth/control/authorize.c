@@ -110,6 +110,9 @@ reason_of(const struct question *question, enum verdict verdict, char *reason, s
 		snprintf(reason, cap, "the token expired at %s; renew it with another expires_at",
 		    moment);
 		return;
+	case VERDICT_OTHER_ADDRESS:
+		snprintf(reason, cap, "the token is limited to other addresses");
+		return;
 	case VERDICT_UNAVAILABLE:
 		snprintf(reason, cap, "the store does not answer");
 		return;
@@ -125,16 +128,38 @@ reason_of(const struct question *question, enum verdict verdict, char *reason, s
 	}
 }
 
+/*
+ * The question names no address, so it is decided as for one that the token is limited to, and the
+ * answer names the limit.
+ */
+static void
+add_addresses(const struct question *question, char *reason, size_t cap)
+{
+	const struct token *token = question->evidence.token;
+	char from[TOKEN_FROM_TEXT_MAX];
+	size_t len = strlen(reason);
+
+	if (token->from.count == 0)
+		return;
+	jg_ip_ranges_format(&token->from, from, sizeof(from));
+	snprintf(reason + len, cap - len, ", only from %s", from);
+}
+
 static void
 decide(struct call *call)
 {
 	struct question *question = call->state;
+	struct evidence *evidence = &question->evidence;
 	enum verdict verdict;
-	char reason[SELECTOR_TEXT_MAX + 256];
+	char reason[SELECTOR_TEXT_MAX + TOKEN_FROM_TEXT_MAX + 256];
 
-	question->evidence.wall_ms = clock_ms(CLOCK_REALTIME);
-	verdict = jg_decide(&question->evidence);
+	evidence->wall_ms = clock_ms(CLOCK_REALTIME);
+	if (evidence->token_known == RECORD_KNOWN && evidence->token->from.count > 0)
+		evidence->address = &evidence->token->from.items[0].address;
+	verdict = jg_decide(evidence);
 	reason_of(question, verdict, reason, sizeof(reason));
+	if (verdict == VERDICT_ALLOW)
+		add_addresses(question, reason, sizeof(reason));
 	caller_answer(call, json_pack("{s:b, s:s, s:i, s:s}", "allowed", verdict == VERDICT_ALLOW,
 				"verdict", jg_verdict_name(verdict), "status",
 				(int)jg_verdict_status(verdict), "reason", reason));

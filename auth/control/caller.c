@@ -61,6 +61,23 @@ refuse_expired(struct call *call)
 }
 
 static void
+refuse_address(struct call *call)
+{
+	call_refuse(call, 403, NULL,
+	    "the token is limited to some addresses (its from), and this call does not come from "
+	    "one of them%s",
+	    call->local ? ": leave the token out, this socket has no addresses and needs no token"
+			: "");
+}
+
+/* The client's address as struct evidence has it, in *room; a local socket has none. */
+static const struct in6_addr *
+find_address(const struct call *call, struct in6_addr *room)
+{
+	return jg_ip_parse(slice_of(call->vouched.address), room) ? room : NULL;
+}
+
+static void
 refuse_unavailable(struct call *call)
 {
 	call_refuse(call, 503, NULL,
@@ -117,6 +134,9 @@ decide(struct call *call, const struct evidence *evidence)
 		return;
 	case VERDICT_EXPIRED:
 		refuse_expired(call);
+		return;
+	case VERDICT_OTHER_ADDRESS:
+		refuse_address(call);
 		return;
 	case VERDICT_INVALID_TOKEN:
 	case VERDICT_ALLOW: /* these are verdicts on jobs, which cannot occur here */
@@ -214,6 +234,24 @@ refuse_unknown(struct call *call, enum store_result result)
 	return false;
 }
 
+/*
+ * Refuse the call if its token, whose value is valid, has expired or is not for the client's
+ * address.
+ */
+static bool
+refuse_limited(struct call *call, const struct token *token, uint64_t wall_ms)
+{
+	struct in6_addr room;
+
+	if (jg_token_is_expired(token, wall_ms))
+		refuse_expired(call);
+	else if (!jg_token_admits(token, find_address(call, &room)))
+		refuse_address(call);
+	else
+		return false;
+	return true;
+}
+
 /* True when this is the edition that the worker has found valid. */
 static bool
 is_vouched(const struct vouched *vouched, const struct token_edition *edition)
@@ -248,9 +286,7 @@ got_vouched(void *ctx, enum store_result result, const struct record *record)
 		return;
 	if (!find_vouched(&call->vouched, &record->token, wall_ms, &edition))
 		caller_refuse_revoked(call);
-	else if (jg_token_is_expired(&record->token, wall_ms))
-		refuse_expired(call);
-	else
+	else if (!refuse_limited(call, &record->token, wall_ms))
 		take_token(call, &record->token, &edition);
 }
 
@@ -304,9 +340,7 @@ got_again(void *ctx, enum store_result result, const struct record *record)
 		return;
 	if (!is_still_valid(call, &record->token, wall_ms))
 		caller_refuse_revoked(call);
-	else if (jg_token_is_expired(&record->token, wall_ms))
-		refuse_expired(call);
-	else
+	else if (!refuse_limited(call, &record->token, wall_ms))
 		call->confirmed(call);
 }
 

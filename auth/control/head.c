@@ -121,6 +121,8 @@ take_vouched(struct head *head, struct slice name, struct slice value)
 		take_text(head, value, vouched->version, sizeof(vouched->version));
 	else if (slice_equal_nocase(name, SLICE(CONTROL_FIELD_MARK)))
 		take_text(head, value, vouched->mark, sizeof(vouched->mark));
+	else if (slice_equal_nocase(name, SLICE(CONTROL_FIELD_ADDRESS)))
+		take_text(head, value, vouched->address, sizeof(vouched->address));
 }
 
 static bool

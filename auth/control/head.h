@@ -16,6 +16,7 @@ struct vouched {
 	char token[TOKEN_ID_LEN + 1]; /* empty: the call takes no token */
 	char version[20];
 	char mark[CONTROL_MARK_TEXT + 1];
+	char address[INET6_ADDRSTRLEN]; /* empty: it is not known */
 };
 
 /*

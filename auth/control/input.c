@@ -8,7 +8,7 @@
 #include "jobgate/ip.h"
 
 const char *const authorize_input_fields[] = {"token", "job", NULL};
-const char *const renewal_input_fields[] = {"grace", "expires_at", NULL};
+const char *const renewal_input_fields[] = {"grace", "expires_at", "from", NULL};
 
 /* Keep only plain ASCII: a letter in UTF-8 may have been cut, and JSON could not hold it. */
 static void
@@ -202,6 +202,13 @@ get_number(const json_t *value, uint64_t max, uint64_t *out)
 	return json_is_integer(value) && number >= 1 && (uint64_t)number <= max;
 }
 
+static bool
+get_ranges(struct slice text, struct ip_range ranges[TOKEN_FROM_MAX], struct ip_ranges *out)
+{
+	out->items = ranges;
+	return jg_ip_ranges_parse(text, ranges, TOKEN_FROM_MAX, &out->count);
+}
+
 /* Read a field that is a string in JSON; if null means none for this field, so does "". */
 static bool
 get_string(const struct record_field *field, size_t index, const json_t *value,
@@ -230,6 +237,9 @@ get_string(const struct record_field *field, size_t index, const json_t *value,
 		break;
 	case AS_ROLE:
 		good = jg_role_parse(text, member);
+		break;
+	case AS_RANGES:
+		good = get_ranges(text, out->ranges, member);
 		break;
 	case AS_HASH:
 		good = jg_token_hash_parse(text, member);
@@ -265,6 +275,7 @@ get_field(const struct record_field *field, size_t index, json_t *value, bool pa
 	case AS_ROLE:
 	case AS_SELECTOR:
 	case AS_URL:
+	case AS_RANGES:
 	case AS_HASH:
 		return get_string(field, index, value, out, error);
 	case AS_JOB_URL:
@@ -376,20 +387,48 @@ input_expiry_check(uint64_t expires_ms, uint64_t now_ms, struct input_error *err
 	       wrong(error, "expires_at", "this time is not in the future");
 }
 
+/*
+ * Read a limit of a renewal: parse puts its text into *out. Absent: it stays; null, and "" as for a
+ * new token: there is none any more.
+ */
+static bool
+get_limit(const json_t *object, enum token_field index,
+    bool (*parse)(struct slice text, struct renewal_input *out), struct renewal_input *out,
+    struct input_error *error)
+{
+	const struct record_field *field = &record_fields[RECORD_TOKEN].rows[index];
+	const json_t *value = json_object_get(object, field->name);
+
+	if (value == NULL)
+		return true;
+	out->changed |= FIELD_BIT(index);
+	if (json_is_null(value) || (json_is_string(value) && json_string_length(value) == 0))
+		return true;
+	return (json_is_string(value) && parse(text_of(value), out)) ||
+	       wrong(error, field->name, "%s", field->rule);
+}
+
+static bool
+parse_expiry(struct slice text, struct renewal_input *out)
+{
+	return moment_parse(text, &out->expires_ms);
+}
+
+static bool
+parse_from(struct slice text, struct renewal_input *out)
+{
+	return jg_ip_ranges_parse(text, out->from, TOKEN_FROM_MAX, &out->from_count);
+}
+
 bool
 input_renewal(const json_t *object, struct renewal_input *out, struct input_error *error)
 {
-	const struct record_field *field =
-	    &record_fields[RECORD_TOKEN].rows[TOKEN_FIELD_EXPIRES_AT];
 	const json_t *grace = json_object_get(object, "grace");
-	const json_t *expiry = json_object_get(object, field->name);
 
-	*out = (struct renewal_input){.has_expiry = expiry != NULL};
+	*out = (struct renewal_input){0};
 	if (grace != NULL && !get_number(grace, GRACE_MAX_S, &out->grace_s))
 		return wrong(
 		    error, "grace", "a grace is a number of seconds, 1 to %d", GRACE_MAX_S);
-	if (expiry == NULL || json_is_null(expiry))
-		return true;
-	return (json_is_string(expiry) && moment_parse(text_of(expiry), &out->expires_ms)) ||
-	       wrong(error, field->name, "%s", field->rule);
+	return get_limit(object, TOKEN_FIELD_EXPIRES_AT, parse_expiry, out, error) &&
+	       get_limit(object, TOKEN_FIELD_FROM, parse_from, out, error);
 }

@@ -43,6 +43,7 @@ struct record_input {
 	uint32_t given, removed; /* sets of fields (enum token_field, job_field); removed: null */
 	struct label labels[JOB_LABELS_MAX]; /* of a job, or of a token's selector */
 	size_t label_count;
+	struct ip_range ranges[TOKEN_FROM_MAX];
 	struct slice removed_labels[JOB_LABELS_MAX]; /* PATCH: names of labels that are null */
 	size_t removed_label_count;
 };
@@ -57,8 +58,10 @@ bool input_record(json_t *object, enum record_kind kind, enum input_purpose purp
 /* The body of a renewal. */
 struct renewal_input {
 	uint64_t grace_s;    /* for how long the value before stays valid, too; 0: not at all */
-	bool has_expiry;     /* the expiry is to be changed */
+	uint32_t changed;    /* a set of FIELD_BIT(TOKEN_FIELD_EXPIRES_AT) and ..._FROM */
 	uint64_t expires_ms; /* 0: it does not expire any more */
+	size_t from_count;   /* 0: it may be used from everywhere */
+	struct ip_range from[TOKEN_FROM_MAX];
 };
 extern const char *const renewal_input_fields[];
 bool input_renewal(const json_t *object, struct renewal_input *out, struct input_error *error);

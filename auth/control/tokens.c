@@ -258,10 +258,12 @@ renewed(void *ctx, enum store_result result, const struct record *record)
 static bool
 renew_token(struct call *call, struct token *token, uint64_t now_ms)
 {
-	const struct renewal_input *renewal = &((struct issue *)call->state)->renewal;
+	struct renewal_input *renewal = &((struct issue *)call->state)->renewal;
 
-	if (renewal->has_expiry)
+	if ((renewal->changed & FIELD_BIT(TOKEN_FIELD_EXPIRES_AT)) != 0)
 		token->expires_ms = renewal->expires_ms;
+	if ((renewal->changed & FIELD_BIT(TOKEN_FIELD_FROM)) != 0)
+		token->from = (struct ip_ranges){renewal->from_count, renewal->from};
 	if (jg_token_is_expired(token, now_ms)) {
 		call_refuse(call, 409, "expires_at",
 		    "the token has expired: renew it with another expires_at, null for none");
@@ -304,7 +306,9 @@ read_for_renew(void *ctx, enum store_result result, const struct record *record)
 	renewed_record.token.updated_at = slice_of(now);
 	disk_make_room(control->disk);
 	store_token_renew(control->store, &call->scope,
-	    &(struct store_renewal){.record = &renewed_record, .mint_key = issue_key(issue)},
+	    &(struct store_renewal){.record = &renewed_record,
+		.changed = issue->renewal.changed,
+		.mint_key = issue_key(issue)},
 	    renewed, call);
 }
 

@@ -58,6 +58,15 @@ view_moment(uint64_t ms)
 }
 
 static json_t *
+view_ranges(const struct ip_ranges *ranges)
+{
+	char from[TOKEN_FROM_TEXT_MAX];
+
+	jg_ip_ranges_format(ranges, from, sizeof(from));
+	return json_string(from);
+}
+
+static json_t *
 view_job_url(struct slice id, const char *public_url)
 {
 	char *url = jg_replace(public_url, "{job}", id);
@@ -89,6 +98,8 @@ view_field(const struct record_field *field, const struct record *record, const 
 		return view_selector(member);
 	case AS_LABELS:
 		return view_labels(member);
+	case AS_RANGES:
+		return view_ranges(member);
 	case AS_HASH:
 		return view_hash(member);
 	case AS_JOB_URL:

@@ -106,6 +106,16 @@ add_selector(struct arguments *arguments, const char *field, const struct label_
 	add_pair(arguments, field, (struct slice){text, len});
 }
 
+static void
+add_ranges(struct arguments *arguments, const char *field, const struct ip_ranges *ranges)
+{
+	char text[TOKEN_FROM_TEXT_MAX];
+
+	jg_ip_ranges_format(ranges, text, sizeof(text));
+	arguments_add(arguments, slice_of(field));
+	arguments_add_text(arguments, "%s", text);
+}
+
 void
 arguments_add_field(
     struct arguments *arguments, const struct record_field *field, const struct record *record)
@@ -141,6 +151,10 @@ arguments_add_field(
 		return;
 	case AS_LABELS:
 		add_labels(arguments, member);
+		return;
+	case AS_RANGES:
+		if (!field_is_none(field, record))
+			add_ranges(arguments, field->stored, member);
 		return;
 	case AS_HASH:
 		if (field_is_none(field, record))

@@ -93,6 +93,20 @@ decode_selector(const struct record_field *field, struct slice text, struct labe
 									      : field->broken;
 }
 
+/* What the fields of a record that is being read point to. */
+struct room {
+	struct label labels[JOB_LABELS_MAX];
+	struct ip_range ranges[TOKEN_FROM_MAX];
+};
+
+static bool
+decode_ranges(struct slice text, struct room *room, struct ip_ranges *out)
+{
+	out->items = room->ranges;
+	return text.at == NULL ||
+	       jg_ip_ranges_parse(text, room->ranges, TOKEN_FROM_MAX, &out->count);
+}
+
 /*
  * Read a field from the hash. Returns what is wrong with it, or NULL. Fields without a `broken`
  * text, such as times, count as not given when they are not valid: no decision rests on them, and
@@ -100,7 +114,7 @@ decode_selector(const struct record_field *field, struct slice text, struct labe
  */
 static const char *
 decode_field(const struct record_field *field, const struct hash *hash, struct record *record,
-    struct label labels[JOB_LABELS_MAX])
+    struct room *room)
 {
 	struct slice text = hash_get(hash, slice_of(field->stored));
 	void *member = field_of(field, record);
@@ -127,10 +141,13 @@ decode_field(const struct record_field *field, const struct hash *hash, struct r
 		good = role_parse_stored(text, member);
 		break;
 	case AS_SELECTOR:
-		return decode_selector(field, text, labels, set);
+		return decode_selector(field, text, room->labels, set);
 	case AS_LABELS:
-		set->items = labels;
-		return decode_labels(hash, slice_of(field->stored), labels, &set->count);
+		set->items = room->labels;
+		return decode_labels(hash, slice_of(field->stored), room->labels, &set->count);
+	case AS_RANGES:
+		good = decode_ranges(text, room, member);
+		break;
 	case AS_URL:
 		*(struct slice *)member = text;
 		good = jg_job_url_parse(text, &record->job.url, &bad);
@@ -181,7 +198,7 @@ decode_hash(enum record_kind kind, struct slice id, const struct hash *hash, str
 {
 	const struct record_fields *fields = &record_fields[kind];
 	struct record record = {.kind = kind};
-	struct label labels[JOB_LABELS_MAX];
+	struct room room;
 
 	for (size_t i = 0; i < fields->count && *why == NULL; i++) {
 		const struct record_field *field = &fields->rows[i];
@@ -189,7 +206,7 @@ decode_hash(enum record_kind kind, struct slice id, const struct hash *hash, str
 		if (field->form == AS_ID)
 			*(struct slice *)field_of(field, &record) = id;
 		else if (field->stored != NULL)
-			*why = decode_field(field, hash, &record, labels);
+			*why = decode_field(field, hash, &record, &room);
 	}
 	if (*why == NULL && kind == RECORD_TOKEN)
 		*why = finish_token(hash, &record);

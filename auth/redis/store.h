@@ -158,10 +158,11 @@ void store_delete(struct store *store, enum record_kind kind, struct slice id,
 struct store_renewal {
 	/*
 	 * The token as it is to be, with the hash of its new value; only its hash, version,
-	 * updated_at, role, expires_ms, previous_hash, previous_until_ms and previous_version are
-	 * written. The store's version must still be the one before.
+	 * updated_at, previous_hash, previous_until_ms, previous_version and the fields of
+	 * `changed` are written. The store's version must still be the one before.
 	 */
 	const struct record *record;
+	uint32_t changed; /* limits that it changes: a set of enum token_field with USE_BINDS */
 	const unsigned char *mint_key; /* that the value was minted with; NULL: it was not minted */
 };
 

@@ -85,19 +85,26 @@ static const char script_create[] = MAKER_SCRIPT MINT_READ(3, 4) MINT_MAKE(3, 4)
 		"return answer(1)\n";
 
 /*
- * KEYS: record, key, enforced. ARGV: scope, version, new version, key, the number of fields to
- * remove, these, then fields and values to set. The code is 1, 0 for another version, -1 for no
- * record, or -3 for another key. With 1, the record is the fourth element.
+ * KEYS: record, key, enforced. ARGV: scope, version, new version, key, what follows the role ('='
+ * leaves the role as it is), the number of fields to remove, these, then fields and values to set.
+ * The role itself is never written: another program may change it at any time. The code is 1, 0 for
+ * another version, -1 for no record, or -3 for another key. With 1, the record is the fourth
+ * element.
  */
 static const char script_renew[] = TOKEN_WITHIN RECORD_SCRIPT_WHOLE MINT_READ(
     2, 3) "if not within then return answer(-1) end\n"
 	  "local version = redis.call('HGET', KEYS[1], 'version')\n"
 	  "if not version then return answer(-1) end\n"
 	  "if version ~= ARGV[at + 1] then return answer(0) end\n"
-	  "local used, gone = ARGV[at + 3], at + 4 + tonumber(ARGV[at + 4])\n"
+	  "local used, needs = ARGV[at + 3], ARGV[at + 4]\n"
+	  "local gone = at + 5 + tonumber(ARGV[at + 5])\n"
 	  "if unfit(used) then return answer(-3) end\n"
 	  "redis.call('HSET', KEYS[1], unpack(ARGV, gone + 1))\n"
-	  "for i = at + 5, gone do redis.call('HDEL', KEYS[1], ARGV[i]) end\n"
+	  "if needs ~= '=' then\n"
+	  "  local role = redis.call('HGET', KEYS[1], 'role') or ''\n"
+	  "  redis.call('HSET', KEYS[1], 'role', string.match(role, '^%S*') .. needs)\n"
+	  "end\n"
+	  "for i = at + 6, gone do redis.call('HDEL', KEYS[1], ARGV[i]) end\n"
 	  "if used ~= '' and key then redis.call('HSET', KEYS[1], 'minted', ARGV[at + 2])\n"
 	  "else redis.call('HDEL', KEYS[1], 'minted') end\n"
 	  "return {1, key, enforced, (whole(KEYS[1]))}\n";
@@ -331,28 +338,36 @@ read_renewed(struct operation *operation, const redisReply *reply)
 		store_tell(operation, code == -3 ? STORE_OTHER_MINT : STORE_ABSENT, NULL);
 }
 
-/* The fields that a renewal writes; those that the new record lacks are removed. */
-static const enum token_field renewed_fields[] = {TOKEN_FIELD_HASH, TOKEN_FIELD_VERSION,
-    TOKEN_FIELD_UPDATED_AT, TOKEN_FIELD_ROLE, TOKEN_FIELD_EXPIRES_AT, TOKEN_FIELD_PREVIOUS_HASH,
-    TOKEN_FIELD_PREVIOUS_UNTIL, TOKEN_FIELD_PREVIOUS_VERSION};
-#define RENEWED_FIELDS (sizeof(renewed_fields) / sizeof(renewed_fields[0]))
+/* The fields that each renewal writes; those that the new record lacks are removed. */
+#define RENEWED_FIELDS                                                                 \
+	(FIELD_BIT(TOKEN_FIELD_HASH) | FIELD_BIT(TOKEN_FIELD_VERSION) |                \
+	    FIELD_BIT(TOKEN_FIELD_UPDATED_AT) | FIELD_BIT(TOKEN_FIELD_PREVIOUS_HASH) | \
+	    FIELD_BIT(TOKEN_FIELD_PREVIOUS_UNTIL) | FIELD_BIT(TOKEN_FIELD_PREVIOUS_VERSION))
 
-/* Add the number of fields to remove, these, and the others with their values. */
+/*
+ * Add what follows the role, the number of fields to remove, these, and the others with their
+ * values.
+ */
 static void
-add_renewed(struct arguments *arguments, const struct record *record)
+add_renewed(struct arguments *arguments, const struct store_renewal *renewal)
 {
 	const struct record_field *rows = record_fields[RECORD_TOKEN].rows;
-	unsigned removed = 0;
+	uint32_t written = RENEWED_FIELDS | renewal->changed, gone = 0;
+	char needs[ROLE_TEXT_MAX] = "=";
 
-	for (size_t i = 0; i < RENEWED_FIELDS; i++)
-		removed += field_is_none(&rows[renewed_fields[i]], record);
-	arguments_add_text(arguments, "%u", removed);
-	for (size_t i = 0; i < RENEWED_FIELDS; i++)
-		if (field_is_none(&rows[renewed_fields[i]], record))
-			arguments_add(arguments, slice_of(rows[renewed_fields[i]].stored));
-	for (size_t i = 0; i < RENEWED_FIELDS; i++)
-		if (!field_is_none(&rows[renewed_fields[i]], record))
-			arguments_add_field(arguments, &rows[renewed_fields[i]], record);
+	if (renewal->changed != 0)
+		role_needs_format(renewal->record, needs);
+	arguments_add_text(arguments, "%s", needs);
+	for (size_t i = 0; i < TOKEN_FIELDS; i++)
+		if ((written & FIELD_BIT(i)) != 0 && field_is_none(&rows[i], renewal->record))
+			gone |= FIELD_BIT(i);
+	arguments_add_text(arguments, "%d", __builtin_popcount(gone));
+	for (size_t i = 0; i < TOKEN_FIELDS; i++)
+		if ((gone & FIELD_BIT(i)) != 0)
+			arguments_add(arguments, slice_of(rows[i].stored));
+	for (size_t i = 0; i < TOKEN_FIELDS; i++)
+		if ((written & ~gone & FIELD_BIT(i)) != 0)
+			arguments_add_field(arguments, &rows[i], renewal->record);
 }
 
 void
@@ -373,7 +388,7 @@ store_token_renew(struct store *store, const struct label_set *scope,
 		arguments_add_text(arguments, "%llu", (unsigned long long)token->version - 1);
 		arguments_add_text(arguments, "%llu", (unsigned long long)token->version);
 		arguments_add_key(arguments, renewal->mint_key);
-		add_renewed(arguments, renewal->record);
+		add_renewed(arguments, renewal);
 	}
 	store_run(store, &operation, arguments);
 	arguments_free_wiped(arguments);

@@ -52,6 +52,7 @@ end
 complete -c jobgate -n '__jobgate_at token create list' -s r -l role -x -a 'read operator' -d Role
 complete -c jobgate -n '__jobgate_at token create' -s l -l label-selector -x -d 'Label selector name=value'
 complete -c jobgate -n '__jobgate_at token create renew' -l expires-in -x -d 'Refuse it after this time'
+complete -c jobgate -n '__jobgate_at token create renew' -l from -x -d 'Accept it only from these addresses'
 complete -c jobgate -n '__jobgate_at token create renew' -l expires-at -x -d 'Refuse it from this time on'
 complete -c jobgate -n '__jobgate_at token renew' -l grace -x -d 'Accept the old value, too, for this time'
 complete -c jobgate -n '__jobgate_at token list' -l name -x -d 'Only tokens of this name'

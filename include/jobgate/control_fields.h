@@ -19,11 +19,13 @@
 /*
  * The token that the worker has found valid: its id, and of the value that was shown the version
  * (decimal) and the mark (the beginning of its hash, hex). During a grace this may be the value
- * before. A call for control.metrics has none of them.
+ * before. The address is the client's, if it is known: a token may be limited to addresses. A call
+ * for control.metrics has none of them.
  */
 #define CONTROL_FIELD_TOKEN "X-Jobgate-Control-Token"
 #define CONTROL_FIELD_VERSION "X-Jobgate-Control-Version"
 #define CONTROL_FIELD_MARK "X-Jobgate-Control-Mark"
+#define CONTROL_FIELD_ADDRESS "X-Jobgate-Control-Address"
 #define CONTROL_MARK_TEXT 24
 
 _Static_assert(CONTROL_SECRET_TEXT == 2 * CONTROL_SECRET_LEN, "hex");

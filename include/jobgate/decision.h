@@ -113,7 +113,20 @@ struct evidence {
 	 * over.
 	 */
 	uint64_t wall_ms;
+	/*
+	 * The client's address; NULL: it has none, or none that is known. Then a token that is
+	 * limited to addresses is refused.
+	 */
+	const struct in6_addr *address;
 };
+
+/* True when the token may be used from this address, which is as in struct evidence. */
+static inline bool
+jg_token_admits(const struct token *token, const struct in6_addr *address)
+{
+	return token->from.count == 0 ||
+	       (address != NULL && jg_ip_ranges_contain(&token->from, address));
+}
 
 /* True when a decision on the token needs the wall clock. */
 static inline bool
@@ -149,6 +162,7 @@ enum verdict {
 	VERDICT_NO_CREDENTIAL,	/* 401, no error code */
 	VERDICT_INVALID_TOKEN,	/* 401 invalid_token */
 	VERDICT_EXPIRED,	/* 401 invalid_token: the value is right, but its time is over */
+	VERDICT_OTHER_ADDRESS,	/* 403: the value is right, but not from this address */
 	VERDICT_UNAVAILABLE,	/* 503: the store cannot say */
 	VERDICT_NOT_A_JOB,	/* 404: neither host nor path names a job */
 	VERDICT_NO_SUCH_JOB,	/* 404, to unscoped tokens only */
@@ -193,11 +207,11 @@ bool jg_edition_is_previous(const struct token_edition *edition, const struct to
  * Decide again whether a running exchange may still use this job, because a record has changed.
  * token and job are as in struct evidence, NULL with RECORD_ABSENT or RECORD_UNKNOWN. The token's
  * value is no longer known, so the version and hash under which the exchange was allowed show
- * whether the token was renewed or replaced. wall_ms is as in struct evidence.
+ * whether the token was renewed or replaced. wall_ms and address are as in struct evidence.
  */
 enum verdict jg_decide_again(enum knowledge token_known, const struct token *token,
-    const struct token_edition *allowed, uint64_t wall_ms, enum knowledge job_known,
-    const struct job *job);
+    const struct token_edition *allowed, uint64_t wall_ms, const struct in6_addr *address,
+    enum knowledge job_known, const struct job *job);
 
 /* The edition of the token's present value. */
 struct token_edition jg_token_edition(const struct token *token);

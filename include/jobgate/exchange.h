@@ -25,6 +25,7 @@ struct exchange_peer {
 	unsigned char address[16]; /* IPv6, or IPv4 mapped into it (RFC 4291 section 2.5.5.2) */
 	bool local;		   /* a Unix socket: there is no address */
 	bool trusted;		   /* a proxy whose X-Forwarded-* and X-Request-Id count */
+	bool unnamed;		   /* a proxy whose PROXY header names no client */
 	bool tls;		   /* the connection is TLS */
 	bool forward_auth;	   /* another proxy, which asks whether requests may pass */
 	bool redirect;		   /* its listener redirects all requests to https */

@@ -4,6 +4,7 @@
 
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "jobgate/slice.h"
 
@@ -45,6 +46,16 @@ struct ip_range {
 	unsigned prefix; /* 0 to 128 */
 };
 
+/*
+ * Parse an address ("192.0.2.1", "2001:db8::1"), or the first address of a range with its prefix
+ * ("10.0.0.0/8", "fd00::/8"). Bits after the prefix may be set. False for anything else.
+ */
+bool jg_ip_range_parse(struct slice text, struct ip_range *out);
+
+/* Write it so that jg_ip_range_parse reads it back; a single address has no prefix. */
+#define IP_RANGE_TEXT_MAX (INET6_ADDRSTRLEN + 4)
+void jg_ip_range_format(const struct ip_range *range, char out[IP_RANGE_TEXT_MAX]);
+
 /* True when the address lies in the range. */
 bool jg_ip_range_contains(const struct ip_range *range, const struct in6_addr *address);
 
@@ -59,6 +70,21 @@ struct ip_ranges {
 
 /* True when both have equal ranges in the same order. */
 bool jg_ip_ranges_equal(const struct ip_ranges *a, const struct ip_ranges *b);
+
+/*
+ * Parse ranges with commas between them, and optional spaces around them, into items, which has
+ * room for `max`. False for an empty text, for a range that is not valid, and for more than max.
+ */
+bool jg_ip_ranges_parse(struct slice text, struct ip_range *items, size_t max, size_t *count);
+
+/* Write them with commas between them. cap is at least count * IP_RANGE_TEXT_MAX + 1. */
+void jg_ip_ranges_format(const struct ip_ranges *ranges, char *out, size_t cap);
+
+/* True when the address lies in one of the ranges. */
+bool jg_ip_ranges_contain(const struct ip_ranges *ranges, const struct in6_addr *address);
+
+/* True when each range of inner lies in one of outer. */
+bool jg_ip_ranges_within(const struct ip_ranges *inner, const struct ip_ranges *outer);
 
 /* Parse a URL's host (IPv6 without brackets) as an address; false when it is a name. */
 bool jg_ip_parse(struct slice host, struct in6_addr *out);

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "jobgate/ip.h"
 #include "jobgate/label.h"
 
 /*
@@ -29,6 +30,9 @@
 #define TOKEN_MARK_LEN 12 /* the first bytes of a hash: enough to distinguish hashes */
 #define TOKEN_NAME_MAX 63
 #define GRACE_MAX_S 2592000 /* 30 days */
+#define TOKEN_FROM_MAX 16   /* ranges of addresses that a token is limited to */
+#define TOKEN_FROM_TEXT_MAX (TOKEN_FROM_MAX * IP_RANGE_TEXT_MAX + 1) /* their text, with its NUL \
+								      */
 
 enum token_role {
 	ROLE_READ,     /* the services behind a job's URL */
@@ -47,6 +51,7 @@ struct token {
 	struct slice created_at, updated_at; /* RFC 3339, UTC; may be empty */
 	/* Milliseconds since 1970; from then on the token is refused. 0: it does not expire. */
 	uint64_t expires_ms;
+	struct ip_ranges from; /* of addresses from which it may be used; none: from everywhere */
 	/* After a renewal with grace, the value before it is valid, too, until this moment; 0:
 	 * none. */
 	uint64_t previous_until_ms;

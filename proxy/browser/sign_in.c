@@ -242,6 +242,8 @@ reason(const struct local_call *call, enum verdict verdict)
 					     "deleted. Paste another one.");
 	if (verdict == VERDICT_EXPIRED)
 		return SLICE("The token has expired. Paste another one.");
+	if (verdict == VERDICT_OTHER_ADDRESS)
+		return SLICE("The token may not be used from your address. Paste another one.");
 	if (verdict == VERDICT_BAD_CREDENTIAL || verdict == VERDICT_NO_CREDENTIAL)
 		return SLICE("That is no token. Paste a token for this job.");
 	if (verdict == VERDICT_UNAVAILABLE)

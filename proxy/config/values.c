@@ -93,29 +93,9 @@ value_level(const char *text, enum log_level *out)
 const char *
 value_range(const char *text, struct ip_range *out)
 {
-	static const char expected[] =
-	    "expected an address or a range such as 10.0.0.0/8 or fd00::/8";
-	const char *slash = strchr(text, '/');
-	size_t len = slash != NULL ? (size_t)(slash - text) : strlen(text);
-	char address[INET6_ADDRSTRLEN];
-	uint64_t prefix = 0;
-	unsigned bits = 128;
-
-	if (len >= sizeof(address))
-		return expected;
-	memcpy(address, text, len);
-	address[len] = '\0';
-	memset(out, 0, sizeof(*out));
-	if (inet_pton(AF_INET, address, out->address.s6_addr + 12) == 1) {
-		out->address.s6_addr[10] = out->address.s6_addr[11] = 0xff;
-		bits = 32;
-	} else if (inet_pton(AF_INET6, address, &out->address) != 1) {
-		return expected;
-	}
-	if (slash != NULL && (value_number(slash + 1, &prefix) != NULL || prefix > bits))
-		return expected;
-	out->prefix = (slash != NULL ? (unsigned)prefix : bits) + (128 - bits);
-	return NULL;
+	return jg_ip_range_parse(slice_of(text), out)
+		   ? NULL
+		   : "expected an address or a range such as 10.0.0.0/8 or fd00::/8";
 }
 
 const char *

@@ -153,8 +153,10 @@ take_proxy_header(struct connection *connection, const struct proxy_header *head
 	}
 	/* A proxy that names no client may pass on bytes of clients that it does not know. So the
 	 * bytes need not be the proxy's own, and are not trusted. */
-	if (header->direct)
+	if (header->direct) {
 		connection->peer.trusted = false;
+		connection->peer.unnamed = true;
+	}
 	return true;
 }
 

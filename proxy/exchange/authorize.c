@@ -1,4 +1,5 @@
 /* authorize.c - from a request's head to the verdict, step by step. */
+#include "exchange/client_address.h"
 #include "exchange/exchange_state.h"
 #include "exchange/forward_auth.h"
 #include "jobgate/check.h"
@@ -37,6 +38,8 @@ exchange_describe(struct exchange *exchange, const struct request *request)
 	exchange->traced = trace_read(&request->fields, &exchange->trace);
 	exchange->html = !exchange->control &&
 			 local_reply_wants_html(field_value(&request->fields, FIELD_ACCEPT));
+	exchange->has_address = client_address_find(exchange->peer, &request->fields,
+	    &exchange->context->options.trusted_proxies, &exchange->address);
 	exchange->method_id = request->method_id;
 	exchange->version = request->version;
 	exchange->tunnel_only = request_is_extended_connect(request);

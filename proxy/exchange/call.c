@@ -94,6 +94,7 @@ prepare(struct exchange *exchange, struct request *request, const struct evidenc
 	if (evidence != NULL) {
 		shown = jg_proved_token(evidence);
 		rewrite.token = &shown;
+		rewrite.address = exchange_address(exchange);
 	}
 	exchange->content_ended = request->content == CONTENT_NONE ||
 				  (request->content == CONTENT_LENGTH && request->length == 0);

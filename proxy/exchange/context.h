@@ -26,6 +26,7 @@ struct exchange_options {
 	    *session_key;    /* of SESSION_KEY_LEN bytes; NULL: browsers cannot sign in */
 	uint64_t session_ms; /* how long a session lasts */
 	uint16_t https_port; /* of the URLs that redirects lead to */
+	struct ip_ranges trusted_proxies;
 	struct limits limits;
 	const struct shared_stats *shared; /* for /readyz */
 	struct timeouts timeouts;

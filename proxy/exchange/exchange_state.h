@@ -66,6 +66,7 @@ struct exchange {
 	struct suspended *suspended;	/* the request, while it waits for that record */
 	struct directory_watch token_watch, job_watch; /* from the verdict to the end */
 	struct token_edition allowed;
+	struct in6_addr address;  /* the client's, with has_address */
 	uint64_t target;	  /* hash of the job's URL that the request goes to */
 	bool job_moved;		  /* the job has got another URL since then */
 	struct timer timer;	  /* the deadline of the state, or `ends_ms` if that is earlier */
@@ -96,6 +97,7 @@ struct exchange {
 	bool answer_ended;  /* the backend's answer is complete; in a tunnel: its side has ended */
 	bool client_full;   /* the client took only part of the answer's last content */
 	unsigned char repeated; /* a bit for each enum repeat for which it was sent again */
+	bool has_address;	/* the client's address is known (client_address.h) */
 	bool html;		/* the client prefers a page to JSON */
 	bool tunnel_only;	/* the client takes any answer of 2xx for an open tunnel */
 	bool control;		/* it is for the control API */
@@ -130,6 +132,13 @@ struct lookup {
 	struct job room; /* for the job of a sidecar (jg_effective_job) */
 	struct directory_entry *token_entry, *job_entry;
 };
+
+/* The client's address, as struct evidence has it. */
+static inline const struct in6_addr *
+exchange_address(const struct exchange *exchange)
+{
+	return exchange->has_address ? &exchange->address : NULL;
+}
 
 static inline struct slice
 exchange_id(const struct exchange *exchange)

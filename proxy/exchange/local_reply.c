@@ -33,6 +33,11 @@ verdict_text(enum verdict verdict)
 	case VERDICT_EXPIRED:
 		return (struct refusal_text){SLICE("Token expired"),
 		    SLICE("The token's time is over; ask for a new one."), SLICE("invalid_token")};
+	case VERDICT_OTHER_ADDRESS:
+		return (struct refusal_text){SLICE("Address not allowed"),
+		    SLICE("The token is limited to some addresses, and this request does not come "
+			  "from one of them."),
+		    {0}};
 	case VERDICT_UNAVAILABLE:
 		return (struct refusal_text){SLICE("Store unavailable"),
 		    SLICE("Access cannot be checked just now; try again shortly."), {0}};

@@ -15,6 +15,7 @@ evidence_of(const struct exchange *exchange, const struct claim *claim)
 	    .version = claim->version,
 	    .names_control = exchange->route.names_control,
 	    .names_job = exchange->route.names_job,
+	    .address = exchange_address(exchange),
 	};
 
 	memcpy(evidence.mark, claim->mark, sizeof(evidence.mark));
@@ -190,9 +191,10 @@ exchange_judge_again(struct exchange *exchange)
 
 	if (job.known == RECORD_KNOWN)
 		judged = jg_effective_job(&job.record->job, exchange_fixed_target(context), &room);
-	verdict = jg_decide_again(token.known,
-	    token.known == RECORD_KNOWN ? &token.record->token : NULL, &exchange->allowed,
-	    jg_directory_wall_ms(context->directory, now_ms), job.known, judged);
+	verdict =
+	    jg_decide_again(token.known, token.known == RECORD_KNOWN ? &token.record->token : NULL,
+		&exchange->allowed, jg_directory_wall_ms(context->directory, now_ms),
+		exchange_address(exchange), job.known, judged);
 	if (verdict == VERDICT_ALLOW) {
 		CHECK(judged != NULL, exchange_dump, exchange);
 		exchange_follow_job(exchange, judged);

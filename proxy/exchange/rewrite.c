@@ -6,6 +6,7 @@
 #include "http/head.h"
 #include "http/names.h"
 #include "http/write.h"
+#include "net/address.h"
 
 struct slice
 field_value(const struct fields *fields, enum field_id id)
@@ -360,6 +361,18 @@ add_token(struct rewritten *out, const struct token *token)
 	return true;
 }
 
+/* The client's address: the control process, too, checks that the token may be used from there. */
+static bool
+add_address(struct rewritten *out, const struct in6_addr *address)
+{
+	struct writer writer = value_begin(out);
+	char text[ADDRESS_TEXT_MAX];
+	size_t len = address_bytes_format(address->s6_addr, text);
+
+	write_slice(&writer, (struct slice){text, len});
+	return value_end(out, SLICE(CONTROL_FIELD_ADDRESS), &writer);
+}
+
 bool
 rewrite_control(struct request *request, const struct rewrite *rewrite, const char *secret,
     struct rewritten *out)
@@ -372,6 +385,8 @@ rewrite_control(struct request *request, const struct rewrite *rewrite, const ch
 		request->fields.items[i].dropped = true;
 	add(out, SLICE(CONTROL_FIELD_SECRET), slice_of(secret));
 	add(out, SLICE("X-Request-Id"), rewrite->request_id);
+	if (rewrite->address != NULL && !add_address(out, rewrite->address))
+		return false;
 	return (rewrite->token == NULL || add_token(out, rewrite->token)) &&
 	       add_forwarded_for(out, request, rewrite);
 }

@@ -24,6 +24,7 @@ struct rewrite {
 	struct slice job;    /* empty: the control API */
 	struct slice prefix; /* path form: what was taken off the path */
 	const struct token *token;
+	const struct in6_addr *address; /* the client's, for the control process; or NULL */
 	const char *const *drop_fields; /* names of the configuration that only trusted proxies may
 					   send (name_is_listed), or NULL */
 };

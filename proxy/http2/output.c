@@ -212,8 +212,7 @@ h2_output_mark_end(struct h2_output *output, uint64_t at)
 	return true;
 }
 
-/* Content of this stream that has begun to leave: its frame has to be completed, but with filler.
- */
+/* Content of this stream that has begun to leave: its frame has to be completed, but with zeros. */
 static void
 blank_cut(struct h2_output *output, uint32_t stream)
 {
@@ -221,7 +220,7 @@ blank_cut(struct h2_output *output, uint32_t stream)
 
 	if (output->cut_stream != stream || output->whole_at <= from)
 		return;
-	memset(output->out->bytes + output->out->start + (from - output->sent), H2_FILLER,
+	memset(output->out->bytes + output->out->start + (from - output->sent), 0,
 	    output->whole_at - from);
 }
 

@@ -164,6 +164,7 @@ make_exchanges(struct worker *worker)
 				  ? &config->control.gateway_target
 				  : NULL,
 	    .control_secret = setup->control_secret,
+	    .trusted_proxies = config->backends.trusted_proxies,
 	    .limits = config->limits,
 	    .shared = setup->shared,
 	    .session_key = config->browser.sign_in ? setup->session_key : NULL,

@@ -362,30 +362,39 @@ what_runs_is_judged_by_edition_scope_and_job(void **state)
 	(void)state;
 	older.version--;
 	other.hash[TOKEN_HASH_LEN - 1] ^= 1;
-	assert_int_equal(jg_decide_again(RECORD_KNOWN, &token, &other, WALL, RECORD_KNOWN, &in),
+	assert_int_equal(
+	    jg_decide_again(RECORD_KNOWN, &token, &other, WALL, NULL, RECORD_KNOWN, &in),
 	    VERDICT_INVALID_TOKEN);
 	assert_int_equal(
-	    jg_decide_again(RECORD_KNOWN, &token, &same, WALL, RECORD_KNOWN, &in), VERDICT_ALLOW);
-	assert_int_equal(jg_decide_again(RECORD_KNOWN, &token, &older, WALL, RECORD_KNOWN, &in),
+	    jg_decide_again(RECORD_KNOWN, &token, &same, WALL, NULL, RECORD_KNOWN, &in),
+	    VERDICT_ALLOW);
+	assert_int_equal(
+	    jg_decide_again(RECORD_KNOWN, &token, &older, WALL, NULL, RECORD_KNOWN, &in),
 	    VERDICT_INVALID_TOKEN);
-	assert_int_equal(jg_decide_again(RECORD_ABSENT, NULL, &same, WALL, RECORD_KNOWN, &in),
+	assert_int_equal(jg_decide_again(RECORD_ABSENT, NULL, &same, WALL, NULL, RECORD_KNOWN, &in),
 	    VERDICT_INVALID_TOKEN);
-	assert_int_equal(jg_decide_again(RECORD_UNKNOWN, NULL, &same, WALL, RECORD_KNOWN, &in),
+	assert_int_equal(
+	    jg_decide_again(RECORD_UNKNOWN, NULL, &same, WALL, NULL, RECORD_KNOWN, &in),
 	    VERDICT_UNAVAILABLE);
-	assert_int_equal(jg_decide_again(RECORD_KNOWN, &token, &same, WALL, RECORD_UNKNOWN, NULL),
+	assert_int_equal(
+	    jg_decide_again(RECORD_KNOWN, &token, &same, WALL, NULL, RECORD_UNKNOWN, NULL),
 	    VERDICT_UNAVAILABLE);
-	assert_int_equal(jg_decide_again(RECORD_KNOWN, &token, &same, WALL, RECORD_ABSENT, NULL),
+	assert_int_equal(
+	    jg_decide_again(RECORD_KNOWN, &token, &same, WALL, NULL, RECORD_ABSENT, NULL),
 	    VERDICT_OUT_OF_SCOPE);
-	assert_int_equal(jg_decide_again(RECORD_KNOWN, &token, &same, WALL, RECORD_KNOWN, &out),
+	assert_int_equal(
+	    jg_decide_again(RECORD_KNOWN, &token, &same, WALL, NULL, RECORD_KNOWN, &out),
 	    VERDICT_OUT_OF_SCOPE);
-	assert_int_equal(jg_decide_again(RECORD_KNOWN, &token, &same, WALL, RECORD_KNOWN, &no_url),
+	assert_int_equal(
+	    jg_decide_again(RECORD_KNOWN, &token, &same, WALL, NULL, RECORD_KNOWN, &no_url),
 	    VERDICT_NO_URL);
 }
 
 static void
 each_verdict_has_its_status_and_its_name(void **state)
 {
-	const unsigned statuses[VERDICT_COUNT] = {200, 400, 401, 401, 401, 503, 404, 404, 403, 503};
+	const unsigned statuses[VERDICT_COUNT] = {
+	    200, 400, 401, 401, 401, 403, 503, 404, 404, 403, 503};
 
 	(void)state;
 	for (int i = 0; i < VERDICT_COUNT; i++) {

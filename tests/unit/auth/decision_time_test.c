@@ -134,7 +134,7 @@ a_session_of_the_value_before_lives_as_long(void **state)
 static enum verdict
 again(const struct token *token, const struct token_edition *edition, uint64_t wall_ms)
 {
-	return jg_decide_again(RECORD_KNOWN, token, edition, wall_ms, RECORD_KNOWN, &job);
+	return jg_decide_again(RECORD_KNOWN, token, edition, wall_ms, NULL, RECORD_KNOWN, &job);
 }
 
 /* What the value before let in ends with the grace, whether it came in before or after the renewal.
@@ -202,12 +202,66 @@ decisions_turn_at_these_moments(void **state)
 	assert_int_equal(jg_token_turns_ms(&token, 9), 10);
 }
 
+static struct ip_range office = {.address.s6_addr = {[10] = 0xff, 0xff, 192, 0, 2}, .prefix = 120};
+static const struct in6_addr at_office = {.s6_addr = {[10] = 0xff, 0xff, 192, 0, 2, 9}};
+static const struct in6_addr elsewhere = {.s6_addr = {[10] = 0xff, 0xff, 192, 0, 3, 9}};
+
+/* Without a known address such a token is refused, and a wrong value learns nothing of the limit.
+ */
+static void
+a_token_is_limited_to_addresses(void **state)
+{
+	struct token token = make_token();
+	struct bearer bearer = bearer_of(3), wrong = bearer_of(1);
+	struct evidence evidence = evidence_of(&token, &bearer, WALL);
+
+	(void)state;
+	assert_int_equal(jg_decide(&evidence), VERDICT_ALLOW);
+	token.from = (struct ip_ranges){1, &office};
+	assert_int_equal(jg_decide(&evidence), VERDICT_OTHER_ADDRESS);
+	evidence.address = &elsewhere;
+	assert_int_equal(jg_decide(&evidence), VERDICT_OTHER_ADDRESS);
+	evidence.address = &at_office;
+	assert_int_equal(jg_decide(&evidence), VERDICT_ALLOW);
+	evidence.address = &elsewhere;
+	evidence.job_known = RECORD_ABSENT;
+	assert_int_equal(jg_decide(&evidence), VERDICT_OTHER_ADDRESS);
+	evidence.names_control = true;
+	assert_int_equal(jg_decide(&evidence), VERDICT_OTHER_ADDRESS);
+	evidence.bearer = &wrong;
+	assert_int_equal(jg_decide(&evidence), VERDICT_INVALID_TOKEN);
+	evidence.bearer = &bearer;
+	token.expires_ms = WALL;
+	assert_int_equal(jg_decide(&evidence), VERDICT_EXPIRED);
+}
+
+static void
+what_runs_is_judged_by_its_address(void **state)
+{
+	struct token token = make_token();
+	struct token_edition edition = jg_token_edition(&token);
+	const struct {
+		const struct in6_addr *address;
+		enum verdict verdict;
+	} cases[] = {{&at_office, VERDICT_ALLOW}, {&elsewhere, VERDICT_OTHER_ADDRESS},
+	    {NULL, VERDICT_OTHER_ADDRESS}};
+
+	(void)state;
+	token.from = (struct ip_ranges){1, &office};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(jg_decide_again(RECORD_KNOWN, &token, &edition, WALL,
+				     cases[i].address, RECORD_KNOWN, &job),
+		    cases[i].verdict);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_token_is_valid_until_it_expires),
 	    cmocka_unit_test(an_expired_token_learns_nothing_of_jobs),
+	    cmocka_unit_test(a_token_is_limited_to_addresses),
+	    cmocka_unit_test(what_runs_is_judged_by_its_address),
 	    cmocka_unit_test(both_values_are_valid_within_the_grace),
 	    cmocka_unit_test(a_session_of_the_value_before_lives_as_long),
 	    cmocka_unit_test(what_runs_ends_with_its_edition),

@@ -13,12 +13,14 @@
 /* Text that is gone when the copy is looked at. */
 static char text[] = "abcdefgh12345678 name 2024-01-31T12:00:00Z a b c http://10.0.0.1:8080/base";
 static struct label labels[2];
+static struct ip_range ranges[2];
 
 static void
 wipe(struct record *record)
 {
 	memset(text, 'x', sizeof(text));
 	memset(labels, 0, sizeof(labels));
+	memset(ranges, 0, sizeof(ranges));
 	memset(record, 0, sizeof(*record));
 }
 
@@ -28,6 +30,8 @@ fill(void **state)
 	(void)state;
 	memcpy(text, "abcdefgh12345678 name 2024-01-31T12:00:00Z a b c http://10.0.0.1:8080/base",
 	    sizeof(text));
+	ranges[0].prefix = 1;
+	ranges[1].prefix = 2;
 	labels[0] = (struct label){{text + 43, 1}, {text + 45, 1}};
 	labels[1] = (struct label){{text + 47, 1}, {text + 47, 0}};
 	return 0;
@@ -56,6 +60,7 @@ copies_of_tokens(void **state)
 		.hash = {1, 2, 3},
 		.version = 7,
 		.created_at = {text + 22, 20},
+		.from = {2, ranges},
 	    }};
 	struct record *copy = record_copy(&record);
 
@@ -72,6 +77,9 @@ copies_of_tokens(void **state)
 	assert_int_equal(copy->token.version, 7);
 	assert_int_equal(copy->token.hash[2], 3);
 	expect_labels(&copy->token.selector);
+	assert_int_equal(copy->token.from.count, 2);
+	assert_int_equal(copy->token.from.items[0].prefix, 1);
+	assert_int_equal(copy->token.from.items[1].prefix, 2);
 	free(copy);
 }
 

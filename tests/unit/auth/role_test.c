@@ -23,6 +23,11 @@ limits_are_named(void **state)
 	assert_string_equal(text, "operator needs expires_at");
 	assert_true(role_parse_stored(slice_of(text), &role));
 	assert_int_equal(role, ROLE_OPERATOR);
+	role_needs_format(&record, text);
+	assert_string_equal(text, " needs expires_at");
+	record.token.expires_ms = 0;
+	role_needs_format(&record, text);
+	assert_string_equal(text, "");
 }
 
 /* All fields that limit a token have room. */

@@ -124,8 +124,17 @@ a_worker_vouches_for_a_token(void **state)
 	hset(world, id, "expires_at 2020-01-01T00:00:00Z");
 	forwarded_gets(world, "/v1/me", VOUCHED(id, "1", mark), 401);
 	forwarded_gets(world, "/v1/me", VOUCHED(id, "2", "000000000000000000000000"), 401);
-	hset(world, id, "expires_at 2999-01-01T00:00:00Z previous_until 2020-01-01T00:00:00Z");
-	forwarded_gets(world, "/v1/me", VOUCHED(id, "1", mark), 401);
+	/* Nor for one that is limited to other addresses, or where the address is not known. */
+	hset(world, id, "expires_at 2999-01-01T00:00:00Z from 192.0.2.0/24");
+	forwarded_gets(world, "/v1/me", VOUCHED(id, "1", mark), 403);
+	VOUCHED(id, "1", mark);
+	strcat(fields, CONTROL_FIELD_ADDRESS ": 192.0.3.1\r\n");
+	forwarded_gets(world, "/v1/me", fields, 403);
+	VOUCHED(id, "1", mark);
+	strcat(fields, CONTROL_FIELD_ADDRESS ": 192.0.2.1\r\n");
+	forwarded_gets(world, "/v1/me", fields, 200);
+	hset(world, id, "previous_until 2020-01-01T00:00:00Z");
+	forwarded_gets(world, "/v1/me", fields, 401);
 	assert_true(jg_token_hash(slice_of(text_in(&read, "value")), hash));
 	jg_token_hash_format(hash, mark);
 	mark[CONTROL_MARK_TEXT] = '\0';

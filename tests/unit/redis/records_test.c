@@ -309,6 +309,27 @@ a_job_with_a_bad_field_is_broken(void **state)
 	}
 }
 
+static void
+addresses(void **state)
+{
+	static const char *const bad[] = {"", "x", "10.0.0.0/33", "10.0.0.0/8,",
+	    "::1,::1,::1,::1,::1,::1,::1,::1,::1,::1,::1,::1,::1,::1,::1,::1,::1"};
+	struct hash hash = token_hash();
+	struct record *record;
+
+	(void)state;
+	set(&hash, SLICE("from"), SLICE("10.0.0.0/8, 2001:db8::1"));
+	record = decode_good(RECORD_TOKEN, &hash);
+	assert_int_equal(record->token.from.count, 2);
+	assert_int_equal(record->token.from.items[0].prefix, 96 + 8);
+	assert_int_equal(record->token.from.items[1].prefix, 128);
+	free(record);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		set(&hash, SLICE("from"), slice_of(bad[i]));
+		expect_broken(RECORD_TOKEN, &hash);
+	}
+}
+
 int
 main(void)
 {
@@ -322,6 +343,7 @@ main(void)
 	    cmocka_unit_test(a_grace_counts_only_with_the_version_before),
 	    cmocka_unit_test(roles_have_aliases),
 	    cmocka_unit_test(a_role_that_needs_a_missing_field_is_broken),
+	    cmocka_unit_test(addresses),
 	    cmocka_unit_test(dates),
 	    cmocka_unit_test(a_job),
 	    cmocka_unit_test(a_job_may_have_next_to_nothing),
