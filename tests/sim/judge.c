@@ -59,25 +59,13 @@ judge_troubles_end(struct world *world)
 			world->judge.trouble_ns[i] = schedule_now_ns();
 }
 
-static uint64_t
-before(uint64_t ns, uint64_t by_ns)
-{
-	return ns > by_ns ? ns - by_ns : 0;
-}
-
-static uint64_t
-bound_ns(const struct world *world)
-{
-	return world->scenario.staleness * NS_PER_MS;
-}
-
 /* ---- what was seen ---- */
 
 void
 judge_forward(struct world *world, uint32_t mark, int backend, const struct stamp *stamp)
 {
 	struct sim_exchange *exchange = exchanges_get(&world->exchanges, mark);
-	uint64_t from_ns = before(stamp->begun_ns, bound_ns(world) + GAP_NS);
+	uint64_t from_ns = judge_before(stamp->begun_ns, judge_bound_ns(world) + GAP_NS);
 
 	if (exchange == NULL) {
 		judge_violation(world, "backend %d got a request that was never made", backend);
@@ -117,7 +105,7 @@ void
 judge_grant(struct world *world, uint32_t mark, const struct stamp *stamp)
 {
 	const struct sim_exchange *exchange = exchanges_get(&world->exchanges, mark);
-	uint64_t from_ns = before(stamp->begun_ns, bound_ns(world) + GAP_NS);
+	uint64_t from_ns = judge_before(stamp->begun_ns, judge_bound_ns(world) + GAP_NS);
 
 	/* Who may reach a job may sign in before it is ready. */
 	if (!judge_holds(world, &exchange->plan, from_ns, stamp->begun_ns, FORWARD, -1) &&
@@ -136,8 +124,9 @@ clock_was_set(const struct world *world)
 }
 
 /* A session's end is in whole seconds. */
-static bool
-session_may_be_over(const struct world *world, const struct sim_exchange *exchange, uint64_t at_ns)
+bool
+judge_session_may_be_over(
+    const struct world *world, const struct sim_exchange *exchange, uint64_t at_ns)
 {
 	return exchange->plan.by_session &&
 	       (clock_was_set(world) || at_ns + 2 * NS_PER_S >= exchange->session_ends_ns);
@@ -178,7 +167,7 @@ told_since_ns(const struct world *world, const struct node *node, uint64_t at_ns
 static uint64_t
 moved_since_ns(const struct world *world, const struct node *node, uint64_t at_ns)
 {
-	uint64_t from_ns = node_ran_since_ns(node, at_ns, bound_ns(world) + CUT_NS);
+	uint64_t from_ns = node_ran_since_ns(node, at_ns, judge_bound_ns(world) + CUT_NS);
 	uint64_t told_ns = told_since_ns(world, node, at_ns);
 
 	return told_ns > from_ns ? told_ns : from_ns;
@@ -258,7 +247,7 @@ last_stop_ns(const struct world *world)
 bool
 judge_is_troubled(const struct world *world, unsigned troubles, uint64_t at_ns)
 {
-	uint64_t since_ns = before(at_ns, scenario_recovery_ns(&world->scenario));
+	uint64_t since_ns = judge_before(at_ns, scenario_recovery_ns(&world->scenario));
 
 	if ((troubles & TROUBLED_STORE) != 0 && world->gateway.supervisor.in_nowhere)
 		return true;
@@ -270,165 +259,13 @@ judge_is_troubled(const struct world *world, unsigned troubles, uint64_t at_ns)
 	return false;
 }
 
-/* A backend has closed a connection under other requests, or made the gateway do so. */
-static bool
-was_ruined(const struct world *world, const struct sim_exchange *exchange)
-{
-	for (unsigned i = 0; i < world->scenario.backends; i++)
-		if (world->backends[i].ruined > 0 ||
-		    exchange->sent_ns <= world->backends[i].ruined_ns)
-			return true;
-	return false;
-}
-
-#define SLOW_NS 1000000000ull /* a packet that was lost once or twice */
-
-/* What the gateway keeps of content, to send it again. */
-#define KEPT_MAX (48 * 1024)
-
-/*
- * How often a backend may have said that it will not process the exchange. A GOAWAY also refuses
- * what is still on its way, up to SLOW_NS, in which case the backend has not seen it.
- */
-static unsigned
-refusals_at_most(const struct world *world, const struct sim_exchange *exchange)
-{
-	unsigned count = exchange->refused;
-
-	for (unsigned i = 0; i < world->scenario.backends; i++)
-		for (unsigned k = 0; k < 2; k++)
-			count += world->backends[i].left_ns[k] > before(exchange->sent_ns, SLOW_NS);
-	return count;
-}
-
-/* It was refused before it was processed, and could not be sent again: that is done once, if the
- * content is short and the job has no other address by then. */
-static bool
-stays_unprocessed(const struct world *world, const struct sim_exchange *exchange, uint64_t from_ns,
-    uint64_t to_ns)
-{
-	const struct exchange_plan *plan = &exchange->plan;
-
-	return exchange->unprocessed > 1 || refusals_at_most(world, exchange) > 1 ||
-	       (exchange->unprocessed > 0 &&
-		   (plan->request_len > KEPT_MAX ||
-		       judge_job_changed(&world->records.job[plan->job], from_ns, to_ns)));
-}
-
-/* Its job is reached over HTTP/2, which has no upgrades. */
-static bool
-cannot_be_upgraded(const struct world *world, const struct sim_exchange *exchange, uint64_t from_ns,
-    uint64_t to_ns)
-{
-	for (unsigned i = 0; i < world->scenario.backends; i++)
-		if (world->backends[i].speaks_h2 && exchange->plan.tunnel &&
-		    judge_holds(world, &exchange->plan, from_ns, to_ns, FORWARD, (int)i))
-			return true;
-	return false;
-}
-
-/* Each title of 503 has causes of its own: what troubles backends never makes the store
- * unavailable.
- */
-static bool
-unavailable_is_right(const struct world *world, const struct sim_exchange *exchange,
-    uint64_t from_ns, uint64_t to_ns)
-{
-	const struct exchange_plan *plan = &exchange->plan;
-	unsigned troubles = TROUBLED_WORKER;
-
-	if (strcmp(exchange->title, "Job not ready") == 0)
-		return judge_holds(world, plan, from_ns, to_ns, NOT_READY, -1);
-	if (strcmp(exchange->title, "Job moved") == 0)
-		return plan->job >= 0 &&
-		       judge_job_changed(&world->records.job[plan->job], from_ns, to_ns);
-	if (strcmp(exchange->title, "Store unavailable") == 0)
-		troubles |= TROUBLED_STORE;
-	else if (strcmp(exchange->title, "Job unavailable") == 0 &&
-		 stays_unprocessed(world, exchange, from_ns, to_ns))
-		return true;
-	else if (strcmp(exchange->title, "Job unavailable") == 0)
-		troubles |= TROUBLED_BACKEND;
-	else if (strcmp(exchange->title, "Gateway busy") != 0)
-		return false;
-	return judge_is_troubled(world, troubles, exchange->sent_ns);
-}
-
-/* The job's URL is one to which nothing can be sent. */
-static bool
-leads_nowhere(
-    const struct world *world, const struct exchange_plan *plan, uint64_t from_ns, uint64_t to_ns)
-{
-	for (unsigned i = 0; i < world->records.strange; i++)
-		if (judge_holds(
-			world, plan, from_ns, to_ns, FORWARD, (int)(world->scenario.backends + i)))
-			return true;
-	return false;
-}
-
-bool
-judge_refusal_is_right(
-    const struct world *world, const struct sim_exchange *exchange, uint64_t to_ns)
-{
-	uint64_t from_ns = before(exchange->sent_ns, bound_ns(world));
-	const struct exchange_plan *plan = &exchange->plan;
-
-	switch (exchange->status) {
-	case 400:
-		return judge_holds(world, plan, from_ns, to_ns, BAD_CREDENTIAL, -1);
-	case 401: /* that a value could not be hashed for lack of memory counts as not valid */
-		return judge_holds(world, plan, from_ns, to_ns, UNAUTHORIZED, -1) ||
-		       session_may_be_over(world, exchange, to_ns) ||
-		       exchange->sent_ns <= world->judge.memory_ns;
-	case 429:
-		return world->scenario.failed_auth_rate != 0 &&
-		       (judge_holds(world, plan, from_ns, to_ns, UNAUTHORIZED, -1) ||
-			   session_may_be_over(world, exchange, to_ns));
-	case 403:
-		return judge_holds(world, plan, from_ns, to_ns, FORBIDDEN, -1);
-	case 404:
-		return judge_holds(world, plan, from_ns, to_ns, NOT_FOUND, -1);
-	case 503:
-		return unavailable_is_right(world, exchange, from_ns, to_ns);
-	case 408:
-		return plan->desertion != STAYS ||
-		       judge_is_troubled(world, ~TROUBLED_STORE, exchange->sent_ns);
-	case 504: /* first_byte may be over before body is */
-		if (plan->desertion == STALLS_IN_CONTENT)
-			return true;
-		return plan->misdeed != MISDEED_NONE ||
-		       judge_is_troubled(world, ~TROUBLED_STORE, exchange->sent_ns);
-	case 501:
-		return cannot_be_upgraded(world, exchange, from_ns, to_ns);
-	case 502:
-		return was_ruined(world, exchange) || leads_nowhere(world, plan, from_ns, to_ns) ||
-		       plan->misdeed != MISDEED_NONE ||
-		       judge_is_troubled(world, ~TROUBLED_STORE, exchange->sent_ns);
-	default:
-		return false;
-	}
-}
-
-void
-judge_refusal(struct world *world, uint32_t mark, const struct stamp *stamp)
-{
-	const struct sim_exchange *exchange = exchanges_get(&world->exchanges, mark);
-
-	if (exchange->status >= 500)
-		world->exchanges.refused_5xx++;
-	if (!judge_refusal_is_right(world, exchange, stamp->sent_ns))
-		judge_violation(world,
-		    "exchange %u got %u (%s) at %llu us, for which there is no cause", mark,
-		    exchange->status, exchange->title, (unsigned long long)stamp->sent_ns / 1000);
-}
-
 /* A backend that closes in the middle of its content has said something before: it must come
  * through. */
 static bool
 lost_last_words(const struct world *world, const struct sim_exchange *exchange)
 {
 	const struct exchange_plan *plan = &exchange->plan;
-	uint64_t from_ns = before(exchange->sent_ns, bound_ns(world));
+	uint64_t from_ns = judge_before(exchange->sent_ns, judge_bound_ns(world));
 
 	return (exchange->result == RESULT_CUT || exchange->result == RESULT_LOST) &&
 	       exchange->seen > 0 && plan->misdeed == MISDEED_CUT &&
@@ -445,7 +282,7 @@ judge_result(struct world *world, uint32_t mark)
 {
 	struct sim_exchange *exchange = exchanges_get(&world->exchanges, mark);
 	const struct exchange_plan *plan = &exchange->plan;
-	bool sound = !session_may_be_over(world, exchange, schedule_now_ns()) &&
+	bool sound = !judge_session_may_be_over(world, exchange, schedule_now_ns()) &&
 		     !judge_call_was_silent(world, exchange, schedule_now_ns()) &&
 		     plan->desertion == STAYS && plan->deadline_ms == 0 &&
 		     plan->misdeed == MISDEED_NONE && plan->credential_kind == CREDENTIAL_VALID &&

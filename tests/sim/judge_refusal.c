@@ -1,0 +1,159 @@
+/* judge_refusal.c - answers of the gateway's own: each has causes that it may have. */
+#include <string.h>
+
+#include "judge.h"
+#include "judge_history.h"
+#include "world.h"
+
+/* A backend has closed a connection under other requests, or made the gateway do so. */
+static bool
+was_ruined(const struct world *world, const struct sim_exchange *exchange)
+{
+	for (unsigned i = 0; i < world->scenario.backends; i++)
+		if (world->backends[i].ruined > 0 ||
+		    exchange->sent_ns <= world->backends[i].ruined_ns)
+			return true;
+	return false;
+}
+
+#define SLOW_NS 1000000000ull /* a packet that was lost once or twice */
+
+/* What the gateway keeps of content, to send it again. */
+#define KEPT_MAX (48 * 1024)
+
+/*
+ * How often a backend may have said that it will not process the exchange. A GOAWAY also refuses
+ * what is still on its way, up to SLOW_NS, in which case the backend has not seen it.
+ */
+static unsigned
+refusals_at_most(const struct world *world, const struct sim_exchange *exchange)
+{
+	unsigned count = exchange->refused;
+
+	for (unsigned i = 0; i < world->scenario.backends; i++)
+		for (unsigned k = 0; k < 2; k++)
+			count += world->backends[i].left_ns[k] >
+				 judge_before(exchange->sent_ns, SLOW_NS);
+	return count;
+}
+
+/* It was refused before it was processed, and could not be sent again: that is done once, if the
+ * content is short and the job has no other address by then. */
+static bool
+stays_unprocessed(const struct world *world, const struct sim_exchange *exchange, uint64_t from_ns,
+    uint64_t to_ns)
+{
+	const struct exchange_plan *plan = &exchange->plan;
+
+	return exchange->unprocessed > 1 || refusals_at_most(world, exchange) > 1 ||
+	       (exchange->unprocessed > 0 &&
+		   (plan->request_len > KEPT_MAX ||
+		       judge_job_changed(&world->records.job[plan->job], from_ns, to_ns)));
+}
+
+/* Its job is reached over HTTP/2, which has no upgrades. */
+static bool
+cannot_be_upgraded(const struct world *world, const struct sim_exchange *exchange, uint64_t from_ns,
+    uint64_t to_ns)
+{
+	for (unsigned i = 0; i < world->scenario.backends; i++)
+		if (world->backends[i].speaks_h2 && exchange->plan.tunnel &&
+		    judge_holds(world, &exchange->plan, from_ns, to_ns, FORWARD, (int)i))
+			return true;
+	return false;
+}
+
+/* Each title of 503 has causes of its own: what troubles backends never makes the store
+ * unavailable.
+ */
+static bool
+unavailable_is_right(const struct world *world, const struct sim_exchange *exchange,
+    uint64_t from_ns, uint64_t to_ns)
+{
+	const struct exchange_plan *plan = &exchange->plan;
+	unsigned troubles = TROUBLED_WORKER;
+
+	if (strcmp(exchange->title, "Job not ready") == 0)
+		return judge_holds(world, plan, from_ns, to_ns, NOT_READY, -1);
+	if (strcmp(exchange->title, "Job moved") == 0)
+		return plan->job >= 0 &&
+		       judge_job_changed(&world->records.job[plan->job], from_ns, to_ns);
+	if (strcmp(exchange->title, "Store unavailable") == 0)
+		troubles |= TROUBLED_STORE;
+	else if (strcmp(exchange->title, "Job unavailable") == 0 &&
+		 stays_unprocessed(world, exchange, from_ns, to_ns))
+		return true;
+	else if (strcmp(exchange->title, "Job unavailable") == 0)
+		troubles |= TROUBLED_BACKEND;
+	else if (strcmp(exchange->title, "Gateway busy") != 0)
+		return false;
+	return judge_is_troubled(world, troubles, exchange->sent_ns);
+}
+
+/* The job's URL is one to which nothing can be sent. */
+static bool
+leads_nowhere(
+    const struct world *world, const struct exchange_plan *plan, uint64_t from_ns, uint64_t to_ns)
+{
+	for (unsigned i = 0; i < world->records.strange; i++)
+		if (judge_holds(
+			world, plan, from_ns, to_ns, FORWARD, (int)(world->scenario.backends + i)))
+			return true;
+	return false;
+}
+
+bool
+judge_refusal_is_right(
+    const struct world *world, const struct sim_exchange *exchange, uint64_t to_ns)
+{
+	uint64_t from_ns = judge_before(exchange->sent_ns, judge_bound_ns(world));
+	const struct exchange_plan *plan = &exchange->plan;
+
+	switch (exchange->status) {
+	case 400:
+		return judge_holds(world, plan, from_ns, to_ns, BAD_CREDENTIAL, -1);
+	case 401: /* that a value could not be hashed for lack of memory counts as not valid */
+		return judge_holds(world, plan, from_ns, to_ns, UNAUTHORIZED, -1) ||
+		       judge_session_may_be_over(world, exchange, to_ns) ||
+		       exchange->sent_ns <= world->judge.memory_ns;
+	case 429:
+		return world->scenario.failed_auth_rate != 0 &&
+		       (judge_holds(world, plan, from_ns, to_ns, UNAUTHORIZED, -1) ||
+			   judge_session_may_be_over(world, exchange, to_ns));
+	case 403:
+		return judge_holds(world, plan, from_ns, to_ns, FORBIDDEN, -1);
+	case 404:
+		return judge_holds(world, plan, from_ns, to_ns, NOT_FOUND, -1);
+	case 503:
+		return unavailable_is_right(world, exchange, from_ns, to_ns);
+	case 408:
+		return plan->desertion != STAYS ||
+		       judge_is_troubled(world, ~TROUBLED_STORE, exchange->sent_ns);
+	case 504: /* first_byte may be over before body is */
+		if (plan->desertion == STALLS_IN_CONTENT)
+			return true;
+		return plan->misdeed != MISDEED_NONE ||
+		       judge_is_troubled(world, ~TROUBLED_STORE, exchange->sent_ns);
+	case 501:
+		return cannot_be_upgraded(world, exchange, from_ns, to_ns);
+	case 502:
+		return was_ruined(world, exchange) || leads_nowhere(world, plan, from_ns, to_ns) ||
+		       plan->misdeed != MISDEED_NONE ||
+		       judge_is_troubled(world, ~TROUBLED_STORE, exchange->sent_ns);
+	default:
+		return false;
+	}
+}
+
+void
+judge_refusal(struct world *world, uint32_t mark, const struct stamp *stamp)
+{
+	const struct sim_exchange *exchange = exchanges_get(&world->exchanges, mark);
+
+	if (exchange->status >= 500)
+		world->exchanges.refused_5xx++;
+	if (!judge_refusal_is_right(world, exchange, stamp->sent_ns))
+		judge_violation(world,
+		    "exchange %u got %u (%s) at %llu us, for which there is no cause", mark,
+		    exchange->status, exchange->title, (unsigned long long)stamp->sent_ns / 1000);
+}
