@@ -74,7 +74,7 @@ take_head(struct backend_connection *connection)
 	if (connection->exchange_known)
 		exchanges_get(&backend->world->exchanges, connection->mark)->answered_ns = 0;
 	trace_event(backend->host.name, "request", connection->mark, 0);
-	judge_forward(backend->world, connection->mark, backend->number,
+	judge_forward(backend->world, connection->mark, backend->number, connection->end,
 	    stamp_at(connection, connection->head_offset));
 	if (connection->exchange_known)
 		judge_processed(backend->world, connection->mark);

@@ -17,11 +17,20 @@ draw_credential(struct client *client, struct exchange_plan *plan)
 {
 	const struct world *world = client->world;
 	const struct token_history *token;
+	const struct token_state *state;
 
 	plan->token = (unsigned)random_below(&client->random, world->scenario.tokens);
 	token = &world->records.token[plan->token];
-	plan->value = records_token_at(token, schedule_now_ns())->value;
+	state = records_token_at(token, schedule_now_ns());
+	plan->value = state->value;
+	if (state->previous != NO_VALUE && random_chance(&client->random, 400))
+		plan->value = (unsigned)state->previous; /* it has not got the new one yet */
 	plan->credential_kind = CREDENTIAL_VALID;
+	if (state->leftover != NO_VALUE && random_chance(&client->random, 100)) {
+		plan->credential_kind = CREDENTIAL_OLD;
+		plan->value = (unsigned)state->leftover;
+		return;
+	}
 	if (!world->scenario.wrong_tokens)
 		return;
 	switch (random_below(&client->random, 24)) {

@@ -73,6 +73,15 @@ cut(struct host *host, bool in, bool out, uint64_t until_ns)
 		host->cut_out_ns = until_ns;
 }
 
+/* By up to an hour, or a few seconds, as the times of tokens have it. */
+static int64_t
+draw_step_ns(struct faults *faults)
+{
+	if (random_chance(&faults->random, 500))
+		return ((int64_t)random_below(&faults->random, 10000) - 5000) * NS_PER_MS;
+	return ((int64_t)random_below(&faults->random, 7200) - 3600) * NS_PER_S;
+}
+
 static void
 begin(struct faults *faults, enum fault_kind kind, unsigned which, uint64_t until_ns)
 {
@@ -153,7 +162,7 @@ begin(struct faults *faults, enum fault_kind kind, unsigned which, uint64_t unti
 		    (unsigned)random_skewed(&faults->random, 100, 50000);
 		return;
 	case FAULT_STEP_CLOCK:
-		clocks_step_wall(((int64_t)random_below(&faults->random, 7200) - 3600) * NS_PER_S);
+		clocks_step_wall(draw_step_ns(faults));
 		return;
 	case FAULT_RELOAD:
 	case FAULT_RELOAD_NOWHERE:

@@ -122,7 +122,7 @@ take_request(struct h2_backend *connection, const struct hpack_block *block)
 		return is_bad(connection, mark, "a head that is not the request's");
 	trace_event(backend->host.name, "request", mark, id);
 	exchange->answered_ns = 0;
-	judge_forward(backend->world, mark, backend->number,
+	judge_forward(backend->world, mark, backend->number, connection->end,
 	    end_stamp(connection->end->peer, connection->block_at));
 	if (connection->goaway && id > connection->goaway_last) {
 		exchange->unprocessed++;

@@ -22,6 +22,12 @@
  */
 #define GAP_NS ((uint64_t)NS_PER_MS)
 
+/* A worker counts the wall clock in whole milliseconds: two readings may be rounded differently. */
+#define ROUNDED_NS ((uint64_t)NS_PER_MS)
+
+/* A worker notices that the wall clock was set at its next tick: 100 ms, and the tick's delay. */
+#define SET_NS (110 * (uint64_t)NS_PER_MS)
+
 /* What runs may go on for this much of the worker's running time past the bound. */
 #define CUT_NS (60 * (uint64_t)NS_PER_MS)
 
@@ -61,11 +67,22 @@ judge_troubles_end(struct world *world)
 
 /* ---- what was seen ---- */
 
+/* What a worker may have known in a call that began then. */
+static struct judge_window
+known_at(const struct world *world, const struct node *node, uint64_t at_ns)
+{
+	return (struct judge_window){.from_ns = judge_before(at_ns, judge_bound_ns(world) + GAP_NS),
+	    .to_ns = at_ns,
+	    .clock_ns = judge_before(at_ns, GAP_NS + ROUNDED_NS),
+	    .set_ns = node_ran_since_ns(node, at_ns, SET_NS)};
+}
+
 void
-judge_forward(struct world *world, uint32_t mark, int backend, const struct stamp *stamp)
+judge_forward(struct world *world, uint32_t mark, int backend, const struct end *end,
+    const struct stamp *stamp)
 {
 	struct sim_exchange *exchange = exchanges_get(&world->exchanges, mark);
-	uint64_t from_ns = judge_before(stamp->begun_ns, judge_bound_ns(world) + GAP_NS);
+	struct judge_window window = known_at(world, end->peer->owner, stamp->begun_ns);
 
 	if (exchange == NULL) {
 		judge_violation(world, "backend %d got a request that was never made", backend);
@@ -74,13 +91,14 @@ judge_forward(struct world *world, uint32_t mark, int backend, const struct stam
 	exchange->forward_ns = stamp->begun_ns;
 	exchange->backend = backend;
 	exchange->seen++;
-	if (!judge_holds(world, &exchange->plan, from_ns, stamp->begun_ns, FORWARD, backend))
+	if (!judge_gives(world, &exchange->plan, &window, FORWARD, backend))
 		judge_violation(world,
 		    "exchange %u was forwarded to backend %d at %llu us (in a call made at %llu "
 		    "us), "
 		    "which no record allowed since %llu us",
 		    mark, backend, (unsigned long long)stamp->sent_ns / 1000,
-		    (unsigned long long)stamp->begun_ns / 1000, (unsigned long long)from_ns / 1000);
+		    (unsigned long long)stamp->begun_ns / 1000,
+		    (unsigned long long)window.from_ns / 1000);
 }
 
 /* At first, then after a connection that was at its end, one that broke, and a refusal. */
@@ -102,18 +120,18 @@ judge_processed(struct world *world, uint32_t mark)
 }
 
 void
-judge_grant(struct world *world, uint32_t mark, const struct stamp *stamp)
+judge_grant(struct world *world, uint32_t mark, const struct end *end, const struct stamp *stamp)
 {
 	const struct sim_exchange *exchange = exchanges_get(&world->exchanges, mark);
-	uint64_t from_ns = judge_before(stamp->begun_ns, judge_bound_ns(world) + GAP_NS);
+	struct judge_window window = known_at(world, end->peer->owner, stamp->begun_ns);
 
 	/* Who may reach a job may sign in before it is ready. */
-	if (!judge_holds(world, &exchange->plan, from_ns, stamp->begun_ns, FORWARD, -1) &&
-	    !judge_holds(world, &exchange->plan, from_ns, stamp->begun_ns, NOT_READY, -1))
+	if (!judge_gives(world, &exchange->plan, &window, FORWARD, -1) &&
+	    !judge_gives(world, &exchange->plan, &window, NOT_READY, -1))
 		judge_violation(world,
 		    "exchange %u was granted at %llu us, which no record allowed since %llu us",
 		    mark, (unsigned long long)stamp->sent_ns / 1000,
-		    (unsigned long long)from_ns / 1000);
+		    (unsigned long long)window.from_ns / 1000);
 }
 
 /* The wall clock says when a session ends. */
@@ -177,9 +195,13 @@ static bool
 may_move(const struct world *world, const struct sim_exchange *exchange, const struct node *node,
     uint64_t at_ns)
 {
-	return !session_was_over(world, exchange, node_ran_since_ns(node, at_ns, CUT_NS)) &&
-	       judge_holds(
-		   world, &exchange->plan, moved_since_ns(world, node, at_ns), at_ns, FORWARD, -1);
+	const struct judge_window window = {.from_ns = moved_since_ns(world, node, at_ns),
+	    .to_ns = at_ns,
+	    .clock_ns = node_ran_since_ns(node, at_ns, CUT_NS),
+	    .set_ns = node_ran_since_ns(node, at_ns, CUT_NS + SET_NS)};
+
+	return !session_was_over(world, exchange, window.clock_ns) &&
+	       judge_gives(world, &exchange->plan, &window, FORWARD, -1);
 }
 
 void

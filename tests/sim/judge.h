@@ -36,14 +36,16 @@ void judge_troubles_end(struct world *world);
 /* One was at work there at that time, or so shortly before that its effects may have lasted. */
 bool judge_is_troubled(const struct world *world, unsigned troubles, uint64_t at_ns);
 
-/* A backend has got the head of a request, whose first byte was sent at the stamp. */
-void judge_forward(struct world *world, uint32_t mark, int backend, const struct stamp *stamp);
+/* A backend has got the head of a request at its end, whose first byte was sent at the stamp. */
+void judge_forward(struct world *world, uint32_t mark, int backend, const struct end *end,
+    const struct stamp *stamp);
 
 /* A backend begins to process a request. */
 void judge_processed(struct world *world, uint32_t mark);
 
 /* A client was told that it may: another proxy, or a browser that signs in. */
-void judge_grant(struct world *world, uint32_t mark, const struct stamp *stamp);
+void judge_grant(
+    struct world *world, uint32_t mark, const struct end *end, const struct stamp *stamp);
 
 /* Content of an exchange has moved, sent by this worker at the stamp. */
 void judge_moved(struct world *world, uint32_t mark, const struct node *node,

@@ -2,19 +2,29 @@
  * window. */
 #include "judge_history.h"
 
-#include "world.h"
+#include "clocks.h"
+
+static bool
+is_valid(const struct exchange_plan *plan, const struct token_state *token, uint64_t wall_ms)
+{
+	if (plan->credential_kind >= CREDENTIAL_WRONG || !token->exists || token->broken)
+		return false;
+	return token->value == plan->value ||
+	       (token->previous == (int)plan->value && wall_ms < token->previous_until_ms);
+}
 
 static enum decision
-decide(
-    const struct exchange_plan *plan, const struct token_state *token, const struct job_state *job)
+decide(const struct exchange_plan *plan, const struct token_state *token,
+    const struct job_state *job, uint64_t wall_ms)
 {
 	bool scoped = token->label != NO_LABEL;
 
 	if (plan->credential_kind == CREDENTIAL_GARBLED)
 		return BAD_CREDENTIAL;
-	if (plan->credential_kind >= CREDENTIAL_WRONG || !token->exists || token->broken ||
-	    token->value != plan->value)
+	if (!is_valid(plan, token, wall_ms))
 		return UNAUTHORIZED;
+	if (token->expires_ms != 0 && wall_ms >= token->expires_ms)
+		return EXPIRED;
 	if (job == NULL)
 		return NOT_FOUND;
 	if (!job->exists)
@@ -35,24 +45,83 @@ held(const struct span *span, uint64_t from_ns, uint64_t to_ns, bool *last)
 	return span->from_ns <= to_ns && span->to_ns >= from_ns;
 }
 
+static bool
+is_timed(const struct token_state *token)
+{
+	return token->expires_ms != 0 || token->previous != NO_VALUE;
+}
+
+/* The wall clock, between these two, makes this decision of the states. */
+static bool
+decides_between(const struct exchange_plan *plan, const struct token_state *token,
+    const struct job_state *job, const uint64_t wall_ms[2], enum decision wanted)
+{
+	/* What is decided changes at these moments only. */
+	const uint64_t moments[] = {
+	    wall_ms[0], wall_ms[1], token->expires_ms, token->previous_until_ms};
+
+	for (size_t i = 0; i < sizeof(moments) / sizeof(moments[0]); i++)
+		if (moments[i] >= wall_ms[0] && moments[i] <= wall_ms[1] &&
+		    decide(plan, token, job, moments[i]) == wanted)
+			return true;
+	return false;
+}
+
+static bool
+decides(const struct exchange_plan *plan, const struct token_state *token,
+    const struct job_state *job, const struct judge_window *window, enum decision wanted)
+{
+	int64_t aheads[CLOCKS_STEPS_MAX];
+	size_t count;
+
+	if (!is_timed(token))
+		return decide(plan, token, job, 0) == wanted;
+	count = clocks_wall_aheads(window->set_ns, window->to_ns, aheads);
+	for (size_t i = 0; i < count; i++) {
+		const uint64_t wall_ms[] = {(window->clock_ns + (uint64_t)aheads[i]) / NS_PER_MS,
+		    (window->to_ns + (uint64_t)aheads[i]) / NS_PER_MS};
+
+		if (decides_between(plan, token, job, wall_ms, wanted))
+			return true;
+	}
+	return false;
+}
+
 /* Some moment of the window gives this decision for the job, with this state of the token. */
 static bool
 holds_for_job(const struct world *world, const struct exchange_plan *plan,
-    const struct token_state *token, uint64_t from_ns, uint64_t to_ns, enum decision wanted,
+    const struct token_state *token, const struct judge_window *window, enum decision wanted,
     int backend)
 {
 	const struct job_history *job;
 	bool last = false;
 
 	if (plan->job < 0)
-		return decide(plan, token, NULL) == wanted;
+		return decides(plan, token, NULL, window, wanted);
 	job = &world->records.job[plan->job];
 	for (size_t i = job->state_count; i > 0 && !last; i--) {
 		const struct job_state *state = &job->states[i - 1];
 
-		if (held(&state->span, from_ns, to_ns, &last) &&
-		    decide(plan, token, state) == wanted &&
-		    (backend < 0 || state->backend == backend))
+		if (held(&state->span, window->from_ns, window->to_ns, &last) &&
+		    (backend < 0 || state->backend == backend) &&
+		    decides(plan, token, state, window, wanted))
+			return true;
+	}
+	return false;
+}
+
+bool
+judge_gives(const struct world *world, const struct exchange_plan *plan,
+    const struct judge_window *window, enum decision wanted, int backend)
+{
+	const struct token_history *token = &world->records.token[plan->token];
+	bool last = false;
+
+	for (size_t i = token->state_count; i > 0 && !last; i--) {
+		const struct token_state *state = &token->states[i - 1];
+
+		if (held(&state->span, window->from_ns, window->to_ns, &last) &&
+		    holds_for_job(world, plan, state, window, wanted, backend))
 			return true;
 	}
 	return false;
@@ -62,17 +131,9 @@ bool
 judge_holds(const struct world *world, const struct exchange_plan *plan, uint64_t from_ns,
     uint64_t to_ns, enum decision wanted, int backend)
 {
-	const struct token_history *token = &world->records.token[plan->token];
-	bool last = false;
+	const struct judge_window window = {from_ns, to_ns, from_ns, from_ns};
 
-	for (size_t i = token->state_count; i > 0 && !last; i--) {
-		const struct token_state *state = &token->states[i - 1];
-
-		if (held(&state->span, from_ns, to_ns, &last) &&
-		    holds_for_job(world, plan, state, from_ns, to_ns, wanted, backend))
-			return true;
-	}
-	return false;
+	return judge_gives(world, plan, &window, wanted, backend);
 }
 
 bool
@@ -89,5 +150,7 @@ judge_job_changed(const struct job_history *job, uint64_t from_ns, uint64_t to_n
 bool
 judge_token_changed(const struct token_history *token, uint64_t from_ns)
 {
-	return token->states[token->state_count - 1].span.from_ns > from_ns;
+	const struct token_state *last = &token->states[token->state_count - 1];
+
+	return last->span.from_ns > from_ns || is_timed(last);
 }

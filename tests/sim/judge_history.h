@@ -7,16 +7,29 @@
 
 #include "world.h"
 
-enum decision { FORWARD, BAD_CREDENTIAL, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, NOT_READY };
+enum decision { FORWARD, BAD_CREDENTIAL, UNAUTHORIZED, EXPIRED, FORBIDDEN, NOT_FOUND, NOT_READY };
+
+/* What a decision at its end may rest on. A worker reads the wall clock each time that it decides,
+ * so that what it knows of it is newer than what it knows of records. */
+struct judge_window {
+	uint64_t from_ns, to_ns; /* states of the records that held in between */
+	uint64_t clock_ns;	 /* the wall clock as of moments from this one on */
+	uint64_t set_ns;	 /* if the clock was set from then on: also as if it had not been */
+};
 
 /*
  * Some state of the token and some state of the job that held in the window give this decision for
  * the request; backend: the job leads there, -1: anywhere.
  */
+bool judge_gives(const struct world *world, const struct exchange_plan *plan,
+    const struct judge_window *window, enum decision wanted, int backend);
+
+/* The same, with the clock of the whole window: for refusals. */
 bool judge_holds(const struct world *world, const struct exchange_plan *plan, uint64_t from_ns,
     uint64_t to_ns, enum decision wanted, int backend);
 
-/* A record has changed after one moment and up to another one, or to now. */
+/* A record has changed after one moment and up to another one, or to now. A token with an expiry or
+ * a grace may have changed by itself. */
 bool judge_job_changed(const struct job_history *job, uint64_t from_ns, uint64_t to_ns);
 bool judge_token_changed(const struct token_history *token, uint64_t from_ns);
 

@@ -102,6 +102,20 @@ leads_nowhere(
 	return false;
 }
 
+/* The title says which of the two it is; that of a page, and the status of a call, do not. */
+static bool
+was_not_authorized(const struct world *world, const struct sim_exchange *exchange, uint64_t from_ns,
+    uint64_t to_ns)
+{
+	const struct exchange_plan *plan = &exchange->plan;
+
+	if (strcmp(exchange->title, "Token expired") != 0 &&
+	    judge_holds(world, plan, from_ns, to_ns, UNAUTHORIZED, -1))
+		return true;
+	return strcmp(exchange->title, "Invalid token") != 0 &&
+	       judge_holds(world, plan, from_ns, to_ns, EXPIRED, -1);
+}
+
 bool
 judge_refusal_is_right(
     const struct world *world, const struct sim_exchange *exchange, uint64_t to_ns)
@@ -113,12 +127,12 @@ judge_refusal_is_right(
 	case 400:
 		return judge_holds(world, plan, from_ns, to_ns, BAD_CREDENTIAL, -1);
 	case 401: /* that a value could not be hashed for lack of memory counts as not valid */
-		return judge_holds(world, plan, from_ns, to_ns, UNAUTHORIZED, -1) ||
+		return was_not_authorized(world, exchange, from_ns, to_ns) ||
 		       judge_session_may_be_over(world, exchange, to_ns) ||
 		       exchange->sent_ns <= world->judge.memory_ns;
 	case 429:
 		return world->scenario.failed_auth_rate != 0 &&
-		       (judge_holds(world, plan, from_ns, to_ns, UNAUTHORIZED, -1) ||
+		       (was_not_authorized(world, exchange, from_ns, to_ns) ||
 			   judge_session_may_be_over(world, exchange, to_ns));
 	case 403:
 		return judge_holds(world, plan, from_ns, to_ns, FORBIDDEN, -1);

@@ -30,6 +30,9 @@ static void
 write_token(struct records *records, struct token_history *token, const struct token_state *state)
 {
 	char key[64], hash[65], version[16], selector[32] = "";
+	const char *words[14 + RECORDS_TIMES_WORDS + 1] = {"HSET", key, "name", "sim", "role",
+	    state->broken ? "none" : "read", "selector", selector, "hash", hash, "version", version,
+	    "minted", version};
 
 	snprintf(key, sizeof(key), "jobgate:token:%s", token->id);
 	if (!state->exists) {
@@ -40,9 +43,9 @@ write_token(struct records *records, struct token_history *token, const struct t
 	snprintf(version, sizeof(version), "%u", token->version);
 	if (state->label != NO_LABEL)
 		snprintf(selector, sizeof(selector), "team=%d", state->label);
-	redis_do(records->redis,
-	    (const char *[]){"HSET", key, "name", "sim", "role", state->broken ? "none" : "read",
-		"selector", selector, "hash", hash, "version", version, "minted", version, NULL});
+	if (records->timed)
+		records_put_times(records, token, state, words + 14);
+	redis_do(records->redis, words);
 }
 
 static void
@@ -62,8 +65,8 @@ write_job(struct records *records, struct job_history *job, const struct job_sta
 		"label:team", label, NULL});
 }
 
-static void
-new_value(struct records *records, struct token_history *token)
+void
+records_new_value(struct records *records, struct token_history *token)
 {
 	char *value = token->values[token->value_count % RECORDS_VALUES_MAX];
 
@@ -98,7 +101,7 @@ records_init(struct records *records, struct redis *redis, uint64_t seed)
 		struct token_state *state = records_next_token_state(records, token);
 
 		jg_token_id_make(token->id);
-		new_value(records, token);
+		records_new_value(records, token);
 		state->exists = true;
 		if (random_chance(&records->random, 400))
 			state->label = (int)random_below(&records->random, RECORDS_LABELS);
@@ -178,9 +181,15 @@ records_change_token(struct records *records, unsigned index)
 	state = records_next_token_state(records, token);
 	records->changes++;
 	/* What refuses is taken back by the next change, so that most records are good. */
-	if (!state->exists || state->broken) {
+	if (!state->exists || state->broken || records_has_expired(state)) {
 		state->exists = true;
 		state->broken = false;
+		state->expires_ms = 0;
+		write_token(records, token, state);
+		return;
+	}
+	if (records->timed && random_chance(&records->random, 400)) {
+		records_draw_times(records, token, state);
 		write_token(records, token, state);
 		return;
 	}
@@ -208,8 +217,10 @@ records_change_token(struct records *records, unsigned index)
 	case 4:
 	case 5:
 		if (token->value_count < RECORDS_VALUES_MAX) {
-			new_value(records, token);
+			records_new_value(records, token);
 			state->value = token->value_count - 1;
+			state->previous = NO_VALUE;
+			state->leftover = NO_VALUE;
 		}
 		break;
 	default:
@@ -288,6 +299,9 @@ records_settle(struct records *records)
 		state = records_next_token_state(records, &records->token[i]);
 		state->exists = true;
 		state->broken = false;
+		state->expires_ms = 0;
+		state->previous = NO_VALUE;
+		state->leftover = NO_VALUE;
 		write_token(records, &records->token[i], state);
 	}
 	for (unsigned i = 0; i < records->jobs; i++) {

@@ -16,6 +16,7 @@
 #define RECORDS_LABELS 3      /* values of the label "team" */
 #define NO_LABEL (-1)
 #define NO_BACKEND (-1)
+#define NO_VALUE (-1)
 
 /*
  * When a state of a record held: from a change to the next one. One that was lost in a failover
@@ -34,6 +35,10 @@ struct token_state {
 	bool broken;	/* it breaks the rules, and so counts as absent */
 	unsigned value; /* which of its values is valid */
 	int label;	/* its selector: team=<label>, or NO_LABEL */
+	/* Moments of the wall clock, in milliseconds; 0: none. */
+	uint64_t expires_ms, previous_until_ms;
+	int previous; /* the value that is valid, too, until previous_until_ms; or NO_VALUE */
+	int leftover; /* the value in fields of a grace that a renewal has ended; or NO_VALUE */
 };
 
 struct job_state {
@@ -67,6 +72,7 @@ struct records {
 	const char *(*url_of)(void *ctx, int backend);
 	void *ctx;
 	bool expires; /* records get times to live, too */
+	bool timed;   /* tokens expire, and renewals have a grace */
 	bool minted;  /* values are minted, and those that are not are refused */
 	unsigned char mint_key[32];
 	uint64_t changes; /* so far */

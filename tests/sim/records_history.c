@@ -80,7 +80,10 @@ records_next_token_state(const struct records *records, struct token_history *to
 			abort();
 	}
 	last = &token->states[token->state_count];
-	*last = token->state_count > 0 ? last[-1] : (struct token_state){.label = NO_LABEL};
+	*last = token->state_count > 0
+		    ? last[-1]
+		    : (struct token_state){
+			  .label = NO_LABEL, .previous = NO_VALUE, .leftover = NO_VALUE};
 	last->span = span_next(records, token->state_count > 0 ? &last[-1].span : NULL);
 	token->state_count++;
 	return last;
@@ -156,8 +159,8 @@ records_forget_job_end(struct job_history *job)
 
 /* ---- another server's records ---- */
 
-static const char *
-field_of(struct redis_key *key, const char *name)
+const char *
+records_field(struct redis_key *key, const char *name)
 {
 	const struct redis_field *field = redis_field_find(key, name);
 
@@ -173,8 +176,8 @@ label_of(const char *text)
 	return number != NULL ? (int)strtol(number + 1, NULL, 10) : NO_LABEL;
 }
 
-static unsigned
-value_of(const struct token_history *token, const char *hash)
+unsigned
+records_value_of(const struct token_history *token, const char *hash)
 {
 	char text[65];
 
@@ -208,10 +211,11 @@ adopt_token(struct records *records, struct token_history *token)
 	if (!state->exists)
 		return;
 	/* The next renewal counts on from here: that of a lost one had the same version. */
-	token->version = (unsigned)strtoul(field_of(key, "version"), NULL, 10);
-	state->broken = strcmp(field_of(key, "role"), "none") == 0;
-	state->label = label_of(field_of(key, "selector"));
-	state->value = value_of(token, field_of(key, "hash"));
+	token->version = (unsigned)strtoul(records_field(key, "version"), NULL, 10);
+	state->broken = strcmp(records_field(key, "role"), "none") == 0;
+	state->label = label_of(records_field(key, "selector"));
+	state->value = records_value_of(token, records_field(key, "hash"));
+	records_read_times(token, key, state);
 	if (key->ends_ms != 0)
 		records_end_token_at(records, token, key->ends_ms * NS_PER_MS);
 }
@@ -240,8 +244,8 @@ adopt_job(struct records *records, struct job_history *job)
 	state->exists = key != NULL && !has_ended(key);
 	if (!state->exists)
 		return;
-	state->label = (int)strtol(field_of(key, "label:team"), NULL, 10);
-	state->backend = backend_of(records, field_of(key, "url"));
+	state->label = (int)strtol(records_field(key, "label:team"), NULL, 10);
+	state->backend = backend_of(records, records_field(key, "url"));
 	if (key->ends_ms != 0)
 		records_end_job_at(records, job, key->ends_ms * NS_PER_MS);
 }

@@ -18,6 +18,35 @@ void records_end_job_at(const struct records *records, struct job_history *job, 
 bool records_forget_token_end(struct token_history *token);
 bool records_forget_job_end(struct job_history *job);
 
+/* Draw an expiry of a token, or a renewal with a grace or by a program that knows of none. */
+void records_draw_times(
+    struct records *records, struct token_history *token, struct token_state *state);
+
+/* The token has expired by the wall clock. */
+bool records_has_expired(const struct token_state *state);
+
+#define RECORDS_TIMES_WORDS 10
+
+/*
+ * Texts of the fields for expiry and grace; what the state does not have is deleted from the key
+ * before. words: name and value in turn; returns how many words. They are good until the next call.
+ */
+size_t records_put_times(const struct records *records, const struct token_history *token,
+    const struct token_state *state, const char *words[RECORDS_TIMES_WORDS]);
+
+/* Read them from a server's record. */
+void records_read_times(
+    const struct token_history *token, struct redis_key *key, struct token_state *state);
+
+/* Another value of the token. */
+void records_new_value(struct records *records, struct token_history *token);
+
+/* Which of the token's values has this hash; RECORDS_VALUES_MAX: none. */
+unsigned records_value_of(const struct token_history *token, const char *hash);
+
+/* A field of a record; "": it has none. */
+const char *records_field(struct redis_key *key, const char *name);
+
 /* The SHA-256 of a value, as records have it. */
 void records_hash_text(const char *value, char out[65]);
 

@@ -117,6 +117,15 @@ draw_h2_features(struct scenario *s, uint64_t seed)
 }
 
 static void
+draw_times_of_tokens(struct scenario *s, uint64_t seed)
+{
+	struct random random;
+
+	random_init(&random, seed, "times of tokens", 0);
+	s->timed = random_chance(&random, 500);
+}
+
+static void
 draw_visitors(struct scenario *s, struct random *random)
 {
 	s->visitors = random_chance(random, 500);
@@ -159,6 +168,7 @@ scenario_draw(struct scenario *scenario, uint64_t seed)
 	draw_tuning(scenario, &random);
 	draw_rules(scenario, &random);
 	draw_h2_features(scenario, seed);
+	draw_times_of_tokens(scenario, seed);
 	draw_store(scenario, &random);
 	draw_visitors(scenario, &random);
 }
@@ -201,6 +211,7 @@ scenario_small(struct scenario *s)
 	    .rules = {near, near, near, near},
 	    .descriptors = 1024,
 	    .expires = true,
+	    .timed = true,
 	    .minted = true,
 	    .tunnels = true,
 	    .chunks = true,

@@ -67,7 +67,7 @@ check_grant(struct visitor *visitor, const struct stamp *stamp)
 	const struct exchange_plan *plan = &exchange_of(visitor)->plan;
 	const struct records *records = &visitor->world->records;
 
-	judge_grant(visitor->world, visitor->mark, stamp);
+	judge_grant(visitor->world, visitor->mark, visitor->end, stamp);
 	if (!message_field_has(
 		&visitor->message, "X-Jobgate-Token-Id", records->token[plan->token].id) ||
 	    !message_field_has(&visitor->message, "X-Jobgate-Job", records->job[plan->job].id))
@@ -80,7 +80,7 @@ keep_session(struct visitor *visitor, const struct stamp *stamp)
 	const struct exchange_plan *plan = &exchange_of(visitor)->plan;
 	const char *cookie = message_field(&visitor->message, "Set-Cookie");
 
-	judge_grant(visitor->world, visitor->mark, stamp);
+	judge_grant(visitor->world, visitor->mark, visitor->end, stamp);
 	if (cookie == NULL) {
 		violation(visitor, "signed in without a cookie");
 		return;
