@@ -60,7 +60,7 @@ take_url(char *arg)
 	return copy;
 }
 
-/* The exit status if the command ends here, else -1. */
+/* The options before and behind the verb. The exit status if the command ends here, else -1. */
 static int
 read_options(int argc, char **argv, struct bulk_options *out)
 {
@@ -101,6 +101,13 @@ read_options(int argc, char **argv, struct bulk_options *out)
 			return TASK_USAGE;
 		}
 	}
+	return -1;
+}
+
+/* The verb, where getopt_long has left it: behind all options. Returns as read_options. */
+static int
+read_verb(int argc, char **argv, struct bulk_options *out)
+{
 	for (size_t i = 0; optind < argc && i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (strcmp(argv[optind], verbs[i].name) == 0)
 			out->verb = &verbs[i];
@@ -116,6 +123,13 @@ read_options(int argc, char **argv, struct bulk_options *out)
 		fputs("Try 'jobgate store --help'.\n", stderr);
 		return TASK_USAGE;
 	}
+	return -1;
+}
+
+/* Whether the options may stand together, and with this verb. Returns as read_options. */
+static int
+check_options(const struct bulk_options *out)
+{
 	if (out->url == NULL && (out->prefix != NULL || out->ca_file != NULL)) {
 		fputs("jobgate: --prefix and --ca-file need --store\n", stderr);
 		return TASK_USAGE;
@@ -174,6 +188,10 @@ bulk_main(int argc, char **argv, bool (*load)(void *ctx, const char *file, struc
 	struct bulk_store at = {0};
 	int result = read_options(argc, argv, &options);
 
+	if (result < 0)
+		result = read_verb(argc, argv, &options);
+	if (result < 0)
+		result = check_options(&options);
 	signal(SIGPIPE, SIG_IGN); /* a write to a broken connection returns an error instead */
 	if (result >= 0)
 		goto done;

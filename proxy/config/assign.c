@@ -101,6 +101,27 @@ check_hsts(const char *text)
 		   : "expected max-age=SECONDS, optionally followed by ; includeSubDomains";
 }
 
+/* Take one of two words; `expected` names both. */
+static const char *
+set_choice(const char *text, const char *yes, const char *no, const char *expected, bool *out)
+{
+	*out = strcmp(text, yes) == 0;
+	return *out || strcmp(text, no) == 0 ? NULL : expected;
+}
+
+/* Where a log goes. */
+static const char *
+check_log_target(const char *text)
+{
+	bool to_socket = strncmp(text, "syslog:/", 8) == 0 &&
+			 strlen(text + 7) < sizeof(((struct sockaddr_un *)0)->sun_path);
+
+	return text[0] == '/' || to_socket || strcmp(text, "-") == 0 || strcmp(text, "off") == 0 ||
+		       strcmp(text, "syslog") == 0
+		   ? NULL
+		   : "expected -, off, syslog, syslog:/path, or an absolute path";
+}
+
 /* Put one text into its place. Returns what was expected instead, or NULL. */
 static const char *
 set_scalar(struct builder *builder, const struct config_key *key, const char *text)
@@ -125,19 +146,14 @@ set_scalar(struct builder *builder, const struct config_key *key, const char *te
 	case FORM_WORKERS:
 		return set_workers(key, text, at);
 	case FORM_HOST:
-		*(bool *)at = strcmp(text, "preserve") == 0;
-		return *(bool *)at || strcmp(text, "backend") == 0 ? NULL
-								   : "expected preserve or backend";
+		return set_choice(text, "preserve", "backend", "expected preserve or backend", at);
 	case FORM_LEVEL:
 		return value_level(text, at);
 	case FORM_TLS_VERSION:
-		*(bool *)at = strcmp(text, "1.3") == 0;
-		return *(bool *)at || strcmp(text, "1.2") == 0 ? NULL : "expected 1.2 or 1.3";
+		return set_choice(text, "1.3", "1.2", "expected 1.2 or 1.3", at);
 	case FORM_CLIENTS:
-		*(bool *)at = strcmp(text, "optional") == 0;
-		return *(bool *)at || strcmp(text, "required") == 0
-			   ? NULL
-			   : "expected required or optional";
+		return set_choice(
+		    text, "optional", "required", "expected required or optional", at);
 	case FORM_HSTS:
 		expected = check_hsts(text);
 		break;
@@ -166,11 +182,7 @@ set_scalar(struct builder *builder, const struct config_key *key, const char *te
 		expected = check_address(text);
 		break;
 	case FORM_OPTIONAL_PATH:
-		if (strcmp(text, "-") != 0 && strcmp(text, "off") != 0 && text[0] != '/' &&
-		    strcmp(text, "syslog") != 0 &&
-		    (strncmp(text, "syslog:/", 8) != 0 ||
-			strlen(text + 7) >= sizeof(((struct sockaddr_un *)0)->sun_path)))
-			expected = "expected -, off, syslog, syslog:/path, or an absolute path";
+		expected = check_log_target(text);
 		break;
 	case FORM_TEXT:
 		if (text[0] == '\0' && key->offset != offsetof(struct config, store.prefix))

@@ -144,27 +144,12 @@ exchange_repeat(struct exchange *exchange, enum repeat repeat)
 	return true;
 }
 
-void
-exchange_upstream_failed(
-    struct upstream_user *user, enum upstream_failure failure, enum repeat repeat)
+/* Answer for a job that gave no answer itself. */
+static void
+answer_failure(struct exchange *exchange, enum upstream_failure failure)
 {
-	struct exchange *exchange = exchange_of_user(user);
 	struct slice title = SLICE("Bad gateway");
 
-	exchange->upstream = NULL;
-	if (exchange_repeat(exchange, repeat))
-		return;
-	if (repeat == REPEAT_UNPROCESSED || repeat == REPEAT_OVER_HTTP1) {
-		exchange_fail_retry_later(exchange, OUTCOME_BACKEND_CLOSED, 503,
-		    SLICE("Job unavailable"),
-		    SLICE("The job refused the request before it had processed it; send it again."),
-		    1);
-		return;
-	}
-	if (exchange->control) {
-		exchange_call_failed(exchange, failure);
-		return;
-	}
 	switch (failure) {
 	case UPSTREAM_NO_ADDRESS:
 		exchange_fail(exchange, OUTCOME_NOT_RESOLVED, 502, title,
@@ -226,4 +211,24 @@ exchange_upstream_failed(
 			: SLICE("The job's answer is not valid HTTP."));
 		return;
 	}
+}
+
+void
+exchange_upstream_failed(
+    struct upstream_user *user, enum upstream_failure failure, enum repeat repeat)
+{
+	struct exchange *exchange = exchange_of_user(user);
+
+	exchange->upstream = NULL;
+	if (exchange_repeat(exchange, repeat))
+		return;
+	if (repeat == REPEAT_UNPROCESSED || repeat == REPEAT_OVER_HTTP1)
+		exchange_fail_retry_later(exchange, OUTCOME_BACKEND_CLOSED, 503,
+		    SLICE("Job unavailable"),
+		    SLICE("The job refused the request before it had processed it; send it again."),
+		    1);
+	else if (exchange->control)
+		exchange_call_failed(exchange, failure);
+	else
+		answer_failure(exchange, failure);
 }

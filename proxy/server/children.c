@@ -71,6 +71,31 @@ child_stats(const struct supervisor *supervisor, unsigned slot)
 	return &supervisor->stats->workers[slot - SLOT_WORKERS];
 }
 
+/* Take on the signals, the name and the process group of a child. */
+static void
+become_child(
+    const struct supervisor *supervisor, enum child_role role, const char *name, pid_t parent)
+{
+	/*
+	 * No other process would end a child whose supervisor is gone, so the child ends with it.
+	 * SIGTERM lets redis-server write its file first.
+	 */
+	prctl(PR_SET_PDEATHSIG, role == CHILD_WORKER ? SIGINT : SIGTERM);
+	if (getppid() != parent)
+		_exit(1);
+	prctl(PR_SET_NAME, name);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGUSR1, SIG_IGN);
+	signal(SIGUSR2, SIG_IGN);
+	signal(SIGNAL_DUMP, SIG_IGN);
+	/*
+	 * The terminal's Ctrl-C reaches all processes. The supervisor alone decides how the
+	 * children end.
+	 */
+	setpgid(0, 0);
+	sigprocmask(SIG_SETMASK, &supervisor->before, NULL);
+}
+
 /* The body of a forked child; never returns. */
 static void
 run_child(struct supervisor *supervisor, unsigned slot, pid_t parent)
@@ -82,24 +107,7 @@ run_child(struct supervisor *supervisor, unsigned slot, pid_t parent)
 	char name[32];
 	int status = 1;
 
-	/*
-	 * No other process would end a child whose supervisor is gone, so the child ends with it.
-	 * SIGTERM lets redis-server write its file first.
-	 */
-	prctl(PR_SET_PDEATHSIG, role == CHILD_WORKER ? SIGINT : SIGTERM);
-	if (getppid() != parent)
-		_exit(1);
-	prctl(PR_SET_NAME, child_name(supervisor, slot, name));
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGUSR1, SIG_IGN);
-	signal(SIGUSR2, SIG_IGN);
-	signal(SIGNAL_DUMP, SIG_IGN);
-	/*
-	 * The terminal's Ctrl-C reaches all processes. The supervisor alone decides how the
-	 * children end.
-	 */
-	setpgid(0, 0);
-	sigprocmask(SIG_SETMASK, &supervisor->before, NULL);
+	become_child(supervisor, role, child_name(supervisor, slot, name), parent);
 	log_buffer_forget(supervisor->log_buffer, &supervisor->log);
 	supervisor->log_buffer = NULL;
 	supervisor->log.process = child_name(supervisor, slot, name);
