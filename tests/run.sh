@@ -81,7 +81,7 @@ count_junit() {
 }
 
 # Tests wait more than they compute, so several run at once; all of a file's in one process, which starts its gateways once.
-AT_ONCE=$(($(nproc) + 1))
+AT_ONCE=$((2 * $(nproc) + 1))
 
 pytest_run() { # NAME ARGS: the results go to NAME.xml, a few tests that may be tried again to NAME.failed
 	# To compile the tests takes each process 6 s, unless another one has left the result.

@@ -232,6 +232,10 @@ def pytest_addoption(parser):
                      help="only the tests that may run beside others, or only those that may not")
 
 
+# They begin first, so that no process is busy with one of them when all others have ended.
+LONGEST = ["control_bounds", "heartbeat", "floods", "faults", "mint", "pauses", "revocation", "sentinel"]
+
+
 def pytest_collection_modifyitems(config, items):
     """Large and slow tests run only when asked for by -m."""
     def is_chosen(item):
@@ -241,7 +245,8 @@ def pytest_collection_modifyitems(config, items):
         return config.getoption("--part") in (None, "alone" if alone else "together")
     chosen = [item for item in items if is_chosen(item)]
     config.hook.pytest_deselected(items=[item for item in items if not is_chosen(item)])
-    items[:] = chosen
+    rank = {f"test_{name}": number for number, name in enumerate(LONGEST)}
+    items[:] = sorted(chosen, key=lambda item: rank.get(item.module.__name__, len(rank)))
 
 
 @pytest.fixture
