@@ -80,7 +80,8 @@ count_junit() {
 	fi
 }
 
-# Tests wait more than they compute, so several run at once; all of a file's in one process, which starts its gateways once.
+# Tests wait more than they compute, so several run at once. End-to-end tests of one file run in one process, which starts their
+# gateways once.
 AT_ONCE=$((2 * $(nproc) + 1))
 
 pytest_run() { # NAME ARGS: the results go to NAME.xml, a few tests that may be tried again to NAME.failed
@@ -187,7 +188,7 @@ if [ -n "$slow" ]; then
 fi
 
 step "unit tests"
-ctest --preset dev -j "$(nproc)" --output-junit "$results/unit.xml" </dev/null
+ctest --preset dev -j "$AT_ONCE" --output-junit "$results/unit.xml" </dev/null
 count_junit "$results/unit.xml" $? "ctest"
 
 step "includes"
