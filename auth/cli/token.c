@@ -1,4 +1,4 @@
-/* token.c - jobgate token create, list, get, delete, renew. */
+/* token.c - jobgate token create, list, get, delete, renew, revoke. */
 #include "auth/cli/command.h"
 #include "auth/cli/fields.h"
 
@@ -47,6 +47,12 @@ static const struct argp_option renew_options[] = {
 	"expire",
 	0},
     {"yes", KEY_YES, NULL, 0, "Do not ask", 0},
+    {0},
+};
+
+static const struct argp_option revoke_options[] = {
+    {"value", KEY_VALUE, "VALUE", 0,
+	"Value of the token; without it, or with -, it is read from standard input", 0},
     {0},
 };
 
@@ -299,6 +305,33 @@ renew_run(struct command_context *context)
 	return result;
 }
 
+/* Possession of the value is the permission, so no other token is sent. */
+static bool
+revoke_check(struct options *options)
+{
+	secret_free(options->token);
+	options->token = NULL;
+	if (options->value == NULL)
+		options->value = secret_read("-", "Token to revoke: ");
+	return options->value != NULL;
+}
+
+static int
+revoke_run(struct command_context *context)
+{
+	json_t *body = json_pack("{s:s}", "value", context->options->value);
+	struct answer answer = {0};
+	int result = CLI_REFUSED;
+
+	if (body == NULL)
+		fputs("jobgate: the value must be UTF-8 text\n", stderr);
+	else
+		result = command_call(context, "POST", "/v1/tokens/revoke", body, &answer);
+	answer_clear(&answer);
+	json_decref(body);
+	return result;
+}
+
 const struct command token_commands[TOKEN_COMMANDS] = {
     {"token", "create",
 	{"jobgate token create", "[OPTIONS] --role <ROLE> <NAME>", "Create an application token",
@@ -323,4 +356,9 @@ const struct command token_commands[TOKEN_COMMANDS] = {
 	    "Id of the token, or a name that only one has", 1, 1, false, renew_options,
 	    RECORD_TOKEN, USE_PATCH},
 	expiry_check, renew_run},
+    {"token", "revoke",
+	{"jobgate token revoke", "[OPTIONS]",
+	    "Delete the token that has a value, such as one that leaked: it needs no other token",
+	    NULL, NULL, 0, 0, false, revoke_options},
+	revoke_check, revoke_run},
 };

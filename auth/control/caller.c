@@ -309,7 +309,7 @@ caller_vouched_for(struct call *call)
 	if (!shows_secret(call)) {
 		call_refuse(call, 403, NULL, "this socket is for the gateway's own workers");
 	} else if (id.len == 0) {
-		call->endpoints = &observe_endpoints;
+		call->endpoints = control->open;
 		call_begin(call);
 	} else if (!jg_token_id_valid(id)) {
 		caller_refuse_revoked(call);

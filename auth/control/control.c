@@ -259,7 +259,7 @@ end(struct run *run)
 int
 control_run(const struct control_setup *setup)
 {
-	struct run run = {.setup = setup, .control = {.setup = setup}};
+	struct run run = {.setup = setup, .control = {.setup = setup, .open = &open_endpoints}};
 	int status = 1;
 
 	signal(SIGPIPE, SIG_IGN);

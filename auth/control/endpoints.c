@@ -1,9 +1,10 @@
-/* endpoints.c - the table of all endpoints. */
+/* endpoints.c - the tables of endpoints. */
 #include "auth/control/handlers.h"
 
 static const struct endpoint api_rows[] = {
     {"GET", "/v1/tokens", tokens_list},
     {"POST", "/v1/tokens", tokens_create},
+    {"POST", "/v1/tokens/revoke", tokens_revoke},
     {"GET", "/v1/tokens/{id}", tokens_get},
     {"DELETE", "/v1/tokens/{id}", tokens_delete},
     {"POST", "/v1/tokens/{id}/renew", tokens_renew},
@@ -22,3 +23,12 @@ static const struct endpoint api_rows[] = {
 };
 
 const struct endpoint_table api_endpoints = {api_rows, sizeof(api_rows) / sizeof(api_rows[0])};
+
+static const struct endpoint open_rows[] = {
+    {"POST", "/v1/tokens/revoke", tokens_revoke},
+    {"GET", "/healthz", observe_health},
+    {"GET", "/readyz", observe_ready},
+    {"GET", "/metrics", observe_metrics},
+};
+
+const struct endpoint_table open_endpoints = {open_rows, sizeof(open_rows) / sizeof(open_rows[0])};

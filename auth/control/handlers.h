@@ -15,6 +15,7 @@
 /* The ctx of every call. */
 struct control {
 	const struct control_setup *setup;
+	const struct endpoint_table *open;	  /* open_endpoints, for caller.c */
 	struct store *store;			  /* for changes and single records */
 	struct walks walks;			  /* of lists, with connections of their own */
 	unsigned char cursor_key[CURSOR_KEY_LEN]; /* for a store without a mint key; see cursor.h */
@@ -22,15 +23,18 @@ struct control {
 	struct disk *disk; /* of a private store; NULL for another store */
 };
 
-/* All endpoints (endpoints.c), and those of control.metrics (observe.c), which need no token.
+/*
+ * All endpoints (endpoints.c), and those that need no token: of control.metrics (observe.c), and
+ * the revocation of a token by its value.
  */
-extern const struct endpoint_table api_endpoints, observe_endpoints;
+extern const struct endpoint_table api_endpoints, open_endpoints;
 
 void tokens_create(struct call *call);
 void tokens_list(struct call *call);
 void tokens_get(struct call *call);
 void tokens_delete(struct call *call);
 void tokens_renew(struct call *call);
+void tokens_revoke(struct call *call);
 void jobs_create(struct call *call);
 void jobs_list(struct call *call);
 void jobs_get(struct call *call);

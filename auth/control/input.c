@@ -8,6 +8,7 @@
 #include "jobgate/ip.h"
 
 const char *const authorize_input_fields[] = {"token", "job", NULL};
+const char *const revocation_input_fields[] = {"value", NULL};
 const char *const renewal_input_fields[] = {"grace", "expires_at", "from", NULL};
 
 /* Keep only plain ASCII: a letter in UTF-8 may have been cut, and JSON could not hold it. */
@@ -378,6 +379,12 @@ input_authorize(const json_t *object, struct authorize_input *out, struct input_
 {
 	return get_text(object, "token", true, &out->token, error) &&
 	       get_text(object, "job", true, &out->job, error);
+}
+
+bool
+input_revocation(const json_t *object, struct slice *value, struct input_error *error)
+{
+	return get_text(object, "value", true, value, error);
 }
 
 bool

@@ -72,6 +72,10 @@ bool input_renewal(const json_t *object, struct renewal_input *out, struct input
  */
 bool input_expiry_check(uint64_t expires_ms, uint64_t now_ms, struct input_error *error);
 
+/* The body of a revocation by value; *value points into the JSON value. */
+extern const char *const revocation_input_fields[];
+bool input_revocation(const json_t *object, struct slice *value, struct input_error *error);
+
 /* The slices point into the JSON value, which must outlive them. False with *error set. */
 struct authorize_input {
 	struct slice token, job;

@@ -42,11 +42,3 @@ observe_metrics(struct call *call)
 		call_answer_text(call, 200, "text/plain; version=0.0.4; charset=utf-8",
 		    control->setup->metrics(control->setup->observe_ctx));
 }
-
-static const struct endpoint rows[] = {
-    {"GET", "/healthz", observe_health},
-    {"GET", "/readyz", observe_ready},
-    {"GET", "/metrics", observe_metrics},
-};
-
-const struct endpoint_table observe_endpoints = {rows, sizeof(rows) / sizeof(rows[0])};

@@ -154,6 +154,13 @@ void store_token_create(struct store *store, const struct record *record, uint64
 void store_delete(struct store *store, enum record_kind kind, struct slice id,
     const struct label_set *scope, store_record_done *done, void *ctx);
 
+/*
+ * Delete a token whatever its scope, if its record has this hash; STORE_ABSENT: it has not, or is
+ * not there.
+ */
+void store_token_revoke(struct store *store, struct slice id,
+    const unsigned char hash[TOKEN_HASH_LEN], store_record_done *done, void *ctx);
+
 /* A renewal of a token. */
 struct store_renewal {
 	/*

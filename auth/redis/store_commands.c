@@ -152,6 +152,16 @@ store_create(struct store *store, const struct record *record, uint64_t created_
 	free(arguments);
 }
 
+/* Add what DELETE_WITHIN takes. */
+static void
+add_deletion(
+    struct arguments *arguments, const struct store *store, enum record_kind kind, struct slice id)
+{
+	arguments_add(arguments, id);
+	arguments_add(arguments, store_waits(store) ? SLICE("1") : SLICE("0"));
+	arguments_add_quota_key(arguments, store, kind);
+}
+
 void
 store_delete(struct store *store, enum record_kind kind, struct slice id,
     const struct label_set *scope, store_record_done *done, void *ctx)
@@ -165,9 +175,23 @@ store_delete(struct store *store, enum record_kind kind, struct slice id,
 
 	if (arguments != NULL) {
 		arguments_add_scope(arguments, scope);
-		arguments_add(arguments, id);
-		arguments_add(arguments, store_waits(store) ? SLICE("1") : SLICE("0"));
-		arguments_add_quota_key(arguments, store, kind);
+		add_deletion(arguments, store, kind, id);
+	}
+	store_run(store, &operation, arguments);
+	free(arguments);
+}
+
+void
+store_token_revoke(struct store *store, struct slice id, const unsigned char hash[TOKEN_HASH_LEN],
+    store_record_done *done, void *ctx)
+{
+	struct operation operation = operation_change(RECORD_TOKEN, id, read_deleted, done, ctx);
+	struct arguments *arguments =
+	    arguments_script(store, script_revoke, true, RECORD_TOKEN, id);
+
+	if (arguments != NULL) {
+		arguments_add_hash(arguments, hash);
+		add_deletion(arguments, store, RECORD_TOKEN, id);
 	}
 	store_run(store, &operation, arguments);
 	free(arguments);

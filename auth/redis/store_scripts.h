@@ -56,6 +56,13 @@ static const char script_create[] =
 	"  redis.call('ZREM', KEYS[2], '-')\n"                                                    \
 	"end\n"                                                                                   \
 	"return gone\n"
+/* As script_delete_token, but ARGV[1], the hash that the record must have, is in place of a scope.
+ */
+#define TOKEN_OF_HASH                                         \
+	"local at = 1\n"                                      \
+	"local hash = redis.pcall('HGET', KEYS[1], 'hash')\n" \
+	"local within = type(hash) == 'string' and string.lower(hash) == ARGV[1]\n"
+static const char script_revoke[] = TOKEN_OF_HASH DELETE_WITHIN;
 static const char script_delete_job[] = JOB_WITHIN DELETE_WITHIN;
 static const char script_delete_token[] = TOKEN_WITHIN DELETE_WITHIN;
 

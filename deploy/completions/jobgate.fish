@@ -26,7 +26,7 @@ complete -c jobgate -n __fish_use_subcommand -a authorize -d 'Explain a decision
 complete -c jobgate -n __fish_use_subcommand -l version -d 'Print the version'
 complete -c jobgate -s h -l help -d 'Print help'
 
-complete -c jobgate -n '__jobgate_verb token' -a 'create list get delete renew'
+complete -c jobgate -n '__jobgate_verb token' -a 'create list get delete renew revoke'
 complete -c jobgate -n '__jobgate_verb job' -a 'create list get set delete run'
 complete -c jobgate -n '__jobgate_verb store' -a 'verify export import mint'
 
@@ -68,5 +68,6 @@ complete -c jobgate -n '__jobgate_at job run' -l host -x -d 'Address of this mac
 complete -c jobgate -n '__jobgate_at job get set delete' -a '(__jobgate_ids job)'
 complete -c jobgate -n '__jobgate_at job delete' -s y -l yes -d 'Do not ask'
 
+complete -c jobgate -n '__jobgate_at token revoke' -l value -x -d 'Token to revoke'
 complete -c jobgate -n '__jobgate_at authorize' -l job -x -a '(__jobgate_ids job)' -d 'Job that the request is for'
 complete -c jobgate -n '__jobgate_at authorize' -l value -x -d 'Token to judge'

@@ -20,7 +20,8 @@
  * The token that the worker has found valid: its id, and of the value that was shown the version
  * (decimal) and the mark (the beginning of its hash, hex). During a grace this may be the value
  * before. The address is the client's, if it is known: a token may be limited to addresses. A call
- * for control.metrics has none of them.
+ * for control.metrics has none of them, and a revocation by value has
+ * only the address.
  */
 #define CONTROL_FIELD_TOKEN "X-Jobgate-Control-Token"
 #define CONTROL_FIELD_VERSION "X-Jobgate-Control-Version"
@@ -30,6 +31,10 @@
 
 _Static_assert(CONTROL_SECRET_TEXT == 2 * CONTROL_SECRET_LEN, "hex");
 _Static_assert(CONTROL_MARK_TEXT == 2 * TOKEN_MARK_LEN, "hex");
+
+/* The one call, a POST, that strangers may make: it revokes the token whose value is its content.
+ */
+#define CONTROL_OPEN_PATH "/v1/tokens/revoke"
 
 /* The largest content of a call, in bytes. */
 #define CONTROL_BODY_MAX (64u << 10)

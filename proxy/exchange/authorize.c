@@ -196,6 +196,8 @@ step_credential(struct authorization *run)
 	struct exchange *exchange = run->exchange;
 
 	exchange_claim(exchange, run->request, run->claim);
+	if (exchange_call_open(exchange, run->request, run->claim))
+		return STEP_DONE;
 	if (!exchange->by_session || exchange_session_may(exchange, run->request))
 		return STEP_LOOK_UP;
 	exchange_reject(exchange, run->request, 403, SLICE("Foreign origin"),

@@ -129,6 +129,44 @@ exchange_call_control(
 		loop_defer(context->loop, &exchange->connect);
 }
 
+/*
+ * How many calls without a token a worker forwards at once. Strangers must not take the control
+ * process's connections from operators by sending their content slowly.
+ */
+#define OPEN_CALLS_MAX 8
+
+/*
+ * Refuse it if there are too many, or if its address has used up the limit of failed tokens:
+ * nothing else bounds what strangers ask of the store.
+ */
+static bool
+refuse_many(struct exchange *exchange)
+{
+	unsigned wait_s = exchange_failed_auth(exchange, VERDICT_INVALID_TOKEN);
+
+	if (wait_s == 0 && exchange->context->open_calls < OPEN_CALLS_MAX)
+		return false;
+	exchange_fail_retry_later(exchange, OUTCOME_RATE_LIMITED, 429, SLICE("Too many requests"),
+	    SLICE("There are too many calls without a token; try again later."),
+	    wait_s > 0 ? wait_s : 1);
+	return true;
+}
+
+bool
+exchange_call_open(struct exchange *exchange, struct request *request, const struct claim *claim)
+{
+	if (!exchange->control || claim->credential != CREDENTIAL_NONE ||
+	    request->method_id != METHOD_POST || request->path_resolved ||
+	    !slice_equal(request->path, SLICE(CONTROL_OPEN_PATH)))
+		return false;
+	if (refuse_many(exchange))
+		return true;
+	exchange->open_call = true;
+	exchange->context->open_calls++;
+	exchange_call_control(exchange, request, NULL);
+	return true;
+}
+
 void
 exchange_call_failed(struct exchange *exchange, enum upstream_failure failure)
 {

@@ -36,6 +36,7 @@ struct exchange_context {
 	struct pool *pool;
 	struct request_ids ids;
 	struct digest_cache digests; /* of recently read credentials */
+	unsigned open_calls;	     /* exchanges with open_call that have not ended */
 
 	int64_t date_second; /* the Unix time that `date` says */
 	char date[HTTP_DATE_LEN];

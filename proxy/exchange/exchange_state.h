@@ -101,6 +101,7 @@ struct exchange {
 	bool html;		/* the client prefers a page to JSON */
 	bool tunnel_only;	/* the client takes any answer of 2xx for an open tunnel */
 	bool control;		/* it is for the control API */
+	bool open_call;		/* and needs no token (exchange_call_open) */
 
 	/* For the log. */
 	int64_t started_us;
@@ -343,6 +344,14 @@ void exchange_local_decided(
  */
 void exchange_call_control(
     struct exchange *exchange, struct request *request, const struct evidence *evidence);
+
+/*
+ * The call that needs no token, because its content has one: the revocation of a token by its
+ * value. Forwards it, under the limit of failed tokens. False: it is another one, or it has a
+ * credential.
+ */
+bool exchange_call_open(
+    struct exchange *exchange, struct request *request, const struct claim *claim);
 
 /* A request at control.metrics: answer it here, or forward it to the control process. */
 void exchange_serve_monitoring(struct exchange *exchange, struct request *request);

@@ -51,7 +51,8 @@ exchange_send_request(struct exchange *exchange, bool fresh)
 		return;
 	}
 	CHECK(upstream != NULL && exchange->kept != NULL, exchange_dump, exchange);
-	CHECK(exchange_is_allowed(exchange) || exchange->peer->purpose == FOR_METRICS,
+	CHECK(exchange_is_allowed(exchange) || exchange->open_call ||
+		  exchange->peer->purpose == FOR_METRICS,
 	    exchange_dump, exchange);
 	exchange_set_state(exchange, EXCHANGE_AWAITING);
 	if (fresh)

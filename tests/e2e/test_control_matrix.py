@@ -32,6 +32,9 @@ TABLE = """
     delete-token     out         204   204   404   403   401   401
     delete-token     wider       204   204   404   403   401   401
     delete-token     missing     404   404   404   403   401   401
+    revoke-token     in          204   204   204   403   204   401
+    revoke-token     out         204   204   204   403   204   401
+    revoke-token     missing     204   204   204   403   204   401
 
     list-jobs        -           200   200   200   403   401   401
     create-job       plain       201   201   201   403   401   401
@@ -154,6 +157,7 @@ def request_of(call, target, records):
         "list-tokens": ("GET", "/v1/tokens", None), "list-jobs": ("GET", "/v1/jobs", None),
         "get-token": ("GET", path, None), "get-job": ("GET", path, None),
         "delete-token": ("DELETE", path, None), "delete-job": ("DELETE", path, None),
+        "revoke-token": ("POST", "/v1/tokens/revoke", {"value": made.value}),
         "renew-token": ("POST", path + "/renew", None), "renew-job": ("POST", path + "/renew", None),
         "change-job": ("PATCH", path, {"url": None, "labels": {"stage": "y"}}),
         "move-job": ("PATCH", path, MOVED),

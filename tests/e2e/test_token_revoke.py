@@ -1,0 +1,164 @@
+"""Whoever has a token's value can end it (control.md: POST /v1/tokens/revoke), without any other token."""
+
+import pytest
+
+from harness.control import Control
+from harness.gateway import DOMAIN
+from harness.process import eventually, free_port
+from harness.raw import Client, Cut
+from harness.scene import Scene, request_bytes
+from harness.store import make_value, random_id
+from test_revocation import start_stream
+
+PATH = "/v1/tokens/revoke"
+HOST = "control.jobs.test"
+
+
+@pytest.fixture(scope="module")
+def port():
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def gateway(module_gateways, port):
+    return module_gateways.start({"control": {"listen": f"127.0.0.1:{port}", "host": HOST}})
+
+
+@pytest.fixture
+def local(gateway):
+    return Control(gateway.socket_path)
+
+
+@pytest.fixture
+def stranger(gateway, port):
+    return Control(("127.0.0.1", port))
+
+
+def revoke(control, value):
+    return control.call("POST", PATH, {"value": getattr(value, "value", value)})
+
+
+def exists(records, token):
+    return bool(records.client.exists(records.token_key(token.id)))
+
+
+def test_strangers_end_what_they_found(gateway, stranger, records):
+    """A role, a selector or addresses make no difference."""
+    for token in (records.token(), records.token("operator", "team=a"), records.token(**{"from": "192.0.2.1"}),
+                  records.token(expires_at="2001-01-01T00:00:00Z")):
+        records.client.zadd("jobgate:tokens", {token.id: 1})
+        answer = revoke(stranger, token)
+        assert (answer.status, answer.body) == (204, b"")
+        assert not exists(records, token) and records.client.zscore("jobgate:tokens", token.id) is None
+        eventually(lambda: f"audit: token revoked by its value {token.id} by 127.0.0.1 " in gateway.program.log(), "the audit log")
+
+
+def test_what_runs_is_cut(gateway, stranger, records):
+    scene = Scene(gateway, records)
+    client, connection, response = start_stream(scene)
+    assert revoke(stranger, scene.token).status == 204
+    with pytest.raises(Cut):
+        client.read_body(response)
+    connection.ended()
+
+
+def test_at_the_control_host_and_the_socket(gateway, local, records):
+    for control in (local, Control(gateway.address, host=HOST)):
+        token = records.token()
+        assert revoke(control, token).status == 204
+        assert not exists(records, token)
+
+
+def test_the_answer_tells_nothing(stranger, records):
+    """Also a value that is no longer, or was never, that of a token which exists."""
+    token = records.token()
+    old, new = token, records.renew(token)
+    answers = [revoke(stranger, value) for value in (old, make_value(token.id), make_value(random_id()), "jgt_x", "", "\u00e9")]
+    assert {(answer.status, answer.body) for answer in answers} == {(204, b"")}
+    assert exists(records, token)
+    assert revoke(stranger, new).status == 204
+    assert not exists(records, token)
+
+
+def test_during_a_grace_the_value_before_ends_the_token(local, stranger, records):
+    for grace, gone in [({"grace": 600}, True), (None, False)]:
+        token = records.token()
+        local.done("POST", f"/v1/tokens/{token.id}/renew", grace)
+        assert revoke(stranger, token).status == 204
+        assert exists(records, token) is not gone
+
+
+@pytest.mark.parametrize("body, field", [({}, "value"), ({"value": 5}, "value"), ({"value": None}, "value"),
+                                         ({"value": "x", "id": "y"}, "id"), ("[]", None), ("", None)])
+def test_other_bodies(stranger, body, field):
+    stranger.refused(400, "POST", PATH, body, field=field)
+
+
+@pytest.mark.parametrize("method, path", [
+    ("GET", PATH), ("DELETE", PATH), ("POST", PATH + "/"), ("POST", "/v1/tokens"), ("POST", "/v1//tokens/revoke"), ("POST", "/v1/tokens/revoke%20")])
+def test_nothing_else_passes_without_a_token(stranger, method, path):
+    assert stranger.call(method, path, {"value": "x"} if method == "POST" else None).status == 401
+
+
+def test_a_credential_that_is_sent_counts(stranger, records):
+    token = records.token()
+    for credential, status in [(records.token("read"), 403), ("jgt_x", 401), (records.token("operator", "team=b"), 204)]:
+        assert revoke(stranger.by(credential), token).status == status
+        assert exists(records, token) is (status != 204)
+
+
+def test_an_operator_ends_its_own_token(stranger, records):
+    token = records.token("operator")
+    assert revoke(stranger.by(token), token).status == 204
+    assert not exists(records, token)
+
+
+def test_it_has_the_limit_of_failed_tokens(module_gateways, records):
+    port = free_port()
+    module_gateways.start({"control": {"listen": f"127.0.0.1:{port}"}, "limits": {"failed_auth_rate": 1, "failed_auth_burst": 3}})
+    stranger, token = Control(("127.0.0.1", port)), records.token()
+    statuses = [revoke(stranger, make_value(random_id())).status for _ in range(20)]
+    assert statuses[:3] == [204] * 3 and 429 in statuses
+    assert revoke(stranger, token).status == 429 and exists(records, token)
+    assert stranger.by(records.token("operator")).call("GET", "/v1/me").status == 200
+    assert revoke(stranger.by(records.token("operator")), token).status == 204
+
+
+def test_slow_strangers_leave_room_for_operators(module_gateways, records):
+    port = free_port()
+    module_gateways.start({"control": {"listen": f"127.0.0.1:{port}"}})
+    stranger, token = Control(("127.0.0.1", port)), records.token()
+    slow = [Client(("127.0.0.1", port)) for _ in range(8)]
+    try:
+        for client in slow:  # each is forwarded, and waits for its content
+            client.send(request_bytes("control", None, "POST", PATH, fields=["Content-Length: 100"]) + b"{")
+        eventually(lambda: revoke(stranger, make_value(random_id())).status == 429, "all places to be taken")
+        assert stranger.by(records.token("operator")).call("GET", "/v1/me").status == 200
+    finally:
+        for client in slow:
+            client.close()
+    eventually(lambda: revoke(stranger, token).status == 204, "a place to be free")
+    assert not exists(records, token)
+
+
+def test_it_is_no_path_of_jobs(gateway, records):
+    with gateway.client() as client:
+        assert client.exchange(request_bytes(f"demo.{DOMAIN}", None, "POST", PATH, body=b"{}")).status == 401
+
+
+def test_metrics_do_not_serve_it(gateway):
+    host, _, port = gateway.config["control"]["metrics"].rpartition(":")
+    with Client((host, int(port))) as client:
+        assert client.exchange(request_bytes("metrics", None, "POST", PATH, body=b'{"value":"x"}')).status == 404
+
+
+def test_the_command_line(gateway, records, port):
+    token = records.token()
+    revoked = gateway.cli("token", "revoke", "--value", "-", stdin=token.value + "\n")
+    assert (revoked.status, revoked.out, revoked.err) == (0, "", "")
+    assert not exists(records, token)
+    token = records.token()
+    revoked = gateway.cli("token", "revoke", "--value", token.value, JOBGATE_URL=f"http://127.0.0.1:{port}", JOBGATE_TOKEN="jgt_nonsense")
+    assert revoked.status == 0, revoked
+    eventually(lambda: not exists(records, token), "the token to be gone")
+    assert gateway.cli("token", "revoke", "--value", "-", stdin="").status == 2
