@@ -212,7 +212,8 @@ h2_output_mark_end(struct h2_output *output, uint64_t at)
 	return true;
 }
 
-/* Content of this stream that has begun to leave: its frame has to be completed, but with zeros. */
+/* Content of this stream that has begun to leave: its frame has to be completed, but with filler.
+ */
 static void
 blank_cut(struct h2_output *output, uint32_t stream)
 {
@@ -220,7 +221,7 @@ blank_cut(struct h2_output *output, uint32_t stream)
 
 	if (output->cut_stream != stream || output->whole_at <= from)
 		return;
-	memset(output->out->bytes + output->out->start + (from - output->sent), 0,
+	memset(output->out->bytes + output->out->start + (from - output->sent), H2_FILLER,
 	    output->whole_at - from);
 }
 

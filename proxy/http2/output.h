@@ -10,6 +10,14 @@
 #define H2_NOWHERE UINT64_MAX
 
 /*
+ * What stands for content that was taken back. The peer may read it before it reads the reset, as a
+ * stream. So it must not be valid where a frame of WebSocket, a message of gRPC or UTF-8 could go
+ * on: there it is an opcode, a flag and a byte that do not exist. (Zeros would be frames and
+ * messages without content.)
+ */
+#define H2_FILLER 0xff
+
+/*
  * One buffer for the frames of all streams, which one system call sends. Places are counted in
  * bytes from the connection's beginning, so that they stay the same while bytes leave.
  */
@@ -81,8 +89,8 @@ bool h2_output_mark_end(struct h2_output *output, uint64_t at);
 
 /*
  * Take back the HEADERS and DATA that a stream has written from this place on, as far as they have
- * not left; small frames, such as RST_STREAM, stay. Content of a frame that has left in part
- * becomes zeros.
+ * not left; small frames, such as RST_STREAM, stay. The rest of a frame that has left in part has
+ * to follow: its content becomes H2_FILLER, and RST_STREAM has to follow it.
  */
 void h2_output_take_out(struct h2_output *output, uint32_t stream, uint64_t from);
 

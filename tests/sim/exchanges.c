@@ -126,7 +126,7 @@ bool
 content_is_blank(const char *content, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		if (content[i] != 0)
+		if ((unsigned char)content[i] != 0xff)
 			return false;
 	return true;
 }

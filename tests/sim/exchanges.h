@@ -135,7 +135,7 @@ void content_fill(char *out, size_t len, uint32_t mark, bool to_backend, uint64_
 size_t content_compare(
     const char *bytes, size_t len, uint32_t mark, bool to_backend, uint64_t offset);
 
-/* Content that was taken back after its frame had left in part comes as zeros. */
+/* Content that was taken back after its frame had left in part comes as bytes 0xff. */
 bool content_is_blank(const char *content, size_t len);
 
 #endif

@@ -25,7 +25,7 @@ struct h2_backend_stream {
 	int64_t receive_window;	     /* what it may send; less than 0 is wrong */
 	uint32_t credit;	     /* received, and not given back yet */
 	bool head_sent, request_ended;
-	bool blank; /* zeros came in place of content: only a reset may follow */
+	bool blank; /* filler came in place of content: only a reset may follow */
 };
 
 struct h2_backend {

@@ -27,7 +27,7 @@ struct h2_client_stream {
 	bool tunnel;		/* its answer has opened one */
 	bool has_status;	/* a call's: see exchange->call_status */
 	bool told;		/* the gateway has said that it is over */
-	bool blank;		/* zeros came in place of content: only a reset may follow */
+	bool blank;		/* filler came in place of content: only a reset may follow */
 	struct stamp head_stamp;
 	char refusal[H2_CLIENT_REFUSAL_MAX];
 	size_t refusal_len;

@@ -126,15 +126,15 @@ client_content(struct exchange_client *client, struct slice data)
 	return taken;
 }
 
-/* Write the end of the stream after all that it has written. */
+/* Write the end of the stream after all that it has written. apart: in a frame of its own. */
 static void
-write_end(struct http2_stream *stream)
+write_end(struct http2_stream *stream, bool apart)
 {
 	struct http2_session *session = stream->session;
 	uint64_t at;
 
 	stream->end_written = true;
-	if (h2_output_mark_end(&session->output, stream->last_frame_at))
+	if (!apart && h2_output_mark_end(&session->output, stream->last_frame_at))
 		return;
 	h2_output_data(&session->output, stream->id, H2_END_STREAM, (struct slice){0}, &at);
 	http2_wake(session);
@@ -169,7 +169,7 @@ http2_push_own(struct http2_stream *stream)
 		stream->own = NULL;
 	}
 	if (stream->answer_ended && !stream->end_written)
-		write_end(stream);
+		write_end(stream, false);
 	if (stream->state == HTTP2_STREAM_SENDING)
 		finish(stream);
 }
@@ -229,7 +229,12 @@ client_content_end(struct exchange_client *client, const struct fields *trailers
 		hpack_write_fields(&writer, trailers);
 		end_block(stream, &writer, H2_END_STREAM);
 	} else {
-		write_end(stream);
+		/*
+		 * A tunnel may be cut after its backend has ended: then filler replaces the rest of
+		 * a frame that has left in part (see H2_FILLER), which must not end it as if it
+		 * were whole. All other exchanges end with their answer.
+		 */
+		write_end(stream, stream->tunnel);
 	}
 }
 

@@ -168,7 +168,9 @@ http2_stream_fail(struct http2_stream *stream, enum h2_error error)
 		exchange_client_failed(stream->exchange, CLIENT_BAD_CONTENT);
 		return;
 	}
-	http2_take_out(stream, 0);
+	/* A whole answer stays whole. */
+	if (stream->state != HTTP2_STREAM_LINGERING)
+		http2_take_out(stream, 0);
 	http2_reset(stream->session, stream->id, error, true);
 	http2_stream_close(stream);
 }

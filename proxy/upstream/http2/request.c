@@ -264,7 +264,7 @@ stream_content_end(struct upstream *upstream, const struct fields *trailers)
 	} else {
 		/*
 		 * A frame of its own: if the last content has left only in part when the request is
-		 * cancelled, zeros replace its rest, and must not look like a whole request.
+		 * cancelled, filler replaces its rest, and must not look like a whole request.
 		 */
 		h2_output_data(
 		    output, stream->id, H2_END_STREAM, (struct slice){0}, &stream->last_frame_at);

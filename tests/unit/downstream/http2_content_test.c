@@ -83,6 +83,34 @@ a_stream_that_its_client_has_ended_is_not_reset(void **state)
 	assert_int_equal(session_now()->stream_count, 0);
 }
 
+/* Whatever the client does wrong then: what it has been sent is the answer. */
+static void
+a_mistake_does_not_damage_the_answer_before_it(void **state)
+{
+	size_t content = 0;
+	bool ended = false;
+
+	(void)state;
+	serve = allow_and_take;
+	fill_socket();
+	upload(1);
+	answer_with(&exchanges[0], 40000);
+	assert_true(buffer_len(session_now()->output.out) > 0);
+	send_update(1, 0);
+	collect();
+	while (next_frame() && frame.type != H2_RST_STREAM) {
+		if (frame.type != H2_DATA)
+			continue;
+		for (size_t i = 0; i < frame.length; i++)
+			assert_int_equal(payload[i], letter(content++));
+		ended = h2_frame_has(&frame, H2_END_STREAM);
+	}
+	assert_int_equal(content, 40000);
+	assert_true(ended);
+	assert_int_equal(frame.type, H2_RST_STREAM);
+	assert_int_equal(number_at(payload), H2_PROTOCOL_ERROR);
+}
+
 /* Frames that end a lingering stream are no reason to let the client send more of them: nothing of
  * its content can come any more. */
 static void
@@ -112,6 +140,7 @@ main(void)
 	    TEST(time_without_a_backend_is_not_the_clients),
 	    TEST(a_stream_that_was_told_why_it_ends_does_not_linger),
 	    TEST(a_stream_that_its_client_has_ended_is_not_reset),
+	    TEST(a_mistake_does_not_damage_the_answer_before_it),
 	    TEST(a_stream_that_ends_after_its_answer_earns_nothing),
 	};
 

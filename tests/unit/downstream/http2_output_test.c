@@ -138,7 +138,7 @@ model_take_out(uint32_t stream, uint64_t from)
 		if (frames[i].type == H2_DATA && frames[i].stream == stream &&
 		    frames[i].at >= from && frames[i].at < session->output.sent &&
 		    start < frames[i].at + frames[i].len)
-			memset(bytes + start, 0, frames[i].at + frames[i].len - start);
+			memset(bytes + start, H2_FILLER, frames[i].at + frames[i].len - start);
 		memmove(bytes + to, bytes + frames[i].at, frames[i].len);
 		frames[kept] = frames[i];
 		frames[kept].at = to;

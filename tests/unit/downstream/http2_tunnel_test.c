@@ -240,6 +240,40 @@ a_cut_tunnel(void **state)
 	}
 }
 
+/*
+ * What has left of a frame when the tunnel is cut is followed by filler, which is nothing that
+ * could go on in a WebSocket, and by the reset; also if the backend has ended its side.
+ */
+static void
+a_cut_within_a_frame(void **state)
+{
+	struct exchange *exchange = open_tunnel(1);
+	size_t content = 0, good = 0;
+
+	(void)state;
+	fill_socket();
+	exchange->left = 40000;
+	push(exchange);
+	exchange->client->ops->content_end(exchange->client, NULL);
+	world_turn(&world);
+	assert_true(buffer_len(session_now()->output.out) > 0);
+	end(exchange, END_REVOKED);
+	collect();
+	while (next_frame() && frame.type != H2_RST_STREAM) {
+		assert_int_equal(frame.type, H2_DATA);
+		assert_int_equal(frame.flags, 0);
+		for (size_t i = 0; i < frame.length; i++, content++)
+			if (good == content && payload[i] == letter(content))
+				good++;
+			else
+				assert_int_equal((unsigned char)payload[i], 0xff);
+	}
+	assert_int_equal(frame.type, H2_RST_STREAM);
+	assert_int_equal(number_at(payload), H2_CANCEL);
+	assert_in_range(good, 1, content - 1);
+	assert_in_range(content, 1, 39999);
+}
+
 /* A reset of the connection may not be announced behind data: a silent tunnel has it looked at. */
 static void
 a_silent_tunnel_is_looked_at_again(void **state)
@@ -272,6 +306,7 @@ main(void)
 	    TEST(a_client_that_does_not_read_gets_no_last_words),
 	    TEST(last_words_when_the_gateway_stops),
 	    TEST(a_cut_tunnel),
+	    TEST(a_cut_within_a_frame),
 	    TEST(a_silent_tunnel_is_looked_at_again),
 	};
 

@@ -78,8 +78,8 @@ on_data(void)
 	known[i].window -= frame.length;
 	assert_true(frame.length == 0 || (window >= 0 && known[i].window >= 0));
 	for (size_t n = 0; n < frame.length; n++) {
-		/* Zeros: it was reset within this frame. */
-		if (payload[n] != letter(known[i].content + n) && payload[n] != '\0')
+		/* Filler: it was reset within this frame. */
+		if (payload[n] != letter(known[i].content + n) && payload[n] != (char)H2_FILLER)
 			fail_msg("stream %u: wrong content", frame.stream);
 	}
 	known[i].content += frame.length;

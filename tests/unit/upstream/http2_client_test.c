@@ -60,7 +60,7 @@ content_and_trailers_go_out(void **state)
 }
 
 /*
- * If a frame with content has left in part when the request is cancelled, zeros replace its rest:
+ * If a frame with content has left in part when the request is cancelled, filler replaces its rest:
  * it must not end the request as if that were whole.
  */
 static void
