@@ -1,15 +1,17 @@
 """HTTP/2 over TLS: what RFC 9113 section 9.2 asks of the connection below."""
 
+import base64
 import socket
 import ssl
 import subprocess
 
 import pytest
+from hyperframe import frame as frames
 
 from harness.gateway import DOMAIN
 from harness.h2 import PREFACE, H2Client
 from harness.process import PATIENCE
-from harness.scene import request_bytes
+from harness.scene import Scene, request_bytes
 
 TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
@@ -24,7 +26,7 @@ def connect(gateway, authority):
     """Connections over TLS that offer h2; ssl.SSLError: the handshake failed."""
     sockets = []
 
-    def connect(ciphers=None, protocols=("h2", "http/1.1"), **bounds):
+    def connect(ciphers=None, protocols=("h2", "http/1.1"), server=f"x.{DOMAIN}", **bounds):
         context = authority.context(**bounds)
         if ciphers:
             context.set_ciphers(ciphers)
@@ -32,7 +34,7 @@ def connect(gateway, authority):
             context.set_alpn_protocols(list(protocols))
         sock = socket.create_connection(("127.0.0.1", gateway.tls_port), timeout=PATIENCE)
         sockets.append(sock)
-        sockets.append(context.wrap_socket(sock, server_hostname=f"x.{DOMAIN}"))
+        sockets.append(context.wrap_socket(sock, server_hostname=server))
         return sockets[-1]
     yield connect
     for sock in sockets:
@@ -137,3 +139,67 @@ def test_no_renegotiation(gateway):
         input=b"R\n", capture_output=True, timeout=60)
     assert b"ALPN protocol: h2" in done.stdout
     assert b"no renegotiation" in done.stderr or b"NO_RENEGOTIATION" in done.stderr.upper(), done.stderr[-500:]
+
+
+# ---- early data (RFC 8446 section 2.3, RFC 8470): a request in it can be sent again by others ----
+
+def session_that_allows_early_data(pem):
+    """A session of OpenSSL, as which its server had allowed early data: SSL_SESSION's field 15 is added."""
+    der = base64.b64decode("".join(pem.strip().splitlines()[1:-1]))
+    assert der[:2] == b"\x30\x82"
+    end, at = 4 + int.from_bytes(der[2:4], "big"), 4
+    while at < end and der[at] < 0xaf:  # fields stand in the order of their numbers
+        size, at = der[at + 1], at + 2
+        if size > 0x80:
+            size, at = int.from_bytes(der[at:at + size - 0x80], "big"), at + size - 0x80
+        at += size
+    assert at >= end or der[at] != 0xaf, "the gateway allows early data"
+    content = der[4:at] + b"\xaf\x04\x02\x02\x40\x00" + der[at:end]  # 16384
+    text = base64.encodebytes(b"\x30\x82" + len(content).to_bytes(2, "big") + content).decode()
+    return f"-----BEGIN SSL SESSION PARAMETERS-----\n{text}-----END SSL SESSION PARAMETERS-----\n"
+
+
+@pytest.mark.parametrize("protocol", ["h2", "http/1.1"])
+def test_early_data(gateway, records, make_folder, protocol):
+    """It is not offered, and a client that sends it all the same is served only what it sends after the handshake."""
+    folder, scene = make_folder("early"), Scene(gateway, records)
+    dial = ["openssl", "s_client", "-connect", f"127.0.0.1:{gateway.tls_port}", "-servername", f"x.{DOMAIN}", "-tls1_3", "-alpn", protocol]
+    first = subprocess.run([*dial, "-sess_out", folder / "session", "-ign_eof"], input=request_bytes(scene.host, fields=["Connection: close"]),
+                           capture_output=True, timeout=PATIENCE)
+    assert b"Max Early Data: 0" in first.stdout
+    (folder / "forged").write_text(session_that_allows_early_data((folder / "session").read_text()))
+    if protocol == "h2":
+        with H2Client(None, sock=socket.socket(), preface=False) as client:
+            head = client.headers(1, client.head(scene.host, scene.token))
+        request = PREFACE + frames.SettingsFrame().serialize() + head.serialize()
+    else:
+        request = request_bytes(scene.host, scene.token)
+    (folder / "request").write_bytes(request)
+    done = subprocess.run([*dial, "-sess_in", folder / "forged", "-early_data", folder / "request"], input=b"Q\n", capture_output=True,
+                          timeout=PATIENCE)
+    assert b"Early data was rejected" in done.stdout, done.stdout[-2000:]
+    assert b"Reused, TLSv1.3" in done.stdout  # only the early data is refused
+    scene.untouched()
+    scene.close()
+
+
+# ---- SNI names another host than the request ----
+
+def test_names_of_other_hosts(gateway, connect, records):
+    """The request's host alone decides, on its job and on who may use it: no 421, and nothing is gained."""
+    named, other = Scene(gateway, records), Scene(gateway, records)
+    scoped = records.token(selector="team=none")
+    with H2Client(None, sock=connect(server=named.host)) as client:
+        for scene in (other, named):
+            stream = client.request(scene.host, scene.token)
+            connection = scene.backend.next()
+            assert connection.read_request().field("Host") == scene.host
+            connection.answer()
+            assert client.answer(stream).status == 200
+        assert client.answer(client.request(other.host, scoped)).status == 403
+        assert client.answer(client.request(other.host)).status == 401
+        assert client.answer(client.request(f"none.{DOMAIN}", named.token)).status == 404
+        assert client.answer(client.request("elsewhere.example", named.token)).status == 404
+    for scene in (named, other):
+        scene.untouched()
+        scene.close()
