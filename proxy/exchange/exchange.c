@@ -294,8 +294,9 @@ exchange_expired(struct timer *timer)
 			    &(struct cut_reason){.grpc = GRPC_UNAVAILABLE,
 				.text = SLICE("The job has sent nothing for too long.")});
 		break;
-	case EXCHANGE_TUNNEL:
-		exchange_end(exchange, OUTCOME_TUNNEL_IDLE, END_ABANDONED);
+	case EXCHANGE_TUNNEL: /* the client may still be reading what was sent before */
+		exchange_end(
+		    exchange, OUTCOME_TUNNEL_IDLE, exchange->client_full ? END_ABANDONED : END_CUT);
 		break;
 	case EXCHANGE_CONNECTING: /* the dial has its own deadline, which may be later */
 		if (exchange->ends_ms != 0)

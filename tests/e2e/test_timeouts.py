@@ -316,6 +316,18 @@ def test_tunnel_idle(scene_with):
     scene.gateway.access_entry(job=scene.job, outcome="tunnel_idle")
 
 
+def test_tunnel_idle_while_its_client_reads(scene_with):
+    """The reset at the end does not take back what a slow client has not read yet."""
+    scene = scene_with("tunnel")
+    scene.client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client, connection = open_tunnel(scene)
+    words = b"x" * 100_000
+    connection.send(words)
+    scene.gateway.access_entry(job=scene.job, outcome="tunnel_idle")
+    assert client.read(len(words)) == words
+    client.ended()
+
+
 def test_drain(gateways, scene_of):
     """At shutdown what runs may end, nothing new begins, and the exit is clean."""
     gateway = gateways.start({"timeouts": {"drain": "60s"}})
