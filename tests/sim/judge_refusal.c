@@ -63,6 +63,19 @@ cannot_be_upgraded(const struct world *world, const struct sim_exchange *exchang
 	return false;
 }
 
+/*
+ * A worker with few descriptors had none left. It takes as many clients as it has descriptors for,
+ * two for each, but the streams of one client over HTTP/2 may need many connections to backends.
+ */
+static bool
+was_full(const struct world *world, const struct sim_exchange *exchange)
+{
+	for (unsigned i = 0; i < world->gateway.slots; i++)
+		if (world->gateway.workers[i].node.full_ns >= exchange->sent_ns)
+			return true;
+	return false;
+}
+
 /* Each title of 503 has causes of its own: what troubles backends never makes the store
  * unavailable.
  */
@@ -87,6 +100,8 @@ unavailable_is_right(const struct world *world, const struct sim_exchange *excha
 		troubles |= TROUBLED_BACKEND;
 	else if (strcmp(exchange->title, "Gateway busy") != 0)
 		return false;
+	else if (was_full(world, exchange))
+		return true;
 	return judge_is_troubled(world, troubles, exchange->sent_ns);
 }
 
@@ -146,7 +161,7 @@ judge_refusal_is_right(
 	case 504: /* first_byte may be over before body is */
 		if (plan->desertion == STALLS_IN_CONTENT)
 			return true;
-		return plan->misdeed != MISDEED_NONE ||
+		return plan->misdeed != MISDEED_NONE || was_full(world, exchange) ||
 		       judge_is_troubled(world, ~TROUBLED_STORE, exchange->sent_ns);
 	case 501:
 		return cannot_be_upgraded(world, exchange, from_ns, to_ns);

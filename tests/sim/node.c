@@ -232,8 +232,10 @@ node_install(struct node *node, struct descriptor *descriptor)
 
 	while (fd < (int)node->descriptors_max && node->table[fd] != NULL)
 		fd++;
-	if (fd == (int)node->descriptors_max)
+	if (fd == (int)node->descriptors_max) {
+		node->full_ns = schedule_now_ns();
 		return -EMFILE;
+	}
 	node->table[fd] = descriptor;
 	descriptor->holders++;
 	return fd;

@@ -38,6 +38,7 @@ struct node {
 	int saved_errno;
 	bool alive, waiting;		  /* waiting: in epoll_wait */
 	bool refuses;			  /* it is out of descriptors: new ones get EMFILE */
+	uint64_t full_ns;		  /* when its table last had no room; 0: it always had */
 	uint64_t begun_ns;		  /* when its code made the call that runs, or ran last */
 	uint64_t pause_ns;		  /* how long it is stopped at one of its next calls: */
 	const char *pause_at;		  /* a call of this name; NULL: any */
