@@ -53,6 +53,13 @@ caller_refuse_revoked(struct call *call)
 	    "the token is not valid; it may have been renewed or deleted");
 }
 
+void
+caller_refuse_unchanged(struct call *call)
+{
+	refuse(call, 401, "invalid_token",
+	    "the token was renewed or deleted while the call was under way; nothing was changed");
+}
+
 static void
 refuse_expired(struct call *call)
 {

@@ -16,6 +16,9 @@ void caller_identify(struct call *call);
 /* Refuse with 401: the token with which the call began is no longer valid. */
 void caller_refuse_revoked(struct call *call);
 
+/* The same for a change that was not made because of that. */
+void caller_refuse_unchanged(struct call *call);
+
 /*
  * The same for a call that a worker forwards. The worker has checked the token. Its record is read
  * again, and the value that the worker has seen must still be valid. 403 without the secret of our

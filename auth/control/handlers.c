@@ -59,7 +59,7 @@ handler_store_refused(struct call *call, enum store_result result, const char *n
 		    "the change would take the job out of the scope of your token");
 		return;
 	case STORE_REVOKED:
-		caller_refuse_revoked(call);
+		caller_refuse_unchanged(call);
 		return;
 	case STORE_OVER_QUOTA:
 		call_refuse(call, 403, NULL,

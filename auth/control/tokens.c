@@ -5,6 +5,7 @@
 
 #include "auth/control/caller.h"
 #include "auth/control/handlers.h"
+#include "auth/control/limits.h"
 #include "auth/control/scope.h"
 #include "auth/control/view.h"
 #include "auth/record.h"
@@ -218,7 +219,8 @@ tokens_create(struct call *call)
 	if (!input_record(body, RECORD_TOKEN, INPUT_CREATE, &issue->input, &error) ||
 	    !input_expiry_check(issue->input.record.token.expires_ms, issue->now_ms, &error))
 		handler_refuse_input(call, &error);
-	else if (limit_selector(call, &issue->input) && handler_may_grow(call))
+	else if (limit_selector(call, &issue->input) &&
+		 limits_pass_on(call, &issue->input.record.token) && handler_may_grow(call))
 		create(call);
 }
 
@@ -300,6 +302,7 @@ read_for_renew(void *ctx, enum store_result result, const struct record *record)
 	}
 	renewed_record = *record;
 	if (!renew_token(call, &renewed_record.token, now_ms) ||
+	    !limits_allow_renewal(call, &renewed_record.token) ||
 	    !issue_value(call, issue, renewed_record.token.hash))
 		return;
 	view_time(now_ms, now);

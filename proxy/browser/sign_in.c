@@ -83,6 +83,19 @@ to_of(const struct request *request, char out[PAGE_TO_MAX])
 	return page_to_is_local(to) ? to : SLICE("/");
 }
 
+/* What the page asks of a person without a session, or whose session has ended. */
+static struct slice
+invitation(enum verdict verdict)
+{
+	if (verdict == VERDICT_EXPIRED)
+		return SLICE(
+		    "Your session has ended: its token has expired. Paste a token for this job.");
+	if (verdict == VERDICT_INVALID_TOKEN)
+		return SLICE("Your session has ended: its token was renewed or deleted. Paste a "
+			     "token for this job.");
+	return SLICE("Paste a token for this job.");
+}
+
 /* A request that needs a person to sign in gets a page to do so, or one that says why there is
  * none.
  */
@@ -109,10 +122,7 @@ refused(const struct local_call *call, enum verdict verdict, struct local_answer
 		page.message = SLICE("Signing in needs TLS: open this page with https. Or send a "
 				     "token: Authorization: Bearer <token>.");
 	else
-		page = sign_in_page(ended ? SLICE("Your session has ended: its token was renewed "
-						  "or deleted. Paste a token for this job.")
-					  : SLICE("Paste a token for this job."),
-		    to_of(call->request, to));
+		page = sign_in_page(invitation(verdict), to_of(call->request, to));
 	show(call, answer, OUTCOME_REFUSED, jg_verdict_status(verdict), &page);
 	return true;
 }

@@ -238,6 +238,20 @@ def test_operators(module_gateways, records):
     assert "leave the token out" in local.json["detail"]
 
 
+def test_an_operators_addresses_are_passed_on(module_gateways, records):
+    port = free_port()
+    module_gateways.start({"control": {"listen": f"127.0.0.1:{port}"}})
+    api = Control((HERE, port), records.token("operator", **{"from": "127.0.0.0/8"}))
+    create, path = {"name": "a", "role": "operator"}, f"/v1/tokens/{records.token().id}/renew"
+    assert api.done("POST", "/v1/tokens", create, 201)["from"] == "127.0.0.0/8"
+    assert api.done("POST", "/v1/tokens", {**create, "from": HERE}, 201)["from"] == HERE
+    for wider in ("127.0.0.0/7", f"{HERE},::1"):
+        api.refused(403, "POST", "/v1/tokens", {**create, "from": wider}, field="from")
+    for body in (None, {"from": "::/0"}, {"from": None}):
+        api.refused(403, "POST", path, body, field="from")
+    assert api.done("POST", path, {"from": HERE})["from"] == HERE
+
+
 def test_the_limit_changes_before_the_body_has_come(module_gateways, records):
     port = free_port()
     module_gateways.start({"control": {"listen": f"127.0.0.1:{port}"}})

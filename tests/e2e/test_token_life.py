@@ -295,6 +295,31 @@ def test_an_operator_in_grace(control, records):
     eventually(lambda: control.by(operator).call("GET", "/v1/me").status == 401, "the grace to be over")
 
 
+def test_limits_are_passed_on(control, records):
+    """An operator's expiry and addresses bind what it makes, as its selector does."""
+    end, earlier, later = "2998-01-01T00:00:00Z", "2997-01-01T00:00:00Z", "2999-01-01T00:00:00Z"
+    operator = records.token("operator", expires_at=end)
+    api, create = control.by(operator), {"name": "a", "role": "operator"}
+    assert api.done("POST", "/v1/tokens", create, 201)["expires_at"] == end
+    assert api.done("POST", "/v1/tokens", {**create, "expires_at": earlier}, 201)["expires_at"] == earlier
+    api.refused(403, "POST", "/v1/tokens", {**create, "expires_at": later}, field="expires_at")
+    other = records.token()
+    before = records.client.hgetall(records.token_key(other.id))
+    for token, body in [(operator, {"expires_at": None}), (operator, {"expires_at": later}), (other, None), (other, {"grace": 60})]:
+        api.refused(403, "POST", f"/v1/tokens/{token.id}/renew", body, field="expires_at")
+    assert records.client.hgetall(records.token_key(other.id)) == before
+    assert api.done("POST", f"/v1/tokens/{other.id}/renew", {"expires_at": earlier})["expires_at"] == earlier
+    assert api.done("POST", f"/v1/tokens/{operator.id}/renew")["expires_at"] == end
+
+
+def test_the_value_before_does_not_renew_its_own_token(control, records):
+    operator, other = records.token("operator"), records.token()
+    control.done("POST", f"/v1/tokens/{operator.id}/renew", {"grace": 600})
+    api = control.by(operator)
+    assert "present value" in api.refused(403, "POST", f"/v1/tokens/{operator.id}/renew").json["detail"]
+    assert api.done("POST", f"/v1/tokens/{other.id}/renew")["version"] == 2
+
+
 # ---- the command line ----
 
 def test_the_pages_scanner_finds_tokens(patient, control):
