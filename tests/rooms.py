@@ -23,6 +23,7 @@ ROOMS = {
     "proxy/http": ({"include/jobgate"}, set()),
     "proxy/net": ({"include/jobgate"}, {"libevent", "libcrypto", "libssl", "c-ares"}),
     "proxy/observe": ({"include/jobgate"}, set()),
+    "proxy/limits": ({"include/jobgate", "auth"}, set()),
     "proxy/config": ({"include/jobgate", "auth", "auth/redis", "proxy/http", "proxy/net"}, {"libyaml"}),  # bounds and URL forms
     "proxy/http1": ({"include/jobgate", "proxy/http", "proxy/net"}, {"libcrypto"}),
     "proxy/http2": ({"include/jobgate", "proxy/http", "proxy/net"}, set()),

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks the model of the protocol between workers and the store (revocation.pml) with spin; README.md explains it.
+# Checks the models with spin; README.md explains them: the protocol between workers and the store (revocation.pml), and the permits
+# of tokens with limits (limits.pml).
 # Prints one line for each configuration. The exit status is 0 when each has the result that it has to have.
 #
 #   tests/model/run.sh                 one worker, one record, one failover; witnesses; good times; wrong variants (for tests/analyze.sh)
@@ -82,8 +83,20 @@ holds() { check "$1" holds "$2" "${3:--O2 -DSAFETY -DMEMLIM=4000}" "${4:--m10000
 possible() { check "witness: $1" possible "$2" "-O0 -DSAFETY -DMEMLIM=4000" "-m1000000 -w22"; }
 fails() { check "$1" fails "$2" "-O0 -DSAFETY -DMEMLIM=4000" "-m1000000 -w22"; }
 
+# limits HOLDS-OR-FAILS NAME FLAGS: the other model, of the permits of tokens.
+limits() {
+	local model=$top/tests/model/limits.pml
+	"$1" "limits, $2" "$3" "-O2 -DSAFETY -DMEMLIM=4000" "-m1000000 -w22"
+}
+
 quick() {
 	check_names
+	limits holds "two workers, two kills" "-DTAKES=4 -DKILLS=2"
+	limits holds "three workers" "-DWORKERS=3 -DKILLS=0"
+	limits fails "wrong: a cell is taken by two stores" "-DTWO_STORES"
+	limits fails "wrong: a number is reused too early" "-DLATE_ZEROING"
+	limits fails "wrong: a permit is kept" "-DKEPT_PERMIT"
+	limits fails "wrong: full after one pass" "-DWORKERS=3 -DKILLS=0 -DNO_RELEASES"
 	holds "one worker, one record, one failover" "-DCHANGES=2 -DDROPS=1"
 	holds "good times: each admitted request is served" "-DGOOD_TIMES -DDROPS=0" "-O2 -DNP -DNFAIR=3 -DMEMLIM=4000" "-l -f -m1000000"
 	possible "a first request is let in" "-DWITNESS=1 -DCHANGES=0 -DFAILOVERS=0"
@@ -136,7 +149,7 @@ explain)
 	;;
 quick | two-records | two-workers | sample) ;;
 *)
-	sed -n '2,10s/^# \{0,1\}//p' "$top/tests/model/run.sh"
+	sed -n '2,11s/^# \{0,1\}//p' "$top/tests/model/run.sh"
 	exit 2
 	;;
 esac

@@ -1,0 +1,266 @@
+/* table.c - the mapping of the limits; workers that end; idle places. */
+#include "limits/place.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Changes with struct limit_header and struct limit_place, and with what their members mean. */
+#define LIMIT_LAYOUT 0x4a474c01u
+
+/* ---- the mapping ---- */
+
+static size_t
+keys_at(void)
+{
+	return sizeof(struct limit_header);
+}
+
+static size_t
+places_at(uint32_t places)
+{
+	return keys_at() + places * sizeof(uint64_t);
+}
+
+static size_t
+bytes_for(uint32_t places)
+{
+	return places_at(places) + places * sizeof(struct limit_place);
+}
+
+_Static_assert(sizeof(struct limit_place) == 128, "two cache lines");
+_Static_assert(sizeof(struct limit_header) % 64 == 0, "the keys begin a cache line");
+
+/* Map the descriptor, which the table then has. */
+static struct limit_table *
+table_map(int fd, uint32_t places)
+{
+	struct limit_table *table = calloc(1, sizeof(*table));
+	char *base = MAP_FAILED;
+
+	if (table != NULL)
+		base = mmap(NULL, bytes_for(places), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (base == MAP_FAILED) {
+		free(table);
+		return NULL;
+	}
+	table->fd = fd;
+	table->places = places;
+	table->window = places < LIMIT_WINDOW ? places : LIMIT_WINDOW;
+	table->header = (struct limit_header *)(void *)base;
+	table->keys = (_Atomic uint64_t *)(void *)(base + keys_at());
+	table->place = (struct limit_place *)(void *)(base + places_at(places));
+	return table;
+}
+
+struct limit_table *
+limit_table_new(uint32_t places, const uint64_t key[2])
+{
+	int fd = memfd_create("jobgate-limits", MFD_CLOEXEC);
+	struct limit_table *table = NULL;
+
+	if (fd >= 0 && ftruncate(fd, (off_t)bytes_for(places)) == 0)
+		table = table_map(fd, places);
+	if (table == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	table->header->layout = LIMIT_LAYOUT;
+	table->header->places = places;
+	table->header->hash_key[0] = key[0];
+	table->header->hash_key[1] = key[1];
+	return table;
+}
+
+struct limit_table *
+limit_table_inherit(int fd)
+{
+	struct limit_table *table;
+	struct stat file;
+
+	if (fstat(fd, &file) != 0 || file.st_size != (off_t)bytes_for(LIMIT_PLACES))
+		return NULL;
+	table = table_map(fd, LIMIT_PLACES);
+	if (table == NULL)
+		return NULL;
+	if (table->header->layout != LIMIT_LAYOUT || table->header->places != LIMIT_PLACES) {
+		munmap(table->header, bytes_for(LIMIT_PLACES));
+		free(table);
+		return NULL;
+	}
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	atomic_store(&table->header->freeing, 0);
+	return table;
+}
+
+int
+limit_table_fd(const struct limit_table *table)
+{
+	return table->fd;
+}
+
+void
+limit_table_free(struct limit_table *table)
+{
+	if (table == NULL)
+		return;
+	munmap(table->header, bytes_for(table->places));
+	close(table->fd);
+	free(table);
+}
+
+/* ---- a worker has ended ---- */
+
+/* Take back the worker's permits in one place; returns how many. */
+static uint32_t
+take_back(struct limit_place *place, uint16_t owner)
+{
+	uint32_t count = 0;
+
+	for (unsigned i = 0; i < LIMIT_CELLS; i++) {
+		if (atomic_load(&place->owner[i]) != owner)
+			continue;
+		atomic_store(&place->owner[i], 0);
+		count++;
+	}
+	return count;
+}
+
+void
+limit_table_worker_ended(struct limit_table *table, uint16_t owner)
+{
+	for (uint32_t at = 0; at < table->places; at++) {
+		struct limit_place *place = &table->place[at], *first;
+		uint64_t key = atomic_load(&table->keys[at]);
+		uint32_t count = key != 0 ? take_back(place, owner) : 0;
+
+		if (count == 0)
+			continue;
+		first = atomic_load(&place->first) == key
+			    ? place
+			    : place_find(table, atomic_load(&place->first));
+		if (first != NULL)
+			atomic_fetch_add(&first->releases, count);
+	}
+	atomic_store(&table->header->claiming[owner], 0);
+}
+
+/* ---- idle places ---- */
+
+/* A token's first place stays as long as a cell of a further one is taken. */
+static bool
+further_are_empty(struct limit_table *table, const struct limit_place *place, uint64_t key)
+{
+	uint32_t high = atomic_load((_Atomic uint32_t *)&place->high);
+
+	for (uint32_t block = 1; block * LIMIT_CELLS < high; block++) {
+		const struct limit_place *further = place_look(table, place_key(table, key, block));
+
+		if (further != NULL && !place_is_empty(further))
+			return false;
+	}
+	return true;
+}
+
+static bool
+place_is_idle(struct limit_table *table, uint32_t at, uint64_t now_us)
+{
+	const struct limit_place *place = &table->place[at];
+	uint64_t key = atomic_load(&table->keys[at]);
+
+	return key != 0 && atomic_load((_Atomic uint64_t *)&place->tat_ns) <= now_us * 1000 &&
+	       place_is_empty(place) && further_are_empty(table, place, key);
+}
+
+static uint32_t
+places_taken(const struct limit_table *table)
+{
+	uint32_t taken = 0;
+
+	for (uint32_t at = 0; at < table->places; at++)
+		taken += atomic_load(&table->keys[at]) != 0;
+	return taken;
+}
+
+uint32_t
+limit_table_mark(struct limit_table *table, uint64_t now_us)
+{
+	uint32_t marked = 0;
+
+	if (places_taken(table) <= table->places / 4)
+		return 0;
+	for (uint32_t at = 0; at < table->places; at++) {
+		struct limit_place *place = &table->place[at];
+		uint32_t live = PLACE_LIVE;
+
+		if (place_is_idle(table, at, now_us))
+			marked +=
+			    atomic_compare_exchange_strong(&place->state, &live, PLACE_MARKED);
+	}
+	return marked;
+}
+
+/* A worker that uses the place has made it LIVE before, so that the exchange fails. */
+static bool
+place_free(struct limit_table *table, uint32_t at, uint64_t now_us)
+{
+	struct limit_place *place = &table->place[at];
+	uint32_t marked = PLACE_MARKED;
+
+	if (atomic_load(&place->state) != PLACE_MARKED || !place_is_idle(table, at, now_us) ||
+	    !atomic_compare_exchange_strong(&place->state, &marked, PLACE_FREED))
+		return false;
+	atomic_store(&place->tat_ns, 0);
+	atomic_store(&place->full_ns, 0);
+	atomic_store(&place->first, 0);
+	atomic_store(&place->high, 0);
+	atomic_store(&table->keys[at], 0);
+	atomic_store(&place->state, PLACE_LIVE);
+	return true;
+}
+
+/* True when no worker takes a new place, and none can begin to. */
+static bool
+freeing_begin(struct limit_header *header)
+{
+	atomic_store(&header->freeing, 1);
+	for (uint32_t owner = 0; owner < LIMIT_OWNERS; owner++)
+		if (atomic_load(&header->claiming[owner]) != 0) {
+			atomic_store(&header->freeing, 0);
+			return false;
+		}
+	return true;
+}
+
+uint32_t
+limit_table_sweep(struct limit_table *table, uint64_t now_us)
+{
+	uint32_t freed = 0;
+
+	if (!freeing_begin(table->header))
+		return 0;
+	for (uint32_t at = 0; at < table->places; at++)
+		freed += atomic_load(&table->keys[at]) != 0 && place_free(table, at, now_us);
+	atomic_store(&table->header->freeing, 0);
+	return freed;
+}
+
+uint64_t
+limit_table_refused(const struct limit_table *table)
+{
+	return atomic_load(&table->header->refused);
+}
+
+uint64_t
+limit_table_permits(const struct limit_table *table)
+{
+	uint64_t taken = 0;
+
+	for (uint32_t at = 0; at < table->places; at++)
+		for (unsigned i = 0; i < LIMIT_CELLS; i++)
+			taken += atomic_load(&table->place[at].owner[i]) != 0;
+	return taken;
+}
