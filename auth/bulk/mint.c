@@ -2,12 +2,40 @@
 #include <openssl/crypto.h>
 
 #include "auth/bulk/task.h"
+#include "auth/moment.h"
+#include "jobgate/clock.h"
+
+/* True while a grace keeps the value before valid, of which no record says whether it was minted.
+ */
+static bool
+has_grace(const struct record *record)
+{
+	return record != NULL && record->kind == RECORD_TOKEN &&
+	       record->token.previous_until_ms > clock_ms(CLOCK_REALTIME);
+}
+
+/* Count a grace, which enforcing would end early. */
+static void
+count_grace(struct task *task, enum record_kind kind, const struct store_walk_entry *entry)
+{
+	char until[MOMENT_TEXT_MAX];
+
+	moment_format(entry->record->token.previous_until_ms, until);
+	task->unminted++;
+	task_note(task, kind, entry->id,
+	    "the value before its renewal is valid until %s and may not be minted: wait until "
+	    "then, or renew the token without a grace",
+	    until);
+}
 
 static void
 count_unminted(struct task *task, enum record_kind kind, const struct store_walk_entry *entry)
 {
-	if (!task_is_unminted(entry->record))
+	if (!task_is_unminted(entry->record)) {
+		if (task->enforce && has_grace(entry->record))
+			count_grace(task, kind, entry);
 		return;
+	}
 	task->unminted++;
 	if (task->enforce)
 		task_note(task, kind, entry->id,
@@ -103,7 +131,8 @@ enforce(struct task *task)
 	/* The store counts again, in the same step that enforces the key. */
 	result = change(task, task->force ? STORE_MINT_FORCE : STORE_MINT_ENFORCE);
 	if (result == STORE_CONFLICT) {
-		fputs("jobgate: a token without a minted value was added meanwhile, so "
+		fputs("jobgate: a token without a minted value, or with a grace, was added "
+		      "meanwhile, so "
 		      "nothing was changed; run this again\n",
 		    stderr);
 		return TASK_WRONG;

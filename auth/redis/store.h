@@ -122,7 +122,7 @@ enum store_mint_change {
 	STORE_MINT_START,   /* key becomes the store's, if it has none */
 	STORE_MINT_ADOPT,   /* the same, and enforce it if the store has no token yet */
 	STORE_MINT_ENFORCE, /* enforce the store's key, whatever key is, if none of the newest
-			       10,000 tokens of the index would be refused */
+			       10,000 tokens of the index would be refused, or has a grace */
 	STORE_MINT_FORCE,   /* the same, even if tokens are refused then */
 };
 

@@ -4,6 +4,7 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 
+#include "auth/moment.h"
 #include "auth/redis/arguments.h"
 #include "auth/redis/maker_script.h"
 #include "auth/redis/mint.h"
@@ -110,16 +111,26 @@ static const char script_renew[] = TOKEN_WITHIN RECORD_SCRIPT_WHOLE MINT_READ(
 	  "return {1, key, enforced, (whole(KEYS[1]))}\n";
 
 /*
- * True when the current value of each token is minted. Only the newest 10,000 tokens of the index
- * are checked, which takes 0.2 s, in which Redis does nothing else. That suffices: the caller has
- * counted all tokens before, and only an import or another program can have added one since.
+ * True when the current value of each token is minted, and no grace keeps a value before it valid,
+ * which may not be. `now` is the time as records have it (RFC 3339 in UTC): these texts sort like
+ * the times. Only the newest 10,000 tokens of the index are checked, which takes 0.2 s, in which
+ * Redis does nothing else. That suffices: the caller has counted all tokens before, and only a
+ * renewal, an import or another program can have added one since.
  */
 #define ALL_MINTED(index)                                                                       \
-	"local function all_minted(prefix)\n"                                                   \
+	"local function is_ready(prefix, id, now)\n"                                            \
+	"  local found = redis.pcall('HMGET', prefix .. id, 'version', 'minted',\n"             \
+	"    'previous_version', 'previous_until')\n"                                           \
+	"  if found.err or not found[1] then return true end\n"                                 \
+	"  if found[1] ~= found[2] then return false end\n"                                     \
+	"  local before = tonumber(found[3] or '')\n"                                           \
+	"  if not before or before + 1 ~= tonumber(found[1]) then return true end\n"            \
+	"  return (found[4] or '') <= now\n"                                                    \
+	"end\n"                                                                                 \
+	"local function all_minted(prefix, now)\n"                                              \
 	"  for at = 0, 9000, 1000 do\n"                                                         \
 	"    for _, id in ipairs(redis.call('ZREVRANGE', KEYS[" #index "], at, at + 999)) do\n" \
-	"      local found = redis.pcall('HMGET', prefix .. id, 'version', 'minted')\n"         \
-	"      if not found.err and found[1] and found[1] ~= found[2] then return false end\n"  \
+	"      if not is_ready(prefix, id, now) then return false end\n"                        \
 	"    end\n"                                                                             \
 	"  end\n"                                                                               \
 	"  return true\n"                                                                       \
@@ -127,21 +138,21 @@ static const char script_renew[] = TOKEN_WITHIN RECORD_SCRIPT_WHOLE MINT_READ(
 
 /*
  * KEYS: index, key, enforced. ARGV: new key, what to do (enum store_mint_change), the prefix of
- * keys of tokens. The code is 1, 0 for another key or a token that is not minted, or -1 when there
- * is no key.
+ * keys of tokens, the time. The code is 1, 0 for another key or a token that is not ready, or -1
+ * when there is no key.
  */
-static const char script_mint[] = MINT_READ(2, 3) MINT_MAKE(2, 3) IS_EMPTY(1)
-    ALL_MINTED(1) "local change = tonumber(ARGV[2])\n"
-		  "if change >= 2 then\n"
-		  "  if not key then return answer(-1) end\n"
-		  "  if change == 2 and not all_minted(ARGV[3]) then return answer(0) end\n"
-		  "  redis.call('SET', KEYS[3], '1')\n"
-		  "  enforced = 1\n"
-		  "  return answer(1)\n"
-		  "end\n"
-		  "if key and differs(ARGV[1]) then return answer(0) end\n"
-		  "if not key then make(ARGV[1], change == 1 and is_empty(ARGV[3])) end\n"
-		  "return answer(1)\n";
+static const char script_mint[] = MINT_READ(2, 3) MINT_MAKE(2, 3) IS_EMPTY(1) ALL_MINTED(
+    1) "local change = tonumber(ARGV[2])\n"
+       "if change >= 2 then\n"
+       "  if not key then return answer(-1) end\n"
+       "  if change == 2 and not all_minted(ARGV[3], ARGV[4]) then return answer(0) end\n"
+       "  redis.call('SET', KEYS[3], '1')\n"
+       "  enforced = 1\n"
+       "  return answer(1)\n"
+       "end\n"
+       "if key and differs(ARGV[1]) then return answer(0) end\n"
+       "if not key then make(ARGV[1], change == 1 and is_empty(ARGV[3])) end\n"
+       "return answer(1)\n";
 
 _Static_assert(STORE_MINT_ADOPT == 1 && STORE_MINT_ENFORCE == 2 && STORE_MINT_FORCE == 3,
     "as the script has them");
@@ -261,6 +272,7 @@ store_mint_change(struct store *store, enum store_mint_change change,
 	struct operation operation =
 	    operation_change(RECORD_TOKEN, SLICE(MINT_KEY), read_mint_changed, done, ctx);
 	struct arguments *arguments = arguments_new("EVAL");
+	char now[MOMENT_TEXT_MAX];
 
 	if (arguments != NULL) {
 		arguments_add(arguments, slice_of(script_mint));
@@ -270,6 +282,8 @@ store_mint_change(struct store *store, enum store_mint_change change,
 		arguments_add_key(arguments, key);
 		arguments_add_text(arguments, "%d", (int)change);
 		arguments_add_record_key(arguments, store, RECORD_TOKEN, SLICE(""));
+		moment_format(clock_ms(CLOCK_REALTIME), now);
+		arguments_add_text(arguments, "%s", now);
 	}
 	store_run(store, &operation, arguments);
 	arguments_free_wiped(arguments);

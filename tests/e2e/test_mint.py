@@ -284,6 +284,36 @@ def test_an_old_store_step_by_step(server, records_here, gateways, command):
     assert asked_for(server) == {}
 
 
+def test_enforcing_waits_for_a_grace(server, records_here, gateways, command):
+    """The value before a renewal is valid until then, and nothing says whether it was minted."""
+    old, job = old_token(server), records_here.job("unix:/x")
+    gateway, host = gateways.start(store_url=server.url), f"{job}.jobs.test"
+    control = Control(gateway.socket_path)
+    assert command("mint").status == 0
+    renewed = control.done("POST", f"/v1/tokens/{old.id}/renew", {"grace": 600})
+    refused = command("mint", "--enforce")
+    assert refused.status == 1 and server.client.exists(ENFORCED) == 0
+    assert f"token {old.id}: the value before its renewal is valid until {renewed['previous_until']}" in refused.err
+    assert status_of(gateway, host, old) == 502
+    server.client.hset(f"jobgate:token:{old.id}", "previous_until", "2001-01-01T00:00:00Z")
+    assert command("mint", "--enforce").status == 0
+
+
+def test_a_grace_that_begins_while_enforcing(server, command):
+    """The store looks again in the step that enforces: here at a token that the count has left out, because its record breaks a rule."""
+    records, moment = Records(server.client), "2999-01-01T00:00:00Z"
+    server.client.set("jobgate:mint", KEY)
+    token = records.token(name="not a name!", version="2", minted="2", previous_version="1", previous_until=moment)
+    server.client.zadd("jobgate:tokens", {token.id: 1})
+    refused = command("mint", "--enforce")
+    assert refused.status == 1 and "meanwhile" in refused.err and server.client.exists(ENFORCED) == 0
+    for change in ({"previous_version": "5"}, {"previous_version": "1", "previous_until": "2001-01-01T00:00:00Z"}):
+        server.client.hset(f"jobgate:token:{token.id}", mapping=change)
+        assert command("mint", "--enforce").status == 0
+        server.client.delete(ENFORCED)
+        server.client.hset(f"jobgate:token:{token.id}", mapping={"previous_version": "1", "previous_until": moment})
+
+
 def test_enforced_by_force(server, records_here, gateways, command):
     """Values that were not minted are refused, although their records are known and prove them; until they are renewed."""
     old, operator, job = old_token(server), old_token(server, "operator", "op"), records_here.job("unix:/x")
