@@ -153,14 +153,28 @@ exchange_target_hash(const struct job_url *url)
 }
 
 /*
+ * True when the backend has seen nothing of the request. A connection may take seconds; then the
+ * head may wait for the backend's SETTINGS, or for a socket that takes nothing.
+ */
+static bool
+exchange_is_unsent(const struct exchange *exchange)
+{
+	const struct upstream *upstream = exchange->upstream;
+
+	return exchange->state == EXCHANGE_CONNECTING ||
+	       (exchange->state == EXCHANGE_AWAITING && upstream != NULL &&
+		   upstream->ops->unsent(upstream));
+}
+
+/*
  * Access continues, but the job may have another URL now, and another job may have its old address.
- * So a request that has not left yet (a connection may take seconds) must not go there any more.
+ * So a request that has not left yet must not go there any more.
  */
 static void
 exchange_follow_job(struct exchange *exchange, const struct job *job)
 {
 	exchange->job_moved = exchange_target_hash(&job->url) != exchange->target;
-	if (exchange->job_moved && exchange->state == EXCHANGE_CONNECTING)
+	if (exchange->job_moved && exchange_is_unsent(exchange))
 		exchange_fail_retry_later(exchange, OUTCOME_CONNECT_FAILED, 503, SLICE("Job moved"),
 		    SLICE("The job has another URL now; try again."), 1);
 }

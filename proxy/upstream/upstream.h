@@ -85,6 +85,10 @@ struct upstream_ops {
 	 * it has been sent. */
 	bool (*pending)(const struct upstream *upstream);
 
+	/* True after `begin` as long as nothing of the request has left: `cancel` takes back all of
+	 * it. */
+	bool (*unsent)(const struct upstream *upstream);
+
 	/*
 	 * The exchange is over, request and answer are complete: the connection may serve another
 	 * one. Calls nothing back, from now on.

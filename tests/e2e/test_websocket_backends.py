@@ -341,6 +341,18 @@ def test_revocation_while_the_head_waits(make_scene, end_of, records):
     assert not has_head(connection)
 
 
+def test_the_job_moves_while_the_head_waits(make_scene, end_of, records):
+    """Another job may have the old address by then."""
+    scene, other = make_scene(settings=None), make_scene()
+    end = end_of(scene)
+    connection = scene.backend.accept()
+    records.job(other.backend.url, job_id=scene.job)
+    assert end.status() == 503
+    connection.send(frames.SettingsFrame(settings=OFFERED))
+    assert not has_head(connection)
+    opened(other, end_of)
+
+
 def test_the_backend_resets_it(scene, end_of):
     end, connection, stream = opened(scene, end_of)
     connection.reset(stream, CANCEL)

@@ -181,6 +181,12 @@ client_pending(const struct upstream *upstream)
 	return sender_pending(&client_of(upstream)->sender);
 }
 
+static bool
+client_unsent(const struct upstream *upstream)
+{
+	return client_of(upstream)->sender.sent == 0;
+}
+
 /* ---- events ---- */
 
 static void
@@ -324,6 +330,7 @@ static const struct upstream_ops client_ops = {
     .flush = client_flush,
     .pump = client_pump,
     .pending = client_pending,
+    .unsent = client_unsent,
     .release = client_release,
     .cancel = client_cancel,
 };

@@ -182,6 +182,13 @@ backend_session_now_ms(const struct backend_session *session)
 	return loop_now_ms(session->options->loop);
 }
 
+/* The backend has seen nothing of the request: its head is held, or waits in the output. */
+static inline bool
+backend_stream_is_unseen(const struct backend_stream *stream)
+{
+	return stream->id == 0 || h2_output_waits(&stream->session->output, stream->head_at);
+}
+
 /* ---- client_state.c ---- */
 
 /* The only places that assign a state. A session moves to the pool's list of the state; into that

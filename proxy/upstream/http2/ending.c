@@ -49,10 +49,8 @@ backend_session_close(struct backend_session *session)
 static enum repeat
 repeat_of(const struct backend_stream *stream, enum upstream_failure failure)
 {
-	bool unseen = stream->id == 0 || h2_output_waits(&stream->session->output, stream->head_at);
-
 	if (failure == UPSTREAM_NOT_HTTP2 || stream->state == BACKEND_STREAM_RELAYING ||
-	    (!method_is_idempotent(stream->method) && !unseen))
+	    (!method_is_idempotent(stream->method) && !backend_stream_is_unseen(stream)))
 		return REPEAT_NOT;
 	return stream->first ? REPEAT_BROKEN : REPEAT_STALE;
 }

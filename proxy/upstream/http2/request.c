@@ -323,6 +323,12 @@ stream_pending(const struct upstream *upstream)
 	return false;
 }
 
+static bool
+stream_unsent(const struct upstream *upstream)
+{
+	return backend_stream_is_unseen(backend_stream_of(upstream));
+}
+
 static void
 stream_release(struct upstream *upstream)
 {
@@ -348,6 +354,7 @@ const struct upstream_ops backend_stream_ops = {
     .flush = stream_flush,
     .pump = stream_pump,
     .pending = stream_pending,
+    .unsent = stream_unsent,
     .release = stream_release,
     .cancel = stream_cancel,
     .says_unprocessed = true,

@@ -162,7 +162,7 @@ void
 backend_stream_cut(struct backend_stream *stream, enum h2_error error)
 {
 	struct backend_session *session = stream->session;
-	bool unseen = stream->id == 0 || h2_output_waits(&session->output, stream->head_at);
+	bool unseen = backend_stream_is_unseen(stream);
 
 	if (stream->state == BACKEND_STREAM_CLOSED)
 		return;

@@ -21,6 +21,7 @@ struct fake_upstream {
 	/* Chosen by the test. */
 	size_t room;  /* content that it still takes */
 	bool pending; /* something is still to be sent */
+	bool unsent;  /* so is all of the request */
 	/* What it was given. */
 	unsigned begun, flushes, pumps, ends, released, cancelled;
 	char head[256];	   /* "METHOD authority path query upgrade" of `begin` */
@@ -94,6 +95,12 @@ fake_upstream_pending(const struct upstream *upstream)
 	return fake_upstream_of(upstream)->pending;
 }
 
+static inline bool
+fake_upstream_unsent(const struct upstream *upstream)
+{
+	return fake_upstream_of(upstream)->unsent;
+}
+
 static inline void
 fake_upstream_release(struct upstream *upstream)
 {
@@ -113,6 +120,7 @@ static const struct upstream_ops fake_upstream_ops = {
     .flush = fake_upstream_flush,
     .pump = fake_upstream_pump,
     .pending = fake_upstream_pending,
+    .unsent = fake_upstream_unsent,
     .release = fake_upstream_release,
     .cancel = fake_upstream_cancel,
 };
@@ -125,6 +133,7 @@ static const struct upstream_ops fake_shared_ops = {
     .flush = fake_upstream_flush,
     .pump = fake_upstream_pump,
     .pending = fake_upstream_pending,
+    .unsent = fake_upstream_unsent,
     .release = fake_upstream_release,
     .cancel = fake_upstream_cancel,
     .says_unprocessed = true,

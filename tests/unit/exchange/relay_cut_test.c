@@ -63,6 +63,19 @@ a_job_that_moves_while_a_connection_is_made_keeps_the_request(void **state)
 	ASSERT_ENDED(END_COMPLETE, 503, cancelled);
 }
 
+/* The head waits for the backend's SETTINGS, or for a socket that takes nothing. */
+static void
+a_job_that_moves_before_the_head_has_left_does_not_get_it(void **state)
+{
+	(void)state;
+	fake_pool.given[0].unsent = true;
+	send_get();
+	world_change(&world, RECORD_JOB);
+	world_reply(&world, RECORD_JOB, job_record(9000, NULL));
+	assert_non_null(strstr(world.client.fields, "Retry-After: 1\n"));
+	ASSERT_ENDED(END_COMPLETE, 503, cancelled);
+}
+
 static void
 a_job_that_moves_while_its_answer_is_awaited_is_not_sent_the_request_again(void **state)
 {
@@ -209,6 +222,7 @@ main(void)
 	    TEST(access_revoked_before_the_request_has_left_keeps_it),
 	    TEST(access_revoked_while_a_connection_is_made_keeps_the_request),
 	    TEST(a_job_that_moves_while_a_connection_is_made_keeps_the_request),
+	    TEST(a_job_that_moves_before_the_head_has_left_does_not_get_it),
 	    TEST(a_job_that_moves_while_its_answer_is_awaited_is_not_sent_the_request_again),
 	    TEST(a_job_that_stays_where_it_is_gets_the_request),
 	    TEST(access_revoked_in_an_answer_ends_it_at_once),

@@ -33,9 +33,11 @@ a_head_waits_for_the_settings(void **state)
 	(void)state;
 	user->release_at_end = false; /* the other side goes on */
 	assert_int_equal(heads_sent(), 0);
+	assert_true(user->upstream->ops->unsent(user->upstream));
 	say_setting(H2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1);
 	say();
 	assert_int_equal(heads_sent(), 1);
+	assert_false(user->upstream->ops->unsent(user->upstream));
 	say_head(1, 200, "7", false);
 	say_data(1, "hello", false);
 	say();
