@@ -97,9 +97,8 @@ http2_half_close(struct http2_session *session)
 	session->half_closed = true;
 	session->ack_due_ms = 0; /* none will come */
 	buffer_give(buffers, session->in);
-	buffer_give(buffers, session->block.bytes);
-	session->in = session->block.bytes = NULL;
-	session->block.stream = 0;
+	session->in = NULL;
+	h2_gather_end(&session->block, buffers);
 	for (stream = TAILQ_FIRST(&session->streams); stream != NULL; stream = next) {
 		next = TAILQ_NEXT(stream, link);
 		if (stream->state == HTTP2_STREAM_LINGERING)

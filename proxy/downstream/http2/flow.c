@@ -32,22 +32,17 @@ grow_connection(struct http2_session *session)
 	uint32_t larger =
 	    streams < CONNECTION_WINDOW_MAX ? (uint32_t)streams : CONNECTION_WINDOW_MAX;
 
-	if (larger <= session->window)
-		return;
-	session->content_credit += larger - session->window;
-	session->window = larger;
+	if (larger > session->window.size)
+		h2_window_grow(&session->window, larger - session->window.size);
 }
 
 void
 http2_credit(struct http2_session *session, uint32_t bytes)
 {
-	session->content_credit += bytes;
-	if (session->content_credit < session->window / 2)
+	if (!h2_window_credit(&session->window, bytes))
 		return;
 	grow_connection(session);
-	widen(session, 0, session->content_credit);
-	session->receive_window += (int32_t)session->content_credit;
-	session->content_credit = 0;
+	widen(session, 0, h2_window_give(&session->window));
 }
 
 static uint32_t
@@ -64,14 +59,13 @@ static void
 grow_stream(struct http2_stream *stream)
 {
 	struct downstream *downstream = stream->session->downstream;
-	uint32_t larger = larger_window(stream->window), more = larger - stream->window;
+	uint32_t more = larger_window(stream->window.size) - stream->window.size;
 
 	if (downstream->http2_windows + 2 * (uint64_t)more > downstream->options.http2.buffer)
 		return;
 	downstream->http2_windows += more;
 	stream->session->stream_windows += more;
-	stream->window = larger;
-	stream->credit += more;
+	h2_window_grow(&stream->window, more);
 }
 
 /* True when the client has used up half of its window within GROW_MS. The first window, which is
@@ -79,30 +73,26 @@ grow_stream(struct http2_stream *stream)
 static bool
 is_fast(const struct http2_stream *stream)
 {
-	return stream->window == HTTP2_WINDOW_FIRST ||
+	return stream->window.size == HTTP2_WINDOW_FIRST ||
 	       session_now_ms(stream->session) - stream->widened_ms <= GROW_MS;
 }
 
 void
 http2_credit_stream(struct http2_stream *stream, size_t bytes)
 {
-	stream->credit += (uint32_t)bytes;
-	if (stream->client_ended || stream->credit < stream->window / 2)
+	if (!h2_window_credit(&stream->window, (uint32_t)bytes) || stream->client_ended)
 		return;
 	if (stream->in == NULL && is_fast(stream) && stream->exchange != NULL &&
 	    exchange_is_allowed(stream->exchange)) /* the exchange keeps up, too */
 		grow_stream(stream);
 	stream->widened_ms = session_now_ms(stream->session);
-	widen(stream->session, stream->id, stream->credit);
-	stream->receive_window += (int32_t)stream->credit;
-	stream->credit = 0;
+	widen(stream->session, stream->id, h2_window_give(&stream->window));
 }
 
 void
 http2_take_window(struct http2_stream *stream)
 {
-	stream->window = HTTP2_WINDOW_FIRST;
-	stream->receive_window = HTTP2_WINDOW_FIRST;
+	stream->window = h2_window_of(HTTP2_WINDOW_FIRST);
 	stream->session->stream_windows += HTTP2_WINDOW_FIRST;
 }
 
@@ -110,12 +100,12 @@ void
 http2_give_window(struct http2_stream *stream)
 {
 	struct downstream *downstream = stream->session->downstream;
-	uint32_t grown = stream->window - HTTP2_WINDOW_FIRST;
+	uint32_t grown = stream->window.size - HTTP2_WINDOW_FIRST;
 
-	CHECK(
-	    downstream->http2_windows >= grown && stream->session->stream_windows >= stream->window,
+	CHECK(downstream->http2_windows >= grown &&
+		  stream->session->stream_windows >= stream->window.size,
 	    http2_stream_dump, stream);
 	downstream->http2_windows -= grown;
-	stream->session->stream_windows -= stream->window;
-	stream->window = 0;
+	stream->session->stream_windows -= stream->window.size;
+	stream->window.size = 0;
 }

@@ -83,8 +83,7 @@ on_data(struct http2_session *session, const struct h2_frame *frame, struct slic
 
 	if (is_for_idle(session, frame))
 		return;
-	session->receive_window -= (int32_t)frame->length;
-	if (session->receive_window < 0) {
+	if (!h2_window_take(&session->window, frame->length)) {
 		http2_fail(session, H2_FLOW_CONTROL_ERROR, SLICE("window exceeded"));
 		return;
 	}
@@ -103,8 +102,8 @@ on_data(struct http2_session *session, const struct h2_frame *frame, struct slic
 		return;
 	}
 	overhead_payload(&session->overhead, content.len);
-	stream->receive_window -= (int32_t)frame->length;
-	if (frame->length > 0 && stream->receive_window < least_window(session))
+	if (!h2_window_take(&stream->window, frame->length) && frame->length > 0 &&
+	    stream->window.left < least_window(session))
 		http2_stream_fail(stream, H2_FLOW_CONTROL_ERROR);
 	else
 		http2_on_content(stream, content, frame->length, end_stream);

@@ -248,7 +248,7 @@ write_preface(struct http2_session *session)
 	if (!http2_write(session, 128, &writer))
 		return;
 	h2_write_settings(&writer, settings, sizeof(settings) / sizeof(*settings));
-	h2_write_window_update(&writer, 0, session->window - H2_WINDOW_DEFAULT);
+	h2_write_window_update(&writer, 0, session->window.size - H2_WINDOW_DEFAULT);
 	http2_written(session, &writer, true);
 }
 
@@ -259,6 +259,17 @@ session_free(struct task *task)
 
 	hpack_decoder_free(&session->decoder);
 	free(session);
+}
+
+/* The connection's window. A trusted proxy has many users on a connection: none may have to wait
+ * for others. */
+static uint32_t
+first_window(const struct connection *connection)
+{
+	size_t all = connection->downstream->options.http2.streams * HTTP2_WINDOW_ALLOWED;
+
+	return connection->peer.trusted && all > HTTP2_CONNECTION_WINDOW ? (uint32_t)all
+									 : HTTP2_CONNECTION_WINDOW;
 }
 
 static void
@@ -283,13 +294,7 @@ http2_opened(struct connection *connection, struct buffer *received)
 	TAILQ_INIT(&session->streams);
 	TAILQ_INIT(&session->turns);
 	resets_init(&session->resets);
-	session->window = HTTP2_CONNECTION_WINDOW;
-	/* A trusted proxy has many users on a connection: none may have to wait for others. */
-	if (connection->peer.trusted &&
-	    session->window < connection->downstream->options.http2.streams * HTTP2_WINDOW_ALLOWED)
-		session->window =
-		    (uint32_t)connection->downstream->options.http2.streams * HTTP2_WINDOW_ALLOWED;
-	session->receive_window = (int32_t)session->window;
+	session->window = h2_window_of(first_window(connection));
 	h2_output_init(
 	    &session->output, &connection->conn, connection->downstream->buffers, http2_moved);
 	session->idle_since_ms = session->overhead.began_ms = session_now_ms(session);
@@ -358,8 +363,8 @@ http2_closed(struct connection *connection)
 	http2_end_streams(session);
 	http2_session_set_state(session, HTTP2_CLOSED);
 	buffer_give(buffers, session->in);
-	buffer_give(buffers, session->block.bytes);
-	session->in = session->block.bytes = NULL;
+	session->in = NULL;
+	h2_gather_end(&session->block, buffers);
 	h2_output_clear(&session->output);
 	/* Behind the tasks that free its streams. */
 	loop_defer(session->downstream->loop, &session->free_task);

@@ -49,11 +49,11 @@ http2_stream_dump(const struct http2_stream *stream, struct dump *dump)
 	jg_dump_word(dump, "state", http2_stream_states[stream->state].name);
 	jg_dump_number(dump, "in", buffer_len(stream->in));
 	jg_dump_number(dump, "own", buffer_len(stream->own));
-	if (stream->receive_window > 0)
-		jg_dump_number(dump, "receive_window", (uint64_t)stream->receive_window);
+	if (stream->window.left > 0)
+		jg_dump_number(dump, "receive_window", (uint64_t)stream->window.left);
 	if (stream->send_window > 0)
 		jg_dump_number(dump, "send_window", (uint64_t)stream->send_window);
-	jg_dump_number(dump, "window", stream->window);
+	jg_dump_number(dump, "window", stream->window.size);
 	jg_dump_number(dump, "error", stream->error);
 	jg_dump_flag(dump, "client_ended", stream->client_ended);
 	jg_dump_flag(dump, "client_reset", stream->client_reset);
@@ -79,7 +79,7 @@ http2_session_dump(const struct http2_session *session, struct dump *dump)
 	jg_dump_number(dump, "out", buffer_len(session->output.out));
 	jg_dump_number(dump, "sent", session->output.sent);
 	jg_dump_number(dump, "resets_left", session->resets.left);
-	jg_dump_number(dump, "receive_window", (uint64_t)session->receive_window);
+	jg_dump_number(dump, "receive_window", (uint64_t)session->window.left);
 	if (session->output.window > 0)
 		jg_dump_number(dump, "send_window", (uint64_t)session->output.window);
 	jg_dump_flag(dump, "working", session->working);

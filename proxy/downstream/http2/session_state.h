@@ -8,9 +8,11 @@
 #include "exchange/context.h"
 #include "http/h2_fields.h"
 #include "http/h2_frame.h"
+#include "http2/gather.h"
 #include "http2/output.h"
 #include "http2/overhead.h"
 #include "http2/table_memory.h"
+#include "http2/window.h"
 #include "jobgate/container_of.h"
 
 /*
@@ -103,9 +105,7 @@ struct http2_stream {
 	struct h2_content announced; /* against what its head said */
 	struct buffer *in;	     /* content that the exchange has not taken; NULL: none */
 	struct buffer *trailers;     /* field lines, when they have come; NULL: none */
-	int32_t receive_window;	     /* bytes that the client may still send; see least_window */
-	uint32_t window;	     /* how large it is to be */
-	uint32_t credit;	     /* bytes dealt with, not yet given back to the window */
+	struct h2_window window;     /* the client may go below 0: see least_window */
 	uint64_t widened_ms;	     /* when credit was last given back */
 	uint32_t body_deficit;	     /* as in http1/server_state.h */
 	uint64_t awaits_since_ms;    /* since when it waits for more content; 0: it does not */
@@ -147,17 +147,8 @@ struct http2_session {
 
 	/* What comes. */
 	struct buffer *in; /* received, not dealt with; NULL: none */
-	struct {
-		struct buffer *bytes; /* NULL: no block is under way */
-		uint32_t stream;
-		enum h2_error error; /* the error found in the frame's head */
-		bool end_stream;
-		bool too_long; /* its first part has been decoded, only to keep the table in step */
-		unsigned char continuations;
-	} block;
-	uint32_t content_credit; /* bytes of content received, not yet given back */
-	int32_t receive_window;
-	uint32_t window;	 /* how large it is to be */
+	struct h2_gather block;
+	struct h2_window window;
 	uint64_t stream_windows; /* of all streams together, bytes */
 	uint64_t begun_ms;	 /* since when a frame or block is not whole; 0: none has begun */
 	uint64_t ack_due_ms;	 /* by then our SETTINGS have to be acknowledged */

@@ -99,9 +99,9 @@ http2_stream_close(struct http2_stream *stream)
 	session->stream_count--;
 	session->tunnels -= stream->tunnel;
 	/* Content that is still on its way for the stream is dropped, but is no overhead. */
-	if (!stream->client_ended && stream->receive_window > 0)
+	if (!stream->client_ended && stream->window.left > 0)
 		overhead_payload(
-		    &session->overhead, (uint32_t)stream->receive_window / OVERHEAD_SHARE);
+		    &session->overhead, (uint32_t)stream->window.left / OVERHEAD_SHARE);
 	http2_give_window(stream);
 	buffer_give(buffers, stream->in);
 	buffer_give(buffers, stream->trailers);

@@ -231,15 +231,15 @@ take_trailers(struct backend_stream *stream, const struct hpack_block *block, bo
 	backend_stream_push(stream);
 }
 
-/* A block that could be decoded. */
-static void
-take_block(struct backend_session *session, const struct hpack_block *block)
+void
+backend_session_on_block(struct backend_session *session, const struct hpack_block *block)
 {
 	struct backend_stream *stream = backend_stream_find(session, session->block.stream);
 
 	if (stream == NULL) /* it was on its way when the stream was reset */
 		return;
-	overhead_payload(&session->overhead, block->size);
+	/* The fields of a block that is too large are not counted: its bytes are. */
+	overhead_payload(&session->overhead, block->too_large ? session->block.len : block->size);
 	backend_stream_to_flush(stream);
 	if (session->block.error != H2_NO_ERROR)
 		backend_stream_bad(stream, session->block.error);
@@ -247,28 +247,4 @@ take_block(struct backend_session *session, const struct hpack_block *block)
 		take_head(stream, block, session->block.end_stream);
 	else
 		take_trailers(stream, block, session->block.end_stream);
-}
-
-void
-backend_session_on_block(struct backend_session *session, struct slice bytes)
-{
-	struct http2_client_scratch *scratch = backend_session_scratch(session);
-	struct hpack_block block;
-	size_t consumed;
-
-	hpack_block_init(&block, scratch->fields, H2_FIELDS_MAX, scratch->text,
-	    sizeof(scratch->text),
-	    session->options->head.head_bytes + HPACK_FIELD_OVERHEAD * H2_FIELDS_MAX);
-	switch (hpack_decode(&session->decoder, bytes, true, &block, &consumed)) {
-	case HPACK_OK:
-		take_block(session, &block);
-		return;
-	case HPACK_NO_MEMORY:
-		backend_session_fail(session, H2_INTERNAL_ERROR, SLICE("no memory"));
-		return;
-	case HPACK_CUT:
-	case HPACK_BAD:
-		backend_session_fail(session, H2_COMPRESSION_ERROR, SLICE("field block not valid"));
-		return;
-	}
 }

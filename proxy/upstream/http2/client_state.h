@@ -164,6 +164,22 @@ backend_session_scratch(const struct backend_session *session)
 	return pool_scratch(session->pool);
 }
 
+/* Where its field blocks are decoded. */
+static inline struct h2_block_room
+backend_session_block_room(struct backend_session *session)
+{
+	struct http2_client_scratch *scratch = backend_session_scratch(session);
+
+	return (struct h2_block_room){
+	    .buffers = session->options->buffers,
+	    .decoder = &session->decoder,
+	    .fields = scratch->fields,
+	    .text = scratch->text,
+	    .text_size = sizeof(scratch->text),
+	    .head_bytes = session->options->head.head_bytes,
+	};
+}
+
 static inline struct backend_session *
 backend_session_of(const struct backend_conn *connection)
 {
@@ -262,7 +278,7 @@ void backend_session_read_frames(struct backend_session *session, unsigned *fram
 /* ---- answer.c ---- */
 
 /* A whole field block has come, for a stream that this end has opened. */
-void backend_session_on_block(struct backend_session *session, struct slice bytes);
+void backend_session_on_block(struct backend_session *session, const struct hpack_block *block);
 
 /* DATA has come, within the windows: its content, and the bytes that it counts in them. */
 void backend_stream_on_content(

@@ -179,41 +179,43 @@ on_window_update(struct backend_session *session, const struct h2_frame *frame, 
 		backend_stream_unblock(stream);
 }
 
-/* HEADERS: a block begins, and may be whole. error: the one found in the frame's head. */
+/* What gathering a piece of a block came to. */
 static void
-on_headers(struct backend_session *session, const struct h2_frame *frame, enum h2_error error,
-    struct slice piece)
+on_piece(struct backend_session *session, const struct h2_frame *frame, struct h2_fault fault,
+    const struct hpack_block *block)
 {
-	struct buffer_pool *buffers = session->options->buffers;
-	struct h2_fault fault;
-
-	if (is_for_idle(session, frame))
-		return;
-	h2_gather_begin(&session->block, frame, error);
-	if (!h2_frame_has(frame, H2_END_HEADERS)) {
-		fault = h2_gather_keep(&session->block, buffers, piece);
-		if (fault.error != H2_NO_ERROR)
-			backend_session_fail(session, fault.error, fault.why);
-		return;
-	}
-	backend_session_on_block(session, piece);
-	h2_gather_end(&session->block, buffers);
-}
-
-static void
-on_continuation(struct backend_session *session, const struct h2_frame *frame, struct slice piece)
-{
-	struct buffer_pool *buffers = session->options->buffers;
-	struct h2_fault fault = h2_gather_continue(&session->block, buffers, frame, piece);
-
 	if (fault.error != H2_NO_ERROR) {
 		backend_session_fail(session, fault.error, fault.why);
 		return;
 	}
 	if (!h2_frame_has(frame, H2_END_HEADERS))
 		return;
-	backend_session_on_block(session, buffer_bytes(session->block.bytes));
-	h2_gather_end(&session->block, buffers);
+	backend_session_on_block(session, block);
+	h2_gather_end(&session->block, session->options->buffers);
+}
+
+/* error: the one found in the frame's head. */
+static void
+on_headers(struct backend_session *session, const struct h2_frame *frame, enum h2_error error,
+    struct slice piece)
+{
+	struct h2_block_room room = backend_session_block_room(session);
+	struct hpack_block block;
+
+	if (is_for_idle(session, frame))
+		return;
+	on_piece(session, frame,
+	    h2_gather_headers(&session->block, &room, frame, error, piece, &block), &block);
+}
+
+static void
+on_continuation(struct backend_session *session, const struct h2_frame *frame, struct slice piece)
+{
+	struct h2_block_room room = backend_session_block_room(session);
+	struct hpack_block block;
+
+	on_piece(session, frame,
+	    h2_gather_continuation(&session->block, &room, frame, piece, &block), &block);
 }
 
 /* DATA and HEADERS: their payload lies between a prefix and padding. */

@@ -2,7 +2,10 @@
  * http2_blocks_test.c - field blocks in several frames: memory stays bounded, and the table stays
  * synchronized.
  */
+#include "h2_long_block.h"
 #include "http2_world.h"
+
+#define GET_METHOD '\x82'
 
 static int
 setup(void **state)
@@ -34,29 +37,13 @@ send_continuations(uint32_t stream, const char *bytes, size_t n)
 	}
 }
 
-/* Literals with indexing of a name and 1,000 letters each, which fill a block of this size. */
-static size_t
-fill_block(char *bytes, size_t size)
-{
-	static const char head[] = "\x40\x01x\x7f\xe9\x06"; /* 7f e9 06: 1,000 */
-	size_t at = 0, piece = sizeof(head) - 1 + 1000;
-
-	while (at + piece <= size) {
-		memcpy(bytes + at, head, sizeof(head) - 1);
-		memset(bytes + at + sizeof(head) - 1, 'v', 1000);
-		at += piece;
-	}
-	memset(bytes + at, 0x82, size - at); /* :method: GET, again and again */
-	return at;
-}
-
 static void
 the_longest_block_is_decoded_and_refused(void **state)
 {
 	static char bytes[8 * H2_FRAME_SIZE_DEFAULT];
 
 	(void)state;
-	fill_block(bytes, sizeof(bytes));
+	fill_block(bytes, sizeof(bytes), GET_METHOD);
 	send_frame(H2_HEADERS, H2_END_STREAM, 1, BYTES(GET));
 	send_continuations(1, bytes, 8);
 	assert_int_equal(rejected, 431);
@@ -72,7 +59,7 @@ a_ninth_continuation_is_too_much(void **state)
 	static char bytes[9 * H2_FRAME_SIZE_DEFAULT];
 
 	(void)state;
-	fill_block(bytes, sizeof(bytes));
+	fill_block(bytes, sizeof(bytes), GET_METHOD);
 	send_frame(H2_HEADERS, H2_END_STREAM, 1, BYTES(GET));
 	send_continuations(1, bytes, 9);
 	assert_int_equal(goaway_error(), H2_ENHANCE_YOUR_CALM);
@@ -85,7 +72,7 @@ what_is_wrong_in_a_long_block_is_found(void **state)
 	static char bytes[8 * H2_FRAME_SIZE_DEFAULT];
 
 	(void)state;
-	bytes[fill_block(bytes, sizeof(bytes))] = '\x80'; /* index 0 */
+	bytes[fill_block(bytes, sizeof(bytes), GET_METHOD)] = '\x80'; /* index 0 */
 	send_frame(H2_HEADERS, H2_END_STREAM, 1, BYTES(GET));
 	send_continuations(1, bytes, 8);
 	assert_int_equal(goaway_error(), H2_COMPRESSION_ERROR);
@@ -101,7 +88,7 @@ long_trailers(void **state)
 	(void)state;
 	serve = allow_and_take;
 	upload(1);
-	fill_block(bytes, sizeof(bytes));
+	fill_block(bytes, sizeof(bytes), GET_METHOD);
 	send_frame(H2_HEADERS, H2_END_STREAM, 1, BYTES("\0\1a\0"));
 	send_continuations(1, bytes, 8);
 	assert_int_equal(reset_error(), H2_PROTOCOL_ERROR);

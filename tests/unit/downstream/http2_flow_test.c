@@ -96,7 +96,7 @@ a_fast_upload_gets_a_large_window(void **state)
 	serve = allow_and_take;
 	upload(1);
 	assert_in_range(send_all_of(1, 2 * MIB, 50), 1, 16);
-	assert_int_equal(stream_now(1)->window, HTTP2_WINDOW_MAX);
+	assert_int_equal(stream_now(1)->window.size, HTTP2_WINDOW_MAX);
 	assert_int_equal(world.downstream->http2_windows, HTTP2_WINDOW_MAX - HTTP2_WINDOW_FIRST);
 	send_frame(H2_RST_STREAM, 0, 1, "\0\0\0\10", 4);
 	assert_int_equal(world.downstream->http2_windows, 0);
@@ -113,7 +113,7 @@ a_slow_upload_needs_no_large_window(void **state)
 		assert_int_equal(send_some(1, 8192), 8192);
 		world_pass(&world, 400);
 	}
-	assert_int_equal(stream_now(1)->window, HTTP2_WINDOW_ALLOWED);
+	assert_int_equal(stream_now(1)->window.size, HTTP2_WINDOW_ALLOWED);
 }
 
 static void
@@ -135,9 +135,9 @@ without_budget_the_window_stays_small(void **state)
 	serve = allow_and_take;
 	upload(1);
 	send_all_of(1, MIB / 4, 1);
-	assert_int_equal(stream_now(1)->window, HTTP2_WINDOW_FIRST);
+	assert_int_equal(stream_now(1)->window.size, HTTP2_WINDOW_FIRST);
 	assert_int_equal(
-	    stream_now(1)->receive_window + (int64_t)stream_now(1)->credit, HTTP2_WINDOW_FIRST);
+	    stream_now(1)->window.left + (int64_t)stream_now(1)->window.credit, HTTP2_WINDOW_FIRST);
 }
 
 static void
@@ -149,7 +149,7 @@ one_upload_does_not_take_the_whole_budget(void **state)
 	for (uint32_t id = 1; id < 8; id += 2) {
 		upload(id);
 		send_all_of(id, MIB / 2, 1);
-		assert_true(stream_now(id)->window > HTTP2_WINDOW_FIRST);
+		assert_true(stream_now(id)->window.size > HTTP2_WINDOW_FIRST);
 	}
 	assert_in_range(world.downstream->http2_windows, 0, MIB);
 }
@@ -165,7 +165,7 @@ the_window_of_a_connection_is_that_of_its_streams(void **state)
 		send_all_of(id, 2 * MIB, 50);
 	}
 	assert_int_equal(session_now()->stream_windows, 4 * HTTP2_WINDOW_MAX);
-	assert_int_equal(session_now()->window, 4 * HTTP2_WINDOW_MAX);
+	assert_int_equal(session_now()->window.size, 4 * HTTP2_WINDOW_MAX);
 	read_updates();
 	assert_in_range(may_send[0], 2 * MIB, 4 * MIB);
 }

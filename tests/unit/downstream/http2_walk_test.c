@@ -319,14 +319,14 @@ check(const struct http2_session *session)
 	TAILQ_FOREACH(stream, &session->streams, link)
 	{
 		count++;
-		grown += stream->window - HTTP2_WINDOW_FIRST;
+		grown += stream->window.size - HTTP2_WINDOW_FIRST;
 		assert_true(stream->state != HTTP2_STREAM_CLOSED);
 		assert_true((stream->exchange != NULL) == (stream->state == HTTP2_STREAM_RUNNING));
 		assert_ptr_equal(http2_find(session, stream->id), stream);
-		assert_true(buffer_len(stream->in) <= stream->window);
-		assert_true(stream->receive_window + (int64_t)stream->credit +
+		assert_true(buffer_len(stream->in) <= stream->window.size);
+		assert_true(stream->window.left + (int64_t)stream->window.credit +
 				    (int64_t)buffer_len(stream->in) ==
-				(int64_t)stream->window ||
+				(int64_t)stream->window.size ||
 			    stream->exchange == NULL || stream->client_ended);
 		assert_true(!stream->has_turn || stream->blocked);
 		/* What could go on has its turn. */
