@@ -127,7 +127,8 @@ struct exchange_client_ops {
 	/* Content of the answer: returns how many bytes were taken (sent or kept). */
 	size_t (*content)(struct exchange_client *client, struct slice data);
 
-	/* Content of a local reply, some KiB: all of it is taken. */
+	/* Content of a local reply, some KiB: all of it is taken. Trailers may follow it over
+	 * HTTP/2 alone. */
 	void (*reply_content)(struct exchange_client *client, struct slice data);
 
 	/*

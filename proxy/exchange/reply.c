@@ -65,19 +65,14 @@ exchange_send_message(struct exchange *exchange, struct slice message, enum outc
 	    .status = 200, .fields = {items, 3}, .content = CONTENT_UNKNOWN};
 	struct grpc_end end;
 	struct fields trailers = grpc_end_fields(&end, GRPC_OK, SLICE(""));
-	size_t taken;
 
 	CHECK(is_grpc_call(&exchange->grpc) && !exchange->answer_begun, exchange_dump, exchange);
 	exchange->status = response.status;
 	exchange->answer_begun = true;
-	ops->answer(exchange->client, &response);
-	taken = ops->content(exchange->client, message);
-	exchange->bytes_out += taken;
-	if (taken < message.len) { /* its window has no room for some bytes */
-		exchange_end(exchange, OUTCOME_ANSWER_IDLE, END_CUT);
-		return;
-	}
 	grpc_call_set_status(&exchange->grpc, GRPC_OK);
+	ops->answer(exchange->client, &response);
+	ops->reply_content(exchange->client, message);
+	exchange->bytes_out += message.len;
 	ops->content_end(exchange->client, &trailers);
 	exchange_end(exchange, outcome, END_COMPLETE);
 }

@@ -5,6 +5,7 @@ import struct
 
 import grpc
 import pytest
+from hyperframe import frame as frames
 
 from harness.h2 import H2Client
 from harness.process import PATIENCE, eventually
@@ -70,14 +71,45 @@ def test_many_at_once_on_one_connection(probe):
         assert {call.exception().code().name for call in calls[2::3]} == {"NOT_FOUND"}
 
 
+def check_on(client, service=""):
+    """A call in raw frames; returns its stream."""
+    message = request_of(service)
+    return client.request("m", method="POST", path="/grpc.health.v1.Health/Check", fields=[("content-type", "application/grpc"), ("te", "trailers")],
+                          body=struct.pack(">BL", 0, len(message)) + message)
+
+
+def is_serving(answer):
+    return (answer.body, dict(answer.heads[-1]).get("grpc-status"), answer.reset) == (struct.pack(">BL", 0, len(SERVING)) + SERVING, "0", None)
+
+
 def test_a_client_without_a_window(gateway, probe):
-    """Its answer cannot be sent, and does not wait for it either."""
+    """Its answer waits for the window."""
     with H2Client(("127.0.0.1", gateway.metrics_port), settings={4: 0}) as client:
-        message = request_of("")
-        stream = client.request("m", method="POST", path="/grpc.health.v1.Health/Check", fields=[("content-type", "application/grpc"), ("te", "trailers")],
-                                body=struct.pack(">BL", 0, len(message)) + message)
-        assert client.answer(stream).reset == 2  # INTERNAL_ERROR
+        stream = check_on(client)
+        client.until(lambda: stream in client.answers and client.answers[stream].heads)
+        client.send_ping_and_wait()
+        assert not client.answers[stream].body and not client.answers[stream].ended
+        client.send(frames.WindowUpdateFrame(stream, window_increment=100))
+        assert is_serving(client.answer(stream))
     assert probe() == SERVING
+
+
+def test_on_a_busy_connection(gateway):
+    """A monitor may fetch /metrics, and not read it yet, on the connection on which it asks."""
+    with H2Client(("127.0.0.1", gateway.metrics_port), hold=True) as client:
+        pages = [client.request("m", path="/metrics") for _ in range(20)]
+        # As much as the connection's window allows: the other pages wait for it, and so does what comes after them.
+        client.until(lambda: sum(len(client.answers[page].body) for page in pages if page in client.answers) == 65535)
+        stream = check_on(client)
+        client.until(lambda: stream in client.answers and client.answers[stream].heads)
+        client.send_ping_and_wait()
+        assert not client.answers[stream].body and client.answers[stream].reset is None
+        client.hold = False
+        client.send(frames.WindowUpdateFrame(0, window_increment=1 << 24))
+        for page in pages:
+            client.send(frames.WindowUpdateFrame(page, window_increment=1 << 20))
+        assert is_serving(client.answer(stream))
+        assert all(client.answer(page).ended for page in pages)
 
 
 def test_only_at_the_metrics(gateway, records):

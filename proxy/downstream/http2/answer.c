@@ -131,9 +131,16 @@ static void
 write_end(struct http2_stream *stream, bool apart)
 {
 	struct http2_session *session = stream->session;
+	struct writer writer;
 	uint64_t at;
 
 	stream->end_written = true;
+	if (stream->own_end != NULL) {
+		writer = begin_block(stream);
+		write_slice(&writer, buffer_bytes(stream->own_end));
+		end_block(stream, &writer, H2_END_STREAM);
+		return;
+	}
 	if (!apart && h2_output_mark_end(&session->output, stream->last_frame_at))
 		return;
 	h2_output_data(&session->output, stream->id, H2_END_STREAM, (struct slice){0}, &at);
@@ -209,6 +216,30 @@ client_last_words(struct exchange_client *client, struct slice data)
 	return true;
 }
 
+/* Some of the gateway's own content waits for windows or for its turn, so its trailers do, too. */
+static void
+end_own(struct http2_stream *stream, const struct fields *trailers)
+{
+	struct buffer_pool *buffers = stream->session->downstream->buffers;
+	struct head_scratch *scratch = stream->session->downstream->scratch;
+	struct writer writer = writer_of(scratch->wire, sizeof(scratch->wire));
+	struct slice block = {scratch->wire, 0};
+
+	if (trailers != NULL) {
+		hpack_write_fields(&writer, trailers);
+		block.len = (size_t)(writer.at - scratch->wire);
+		stream->own_end = writer.full ? NULL : buffer_take(buffers, block.len);
+		if (stream->own_end == NULL) {
+			stream->error = H2_INTERNAL_ERROR;
+			return;
+		}
+		buffer_append(stream->own_end, block);
+	}
+	stream->quota = OUT_MAX;
+	http2_push_own(stream);
+	stream->quota = 0;
+}
+
 static void
 client_content_end(struct exchange_client *client, const struct fields *trailers)
 {
@@ -220,9 +251,7 @@ client_content_end(struct exchange_client *client, const struct fields *trailers
 	for (size_t i = 0; trailers != NULL && i < trailers->count; i++)
 		any = any || !trailers->items[i].dropped;
 	if (stream->own != NULL) {
-		stream->quota = OUT_MAX;
-		http2_push_own(stream);
-		stream->quota = 0;
+		end_own(stream, any ? trailers : NULL);
 	} else if (any) {
 		stream->end_written = true;
 		writer = begin_block(stream);

@@ -116,6 +116,7 @@ struct http2_stream {
 	int32_t send_window;
 	uint32_t quota;		/* content that it may write before the next stream's turn */
 	struct buffer *own;	/* content of an answer of the gateway's own; NULL: none */
+	struct buffer *own_end; /* the field block of the trailers behind it; NULL: none */
 	uint64_t answer_at;	/* where its head begins: a place of session->output */
 	uint64_t last_frame_at; /* where its last HEADERS or DATA begins, likewise */
 	uint64_t widened;	/* bytes by which the client has widened the window */

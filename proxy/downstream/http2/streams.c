@@ -106,6 +106,7 @@ http2_stream_close(struct http2_stream *stream)
 	buffer_give(buffers, stream->in);
 	buffer_give(buffers, stream->trailers);
 	buffer_give(buffers, stream->own);
+	buffer_give(buffers, stream->own_end);
 	if (session->stream_count == 0)
 		session->idle_since_ms = session_now_ms(session);
 	loop_defer(session->downstream->loop, &stream->free_task);

@@ -62,6 +62,99 @@ streams_take_turns(void **state)
 		assert_int_equal(sent[i], 60000);
 }
 
+/* As gRPC's health service: a short message, then trailers. */
+static void
+reply_with_trailers(struct exchange *exchange)
+{
+	struct field items[] = {{.name = SLICE("grpc-status"), .value = SLICE("0")}};
+	struct fields trailers = {items, 1};
+
+	answer(exchange, 200);
+	exchange->client->ops->reply_content(exchange->client, SLICE("message"));
+	exchange->client->ops->content_end(exchange->client, &trailers);
+	end(exchange, END_COMPLETE);
+}
+
+/* All of its answer comes now, in this order. */
+static void
+expect_reply_with_trailers(uint32_t stream)
+{
+	bool content = false, ended = false;
+
+	collect();
+	while (next_frame()) {
+		if (frame.stream != stream)
+			continue;
+		assert_false(ended);
+		if (frame.type == H2_DATA) {
+			assert_int_equal(frame.length, 7);
+			assert_memory_equal(payload, "message", 7);
+			assert_false(h2_frame_has(&frame, H2_END_STREAM));
+			content = true;
+		} else if (frame.type == H2_HEADERS && content) {
+			ended = h2_frame_has(&frame, H2_END_STREAM);
+			assert_non_null(memmem(payload, frame.length, "grpc-status", 11));
+		}
+	}
+	assert_true(ended);
+}
+
+static void
+a_reply_with_trailers(void **state)
+{
+	(void)state;
+	request(1);
+	reply_with_trailers(&exchanges[0]);
+	expect_reply_with_trailers(1);
+	assert_int_equal(session_now()->stream_count, 0);
+}
+
+static void
+a_reply_with_trailers_waits_for_its_window(void **state)
+{
+	(void)state;
+	send_frame(H2_SETTINGS, 0, 0, "\0\4\0\0\0\0", 6);
+	request(1);
+	reply_with_trailers(&exchanges[0]);
+	assert_int_equal(content_of(1), 0);
+	assert_int_equal(session_now()->stream_count, 1);
+	send_update(1, 7);
+	expect_reply_with_trailers(1);
+	assert_int_equal(session_now()->stream_count, 0);
+}
+
+static void
+a_reply_with_trailers_waits_for_its_turn(void **state)
+{
+	(void)state;
+	send_update(0, 1000000);
+	fill_socket();
+	request(1);
+	answer_with(&exchanges[0], 60000);
+	request(3);
+	reply_with_trailers(&exchanges[1]);
+	assert_int_equal(session_now()->stream_count, 2);
+	expect_reply_with_trailers(3);
+	assert_int_equal(session_now()->stream_count, 0);
+}
+
+/* It is reset, or its connection ends, while its trailers wait: nothing of them is left. */
+static void
+a_reply_with_trailers_that_is_not_read(void **state)
+{
+	(void)state;
+	send_frame(H2_SETTINGS, 0, 0, "\0\4\0\0\0\0", 6);
+	request(1);
+	reply_with_trailers(&exchanges[0]);
+	request(3);
+	reply_with_trailers(&exchanges[1]);
+	send_frame(H2_RST_STREAM, 0, 1, "\0\0\0\10", 4);
+	assert_int_equal(session_now()->stream_count, 1);
+	world_pass(&world, world.downstream->options.timeouts.answer + 2000);
+	assert_int_equal(reset_error(), H2_CANCEL);
+	assert_int_equal(session_now()->stream_count, 0);
+}
+
 static void
 a_smaller_initial_window_stops_what_runs(void **state)
 {
@@ -360,6 +453,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(an_answer_waits_for_its_window),
 	    TEST(streams_take_turns),
+	    TEST(a_reply_with_trailers),
+	    TEST(a_reply_with_trailers_waits_for_its_window),
+	    TEST(a_reply_with_trailers_waits_for_its_turn),
+	    TEST(a_reply_with_trailers_that_is_not_read),
 	    TEST(a_smaller_initial_window_stops_what_runs),
 	    TEST(a_window_that_was_given_back_twice_does_not_overflow),
 	    TEST(the_rest_of_a_block_that_has_begun_to_leave_follows),

@@ -185,16 +185,16 @@ a_request_that_does_not_come_is_not_waited_for(void **state)
 	ASSERT_ENDED_WITH("4");
 }
 
+/* Its connection may be busy, too: the answer waits at the client's end. */
 static void
-a_client_without_a_window_is_cut(void **state)
+a_client_without_a_window_gets_its_answer_later(void **state)
 {
 	(void)state;
 	begin("POST", CHECK_PATH, TYPE);
-	world.client.room = 3;
+	world.client.room = 0;
 	exchange_content(world.exchange, ANY);
 	exchange_content_end(world.exchange, NULL);
-	assert_int_equal(world.client.content_ends, 0);
-	assert_int_equal(world.client.end, END_CUT);
+	ASSERT_TOLD(true);
 }
 
 /* At a job's host the path means nothing here. */
@@ -226,7 +226,7 @@ main(void)
 	    TEST(what_is_no_call_gets_http),
 	    TEST(broken_requests_are_refused),
 	    TEST(a_request_that_does_not_come_is_not_waited_for),
-	    TEST(a_client_without_a_window_is_cut),
+	    TEST(a_client_without_a_window_gets_its_answer_later),
 	    TEST(a_job_has_its_own_health_service),
 	};
 
