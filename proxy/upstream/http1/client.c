@@ -91,6 +91,8 @@ client_begin(struct upstream *upstream, const struct request *request, struct sl
 	client->method = request->method_id;
 	client->upgrade_asked = request->upgrade;
 	client->no_reuse = request->exclusive || request->upgrade.len > 0;
+	client->request_ended = request->content == CONTENT_NONE ||
+				(request->content == CONTENT_LENGTH && request->length == 0);
 	client->tunnel = client->tunnel_shut = client->tunnel_ended = false;
 	client->answer_begun = false;
 	client->interims = 0;
@@ -148,6 +150,7 @@ client_content_end(struct upstream *upstream, const struct fields *trailers)
 	 * another client's.
 	 */
 	client->no_reuse = client->no_reuse || has_trailers(trailers);
+	client->request_ended = true;
 	if (client->tunnel)
 		client->tunnel_shut = true;
 	else if (!sender_end(&client->sender, trailers))
@@ -287,9 +290,9 @@ is_reusable(struct http1_client *client)
 	char byte;
 	size_t n;
 
-	return client->keep_alive && !client->no_reuse && !client->sender.failed &&
-	       !sender_pending(&client->sender) && body_ended(&client->receiver.body) &&
-	       buffer_len(client->receiver.in) == 0 &&
+	return client->keep_alive && !client->no_reuse && client->request_ended &&
+	       !client->sender.failed && !sender_pending(&client->sender) &&
+	       body_ended(&client->receiver.body) && buffer_len(client->receiver.in) == 0 &&
 	       conn_read(&client->connection.conn, &byte, 1, &n) == IO_AGAIN;
 }
 

@@ -30,6 +30,7 @@ struct http1_client {
 	bool reused;		/* has served an exchange before this one */
 	bool keep_alive;	/* the answer lets the connection live on */
 	bool no_reuse;		/* no other request may follow this one */
+	bool request_ended;	/* all of its content has been taken */
 	bool answer_begun;	/* bytes of an answer have come for this exchange */
 	unsigned char interims; /* answers of 1xx that came before the final one */
 	bool tunnel;

@@ -154,6 +154,38 @@ an_early_answer_does_not_stop_it(void **state)
 	ASSERT_ENDED(END_COMPLETE, 200, released);
 }
 
+/* What is left of the content would be read as the next request on that connection. */
+static void
+a_connection_is_kept_only_after_all_content(void **state)
+{
+	(void)state;
+	fake_pool.shared[1] = false;
+	send_post(3);
+	push_request("abc");
+	exchange_content_end(world.exchange, NULL);
+	fake_pool.given[1].room = 2;
+	TELL(failed, UPSTREAM_BROKEN, REPEAT_OVER_HTTP1);
+	assert_body("ab");
+	answer(CONTENT_NONE);
+	TELL(content_end, NULL);
+	ASSERT_ENDED(END_COMPLETE, 200, cancelled);
+}
+
+static void
+a_connection_is_kept_after_all_content(void **state)
+{
+	(void)state;
+	send_post(3);
+	push_request("abc");
+	exchange_content_end(world.exchange, NULL);
+	fake_pool.given[1].room = 3;
+	refuse();
+	assert_int_equal(upstream()->ends, 1);
+	answer(CONTENT_NONE);
+	TELL(content_end, NULL);
+	ASSERT_ENDED(END_COMPLETE, 200, released);
+}
+
 static void
 empty_content_ends_again(void **state)
 {
@@ -312,6 +344,8 @@ main(void)
 	    SHARED(a_backend_that_takes_it_in_parts_gets_all_of_it_first),
 	    SHARED(its_end_follows_its_last_part),
 	    SHARED(an_early_answer_does_not_stop_it),
+	    SHARED(a_connection_is_kept_only_after_all_content),
+	    SHARED(a_connection_is_kept_after_all_content),
 	    SHARED(empty_content_ends_again),
 	    SHARED(long_content_is_not_kept),
 	    SHARED(content_that_turns_out_to_be_long_is_not_kept),

@@ -51,6 +51,30 @@ connections_that_are_not_kept(void **state)
 	assert_int_equal(backend->idle_count, 0);
 }
 
+/* The rest would be read as the next request, which may be another client's. */
+static void
+a_connection_whose_request_has_not_ended_is_not_kept(void **state)
+{
+	struct request request = request_of("POST", METHOD_POST);
+
+	(void)state;
+	request.content = CONTENT_LENGTH;
+	request.length = 3;
+	for (int whole = 0; whole < 2; whole++) {
+		open_client(&request, "", false);
+		user.upstream->ops->content(user.upstream, SLICE("ab"));
+		if (whole) {
+			user.upstream->ops->content(user.upstream, SLICE("c"));
+			user.upstream->ops->content_end(user.upstream, NULL);
+		}
+		user.upstream->ops->flush(user.upstream);
+		answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+		assert_int_equal(user.ends, 1);
+		assert_int_equal(backend->idle_count, whole);
+		end_peer();
+	}
+}
+
 static void
 an_idle_connection_that_ends_or_speaks_is_closed(void **state)
 {
@@ -159,6 +183,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(a_connection_serves_again),
 	    TEST(connections_that_are_not_kept),
+	    TEST(a_connection_whose_request_has_not_ended_is_not_kept),
 	    TEST(an_idle_connection_that_ends_or_speaks_is_closed),
 	    TEST(the_idle_time_ends),
 	    TEST(repeats_of_what_is_idempotent),

@@ -1,0 +1,187 @@
+/* tls_write_test.c - what tls_write says has left, when the kernel refuses one of several records.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <openssl/evp.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <sys/socket.h>
+
+#include "net/loop.h"
+#include "net/tls.h"
+
+#define RECORD 16384
+
+static struct loop *loop;
+static SSL_CTX *contexts[2];
+static struct conn ends[2]; /* client and server */
+
+/* How many calls of send still succeed. */
+static size_t sends = SIZE_MAX;
+
+ssize_t __real_send(int fd, const void *bytes, size_t len, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags);
+
+ssize_t
+__wrap_send(int fd, const void *bytes, size_t len, int flags)
+{
+	if (sends == 0) {
+		errno = EPIPE;
+		return -1;
+	}
+	sends -= sends != SIZE_MAX;
+	return __real_send(fd, bytes, len, flags);
+}
+
+static void
+on_ready(struct conn *conn)
+{
+	(void)conn;
+}
+
+/* A certificate that it signs itself, which is not verified here. */
+static void
+give_certificate(SSL_CTX *context)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *certificate = X509_new();
+
+	assert_true(key != NULL && certificate != NULL);
+	ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
+	X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
+	X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
+	assert_int_equal(X509_set_pubkey(certificate, key), 1);
+	assert_true(X509_sign(certificate, key, EVP_sha256()) > 0);
+	assert_int_equal(SSL_CTX_use_certificate(context, certificate), 1);
+	assert_int_equal(SSL_CTX_use_PrivateKey(context, key), 1);
+	X509_free(certificate);
+	EVP_PKEY_free(key);
+}
+
+static int
+setup(void **state)
+{
+	int fds[2];
+	enum io io[2] = {IO_AGAIN, IO_AGAIN};
+
+	(void)state;
+	sends = SIZE_MAX;
+	loop = loop_new();
+	assert_non_null(loop);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	for (int i = 0; i < 2; i++) {
+		SSL *ssl;
+
+		contexts[i] = SSL_CTX_new(TLS_method());
+		assert_true(contexts[i] != NULL && tls_context_init(contexts[i]));
+		ends[i] = (struct conn){.fd = -1};
+		assert_true(conn_open(&ends[i], loop, fds[i], on_ready));
+		if (i == 1)
+			give_certificate(contexts[i]);
+		ssl = tls_open(contexts[i], &ends[i]);
+		assert_non_null(ssl);
+		if (i == 0)
+			SSL_set_connect_state(ssl);
+		else
+			SSL_set_accept_state(ssl);
+	}
+	for (int turn = 0; turn < 10 && (io[0] != IO_OK || io[1] != IO_OK); turn++) {
+		for (int i = 0; i < 2; i++)
+			if (io[i] != IO_OK)
+				io[i] = tls_handshake(ends[i].tls);
+		loop_turn(loop, false);
+	}
+	assert_true(io[0] == IO_OK && io[1] == IO_OK);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		conn_close(&ends[i]);
+		SSL_CTX_free(contexts[i]);
+	}
+	loop_free(loop);
+	return 0;
+}
+
+static size_t
+bytes_that_come(void)
+{
+	static char into[4 * RECORD];
+	size_t all = 0, n = 0;
+
+	loop_turn(loop, false);
+	while (conn_read(&ends[1], into, sizeof(into), &n) == IO_OK)
+		all += n;
+	return all;
+}
+
+static enum io
+write_records(size_t *n)
+{
+	static char bytes[2 * RECORD + 100];
+	struct iovec piece = {bytes, sizeof(bytes)};
+
+	return conn_write(&ends[0], &piece, 1, n);
+}
+
+static void
+all_records_leave(void **state)
+{
+	size_t n = 0;
+
+	(void)state;
+	assert_int_equal(write_records(&n), IO_OK);
+	assert_int_equal(n, 2 * RECORD + 100);
+	assert_int_equal(bytes_that_come(), n);
+}
+
+/* The peer can read them, so they may have been processed. */
+static void
+records_before_the_one_that_fails_have_left(void **state)
+{
+	size_t n = 0;
+
+	(void)state;
+	sends = 1;
+	assert_int_equal(write_records(&n), IO_ERROR);
+	assert_int_equal(n, RECORD);
+	assert_int_equal(bytes_that_come(), RECORD);
+}
+
+static void
+nothing_has_left_when_the_first_one_fails(void **state)
+{
+	size_t n = 1;
+
+	(void)state;
+	sends = 0;
+	assert_int_equal(write_records(&n), IO_ERROR);
+	assert_int_equal(n, 0);
+	assert_int_equal(bytes_that_come(), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(all_records_leave),
+	    TEST(records_before_the_one_that_fails_have_left),
+	    TEST(nothing_has_left_when_the_first_one_fails),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
