@@ -105,20 +105,23 @@ class H2Client:
 
     # ---- what comes ----
 
+    @property
+    def has_frame(self):
+        """Whether a whole frame has been received that read_frame() has not taken account of."""
+        return len(self.buffer) >= 9 and len(self.buffer) >= 9 + int.from_bytes(self.buffer[:3], "big")
+
     def read_frame(self):
         """The next frame, which has been taken account of. Closed: the connection has ended."""
-        while True:
-            if len(self.buffer) >= 9:
-                frame, length = frames.Frame.parse_frame_header(memoryview(self.buffer[:9]))
-                if len(self.buffer) >= 9 + length:
-                    frame.parse_body(memoryview(self.buffer[9:9 + length]))
-                    self.buffer = self.buffer[9 + length:]
-                    self._note(frame)
-                    return frame
+        while not self.has_frame:
             data = self.sock.recv(65536)
             if not data:
                 raise Closed(self.buffer)
             self.buffer += data
+        frame, length = frames.Frame.parse_frame_header(memoryview(self.buffer[:9]))
+        frame.parse_body(memoryview(self.buffer[9:9 + length]))
+        self.buffer = self.buffer[9 + length:]
+        self._note(frame)
+        return frame
 
     def _note(self, frame):
         answer = self.answers.setdefault(frame.stream_id, Answer()) if frame.stream_id else None

@@ -100,6 +100,6 @@ def read_for(connection, seconds):
     """Take note of all frames that come within this time."""
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
-        if not select.select([connection.sock], [], [], left)[0]:
+        if not connection.has_frame and not select.select([connection.sock], [], [], left)[0]:
             return
         connection.read_frame()
