@@ -241,11 +241,10 @@ new_user(const struct request *request)
 	return user;
 }
 
-/* Send a request on a new connection, whose preface is checked. */
-static inline struct fake_user *
-open_with(const struct request *request)
+/* A new connection, which is up for this user; its preface is checked. */
+static inline void
+open_for(struct upstream_user *user)
 {
-	struct fake_user *user = new_user(request);
 	int ends[2];
 
 	connection = backend_conn_new(backend, NULL);
@@ -254,14 +253,23 @@ open_with(const struct request *request)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
 	assert_true(conn_open(&connection->conn, world.loop, ends[0], not_ready));
 	peer = ends[1];
-	connection->protocol->opened(connection, &user->user);
-	assert_int_equal(user->connected, 1);
+	connection->protocol->opened(connection, user);
 	world_settle(&world);
 	read_peer();
 	assert_true(came_len > H2_PREFACE_LEN);
 	assert_memory_equal(came, H2_PREFACE, H2_PREFACE_LEN);
 	came_at = H2_PREFACE_LEN;
 	begin_to_say();
+}
+
+/* The same; it sends a request at once. */
+static inline struct fake_user *
+open_with(const struct request *request)
+{
+	struct fake_user *user = new_user(request);
+
+	open_for(&user->user);
+	assert_int_equal(user->connected, 1);
 	return user;
 }
 
