@@ -141,14 +141,12 @@ judge_refusal_is_right(
 	switch (exchange->status) {
 	case 400:
 		return judge_holds(world, plan, from_ns, to_ns, BAD_CREDENTIAL, -1);
+	case 429: /* in place of 401 */
 	case 401: /* that a value could not be hashed for lack of memory counts as not valid */
-		return was_not_authorized(world, exchange, from_ns, to_ns) ||
-		       judge_session_may_be_over(world, exchange, to_ns) ||
-		       exchange->sent_ns <= world->judge.memory_ns;
-	case 429:
-		return world->scenario.failed_auth_rate != 0 &&
+		return (exchange->status == 401 || world->scenario.failed_auth_rate != 0) &&
 		       (was_not_authorized(world, exchange, from_ns, to_ns) ||
-			   judge_session_may_be_over(world, exchange, to_ns));
+			   judge_session_may_be_over(world, exchange, to_ns) ||
+			   exchange->sent_ns <= world->judge.memory_ns);
 	case 403:
 		return judge_holds(world, plan, from_ns, to_ns, FORBIDDEN, -1);
 	case 404:
