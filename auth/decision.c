@@ -31,7 +31,7 @@ jg_credential_parse(struct slice field, struct slice *value)
 	*value = (struct slice){0};
 	if (!slice_starts_with_nocase(field, SLICE("Bearer")) ||
 	    (field.len > 6 && field.at[6] != ' '))
-		return CREDENTIAL_OTHER_SCHEME;
+		return CREDENTIAL_FOREIGN;
 	while (i < field.len && field.at[i] == ' ')
 		i++;
 	if (!is_b64token(slice_after(field, i)))
@@ -60,30 +60,22 @@ forget_all(struct digest_cache *cache, uint64_t mint_edition)
 	cache->mint_edition = mint_edition;
 }
 
-enum credential
-jg_bearer_recall(struct digest_cache *cache, const struct mint *mint, struct slice field,
-    struct cached_digest **out)
+struct cached_digest *
+jg_bearer_recall(struct digest_cache *cache, const struct mint *mint, struct slice value)
 {
-	enum credential credential;
 	struct cached_digest *digest;
-	struct slice value;
 	uint64_t print[2];
 
-	*out = NULL;
 	if (cache->mint_edition != mint->edition)
 		forget_all(cache, mint->edition);
-	siphash_128(cache->key, field, print);
+	siphash_128(cache->key, value, print);
 	digest = &cache->slots[print[0] & (DIGEST_CACHE_SLOTS - 1)];
 	if (!digest->kept || print[0] != digest->print[0] || print[1] != digest->print[1]) {
-		credential = jg_credential_parse(field, &value);
-		if (credential != CREDENTIAL_BEARER)
-			return credential;
 		jg_bearer_read(mint, value, &digest->bearer);
 		memcpy(digest->print, print, sizeof(print));
-		digest->kept = true;
+		digest->kept = digest->bearer.formed;
 	}
-	*out = digest;
-	return CREDENTIAL_BEARER;
+	return digest;
 }
 
 void
@@ -160,7 +152,7 @@ proves(const struct evidence *evidence, const struct token *token)
 	case CREDENTIAL_SESSION:
 		return session_proves(evidence, token);
 	case CREDENTIAL_NONE:
-	case CREDENTIAL_OTHER_SCHEME:
+	case CREDENTIAL_FOREIGN:
 	case CREDENTIAL_MALFORMED:
 		break;
 	}
@@ -258,8 +250,9 @@ jg_decide_proved(const struct evidence *evidence, bool proved)
 	case CREDENTIAL_MALFORMED:
 		return VERDICT_BAD_CREDENTIAL;
 	case CREDENTIAL_NONE:
-	case CREDENTIAL_OTHER_SCHEME:
 		return VERDICT_NO_CREDENTIAL;
+	case CREDENTIAL_FOREIGN:
+		return VERDICT_INVALID_TOKEN;
 	case CREDENTIAL_BEARER:
 	case CREDENTIAL_SESSION:
 		break;

@@ -7,22 +7,20 @@
 #include "jobgate/job.h"
 #include "jobgate/mint.h"
 
-/*
- * What the Authorization fields of a request hold (RFC 6750 section 2.1, RFC 9110 section 11.6.2).
- */
+/* What a request shows of itself (RFC 6750 section 2.1, RFC 9110 section 11.6.2). */
 enum credential {
-	CREDENTIAL_NONE,	 /* no field */
-	CREDENTIAL_OTHER_SCHEME, /* a scheme other than Bearer */
-	CREDENTIAL_MALFORMED,	 /* more than one field, or Bearer without a b64token */
+	CREDENTIAL_NONE,      /* nothing */
+	CREDENTIAL_FOREIGN,   /* an Authorization that is not ours */
+	CREDENTIAL_MALFORMED, /* more than one of a kind, or Bearer without a b64token */
 	CREDENTIAL_BEARER,
 	CREDENTIAL_SESSION, /* a browser's session: a cookie that the gateway has sealed, in place
 			       of a token */
 };
 
 /*
- * Read one Authorization field value. The scheme is case-insensitive and one
- * or more spaces separate it from the credential. With CREDENTIAL_BEARER *value is
- * the b64token, inside field; with other results it is empty.
+ * Read one Authorization field value of the scheme Bearer; others are foreign. The scheme is
+ * case-insensitive and one or more spaces separate it from the credential. With CREDENTIAL_BEARER
+ * *value is the b64token, inside field; with other results it is empty.
  */
 enum credential jg_credential_parse(struct slice field, struct slice *value);
 
@@ -44,9 +42,8 @@ struct bearer {
 void jg_bearer_read(const struct mint *mint, struct slice value, struct bearer *out);
 
 /*
- * A cached digest: clients repeat their Authorization field, and this saves hashing it again. It
- * holds no secret: a keyed hash of the field (SipHash-2-4, 128 bits), and the bearer that was read
- * from it.
+ * A cached digest: clients repeat their token, and this saves hashing it again. It holds no secret:
+ * a keyed hash of the value (SipHash-2-4, 128 bits), and the bearer that was read from it.
  *
  * Measured benefit: if values are minted, a client that repeats its token costs 70 ns here instead
  * of 800 (with SHA extensions). That is 5 % of the CPU of a request of 13.5 us, a third of its user
@@ -55,7 +52,7 @@ void jg_bearer_read(const struct mint *mint, struct slice value, struct bearer *
  */
 struct cached_digest {
 	bool kept;	   /* false: the slot is empty */
-	uint64_t print[2]; /* the keyed hash of the field */
+	uint64_t print[2]; /* the keyed hash of the value */
 	struct bearer bearer;
 };
 
@@ -71,16 +68,15 @@ struct digest_cache {
 };
 
 /*
- * As jg_credential_parse and jg_bearer_read, but from the cache if it has the field. The result
- * depends only on the field and the mint, and all digests are dropped when the mint's edition
- * changes, so they are never stale. With CREDENTIAL_BEARER *out is the slot, valid until the next
- * call; otherwise NULL.
+ * As jg_bearer_read, but from the cache if it has the value. The result depends only on the value
+ * and the mint, and all digests are dropped when the mint's edition changes, so they are never
+ * stale. Only formed ones are kept. Returns the slot, valid until the next call.
  */
-enum credential jg_bearer_recall(struct digest_cache *cache, const struct mint *mint,
-    struct slice field, struct cached_digest **out);
+struct cached_digest *jg_bearer_recall(
+    struct digest_cache *cache, const struct mint *mint, struct slice value);
 
 /*
- * The bearer proved nothing: drop its digest. So the same field is read in full next time, and a
+ * The bearer proved nothing: drop its digest. So the same value is read in full next time, and a
  * second refusal takes as long as the first. read is the slot or a copy of it; if the slot holds
  * another digest by now, that digest stays.
  */

@@ -49,6 +49,7 @@ struct local_call {
 	enum local_host host;
 	bool tls;	     /* the client uses TLS, as far as the gateway knows */
 	bool by_session;     /* `refused`: the credential was a session's cookie */
+	bool presented;	     /* `refused`: the request has a credential of ours */
 	bool limited;	     /* `decided`: too many invalid tokens came from the client's address */
 	uint16_t https_port; /* where redirects lead */
 	const unsigned char *session_key;  /* SESSION_KEY_LEN bytes; NULL: no sign-in */

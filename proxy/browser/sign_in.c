@@ -102,12 +102,13 @@ invitation(enum verdict verdict)
 static bool
 refused(const struct local_call *call, enum verdict verdict, struct local_answer *answer)
 {
-	bool ended =
-	    (verdict == VERDICT_INVALID_TOKEN || verdict == VERDICT_EXPIRED) && call->by_session;
+	bool invalid = verdict == VERDICT_INVALID_TOKEN || verdict == VERDICT_EXPIRED;
+	bool ended = invalid && call->by_session;
 	char to[PAGE_TO_MAX];
 	struct page page = {.title = SLICE("Token required")};
 
-	if (verdict != VERDICT_NO_CREDENTIAL && !ended)
+	/* An Authorization that is not ours may be the job's own, which the browser sends again. */
+	if (verdict != VERDICT_NO_CREDENTIAL && !ended && !(invalid && !call->presented))
 		return false;
 	if (call->host == LOCAL_HOST_FIXED)
 		page.message =

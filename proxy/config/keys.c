@@ -152,7 +152,9 @@ const struct config_key config_keys[] = {
     {"backends.realm", TEXT(backends.forwarding.realm), .default_value = "jobgate",
 	.help = "The realm in WWW-Authenticate."},
     {"backends.forward_token", BOOL(backends.forwarding.forward_token), .default_value = "false",
-	.help = "Leave our token in Authorization; a job's own code then sees it."},
+	.help = "Leave our token in Authorization if it is the credential that counted; a job's "
+		"own code "
+		"then sees it."},
     {"backends.host", HOST(backends.forwarding.preserve_host), .default_value = "preserve",
 	.help = "Host as the client sent it (preserve), or that of the job's URL (backend)."},
     {"backends.upgrades", UPGRADES(backends.forwarding.upgrades), .default_value = "[websocket]",

@@ -40,8 +40,7 @@ exchange_prepare(struct exchange *exchange, struct request *request, const struc
 	char address[ADDRESS_TEXT_MAX];
 	const struct rewrite rewrite = {
 	    .traced = exchange->traced,
-	    /* With a session, Authorization is between the client and the job. */
-	    .forward_token = context->options.forwarding.forward_token || exchange->by_session,
+	    .keep_authorization = exchange_keeps_authorization(exchange),
 	    .peer_trusted = exchange->peer->trusted,
 	    .tls = exchange->peer->tls,
 	    .peer = peer_text(exchange->peer, address),
@@ -59,7 +58,7 @@ exchange_prepare(struct exchange *exchange, struct request *request, const struc
 	if (!rewrite_request(request, &rewrite, rewritten))
 		return false;
 	request->exclusive = (request->upgrade.len > 0 && !may_be_stream(request)) ||
-			     (rewrite.forward_token && authenticates_connection(request));
+			     (rewrite.keep_authorization && authenticates_connection(request));
 	request->path = route_path(&exchange->route, request->path);
 	return exchange_keep(exchange, request, &rewritten->extra, target);
 }
@@ -91,7 +90,7 @@ exchange_allow(struct exchange *exchange, struct request *request, const struct 
 	    exchange_fixed_target(context) != NULL ? BACKEND_OF_CONFIGURATION : BACKEND_OF_RECORD;
 
 	exchange_set_state(exchange, EXCHANGE_CONNECTING);
-	if (exchange->by_session)
+	if (exchange_by_session(exchange))
 		exchange_end_by(exchange, exchange->session_ends_ms);
 	exchange->target = exchange_target_hash(target);
 	exchange->allowed = jg_proved_edition(&lookup->evidence);

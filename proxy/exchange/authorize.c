@@ -2,6 +2,7 @@
 #include "exchange/client_address.h"
 #include "exchange/exchange_state.h"
 #include "exchange/forward_auth.h"
+#include "exchange/origin.h"
 #include "jobgate/check.h"
 #include "jobgate/container_of.h"
 
@@ -198,11 +199,11 @@ step_credential(struct authorization *run)
 	exchange_claim(exchange, run->request, run->claim);
 	if (exchange_call_open(exchange, run->request, run->claim))
 		return STEP_DONE;
-	if (!exchange->by_session || exchange_session_may(exchange, run->request))
+	if (exchange_origin_may(exchange, run->request))
 		return STEP_LOOK_UP;
 	exchange_reject(exchange, run->request, 403, SLICE("Foreign origin"),
-	    SLICE(
-		"A request with a browser's session must come from a page of the job's own host."));
+	    SLICE("A request that a browser signs by itself, with a session or a password, must "
+		  "come from a page of the job's own host."));
 	return STEP_DONE;
 }
 
@@ -240,6 +241,7 @@ step_decide(struct authorization *run)
 	}
 	if (verdict == VERDICT_ALLOW)
 		return STEP_PASS;
+	exchange->offers_basic = exchange_is_programs(exchange, run->request);
 	if (!exchange_refuse_person(exchange, run->request, verdict))
 		exchange_refuse(exchange, verdict);
 	return STEP_DONE;
@@ -254,7 +256,7 @@ step_pass(struct authorization *run)
 	CHECK(exchange_is_allowed(exchange) && token != NULL, exchange_dump, exchange);
 	counter_add(&exchange->context->stats->verdicts[VERDICT_ALLOW], 1);
 	if (exchange->peer->forward_auth)
-		exchange_grant(exchange, route_job(&exchange->route), token);
+		exchange_grant(exchange, run->request, token);
 	else if (exchange->control)
 		exchange_call_control(exchange, run->request, &run->lookup.evidence);
 	else

@@ -1,38 +1,62 @@
 /* credential.c - reads a request's claim: a token, or a browser's session. */
+#include <openssl/crypto.h>
+
 #include "browser/session.h"
 #include "exchange/exchange_state.h"
 #include "exchange/rewrite.h"
 
-void
-exchange_claim_field(struct exchange *exchange, struct slice field, struct claim *claim)
+/* The claim of a value. */
+static void
+claim_value(struct exchange *exchange, struct slice value, struct claim *claim)
 {
 	struct exchange_context *context = exchange->context;
 	const struct mint *mint = jg_directory_mint(context->directory, loop_now_ms(context->loop));
-	struct cached_digest *digest;
 
-	claim->credential = jg_bearer_recall(&context->digests, mint, field, &digest);
-	claim->digest = digest;
+	claim->credential = CREDENTIAL_BEARER;
+	claim->digest = jg_bearer_recall(&context->digests, mint, value);
 	claim->mint_edition = mint->edition;
 }
 
-/* Read the claim of the Authorization field. More than one field is malformed. */
-static void
-claim_authorization(struct exchange *exchange, const struct fields *fields, struct claim *claim)
+void
+exchange_claim_field(struct exchange *exchange, struct slice field, struct claim *claim)
 {
-	const struct field *found = NULL;
+	struct slice value;
 
-	claim->credential = CREDENTIAL_NONE;
-	for (size_t i = 0; i < fields->count; i++) {
-		if (fields->items[i].id != FIELD_AUTHORIZATION)
-			continue;
-		if (found != NULL) {
-			claim->credential = CREDENTIAL_MALFORMED;
-			return;
-		}
-		found = &fields->items[i];
-	}
-	if (found != NULL)
-		exchange_claim_field(exchange, found->value, claim);
+	claim->credential = jg_credential_parse(field, &value);
+	if (claim->credential == CREDENTIAL_BEARER)
+		claim_value(exchange, value, claim);
+}
+
+/* The claim of a value of ours. One that is not formed may not even be a Bearer credential. */
+static void
+claim_presented(struct exchange *exchange, const struct presented *presented, struct claim *claim)
+{
+	struct slice value;
+
+	claim_value(exchange, presented->value, claim);
+	if (claim->digest->bearer.formed || presented->bearer.len == 0 ||
+	    jg_credential_parse(presented->bearer, &value) == CREDENTIAL_BEARER)
+		return;
+	claim->credential = CREDENTIAL_MALFORMED;
+	claim->digest = NULL;
+}
+
+/* Read the claim of the credential that counts. */
+static void
+claim_fields(struct exchange *exchange, const struct fields *fields, struct claim *claim)
+{
+	char *room = exchange->context->local_room;
+	struct presented presented;
+
+	credential_order(fields, room, LOCAL_ROOM, &presented);
+	exchange->carrier = presented.carrier;
+	exchange->by_basic = presented.basic;
+	exchange->ours_in_authorization = presented.ours_in_authorization;
+	claim->credential = presented.credential;
+	if (presented.credential == CREDENTIAL_BEARER)
+		claim_presented(exchange, &presented, claim);
+	if (presented.used > 0)
+		OPENSSL_cleanse(room, presented.used);
 }
 
 /* In place of a token, a browser may have a session. */
@@ -52,7 +76,7 @@ claim_session(struct exchange *exchange, const struct request *request, struct c
 	claim->version = session.version;
 	memcpy(claim->mark, session.mark, TOKEN_MARK_LEN);
 	claim->credential = CREDENTIAL_SESSION;
-	exchange->by_session = true;
+	exchange->carrier = CARRIER_SIGN_IN;
 	exchange->session_ends_ms =
 	    loop_now_ms(exchange->context->loop) + (uint64_t)(session.expires_s * 1000 - wall_ms);
 }
@@ -60,9 +84,8 @@ claim_session(struct exchange *exchange, const struct request *request, struct c
 void
 exchange_claim(struct exchange *exchange, const struct request *request, struct claim *claim)
 {
-	claim_authorization(exchange, &request->fields, claim);
-	if ((claim->credential == CREDENTIAL_NONE ||
-		claim->credential == CREDENTIAL_OTHER_SCHEME) &&
+	claim_fields(exchange, &request->fields, claim);
+	if ((claim->credential == CREDENTIAL_NONE || claim->credential == CREDENTIAL_FOREIGN) &&
 	    exchange_has_sessions(exchange))
 		claim_session(exchange, request, claim);
 }
@@ -79,7 +102,7 @@ claim_again(struct exchange *exchange, const struct request *request, struct cla
 	if (exchange->state == EXCHANGE_LOCAL)
 		exchange_claim_content(exchange, &read);
 	else
-		claim_authorization(exchange, &request->fields, &read);
+		claim_fields(exchange, &request->fields, &read);
 	claim_copy(claim, &read);
 }
 
@@ -101,7 +124,7 @@ exchange_confirm_claim(
 			claim->credential = CREDENTIAL_NONE;
 		break;
 	case CREDENTIAL_NONE:
-	case CREDENTIAL_OTHER_SCHEME:
+	case CREDENTIAL_FOREIGN:
 	case CREDENTIAL_MALFORMED:
 		break;
 	}
@@ -122,42 +145,4 @@ authenticates_connection(const struct request *request)
 				return true;
 	}
 	return false;
-}
-
-/*
- * True when the browser says (Fetch Metadata) that a page of another site or job made the request,
- * and that the user did not follow a link.
- */
-static bool
-is_embedded(const struct request *request)
-{
-	const struct fields *fields = &request->fields;
-	struct slice site = field_value(fields, FIELD_SEC_FETCH_SITE);
-
-	if (site.len == 0 || slice_equal(site, SLICE("same-origin")) ||
-	    slice_equal(site, SLICE("none")))
-		return false;
-	return !slice_equal(field_value(fields, FIELD_SEC_FETCH_MODE), SLICE("navigate")) ||
-	       !slice_equal(field_value(fields, FIELD_SEC_FETCH_DEST), SLICE("document"));
-}
-
-bool
-exchange_uses_tls(const struct exchange *exchange, const struct request *request)
-{
-	return exchange->peer->tls ||
-	       (exchange->peer->trusted &&
-		   slice_equal_nocase(
-		       field_value(&request->fields, FIELD_X_FORWARDED_PROTO), SLICE("https")));
-}
-
-bool
-exchange_session_may(const struct exchange *exchange, const struct request *request)
-{
-	bool safe = request->method_id == METHOD_GET || request->method_id == METHOD_HEAD ||
-		    request->method_id == METHOD_OPTIONS;
-
-	if (is_embedded(request))
-		return false;
-	return (safe && request->upgrade.len == 0) ||
-	       origin_is_own(request, exchange_uses_tls(exchange, request));
 }

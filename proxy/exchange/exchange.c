@@ -236,7 +236,7 @@ exchange_session_expired(struct exchange *exchange)
 void
 exchange_time_over(struct exchange *exchange)
 {
-	if (exchange->by_session &&
+	if (exchange_by_session(exchange) &&
 	    loop_now_ms(exchange->context->loop) >= exchange->session_ends_ms)
 		exchange_session_expired(exchange);
 	else

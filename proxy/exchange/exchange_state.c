@@ -36,7 +36,7 @@ exchange_dump(const struct exchange *exchange, struct dump *dump)
 		jg_dump_word(dump, "verdict", jg_verdict_name(exchange->verdict));
 	jg_dump_flag(dump, "control", exchange->control);
 	jg_dump_flag(dump, "grpc", is_grpc_call(&exchange->grpc));
-	jg_dump_flag(dump, "by_session", exchange->by_session);
+	jg_dump_flag(dump, "by_session", exchange_by_session(exchange));
 	jg_dump_flag(dump, "waits_for_store", exchange->waiter.entry != NULL);
 	jg_dump_flag(dump, "suspended", exchange->suspended != NULL);
 	jg_dump_flag(dump, "kept", exchange->kept != NULL);

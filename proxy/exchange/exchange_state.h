@@ -3,6 +3,7 @@
 #define JOBGATE_EXCHANGE_EXCHANGE_STATE_H
 
 #include "exchange/context_state.h"
+#include "exchange/credential_order.h"
 #include "exchange/grpc_call.h"
 #include "exchange/kept_content.h"
 #include "exchange/kept_request.h"
@@ -70,7 +71,7 @@ struct exchange {
 	uint64_t target;	  /* hash of the job's URL that the request goes to */
 	bool job_moved;		  /* the job has got another URL since then */
 	struct timer timer;	  /* the deadline of the state, or `ends_ms` if that is earlier */
-	uint64_t session_ends_ms; /* monotonic; with by_session */
+	uint64_t session_ends_ms; /* monotonic; with CARRIER_SIGN_IN */
 	uint64_t ends_ms;    /* monotonic: it ends then, even while data moves; 0: it has no such
 			      * time */
 	struct task connect; /* CONNECTING: gets a connection from the pool at the end of the
@@ -113,10 +114,13 @@ struct exchange {
 	unsigned status;
 	enum verdict verdict;
 	unsigned char request_id_len, method_len, host_len, path_len;
-	bool decided;	    /* verdict is set */
-	bool authenticated; /* the token's id is set */
-	bool by_session;    /* a session cookie took the place of the token */
-	bool traced;	    /* trace is set */
+	bool decided;		    /* verdict is set */
+	bool authenticated;	    /* the token's id is set */
+	enum carrier carrier;	    /* of the credential that counts */
+	bool by_basic;		    /* it came with the scheme Basic */
+	bool offers_basic;	    /* a refusal may offer that scheme */
+	bool ours_in_authorization; /* Authorization holds a credential of ours, whatever counts */
+	bool traced;		    /* trace is set */
 	char request_id[REQUEST_ID_MAX];
 	char token_id[TOKEN_ID_LEN];
 	char method[LOG_METHOD_MAX], host[LOG_HOST_MAX], path[LOG_PATH_MAX];
@@ -145,6 +149,22 @@ static inline struct slice
 exchange_id(const struct exchange *exchange)
 {
 	return (struct slice){exchange->request_id, exchange->request_id_len};
+}
+
+/* True when a browser's sign-in took the place of the token. */
+static inline bool
+exchange_by_session(const struct exchange *exchange)
+{
+	return exchange->carrier == CARRIER_SIGN_IN;
+}
+
+/* True when the job may see the Authorization field. */
+static inline bool
+exchange_keeps_authorization(const struct exchange *exchange)
+{
+	return !exchange->ours_in_authorization ||
+	       (exchange->carrier == CARRIER_AUTHORIZATION &&
+		   exchange->context->options.forwarding.forward_token);
 }
 
 /* ---- exchange_state.c ---- */
@@ -214,7 +234,8 @@ void exchange_send_message(struct exchange *exchange, struct slice message, enum
 unsigned exchange_failed_auth(const struct exchange *exchange, enum verdict verdict);
 
 /* Forward auth: tell the other proxy that the request it holds may pass. */
-void exchange_grant(struct exchange *exchange, struct slice job, const struct token *token);
+void exchange_grant(
+    struct exchange *exchange, const struct request *request, const struct token *token);
 
 /* ---- cut.c ---- */
 
@@ -268,10 +289,11 @@ void exchange_allow(
 
 /* ---- credential.c ---- */
 
-/* Read the claim of a request: its Authorization field, or a browser's session. */
+/* Read the claim of a request: the credential that counts (credential_order.h), or a browser's
+ * session. */
 void exchange_claim(struct exchange *exchange, const struct request *request, struct claim *claim);
 
-/* The same from one value of an Authorization field. */
+/* The same from a value as Authorization has it, of the scheme Bearer. */
 void exchange_claim_field(struct exchange *exchange, struct slice field, struct claim *claim);
 
 /*
@@ -288,17 +310,6 @@ void exchange_confirm_claim(
  * follow on that connection.
  */
 bool authenticates_connection(const struct request *request);
-
-/*
- * True when a request with a session's cookie may pass. Browsers send the cookie with every
- * request, whichever page caused it. So a request that changes something, or opens a connection
- * that can, has to come from the job's own pages. For SameSite all jobs of a domain are one site,
- * so this also refuses what another job's page embeds; a link to the job passes.
- */
-bool exchange_session_may(const struct exchange *exchange, const struct request *request);
-
-/* True when the client speaks TLS, to us or to a trusted proxy that says so. */
-bool exchange_uses_tls(const struct exchange *exchange, const struct request *request);
 
 /* ---- local.c ---- */
 

@@ -5,6 +5,7 @@
 #include "browser/sign_in.h"
 #include "exchange/exchange_state.h"
 #include "exchange/handlers.h"
+#include "exchange/origin.h"
 #include "jobgate/check.h"
 
 /* The handlers of each stage; NULL ends a row. */
@@ -41,7 +42,8 @@ call_of(const struct exchange *exchange, const struct request *request)
 	    .job = route_job(&exchange->route),
 	    .host = host_of(exchange),
 	    .tls = request != NULL && exchange_uses_tls(exchange, request),
-	    .by_session = exchange->by_session,
+	    .by_session = exchange_by_session(exchange),
+	    .presented = exchange->carrier != CARRIER_NONE,
 	    .https_port = context->options.https_port,
 	    .session_key = context->options.session_key,
 	    .session_ms = context->options.session_ms,

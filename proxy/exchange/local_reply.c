@@ -150,13 +150,15 @@ write_quoted(struct writer *writer, struct slice text)
 	write_literal(writer, "\"");
 }
 
-/* The challenge of RFC 6750 section 3, in reply->authenticate. False when it does not fit. */
+/* Add a challenge (RFC 9110 section 11.6.1), written to `room`. False when it does not fit. */
 static bool
-add_challenge(struct local_reply *reply, struct slice realm, struct slice error)
+add_challenge(struct local_reply *reply, char room[CHALLENGE_MAX], struct slice scheme,
+    struct slice realm, struct slice error)
 {
-	struct writer writer = writer_of(reply->authenticate, sizeof(reply->authenticate));
+	struct writer writer = writer_of(room, CHALLENGE_MAX);
 
-	write_literal(&writer, "Bearer realm=");
+	write_slice(&writer, scheme);
+	write_literal(&writer, " realm=");
 	write_quoted(&writer, realm);
 	if (error.len > 0) {
 		write_literal(&writer, ", error=");
@@ -164,18 +166,30 @@ add_challenge(struct local_reply *reply, struct slice realm, struct slice error)
 	}
 	if (writer.full)
 		return false;
-	local_reply_add(reply, SLICE("WWW-Authenticate"),
-	    (struct slice){reply->authenticate, (size_t)(writer.at - reply->authenticate)});
+	local_reply_add(
+	    reply, SLICE("WWW-Authenticate"), (struct slice){room, (size_t)(writer.at - room)});
 	return true;
 }
 
-/* The challenge says which kind of refusal it is, even if the realm is too long and has to be left
- * out. */
+/* The challenge of RFC 6750 section 3. It says which kind of refusal it is, even if the realm is
+ * too long and has to be left out. */
 static void
 challenge(struct local_reply *reply, struct slice realm, struct slice error)
 {
-	if ((reply->response.status == 401 || error.len > 0) && !add_challenge(reply, realm, error))
-		add_challenge(reply, SLICE(""), error);
+	const struct slice scheme = SLICE("Bearer");
+
+	if ((reply->response.status == 401 || error.len > 0) &&
+	    !add_challenge(reply, reply->authenticate, scheme, realm, error))
+		add_challenge(reply, reply->authenticate, scheme, SLICE(""), error);
+}
+
+void
+local_reply_offer_basic(struct local_reply *reply, struct slice realm)
+{
+	const struct slice scheme = SLICE("Basic");
+
+	if (!add_challenge(reply, reply->basic, scheme, realm, SLICE("")))
+		add_challenge(reply, reply->basic, scheme, SLICE(""), SLICE(""));
 }
 
 void

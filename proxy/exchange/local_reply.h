@@ -7,8 +7,9 @@
 #include "jobgate/message.h"
 #include "jobgate/token.h"
 
-#define LOCAL_REPLY_FIELDS_MAX 17
+#define LOCAL_REPLY_FIELDS_MAX 20
 #define LOCAL_REPLY_BODY_MAX 1024
+#define CHALLENGE_MAX 160 /* of one WWW-Authenticate, in bytes */
 
 /* Allow (RFC 9110 section 10.2.1): the methods that jobs may have. */
 #define JOB_METHODS SLICE("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
@@ -17,7 +18,7 @@
 struct local_reply {
 	struct response response;
 	struct field items[LOCAL_REPLY_FIELDS_MAX];
-	char authenticate[160];
+	char authenticate[CHALLENGE_MAX], basic[CHALLENGE_MAX];
 	char retry_after[12];
 	struct slice detail;	      /* what it says, without its form; or empty */
 	enum grpc_status call_status; /* to a gRPC call; GRPC_OK: what the HTTP status stands for */
@@ -46,6 +47,12 @@ void local_reply_for_verdict(struct local_reply *reply, enum verdict verdict, st
 /* The same for a call of the control API, where a token lacks a role, not a label; never a page. */
 void local_reply_for_call(struct local_reply *reply, enum verdict verdict, struct slice realm,
     struct slice request_id, bool head);
+
+/*
+ * Also offer the scheme Basic: git and others send no password without being asked for it. realm is
+ * as above.
+ */
+void local_reply_offer_basic(struct local_reply *reply, struct slice realm);
 
 /* 200 without content, for another proxy: its request may pass; the fields name token and job. */
 void local_reply_grant(struct local_reply *reply, struct slice job, const struct token *token,

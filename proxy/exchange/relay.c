@@ -14,15 +14,17 @@ exchange_rewrite_answer(const struct exchange *exchange, struct response *respon
 	rewrite_answer(&response->fields, &rules);
 }
 
-/* An answer to a session's cookie is for this browser only: no shared cache may keep it. */
+/* Shared caches know no credential but Authorization: they must not keep an answer to another one.
+ */
 static void
 exchange_keep_private(struct exchange *exchange, struct fields *fields)
 {
+	struct slice carrier = carrier_field(exchange->carrier);
 	struct rewritten *room = &exchange->context->rewritten;
 	struct writer writer = writer_of(room->text, sizeof(room->text));
 
-	if (exchange->by_session)
-		rewrite_private(fields, SLICE("Cookie"), &writer);
+	if (carrier.len > 0)
+		rewrite_private(fields, carrier, &writer);
 }
 
 static void

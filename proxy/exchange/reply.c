@@ -1,5 +1,6 @@
 /* reply.c - local replies: what a client is told when there is no answer of a job, or not yet. */
 #include "exchange/exchange_state.h"
+#include "exchange/forward_auth_answer.h"
 #include "jobgate/check.h"
 
 /* Statuses as a gRPC client would read them from the HTTP status, except for its own deadline. */
@@ -35,8 +36,8 @@ exchange_send_reply(struct exchange *exchange, struct local_reply *reply, enum o
 		return;
 	}
 	local_reply_add(reply, SLICE("Date"), exchange_date(exchange->context));
-	if (exchange->by_session)
-		local_reply_add(reply, SLICE("Vary"), SLICE("Cookie"));
+	if (carrier_field(exchange->carrier).len > 0)
+		local_reply_add(reply, SLICE("Vary"), carrier_field(exchange->carrier));
 	if (exchange->control) /* as each answer of the control process has it */
 		local_reply_add(reply, SLICE("X-Request-Id"), exchange_id(exchange));
 	exchange->status =
@@ -182,16 +183,25 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 		local_reply_for_verdict(&reply, verdict,
 		    slice_of(context->options.forwarding.realm), exchange_id(exchange),
 		    exchange->html, exchange->method_id == METHOD_HEAD);
+	if (exchange->offers_basic && reply.response.status == 401)
+		local_reply_offer_basic(&reply, slice_of(context->options.forwarding.realm));
 	exchange_send_reply(exchange, &reply, OUTCOME_REFUSED);
 }
 
 void
-exchange_grant(struct exchange *exchange, struct slice job, const struct token *token)
+exchange_grant(struct exchange *exchange, const struct request *request, const struct token *token)
 {
+	struct writer room = writer_of(exchange->context->local_room, LOCAL_ROOM);
 	struct local_reply reply;
 
 	CHECK(
 	    exchange->peer->forward_auth && exchange_is_allowed(exchange), exchange_dump, exchange);
-	local_reply_grant(&reply, job, token, exchange_id(exchange));
+	local_reply_grant(&reply, route_job(&exchange->route), token, exchange_id(exchange));
+	if (!forward_auth_answer(
+		&request->fields, exchange_keeps_authorization(exchange), &room, &reply)) {
+		exchange_fail(exchange, OUTCOME_BAD_REQUEST, 431, SLICE("Head too large"),
+		    SLICE("The request's cookies do not fit into the answer to your proxy."));
+		return;
+	}
 	exchange_send_reply(exchange, &reply, OUTCOME_AUTHORIZED);
 }

@@ -50,7 +50,7 @@ must_drop(const struct field *field, const struct rewrite *rewrite)
 	case TO_BACKEND_PROXIES:
 		return field->dropped || !rewrite->peer_trusted;
 	case TO_BACKEND_TOKEN:
-		return field->dropped || !rewrite->forward_token;
+		return field->dropped || !rewrite->keep_authorization;
 	case TO_BACKEND_COOKIES:
 		return field->dropped || has_session(field->value);
 	case TO_BACKEND_TRACE:

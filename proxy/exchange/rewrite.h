@@ -14,11 +14,11 @@
 
 /* What rewriting needs in addition to the request. */
 struct rewrite {
-	bool traced;	    /* traceparent is valid: it and tracestate pass */
-	bool forward_token; /* leave Authorization as it is */
-	bool peer_trusted;  /* the client is a proxy whose word counts */
-	bool tls;	    /* the request came over TLS */
-	struct slice peer;  /* the client's address as text, without port; IPv6 without brackets */
+	bool traced;		 /* traceparent is valid: it and tracestate pass */
+	bool keep_authorization; /* Authorization is the job's, or may be seen by it */
+	bool peer_trusted;	 /* the client is a proxy whose word counts */
+	bool tls;		 /* the request came over TLS */
+	struct slice peer; /* the client's address as text, without port; IPv6 without brackets */
 	bool peer_is_unix;
 	struct slice request_id;
 	struct slice job;    /* empty: the control API */

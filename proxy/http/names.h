@@ -9,7 +9,7 @@ enum field_to_backend {
 	TO_BACKEND_PASS,
 	TO_BACKEND_REPLACE, /* is never forwarded: the gateway sends its own, or none */
 	TO_BACKEND_PROXIES, /* passes only from trusted proxies */
-	TO_BACKEND_TOKEN,   /* passes only if the backend gets the client's credential */
+	TO_BACKEND_TOKEN,   /* passes unless it holds a credential of ours */
 	TO_BACKEND_COOKIES, /* passes without the cookie of a browser session */
 	TO_BACKEND_TRACE,   /* passes only with a valid trace context */
 };

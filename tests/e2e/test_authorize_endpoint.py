@@ -1,5 +1,6 @@
 """The decision endpoint: asked as nginx, Caddy, Traefik and Envoy ask, and by nginx and Caddy themselves."""
 
+import base64
 import os
 import socket
 
@@ -8,6 +9,7 @@ import pytest
 from harness.gateway import DOMAIN, REPOSITORY
 from harness.process import Program, accepts, eventually, free_port
 from harness.raw import Client
+from harness.scene import request_bytes
 from harness.servers import Server
 
 EXAMPLES = REPOSITORY / "deploy" / "proxies"
@@ -82,7 +84,7 @@ def test_allowed(asking, scene, form):
 def test_refused(asking, scene, records, form):
     question = form(scene, "/")
     assert ask(asking, **question).status == 401
-    assert ask(asking, **question).field("www-authenticate").startswith("Bearer realm=")
+    assert ask(asking, **question).challenge().startswith("Bearer realm=")
     assert ask(asking, **question, token="jgt_x").status == 401
     assert ask(asking, **question, token=records.token(selector="team=other")).status == 403
     records.delete_token(scene.token)
@@ -308,6 +310,30 @@ def test_a_proxy_forwards_what_is_allowed(proxied):
     assert (entry["path"], entry["method"]) == ("/a/b", "POST")
 
 
+def test_a_proxy_takes_our_credentials_out(proxied):
+    """The gateway says what remains of each field."""
+    scene, value = proxied, proxied.token.value
+    basic = base64.b64encode(f"git:{value}".encode()).decode()
+    own, cookie = f"X-Jobgate-Authorization: Bearer {value}", "__Host-jobgate=sealed"
+    for fields, authorization, cookies in [
+            ([f"Authorization: Bearer {value}"], [], []), ([f"Authorization: token {value}"], [], []),
+            ([f"Authorization: Basic {basic}"], [], []), ([own], [], []),
+            ([own, "Authorization: Bearer sk-1"], ["Bearer sk-1"], []),
+            ([own, "Authorization: Bearer jgt_broken"], [], []),
+            ([own, f"Cookie: a=b; {cookie}; c=d"], [], ["a=b; c=d"]), ([own, f"Cookie: {cookie}"], [], []),
+            ([own, "Cookie: " + "; ".join(f"name{i}={'x' * 400}" for i in range(18))], [], ["; ".join(f"name{i}={'x' * 400}" for i in range(18))]),
+            ([own, "Jobgate-Authorization: Bearer forged", "Jobgate-Cookie: forged"], [], [])]:
+        with Client(("127.0.0.1", scene.proxy.sock.getpeername()[1])) as client:
+            client.send(request_bytes(scene.host, fields=fields))
+            with scene.backend.next() as connection:
+                received = connection.read_request()
+                connection.answer()
+            assert client.read_response().status == 200
+        assert received.all("authorization") == authorization and received.all("cookie") == cookies, fields
+        assert b"jgt_" not in received.head and basic.encode() not in received.head and b"sealed" not in received.head
+        assert received.all("x-jobgate-token-id") == [scene.token.id]
+
+
 def test_a_proxy_asks_about_bytes_that_browsers_send(proxied):
     scene = proxied
     for path in ("/Untitled[1].ipynb", "/?a[]=1", '/?q={"a":1}', "/?run=a|b", "/?q=50%", "/?a=`^&b=\\"):
@@ -327,7 +353,7 @@ def test_a_proxy_hands_the_refusal_on(proxied, records):
     scene.proxy.send(scene.request(token="jgt_no"))
     response = scene.proxy.read_response()
     assert response.status == 401
-    assert 'error="invalid_token"' in response.field("www-authenticate")
+    assert 'error="invalid_token"' in response.challenge()
     scene.proxy.send(scene.request(token=records.token(selector="team=other")))
     assert scene.proxy.read_response().status == 403
     assert scene.backend.untouched()

@@ -78,7 +78,7 @@ def test_the_page(scene):
     text = response.body.decode()
     assert response.status == 401
     assert response.field("content-type") == "text/html; charset=utf-8"
-    assert response.field("www-authenticate").startswith("Bearer ")
+    assert response.challenge().startswith("Bearer ")
     assert response.field("cache-control") == "no-store"
     assert response.field("x-content-type-options") == "nosniff"
     assert "<script" not in text and "http" not in text.replace("<!DOCTYPE html>", "").replace("html", "")

@@ -375,7 +375,7 @@ def test_one_s_own_token(callers, records):
     operator = callers["scoped"].by(records.token("operator", "team=a"))
     path = f"/v1/tokens/{operator.token.id}"
     renewed = operator.done("POST", path + "/renew")
-    assert operator.refused(401, "GET", "/v1/me").field("www-authenticate") == 'Bearer realm="jobgate", error="invalid_token"'
+    assert operator.refused(401, "GET", "/v1/me").challenge() == 'Bearer realm="jobgate", error="invalid_token"'
     operator = operator.by(renewed["value"])
     assert operator.done("GET", "/v1/me")["version"] == 2
     assert operator.call("DELETE", path).status == 204

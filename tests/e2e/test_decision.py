@@ -14,7 +14,7 @@ REALM = re.compile(r'Bearer realm="([^"]+)"(?:, error="([a-z_]+)")?(?:, error_de
 
 def challenge(response):
     """(realm, error) of the one challenge."""
-    match = REALM.fullmatch(response.field("www-authenticate"))
+    match = REALM.fullmatch(response.challenge())
     assert match, response.fields
     return match[1], match[2]
 
@@ -59,16 +59,17 @@ def test_not_a_b64token(scene, credential):
 def test_no_credential(scene):
     response = ask(scene, [])
     assert response.status == 401
-    assert response.field("www-authenticate") == 'Bearer realm="jobgate"'
+    assert response.challenge() == 'Bearer realm="jobgate"'
     problem(response)
     scene.untouched()
 
 
-@pytest.mark.parametrize("credential", ["Basic YTpi", "Digest username=a", "Bearerx {value}", "{value}", "Token {value}", ""])
-def test_other_scheme(scene, credential):
+@pytest.mark.parametrize("credential", ["Basic YTpi", "Digest username=a", "Bearerx {value}", "{value}", "Token x", ""])
+def test_not_ours(scene, credential):
+    """It may be meant for the job, but the gateway needs one, too."""
     response = ask(scene, [credential.format(value=scene.token.value)])
     assert response.status == 401
-    assert response.field("www-authenticate") == 'Bearer realm="jobgate"'
+    assert challenge(response) == ("jobgate", "invalid_token")
     scene.untouched()
 
 
@@ -137,7 +138,7 @@ def test_invalid_token_before_routing(scene):
             response = ask(scene, authorization, host)
             body = problem(response)
             del body["request_id"]
-            seen.add((response.status, response.field("www-authenticate"), json.dumps(body)))
+            seen.add((response.status, response.challenge(), json.dumps(body)))
     assert len(seen) == 2, seen
     assert {status for status, _, _ in seen} == {401}
 
@@ -147,7 +148,7 @@ def test_no_job_named(scene, records):
     for token in [scene.token, records.token(selector="model=base"), records.token(role="operator")]:
         response = ask(scene, [token.bearer], "wrong.domain.test")
         assert response.status == 404
-        assert response.field("www-authenticate") is None
+        assert response.challenge() is None
         problem(response)
 
 
@@ -214,7 +215,7 @@ def test_page_for_browsers(scene):
         scene.host, fields=["Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"]))
     assert response.status == 401
     assert response.field("content-type").replace(" ", "").lower() == "text/html;charset=utf-8"
-    assert response.field("www-authenticate") == 'Bearer realm="jobgate"'
+    assert response.challenge() == 'Bearer realm="jobgate"'
     page = response.body.decode()
     assert "<html" in page and "401" in page
     assert "<script" not in page
@@ -268,7 +269,7 @@ def test_nothing_secret_in_logs(scene):
 def test_realm(module_gateways, scene_of):
     scene = scene_of(module_gateways.start({"backends": {"realm": "my models"}}))
     response = ask(scene, [])
-    assert response.field("www-authenticate") == 'Bearer realm="my models"'
+    assert response.challenge() == 'Bearer realm="my models"'
 
 
 def test_tokens_that_take_turns_on_one_connection(scene, records):

@@ -73,7 +73,7 @@ def test_refusal(scene, client):
     answer = client.answer(stream)
     assert answer.status == 401
     assert answer.field("content-type") == "application/problem+json"
-    assert answer.field("www-authenticate").startswith("Bearer ")
+    assert answer.challenge().startswith("Bearer ")
     scene.untouched()
 
 

@@ -103,7 +103,7 @@ def test_requests_over_http2(scene, client):
 def test_a_refusal_over_http2(scene, client):
     answer = client.answer(client.request(scene.host, "jgt_no"))
     assert answer.status == 401
-    assert 'error="invalid_token"' in answer.field("www-authenticate")
+    assert 'error="invalid_token"' in answer.challenge()
     assert scene.backend.untouched()
 
 

@@ -136,7 +136,7 @@ def test_failures_are_limited(five_at_once):
     assert 5 <= count <= 15  # some more came back while it went on
     assert response.field("content-type") == "application/problem+json"
     assert response.field("retry-after") == "1"
-    assert response.field("www-authenticate") is None
+    assert response.challenge() is None
     problem = json.loads(response.body)
     assert (problem["status"], problem["title"]) == (429, "Too many requests")
     entry = scene.gateway.access_entry(request_id=problem["request_id"])

@@ -28,7 +28,7 @@ def test_store_unreachable_at_start(gateways, make_folder):
         response = client.exchange(request_bytes("a.jobs.test", make_value(random_id())))
         assert response.status == 503
         assert int(response.field("retry-after")) >= 1
-        assert response.field("www-authenticate") is None
+        assert response.challenge() is None
         problem = json.loads(response.body)
         assert problem["status"] == 503 and problem["request_id"]
     refused = gateway.cli("token", "list", "-o", "json")

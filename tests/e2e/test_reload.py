@@ -41,7 +41,7 @@ def reload(gateway, settings=None):
 
 def realm_of(gateway):
     with gateway.client() as client:
-        return client.exchange(request_bytes("x.jobs.test")).field("www-authenticate")
+        return client.exchange(request_bytes("x.jobs.test")).challenge()
 
 
 @pytest.fixture

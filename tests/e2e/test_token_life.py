@@ -96,7 +96,7 @@ def test_an_expired_token_is_refused_with_its_own_words(patient, records):
         response = client.exchange(request_bytes(f"{job}.{DOMAIN}", token))
     assert response.status == 401
     assert json.loads(response.body)["title"] == "Token expired"
-    assert 'error="invalid_token"' in response.field("www-authenticate")
+    assert 'error="invalid_token"' in response.challenge()
     assert patient.access_entry(job=job, verdict="expired_token")["token_id"] == token.id
 
 

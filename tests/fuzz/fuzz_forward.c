@@ -156,7 +156,7 @@ rewritten_head(struct request *request, unsigned how)
 	    {.scheme = JOB_URL_UNIX},
 	};
 	struct rewrite rewrite = {
-	    .forward_token = how & FORWARD_TOKEN,
+	    .keep_authorization = how & FORWARD_TOKEN,
 	    .peer_trusted = how & TRUSTED,
 	    .tls = how & TLS,
 	    .peer = SLICE("2001:db8::1"),

@@ -70,18 +70,19 @@ class Answer:
     def __init__(self, method, path, response):
         self.method, self.path, self.status = method, path, response.status
         self.fields, self.field, self.body = response.fields, response.field, response.body
+        self.challenge = response.challenge
         self.request_id = self.field("x-request-id")
         self.type = (self.field("content-type") or "").partition(";")[0]
         self.json = json.loads(self.body) if self.body and self.type.endswith("json") else None
-        self._check()
+        self._check(response)
 
-    def _check(self):
+    def _check(self, response):
         what = f"the answer {self.status} to {self.method} {self.path}"
         expected = expected_of(self.method, self.path, self.status)
         for name, header in expected.get("headers", {}).items():
-            value = self.field(name)
-            assert value is not None or not header.get("required"), f"{what} has no {name}"
-            if value is not None:
+            values = response.all(name)
+            assert values or not header.get("required"), f"{what} has no {name}"
+            for value in values:
                 check_schema(header["schema"], value, f"{name} of {what}")
         assert self.field("cache-control") == "no-store", what
         if "content" not in expected:

@@ -27,6 +27,10 @@ class Answer:
     def field(self, name):
         return dict(self.heads[0]).get(name)
 
+    def challenge(self):
+        """The challenge of the scheme Bearer. Programs are offered Basic as well, in a second field."""
+        return next((value for name, value in self.heads[0] if name == "www-authenticate" and value.startswith("Bearer ")), None)
+
 
 class H2Client:
     """Answers SETTINGS and PING by itself; gives windows back as content comes, unless told not to."""

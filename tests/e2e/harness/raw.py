@@ -133,6 +133,10 @@ class Response:
         assert len(values) <= 1, f"{name} occurs {len(values)} times: {values}"
         return values[0] if values else None
 
+    def challenge(self):
+        """The challenge of the scheme Bearer. Programs are offered Basic as well, in a second field."""
+        return next((value for value in self.all("www-authenticate") if value.startswith("Bearer ")), None)
+
     def __repr__(self):
         return f"<{self.status} {self.fields} {self.body[:300]!r}>"
 

@@ -45,6 +45,8 @@ expected(enum credential credential, enum shown shown, enum knowledge known, boo
 {
 	if (credential == CREDENTIAL_MALFORMED)
 		return VERDICT_BAD_CREDENTIAL;
+	if (credential == CREDENTIAL_FOREIGN)
+		return VERDICT_INVALID_TOKEN;
 	if (credential != CREDENTIAL_BEARER)
 		return VERDICT_NO_CREDENTIAL;
 	if (shown == SHOWN_BROKEN_CHECK || shown == SHOWN_GARBAGE)
@@ -189,7 +191,7 @@ static void
 without_a_credential_nothing_is_proved(void **state)
 {
 	static const enum credential others[] = {
-	    CREDENTIAL_NONE, CREDENTIAL_OTHER_SCHEME, CREDENTIAL_MALFORMED};
+	    CREDENTIAL_NONE, CREDENTIAL_FOREIGN, CREDENTIAL_MALFORMED};
 	struct token token = make_token(false);
 	struct bearer bearer = read_bearer((struct slice){value, sizeof(value)});
 	struct evidence evidence = {.credential = CREDENTIAL_BEARER,
@@ -285,41 +287,31 @@ a_cached_digest_changes_nothing(void **state)
 {
 	struct digest_cache *cache = calloc(1, sizeof(*cache));
 	struct cached_digest *digest;
-	char right[7 + TOKEN_VALUE_LEN], other[7 + TOKEN_VALUE_LEN];
-	const struct slice fields[] = {
-	    {right, sizeof(right)},
-	    {other, sizeof(other)},
-	    {right, sizeof(right) - 1},
-	    SLICE("Bearer garbage"),
-	    SLICE("Bearer"),
-	    SLICE("Basic YTpi"),
+	const struct slice values[] = {
+	    {value, sizeof(value)},
+	    {other_value, sizeof(other_value)},
+	    {value, sizeof(value) - 1},
+	    SLICE("garbage"),
+	    SLICE("a b"),
 	    SLICE(""),
 	};
-	const size_t count = sizeof(fields) / sizeof(fields[0]);
+	const size_t count = sizeof(values) / sizeof(values[0]);
 
 	(void)state;
-	memcpy(right, "Bearer ", 7);
-	memcpy(right + 7, value, sizeof(value));
-	memcpy(other, "bearer ", 7);
-	memcpy(other + 7, other_value, sizeof(other_value));
 	for (size_t first = 0; first < count; first++)
 		for (size_t second = 0; second < count; second++)
 			for (int forgotten = 0; forgotten < 2; forgotten++) {
 				struct bearer expected_bearer;
-				struct slice text;
 
 				memset(cache, 0, sizeof(*cache));
 				cache->key[0] = first + 1;
-				jg_bearer_recall(cache, &no_mint, fields[first], &digest);
-				if (forgotten && digest != NULL)
+				digest = jg_bearer_recall(cache, &no_mint, values[first]);
+				/* So a value that is no token takes the same time again. */
+				assert_int_equal(digest->kept, digest->bearer.formed);
+				if (forgotten)
 					jg_bearer_forget(cache, digest);
-				assert_int_equal(
-				    jg_bearer_recall(cache, &no_mint, fields[second], &digest),
-				    jg_credential_parse(fields[second], &text));
-				assert_int_equal(text.len > 0, digest != NULL);
-				if (digest == NULL)
-					continue;
-				jg_bearer_read(&no_mint, text, &expected_bearer);
+				digest = jg_bearer_recall(cache, &no_mint, values[second]);
+				jg_bearer_read(&no_mint, values[second], &expected_bearer);
 				assert_int_equal(digest->bearer.formed, expected_bearer.formed);
 				assert_memory_equal(
 				    digest->bearer.id, expected_bearer.id, TOKEN_ID_LEN);
@@ -333,16 +325,10 @@ a_cached_digest_changes_nothing(void **state)
 static void
 a_cached_digest_holds_no_secret(void **state)
 {
-	char field[7 + TOKEN_VALUE_LEN];
 	struct digest_cache *cache = calloc(1, sizeof(*cache));
-	struct cached_digest *digest;
 
 	(void)state;
-	memcpy(field, "Bearer ", 7);
-	memcpy(field + 7, value, sizeof(value));
-	assert_int_equal(
-	    jg_bearer_recall(cache, &no_mint, (struct slice){field, sizeof(field)}, &digest),
-	    CREDENTIAL_BEARER);
+	assert_true(jg_bearer_recall(cache, &no_mint, (struct slice){value, sizeof(value)})->kept);
 	/* Behind "jgt_<id>_" lies the secret: no four bytes of it are there. */
 	for (size_t i = 4 + TOKEN_ID_LEN + 1; i + 4 <= sizeof(value); i++)
 		assert_null(memmem(cache, sizeof(*cache), value + i, 4));
@@ -426,11 +412,11 @@ credentials(void **state)
 	    {"Bearer a b", CREDENTIAL_MALFORMED, ""},
 	    {"Bearer a,b", CREDENTIAL_MALFORMED, ""},
 	    {"Bearer \"a\"", CREDENTIAL_MALFORMED, ""},
-	    {"Bearer\ta", CREDENTIAL_OTHER_SCHEME, ""},
-	    {"Bearerabc", CREDENTIAL_OTHER_SCHEME, ""},
-	    {"Basic YTpi", CREDENTIAL_OTHER_SCHEME, ""},
-	    {"Bear", CREDENTIAL_OTHER_SCHEME, ""},
-	    {"", CREDENTIAL_OTHER_SCHEME, ""},
+	    {"Bearer\ta", CREDENTIAL_FOREIGN, ""},
+	    {"Bearerabc", CREDENTIAL_FOREIGN, ""},
+	    {"Basic YTpi", CREDENTIAL_FOREIGN, ""},
+	    {"Bear", CREDENTIAL_FOREIGN, ""},
+	    {"", CREDENTIAL_FOREIGN, ""},
 	};
 	struct slice found;
 

@@ -261,6 +261,9 @@ a_person_without_a_session_is_asked_to_sign_in(void **state)
 	assert_true(refuse(VERDICT_NO_CREDENTIAL));
 	assert_true(page_has("value=\"/work?a=&quot;b\""));
 	assert_false(refuse(VERDICT_OUT_OF_SCOPE));
+	/* An Authorization that is not ours may be the job's own. */
+	assert_true(refuse(VERDICT_INVALID_TOKEN));
+	call.presented = true;
 	assert_false(refuse(VERDICT_INVALID_TOKEN));
 	call.by_session = true;
 	assert_true(refuse(VERDICT_INVALID_TOKEN));

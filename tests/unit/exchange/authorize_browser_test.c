@@ -7,9 +7,10 @@
 
 static char cookie[256];
 
-/* A request of a browser that signed in for the job `for_job`, for this many seconds. */
+/* A request with these fields of a browser that signed in for the job `for_job`, for this many
+ * seconds. */
 static void
-browse(const char *for_job, int64_t seconds, bool wants_html)
+browse_with(const char *for_job, int64_t seconds, const char *fields)
 {
 	struct question question = {"GET", JOB ".jobs.test", "/path", "?q", cookie};
 	struct session session = {
@@ -24,8 +25,14 @@ browse(const char *for_job, int64_t seconds, bool wants_html)
 	memcpy(session.mark, hash, TOKEN_MARK_LEN);
 	assert_true(session_seal(world_session_key, slice_of(for_job), &session, text));
 	snprintf(cookie, sizeof(cookie), "Cookie: " SESSION_COOKIE "=%.*s\n%s", SESSION_TEXT_LEN,
-	    text, wants_html ? "Accept: text/html\n" : "");
+	    text, fields);
 	world_ask(&world, &question);
+}
+
+static void
+browse(const char *for_job, int64_t seconds, bool wants_html)
+{
+	browse_with(for_job, seconds, wants_html ? "Accept: text/html\n" : "");
 }
 
 static void
@@ -38,6 +45,63 @@ a_session_stands_for_the_token(void **state)
 	world_reply(&world, RECORD_JOB, job_record(8000, NULL));
 	ASSERT_SENT(&world, HEAD);
 	assert_null(strstr(fake_pool.given[0].lines, SESSION_COOKIE));
+}
+
+/* A web application has credentials of its own. */
+static void
+with_a_session_a_foreign_authorization_passes(void **state)
+{
+	static const char *const fields[] = {"Authorization: Bearer own\n",
+	    "Authorization: Basic eDp5\n", "Authorization: Custom x\n"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		if (i > 0) {
+			world_close(&world);
+			world_open(&world);
+		}
+		world_know(&world);
+		browse_with(JOB, 60, fields[i]);
+		ASSERT_SENT(&world, HEAD);
+		assert_non_null(strstr(fake_pool.given[0].lines, "Authorization: "));
+	}
+}
+
+/* Also where it does not count in its form. */
+static void
+with_a_session_no_token_of_ours_passes(void **state)
+{
+	(void)state;
+	world_know(&world);
+	browse_with(JOB, 60, "Authorization: Custom jgt_x\n");
+	ASSERT_SENT(&world, HEAD);
+	assert_null(strstr(fake_pool.given[0].lines, "Authorization: "));
+}
+
+static void
+a_token_goes_before_a_session(void **state)
+{
+	(void)state;
+	browse_with(JOB, 60, "Authorization: Bearer jgt_x\n");
+	ASSERT_REFUSED(&world, 401);
+	browse_with(JOB, 60, "X-Jobgate-Authorization: Bearer jgt_x\n");
+	ASSERT_REFUSED(&world, 401);
+	browse_with(JOB, 60, "Authorization: Basic OmpndF94\nAccept: text/html\n");
+	ASSERT_REFUSED(&world, 401);
+	world.client.body[world.client.body_len] = '\0';
+	assert_null(strstr(world.client.body, "<form"));
+	assert_int_equal(fake_pending(&world.store), 0);
+}
+
+/* A person whose browser sends what the job asked for can still sign in. */
+static void
+a_foreign_authorization_does_not_hide_the_page(void **state)
+{
+	(void)state;
+	browse_with("other", 60, "Authorization: Basic eDp5\nAccept: text/html\n");
+	ASSERT_REFUSED(&world, 401);
+	world.client.body[world.client.body_len] = '\0';
+	assert_non_null(strstr(world.client.body, "<form"));
 }
 
 static void
@@ -163,6 +227,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(a_session_stands_for_the_token),
+	    TEST(with_a_session_a_foreign_authorization_passes),
+	    TEST(with_a_session_no_token_of_ours_passes),
+	    TEST(a_token_goes_before_a_session),
+	    TEST(a_foreign_authorization_does_not_hide_the_page),
 	    TEST(a_session_for_another_job_stands_for_nothing),
 	    TEST(a_session_ends_with_its_token),
 	    TEST(a_session_that_expires_while_its_request_waits_stands_for_nothing),

@@ -36,7 +36,15 @@ requests_that_need_no_record_are_refused_at_once(void **state)
 	    {"Authorization: Basic eDp5\n", 401},
 	    {"Authorization: Bearer\n", 400},
 	    {"Authorization: Bearer x\n", 401},
+	    {"Authorization: Bearer jgt_x\n", 401},
+	    {"Authorization: Bearer jgt_x y\n", 400},
+	    {"Authorization: Basic eDpqZ3RfeA==\n", 401},
+	    {"Authorization: token jgt_x y\n", 401},
 	    {"Authorization: Bearer x\nAuthorization: Bearer x\n", 400},
+	    {"X-Jobgate-Authorization: Bearer jgt_x\n", 401},
+	    {"X-Jobgate-Authorization: Bearer x\n", 401},
+	    {"X-Jobgate-Authorization: jgt_x\n", 400},
+	    {"X-Jobgate-Authorization: Bearer x\nX-Jobgate-Authorization: Bearer x\n", 400},
 	};
 
 	(void)state;
@@ -186,7 +194,7 @@ static void
 a_refused_credential_is_compared_once(void **state)
 {
 	const struct question garbage = {
-	    "GET", JOB ".jobs.test", "/", NULL, "Authorization: Bearer x\n"};
+	    "GET", JOB ".jobs.test", "/", NULL, "Authorization: Bearer jgt_x\n"};
 	char other[TOKEN_VALUE_LEN];
 
 	(void)state;

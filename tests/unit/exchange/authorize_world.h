@@ -57,15 +57,11 @@ static inline void
 fill_digests(void)
 {
 	const struct mint *mint = jg_directory_mint(world.context->directory, world_now(&world));
-	struct cached_digest *kept;
-	char field[32];
+	char text[32];
 
 	for (unsigned i = 0; i < 32 * DIGEST_CACHE_SLOTS; i++)
-		assert_int_equal(jg_bearer_recall(&world.context->digests, mint,
-				     (struct slice){field,
-					 (size_t)snprintf(field, sizeof(field), "Bearer %u", i)},
-				     &kept),
-		    CREDENTIAL_BEARER);
+		jg_bearer_recall(&world.context->digests, mint,
+		    (struct slice){text, (size_t)snprintf(text, sizeof(text), "jgt_%u", i)});
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -65,6 +65,37 @@ problem_details(void **state)
 	assert_null(field("WWW-Authenticate").at);
 }
 
+/* The value of the n-th WWW-Authenticate. */
+static struct slice
+challenge(size_t n)
+{
+	const struct fields *fields = &reply.response.fields;
+
+	for (size_t i = 0; i < fields->count; i++)
+		if (slice_equal(fields->items[i].name, SLICE("WWW-Authenticate")) && n-- == 0)
+			return fields->items[i].value;
+	return (struct slice){0};
+}
+
+static void
+basic_is_offered_in_a_field_of_its_own(void **state)
+{
+	char realm[200];
+
+	(void)state;
+	local_reply_for_verdict(&reply, VERDICT_INVALID_TOKEN, SLICE("a \"b\""), id, false, false);
+	local_reply_offer_basic(&reply, SLICE("a \"b\""));
+	assert_true(slice_equal(
+	    challenge(0), SLICE("Bearer realm=\"a \\\"b\\\"\", error=\"invalid_token\"")));
+	assert_true(slice_equal(challenge(1), SLICE("Basic realm=\"a \\\"b\\\"\"")));
+	memset(realm, 'x', sizeof(realm));
+	local_reply_for_verdict(
+	    &reply, VERDICT_NO_CREDENTIAL, (struct slice){realm, sizeof(realm)}, id, false, false);
+	local_reply_offer_basic(&reply, (struct slice){realm, sizeof(realm)});
+	assert_true(slice_equal(challenge(1), SLICE("Basic realm=\"\"")));
+	assert_null(challenge(2).at);
+}
+
 static void
 pages_for_people(void **state)
 {
@@ -283,6 +314,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(problem_details),
+	    cmocka_unit_test(basic_is_offered_in_a_field_of_its_own),
 	    cmocka_unit_test(pages_for_people),
 	    cmocka_unit_test(replies_of_grpc),
 	    cmocka_unit_test(answers_to_head),

@@ -116,7 +116,7 @@ the_token_stays_with_us(void **state)
 	(void)state;
 	assert_true(rewrite("Authorization: Bearer x\r\nX: 1\r\n"));
 	assert_int_equal(passed("Authorization"), 0);
-	facts.forward_token = true;
+	facts.keep_authorization = true;
 	assert_true(rewrite("Authorization: Bearer x\r\nX: 1\r\n"));
 	assert_int_equal(passed("Authorization"), 1);
 	assert_int_equal(added("Authorization").len, 0);
@@ -127,7 +127,7 @@ static void
 what_connection_lists(void **state)
 {
 	(void)state;
-	facts.forward_token = true;
+	facts.keep_authorization = true;
 	assert_true(rewrite("Connection: x-jobgate-role, x-forwarded-for, via, x, authorization\r\n"
 			    "X: 1\r\nAuthorization: Bearer x\r\nY: 2\r\n"));
 	assert_int_equal(passed("X"), 0);

@@ -143,6 +143,7 @@ static const struct {
     {"X-Goog-Authenticated-Any", FIELD_PROXY_CLAIM},
     {"X-Goog-Iap-Any", FIELD_PROXY_CLAIM},
     {"X-Jobgate-Any", FIELD_X_JOBGATE},
+    {"X-Jobgate-Authorization", FIELD_X_JOBGATE_AUTHORIZATION},
     {"X-Lighttpd-Any", FIELD_PROXY_ORDER},
     {"X-Ms-Client-Principal-Any", FIELD_PROXY_CLAIM},
     {"X-Original-Any", FIELD_PROXY_CLAIM},

@@ -1,0 +1,27 @@
+/* origin.h - who caused a request: a page, its user, or a program. */
+#ifndef JOBGATE_EXCHANGE_ORIGIN_H
+#define JOBGATE_EXCHANGE_ORIGIN_H
+
+#include "jobgate/message.h"
+
+struct exchange;
+
+/*
+ * True when the page that caused the request may cause it. Browsers send the cookie of a session,
+ * and a password for the scheme Basic, with every request, whichever page caused it. So such a
+ * request that changes something, or opens a connection that can, has to come from the job's own
+ * pages. For SameSite all jobs of a domain are one site, so this also refuses what another job's
+ * page embeds; a link to the job passes. Basic without Origin and Sec-Fetch-Site is a program's.
+ */
+bool exchange_origin_may(const struct exchange *exchange, const struct request *request);
+
+/*
+ * True when a program sent the request, as far as its fields show: no browser, which would ask its
+ * user for a password.
+ */
+bool exchange_is_programs(const struct exchange *exchange, const struct request *request);
+
+/* True when the client speaks TLS, to us or to a trusted proxy that says so. */
+bool exchange_uses_tls(const struct exchange *exchange, const struct request *request);
+
+#endif

@@ -1,0 +1,270 @@
+"""Which credential of a request counts, and that the job sees none of ours (proxy/exchange/credential_order.h)."""
+
+import base64
+import subprocess
+
+import pytest
+
+from harness.control import request_text
+from harness.gateway import DOMAIN
+from harness.h2 import H2Client
+from harness.scene import request_bytes
+from harness.store import make_value, random_id
+from test_browser import request, session_of
+
+CONTROL = f"control.{DOMAIN}"
+
+
+@pytest.fixture(scope="module")
+def gateway(module_gateways):
+    return module_gateways.start({"control": {"host": CONTROL}})
+
+
+@pytest.fixture(scope="module")
+def behind_tls(module_gateways):
+    return module_gateways.start({"backends": {"trusted_proxies": ["127.0.0.1"]}})
+
+
+def basic(user, password):
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def own(value):
+    return ("X-Jobgate-Authorization", f"Bearer {value}")
+
+
+def authorization(value):
+    return ("Authorization", value)
+
+
+# Of a token's value: the fields, and the Authorization that the job gets.
+ACCEPTED = {
+    "own field": (lambda v: [own(v)], None),
+    "own field, any case": (lambda v: [("x-jobgate-authorization", f"bEARER  {v}")], None),
+    "own field, the job's Bearer": (lambda v: [own(v), authorization("Bearer sk-1")], "Bearer sk-1"),
+    "own field, the job's Basic": (lambda v: [authorization(basic("a", "b")), own(v)], basic("a", "b")),
+    "own field, a broken one of ours": (lambda v: [own(v), authorization("Bearer jgt_x")], None),
+    "own field, ours twice": (lambda v: [own(v), authorization(f"Bearer {v}")], None),
+    "own field, ours in a scheme of its own": (lambda v: [own(v), authorization(f"Custom key={v}")], None),
+    "token": (lambda v: [authorization(f"token {v}")], None),
+    "Token": (lambda v: [authorization(f"Token   {v}")], None),
+    "password": (lambda v: [authorization(basic("git", v))], None),
+    "password of no user": (lambda v: [authorization(basic("", v))], None),
+    "user without password": (lambda v: [authorization(basic(v, ""))], None),
+    "named by Connection": (lambda v: [own(v), authorization("Bearer sk-1"),
+                                       ("Connection", "X-Jobgate-Authorization, Authorization")], None),
+}
+accepted = pytest.mark.parametrize("fields, left", ACCEPTED.values(), ids=ACCEPTED)
+
+
+def lines(fields):
+    return [f"{name}: {value}" for name, value in fields]
+
+
+def hidden(scene, received):
+    """Nothing of ours has come to the job, in no form."""
+    assert b"jgt_" not in received.head and scene.token.value.encode()[21:64] not in received.head
+    assert b"amd0X" not in received.head and b"x-jobgate-authorization" not in received.head.lower()
+
+
+@accepted
+def test_accepted(scene, fields, left):
+    client = scene.client
+    client.send(request_bytes(scene.host, fields=lines(fields(scene.token.value))))
+    connection = scene.backend.next()
+    received = connection.read_request()
+    hidden(scene, received)
+    assert received.field("authorization") == left
+    assert received.field("x-jobgate-token-id") == scene.token.id
+    connection.answer()
+    assert client.read_response().status == 200
+
+
+@accepted
+def test_accepted_over_http2(scene, fields, left):
+    with H2Client(scene.gateway.address) as client:
+        stream = client.request(scene.host, fields=[(name.lower(), value) for name, value in fields(scene.token.value)
+                                                    if name != "Connection"])
+        connection = scene.backend.next()
+        received = connection.read_request()
+        hidden(scene, received)
+        assert received.field("authorization") == (left if "Connection" not in dict(fields("")) else "Bearer sk-1")
+        connection.answer()
+        assert client.answer(stream).status == 200
+
+
+@accepted
+def test_accepted_by_the_control_api(gateway, records, fields, left):
+    operator = records.token("operator")
+    with gateway.client() as client:
+        client.send(request_text("GET", "/v1/me", None, fields=lines(fields(operator.value)), host=CONTROL))
+        response = client.read_response()
+    assert response.status == 200 and operator.id in response.body.decode(), response
+
+
+def refusals(good):
+    bad = make_value(random_id())
+    return {
+        "the first that is ours counts": ([own(bad), authorization(f"Bearer {good}")], 401, "invalid_token"),
+        "a broken one does, too": ([own("jgt_"), authorization(f"Bearer {good}")], 401, "invalid_token"),
+        "not ours": ([authorization("Bearer sk-1")], 401, "invalid_token"),
+        "not ours, in our field": ([own("sk-1")], 401, "invalid_token"),
+        "not ours, Basic": ([authorization(basic("a", "b"))], 401, "invalid_token"),
+        "user with another password": ([authorization(basic(good, "x-oauth-basic"))], 401, "invalid_token"),
+        "with a line end": ([authorization(basic("a", good + "\n"))], 401, "invalid_token"),
+        "with a blank": ([authorization(basic("a", f" {good}"))], 401, "invalid_token"),
+        "no scheme": ([authorization(good)], 401, "invalid_token"),
+        "another scheme": ([authorization(f"Digest {good}")], 401, "invalid_token"),
+        "a tab": ([authorization(f"Bearer\t{good}")], 401, "invalid_token"),
+        "other letters": ([authorization(f"Bearer {good.replace('jgt_', 'JGT_')}")], 401, "invalid_token"),
+        "our field twice": ([own(good), own(good)], 400, "invalid_request"),
+        "our field twice, one of it not ours": ([own(good), own("x")], 400, "invalid_request"),
+        "both twice": ([own(good), authorization("Bearer a"), authorization("Bearer b")], 400, "invalid_request"),
+        "no credential": ([("X-Jobgate-Authorization", good)], 400, "invalid_request"),
+        "no Bearer": ([("X-Jobgate-Authorization", basic("a", good))], 400, "invalid_request"),
+        "empty": ([("X-Jobgate-Authorization", ""), authorization(f"Bearer {good}")], 400, "invalid_request"),
+        "two in one": ([own(f"{good}, Bearer {good}")], 400, "invalid_request"),
+        "not a b64token": ([own(good), authorization("Bearer a b")], 400, "invalid_request"),
+        "a look-alike": ([("X_Jobgate_Authorization", f"Bearer {good}")], 401, None),
+        "another name": ([("X-Jobgate-Authorization-2", f"Bearer {good}")], 401, None),
+        "a list of cookies": ([("Cookie", f"Authorization=Bearer {good}; X-Jobgate-Authorization={good}")], 401, None),
+    }
+
+
+@pytest.mark.parametrize("name", refusals(""))
+def test_refused(scene, name):
+    fields, status, error = refusals(scene.token.value)[name]
+    response = scene.client.exchange(request_bytes(scene.host, fields=lines(fields)))
+    assert response.status == status, response
+    challenge = response.challenge()
+    assert (f'error="{error}"' in challenge) if error else ("error" not in challenge)
+    with H2Client(scene.gateway.address) as client:
+        answer = client.answer(client.request(scene.host, fields=[(n.lower(), v) for n, v in fields]))
+    assert answer.status == status
+    assert scene.token.value not in response.body.decode() + str(response.fields)
+    scene.untouched()
+
+
+def test_in_trailers(scene):
+    client = scene.client
+    client.send(scene.request("POST", fields=["Transfer-Encoding: chunked"]) +
+                f"0\r\nX-Jobgate-Authorization: Bearer {scene.token.value}\r\nAuthorization: Bearer {scene.token.value}\r\n"
+                f"X_Jobgate_Authorization: {scene.token.value}\r\nX-Sum: 1\r\n\r\n".encode())
+    connection = scene.backend.next()
+    assert connection.read_request().trailers == b"X-Sum: 1\r\n"
+    connection.answer()
+    assert client.read_response().status == 200
+    client.send(request_bytes(scene.host, method="POST", fields=["Transfer-Encoding: chunked"]) +
+                f"0\r\nX-Jobgate-Authorization: Bearer {scene.token.value}\r\n\r\n".encode())
+    assert client.read_response().status == 401
+
+
+def test_forward_token_keeps_what_counted(module_gateways, scene_of):
+    scene = scene_of(module_gateways.start({"backends": {"forward_token": True}}))
+    value = scene.token.value
+
+    def received(*fields):
+        with scene.gateway.client() as client:
+            client.send(request_bytes(scene.host, fields=lines(fields)))
+            with scene.backend.next() as connection:
+                seen = connection.read_request()
+                connection.answer()
+            assert client.read_response().status == 200
+        return seen
+    assert received(authorization(basic("git", value))).field("authorization") == basic("git", value)
+    assert received(authorization(f"token {value}")).field("authorization") == f"token {value}"
+    assert received(own(value), authorization("Bearer jgt_x")).field("authorization") is None
+    assert received(own(value)).field("x-jobgate-authorization") is None  # this name is the gateway's
+    assert received(own(value), authorization("Bearer sk-1")).field("authorization") == "Bearer sk-1"
+
+
+def test_a_session_and_the_job_s_own_bearer(behind_tls, scene_of):
+    """A web application that people have signed in to sends its own."""
+    scene = scene_of(behind_tls)
+    cookie = session_of(scene)
+    for value in ("Bearer sk-1", basic("a", "b"), "token abc", "Custom x"):
+        scene.client.send(request(scene, fields=[f"Cookie: {cookie}", f"Authorization: {value}"]))
+        connection = scene.backend.next()
+        received = connection.read_request()
+        assert received.field("authorization") == value
+        connection.answer()
+        assert scene.client.read_response().status == 200
+    scene.client.send(request(scene, fields=[f"Cookie: {cookie}", f"Authorization: Custom {scene.token.value}"]))
+    connection = scene.backend.next()
+    assert connection.read_request().field("authorization") is None
+    connection.answer()
+    assert scene.client.read_response().status == 200
+    scene.client.send(request(scene, fields=[f"Cookie: {cookie}", "X-Jobgate-Authorization: Bearer jgt_x"]))
+    assert scene.client.read_response().status == 401
+
+
+def test_basic_of_a_browser(scene):
+    """Browsers send it on their own, so other pages could use it."""
+    auth = f"Authorization: {basic('a', scene.token.value)}"
+    host = f"http://{scene.host}"
+    for method, fields, status in [
+            ("GET", ["Sec-Fetch-Site: none", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"], 200),
+            ("POST", [f"Origin: {host}", "Sec-Fetch-Site: same-origin"], 200), ("POST", [], 200),
+            ("POST", ["Origin: http://other.jobs.test"], 403), ("POST", ["Sec-Fetch-Site: cross-site"], 403),
+            ("GET", ["Sec-Fetch-Site: same-site", "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: image"], 403),
+            ("GET", ["Upgrade: websocket", "Connection: Upgrade", "Origin: http://evil.test"], 403)]:
+        with scene.gateway.client() as client:
+            client.send(request_bytes(scene.host, method=method, fields=[auth, *fields]))
+            if status == 200:
+                connection = scene.backend.next()
+                connection.read_request()
+                connection.answer()
+            assert client.read_response().status == status, (method, fields)
+
+
+def test_shared_caches_keep_nothing(scene):
+    """They know no credential but Authorization."""
+    client = scene.client
+    client.send(request_bytes(scene.host, fields=lines([own(scene.token.value)])))
+    connection = scene.backend.next()
+    connection.read_request()
+    connection.answer(fields=["Cache-Control: public, max-age=60", "Vary: Accept"])
+    response = client.read_response()
+    assert response.field("cache-control") == "private, max-age=60"
+    assert response.field("vary") == "Accept, X-Jobgate-Authorization"
+    client.send(request_bytes(scene.host, fields=lines([own("jgt_x")])))
+    assert client.read_response().field("vary") == "X-Jobgate-Authorization"
+
+
+def test_no_log_has_it(scene):
+    value = scene.token.value
+    for fields, passes in [([own(value)], True), ([authorization(basic("git", value))], True), ([authorization(f"token {value}")], True),
+                           ([own(f"{value} x")], False), ([authorization(f"Digest {value}")], False)]:
+        with scene.gateway.client() as client:
+            client.send(request_bytes(scene.host, path="/logged", fields=lines(fields)))
+            if passes:
+                connection = scene.backend.next()
+                connection.read_request()
+                connection.answer()
+            assert (client.read_response().status == 200) == passes
+    scene.gateway.access_entry(path="/logged", status=400)
+    for text in (scene.gateway.access_path.read_text(), scene.gateway.program.log()):
+        assert value not in text and value[21:64] not in text and base64.b64encode(f"git:{value}".encode()).decode() not in text
+
+
+@pytest.mark.parametrize("fields, offered", [
+    ([], True), (["Authorization: Bearer jgt_x"], True), (["Accept: */*"], True), (["Origin: http://a.test"], False),
+    (["Sec-Fetch-Mode: cors"], False), (["Accept: text/html"], False)])
+def test_basic_is_offered_to_programs(scene, fields, offered):
+    """git sends no password without being asked; a browser would ask its user."""
+    for host in (scene.host, CONTROL):
+        response = scene.new_client().exchange(request_bytes(host, fields=fields))
+        challenges = response.all("www-authenticate")
+        assert response.status == 401 and challenges[0].startswith("Bearer realm=")
+        assert challenges[1:] == (['Basic realm="jobgate"'] if offered else [])
+
+
+def test_curl(scene):
+    """curl -u sends the scheme Basic."""
+    process = subprocess.Popen(["/usr/bin/curl", "-sS", "-u", f"git:{scene.token.value}", "-H", f"Host: {scene.host}",
+                                "-o", "/dev/null", "-w", "%{http_code}", f"http://127.0.0.1:{scene.gateway.port}/"],
+                               stdout=subprocess.PIPE, text=True)
+    with scene.backend.next() as connection:
+        hidden(scene, connection.read_request())
+        connection.answer()
+    assert process.communicate()[0] == "200"

@@ -1,0 +1,102 @@
+/* fuzz_credential_order.c - the credential that counts: it lies in its field or in the room, looks
+ * like ours, does not depend on the order of the fields, and the job gets nothing like it. */
+#include "exchange/credential_order.h"
+#include "fuzz.h"
+
+#define FIELDS 8
+
+/* A line is a field: the first byte says which, the rest is its value. */
+static void
+read_lines(struct slice text, struct field *items, struct fields *fields)
+{
+	*fields = (struct fields){items, 0};
+	while (text.len > 0 && fields->count < FIELDS) {
+		const char *end = memchr(text.at, '\n', text.len);
+		size_t len = end != NULL ? (size_t)(end - text.at) : text.len;
+
+		if (len > 0)
+			items[fields->count++] = (struct field){
+			    .value = slice_trim((struct slice){text.at + 1, len - 1}),
+			    .id = text.at[0] == 'A'   ? FIELD_AUTHORIZATION
+				  : text.at[0] == 'J' ? FIELD_X_JOBGATE_AUTHORIZATION
+						      : FIELD_OTHER};
+		text = slice_after(text, len + (end != NULL));
+	}
+}
+
+static size_t
+count_of(const struct fields *fields, enum field_id id)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < fields->count; i++)
+		n += fields->items[i].id == id;
+	return n;
+}
+
+/* What every reader of Authorization would take for a token of ours. */
+static bool
+shows_token(const struct fields *fields)
+{
+	for (size_t i = 0; i < fields->count; i++) {
+		struct slice value = fields->items[i].value;
+		const char *at;
+
+		if (fields->items[i].id != FIELD_AUTHORIZATION || value.len < 4)
+			continue;
+		at = memmem(value.at, value.len, " jgt_", 5);
+		if (at != NULL || memcmp(value.at, "jgt_", 4) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+check(const struct fields *fields, const struct presented *presented, struct slice copy,
+    struct slice room)
+{
+	size_t authorizations = count_of(fields, FIELD_AUTHORIZATION);
+	size_t own = count_of(fields, FIELD_X_JOBGATE_AUTHORIZATION);
+
+	CHECK((presented->carrier != CARRIER_NONE) == (presented->credential == CREDENTIAL_BEARER));
+	CHECK(presented->used <= room.len);
+	if (authorizations > 1 || own > 1)
+		CHECK(presented->credential == CREDENTIAL_MALFORMED);
+	if (authorizations + own == 0)
+		CHECK(presented->credential == CREDENTIAL_NONE);
+	else
+		CHECK(presented->credential != CREDENTIAL_NONE);
+	if (presented->carrier == CARRIER_AUTHORIZATION)
+		CHECK(presented->ours_in_authorization);
+	CHECK(!shows_token(fields) || presented->ours_in_authorization);
+	if (presented->credential != CREDENTIAL_BEARER)
+		return;
+	CHECK(slice_starts_with(presented->value, SLICE("jgt_")));
+	CHECK(slice_within(
+	    presented->value, presented->basic ? (struct slice){room.at, presented->used} : copy));
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *copy = exact_copy(data, size), *room = malloc(size + 1), *other = malloc(size + 1);
+	struct field items[FIELDS], reversed[FIELDS];
+	struct presented presented, again;
+	struct fields fields, back;
+
+	CHECK(room != NULL && other != NULL);
+	read_lines((struct slice){copy, size}, items, &fields);
+	credential_order(&fields, room, size, &presented);
+	check(&fields, &presented, (struct slice){copy, size}, (struct slice){room, size});
+	back = (struct fields){reversed, fields.count};
+	for (size_t i = 0; i < fields.count; i++)
+		reversed[i] = items[fields.count - 1 - i];
+	credential_order(&back, other, size, &again);
+	CHECK(again.credential == presented.credential && again.carrier == presented.carrier);
+	CHECK(again.ours_in_authorization == presented.ours_in_authorization);
+	CHECK(slice_equal(again.value, presented.value));
+	free(other);
+	free(room);
+	free(copy);
+	return 0;
+}
