@@ -342,7 +342,7 @@ def memory_of(pid):
                                                 pathlib.Path(f"/proc/{pid}/status").read_text(), re.MULTILINE))
 
 
-@pytest.mark.parametrize("remote", [False, True], ids=["local", "remote"])
+@pytest.mark.parametrize("remote", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["local", "remote"])
 def test_lists_that_are_not_read(gateways, store, crowded, remote):
     """Clients send ten requests each and read nothing: the control process buffers little, and keeps serving."""
     gateway = gateways.start({"control": {"listen": f"127.0.0.1:{free_port()}"}}, store_url=store.url, program=release_binary())
