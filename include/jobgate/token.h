@@ -31,8 +31,7 @@
 #define TOKEN_NAME_MAX 63
 #define GRACE_MAX_S 2592000 /* 30 days */
 #define TOKEN_FROM_MAX 16   /* ranges of addresses that a token is limited to */
-#define TOKEN_FROM_TEXT_MAX (TOKEN_FROM_MAX * IP_RANGE_TEXT_MAX + 1) /* their text, with its NUL \
-								      */
+#define TOKEN_FROM_TEXT_MAX (TOKEN_FROM_MAX * IP_RANGE_TEXT_MAX + 1) /* with the NUL */
 
 enum token_role {
 	ROLE_READ,     /* the services behind a job's URL */
