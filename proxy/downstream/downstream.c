@@ -50,7 +50,6 @@ downstream_new(const struct downstream_options *options, struct loop *loop,
 	if (downstream == NULL)
 		return NULL;
 	downstream->options = *options;
-	TAILQ_INIT(&downstream->http2_grown);
 	downstream->loop = loop;
 	downstream->exchanges = exchanges;
 	downstream->buffers = buffers;

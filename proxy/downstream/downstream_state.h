@@ -66,10 +66,7 @@ struct downstream {
 
 	struct slab connections;
 	struct slab streams;  /* of HTTP/2 */
-	size_t http2_windows; /* bytes by which their windows have grown: see http2/budget.c */
-	size_t http2_content; /* bytes of content that wait in them */
-	TAILQ_HEAD(http2_grown, http2_stream)
-	http2_grown; /* those whose windows count; first the one unused for longest */
+	size_t http2_windows; /* bytes by which their windows have grown: see http2_limits */
 	struct places places[PURPOSE_COUNT];
 	struct quotas *quotas;
 	size_t handshakes_in_turn; /* steps of handshakes taken in the turn of this number: */

@@ -50,7 +50,7 @@ http2_check_content(struct http2_stream *stream)
 
 /* ---- content ---- */
 
-/* Keep what the exchange does not take. False: memory is short, or too much is kept. */
+/* Keep what the exchange does not take. False: memory is short. */
 static bool
 keep_content(struct http2_stream *stream, struct slice content)
 {
@@ -59,8 +59,6 @@ keep_content(struct http2_stream *stream, struct slice content)
 
 	if (content.len == 0)
 		return true;
-	if (!http2_budget_may_hold(stream, content.len))
-		return false;
 	if (in != NULL && buffer_room(in) < content.len)
 		buffer_compact(in);
 	if (in == NULL || buffer_room(in) < content.len) {
@@ -73,7 +71,6 @@ keep_content(struct http2_stream *stream, struct slice content)
 		stream->in = in = larger;
 	}
 	buffer_append(in, content);
-	stream->session->downstream->http2_content += content.len;
 	return true;
 }
 
@@ -125,7 +122,6 @@ push_content(struct http2_stream *stream)
 		if (taken == 0 || stream->state != HTTP2_STREAM_RUNNING)
 			break;
 		stream->in->start += (uint32_t)taken;
-		stream->session->downstream->http2_content -= taken;
 		if (buffer_len(stream->in) == 0) {
 			buffer_give(buffers, stream->in);
 			stream->in = NULL;

@@ -53,31 +53,19 @@ larger_window(uint32_t window)
 	return window < HTTP2_WINDOW_MAX / 2 ? 2 * window : HTTP2_WINDOW_MAX;
 }
 
-/* Let a stream's window grow, as far as the worker's budget allows. */
+/* Let a stream's window grow, as far as the worker's budget allows: no stream gets more than half
+ * of what is left. */
 static void
 grow_stream(struct http2_stream *stream)
 {
+	struct downstream *downstream = stream->session->downstream;
 	uint32_t more = larger_window(stream->window.size) - stream->window.size;
 
-	if (!http2_budget_take(stream, more))
+	if (downstream->http2_windows + 2 * (uint64_t)more > downstream->options.http2.buffer)
 		return;
+	downstream->http2_windows += more;
 	stream->session->stream_windows += more;
 	h2_window_grow(&stream->window, more);
-}
-
-/* What a stream that lends has used of its window does not come back, as far as that is larger than
- * the first one. */
-static void
-shrink_stream(struct http2_stream *stream)
-{
-	struct h2_window *window = &stream->window;
-	uint32_t grown = window->size - HTTP2_WINDOW_FIRST;
-	uint32_t less = window->credit < grown ? window->credit : grown;
-
-	stream->session->stream_windows -= less;
-	window->size -= less;
-	window->credit -= less;
-	stream->lends = window->size > HTTP2_WINDOW_FIRST;
 }
 
 /* True when the client has used up half of its window within GROW_MS. The first window, which is
@@ -94,15 +82,11 @@ http2_credit_stream(struct http2_stream *stream, size_t bytes)
 {
 	if (!h2_window_credit(&stream->window, (uint32_t)bytes) || stream->client_ended)
 		return;
-	if (stream->lends)
-		shrink_stream(stream);
-	else if (stream->in == NULL && is_fast(stream) && stream->exchange != NULL &&
-		 exchange_is_allowed(stream->exchange)) /* the exchange keeps up, too */
+	if (stream->in == NULL && is_fast(stream) && stream->exchange != NULL &&
+	    exchange_is_allowed(stream->exchange)) /* the exchange keeps up, too */
 		grow_stream(stream);
 	stream->widened_ms = session_now_ms(stream->session);
-	http2_budget_touch(stream);
-	if (stream->window.credit > 0)
-		widen(stream->session, stream->id, h2_window_give(&stream->window));
+	widen(stream->session, stream->id, h2_window_give(&stream->window));
 }
 
 void
@@ -115,8 +99,13 @@ http2_take_window(struct http2_stream *stream)
 void
 http2_give_window(struct http2_stream *stream)
 {
-	CHECK(stream->session->stream_windows >= stream->window.size, http2_stream_dump, stream);
-	http2_budget_leave(stream);
+	struct downstream *downstream = stream->session->downstream;
+	uint32_t grown = stream->window.size - HTTP2_WINDOW_FIRST;
+
+	CHECK(downstream->http2_windows >= grown &&
+		  stream->session->stream_windows >= stream->window.size,
+	    http2_stream_dump, stream);
+	downstream->http2_windows -= grown;
 	stream->session->stream_windows -= stream->window.size;
 	stream->window.size = 0;
 }

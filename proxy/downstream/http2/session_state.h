@@ -26,7 +26,6 @@
  * streams.c       streams: found by their id, begun, ended, reset
  * content.c       content of requests, on its way to exchanges
  * flow.c          the windows in which it may come
- * budget.c        what these may cost a worker
  * answer.c        sends what exchanges have for the client
  * turns.c         content of answers: the windows in which it may go, one stream after the other
  * output.c        what the session adds to http2/output.h, which holds what waits to be sent
@@ -85,7 +84,6 @@ struct http2_stream {
 	LIST_ENTRY(http2_stream) bucket;
 	TAILQ_ENTRY(http2_stream) link;
 	TAILQ_ENTRY(http2_stream) turn_link;
-	TAILQ_ENTRY(http2_stream) grown_link;
 	struct task free_task;
 	uint32_t id;
 	enum h2_error error; /* the client's mistake, which ends it; NO_ERROR: none */
@@ -102,8 +100,6 @@ struct http2_stream {
 	bool told : 1;	       /* why it ends: the client's request is not waited for */
 	bool blocked : 1;      /* content was not taken; it waits for its turn, or its window */
 	bool has_turn : 1;     /* blocked, and in session->turns */
-	bool grown : 1;	       /* its window counts in the worker's budget: in http2_grown */
-	bool lends : 1;	       /* its window is larger than the first one, but does not count */
 
 	/* What the client sends. */
 	struct h2_content announced; /* against what its head said */
@@ -360,20 +356,6 @@ void http2_credit_stream(struct http2_stream *stream, size_t bytes);
  * budget. */
 void http2_take_window(struct http2_stream *stream);
 void http2_give_window(struct http2_stream *stream);
-
-/* ---- budget.c ---- */
-
-/* Let a stream's window grow by this many bytes. False: the worker's budget does not allow it. */
-bool http2_budget_take(struct http2_stream *stream, uint32_t bytes);
-
-/* The stream uses its window: widened_ms is new. */
-void http2_budget_touch(struct http2_stream *stream);
-
-/* The stream's window is not needed any more. */
-void http2_budget_leave(struct http2_stream *stream);
-
-/* True when this much more content may wait in the stream. */
-bool http2_budget_may_hold(const struct http2_stream *stream, size_t bytes);
 
 /* ---- answer.c ---- */
 

@@ -83,23 +83,11 @@ http2_stream_new(struct http2_session *session, uint32_t id)
 	return stream;
 }
 
-/* Nothing of the client's content is needed any more. */
-static void
-drop_content(struct http2_stream *stream)
-{
-	struct downstream *downstream = stream->session->downstream;
-
-	CHECK(downstream->http2_content >= buffer_len(stream->in), http2_stream_dump, stream);
-	downstream->http2_content -= buffer_len(stream->in);
-	buffer_give(downstream->buffers, stream->in);
-	buffer_give(downstream->buffers, stream->trailers);
-	stream->in = stream->trailers = NULL;
-}
-
 void
 http2_stream_close(struct http2_stream *stream)
 {
 	struct http2_session *session = stream->session;
+	struct buffer_pool *buffers = session->downstream->buffers;
 
 	if (stream->state == HTTP2_STREAM_CLOSED)
 		return;
@@ -115,9 +103,10 @@ http2_stream_close(struct http2_stream *stream)
 		overhead_payload(
 		    &session->overhead, (uint32_t)stream->window.left / OVERHEAD_SHARE);
 	http2_give_window(stream);
-	drop_content(stream);
-	buffer_give(session->downstream->buffers, stream->own);
-	buffer_give(session->downstream->buffers, stream->own_end);
+	buffer_give(buffers, stream->in);
+	buffer_give(buffers, stream->trailers);
+	buffer_give(buffers, stream->own);
+	buffer_give(buffers, stream->own_end);
 	if (session->stream_count == 0)
 		session->idle_since_ms = session_now_ms(session);
 	loop_defer(session->downstream->loop, &stream->free_task);
@@ -128,9 +117,12 @@ void
 http2_stream_linger(struct http2_stream *stream)
 {
 	struct http2_session *session = stream->session;
+	struct buffer_pool *buffers = session->downstream->buffers;
 
 	http2_stream_set_state(stream, HTTP2_STREAM_LINGERING);
-	drop_content(stream);
+	buffer_give(buffers, stream->in);
+	buffer_give(buffers, stream->trailers);
+	stream->in = stream->trailers = NULL;
 	stream->due_ms = session_now_ms(session) + session_options(session)->timeouts.linger;
 }
 

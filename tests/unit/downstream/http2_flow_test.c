@@ -190,119 +190,6 @@ what_waits_is_bounded(void **state)
 	assert_in_range(held, bytes, 100 * BUFFER_MEDIUM);
 }
 
-/* ---- streams that have been fast once ---- */
-
-#define IDLE_MS 10000
-
-/* Begin an upload that is fast, up to the largest window that it gets, and may be silent then. */
-static void
-upload_fast(uint32_t id)
-{
-	upload(id);
-	exchanges[begun - 1].silent = true;
-	for (size_t trip = 0; trip < 10; trip++)
-		send_some(id, MIB);
-}
-
-/* Uploads that are fast, one after the other, with these ids. */
-static void
-upload_many(uint32_t first, uint32_t last)
-{
-	serve = allow_and_take;
-	for (uint32_t id = first; id <= last; id += 2) {
-		upload_fast(id);
-		assert_in_range(world.downstream->http2_windows, 0, 4 * MIB);
-	}
-}
-
-/* However many streams there are that have been fast, and whose windows clients could still use. */
-static void
-silent_streams_do_not_starve_others(void **state)
-{
-	(void)state;
-	world.downstream->options.http2.buffer = 4 * MIB;
-	upload_many(1, 39);
-	assert_in_range(world.downstream->http2_windows, 3 * MIB, 4 * MIB);
-	for (uint32_t i = 1; i < 5; i++) {
-		world_pass(&world, IDLE_MS);
-		upload_many(40 * i + 3, 40 * i + 39);
-		assert_int_equal(stream_now(40 * i + 3)->window.size, HTTP2_WINDOW_MAX);
-	}
-	/* What they were given cannot be taken back. */
-	assert_int_equal(stream_now(1)->window.size, HTTP2_WINDOW_MAX);
-	assert_in_range(stream_now(1)->window.left, HTTP2_WINDOW_MAX / 2, HTTP2_WINDOW_MAX);
-}
-
-/* Only those lend that do not need their windows. */
-static void
-a_stream_that_is_used_keeps_its_share(void **state)
-{
-	(void)state;
-	world.downstream->options.http2.buffer = 4 * MIB;
-	upload_many(1, 39);
-	exchanges[1].takes = false; /* of stream 3: its backend is slow */
-	send_some(3, 1000);
-	world_pass(&world, IDLE_MS);
-	send_all_of(1, MIB, 1);
-	upload_many(41, 45);
-	assert_false(stream_now(1)->lends);
-	assert_false(stream_now(3)->lends);
-	assert_true(stream_now(5)->lends);
-}
-
-/* A window that was lent shrinks as it is used, and may grow again. */
-static void
-a_stream_that_lends_begins_anew(void **state)
-{
-	int64_t could_send;
-
-	(void)state;
-	world.downstream->options.http2.buffer = 3 * MIB;
-	upload_many(1, 1);
-	upload_many(3, 3);
-	world_pass(&world, IDLE_MS);
-	upload_many(5, 5);
-	assert_true(stream_now(1)->lends);
-	read_updates();
-	could_send = may_send[1];
-	while (stream_now(1)->lends) {
-		assert_true(send_some(1, 16384) > 0);
-		read_updates();
-		assert_in_range(may_send[1], HTTP2_WINDOW_FIRST / 2, could_send);
-	}
-	assert_int_equal(stream_now(1)->window.size, HTTP2_WINDOW_FIRST);
-	send_all_of(1, MIB, 1);
-	assert_true(stream_now(1)->window.size > HTTP2_WINDOW_FIRST);
-	assert_true(stream_now(1)->grown);
-}
-
-/* All of them send at once, and no backend takes anything: what waits stays bounded. */
-static void
-what_silent_streams_send_is_bounded(void **state)
-{
-	size_t waiting = 0, cut = 0;
-
-	(void)state;
-	world.downstream->options.http2.buffer = 2 * MIB;
-	for (uint32_t i = 0; i < 5; i++) {
-		upload_many(40 * i + 1, 40 * i + 39);
-		world_pass(&world, IDLE_MS);
-	}
-	for (size_t i = 0; i < begun; i++)
-		exchanges[i].takes = false;
-	for (uint32_t id = 1; id < 200; id += 2) {
-		send_some(id, MIB);
-		if (stream_now(id) == NULL)
-			cut++;
-	}
-	for (uint32_t id = 1; id < 200; id += 2)
-		if (stream_now(id) != NULL)
-			waiting += buffer_len(stream_now(id)->in);
-	assert_int_equal(world.downstream->http2_content, waiting);
-	assert_true(cut > 0);
-	assert_in_range(waiting, MIB, 4 * MIB + 100 * HTTP2_WINDOW_FIRST);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -316,10 +203,6 @@ main(void)
 	    TEST(one_upload_does_not_take_the_whole_budget),
 	    TEST(the_window_of_a_connection_is_that_of_its_streams),
 	    TEST(what_waits_is_bounded),
-	    TEST(silent_streams_do_not_starve_others),
-	    TEST(a_stream_that_is_used_keeps_its_share),
-	    TEST(a_stream_that_lends_begins_anew),
-	    TEST(what_silent_streams_send_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
