@@ -220,7 +220,7 @@ a_client_that_stops_reading_is_abandoned(void **state)
 }
 
 static void
-a_silent_tunnel_is_abandoned(void **state)
+a_silent_tunnel_is_cut(void **state)
 {
 	(void)state;
 	world.context->options.timeouts.tunnel = 20000;
@@ -228,6 +228,18 @@ a_silent_tunnel_is_abandoned(void **state)
 	pass(19000);
 	assert_int_equal(world.client.ends, 0);
 	pass(2000);
+	ASSERT_ENDED(END_CUT, 101, cancelled);
+}
+
+static void
+a_silent_tunnel_whose_client_does_not_read_is_abandoned(void **state)
+{
+	(void)state;
+	world.context->options.timeouts.tunnel = 20000;
+	open_tunnel("other");
+	world.client.room = 0;
+	assert_int_equal(TELL(content, SLICE("abc")), 0);
+	pass(21000);
 	ASSERT_ENDED(END_ABANDONED, 101, cancelled);
 }
 
@@ -268,7 +280,8 @@ main(void)
 	    TEST(a_silent_backend_is_given_up),
 	    TEST(an_answer_that_stops_coming_is_cut),
 	    TEST(a_client_that_stops_reading_is_abandoned),
-	    TEST(a_silent_tunnel_is_abandoned),
+	    TEST(a_silent_tunnel_is_cut),
+	    TEST(a_silent_tunnel_whose_client_does_not_read_is_abandoned),
 	    TEST(a_client_that_has_gone_ends_the_request),
 	    TEST(a_client_with_bad_content_is_told),
 	};
