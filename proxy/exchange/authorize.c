@@ -30,6 +30,7 @@ void
 exchange_describe(struct exchange *exchange, const struct request *request)
 {
 	struct slice id = rewrite_request_id(request, exchange->peer->trusted);
+	struct slice accept = field_value(&request->fields, FIELD_ACCEPT);
 
 	if (id.len > 0)
 		COPY_CUT(exchange, request_id, id);
@@ -37,8 +38,7 @@ exchange_describe(struct exchange *exchange, const struct request *request)
 	COPY_CUT(exchange, host, request->authority);
 	COPY_CUT(exchange, path, request->path);
 	exchange->traced = trace_read(&request->fields, &exchange->trace);
-	exchange->html = !exchange->control &&
-			 local_reply_wants_html(field_value(&request->fields, FIELD_ACCEPT));
+	exchange->html = accept.len > 0 && !exchange->control && local_reply_wants_html(accept);
 	exchange->has_address = client_address_find(exchange->peer, &request->fields,
 	    &exchange->context->options.trusted_proxies, &exchange->address);
 	exchange->method_id = request->method_id;
