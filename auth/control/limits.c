@@ -17,6 +17,21 @@ is_wider(const struct token *caller, const struct token *token)
 	       (token->from.count == 0 || !jg_ip_ranges_within(&token->from, &caller->from));
 }
 
+/*
+ * True when the caller has sent the present value of its token; else answers 403. What the value
+ * before may do ends with its grace, and a value that it made would not.
+ */
+static bool
+is_present(struct call *call, const struct token *caller)
+{
+	if (!jg_edition_is_previous(&call->edition, caller))
+		return true;
+	call_refuse(call, 403, NULL,
+	    "you sent the value before the last renewal of your token, which is only valid until "
+	    "its grace ends: create and renew tokens with its present value");
+	return false;
+}
+
 /* True when the token is within the limits of the caller's; else answers 403. */
 static bool
 is_within(struct call *call, const struct token *caller, const struct token *token)
@@ -48,6 +63,8 @@ limits_pass_on(struct call *call, struct token *token)
 	if (call->token == NULL)
 		return true;
 	caller = &call->token->token;
+	if (!is_present(call, caller))
+		return false;
 	if (token->expires_ms == 0)
 		token->expires_ms = caller->expires_ms;
 	if (token->from.count == 0)
@@ -63,11 +80,5 @@ limits_allow_renewal(struct call *call, const struct token *token)
 	if (call->token == NULL)
 		return true;
 	caller = &call->token->token;
-	if (slice_equal(caller->id, token->id) && jg_edition_is_previous(&call->edition, caller)) {
-		call_refuse(call, 403, NULL,
-		    "you sent the value before the last renewal, which is only valid until its "
-		    "grace ends: renew the token with its present value");
-		return false;
-	}
-	return is_within(call, caller, token);
+	return is_present(call, caller) && is_within(call, caller, token);
 }

@@ -6,14 +6,15 @@
 
 /*
  * Give a new token the expiry and the addresses of the caller's token, if it has none of its own.
- * Its `from` then points into the call. False after answering 403: its own ones are wider.
+ * Its `from` then points into the call. False after answering 403: its own ones are wider, or the
+ * caller has sent the value before a renewal, whose grace ends.
  */
 bool limits_pass_on(struct call *call, struct token *token);
 
 /*
  * True when the caller may have a new value of this token, which is as the renewal makes it: it
- * does not outlive the caller's token, and is not accepted from more addresses. False after
- * answering 403. So is a renewal of the caller's own token with the value before, whose grace ends.
+ * does not outlive the caller's token, and is not accepted from more addresses, and the caller has
+ * sent its present value. False after answering 403.
  */
 bool limits_allow_renewal(struct call *call, const struct token *token);
 

@@ -288,10 +288,10 @@ def test_no_other_member(control, records):
 
 
 def test_an_operator_in_grace(control, records):
-    """The old value of an operator's token creates tokens, too, until the grace is over."""
+    """The old value of an operator's token works in the control API, too, until the grace is over."""
     operator = records.token(role="operator")
     control.done("POST", f"/v1/tokens/{operator.id}/renew", {"grace": 2})
-    assert control.by(operator).token_of(name="by-the-old-value")["name"] == "by-the-old-value"
+    assert control.by(operator).job_of(url=UNREACHABLE)["url"] == UNREACHABLE
     eventually(lambda: control.by(operator).call("GET", "/v1/me").status == 401, "the grace to be over")
 
 
@@ -312,12 +312,22 @@ def test_limits_are_passed_on(control, records):
     assert api.done("POST", f"/v1/tokens/{operator.id}/renew")["expires_at"] == end
 
 
-def test_the_value_before_does_not_renew_its_own_token(control, records):
-    operator, other = records.token("operator"), records.token()
-    control.done("POST", f"/v1/tokens/{operator.id}/renew", {"grace": 600})
-    api = control.by(operator)
-    assert "present value" in api.refused(403, "POST", f"/v1/tokens/{operator.id}/renew").json["detail"]
-    assert api.done("POST", f"/v1/tokens/{other.id}/renew")["version"] == 2
+@pytest.mark.parametrize("selector", ["", "team=a"])
+def test_the_value_before_makes_no_value_that_outlives_it(control, records, selector):
+    """Neither a new token nor a new value of any: of its own, of the one that made it, or of another."""
+    parent, other = records.token("operator", selector), records.token("read", selector)
+    made = control.by(parent).done("POST", "/v1/tokens", {"name": "a", "role": "operator", "label_selector": selector}, 201)
+    present = control.done("POST", f"/v1/tokens/{made['id']}/renew", {"grace": 600})["value"]
+    before = control.by(made["value"])
+    listed = records.client.zcard("jobgate:tokens")
+    for path, body in [("", {"name": "b", "role": "operator", "label_selector": selector}),
+                       ("", {"name": "b", "role": "read", "label_selector": selector, "expires_at": moment(60)[0]}),
+                       *[(f"/{token}/renew", body) for token in (made["id"], parent.id, other.id) for body in (None, {"grace": 600})]]:
+        assert "present value" in before.refused(403, "POST", "/v1/tokens" + path, body).json["detail"]
+    assert records.client.zcard("jobgate:tokens") == listed
+    assert [records.client.hget(records.token_key(token), "version") for token in (made["id"], parent.id, other.id)] == ["2", "1", "1"]
+    assert control.by(present).done("POST", f"/v1/tokens/{other.id}/renew")["version"] == 2
+    assert control.by(parent).done("POST", f"/v1/tokens/{other.id}/renew")["version"] == 3
 
 
 # ---- the command line ----
