@@ -202,8 +202,9 @@ step_credential(struct authorization *run)
 	if (exchange_origin_may(exchange, run->request))
 		return STEP_LOOK_UP;
 	exchange_reject(exchange, run->request, 403, SLICE("Foreign origin"),
-	    SLICE("A request that a browser signs by itself, with a session or a password, must "
-		  "come from a page of the job's own host."));
+	    SLICE(
+		"A request that a browser signs by itself, with a session or a password, must "
+		"come from a page of the job's own host. Where jobs share a host, it is refused."));
 	return STEP_DONE;
 }
 

@@ -67,7 +67,8 @@ exchange_origin_may(const struct exchange *exchange, const struct request *reque
 {
 	if (!is_browsers(exchange, request))
 		return true;
-	return !is_embedded(request) &&
+	/* In the path form jobs share an origin, and each could act for the others. */
+	return exchange->route.prefix_len == 0 && !is_embedded(request) &&
 	       (is_harmless(exchange, request) ||
 		   origin_is_own(request, exchange_uses_tls(exchange, request)));
 }

@@ -11,7 +11,8 @@ struct exchange;
  * and a password for the scheme Basic, with every request, whichever page caused it. So such a
  * request that changes something, or opens a connection that can, has to come from the job's own
  * pages. For SameSite all jobs of a domain are one site, so this also refuses what another job's
- * page embeds; a link to the job passes. Basic without Origin and Sec-Fetch-Site is a program's.
+ * page embeds; a link to the job passes. In the path form, where all jobs have one origin, none
+ * passes. Basic without Origin and Sec-Fetch-Site is a program's.
  */
 bool exchange_origin_may(const struct exchange *exchange, const struct request *request);
 

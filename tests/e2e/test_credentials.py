@@ -217,6 +217,23 @@ def test_basic_of_a_browser(scene):
             assert client.read_response().status == status, (method, fields)
 
 
+def test_basic_of_a_browser_in_the_path_form(scene):
+    """There all jobs share an origin, so a page of one could act for another."""
+    for fields, status in [([], 200), (["Sec-Fetch-Mode: cors"], 200),  # Node.js
+                           (["Sec-Fetch-Site: same-origin", f"Origin: http://{DOMAIN}"], 403), ([f"Origin: http://{DOMAIN}"], 403),
+                           (["Sec-Fetch-Site: none", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"], 403)]:
+        for method in ("GET", "POST"):
+            with scene.gateway.client() as client:
+                client.send(request_bytes(DOMAIN, method=method, path=f"/jobs/{scene.job}/x",
+                                          fields=[f"Authorization: {basic('a', scene.token.value)}", *fields]))
+                if status == 200:
+                    connection = scene.backend.next()
+                    connection.read_request()
+                    connection.answer()
+                assert client.read_response().status == status, (method, fields)
+    scene.untouched()
+
+
 def test_shared_caches_keep_nothing(scene):
     """They know no credential but Authorization."""
     client = scene.client
