@@ -39,7 +39,8 @@ has_origin(const struct request *request)
 /*
  * True when any page may cause the request. The method is read from its text: the one that another
  * proxy holds is not that of its question. That proxy may also not tell of an upgrade, with which
- * browsers always send Origin.
+ * browsers always send Origin. With Basic there may be no TLS, and then browsers do not say (Fetch
+ * Metadata) that a script of another page may read the answer; but they send Origin.
  */
 static bool
 is_harmless(const struct exchange *exchange, const struct request *request)
@@ -49,7 +50,7 @@ is_harmless(const struct exchange *exchange, const struct request *request)
 		    slice_equal(request->method, SLICE("OPTIONS"));
 
 	return safe && request->upgrade.len == 0 &&
-	       !(exchange->peer->forward_auth && has_origin(request));
+	       !((exchange->peer->forward_auth || exchange->by_basic) && has_origin(request));
 }
 
 /* True when the browser, and not its user or a program, has added the credential. */

@@ -205,6 +205,8 @@ def test_basic_of_a_browser(scene):
     for method, fields, status in [
             ("GET", ["Sec-Fetch-Site: none", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"], 200),
             ("POST", [f"Origin: {host}", "Sec-Fetch-Site: same-origin"], 200), ("POST", [], 200),
+            ("GET", [f"Origin: {host}"], 200), ("GET", ["Origin: http://other.jobs.test"], 403), ("GET", ["Origin: null"], 403),
+            ("OPTIONS", ["Origin: http://other.jobs.test"], 403),
             ("POST", ["Origin: http://other.jobs.test"], 403), ("POST", ["Sec-Fetch-Site: cross-site"], 403),
             ("GET", ["Sec-Fetch-Site: same-site", "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: image"], 403),
             ("GET", ["Upgrade: websocket", "Connection: Upgrade", "Origin: http://evil.test"], 403)]:

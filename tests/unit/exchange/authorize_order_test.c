@@ -131,6 +131,9 @@ basic_of_a_browser_obeys_the_rules_of_a_session(void **state)
 		"Sec-Fetch-Site: cross-site\nSec-Fetch-Mode: navigate\n"
 		"Sec-Fetch-Dest: iframe\n",
 		false},
+	    {"GET", "Origin: http://" JOB ".jobs.test\n", true},
+	    {"GET", "Origin: http://other.test\n", false}, /* without TLS, no Fetch Metadata */
+	    {"HEAD", "Origin: null\n", false},
 	    {"POST", "Origin: http://other.test\n", false},
 	    {"POST", "Origin: null\n", false},
 	    {"POST", "Sec-Fetch-Site: none\n", false},
