@@ -2,8 +2,10 @@
 #include "exchange/credential_order.h"
 
 #include "http/bytes.h"
+#include "jobgate/token.h"
 
 #define OURS SLICE("jgt_")
+#define BASIC SLICE("Basic")
 
 static bool
 is_ours(struct slice value)
@@ -21,7 +23,20 @@ may_precede(char c)
 	return !byte_is((unsigned char)c, BYTE_NAME) && c != '_' && c != '.';
 }
 
-/* True when one of ours is somewhere in the text, in whatever form. */
+/* True when the text begins like a token's value: "jgt_", an id and '_'. */
+static bool
+begins_with_value(struct slice text)
+{
+	const size_t len = OURS.len + TOKEN_ID_LEN;
+
+	return text.len > len && text.at[len] == '_' &&
+	       jg_token_id_valid((struct slice){text.at + OURS.len, TOKEN_ID_LEN});
+}
+
+/*
+ * True when one of ours is somewhere in the text, in whatever form. What begins like a value is
+ * ours whatever precedes: it is not there by chance.
+ */
 static bool
 holds_ours(struct slice text)
 {
@@ -30,9 +45,10 @@ holds_ours(struct slice text)
 
 		if (at == NULL)
 			return false;
-		if (at == text.at || may_precede(at[-1]))
+		rest = slice_after(rest, (size_t)(at - rest.at));
+		if (at == text.at || may_precede(at[-1]) || begins_with_value(rest))
 			return true;
-		rest = slice_after(rest, (size_t)(at - rest.at) + OURS.len);
+		rest = slice_after(rest, OURS.len);
 	}
 	return false;
 }
@@ -68,20 +84,31 @@ base64_value(char c)
 	return c == '/' || c == '_' ? 63 : -1;
 }
 
+/* What '=' does before the end of base64. Decoders differ. */
+enum padding {
+	PADDING_ENDS,
+	PADDING_IS_SKIPPED,
+	PADDING_BEGINS_ANEW, /* the next digit is the first of a group */
+};
+
 /*
- * Decode up to the padding. Other bytes are skipped, as lenient decoders do: what a job could read
- * as a token must look like one here, too.
+ * Decode. Other bytes than digits and '=' are skipped, as lenient decoders do: what a job could
+ * read as a token must look like one here, too.
  */
 static struct slice
-base64_decode(struct slice text, char *out, size_t cap)
+base64_decode(struct slice text, enum padding padding, char *out, size_t cap)
 {
 	uint32_t bits = 0;
 	size_t len = 0;
 	int held = 0;
 
-	for (size_t i = 0; i < text.len && text.at[i] != '=' && len < cap; i++) {
+	for (size_t i = 0; i < text.len && len < cap; i++) {
 		int value = base64_value(text.at[i]);
 
+		if (text.at[i] == '=' && padding == PADDING_ENDS)
+			break;
+		if (text.at[i] == '=' && padding == PADDING_BEGINS_ANEW)
+			held = 0;
 		if (value < 0)
 			continue;
 		bits = bits << 6 | (uint32_t)value;
@@ -118,17 +145,37 @@ read_bearer(struct slice field, struct slice value, enum carrier carrier, struct
 	}
 }
 
-/* user:password in base64 (RFC 7617 section 2). */
+/* Look for ours in base64, in all the ways in which a job may decode it. */
 static void
-read_basic(struct slice text, char *room, size_t cap, struct presented *out)
+search_base64(struct slice text, char *room, size_t cap, struct presented *out)
 {
-	struct slice pair = base64_decode(text, room, cap);
-	const char *colon = pair.len > 0 ? memchr(pair.at, ':', pair.len) : NULL;
-	struct slice user = {pair.at, colon != NULL ? (size_t)(colon - pair.at) : pair.len};
-	struct slice password = slice_after(pair, user.len + (colon != NULL));
+	for (int padding = PADDING_ENDS; padding <= PADDING_BEGINS_ANEW; padding++) {
+		struct slice found = base64_decode(text, (enum padding)padding, room, cap);
 
-	out->used = pair.len;
-	out->ours_in_authorization = holds_ours(pair);
+		if (found.len > out->used)
+			out->used = found.len;
+		if (holds_ours(found))
+			out->ours_in_authorization = true;
+	}
+}
+
+/*
+ * user:password in base64 (RFC 7617 section 2). Some jobs take a tab after the scheme, too: that
+ * does not count, but what it holds is ours.
+ */
+static void
+read_basic(struct slice field, char *room, size_t cap, struct presented *out)
+{
+	struct slice text, pair, user, password;
+	const char *colon;
+
+	search_base64(slice_after(field, BASIC.len), room, cap, out);
+	if (!has_scheme(field, BASIC, &text))
+		return;
+	pair = base64_decode(text, PADDING_ENDS, room, cap);
+	colon = pair.len > 0 ? memchr(pair.at, ':', pair.len) : NULL;
+	user = (struct slice){pair.at, colon != NULL ? (size_t)(colon - pair.at) : pair.len};
+	password = slice_after(pair, user.len + (colon != NULL));
 	if (is_ours(password))
 		present(out, CARRIER_AUTHORIZATION, password);
 	else if (password.len == 0 && is_ours(user))
@@ -147,8 +194,8 @@ read_authorization(struct slice field, char *room, size_t cap, struct presented 
 		    field, slice_after(field, SLICE("Bearer ").len), CARRIER_AUTHORIZATION, out);
 	else if (has_scheme(field, SLICE("Bearer"), &rest))
 		read_bearer(field, rest, CARRIER_AUTHORIZATION, out);
-	else if (has_scheme(field, SLICE("Basic"), &rest))
-		read_basic(rest, room, cap, out);
+	else if (slice_starts_with_nocase(field, BASIC))
+		read_basic(field, room, cap, out);
 	else if (has_scheme(field, SLICE("token"), &rest) && is_ours(rest))
 		present(out, CARRIER_AUTHORIZATION, rest);
 	if (out->carrier != CARRIER_NONE || holds_ours(field))

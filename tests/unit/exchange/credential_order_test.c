@@ -102,7 +102,9 @@ a_foreign_authorization_is_the_jobs(void **state)
 {
 	static const char *const foreign[] = {"A Bearer x", "A token x", "A Token", "A Digest a=b",
 	    "A Negotiate abc", "A ", "A Bearerx", "A Bearer\tx", "A Basic", "A Basic !",
-	    "A Bearer xjgt_y", "A Bearer eyJ.x-jgt_.jgt_x", "A token aGk_jgt_"};
+	    "A Bearer xjgt_y", "A Bearer eyJ.x-jgt_.jgt_x", "A token aGk_jgt_",
+	    "A Bearer xjgt_0123456789abcdef", "A Bearer xjgt_0123456789abcdEf_x",
+	    "A Bearer xjgt_0123456789abcde_xy", "A Basic =", "A Basic\tYTpi", "A Basic =YTpi"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
@@ -123,8 +125,16 @@ what_looks_like_ours_is_not_the_jobs(void **state)
 {
 	static const char *const ours[] = {"A jgt_x", "A Bearerx jgt_x", "A Bearer\tjgt_x",
 	    "A Digest username=\"jgt_x\", a=b", "A token \tjgt_x", "A Custom a:jgt_x",
-	    "A Xjgt_ jgt_x"};
-	static const char *const pairs[] = {"jgt_x:password", "user: jgt_x", "a,jgt_x:b"};
+	    "A Xjgt_ jgt_x",
+	    /* A whole value, whatever precedes. */
+	    "A Custom key%3Djgt_0123456789abcdef_x", "A ApiKey svc-jgt_0123456789abcdef_x",
+	    "A Bearer jgt-jgt_jgt_0123456789abcdef_",
+	    /* user:jgt_x for some decoders. */
+	    "A Basic\tdXNlcjpqZ3RfeA==", "A bASIC\t dXNlcjpqZ3RfeA==x=",
+	    "A Basic =dXNlcjpqZ3RfeA==", "A Basic ==dXNlcjpqZ3RfeA", "A Basic d=XNlcjpqZ3RfeA",
+	    "A Basic dXNlcjo=amd0X3g=", "A Basic dXNlcg==OmpndF94"};
+	static const char *const pairs[] = {"jgt_x:password", "user: jgt_x", "a,jgt_x:b",
+	    "svc.jgt_0123456789abcdef_x:", "user:svc-jgt_0123456789abcdef_x"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
