@@ -133,6 +133,7 @@ def refusals(good):
         "empty": ([("X-Jobgate-Authorization", ""), authorization(f"Bearer {good}")], 400, "invalid_request"),
         "two in one": ([own(f"{good}, Bearer {good}")], 400, "invalid_request"),
         "not a b64token": ([own(good), authorization("Bearer a b")], 400, "invalid_request"),
+        "not a b64token, the job's own": ([own(good), authorization("Bearer 1|abc")], 400, "invalid_request"),
         "a look-alike": ([("X_Jobgate_Authorization", f"Bearer {good}")], 401, None),
         "another name": ([("X-Jobgate-Authorization-2", f"Bearer {good}")], 401, None),
         "a list of cookies": ([("Cookie", f"Authorization=Bearer {good}; X-Jobgate-Authorization={good}")], 401, None),
@@ -202,8 +203,9 @@ def test_a_session_and_the_job_s_own_bearer(behind_tls, scene_of):
     assert connection.read_request().field("authorization") is None
     connection.answer()
     assert scene.client.read_response().status == 200
-    scene.client.send(request(scene, fields=[f"Cookie: {cookie}", "X-Jobgate-Authorization: Bearer jgt_x"]))
-    assert scene.client.read_response().status == 401
+    for field, status in (("X-Jobgate-Authorization: Bearer jgt_x", 401), ("Authorization: Bearer 1|abc", 400)):
+        scene.client.send(request(scene, fields=[f"Cookie: {cookie}", field]))
+        assert scene.client.read_response().status == status
 
 
 def test_basic_of_a_browser(scene):
