@@ -168,6 +168,21 @@ def test_in_trailers(scene):
     assert client.read_response().status == 401
 
 
+def test_other_places_are_the_job_s(scene):
+    """README says so: there a token does not count, and is not removed."""
+    fields = [("X-Api-Key", "jgt_x"), ("Cookie", "x=jgt_x"), ("Sec-WebSocket-Protocol", "jgt_x")]
+    scene.client.send(request_bytes(scene.host, path="/a?token=jgt_x", fields=lines([own(scene.token.value), *fields])))
+    connection = scene.backend.next()
+    received = connection.read_request()
+    assert received.target == "/a?token=jgt_x" and scene.token.value.encode() not in received.head
+    assert [received.field(name.lower()) for name, _ in fields] == [value for _, value in fields]
+    connection.answer()
+    assert scene.client.read_response().status == 200
+    refused = scene.new_client().exchange(request_bytes(scene.host, path=f"/a?token={scene.token.value}", fields=lines(fields)))
+    assert refused.status == 401
+    scene.untouched()
+
+
 def test_forward_token_keeps_what_counted(module_gateways, scene_of):
     scene = scene_of(module_gateways.start({"backends": {"forward_token": True}}))
     value = scene.token.value
