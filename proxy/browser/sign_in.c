@@ -123,7 +123,8 @@ refused(const struct local_call *call, enum verdict verdict, struct local_answer
 		page.message = SLICE("Signing in needs TLS: open this page with https. Or send a "
 				     "token: Authorization: Bearer <token>.");
 	else
-		page = sign_in_page(invitation(verdict), to_of(call->request, to));
+		page = sign_in_page(
+		    invitation(ended ? verdict : VERDICT_NO_CREDENTIAL), to_of(call->request, to));
 	show(call, answer, OUTCOME_REFUSED, jg_verdict_status(verdict), &page);
 	return true;
 }

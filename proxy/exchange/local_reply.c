@@ -21,7 +21,8 @@ verdict_text(enum verdict verdict)
 		break;
 	case VERDICT_BAD_CREDENTIAL:
 		return (struct refusal_text){SLICE("Bad credential"),
-		    SLICE("Send one Authorization field with one Bearer token."),
+		    SLICE("A credential is malformed or was sent twice. Send one: "
+			  "Authorization: Bearer <token>."),
 		    SLICE("invalid_request")};
 	case VERDICT_NO_CREDENTIAL:
 		return (struct refusal_text){SLICE("Token required"),

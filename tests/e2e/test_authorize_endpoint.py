@@ -310,6 +310,19 @@ def test_a_proxy_forwards_what_is_allowed(proxied):
     assert (entry["path"], entry["method"]) == ("/a/b", "POST")
 
 
+def test_a_proxy_says_which_scheme_it_is_asked_with(proxied):
+    """Not what the client claims: the scheme tells which Origin is the job's own."""
+    scene = proxied
+    fields = ["Authorization: Basic " + base64.b64encode(f"git:{scene.token.value}".encode()).decode(), "X-Forwarded-Proto: https"]
+    assert scene.proxy.exchange(request_bytes(scene.host, method="POST", fields=[*fields, f"Origin: https://{scene.host}"])).status == 403
+    scene.untouched()
+    scene.proxy.send(request_bytes(scene.host, method="POST", fields=[*fields, f"Origin: http://{scene.host}"]))
+    with scene.backend.next() as connection:
+        connection.read_request()
+        connection.answer()
+    assert scene.proxy.read_response().status == 200
+
+
 def test_a_proxy_takes_our_credentials_out(proxied):
     """The gateway says what remains of each field."""
     scene, value = proxied, proxied.token.value
