@@ -295,6 +295,10 @@ exchange_expired(struct timer *timer)
 				.text = SLICE("The job has sent nothing for too long.")});
 		break;
 	case EXCHANGE_TUNNEL: /* the client may still be reading what was sent before */
+		if (exchange_client_reads(exchange)) {
+			exchange_restart_deadline(exchange);
+			break;
+		}
 		exchange_end(
 		    exchange, OUTCOME_TUNNEL_IDLE, exchange->client_full ? END_ABANDONED : END_CUT);
 		break;

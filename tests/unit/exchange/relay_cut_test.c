@@ -1,5 +1,5 @@
-/* relay_cut_test.c - what an exchange does when access is revoked, and when the drain time is over.
- */
+/* relay_cut_test.c - what an exchange does when access is revoked, when a tunnel is silent, and
+ * when the drain time is over. */
 #include "relay_world.h"
 
 /* ---- revoked ---- */
@@ -164,6 +164,35 @@ another_tunnel_is_cut(void **state)
 	ASSERT_ENDED(END_REVOKED, 101, cancelled);
 }
 
+/* ---- silent for too long ---- */
+
+/* The tunnel's time and a little more, in which the store is seen to work. */
+static void
+pass_silence(void)
+{
+	for (uint64_t ms = 0; ms < TUNNEL_MS + 500; ms += 500) {
+		jg_directory_good(world.store.directory, world_now(&world) + 500);
+		world_pass(&world, 500);
+	}
+}
+
+/* What waits for its client is not lost, as long as the client reads some. */
+static void
+a_tunnel_whose_client_reads_slowly_goes_on(void **state)
+{
+	(void)state;
+	open_tunnel("other");
+	world.client.room = 0;
+	assert_int_equal(TELL(content, SLICE("abc")), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		world.client.read++;
+		pass_silence();
+		assert_int_equal(world.client.ends, 0);
+	}
+	pass_silence();
+	ASSERT_ENDED(END_ABANDONED, 101, cancelled);
+}
+
 /* ---- drain time over ---- */
 
 static void
@@ -230,6 +259,7 @@ main(void)
 	    TEST(a_websocket_is_told_between_frames),
 	    TEST(a_websocket_is_cut_within_a_frame),
 	    TEST(another_tunnel_is_cut),
+	    TEST(a_tunnel_whose_client_reads_slowly_goes_on),
 	    TEST(an_answer_is_cut_when_the_drain_time_is_over),
 	    TEST(a_websocket_is_told_that_the_gateway_stops),
 	    TEST(a_request_that_no_backend_has_seen_is_unprocessed),
