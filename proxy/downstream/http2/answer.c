@@ -354,6 +354,7 @@ client_ended(struct exchange_client *client, enum exchange_end end)
 			return;
 		}
 		http2_stream_set_state(stream, HTTP2_STREAM_SENDING);
+		http2_drop_content(stream);
 		stream->due_ms =
 		    session_now_ms(session) + session_options(session)->timeouts.answer;
 		return;

@@ -301,6 +301,9 @@ enum http2_past http2_past_of(const struct http2_session *session, uint32_t id);
 /* A new stream, without an exchange. NULL: memory is short. */
 struct http2_stream *http2_stream_new(struct http2_session *session, uint32_t id);
 
+/* Nothing of the client's content is needed any more. */
+void http2_drop_content(struct http2_stream *stream);
+
 /* It has ended in both directions, or has been reset. */
 void http2_stream_close(struct http2_stream *stream);
 

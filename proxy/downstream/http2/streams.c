@@ -84,6 +84,16 @@ http2_stream_new(struct http2_session *session, uint32_t id)
 }
 
 void
+http2_drop_content(struct http2_stream *stream)
+{
+	struct buffer_pool *buffers = stream->session->downstream->buffers;
+
+	buffer_give(buffers, stream->in);
+	buffer_give(buffers, stream->trailers);
+	stream->in = stream->trailers = NULL;
+}
+
+void
 http2_stream_close(struct http2_stream *stream)
 {
 	struct http2_session *session = stream->session;
@@ -103,8 +113,7 @@ http2_stream_close(struct http2_stream *stream)
 		overhead_payload(
 		    &session->overhead, (uint32_t)stream->window.left / OVERHEAD_SHARE);
 	http2_give_window(stream);
-	buffer_give(buffers, stream->in);
-	buffer_give(buffers, stream->trailers);
+	http2_drop_content(stream);
 	buffer_give(buffers, stream->own);
 	buffer_give(buffers, stream->own_end);
 	if (session->stream_count == 0)
@@ -117,12 +126,9 @@ void
 http2_stream_linger(struct http2_stream *stream)
 {
 	struct http2_session *session = stream->session;
-	struct buffer_pool *buffers = session->downstream->buffers;
 
 	http2_stream_set_state(stream, HTTP2_STREAM_LINGERING);
-	buffer_give(buffers, stream->in);
-	buffer_give(buffers, stream->trailers);
-	stream->in = stream->trailers = NULL;
+	http2_drop_content(stream);
 	stream->due_ms = session_now_ms(session) + session_options(session)->timeouts.linger;
 }
 

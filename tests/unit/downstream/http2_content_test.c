@@ -83,6 +83,24 @@ a_stream_that_its_client_has_ended_is_not_reset(void **state)
 	assert_int_equal(session_now()->stream_count, 0);
 }
 
+/* While a reply waits for its window, nobody needs the request's content. */
+static void
+content_is_not_kept_behind_the_answer(void **state)
+{
+	(void)state;
+	send_frame(H2_SETTINGS, 0, 0, "\0\4\0\0\0\0", 6);
+	upload(1);
+	send_data(1, 0, 10000);
+	assert_non_null(TAILQ_FIRST(&session_now()->streams)->in);
+	reply_with(&exchanges[0], 413, "too much");
+	assert_int_equal(TAILQ_FIRST(&session_now()->streams)->state, HTTP2_STREAM_SENDING);
+	assert_null(TAILQ_FIRST(&session_now()->streams)->in);
+	send_data(1, 0, 1000);
+	assert_null(TAILQ_FIRST(&session_now()->streams)->in);
+	send_update(1, 100);
+	assert_int_equal(content_of(1), 8);
+}
+
 /* Whatever the client does wrong then: what it has been sent is the answer. */
 static void
 a_mistake_does_not_damage_the_answer_before_it(void **state)
@@ -140,6 +158,7 @@ main(void)
 	    TEST(time_without_a_backend_is_not_the_clients),
 	    TEST(a_stream_that_was_told_why_it_ends_does_not_linger),
 	    TEST(a_stream_that_its_client_has_ended_is_not_reset),
+	    TEST(content_is_not_kept_behind_the_answer),
 	    TEST(a_mistake_does_not_damage_the_answer_before_it),
 	    TEST(a_stream_that_ends_after_its_answer_earns_nothing),
 	};
