@@ -11,9 +11,10 @@
 
 /*
  * What stands for content that was taken back. The peer may read it before it reads the reset, as a
- * stream. So it must not be valid where a frame of WebSocket, a message of gRPC or UTF-8 could go
- * on: there it is an opcode, a flag and a byte that do not exist. (Zeros would be frames and
- * messages without content.)
+ * stream. So it must not be valid where a frame of WebSocket or a message of gRPC could begin, or
+ * UTF-8 go on: there it is an opcode, a flag and a byte that do not exist. (Zeros would be frames
+ * and messages without content.) A message that is cut in its middle may still come to its end, if
+ * that was in the same frame: with these bytes in place of its own.
  */
 #define H2_FILLER 0xff
 
