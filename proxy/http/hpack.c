@@ -252,8 +252,8 @@ is_skipping(const struct hpack_decoder *decoder)
 }
 
 /*
- * Drop what has come of a string that is cut; skip_rest will drop the rest. False: the string is
- * short.
+ * Drop what has come of a string that is cut; skip_rest will drop the rest, and the value behind it
+ * if it is a name. False: the string is short.
  */
 static bool
 begin_skip(struct hpack_decoder *decoder, struct input *in, bool name)
@@ -263,6 +263,24 @@ begin_skip(struct hpack_decoder *decoder, struct input *in, bool name)
 	decoder->skip = in->string - (uint32_t)(in->end - in->at);
 	decoder->value_follows = name;
 	in->at = in->end;
+	return true;
+}
+
+/*
+ * The same for a literal that is cut: the string that is cut, or else a name that has come whole.
+ * False: neither is long.
+ */
+static bool
+begin_skip_literal(struct hpack_decoder *decoder, struct input *in, const struct literal *literal)
+{
+	const struct slice *name = &literal->name.bytes;
+
+	if (begin_skip(decoder, in, literal->index == 0 && name->at == NULL))
+		return true;
+	if (name->len < HPACK_SKIP_MIN)
+		return false;
+	in->at = (const unsigned char *)name->at + name->len;
+	decoder->value_follows = true;
 	return true;
 }
 
@@ -311,8 +329,7 @@ read_literal(
 		status = read_string(in, &literal.value);
 	if (status == HPACK_OK)
 		return take_literal(&decoder->table, block, &literal);
-	if (status == HPACK_CUT && block->too_large &&
-	    begin_skip(decoder, in, literal.index == 0 && literal.name.bytes.at == NULL)) {
+	if (status == HPACK_CUT && block->too_large && begin_skip_literal(decoder, in, &literal)) {
 		if (literal.with_indexing)
 			hpack_table_evict_all(&decoder->table);
 		return HPACK_OK;

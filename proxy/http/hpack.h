@@ -53,8 +53,8 @@ enum hpack_status {
  * it with `end` when it is complete. Then all connections with an unfinished block share one
  * storage. When a gathered block becomes longer than the limits allow, set too_large and decode
  * without `end`: then only a cut field must be kept, which has less than HPACK_REST_MAX bytes. If
- * it is cut inside a longer string, that string is skipped, because no table would take it. For the
- * next piece, set too_large and begun.
+ * it is cut inside or behind a longer string, that string is skipped, because no table would take
+ * it. For the next piece, set too_large and begun.
  *
  * Strict: integers have at most four bytes after their prefix, a block has at most two size
  * updates, all of them before the first field, and index 0 does not exist.
