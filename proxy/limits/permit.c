@@ -1,6 +1,9 @@
 /* permit.c - counts a request of a token, and gives back what it took. */
 #include "limits/place.h"
 
+/* How often a search is repeated because permits were given back meanwhile. */
+#define SEARCHES_MAX 8
+
 /* ---- cells ---- */
 
 /* The search for a free cell of a token. */
@@ -95,13 +98,16 @@ take_permit(const struct search *search, uint64_t concurrency, struct permit *pe
 {
 	enum limit_verdict verdict;
 	uint32_t releases;
+	unsigned searches = 0;
 
 	do {
 		releases = atomic_load(&search->first->releases);
 		verdict = take_cell(search, concurrency, permit);
-		/* Of cells that were all found taken, one was free at each moment if one was given
-		 * back meanwhile. */
-	} while (verdict == LIMIT_CONCURRENCY && releases != atomic_load(&search->first->releases));
+		/* Of cells that were all found taken, one may have been free at each moment if one
+		 * was given back meanwhile. But a token that others use to the brim must not hold
+		 * up the event loop. */
+	} while (verdict == LIMIT_CONCURRENCY && ++searches < SEARCHES_MAX &&
+		 releases != atomic_load(&search->first->releases));
 	if (verdict == LIMIT_ALLOWED && atomic_load(&search->first->high) > concurrency &&
 	    count_taken(search) > concurrency) {
 		jg_limits_give(search->table, permit);

@@ -93,6 +93,11 @@ limit_table_inherit(int fd)
 	}
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	atomic_store(&table->header->freeing, 0);
+	/* Of workers whose end the supervisor before did not see. Those that live and take a place
+	 * just now have done so before the first sweep (see limit_table_mark). */
+	for (uint32_t owner = 0; owner < LIMIT_OWNERS; owner++)
+		if (atomic_load(&table->header->claiming[owner]) != 0)
+			atomic_store(&table->header->claiming[owner], 0);
 	return table;
 }
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "limits/table.h"
+#include "limits/place.h"
 
 #define PLACES 64
 #define NOW UINT64_C(1000000)
@@ -129,6 +129,41 @@ running_exchanges_count_from_now_on(void **state)
 	}
 	assert_int_equal(take(*state, 2, 2, &permit), LIMIT_ALLOWED);
 	assert_int_equal(take(*state, 2, 2, &permit), LIMIT_CONCURRENCY);
+}
+
+/* Other workers give permits back while this one looks for a place, and take them before it sees
+ * one. */
+static struct limit_place *busy;
+static unsigned claims;
+
+struct limit_place *__real_place_claim(
+    struct limit_table *table, uint16_t owner, uint64_t key, uint64_t first);
+struct limit_place *__wrap_place_claim(
+    struct limit_table *table, uint16_t owner, uint64_t key, uint64_t first);
+
+struct limit_place *
+__wrap_place_claim(struct limit_table *table, uint16_t owner, uint64_t key, uint64_t first)
+{
+	claims++;
+	if (busy != NULL && claims < 1000)
+		atomic_fetch_add(&busy->releases, 1);
+	return __real_place_claim(table, owner, key, first);
+}
+
+static void
+a_search_is_not_repeated_for_ever(void **state)
+{
+	struct limit_table *table = *state;
+	struct permit permit;
+
+	for (unsigned i = 0; i < 64; i++)
+		assert_int_equal(take(table, 1, 64, &permit), LIMIT_ALLOWED);
+	busy = place_look(table, place_first_key(table, ID));
+	assert_non_null(busy);
+	claims = 0;
+	assert_int_equal(take(table, 2, 64, &permit), LIMIT_CONCURRENCY);
+	busy = NULL;
+	assert_int_equal(claims, 1 + 8); /* the first place, then the further one at each try */
 }
 
 /* A refused request counts against nothing. */
@@ -318,6 +353,30 @@ another_binary_takes_over(void **state)
 	limit_table_free(table);
 }
 
+/* A worker was killed while it took a place, and then its supervisor was replaced. */
+static void
+a_claim_does_not_outlive_the_binary(void **state)
+{
+	struct limit_table *table = limit_table_new(LIMIT_PLACES, hash_key), *next;
+	struct permit permit;
+	char id[17];
+
+	(void)state;
+	assert_non_null(table);
+	for (unsigned i = 0; i <= LIMIT_PLACES / 4; i++) {
+		assert_int_equal(take_of(table, 7, id_of(i, id), 1, &permit), LIMIT_ALLOWED);
+		jg_limits_give(table, &permit);
+	}
+	atomic_store(&table->header->claiming[7], 1);
+	assert_int_equal(limit_table_mark(table, NOW), LIMIT_PLACES / 4 + 1);
+	assert_int_equal(limit_table_sweep(table, NOW), 0);
+	next = limit_table_inherit(dup(limit_table_fd(table)));
+	assert_non_null(next);
+	assert_int_equal(limit_table_sweep(next, NOW), LIMIT_PLACES / 4 + 1);
+	limit_table_free(next);
+	limit_table_free(table);
+}
+
 static void
 another_layout_is_not_taken(void **state)
 {
@@ -345,6 +404,7 @@ main(void)
 	    TEST(a_limit_over_32_has_further_places),
 	    TEST(a_lower_limit_refuses_until_enough_have_ended),
 	    TEST(running_exchanges_count_from_now_on),
+	    TEST(a_search_is_not_repeated_for_ever),
 	    TEST(a_refusal_counts_nothing),
 	    TEST(another_rate_counts_at_once),
 	    TEST(a_worker_that_ended_holds_nothing),
@@ -354,6 +414,7 @@ main(void)
 	    TEST(a_first_place_outlives_further_ones),
 	    TEST(few_places_stay),
 	    cmocka_unit_test(another_binary_takes_over),
+	    cmocka_unit_test(a_claim_does_not_outlive_the_binary),
 	    cmocka_unit_test(another_layout_is_not_taken),
 	};
 
