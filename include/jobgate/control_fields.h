@@ -20,8 +20,7 @@
  * The token that the worker has found valid: its id, and of the value that was shown the version
  * (decimal) and the mark (the beginning of its hash, hex). During a grace this may be the value
  * before. The address is the client's, if it is known: a token may be limited to addresses. A call
- * for control.metrics has none of them, and a revocation by value has
- * only the address.
+ * for control.metrics has none of them, and neither has a revocation by value.
  */
 #define CONTROL_FIELD_TOKEN "X-Jobgate-Control-Token"
 #define CONTROL_FIELD_VERSION "X-Jobgate-Control-Version"
