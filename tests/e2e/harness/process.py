@@ -1,5 +1,6 @@
 """Programs started by tests: they end with the tests, whatever happens."""
 
+import collections
 import ctypes
 import os
 import random
@@ -31,17 +32,23 @@ _FIRST_PORT, _SHARES = 15000, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1
 _SHARE = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
+_given = collections.deque(maxlen=100)  # to servers that may not have bound them yet
+
+
 def free_port(host="127.0.0.1"):
     """A port that is not in use, from below the range that the kernel gives to outgoing connections: each process of pytest-xdist
     (gw0, gw1, ...) has a share of its own, for between this and its use another one could take it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for _ in range(1000):
         port = random.randrange(_FIRST_PORT + _SHARE, 32000, _SHARES)
+        if port in _given:
+            continue
         with socket.socket(family, socket.SOCK_STREAM) as sock:
             try:
                 sock.bind((host, port))
             except OSError:
                 continue
+            _given.append(port)
             return port
     raise AssertionError("no free port")
 
