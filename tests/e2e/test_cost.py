@@ -156,11 +156,11 @@ def test_a_connection_of_one_request_takes_ten_calls(measured, tmp_path):
                 assert short.ended()
         ask([client], "end")
     counts = collections.Counter(name for name, _ in end_trace(gateway, tmp_path).calls)
-    assert counts["recvfrom"] <= 2.3 * connections + 4  # some connections are accepted before their request has come
+    assert counts["recvfrom"] <= 3 * connections + 4  # on a busy machine, many are accepted before their request has come
     for name in ("setsockopt", "close"):
         assert counts[name] <= connections + 2
     assert counts["sendto"] <= 2 * connections + 4
-    assert counts["epoll_ctl"] <= 2 * connections + 2
+    assert counts["epoll_ctl"] <= 2.3 * connections + 2
     assert counts["accept4"] <= 2 * connections
     assert counts["shutdown"] == 0
 

@@ -42,7 +42,8 @@ def test_connections_of_one_client(four_each, scene_of):
         assert client.exchange(request_bytes(scene.host)).status == 401
     assert closed_unread(scene.new_client())
     assert refused_connections(four_each, "client_limit") == before + 1
-    assert f"connection from 127.0.0.1 refused (client_limit); {before + 1:.0f} so far" in four_each.program.log()
+    line = f"connection from 127.0.0.1 refused (client_limit); {before + 1:.0f} so far"
+    eventually(lambda: line in four_each.program.log(), "the log to tell of it")
     assert scene.new_client(OTHER).exchange(request_bytes(scene.host)).status == 401
     for client in clients:  # and those that were there work on
         assert client.exchange(request_bytes(scene.host)).status == 401
