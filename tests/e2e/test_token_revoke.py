@@ -1,4 +1,4 @@
-"""Whoever has a token's value can end it (control.md: POST /v1/tokens/revoke), without any other token."""
+"""A token can be ended by its value alone, without any other token (POST /v1/tokens/revoke)."""
 
 import pytest
 
