@@ -83,7 +83,7 @@ a_stream_that_its_client_has_ended_is_not_reset(void **state)
 	assert_int_equal(session_now()->stream_count, 0);
 }
 
-/* While a reply waits for its window, nobody needs the request's content. */
+/* While a reply waits for its window, the request's content has no reader. */
 static void
 content_is_not_kept_behind_the_answer(void **state)
 {
