@@ -150,6 +150,12 @@ struct exchange_client_ops {
 	void (*flush)(struct exchange_client *client);
 
 	/*
+	 * Send what waits before this returns, as far as the socket takes it, even in the middle of
+	 * the client's turn. A failure shows later. Must not call back.
+	 */
+	void (*send_now)(struct exchange_client *client);
+
+	/*
 	 * The request is sent once more: exchange_content takes no content until `resume`. The
 	 * client is not slow because of that. Must not call back.
 	 */

@@ -93,9 +93,7 @@ exchange_allow(struct exchange *exchange, struct request *request, const struct 
 	if (exchange_by_session(exchange))
 		exchange_end_by(exchange, exchange->session_ends_ms);
 	exchange->target = exchange_target_hash(target);
-	exchange->allowed = jg_proved_edition(&lookup->evidence);
-	jg_directory_watch(lookup->token_entry, &exchange->token_watch);
-	jg_directory_watch(lookup->job_entry, &exchange->job_watch);
+	exchange_watch(exchange, lookup);
 	if (exchange->client->ops->allowed != NULL)
 		exchange->client->ops->allowed(exchange->client);
 	if (exchange_answer_here(exchange, request))

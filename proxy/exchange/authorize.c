@@ -237,7 +237,7 @@ step_decide(struct authorization *run)
 	enum verdict verdict = exchange_decide(exchange, run->claim, &run->lookup);
 
 	if (exchange->state == EXCHANGE_LOCAL) {
-		exchange_local_decided(exchange, verdict, &run->lookup.evidence);
+		exchange_local_decided(exchange, verdict, &run->lookup);
 		return STEP_DONE;
 	}
 	if (verdict == VERDICT_ALLOW)
@@ -252,12 +252,12 @@ static enum authorize_step
 step_pass(struct authorization *run)
 {
 	struct exchange *exchange = run->exchange;
-	const struct token *token = run->lookup.evidence.token;
 
-	CHECK(exchange_is_allowed(exchange) && token != NULL, exchange_dump, exchange);
+	CHECK(exchange_is_allowed(exchange) && run->lookup.evidence.token != NULL, exchange_dump,
+	    exchange);
 	counter_add(&exchange->context->stats->verdicts[VERDICT_ALLOW], 1);
 	if (exchange->peer->forward_auth)
-		exchange_grant(exchange, run->request, token);
+		exchange_grant(exchange, run->request, &run->lookup);
 	else if (exchange->control)
 		exchange_call_control(exchange, run->request, &run->lookup.evidence);
 	else

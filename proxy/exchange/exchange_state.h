@@ -55,7 +55,7 @@ enum exchange_state {
  * Invariants: `suspended` is set while the request waits for the store, and only then. `handler` is
  * set in LOCAL; `kept` from CONNECTING until the request cannot be sent again; `upstream` from
  * AWAITING on, and in CONNECTING once a connection is being made. Both watches are linked from the
- * verdict that allows a request for a job until the end.
+ * verdict that allows a request for a job, or a sign-in, until the end.
  */
 struct exchange {
 	struct exchange_context *context;
@@ -220,7 +220,11 @@ void exchange_refuse(struct exchange *exchange, enum verdict verdict);
 /* Refuse a request that only a tunnel would answer, and that may have none. */
 void exchange_refuse_tunnel(struct exchange *exchange);
 
-/* Send a local reply, with a Date (RFC 9110 section 6.6.1). */
+/*
+ * Send a local reply, with a Date (RFC 9110 section 6.6.1). If it is no error and the records of a
+ * verdict are watched, the reply grants what that verdict allows: it is sent at once if the verdict
+ * still holds, and a refusal in its place if not.
+ */
 void exchange_send_reply(
     struct exchange *exchange, struct local_reply *reply, enum outcome outcome);
 
@@ -235,7 +239,7 @@ unsigned exchange_failed_auth(const struct exchange *exchange, enum verdict verd
 
 /* Forward auth: tell the other proxy that the request it holds may pass. */
 void exchange_grant(
-    struct exchange *exchange, const struct request *request, const struct token *token);
+    struct exchange *exchange, const struct request *request, const struct lookup *lookup);
 
 /* ---- cut.c ---- */
 
@@ -265,6 +269,15 @@ void exchange_authorize_content(struct exchange *exchange);
 void exchange_describe(struct exchange *exchange, const struct request *request);
 
 /* ---- lookup.c ---- */
+
+/* The verdict rests on these records: watch them from now on. */
+void exchange_watch(struct exchange *exchange, const struct lookup *lookup);
+
+/*
+ * Read the clock and judge again, by what is known now of the watched records. False: that refuses
+ * the exchange, and it has ended.
+ */
+bool exchange_still_holds(struct exchange *exchange);
 
 void exchange_token_changed(struct directory_watch *watch);
 void exchange_job_changed(struct directory_watch *watch);
@@ -343,9 +356,9 @@ void exchange_local_wipe(struct exchange *exchange);
 /* LOCAL: read the claim from the content. */
 void exchange_claim_content(struct exchange *exchange, struct claim *claim);
 
-/* LOCAL: have the handler answer to the verdict, which rests on this evidence. */
+/* LOCAL: have the handler answer to the verdict, which rests on these records. */
 void exchange_local_decided(
-    struct exchange *exchange, enum verdict verdict, const struct evidence *evidence);
+    struct exchange *exchange, enum verdict verdict, const struct lookup *lookup);
 
 /* ---- call.c ---- */
 

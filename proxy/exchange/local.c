@@ -204,9 +204,9 @@ exchange_claim_content(struct exchange *exchange, struct claim *claim)
 }
 
 void
-exchange_local_decided(
-    struct exchange *exchange, enum verdict verdict, const struct evidence *evidence)
+exchange_local_decided(struct exchange *exchange, enum verdict verdict, const struct lookup *lookup)
 {
+	const struct evidence *evidence = &lookup->evidence;
 	const struct local_handler *handler = exchange->handler;
 	struct local_call call = call_of(exchange, NULL);
 	struct local_answer answer = {0};
@@ -214,7 +214,9 @@ exchange_local_decided(
 
 	if (evidence->token != NULL)
 		token = jg_proved_token(evidence);
-	if (verdict != VERDICT_ALLOW && verdict != VERDICT_NO_URL)
+	if (verdict == VERDICT_ALLOW || verdict == VERDICT_NO_URL)
+		exchange_watch(exchange, lookup);
+	else
 		counter_add(&exchange->context->stats->verdicts[verdict], 1);
 	call.limited = exchange_failed_auth(exchange, verdict) > 0;
 	act(exchange, handler, NULL,

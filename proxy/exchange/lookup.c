@@ -118,6 +118,14 @@ exchange_decide(struct exchange *exchange, const struct claim *claim, const stru
 
 /* ---- again ---- */
 
+void
+exchange_watch(struct exchange *exchange, const struct lookup *lookup)
+{
+	exchange->allowed = jg_proved_edition(&lookup->evidence);
+	jg_directory_watch(lookup->token_entry, &exchange->token_watch);
+	jg_directory_watch(lookup->job_entry, &exchange->job_watch);
+}
+
 /*
  * Count how long ago the store told of the change that ends the exchange. If both records changed,
  * the later change counts.
@@ -173,6 +181,8 @@ exchange_is_unsent(const struct exchange *exchange)
 static void
 exchange_follow_job(struct exchange *exchange, const struct job *job)
 {
+	if (exchange->backend == NULL)
+		return; /* it is not for a backend, or not yet */
 	exchange->job_moved = exchange_target_hash(&job->url) != exchange->target;
 	if (exchange->job_moved && exchange_is_unsent(exchange))
 		exchange_fail_retry_later(exchange, OUTCOME_CONNECT_FAILED, 503, SLICE("Job moved"),
@@ -209,6 +219,9 @@ exchange_judge_again(struct exchange *exchange)
 	    jg_decide_again(token.known, token.known == RECORD_KNOWN ? &token.record->token : NULL,
 		&exchange->allowed, jg_directory_wall_ms(context->directory, now_ms),
 		exchange_address(exchange), job.known, judged);
+	/* A browser may sign in before the job is ready. */
+	if (verdict == VERDICT_NO_URL && exchange->state == EXCHANGE_LOCAL)
+		return;
 	if (verdict == VERDICT_ALLOW) {
 		CHECK(judged != NULL, exchange_dump, exchange);
 		exchange_follow_job(exchange, judged);
@@ -219,6 +232,14 @@ exchange_judge_again(struct exchange *exchange)
 	PROBE_REVOCATION(exchange->request_id, exchange->request_id_len, verdict,
 	    exchange->route.job, exchange->route.job_len, exchange->token_id);
 	exchange_refuse(exchange, verdict);
+}
+
+bool
+exchange_still_holds(struct exchange *exchange)
+{
+	loop_read_ms(exchange->context->loop);
+	exchange_judge_again(exchange);
+	return exchange->state != EXCHANGE_ENDED;
 }
 
 void

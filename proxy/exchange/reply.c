@@ -28,6 +28,7 @@ void
 exchange_send_reply(struct exchange *exchange, struct local_reply *reply, enum outcome outcome)
 {
 	const struct exchange_client_ops *ops = exchange->client->ops;
+	bool grants;
 
 	CHECK(
 	    !exchange->answer_begun && exchange->state != EXCHANGE_ENDED, exchange_dump, exchange);
@@ -40,6 +41,13 @@ exchange_send_reply(struct exchange *exchange, struct local_reply *reply, enum o
 		local_reply_add(reply, SLICE("Vary"), carrier_field(exchange->carrier));
 	if (exchange->control) /* as each answer of the control process has it */
 		local_reply_add(reply, SLICE("X-Request-Id"), exchange_id(exchange));
+	grants = exchange->token_watch.entry != NULL && reply->response.status < 400;
+	/*
+	 * From here on until a grant is sent, nothing may stop the worker: it may have been stopped
+	 * since the verdict, for any time.
+	 */
+	if (grants && !exchange_still_holds(exchange))
+		return;
 	exchange->status =
 	    reply->response.status; /* also for a gRPC call: the access log shows it */
 	if (is_grpc_call(&exchange->grpc))
@@ -50,6 +58,8 @@ exchange_send_reply(struct exchange *exchange, struct local_reply *reply, enum o
 		ops->reply_content(exchange->client, reply->content);
 	exchange->bytes_out += reply->content.len;
 	ops->content_end(exchange->client, NULL);
+	if (grants)
+		ops->send_now(exchange->client);
 	exchange_end(exchange, outcome, END_COMPLETE);
 }
 
@@ -189,14 +199,17 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 }
 
 void
-exchange_grant(struct exchange *exchange, const struct request *request, const struct token *token)
+exchange_grant(
+    struct exchange *exchange, const struct request *request, const struct lookup *lookup)
 {
 	struct writer room = writer_of(exchange->context->local_room, LOCAL_ROOM);
 	struct local_reply reply;
 
 	CHECK(
 	    exchange->peer->forward_auth && exchange_is_allowed(exchange), exchange_dump, exchange);
-	local_reply_grant(&reply, route_job(&exchange->route), token, exchange_id(exchange));
+	exchange_watch(exchange, lookup);
+	local_reply_grant(
+	    &reply, route_job(&exchange->route), lookup->evidence.token, exchange_id(exchange));
 	if (!forward_auth_answer(
 		&request->fields, exchange_keeps_authorization(exchange), &room, &reply)) {
 		exchange_fail(exchange, OUTCOME_BAD_REQUEST, 431, SLICE("Head too large"),

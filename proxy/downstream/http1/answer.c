@@ -248,6 +248,13 @@ client_flush(struct exchange_client *client)
 	sender_settle(&server->sender);
 }
 
+/* If it fails, the next flush says so. */
+static void
+client_send_now(struct exchange_client *client)
+{
+	sender_flush(&server_of_client(client)->sender);
+}
+
 static uint64_t
 client_progress(struct exchange_client *client)
 {
@@ -335,6 +342,7 @@ const struct exchange_client_ops http1_client_ops = {
     .content_end = client_content_end,
     .progress = client_progress,
     .flush = client_flush,
+    .send_now = client_send_now,
     .pause = client_pause,
     .resume = client_resume,
     .take_back = client_take_back,

@@ -386,6 +386,7 @@ const struct exchange_client_ops http2_client_ops = {
     .content_end = client_content_end,
     .progress = client_progress,
     .flush = client_flush,
+    .send_now = http2_send_now,
     .pause = client_pause,
     .resume = client_resume,
     .take_back = client_take_back,

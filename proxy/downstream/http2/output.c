@@ -31,6 +31,13 @@ http2_written(struct http2_session *session, const struct writer *writer, bool c
 	http2_wake(session);
 }
 
+/* If it fails, the session's turn ends with that. */
+void
+http2_send_now(struct exchange_client *client)
+{
+	h2_output_send(&stream_of(client)->session->output);
+}
+
 uint64_t
 http2_acknowledged(struct http2_session *session)
 {

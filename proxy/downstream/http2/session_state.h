@@ -400,6 +400,9 @@ void http2_written(struct http2_session *session, const struct writer *writer, b
  */
 uint64_t http2_acknowledged(struct http2_session *session);
 
+/* Of http2_client_ops. */
+void http2_send_now(struct exchange_client *client);
+
 /* h2_output_take_out of a stream's frames. */
 void http2_take_out(struct http2_stream *stream, uint64_t from);
 

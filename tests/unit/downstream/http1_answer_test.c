@@ -171,6 +171,36 @@ an_answer_of_426_names_what_can_become_a_tunnel(void **state)
 	    "Connection: Upgrade\r\n\r\n");
 }
 
+/* Answer in the middle of the turn in which the request came: the client has it before that ends.
+ */
+static void
+reply_now(const struct request *request)
+{
+	char text[128];
+	ssize_t n;
+
+	(void)request;
+	answer(200, CONTENT_LENGTH, 2);
+	ops()->reply_content(running.client, SLICE("hi"));
+	ops()->content_end(running.client, NULL);
+	ops()->send_now(running.client);
+	n = recv(client, text, sizeof(text), MSG_DONTWAIT);
+	assert_int_equal(n, (ssize_t)strlen(OK_HI));
+	assert_memory_equal(text, OK_HI, strlen(OK_HI));
+	end(END_COMPLETE);
+}
+
+static void
+an_answer_can_be_sent_in_the_middle_of_a_turn(void **state)
+{
+	(void)state;
+	serve = reply_now;
+	send_text("GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n");
+	assert_int_equal(begun, 2);
+	assert_string_equal(received(), "");
+	assert_false(world_is_closed(client));
+}
+
 /* ---- tunnels ---- */
 
 static void
@@ -306,6 +336,7 @@ main(void)
 	    TEST(a_revoked_answer_ends_at_once),
 	    TEST(an_answer_that_has_not_left_can_be_taken_back),
 	    TEST(an_answer_of_426_names_what_can_become_a_tunnel),
+	    TEST(an_answer_can_be_sent_in_the_middle_of_a_turn),
 	    TEST(a_tunnel_carries_bytes_both_ways_and_ends_side_by_side),
 	    TEST(a_silent_tunnel_is_read_once_more),
 	    TEST(a_client_that_has_ended_its_side_gets_its_answer),

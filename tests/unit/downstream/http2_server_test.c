@@ -447,11 +447,41 @@ early_resets_use_up_the_budget(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* The client has the answer before the turn ends in which its request came. */
+static void
+reply_now(struct exchange *exchange)
+{
+	char text[512];
+	ssize_t n;
+
+	answer(exchange, 200);
+	exchange->client->ops->reply_content(exchange->client, SLICE("hi"));
+	exchange->client->ops->content_end(exchange->client, NULL);
+	exchange->client->ops->send_now(exchange->client);
+	n = recv(client, text, sizeof(text), MSG_DONTWAIT);
+	assert_in_range(n, 2, sizeof(text));
+	assert_memory_equal(text + n - 2, "hi", 2);
+	end(exchange, END_COMPLETE);
+}
+
+static void
+an_answer_can_be_sent_in_the_middle_of_a_turn(void **state)
+{
+	(void)state;
+	collect();
+	serve = reply_now;
+	request(1);
+	request(3);
+	assert_int_equal(begun, 2);
+	assert_int_equal(session_now()->stream_count, 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(an_answer_waits_for_its_window),
+	    TEST(an_answer_can_be_sent_in_the_middle_of_a_turn),
 	    TEST(streams_take_turns),
 	    TEST(a_reply_with_trailers),
 	    TEST(a_reply_with_trailers_waits_for_its_window),

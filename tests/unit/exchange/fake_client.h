@@ -21,7 +21,7 @@ struct fake_client {
 	unsigned limited; /* what failed_auth says */
 	uint64_t read;	  /* how far it has read */
 	/* What it was given. */
-	unsigned answers, interims, flushes, pauses, resumes, failures;
+	unsigned answers, interims, flushes, sends, pauses, resumes, failures;
 	unsigned status;       /* of the last answer, or interim answer */
 	bool tunnel, no_reuse; /* of the answer */
 	char fields[4096];     /* of the last answer: "Name: value\n" each */
@@ -129,6 +129,12 @@ fake_client_flush(struct exchange_client *client)
 }
 
 static inline void
+fake_client_send_now(struct exchange_client *client)
+{
+	fake_client_of(client)->sends++;
+}
+
+static inline void
 fake_client_pause(struct exchange_client *client)
 {
 	fake_client_of(client)->pauses++;
@@ -178,6 +184,7 @@ static const struct exchange_client_ops fake_client_ops = {
     .last_words = fake_client_last_words,
     .content_end = fake_client_content_end,
     .flush = fake_client_flush,
+    .send_now = fake_client_send_now,
     .pause = fake_client_pause,
     .resume = fake_client_resume,
     .take_back = fake_client_take_back,
