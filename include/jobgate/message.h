@@ -105,6 +105,13 @@ request_is_extended_connect(const struct request *request)
 	return request->version == HTTP_2 && request->upgrade.len > 0;
 }
 
+/* True when the request asks for a WebSocket, in either protocol. */
+static inline bool
+request_asks_websocket(const struct request *request)
+{
+	return request->upgrade.len > 0 && slice_equal_nocase(request->upgrade, SLICE("websocket"));
+}
+
 /* An answer's head: a backend's, or a local reply's. */
 struct response {
 	unsigned status;     /* 101 with tunnel; a protocol without 101 sends its own status */

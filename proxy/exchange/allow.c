@@ -25,8 +25,7 @@ may_be_stream(const struct request *request)
 {
 	struct slice key;
 
-	return request->method_id == METHOD_GET &&
-	       slice_equal_nocase(request->upgrade, SLICE("websocket")) &&
+	return request->method_id == METHOD_GET && request_asks_websocket(request) &&
 	       (request->version == HTTP_2 || websocket_key(&request->fields, &key));
 }
 
@@ -57,6 +56,7 @@ exchange_prepare(struct exchange *exchange, struct request *request, const struc
 				  (request->content == CONTENT_LENGTH && request->length == 0);
 	if (!rewrite_request(request, &rewrite, rewritten))
 		return false;
+	exchange->offers_subprotocol = rewritten->offers_subprotocol;
 	request->exclusive = (request->upgrade.len > 0 && !may_be_stream(request)) ||
 			     (rewrite.keep_authorization && authenticates_connection(request));
 	request->path = route_path(&exchange->route, request->path);

@@ -41,14 +41,18 @@ claim_presented(struct exchange *exchange, const struct presented *presented, st
 	claim->digest = NULL;
 }
 
-/* Read the claim of the credential that counts. */
+/*
+ * Read the claim of the credential that counts. Another proxy may not tell of the upgrade; only
+ * programs, and scripts that open a WebSocket, can send Sec-WebSocket-Protocol.
+ */
 static void
-claim_fields(struct exchange *exchange, const struct fields *fields, struct claim *claim)
+claim_fields(struct exchange *exchange, const struct request *request, struct claim *claim)
 {
+	bool upgrade = exchange->peer->forward_auth || request_asks_websocket(request);
 	char *room = exchange->context->local_room;
 	struct presented presented;
 
-	credential_order(fields, room, LOCAL_ROOM, &presented);
+	credential_order(&request->fields, upgrade, room, LOCAL_ROOM, &presented);
 	exchange->carrier = presented.carrier;
 	exchange->by_basic = presented.basic;
 	exchange->ours_in_authorization = presented.ours_in_authorization;
@@ -84,7 +88,7 @@ claim_session(struct exchange *exchange, const struct request *request, struct c
 void
 exchange_claim(struct exchange *exchange, const struct request *request, struct claim *claim)
 {
-	claim_fields(exchange, &request->fields, claim);
+	claim_fields(exchange, request, claim);
 	if ((claim->credential == CREDENTIAL_NONE || claim->credential == CREDENTIAL_FOREIGN) &&
 	    exchange_has_sessions(exchange))
 		claim_session(exchange, request, claim);
@@ -102,7 +106,7 @@ claim_again(struct exchange *exchange, const struct request *request, struct cla
 	if (exchange->state == EXCHANGE_LOCAL)
 		exchange_claim_content(exchange, &read);
 	else
-		claim_fields(exchange, &request->fields, &read);
+		claim_fields(exchange, request, &read);
 	claim_copy(claim, &read);
 }
 

@@ -1,57 +1,13 @@
 /* credential_order.c - finds the credential that counts. */
 #include "exchange/credential_order.h"
 
-#include "http/bytes.h"
-#include "jobgate/token.h"
+#include <openssl/crypto.h>
 
-#define OURS SLICE("jgt_")
+#include "exchange/ours.h"
+#include "exchange/subprotocol.h"
+#include "http/base64.h"
+
 #define BASIC SLICE("Basic")
-
-static bool
-is_ours(struct slice value)
-{
-	return slice_starts_with(value, OURS);
-}
-
-/*
- * True when a byte may stand before a token in a text of any form. The bytes of base64url and '.'
- * may not: a job's own JWT contains "jgt_" by chance.
- */
-static bool
-may_precede(char c)
-{
-	return !byte_is((unsigned char)c, BYTE_NAME) && c != '_' && c != '.';
-}
-
-/* True when the text begins like a token's value: "jgt_", an id and '_'. */
-static bool
-begins_with_value(struct slice text)
-{
-	const size_t len = OURS.len + TOKEN_ID_LEN;
-
-	return text.len > len && text.at[len] == '_' &&
-	       jg_token_id_valid((struct slice){text.at + OURS.len, TOKEN_ID_LEN});
-}
-
-/*
- * True when one of ours is somewhere in the text, in whatever form. What begins like a value is
- * ours whatever precedes: it is not there by chance.
- */
-static bool
-holds_ours(struct slice text)
-{
-	for (struct slice rest = text; rest.len >= OURS.len;) {
-		const char *at = memmem(rest.at, rest.len, OURS.at, OURS.len);
-
-		if (at == NULL)
-			return false;
-		rest = slice_after(rest, (size_t)(at - rest.at));
-		if (at == text.at || may_precede(at[-1]) || begins_with_value(rest))
-			return true;
-		rest = slice_after(rest, OURS.len);
-	}
-	return false;
-}
 
 /*
  * The rest of a field with this scheme (RFC 9110 section 11.4), without the spaces before it. False
@@ -67,58 +23,6 @@ has_scheme(struct slice field, struct slice scheme, struct slice *rest)
 	while (rest->len > 0 && rest->at[0] == ' ')
 		*rest = slice_after(*rest, 1);
 	return true;
-}
-
-/* The value of a digit of base64 or base64url (RFC 4648 sections 4 and 5); -1 for other bytes. */
-static int
-base64_value(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == '+' || c == '-')
-		return 62;
-	return c == '/' || c == '_' ? 63 : -1;
-}
-
-/* What '=' does before the end of base64. Decoders differ. */
-enum padding {
-	PADDING_ENDS,
-	PADDING_IS_SKIPPED,
-	PADDING_BEGINS_ANEW, /* the next digit is the first of a group */
-};
-
-/*
- * Decode. Other bytes than digits and '=' are skipped, as lenient decoders do: what a job could
- * read as a token must look like one here, too.
- */
-static struct slice
-base64_decode(struct slice text, enum padding padding, char *out, size_t cap)
-{
-	uint32_t bits = 0;
-	size_t len = 0;
-	int held = 0;
-
-	for (size_t i = 0; i < text.len && len < cap; i++) {
-		int value = base64_value(text.at[i]);
-
-		if (text.at[i] == '=' && padding == PADDING_ENDS)
-			break;
-		if (text.at[i] == '=' && padding == PADDING_BEGINS_ANEW)
-			held = 0;
-		if (value < 0)
-			continue;
-		bits = bits << 6 | (uint32_t)value;
-		held += 6;
-		if (held < 8)
-			continue;
-		held -= 8;
-		out[len++] = (char)(bits >> held & 0xff);
-	}
-	return (struct slice){out, len};
 }
 
 static void
@@ -149,8 +53,9 @@ read_bearer(struct slice field, struct slice value, enum carrier carrier, struct
 static void
 search_base64(struct slice text, char *room, size_t cap, struct presented *out)
 {
-	for (int padding = PADDING_ENDS; padding <= PADDING_BEGINS_ANEW; padding++) {
-		struct slice found = base64_decode(text, (enum padding)padding, room, cap);
+	for (int padding = BASE64_PADDING_ENDS; padding <= BASE64_PADDING_BEGINS_ANEW; padding++) {
+		struct slice found =
+		    base64_decode_leniently(text, (enum base64_padding)padding, room, cap);
 
 		if (found.len > out->used)
 			out->used = found.len;
@@ -172,7 +77,7 @@ read_basic(struct slice field, char *room, size_t cap, struct presented *out)
 	search_base64(slice_after(field, BASIC.len), room, cap, out);
 	if (!has_scheme(field, BASIC, &text))
 		return;
-	pair = base64_decode(text, PADDING_ENDS, room, cap);
+	pair = base64_decode_leniently(text, BASE64_PADDING_ENDS, room, cap);
 	colon = pair.len > 0 ? memchr(pair.at, ':', pair.len) : NULL;
 	user = (struct slice){pair.at, colon != NULL ? (size_t)(colon - pair.at) : pair.len};
 	password = slice_after(pair, user.len + (colon != NULL));
@@ -220,31 +125,93 @@ read_own(struct slice field, struct presented *out)
 		*out = own;
 }
 
+/* One member of Sec-WebSocket-Protocol. */
+static void
+read_subprotocol(
+    struct slice member, char *room, size_t cap, bool *presents_one, struct presented *out)
+{
+	struct slice value;
+	size_t used;
+	enum subprotocol kind =
+	    subprotocol_read(member, room + out->used, cap - out->used, &value, &used);
+
+	switch (kind) {
+	case SUBPROTOCOL_JOB:
+	case SUBPROTOCOL_GATEWAY:
+	case SUBPROTOCOL_HIDDEN:
+		OPENSSL_cleanse(room + out->used, used);
+		return;
+	case SUBPROTOCOL_TOKEN:
+	case SUBPROTOCOL_FOREIGN:
+	case SUBPROTOCOL_MALFORMED:
+		break;
+	}
+	if (*presents_one || kind == SUBPROTOCOL_MALFORMED) {
+		out->carrier = CARRIER_NONE;
+		out->credential = CREDENTIAL_MALFORMED;
+		out->basic = false;
+	} else if (out->credential == CREDENTIAL_NONE || out->credential == CREDENTIAL_FOREIGN) {
+		out->credential = CREDENTIAL_FOREIGN;
+		if (kind == SUBPROTOCOL_TOKEN)
+			present(out, CARRIER_SUBPROTOCOL, value);
+	}
+	*presents_one = true;
+	out->used += used;
+}
+
+static void
+read_subprotocols(const struct fields *fields, char *room, size_t cap, struct presented *out)
+{
+	bool presents_one = false;
+
+	for (size_t i = 0; i < fields->count; i++) {
+		struct slice list = fields->items[i].value, member;
+
+		while (fields->items[i].id == FIELD_SEC_WEBSOCKET_PROTOCOL &&
+		       subprotocol_next(&list, &member))
+			read_subprotocol(member, room, cap, &presents_one, out);
+	}
+}
+
+/* Note the first field of a kind. False when it is the second one. */
+static bool
+note(const struct field **first, const struct field *field)
+{
+	if (*first != NULL)
+		return false;
+	*first = field;
+	return true;
+}
+
 void
-credential_order(const struct fields *fields, char *room, size_t cap, struct presented *out)
+credential_order(
+    const struct fields *fields, bool upgrade, char *room, size_t cap, struct presented *out)
 {
 	const struct field *own = NULL, *authorization = NULL;
+	bool single = true, subprotocols = false;
 
 	*out = (struct presented){.credential = CREDENTIAL_NONE};
 	for (size_t i = 0; i < fields->count; i++) {
 		const struct field *field = &fields->items[i];
-		const struct field **found = field->id == FIELD_AUTHORIZATION ? &authorization
-					     : field->id == FIELD_X_JOBGATE_AUTHORIZATION ? &own
-											  : NULL;
 
-		if (found == NULL)
-			continue;
-		if (*found != NULL) {
-			*out = (struct presented){
-			    .credential = CREDENTIAL_MALFORMED, .ours_in_authorization = true};
-			return;
-		}
-		*found = field;
+		if (field->id == FIELD_AUTHORIZATION)
+			single = note(&authorization, field) && single;
+		else if (field->id == FIELD_X_JOBGATE_AUTHORIZATION)
+			single = note(&own, field) && single;
+		else if (field->id == FIELD_SEC_WEBSOCKET_PROTOCOL)
+			subprotocols = upgrade;
+	}
+	if (!single) {
+		*out = (struct presented){
+		    .credential = CREDENTIAL_MALFORMED, .ours_in_authorization = true};
+		return;
 	}
 	if (authorization != NULL)
 		read_authorization(authorization->value, room, cap, out);
 	if (own != NULL)
 		read_own(own->value, out);
+	if (subprotocols)
+		read_subprotocols(fields, room, cap, out);
 }
 
 struct slice
@@ -256,6 +223,8 @@ carrier_field(enum carrier carrier)
 		break;
 	case CARRIER_OWN_FIELD:
 		return SLICE("X-Jobgate-Authorization");
+	case CARRIER_SUBPROTOCOL:
+		return SLICE("Sec-WebSocket-Protocol");
 	case CARRIER_SIGN_IN:
 		return SLICE("Cookie");
 	}

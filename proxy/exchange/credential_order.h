@@ -10,15 +10,16 @@ enum carrier {
 	CARRIER_NONE,
 	CARRIER_OWN_FIELD, /* X-Jobgate-Authorization */
 	CARRIER_AUTHORIZATION,
-	CARRIER_SIGN_IN, /* the sealed cookie of a browser; credential.c opens it */
+	CARRIER_SUBPROTOCOL, /* Sec-WebSocket-Protocol */
+	CARRIER_SIGN_IN,     /* the sealed cookie of a browser; credential.c opens it */
 };
 
 /* What the fields of a request present. */
 struct presented {
 	enum carrier carrier; /* of the credential that counts; NONE: no field has one of ours */
 	/*
-	 * BEARER: the one that counts is `value`. FOREIGN: only Authorization is there, and it is
-	 * not ours. MALFORMED: two of one kind, or one that is no credential at all.
+	 * BEARER: the one that counts is `value`. FOREIGN: there are only others, which are not
+	 * ours. MALFORMED: two of one kind, or one that is no credential at all.
 	 */
 	enum credential credential;
 	struct slice value; /* the token as it came, perhaps broken; in a field, or in the room */
@@ -39,11 +40,13 @@ struct presented {
  *
  *   X-Jobgate-Authorization: Bearer
  *   Authorization: Bearer, token, and Basic (the password; the user if the password is empty)
+ *   Sec-WebSocket-Protocol, if upgrade is true (subprotocol.h)
  *
  * A pure function of the fields. Dropped fields count, too: Connection can take nothing away. room
  * is for decoded values: as many bytes as all fields have are enough. The caller wipes it.
  */
-void credential_order(const struct fields *fields, char *room, size_t cap, struct presented *out);
+void credential_order(
+    const struct fields *fields, bool upgrade, char *room, size_t cap, struct presented *out);
 
 /* The name of the field that carried a credential which shared caches do not know; else empty. */
 struct slice carrier_field(enum carrier carrier);

@@ -97,12 +97,13 @@ struct exchange {
 	bool answer_begun;  /* the head of an answer was sent to the client */
 	bool answer_ended;  /* the backend's answer is complete; in a tunnel: its side has ended */
 	bool client_full;   /* the client took only part of the answer's last content */
-	unsigned char repeated; /* a bit for each enum repeat for which it was sent again */
-	bool has_address;	/* the client's address is known (client_address.h) */
-	bool html;		/* the client prefers a page to JSON */
-	bool tunnel_only;	/* the client takes any answer of 2xx for an open tunnel */
-	bool control;		/* it is for the control API */
-	bool open_call;		/* and needs no token (exchange_call_open) */
+	unsigned char repeated;	 /* a bit for each enum repeat for which it was sent again */
+	bool has_address;	 /* the client's address is known (client_address.h) */
+	bool html;		 /* the client prefers a page to JSON */
+	bool tunnel_only;	 /* the client takes any answer of 2xx for an open tunnel */
+	bool control;		 /* it is for the control API */
+	bool offers_subprotocol; /* rewrite.h */
+	bool open_call;		 /* and needs no token (exchange_call_open) */
 
 	/* For the log. */
 	int64_t started_us;

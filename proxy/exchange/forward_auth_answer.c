@@ -2,6 +2,7 @@
 #include "exchange/forward_auth_answer.h"
 
 #include "browser/session.h"
+#include "exchange/subprotocol.h"
 
 static void
 answer_authorization(const struct fields *fields, bool keep, struct local_reply *reply)
@@ -41,10 +42,21 @@ answer_cookies(const struct fields *fields, struct writer *room, struct local_re
 	return !room->full;
 }
 
+static bool
+answer_subprotocols(const struct fields *fields, struct writer *room, struct local_reply *reply)
+{
+	const char *first = room->at;
+
+	subprotocols_write(room, fields);
+	local_reply_add(reply, SLICE("Sec-WebSocket-Protocol"),
+	    (struct slice){first, (size_t)(room->at - first)});
+	return !room->full;
+}
+
 bool
 forward_auth_answer(const struct fields *fields, bool keep_authorization, struct writer *room,
     struct local_reply *reply)
 {
 	answer_authorization(fields, keep_authorization, reply);
-	return answer_cookies(fields, room, reply);
+	return answer_cookies(fields, room, reply) && answer_subprotocols(fields, room, reply);
 }

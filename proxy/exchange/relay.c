@@ -1,5 +1,6 @@
 /* relay.c - the answer, from the backend to the client. */
 #include "exchange/exchange_state.h"
+#include "exchange/subprotocol.h"
 
 static void
 exchange_rewrite_answer(const struct exchange *exchange, struct response *response)
@@ -53,17 +54,70 @@ add_answer_fields(struct exchange_context *context, struct fields *fields)
 		    (struct field){.name = SLICE("Via"), .value = SLICE("1.1 jobgate")};
 }
 
+/* The value of the next field of this name in the request as it was sent to the backend. */
+static bool
+sent_next(struct slice *lines, struct slice name, struct slice *value)
+{
+	struct field field;
+
+	while (field_line_next(lines, &field)) {
+		*value = field.value;
+		if (slice_equal_nocase(field.name, name))
+			return true;
+	}
+	return false;
+}
+
+static struct slice
+lines_sent(const struct exchange *exchange)
+{
+	return exchange->kept != NULL ? exchange->kept->lines : (struct slice){0};
+}
+
 /* The key of the WebSocket that the request asked for; empty: over HTTP/2 it has none. */
 static struct slice
 websocket_key_sent(const struct exchange *exchange)
 {
-	struct slice lines = exchange->kept != NULL ? exchange->kept->lines : (struct slice){0};
-	struct field field;
+	struct slice lines = lines_sent(exchange), key;
 
-	while (field_line_next(&lines, &field))
-		if (slice_equal_nocase(field.name, SLICE("Sec-WebSocket-Key")))
-			return field.value;
-	return (struct slice){0};
+	return sent_next(&lines, SLICE("Sec-WebSocket-Key"), &key) ? key : (struct slice){0};
+}
+
+/* True when the backend was offered this subprotocol. */
+static bool
+subprotocol_was_sent(const struct exchange *exchange, struct slice subprotocol)
+{
+	struct slice lines = lines_sent(exchange), list, member;
+
+	while (sent_next(&lines, SLICE("Sec-WebSocket-Protocol"), &list))
+		while (subprotocol_next(&list, &member))
+			if (slice_equal(member, subprotocol))
+				return true;
+	return false;
+}
+
+/*
+ * A WebSocket opens: a backend names at most one of the subprotocols that it was offered (RFC 6455
+ * section 4.2.2). Where it was offered none, ours is named to a client that offers it. False when
+ * the answer is not valid.
+ */
+static bool
+agree_on_subprotocol(const struct exchange *exchange, struct fields *fields)
+{
+	size_t named = 0;
+
+	for (size_t i = 0; i < fields->count; i++) {
+		const struct field *field = &fields->items[i];
+
+		if (field->id != FIELD_SEC_WEBSOCKET_PROTOCOL || field->dropped)
+			continue;
+		if (named++ > 0 || !subprotocol_was_sent(exchange, field->value))
+			return false;
+	}
+	if (exchange->offers_subprotocol && fields->count < HEAD_FIELDS_MAX)
+		fields->items[fields->count++] = (struct field){
+		    .name = SLICE("Sec-WebSocket-Protocol"), .value = SUBPROTOCOL_OF_GATEWAY};
+	return true;
 }
 
 static void
@@ -75,6 +129,12 @@ upstream_head(struct upstream_user *user, struct response *response)
 	if (exchange->tunnel_only && !response->tunnel && status_is_success(response->status)) {
 		exchange_fail(exchange, OUTCOME_BAD_ANSWER, 502, SLICE("Bad gateway"),
 		    SLICE("The job answered, but opened no WebSocket."));
+		return;
+	}
+	if (response->tunnel && slice_equal(exchange->upgrade, SLICE("websocket")) &&
+	    !agree_on_subprotocol(exchange, &response->fields)) {
+		exchange_fail(exchange, OUTCOME_BAD_ANSWER, 502, SLICE("Bad gateway"),
+		    SLICE("The job names a WebSocket subprotocol that it was not offered."));
 		return;
 	}
 	exchange->status = response->status;

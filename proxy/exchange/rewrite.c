@@ -3,6 +3,7 @@
 
 #include "browser/session.h"
 #include "exchange/request_id.h"
+#include "exchange/subprotocol.h"
 #include "http/head.h"
 #include "http/names.h"
 #include "http/write.h"
@@ -190,6 +191,26 @@ add_cookies(struct rewritten *out, const struct request *request)
 	return writer.at == begin || value_end(out, SLICE("Cookie"), &writer);
 }
 
+/* All subprotocols of a WebSocket except our own and those that hold a token. */
+static bool
+add_subprotocols(struct rewritten *out, struct request *request)
+{
+	struct writer writer = value_begin(out);
+	struct subprotocols_found found;
+
+	if (!has(out, FIELD_SEC_WEBSOCKET_PROTOCOL))
+		return true;
+	found = subprotocols_write(&writer, &request->fields);
+	if (!found.others)
+		return true;
+	out->offers_subprotocol =
+	    found.for_gateway && !found.for_job && request_asks_websocket(request);
+	for (size_t i = 0; i < request->fields.count; i++)
+		if (request->fields.items[i].id == FIELD_SEC_WEBSOCKET_PROTOCOL)
+			request->fields.items[i].dropped = true;
+	return !found.for_job || value_end(out, SLICE("Sec-WebSocket-Protocol"), &writer);
+}
+
 /* The version as Via names it (RFC 9110 section 7.6.3). */
 static struct slice
 version_number(enum http_version version)
@@ -307,6 +328,7 @@ rewrite_request(struct request *request, const struct rewrite *rewrite, struct r
 
 	out->extra = (struct fields){out->items, 0};
 	out->used = 0;
+	out->offers_subprotocol = false;
 	drop_fields(&request->fields, rewrite, out);
 	if (rewrite->job.len > 0)
 		add(out, SLICE("X-Jobgate-Job"), rewrite->job);
@@ -326,6 +348,7 @@ rewrite_request(struct request *request, const struct rewrite *rewrite, struct r
 	fits = add_via(out, request) && fits;
 	fits = add_max_forwards(out, request) && fits;
 	fits = add_cookies(out, request) && fits;
+	fits = add_subprotocols(out, request) && fits;
 	request->takes_trailers = takes_trailers(out, request);
 	return fits;
 }

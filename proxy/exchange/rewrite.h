@@ -33,7 +33,9 @@ struct rewrite {
 struct rewritten {
 	struct field items[REWRITE_FIELDS_MAX];
 	struct fields extra;
-	uint64_t present; /* a bit for each enum field_id that the request has */
+	uint64_t present;	 /* a bit for each enum field_id that the request has */
+	bool offers_subprotocol; /* the client offers the gateway's subprotocol, and none of the
+				    job's */
 	size_t used;
 	char text[REWRITE_TEXT_MAX];
 };

@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from harness.gateway import DOMAIN, REPOSITORY
+from harness.h2_tunnel import accept_of, switch
 from harness.process import Program, accepts, eventually, free_port
 from harness.raw import Client
 from harness.scene import request_bytes
@@ -345,6 +346,21 @@ def test_a_proxy_takes_our_credentials_out(proxied):
         assert received.all("authorization") == authorization and received.all("cookie") == cookies, fields
         assert b"jgt_" not in received.head and basic.encode() not in received.head and b"sealed" not in received.head
         assert received.all("x-jobgate-token-id") == [scene.token.id]
+
+
+def test_a_proxy_takes_our_subprotocols_out(proxied):
+    scene = proxied
+    ours = "base64url.bearer.authorization.jobgate." + base64.urlsafe_b64encode(scene.token.value.encode()).decode().rstrip("=")
+    for lists, left in [([ours], []), ([f"chat, {ours}"], ["chat"]), (["chat", f"v1.token.websocket.jupyter.org.{scene.token.value}"], ["chat"])]:
+        with Client(("127.0.0.1", scene.proxy.sock.getpeername()[1])) as client:
+            client.send(request_bytes(scene.host, fields=[
+                "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+                *(f"Sec-WebSocket-Protocol: {one}" for one in lists), "Jobgate-Subprotocols: forged"]))
+            with scene.backend.next() as connection:
+                received = connection.read_request()
+                switch(connection, accept_of(received), fields=[f"Sec-WebSocket-Protocol: {one}" for one in left])
+                assert client.read_head(upgrade=True).status == 101
+        assert received.all("sec-websocket-protocol") == left and scene.token.value.encode() not in received.head
 
 
 def test_a_proxy_asks_about_bytes_that_browsers_send(proxied):

@@ -1,6 +1,8 @@
 /* fuzz_credential_order.c - the credential that counts: it lies in its field or in the room, looks
- * like ours, does not depend on the order of the fields, and the job gets nothing like it. */
+ * like ours, does not depend on the order of the fields, and the job gets nothing like it, not
+ * even as a subprotocol. */
 #include "exchange/credential_order.h"
+#include "exchange/subprotocol.h"
 #include "fuzz.h"
 
 #define FIELDS 8
@@ -19,6 +21,7 @@ read_lines(struct slice text, struct field *items, struct fields *fields)
 			    .value = slice_trim((struct slice){text.at + 1, len - 1}),
 			    .id = text.at[0] == 'A'   ? FIELD_AUTHORIZATION
 				  : text.at[0] == 'J' ? FIELD_X_JOBGATE_AUTHORIZATION
+				  : text.at[0] == 'S' ? FIELD_SEC_WEBSOCKET_PROTOCOL
 						      : FIELD_OTHER};
 		text = slice_after(text, len + (end != NULL));
 	}
@@ -63,7 +66,8 @@ check(const struct fields *fields, const struct presented *presented, struct sli
 	if (authorizations > 1 || own > 1)
 		CHECK(presented->credential == CREDENTIAL_MALFORMED);
 	if (authorizations + own == 0)
-		CHECK(presented->credential == CREDENTIAL_NONE);
+		CHECK(presented->credential == CREDENTIAL_NONE ||
+		      count_of(fields, FIELD_SEC_WEBSOCKET_PROTOCOL) > 0);
 	else
 		CHECK(presented->credential != CREDENTIAL_NONE);
 	if (presented->carrier == CARRIER_AUTHORIZATION)
@@ -72,8 +76,29 @@ check(const struct fields *fields, const struct presented *presented, struct sli
 	if (presented->credential != CREDENTIAL_BEARER)
 		return;
 	CHECK(slice_starts_with(presented->value, SLICE("jgt_")));
-	CHECK(slice_within(
-	    presented->value, presented->basic ? (struct slice){room.at, presented->used} : copy));
+	CHECK(slice_within(presented->value, copy) ||
+	      slice_within(presented->value, (struct slice){room.at, presented->used}));
+}
+
+/* The job gets no subprotocol that would count, and what it gets needs no second look. */
+static void
+check_subprotocols(struct fields *fields, char *room, size_t cap)
+{
+	struct writer writer = writer_of(room, cap), again;
+	struct field rest = {.id = FIELD_SEC_WEBSOCKET_PROTOCOL};
+	const struct fields left = {&rest, 1};
+	struct presented presented;
+	char *other = malloc(cap + 1);
+
+	CHECK(other != NULL);
+	subprotocols_write(&writer, fields);
+	rest.value = (struct slice){room, (size_t)(writer.at - room)};
+	again = writer_of(other, cap);
+	if (!writer.full)
+		CHECK(!subprotocols_write(&again, &left).others);
+	credential_order(&left, true, other, cap, &presented);
+	CHECK(writer.full || presented.credential == CREDENTIAL_NONE);
+	free(other);
 }
 
 int
@@ -86,15 +111,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	CHECK(room != NULL && other != NULL);
 	read_lines((struct slice){copy, size}, items, &fields);
-	credential_order(&fields, room, size, &presented);
+	credential_order(&fields, true, room, size, &presented);
 	check(&fields, &presented, (struct slice){copy, size}, (struct slice){room, size});
 	back = (struct fields){reversed, fields.count};
 	for (size_t i = 0; i < fields.count; i++)
 		reversed[i] = items[fields.count - 1 - i];
-	credential_order(&back, other, size, &again);
+	credential_order(&back, true, other, size, &again);
 	CHECK(again.credential == presented.credential && again.carrier == presented.carrier);
 	CHECK(again.ours_in_authorization == presented.ours_in_authorization);
 	CHECK(slice_equal(again.value, presented.value));
+	check_subprotocols(&fields, room, size);
 	free(other);
 	free(room);
 	free(copy);

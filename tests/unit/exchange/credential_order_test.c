@@ -13,21 +13,25 @@
 static char room[8192];
 static struct presented presented;
 
-/* Read fields: A is Authorization, J is X-Jobgate-Authorization, X another one; NULL ends them. */
+/* Read fields: A is Authorization, J X-Jobgate-Authorization, S Sec-WebSocket-Protocol, U says that
+ * there is an upgrade, X is another field; NULL ends them. */
 static void
 read(const char *const *lines)
 {
 	struct field items[8];
 	struct fields fields = {items, 0};
+	bool upgrade = false;
 
 	for (; *lines != NULL; lines++) {
 		enum field_id id = (*lines)[0] == 'A'	? FIELD_AUTHORIZATION
 				   : (*lines)[0] == 'J' ? FIELD_X_JOBGATE_AUTHORIZATION
+				   : (*lines)[0] == 'S' ? FIELD_SEC_WEBSOCKET_PROTOCOL
 							: FIELD_OTHER;
 
+		upgrade = upgrade || (*lines)[0] == 'U';
 		items[fields.count++] = (struct field){.value = slice_of(*lines + 2), .id = id};
 	}
-	credential_order(&fields, room, sizeof(room), &presented);
+	credential_order(&fields, upgrade, room, sizeof(room), &presented);
 }
 #define READ(...) read((const char *const[]){__VA_ARGS__, NULL})
 
@@ -187,7 +191,7 @@ what_does_not_fit_is_cut(void **state)
 	struct fields fields = {&item, 1};
 
 	(void)state;
-	credential_order(&fields, room, 10, &presented);
+	credential_order(&fields, true, room, 10, &presented);
 	EXPECT(CREDENTIAL_BEARER, CARRIER_AUTHORIZATION, "jgt_x");
 }
 
@@ -273,6 +277,81 @@ two_of_one_kind(void **state)
 		}
 }
 
+/* "jgt_x" and "x" in base64url. */
+#define OURS "base64url.bearer.authorization.jobgate.amd0X3g"
+#define NOT_OURS "base64url.bearer.authorization.jobgate.eA"
+#define JUPYTERS "v1.token.websocket.jupyter.org.jgt_x"
+
+static void
+a_subprotocol_counts_at_an_upgrade(void **state)
+{
+	static const char *const lists[] = {"S " OURS, "S a, " OURS, "S " OURS " ,,b",
+	    "S " JUPYTERS, "S v1.kernel.websocket.jupyter.org," JUPYTERS, "S jobgate.v1, " OURS};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		READ("U ", lists[i]);
+		EXPECT(CREDENTIAL_BEARER, CARRIER_SUBPROTOCOL, "jgt_x");
+		assert_int_equal(presented.bearer.len, 0);
+		assert_false(presented.basic || presented.ours_in_authorization);
+		READ(lists[i]);
+		EXPECT_NONE(CREDENTIAL_NONE);
+	}
+	READ("S a", "S " OURS, "U ");
+	EXPECT(CREDENTIAL_BEARER, CARRIER_SUBPROTOCOL, "jgt_x");
+	assert_int_equal(presented.used, 5); /* to be wiped */
+}
+
+static void
+a_subprotocol_goes_behind_the_others(void **state)
+{
+	(void)state;
+	READ("U ", "S " OURS, "J Bearer jgt_j", "A Bearer jgt_a");
+	EXPECT(CREDENTIAL_BEARER, CARRIER_OWN_FIELD, "jgt_j");
+	READ("U ", "S " OURS, "A Bearer jgt_a");
+	EXPECT(CREDENTIAL_BEARER, CARRIER_AUTHORIZATION, "jgt_a");
+	READ("U ", "S " OURS, "A Bearer a", "J Bearer j");
+	EXPECT(CREDENTIAL_BEARER, CARRIER_SUBPROTOCOL, "jgt_x");
+	assert_false(presented.ours_in_authorization);
+	READ("U ", "S " OURS, basic("a:jgt_y"));
+	EXPECT(CREDENTIAL_BEARER, CARRIER_AUTHORIZATION, "jgt_y");
+	assert_int_equal(presented.used, 12);
+}
+
+static void
+subprotocols_that_do_not_count(void **state)
+{
+	static const char *const none[] = {"S ", "S a, b", "S jobgate.v1", "S jgt_x",
+	    "S v1.token.websocket.jupyter.org.abc", "S v1.token.websocket.jupyter.org",
+	    "S base64url.bearer.authorization.k8s.io.amd0X3g",
+	    "S Base64url.bearer.authorization.jobgate.amd0X3g", "S x" OURS};
+	static const char *const malformed[] = {"S base64url.bearer.authorization.jobgate.",
+	    "S " OURS "=", "S " OURS ".", "S base64url.bearer.authorization.jobgate.amd0X3h",
+	    "S " OURS ", " OURS, "S " OURS ", " JUPYTERS, "S " OURS ", " NOT_OURS,
+	    "S " NOT_OURS ", " JUPYTERS};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		READ("U ", none[i]);
+		EXPECT_NONE(CREDENTIAL_NONE);
+		assert_int_equal(presented.used, 0);
+	}
+	READ("U ", "S " NOT_OURS);
+	EXPECT_NONE(CREDENTIAL_FOREIGN);
+	for (size_t i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++) {
+		READ("U ", malformed[i]);
+		EXPECT_NONE(CREDENTIAL_MALFORMED);
+		READ("U ", malformed[i], "J Bearer jgt_x");
+		EXPECT_NONE(CREDENTIAL_MALFORMED);
+		READ(malformed[i], "J Bearer jgt_x");
+		EXPECT(CREDENTIAL_BEARER, CARRIER_OWN_FIELD, "jgt_x");
+	}
+	READ("U ", "S " OURS, "S " OURS);
+	EXPECT_NONE(CREDENTIAL_MALFORMED);
+	READ("U ", "S " OURS, "A Bearer a b");
+	EXPECT_NONE(CREDENTIAL_MALFORMED);
+}
+
 static void
 what_shared_caches_do_not_know(void **state)
 {
@@ -280,6 +359,8 @@ what_shared_caches_do_not_know(void **state)
 	assert_int_equal(carrier_field(CARRIER_NONE).len, 0);
 	assert_int_equal(carrier_field(CARRIER_AUTHORIZATION).len, 0);
 	assert_true(slice_equal(carrier_field(CARRIER_SIGN_IN), SLICE("Cookie")));
+	assert_true(
+	    slice_equal(carrier_field(CARRIER_SUBPROTOCOL), SLICE("Sec-WebSocket-Protocol")));
 	assert_true(
 	    slice_equal(carrier_field(CARRIER_OWN_FIELD), SLICE("X-Jobgate-Authorization")));
 }
@@ -298,6 +379,9 @@ main(void)
 	    cmocka_unit_test(a_foreign_value_in_our_own_field),
 	    cmocka_unit_test(what_is_no_credential),
 	    cmocka_unit_test(two_of_one_kind),
+	    cmocka_unit_test(a_subprotocol_counts_at_an_upgrade),
+	    cmocka_unit_test(a_subprotocol_goes_behind_the_others),
+	    cmocka_unit_test(subprotocols_that_do_not_count),
 	    cmocka_unit_test(what_shared_caches_do_not_know),
 	};
 
