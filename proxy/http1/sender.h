@@ -18,7 +18,7 @@ struct sender {
 	enum body_kind framing;
 	bool failed;	     /* the connection is lost: all content is dropped */
 	uint64_t chunk_left; /* bytes left of a chunk whose size has been sent */
-	uint64_t sent;	     /* bytes that the kernel took, since the connection was made */
+	uint64_t sent;	     /* bytes that the connection took, since it was made */
 };
 
 /* Append bytes without framing (a head). False when memory is short. */
@@ -37,6 +37,13 @@ static inline bool
 sender_pending(const struct sender *sender)
 {
 	return buffer_len(sender->out) > 0 || sender->conn->unsent;
+}
+
+/* True when the peer can read none of the bytes that were sent since `sent` was 0. */
+static inline bool
+sender_is_unseen(const struct sender *sender)
+{
+	return sender->sent <= conn_unsent_content(sender->conn);
 }
 
 /* Before control goes back to the loop: hold no more memory than there are bytes. */

@@ -28,7 +28,7 @@ struct h2_output {
 	/* A waiting frame of a stream has moved to another place: tell the stream. */
 	void (*moved)(struct h2_output *output, uint32_t stream, uint64_t at, uint64_t to);
 	struct buffer *out;	 /* to be sent; NULL: nothing */
-	uint64_t sent;		 /* bytes that the kernel took */
+	uint64_t sent;		 /* bytes that the connection took */
 	uint64_t whole_at;	 /* where the first frame begins that has not been sent at all */
 	uint64_t cut_at;	 /* where the content of the partly sent frame begins */
 	uint32_t cut_stream;	 /* whose it is; 0: no DATA was sent in part */
@@ -60,7 +60,15 @@ h2_output_at(const struct h2_output *output)
 	return output->sent + buffer_len(output->out);
 }
 
-/* Nothing of the frame at this place has left. */
+/* The peer cannot read what stands from this place on, unless more is sent (conn_unsent_content).
+ */
+static inline uint64_t
+h2_output_seen_until(const struct h2_output *output)
+{
+	return output->sent - conn_unsent_content(output->conn);
+}
+
+/* Nothing of the frame at this place has left: it can be taken out. */
 static inline bool
 h2_output_waits(const struct h2_output *output, uint64_t at)
 {

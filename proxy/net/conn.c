@@ -169,6 +169,12 @@ conn_write(struct conn *conn, const struct iovec *pieces, int count, size_t *n)
 	return conn_send(conn, pieces, count, n);
 }
 
+size_t
+conn_unsent_content(const struct conn *conn)
+{
+	return conn->unsent ? tls_unsent_content(conn->tls) : 0;
+}
+
 void
 conn_shutdown_write(struct conn *conn)
 {

@@ -105,6 +105,12 @@ void conn_ask_again(struct conn *conn);
  */
 enum io conn_write(struct conn *conn, const struct iovec *pieces, int count, size_t *n);
 
+/*
+ * How many of the last bytes that conn_write took are in a record of TLS that has not left whole:
+ * the peer cannot read them (RFC 8446 section 5.2), and will not, once the connection is closed.
+ */
+size_t conn_unsent_content(const struct conn *conn);
+
 /* End our side of the stream, when nothing is unsent; the peer then reads an end of file. */
 void conn_shutdown_write(struct conn *conn);
 

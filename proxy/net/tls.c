@@ -33,8 +33,11 @@ struct tls {
 	struct conn *conn;
 	char *unsent; /* bytes [unsent_start, unsent_end) are in use */
 	size_t unsent_start, unsent_end;
-	size_t quiet;	/* bytes received since the last content */
-	size_t content; /* bytes of content, both ways, since key_updates was 0 */
+	size_t
+	    record_end; /* where the last record of content ends among them; 0: it is not there */
+	size_t record_content; /* bytes of its content */
+	size_t quiet;	       /* bytes received since the last content */
+	size_t content;	       /* bytes of content, both ways, since key_updates was 0 */
 	unsigned key_updates;
 	bool stream_ended;   /* the socket's stream has ended */
 	bool gathering;	     /* what is written waits, to be sent in one piece */
@@ -95,6 +98,8 @@ keep_unsent(struct tls *tls, const char *from, size_t len)
 	memcpy(larger + held, from, len);
 	free(tls->unsent);
 	tls->unsent = larger;
+	tls->record_end -=
+	    tls->record_end > tls->unsent_start ? tls->unsent_start : tls->record_end;
 	tls->unsent_start = 0;
 	tls->unsent_end = held + len;
 	tls->conn->unsent = true;
@@ -360,7 +365,7 @@ tls_flush(struct tls *tls)
 	}
 	free(tls->unsent);
 	tls->unsent = NULL;
-	tls->unsent_start = tls->unsent_end = 0;
+	tls->unsent_start = tls->unsent_end = tls->record_end = 0;
 	tls->conn->unsent = false;
 	if (tls->shut_when_sent)
 		shutdown(tls->conn->fd, SHUT_WR);
@@ -423,8 +428,18 @@ tls_write(struct tls *tls, const struct iovec *pieces, int count, size_t *n)
 		}
 		*n += taken;
 		note_content(tls, taken);
+		if (tls->conn->unsent) {
+			tls->record_end = tls->unsent_end;
+			tls->record_content = taken;
+		}
 	}
 	return IO_OK;
+}
+
+size_t
+tls_unsent_content(const struct tls *tls)
+{
+	return tls->record_end > tls->unsent_start ? tls->record_content : 0;
 }
 
 void

@@ -44,6 +44,9 @@ enum io tls_handshake(struct tls *tls);
 enum io tls_read(struct tls *tls, char *into, size_t cap, size_t *n);
 enum io tls_write(struct tls *tls, const struct iovec *pieces, int count, size_t *n);
 
+/* As conn_unsent_content. */
+size_t tls_unsent_content(const struct tls *tls);
+
 /* The socket takes bytes again: send what is unsent. IO_OK when all has been sent. */
 enum io tls_flush(struct tls *tls);
 

@@ -85,8 +85,8 @@ struct upstream_ops {
 	 * it has been sent. */
 	bool (*pending)(const struct upstream *upstream);
 
-	/* True after `begin` as long as nothing of the request has left: `cancel` takes back all of
-	 * it. */
+	/* True after `begin` as long as the backend can read nothing of the request: `cancel` takes
+	 * back all of it. */
 	bool (*unsent)(const struct upstream *upstream);
 
 	/*

@@ -187,7 +187,7 @@ client_pending(const struct upstream *upstream)
 static bool
 client_unsent(const struct upstream *upstream)
 {
-	return client_of(upstream)->sender.sent == 0;
+	return sender_is_unseen(&client_of(upstream)->sender);
 }
 
 /* ---- events ---- */
@@ -404,7 +404,7 @@ http1_client_fail(struct http1_client *client, enum upstream_failure failure)
 
 	/* Only an idempotent request, or one that was never sent. */
 	if (!client->answer_begun &&
-	    (method_is_idempotent(client->method) || client->sender.sent == 0))
+	    (method_is_idempotent(client->method) || sender_is_unseen(&client->sender)))
 		repeat = client->reused ? REPEAT_STALE : REPEAT_BROKEN;
 	if (repeat == REPEAT_BROKEN)
 		pool_avoid(&client->connection);

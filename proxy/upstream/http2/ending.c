@@ -44,13 +44,17 @@ backend_session_close(struct backend_session *session)
 	loop_defer(session->options->loop, &session->free_task);
 }
 
-/* Only a request that is idempotent, or that was never sent, may be repeated (RFC 9110 section
- * 9.2.2). */
+/*
+ * Only a request that is idempotent, or that was never sent, may be repeated (RFC 9110 section
+ * 9.2.2). seen_until: see h2_output.
+ */
 static enum repeat
-repeat_of(const struct backend_stream *stream, enum upstream_failure failure)
+repeat_of(const struct backend_stream *stream, enum upstream_failure failure, uint64_t seen_until)
 {
+	bool unseen = stream->id == 0 || stream->head_at >= seen_until;
+
 	if (failure == UPSTREAM_NOT_HTTP2 || stream->state == BACKEND_STREAM_RELAYING ||
-	    (!method_is_idempotent(stream->method) && !backend_stream_is_unseen(stream)))
+	    (!method_is_idempotent(stream->method) && !unseen))
 		return REPEAT_NOT;
 	return stream->first ? REPEAT_BROKEN : REPEAT_STALE;
 }
@@ -59,14 +63,16 @@ void
 backend_session_lost(struct backend_session *session, enum upstream_failure failure)
 {
 	struct backend_stream *stream;
+	uint64_t seen_until;
 
 	if (session->state == BACKEND_SESSION_CLOSED)
 		return;
+	seen_until = h2_output_seen_until(&session->output);
 	if (!session->answered)
 		pool_avoid(session->connection);
 	close_connection(session);
 	while ((stream = TAILQ_FIRST(&session->streams)) != NULL)
-		backend_stream_failed(stream, failure, repeat_of(stream, failure));
+		backend_stream_failed(stream, failure, repeat_of(stream, failure, seen_until));
 	/* Behind the tasks that free its streams. */
 	loop_defer(session->options->loop, &session->free_task);
 }

@@ -172,6 +172,33 @@ nothing_has_left_when_the_first_one_fails(void **state)
 	assert_int_equal(bytes_that_come(), 0);
 }
 
+/* A record that the kernel does not take whole is no use to the peer. */
+static void
+the_record_that_waits_is_counted(void **state)
+{
+	size_t all = 0, n = 0, unsent;
+	int size = 4096;
+
+	(void)state;
+	setsockopt(ends[0].fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	assert_int_equal(conn_unsent_content(&ends[0]), 0);
+	for (int i = 0; i < 1000 && !ends[0].unsent; i++) {
+		assert_int_equal(write_records(&n), IO_OK);
+		all += n;
+	}
+	unsent = conn_unsent_content(&ends[0]);
+	assert_in_range(unsent, 1, RECORD);
+	assert_int_equal(bytes_that_come(), all - unsent);
+	for (all = 0; ends[0].unsent; all += bytes_that_come()) {
+		assert_int_equal(all, 0);
+		assert_int_equal(conn_unsent_content(&ends[0]), unsent);
+		loop_turn(loop, false);
+		conn_send_unsent(&ends[0]);
+	}
+	assert_int_equal(conn_unsent_content(&ends[0]), 0);
+	assert_int_equal(all, unsent);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -181,6 +208,7 @@ main(void)
 	    TEST(all_records_leave),
 	    TEST(records_before_the_one_that_fails_have_left),
 	    TEST(nothing_has_left_when_the_first_one_fails),
+	    TEST(the_record_that_waits_is_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

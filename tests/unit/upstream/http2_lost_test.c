@@ -31,10 +31,23 @@ __wrap_conn_write(struct conn *conn, const struct iovec *pieces, int count, size
 	return IO_ERROR;
 }
 
+/* How many of the bytes that the connection took still wait in a record of TLS. */
+static size_t unsent;
+
+size_t __wrap_conn_unsent_content(const struct conn *conn);
+
+size_t
+__wrap_conn_unsent_content(const struct conn *conn)
+{
+	assert_true(conn->fd >= 0);
+	return unsent;
+}
+
 static int
 set_up_lost(void **state)
 {
 	leaves = SIZE_MAX;
+	unsent = 0;
 	return set_up(state);
 }
 
@@ -117,6 +130,41 @@ one_that_has_not_left_is_repeated(void **state)
 	expect_failed(user, UPSTREAM_BROKEN, REPEAT_STALE);
 }
 
+/* The kernel did not take all of the record with it, so the backend cannot read it. */
+static void
+one_whose_record_waits_is_repeated(void **state)
+{
+	const struct request post = post_of(3);
+	struct fake_user *seen, *unseen;
+
+	(void)state;
+	open_settled(&get);
+	seen = write_post(&post, "abc");
+	world_settle(&world);
+	unseen = write_post(&post, "def");
+	unsent = bytes_written();
+	world_settle(&world);
+	end_peer();
+	expect_failed(seen, UPSTREAM_BROKEN, REPEAT_NOT);
+	expect_failed(unseen, UPSTREAM_BROKEN, REPEAT_STALE);
+}
+
+/* A byte of its head left with the record before. */
+static void
+one_that_began_before_the_record_is_not(void **state)
+{
+	const struct request post = post_of(3);
+	struct fake_user *user;
+
+	(void)state;
+	open_settled(&get);
+	user = write_post(&post, "abc");
+	unsent = bytes_written() - 1;
+	world_settle(&world);
+	end_peer();
+	expect_failed(user, UPSTREAM_BROKEN, REPEAT_NOT);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_lost, tear_down)
 
 int
@@ -126,6 +174,8 @@ main(void)
 	    TEST(a_post_that_has_left_is_not_repeated),
 	    TEST(nor_is_one_that_has_left_in_part),
 	    TEST(one_that_has_not_left_is_repeated),
+	    TEST(one_whose_record_waits_is_repeated),
+	    TEST(one_that_began_before_the_record_is_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
