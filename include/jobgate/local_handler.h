@@ -91,6 +91,8 @@ struct local_handler {
 
 	/* The most bytes of content; more is refused with 413. */
 	size_t content_max;
+	unsigned char
+	    too_large_status; /* then, in reply to a gRPC call: as local_answer.grpc_status */
 
 	/*
 	 * Write the credential in the content as the value of an Authorization field, and return

@@ -70,5 +70,6 @@ const struct local_handler health_handler = {
     .handles = is_check,
     .begin = read_request,
     .content_max = GRPC_HEALTH_REQUEST_MAX,
+    .too_large_status = GRPC_RESOURCE_EXHAUSTED, /* as servers of gRPC answer */
     .message = check,
 };

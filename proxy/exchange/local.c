@@ -161,11 +161,26 @@ exchange_handle(struct exchange *exchange, enum local_stage stage, const struct 
 	return true;
 }
 
+/* More content has come than the handler reads. */
+static void
+refuse_content(struct exchange *exchange)
+{
+	const struct local_answer answer = {
+	    .outcome = OUTCOME_BAD_REQUEST,
+	    .status = 413,
+	    .title = SLICE("Content too large"),
+	    .detail = SLICE("The request's content is larger than this gateway accepts."),
+	    .grpc_status = exchange->handler->too_large_status,
+	};
+
+	send_local_answer(exchange, &answer);
+}
+
 size_t
 exchange_local_content(struct exchange *exchange, struct slice data)
 {
 	if (data.len > exchange->handler->content_max - buffer_len(exchange->content)) {
-		exchange_client_failed(exchange, CLIENT_TOO_LARGE);
+		refuse_content(exchange);
 		return 0;
 	}
 	buffer_append(exchange->content, data);

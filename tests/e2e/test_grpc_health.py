@@ -58,7 +58,9 @@ def test_what_there_is_not(probe):
     assert probe.code(method="Watch") == "UNIMPLEMENTED"
     assert probe.code(method="List") == "UNIMPLEMENTED"
     assert probe.code(request=b"\x0a\x7f") == "INTERNAL"
-    assert probe.code(request=bytes(513)) == "UNKNOWN"
+    assert probe.code(request=bytes(508)) == "RESOURCE_EXHAUSTED"
+    assert probe.code(request=bytes(507)) == "INTERNAL"
+    assert probe.code(request=bytes(1 << 20)) == "RESOURCE_EXHAUSTED"
     assert probe.code(request=request_of("liveness" * 8), compression=grpc.Compression.Gzip) == "UNIMPLEMENTED"
     assert probe() == SERVING
 

@@ -169,7 +169,11 @@ broken_requests_are_refused(void **state)
 	begin("POST", CHECK_PATH, TYPE);
 	assert_int_equal(
 	    exchange_content(world.exchange, (struct slice){long_name, sizeof(long_name)}), 0);
-	ASSERT_ENDED_WITH("2"); /* 413 */
+	ASSERT_ENDED_WITH("8");
+	begin("POST", CHECK_PATH, TYPE);
+	assert_int_equal(exchange_content(world.exchange, ANY), 5);
+	assert_int_equal(exchange_content(world.exchange, (struct slice){long_name, 508}), 0);
+	ASSERT_ENDED_WITH("8");
 }
 
 static void
