@@ -308,8 +308,10 @@ const struct config_key config_keys[] = {
     {"http2.buffer", SIZE(http2.limits.buffer), .default_value = "64MiB", .max = 1ul << 40,
 	.help = "Bytes of uploads that clients may send ahead of what their jobs have read, for "
 		"all streams of a worker together. Each stream may send 16 KiB in any case, and "
-		"up to 1 MiB of this. As much again is for answers that jobs may send ahead, "
-		"beyond 48 KiB of each stream."},
+		"up to 1 MiB of this. A connection may have a quarter of what is left, or half if "
+		"many users share it; streams that are silent for 10 s lend their part to others. "
+		"As much again is for answers that jobs may send ahead, beyond 48 KiB of each "
+		"stream."},
 
     {"limits", SECTION},
     {"limits.head_bytes", SIZE(limits.head.head_bytes), .default_value = "32KiB", .min = 1024,

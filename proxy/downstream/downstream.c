@@ -50,6 +50,7 @@ downstream_new(const struct downstream_options *options, struct loop *loop,
 	if (downstream == NULL)
 		return NULL;
 	downstream->options = *options;
+	window_budget_init(&downstream->http2_windows, options->http2.buffer);
 	downstream->loop = loop;
 	downstream->exchanges = exchanges;
 	downstream->buffers = buffers;

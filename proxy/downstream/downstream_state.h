@@ -11,6 +11,7 @@
 #include "http/target.h"
 #include "jobgate/exchange.h"
 #include "net/slab.h"
+#include "net/window_budget.h"
 
 struct connection;
 struct quotas;
@@ -65,8 +66,8 @@ struct downstream {
 	const struct log *log;
 
 	struct slab connections;
-	struct slab streams;  /* of HTTP/2 */
-	size_t http2_windows; /* bytes by which their windows have grown: see http2_limits */
+	struct slab streams;		    /* of HTTP/2 */
+	struct window_budget http2_windows; /* of these */
 	struct places places[PURPOSE_COUNT];
 	struct quotas *quotas;
 	size_t handshakes_in_turn; /* steps of handshakes taken in the turn of this number: */

@@ -53,4 +53,12 @@ h2_window_grow(struct h2_window *window, uint32_t bytes)
 	window->credit += bytes;
 }
 
+/* Make it smaller by part of the credit, which is not given back. */
+static inline void
+h2_window_shrink(struct h2_window *window, uint32_t bytes)
+{
+	window->size -= bytes;
+	window->credit -= bytes;
+}
+
 #endif

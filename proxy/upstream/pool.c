@@ -212,7 +212,7 @@ pool_dump(const struct pool *pool, struct dump *dump)
 	jg_dump_number(dump, "parallel", pool->parallel_count);
 	jg_dump_number(dump, "most", pool->options.connections_max);
 	jg_dump_flag(dump, "failed", !TAILQ_EMPTY(&pool->failed));
-	jg_dump_number(dump, "windows", pool->windows);
+	jg_dump_number(dump, "windows", pool->windows.counted);
 	jg_dump_number(dump, "idle_blocks", pool->connection_slab.idle_count);
 	jg_dump_flag(dump, "draining", pool->draining);
 	jg_dump_end(dump);
@@ -230,20 +230,10 @@ pool_streams(struct pool *pool)
 	return &pool->stream_slab;
 }
 
-bool
-pool_widen_windows(struct pool *pool, uint32_t bytes)
+struct window_budget *
+pool_windows(struct pool *pool)
 {
-	if (pool->windows + bytes > pool->options.settings.http2.buffer)
-		return false;
-	pool->windows += bytes;
-	return true;
-}
-
-void
-pool_narrow_windows(struct pool *pool, uint32_t bytes)
-{
-	CHECK(pool->windows >= bytes, pool_dump, pool);
-	pool->windows -= bytes;
+	return &pool->windows;
 }
 
 /* Protocols take turns in using it. */
@@ -281,6 +271,7 @@ pool_new(const struct pool_options *options)
 	}
 	pool->dial_slab.size = sizeof(struct dial);
 	TAILQ_INIT(&pool->failed);
+	window_budget_init(&pool->windows, options->settings.http2.buffer);
 	return pool;
 }
 
@@ -307,8 +298,8 @@ pool_free(struct pool *pool)
 		while ((backend = LIST_FIRST(&pool->buckets[i])) != NULL)
 			/* It leaves the list. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 			backend_free(backend);
-	CHECK(pool->connections == 0 && pool->parallel_count == 0 && pool->windows == 0, pool_dump,
-	    pool);
+	CHECK(pool->connections == 0 && pool->parallel_count == 0 && pool->windows.counted == 0,
+	    pool_dump, pool);
 	slab_clear(&pool->connection_slab);
 	slab_clear(&pool->dial_slab);
 	slab_clear(&pool->stream_slab);

@@ -19,6 +19,7 @@
 #include "net/resolve.h"
 #include "net/slab.h"
 #include "net/tls_client.h"
+#include "net/window_budget.h"
 #include "observe/shared.h"
 #include "upstream/circuit.h"
 #include "upstream/protocol.h"
@@ -82,7 +83,7 @@ struct pool_walk {
 struct pool {
 	struct pool_options options;
 	struct slab connection_slab, dial_slab, stream_slab;
-	size_t windows; /* bytes by which the windows of streams have grown */
+	struct window_budget windows; /* of streams */
 	void *scratch;
 	bool draining;
 	struct task deliver; /* tells exchanges of connections that failed at once */

@@ -12,6 +12,7 @@
 #include "upstream/pool.h"
 
 struct dial;
+struct window_budget;
 struct upstream_protocol;
 
 /* One of a backend's addresses, as long as these have not changed. */
@@ -115,10 +116,8 @@ bool pool_lacks_tunnels(struct backend_conn *connection);
 /* Structs of stream_size bytes. */
 struct slab *pool_streams(struct pool *pool);
 
-/* The windows of streams, beyond their first size: take bytes off the worker's budget, or give them
- * back. False: it is spent. */
-bool pool_widen_windows(struct pool *pool, uint32_t bytes);
-void pool_narrow_windows(struct pool *pool, uint32_t bytes);
+/* The worker's budget of the windows of streams. */
+struct window_budget *pool_windows(struct pool *pool);
 
 /* A new connection broke before its first answer: begin with another address next time. */
 void pool_avoid(const struct backend_conn *connection);

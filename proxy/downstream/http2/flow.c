@@ -1,10 +1,6 @@
 /* flow.c - the windows in which content of requests may come. */
 #include "downstream/http2/session_state.h"
 
-/* A window that is half used up within this time may limit the client, so it grows: up to about
- * what comes in twice this time, which is more than any round trip. */
-#define GROW_MS 500
-
 /* A connection's window may become this large. */
 #define CONNECTION_WINDOW_MAX (H2_WINDOW_LIMIT / 2)
 
@@ -53,59 +49,50 @@ larger_window(uint32_t window)
 	return window < HTTP2_WINDOW_MAX / 2 ? 2 * window : HTTP2_WINDOW_MAX;
 }
 
-/* Let a stream's window grow, as far as the worker's budget allows: no stream gets more than half
- * of what is left. */
+/* Let a stream's window grow, as far as the worker's budget allows. */
 static void
-grow_stream(struct http2_stream *stream)
+grow_stream(struct http2_stream *stream, uint64_t now_ms)
 {
-	struct downstream *downstream = stream->session->downstream;
 	uint32_t more = larger_window(stream->window.size) - stream->window.size;
 
-	if (downstream->http2_windows + 2 * (uint64_t)more > downstream->options.http2.buffer)
+	if (more == 0 || !window_share_grow(&stream->share, more, now_ms))
 		return;
-	downstream->http2_windows += more;
 	stream->session->stream_windows += more;
 	h2_window_grow(&stream->window, more);
-}
-
-/* True when the client has used up half of its window within GROW_MS. The first window, which is
- * small, grows in any case. */
-static bool
-is_fast(const struct http2_stream *stream)
-{
-	return stream->window.size == HTTP2_WINDOW_FIRST ||
-	       session_now_ms(stream->session) - stream->widened_ms <= GROW_MS;
 }
 
 void
 http2_credit_stream(struct http2_stream *stream, size_t bytes)
 {
+	uint64_t now_ms = session_now_ms(stream->session);
+	uint32_t less;
+
 	if (!h2_window_credit(&stream->window, (uint32_t)bytes) || stream->client_ended)
 		return;
-	if (stream->in == NULL && is_fast(stream) && stream->exchange != NULL &&
+	if (stream->in == NULL && window_share_is_fast(&stream->share, now_ms) &&
+	    stream->exchange != NULL &&
 	    exchange_is_allowed(stream->exchange)) /* the exchange keeps up, too */
-		grow_stream(stream);
-	stream->widened_ms = session_now_ms(stream->session);
-	widen(stream->session, stream->id, h2_window_give(&stream->window));
+		grow_stream(stream, now_ms);
+	less = window_share_use(&stream->share, stream->window.credit, now_ms);
+	stream->session->stream_windows -= less;
+	h2_window_shrink(&stream->window, less);
+	if (stream->window.credit > 0)
+		widen(stream->session, stream->id, h2_window_give(&stream->window));
 }
 
 void
 http2_take_window(struct http2_stream *stream)
 {
 	stream->window = h2_window_of(HTTP2_WINDOW_FIRST);
+	window_share_init(&stream->share, &stream->session->account);
 	stream->session->stream_windows += HTTP2_WINDOW_FIRST;
 }
 
 void
 http2_give_window(struct http2_stream *stream)
 {
-	struct downstream *downstream = stream->session->downstream;
-	uint32_t grown = stream->window.size - HTTP2_WINDOW_FIRST;
-
-	CHECK(downstream->http2_windows >= grown &&
-		  stream->session->stream_windows >= stream->window.size,
-	    http2_stream_dump, stream);
-	downstream->http2_windows -= grown;
+	CHECK(stream->session->stream_windows >= stream->window.size, http2_stream_dump, stream);
+	window_share_end(&stream->share);
 	stream->session->stream_windows -= stream->window.size;
 	stream->window.size = 0;
 }

@@ -295,6 +295,11 @@ http2_opened(struct connection *connection, struct buffer *received)
 	TAILQ_INIT(&session->turns);
 	resets_init(&session->resets);
 	session->window = h2_window_of(first_window(connection));
+	session->account = (struct window_account){
+	    .budget = &connection->downstream->http2_windows,
+	    .lent_max = connection->downstream->options.http2.streams * HTTP2_WINDOW_FIRST,
+	    .part = connection->peer.trusted ? HTTP2_PART_TRUSTED : HTTP2_PART,
+	};
 	h2_output_init(
 	    &session->output, &connection->conn, connection->downstream->buffers, http2_moved);
 	session->idle_since_ms = session->overhead.began_ms = session_now_ms(session);

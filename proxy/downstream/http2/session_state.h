@@ -14,6 +14,7 @@
 #include "http2/table_memory.h"
 #include "http2/window.h"
 #include "jobgate/container_of.h"
+#include "net/window_budget.h"
 
 /*
  * session.c       called by the connection (bytes, drain); one turn of a session
@@ -52,6 +53,11 @@ enum http2_stream_state {
 #define HTTP2_WINDOW_FIRST (16 * 1024)
 #define HTTP2_WINDOW_ALLOWED (48 * 1024)
 #define HTTP2_WINDOW_MAX (1024 * 1024)
+
+/* A connection may have this part of what is left of the worker's budget; one of a trusted proxy,
+ * which many users share, the other part. */
+#define HTTP2_PART 4
+#define HTTP2_PART_TRUSTED 2
 
 /* The smallest window of a connection. */
 #define HTTP2_CONNECTION_WINDOW (1024 * 1024)
@@ -106,7 +112,7 @@ struct http2_stream {
 	struct buffer *in;	     /* content that the exchange has not taken; NULL: none */
 	struct buffer *trailers;     /* field lines, when they have come; NULL: none */
 	struct h2_window window;     /* the client may go below 0: see least_window */
-	uint64_t widened_ms;	     /* when credit was last given back */
+	struct window_share share;   /* of the worker's budget */
 	uint32_t body_deficit;	     /* as in http1/server_state.h */
 	uint64_t awaits_since_ms;    /* since when it waits for more content; 0: it does not */
 	uint64_t due_ms; /* deadline of more content (RUNNING), of the whole answer (SENDING), of
@@ -150,10 +156,11 @@ struct http2_session {
 	struct buffer *in; /* received, not dealt with; NULL: none */
 	struct h2_gather block;
 	struct h2_window window;
-	uint64_t stream_windows; /* of all streams together, bytes */
-	uint64_t begun_ms;	 /* since when a frame or block is not whole; 0: none has begun */
-	uint64_t ack_due_ms;	 /* by then our SETTINGS have to be acknowledged */
-	uint64_t look_at_ms;	 /* when streams' deadlines are looked at; 0: none has one */
+	struct window_account account; /* of the streams' windows in the worker's budget */
+	uint64_t stream_windows;       /* of all streams together, bytes */
+	uint64_t begun_ms;   /* since when a frame or block is not whole; 0: none has begun */
+	uint64_t ack_due_ms; /* by then our SETTINGS have to be acknowledged */
+	uint64_t look_at_ms; /* when streams' deadlines are looked at; 0: none has one */
 	uint64_t idle_since_ms;
 	uint64_t tunnel_look_ms; /* when to read once more, if there are tunnels (TUNNEL_LOOK_MS);
 				  * 0: no need */

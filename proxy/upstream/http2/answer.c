@@ -16,7 +16,7 @@ backend_session_widen(struct backend_session *session, uint32_t id, uint32_t byt
 	backend_session_wake(session);
 }
 
-/* A window that was used up fast enough becomes larger, as far as the worker's budget allows. */
+/* Make a window larger, as far as the worker's budget allows. */
 static void
 grow_window(struct backend_stream *stream)
 {
@@ -24,27 +24,25 @@ grow_window(struct backend_stream *stream)
 	uint32_t larger =
 	    window->size < BACKEND_WINDOW_MAX / 2 ? 2 * window->size : BACKEND_WINDOW_MAX;
 
-	if (larger > window->size &&
-	    pool_widen_windows(stream->session->pool, larger - window->size))
+	if (larger > window->size && window_share_grow(&stream->share, larger - window->size,
+					 backend_session_now_ms(stream->session)))
 		h2_window_grow(window, larger - window->size);
-}
-
-void
-backend_stream_give_window(struct backend_stream *stream)
-{
-	pool_narrow_windows(stream->session->pool, stream->window.size - BACKEND_WINDOW_FIRST);
-	stream->window.size = BACKEND_WINDOW_FIRST;
 }
 
 /* The user has taken this much content: let more come. */
 static void
 credit_stream(struct backend_stream *stream, size_t bytes)
 {
+	uint64_t now_ms = backend_session_now_ms(stream->session);
+
 	if (!h2_window_credit(&stream->window, (uint32_t)bytes) || stream->answer_ended)
 		return;
-	if (stream->in == NULL) /* the user keeps up */
+	if (stream->in == NULL && window_share_is_fast(&stream->share, now_ms)) /* both keep up */
 		grow_window(stream);
-	backend_session_widen(stream->session, stream->id, h2_window_give(&stream->window));
+	h2_window_shrink(
+	    &stream->window, window_share_use(&stream->share, stream->window.credit, now_ms));
+	if (stream->window.credit > 0)
+		backend_session_widen(stream->session, stream->id, h2_window_give(&stream->window));
 }
 
 /* ---- content ---- */

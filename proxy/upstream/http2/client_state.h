@@ -13,6 +13,7 @@
 #include "http2/window.h"
 #include "jobgate/container_of.h"
 #include "net/slab.h"
+#include "net/window_budget.h"
 #include "upstream/http2/client.h"
 
 /*
@@ -46,6 +47,10 @@ enum backend_stream_state {
 /* Windows in which content of answers may come, bytes: of a stream at first, and the most. */
 #define BACKEND_WINDOW_FIRST (48 * 1024)
 #define BACKEND_WINDOW_MAX (1024 * 1024)
+
+/* A connection, which many users share, may have this part of what is left of the worker's budget.
+ */
+#define BACKEND_PART 2
 
 /* Streams are found by their id in one of this many lists. */
 #define BACKEND_STREAM_BUCKETS 16
@@ -101,6 +106,7 @@ struct backend_stream {
 	/* What comes. */
 	struct h2_content announced; /* of the answer, against what its head said */
 	struct h2_window window;
+	struct window_share share;
 	struct buffer *in;	 /* content that the user has not taken, in blocks; NULL: none */
 	struct buffer *in_last;	 /* the last of these blocks */
 	struct buffer *trailers; /* field lines, when they have come; NULL: none */
@@ -130,6 +136,7 @@ struct backend_session {
 	uint64_t heard_ms; /* when the last of them came */
 	struct h2_gather block;
 	struct h2_window window;
+	struct window_account account; /* of the streams' windows */
 	struct overhead overhead;
 	uint64_t resets_since_ms; /* when the minute of `resets` began */
 	unsigned resets;	  /* streams that were reset in it */
@@ -292,9 +299,6 @@ void backend_stream_push(struct backend_stream *stream);
 
 /* WINDOW_UPDATE for a stream, or with 0 for the connection. */
 void backend_session_widen(struct backend_session *session, uint32_t id, uint32_t bytes);
-
-/* The stream is closed: its window goes back to the worker's budget. */
-void backend_stream_give_window(struct backend_stream *stream);
 
 /* ---- streams.c ---- */
 

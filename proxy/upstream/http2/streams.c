@@ -49,6 +49,7 @@ backend_stream_new(struct backend_session *session, struct upstream_user *user, 
 	stream->free_task.run = stream_free;
 	stream->first = first;
 	stream->window = h2_window_of(BACKEND_WINDOW_FIRST);
+	window_share_init(&stream->share, &session->account);
 	stream->send_window = (int32_t)session->settings.initial_window_size;
 	stream->head_at = stream->last_frame_at = H2_NOWHERE;
 	TAILQ_INSERT_TAIL(&session->streams, stream, link);
@@ -86,7 +87,7 @@ backend_stream_close(struct backend_stream *stream)
 	if (stream->to_flush)
 		TAILQ_REMOVE(&session->flushes, stream, flush_link);
 	session->stream_count--;
-	backend_stream_give_window(stream);
+	window_share_end(&stream->share);
 	while (stream->in != NULL)
 		backend_stream_drop_block(stream);
 	buffer_give(buffers, stream->trailers);

@@ -76,6 +76,7 @@ world_open(struct world *world, const struct connection_protocol *protocol)
 	*world = (struct world){.downstream = downstream, .log = {.fd = -1}};
 	assert_int_equal(posix_memalign((void **)&world->stats, 64, sizeof(*world->stats)), 0);
 	memset(world->stats, 0, sizeof(*world->stats));
+	window_budget_init(&downstream->http2_windows, 0);
 	downstream->stats = world->stats;
 	downstream->log = &world->log;
 	downstream->loop = world->exchanges.loop = loop_new();

@@ -14,7 +14,7 @@ setup(void **state)
 {
 	(void)state;
 	http2_world_open();
-	world.downstream->options.http2.buffer = 64 * MIB;
+	world.downstream->http2_windows.max = 64 * MIB;
 	for (size_t i = 0; i < 256; i++)
 		may_send[i] = HTTP2_WINDOW_FIRST;
 	may_send[0] = H2_WINDOW_DEFAULT;
@@ -97,9 +97,10 @@ a_fast_upload_gets_a_large_window(void **state)
 	upload(1);
 	assert_in_range(send_all_of(1, 2 * MIB, 50), 1, 16);
 	assert_int_equal(stream_now(1)->window.size, HTTP2_WINDOW_MAX);
-	assert_int_equal(world.downstream->http2_windows, HTTP2_WINDOW_MAX - HTTP2_WINDOW_FIRST);
+	assert_int_equal(
+	    world.downstream->http2_windows.counted, HTTP2_WINDOW_MAX - HTTP2_WINDOW_FIRST);
 	send_frame(H2_RST_STREAM, 0, 1, "\0\0\0\10", 4);
-	assert_int_equal(world.downstream->http2_windows, 0);
+	assert_int_equal(world.downstream->http2_windows.counted, 0);
 	assert_int_equal(session_now()->stream_windows, 0);
 }
 
@@ -124,14 +125,14 @@ a_slow_backend_keeps_the_window_small(void **state)
 	upload(1);
 	assert_int_equal(send_some(1, MIB), HTTP2_WINDOW_FIRST);
 	assert_int_equal(buffer_len(stream_now(1)->in), HTTP2_WINDOW_FIRST);
-	assert_int_equal(world.downstream->http2_windows, 0);
+	assert_int_equal(world.downstream->http2_windows.counted, 0);
 }
 
 static void
 without_budget_the_window_stays_small(void **state)
 {
 	(void)state;
-	world.downstream->options.http2.buffer = 0;
+	world.downstream->http2_windows.max = 0;
 	serve = allow_and_take;
 	upload(1);
 	send_all_of(1, MIB / 4, 1);
@@ -144,14 +145,14 @@ static void
 one_upload_does_not_take_the_whole_budget(void **state)
 {
 	(void)state;
-	world.downstream->options.http2.buffer = MIB;
+	world.downstream->http2_windows.max = 4 * MIB;
 	serve = allow_and_take;
 	for (uint32_t id = 1; id < 8; id += 2) {
 		upload(id);
 		send_all_of(id, MIB / 2, 1);
 		assert_true(stream_now(id)->window.size > HTTP2_WINDOW_FIRST);
 	}
-	assert_in_range(world.downstream->http2_windows, 0, MIB);
+	assert_in_range(world.downstream->http2_windows.counted, 0, MIB);
 }
 
 /* Otherwise one of them would have to wait for the others. */
@@ -190,6 +191,57 @@ what_waits_is_bounded(void **state)
 	assert_in_range(held, bytes, 100 * BUFFER_MEDIUM);
 }
 
+#define SILENCE_MS 10000
+
+/* What a silent stream was given cannot be taken back, but it shrinks when it is used again, and
+ * then it may grow again. */
+static void
+a_stream_that_lends_begins_anew(void **state)
+{
+	(void)state;
+	world.downstream->http2_windows.max = 8 * MIB;
+	serve = allow_and_take;
+	upload(1);
+	exchanges[begun - 1].silent = true;
+	send_all_of(1, 4 * MIB, 1);
+	assert_int_equal(stream_now(1)->window.size, HTTP2_WINDOW_MAX);
+	world_pass(&world, SILENCE_MS);
+	upload(3);
+	send_all_of(3, 4 * MIB, 1);
+	assert_int_equal(stream_now(3)->window.size, HTTP2_WINDOW_MAX);
+	assert_true(stream_now(1)->share.lent);
+	assert_int_equal(stream_now(1)->window.size, HTTP2_WINDOW_MAX);
+	read_updates();
+	assert_in_range(may_send[1], HTTP2_WINDOW_MAX / 2, HTTP2_WINDOW_MAX);
+	while (stream_now(1)->share.lent)
+		assert_true(send_some(1, 16384) > 0);
+	assert_int_equal(stream_now(1)->window.size, HTTP2_WINDOW_FIRST);
+	assert_int_equal(session_now()->stream_windows, HTTP2_WINDOW_MAX + HTTP2_WINDOW_FIRST);
+	send_frame(H2_RST_STREAM, 0, 3, "\0\0\0\10", 4);
+	send_all_of(1, MIB, 1);
+	assert_true(stream_now(1)->share.counted);
+	assert_true(stream_now(1)->window.size > HTTP2_WINDOW_ALLOWED);
+}
+
+/* The same stream is cut at any point of that: what it had goes back. */
+static void
+a_stream_that_lends_may_end(void **state)
+{
+	(void)state;
+	world.downstream->http2_windows.max = 8 * MIB;
+	serve = allow_and_take;
+	upload(1);
+	exchanges[begun - 1].silent = true;
+	send_all_of(1, 4 * MIB, 1);
+	world_pass(&world, SILENCE_MS);
+	upload(3);
+	send_all_of(3, 4 * MIB, 1);
+	assert_true(stream_now(1)->share.lent);
+	send_frame(H2_RST_STREAM, 0, 1, "\0\0\0\10", 4);
+	assert_int_equal(session_now()->account.lent, 0);
+	assert_int_equal(session_now()->stream_windows, HTTP2_WINDOW_MAX);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -203,6 +255,8 @@ main(void)
 	    TEST(one_upload_does_not_take_the_whole_budget),
 	    TEST(the_window_of_a_connection_is_that_of_its_streams),
 	    TEST(what_waits_is_bounded),
+	    TEST(a_stream_that_lends_begins_anew),
+	    TEST(a_stream_that_lends_may_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

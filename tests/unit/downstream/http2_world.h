@@ -273,7 +273,7 @@ http2_world_close(void)
 		while (world_first(&world, purpose) != NULL)
 			connection_shutdown(world_first(&world, purpose));
 	world_turn(&world);
-	assert_int_equal(world.downstream->http2_windows, 0);
+	assert_int_equal(world.downstream->http2_windows.counted, 0);
 	slab_clear(&world.downstream->streams);
 	world_close(&world);
 }

@@ -176,11 +176,65 @@ windows_widen_as_content_is_taken(void **state)
 			widened += increment;
 		}
 	assert_true(widened > 160 * 4000 - BACKEND_WINDOW_MAX / 2);
-	assert_true(world.pool->windows > 0);
+	assert_true(world.pool->windows.counted > 0);
 	say_data(1, "", true);
 	say();
 	assert_int_equal(user->ends, 1);
-	assert_int_equal(world.pool->windows, 0);
+	assert_int_equal(world.pool->windows.counted, 0);
+}
+
+/* A stream that has been fast, and is silent now, does not keep its share for ever. */
+static void
+windows_of_silent_streams_are_lent(void **state)
+{
+	static char text[4001];
+	struct fake_user *one = open_settled(&get), *two;
+	const struct backend_stream *stream;
+	bool lent = true;
+
+	(void)state;
+	world.pool->windows.max = 4 * 1024 * 1024;
+	memset(text, 'a', sizeof(text) - 1);
+	two = join_with(&get);
+	for (uint32_t id = 1; id < 4; id += 2) {
+		say_head(id, 200, NULL, false);
+		for (int i = 0; i < 500; i++) {
+			say_data(id, text, false);
+			say();
+			one->body_len = two->body_len = 0;
+		}
+		ahead_ms += 10000;
+		world_settle(&world);
+	}
+	stream = backend_stream_find(session(), 1);
+	assert_true(stream->share.lent && stream->window.size == BACKEND_WINDOW_MAX);
+	assert_true(backend_stream_find(session(), 3)->share.counted);
+	for (int i = 0; i < 500; i++) {
+		say_data(1, text, false);
+		say();
+		one->body_len = 0;
+		lent = lent && stream->share.lent;
+	}
+	assert_false(lent);
+}
+
+/* Neither half of a window comes within half a second, so a larger one would be of no use. */
+static void
+windows_of_slow_answers_stay_small(void **state)
+{
+	static char text[4001];
+	struct fake_user *user = open_settled(&get);
+
+	(void)state;
+	memset(text, 'a', sizeof(text) - 1);
+	say_head(1, 200, NULL, false);
+	for (int i = 0; i < 200; i++) {
+		say_data(1, text, false);
+		say();
+		user->body_len = 0;
+		ahead_ms += 200;
+	}
+	assert_in_range(world.pool->windows.counted, 0, BACKEND_WINDOW_FIRST);
 }
 
 static void
@@ -473,6 +527,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(content_waits_for_windows, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(content_of_an_answer_waits, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(windows_widen_as_content_is_taken, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(windows_of_silent_streams_are_lent, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(windows_of_slow_answers_stay_small, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(trailers_of_an_answer, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(interim_answers_come_first, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_cancelled_stream_is_reset, set_up, tear_down),

@@ -16,7 +16,7 @@ check_session(const struct backend_session *session)
 {
 	const struct backend_stream *stream;
 	const struct h2_output *output = &session->output;
-	size_t count = 0, grown = 0, held = 0;
+	size_t count = 0, counted = 0, lent = 0, held = 0;
 
 	assert_true(output->whole_at >= output->sent);
 	assert_true(output->control_out <= buffer_len(output->out));
@@ -25,7 +25,9 @@ check_session(const struct backend_session *session)
 	{
 		count++;
 		held += stream->held;
-		grown += stream->window.size - BACKEND_WINDOW_FIRST;
+		counted += stream->share.counted ? stream->share.bytes : 0;
+		lent += stream->share.lent ? stream->share.bytes : 0;
+		assert_int_equal(stream->share.bytes, stream->window.size - BACKEND_WINDOW_FIRST);
 		assert_true(stream->state != BACKEND_STREAM_CLOSED);
 		assert_non_null(stream->upstream.user);
 		assert_true(stream->id == 0 || backend_stream_find(session, stream->id) == stream);
@@ -36,7 +38,10 @@ check_session(const struct backend_session *session)
 	}
 	assert_int_equal(count, session->stream_count);
 	assert_int_equal(held, session->held_count);
-	assert_int_equal(grown, world.pool->windows);
+	assert_int_equal(counted, world.pool->windows.counted);
+	assert_int_equal(counted, session->account.counted);
+	assert_int_equal(lent, session->account.lent);
+	assert_true(lent <= session->account.lent_max);
 	assert_true(count <= world.pool->options.settings.http2.streams);
 }
 
@@ -149,7 +154,7 @@ walk_end(void)
 		end_peer();
 	world_settle(&world);
 	assert_false(is_alive());
-	assert_int_equal(world.pool->windows, 0);
+	assert_int_equal(world.pool->windows.counted, 0);
 	hpack_decoder_free(&decoder);
 }
 
