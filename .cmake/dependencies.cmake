@@ -20,7 +20,7 @@ jobgate_needs(YAML libyaml-dev yaml-0.1>=0.2.5)
 jobgate_needs(CURL libcurl4-openssl-dev libcurl>=7.88)
 jobgate_needs(CARES libc-ares-dev libcares>=1.18)
 jobgate_needs(ZLIB zlib1g-dev zlib>=1.2.9)
-if(JOBGATE_TESTS)
+if(JOBGATE_TESTS OR JOBGATE_FUZZ)
 	jobgate_needs(CMOCKA libcmocka-dev cmocka>=1.1)
 endif()
 

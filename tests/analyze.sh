@@ -26,7 +26,7 @@ declare -A packages=(
 	[coverage]="gcovr libcmocka-dev libhttp-parser-dev redis-server"
 	[tsan]="libcmocka-dev libhttp-parser-dev redis-server nginx openssl python3 python3-pytest python3-aiohttp python3-websockets
 		python3-h11 python3-redis python3-jsonschema"
-	[fuzz]="clang libclang-rt-dev libhttp-parser-dev libnghttp2-dev"
+	[fuzz]="clang libclang-rt-dev libcmocka-dev libhttp-parser-dev libnghttp2-dev"
 )
 
 tally="" steps=()

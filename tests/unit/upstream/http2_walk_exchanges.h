@@ -220,15 +220,8 @@ walker_joins(struct walker *walker)
 }
 
 static inline void
-exchange_acts(void)
+walker_acts(struct walker *walker)
 {
-	struct walker *walker = &walkers[pick(WALKERS)];
-
-	if (walker->upstream == NULL) {
-		if (is_alive())
-			walker_joins(walker);
-		return;
-	}
 	switch (pick(6)) {
 	case 0:
 		walker_cancel(walker);
@@ -249,6 +242,17 @@ exchange_acts(void)
 		walker->ends = walker->ends || pick(3) == 0;
 		walker_push(walker);
 	}
+}
+
+static inline void
+exchange_acts(void)
+{
+	struct walker *walker = &walkers[pick(WALKERS)];
+
+	if (walker->upstream != NULL)
+		walker_acts(walker);
+	else if (is_alive())
+		walker_joins(walker);
 }
 
 #endif
