@@ -1,12 +1,19 @@
 """How the gateway ends a WebSocket over HTTP/2 (RFC 8441): with a Close frame where one fits, otherwise with RST_STREAM."""
 
+import asyncio
+import base64
+import hashlib
+import re
 import signal
+import socket
 import time
 
 import pytest
+import websockets
+import websockets.version
 
 from harness.h2 import H2Client, frames
-from harness.h2_tunnel import open_tunnel
+from harness.h2_tunnel import GUID, open_tunnel
 from harness.process import eventually
 from test_http2_websocket import served
 
@@ -102,6 +109,73 @@ def test_revocation_of_a_client_that_does_not_read(scene, gateway, records):
         records.delete_token(scene.token)
         body, reset = tunnel.reset()
         assert (len(body), reset) == (65_535, CANCEL)
+
+
+# ---- a frame of HTTP/2 that is cut: its rest becomes 0xff ----
+
+
+def text_of(number):
+    return "%06d" % number + "x" * 994
+
+
+def cut_tunnel(scene, records):
+    """What a slow client of a WebSocket gets whose token is revoked while the gateway sends: bytes, and the code of the reset."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    sock.connect(scene.gateway.address)
+    scene.token = records.token()
+    with H2Client(None, sock, hold=True, settings={4: 1 << 30}) as client:
+        client.send(frames.WindowUpdateFrame(0, window_increment=1 << 30))
+        tunnel, connection = open_tunnel(scene, client)
+        left = b"".join(b"\x81\x7e" + (1000).to_bytes(2, "big") + text_of(number).encode() for number in range(20_000))
+        connection.sock.settimeout(0)
+        try:
+            while left:
+                left = left[connection.sock.send(left):]
+        except BlockingIOError:
+            pass
+        assert left, "more than the kernel and the gateway hold"
+        records.delete_token(scene.token)
+        scene.gateway.access_entry(job=scene.job, outcome="revoked", status=101)
+        return tunnel.reset()
+
+
+async def read_by_client(stream):
+    """What a real WebSocket client makes of these bytes, and the end of its connection: the messages, and its error."""
+    async def serve(reader, writer):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        key = re.search(r"sec-websocket-key: *(\S+)", head, re.IGNORECASE)[1]
+        accept = base64.b64encode(hashlib.sha1((key + GUID).encode()).digest()).decode()
+        writer.write(f"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {accept}\r\n\r\n".encode())
+        writer.write(stream)
+        writer.write_eof()
+        await reader.read()
+        writer.close()
+
+    messages = []
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    options = {"proxy": None} if int(websockets.version.version.split(".")[0]) >= 15 else {}
+    async with websockets.connect("ws://127.0.0.1:%d/" % server.sockets[0].getsockname()[1], compression=None, **options) as client:
+        try:
+            while True:
+                messages.append(await client.recv())
+        except websockets.exceptions.ConnectionClosed as closed:
+            error = closed
+    server.close()
+    return messages, error
+
+
+def test_a_real_client_sees_that_a_message_was_cut(scene, records):
+    for _ in range(10):  # until a frame of HTTP/2 was cut
+        stream, reset = cut_tunnel(scene, records)
+        assert reset == CANCEL
+        if stream.endswith(b"\xff"):
+            break
+    assert stream.endswith(b"\xff")
+    messages, error = asyncio.run(read_by_client(stream))
+    assert messages == [text_of(number) for number in range(len(messages))]
+    assert len(messages) * 1004 < len(stream.rstrip(b"\xff")) + 1004
+    assert isinstance(error, websockets.exceptions.ConnectionClosedError), error
 
 
 def test_shutdown(gateways, scene_of):
