@@ -84,6 +84,13 @@ tls_write(struct tls *tls, const struct iovec *pieces, int count, size_t *n)
 	return IO_AGAIN;
 }
 
+size_t
+tls_unsent_content(const struct tls *tls)
+{
+	(void)tls;
+	return 0;
+}
+
 enum io
 tls_flush(struct tls *tls)
 {
