@@ -261,6 +261,7 @@ http2_world_open(void)
 	world_open(&world, &http2_server_protocol);
 	world.downstream->streams.size = http2_server_protocol.stream_size;
 	world.downstream->options.http2 = (struct http2_limits){100, 1024 * 1024};
+	world.downstream->http2_windows.max = 1024 * 1024;
 	client = world_connect(&world, "192.0.2.1", &(struct listener_options){0});
 }
 
