@@ -39,7 +39,7 @@ ROOMS = {
                                "proxy/net"}, set()),
     "proxy/server": ({"include/jobgate", "auth", "auth/redis", "auth/control", "proxy/config", "proxy/exchange",
                       "proxy/downstream", "proxy/downstream/http1", "proxy/downstream/http2", "proxy/upstream", "proxy/upstream/http1", "proxy/upstream/http2",
-                      "proxy/net", "proxy/observe"}, {"libevent", "libcrypto"}),
+                      "proxy/limits", "proxy/net", "proxy/observe"}, {"libevent", "libcrypto"}),
     "proxy": ({"include/jobgate", "auth/bulk", "auth/cli", "proxy/config", "proxy/net", "proxy/server"}, set()),  # main.c
 }
 

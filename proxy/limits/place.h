@@ -47,6 +47,8 @@ struct limit_header {
 	_Atomic uint64_t refused;			     /* because the table was full */
 	_Alignas(64) _Atomic uint32_t freeing;		     /* 1: the supervisor frees places */
 	_Alignas(64) _Atomic uint8_t claiming[LIMIT_OWNERS]; /* 1: the worker takes a new place */
+	uint32_t
+	    pid[LIMIT_OWNERS]; /* the worker with this number; 0: none; only for the supervisor */
 };
 
 /* Each process has its own; what it points to is shared. */

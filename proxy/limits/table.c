@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 /* Changes with struct limit_header and struct limit_place, and with what their members mean. */
-#define LIMIT_LAYOUT 0x4a474c01u
+#define LIMIT_LAYOUT 0x4a474c02u
 
 /* ---- the mapping ---- */
 
@@ -108,6 +108,12 @@ limit_table_fd(const struct limit_table *table)
 }
 
 void
+limit_table_set_fd(struct limit_table *table, int fd)
+{
+	table->fd = fd;
+}
+
+void
 limit_table_free(struct limit_table *table)
 {
 	if (table == NULL)
@@ -117,7 +123,45 @@ limit_table_free(struct limit_table *table)
 	free(table);
 }
 
-/* ---- a worker has ended ---- */
+/* ---- workers ---- */
+
+uint16_t
+limit_table_free_number(const struct limit_table *table)
+{
+	for (uint32_t owner = 1; owner < LIMIT_OWNERS; owner++)
+		if (table->header->pid[owner] == 0)
+			return (uint16_t)owner;
+	return 0;
+}
+
+void
+limit_table_worker_began(struct limit_table *table, uint16_t owner, pid_t pid)
+{
+	table->header->pid[owner] = (uint32_t)pid;
+}
+
+uint16_t
+limit_table_next_worker(const struct limit_table *table, uint32_t from, pid_t *pid)
+{
+	for (uint32_t owner = from; owner < LIMIT_OWNERS; owner++)
+		if (table->header->pid[owner] != 0) {
+			*pid = (pid_t)table->header->pid[owner];
+			return (uint16_t)owner;
+		}
+	return 0;
+}
+
+uint16_t
+limit_table_worker(const struct limit_table *table, pid_t pid)
+{
+	uint16_t owner = 0;
+	pid_t found = 0;
+
+	do {
+		owner = limit_table_next_worker(table, owner + 1u, &found);
+	} while (owner != 0 && found != pid);
+	return owner;
+}
 
 /* Take back the worker's permits in one place; returns how many. */
 static uint32_t
@@ -151,6 +195,7 @@ limit_table_worker_ended(struct limit_table *table, uint16_t owner)
 			atomic_fetch_add(&first->releases, count);
 	}
 	atomic_store(&table->header->claiming[owner], 0);
+	table->header->pid[owner] = 0;
 }
 
 /* ---- idle places ---- */
@@ -203,7 +248,8 @@ limit_table_mark(struct limit_table *table, uint64_t now_us)
 
 		if (place_is_idle(table, at, now_us))
 			marked +=
-			    atomic_compare_exchange_strong(&place->state, &live, PLACE_MARKED);
+			    atomic_compare_exchange_strong(&place->state, &live, PLACE_MARKED) ||
+			    live == PLACE_MARKED;
 	}
 	return marked;
 }

@@ -15,7 +15,7 @@
 #include "server/worker.h"
 
 static int
-run_worker(struct supervisor *supervisor, unsigned slot)
+run_worker(struct supervisor *supervisor, unsigned slot, uint16_t owner)
 {
 	unsigned index = supervision_child(supervisor->supervision, slot)->index;
 	const struct worker_setup setup = {
@@ -28,6 +28,8 @@ run_worker(struct supervisor *supervisor, unsigned slot)
 	    .store_url = supervisor_store_url(supervisor, supervisor->config->store.read_url),
 	    .primary_url = supervisor_store_url(supervisor, supervisor->config->store.write_url),
 	    .stats = child_stats(supervisor, slot),
+	    .limits = supervisor->limits.table,
+	    .owner = owner,
 	    .own_sockets = supervisor->own_sockets,
 	    .tls = supervisor->tls_material.tls,
 	    .control_tls = supervisor->tls_material.control_tls,
@@ -96,9 +98,9 @@ become_child(
 	sigprocmask(SIG_SETMASK, &supervisor->before, NULL);
 }
 
-/* The body of a forked child; never returns. */
+/* The body of a forked child; never returns. owner is a worker's number in the table of limits. */
 static void
-run_child(struct supervisor *supervisor, unsigned slot, pid_t parent)
+run_child(struct supervisor *supervisor, unsigned slot, uint16_t owner, pid_t parent)
 {
 	enum child_role role = supervision_child(supervisor->supervision, slot)->role;
 	struct config *config = supervisor->config;
@@ -127,7 +129,7 @@ run_child(struct supervisor *supervisor, unsigned slot, pid_t parent)
 	case CHILD_WORKER:
 		losses = &child_stats(supervisor, slot)->service_log;
 		service_log = service_log_start(&supervisor->log, losses);
-		status = service_log != NULL ? run_worker(supervisor, slot) : 1;
+		status = service_log != NULL ? run_worker(supervisor, slot, owner) : 1;
 		break;
 	}
 	service_log_stop(service_log, &supervisor->log);
@@ -167,6 +169,8 @@ publish_worker(struct supervisor *supervisor, unsigned slot, bool without_store)
 bool
 child_fork(struct supervisor *supervisor, unsigned slot, bool without_store)
 {
+	/* There are fewer workers than numbers. */
+	uint16_t owner = limit_table_free_number(supervisor->limits.table);
 	pid_t parent = getpid();
 	pid_t pid;
 
@@ -183,12 +187,15 @@ child_fork(struct supervisor *supervisor, unsigned slot, bool without_store)
 	}
 	pid = fork();
 	if (pid == 0)
-		run_child(supervisor, slot, parent);
-	if (pid > 0)
-		supervisor->processes[slot].pid = pid;
-	else
+		run_child(supervisor, slot, owner, parent);
+	if (pid < 0) {
 		log_error(&supervisor->log, "cannot fork: %s", strerror(errno));
-	return pid > 0;
+		return false;
+	}
+	supervisor->processes[slot].pid = pid;
+	if (slot >= SLOT_WORKERS)
+		limit_table_worker_began(supervisor->limits.table, owner, pid);
+	return true;
 }
 
 void
@@ -248,6 +255,8 @@ children_publish_silence(struct supervisor *supervisor)
 static void
 process_ended(struct supervisor *supervisor, unsigned slot, int status)
 {
+	if (slot >= SLOT_WORKERS)
+		limits_worker_ended(supervisor, supervisor->processes[slot].pid);
 	supervisor->processes[slot] = (struct process){.status = status};
 	report(supervisor, slot);
 	if (slot >= SLOT_WORKERS)

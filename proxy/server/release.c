@@ -13,6 +13,7 @@ supervisor_free(struct supervisor *supervisor)
 	tls_tickets_free(supervisor->tickets);
 	/* The mapping stays: the thread of a log that is stuck may still count in it. */
 	redis_child_release(&supervisor->redis);
+	limit_table_free(supervisor->limits.table);
 	free(supervisor->processes);
 	supervision_free(supervisor->supervision);
 	free(supervisor->own_sockets);

@@ -100,6 +100,7 @@ decide(struct supervisor *supervisor)
 	children_report(supervisor);
 	supervision_tick(supervisor->supervision, supervisor_clock_ms());
 	children_publish_silence(supervisor);
+	limits_turn(supervisor);
 	supervisor_act(supervisor);
 }
 
@@ -227,7 +228,8 @@ server_run(struct config *config, const struct log *log, char *const *arguments)
 	if (!listen_to_clients(&supervisor) ||
 	    !access_log_open(config, log, &supervisor.access_log_fd) ||
 	    !tls_material_start(&supervisor) || !control_secret_make(&supervisor) ||
-	    !session_key_load(config, log, supervisor.session_key) || !drop_privileges(&supervisor))
+	    !limits_start(&supervisor) || !session_key_load(config, log, supervisor.session_key) ||
+	    !drop_privileges(&supervisor))
 		goto done;
 	upgrade_adopt(&supervisor);
 	supervisor_act(&supervisor);

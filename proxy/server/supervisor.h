@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "jobgate/control_fields.h"
 #include "jobgate/log.h"
+#include "limits/table.h"
 #include "net/tls_client.h"
 #include "net/tls_server.h"
 #include "observe/log_buffer.h"
@@ -27,6 +28,7 @@
  * private redis-server, its log and its socket privileges.c   what is done once, as root or not,
  * before the first fork logs.c         the access log's file session_key.c  the key that seals
  * browsers' sessions control_secret.c  the secret between workers and the control process
+ * limits.c       the table of the tokens that have limits
  * tls_material.c       certificates, keys and secrets tls_material_report.c  faults in TLS files
  * that do not prevent their use own_sockets.c  paths at which the gateway listens itself release.c
  * frees what the supervisor has reload.c       SIGHUP: another configuration comes into force
@@ -37,6 +39,9 @@
 struct process {
 	pid_t pid;  /* 0: there is none */
 	int status; /* of the last one that ended, as waitpid says */
+	/* When limits.c last marked places: the process at that time, and its beats. */
+	pid_t noted_pid;
+	uint64_t noted_beats;
 };
 
 /* What TLS needs from files; the first two are NULL where no listener has TLS. */
@@ -47,6 +52,15 @@ struct tls_material {
 	struct tls_client *backend_tls;
 	uint64_t expiry[CERTIFICATE_USE_COUNT]; /* of the certificates: see shared.h */
 	bool expired;				/* one of them has expired */
+};
+
+/* The limits of tokens (limits.c). */
+struct supervisor_limits {
+	struct limit_table *table;
+	bool marked;	  /* idle places are marked, and not yet free */
+	uint64_t look_ms; /* when idle places are looked for again */
+	uint64_t tell_ms; /* when a full table may be logged again */
+	uint64_t refused; /* requests that a full table had refused when that was last logged */
 };
 
 struct supervisor {
@@ -62,6 +76,7 @@ struct supervisor {
 	/* The secret by which the control process recognizes our workers; hex; wiped at the end. */
 	char control_secret[CONTROL_SECRET_TEXT + 1];
 	struct shared_stats *stats; /* one part for each worker that may run at the same time */
+	struct supervisor_limits limits;
 	struct redis_child redis;
 	bool private_redis;
 	const struct config *control_config; /* that the control process was started with */
@@ -208,6 +223,24 @@ bool control_secret_make(struct supervisor *supervisor);
 /* For an upgrade: leave the secret to the next binary, or take it back when that did not start. */
 bool control_secret_leave(const struct supervisor *supervisor);
 void control_secret_take_back(void);
+
+/* ---- limits.c ---- */
+
+/* Make the table, or take over that of the previous binary. False with a line in the log. */
+bool limits_start(struct supervisor *supervisor);
+
+/* After an upgrade, once the children are adopted: take back what workers held that have ended. */
+void limits_adopted(struct supervisor *supervisor);
+
+/* For an upgrade: leave the table to the next binary, or take it back when that did not start. */
+bool limits_leave(struct supervisor *supervisor);
+void limits_take_back(struct supervisor *supervisor);
+
+/* A worker has ended (waitpid): take back what it held. */
+void limits_worker_ended(struct supervisor *supervisor, pid_t pid);
+
+/* Call it periodically: frees places of tokens that are idle, and logs when the table is full. */
+void limits_turn(struct supervisor *supervisor);
 
 /* ---- own_sockets.c ---- */
 

@@ -113,13 +113,15 @@ copy_listeners(struct supervisor *supervisor, size_t count, size_t *laid)
 {
 	struct listeners *listeners = &supervisor->listeners;
 	int above = LISTEN_FDS_START + (int)count;
+	int table = limit_table_fd(supervisor->limits.table);
 
 	for (size_t i = 0; i < count; i++)
 		if (!give_way(&listeners->fds[i], above))
 			return false;
 	if (!give_way(&supervisor->access_log_fd, above) ||
-	    !give_way(&supervisor->redis.lock, above))
+	    !give_way(&supervisor->redis.lock, above) || !give_way(&table, above))
 		return false;
+	limit_table_set_fd(supervisor->limits.table, table);
 	for (*laid = 0; *laid < count; ++*laid)
 		if (dup2(listeners->fds[*laid], LISTEN_FDS_START + (int)*laid) < 0)
 			return false;
@@ -186,7 +188,7 @@ supervisor_upgrade(struct supervisor *supervisor)
 	log_info(&supervisor->log, "SIGUSR2: handing over to %s", supervisor->program);
 	notify_reloading();
 	if (copy_listeners(supervisor, count, &laid) && describe(supervisor, count) &&
-	    control_secret_leave(supervisor)) {
+	    control_secret_leave(supervisor) && limits_leave(supervisor)) {
 		keep_lock_over_exec(supervisor, true);
 		log_buffer_stop(supervisor->log_buffer, &supervisor->log);
 		execv(supervisor->program, supervisor->arguments);
@@ -205,6 +207,7 @@ supervisor_upgrade(struct supervisor *supervisor)
 	unsetenv(CHILDREN_VARIABLE);
 	unsetenv(LOCK_VARIABLE);
 	control_secret_take_back();
+	limits_take_back(supervisor);
 	notify_state("READY=1");
 }
 
@@ -333,6 +336,7 @@ upgrade_adopt(struct supervisor *supervisor)
 		supervision_adopted(supervisor->supervision);
 	while (next_child(&text, &role, &retiring, &pid))
 		adopt(supervisor, role, retiring, pid);
+	limits_adopted(supervisor);
 	unsetenv(CHILDREN_VARIABLE);
 	unsetenv(LOCK_VARIABLE);
 }

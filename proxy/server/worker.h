@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "config/config.h"
+#include "jobgate/limits.h"
 #include "jobgate/tuning.h"
 #include "net/tls_client.h"
 #include "net/tls_server.h"
@@ -44,6 +45,8 @@ struct worker_setup {
 	const char *store_url;	 /* config->store.read_url, or that of the private redis-server */
 	const char *primary_url; /* config->store.write_url, or the same */
 	struct worker_stats *stats;
+	struct limit_table *limits;	/* of tokens, shared by all workers */
+	uint16_t owner;			/* its number in that table, which no other worker has */
 	const char *const *own_sockets; /* paths of the gateway's Unix sockets, NULL at the end */
 	const char *dns_servers;	/* as resolver_new takes them; worker_run sets it */
 	int access_log_fd;		/* -1: off, or syslog */

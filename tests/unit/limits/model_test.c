@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -106,13 +107,17 @@ work(struct world *world, unsigned worker)
 static void
 worker_start(struct world *world, unsigned worker)
 {
-	pid_t pid;
+	pid_t parent = getpid(), pid;
 
 	sem_init(&world->mailboxes[worker].go, 1, 0);
 	sem_init(&world->mailboxes[worker].done, 1, 0);
 	pid = fork();
-	if (pid == 0)
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(1);
 		work(world, worker);
+	}
 	assert_true(pid > 0);
 	world->pids[worker] = pid;
 }

@@ -377,6 +377,50 @@ a_claim_does_not_outlive_the_binary(void **state)
 	limit_table_free(table);
 }
 
+/* As the supervisor uses the numbers: also over an upgrade. */
+static void
+each_worker_has_a_number(void **state)
+{
+	struct permit permit, none;
+	pid_t pid = 0;
+
+	assert_int_equal(limit_table_free_number(*state), 1);
+	limit_table_worker_began(*state, 1, 501);
+	assert_int_equal(limit_table_free_number(*state), 2);
+	limit_table_worker_began(*state, 2, 502);
+	assert_int_equal(limit_table_worker(*state, 502), 2);
+	assert_int_equal(limit_table_worker(*state, 503), 0);
+	assert_int_equal(limit_table_next_worker(*state, 2, &pid), 2);
+	assert_int_equal(pid, 502);
+	assert_int_equal(limit_table_next_worker(*state, 3, &pid), 0);
+	take(*state, 1, 1, &permit);
+	limit_table_worker_ended(*state, 1);
+	assert_int_equal(limit_table_worker(*state, 501), 0);
+	assert_int_equal(limit_table_free_number(*state), 1);
+	assert_int_equal(take(*state, 2, 1, &permit), LIMIT_ALLOWED);
+	assert_int_equal(take(*state, 2, 1, &none), LIMIT_CONCURRENCY);
+}
+
+/* A sweep that came to nothing is made up for by the next one. */
+static void
+a_place_stays_marked(void **state)
+{
+	struct permit permit;
+	char id[17];
+
+	for (unsigned i = 0; i < PLACES; i++) {
+		take_of(*state, 1, id_of(i, id), 1, &permit);
+		jg_limits_give(*state, &permit);
+	}
+	atomic_store(&((struct limit_table *)*state)->header->claiming[7], 1);
+	assert_int_equal(limit_table_mark(*state, NOW), PLACES);
+	assert_int_equal(limit_table_sweep(*state, NOW), 0);
+	assert_int_equal(limit_table_mark(*state, NOW), PLACES);
+	atomic_store(&((struct limit_table *)*state)->header->claiming[7], 0);
+	assert_int_equal(limit_table_sweep(*state, NOW), PLACES);
+	assert_int_equal(limit_table_mark(*state, NOW), 0);
+}
+
 static void
 another_layout_is_not_taken(void **state)
 {
@@ -413,6 +457,8 @@ main(void)
 	    TEST(a_place_is_clean),
 	    TEST(a_first_place_outlives_further_ones),
 	    TEST(few_places_stay),
+	    TEST(each_worker_has_a_number),
+	    TEST(a_place_stays_marked),
 	    cmocka_unit_test(another_binary_takes_over),
 	    cmocka_unit_test(a_claim_does_not_outlive_the_binary),
 	    cmocka_unit_test(another_layout_is_not_taken),

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -262,6 +263,7 @@ act_until_killed(struct stage *stage, unsigned worker)
 	struct actor actor = {stage, worker};
 	struct permit permit[8] = {0};
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (unsigned i = 0;; i = (i + 1) % 8) {
 		jg_limits_give(stage->table, &permit[i]);
 		if (!take_one(&actor, 5, &permit[i]))
