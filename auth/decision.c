@@ -335,8 +335,12 @@ jg_verdict_status(enum verdict verdict)
 	case VERDICT_NOT_A_JOB:
 	case VERDICT_NO_SUCH_JOB:
 		return 404;
+	case VERDICT_OVER_RATE:
+	case VERDICT_OVER_CONCURRENCY:
+		return 429;
 	case VERDICT_UNAVAILABLE:
 	case VERDICT_NO_URL:
+	case VERDICT_LIMITS_FULL:
 		return 503;
 	}
 	return 403;
@@ -368,6 +372,12 @@ jg_verdict_name(enum verdict verdict)
 		return "out_of_scope";
 	case VERDICT_NO_URL:
 		return "no_url";
+	case VERDICT_OVER_RATE:
+		return "over_rate";
+	case VERDICT_OVER_CONCURRENCY:
+		return "over_concurrency";
+	case VERDICT_LIMITS_FULL:
+		return "limits_full";
 	}
 	return "refused";
 }

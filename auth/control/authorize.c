@@ -125,6 +125,11 @@ reason_of(const struct question *question, enum verdict verdict, char *reason, s
 	case VERDICT_NO_URL:
 		snprintf(reason, cap, "job %.*s has no URL yet", len, job);
 		return;
+	case VERDICT_OVER_RATE:
+	case VERDICT_OVER_CONCURRENCY:
+	case VERDICT_LIMITS_FULL: /* only workers count requests */
+		snprintf(reason, cap, "the token is over its limits");
+		return;
 	}
 }
 

@@ -146,10 +146,13 @@ decide(struct call *call, const struct evidence *evidence)
 		refuse_address(call);
 		return;
 	case VERDICT_INVALID_TOKEN:
-	case VERDICT_ALLOW: /* these are verdicts on jobs, which cannot occur here */
+	case VERDICT_ALLOW: /* these are verdicts on jobs or of workers, which cannot occur here */
 	case VERDICT_NO_SUCH_JOB:
 	case VERDICT_OUT_OF_SCOPE:
 	case VERDICT_NO_URL:
+	case VERDICT_OVER_RATE:
+	case VERDICT_OVER_CONCURRENCY:
+	case VERDICT_LIMITS_FULL:
 		caller_refuse_revoked(call);
 		return;
 	}

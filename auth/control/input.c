@@ -9,7 +9,8 @@
 
 const char *const authorize_input_fields[] = {"token", "job", NULL};
 const char *const revocation_input_fields[] = {"value", NULL};
-const char *const renewal_input_fields[] = {"grace", "expires_at", "from", NULL};
+const char *const renewal_input_fields[] = {
+    "grace", "expires_at", "from", "rate", "burst", "concurrency", NULL};
 
 /* Keep only plain ASCII: a letter in UTF-8 may have been cut, and JSON could not hold it. */
 static void
@@ -415,6 +416,21 @@ get_limit(const json_t *object, enum token_field index,
 	       wrong(error, field->name, "%s", field->rule);
 }
 
+/* The same for a limit that is a number, which goes to *out; null: there is none any more. */
+static bool
+get_limit_number(const json_t *object, enum token_field index, uint64_t *out,
+    struct renewal_input *renewal, struct input_error *error)
+{
+	const struct record_field *field = &record_fields[RECORD_TOKEN].rows[index];
+	const json_t *value = json_object_get(object, field->name);
+
+	if (value == NULL)
+		return true;
+	renewal->changed |= FIELD_BIT(index);
+	return json_is_null(value) || get_number(value, field->max, out) ||
+	       wrong(error, field->name, "%s", field->rule);
+}
+
 static bool
 parse_expiry(struct slice text, struct renewal_input *out)
 {
@@ -437,5 +453,9 @@ input_renewal(const json_t *object, struct renewal_input *out, struct input_erro
 		return wrong(
 		    error, "grace", "a grace is a number of seconds, 1 to %d", GRACE_MAX_S);
 	return get_limit(object, TOKEN_FIELD_EXPIRES_AT, parse_expiry, out, error) &&
-	       get_limit(object, TOKEN_FIELD_FROM, parse_from, out, error);
+	       get_limit(object, TOKEN_FIELD_FROM, parse_from, out, error) &&
+	       get_limit_number(object, TOKEN_FIELD_RATE, &out->limits.rate, out, error) &&
+	       get_limit_number(object, TOKEN_FIELD_BURST, &out->limits.burst, out, error) &&
+	       get_limit_number(
+		   object, TOKEN_FIELD_CONCURRENCY, &out->limits.concurrency, out, error);
 }

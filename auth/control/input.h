@@ -58,10 +58,11 @@ bool input_record(json_t *object, enum record_kind kind, enum input_purpose purp
 /* The body of a renewal. */
 struct renewal_input {
 	uint64_t grace_s;    /* for how long the value before stays valid, too; 0: not at all */
-	uint32_t changed;    /* a set of FIELD_BIT(TOKEN_FIELD_EXPIRES_AT) and ..._FROM */
+	uint32_t changed;    /* a set of FIELD_BIT(TOKEN_FIELD_...) with USE_BINDS */
 	uint64_t expires_ms; /* 0: it does not expire any more */
 	size_t from_count;   /* 0: it may be used from everywhere */
 	struct ip_range from[TOKEN_FROM_MAX];
+	struct token_limits limits;
 };
 extern const char *const renewal_input_fields[];
 bool input_renewal(const json_t *object, struct renewal_input *out, struct input_error *error);

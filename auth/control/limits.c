@@ -17,6 +17,33 @@ is_wider(const struct token *caller, const struct token *token)
 	       (token->from.count == 0 || !jg_ip_ranges_within(&token->from, &caller->from));
 }
 
+/* How many requests may come at once; 0: any number. */
+static uint64_t
+burst_of(const struct token *token)
+{
+	return token->limits.burst > 0 ? token->limits.burst : token->limits.rate;
+}
+
+/* True when a number is above the caller's; 0: any number. */
+static bool
+is_above(uint64_t caller, uint64_t number)
+{
+	return caller > 0 && (number == 0 || number > caller);
+}
+
+/* The first limit of use that is above the caller's; NULL: none is. */
+static const char *
+limit_above(const struct token *caller, const struct token *token)
+{
+	if (is_above(caller->limits.rate, token->limits.rate))
+		return "rate";
+	if (is_above(burst_of(caller), burst_of(token)))
+		return "burst";
+	if (is_above(caller->limits.concurrency, token->limits.concurrency))
+		return "concurrency";
+	return NULL;
+}
+
 /*
  * True when the caller has sent the present value of its token; else answers 403. What the value
  * before may do ends with its grace, and a value that it made would not.
@@ -36,6 +63,7 @@ is_present(struct call *call, const struct token *caller)
 static bool
 is_within(struct call *call, const struct token *caller, const struct token *token)
 {
+	const char *above = limit_above(caller, token);
 	char moment[MOMENT_TEXT_MAX];
 
 	if (outlives(caller, token)) {
@@ -52,7 +80,26 @@ is_within(struct call *call, const struct token *caller, const struct token *tok
 		    "renews must be limited to the same, or to some of them");
 		return false;
 	}
+	if (above != NULL) {
+		call_refuse(call, 403, above,
+		    "your own token has a limit of its own here: a token that it creates or renews "
+		    "must not have a higher one, or none");
+		return false;
+	}
 	return true;
+}
+
+/* The same for rate, burst and concurrency. */
+static void
+pass_on_use(const struct token *caller, struct token *token)
+{
+	if (token->limits.burst == 0 && is_above(burst_of(caller), burst_of(token)))
+		token->limits.burst =
+		    token->limits.rate == 0 ? caller->limits.burst : burst_of(caller);
+	if (token->limits.rate == 0)
+		token->limits.rate = caller->limits.rate;
+	if (token->limits.concurrency == 0)
+		token->limits.concurrency = caller->limits.concurrency;
 }
 
 bool
@@ -69,6 +116,7 @@ limits_pass_on(struct call *call, struct token *token)
 		token->expires_ms = caller->expires_ms;
 	if (token->from.count == 0)
 		token->from = caller->from;
+	pass_on_use(caller, token);
 	return is_within(call, caller, token);
 }
 

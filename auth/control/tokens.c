@@ -266,6 +266,12 @@ renew_token(struct call *call, struct token *token, uint64_t now_ms)
 		token->expires_ms = renewal->expires_ms;
 	if ((renewal->changed & FIELD_BIT(TOKEN_FIELD_FROM)) != 0)
 		token->from = (struct ip_ranges){renewal->from_count, renewal->from};
+	if ((renewal->changed & FIELD_BIT(TOKEN_FIELD_RATE)) != 0)
+		token->limits.rate = renewal->limits.rate;
+	if ((renewal->changed & FIELD_BIT(TOKEN_FIELD_BURST)) != 0)
+		token->limits.burst = renewal->limits.burst;
+	if ((renewal->changed & FIELD_BIT(TOKEN_FIELD_CONCURRENCY)) != 0)
+		token->limits.concurrency = renewal->limits.concurrency;
 	if (jg_token_is_expired(token, now_ms)) {
 		call_refuse(call, 409, "expires_at",
 		    "the token has expired: renew it with another expires_at, null for none");

@@ -25,7 +25,7 @@ _jobgate() {
 		return
 		;;
 	--job) words=$(_jobgate_ids job) ;;
-	--token | --app-token | --control-url | --url | --store | --prefix | --name | --id | --port | --host | --lease | --expires-in | --expires-at | --grace | --from | --value | -l | --label | --label-selector | --remove-label) return ;;
+	--token | --app-token | --control-url | --url | --store | --prefix | --name | --id | --port | --host | --lease | --expires-in | --expires-at | --grace | --from | --rate | --burst | --concurrency | --value | -l | --label | --label-selector | --remove-label) return ;;
 	esac
 	if [[ -z $words ]]; then
 		if ((COMP_CWORD == 1)); then
@@ -41,12 +41,12 @@ _jobgate() {
 			serve* | check*) words="-c --config -h --help" ;;
 			store*) words="-c --config --store --prefix --ca-file --enforce --force -h --help" ;;
 			authorize*) words="--job --value --url $client" ;;
-			"token create") words="-r --role -l --label-selector --expires-in --expires-at --from --url $client" ;;
+			"token create") words="-r --role -l --label-selector --expires-in --expires-at --from --rate --burst --concurrency --url $client" ;;
 			"token list") words="--name -r --role --url $client" ;;
 			"token get") words="--url $client $(_jobgate_ids token)" ;;
 			"token delete") words="-y --yes --url $client $(_jobgate_ids token)" ;;
 			"token revoke") words="--value --url $client" ;;
-			"token renew") words="-y --yes --grace --expires-in --expires-at --from --url $client $(_jobgate_ids token)" ;;
+			"token renew") words="-y --yes --grace --expires-in --expires-at --from --rate --burst --concurrency --url $client $(_jobgate_ids token)" ;;
 			"job create") words="-l --label --url --id --lease $client" ;;
 			"job list") words="-l --label --url $client" ;;
 			"job get") words="--url $client $(_jobgate_ids job)" ;;

@@ -165,8 +165,12 @@ enum verdict {
 	VERDICT_OUT_OF_SCOPE, /* 403 insufficient_scope, also for a job that does not exist, and for
 				 a read token at the control API */
 	VERDICT_NO_URL,	      /* 503: the job has no URL yet */
+	/* Not of jg_decide: these depend on what else the token does just now (limits.h). */
+	VERDICT_OVER_RATE,	  /* 429 */
+	VERDICT_OVER_CONCURRENCY, /* 429 */
+	VERDICT_LIMITS_FULL,	  /* 503: there is no room to count the token's requests */
 };
-#define VERDICT_COUNT (VERDICT_NO_URL + 1)
+#define VERDICT_COUNT (VERDICT_LIMITS_FULL + 1)
 
 /*
  * Decide, in the order of the table in auth/README.md. No I/O, no clock, no state: the same

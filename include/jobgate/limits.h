@@ -26,6 +26,13 @@ struct allowance {
 	uint64_t concurrency; /* 0: any number */
 };
 
+/* True when at least one of them limits anything: a burst alone does not. */
+static inline bool
+jg_limits_any(const struct token_limits *record, const struct token_limits *defaults)
+{
+	return (record->rate | record->concurrency | defaults->rate | defaults->concurrency) != 0;
+}
+
 /*
  * The limits of a token's record, and where it has none, those of the configuration, divided by the
  * number of gateways (at least 1). A burst and a concurrency are rounded down, but not below 1.

@@ -27,7 +27,7 @@ struct head_limits {
 	size_t fields; /* at most HEAD_FIELDS_MAX (http/head.h) */
 };
 
-/* Connections and rates are limited in each worker. */
+/* Connections and rates are limited in each worker, tokens in the whole gateway. */
 struct limits {
 	struct head_limits head;
 	uint64_t body_bytes;	       /* of a request; 0: no limit */
@@ -38,6 +38,8 @@ struct limits {
 	size_t handshakes;	       /* of TLS, unfinished */
 	size_t failed_auth_rate;       /* per second and client; 0: no limit */
 	size_t failed_auth_burst;      /* at once */
+	struct token_limits token;     /* of tokens whose records have none of their own */
+	uint64_t gateways;	       /* that share the limits of tokens */
 };
 
 /* Limits of HTTP/2 connections. */

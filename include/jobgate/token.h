@@ -6,6 +6,7 @@
 
 #include "jobgate/ip.h"
 #include "jobgate/label.h"
+#include "jobgate/limits.h"
 
 /*
  * The value a client sends:
@@ -51,6 +52,7 @@ struct token {
 	/* Milliseconds since 1970; from then on the token is refused. 0: it does not expire. */
 	uint64_t expires_ms;
 	struct ip_ranges from; /* of addresses from which it may be used; none: from everywhere */
+	struct token_limits limits; /* what it may use */
 	/* After a renewal with grace, the value before it is valid, too, until this moment; 0:
 	 * none. */
 	uint64_t previous_until_ms;

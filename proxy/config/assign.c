@@ -81,7 +81,7 @@ set_number(const struct config_key *key, const char *text, uint64_t *number)
 
 	if (key->form == FORM_TIME)
 		expected = value_time(text, number);
-	else if (key->form == FORM_COUNT)
+	else if (key->form == FORM_COUNT || key->form == FORM_COUNT64)
 		expected = value_number(text, number);
 	else
 		expected = value_size(text, number);
@@ -135,6 +135,7 @@ set_scalar(struct builder *builder, const struct config_key *key, const char *te
 		return value_bool(text, at);
 	case FORM_TIME:
 	case FORM_SIZE64:
+	case FORM_COUNT64:
 		expected = set_number(key, text, &number);
 		*(uint64_t *)at = number;
 		return expected;

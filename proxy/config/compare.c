@@ -74,6 +74,7 @@ config_key_equal(const struct config_key *key, const struct config *one, const s
 		return *(const bool *)a == *(const bool *)b;
 	case FORM_TIME:
 	case FORM_SIZE64:
+	case FORM_COUNT64:
 		return *(const uint64_t *)a == *(const uint64_t *)b;
 	case FORM_SIZE:
 	case FORM_COUNT:

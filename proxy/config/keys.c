@@ -19,6 +19,7 @@
 #define SIZE(member) .form = FORM_SIZE, .offset = AT(size_t, member)
 #define SIZE64(member) .form = FORM_SIZE64, .offset = AT(uint64_t, member)
 #define COUNT(member) .form = FORM_COUNT, .offset = AT(size_t, member)
+#define COUNT64(member) .form = FORM_COUNT64, .offset = AT(uint64_t, member)
 #define WORKERS(member) .form = FORM_WORKERS, .offset = AT(unsigned, member)
 #define HOST(member) .form = FORM_HOST, .offset = AT(bool, member)
 #define LEVEL(member) .form = FORM_LEVEL, .offset = AT(enum log_level, member)
@@ -354,6 +355,24 @@ const struct config_key config_keys[] = {
 		"address has paused. A valid token still passes. 0: no limit."},
     {"limits.failed_auth_burst", COUNT(limits.failed_auth_burst), .default_value = "100", .min = 1,
 	.max = 1000000, .help = "How many requests with an invalid token get 401 at once."},
+    {"limits.token_rate", COUNT64(limits.token.rate), .default_value = "0", .max = TOKEN_RATE_MAX,
+	.help = "Requests per second that one token may make, counted over all workers; others get "
+		"429. The rate of the token's record (jobgate token create --rate) goes before "
+		"this. 0: any number."},
+    {"limits.token_burst", COUNT64(limits.token.burst), .default_value = "0",
+	.max = TOKEN_BURST_MAX,
+	.help = "How many of them may come at once; a record's burst goes before this. 0: as many "
+		"as the rate."},
+    {"limits.token_concurrency", COUNT64(limits.token.concurrency), .default_value = "0",
+	.max = TOKEN_CONCURRENCY_MAX,
+	.help = "Requests, streams and WebSockets of one token that may run at the same time, "
+		"counted over all workers; others get 429. A record's concurrency goes before "
+		"this. 0: any number."},
+    {"limits.gateways", COUNT64(limits.gateways), .default_value = "1", .min = 1,
+	.max = GATEWAYS_MAX,
+	.help =
+	    "Gateways that serve the same tokens: each allows this part of a token's rate, burst "
+	    "and concurrency, also of those in its record; at least 1 each."},
     {"limits.idle_backend_connections", COUNT(backends.pool.idle_max), .default_value = "64",
 	.max = 100000, .help = "Idle connections kept, for each worker and backend."},
     {"limits.drain_bytes", SIZE64(limits.drain_bytes), .default_value = "64KiB", .max = INT64_MAX,

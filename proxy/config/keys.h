@@ -8,10 +8,11 @@ enum key_form {
 	FORM_SECTION, /* no key, but the section that the keys below it are in */
 	FORM_TEXT,
 	FORM_BOOL,
-	FORM_TIME,   /* uint64_t, milliseconds */
-	FORM_SIZE,   /* size_t, bytes */
-	FORM_SIZE64, /* uint64_t, bytes */
-	FORM_COUNT,  /* size_t */
+	FORM_TIME,    /* uint64_t, milliseconds */
+	FORM_SIZE,    /* size_t, bytes */
+	FORM_SIZE64,  /* uint64_t, bytes */
+	FORM_COUNT,   /* size_t */
+	FORM_COUNT64, /* uint64_t */
 	FORM_WORKERS,
 	FORM_HOST, /* preserve or backend */
 	FORM_LEVEL,

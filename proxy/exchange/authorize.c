@@ -124,6 +124,7 @@ enum authorize_step {
 	STEP_CONFIRM, /* after a wait, the steps run again from here: is the claim still valid? */
 	STEP_LOOK_UP, /* finds the records of the token and of the job; no other step waits */
 	STEP_DECIDE,  /* the verdict, and its answer if it is not to allow */
+	STEP_COUNT,   /* counts the request against the limits of its token */
 	STEP_PASS,    /* lets the request pass */
 
 	/* What a step returns when none follows: */
@@ -241,7 +242,7 @@ step_decide(struct authorization *run)
 		return STEP_DONE;
 	}
 	if (verdict == VERDICT_ALLOW)
-		return STEP_PASS;
+		return STEP_COUNT;
 	exchange->offers_basic = exchange_is_programs(exchange, run->request);
 	if (!exchange_refuse_person(exchange, run->request, verdict))
 		exchange_refuse(exchange, verdict);
@@ -249,12 +250,20 @@ step_decide(struct authorization *run)
 }
 
 static enum authorize_step
+step_count(struct authorization *run)
+{
+	const struct token *token = run->lookup.evidence.token;
+
+	CHECK(exchange_is_allowed(run->exchange) && token != NULL, exchange_dump, run->exchange);
+	return exchange_within_limits(run->exchange, token) ? STEP_PASS : STEP_DONE;
+}
+
+static enum authorize_step
 step_pass(struct authorization *run)
 {
 	struct exchange *exchange = run->exchange;
 
-	CHECK(exchange_is_allowed(exchange) && run->lookup.evidence.token != NULL, exchange_dump,
-	    exchange);
+	CHECK(exchange_is_allowed(exchange), exchange_dump, exchange);
 	counter_add(&exchange->context->stats->verdicts[VERDICT_ALLOW], 1);
 	if (exchange->peer->forward_auth)
 		exchange_grant(exchange, run->request, &run->lookup);
@@ -287,6 +296,8 @@ run_step(struct authorization *run, enum authorize_step step)
 		return step_look_up(run);
 	case STEP_DECIDE:
 		return step_decide(run);
+	case STEP_COUNT:
+		return step_count(run);
 	case STEP_PASS:
 		return step_pass(run);
 	case STEP_WAIT:

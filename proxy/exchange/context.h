@@ -28,6 +28,8 @@ struct exchange_options {
 	uint16_t https_port; /* of the URLs that redirects lead to */
 	struct ip_ranges trusted_proxies;
 	struct limits limits;
+	struct limit_table *limit_table;   /* of tokens, shared by all workers */
+	uint16_t limit_owner;		   /* this worker's number in it */
 	const struct shared_stats *shared; /* for /readyz */
 	struct timeouts timeouts;
 };

@@ -48,7 +48,7 @@ exchange_free(struct task *task)
 
 	CHECK(exchange->state == EXCHANGE_ENDED && exchange->upstream == NULL &&
 		  exchange->suspended == NULL && exchange->kept == NULL &&
-		  exchange->kept_content.bytes == NULL,
+		  exchange->kept_content.bytes == NULL && exchange->permit.place == 0,
 	    exchange_dump, exchange);
 	slab_give(&exchange->context->exchanges, exchange, SLAB_KEEP);
 }
@@ -156,6 +156,7 @@ exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end 
 	jg_directory_forget(&exchange->waiter);
 	jg_directory_unwatch(&exchange->token_watch);
 	jg_directory_unwatch(&exchange->job_watch);
+	jg_limits_give(context->options.limit_table, &exchange->permit);
 	timer_remove(&exchange->timer);
 	loop_cancel(context->loop, &exchange->connect);
 	exchange->upstream = NULL;

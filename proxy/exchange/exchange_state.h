@@ -28,6 +28,7 @@
  * authorize.c       the steps from the request's head to the verdict
  * credential.c      the request's claim: which token it says it has
  * lookup.c          the records of a verdict, and each later change of them
+ * token_limits.c    counts the requests of tokens that have limits
  * allow.c           prepares an allowed request for its job
  * call.c            calls of the control API, and requests of monitoring
  * send.c            sends it: the connection to its backend, its head, repeats
@@ -67,6 +68,7 @@ struct exchange {
 	struct suspended *suspended;	/* the request, while it waits for that record */
 	struct directory_watch token_watch, job_watch; /* from the verdict to the end */
 	struct token_edition allowed;
+	struct permit permit;	  /* of its token's concurrency; all zero: it has none */
 	struct in6_addr address;  /* the client's, with has_address */
 	uint64_t target;	  /* hash of the job's URL that the request goes to */
 	bool job_moved;		  /* the job has got another URL since then */
@@ -292,6 +294,17 @@ bool exchange_look_up(struct exchange *exchange, const struct claim *claim, stru
 /* Decide. Also notes what the log and the metrics show of the verdict. */
 enum verdict exchange_decide(
     struct exchange *exchange, const struct claim *claim, const struct lookup *lookup);
+
+/* ---- token_limits.c ---- */
+
+/*
+ * Count an allowed request against its token's limits. False when it is over one: it has been
+ * refused then, and counts for nothing. exchange_end gives back what it holds.
+ */
+bool exchange_within_limits(struct exchange *exchange, const struct token *token);
+
+/* The token or its record has changed while the exchange runs: it may have a limit only now. */
+void exchange_follow_limits(struct exchange *exchange, const struct token *token);
 
 /* ---- allow.c ---- */
 

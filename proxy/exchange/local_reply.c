@@ -55,6 +55,21 @@ verdict_text(enum verdict verdict)
 	case VERDICT_NO_URL:
 		return (struct refusal_text){SLICE("Job not ready"),
 		    SLICE("The job has no URL yet; try again shortly."), {0}};
+	case VERDICT_OVER_RATE:
+		return (struct refusal_text){SLICE("Rate exceeded"),
+		    SLICE("The token makes more requests per second than it may; try again after "
+			  "the seconds in Retry-After."),
+		    {0}};
+	case VERDICT_OVER_CONCURRENCY:
+		return (struct refusal_text){SLICE("Too many requests at a time"),
+		    SLICE("As many requests of this token run as may at a time, WebSockets and "
+			  "streams included; try again when one has ended."),
+		    {0}};
+	case VERDICT_LIMITS_FULL:
+		return (struct refusal_text){SLICE("Too many tokens in use"),
+		    SLICE("The gateway has no room to count this token's requests; try again "
+			  "shortly."),
+		    {0}};
 	}
 	return (struct refusal_text){SLICE("Refused"), SLICE("The request was refused."), {0}};
 }

@@ -224,6 +224,7 @@ exchange_judge_again(struct exchange *exchange)
 		return;
 	if (verdict == VERDICT_ALLOW) {
 		CHECK(judged != NULL, exchange_dump, exchange);
+		exchange_follow_limits(exchange, &token.record->token);
 		exchange_follow_job(exchange, judged);
 		return;
 	}

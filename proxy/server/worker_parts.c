@@ -166,6 +166,8 @@ make_exchanges(struct worker *worker)
 	    .control_secret = setup->control_secret,
 	    .trusted_proxies = config->backends.trusted_proxies,
 	    .limits = config->limits,
+	    .limit_table = setup->limits,
+	    .limit_owner = setup->owner,
 	    .shared = setup->shared,
 	    .session_key = config->browser.sign_in ? setup->session_key : NULL,
 	    .session_ms = config->browser.session,

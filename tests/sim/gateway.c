@@ -10,6 +10,7 @@
 
 #include "coverage.h"
 #include "jobgate/container_of.h"
+#include "limits/table.h"
 #include "trace.h"
 #include "world.h"
 
@@ -18,6 +19,9 @@
 
 static const char *const no_sockets[] = {NULL};
 static const unsigned char session_key[32];
+static const uint64_t limits_key[2] = {1, 2};
+
+#define LIMITED_TOKENS 256
 
 /* ---- the configuration ---- */
 
@@ -57,6 +61,9 @@ write_configuration(FILE *out, const struct world *world)
 	    "limits:\n  connections_per_client: 0\n  body_rate_min: 0\n"
 	    "  failed_auth_rate: %u\n  failed_auth_burst: %u\n",
 	    s->failed_auth_rate, s->failed_auth_burst);
+	/* So high that no request is refused: what counts is that each permit is given back. */
+	if (world->seed % 2 == 1)
+		fprintf(out, "  token_rate: 1000000\n  token_concurrency: 4096\n");
 	fprintf(out, "http2:\n  clients: true\n");
 	fprintf(out, "control:\n  socket: /nonexistent/control.sock\nlog:\n  access: \"off\"\n");
 }
@@ -189,6 +196,8 @@ init_worker(struct gateway *gateway, unsigned slot)
 	    .session_key = session_key,
 	    .control_secret = "",
 	    .stats = &gateway->shared->workers[slot],
+	    .limits = gateway->limits,
+	    .owner = (uint16_t)(slot + 1),
 	    .own_sockets = no_sockets,
 	    .access_log_fd = -1,
 	    .log_runner = &log_threads,
@@ -226,6 +235,9 @@ gateway_start(struct gateway *gateway, struct world *world)
 	gateway->config = load_configuration(world);
 	gateway->slots = GATEWAY_SLOTS_MAX / SCENARIO_WORKERS_MAX * scenario->workers;
 	gateway->shared = shared_stats_map(gateway->slots);
+	gateway->limits = limit_table_new(LIMITED_TOKENS, limits_key);
+	if (gateway->limits == NULL)
+		abort();
 	host_init(&gateway->host, "gateway", 0, ADDRESS, world->seed);
 	gateway->host.rules = scenario->rules[RULES_GATEWAY];
 	for (unsigned i = 0; i < scenario->workers * GATEWAY_PORTS; i++)
@@ -256,6 +268,7 @@ gateway_reap(struct gateway_worker *worker)
 		return false;
 	worker->exists = false;
 	worker->node.heap.fail_at = 0;
+	limit_table_worker_ended(worker->gateway->limits, worker->setup.owner);
 	node_free(&worker->node);
 	return true;
 }
@@ -321,9 +334,21 @@ check_books(struct gateway_worker *worker)
 #define IDLE_DESCRIPTORS_MAX(gateway) \
 	(IDLE_DESCRIPTORS + ((gateway)->world->scenario.sentinels ? STORE_SENTINELS : 0))
 
+/* Permits that are held although no exchange runs. */
+static void
+check_permits(const struct gateway *gateway)
+{
+	uint64_t permits = limit_table_permits(gateway->limits);
+
+	if (permits != 0)
+		judge_violation(gateway->world, "%llu permits were not given back",
+		    (unsigned long long)permits);
+}
+
 void
 gateway_check_idle(struct gateway *gateway)
 {
+	check_permits(gateway);
 	for (unsigned i = 0; i < gateway->slots; i++) {
 		struct gateway_worker *worker = &gateway->workers[i];
 		unsigned open = node_open(&worker->node);

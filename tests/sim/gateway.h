@@ -39,6 +39,7 @@ struct gateway {
 	struct host host;
 	struct config *config;
 	struct shared_stats *shared;
+	struct limit_table *limits;
 	struct listener
 	    *listeners[SCENARIO_WORKERS_MAX * GATEWAY_PORTS]; /* of a worker, then of the next */
 	struct sockaddr_storage bound[GATEWAY_PORTS];

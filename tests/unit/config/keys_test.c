@@ -58,6 +58,7 @@ other_value(const struct config_key *key, char out[32])
 	case FORM_SIZE:
 	case FORM_SIZE64:
 	case FORM_COUNT:
+	case FORM_COUNT64:
 	case FORM_WORKERS:
 		return number(key, key->min + 3, out);
 	case FORM_BOOL:
