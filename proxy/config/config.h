@@ -106,8 +106,9 @@ struct config {
 		struct control_settings process;
 		const char *host; /* at which workers serve the API too; NULL: nowhere */
 		struct job_url gateway_target; /* process.gateway_socket, as a URL */
-		const char *metrics; /* "host:port" of /metrics, /healthz, /readyz; NULL: off */
-		const char *listen;  /* "host:port" of the API for operators; NULL: off */
+		const char *metrics;   /* "host:port" of /metrics, /healthz, /readyz; NULL: off */
+		size_t metrics_tokens; /* of /metrics: how many tokens have samples of their own */
+		const char *listen;    /* "host:port" of the API for operators; NULL: off */
 		const char *certificate, *key; /* of `listen`, PEM; NULL: no TLS */
 		const char *client_ca; /* whose certificates clients must have; NULL: none */
 		bool allow_plain;      /* `listen` may be without TLS beyond loopback */

@@ -394,6 +394,10 @@ const struct config_key config_keys[] = {
 		"when left out. The workers answer /healthz and /readyz without the control "
 		"process, and gRPC's health check, too (services: readiness, liveness), unless "
 		"http2.clients is false."},
+    {"control.metrics_tokens", COUNT(control.metrics_tokens), .default_value = "0", .max = 10000,
+	.help = "How many tokens with limits have samples of their own in /metrics "
+		"(jobgate_token_requests_total, jobgate_token_running), labelled with the token's "
+		"id. More than these are only counted. 0: none."},
     {"control.listen", TEXT_OF(ADDRESS, control.listen), .example = "127.0.0.1:9181",
 	.help = "Where the control API is served as well. Each request needs a token of role "
 		"operator, whose label selector limits what it can reach. Off when left out. The "

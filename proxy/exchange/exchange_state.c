@@ -37,6 +37,7 @@ exchange_dump(const struct exchange *exchange, struct dump *dump)
 	jg_dump_flag(dump, "control", exchange->control);
 	jg_dump_flag(dump, "grpc", is_grpc_call(&exchange->grpc));
 	jg_dump_flag(dump, "by_session", exchange_by_session(exchange));
+	jg_dump_flag(dump, "permit", exchange->permit.place != 0);
 	jg_dump_flag(dump, "waits_for_store", exchange->waiter.entry != NULL);
 	jg_dump_flag(dump, "suspended", exchange->suspended != NULL);
 	jg_dump_flag(dump, "kept", exchange->kept != NULL);

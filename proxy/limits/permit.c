@@ -1,4 +1,6 @@
 /* permit.c - counts a request of a token, and gives back what it took. */
+#include <string.h>
+
 #include "limits/place.h"
 
 /* How often a search is repeated because permits were given back meanwhile. */
@@ -137,13 +139,46 @@ jg_limits_give(struct limit_table *table, struct permit *permit)
 
 /* ---- a request ---- */
 
+/* Note whose place it is. All workers write the same. */
+static void
+note_id(struct limit_place *place, struct slice id)
+{
+	uint64_t text[2] = {0};
+
+	memcpy(text, id.at, id.len < sizeof(text) ? id.len : sizeof(text));
+	for (unsigned i = 0; i < 2; i++)
+		if (atomic_load_explicit(&place->id[i], memory_order_relaxed) != text[i])
+			atomic_store_explicit(&place->id[i], text[i], memory_order_relaxed);
+}
+
+static void
+count_verdict(struct limit_place *place, enum limit_verdict verdict)
+{
+	switch (verdict) {
+	case LIMIT_ALLOWED:
+		atomic_fetch_add_explicit(&place->allowed, 1, memory_order_relaxed);
+		break;
+	case LIMIT_RATE:
+		atomic_fetch_add_explicit(&place->over_rate, 1, memory_order_relaxed);
+		break;
+	case LIMIT_CONCURRENCY:
+		atomic_fetch_add_explicit(&place->over_concurrency, 1, memory_order_relaxed);
+		break;
+	case LIMIT_NO_PLACE:
+		break;
+	}
+}
+
 static bool
 search_begin(struct search *search, struct limit_table *table, uint16_t owner, struct slice id)
 {
 	*search = (struct search){.table = table, .owner = owner};
 	search->first_key = place_first_key(table, id);
 	search->first = place_claim(table, owner, search->first_key, search->first_key);
-	return search->first != NULL;
+	if (search->first == NULL)
+		return false;
+	note_id(search->first, id);
+	return true;
 }
 
 /* Only when the allowance has changed: a reading of the clock may be older than the one that tat_ns
@@ -200,8 +235,10 @@ jg_limits_take(struct limit_table *table, uint16_t owner, struct slice id,
 	uint64_t wait_ns = 0;
 
 	*permit = (struct permit){0};
-	if (search_begin(&search, table, owner, id))
+	if (search_begin(&search, table, owner, id)) {
 		verdict = count_request(&search, allowance, now_us * 1000, permit, &wait_ns);
+		count_verdict(search.first, verdict);
+	}
 	if (verdict == LIMIT_NO_PLACE)
 		atomic_fetch_add(&table->header->refused, 1);
 	*wait_us = (wait_ns + 999) / 1000;

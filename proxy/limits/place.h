@@ -11,6 +11,7 @@
  * table.c      the mapping; workers that end; idle places
  * place.c      finds the place of a token, or takes a new one
  * permit.c     takes and gives permits
+ * usage.c      metrics by token
  */
 
 #define LIMIT_CELLS 32 /* of one place */
@@ -32,12 +33,14 @@ enum place_state {
  */
 struct limit_place {
 	_Alignas(64) _Atomic uint64_t tat_ns; /* the rate: see jg_rate_allows */
-	_Atomic uint64_t full_ns;  /* burst * interval of the allowance that tat_ns comes from */
-	_Atomic uint64_t first;	   /* the key of the token's first place */
-	_Atomic uint32_t state;	   /* enum place_state */
+	_Atomic uint64_t full_ns; /* burst * interval of the allowance that tat_ns comes from */
+	_Atomic uint64_t first;	  /* the key of the token's first place */
+	_Atomic uint64_t id[2];	  /* of a first place: the token's id, zeros behind a shorter one */
+	_Atomic uint32_t state;	  /* enum place_state */
 	_Atomic uint32_t releases; /* grows after each permit that was given back */
 	_Atomic uint32_t high;	   /* no cell from this one on was ever taken */
-	_Alignas(64) _Atomic uint16_t owner[LIMIT_CELLS]; /* 0: free; otherwise the worker */
+	_Atomic uint32_t allowed, over_rate, over_concurrency; /* requests, for the metrics */
+	_Alignas(64) _Atomic uint16_t owner[LIMIT_CELLS];      /* 0: free; otherwise the worker */
 };
 
 /* The beginning of the mapping. The keys follow, then the places. */

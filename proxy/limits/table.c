@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 /* Changes with struct limit_header and struct limit_place, and with what their members mean. */
-#define LIMIT_LAYOUT 0x4a474c02u
+#define LIMIT_LAYOUT 0x4a474c03u
 
 /* ---- the mapping ---- */
 
@@ -268,6 +268,11 @@ place_free(struct limit_table *table, uint32_t at, uint64_t now_us)
 	atomic_store(&place->full_ns, 0);
 	atomic_store(&place->first, 0);
 	atomic_store(&place->high, 0);
+	atomic_store(&place->id[0], 0);
+	atomic_store(&place->id[1], 0);
+	atomic_store(&place->allowed, 0);
+	atomic_store(&place->over_rate, 0);
+	atomic_store(&place->over_concurrency, 0);
 	atomic_store(&table->keys[at], 0);
 	atomic_store(&place->state, PLACE_LIVE);
 	return true;

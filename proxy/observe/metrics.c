@@ -287,11 +287,12 @@ render_workers(FILE *out, const struct shared_stats *stats)
 }
 
 char *
-metrics_render(const struct shared_stats *stats, const char *version)
+metrics_render(const struct shared_stats *stats, const char *version, metrics_more *more, void *ctx)
 {
 	char *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
+	bool complete;
 
 	if (out == NULL)
 		return NULL;
@@ -310,7 +311,8 @@ metrics_render(const struct shared_stats *stats, const char *version)
 	    "Workers and control processes that hung and were killed.");
 	fprintf(out, "jobgate_hung_processes_total %llu\n",
 	    (unsigned long long)counter_get(&stats->hung));
-	if (fclose(out) != 0) {
+	complete = more == NULL || more(ctx, out);
+	if (fclose(out) != 0 || !complete) {
 		free(text);
 		return NULL;
 	}

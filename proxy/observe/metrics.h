@@ -2,11 +2,18 @@
 #ifndef JOBGATE_METRICS_H
 #define JOBGATE_METRICS_H
 
+#include <stdbool.h>
+#include <stdio.h>
+
 #include "observe/shared.h"
 
+/* Writes further metrics. False when memory is short. */
+typedef bool metrics_more(void *ctx, FILE *out);
+
 /* The text of /metrics (Prometheus exposition format 0.0.4), to be freed; NULL when memory is
- * short. */
-char *metrics_render(const struct shared_stats *stats, const char *version);
+ * short. more may be NULL. */
+char *metrics_render(
+    const struct shared_stats *stats, const char *version, metrics_more *more, void *ctx);
 
 /*
  * True when every worker can decide on requests; why is then empty or a warning, which stays until

@@ -5,6 +5,7 @@
 
 #include "auth/control/control.h"
 #include "jobgate/check.h"
+#include "limits/usage.h"
 #include "net/resolve.h"
 #include "observe/metrics.h"
 #include "server/supervisor.h"
@@ -21,25 +22,38 @@ supervisor_store_url(const struct supervisor *supervisor, const char *configured
 static bool
 control_ready(void *ctx, char *why, size_t cap)
 {
-	return metrics_ready(ctx, why, cap);
+	const struct supervisor *supervisor = ctx;
+
+	return metrics_ready(supervisor->stats, why, cap);
+}
+
+static bool
+token_metrics(void *ctx, FILE *out)
+{
+	const struct supervisor *supervisor = ctx;
+	size_t most = supervisor->config->control.metrics_tokens;
+
+	return most == 0 || limit_table_write_usage(supervisor->limits.table, most, out);
 }
 
 static char *
 control_metrics(void *ctx)
 {
-	return metrics_render(ctx, JOBGATE_VERSION);
+	const struct supervisor *supervisor = ctx;
+
+	return metrics_render(supervisor->stats, JOBGATE_VERSION, token_metrics, ctx);
 }
 
 static void
 control_beat(void *ctx)
 {
-	struct shared_stats *stats = ctx;
+	const struct supervisor *supervisor = ctx;
 
-	counter_add(&stats->control_beats, 1);
+	counter_add(&supervisor->stats->control_beats, 1);
 }
 
 static struct control_setup
-control_setup_of(const struct supervisor *supervisor)
+control_setup_of(struct supervisor *supervisor)
 {
 	const struct config *config = supervisor->config;
 	struct control_setup setup = {
@@ -47,7 +61,7 @@ control_setup_of(const struct supervisor *supervisor)
 	    .gateway_secret = supervisor->control_secret,
 	    .store_dir = supervisor->private_redis ? config->store.state_dir : NULL,
 	    .log = supervisor->log,
-	    .observe_ctx = supervisor->stats,
+	    .observe_ctx = supervisor,
 	    .ready = control_ready,
 	    .metrics = control_metrics,
 	    .resolver_open = resolver_open,
@@ -79,7 +93,8 @@ control_child_follow(struct supervisor *supervisor)
 
 	if (has == wanted)
 		return;
-	if (!control_settings_equal(&has->control.process, &wanted->control.process))
+	if (!control_settings_equal(&has->control.process, &wanted->control.process) ||
+	    has->control.metrics_tokens != wanted->control.metrics_tokens)
 		supervision_restart(supervisor->supervision, SLOT_CONTROL, CONTROL_PATIENCE_MS,
 		    supervisor_clock_ms());
 	supervisor->control_config = wanted;

@@ -464,3 +464,24 @@ def test_the_command_line(gateway):
     renewed = gateway.cli("token", "renew", "-y", made["id"], "--burst", "", "--rate", "7", "-o", "json").json()
     assert (renewed["rate"], renewed["burst"], renewed["concurrency"]) == (7, None, 4)
     assert "4096" in gateway.cli("token", "create", "limited", "--role", "read", "--concurrency", "4097").err
+
+
+# ---- metrics ----
+
+def test_metrics_by_token(gateways, records, scene_of):
+    gateway = gateways.start({"workers": 2, "control": {"metrics_tokens": 10}})
+    scene = scene_of(gateway, token=records.token(concurrency=1))
+    client, connection = run_one(scene)
+    assert refused(scene) and refused(scene)
+
+    def samples():
+        return {name.replace(scene.token.id, "ID"): value for name, value in gateway.metrics().items() if scene.token.id in name}
+    assert samples() == {
+        'jobgate_token_requests_total{token="ID",result="allowed"}': 1, 'jobgate_token_requests_total{token="ID",result="over_rate"}': 0,
+        'jobgate_token_requests_total{token="ID",result="over_concurrency"}': 2, 'jobgate_token_running{token="ID"}': 1}
+    connection.answer()
+    assert client.read_response().status == 200
+    eventually(lambda: samples()['jobgate_token_running{token="ID"}'] == 0, "the request to have ended")
+    client.close()
+    reload(gateway, {"control": {"metrics_tokens": 0}})
+    eventually(lambda: samples() == {}, "the samples to be gone")

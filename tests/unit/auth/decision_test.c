@@ -380,7 +380,7 @@ static void
 each_verdict_has_its_status_and_its_name(void **state)
 {
 	const unsigned statuses[VERDICT_COUNT] = {
-	    200, 400, 401, 401, 401, 403, 503, 404, 404, 403, 503};
+	    200, 400, 401, 401, 401, 403, 503, 404, 404, 403, 503, 429, 429, 503};
 
 	(void)state;
 	for (int i = 0; i < VERDICT_COUNT; i++) {

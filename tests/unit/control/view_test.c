@@ -38,33 +38,37 @@ tokens(void **state)
 	assert_true(jg_ip_range_parse(SLICE("192.0.2.0/24"), &range));
 	/* Neither the hash nor a value is ever among it. */
 	is_json(view_record(&record, NULL),
-	    "{\"created_at\":\"2024-01-31T12:00:00Z\",\"expires_at\":null,\"from\":null,"
+	    "{\"burst\":null,\"concurrency\":null,\"created_at\":\"2024-01-31T12:00:00Z\","
+	    "\"expires_at\":null,\"from\":null,"
 	    "\"id\":\"abcdefgh12345678\",\"label_selector\":\"model=base,x/y=\","
-	    "\"name\":\"basetoken\",\"previous_until\":null,\"role\":\"operator\","
+	    "\"name\":\"basetoken\",\"previous_until\":null,\"rate\":null,\"role\":\"operator\","
 	    "\"updated_at\":null,\"version\":3}");
 	/* An export has the hash, too. */
 	is_json(view_export(&record),
-	    "{\"created_at\":\"2024-01-31T12:00:00Z\",\"expires_at\":null,\"from\":null,"
+	    "{\"burst\":null,\"concurrency\":null,\"created_at\":\"2024-01-31T12:00:00Z\","
+	    "\"expires_at\":null,\"from\":null,"
 	    "\"hash\":\"ab00000000000000000000000000000000000000000000000000000000000000\","
 	    "\"id\":\"abcdefgh12345678\",\"label_selector\":\"model=base,x/y=\",\"minted\":2,"
-	    "\"name\":\"basetoken\",\"previous_until\":null,\"role\":\"operator\","
+	    "\"name\":\"basetoken\",\"previous_until\":null,\"rate\":null,\"role\":\"operator\","
 	    "\"updated_at\":null,\"version\":3}");
 	/* After a renewal with grace, it also has the hash before. */
 	record.token.expires_ms = 1769860800000;
 	record.token.from = (struct ip_ranges){1, &range};
+	record.token.limits = (struct token_limits){10, 20, 4};
 	record.token.previous_until_ms = 1769860800500;
 	record.token.previous_hash[0] = 0xcd;
 	record.token.previous_version = 2;
 	is_json(view_export(&record),
-	    "{\"created_at\":\"2024-01-31T12:00:00Z\",\"expires_at\":\"2026-01-31T12:00:00Z\","
+	    "{\"burst\":20,\"concurrency\":4,\"created_at\":\"2024-01-31T12:00:00Z\",\"expires_"
+	    "at\":\"2026-01-31T12:00:00Z\","
 	    "\"from\":\"192.0.2.0/"
 	    "24\",\"hash\":\"ab00000000000000000000000000000000000000000000000000000000000000\","
 	    "\"id\":\"abcdefgh12345678\",\"label_selector\":\"model=base,x/y=\",\"minted\":2,"
 	    "\"name\":\"basetoken\","
 	    "\"previous_hash\":"
 	    "\"cd00000000000000000000000000000000000000000000000000000000000000\","
-	    "\"previous_until\":\"2026-01-31T12:00:00.500Z\",\"previous_version\":2,\"role\":"
-	    "\"operator\","
+	    "\"previous_until\":\"2026-01-31T12:00:00.500Z\",\"previous_version\":2,\"rate\":10,"
+	    "\"role\":\"operator\","
 	    "\"updated_at\":null,\"version\":3}");
 }
 

@@ -44,7 +44,7 @@ workers_are_added_up(void **state)
 	counter_add(&stats->workers[0].service_log.failed, 2);
 	counter_add(&stats->supervisor_log.failed, 3);
 	counter_add(&stats->control_log.failed, 4);
-	text = metrics_render(stats, "1.2.3");
+	text = metrics_render(stats, "1.2.3", NULL, NULL);
 	assert_non_null(text);
 	assert_true(has_line(text, "jobgate_build_info{version=\"1.2.3\"} 1"));
 	assert_true(has_line(text, "jobgate_requests_total 7"));
@@ -78,7 +78,7 @@ a_worker_that_hangs_is_told(void **state)
 	assert_false(metrics_ready(stats, why, sizeof(why)));
 	assert_string_equal(why, "worker 1 hangs: it has been silent for 2345 ms");
 	counter_set(&stats->hung, 3);
-	text = metrics_render(stats, "1");
+	text = metrics_render(stats, "1", NULL, NULL);
 	assert_true(has_line(text, "jobgate_worker_heartbeat_age_seconds{worker=\"0\"} 0.000"));
 	assert_true(has_line(text, "jobgate_worker_heartbeat_age_seconds{worker=\"1\"} 2.345"));
 	assert_true(has_line(text, "jobgate_hung_processes_total 3"));
@@ -116,7 +116,7 @@ histograms_are_cumulative(void **state)
 	histogram_add(&stats->workers[1].timed[TIMED_CONNECT], 100);
 	histogram_add(&stats->workers[1].timed[TIMED_CONNECT], 1500000);
 	histogram_add(&stats->workers[1].timed[TIMED_CONNECT], 1000000000);
-	text = metrics_render(stats, "1");
+	text = metrics_render(stats, "1", NULL, NULL);
 	assert_non_null(text);
 #define CONNECT "jobgate_backend_connect_duration_seconds"
 	assert_true(has_line(text, CONNECT "_bucket{le=\"0.000064\"} 1"));
@@ -144,7 +144,7 @@ gauges_are_of_workers_that_serve(void **state)
 	counter_set(&stats->workers[1].mint_enforced, 1);
 	counter_set(&stats->workers[1].store_good_age_ms, 1234);
 	counter_set(&stats->workers[1].store_round_trip_ms, 7);
-	text = metrics_render(stats, "1");
+	text = metrics_render(stats, "1", NULL, NULL);
 	assert_true(has_line(text, "jobgate_store_up{worker=\"0\"} 1"));
 	assert_true(has_line(text, "jobgate_mint_enforced{worker=\"0\"} 1"));
 	assert_true(has_line(text, "jobgate_store_staleness_seconds{worker=\"0\"} 1.234"));

@@ -1,0 +1,18 @@
+/* usage.h - metrics by token. */
+#ifndef JOBGATE_LIMITS_USAGE_H
+#define JOBGATE_LIMITS_USAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+struct limit_table;
+
+/*
+ * Write what tokens with limits use, of at most this many (Prometheus exposition format 0.0.4). A
+ * token that has been idle may have lost its place, and begins again at 0 then. Changes nothing in
+ * the table, so any process that has it may call this. False when memory is short.
+ */
+bool limit_table_write_usage(struct limit_table *table, size_t most, FILE *out);
+
+#endif
