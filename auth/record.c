@@ -88,6 +88,12 @@ record_lease(const struct record *record)
 }
 
 bool
+record_maker_valid(struct slice text)
+{
+	return jg_token_id_valid(text) || slice_equal(text, SLICE(TOKEN_MADE_LOCALLY));
+}
+
+bool
 record_time_valid(struct slice text)
 {
 	static const char form[] = "dddd-dd-ddTdd:dd:dd";

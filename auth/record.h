@@ -44,4 +44,7 @@ uint64_t record_lease(const struct record *record);
  */
 bool record_time_valid(struct slice text);
 
+/* Who created a token: the id of an operator's token, or TOKEN_MADE_LOCALLY. */
+bool record_maker_valid(struct slice text);
+
 #endif

@@ -6,7 +6,7 @@
 #include "auth/record.h"
 
 /* The type of a member, by the form of its field. */
-typedef struct slice type_ID, type_TEXT, type_TIME, type_URL, type_JOB_URL, type_VALUE;
+typedef struct slice type_ID, type_TEXT, type_TIME, type_MAKER, type_URL, type_JOB_URL, type_VALUE;
 typedef uint64_t type_NUMBER, type_MOMENT;
 typedef enum token_role type_ROLE;
 typedef struct label_set type_SELECTOR, type_LABELS;
@@ -61,6 +61,7 @@ field_text(const struct record_field *field, const struct record *record)
 	case AS_ID:
 	case AS_TEXT:
 	case AS_TIME:
+	case AS_MAKER:
 	case AS_URL:
 		return field_of_const(field, record);
 	case AS_MOMENT:

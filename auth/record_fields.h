@@ -12,6 +12,7 @@ enum field_form {
 	AS_ID,	   /* struct slice; in the key of the record, not in its hash */
 	AS_TEXT,   /* struct slice, checked by `valid` */
 	AS_TIME,   /* struct slice, checked by `valid`; a wrong one in the store is ignored */
+	AS_MAKER,  /* the same, and not written when it is empty */
 	AS_MOMENT, /* uint64_t, milliseconds since 1970, written as RFC 3339 (moment.h); 0: none */
 	AS_NUMBER, /* uint64_t, 1 to `max`; 0: none */
 	AS_ROLE,   /* enum token_role */

@@ -27,6 +27,7 @@ static const char usage[] =
     "      --prefix <PREFIX>   Prefix of its keys, with --store [default: jobgate:]\n"
     "      --ca-file <FILE>    CA certificates for rediss://, with --store [default: the "
     "system's]\n"
+    "      --mend              With verify: repair the sets of tokens that tokens created\n"
     "      --enforce           With mint: refuse values that were not minted\n"
     "      --force             With --enforce: even if this refuses tokens that exist\n"
     "  -h, --help              Print help\n\n"
@@ -47,7 +48,7 @@ struct bulk_options {
 	const struct verb *verb;
 	const char *config, *prefix, *ca_file;
 	char *url; /* a copy, which may hold a password */
-	bool enforce, force;
+	bool enforce, force, mend;
 };
 
 /* Take the URL out of argv, which other users see in `ps`. */
@@ -64,12 +65,12 @@ take_url(char *arg)
 static int
 read_options(int argc, char **argv, struct bulk_options *out)
 {
-	enum { STORE = 0x100, PREFIX, CA_FILE, ENFORCE, FORCE };
+	enum { STORE = 0x100, PREFIX, CA_FILE, ENFORCE, FORCE, MEND };
 	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
 	    {"store", required_argument, NULL, STORE}, {"prefix", required_argument, NULL, PREFIX},
 	    {"ca-file", required_argument, NULL, CA_FILE}, {"help", no_argument, NULL, 'h'},
 	    {"enforce", no_argument, NULL, ENFORCE}, {"force", no_argument, NULL, FORCE},
-	    {NULL, 0, NULL, 0}};
+	    {"mend", no_argument, NULL, MEND}, {NULL, 0, NULL, 0}};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
@@ -92,6 +93,9 @@ read_options(int argc, char **argv, struct bulk_options *out)
 			break;
 		case FORCE:
 			out->force = true;
+			break;
+		case MEND:
+			out->mend = true;
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -138,6 +142,10 @@ check_options(const struct bulk_options *out)
 		fputs("jobgate: give --store or --config, not both\n", stderr);
 		return TASK_USAGE;
 	}
+	if (out->mend && out->verb->run != task_verify) {
+		fputs("jobgate: --mend works only with verify\n", stderr);
+		return TASK_USAGE;
+	}
 	if ((out->enforce && out->verb->run != task_mint) || (out->force && !out->enforce)) {
 		fputs("jobgate: --enforce works only with mint, and --force only with --enforce\n",
 		    stderr);
@@ -154,7 +162,8 @@ run(const struct bulk_options *options, const struct bulk_store *at,
 	    .out = stdout,
 	    .dir = at->dir,
 	    .enforce = options->enforce,
-	    .force = options->force};
+	    .force = options->force,
+	    .mend = options->mend};
 	struct resolver *resolver;
 	int result = TASK_USAGE; /* store_new has logged what is wrong with the URL */
 

@@ -61,7 +61,7 @@ task_export(struct task *task)
 	if (result == TASK_OK)
 		write_mint(task);
 	for (unsigned kind = 0; kind < RECORD_KINDS && result == TASK_OK; kind++)
-		result = task_walk(task, kind, false, write_record);
+		result = task_walk(task, kind, TASK_WALK_KEYS, write_record);
 	if (result != TASK_OK)
 		return result;
 	if (fflush(task->out) != 0 || ferror(task->out)) {

@@ -159,7 +159,7 @@ task_mint(struct task *task)
 	int result = task_mint_know(task);
 
 	if (result == TASK_OK)
-		result = task_walk(task, RECORD_TOKEN, false, count_tokens);
+		result = task_walk(task, RECORD_TOKEN, TASK_WALK_KEYS, count_tokens);
 	if (result != TASK_OK)
 		return result;
 	return task->enforce ? enforce(task) : start(task);

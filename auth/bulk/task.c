@@ -186,7 +186,7 @@ struct walk {
 	struct task *task;
 	task_each *each;
 	enum record_kind kind;
-	bool index;
+	enum task_walk_of of;
 	unsigned under_way; /* steps */
 	bool failed;	    /* a step failed: the results of later steps are ignored */
 	enum store_result result;
@@ -227,7 +227,7 @@ on_step(void *ctx, enum store_result result, const struct store_walk_step *step)
 	walk->looked_at += step->looked_at;
 	memcpy(walk->resume, step->next, sizeof(walk->resume));
 	progress_to(&walk->task->progress, walk->looked_at, step->total);
-	if (walk->index)
+	if (walk->of != TASK_WALK_KEYS)
 		on_begun(walk, walk->resume);
 }
 
@@ -235,11 +235,18 @@ static void
 start(struct walk *walk, const char *cursor)
 {
 	walk->under_way++;
-	if (walk->index)
-		store_walk_index(walk->task->store, walk->kind, cursor, on_step, walk);
-	else
+	switch (walk->of) {
+	case TASK_WALK_KEYS:
 		store_walk(walk->task->store, walk->kind, cursor, walk->careful > 0, on_begun,
 		    on_step, walk);
+		return;
+	case TASK_WALK_INDEX:
+		store_walk_index(walk->task->store, walk->kind, cursor, on_step, walk);
+		return;
+	case TASK_WALK_MADE:
+		store_walk_made(walk->task->store, cursor, walk->task->mend, on_step, walk);
+		return;
+	}
 }
 
 /*
@@ -256,10 +263,10 @@ try_again(struct walk *walk)
 }
 
 int
-task_walk(struct task *task, enum record_kind kind, bool index, task_each *each)
+task_walk(struct task *task, enum record_kind kind, enum task_walk_of of, task_each *each)
 {
 	struct walk walk = {
-	    .task = task, .each = each, .kind = kind, .index = index, .resume = STORE_WALK_START};
+	    .task = task, .each = each, .kind = kind, .of = of, .resume = STORE_WALK_START};
 
 	progress_begin(&task->progress, task_nouns(kind, 0));
 	do {

@@ -33,6 +33,7 @@ struct task {
 	uint64_t counts[RECORD_KINDS]; /* of records, by kind */
 	uint64_t problems;
 	bool enforce, force; /* of mint */
+	bool mend;	     /* of verify: repair what can be repaired */
 	uint64_t unminted;   /* how many tokens have a value that is not minted */
 };
 
@@ -57,14 +58,20 @@ const char *task_nouns(enum record_kind kind, uint64_t count);
 #define TASK_COUNTS_MAX (RECORD_KINDS * 48)
 void task_counts_format(const struct task *task, const char *between, char out[TASK_COUNTS_MAX]);
 
+enum task_walk_of {
+	TASK_WALK_KEYS,
+	TASK_WALK_INDEX, /* entries of the index that have no record */
+	TASK_WALK_MADE,	 /* tokens that are missing among what their creator has created; with
+			    task->mend they are added */
+};
+
 /*
- * Walk through all keys of a kind, or with `index` through the entries of its index that have no
- * record, and call each for every one. TASK_OK, or TASK_UNREACHABLE or TASK_WRONG (the index's key
- * has a wrong type) after printing that.
+ * Walk through all keys of a kind, or through something else, and call each for every one. TASK_OK,
+ * or TASK_UNREACHABLE or TASK_WRONG (the index's key has a wrong type) after printing that.
  */
 typedef void task_each(
     struct task *task, enum record_kind kind, const struct store_walk_entry *entry);
-int task_walk(struct task *task, enum record_kind kind, bool index, task_each *each);
+int task_walk(struct task *task, enum record_kind kind, enum task_walk_of of, task_each *each);
 
 /*
  * Read the mint key, so that store_mint() is known; TASK_OK, or TASK_UNREACHABLE after printing

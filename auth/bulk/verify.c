@@ -48,6 +48,20 @@ check_entry(struct task *task, enum record_kind kind, const struct store_walk_en
 		task_problem(task, kind, entry->id, "in the index, but without a record");
 }
 
+static void
+check_made(struct task *task, enum record_kind kind, const struct store_walk_entry *entry)
+{
+	if (task->mend)
+		task_note(task, kind, entry->id,
+		    "added to the tokens that %.*s created: it was missing there",
+		    (int)entry->score.len, entry->score.at);
+	else
+		task_problem(task, kind, entry->id,
+		    "missing among the tokens that %.*s created, so delete --cascade does not find "
+		    "it: run jobgate store verify --mend",
+		    (int)entry->score.len, entry->score.at);
+}
+
 int
 task_verify(struct task *task)
 {
@@ -55,10 +69,12 @@ task_verify(struct task *task)
 	char counts[TASK_COUNTS_MAX];
 
 	for (unsigned kind = 0; kind < RECORD_KINDS && worst != TASK_UNREACHABLE; kind++) {
-		int result = task_walk(task, kind, false, check_record);
+		int result = task_walk(task, kind, TASK_WALK_KEYS, check_record);
 
 		if (result == TASK_OK)
-			result = task_walk(task, kind, true, check_entry);
+			result = task_walk(task, kind, TASK_WALK_INDEX, check_entry);
+		if (result == TASK_OK && kind == RECORD_TOKEN)
+			result = task_walk(task, kind, TASK_WALK_MADE, check_made);
 		if (result > worst)
 			worst = result;
 	}

@@ -91,6 +91,8 @@ command_id(struct command_context *context, enum record_kind kind, const char *w
 	struct namesakes found = {0};
 	bool is_id = kind != RECORD_TOKEN || !jg_token_name_valid(slice_of(word));
 
+	bool may_be_gone = context->options->cascade && jg_token_id_valid(slice_of(word));
+
 	*result = CLI_OK;
 	if (!is_id && jg_token_id_valid(slice_of(word)))
 		*result = look_up(context, word, &is_id);
@@ -100,6 +102,9 @@ command_id(struct command_context *context, enum record_kind kind, const char *w
 		*result = find(context, word, &found);
 	if (*result == CLI_OK && found.count == 1)
 		return strdup(found.id);
+	/* A cascade that is repeated: the token is gone, those that it created may not be. */
+	if (*result == CLI_OK && found.count == 0 && may_be_gone)
+		return strdup(word);
 	if (*result == CLI_OK)
 		*result = refuse(&found, word);
 	return NULL;
@@ -107,12 +112,12 @@ command_id(struct command_context *context, enum record_kind kind, const char *w
 
 /* The path of a record in the API; the caller frees it. NULL when memory is short. */
 static char *
-record_path(enum record_kind kind, const char *id)
+record_path(enum record_kind kind, const char *id, const char *suffix)
 {
 	char prefix[32];
 
 	snprintf(prefix, sizeof(prefix), "/v1/%s/", record_types[kind].nouns);
-	return client_path(prefix, id, "");
+	return client_path(prefix, id, suffix);
 }
 
 int
@@ -120,7 +125,7 @@ command_get(struct command_context *context, enum record_kind kind)
 {
 	int result;
 	char *id = command_id(context, kind, context->options->args[0], &result);
-	char *path = id != NULL ? record_path(kind, id) : NULL;
+	char *path = id != NULL ? record_path(kind, id, "") : NULL;
 
 	if (id != NULL)
 		result = command_show(context, "GET", path, NULL, kind);
@@ -129,25 +134,52 @@ command_get(struct command_context *context, enum record_kind kind)
 	return result;
 }
 
+/* Say what was deleted, and what remains. */
+static void
+tell_deleted(
+    struct command_context *context, enum record_kind kind, const char *id, const json_t *answer)
+{
+	const struct printer *printer = &context->printer;
+	json_int_t deleted = json_integer_value(json_object_get(answer, "deleted_tokens"));
+	json_int_t remaining = json_integer_value(json_object_get(answer, "remaining_tokens"));
+	bool more = json_is_true(json_object_get(answer, "more"));
+
+	if (printer->output == OUTPUT_DESCRIPTION && context->options->cascade)
+		fprintf(printer->out,
+		    "Deleted token %s and what it created: %" JSON_INTEGER_FORMAT " token%s\n", id,
+		    deleted, deleted == 1 ? "" : "s");
+	else if (printer->output == OUTPUT_DESCRIPTION)
+		fprintf(printer->out, "Deleted %s %s\n", record_types[kind].noun, id);
+	if (remaining > 0)
+		fprintf(stderr,
+		    "jobgate: %s%" JSON_INTEGER_FORMAT
+		    " token%s that it created, or that these created, remain%s valid; to delete "
+		    "them, too: jobgate token delete --cascade %s\n",
+		    more ? "at least " : "", remaining, remaining == 1 ? "" : "s",
+		    remaining == 1 ? "s" : "", id);
+}
+
 /* Delete one record, after asking; the question shows the word that named it, and its id. */
 static int
 delete_one(struct command_context *context, enum record_kind kind, const char *word, const char *id)
 {
 	const char *noun = record_types[kind].noun;
-	char question[32];
+	char question[64];
 	struct answer answer;
 	char *path;
 	int result;
 
-	snprintf(question, sizeof(question), "Delete %s", noun);
+	snprintf(question, sizeof(question),
+	    context->options->cascade ? "With all tokens that it created, delete %s" : "Delete %s",
+	    noun);
 	if (!command_confirm(context, question, word, id))
 		return CLI_REFUSED;
-	path = record_path(kind, id);
+	path = record_path(kind, id, context->options->cascade ? "?cascade=true" : "");
 	result = command_call(context, "DELETE", path, NULL, &answer);
+	if (result == CLI_OK)
+		tell_deleted(context, kind, id, answer.body);
 	answer_clear(&answer);
 	free(path);
-	if (result == CLI_OK && context->printer.output == OUTPUT_DESCRIPTION)
-		fprintf(context->printer.out, "Deleted %s %s\n", noun, id);
 	return result;
 }
 

@@ -186,6 +186,9 @@ set_option(struct options *options, int key, char *arg)
 	case KEY_YES:
 		options->yes = true;
 		return true;
+	case KEY_CASCADE:
+		options->cascade = true;
+		return true;
 	case KEY_TOKEN:
 		return take_secret(&options->token, arg);
 	case KEY_TOKEN_FILE:

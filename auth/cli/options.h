@@ -18,7 +18,7 @@ enum output { OUTPUT_DESCRIPTION, OUTPUT_JSON, OUTPUT_YAML };
  */
 struct options {
 	enum output output;
-	bool no_color, yes, help;
+	bool no_color, yes, help, cascade;
 	const char *control_url; /* NULL: the default Unix socket */
 	char *token;		 /* the caller's own token; may be NULL */
 	const char *role;
@@ -62,6 +62,7 @@ enum option_key {
 	KEY_EXPIRES_AT,
 	KEY_EXPIRES_IN,
 	KEY_GRACE,
+	KEY_CASCADE,
 	KEY_FIELD = 0x200, /* plus the index of a field of the command's kind of record */
 };
 

@@ -31,7 +31,9 @@ static const struct argp_option list_options[] = {
     {0},
 };
 
-static const struct argp_option change_options[] = {
+static const struct argp_option delete_options[] = {
+    {"cascade", KEY_CASCADE, NULL, 0,
+	"Also delete the tokens that it created, and all that these created; never jobs", 0},
     {"yes", KEY_YES, NULL, 0, "Do not ask", 0},
     {0},
 };
@@ -348,7 +350,7 @@ const struct command token_commands[TOKEN_COMMANDS] = {
     {"token", "delete",
 	{"jobgate token delete", "[OPTIONS] <ID>...", "Delete tokens: they stop working at once",
 	    "<ID>...", "Ids of the tokens, or names that only one has", 1, (size_t)-1, false,
-	    change_options},
+	    delete_options},
 	NULL, delete_run},
     {"token", "renew",
 	{"jobgate token renew", "[OPTIONS] <ID>",

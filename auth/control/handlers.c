@@ -210,37 +210,24 @@ deletion_of(const struct call *call, struct deletion *out)
 		memcpy(out->by, call->token->token.id.at, call->token->token.id.len);
 }
 
-static void
-deleted(void *ctx, enum store_result result, const struct record *none)
+bool
+handler_deleted(struct call *call, enum store_result result)
 {
-	struct call *call = ctx;
 	struct control *control = call->ctx;
 	struct deletion deletion;
 	bool repeated;
 
-	(void)none;
-	handler_audit(call, result, "deleted", call->kind, call->id);
 	deletion_of(call, &deletion);
 	repeated = result == STORE_ABSENT && unconfirmed_take(&control->unconfirmed, &deletion);
 	if (!handler_confirmed(call, result, "repeat the request")) {
 		if (repeated || result == STORE_OK)
 			unconfirmed_add(&control->unconfirmed, &deletion);
-	} else if (result == STORE_OK || repeated) {
-		call_answer(call, 204, NULL);
-	} else {
-		handler_store_refused(call, result, record_types[call->kind].noun);
+		return false;
 	}
-}
-
-void
-handler_delete(struct call *call, enum record_kind kind)
-{
-	struct control *control = call->ctx;
-
-	if (!handler_id(call, kind))
-		return;
-	disk_make_room(control->disk);
-	store_delete(control->store, kind, call->id, &call->scope, deleted, call);
+	if (result == STORE_OK || repeated)
+		return true;
+	handler_store_refused(call, result, record_types[call->kind].noun);
+	return false;
 }
 
 /* Show the caller's token as it was when the caller was identified; it must still be valid. */

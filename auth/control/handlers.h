@@ -63,7 +63,6 @@ bool handler_may_grow(struct call *call);
 /* A page of one kind (list.c), or one record of it, as the query or the path asks. */
 void handler_list(struct call *call, enum record_kind kind);
 void handler_get(struct call *call, enum record_kind kind);
-void handler_delete(struct call *call, enum record_kind kind);
 
 /*
  * True when {id} can be an id of this kind, which is call->kind from now on; false after answering
@@ -98,5 +97,12 @@ void handler_audit(struct call *call, enum store_result result, const char *did,
  * store.wait_required, too few replicas have confirmed the change. advice: what the caller can do.
  */
 bool handler_confirmed(struct call *call, enum store_result result, const char *advice);
+
+/*
+ * Call it after the deletion of the record that the path names has its line in the audit log, with
+ * STORE_ABSENT if there was nothing to delete. True when the deletion succeeded, also if it repeats
+ * one that was not confirmed; false after answering.
+ */
+bool handler_deleted(struct call *call, enum store_result result);
 
 #endif

@@ -232,6 +232,7 @@ get_string(const struct record_field *field, size_t index, const json_t *value,
 	case AS_ID:
 	case AS_TEXT:
 	case AS_TIME:
+	case AS_MAKER:
 		good = field->valid(text);
 		break;
 	case AS_MOMENT:
@@ -273,6 +274,7 @@ get_field(const struct record_field *field, size_t index, json_t *value, bool pa
 	case AS_ID:
 	case AS_TEXT:
 	case AS_TIME:
+	case AS_MAKER:
 	case AS_MOMENT:
 	case AS_ROLE:
 	case AS_SELECTOR:

@@ -305,8 +305,24 @@ jobs_get(struct call *call)
 	handler_get(call, RECORD_JOB);
 }
 
+static void
+deleted(void *ctx, enum store_result result, const struct record *none)
+{
+	struct call *call = ctx;
+
+	(void)none;
+	handler_audit(call, result, "deleted", RECORD_JOB, call->id);
+	if (handler_deleted(call, result))
+		call_answer(call, 204, NULL);
+}
+
 void
 jobs_delete(struct call *call)
 {
-	handler_delete(call, RECORD_JOB);
+	struct control *control = call->ctx;
+
+	if (!handler_id(call, RECORD_JOB))
+		return;
+	disk_make_room(control->disk);
+	store_job_delete(control->store, call->id, &call->scope, deleted, call);
 }

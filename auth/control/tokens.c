@@ -191,6 +191,8 @@ create(struct call *call)
 	record.token.id = (struct slice){issue->id, TOKEN_ID_LEN};
 	record.token.selector = (struct label_set){input->label_count, input->labels};
 	record.token.version = 1;
+	record.token.created_by =
+	    call->token != NULL ? call->token->token.id : SLICE(TOKEN_MADE_LOCALLY);
 	record.token.created_at = record.token.updated_at = slice_of(now);
 	if (!issue_value(call, issue, record.token.hash))
 		return;
@@ -372,10 +374,4 @@ void
 tokens_get(struct call *call)
 {
 	handler_get(call, RECORD_TOKEN);
-}
-
-void
-tokens_delete(struct call *call)
-{
-	handler_delete(call, RECORD_TOKEN);
 }

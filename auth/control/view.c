@@ -86,6 +86,7 @@ view_field(const struct record_field *field, const struct record *record, const 
 	case AS_ID:
 	case AS_TEXT:
 	case AS_TIME:
+	case AS_MAKER:
 	case AS_URL:
 		return text(*(const struct slice *)member);
 	case AS_MOMENT:

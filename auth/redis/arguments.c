@@ -129,6 +129,7 @@ arguments_add_field(
 	case AS_TIME: /* "" is written, too: Redis keeps no hash without a field */
 		add_pair(arguments, field->stored, *text);
 		return;
+	case AS_MAKER:
 	case AS_URL:
 		if (text->len > 0)
 			add_pair(arguments, field->stored, *text);
@@ -209,9 +210,17 @@ arguments_add_maker_key(
 }
 
 void
-arguments_add_maker(struct arguments *arguments, const struct store *store, enum record_kind kind,
-    const struct store_maker *maker)
+arguments_add_made_key(struct arguments *arguments, const struct store *store, struct slice maker)
 {
+	arguments_add_text(arguments, "%smade:%.*s", store_prefix(store), (int)maker.len, maker.at);
+}
+
+void
+arguments_add_maker(struct arguments *arguments, const struct store *store,
+    const struct record *record, const struct store_maker *maker)
+{
+	enum record_kind kind = record->kind;
+
 	if (maker != NULL)
 		arguments_add_hash(arguments, maker->hash);
 	else
@@ -219,6 +228,10 @@ arguments_add_maker(struct arguments *arguments, const struct store *store, enum
 	arguments_add_text(arguments, "%u", maker != NULL ? maker->most : 0);
 	arguments_add_quota_key(arguments, store, kind);
 	arguments_add_record_key(arguments, store, kind, SLICE(""));
+	if (kind == RECORD_TOKEN && jg_token_id_valid(record->token.created_by))
+		arguments_add_made_key(arguments, store, record->token.created_by);
+	else
+		arguments_add(arguments, SLICE(""));
 }
 
 struct arguments *

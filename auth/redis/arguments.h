@@ -59,12 +59,16 @@ void arguments_add_index_key(
 
 /*
  * For MAKER_SCRIPT: its key, which is the last of KEYS, and its arguments, which are the first of
- * ARGV. maker may be NULL.
+ * ARGV. maker may be NULL; record is the one that is created.
  */
 void arguments_add_maker_key(
     struct arguments *arguments, const struct store *store, const struct store_maker *maker);
 void arguments_add_maker(struct arguments *arguments, const struct store *store,
-    enum record_kind kind, const struct store_maker *maker);
+    const struct record *record, const struct store_maker *maker);
+
+/* Add the key of the set of tokens that this one has created; without an id the keys' prefix. */
+void arguments_add_made_key(
+    struct arguments *arguments, const struct store *store, struct slice maker);
 
 /* Add the prefix of the keys of quota sets; in a key, a scope's labels follow it. */
 void arguments_add_quota_key(

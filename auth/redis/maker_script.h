@@ -4,12 +4,15 @@
 
 /*
  * The beginning of each script that creates a record. The last of KEYS is the operator's token. The
- * first four of ARGV are taken off: the token's hash ('' for a caller without a token; then nothing
- * is checked), the quota, and the key prefixes of quota sets and of the records that are counted.
+ * first five of ARGV are taken off: the token's hash ('' for a caller without a token; then it is
+ * not checked), the quota, the key prefixes of quota sets and of the records that are counted, and
+ * the key of the set of tokens that this token has created ('' when the record is no token, or is
+ * not known to be created by one).
  *
  * The script calls refused() before it writes anything. It returns nil, -4 when the token is gone
  * or was renewed, or -5 when its scope is at its quota. The script calls counted(id) after it has
- * made the record.
+ * made the record. The hash is new with each renewal, so equal hashes mean that the token has the
+ * version with which it was decided on.
  *
  * A record that a scoped operator creates has a field `quota` (the scope that it counts for) and is
  * in the set of that scope. An operator whose own token has this field passes it on, so that a
@@ -24,8 +27,10 @@
 #define MAKER_SCRIPT                                                                      \
 	"local hash, most = table.remove(ARGV, 1), tonumber(table.remove(ARGV, 1))\n"     \
 	"local sets, records = table.remove(ARGV, 1), table.remove(ARGV, 1)\n"            \
+	"local made = table.remove(ARGV, 1)\n"                                            \
 	"local quota = ''\n"                                                              \
 	"local function refused()\n"                                                      \
+	"  if made ~= '' then redis.call('SCARD', made) end\n"                            \
 	"  if hash == '' then return nil end\n"                                           \
 	"  local maker = redis.call('HMGET', KEYS[#KEYS], 'hash', 'selector', 'quota')\n" \
 	"  if string.lower(maker[1] or '') ~= hash then return -4 end\n"                  \
@@ -45,6 +50,7 @@
 	"  if redis.call('SCARD', set) >= most then return -5 end\n"                      \
 	"end\n"                                                                           \
 	"local function counted(id)\n"                                                    \
+	"  if made ~= '' then redis.call('SADD', made, id) end\n"                         \
 	"  if quota == '' then return end\n"                                              \
 	"  redis.call('SADD', sets .. quota, id)\n"                                       \
 	"  redis.call('HSET', KEYS[1], 'quota', quota)\n"                                 \

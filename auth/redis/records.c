@@ -128,6 +128,7 @@ decode_field(const struct record_field *field, const struct hash *hash, struct r
 		good = field->valid(text);
 		break;
 	case AS_TIME:
+	case AS_MAKER:
 		if (field->valid(text))
 			*(struct slice *)member = text;
 		break;

@@ -40,6 +40,12 @@ store_confirmed(const struct store *store)
 	return store->confirmed;
 }
 
+const struct store_deletion *
+store_deletion(const struct store *store)
+{
+	return &store->deletion;
+}
+
 void
 store_tell(struct operation *operation, enum store_result result, struct record *record)
 {
@@ -64,6 +70,7 @@ store_tell(struct operation *operation, enum store_result result, struct record 
 	operation->page_done = NULL;
 	operation->walk_done = NULL;
 	event_del(operation->deadline);
+	operation->store->deletion = operation->deletion;
 	if (done != NULL)
 		done(operation->ctx, result, record);
 	if (page_done != NULL)

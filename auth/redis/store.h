@@ -151,8 +151,33 @@ void store_token_create(struct store *store, const struct record *record, uint64
  */
 
 /* STORE_OK or STORE_ABSENT; record is NULL. */
-void store_delete(struct store *store, enum record_kind kind, struct slice id,
-    const struct label_set *scope, store_record_done *done, void *ctx);
+void store_job_delete(struct store *store, struct slice id, const struct label_set *scope,
+    store_record_done *done, void *ctx);
+void store_token_delete(struct store *store, struct slice id, const struct label_set *scope,
+    store_record_done *done, void *ctx);
+
+/*
+ * Delete the token, unless it is gone, then up to 100 of its descendants within the scope: the
+ * tokens that it has created, those that they have created, and so on. A creator is deleted before
+ * the tokens that it has created, so none can be added meanwhile. To be repeated while `more` is
+ * set, and after a failure. STORE_ABSENT: the token is outside the scope.
+ */
+void store_token_cascade(struct store *store, struct slice id, const struct label_set *scope,
+    store_record_done *done, void *ctx);
+
+#define STORE_CASCADE_MAX 101 /* tokens of one batch */
+
+struct store_deletion {
+	/* Of store_token_delete: descendants that remain within the scope; with `more` at least. */
+	unsigned remaining;
+	bool more; /* of store_token_cascade: there are more to delete */
+	/* Of store_token_cascade: the tokens that were deleted. */
+	size_t count;
+	char ids[STORE_CASCADE_MAX][TOKEN_ID_LEN];
+};
+
+/* During the call of done of these two, with STORE_OK. */
+const struct store_deletion *store_deletion(const struct store *store);
 
 /*
  * Delete a token whatever its scope, if its record has this hash; STORE_ABSENT: it has not, or is

@@ -142,7 +142,7 @@ store_create(struct store *store, const struct record *record, uint64_t created_
 		arguments_add_record_key(arguments, store, record->kind, id);
 		arguments_add_index_key(arguments, store, record->kind);
 		arguments_add_maker_key(arguments, store, maker);
-		arguments_add_maker(arguments, store, record->kind, maker);
+		arguments_add_maker(arguments, store, record, maker);
 		arguments_add(arguments, id);
 		arguments_add_text(arguments, "%llu", (unsigned long long)created_ms);
 		arguments_add_text(arguments, "%llu", (unsigned long long)record_lease(record));
@@ -160,22 +160,23 @@ add_deletion(
 	arguments_add(arguments, id);
 	arguments_add(arguments, store_waits(store) ? SLICE("1") : SLICE("0"));
 	arguments_add_quota_key(arguments, store, kind);
+	if (kind == RECORD_TOKEN)
+		arguments_add_made_key(arguments, store, SLICE(""));
+	else
+		arguments_add(arguments, SLICE(""));
 }
 
 void
-store_delete(struct store *store, enum record_kind kind, struct slice id,
-    const struct label_set *scope, store_record_done *done, void *ctx)
+store_job_delete(struct store *store, struct slice id, const struct label_set *scope,
+    store_record_done *done, void *ctx)
 {
-	struct operation operation = operation_change(kind, id, read_deleted, done, ctx);
-	static const char *const scripts[RECORD_KINDS] = {
-#define RECORD(KIND, type, labels, lapses) [RECORD_##KIND] = script_delete_##type,
-#include "jobgate/records.def"
-	};
-	struct arguments *arguments = arguments_script(store, scripts[kind], true, kind, id);
+	struct operation operation = operation_change(RECORD_JOB, id, read_deleted, done, ctx);
+	struct arguments *arguments =
+	    arguments_script(store, script_delete_job, true, RECORD_JOB, id);
 
 	if (arguments != NULL) {
 		arguments_add_scope(arguments, scope);
-		add_deletion(arguments, store, kind, id);
+		add_deletion(arguments, store, RECORD_JOB, id);
 	}
 	store_run(store, &operation, arguments);
 	free(arguments);

@@ -43,6 +43,7 @@ struct operation {
 	bool held; /* the result below is held until replicas have the change */
 	enum store_result result;
 	struct record *record;
+	struct store_deletion deletion; /* also of the result */
 };
 
 /* ---- store_state.c ---- */

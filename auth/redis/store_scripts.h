@@ -4,6 +4,7 @@
 #ifndef JOBGATE_REDIS_STORE_SCRIPTS_H
 #define JOBGATE_REDIS_STORE_SCRIPTS_H
 
+#include "auth/redis/delete_script.h"
 #include "auth/redis/maker_script.h"
 #include "auth/redis/record_script.h"
 #include "auth/redis/scope_script.h"
@@ -36,35 +37,13 @@ static const char script_create[] =
 		 "if ARGV[3] ~= '0' then redis.call('EXPIRE', KEYS[1], ARGV[3]) end\n"
 		 "return 1\n";
 
-/*
- * ARGV: scope, id, 1 to write in any case, the key prefix of quota sets. Returns 1, or 0 when there
- * was no record. Within the scope, the id leaves the index either way. The write without a record
- * leaves no trace (no id is "-"), but replicas that confirm it have all earlier writes, such as a
- * deletion that this one repeats.
- */
-#define DELETE_WITHIN                                                                             \
-	"local gone = 0\n"                                                                        \
-	"if within then\n"                                                                        \
-	"  local quota = redis.pcall('HGET', KEYS[1], 'quota')\n"                                 \
-	"  redis.call('ZREM', KEYS[2], ARGV[at + 1])\n"                                           \
-	"  gone = redis.call('DEL', KEYS[1])\n"                                                   \
-	"  if type(quota) == 'string' then redis.pcall('SREM', ARGV[at + 3] .. quota, ARGV[at + " \
-	"1]) end\n"                                                                               \
-	"end\n"                                                                                   \
-	"if gone == 0 and ARGV[at + 2] == '1' then\n"                                             \
-	"  redis.call('ZADD', KEYS[2], 0, '-')\n"                                                 \
-	"  redis.call('ZREM', KEYS[2], '-')\n"                                                    \
-	"end\n"                                                                                   \
-	"return gone\n"
-/* As script_delete_token, but ARGV[1], the hash that the record must have, is in place of a scope.
- */
+/* As script_delete_job, but ARGV[1], the hash that the record must have, is in place of a scope. */
 #define TOKEN_OF_HASH                                         \
 	"local at = 1\n"                                      \
 	"local hash = redis.pcall('HGET', KEYS[1], 'hash')\n" \
 	"local within = type(hash) == 'string' and string.lower(hash) == ARGV[1]\n"
-static const char script_revoke[] = TOKEN_OF_HASH DELETE_WITHIN;
-static const char script_delete_job[] = JOB_WITHIN DELETE_WITHIN;
-static const char script_delete_token[] = TOKEN_WITHIN DELETE_WITHIN;
+static const char script_revoke[] = TOKEN_OF_HASH DELETE_WITHIN "return gone\n";
+static const char script_delete_job[] = JOB_WITHIN DELETE_WITHIN "return gone\n";
 
 /* ARGV: scope. Returns {1, record}, {0} for a job without a lease, {-1} when there is no job. */
 static const char script_renew_job[] = JOB_WITHIN RECORD_SCRIPT_WHOLE

@@ -20,6 +20,7 @@ struct store {
 	bool for_lists;
 	bool waiting;  /* a WAIT is under way */
 	int confirmed; /* replicas that confirmed the change whose caller is being told */
+	struct store_deletion deletion;	   /* what that change deleted */
 	struct redis_sentinels *sentinels; /* NULL: the URL itself says where the primary is */
 	struct redis_place place;	   /* the place that they named last */
 	struct event *election;

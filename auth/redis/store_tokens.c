@@ -112,28 +112,35 @@ static const char script_renew[] = TOKEN_WITHIN RECORD_SCRIPT_WHOLE MINT_READ(
 
 /*
  * True when the current value of each token is minted, and no grace keeps a value before it valid,
- * which may not be. `now` is the time as records have it (RFC 3339 in UTC): these texts sort like
- * the times. Only the newest 10,000 tokens of the index are checked, which takes 0.2 s, in which
- * Redis does nothing else. That suffices: the caller has counted all tokens before, and only a
- * renewal, an import or another program can have added one since.
+ * which may not be. `now` is the time as records have it (RFC 3339 in UTC); sortable() gives texts
+ * that sort like the times, in milliseconds, and '' for what is not a time. Only the newest 10,000
+ * tokens of the index are checked, which takes 0.2 s, in which Redis does nothing else. That
+ * suffices: the caller has counted all tokens before, and only a renewal, an import or another
+ * program can have added one since.
  */
-#define ALL_MINTED(index)                                                                       \
-	"local function is_ready(prefix, id, now)\n"                                            \
-	"  local found = redis.pcall('HMGET', prefix .. id, 'version', 'minted',\n"             \
-	"    'previous_version', 'previous_until')\n"                                           \
-	"  if found.err or not found[1] then return true end\n"                                 \
-	"  if found[1] ~= found[2] then return false end\n"                                     \
-	"  local before = tonumber(found[3] or '')\n"                                           \
-	"  if not before or before + 1 ~= tonumber(found[1]) then return true end\n"            \
-	"  return (found[4] or '') <= now\n"                                                    \
-	"end\n"                                                                                 \
-	"local function all_minted(prefix, now)\n"                                              \
-	"  for at = 0, 9000, 1000 do\n"                                                         \
-	"    for _, id in ipairs(redis.call('ZREVRANGE', KEYS[" #index "], at, at + 999)) do\n" \
-	"      if not is_ready(prefix, id, now) then return false end\n"                        \
-	"    end\n"                                                                             \
-	"  end\n"                                                                               \
-	"  return true\n"                                                                       \
+#define ALL_MINTED(index)                                                                         \
+	"local function sortable(time)\n"                                                         \
+	"  local seconds, rest = string.match(time,\n"                                            \
+	"    '^(%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d)(.*)$')\n"                                    \
+	"  if not seconds then return '' end\n"                                                   \
+	"  return seconds .. string.sub((string.match(rest, '^%.(%d+)') or '') .. '000', 1, 3)\n" \
+	"end\n"                                                                                   \
+	"local function is_ready(prefix, id, now)\n"                                              \
+	"  local found = redis.pcall('HMGET', prefix .. id, 'version', 'minted',\n"               \
+	"    'previous_version', 'previous_until')\n"                                             \
+	"  if found.err or not found[1] then return true end\n"                                   \
+	"  if found[1] ~= found[2] then return false end\n"                                       \
+	"  local before = tonumber(found[3] or '')\n"                                             \
+	"  if not before or before + 1 ~= tonumber(found[1]) then return true end\n"              \
+	"  return sortable(found[4] or '') <= sortable(now)\n"                                    \
+	"end\n"                                                                                   \
+	"local function all_minted(prefix, now)\n"                                                \
+	"  for at = 0, 9000, 1000 do\n"                                                           \
+	"    for _, id in ipairs(redis.call('ZREVRANGE', KEYS[" #index "], at, at + 999)) do\n"   \
+	"      if not is_ready(prefix, id, now) then return false end\n"                          \
+	"    end\n"                                                                               \
+	"  end\n"                                                                                 \
+	"  return true\n"                                                                         \
 	"end\n"
 
 /*
@@ -326,7 +333,7 @@ store_token_create(struct store *store, const struct record *record, uint64_t cr
 		arguments_add_index_key(arguments, store, RECORD_TOKEN);
 		arguments_add_mint_keys(arguments, store);
 		arguments_add_maker_key(arguments, store, maker);
-		arguments_add_maker(arguments, store, RECORD_TOKEN, maker);
+		arguments_add_maker(arguments, store, record, maker);
 		arguments_add(arguments, token->id);
 		arguments_add_text(arguments, "%llu", (unsigned long long)created_ms);
 		arguments_add_key(arguments, key);

@@ -32,6 +32,26 @@ static const char script_walk_index[] =
     "end\n"
     "return {step[1], #step[2] / 2, redis.call('ZCARD', KEYS[1]), found}\n";
 
+/*
+ * Finds the tokens that are not among those which their creator has created. ARGV also has the
+ * prefix of the sets' keys, and 1 to add them. Returns the same, with the creator's id as score.
+ */
+static const char script_walk_made[] =
+    "local step = redis.call('ZSCAN', KEYS[1], ARGV[2], 'COUNT', ARGV[3])\n"
+    "local found = {}\n"
+    "for i = 1, #step[2], 2 do\n"
+    "  local id = step[2][i]\n"
+    "  local maker = redis.pcall('HGET', ARGV[1] .. id, 'created_by')\n"
+    "  if type(maker) == 'string' and #maker == 16 and not string.find(maker, '[^a-z0-9]') then\n"
+    "    local set = ARGV[4] .. maker\n"
+    "    if redis.pcall('SISMEMBER', set, id) ~= 1 then\n"
+    "      if ARGV[5] == '1' then redis.pcall('SADD', set, id) end\n"
+    "      found[#found + 1] = {id, maker}\n"
+    "    end\n"
+    "  end\n"
+    "end\n"
+    "return {step[1], #step[2] / 2, redis.call('ZCARD', KEYS[1]), found}\n";
+
 /* Read the cursor at which a step ends; false when the reply is not one. */
 static bool
 read_cursor(const redisReply *reply, char out[STORE_WALK_CURSOR_MAX])
@@ -322,21 +342,47 @@ read_index(struct operation *operation, const redisReply *reply)
 	free(entries);
 }
 
+static struct arguments *
+index_arguments(
+    const struct store *store, const char *script, enum record_kind kind, const char *cursor)
+{
+	struct arguments *arguments = arguments_new("EVAL");
+
+	if (arguments == NULL)
+		return NULL;
+	arguments_add(arguments, slice_of(script));
+	arguments_add(arguments, SLICE("1"));
+	arguments_add_index_key(arguments, store, kind);
+	arguments_add_record_key(arguments, store, kind, SLICE(""));
+	arguments_add(arguments, slice_of(cursor));
+	arguments_add(arguments, SLICE(STEP));
+	return arguments;
+}
+
 void
 store_walk_index(struct store *store, enum record_kind kind, const char *cursor,
     store_walk_done *done, void *ctx)
 {
 	struct operation operation = {
 	    .kind = kind, .read = read_index, .walk_done = done, .ctx = ctx};
-	struct arguments *arguments = arguments_new("EVAL");
+	struct arguments *arguments = index_arguments(store, script_walk_index, kind, cursor);
+
+	store_run(store, &operation, arguments);
+	free(arguments);
+}
+
+void
+store_walk_made(
+    struct store *store, const char *cursor, bool mend, store_walk_done *done, void *ctx)
+{
+	struct operation operation = {
+	    .kind = RECORD_TOKEN, .read = read_index, .walk_done = done, .ctx = ctx};
+	struct arguments *arguments =
+	    index_arguments(store, script_walk_made, RECORD_TOKEN, cursor);
 
 	if (arguments != NULL) {
-		arguments_add(arguments, slice_of(script_walk_index));
-		arguments_add(arguments, SLICE("1"));
-		arguments_add_index_key(arguments, store, kind);
-		arguments_add_record_key(arguments, store, kind, SLICE(""));
-		arguments_add(arguments, slice_of(cursor));
-		arguments_add(arguments, SLICE(STEP));
+		arguments_add_made_key(arguments, store, SLICE(""));
+		arguments_add(arguments, mend ? SLICE("1") : SLICE("0"));
 	}
 	store_run(store, &operation, arguments);
 	free(arguments);

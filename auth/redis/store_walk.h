@@ -51,4 +51,11 @@ void store_walk(struct store *store, enum record_kind kind, const char *cursor, 
 void store_walk_index(struct store *store, enum record_kind kind, const char *cursor,
     store_walk_done *done, void *ctx);
 
+/*
+ * Find the tokens of the index that are not in the set of what their creator has created, and with
+ * `mend` add them. Each has its id and, in place of the score, its creator's.
+ */
+void store_walk_made(
+    struct store *store, const char *cursor, bool mend, store_walk_done *done, void *ctx);
+
 #endif

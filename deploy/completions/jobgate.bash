@@ -39,12 +39,12 @@ _jobgate() {
 		else
 			case "$noun $verb" in
 			serve* | check*) words="-c --config -h --help" ;;
-			store*) words="-c --config --store --prefix --ca-file --enforce --force -h --help" ;;
+			store*) words="-c --config --store --prefix --ca-file --mend --enforce --force -h --help" ;;
 			authorize*) words="--job --value --url $client" ;;
 			"token create") words="-r --role -l --label-selector --expires-in --expires-at --from --rate --burst --concurrency --url $client" ;;
 			"token list") words="--name -r --role --url $client" ;;
 			"token get") words="--url $client $(_jobgate_ids token)" ;;
-			"token delete") words="-y --yes --url $client $(_jobgate_ids token)" ;;
+			"token delete") words="--cascade -y --yes --url $client $(_jobgate_ids token)" ;;
 			"token revoke") words="--value --url $client" ;;
 			"token renew") words="-y --yes --grace --expires-in --expires-at --from --rate --burst --concurrency --url $client $(_jobgate_ids token)" ;;
 			"job create") words="-l --label --url --id --lease $client" ;;

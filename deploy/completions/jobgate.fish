@@ -36,6 +36,7 @@ end
 complete -c jobgate -n '__jobgate_at store' -l store -x -d 'URL of the store'
 complete -c jobgate -n '__jobgate_at store' -l prefix -x -d 'Prefix of its keys'
 complete -c jobgate -n '__jobgate_at store' -l ca-file -r -F -d 'CA certificates'
+complete -c jobgate -n '__jobgate_at store' -l mend -d 'verify: repair the sets of tokens that tokens created'
 complete -c jobgate -n '__jobgate_at store' -l enforce -d 'mint: refuse values that were not minted'
 complete -c jobgate -n '__jobgate_at store' -l force -d 'mint: even if this refuses tokens'
 
@@ -60,6 +61,7 @@ complete -c jobgate -n '__jobgate_at token create renew' -l expires-at -x -d 'Re
 complete -c jobgate -n '__jobgate_at token renew' -l grace -x -d 'Accept the old value, too, for this time'
 complete -c jobgate -n '__jobgate_at token list' -l name -x -d 'Only tokens of this name'
 complete -c jobgate -n '__jobgate_at token get delete renew' -a '(__jobgate_ids token)'
+complete -c jobgate -n '__jobgate_at token delete' -l cascade -d 'Also delete the tokens that it created'
 complete -c jobgate -n '__jobgate_at token delete renew' -s y -l yes -d 'Do not ask'
 
 complete -c jobgate -n '__jobgate_at job create list set run' -s l -l label -x -d 'Label name=value'

@@ -34,6 +34,9 @@
 #define TOKEN_FROM_MAX 16   /* ranges of addresses that a token is limited to */
 #define TOKEN_FROM_TEXT_MAX (TOKEN_FROM_MAX * IP_RANGE_TEXT_MAX + 1) /* with the NUL */
 
+/* Stands for our own user at the Unix socket, who needs no token to create one. */
+#define TOKEN_MADE_LOCALLY "local"
+
 enum token_role {
 	ROLE_READ,     /* the services behind a job's URL */
 	ROLE_OPERATOR, /* the same, and the control API */
@@ -49,6 +52,8 @@ struct token {
 	uint64_t version;		    /* 1 to TOKEN_VERSION_MAX, one more with each renew */
 	uint64_t minted; /* the version whose value was minted (mint.h); 0: none */
 	struct slice created_at, updated_at; /* RFC 3339, UTC; may be empty */
+	/* The id of the operator's token that created it, or TOKEN_MADE_LOCALLY; may be empty. */
+	struct slice created_by;
 	/* Milliseconds since 1970; from then on the token is refused. 0: it does not expire. */
 	uint64_t expires_ms;
 	struct ip_ranges from; /* of addresses from which it may be used; none: from everywhere */

@@ -45,7 +45,7 @@ def local(gateway):
 # ---- what the store may hold, whatever happened ----
 
 def check_token(fields):
-    assert set(fields) - {"minted"} == {"name", "role", "selector", "hash", "version", "created_at", "updated_at"}, fields
+    assert set(fields) - {"minted"} == {"name", "role", "selector", "hash", "version", "created_at", "updated_at", "created_by"}, fields
     assert fields.get("minted", fields["version"]) == fields["version"], fields
     assert re.fullmatch(r"[0-9a-f]{64}", fields["hash"]) and re.fullmatch(r"[1-9][0-9]*", fields["version"]), fields
     assert TIME.fullmatch(fields["created_at"]) and TIME.fullmatch(fields["updated_at"]), fields

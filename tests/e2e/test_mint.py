@@ -3,6 +3,7 @@
 import hashlib
 import json
 import threading
+import time
 
 import pytest
 
@@ -296,6 +297,16 @@ def test_enforcing_waits_for_a_grace(server, records_here, gateways, command):
     assert f"token {old.id}: the value before its renewal is valid until {renewed['previous_until']}" in refused.err
     assert status_of(gateway, host, old) == 502
     server.client.hset(f"jobgate:token:{old.id}", "previous_until", "2001-01-01T00:00:00Z")
+    assert command("mint", "--enforce").status == 0
+
+
+def test_a_grace_that_ended_in_this_second(server, command):
+    """Moments are compared, not their texts: 12:00:00Z comes before 12:00:00.500Z."""
+    records = Records(server.client)
+    server.client.set("jobgate:mint", KEY)
+    token = records.token(name="not a name!", version="2", minted="2", previous_version="1")
+    server.client.zadd("jobgate:tokens", {token.id: 1})
+    server.client.hset(records.token_key(token.id), "previous_until", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
     assert command("mint", "--enforce").status == 0
 
 

@@ -178,7 +178,7 @@ def test_records_of_the_command_line(gateway, records):
     stored = records.client.hgetall(records.token_key(token["id"]))
     assert {name: stored[name] for name in ["name", "role", "selector", "version"]} == \
         {"name": "formed", "role": "operator", "selector": "model=base", "version": "1"}
-    assert set(stored) == {"name", "role", "selector", "hash", "version", "created_at", "updated_at"} | ({"minted"} & set(stored))
+    assert set(stored) == {"name", "role", "selector", "hash", "version", "created_at", "updated_at", "created_by"} | ({"minted"} & set(stored))
     assert token["value"] == make_value(token["id"], token["value"][21:64])
     assert token["value"] not in str(stored)
     assert records.client.zscore("jobgate:tokens", token["id"]) is not None

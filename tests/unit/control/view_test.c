@@ -39,6 +39,7 @@ tokens(void **state)
 	/* Neither the hash nor a value is ever among it. */
 	is_json(view_record(&record, NULL),
 	    "{\"burst\":null,\"concurrency\":null,\"created_at\":\"2024-01-31T12:00:00Z\","
+	    "\"created_by\":null,"
 	    "\"expires_at\":null,\"from\":null,"
 	    "\"id\":\"abcdefgh12345678\",\"label_selector\":\"model=base,x/y=\","
 	    "\"name\":\"basetoken\",\"previous_until\":null,\"rate\":null,\"role\":\"operator\","
@@ -46,6 +47,7 @@ tokens(void **state)
 	/* An export has the hash, too. */
 	is_json(view_export(&record),
 	    "{\"burst\":null,\"concurrency\":null,\"created_at\":\"2024-01-31T12:00:00Z\","
+	    "\"created_by\":null,"
 	    "\"expires_at\":null,\"from\":null,"
 	    "\"hash\":\"ab00000000000000000000000000000000000000000000000000000000000000\","
 	    "\"id\":\"abcdefgh12345678\",\"label_selector\":\"model=base,x/y=\",\"minted\":2,"
@@ -58,9 +60,10 @@ tokens(void **state)
 	record.token.previous_until_ms = 1769860800500;
 	record.token.previous_hash[0] = 0xcd;
 	record.token.previous_version = 2;
+	record.token.created_by = SLICE("0123456789abcdef");
 	is_json(view_export(&record),
-	    "{\"burst\":20,\"concurrency\":4,\"created_at\":\"2024-01-31T12:00:00Z\",\"expires_"
-	    "at\":\"2026-01-31T12:00:00Z\","
+	    "{\"burst\":20,\"concurrency\":4,\"created_at\":\"2024-01-31T12:00:00Z\","
+	    "\"created_by\":\"0123456789abcdef\",\"expires_at\":\"2026-01-31T12:00:00Z\","
 	    "\"from\":\"192.0.2.0/"
 	    "24\",\"hash\":\"ab00000000000000000000000000000000000000000000000000000000000000\","
 	    "\"id\":\"abcdefgh12345678\",\"label_selector\":\"model=base,x/y=\",\"minted\":2,"

@@ -1,0 +1,60 @@
+/* made_script.h - which tokens a token has created, and their descendants. */
+#ifndef JOBGATE_REDIS_MADE_SCRIPT_H
+#define JOBGATE_REDIS_MADE_SCRIPT_H
+
+/*
+ * A set, made..<id>, has the tokens that an operator's token has created. The token itself may be
+ * gone: then it stays in the set of its own creator for as long as its set exists. So all
+ * descendants of a token can be found, whichever of those between were deleted before.
+ *
+ * Functions for scripts whose ARGV begins with a scope, then id, 1 to write in any case, and the
+ * key prefixes of quota sets, of the sets made, and of the records of tokens.
+ */
+#define MADE_SCRIPT                                                              \
+	"local first, scope = 1 + 2 * tonumber(ARGV[1]), {}\n"                   \
+	"for i = 2, first, 2 do\n"                                               \
+	"  scope[#scope + 1] = ',' .. ARGV[i] .. '=' .. ARGV[i + 1] .. ','\n"    \
+	"end\n"                                                                  \
+	"local root, quotas = ARGV[first + 1], ARGV[first + 3]\n"                \
+	"local made, records = ARGV[first + 4], ARGV[first + 5]\n"               \
+	"local function exists(key) return redis.call('EXISTS', key) == 1 end\n" \
+	"local function in_scope(id)\n"                                          \
+	"  if #scope == 0 then return true end\n"                                \
+	"  local selector = redis.pcall('HGET', records .. id, 'selector')\n"    \
+	"  if type(selector) ~= 'string' then return false end\n"                \
+	"  for _, label in ipairs(scope) do\n"                                   \
+	"    if not string.find(',' .. selector .. ',', label, 1, true) then\n"  \
+	"      return false\n"                                                   \
+	"    end\n"                                                              \
+	"  end\n"                                                                \
+	"  return true\n"                                                        \
+	"end\n"                                                                  \
+	"local function some_of(id, most)\n"                                     \
+	"  local ids = redis.pcall('SRANDMEMBER', made .. id, most)\n"           \
+	"  return ids.err and {} or ids\n"                                       \
+	"end\n"
+
+/*
+ * remaining(): how many descendants of the token exist within the scope, and 1 when there may be
+ * more. It looks at MADE_LOOKS ids at most: Redis does nothing else meanwhile.
+ */
+#define MADE_LOOKS "1000"
+#define MADE_REMAINING                                                                   \
+	"local function remaining()\n"                                                   \
+	"  local nodes, seen, count, looks = {root}, {[root] = true}, 0, 0\n"            \
+	"  while #nodes > 0 do\n"                                                        \
+	"    local ids = some_of(table.remove(nodes), " MADE_LOOKS " - looks)\n"         \
+	"    for _, id in ipairs(ids) do\n"                                              \
+	"      looks = looks + 1\n"                                                      \
+	"      if not seen[id] then\n"                                                   \
+	"        if exists(records .. id) and in_scope(id) then count = count + 1 end\n" \
+	"        if exists(made .. id) then nodes[#nodes + 1] = id end\n"                \
+	"        seen[id] = true\n"                                                      \
+	"      end\n"                                                                    \
+	"    end\n"                                                                      \
+	"    if looks >= " MADE_LOOKS " then return count, 1 end\n"                      \
+	"  end\n"                                                                        \
+	"  return count, 0\n"                                                            \
+	"end\n"
+
+#endif

@@ -1,0 +1,154 @@
+/* store_cascade.c - deletes tokens: one, and how many it has created remain; or all of these, too.
+ */
+#include <stdlib.h>
+
+#include "auth/redis/arguments.h"
+#include "auth/redis/connection.h"
+#include "auth/redis/delete_script.h"
+#include "auth/redis/made_script.h"
+#include "auth/redis/scope_script.h"
+#include "auth/redis/store_operation.h"
+
+/* KEYS and ARGV as for MADE_SCRIPT. Returns {1, or 0 when there was no record, remaining()}. */
+static const char script_delete[] =
+    TOKEN_WITHIN MADE_SCRIPT MADE_REMAINING DELETE_WITHIN "if gone == 0 then return {0, 0, 0} end\n"
+							  "return {1, remaining()}\n";
+
+/*
+ * KEYS and ARGV as for MADE_SCRIPT. Deletes the token, unless it is gone, then up to CASCADE_STEPS
+ * of its descendants, each before those that it has created: from then on it cannot create more.
+ * Returns {1 when some are left, id, ...}, the ids of tokens that were deleted; {-1} for a token
+ * outside the scope. Descendants outside the scope stay.
+ *
+ * The sets are the only memory of how far it has come, so it may be repeated after any failure. A
+ * node (a token whose set is being emptied) leaves the set that led to it only when its own is
+ * gone. If a chain of creators is longer than a batch, its last node moves to the root's set, where
+ * the next batch finds it.
+ */
+#define CASCADE_STEPS "100"
+static const char script_cascade[] = MADE_SCRIPT
+    "local answer, steps = {0}, 0\n"
+    "local function remove(id)\n"
+    "  local key = records .. id\n"
+    "  if not exists(key) then return true end\n"
+    "  if not in_scope(id) then return false end\n"
+    "  local quota = redis.pcall('HGET', key, 'quota')\n"
+    "  redis.call('ZREM', KEYS[2], id)\n"
+    "  redis.call('DEL', key)\n"
+    "  if type(quota) == 'string' then redis.pcall('SREM', quotas .. quota, id) end\n"
+    "  answer[#answer + 1] = id\n"
+    "  return true\n"
+    "end\n"
+    "local maker = redis.pcall('HGET', KEYS[1], 'created_by')\n"
+    "if not remove(root) then return {-1} end\n"
+    "local path, seen = {root}, {[root] = true}\n"
+    "while #path > 0 and answer[1] == 0 do\n"
+    "  local node, above, nested, stay = path[#path], path[#path - 1], nil, 0\n"
+    "  local ids = steps < " CASCADE_STEPS " and some_of(node, " CASCADE_STEPS " - steps) or {}\n"
+    "  for _, id in ipairs(ids) do\n"
+    "    steps = steps + 1\n"
+    "    if not remove(id) then stay = stay + 1\n"
+    "    elseif not exists(made .. id) then redis.call('SREM', made .. node, id)\n"
+    "    elseif seen[id] then stay = stay + 1\n"
+    "    else nested = id break end\n"
+    "  end\n"
+    "  local left = redis.pcall('SCARD', made .. node)\n"
+    "  if type(left) ~= 'number' then left = 0 end\n"
+    "  if nested then\n"
+    "    path[#path + 1], seen[nested] = nested, true\n"
+    "  elseif left > stay and steps >= " CASCADE_STEPS " then\n"
+    "    answer[1] = 1\n"
+    "    if above and above ~= root then\n"
+    "      redis.call('SADD', made .. root, node)\n"
+    "      redis.call('SREM', made .. above, node)\n"
+    "    end\n"
+    "  elseif left <= stay then\n"
+    "    path[#path] = nil\n"
+    "    if above and left == 0 then redis.call('SREM', made .. above, node) end\n"
+    "  end\n"
+    "end\n"
+    "if type(maker) == 'string' and not exists(made .. root) then\n"
+    "  redis.pcall('SREM', made .. maker, root)\n"
+    "end\n"
+    "if #answer == 1 and ARGV[first + 2] == '1' then\n"
+    "  redis.call('ZADD', KEYS[2], 0, '-')\n"
+    "  redis.call('ZREM', KEYS[2], '-')\n"
+    "end\n"
+    "return answer\n";
+
+/* The answer of script_delete. */
+static void
+read_deleted(struct operation *operation, const redisReply *reply)
+{
+	long long gone, remaining, more;
+
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 2 ||
+	    !reply_is_integer(reply->element[0], &gone) ||
+	    !reply_is_integer(reply->element[1], &remaining))
+		return;
+	more = reply->elements > 2 && reply_is_integer(reply->element[2], &more) && more != 0;
+	operation->deletion.remaining = (unsigned)remaining;
+	operation->deletion.more = more != 0;
+	store_tell(operation, gone ? STORE_OK : STORE_ABSENT, NULL);
+}
+
+/* The answer of script_cascade. */
+static void
+read_cascade(struct operation *operation, const redisReply *reply)
+{
+	struct store_deletion *deletion = &operation->deletion;
+	long long code;
+
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 1 ||
+	    !reply_is_integer(reply->element[0], &code))
+		return;
+	if (code < 0) {
+		store_tell(operation, STORE_ABSENT, NULL);
+		return;
+	}
+	deletion->more = code != 0;
+	for (size_t i = 1; i < reply->elements && deletion->count < STORE_CASCADE_MAX; i++) {
+		struct slice id = redis_text(reply->element[i]);
+
+		if (id.len == TOKEN_ID_LEN)
+			memcpy(deletion->ids[deletion->count++], id.at, id.len);
+	}
+	store_tell(operation, STORE_OK, NULL);
+}
+
+static void
+run(struct store *store, const char *script, const struct operation *operation,
+    const struct label_set *scope)
+{
+	struct slice id = slice_of(operation->id);
+	struct arguments *arguments = arguments_script(store, script, true, RECORD_TOKEN, id);
+
+	if (arguments != NULL) {
+		arguments_add_scope(arguments, scope);
+		arguments_add(arguments, id);
+		arguments_add(arguments, store_waits(store) ? SLICE("1") : SLICE("0"));
+		arguments_add_quota_key(arguments, store, RECORD_TOKEN);
+		arguments_add_made_key(arguments, store, SLICE(""));
+		arguments_add_record_key(arguments, store, RECORD_TOKEN, SLICE(""));
+	}
+	store_run(store, operation, arguments);
+	free(arguments);
+}
+
+void
+store_token_delete(struct store *store, struct slice id, const struct label_set *scope,
+    store_record_done *done, void *ctx)
+{
+	struct operation operation = operation_change(RECORD_TOKEN, id, read_deleted, done, ctx);
+
+	run(store, script_delete, &operation, scope);
+}
+
+void
+store_token_cascade(struct store *store, struct slice id, const struct label_set *scope,
+    store_record_done *done, void *ctx)
+{
+	struct operation operation = operation_change(RECORD_TOKEN, id, read_cascade, done, ctx);
+
+	run(store, script_cascade, &operation, scope);
+}
