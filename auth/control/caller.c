@@ -131,7 +131,8 @@ decide(struct call *call, const struct evidence *evidence)
 		return;
 	case VERDICT_BAD_CREDENTIAL:
 		refuse(call, 400, "invalid_request",
-		    "send one Authorization field with one Bearer token");
+		    "the credential is malformed or was sent twice: send one, Authorization: "
+		    "Bearer <token>");
 		return;
 	case VERDICT_NO_CREDENTIAL:
 		refuse(call, 401, "", "send an operator's token: Authorization: Bearer <token>");

@@ -136,26 +136,6 @@ handler_in_scope(const struct call *call, enum store_result result, const struct
 	return result == STORE_BROKEN || result == STORE_TOO_LARGE ? STORE_ABSENT : result;
 }
 
-void
-handler_audit(struct call *call, enum store_result result, const char *did, enum record_kind kind,
-    struct slice id)
-{
-	const struct control *control = call->ctx;
-	struct log log = control->setup->log;
-	struct slice token = call->token != NULL ? call->token->token.id : SLICE("");
-
-	call->replicas = store_confirmed(control->store);
-	if (result != STORE_OK && result != STORE_UNKNOWN)
-		return;
-	if (log.level < LOG_LEVEL_INFO) /* whatever the log level is */
-		log.level = LOG_LEVEL_INFO;
-	log_info(&log, "audit: %s %s %.*s%s by %s%.*s%s%s request %s", record_types[kind].noun, did,
-	    (int)id.len, id.at,
-	    result == STORE_UNKNOWN ? " perhaps (the store did not answer)" : "",
-	    token.len > 0 ? "token " : "", (int)token.len, token.at, token.len > 0 ? " from " : "",
-	    call->peer, call->request_id);
-}
-
 bool
 handler_confirmed(struct call *call, enum store_result result, const char *advice)
 {

@@ -92,6 +92,16 @@ enum store_result handler_in_scope(
 void handler_audit(struct call *call, enum store_result result, const char *did,
     enum record_kind kind, struct slice id);
 
+/* The same, with what was changed at the end of the line; "": nothing is said. */
+void handler_audit_change(struct call *call, enum store_result result, const char *did,
+    enum record_kind kind, struct slice id, const char *change);
+
+/* What a renewal changes, old and new; and what a new token may do. */
+#define AUDIT_CHANGE_MAX (2 * TOKEN_FROM_TEXT_MAX + 256)
+void audit_token_change(
+    const struct token *before, const struct token *after, char out[AUDIT_CHANGE_MAX]);
+void audit_token_new(const struct token *token, char out[AUDIT_CHANGE_MAX]);
+
 /*
  * Call it after a revocation has its line in the audit log. False after answering 503: with
  * store.wait_required, too few replicas have confirmed the change. advice: what the caller can do.

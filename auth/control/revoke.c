@@ -67,8 +67,9 @@ proves(const struct revocation *revocation, const struct token *token)
 }
 
 /*
- * A record that is absent or broken is deleted, too, if it has this value: a deletion that finds
- * nothing waits for the replicas of one that was not confirmed.
+ * Whatever the record is, it is deleted if it has this value. A deletion that finds nothing waits
+ * for replicas, too: it may repeat one that was not confirmed, and so the answer and its time do
+ * not tell whether there is a token with this id.
  */
 static void
 got_token(void *ctx, enum store_result result, const struct record *record)
@@ -78,10 +79,8 @@ got_token(void *ctx, enum store_result result, const struct record *record)
 
 	if (result == STORE_OK) {
 		revocation->proved = proves(revocation, &record->token);
-		if (revocation->proved)
-			delete_token(call, record->token.hash);
-		else
-			answer_done(call);
+		delete_token(
+		    call, revocation->proved ? record->token.hash : revocation->bearer.hash);
 	} else if (result == STORE_ABSENT || result == STORE_BROKEN || result == STORE_TOO_LARGE) {
 		revocation->proved = false;
 		delete_token(call, revocation->bearer.hash);

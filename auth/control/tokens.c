@@ -21,7 +21,8 @@ struct issue {
 	char id[TOKEN_ID_LEN + 1];
 	unsigned char mint_key[MINT_KEY_LEN]; /* with is_minted */
 	bool is_minted;
-	unsigned mintings; /* how many values were minted so far */
+	char change[AUDIT_CHANGE_MAX]; /* for the audit line */
+	unsigned mintings;	       /* how many values were minted so far */
 	/* Of create: */
 	json_t *body; /* which input points into */
 	struct record_input input;
@@ -144,7 +145,8 @@ created(void *ctx, enum store_result result, const struct record *none)
 		create(call);
 		return;
 	}
-	handler_audit(call, result, "created", RECORD_TOKEN, slice_of(issue->id));
+	handler_audit_change(
+	    call, result, "created", RECORD_TOKEN, slice_of(issue->id), issue->change);
 	if (result != STORE_OK) {
 		handler_store_refused(call, result, record_types[RECORD_TOKEN].noun);
 		return;
@@ -198,6 +200,7 @@ create(struct call *call)
 		return;
 	json_decref(issue->record);
 	issue->record = view_record(&record, NULL);
+	audit_token_new(&record.token, issue->change);
 	store_token_create(control->store, &record, issue->now_ms,
 	    handler_maker(call, RECORD_TOKEN, &maker), issue_key(issue), created, call);
 }
@@ -232,13 +235,14 @@ static void
 renewed(void *ctx, enum store_result result, const struct record *record)
 {
 	struct call *call = ctx;
+	const struct issue *issue = call->state;
 	json_t *view;
 
-	if (issue_again(call->state, result)) {
+	if (issue_again(issue, result)) {
 		renew(call);
 		return;
 	}
-	handler_audit(call, result, "renewed", RECORD_TOKEN, call->id);
+	handler_audit_change(call, result, "renewed", RECORD_TOKEN, call->id, issue->change);
 	if (!handler_confirmed(call, result,
 		"a repeated renewal makes another value, and only the one before it can have a "
 		"grace, so the value in use ends at once if this is repeated"))
@@ -247,7 +251,7 @@ renewed(void *ctx, enum store_result result, const struct record *record)
 		handler_store_refused(call, result, record_types[RECORD_TOKEN].noun);
 		return;
 	}
-	view = with_value(view_record(record, NULL), call->state);
+	view = with_value(view_record(record, NULL), issue);
 	if (call->token != NULL && slice_equal(call->token->token.id, call->id))
 		call_answer(call, 200,
 		    view); /* the caller renewed its own token, which is no longer valid */
@@ -313,6 +317,7 @@ read_for_renew(void *ctx, enum store_result result, const struct record *record)
 	    !limits_allow_renewal(call, &renewed_record.token) ||
 	    !issue_value(call, issue, renewed_record.token.hash))
 		return;
+	audit_token_change(&record->token, &renewed_record.token, issue->change);
 	view_time(now_ms, now);
 	renewed_record.token.updated_at = slice_of(now);
 	disk_make_room(control->disk);

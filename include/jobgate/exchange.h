@@ -173,9 +173,10 @@ struct exchange_client_ops {
 	/*
 	 * The request's credential is not valid. Returns 0 when the client may be told. Otherwise
 	 * its address has recently sent too many invalid credentials, and the result is the seconds
-	 * (1 or more) to wait.
+	 * (1 or more) to wait. Behind a trusted proxy, whose own address is never counted,
+	 * `address` is; NULL: nothing is then.
 	 */
-	unsigned (*failed_auth)(struct exchange_client *client);
+	unsigned (*failed_auth)(struct exchange_client *client, const struct in6_addr *address);
 
 	/* The exchange is over: it makes no more calls, and must not be called. */
 	void (*ended)(struct exchange_client *client, enum exchange_end end);

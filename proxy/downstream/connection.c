@@ -68,14 +68,17 @@ connection_exchange_over(struct connection *connection, bool allowed)
 }
 
 unsigned
-connection_failed_auth(struct connection *connection)
+connection_failed_auth(struct connection *connection, const struct in6_addr *client)
 {
 	struct downstream *downstream = connection->downstream;
 
 	CHECK(connection->state == CONNECTION_OPEN, client_connection_dump, connection);
-	if (connection->quota == NULL)
-		return 0;
-	return quotas_failure(downstream->quotas, connection->quota, loop_now_ms(downstream->loop));
+	if (connection->quota != NULL)
+		return quotas_failure(
+		    downstream->quotas, connection->quota, loop_now_ms(downstream->loop));
+	return client == NULL ? 0
+			      : quotas_failure_behind(
+				    downstream->quotas, client, loop_now_ms(downstream->loop));
 }
 
 void

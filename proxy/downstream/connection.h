@@ -138,7 +138,7 @@ void connection_exchange_over(struct connection *connection, bool allowed);
 /*
  * One of its requests had a credential that is not valid: see failed_auth of exchange_client_ops.
  */
-unsigned connection_failed_auth(struct connection *connection);
+unsigned connection_failed_auth(struct connection *connection, const struct in6_addr *client);
 
 /* It counts as idle from now on. */
 static inline void

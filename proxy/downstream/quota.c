@@ -1,7 +1,6 @@
 /* quota.c - a bounded table of client addresses, each with its connections and a token bucket. */
 #include "downstream/quota.h"
 
-#include <netinet/in.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
@@ -85,8 +84,16 @@ quotas_count(const struct quotas *quotas)
 	return quotas->table.count;
 }
 
-/* The address that is counted: IPv4 as IPv4-mapped; of IPv6 only the network, because a subscriber
- * has all addresses in it. */
+/* Of IPv6 only the network is counted, because a subscriber has all addresses in it. */
+static struct in6_addr
+counted(struct in6_addr address)
+{
+	if (!IN6_IS_ADDR_V4MAPPED(&address))
+		memset(address.s6_addr + 8, 0, 8);
+	return address;
+}
+
+/* The address that is counted; IPv4 as IPv4-mapped. */
 static struct in6_addr
 address_of(const struct sockaddr *peer)
 {
@@ -96,9 +103,7 @@ address_of(const struct sockaddr *peer)
 		address.s6_addr[10] = address.s6_addr[11] = 0xff;
 		memcpy(address.s6_addr + 12, &((const struct sockaddr_in *)peer)->sin_addr, 4);
 	} else if (peer->sa_family == AF_INET6) {
-		address = ((const struct sockaddr_in6 *)peer)->sin6_addr;
-		if (!IN6_IS_ADDR_V4MAPPED(&address))
-			memset(address.s6_addr + 8, 0, 8);
+		address = counted(((const struct sockaddr_in6 *)peer)->sin6_addr);
 	}
 	return address;
 }
@@ -188,6 +193,24 @@ hash_of(const struct quotas *quotas, const struct in6_addr *address)
 {
 	return table_hash(
 	    &quotas->table, 0, (struct slice){(const char *)address->s6_addr, sizeof(*address)});
+}
+
+unsigned
+quotas_failure_behind(struct quotas *quotas, const struct in6_addr *client, uint64_t now_ms)
+{
+	struct in6_addr address = counted(*client);
+	uint64_t hash = hash_of(quotas, &address);
+	struct quota *quota = quota_find(quotas, &address, hash);
+
+	if (quotas->limits.failure_rate == 0)
+		return 0;
+	if (quota == NULL) {
+		quota = quota_new(quotas, &address, hash, now_ms);
+		if (quota == NULL)
+			return 1;
+		TAILQ_INSERT_TAIL(&quotas->failed, quota, link);
+	}
+	return quotas_failure(quotas, quota, now_ms);
 }
 
 static bool

@@ -2,6 +2,7 @@
 #ifndef JOBGATE_QUOTA_H
 #define JOBGATE_QUOTA_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,6 +44,13 @@ void quotas_leave(
  * the seconds (1 or more) after which it may try again: too many failures came too fast.
  */
 unsigned quotas_failure(const struct quotas *quotas, struct quota *quota, uint64_t now_ms);
+
+/*
+ * The same for a client that has no connection here: it is behind a trusted proxy. When there is no
+ * room to remember it, it has to wait.
+ */
+unsigned quotas_failure_behind(
+    struct quotas *quotas, const struct in6_addr *client, uint64_t now_ms);
 
 /* Count the beginning of a TLS handshake. False when the address is at its limit of unfinished
  * ones. */

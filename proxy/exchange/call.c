@@ -1,5 +1,6 @@
 /* call.c - calls of the control API, forwarded to the control process, and requests of monitoring.
  */
+#include <openssl/crypto.h>
 #include <stdio.h>
 
 #include "exchange/exchange_state.h"
@@ -130,10 +131,53 @@ exchange_call_control(
 }
 
 /*
- * How many calls without a token a worker forwards at once. Strangers must not take the control
- * process's connections from operators by sending their content slowly.
+ * The most content of a call without a token: a value takes 70 bytes. It is read before the call
+ * takes a place, so nobody holds a place by sending slowly.
  */
-#define OPEN_CALLS_MAX 8
+#define OPEN_CONTENT_MAX 1024
+
+static const struct local_handler open_handler = {.content_max = OPEN_CONTENT_MAX};
+
+/* The address whose calls are counted: of IPv6 the network of one subscriber; zeros: not known. */
+static struct in6_addr
+counted_address(const struct exchange *exchange)
+{
+	struct in6_addr address = IN6ADDR_ANY_INIT;
+
+	if (exchange->has_address)
+		address = exchange->address;
+	if (!IN6_IS_ADDR_V4MAPPED(&address))
+		memset(address.s6_addr + 8, 0, 8);
+	return address;
+}
+
+/* Take a place. False when there is none for this address. */
+static bool
+take_place(struct exchange *exchange)
+{
+	struct in6_addr address = counted_address(exchange);
+	struct open_place *places = exchange->context->open_places, *free_place = NULL;
+	unsigned taken = 0;
+
+	for (size_t i = 0; i < OPEN_PLACES; i++)
+		if (!places[i].taken)
+			free_place = &places[i];
+		else if (memcmp(&places[i].address, &address, sizeof(address)) == 0)
+			taken++;
+	if (free_place == NULL || taken >= OPEN_PLACES_OF_ADDRESS)
+		return false;
+	*free_place = (struct open_place){true, address};
+	exchange->open_place = free_place;
+	return true;
+}
+
+void
+exchange_leave_place(struct exchange *exchange)
+{
+	if (exchange->open_place != NULL)
+		exchange->open_place->taken = false;
+	exchange->open_place = NULL;
+}
 
 /*
  * Refuse it if there are too many, or if its address has used up the limit of failed tokens:
@@ -142,14 +186,68 @@ exchange_call_control(
 static bool
 refuse_many(struct exchange *exchange)
 {
-	unsigned wait_s = exchange_failed_auth(exchange, VERDICT_INVALID_TOKEN);
+	unsigned wait_s =
+	    exchange->client->ops->failed_auth(exchange->client, exchange_address(exchange));
 
-	if (wait_s == 0 && exchange->context->open_calls < OPEN_CALLS_MAX)
+	if (wait_s == 0 && take_place(exchange))
 		return false;
 	exchange_fail_retry_later(exchange, OUTCOME_RATE_LIMITED, 429, SLICE("Too many requests"),
 	    SLICE("There are too many calls without a token; try again later."),
 	    wait_s > 0 ? wait_s : 1);
 	return true;
+}
+
+/* Keep the content for the control process's connection. False when memory is short. */
+static bool
+keep_open_content(struct exchange *exchange)
+{
+	struct kept_content *kept = &exchange->kept_content;
+
+	kept->secret = true;
+	kept_content_add(kept, &exchange->context->kept_contents, buffer_bytes(exchange->content));
+	if (kept->lost)
+		return false;
+	kept->ended = true;
+	kept_content_rewind(kept);
+	exchange->content_ended = true;
+	return true;
+}
+
+/*
+ * The head is gone, and what counts of it is known: only the client's address is told, which the
+ * audit log shows.
+ */
+static void
+forward_open(struct exchange *exchange)
+{
+	char address[ADDRESS_TEXT_MAX];
+	struct field forwarded = {.name = SLICE("X-Forwarded-For"), .id = FIELD_X_FORWARDED_FOR};
+	struct request request = {.method = SLICE("POST"),
+	    .method_id = METHOD_POST,
+	    .path = SLICE(CONTROL_OPEN_PATH),
+	    .content = CONTENT_LENGTH,
+	    .length = buffer_len(exchange->content),
+	    .version = exchange->version};
+
+	if (exchange->peer->trusted && exchange->has_address) {
+		forwarded.value = (struct slice){
+		    address, address_bytes_format(exchange->address.s6_addr, address)};
+		request.fields = (struct fields){&forwarded, 1};
+	}
+	exchange_call_control(exchange, &request, NULL);
+	if (exchange->state == EXCHANGE_CONNECTING && request.length > 0 &&
+	    !keep_open_content(exchange))
+		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
+}
+
+void
+exchange_call_open_content(struct exchange *exchange)
+{
+	if (refuse_many(exchange))
+		return;
+	forward_open(exchange);
+	if (exchange->content != NULL)
+		OPENSSL_cleanse(exchange->content->bytes, exchange->content->capacity);
 }
 
 bool
@@ -159,11 +257,9 @@ exchange_call_open(struct exchange *exchange, struct request *request, const str
 	    request->method_id != METHOD_POST || request->path_resolved ||
 	    !slice_equal(request->path, SLICE(CONTROL_OPEN_PATH)))
 		return false;
-	if (refuse_many(exchange))
-		return true;
 	exchange->open_call = true;
-	exchange->context->open_calls++;
-	exchange_call_control(exchange, request, NULL);
+	if (!refuse_unfit(exchange, request))
+		exchange_read_content(exchange, &open_handler, request);
 	return true;
 }
 

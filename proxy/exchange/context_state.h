@@ -22,6 +22,18 @@ struct pool;
  */
 #define SLAB_KEEP 1024
 
+/*
+ * How many calls without a token a worker forwards at once, and how many of one client's address.
+ * Strangers must not take the control process's connections from operators, nor from one another.
+ */
+#define OPEN_PLACES 8
+#define OPEN_PLACES_OF_ADDRESS 2
+
+struct open_place {
+	bool taken;
+	struct in6_addr address;
+};
+
 struct exchange_context {
 	struct exchange_options options;
 	struct loop *loop;
@@ -36,7 +48,7 @@ struct exchange_context {
 	struct pool *pool;
 	struct request_ids ids;
 	struct digest_cache digests; /* of recently read credentials */
-	unsigned open_calls;	     /* exchanges with open_call that have not ended */
+	struct open_place open_places[OPEN_PLACES];
 
 	int64_t date_second; /* the Unix time that `date` says */
 	char date[HTTP_DATE_LEN];

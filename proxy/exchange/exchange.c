@@ -152,7 +152,7 @@ exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end 
 	if (exchange->state == EXCHANGE_LOCAL)
 		exchange_local_wipe(exchange);
 	exchange_set_state(exchange, EXCHANGE_ENDED);
-	context->open_calls -= exchange->open_call;
+	exchange_leave_place(exchange);
 	jg_directory_forget(&exchange->waiter);
 	jg_directory_unwatch(&exchange->token_watch);
 	jg_directory_unwatch(&exchange->job_watch);

@@ -84,6 +84,7 @@ struct exchange {
 	struct backend *backend;
 	struct upstream *upstream; /* from CONNECTING on, until it has failed */
 	struct upstream_user upstream_user;
+	struct open_place *open_place;	     /* with open_call, from the end of its content on */
 	const struct local_handler *handler; /* LOCAL: whose request it is */
 	struct buffer *content;		     /* LOCAL: what has arrived of it */
 	struct kept_request *kept; /* the request as it is sent, until it cannot be sent again */
@@ -365,6 +366,13 @@ bool exchange_refuse_person(
 /* LOCAL: the content, as it comes; its end; and wipe what was kept of it. */
 size_t exchange_local_content(struct exchange *exchange, struct slice data);
 void exchange_local_content_end(struct exchange *exchange);
+
+/*
+ * Read the request's content for the handler. All of it has to come within timeouts.body: a client
+ * that has shown no token yet gets no more time.
+ */
+void exchange_read_content(
+    struct exchange *exchange, const struct local_handler *handler, const struct request *request);
 void exchange_local_wipe(struct exchange *exchange);
 
 /* LOCAL: read the claim from the content. */
@@ -385,11 +393,16 @@ void exchange_call_control(
 
 /*
  * The call that needs no token, because its content has one: the revocation of a token by its
- * value. Forwards it, under the limit of failed tokens. False: it is another one, or it has a
- * credential.
+ * value. Reads its content. False: it is another one, or it has a credential.
  */
 bool exchange_call_open(
     struct exchange *exchange, struct request *request, const struct claim *claim);
+
+/* LOCAL: its content has come. Forward it, under the limit of failed tokens, if a place is free. */
+void exchange_call_open_content(struct exchange *exchange);
+
+/* Give back the place of a call that has ended, if it has one. */
+void exchange_leave_place(struct exchange *exchange);
 
 /* A request at control.metrics: answer it here, or forward it to the control process. */
 void exchange_serve_monitoring(struct exchange *exchange, struct request *request);

@@ -1,6 +1,8 @@
 /* kept_content.c - a copy of the first content of a request, in one block that grows. */
 #include "exchange/kept_content.h"
 
+#include <openssl/crypto.h>
+
 #include "jobgate/check.h"
 
 /* Make room for this many more bytes. False: the block would be too large, or memory is short. */
@@ -49,6 +51,8 @@ kept_content_lose(struct kept_content *kept, struct kept_content_room *room)
 	if (kept->bytes == NULL)
 		return;
 	CHECK(room->used >= kept->bytes->capacity);
+	if (kept->secret)
+		OPENSSL_cleanse(kept->bytes->bytes, kept->bytes->capacity);
 	room->used -= kept->bytes->capacity;
 	buffer_give(room->buffers, kept->bytes);
 	kept->bytes = NULL;

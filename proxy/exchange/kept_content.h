@@ -20,6 +20,7 @@ struct kept_content {
 	size_t sent;	      /* how much of it the present backend has taken */
 	bool ended;	      /* the content's end was taken from the client */
 	bool end_due;	      /* the present backend still has to be told of that */
+	bool secret;	      /* wipe it before its memory goes back */
 	bool lost;	      /* some content was taken and not kept: it cannot be sent again */
 };
 

@@ -81,12 +81,8 @@ send_local_answer(struct exchange *exchange, const struct local_answer *answer)
 	send_answer(exchange, &reply, answer);
 }
 
-/*
- * Read the request's content for the handler. All of it has to come within timeouts.body: a client
- * that has shown no token yet gets no more time.
- */
-static void
-read_content(
+void
+exchange_read_content(
     struct exchange *exchange, const struct local_handler *handler, const struct request *request)
 {
 	struct exchange_context *context = exchange->context;
@@ -119,7 +115,7 @@ act(struct exchange *exchange, const struct local_handler *handler, const struct
 		break;
 	case LOCAL_CONTENT:
 		CHECK(request != NULL, exchange_dump, exchange);
-		read_content(exchange, handler, request);
+		exchange_read_content(exchange, handler, request);
 		break;
 	case LOCAL_UNAVAILABLE:
 		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
@@ -193,7 +189,9 @@ exchange_local_content_end(struct exchange *exchange)
 {
 	exchange->content_ended = true;
 	timer_stop(&exchange->timer);
-	if (exchange->handler->message != NULL)
+	if (exchange->open_call)
+		exchange_call_open_content(exchange);
+	else if (exchange->handler->message != NULL)
 		answer_message(exchange, exchange->handler);
 	else
 		exchange_authorize_content(exchange);

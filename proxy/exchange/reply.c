@@ -140,8 +140,11 @@ exchange_refuse_tunnel(struct exchange *exchange)
 unsigned
 exchange_failed_auth(const struct exchange *exchange, enum verdict verdict)
 {
-	return verdict == VERDICT_INVALID_TOKEN || verdict == VERDICT_EXPIRED
-		   ? exchange->client->ops->failed_auth(exchange->client)
+	/* An Authorization that is not ours is not a token that failed: it costs no look-up. */
+	bool is_ours = exchange->carrier != CARRIER_NONE || exchange->state == EXCHANGE_LOCAL;
+
+	return is_ours && (verdict == VERDICT_INVALID_TOKEN || verdict == VERDICT_EXPIRED)
+		   ? exchange->client->ops->failed_auth(exchange->client, NULL)
 		   : 0;
 }
 

@@ -15,7 +15,7 @@ from harness.mutate import PACKET, Crowd, seeds
 from harness.pki import Authority
 from harness.process import PATIENCE, children, eventually, free_port
 from harness.raw import Client, Closed
-from harness.store import random_id
+from harness.store import make_value, random_id
 
 HOST = "control.jobs.test"
 
@@ -384,8 +384,9 @@ def test_failed_authentications_count(gateways, records):
     """At control.listen as at jobs: a stranger who tries tokens gets 429, an operator from the same address passes."""
     gateway, listen = plain(gateways, limits={"failed_auth_rate": 1, "failed_auth_burst": 3})
     api = Control(listen)
-    statuses = [api.by("nonsense").call("GET", "/v1/me").status for _ in range(6)]
+    statuses = [api.by(make_value(random_id())).call("GET", "/v1/me").status for _ in range(6)]
     assert statuses[:3] == [401] * 3 and 429 in statuses[3:]
+    assert api.call("GET", "/v1/me").status == api.by("not-ours").call("GET", "/v1/me").status == 401
     assert api.by(records.token("operator")).call("GET", "/v1/me").status == 200
 
 

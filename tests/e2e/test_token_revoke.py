@@ -1,5 +1,9 @@
 """A token can be ended by its value alone, without any other token (POST /v1/tokens/revoke)."""
 
+import json
+import os
+import signal
+
 import pytest
 
 from harness.control import Control
@@ -7,7 +11,9 @@ from harness.gateway import DOMAIN
 from harness.process import eventually, free_port
 from harness.raw import Client, Cut
 from harness.scene import Scene, request_bytes
-from harness.store import make_value, random_id
+from harness.store import Records, make_value, random_id
+from test_control_path import control_pid
+from test_replicas import replicated  # noqa: F401 (a fixture)
 from test_revocation import start_stream
 
 PATH = "/v1/tokens/revoke"
@@ -124,27 +130,81 @@ def test_it_has_the_limit_of_failed_tokens(module_gateways, records):
     assert revoke(stranger.by(records.token("operator")), token).status == 204
 
 
-def test_slow_strangers_leave_room_for_operators(module_gateways, records):
+def test_slow_strangers_take_no_place(module_gateways, records):
+    """A call is forwarded, and takes a place, when its content has come."""
     port = free_port()
     module_gateways.start({"control": {"listen": f"127.0.0.1:{port}"}})
     stranger, token = Control(("127.0.0.1", port)), records.token()
-    slow = []
-
-    def is_full():
-        """One more, which is forwarded and waits for its content; unless the call before still has the last place."""
-        slow.append(Client(("127.0.0.1", port)))
-        slow[-1].send(request_bytes("control", None, "POST", PATH, fields=["Content-Length: 100"]) + b"{")
-        return revoke(stranger, make_value(random_id())).status == 429
-
-    try:
-        eventually(is_full, "all places to be taken")
-        assert len(slow) >= 8
-        assert stranger.by(records.token("operator")).call("GET", "/v1/me").status == 200
-    finally:
-        for client in slow:
-            client.close()
-    eventually(lambda: revoke(stranger, token).status == 204, "a place to be free")
+    slow = [Client(("127.0.0.1", port)) for _ in range(20)]
+    for client in slow:
+        client.send(request_bytes("control", None, "POST", PATH, fields=["Content-Length: 100"]) + b"{")
+    assert revoke(stranger, token).status == 204
     assert not exists(records, token)
+    for client in slow:
+        client.close()
+
+
+def call_from(source, port, value):
+    client = Client(("127.0.0.1", port), source)
+    client.send(request_bytes("control", None, "POST", PATH, body=json.dumps({"value": getattr(value, "value", value)}).encode()))
+    return client
+
+
+def test_an_address_has_two_places(module_gateways, records):
+    """They are held while the control process does not answer."""
+    port = free_port()
+    gateway = module_gateways.start({"control": {"listen": f"127.0.0.1:{port}"}})
+    pid = control_pid(gateway)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        waiting = [call_from(f"127.0.0.{at // 2 + 1}", port, make_value(random_id())) for at in range(8)]
+        refused = lambda source: call_from(source, port, "x").read_response("POST").status == 429
+        eventually(lambda: refused("127.0.0.1"), "the first address to have its places")
+        eventually(lambda: refused("127.0.0.9"), "all places to be taken")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert [client.read_response("POST").status for client in waiting] == [204] * 8
+    token = records.token()
+    assert call_from("127.0.0.1", port, token).read_response("POST").status == 204
+    assert not exists(records, token)
+
+
+def test_the_content_is_short(stranger, records):
+    token = records.token()
+    body = json.dumps({"value": token.value}) + " " * 1024
+    assert stranger.call("POST", PATH, body).status == 413
+    assert stranger.call("POST", PATH, body[:1024]).status == 204
+    assert not exists(records, token)
+
+
+def test_behind_a_trusted_proxy_its_clients_are_counted(module_gateways, records):
+    """Its own address never is: it speaks for all of them."""
+    port = free_port()
+    gateway = module_gateways.start({
+        "control": {"listen": f"127.0.0.1:{port}"}, "limits": {"failed_auth_rate": 1, "failed_auth_burst": 3},
+        "backends": {"trusted_proxies": ["127.0.0.1"]}})
+    stranger = Control(("127.0.0.1", port))
+
+    def of(address, value):
+        return stranger.call("POST", PATH, {"value": value}, [f"X-Forwarded-For: {address}"]).status
+
+    statuses = [of("203.0.113.7", make_value(random_id())) for _ in range(20)]
+    assert statuses[:3] == [204] * 3 and 429 in statuses
+    token = records.token()
+    assert of("203.0.113.8", token.value) == 204 and not exists(records, token)
+    eventually(lambda: f"revoked by its value {token.id} by 203.0.113.8" in gateway.program.log(), "the audit log")
+    statuses = [of(f"2001:db8::{at}", make_value(random_id())) for at in range(20)]
+    assert 429 in statuses and of("2001:db8:0:1::1", "x") == 204
+
+
+def test_what_is_not_ours_does_not_count(module_gateways, records):
+    """An Authorization that belongs to somebody else costs no look-up, and uses up nobody's limit."""
+    port = free_port()
+    module_gateways.start({"control": {"listen": f"127.0.0.1:{port}"}, "limits": {"failed_auth_rate": 1, "failed_auth_burst": 3}})
+    stranger, token = Control(("127.0.0.1", port)), records.token()
+    for _ in range(20):
+        assert stranger.call("POST", PATH, {"value": "x"}, ["Authorization: Negotiate abc"]).status == 401
+    assert revoke(stranger, token).status == 204
 
 
 def test_it_is_no_path_of_jobs(gateway, records):
@@ -168,3 +228,17 @@ def test_the_command_line(gateway, records, port):
     assert revoked.status == 0, revoked
     eventually(lambda: not exists(records, token), "the token to be gone")
     assert gateway.cli("token", "revoke", "--value", "-", stdin="").status == 2
+
+
+def test_replicas_that_are_late_tell_nothing(gateways, replicated):
+    """With store.wait_required, the answer is the same whether or not there is a token with the id of the value."""
+    primary, replica = replicated
+    gateway = gateways.start({"store": {"wait_replicas": 1, "wait_timeout": "300ms", "wait_required": True}}, store_url=primary.url)
+    local, there = Control(gateway.socket_path), Records(primary.client)
+    token = there.token()
+    values = [make_value(token.id, key=there.mint_key()), make_value(random_id(), key=there.mint_key())]
+    replica.freeze()
+    assert [revoke(local, value).status for value in values] == [503, 503]
+    replica.thaw()
+    eventually(lambda: [revoke(local, value).status for value in values] == [204, 204], "the replica")
+    assert exists(there, token)

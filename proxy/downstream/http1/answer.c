@@ -292,9 +292,9 @@ client_take_back(struct exchange_client *client)
 }
 
 static unsigned
-client_failed_auth(struct exchange_client *client)
+client_failed_auth(struct exchange_client *client, const struct in6_addr *address)
 {
-	return connection_failed_auth(&server_of_client(client)->connection);
+	return connection_failed_auth(&server_of_client(client)->connection, address);
 }
 
 static void

@@ -312,9 +312,9 @@ client_take_back(struct exchange_client *client)
 }
 
 static unsigned
-client_failed_auth(struct exchange_client *client)
+client_failed_auth(struct exchange_client *client, const struct in6_addr *address)
 {
-	return connection_failed_auth(stream_of(client)->session->connection);
+	return connection_failed_auth(stream_of(client)->session->connection, address);
 }
 
 /* End the stream with RST_STREAM; take_out: nothing that waits is sent. */

@@ -159,10 +159,11 @@ fake_client_progress(struct exchange_client *client)
 }
 
 static inline unsigned
-fake_client_failed_auth(struct exchange_client *client)
+fake_client_failed_auth(struct exchange_client *client, const struct in6_addr *address)
 {
 	struct fake_client *fake = fake_client_of(client);
 
+	(void)address;
 	fake->failures++;
 	return fake->limited;
 }
