@@ -15,6 +15,7 @@
 #endif
 #define CELLS 2
 #define BUDGET 2 /* what the rate allows in all; there is no time in this model */
+#define SEARCHES 2 /* SEARCHES_MAX, but smaller: the first and the last */
 #ifndef TAKES
 #define TAKES 3
 #endif
@@ -70,7 +71,7 @@ inline give(w, i)
 
 proctype worker(byte w)
 {
-	byte i, seen, looked;
+	byte i, seen, looked, searches;
 
 end_life:
 	{
@@ -82,6 +83,7 @@ look:			/* count_request(): the rate */
 			:: looked == BUDGET -> goto refused
 			:: else
 			fi;
+			searches = 0;
 search:			/* take_permit() */
 			skip;
 			d_step {
@@ -102,7 +104,13 @@ search:			/* take_permit() */
 					assert(was_full[w]);
 					goto refused
 #ifndef NO_RELEASES
-				:: releases != seen -> goto search
+				:: releases != seen ->
+					searches++;
+					/* The last one is believed, so that the worker goes on. */
+					if
+					:: searches == SEARCHES -> goto refused
+					:: else -> goto search
+					fi
 #endif
 				fi
 			:: i < CELLS ->
@@ -137,7 +145,7 @@ search:			/* take_permit() */
 #endif
 				goto look
 			fi;
-refused:		atomic { searching[w] = false; i = 0; looked = 0; seen = 0; idle(w) }
+refused:		atomic { searching[w] = false; i = 0; looked = 0; seen = 0; searches = 0; idle(w) }
 		:: held[AT(w, 0)] -> d_step { held[AT(w, 0)] = false; running--; busy[w] = true }
 			give(w, 0);
 			atomic { idle(w) }
@@ -155,7 +163,8 @@ refused:		atomic { searching[w] = false; i = 0; looked = 0; seen = 0; idle(w) }
 		busy[w] = false;
 		i = 0;
 		looked = 0;
-		seen = 0
+		seen = 0;
+		searches = 0
 	}
 #ifdef LATE_ZEROING
 	killed[w] = false;
