@@ -19,6 +19,7 @@ draw_credential(struct client *client, struct exchange_plan *plan)
 	const struct token_history *token;
 	const struct token_state *state;
 
+	plan->address = client->host.address;
 	plan->token = (unsigned)random_below(&client->random, world->scenario.tokens);
 	token = &world->records.token[plan->token];
 	state = records_token_at(token, schedule_now_ns());

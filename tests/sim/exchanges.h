@@ -56,7 +56,8 @@ struct exchange_plan {
 	bool by_session;       /* it shows the cookie of a session that this value has opened */
 	unsigned token, value; /* which value of which token it shows */
 	enum credential_kind credential_kind;
-	int job; /* -1: no job's path */
+	int job;	  /* -1: no job's path */
+	uint32_t address; /* of its client, in host byte order; 0: that is not known */
 	bool tunnel, head_only, call;
 	unsigned deadline_ms; /* of a call; 0: it has none */
 	enum framing request_framing, answer_framing;

@@ -25,6 +25,8 @@ decide(const struct exchange_plan *plan, const struct token_state *token,
 		return UNAUTHORIZED;
 	if (token->expires_ms != 0 && wall_ms >= token->expires_ms)
 		return EXPIRED;
+	if (!records_admits(token, plan->address))
+		return OTHER_ADDRESS;
 	if (job == NULL)
 		return NOT_FOUND;
 	if (!job->exists)

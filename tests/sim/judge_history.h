@@ -7,7 +7,16 @@
 
 #include "world.h"
 
-enum decision { FORWARD, BAD_CREDENTIAL, UNAUTHORIZED, EXPIRED, FORBIDDEN, NOT_FOUND, NOT_READY };
+enum decision {
+	FORWARD,
+	BAD_CREDENTIAL,
+	UNAUTHORIZED,
+	EXPIRED,
+	OTHER_ADDRESS,
+	FORBIDDEN,
+	NOT_FOUND,
+	NOT_READY
+};
 
 /* What a decision at its end may rest on. A worker reads the wall clock each time that it decides,
  * so that what it knows of it is newer than what it knows of records. */

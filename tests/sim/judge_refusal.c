@@ -131,6 +131,20 @@ was_not_authorized(const struct world *world, const struct sim_exchange *exchang
 	       judge_holds(world, plan, from_ns, to_ns, EXPIRED, -1);
 }
 
+/* Likewise. */
+static bool
+was_forbidden(const struct world *world, const struct sim_exchange *exchange, uint64_t from_ns,
+    uint64_t to_ns)
+{
+	const struct exchange_plan *plan = &exchange->plan;
+
+	if (strcmp(exchange->title, "Address not allowed") != 0 &&
+	    judge_holds(world, plan, from_ns, to_ns, FORBIDDEN, -1))
+		return true;
+	return strcmp(exchange->title, "Out of scope") != 0 &&
+	       judge_holds(world, plan, from_ns, to_ns, OTHER_ADDRESS, -1);
+}
+
 bool
 judge_refusal_is_right(
     const struct world *world, const struct sim_exchange *exchange, uint64_t to_ns)
@@ -148,7 +162,7 @@ judge_refusal_is_right(
 			   judge_session_may_be_over(world, exchange, to_ns) ||
 			   exchange->sent_ns <= world->judge.memory_ns);
 	case 403:
-		return judge_holds(world, plan, from_ns, to_ns, FORBIDDEN, -1);
+		return was_forbidden(world, exchange, from_ns, to_ns);
 	case 404:
 		return judge_holds(world, plan, from_ns, to_ns, NOT_FOUND, -1);
 	case 503:

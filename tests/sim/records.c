@@ -30,9 +30,10 @@ static void
 write_token(struct records *records, struct token_history *token, const struct token_state *state)
 {
 	char key[64], hash[65], version[16], selector[32] = "";
-	const char *words[14 + RECORDS_TIMES_WORDS + 1] = {"HSET", key, "name", "sim", "role",
+	const char *words[14 + 2 + RECORDS_TIMES_WORDS + 1] = {"HSET", key, "name", "sim", "role",
 	    state->broken ? "none" : "read", "selector", selector, "hash", hash, "version", version,
 	    "minted", version};
+	size_t count = 14;
 
 	snprintf(key, sizeof(key), "jobgate:token:%s", token->id);
 	if (!state->exists) {
@@ -44,7 +45,13 @@ write_token(struct records *records, struct token_history *token, const struct t
 	if (state->label != NO_LABEL)
 		snprintf(selector, sizeof(selector), "team=%d", state->label);
 	if (records->timed)
-		records_put_times(records, token, state, words + 14);
+		count += records_put_times(records, token, state, words + count);
+	if (state->ranges != NO_RANGES) {
+		words[count++] = "from";
+		words[count++] = records_ranges_text(state->ranges);
+	} else if (records->limited) {
+		redis_do(records->redis, (const char *[]){"HDEL", key, "from", NULL});
+	}
 	redis_do(records->redis, words);
 }
 
@@ -93,6 +100,7 @@ void
 records_init(struct records *records, struct redis *redis, uint64_t seed)
 {
 	random_init(&records->random, seed, "records", 0);
+	random_init(&records->from_random, seed, "addresses", 0);
 	records->redis = redis;
 	random_bytes(&records->random, records->mint_key, sizeof(records->mint_key));
 	write_mint(records);
@@ -185,6 +193,11 @@ records_change_token(struct records *records, unsigned index)
 		state->exists = true;
 		state->broken = false;
 		state->expires_ms = 0;
+		write_token(records, token, state);
+		return;
+	}
+	if (records->limited && random_chance(&records->from_random, 250)) {
+		records_draw_ranges(records, state);
 		write_token(records, token, state);
 		return;
 	}
@@ -302,6 +315,7 @@ records_settle(struct records *records)
 		state->expires_ms = 0;
 		state->previous = NO_VALUE;
 		state->leftover = NO_VALUE;
+		state->ranges = NO_RANGES;
 		write_token(records, &records->token[i], state);
 	}
 	for (unsigned i = 0; i < records->jobs; i++) {

@@ -17,6 +17,7 @@
 #define NO_LABEL (-1)
 #define NO_BACKEND (-1)
 #define NO_VALUE (-1)
+#define NO_RANGES (-1)
 
 /*
  * When a state of a record held: from a change to the next one. One that was lost in a failover
@@ -39,6 +40,7 @@ struct token_state {
 	uint64_t expires_ms, previous_until_ms;
 	int previous; /* the value that is valid, too, until previous_until_ms; or NO_VALUE */
 	int leftover; /* the value in fields of a grace that a renewal has ended; or NO_VALUE */
+	int ranges;   /* the addresses that it is limited to (records_from.c); or NO_RANGES */
 };
 
 struct job_state {
@@ -64,7 +66,7 @@ struct job_history {
 
 struct records {
 	struct redis *redis;
-	struct random random;
+	struct random random, from_random;
 	unsigned tokens, jobs, backends;
 	unsigned strange; /* URLs beyond those of backends: nothing can be sent to these */
 	struct token_history token[RECORDS_TOKENS_MAX];
@@ -73,6 +75,7 @@ struct records {
 	void *ctx;
 	bool expires; /* records get times to live, too */
 	bool timed;   /* tokens expire, and renewals have a grace */
+	bool limited; /* some tokens are limited to addresses */
 	bool minted;  /* values are minted, and those that are not are refused */
 	unsigned char mint_key[32];
 	uint64_t changes; /* so far */
@@ -97,6 +100,9 @@ void records_lost(struct records *records);
  * those of the history from now on.
  */
 void records_adopt(struct records *records, struct redis *redis);
+
+/* The client's address (host byte order; 0: it is not known) is one of those of the token. */
+bool records_admits(const struct token_state *state, uint32_t address);
 
 /* The state at a moment is the last one that began before or at it. */
 const struct token_state *records_token_at(const struct token_history *token, uint64_t at_ns);

@@ -80,10 +80,11 @@ records_next_token_state(const struct records *records, struct token_history *to
 			abort();
 	}
 	last = &token->states[token->state_count];
-	*last = token->state_count > 0
-		    ? last[-1]
-		    : (struct token_state){
-			  .label = NO_LABEL, .previous = NO_VALUE, .leftover = NO_VALUE};
+	*last = token->state_count > 0 ? last[-1]
+				       : (struct token_state){.label = NO_LABEL,
+					     .previous = NO_VALUE,
+					     .leftover = NO_VALUE,
+					     .ranges = NO_RANGES};
 	last->span = span_next(records, token->state_count > 0 ? &last[-1].span : NULL);
 	token->state_count++;
 	return last;
@@ -215,6 +216,7 @@ adopt_token(struct records *records, struct token_history *token)
 	state->broken = strcmp(records_field(key, "role"), "none") == 0;
 	state->label = label_of(records_field(key, "selector"));
 	state->value = records_value_of(token, records_field(key, "hash"));
+	state->ranges = records_ranges_of(records_field(key, "from"));
 	records_read_times(token, key, state);
 	if (key->ends_ms != 0)
 		records_end_token_at(records, token, key->ends_ms * NS_PER_MS);

@@ -38,6 +38,13 @@ size_t records_put_times(const struct records *records, const struct token_histo
 void records_read_times(
     const struct token_history *token, struct redis_key *key, struct token_state *state);
 
+/* Draw the addresses that a token is limited to. */
+void records_draw_ranges(struct records *records, struct token_state *state);
+
+/* The text of these as a field of a record, and which ones a text stands for; "": NO_RANGES. */
+const char *records_ranges_text(int ranges);
+int records_ranges_of(const char *text);
+
 /* Another value of the token. */
 void records_new_value(struct records *records, struct token_history *token);
 

@@ -123,6 +123,8 @@ draw_times_of_tokens(struct scenario *s, uint64_t seed)
 
 	random_init(&random, seed, "times of tokens", 0);
 	s->timed = random_chance(&random, 500);
+	random_init(&random, seed, "addresses of tokens", 0);
+	s->limited = random_chance(&random, 400);
 }
 
 static void
@@ -212,6 +214,7 @@ scenario_small(struct scenario *s)
 	    .descriptors = 1024,
 	    .expires = true,
 	    .timed = true,
+	    .limited = true,
 	    .minted = true,
 	    .tunnels = true,
 	    .chunks = true,
@@ -219,7 +222,10 @@ scenario_small(struct scenario *s)
 	    .interim = true,
 	    .pipelines = true,
 	    .wrong_tokens = true,
-	    .http2 = true};
+	    .http2 = true,
+	    .h2_backends = 2,
+	    .calls = true,
+	    .visitors = true};
 }
 
 uint64_t

@@ -36,6 +36,7 @@ struct scenario {
 	    slow_readers, streams, wrong_tokens, splits, http2, sentinels, strange_urls, visitors;
 	bool calls;			     /* gRPC, of clients that speak HTTP/2 */
 	bool timed;			     /* tokens expire, and renewals have a grace */
+	bool limited;			     /* some tokens are limited to addresses */
 	unsigned h2_backends;		     /* a bit for each backend that speaks HTTP/2 */
 	unsigned fault_kinds;		     /* a bit for each enum fault_kind */
 	uint64_t fail_allocation, fail_call; /* of the first worker: this one; 0: none */

@@ -15,6 +15,10 @@
 #define GUESSER_ADDRESS 0x0a080000u /* 10.8.0.0 */
 #define ANSWER_MAX 20000
 
+/* A trusted proxy says that its client has one of these addresses, or says nothing. */
+#define CLIENT_ADDRESS 0x0a010000u /* 10.1.0.0 */
+#define CLIENT_ADDRESSES 16
+
 static struct sim_exchange *
 exchange_of(const struct visitor *visitor)
 {
@@ -321,6 +325,8 @@ draw_plan(struct visitor *visitor, struct exchange_plan *plan)
 	plan->token = (unsigned)random_below(random, scenario->tokens);
 	token = &visitor->world->records.token[plan->token];
 	plan->value = records_token_at(token, schedule_now_ns())->value;
+	if (scenario->limited && random_chance(random, 900))
+		plan->address = CLIENT_ADDRESS + (uint32_t)random_below(random, CLIENT_ADDRESSES);
 	if (visitor->visit == VISIT_GUESS)
 		plan->credential_kind = CREDENTIAL_UNKNOWN;
 	if (visitor->visit != VISIT_BROWSE)
@@ -333,16 +339,29 @@ draw_plan(struct visitor *visitor, struct exchange_plan *plan)
 	plan->pause_ns = random_skewed(random, NS_PER_US, 200 * NS_PER_MS);
 }
 
+/* Behind the fields so far, those of a trusted proxy. */
+static void
+put_forwarded(struct visitor *visitor, const struct exchange_plan *plan)
+{
+	uint32_t address = plan->address;
+
+	if (address != 0)
+		bytes_print(&visitor->out, "X-Forwarded-For: 192.0.2.7, %u.%u.%u.%u\r\n",
+		    address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255);
+}
+
 static void
 put_sign_in(struct visitor *visitor, const struct exchange_plan *plan)
 {
 	const char *value = visitor->world->records.token[plan->token].values[plan->value];
 
+	bytes_print(&visitor->out, "POST /.jobgate/sign-in HTTP/1.1\r\nHost: job-%d.localhost\r\n",
+	    plan->job);
+	put_forwarded(visitor, plan);
 	bytes_print(&visitor->out,
-	    "POST /.jobgate/sign-in HTTP/1.1\r\nHost: job-%d.localhost\r\n"
 	    "Origin: http://job-%d.localhost\r\nConnection: close\r\nContent-Length: %zu\r\n"
 	    "Content-Type: application/x-www-form-urlencoded\r\n\r\ntoken=%s",
-	    plan->job, plan->job, strlen("token=") + strlen(value), value);
+	    plan->job, strlen("token=") + strlen(value), value);
 }
 
 static void
@@ -374,8 +393,10 @@ put_request(struct visitor *visitor, const struct exchange_plan *plan)
 		    visitor->visit == VISIT_TRACE ? "TRACE" : "GET", plan->job);
 		return;
 	case VISIT_AUTHORIZE:
+		bytes_print(
+		    out, "GET /authorize HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n");
+		put_forwarded(visitor, plan);
 		bytes_print(out,
-		    "GET /authorize HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n"
 		    "X-Forwarded-Method: GET\r\nX-Forwarded-Host: gateway\r\n"
 		    "X-Forwarded-Uri: /jobs/job-%d/x\r\nAuthorization: Bearer %s\r\n\r\n",
 		    plan->job, visitor->world->records.token[plan->token].values[plan->value]);
@@ -385,9 +406,11 @@ put_request(struct visitor *visitor, const struct exchange_plan *plan)
 		return;
 	case VISIT_BROWSE:
 		bytes_print(out,
-		    "GET /x HTTP/1.1\r\nHost: job-%d.localhost\r\nConnection: close\r\n"
-		    "X-Mark: %x\r\nCookie: a=b; %s\r\n\r\n",
-		    plan->job, visitor->mark, visitor->cookie);
+		    "GET /x HTTP/1.1\r\nHost: job-%d.localhost\r\nConnection: close\r\n",
+		    plan->job);
+		put_forwarded(visitor, plan);
+		bytes_print(
+		    out, "X-Mark: %x\r\nCookie: a=b; %s\r\n\r\n", visitor->mark, visitor->cookie);
 		return;
 	case VISIT_SIGN_OUT:
 		bytes_print(out,

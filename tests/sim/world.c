@@ -103,6 +103,7 @@ start(struct world *world)
 	world->records.strange = world->scenario.strange_urls ? STRANGE_URLS : 0;
 	world->records.expires = world->scenario.expires;
 	world->records.timed = world->scenario.timed;
+	world->records.limited = world->scenario.limited;
 	world->records.minted = world->scenario.minted;
 	world->records.url_of = url_of;
 	world->records.ctx = world;
