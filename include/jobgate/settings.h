@@ -62,6 +62,7 @@ struct job_forms {
 struct forwarding {
 	const char *realm;     /* of WWW-Authenticate */
 	bool forward_token;    /* leave our token in Authorization */
+	bool query_token;      /* a token in the query counts */
 	bool preserve_host;    /* send the client's Host, otherwise the backend's */
 	const char **upgrades; /* protocols that may become tunnels, lower case; NULL at the end */
 	const char **drop_fields; /* further field names that only trusted proxies may send: lower

@@ -239,6 +239,13 @@ const struct config_key config_keys[] = {
 		"on all gateways, then first, then drop the old one. SIGHUP reads the file again. "
 		"Without it the keys are random and known only to this gateway."},
 
+    {"credentials", SECTION},
+    {"credentials.query", BOOL(backends.forwarding.query_token), .default_value = "false",
+	.help = "Also take the token from the query, for clients that can send it nowhere else: "
+		"?access_token=<token>. URLs end up in the histories of browsers and in the logs "
+		"of other proxies, and a page's scripts can read its own. Without this key such a "
+		"token does not count. The gateway removes it in either case."},
+
     {"browser", SECTION,
 	.help = "People who open a job in a browser, only in the host form: in the path form all "
 		"jobs would share one browser origin, and each could act for the others. Needs "

@@ -3,6 +3,7 @@
 #include "exchange/exchange_state.h"
 #include "exchange/forward_auth.h"
 #include "exchange/origin.h"
+#include "exchange/query_token.h"
 #include "jobgate/check.h"
 #include "jobgate/container_of.h"
 
@@ -110,6 +111,32 @@ exchange_forward_auth_path(struct exchange *exchange, const struct request *requ
 	return false;
 }
 
+/* False when the other proxy would forward a token in the query to the job. */
+static bool
+exchange_forward_auth_query(struct exchange *exchange, const struct request *request)
+{
+	if (!query_holds_ours(request->query, exchange->context->local_room, LOCAL_ROOM))
+		return true;
+	exchange_reject(exchange, request, 400, SLICE("Token in the query"),
+	    SLICE("Your proxy forwards the query to the job, which must not see a token. Send "
+		  "it in a field: Authorization: Bearer <token>."));
+	return false;
+}
+
+/*
+ * The job, the control API and pages see the query without tokens of ours. It is valid until a
+ * local handler writes its answer.
+ */
+static void
+hide_query_tokens(struct exchange *exchange, struct request *request)
+{
+	char *room = exchange->context->local_room;
+	struct writer writer = writer_of(room, LOCAL_ROOM);
+
+	if (request->query.len > 0 && query_holds_ours(request->query, room, LOCAL_ROOM))
+		request->query = query_write_without_ours(&writer, request->query);
+}
+
 /* ---- the steps ---- */
 
 /* Each step returns the next one. Steps only go forward; after a wait, they run again from
@@ -197,6 +224,8 @@ step_credential(struct authorization *run)
 {
 	struct exchange *exchange = run->exchange;
 
+	if (exchange->peer->forward_auth && !exchange_forward_auth_query(exchange, run->request))
+		return STEP_DONE;
 	exchange_claim(exchange, run->request, run->claim);
 	if (exchange_call_open(exchange, run->request, run->claim))
 		return STEP_DONE;
@@ -237,6 +266,7 @@ step_decide(struct authorization *run)
 	struct exchange *exchange = run->exchange;
 	enum verdict verdict = exchange_decide(exchange, run->claim, &run->lookup);
 
+	hide_query_tokens(exchange, run->request);
 	if (exchange->state == EXCHANGE_LOCAL) {
 		exchange_local_decided(exchange, verdict, &run->lookup);
 		return STEP_DONE;

@@ -48,11 +48,16 @@ claim_presented(struct exchange *exchange, const struct presented *presented, st
 static void
 claim_fields(struct exchange *exchange, const struct request *request, struct claim *claim)
 {
-	bool upgrade = exchange->peer->forward_auth || request_asks_websocket(request);
+	const struct credential_sources sources = {
+	    .fields = &request->fields,
+	    .upgrade = exchange->peer->forward_auth || request_asks_websocket(request),
+	    .query = exchange->context->options.forwarding.query_token ? request->query
+								       : (struct slice){0},
+	};
 	char *room = exchange->context->local_room;
 	struct presented presented;
 
-	credential_order(&request->fields, upgrade, room, LOCAL_ROOM, &presented);
+	credential_order(&sources, room, LOCAL_ROOM, &presented);
 	exchange->carrier = presented.carrier;
 	exchange->by_basic = presented.basic;
 	exchange->ours_in_authorization = presented.ours_in_authorization;
@@ -89,7 +94,8 @@ void
 exchange_claim(struct exchange *exchange, const struct request *request, struct claim *claim)
 {
 	claim_fields(exchange, request, claim);
-	if ((claim->credential == CREDENTIAL_NONE || claim->credential == CREDENTIAL_FOREIGN) &&
+	if ((claim->credential == CREDENTIAL_NONE || claim->credential == CREDENTIAL_FOREIGN ||
+		exchange->carrier == CARRIER_QUERY) &&
 	    exchange_has_sessions(exchange))
 		claim_session(exchange, request, claim);
 }

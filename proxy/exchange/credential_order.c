@@ -4,6 +4,7 @@
 #include <openssl/crypto.h>
 
 #include "exchange/ours.h"
+#include "exchange/query_token.h"
 #include "exchange/subprotocol.h"
 #include "http/base64.h"
 
@@ -125,6 +126,15 @@ read_own(struct slice field, struct presented *out)
 		*out = own;
 }
 
+/* The request is malformed, whatever else it has. */
+static void
+refuse(struct presented *out)
+{
+	out->carrier = CARRIER_NONE;
+	out->credential = CREDENTIAL_MALFORMED;
+	out->basic = false;
+}
+
 /* One member of Sec-WebSocket-Protocol. */
 static void
 read_subprotocol(
@@ -147,9 +157,7 @@ read_subprotocol(
 		break;
 	}
 	if (*presents_one || kind == SUBPROTOCOL_MALFORMED) {
-		out->carrier = CARRIER_NONE;
-		out->credential = CREDENTIAL_MALFORMED;
-		out->basic = false;
+		refuse(out);
 	} else if (out->credential == CREDENTIAL_NONE || out->credential == CREDENTIAL_FOREIGN) {
 		out->credential = CREDENTIAL_FOREIGN;
 		if (kind == SUBPROTOCOL_TOKEN)
@@ -173,6 +181,22 @@ read_subprotocols(const struct fields *fields, char *room, size_t cap, struct pr
 	}
 }
 
+/* The parameters access_token. Those that are not ours are the job's. */
+static void
+read_query(struct slice query, char *room, size_t cap, struct presented *out)
+{
+	struct query_tokens tokens;
+
+	query_tokens_find(query, room + out->used, cap - out->used, &tokens);
+	out->used += tokens.used;
+	if (tokens.ours == 0)
+		return;
+	if (tokens.count > 1)
+		refuse(out);
+	else if (out->credential == CREDENTIAL_NONE || out->credential == CREDENTIAL_FOREIGN)
+		present(out, CARRIER_QUERY, tokens.value);
+}
+
 /* Note the first field of a kind. False when it is the second one. */
 static bool
 note(const struct field **first, const struct field *field)
@@ -185,9 +209,10 @@ note(const struct field **first, const struct field *field)
 
 void
 credential_order(
-    const struct fields *fields, bool upgrade, char *room, size_t cap, struct presented *out)
+    const struct credential_sources *sources, char *room, size_t cap, struct presented *out)
 {
 	const struct field *own = NULL, *authorization = NULL;
+	const struct fields *fields = sources->fields;
 	bool single = true, subprotocols = false;
 
 	*out = (struct presented){.credential = CREDENTIAL_NONE};
@@ -199,7 +224,7 @@ credential_order(
 		else if (field->id == FIELD_X_JOBGATE_AUTHORIZATION)
 			single = note(&own, field) && single;
 		else if (field->id == FIELD_SEC_WEBSOCKET_PROTOCOL)
-			subprotocols = upgrade;
+			subprotocols = sources->upgrade;
 	}
 	if (!single) {
 		*out = (struct presented){
@@ -212,6 +237,14 @@ credential_order(
 		read_own(own->value, out);
 	if (subprotocols)
 		read_subprotocols(fields, room, cap, out);
+	if (sources->query.len > 0)
+		read_query(sources->query, room, cap, out);
+}
+
+bool
+carrier_is_for_caches(enum carrier carrier)
+{
+	return carrier == CARRIER_NONE || carrier == CARRIER_AUTHORIZATION;
 }
 
 struct slice
@@ -220,6 +253,7 @@ carrier_field(enum carrier carrier)
 	switch (carrier) {
 	case CARRIER_NONE:
 	case CARRIER_AUTHORIZATION:
+	case CARRIER_QUERY:
 		break;
 	case CARRIER_OWN_FIELD:
 		return SLICE("X-Jobgate-Authorization");

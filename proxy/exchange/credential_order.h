@@ -12,9 +12,17 @@ enum carrier {
 	CARRIER_AUTHORIZATION,
 	CARRIER_SUBPROTOCOL, /* Sec-WebSocket-Protocol */
 	CARRIER_SIGN_IN,     /* the sealed cookie of a browser; credential.c opens it */
+	CARRIER_QUERY,	     /* ?access_token= */
 };
 
-/* What the fields of a request present. */
+/* What of a request may present credentials. */
+struct credential_sources {
+	const struct fields *fields;
+	bool upgrade;	    /* subprotocols count */
+	struct slice query; /* as the request has it; empty where a token in it does not count */
+};
+
+/* What a request presents. */
 struct presented {
 	enum carrier carrier; /* of the credential that counts; NONE: no field has one of ours */
 	/*
@@ -40,13 +48,17 @@ struct presented {
  *
  *   X-Jobgate-Authorization: Bearer
  *   Authorization: Bearer, token, and Basic (the password; the user if the password is empty)
- *   Sec-WebSocket-Protocol, if upgrade is true (subprotocol.h)
+ *   Sec-WebSocket-Protocol, at an upgrade (subprotocol.h)
+ *   ?access_token= (query_token.h), which goes behind a browser's sign-in (credential.c)
  *
- * A pure function of the fields. Dropped fields count, too: Connection can take nothing away. room
- * is for decoded values: as many bytes as all fields have are enough. The caller wipes it.
+ * A pure function. Dropped fields count, too: Connection can take nothing away. room is for decoded
+ * values: as many bytes as all fields and the query have are enough. The caller wipes it.
  */
 void credential_order(
-    const struct fields *fields, bool upgrade, char *room, size_t cap, struct presented *out);
+    const struct credential_sources *sources, char *room, size_t cap, struct presented *out);
+
+/* True when shared caches know of the credential: they keep no answer to Authorization. */
+bool carrier_is_for_caches(enum carrier carrier);
 
 /* The name of the field that carried a credential which shared caches do not know; else empty. */
 struct slice carrier_field(enum carrier carrier);

@@ -24,7 +24,7 @@ exchange_keep_private(struct exchange *exchange, struct fields *fields)
 	struct rewritten *room = &exchange->context->rewritten;
 	struct writer writer = writer_of(room->text, sizeof(room->text));
 
-	if (carrier.len > 0)
+	if (!carrier_is_for_caches(exchange->carrier))
 		rewrite_private(fields, carrier, &writer);
 }
 

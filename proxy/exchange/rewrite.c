@@ -2,6 +2,8 @@
 #include "exchange/rewrite.h"
 
 #include "browser/session.h"
+#include "exchange/ours.h"
+#include "exchange/query_token.h"
 #include "exchange/request_id.h"
 #include "exchange/subprotocol.h"
 #include "http/head.h"
@@ -211,6 +213,25 @@ add_subprotocols(struct rewritten *out, struct request *request)
 	return !found.for_job || value_end(out, SLICE("Sec-WebSocket-Protocol"), &writer);
 }
 
+/* A page whose URL has a token sends that URL on. */
+static void
+drop_referer(const struct rewritten *out, struct request *request, char *room, size_t cap)
+{
+	for (size_t i = 0; has(out, FIELD_REFERER) && i < request->fields.count; i++) {
+		struct field *field = &request->fields.items[i];
+		const char *query;
+
+		if (field->id != FIELD_REFERER || field->value.len == 0)
+			continue;
+		query = memchr(field->value.at, '?', field->value.len);
+		if (holds_ours(field->value) ||
+		    (query != NULL && query_holds_ours(slice_after(field->value,
+							   (size_t)(query - field->value.at)),
+					  room, cap)))
+			field->dropped = true;
+	}
+}
+
 /* The version as Via names it (RFC 9110 section 7.6.3). */
 static struct slice
 version_number(enum http_version version)
@@ -342,6 +363,7 @@ rewrite_request(struct request *request, const struct rewrite *rewrite, struct r
 	host = forwarded_or(request, rewrite, FIELD_X_FORWARDED_HOST, request->authority);
 	if (host.len > 0)
 		add(out, SLICE("X-Forwarded-Host"), host);
+	drop_referer(out, request, out->text, sizeof(out->text));
 	fits = add_prefix(out, request, rewrite);
 	fits = add_forwarded_for(out, request, rewrite) && fits;
 	fits = add_forwarded(out, request, rewrite) && fits;

@@ -207,5 +207,6 @@ rewrite_private(struct fields *fields, struct slice carrier, struct writer *room
 {
 	make_private(fields, room);
 	drop(fields, FIELD_CDN_CACHE_CONTROL);
-	make_vary(fields, carrier, room);
+	if (carrier.len > 0)
+		make_vary(fields, carrier, room);
 }

@@ -2,21 +2,25 @@
  * like ours, does not depend on the order of the fields, and the job gets nothing like it, not
  * even as a subprotocol. */
 #include "exchange/credential_order.h"
+#include "exchange/query_token.h"
 #include "exchange/subprotocol.h"
 #include "fuzz.h"
 
 #define FIELDS 8
 
-/* A line is a field: the first byte says which, the rest is its value. */
+/* A line is a field: the first byte says which, the rest is its value. Q is the query. */
 static void
-read_lines(struct slice text, struct field *items, struct fields *fields)
+read_lines(struct slice text, struct field *items, struct fields *fields, struct slice *query)
 {
+	*query = (struct slice){0};
 	*fields = (struct fields){items, 0};
 	while (text.len > 0 && fields->count < FIELDS) {
 		const char *end = memchr(text.at, '\n', text.len);
 		size_t len = end != NULL ? (size_t)(end - text.at) : text.len;
 
-		if (len > 0)
+		if (len > 1 && text.at[0] == 'Q' && text.at[1] == '?')
+			*query = (struct slice){text.at + 1, len - 1};
+		else if (len > 0)
 			items[fields->count++] = (struct field){
 			    .value = slice_trim((struct slice){text.at + 1, len - 1}),
 			    .id = text.at[0] == 'A'   ? FIELD_AUTHORIZATION
@@ -67,7 +71,9 @@ check(const struct fields *fields, const struct presented *presented, struct sli
 		CHECK(presented->credential == CREDENTIAL_MALFORMED);
 	if (authorizations + own == 0)
 		CHECK(presented->credential == CREDENTIAL_NONE ||
-		      count_of(fields, FIELD_SEC_WEBSOCKET_PROTOCOL) > 0);
+		      presented->carrier == CARRIER_QUERY ||
+		      count_of(fields, FIELD_SEC_WEBSOCKET_PROTOCOL) > 0 ||
+		      presented->credential == CREDENTIAL_MALFORMED);
 	else
 		CHECK(presented->credential != CREDENTIAL_NONE);
 	if (presented->carrier == CARRIER_AUTHORIZATION)
@@ -96,9 +102,28 @@ check_subprotocols(struct fields *fields, char *room, size_t cap)
 	again = writer_of(other, cap);
 	if (!writer.full)
 		CHECK(!subprotocols_write(&again, &left).others);
-	credential_order(&left, true, other, cap, &presented);
+	credential_order(&(struct credential_sources){&left, true, {0}}, other, cap, &presented);
 	CHECK(writer.full || presented.credential == CREDENTIAL_NONE);
 	free(other);
+}
+
+/* The job gets no query with a token that would count. */
+static void
+check_query(struct slice query, size_t cap)
+{
+	char *room = malloc(cap + 1), *other = malloc(cap + 1);
+	struct writer writer = writer_of(room, cap);
+	struct query_tokens tokens;
+	struct slice left;
+
+	CHECK(room != NULL && other != NULL);
+	left = query_write_without_ours(&writer, query);
+	CHECK(!writer.full && left.len <= query.len);
+	CHECK(!query_holds_ours(left, other, cap));
+	query_tokens_find(left, other, cap, &tokens);
+	CHECK(tokens.ours == 0);
+	free(other);
+	free(room);
 }
 
 int
@@ -108,19 +133,22 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct field items[FIELDS], reversed[FIELDS];
 	struct presented presented, again;
 	struct fields fields, back;
+	struct slice query;
 
 	CHECK(room != NULL && other != NULL);
-	read_lines((struct slice){copy, size}, items, &fields);
-	credential_order(&fields, true, room, size, &presented);
+	read_lines((struct slice){copy, size}, items, &fields, &query);
+	credential_order(
+	    &(struct credential_sources){&fields, true, query}, room, size, &presented);
 	check(&fields, &presented, (struct slice){copy, size}, (struct slice){room, size});
 	back = (struct fields){reversed, fields.count};
 	for (size_t i = 0; i < fields.count; i++)
 		reversed[i] = items[fields.count - 1 - i];
-	credential_order(&back, true, other, size, &again);
+	credential_order(&(struct credential_sources){&back, true, query}, other, size, &again);
 	CHECK(again.credential == presented.credential && again.carrier == presented.carrier);
 	CHECK(again.ours_in_authorization == presented.ours_in_authorization);
 	CHECK(slice_equal(again.value, presented.value));
 	check_subprotocols(&fields, room, size);
+	check_query(query, size);
 	free(other);
 	free(room);
 	free(copy);

@@ -14,13 +14,13 @@ static char room[8192];
 static struct presented presented;
 
 /* Read fields: A is Authorization, J X-Jobgate-Authorization, S Sec-WebSocket-Protocol, U says that
- * there is an upgrade, X is another field; NULL ends them. */
+ * there is an upgrade, Q is the query, X is another field; NULL ends them. */
 static void
 read(const char *const *lines)
 {
 	struct field items[8];
 	struct fields fields = {items, 0};
-	bool upgrade = false;
+	struct credential_sources sources = {.fields = &fields};
 
 	for (; *lines != NULL; lines++) {
 		enum field_id id = (*lines)[0] == 'A'	? FIELD_AUTHORIZATION
@@ -28,10 +28,12 @@ read(const char *const *lines)
 				   : (*lines)[0] == 'S' ? FIELD_SEC_WEBSOCKET_PROTOCOL
 							: FIELD_OTHER;
 
-		upgrade = upgrade || (*lines)[0] == 'U';
+		sources.upgrade = sources.upgrade || (*lines)[0] == 'U';
+		if ((*lines)[0] == 'Q')
+			sources.query = slice_of(*lines + 2);
 		items[fields.count++] = (struct field){.value = slice_of(*lines + 2), .id = id};
 	}
-	credential_order(&fields, upgrade, room, sizeof(room), &presented);
+	credential_order(&sources, room, sizeof(room), &presented);
 }
 #define READ(...) read((const char *const[]){__VA_ARGS__, NULL})
 
@@ -191,7 +193,7 @@ what_does_not_fit_is_cut(void **state)
 	struct fields fields = {&item, 1};
 
 	(void)state;
-	credential_order(&fields, true, room, 10, &presented);
+	credential_order(&(struct credential_sources){.fields = &fields}, room, 10, &presented);
 	EXPECT(CREDENTIAL_BEARER, CARRIER_AUTHORIZATION, "jgt_x");
 }
 
@@ -353,11 +355,51 @@ subprotocols_that_do_not_count(void **state)
 }
 
 static void
+the_query_goes_last(void **state)
+{
+	static const char *const counted[] = {"Q ?access_token=jgt_x", "Q ?a=b&access_token=jgt_x",
+	    "Q ?access%5ftoken=%6Agt_x", "Q ?a;access_token=jgt_x&", "Q ?ACCESS_TOKEN=jgt_x"};
+	static const char *const none[] = {"Q ", "Q ?", "Q ?access_token",
+	    "Q ?access_token=", "Q ?access_token=x", "Q ?access_token=x&access_token=y",
+	    "Q ?token=jgt_x", "Q ?access_tokens=jgt_x", "Q ?access_token:jgt_x",
+	    "Q ?x=access_token=jgt_x", "Q ?access_token=+jgt_x"};
+	static const char *const two[] = {"Q ?access_token=jgt_x&access_token=jgt_x",
+	    "Q ?access_token=jgt_x&access_token=y", "Q ?access_token=&a&access%5Ftoken=jgt_x"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(counted) / sizeof(counted[0]); i++) {
+		READ(counted[i], "A Bearer a", "J Bearer b");
+		EXPECT(CREDENTIAL_BEARER, CARRIER_QUERY, "jgt_x");
+		assert_int_equal(presented.used, 5); /* to be wiped */
+		READ(counted[i], "A Bearer jgt_a");
+		EXPECT(CREDENTIAL_BEARER, CARRIER_AUTHORIZATION, "jgt_a");
+		READ(counted[i], "U ", "S " OURS);
+		EXPECT(CREDENTIAL_BEARER, CARRIER_SUBPROTOCOL, "jgt_x");
+		READ(counted[i], "A Bearer a b");
+		EXPECT_NONE(CREDENTIAL_MALFORMED);
+	}
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		READ(none[i]);
+		EXPECT_NONE(CREDENTIAL_NONE);
+	}
+	for (size_t i = 0; i < sizeof(two) / sizeof(two[0]); i++) {
+		READ(two[i]);
+		EXPECT_NONE(CREDENTIAL_MALFORMED);
+		READ(two[i], "A Bearer jgt_a");
+		EXPECT_NONE(CREDENTIAL_MALFORMED);
+	}
+}
+
+static void
 what_shared_caches_do_not_know(void **state)
 {
 	(void)state;
 	assert_int_equal(carrier_field(CARRIER_NONE).len, 0);
 	assert_int_equal(carrier_field(CARRIER_AUTHORIZATION).len, 0);
+	assert_int_equal(carrier_field(CARRIER_QUERY).len, 0);
+	assert_false(
+	    carrier_is_for_caches(CARRIER_QUERY) || carrier_is_for_caches(CARRIER_SIGN_IN));
+	assert_true(carrier_is_for_caches(CARRIER_AUTHORIZATION));
 	assert_true(slice_equal(carrier_field(CARRIER_SIGN_IN), SLICE("Cookie")));
 	assert_true(
 	    slice_equal(carrier_field(CARRIER_SUBPROTOCOL), SLICE("Sec-WebSocket-Protocol")));
@@ -382,6 +424,7 @@ main(void)
 	    cmocka_unit_test(a_subprotocol_counts_at_an_upgrade),
 	    cmocka_unit_test(a_subprotocol_goes_behind_the_others),
 	    cmocka_unit_test(subprotocols_that_do_not_count),
+	    cmocka_unit_test(the_query_goes_last),
 	    cmocka_unit_test(what_shared_caches_do_not_know),
 	};
 

@@ -1,0 +1,129 @@
+/* query_token.c - tokens in a query. */
+#include "exchange/query_token.h"
+
+#include <openssl/crypto.h>
+
+#include "exchange/ours.h"
+
+#define NAME SLICE("access_token")
+
+/* Take the next parameter from *rest, which begins with '?', '&' or ';'. Some jobs take ';', too.
+ */
+static bool
+parameter_next(struct slice *rest, struct slice *parameter)
+{
+	size_t len = 1;
+
+	if (rest->len == 0)
+		return false;
+	while (len < rest->len && rest->at[len] != '&' && rest->at[len] != ';')
+		len++;
+	*parameter = (struct slice){rest->at + 1, len - 1};
+	*rest = slice_after(*rest, len);
+	return true;
+}
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Take the next byte, escaped or not, from *text, which is not empty. */
+static char
+byte_next(struct slice *text)
+{
+	char c = text->at[0];
+	size_t len = 1;
+
+	if (c == '%' && text->len > 2 && hex_digit(text->at[1]) >= 0 &&
+	    hex_digit(text->at[2]) >= 0) {
+		c = (char)(hex_digit(text->at[1]) * 16 + hex_digit(text->at[2]));
+		len = 3;
+	} else if (c == '+') {
+		c = ' ';
+	}
+	*text = slice_after(*text, len);
+	return c;
+}
+
+/* True when it is an access_token; its value is decoded to the room. */
+static bool
+read_parameter(struct slice parameter, char *room, size_t cap, struct slice *value)
+{
+	for (size_t i = 0; i < NAME.len; i++) {
+		char c = parameter.len > 0 ? byte_next(&parameter) : '\0';
+
+		if (c != NAME.at[i] && (c < 'A' || c > 'Z' || (char)(c | 0x20) != NAME.at[i]))
+			return false;
+	}
+	if (parameter.len == 0 || byte_next(&parameter) != '=')
+		return false;
+	*value = (struct slice){room, 0};
+	while (parameter.len > 0 && value->len < cap)
+		room[value->len++] = byte_next(&parameter);
+	return true;
+}
+
+void
+query_tokens_find(struct slice query, char *room, size_t cap, struct query_tokens *out)
+{
+	struct slice parameter, value;
+
+	*out = (struct query_tokens){0};
+	while (parameter_next(&query, &parameter)) {
+		if (!read_parameter(parameter, room + out->used, cap - out->used, &value))
+			continue;
+		out->count++;
+		if (is_ours(value) && out->ours++ == 0)
+			out->value = value;
+		out->used += value.len;
+	}
+}
+
+/* True when the parameter is not for the job. */
+static bool
+must_hide(struct slice parameter, char *room, size_t cap)
+{
+	struct slice value;
+	bool hide;
+
+	if (!read_parameter(parameter, room, cap, &value))
+		return false;
+	hide = holds_ours(value);
+	OPENSSL_cleanse(room, value.len);
+	return hide;
+}
+
+bool
+query_holds_ours(struct slice query, char *room, size_t cap)
+{
+	struct slice parameter;
+
+	while (parameter_next(&query, &parameter))
+		if (must_hide(parameter, room, cap))
+			return true;
+	return false;
+}
+
+struct slice
+query_write_without_ours(struct writer *writer, struct slice query)
+{
+	const char *begin = writer->at;
+	struct slice parameter;
+
+	while (parameter_next(&query, &parameter)) {
+		if (must_hide(parameter, writer->at, (size_t)(writer->end - writer->at)))
+			continue;
+		if (writer->at == begin)
+			write_literal(writer, "?");
+		else
+			write_slice(writer, (struct slice){parameter.at - 1, 1});
+		write_slice(writer, parameter);
+	}
+	return writer->full ? (struct slice){0}
+			    : (struct slice){begin, (size_t)(writer->at - begin)};
+}
