@@ -123,20 +123,6 @@ exchange_forward_auth_query(struct exchange *exchange, const struct request *req
 	return false;
 }
 
-/*
- * The job, the control API and pages see the query without tokens of ours. It is valid until a
- * local handler writes its answer.
- */
-static void
-hide_query_tokens(struct exchange *exchange, struct request *request)
-{
-	char *room = exchange->context->local_room;
-	struct writer writer = writer_of(room, LOCAL_ROOM);
-
-	if (request->query.len > 0 && query_holds_ours(request->query, room, LOCAL_ROOM))
-		request->query = query_write_without_ours(&writer, request->query);
-}
-
 /* ---- the steps ---- */
 
 /* Each step returns the next one. Steps only go forward; after a wait, they run again from
@@ -266,7 +252,10 @@ step_decide(struct authorization *run)
 	struct exchange *exchange = run->exchange;
 	enum verdict verdict = exchange_decide(exchange, run->claim, &run->lookup);
 
-	hide_query_tokens(exchange, run->request);
+	if (verdict != VERDICT_ALLOW)
+		exchange_note_mistake(exchange, run->request, verdict);
+	/* The query is valid until a local handler writes its answer. */
+	query_hide_ours(run->request, exchange->context->local_room, LOCAL_ROOM);
 	if (exchange->state == EXCHANGE_LOCAL) {
 		exchange_local_decided(exchange, verdict, &run->lookup);
 		return STEP_DONE;

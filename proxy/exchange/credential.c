@@ -42,18 +42,25 @@ claim_presented(struct exchange *exchange, const struct presented *presented, st
 }
 
 /*
- * Read the claim of the credential that counts. Another proxy may not tell of the upgrade; only
- * programs, and scripts that open a WebSocket, can send Sec-WebSocket-Protocol.
+ * What of a request presents credentials. Another proxy may not tell of the upgrade; only programs,
+ * and scripts that open a WebSocket, can send Sec-WebSocket-Protocol.
  */
+static struct credential_sources
+sources_of(const struct exchange *exchange, const struct request *request, bool query)
+{
+	return (struct credential_sources){
+	    .fields = &request->fields,
+	    .upgrade = exchange->peer->forward_auth || request_asks_websocket(request),
+	    .query = query ? request->query : (struct slice){0},
+	};
+}
+
+/* Read the claim of the credential that counts. */
 static void
 claim_fields(struct exchange *exchange, const struct request *request, struct claim *claim)
 {
-	const struct credential_sources sources = {
-	    .fields = &request->fields,
-	    .upgrade = exchange->peer->forward_auth || request_asks_websocket(request),
-	    .query = exchange->context->options.forwarding.query_token ? request->query
-								       : (struct slice){0},
-	};
+	const struct credential_sources sources =
+	    sources_of(exchange, request, exchange->context->options.forwarding.query_token);
 	char *room = exchange->context->local_room;
 	struct presented presented;
 
@@ -138,6 +145,21 @@ exchange_confirm_claim(
 	case CREDENTIAL_MALFORMED:
 		break;
 	}
+}
+
+void
+exchange_note_mistake(
+    struct exchange *exchange, const struct request *request, enum verdict verdict)
+{
+	const struct credential_sources sources = sources_of(exchange, request, true);
+	struct exchange_context *context = exchange->context;
+
+	if (exchange_by_session(exchange) ||
+	    (verdict != VERDICT_BAD_CREDENTIAL && verdict != VERDICT_NO_CREDENTIAL &&
+		verdict != VERDICT_INVALID_TOKEN))
+		return;
+	exchange->mistake = credential_mistake_find(
+	    &sources, context->options.forwarding.query_token, context->local_room, LOCAL_ROOM);
 }
 
 bool

@@ -3,7 +3,7 @@
 #define JOBGATE_EXCHANGE_EXCHANGE_STATE_H
 
 #include "exchange/context_state.h"
-#include "exchange/credential_order.h"
+#include "exchange/credential_mistake.h"
 #include "exchange/grpc_call.h"
 #include "exchange/kept_content.h"
 #include "exchange/kept_request.h"
@@ -118,11 +118,12 @@ struct exchange {
 	unsigned status;
 	enum verdict verdict;
 	unsigned char request_id_len, method_len, host_len, path_len;
-	bool decided;		    /* verdict is set */
-	bool authenticated;	    /* the token's id is set */
-	enum carrier carrier;	    /* of the credential that counts */
-	bool by_basic;		    /* it came with the scheme Basic */
-	bool offers_basic;	    /* a refusal may offer that scheme */
+	bool decided;			     /* verdict is set */
+	bool authenticated;		     /* the token's id is set */
+	enum carrier carrier;		     /* of the credential that counts */
+	enum credential_mistake mistake : 8; /* in the credential of a request that is refused */
+	bool by_basic;			     /* it came with the scheme Basic */
+	bool offers_basic;		     /* a refusal may offer that scheme */
 	bool ours_in_authorization; /* Authorization holds a credential of ours, whatever counts */
 	bool traced;		    /* trace is set */
 	char request_id[REQUEST_ID_MAX];
@@ -338,6 +339,10 @@ void exchange_confirm_claim(
  * follow on that connection.
  */
 bool authenticates_connection(const struct request *request);
+
+/* Note what is wrong with the credential of a request that gets this verdict, for its refusal. */
+void exchange_note_mistake(
+    struct exchange *exchange, const struct request *request, enum verdict verdict);
 
 /* ---- local.c ---- */
 

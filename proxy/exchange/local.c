@@ -254,8 +254,9 @@ exchange_refuse_person(
 	if (!sign_in_handler.refused(&call, verdict, &answer))
 		return false;
 	counter_add(&context->stats->verdicts[verdict], 1);
-	local_reply_for_verdict(&reply, verdict, slice_of(context->options.forwarding.realm),
-	    exchange_id(exchange), true, exchange->method_id == METHOD_HEAD);
+	local_reply_for_verdict(&reply, verdict, (struct slice){0},
+	    slice_of(context->options.forwarding.realm), exchange_id(exchange), true,
+	    exchange->method_id == METHOD_HEAD);
 	send_answer(exchange, &reply, &answer);
 	return true;
 }

@@ -74,6 +74,38 @@ verdict_text(enum verdict verdict)
 	return (struct refusal_text){SLICE("Refused"), SLICE("The request was refused."), {0}};
 }
 
+/* The word for a status in errors of OpenAI's API. */
+static struct slice
+openai_type(unsigned status)
+{
+	switch (status) {
+	case 401:
+		return SLICE("authentication_error");
+	case 403:
+		return SLICE("permission_error");
+	case 404:
+		return SLICE("not_found_error");
+	case 429:
+		return SLICE("rate_limit_error");
+	default:
+		return status >= 500 ? SLICE("server_error") : SLICE("invalid_request_error");
+	}
+}
+
+/* The title as a word for programs: "No such job" is no_such_job. */
+static void
+write_code(struct writer *writer, struct slice title)
+{
+	for (size_t i = 0; i < title.len; i++) {
+		char c = title.at[i] == ' ' ? '_' : title.at[i];
+
+		if (c >= 'A' && c <= 'Z')
+			c = (char)(c | 0x20);
+		write_slice(writer, (struct slice){&c, 1});
+	}
+}
+
+/* The members of RFC 9457, and `error`, of which OpenAI's clients show the message. */
 static void
 write_json(struct writer *writer, unsigned status, struct slice title, struct slice detail,
     struct slice request_id)
@@ -86,7 +118,13 @@ write_json(struct writer *writer, unsigned status, struct slice title, struct sl
 	write_slice(writer, detail);
 	write_literal(writer, "\",\"request_id\":\"");
 	write_slice(writer, request_id);
-	write_literal(writer, "\"}\n");
+	write_literal(writer, "\",\"error\":{\"message\":\"");
+	write_slice(writer, detail);
+	write_literal(writer, "\",\"type\":\"");
+	write_slice(writer, openai_type(status));
+	write_literal(writer, "\",\"code\":\"");
+	write_code(writer, title);
+	write_literal(writer, "\"}}\n");
 }
 
 static void
@@ -209,19 +247,21 @@ local_reply_offer_basic(struct local_reply *reply, struct slice realm)
 }
 
 void
-local_reply_for_verdict(struct local_reply *reply, enum verdict verdict, struct slice realm,
-    struct slice request_id, bool html, bool head)
+local_reply_for_verdict(struct local_reply *reply, enum verdict verdict, struct slice hint,
+    struct slice realm, struct slice request_id, bool html, bool head)
 {
 	struct refusal_text text = verdict_text(verdict);
 
+	if (hint.len > 0)
+		text.detail = hint;
 	local_reply_make(
 	    reply, jg_verdict_status(verdict), text.title, text.detail, request_id, html, head);
 	challenge(reply, realm, text.error);
 }
 
 void
-local_reply_for_call(struct local_reply *reply, enum verdict verdict, struct slice realm,
-    struct slice request_id, bool head)
+local_reply_for_call(struct local_reply *reply, enum verdict verdict, struct slice hint,
+    struct slice realm, struct slice request_id, bool head)
 {
 	struct refusal_text text = verdict_text(verdict);
 
@@ -232,6 +272,8 @@ local_reply_for_call(struct local_reply *reply, enum verdict verdict, struct sli
 	} else if (verdict == VERDICT_NO_CREDENTIAL) {
 		text.detail = SLICE("Send an operator's token: Authorization: Bearer <token>.");
 	}
+	if (hint.len > 0)
+		text.detail = hint;
 	local_reply_make(
 	    reply, jg_verdict_status(verdict), text.title, text.detail, request_id, false, head);
 	challenge(reply, realm, text.error);

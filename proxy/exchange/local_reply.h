@@ -1,4 +1,5 @@
-/* local_reply.h - local replies: problem details (RFC 9457), or a short page for people. */
+/* local_reply.h - local replies: problem details (RFC 9457) that OpenAI's clients can show, too, or
+ * a short page for people. */
 #ifndef JOBGATE_EXCHANGE_LOCAL_REPLY_H
 #define JOBGATE_EXCHANGE_LOCAL_REPLY_H
 
@@ -8,7 +9,7 @@
 #include "jobgate/token.h"
 
 #define LOCAL_REPLY_FIELDS_MAX 20
-#define LOCAL_REPLY_BODY_MAX 1024
+#define LOCAL_REPLY_BODY_MAX 1536
 #define CHALLENGE_MAX 160 /* of one WWW-Authenticate, in bytes */
 
 /* Allow (RFC 9110 section 10.2.1): the methods that jobs may have. */
@@ -38,15 +39,15 @@ void local_reply_make(struct local_reply *reply, unsigned status, struct slice t
     struct slice detail, struct slice request_id, bool html, bool head);
 
 /*
- * The reply for a verdict. realm is that of WWW-Authenticate: any text; it is left out when it is
- * too long.
+ * The reply for a verdict. hint: what the credential's mistake is, or empty. realm is that of
+ * WWW-Authenticate: any text; it is left out when it is too long.
  */
-void local_reply_for_verdict(struct local_reply *reply, enum verdict verdict, struct slice realm,
-    struct slice request_id, bool html, bool head);
+void local_reply_for_verdict(struct local_reply *reply, enum verdict verdict, struct slice hint,
+    struct slice realm, struct slice request_id, bool html, bool head);
 
 /* The same for a call of the control API, where a token lacks a role, not a label; never a page. */
-void local_reply_for_call(struct local_reply *reply, enum verdict verdict, struct slice realm,
-    struct slice request_id, bool head);
+void local_reply_for_call(struct local_reply *reply, enum verdict verdict, struct slice hint,
+    struct slice realm, struct slice request_id, bool head);
 
 /*
  * Also offer the scheme Basic: git and others send no password without being asked for it. realm is

@@ -4,6 +4,7 @@
 #include <openssl/crypto.h>
 
 #include "exchange/ours.h"
+#include "http/write.h"
 
 #define NAME SLICE("access_token")
 
@@ -109,8 +110,9 @@ query_holds_ours(struct slice query, char *room, size_t cap)
 	return false;
 }
 
-struct slice
-query_write_without_ours(struct writer *writer, struct slice query)
+/* Write the query without those. The writer's free room is used meanwhile. */
+static struct slice
+write_without_ours(struct writer *writer, struct slice query)
 {
 	const char *begin = writer->at;
 	struct slice parameter;
@@ -126,4 +128,23 @@ query_write_without_ours(struct writer *writer, struct slice query)
 	}
 	return writer->full ? (struct slice){0}
 			    : (struct slice){begin, (size_t)(writer->at - begin)};
+}
+
+void
+query_hide_ours(struct request *request, char *room, size_t cap)
+{
+	struct writer writer = writer_of(room, cap);
+
+	if (request->query.len > 0 && query_holds_ours(request->query, room, cap))
+		request->query = write_without_ours(&writer, request->query);
+}
+
+bool
+url_holds_ours(struct slice url, char *room, size_t cap)
+{
+	const char *query = url.len > 0 ? memchr(url.at, '?', url.len) : NULL;
+
+	return holds_ours(url) ||
+	       (query != NULL &&
+		   query_holds_ours(slice_after(url, (size_t)(query - url.at)), room, cap));
 }

@@ -2,7 +2,7 @@
 #ifndef JOBGATE_EXCHANGE_QUERY_TOKEN_H
 #define JOBGATE_EXCHANGE_QUERY_TOKEN_H
 
-#include "http/write.h"
+#include "jobgate/message.h"
 
 /* The parameters access_token of a query, in any case of letters and escaped or not. */
 struct query_tokens {
@@ -21,9 +21,12 @@ void query_tokens_find(struct slice query, char *room, size_t cap, struct query_
 bool query_holds_ours(struct slice query, char *room, size_t cap);
 
 /*
- * Write the query without those. The writer's free room is used meanwhile. Returns what was
- * written; empty when nothing is left, or when it does not fit (with writer->full).
+ * Take those out of the request's query, which the job, the control API and pages must not see. The
+ * query is in the room then; without any it stays as it is.
  */
-struct slice query_write_without_ours(struct writer *writer, struct slice query);
+void query_hide_ours(struct request *request, char *room, size_t cap);
+
+/* True when a URL holds one of ours, in its query or in plain sight. room as above; it is wiped. */
+bool url_holds_ours(struct slice url, char *room, size_t cap);
 
 #endif

@@ -167,6 +167,7 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 {
 	struct exchange_context *context = exchange->context;
 	bool was_allowed = exchange_is_allowed(exchange);
+	struct slice hint = credential_mistake_text(exchange->mistake);
 	struct local_reply reply;
 	unsigned wait_s;
 
@@ -190,10 +191,11 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 		return;
 	}
 	if (exchange->control)
-		local_reply_for_call(&reply, verdict, slice_of(context->options.forwarding.realm),
-		    exchange_id(exchange), exchange->method_id == METHOD_HEAD);
+		local_reply_for_call(&reply, verdict, hint,
+		    slice_of(context->options.forwarding.realm), exchange_id(exchange),
+		    exchange->method_id == METHOD_HEAD);
 	else
-		local_reply_for_verdict(&reply, verdict,
+		local_reply_for_verdict(&reply, verdict, hint,
 		    slice_of(context->options.forwarding.realm), exchange_id(exchange),
 		    exchange->html, exchange->method_id == METHOD_HEAD);
 	if (exchange->offers_basic && reply.response.status == 401)

@@ -2,7 +2,6 @@
 #include "exchange/rewrite.h"
 
 #include "browser/session.h"
-#include "exchange/ours.h"
 #include "exchange/query_token.h"
 #include "exchange/request_id.h"
 #include "exchange/subprotocol.h"
@@ -219,16 +218,9 @@ drop_referer(const struct rewritten *out, struct request *request, char *room, s
 {
 	for (size_t i = 0; has(out, FIELD_REFERER) && i < request->fields.count; i++) {
 		struct field *field = &request->fields.items[i];
-		const char *query;
 
-		if (field->id != FIELD_REFERER || field->value.len == 0)
-			continue;
-		query = memchr(field->value.at, '?', field->value.len);
-		if (holds_ours(field->value) ||
-		    (query != NULL && query_holds_ours(slice_after(field->value,
-							   (size_t)(query - field->value.at)),
-					  room, cap)))
-			field->dropped = true;
+		field->dropped = field->dropped || (field->id == FIELD_REFERER &&
+						       url_holds_ours(field->value, room, cap));
 	}
 }
 

@@ -79,8 +79,8 @@ refuse(struct exchange *exchange, enum verdict verdict, const struct allowance *
 
 	exchange->verdict = verdict;
 	counter_add(&exchange->context->stats->verdicts[verdict], 1);
-	local_reply_for_verdict(&reply, verdict, SLICE(""), exchange_id(exchange), exchange->html,
-	    exchange->method_id == METHOD_HEAD);
+	local_reply_for_verdict(&reply, verdict, (struct slice){0}, SLICE(""),
+	    exchange_id(exchange), exchange->html, exchange->method_id == METHOD_HEAD);
 	local_reply_retry_after(&reply, (unsigned)wait_s);
 	if (verdict != VERDICT_LIMITS_FULL) {
 		write_policy(&policy_writer, allowance);

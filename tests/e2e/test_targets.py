@@ -228,5 +228,5 @@ def test_domain_alone(module_gateways, scene_of):
 def test_problem_of_a_wrong_host_tells_no_secrets(scene):
     response = scene.client.exchange(request_bytes("other.test", scene.token))
     problem = json.loads(response.body)
-    assert set(problem) == {"type", "title", "status", "detail", "request_id"}
+    assert set(problem) == {"type", "title", "status", "detail", "request_id", "error"}
     assert scene.job not in response.body.decode()

@@ -112,15 +112,14 @@ static void
 check_query(struct slice query, size_t cap)
 {
 	char *room = malloc(cap + 1), *other = malloc(cap + 1);
-	struct writer writer = writer_of(room, cap);
+	struct request request = {.query = query};
 	struct query_tokens tokens;
-	struct slice left;
 
 	CHECK(room != NULL && other != NULL);
-	left = query_write_without_ours(&writer, query);
-	CHECK(!writer.full && left.len <= query.len);
-	CHECK(!query_holds_ours(left, other, cap));
-	query_tokens_find(left, other, cap, &tokens);
+	query_hide_ours(&request, room, cap);
+	CHECK(request.query.len <= query.len);
+	CHECK(!query_holds_ours(request.query, other, cap));
+	query_tokens_find(request.query, other, cap, &tokens);
 	CHECK(tokens.ours == 0);
 	free(other);
 	free(room);

@@ -57,7 +57,9 @@ problem_details(void **state)
 	assert_true(slice_equal(
 	    reply.content, SLICE("{\"type\":\"about:blank\",\"title\":\"Too large\",\"status\":413,"
 				 "\"detail\":\"It is too large.\","
-				 "\"request_id\":\"0123456789abcdef0123456789abcdef\"}\n")));
+				 "\"request_id\":\"0123456789abcdef0123456789abcdef\","
+				 "\"error\":{\"message\":\"It is too large.\","
+				 "\"type\":\"invalid_request_error\",\"code\":\"too_large\"}}\n")));
 	expect_field("Content-Type", "application/problem+json");
 	expect_field("Cache-Control", "no-store");
 	assert_null(field("Retry-After").at);
@@ -83,14 +85,15 @@ basic_is_offered_in_a_field_of_its_own(void **state)
 	char realm[200];
 
 	(void)state;
-	local_reply_for_verdict(&reply, VERDICT_INVALID_TOKEN, SLICE("a \"b\""), id, false, false);
+	local_reply_for_verdict(
+	    &reply, VERDICT_INVALID_TOKEN, (struct slice){0}, SLICE("a \"b\""), id, false, false);
 	local_reply_offer_basic(&reply, SLICE("a \"b\""));
 	assert_true(slice_equal(
 	    challenge(0), SLICE("Bearer realm=\"a \\\"b\\\"\", error=\"invalid_token\"")));
 	assert_true(slice_equal(challenge(1), SLICE("Basic realm=\"a \\\"b\\\"\"")));
 	memset(realm, 'x', sizeof(realm));
-	local_reply_for_verdict(
-	    &reply, VERDICT_NO_CREDENTIAL, (struct slice){realm, sizeof(realm)}, id, false, false);
+	local_reply_for_verdict(&reply, VERDICT_NO_CREDENTIAL, (struct slice){0},
+	    (struct slice){realm, sizeof(realm)}, id, false, false);
 	local_reply_offer_basic(&reply, (struct slice){realm, sizeof(realm)});
 	assert_true(slice_equal(challenge(1), SLICE("Basic realm=\"\"")));
 	assert_null(challenge(2).at);
@@ -128,7 +131,8 @@ replies_of_grpc(void **state)
 	expect_field("grpc-message", "100%25 too many.");
 	expect_field("Cache-Control", "no-store");
 	expect_field("Retry-After", "9");
-	local_reply_for_verdict(&reply, VERDICT_INVALID_TOKEN, SLICE("r"), id, false, false);
+	local_reply_for_verdict(
+	    &reply, VERDICT_INVALID_TOKEN, (struct slice){0}, SLICE("r"), id, false, false);
 	local_reply_for_grpc(&reply, SLICE("application/grpc"), GRPC_UNAUTHENTICATED);
 	expect_field("grpc-status", "16");
 	expect_field("WWW-Authenticate", "Bearer realm=\"r\", error=\"invalid_token\"");
@@ -187,8 +191,8 @@ verdicts(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		for (int html = 0; html < 2; html++) {
-			local_reply_for_verdict(
-			    &reply, cases[i].verdict, SLICE("r"), id, html, false);
+			local_reply_for_verdict(&reply, cases[i].verdict, (struct slice){0},
+			    SLICE("r"), id, html, false);
 			assert_int_equal(reply.response.status, cases[i].status);
 			if (cases[i].authenticate != NULL)
 				expect_field("WWW-Authenticate", cases[i].authenticate);
@@ -196,10 +200,51 @@ verdicts(void **state)
 				assert_null(field("WWW-Authenticate").at);
 			assert_int_equal(field("Retry-After").at != NULL, cases[i].status == 503);
 			/* Whole, with the longest id there may be. */
-			assert_true(contains(reply.content, html ? "</html>\n" : "\"}\n"));
+			assert_true(contains(reply.content, html ? "</html>\n" : "\"}}\n"));
 			assert_false(contains(reply.content, "Refused"));
 		}
 	}
+}
+
+/* What OpenAI's clients read, with the same message. */
+static void
+errors_for_openais_clients(void **state)
+{
+	static const struct {
+		unsigned status;
+		const char *title, *error;
+	} cases[] = {
+	    {400, "Bad credential",
+		"\"type\":\"invalid_request_error\",\"code\":\"bad_credential\"}}"},
+	    {401, "Invalid token",
+		"\"type\":\"authentication_error\",\"code\":\"invalid_token\"}}"},
+	    {403, "Out of scope", "\"type\":\"permission_error\",\"code\":\"out_of_scope\"}}"},
+	    {404, "No such job", "\"type\":\"not_found_error\",\"code\":\"no_such_job\"}}"},
+	    {429, "Too many requests",
+		"\"type\":\"rate_limit_error\",\"code\":\"too_many_requests\"}}"},
+	    {502, "Bad gateway", "\"type\":\"server_error\",\"code\":\"bad_gateway\"}}"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		local_reply_make(&reply, cases[i].status, slice_of(cases[i].title), SLICE("Why."),
+		    id, false, false);
+		assert_true(contains(reply.content, "\"error\":{\"message\":\"Why.\","));
+		assert_true(contains(reply.content, cases[i].error));
+	}
+}
+
+static void
+a_mistake_takes_the_place_of_the_text(void **state)
+{
+	(void)state;
+	local_reply_for_verdict(
+	    &reply, VERDICT_INVALID_TOKEN, SLICE("It is empty."), SLICE("r"), id, false, false);
+	assert_true(contains(reply.content, "\"detail\":\"It is empty.\""));
+	expect_field("WWW-Authenticate", "Bearer realm=\"r\", error=\"invalid_token\"");
+	local_reply_for_call(
+	    &reply, VERDICT_NO_CREDENTIAL, SLICE("It is empty."), SLICE("r"), id, false);
+	assert_true(contains(reply.content, "\"detail\":\"It is empty.\""));
 }
 
 /* At the control API a read token lacks a role: the refusal must not speak of labels and jobs. */
@@ -207,15 +252,18 @@ static void
 calls_have_their_own_words(void **state)
 {
 	(void)state;
-	local_reply_for_call(&reply, VERDICT_OUT_OF_SCOPE, SLICE("r"), id, false);
+	local_reply_for_call(
+	    &reply, VERDICT_OUT_OF_SCOPE, (struct slice){0}, SLICE("r"), id, false);
 	assert_int_equal(reply.response.status, 403);
 	expect_field("WWW-Authenticate", "Bearer realm=\"r\", error=\"insufficient_scope\"");
 	assert_true(contains(reply.content, "operator"));
 	assert_false(contains(reply.content, "label"));
-	local_reply_for_call(&reply, VERDICT_NO_CREDENTIAL, SLICE("r"), id, false);
+	local_reply_for_call(
+	    &reply, VERDICT_NO_CREDENTIAL, (struct slice){0}, SLICE("r"), id, false);
 	expect_field("WWW-Authenticate", "Bearer realm=\"r\"");
 	assert_true(contains(reply.content, "operator"));
-	local_reply_for_call(&reply, VERDICT_INVALID_TOKEN, SLICE("r"), id, true);
+	local_reply_for_call(
+	    &reply, VERDICT_INVALID_TOKEN, (struct slice){0}, SLICE("r"), id, true);
 	assert_int_equal(reply.content.len, 0);
 }
 
@@ -227,12 +275,12 @@ the_longest_request_id_fits(void **state)
 	(void)state;
 	memset(longest, 'x', sizeof(longest));
 	for (int verdict = VERDICT_BAD_CREDENTIAL; verdict < VERDICT_COUNT; verdict++) {
-		local_reply_for_verdict(&reply, (enum verdict)verdict, SLICE("jobgate"),
-		    (struct slice){longest, sizeof(longest)}, true, false);
+		local_reply_for_verdict(&reply, (enum verdict)verdict, (struct slice){0},
+		    SLICE("jobgate"), (struct slice){longest, sizeof(longest)}, true, false);
 		assert_true(contains(reply.content, "</html>\n"));
-		local_reply_for_verdict(&reply, (enum verdict)verdict, SLICE("jobgate"),
-		    (struct slice){longest, sizeof(longest)}, false, false);
-		assert_true(contains(reply.content, "xxxx\"}\n"));
+		local_reply_for_verdict(&reply, (enum verdict)verdict, (struct slice){0},
+		    SLICE("jobgate"), (struct slice){longest, sizeof(longest)}, false, false);
+		assert_true(contains(reply.content, "xxxx\",\"error\":{"));
 	}
 }
 
@@ -241,11 +289,11 @@ static void
 realms_are_quoted(void **state)
 {
 	(void)state;
-	local_reply_for_verdict(
-	    &reply, VERDICT_NO_CREDENTIAL, SLICE("a \"b\" \\ c"), id, false, false);
+	local_reply_for_verdict(&reply, VERDICT_NO_CREDENTIAL, (struct slice){0},
+	    SLICE("a \"b\" \\ c"), id, false, false);
 	expect_field("WWW-Authenticate", "Bearer realm=\"a \\\"b\\\" \\\\ c\"");
-	local_reply_for_verdict(
-	    &reply, VERDICT_NO_CREDENTIAL, SLICE("a\r\nSet-Cookie: b\0\x7f"), id, false, false);
+	local_reply_for_verdict(&reply, VERDICT_NO_CREDENTIAL, (struct slice){0},
+	    SLICE("a\r\nSet-Cookie: b\0\x7f"), id, false, false);
 	expect_field("WWW-Authenticate", "Bearer realm=\"aSet-Cookie: b\"");
 }
 
@@ -259,8 +307,8 @@ realms_that_are_too_long_are_left_out(void **state)
 	for (size_t len = 0; len <= sizeof(realm); len++) {
 		struct slice value;
 
-		local_reply_for_verdict(
-		    &reply, VERDICT_OUT_OF_SCOPE, (struct slice){realm, len}, id, false, false);
+		local_reply_for_verdict(&reply, VERDICT_OUT_OF_SCOPE, (struct slice){0},
+		    (struct slice){realm, len}, id, false, false);
 		value = field("WWW-Authenticate");
 		assert_true(slice_starts_with(value, SLICE("Bearer realm=\"")));
 		assert_true(contains(value, "\", error=\"insufficient_scope\""));
@@ -320,6 +368,8 @@ main(void)
 	    cmocka_unit_test(answers_to_head),
 	    cmocka_unit_test(fields_that_a_status_needs),
 	    cmocka_unit_test(verdicts),
+	    cmocka_unit_test(errors_for_openais_clients),
+	    cmocka_unit_test(a_mistake_takes_the_place_of_the_text),
 	    cmocka_unit_test(calls_have_their_own_words),
 	    cmocka_unit_test(the_longest_request_id_fits),
 	    cmocka_unit_test(realms_are_quoted),
