@@ -9,6 +9,7 @@ enum outcome {
 	OUTCOME_AUTHORIZED, /* another proxy was told that the request may pass */
 	OUTCOME_SIGNED_IN,  /* a browser got a session */
 	OUTCOME_SIGNED_OUT,
+	OUTCOME_PREFLIGHT,	 /* a browser was told which requests a page may make (CORS) */
 	OUTCOME_REFUSED,	 /* a verdict other than allow; see the verdict's own counter */
 	OUTCOME_RATE_LIMITED,	 /* 429: too many failed authentications from one address */
 	OUTCOME_BAD_REQUEST,	 /* a local reply 4xx or 501: malformed, over a limit, not served */

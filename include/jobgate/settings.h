@@ -60,10 +60,11 @@ struct job_forms {
 
 /* How requests are changed on their way to backends. All text is the configuration's. */
 struct forwarding {
-	const char *realm;     /* of WWW-Authenticate */
-	bool forward_token;    /* leave our token in Authorization */
-	bool query_token;      /* a token in the query counts */
-	bool preserve_host;    /* send the client's Host, otherwise the backend's */
+	const char *realm;	   /* of WWW-Authenticate */
+	bool forward_token;	   /* leave our token in Authorization */
+	bool query_token;	   /* a token in the query counts */
+	const char **cors_origins; /* whose pages may read answers, or "*"; NULL at the end */
+	bool preserve_host;	   /* send the client's Host, otherwise the backend's */
 	const char **upgrades; /* protocols that may become tunnels, lower case; NULL at the end */
 	const char **drop_fields; /* further field names that only trusted proxies may send: lower
 				     case, '-' for any punctuation mark, '*' at one end; NULL at the

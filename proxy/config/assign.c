@@ -195,6 +195,7 @@ set_scalar(struct builder *builder, const struct config_key *key, const char *te
 	case FORM_RANGES:
 	case FORM_UPGRADES:
 	case FORM_FIELDS:
+	case FORM_ORIGINS:
 		return "expected a list";
 	}
 	return expected != NULL ? expected : set_text(builder, text, at);
@@ -291,6 +292,9 @@ add_item(
 		return value_range(text, (struct ip_range *)items + i);
 	case FORM_UPGRADES:
 		return add_upgrade(builder, text, (const char **)items + i);
+	case FORM_ORIGINS:
+		*((const char **)items + i) = builder_own_text(builder, text);
+		return value_origin(text);
 	case FORM_FIELDS:
 		return add_field(builder, text, (const char **)items + i);
 	default:
@@ -348,7 +352,7 @@ static bool
 is_list(enum key_form form)
 {
 	return form == FORM_LISTEN || form == FORM_RANGES || form == FORM_UPGRADES ||
-	       form == FORM_FIELDS;
+	       form == FORM_FIELDS || form == FORM_ORIGINS;
 }
 
 bool

@@ -91,6 +91,7 @@ config_key_equal(const struct config_key *key, const struct config *one, const s
 		return jg_ip_ranges_equal(a, b);
 	case FORM_UPGRADES:
 	case FORM_FIELDS:
+	case FORM_ORIGINS:
 		return same_words(*(const char *const *const *)a, *(const char *const *const *)b);
 	case FORM_TEXT:
 	case FORM_JOB_ID:

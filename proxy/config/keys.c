@@ -30,6 +30,7 @@
 	.form = FORM_CERTIFICATES, .offset = AT(struct certificate_config *, member)
 #define RANGES(member) .form = FORM_RANGES, .offset = AT(struct ip_ranges, member)
 #define UPGRADES(member) .form = FORM_UPGRADES, .offset = AT(const char **, member)
+#define ORIGINS(member) .form = FORM_ORIGINS, .offset = AT(const char **, member)
 #define FIELDS(member) .form = FORM_FIELDS, .offset = AT(const char **, member)
 
 #define SECOND 1000
@@ -245,6 +246,15 @@ const struct config_key config_keys[] = {
 		"?access_token=<token>. URLs end up in the histories of browsers and in the logs "
 		"of other proxies, and a page's scripts can read its own. Without this key such a "
 		"token does not count. The gateway removes it in either case."},
+
+    {"cors", SECTION},
+    {"cors.origins", ORIGINS(backends.forwarding.cors_origins), .default_value = "[]",
+	.help = "Origins whose pages may call jobs with a token of their own and read the answers "
+		"(CORS): [\"https://app.example.org\"], or [\"*\"] for every origin. The "
+		"gateway then answers preflights itself, in the same way for jobs that exist and "
+		"those that do not. Its own refusals, and answers of jobs that say nothing about "
+		"CORS, get the fields that let such a page read them. Without an origin here, a "
+		"preflight gets 401."},
 
     {"browser", SECTION,
 	.help = "People who open a job in a browser, only in the host form: in the path form all "

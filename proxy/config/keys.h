@@ -32,6 +32,7 @@ enum key_form {
 	FORM_RANGES,	    /* list of ranges of addresses */
 	FORM_UPGRADES,	    /* list of words */
 	FORM_FIELDS,	    /* list of names of fields */
+	FORM_ORIGINS,	    /* list of origins */
 };
 
 /* What brings a changed value into force. */

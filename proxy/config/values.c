@@ -138,6 +138,37 @@ value_prefix(const char *text)
 }
 
 const char *
+value_origin(const char *text)
+{
+	static const char expected[] =
+	    "expected an origin as browsers send it: a scheme and a host in lower case, without "
+	    "a slash at its end and without the usual port, such as https://app.example.org or "
+	    "http://localhost:3000; or \"*\"";
+	const char *host = strstr(text, "://"), *port;
+	uint64_t number;
+
+	if (strcmp(text, "*") == 0)
+		return NULL;
+	if (host == NULL || host == text || strlen(text) > 255 ||
+	    strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789+-.") != (size_t)(host - text))
+		return expected;
+	host += strlen("://");
+	port = host + strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789-._");
+	if (*host == '[') {
+		port = host + 1 + strspn(host + 1, "0123456789abcdef:.");
+		if (*port++ != ']')
+			return expected;
+	}
+	if (port == host || *port == '\0')
+		return port == host ? expected : NULL;
+	if (*port != ':' || value_number(port + 1, &number) != NULL || port[1] == '0' ||
+	    number > UINT16_MAX || (number == 443 && strncmp(text, "https:", 6) == 0) ||
+	    (number == 80 && strncmp(text, "http:", 5) == 0))
+		return expected;
+	return NULL;
+}
+
+const char *
 value_address(const char *text, char host[64], uint16_t *port, const char **path)
 {
 	static const char expected[] = "expected address:port with a numeric address, such as "

@@ -17,6 +17,7 @@ const char *value_range(
     const char *text, struct ip_range *out); /* 10.0.0.0/8, fd00::/8, 192.0.2.1 */
 const char *value_domain(const char *text);  /* jobs.example.org */
 const char *value_prefix(const char *text);  /* /jobs */
+const char *value_origin(const char *text);  /* https://app.example.org, or "*" */
 
 /*
  * host:port, [v6]:port, :port, or unix:/path. host is a copy into `host` (46 bytes

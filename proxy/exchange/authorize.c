@@ -42,6 +42,9 @@ exchange_describe(struct exchange *exchange, const struct request *request)
 	exchange->html = accept.len > 0 && !exchange->control && local_reply_wants_html(accept);
 	exchange->has_address = client_address_find(exchange->peer, &request->fields,
 	    &exchange->context->options.trusted_proxies, &exchange->address);
+	if (exchange_does_cors(exchange))
+		exchange->cors_origin = cors_origin(
+		    exchange->context->options.forwarding.cors_origins, &request->fields);
 	exchange->method_id = request->method_id;
 	exchange->version = request->version;
 	exchange->tunnel_only = request_is_extended_connect(request);
@@ -213,7 +216,8 @@ step_credential(struct authorization *run)
 	if (exchange->peer->forward_auth && !exchange_forward_auth_query(exchange, run->request))
 		return STEP_DONE;
 	exchange_claim(exchange, run->request, run->claim);
-	if (exchange_call_open(exchange, run->request, run->claim))
+	if (exchange_call_open(exchange, run->request, run->claim) ||
+	    exchange_answer_preflight(exchange, run->request, run->claim))
 		return STEP_DONE;
 	if (exchange_origin_may(exchange, run->request))
 		return STEP_LOOK_UP;

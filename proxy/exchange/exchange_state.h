@@ -120,6 +120,7 @@ struct exchange {
 	unsigned char request_id_len, method_len, host_len, path_len;
 	bool decided;			     /* verdict is set */
 	bool authenticated;		     /* the token's id is set */
+	const char *cors_origin;	     /* whose page may read the answer (cors.h), or NULL */
 	enum carrier carrier;		     /* of the credential that counts */
 	enum credential_mistake mistake : 8; /* in the credential of a request that is refused */
 	bool by_basic;			     /* it came with the scheme Basic */
@@ -154,6 +155,16 @@ static inline struct slice
 exchange_id(const struct exchange *exchange)
 {
 	return (struct slice){exchange->request_id, exchange->request_id_len};
+}
+
+/* True when answers have to say which origins may read them. */
+static inline bool
+exchange_does_cors(const struct exchange *exchange)
+{
+	const char *const *origins = exchange->context->options.forwarding.cors_origins;
+
+	return origins != NULL && *origins != NULL && exchange->peer->purpose == FOR_JOBS &&
+	       !exchange->control;
 }
 
 /* True when a browser's sign-in took the place of the token. */
@@ -241,6 +252,13 @@ void exchange_send_message(struct exchange *exchange, struct slice message, enum
  * tokens. 0: it may be told the verdict.
  */
 unsigned exchange_failed_auth(const struct exchange *exchange, enum verdict verdict);
+
+/*
+ * Answer a preflight, whether its job exists or not. False, and nothing is done, when it is none or
+ * has a credential, or when its origin is not listed.
+ */
+bool exchange_answer_preflight(
+    struct exchange *exchange, const struct request *request, const struct claim *claim);
 
 /* Forward auth: tell the other proxy that the request it holds may pass. */
 void exchange_grant(

@@ -297,6 +297,34 @@ local_reply_grant(
 	local_reply_add(reply, SLICE("Cache-Control"), SLICE("no-store"));
 }
 
+#define PREFLIGHT_SECONDS SLICE("7200") /* browsers keep it for no longer */
+
+void
+local_reply_preflight(
+    struct local_reply *reply, struct slice origin, const struct preflight *preflight)
+{
+	reply->content = reply->detail = (struct slice){0};
+	reply->call_status = GRPC_OK;
+	reply->response =
+	    (struct response){.status = 204, .fields = {reply->items, 0}, .content = CONTENT_NONE};
+	local_reply_add(reply, SLICE("Access-Control-Allow-Origin"), origin);
+	local_reply_add(reply, SLICE("Access-Control-Allow-Methods"), preflight->method);
+	if (preflight->fields.len > 0)
+		local_reply_add(reply, SLICE("Access-Control-Allow-Headers"), preflight->fields);
+	local_reply_add(reply, SLICE("Access-Control-Max-Age"), PREFLIGHT_SECONDS);
+	local_reply_add(reply, SLICE("Vary"), SLICE("Origin"));
+}
+
+void
+local_reply_cors(struct local_reply *reply, struct slice origin)
+{
+	local_reply_add(reply, SLICE("Vary"), SLICE("Origin"));
+	if (origin.len == 0)
+		return;
+	local_reply_add(reply, SLICE("Access-Control-Allow-Origin"), origin);
+	local_reply_add(reply, SLICE("Access-Control-Expose-Headers"), CORS_EXPOSED);
+}
+
 /* Change a field, if there is one of this name. */
 static void
 change(struct local_reply *reply, struct slice name, struct slice value)

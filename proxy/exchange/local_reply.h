@@ -3,12 +3,13 @@
 #ifndef JOBGATE_EXCHANGE_LOCAL_REPLY_H
 #define JOBGATE_EXCHANGE_LOCAL_REPLY_H
 
+#include "exchange/cors.h"
 #include "http/grpc.h"
 #include "jobgate/decision.h"
 #include "jobgate/message.h"
 #include "jobgate/token.h"
 
-#define LOCAL_REPLY_FIELDS_MAX 20
+#define LOCAL_REPLY_FIELDS_MAX 24
 #define LOCAL_REPLY_BODY_MAX 1536
 #define CHALLENGE_MAX 160 /* of one WWW-Authenticate, in bytes */
 
@@ -58,6 +59,15 @@ void local_reply_offer_basic(struct local_reply *reply, struct slice realm);
 /* 200 without content, for another proxy: its request may pass; the fields name token and job. */
 void local_reply_grant(struct local_reply *reply, struct slice job, const struct token *token,
     struct slice request_id);
+
+/*
+ * 204 to a preflight: pages of this origin may send such requests. Its texts outlive the reply.
+ */
+void local_reply_preflight(
+    struct local_reply *reply, struct slice origin, const struct preflight *preflight);
+
+/* Say that the reply depends on Origin, too. origin: whose pages may read it; empty: none. */
+void local_reply_cors(struct local_reply *reply, struct slice origin);
 
 /* Set Retry-After of a 429 or 503, which is 1 otherwise. */
 void local_reply_retry_after(struct local_reply *reply, unsigned seconds);

@@ -15,17 +15,20 @@ exchange_rewrite_answer(const struct exchange *exchange, struct response *respon
 	rewrite_answer(&response->fields, &rules);
 }
 
-/* Shared caches know no credential but Authorization: they must not keep an answer to another one.
+/*
+ * Say who else may have the answer. Shared caches know no credential but Authorization: they must
+ * not keep an answer to another one.
  */
 static void
-exchange_keep_private(struct exchange *exchange, struct fields *fields)
+exchange_say_for_whom(struct exchange *exchange, struct response *response)
 {
-	struct slice carrier = carrier_field(exchange->carrier);
 	struct rewritten *room = &exchange->context->rewritten;
 	struct writer writer = writer_of(room->text, sizeof(room->text));
 
 	if (!carrier_is_for_caches(exchange->carrier))
-		rewrite_private(fields, carrier, &writer);
+		rewrite_private(&response->fields, carrier_field(exchange->carrier), &writer);
+	if (exchange_does_cors(exchange) && !response->tunnel)
+		cors_answer(&response->fields, exchange->cors_origin, &writer);
 }
 
 static void
@@ -139,7 +142,7 @@ upstream_head(struct upstream_user *user, struct response *response)
 	}
 	exchange->status = response->status;
 	exchange_rewrite_answer(exchange, response);
-	exchange_keep_private(exchange, &response->fields);
+	exchange_say_for_whom(exchange, response);
 	exchange->answer_begun = true;
 	exchange->first_byte_us = exchange_timed(exchange, TIMED_FIRST_BYTE);
 	if (response->tunnel) {

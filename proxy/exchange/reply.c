@@ -39,6 +39,10 @@ exchange_send_reply(struct exchange *exchange, struct local_reply *reply, enum o
 	local_reply_add(reply, SLICE("Date"), exchange_date(exchange->context));
 	if (carrier_field(exchange->carrier).len > 0)
 		local_reply_add(reply, SLICE("Vary"), carrier_field(exchange->carrier));
+	if (exchange_does_cors(exchange) && !status_is_success(reply->response.status))
+		local_reply_cors(reply, exchange->cors_origin != NULL
+					    ? slice_of(exchange->cors_origin)
+					    : (struct slice){0});
 	if (exchange->control) /* as each answer of the control process has it */
 		local_reply_add(reply, SLICE("X-Request-Id"), exchange_id(exchange));
 	grants = exchange->token_watch.entry != NULL && reply->response.status < 400;
@@ -201,6 +205,27 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 	if (exchange->offers_basic && reply.response.status == 401)
 		local_reply_offer_basic(&reply, slice_of(context->options.forwarding.realm));
 	exchange_send_reply(exchange, &reply, OUTCOME_REFUSED);
+}
+
+/*
+ * At /authorize every 2xx would let the preflight pass to its job. A token in the URL's query is
+ * the request's own, so the preflight has it, too.
+ */
+bool
+exchange_answer_preflight(
+    struct exchange *exchange, const struct request *request, const struct claim *claim)
+{
+	struct preflight preflight;
+	struct local_reply reply;
+
+	if (exchange->cors_origin == NULL || exchange->peer->forward_auth ||
+	    !exchange->route.names_job || !exchange_does_cors(exchange) ||
+	    (claim->credential != CREDENTIAL_NONE && exchange->carrier != CARRIER_QUERY) ||
+	    !cors_preflight(request, &preflight))
+		return false;
+	local_reply_preflight(&reply, slice_of(exchange->cors_origin), &preflight);
+	exchange_send_reply(exchange, &reply, OUTCOME_PREFLIGHT);
+	return true;
 }
 
 void

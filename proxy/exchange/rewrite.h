@@ -79,6 +79,9 @@ void rewrite_answer(struct fields *fields, const struct answer_rules *rules);
  */
 void rewrite_private(struct fields *fields, struct slice carrier, struct writer *room);
 
+/* Say that an answer depends on the request's field of this name. room: as above. */
+void rewrite_vary(struct fields *fields, struct slice name, struct writer *room);
+
 /*
  * The id that a trusted proxy has given the request, or an empty slice.
  */

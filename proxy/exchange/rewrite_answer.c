@@ -164,10 +164,11 @@ written(const struct writer *writer, const char *begin, struct slice otherwise)
 
 /* The configured limit on fields leaves room for these in an answer's head. */
 static void
-append(struct fields *fields, struct slice name, struct slice value)
+append(struct fields *fields, enum field_id id, struct slice name, struct slice value)
 {
 	if (fields->count < HEAD_FIELDS_MAX)
-		fields->items[fields->count++] = (struct field){.name = name, .value = value};
+		fields->items[fields->count++] =
+		    (struct field){.name = name, .value = value, .id = id};
 }
 
 static void
@@ -181,24 +182,25 @@ make_private(struct fields *fields, struct writer *room)
 		return;
 	write_private(room, fields);
 	drop(fields, FIELD_CACHE_CONTROL);
-	append(fields, SLICE("Cache-Control"), written(room, begin, SLICE("no-store")));
+	append(fields, FIELD_CACHE_CONTROL, SLICE("Cache-Control"),
+	    written(room, begin, SLICE("no-store")));
 }
 
-static void
-make_vary(struct fields *fields, struct slice carrier, struct writer *room)
+void
+rewrite_vary(struct fields *fields, struct slice name, struct writer *room)
 {
 	const char *begin = room->at;
 	struct field *first = find(fields, FIELD_VARY);
 
-	if (lists(fields, FIELD_VARY, SLICE("*")) || lists(fields, FIELD_VARY, carrier))
+	if (lists(fields, FIELD_VARY, SLICE("*")) || lists(fields, FIELD_VARY, name))
 		return;
 	if (first == NULL || first->value.len == 0) {
-		append(fields, SLICE("Vary"), carrier);
+		append(fields, FIELD_VARY, SLICE("Vary"), name);
 		return;
 	}
 	write_slice(room, first->value);
 	write_literal(room, ", ");
-	write_slice(room, carrier);
+	write_slice(room, name);
 	first->value = written(room, begin, SLICE("*"));
 }
 
@@ -208,5 +210,5 @@ rewrite_private(struct fields *fields, struct slice carrier, struct writer *room
 	make_private(fields, room);
 	drop(fields, FIELD_CDN_CACHE_CONTROL);
 	if (carrier.len > 0)
-		make_vary(fields, carrier, room);
+		rewrite_vary(fields, carrier, room);
 }

@@ -43,6 +43,8 @@ outcome_name(enum outcome outcome)
 		return "signed_in";
 	case OUTCOME_SIGNED_OUT:
 		return "signed_out";
+	case OUTCOME_PREFLIGHT:
+		return "preflight";
 	case OUTCOME_REFUSED:
 		return "refused";
 	case OUTCOME_RATE_LIMITED:

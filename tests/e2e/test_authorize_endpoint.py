@@ -19,11 +19,11 @@ EXAMPLES = REPOSITORY / "deploy" / "proxies"
 class Asking:
     """A gateway with a listener for questions, and a job behind it."""
 
-    def __init__(self, gateways, scene_of):
+    def __init__(self, gateways, scene_of, config=None):
         self.port = free_port()
         port = free_port()
         self.gateway = gateways.make({"listen": [f"127.0.0.1:{port}", f"127.0.0.1:{self.port} authorize"],
-                                      "backends": {"trusted_proxies": ["127.0.0.1"]}})
+                                      "backends": {"trusted_proxies": ["127.0.0.1"]}, **(config or {})})
         self.gateway.port = port
         self.gateway.start()
         self.scene_of = scene_of

@@ -79,6 +79,8 @@ other_value(const struct config_key *key, char out[32])
 		return "[10.0.0.0/8]";
 	case FORM_UPGRADES:
 		return "[other]";
+	case FORM_ORIGINS:
+		return "[\"*\"]";
 	case FORM_FIELDS:
 		return "[X-Other]";
 	case FORM_PREFIX:
