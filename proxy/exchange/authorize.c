@@ -266,7 +266,7 @@ step_decide(struct authorization *run)
 	}
 	if (verdict == VERDICT_ALLOW)
 		return STEP_COUNT;
-	exchange->offers_basic = exchange_is_programs(exchange, run->request);
+	exchange->offers_basic = exchange_may_offer_basic(exchange, run->request);
 	if (!exchange_refuse_person(exchange, run->request, verdict))
 		exchange_refuse(exchange, verdict);
 	return STEP_DONE;

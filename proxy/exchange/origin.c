@@ -74,8 +74,9 @@ exchange_origin_may(const struct exchange *exchange, const struct request *reque
 		   origin_is_own(request, exchange_uses_tls(exchange, request)));
 }
 
-bool
-exchange_is_programs(const struct exchange *exchange, const struct request *request)
+/* True when a program sent the request, as far as its fields show: no browser. */
+static bool
+is_programs(const struct exchange *exchange, const struct request *request)
 {
 	const struct fields *fields = &request->fields;
 
@@ -84,4 +85,18 @@ exchange_is_programs(const struct exchange *exchange, const struct request *requ
 	       field_value(fields, FIELD_SEC_FETCH_MODE).at == NULL &&
 	       field_value(fields, FIELD_SEC_FETCH_DEST).at == NULL &&
 	       !local_reply_wants_html(field_value(fields, FIELD_ACCEPT));
+}
+
+/* True when nobody on the way can read what the client sends. */
+static bool
+is_private(const struct exchange *exchange, const struct request *request)
+{
+	return exchange_uses_tls(exchange, request) || exchange->peer->local ||
+	       (exchange->has_address && jg_ip_class(&exchange->address) == IP_CLASS_LOOPBACK);
+}
+
+bool
+exchange_may_offer_basic(const struct exchange *exchange, const struct request *request)
+{
+	return is_programs(exchange, request) && is_private(exchange, request);
 }

@@ -17,10 +17,11 @@ struct exchange;
 bool exchange_origin_may(const struct exchange *exchange, const struct request *request);
 
 /*
- * True when a program sent the request, as far as its fields show: no browser, which would ask its
- * user for a password.
+ * True when a refusal may ask for a password: a program sent the request, as far as its fields show
+ * (a browser would ask its user), and over TLS or from this machine. A client that is asked sends
+ * its token, which nobody on the way may read.
  */
-bool exchange_is_programs(const struct exchange *exchange, const struct request *request);
+bool exchange_may_offer_basic(const struct exchange *exchange, const struct request *request);
 
 /* True when the client speaks TLS, to us or to a trusted proxy that says so. */
 bool exchange_uses_tls(const struct exchange *exchange, const struct request *request);

@@ -1,7 +1,6 @@
 """Which credential of a request counts, and that the job sees none of ours (proxy/exchange/credential_order.h)."""
 
 import base64
-import subprocess
 
 import pytest
 
@@ -301,14 +300,3 @@ def test_basic_is_offered_to_programs(scene, fields, offered):
         challenges = response.all("www-authenticate")
         assert response.status == 401 and challenges[0].startswith("Bearer realm=")
         assert challenges[1:] == (['Basic realm="jobgate"'] if offered else [])
-
-
-def test_curl(scene):
-    """curl -u sends the scheme Basic."""
-    process = subprocess.Popen(["/usr/bin/curl", "-sS", "-u", f"git:{scene.token.value}", "-H", f"Host: {scene.host}",
-                                "-o", "/dev/null", "-w", "%{http_code}", f"http://127.0.0.1:{scene.gateway.port}/"],
-                               stdout=subprocess.PIPE, text=True)
-    with scene.backend.next() as connection:
-        hidden(scene, connection.read_request())
-        connection.answer()
-    assert process.communicate()[0] == "200"

@@ -50,6 +50,11 @@ def grpc_js_server(folder, script):
     return _started(["node", script, "serve", port], folder, "grpc-js", port)
 
 
+def git_server(folder):
+    port = free_port()
+    return _started([sys.executable, APPS / "git_app.py", folder, port], folder, "git", port)
+
+
 def websocket_server(folder, *tls):
     """tls: key and certificate; without them it speaks in cleartext."""
     port = free_port()

@@ -176,6 +176,22 @@ refusals_name_the_field_to_caches(void **state)
 	assert_null(strstr(world.client.fields, "Vary"));
 }
 
+/* Others on the way could read what a client sends when it is asked. */
+static void
+basic_is_not_offered_in_cleartext(void **state)
+{
+	static const unsigned char loopback[] = {
+	    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1};
+
+	(void)state;
+	ask("", "GET");
+	ASSERT_REFUSED(&world, 401);
+	assert_null(strstr(world.client.fields, "Basic"));
+	memcpy(world.peer.address, loopback, sizeof(loopback));
+	ask("", "GET");
+	assert_non_null(strstr(world.client.fields, "Basic"));
+}
+
 /* Programs such as git send no password unless they are asked for it; browsers would ask people. */
 static void
 basic_is_offered_to_programs(void **state)
@@ -195,6 +211,7 @@ basic_is_offered_to_programs(void **state)
 	};
 
 	(void)state;
+	world.peer.tls = true;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		ask(cases[i].fields, "GET");
 		ASSERT_REFUSED(&world, 401);
@@ -287,6 +304,7 @@ main(void)
 	    TEST(other_schemes_are_not_sent_by_browsers_themselves),
 	    TEST(refusals_name_the_field_to_caches),
 	    TEST(basic_is_offered_to_programs),
+	    TEST(basic_is_not_offered_in_cleartext),
 	    TEST(another_proxy_is_told_what_to_take_out),
 	    TEST(basic_of_a_browser_at_another_proxy),
 	};
