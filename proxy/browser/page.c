@@ -3,16 +3,21 @@
 
 #include "http/write.h"
 
-#define STYLE                                                                                     \
-	"body{font:1.1rem/1.5 system-ui,sans-serif;max-width:32rem;margin:10vh auto;padding:0 "   \
-	"1rem}"                                                                                   \
-	"input,button{font:inherit;padding:.5rem;width:100%;box-sizing:border-box;margin:.25rem " \
-	"0 1rem}"                                                                                 \
-	"small{opacity:.75;overflow-wrap:anywhere}:root{color-scheme:light dark}"
+#define STYLE                                                                                      \
+	":root{color-scheme:light dark;--line:#c8ccd2;--error:#b3261e;--accent:#1a56b0}"           \
+	"@media(prefers-color-scheme:dark){:root{--line:#454b54;--error:#f2938c;--accent:#9cc1ff}" \
+	"}"                                                                                        \
+	"body{font:1.05rem/1.55 system-ui,sans-serif;max-width:30rem;margin:12vh auto;padding:0 "  \
+	"1.25rem;overflow-wrap:anywhere}h1{font-size:1.6rem;line-height:1.25;margin:.25rem 0 "     \
+	"1rem}.job{margin:0;opacity:.75}.error{border-left:.25rem solid var(--error);"             \
+	"padding-left:.75rem}input,button{font:inherit;padding:.6rem .75rem;width:100%;"           \
+	"box-sizing:border-box;margin:.25rem 0 1rem;border:1px solid "                             \
+	"var(--line);border-radius:.375rem}button{background:var(--accent);color:Canvas;"          \
+	"font-weight:600;cursor:pointer}small{opacity:.75}"
 
 const char page_style[] = STYLE;
 const char page_policy[] =
-    "default-src 'none'; style-src 'sha256-kXrvb9SMyIZCrd/4BVIEXq5p3g5RQ0WWVkuIC4gkoqI='; "
+    "default-src 'none'; style-src 'sha256-uxY6bi+Hq7YxUrssF+TDVPyTb0a4FqcWZh3kg6q1B9s='; "
     "form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'";
 
@@ -64,19 +69,34 @@ write_form(struct writer *writer, const struct page *page)
 	write_literal(writer, "</button>\n</form>\n");
 }
 
-size_t
-page_write(const struct page *page, char out[PAGE_MAX])
+static void
+write_paragraph(struct writer *writer, struct slice tag, struct slice text)
 {
-	struct writer writer = writer_of(out, PAGE_MAX);
+	if (text.len == 0)
+		return;
+	write_slice(writer, tag);
+	write_escaped(writer, text);
+	write_literal(writer, "</p>\n");
+}
+
+size_t
+page_write(const struct page *page, char *out, size_t cap)
+{
+	struct writer writer = writer_of(out, cap);
 
 	write_literal(&writer, "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
 			       "<meta name=\"viewport\" content=\"width=device-width\">\n<title>");
 	write_slice(&writer, page->title);
-	write_literal(&writer, "</title>\n<style>" STYLE "</style>\n<main>\n<h1>");
+	write_literal(&writer, "</title>\n<style>" STYLE "</style>\n<main>\n");
+	write_paragraph(&writer, SLICE("<p class=\"job\">"), page->job);
+	write_literal(&writer, "<h1>");
 	write_slice(&writer, page->title);
-	write_literal(&writer, "</h1>\n<p id=\"message\" role=\"status\">");
-	write_escaped(&writer, page->message);
-	write_literal(&writer, "</p>\n");
+	write_literal(&writer, "</h1>\n");
+	write_paragraph(&writer,
+	    page->is_error ? SLICE("<p id=\"message\" class=\"error\" role=\"alert\">")
+			   : SLICE("<p id=\"message\" role=\"status\">"),
+	    page->message);
+	write_paragraph(&writer, SLICE("<p>"), page->advice);
 	if (page->action != NULL)
 		write_form(&writer, page);
 	write_literal(&writer, "<p><small>Status ");

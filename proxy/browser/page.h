@@ -1,5 +1,4 @@
-/* page.h - pages for people: sign-in, sign-out, and why neither is possible.
- */
+/* page.h - pages for people: sign-in, sign-out, and refusals. */
 #ifndef JOBGATE_BROWSER_PAGE_H
 #define JOBGATE_BROWSER_PAGE_H
 
@@ -10,9 +9,12 @@
 /* Where to go after signing in, in bytes; "/" takes the place of a longer path. */
 #define PAGE_TO_MAX 1024
 
-/* All texts but `to` are fixed ones, and need no escaping. */
+/* All texts but `to` and `job` are fixed ones. */
 struct page {
-	struct slice title, message;
+	struct slice title, message; /* what happened, in a sentence */
+	struct slice advice;	     /* what to do next; or empty */
+	struct slice job;	     /* as the client named it, escaped here; or empty */
+	bool is_error;
 	unsigned status;
 	struct slice request_id;
 	const char *action; /* where the form is sent; NULL: none */
@@ -29,8 +31,8 @@ extern const char page_policy[];
 /* Its style; page_policy contains the style's hash. */
 extern const char page_style[];
 
-/* Write the page; returns its length. */
-size_t page_write(const struct page *page, char out[PAGE_MAX]);
+/* Write the page; returns its length. Where it does not fit, texts are left out. */
+size_t page_write(const struct page *page, char *out, size_t cap);
 
 /* True when every browser takes this for a path (and query) of the same host. */
 bool page_to_is_local(struct slice to);

@@ -47,14 +47,12 @@ show(const struct local_call *call, struct local_answer *answer, enum outcome ou
 {
 	page->status = status;
 	page->request_id = call->request_id;
+	page->job = call->job;
 	answer->outcome = outcome;
 	answer->status = status;
 	answer->title = page->title;
 	answer->detail = page->message;
-	answer->page = (struct slice){call->room, page_write(page, call->room)};
-	local_answer_add(answer, SLICE("Content-Security-Policy"), slice_of(page_policy));
-	local_answer_add(answer, SLICE("Referrer-Policy"), SLICE("same-origin"));
-	local_answer_add(answer, SLICE("X-Content-Type-Options"), SLICE("nosniff"));
+	answer->page = (struct slice){call->room, page_write(page, call->room, PAGE_MAX)};
 	return LOCAL_ANSWER;
 }
 
@@ -276,6 +274,7 @@ decided(const struct local_call *call, struct slice form, enum verdict verdict,
 	if (verdict == VERDICT_ALLOW || verdict == VERDICT_NO_URL)
 		return sign_in(call, token, to, answer);
 	page = sign_in_page(reason(call, verdict), to);
+	page.is_error = true;
 	if (call->limited)
 		return show(call, answer, OUTCOME_RATE_LIMITED, 429, &page);
 	return show(call, answer, OUTCOME_REFUSED, jg_verdict_status(verdict), &page);

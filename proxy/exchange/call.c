@@ -283,6 +283,7 @@ exchange_call_failed(struct exchange *exchange, enum upstream_failure failure)
 static void
 answer_ready(struct exchange *exchange)
 {
+	struct reply_form form = exchange_form(exchange);
 	struct local_reply reply;
 	bool head = exchange->method_id == METHOD_HEAD;
 	char why[256] = "", text[sizeof(why) + 8];
@@ -291,8 +292,7 @@ answer_ready(struct exchange *exchange)
 		snprintf(text, sizeof(text), "ok\n%s%s", why, why[0] != '\0' ? "\n" : "");
 		local_reply_text(&reply, slice_of(text), head);
 	} else {
-		local_reply_make(&reply, 503, SLICE("Not ready"), slice_of(why),
-		    exchange_id(exchange), false, head);
+		local_reply_make(&reply, 503, SLICE("Not ready"), slice_of(why), &form);
 	}
 	exchange_send_reply(exchange, &reply, OUTCOME_ANSWERED);
 }
@@ -310,10 +310,11 @@ answer_health(struct exchange *exchange)
 static void
 refuse_method(struct exchange *exchange)
 {
+	struct reply_form form = exchange_form(exchange);
 	struct local_reply reply;
 
 	local_reply_make(&reply, 405, SLICE("Method not allowed"),
-	    SLICE("This path accepts only GET and HEAD."), exchange_id(exchange), false, false);
+	    SLICE("This path accepts only GET and HEAD."), &form);
 	local_reply_allow(&reply, SLICE("GET, HEAD"));
 	exchange_send_reply(exchange, &reply, OUTCOME_BAD_REQUEST);
 }

@@ -167,6 +167,18 @@ exchange_does_cors(const struct exchange *exchange)
 	       !exchange->control;
 }
 
+/* In which form its client gets a local reply. */
+static inline struct reply_form
+exchange_form(const struct exchange *exchange)
+{
+	return (struct reply_form){
+	    .request_id = exchange_id(exchange),
+	    .job = exchange->route.names_job ? route_job(&exchange->route) : (struct slice){0},
+	    .html = exchange->html && !exchange->control,
+	    .head = exchange->method_id == METHOD_HEAD,
+	};
+}
+
 /* True when a browser's sign-in took the place of the token. */
 static inline bool
 exchange_by_session(const struct exchange *exchange)

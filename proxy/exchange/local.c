@@ -69,15 +69,15 @@ send_answer(struct exchange *exchange, struct local_reply *reply, const struct l
 static void
 send_local_answer(struct exchange *exchange, const struct local_answer *answer)
 {
+	struct reply_form form = exchange_form(exchange);
 	struct local_reply reply;
 
 	if (answer->message.len > 0) {
 		exchange_send_message(exchange, answer->message, answer->outcome);
 		return;
 	}
-	local_reply_make(&reply, answer->status, answer->title, answer->detail,
-	    exchange_id(exchange), exchange->html || answer->page.len > 0,
-	    exchange->method_id == METHOD_HEAD);
+	form.html = exchange->html || answer->page.len > 0;
+	local_reply_make(&reply, answer->status, answer->title, answer->detail, &form);
 	send_answer(exchange, &reply, answer);
 }
 
@@ -243,6 +243,7 @@ exchange_refuse_person(
     struct exchange *exchange, const struct request *request, enum verdict verdict)
 {
 	struct exchange_context *context = exchange->context;
+	const struct reply_form form = exchange_form(exchange);
 	struct local_answer answer = {0};
 	struct local_call call;
 	struct local_reply reply;
@@ -254,9 +255,8 @@ exchange_refuse_person(
 	if (!sign_in_handler.refused(&call, verdict, &answer))
 		return false;
 	counter_add(&context->stats->verdicts[verdict], 1);
-	local_reply_for_verdict(&reply, verdict, (struct slice){0},
-	    slice_of(context->options.forwarding.realm), exchange_id(exchange), true,
-	    exchange->method_id == METHOD_HEAD);
+	local_reply_for_verdict(
+	    &reply, verdict, (struct slice){0}, slice_of(context->options.forwarding.realm), &form);
 	send_answer(exchange, &reply, &answer);
 	return true;
 }

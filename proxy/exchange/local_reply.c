@@ -1,6 +1,7 @@
 /* local_reply.c - what a client is told when the gateway answers in place of a job. */
 #include "exchange/local_reply.h"
 
+#include "browser/page.h"
 #include "http/bytes.h"
 #include "http/head.h"
 #include "http/write.h"
@@ -127,30 +128,60 @@ write_json(struct writer *writer, unsigned status, struct slice title, struct sl
 	write_literal(writer, "\"}}\n");
 }
 
-static void
-write_page(struct writer *writer, unsigned status, struct slice title, struct slice detail,
+/* What a person can do about it; empty: the text says so, or there is nothing. */
+static struct slice
+advice(unsigned status)
+{
+	switch (status) {
+	case 403:
+		return SLICE("Ask the person who runs this job for a token that reaches it.");
+	case 404:
+		return SLICE("Check the address. The job may have ended.");
+	case 502:
+	case 504:
+		return SLICE("The job may still be starting, or have ended. Wait a moment, then "
+			     "load the page again. If it stays like this, ask the person who runs "
+			     "the job.");
+	case 429:
+	case 503:
+		return SLICE("Wait a moment, then load the page again.");
+	default:
+		return (struct slice){0};
+	}
+}
+
+static struct slice
+make_page(struct local_reply *reply, unsigned status, struct slice title, struct slice detail,
+    const struct reply_form *form)
+{
+	const struct page page = {.title = title,
+	    .message = detail,
+	    .advice = advice(status),
+	    .job = form->job,
+	    .is_error = !status_is_success(status),
+	    .status = status,
+	    .request_id = form->request_id};
+
+	return (struct slice){reply->body, page_write(&page, reply->body, sizeof(reply->body))};
+}
+
+static struct slice
+make_json(struct local_reply *reply, unsigned status, struct slice title, struct slice detail,
     struct slice request_id)
 {
-	write_literal(writer, "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>");
-	write_number(writer, status);
-	write_literal(writer, " ");
-	write_slice(writer, title);
-	write_literal(writer, "</title>\n<h1>");
-	write_slice(writer, title);
-	write_literal(writer, "</h1>\n<p>");
-	for (size_t i = 0; i < detail.len; i++) {
-		if (detail.at[i] == '<')
-			write_literal(writer, "&lt;");
-		else if (detail.at[i] == '>')
-			write_literal(writer, "&gt;");
-		else
-			write_slice(writer, (struct slice){detail.at + i, 1});
-	}
-	write_literal(writer, "</p>\n<p><small>Status ");
-	write_number(writer, status);
-	write_literal(writer, ", request ");
-	write_slice(writer, request_id);
-	write_literal(writer, "</small></p>\n</html>\n");
+	struct writer writer = writer_of(reply->body, sizeof(reply->body));
+
+	write_json(&writer, status, title, detail, request_id);
+	return (struct slice){reply->body, (size_t)(writer.at - reply->body)};
+}
+
+/* No page of ours runs scripts, is framed, or tells other hosts where it is. */
+static void
+add_page_fields(struct local_reply *reply)
+{
+	local_reply_add(reply, SLICE("Content-Security-Policy"), slice_of(page_policy));
+	local_reply_add(reply, SLICE("Referrer-Policy"), SLICE("same-origin"));
+	local_reply_add(reply, SLICE("X-Content-Type-Options"), SLICE("nosniff"));
 }
 
 void
@@ -161,29 +192,26 @@ local_reply_add(struct local_reply *reply, struct slice name, struct slice value
 
 void
 local_reply_make(struct local_reply *reply, unsigned status, struct slice title,
-    struct slice detail, struct slice request_id, bool html, bool head)
+    struct slice detail, const struct reply_form *form)
 {
-	struct writer writer = writer_of(reply->body, sizeof(reply->body));
-
-	if (html)
-		write_page(&writer, status, title, detail, request_id);
-	else
-		write_json(&writer, status, title, detail, request_id);
-	reply->content = (struct slice){reply->body, (size_t)(writer.at - reply->body)};
+	reply->content = form->html ? make_page(reply, status, title, detail, form)
+				    : make_json(reply, status, title, detail, form->request_id);
 	reply->detail = detail;
 	reply->call_status = GRPC_OK;
 	reply->response = (struct response){
 	    .status = status,
 	    .fields = {reply->items, 0},
-	    .content = head ? CONTENT_NONE : CONTENT_LENGTH,
+	    .content = form->head ? CONTENT_NONE : CONTENT_LENGTH,
 	    .length = reply->content.len,
 	    .length_known = true,
 	};
-	if (head)
+	if (form->head)
 		reply->content.len = 0;
 	local_reply_add(reply, SLICE("Content-Type"),
-	    html ? SLICE("text/html; charset=utf-8") : SLICE("application/problem+json"));
+	    form->html ? SLICE("text/html; charset=utf-8") : SLICE("application/problem+json"));
 	local_reply_add(reply, SLICE("Cache-Control"), SLICE("no-store"));
+	if (form->html)
+		add_page_fields(reply);
 	if (status == 429 || status == 503)
 		local_reply_add(reply, RETRY_AFTER, SLICE("1"));
 	if (status == 405)
@@ -248,20 +276,19 @@ local_reply_offer_basic(struct local_reply *reply, struct slice realm)
 
 void
 local_reply_for_verdict(struct local_reply *reply, enum verdict verdict, struct slice hint,
-    struct slice realm, struct slice request_id, bool html, bool head)
+    struct slice realm, const struct reply_form *form)
 {
 	struct refusal_text text = verdict_text(verdict);
 
 	if (hint.len > 0)
 		text.detail = hint;
-	local_reply_make(
-	    reply, jg_verdict_status(verdict), text.title, text.detail, request_id, html, head);
+	local_reply_make(reply, jg_verdict_status(verdict), text.title, text.detail, form);
 	challenge(reply, realm, text.error);
 }
 
 void
 local_reply_for_call(struct local_reply *reply, enum verdict verdict, struct slice hint,
-    struct slice realm, struct slice request_id, bool head)
+    struct slice realm, const struct reply_form *form)
 {
 	struct refusal_text text = verdict_text(verdict);
 
@@ -274,8 +301,7 @@ local_reply_for_call(struct local_reply *reply, enum verdict verdict, struct sli
 	}
 	if (hint.len > 0)
 		text.detail = hint;
-	local_reply_make(
-	    reply, jg_verdict_status(verdict), text.title, text.detail, request_id, false, head);
+	local_reply_make(reply, jg_verdict_status(verdict), text.title, text.detail, form);
 	challenge(reply, realm, text.error);
 }
 

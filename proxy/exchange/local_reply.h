@@ -10,7 +10,7 @@
 #include "jobgate/token.h"
 
 #define LOCAL_REPLY_FIELDS_MAX 24
-#define LOCAL_REPLY_BODY_MAX 1536
+#define LOCAL_REPLY_BODY_MAX 3072
 #define CHALLENGE_MAX 160 /* of one WWW-Authenticate, in bytes */
 
 /* Allow (RFC 9110 section 10.2.1): the methods that jobs may have. */
@@ -31,24 +31,31 @@ struct local_reply {
 	};
 };
 
+/* In which form a client gets a reply, and what it names. */
+struct reply_form {
+	struct slice request_id;
+	struct slice job; /* whose page it is, as the client named it; or empty */
+	bool html;	  /* the client prefers a page */
+	bool head;	  /* the request was HEAD: the content is only announced */
+};
+
 /*
  * Make the reply for a status. title and detail are fixed texts, without anything that a client
- * sent, and need no escaping. html: the client prefers a page. head: the request was HEAD, so the
- * content is only announced.
+ * sent, and need no escaping.
  */
 void local_reply_make(struct local_reply *reply, unsigned status, struct slice title,
-    struct slice detail, struct slice request_id, bool html, bool head);
+    struct slice detail, const struct reply_form *form);
 
 /*
  * The reply for a verdict. hint: what the credential's mistake is, or empty. realm is that of
  * WWW-Authenticate: any text; it is left out when it is too long.
  */
 void local_reply_for_verdict(struct local_reply *reply, enum verdict verdict, struct slice hint,
-    struct slice realm, struct slice request_id, bool html, bool head);
+    struct slice realm, const struct reply_form *form);
 
 /* The same for a call of the control API, where a token lacks a role, not a label; never a page. */
 void local_reply_for_call(struct local_reply *reply, enum verdict verdict, struct slice hint,
-    struct slice realm, struct slice request_id, bool head);
+    struct slice realm, const struct reply_form *form);
 
 /*
  * Also offer the scheme Basic: git and others send no password without being asked for it. realm is
@@ -78,7 +85,7 @@ void local_reply_add(struct local_reply *reply, struct slice name, struct slice 
 /* A 200 with a text, which is not copied. */
 void local_reply_text(struct local_reply *reply, struct slice text, bool head);
 
-/* Put a page, which is not copied, in place of the content; head as above. */
+/* Put a page, which is not copied, in place of the content. head: it is only announced. */
 void local_reply_page(struct local_reply *reply, struct slice page, bool head);
 
 /*

@@ -109,14 +109,15 @@ exchange_fail_retry_later(struct exchange *exchange, enum outcome outcome, unsig
     struct slice title, struct slice detail, unsigned retry_s)
 {
 	struct local_reply reply;
+	struct reply_form form;
 
 	if (exchange->answer_begun && !exchange_take_back(exchange)) {
 		exchange_cut(exchange, outcome, END_CUT,
 		    &(struct cut_reason){.grpc = grpc_status_for(outcome, status), .text = detail});
 		return;
 	}
-	local_reply_make(&reply, status, title, detail, exchange_id(exchange), exchange->html,
-	    exchange->method_id == METHOD_HEAD);
+	form = exchange_form(exchange);
+	local_reply_make(&reply, status, title, detail, &form);
 	local_reply_retry_after(&reply, retry_s);
 	exchange_send_reply(exchange, &reply, outcome);
 }
@@ -172,6 +173,7 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 	struct exchange_context *context = exchange->context;
 	bool was_allowed = exchange_is_allowed(exchange);
 	struct slice hint = credential_mistake_text(exchange->mistake);
+	const struct reply_form form = exchange_form(exchange);
 	struct local_reply reply;
 	unsigned wait_s;
 
@@ -195,13 +197,11 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 		return;
 	}
 	if (exchange->control)
-		local_reply_for_call(&reply, verdict, hint,
-		    slice_of(context->options.forwarding.realm), exchange_id(exchange),
-		    exchange->method_id == METHOD_HEAD);
+		local_reply_for_call(
+		    &reply, verdict, hint, slice_of(context->options.forwarding.realm), &form);
 	else
-		local_reply_for_verdict(&reply, verdict, hint,
-		    slice_of(context->options.forwarding.realm), exchange_id(exchange),
-		    exchange->html, exchange->method_id == METHOD_HEAD);
+		local_reply_for_verdict(
+		    &reply, verdict, hint, slice_of(context->options.forwarding.realm), &form);
 	if (exchange->offers_basic && reply.response.status == 401)
 		local_reply_offer_basic(&reply, slice_of(context->options.forwarding.realm));
 	exchange_send_reply(exchange, &reply, OUTCOME_REFUSED);

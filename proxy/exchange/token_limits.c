@@ -75,12 +75,12 @@ refuse(struct exchange *exchange, enum verdict verdict, const struct allowance *
 	struct writer policy_writer = writer_of(policy, sizeof(policy));
 	struct writer left_writer = writer_of(left, sizeof(left));
 	uint64_t wait_s = wait_us > SECOND_US ? (wait_us + SECOND_US - 1) / SECOND_US : 1;
+	const struct reply_form form = exchange_form(exchange);
 	struct local_reply reply;
 
 	exchange->verdict = verdict;
 	counter_add(&exchange->context->stats->verdicts[verdict], 1);
-	local_reply_for_verdict(&reply, verdict, (struct slice){0}, SLICE(""),
-	    exchange_id(exchange), exchange->html, exchange->method_id == METHOD_HEAD);
+	local_reply_for_verdict(&reply, verdict, (struct slice){0}, SLICE(""), &form);
 	local_reply_retry_after(&reply, (unsigned)wait_s);
 	if (verdict != VERDICT_LIMITS_FULL) {
 		write_policy(&policy_writer, allowance);

@@ -39,7 +39,7 @@ the_longest_page_fits(void **state)
 
 	(void)state;
 	memset(to, '"', sizeof(to));
-	out[page_write(&page, out)] = '\0';
+	out[page_write(&page, out, PAGE_MAX)] = '\0';
 	assert_non_null(strstr(out, "&quot;\">\n<button>Go</button>"));
 	assert_string_equal(out + strlen(out) - strlen("</html>\n"), "</html>\n");
 }

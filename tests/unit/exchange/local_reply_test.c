@@ -13,6 +13,12 @@
 static struct local_reply reply;
 static const struct slice id = SLICE("0123456789abcdef0123456789abcdef");
 
+#define FORM(is_html, is_head)                                                                \
+	&(struct reply_form)                                                                  \
+	{                                                                                     \
+		.request_id = id, .job = SLICE("<job>"), .html = (is_html), .head = (is_head) \
+	}
+
 /* The value of a field of the answer; it must not be there twice. */
 static struct slice
 field(const char *name)
@@ -50,7 +56,7 @@ problem_details(void **state)
 {
 	(void)state;
 	local_reply_make(
-	    &reply, 413, SLICE("Too large"), SLICE("It is too large."), id, false, false);
+	    &reply, 413, SLICE("Too large"), SLICE("It is too large."), FORM(false, false));
 	assert_int_equal(reply.response.status, 413);
 	assert_int_equal(reply.response.content, CONTENT_LENGTH);
 	assert_int_equal(reply.response.length, reply.content.len);
@@ -86,14 +92,14 @@ basic_is_offered_in_a_field_of_its_own(void **state)
 
 	(void)state;
 	local_reply_for_verdict(
-	    &reply, VERDICT_INVALID_TOKEN, (struct slice){0}, SLICE("a \"b\""), id, false, false);
+	    &reply, VERDICT_INVALID_TOKEN, (struct slice){0}, SLICE("a \"b\""), FORM(false, false));
 	local_reply_offer_basic(&reply, SLICE("a \"b\""));
 	assert_true(slice_equal(
 	    challenge(0), SLICE("Bearer realm=\"a \\\"b\\\"\", error=\"invalid_token\"")));
 	assert_true(slice_equal(challenge(1), SLICE("Basic realm=\"a \\\"b\\\"\"")));
 	memset(realm, 'x', sizeof(realm));
 	local_reply_for_verdict(&reply, VERDICT_NO_CREDENTIAL, (struct slice){0},
-	    (struct slice){realm, sizeof(realm)}, id, false, false);
+	    (struct slice){realm, sizeof(realm)}, FORM(false, false));
 	local_reply_offer_basic(&reply, (struct slice){realm, sizeof(realm)});
 	assert_true(slice_equal(challenge(1), SLICE("Basic realm=\"\"")));
 	assert_null(challenge(2).at);
@@ -103,12 +109,18 @@ static void
 pages_for_people(void **state)
 {
 	(void)state;
-	local_reply_make(&reply, 404, SLICE("Nothing"), SLICE("Send: <token>."), id, true, false);
+	local_reply_make(&reply, 404, SLICE("Nothing"), SLICE("Send: <token>."), FORM(true, false));
 	expect_field("Content-Type", "text/html; charset=utf-8");
 	expect_field("Cache-Control", "no-store");
-	assert_true(contains(reply.content, "<title>404 Nothing</title>"));
+	assert_true(contains(reply.content, "<title>Nothing</title>"));
 	assert_true(contains(reply.content, "Send: &lt;token&gt;."));
 	assert_false(contains(reply.content, "<token>"));
+	assert_true(contains(reply.content, "<p class=\"job\">&lt;job&gt;</p>"));
+	assert_true(contains(reply.content, "role=\"alert\""));
+	assert_true(contains(reply.content, "Check the address."));
+	expect_field("X-Content-Type-Options", "nosniff");
+	expect_field("Referrer-Policy", "same-origin");
+	assert_true(contains(field("Content-Security-Policy"), "default-src 'none'"));
 	assert_true(contains(reply.content, "request 0123456789abcdef0123456789abcdef"));
 	assert_true(contains(reply.content, "</html>\n"));
 	assert_int_equal(reply.response.length, reply.content.len);
@@ -119,7 +131,7 @@ static void
 replies_of_grpc(void **state)
 {
 	(void)state;
-	local_reply_make(&reply, 429, SLICE("t"), SLICE("100% too many."), id, false, false);
+	local_reply_make(&reply, 429, SLICE("t"), SLICE("100% too many."), FORM(false, false));
 	local_reply_retry_after(&reply, 9);
 	local_reply_for_grpc(&reply, SLICE("application/grpc+proto"), GRPC_UNAVAILABLE);
 	assert_int_equal(reply.response.status, 200);
@@ -132,7 +144,7 @@ replies_of_grpc(void **state)
 	expect_field("Cache-Control", "no-store");
 	expect_field("Retry-After", "9");
 	local_reply_for_verdict(
-	    &reply, VERDICT_INVALID_TOKEN, (struct slice){0}, SLICE("r"), id, false, false);
+	    &reply, VERDICT_INVALID_TOKEN, (struct slice){0}, SLICE("r"), FORM(false, false));
 	local_reply_for_grpc(&reply, SLICE("application/grpc"), GRPC_UNAUTHENTICATED);
 	expect_field("grpc-status", "16");
 	expect_field("WWW-Authenticate", "Bearer realm=\"r\", error=\"invalid_token\"");
@@ -146,10 +158,10 @@ answers_to_head(void **state)
 
 	(void)state;
 	for (int html = 0; html < 2; html++) {
-		local_reply_make(&reply, 400, SLICE("t"), SLICE("d"), id, html, false);
+		local_reply_make(&reply, 400, SLICE("t"), SLICE("d"), FORM(html, false));
 		length = reply.response.length;
 		assert_true(length > 0);
-		local_reply_make(&reply, 400, SLICE("t"), SLICE("d"), id, html, true);
+		local_reply_make(&reply, 400, SLICE("t"), SLICE("d"), FORM(html, true));
 		assert_int_equal(reply.response.content, CONTENT_NONE);
 		assert_true(reply.response.length_known);
 		assert_int_equal(reply.response.length, length);
@@ -161,11 +173,11 @@ static void
 fields_that_a_status_needs(void **state)
 {
 	(void)state;
-	local_reply_make(&reply, 503, SLICE("t"), SLICE("d"), id, false, false);
+	local_reply_make(&reply, 503, SLICE("t"), SLICE("d"), FORM(false, false));
 	expect_field("Retry-After", "1");
-	local_reply_make(&reply, 405, SLICE("t"), SLICE("d"), id, false, false);
+	local_reply_make(&reply, 405, SLICE("t"), SLICE("d"), FORM(false, false));
 	expect_field("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-	local_reply_make(&reply, 200, SLICE("t"), SLICE("d"), id, true, false);
+	local_reply_make(&reply, 200, SLICE("t"), SLICE("d"), FORM(true, false));
 	assert_null(field("Allow").at);
 }
 
@@ -192,7 +204,7 @@ verdicts(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		for (int html = 0; html < 2; html++) {
 			local_reply_for_verdict(&reply, cases[i].verdict, (struct slice){0},
-			    SLICE("r"), id, html, false);
+			    SLICE("r"), FORM(html, false));
 			assert_int_equal(reply.response.status, cases[i].status);
 			if (cases[i].authenticate != NULL)
 				expect_field("WWW-Authenticate", cases[i].authenticate);
@@ -228,7 +240,7 @@ errors_for_openais_clients(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		local_reply_make(&reply, cases[i].status, slice_of(cases[i].title), SLICE("Why."),
-		    id, false, false);
+		    FORM(false, false));
 		assert_true(contains(reply.content, "\"error\":{\"message\":\"Why.\","));
 		assert_true(contains(reply.content, cases[i].error));
 	}
@@ -239,11 +251,11 @@ a_mistake_takes_the_place_of_the_text(void **state)
 {
 	(void)state;
 	local_reply_for_verdict(
-	    &reply, VERDICT_INVALID_TOKEN, SLICE("It is empty."), SLICE("r"), id, false, false);
+	    &reply, VERDICT_INVALID_TOKEN, SLICE("It is empty."), SLICE("r"), FORM(false, false));
 	assert_true(contains(reply.content, "\"detail\":\"It is empty.\""));
 	expect_field("WWW-Authenticate", "Bearer realm=\"r\", error=\"invalid_token\"");
 	local_reply_for_call(
-	    &reply, VERDICT_NO_CREDENTIAL, SLICE("It is empty."), SLICE("r"), id, false);
+	    &reply, VERDICT_NO_CREDENTIAL, SLICE("It is empty."), SLICE("r"), FORM(false, false));
 	assert_true(contains(reply.content, "\"detail\":\"It is empty.\""));
 }
 
@@ -253,17 +265,17 @@ calls_have_their_own_words(void **state)
 {
 	(void)state;
 	local_reply_for_call(
-	    &reply, VERDICT_OUT_OF_SCOPE, (struct slice){0}, SLICE("r"), id, false);
+	    &reply, VERDICT_OUT_OF_SCOPE, (struct slice){0}, SLICE("r"), FORM(false, false));
 	assert_int_equal(reply.response.status, 403);
 	expect_field("WWW-Authenticate", "Bearer realm=\"r\", error=\"insufficient_scope\"");
 	assert_true(contains(reply.content, "operator"));
 	assert_false(contains(reply.content, "label"));
 	local_reply_for_call(
-	    &reply, VERDICT_NO_CREDENTIAL, (struct slice){0}, SLICE("r"), id, false);
+	    &reply, VERDICT_NO_CREDENTIAL, (struct slice){0}, SLICE("r"), FORM(false, false));
 	expect_field("WWW-Authenticate", "Bearer realm=\"r\"");
 	assert_true(contains(reply.content, "operator"));
 	local_reply_for_call(
-	    &reply, VERDICT_INVALID_TOKEN, (struct slice){0}, SLICE("r"), id, true);
+	    &reply, VERDICT_INVALID_TOKEN, (struct slice){0}, SLICE("r"), FORM(false, true));
 	assert_int_equal(reply.content.len, 0);
 }
 
@@ -276,10 +288,12 @@ the_longest_request_id_fits(void **state)
 	memset(longest, 'x', sizeof(longest));
 	for (int verdict = VERDICT_BAD_CREDENTIAL; verdict < VERDICT_COUNT; verdict++) {
 		local_reply_for_verdict(&reply, (enum verdict)verdict, (struct slice){0},
-		    SLICE("jobgate"), (struct slice){longest, sizeof(longest)}, true, false);
+		    SLICE("jobgate"),
+		    &(struct reply_form){.request_id = {longest, sizeof(longest)}, .html = true});
 		assert_true(contains(reply.content, "</html>\n"));
 		local_reply_for_verdict(&reply, (enum verdict)verdict, (struct slice){0},
-		    SLICE("jobgate"), (struct slice){longest, sizeof(longest)}, false, false);
+		    SLICE("jobgate"),
+		    &(struct reply_form){.request_id = {longest, sizeof(longest)}, .html = false});
 		assert_true(contains(reply.content, "xxxx\",\"error\":{"));
 	}
 }
@@ -290,10 +304,10 @@ realms_are_quoted(void **state)
 {
 	(void)state;
 	local_reply_for_verdict(&reply, VERDICT_NO_CREDENTIAL, (struct slice){0},
-	    SLICE("a \"b\" \\ c"), id, false, false);
+	    SLICE("a \"b\" \\ c"), FORM(false, false));
 	expect_field("WWW-Authenticate", "Bearer realm=\"a \\\"b\\\" \\\\ c\"");
 	local_reply_for_verdict(&reply, VERDICT_NO_CREDENTIAL, (struct slice){0},
-	    SLICE("a\r\nSet-Cookie: b\0\x7f"), id, false, false);
+	    SLICE("a\r\nSet-Cookie: b\0\x7f"), FORM(false, false));
 	expect_field("WWW-Authenticate", "Bearer realm=\"aSet-Cookie: b\"");
 }
 
@@ -308,7 +322,7 @@ realms_that_are_too_long_are_left_out(void **state)
 		struct slice value;
 
 		local_reply_for_verdict(&reply, VERDICT_OUT_OF_SCOPE, (struct slice){0},
-		    (struct slice){realm, len}, id, false, false);
+		    (struct slice){realm, len}, FORM(false, false));
 		value = field("WWW-Authenticate");
 		assert_true(slice_starts_with(value, SLICE("Bearer realm=\"")));
 		assert_true(contains(value, "\", error=\"insufficient_scope\""));
@@ -331,11 +345,11 @@ texts_and_changed_fields(void **state)
 	local_reply_text(&reply, SLICE("ok\n"), true);
 	assert_int_equal(reply.content.len, 0);
 	assert_int_equal(reply.response.length, 3);
-	local_reply_make(&reply, 405, SLICE("a"), SLICE("b"), id, false, false);
+	local_reply_make(&reply, 405, SLICE("a"), SLICE("b"), FORM(false, false));
 	local_reply_allow(&reply, SLICE("GET, HEAD"));
 	assert_true(slice_equal(field("Allow"), SLICE("GET, HEAD")));
 	/* Only what a status has: no other answer gets an Allow by this. */
-	local_reply_make(&reply, 404, SLICE("a"), SLICE("b"), id, false, false);
+	local_reply_make(&reply, 404, SLICE("a"), SLICE("b"), FORM(false, false));
 	local_reply_allow(&reply, SLICE("GET, HEAD"));
 	assert_null(field("Allow").at);
 }
