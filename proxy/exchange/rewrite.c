@@ -212,15 +212,22 @@ add_subprotocols(struct rewritten *out, struct request *request)
 	return !found.for_job || value_end(out, SLICE("Sec-WebSocket-Protocol"), &writer);
 }
 
-/* A page whose URL has a token sends that URL on. */
+/* Fields with the URL of this request, or of the page that caused it. */
+#define URL_FIELDS                                                             \
+	(UINT64_C(1) << FIELD_REFERER | UINT64_C(1) << FIELD_X_FORWARDED_URI | \
+	    UINT64_C(1) << FIELD_X_ORIGINAL_URI | UINT64_C(1) << FIELD_X_ORIGINAL_URL)
+
+/* A token in a URL is in these, too. */
 static void
-drop_referer(const struct rewritten *out, struct request *request, char *room, size_t cap)
+drop_urls(const struct rewritten *out, struct request *request, char *room, size_t cap)
 {
-	for (size_t i = 0; has(out, FIELD_REFERER) && i < request->fields.count; i++) {
+	if ((out->present & URL_FIELDS) == 0)
+		return;
+	for (size_t i = 0; i < request->fields.count; i++) {
 		struct field *field = &request->fields.items[i];
 
-		field->dropped = field->dropped || (field->id == FIELD_REFERER &&
-						       url_holds_ours(field->value, room, cap));
+		if ((URL_FIELDS >> field->id & 1) != 0 && !field->dropped)
+			field->dropped = url_holds_ours(field->value, room, cap);
 	}
 }
 
@@ -355,7 +362,7 @@ rewrite_request(struct request *request, const struct rewrite *rewrite, struct r
 	host = forwarded_or(request, rewrite, FIELD_X_FORWARDED_HOST, request->authority);
 	if (host.len > 0)
 		add(out, SLICE("X-Forwarded-Host"), host);
-	drop_referer(out, request, out->text, sizeof(out->text));
+	drop_urls(out, request, out->text, sizeof(out->text));
 	fits = add_prefix(out, request, rewrite);
 	fits = add_forwarded_for(out, request, rewrite) && fits;
 	fits = add_forwarded(out, request, rewrite) && fits;

@@ -143,8 +143,10 @@ def test_a_referer_with_a_token_is_dropped(scene):
     value = scene.token.value
     for referer, passes in [(f"https://{scene.host}/p?access_token={value}", False), (f"https://{scene.host}/p?a&access_token={escaped(value)}", False),
                             (f"https://{scene.host}/{value}", False), (f"https://{scene.host}/p?access_token=sk-1", True), ("https://other.test/", True)]:
-        received = scene.relay(fields=[f"Referer: {referer}"])
-        assert received.all("referer") == ([referer] if passes else []), referer
+        # The others are those of a trusted proxy.
+        for name in ("Referer", "X-Original-URL", "X-Original-URI", "X-Forwarded-Uri"):
+            received = scene.relay(fields=[f"{name}: {referer}"])
+            assert received.all(name.lower()) == ([referer] if passes else []), (name, referer)
 
 
 def test_no_log_has_it(scene):
