@@ -5,7 +5,8 @@
 /* observe/shared.c has the words. */
 enum outcome {
 	OUTCOME_ANSWERED,   /* the backend's answer was relayed completely */
-	OUTCOME_REDIRECTED, /* 308: redirected to https, without reading its token */
+	OUTCOME_REDIRECTED, /* 308: to https, without reading its token; or to a job's path with a
+			       slash */
 	OUTCOME_AUTHORIZED, /* another proxy was told that the request may pass */
 	OUTCOME_SIGNED_IN,  /* a browser got a session */
 	OUTCOME_SIGNED_OUT,

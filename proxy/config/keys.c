@@ -68,7 +68,8 @@ const struct config_key config_keys[] = {
 	.help = "Host form: http://<job>.<domain>/. Each job is an origin of its own for browsers: "
 		"prefer this form. Cookies that a job sets for the whole domain are dropped."},
     {"jobs.prefix", TEXT_OF(PREFIX, jobs.prefix), .default_value = "/jobs",
-	.help = "Path form: <prefix>/<job>/rest; the backend sees /rest."},
+	.help = "Path form: <prefix>/<job>/rest; the backend sees /rest. Without the slash after "
+		"<job>, a request that may pass is redirected (308)."},
     {"jobs.fixed", TEXT_OF(JOB_ID, jobs.fixed), .example = "my-notebook",
 	.help = "Sidecar: every request is for this one job. It excludes domain and prefix."},
     {"jobs.fixed_url", TEXT_OF(JOB_URL, jobs.fixed_url), .example = "http://127.0.0.1:8888",

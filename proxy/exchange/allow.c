@@ -68,17 +68,23 @@ static bool
 exchange_answer_here(struct exchange *exchange, const struct request *request)
 {
 	uint64_t max = exchange->context->options.limits.body_bytes;
+	bool upgrades;
 
 	if (max > 0 && request->content == CONTENT_LENGTH && request->length > max) {
 		exchange_client_failed(exchange, CLIENT_TOO_LARGE);
 		return true;
 	}
-	if (exchange->tunnel_only &&
-	    upgrade_allowed(&exchange->context->options, request).len == 0) {
+	upgrades = upgrade_allowed(&exchange->context->options, request).len > 0;
+	if (exchange->tunnel_only && !upgrades) {
 		exchange_refuse_tunnel(exchange);
 		return true;
 	}
-	return exchange_handle(exchange, LOCAL_ALLOWED, request);
+	if (exchange_handle(exchange, LOCAL_ALLOWED, request))
+		return true;
+	/* WebSocket clients do not follow redirects. */
+	return !upgrades && exchange->route.prefix_len > 0 &&
+	       exchange->route.prefix_len == request->path.len &&
+	       exchange_handle(exchange, LOCAL_SLASHLESS, request);
 }
 
 void

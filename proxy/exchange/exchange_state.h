@@ -381,6 +381,7 @@ enum local_stage {
 	LOCAL_EARLY,	  /* at once: neither its job nor its credential has been looked at */
 	LOCAL_ROUTED,	  /* its job has a host of its own; its credential has not been read */
 	LOCAL_ALLOWED,	  /* it may pass to its job */
+	LOCAL_SLASHLESS,  /* so may this one, but its path is a job's prefix without a slash */
 	LOCAL_MONITORING, /* it is not for jobs: control.metrics */
 };
 

@@ -1,4 +1,4 @@
-/* handlers.c - methods that are not served, redirects to https, and Max-Forwards. */
+/* handlers.c - methods that are not served, redirects, and Max-Forwards. */
 #include "exchange/handlers.h"
 
 #include "exchange/local_reply.h"
@@ -86,6 +86,36 @@ redirect(const struct local_call *call, struct local_answer *answer)
 }
 
 const struct local_handler redirect_handler = {.handles = is_redirected, .begin = redirect};
+
+/* ---- a job's path without a slash ---- */
+
+static bool
+is_any(const struct exchange_peer *peer, const struct request *request)
+{
+	(void)peer;
+	(void)request;
+	return true;
+}
+
+/* "/jobs/x" to "/jobs/x/": relative links of the job's pages would lead out of its path. */
+static enum local_action
+add_slash(const struct local_call *call, struct local_answer *answer)
+{
+	struct writer writer = writer_of(call->room, LOCAL_ROOM);
+
+	write_slice(&writer, call->request->path);
+	write_literal(&writer, "/");
+	write_slice(&writer, call->request->query);
+	answer->outcome = OUTCOME_REDIRECTED;
+	answer->status = 308;
+	answer->title = SLICE("Slash missing");
+	answer->detail = SLICE("The path of a job ends with a slash.");
+	local_answer_add(answer, SLICE("Location"),
+	    (struct slice){call->room, (size_t)(writer.at - call->room)});
+	return LOCAL_ANSWER;
+}
+
+const struct local_handler add_slash_handler = {.handles = is_any, .begin = add_slash};
 
 /* ---- Max-Forwards ---- */
 

@@ -15,6 +15,12 @@ extern const struct local_handler unserved_handler;
  */
 extern const struct local_handler redirect_handler;
 
+/*
+ * A request whose path is the prefix of its job and nothing else, "/jobs/x": 308 to "/jobs/x/". It
+ * is asked only for a request that may pass, so strangers do not learn which jobs there are.
+ */
+extern const struct local_handler add_slash_handler;
+
 /* OPTIONS that may pass no further proxy (RFC 9110 section 7.6.2): 200. */
 extern const struct local_handler max_forwards_handler;
 

@@ -13,6 +13,7 @@ static const struct local_handler *const handlers[][3] = {
     [LOCAL_EARLY] = {&unserved_handler, &redirect_handler},
     [LOCAL_ROUTED] = {&sign_in_handler},
     [LOCAL_ALLOWED] = {&max_forwards_handler},
+    [LOCAL_SLASHLESS] = {&add_slash_handler},
     [LOCAL_MONITORING] = {&health_handler},
 };
 

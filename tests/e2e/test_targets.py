@@ -5,6 +5,7 @@ import json
 import pytest
 
 from harness.gateway import DOMAIN
+from harness.h2 import H2Client
 from harness.raw import Backend
 from harness.scene import request_bytes
 
@@ -53,13 +54,62 @@ def test_host_names_no_job(scene, host):
     ("/../../jobs/{job}/a", "/a"),
     ("/jobs/other/../{job}/a", "/a"),
     ("/jobs/other/%2e%2e/{job}/a", "/a"),
-    ("/jobs/{job}?q", "/?q"),
+    ("/jobs/{job}/?q", "/?q"),
+    ("/jobs/{job}/x/../a%2Fb%2f?d=%2F", "/a%2Fb%2f?d=%2F"),
+    ("/jobs/{job}/%61%2e%41%5c%00%FF", "/%61%2e%41%5c%00%FF"),
+    ("/jobs/{job}/%2F", "/%2F"),
 ])
 def test_path_form(scene, path, target):
     received = scene.relay(path=path.format(job=scene.job), host="gateway.test")
     assert received.target == target
     assert received.field("host") == "gateway.test"
     assert received.field("x-jobgate-job") == scene.job
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
+def test_path_form_redirects_to_its_slash(scene, method):
+    """Relative links of a page at /jobs/x would lead to /jobs."""
+    for query in ["", "?", "?a=/b%2F[]&c?d"]:
+        client = scene.new_client()
+        client.send(request_bytes("gateway.test", scene.token, method, f"/x/../jobs/{scene.job}{query}", body=b"x" if method == "POST" else None))
+        response = client.read_response(method)
+        assert (response.status, response.field("location")) == (308, f"/jobs/{scene.job}/{query}")
+        assert response.field("cache-control") == "no-store"
+        client.send(request_bytes("gateway.test", path="/"))
+        assert client.read_response().status == 401  # the connection goes on
+    scene.untouched()
+
+
+def test_path_form_redirects_over_http2(gateway, scene):
+    with H2Client(gateway.address) as client:
+        answer = client.answer(client.request("gateway.test", scene.token, path=f"/jobs/{scene.job}?a=/b"))
+        assert (answer.status, answer.field("location")) == (308, f"/jobs/{scene.job}/?a=/b")
+        stream = client.request("gateway.test", scene.token, path=f"/jobs/{scene.job}/a%2Fb%2f/%61%5c?c=%2F")
+        connection = scene.backend.next()
+        assert connection.read_request().target == "/a%2Fb%2f/%61%5c?c=%2F"
+        connection.answer()
+        assert client.answer(stream).status == 200
+
+
+def test_path_form_redirects_only_what_may_pass(scene, records):
+    """The redirect comes after the decision: nobody else learns which jobs there are."""
+    scoped = records.token(selector="team=other")
+    for job in [scene.job, "no-such-job"]:
+        for token, status in [(None, 401), ("wrong", 401), (scoped, 403)]:
+            response = scene.new_client().exchange(request_bytes("gateway.test", token, path=f"/jobs/{job}"))
+            assert response.status == status and response.field("location") is None
+    response = scene.new_client().exchange(request_bytes("gateway.test", scene.token, path="/jobs/no-such-job"))
+    assert response.status == 404
+    scene.untouched()
+
+
+def test_path_form_does_not_redirect_websockets(scene):
+    """Their clients do not follow redirects; a plain request that offers another protocol is redirected."""
+    fields = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]
+    assert scene.relay(path=f"/jobs/{scene.job}?q", host="gateway.test", fields=fields).target == "/?q"
+    client = scene.new_client()
+    client.send(request_bytes("gateway.test", scene.token, path=f"/jobs/{scene.job}", fields=["Connection: Upgrade", "Upgrade: other"]))
+    assert client.read_response().status == 308
 
 
 def test_path_form_leaves_its_prefix_in_a_field(scene):

@@ -110,6 +110,35 @@ what_has_no_url_is_not_redirected(void **state)
 	ASSERT_REFUSED(&world, 405);
 }
 
+/* ---- a job's path without a slash ---- */
+
+static void
+a_jobs_path_gets_its_slash_once_allowed(void **state)
+{
+	const struct question stranger = {"GET", "gate.test", "/jobs/" JOB, "?q", NULL};
+	const struct question question = {"POST", "gate.test", "/jobs/" JOB, "?q", world.bearer};
+	const struct question longer = {"GET", "gate.test", "/jobs/" JOB "/", "?q", world.bearer};
+	const struct question socket = {
+	    "GET", "gate.test", "/jobs/" JOB, "?q", world.bearer, .upgrade = "websocket"};
+
+	(void)state;
+	world.context->options.jobs.prefix = "/jobs";
+	world_ask(&world, &stranger);
+	ASSERT_REFUSED(&world, 401);
+	ASSERT_NOT_JUDGED();
+	world_know(&world);
+	world_ask(&world, &question);
+	ASSERT_REFUSED(&world, 308);
+	assert_non_null(strstr(world.client.fields, "Location: /jobs/" JOB "/?q\n"));
+	world_ask(&world, &longer);
+	world_turn(&world);
+	assert_int_equal(fake_pool.given[0].begun, 1);
+	exchange_shutdown(world.exchange);
+	world_ask(&world, &socket);
+	world_turn(&world);
+	assert_int_equal(fake_pool.given[1].begun, 1);
+}
+
 /* The longest URL: each byte of a path of 48 KiB was escaped. */
 static void
 a_long_url_is_redirected_whole(void **state)
@@ -243,6 +272,7 @@ main(void)
 	    TEST(a_listener_that_redirects_judges_no_request),
 	    TEST(what_has_no_url_is_not_redirected),
 	    TEST(a_long_url_is_redirected_whole),
+	    TEST(a_jobs_path_gets_its_slash_once_allowed),
 	    TEST(options_that_may_go_no_further_end_here_once_allowed),
 	    TEST(options_that_may_go_further_count_down),
 	    TEST(content_is_read_up_to_a_limit),
