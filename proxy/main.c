@@ -22,18 +22,24 @@ static const char serve_usage[] =
     "  -h, --help           Print help\n";
 
 static const char check_usage[] =
-    "Usage: jobgate check --config <FILE>\n\n"
+    "Usage: jobgate check --config <FILE> [--connect]\n\n"
     "Validate a configuration: name file, line and column of the first error.\n\n"
     "Options:\n"
     "  -c, --config <FILE>  Configuration (YAML)\n"
+    "      --connect        Also connect to the store, and to the job of a sidecar\n"
     "  -h, --help           Print help\n";
 
-/* Read -c and -h. Returns an exit status when the command ends here, else -1. */
+/* Read -c, -h and, where connect is not NULL, --connect. Returns an exit status when the command
+ * ends here, else -1. */
 static int
-read_options(int argc, char **argv, const char *usage, const char **file)
+read_options(int argc, char **argv, const char *usage, const char **file, bool *connect)
 {
-	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+	static const struct option serve_options[] = {{"config", required_argument, NULL, 'c'},
 	    {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	static const struct option check_options[] = {{"config", required_argument, NULL, 'c'},
+	    {"help", no_argument, NULL, 'h'}, {"connect", no_argument, NULL, 'C'},
+	    {NULL, 0, NULL, 0}};
+	const struct option *options = connect != NULL ? check_options : serve_options;
 	int option;
 
 	*file = NULL;
@@ -41,6 +47,9 @@ read_options(int argc, char **argv, const char *usage, const char **file)
 		switch (option) {
 		case 'c':
 			*file = optarg;
+			break;
+		case 'C':
+			*connect = true;
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -79,7 +88,7 @@ serve(int argc, char **argv, char **arguments)
 	const char *file;
 	struct config *config;
 	struct log log = {.fd = STDERR_FILENO, .process = "supervisor"};
-	int status = read_options(argc, argv, serve_usage, &file);
+	int status = read_options(argc, argv, serve_usage, &file, NULL);
 
 	if (status >= 0)
 		return status;
@@ -98,7 +107,8 @@ check(int argc, char **argv)
 	struct config *config;
 	const struct log log = {
 	    .fd = STDERR_FILENO, .level = LOG_LEVEL_WARNING, .process = "check"};
-	int status = read_options(argc, argv, check_usage, &file);
+	bool connect = false;
+	int status = read_options(argc, argv, check_usage, &file, &connect);
 
 	if (status >= 0)
 		return status;
@@ -109,7 +119,8 @@ check(int argc, char **argv)
 	config = load(file);
 	if (config == NULL)
 		return 1;
-	status = server_check(config, &log) ? 0 : 1;
+	status =
+	    server_check(config, &log) && (!connect || server_check_connect(config, &log)) ? 0 : 1;
 	if (status == 0)
 		printf("%s: ok\n", file);
 	config_free(config);

@@ -22,9 +22,11 @@ struct question {
 	struct evidence evidence;
 	struct bearer bearer;
 	struct slice id; /* the token's id, in the bearer; empty: the value has another form */
-	bool minted_elsewhere; /* it has the form of a token's value */
-	struct record *token;  /* NULL: not known */
-	struct job fixed;      /* the job with the URL that the configuration gives it */
+	bool minted_elsewhere;	  /* it has the form of a token's value */
+	struct record *token;	  /* NULL: not known */
+	struct job fixed;	  /* the job with the URL that the configuration gives it */
+	struct record configured; /* all of the job, where the configuration has its labels, too */
+	struct label labels[SELECTOR_LABELS_MAX];
 };
 
 static void
@@ -186,21 +188,47 @@ learn(
 	return false;
 }
 
+/* True when it is the job of this sidecar, at the URL of the configuration. */
+static bool
+has_fixed_url(const struct call *call, struct slice job)
+{
+	const struct control *control = call->ctx;
+	const struct control_settings *settings = &control->setup->settings;
+
+	return settings->fixed_url != NULL && slice_equal(job, slice_of(settings->fixed_job));
+}
+
 /* The job with the URL that the gateway uses. */
 static const struct job *
 effective_job(struct call *call, const struct job *job)
 {
 	const struct control *control = call->ctx;
-	const struct control_setup *setup = control->setup;
 	struct question *question = call->state;
 	struct job_url fixed;
 	size_t bad;
 
-	if (setup->settings.fixed_job == NULL ||
-	    !slice_equal(job->id, slice_of(setup->settings.fixed_job)))
+	if (!has_fixed_url(call, job->id))
 		return job;
-	jg_job_url_parse(slice_of(setup->settings.fixed_url), &fixed, &bad);
+	jg_job_url_parse(slice_of(control->setup->settings.fixed_url), &fixed, &bad);
 	return jg_effective_job(job, &fixed, &question->fixed);
+}
+
+/* The job of a sidecar whose labels the configuration has, in place of a record; or NULL. */
+static const struct record *
+configured_job(struct call *call)
+{
+	const struct control *control = call->ctx;
+	const char *labels = control->setup->settings.fixed_labels;
+	struct question *question = call->state;
+	struct job *job = &question->configured.job;
+	size_t bad;
+
+	if (labels == NULL || !has_fixed_url(call, question->input.job))
+		return NULL;
+	question->configured.kind = RECORD_JOB;
+	*job = (struct job){.id = question->input.job, .labels.items = question->labels};
+	jg_selector_parse(slice_of(labels), question->labels, &job->labels.count, &bad);
+	return &question->configured;
 }
 
 static void
@@ -222,12 +250,15 @@ read_job(struct call *call)
 {
 	struct question *question = call->state;
 	struct control *control = call->ctx;
+	const struct record *configured = configured_job(call);
 
 	question->evidence.names_job = jg_job_id_valid(question->input.job);
-	if (question->evidence.token_known == RECORD_KNOWN && question->evidence.names_job)
-		store_get(control->store, RECORD_JOB, question->input.job, got_job, call);
-	else
+	if (question->evidence.token_known != RECORD_KNOWN || !question->evidence.names_job)
 		decide(call);
+	else if (configured != NULL)
+		got_job(call, STORE_OK, configured);
+	else
+		store_get(control->store, RECORD_JOB, question->input.job, got_job, call);
 }
 
 static void

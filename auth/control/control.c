@@ -11,6 +11,7 @@
 
 #include "auth/control/caller.h"
 #include "auth/control/disk.h"
+#include "auth/control/fixed_job.h"
 #include "auth/control/handlers.h"
 #include "auth/control/listen.h"
 #include "auth/control/relisten.h"
@@ -69,6 +70,7 @@ struct run {
 	struct listen_unix socket, gateway_socket;
 	struct relisten *socket_again, *gateway_socket_again;
 	struct server *api, *gateway;
+	struct fixed_job *fixed_job;
 };
 
 /*
@@ -233,6 +235,7 @@ end(struct run *run)
 {
 	walks_close(&run->control.walks);
 	store_free(run->control.store);
+	fixed_job_free(run->fixed_job);
 	disk_free(run->control.disk);
 	OPENSSL_cleanse(run->control.cursor_key, sizeof(run->control.cursor_key));
 	relisten_free(run->socket_again);
@@ -271,6 +274,7 @@ control_run(const struct control_setup *setup)
 		log_error(&setup->log, "the control API cannot start");
 		goto done;
 	}
+	run.fixed_job = fixed_job_watch(run.base, run.control.store, &setup->settings, &setup->log);
 	if (event_base_dispatch(run.base) == 0)
 		status = 0;
 done:

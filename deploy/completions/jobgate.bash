@@ -38,7 +38,8 @@ _jobgate() {
 			words="verify export import mint -h --help"
 		else
 			case "$noun $verb" in
-			serve* | check*) words="-c --config -h --help" ;;
+			serve*) words="-c --config -h --help" ;;
+			check*) words="-c --config --connect -h --help" ;;
 			store*) words="-c --config --store --prefix --ca-file --mend --enforce --force -h --help" ;;
 			authorize*) words="--job --value --url $client" ;;
 			"token create") words="-r --role -l --label-selector --expires-in --expires-at --from --rate --burst --concurrency --url $client" ;;

@@ -33,6 +33,7 @@ complete -c jobgate -n '__jobgate_verb store' -a 'verify export import mint'
 for noun in serve check store
     complete -c jobgate -n "__jobgate_at $noun" -s c -l config -r -F -d Configuration
 end
+complete -c jobgate -n '__jobgate_at check' -l connect -d 'Also connect to the store and the job'
 complete -c jobgate -n '__jobgate_at store' -l store -x -d 'URL of the store'
 complete -c jobgate -n '__jobgate_at store' -l prefix -x -d 'Prefix of its keys'
 complete -c jobgate -n '__jobgate_at store' -l ca-file -r -F -d 'CA certificates'

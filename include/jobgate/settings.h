@@ -56,6 +56,8 @@ struct job_forms {
 	const char *fixed;  /* the job of a sidecar, which has neither domain nor prefix; or NULL */
 	const char *fixed_url;	     /* its backend, instead of the one in its record; or NULL */
 	struct job_url fixed_target; /* fixed_url, parsed */
+	const char *labels; /* of the fixed job, as a selector's text; NULL: its record has them */
+	struct job fixed_job; /* with `labels`: all of the job, in place of its record */
 };
 
 /* How requests are changed on their way to backends. All text is the configuration's. */
@@ -127,22 +129,23 @@ struct scope_quota {
  * All members of struct control_settings. Each kind of row says how a member is compared: TEXT by
  * its content (all text is the configuration's), RANGES likewise, VALUE by its bytes.
  */
-#define CONTROL_SETTINGS(TEXT, RANGES, VALUE)                                                     \
-	TEXT(socket)	     /* Unix socket of the control API */                                 \
-	TEXT(gateway_socket) /* where workers forward calls; NULL when none take such calls */    \
-	TEXT(store_url)	     /* of the primary; NULL: a private store's */                        \
-	TEXT(key_prefix)     /* "jobgate:" */                                                     \
-	TEXT(ca_file)	     /* for rediss://; NULL: the system's */                              \
-	TEXT(public_url)     /* what job_url shows, with {job} */                                 \
-	TEXT(realm)	     /* of WWW-Authenticate */                                            \
-	TEXT(fixed_job)	     /* the one job, at fixed_url whatever its record says; or NULL */    \
-	TEXT(fixed_url)                                                                           \
-	RANGES(scoped_urls) /* the addresses to which job URLs of operators with a label selector \
-			       may lead (auth/control/scope.h) */                                 \
-	VALUE(struct replica_wait, wait) /* wait.required: 0, or the same as wait.count */        \
-	VALUE(struct scope_quota, scope)                                                          \
-	VALUE(uint64_t, request_ms) /* for a request to arrive completely */                      \
-	VALUE(uint64_t, idle_ms)    /* between two requests */                                    \
+#define CONTROL_SETTINGS(TEXT, RANGES, VALUE)                                                      \
+	TEXT(socket)	     /* Unix socket of the control API */                                  \
+	TEXT(gateway_socket) /* where workers forward calls; NULL when none take such calls */     \
+	TEXT(store_url)	     /* of the primary; NULL: a private store's */                         \
+	TEXT(key_prefix)     /* "jobgate:" */                                                      \
+	TEXT(ca_file)	     /* for rediss://; NULL: the system's */                               \
+	TEXT(public_url)     /* what job_url shows, with {job} */                                  \
+	TEXT(realm)	     /* of WWW-Authenticate */                                             \
+	TEXT(fixed_job)	     /* the one job of a sidecar; or NULL */                               \
+	TEXT(fixed_url)	     /* in place of its record's; or NULL */                               \
+	TEXT(fixed_labels)   /* in place of its record, as a selector's text; or NULL */           \
+	RANGES(scoped_urls)  /* the addresses to which job URLs of operators with a label selector \
+				may lead (auth/control/scope.h) */                                 \
+	VALUE(struct replica_wait, wait) /* wait.required: 0, or the same as wait.count */         \
+	VALUE(struct scope_quota, scope)                                                           \
+	VALUE(uint64_t, request_ms) /* for a request to arrive completely */                       \
+	VALUE(uint64_t, idle_ms)    /* between two requests */                                     \
 	VALUE(enum log_level, log_level)
 
 /*

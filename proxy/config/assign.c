@@ -192,6 +192,7 @@ set_scalar(struct builder *builder, const struct config_key *key, const char *te
 	case FORM_SECTION:
 	case FORM_LISTEN:
 	case FORM_CERTIFICATES:
+	case FORM_LABELS:
 	case FORM_RANGES:
 	case FORM_UPGRADES:
 	case FORM_FIELDS:
@@ -365,6 +366,8 @@ assign_key(struct builder *builder, size_t index, const yaml_node_t *name, const
 	builder->is_given[index] = true;
 	if (key->form == FORM_CERTIFICATES)
 		return assign_certificates(builder, name, value);
+	if (key->form == FORM_LABELS)
+		return assign_labels(builder, name, value);
 	if (is_list(key->form)) {
 		if (value->type == YAML_SEQUENCE_NODE)
 			return load_list(builder, key, value);

@@ -13,6 +13,7 @@
  * document.c      a YAML document, section by section
  * assign.c        the value of one key, parsed and put into its place
  * certificates.c  tls.certificates, the one list of mappings
+ * labels.c        jobs.labels, the one mapping
  * validate.c      rules that several keys must keep together
  * defaults.c      values that a file leaves open and that follow from others
  */
@@ -72,6 +73,11 @@ const char *assign_listener(struct builder *builder, const char *text, struct li
 
 /* tls.certificates: a list of mappings. False after an error. */
 bool assign_certificates(struct builder *builder, const yaml_node_t *key, const yaml_node_t *node);
+
+/* ---- labels.c ---- */
+
+/* jobs.labels: a mapping. False after an error. */
+bool assign_labels(struct builder *builder, const yaml_node_t *key, const yaml_node_t *node);
 
 /* ---- validate.c ---- */
 

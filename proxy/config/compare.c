@@ -103,6 +103,7 @@ config_key_equal(const struct config_key *key, const struct config *one, const s
 	case FORM_ADDRESS:
 	case FORM_OPTIONAL_PATH:
 	case FORM_HSTS:
+	case FORM_LABELS:
 		return text_equal(*(const char *const *)a, *(const char *const *)b);
 	}
 	return false;

@@ -215,12 +215,35 @@ derive_control(struct builder *builder)
 	process->key_prefix = config->store.prefix;
 	process->ca_file = config->store.ca_file;
 	process->realm = config->backends.forwarding.realm;
-	process->fixed_job = config->jobs.fixed_url != NULL ? config->jobs.fixed : NULL;
+	process->fixed_job = config->jobs.fixed;
 	process->fixed_url = config->jobs.fixed_url;
+	process->fixed_labels = config->jobs.labels;
 	process->wait.required = config->store.wait_required ? process->wait.count : 0;
 	process->request_ms = config->timeouts.head;
 	process->idle_ms = config->timeouts.keep_alive;
 	process->log_level = config->log.level;
+	return true;
+}
+
+/* The job of a sidecar that needs no record. */
+static bool
+derive_fixed_job(struct builder *builder)
+{
+	struct job_forms *jobs = &builder->config.jobs;
+	struct label *labels = builder_own(builder, SELECTOR_LABELS_MAX * sizeof(*labels));
+	size_t bad;
+
+	if (labels == NULL)
+		return builder_out_of_memory(builder);
+	if (jobs->fixed_url != NULL)
+		jg_job_url_parse(slice_of(jobs->fixed_url), &jobs->fixed_target, &bad);
+	if (jobs->labels == NULL || jobs->fixed == NULL)
+		return true;
+	jobs->fixed_job = (struct job){.id = slice_of(jobs->fixed),
+	    .labels.items = labels,
+	    .url_text = slice_of(jobs->fixed_url),
+	    .url = jobs->fixed_target};
+	jg_selector_parse(slice_of(jobs->labels), labels, &jobs->fixed_job.labels.count, &bad);
 	return true;
 }
 
@@ -229,7 +252,6 @@ defaults_derive(struct builder *builder)
 {
 	struct config *config = &builder->config;
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	size_t bad;
 
 	if (config->workers == 0)
 		config->workers = cores > 0 ? (unsigned)cores : 1;
@@ -238,10 +260,8 @@ defaults_derive(struct builder *builder)
 	config->backends.pool.connect_ms = config->timeouts.connect;
 	config->backends.pool.http2.buffer = config->http2.limits.buffer;
 	config->backends.pool.circuit.patience_ms = config->timeouts.connect;
-	if (config->jobs.fixed_url != NULL)
-		jg_job_url_parse(
-		    slice_of(config->jobs.fixed_url), &config->jobs.fixed_target, &bad);
-	return derive_paths(builder) && derive_gateway_socket(builder) &&
-	       derive_public_url(builder) && derive_redirect_port(builder) &&
-	       derive_listeners(builder) && derive_control(builder);
+	return derive_fixed_job(builder) && derive_paths(builder) &&
+	       derive_gateway_socket(builder) && derive_public_url(builder) &&
+	       derive_redirect_port(builder) && derive_listeners(builder) &&
+	       derive_control(builder);
 }

@@ -75,6 +75,10 @@ const struct config_key config_keys[] = {
     {"jobs.fixed_url", TEXT_OF(JOB_URL, jobs.fixed_url), .example = "http://127.0.0.1:8888",
 	.help = "The fixed job's backend, instead of the url in its record. Loopback is always "
 		"allowed here."},
+    {"jobs.labels", TEXT_OF(LABELS, jobs.labels), .example = "{team: blue}",
+	.help =
+	    "The fixed job's labels, at most 16. The job then needs no record in the store, and "
+	    "one that is there does not count. Needs fixed_url; {}: no labels."},
     {"jobs.public_url", TEXT_OF(PUBLIC_URL, control.process.public_url),
 	.example = "http://{job}.localhost:8080/",
 	.help = "What the control API shows as job_url; default: made from listen and "

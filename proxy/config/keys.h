@@ -29,6 +29,7 @@ enum key_form {
 	FORM_HSTS,	    /* text that begins with max-age= */
 	FORM_LISTEN,	    /* list of addresses */
 	FORM_CERTIFICATES,  /* list of mappings */
+	FORM_LABELS,	    /* mapping, kept as the text of a selector */
 	FORM_RANGES,	    /* list of ranges of addresses */
 	FORM_UPGRADES,	    /* list of words */
 	FORM_FIELDS,	    /* list of names of fields */

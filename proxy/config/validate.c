@@ -140,6 +140,9 @@ check_jobs(struct builder *builder)
 	if (config->jobs.fixed_url != NULL && config->jobs.fixed == NULL)
 		return builder_key_error(
 		    builder, "jobs.fixed_url", "needs jobs.fixed, the job whose URL it is");
+	if (config->jobs.labels != NULL && config->jobs.fixed_url == NULL)
+		return builder_key_error(builder, "jobs.labels",
+		    "needs jobs.fixed and jobs.fixed_url: the job then has no record in the store");
 	if (config->jobs.fixed == NULL && config->jobs.domain == NULL &&
 	    config->jobs.prefix == NULL)
 		return builder_error(builder, builder_mark(builder, "jobs.public_url"),

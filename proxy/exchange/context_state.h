@@ -68,6 +68,13 @@ exchange_fixed_target(const struct exchange_context *context)
 	return context->options.jobs.fixed_url != NULL ? &context->options.jobs.fixed_target : NULL;
 }
 
+/* A sidecar's job that needs no record in the store; NULL: each job has a record. */
+static inline const struct job *
+exchange_fixed_job(const struct exchange_context *context)
+{
+	return context->options.jobs.labels != NULL ? &context->options.jobs.fixed_job : NULL;
+}
+
 /* The value of Date for the present time, made once a second. */
 struct slice exchange_date(struct exchange_context *context);
 

@@ -34,7 +34,7 @@ look_up_token(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
 
 	if (answer.pending) {
 		/* Both reads at once: a token never seen before costs one round trip, not two. */
-		if (evidence->names_job)
+		if (evidence->names_job && exchange_fixed_job(exchange->context) == NULL)
 			jg_directory_lookup(
 			    directory, RECORD_JOB, route_job(&exchange->route), now_ms, NULL);
 		return false;
@@ -54,9 +54,16 @@ static bool
 look_up_job(struct exchange *exchange, uint64_t now_ms, struct lookup *lookup)
 {
 	struct exchange_context *context = exchange->context;
-	struct directory_answer answer = jg_directory_lookup(
-	    context->directory, RECORD_JOB, route_job(&exchange->route), now_ms, &exchange->waiter);
+	const struct job *fixed = exchange_fixed_job(context);
+	struct directory_answer answer;
 
+	if (fixed != NULL) {
+		lookup->evidence.job_known = RECORD_KNOWN;
+		lookup->evidence.job = fixed;
+		return true;
+	}
+	answer = jg_directory_lookup(
+	    context->directory, RECORD_JOB, route_job(&exchange->route), now_ms, &exchange->waiter);
 	if (answer.pending)
 		return false;
 	lookup->evidence.job_known = answer.known;
@@ -123,7 +130,8 @@ exchange_watch(struct exchange *exchange, const struct lookup *lookup)
 {
 	exchange->allowed = jg_proved_edition(&lookup->evidence);
 	jg_directory_watch(lookup->token_entry, &exchange->token_watch);
-	jg_directory_watch(lookup->job_entry, &exchange->job_watch);
+	if (lookup->job_entry != NULL) /* a sidecar's job may have no record */
+		jg_directory_watch(lookup->job_entry, &exchange->job_watch);
 }
 
 /*
@@ -210,10 +218,12 @@ exchange_judge_again(struct exchange *exchange)
 	struct directory_answer job =
 	    jg_directory_watched(context->directory, &exchange->job_watch, now_ms);
 	struct job room;
-	const struct job *judged = NULL;
+	const struct job *judged = exchange_fixed_job(context);
 	enum verdict verdict;
 
-	if (job.known == RECORD_KNOWN)
+	if (judged != NULL)
+		job.known = RECORD_KNOWN;
+	else if (job.known == RECORD_KNOWN)
 		judged = jg_effective_job(&job.record->job, exchange_fixed_target(context), &room);
 	verdict =
 	    jg_decide_again(token.known, token.known == RECORD_KNOWN ? &token.record->token : NULL,

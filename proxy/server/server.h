@@ -18,4 +18,11 @@ int server_run(struct config *config, const struct log *log, char *const *argume
  */
 bool server_check(const struct config *config, const struct log *log);
 
+/*
+ * Check that the store answers, that the record of a fixed job has what it needs, and that
+ * something listens at jobs.fixed_url. Takes at most some seconds for each. False with a line in
+ * the log for each of them.
+ */
+bool server_check_connect(const struct config *config, const struct log *log);
+
 #endif

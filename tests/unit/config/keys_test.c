@@ -97,6 +97,7 @@ other_value(const struct config_key *key, char out[32])
 	case FORM_STORE_URL:
 	case FORM_ADDRESS:
 	case FORM_HSTS:
+	case FORM_LABELS:
 		return key->example != NULL ? key->example : "other";
 	}
 	return NULL;
@@ -256,9 +257,9 @@ derived(const char *text)
 /* Keys that others share: a change of them changes the control process, too. All keys of struct
  * control_settings do so by themselves. */
 static const char *const of_the_control_process[] = {"listen", "jobs.domain", "jobs.prefix",
-    "jobs.fixed", "jobs.fixed_url", "store.url", "store.write_url", "store.prefix", "store.ca_file",
-    "backends.realm", "timeouts.head", "timeouts.keep_alive", "control.host", "control.metrics",
-    "control.listen", "log.level"};
+    "jobs.fixed", "jobs.fixed_url", "jobs.labels", "store.url", "store.write_url", "store.prefix",
+    "store.ca_file", "backends.realm", "timeouts.head", "timeouts.keep_alive", "control.host",
+    "control.metrics", "control.listen", "log.level"};
 
 static bool
 changes_control_process(const struct config_key *key)

@@ -1,0 +1,124 @@
+/* fixed_job.c - reads the record of a sidecar's job, and logs what it lacks. */
+#include "auth/control/fixed_job.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define AGAIN_S 1  /* after a read that failed */
+#define PAUSE_S 30 /* after a read that did not */
+
+struct fixed_job {
+	struct store *store;
+	const struct control_settings *settings;
+	const struct log *log;
+	struct event *timer;
+	char told[FIXED_JOB_TEXT_MAX]; /* what was logged last */
+};
+
+bool
+fixed_job_problem(const struct control_settings *settings, enum store_result result,
+    const struct record *record, char out[FIXED_JOB_TEXT_MAX])
+{
+	const char *id = settings->fixed_job;
+
+	out[0] = '\0';
+	switch (result) {
+	case STORE_OK:
+		if (settings->fixed_url == NULL && record->job.url.scheme == JOB_URL_NONE) {
+			snprintf(out, FIXED_JOB_TEXT_MAX,
+			    "job %s has no URL, so its requests get 503: jobgate job set --url URL "
+			    "%s, or jobs.fixed_url",
+			    id, id);
+			return true;
+		}
+		if (record->job.labels.count == 0)
+			snprintf(out, FIXED_JOB_TEXT_MAX,
+			    "job %s has no labels, so tokens with a label selector do not reach "
+			    "it: "
+			    "jobgate job set --label NAME=VALUE %s, or jobs.labels",
+			    id, id);
+		return false;
+	case STORE_ABSENT:
+		snprintf(out, FIXED_JOB_TEXT_MAX,
+		    "job %s has no record in the store, so all its requests are refused: jobgate "
+		    "job create --id %s --label NAME=VALUE, or jobs.labels",
+		    id, id);
+		return true;
+	case STORE_BROKEN:
+	case STORE_TOO_LARGE:
+		snprintf(out, FIXED_JOB_TEXT_MAX,
+		    "the record of job %s in the store breaks the rules, so all its requests are "
+		    "refused: jobgate store verify names what is wrong",
+		    id);
+		return true;
+	default:
+		return false; /* the store says itself that it is out of reach */
+	}
+}
+
+static bool
+is_answer(enum store_result result)
+{
+	return result == STORE_OK || result == STORE_ABSENT || result == STORE_BROKEN ||
+	       result == STORE_TOO_LARGE;
+}
+
+static void
+got_record(void *ctx, enum store_result result, const struct record *record)
+{
+	struct fixed_job *fixed = ctx;
+	struct timeval pause = {.tv_sec = is_answer(result) ? PAUSE_S : AGAIN_S};
+	char text[FIXED_JOB_TEXT_MAX];
+
+	fixed_job_problem(fixed->settings, result, record, text);
+	if (is_answer(result) && strcmp(text, fixed->told) != 0) {
+		memcpy(fixed->told, text, sizeof(text));
+		if (text[0] != '\0')
+			log_warning(fixed->log, "%s", text);
+		else
+			log_info(fixed->log, "job %s has all that it needs in the store",
+			    fixed->settings->fixed_job);
+	}
+	event_add(fixed->timer, &pause); /* fails only without memory: then nothing more is told */
+}
+
+static void
+read_record(evutil_socket_t fd, short events, void *ctx)
+{
+	struct fixed_job *fixed = ctx;
+
+	(void)fd;
+	(void)events;
+	store_get(
+	    fixed->store, RECORD_JOB, slice_of(fixed->settings->fixed_job), got_record, fixed);
+}
+
+struct fixed_job *
+fixed_job_watch(struct event_base *base, struct store *store,
+    const struct control_settings *settings, const struct log *log)
+{
+	const struct timeval now = {0};
+	struct fixed_job *fixed;
+
+	if (settings->fixed_job == NULL || settings->fixed_labels != NULL)
+		return NULL;
+	fixed = calloc(1, sizeof(*fixed));
+	if (fixed == NULL)
+		return NULL;
+	*fixed = (struct fixed_job){.store = store, .settings = settings, .log = log};
+	fixed->timer = evtimer_new(base, read_record, fixed);
+	if (fixed->timer != NULL && event_add(fixed->timer, &now) == 0)
+		return fixed;
+	fixed_job_free(fixed);
+	return NULL;
+}
+
+void
+fixed_job_free(struct fixed_job *fixed)
+{
+	if (fixed == NULL)
+		return;
+	if (fixed->timer != NULL)
+		event_free(fixed->timer);
+	free(fixed);
+}
