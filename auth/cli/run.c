@@ -1,17 +1,15 @@
-/* run.c - jobgate job run: starts a command as a job, which is registered while the command runs.
+/*
+ * run.c - jobgate job run: registers a job, starts its command, and has the job lead to the command
+ * from the moment that it listens until it ends.
  */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netdb.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "auth/cli/command.h"
 #include "auth/cli/fields.h"
 #include "auth/cli/program.h"
+#include "auth/cli/service.h"
 #include "jobgate/clock.h"
 
 #define LEASE_DEFAULT 30 /* seconds */
@@ -34,7 +32,7 @@ const struct argp_option run_options[] = {
 };
 
 enum registration {
-	REGISTRATION_DUE,  /* the command does not listen yet, or the API was out of reach */
+	REGISTRATION_DUE,  /* its lease has ended: it has to be registered again */
 	REGISTRATION_HELD, /* the lease must be renewed in time */
 	REGISTRATION_LOST, /* the job was deleted; it is not created again */
 	REGISTRATION_REFUSED,
@@ -48,96 +46,34 @@ struct run {
 	unsigned port;
 	uint64_t lease; /* seconds */
 	enum registration registration;
-	bool seen; /* the command listened at some time */
-	bool told; /* the user was told that it does not listen */
+	bool seen;   /* the command listened at some time */
+	bool served; /* the job has its URL */
+	bool told;   /* the user was told that the command does not listen */
 	uint64_t started_ms;
 	char *path; /* of the job in the API, after it was registered */
 	char *id;
-	uint64_t due_ms;   /* when to take the next step */
-	uint64_t pause_ms; /* between two tests whether it listens */
+	uint64_t due_ms;   /* when to renew the lease, or to register again */
+	uint64_t probe_ms; /* when to test whether the command listens, while !served */
+	uint64_t pause_ms; /* between two such tests */
 	uint64_t held_ms;  /* when the lease began or was renewed last */
 };
 
-/*
- * The addresses of the service, which the caller frees with freeaddrinfo. NULL after printing why.
- */
-static struct addrinfo *
-service_addresses(const char *host, unsigned port)
+static json_t *
+service_url(const struct run *run)
 {
-	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-	struct addrinfo *found = NULL;
-	char text[8];
-	int error;
+	bool v6 = strchr(run->host, ':') != NULL;
 
-	snprintf(text, sizeof(text), "%u", port);
-	error = getaddrinfo(host, text, &hints, &found);
-	if (error == 0)
-		return found;
-	fprintf(stderr, "jobgate: host %s: %s\n", host, gai_strerror(error));
-	return NULL;
-}
-
-static bool
-service_listens(const struct run *run)
-{
-	struct addrinfo *found = service_addresses(run->host, run->port);
-	const struct timeval patience = {.tv_sec = 1};
-	bool listens = false;
-
-	for (const struct addrinfo *at = found; at != NULL && !listens; at = at->ai_next) {
-		int fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-		if (fd < 0)
-			continue;
-		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-		listens = connect(fd, at->ai_addr, at->ai_addrlen) == 0;
-		close(fd);
-	}
-	if (found != NULL)
-		freeaddrinfo(found);
-	return listens;
-}
-
-/* A free port; 0 after printing why there is none. */
-static unsigned
-pick_port(const char *host)
-{
-	struct addrinfo *found = service_addresses(host, 0);
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} address;
-	socklen_t len = sizeof(address);
-	unsigned port = 0;
-	int fd;
-
-	if (found == NULL)
-		return 0;
-	fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	memset(&address, 0, sizeof(address));
-	if (fd >= 0 && bind(fd, found->ai_addr, found->ai_addrlen) == 0 &&
-	    getsockname(fd, &address.any, &len) == 0)
-		port = ntohs(
-		    address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
-	if (port == 0)
-		fprintf(stderr, "jobgate: no free port at %s: %s\n", host, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	freeaddrinfo(found);
-	return port;
+	return json_sprintf("http://%s%s%s:%u", v6 ? "[" : "", run->host, v6 ? "]" : "", run->port);
 }
 
 static json_t *
 registration_body(const struct run *run)
 {
 	const struct options *options = run->context->options;
-	bool v6 = strchr(run->host, ':') != NULL;
 	json_t *body = json_object();
 
 	json_object_set_new(body, "labels", command_labels(options));
-	json_object_set_new(body, "url",
-	    json_sprintf("http://%s%s%s:%u", v6 ? "[" : "", run->host, v6 ? "]" : "", run->port));
+	json_object_set_new(body, "url", service_url(run));
 	json_object_set_new(body, "lease", json_integer((json_int_t)run->lease));
 	if (run->id != NULL)
 		json_object_set_new(body, "id", json_string(run->id));
@@ -168,22 +104,54 @@ registration_refused(struct run *run)
 	program_signal(&run->program, SIGTERM);
 }
 
-static void
+/* Have the job lead to the command, or nowhere. An answer other than 200 is left to the caller. */
+static bool
+patch_url(struct run *run, json_t *url, struct answer *answer)
+{
+	json_t *body = json_pack("{s:o}", "url", url);
+	bool answered = client_call(run->context->client, "PATCH", run->path, body, answer);
+
+	json_decref(body);
+	return answered;
+}
+
+/*
+ * Register the job, with its URL, so that each reason to refuse it shows now. Until the command
+ * listens, the URL is taken away again; if that fails, requests find that nothing listens there.
+ * Returns an enum cli_exit.
+ */
+static int
 register_job(struct run *run)
 {
-	const struct printer printer = printer_for(stderr, run->context->options);
 	json_t *body = registration_body(run);
 	struct answer answer;
+	int result = command_call(run->context, "POST", "/v1/jobs", body, &answer);
 
-	switch (command_call(run->context, "POST", "/v1/jobs", body, &answer)) {
-	case CLI_OK:
+	if (result == CLI_OK) {
 		if (run->id == NULL)
 			run->id = present_text(answer.body, "id");
-		if (run->path == NULL && run->id != NULL) {
+		if (run->path == NULL && run->id != NULL)
 			run->path = client_path("/v1/jobs/", run->id, "");
-			fields_present(&printer, answer.body, RECORD_JOB);
-		}
 		lease_begun(run);
+		run->served = run->seen;
+		if (run->path == NULL) /* memory is short */
+			result = CLI_REFUSED;
+	}
+	answer_clear(&answer);
+	json_decref(body);
+	if (result == CLI_OK && !run->seen) {
+		answer = (struct answer){0};
+		patch_url(run, json_null(), &answer);
+		answer_clear(&answer);
+	}
+	return result;
+}
+
+static void
+register_again(struct run *run)
+{
+	switch (register_job(run)) {
+	case CLI_OK:
 		break;
 	case CLI_UNREACHABLE:
 		try_again(run);
@@ -191,8 +159,6 @@ register_job(struct run *run)
 	default:
 		registration_refused(run);
 	}
-	answer_clear(&answer);
-	json_decref(body);
 }
 
 /*
@@ -231,29 +197,72 @@ renew_lease(struct run *run)
 	free(path);
 }
 
+/* The command listens: requests may come. */
+static void
+serve(struct run *run)
+{
+	const struct printer printer = printer_for(stderr, run->context->options);
+	struct answer answer = {0};
+
+	if (!patch_url(run, service_url(run), &answer)) {
+		run->probe_ms = clock_ms(CLOCK_MONOTONIC) + run->lease * 100;
+	} else if (answer.status == 200) {
+		run->served = true;
+		fields_present(&printer, answer.body, RECORD_JOB);
+	} else if (answer.status == 404) {
+		registration_gone(run);
+	} else {
+		answer_refused(&answer);
+		if (answer.status >= 500)
+			run->probe_ms = clock_ms(CLOCK_MONOTONIC) + run->lease * 100;
+		else
+			registration_refused(run);
+	}
+	answer_clear(&answer);
+}
+
+/* Test whether the command listens. */
+static void
+probe(struct run *run)
+{
+	run->seen = run->seen || service_listens(run->host, run->port);
+	if (run->seen) {
+		serve(run);
+		return;
+	}
+	if (!run->told && clock_ms(CLOCK_MONOTONIC) - run->started_ms >= PATIENCE_MS) {
+		run->told = true;
+		fprintf(stderr,
+		    "jobgate: nothing listens on port %u of %s yet, so job %s has no URL yet: does "
+		    "the command take its port from {port} or PORT?\n",
+		    run->port, run->host, run->id);
+	}
+	run->pause_ms = run->pause_ms * 3 / 2;
+	if (run->pause_ms > PROBE_MS_LAST)
+		run->pause_ms = PROBE_MS_LAST;
+	run->probe_ms = clock_ms(CLOCK_MONOTONIC) + run->pause_ms;
+}
+
+/* When the next step is due. */
+static uint64_t
+next_ms(const struct run *run)
+{
+	bool probes = run->registration == REGISTRATION_HELD && !run->served;
+
+	return probes && run->probe_ms < run->due_ms ? run->probe_ms : run->due_ms;
+}
+
 /* Do what is due. */
 static void
 step(struct run *run)
 {
+	if (clock_ms(CLOCK_MONOTONIC) < run->due_ms) {
+		probe(run);
+		return;
+	}
 	switch (run->registration) {
 	case REGISTRATION_DUE:
-		run->seen = run->seen || service_listens(run);
-		if (run->seen) {
-			register_job(run);
-			return;
-		}
-		if (!run->told && clock_ms(CLOCK_MONOTONIC) - run->started_ms >= PATIENCE_MS) {
-			run->told = true;
-			fprintf(stderr,
-			    "jobgate: nothing listens on port %u of %s yet, so there is no job "
-			    "yet: "
-			    "does the command take its port from {port} or PORT?\n",
-			    run->port, run->host);
-		}
-		run->pause_ms = run->pause_ms * 3 / 2;
-		if (run->pause_ms > PROBE_MS_LAST)
-			run->pause_ms = PROBE_MS_LAST;
-		run->due_ms = clock_ms(CLOCK_MONOTONIC) + run->pause_ms;
+		register_again(run);
 		return;
 	case REGISTRATION_HELD:
 		renew_lease(run);
@@ -271,23 +280,13 @@ on_idle(void *ctx)
 	program_wait(ctx, 0);
 }
 
-/* Before the command starts, check that the API can be reached with this token. */
-static int
-check_access(struct command_context *context)
-{
-	struct answer answer;
-	int result = command_call(context, "GET", "/v1/jobs?limit=1", NULL, &answer);
-
-	answer_clear(&answer);
-	return result;
-}
-
 static void
 remove_job(struct run *run)
 {
 	struct answer answer = {0};
 
-	if (run->path == NULL || run->registration != REGISTRATION_HELD)
+	if (run->path == NULL ||
+	    (run->registration != REGISTRATION_HELD && run->registration != REGISTRATION_REFUSED))
 		return;
 	if (client_call(run->context->client, "DELETE", run->path, NULL, &answer) &&
 	    answer.status != 204 && answer.status != 404)
@@ -302,13 +301,46 @@ choose_port(struct run *run)
 	const struct options *options = run->context->options;
 
 	run->host = options->host != NULL ? options->host : SERVICE_HOST;
-	run->port = options->port != 0 ? (unsigned)options->port : pick_port(run->host);
+	run->port = options->port != 0 ? (unsigned)options->port : service_pick_port(run->host);
 	if (run->port == 0)
 		return CLI_REFUSED;
-	if (!service_listens(run))
+	if (!service_listens(run->host, run->port))
 		return CLI_OK;
 	fprintf(stderr, "jobgate: something listens on port %u already\n", run->port);
 	return CLI_REFUSED;
+}
+
+/* Run the command of the job that is registered, until it ends. Returns the exit status. */
+static int
+run_program(struct run *run)
+{
+	const struct command_context *context = run->context;
+
+	fprintf(stderr,
+	    "jobgate: job %s is registered; it gets its URL when the command listens on port %u "
+	    "of %s\n",
+	    run->id, run->port, run->host);
+	if (!program_start(&run->program, context->options->command, run->port))
+		return CLI_REFUSED;
+	client_on_idle(context->client, on_idle, &run->program);
+	run->started_ms = clock_ms(CLOCK_MONOTONIC);
+	run->probe_ms = run->started_ms + run->pause_ms;
+	while (!run->program.ended) {
+		uint64_t now = clock_ms(CLOCK_MONOTONIC), next = next_ms(run);
+
+		if (now >= next)
+			step(run);
+		else
+			program_wait(&run->program, next - now);
+	}
+	client_on_idle(context->client, NULL, NULL);
+	program_release(&run->program);
+	if (!run->seen && run->program.status == 0)
+		fprintf(stderr,
+		    "jobgate: the command ended without listening on port %u of %s: nothing could "
+		    "reach job %s\n",
+		    run->port, run->host, run->id);
+	return run->registration == REGISTRATION_REFUSED ? CLI_REFUSED : run->program.status;
 }
 
 int
@@ -316,10 +348,8 @@ run_run(struct command_context *context)
 {
 	const struct options *options = context->options;
 	struct run run = {.context = context, .lease = LEASE_DEFAULT, .pause_ms = PROBE_MS_FIRST};
-	int result = check_access(context);
+	int result = choose_port(&run);
 
-	if (result == CLI_OK)
-		result = choose_port(&run);
 	if (result != CLI_OK)
 		return result;
 	if (options->fields[JOB_FIELD_ID] != NULL)
@@ -327,28 +357,11 @@ run_run(struct command_context *context)
 	if (options->fields[JOB_FIELD_LEASE] != NULL)
 		slice_to_number(
 		    slice_of(options->fields[JOB_FIELD_LEASE]), JOB_LEASE_MAX, &run.lease);
-	if (!program_start(&run.program, options->command, run.port))
-		return CLI_REFUSED;
-	client_on_idle(context->client, on_idle, &run.program);
-	run.started_ms = clock_ms(CLOCK_MONOTONIC);
-	run.due_ms = run.started_ms + run.pause_ms;
-	while (!run.program.ended) {
-		uint64_t now = clock_ms(CLOCK_MONOTONIC);
-
-		if (now >= run.due_ms)
-			step(&run);
-		else
-			program_wait(&run.program, run.due_ms - now);
+	result = register_job(&run);
+	if (result == CLI_OK) {
+		result = run_program(&run);
+		remove_job(&run);
 	}
-	client_on_idle(context->client, NULL, NULL);
-	program_release(&run.program);
-	if (!run.seen && run.program.status == 0)
-		fprintf(stderr,
-		    "jobgate: the command ended without listening on port %u of %s: there was no "
-		    "job\n",
-		    run.port, run.host);
-	remove_job(&run);
-	result = run.registration == REGISTRATION_REFUSED ? CLI_REFUSED : run.program.status;
 	secret_free(run.id);
 	free(run.path);
 	return result;

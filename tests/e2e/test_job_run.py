@@ -1,5 +1,6 @@
 """`jobgate job run`: a command that is a job as long as it runs."""
 
+import os
 import pathlib
 import re
 import signal
@@ -60,7 +61,7 @@ def served(gateway, job, token):
 
 
 def test_life(gateway, run, records):
-    """Registered once it listens, served, told of signals; its end is the job's, and its status ours."""
+    """Registered at once, served once it listens, told of signals; its end is the job's, and its status ours."""
     program = run("-l", "model=base", "-l", "team=a", "--lease", "20", JOBGATE_TOKEN=records.token("operator").value)
     job = job_of(program)
     shown = gateway.cli("job", "get", job, "-o", "json").json()
@@ -105,7 +106,7 @@ def test_lease_is_renewed(gateway, run, records):
     eventually(lambda: records.client.info("commandstats")["cmdstat_expire"]["calls"] >= calls + 5, "five renewals")
     assert gateway.cli("job", "get", job, "-o", "json").json() == before
     assert gateway.program.log().count(f"audit: job created {job}") == 1
-    assert f"audit: job changed {job}" not in gateway.program.log()
+    assert gateway.program.log().count(f"audit: job changed {job}") == 2  # no URL at first, and then it has one
     assert program.stop() == 7
 
 
@@ -183,8 +184,32 @@ def test_scoped_operator(gateway, run, records, make_folder):
     refused = run("--app-token", token.value, "-l", "team=b")
     assert refused.wait() == 1
     assert "limited to another value" in refused.log()
-    assert refused.out().startswith("args")  # it had begun, and was ended
+    assert refused.out() == ""  # it was not started
     assert token.value not in refused.log()
+
+
+def test_registered_before_it_listens(gateway, run, records, make_folder):
+    """The job is there from the start, without a URL: 503 tells its users to wait. It is served once the command listens."""
+    name, gate = "slow-" + random_id(6), make_folder("gate") / "fifo"
+    os.mkfifo(gate)
+    program = run("--id", name, "-l", "team=a", command=["sh", "-c", 'read line < "$1"; exec "$0" -c "$2" {port}', sys.executable, gate, SERVICE])
+    eventually(lambda: f"job {name} is registered" in program.log(), "to be told")
+    shown = gateway.cli("job", "get", name, "-o", "json").json()
+    assert shown["url"] is None and shown["labels"] == {"team": "a"}
+    token = records.token(selector="team=a")
+    assert served(gateway, name, token) == 503
+    assert "Id:" not in program.log()
+    gate.write_text("go\n")
+    assert job_of(program) == name
+    assert served(gateway, name, token) == 200
+    assert program.stop() == 7
+    assert gateway.cli("job", "get", name).status == 1
+
+
+def test_refused_at_once(gateway, run, records):
+    """An id that is taken, and a URL that the operator may not give: the command is not started."""
+    taken = run("--id", records.job(), command=["sh", "-c", "echo started"])
+    assert taken.wait() == 1 and "exists already" in taken.log() and taken.out() == ""
 
 
 @pytest.mark.parametrize("options, status", [
@@ -207,4 +232,4 @@ def test_command_that_never_listens(run):
     """It was not a job, which would go unnoticed otherwise."""
     program = run(command=["true"])
     assert program.wait() == 0
-    assert re.search(r"ended without listening on port \d+ of 127\.0\.0\.1: there was no job\n", program.log())
+    assert re.search(r"ended without listening on port \d+ of 127\.0\.0\.1: nothing could reach job \S+\n", program.log())
