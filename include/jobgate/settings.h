@@ -16,8 +16,8 @@
 
 /* Milliseconds. */
 struct timeouts {
-	uint64_t handshake, head, keep_alive, body, connect, first_byte, answer, tunnel, linger,
-	    drain, lookup, watchdog;
+	uint64_t handshake, head, keep_alive, body, connect, start, start_max, first_byte, answer,
+	    tunnel, linger, drain, lookup, watchdog;
 };
 
 /* Limits of the head of one message. */

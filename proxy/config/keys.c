@@ -291,6 +291,15 @@ const struct config_key config_keys[] = {
 		"after one another, and the first to connect is taken. While all of them refuse, "
 		"as when the job restarts, requests wait for the same time, whatever their method "
 		"(502); one connection at a time is tried."},
+    {"timeouts.start", TIME(timeouts.start), .default_value = "0s", .max = DAY,
+	.help =
+	    "How long requests are held for a job that is not up yet: it has no URL, or refuses "
+	    "connections for longer than timeouts.connect. Then 503; 0s: at once. People get a "
+	    "page at once that checks again by itself. All requests that a worker holds count "
+	    "in limits.connections."},
+    {"timeouts.start_max", TIME(timeouts.start_max), .default_value = "300s", .max = DAY,
+	.help = "The most that a client may ask for in place of timeouts.start, with Prefer: "
+		"wait=SECONDS (RFC 7240); 0s: it may not."},
     {"timeouts.first_byte", TIME(timeouts.first_byte), .default_value = "300s", .min = 1,
 	.max = DAY,
 	.help = "From the request to the first byte of its answer (504). Inference can be slow."},

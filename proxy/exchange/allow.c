@@ -98,6 +98,8 @@ exchange_allow(struct exchange *exchange, struct request *request, const struct 
 	exchange_set_state(exchange, EXCHANGE_CONNECTING);
 	if (exchange_by_session(exchange))
 		exchange_end_by(exchange, exchange->session_ends_ms);
+	exchange_may_hold(exchange, request);
+	exchange->upstream_user.hold_until_ms = exchange->hold_until_ms;
 	exchange->target = exchange_target_hash(target);
 	exchange_watch(exchange, lookup);
 	if (exchange->client->ops->allowed != NULL)

@@ -144,7 +144,7 @@ enum authorize_step {
 	STEP_PASS,    /* lets the request pass */
 
 	/* What a step returns when none follows: */
-	STEP_WAIT, /* the waiter will be called */
+	STEP_WAIT, /* the waiter will be called, or the request is held */
 	STEP_DONE, /* the request has been answered, or is on its way */
 };
 
@@ -266,6 +266,8 @@ step_decide(struct authorization *run)
 	}
 	if (verdict == VERDICT_ALLOW)
 		return STEP_COUNT;
+	if (verdict == VERDICT_NO_URL && exchange_hold(exchange, run->request, &run->lookup))
+		return STEP_WAIT;
 	exchange->offers_basic = exchange_may_offer_basic(exchange, run->request);
 	if (!exchange_refuse_person(exchange, run->request, verdict))
 		exchange_refuse(exchange, verdict);
@@ -330,7 +332,7 @@ run_step(struct authorization *run, enum authorize_step step)
 	return STEP_DONE;
 }
 
-/* Run the steps from this one on. True when the request waits for the store. */
+/* Run the steps from this one on. True when the request waits for the store, or is held. */
 static bool
 exchange_run_steps(struct exchange *exchange, enum authorize_step step, struct request *request,
     struct claim *claim)
@@ -343,7 +345,8 @@ exchange_run_steps(struct exchange *exchange, enum authorize_step step, struct r
 		CHECK(next > step, exchange_dump, exchange);
 		step = next;
 	}
-	CHECK(step != STEP_WAIT || exchange->waiter.entry != NULL, exchange_dump, exchange);
+	CHECK(step != STEP_WAIT || exchange->waiter.entry != NULL || exchange->held, exchange_dump,
+	    exchange);
 	return step == STEP_WAIT;
 }
 

@@ -55,6 +55,7 @@ exchange_context_dump(const struct exchange_context *context, struct dump *dump)
 	jg_dump_begin(dump, "exchange_context");
 	jg_dump_number(dump, "idle_blocks", context->exchanges.idle_count);
 	jg_dump_number(dump, "kept_contents", context->kept_contents.used);
+	jg_dump_number(dump, "held", counter_get(&context->stats->held));
 	jg_dump_number(dump, "mint_edition", context->digests.mint_edition);
 	jg_dump_flag(dump, "access_log", access_log_on(context->access_log));
 	jg_dump_flag(dump, "sign_in", options->session_key != NULL);

@@ -153,6 +153,8 @@ exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end 
 		exchange_local_wipe(exchange);
 	exchange_set_state(exchange, EXCHANGE_ENDED);
 	exchange_leave_place(exchange);
+	exchange_hold_over(exchange);
+	exchange->held = false;
 	jg_directory_forget(&exchange->waiter);
 	jg_directory_unwatch(&exchange->token_watch);
 	jg_directory_unwatch(&exchange->job_watch);
@@ -277,7 +279,7 @@ exchange_expired(struct timer *timer)
 		}
 		/* fallthrough */
 	case EXCHANGE_AUTHORIZING:
-		exchange_refuse(exchange, VERDICT_UNAVAILABLE);
+		exchange_refuse(exchange, exchange->held ? VERDICT_NO_URL : VERDICT_UNAVAILABLE);
 		break;
 	case EXCHANGE_AWAITING:
 		exchange_fail(exchange, OUTCOME_ANSWER_TIMEOUT, 504, SLICE("Gateway timeout"),

@@ -29,6 +29,7 @@
  * credential.c      the request's claim: which token it says it has
  * lookup.c          the records of a verdict, and each later change of them
  * token_limits.c    counts the requests of tokens that have limits
+ * hold.c            holds a request until its job is up
  * allow.c           prepares an allowed request for its job
  * call.c            calls of the control API, and requests of monitoring
  * send.c            sends it: the connection to its backend, its head, repeats
@@ -36,7 +37,8 @@
  * relay.c           the answer
  */
 enum exchange_state {
-	EXCHANGE_AUTHORIZING, /* waits for the records of the token and of the job */
+	EXCHANGE_AUTHORIZING, /* waits for the records of the token and of the job, or for the job's
+				 URL */
 	EXCHANGE_LOCAL,	      /* a local handler reads the content, then may wait for a record */
 	EXCHANGE_CONNECTING,  /* allowed; waits for a connection to the backend */
 	EXCHANGE_AWAITING,    /* the request is being sent; waits for the head of its answer */
@@ -53,7 +55,8 @@ enum exchange_state {
 #define LOG_PATH_MAX 160
 
 /*
- * Invariants: `suspended` is set while the request waits for the store, and only then. `handler` is
+ * Invariants: `suspended` is set while the request waits for the store or is held, and only then.
+ * `held` is set in AUTHORIZING only, and both watches are linked then. `handler` is
  * set in LOCAL; `kept` from CONNECTING until the request cannot be sent again; `upstream` from
  * AWAITING on, and in CONNECTING once a connection is being made. Both watches are linked from the
  * verdict that allows a request for a job, or a sign-in, until the end.
@@ -74,10 +77,13 @@ struct exchange {
 	bool job_moved;		  /* the job has got another URL since then */
 	struct timer timer;	  /* the deadline of the state, or `ends_ms` if that is earlier */
 	uint64_t session_ends_ms; /* monotonic; with CARRIER_SIGN_IN */
-	uint64_t ends_ms;    /* monotonic: it ends then, even while data moves; 0: it has no such
-			      * time */
-	struct task connect; /* CONNECTING: gets a connection from the pool at the end of the
-			      * turn */
+	uint64_t ends_ms;	/* monotonic: it ends then, even while data moves; 0: it has no such
+				 * time */
+	struct task connect;	/* CONNECTING: gets a connection from the pool at the end of the
+				 * turn; `held`: runs the steps again */
+	uint64_t hold_until_ms; /* monotonic: until then it may wait for a job that is not up; 0: it
+				 * may not, or its connection is up */
+	bool held;		/* it waits for its job's URL */
 	struct task free_task;
 
 	struct route route;
@@ -245,6 +251,10 @@ void exchange_fail_retry_later(struct exchange *exchange, enum outcome outcome, 
 /* Answer with a verdict that does not allow, or cut the answer that has begun. */
 void exchange_refuse(struct exchange *exchange, enum verdict verdict);
 
+/* The job is not up: 503, with a page for people that checks again by itself. */
+void exchange_fail_starting(struct exchange *exchange, enum outcome outcome, struct slice title,
+    struct slice detail, unsigned retry_s);
+
 /* Refuse a request that only a tunnel would answer, and that may have none. */
 void exchange_refuse_tunnel(struct exchange *exchange);
 
@@ -337,6 +347,35 @@ bool exchange_within_limits(struct exchange *exchange, const struct token *token
 
 /* The token or its record has changed while the exchange runs: it may have a limit only now. */
 void exchange_follow_limits(struct exchange *exchange, const struct token *token);
+
+/* ---- hold.c ---- */
+
+/*
+ * The token is valid and reaches the job: find how long the request may be held, unless that is
+ * known. request is as the client sent it.
+ */
+void exchange_may_hold(struct exchange *exchange, const struct request *request);
+
+/* Its connection is up, or it has ended: it is not held any more. */
+void exchange_hold_over(struct exchange *exchange);
+
+/*
+ * The job has no URL: hold the request until one of the records changes or the time is over. False:
+ * it may not be held, or its time is over.
+ */
+bool exchange_hold(
+    struct exchange *exchange, const struct request *request, const struct lookup *lookup);
+
+/* It was held, and one of the records has changed: run the steps again. */
+void exchange_go_on(struct exchange *exchange);
+
+/* True when the reply to this request is a page that checks again by itself. */
+static inline bool
+exchange_checks_again(const struct exchange *exchange)
+{
+	return exchange->html &&
+	       (exchange->method_id == METHOD_GET || exchange->method_id == METHOD_HEAD);
+}
 
 /* ---- allow.c ---- */
 

@@ -253,14 +253,24 @@ exchange_still_holds(struct exchange *exchange)
 	return exchange->state != EXCHANGE_ENDED;
 }
 
+/* At the end of the turn, both records can be looked up. */
+static void
+exchange_record_changed(struct exchange *exchange)
+{
+	if (exchange->held)
+		loop_defer(exchange->context->loop, &exchange->connect);
+	else
+		exchange_judge_again(exchange);
+}
+
 void
 exchange_token_changed(struct directory_watch *watch)
 {
-	exchange_judge_again(container_of(watch, struct exchange, token_watch));
+	exchange_record_changed(container_of(watch, struct exchange, token_watch));
 }
 
 void
 exchange_job_changed(struct directory_watch *watch)
 {
-	exchange_judge_again(container_of(watch, struct exchange, job_watch));
+	exchange_record_changed(container_of(watch, struct exchange, job_watch));
 }

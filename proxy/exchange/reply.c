@@ -129,6 +129,27 @@ exchange_fail(struct exchange *exchange, enum outcome outcome, unsigned status, 
 	exchange_fail_retry_later(exchange, outcome, status, title, detail, 1);
 }
 
+#define CHECK_AGAIN_S "3"
+
+void
+exchange_fail_starting(struct exchange *exchange, enum outcome outcome, struct slice title,
+    struct slice detail, unsigned retry_s)
+{
+	const struct reply_form form = exchange_form(exchange);
+	bool page = exchange_checks_again(exchange);
+	struct local_reply reply;
+
+	if (page) {
+		title = SLICE("Job is starting");
+		detail = SLICE("This page checks again by itself every " CHECK_AGAIN_S " seconds.");
+	}
+	local_reply_make(&reply, 503, title, detail, &form);
+	local_reply_retry_after(&reply, retry_s);
+	if (page) /* the HTML standard, "Refresh": browsers reload the page then */
+		local_reply_add(&reply, SLICE("Refresh"), SLICE(CHECK_AGAIN_S));
+	exchange_send_reply(exchange, &reply, outcome);
+}
+
 void
 exchange_refuse_tunnel(struct exchange *exchange)
 {
@@ -171,7 +192,7 @@ void
 exchange_refuse(struct exchange *exchange, enum verdict verdict)
 {
 	struct exchange_context *context = exchange->context;
-	bool was_allowed = exchange_is_allowed(exchange);
+	bool was_allowed = exchange_is_allowed(exchange) || exchange->hold_until_ms != 0;
 	struct slice hint = credential_mistake_text(exchange->mistake);
 	const struct reply_form form = exchange_form(exchange);
 	struct local_reply reply;
@@ -194,6 +215,11 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 		    SLICE("Too many requests"),
 		    SLICE("Too many tokens from this address were not valid; try again later."),
 		    wait_s);
+		return;
+	}
+	if (verdict == VERDICT_NO_URL) {
+		exchange_fail_starting(exchange, OUTCOME_REFUSED, SLICE("Job not ready"),
+		    SLICE("The job has no URL yet; try again shortly."), 1);
 		return;
 	}
 	if (exchange->control)

@@ -51,6 +51,7 @@ exchange_send_request(struct exchange *exchange, bool fresh)
 		return;
 	}
 	CHECK(upstream != NULL && exchange->kept != NULL, exchange_dump, exchange);
+	exchange_hold_over(exchange);
 	CHECK(exchange_is_allowed(exchange) || exchange->open_call ||
 		  exchange->peer->purpose == FOR_METRICS,
 	    exchange_dump, exchange);
@@ -98,8 +99,8 @@ exchange_acquire(struct exchange *exchange, enum pool_choice choice)
 }
 
 /*
- * Runs at the end of the turn. By then the pool has dropped each idle connection that closed in
- * this turn, or on which the backend sent something unasked.
+ * Runs at the end of the turn, for a request that is held, too. By then the pool has dropped each
+ * idle connection that closed in this turn, or on which the backend sent something unasked.
  */
 void
 exchange_connect(struct task *task)
@@ -107,6 +108,10 @@ exchange_connect(struct task *task)
 	struct exchange *exchange = container_of(task, struct exchange, connect);
 	bool repeatable;
 
+	if (exchange->held) {
+		exchange_go_on(exchange);
+		return;
+	}
 	CHECK(exchange->state == EXCHANGE_CONNECTING && exchange->backend != NULL, exchange_dump,
 	    exchange);
 	repeatable = method_is_idempotent(exchange->method_id) && exchange->content_ended;
@@ -145,12 +150,34 @@ exchange_repeat(struct exchange *exchange, enum repeat repeat)
 	return true;
 }
 
+/* True when the job may be starting: it refuses connections, and requests are held for that. */
+static bool
+is_starting(const struct exchange *exchange, enum upstream_failure failure)
+{
+	switch (failure) {
+	case UPSTREAM_REFUSED:
+	case UPSTREAM_CIRCUIT_OPEN:
+		return exchange->hold_until_ms != 0 ||
+		       exchange->context->options.timeouts.start > 0;
+	case UPSTREAM_CONNECT_TIMEOUT:
+		return exchange->hold_until_ms != 0;
+	default:
+		return false;
+	}
+}
+
 /* Answer for a job that gave no answer itself. */
 static void
 answer_failure(struct exchange *exchange, enum upstream_failure failure)
 {
 	struct slice title = SLICE("Bad gateway");
 
+	if (is_starting(exchange, failure)) {
+		exchange_fail_starting(exchange, OUTCOME_CONNECT_FAILED, SLICE("Job is starting"),
+		    SLICE("The job does not accept connections yet; try again shortly."),
+		    pool_retry_s(exchange->backend));
+		return;
+	}
 	switch (failure) {
 	case UPSTREAM_NO_ADDRESS:
 		exchange_fail(exchange, OUTCOME_NOT_RESOLVED, 502, title,

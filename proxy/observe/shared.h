@@ -130,6 +130,7 @@ struct worker_stats {
 	counter connections_evicted;
 	counter handshakes, handshakes_full, handshakes_resumed, handshakes_failed;
 	counter tunnels;
+	counter held; /* requests that may wait, or wait, for a job that is not up */
 	counter requests;
 	counter http2_requests; /* that have ended */
 	counter outcomes[OUTCOME_COUNT];

@@ -212,6 +212,11 @@ dial_timed_out(struct timer *timer)
 {
 	struct dial *dial = container_of(timer, struct dial, timer);
 
+	/* One whose user has waited longer says nothing new about the backend. */
+	if (dial->state == DIAL_QUEUED && dial->upstream.user->hold_until_ms != 0) {
+		dial_fail(dial);
+		return;
+	}
 	if (dial->state == DIAL_QUEUED) {
 		dial_set_state(dial, DIAL_CONNECTING); /* it leaves the queue */
 		dial_exhausted(dial);
@@ -259,6 +264,10 @@ dial_start(struct dial *dial)
 	dial->failure = UPSTREAM_NO_ADDRESS;
 	dial_set_state(dial, DIAL_CONNECTING);
 	dial->tried = 0;
+	/* One whose user waits longer has all the time again for each try. */
+	if (redial_holds(dial))
+		dial->connect_by_ms =
+		    loop_now_ms(dial->pool->options.loop) + dial->pool->options.settings.connect_ms;
 	if (backend_addresses_fresh(backend)) {
 		race_next(dial);
 		return;
@@ -284,7 +293,12 @@ dial_begin(struct dial *dial)
 		dial->connect_by_ms = now_ms + options->settings.connect_ms;
 	if (!circuit_admits(&backend->circuit, now_ms, &dial->probe)) {
 		dial->failure = UPSTREAM_CIRCUIT_OPEN;
-		dial_fail(dial);
+		if (redial_holds(dial)) {
+			share_lead(dial);
+			redial_wait(dial);
+		} else {
+			dial_fail(dial);
+		}
 	} else if (circuit_refuses(&backend->circuit, &options->settings.circuit, now_ms)) {
 		dial->failure = UPSTREAM_REFUSED;
 		share_lead(dial);

@@ -283,7 +283,11 @@ void walk_removes_connection(struct pool *pool, const struct backend_conn *conne
 /* backend->redial has expired: the next queued dial may try. */
 void redial_due(struct timer *timer);
 
-/* Queue the dial, until its own deadline at most; then it fails (dial->failure). */
+/* True while its user waits for a backend that refuses connections, whatever that takes. */
+bool redial_holds(const struct dial *dial);
+
+/* Queue the dial, until its own deadline at most, or that of its user; then it fails
+ * (dial->failure). */
 void redial_wait(struct dial *dial);
 
 /* True when a dial that was refused, or that got no descriptor, may wait. */
@@ -292,7 +296,7 @@ bool redial_may_wait(const struct dial *dial);
 /* The backend takes connections: all queued dials connect now. */
 void redial_succeeded(struct backend *backend);
 
-/* The circuit has opened: all queued dials fail. */
+/* The circuit has opened: all queued dials fail, but those whose users wait longer. */
 void redial_failed(struct backend *backend);
 
 /* This dial is over, with or without success: another one may be the dialler. */

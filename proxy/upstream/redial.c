@@ -9,14 +9,34 @@
 #include "jobgate/container_of.h"
 #include "upstream/pool_state.h"
 
+/* The time of the next try. While the circuit is open, only dials whose users wait longer try. */
+static uint64_t
+next_ms(const struct backend *backend, uint64_t now_ms)
+{
+	uint64_t at_ms = backend->circuit.redial_at_ms;
+
+	if (backend->circuit.state == CIRCUIT_CLOSED)
+		return at_ms > now_ms ? at_ms : now_ms + 1;
+	/* Others that come must not put it off. */
+	if (backend->redial.due_ms > now_ms)
+		return backend->redial.due_ms;
+	return now_ms + backend->pool->options.tuning->redial_last_ms;
+}
+
 static void
 redial_schedule(struct backend *backend)
 {
 	struct loop *loop = backend->pool->options.loop;
-	uint64_t now_ms = loop_now_ms(loop), at_ms = backend->circuit.redial_at_ms;
+	uint64_t now_ms = loop_now_ms(loop);
 
 	if (backend->dialler == NULL && !TAILQ_EMPTY(&backend->queued))
-		timer_start(loop, &backend->redial, at_ms > now_ms ? at_ms - now_ms : 1);
+		timer_start(loop, &backend->redial, next_ms(backend, now_ms) - now_ms);
+}
+
+bool
+redial_holds(const struct dial *dial)
+{
+	return loop_now_ms(dial->pool->options.loop) < dial->upstream.user->hold_until_ms;
 }
 
 void
@@ -36,20 +56,23 @@ redial_wait(struct dial *dial)
 {
 	struct backend *backend = dial->backend;
 	struct loop *loop = dial->pool->options.loop;
-	uint64_t now_ms = loop_now_ms(loop);
+	uint64_t now_ms = loop_now_ms(loop), until_ms = dial->connect_by_ms;
 
+	if (until_ms < dial->upstream.user->hold_until_ms)
+		until_ms = dial->upstream.user->hold_until_ms;
 	dial_set_state(dial, DIAL_QUEUED);
-	timer_start(
-	    loop, &dial->timer, dial->connect_by_ms > now_ms ? dial->connect_by_ms - now_ms : 1);
+	timer_start(loop, &dial->timer, until_ms > now_ms ? until_ms - now_ms : 1);
 	redial_schedule(backend);
 }
 
 bool
 redial_may_wait(const struct dial *dial)
 {
-	return (dial->failure == UPSTREAM_REFUSED || dial->failure == UPSTREAM_NO_SOCKET) &&
-	       dial->backend->circuit.state == CIRCUIT_CLOSED &&
-	       loop_now_ms(dial->pool->options.loop) < dial->connect_by_ms;
+	if (dial->failure != UPSTREAM_REFUSED && dial->failure != UPSTREAM_NO_SOCKET)
+		return false;
+	return redial_holds(dial) ||
+	       (dial->backend->circuit.state == CIRCUIT_CLOSED &&
+		   loop_now_ms(dial->pool->options.loop) < dial->connect_by_ms);
 }
 
 void
@@ -68,10 +91,14 @@ redial_succeeded(struct backend *backend)
 void
 redial_failed(struct backend *backend)
 {
-	struct dial *dial;
+	struct dial *dial, *next;
 
-	while ((dial = TAILQ_FIRST(&backend->queued)) != NULL)
-		dial_fail(dial);
+	for (dial = TAILQ_FIRST(&backend->queued); dial != NULL; dial = next) {
+		next = TAILQ_NEXT(dial, link);
+		if (!redial_holds(dial))
+			dial_fail(dial);
+	}
+	redial_schedule(backend);
 }
 
 void

@@ -58,18 +58,26 @@ share_take(struct backend *backend)
 	return NULL;
 }
 
-/* A probe only finds out whether the backend takes connections again: no dial waits for it. */
+/*
+ * A probe only finds out whether the backend takes connections again: no dial waits for it, but
+ * those whose users wait anyway.
+ */
 bool
 share_wait(struct dial *dial)
 {
 	struct backend *backend = dial->backend;
 	const struct pool_options *options = &backend->pool->options;
 
-	if (backend->making == NULL || !share_may(dial) || backend->circuit.state != CIRCUIT_CLOSED)
+	uint64_t now_ms = loop_now_ms(options->loop), until_ms;
+
+	if (backend->making == NULL || !share_may(dial) ||
+	    (backend->circuit.state != CIRCUIT_CLOSED && !redial_holds(dial)))
 		return false;
-	dial->connect_by_ms = loop_now_ms(options->loop) + options->settings.connect_ms;
+	dial->connect_by_ms = until_ms = now_ms + options->settings.connect_ms;
+	if (until_ms < dial->upstream.user->hold_until_ms)
+		until_ms = dial->upstream.user->hold_until_ms;
 	dial_set_state(dial, DIAL_WAITING);
-	timer_start(options->loop, &dial->timer, options->settings.connect_ms);
+	timer_start(options->loop, &dial->timer, until_ms - now_ms);
 	return true;
 }
 
@@ -123,11 +131,15 @@ void
 share_fail(struct dial *dial)
 {
 	struct backend *backend = dial->backend;
-	struct dial *waiting;
+	bool refused = dial->failure == UPSTREAM_REFUSED || dial->failure == UPSTREAM_CIRCUIT_OPEN;
+	struct dial *waiting, *next;
 
 	if (dial->made == NULL || backend->making != dial->made)
 		return;
-	while ((waiting = TAILQ_FIRST(&backend->waiting)) != NULL) {
+	for (waiting = TAILQ_FIRST(&backend->waiting); waiting != NULL; waiting = next) {
+		next = TAILQ_NEXT(waiting, link);
+		if (refused && redial_holds(waiting))
+			continue; /* the first of these makes the next connection */
 		waiting->failure = dial->failure;
 		dial_fail(waiting);
 	}

@@ -156,6 +156,11 @@ struct upstream_user_ops {
 
 struct upstream_user {
 	const struct upstream_user_ops *ops;
+	/*
+	 * Until this time (monotonic, in milliseconds) it waits for a backend that refuses
+	 * connections, even while its circuit is open; 0: as long as a dial may take.
+	 */
+	uint64_t hold_until_ms;
 };
 
 #endif

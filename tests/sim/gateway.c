@@ -51,12 +51,13 @@ write_configuration(FILE *out, const struct world *world)
 	fprintf(out,
 	    "timeouts:\n  head: %llums\n  keep_alive: %llums\n  body: %llums\n  connect: %llums\n"
 	    "  first_byte: %llums\n  answer: %llums\n  tunnel: %llums\n  linger: %llums\n"
-	    "  backend_idle: %llums\n  drain: %llums\n",
+	    "  backend_idle: %llums\n  drain: %llums\n  start: %llums\n",
 	    (unsigned long long)s->head, (unsigned long long)s->keep_alive,
 	    (unsigned long long)s->body, (unsigned long long)s->connect,
 	    (unsigned long long)s->first_byte, (unsigned long long)s->answer,
 	    (unsigned long long)s->tunnel, (unsigned long long)s->linger,
-	    (unsigned long long)s->backend_idle, (unsigned long long)s->drain);
+	    (unsigned long long)s->backend_idle, (unsigned long long)s->drain,
+	    (unsigned long long)s->start);
 	fprintf(out,
 	    "limits:\n  connections_per_client: 0\n  body_rate_min: 0\n"
 	    "  failed_auth_rate: %u\n  failed_auth_burst: %u\n",

@@ -76,6 +76,18 @@ was_full(const struct world *world, const struct sim_exchange *exchange)
 	return false;
 }
 
+/* The job's URL is one to which nothing can be sent. */
+static bool
+leads_nowhere(
+    const struct world *world, const struct exchange_plan *plan, uint64_t from_ns, uint64_t to_ns)
+{
+	for (unsigned i = 0; i < world->records.strange; i++)
+		if (judge_holds(
+			world, plan, from_ns, to_ns, FORWARD, (int)(world->scenario.backends + i)))
+			return true;
+	return false;
+}
+
 /* Each title of 503 has causes of its own: what troubles backends never makes the store
  * unavailable.
  */
@@ -88,6 +100,9 @@ unavailable_is_right(const struct world *world, const struct sim_exchange *excha
 
 	if (strcmp(exchange->title, "Job not ready") == 0)
 		return judge_holds(world, plan, from_ns, to_ns, NOT_READY, -1);
+	if (strcmp(exchange->title, "Job is starting") == 0) /* its backend refuses connections */
+		return leads_nowhere(world, plan, from_ns, to_ns) || was_full(world, exchange) ||
+		       judge_is_troubled(world, ~TROUBLED_STORE, exchange->sent_ns);
 	if (strcmp(exchange->title, "Job moved") == 0)
 		return plan->job >= 0 &&
 		       judge_job_changed(&world->records.job[plan->job], from_ns, to_ns);
@@ -103,18 +118,6 @@ unavailable_is_right(const struct world *world, const struct sim_exchange *excha
 	else if (was_full(world, exchange))
 		return true;
 	return judge_is_troubled(world, troubles, exchange->sent_ns);
-}
-
-/* The job's URL is one to which nothing can be sent. */
-static bool
-leads_nowhere(
-    const struct world *world, const struct exchange_plan *plan, uint64_t from_ns, uint64_t to_ns)
-{
-	for (unsigned i = 0; i < world->records.strange; i++)
-		if (judge_holds(
-			world, plan, from_ns, to_ns, FORWARD, (int)(world->scenario.backends + i)))
-			return true;
-	return false;
 }
 
 /* The title says which of the two it is; that of a page, and the status of a call, do not. */

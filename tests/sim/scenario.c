@@ -127,6 +127,16 @@ draw_times_of_tokens(struct scenario *s, uint64_t seed)
 	s->limited = random_chance(&random, 400);
 }
 
+/* How long requests wait for a job that is not up. */
+static void
+draw_holds(struct scenario *s, uint64_t seed)
+{
+	struct random random;
+
+	random_init(&random, seed, "held requests", 0);
+	s->start = random_chance(&random, 500) ? random_between(&random, 100, 5000) : 0;
+}
+
 static void
 draw_visitors(struct scenario *s, struct random *random)
 {
@@ -171,6 +181,7 @@ scenario_draw(struct scenario *scenario, uint64_t seed)
 	draw_rules(scenario, &random);
 	draw_h2_features(scenario, seed);
 	draw_times_of_tokens(scenario, seed);
+	draw_holds(scenario, seed);
 	draw_store(scenario, &random);
 	draw_visitors(scenario, &random);
 }
@@ -205,6 +216,7 @@ scenario_small(struct scenario *s)
 	    .backend_idle = 300,
 	    .circuit_pause = 100,
 	    .drain = 500,
+	    .start = 200,
 	    .session = 5000,
 	    .failed_auth_burst = 1,
 	    .circuit_failures = 5,

@@ -24,7 +24,7 @@ struct scenario {
 	/* the configuration, in milliseconds */
 	uint64_t staleness, ping_interval, ping_deadline, connect_store, lookup;
 	uint64_t connect, first_byte, answer, tunnel, keep_alive, body, linger, head, backend_idle,
-	    circuit_pause, drain;
+	    circuit_pause, drain, start;
 	uint64_t session;
 	unsigned failed_auth_rate, failed_auth_burst;
 	unsigned circuit_failures, cache_entries;

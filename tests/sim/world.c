@@ -151,7 +151,8 @@ patience_ns(const struct scenario *s)
 {
 	uint64_t ms = most(most(s->first_byte, s->answer), most(s->tunnel, s->body));
 
-	return 2 * (ms + s->keep_alive + s->backend_idle + 16 * s->linger + s->connect) * NS_PER_MS;
+	return 2 * (ms + s->keep_alive + s->backend_idle + 16 * s->linger + s->connect + s->start) *
+	       NS_PER_MS;
 }
 
 /* Faults and changes are over: all must be served again, then all must end, and nothing be left. */

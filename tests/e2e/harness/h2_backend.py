@@ -63,8 +63,8 @@ class H2BackendConnection(H2Client):
 class H2Backend:
     """A listening socket whose connections the test answers itself."""
 
-    def __init__(self, settings=None, scheme="h2c", hold=False, context=None):
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    def __init__(self, settings=None, scheme="h2c", hold=False, context=None, port=0):
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=1024)
         self.listener.settimeout(PATIENCE)
         self.port = self.listener.getsockname()[1]
         self.authority = f"127.0.0.1:{self.port}"

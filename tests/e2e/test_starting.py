@@ -1,0 +1,256 @@
+"""Jobs that are not up yet: requests are held (timeouts.start, Prefer: wait), and people get a page that checks again (access.md)."""
+
+import pathlib
+
+import pytest
+
+from harness.gateway import DOMAIN
+from harness.h2 import H2Client
+from harness.h2_backend import H2Backend
+from harness.process import eventually, free_port
+from harness.raw import Backend
+from harness.scene import request_bytes
+
+PAGE = "Accept: text/html,application/xhtml+xml"
+
+
+@pytest.fixture(scope="module")
+def holding(module_gateways):
+    """It holds requests for longer than any test lasts."""
+    return module_gateways.start({"timeouts": {"start": "5m", "connect": "200ms"}, "backends": {"circuit_failures": 2}})
+
+
+@pytest.fixture
+def backend():
+    backend = Backend()
+    yield backend
+    backend.close()
+
+
+def host(job):
+    return f"{job}.{DOMAIN}"
+
+
+def set_url(records, job, url):
+    records.client.hset(records.job_key(job), "url", url)
+
+
+def held(gateway, count):
+    """Wait until the gateway holds this many requests: none of them has been answered then."""
+    eventually(lambda: gateway.metrics().get("jobgate_held_requests", 0) == count, f"{count} held requests")
+
+
+def answer_next(backend, body=b"up"):
+    connection = backend.next()
+    request = connection.read_request()
+    connection.answer(body)
+    return request
+
+
+# ---- no URL ----
+
+def test_no_url_is_503_at_once(scene, records):
+    """Without a wait: Retry-After for programs, a page that checks again for people."""
+    job, token = records.job(""), records.token()
+    response = scene.client.exchange(request_bytes(host(job), token))
+    assert response.status == 503 and response.field("retry-after") == "1" and response.field("refresh") is None
+    assert b"has no URL yet" in response.body
+    page = scene.client.exchange(request_bytes(host(job), token, fields=[PAGE]))
+    assert page.status == 503 and page.field("refresh") == "3" and page.field("retry-after") == "1"
+    assert page.field("content-type").startswith("text/html") and b"checks again by itself" in page.body
+    sent = scene.client.exchange(request_bytes(host(job), token, "POST", fields=[PAGE], body=b"x"))
+    assert sent.status == 503 and sent.field("refresh") is None  # to load it again would not send the form again
+
+
+@pytest.mark.parametrize("protocol", [1, 2])
+def test_held_until_the_url_comes(holding, records, backend, protocol):
+    job, token = records.job(""), records.token()
+    if protocol == 1:
+        with holding.client() as client:
+            client.send(request_bytes(host(job), token, "POST", "/a?b", body=b"content"))
+            held(holding, 1)
+            set_url(records, job, backend.url)
+            request = answer_next(backend)
+            assert (request.method, request.target, request.body) == ("POST", "/a?b", b"content")
+            assert client.read_response().status == 200
+            client.send(request_bytes(host(job), token))  # the connection goes on
+            answer_next(backend)
+            assert client.read_response().status == 200
+    else:
+        with H2Client(holding.address) as client:
+            first, second = (client.request(host(job), token, path=path) for path in ("/1", "/2"))
+            held(holding, 2)
+            set_url(records, job, backend.url)
+            assert {answer_next(backend).target, answer_next(backend).target} == {"/1", "/2"}
+            assert client.answer(first).status == client.answer(second).status == 200
+    held(holding, 0)
+
+
+def test_prefer_wait(gateway, records, backend):
+    """The client asks for it; timeouts.start is 0 here."""
+    job, token = records.job(""), records.token()
+    for fields in [["Prefer: respond-async, wait=100"], ["Prefer: respond-async", "prefer: WAIT = \"60\"; x=y"], [PAGE, "Prefer: wait=99999999999999999999"]]:
+        set_url(records, job, "")
+        with gateway.client() as client:
+            client.send(request_bytes(host(job), token, fields=fields))
+            held(gateway, 1)
+            set_url(records, job, backend.url)
+            answer_next(backend)
+            assert client.read_response().status == 200
+
+
+@pytest.mark.parametrize("fields", [["Prefer: wait=0"], ["Prefer: wait"], ["Prefer: wait=x"], ["Prefer: wait=-1"], ["Prefer: waiting=9"], ["Prefer: wait=0, wait=9"]])
+def test_prefer_no_wait(holding, gateway, records, fields):
+    job, token = records.job(""), records.token()
+    with gateway.client() as client:
+        assert client.exchange(request_bytes(host(job), token, fields=fields)).status == 503
+    if "wait=0" in fields[0]:  # the client's own wish counts, not timeouts.start
+        with holding.client() as client:
+            assert client.exchange(request_bytes(host(job), token, fields=fields)).status == 503
+
+
+def test_start_max(module_gateways, records):
+    gateway = module_gateways.start({"timeouts": {"start_max": "1s"}})
+    job, token = records.job(""), records.token()
+    with gateway.client() as client:
+        client.send(request_bytes(host(job), token, fields=["Prefer: wait=300"]))
+        held(gateway, 1)
+        response = client.read_response()
+        assert response.status == 503 and response.field("retry-after") == "1"
+    held(gateway, 0)
+
+
+def test_a_person_gets_a_page_at_once(holding, records):
+    with holding.client() as client:
+        response = client.exchange(request_bytes(host(records.job("")), records.token(), fields=[PAGE]))
+    assert response.status == 503 and response.field("refresh") == "3"
+
+
+# ---- the token, meanwhile ----
+
+@pytest.mark.parametrize("url", ["", "http://127.0.0.1:1"])
+def test_revoked_while_held(holding, records, url):
+    job = records.job(url, labels={"team": "a"})
+    for change, status in [("delete", 401), ("label", 403), ("job", 404)]:
+        token = records.token(selector="" if change == "job" else "team=a")
+        with holding.client() as client:
+            client.send(request_bytes(host(job), token, "POST", body=b"x"))
+            held(holding, 1)
+            if change == "delete":
+                records.client.delete(f"jobgate:token:{token.id}")
+            elif change == "label":
+                records.client.hset(records.job_key(job), "label:team", "b")
+            else:
+                records.client.delete(records.job_key(job))
+            assert client.read_response().status == status
+    held(holding, 0)
+
+
+def test_a_client_that_leaves(holding, records, backend):
+    job, token = records.job(""), records.token()
+    client = holding.client()
+    client.send(request_bytes(host(job), token))
+    held(holding, 1)
+    client.reset()
+    with holding.client() as other:
+        other.send(request_bytes(host(job), token, path="/other"))
+        eventually(lambda: holding.metrics()["jobgate_held_requests"] >= 1, "the other one to be held")
+        set_url(records, job, backend.url)
+        deadline = 2
+        while deadline and answer_next(backend).target != "/other":
+            deadline -= 1
+        assert other.read_response().status == 200
+    held(holding, 0)
+
+
+# ---- a URL at which nothing listens yet ----
+
+def test_held_until_the_port_opens(holding, records):
+    """Long after timeouts.connect, and after the circuit has opened."""
+    port = free_port()
+    job, token = records.job(f"http://127.0.0.1:{port}"), records.token()
+    opened = holding.metrics()["jobgate_backend_circuit_opens_total"]
+    with holding.client() as client:
+        client.send(request_bytes(host(job), token, "POST", body=b"content"))
+        eventually(lambda: holding.metrics()["jobgate_backend_circuit_opens_total"] > opened, "the circuit to open")
+        held(holding, 1)
+        with holding.client() as other:  # it waits for no longer than it asks for
+            assert other.exchange(request_bytes(host(job), token, fields=["Prefer: wait=0"])).status == 503
+        backend = Backend(port=port)
+        assert answer_next(backend).body == b"content"
+        assert client.read_response().status == 200
+        backend.close()
+    held(holding, 0)
+
+
+def test_calls_held_until_the_port_opens(holding, records):
+    """All of them then share one connection, which is what HTTP/2 is for."""
+    port = free_port()
+    job, token = records.job(f"grpc://127.0.0.1:{port}"), records.token()
+    opened = holding.metrics()["jobgate_backend_circuit_opens_total"]
+    with H2Client(holding.address) as client:
+        streams = [client.request(host(job), token) for _ in range(3)]
+        held(holding, 3)
+        eventually(lambda: holding.metrics()["jobgate_backend_circuit_opens_total"] > opened, "the circuit to open")
+        streams.append(client.request(host(job), token))
+        held(holding, 4)
+        backend = H2Backend(port=port)
+        connection = backend.accept()
+        for _ in streams:
+            connection.reply(connection.next_stream())
+        for stream in streams:
+            assert client.answer(stream).status == 200
+        assert not backend.is_called()
+        backend.close()
+    held(holding, 0)
+
+
+def test_page_while_nothing_listens(holding, gateway, records):
+    """After timeouts.connect. Where no request is held, a job that refuses is an error, as ever."""
+    job, token = records.job(f"http://127.0.0.1:{free_port()}"), records.token()
+    with holding.client() as client:
+        page = client.exchange(request_bytes(host(job), token, fields=[PAGE]))
+    assert page.status == 503 and page.field("refresh") == "3" and b"Job is starting" in page.body
+    with gateway.client() as client:
+        page = client.exchange(request_bytes(host(job), token, fields=[PAGE]))
+    assert page.status == 502 and page.field("refresh") is None
+
+
+def test_time_over_while_nothing_listens(gateway, records):
+    job, token = records.job(f"http://127.0.0.1:{free_port()}"), records.token()
+    with gateway.client() as client:
+        response = client.exchange(request_bytes(host(job), token, fields=["Prefer: wait=1"]))
+    assert response.status == 503 and b"does not accept connections yet" in response.body and response.field("retry-after")
+
+
+# ---- many ----
+
+def memory_of(gateway):
+    status = pathlib.Path(f"/proc/{gateway.workers()[0]}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0])
+
+
+def test_a_thousand_held_requests(module_gateways, records, backend):
+    """They take a bounded amount of memory, others are served meanwhile, and beyond the limit requests get 503 at once."""
+    gateway = module_gateways.start({"timeouts": {"start": "5m"}, "limits": {"connections": 1000}})
+    job, other, token = records.job(""), records.job(backend.url), records.token()
+    with gateway.client() as client:
+        client.send(request_bytes(host(other), token))
+        answer_next(backend)
+        assert client.read_response().status == 200
+        before = memory_of(gateway)
+        clients = [H2Client(gateway.address) for _ in range(10)]
+        streams = [(client, client.request(host(job), token)) for client in clients for _ in range(100)]
+        held(gateway, 1000)
+        grown = memory_of(gateway) - before
+        assert grown < 1000 * 24, f"{grown} KiB"
+        assert client.exchange(request_bytes(host(job), token)).status == 503
+        client.send(request_bytes(host(other), token))
+        answer_next(backend)
+        assert client.read_response().status == 200
+        records.client.delete(f"jobgate:token:{token.id}")
+        for held_client, stream in streams:
+            assert held_client.answer(stream).status == 401
+        for held_client in clients:
+            held_client.close()
+    held(gateway, 0)
