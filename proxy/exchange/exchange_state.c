@@ -40,6 +40,7 @@ exchange_dump(const struct exchange *exchange, struct dump *dump)
 	jg_dump_flag(dump, "permit", exchange->permit.place != 0);
 	jg_dump_flag(dump, "waits_for_store", exchange->waiter.entry != NULL);
 	jg_dump_flag(dump, "suspended", exchange->suspended != NULL);
+	jg_dump_flag(dump, "held", exchange->held);
 	jg_dump_flag(dump, "kept", exchange->kept != NULL);
 	jg_dump_number(dump, "kept_content", buffer_len(exchange->kept_content.bytes));
 	jg_dump_flag(dump, "content_lost", exchange->kept_content.lost);

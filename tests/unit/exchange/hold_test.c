@@ -1,0 +1,182 @@
+/* hold_test.c - requests that are held until their job is up. */
+#include "exchange_world.h"
+
+#define START_MS 5000
+
+static struct world world;
+
+static int
+setup(void **state)
+{
+	struct exchange_options *options;
+
+	(void)state;
+	world_open(&world);
+	options = &world.context->options;
+	options->timeouts.start = START_MS;
+	options->timeouts.start_max = 60000;
+	options->limits.connections = 1;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	world_close(&world);
+	return 0;
+}
+
+#define HELD() counter_get(&world.context->stats->held)
+
+/* A request for a job without a URL, once its records have come. */
+static void
+ask(const char *fields)
+{
+	const struct question question = {"POST", JOB ".jobs.test", "/path", "?q", fields};
+
+	world_ask(&world, &question);
+	world_reply(&world, RECORD_TOKEN, token_record(world.token, 1, NULL));
+	world_reply(&world, RECORD_JOB, job_record(0, NULL));
+}
+
+static void
+a_request_is_sent_once_its_job_has_a_url(void **state)
+{
+	(void)state;
+	ask(world.bearer);
+	ASSERT_WAITS(&world);
+	assert_int_equal(HELD(), 1);
+	world_change(&world, RECORD_JOB);
+	world_reply(&world, RECORD_JOB, job_record(8000, NULL));
+	world_turn(&world);
+	world_turn(&world);
+	assert_int_equal(fake_pool.given[0].begun, 1);
+	assert_string_equal(fake_pool.given[0].head, "POST 192.0.2.1:8000 /path ?q ");
+	assert_int_equal(HELD(), 0); /* its connection is up */
+	assert_true(exchange_is_allowed(world.exchange));
+}
+
+static void
+a_change_that_gives_no_url_holds_it_further(void **state)
+{
+	(void)state;
+	ask(world.bearer);
+	for (int i = 0; i < 3; i++) {
+		world_pass(&world, START_MS / 4);
+		world_change(&world, RECORD_JOB);
+		world_reply(&world, RECORD_JOB, job_record(0, NULL));
+		ASSERT_WAITS(&world);
+	}
+	world_pass(&world, START_MS / 4 + 100); /* the time does not begin again */
+	ASSERT_REFUSED(&world, 503);
+	assert_int_equal(HELD(), 0);
+	assert_int_equal(counter_get(&world.context->stats->verdicts[VERDICT_NO_URL]), 1);
+}
+
+/* Its token was valid, so it is told, however many tokens its address has guessed. */
+static void
+a_revoked_token_is_refused_at_once(void **state)
+{
+	(void)state;
+	ask(world.bearer);
+	ASSERT_WAITS(&world);
+	world.client.limited = 5;
+	world_change(&world, RECORD_TOKEN);
+	world_reply(&world, RECORD_TOKEN, NULL);
+	world_turn(&world);
+	ASSERT_REFUSED(&world, 401);
+	assert_int_equal(HELD(), 0);
+}
+
+static void
+a_job_that_goes_is_refused_at_once(void **state)
+{
+	(void)state;
+	ask(world.bearer);
+	world_change(&world, RECORD_JOB);
+	world_reply(&world, RECORD_JOB, NULL);
+	world_turn(&world);
+	ASSERT_REFUSED(&world, 404);
+}
+
+static void
+a_client_may_ask_for_another_time(void **state)
+{
+	static char fields[256];
+
+	(void)state;
+	snprintf(fields, sizeof(fields), "Prefer: wait=0\n%s", world.bearer);
+	ask(fields);
+	ASSERT_REFUSED(&world, 503);
+	assert_null(strstr(world.client.fields, "Refresh"));
+	snprintf(fields, sizeof(fields), "Prefer: wait=20\n%s", world.bearer);
+	world_ask(&world, &(struct question){"GET", JOB ".jobs.test", "/", NULL, fields});
+	world_pass(&world, START_MS + 1000);
+	ASSERT_WAITS(&world);
+	world_pass(&world, 20000);
+	ASSERT_REFUSED(&world, 503);
+}
+
+static void
+no_more_are_held_than_the_limit(void **state)
+{
+	(void)state;
+	counter_add(&world.context->stats->held, 1); /* another one */
+	ask(world.bearer);
+	ASSERT_REFUSED(&world, 503);
+	assert_int_equal(HELD(), 1);
+}
+
+static void
+a_person_gets_a_page_that_checks_again(void **state)
+{
+	static char fields[256];
+
+	(void)state;
+	snprintf(fields, sizeof(fields), "Accept: text/html\n%s", world.bearer);
+	ask(fields); /* a form cannot be sent again: it is held */
+	ASSERT_WAITS(&world);
+	exchange_shutdown(world.exchange);
+	assert_int_equal(HELD(), 0);
+	world_ask(&world, &(struct question){"GET", JOB ".jobs.test", "/", NULL, fields});
+	ASSERT_REFUSED(&world, 503);
+	assert_non_null(strstr(world.client.fields, "Refresh: 3\n"));
+	assert_non_null(strstr(world.client.body, "checks again by itself"));
+}
+
+static void
+another_proxy_gets_its_answer_at_once(void **state)
+{
+	static char fields[256];
+
+	(void)state;
+	world.peer = (struct exchange_peer){.forward_auth = true, .trusted = true};
+	snprintf(fields, sizeof(fields),
+	    "X-Forwarded-Uri: /path?q\nX-Forwarded-Host: " JOB ".jobs.test\n"
+	    "X-Forwarded-Method: POST\nPrefer: wait=9\n%s",
+	    world.bearer);
+	world_ask(&world, &(struct question){"GET", "gate.test", "/authorize", NULL, fields});
+	world_reply(&world, RECORD_TOKEN, token_record(world.token, 1, NULL));
+	world_reply(&world, RECORD_JOB, job_record(0, NULL));
+	ASSERT_REFUSED(&world, 503);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(a_request_is_sent_once_its_job_has_a_url),
+	    TEST(a_change_that_gives_no_url_holds_it_further),
+	    TEST(a_revoked_token_is_refused_at_once),
+	    TEST(a_job_that_goes_is_refused_at_once),
+	    TEST(a_client_may_ask_for_another_time),
+	    TEST(no_more_are_held_than_the_limit),
+	    TEST(a_person_gets_a_page_that_checks_again),
+	    TEST(another_proxy_gets_its_answer_at_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
