@@ -30,6 +30,16 @@ struct fields {
 	size_t count;
 };
 
+/* True when any of them is to be forwarded. NULL: there are none. */
+static inline bool
+fields_are_any(const struct fields *fields)
+{
+	for (size_t i = 0; fields != NULL && i < fields->count; i++)
+		if (!fields->items[i].dropped)
+			return true;
+	return false;
+}
+
 enum method_id {
 	METHOD_OTHER, /* an extension method, forwarded unchanged */
 	METHOD_GET,

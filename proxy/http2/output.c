@@ -105,6 +105,19 @@ h2_output_data(
 	return true;
 }
 
+size_t
+h2_output_room(const struct h2_output *output, int32_t stream_window)
+{
+	size_t waiting = buffer_len(output->out), room;
+
+	if (stream_window <= 0 || output->window <= 0 || waiting >= OUT_MAX)
+		return 0;
+	room = OUT_MAX - waiting;
+	if (room > (size_t)stream_window)
+		room = (size_t)stream_window;
+	return room < (size_t)output->window ? room : (size_t)output->window;
+}
+
 /* ---- what is there ---- */
 
 /* The frame whose head is at this place, which has not left. */

@@ -6,6 +6,15 @@
 #include "net/buffer.h"
 #include "net/conn.h"
 
+/* Content waits for a window in frames of at most this many bytes: one of each stream in turn. */
+#define DATA_MAX 16384
+
+/* Up to this many bytes of content wait to be sent. */
+#define OUT_MAX (40 * 1024)
+
+/* Nothing is read while this many bytes of small frames wait to be sent. */
+#define CONTROL_OUT_MAX (16 * 1024)
+
 /* No place in what is sent. */
 #define H2_NOWHERE UINT64_MAX
 
@@ -89,6 +98,9 @@ bool h2_output_block(struct h2_output *output, uint32_t stream, unsigned flags, 
 /* One DATA frame, taken off the connection's window, at *at. False: as above. */
 bool h2_output_data(
     struct h2_output *output, uint32_t stream, unsigned flags, struct slice data, uint64_t *at);
+
+/* How many bytes of content of a stream with this window may be written now. */
+size_t h2_output_room(const struct h2_output *output, int32_t stream_window);
 
 /* Send what the socket takes. IO_OK: all is gone. */
 enum io h2_output_send(struct h2_output *output);

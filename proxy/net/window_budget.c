@@ -16,12 +16,6 @@ window_budget_init(struct window_budget *budget, uint64_t max)
 	TAILQ_INIT(&budget->shares);
 }
 
-void
-window_share_init(struct window_share *share, struct window_account *account)
-{
-	*share = (struct window_share){.account = account};
-}
-
 bool
 window_share_is_fast(const struct window_share *share, uint64_t now_ms)
 {
@@ -126,7 +120,7 @@ window_share_use(struct window_share *share, uint32_t bytes, uint64_t now_ms)
 }
 
 void
-window_share_end(struct window_share *share)
+window_share_give(struct window_share *share)
 {
 	if (share->counted)
 		discount(share);

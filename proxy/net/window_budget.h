@@ -23,7 +23,7 @@
  * comes in twice this time, which is more than any round trip. */
 #define WINDOW_GROW_MS 500
 
-/* The share of a stream, beside its window. Start with window_share_init. */
+/* The share of a stream, beside its window. Start with a zeroed one, whose account is set. */
 struct window_share {
 	TAILQ_ENTRY(window_share) link;
 	struct window_account *account;
@@ -52,8 +52,6 @@ struct window_budget {
 
 void window_budget_init(struct window_budget *budget, uint64_t max);
 
-void window_share_init(struct window_share *share, struct window_account *account);
-
 /* True when the peer has used up half of the window fast. */
 bool window_share_is_fast(const struct window_share *share, uint64_t now_ms);
 
@@ -67,7 +65,15 @@ bool window_share_grow(struct window_share *share, uint32_t bytes, uint64_t now_
  */
 uint32_t window_share_use(struct window_share *share, uint32_t bytes, uint64_t now_ms);
 
+/* What it has goes back. */
+void window_share_give(struct window_share *share);
+
 /* The window is not needed any more. */
-void window_share_end(struct window_share *share);
+static inline void
+window_share_end(struct window_share *share)
+{
+	if (share->bytes > 0)
+		window_share_give(share);
+}
 
 #endif

@@ -193,23 +193,6 @@ http2_on_content(
 	push_content(stream);
 }
 
-/* Keep trailers until the content before them has been handed on. False: memory is short. */
-static bool
-keep_trailers(struct http2_stream *stream, const struct fields *trailers)
-{
-	struct writer writer;
-
-	stream->trailers = buffer_take(stream->session->downstream->buffers, BUFFER_LARGE);
-	if (stream->trailers == NULL)
-		return false;
-	writer = writer_of(stream->trailers->bytes, buffer_room(stream->trailers));
-	write_fields(&writer, trailers);
-	write_literal(&writer, "\r\n");
-	stream->trailers->end = (uint32_t)(writer.at - stream->trailers->bytes);
-	stream->trailers = buffer_fit(stream->session->downstream->buffers, stream->trailers);
-	return !writer.full;
-}
-
 void
 http2_on_trailers(struct http2_stream *stream, const struct hpack_block *block)
 {
@@ -232,7 +215,9 @@ http2_on_trailers(struct http2_stream *stream, const struct hpack_block *block)
 	if (stream->exchange == NULL)
 		return;
 	count_deficit(stream);
-	if (trailers.count > 0 && !keep_trailers(stream, &trailers))
+	if (trailers.count > 0)
+		stream->trailers = h2_trailers_keep(downstream->buffers, &trailers);
+	if (trailers.count > 0 && stream->trailers == NULL)
 		http2_stream_fail(stream, H2_INTERNAL_ERROR);
 	else
 		push_content(stream);

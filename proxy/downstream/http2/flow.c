@@ -64,11 +64,12 @@ grow_stream(struct http2_stream *stream, uint64_t now_ms)
 void
 http2_credit_stream(struct http2_stream *stream, size_t bytes)
 {
-	uint64_t now_ms = session_now_ms(stream->session);
+	uint64_t now_ms;
 	uint32_t less;
 
 	if (!h2_window_credit(&stream->window, (uint32_t)bytes) || stream->client_ended)
 		return;
+	now_ms = session_now_ms(stream->session);
 	if (stream->in == NULL && window_share_is_fast(&stream->share, now_ms) &&
 	    stream->exchange != NULL &&
 	    exchange_is_allowed(stream->exchange)) /* the exchange keeps up, too */
@@ -84,7 +85,7 @@ void
 http2_take_window(struct http2_stream *stream)
 {
 	stream->window = h2_window_of(HTTP2_WINDOW_FIRST);
-	window_share_init(&stream->share, &stream->session->account);
+	stream->share.account = &stream->session->account;
 	stream->session->stream_windows += HTTP2_WINDOW_FIRST;
 }
 

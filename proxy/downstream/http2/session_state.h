@@ -9,15 +9,18 @@
 #include "http/h2_fields.h"
 #include "http/h2_frame.h"
 #include "http2/gather.h"
+#include "http2/input.h"
 #include "http2/output.h"
 #include "http2/overhead.h"
 #include "http2/table_memory.h"
+#include "http2/trailers.h"
 #include "http2/window.h"
 #include "jobgate/container_of.h"
 #include "net/window_budget.h"
 
 /*
- * session.c       called by the connection (bytes, drain); one turn of a session
+ * server.c        called by the connection: the beginning of a session, its drain, its end
+ * session.c       one turn of a session: bytes come, and go
  * ending.c        how it ends: GOAWAY, the end of its streams, lingering
  * timers.c        its one timer, and what is late when it expires
  * session_state.c its states and those of its streams, and what a dump shows of them
@@ -65,15 +68,8 @@ enum http2_stream_state {
 /* Streams are found by their id in one of this many lists. */
 #define STREAM_BUCKETS 16
 
-/* Content waits for a window in frames of at most this many bytes: one of each stream in turn. */
-#define DATA_MAX 16384
-
-/* Up to this many bytes of answers' content wait to be sent. */
-#define OUT_MAX (40 * 1024)
-
-/* Nothing is read while this many bytes of small frames wait to be sent, or this many bytes of all
- * frames: heads of answers have no window. */
-#define CONTROL_OUT_MAX (16 * 1024)
+/* Nothing is read while this many bytes of all frames wait to be sent: heads of answers have no
+ * window. */
 #define OUT_FULL (2 * OUT_MAX)
 
 struct http2_session;

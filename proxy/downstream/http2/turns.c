@@ -1,22 +1,6 @@
 /* turns.c - content of answers in frames: as the windows allow, and one stream after the other. */
 #include "downstream/http2/session_state.h"
 
-/* How many bytes of content may be written now. */
-static size_t
-room_for(const struct http2_stream *stream)
-{
-	const struct http2_session *session = stream->session;
-	size_t waiting = buffer_len(session->output.out), room = stream->quota;
-
-	if (stream->send_window <= 0 || session->output.window <= 0 || waiting >= OUT_MAX)
-		return 0;
-	if (room > OUT_MAX - waiting)
-		room = OUT_MAX - waiting;
-	if (room > (size_t)stream->send_window)
-		room = (size_t)stream->send_window;
-	return room < (size_t)session->output.window ? room : (size_t)session->output.window;
-}
-
 /* One DATA frame. False: memory is short. */
 static bool
 write_data(struct http2_stream *stream, struct slice data)
@@ -42,7 +26,9 @@ http2_write_content(struct http2_stream *stream, struct slice data)
 	if (most > DATA_MAX)
 		most = DATA_MAX;
 	while (taken < data.len) {
-		n = room_for(stream);
+		n = h2_output_room(&stream->session->output, stream->send_window);
+		if (n > stream->quota)
+			n = stream->quota;
 		if (n > data.len - taken)
 			n = data.len - taken;
 		if (n > most)

@@ -38,48 +38,6 @@ client_close(struct http1_client *client)
 /* ---- what it sends ---- */
 
 static void
-write_framing(struct writer *writer, const struct request *request)
-{
-	switch (request->content) {
-	case CONTENT_NONE:
-		break;
-	case CONTENT_LENGTH:
-		write_literal(writer, "Content-Length: ");
-		write_number(writer, request->length);
-		write_literal(writer, "\r\n");
-		break;
-	case CONTENT_UNKNOWN:
-		write_literal(writer, "Transfer-Encoding: chunked\r\n");
-		break;
-	}
-	if (request->expect_continue)
-		write_literal(writer, "Expect: 100-continue\r\n");
-}
-
-void
-http1_write_request(struct writer *writer, const struct request *request, struct slice lines,
-    struct slice websocket_key)
-{
-	bool upgrade = request->upgrade.len > 0;
-
-	write_request_line(
-	    writer, request->method, (struct slice){0}, request->path, request->query);
-	write_field(writer, SLICE("Host"), request->authority);
-	write_slice(writer, lines);
-	/* Not with an upgrade: its Connection field is another one, and it has no trailers. */
-	if (request->takes_trailers && !upgrade)
-		write_literal(writer, "TE: trailers\r\nConnection: TE\r\n");
-	write_framing(writer, request);
-	if (upgrade) {
-		write_literal(writer, "Connection: Upgrade\r\n");
-		write_field(writer, SLICE("Upgrade"), request->upgrade);
-	}
-	if (websocket_key.len > 0)
-		write_field(writer, SLICE("Sec-WebSocket-Key"), websocket_key);
-	write_literal(writer, "\r\n");
-}
-
-static void
 client_begin(struct upstream *upstream, const struct request *request, struct slice lines)
 {
 	struct http1_client *client = client_of(upstream);
@@ -130,16 +88,6 @@ shut_if_drained(struct http1_client *client)
 		conn_shutdown_write(&client->connection.conn);
 }
 
-/* True when any of the trailers is to be forwarded. */
-static bool
-has_trailers(const struct fields *trailers)
-{
-	for (size_t i = 0; trailers != NULL && i < trailers->count; i++)
-		if (!trailers->items[i].dropped)
-			return true;
-	return false;
-}
-
 static void
 client_content_end(struct upstream *upstream, const struct fields *trailers)
 {
@@ -149,7 +97,7 @@ client_content_end(struct upstream *upstream, const struct fields *trailers)
 	 * Some servers (aiohttp 3.8) add trailers to the fields of the next request, which may be
 	 * another client's.
 	 */
-	client->no_reuse = client->no_reuse || has_trailers(trailers);
+	client->no_reuse = client->no_reuse || fields_are_any(trailers);
 	client->request_ended = true;
 	if (client->tunnel)
 		client->tunnel_shut = true;

@@ -33,10 +33,11 @@ grow_window(struct backend_stream *stream)
 static void
 credit_stream(struct backend_stream *stream, size_t bytes)
 {
-	uint64_t now_ms = backend_session_now_ms(stream->session);
+	uint64_t now_ms;
 
 	if (!h2_window_credit(&stream->window, (uint32_t)bytes) || stream->answer_ended)
 		return;
+	now_ms = backend_session_now_ms(stream->session);
 	if (stream->in == NULL && window_share_is_fast(&stream->share, now_ms)) /* both keep up */
 		grow_window(stream);
 	h2_window_shrink(
@@ -187,24 +188,6 @@ take_head(struct backend_stream *stream, const struct hpack_block *block, bool e
 		backend_stream_push(stream);
 }
 
-/* Keep trailers until the content before them has been handed on. False: memory is short. */
-static bool
-keep_trailers(struct backend_stream *stream, const struct fields *trailers)
-{
-	struct buffer_pool *buffers = stream->session->options->buffers;
-	struct writer writer;
-
-	stream->trailers = buffer_take(buffers, BUFFER_LARGE);
-	if (stream->trailers == NULL)
-		return false;
-	writer = writer_of(stream->trailers->bytes, buffer_room(stream->trailers));
-	write_fields(&writer, trailers);
-	write_literal(&writer, "\r\n");
-	stream->trailers->end = (uint32_t)(writer.at - stream->trailers->bytes);
-	stream->trailers = buffer_fit(buffers, stream->trailers);
-	return !writer.full;
-}
-
 static void
 take_trailers(struct backend_stream *stream, const struct hpack_block *block, bool end_stream)
 {
@@ -221,7 +204,9 @@ take_trailers(struct backend_stream *stream, const struct hpack_block *block, bo
 		backend_stream_bad(stream, H2_PROTOCOL_ERROR);
 		return;
 	}
-	if (trailers.count > 0 && !keep_trailers(stream, &trailers)) {
+	if (trailers.count > 0)
+		stream->trailers = h2_trailers_keep(stream->session->options->buffers, &trailers);
+	if (trailers.count > 0 && stream->trailers == NULL) {
 		backend_stream_bad(stream, H2_INTERNAL_ERROR);
 		return;
 	}

@@ -7,9 +7,11 @@
 #include "http/h2_response.h"
 #include "http/target.h"
 #include "http2/gather.h"
+#include "http2/input.h"
 #include "http2/output.h"
 #include "http2/overhead.h"
 #include "http2/table_memory.h"
+#include "http2/trailers.h"
 #include "http2/window.h"
 #include "jobgate/container_of.h"
 #include "net/slab.h"
@@ -54,15 +56,6 @@ enum backend_stream_state {
 
 /* Streams are found by their id in one of this many lists. */
 #define BACKEND_STREAM_BUCKETS 16
-
-/* Content waits for a window in frames of at most this many bytes: one of each stream in turn. */
-#define DATA_MAX 16384
-
-/* Up to this many bytes of requests' content wait to be sent. */
-#define OUT_MAX (40 * 1024)
-
-/* Nothing is read while this many bytes of small frames wait to be sent. */
-#define CONTROL_OUT_MAX (16 * 1024)
 
 struct backend_session;
 

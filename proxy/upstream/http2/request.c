@@ -144,22 +144,6 @@ backend_session_begin_held(struct backend_session *session)
 
 /* ---- content ---- */
 
-/* How many bytes of content may be written now. */
-static size_t
-room_for(const struct backend_stream *stream)
-{
-	const struct h2_output *output = &stream->session->output;
-	size_t waiting = buffer_len(output->out), room = stream->quota;
-
-	if (stream->send_window <= 0 || output->window <= 0 || waiting >= OUT_MAX)
-		return 0;
-	if (room > OUT_MAX - waiting)
-		room = OUT_MAX - waiting;
-	if (room > (size_t)stream->send_window)
-		room = (size_t)stream->send_window;
-	return room < (size_t)output->window ? room : (size_t)output->window;
-}
-
 /* Write content in frames, as far as there is room; returns how much. */
 static size_t
 write_content(struct backend_stream *stream, struct slice data)
@@ -171,7 +155,9 @@ write_content(struct backend_stream *stream, struct slice data)
 	if (most > DATA_MAX)
 		most = DATA_MAX;
 	while (taken < data.len) {
-		n = room_for(stream);
+		n = h2_output_room(&session->output, stream->send_window);
+		if (n > stream->quota)
+			n = stream->quota;
 		if (n > data.len - taken)
 			n = data.len - taken;
 		if (n > most)
@@ -235,16 +221,6 @@ stream_content(struct upstream *upstream, struct slice data)
 	return taken;
 }
 
-/* True when any of the trailers is to be forwarded. */
-static bool
-has_trailers(const struct fields *trailers)
-{
-	for (size_t i = 0; trailers != NULL && i < trailers->count; i++)
-		if (!trailers->items[i].dropped)
-			return true;
-	return false;
-}
-
 static void
 stream_content_end(struct upstream *upstream, const struct fields *trailers)
 {
@@ -257,7 +233,7 @@ stream_content_end(struct upstream *upstream, const struct fields *trailers)
 	if (stream->request_ended || stream->stopped)
 		return;
 	stream->request_ended = true;
-	if (has_trailers(trailers)) {
+	if (fields_are_any(trailers)) {
 		writer = begin_block(stream);
 		hpack_write_fields(&writer, trailers);
 		end_block(stream, &writer, H2_END_STREAM);

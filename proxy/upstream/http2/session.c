@@ -7,46 +7,16 @@
 
 /* ---- reading ---- */
 
-/* Make `in` a buffer with room. False: memory is short. */
-static bool
-reserve_in(struct backend_session *session)
-{
-	struct buffer_pool *buffers = session->options->buffers;
-	struct buffer *in = session->in, *large;
-
-	if (in != NULL && in->capacity >= BUFFER_LARGE) {
-		buffer_compact(in);
-		return true;
-	}
-	large = buffer_take(buffers, BUFFER_LARGE);
-	if (large == NULL)
-		return false;
-	if (in != NULL)
-		buffer_append(large, buffer_bytes(in));
-	buffer_give(buffers, in);
-	session->in = large;
-	return true;
-}
-
 /* Read once. IO_AGAIN: there is nothing. */
 static enum io
 fill(struct backend_session *session, size_t *budget)
 {
-	struct conn *conn = &session->connection->conn;
-	enum io io;
 	size_t n;
+	enum io io =
+	    h2_input_read(&session->in, session->options->buffers, &session->connection->conn, &n);
 
-	/* The connection may have ended right after the first part of a frame. */
-	if (session->in != NULL)
-		conn_look_again(conn);
-	if (!conn->readable)
-		return IO_AGAIN;
-	if (!reserve_in(session))
-		return IO_ERROR;
-	io = conn_read(conn, session->in->bytes + session->in->end, buffer_room(session->in), &n);
 	if (io != IO_OK)
 		return io;
-	session->in->end += (uint32_t)n;
 	session->received += n;
 	session->heard_ms = backend_session_now_ms(session);
 	*budget -= n < *budget ? n : *budget;
@@ -54,16 +24,6 @@ fill(struct backend_session *session, size_t *budget)
 		backend_session_fail(
 		    session, H2_ENHANCE_YOUR_CALM, SLICE("too many frames without content"));
 	return IO_OK;
-}
-
-/* Give back `in` when it is empty. */
-static void
-drop_empty(struct backend_session *session)
-{
-	if (session->in == NULL || buffer_len(session->in) > 0)
-		return;
-	buffer_give(session->options->buffers, session->in);
-	session->in = NULL;
 }
 
 /* Read frames, within the limits of one turn. False: the connection is lost. */
@@ -81,12 +41,12 @@ read_frames(struct backend_session *session)
 			loop_defer(session->options->loop, &session->work_task);
 			return true;
 		}
-		drop_empty(session);
+		h2_input_drop_empty(&session->in, session->options->buffers);
 		switch (fill(session, &budget)) {
 		case IO_OK:
 			break;
 		case IO_AGAIN:
-			drop_empty(session);
+			h2_input_drop_empty(&session->in, session->options->buffers);
 			return true;
 		case IO_EOF:
 		case IO_ERROR:

@@ -49,7 +49,7 @@ backend_stream_new(struct backend_session *session, struct upstream_user *user, 
 	stream->free_task.run = stream_free;
 	stream->first = first;
 	stream->window = h2_window_of(BACKEND_WINDOW_FIRST);
-	window_share_init(&stream->share, &session->account);
+	stream->share.account = &session->account;
 	stream->send_window = (int32_t)session->settings.initial_window_size;
 	stream->head_at = stream->last_frame_at = H2_NOWHERE;
 	TAILQ_INSERT_TAIL(&session->streams, stream, link);

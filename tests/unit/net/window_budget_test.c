@@ -31,7 +31,7 @@ setup(void **state)
 		accounts[i] = (struct window_account){
 		    .budget = &budget, .lent_max = STREAMS * FIRST, .part = 4};
 		for (size_t j = 0; j < STREAMS; j++)
-			window_share_init(&shares[i][j], &accounts[i]);
+			shares[i][j] = (struct window_share){.account = &accounts[i]};
 	}
 	return 0;
 }
