@@ -69,15 +69,14 @@ borrow(struct window_budget *budget, uint64_t now_ms, unsigned *looks)
 	return false;
 }
 
-/* True when a connection may have this much more: no stream gets all of what its connection may
- * still have. */
+/* True when a stream of this connection may have this much more. */
 static bool
 may_have(const struct window_account *account, uint32_t bytes)
 {
 	const struct window_budget *budget = account->budget;
 	uint64_t left = budget->max > budget->counted ? budget->max - budget->counted : 0;
 
-	return account->counted + 2 * (uint64_t)bytes <= left / account->part;
+	return account->counted + account->steps * (uint64_t)bytes <= left / account->part;
 }
 
 bool

@@ -38,7 +38,9 @@ struct window_account {
 	struct window_budget *budget;
 	uint64_t counted, lent; /* bytes of its streams */
 	uint64_t lent_max;
-	unsigned part; /* it may have this part of what is left in the budget: 1 / part */
+	unsigned part;	/* it may have this part of what is left in the budget: 1 / part */
+	unsigned steps; /* a window grows by a step only if it may have this many such steps: so
+			   one stream does not take all that the others may have */
 };
 
 /* Of a worker. */

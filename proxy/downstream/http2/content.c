@@ -128,6 +128,8 @@ push_content(struct http2_stream *stream)
 		}
 		http2_credit_stream(stream, taken);
 	}
+	if (stream->state == HTTP2_STREAM_RUNNING && stream->in == NULL && stream->client_ended)
+		http2_end_window(stream);
 	if (stream->state == HTTP2_STREAM_RUNNING && stream->in == NULL && stream->client_ended &&
 	    !stream->content_ended && exchange_takes_content(stream->exchange))
 		hand_on_end(stream);

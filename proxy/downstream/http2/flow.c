@@ -90,10 +90,18 @@ http2_take_window(struct http2_stream *stream)
 }
 
 void
+http2_end_window(struct http2_stream *stream)
+{
+	stream->session->stream_windows -= stream->share.bytes;
+	stream->window.size -= stream->share.bytes;
+	window_share_end(&stream->share);
+}
+
+void
 http2_give_window(struct http2_stream *stream)
 {
+	http2_end_window(stream);
 	CHECK(stream->session->stream_windows >= stream->window.size, http2_stream_dump, stream);
-	window_share_end(&stream->share);
 	stream->session->stream_windows -= stream->window.size;
 	stream->window.size = 0;
 }

@@ -49,6 +49,22 @@ first_window(const struct connection *connection)
 									 : HTTP2_CONNECTION_WINDOW;
 }
 
+/* What its streams may have of the worker's budget. */
+static struct window_account
+account_of(const struct connection *connection)
+{
+	struct window_budget *budget = &connection->downstream->http2_windows;
+	uint64_t first = connection->downstream->options.http2.streams * HTTP2_WINDOW_FIRST;
+	bool shared = connection->peer.trusted;
+
+	return (struct window_account){
+	    .budget = budget,
+	    .lent_max = shared && budget->max / 4 > first ? budget->max / 4 : first,
+	    .part = shared ? HTTP2_SHARED_PART : HTTP2_PART,
+	    .steps = shared ? HTTP2_SHARED_STEPS : HTTP2_STEPS,
+	};
+}
+
 static void
 http2_opened(struct connection *connection, struct buffer *received)
 {
@@ -72,11 +88,7 @@ http2_opened(struct connection *connection, struct buffer *received)
 	TAILQ_INIT(&session->turns);
 	resets_init(&session->resets);
 	session->window = h2_window_of(first_window(connection));
-	session->account = (struct window_account){
-	    .budget = &connection->downstream->http2_windows,
-	    .lent_max = connection->downstream->options.http2.streams * HTTP2_WINDOW_FIRST,
-	    .part = connection->peer.trusted ? HTTP2_PART_TRUSTED : HTTP2_PART,
-	};
+	session->account = account_of(connection);
 	h2_output_init(
 	    &session->output, &connection->conn, connection->downstream->buffers, http2_moved);
 	session->idle_since_ms = session->overhead.began_ms = session_now_ms(session);

@@ -57,10 +57,12 @@ enum http2_stream_state {
 #define HTTP2_WINDOW_ALLOWED (48 * 1024)
 #define HTTP2_WINDOW_MAX (1024 * 1024)
 
-/* A connection may have this part of what is left of the worker's budget; one of a trusted proxy,
- * which many users share, the other part. */
+/* See window_account: of a client's connection, and of a trusted proxy's, which many users share.
+ */
 #define HTTP2_PART 4
-#define HTTP2_PART_TRUSTED 2
+#define HTTP2_STEPS 2
+#define HTTP2_SHARED_PART 2
+#define HTTP2_SHARED_STEPS 8
 
 /* The smallest window of a connection. */
 #define HTTP2_CONNECTION_WINDOW (1024 * 1024)
@@ -358,9 +360,13 @@ void http2_credit(struct http2_session *session, uint32_t bytes);
 /* This much content of a stream was dealt with: let more come. */
 void http2_credit_stream(struct http2_stream *stream, size_t bytes);
 
-/* A new stream begins with the first window; a closed one gives back what it has of the worker's
- * budget. */
+/* A new stream begins with the first window. */
 void http2_take_window(struct http2_stream *stream);
+
+/* No content can come or is needed any more: give back what it has of the worker's budget. */
+void http2_end_window(struct http2_stream *stream);
+
+/* The stream is closed. */
 void http2_give_window(struct http2_stream *stream);
 
 /* ---- answer.c ---- */

@@ -91,6 +91,7 @@ http2_drop_content(struct http2_stream *stream)
 	buffer_give(buffers, stream->in);
 	buffer_give(buffers, stream->trailers);
 	stream->in = stream->trailers = NULL;
+	http2_end_window(stream);
 }
 
 void

@@ -116,6 +116,9 @@ backend_stream_push(struct backend_stream *stream)
 		credit_stream(stream, taken);
 	}
 	if (stream->answer_ended) {
+		/* No more can come. */
+		stream->window.size -= stream->share.bytes;
+		window_share_end(&stream->share);
 		stream->end_told = true;
 		hand_on_end(stream);
 	}

@@ -66,8 +66,10 @@ session_new(struct backend_conn *connection)
 	session->next_id = 1;
 	session->window =
 	    h2_window_of(window > BACKEND_WINDOW_MAX ? (uint32_t)window : BACKEND_WINDOW_MAX);
-	session->account = (struct window_account){
-	    .budget = pool_windows(session->pool), .lent_max = window, .part = BACKEND_PART};
+	session->account = (struct window_account){.budget = pool_windows(session->pool),
+	    .lent_max = window,
+	    .part = BACKEND_PART,
+	    .steps = BACKEND_STEPS};
 	h2_output_init(&session->output, &connection->conn, options->buffers, on_moved);
 	session->overhead.began_ms = now_ms;
 	session->settings_due_ms = session->ack_due_ms = now_ms + options->tuning->settings_ms;

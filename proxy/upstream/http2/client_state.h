@@ -50,9 +50,9 @@ enum backend_stream_state {
 #define BACKEND_WINDOW_FIRST (48 * 1024)
 #define BACKEND_WINDOW_MAX (1024 * 1024)
 
-/* A connection, which many users share, may have this part of what is left of the worker's budget.
- */
+/* A connection, which many users share: see window_account. */
 #define BACKEND_PART 2
+#define BACKEND_STEPS 8
 
 /* Streams are found by their id in one of this many lists. */
 #define BACKEND_STREAM_BUCKETS 16

@@ -242,6 +242,38 @@ a_stream_that_lends_may_end(void **state)
 	assert_int_equal(session_now()->stream_windows, HTTP2_WINDOW_MAX);
 }
 
+/* It waits for its answer, which may take hours. */
+static void
+an_upload_that_has_ended_gives_its_window_back(void **state)
+{
+	(void)state;
+	serve = allow_and_take;
+	upload(1);
+	send_all_of(1, 2 * MIB, 1);
+	assert_int_equal(stream_now(1)->window.size, HTTP2_WINDOW_MAX);
+	send_data(1, H2_END_STREAM, 10);
+	assert_non_null(stream_now(1)->exchange);
+	assert_int_equal(stream_now(1)->window.size, HTTP2_WINDOW_FIRST);
+	assert_int_equal(world.downstream->http2_windows.counted, 0);
+	assert_int_equal(session_now()->stream_windows, HTTP2_WINDOW_FIRST);
+}
+
+/* What waits here still uses its share. */
+static void
+content_that_waits_keeps_its_window(void **state)
+{
+	(void)state;
+	serve = allow_and_take;
+	upload(1);
+	send_all_of(1, 2 * MIB, 1);
+	exchanges[0].takes = false;
+	send_data(1, H2_END_STREAM, 1000);
+	assert_int_equal(stream_now(1)->window.size, HTTP2_WINDOW_MAX);
+	exchanges[0].takes = true;
+	exchanges[0].client->ops->resume(exchanges[0].client);
+	assert_int_equal(world.downstream->http2_windows.counted, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -255,6 +287,8 @@ main(void)
 	    TEST(one_upload_does_not_take_the_whole_budget),
 	    TEST(the_window_of_a_connection_is_that_of_its_streams),
 	    TEST(what_waits_is_bounded),
+	    TEST(an_upload_that_has_ended_gives_its_window_back),
+	    TEST(content_that_waits_keeps_its_window),
 	    TEST(a_stream_that_lends_begins_anew),
 	    TEST(a_stream_that_lends_may_end),
 	};

@@ -29,7 +29,7 @@ setup(void **state)
 	window_budget_init(&budget, 64 * (uint64_t)MIB);
 	for (size_t i = 0; i < CONNECTIONS; i++) {
 		accounts[i] = (struct window_account){
-		    .budget = &budget, .lent_max = STREAMS * FIRST, .part = 4};
+		    .budget = &budget, .lent_max = STREAMS * FIRST, .part = 4, .steps = 2};
 		for (size_t j = 0; j < STREAMS; j++)
 			shares[i][j] = (struct window_share){.account = &accounts[i]};
 	}
@@ -119,6 +119,24 @@ nor_do_greedy_connections(void **state)
 		assert_true(accounts[i].counted + accounts[i].lent > MIB);
 		assert_true(before <= budget.max - 4 * MIB);
 		now_ms += SILENCE_MS;
+	}
+}
+
+/* On a connection that many users share, those who are silent leave something to the others. */
+static void
+silent_streams_of_a_shared_connection_leave_room(void **state)
+{
+	(void)state;
+	accounts[0] = (struct window_account){
+	    .budget = &budget, .lent_max = budget.max / 4, .part = 2, .steps = 8};
+	for (size_t j = 0; j < 40; j++)
+		burst(&shares[0][j]);
+	assert_true(shares[0][15].bytes >= MIB - FIRST);
+	assert_true(shares[0][20].bytes > 0);
+	now_ms += SILENCE_MS;
+	for (size_t j = 40; j < 50; j++) {
+		burst(&shares[0][j]);
+		assert_true(shares[0][j].bytes >= MIB - FIRST);
 	}
 }
 
@@ -219,6 +237,7 @@ main(void)
 	    TEST(one_connection_does_not_take_the_whole_budget),
 	    TEST(silent_streams_do_not_starve_new_ones),
 	    TEST(nor_do_greedy_connections),
+	    TEST(silent_streams_of_a_shared_connection_leave_room),
 	    TEST(streams_in_use_do_not_lend),
 	    TEST(a_share_that_was_lent_shrinks),
 	    TEST(what_is_fast),

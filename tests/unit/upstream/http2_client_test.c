@@ -193,7 +193,7 @@ windows_of_silent_streams_are_lent(void **state)
 	bool lent = true;
 
 	(void)state;
-	world.pool->windows.max = 4 * 1024 * 1024;
+	world.pool->windows.max = 8 * 1024 * 1024;
 	memset(text, 'a', sizeof(text) - 1);
 	two = join_with(&get);
 	for (uint32_t id = 1; id < 4; id += 2) {
