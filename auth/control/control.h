@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "jobgate/limits.h"
 #include "jobgate/log.h"
 #include "jobgate/resolver.h"
 #include "jobgate/settings.h"
@@ -17,6 +18,7 @@ struct control_setup {
 	 * is never NULL here.
 	 */
 	struct control_settings settings;
+	struct token_limits token_limits; /* of tokens whose records have none of their own */
 	const char *gateway_secret;  /* shared with the workers: CONTROL_SECRET_TEXT hex digits */
 	const char *store_dir;	     /* the directory of a private store; NULL for another store */
 	const struct tuning *tuning; /* NULL: jg_tuning */

@@ -1,7 +1,9 @@
 /* limits.c - what an operator's token is limited to also limits the tokens that it makes. */
 #include "auth/control/limits.h"
 
+#include "auth/control/handlers.h"
 #include "auth/moment.h"
+#include "auth/token_limits.h"
 
 static bool
 outlives(const struct token *caller, const struct token *token)
@@ -17,11 +19,13 @@ is_wider(const struct token *caller, const struct token *token)
 	       (token->from.count == 0 || !jg_ip_ranges_within(&token->from, &caller->from));
 }
 
-/* How many requests may come at once; 0: any number. */
-static uint64_t
-burst_of(const struct token *token)
+/* What applies to a token of this gateway. */
+static struct token_limits
+in_force(const struct call *call, const struct token *token)
 {
-	return token->limits.burst > 0 ? token->limits.burst : token->limits.rate;
+	const struct control *control = call->ctx;
+
+	return token_limits_in_force(&token->limits, &control->setup->token_limits);
 }
 
 /* True when a number is above the caller's; 0: any number. */
@@ -33,13 +37,15 @@ is_above(uint64_t caller, uint64_t number)
 
 /* The first limit of use that is above the caller's; NULL: none is. */
 static const char *
-limit_above(const struct token *caller, const struct token *token)
+limit_above(const struct call *call, const struct token *caller, const struct token *token)
 {
-	if (is_above(caller->limits.rate, token->limits.rate))
+	struct token_limits own = in_force(call, caller), its = in_force(call, token);
+
+	if (is_above(own.rate, its.rate))
 		return "rate";
-	if (is_above(burst_of(caller), burst_of(token)))
+	if (is_above(own.burst, its.burst))
 		return "burst";
-	if (is_above(caller->limits.concurrency, token->limits.concurrency))
+	if (is_above(own.concurrency, its.concurrency))
 		return "concurrency";
 	return NULL;
 }
@@ -63,7 +69,7 @@ is_present(struct call *call, const struct token *caller)
 static bool
 is_within(struct call *call, const struct token *caller, const struct token *token)
 {
-	const char *above = limit_above(caller, token);
+	const char *above = limit_above(call, caller, token);
 	char moment[MOMENT_TEXT_MAX];
 
 	if (outlives(caller, token)) {
@@ -82,20 +88,31 @@ is_within(struct call *call, const struct token *caller, const struct token *tok
 	}
 	if (above != NULL) {
 		call_refuse(call, 403, above,
-		    "your own token has a limit of its own here: a token that it creates or renews "
-		    "must not have a higher one, or none");
+		    "your own token is limited here, by its record or the configuration: a token "
+		    "that "
+		    "it creates or renews must not have a higher limit, or none");
 		return false;
 	}
 	return true;
 }
 
+/* The burst of a new token that has none of its own; 0: the configuration's. */
+static uint64_t
+passed_burst(const struct call *call, const struct token *caller, uint64_t rate)
+{
+	uint64_t burst = in_force(call, caller).burst;
+
+	if ((caller->limits.rate | caller->limits.burst) == 0)
+		return 0;
+	return rate > 0 && rate < burst ? rate : burst;
+}
+
 /* The same for rate, burst and concurrency. */
 static void
-pass_on_use(const struct token *caller, struct token *token)
+pass_on_use(const struct call *call, const struct token *caller, struct token *token)
 {
-	if (token->limits.burst == 0 && is_above(burst_of(caller), burst_of(token)))
-		token->limits.burst =
-		    token->limits.rate == 0 ? caller->limits.burst : burst_of(caller);
+	if (token->limits.burst == 0)
+		token->limits.burst = passed_burst(call, caller, token->limits.rate);
 	if (token->limits.rate == 0)
 		token->limits.rate = caller->limits.rate;
 	if (token->limits.concurrency == 0)
@@ -116,7 +133,7 @@ limits_pass_on(struct call *call, struct token *token)
 		token->expires_ms = caller->expires_ms;
 	if (token->from.count == 0)
 		token->from = caller->from;
-	pass_on_use(caller, token);
+	pass_on_use(call, caller, token);
 	return is_within(call, caller, token);
 }
 

@@ -428,7 +428,7 @@ const struct config_key config_keys[] = {
     {"control.metrics_tokens", COUNT(control.metrics_tokens), .default_value = "0", .max = 10000,
 	.help = "How many tokens with limits have samples of their own in /metrics "
 		"(jobgate_token_requests_total, jobgate_token_running), labelled with the token's "
-		"id. More than these are only counted. 0: none."},
+		"id: those that were used last. Of others there is only the number. 0: none."},
     {"control.listen", TEXT_OF(ADDRESS, control.listen), .example = "127.0.0.1:9181",
 	.help = "Where the control API is served as well. Each request needs a token of role "
 		"operator, whose label selector limits what it can reach. Off when left out. The "

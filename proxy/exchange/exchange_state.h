@@ -72,6 +72,7 @@ struct exchange {
 	struct directory_watch token_watch, job_watch; /* from the verdict to the end */
 	struct token_edition allowed;
 	struct permit permit;	  /* of its token's concurrency; all zero: it has none */
+	uint64_t no_permit_for;	  /* the concurrency for which there was none while it ran; or 0 */
 	struct in6_addr address;  /* the client's, with has_address */
 	uint64_t target;	  /* hash of the job's URL that the request goes to */
 	bool job_moved;		  /* the job has got another URL since then */

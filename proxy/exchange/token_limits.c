@@ -141,7 +141,12 @@ exchange_follow_limits(struct exchange *exchange, const struct token *token)
 
 	/* Only what runs at a backend counts: the gateway's own answers are on their way out. */
 	if (exchange->permit.place == 0 && exchange->backend != NULL &&
-	    allowance_of(exchange, token, &allowance) && allowance.concurrency > 0)
+	    allowance_of(exchange, token, &allowance) && allowance.concurrency > 0 &&
+	    allowance.concurrency != exchange->no_permit_for) {
 		jg_limits_count_running(
 		    options->limit_table, options->limit_owner, token->id, &exchange->permit);
+		/* Thousands of exchanges must not look for one at each change. */
+		if (exchange->permit.place == 0)
+			exchange->no_permit_for = allowance.concurrency;
+	}
 }

@@ -1,13 +1,7 @@
 /* allowance.c - which limits apply to a token, and whether its rate allows a request. */
-#include "jobgate/limits.h"
+#include "auth/token_limits.h"
 
 #define SECOND_NS UINT64_C(1000000000)
-
-static uint64_t
-given(uint64_t value, uint64_t otherwise)
-{
-	return value > 0 ? value : otherwise;
-}
 
 /* This gateway's part. */
 static uint64_t
@@ -20,16 +14,13 @@ bool
 jg_allowance(const struct token_limits *record, const struct token_limits *defaults,
     uint64_t gateways, struct allowance *out)
 {
-	uint64_t rate = given(record->rate, defaults->rate);
-	uint64_t burst = given(given(record->burst, defaults->burst), rate);
+	struct token_limits limits = token_limits_in_force(record, defaults);
 
-	*out = (struct allowance){
-	    .concurrency = part(given(record->concurrency, defaults->concurrency), gateways),
-	};
-	if (rate > 0) {
+	*out = (struct allowance){.concurrency = part(limits.concurrency, gateways)};
+	if (limits.rate > 0) {
 		/* Rounded up, so that no second has more requests than the rate. */
-		out->interval_ns = (SECOND_NS * gateways + rate - 1) / rate;
-		out->burst = part(burst, gateways);
+		out->interval_ns = (SECOND_NS * gateways + limits.rate - 1) / limits.rate;
+		out->burst = part(limits.burst, gateways);
 	}
 	return (out->interval_ns | out->concurrency) != 0;
 }

@@ -19,9 +19,10 @@ struct search {
 static void
 raise_high(struct limit_place *place, uint32_t high)
 {
-	uint32_t before = atomic_load(&place->high);
+	uint16_t before = atomic_load(&place->high);
 
-	while (before < high && !atomic_compare_exchange_weak(&place->high, &before, high))
+	while (
+	    before < high && !atomic_compare_exchange_weak(&place->high, &before, (uint16_t)high))
 		;
 }
 
@@ -152,8 +153,12 @@ note_id(struct limit_place *place, struct slice id)
 }
 
 static void
-count_verdict(struct limit_place *place, enum limit_verdict verdict)
+count_verdict(struct limit_place *place, enum limit_verdict verdict, uint64_t now_us)
 {
+	uint32_t now_s = (uint32_t)(now_us / 1000000);
+
+	if (atomic_load_explicit(&place->used_s, memory_order_relaxed) != now_s)
+		atomic_store_explicit(&place->used_s, now_s, memory_order_relaxed);
 	switch (verdict) {
 	case LIMIT_ALLOWED:
 		atomic_fetch_add_explicit(&place->allowed, 1, memory_order_relaxed);
@@ -237,7 +242,7 @@ jg_limits_take(struct limit_table *table, uint16_t owner, struct slice id,
 	*permit = (struct permit){0};
 	if (search_begin(&search, table, owner, id)) {
 		verdict = count_request(&search, allowance, now_us * 1000, permit, &wait_ns);
-		count_verdict(search.first, verdict);
+		count_verdict(search.first, verdict, now_us);
 	}
 	if (verdict == LIMIT_NO_PLACE)
 		atomic_fetch_add(&table->header->refused, 1);

@@ -44,7 +44,7 @@ place_is_empty(const struct limit_place *place)
 static bool
 place_revive(struct limit_place *place)
 {
-	uint32_t state = atomic_load(&place->state);
+	uint16_t state = atomic_load(&place->state);
 
 	while (state == PLACE_MARKED)
 		if (atomic_compare_exchange_weak(&place->state, &state, PLACE_LIVE))
@@ -104,6 +104,11 @@ claim_first(struct limit_table *table, uint64_t key)
 static bool
 claim_begin(struct limit_header *header, uint16_t owner)
 {
+	uint32_t numbers = atomic_load(&header->numbers);
+
+	while (numbers <= owner &&
+	       !atomic_compare_exchange_weak(&header->numbers, &numbers, owner + 1u))
+		;
 	for (unsigned i = 0; i < CLAIM_TRIES; i++) {
 		atomic_store(&header->claiming[owner], 1);
 		if (atomic_load(&header->freeing) == 0)

@@ -36,9 +36,10 @@ struct limit_place {
 	_Atomic uint64_t full_ns; /* burst * interval of the allowance that tat_ns comes from */
 	_Atomic uint64_t first;	  /* the key of the token's first place */
 	_Atomic uint64_t id[2];	  /* of a first place: the token's id, zeros behind a shorter one */
-	_Atomic uint32_t state;	  /* enum place_state */
+	_Atomic uint16_t state;	  /* enum place_state */
+	_Atomic uint16_t high;	  /* no cell from this one on was ever taken */
 	_Atomic uint32_t releases; /* grows after each permit that was given back */
-	_Atomic uint32_t high;	   /* no cell from this one on was ever taken */
+	_Atomic uint32_t used_s;   /* when it was last used, in seconds */
 	_Atomic uint32_t allowed, over_rate, over_concurrency; /* requests, for the metrics */
 	_Alignas(64) _Atomic uint16_t owner[LIMIT_CELLS];      /* 0: free; otherwise the worker */
 };
@@ -47,8 +48,9 @@ struct limit_place {
 struct limit_header {
 	uint32_t layout, places;
 	uint64_t hash_key[2];
-	_Atomic uint64_t refused;			     /* because the table was full */
-	_Alignas(64) _Atomic uint32_t freeing;		     /* 1: the supervisor frees places */
+	_Atomic uint64_t refused;	       /* because the table was full */
+	_Alignas(64) _Atomic uint32_t freeing; /* 1: the supervisor frees places */
+	_Atomic uint32_t numbers; /* no worker from this one on has ever taken a new place */
 	_Alignas(64) _Atomic uint8_t claiming[LIMIT_OWNERS]; /* 1: the worker takes a new place */
 	uint32_t
 	    pid[LIMIT_OWNERS]; /* the worker with this number; 0: none; only for the supervisor */

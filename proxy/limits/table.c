@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 /* Changes with struct limit_header and struct limit_place, and with what their members mean. */
-#define LIMIT_LAYOUT 0x4a474c03u
+#define LIMIT_LAYOUT 0x4a474c04u
 
 /* ---- the mapping ---- */
 
@@ -204,7 +204,7 @@ limit_table_worker_ended(struct limit_table *table, uint16_t owner)
 static bool
 further_are_empty(struct limit_table *table, const struct limit_place *place, uint64_t key)
 {
-	uint32_t high = atomic_load((_Atomic uint32_t *)&place->high);
+	uint32_t high = atomic_load((_Atomic uint16_t *)&place->high);
 
 	for (uint32_t block = 1; block * LIMIT_CELLS < high; block++) {
 		const struct limit_place *further = place_look(table, place_key(table, key, block));
@@ -244,7 +244,7 @@ limit_table_mark(struct limit_table *table, uint64_t now_us)
 		return 0;
 	for (uint32_t at = 0; at < table->places; at++) {
 		struct limit_place *place = &table->place[at];
-		uint32_t live = PLACE_LIVE;
+		uint16_t live = PLACE_LIVE;
 
 		if (place_is_idle(table, at, now_us))
 			marked +=
@@ -259,7 +259,7 @@ static bool
 place_free(struct limit_table *table, uint32_t at, uint64_t now_us)
 {
 	struct limit_place *place = &table->place[at];
-	uint32_t marked = PLACE_MARKED;
+	uint16_t marked = PLACE_MARKED;
 
 	if (atomic_load(&place->state) != PLACE_MARKED || !place_is_idle(table, at, now_us) ||
 	    !atomic_compare_exchange_strong(&place->state, &marked, PLACE_FREED))
@@ -270,6 +270,7 @@ place_free(struct limit_table *table, uint32_t at, uint64_t now_us)
 	atomic_store(&place->high, 0);
 	atomic_store(&place->id[0], 0);
 	atomic_store(&place->id[1], 0);
+	atomic_store(&place->used_s, 0);
 	atomic_store(&place->allowed, 0);
 	atomic_store(&place->over_rate, 0);
 	atomic_store(&place->over_concurrency, 0);
@@ -282,8 +283,11 @@ place_free(struct limit_table *table, uint32_t at, uint64_t now_us)
 static bool
 freeing_begin(struct limit_header *header)
 {
+	uint32_t numbers;
+
 	atomic_store(&header->freeing, 1);
-	for (uint32_t owner = 0; owner < LIMIT_OWNERS; owner++)
+	numbers = atomic_load(&header->numbers);
+	for (uint32_t owner = 0; owner < numbers; owner++)
 		if (atomic_load(&header->claiming[owner]) != 0) {
 			atomic_store(&header->freeing, 0);
 			return false;
@@ -291,16 +295,38 @@ freeing_begin(struct limit_header *header)
 	return true;
 }
 
+/* Places that become free together: workers that take a new place wait for so long. */
+#define SLICE_PLACES 64
+
+/*
+ * Note the next marked places that are idle, from *at on; returns how many. This is what takes
+ * time, so workers may go on meanwhile.
+ */
+static uint32_t
+next_slice(struct limit_table *table, uint32_t *at, uint64_t now_us, uint32_t slice[SLICE_PLACES])
+{
+	uint32_t count = 0;
+
+	for (; *at < table->places && count < SLICE_PLACES; ++*at)
+		if (atomic_load(&table->keys[*at]) != 0 &&
+		    atomic_load(&table->place[*at].state) == PLACE_MARKED &&
+		    place_is_idle(table, *at, now_us))
+			slice[count++] = *at;
+	return count;
+}
+
 uint32_t
 limit_table_sweep(struct limit_table *table, uint64_t now_us)
 {
-	uint32_t freed = 0;
+	uint32_t slice[SLICE_PLACES], count, at = 0, freed = 0;
 
-	if (!freeing_begin(table->header))
-		return 0;
-	for (uint32_t at = 0; at < table->places; at++)
-		freed += atomic_load(&table->keys[at]) != 0 && place_free(table, at, now_us);
-	atomic_store(&table->header->freeing, 0);
+	while ((count = next_slice(table, &at, now_us, slice)) > 0) {
+		if (!freeing_begin(table->header))
+			break;
+		for (uint32_t i = 0; i < count; i++)
+			freed += place_free(table, slice[i], now_us);
+		atomic_store(&table->header->freeing, 0);
+	}
 	return freed;
 }
 

@@ -49,7 +49,7 @@ void limit_table_worker_ended(struct limit_table *table, uint16_t owner);
  * idle places, if more than a quarter of all are taken: those without an exchange, whose rate is
  * unused. The second, when each worker's event loop has turned since then, frees those that no
  * worker has used since. Both return how many; places that were marked before count, too. The
- * second may have to be repeated: it frees nothing while a worker takes a new place.
+ * second may have to be repeated: it ends early while a worker takes a new place.
  */
 uint32_t limit_table_mark(struct limit_table *table, uint64_t now_us);
 uint32_t limit_table_sweep(struct limit_table *table, uint64_t now_us);

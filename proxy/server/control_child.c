@@ -2,9 +2,11 @@
  */
 #include <openssl/crypto.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "auth/control/control.h"
 #include "jobgate/check.h"
+#include "jobgate/clock.h"
 #include "limits/usage.h"
 #include "net/resolve.h"
 #include "observe/metrics.h"
@@ -33,7 +35,8 @@ token_metrics(void *ctx, FILE *out)
 	const struct supervisor *supervisor = ctx;
 	size_t most = supervisor->config->control.metrics_tokens;
 
-	return most == 0 || limit_table_write_usage(supervisor->limits.table, most, out);
+	return most == 0 || limit_table_write_usage(supervisor->limits.table, most,
+				clock_ms(CLOCK_BOOTTIME) * 1000, out);
 }
 
 static char *
@@ -58,6 +61,7 @@ control_setup_of(struct supervisor *supervisor)
 	const struct config *config = supervisor->config;
 	struct control_setup setup = {
 	    .settings = config->control.process,
+	    .token_limits = config->limits.token,
 	    .gateway_secret = supervisor->control_secret,
 	    .store_dir = supervisor->private_redis ? config->store.state_dir : NULL,
 	    .log = supervisor->log,
@@ -94,7 +98,8 @@ control_child_follow(struct supervisor *supervisor)
 	if (has == wanted)
 		return;
 	if (!control_settings_equal(&has->control.process, &wanted->control.process) ||
-	    has->control.metrics_tokens != wanted->control.metrics_tokens)
+	    has->control.metrics_tokens != wanted->control.metrics_tokens ||
+	    memcmp(&has->limits.token, &wanted->limits.token, sizeof(has->limits.token)) != 0)
 		supervision_restart(supervisor->supervision, SLOT_CONTROL, CONTROL_PATIENCE_MS,
 		    supervisor_clock_ms());
 	supervisor->control_config = wanted;

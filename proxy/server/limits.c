@@ -164,8 +164,8 @@ tell_full(struct supervisor *supervisor, uint64_t now_ms)
 	if (refused == limits->refused || now_ms < limits->tell_ms)
 		return;
 	log_warning(&supervisor->log,
-	    "%llu requests were refused (503) because more than %d tokens with limits are in use "
-	    "at the same time",
+	    "%llu requests were refused (503) because there was no place to count them: up to %d "
+	    "tokens with limits can be in use at the same time",
 	    (unsigned long long)(refused - limits->refused), LIMIT_PLACES);
 	limits->refused = refused;
 	limits->tell_ms = now_ms + TELL_MS;

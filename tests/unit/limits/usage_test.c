@@ -17,14 +17,14 @@
 static const uint64_t hash_key[2] = {1, 2};
 
 static char *
-text_of(struct limit_table *table, size_t most)
+text_of(struct limit_table *table, size_t most, uint64_t now_us)
 {
 	char *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
 
 	assert_non_null(out);
-	assert_true(limit_table_write_usage(table, most, out));
+	assert_true(limit_table_write_usage(table, most, now_us, out));
 	fclose(out);
 	return text;
 }
@@ -54,7 +54,7 @@ each_token_has_its_samples(void **state)
 		jg_limits_count_running(table, 1, SLICE("bbbbbbbbbbbbbbbb"), &permit);
 		jg_limits_give(table, &permit);
 	}
-	text = text_of(table, 10);
+	text = text_of(table, 10, SECOND_US);
 	assert_non_null(strstr(text,
 	    "jobgate_token_requests_total{token=\"aaaaaaaaaaaaaaaa\",result=\"allowed\"} 40\n"));
 	assert_non_null(strstr(text,
@@ -64,8 +64,43 @@ each_token_has_its_samples(void **state)
 	assert_non_null(strstr(text, "jobgate_token_running{token=\"bbbbbbbbbbbbbbbb\"} 0\n"));
 	assert_non_null(strstr(text, "jobgate_tokens_left_out 0\n"));
 	free(text);
-	text = text_of(table, 1);
+	text = text_of(table, 1, SECOND_US);
 	assert_non_null(strstr(text, "jobgate_tokens_left_out 1\n"));
+	free(text);
+	limit_table_free(table);
+}
+
+static void
+use(struct limit_table *table, const char *id, uint64_t second)
+{
+	struct permit permit;
+	uint64_t wait_us;
+
+	jg_limits_take(table, 1, slice_of(id), &(struct allowance){1000, 9, 0}, second * SECOND_US,
+	    &permit, &wait_us);
+}
+
+static void
+those_used_last_have_samples(void **state)
+{
+	struct limit_table *table = limit_table_new(64, hash_key);
+	char *text;
+
+	(void)state;
+	assert_non_null(table);
+	use(table, "aaaaaaaaaaaaaaaa", 1);
+	use(table, "bbbbbbbbbbbbbbbb", 20);
+	use(table, "cccccccccccccccc", 30);
+	text = text_of(table, 1, 30 * SECOND_US);
+	assert_non_null(strstr(text, "{token=\"cccccccccccccccc\""));
+	assert_null(strstr(text, "bbbb"));
+	assert_null(strstr(text, "jobgate_token_running{")); /* none has a concurrency */
+	assert_non_null(strstr(text, "jobgate_tokens_left_out 2\n"));
+	free(text);
+	text = text_of(table, 9, 3610 * SECOND_US);
+	assert_null(strstr(text, "aaaa"));
+	assert_non_null(strstr(text, "{token=\"bbbbbbbbbbbbbbbb\""));
+	assert_non_null(strstr(text, "jobgate_tokens_left_out 0\n"));
 	free(text);
 	limit_table_free(table);
 }
@@ -90,7 +125,7 @@ a_place_that_became_free_has_none(void **state)
 	}
 	assert_int_equal(limit_table_mark(table, SECOND_US), 3);
 	assert_int_equal(limit_table_sweep(table, SECOND_US), 3);
-	text = text_of(table, 10);
+	text = text_of(table, 10, SECOND_US);
 	assert_null(strstr(text, "aaaa"));
 	free(text);
 	limit_table_free(table);
@@ -101,6 +136,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_token_has_its_samples),
+	    cmocka_unit_test(those_used_last_have_samples),
 	    cmocka_unit_test(a_place_that_became_free_has_none),
 	};
 
