@@ -31,6 +31,7 @@ struct backend {
 	unsigned ruined;     /* of them, on which a misdeed hurts other requests; */
 	uint64_t ruined_ns;  /* and when the last of them will have been forgotten */
 	uint64_t left_ns[2]; /* when it sent its last two GOAWAY */
+	uint64_t closed_ns;  /* when it last closed a connection of HTTP/1 without a word of it */
 	char url[40];
 	uint64_t requests;
 };

@@ -91,6 +91,8 @@ finish(struct backend_connection *connection, const struct exchange_plan *plan)
 	backend_note_answered(connection);
 	connection->closing = plan->answer_closes || plan->answer_framing == FRAMING_CLOSE ||
 			      plan->misdeed == MISDEED_EARLY_CLOSE;
+	if (plan->misdeed == MISDEED_EARLY_CLOSE)
+		connection->backend->closed_ns = schedule_now_ns();
 	connection->state = BACKEND_READING;
 	connection->answered = 0;
 	message_begin(&connection->message);

@@ -18,6 +18,20 @@ was_ruined(const struct world *world, const struct sim_exchange *exchange)
 
 #define SLOW_NS 1000000000ull /* a packet that was lost once or twice */
 
+/*
+ * It may have been sent on a connection of HTTP/1 whose end was still on its way. A request without
+ * content is sent again then, but content is not kept for such a backend.
+ */
+static bool
+met_an_end(const struct world *world, const struct sim_exchange *exchange)
+{
+	for (unsigned i = 0; i < world->scenario.backends; i++)
+		if (world->backends[i].closed_ns != 0 &&
+		    exchange->sent_ns <= world->backends[i].closed_ns + SLOW_NS)
+			return exchange->plan.request_len > 0;
+	return false;
+}
+
 /* What the gateway keeps of content, to send it again. */
 #define KEPT_MAX (48 * 1024)
 
@@ -181,7 +195,8 @@ judge_refusal_is_right(
 	case 501:
 		return cannot_be_upgraded(world, exchange, from_ns, to_ns);
 	case 502:
-		return was_ruined(world, exchange) || leads_nowhere(world, plan, from_ns, to_ns) ||
+		return was_ruined(world, exchange) || met_an_end(world, exchange) ||
+		       leads_nowhere(world, plan, from_ns, to_ns) ||
 		       plan->misdeed != MISDEED_NONE ||
 		       judge_is_troubled(world, ~TROUBLED_STORE, exchange->sent_ns);
 	default:

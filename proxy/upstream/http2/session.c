@@ -190,11 +190,23 @@ trim(struct backend_session *session)
 	set_timer(session);
 }
 
+/*
+ * Heads that wait are about to leave. The worker may have been stopped since this turn began, in
+ * one of its calls: it has read, sent to clients, or connected to other backends for what it read.
+ */
+static void
+catch_up_again(struct backend_session *session)
+{
+	if (session->stream_count > 0 && session->output.out != NULL)
+		session->options->catch_up(session->options->ctx);
+}
+
 /* Read, tell the users, and send. */
 static void
 move_bytes(struct backend_session *session)
 {
-	bool held;
+	const struct conn *conn = &session->connection->conn;
+	bool calls = conn->readable || conn->unsent || session->in != NULL, held;
 
 	conn_send_unsent(&session->connection->conn);
 	session->working = true;
@@ -203,6 +215,8 @@ move_bytes(struct backend_session *session)
 	backend_session_begin_held(session);
 	held = !backend_session_may_read(session);
 	flush_users(session);
+	if (calls)
+		catch_up_again(session);
 	send_all(session);
 	session->working = false;
 	if (session->state == BACKEND_SESSION_CLOSED)

@@ -314,6 +314,42 @@ what_has_not_left_is_taken_back(void **state)
 	assert_int_equal(user->ends, 1);
 }
 
+/* The second request is revoked as soon as the answer to the first one has come. */
+static void
+revoke_second(void)
+{
+	struct fake_user *second = &users[1];
+
+	if (users[0].heads == 0 || second->upstream == NULL)
+		return;
+	second->upstream->ops->cancel(second->upstream);
+	second->upstream = NULL;
+}
+
+/* The worker may be stopped while it reads. */
+static void
+a_request_revoked_during_the_turn_does_not_leave(void **state)
+{
+	struct fake_user *user = open_settled(&get), *other = new_user(&get);
+	struct h2_frame frame = {0};
+	struct slice payload = {0};
+	bool up;
+
+	(void)state;
+	world.on_catch_up = revoke_second;
+	other->upstream = pool_acquire(backend, &other->user, POOL_ANY, POOL_SHARED, &up);
+	assert_true(up);
+	other->upstream->ops->begin(other->upstream, &get, SLICE(""));
+	say_head(1, 200, NULL, true);
+	say();
+	assert_int_equal(user->ends, 1);
+	came_at = H2_PREFACE_LEN;
+	while (next_frame(&frame, &payload))
+		assert_true(frame.stream != 3);
+	assert_null(other->upstream);
+	world.on_catch_up = NULL;
+}
+
 static void
 a_refused_stream_may_be_repeated(void **state)
 {
@@ -533,6 +569,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(interim_answers_come_first, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_cancelled_stream_is_reset, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(what_has_not_left_is_taken_back, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		a_request_revoked_during_the_turn_does_not_leave, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_refused_stream_may_be_repeated, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(goaway_spares_what_it_names, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_broken_connection_fails_all, set_up, tear_down),
