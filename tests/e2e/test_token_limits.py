@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import urllib.parse
 
 import grpc
 import pytest
@@ -335,6 +336,23 @@ def test_forward_auth_counts_the_rate_alone(module_gateways, records):
             return client.exchange(request_bytes("gateway", token, path="/authorize", fields=[
                 f"X-Original-URL: https://{job}.{DOMAIN}/", "X-Forwarded-For: 192.0.2.7"])).status
     assert [status() for _ in range(5)] == [200, 200, 200, 429, 429]
+
+
+def test_what_a_sign_in_lets_in(slow, scene_of, records):
+    """It counts for the token; the sign-in itself does not."""
+    scene = scene_of(slow, token=records.token(rate=1, burst=2000))
+
+    def ask_as_browser(method, path, body=None, *fields):
+        with slow.client() as client:
+            return client.exchange(request_bytes(scene.host, None, method, path, [
+                "Accept: text/html", f"Origin: http://{scene.host}", *fields], body))
+    form = urllib.parse.urlencode({"token": scene.token.value, "to": "/"}).encode()
+    answer = ask_as_browser("POST", "/.jobgate/sign-in", form, "Content-Type: application/x-www-form-urlencoded")
+    assert answer.status == 303
+    cookie = answer.field("set-cookie").partition(";")[0]
+    answers = [ask_as_browser("OPTIONS", "/", None, "Max-Forwards: 0", f"Cookie: {cookie}") for _ in range(3)]
+    assert [answer.status for answer in answers] == [200, 200, 429]
+    assert answers[2].field("content-type").startswith("text/html") and b"Rate exceeded" in answers[2].body
 
 
 def test_calls_of_the_control_api(module_gateways, records):
