@@ -152,6 +152,16 @@ jg_directory_ready(const struct directory *directory, uint64_t now_ms)
 
 /* ---- watching ---- */
 
+bool
+jg_directory_use(struct directory_entry *entry, uint64_t minute, struct slice *id)
+{
+	if (entry->use_minute == minute)
+		return false;
+	entry->use_minute = minute;
+	*id = (struct slice){entry->id, entry->id_len};
+	return true;
+}
+
 void
 jg_directory_watch(struct directory_entry *entry, struct directory_watch *watch)
 {

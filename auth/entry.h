@@ -33,6 +33,7 @@ struct directory_entry {
 	LIST_ENTRY(directory_entry) timed; /* watched, with a token that has such moments */
 
 	struct table_node node;
+	uint64_t use_minute; /* of the last use that was noted (jg_directory_use) */
 	uint64_t used_ms; /* when a look-up last returned it; the caller may be about to watch it */
 	uint64_t read_epoch; /* the epoch in which the record was read; 0: it was never read, or has
 				changed since */

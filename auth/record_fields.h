@@ -14,6 +14,7 @@ enum field_form {
 	AS_TIME,   /* struct slice, checked by `valid`; a wrong one in the store is ignored */
 	AS_MAKER,  /* the same, and not written when it is empty */
 	AS_MOMENT, /* uint64_t, milliseconds since 1970, written as RFC 3339 (moment.h); 0: none */
+	AS_USED,   /* uint64_t, as AS_MOMENT; not in the record: the store's set `used` has it */
 	AS_NUMBER, /* uint64_t, 1 to `max`; 0: none */
 	AS_ROLE,   /* enum token_role */
 	AS_SELECTOR, /* struct label_set, written as "a=b,c=d" */

@@ -186,6 +186,11 @@ set_option(struct options *options, int key, char *arg)
 	case KEY_YES:
 		options->yes = true;
 		return true;
+	case KEY_CREATED_BY:
+		options->created_by = arg;
+		return true;
+	case KEY_UNUSED_FOR:
+		return parse_duration("unused-for", arg, UNUSED_MAX_S, &options->unused_for_s);
 	case KEY_CASCADE:
 		options->cascade = true;
 		return true;

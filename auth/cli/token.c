@@ -28,6 +28,10 @@ static const struct argp_option create_options[] = {
 static const struct argp_option list_options[] = {
     {"name", KEY_NAME, "NAME", 0, "Only tokens of exactly this name", 0},
     {"role", KEY_ROLE, "ROLE", 0, "Only tokens of this role [possible values: read, operator]", 0},
+    {"created-by", KEY_CREATED_BY, "ID", 0,
+	"Only tokens that this operator's token created; local: made at the gateway's socket", 0},
+    {"unused-for", KEY_UNUSED_FOR, "DURATION", 0,
+	"Only tokens that exist for this time, such as 90d, and were not used in it", 0},
     {0},
 };
 
@@ -233,12 +237,20 @@ list_run(struct command_context *context)
 {
 	const struct options *options = context->options;
 	char *path = strdup("/v1/tokens?limit=1000");
+	char since[MOMENT_TEXT_MAX];
 	int result;
 
 	if (options->name != NULL)
 		path = command_query(path, "name", options->name);
 	if (options->role != NULL)
 		path = command_query(path, "role", options->role);
+	if (options->created_by != NULL)
+		path = command_query(path, "created_by", options->created_by);
+	if (options->unused_for_s != 0) {
+		moment_format(
+		    (clock_ms(CLOCK_REALTIME) / 1000 - options->unused_for_s) * 1000, since);
+		path = command_query(path, "unused_since", since);
+	}
 	result = command_list(context, path, RECORD_TOKEN);
 	free(path);
 	return result;

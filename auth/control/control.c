@@ -16,6 +16,7 @@
 #include "auth/control/listen.h"
 #include "auth/control/relisten.h"
 #include "auth/control/server.h"
+#include "auth/control/uses.h"
 
 /* The pause after listening failed. */
 #define AGAIN_S 5
@@ -67,6 +68,7 @@ struct run {
 	struct resolver *resolver;
 	struct event *terminate, *interrupt, *again, *beat;
 	struct control control;
+	struct uses_writer *uses;
 	struct listen_unix socket, gateway_socket;
 	struct relisten *socket_again, *gateway_socket_again;
 	struct server *api, *gateway;
@@ -153,6 +155,15 @@ start_store(struct run *run)
 	       (setup->store_dir == NULL || run->control.disk != NULL);
 }
 
+static bool
+start_uses(struct run *run)
+{
+	if (run->setup->uses_take == NULL)
+		return true;
+	run->uses = uses_writer_new(run->base, run->setup, run->control.store, run->control.disk);
+	return run->uses != NULL;
+}
+
 static struct server_setup
 api_setup(struct run *run, enum server_peers peers)
 {
@@ -236,6 +247,7 @@ end(struct run *run)
 	walks_close(&run->control.walks);
 	store_free(run->control.store);
 	fixed_job_free(run->fixed_job);
+	uses_writer_free(run->uses);
 	disk_free(run->control.disk);
 	OPENSSL_cleanse(run->control.cursor_key, sizeof(run->control.cursor_key));
 	relisten_free(run->socket_again);
@@ -269,7 +281,7 @@ control_run(const struct control_setup *setup)
 	json_set_alloc_funcs(wiped_malloc, wiped_free);
 	run.base = base_new();
 	if (RAND_bytes(run.control.cursor_key, CURSOR_KEY_LEN) != 1 || run.base == NULL ||
-	    !start_signals(&run) || !start_beat(&run) || !start_store(&run) ||
+	    !start_signals(&run) || !start_beat(&run) || !start_store(&run) || !start_uses(&run) ||
 	    !start_servers(&run)) {
 		log_error(&setup->log, "the control API cannot start");
 		goto done;

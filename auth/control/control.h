@@ -9,6 +9,7 @@
 #include "jobgate/log.h"
 #include "jobgate/resolver.h"
 #include "jobgate/settings.h"
+#include "jobgate/token_use.h"
 #include "jobgate/tuning.h"
 
 /* All text outlives the run, and so do the ranges. */
@@ -23,11 +24,16 @@ struct control_setup {
 	const char *store_dir;	     /* the directory of a private store; NULL for another store */
 	const struct tuning *tuning; /* NULL: jg_tuning */
 	struct log log;
-	void *observe_ctx; /* the ctx of ready, metrics and beat */
+	void *observe_ctx; /* the ctx of ready, metrics, beat and uses_take */
 	/* False, with a sentence in why, while the gateway cannot serve; NULL: no such check. */
 	bool (*ready)(void *ctx, char *why, size_t cap);
 	/* The text of /metrics in Prometheus' format, which the caller frees; NULL: none. */
 	char *(*metrics)(void *ctx);
+	/*
+	 * Takes up to `most` uses of tokens that workers have noted, into out; returns how many.
+	 * NULL: none are noted.
+	 */
+	size_t (*uses_take)(void *ctx, struct token_use *out, size_t most);
 	/* Opens the resolver for names in store_url. */
 	resolver_open_fn *resolver_open;
 	/* Called a few times per second while the event loop turns; may be NULL. */

@@ -253,6 +253,7 @@ get_string(const struct record_field *field, size_t index, const json_t *value,
 		return check_url(text, error);
 	case AS_NUMBER:
 	case AS_LABELS:
+	case AS_USED:
 	case AS_JOB_URL:
 	case AS_VALUE:
 		break;
@@ -282,6 +283,7 @@ get_field(const struct record_field *field, size_t index, json_t *value, bool pa
 	case AS_RANGES:
 	case AS_HASH:
 		return get_string(field, index, value, out, error);
+	case AS_USED:
 	case AS_JOB_URL:
 	case AS_VALUE:
 		break;

@@ -3,6 +3,9 @@
 
 #include <stdio.h>
 
+#include "auth/moment.h"
+#include "auth/record.h"
+
 static bool
 wrong(struct input_error *error, const char *field, const char *detail)
 {
@@ -68,6 +71,34 @@ add_label(struct slice text, struct list_query *out)
 	       jg_label_parse(text, &out->labels[out->label_count++], &bad) == LABEL_OK;
 }
 
+/* A filter of tokens. False with *error; also for a name that is none of them. */
+static bool
+set_filter(struct slice name, struct slice value, struct list_query *out, struct input_error *error)
+{
+	if (slice_equal(name, SLICE("name"))) {
+		out->name = value;
+		return jg_token_name_valid(value) ||
+		       wrong(error, "name", "no token can have this name");
+	}
+	if (slice_equal(name, SLICE("role"))) {
+		out->role_set = true;
+		return jg_role_parse(value, &out->role) ||
+		       wrong(error, "role", "a role is read or operator");
+	}
+	if (slice_equal(name, SLICE("created_by"))) {
+		out->created_by = value;
+		return record_maker_valid(value) ||
+		       wrong(error, "created_by", "the id of an operator's token, or local");
+	}
+	if (slice_equal(name, SLICE("unused_since")))
+		return moment_parse(value, &out->unused_since_ms) ||
+		       wrong(error, "unused_since", "a time has the form 2026-01-31T12:00:00Z");
+	if (slice_equal(name, SLICE("expires_before")))
+		return moment_parse(value, &out->expires_before_ms) ||
+		       wrong(error, "expires_before", "a time has the form 2026-01-31T12:00:00Z");
+	return wrong(error, "", "the query has an unknown parameter");
+}
+
 static bool
 set(struct slice name, struct slice value, enum record_kind kind, const unsigned char *key,
     struct list_query *out, struct input_error *error)
@@ -83,16 +114,8 @@ set(struct slice name, struct slice value, enum record_kind kind, const unsigned
 	if (kind == RECORD_JOB && slice_equal(name, SLICE("label")))
 		return add_label(value, out) ||
 		       wrong(error, "label", "a label is name=value; at most 16 of them");
-	if (kind == RECORD_TOKEN && slice_equal(name, SLICE("name"))) {
-		out->name = value;
-		return jg_token_name_valid(value) ||
-		       wrong(error, "name", "no token can have this name");
-	}
-	if (kind == RECORD_TOKEN && slice_equal(name, SLICE("role"))) {
-		out->role_set = true;
-		return jg_role_parse(value, &out->role) ||
-		       wrong(error, "role", "a role is read or operator");
-	}
+	if (kind == RECORD_TOKEN)
+		return set_filter(name, value, out, error);
 	return wrong(error, "", "the query has an unknown parameter");
 }
 
@@ -105,6 +128,8 @@ query_parse(struct slice query, enum record_kind kind, const unsigned char *key,
 	out->limit = QUERY_LIMIT_DEFAULT;
 	out->after = STORE_CURSOR_START;
 	out->name = (struct slice){0};
+	out->created_by = (struct slice){0};
+	out->unused_since_ms = out->expires_before_ms = 0;
 	out->role_set = false;
 	out->label_count = 0;
 	if (query.len > sizeof(out->text))
@@ -128,6 +153,31 @@ query_parse(struct slice query, enum record_kind kind, const unsigned char *key,
 	return true;
 }
 
+/* A token that was made after that time cannot have been unused since. */
+static bool
+is_unused_since(const struct token *token, uint64_t since_ms)
+{
+	uint64_t created_ms;
+
+	return token->last_used_ms < since_ms &&
+	       (!moment_parse(token->created_at, &created_ms) || created_ms < since_ms);
+}
+
+static bool
+token_matches(const struct list_query *query, const struct token *token)
+{
+	if (query->name.at != NULL && !slice_equal(query->name, token->name))
+		return false;
+	if (query->created_by.at != NULL && !slice_equal(query->created_by, token->created_by))
+		return false;
+	if (query->unused_since_ms != 0 && !is_unused_since(token, query->unused_since_ms))
+		return false;
+	if (query->expires_before_ms != 0 &&
+	    (token->expires_ms == 0 || token->expires_ms >= query->expires_before_ms))
+		return false;
+	return !query->role_set || query->role == token->role;
+}
+
 bool
 query_match(const struct list_query *query, const struct record *record)
 {
@@ -135,8 +185,7 @@ query_match(const struct list_query *query, const struct record *record)
 
 	switch (record->kind) {
 	case RECORD_TOKEN:
-		return (query->name.at == NULL || slice_equal(query->name, record->token.name)) &&
-		       (!query->role_set || query->role == record->token.role);
+		return token_matches(query, &record->token);
 	case RECORD_JOB:
 		return jg_selector_match(&labels, &record->job.labels);
 	case RECORD_KINDS:

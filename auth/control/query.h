@@ -14,7 +14,10 @@
 struct list_query {
 	size_t limit;
 	struct store_cursor after;
-	struct slice name; /* tokens: exactly this name; at NULL: any */
+	struct slice name;	    /* tokens: exactly this name; at NULL: any */
+	struct slice created_by;    /* tokens: created by this one; at NULL: by any */
+	uint64_t unused_since_ms;   /* tokens: made before this time, and not used since; 0: any */
+	uint64_t expires_before_ms; /* tokens: that expire before this time; 0: any */
 	bool role_set;
 	enum token_role role;
 	struct label labels[SELECTOR_LABELS_MAX]; /* jobs: all of these */
@@ -23,7 +26,8 @@ struct list_query {
 };
 
 /*
- * Parse a query: "limit", "cursor", for tokens "name" and "role", for jobs "label" (name=value,
+ * Parse a query: "limit", "cursor", for tokens "name", "role", "created_by", "unused_since"
+ * and "expires_before", for jobs "label" (name=value,
  * repeatable). False with *error for anything else. key opens sealed cursors (cursor_key); NULL:
  * they are not valid.
  */

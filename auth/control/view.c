@@ -90,6 +90,7 @@ view_field(const struct record_field *field, const struct record *record, const 
 	case AS_URL:
 		return text(*(const struct slice *)member);
 	case AS_MOMENT:
+	case AS_USED:
 		return view_moment(*(const uint64_t *)member);
 	case AS_NUMBER:
 		return json_integer((json_int_t) * (const uint64_t *)member);
@@ -125,7 +126,8 @@ view_fields(const struct record *record, unsigned uses, const char *public_url)
 		bool none = field_is_none(field, record);
 
 		if ((field->uses & uses) == 0 || (none && !field->is_nullable) ||
-		    (field->form == AS_JOB_URL && public_url == NULL))
+		    (field->form == AS_JOB_URL && public_url == NULL) ||
+		    (field->form == AS_USED && (uses & USE_EXPORT) != 0))
 			continue;
 		ok = json_object_set_new(view, field->name,
 			 none ? json_null() : view_field(field, record, public_url)) == 0;

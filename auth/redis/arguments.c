@@ -164,6 +164,7 @@ arguments_add_field(
 		arguments_add_hash(arguments, member);
 		return;
 	case AS_ID:
+	case AS_USED:
 	case AS_JOB_URL:
 	case AS_VALUE:
 		return;
@@ -199,6 +200,12 @@ arguments_add_quota_key(
     struct arguments *arguments, const struct store *store, enum record_kind kind)
 {
 	arguments_add_text(arguments, "%squota:%s:", store_prefix(store), record_types[kind].nouns);
+}
+
+void
+arguments_add_uses_key(struct arguments *arguments, const struct store *store)
+{
+	arguments_add_text(arguments, "%sused", store_prefix(store));
 }
 
 void

@@ -70,6 +70,9 @@ void arguments_add_maker(struct arguments *arguments, const struct store *store,
 void arguments_add_made_key(
     struct arguments *arguments, const struct store *store, struct slice maker);
 
+/* Add the key of the set that has when tokens were last used. */
+void arguments_add_uses_key(struct arguments *arguments, const struct store *store);
+
 /* Add the prefix of the keys of quota sets; in a key, a scope's labels follow it. */
 void arguments_add_quota_key(
     struct arguments *arguments, const struct store *store, enum record_kind kind);

@@ -4,11 +4,11 @@
 
 /*
  * ARGV: scope, id, 1 to write in any case, the key prefix of quota sets, and that of the sets of
- * tokens that a token has created ('' for a job). Then `gone` is 1, or 0 when there was no record.
- * Within the scope, the id leaves the index either way. A token that has created others stays in
- * the set of its own creator: a cascade finds them through it. The write without a record leaves no
- * trace (no id is "-"), but replicas that confirm it have all earlier writes, such as a deletion
- * that this one repeats.
+ * tokens that a token has created ('' for a job), and the key of the set of uses. Then `gone` is 1,
+ * or 0 when there was no record. Within the scope, the id leaves the index either way. A token that
+ * has created others stays in the set of its own creator: a cascade finds them through it. The
+ * write without a record leaves no trace (no id is "-"), but replicas that confirm it have all
+ * earlier writes, such as a deletion that this one repeats.
  */
 #define DELETE_WITHIN                                                                             \
 	"local gone = 0\n"                                                                        \
@@ -16,6 +16,7 @@
 	"  local quota = redis.pcall('HGET', KEYS[1], 'quota')\n"                                 \
 	"  local maker = redis.pcall('HGET', KEYS[1], 'created_by')\n"                            \
 	"  local made = ARGV[at + 4]\n"                                                           \
+	"  if made ~= '' then redis.pcall('ZREM', ARGV[at + 5], ARGV[at + 1]) end\n"              \
 	"  redis.call('ZREM', KEYS[2], ARGV[at + 1])\n"                                           \
 	"  gone = redis.call('DEL', KEYS[1])\n"                                                   \
 	"  if type(quota) == 'string' then redis.pcall('SREM', ARGV[at + 3] .. quota, ARGV[at + " \

@@ -8,30 +8,31 @@
  * descendants of a token can be found, whichever of those between were deleted before.
  *
  * Functions for scripts whose ARGV begins with a scope, then id, 1 to write in any case, and the
- * key prefixes of quota sets, of the sets made, and of the records of tokens.
+ * key prefixes of quota sets and of the sets made, the key of the set of uses, and the key prefix
+ * of the records of tokens.
  */
-#define MADE_SCRIPT                                                              \
-	"local first, scope = 1 + 2 * tonumber(ARGV[1]), {}\n"                   \
-	"for i = 2, first, 2 do\n"                                               \
-	"  scope[#scope + 1] = ',' .. ARGV[i] .. '=' .. ARGV[i + 1] .. ','\n"    \
-	"end\n"                                                                  \
-	"local root, quotas = ARGV[first + 1], ARGV[first + 3]\n"                \
-	"local made, records = ARGV[first + 4], ARGV[first + 5]\n"               \
-	"local function exists(key) return redis.call('EXISTS', key) == 1 end\n" \
-	"local function in_scope(id)\n"                                          \
-	"  if #scope == 0 then return true end\n"                                \
-	"  local selector = redis.pcall('HGET', records .. id, 'selector')\n"    \
-	"  if type(selector) ~= 'string' then return false end\n"                \
-	"  for _, label in ipairs(scope) do\n"                                   \
-	"    if not string.find(',' .. selector .. ',', label, 1, true) then\n"  \
-	"      return false\n"                                                   \
-	"    end\n"                                                              \
-	"  end\n"                                                                \
-	"  return true\n"                                                        \
-	"end\n"                                                                  \
-	"local function some_of(id, most)\n"                                     \
-	"  local ids = redis.pcall('SRANDMEMBER', made .. id, most)\n"           \
-	"  return ids.err and {} or ids\n"                                       \
+#define MADE_SCRIPT                                                                       \
+	"local first, scope = 1 + 2 * tonumber(ARGV[1]), {}\n"                            \
+	"for i = 2, first, 2 do\n"                                                        \
+	"  scope[#scope + 1] = ',' .. ARGV[i] .. '=' .. ARGV[i + 1] .. ','\n"             \
+	"end\n"                                                                           \
+	"local root, quotas = ARGV[first + 1], ARGV[first + 3]\n"                         \
+	"local made, used, records = ARGV[first + 4], ARGV[first + 5], ARGV[first + 6]\n" \
+	"local function exists(key) return redis.call('EXISTS', key) == 1 end\n"          \
+	"local function in_scope(id)\n"                                                   \
+	"  if #scope == 0 then return true end\n"                                         \
+	"  local selector = redis.pcall('HGET', records .. id, 'selector')\n"             \
+	"  if type(selector) ~= 'string' then return false end\n"                         \
+	"  for _, label in ipairs(scope) do\n"                                            \
+	"    if not string.find(',' .. selector .. ',', label, 1, true) then\n"           \
+	"      return false\n"                                                            \
+	"    end\n"                                                                       \
+	"  end\n"                                                                         \
+	"  return true\n"                                                                 \
+	"end\n"                                                                           \
+	"local function some_of(id, most)\n"                                              \
+	"  local ids = redis.pcall('SRANDMEMBER', made .. id, most)\n"                    \
+	"  return ids.err and {} or ids\n"                                                \
 	"end\n"
 
 /*

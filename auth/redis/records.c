@@ -160,6 +160,7 @@ decode_field(const struct record_field *field, const struct hash *hash, struct r
 			memset(member, 0, TOKEN_HASH_LEN);
 		break;
 	case AS_ID:
+	case AS_USED:
 	case AS_JOB_URL:
 	case AS_VALUE:
 		break;

@@ -10,6 +10,7 @@
 #include "jobgate/mint.h"
 #include "jobgate/resolver.h"
 #include "jobgate/settings.h"
+#include "jobgate/token_use.h"
 #include "jobgate/tuning.h"
 
 /*
@@ -163,6 +164,14 @@ void store_token_delete(struct store *store, struct slice id, const struct label
  * set, and after a failure. STORE_ABSENT: the token is outside the scope.
  */
 void store_token_cascade(struct store *store, struct slice id, const struct label_set *scope,
+    store_record_done *done, void *ctx);
+
+/*
+ * Note when tokens were used, unless a later use is known; tokens that are gone are left out. done
+ * gets STORE_OK, or why it was not done; record is NULL.
+ */
+#define STORE_USES_MAX 64
+void store_token_uses(struct store *store, const struct token_use *uses, size_t count,
     store_record_done *done, void *ctx);
 
 #define STORE_CASCADE_MAX 101 /* tokens of one batch */

@@ -33,6 +33,7 @@ static const char script_cascade[] = MADE_SCRIPT
     "  if not exists(key) then return true end\n"
     "  if not in_scope(id) then return false end\n"
     "  local quota = redis.pcall('HGET', key, 'quota')\n"
+    "  redis.pcall('ZREM', used, id)\n"
     "  redis.call('ZREM', KEYS[2], id)\n"
     "  redis.call('DEL', key)\n"
     "  if type(quota) == 'string' then redis.pcall('SREM', quotas .. quota, id) end\n"
@@ -129,6 +130,7 @@ run(struct store *store, const char *script, const struct operation *operation,
 		arguments_add(arguments, store_waits(store) ? SLICE("1") : SLICE("0"));
 		arguments_add_quota_key(arguments, store, RECORD_TOKEN);
 		arguments_add_made_key(arguments, store, SLICE(""));
+		arguments_add_uses_key(arguments, store);
 		arguments_add_record_key(arguments, store, RECORD_TOKEN, SLICE(""));
 	}
 	store_run(store, operation, arguments);

@@ -38,13 +38,31 @@ reply_is_integer(const redisReply *reply, long long *value)
 }
 
 void
+reply_to_use(const redisReply *use, struct record *record)
+{
+	uint64_t minute;
+
+	if (record != NULL && record->kind == RECORD_TOKEN &&
+	    slice_to_number(redis_text(use), UINT32_MAX, &minute))
+		record->token.last_used_ms = minute * TOKEN_USE_MS;
+}
+
+void
 operation_read_record(struct operation *operation, const redisReply *reply)
+{
+	operation_read_token(operation, reply, NULL);
+}
+
+void
+operation_read_token(struct operation *operation, const redisReply *reply, const redisReply *use)
 {
 	struct record *record = NULL;
 	const char *why;
 
 	switch (record_decode(operation->kind, slice_of(operation->id), reply, &record, &why)) {
 	case RECORD_GOOD:
+		if (use != NULL)
+			reply_to_use(use, record);
 		store_tell(operation, STORE_OK, record);
 		return;
 	case RECORD_MISSING:
@@ -113,22 +131,6 @@ read_patched(struct operation *operation, const redisReply *reply)
 }
 
 void
-store_get(
-    struct store *store, enum record_kind kind, struct slice id, store_record_done *done, void *ctx)
-{
-	struct operation operation = operation_read(kind, id, operation_read_record, done, ctx);
-	struct arguments *arguments = arguments_new("EVAL_RO");
-
-	if (arguments != NULL) {
-		arguments_add(arguments, slice_of(script_get));
-		arguments_add(arguments, SLICE("1"));
-		arguments_add_record_key(arguments, store, kind, id);
-	}
-	store_run(store, &operation, arguments);
-	free(arguments);
-}
-
-void
 store_create(struct store *store, const struct record *record, uint64_t created_ms,
     const struct store_maker *maker, store_record_done *done, void *ctx)
 {
@@ -164,6 +166,7 @@ add_deletion(
 		arguments_add_made_key(arguments, store, SLICE(""));
 	else
 		arguments_add(arguments, SLICE(""));
+	arguments_add_uses_key(arguments, store);
 }
 
 void
@@ -275,7 +278,7 @@ read_entry(enum record_kind kind, const redisReply *entry, struct store_cursor *
 {
 	const char *why;
 
-	if (entry->type != REDIS_REPLY_ARRAY || entry->elements != 3 ||
+	if (entry->type != REDIS_REPLY_ARRAY || entry->elements != 4 ||
 	    entry->element[0]->type != REDIS_REPLY_STRING || entry->element[0]->len > JOB_ID_MAX ||
 	    entry->element[1]->type != REDIS_REPLY_STRING ||
 	    entry->element[1]->len >= STORE_SCORE_MAX ||
@@ -286,6 +289,7 @@ read_entry(enum record_kind kind, const redisReply *entry, struct store_cursor *
 	if (record_decode(kind, slice_of(place->id), entry->element[2], record, &why) !=
 	    RECORD_GOOD)
 		*record = NULL;
+	reply_to_use(entry->element[3], *record);
 	return true;
 }
 
@@ -332,8 +336,9 @@ store_page(struct store *store, enum record_kind kind, const struct store_cursor
 
 	if (arguments != NULL) {
 		arguments_add(arguments, slice_of(script_page));
-		arguments_add(arguments, SLICE("1"));
+		arguments_add(arguments, SLICE("2"));
 		arguments_add_index_key(arguments, store, kind);
+		arguments_add_uses_key(arguments, store);
 		arguments_add_record_key(arguments, store, kind, SLICE(""));
 		arguments_add(arguments, slice_of(after->score));
 		arguments_add(arguments, slice_of(after->id));

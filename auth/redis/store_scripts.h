@@ -17,12 +17,6 @@
  */
 
 /*
- * Read one record. HGETALL alone would make Redis send all of a record of gigabytes for each
- * request that names it.
- */
-static const char script_get[] = RECORD_SCRIPT_GET;
-
-/*
  * ARGV: what MAKER_SCRIPT takes, then id, score, lease in seconds (0: none), then fields and
  * values. Returns 1, or 0 when the record exists, or the code of refused(). A job with a lease is a
  * key that expires; its entry in the index is removed by the next list (script_page).
@@ -87,12 +81,13 @@ static const char script_patch[] = JOB_WITHIN RECORD_SCRIPT_WHOLE
     "return {1, (whole(KEYS[1]))}\n";
 
 /*
- * KEYS[1]: the index. ARGV: the prefix of record keys, score and id of the cursor (id empty: from
- * the start), the most records, 1 to drop entries without a record. Returns {1 when there are more,
- * {{id, score, record}, ...}}. Members that cannot be an id of a job or token, written by other
- * programs, are skipped: a cursor could not name them. The member of the cursor may be gone; its
- * score says where it was. Jobs whose lease has ended leave their entry behind; it is dropped here.
- * The records of an answer have 2 MiB together at most, unless it has just one.
+ * KEYS: the index, the set of uses of tokens. ARGV: the prefix of record keys, score and id of the
+ * cursor (id empty: from the start), the most records, 1 to drop entries without a record. Returns
+ * {1 when there are more,
+ * {{id, score, record, use}, ...}}. Members that cannot be an id of a job or token, written by
+ * other programs, are skipped: a cursor could not name them. The member of the cursor may be gone;
+ * its score says where it was. Jobs whose lease has ended leave their entry behind; it is dropped
+ * here. The records of an answer have 2 MiB together at most, unless it has just one.
  */
 static const char script_page[] = RECORD_SCRIPT_WHOLE
     "local at, limit, gone = 0, tonumber(ARGV[4]), {}\n"
@@ -123,7 +118,8 @@ static const char script_page[] = RECORD_SCRIPT_WHOLE
     "      if not record.err and #record == 0 and ARGV[5] == '1' then gone[#gone + 1] = ids[i] "
     "end\n"
     "      if record.err then record = {} end\n"
-    "      found[#found + 1] = {ids[i], ids[i + 1], record}\n"
+    "      local use = redis.pcall('ZSCORE', KEYS[2], ids[i])\n"
+    "      found[#found + 1] = {ids[i], ids[i + 1], record, use}\n"
     "    end\n"
     "  end\n"
     "  at, read = at + limit + 1, #ids / 2\n"

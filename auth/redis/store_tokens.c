@@ -86,11 +86,11 @@ static const char script_create[] = MAKER_SCRIPT MINT_READ(3, 4) MINT_MAKE(3, 4)
 		"return answer(1)\n";
 
 /*
- * KEYS: record, key, enforced. ARGV: scope, version, new version, key, what follows the role ('='
- * leaves the role as it is), the number of fields to remove, these, then fields and values to set.
- * The role itself is never written: another program may change it at any time. The code is 1, 0 for
- * another version, -1 for no record, or -3 for another key. With 1, the record is the fourth
- * element.
+ * KEYS: record, key, enforced, the set of uses. ARGV: scope, version, new version, key, what
+ * follows the role ('=' leaves the role as it is), the number of fields to remove, these, then
+ * fields and values to set. The role itself is never written: another program may change it at any
+ * time. The code is 1, 0 for another version, -1 for no record, or -3 for another key. With 1, the
+ * record and its use are the next elements.
  */
 static const char script_renew[] = TOKEN_WITHIN RECORD_SCRIPT_WHOLE MINT_READ(
     2, 3) "if not within then return answer(-1) end\n"
@@ -108,7 +108,8 @@ static const char script_renew[] = TOKEN_WITHIN RECORD_SCRIPT_WHOLE MINT_READ(
 	  "for i = at + 6, gone do redis.call('HDEL', KEYS[1], ARGV[i]) end\n"
 	  "if used ~= '' and key then redis.call('HSET', KEYS[1], 'minted', ARGV[at + 2])\n"
 	  "else redis.call('HDEL', KEYS[1], 'minted') end\n"
-	  "return {1, key, enforced, (whole(KEYS[1]))}\n";
+	  "local id = string.sub(KEYS[1], -16)\n"
+	  "return {1, key, enforced, (whole(KEYS[1])), redis.pcall('ZSCORE', KEYS[4], id)}\n";
 
 /*
  * True when the current value of each token is minted, and no grace keeps a value before it valid,
@@ -351,8 +352,8 @@ read_renewed(struct operation *operation, const redisReply *reply)
 
 	if (!take_mint_keys_from_script(operation, reply, &code))
 		return;
-	if (code == 1 && reply->elements == 4)
-		operation_read_record(operation, reply->element[3]);
+	if (code == 1 && reply->elements == 5)
+		operation_read_token(operation, reply->element[3], reply->element[4]);
 	else if (code == 0)
 		store_tell(operation, STORE_CONFLICT, NULL);
 	else
@@ -402,9 +403,10 @@ store_token_renew(struct store *store, const struct label_set *scope,
 
 	if (arguments != NULL) {
 		arguments_add(arguments, slice_of(script_renew));
-		arguments_add(arguments, SLICE("3"));
+		arguments_add(arguments, SLICE("4"));
 		arguments_add_record_key(arguments, store, RECORD_TOKEN, token->id);
 		arguments_add_mint_keys(arguments, store);
+		arguments_add_uses_key(arguments, store);
 		arguments_add_scope(arguments, scope);
 		arguments_add_text(arguments, "%llu", (unsigned long long)token->version - 1);
 		arguments_add_text(arguments, "%llu", (unsigned long long)token->version);

@@ -128,6 +128,12 @@ void jg_directory_forget(struct directory_waiter *waiter);
  * list element.
  */
 void jg_directory_watch(struct directory_entry *entry, struct directory_watch *watch);
+
+/*
+ * The record of this entry, which a lookup returned in this turn, is used. True when it is the
+ * first use in this minute (any count that grows) that the entry has seen; *id is its id then.
+ */
+bool jg_directory_use(struct directory_entry *entry, uint64_t minute, struct slice *id);
 void jg_directory_unwatch(struct directory_watch *watch);
 
 /* The answer that a lookup of the watched record would give now, but never pending. */

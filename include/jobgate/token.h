@@ -54,6 +54,11 @@ struct token {
 	struct slice created_at, updated_at; /* RFC 3339, UTC; may be empty */
 	/* The id of the operator's token that created it, or TOKEN_MADE_LOCALLY; may be empty. */
 	struct slice created_by;
+	/*
+	 * When it was last used, in milliseconds since 1970 and whole minutes; 0: no use is known.
+	 * Only the control API's store has it.
+	 */
+	uint64_t last_used_ms;
 	/* Milliseconds since 1970; from then on the token is refused. 0: it does not expire. */
 	uint64_t expires_ms;
 	struct ip_ranges from; /* of addresses from which it may be used; none: from everywhere */

@@ -274,6 +274,17 @@ step_decide(struct authorization *run)
 	return STEP_DONE;
 }
 
+/* Note that the token is used: once in a minute, for its `last_used_at`. */
+static void
+note_use(struct exchange *exchange, struct directory_entry *token)
+{
+	uint64_t minute = (uint64_t)exchange->started_us / (TOKEN_USE_MS * UINT64_C(1000));
+	struct slice id;
+
+	if (jg_directory_use(token, minute, &id))
+		uses_add(&exchange->context->stats->uses, id, minute);
+}
+
 static enum authorize_step
 step_count(struct authorization *run)
 {
@@ -290,6 +301,7 @@ step_pass(struct authorization *run)
 
 	CHECK(exchange_is_allowed(exchange), exchange_dump, exchange);
 	counter_add(&exchange->context->stats->verdicts[VERDICT_ALLOW], 1);
+	note_use(exchange, run->lookup.token_entry);
 	if (exchange->peer->forward_auth)
 		exchange_grant(exchange, run->request, &run->lookup);
 	else if (exchange->control)

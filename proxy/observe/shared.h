@@ -8,6 +8,7 @@
 
 #include "jobgate/decision.h"
 #include "jobgate/outcome.h"
+#include "observe/uses.h"
 
 /*
  * Each counter has one writer, its worker, which stores with relaxed order and
@@ -144,6 +145,7 @@ struct worker_stats {
 	    bad_records, records_watched;
 	struct histogram timed[TIMED_COUNT];
 	struct log_losses access_log, service_log;
+	struct uses uses; /* of tokens; not cleared, the next worker goes on */
 };
 
 /* A worker that has been silent this long is not ready, and others accept in its place. */

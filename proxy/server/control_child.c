@@ -55,6 +55,18 @@ control_beat(void *ctx)
 	counter_add(&supervisor->stats->control_beats, 1);
 }
 
+static size_t
+control_uses_take(void *ctx, struct token_use *out, size_t most)
+{
+	const struct supervisor *supervisor = ctx;
+	struct shared_stats *stats = supervisor->stats;
+	size_t count = 0;
+
+	for (size_t i = 0; i < stats->worker_count && count < most; i++)
+		count += uses_take(&stats->workers[i].uses, out + count, most - count);
+	return count;
+}
+
 static struct control_setup
 control_setup_of(struct supervisor *supervisor)
 {
@@ -70,6 +82,7 @@ control_setup_of(struct supervisor *supervisor)
 	    .metrics = control_metrics,
 	    .resolver_open = resolver_open,
 	    .beat = control_beat,
+	    .uses_take = control_uses_take,
 	};
 
 	setup.settings.store_url = supervisor_store_url(supervisor, setup.settings.store_url);

@@ -89,6 +89,7 @@ def test_strangers_are_refused_without_a_read(server, records_here, gateways):
     token, job = records_here.token(), records_here.job("unix:/x")
     gateway, host = gateways.start(store_url=server.url), f"{job}.jobs.test"
     assert status_of(gateway, host, token) == 502
+    eventually(lambda: server.client.zscore("jobgate:used", token.id), "its use to be written")
     server.client.config_resetstat()
     keys = tracked(server)
     strangers = [lambda: make_value(random_id()), lambda: make_value(token.id), lambda: make_value(random_id(), key=OTHER_KEY)]

@@ -41,10 +41,12 @@ tokens(void **state)
 	    "{\"burst\":null,\"concurrency\":null,\"created_at\":\"2024-01-31T12:00:00Z\","
 	    "\"created_by\":null,"
 	    "\"expires_at\":null,\"from\":null,"
-	    "\"id\":\"abcdefgh12345678\",\"label_selector\":\"model=base,x/y=\","
+	    "\"id\":\"abcdefgh12345678\",\"label_selector\":\"model=base,x/"
+	    "y=\",\"last_used_at\":null,"
 	    "\"name\":\"basetoken\",\"previous_until\":null,\"rate\":null,\"role\":\"operator\","
 	    "\"updated_at\":null,\"version\":3}");
-	/* An export has the hash, too. */
+	/* An export has the hash, too, but not the last use, which is not in the record. */
+	record.token.last_used_ms = 1769860800000;
 	is_json(view_export(&record),
 	    "{\"burst\":null,\"concurrency\":null,\"created_at\":\"2024-01-31T12:00:00Z\","
 	    "\"created_by\":null,"

@@ -1,0 +1,83 @@
+/* store_uses.c - reads a record, with its last use; writes when tokens were last used. */
+#include <stdlib.h>
+
+#include "auth/redis/arguments.h"
+#include "auth/redis/record_script.h"
+#include "auth/redis/store_operation.h"
+
+/*
+ * KEYS[1]: the set of uses. ARGV: the prefix of token records, then ids and minutes. Workers never
+ * read this key, so Redis has nobody to tell of the change.
+ */
+static const char script_uses[] = "for i = 2, #ARGV, 2 do\n"
+				  "  if redis.call('EXISTS', ARGV[1] .. ARGV[i]) == 1 then\n"
+				  "    redis.call('ZADD', KEYS[1], 'GT', ARGV[i + 1], ARGV[i])\n"
+				  "  end\n"
+				  "end\n"
+				  "return 1\n";
+
+/*
+ * Read one record. HGETALL alone would make Redis send all of a record of gigabytes for each
+ * request that names it. KEYS: the record, the set of uses. ARGV: the id. Returns the record, and
+ * the minute of its last use.
+ */
+static const char script_get[] =
+    RECORD_SCRIPT_WHOLE "return {(whole(KEYS[1])), redis.pcall('ZSCORE', KEYS[2], ARGV[1])}\n";
+
+static void
+read_written(struct operation *operation, const redisReply *reply)
+{
+	long long code;
+
+	if (reply_is_integer(reply, &code))
+		store_tell(operation, STORE_OK, NULL);
+}
+
+void
+store_token_uses(struct store *store, const struct token_use *uses, size_t count,
+    store_record_done *done, void *ctx)
+{
+	struct operation operation =
+	    operation_read(RECORD_TOKEN, SLICE("uses"), read_written, done, ctx);
+	struct arguments *arguments = arguments_new("EVAL");
+
+	if (arguments != NULL) {
+		arguments_add(arguments, slice_of(script_uses));
+		arguments_add(arguments, SLICE("1"));
+		arguments_add_uses_key(arguments, store);
+		arguments_add_record_key(arguments, store, RECORD_TOKEN, SLICE(""));
+		for (size_t i = 0; i < count && i < STORE_USES_MAX; i++) {
+			arguments_add(arguments, (struct slice){uses[i].id, TOKEN_ID_LEN});
+			arguments_add_text(arguments, "%llu", (unsigned long long)uses[i].minute);
+		}
+	}
+	store_run(store, &operation, arguments);
+	free(arguments);
+}
+
+static void
+read_got(struct operation *operation, const redisReply *reply)
+{
+	if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2)
+		operation_read_token(operation, reply->element[0], reply->element[1]);
+	else if (reply->type == REDIS_REPLY_ERROR)
+		operation_read_record(operation, reply);
+}
+
+void
+store_get(
+    struct store *store, enum record_kind kind, struct slice id, store_record_done *done, void *ctx)
+{
+	struct operation operation = operation_read(kind, id, read_got, done, ctx);
+	struct arguments *arguments = arguments_new("EVAL_RO");
+
+	if (arguments != NULL) {
+		arguments_add(arguments, slice_of(script_get));
+		arguments_add(arguments, SLICE("2"));
+		arguments_add_record_key(arguments, store, kind, id);
+		arguments_add_uses_key(arguments, store);
+		arguments_add(arguments, id);
+	}
+	store_run(store, &operation, arguments);
+	free(arguments);
+}

@@ -1,0 +1,173 @@
+"""When tokens were last used (access.md, "Token"; store.md, jobgate:used): noted by workers in memory, written by the control process."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from harness.control import Control
+from harness.gateway import DOMAIN
+from harness.process import eventually, free_port
+from harness.scene import request_bytes
+from harness.store import Records, RedisServer
+from test_control_path import control_pid
+
+UNREACHABLE = "unix:/nonexistent/job.sock"  # a URL that parses and whose 502 says: allowed
+USED = "jobgate:used"
+LONG_AGO = "2024-01-01T00:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def port():
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def gateway(module_gateways, port):
+    return module_gateways.start({"workers": 2, "control": {"listen": f"127.0.0.1:{port}"}})
+
+
+@pytest.fixture
+def local(gateway):
+    return Control(gateway.socket_path)
+
+
+@pytest.fixture(scope="module")
+def job(records):
+    return records.job(UNREACHABLE)
+
+
+def ask(gateway, job, token, times=1):
+    with gateway.client() as client:
+        for _ in range(times):
+            status = client.exchange(request_bytes(f"{job}.{DOMAIN}", getattr(token, "value", token))).status
+    return status
+
+
+def minute_of(records, token):
+    score = records.client.zscore(USED, token.id)
+    return score and int(score)
+
+
+def is_now(minute):
+    return minute is not None and time.time() // 60 - 1 <= minute <= time.time() // 60
+
+
+def test_a_use_is_known_soon(gateway, local, records, job):
+    token = records.token()
+    path = f"/v1/tokens/{token.id}"
+    assert local.done("GET", path)["last_used_at"] is None
+    assert ask(gateway, job, token) == 502
+    minute = eventually(lambda: minute_of(records, token), "the use")
+    assert is_now(minute)
+    text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(minute * 60))
+    assert local.done("GET", path)["last_used_at"] == text
+    records.client.zadd("jobgate:tokens", {token.id: 1})
+    assert {item["id"]: item["last_used_at"] for item in local.pages("/v1/tokens")}[token.id] == text
+    assert local.done("POST", f"{path}/renew")["last_used_at"] == text
+    assert f"Last used at:   {text}\n" in gateway.cli("token", "get", token.id).out
+    assert local.call("DELETE", path).status == 204
+    assert minute_of(records, token) is None
+
+
+def test_many_requests_write_once_in_a_minute(gateway, records, job):
+    """And no worker has to read a record again: nobody is told of the change."""
+    token = records.token()
+    writes = lambda: records.client.info("commandstats").get("cmdstat_zadd", {"calls": 0})["calls"]
+    pushed = lambda: sum(value for name, value in gateway.metrics().items() if name.startswith("jobgate_invalidations_total"))
+    ask(gateway, job, token)
+    eventually(lambda: minute_of(records, token), "the use")
+    count, before = writes(), pushed()
+    for _ in range(20):
+        ask(gateway, job, token)
+    other = records.token()
+    ask(gateway, job, other)
+    eventually(lambda: minute_of(records, other), "another token's use")
+    assert writes() - count <= 2 * 2 + 2  # two workers, and perhaps a new minute
+    assert pushed() == before
+
+
+def test_only_what_was_allowed_is_a_use(gateway, records, job):
+    scoped, expired, used = records.token("read", "team=none"), records.token(expires_at="2001-01-01T00:00:00Z"), records.token()
+    assert [ask(gateway, job, token) for token in (scoped, expired, used)] == [403, 401, 502]
+    eventually(lambda: minute_of(records, used), "the use")
+    assert minute_of(records, scoped) is None and minute_of(records, expired) is None
+
+
+def test_calls_of_the_control_api_are_uses(gateway, records, port):
+    token = records.token("operator")
+    assert Control(("127.0.0.1", port), token).done("GET", "/v1/me")["id"] == token.id
+    assert is_now(eventually(lambda: minute_of(records, token), "the use"))
+
+
+def test_a_later_use_stays(gateway, records, job):
+    """Another gateway has written a later minute: its clock is ahead."""
+    token = records.token()
+    records.client.zadd(USED, {token.id: 1 << 31})
+    ask(gateway, job, token)
+    other = records.token()
+    ask(gateway, job, other)
+    eventually(lambda: minute_of(records, other), "the use")
+    assert minute_of(records, token) == 1 << 31
+
+
+def test_a_token_that_is_gone_leaves_nothing(gateway, records, job):
+    token, other = records.token(), records.token()
+    pid = control_pid(gateway)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        ask(gateway, job, token)
+        records.delete_token(token)
+        ask(gateway, job, other)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    eventually(lambda: minute_of(records, other), "the use")
+    assert minute_of(records, token) is None
+
+
+def test_filters(local, records):
+    old, new, used = records.token(name="filtered"), records.token(name="filtered", created_at="2999-01-01T00:00:00Z"), records.token(name="filtered")
+    ends = records.token(name="filtered", expires_at="2999-06-01T00:00:00Z", created_by="a" * 16)
+    records.client.zadd("jobgate:tokens", {token.id: 1 for token in (old, new, used, ends)})
+    records.client.zadd(USED, {used.id: 30000000})  # 2027-01-15
+
+    def ids(**filters):
+        query = "&".join(f"{name}={value}" for name, value in filters.items())
+        return {item["id"] for item in local.pages(f"/v1/tokens?name=filtered&{query}")}
+
+    assert ids(unused_since="2026-01-01T00:00:00Z") == {old.id, ends.id}
+    assert ids(unused_since="2027-02-01T00:00:00Z") == {old.id, used.id, ends.id}
+    assert ids(unused_since=LONG_AGO) == set()
+    assert ids(created_by="a" * 16) == {ends.id} and ids(created_by="local") == set()
+    assert ids(expires_before="2999-06-01T00:00:00Z") == set() and ids(expires_before="2999-06-01T00:00:01Z") == {ends.id}
+    for name in ("unused_since", "created_by", "expires_before"):
+        local.refused(400, "GET", f"/v1/tokens?{name}=x", field=name)
+
+
+def test_the_command_line(gateway, local, records, job):
+    old, used = records.token(name="cli-unused"), records.token(name="cli-used")
+    records.client.zadd("jobgate:tokens", {old.id: 1, used.id: 1})
+    ask(gateway, job, used)
+    eventually(lambda: minute_of(records, used), "the use")
+    ids = {item["id"] for item in gateway.cli("token", "list", "--unused-for", "90d", "-o", "json").json()}
+    assert old.id in ids and used.id not in ids
+    made = local.token_of("cli-made")
+    assert made["id"] in {item["id"] for item in gateway.cli("token", "list", "--created-by", "local", "-o", "json").json()}
+    assert gateway.cli("token", "list", "--unused-for", "11000d").status == 2
+
+
+def test_uses_survive_an_outage(module_gateways, make_folder):
+    """They wait in the workers' memory, which outlives workers."""
+    server = RedisServer(make_folder("redis"), "--appendonly", "yes", "--appendfsync", "always").start()
+    gateway = module_gateways.start({"store": {"max_staleness": "60s"}}, store_url=server.url)
+    there = Records(server.client)
+    token, job = there.token(), there.job(UNREACHABLE)
+    pid = control_pid(gateway)
+    os.kill(pid, signal.SIGSTOP)
+    assert ask(gateway, job, token) == 502
+    server.kill()
+    os.kill(pid, signal.SIGCONT)
+    server.start()
+    eventually(lambda: minute_of(Records(server.client), token), "the use")
+    server.stop()
