@@ -31,13 +31,14 @@ enum caller {
  * handler needs no special case.
  */
 struct call {
-	void *ctx;	       /* of the server */
-	struct slice method;   /* static; "" if no endpoint has this method */
-	char *target;	       /* owns path, id and query */
-	struct slice path, id; /* id: the text at {id} */
-	enum record_kind kind; /* kind of the record that id names; set by handler_id */
-	struct slice query;    /* without '?', percent-encoded */
-	char *body;	       /* NUL-terminated; wiped at the end */
+	void *ctx;		     /* of the server */
+	struct slice method;	     /* static; "" if no endpoint has this method */
+	char *target;		     /* owns path, id and query */
+	struct slice path, id;	     /* id: the text at {id}, or named_id */
+	char named_id[TOKEN_ID_LEN]; /* of the token whose name is in the path */
+	enum record_kind kind;	     /* kind of the record that id names; set by handler_id */
+	struct slice query;	     /* without '?', percent-encoded */
+	char *body;		     /* NUL-terminated; wiped at the end */
 	size_t body_len;
 	bool body_too_large;
 	char request_id[CALL_REQUEST_ID_MAX + 1];

@@ -110,8 +110,8 @@ cascade_begin(struct call *call)
 		call_refuse(call, 500, NULL, "memory is short");
 }
 
-void
-tokens_delete(struct call *call)
+static void
+delete_named(struct call *call)
 {
 	struct control *control = call->ctx;
 	bool cascades = slice_equal(call->query, SLICE("cascade=true"));
@@ -127,4 +127,10 @@ tokens_delete(struct call *call)
 		disk_make_room(control->disk);
 		store_token_delete(control->store, call->id, &call->scope, deleted, call);
 	}
+}
+
+void
+tokens_delete(struct call *call)
+{
+	handler_token(call, delete_named);
 }

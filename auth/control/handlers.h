@@ -71,6 +71,13 @@ void handler_get(struct call *call, enum record_kind kind);
 bool handler_id(struct call *call, enum record_kind kind);
 
 /*
+ * Call next, with the id of a token in call->id: the one in the path, or that of the only token
+ * within the caller's scope that has the name in the path. Answers 404 if none has it, and 409 with
+ * their ids if several have. A text of the form of an id is an id, never a name.
+ */
+void handler_token(struct call *call, void (*next)(struct call *call));
+
+/*
  * The operator for whose quota the store counts the record, in *out; NULL for a caller without a
  * token.
  */

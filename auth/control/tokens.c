@@ -357,8 +357,8 @@ read_renewal(struct call *call, struct renewal_input *out)
 	return ok;
 }
 
-void
-tokens_renew(struct call *call)
+static void
+renew_named(struct call *call)
 {
 	struct issue *issue;
 
@@ -370,13 +370,25 @@ tokens_renew(struct call *call)
 }
 
 void
+tokens_renew(struct call *call)
+{
+	handler_token(call, renew_named);
+}
+
+void
 tokens_list(struct call *call)
 {
 	handler_list(call, RECORD_TOKEN);
 }
 
+static void
+get_named(struct call *call)
+{
+	handler_get(call, RECORD_TOKEN);
+}
+
 void
 tokens_get(struct call *call)
 {
-	handler_get(call, RECORD_TOKEN);
+	handler_token(call, get_named);
 }
