@@ -6,8 +6,10 @@ import pytest
 
 from harness.control import Control
 from harness.process import eventually
-from harness.store import RedisServer, random_id
-from test_replicas import replicated  # noqa: F401 (a fixture)
+from harness.raw import Cut
+from harness.scene import Scene
+from harness.store import Records, RedisServer, random_id
+from test_revocation import start_stream
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +173,20 @@ def test_jobs_and_other_tokens_stay(gateway, local, records):
         eventually(lambda: f"audit: token deleted with cascade {token['id']} by" in gateway.program.log(), "the audit log")
 
 
+def test_what_descendants_run_is_cut(gateway, local, records):
+    """Of a grandchild, too: each token is revoked like any other."""
+    parent, child = operator(local), random_id()
+    records.token("operator", token_id=child, created_by=parent["id"])
+    grandchild = records.token(created_by=child)
+    records.client.sadd(made_key(parent["id"]), child)
+    records.client.sadd(made_key(child), grandchild.id)
+    client, connection, response = start_stream(Scene(gateway, records, token=grandchild))
+    assert local.done("DELETE", f"/v1/tokens/{parent['id']}?cascade=true") == {"deleted_tokens": 3}
+    with pytest.raises(Cut):
+        client.read_body(response)
+    connection.ended()
+
+
 def test_a_cascade_goes_on_after_its_parent_is_gone(local, records):
     """Whatever ended the first attempt, a second one finds what remains: also below tokens that are gone."""
     parent = operator(local)
@@ -224,7 +240,6 @@ def test_a_mistake_deletes_nothing(local, records, query):
 def test_a_store_that_dies_in_the_middle(module_gateways, make_folder):
     server = RedisServer(make_folder("redis"), "--appendonly", "yes", "--appendfsync", "always").start()
     gateway = module_gateways.start(store_url=server.url)
-    from harness.store import Records
     records, control = Records(server.client), Control(gateway.socket_path)
     parent = operator(control)
     ids = family(records, 1, 20000, parent["id"])
