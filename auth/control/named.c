@@ -59,7 +59,7 @@ static void
 search_done(struct call *call)
 {
 	const struct search *search = call->state;
-	void (*next)(struct call *call) = search->next;
+	void (*next)(struct call * call) = search->next;
 
 	if (search->count == 0) {
 		handler_store_refused(call, STORE_ABSENT, record_types[RECORD_TOKEN].noun);
@@ -121,8 +121,7 @@ search_step(struct call *call)
 	struct search *search = call->state;
 
 	if (walk_goes_on(&search->walk))
-		store_page(
-		    search->walk.store, RECORD_TOKEN, &search->after, search_page, call);
+		store_page(search->walk.store, RECORD_TOKEN, &search->after, search_page, call);
 	else
 		search_begin(call);
 }
