@@ -45,6 +45,8 @@ enum local_host {
 struct local_call {
 	const struct request *request; /* NULL in `decided`, when it is gone */
 	struct slice request_id;
+	struct slice
+	    before; /* what a trusted proxy in front has taken off the path ("/gw"), or empty */
 	struct slice job; /* empty before the request has been routed */
 	enum local_host host;
 	bool tls;	     /* the client uses TLS, as far as the gateway knows */

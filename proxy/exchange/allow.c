@@ -81,8 +81,8 @@ exchange_answer_here(struct exchange *exchange, const struct request *request)
 	}
 	if (exchange_handle(exchange, LOCAL_ALLOWED, request))
 		return true;
-	/* WebSocket clients do not follow redirects. */
-	return !upgrades && exchange->route.prefix_len > 0 &&
+	/* WebSocket clients do not follow redirects, and a token in the query would be lost. */
+	return !upgrades && exchange->carrier != CARRIER_QUERY && exchange->route.prefix_len > 0 &&
 	       exchange->route.prefix_len == request->path.len &&
 	       exchange_handle(exchange, LOCAL_SLASHLESS, request);
 }

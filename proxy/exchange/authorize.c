@@ -258,7 +258,12 @@ step_decide(struct authorization *run)
 
 	if (verdict != VERDICT_ALLOW)
 		exchange_note_mistake(exchange, run->request, verdict);
-	/* The query is valid until a local handler writes its answer. */
+	/* A request that is held keeps its query as it came, so this goes before the next step. */
+	if (verdict == VERDICT_NO_URL && exchange->state != EXCHANGE_LOCAL &&
+	    exchange_may_hold(exchange, run->request))
+		return STEP_COUNT;
+	/* The query is valid until a local handler writes its answer: no step may wait from here
+	 * on. */
 	query_hide_ours(run->request, exchange->context->local_room, LOCAL_ROOM);
 	if (exchange->state == EXCHANGE_LOCAL) {
 		exchange_local_decided(exchange, verdict, &run->lookup);
@@ -266,8 +271,6 @@ step_decide(struct authorization *run)
 	}
 	if (verdict == VERDICT_ALLOW)
 		return STEP_COUNT;
-	if (verdict == VERDICT_NO_URL && exchange_hold(exchange, run->request, &run->lookup))
-		return STEP_WAIT;
 	exchange->offers_basic = exchange_may_offer_basic(exchange, run->request);
 	if (!exchange_refuse_person(exchange, run->request, verdict))
 		exchange_refuse(exchange, verdict);
@@ -288,10 +291,19 @@ note_use(struct exchange *exchange, struct directory_entry *token)
 static enum authorize_step
 step_count(struct authorization *run)
 {
+	struct exchange *exchange = run->exchange;
 	const struct token *token = run->lookup.evidence.token;
+	bool holds = exchange->verdict == VERDICT_NO_URL;
 
-	CHECK(exchange_is_allowed(run->exchange) && token != NULL, exchange_dump, run->exchange);
-	return exchange_within_limits(run->exchange, token) ? STEP_PASS : STEP_DONE;
+	CHECK(exchange->decided && (holds || exchange_is_allowed(exchange)) && token != NULL,
+	    exchange_dump, exchange);
+	if (!exchange->counted && !exchange_within_limits(exchange, token))
+		return STEP_DONE;
+	if (!holds)
+		return STEP_PASS;
+	exchange->counted = true;
+	exchange_hold(exchange, &run->lookup);
+	return STEP_WAIT;
 }
 
 static enum authorize_step
@@ -416,5 +428,6 @@ exchange_record_came(struct directory_waiter *waiter)
 	}
 	CHECK(suspended->claim.digest == NULL || suspended->claim.digest == &suspended->claim.own,
 	    exchange_dump, exchange);
+	CHECK(suspended_has(suspended, suspended->request.query), exchange_dump, exchange);
 	exchange->suspended = suspended;
 }

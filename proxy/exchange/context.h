@@ -45,6 +45,12 @@ struct exchange_context *exchange_context_new(const struct exchange_options *opt
  */
 void exchange_context_free(struct exchange_context *context);
 
+/*
+ * The worker ends: requests that are held get their 503 at once, and no more are held. Any exchange
+ * may end within the call.
+ */
+void exchange_context_drain(struct exchange_context *context);
+
 /* What its exchanges have in common; the exchanges themselves are in their connections' dumps. */
 void exchange_context_dump(const struct exchange_context *context, struct dump *dump);
 

@@ -50,6 +50,9 @@ struct exchange_context {
 	struct digest_cache digests; /* of recently read credentials */
 	struct open_place open_places[OPEN_PLACES];
 
+	LIST_HEAD(, exchange) holds; /* exchanges with hold_until_ms */
+	bool draining;		     /* no request is held any more */
+
 	int64_t date_second; /* the Unix time that `date` says */
 	char date[HTTP_DATE_LEN];
 	/*

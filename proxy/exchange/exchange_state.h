@@ -85,6 +85,9 @@ struct exchange {
 	uint64_t hold_until_ms; /* monotonic: until then it may wait for a job that is not up; 0: it
 				 * may not, or its connection is up */
 	bool held;		/* it waits for its job's URL */
+	bool no_hold;		/* its client sends no more, so it is not held */
+	bool counted;		/* it was counted against its token's limits when it was held */
+	LIST_ENTRY(exchange) hold_link; /* with hold_until_ms: of all of the worker */
 	struct task free_task;
 
 	struct route route;
@@ -353,19 +356,18 @@ void exchange_follow_limits(struct exchange *exchange, const struct token *token
 
 /*
  * The token is valid and reaches the job: find how long the request may be held, unless that is
- * known. request is as the client sent it.
+ * known. request is as the client sent it. True when it may be held now.
  */
-void exchange_may_hold(struct exchange *exchange, const struct request *request);
+bool exchange_may_hold(struct exchange *exchange, const struct request *request);
 
 /* Its connection is up, or it has ended: it is not held any more. */
 void exchange_hold_over(struct exchange *exchange);
 
 /*
- * The job has no URL: hold the request until one of the records changes or the time is over. False:
- * it may not be held, or its time is over.
+ * The job has no URL, and the request may be held: hold it until one of the records changes or the
+ * time is over.
  */
-bool exchange_hold(
-    struct exchange *exchange, const struct request *request, const struct lookup *lookup);
+void exchange_hold(struct exchange *exchange, const struct lookup *lookup);
 
 /* It was held, and one of the records has changed: run the steps again. */
 void exchange_go_on(struct exchange *exchange);

@@ -1,6 +1,8 @@
 /* handlers.c - methods that are not served, redirects, and Max-Forwards. */
 #include "exchange/handlers.h"
 
+#include <string.h>
+
 #include "exchange/local_reply.h"
 #include "exchange/rewrite.h"
 #include "http/request.h"
@@ -101,17 +103,26 @@ is_any(const struct exchange_peer *peer, const struct request *request)
 static enum local_action
 add_slash(const struct local_call *call, struct local_answer *answer)
 {
-	struct writer writer = writer_of(call->room, LOCAL_ROOM);
+	struct slice query = call->request->query;
+	struct slice parts[] = {call->before, call->request->path, SLICE("/")};
+	size_t len = call->before.len + call->request->path.len + 1;
+	char *at = call->room;
 
-	write_slice(&writer, call->request->path);
-	write_literal(&writer, "/");
-	write_slice(&writer, call->request->query);
+	if (len + query.len > LOCAL_ROOM)
+		return LOCAL_UNAVAILABLE;
+	/* The query may lie in the room itself, so it is moved first. */
+	if (query.len > 0)
+		memmove(call->room + len, query.at, query.len);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (parts[i].len > 0)
+			memcpy(at, parts[i].at, parts[i].len);
+		at += parts[i].len;
+	}
 	answer->outcome = OUTCOME_REDIRECTED;
 	answer->status = 308;
 	answer->title = SLICE("Slash missing");
 	answer->detail = SLICE("The path of a job ends with a slash.");
-	local_answer_add(answer, SLICE("Location"),
-	    (struct slice){call->room, (size_t)(writer.at - call->room)});
+	local_answer_add(answer, SLICE("Location"), (struct slice){call->room, len + query.len});
 	return LOCAL_ANSWER;
 }
 

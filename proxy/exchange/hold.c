@@ -20,19 +20,22 @@ hold_ms(const struct exchange *exchange, const struct request *request)
 	return exchange_checks_again(exchange) ? 0 : timeouts->start;
 }
 
-void
+bool
 exchange_may_hold(struct exchange *exchange, const struct request *request)
 {
 	struct exchange_context *context = exchange->context;
-	uint64_t ms;
+	uint64_t now_ms = loop_now_ms(context->loop), ms;
 
 	if (exchange->hold_until_ms != 0)
-		return;
+		return now_ms < exchange->hold_until_ms;
 	ms = hold_ms(exchange, request);
-	if (ms == 0 || counter_get(&context->stats->held) >= context->options.limits.connections)
-		return;
+	if (ms == 0 || exchange->no_hold || context->draining ||
+	    counter_get(&context->stats->held) >= context->options.limits.connections)
+		return false;
 	counter_add(&context->stats->held, 1);
-	exchange->hold_until_ms = loop_now_ms(context->loop) + ms;
+	LIST_INSERT_HEAD(&context->holds, exchange, hold_link);
+	exchange->hold_until_ms = now_ms + ms;
+	return true;
 }
 
 void
@@ -41,17 +44,16 @@ exchange_hold_over(struct exchange *exchange)
 	if (exchange->hold_until_ms == 0)
 		return;
 	counter_add(&exchange->context->stats->held, (uint64_t)-1);
+	LIST_REMOVE(exchange, hold_link);
 	exchange->hold_until_ms = exchange->upstream_user.hold_until_ms = 0;
 }
 
-bool
-exchange_hold(struct exchange *exchange, const struct request *request, const struct lookup *lookup)
+void
+exchange_hold(struct exchange *exchange, const struct lookup *lookup)
 {
 	uint64_t now_ms = loop_now_ms(exchange->context->loop);
 
-	exchange_may_hold(exchange, request);
-	if (now_ms >= exchange->hold_until_ms)
-		return false;
+	CHECK(now_ms < exchange->hold_until_ms, exchange_dump, exchange);
 	exchange->held = true;
 	exchange->decided = false;
 	if (exchange_by_session(exchange))
@@ -60,7 +62,6 @@ exchange_hold(struct exchange *exchange, const struct request *request, const st
 	if (exchange->client->ops->allowed != NULL) /* its token is valid: others need not wait */
 		exchange->client->ops->allowed(exchange->client);
 	exchange_start_deadline(exchange, exchange->hold_until_ms - now_ms);
-	return true;
 }
 
 void
@@ -73,4 +74,32 @@ exchange_go_on(struct exchange *exchange)
 	timer_stop(&exchange->timer);
 	exchange->phase_us = loop_now_us(exchange->context->loop);
 	exchange_record_came(&exchange->waiter);
+}
+
+void
+exchange_hold_no_longer(struct exchange *exchange)
+{
+	struct upstream *upstream = exchange->upstream;
+	bool queued = exchange->upstream_user.hold_until_ms != 0 && upstream != NULL;
+
+	exchange->no_hold = true;
+	if (exchange->held) {
+		exchange_refuse(exchange, VERDICT_NO_URL);
+		return;
+	}
+	/* If it waits for the store, or connects, it goes on as a request that is not held. */
+	exchange_hold_over(exchange);
+	if (queued && exchange->state == EXCHANGE_CONNECTING)
+		pool_hold_no_longer(upstream);
+}
+
+void
+exchange_context_drain(struct exchange_context *context)
+{
+	struct exchange *exchange;
+
+	context->draining = true;
+	/* Each of them leaves the list; its end may end others. */
+	while ((exchange = LIST_FIRST(&context->holds)) != NULL)
+		exchange_hold_no_longer(exchange);
 }

@@ -32,6 +32,27 @@ exchange_has_sessions(const struct exchange *exchange)
 	       exchange->route.names_job && host_of(exchange) == LOCAL_HOST_OF_ONE;
 }
 
+/* X-Forwarded-Prefix of a trusted proxy, if it is a path. */
+static struct slice
+path_before(const struct exchange *exchange, const struct request *request)
+{
+	static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				   "-._~!$&'()*+,;=:@/%";
+	struct slice before = {0};
+
+	if (exchange->peer->trusted && request != NULL)
+		before = field_value(&request->fields, FIELD_X_FORWARDED_PREFIX);
+	while (before.len > 0 && before.at[before.len - 1] == '/')
+		before.len--;
+	/* "//host" would lead elsewhere. */
+	if (before.len < 2 || before.at[0] != '/' || before.at[1] == '/')
+		return (struct slice){0};
+	for (size_t i = 0; i < before.len; i++)
+		if (memchr(good, before.at[i], sizeof(good) - 1) == NULL)
+			return (struct slice){0};
+	return before;
+}
+
 static struct local_call
 call_of(const struct exchange *exchange, const struct request *request)
 {
@@ -40,6 +61,7 @@ call_of(const struct exchange *exchange, const struct request *request)
 	return (struct local_call){
 	    .request = request,
 	    .request_id = exchange_id(exchange),
+	    .before = path_before(exchange, request),
 	    .job = route_job(&exchange->route),
 	    .host = host_of(exchange),
 	    .tls = request != NULL && exchange_uses_tls(exchange, request),

@@ -81,6 +81,15 @@ suspended_new(struct buffer_pool *buffers, const struct request *request, const 
 	return suspended;
 }
 
+bool
+suspended_has(const struct suspended *suspended, struct slice text)
+{
+	const struct buffer *buffer = suspended->buffer;
+
+	return text.len == 0 ||
+	       (text.at >= buffer->bytes && text.at + text.len <= buffer->bytes + buffer->end);
+}
+
 void
 suspended_free(struct buffer_pool *buffers, struct suspended *suspended)
 {

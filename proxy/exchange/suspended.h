@@ -41,6 +41,9 @@ struct suspended *suspended_new(
     struct buffer_pool *buffers, const struct request *request, const struct claim *claim);
 
 /* Wipes it: a credential lies in it. NULL is allowed. */
+/* True when a text of the request lies in its own block, as all of them must. */
+bool suspended_has(const struct suspended *suspended, struct slice text);
+
 void suspended_free(struct buffer_pool *buffers, struct suspended *suspended);
 
 #endif

@@ -263,6 +263,7 @@ worker_drain(struct worker *worker, bool gently)
 	worker->draining = true;
 	counter_set(&worker->setup->stats->draining, 1);
 	pool_drain(worker->pool);
+	exchange_context_drain(worker->exchanges);
 	downstream_drain(worker->downstream, gently);
 	timer_start(worker->loop, &worker->drain_timer, worker->setup->config->timeouts.drain);
 	timer_start(worker->loop, &worker->stats_timer, 1);

@@ -114,6 +114,12 @@ enum pool_sharing {
 struct upstream *pool_acquire(struct backend *backend, struct upstream_user *user,
     enum pool_choice choice, enum pool_sharing sharing, bool *up);
 
+/*
+ * The user of an upstream that is not up yet is not held any more (upstream_user.hold_until_ms is 0
+ * now): it waits as others do. `failed` may follow, not from within this call.
+ */
+void pool_hold_no_longer(struct upstream *upstream);
+
 /* Seconds after which a backend whose circuit is open may be tried again, at least 1. */
 unsigned pool_retry_s(const struct backend *backend);
 

@@ -65,6 +65,23 @@ redial_wait(struct dial *dial)
 	redial_schedule(backend);
 }
 
+void
+pool_hold_no_longer(struct upstream *upstream)
+{
+	struct dial *dial = container_of(upstream, struct dial, upstream);
+	struct loop *loop = dial->pool->options.loop;
+	uint64_t now_ms = loop_now_ms(loop);
+
+	if (dial->state != DIAL_QUEUED && dial->state != DIAL_WAITING)
+		return;
+	if (dial->state == DIAL_WAITING)
+		dial->failure = UPSTREAM_REFUSED; /* that is what the other dial waits for */
+	if (dial->backend->circuit.state != CIRCUIT_CLOSED || now_ms >= dial->connect_by_ms)
+		dial_fail(dial);
+	else
+		timer_start(loop, &dial->timer, dial->connect_by_ms - now_ms);
+}
+
 bool
 redial_may_wait(const struct dial *dial)
 {

@@ -254,3 +254,78 @@ def test_a_thousand_held_requests(module_gateways, records, backend):
         for held_client in clients:
             held_client.close()
     held(gateway, 0)
+
+
+# ---- what a held request takes, and what it keeps to itself ----
+
+def test_a_query_stays_its_own(module_gateways, records, backend, scene_of):
+    """A token in the query is hidden from the job; what stays of the query must outlive other requests of the worker."""
+    gateway = module_gateways.start({"credentials": {"query": True}, "timeouts": {"start": "5m"}})
+    other = scene_of(gateway)
+    for query, fields, kept in [("a=mine&access_token={}&b=mine", [], "a=mine&b=mine"), ("m" * 300 + "&access_token=jgt_x", ["Authorization: Bearer {}"], "m" * 300)]:
+        job, token = records.job(""), records.token()
+        with gateway.client() as client:
+            client.send(request_bytes(host(job), path=f"/p?{query.format(token.value)}", fields=[field.format(token.value) for field in fields]))
+            held(gateway, 1)
+            other.client.send(request_bytes(other.host, path=f"/q?victim=SECRET-OF-ANOTHER&access_token={other.token.value}"))
+            assert answer_next(other.backend).target == "/q?victim=SECRET-OF-ANOTHER"
+            assert other.client.read_response().status == 200
+            records.client.hset(records.job_key(job), "label:a", "b")  # it waits for the store once more
+            set_url(records, job, backend.url)
+            assert answer_next(backend).target == f"/p?{kept}"
+            assert client.read_response().status == 200
+
+
+def test_held_requests_count_for_their_token(holding, records):
+    job, token = records.job(""), records.token()
+    records.client.hset(f"jobgate:token:{token.id}", "concurrency", "2")
+    with holding.client() as first, holding.client() as second, holding.client() as third:
+        for client in (first, second):
+            client.send(request_bytes(host(job), token))
+        held(holding, 2)
+        assert third.exchange(request_bytes(host(job), token)).status == 429
+        first.reset()
+        held(holding, 1)
+        third.send(request_bytes(host(job), token))
+        held(holding, 2)
+    held(holding, 0)
+
+
+def test_a_held_request_is_counted_once(holding, records, backend):
+    job, token = records.job(""), records.token()
+    records.client.hset(f"jobgate:token:{token.id}", mapping={"rate": "1", "burst": "1", "concurrency": "1"})
+    with holding.client() as client:
+        client.send(request_bytes(host(job), token))
+        held(holding, 1)
+        set_url(records, job, backend.url)
+        answer_next(backend)
+        assert client.read_response().status == 200
+
+
+@pytest.mark.parametrize("url", ["", "refused"])
+def test_a_client_that_closes_is_not_held(holding, records, url):
+    """It may only have ended its side: it is answered at once, which it can still read, and its place is free."""
+    job, token = records.job(url and f"http://127.0.0.1:{free_port()}"), records.token()
+    opened = holding.metrics()["jobgate_backend_circuit_opens_total"]
+    with holding.client() as client:
+        client.send(request_bytes(host(job), token))
+        held(holding, 1)
+        if url:
+            eventually(lambda: holding.metrics()["jobgate_backend_circuit_opens_total"] > opened, "the circuit to open")
+        client.half_close()
+        assert client.read_response().status == 503
+        held(holding, 0)
+
+
+def test_a_stop_ends_held_requests(module_gateways, records):
+    gateway = module_gateways.start({"timeouts": {"start": "5m", "connect": "100ms", "drain": "1h"}, "backends": {"circuit_failures": 1}})
+    token = records.token()
+    clients = [gateway.client() for _ in range(2)]
+    clients[0].send(request_bytes(host(records.job("")), token))
+    clients[1].send(request_bytes(host(records.job(f"http://127.0.0.1:{free_port()}")), token))
+    held(gateway, 2)
+    eventually(lambda: gateway.metrics()["jobgate_backend_circuits_open"] == 1, "the circuit to open")
+    assert gateway.stop() == 0
+    for client in clients:
+        assert client.read_response().status == 503
+        client.close()

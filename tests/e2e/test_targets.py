@@ -91,6 +91,32 @@ def test_path_form_redirects_over_http2(gateway, scene):
         assert client.answer(stream).status == 200
 
 
+def test_path_form_with_a_token_in_the_query(module_gateways, scene_of):
+    """Without it, the redirect would lead to a 401: so there is none. What is not the credential is left out of Location."""
+    gateway = module_gateways.start({"credentials": {"query": True}})
+    scene = scene_of(gateway)
+    for rest in ["", "&a=1", "&a=" + "1" * 300]:
+        client = scene.new_client()
+        client.send(request_bytes("gateway.test", path=f"/jobs/{scene.job}?access_token={scene.token.value}{rest}"))
+        connection = scene.backend.next()
+        assert connection.read_request().target == "/" + rest.replace("&", "?", 1)
+        connection.answer()
+        assert client.read_response().status == 200
+        client.send(request_bytes("gateway.test", scene.token, path=f"/jobs/{scene.job}?access_token=jgt_x{rest}"))
+        response = client.read_response()
+        assert (response.status, response.field("location")) == (308, f"/jobs/{scene.job}/{rest.replace('&', '?', 1)}")
+
+
+def test_path_form_behind_a_proxy_that_strips_a_prefix(module_gateways, scene_of):
+    gateway = module_gateways.start({"backends": {"trusted_proxies": ["127.0.0.1"]}})
+    scene = scene_of(gateway)
+    for prefix, before in [("/gw", "/gw"), ("/gw/a/", "/gw/a"), ("//evil.test", ""), ("/", ""), ("https://evil.test", ""), ("/\\evil.test", "")]:
+        client = scene.new_client()
+        client.send(request_bytes("gateway.test", scene.token, path=f"/jobs/{scene.job}?q", fields=[f"X-Forwarded-Prefix: {prefix}"]))
+        response = client.read_response()
+        assert (response.status, response.field("location")) == (308, f"{before}/jobs/{scene.job}/?q")
+
+
 def test_path_form_redirects_only_what_may_pass(scene, records):
     """The redirect comes after the decision: nobody else learns which jobs there are."""
     scoped = records.token(selector="team=other")

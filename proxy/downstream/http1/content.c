@@ -142,7 +142,8 @@ http1_content(struct http1_server *server, size_t *budget)
 
 /*
  * The client sends no more. It may have closed, or may still read: if it has closed, the answer or
- * the kernel's probes cause a reset. Returns false: there is nothing more to read.
+ * the kernel's probes cause a reset. There is nothing more to read; true when the exchange has
+ * ended because of that.
  */
 static bool
 http1_half_closed(struct http1_server *server)
@@ -152,7 +153,9 @@ http1_half_closed(struct http1_server *server)
 	else if (!server->half_closed)
 		conn_probe(&server->connection.conn);
 	server->half_closed = true;
-	return false;
+	if (server->exchange != NULL)
+		exchange_hold_no_longer(server->exchange);
+	return server->exchange == NULL;
 }
 
 /*

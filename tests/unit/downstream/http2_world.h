@@ -193,6 +193,12 @@ exchange_client_ready(struct exchange *exchange)
 }
 
 void
+exchange_hold_no_longer(struct exchange *exchange)
+{
+	(void)exchange;
+}
+
+void
 exchange_client_failed(struct exchange *exchange, enum client_failure why)
 {
 	bool answered = exchange->ends || exchange->pushed > 0;

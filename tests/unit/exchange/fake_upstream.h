@@ -179,6 +179,12 @@ pool_leave(struct backend *backend)
 	fake_pool.entered--;
 }
 
+void
+pool_hold_no_longer(struct upstream *upstream)
+{
+	assert_non_null(upstream);
+}
+
 unsigned
 pool_retry_s(const struct backend *backend)
 {
