@@ -51,7 +51,11 @@ check_entry(struct task *task, enum record_kind kind, const struct store_walk_en
 static void
 check_made(struct task *task, enum record_kind kind, const struct store_walk_entry *entry)
 {
-	if (task->mend)
+	if (entry->why != NULL)
+		task_problem(task, kind, entry->id,
+		    "missing among the tokens that %.*s created, and it cannot be added there: %s",
+		    (int)entry->score.len, entry->score.at, entry->why);
+	else if (task->mend)
 		task_note(task, kind, entry->id,
 		    "added to the tokens that %.*s created: it was missing there",
 		    (int)entry->score.len, entry->score.at);

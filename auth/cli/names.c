@@ -91,9 +91,10 @@ command_id(struct command_context *context, enum record_kind kind, const char *w
 	struct namesakes found = {0};
 	bool is_id = kind != RECORD_TOKEN || !jg_token_name_valid(slice_of(word));
 
-	bool may_be_gone = context->options->cascade && jg_token_id_valid(slice_of(word));
-
 	*result = CLI_OK;
+	/* A cascade is repeated by its id, also when the token itself is gone. */
+	if (context->options->cascade && jg_token_id_valid(slice_of(word)))
+		is_id = true;
 	if (!is_id && jg_token_id_valid(slice_of(word)))
 		*result = look_up(context, word, &is_id);
 	if (*result == CLI_OK && is_id)
@@ -102,9 +103,6 @@ command_id(struct command_context *context, enum record_kind kind, const char *w
 		*result = find(context, word, &found);
 	if (*result == CLI_OK && found.count == 1)
 		return strdup(found.id);
-	/* A cascade that is repeated: the token is gone, those that it created may not be. */
-	if (*result == CLI_OK && found.count == 0 && may_be_gone)
-		return strdup(word);
 	if (*result == CLI_OK)
 		*result = refuse(&found, word);
 	return NULL;
@@ -150,7 +148,12 @@ tell_deleted(
 		    deleted, deleted == 1 ? "" : "s");
 	else if (printer->output == OUTPUT_DESCRIPTION)
 		fprintf(printer->out, "Deleted %s %s\n", record_types[kind].noun, id);
-	if (remaining > 0)
+	if (remaining == 0 && more)
+		fprintf(stderr,
+		    "jobgate: tokens that it created may remain valid; to delete them, too: "
+		    "jobgate token delete --cascade %s\n",
+		    id);
+	else if (remaining > 0)
 		fprintf(stderr,
 		    "jobgate: %s%" JSON_INTEGER_FORMAT
 		    " token%s that it created, or that these created, remain%s valid; to delete "

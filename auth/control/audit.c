@@ -65,6 +65,14 @@ audit_token_change(
 	    moment_text(before->previous_until_ms, times[2]),
 	    moment_text(after->previous_until_ms, times[3]));
 
+	if (memcmp(&before->limits, &after->limits, sizeof(before->limits)) != 0)
+		len += snprintf(out + len, AUDIT_CHANGE_MAX - (size_t)len,
+		    ", rate %llu -> %llu, burst %llu -> %llu, concurrency %llu -> %llu",
+		    (unsigned long long)before->limits.rate, (unsigned long long)after->limits.rate,
+		    (unsigned long long)before->limits.burst,
+		    (unsigned long long)after->limits.burst,
+		    (unsigned long long)before->limits.concurrency,
+		    (unsigned long long)after->limits.concurrency);
 	if (strcmp(old_from, new_from) != 0)
 		snprintf(out + len, AUDIT_CHANGE_MAX - (size_t)len, ", from %s -> %s", old_from,
 		    new_from);
@@ -73,9 +81,19 @@ audit_token_change(
 void
 audit_token_new(const struct token *token, char out[AUDIT_CHANGE_MAX])
 {
-	char expires[MOMENT_TEXT_MAX], from[TOKEN_FROM_TEXT_MAX];
+	char expires[MOMENT_TEXT_MAX], from[TOKEN_FROM_TEXT_MAX], selector[512];
+	size_t len = jg_selector_format(&token->selector, selector, sizeof(selector));
 
-	snprintf(out, AUDIT_CHANGE_MAX, "role %s, expires_at %s, from %s",
-	    jg_role_name(token->role), moment_text(token->expires_ms, expires),
-	    from_text(&token->from, from));
+	int end = snprintf(out, AUDIT_CHANGE_MAX,
+	    "role %s, expires_at %s, from %s, label_selector %s", jg_role_name(token->role),
+	    moment_text(token->expires_ms, expires), from_text(&token->from, from),
+	    len == 0		     ? "none"
+	    : len < sizeof(selector) ? selector
+				     : "(long)");
+
+	if ((token->limits.rate | token->limits.burst | token->limits.concurrency) != 0)
+		snprintf(out + end, AUDIT_CHANGE_MAX - (size_t)end,
+		    ", rate %llu, burst %llu, concurrency %llu",
+		    (unsigned long long)token->limits.rate, (unsigned long long)token->limits.burst,
+		    (unsigned long long)token->limits.concurrency);
 }

@@ -7,7 +7,11 @@
  */
 #define BATCHES_MAX 1000
 
+/* At once, of remote callers: each keeps the store busy. */
+#define CASCADES_MAX 2
+
 struct cascade {
+	struct control *control; /* counts it; NULL: of a local caller */
 	unsigned batches;
 	unsigned deleted;
 };
@@ -23,7 +27,7 @@ deleted(void *ctx, enum store_result result, const struct record *none)
 	handler_audit(call, result, "deleted", RECORD_TOKEN, call->id);
 	if (!handler_deleted(call, result))
 		return;
-	if (result == STORE_OK && deletion->remaining > 0)
+	if (result == STORE_OK && (deletion->remaining > 0 || deletion->more))
 		call_answer(call, 200,
 		    json_pack("{s:i, s:b}", "remaining_tokens", (int)deletion->remaining, "more",
 			deletion->more));
@@ -33,15 +37,26 @@ deleted(void *ctx, enum store_result result, const struct record *none)
 
 static void cascade_step(struct call *call);
 
-/* Write an audit line for each token of the batch. */
+static void
+cascade_free(void *state)
+{
+	struct cascade *cascade = state;
+
+	if (cascade->control != NULL)
+		cascade->control->cascades--;
+	free(cascade);
+}
+
+/* Write an audit line for each token of the batch; if its answer is lost, one for all of them. */
 static void
 cascade_audit(struct call *call, enum store_result result, const struct store_deletion *deletion)
 {
-	if (result != STORE_OK)
-		handler_audit(call, result, "deleted with cascade", RECORD_TOKEN, call->id);
-	for (size_t i = 0; result == STORE_OK && i < deletion->count; i++)
-		handler_audit(call, result, "deleted with cascade", RECORD_TOKEN,
+	for (size_t i = 0; i < deletion->count; i++)
+		handler_audit(call, STORE_OK, "deleted with cascade", RECORD_TOKEN,
 		    (struct slice){deletion->ids[i], TOKEN_ID_LEN});
+	if (result == STORE_UNKNOWN)
+		handler_audit(call, result, "and up to 100 of its descendants deleted with cascade",
+		    RECORD_TOKEN, call->id);
 }
 
 static void
@@ -54,6 +69,13 @@ cascade_end(struct call *call, enum store_result result)
 		call_refuse(call, 503, NULL,
 		    "not finished: the store does not answer; %u tokens were deleted: repeat the "
 		    "request",
+		    deleted);
+		return;
+	}
+	if (result == STORE_BROKEN) {
+		call_refuse(call, 500, NULL,
+		    "%u tokens were deleted, but a key of the store that should be a set of "
+		    "created tokens (made:...) is none: look at it, then repeat the request",
 		    deleted);
 		return;
 	}
@@ -74,8 +96,7 @@ cascade_went(void *ctx, enum store_result result, const struct record *none)
 	(void)none;
 	call->replicas = store_confirmed(control->store);
 	cascade_audit(call, result, deletion);
-	if (result == STORE_OK)
-		cascade->deleted += (unsigned)deletion->count;
+	cascade->deleted += (unsigned)deletion->count;
 	if (result != STORE_OK || !deletion->more)
 		cascade_end(call, result);
 	else if (++cascade->batches < BATCHES_MAX)
@@ -102,12 +123,27 @@ cascade_step(struct call *call)
 static void
 cascade_begin(struct call *call)
 {
-	call->state = calloc(1, sizeof(struct cascade));
-	call->state_free = free;
-	if (call->state != NULL)
-		cascade_step(call);
-	else
+	struct control *control = call->ctx;
+	struct cascade *cascade;
+
+	if (call->caller != CALLER_LOCAL && control->cascades >= CASCADES_MAX) {
+		call_refuse(call, 429, NULL,
+		    "other tokens are being deleted with all that they created, and nothing was "
+		    "changed: try again in a moment");
+		return;
+	}
+	cascade = calloc(1, sizeof(*cascade));
+	if (cascade == NULL) {
 		call_refuse(call, 500, NULL, "memory is short");
+		return;
+	}
+	if (call->caller != CALLER_LOCAL) {
+		cascade->control = control;
+		control->cascades++;
+	}
+	call->state = cascade;
+	call->state_free = cascade_free;
+	cascade_step(call);
 }
 
 static void

@@ -20,6 +20,7 @@ struct control {
 	struct walks walks;			  /* of lists, with connections of their own */
 	unsigned char cursor_key[CURSOR_KEY_LEN]; /* for a store without a mint key; see cursor.h */
 	struct unconfirmed unconfirmed;
+	unsigned cascades; /* of remote callers, under way (delete.c) */
 	struct disk *disk; /* of a private store; NULL for another store */
 };
 
@@ -103,7 +104,7 @@ void handler_audit(struct call *call, enum store_result result, const char *did,
 void handler_audit_change(struct call *call, enum store_result result, const char *did,
     enum record_kind kind, struct slice id, const char *change);
 
-/* What a renewal changes, old and new; and what a new token may do. */
+/* What a renewal changes, old and new, and what a new token may do. A limit of 0 is none. */
 #define AUDIT_CHANGE_MAX (2 * TOKEN_FROM_TEXT_MAX + 256)
 void audit_token_change(
     const struct token *before, const struct token *after, char out[AUDIT_CHANGE_MAX]);

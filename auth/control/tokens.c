@@ -224,6 +224,10 @@ tokens_create(struct call *call)
 	if (!input_record(body, RECORD_TOKEN, INPUT_CREATE, &issue->input, &error) ||
 	    !input_expiry_check(issue->input.record.token.expires_ms, issue->now_ms, &error))
 		handler_refuse_input(call, &error);
+	else if (jg_token_id_valid(issue->input.record.token.name))
+		call_refuse(call, 400, "name",
+		    "16 characters a-z 0-9 are the form of an id, which a name must not have: "
+		    "commands take both");
 	else if (limit_selector(call, &issue->input) &&
 		 limits_pass_on(call, &issue->input.record.token) && handler_may_grow(call))
 		create(call);

@@ -2,28 +2,38 @@
 #ifndef JOBGATE_REDIS_DELETE_SCRIPT_H
 #define JOBGATE_REDIS_DELETE_SCRIPT_H
 
+#include "auth/redis/made_script.h"
+
 /*
  * ARGV: scope, id, 1 to write in any case, the key prefix of quota sets, and that of the sets of
- * tokens that a token has created ('' for a job), and the key of the set of uses. Then `gone` is 1,
+ * tokens that a token has created ('' for a job), the key of the set of uses, and the
+ * key prefix of the records of tokens. Then `gone` is 1,
  * or 0 when there was no record. Within the scope, the id leaves the index either way. A token that
  * has created others stays in the set of its own creator: a cascade finds them through it. The
  * write without a record leaves no trace (no id is "-"), but replicas that confirm it have all
  * earlier writes, such as a deletion that this one repeats.
  */
-#define DELETE_WITHIN                                                                             \
+#define DELETE_WITHIN \
+	MADE_KEEP     \
+	DELETE_PART
+#define DELETE_PART                                                                               \
 	"local gone = 0\n"                                                                        \
 	"if within then\n"                                                                        \
 	"  local quota = redis.pcall('HGET', KEYS[1], 'quota')\n"                                 \
 	"  local maker = redis.pcall('HGET', KEYS[1], 'created_by')\n"                            \
+	"  local selector = redis.pcall('HGET', KEYS[1], 'selector')\n"                           \
 	"  local made = ARGV[at + 4]\n"                                                           \
 	"  if made ~= '' then redis.pcall('ZREM', ARGV[at + 5], ARGV[at + 1]) end\n"              \
 	"  redis.call('ZREM', KEYS[2], ARGV[at + 1])\n"                                           \
 	"  gone = redis.call('DEL', KEYS[1])\n"                                                   \
 	"  if type(quota) == 'string' then redis.pcall('SREM', ARGV[at + 3] .. quota, ARGV[at + " \
 	"1]) end\n"                                                                               \
-	"  if made ~= '' and type(maker) == 'string' and\n"                                       \
-	"    redis.call('EXISTS', made .. ARGV[at + 1]) == 0 then\n"                              \
-	"    redis.pcall('SREM', made .. maker, ARGV[at + 1])\n"                                  \
+	"  if gone == 1 and made ~= '' then\n"                                                    \
+	"    maker = type(maker) == 'string' and maker\n"                                         \
+	"    selector = type(selector) == 'string' and selector\n"                                \
+	"    if redis.call('EXISTS', made .. ARGV[at + 1]) == 1 then\n"                           \
+	"      remember(made, ARGV[at + 1], maker, selector)\n"                                   \
+	"    else leave(made, ARGV[at + 6], maker, ARGV[at + 1]) end\n"                           \
 	"  end\n"                                                                                 \
 	"end\n"                                                                                   \
 	"if gone == 0 and ARGV[at + 2] == '1' then\n"                                             \

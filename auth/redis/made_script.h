@@ -4,9 +4,29 @@
 
 /*
  * A set, made..<id>, has the tokens that an operator's token has created. The token itself may be
- * gone: then it stays in the set of its own creator for as long as its set exists. So all
- * descendants of a token can be found, whichever of those between were deleted before.
+ * gone: then it stays in the set of its own creator for as long as its set exists, and the hash
+ * made..<id>..':of' has its creator and its selector. So all descendants of a token can be found,
+ * whichever of those between were deleted before, and a scope applies to tokens that are gone, too.
  *
+ * remember() keeps these of a token that goes. leave() takes a token that is gone, and has no set,
+ * from its creator's set; if that was the last of a creator that is gone, too, it goes on there.
+ */
+#define MADE_KEEP                                                                            \
+	"local function remember(made, id, maker, selector)\n"                               \
+	"  redis.call('HSET', made .. id .. ':of', 'created_by', maker or '',\n"             \
+	"    'selector', selector or '?')\n"                                                 \
+	"end\n"                                                                              \
+	"local function leave(made, records, maker, id)\n"                                   \
+	"  for _ = 1, 100 do\n"                                                              \
+	"    if type(maker) ~= 'string' or maker == '' then return end\n"                    \
+	"    redis.pcall('SREM', made .. maker, id)\n"                                       \
+	"    if redis.call('EXISTS', made .. maker, records .. maker) > 0 then return end\n" \
+	"    id, maker = maker, redis.pcall('HGET', made .. maker .. ':of', 'created_by')\n" \
+	"    redis.call('DEL', made .. id .. ':of')\n"                                       \
+	"  end\n"                                                                            \
+	"end\n"
+
+/*
  * Functions for scripts whose ARGV begins with a scope, then id, 1 to write in any case, and the
  * key prefixes of quota sets and of the sets made, the key of the set of uses, and the key prefix
  * of the records of tokens.
@@ -22,6 +42,9 @@
 	"local function in_scope(id)\n"                                                   \
 	"  if #scope == 0 then return true end\n"                                         \
 	"  local selector = redis.pcall('HGET', records .. id, 'selector')\n"             \
+	"  if not selector then\n"                                                        \
+	"    selector = redis.pcall('HGET', made .. id .. ':of', 'selector')\n"           \
+	"  end\n"                                                                         \
 	"  if type(selector) ~= 'string' then return false end\n"                         \
 	"  for _, label in ipairs(scope) do\n"                                            \
 	"    if not string.find(',' .. selector .. ',', label, 1, true) then\n"           \
@@ -30,32 +53,38 @@
 	"  end\n"                                                                         \
 	"  return true\n"                                                                 \
 	"end\n"                                                                           \
-	"local function some_of(id, most)\n"                                              \
+	"local function some_of(id, most) -- nil: the key is no set\n"                    \
 	"  local ids = redis.pcall('SRANDMEMBER', made .. id, most)\n"                    \
-	"  return ids.err and {} or ids\n"                                                \
+	"  return not ids.err and ids or nil\n"                                           \
 	"end\n"
 
 /*
  * remaining(): how many descendants of the token exist within the scope, and 1 when there may be
- * more. It looks at MADE_LOOKS ids at most: Redis does nothing else meanwhile.
+ * more. It looks at MADE_LOOKS ids at most, since Redis does nothing else meanwhile, and takes ids
+ * out that stand for nothing any more (another program has deleted the record).
  */
 #define MADE_LOOKS "1000"
-#define MADE_REMAINING                                                                   \
-	"local function remaining()\n"                                                   \
-	"  local nodes, seen, count, looks = {root}, {[root] = true}, 0, 0\n"            \
-	"  while #nodes > 0 do\n"                                                        \
-	"    local ids = some_of(table.remove(nodes), " MADE_LOOKS " - looks)\n"         \
-	"    for _, id in ipairs(ids) do\n"                                              \
-	"      looks = looks + 1\n"                                                      \
-	"      if not seen[id] then\n"                                                   \
-	"        if exists(records .. id) and in_scope(id) then count = count + 1 end\n" \
-	"        if exists(made .. id) then nodes[#nodes + 1] = id end\n"                \
-	"        seen[id] = true\n"                                                      \
-	"      end\n"                                                                    \
-	"    end\n"                                                                      \
-	"    if looks >= " MADE_LOOKS " then return count, 1 end\n"                      \
-	"  end\n"                                                                        \
-	"  return count, 0\n"                                                            \
+#define MADE_REMAINING                                                            \
+	"local function remaining()\n"                                            \
+	"  local nodes, seen, count, looks = {root}, {[root] = true}, 0, 0\n"     \
+	"  while #nodes > 0 do\n"                                                 \
+	"    local node = table.remove(nodes)\n"                                  \
+	"    local ids = some_of(node, " MADE_LOOKS " - looks)\n"                 \
+	"    if not ids then return count, 1 end\n"                               \
+	"    for _, id in ipairs(ids) do\n"                                       \
+	"      local lives, nested = exists(records .. id), exists(made .. id)\n" \
+	"      looks = looks + 1\n"                                               \
+	"      if not lives and not nested then\n"                                \
+	"        redis.call('SREM', made .. node, id)\n"                          \
+	"      elseif not seen[id] then\n"                                        \
+	"        if lives and in_scope(id) then count = count + 1 end\n"          \
+	"        if nested then nodes[#nodes + 1] = id end\n"                     \
+	"        seen[id] = true\n"                                               \
+	"      end\n"                                                             \
+	"    end\n"                                                               \
+	"    if looks >= " MADE_LOOKS " then return count, 1 end\n"               \
+	"  end\n"                                                                 \
+	"  return count, 0\n"                                                     \
 	"end\n"
 
 #endif

@@ -161,7 +161,8 @@ void store_token_delete(struct store *store, struct slice id, const struct label
  * Delete the token, unless it is gone, then up to 100 of its descendants within the scope: the
  * tokens that it has created, those that they have created, and so on. A creator is deleted before
  * the tokens that it has created, so none can be added meanwhile. To be repeated while `more` is
- * set, and after a failure. STORE_ABSENT: the token is outside the scope.
+ * set, and after a failure. STORE_ABSENT: the token is outside the scope. STORE_BROKEN: a key that
+ * should be a set of tokens is none; ids has what was deleted.
  */
 void store_token_cascade(struct store *store, struct slice id, const struct label_set *scope,
     store_record_done *done, void *ctx);
@@ -185,7 +186,7 @@ struct store_deletion {
 	char ids[STORE_CASCADE_MAX][TOKEN_ID_LEN];
 };
 
-/* During the call of done of these two, with STORE_OK. */
+/* During the call of done of these two. */
 const struct store_deletion *store_deletion(const struct store *store);
 
 /*

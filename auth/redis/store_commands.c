@@ -167,6 +167,7 @@ add_deletion(
 	else
 		arguments_add(arguments, SLICE(""));
 	arguments_add_uses_key(arguments, store);
+	arguments_add_record_key(arguments, store, RECORD_TOKEN, SLICE(""));
 }
 
 void

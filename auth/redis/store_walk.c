@@ -34,7 +34,8 @@ static const char script_walk_index[] =
 
 /*
  * Finds the tokens that are not among those which their creator has created. ARGV also has the
- * prefix of the sets' keys, and 1 to add them. Returns the same, with the creator's id as score.
+ * prefix of the sets' keys, and 1 to add them. Returns the same, with the creator's id as
+ * score, and why it could not be added.
  */
 static const char script_walk_made[] =
     "local step = redis.call('ZSCAN', KEYS[1], ARGV[2], 'COUNT', ARGV[3])\n"
@@ -45,8 +46,9 @@ static const char script_walk_made[] =
     "  if type(maker) == 'string' and #maker == 16 and not string.find(maker, '[^a-z0-9]') then\n"
     "    local set = ARGV[4] .. maker\n"
     "    if redis.pcall('SISMEMBER', set, id) ~= 1 then\n"
-    "      if ARGV[5] == '1' then redis.pcall('SADD', set, id) end\n"
-    "      found[#found + 1] = {id, maker}\n"
+    "      local added = ARGV[5] == '1' and redis.pcall('SADD', set, id)\n"
+    "      local why = type(added) == 'table' and added.err or ''\n"
+    "      found[#found + 1] = {id, maker, why}\n"
     "    end\n"
     "  end\n"
     "end\n"
@@ -329,10 +331,13 @@ read_index(struct operation *operation, const redisReply *reply)
 	for (size_t i = 0; i < found->elements; i++) {
 		const redisReply *pair = found->element[i];
 
-		if (pair->type != REDIS_REPLY_ARRAY || pair->elements != 2)
+		if (pair->type != REDIS_REPLY_ARRAY || pair->elements < 2)
 			continue;
-		entries[step.count++] = (struct store_walk_entry){
+		entries[step.count] = (struct store_walk_entry){
 		    .id = redis_text(pair->element[0]), .score = redis_text(pair->element[1])};
+		if (pair->elements > 2 && redis_text(pair->element[2]).len > 0)
+			entries[step.count].why = redis_text(pair->element[2]).at;
+		step.count++;
 	}
 	step.entries = entries;
 	step.looked_at = (uint64_t)reply->element[1]->integer;

@@ -53,7 +53,8 @@ void store_walk_index(struct store *store, enum record_kind kind, const char *cu
 
 /*
  * Find the tokens of the index that are not in the set of what their creator has created, and with
- * `mend` add them. Each has its id and, in place of the score, its creator's.
+ * `mend` add them. Each has its id, in place of the score its creator's, and why
+ * it could not be added.
  */
 void store_walk_made(
     struct store *store, const char *cursor, bool mend, store_walk_done *done, void *ctx);

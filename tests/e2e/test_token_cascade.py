@@ -1,6 +1,7 @@
 """Which token created which (created_by), and deletions with all descendants (access.md, "Token")."""
 
 import random
+import re
 
 import pytest
 
@@ -51,7 +52,7 @@ def family(records, depth, width, root, selector=""):
         for parent in level:
             for _ in range(width):
                 child = random_id()
-                pipe.hset(records.token_key(child), mapping={"name": "t", "role": "operator", "selector": selector, "hash": "0" * 64,
+                pipe.hset(records.token_key(child), mapping={"name": "t", "role": "operator", "selector": selector, "hash": "1" * 64,
                                                              "version": "1", "created_by": parent})
                 pipe.zadd("jobgate:tokens", {child: 1})
                 pipe.sadd(made_key(parent), child)
@@ -255,6 +256,86 @@ def test_a_store_that_dies_in_the_middle(module_gateways, make_folder):
     assert (answer.status, answer.json) == (200, {"deleted_tokens": left})
     assert gone(Records(server.client), ids)
     server.stop()
+
+
+# ---- tokens that are gone ----
+
+def test_dead_ids_hide_no_live_ones(gateway, local, records):
+    """Another program deletes records; or there are so many dead ids that a look does not reach the live ones: then it says so."""
+    parent = operator(local)
+    live = [by(local, parent).token_of()["id"] for _ in range(3)]
+    records.client.sadd(made_key(parent["id"]), *(random_id() for _ in range(900)))
+    assert local.done("DELETE", f"/v1/tokens/{parent['id']}") == {"remaining_tokens": 3, "more": False}
+    assert made(records, parent["id"]) == set(live)
+    parent = operator(local)
+    by(local, parent).token_of()
+    records.client.sadd(made_key(parent["id"]), *(random_id() for _ in range(20000)))
+    done = gateway.cli("token", "delete", parent["id"])
+    assert re.search("(may remain|at least 1 token)", done.err) and f"token delete --cascade {parent['id']}" in done.err
+    assert local.done("DELETE", f"/v1/tokens/{parent['id']}?cascade=true") == {"deleted_tokens": 1}
+    assert not list(records.client.scan_iter(f"{made_key(parent['id'])}*"))
+
+
+def test_nothing_is_kept_of_a_line_that_is_gone(local, records):
+    """Creator after creator is deleted, each before what it created; with the last one all traces go."""
+    parent = operator(local)
+    line = [parent]
+    for _ in range(5):
+        line.append(by(local, line[-1]).token_of("line", "operator"))
+    for token in line[1:-1]:
+        assert local.call("DELETE", f"/v1/tokens/{token['id']}").status == 200
+    assert made(records, parent["id"]) == {line[1]["id"]}
+    assert local.call("DELETE", f"/v1/tokens/{line[-1]['id']}").status == 204
+    assert not [key for token in line for key in records.client.scan_iter(f"{made_key(token['id'])}*")]
+    assert local.call("DELETE", f"/v1/tokens/{parent['id']}").status == 204
+
+
+@pytest.mark.parametrize("others", [0, 1, 50, 150, 400])
+def test_a_root_that_is_gone_keeps_its_scope(local, records, others):
+    """Out of scope it is absent, however much is below it, and nothing there is touched."""
+    parent = operator(local)
+    inside = by(local, parent).token_of("inside", "read", "team=a")["id"]
+    family(records, 1, others, parent["id"], "team=b")
+    assert local.call("DELETE", f"/v1/tokens/{parent['id']}").status == 200
+    team = local.by(records.token("operator", "team=a"))
+    before = made(records, parent["id"])
+    assert team.call("DELETE", f"/v1/tokens/{parent['id']}?cascade=true").status == 404
+    assert made(records, parent["id"]) == before and exists(records, inside)
+    assert local.done("DELETE", f"/v1/tokens/{parent['id']}?cascade=true") == {"deleted_tokens": others + 1}
+
+
+def test_a_scoped_cascade_is_repeated(local, records):
+    """Its root is gone, in its scope; what others put below it is not touched, and does not keep it going."""
+    parent = operator(local, "team=a")
+    ids = family(records, 1, 30, parent["id"], "team=a")
+    others = family(records, 1, 300, parent["id"], "team=b")
+    assert local.call("DELETE", f"/v1/tokens/{parent['id']}").status == 200
+    team = local.by(records.token("operator", "team=a"))
+    deleted = team.done("DELETE", f"/v1/tokens/{parent['id']}?cascade=true")["deleted_tokens"]
+    assert 0 < deleted <= len(ids) and all(exists(records, token) for token in others)
+
+
+def test_a_set_that_is_none_is_an_error(gateway, local, records, redis_server):
+    parent = operator(local)
+    child = by(local, parent).token_of()
+    records.client.delete(made_key(parent["id"]))
+    records.client.set(made_key(parent["id"]), "x")
+    done = gateway.cli("store", "verify", "--mend", "--store", redis_server.url)
+    assert done.status == 1 and f"token {child['id']}: missing among the tokens that {parent['id']} created, and it cannot be added there: WRONGTYPE" in done.err
+    assert local.call("DELETE", f"/v1/tokens/{parent['id']}?cascade=true").status == 500
+    assert not exists(records, parent["id"])  # the token itself is deleted all the same
+    records.client.delete(made_key(parent["id"]))
+    assert local.call("DELETE", f"/v1/tokens/{child['id']}").status == 204
+
+
+def test_a_name_has_not_the_form_of_an_id(gateway, local, records):
+    """So a cascade that is repeated by its id deletes no other token."""
+    local.refused(400, "POST", "/v1/tokens", {"name": random_id(), "role": "read"}, field="name")
+    gone, other = random_id(), records.token(name="x")
+    records.client.hset(records.token_key(other.id), "name", gone)  # as another program may write it
+    records.client.zadd("jobgate:tokens", {other.id: 1})
+    done = gateway.cli("token", "delete", "--cascade", "--yes", gone)
+    assert done.status == 1 and exists(records, other.id)
 
 
 # ---- the whole store ----
