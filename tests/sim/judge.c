@@ -299,6 +299,15 @@ lost_last_words(const struct world *world, const struct sim_exchange *exchange)
 	       !judge_token_changed(&world->records.token[plan->token], from_ns);
 }
 
+/* A packet that was lost once or twice makes a tunnel silent for so long. */
+#define SILENT_MS 1000
+
+static bool
+tunnel_may_be_silent(const struct world *world, const struct exchange_plan *plan)
+{
+	return plan->tunnel && world->scenario.tunnel <= SILENT_MS;
+}
+
 void
 judge_result(struct world *world, uint32_t mark)
 {
@@ -306,9 +315,9 @@ judge_result(struct world *world, uint32_t mark)
 	const struct exchange_plan *plan = &exchange->plan;
 	bool sound = !judge_session_may_be_over(world, exchange, schedule_now_ns()) &&
 		     !judge_call_was_silent(world, exchange, schedule_now_ns()) &&
-		     plan->desertion == STAYS && plan->deadline_ms == 0 &&
-		     plan->misdeed == MISDEED_NONE && plan->credential_kind == CREDENTIAL_VALID &&
-		     plan->job >= 0;
+		     !tunnel_may_be_silent(world, plan) && plan->desertion == STAYS &&
+		     plan->deadline_ms == 0 && plan->misdeed == MISDEED_NONE &&
+		     plan->credential_kind == CREDENTIAL_VALID && plan->job >= 0;
 
 	exchange->ended_ns = schedule_now_ns();
 	world->exchanges.results[exchange->result]++;
