@@ -165,7 +165,7 @@ enum verdict {
 	VERDICT_OUT_OF_SCOPE, /* 403 insufficient_scope, also for a job that does not exist, and for
 				 a read token at the control API */
 	VERDICT_NO_URL,	      /* 503: the job has no URL yet */
-	/* Not of jg_decide: these depend on what else the token does just now (limits.h). */
+	/* jg_decide never returns these: they depend on the token's other requests (limits.h). */
 	VERDICT_OVER_RATE,	  /* 429 */
 	VERDICT_OVER_CONCURRENCY, /* 429 */
 	VERDICT_LIMITS_FULL,	  /* 503: there is no room to count the token's requests */

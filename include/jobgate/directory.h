@@ -130,8 +130,8 @@ void jg_directory_forget(struct directory_waiter *waiter);
 void jg_directory_watch(struct directory_entry *entry, struct directory_watch *watch);
 
 /*
- * The record of this entry, which a lookup returned in this turn, is used. True when it is the
- * first use in this minute (any count that grows) that the entry has seen; *id is its id then.
+ * Note that the record of this entry, which a lookup returned in this turn, is used. True for its
+ * first use in this minute (any number that never gets smaller); *id is then the record's id.
  */
 bool jg_directory_use(struct directory_entry *entry, uint64_t minute, struct slice *id);
 void jg_directory_unwatch(struct directory_watch *watch);

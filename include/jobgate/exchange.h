@@ -173,8 +173,8 @@ struct exchange_client_ops {
 	/*
 	 * The request's credential is not valid. Returns 0 when the client may be told. Otherwise
 	 * its address has recently sent too many invalid credentials, and the result is the seconds
-	 * (1 or more) to wait. Behind a trusted proxy, whose own address is never counted,
-	 * `address` is; NULL: nothing is then.
+	 * (1 or more) to wait. For a client behind a trusted proxy, `address` is counted, never
+	 * the proxy's own; NULL: nothing is counted.
 	 */
 	unsigned (*failed_auth)(struct exchange_client *client, const struct in6_addr *address);
 

@@ -1,4 +1,4 @@
-/* token_use.h - that a token was used, as workers tell the control process. */
+/* token_use.h - a use of a token, as workers report it to the control process. */
 #ifndef JOBGATE_TOKEN_USE_H
 #define JOBGATE_TOKEN_USE_H
 
