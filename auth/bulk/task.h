@@ -61,12 +61,12 @@ void task_counts_format(const struct task *task, const char *between, char out[T
 enum task_walk_of {
 	TASK_WALK_KEYS,
 	TASK_WALK_INDEX, /* entries of the index that have no record */
-	TASK_WALK_MADE,	 /* tokens that are missing among what their creator has created; with
-			    task->mend they are added */
+	TASK_WALK_MADE,	 /* tokens that are missing in the set of what their creator has created;
+			    with task->mend they are added */
 };
 
 /*
- * Walk through all keys of a kind, or through something else, and call each for every one. TASK_OK,
+ * Walk through the keys of a kind, or what else `of` says, and call each for every one. TASK_OK,
  * or TASK_UNREACHABLE or TASK_WRONG (the index's key has a wrong type) after printing that.
  */
 typedef void task_each(

@@ -1,6 +1,6 @@
 /*
- * run.c - jobgate job run: registers a job, starts its command, and has the job lead to the command
- * from the moment that it listens until it ends.
+ * run.c - jobgate job run: registers a job, starts its command, sets the job's URL once the command
+ * listens, and deletes the job when the command ends.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -104,7 +104,7 @@ registration_refused(struct run *run)
 	program_signal(&run->program, SIGTERM);
 }
 
-/* Have the job lead to the command, or nowhere. An answer other than 200 is left to the caller. */
+/* Set or remove the job's URL. False when no answer came; the caller checks the status. */
 static bool
 patch_url(struct run *run, json_t *url, struct answer *answer)
 {
@@ -116,9 +116,9 @@ patch_url(struct run *run, json_t *url, struct answer *answer)
 }
 
 /*
- * Register the job, with its URL, so that each reason to refuse it shows now. Until the command
- * listens, the URL is taken away again; if that fails, requests find that nothing listens there.
- * Returns an enum cli_exit.
+ * Register the job with its URL, so that the gateway checks all of it now. Then remove the URL
+ * until the command listens; if that fails, the gateway finds that nothing listens there. Returns
+ * an enum cli_exit.
  */
 static int
 register_job(struct run *run)

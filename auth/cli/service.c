@@ -1,5 +1,4 @@
-/* service.c - the port of a command that becomes a job: a free one, and whether it listens there.
- */
+/* service.c - finds a free port for a job's command, and tests whether the command listens. */
 #include "auth/cli/service.h"
 
 #include <arpa/inet.h>

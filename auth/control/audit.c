@@ -32,7 +32,7 @@ handler_audit(struct call *call, enum store_result result, const char *did, enum
 	handler_audit_change(call, result, did, kind, id, "");
 }
 
-/* A moment that may be none. */
+/* A time, or "none" for 0. */
 static const char *
 moment_text(uint64_t ms, char room[MOMENT_TEXT_MAX])
 {

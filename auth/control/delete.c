@@ -1,10 +1,9 @@
-/* delete.c - deletes tokens: one, or with it all that it has created, batch by batch. */
+/* delete.c - deletes a token, or a token with all its descendants, in batches. */
 #include <stdlib.h>
 
 #include "auth/control/handlers.h"
 
-/* 100 tokens in each. A cascade of more is repeated by its caller, so that no call runs for ever.
- */
+/* Of 100 tokens each. The caller repeats a larger cascade: a call must not run without end. */
 #define BATCHES_MAX 1000
 
 /* At once, of remote callers: each keeps the store busy. */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define AGAIN_S 1  /* after a read that failed */
-#define PAUSE_S 30 /* after a read that did not */
+#define PAUSE_S 30 /* after a read that succeeded */
 
 struct fixed_job {
 	struct store *store;

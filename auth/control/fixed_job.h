@@ -17,7 +17,7 @@ bool fixed_job_problem(const struct control_settings *settings, enum store_resul
     const struct record *record, char out[FIXED_JOB_TEXT_MAX]);
 
 /*
- * Read the fixed job's record now and then, and log what it lacks, each time that this changes.
+ * Read the fixed job's record periodically, and log what it lacks whenever that changes.
  * settings, log and store outlive the result. NULL when memory is short, or when there is nothing
  * to watch: no fixed job, or one whose labels the configuration has.
  */

@@ -100,7 +100,7 @@ enum store_result handler_in_scope(
 void handler_audit(struct call *call, enum store_result result, const char *did,
     enum record_kind kind, struct slice id);
 
-/* The same, with what was changed at the end of the line; "": nothing is said. */
+/* The same, with what was changed at the end of the line; "": nothing is added. */
 void handler_audit_change(struct call *call, enum store_result result, const char *did,
     enum record_kind kind, struct slice id, const char *change);
 
@@ -117,7 +117,7 @@ void audit_token_new(const struct token *token, char out[AUDIT_CHANGE_MAX]);
 bool handler_confirmed(struct call *call, enum store_result result, const char *advice);
 
 /*
- * Call it after the deletion of the record that the path names has its line in the audit log, with
+ * Call it after the audit line of a deletion of the record that the path names. result:
  * STORE_ABSENT if there was nothing to delete. True when the deletion succeeded, also if it repeats
  * one that was not confirmed; false after answering.
  */

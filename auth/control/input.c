@@ -420,7 +420,7 @@ get_limit(const json_t *object, enum token_field index,
 	       wrong(error, field->name, "%s", field->rule);
 }
 
-/* The same for a limit that is a number, which goes to *out; null: there is none any more. */
+/* The same for a limit that is a number, which goes to *out; null removes the limit. */
 static bool
 get_limit_number(const json_t *object, enum token_field index, uint64_t *out,
     struct renewal_input *renewal, struct input_error *error)

@@ -19,7 +19,7 @@ is_wider(const struct token *caller, const struct token *token)
 	       (token->from.count == 0 || !jg_ip_ranges_within(&token->from, &caller->from));
 }
 
-/* What applies to a token of this gateway. */
+/* The limits that apply to a token at this gateway. */
 static struct token_limits
 in_force(const struct call *call, const struct token *token)
 {
@@ -28,7 +28,7 @@ in_force(const struct call *call, const struct token *token)
 	return token_limits_in_force(&token->limits, &control->setup->token_limits);
 }
 
-/* True when a number is above the caller's; 0: any number. */
+/* True when a limit is above the caller's; 0: no limit. */
 static bool
 is_above(uint64_t caller, uint64_t number)
 {

@@ -9,7 +9,7 @@
 
 #define NAMESAKES_MAX 10 /* whose ids a refusal lists */
 
-/* How often a search goes on after its walk had to end (walk.h), for about a second each time. */
+/* How many walks a search may take: each must end after about a second (walk.h). */
 #define WALKS_OF_SEARCH 10
 
 struct search {

@@ -71,7 +71,7 @@ add_label(struct slice text, struct list_query *out)
 	       jg_label_parse(text, &out->labels[out->label_count++], &bad) == LABEL_OK;
 }
 
-/* A filter of tokens. False with *error; also for a name that is none of them. */
+/* Read a filter of tokens. False with *error, also when no filter has this name. */
 static bool
 set_filter(struct slice name, struct slice value, struct list_query *out, struct input_error *error)
 {

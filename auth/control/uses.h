@@ -18,7 +18,7 @@ struct uses_writer;
 struct uses_writer *uses_writer_new(struct event_base *base, const struct control_setup *setup,
     struct store *store, struct disk *disk);
 
-/* After the store was freed: no batch is under way then. */
+/* Call it after the store has been freed: then no batch is under way. */
 void uses_writer_free(struct uses_writer *writer);
 
 #endif

@@ -6,10 +6,12 @@
  * A set, made..<id>, has the tokens that an operator's token has created. The token itself may be
  * gone: then it stays in the set of its own creator for as long as its set exists, and the hash
  * made..<id>..':of' has its creator and its selector. So all descendants of a token can be found,
- * whichever of those between were deleted before, and a scope applies to tokens that are gone, too.
+ * even if tokens between them were deleted before, and a scope applies to tokens that are gone,
+ * too.
  *
- * remember() keeps these of a token that goes. leave() takes a token that is gone, and has no set,
- * from its creator's set; if that was the last of a creator that is gone, too, it goes on there.
+ * remember() writes this hash for a token that is being deleted. leave() removes a token that is
+ * gone and has no set from its creator's set. If that set is then empty and the creator is gone,
+ * too, the creator leaves the set of its own creator in the same way.
  */
 #define MADE_KEEP                                                                            \
 	"local function remember(made, id, maker, selector)\n"                               \

@@ -186,7 +186,7 @@ struct store_deletion {
 	char ids[STORE_CASCADE_MAX][TOKEN_ID_LEN];
 };
 
-/* During the call of done of these two. */
+/* Valid while done of one of these two is called. */
 const struct store_deletion *store_deletion(const struct store *store);
 
 /*

@@ -1,5 +1,4 @@
-/* store_cascade.c - deletes tokens: one, and how many it has created remain; or all of these, too.
- */
+/* store_cascade.c - deletes a token, and counts its descendants or deletes them, too. */
 #include <stdlib.h>
 
 #include "auth/redis/arguments.h"
@@ -21,7 +20,7 @@ static const char script_delete[] =
  * a key that should be a set is none, -1 for a token outside the scope. Descendants outside the
  * scope stay; a batch that finds only such ones is the last.
  *
- * The sets are the only memory of how far it has come, so it may be repeated after any failure. A
+ * Only the sets record how far it has come, so it may be repeated after any failure. A
  * node (a token whose set is being emptied) leaves the set that led to it only when its own is
  * gone. If a chain of creators is longer than a batch, its last node moves to the root's set, where
  * the next batch finds it.
