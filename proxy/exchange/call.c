@@ -214,8 +214,8 @@ keep_open_content(struct exchange *exchange)
 }
 
 /*
- * The head is gone, and what counts of it is known: only the client's address is told, which the
- * audit log shows.
+ * The request's head is no longer in memory. The control process needs only the client's address of
+ * it, for the audit log.
  */
 static void
 forward_open(struct exchange *exchange)

@@ -42,8 +42,8 @@ claim_presented(struct exchange *exchange, const struct presented *presented, st
 }
 
 /*
- * What of a request presents credentials. Another proxy may not tell of the upgrade; only programs,
- * and scripts that open a WebSocket, can send Sec-WebSocket-Protocol.
+ * The parts of a request that may present credentials. With forward auth, subprotocols always
+ * count: the proxy may not pass the upgrade on, and a browser sends them only to open a WebSocket.
  */
 static struct credential_sources
 sources_of(const struct exchange *exchange, const struct request *request, bool query)

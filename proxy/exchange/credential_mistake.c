@@ -19,7 +19,7 @@ find(const struct fields *fields, enum field_id id, struct slice *value)
 	return n;
 }
 
-/* True when the text has white space or a control byte, or one that is written as an escape. */
+/* True when the text has white space or a control byte, also in an escaped form (\n, %0a). */
 static bool
 has_space(struct slice text)
 {

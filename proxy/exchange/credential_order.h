@@ -15,7 +15,7 @@ enum carrier {
 	CARRIER_QUERY,	     /* ?access_token= */
 };
 
-/* What of a request may present credentials. */
+/* The parts of a request that may present credentials. */
 struct credential_sources {
 	const struct fields *fields;
 	bool upgrade;	    /* subprotocols count */
@@ -49,7 +49,7 @@ struct presented {
  *   X-Jobgate-Authorization: Bearer
  *   Authorization: Bearer, token, and Basic (the password; the user if the password is empty)
  *   Sec-WebSocket-Protocol, at an upgrade (subprotocol.h)
- *   ?access_token= (query_token.h), which goes behind a browser's sign-in (credential.c)
+ *   ?access_token= (query_token.h), which counts after a browser's sign-in (credential.c)
  *
  * A pure function. Dropped fields count, too: Connection can take nothing away. room is for decoded
  * values: as many bytes as all fields and the query have are enough. The caller wipes it.

@@ -72,7 +72,7 @@ struct exchange {
 	struct directory_watch token_watch, job_watch; /* from the verdict to the end */
 	struct token_edition allowed;
 	struct permit permit;	  /* of its token's concurrency; all zero: it has none */
-	uint64_t no_permit_for;	  /* the concurrency for which there was none while it ran; or 0 */
+	uint64_t no_permit_for;	  /* the concurrency for which no permit was left; or 0 */
 	struct in6_addr address;  /* the client's, with has_address */
 	uint64_t target;	  /* hash of the job's URL that the request goes to */
 	bool job_moved;		  /* the job has got another URL since then */
@@ -133,7 +133,7 @@ struct exchange {
 	const char *cors_origin;	     /* whose page may read the answer (cors.h), or NULL */
 	enum carrier carrier;		     /* of the credential that counts */
 	enum credential_mistake mistake : 8; /* in the credential of a request that is refused */
-	bool by_basic;			     /* it came with the scheme Basic */
+	bool by_basic;			     /* the credential has the scheme Basic */
 	bool offers_basic;		     /* a refusal may offer that scheme */
 	bool ours_in_authorization; /* Authorization holds a credential of ours, whatever counts */
 	bool traced;		    /* trace is set */
@@ -280,8 +280,8 @@ void exchange_send_message(struct exchange *exchange, struct slice message, enum
 unsigned exchange_failed_auth(const struct exchange *exchange, enum verdict verdict);
 
 /*
- * Answer a preflight, whether its job exists or not. False, and nothing is done, when it is none or
- * has a credential, or when its origin is not listed.
+ * Answer a preflight, whether its job exists or not. False, with nothing done, when the request is
+ * no preflight or has a credential, or when its origin is not listed.
  */
 bool exchange_answer_preflight(
     struct exchange *exchange, const struct request *request, const struct claim *claim);
@@ -423,7 +423,7 @@ enum local_stage {
 	LOCAL_EARLY,	  /* at once: neither its job nor its credential has been looked at */
 	LOCAL_ROUTED,	  /* its job has a host of its own; its credential has not been read */
 	LOCAL_ALLOWED,	  /* it may pass to its job */
-	LOCAL_SLASHLESS,  /* so may this one, but its path is a job's prefix without a slash */
+	LOCAL_SLASHLESS,  /* the same, and its path is a job's prefix without a slash */
 	LOCAL_MONITORING, /* it is not for jobs: control.metrics */
 };
 

@@ -1,4 +1,4 @@
-/* hold.c - requests for a job that is not up yet are held until it is, or their time is over. */
+/* hold.c - holds requests for a job that is not up yet, until it is up or their time is over. */
 #include "exchange/exchange_state.h"
 #include "exchange/prefer.h"
 #include "jobgate/check.h"

@@ -36,7 +36,7 @@ struct reply_form {
 	struct slice request_id;
 	struct slice job; /* whose page it is, as the client named it; or empty */
 	bool html;	  /* the client prefers a page */
-	bool head;	  /* the request was HEAD: the content is only announced */
+	bool head;	  /* the request was HEAD: the content itself is not sent */
 };
 
 /*

@@ -7,8 +7,8 @@
 #define OURS SLICE("jgt_")
 
 /*
- * True when a byte may stand before a token in a text of any form. The bytes of base64url and '.'
- * may not: a job's own JWT contains "jgt_" by chance.
+ * True when "jgt_" after this byte is taken for a token. After a byte of base64url or '.' it is
+ * not: a job's own JWT may contain "jgt_" by chance.
  */
 static bool
 may_precede(char c)

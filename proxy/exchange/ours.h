@@ -12,8 +12,8 @@ is_ours(struct slice value)
 }
 
 /*
- * True when one of ours is somewhere in the text, in whatever form. What begins like a value is
- * ours whatever precedes: it is not there by chance.
+ * True when one of ours is somewhere in the text, in any form. What begins like a value ("jgt_", an
+ * id, '_') is one, whatever byte is before it: that is no coincidence.
  */
 bool holds_ours(struct slice text);
 

@@ -1,4 +1,4 @@
-/* prefer.c - reads the preference wait of Prefer. */
+/* prefer.c - reads the preference `wait`. */
 #include "exchange/prefer.h"
 
 #include "http/head.h"

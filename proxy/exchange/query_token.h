@@ -4,7 +4,7 @@
 
 #include "jobgate/message.h"
 
-/* The parameters access_token of a query, in any case of letters and escaped or not. */
+/* The parameters access_token of a query, in upper or lower case, percent-encoded or not. */
 struct query_tokens {
 	size_t count;
 	size_t ours;	    /* those of them that look like ours */
@@ -21,12 +21,13 @@ void query_tokens_find(struct slice query, char *room, size_t cap, struct query_
 bool query_holds_ours(struct slice query, char *room, size_t cap);
 
 /*
- * Take those out of the request's query, which the job, the control API and pages must not see. The
- * query is in the room then; without any it stays as it is.
+ * Remove those from the request's query: the job, the control API and pages must not see them. The
+ * new query is in the room; if there is none of ours, the query stays as it is.
  */
 void query_hide_ours(struct request *request, char *room, size_t cap);
 
-/* True when a URL holds one of ours, in its query or in plain sight. room as above; it is wiped. */
+/* True when a URL holds one of ours: as plain text, or encoded in an access_token. room as above;
+ * it is wiped. */
 bool url_holds_ours(struct slice url, char *room, size_t cap);
 
 #endif

@@ -16,8 +16,8 @@ exchange_rewrite_answer(const struct exchange *exchange, struct response *respon
 }
 
 /*
- * Say who else may have the answer. Shared caches know no credential but Authorization: they must
- * not keep an answer to another one.
+ * Add the fields that say who else may have the answer. Shared caches know no credential but
+ * Authorization: they must not keep an answer to another one.
  */
 static void
 exchange_say_for_whom(struct exchange *exchange, struct response *response)

@@ -47,8 +47,8 @@ exchange_send_reply(struct exchange *exchange, struct local_reply *reply, enum o
 		local_reply_add(reply, SLICE("X-Request-Id"), exchange_id(exchange));
 	grants = exchange->token_watch.entry != NULL && reply->response.status < 400;
 	/*
-	 * From here on until a grant is sent, nothing may stop the worker: it may have been stopped
-	 * since the verdict, for any time.
+	 * The worker may have been stopped for any time since the verdict, so a grant is judged
+	 * again. From here until it is sent, no call may stop the worker.
 	 */
 	if (grants && !exchange_still_holds(exchange))
 		return;
@@ -234,8 +234,8 @@ exchange_refuse(struct exchange *exchange, enum verdict verdict)
 }
 
 /*
- * At /authorize every 2xx would let the preflight pass to its job. A token in the URL's query is
- * the request's own, so the preflight has it, too.
+ * Not at /authorize: every 2xx there would let the preflight pass to its job. A token in the query
+ * does not matter: a preflight has the URL of the request that follows it.
  */
 bool
 exchange_answer_preflight(

@@ -5,10 +5,10 @@
 #define SECOND_NS UINT64_C(1000000000)
 #define SECOND_US UINT64_C(1000000)
 
-/* Of one of the fields below, in bytes. */
+/* The most bytes of each field below. */
 #define RATE_LIMIT_MAX 96
 
-/* What applies to the token here. False: nothing. */
+/* The limits that apply to the token at this gateway. False: none. */
 static bool
 allowance_of(
     const struct exchange *exchange, const struct token *token, struct allowance *allowance)
@@ -22,8 +22,8 @@ allowance_of(
 /* ---- the refusal ---- */
 
 /*
- * RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers): each policy with its quota, and the
- * seconds for which that is. A rate below one per second is one per so many seconds.
+ * RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers): each policy with its quota (q)
+ * and its window in seconds (w). A rate below one per second has the quota 1 and a longer window.
  */
 static void
 write_policy(struct writer *writer, const struct allowance *allowance)
@@ -48,8 +48,8 @@ write_policy(struct writer *writer, const struct allowance *allowance)
 	}
 }
 
-/* RateLimit (the same draft): the policy that refuses, of which nothing is left, and for a rate
- * the seconds until there is. */
+/* RateLimit (the same draft): the policy that refuses, with nothing left (r), and for a rate the
+ * seconds until something is (t). */
 static void
 write_left(struct writer *writer, enum verdict verdict, uint64_t wait_s)
 {
@@ -145,7 +145,7 @@ exchange_follow_limits(struct exchange *exchange, const struct token *token)
 	    allowance.concurrency != exchange->no_permit_for) {
 		jg_limits_count_running(
 		    options->limit_table, options->limit_owner, token->id, &exchange->permit);
-		/* Thousands of exchanges must not look for one at each change. */
+		/* Thousands of exchanges must not search for a permit at each change. */
 		if (exchange->permit.place == 0)
 			exchange->no_permit_for = allowance.concurrency;
 	}

@@ -20,7 +20,7 @@ struct limit_table *limit_table_new(uint32_t places, const uint64_t key[2]);
  * another layout. */
 struct limit_table *limit_table_inherit(int fd);
 
-/* Its descriptor, and another one that was duplicated from it, which the table then has. */
+/* Its descriptor; and replace it by a duplicate, which then belongs to the table. */
 int limit_table_fd(const struct limit_table *table);
 void limit_table_set_fd(struct limit_table *table, int fd);
 

@@ -3,7 +3,7 @@
 
 #include "jobgate/check.h"
 
-/* A stream that has not used half of its window for so long lends its share. */
+/* A stream that has not used half of its window for this long may lend its share. */
 #define LEND_MS 10000
 
 /* How many streams are looked at for one that needs more. */
@@ -22,7 +22,7 @@ window_share_is_fast(const struct window_share *share, uint64_t now_ms)
 	return share->bytes == 0 || now_ms - share->used_ms <= WINDOW_GROW_MS;
 }
 
-/* Its bytes count no more. */
+/* Its bytes do not count any more. */
 static void
 discount(struct window_share *share)
 {
@@ -49,8 +49,8 @@ lend(struct window_share *share)
 	return true;
 }
 
-/* Let one of the streams lend that have not used their windows for long. False: none can, as far as
- * *looks, which it counts down, allows to see. */
+/* Let a stream lend that has not used its window for LEND_MS. Looks at no more than *looks streams,
+ * which it counts down. False: none of these can lend. */
 static bool
 borrow(struct window_budget *budget, uint64_t now_ms, unsigned *looks)
 {
@@ -62,7 +62,7 @@ borrow(struct window_budget *budget, uint64_t now_ms, unsigned *looks)
 		--*looks;
 		if (lend(share))
 			return true;
-		share->used_ms = now_ms; /* its turn comes again after as long */
+		share->used_ms = now_ms; /* it is looked at again after LEND_MS */
 		TAILQ_REMOVE(&budget->shares, share, link);
 		TAILQ_INSERT_TAIL(&budget->shares, share, link);
 	}

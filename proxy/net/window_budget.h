@@ -15,8 +15,8 @@
  *   connections, and those that come later get less, but something.
  * - When there is too little left, streams that have not used half of their windows for LEND_MS
  *   lend: their windows do not count any more, and shrink to the first size when they are used
- *   again. Each connection lends at most lent_max bytes. So what may come at most is the budget and
- *   lent_max bytes of each connection, and nothing that comes has to be refused.
+ *   again. Each connection lends at most lent_max bytes. So at most the budget and lent_max bytes
+ *   of each connection may come, and nothing that comes has to be refused.
  */
 
 /* A window that is half used up within this time may limit its peer, so it grows: up to about what
@@ -28,7 +28,7 @@ struct window_share {
 	TAILQ_ENTRY(window_share) link;
 	struct window_account *account;
 	uint32_t bytes;	  /* by which the window is larger than the first one */
-	uint64_t used_ms; /* when half of the window had been used up */
+	uint64_t used_ms; /* when half of the window was last used up */
 	bool counted;	  /* `bytes` count in the budget: it is in its list */
 	bool lent;	  /* they do not */
 };
@@ -67,7 +67,7 @@ bool window_share_grow(struct window_share *share, uint32_t bytes, uint64_t now_
  */
 uint32_t window_share_use(struct window_share *share, uint32_t bytes, uint64_t now_ms);
 
-/* What it has goes back. */
+/* Give back all that it has. */
 void window_share_give(struct window_share *share);
 
 /* The window is not needed any more. */

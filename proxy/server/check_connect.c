@@ -17,7 +17,7 @@
 
 #define PATIENCE_MS 5000
 #define PAUSE_US 50000
-#define NO_JOB SLICE("0") /* what is read where no job is fixed: the answer shows the store */
+#define NO_JOB SLICE("0") /* is read if no job is fixed: any answer shows that the store works */
 
 /* One read of the store. */
 struct inquiry {
@@ -48,7 +48,7 @@ got_record(void *ctx, enum store_result result, const struct record *record)
 		log_warning(inquiry->log, "%s", text);
 }
 
-/* Ask until the store answers or the patience is over. */
+/* Ask until the store answers or PATIENCE_MS are over. */
 static void
 inquire(struct inquiry *inquiry)
 {

@@ -212,7 +212,7 @@ dial_timed_out(struct timer *timer)
 {
 	struct dial *dial = container_of(timer, struct dial, timer);
 
-	/* One whose user has waited longer says nothing new about the backend. */
+	/* The end of a held request is no new failure of the backend. */
 	if (dial->state == DIAL_QUEUED && dial->upstream.user->hold_until_ms != 0) {
 		dial_fail(dial);
 		return;
@@ -264,7 +264,7 @@ dial_start(struct dial *dial)
 	dial->failure = UPSTREAM_NO_ADDRESS;
 	dial_set_state(dial, DIAL_CONNECTING);
 	dial->tried = 0;
-	/* One whose user waits longer has all the time again for each try. */
+	/* A dial for a held request has the whole time again for each try. */
 	if (redial_holds(dial))
 		dial->connect_by_ms =
 		    loop_now_ms(dial->pool->options.loop) + dial->pool->options.settings.connect_ms;

@@ -283,7 +283,7 @@ void walk_removes_connection(struct pool *pool, const struct backend_conn *conne
 /* backend->redial has expired: the next queued dial may try. */
 void redial_due(struct timer *timer);
 
-/* True while its user waits for a backend that refuses connections, whatever that takes. */
+/* True while its request is held for a backend that refuses connections (hold_until_ms). */
 bool redial_holds(const struct dial *dial);
 
 /* Queue the dial, until its own deadline at most, or that of its user; then it fails
@@ -296,7 +296,7 @@ bool redial_may_wait(const struct dial *dial);
 /* The backend takes connections: all queued dials connect now. */
 void redial_succeeded(struct backend *backend);
 
-/* The circuit has opened: all queued dials fail, but those whose users wait longer. */
+/* The circuit has opened: all queued dials fail, except those for held requests. */
 void redial_failed(struct backend *backend);
 
 /* This dial is over, with or without success: another one may be the dialler. */

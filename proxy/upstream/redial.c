@@ -9,7 +9,7 @@
 #include "jobgate/container_of.h"
 #include "upstream/pool_state.h"
 
-/* The time of the next try. While the circuit is open, only dials whose users wait longer try. */
+/* The time of the next try. While the circuit is open, only dials for held requests try. */
 static uint64_t
 next_ms(const struct backend *backend, uint64_t now_ms)
 {
@@ -17,7 +17,7 @@ next_ms(const struct backend *backend, uint64_t now_ms)
 
 	if (backend->circuit.state == CIRCUIT_CLOSED)
 		return at_ms > now_ms ? at_ms : now_ms + 1;
-	/* Others that come must not put it off. */
+	/* Later dials must not delay it. */
 	if (backend->redial.due_ms > now_ms)
 		return backend->redial.due_ms;
 	return now_ms + backend->pool->options.tuning->redial_last_ms;

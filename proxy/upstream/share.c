@@ -59,8 +59,8 @@ share_take(struct backend *backend)
 }
 
 /*
- * A probe only finds out whether the backend takes connections again: no dial waits for it, but
- * those whose users wait anyway.
+ * A probe only finds out whether the backend takes connections again: only dials for held requests
+ * wait for it.
  */
 bool
 share_wait(struct dial *dial)

@@ -1,4 +1,4 @@
-/* session.c - one turn of a session: bytes come, and go. */
+/* session.c - one turn of a session: it reads, then sends. */
 #include "downstream/http2/session_state.h"
 
 /* What one connection may do in a turn of the loop. */

@@ -20,7 +20,7 @@
 
 /*
  * server.c        called by the connection: the beginning of a session, its drain, its end
- * session.c       one turn of a session: bytes come, and go
+ * session.c       one turn of a session: it reads, then sends
  * ending.c        how it ends: GOAWAY, the end of its streams, lingering
  * timers.c        its one timer, and what is late when it expires
  * session_state.c its states and those of its streams, and what a dump shows of them
@@ -57,8 +57,8 @@ enum http2_stream_state {
 #define HTTP2_WINDOW_ALLOWED (48 * 1024)
 #define HTTP2_WINDOW_MAX (1024 * 1024)
 
-/* See window_account: of a client's connection, and of a trusted proxy's, which many users share.
- */
+/* window_account.part and .steps: of a client, and of a trusted proxy, whose connection many users
+ * share. */
 #define HTTP2_PART 4
 #define HTTP2_STEPS 2
 #define HTTP2_SHARED_PART 2

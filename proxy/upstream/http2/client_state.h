@@ -50,7 +50,7 @@ enum backend_stream_state {
 #define BACKEND_WINDOW_FIRST (48 * 1024)
 #define BACKEND_WINDOW_MAX (1024 * 1024)
 
-/* A connection, which many users share: see window_account. */
+/* window_account.part and .steps of a connection, which many users share. */
 #define BACKEND_PART 2
 #define BACKEND_STEPS 8
 

@@ -191,8 +191,8 @@ trim(struct backend_session *session)
 }
 
 /*
- * Heads that wait are about to leave. The worker may have been stopped since this turn began, in
- * one of its calls: it has read, sent to clients, or connected to other backends for what it read.
+ * Heads that wait are about to leave. Since this turn began, the worker has made system calls (it
+ * read, sent to clients, connected to backends), and may have been stopped in one of them.
  */
 static void
 catch_up_again(struct backend_session *session)
