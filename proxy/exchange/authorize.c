@@ -217,7 +217,8 @@ step_credential(struct authorization *run)
 		return STEP_DONE;
 	exchange_claim(exchange, run->request, run->claim);
 	if (exchange_call_open(exchange, run->request, run->claim) ||
-	    exchange_answer_preflight(exchange, run->request, run->claim))
+	    (exchange->cors_origin != NULL &&
+		exchange_answer_preflight(exchange, run->request, run->claim)))
 		return STEP_DONE;
 	if (exchange_origin_may(exchange, run->request))
 		return STEP_LOOK_UP;
@@ -250,30 +251,45 @@ step_look_up(struct authorization *run)
 	return STEP_WAIT;
 }
 
+/* The query without tokens of ours. It is valid until a local handler writes its answer. */
+static void
+hide_query_tokens(const struct authorization *run)
+{
+	if (run->request->query.len >= QUERY_TOKEN_MIN)
+		query_hide_ours(run->request, run->exchange->context->local_room, LOCAL_ROOM);
+}
+
+/* The verdict does not allow. */
+static void
+refuse(const struct authorization *run, enum verdict verdict)
+{
+	struct exchange *exchange = run->exchange;
+
+	exchange_note_mistake(exchange, run->request, verdict);
+	hide_query_tokens(run);
+	exchange->offers_basic = exchange_may_offer_basic(exchange, run->request);
+	if (!exchange_refuse_person(exchange, run->request, verdict))
+		exchange_refuse(exchange, verdict);
+}
+
 static enum authorize_step
 step_decide(struct authorization *run)
 {
 	struct exchange *exchange = run->exchange;
 	enum verdict verdict = exchange_decide(exchange, run->claim, &run->lookup);
 
-	if (verdict != VERDICT_ALLOW)
-		exchange_note_mistake(exchange, run->request, verdict);
-	/* A request that is held keeps its query as it came, so this goes before the next step. */
-	if (verdict == VERDICT_NO_URL && exchange->state != EXCHANGE_LOCAL &&
-	    exchange_may_hold(exchange, run->request))
-		return STEP_COUNT;
-	/* The query is valid until a local handler writes its answer: no step may wait from here
-	 * on. */
-	query_hide_ours(run->request, exchange->context->local_room, LOCAL_ROOM);
 	if (exchange->state == EXCHANGE_LOCAL) {
 		exchange_local_decided(exchange, verdict, &run->lookup);
 		return STEP_DONE;
 	}
-	if (verdict == VERDICT_ALLOW)
+	if (verdict == VERDICT_ALLOW) {
+		hide_query_tokens(run);
 		return STEP_COUNT;
-	exchange->offers_basic = exchange_may_offer_basic(exchange, run->request);
-	if (!exchange_refuse_person(exchange, run->request, verdict))
-		exchange_refuse(exchange, verdict);
+	}
+	/* A request that is held keeps its query as it came. */
+	if (verdict == VERDICT_NO_URL && exchange_may_hold(exchange, run->request))
+		return STEP_COUNT;
+	refuse(run, verdict);
 	return STEP_DONE;
 }
 

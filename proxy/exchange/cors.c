@@ -12,8 +12,7 @@ find(const struct fields *fields, struct slice name, struct slice *value)
 	size_t n = 0;
 
 	for (size_t i = 0; i < fields->count; i++) {
-		if (fields->items[i].id != FIELD_ACCESS_CONTROL ||
-		    !slice_equal_nocase(fields->items[i].name, name))
+		if (!slice_equal_nocase(fields->items[i].name, name))
 			continue;
 		*value = fields->items[i].value;
 		n++;
@@ -72,7 +71,8 @@ static bool
 says_something(const struct fields *fields)
 {
 	for (size_t i = 0; i < fields->count; i++)
-		if (fields->items[i].id == FIELD_ACCESS_CONTROL && !fields->items[i].dropped)
+		if (!fields->items[i].dropped &&
+		    slice_starts_with_nocase(fields->items[i].name, SLICE("Access-Control-")))
 			return true;
 	return false;
 }

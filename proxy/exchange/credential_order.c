@@ -95,10 +95,13 @@ read_authorization(struct slice field, char *room, size_t cap, struct presented 
 	struct slice rest;
 
 	out->credential = CREDENTIAL_FOREIGN;
-	if (slice_starts_with(field, SLICE("Bearer jgt_"))) /* nearly all, without a call */
-		read_bearer(
-		    field, slice_after(field, SLICE("Bearer ").len), CARRIER_AUTHORIZATION, out);
-	else if (has_scheme(field, SLICE("Bearer"), &rest))
+	if (slice_starts_with(field, SLICE("Bearer jgt_"))) { /* nearly all, without a call */
+		present(out, CARRIER_AUTHORIZATION, slice_after(field, SLICE("Bearer ").len));
+		out->bearer = field;
+		out->ours_in_authorization = true;
+		return;
+	}
+	if (has_scheme(field, SLICE("Bearer"), &rest))
 		read_bearer(field, rest, CARRIER_AUTHORIZATION, out);
 	else if (slice_starts_with_nocase(field, BASIC))
 		read_basic(field, room, cap, out);
@@ -197,6 +200,11 @@ read_query(struct slice query, char *room, size_t cap, struct presented *out)
 		present(out, CARRIER_QUERY, tokens.value);
 }
 
+/* The ids of fields that may present a credential. */
+#define MAY_PRESENT                                                                          \
+	(UINT64_C(1) << FIELD_AUTHORIZATION | UINT64_C(1) << FIELD_X_JOBGATE_AUTHORIZATION | \
+	    UINT64_C(1) << FIELD_SEC_WEBSOCKET_PROTOCOL)
+
 /* Note the first field of a kind. False when it is the second one. */
 static bool
 note(const struct field **first, const struct field *field)
@@ -219,11 +227,13 @@ credential_order(
 	for (size_t i = 0; i < fields->count; i++) {
 		const struct field *field = &fields->items[i];
 
+		if ((MAY_PRESENT >> field->id & 1) == 0)
+			continue;
 		if (field->id == FIELD_AUTHORIZATION)
 			single = note(&authorization, field) && single;
 		else if (field->id == FIELD_X_JOBGATE_AUTHORIZATION)
 			single = note(&own, field) && single;
-		else if (field->id == FIELD_SEC_WEBSOCKET_PROTOCOL)
+		else
 			subprotocols = sources->upgrade;
 	}
 	if (!single) {

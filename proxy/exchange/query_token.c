@@ -99,11 +99,21 @@ must_hide(struct slice parameter, char *room, size_t cap)
 	return hide;
 }
 
+/* False for nearly all queries that hold none, without a look at each parameter. */
+static bool
+may_hold_ours(struct slice query)
+{
+	return query.len >= QUERY_TOKEN_MIN && (memchr(query.at, '%', query.len) != NULL ||
+						   memmem(query.at, query.len, "jgt_", 4) != NULL);
+}
+
 bool
 query_holds_ours(struct slice query, char *room, size_t cap)
 {
 	struct slice parameter;
 
+	if (!may_hold_ours(query))
+		return false;
 	while (parameter_next(&query, &parameter))
 		if (must_hide(parameter, room, cap))
 			return true;
@@ -135,7 +145,7 @@ query_hide_ours(struct request *request, char *room, size_t cap)
 {
 	struct writer writer = writer_of(room, cap);
 
-	if (request->query.len > 0 && query_holds_ours(request->query, room, cap))
+	if (query_holds_ours(request->query, room, cap))
 		request->query = write_without_ours(&writer, request->query);
 }
 

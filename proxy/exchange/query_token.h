@@ -26,6 +26,9 @@ bool query_holds_ours(struct slice query, char *room, size_t cap);
  */
 void query_hide_ours(struct request *request, char *room, size_t cap);
 
+/* The shortest query that may hold one: "?access_token=jgt_". */
+#define QUERY_TOKEN_MIN 18
+
 /* True when a URL holds one of ours: as plain text, or encoded in an access_token. room as above;
  * it is wiped. */
 bool url_holds_ours(struct slice url, char *room, size_t cap);
