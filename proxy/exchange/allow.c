@@ -40,6 +40,7 @@ exchange_prepare(struct exchange *exchange, struct request *request, const struc
 	const struct rewrite rewrite = {
 	    .traced = exchange->traced,
 	    .keep_authorization = exchange_keeps_authorization(exchange),
+	    .query_token = context->options.forwarding.query_token,
 	    .peer_trusted = exchange->peer->trusted,
 	    .tls = exchange->peer->tls,
 	    .peer = peer_text(exchange->peer, address),
@@ -98,8 +99,6 @@ exchange_allow(struct exchange *exchange, struct request *request, const struct 
 	exchange_set_state(exchange, EXCHANGE_CONNECTING);
 	if (exchange_by_session(exchange))
 		exchange_end_by(exchange, exchange->session_ends_ms);
-	exchange_may_hold(exchange, request);
-	exchange->upstream_user.hold_until_ms = exchange->hold_until_ms;
 	exchange->target = exchange_target_hash(target);
 	exchange_watch(exchange, lookup);
 	if (exchange->client->ops->allowed != NULL)
@@ -112,6 +111,10 @@ exchange_allow(struct exchange *exchange, struct request *request, const struct 
 			  "own."));
 		return;
 	}
+	if (context->options.timeouts.start > 0 ||
+	    (context->rewritten.present >> FIELD_PREFER & 1) != 0)
+		exchange_may_hold(exchange, request);
+	exchange->upstream_user.hold_until_ms = exchange->hold_until_ms;
 	exchange->backend = pool_enter(context->pool, target, source);
 	if (exchange->backend == NULL) {
 		exchange_refuse(exchange, VERDICT_UNAVAILABLE);

@@ -27,7 +27,9 @@ exchange_context_new(const struct exchange_options *options, struct loop *loop,
 	context->log = log;
 	context->exchanges.size = exchange_size();
 	context->local_room = scratch_new(LOCAL_ROOM);
-	if (context->local_room == NULL || !request_ids_init(&context->ids) ||
+	context->query_room = scratch_new(QUERY_ROOM);
+	if (context->local_room == NULL || context->query_room == NULL ||
+	    !request_ids_init(&context->ids) ||
 	    RAND_bytes((unsigned char *)context->digests.key, sizeof(context->digests.key)) != 1) {
 		exchange_context_free(context);
 		return NULL;
@@ -44,6 +46,7 @@ exchange_context_free(struct exchange_context *context)
 	CHECK(context->kept_contents.used == 0, exchange_context_dump, context);
 	slab_clear(&context->exchanges);
 	scratch_free(context->local_room, LOCAL_ROOM);
+	scratch_free(context->query_room, QUERY_ROOM);
 	free(context);
 }
 

@@ -5,6 +5,7 @@
 #include "exchange/context.h"
 #include "exchange/kept_content.h"
 #include "exchange/peer.h"
+#include "exchange/query_token.h"
 #include "exchange/request_id.h"
 #include "exchange/rewrite.h"
 #include "http/head.h"
@@ -60,6 +61,8 @@ struct exchange_context {
 	 * written. It is used within one turn of the loop, so one for each worker is enough.
 	 */
 	struct rewritten rewritten;
+	char *query_room; /* QUERY_ROOM bytes for the query of a request without tokens of ours,
+			   * until it is copied or answered */
 	char *local_room; /* LOCAL_ROOM bytes for what a local handler answers; also used within one
 			   * turn */
 };

@@ -108,7 +108,7 @@ credential_mistake_find(
 
 	if (!query_counts)
 		counted.query = (struct slice){0};
-	credential_order(&counted, room, cap, &presented);
+	credential_order_again(&counted, room, cap, &presented);
 	mistake = presented.credential == CREDENTIAL_BEARER ? mistake_in_ours(presented.value)
 							    : mistake_in_fields(sources->fields);
 	OPENSSL_cleanse(room, presented.used);

@@ -215,8 +215,8 @@ note(const struct field **first, const struct field *field)
 	return true;
 }
 
-void
-credential_order(
+static inline __attribute__((always_inline)) void
+find_credential(
     const struct credential_sources *sources, char *room, size_t cap, struct presented *out)
 {
 	const struct field *own = NULL, *authorization = NULL;
@@ -249,6 +249,20 @@ credential_order(
 		read_subprotocols(fields, room, cap, out);
 	if (sources->query.len > 0)
 		read_query(sources->query, room, cap, out);
+}
+
+void
+credential_order(
+    const struct credential_sources *sources, char *room, size_t cap, struct presented *out)
+{
+	find_credential(sources, room, cap, out);
+}
+
+void
+credential_order_again(
+    const struct credential_sources *sources, char *room, size_t cap, struct presented *out)
+{
+	find_credential(sources, room, cap, out);
 }
 
 bool

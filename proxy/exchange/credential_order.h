@@ -57,6 +57,10 @@ struct presented {
 void credential_order(
     const struct credential_sources *sources, char *room, size_t cap, struct presented *out);
 
+/* The same, for a request that is refused: with one caller each, both are inlined. */
+void credential_order_again(
+    const struct credential_sources *sources, char *room, size_t cap, struct presented *out);
+
 /* True when shared caches know of the credential: they keep no answer to Authorization. */
 bool carrier_is_for_caches(enum carrier carrier);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "exchange/local_reply.h"
+#include "exchange/query_token.h"
 #include "exchange/rewrite.h"
 #include "http/request.h"
 #include "http/target.h"
@@ -69,6 +70,14 @@ redirect(const struct local_call *call, struct local_answer *answer)
 {
 	struct authority authority;
 
+	if (query_holds_ours(call->request->query, call->room, LOCAL_ROOM)) {
+		answer->outcome = OUTCOME_BAD_REQUEST;
+		answer->status = 400;
+		answer->title = SLICE("Token in the query");
+		answer->detail = SLICE("A token was sent over http, where it may have been read on "
+				       "the way: renew it, and use https.");
+		return LOCAL_ANSWER;
+	}
 	if (!authority_parse(call->request->authority, &authority) ||
 	    slice_equal(call->request->path, SLICE("*"))) {
 		answer->outcome = OUTCOME_BAD_REQUEST;

@@ -26,6 +26,8 @@ bool query_holds_ours(struct slice query, char *room, size_t cap);
  */
 void query_hide_ours(struct request *request, char *room, size_t cap);
 
+#define QUERY_ROOM (64 * 1024) /* as much as the longest head */
+
 /* The shortest query that may hold one: "?access_token=jgt_". */
 #define QUERY_TOKEN_MIN 18
 

@@ -217,17 +217,24 @@ add_subprotocols(struct rewritten *out, struct request *request)
 	(UINT64_C(1) << FIELD_REFERER | UINT64_C(1) << FIELD_X_FORWARDED_URI | \
 	    UINT64_C(1) << FIELD_X_ORIGINAL_URI | UINT64_C(1) << FIELD_X_ORIGINAL_URL)
 
-/* A token in a URL is in these, too. */
+/*
+ * A token in a URL is in these, too. Where it may be in a query, other proxies and scripts of pages
+ * have more such fields: then all that hold one are dropped.
+ */
 static void
-drop_urls(const struct rewritten *out, struct request *request, char *room, size_t cap)
+drop_urls(struct rewritten *out, struct request *request, const struct rewrite *rewrite)
 {
-	if ((out->present & URL_FIELDS) == 0)
+	const uint64_t others = UINT64_C(1) << FIELD_AUTHORIZATION | UINT64_C(1) << FIELD_COOKIE |
+				UINT64_C(1) << FIELD_SEC_WEBSOCKET_PROTOCOL;
+	uint64_t ids = rewrite->query_token ? ~others : URL_FIELDS;
+
+	if ((out->present & ids) == 0)
 		return;
 	for (size_t i = 0; i < request->fields.count; i++) {
 		struct field *field = &request->fields.items[i];
 
-		if ((URL_FIELDS >> field->id & 1) != 0 && !field->dropped)
-			field->dropped = url_holds_ours(field->value, room, cap);
+		if ((ids >> field->id & 1) != 0 && !field->dropped)
+			field->dropped = url_holds_ours(field->value, out->text, sizeof(out->text));
 	}
 }
 
@@ -362,7 +369,7 @@ rewrite_request(struct request *request, const struct rewrite *rewrite, struct r
 	host = forwarded_or(request, rewrite, FIELD_X_FORWARDED_HOST, request->authority);
 	if (host.len > 0)
 		add(out, SLICE("X-Forwarded-Host"), host);
-	drop_urls(out, request, out->text, sizeof(out->text));
+	drop_urls(out, request, rewrite);
 	fits = add_prefix(out, request, rewrite);
 	fits = add_forwarded_for(out, request, rewrite) && fits;
 	fits = add_forwarded(out, request, rewrite) && fits;

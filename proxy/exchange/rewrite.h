@@ -16,6 +16,7 @@
 struct rewrite {
 	bool traced;		 /* traceparent is valid: it and tracestate pass */
 	bool keep_authorization; /* Authorization is the job's, or may be seen by it */
+	bool query_token;	 /* a token may come in a query */
 	bool peer_trusted;	 /* the client is a proxy whose word counts */
 	bool tls;		 /* the request came over TLS */
 	struct slice peer; /* the client's address as text, without port; IPv6 without brackets */

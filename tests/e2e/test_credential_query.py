@@ -144,9 +144,41 @@ def test_a_referer_with_a_token_is_dropped(scene):
     for referer, passes in [(f"https://{scene.host}/p?access_token={value}", False), (f"https://{scene.host}/p?a&access_token={escaped(value)}", False),
                             (f"https://{scene.host}/{value}", False), (f"https://{scene.host}/p?access_token=sk-1", True), ("https://other.test/", True)]:
         # The others are those of a trusted proxy.
-        for name in ("Referer", "X-Original-URL", "X-Original-URI", "X-Forwarded-Uri"):
+        for name in ("Referer", "X-Original-URL", "X-Original-URI", "X-Forwarded-Uri", "X-Envoy-Original-Path", "HX-Current-URL", "X-Any"):
             received = scene.relay(fields=[f"{name}: {referer}"])
             assert received.all(name.lower()) == ([referer] if passes else []), (name, referer)
+
+
+def test_a_redirect_to_https_does_not_repeat_it(gateways, records):
+    """It has been sent in cleartext."""
+    gateway = gateways.make({"jobs": {"public_url": f"https://{{job}}.{DOMAIN}/"}})
+    gateway.config["listen"][0] += " redirect"
+    gateway.start()
+    with gateway.client() as client:
+        client.send(request_bytes(f"{records.job()}.{DOMAIN}", path="/?a=1&access_token=jgt_x"))
+        response = client.read_response()
+    assert response.status == 400 and b"renew it" in response.body and response.field("location") is None
+
+
+def test_a_request_that_is_held_keeps_its_own_query(gateways, scene_of, records):
+    """The query without the token lies in a room that all requests share; nothing that waits may use it."""
+    gateway = gateways.start({"credentials": {"query": True}, "timeouts": {"start": "60s"}})
+    scene = scene_of(gateway)
+    job = records.job(None)
+    held = gateway.client()
+    held.send(request_bytes(f"{job}.{DOMAIN}", path=f"/p?a=mine&access_token={scene.token.value}&b=mine"))
+    for number in range(3):
+        scene.client.send(request_bytes(scene.host, path=f"/q?another={number}{'x' * 40}&access_token={scene.token.value}"))
+        with scene.backend.next() as connection:
+            assert connection.read_request().target == f"/q?another={number}{'x' * 40}"
+            connection.answer()
+        assert scene.client.read_response().status == 200
+    records.client.hset(records.job_key(job), "url", scene.backend.url)
+    with scene.backend.next() as connection:
+        assert connection.read_request().target == "/p?a=mine&b=mine"
+        connection.answer()
+    assert held.read_response().status == 200
+    held.close()
 
 
 def test_no_log_has_it(scene):
