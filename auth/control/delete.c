@@ -6,7 +6,7 @@
 /* Of 100 tokens each. The caller repeats a larger cascade: a call must not run without end. */
 #define BATCHES_MAX 1000
 
-/* At once, of remote callers: each keeps the store busy. */
+/* Of remote callers, at the same time: each keeps the store busy. */
 #define CASCADES_MAX 2
 
 struct cascade {
@@ -74,7 +74,7 @@ cascade_end(struct call *call, enum store_result result)
 	if (result == STORE_BROKEN) {
 		call_refuse(call, 500, NULL,
 		    "%u tokens were deleted, but a key of the store that should be a set of "
-		    "created tokens (made:...) is none: look at it, then repeat the request",
+		    "created tokens (made:...) is not a set: look at it, then repeat the request",
 		    deleted);
 		return;
 	}

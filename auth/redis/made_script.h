@@ -62,8 +62,8 @@
 
 /*
  * remaining(): how many descendants of the token exist within the scope, and 1 when there may be
- * more. It looks at MADE_LOOKS ids at most, since Redis does nothing else meanwhile, and takes ids
- * out that stand for nothing any more (another program has deleted the record).
+ * more. It looks at MADE_LOOKS ids at most, since Redis does nothing else meanwhile, and removes
+ * ids of tokens that are gone and have no set (another program has deleted the record).
  */
 #define MADE_LOOKS "1000"
 #define MADE_REMAINING                                                            \

@@ -162,7 +162,7 @@ void store_token_delete(struct store *store, struct slice id, const struct label
  * tokens that it has created, those that they have created, and so on. A creator is deleted before
  * the tokens that it has created, so none can be added meanwhile. To be repeated while `more` is
  * set, and after a failure. STORE_ABSENT: the token is outside the scope. STORE_BROKEN: a key that
- * should be a set of tokens is none; ids has what was deleted.
+ * should be a set of tokens is not a set; ids has what was deleted.
  */
 void store_token_cascade(struct store *store, struct slice id, const struct label_set *scope,
     store_record_done *done, void *ctx);

@@ -17,7 +17,7 @@ static const char script_delete[] =
  * KEYS and ARGV as for MADE_SCRIPT. Deletes the token, unless it is gone, then up to CASCADE_STEPS
  * of its descendants, each before those that it has created: from then on it cannot create more.
  * Returns {code, id, ...}, the ids of tokens that were deleted. code: 1 when some are left, 2 when
- * a key that should be a set is none, -1 for a token outside the scope. Descendants outside the
+ * a key that should be a set is not one, -1 for a token outside the scope. Descendants outside the
  * scope stay; a batch that finds only such ones is the last.
  *
  * Only the sets record how far it has come, so it may be repeated after any failure. A

@@ -78,7 +78,7 @@ const struct config_key config_keys[] = {
     {"jobs.labels", TEXT_OF(LABELS, jobs.labels), .example = "{team: blue}",
 	.help =
 	    "The fixed job's labels, at most 16. The job then needs no record in the store, and "
-	    "one that is there does not count. Needs fixed_url; {}: no labels."},
+	    "an existing record is ignored. Needs fixed_url; {}: no labels."},
     {"jobs.public_url", TEXT_OF(PUBLIC_URL, control.process.public_url),
 	.example = "http://{job}.localhost:8080/",
 	.help = "What the control API shows as job_url; default: made from listen and "
@@ -294,9 +294,9 @@ const struct config_key config_keys[] = {
     {"timeouts.start", TIME(timeouts.start), .default_value = "0s", .max = DAY,
 	.help =
 	    "How long requests are held for a job that is not up yet: it has no URL, or refuses "
-	    "connections for longer than timeouts.connect. Then 503; 0s: at once. People get a "
-	    "page at once that checks again by itself. All requests that a worker holds count "
-	    "in limits.connections."},
+	    "connections for longer than timeouts.connect. Then they get 503; 0s: at once. A "
+	    "browser gets a page at once, which checks again by itself. A worker holds at most "
+	    "limits.connections requests."},
     {"timeouts.start_max", TIME(timeouts.start_max), .default_value = "300s", .max = DAY,
 	.help = "The most that a client may ask for in place of timeouts.start, with Prefer: "
 		"wait=SECONDS (RFC 7240); 0s: it may not."},
@@ -388,22 +388,21 @@ const struct config_key config_keys[] = {
 	.max = 1000000, .help = "How many requests with an invalid token get 401 at once."},
     {"limits.token_rate", COUNT64(limits.token.rate), .default_value = "0", .max = TOKEN_RATE_MAX,
 	.help = "Requests per second that one token may make, counted over all workers; others get "
-		"429. The rate of the token's record (jobgate token create --rate) goes before "
-		"this. 0: any number."},
+		"429. A rate in the token's record (jobgate token create --rate) overrides this. "
+		"0: any number."},
     {"limits.token_burst", COUNT64(limits.token.burst), .default_value = "0",
 	.max = TOKEN_BURST_MAX,
-	.help = "How many of them may come at once; a record's burst goes before this. 0: as many "
-		"as the rate."},
+	.help = "How many of them may come at once; a burst in the record overrides this. 0: as "
+		"many as the rate."},
     {"limits.token_concurrency", COUNT64(limits.token.concurrency), .default_value = "0",
 	.max = TOKEN_CONCURRENCY_MAX,
 	.help = "Requests, streams and WebSockets of one token that may run at the same time, "
-		"counted over all workers; others get 429. A record's concurrency goes before "
-		"this. 0: any number."},
+		"counted over all workers; others get 429. A concurrency in the record "
+		"overrides this. 0: any number."},
     {"limits.gateways", COUNT64(limits.gateways), .default_value = "1", .min = 1,
 	.max = GATEWAYS_MAX,
-	.help =
-	    "Gateways that serve the same tokens: each allows this part of a token's rate, burst "
-	    "and concurrency, also of those in its record; at least 1 each."},
+	.help = "How many gateways serve the same tokens: each allows its part of a token's rate, "
+		"burst and concurrency, also of those in its record; at least 1 each."},
     {"limits.idle_backend_connections", COUNT(backends.pool.idle_max), .default_value = "64",
 	.max = 100000, .help = "Idle connections kept, for each worker and backend."},
     {"limits.drain_bytes", SIZE64(limits.drain_bytes), .default_value = "64KiB", .max = INT64_MAX,
@@ -428,7 +427,7 @@ const struct config_key config_keys[] = {
     {"control.metrics_tokens", COUNT(control.metrics_tokens), .default_value = "0", .max = 10000,
 	.help = "How many tokens with limits have samples of their own in /metrics "
 		"(jobgate_token_requests_total, jobgate_token_running), labelled with the token's "
-		"id: those that were used last. Of others there is only the number. 0: none."},
+		"id: those that were used last. Of the others only the number is shown. 0: none."},
     {"control.listen", TEXT_OF(ADDRESS, control.listen), .example = "127.0.0.1:9181",
 	.help = "Where the control API is served as well. Each request needs a token of role "
 		"operator, whose label selector limits what it can reach. Off when left out. The "

@@ -138,7 +138,7 @@ credential_mistake_text(enum credential_mistake mistake)
 		return SLICE("The word Bearer is missing before the token. Send: Authorization: "
 			     "Bearer <token>.");
 	case MISTAKE_SCHEME_TWICE:
-		return SLICE("The word Bearer stands there twice. Send: Authorization: Bearer "
+		return SLICE("The word Bearer is there twice. Send: Authorization: Bearer "
 			     "<token>.");
 	case MISTAKE_SPACE:
 		return SLICE("There is a space or a line end in the token or behind it. Send only "

@@ -63,7 +63,7 @@ verdict_text(enum verdict verdict)
 		    {0}};
 	case VERDICT_OVER_CONCURRENCY:
 		return (struct refusal_text){SLICE("Too many requests at a time"),
-		    SLICE("As many requests of this token run as may at a time, WebSockets and "
+		    SLICE("This token has as many requests running as it may, WebSockets and "
 			  "streams included; try again when one has ended."),
 		    {0}};
 	case VERDICT_LIMITS_FULL:
