@@ -69,7 +69,7 @@ h2_output_at(const struct h2_output *output)
 	return output->sent + buffer_len(output->out);
 }
 
-/* The peer cannot read what stands from this place on, unless more is sent (conn_unsent_content).
+/* The peer cannot read what is behind this place, unless more is sent (conn_unsent_content).
  */
 static inline uint64_t
 h2_output_seen_until(const struct h2_output *output)
