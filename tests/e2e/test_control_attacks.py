@@ -8,7 +8,7 @@ import pytest
 from harness.control import Answer, Control, request_text
 from harness.process import PATIENCE, free_port
 from harness.raw import Closed
-from harness.store import make_value, random_id
+from harness.store import Token, make_value, random_id
 
 
 @pytest.fixture(scope="module")
@@ -131,15 +131,31 @@ def test_no_caller_is_remembered(tcp, operator, scoped, outside):
         assert [client.read_response().status for _ in order] == [status for _, status in order]
 
 
-@pytest.mark.parametrize("value", [
+WRONG = [
+    lambda token: make_value(token.id), lambda token: make_value(random_id()), lambda token: "jgt_" + "a" * 66,
+    lambda token: token.value[:-1] + ("y" if token.value[-1] == "x" else "x")]
+MISTAKEN = [
     lambda token: token.value[:-1], lambda token: token.value + "x", lambda token: token.value.upper(), lambda token: token.id,
-    lambda token: make_value(token.id), lambda token: make_value(random_id()), lambda token: "jgt_" + "a" * 66, lambda token: "x" * 5000,
-    lambda token: token.value.replace("jgt_", "jgt__", 1), lambda token: token.value + "="], ids=range(10))
-def test_values_that_are_no_token_s(tcp, operator, value):
+    lambda token: "x" * 5000, lambda token: token.value.replace("jgt_", "jgt__", 1), lambda token: token.value + "="]
+
+
+@pytest.mark.parametrize("value", WRONG, ids=range(len(WRONG)))
+def test_values_of_the_right_form_that_are_no_token_s(tcp, operator, value):
     """All the same: one answer."""
     answer = tcp.by(value(operator)).call("GET", "/v1/tokens")
     assert (answer.status, answer.challenge()) == (401, 'Bearer realm="jobgate", error="invalid_token"')
     assert answer.problem() == tcp.by(make_value(random_id())).call("GET", "/v1/jobs").problem()
+
+
+@pytest.mark.parametrize("value", MISTAKEN, ids=range(len(MISTAKEN)))
+def test_values_that_are_no_token_s(tcp, operator, value):
+    """The answer names what is wrong with the form, whether or not there is such a token, and shows nothing of the value."""
+    answer = tcp.by(value(operator)).call("GET", "/v1/tokens")
+    unknown = random_id()
+    stranger = tcp.by(value(Token(unknown, make_value(unknown), "unknown", "read", ""))).call("GET", "/v1/jobs")
+    assert (answer.status, answer.challenge()) == (401, 'Bearer realm="jobgate", error="invalid_token"')
+    assert answer.problem() == stranger.problem()
+    assert operator.value[4:20] not in str(answer.problem())
 
 
 def test_strangers_learn_nothing(tcp, outside):

@@ -133,12 +133,12 @@ def test_what_openssl_tells(gateway, version):
 
 
 def test_no_renegotiation(gateway):
-    """The client's attempt gets an alert, also before it has sent its preface."""
+    """The client's attempt fails, also before it has sent its preface: it gets an alert, or before that our SETTINGS, which it does not expect."""
     done = subprocess.run(
         ["openssl", "s_client", "-connect", f"127.0.0.1:{gateway.tls_port}", "-servername", f"x.{DOMAIN}", "-alpn", "h2", "-tls1_2"],
         input=b"R\n", capture_output=True, timeout=60)
     assert b"ALPN protocol: h2" in done.stdout
-    assert b"no renegotiation" in done.stderr or b"NO_RENEGOTIATION" in done.stderr.upper(), done.stderr[-500:]
+    assert any(text in done.stderr.lower() for text in (b"no renegotiation", b"no_renegotiation", b"unexpected record")), done.stderr[-500:]
 
 
 # ---- early data (RFC 8446 section 2.3, RFC 8470): a request in it can be sent again by others ----
