@@ -136,8 +136,9 @@ write_without_ours(struct writer *writer, struct slice query)
 			write_slice(writer, (struct slice){parameter.at - 1, 1});
 		write_slice(writer, parameter);
 	}
-	return writer->full ? (struct slice){0}
-			    : (struct slice){begin, (size_t)(writer->at - begin)};
+	if (writer->full)
+		return (struct slice){0};
+	return (struct slice){begin, (size_t)(writer->at - begin)};
 }
 
 void
