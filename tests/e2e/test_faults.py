@@ -1,5 +1,5 @@
-"""The store fails in every way we know of. No worker serves a revoked token past the staleness bound, other tokens get
-no refusal but 503, and service returns by itself."""
+"""The store fails in every way we know of. No worker serves a revoked token past the staleness bound, nor one that a deletion
+with descendants has reached; other tokens get no refusal but 503, and service returns by itself."""
 
 import random
 
@@ -7,6 +7,8 @@ import pytest
 
 from harness import faults, servers
 from harness.checker import Checker
+from harness.control import Control
+from harness.family import Family
 
 REVOCATIONS = 12  # of each fault; bench/revocations.py has ten thousand
 
@@ -30,7 +32,7 @@ class World:
 
     def __init__(self, make_folder, gateways, backend):
         self.make_folder, self.gateways, self.backend = make_folder, gateways, backend
-        self.sound, self.store, self.checker = False, None, None
+        self.sound, self.store, self.checker, self.control = False, None, None, None
 
     def checked(self):
         if not self.sound:
@@ -38,6 +40,7 @@ class World:
             self.store = faults.Store(self.make_folder)
             gateway = self.gateways.start({"workers": 2, "store": faults.CLOCKS}, store_url=self.store.url)
             self.checker = Checker(gateway, self.store.records, self.backend.url, faults.BOUND)
+            self.control = Control(gateway.socket_path)
         self.sound = False  # until the test has passed
         return self.checker
 
@@ -59,7 +62,7 @@ def test_revocations_hold(kind, world):
     checker = world.checked()
     fault, before = kind(world.store), checker.revocations
     statuses = faults.round_of(checker, fault, REVOCATIONS, random.Random(kind.__name__),
-                               hold=1.5 * faults.BOUND if fault.outage else None)
+                               hold=1.5 * faults.BOUND if fault.outage else None, control=world.control)
     assert not checker.violations
     assert checker.revocations - before >= REVOCATIONS
     if fault.outage:
@@ -88,4 +91,19 @@ def test_checker_finds_what_is_refused(gateways, store, hold_backend):
     store.records.delete_token(subject.token)
     checker.run(0.3)
     assert any("not revoked" in violation for violation in checker.violations)
+    checker.close()
+
+
+def test_checker_finds_a_descendant_that_is_left(gateways, store, hold_backend):
+    """A deletion that says it is complete must have reached all descendants: here one is not in its creator's set."""
+    gateway = gateways.start({"store": faults.CLOCKS}, store_url=store.url)
+    checker = Checker(gateway, store.records, hold_backend.url, faults.BOUND)
+    family = Family(checker, Control(gateway.socket_path), random.Random(1), count=2)
+    root, child = family.subjects
+    store.records.client.srem(f"jobgate:made:{root.token.id}", child.token.id)
+    family.delete(root)
+    family.finish()
+    checker.run(1.5 * faults.BOUND)
+    assert any("cascade: allowed" in violation for violation in checker.violations), checker.violations
+    assert any("cascade: a stream still runs" in violation for violation in checker.violations), checker.violations
     checker.close()

@@ -132,6 +132,7 @@ class Checker:
         self.replicas = 0  # that must have a new token before it counts as made
         self.statuses = {}  # of live subjects
         self.revocations = self.asked = 0
+        self.beside = []  # called in each turn; they must not wait
         self.probes = [Probe(gateway).connect(worker) for worker in self.workers for _ in range(probes)]
         self.poller = select.poll()
         self.by_fd = {}
@@ -160,10 +161,10 @@ class Checker:
         self.subjects += new
         self.until_allowed(new)
         for subject in new[:streams]:
-            self._open_stream(subject)
+            self.open_stream(subject)
         return new
 
-    def _open_stream(self, subject):
+    def open_stream(self, subject):
         sock = socket.create_connection(self.gateway.address, PATIENCE)
         sock.sendall(request_bytes(f"{subject.job}.{DOMAIN}", subject.token, path="/hold/"))
         seen = b""
@@ -255,6 +256,8 @@ class Checker:
             elif what is not None:
                 self._stream_moved(what)
         self._look_at_streams()
+        for step in list(self.beside):
+            step()
 
     def _answered(self, probe):
         try:

@@ -7,6 +7,7 @@ import time
 import redis
 
 from .checker import ENDINGS, delete
+from .family import Family
 from .process import PATIENCE, eventually
 from .relay import FaultRelay
 from .store import Records, RedisServer
@@ -60,6 +61,7 @@ class Fault:
     of reach, so that the bound must pass and 503 follow.
     """
     writable, outage = True, True
+    lossy = False  # the store may lose the sets of created tokens alone, so that a deletion with descendants misses some
     ways = None  # of revoking while it lasts; None: any
 
     def __init__(self, store):
@@ -224,7 +226,7 @@ class NoPermission(Fault):
 
 class Eviction(Fault):
     """Redis evicts records: requests that need one are refused, others are not."""
-    outage = False
+    outage, lossy = False, True
 
     def inject(self, checker):
         client = self.store.server.client
@@ -391,17 +393,22 @@ FAULTS = [Killed, RestartedAtOnce, RestartedEmpty, Frozen, DataHalfOpen, PushHal
           Eviction, Promoted, Flooded, StoppedInTurn, LateExpiry, PausedWrites, SplitServers]
 
 
-def round_of(checker, fault, revocations, rng, hold=None):
+def round_of(checker, fault, revocations, rng, hold=None, control=None):
     """
-    All is well, then it is not, then it is again; revocations are spread at random over all three. Answers the
-    statuses that live tokens got while it was broken.
+    All is well, then it is not, then it is again; revocations are spread at random over all three. Through `control`,
+    a token is deleted with its descendants, right before the fault or while it lasts. Answers the statuses that live
+    tokens got while it was broken.
     """
     streams = min(5, revocations)
     before = rng.randint(1, max(1, revocations // 2))
     during = rng.randint(1, max(1, revocations - before)) if fault.writable else 0
     after = max(1, revocations - before - during)
     checker.add(max(0, before + during + after + 3 - len(checker.live())), streams)
+    family = Family(checker, control, rng) if control else None
     fault.prepare(checker)
+
+    def delete_family():
+        family.delete(rng.choice([subject for subject in family.created_by.values() if subject]))
 
     def revoke(count, seconds, ways=None):
         for _ in range(count):
@@ -411,8 +418,15 @@ def round_of(checker, fault, revocations, rng, hold=None):
     revoke(before, 0.1)
     if rng.random() < 0.5 and checker.live():
         checker.revoke(rng.choice(checker.live()), delete)  # its push meets the fault
+    early = fault.lossy or rng.random() < 0.5
+    if family and early:
+        delete_family()
+    if family and fault.lossy:
+        family.finish()
     checker.statuses = {}
     fault.inject(checker)
+    if family and not early:
+        delete_family()
     if during:
         revoke(during, 0.3 * BOUND, fault.ways)
     if hold is not None:
@@ -424,5 +438,7 @@ def round_of(checker, fault, revocations, rng, hold=None):
     statuses = checker.statuses
     fault.lift(checker)
     revoke(after, 0.1)
+    if family:
+        family.finish()
     checker.settle()
     return statuses
