@@ -97,3 +97,68 @@ audit_token_new(const struct token *token, char out[AUDIT_CHANGE_MAX])
 		    (unsigned long long)token->limits.rate, (unsigned long long)token->limits.burst,
 		    (unsigned long long)token->limits.concurrency);
 }
+
+#define VALUE_SHOWN_MAX 256 /* bytes of a URL, so that the other changes have room in the line */
+
+/* Add "what old -> new", with a name behind what. A value of NULL is none. */
+static void
+add_change(char out[AUDIT_CHANGE_MAX], const char *what, struct slice name, struct slice old_value,
+    struct slice new_value)
+{
+	const struct slice none = SLICE("none"), empty = SLICE("\"\"");
+	struct slice values[2] = {old_value, new_value};
+	size_t len = strlen(out);
+
+	for (size_t i = 0; i < 2; i++) {
+		if (values[i].at == NULL)
+			values[i] = none;
+		else if (values[i].len == 0)
+			values[i] = empty;
+		if (values[i].len > VALUE_SHOWN_MAX)
+			values[i].len = VALUE_SHOWN_MAX;
+	}
+	snprintf(out + len, AUDIT_CHANGE_MAX - len, "%s%s%.*s %.*s -> %.*s", len > 0 ? ", " : "",
+	    what, (int)name.len, name.at, (int)values[0].len, values[0].at, (int)values[1].len,
+	    values[1].at);
+}
+
+/* The value of a label; NULL: there is no such label. */
+static struct slice
+value_of(const struct label_set *labels, struct slice name)
+{
+	for (size_t i = 0; i < labels->count; i++)
+		if (slice_equal(labels->items[i].name, name))
+			return labels->items[i].value;
+	return (struct slice){0};
+}
+
+void
+audit_job_change(const struct job *before, const struct job *after, char out[AUDIT_CHANGE_MAX])
+{
+	const struct label_set *sets[2] = {&before->labels, &after->labels};
+	const struct slice none = {0}, one = SLICE("");
+	char old_lease[24], new_lease[24];
+
+	out[0] = '\0';
+	if (!slice_equal(before->url_text, after->url_text))
+		add_change(out, "url", one, before->url_text.len > 0 ? before->url_text : none,
+		    after->url_text.len > 0 ? after->url_text : none);
+	snprintf(old_lease, sizeof(old_lease), "%llu", (unsigned long long)before->lease);
+	snprintf(new_lease, sizeof(new_lease), "%llu", (unsigned long long)after->lease);
+	if (before->lease != after->lease)
+		add_change(out, "lease", one, before->lease > 0 ? slice_of(old_lease) : none,
+		    after->lease > 0 ? slice_of(new_lease) : none);
+	for (size_t set = 0; set < 2; set++)
+		for (size_t i = 0; i < sets[set]->count; i++) {
+			struct slice name = sets[set]->items[i].name;
+			struct slice old_value = value_of(&before->labels, name);
+			struct slice new_value = value_of(&after->labels, name);
+
+			/* One that both have is compared with the first set. */
+			if (set == 0 ? new_value.at == NULL || !slice_equal(old_value, new_value)
+				     : old_value.at == NULL)
+				add_change(out, "label ", name, old_value, new_value);
+		}
+	if (out[0] == '\0')
+		snprintf(out, AUDIT_CHANGE_MAX, "all values as before");
+}

@@ -176,11 +176,17 @@ done:
 
 /* With STORE_BROKEN the record was changed, too, but still breaks the rules. */
 static void
-note_patch(struct call *call, enum store_result result)
+note_patch(struct call *call, enum store_result result, const struct record *record)
 {
+	const struct control *control = call->ctx;
+	const struct record *before = store_before(control->store);
 	bool unmended = result == STORE_BROKEN || result == STORE_TOO_LARGE;
+	char change[AUDIT_CHANGE_MAX] = "";
 
-	handler_audit(call, unmended ? STORE_OK : result, "changed", RECORD_JOB, call->id);
+	if (record != NULL && before != NULL)
+		audit_job_change(&before->job, &record->job, change);
+	handler_audit_change(
+	    call, unmended ? STORE_OK : result, "changed", RECORD_JOB, call->id, change);
 }
 
 static void
@@ -199,7 +205,7 @@ patched(void *ctx, enum store_result result, const struct record *record)
 {
 	struct call *call = ctx;
 
-	note_patch(call, result);
+	note_patch(call, result, record);
 	answer_patch(call, result, record);
 }
 
@@ -211,7 +217,7 @@ narrowed(void *ctx, enum store_result result, const struct record *record)
 {
 	struct call *call = ctx;
 
-	note_patch(call, result);
+	note_patch(call, result, record);
 	if (handler_confirmed(call, result, "repeat the request"))
 		answer_patch(call, result, record);
 }

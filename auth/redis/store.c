@@ -31,6 +31,7 @@ operation_free(struct operation *operation)
 	    operation);
 	TAILQ_REMOVE(&operation->store->operations, operation, link);
 	event_free(operation->deadline);
+	free(operation->before);
 	free(operation);
 }
 
@@ -44,6 +45,12 @@ const struct store_deletion *
 store_deletion(const struct store *store)
 {
 	return &store->deletion;
+}
+
+const struct record *
+store_before(const struct store *store)
+{
+	return store->before;
 }
 
 void
@@ -71,12 +78,14 @@ store_tell(struct operation *operation, enum store_result result, struct record 
 	operation->walk_done = NULL;
 	event_del(operation->deadline);
 	operation->store->deletion = operation->deletion;
+	operation->store->before = operation->before;
 	if (done != NULL)
 		done(operation->ctx, result, record);
 	if (page_done != NULL)
 		page_done(operation->ctx, result, NULL);
 	if (walk_done != NULL)
 		walk_done(operation->ctx, result, NULL);
+	operation->store->before = NULL;
 	free(record);
 }
 

@@ -233,6 +233,12 @@ void store_job_patch(struct store *store, struct slice id, const struct label_se
     const struct store_job_patch *patch, store_record_done *done, void *ctx);
 
 /*
+ * While done of store_job_patch is called with STORE_OK: the job before the patch; NULL if its
+ * record broke the rules.
+ */
+const struct record *store_before(const struct store *store);
+
+/*
  * A place in the index, right after the record `id` that was created at `score`. It stays valid
  * when that record is deleted.
  */

@@ -101,7 +101,10 @@ read_deleted(struct operation *operation, const redisReply *reply)
 		store_tell(operation, gone ? STORE_OK : STORE_ABSENT, NULL);
 }
 
-/* {1, record}; {0} is `refused`; {-1}: no record; {-2}: the job would leave the scope. */
+/*
+ * {1, record, perhaps more}; {0} is `refused`; {-1}: no record; {-2}: the job would leave the
+ * scope.
+ */
 static void
 read_changed(struct operation *operation, const redisReply *reply, enum store_result refused)
 {
@@ -110,7 +113,7 @@ read_changed(struct operation *operation, const redisReply *reply, enum store_re
 	if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 1 ||
 	    !reply_is_integer(reply->element[0], &code))
 		return;
-	if (code == 1 && reply->elements == 2)
+	if (code == 1 && reply->elements >= 2)
 		operation_read_record(operation, reply->element[1]);
 	else if (code == 0)
 		store_tell(operation, refused, NULL);
@@ -127,6 +130,11 @@ read_renewed(struct operation *operation, const redisReply *reply)
 static void
 read_patched(struct operation *operation, const redisReply *reply)
 {
+	const char *why;
+
+	if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 3)
+		record_decode(RECORD_JOB, slice_of(operation->id), reply->element[2],
+		    &operation->before, &why);
 	read_changed(operation, reply, STORE_TOO_MANY);
 }
 

@@ -44,6 +44,7 @@ struct operation {
 	enum store_result result;
 	struct record *record;
 	struct store_deletion deletion; /* also of the result */
+	struct record *before;		/* the same; see store_before */
 };
 
 /* ---- store_state.c ---- */

@@ -50,8 +50,8 @@ static const char script_renew_job[] = JOB_WITHIN RECORD_SCRIPT_WHOLE
 /*
  * ARGV: scope, 1 to refuse jobs within it, updated_at, the most labels that a job may have, 1 to
  * remove all labels first, a lease to begin (0: no change, -1: end it), the number n of fields to
- * set, n fields and values, then fields to remove. Returns {1, record}, {0} for too many labels,
- * {-1} for no record, {-2} when refused.
+ * set, n fields and values, then fields to remove. Returns {1, record, the record before}, {0} for
+ * too many labels, {-1} for no record, {-2} when refused.
  */
 static const char script_patch[] = JOB_WITHIN RECORD_SCRIPT_WHOLE
     "if not within then return {-1} end\n"
@@ -73,12 +73,13 @@ static const char script_patch[] = JOB_WITHIN RECORD_SCRIPT_WHOLE
     "for i = first, last, 2 do if is_label(ARGV[i]) then labels[ARGV[i]] = true end end\n"
     "for _ in pairs(labels) do count = count + 1 end\n"
     "if count > tonumber(ARGV[at + 3]) then return {0} end\n"
+    "local before = whole(KEYS[1])\n"
     "redis.call('HSET', KEYS[1], 'updated_at', ARGV[at + 2])\n"
     "for _, field in ipairs(gone) do redis.call('HDEL', KEYS[1], field) end\n"
     "for i = first, last, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end\n"
     "if lease > 0 then redis.call('EXPIRE', KEYS[1], lease) end\n"
     "if lease < 0 then redis.call('PERSIST', KEYS[1]) end\n"
-    "return {1, (whole(KEYS[1]))}\n";
+    "return {1, (whole(KEYS[1])), before}\n";
 
 /*
  * KEYS: the index, the set of uses of tokens. ARGV: the prefix of record keys, score and id of the

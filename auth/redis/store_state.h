@@ -21,6 +21,7 @@ struct store {
 	bool waiting;  /* a WAIT is under way */
 	int confirmed; /* replicas that confirmed the change whose caller is being told */
 	struct store_deletion deletion;	   /* what that change deleted */
+	const struct record *before;	   /* what that change changed; NULL: nothing is known */
 	struct redis_sentinels *sentinels; /* NULL: the URL itself says where the primary is */
 	struct redis_place place;	   /* the place that they named last */
 	struct event *election;

@@ -382,6 +382,28 @@ def test_audit(gateway, local, tcp, records):
     assert not [secret for secret in secrets if secret in log or secret[21:64] in log]
 
 
+def test_the_audit_log_says_what_a_patch_changed(gateway, local, tcp, records):
+    """Old and new: what an attacker with an operator's token has changed can be undone."""
+    url = "http://127.0.0.1:8001"
+    job = local.job_of(url=url, lease=60, labels={"team": "a", "stage": "x", "empty": ""})["id"]
+    path = f"/v1/jobs/{job}"
+    for patch in [{"url": "unix:/taken"}, {"labels": {"stage": "y", "team": None, "new": "", "empty": None}}, {"lease": None, "url": None},
+                  {"labels": {"stage": "y"}}, {"url": "http://h/" + 1000 * "x"}]:
+        local.done("PATCH", path, patch)
+    records.client.hset(records.job_key(job), "url", "nonsense")
+    local.done("PATCH", path, {"url": url})
+
+    def lines():
+        found = [line for line in gateway.program.log().splitlines() if f"audit: job changed {job}" in line]
+        return len(found) == 6 and [line.partition(" request ")[2].partition(": ")[2] for line in found]
+    changes = eventually(lines, "the lines of the audit log")
+    assert changes[0] == f"url {url} -> unix:/taken"
+    assert sorted(changes[1].split(", ")) == ['label empty "" -> none', 'label new none -> ""', "label stage x -> y", "label team a -> none"]
+    assert changes[2:4] == ["url unix:/taken -> none, lease 60 -> none", "all values as before"]
+    assert changes[4] == "url none -> http://h/" + 247 * "x"
+    assert changes[5] == ""  # the record was broken, so nothing is known of it
+
+
 def test_audit_at_any_level(module_gateways):
     gateway = module_gateways.start({"log": {"level": "error"}})
     job = Control(gateway.socket_path).job_of()
