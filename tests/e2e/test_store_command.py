@@ -89,6 +89,23 @@ def test_imported_tokens_work(gateways, target, store, source):
     assert [token["id"] for token in listed] == [token.id for token in tokens]
 
 
+def test_all_that_limits_a_token_is_kept(gateways, source, target, store):
+    """Who created it, too: each gateway shows the same."""
+    before, after = (gateways.start(store_url=server.url) for server in (source, target))
+    local = Control(before.socket_path)
+    parent = local.token_of("parent", "operator", "team=a")
+    limits = {"expires_at": "2999-01-01T00:00:00Z", "from": "127.0.0.0/8,::1", "rate": 10, "burst": 20, "concurrency": 3}
+    child = local.by(parent["value"]).done("POST", "/v1/tokens", {"name": "child", "role": "read", "label_selector": "team=a", **limits}, 201)
+    local.done("POST", f"/v1/tokens/{child['id']}/renew", {"grace": 600})
+    assert store("import", server=target, stdin=store("export", server=source).out).status == 0
+    assert store("verify", server=target).out == "2 tokens, 0 jobs: every record is valid and in its index\n"
+    for token in (parent, child):
+        old, new = (gateway.cli("token", "get", token["id"], "-o", "json").json() for gateway in (before, after))
+        assert new == old
+    assert new["created_by"] == parent["id"] and new["previous_until"] and limits.items() <= new.items()
+    assert Control(after.socket_path).done("DELETE", f"/v1/tokens/{parent['id']}?cascade=true") == {"deleted_tokens": 2}
+
+
 def test_import_changes_nothing_that_is_there(source, target, store):
     """A backup does not bring back what was renewed since."""
     records, tokens, _ = fill(source)
