@@ -51,7 +51,12 @@ check_entry(struct task *task, enum record_kind kind, const struct store_walk_en
 static void
 check_made(struct task *task, enum record_kind kind, const struct store_walk_entry *entry)
 {
-	if (entry->why != NULL)
+	if (entry->cut_off)
+		task_note(task, kind, entry->id,
+		    "its creator %.*s is gone, and the store does not know who created that: "
+		    "delete --cascade of that one may not find this token",
+		    (int)entry->score.len, entry->score.at);
+	else if (entry->why != NULL)
 		task_problem(task, kind, entry->id,
 		    "missing among the tokens that %.*s created, and it cannot be added there: %s",
 		    (int)entry->score.len, entry->score.at, entry->why);

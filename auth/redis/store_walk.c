@@ -35,7 +35,8 @@ static const char script_walk_index[] =
 /*
  * Finds the tokens that are not among those which their creator has created. ARGV also has the
  * prefix of the sets' keys, and 1 to add them. Returns the same, with the creator's id as
- * score, and why it could not be added.
+ * score, and why it could not be added. A token whose creator is gone without a trace of who
+ * created that one comes with a fourth element.
  */
 static const char script_walk_made[] =
     "local step = redis.call('ZSCAN', KEYS[1], ARGV[2], 'COUNT', ARGV[3])\n"
@@ -49,6 +50,9 @@ static const char script_walk_made[] =
     "      local added = ARGV[5] == '1' and redis.pcall('SADD', set, id)\n"
     "      local why = type(added) == 'table' and added.err or ''\n"
     "      found[#found + 1] = {id, maker, why}\n"
+    "    end\n"
+    "    if redis.call('EXISTS', ARGV[1] .. maker, set .. ':of') == 0 then\n"
+    "      found[#found + 1] = {id, maker, '', 1}\n"
     "    end\n"
     "  end\n"
     "end\n"
@@ -337,6 +341,7 @@ read_index(struct operation *operation, const redisReply *reply)
 		    .id = redis_text(pair->element[0]), .score = redis_text(pair->element[1])};
 		if (pair->elements > 2 && redis_text(pair->element[2]).len > 0)
 			entries[step.count].why = redis_text(pair->element[2]).at;
+		entries[step.count].cut_off = pair->elements > 3;
 		step.count++;
 	}
 	step.entries = entries;

@@ -13,6 +13,7 @@ struct store_walk_entry {
 	    score; /* in the index, as Redis writes it; at is NULL when the index lacks it */
 	const struct record *record; /* NULL: it breaks a rule */
 	const char *why;	     /* the rule that it breaks, else NULL */
+	bool cut_off;		     /* of store_walk_made only */
 };
 
 /* Everything is valid during the call. */
@@ -54,7 +55,8 @@ void store_walk_index(struct store *store, enum record_kind kind, const char *cu
 /*
  * Find the tokens of the index that are not in the set of what their creator has created, and with
  * `mend` add them. Each has its id, in place of the score its creator's, and why
- * it could not be added.
+ * it could not be added. An entry that is cut_off says instead that the creator is gone, and that
+ * the store does not know who created that one.
  */
 void store_walk_made(
     struct store *store, const char *cursor, bool mend, store_walk_done *done, void *ctx);

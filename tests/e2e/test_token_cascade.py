@@ -365,6 +365,29 @@ def test_export_and_import_keep_the_tree(gateway, local, records, redis_server, 
     server.stop()
 
 
+def test_verify_names_what_an_import_cuts_off(gateway, make_folder):
+    """A token between two others is gone: the store knows who created it, an export does not."""
+    old, new = (RedisServer(make_folder("redis")).start() for _ in range(2))
+    run = lambda verb, server, **more: gateway.cli("store", verb, "--store", server.url, **more)
+    records = Records(old.client)
+    parent, middle, child = random_id(), random_id(), random_id()
+    for token, creator in [(parent, "local"), (middle, parent), (child, middle)]:
+        records.token("operator", token_id=token, created_by=creator)
+        old.client.zadd("jobgate:tokens", {token: 1})
+    old.client.sadd(made_key(parent), middle)
+    old.client.sadd(made_key(middle), child)
+    old.client.delete(records.token_key(middle))
+    old.client.zrem("jobgate:tokens", middle)
+    old.client.hset(made_key(middle) + ":of", mapping={"created_by": parent, "selector": ""})
+    done = run("verify", old)
+    assert (done.status, done.err) == (0, "")
+    assert run("import", new, stdin=run("export", old).out).status == 0
+    done = run("verify", new)
+    assert done.status == 0 and f"token {child}: its creator {middle} is gone, and the store does not know who created that" in done.err
+    for server in (old, new):
+        server.stop()
+
+
 # ---- the command line ----
 
 def test_commands(gateway, local, records):
