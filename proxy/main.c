@@ -49,7 +49,8 @@ read_options(int argc, char **argv, const char *usage, const char **file, bool *
 			*file = optarg;
 			break;
 		case 'C':
-			*connect = true;
+			if (connect != NULL)
+				*connect = true;
 			break;
 		case 'h':
 			fputs(usage, stdout);

@@ -136,8 +136,8 @@ decode_field(const struct record_field *field, const struct hash *hash, struct r
 		good = text.at == NULL || moment_parse(text, member);
 		break;
 	case AS_NUMBER:
-		good = (text.at == NULL && (field->uses & USE_NEEDED) == 0) ||
-		       parse_number(text, field->max, member);
+		good = text.at == NULL ? (field->uses & USE_NEEDED) == 0
+				       : parse_number(text, field->max, member);
 		break;
 	case AS_ROLE:
 		good = role_parse_stored(text, member);

@@ -235,8 +235,9 @@ derive_fixed_job(struct builder *builder)
 
 	if (labels == NULL)
 		return builder_out_of_memory(builder);
-	if (jobs->fixed_url != NULL)
-		jg_job_url_parse(slice_of(jobs->fixed_url), &jobs->fixed_target, &bad);
+	if (jobs->fixed_url == NULL)
+		return true;
+	jg_job_url_parse(slice_of(jobs->fixed_url), &jobs->fixed_target, &bad);
 	if (jobs->labels == NULL || jobs->fixed == NULL)
 		return true;
 	jobs->fixed_job = (struct job){.id = slice_of(jobs->fixed),

@@ -98,9 +98,11 @@ static void
 write_code(struct writer *writer, struct slice title)
 {
 	for (size_t i = 0; i < title.len; i++) {
-		char c = title.at[i] == ' ' ? '_' : title.at[i];
+		char c = title.at[i];
 
-		if (c >= 'A' && c <= 'Z')
+		if (c == ' ')
+			c = '_';
+		else if (c >= 'A' && c <= 'Z')
 			c = (char)(c | 0x20);
 		write_slice(writer, (struct slice){&c, 1});
 	}

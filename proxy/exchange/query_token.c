@@ -56,8 +56,11 @@ static bool
 read_parameter(struct slice parameter, char *room, size_t cap, struct slice *value)
 {
 	for (size_t i = 0; i < NAME.len; i++) {
-		char c = parameter.len > 0 ? byte_next(&parameter) : '\0';
+		char c;
 
+		if (parameter.len == 0)
+			return false;
+		c = byte_next(&parameter);
 		if (c != NAME.at[i] && (c < 'A' || c > 'Z' || (char)(c | 0x20) != NAME.at[i]))
 			return false;
 	}
