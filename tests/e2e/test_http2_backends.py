@@ -121,6 +121,27 @@ def test_one_slow_client_does_not_hold_up_the_others(scene, gateway):
             assert len(client.read_response().body) == 16384
 
 
+def test_a_slow_client_gets_what_a_lost_connection_had_brought(scene, gateway):
+    with H2Client(gateway.address, settings={frames.SettingsFrame.INITIAL_WINDOW_SIZE: 1000}, hold=True) as slow:
+        whole, part = (slow.request(scene.host, scene.token, path=path) for path in ("/whole", "/part"))
+        connection = scene.backend.accept()
+        connection.until(lambda: len(connection.waiting()) == 2)
+        for stream in connection.waiting():
+            connection.answered.add(stream)
+            connection.send(connection.headers(stream, [(":status", "200")], end=False))
+            is_whole = connection.head_of(stream)[":path"] == "/whole"
+            for last in False, False, is_whole:
+                connection.send(connection.data(stream, b"x" * 16384, end=last))
+        connection.send_ping_and_wait()
+        client = begin(scene, "POST", path="/other")
+        connection.until(lambda: connection.waiting())
+        connection.close()
+        assert client.read_response().status == 502  # the gateway knows that the connection is lost
+        slow.send(*(frames.WindowUpdateFrame(stream, window_increment=1000000) for stream in (0, whole, part)))
+        assert len(slow.answer(whole).body) == len(slow.answer(part).body) == 3 * 16384
+        assert (slow.answer(whole).reset, slow.answer(part).reset) == (None, INTERNAL_ERROR)
+
+
 def test_content_goes_as_the_backend_widens_its_windows(make_scene):
     scene = make_scene(settings={frames.SettingsFrame.INITIAL_WINDOW_SIZE: 1000}, hold=True)
     client = begin(scene)

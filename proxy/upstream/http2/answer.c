@@ -35,7 +35,8 @@ credit_stream(struct backend_stream *stream, size_t bytes)
 {
 	uint64_t now_ms;
 
-	if (!h2_window_credit(&stream->window, (uint32_t)bytes) || stream->answer_ended)
+	if (stream->session->state == BACKEND_SESSION_CLOSED ||
+	    !h2_window_credit(&stream->window, (uint32_t)bytes) || stream->answer_ended)
 		return;
 	now_ms = backend_session_now_ms(stream->session);
 	if (stream->in == NULL && window_share_is_fast(&stream->share, now_ms)) /* both keep up */
@@ -101,6 +102,7 @@ hand_on_end(struct backend_stream *stream)
 void
 backend_stream_push(struct backend_stream *stream)
 {
+	struct backend_session *session = stream->session;
 	struct upstream_user *user = stream->upstream.user;
 	size_t taken;
 
@@ -122,6 +124,8 @@ backend_stream_push(struct backend_stream *stream)
 		stream->end_told = true;
 		hand_on_end(stream);
 	}
+	if (session->state == BACKEND_SESSION_CLOSED && stream->state != BACKEND_STREAM_CLOSED)
+		backend_stream_failed(stream, session->failure, REPEAT_NOT);
 }
 
 void

@@ -36,7 +36,7 @@ enum backend_session_state {
 	BACKEND_SESSION_FULL,	 /* has as many streams as it may have */
 	BACKEND_SESSION_IDLE,	 /* has none, and is kept in the pool */
 	BACKEND_SESSION_LEAVING, /* takes no more streams; closes when the last one has ended */
-	BACKEND_SESSION_CLOSED,	 /* waits for the end of the turn to be freed */
+	BACKEND_SESSION_CLOSED,	 /* has no connection: freed once its last stream is */
 };
 
 enum backend_stream_state {
@@ -122,6 +122,8 @@ struct backend_session {
 	struct backend_streams turns;	/* those that wait for their turn to send; the next first */
 	struct backend_streams flushes; /* those whose users are still to be told `flush` */
 	size_t stream_count, held_count;
+	size_t stream_blocks;	       /* streams that are not freed yet: they need the session */
+	enum upstream_failure failure; /* CLOSED: what the streams that are left will be told */
 	uint32_t next_id;
 
 	struct buffer *in; /* received, not dealt with; NULL: none */
@@ -242,13 +244,16 @@ void backend_session_settle(struct backend_session *session);
 
 /* ---- ending.c ---- */
 
-/* Runs at the end of the turn in which it closed. */
+/* Runs at the end of the turn in which it closed, and again once its last stream has been freed. */
 void backend_session_free(struct task *task);
 
 /* Close at once; freed at the end of the turn. No stream is left. */
 void backend_session_close(struct backend_session *session);
 
-/* The connection is lost: close it, and fail all streams. */
+/*
+ * The connection is lost: close it, and fail all streams but those whose content waits for its
+ * user. These end once the user has taken it.
+ */
 void backend_session_lost(struct backend_session *session, enum upstream_failure failure);
 
 /* The backend broke the rules: send GOAWAY, then do the same. */

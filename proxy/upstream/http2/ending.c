@@ -9,11 +9,13 @@ backend_session_free(struct task *task)
 	struct backend_session *session = container_of(task, struct backend_session, free_task);
 	struct buffer_pool *buffers = session->options->buffers;
 
-	CHECK(session->stream_count == 0, backend_session_dump, session);
 	/* Freed only now, because callers up the stack may have looked at frames in it. */
 	buffer_give(buffers, session->in);
+	session->in = NULL;
 	h2_gather_end(&session->block, buffers);
 	h2_output_clear(&session->output);
+	if (session->stream_blocks > 0)
+		return; /* the last of its streams calls this again */
 	hpack_decoder_free(&session->decoder);
 	free(session);
 }
@@ -59,6 +61,21 @@ repeat_of(const struct backend_stream *stream, enum upstream_failure failure, ui
 	return stream->first ? REPEAT_BROKEN : REPEAT_STALE;
 }
 
+/*
+ * The next stream that ends with its connection. What has come of an answer waits for a client that
+ * reads slowly, and is still given to it: so do its bytes over HTTP/1, which wait in the socket.
+ */
+static struct backend_stream *
+next_without_content(const struct backend_session *session)
+{
+	struct backend_stream *stream;
+
+	TAILQ_FOREACH(stream, &session->streams, link)
+	if (stream->in == NULL)
+		return stream;
+	return NULL;
+}
+
 void
 backend_session_lost(struct backend_session *session, enum upstream_failure failure)
 {
@@ -70,10 +87,10 @@ backend_session_lost(struct backend_session *session, enum upstream_failure fail
 	seen_until = h2_output_seen_until(&session->output);
 	if (!session->answered)
 		pool_avoid(session->connection);
+	session->failure = failure;
 	close_connection(session);
-	while ((stream = TAILQ_FIRST(&session->streams)) != NULL)
+	while ((stream = next_without_content(session)) != NULL)
 		backend_stream_failed(stream, failure, repeat_of(stream, failure, seen_until));
-	/* Behind the tasks that free its streams. */
 	loop_defer(session->options->loop, &session->free_task);
 }
 

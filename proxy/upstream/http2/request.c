@@ -202,7 +202,7 @@ stream_content(struct upstream *upstream, struct slice data)
 
 	CHECK(stream->state == BACKEND_STREAM_AWAITING || stream->state == BACKEND_STREAM_RELAYING,
 	    backend_stream_dump, stream);
-	if (session->state == BACKEND_SESSION_CLOSED) {
+	if (session->state == BACKEND_SESSION_CLOSED && stream->state != BACKEND_STREAM_RELAYING) {
 		stream->blocked = true;
 		return 0; /* its user will be told that it failed, and may repeat it */
 	}

@@ -31,10 +31,15 @@ static void
 stream_free(struct task *task)
 {
 	struct backend_stream *stream = container_of(task, struct backend_stream, free_task);
+	struct backend_session *session = stream->session;
 
 	CHECK(stream->state == BACKEND_STREAM_CLOSED, backend_stream_dump, stream);
-	slab_give(pool_streams(stream->session->pool), stream,
-	    stream->session->options->tuning->spare_max);
+	slab_give(pool_streams(session->pool), stream, session->options->tuning->spare_max);
+	if (--session->stream_blocks > 0 || session->state != BACKEND_SESSION_CLOSED)
+		return;
+	/* At once: the pool may be freed at the end of this turn. */
+	loop_cancel(session->options->loop, &session->free_task);
+	backend_session_free(&session->free_task);
 }
 
 struct backend_stream *
@@ -54,6 +59,7 @@ backend_stream_new(struct backend_session *session, struct upstream_user *user, 
 	stream->head_at = stream->last_frame_at = H2_NOWHERE;
 	TAILQ_INSERT_TAIL(&session->streams, stream, link);
 	session->stream_count++;
+	session->stream_blocks++;
 	return stream;
 }
 
@@ -168,7 +174,8 @@ backend_stream_cut(struct backend_stream *stream, enum h2_error error)
 	if (stream->state == BACKEND_STREAM_CLOSED)
 		return;
 	/* Both sides have ended: what waits may leave. */
-	if (!(stream->request_ended && stream->answer_ended)) {
+	if (session->state != BACKEND_SESSION_CLOSED &&
+	    !(stream->request_ended && stream->answer_ended)) {
 		if (stream->id != 0)
 			h2_output_take_out(&session->output, stream->id, 0);
 		if (!unseen && !stream->stopped) {

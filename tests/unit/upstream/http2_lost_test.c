@@ -1,6 +1,7 @@
 /*
- * http2_lost_test.c - a connection of HTTP/2 that is lost while requests leave: only what the
- * backend cannot have seen is sent again, or what may be processed twice.
+ * http2_lost_test.c - a connection of HTTP/2 that is lost. While requests leave, only what the
+ * backend cannot have seen is sent again, or what may be processed twice. What has come of answers
+ * is still given to clients that read slowly.
  */
 #include "http2_client_world.h"
 
@@ -165,6 +166,169 @@ one_that_began_before_the_record_is_not(void **state)
 	expect_failed(user, UPSTREAM_BROKEN, REPEAT_NOT);
 }
 
+/* ---- answers whose content waits for its user ---- */
+
+/* The answer begins with "abcd", of which the user has taken "a". */
+static struct fake_user *
+open_with_answer(bool whole)
+{
+	struct fake_user *user = open_settled(&get);
+
+	user->room = 1;
+	say_head(1, 200, NULL, false);
+	say_data(1, "abcd", whole);
+	say();
+	return user;
+}
+
+static void
+pump(struct fake_user *user, size_t room)
+{
+	user->room = room;
+	user->upstream->ops->pump(user->upstream);
+}
+
+static void
+a_whole_answer_outlives_its_connection(void **state)
+{
+	struct fake_user *user = open_with_answer(true), *other = join_with(&get);
+
+	(void)state;
+	end_peer();
+	expect_failed(other, UPSTREAM_BROKEN, REPEAT_STALE);
+	assert_int_equal(user->failed, 0);
+	pump(user, 1);
+	world_settle(&world);
+	BODY(user, "ab");
+	assert_int_equal(user->ends, 0);
+	pump(user, 2);
+	BODY(user, "abcd");
+	assert_int_equal(user->ends, 1);
+	assert_int_equal(user->failed, 0);
+}
+
+static void
+so_do_its_trailers(void **state)
+{
+	struct fake_user *user = open_with_answer(false);
+
+	(void)state;
+	say_trailers(1, true);
+	say();
+	end_peer();
+	pump(user, 10);
+	assert_int_equal(user->ends, 1);
+	assert_string_equal(user->trailers, "x-sum: 1\n");
+}
+
+/* Then the user is told that the rest does not come. */
+static void
+so_does_the_part_that_has_come(void **state)
+{
+	struct fake_user *user = open_with_answer(false);
+
+	(void)state;
+	end_peer();
+	assert_int_equal(user->failed, 0);
+	pump(user, 2);
+	assert_int_equal(user->failed, 0);
+	pump(user, 1);
+	BODY(user, "abcd");
+	assert_int_equal(user->ends, 0);
+	expect_failed(user, UPSTREAM_BROKEN, REPEAT_NOT);
+}
+
+/* Several answers wait, and end in different turns. */
+static void
+each_answer_ends_by_itself(void **state)
+{
+	struct fake_user *first = open_with_answer(false), *second = join_with(&get);
+
+	(void)state;
+	second->room = 0;
+	say_head(3, 200, NULL, false);
+	say_data(3, "efgh", true);
+	say();
+	end_peer();
+	pump(first, 10);
+	expect_failed(first, UPSTREAM_BROKEN, REPEAT_NOT);
+	world_settle(&world);
+	pump(second, 10);
+	BODY(second, "efgh");
+	assert_int_equal(second->ends, 1);
+}
+
+/* Revoked, for example. */
+static void
+one_that_is_cancelled_gives_nothing_more(void **state)
+{
+	struct fake_user *user = open_with_answer(true);
+
+	(void)state;
+	end_peer();
+	user->upstream->ops->cancel(user->upstream);
+	user->upstream = NULL;
+	world_settle(&world);
+	BODY(user, "a");
+	assert_int_equal(user->ends + user->failed, 0);
+}
+
+/* A client that sends before it reads must not wait for a backend that is gone. */
+static void
+content_of_its_request_goes_nowhere(void **state)
+{
+	const struct request post = post_of(6);
+	struct fake_user *user = open_settled(&post);
+	const struct upstream_ops *ops = user->upstream->ops;
+
+	(void)state;
+	user->room = 0;
+	say_head(1, 200, NULL, false);
+	say_data(1, "abcd", true);
+	say();
+	end_peer();
+	assert_int_equal(ops->content(user->upstream, SLICE("123456")), 6);
+	ops->content_end(user->upstream, NULL);
+	ops->flush(user->upstream);
+	assert_false(ops->unsent(user->upstream));
+	world_settle(&world);
+	pump(user, 10);
+	BODY(user, "abcd");
+	assert_int_equal(user->ends, 1);
+}
+
+/* The user of a tunnel goes on after the end of the answer, with a backend that is gone. */
+static void
+a_user_that_stays_learns_of_the_loss(void **state)
+{
+	struct fake_user *user = open_with_answer(true);
+
+	(void)state;
+	user->release_at_end = false;
+	end_peer();
+	pump(user, 10);
+	BODY(user, "abcd");
+	assert_int_equal(user->ends, 1);
+	expect_failed(user, UPSTREAM_BROKEN, REPEAT_NOT);
+}
+
+/* A backend that breaks the rules loses its connection, but what had come before is good. */
+static void
+an_answer_outlives_a_bad_frame(void **state)
+{
+	struct fake_user *user = open_with_answer(false);
+	char head[H2_FRAME_HEAD_LEN];
+
+	(void)state;
+	h2_frame_put(head, &(struct h2_frame){.type = H2_PUSH_PROMISE, .stream = 1});
+	write_slice(&saying, (struct slice){head, sizeof(head)});
+	say();
+	assert_int_equal(user->failed, 0);
+	pump(user, 10);
+	BODY(user, "abcd");
+	expect_failed(user, UPSTREAM_BAD_ANSWER, REPEAT_NOT);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_lost, tear_down)
 
 int
@@ -176,6 +340,14 @@ main(void)
 	    TEST(one_that_has_not_left_is_repeated),
 	    TEST(one_whose_record_waits_is_repeated),
 	    TEST(one_that_began_before_the_record_is_not),
+	    TEST(a_whole_answer_outlives_its_connection),
+	    TEST(so_do_its_trailers),
+	    TEST(so_does_the_part_that_has_come),
+	    TEST(each_answer_ends_by_itself),
+	    TEST(one_that_is_cancelled_gives_nothing_more),
+	    TEST(content_of_its_request_goes_nowhere),
+	    TEST(a_user_that_stays_learns_of_the_loss),
+	    TEST(an_answer_outlives_a_bad_frame),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
