@@ -281,8 +281,16 @@ judge_is_troubled(const struct world *world, unsigned troubles, uint64_t at_ns)
 	return false;
 }
 
-/* A backend that closes in the middle of its content has said something before: it must come
- * through. */
+/* How much of its answer a backend has sent before it closes its connection. */
+static size_t
+last_words(const struct exchange_plan *plan)
+{
+	return plan->misdeed == MISDEED_CUT	      ? plan->answer_len / 2
+	       : plan->misdeed == MISDEED_EARLY_CLOSE ? plan->answer_len
+						      : 0;
+}
+
+/* What a backend has sent before it closed must come through. */
 static bool
 lost_last_words(const struct world *world, const struct sim_exchange *exchange)
 {
@@ -290,11 +298,10 @@ lost_last_words(const struct world *world, const struct sim_exchange *exchange)
 	uint64_t from_ns = judge_before(exchange->sent_ns, judge_bound_ns(world));
 
 	return (exchange->result == RESULT_CUT || exchange->result == RESULT_LOST) &&
-	       exchange->seen > 0 && plan->misdeed == MISDEED_CUT &&
+	       exchange->seen > 0 && exchange->received < last_words(plan) &&
 	       (plan->desertion == STAYS || plan->desertion == LOST_ITS_CONNECTION) &&
 	       !plan->tunnel && !plan->head_only && plan->credential_kind == CREDENTIAL_VALID &&
-	       plan->job >= 0 && exchange->received < plan->answer_len / 2 &&
-	       !judge_is_troubled(world, TROUBLED, exchange->sent_ns) &&
+	       plan->job >= 0 && !judge_is_troubled(world, TROUBLED, exchange->sent_ns) &&
 	       !judge_job_changed(&world->records.job[plan->job], from_ns, UINT64_MAX) &&
 	       !judge_token_changed(&world->records.token[plan->token], from_ns);
 }
@@ -325,7 +332,7 @@ judge_result(struct world *world, uint32_t mark)
 	if (lost_last_words(world, exchange))
 		judge_violation(world,
 		    "exchange %u: its backend sent %zu bytes before it closed, of which %llu came",
-		    mark, plan->answer_len / 2, (unsigned long long)exchange->received);
+		    mark, last_words(plan), (unsigned long long)exchange->received);
 	if (!sound || exchange->sent_ns < world->judge.healthy_ns ||
 	    exchange->result == RESULT_ANSWERED || exchange->result == RESULT_REFUSED)
 		return;

@@ -29,7 +29,27 @@ span_postpone(struct span *span, struct span *before, uint64_t at_ns)
 static bool
 span_is_future(const struct span *span)
 {
-	return span->from_ns > schedule_now_ns();
+	return !span->lost && span->from_ns > schedule_now_ns();
+}
+
+/*
+ * A change, or another server, overrides an end that was still to come. Workers that know of it
+ * and not of the change count on it once its moment has come, for as long as on anything that they
+ * know: so it holds for those who look at a time before now, and decide at its moment or later.
+ */
+static void
+span_override(struct span *end, struct span *before)
+{
+	end->to_ns = schedule_now_ns();
+	end->lost = true;
+	before->to_ns = UINT64_MAX;
+}
+
+/* Ends that were overridden are no states to go on from. */
+static bool
+span_was_overridden(const struct span *span)
+{
+	return span->lost && span->to_ns < span->from_ns;
 }
 
 /*
@@ -51,27 +71,12 @@ span_adopt(struct span *span, uint64_t offset)
 	return !lost;
 }
 
-/*
- * An end that is still to come is lost, too, if that server never heard of it. Workers that did may
- * count on it for as long as anything that they know: it counts as a state that has held just now.
- * False: it is not lost, or there is none.
- */
-static bool
-span_lose_end(struct span *end, struct span *before, uint64_t offset)
-{
-	if (!span_is_future(end) || end->offset < offset)
-		return false;
-	end->from_ns = end->to_ns = before->to_ns = schedule_now_ns();
-	end->lost = true;
-	return true;
-}
-
 /* ---- tokens ---- */
 
 struct token_state *
 records_next_token_state(const struct records *records, struct token_history *token)
 {
-	struct token_state *last;
+	struct token_state *last, *before = NULL;
 
 	if (token->state_count == token->state_room) {
 		token->state_room = token->state_room == 0 ? 16 : 2 * token->state_room;
@@ -80,12 +85,14 @@ records_next_token_state(const struct records *records, struct token_history *to
 			abort();
 	}
 	last = &token->states[token->state_count];
-	*last = token->state_count > 0 ? last[-1]
-				       : (struct token_state){.label = NO_LABEL,
-					     .previous = NO_VALUE,
-					     .leftover = NO_VALUE,
-					     .ranges = NO_RANGES};
-	last->span = span_next(records, token->state_count > 0 ? &last[-1].span : NULL);
+	if (token->state_count > 0)
+		before = last - (span_was_overridden(&last[-1].span) ? 2 : 1);
+	*last = before != NULL ? *before
+			       : (struct token_state){.label = NO_LABEL,
+				     .previous = NO_VALUE,
+				     .leftover = NO_VALUE,
+				     .ranges = NO_RANGES};
+	last->span = span_next(records, before != NULL ? &before->span : NULL);
 	token->state_count++;
 	return last;
 }
@@ -102,10 +109,11 @@ records_end_token_at(const struct records *records, struct token_history *token,
 bool
 records_forget_token_end(struct token_history *token)
 {
-	if (!span_is_future(&token->states[token->state_count - 1].span))
+	struct token_state *end = &token->states[token->state_count - 1];
+
+	if (!span_is_future(&end->span))
 		return false;
-	token->state_count--;
-	token->states[token->state_count - 1].span.to_ns = UINT64_MAX;
+	span_override(&end->span, &end[-1].span);
 	return true;
 }
 
@@ -124,7 +132,7 @@ records_token_at(const struct token_history *token, uint64_t at_ns)
 struct job_state *
 records_next_job_state(const struct records *records, struct job_history *job)
 {
-	struct job_state *last;
+	struct job_state *last, *before = NULL;
 
 	if (job->state_count == job->state_room) {
 		job->state_room = job->state_room == 0 ? 16 : 2 * job->state_room;
@@ -133,8 +141,10 @@ records_next_job_state(const struct records *records, struct job_history *job)
 			abort();
 	}
 	last = &job->states[job->state_count];
-	*last = job->state_count > 0 ? last[-1] : (struct job_state){.label = NO_LABEL};
-	last->span = span_next(records, job->state_count > 0 ? &last[-1].span : NULL);
+	if (job->state_count > 0)
+		before = last - (span_was_overridden(&last[-1].span) ? 2 : 1);
+	*last = before != NULL ? *before : (struct job_state){.label = NO_LABEL};
+	last->span = span_next(records, before != NULL ? &before->span : NULL);
 	job->state_count++;
 	return last;
 }
@@ -151,10 +161,11 @@ records_end_job_at(const struct records *records, struct job_history *job, uint6
 bool
 records_forget_job_end(struct job_history *job)
 {
-	if (!span_is_future(&job->states[job->state_count - 1].span))
+	struct job_state *end = &job->states[job->state_count - 1];
+
+	if (!span_is_future(&end->span))
 		return false;
-	job->state_count--;
-	job->states[job->state_count - 1].span.to_ns = UINT64_MAX;
+	span_override(&end->span, &end[-1].span);
 	return true;
 }
 
@@ -200,10 +211,9 @@ static void
 adopt_token(struct records *records, struct token_history *token)
 {
 	struct redis_key *key = records_key(records, "token", token->id);
-	struct token_state *state = &token->states[token->state_count - 1];
+	struct token_state *state;
 
-	if (!span_lose_end(&state->span, &state[-1].span, records->redis->offset))
-		records_forget_token_end(token);
+	records_forget_token_end(token);
 	for (size_t i = token->state_count; i > 0; i--)
 		if (span_adopt(&token->states[i - 1].span, records->redis->offset))
 			break;
@@ -235,10 +245,9 @@ static void
 adopt_job(struct records *records, struct job_history *job)
 {
 	struct redis_key *key = records_key(records, "job", job->id);
-	struct job_state *state = &job->states[job->state_count - 1];
+	struct job_state *state;
 
-	if (!span_lose_end(&state->span, &state[-1].span, records->redis->offset))
-		records_forget_job_end(job);
+	records_forget_job_end(job);
 	for (size_t i = job->state_count; i > 0; i--)
 		if (span_adopt(&job->states[i - 1].span, records->redis->offset))
 			break;
