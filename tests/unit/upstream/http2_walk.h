@@ -131,12 +131,35 @@ everything_leaves(void)
 		    walkers[i].upstream == NULL || walkers[i].ended || walkers[i].to_push == 0);
 }
 
+/* The connection is lost. Exchanges that are left have content to take, and then end. */
+static inline void
+some_take_the_rest(void)
+{
+	for (size_t i = 0; i < WALKERS; i++) {
+		struct walker *walker = &walkers[i];
+
+		if (walker->upstream == NULL || pick(2) == 0)
+			continue;
+		walker_push(walker);
+		walker->room = 1 + pick(3000);
+		walker->upstream->ops->pump(walker->upstream);
+		if (pick(2) == 0)
+			loop_turn(world.loop, false);
+		walker->room = 100000000;
+		if (walker->upstream != NULL)
+			walker->upstream->ops->pump(walker->upstream);
+		assert_null(walker->upstream);
+	}
+}
+
 /* All exchanges end: nothing of them is left. */
 static inline void
 walk_end(void)
 {
 	if (is_alive() && settings_sent && !hostile)
 		everything_leaves();
+	if (!is_alive())
+		some_take_the_rest();
 	for (size_t i = 0; i < WALKERS; i++)
 		if (walkers[i].upstream != NULL)
 			walker_cancel(&walkers[i]);
