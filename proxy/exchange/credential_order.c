@@ -135,6 +135,7 @@ refuse(struct presented *out)
 {
 	out->carrier = CARRIER_NONE;
 	out->credential = CREDENTIAL_MALFORMED;
+	out->value = out->bearer = (struct slice){0};
 	out->basic = false;
 }
 
