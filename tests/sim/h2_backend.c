@@ -193,7 +193,8 @@ greet(struct h2_backend *connection)
 	    {H2_SETTINGS_INITIAL_WINDOW_SIZE, H2_WINDOW_DEFAULT}};
 
 	if (random_chance(random, 400))
-		settings[1].value = (uint32_t)random_skewed(random, 100, 200000);
+		settings[1].value = (uint32_t)random_skewed(
+		    random, connection->backend->world->scenario.h2_window_min, 200000);
 	connection->most = settings[0].value;
 	connection->initial_window = H2_WINDOW_DEFAULT;
 	connection->next_window = settings[1].value;

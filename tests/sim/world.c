@@ -155,6 +155,25 @@ patience_ns(const struct scenario *s)
 	       NS_PER_MS;
 }
 
+/* Tunnels and streams with pauses have no limit of time; they take up to this. */
+#define TALK_NS (60 * (uint64_t)NS_PER_S)
+
+static bool
+clients_talk(struct world *world)
+{
+	for (unsigned i = 0; i < world->scenario.clients; i++) {
+		uint32_t mark = client_waits_for(&world->clients[i]);
+		const struct exchange_plan *plan;
+
+		if (mark == 0)
+			continue;
+		plan = &exchanges_get(&world->exchanges, mark)->plan;
+		if (plan->tunnel || plan->pause_ns > 0)
+			return true;
+	}
+	return false;
+}
+
 /* Faults and changes are over: all must be served again, then all must end, and nothing be left. */
 static void
 end_quietly(struct world *world)
@@ -178,6 +197,8 @@ end_quietly(struct world *world)
 	for (unsigned i = 0; i < SCENARIO_VISITORS; i++)
 		visitor_stop(&world->visitors[i]);
 	run_for(patience_ns(scenario));
+	for (uint64_t ns = 0; ns < TALK_NS && clients_talk(world); ns += NS_PER_S)
+		run_for(NS_PER_S);
 	for (unsigned i = 0; i < scenario->clients; i++)
 		client_check_ended(&world->clients[i]);
 	for (unsigned i = 0; i < SCENARIO_VISITORS; i++)
