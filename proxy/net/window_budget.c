@@ -119,6 +119,27 @@ window_share_use(struct window_share *share, uint32_t bytes, uint64_t now_ms)
 }
 
 void
+window_account_close(struct window_account *account)
+{
+	account->lent_max = 0;
+}
+
+void
+window_share_hold(struct window_share *share)
+{
+	struct window_account *account = share->account;
+
+	if (!share->lent)
+		return;
+	account->lent -= share->bytes;
+	account->counted += share->bytes;
+	account->budget->counted += share->bytes;
+	TAILQ_INSERT_TAIL(&account->budget->shares, share, link);
+	share->lent = false;
+	share->counted = true;
+}
+
+void
 window_share_give(struct window_share *share)
 {
 	if (share->counted)

@@ -70,6 +70,13 @@ uint32_t window_share_use(struct window_share *share, uint32_t bytes, uint64_t n
 /* Give back all that it has. */
 void window_share_give(struct window_share *share);
 
+/*
+ * The connection is gone, and nothing of it is lent from now on. Then, for each stream that is
+ * left: it still holds what has come within its window, so that counts, even if it was lent.
+ */
+void window_account_close(struct window_account *account);
+void window_share_hold(struct window_share *share);
+
 /* The window is not needed any more. */
 static inline void
 window_share_end(struct window_share *share)

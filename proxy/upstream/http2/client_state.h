@@ -251,8 +251,8 @@ void backend_session_free(struct task *task);
 void backend_session_close(struct backend_session *session);
 
 /*
- * The connection is lost: close it, and fail all streams but those whose content waits for its
- * user. These end once the user has taken it.
+ * The connection is lost: close it, and fail all streams but those whose request is complete and
+ * whose content waits for its user. These end once the user has taken it.
  */
 void backend_session_lost(struct backend_session *session, enum upstream_failure failure);
 

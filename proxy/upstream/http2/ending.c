@@ -62,16 +62,24 @@ repeat_of(const struct backend_stream *stream, enum upstream_failure failure, ui
 }
 
 /*
- * The next stream that ends with its connection. What has come of an answer waits for a client that
- * reads slowly, and is still given to it: so do its bytes over HTTP/1, which wait in the socket.
+ * What has come of an answer waits for a client that reads slowly, and is still given to it: so do
+ * its bytes over HTTP/1, which wait in the socket. But where content of the request, or of a
+ * tunnel, still has to go to the backend, the end of the connection must show at once.
  */
+static bool
+outlives_connection(const struct backend_stream *stream)
+{
+	return stream->in != NULL && (stream->request_ended || stream->stopped);
+}
+
+/* The next stream that ends with its connection. */
 static struct backend_stream *
-next_without_content(const struct backend_session *session)
+next_to_fail(const struct backend_session *session)
 {
 	struct backend_stream *stream;
 
 	TAILQ_FOREACH(stream, &session->streams, link)
-	if (stream->in == NULL)
+	if (!outlives_connection(stream))
 		return stream;
 	return NULL;
 }
@@ -89,8 +97,11 @@ backend_session_lost(struct backend_session *session, enum upstream_failure fail
 		pool_avoid(session->connection);
 	session->failure = failure;
 	close_connection(session);
-	while ((stream = next_without_content(session)) != NULL)
+	while ((stream = next_to_fail(session)) != NULL)
 		backend_stream_failed(stream, failure, repeat_of(stream, failure, seen_until));
+	window_account_close(&session->account);
+	TAILQ_FOREACH(stream, &session->streams, link)
+	window_share_hold(&stream->share);
 	loop_defer(session->options->loop, &session->free_task);
 }
 

@@ -180,6 +180,29 @@ a_share_that_was_lent_shrinks(void **state)
 	assert_true(share->counted);
 }
 
+/* What a connection that is gone has lent counts again, so that many of them cannot hold more. */
+static void
+a_connection_that_is_gone_lends_nothing(void **state)
+{
+	(void)state;
+	for (size_t j = 0; j < STREAMS; j++)
+		burst(&shares[0][j]);
+	now_ms += SILENCE_MS;
+	for (size_t i = 1; accounts[0].lent == 0; i++)
+		for (size_t j = 0; j < STREAMS; j++)
+			burst(&shares[i][j]);
+	window_account_close(&accounts[0]);
+	for (size_t j = 0; j < STREAMS; j++)
+		window_share_hold(&shares[0][j]);
+	assert_int_equal(accounts[0].lent, 0);
+	now_ms += SILENCE_MS;
+	for (size_t j = 0; j < STREAMS; j++)
+		burst(&shares[CONNECTIONS - 1][j]);
+	assert_int_equal(accounts[0].lent, 0);
+	for (size_t j = 0; j < STREAMS; j++)
+		window_share_end(&shares[0][j]);
+}
+
 static void
 what_is_fast(void **state)
 {
@@ -240,6 +263,7 @@ main(void)
 	    TEST(silent_streams_of_a_shared_connection_leave_room),
 	    TEST(streams_in_use_do_not_lend),
 	    TEST(a_share_that_was_lent_shrinks),
+	    TEST(a_connection_that_is_gone_lends_nothing),
 	    TEST(what_is_fast),
 	    TEST(whatever_happens_the_books_are_right),
 	};
