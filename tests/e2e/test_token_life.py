@@ -339,7 +339,7 @@ def test_the_pages_scanner_finds_tokens(patient, control):
     wrong = token["value"][:-1] + ("0" if token["value"][-1] != "0" else "1")
     text = f"password={token['value']}\nand {wrong} {token['value']}x {token['value'][:-1]}\n"
     found = subprocess.run([sys.executable, "-c", program], input=text, capture_output=True, text=True, check=True).stdout
-    assert found == f"jgt_{token['id']}\n"
+    assert found == f"jgt_{token['id']}\n" * 2  # what comes after a value does not hide it
 
 
 def named_like_an_id(control, records, name):

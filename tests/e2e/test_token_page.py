@@ -60,7 +60,10 @@ def test_every_command(run, records, make_folder):
 
     # Hand over.
     job = records.job("unix:/nonexistent/job.sock", {"model": "base"})
-    handed = run(page("umask 077; jobgate token create report"))
+    (run.folder / "report.field").write_text("of an earlier token, open to all")
+    (run.folder / "report.field").chmod(0o644)
+    assert run(page("install -m 600")).returncode == 0
+    handed = run(page("jobgate token create report"))
     assert handed.returncode == 0 and handed.stdout == "", handed
     field = (run.folder / "report.field").read_text()
     assert re.fullmatch(r"Authorization: Bearer jgt_[a-z0-9]{16}_[0-9A-Za-z]{49}\n", field)
@@ -72,16 +75,31 @@ def test_every_command(run, records, make_folder):
     # Find what nobody uses, and delete it.
     old = records.token(name="forgotten")
     records.client.zadd("jobgate:tokens", {old.id: 1})
+    kept = records.token(name="needed")
+    records.client.zadd("jobgate:tokens", {kept.id: 1})
     listed = run(page("jobgate token list --unused-for 90d"))
-    assert "forgotten" in listed.stdout and "report" not in listed.stdout
-    assert run(page("jobgate token list --unused-for 90d -o")).returncode == 0
-    assert not records.client.exists(records.token_key(old.id)) and "report" in run("jobgate token list").stdout
+    assert "forgotten" in listed.stdout and "needed" in listed.stdout and "report" not in listed.stdout
+    lines = (run.folder / "unused").read_text().splitlines()
+    assert [len(line.split("\t")) for line in lines] == [6] * len(lines)
+    (run.folder / "unused").write_text("".join(line + "\n" for line in lines if kept.id not in line))
+    assert run(page("cut -f 1 unused")).returncode == 0
+    assert not records.client.exists(records.token_key(old.id)) and records.client.exists(records.token_key(kept.id))
+    assert "report" in run("jobgate token list").stdout
 
     # A leak.
     parent = gateway.cli("token", "create", "leaked", "--role", "operator", "-o", "json").json()
     child = gateway.cli("token", "create", "child", "--role", "read", "-o", "json", JOBGATE_TOKEN=parent["value"]).json()
-    deleted = run(page("jobgate token delete <id>", id=parent["id"]))
-    assert deleted.returncode == 0 and "1 token that it created" in deleted.stderr
+    revoke, proof = page("jobgate token revoke"), page("grep 'audit: token revoked", id=parent["id"])
+
+    def revoked(value):
+        assert run(f'printf %s "$FOUND" | {revoke}', FOUND=value).returncode == 0
+        (run.folder / "gateway.log").write_text(gateway.program.log())
+        return run(proof).returncode == 0
+
+    assert not revoked(make_value(parent["id"]))  # invented: whose id it has is no victim
+    assert records.client.exists(records.token_key(parent["id"]))
+    assert revoked(parent["value"])
+    assert not records.client.exists(records.token_key(parent["id"])) and records.client.exists(records.token_key(child["id"]))
     assert run(page("jobgate token delete --cascade <id>", id=parent["id"])).returncode == 0
     assert not records.client.exists(records.token_key(child["id"]))
     (run.folder / "gateway.log").write_text(gateway.program.log())
@@ -93,8 +111,12 @@ def test_every_command(run, records, make_folder):
     # Scan.
     (run.folder / "scan.py").write_text(PAGE.split("```python\n")[1].split("```")[0])
     leak = make_value(random_id())
-    (run.folder / "leak").write_text(f"TOKEN={leak}\nNOT={leak[:-1]}~\n")
-    assert run("git init -q . && git add leak && git -c user.name=x -c user.email=x@y.z commit -qm leak").returncode == 0
-    assert run(page("git log --all -p")).stdout == leak[:20] + "\n"
+    assert run("git init -q .").returncode == 0
+    leaks = [make_value(random_id()).encode() for _ in range(7)]
+    forms = (b"TOKEN=%s", b'{"body": "\\n%s"}', b"auth%%3D%s", b"TOKEN_%s", b"%s_x", b"\xff\xfe %s\xff", b"\0%s\0")
+    (run.folder / "leak").write_bytes(b"\n".join([*(form % leak for form, leak in zip(forms, leaks)), b"NOT=%s~" % leaks[0][:-1]]))
+    assert run("git add leak && git -c user.name=x -c user.email=x@y.z commit -qm leak").returncode == 0
+    found = run(page("git log --all -p"), PYTHONIOENCODING="utf-8:strict")
+    assert found.stdout.split() == sorted({leak[:20].decode() for leak in leaks}), found
 
     assert set(COMMANDS) == done, set(COMMANDS) ^ done
