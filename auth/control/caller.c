@@ -95,6 +95,8 @@ refuse_unavailable(struct call *call)
 static void
 take_token(struct call *call, const struct token *token, const struct token_edition *edition)
 {
+	const struct control *control = call->ctx;
+
 	CHECK(token != NULL && call->caller == CALLER_UNAUTHENTICATED, call_dump, call);
 	switch (token->role) {
 	case ROLE_READ:
@@ -112,6 +114,8 @@ take_token(struct call *call, const struct token *token, const struct token_edit
 	call->edition = *edition;
 	call->caller = CALLER_TOKEN;
 	call->scope = call->token->token.selector;
+	if (call->local) /* workers note the uses in other calls */
+		uses_writer_note(control->uses, token->id);
 	call_begin(call);
 }
 

@@ -68,7 +68,6 @@ struct run {
 	struct resolver *resolver;
 	struct event *terminate, *interrupt, *again, *beat;
 	struct control control;
-	struct uses_writer *uses;
 	struct listen_unix socket, gateway_socket;
 	struct relisten *socket_again, *gateway_socket_again;
 	struct server *api, *gateway;
@@ -160,8 +159,9 @@ start_uses(struct run *run)
 {
 	if (run->setup->uses_take == NULL)
 		return true;
-	run->uses = uses_writer_new(run->base, run->setup, run->control.store, run->control.disk);
-	return run->uses != NULL;
+	run->control.uses =
+	    uses_writer_new(run->base, run->setup, run->control.store, run->control.disk);
+	return run->control.uses != NULL;
 }
 
 static struct server_setup
@@ -247,7 +247,8 @@ end(struct run *run)
 	walks_close(&run->control.walks);
 	store_free(run->control.store);
 	fixed_job_free(run->fixed_job);
-	uses_writer_free(run->uses);
+	uses_writer_free(run->control.uses);
+	run->control.uses = NULL;
 	disk_free(run->control.disk);
 	OPENSSL_cleanse(run->control.cursor_key, sizeof(run->control.cursor_key));
 	relisten_free(run->socket_again);

@@ -9,6 +9,7 @@
 #include "auth/control/endpoint.h"
 #include "auth/control/input.h"
 #include "auth/control/unconfirmed.h"
+#include "auth/control/uses.h"
 #include "auth/control/walk.h"
 #include "auth/redis/store.h"
 
@@ -20,8 +21,9 @@ struct control {
 	struct walks walks;			  /* of lists, with connections of their own */
 	unsigned char cursor_key[CURSOR_KEY_LEN]; /* for a store without a mint key; see cursor.h */
 	struct unconfirmed unconfirmed;
-	unsigned cascades; /* of remote callers, under way (delete.c) */
-	struct disk *disk; /* of a private store; NULL for another store */
+	unsigned cascades;	  /* of remote callers, under way (delete.c) */
+	struct disk *disk;	  /* of a private store; NULL for another store */
+	struct uses_writer *uses; /* NULL: uses of tokens are not noted */
 };
 
 /*

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "jobgate/clock.h"
+
 struct uses_writer {
 	const struct control_setup *setup;
 	struct store *store;
@@ -11,6 +13,8 @@ struct uses_writer {
 	bool under_way;
 	size_t count; /* of the batch that is not written yet */
 	struct token_use batch[STORE_USES_MAX];
+	size_t noted_count; /* uses of calls at the local socket, for the next batch */
+	struct token_use noted[STORE_USES_MAX];
 };
 
 static void write_batch(struct uses_writer *writer);
@@ -29,11 +33,21 @@ written(void *ctx, enum store_result result, const struct record *none)
 }
 
 static void
+fill_batch(struct uses_writer *writer)
+{
+	size_t count = writer->noted_count;
+
+	memcpy(writer->batch, writer->noted, count * sizeof(writer->noted[0]));
+	writer->noted_count = 0;
+	writer->count = count + writer->setup->uses_take(writer->setup->observe_ctx,
+				    writer->batch + count, STORE_USES_MAX - count);
+}
+
+static void
 write_batch(struct uses_writer *writer)
 {
 	if (writer->count == 0)
-		writer->count = writer->setup->uses_take(
-		    writer->setup->observe_ctx, writer->batch, STORE_USES_MAX);
+		fill_batch(writer);
 	if (writer->count == 0 || !disk_may_grow(writer->disk))
 		return;
 	writer->under_way = true;
@@ -68,6 +82,22 @@ uses_writer_new(struct event_base *base, const struct control_setup *setup, stru
 		return writer;
 	uses_writer_free(writer);
 	return NULL;
+}
+
+void
+uses_writer_note(struct uses_writer *writer, struct slice id)
+{
+	size_t i = 0;
+
+	if (writer == NULL || id.len != TOKEN_ID_LEN)
+		return;
+	while (i < writer->noted_count && memcmp(writer->noted[i].id, id.at, TOKEN_ID_LEN) != 0)
+		i++;
+	if (i == STORE_USES_MAX)
+		return;
+	if (i == writer->noted_count)
+		memcpy(writer->noted[writer->noted_count++].id, id.at, TOKEN_ID_LEN);
+	writer->noted[i].minute = clock_ms(CLOCK_REALTIME) / TOKEN_USE_MS;
 }
 
 void

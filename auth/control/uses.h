@@ -9,14 +9,20 @@
 #include "auth/redis/store.h"
 
 /*
- * Once a second it takes what workers have noted (setup->uses_take), and writes it, a batch at a
- * time. Without the store it keeps one batch and leaves the rest where it is.
+ * Once a second it takes what was noted here and by workers (setup->uses_take), and writes it, a
+ * batch at a time. Without the store it keeps one batch and leaves the rest where it is.
  */
 struct uses_writer;
 
 /* setup, store and disk (may be NULL) outlive it. NULL when memory is short. */
 struct uses_writer *uses_writer_new(struct event_base *base, const struct control_setup *setup,
     struct store *store, struct disk *disk);
+
+/*
+ * Note that the token is used now, in a call that no worker has seen. Without room (STORE_USES_MAX
+ * tokens since the last batch) the use is not noted. writer may be NULL: nothing is noted.
+ */
+void uses_writer_note(struct uses_writer *writer, struct slice id);
 
 /* Call it after the store has been freed: then no batch is under way. */
 void uses_writer_free(struct uses_writer *writer);

@@ -101,6 +101,31 @@ def test_calls_of_the_control_api_are_uses(gateway, records, port):
     assert is_now(eventually(lambda: minute_of(records, token), "the use"))
 
 
+def test_calls_at_the_local_socket_are_uses(local, records):
+    """No worker sees them. A token that may not call the control API has no use."""
+    reader, token = records.token(), records.token("operator")
+    local.by(reader).refused(403, "GET", "/v1/me")
+    assert local.by(token).done("GET", "/v1/me")["id"] == token.id
+    assert is_now(eventually(lambda: minute_of(records, token), "the use"))
+    assert minute_of(records, reader) is None
+    records.client.zadd(USED, {token.id: 1})
+    local.by(token).done("GET", "/v1/me")
+    eventually(lambda: is_now(minute_of(records, token)), "the next use")
+
+
+def test_many_tokens_at_the_local_socket(local, records):
+    """More than one batch holds: a token whose use found no room has one as soon as it is used again."""
+    tokens = [records.token("operator") for _ in range(80)]
+
+    def all_noted():
+        missing = [token for token in tokens if minute_of(records, token) is None]
+        for token in missing:
+            local.by(token).done("GET", "/v1/me")
+        return not missing
+
+    eventually(all_noted, "all uses")
+
+
 def test_a_later_use_stays(gateway, records, job):
     """Another gateway has written a later minute: its clock is ahead."""
     token = records.token()
