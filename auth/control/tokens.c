@@ -228,6 +228,10 @@ tokens_create(struct call *call)
 		call_refuse(call, 400, "name",
 		    "16 characters a-z 0-9 are the form of an id, which a name must not have: "
 		    "commands take both");
+	else if (slice_equal(issue->input.record.token.name, SLICE("revoke")))
+		call_refuse(call, 400, "name",
+		    "revoke cannot be a name, since /v1/tokens/revoke is another path: give "
+		    "another");
 	else if (limit_selector(call, &issue->input) &&
 		 limits_pass_on(call, &issue->input.record.token) && handler_may_grow(call))
 		create(call);

@@ -331,6 +331,7 @@ def test_a_set_that_is_none_is_an_error(gateway, local, records, redis_server):
 def test_a_name_has_not_the_form_of_an_id(gateway, local, records):
     """So a cascade that is repeated by its id deletes no other token."""
     local.refused(400, "POST", "/v1/tokens", {"name": random_id(), "role": "read"}, field="name")
+    local.refused(400, "POST", "/v1/tokens", {"name": "revoke", "role": "read"}, field="name")  # /v1/tokens/revoke
     gone, other = random_id(), records.token(name="x")
     records.client.hset(records.token_key(other.id), "name", gone)  # as another program may write it
     records.client.zadd("jobgate:tokens", {other.id: 1})
