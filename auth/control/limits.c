@@ -35,17 +35,22 @@ is_above(uint64_t caller, uint64_t number)
 	return caller > 0 && (number == 0 || number > caller);
 }
 
-/* The first limit of use that is above the caller's; NULL: none is. */
+/*
+ * The first limit of use that is above the caller's; NULL: none is. Compares the records, too: a
+ * limit that is in force may be the configuration's, which can change.
+ */
 static const char *
 limit_above(const struct call *call, const struct token *caller, const struct token *token)
 {
 	struct token_limits own = in_force(call, caller), its = in_force(call, token);
+	const struct token_limits *from = &caller->limits, *to = &token->limits;
 
-	if (is_above(own.rate, its.rate))
+	if (is_above(own.rate, its.rate) || is_above(from->rate, to->rate))
 		return "rate";
-	if (is_above(own.burst, its.burst))
+	if (is_above(own.burst, its.burst) || is_above(from->burst, to->burst))
 		return "burst";
-	if (is_above(own.concurrency, its.concurrency))
+	if (is_above(own.concurrency, its.concurrency) ||
+	    is_above(from->concurrency, to->concurrency))
 		return "concurrency";
 	return NULL;
 }
@@ -102,6 +107,8 @@ passed_burst(const struct call *call, const struct token *caller, uint64_t rate)
 {
 	uint64_t burst = in_force(call, caller).burst;
 
+	if (burst == 0) /* no rate is in force */
+		burst = caller->limits.burst;
 	if ((caller->limits.rate | caller->limits.burst) == 0)
 		return 0;
 	return rate > 0 && rate < burst ? rate : burst;

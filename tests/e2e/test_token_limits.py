@@ -460,8 +460,9 @@ def test_an_operators_limits_are_passed_on(module_gateways, records):
         api.refused(403, "POST", "/v1/tokens", {**create, name: value}, field=name)
     path = f"/v1/tokens/{records.token().id}/renew"
     api.refused(403, "POST", path, None, field="rate")
-    api.refused(403, "POST", path, {"rate": 1, "concurrency": None}, field="concurrency")
-    assert api.done("POST", path, {"rate": 1, "concurrency": 1})["rate"] == 1
+    api.refused(403, "POST", path, {"rate": 1}, field="burst")
+    api.refused(403, "POST", path, {"rate": 1, "burst": 1, "concurrency": None}, field="concurrency")
+    assert api.done("POST", path, {"rate": 1, "burst": 1, "concurrency": 1})["rate"] == 1
 
 
 def test_a_rate_binds_the_burst(module_gateways, records):
@@ -489,6 +490,30 @@ def test_the_defaults_bind_operators(gateways, records):
     assert local.done("POST", "/v1/tokens", {**create, "rate": 6000}, 201)["rate"] == 6000
     reload(gateway, {"limits": {"token_rate": 7000}})
     eventually(lambda: api.call("POST", "/v1/tokens", {**create, "rate": 5001}).status == 201, "the control process to know the higher limit")
+
+
+def test_no_default_replaces_an_operators_own_limit(gateways, records):
+    """A later configuration may have a higher default, or none."""
+    port, limits = free_port(), {"rate": 5000, "burst": 6000, "concurrency": 70}
+    gateways.start({"control": {"listen": f"127.0.0.1:{port}"}, "limits": {"token_rate": 1000, "token_burst": 1000, "token_concurrency": 7}})
+    token = records.token("operator", **limits)
+    api = Control(("127.0.0.1", port), token)
+    child = api.done("POST", "/v1/tokens", {"name": "a", "role": "read"}, 201)
+    assert {name: child[name] for name in limits} == limits
+    for id in (token.id, child["id"]):
+        for name in limits:
+            api.refused(403, "POST", f"/v1/tokens/{id}/renew", {name: None}, field=name)
+    assert api.done("POST", f"/v1/tokens/{child['id']}/renew")["rate"] == 5000
+    only_burst = Control(("127.0.0.1", port), records.token("operator", burst=5))
+    assert only_burst.done("POST", "/v1/tokens", {"name": "a", "role": "read", "rate": 3}, 201)["burst"] == 3
+
+
+def test_an_operators_burst_without_a_rate(module_gateways, records):
+    port = free_port()
+    module_gateways.start({"control": {"listen": f"127.0.0.1:{port}"}})
+    api = Control(("127.0.0.1", port), records.token("operator", burst=5))
+    assert api.done("POST", "/v1/tokens", {"name": "a", "role": "read"}, 201)["burst"] == 5
+    assert api.done("POST", "/v1/tokens", {"name": "a", "role": "read", "rate": 3}, 201)["burst"] == 3
 
 
 def test_a_default_burst_lifts_nothing(gateways, records):
