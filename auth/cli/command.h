@@ -62,6 +62,12 @@ bool command_confirm(
 char *command_id(
     struct command_context *context, enum record_kind kind, const char *word, int *result);
 
+/*
+ * If a call with this id has failed, print the id that the word, a name, stood for: the name may
+ * find another token later, or none. Returns result.
+ */
+int command_tell_id(const char *word, const char *id, int result);
+
 /* Get one page of a list; it is tried again while the server makes too many lists (429). */
 int command_page(struct command_context *context, const char *path, struct answer *answer);
 

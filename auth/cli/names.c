@@ -108,6 +108,17 @@ command_id(struct command_context *context, enum record_kind kind, const char *w
 	return NULL;
 }
 
+int
+command_tell_id(const char *word, const char *id, int result)
+{
+	if (result != CLI_OK && strcmp(word, id) != 0)
+		fprintf(stderr,
+		    "jobgate: the token %s has the id %s: if you repeat the command, give the id, "
+		    "not the name\n",
+		    word, id);
+	return result;
+}
+
 /* The path of a record in the API; the caller frees it. NULL when memory is short. */
 static char *
 record_path(enum record_kind kind, const char *id, const char *suffix)
@@ -126,7 +137,8 @@ command_get(struct command_context *context, enum record_kind kind)
 	char *path = id != NULL ? record_path(kind, id, "") : NULL;
 
 	if (id != NULL)
-		result = command_show(context, "GET", path, NULL, kind);
+		result = command_tell_id(
+		    context->options->args[0], id, command_show(context, "GET", path, NULL, kind));
 	free(path);
 	free(id);
 	return result;
@@ -177,13 +189,15 @@ delete_one(struct command_context *context, enum record_kind kind, const char *w
 	    noun);
 	if (!command_confirm(context, question, word, id))
 		return CLI_REFUSED;
+	if (context->options->cascade && strcmp(word, id) != 0)
+		fprintf(stderr, "jobgate: deleting the token %s, its id is %s\n", word, id);
 	path = record_path(kind, id, context->options->cascade ? "?cascade=true" : "");
 	result = command_call(context, "DELETE", path, NULL, &answer);
 	if (result == CLI_OK)
 		tell_deleted(context, kind, id, answer.body);
 	answer_clear(&answer);
 	free(path);
-	return result;
+	return command_tell_id(word, id, result);
 }
 
 int

@@ -304,7 +304,7 @@ renew_token(struct command_context *context, const char *id)
 		    show_value(context, "POST", path, json_object_size(body) > 0 ? body : NULL);
 	json_decref(body);
 	free(path);
-	return result;
+	return command_tell_id(options->args[0], id, result);
 }
 
 static int

@@ -95,6 +95,20 @@ title_of(unsigned status)
 	}
 }
 
+/*
+ * After a failure the caller may repeat the request; then the name may find another token, or none.
+ */
+static void
+add_named_id(const struct call *call, unsigned status, char *text, size_t size)
+{
+	size_t len = strlen(text);
+
+	if (call->named_id[0] != '\0' && (status == 409 || status == 429 || status >= 500))
+		snprintf(text + len, size - len,
+		    " (if you repeat the request, give the token's id, %.*s, not its name)",
+		    TOKEN_ID_LEN, call->named_id);
+}
+
 void
 call_refuse(struct call *call, unsigned status, const char *field, const char *detail, ...)
 {
@@ -106,6 +120,7 @@ call_refuse(struct call *call, unsigned status, const char *field, const char *d
 	va_start(args, detail);
 	vsnprintf(text, sizeof(text), detail, args);
 	va_end(args);
+	add_named_id(call, status, text, sizeof(text));
 	for (char *c = text; *c != '\0';
 	     c++) /* it may quote a client's bytes, in an unknown encoding */
 		if (*c < ' ' || *c > '~')

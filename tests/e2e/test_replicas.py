@@ -96,6 +96,26 @@ def test_revocations_that_no_replica_confirms(gateways, replicated):
     assert local.call("POST", f"/v1/tokens/{other['id']}/renew").status == 200
 
 
+def test_a_failure_of_a_call_by_name_says_the_id(gateways, replicated):
+    """A repetition by name could reach another token, or none."""
+    primary, replica = replicated
+    gateway = gateways.start({"store": {"wait_replicas": 1, "wait_timeout": "300ms", "wait_required": True}}, store_url=primary.url)
+    local = Control(gateway.socket_path)
+    ids = {name: local.token_of(name, "operator")["id"] for name in ("one", "two", "three", "four", "five")}
+    replica.freeze()
+    for name, method, path in [("one", "DELETE", "one"), ("two", "DELETE", "two?cascade=true"), ("three", "POST", "three/renew")]:
+        assert "not its name" in (detail := local.refused(503, method, f"/v1/tokens/{path}").json["detail"]) and ids[name] in detail
+    later = local.token_of("one")["id"]
+    assert "name" not in local.refused(503, "DELETE", f"/v1/tokens/{ids['one']}").json["detail"]
+    assert primary.client.exists(f"jobgate:token:{later}")
+    for words in [("delete", "--yes", "--cascade", "four"), ("delete", "--yes", "five"), ("renew", "--yes", "three")]:
+        ended = gateway.cli("token", *words)
+        assert ended.status == 3 and f"the token {words[-1]} has the id {ids[words[-1]]}" in ended.err
+        assert (f"deleting the token four, its id is {ids['four']}" in ended.err) == (words[-1] == "four")
+    assert "has the id" not in gateway.cli("token", "delete", "--yes", ids["four"]).err
+    replica.thaw()
+
+
 def test_repeated_deletion_waits_for_the_first(gateways, replicated):
     """The replica answers, but does not get what the primary sends: its old word counts for nothing."""
     primary, replica = replicated
