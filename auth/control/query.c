@@ -153,13 +153,16 @@ query_parse(struct slice query, enum record_kind kind, const unsigned char *key,
 	return true;
 }
 
-/* A token that was made after that time cannot have been unused since. */
+/*
+ * A token that was made after that time cannot have been unused since. One whose last use is not
+ * known does not count as unused: such lists are for deletions.
+ */
 static bool
 is_unused_since(const struct token *token, uint64_t since_ms)
 {
 	uint64_t created_ms;
 
-	return token->last_used_ms < since_ms &&
+	return !token->use_unknown && token->last_used_ms < since_ms &&
 	       (!moment_parse(token->created_at, &created_ms) || created_ms < since_ms);
 }
 

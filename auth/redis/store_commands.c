@@ -42,8 +42,10 @@ reply_to_use(const redisReply *use, struct record *record)
 {
 	uint64_t minute;
 
-	if (record != NULL && record->kind == RECORD_TOKEN &&
-	    slice_to_number(redis_text(use), UINT32_MAX, &minute))
+	if (record == NULL || record->kind != RECORD_TOKEN)
+		return;
+	record->token.use_unknown = use->type == REDIS_REPLY_ERROR;
+	if (slice_to_number(redis_text(use), UINT32_MAX, &minute))
 		record->token.last_used_ms = minute * TOKEN_USE_MS;
 }
 
@@ -345,14 +347,14 @@ store_page(struct store *store, enum record_kind kind, const struct store_cursor
 
 	if (arguments != NULL) {
 		arguments_add(arguments, slice_of(script_page));
-		arguments_add(arguments, SLICE("2"));
+		arguments_add(arguments, SLICE("1"));
 		arguments_add_index_key(arguments, store, kind);
-		arguments_add_uses_key(arguments, store);
 		arguments_add_record_key(arguments, store, kind, SLICE(""));
 		arguments_add(arguments, slice_of(after->score));
 		arguments_add(arguments, slice_of(after->id));
 		arguments_add_text(arguments, "%d", STORE_PAGE_MAX);
 		arguments_add(arguments, record_types[kind].lapses ? SLICE("1") : SLICE("0"));
+		arguments_add_uses_key(arguments, store);
 	}
 	store_run(store, &operation, arguments);
 	free(arguments);

@@ -82,13 +82,13 @@ static const char script_patch[] = JOB_WITHIN RECORD_SCRIPT_WHOLE
     "return {1, (whole(KEYS[1])), before}\n";
 
 /*
- * KEYS: the index, the set of uses of tokens. ARGV: the prefix of record keys, score and id of the
- * cursor (id empty: from the start), the most records, 1 to drop entries without a record. Returns
- * {1 when there are more,
- * {{id, score, record, use}, ...}}. Members that cannot be an id of a job or token, written by
- * other programs, are skipped: a cursor could not name them. The member of the cursor may be gone;
- * its score says where it was. Jobs whose lease has ended leave their entry behind; it is dropped
- * here. The records of an answer have 2 MiB together at most, unless it has just one.
+ * KEYS: the index. ARGV: the prefix of record keys, score and id of the cursor (id empty: from the
+ * start), the most records, 1 to drop entries without a record, the set of uses of tokens (which an
+ * ACL may forbid; see script_get). Returns {1 when there are more, {{id, score, record, use},
+ * ...}}. Members that cannot be an id of a job or token, written by other programs, are skipped: a
+ * cursor could not name them. The member of the cursor may be gone; its score says where it was.
+ * Jobs whose lease has ended leave their entry behind; it is dropped here. The records of an answer
+ * have 2 MiB together at most, unless it has just one.
  */
 static const char script_page[] = RECORD_SCRIPT_WHOLE
     "local at, limit, gone = 0, tonumber(ARGV[4]), {}\n"
@@ -119,7 +119,7 @@ static const char script_page[] = RECORD_SCRIPT_WHOLE
     "      if not record.err and #record == 0 and ARGV[5] == '1' then gone[#gone + 1] = ids[i] "
     "end\n"
     "      if record.err then record = {} end\n"
-    "      local use = redis.pcall('ZSCORE', KEYS[2], ids[i])\n"
+    "      local use = redis.pcall('ZSCORE', ARGV[6], ids[i])\n"
     "      found[#found + 1] = {ids[i], ids[i + 1], record, use}\n"
     "    end\n"
     "  end\n"

@@ -18,11 +18,12 @@ static const char script_uses[] = "for i = 2, #ARGV, 2 do\n"
 
 /*
  * Read one record. HGETALL alone would make Redis send all of a record of gigabytes for each
- * request that names it. KEYS: the record, the set of uses. ARGV: the id. Returns the record, and
- * the minute of its last use.
+ * request that names it. KEYS: the record. ARGV: the id, the set of uses. Returns the record, and
+ * the minute of its last use. The set is not among KEYS: an ACL that forbids it would refuse all of
+ * the script, not only this call.
  */
 static const char script_get[] =
-    RECORD_SCRIPT_WHOLE "return {(whole(KEYS[1])), redis.pcall('ZSCORE', KEYS[2], ARGV[1])}\n";
+    RECORD_SCRIPT_WHOLE "return {(whole(KEYS[1])), redis.pcall('ZSCORE', ARGV[2], ARGV[1])}\n";
 
 static void
 read_written(struct operation *operation, const redisReply *reply)
@@ -73,10 +74,10 @@ store_get(
 
 	if (arguments != NULL) {
 		arguments_add(arguments, slice_of(script_get));
-		arguments_add(arguments, SLICE("2"));
+		arguments_add(arguments, SLICE("1"));
 		arguments_add_record_key(arguments, store, kind, id);
-		arguments_add_uses_key(arguments, store);
 		arguments_add(arguments, id);
+		arguments_add_uses_key(arguments, store);
 	}
 	store_run(store, &operation, arguments);
 	free(arguments);

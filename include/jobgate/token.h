@@ -59,6 +59,7 @@ struct token {
 	 * Only the control API's store has it.
 	 */
 	uint64_t last_used_ms;
+	bool use_unknown; /* the store did not let the last use be read */
 	/* Milliseconds since 1970; from then on the token is refused. 0: it does not expire. */
 	uint64_t expires_ms;
 	struct ip_ranges from; /* of addresses from which it may be used; none: from everywhere */

@@ -196,3 +196,20 @@ def test_uses_survive_an_outage(module_gateways, make_folder):
     server.start()
     eventually(lambda: minute_of(Records(server.client), token), "the use")
     server.stop()
+
+
+def test_an_acl_that_hides_uses(gateways, make_folder):
+    """The rest of the records is shown; tokens whose use is not known do not count as unused."""
+    server = RedisServer(make_folder("redis")).start()
+    there = Records(server.client)
+    token = there.token()
+    there.job(UNREACHABLE)
+    server.client.zadd("jobgate:tokens", {token.id: 1})
+    keys = [f"~jobgate:{key}" for key in ("token:*", "job:*", "tokens", "jobs", "mint*", "quota:*", "made:*")]
+    server.client.execute_command("ACL", "SETUSER", "default", "resetkeys", *keys)
+    local = Control(gateways.start(store_url=server.url).socket_path)
+    assert local.done("GET", f"/v1/tokens/{token.id}")["last_used_at"] is None
+    assert token.id in {item["id"] for item in local.pages("/v1/tokens?name=" + local.done("GET", f"/v1/tokens/{token.id}")["name"])}
+    assert local.call("GET", "/v1/jobs").status == 200
+    assert token.id not in {item["id"] for item in local.pages("/v1/tokens?unused_since=2026-01-01T00:00:00Z")}
+    server.stop()
