@@ -222,7 +222,10 @@ class Commands:
         before = self.counts()
         answer = action()
         after = self.counts()
-        return answer, {name: after[name] - before[name] for name in COUNTED if after[name] != before[name]}
+        work = {name: after[name] - before[name] for name in COUNTED}
+        if work.pop("zadd", 0) > 0:  # the gateway has written last uses meanwhile, with a script of its own
+            work["eval"] -= 1
+        return answer, {name: count for name, count in work.items() if count != 0}
 
 
 @pytest.mark.parametrize("scope", ["team=a", "team=a,stage=x"])
