@@ -7,7 +7,7 @@
 
 /*
  * KEYS[1]: the set of uses. ARGV: the prefix of token records, then ids and minutes. Workers never
- * read this key, so Redis has nobody to tell of the change.
+ * read this key, so Redis tells no client of the change.
  */
 static const char script_uses[] = "for i = 2, #ARGV, 2 do\n"
 				  "  if redis.call('EXISTS', ARGV[1] .. ARGV[i]) == 1 then\n"

@@ -132,7 +132,7 @@ exchange_call_control(
 
 /*
  * The most content of a call without a token: a value takes 70 bytes. It is read before the call
- * takes a place, so nobody holds a place by sending slowly.
+ * takes a place, so no client holds a place by sending slowly.
  */
 #define OPEN_CONTENT_MAX 1024
 

@@ -87,7 +87,7 @@ is_programs(const struct exchange *exchange, const struct request *request)
 	       !local_reply_wants_html(field_value(fields, FIELD_ACCEPT));
 }
 
-/* True when nobody on the way can read what the client sends. */
+/* True when no one on the way can read what the client sends. */
 static bool
 is_private(const struct exchange *exchange, const struct request *request)
 {

@@ -19,7 +19,7 @@ bool exchange_origin_may(const struct exchange *exchange, const struct request *
 /*
  * True when a refusal may ask for a password: a program sent the request, as far as its fields show
  * (a browser would ask its user), and over TLS or from this machine. A client that is asked sends
- * its token, which nobody on the way may read.
+ * its token, which no one on the way may read.
  */
 bool exchange_may_offer_basic(const struct exchange *exchange, const struct request *request);
 

@@ -295,7 +295,7 @@ freeing_begin(struct limit_header *header)
 	return true;
 }
 
-/* Places that become free together: workers that take a new place wait for so long. */
+/* Places that become free together. Workers that need a new place wait until then. */
 #define SLICE_PLACES 64
 
 /*
