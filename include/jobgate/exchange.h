@@ -233,7 +233,7 @@ void exchange_client_ready(struct exchange *exchange);
  * The client sends no more. It may be gone, so a request that is held gets its answer at once, and
  * is not held later. `ended` may be called before this returns.
  */
-void exchange_hold_no_longer(struct exchange *exchange);
+void exchange_stop_holding(struct exchange *exchange);
 
 /* The client's end has failed; `ended` is called before this returns. */
 void exchange_client_failed(struct exchange *exchange, enum client_failure failure);

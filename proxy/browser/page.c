@@ -1,6 +1,7 @@
 /* page.c - pages without scripts, in plain HTML that a screen reader reads in order. */
 #include "browser/page.h"
 
+#include "auth/form.h"
 #include "http/write.h"
 
 #define STYLE                                                                                      \
@@ -126,31 +127,14 @@ page_to_is_local(struct slice to)
 	return true;
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Decode '+' and %XX; a stray '%' stays. False when it does not fit. */
+/* False when it does not fit. */
 static bool
 decode(struct slice text, char *out, size_t cap, size_t *len)
 {
-	*len = 0;
-	for (size_t i = 0; i < text.len; i++) {
-		char c = (char)(text.at[i] == '+' ? ' ' : text.at[i]);
-
-		if (c == '%' && i + 2 < text.len && hex_digit(text.at[i + 1]) >= 0 &&
-		    hex_digit(text.at[i + 2]) >= 0) {
-			c = (char)(hex_digit(text.at[i + 1]) * 16 + hex_digit(text.at[i + 2]));
-			i += 2;
-		}
+	for (*len = 0; text.len > 0; (*len)++) {
 		if (*len == cap)
 			return false;
-		out[(*len)++] = c;
+		out[*len] = form_next(&text);
 	}
 	return true;
 }

@@ -113,7 +113,7 @@ exchange_allow(struct exchange *exchange, struct request *request, const struct 
 	}
 	if (context->options.timeouts.start > 0 ||
 	    (context->rewritten.present >> FIELD_PREFER & 1) != 0)
-		exchange_may_hold(exchange, request);
+		exchange_may_hold(exchange, request, lookup->evidence.token);
 	exchange->upstream_user.hold_until_ms = exchange->hold_until_ms;
 	exchange->backend = pool_enter(context->pool, target, source);
 	if (exchange->backend == NULL) {

@@ -290,7 +290,8 @@ step_decide(struct authorization *run)
 		return STEP_COUNT;
 	}
 	/* A request that is held keeps its query as it came. */
-	if (verdict == VERDICT_NO_URL && exchange_may_hold(exchange, run->request))
+	if (verdict == VERDICT_NO_URL &&
+	    exchange_may_hold(exchange, run->request, run->lookup.evidence.token))
 		return STEP_COUNT;
 	refuse(run, verdict);
 	return STEP_DONE;
@@ -316,7 +317,7 @@ step_count(struct authorization *run)
 
 	CHECK(exchange->decided && (holds || exchange_is_allowed(exchange)) && token != NULL,
 	    exchange_dump, exchange);
-	if (!exchange->counted && !exchange_within_limits(exchange, token))
+	if (!exchange_within_limits(exchange, token))
 		return STEP_DONE;
 	if (!holds)
 		return STEP_PASS;

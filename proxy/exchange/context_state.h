@@ -35,6 +35,8 @@ struct open_place {
 	struct in6_addr address;
 };
 
+#define HOLD_SHARES 1024
+
 struct exchange_context {
 	struct exchange_options options;
 	struct loop *loop;
@@ -52,7 +54,10 @@ struct exchange_context {
 	struct open_place open_places[OPEN_PLACES];
 
 	LIST_HEAD(, exchange) holds; /* exchanges with hold_until_ms */
-	bool draining;		     /* no request is held any more */
+	/* How many of them each token has, by the keyed hash of its id; a few tokens share a count.
+	 */
+	unsigned held_of[HOLD_SHARES];
+	bool draining; /* no request is held any more */
 
 	int64_t date_second; /* the Unix time that `date` says */
 	char date[HTTP_DATE_LEN];

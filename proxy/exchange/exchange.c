@@ -153,7 +153,7 @@ exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end 
 		exchange_local_wipe(exchange);
 	exchange_set_state(exchange, EXCHANGE_ENDED);
 	exchange_leave_place(exchange);
-	exchange_hold_over(exchange);
+	exchange_hold_ended(exchange);
 	exchange->held = false;
 	jg_directory_forget(&exchange->waiter);
 	jg_directory_unwatch(&exchange->token_watch);

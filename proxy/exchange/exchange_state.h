@@ -86,7 +86,8 @@ struct exchange {
 				 * may not, or its connection is up */
 	bool held;		/* it waits for its job's URL */
 	bool no_hold;		/* its client sends no more, so it is not held */
-	bool counted;		/* it was counted against its token's limits when it was held */
+	bool counted;		/* it was counted against its token's rate when it was held */
+	unsigned short hold_share;	/* with hold_until_ms: its token's place in `held_of` */
 	LIST_ENTRY(exchange) hold_link; /* with hold_until_ms: of all of the worker */
 	struct task free_task;
 
@@ -345,7 +346,8 @@ enum verdict exchange_decide(
 
 /*
  * Count an allowed request against its token's limits. False when it is over one: it has been
- * refused then, and counts for nothing. exchange_end gives back what it holds.
+ * refused then, and counts for nothing. exchange_end gives back what it holds. A request that was
+ * held has been counted before: of limits that are new since then, only concurrency applies.
  */
 bool exchange_within_limits(struct exchange *exchange, const struct token *token);
 
@@ -358,10 +360,11 @@ void exchange_follow_limits(struct exchange *exchange, const struct token *token
  * The token is valid and reaches the job: find how long the request may be held, unless that is
  * known. request is as the client sent it. True when it may be held now.
  */
-bool exchange_may_hold(struct exchange *exchange, const struct request *request);
+bool exchange_may_hold(
+    struct exchange *exchange, const struct request *request, const struct token *token);
 
 /* Its connection is up, or it has ended: it is not held any more. */
-void exchange_hold_over(struct exchange *exchange);
+void exchange_hold_ended(struct exchange *exchange);
 
 /*
  * The job has no URL, and the request may be held: hold it until one of the records changes or the
@@ -370,7 +373,7 @@ void exchange_hold_over(struct exchange *exchange);
 void exchange_hold(struct exchange *exchange, const struct lookup *lookup);
 
 /* It was held, and one of the records has changed: run the steps again. */
-void exchange_go_on(struct exchange *exchange);
+void exchange_resume(struct exchange *exchange);
 
 /* True when the reply to this request is a page that checks again by itself. */
 static inline bool

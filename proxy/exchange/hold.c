@@ -1,4 +1,5 @@
 /* hold.c - holds requests for a job that is not up yet, until it is up or their time is over. */
+#include "auth/siphash.h"
 #include "exchange/exchange_state.h"
 #include "exchange/prefer.h"
 #include "jobgate/check.h"
@@ -20,30 +21,53 @@ hold_ms(const struct exchange *exchange, const struct request *request)
 	return exchange_checks_again(exchange) ? 0 : timeouts->start;
 }
 
+/*
+ * True when there is a place for one more. A stream of HTTP/2 is cheap, so one token could take all
+ * places: once half of them are taken, it gets no more than an eighth.
+ */
+static bool
+has_place(const struct exchange_context *context, size_t share)
+{
+	size_t places = context->options.limits.connections;
+	uint64_t held = counter_get(&context->stats->held);
+
+	return held < places && (2 * held < places || context->held_of[share] < (places + 7) / 8);
+}
+
 bool
-exchange_may_hold(struct exchange *exchange, const struct request *request)
+exchange_may_hold(
+    struct exchange *exchange, const struct request *request, const struct token *token)
 {
 	struct exchange_context *context = exchange->context;
 	uint64_t now_ms = loop_now_ms(context->loop), ms;
+	size_t share;
 
 	if (exchange->hold_until_ms != 0)
 		return now_ms < exchange->hold_until_ms;
 	ms = hold_ms(exchange, request);
-	if (ms == 0 || exchange->no_hold || context->draining ||
-	    counter_get(&context->stats->held) >= context->options.limits.connections)
+	if (ms == 0 || exchange->no_hold || context->draining)
+		return false;
+	share = siphash_64(context->digests.key, token->id) % HOLD_SHARES;
+	if (!has_place(context, share))
 		return false;
 	counter_add(&context->stats->held, 1);
+	context->held_of[share]++;
+	exchange->hold_share = (unsigned short)share;
 	LIST_INSERT_HEAD(&context->holds, exchange, hold_link);
 	exchange->hold_until_ms = now_ms + ms;
 	return true;
 }
 
 void
-exchange_hold_over(struct exchange *exchange)
+exchange_hold_ended(struct exchange *exchange)
 {
+	struct exchange_context *context = exchange->context;
+
 	if (exchange->hold_until_ms == 0)
 		return;
-	counter_add(&exchange->context->stats->held, (uint64_t)-1);
+	CHECK(context->held_of[exchange->hold_share] > 0, exchange_dump, exchange);
+	counter_add(&context->stats->held, (uint64_t)-1);
+	context->held_of[exchange->hold_share]--;
 	LIST_REMOVE(exchange, hold_link);
 	exchange->hold_until_ms = exchange->upstream_user.hold_until_ms = 0;
 }
@@ -65,7 +89,7 @@ exchange_hold(struct exchange *exchange, const struct lookup *lookup)
 }
 
 void
-exchange_go_on(struct exchange *exchange)
+exchange_resume(struct exchange *exchange)
 {
 	CHECK(exchange->held && exchange->state == EXCHANGE_AUTHORIZING, exchange_dump, exchange);
 	exchange->held = false;
@@ -77,7 +101,7 @@ exchange_go_on(struct exchange *exchange)
 }
 
 void
-exchange_hold_no_longer(struct exchange *exchange)
+exchange_stop_holding(struct exchange *exchange)
 {
 	struct upstream *upstream = exchange->upstream;
 	bool queued = exchange->upstream_user.hold_until_ms != 0 && upstream != NULL;
@@ -88,9 +112,9 @@ exchange_hold_no_longer(struct exchange *exchange)
 		return;
 	}
 	/* If it waits for the store, or connects, it goes on as a request that is not held. */
-	exchange_hold_over(exchange);
+	exchange_hold_ended(exchange);
 	if (queued && exchange->state == EXCHANGE_CONNECTING)
-		pool_hold_no_longer(upstream);
+		pool_stop_holding(upstream);
 }
 
 void
@@ -101,5 +125,5 @@ exchange_context_drain(struct exchange_context *context)
 	context->draining = true;
 	/* Each of them leaves the list; its end may end others. */
 	while ((exchange = LIST_FIRST(&context->holds)) != NULL)
-		exchange_hold_no_longer(exchange);
+		exchange_stop_holding(exchange);
 }

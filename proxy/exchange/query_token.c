@@ -3,6 +3,7 @@
 
 #include <openssl/crypto.h>
 
+#include "auth/form.h"
 #include "exchange/ours.h"
 #include "http/write.h"
 
@@ -24,33 +25,6 @@ parameter_next(struct slice *rest, struct slice *parameter)
 	return true;
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Take the next byte, escaped or not, from *text, which is not empty. */
-static char
-byte_next(struct slice *text)
-{
-	char c = text->at[0];
-	size_t len = 1;
-
-	if (c == '%' && text->len > 2 && hex_digit(text->at[1]) >= 0 &&
-	    hex_digit(text->at[2]) >= 0) {
-		c = (char)(hex_digit(text->at[1]) * 16 + hex_digit(text->at[2]));
-		len = 3;
-	} else if (c == '+') {
-		c = ' ';
-	}
-	*text = slice_after(*text, len);
-	return c;
-}
-
 /* True when it is an access_token; its value is decoded to the room. */
 static bool
 read_parameter(struct slice parameter, char *room, size_t cap, struct slice *value)
@@ -60,15 +34,15 @@ read_parameter(struct slice parameter, char *room, size_t cap, struct slice *val
 
 		if (parameter.len == 0)
 			return false;
-		c = byte_next(&parameter);
+		c = form_next(&parameter);
 		if (c != NAME.at[i] && (c < 'A' || c > 'Z' || (char)(c | 0x20) != NAME.at[i]))
 			return false;
 	}
-	if (parameter.len == 0 || byte_next(&parameter) != '=')
+	if (parameter.len == 0 || form_next(&parameter) != '=')
 		return false;
 	*value = (struct slice){room, 0};
 	while (parameter.len > 0 && value->len < cap)
-		room[value->len++] = byte_next(&parameter);
+		room[value->len++] = form_next(&parameter);
 	return true;
 }
 

@@ -51,7 +51,7 @@ exchange_send_request(struct exchange *exchange, bool fresh)
 		return;
 	}
 	CHECK(upstream != NULL && exchange->kept != NULL, exchange_dump, exchange);
-	exchange_hold_over(exchange);
+	exchange_hold_ended(exchange);
 	CHECK(exchange_is_allowed(exchange) || exchange->open_call ||
 		  exchange->peer->purpose == FOR_METRICS,
 	    exchange_dump, exchange);
@@ -109,7 +109,7 @@ exchange_connect(struct task *task)
 	bool repeatable;
 
 	if (exchange->held) {
-		exchange_go_on(exchange);
+		exchange_resume(exchange);
 		return;
 	}
 	CHECK(exchange->state == EXCHANGE_CONNECTING && exchange->backend != NULL, exchange_dump,

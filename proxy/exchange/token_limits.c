@@ -120,6 +120,11 @@ exchange_within_limits(struct exchange *exchange, const struct token *token)
 
 	if (!allowance_of(exchange, token, &allowance))
 		return true;
+	if (exchange->counted) {
+		if (exchange->permit.place != 0)
+			return true;
+		allowance.interval_ns = 0;
+	}
 	/* The end of a request that another proxy forwards is not seen here. */
 	if (exchange->peer->forward_auth)
 		allowance.concurrency = 0;

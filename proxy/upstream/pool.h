@@ -118,7 +118,7 @@ struct upstream *pool_acquire(struct backend *backend, struct upstream_user *use
  * The user of an upstream that is not up yet is not held any more (upstream_user.hold_until_ms is 0
  * now): it waits as others do. `failed` may follow, not from within this call.
  */
-void pool_hold_no_longer(struct upstream *upstream);
+void pool_stop_holding(struct upstream *upstream);
 
 /* Seconds after which a backend whose circuit is open may be tried again, at least 1. */
 unsigned pool_retry_s(const struct backend *backend);

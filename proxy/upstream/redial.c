@@ -66,7 +66,7 @@ redial_wait(struct dial *dial)
 }
 
 void
-pool_hold_no_longer(struct upstream *upstream)
+pool_stop_holding(struct upstream *upstream)
 {
 	struct dial *dial = container_of(upstream, struct dial, upstream);
 	struct loop *loop = dial->pool->options.loop;

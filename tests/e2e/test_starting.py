@@ -240,7 +240,8 @@ def test_a_thousand_held_requests(module_gateways, records, backend):
         assert client.read_response().status == 200
         before = memory_of(gateway)
         clients = [H2Client(gateway.address) for _ in range(10)]
-        streams = [(client, client.request(host(job), token)) for client in clients for _ in range(100)]
+        tokens = [records.token() for _ in clients]
+        streams = [(client, client.request(host(job), of)) for client, of in zip(clients, tokens) for _ in range(100)]
         held(gateway, 1000)
         grown = memory_of(gateway) - before
         assert grown < 1000 * 24, f"{grown} KiB"
@@ -248,11 +249,26 @@ def test_a_thousand_held_requests(module_gateways, records, backend):
         client.send(request_bytes(host(other), token))
         answer_next(backend)
         assert client.read_response().status == 200
-        records.client.delete(f"jobgate:token:{token.id}")
+        for of in tokens:
+            records.client.delete(f"jobgate:token:{of.id}")
         for held_client, stream in streams:
             assert held_client.answer(stream).status == 401
         for held_client in clients:
             held_client.close()
+    held(gateway, 0)
+
+
+def test_one_token_does_not_take_all_places(module_gateways, records):
+    gateway = module_gateways.start({"timeouts": {"start": "5m"}, "limits": {"connections": 80}})
+    job, greedy, token = records.job(""), records.token(), records.token()
+    many, one = H2Client(gateway.address), H2Client(gateway.address)
+    streams = [many.request(host(job), greedy) for _ in range(60)]
+    assert {many.answer(stream).status for stream in streams[40:]} == {503}
+    held(gateway, 40)
+    one.request(host(job), token)
+    held(gateway, 41)
+    many.close()
+    one.close()
     held(gateway, 0)
 
 
@@ -300,6 +316,19 @@ def test_a_held_request_is_counted_once(holding, records, backend):
         set_url(records, job, backend.url)
         answer_next(backend)
         assert client.read_response().status == 200
+
+
+def test_limits_that_are_set_meanwhile(holding, records, backend):
+    """The requests that are held come under them when their job is up."""
+    job, token = records.job(""), records.token()
+    with holding.client() as first, holding.client() as second:
+        for client in (first, second):
+            client.send(request_bytes(host(job), token))
+        held(holding, 2)
+        records.client.hset(f"jobgate:token:{token.id}", "concurrency", "1")
+        set_url(records, job, backend.url)
+        answer_next(backend)
+        assert sorted(client.read_response().status for client in (first, second)) == [200, 429]
 
 
 @pytest.mark.parametrize("url", ["", "refused"])

@@ -154,7 +154,7 @@ http1_half_closed(struct http1_server *server)
 		conn_probe(&server->connection.conn);
 	server->half_closed = true;
 	if (server->exchange != NULL)
-		exchange_hold_no_longer(server->exchange);
+		exchange_stop_holding(server->exchange);
 	return server->exchange == NULL;
 }
 

@@ -193,7 +193,7 @@ exchange_client_ready(struct exchange *exchange)
 }
 
 void
-exchange_hold_no_longer(struct exchange *exchange)
+exchange_stop_holding(struct exchange *exchange)
 {
 	(void)exchange;
 }

@@ -180,7 +180,7 @@ pool_leave(struct backend *backend)
 }
 
 void
-pool_hold_no_longer(struct upstream *upstream)
+pool_stop_holding(struct upstream *upstream)
 {
 	assert_non_null(upstream);
 }

@@ -128,6 +128,32 @@ no_more_are_held_than_the_limit(void **state)
 	assert_int_equal(HELD(), 1);
 }
 
+/* Once half of the places are taken, each token gets an eighth of them. */
+static void
+no_token_takes_all_places(void **state)
+{
+	const struct question question = {"POST", JOB ".jobs.test", "/path", "?q", world.bearer};
+
+	(void)state;
+	world.context->options.limits.connections = 16;
+	counter_add(&world.context->stats->held, 7); /* of others */
+	ask(world.bearer);
+	ASSERT_WAITS(&world);
+	exchange_shutdown(world.exchange);
+	counter_add(&world.context->stats->held, 1);
+	for (size_t i = 0; i < HOLD_SHARES; i++)
+		world.context->held_of[i] = 2;
+	world_ask(&world, &question);
+	ASSERT_REFUSED(&world, 503);
+	for (size_t i = 0; i < HOLD_SHARES; i++)
+		world.context->held_of[i] = 1;
+	world_ask(&world, &question);
+	ASSERT_WAITS(&world);
+	exchange_shutdown(world.exchange);
+	for (size_t i = 0; i < HOLD_SHARES; i++)
+		assert_int_equal(world.context->held_of[i], 1); /* given back */
+}
+
 static void
 a_person_gets_a_page_that_checks_again(void **state)
 {
@@ -174,6 +200,7 @@ main(void)
 	    TEST(a_job_that_goes_is_refused_at_once),
 	    TEST(a_client_may_ask_for_another_time),
 	    TEST(no_more_are_held_than_the_limit),
+	    TEST(no_token_takes_all_places),
 	    TEST(a_person_gets_a_page_that_checks_again),
 	    TEST(another_proxy_gets_its_answer_at_once),
 	};
