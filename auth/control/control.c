@@ -290,6 +290,7 @@ control_run(const struct control_setup *setup)
 	run.fixed_job = fixed_job_watch(run.base, run.control.store, &setup->settings, &setup->log);
 	if (event_base_dispatch(run.base) == 0)
 		status = 0;
+	uses_writer_finish(run.control.uses, run.base);
 done:
 	end(&run);
 	return status;

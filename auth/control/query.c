@@ -155,14 +155,16 @@ query_parse(struct slice query, enum record_kind kind, const unsigned char *key,
 
 /*
  * A token that was made after that time cannot have been unused since. One whose last use is not
- * known does not count as unused: such lists are for deletions.
+ * known does not count as unused: such lists are for deletions. Of the last use only the minute is
+ * known, and it may have been at the end of it.
  */
 static bool
 is_unused_since(const struct token *token, uint64_t since_ms)
 {
 	uint64_t created_ms;
 
-	return !token->use_unknown && token->last_used_ms < since_ms &&
+	return !token->use_unknown &&
+	       (token->last_used_ms == 0 || token->last_used_ms + TOKEN_USE_MS <= since_ms) &&
 	       (!moment_parse(token->created_at, &created_ms) || created_ms < since_ms);
 }
 

@@ -5,11 +5,15 @@
 
 #include "jobgate/clock.h"
 
+/* How long the end of the process waits for the store to take the last uses. */
+#define FINISH_S 1
+
 struct uses_writer {
 	const struct control_setup *setup;
 	struct store *store;
 	struct disk *disk;
 	struct event *tick;
+	struct event_base *last_loop; /* with uses_writer_finish: it ends when all is written */
 	bool under_way;
 	size_t count; /* of the batch that is not written yet */
 	struct token_use batch[STORE_USES_MAX];
@@ -26,10 +30,13 @@ written(void *ctx, enum store_result result, const struct record *none)
 
 	(void)none;
 	writer->under_way = false;
-	if (result != STORE_OK)
-		return; /* the next tick tries again: a use that is written twice does no harm */
-	writer->count = 0;
-	write_batch(writer);
+	/* Without an answer the next tick tries again: a use that is written twice does no harm. */
+	if (result == STORE_OK || result == STORE_BROKEN)
+		writer->count = 0;
+	if (result == STORE_OK)
+		write_batch(writer);
+	if (writer->last_loop != NULL && !writer->under_way)
+		event_base_loopbreak(writer->last_loop);
 }
 
 static void
@@ -98,6 +105,20 @@ uses_writer_note(struct uses_writer *writer, struct slice id)
 	if (i == writer->noted_count)
 		memcpy(writer->noted[writer->noted_count++].id, id.at, TOKEN_ID_LEN);
 	writer->noted[i].minute = clock_ms(CLOCK_REALTIME) / TOKEN_USE_MS;
+}
+
+void
+uses_writer_finish(struct uses_writer *writer, struct event_base *base)
+{
+	const struct timeval patience = {.tv_sec = FINISH_S};
+
+	if (writer == NULL)
+		return;
+	writer->last_loop = base;
+	if (!writer->under_way)
+		write_batch(writer);
+	if (writer->under_way && event_base_loopexit(base, &patience) == 0)
+		event_base_dispatch(base);
 }
 
 void

@@ -24,6 +24,12 @@ struct uses_writer *uses_writer_new(struct event_base *base, const struct contro
  */
 void uses_writer_note(struct uses_writer *writer, struct slice id);
 
+/*
+ * The process ends, and no worker runs any more: run the loop until all uses are written, for a
+ * second at most. Call it outside of the loop. writer may be NULL.
+ */
+void uses_writer_finish(struct uses_writer *writer, struct event_base *base);
+
 /* Call it after the store has been freed: then no batch is under way. */
 void uses_writer_free(struct uses_writer *writer);
 

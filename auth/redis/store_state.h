@@ -26,8 +26,9 @@ struct store {
 	struct redis_place place;	   /* the place that they named last */
 	struct event *election;
 	struct redis_connection *connection; /* NULL while there is none */
-	bool told_policy;		     /* the log has the warning about maxmemory-policy */
-	bool told_down; /* the log has the warning that it is down: once, not for each dial */
+	bool uses_refused; /* the log has the warning that last uses cannot be written */
+	bool told_policy;  /* the log has the warning about maxmemory-policy */
+	bool told_down;	   /* the log has the warning that it is down: once, not for each dial */
 	struct event *reconnect;
 	unsigned backoff_ms;
 	TAILQ_HEAD(, operation) operations;

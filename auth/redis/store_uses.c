@@ -4,17 +4,34 @@
 #include "auth/redis/arguments.h"
 #include "auth/redis/record_script.h"
 #include "auth/redis/store_operation.h"
+#include "auth/redis/store_state.h"
+
+#define USES_LOOKS "4"
 
 /*
  * KEYS[1]: the set of uses. ARGV: the prefix of token records, then ids and minutes. Workers never
- * read this key, so Redis tells no client of the change.
+ * read this key, so Redis tells no client of the change. The clock of a gateway may be wrong: no
+ * use is later than the store's clock says. A few entries, drawn at random, are looked at each
+ * time: those of tokens that have ended by themselves, or were deleted by another program, go.
+ * Returns 1, or why the set cannot be written.
  */
-static const char script_uses[] = "for i = 2, #ARGV, 2 do\n"
-				  "  if redis.call('EXISTS', ARGV[1] .. ARGV[i]) == 1 then\n"
-				  "    redis.call('ZADD', KEYS[1], 'GT', ARGV[i + 1], ARGV[i])\n"
-				  "  end\n"
-				  "end\n"
-				  "return 1\n";
+static const char script_uses[] =
+    "local set, records = KEYS[1], ARGV[1]\n"
+    "local now = math.floor(tonumber(redis.call('TIME')[1]) / 60)\n"
+    "local function exists(id) return redis.call('EXISTS', records .. id) == 1 end\n"
+    "for i = 2, #ARGV, 2 do\n"
+    "  local minute = math.min(tonumber(ARGV[i + 1]), now)\n"
+    "  if exists(ARGV[i]) then\n"
+    "    local reply = redis.pcall('ZADD', set, 'GT', minute, ARGV[i])\n"
+    "    if type(reply) == 'table' then return reply.err end\n"
+    "  end\n"
+    "end\n"
+    "local some = redis.pcall('ZRANDMEMBER', set, " USES_LOOKS ", 'WITHSCORES')\n"
+    "for i = 1, #some, 2 do\n"
+    "  if not exists(some[i]) then redis.pcall('ZREM', set, some[i])\n"
+    "  elseif tonumber(some[i + 1]) > now then redis.pcall('ZADD', set, now, some[i]) end\n"
+    "end\n"
+    "return 1\n";
 
 /*
  * Read one record. HGETALL alone would make Redis send all of a record of gigabytes for each
@@ -28,10 +45,22 @@ static const char script_get[] =
 static void
 read_written(struct operation *operation, const redisReply *reply)
 {
+	struct store *store = operation->store;
+	struct slice why = redis_text(reply);
 	long long code;
 
-	if (reply_is_integer(reply, &code))
+	if (reply_is_integer(reply, &code)) {
+		store->uses_refused = false;
 		store_tell(operation, STORE_OK, NULL);
+		return;
+	}
+	if (!store->uses_refused)
+		log_warning(&store->log,
+		    "the store does not take the last uses of tokens (%sused), so last_used_at "
+		    "stays as it is: %.*s",
+		    store->prefix, (int)why.len, why.at);
+	store->uses_refused = true;
+	store_tell(operation, STORE_BROKEN, NULL);
 }
 
 void

@@ -126,15 +126,51 @@ def test_many_tokens_at_the_local_socket(local, records):
     eventually(all_noted, "all uses")
 
 
-def test_a_later_use_stays(gateway, records, job):
-    """Another gateway has written a later minute: its clock is ahead."""
+def use_until(gateway, records, job, condition, what):
+    """Each write looks at a few entries, drawn at random."""
+    for _ in range(40):
+        token = records.token()
+        ask(gateway, job, token)
+        if condition():
+            return
+        eventually(lambda: minute_of(records, token), "the use")
+    raise AssertionError(f"40 writes in vain: {what}")
+
+
+def test_a_clock_that_was_ahead(gateway, records, job):
+    """A use in the future, by a gateway whose clock was wrong, does not stay."""
     token = records.token()
+    records.client.delete(USED)
     records.client.zadd(USED, {token.id: 1 << 31})
-    ask(gateway, job, token)
-    other = records.token()
-    ask(gateway, job, other)
-    eventually(lambda: minute_of(records, other), "the use")
-    assert minute_of(records, token) == 1 << 31
+    use_until(gateway, records, job, lambda: is_now(minute_of(records, token)), "a use that is not in the future")
+
+
+def test_tokens_that_have_ended_by_themselves(gateway, records, job):
+    """No script of ours deletes them: their last uses go all the same."""
+    tokens = [records.token() for _ in range(3)]
+    records.client.delete(USED)
+    records.client.zadd(USED, {token.id: 1 for token in tokens})
+    records.client.pexpire(f"jobgate:token:{tokens[0].id}", 1)
+    records.client.delete(f"jobgate:token:{tokens[1].id}")
+    use_until(gateway, records, job, lambda: [minute_of(records, token) for token in tokens] == [None, None, 1], "two last uses to go")
+
+
+def test_a_key_of_another_type(gateways, make_folder):
+    """The log says so once, and uses are written again when the key is gone."""
+    server = RedisServer(make_folder("redis")).start()
+    server.client.set(USED, "text")
+    gateway = gateways.start(store_url=server.url)
+    there = Records(server.client)
+    job, refused = there.job(UNREACHABLE), [there.token() for _ in range(3)]
+    warnings = lambda: [line for line in gateway.program.log().splitlines() if "last uses of tokens" in line]
+    for token in refused:
+        assert ask(gateway, job, token) == 502
+        eventually(warnings, "the warning")
+    server.client.delete(USED)
+    use_until(gateway, there, job, lambda: server.client.zcard(USED) > 0, "a use")
+    assert len(warnings()) == 1 and "WRONGTYPE" in warnings()[0]
+    assert "the store refuses" not in gateway.program.log()
+    server.stop()
 
 
 def test_a_token_that_is_gone_leaves_nothing(gateway, records, job):
@@ -155,14 +191,15 @@ def test_filters(local, records):
     old, new, used = records.token(name="filtered"), records.token(name="filtered", created_at="2999-01-01T00:00:00Z"), records.token(name="filtered")
     ends = records.token(name="filtered", expires_at="2999-06-01T00:00:00Z", created_by="a" * 16)
     records.client.zadd("jobgate:tokens", {token.id: 1 for token in (old, new, used, ends)})
-    records.client.zadd(USED, {used.id: 30000000})  # 2027-01-15
+    records.client.zadd(USED, {used.id: 29000000})  # 2025-02-19T21:20
 
     def ids(**filters):
         query = "&".join(f"{name}={value}" for name, value in filters.items())
         return {item["id"] for item in local.pages(f"/v1/tokens?name=filtered&{query}")}
 
-    assert ids(unused_since="2026-01-01T00:00:00Z") == {old.id, ends.id}
-    assert ids(unused_since="2027-02-01T00:00:00Z") == {old.id, used.id, ends.id}
+    assert ids(unused_since="2025-01-01T00:00:00Z") == {old.id, ends.id}
+    assert ids(unused_since="2025-02-19T21:20:59Z") == {old.id, ends.id}, "it may have been used in the last second of that minute"
+    assert ids(unused_since="2025-02-19T21:21:00Z") == {old.id, used.id, ends.id}
     assert ids(unused_since=LONG_AGO) == set()
     assert ids(created_by="a" * 16) == {ends.id} and ids(created_by="local") == set()
     assert ids(expires_before="2999-06-01T00:00:00Z") == set() and ids(expires_before="2999-06-01T00:00:01Z") == {ends.id}
@@ -196,6 +233,18 @@ def test_uses_survive_an_outage(module_gateways, make_folder):
     server.start()
     eventually(lambda: minute_of(Records(server.client), token), "the use")
     server.stop()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR2])
+def test_uses_survive_the_end_of_the_process(gateways, records, job, number):
+    """What workers have noted before a stop or an upgrade is written before the control process ends."""
+    gateway, token = gateways.start(), records.token()
+    pid = control_pid(gateway)
+    os.kill(pid, signal.SIGSTOP)
+    assert ask(gateway, job, token) == 502
+    gateway.program.send_signal(number)
+    os.kill(pid, signal.SIGCONT)
+    eventually(lambda: minute_of(records, token), "the use")
 
 
 def test_an_acl_that_hides_uses(gateways, make_folder):
