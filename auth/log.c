@@ -10,6 +10,9 @@
 
 #include "jobgate/token.h"
 
+/* The most bytes that one character takes: a UTF-8 character of four, or \\xNN. */
+#define ESCAPED_MAX 5
+
 static const char *
 level_name(enum log_level level)
 {
@@ -63,15 +66,20 @@ jg_log_char_len(const char *text, size_t len)
 	return wanted;
 }
 
-/* Append text; bytes that could forge or break a line become \xNN. Returns the new length. */
+/*
+ * Append text; bytes that could forge or break a line become \xNN. Within a string of JSON this
+ * and other backslashes are doubled, and quotes escaped. Returns the new length.
+ */
 static size_t
-append_escaped(char *line, size_t len, size_t cap, const char *text)
+append_escaped(char *line, size_t len, size_t cap, const char *text, bool json)
 {
-	while (*text != '\0' && len + 4 < cap) {
+	while (*text != '\0' && len + ESCAPED_MAX < cap) {
 		unsigned char c = (unsigned char)*text;
 		size_t shown =
 		    c < 0x80 ? c >= ' ' && c != 0x7f : jg_log_char_len(text, strnlen(text, 4));
 
+		if (json && (c == '"' || c == '\\' || shown == 0))
+			line[len++] = '\\';
 		memcpy(line + len, text, shown);
 		len += shown;
 		if (shown == 0)
@@ -135,15 +143,19 @@ append_head(char *line, size_t cap, const struct log *log, enum log_level level)
 	struct timespec now;
 	size_t len = 0;
 
-	if (log->journal) {
+	if (log->journal)
 		len += (size_t)snprintf(line, cap, "<%d>", level_priority(level));
-	} else {
+	if (log->json)
+		len += (size_t)snprintf(line + len, cap - len, "{\"time\":\"");
+	if (log->json || !log->journal) {
 		clock_gettime(CLOCK_REALTIME, &now);
-		len += jg_log_time(&now, line, cap);
-		line[len++] = ' ';
+		len += jg_log_time(&now, line + len, cap - len);
 	}
-	len += (size_t)snprintf(line + len, cap - len, "%s [%.40s] ", level_name(level),
-	    log->process != NULL ? log->process : "jobgate");
+	if (!log->json && !log->journal)
+		line[len++] = ' ';
+	len += (size_t)snprintf(line + len, cap - len,
+	    log->json ? "\",\"level\":\"%s\",\"process\":\"%.40s\",\"message\":\"" : "%s [%.40s] ",
+	    level_name(level), log->process != NULL ? log->process : "jobgate");
 	return len;
 }
 
@@ -153,7 +165,11 @@ jg_log_format(
 {
 	size_t len = append_head(line, JG_LOG_LINE_MAX, log, level);
 
-	len = append_escaped(line, len, JG_LOG_LINE_MAX - 1, message);
+	len = append_escaped(line, len, JG_LOG_LINE_MAX - strlen("\"}\n"), message, log->json);
+	if (log->json) {
+		line[len++] = '"';
+		line[len++] = '}';
+	}
 	line[len++] = '\n';
 	return len;
 }

@@ -97,6 +97,7 @@ serve(int argc, char **argv, char **arguments)
 	if (config == NULL)
 		return 1;
 	log.level = config->log.level;
+	log.json = config->log.json;
 	log.journal = getenv("JOURNAL_STREAM") != NULL;
 	return server_run(config, &log, arguments);
 }

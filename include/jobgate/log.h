@@ -14,6 +14,7 @@ struct log {
 	enum log_level level; /* lines above it are dropped */
 	const char *process;  /* "supervisor", "worker 0", "control": static or outliving the log */
 	bool journal;	      /* start each line with systemd's <priority> (sd-daemon(3)) */
+	bool json;	      /* each line is a JSON object (RFC 8259), after that priority */
 	/*
 	 * Takes each line in place of fd, without blocking, for processes with an event loop. NULL:
 	 * lines are written to fd, however long that takes.
@@ -41,7 +42,8 @@ size_t jg_log_char_len(const char *text, size_t len);
 size_t jg_log_time(const struct timespec *when, char *out, size_t cap);
 
 /*
- * Write one line: time, level, process, then the message (printf's format, no newline). Control
+ * Write one line: time, level, process, then the message (printf's format, no newline). With `json`
+ * these are the members "time", "level", "process" and "message", all strings. Control
  * characters of the message, and bytes that are not UTF-8, are escaped, so that what a client sent
  * can neither forge a line nor control a terminal. Never pass a secret. (Secrets of tokens are
  * blotted out, but do not rely on that.) Failures to write are ignored.

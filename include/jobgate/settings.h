@@ -146,7 +146,8 @@ struct scope_quota {
 	VALUE(struct scope_quota, scope)                                                           \
 	VALUE(uint64_t, request_ms) /* for a request to arrive completely */                       \
 	VALUE(uint64_t, idle_ms)    /* between two requests */                                     \
-	VALUE(enum log_level, log_level)
+	VALUE(enum log_level, log_level)                                                           \
+	VALUE(bool, log_json)
 
 /*
  * All that the control process takes from the configuration. A reload restarts the process when

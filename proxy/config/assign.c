@@ -150,6 +150,8 @@ set_scalar(struct builder *builder, const struct config_key *key, const char *te
 		return set_choice(text, "preserve", "backend", "expected preserve or backend", at);
 	case FORM_LEVEL:
 		return value_level(text, at);
+	case FORM_LOG:
+		return set_choice(text, "json", "text", "expected text or json", at);
 	case FORM_TLS_VERSION:
 		return set_choice(text, "1.3", "1.2", "expected 1.2 or 1.3", at);
 	case FORM_CLIENTS:

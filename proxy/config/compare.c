@@ -69,6 +69,7 @@ config_key_equal(const struct config_key *key, const struct config *one, const s
 		return true;
 	case FORM_BOOL:
 	case FORM_HOST:
+	case FORM_LOG:
 	case FORM_TLS_VERSION:
 	case FORM_CLIENTS:
 		return *(const bool *)a == *(const bool *)b;

@@ -116,6 +116,7 @@ struct config {
 
 	struct {
 		enum log_level level;
+		bool json;	    /* the service log */
 		const char *access; /* "-": standard output, "off", "syslog", "syslog:/path", or a
 				       file */
 	} log;

@@ -222,6 +222,7 @@ derive_control(struct builder *builder)
 	process->request_ms = config->timeouts.head;
 	process->idle_ms = config->timeouts.keep_alive;
 	process->log_level = config->log.level;
+	process->log_json = config->log.json;
 	return true;
 }
 

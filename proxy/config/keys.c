@@ -23,6 +23,7 @@
 #define WORKERS(member) .form = FORM_WORKERS, .offset = AT(unsigned, member)
 #define HOST(member) .form = FORM_HOST, .offset = AT(bool, member)
 #define LEVEL(member) .form = FORM_LEVEL, .offset = AT(enum log_level, member)
+#define LOG(member) .form = FORM_LOG, .offset = AT(bool, member)
 #define TLS_VERSION(member) .form = FORM_TLS_VERSION, .offset = AT(bool, member)
 #define CLIENTS(member) .form = FORM_CLIENTS, .offset = AT(bool, member)
 #define LISTEN(member) .form = FORM_LISTEN, .offset = AT(struct listener_config *, member)
@@ -464,6 +465,10 @@ const struct config_key config_keys[] = {
 		"program that reads it: lines that do not fit into the buffer are dropped and "
 		"counted in jobgate_service_log_lines_dropped_total, and a later line reports how "
 		"many."},
+    {"log.format", LOG(log.json), .default_value = "text",
+	.help = "text or json: how the lines to standard error look. With json each is an object "
+		"with the members time, level, process and message. The lines of log.access are "
+		"always JSON."},
     {"log.access", TEXT_OF(OPTIONAL_PATH, log.access), .default_value = "\"off\"",
 	.help = "One JSON line for each exchange: a file (SIGUSR1 opens it again by its name, "
 		"after it was moved away), - (standard output), syslog, syslog:/path (another "

@@ -16,6 +16,7 @@ enum key_form {
 	FORM_WORKERS,
 	FORM_HOST, /* preserve or backend */
 	FORM_LEVEL,
+	FORM_LOG, /* text or json */
 	FORM_JOB_ID,
 	FORM_JOB_URL,
 	FORM_PUBLIC_URL,

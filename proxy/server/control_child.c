@@ -87,6 +87,7 @@ control_setup_of(struct supervisor *supervisor)
 
 	setup.settings.store_url = supervisor_store_url(supervisor, setup.settings.store_url);
 	setup.log.level = setup.settings.log_level;
+	setup.log.json = setup.settings.log_json;
 	return setup;
 }
 

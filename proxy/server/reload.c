@@ -145,6 +145,7 @@ exchange(struct supervisor *supervisor, struct configured *with)
 	OPENSSL_cleanse(old.session_key, sizeof(old.session_key));
 	tls_material_turn(supervisor, true);
 	supervisor->log.level = supervisor->config->log.level;
+	supervisor->log.json = supervisor->config->log.json;
 }
 
 struct supervision_settings

@@ -3,13 +3,14 @@
 import json
 import os
 import pwd
+import re
 import signal
 import socket
 import subprocess
 
 import pytest
 
-from harness.gateway import Gateway
+from harness.gateway import REPOSITORY, Gateway
 from harness.process import Program, eventually
 from harness.store import make_value
 
@@ -54,6 +55,24 @@ def test_a_file_that_was_moved_is_opened_again(gateways, scene_of):
         gateway.access_entry(path=f"/after{i}")
     assert "/after" not in moved.read_text()
     assert gateway.workers() and gateway.program.running()
+
+
+def test_the_packages_logrotate_file(gateways, scene_of):
+    """As it is, but for the place of the log, and the service's signal: it goes to the gateway of this test."""
+    gateway = gateways.start()
+    text = (REPOSITORY / "deploy/logrotate/jobgate").read_text()
+    assert "/var/log/jobgate/*.log" in text and "--kill-whom=main --signal=SIGUSR1 jobgate.service" in text
+    rules, state = gateway.folder / "logrotate", gateway.folder / "state"
+    rules.write_text(re.sub(r"systemctl kill .*", f"kill -USR1 {gateway.program.pid}", text).replace("/var/log/jobgate", str(gateway.folder)))
+    rules.chmod(0o644)
+    scene = scene_of(gateway)
+    scene.relay(path="/before")
+    gateway.access_entry(path="/before")
+    subprocess.run(["/usr/sbin/logrotate", "--force", "--state", state, rules], check=True)
+    eventually(gateway.access_path.exists, "the log to be opened again")
+    scene.relay(path="/after")
+    assert "/before" in gateway.access_path.with_name("access.log.1").read_text()
+    eventually(lambda: any("/after" in path.read_text() for path in gateway.folder.glob("access.log*")), "the line")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start as root")

@@ -1,5 +1,6 @@
 """When readers of the logs stop, no part of the gateway waits for them."""
 
+import json
 import os
 import re
 import signal
@@ -12,6 +13,20 @@ from harness.process import Program, eventually
 from harness.raw import Client
 from harness.scene import request_bytes
 from test_reload import realm_of, settled, write
+
+
+def test_lines_as_json(gateways):
+    """Those of all processes; and a reload changes the form of what follows."""
+    gateway = gateways.start({"log": {"format": "json"}})
+    lines = lambda: gateway.program.log().splitlines()
+    entries = [json.loads(line) for line in lines()]
+    assert {"supervisor", "worker 0", "control"} <= {entry["process"] for entry in entries}
+    assert all(set(entry) == {"time", "level", "process", "message"} for entry in entries)
+    count = len(lines())
+    write(gateway, {"log": {"format": "text"}})
+    gateway.program.send_signal(signal.SIGHUP)
+    eventually(lambda: any("[control] control API" in line for line in lines()[count:]), "a line of the new control process")
+    assert any(line.endswith('"message":"reloaded"}') or " [worker 0] " in line for line in lines()[count:])
 
 
 class Deaf(Gateway):

@@ -81,6 +81,40 @@ the_journal_gets_priorities(void **state)
 					      "<6>info [worker 0] c\n<7>debug [worker 0] d\n");
 }
 
+/* What a member of the object on the line says; the next one follows it. */
+#define MEMBERS "\"level\":\"info\",\"process\":\"worker 0\",\"message\":"
+
+static void
+lines_may_be_json(void **state)
+{
+	static char text[2 * JG_LOG_LINE_MAX];
+	struct caught caught;
+	const char *line;
+	size_t len;
+
+	(void)state;
+	catch (&caught, LOG_LEVEL_INFO, false);
+	caught.log.json = true;
+	log_info(&caught.log, "say \"\\n\" \n\x1b \xff \xc3\xa4");
+	line = release(&caught);
+	assert_memory_equal(line, "{\"time\":\"20", 11);
+	assert_string_equal(strstr(line, "Z\",") + 3,
+	    MEMBERS "\"say \\\"\\\\n\\\" \\\\x0a\\\\x1b \\\\xff \xc3\xa4\"}\n");
+	for (size_t offset = 0; offset < 6; offset++) { /* a line that is cut is still an object */
+		memset(text, 'x', offset);
+		memset(text + offset, '"', JG_LOG_LINE_MAX);
+		text[offset + JG_LOG_LINE_MAX] = '\0';
+		catch (&caught, LOG_LEVEL_INFO, true);
+		caught.log.json = true;
+		log_info(&caught.log, "%s", text);
+		line = release(&caught);
+		len = strlen(line);
+		assert_true(len > JG_LOG_LINE_MAX - 8 && len <= JG_LOG_LINE_MAX);
+		assert_memory_equal(line, "<6>{\"time\":", 11);
+		assert_string_equal(line + len - 5, "\\\"\"}\n");
+	}
+}
+
 static void
 what_is_above_the_level_is_dropped(void **state)
 {
@@ -260,6 +294,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_line_has_time_level_process_and_message),
 	    cmocka_unit_test(the_journal_gets_priorities),
+	    cmocka_unit_test(lines_may_be_json),
 	    cmocka_unit_test(what_is_above_the_level_is_dropped),
 	    cmocka_unit_test(no_descriptor_no_line),
 	    cmocka_unit_test(a_reader_who_has_gone_does_no_harm),

@@ -67,6 +67,8 @@ other_value(const struct config_key *key, char out[32])
 		return "backend";
 	case FORM_LEVEL:
 		return "debug";
+	case FORM_LOG:
+		return "json";
 	case FORM_TLS_VERSION:
 		return "\"1.3\"";
 	case FORM_CLIENTS:
@@ -259,7 +261,7 @@ derived(const char *text)
 static const char *const of_the_control_process[] = {"listen", "jobs.domain", "jobs.prefix",
     "jobs.fixed", "jobs.fixed_url", "jobs.labels", "store.url", "store.write_url", "store.prefix",
     "store.ca_file", "backends.realm", "timeouts.head", "timeouts.keep_alive", "control.host",
-    "control.metrics", "control.listen", "log.level"};
+    "control.metrics", "control.listen", "log.level", "log.format"};
 
 static bool
 changes_control_process(const struct config_key *key)
