@@ -63,7 +63,7 @@ def test_the_packages_logrotate_file(gateways, scene_of):
     text = (REPOSITORY / "deploy/logrotate/jobgate").read_text()
     assert "/var/log/jobgate/*.log" in text and "--kill-whom=main --signal=SIGUSR1 jobgate.service" in text
     rules, state = gateway.folder / "logrotate", gateway.folder / "state"
-    rules.write_text(re.sub(r"systemctl kill .*", f"kill -USR1 {gateway.program.pid}", text).replace("/var/log/jobgate", str(gateway.folder)))
+    rules.write_text(re.sub(r"systemctl kill .*", f"kill -USR1 {gateway.program.pid}", text).replace("/var/log/jobgate/*.log", str(gateway.access_path)))
     rules.chmod(0o644)
     scene = scene_of(gateway)
     scene.relay(path="/before")
