@@ -86,19 +86,28 @@ http2_leave(struct http2_session *session, bool now)
 	http2_wake(session);
 }
 
+/* Nothing more will be read: give back what only reading needs. */
+static void
+end_reading(struct http2_session *session)
+{
+	struct buffer_pool *buffers = session->downstream->buffers;
+
+	buffer_give(buffers, session->in);
+	session->in = NULL;
+	h2_gather_end(&session->block, buffers);
+	hpack_decoder_free(&session->decoder);
+}
+
 bool
 http2_half_close(struct http2_session *session)
 {
-	struct buffer_pool *buffers = session->downstream->buffers;
 	struct http2_stream *stream, *next;
 
 	if (session->stream_count == 0 || conn_failed(&session->connection->conn))
 		return false;
 	session->half_closed = true;
 	session->ack_due_ms = 0; /* none will come */
-	buffer_give(buffers, session->in);
-	session->in = NULL;
-	h2_gather_end(&session->block, buffers);
+	end_reading(session);
 	for (stream = TAILQ_FIRST(&session->streams); stream != NULL; stream = next) {
 		next = TAILQ_NEXT(stream, link);
 		if (stream->state == HTTP2_STREAM_LINGERING)
@@ -142,6 +151,7 @@ http2_linger(struct http2_session *session)
 
 	if (!session->finished_sending) {
 		session->finished_sending = true;
+		end_reading(session);
 		conn_shutdown_write(&connection->conn);
 		connection_wait(connection, session_options(session)->timeouts.linger);
 	}

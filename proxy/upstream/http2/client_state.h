@@ -114,7 +114,8 @@ struct backend_session {
 	const struct pool_options *options;
 	enum backend_session_state state : 8;
 	bool working : 1; /* backend_session_work runs further up the stack, and sends at its end */
-	bool answered : 1; /* the head of an answer has come */
+	bool answered : 1;   /* the head of an answer has come */
+	bool reads_last : 1; /* a send has failed: it reads what has come, then it ends */
 	struct hpack_decoder decoder;
 	struct h2_settings settings; /* the backend's */
 	LIST_HEAD(, backend_stream) buckets[BACKEND_STREAM_BUCKETS];
@@ -274,7 +275,7 @@ void backend_stream_over_http1(struct backend_stream *stream);
 static inline bool
 backend_session_may_read(const struct backend_session *session)
 {
-	return session->output.control_out < CONTROL_OUT_MAX;
+	return session->output.control_out < CONTROL_OUT_MAX || session->output.failed;
 }
 
 /* Deal with the whole frames in `in`, as long as *frames, which it counts down, is not 0. */

@@ -14,9 +14,9 @@ backend_session_free(struct task *task)
 	session->in = NULL;
 	h2_gather_end(&session->block, buffers);
 	h2_output_clear(&session->output);
+	hpack_decoder_free(&session->decoder);
 	if (session->stream_blocks > 0)
 		return; /* the last of its streams calls this again */
-	hpack_decoder_free(&session->decoder);
 	free(session);
 }
 

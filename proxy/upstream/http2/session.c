@@ -26,36 +26,33 @@ fill(struct backend_session *session, size_t *budget)
 	return IO_OK;
 }
 
-/* Read frames, within the limits of one turn. False: the connection is lost. */
-static bool
+/*
+ * Read frames, within the limits of one turn. IO_AGAIN: all that has come has been dealt with.
+ * IO_EOF, IO_ERROR: the connection is lost.
+ */
+static enum io
 read_frames(struct backend_session *session)
 {
 	size_t budget = TURN_BYTES;
 	unsigned frames = TURN_FRAMES;
+	enum io io;
 
 	while (backend_session_may_read(session)) {
 		backend_session_read_frames(session, &frames);
 		if (session->state == BACKEND_SESSION_CLOSED)
-			return true;
+			return IO_OK;
 		if (frames == 0 || budget == 0) {
 			loop_defer(session->options->loop, &session->work_task);
-			return true;
+			return IO_OK;
 		}
 		h2_input_drop_empty(&session->in, session->options->buffers);
-		switch (fill(session, &budget)) {
-		case IO_OK:
-			break;
-		case IO_AGAIN:
+		io = fill(session, &budget);
+		if (io == IO_AGAIN)
 			h2_input_drop_empty(&session->in, session->options->buffers);
-			return true;
-		case IO_EOF:
-		case IO_ERROR:
-			return false;
-		}
-		if (session->state == BACKEND_SESSION_CLOSED)
-			return true;
+		if (io != IO_OK || session->state == BACKEND_SESSION_CLOSED)
+			return io;
 	}
-	return true;
+	return IO_OK;
 }
 
 /* Tell users that nothing more comes for now. */
@@ -73,20 +70,40 @@ flush_users(struct backend_session *session)
 
 /* ---- sending ---- */
 
-/* Send what waits, then what the streams still have, as long as the socket takes it. */
+/*
+ * Heads that wait are about to leave. Since the clock was read, the worker has made system calls
+ * (it read here or from clients, sent to clients, connected to backends), and may have been stopped
+ * in one of them.
+ */
 static void
-send_all(struct backend_session *session)
+catch_up_again(struct backend_session *session)
+{
+	if (session->stream_count > 0 && session->output.out != NULL)
+		session->options->catch_up(session->options->ctx);
+}
+
+/*
+ * Send what waits, then what the streams still have, as long as the socket takes it. called: the
+ * worker has made system calls since the clock was read.
+ */
+static void
+send_all(struct backend_session *session, bool called)
 {
 	struct h2_output *output = &session->output;
 	uint64_t until = output->sent + TURN_BYTES, before;
 
 	while (session->state != BACKEND_SESSION_CLOSED) {
+		called = called || !TAILQ_EMPTY(&session->turns); /* they may read from clients */
 		backend_session_take_turns(session);
+		if (called)
+			catch_up_again(session);
+		called = false;
 		before = output->sent;
 		if (h2_output_send(output) != IO_OK || TAILQ_EMPTY(&session->turns) ||
-		    output->window <= 0 || output->sent == before)
+		    output->window <= 0)
 			return;
-		if (output->sent >= until) {
+		/* All that waited may have been taken back: its streams have ended. */
+		if (output->sent >= until || output->sent == before) {
 			loop_defer(session->options->loop, &session->work_task);
 			return;
 		}
@@ -191,14 +208,22 @@ trim(struct backend_session *session)
 }
 
 /*
- * Heads that wait are about to leave. Since this turn began, the worker has made system calls (it
- * read, sent to clients, connected to backends), and may have been stopped in one of them.
+ * A send has failed: no more can be sent. What the backend sent before it went is still given out,
+ * as over HTTP/1: the session reads on until nothing more comes.
  */
 static void
-catch_up_again(struct backend_session *session)
+read_last(struct backend_session *session, bool all_read)
 {
-	if (session->stream_count > 0 && session->output.out != NULL)
-		session->options->catch_up(session->options->ctx);
+	if (session->stream_count == 0 || (session->reads_last && all_read)) {
+		backend_session_lost(session, UPSTREAM_BROKEN);
+		return;
+	}
+	if (!session->reads_last)
+		conn_ask_again(&session->connection->conn);
+	session->reads_last = true;
+	if (session->state != BACKEND_SESSION_LEAVING)
+		backend_session_set_state(session, BACKEND_SESSION_LEAVING);
+	loop_defer(session->options->loop, &session->work_task);
 }
 
 /* Read, tell the users, and send. */
@@ -206,23 +231,23 @@ static void
 move_bytes(struct backend_session *session)
 {
 	const struct conn *conn = &session->connection->conn;
-	bool calls = conn->readable || conn->unsent || session->in != NULL, held;
+	bool called = conn->readable || conn->unsent || session->in != NULL, held;
+	enum io io;
 
 	conn_send_unsent(&session->connection->conn);
 	session->working = true;
-	if (!read_frames(session))
+	io = read_frames(session);
+	if (io == IO_EOF || io == IO_ERROR)
 		backend_session_lost(session, UPSTREAM_BROKEN);
 	backend_session_begin_held(session);
 	held = !backend_session_may_read(session);
 	flush_users(session);
-	if (calls)
-		catch_up_again(session);
-	send_all(session);
+	send_all(session, called);
 	session->working = false;
 	if (session->state == BACKEND_SESSION_CLOSED)
 		return;
 	if (session->output.failed) {
-		backend_session_lost(session, UPSTREAM_BROKEN);
+		read_last(session, io == IO_AGAIN);
 		return;
 	}
 	/* What was sent may have made room for more of what has come: no event will tell that. */

@@ -130,6 +130,32 @@ a_half_closed_connection_does_not_linger(void **state)
 	assert_int_equal(session_now()->stream_count, 1);
 }
 
+/* The table of fields, which only reading needs, goes before the streams do. */
+static void
+nothing_is_kept_for_reading(void **state)
+{
+	(void)state;
+	send_frame(H2_HEADERS, END_BOTH, 1, BYTES(GET "\x40\x01n\x01v"));
+	assert_non_null(session_now()->decoder.table.entries);
+	assert_int_equal(shutdown(client, SHUT_WR), 0);
+	world_turn(&world);
+	world_turn(&world);
+	assert_int_equal(session_now()->stream_count, 1);
+	assert_null(session_now()->decoder.table.entries);
+}
+
+/* Nor while a client may still read why its connection ends. */
+static void
+nor_while_the_connection_lingers(void **state)
+{
+	(void)state;
+	send_frame(H2_HEADERS, END_BOTH, 1, BYTES(GET "\x40\x01n\x01v"));
+	assert_non_null(session_now()->decoder.table.entries);
+	send_frame(H2_PUSH_PROMISE, 0, 1, NULL, 0);
+	assert_true(session_now()->finished_sending);
+	assert_null(session_now()->decoder.table.entries);
+}
+
 /* Streams of gRPC may be silent. */
 static void
 content_that_may_pause_is_waited_for(void **state)
@@ -445,6 +471,8 @@ main(void)
 	    TEST(a_request_may_end_behind_its_answer),
 	    TEST(a_stream_that_lingers_makes_room),
 	    TEST(a_half_closed_connection_does_not_linger),
+	    TEST(nothing_is_kept_for_reading),
+	    TEST(nor_while_the_connection_lingers),
 	    TEST(content_that_may_pause_is_waited_for),
 	    TEST(a_busy_connection_does_not_put_off_time_outs),
 	    TEST(an_idle_session_ends),

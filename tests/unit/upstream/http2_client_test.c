@@ -350,6 +350,52 @@ a_request_revoked_during_the_turn_does_not_leave(void **state)
 	world.on_catch_up = NULL;
 }
 
+/* The second request is revoked as soon as the first one has got its turn to send content. */
+static void
+revoke_after_turn(void)
+{
+	struct fake_user *second = &users[1];
+
+	if (users[0].writable == 0 || second->upstream == NULL)
+		return;
+	second->upstream->ops->cancel(second->upstream);
+	second->upstream = NULL;
+}
+
+/* The worker may be stopped while a turn has the client's end read. */
+static void
+nor_does_one_revoked_while_others_take_turns(void **state)
+{
+	const struct request post = {.method = SLICE("POST"),
+	    .method_id = METHOD_POST,
+	    .authority = SLICE("job"),
+	    .path = SLICE("/p"),
+	    .content = CONTENT_UNKNOWN};
+	struct fake_user *user = open_with(&post), *other = new_user(&get);
+	struct h2_frame frame = {0};
+	struct slice payload = {0};
+	bool up;
+
+	(void)state;
+	say_settings();
+	say_setting(H2_SETTINGS_INITIAL_WINDOW_SIZE, 0);
+	say();
+	assert_int_equal(user->upstream->ops->content(user->upstream, SLICE("abc")), 0);
+	world_settle(&world);
+	world.on_catch_up = revoke_after_turn;
+	other->upstream = pool_acquire(backend, &other->user, POOL_ANY, POOL_SHARED, &up);
+	assert_true(up);
+	other->upstream->ops->begin(other->upstream, &get, SLICE(""));
+	h2_write_window_update(&saying, 1, 100);
+	say();
+	assert_int_equal(user->writable, 1);
+	world.on_catch_up = NULL;
+	came_at = H2_PREFACE_LEN;
+	while (next_frame(&frame, &payload))
+		assert_true(frame.stream != 3);
+	assert_null(other->upstream);
+}
+
 static void
 a_refused_stream_may_be_repeated(void **state)
 {
@@ -571,6 +617,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(what_has_not_left_is_taken_back, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		a_request_revoked_during_the_turn_does_not_leave, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		nor_does_one_revoked_while_others_take_turns, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_refused_stream_may_be_repeated, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(goaway_spares_what_it_names, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_broken_connection_fails_all, set_up, tear_down),

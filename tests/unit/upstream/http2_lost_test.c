@@ -9,6 +9,9 @@
  * the one that fails; SIZE_MAX: it does not break. */
 static size_t leaves = SIZE_MAX;
 
+/* What the backend does right before a write fails. */
+static void (*before_failure)(void);
+
 enum io __real_conn_write(struct conn *conn, const struct iovec *pieces, int count, size_t *n);
 enum io __wrap_conn_write(struct conn *conn, const struct iovec *pieces, int count, size_t *n);
 
@@ -20,6 +23,9 @@ __wrap_conn_write(struct conn *conn, const struct iovec *pieces, int count, size
 	if (leaves == SIZE_MAX)
 		return __real_conn_write(conn, pieces, count, n);
 	*n = 0;
+	if (before_failure != NULL)
+		before_failure();
+	before_failure = NULL;
 	if (leaves == 0)
 		return IO_ERROR;
 	assert_int_equal(count, 1);
@@ -48,6 +54,7 @@ static int
 set_up_lost(void **state)
 {
 	leaves = SIZE_MAX;
+	before_failure = NULL;
 	unsent = 0;
 	return set_up(state);
 }
@@ -221,6 +228,27 @@ so_do_its_trailers(void **state)
 	assert_string_equal(user->trailers, "x-sum: 1\n");
 }
 
+/* What waits for its user needs the session, but not the table of its fields, which reading filled.
+ */
+static void
+its_table_of_fields_does_not(void **state)
+{
+	static const char block[] = "\x88\x40\x01n\x01v"; /* ":status: 200", and a field to keep */
+	struct fake_user *user = open_settled(&get);
+	struct backend_session *lost = session();
+
+	(void)state;
+	user->room = 0;
+	h2_write_block(&saying, 1, 0, (struct slice){block, sizeof(block) - 1}, 16384);
+	say_data(1, "abcd", true);
+	say();
+	assert_non_null(lost->decoder.table.entries);
+	end_peer();
+	assert_null(lost->decoder.table.entries);
+	pump(user, 10);
+	BODY(user, "abcd");
+}
+
 /* Then the user is told that the rest does not come. */
 static void
 so_does_the_part_that_has_come(void **state)
@@ -321,6 +349,121 @@ an_answer_outlives_a_bad_frame(void **state)
 	expect_failed(user, UPSTREAM_BAD_ANSWER, REPEAT_NOT);
 }
 
+/* ---- what comes right before a write fails ---- */
+
+/* Send what was written, and close. */
+static void
+say_last(void)
+{
+	size_t len = (size_t)(saying.at - said);
+
+	assert_int_equal(send(peer, said, len, MSG_NOSIGNAL), (ssize_t)len);
+	close(peer);
+	peer = -1;
+}
+
+/* Write another request; while it is sent, the backend says its last words. */
+static struct fake_user *
+lose_with_last_words(void)
+{
+	const struct request post = post_of(3);
+	struct fake_user *other = write_post(&post, "abc");
+
+	leaves = 0;
+	before_failure = say_last;
+	world_settle(&world);
+	return other;
+}
+
+static void
+an_answer_that_comes_before_a_write_fails_is_given(void **state)
+{
+	struct fake_user *user = open_settled(&get), *other;
+
+	(void)state;
+	say_head(1, 200, NULL, false);
+	say_data(1, "abcd", false);
+	say_trailers(1, true);
+	other = lose_with_last_words();
+	assert_int_equal(user->status, 200);
+	BODY(user, "abcd");
+	assert_int_equal(user->ends, 1);
+	assert_string_equal(user->trailers, "x-sum: 1\n");
+	assert_int_equal(user->failed, 0);
+	expect_failed(other, UPSTREAM_BROKEN, REPEAT_STALE);
+}
+
+static void
+so_is_a_part_of_one(void **state)
+{
+	struct fake_user *user = open_settled(&get);
+
+	(void)state;
+	say_head(1, 200, NULL, false);
+	say_data(1, "abcd", false);
+	lose_with_last_words();
+	BODY(user, "abcd");
+	assert_int_equal(user->ends, 0);
+	expect_failed(user, UPSTREAM_BROKEN, REPEAT_NOT);
+}
+
+/* A backend that refuses an upload early, and closes. */
+static void
+so_is_an_early_answer_to_an_upload(void **state)
+{
+	const struct request post = post_of(6);
+	struct fake_user *user = open_settled(&post);
+
+	(void)state;
+	say_head(1, 413, NULL, false);
+	say_data(1, "no", true);
+	leaves = 0;
+	before_failure = say_last;
+	assert_int_equal(user->upstream->ops->content(user->upstream, SLICE("abc")), 3);
+	world_settle(&world);
+	assert_int_equal(user->status, 413);
+	BODY(user, "no");
+	assert_int_equal(user->ends, 1);
+}
+
+/* More frames than are read in one turn. */
+static void
+so_is_one_that_takes_many_turns(void **state)
+{
+	struct fake_user *user = open_settled(&get);
+	size_t frames = 1000;
+
+	(void)state;
+	say_head(1, 200, NULL, false);
+	for (size_t i = 0; i < frames; i++)
+		say_data(1, "x", i + 1 == frames);
+	lose_with_last_words();
+	TURN_UNTIL(&world, user->ends + user->failed > 0);
+	assert_int_equal(user->body_len, frames);
+	assert_int_equal(user->ends, 1);
+}
+
+/* Meanwhile no new request begins on it. */
+static void
+it_takes_no_more_requests(void **state)
+{
+	const struct request post = post_of(3);
+	struct fake_user *user = open_settled(&get);
+
+	(void)state;
+	say_head(1, 200, NULL, false);
+	for (size_t i = 0; i < 1000; i++)
+		say_data(1, "x", i + 1 == 1000);
+	write_post(&post, "abc");
+	leaves = 0;
+	before_failure = say_last;
+	while (before_failure != NULL)
+		loop_turn(world.loop, false);
+	assert_int_equal(user->ends, 0);
+	assert_false(connection->protocol->takes(connection));
+	TURN_UNTIL(&world, user->ends > 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_lost, tear_down)
 
 int
@@ -334,12 +477,18 @@ main(void)
 	    TEST(one_that_began_before_the_record_is_not),
 	    TEST(a_whole_answer_outlives_its_connection),
 	    TEST(so_do_its_trailers),
+	    TEST(its_table_of_fields_does_not),
 	    TEST(so_does_the_part_that_has_come),
 	    TEST(each_answer_ends_by_itself),
 	    TEST(one_that_is_cancelled_gives_nothing_more),
 	    TEST(an_answer_to_an_upload_does_not),
 	    TEST(a_user_that_stays_learns_of_the_loss),
 	    TEST(an_answer_outlives_a_bad_frame),
+	    TEST(an_answer_that_comes_before_a_write_fails_is_given),
+	    TEST(so_is_a_part_of_one),
+	    TEST(so_is_an_early_answer_to_an_upload),
+	    TEST(so_is_one_that_takes_many_turns),
+	    TEST(it_takes_no_more_requests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
