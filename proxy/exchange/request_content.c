@@ -1,5 +1,6 @@
 /* request_content.c - the content of a request, from its client to its backend. */
 #include "exchange/exchange_state.h"
+#include "exchange/query_token.h"
 #include "jobgate/check.h"
 
 bool
@@ -125,6 +126,18 @@ exchange_end_tunnel(struct exchange *exchange)
 		exchange_end(exchange, OUTCOME_TUNNEL_CLOSED, END_COMPLETE);
 }
 
+/* A credential of ours in a trailer never counts, and the job does not see it, whatever its name.
+ */
+static void
+drop_ours(const struct fields *trailers, char *room)
+{
+	for (size_t i = 0; i < trailers->count; i++) {
+		struct field *field = &trailers->items[i];
+
+		field->dropped = field->dropped || url_holds_ours(field->value, room, QUERY_ROOM);
+	}
+}
+
 void
 exchange_content_end(struct exchange *exchange, const struct fields *trailers)
 {
@@ -136,6 +149,8 @@ exchange_content_end(struct exchange *exchange, const struct fields *trailers)
 		exchange_local_content_end(exchange);
 		return;
 	}
+	if (trailers != NULL)
+		drop_ours(trailers, exchange->context->query_room);
 	/* No field of a client reaches the control process, not even a trailer. */
 	upstream->ops->content_end(upstream, exchange->control ? NULL : trailers);
 	if (exchange->state != EXCHANGE_TUNNEL) {

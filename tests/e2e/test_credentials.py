@@ -157,7 +157,8 @@ def test_in_trailers(scene):
     client = scene.client
     client.send(scene.request("POST", fields=["Transfer-Encoding: chunked"]) +
                 f"0\r\nX-Jobgate-Authorization: Bearer {scene.token.value}\r\nAuthorization: Bearer {scene.token.value}\r\n"
-                f"X_Jobgate_Authorization: {scene.token.value}\r\nX-Sum: 1\r\n\r\n".encode())
+                f"X_Jobgate_Authorization: {scene.token.value}\r\nX-Sum: 1\r\nX-Page: https://a.test/?access_token=%6agt_x\r\n"
+                f"X-Any: {scene.token.value}\r\n\r\n".encode())
     connection = scene.backend.next()
     assert connection.read_request().trailers == b"X-Sum: 1\r\n"
     connection.answer()
@@ -165,6 +166,13 @@ def test_in_trailers(scene):
     client.send(request_bytes(scene.host, method="POST", fields=["Transfer-Encoding: chunked"]) +
                 f"0\r\nX-Jobgate-Authorization: Bearer {scene.token.value}\r\n\r\n".encode())
     assert client.read_response().status == 401
+    with H2Client(scene.gateway.address) as h2:
+        stream = h2.request(scene.host, scene.token, method="POST", end=False)
+        h2.send(h2.headers(stream, [("x-any", scene.token.value), ("x-sum", "2")], end=True))
+        connection = scene.backend.next()
+        assert connection.read_request().trailers == b"x-sum: 2\r\n"
+        connection.answer()
+        assert h2.answer(stream).status == 200
 
 
 def test_other_places_are_the_job_s(scene):
