@@ -308,8 +308,7 @@ local_reply_for_call(struct local_reply *reply, enum verdict verdict, struct sli
 }
 
 void
-local_reply_grant(
-    struct local_reply *reply, struct slice job, const struct token *token, struct slice request_id)
+local_reply_grant(struct local_reply *reply, struct slice job, const struct token *token)
 {
 	reply->content = reply->detail = (struct slice){0};
 	reply->call_status = GRPC_OK;
@@ -321,7 +320,6 @@ local_reply_grant(
 	local_reply_add(reply, SLICE("X-Jobgate-Token-Id"), token->id);
 	local_reply_add(reply, SLICE("X-Jobgate-Token-Name"), token->name);
 	local_reply_add(reply, SLICE("X-Jobgate-Role"), slice_of(jg_role_name(token->role)));
-	local_reply_add(reply, SLICE("X-Request-Id"), request_id);
 	local_reply_add(reply, SLICE("Cache-Control"), SLICE("no-store"));
 }
 

@@ -64,8 +64,7 @@ void local_reply_for_call(struct local_reply *reply, enum verdict verdict, struc
 void local_reply_offer_basic(struct local_reply *reply, struct slice realm);
 
 /* 200 without content, for another proxy: its request may pass; the fields name token and job. */
-void local_reply_grant(struct local_reply *reply, struct slice job, const struct token *token,
-    struct slice request_id);
+void local_reply_grant(struct local_reply *reply, struct slice job, const struct token *token);
 
 /*
  * 204 to a preflight: pages of this origin may send such requests. Its texts outlive the reply.

@@ -10,7 +10,6 @@ grpc_status_for(enum outcome outcome, unsigned status)
 	return outcome == OUTCOME_DEADLINE ? GRPC_DEADLINE_EXCEEDED : grpc_status_of(status);
 }
 
-/* The reply to a gRPC call has no content, so the request's id goes into the head. */
 static void
 answer_call(struct exchange *exchange, struct local_reply *reply, enum outcome outcome)
 {
@@ -19,8 +18,6 @@ answer_call(struct exchange *exchange, struct local_reply *reply, enum outcome o
 				      : grpc_status_for(outcome, reply->response.status);
 
 	local_reply_for_grpc(reply, grpc_call_type(&exchange->grpc), status);
-	if (!exchange->control) /* there, exchange_send_reply has added it */
-		local_reply_add(reply, SLICE("X-Request-Id"), exchange_id(exchange));
 	grpc_call_set_status(&exchange->grpc, status);
 }
 
@@ -43,8 +40,7 @@ exchange_send_reply(struct exchange *exchange, struct local_reply *reply, enum o
 		local_reply_cors(reply, exchange->cors_origin != NULL
 					    ? slice_of(exchange->cors_origin)
 					    : (struct slice){0});
-	if (exchange->control) /* as each answer of the control process has it */
-		local_reply_add(reply, SLICE("X-Request-Id"), exchange_id(exchange));
+	local_reply_add(reply, SLICE("X-Request-Id"), exchange_id(exchange));
 	grants = exchange->token_watch.entry != NULL && reply->response.status < 400;
 	/*
 	 * The worker may have been stopped for any time since the verdict, so a grant is judged
@@ -264,8 +260,7 @@ exchange_grant(
 	CHECK(
 	    exchange->peer->forward_auth && exchange_is_allowed(exchange), exchange_dump, exchange);
 	exchange_watch(exchange, lookup);
-	local_reply_grant(
-	    &reply, route_job(&exchange->route), lookup->evidence.token, exchange_id(exchange));
+	local_reply_grant(&reply, route_job(&exchange->route), lookup->evidence.token);
 	if (!forward_auth_answer(
 		&request->fields, exchange_keeps_authorization(exchange), &room, &reply)) {
 		exchange_fail(exchange, OUTCOME_BAD_REQUEST, 431, SLICE("Head too large"),

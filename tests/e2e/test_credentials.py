@@ -2,6 +2,8 @@
 
 import base64
 
+import json
+
 import pytest
 
 from harness.control import request_text
@@ -144,6 +146,7 @@ def test_refused(scene, name):
     fields, status, error = refusals(scene.token.value)[name]
     response = scene.client.exchange(request_bytes(scene.host, fields=lines(fields)))
     assert response.status == status, response
+    assert response.field("X-Request-Id") == json.loads(response.body)["request_id"]
     challenge = response.challenge()
     assert (f'error="{error}"' in challenge) if error else ("error" not in challenge)
     with H2Client(scene.gateway.address) as client:
