@@ -33,14 +33,15 @@ struct options {
 	uint64_t expires_in_s;			/* 0: not given */
 	uint64_t grace_s;			/* 0: not given */
 	const char *job;
-	const char *host;	/* where the gateway reaches this machine */
-	uint64_t port;		/* 0: not given */
-	const char *created_by; /* of the tokens to list */
-	uint64_t unused_for_s;	/* the same; 0: not given */
-	const char *name;	/* the name of the tokens to list */
-	char **command;		/* job run: what follows "--", NULL at the end; else NULL */
-	char *value;		/* the token to explain; NULL: read it from standard input */
-	char **args;		/* the arguments that are not options */
+	const char *host;	    /* where the gateway reaches this machine */
+	uint64_t port;		    /* 0: not given */
+	const char *created_by;	    /* of the tokens to list */
+	uint64_t unused_for_s;	    /* the same; 0: not given */
+	const char *expires_before; /* the same; NULL: not given */
+	const char *name;	    /* the name of the tokens to list */
+	char **command;		    /* job run: what follows "--", NULL at the end; else NULL */
+	char *value;		    /* the token to explain; NULL: read it from standard input */
+	char **args;		    /* the arguments that are not options */
 	size_t arg_count;
 };
 
@@ -67,6 +68,7 @@ enum option_key {
 	KEY_CASCADE,
 	KEY_CREATED_BY,
 	KEY_UNUSED_FOR,
+	KEY_EXPIRES_BEFORE,
 	KEY_FIELD = 0x200, /* plus the index of a field of the command's kind of record */
 };
 

@@ -32,6 +32,8 @@ static const struct argp_option list_options[] = {
 	"Only tokens that this operator's token created; local: made at the gateway's socket", 0},
     {"unused-for", KEY_UNUSED_FOR, "DURATION", 0,
 	"Only tokens that exist for this time, such as 90d, and were not used in it", 0},
+    {"expires-before", KEY_EXPIRES_BEFORE, "TIME", 0,
+	"Only tokens that expire before this time, such as 2026-01-31T12:00:00Z", 0},
     {0},
 };
 
@@ -232,6 +234,20 @@ create_run(struct command_context *context)
 	return result;
 }
 
+static bool
+list_check(struct options *options)
+{
+	uint64_t ms;
+
+	if (options->expires_before == NULL || moment_parse(slice_of(options->expires_before), &ms))
+		return true;
+	fprintf(stderr,
+	    "jobgate: invalid value '%s' for --expires-before [a time in UTC such as "
+	    "2026-01-31T12:00:00Z]\n",
+	    options->expires_before);
+	return false;
+}
+
 static int
 list_run(struct command_context *context)
 {
@@ -251,6 +267,8 @@ list_run(struct command_context *context)
 		    (clock_ms(CLOCK_REALTIME) / 1000 - options->unused_for_s) * 1000, since);
 		path = command_query(path, "unused_since", since);
 	}
+	if (options->expires_before != NULL)
+		path = command_query(path, "expires_before", options->expires_before);
 	result = command_list(context, path, RECORD_TOKEN);
 	free(path);
 	return result;
@@ -354,7 +372,7 @@ const struct command token_commands[TOKEN_COMMANDS] = {
     {"token", "list",
 	{"jobgate token list", "[OPTIONS]", "List the tokens", NULL, NULL, 0, 0, false,
 	    list_options},
-	NULL, list_run},
+	list_check, list_run},
     {"token", "get",
 	{"jobgate token get", "[OPTIONS] <ID>", "Show a token", "<ID>",
 	    "Id of the token, or a name that only one has", 1, 1, false, NULL},

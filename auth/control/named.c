@@ -39,9 +39,11 @@ search_end(struct call *call)
 	call->state_free = NULL;
 }
 
+/* The ids are an answer: the caller is confirmed before it gets them. */
 static void
-refuse_several(struct call *call, const struct search *search)
+refuse_several(struct call *call)
 {
+	const struct search *search = call->state;
 	char ids[NAMESAKES_MAX * (TOKEN_ID_LEN + 2) + 1] = "";
 
 	for (size_t i = 0; i < search->count; i++) {
@@ -64,7 +66,7 @@ search_done(struct call *call)
 	if (search->count == 0) {
 		handler_store_refused(call, STORE_ABSENT, record_types[RECORD_TOKEN].noun);
 	} else if (search->count > 1) {
-		refuse_several(call, search);
+		caller_confirm(call, refuse_several);
 	} else {
 		memcpy(call->named_id, search->ids[0], TOKEN_ID_LEN);
 		call->id = (struct slice){call->named_id, TOKEN_ID_LEN};

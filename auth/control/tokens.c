@@ -226,8 +226,9 @@ tokens_create(struct call *call)
 		handler_refuse_input(call, &error);
 	else if (jg_token_id_valid(issue->input.record.token.name))
 		call_refuse(call, 400, "name",
-		    "16 characters a-z 0-9 are the form of an id, which a name must not have: "
-		    "commands take both");
+		    "a name must not look like an id (16 characters a-z 0-9), because commands "
+		    "accept "
+		    "both");
 	else if (slice_equal(issue->input.record.token.name, SLICE("revoke")))
 		call_refuse(call, 400, "name",
 		    "revoke cannot be a name, since /v1/tokens/revoke is another path: give "

@@ -25,7 +25,7 @@ _jobgate() {
 		return
 		;;
 	--job) words=$(_jobgate_ids job) ;;
-	--token | --app-token | --control-url | --url | --store | --prefix | --name | --id | --port | --host | --lease | --expires-in | --expires-at | --grace | --created-by | --unused-for | --from | --rate | --burst | --concurrency | --value | -l | --label | --label-selector | --remove-label) return ;;
+	--token | --app-token | --control-url | --url | --store | --prefix | --name | --id | --port | --host | --lease | --expires-in | --expires-at | --grace | --created-by | --unused-for | --expires-before | --from | --rate | --burst | --concurrency | --value | -l | --label | --label-selector | --remove-label) return ;;
 	esac
 	if [[ -z $words ]]; then
 		if ((COMP_CWORD == 1)); then
@@ -43,7 +43,7 @@ _jobgate() {
 			store*) words="-c --config --store --prefix --ca-file --mend --enforce --force -h --help" ;;
 			authorize*) words="--job --value --url $client" ;;
 			"token create") words="-r --role -l --label-selector --expires-in --expires-at --from --rate --burst --concurrency --url $client" ;;
-			"token list") words="--name --created-by --unused-for -r --role --url $client" ;;
+			"token list") words="--name --created-by --unused-for --expires-before -r --role --url $client" ;;
 			"token get") words="--url $client $(_jobgate_ids token)" ;;
 			"token delete") words="--cascade -y --yes --url $client $(_jobgate_ids token)" ;;
 			"token revoke") words="--value --url $client" ;;

@@ -62,6 +62,7 @@ complete -c jobgate -n '__jobgate_at token create renew' -l expires-at -x -d 'Re
 complete -c jobgate -n '__jobgate_at token renew' -l grace -x -d 'Accept the old value, too, for this time'
 complete -c jobgate -n '__jobgate_at token list' -l created-by -x -a '(__jobgate_ids token)' -d 'Only tokens that this one created'
 complete -c jobgate -n '__jobgate_at token list' -l unused-for -x -d 'Only tokens that were not used for this time'
+complete -c jobgate -n '__jobgate_at token list' -l expires-before -x -d 'Only tokens that expire before this time'
 complete -c jobgate -n '__jobgate_at token list' -l name -x -d 'Only tokens of this name'
 complete -c jobgate -n '__jobgate_at token get delete renew' -a '(__jobgate_ids token)'
 complete -c jobgate -n '__jobgate_at token delete' -l cascade -d 'Also delete the tokens that it created'

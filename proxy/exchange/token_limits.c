@@ -22,8 +22,10 @@ allowance_of(
 /* ---- the refusal ---- */
 
 /*
- * RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers): each policy with its quota (q)
- * and its window in seconds (w). A rate below one per second has the quota 1 and a longer window.
+ * RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-11 section 3): each policy with its quota
+ * (q) and its window in seconds (w). A rate below one per second has the quota 1 and a longer
+ * window. The unit of a quota (qu) is requests, unless another one of the draft's registry is
+ * given: concurrent-requests.
  */
 static void
 write_policy(struct writer *writer, const struct allowance *allowance)

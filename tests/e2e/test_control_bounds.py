@@ -111,6 +111,24 @@ def test_renewed_value_is_for_the_living(far, server):
         assert client.read_response().status == 401
 
 
+def test_ids_of_namesakes_are_for_the_living(far, server):
+    """The refusal of a name that several tokens have lists their ids."""
+    gateway, relay = far
+    records = Records(server.client)
+    token = records.token("operator", "team=a")
+    namesakes = [records.token("read", "team=a", "twice").id for _ in range(2)]
+    server.client.zadd("jobgate:tokens", {one: 1 for one in namesakes})
+    control = Control(gateway.socket_path, token)
+    assert namesakes[0] in control.refused(409, "DELETE", "/v1/tokens/twice").json["detail"]
+    relay.say("delay", "all", 500)
+    before = scripts(server.client)
+    with control.connect() as client:
+        control.send(client, "DELETE", "/v1/tokens/twice")
+        eventually(lambda: scripts(server.client) > before, "the list to be read")
+        records.delete_token(token)
+        assert client.read_response().status == 401
+
+
 # ---- lists ----
 
 LONG = {f"label-{number:02}": "v" * 60 for number in range(63)}  # with team= as many as a job may have: 5 KiB

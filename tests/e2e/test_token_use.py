@@ -217,6 +217,10 @@ def test_the_command_line(gateway, local, records, job):
     made = local.token_of("cli-made")
     assert made["id"] in {item["id"] for item in gateway.cli("token", "list", "--created-by", "local", "-o", "json").json()}
     assert gateway.cli("token", "list", "--unused-for", "11000d").status == 2
+    ends = local.done("POST", "/v1/tokens", {"name": "cli-ends", "role": "read", "expires_at": "2999-06-01T00:00:00Z"}, 201)["id"]
+    ending = lambda time: {item["id"] for item in gateway.cli("token", "list", "--expires-before", time, "-o", "json").json()}
+    assert ends in ending("2999-07-01T00:00:00Z") and ends not in ending("2999-06-01T00:00:00Z")
+    assert gateway.cli("token", "list", "--expires-before", "soon").status == 2
 
 
 def test_uses_survive_an_outage(module_gateways, make_folder):
