@@ -128,6 +128,17 @@ def test_empty_continuation(scene, gateway, client):
     assert client.read_to_end()[1] == ENHANCE_YOUR_CALM
 
 
+def test_continuations_without_end(scene, gateway, client):
+    """A block may have 8 of them, whatever they carry."""
+    head = client.headers(1, client.head(scene.host, scene.token), flags=())
+    with Others(gateway) as others:
+        send_until_closed(client, head.serialize(), 1)
+        send_until_closed(client, raw("CONTINUATION", 0, 1, b"\0\1x\1y" * 200) * 100, 100)
+        others.look()
+        assert client.read_to_end()[1] == ENHANCE_YOUR_CALM
+    scene.untouched()
+
+
 def test_unfinished_blocks(scene, gateway):
     """Blocks that do not end, on many connections: each keeps 48 KiB at most, until timeouts.head."""
     clients = [H2Client(gateway.address) for _ in range(100)]
@@ -230,6 +241,23 @@ def test_streams_that_are_being_authorized(gateways, make_folder):
         scene.close()
     finally:
         server.stop()
+
+
+def test_streams_beyond_the_limit(scene, gateway, client):
+    """Each of them is refused, and costs as much as a reset; those within the limit wait in the job."""
+    for _ in range(100):
+        client.request(scene.host, scene.token)
+    connections = [scene.backend.next() for _ in range(100)]
+    with Others(gateway) as others:
+        try:
+            for _ in range(1000):
+                client.request(scene.host, scene.token)
+        except OSError:
+            pass
+        others.look()
+        assert client.read_to_end()[1] == ENHANCE_YOUR_CALM
+    for connection in connections:
+        connection.close()
 
 
 def test_heads_that_are_not_read(scene, gateway):
