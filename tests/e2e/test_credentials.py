@@ -1,7 +1,6 @@
 """Which credential of a request counts, and that the job sees none of ours (proxy/exchange/credential_order.h)."""
 
 import base64
-
 import json
 
 import pytest
