@@ -26,7 +26,7 @@ struct command {
 };
 
 #define TOKEN_COMMANDS 6
-#define JOB_COMMANDS 6
+#define JOB_COMMANDS 7
 extern const struct command token_commands[TOKEN_COMMANDS];
 extern const struct command job_commands[JOB_COMMANDS];
 extern const struct command authorize_command;

@@ -1,4 +1,4 @@
-/* job.c - jobgate job create, list, get, set, delete; run is in run.c. */
+/* job.c - jobgate job create, list, get, who, set, delete; run is in run.c. */
 #include "auth/cli/command.h"
 #include "auth/cli/fields.h"
 
@@ -60,6 +60,17 @@ get_run(struct command_context *context)
 	return command_get(context, RECORD_JOB);
 }
 
+/* The tokens whose label selector reaches the job. */
+static int
+who_run(struct command_context *context)
+{
+	char *path = client_path("/v1/jobs/", context->options->args[0], "/tokens?limit=1000");
+	int result = command_list(context, path, RECORD_TOKEN);
+
+	free(path);
+	return result;
+}
+
 static bool
 set_check(struct options *options)
 {
@@ -111,6 +122,10 @@ const struct command job_commands[JOB_COMMANDS] = {
     {"job", "get",
 	{"jobgate job get", "[OPTIONS] <ID>", "Show a job", "<ID>", "Job's id", 1, 1, false, NULL},
 	NULL, get_run},
+    {"job", "who",
+	{"jobgate job who", "[OPTIONS] <ID>", "List the tokens that reach a job", "<ID>",
+	    "Job's id", 1, 1, false, NULL},
+	NULL, who_run},
     {"job", "set",
 	{"jobgate job set", "[OPTIONS] <ID>", "Change a job's URL or labels", "<ID>", "Job's id", 1,
 	    1, false, set_options, RECORD_JOB, USE_PATCH},

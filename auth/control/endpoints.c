@@ -14,6 +14,7 @@ static const struct endpoint api_rows[] = {
     {"PATCH", "/v1/jobs/{id}", jobs_patch},
     {"DELETE", "/v1/jobs/{id}", jobs_delete},
     {"POST", "/v1/jobs/{id}/renew", jobs_renew},
+    {"GET", "/v1/jobs/{id}/tokens", jobs_tokens},
     {"POST", "/v1/authorize", authorize_explain},
     {"GET", "/v1/me", me_get},
     {"GET", "/openapi.json", openapi_get},

@@ -44,6 +44,7 @@ void jobs_get(struct call *call);
 void jobs_patch(struct call *call);
 void jobs_delete(struct call *call);
 void jobs_renew(struct call *call);
+void jobs_tokens(struct call *call);
 void authorize_explain(struct call *call);
 void me_get(struct call *call);
 void openapi_get(struct call *call);

@@ -10,12 +10,15 @@
 #include "auth/control/query.h"
 #include "auth/control/scope.h"
 #include "auth/control/view.h"
+#include "auth/record.h"
+#include "auth/record_fields.h"
 #include "jobgate/check.h"
 
 struct listing {
 	struct walk walk;
 	struct list_query query;
 	enum record_kind kind;
+	struct record *job; /* tokens: only those that reach it; NULL: all */
 	struct page page;
 	size_t count;			   /* items of the page */
 	struct store_cursor last;	   /* the place of the last item */
@@ -30,6 +33,7 @@ listing_free(void *state)
 	walk_end(&listing->walk);
 	OPENSSL_cleanse(listing->key, sizeof(listing->key));
 	free(listing->page.text);
+	free(listing->job);
 	free(listing);
 }
 
@@ -116,6 +120,14 @@ list_add(struct call *call, const struct record *record, const struct store_curs
 	return false;
 }
 
+/* True when the token reaches the list's job, if it has one. */
+static bool
+list_reaches(const struct listing *listing, const struct record *record)
+{
+	return listing->job == NULL ||
+	       jg_selector_match(&record->token.selector, &listing->job->job.labels);
+}
+
 static void list_step(struct call *call);
 
 static void
@@ -131,6 +143,7 @@ list_page(void *ctx, enum store_result result, const struct store_page *page)
 	for (size_t i = 0; i < page->count; i++)
 		if (scope_has(&call->scope, page->records[i]) &&
 		    query_match(&listing->query, page->records[i]) &&
+		    list_reaches(listing, page->records[i]) &&
 		    !list_add(call, page->records[i], &page->places[i]))
 			return;
 	listing->query.after = page->next;
@@ -182,22 +195,67 @@ know_mint(void *ctx, enum store_result result, const struct record *none)
 		call_refuse(call, 500, NULL, "memory is short");
 }
 
-void
-handler_list(struct call *call, enum record_kind kind)
+static void
+list_start(struct call *call)
 {
 	struct control *control = call->ctx;
+
+	if (call->scope.count == 0)
+		list_begin(call, NULL);
+	else
+		store_mint_know(control->store, know_mint, call);
+}
+
+/* The call's list, not begun. NULL after answering. */
+static struct listing *
+listing_new(struct call *call, enum record_kind kind)
+{
 	struct listing *listing = calloc(1, sizeof(*listing));
 
 	CHECK(call->caller != CALLER_UNAUTHENTICATED, call_dump, call);
 	if (listing == NULL) {
 		call_refuse(call, 500, NULL, "memory is short");
-		return;
+		return NULL;
 	}
 	call->state = listing;
 	call->state_free = listing_free;
 	listing->kind = kind;
-	if (call->scope.count == 0)
-		list_begin(call, NULL);
+	return listing;
+}
+
+void
+handler_list(struct call *call, enum record_kind kind)
+{
+	if (listing_new(call, kind) != NULL)
+		list_start(call);
+}
+
+static void
+got_job(void *ctx, enum store_result result, const struct record *record)
+{
+	struct call *call = ctx;
+	struct listing *listing;
+
+	result = handler_in_scope(call, result, record);
+	if (result != STORE_OK) {
+		handler_store_refused(call, result, record_types[RECORD_JOB].noun);
+		return;
+	}
+	listing = listing_new(call, RECORD_TOKEN);
+	if (listing == NULL)
+		return;
+	listing->job = record_copy(record);
+	if (listing->job != NULL)
+		list_start(call);
 	else
-		store_mint_know(control->store, know_mint, call);
+		call_refuse(call, 500, NULL, "memory is short");
+}
+
+void
+jobs_tokens(struct call *call)
+{
+	struct control *control = call->ctx;
+
+	if (handler_id(call, RECORD_JOB))
+		store_get(control->store, RECORD_JOB, call->id, got_job, call);
 }

@@ -33,7 +33,7 @@ _jobgate() {
 		elif ((COMP_CWORD == 2)) && [[ $noun == token ]]; then
 			words="create list get delete renew revoke -h --help"
 		elif ((COMP_CWORD == 2)) && [[ $noun == job ]]; then
-			words="create list get set delete run -h --help"
+			words="create list get who set delete run -h --help"
 		elif ((COMP_CWORD == 2)) && [[ $noun == store ]]; then
 			words="verify export import mint -h --help"
 		else
@@ -50,7 +50,7 @@ _jobgate() {
 			"token renew") words="-y --yes --grace --expires-in --expires-at --from --rate --burst --concurrency --url $client $(_jobgate_ids token)" ;;
 			"job create") words="-l --label --url --id --lease $client" ;;
 			"job list") words="-l --label --url $client" ;;
-			"job get") words="--url $client $(_jobgate_ids job)" ;;
+			"job get" | "job who") words="--url $client $(_jobgate_ids job)" ;;
 			"job set") words="-l --label --remove-label --url $client $(_jobgate_ids job)" ;;
 			"job delete") words="-y --yes --url $client $(_jobgate_ids job)" ;;
 			"job run") words="-l --label --port --host --id --lease --url $client --" ;;

@@ -27,7 +27,7 @@ complete -c jobgate -n __fish_use_subcommand -l version -d 'Print the version'
 complete -c jobgate -s h -l help -d 'Print help'
 
 complete -c jobgate -n '__jobgate_verb token' -a 'create list get delete renew revoke'
-complete -c jobgate -n '__jobgate_verb job' -a 'create list get set delete run'
+complete -c jobgate -n '__jobgate_verb job' -a 'create list get who set delete run'
 complete -c jobgate -n '__jobgate_verb store' -a 'verify export import mint'
 
 for noun in serve check store
@@ -74,7 +74,7 @@ complete -c jobgate -n '__jobgate_at job create run' -l lease -x -d Seconds
 complete -c jobgate -n '__jobgate_at job set' -l remove-label -x -d 'Remove a label'
 complete -c jobgate -n '__jobgate_at job run' -l port -x -d 'Port of the command'
 complete -c jobgate -n '__jobgate_at job run' -l host -x -d 'Address of this machine'
-complete -c jobgate -n '__jobgate_at job get set delete' -a '(__jobgate_ids job)'
+complete -c jobgate -n '__jobgate_at job get who set delete' -a '(__jobgate_ids job)'
 complete -c jobgate -n '__jobgate_at job delete' -s y -l yes -d 'Do not ask'
 
 complete -c jobgate -n '__jobgate_at token revoke' -l value -x -d 'Token to revoke'

@@ -89,6 +89,8 @@ COMMANDS = {
     "job-list-filtered": ["job", "list", "-l", "team=vision"],
     "job-get": ["job", "get", "inference"],
     "job-get-missing": ["job", "get", "nothing"],
+    "job-who": ["job", "who", "notebook"],
+    "job-who-missing": ["job", "who", "nothing"],
     "job-set": ["job", "set", "pending", "--url", "http://[::1]:80", "-l", "a=b"],
     "job-delete": ["job", "delete", "notebook", "pending", "--yes"],
     "authorize": ["authorize", "--job", "notebook", "--value", make_value("a" * 16, "x" * 43)],

@@ -71,7 +71,7 @@ common_options(void **state)
 	assert_string_equal(options.fields[JOB_FIELD_URL], "http://a");
 	assert_string_equal(options.control_url, "http://b");
 	options_wipe(&options);
-	assert_true(parse(&job_commands[3], "set -l a=b -l c=d --remove-label e -- -j", &options));
+	assert_true(parse(&job_commands[4], "set -l a=b -l c=d --remove-label e -- -j", &options));
 	assert_int_equal(options.label_count, 2);
 	assert_int_equal(options.removed_count, 1);
 	assert_string_equal(options.args[0], "-j");
@@ -178,7 +178,7 @@ checks(void **state)
 	    {&token_commands[0], "create a --role read -l a=b -l a=c"},
 	    {&job_commands[0], "create -l =b"},
 	    {&job_commands[0], "create -l a=b -l a=b"},
-	    {&job_commands[3], "set j"},
+	    {&job_commands[4], "set j"},
 	    {&authorize_command, "authorize"},
 	};
 	struct options options;
