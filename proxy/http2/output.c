@@ -105,8 +105,9 @@ h2_output_data(
 	return true;
 }
 
-size_t
-h2_output_room(const struct h2_output *output, int32_t stream_window)
+/* How many bytes of content of a stream with this window may be written now. */
+static size_t
+room_of(const struct h2_output *output, int32_t stream_window)
 {
 	size_t waiting = buffer_len(output->out), room;
 
@@ -116,6 +117,27 @@ h2_output_room(const struct h2_output *output, int32_t stream_window)
 	if (room > (size_t)stream_window)
 		room = (size_t)stream_window;
 	return room < (size_t)output->window ? room : (size_t)output->window;
+}
+
+size_t
+h2_output_content(struct h2_output *output, uint32_t stream, struct slice data, uint32_t frame_max,
+    int32_t *window, uint64_t *at)
+{
+	size_t most = frame_max < DATA_MAX ? frame_max : DATA_MAX, taken = 0, n;
+
+	while (taken < data.len) {
+		n = room_of(output, *window);
+		if (n > data.len - taken)
+			n = data.len - taken;
+		if (n > most)
+			n = most;
+		if (n == 0 ||
+		    !h2_output_data(output, stream, 0, (struct slice){data.at + taken, n}, at))
+			break;
+		*window -= (int32_t)n;
+		taken += n;
+	}
+	return taken;
 }
 
 /* ---- what is there ---- */

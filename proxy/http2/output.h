@@ -99,8 +99,13 @@ bool h2_output_block(struct h2_output *output, uint32_t stream, unsigned flags, 
 bool h2_output_data(
     struct h2_output *output, uint32_t stream, unsigned flags, struct slice data, uint64_t *at);
 
-/* How many bytes of content of a stream with this window may be written now. */
-size_t h2_output_room(const struct h2_output *output, int32_t stream_window);
+/*
+ * Content of a stream in DATA frames of at most frame_max bytes (the peer's limit), as far as there
+ * is room: in the connection's window, in the stream's *window, and among what waits. Returns how
+ * much was written; *window is less by that, and *at is where the last of the frames begins.
+ */
+size_t h2_output_content(struct h2_output *output, uint32_t stream, struct slice data,
+    uint32_t frame_max, int32_t *window, uint64_t *at);
 
 /* Send what the socket takes. IO_OK: all is gone. */
 enum io h2_output_send(struct h2_output *output);

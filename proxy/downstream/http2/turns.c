@@ -1,43 +1,20 @@
 /* turns.c - content of answers in frames: as the windows allow, and one stream after the other. */
 #include "downstream/http2/session_state.h"
 
-/* One DATA frame. False: memory is short. */
-static bool
-write_data(struct http2_stream *stream, struct slice data)
-{
-	struct http2_session *session = stream->session;
-	uint64_t at;
-
-	http2_wake(session);
-	if (!h2_output_data(&session->output, stream->id, 0, data, &at))
-		return false;
-	overhead_payload(&session->overhead, data.len);
-	stream->last_frame_at = at;
-	stream->send_window -= (int32_t)data.len;
-	return true;
-}
-
 size_t
 http2_write_content(struct http2_stream *stream, struct slice data)
 {
-	uint32_t most = stream->session->settings.max_frame_size;
-	size_t taken = 0, n;
+	struct http2_session *session = stream->session;
+	size_t taken;
 
-	if (most > DATA_MAX)
-		most = DATA_MAX;
-	while (taken < data.len) {
-		n = h2_output_room(&stream->session->output, stream->send_window);
-		if (n > stream->quota)
-			n = stream->quota;
-		if (n > data.len - taken)
-			n = data.len - taken;
-		if (n > most)
-			n = most;
-		if (n == 0 || !write_data(stream, (struct slice){data.at + taken, n}))
-			break;
-		stream->quota -= (uint32_t)n;
-		taken += n;
-	}
+	if (data.len > stream->quota)
+		data.len = stream->quota;
+	taken = h2_output_content(&session->output, stream->id, data,
+	    session->settings.max_frame_size, &stream->send_window, &stream->last_frame_at);
+	stream->quota -= (uint32_t)taken;
+	overhead_payload(&session->overhead, taken);
+	if (taken > 0 || session->output.failed)
+		http2_wake(session);
 	return taken;
 }
 

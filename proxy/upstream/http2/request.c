@@ -149,26 +149,13 @@ static size_t
 write_content(struct backend_stream *stream, struct slice data)
 {
 	struct backend_session *session = stream->session;
-	uint32_t most = session->settings.max_frame_size;
-	size_t taken = 0, n;
+	size_t taken;
 
-	if (most > DATA_MAX)
-		most = DATA_MAX;
-	while (taken < data.len) {
-		n = h2_output_room(&session->output, stream->send_window);
-		if (n > stream->quota)
-			n = stream->quota;
-		if (n > data.len - taken)
-			n = data.len - taken;
-		if (n > most)
-			n = most;
-		if (n == 0 || !h2_output_data(&session->output, stream->id, 0,
-				  (struct slice){data.at + taken, n}, &stream->last_frame_at))
-			break;
-		stream->send_window -= (int32_t)n;
-		stream->quota -= (uint32_t)n;
-		taken += n;
-	}
+	if (data.len > stream->quota)
+		data.len = stream->quota;
+	taken = h2_output_content(&session->output, stream->id, data,
+	    session->settings.max_frame_size, &stream->send_window, &stream->last_frame_at);
+	stream->quota -= (uint32_t)taken;
 	overhead_payload(&session->overhead, taken);
 	return taken;
 }
