@@ -27,8 +27,11 @@ backend_note_answered(const struct backend_connection *connection)
 void
 backend_connection_close(struct backend_connection *connection, bool reset)
 {
-	if (connection->state > BACKEND_THINKING)
+	if (connection->state > BACKEND_THINKING) {
 		backend_note_answered(connection);
+		exchanges_get(&connection->backend->world->exchanges, connection->mark)->unsent =
+		    connection->out.len > 0;
+	}
 	if (reset)
 		connection->end->linger_none = true;
 	end_close(connection->end);

@@ -92,6 +92,7 @@ struct sim_exchange {
 	uint64_t forward_ns;	  /* J of the last time */
 	uint64_t answered_ns;	  /* when its backend had sent all that it sends; 0: it has not */
 	uint64_t answered;	  /* content that it had sent by then */
+	bool unsent;		  /* it closed before all of this had left */
 	uint64_t late_from;	  /* 1 + the offset of the first content that came late; 0: none */
 	int backend;		  /* that saw it last */
 	enum result result;

@@ -86,8 +86,11 @@ h2_backend_close(struct h2_backend *connection, bool reset)
 		connection->backend->ruined--;
 		connection->backend->ruined_ns = schedule_now_ns() + LEARN_NS;
 	}
-	while ((stream = LIST_FIRST(&connection->streams)) != NULL)
+	while ((stream = LIST_FIRST(&connection->streams)) != NULL) {
+		exchanges_get(&connection->backend->world->exchanges, stream->mark)->unsent =
+		    connection->out.len > 0;
 		h2_backend_end(stream);
+	}
 	if (reset)
 		connection->end->linger_none = true;
 	end_close(connection->end);

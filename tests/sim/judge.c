@@ -290,7 +290,10 @@ last_words(const struct exchange_plan *plan)
 						      : 0;
 }
 
-/* What a backend has sent before it closed must come through. */
+/*
+ * What a backend has sent before it closed must come through. Another stream may have ended its
+ * connection earlier than its plan says, or before all of it had left.
+ */
 static bool
 lost_last_words(const struct world *world, const struct sim_exchange *exchange)
 {
@@ -299,6 +302,7 @@ lost_last_words(const struct world *world, const struct sim_exchange *exchange)
 
 	return (exchange->result == RESULT_CUT || exchange->result == RESULT_LOST) &&
 	       exchange->seen > 0 && exchange->received < last_words(plan) &&
+	       exchange->answered >= last_words(plan) && !exchange->unsent &&
 	       (plan->desertion == STAYS || plan->desertion == LOST_ITS_CONNECTION) &&
 	       !plan->tunnel && !plan->head_only && plan->credential_kind == CREDENTIAL_VALID &&
 	       plan->job >= 0 && !judge_is_troubled(world, TROUBLED, exchange->sent_ns) &&
