@@ -1,38 +1,11 @@
 """Proxies that end TLS and HTTP/2 in front of the gateway, with the examples of deploy/proxies/in-front as they stand."""
 
-import os
-
 import pytest
 
-from harness.gateway import DOMAIN, REPOSITORY
 from harness.h2 import H2Client
+from harness.in_front import example, nginx
 from harness.process import Program, accepts, eventually, free_port
 from harness.secure import TlsClient
-
-EXAMPLES = REPOSITORY / "deploy" / "proxies" / "in-front"
-
-NGINX = """{user} daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
-events {{ worker_connections 64; }}
-http {{ access_log off; client_body_temp_path {folder}/1; proxy_temp_path {folder}/2; fastcgi_temp_path {folder}/3;
-uwsgi_temp_path {folder}/4; scgi_temp_path {folder}/5; include {example}; }}"""
-
-
-def example(name, gateway, port, certificate, folder):
-    text = (EXAMPLES / name).read_text()
-    for old, new in (("127.0.0.1:8080", f"127.0.0.1:{gateway.port}"), ("127.0.0.1:9443", f"127.0.0.1:{port}"), (":9443", f":{port}"),
-                     ("/etc/ssl/jobs.pem", str(certificate[0])), ("/etc/ssl/jobs.key", str(certificate[1])),
-                     ("jobs.example.org", DOMAIN), (r"jobs\.example\.org", DOMAIN.replace(".", r"\."))):
-        text = text.replace(old, new)
-    path = folder / name
-    path.write_text(text)
-    return path
-
-
-def nginx(gateway, port, certificate, folder):
-    path = example("nginx.conf", gateway, port, certificate, folder)
-    config = folder / "whole.conf"
-    config.write_text(NGINX.format(folder=folder, example=path, user="user root;" if os.geteuid() == 0 else ""))
-    return ["/usr/sbin/nginx", "-c", config, "-p", folder, "-e", folder / "error.log"]
 
 
 def caddy(gateway, port, certificate, folder):

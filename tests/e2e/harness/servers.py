@@ -50,6 +50,18 @@ def grpc_js_server(folder, script):
     return _started(["node", script, "serve", port], folder, "grpc-js", port)
 
 
+def openai_server(folder, *key):
+    """key: the model's own; without it the model asks for none."""
+    port = free_port()
+    return _started([sys.executable, APPS / "openai_app.py", port, *key], folder, "openai", port)
+
+
+def socketio_server(folder, library):
+    """library: the folder in which socketio_app.js lies beside socket.io."""
+    port = free_port()
+    return _started(["node", library / "socketio_app.js", port], folder, "socketio", port)
+
+
 def git_server(folder):
     port = free_port()
     return _started([sys.executable, APPS / "git_app.py", folder, port], folder, "git", port)

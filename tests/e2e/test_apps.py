@@ -1,0 +1,131 @@
+"""deploy/apps.md: clients of common programs as they are, through a sidecar, an edge gateway, and nginx in front of one."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from harness.gateway import DOMAIN, REPOSITORY
+from harness.in_front import nginx
+from harness.process import PATIENCE, Program, accepts, eventually, free_port
+from harness.servers import APPS, aiohttp_server, openai_server, socketio_server
+
+pytestmark = pytest.mark.large  # npm fetches the clients
+
+PACKAGES = ["openai@6.30.1", "socket.io@4.8.4", "socket.io-client@4.8.4"]
+PAGE = (REPOSITORY / "deploy" / "apps.md").read_text()
+KEY = "sk-model"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The page's scripts beside the libraries that they load."""
+    folder = tmp_path_factory.mktemp("apps")
+    subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", folder, *PACKAGES], check=True,
+                   stdout=subprocess.DEVNULL, timeout=20 * PATIENCE)
+    for name, text in zip(re.findall(r"`(\w+\.mjs)`:", PAGE), re.findall(r"```js\n(.*?)```", PAGE, re.S), strict=True):
+        (folder / name).write_text(text)
+    shutil.copy(APPS / "socketio_app.js", folder)
+    return folder
+
+
+@pytest.fixture(params=["sidecar", "edge", "nginx"])
+def reach(request, gateways, authority, certificate, folder, make_folder, records):
+    """Makes a job of a server; gives its URL as clients know it and a token for it."""
+    programs = []
+
+    def call(server):
+        job, token = records.job(server.url), records.token()
+        if request.param == "sidecar":
+            jobs = {"domain": None, "prefix": None, "fixed": job, "fixed_url": server.url, "labels": {"team": "blue"}}
+            return f"http://127.0.0.1:{gateways.start({'jobs': jobs}).port}", token
+        gateway = gateways.make({"backends": {"trusted_proxies": ["127.0.0.1"]}} if request.param == "nginx" else {})
+        if request.param == "edge":
+            gateway.secure(authority.context(), [certificate])
+        gateway.start()
+        port = gateway.tls_port
+        if request.param == "nginx":
+            place, port = make_folder("nginx"), free_port()
+            programs.append(Program(nginx(gateway, port, certificate, place), place / "nginx.log", {"PATH": "/usr/bin:/usr/sbin"}))
+            eventually(lambda: accepts("127.0.0.1", port), "nginx to listen")
+        return f"https://{job}.{DOMAIN}:{port}", token
+    yield call
+    for program in programs:
+        program.stop()
+
+
+@pytest.fixture
+def node(folder, authority):
+    """Runs a script of the page: its status, what it wrote, and its errors."""
+    def call(*words, **environment):
+        done = subprocess.run(["node", "--require", APPS / "resolve.js", *words], cwd=folder, capture_output=True, text=True, timeout=8 * PATIENCE,
+                              env={"PATH": "/usr/bin:/bin", "NODE_EXTRA_CA_CERTS": str(authority.certificate), **environment})
+        return done.returncode, done.stdout, done.stderr
+    return call
+
+
+@pytest.fixture
+def served(make_folder):
+    """Starts one of the servers."""
+    made = []
+
+    def call(start, *words):
+        made.append(start(make_folder("app"), *words))
+        return made[-1]
+    yield call
+    for server in made:
+        server.stop()
+
+
+def test_openai(reach, node, served):
+    server = served(openai_server)
+    url, token = reach(server)
+
+    def ask(value, **environment):
+        return node("ask.mjs", "hello world", MODEL_URL=url, JOBGATE_TOKEN=value, **environment)
+    assert ask(token.value) == (0, "HELLO WORLD\n", "")
+    assert ask(token.value, MODEL="none") == (1, "", "model_not_found: 404 the model none does not exist\n")
+    status, out, error = ask(token.value[:30])
+    assert (status, out) == (1, "") and re.match(r"invalid_token: 401 .*The end of the token is missing", error), error
+    status, out, error = ask("<token>")
+    assert (status, out) == (1, "") and error and error in PAGE, error
+    assert token.id in server.program.log() and token.value[21:] not in server.program.log()
+
+
+def test_a_model_with_a_key_of_its_own(reach, node, served):
+    server = served(openai_server, KEY)
+    url, token = reach(server)
+    assert node("ask.mjs", "hello", MODEL_URL=url, JOBGATE_TOKEN=token.value, MODEL_KEY=KEY) == (0, "HELLO\n", "")
+    assert node("ask.mjs", "hello", MODEL_URL=url, JOBGATE_TOKEN=token.value, MODEL_KEY="sk-other")[2].startswith("invalid_api_key: 401 the model has")
+    assert token.value[21:] not in server.program.log() and KEY in server.program.log()
+
+
+def test_socketio(reach, node, served, folder):
+    server = served(socketio_server, folder)
+    url, token = reach(server)
+    for transports in (["polling"], ["websocket"], ["polling", "websocket"]):
+        status, out, error = node("talk.mjs", *transports, JOB_URL=url, JOBGATE_TOKEN=token.value)
+        assert (status, error) == (0, "") and out.split() in [["hello", "over", name] for name in transports], (out, error)
+        status, out, error = node("talk.mjs", *transports, JOB_URL=url, JOBGATE_TOKEN="jgt_x")
+        assert (status, out) == (1, "") and "401" in error
+    assert token.id in server.program.log() and token.value[21:] not in server.program.log()
+
+
+def test_mlflow(reach, served, authority):
+    """Its clients send Basic credentials at once, as this curl does."""
+    server = served(aiohttp_server)
+    url, token = reach(server)
+    command = re.search(r"^\$ (curl -u .*)$", PAGE, re.M)[1]
+    port = url.rpartition(":")[2]
+    for value, found in ((token.value, 200), ("jgt_x", 401)):
+        done = subprocess.run(["bash", "-c", f"{command} -sS -w '\\n%{{http_code}}' --cacert {authority.certificate} --connect-to ::127.0.0.1:{port}"],
+                              capture_output=True, text=True, timeout=8 * PATIENCE,
+                              env={"PATH": "/usr/bin:/bin", "MLFLOW_TRACKING_URI": url, "MLFLOW_TRACKING_USERNAME": "token", "MLFLOW_TRACKING_PASSWORD": value})
+        text, _, status = done.stdout.rpartition("\n")
+        assert int(status) == found, done
+        if found == 200:
+            seen = json.loads(text)
+            assert (seen["method"], seen["target"], seen["body"]) == ("POST", "/api/2.0/mlflow/experiments/create", '{"name": "first"}')
+            assert "authorization" not in dict(seen["fields"])
