@@ -37,6 +37,14 @@ struct open_place {
 
 #define HOLD_SHARES 1024
 
+/* A label selector that did not match, and the exchange that is refused in this turn because of it:
+ * the line of that exchange shows it. */
+struct unmatched {
+	const struct exchange *exchange; /* only compared: it may have ended */
+	size_t len;
+	char text[SELECTOR_LABELS_MAX * (LABEL_NAME_MAX + LABEL_VALUE_MAX + 2)];
+};
+
 struct exchange_context {
 	struct exchange_options options;
 	struct loop *loop;
@@ -58,6 +66,7 @@ struct exchange_context {
 	 */
 	unsigned held_of[HOLD_SHARES];
 	bool draining; /* no request is held any more */
+	struct unmatched unmatched;
 
 	int64_t date_second; /* the Unix time that `date` says */
 	char date[HTTP_DATE_LEN];

@@ -131,6 +131,7 @@ struct exchange {
 	unsigned char request_id_len, method_len, host_len, path_len;
 	bool decided;			     /* verdict is set */
 	bool authenticated;		     /* the token's id is set */
+	bool claims_token;		     /* the token's id is set, but its value is not valid */
 	const char *cors_origin;	     /* whose page may read the answer (cors.h), or NULL */
 	enum carrier carrier;		     /* of the credential that counts */
 	enum credential_mistake mistake : 8; /* in the credential of a request that is refused */
@@ -328,6 +329,9 @@ void exchange_watch(struct exchange *exchange, const struct lookup *lookup);
  * the exchange, and it has ended.
  */
 bool exchange_still_holds(struct exchange *exchange);
+
+/* The selector because of which it is refused, for its line in the log; empty: none is noted. */
+struct slice exchange_unmatched(const struct exchange *exchange);
 
 void exchange_token_changed(struct directory_watch *watch);
 void exchange_job_changed(struct directory_watch *watch);

@@ -102,6 +102,51 @@ exchange_look_up(struct exchange *exchange, const struct claim *claim, struct lo
 	return !lookup->proved || !evidence->names_job || look_up_job(exchange, now_ms, lookup);
 }
 
+/* ---- what the log tells of a refusal ---- */
+
+/* It is for the line of this exchange, which is written in this turn. */
+static void
+note_selector(struct exchange *exchange, const struct token *token)
+{
+	struct unmatched *unmatched = &exchange->context->unmatched;
+
+	unmatched->exchange = exchange;
+	unmatched->len =
+	    jg_selector_format(&token->selector, unmatched->text, sizeof(unmatched->text));
+}
+
+struct slice
+exchange_unmatched(const struct exchange *exchange)
+{
+	const struct unmatched *unmatched = &exchange->context->unmatched;
+
+	if (exchange->verdict != VERDICT_OUT_OF_SCOPE || !exchange->decided ||
+	    unmatched->exchange != exchange)
+		return (struct slice){0};
+	return (struct slice){unmatched->text, unmatched->len};
+}
+
+static void
+note_token(struct exchange *exchange, enum verdict verdict, const struct token *token)
+{
+	memcpy(exchange->token_id, token->id.at, TOKEN_ID_LEN);
+	exchange->authenticated = true;
+	if (verdict == VERDICT_OUT_OF_SCOPE)
+		note_selector(exchange, token);
+}
+
+/* The value is not valid, but may name a token, such as one that was deleted. */
+static void
+note_claimed_token(struct exchange *exchange, const struct bearer *bearer)
+{
+	if (bearer == NULL || !bearer->formed || exchange->authenticated)
+		return;
+	memcpy(exchange->token_id, bearer->id, TOKEN_ID_LEN);
+	exchange->claims_token = true;
+}
+
+/* ---- the verdict ---- */
+
 enum verdict
 exchange_decide(struct exchange *exchange, const struct claim *claim, const struct lookup *lookup)
 {
@@ -111,15 +156,15 @@ exchange_decide(struct exchange *exchange, const struct claim *claim, const stru
 	exchange->verdict = verdict;
 	exchange->decided = true;
 	exchange->decision_us = exchange_timed(exchange, TIMED_DECISION);
-	if (evidence->token != NULL && verdict != VERDICT_INVALID_TOKEN) {
-		memcpy(exchange->token_id, evidence->token->id.at, TOKEN_ID_LEN);
-		exchange->authenticated = true;
-	}
+	if (evidence->token != NULL && verdict != VERDICT_INVALID_TOKEN)
+		note_token(exchange, verdict, evidence->token);
 	if (verdict == VERDICT_INVALID_TOKEN && claim->credential == CREDENTIAL_BEARER)
 		jg_bearer_forget(&exchange->context->digests, claim->digest);
 	PROBE_DECISION(exchange->request_id, exchange->request_id_len, verdict,
 	    exchange->decision_us, exchange->route.job, exchange->route.job_len,
 	    exchange->token_id);
+	if (verdict == VERDICT_INVALID_TOKEN)
+		note_claimed_token(exchange, evidence->bearer);
 	return verdict;
 }
 
@@ -242,6 +287,8 @@ exchange_judge_again(struct exchange *exchange)
 		exchange_time_revocation(exchange, token.changed_ms, job.changed_ms);
 	PROBE_REVOCATION(exchange->request_id, exchange->request_id_len, verdict,
 	    exchange->route.job, exchange->route.job_len, exchange->token_id);
+	if (verdict == VERDICT_OUT_OF_SCOPE && token.known == RECORD_KNOWN)
+		note_selector(exchange, &token.record->token);
 	exchange_refuse(exchange, verdict);
 }
 

@@ -17,6 +17,8 @@ static const char *const text_names[ACCESS_TEXTS] = {
     [ACCESS_HOST] = "host",
     [ACCESS_PATH] = "path",
     [ACCESS_TOKEN_ID] = "token_id",
+    [ACCESS_CLAIMED_TOKEN_ID] = "claimed_token_id",
+    [ACCESS_SELECTOR] = "selector",
     [ACCESS_JOB] = "job",
 };
 

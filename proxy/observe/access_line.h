@@ -18,6 +18,8 @@ enum access_text {
 	ACCESS_HOST,
 	ACCESS_PATH, /* without the query, which may hold anything */
 	ACCESS_TOKEN_ID,
+	ACCESS_CLAIMED_TOKEN_ID, /* of a value that is not valid: anyone may write any id */
+	ACCESS_SELECTOR,	 /* of the token, when it does not reach the job */
 	ACCESS_JOB,
 };
 #define ACCESS_TEXTS (ACCESS_JOB + 1)

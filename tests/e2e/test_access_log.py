@@ -12,6 +12,7 @@ import pytest
 
 from harness.gateway import REPOSITORY, Gateway
 from harness.process import Program, eventually
+from harness.scene import request_bytes
 from harness.store import make_value
 
 
@@ -27,6 +28,43 @@ def test_times_of_the_parts(scene):
     assert "connect_ms" not in second  # it came from the pool
     assert second["token_id"] == scene.token.id and second["verdict"] == "allow"
     assert (second["status"], second["outcome"], second["bytes_out"]) == (200, "answered", 2)
+
+
+def test_why_a_request_was_refused(scene, records):
+    """operate.md: the line has the reason, the selector that did not match, and the token's id whenever the value names one.
+    An id that no secret proves has a name of its own: a stranger may write any id into a value."""
+    scoped = records.token(selector="model=base,team=red")
+    deleted, guessed = records.token(), make_value(scene.token.id)
+    records.delete_token(deleted)
+
+    def refused(path, authorization):
+        assert scene.new_client().exchange(request_bytes(scene.host, fields=authorization, path=path)).status in (400, 401, 403)
+        entry = scene.gateway.access_entry(job=scene.job, path=path)
+        return entry["verdict"], entry.get("token_id"), entry.get("claimed_token_id"), entry.get("selector")
+    assert refused("/scope", [f"Authorization: {scoped.bearer}"]) == ("out_of_scope", scoped.id, None, "model=base,team=red")
+    assert refused("/deleted", [f"Authorization: {deleted.bearer}"]) == ("invalid_token", None, deleted.id, None)
+    assert refused("/guessed", [f"Authorization: Bearer {guessed}"]) == ("invalid_token", None, scene.token.id, None)
+    assert refused("/garbage", ["Authorization: Bearer jgt_garbage"]) == ("invalid_token", None, None, None)
+    assert refused("/none", []) == ("no_credential", None, None, None)
+    scene.relay(path="/allowed")
+    allowed = scene.gateway.access_entry(job=scene.job, path="/allowed")
+    assert allowed["token_id"] == scene.token.id and not {"claimed_token_id", "selector"} & set(allowed)
+
+
+def test_the_selector_that_stopped_matching(gateway, scene_of, records):
+    """A running answer is cut when its job loses the label; the line says which selector no longer matches."""
+    scene = scene_of(gateway, token=records.token(selector="model=base"))
+    records.client.hset(records.job_key(scene.job), "label:model", "base")
+    client = scene.client
+    client.send(scene.request(path="/cut"))
+    connection = scene.backend.next()
+    connection.read_request()
+    connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegun")
+    client.read_until(b"begun")
+    records.client.hset(records.job_key(scene.job), "label:model", "other")
+    entry = gateway.access_entry(job=scene.job, path="/cut")
+    assert (entry["verdict"], entry["outcome"], entry["token_id"]) == ("out_of_scope", "revoked", scene.token.id)
+    assert entry["selector"] == "model=base"
 
 
 def test_a_file_that_was_moved_is_opened_again(gateways, scene_of):
