@@ -21,9 +21,12 @@
 
 /* ---- the beginning, and upgrades ---- */
 
-/* The table of the binary before; NULL: there is none, or it has another layout. */
+/*
+ * The table of the binary before; NULL: there is none, or it has another layout. The workers of
+ * that binary then go on counting with theirs.
+ */
 static struct limit_table *
-inherit(void)
+inherit(const struct log *log)
 {
 	struct limit_table *table;
 	uint64_t fd;
@@ -32,8 +35,13 @@ inherit(void)
 		return NULL;
 	unsetenv(TABLE_VARIABLE);
 	table = limit_table_inherit((int)fd);
-	if (table == NULL)
+	if (table == NULL) {
+		log_warning(log,
+		    "the limits of tokens begin anew, because the binary before kept them in "
+		    "another form: until its workers have ended, a token can have twice its "
+		    "limits");
 		close((int)fd);
+	}
 	return table;
 }
 
@@ -42,7 +50,7 @@ limits_start(struct supervisor *supervisor)
 {
 	uint64_t key[2];
 
-	supervisor->limits.table = inherit();
+	supervisor->limits.table = inherit(&supervisor->log);
 	if (supervisor->limits.table == NULL && RAND_bytes((unsigned char *)key, sizeof(key)) == 1)
 		supervisor->limits.table = limit_table_new(LIMIT_PLACES, key);
 	if (supervisor->limits.table == NULL)

@@ -1,5 +1,6 @@
 """Rate, burst and concurrency of a token (access.md, "Limits of a token"): exact over all workers, and given back however a request ends."""
 
+import hashlib
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from harness.h2 import H2Client
 from harness.process import eventually, free_port
 from harness.raw import Client, Cut
 from harness.scene import Scene, request_bytes
+from harness.store import Records, RedisServer, make_value, random_id
 from test_reload import reload
 from test_revocation import start_stream
 from test_upgrade import open_tunnel
@@ -363,6 +365,59 @@ def test_calls_of_the_control_api(module_gateways, records):
     assert (shown["rate"], shown["burst"], shown["concurrency"]) == (1, 2000, None)
     assert api.call("GET", "/v1/tokens").status == 200
     assert api.call("GET", "/v1/me").status == 429
+
+
+def test_a_table_of_another_form(gateways):
+    """What an upgrade left cannot be taken over."""
+    gateway = gateways.start(env={"JOBGATE_LIMITS_FD": "99"})
+    assert gateway.program.log().count("the limits of tokens begin anew") == 1
+    assert "the limits of tokens begin anew" not in gateways.start().program.log()
+
+
+PLACES = 65536
+LONG_AGO = "2024-01-01T00:00:00Z"
+
+
+def fill_places(gateway, server, job):
+    """A use of each of more than 65,536 tokens with a rate, whose places stay in use because the rate is low. Returns the answers that
+    are refusals, and the values that got them."""
+    tokens, refusals = [], []
+    records = Records(server.client)
+    with server.client.pipeline(transaction=False) as pipeline:
+        for _ in range(PLACES + 64):
+            token_id = random_id()
+            value = make_value(token_id)
+            pipeline.hset(records.token_key(token_id), mapping={
+                "name": "one", "role": "read", "selector": "", "version": "1", "rate": "1",
+                "hash": hashlib.sha256(value.encode()).hexdigest(),
+                "created_at": LONG_AGO, "updated_at": LONG_AGO})
+            tokens.append(value)
+        pipeline.execute()
+    for at in range(0, PLACES + 64, 64):
+        with gateway.client() as client:
+            client.send(b"".join(request_bytes(f"{job}.{DOMAIN}", value, "OPTIONS", fields=["Max-Forwards: 0"]) for value in tokens[at:at + 64]))
+            answers = [(client.read_response("OPTIONS"), value) for value in tokens[at:at + 64]]
+        refusals += [pair for pair in answers if pair[0].status != 200]
+    return refusals
+
+
+def test_more_tokens_than_places(gateways, make_folder):
+    """A token that has limits and no place is refused: without one its limits could not hold. Others pay nothing, and pass."""
+    server = RedisServer(make_folder("redis")).start()
+    gateway = gateways.start({"workers": 2, **SLOW}, store_url=server.url)
+    records = Records(server.client)
+    job = records.job("unix:/nonexistent/job.sock")
+    refusals, plain = fill_places(gateway, server, job), records.token()
+
+    def status(token, fields=("Max-Forwards: 0",)):
+        with gateway.client() as client:
+            return client.exchange(request_bytes(f"{job}.{DOMAIN}", token, "OPTIONS", fields=list(fields)), "OPTIONS")
+    assert 64 <= len(refusals) < PLACES / 4
+    for answer in (refusals[0][0], status(refusals[-1][1])):
+        assert answer.status == 503 and json.loads(answer.body)["title"] == "Too many tokens in use" and int(answer.field("retry-after")) > 0
+    assert status(plain).status == 200
+    eventually(lambda: "up to 65536 tokens with limits can be in use at the same time" in gateway.program.log(), "the warning")
+    server.stop()
 
 
 # ---- changes ----
