@@ -2,6 +2,7 @@
 #include <jansson.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "auth/bulk/task.h"
 #include "auth/control/input.h"
@@ -52,6 +53,28 @@ write_record(struct task *task, enum record_kind kind, const struct store_walk_e
 	json_decref(line);
 }
 
+/*
+ * Of a token that is gone, but has created tokens: its creator and its selector, for cascades. A
+ * selector that is not known is null. What no import could read is left out.
+ */
+static void
+write_gone(struct task *task, enum record_kind kind, const struct store_walk_entry *entry)
+{
+	const char *selector = entry->why != NULL ? entry->why : "";
+	json_t *line;
+
+	if (!record_types[kind].id_valid(entry->id))
+		return;
+	line = json_pack("{s:s, s:s#, s:s#, s:s*}", INPUT_KIND, INPUT_GONE, "id", entry->id.at,
+	    (int)entry->id.len, "created_by", entry->score.at, (int)entry->score.len,
+	    "label_selector", strcmp(selector, "?") == 0 ? NULL : selector);
+	if (line == NULL)
+		task_problem(task, kind, entry->id, "left out: what is kept of it is not text");
+	else if (json_dumpf(line, task->out, JSON_COMPACT) == 0)
+		fputc('\n', task->out);
+	json_decref(line);
+}
+
 int
 task_export(struct task *task)
 {
@@ -62,6 +85,8 @@ task_export(struct task *task)
 		write_mint(task);
 	for (unsigned kind = 0; kind < RECORD_KINDS && result == TASK_OK; kind++)
 		result = task_walk(task, kind, TASK_WALK_KEYS, write_record);
+	if (result == TASK_OK)
+		result = task_walk(task, RECORD_TOKEN, TASK_WALK_GONE, write_gone);
 	if (result != TASK_OK)
 		return result;
 	if (fflush(task->out) != 0 || ferror(task->out)) {

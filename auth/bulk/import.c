@@ -15,6 +15,7 @@
 #define LINE_MAX_BYTES (256u << 10) /* a job with the most and longest labels has 30 KiB */
 
 static const char *const mint_fields[] = {INPUT_KIND, "key", "enforced", NULL};
+static const char *const gone_fields[] = {INPUT_KIND, "id", "created_by", "label_selector", NULL};
 
 struct import {
 	struct task *task;
@@ -181,6 +182,49 @@ import_record(struct import *import, const struct record *record)
 	    import);
 }
 
+/* What the store has of such a token is as good, so a conflict is none. */
+static void
+gone_added(void *ctx, enum store_result result, const struct record *none)
+{
+	struct import *import = ctx;
+
+	(void)none;
+	import->under_way--;
+	if (result == STORE_BROKEN) {
+		import->task->problems++;
+		fputs("jobgate: a key that should be a set of created tokens (made:...) holds "
+		      "something else\n",
+		    stderr);
+	} else if (result != STORE_OK && result != STORE_CONFLICT) {
+		import->lost = true;
+	}
+}
+
+/* A token that is gone, but has created tokens; false with what is wrong. */
+static bool
+import_gone(struct import *import, struct input_error *error)
+{
+	struct store_gone gone = {.id = text_of(import->object, "id"),
+	    .created_by = text_of(import->object, "created_by"),
+	    .selector = text_of(import->object, "label_selector")};
+	struct label labels[SELECTOR_LABELS_MAX];
+	size_t count, bad;
+
+	if (!input_fields(import->object, gone_fields, error))
+		return false;
+	if (!jg_token_id_valid(gone.id))
+		return wrong(error, "id", "16 characters a-z 0-9");
+	if (gone.created_by.len > 0 && !record_maker_valid(gone.created_by))
+		return wrong(error, "created_by", "the id of an operator's token, or local");
+	if (gone.selector.at == NULL)
+		gone.selector = SLICE("?");
+	else if (jg_selector_parse(gone.selector, labels, &count, &bad) != LABEL_OK)
+		return wrong(error, "label_selector", "not a label selector");
+	import->under_way++;
+	store_token_gone(import->task->store, &gone, gone_added, import);
+	return true;
+}
+
 /* Handle one line; false with what is wrong. The caller releases import->object either way. */
 static bool
 import_object(struct import *import, const char *text, size_t len, struct input_error *error)
@@ -192,6 +236,8 @@ import_object(struct import *import, const char *text, size_t len, struct input_
 		return false;
 	if (slice_equal(text_of(import->object, INPUT_KIND), SLICE("mint")))
 		return import_mint(import, error);
+	if (slice_equal(text_of(import->object, INPUT_KIND), SLICE(INPUT_GONE)))
+		return import_gone(import, error);
 	if (!read_record(import, error))
 		return false;
 	import_record(import, &import->input.record);

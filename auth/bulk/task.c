@@ -246,6 +246,9 @@ start(struct walk *walk, const char *cursor)
 	case TASK_WALK_MADE:
 		store_walk_made(walk->task->store, cursor, walk->task->mend, on_step, walk);
 		return;
+	case TASK_WALK_GONE:
+		store_walk_gone(walk->task->store, cursor, on_step, walk);
+		return;
 	}
 }
 

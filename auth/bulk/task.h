@@ -8,6 +8,9 @@
 
 #include "auth/redis/store_walk.h"
 
+/* The kind of a line about a token that is gone, but has created tokens. */
+#define INPUT_GONE "gone_token"
+
 /* The latest place in an index: up to here the doubles of Redis are exact. Unix milliseconds. */
 #define TASK_CREATED_MS_MAX ((INT64_C(1) << 53) - 1)
 
@@ -63,6 +66,7 @@ enum task_walk_of {
 	TASK_WALK_INDEX, /* entries of the index that have no record */
 	TASK_WALK_MADE,	 /* tokens that are missing in the set of what their creator has created;
 			    with task->mend they are added */
+	TASK_WALK_GONE,	 /* tokens that are gone, but have created tokens (store_walk_gone) */
 };
 
 /*

@@ -217,6 +217,21 @@ arguments_add_maker_key(
 }
 
 void
+arguments_add_pattern(struct arguments *arguments, const struct store *store, const char *rest)
+{
+	const char *prefix = store_prefix(store);
+	char escaped[512];
+	size_t len = 0;
+
+	for (; *prefix != '\0' && len + 2 < sizeof(escaped); prefix++) {
+		if (strchr("*?[]^\\", *prefix) != NULL)
+			escaped[len++] = '\\';
+		escaped[len++] = *prefix;
+	}
+	arguments_add_text(arguments, "%.*s%s", (int)len, escaped, rest);
+}
+
+void
 arguments_add_made_key(struct arguments *arguments, const struct store *store, struct slice maker)
 {
 	arguments_add_text(arguments, "%smade:%.*s", store_prefix(store), (int)maker.len, maker.at);

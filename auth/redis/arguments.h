@@ -66,6 +66,10 @@ void arguments_add_maker_key(
 void arguments_add_maker(struct arguments *arguments, const struct store *store,
     const struct record *record, const struct store_maker *maker);
 
+/* Add a pattern of SCAN: the store's prefix, of which no character is special, then `rest`. */
+void arguments_add_pattern(
+    struct arguments *arguments, const struct store *store, const char *rest);
+
 /* Add the key of the set of tokens that this one has created; without an id the keys' prefix. */
 void arguments_add_made_key(
     struct arguments *arguments, const struct store *store, struct slice maker);

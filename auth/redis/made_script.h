@@ -63,30 +63,40 @@
 /*
  * remaining(): how many descendants of the token exist within the scope, and 1 when there may be
  * more. It looks at MADE_LOOKS ids at most, since Redis does nothing else meanwhile, and removes
- * ids of tokens that are gone and have no set (another program has deleted the record).
+ * ids of tokens that are gone and have no set (another program has deleted the record). forget()
+ * removes what is kept of a token that is gone, when its set has become empty in this way. It needs
+ * MADE_KEEP.
  */
 #define MADE_LOOKS "1000"
-#define MADE_REMAINING                                                            \
-	"local function remaining()\n"                                            \
-	"  local nodes, seen, count, looks = {root}, {[root] = true}, 0, 0\n"     \
-	"  while #nodes > 0 do\n"                                                 \
-	"    local node = table.remove(nodes)\n"                                  \
-	"    local ids = some_of(node, " MADE_LOOKS " - looks)\n"                 \
-	"    if not ids then return count, 1 end\n"                               \
-	"    for _, id in ipairs(ids) do\n"                                       \
-	"      local lives, nested = exists(records .. id), exists(made .. id)\n" \
-	"      looks = looks + 1\n"                                               \
-	"      if not lives and not nested then\n"                                \
-	"        redis.call('SREM', made .. node, id)\n"                          \
-	"      elseif not seen[id] then\n"                                        \
-	"        if lives and in_scope(id) then count = count + 1 end\n"          \
-	"        if nested then nodes[#nodes + 1] = id end\n"                     \
-	"        seen[id] = true\n"                                               \
-	"      end\n"                                                             \
-	"    end\n"                                                               \
-	"    if looks >= " MADE_LOOKS " then return count, 1 end\n"               \
-	"  end\n"                                                                 \
-	"  return count, 0\n"                                                     \
+#define MADE_REMAINING                                                               \
+	"local function forget(node)\n"                                              \
+	"  if exists(made .. node) or exists(records .. node) then return end\n"     \
+	"  local maker = redis.pcall('HGET', made .. node .. ':of', 'created_by')\n" \
+	"  redis.call('DEL', made .. node .. ':of')\n"                               \
+	"  leave(made, records, maker, node)\n"                                      \
+	"end\n"                                                                      \
+	"local function remaining()\n"                                               \
+	"  local nodes, seen, count, looks = {root}, {[root] = true}, 0, 0\n"        \
+	"  while #nodes > 0 do\n"                                                    \
+	"    local node = table.remove(nodes)\n"                                     \
+	"    local ids = some_of(node, " MADE_LOOKS " - looks)\n"                    \
+	"    if not ids then return count, 1 end\n"                                  \
+	"    for _, id in ipairs(ids) do\n"                                          \
+	"      local lives, nested = exists(records .. id), exists(made .. id)\n"    \
+	"      looks = looks + 1\n"                                                  \
+	"      if not lives and not nested then\n"                                   \
+	"        redis.call('SREM', made .. node, id)\n"                             \
+	"        redis.call('DEL', made .. id .. ':of')\n"                           \
+	"      elseif not seen[id] then\n"                                           \
+	"        if lives and in_scope(id) then count = count + 1 end\n"             \
+	"        if nested then nodes[#nodes + 1] = id end\n"                        \
+	"        seen[id] = true\n"                                                  \
+	"      end\n"                                                                \
+	"    end\n"                                                                  \
+	"    forget(node)\n"                                                         \
+	"    if looks >= " MADE_LOOKS " then return count, 1 end\n"                  \
+	"  end\n"                                                                    \
+	"  return count, 0\n"                                                        \
 	"end\n"
 
 #endif

@@ -167,6 +167,17 @@ void store_token_delete(struct store *store, struct slice id, const struct label
 void store_token_cascade(struct store *store, struct slice id, const struct label_set *scope,
     store_record_done *done, void *ctx);
 
+/* A token that is gone, but has created tokens: what a cascade needs to know of it. */
+struct store_gone {
+	struct slice id;
+	struct slice created_by; /* an id, or "local"; empty: not known */
+	struct slice selector;	 /* as in a record; "?": not known, so it is in no scope */
+};
+
+/* Restore this, as an export has it. STORE_CONFLICT: the store has it, or the token, already. */
+void store_token_gone(
+    struct store *store, const struct store_gone *gone, store_record_done *done, void *ctx);
+
 /*
  * Note when tokens were used, unless a later use is known; tokens that are gone are left out. done
  * gets STORE_OK, or why it was not done; record is NULL.

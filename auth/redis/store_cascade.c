@@ -10,7 +10,7 @@
 
 /* KEYS and ARGV as for MADE_SCRIPT. Returns {1, or 0 when there was no record, remaining()}. */
 static const char script_delete[] =
-    TOKEN_WITHIN MADE_SCRIPT MADE_REMAINING DELETE_WITHIN "if gone == 0 then return {0, 0, 0} end\n"
+    TOKEN_WITHIN MADE_SCRIPT DELETE_WITHIN MADE_REMAINING "if gone == 0 then return {0, 0, 0} end\n"
 							  "return {1, remaining()}\n";
 
 /*
@@ -43,6 +43,7 @@ static const char script_cascade[] = MADE_SCRIPT MADE_KEEP
     "end\n"
     "local function unlink(set, id)\n"
     "  redis.call('SREM', made .. set, id)\n"
+    "  if not exists(made .. id) then redis.call('DEL', made .. id .. ':of') end\n"
     "  moved = moved + 1\n"
     "end\n"
     "if not in_scope(root) then return {-1} end\n"
@@ -92,6 +93,18 @@ static const char script_cascade[] = MADE_SCRIPT MADE_KEEP
     "  redis.call('ZREM', KEYS[2], '-')\n"
     "end\n"
     "return answer\n";
+
+/*
+ * KEYS: what is kept of the token that is gone. ARGV: its id, its creator (an id, local, or ''
+ * when that is not known), its selector, the key prefixes of the sets made and of the records of
+ * tokens. Returns 1, or 0 when the store knows this token already.
+ */
+static const char script_gone[] =
+    MADE_KEEP "local id, maker, made = ARGV[1], ARGV[2], ARGV[4]\n"
+	      "if redis.call('EXISTS', KEYS[1], ARGV[5] .. id) > 0 then return 0 end\n"
+	      "if #maker == 16 then redis.call('SADD', made .. maker, id) end\n"
+	      "remember(made, id, maker, ARGV[3])\n"
+	      "return 1\n";
 
 /* The answer of script_delete. */
 static void
@@ -169,4 +182,35 @@ store_token_cascade(struct store *store, struct slice id, const struct label_set
 	struct operation operation = operation_change(RECORD_TOKEN, id, read_cascade, done, ctx);
 
 	run(store, script_cascade, &operation, scope);
+}
+
+static void
+read_gone(struct operation *operation, const redisReply *reply)
+{
+	long long added;
+
+	if (reply_is_integer(reply, &added))
+		store_tell(operation, added ? STORE_OK : STORE_CONFLICT, NULL);
+}
+
+void
+store_token_gone(
+    struct store *store, const struct store_gone *gone, store_record_done *done, void *ctx)
+{
+	struct operation operation = operation_change(RECORD_TOKEN, gone->id, read_gone, done, ctx);
+	struct arguments *arguments = arguments_new("EVAL");
+
+	if (arguments != NULL) {
+		arguments_add(arguments, slice_of(script_gone));
+		arguments_add(arguments, SLICE("1"));
+		arguments_add_text(arguments, "%smade:%.*s:of", store_prefix(store),
+		    (int)gone->id.len, gone->id.at);
+		arguments_add(arguments, gone->id);
+		arguments_add(arguments, gone->created_by);
+		arguments_add(arguments, gone->selector);
+		arguments_add_made_key(arguments, store, SLICE(""));
+		arguments_add_record_key(arguments, store, RECORD_TOKEN, SLICE(""));
+	}
+	store_run(store, &operation, arguments);
+	free(arguments);
 }

@@ -103,4 +103,9 @@ void reply_to_use(const redisReply *use, struct record *record);
 
 bool reply_is_integer(const redisReply *reply, long long *value);
 
+/* ---- store_walk_index.c ---- */
+
+/* Read the cursor at which a step ends; false when the reply is not one. */
+bool store_walk_cursor(const redisReply *reply, char out[STORE_WALK_CURSOR_MAX]);
+
 #endif

@@ -1,4 +1,4 @@
-/* store_walk.c - walks through keys and indexes in steps that are short for Redis. */
+/* store_walk.c - walks through the keys of records in steps that are short for Redis. */
 #include "auth/redis/store_walk.h"
 #include "auth/record.h"
 
@@ -16,61 +16,6 @@
 #define CAREFUL_STEP "10"
 
 static const char script_get[] = RECORD_SCRIPT_GET;
-
-/*
- * Finds the entries of an index that have no record. KEYS[1]: the index. ARGV: the prefix of record
- * keys, the cursor, how many. Returns {next cursor, looked at, total, {{id, score}, ...}}.
- */
-static const char script_walk_index[] =
-    "local step = redis.call('ZSCAN', KEYS[1], ARGV[2], 'COUNT', ARGV[3])\n"
-    "local found = {}\n"
-    "for i = 1, #step[2], 2 do\n"
-    "  local id = step[2][i]\n"
-    "  if redis.call('EXISTS', ARGV[1] .. id) == 0 then\n"
-    "    found[#found + 1] = {id, step[2][i + 1]}\n"
-    "  end\n"
-    "end\n"
-    "return {step[1], #step[2] / 2, redis.call('ZCARD', KEYS[1]), found}\n";
-
-/*
- * Finds the tokens that are not among those which their creator has created. ARGV also has the
- * prefix of the sets' keys, and 1 to add them. Returns the same, with the creator's id as
- * score, and why it could not be added. A token whose creator is gone without a trace of who
- * created that one comes with a fourth element.
- */
-static const char script_walk_made[] =
-    "local step = redis.call('ZSCAN', KEYS[1], ARGV[2], 'COUNT', ARGV[3])\n"
-    "local found = {}\n"
-    "for i = 1, #step[2], 2 do\n"
-    "  local id = step[2][i]\n"
-    "  local maker = redis.pcall('HGET', ARGV[1] .. id, 'created_by')\n"
-    "  if type(maker) == 'string' and #maker == 16 and not string.find(maker, '[^a-z0-9]') then\n"
-    "    local set = ARGV[4] .. maker\n"
-    "    if redis.pcall('SISMEMBER', set, id) ~= 1 then\n"
-    "      local added = ARGV[5] == '1' and redis.pcall('SADD', set, id)\n"
-    "      local why = type(added) == 'table' and added.err or ''\n"
-    "      found[#found + 1] = {id, maker, why}\n"
-    "    end\n"
-    "    if redis.call('EXISTS', ARGV[1] .. maker, set .. ':of') == 0 then\n"
-    "      found[#found + 1] = {id, maker, '', 1}\n"
-    "    end\n"
-    "  end\n"
-    "end\n"
-    "return {step[1], #step[2] / 2, redis.call('ZCARD', KEYS[1]), found}\n";
-
-/* Read the cursor at which a step ends; false when the reply is not one. */
-static bool
-read_cursor(const redisReply *reply, char out[STORE_WALK_CURSOR_MAX])
-{
-	struct slice cursor = redis_text(reply);
-
-	if (cursor.at == NULL || cursor.len >= STORE_WALK_CURSOR_MAX)
-		return false;
-	memcpy(out, cursor.at, cursor.len + 1);
-	return true;
-}
-
-/* ---- keys ---- */
 
 /*
  * A step sends SCAN for the keys, then reads all of them in one transaction, so that a record and
@@ -244,7 +189,7 @@ read_keys(struct operation *operation, const redisReply *reply)
 	struct arguments *names = arguments_new("");
 
 	if (arguments == NULL || names == NULL || reply->type != REDIS_REPLY_ARRAY ||
-	    reply->elements != 2 || !read_cursor(reply->element[0], step->next) ||
+	    reply->elements != 2 || !store_walk_cursor(reply->element[0], step->next) ||
 	    reply->element[1]->type != REDIS_REPLY_ARRAY)
 		goto done;
 	arguments_add_record_key(names, step->store, step->kind, SLICE(""));
@@ -264,22 +209,6 @@ read_keys(struct operation *operation, const redisReply *reply)
 done:
 	free(arguments);
 	free(names);
-}
-
-/* Add a pattern of SCAN that matches the keys of this kind, with special characters escaped. */
-static void
-add_pattern(struct arguments *arguments, const struct store *store, enum record_kind kind)
-{
-	const char *prefix = store_prefix(store);
-	char escaped[512];
-	size_t len = 0;
-
-	for (; *prefix != '\0' && len + 2 < sizeof(escaped); prefix++) {
-		if (strchr("*?[]^\\", *prefix) != NULL)
-			escaped[len++] = '\\';
-		escaped[len++] = *prefix;
-	}
-	arguments_add_text(arguments, "%.*s%s:*", (int)len, escaped, record_types[kind].noun);
 }
 
 void
@@ -304,95 +233,9 @@ store_walk(struct store *store, enum record_kind kind, const char *cursor, bool 
 	if (arguments != NULL) {
 		arguments_add(arguments, slice_of(cursor));
 		arguments_add(arguments, SLICE("MATCH"));
-		add_pattern(arguments, store, kind);
+		arguments_add_pattern(arguments, store, kind == RECORD_TOKEN ? "token:*" : "job:*");
 		arguments_add(arguments, SLICE("COUNT"));
 		arguments_add(arguments, careful ? SLICE(CAREFUL_STEP) : SLICE(STEP));
-	}
-	store_run(store, &operation, arguments);
-	free(arguments);
-}
-
-/* ---- the index ---- */
-
-static void
-read_index(struct operation *operation, const redisReply *reply)
-{
-	store_walk_done *done = operation->walk_done;
-	struct store_walk_entry *entries;
-	struct store_walk_step step = {0};
-	const redisReply *found;
-
-	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 4 ||
-	    !read_cursor(reply->element[0], step.next) ||
-	    reply->element[1]->type != REDIS_REPLY_INTEGER ||
-	    reply->element[2]->type != REDIS_REPLY_INTEGER ||
-	    reply->element[3]->type != REDIS_REPLY_ARRAY)
-		return;
-	found = reply->element[3];
-	entries = calloc(found->elements + 1, sizeof(*entries));
-	if (entries == NULL)
-		return;
-	for (size_t i = 0; i < found->elements; i++) {
-		const redisReply *pair = found->element[i];
-
-		if (pair->type != REDIS_REPLY_ARRAY || pair->elements < 2)
-			continue;
-		entries[step.count] = (struct store_walk_entry){
-		    .id = redis_text(pair->element[0]), .score = redis_text(pair->element[1])};
-		if (pair->elements > 2 && redis_text(pair->element[2]).len > 0)
-			entries[step.count].why = redis_text(pair->element[2]).at;
-		entries[step.count].cut_off = pair->elements > 3;
-		step.count++;
-	}
-	step.entries = entries;
-	step.looked_at = (uint64_t)reply->element[1]->integer;
-	step.total = (uint64_t)reply->element[2]->integer;
-	operation->walk_done = NULL;
-	done(operation->ctx, STORE_OK, &step);
-	free(entries);
-}
-
-static struct arguments *
-index_arguments(
-    const struct store *store, const char *script, enum record_kind kind, const char *cursor)
-{
-	struct arguments *arguments = arguments_new("EVAL");
-
-	if (arguments == NULL)
-		return NULL;
-	arguments_add(arguments, slice_of(script));
-	arguments_add(arguments, SLICE("1"));
-	arguments_add_index_key(arguments, store, kind);
-	arguments_add_record_key(arguments, store, kind, SLICE(""));
-	arguments_add(arguments, slice_of(cursor));
-	arguments_add(arguments, SLICE(STEP));
-	return arguments;
-}
-
-void
-store_walk_index(struct store *store, enum record_kind kind, const char *cursor,
-    store_walk_done *done, void *ctx)
-{
-	struct operation operation = {
-	    .kind = kind, .read = read_index, .walk_done = done, .ctx = ctx};
-	struct arguments *arguments = index_arguments(store, script_walk_index, kind, cursor);
-
-	store_run(store, &operation, arguments);
-	free(arguments);
-}
-
-void
-store_walk_made(
-    struct store *store, const char *cursor, bool mend, store_walk_done *done, void *ctx)
-{
-	struct operation operation = {
-	    .kind = RECORD_TOKEN, .read = read_index, .walk_done = done, .ctx = ctx};
-	struct arguments *arguments =
-	    index_arguments(store, script_walk_made, RECORD_TOKEN, cursor);
-
-	if (arguments != NULL) {
-		arguments_add_made_key(arguments, store, SLICE(""));
-		arguments_add(arguments, mend ? SLICE("1") : SLICE("0"));
 	}
 	store_run(store, &operation, arguments);
 	free(arguments);

@@ -61,4 +61,11 @@ void store_walk_index(struct store *store, enum record_kind kind, const char *cu
 void store_walk_made(
     struct store *store, const char *cursor, bool mend, store_walk_done *done, void *ctx);
 
+/*
+ * Find what the store keeps of tokens that are gone, but have created tokens: each has its id, in
+ * place of the score its creator's ("" when that is not known), and as `why` its selector (NULL:
+ * empty). An entry may come more than once.
+ */
+void store_walk_gone(struct store *store, const char *cursor, store_walk_done *done, void *ctx);
+
 #endif
