@@ -1,5 +1,4 @@
 /* connection.c - a client connection, whatever it speaks: accept, events, time-outs, close. */
-#include <netinet/tcp.h>
 #include <unistd.h>
 
 #include "downstream/connection_state.h"
@@ -190,7 +189,6 @@ downstream_accept(struct downstream *downstream, int fd, const struct sockaddr *
 	struct exchange_peer described = {0};
 	struct quota *quota = NULL;
 	struct connection *connection = NULL;
-	int on = 1;
 
 	CHECK(fd >= 0 && listener->purpose < PURPOSE_COUNT);
 	if (admit_connection(downstream, peer, listener, &described, &quota))
@@ -200,8 +198,6 @@ downstream_accept(struct downstream *downstream, int fd, const struct sockaddr *
 		close(fd);
 		return;
 	}
-	if (peer->sa_family != AF_UNIX)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	connection->peer = described;
 	connection->quota = quota;
 	connection->authenticated = quota == NULL;

@@ -68,8 +68,8 @@ struct listener_options {
 };
 
 /*
- * Take over a connection just accepted (non-blocking, close-on-exec); closes it when there is no
- * place for it. peer may be AF_UNIX.
+ * Take over a connection just accepted (non-blocking, close-on-exec, over TCP with TCP_NODELAY);
+ * closes it when there is no place for it. peer may be AF_UNIX.
  */
 void downstream_accept(struct downstream *downstream, int fd, const struct sockaddr *peer,
     const struct listener_options *listener);
