@@ -7,7 +7,7 @@ from .gateway import DOMAIN, REPOSITORY
 EXAMPLES = REPOSITORY / "deploy" / "proxies" / "in-front"
 
 NGINX = """{user} daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
-events {{ worker_connections 64; }}
+events {{ worker_connections 512; }}
 http {{ access_log off; client_body_temp_path {folder}/1; proxy_temp_path {folder}/2; fastcgi_temp_path {folder}/3;
 uwsgi_temp_path {folder}/4; scgi_temp_path {folder}/5; include {example}; }}"""
 

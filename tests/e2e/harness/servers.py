@@ -50,6 +50,11 @@ def grpc_js_server(folder, script):
     return _started(["node", script, "serve", port], folder, "grpc-js", port)
 
 
+def dashboard_server(folder):
+    port = free_port()
+    return _started([sys.executable, APPS / "dashboard_app.py", port], folder, "dashboard", port)
+
+
 def openai_server(folder, *key):
     """key: the model's own; without it the model asks for none."""
     port = free_port()
