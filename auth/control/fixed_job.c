@@ -1,4 +1,5 @@
-/* fixed_job.c - reads the record of a sidecar's job, and logs what it lacks. */
+/* fixed_job.c - reads the record of a sidecar's job, or of one that may not be, and logs what is
+ * wrong. */
 #include "auth/control/fixed_job.h"
 
 #include <stdlib.h>
@@ -15,6 +16,27 @@ struct fixed_job {
 	char told[FIXED_JOB_TEXT_MAX]; /* what was logged last */
 };
 
+const char *
+fixed_job_id(const struct control_settings *settings)
+{
+	if (settings->fixed_job != NULL)
+		return settings->fixed_labels == NULL ? settings->fixed_job : NULL;
+	return settings->taken_job;
+}
+
+/* As fixed_job_problem, for the job whose id is taken. */
+static bool
+taken_job_problem(const char *id, enum store_result result, char out[FIXED_JOB_TEXT_MAX])
+{
+	if (result != STORE_OK && result != STORE_BROKEN && result != STORE_TOO_LARGE)
+		return false;
+	snprintf(out, FIXED_JOB_TEXT_MAX,
+	    "job %s is not served, because its host would be the control API's (control.host): "
+	    "register it under another id, then jobgate job delete %s",
+	    id, id);
+	return true;
+}
+
 bool
 fixed_job_problem(const struct control_settings *settings, enum store_result result,
     const struct record *record, char out[FIXED_JOB_TEXT_MAX])
@@ -22,6 +44,8 @@ fixed_job_problem(const struct control_settings *settings, enum store_result res
 	const char *id = settings->fixed_job;
 
 	out[0] = '\0';
+	if (id == NULL)
+		return taken_job_problem(settings->taken_job, result, out);
 	switch (result) {
 	case STORE_OK:
 		if (settings->fixed_url == NULL && record->job.url.scheme == JOB_URL_NONE) {
@@ -75,7 +99,7 @@ got_record(void *ctx, enum store_result result, const struct record *record)
 		memcpy(fixed->told, text, sizeof(text));
 		if (text[0] != '\0')
 			log_warning(fixed->log, "%s", text);
-		else
+		else if (fixed->settings->fixed_job != NULL)
 			log_info(fixed->log, "job %s has all that it needs in the store",
 			    fixed->settings->fixed_job);
 	}
@@ -90,7 +114,7 @@ read_record(evutil_socket_t fd, short events, void *ctx)
 	(void)fd;
 	(void)events;
 	store_get(
-	    fixed->store, RECORD_JOB, slice_of(fixed->settings->fixed_job), got_record, fixed);
+	    fixed->store, RECORD_JOB, slice_of(fixed_job_id(fixed->settings)), got_record, fixed);
 }
 
 struct fixed_job *
@@ -100,7 +124,7 @@ fixed_job_watch(struct event_base *base, struct store *store,
 	const struct timeval now = {0};
 	struct fixed_job *fixed;
 
-	if (settings->fixed_job == NULL || settings->fixed_labels != NULL)
+	if (fixed_job_id(settings) == NULL)
 		return NULL;
 	fixed = calloc(1, sizeof(*fixed));
 	if (fixed == NULL)

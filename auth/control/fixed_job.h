@@ -1,4 +1,5 @@
-/* fixed_job.h - tells operators what a sidecar's job lacks, before its first user asks. */
+/* fixed_job.h - tells operators, before a user asks, what a sidecar's job lacks, and of a job whose
+ * id it may not have. */
 #ifndef JOBGATE_CONTROL_FIXED_JOB_H
 #define JOBGATE_CONTROL_FIXED_JOB_H
 
@@ -9,17 +10,24 @@
 #define FIXED_JOB_TEXT_MAX 512
 
 /*
- * What an operator should know of the fixed job, whose record was read with this result: it has no
- * record, no labels, or no URL. An empty text: all is well, or nothing is known. True when the job
- * cannot be used. record: NULL unless result is STORE_OK.
+ * The job to read: the fixed one, unless the configuration has its labels, or the one that there
+ * may not be (taken_job). NULL: none.
+ */
+const char *fixed_job_id(const struct control_settings *settings);
+
+/*
+ * What an operator should know of that job, whose record was read with this result. Of the fixed
+ * job: it has no record, no labels, or no URL. Of a job whose id is taken: it has a record, which
+ * counts as absent. An empty text: all is well, or nothing is known. True when the job cannot be
+ * used. record: NULL unless result is STORE_OK.
  */
 bool fixed_job_problem(const struct control_settings *settings, enum store_result result,
     const struct record *record, char out[FIXED_JOB_TEXT_MAX]);
 
 /*
- * Read the fixed job's record periodically, and log what it lacks whenever that changes.
+ * Read that job's record periodically, and log what is wrong whenever that changes.
  * settings, log and store outlive the result. NULL when memory is short, or when there is nothing
- * to watch: no fixed job, or one whose labels the configuration has.
+ * to watch.
  */
 struct fixed_job;
 struct fixed_job *fixed_job_watch(struct event_base *base, struct store *store,

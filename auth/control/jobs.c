@@ -135,6 +135,21 @@ check_url(struct call *call, const struct record_input *input)
 	return false;
 }
 
+/* Refuse the id whose host is the control API's. False after answering. */
+static bool
+check_id(struct call *call, const struct record_input *input)
+{
+	const struct control *control = call->ctx;
+	const char *taken = control->setup->settings.taken_job;
+
+	if (taken == NULL || !slice_equal(input->record.job.id, slice_of(taken)))
+		return true;
+	call_refuse(call, 409, "id",
+	    "the host of job %s would be the control API's (control.host): give the job another id",
+	    taken);
+	return false;
+}
+
 void
 jobs_create(struct call *call)
 {
@@ -154,8 +169,8 @@ jobs_create(struct call *call)
 		handler_refuse_input(call, &error);
 		goto done;
 	}
-	if (!check_url(call, &input) || !add_labels_of_scope(call, &input) ||
-	    !handler_may_grow(call))
+	if (!check_id(call, &input) || !check_url(call, &input) ||
+	    !add_labels_of_scope(call, &input) || !handler_may_grow(call))
 		goto done;
 	if (!creation_new(call, input.record.job.id)) {
 		call_refuse(call, 500, NULL, "no id could be made: memory or randomness is short");

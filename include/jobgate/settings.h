@@ -58,6 +58,8 @@ struct job_forms {
 	struct job_url fixed_target; /* fixed_url, parsed */
 	const char *labels; /* of the fixed job, as a selector's text; NULL: its record has them */
 	struct job fixed_job; /* with `labels`: all of the job, in place of its record */
+	const char *taken;    /* the id whose host, <id>.<domain>, is control.host, so that no job
+				 may have it; NULL: none */
 };
 
 /* How requests are changed on their way to backends. All text is the configuration's. */
@@ -140,6 +142,7 @@ struct scope_quota {
 	TEXT(fixed_job)	     /* the one job of a sidecar; or NULL */                               \
 	TEXT(fixed_url)	     /* in place of its record's; or NULL */                               \
 	TEXT(fixed_labels)   /* in place of its record, as a selector's text; or NULL */           \
+	TEXT(taken_job)	     /* the id that no job may have: its host is control.host; or NULL */  \
 	RANGES(scoped_urls)  /* the addresses to which job URLs of operators with a label selector \
 				may lead (auth/control/scope.h) */                                 \
 	VALUE(struct replica_wait, wait) /* wait.required: 0, or the same as wait.count */         \

@@ -218,6 +218,7 @@ derive_control(struct builder *builder)
 	process->fixed_job = config->jobs.fixed;
 	process->fixed_url = config->jobs.fixed_url;
 	process->fixed_labels = config->jobs.labels;
+	process->taken_job = config->jobs.taken;
 	process->wait.required = config->store.wait_required ? process->wait.count : 0;
 	process->request_ms = config->timeouts.head;
 	process->idle_ms = config->timeouts.keep_alive;
@@ -249,6 +250,29 @@ derive_fixed_job(struct builder *builder)
 	return true;
 }
 
+/* control.host is not a job's, so no job may have the id that stands before the domain in it. */
+static bool
+derive_taken_job(struct builder *builder)
+{
+	struct job_forms *jobs = &builder->config.jobs;
+	const char *host = builder->config.control.host;
+	size_t id_len, tail_len;
+	char id[JOB_ID_MAX + 1] = "";
+
+	if (host == NULL || jobs->domain == NULL)
+		return true;
+	tail_len = strlen(jobs->domain) + 1;
+	if (strlen(host) <= tail_len)
+		return true;
+	id_len = strlen(host) - tail_len;
+	if (host[id_len] != '.' || strcmp(host + id_len + 1, jobs->domain) != 0 ||
+	    !jg_job_id_valid((struct slice){host, id_len}))
+		return true;
+	memcpy(id, host, id_len);
+	jobs->taken = builder_own_text(builder, id);
+	return jobs->taken != NULL || builder_out_of_memory(builder);
+}
+
 bool
 defaults_derive(struct builder *builder)
 {
@@ -262,7 +286,7 @@ defaults_derive(struct builder *builder)
 	config->backends.pool.connect_ms = config->timeouts.connect;
 	config->backends.pool.http2.buffer = config->http2.limits.buffer;
 	config->backends.pool.circuit.patience_ms = config->timeouts.connect;
-	return derive_fixed_job(builder) && derive_paths(builder) &&
+	return derive_fixed_job(builder) && derive_taken_job(builder) && derive_paths(builder) &&
 	       derive_gateway_socket(builder) && derive_public_url(builder) &&
 	       derive_redirect_port(builder) && derive_listeners(builder) &&
 	       derive_control(builder);

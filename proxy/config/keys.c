@@ -418,6 +418,7 @@ const struct config_key config_keys[] = {
     {"control.host", TEXT_OF(DOMAIN, control.host), .example = "control.example.org",
 	.help = "A host at which the workers serve the control API, besides the jobs' hosts. Each "
 		"request needs a token of role operator, as at control.listen. Off when left out. "
+		"Under jobs.domain no job may have the id of this host. "
 		"The workers forward calls from here and from control.listen to the control "
 		"process, over the Unix socket <control.socket>.gateway."},
     {"control.metrics", TEXT_OF(ADDRESS, control.metrics), .example = "127.0.0.1:9180",

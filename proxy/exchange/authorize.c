@@ -69,7 +69,8 @@ find_route(struct exchange *exchange, const struct request *request)
 	const struct exchange_options *options = &exchange->context->options;
 	/* Forward auth is about jobs: no other proxy leads to the control API. */
 	const struct route_forms forms = {options->jobs.domain, options->jobs.prefix,
-	    options->jobs.fixed, exchange->peer->forward_auth ? NULL : options->control_host};
+	    options->jobs.fixed, exchange->peer->forward_auth ? NULL : options->control_host,
+	    options->jobs.taken};
 
 	if (exchange->peer->purpose == FOR_CONTROL)
 		exchange->route.names_control = true;

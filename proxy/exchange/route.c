@@ -46,9 +46,17 @@ set_job(struct route *out, struct slice id)
 	out->names_job = true;
 }
 
+/* The job that a host or a path names. */
+static void
+name_job(const struct route_forms *forms, struct slice id, struct route *out)
+{
+	if (forms->taken == NULL || !slice_equal(id, slice_of(forms->taken)))
+		set_job(out, id);
+}
+
 /* A host's name means the same in any case of letters; ids are in lower case. */
 static void
-host_form(struct slice label, struct route *out)
+host_form(const struct route_forms *forms, struct slice label, struct route *out)
 {
 	char text[JOB_ID_MAX];
 
@@ -57,13 +65,14 @@ host_form(struct slice label, struct route *out)
 	for (size_t i = 0; i < label.len; i++)
 		text[i] = (char)(label.at[i] >= 'A' && label.at[i] <= 'Z' ? label.at[i] + 32
 									  : label.at[i]);
-	set_job(out, (struct slice){text, label.len});
+	name_job(forms, (struct slice){text, label.len}, out);
 }
 
 /* "/jobs/<id>" or "/jobs/<id>/rest". */
 static void
-path_form(struct slice prefix, struct slice path, struct route *out)
+path_form(const struct route_forms *forms, struct slice path, struct route *out)
 {
+	struct slice prefix = slice_of(forms->prefix);
 	size_t id_len;
 	struct slice rest;
 	const char *slash;
@@ -75,7 +84,7 @@ path_form(struct slice prefix, struct slice path, struct route *out)
 	slash = memchr(rest.at, '/', rest.len);
 	id_len = slash != NULL ? (size_t)(slash - rest.at) : rest.len;
 	out->prefix_len = (uint32_t)(prefix.len + 1 + id_len);
-	set_job(out, (struct slice){rest.at, id_len});
+	name_job(forms, (struct slice){rest.at, id_len}, out);
 }
 
 void
@@ -96,9 +105,9 @@ route_find(
 		set_job(out, slice_of(forms->fixed));
 	else if (forms->domain != NULL &&
 		 route_under_domain(host_of(authority), slice_of(forms->domain), &label))
-		host_form(label, out);
+		host_form(forms, label, out);
 	else if (forms->prefix != NULL)
-		path_form(slice_of(forms->prefix), path, out);
+		path_form(forms, path, out);
 }
 
 struct slice

@@ -11,6 +11,7 @@ struct route_forms {
 	const char *prefix;  /* <prefix>/<job>/rest */
 	const char *fixed;   /* every request is for this job */
 	const char *control; /* a host that is no job's but the control API's */
+	const char *taken;   /* the id that no job may have, because that host would be its own */
 };
 
 /* A value, without pointers. */
@@ -25,8 +26,8 @@ struct route {
  * Find the job, or the control API. authority is the request's host[:port], path its path with dot
  * segments resolved. A host under the domain decides by itself, so that one job's
  * host can never reach another job by its path; the path form is for all other
- * hosts. A request for the control API's host is for the control API, whatever its path. No job:
- * names_job is false.
+ * hosts. A request for the control API's host is for the control API, whatever its path; the id
+ * in that host is no job's in either form. No job: names_job is false.
  */
 void route_find(
     const struct route_forms *forms, struct slice authority, struct slice path, struct route *out);

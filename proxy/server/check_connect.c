@@ -17,7 +17,8 @@
 
 #define PATIENCE_MS 5000
 #define PAUSE_US 50000
-#define NO_JOB SLICE("0") /* is read if no job is fixed: any answer shows that the store works */
+#define NO_JOB \
+	SLICE("0") /* is read if no job is to be read: any answer shows that the store works */
 
 /* One read of the store. */
 struct inquiry {
@@ -41,7 +42,7 @@ got_record(void *ctx, enum store_result result, const struct record *record)
 	if (result == STORE_UNAVAILABLE)
 		return;
 	inquiry->answered = inquiry->good = true;
-	if (inquiry->settings->fixed_job == NULL || inquiry->settings->fixed_labels != NULL)
+	if (fixed_job_id(inquiry->settings) == NULL)
 		return;
 	inquiry->good = !fixed_job_problem(inquiry->settings, result, record, text);
 	if (text[0] != '\0')
@@ -52,7 +53,7 @@ got_record(void *ctx, enum store_result result, const struct record *record)
 static void
 inquire(struct inquiry *inquiry)
 {
-	const char *job = inquiry->settings->fixed_job;
+	const char *job = fixed_job_id(inquiry->settings);
 	const struct timeval pause = {.tv_usec = PAUSE_US};
 	uint64_t until = clock_ms(CLOCK_MONOTONIC) + PATIENCE_MS;
 

@@ -8,6 +8,7 @@ import stat
 import pytest
 
 from harness.control import Answer, Control, request_text
+from harness.gateway import NO_AUTHORITIES, binary, environment, run
 from harness.process import eventually
 from harness.raw import Client
 from harness.store import random_id
@@ -165,6 +166,30 @@ def test_sidecar(module_gateways, records):
     with gateway.client() as client:
         client.send(request_text("GET", "/v1/me", token, host="elsewhere"))
         assert client.read_response().status in (404, 502)
+
+
+def test_no_job_has_its_id(gateways, sanitizer, make_folder, redis_server, records):
+    """The host of job `control` would be this host: it cannot be registered, and is not served if it is there."""
+    records.client.hset(records.job_key("control"), mapping={"url": "unix:/nonexistent", "label:team": "a"})
+    gateway = gateways.start({"control": {"host": HOST}})
+    operator = records.token("operator")
+    try:
+        eventually(lambda: "job control is not served" in gateway.program.log(), "to be told")
+        for path in ["/jobs/control/", "/jobs/control"]:
+            with gateway.client() as client:
+                client.send(request_text("GET", path, operator, host="gateway"))
+                assert client.read_response().status == 404
+        result = gateway.cli("authorize", "--job", "control", "--value", "-", "-o", "json", stdin=operator.value)
+        assert result.status == 1 and '"not_a_job"' in result.out, result
+        answer = Control(gateway.address, operator, host=HOST).call("POST", "/v1/jobs", {"id": "control"})
+        assert answer.status == 409 and "control.host" in answer.json["detail"], answer
+        path = make_folder("check") / "jobgate.yaml"
+        path.write_text(json.dumps({"jobs": {"domain": "jobs.test"}, "control": {"host": HOST}, "store": {"url": redis_server.url}}))
+        checked = run([binary(), "check", "-c", path, "--connect"], environment(sanitizer, **NO_AUTHORITIES))
+        assert checked.status == 1 and "job control is not served" in checked.err, checked
+        assert Control(gateway.address, operator, host=HOST).call("DELETE", "/v1/jobs/control").status in (200, 204)
+    finally:
+        records.client.delete(records.job_key("control"))
 
 
 def test_reload_turns_it_on(gateways, records):

@@ -69,6 +69,27 @@ control_host(void **state)
 	assert_true(route.names_job && !route.names_control);
 }
 
+/* The id in the control API's host is no job's, not even for forward auth or in a path. */
+static void
+taken_id(void **state)
+{
+	static const struct route_forms forms = {.domain = "jobs.example.org",
+	    .prefix = "/jobs",
+	    .control = "control.jobs.example.org",
+	    .taken = "control"};
+	static const struct route_forms forward_auth = {
+	    .domain = "jobs.example.org", .prefix = "/jobs", .taken = "control"};
+
+	(void)state;
+	expect_none(&forms, "gateway", "/jobs/control/");
+	expect_none(&forms, "gateway", "/jobs/control");
+	expect_none(&forward_auth, "gateway", "/jobs/control/a");
+	expect_none(&forward_auth, "Control.jobs.example.org.:80", "/");
+	assert_false(route.names_control);
+	expect_job(&forms, "gateway", "/jobs/control2/", "control2", "/jobs/control2", "/");
+	expect_job(&forms, "contro.jobs.example.org", "/", "contro", "", "/");
+}
+
 static void
 host_form(void **state)
 {
@@ -242,6 +263,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(control_host),
+	    cmocka_unit_test(taken_id),
 	    cmocka_unit_test(host_form),
 	    cmocka_unit_test(path_form),
 	    cmocka_unit_test(ids_in_paths_have_one_spelling),
