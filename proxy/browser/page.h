@@ -6,6 +6,9 @@
 
 #define PAGE_MAX (12 * 1024)
 
+/* Paths at a job's own host that are the gateway's begin with it. */
+#define OUR_PATHS "/.jobgate/"
+
 /* Where to go after signing in, in bytes; "/" takes the place of a longer path. */
 #define PAGE_TO_MAX 1024
 

@@ -7,8 +7,6 @@
 #include "browser/page.h"
 #include "browser/session.h"
 
-/* Paths at a job's own host that are the gateway's. */
-#define OUR_PATHS "/.jobgate/"
 #define SIGN_IN OUR_PATHS "sign-in"
 #define SIGN_OUT OUR_PATHS "sign-out"
 

@@ -1,0 +1,51 @@
+/* code.h - one-time codes: what the sign-in host gives a browser to take to a job's host. Pure
+ * functions; the store makes a code work once.
+ */
+#ifndef JOBGATE_BROWSER_CODE_H
+#define JOBGATE_BROWSER_CODE_H
+
+#include "browser/session.h"
+
+#define SIGN_IN_ID_LEN 16   /* bytes of a sign-in's id, random */
+#define NONCE_DIGEST_LEN 32 /* SHA-256 */
+#define CODE_TEXT_LEN 112   /* characters, of those that a query may have */
+#define CODE_SECONDS 30	    /* how long a code is good */
+#define NONCE_TEXT_LEN 32   /* characters, of those that a cookie may have */
+
+/* A site: scheme and authority of the job's page that gets the code. */
+struct code_site {
+	struct slice authority; /* host[:port], as the client wrote it */
+	bool tls;
+};
+
+struct code {
+	unsigned char sign_in[SIGN_IN_ID_LEN];
+	unsigned char nonce_digest[NONCE_DIGEST_LEN]; /* of the browser that asked for it */
+	int64_t expires_s;			      /* Unix time */
+};
+
+/*
+ * Make a nonce: 192 random bits in base64url. It stays in one browser's cookie at the job's host;
+ * URLs contain its digest. False when OpenSSL has no random bytes.
+ */
+bool nonce_make(char out[NONCE_TEXT_LEN]);
+
+/* SHA-256 of a nonce. False for text of another length, or when OpenSSL is short of memory. */
+bool nonce_digest(struct slice nonce, unsigned char out[NONCE_DIGEST_LEN]);
+
+/*
+ * Seal a code (auth/seal.h), bound to the site. False when the authority is not one, or when
+ * OpenSSL is short of memory or random bytes.
+ */
+bool code_seal(const unsigned char key[SESSION_KEY_LEN], const struct code_site *site,
+    const struct code *code, char out[CODE_TEXT_LEN]);
+
+/*
+ * Open a code with the nonce of the browser that brings it. False, with nothing usable written,
+ * when it was not sealed with this key for this site, when another browser asked for it, or when
+ * it has expired: such a code needs no question to the store. True does not say that it is unused.
+ */
+bool code_open(const unsigned char key[SESSION_KEY_LEN], const struct code_site *site,
+    struct slice text, struct slice nonce, int64_t now_s, struct code *out);
+
+#endif
