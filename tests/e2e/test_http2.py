@@ -8,12 +8,10 @@ import pytest
 
 from harness.gateway import DOMAIN
 from harness.h2 import H2Client, frames
-from harness.raw import Backend
-from harness.process import eventually
 from harness.scene import Scene
 
 NO_ERROR, PROTOCOL_ERROR, FLOW_CONTROL_ERROR, STREAM_CLOSED = 0, 1, 3, 5
-REFUSED_STREAM, CANCEL, ENHANCE_YOUR_CALM = 7, 8, 11
+REFUSED_STREAM, CANCEL = 7, 8
 
 
 @pytest.fixture(scope="module")
@@ -240,49 +238,6 @@ def test_more_streams_than_allowed(scene, client, gateway):
     assert all(client.answer(stream).status == 200 for stream in allowed)
     for connection in connections:
         connection.close()
-
-
-def test_rapid_reset(scene, gateway):
-    """A client that resets each of its streams is told to calm down; others are served."""
-    with H2Client(gateway.address) as client:
-        for _ in range(150):
-            stream = client.take_id()
-            client.send(client.headers(stream, client.head(scene.host, scene.token), end=False), frames.RstStreamFrame(stream, CANCEL))
-        assert client.read_to_end()[1] == ENHANCE_YOUR_CALM
-    with Backend() as backend:
-        Scene(gateway, scene.records, backend=backend).relay()
-
-
-@pytest.mark.parametrize("flood", [
-    lambda: frames.SettingsFrame(settings={}), lambda: frames.PingFrame(0, b"12345678"),
-    lambda: frames.PriorityFrame(1, depends_on=0, stream_weight=1)], ids=["settings", "ping", "priority"])
-def test_flood_of_small_frames(scene, gateway, flood):
-    with H2Client(gateway.address) as client:
-        client.until(lambda: client.settings)
-        piece = flood().serialize() * 1000
-        try:
-            for _ in range(1200):  # over 8 MiB and more without a request
-                client.send_bytes(piece)
-                client.sock.settimeout(0)
-                try:
-                    client.sock.recv(1 << 20)
-                except BlockingIOError:
-                    pass
-                client.sock.settimeout(10)
-        except OSError:
-            pass
-        eventually(lambda: _is_closed(client.sock), "the gateway closes the connection")
-    scene.relay()
-
-
-def _is_closed(sock):
-    sock.settimeout(0)
-    try:
-        return sock.recv(1 << 20) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
 
 
 def test_drain(scene, gateways):

@@ -1,5 +1,5 @@
 """HTTP/2: each limit on what a client may cost is flooded, while another client is
-served. See also test_http2.py (streams, small frames, rapid reset), test_http2_windows.py, and tests/conformance/h2 (blocks)."""
+served. See also test_http2_windows.py, and tests/conformance/h2 (blocks)."""
 
 import struct
 import threading
@@ -122,6 +122,33 @@ def test_answers_to_frames_that_are_not_read(gateway, client, flood):
         others.look()
 
 
+class Reader(threading.Thread):
+    """Reads all that comes, and keeps the end of it."""
+
+    def __init__(self, sock):
+        super().__init__()
+        self.sock, self.last = sock, b""
+        self.start()
+
+    def run(self):
+        try:
+            while data := self.sock.recv(1 << 16):
+                self.last = (self.last + data)[-200:]
+        except OSError:
+            pass  # a reset, after what was sent before
+
+
+@pytest.mark.parametrize("flood", [raw("SETTINGS", 0, 0), raw("PING", 0, 0, bytes(8))], ids=["settings", "ping"])
+def test_answers_to_frames_that_are_read(gateway, client, flood):
+    """They are payload of neither side."""
+    with Others(gateway) as others:
+        reader = Reader(client.sock)
+        assert send_until_closed(client, flood * 5000, (20 << 20) // len(flood * 5000))
+        others.look()
+        reader.join()
+    assert raw("GOAWAY", 0, 0, struct.pack(">LL", 0, ENHANCE_YOUR_CALM))[3:] in reader.last  # a text follows, which its length counts
+
+
 def test_empty_continuation(scene, gateway, client):
     head = client.headers(1, client.head(scene.host, scene.token), flags=())
     client.send_bytes(head.serialize() + raw("CONTINUATION", 0, 1))
@@ -169,6 +196,15 @@ def test_hpack_bomb(scene, gateway, client):
 
 
 # ---- resets ----
+
+def test_rapid_reset(scene, gateway, client):
+    with Others(gateway) as others:
+        for _ in range(150):
+            stream = client.take_id()
+            client.send(client.headers(stream, client.head(scene.host, scene.token), end=False), frames.RstStreamFrame(stream, CANCEL))
+        assert client.read_to_end()[1] == ENHANCE_YOUR_CALM
+        others.look()
+
 
 PROVOKED = {
     "window_update": lambda client, stream: raw("WINDOW_UPDATE", 0, stream, bytes(4)),
@@ -312,7 +348,7 @@ def test_windows_that_stay_closed(scene, gateway, own):
 
 def test_settings_that_are_not_acknowledged(gateway):
     """They have to be within 10 s."""
-    with H2Client(gateway.address, preface=False) as client:
+    with Others(gateway), H2Client(gateway.address, preface=False) as client:
         client._note = lambda frame: setattr(client, "goaway", frame.error_code) if isinstance(frame, frames.GoAwayFrame) else None
         client.send_bytes(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + raw("SETTINGS", 0, 0))
         assert client.read_to_end() == SETTINGS_TIMEOUT
