@@ -1,4 +1,5 @@
 /* audit.c - the lines of the log that say who changed what. */
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "auth/control/handlers.h"
@@ -51,6 +52,40 @@ from_text(const struct ip_ranges *from, char room[TOKEN_FROM_TEXT_MAX])
 	return room;
 }
 
+/* Add to the end of the text; what does not fit is cut. */
+__attribute__((format(printf, 2, 3))) static void
+add(char out[AUDIT_CHANGE_MAX], const char *format, ...)
+{
+	size_t len = strlen(out);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(out + len, AUDIT_CHANGE_MAX - len, format, args);
+	va_end(args);
+}
+
+/* The label selector comes last: the log cuts long lines at their end. */
+static void
+add_selector(char out[AUDIT_CHANGE_MAX], const struct token *token)
+{
+	char selector[512];
+	size_t len = jg_selector_format(&token->selector, selector, sizeof(selector));
+
+	add(out, ", label_selector %s",
+	    len == 0		     ? "none"
+	    : len < sizeof(selector) ? selector
+				     : "(long)");
+}
+
+/* Begin the text with the token's name and role. */
+static void
+begin_token(char out[AUDIT_CHANGE_MAX], const struct token *token)
+{
+	out[0] = '\0';
+	add(out, "name %.*s, role %s", (int)token->name.len, token->name.at,
+	    jg_role_name(token->role));
+}
+
 void
 audit_token_change(
     const struct token *before, const struct token *after, char out[AUDIT_CHANGE_MAX])
@@ -58,44 +93,38 @@ audit_token_change(
 	char times[4][MOMENT_TEXT_MAX], from[2][TOKEN_FROM_TEXT_MAX];
 	const char *old_from = from_text(&before->from, from[0]);
 	const char *new_from = from_text(&after->from, from[1]);
-	int len = snprintf(out, AUDIT_CHANGE_MAX,
-	    "version %llu -> %llu, expires_at %s -> %s, previous_until %s -> %s",
+
+	begin_token(out, after);
+	add(out, ", version %llu -> %llu, expires_at %s -> %s, previous_until %s -> %s",
 	    (unsigned long long)before->version, (unsigned long long)after->version,
 	    moment_text(before->expires_ms, times[0]), moment_text(after->expires_ms, times[1]),
 	    moment_text(before->previous_until_ms, times[2]),
 	    moment_text(after->previous_until_ms, times[3]));
-
 	if (memcmp(&before->limits, &after->limits, sizeof(before->limits)) != 0)
-		len += snprintf(out + len, AUDIT_CHANGE_MAX - (size_t)len,
-		    ", rate %llu -> %llu, burst %llu -> %llu, concurrency %llu -> %llu",
+		add(out, ", rate %llu -> %llu, burst %llu -> %llu, concurrency %llu -> %llu",
 		    (unsigned long long)before->limits.rate, (unsigned long long)after->limits.rate,
 		    (unsigned long long)before->limits.burst,
 		    (unsigned long long)after->limits.burst,
 		    (unsigned long long)before->limits.concurrency,
 		    (unsigned long long)after->limits.concurrency);
 	if (strcmp(old_from, new_from) != 0)
-		snprintf(out + len, AUDIT_CHANGE_MAX - (size_t)len, ", from %s -> %s", old_from,
-		    new_from);
+		add(out, ", from %s -> %s", old_from, new_from);
+	add_selector(out, after);
 }
 
 void
 audit_token_new(const struct token *token, char out[AUDIT_CHANGE_MAX])
 {
-	char expires[MOMENT_TEXT_MAX], from[TOKEN_FROM_TEXT_MAX], selector[512];
-	size_t len = jg_selector_format(&token->selector, selector, sizeof(selector));
+	char expires[MOMENT_TEXT_MAX], from[TOKEN_FROM_TEXT_MAX];
 
-	int end = snprintf(out, AUDIT_CHANGE_MAX,
-	    "role %s, expires_at %s, from %s, label_selector %s", jg_role_name(token->role),
-	    moment_text(token->expires_ms, expires), from_text(&token->from, from),
-	    len == 0		     ? "none"
-	    : len < sizeof(selector) ? selector
-				     : "(long)");
-
+	begin_token(out, token);
+	add(out, ", expires_at %s, from %s", moment_text(token->expires_ms, expires),
+	    from_text(&token->from, from));
 	if ((token->limits.rate | token->limits.burst | token->limits.concurrency) != 0)
-		snprintf(out + end, AUDIT_CHANGE_MAX - (size_t)end,
-		    ", rate %llu, burst %llu, concurrency %llu",
+		add(out, ", rate %llu, burst %llu, concurrency %llu",
 		    (unsigned long long)token->limits.rate, (unsigned long long)token->limits.burst,
 		    (unsigned long long)token->limits.concurrency);
+	add_selector(out, token);
 }
 
 #define VALUE_SHOWN_MAX 256 /* bytes of a URL, so that the other changes have room in the line */
@@ -107,7 +136,6 @@ add_change(char out[AUDIT_CHANGE_MAX], const char *what, struct slice name, stru
 {
 	const struct slice none = SLICE("none"), empty = SLICE("\"\"");
 	struct slice values[2] = {old_value, new_value};
-	size_t len = strlen(out);
 
 	for (size_t i = 0; i < 2; i++) {
 		if (values[i].at == NULL)
@@ -117,9 +145,8 @@ add_change(char out[AUDIT_CHANGE_MAX], const char *what, struct slice name, stru
 		if (values[i].len > VALUE_SHOWN_MAX)
 			values[i].len = VALUE_SHOWN_MAX;
 	}
-	snprintf(out + len, AUDIT_CHANGE_MAX - len, "%s%s%.*s %.*s -> %.*s", len > 0 ? ", " : "",
-	    what, (int)name.len, name.at, (int)values[0].len, values[0].at, (int)values[1].len,
-	    values[1].at);
+	add(out, "%s%s%.*s %.*s -> %.*s", out[0] != '\0' ? ", " : "", what, (int)name.len, name.at,
+	    (int)values[0].len, values[0].at, (int)values[1].len, values[1].at);
 }
 
 /* The value of a label; NULL: there is no such label. */
@@ -132,8 +159,9 @@ value_of(const struct label_set *labels, struct slice name)
 	return (struct slice){0};
 }
 
-void
-audit_job_change(const struct job *before, const struct job *after, char out[AUDIT_CHANGE_MAX])
+/* What differs; "" for nothing. */
+static void
+compare_jobs(const struct job *before, const struct job *after, char out[AUDIT_CHANGE_MAX])
 {
 	const struct label_set *sets[2] = {&before->labels, &after->labels};
 	const struct slice none = {0}, one = SLICE("");
@@ -159,6 +187,22 @@ audit_job_change(const struct job *before, const struct job *after, char out[AUD
 				     : old_value.at == NULL)
 				add_change(out, "label ", name, old_value, new_value);
 		}
+}
+
+void
+audit_job_change(const struct job *before, const struct job *after, char out[AUDIT_CHANGE_MAX])
+{
+	compare_jobs(before, after, out);
 	if (out[0] == '\0')
-		snprintf(out, AUDIT_CHANGE_MAX, "all values as before");
+		add(out, "all values as before");
+}
+
+void
+audit_job_new(const struct job *job, char out[AUDIT_CHANGE_MAX])
+{
+	const struct job none = {0};
+
+	compare_jobs(&none, job, out);
+	if (out[0] == '\0')
+		add(out, "no url, no labels");
 }

@@ -34,7 +34,8 @@ uuid_make(char out[UUID_LEN + 1])
 /* A job that is being created. */
 struct creation {
 	char id[JOB_ID_MAX + 1];
-	json_t *record; /* the answer */
+	json_t *record;		       /* the answer */
+	char change[AUDIT_CHANGE_MAX]; /* for the audit line */
 };
 
 static void
@@ -54,7 +55,8 @@ created(void *ctx, enum store_result result, const struct record *none)
 	char location[sizeof("/v1/jobs/") + JOB_ID_MAX] = "/v1/jobs/";
 
 	(void)none;
-	handler_audit(call, result, "created", RECORD_JOB, slice_of(creation->id));
+	handler_audit_change(
+	    call, result, "created", RECORD_JOB, slice_of(creation->id), creation->change);
 	if (result == STORE_CONFLICT) {
 		call_refuse(call, 409, "id", "job %s exists already", creation->id);
 		return;
@@ -183,6 +185,7 @@ jobs_create(struct call *call)
 	record.job.labels = (struct label_set){input.label_count, input.labels};
 	record.job.created_at = record.job.updated_at = slice_of(now);
 	creation->record = view_record(&record, control->setup->settings.public_url);
+	audit_job_new(&record.job, creation->change);
 	store_create(control->store, &record, now_ms, handler_maker(call, RECORD_JOB, &maker),
 	    created, call);
 done:

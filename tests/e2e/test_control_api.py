@@ -433,6 +433,16 @@ def test_the_audit_log_says_what_a_patch_changed(gateway, local, tcp, records):
     assert changes[5] == ""  # the record was broken, so nothing is known of it
 
 
+def test_the_audit_log_says_what_a_new_job_has(gateway, local):
+    def change(job):
+        found = eventually(lambda: [line for line in gateway.program.log().splitlines() if f"audit: job created {job['id']} by" in line], "the line")
+        return found[0].partition(" request ")[2].partition(": ")[2]
+    whole = local.job_of(url="http://127.0.0.1:8001", lease=60, labels={"team": "a", "empty": ""})
+    assert change(whole).split(", ")[:2] == ["url none -> http://127.0.0.1:8001", "lease none -> 60"]
+    assert sorted(change(whole).split(", ")[2:]) == ['label empty none -> ""', "label team none -> a"]
+    assert change(local.job_of()) == "no url, no labels"
+
+
 def test_audit_at_any_level(module_gateways):
     gateway = module_gateways.start({"log": {"level": "error"}})
     job = Control(gateway.socket_path).job_of()

@@ -414,14 +414,16 @@ def test_exported_and_imported(patient, control, records, make_folder):
 
 def test_the_audit_log_says_what_a_renewal_changed(patient, control):
     """The old and the new expiry, grace and addresses."""
-    token = control.done("POST", "/v1/tokens", {"name": "audited", "role": "read", "expires_at": "2999-01-01T00:00:00Z"}, 201)
+    token = control.done("POST", "/v1/tokens", {"name": "audited", "role": "read", "expires_at": "2999-01-01T00:00:00Z",
+                                                 "label_selector": "team=a"}, 201)
     line = eventually(lambda: [line for line in patient.program.log().splitlines() if f"audit: token created {token['id']}" in line], "the line")[0]
-    assert line.endswith(": role read, expires_at 2999-01-01T00:00:00Z, from everywhere, label_selector none")
+    assert line.endswith(": name audited, role read, expires_at 2999-01-01T00:00:00Z, from everywhere, label_selector team=a")
     first = control.done("POST", f"/v1/tokens/{token['id']}/renew", {"grace": 600, "expires_at": None, "from": "192.0.2.1"})
     second = control.done("POST", f"/v1/tokens/{token['id']}/renew")
     lines = eventually(lambda: (lambda found: found if len(found) == 2 else None)(
         [line for line in patient.program.log().splitlines() if f"audit: token renewed {token['id']}" in line]), "both lines")
-    assert lines[0].endswith(f": version 1 -> 2, expires_at 2999-01-01T00:00:00Z -> none, previous_until none -> {first['previous_until']}, "
-                             "from everywhere -> 192.0.2.1")
-    assert lines[1].endswith(f": version 2 -> 3, expires_at none -> none, previous_until {first['previous_until']} -> none")
+    assert lines[0].endswith(f": name audited, role read, version 1 -> 2, expires_at 2999-01-01T00:00:00Z -> none, previous_until none -> {first['previous_until']}, "
+                             "from everywhere -> 192.0.2.1, label_selector team=a")
+    assert lines[1].endswith(f": name audited, role read, version 2 -> 3, expires_at none -> none, previous_until {first['previous_until']} -> none, "
+                             "label_selector team=a")
     assert token["value"] not in patient.program.log() and second["value"] not in patient.program.log()
