@@ -181,7 +181,7 @@ def test_types_of_the_kubernetes_api(make_folder):
     assert "port must be integer" in check_types([wrong]).stderr
 
 
-PAGES = [REPOSITORY / "README.md", *sorted(DEPLOY.glob("*.md"))]
+PAGES = [REPOSITORY / "README.md", *sorted(DEPLOY.glob("*.md")), DEPLOY / "slurm/README.md"]
 EXAMPLES = [pytest.param(text, id=f"{page.stem}-{number}") for page in PAGES
             for number, text in enumerate(re.findall(r"^```yaml\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL))]
 
