@@ -171,6 +171,13 @@ task_mint_change(
 }
 
 bool
+task_is_taken(const struct task *task, enum record_kind kind, struct slice id)
+{
+	return kind == RECORD_JOB && task->taken_job != NULL &&
+	       slice_equal(id, slice_of(task->taken_job));
+}
+
+bool
 task_is_unminted(const struct record *record)
 {
 	return record != NULL && record->kind == RECORD_TOKEN &&

@@ -33,6 +33,7 @@ struct task {
 	struct progress progress;
 	FILE *in, *out;
 	const char *dir;	       /* the directory of a private store, or NULL */
+	const char *taken_job;	       /* as in struct bulk_store */
 	uint64_t counts[RECORD_KINDS]; /* of records, by kind */
 	uint64_t problems;
 	bool enforce, force; /* of mint */
@@ -92,6 +93,9 @@ enum store_result task_mint_change(
  * breaks the rules.
  */
 bool task_is_unminted(const struct record *record);
+
+/* True for a job whose id is taken: it is not served, and not imported. */
+bool task_is_taken(const struct task *task, enum record_kind kind, struct slice id);
 
 /* Print a note about a record on standard error. */
 void task_note(struct task *task, enum record_kind kind, struct slice id, const char *format, ...)

@@ -33,6 +33,10 @@ check_record(struct task *task, enum record_kind kind, const struct store_walk_e
 		task_problem(task, kind, entry->id, "%s", entry->why);
 	else if (entry->score.at == NULL)
 		task_problem(task, kind, entry->id, "not in the index, so no list shows it");
+	else if (task_is_taken(task, kind, entry->id))
+		task_problem(task, kind, entry->id,
+		    "not served, because its host would be the control API's (control.host): "
+		    "register it under another id, then delete this one");
 	if (task_is_unminted(entry->record))
 		check_minted(task, kind, entry);
 }

@@ -77,6 +77,24 @@ def test_round_trip(source, target, store):
     assert store("verify", server=target).status == 0
 
 
+def test_the_id_of_the_control_host(source, store, make_folder):
+    """A job whose host would be control.host is reported and not imported; others are."""
+    path = make_folder("config") / "jobgate.yaml"
+    path.write_text(json.dumps({"jobs": {"domain": DOMAIN}, "control": {"host": f"api.{DOMAIN}"}, "store": {"url": source.url}}))
+    records = Records(source.client)
+    records.client.hset("jobgate:job:api", mapping={"url": "unix:/x"})
+    other = records.job("unix:/x")
+    source.client.zadd("jobgate:jobs", {"api": 1, other: 2})
+    checked = store("verify", "--config", path)
+    assert checked.status == 1 and "job api" in checked.err and "control.host" in checked.err and "1 problem" in checked.out, checked
+    assert store("verify", server=source).status == 0  # without a configuration, nothing is known of the host
+    lines = store("export", server=source).out
+    source.client.flushall()
+    made = store("import", "--config", path, stdin=lines)
+    assert made.status == 1 and "control.host" in made.err and "imported 0 tokens and 1 job;" in made.out, made
+    assert source.client.exists(f"jobgate:job:{other}") and not source.client.exists("jobgate:job:api")
+
+
 def test_imported_tokens_work(gateways, target, store, source):
     """A gateway over the new store takes the old values."""
     records, tokens, jobs = fill(source)
