@@ -1,4 +1,4 @@
-/* page.c - pages without scripts, in plain HTML that a screen reader reads in order. */
+/* page.c - pages that work without scripts, in plain HTML that a screen reader reads in order. */
 #include "browser/page.h"
 
 #include "auth/form.h"
@@ -16,9 +16,16 @@
 	"var(--line);border-radius:.375rem}button{background:var(--accent);color:Canvas;"          \
 	"font-weight:600;cursor:pointer}small{opacity:.75}"
 
+/* Servers never get the fragment of a URL ("#runs/7"), which applications in one page need to come
+ * back to. Browsers keep that of a form's action across the redirect (RFC 9110 section 10.2.2).
+ */
+#define SCRIPT "document.forms[0].action+=location.hash"
+
 const char page_style[] = STYLE;
+const char page_script[] = SCRIPT;
 const char page_policy[] =
     "default-src 'none'; style-src 'sha256-uxY6bi+Hq7YxUrssF+TDVPyTb0a4FqcWZh3kg6q1B9s='; "
+    "script-src 'sha256-AHArdUEPWLTPwVU+msw8o+XjeNw7JVDSrMTwqAERgfc='; "
     "form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'";
 
@@ -68,6 +75,8 @@ write_form(struct writer *writer, const struct page *page)
 	write_literal(writer, "<button>");
 	write_slice(writer, slice_of(page->button));
 	write_literal(writer, "</button>\n</form>\n");
+	if (page->asks_token)
+		write_literal(writer, "<script>" SCRIPT "</script>\n");
 }
 
 static void

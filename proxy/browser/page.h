@@ -26,13 +26,15 @@ struct page {
 	struct slice to; /* path and query; from the client, escaped here */
 };
 
-/* The Content-Security-Policy for all pages: nothing is loaded, no script runs, no other page
- * frames them.
+/* The Content-Security-Policy for all pages: nothing is loaded, no script but page_script runs,
+ * no other page frames them.
  */
 extern const char page_policy[];
 
-/* Its style; page_policy contains the style's hash. */
-extern const char page_style[];
+/* The style of all pages, and the script of those that ask for a token: page_policy contains their
+ * hashes. Without the script, signing in leads to the page without its URL's fragment.
+ */
+extern const char page_style[], page_script[];
 
 /* Write the page; returns its length. Where it does not fit, texts are left out. */
 size_t page_write(const struct page *page, char *out, size_t cap);

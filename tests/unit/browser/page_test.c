@@ -12,17 +12,37 @@
 #include "browser/page.h"
 
 static void
-the_policy_has_the_hash_of_the_style(void **state)
+policy_has(const char *directive, const char *content)
 {
 	unsigned char hash[32], text[64];
 	char wanted[96];
 
-	(void)state;
-	assert_int_equal(
-	    EVP_Digest(page_style, strlen(page_style), hash, NULL, EVP_sha256(), NULL), 1);
+	assert_int_equal(EVP_Digest(content, strlen(content), hash, NULL, EVP_sha256(), NULL), 1);
 	EVP_EncodeBlock(text, hash, sizeof(hash));
-	snprintf(wanted, sizeof(wanted), "style-src 'sha256-%s'", text);
+	snprintf(wanted, sizeof(wanted), "%s 'sha256-%s'; ", directive, text);
 	assert_non_null(strstr(page_policy, wanted));
+}
+
+static void
+the_policy_has_the_hashes_of_style_and_script(void **state)
+{
+	(void)state;
+	policy_has("style-src", page_style);
+	policy_has("script-src", page_script);
+}
+
+static void
+only_pages_that_ask_for_a_token_have_the_script(void **state)
+{
+	char out[PAGE_MAX + 1];
+	struct page page = {.title = SLICE("Sign out"), .action = "/x", .button = "Go"};
+
+	(void)state;
+	out[page_write(&page, out, PAGE_MAX)] = '\0';
+	assert_null(strstr(out, "<script"));
+	page.asks_token = true;
+	out[page_write(&page, out, PAGE_MAX)] = '\0';
+	assert_non_null(strstr(out, page_script));
 }
 
 static void
@@ -81,7 +101,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(the_policy_has_the_hash_of_the_style),
+	    cmocka_unit_test(the_policy_has_the_hashes_of_style_and_script),
+	    cmocka_unit_test(only_pages_that_ask_for_a_token_have_the_script),
 	    cmocka_unit_test(the_longest_page_fits),
 	    cmocka_unit_test(paths_that_lead_away_are_not_local),
 	    cmocka_unit_test(fields_of_forms),
