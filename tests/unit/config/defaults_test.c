@@ -60,11 +60,48 @@ test_redirect_port(void **state)
 	}
 }
 
+/* No job may have the id of control.host; a host that no job could have takes no id. */
+static void
+test_taken_job(void **state)
+{
+	static const struct {
+		const char *jobs, *control, *taken;
+	} cases[] = {
+	    {"domain: jobs.test", "host: api.jobs.test", "api"},
+	    {"domain: jobs.test", "host: api.other.test", NULL},
+	    {"domain: jobs.test", "host: apijobs.test", NULL},
+	    {"domain: jobs.test", "host: jobs.test", NULL},
+	    {"domain: jobs.test", "host: a.api.jobs.test", NULL},
+	    {"domain: jobs.test", "host: test", NULL},
+	    {"domain: jobs.test", "metrics: 127.0.0.1:9180", NULL},
+	    {"prefix: /jobs", "host: api.jobs.test", NULL},
+	    {"fixed: api", "host: api.jobs.test", NULL},
+	};
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *taken = cases[i].taken;
+		struct config *config;
+
+		snprintf(text, sizeof(text), "jobs:\n  %s\ncontrol:\n  %s\n", cases[i].jobs,
+		    cases[i].control);
+		config = load(text);
+		if (taken == NULL)
+			assert_null(config->jobs.taken);
+		else
+			assert_string_equal(config->jobs.taken, taken);
+		assert_ptr_equal(config->control.process.taken_job, config->jobs.taken);
+		config_free(config);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_redirect_port),
+	    cmocka_unit_test(test_taken_job),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
