@@ -13,7 +13,8 @@ struct group {
 };
 
 static const struct group groups[] = {
-    {"token", "Create, list, renew and delete application tokens", token_commands, TOKEN_COMMANDS},
+    {"token", "Create, list, change, renew and delete application tokens", token_commands,
+	TOKEN_COMMANDS},
     {"job", "Register jobs, their labels and URLs", job_commands, JOB_COMMANDS},
     {"authorize", "Explain what the gateway would decide", &authorize_command, 1},
 };

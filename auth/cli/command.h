@@ -25,7 +25,7 @@ struct command {
 	int (*run)(struct command_context *context); /* returns an enum cli_exit */
 };
 
-#define TOKEN_COMMANDS 6
+#define TOKEN_COMMANDS 7
 #define JOB_COMMANDS 7
 extern const struct command token_commands[TOKEN_COMMANDS];
 extern const struct command job_commands[JOB_COMMANDS];

@@ -1,4 +1,4 @@
-/* token.c - jobgate token create, list, get, delete, renew, revoke. */
+/* token.c - jobgate token create, list, get, set, delete, renew, revoke. */
 #include "auth/cli/command.h"
 #include "auth/cli/fields.h"
 
@@ -55,6 +55,16 @@ static const struct argp_option renew_options[] = {
 	"expire",
 	0},
     {"yes", KEY_YES, NULL, 0, "Do not ask", 0},
+    {0},
+};
+
+static const struct argp_option set_options[] = {
+    {"expires-in", KEY_EXPIRES_IN, "DURATION", 0,
+	"Refuse the token after this time, such as 12h or 30d [default: as before]", 0},
+    {"expires-at", KEY_EXPIRES_AT, "TIME", 0,
+	"Refuse the token from this time on, such as 2026-01-31T12:00:00Z; never: it does not "
+	"expire",
+	0},
     {0},
 };
 
@@ -337,6 +347,38 @@ renew_run(struct command_context *context)
 	return result;
 }
 
+static bool
+set_check(struct options *options)
+{
+	if (options->expires_at != NULL || options->expires_in_s != 0 || fields_given(options))
+		return expiry_check(options);
+	fputs("jobgate: nothing to change: give --expires-in, --expires-at, --from, --rate, "
+	      "--burst or --concurrency\n",
+	    stderr);
+	return false;
+}
+
+static int
+set_run(struct command_context *context)
+{
+	const struct options *options = context->options;
+	const char *word = options->args[0];
+	int result;
+	char *id = command_id(context, RECORD_TOKEN, word, &result);
+	json_t *body = id != NULL ? renewal(options) : NULL;
+	char *path = id != NULL ? client_path("/v1/tokens/", id, "") : NULL;
+
+	if (id != NULL)
+		result = body != NULL ? command_show(context, "PATCH", path, body, RECORD_TOKEN)
+				      : CLI_REFUSED;
+	if (id != NULL)
+		command_tell_id(word, id, result);
+	free(path);
+	json_decref(body);
+	free(id);
+	return result;
+}
+
 /* Possession of the value is the permission, so no other token is sent. */
 static bool
 revoke_check(struct options *options)
@@ -377,6 +419,12 @@ const struct command token_commands[TOKEN_COMMANDS] = {
 	{"jobgate token get", "[OPTIONS] <ID>", "Show a token", "<ID>",
 	    "Id of the token, or a name that only one has", 1, 1, false, NULL},
 	NULL, get_run},
+    {"token", "set",
+	{"jobgate token set", "[OPTIONS] <ID>",
+	    "Change what limits a token; its value, name, role and label selector stay", "<ID>",
+	    "Id of the token, or a name that only one has", 1, 1, false, set_options, RECORD_TOKEN,
+	    USE_PATCH},
+	set_check, set_run},
     {"token", "delete",
 	{"jobgate token delete", "[OPTIONS] <ID>...", "Delete tokens: they stop working at once",
 	    "<ID>...", "Ids of the tokens, or names that only one has", 1, (size_t)-1, false,

@@ -6,6 +6,7 @@ static const struct endpoint api_rows[] = {
     {"POST", "/v1/tokens", tokens_create},
     {"POST", "/v1/tokens/revoke", tokens_revoke},
     {"GET", "/v1/tokens/{id}", tokens_get},
+    {"PATCH", "/v1/tokens/{id}", tokens_patch},
     {"DELETE", "/v1/tokens/{id}", tokens_delete},
     {"POST", "/v1/tokens/{id}/renew", tokens_renew},
     {"GET", "/v1/jobs", jobs_list},

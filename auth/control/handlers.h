@@ -37,6 +37,7 @@ void tokens_list(struct call *call);
 void tokens_get(struct call *call);
 void tokens_delete(struct call *call);
 void tokens_renew(struct call *call);
+void tokens_patch(struct call *call);
 void tokens_revoke(struct call *call);
 void jobs_create(struct call *call);
 void jobs_list(struct call *call);

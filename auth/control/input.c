@@ -11,6 +11,8 @@ const char *const authorize_input_fields[] = {"token", "job", NULL};
 const char *const revocation_input_fields[] = {"value", NULL};
 const char *const renewal_input_fields[] = {
     "grace", "expires_at", "from", "rate", "burst", "concurrency", NULL};
+const char *const token_patch_fields[] = {
+    "expires_at", "from", "rate", "burst", "concurrency", NULL};
 
 /* Keep only plain ASCII: a letter in UTF-8 may have been cut, and JSON could not hold it. */
 static void
@@ -462,4 +464,19 @@ input_renewal(const json_t *object, struct renewal_input *out, struct input_erro
 	       get_limit_number(object, TOKEN_FIELD_BURST, &out->limits.burst, out, error) &&
 	       get_limit_number(
 		   object, TOKEN_FIELD_CONCURRENCY, &out->limits.concurrency, out, error);
+}
+
+void
+input_renewal_apply(struct renewal_input *renewal, struct token *token)
+{
+	if ((renewal->changed & FIELD_BIT(TOKEN_FIELD_EXPIRES_AT)) != 0)
+		token->expires_ms = renewal->expires_ms;
+	if ((renewal->changed & FIELD_BIT(TOKEN_FIELD_FROM)) != 0)
+		token->from = (struct ip_ranges){renewal->from_count, renewal->from};
+	if ((renewal->changed & FIELD_BIT(TOKEN_FIELD_RATE)) != 0)
+		token->limits.rate = renewal->limits.rate;
+	if ((renewal->changed & FIELD_BIT(TOKEN_FIELD_BURST)) != 0)
+		token->limits.burst = renewal->limits.burst;
+	if ((renewal->changed & FIELD_BIT(TOKEN_FIELD_CONCURRENCY)) != 0)
+		token->limits.concurrency = renewal->limits.concurrency;
 }

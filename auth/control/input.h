@@ -55,7 +55,7 @@ struct record_input {
 bool input_record(json_t *object, enum record_kind kind, enum input_purpose purpose,
     struct record_input *out, struct input_error *error);
 
-/* The body of a renewal. */
+/* The body of a renewal, or of a change of a token's limits, which has no grace. */
 struct renewal_input {
 	uint64_t grace_s;    /* for how long the value before stays valid, too; 0: not at all */
 	uint32_t changed;    /* a set of FIELD_BIT(TOKEN_FIELD_...) with USE_BINDS */
@@ -64,8 +64,11 @@ struct renewal_input {
 	struct ip_range from[TOKEN_FROM_MAX];
 	struct token_limits limits;
 };
-extern const char *const renewal_input_fields[];
+extern const char *const renewal_input_fields[], *const token_patch_fields[];
 bool input_renewal(const json_t *object, struct renewal_input *out, struct input_error *error);
+
+/* Change these limits of the token. Its `from` then points into *renewal. */
+void input_renewal_apply(struct renewal_input *renewal, struct token *token);
 
 /*
  * False with *error set when a new token, or one that is renewed, would have expired already; 0: it

@@ -66,7 +66,7 @@ is_present(struct call *call, const struct token *caller)
 		return true;
 	call_refuse(call, 403, NULL,
 	    "you sent the value before the last renewal of your token, which is only valid until "
-	    "its grace ends: create and renew tokens with its present value");
+	    "its grace ends: create, renew and change tokens with its present value");
 	return false;
 }
 
@@ -80,22 +80,23 @@ is_within(struct call *call, const struct token *caller, const struct token *tok
 	if (outlives(caller, token)) {
 		moment_format(caller->expires_ms, moment);
 		call_refuse(call, 403, "expires_at",
-		    "your own token expires at %s: a token that it creates or renews must not "
+		    "your own token expires at %s: a token that it creates, renews or changes must "
+		    "not "
 		    "expire later",
 		    moment);
 		return false;
 	}
 	if (is_wider(caller, token)) {
 		call_refuse(call, 403, "from",
-		    "your own token is limited to some addresses: a token that it creates or "
-		    "renews must be limited to the same, or to some of them");
+		    "your own token is limited to some addresses: a token that it creates, renews "
+		    "or changes must be limited to the same, or to some of them");
 		return false;
 	}
 	if (above != NULL) {
 		call_refuse(call, 403, above,
 		    "your own token is limited here, by its record or the configuration: a token "
 		    "that "
-		    "it creates or renews must not have a higher limit, or none");
+		    "it creates, renews or changes must not have a higher limit, or none");
 		return false;
 	}
 	return true;

@@ -277,16 +277,7 @@ renew_token(struct call *call, struct token *token, uint64_t now_ms)
 {
 	struct renewal_input *renewal = &((struct issue *)call->state)->renewal;
 
-	if ((renewal->changed & FIELD_BIT(TOKEN_FIELD_EXPIRES_AT)) != 0)
-		token->expires_ms = renewal->expires_ms;
-	if ((renewal->changed & FIELD_BIT(TOKEN_FIELD_FROM)) != 0)
-		token->from = (struct ip_ranges){renewal->from_count, renewal->from};
-	if ((renewal->changed & FIELD_BIT(TOKEN_FIELD_RATE)) != 0)
-		token->limits.rate = renewal->limits.rate;
-	if ((renewal->changed & FIELD_BIT(TOKEN_FIELD_BURST)) != 0)
-		token->limits.burst = renewal->limits.burst;
-	if ((renewal->changed & FIELD_BIT(TOKEN_FIELD_CONCURRENCY)) != 0)
-		token->limits.concurrency = renewal->limits.concurrency;
+	input_renewal_apply(renewal, token);
 	if (jg_token_is_expired(token, now_ms)) {
 		call_refuse(call, 409, "expires_at",
 		    "the token has expired: renew it with another expires_at, null for none");

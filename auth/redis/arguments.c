@@ -302,3 +302,35 @@ arguments_script(
 		arguments_add_index_key(arguments, store, kind);
 	return arguments;
 }
+
+void
+arguments_add_limit_names(struct arguments *arguments)
+{
+	const struct record_field *rows = record_fields[RECORD_TOKEN].rows;
+	char names[ROLE_TEXT_MAX] = "";
+	int len = 0;
+
+	for (size_t i = 0; i < TOKEN_FIELDS; i++)
+		if ((rows[i].uses & USE_BINDS) != 0)
+			len += snprintf(names + len, sizeof(names) - (size_t)len, "%s%s",
+			    len > 0 ? " " : "", rows[i].stored);
+	arguments_add_text(arguments, "%s", names);
+}
+
+void
+arguments_add_changes(struct arguments *arguments, const struct record *record, uint32_t fields)
+{
+	const struct record_field *rows = record_fields[RECORD_TOKEN].rows;
+	uint32_t gone = 0;
+
+	for (size_t i = 0; i < TOKEN_FIELDS; i++)
+		if ((fields & FIELD_BIT(i)) != 0 && field_is_none(&rows[i], record))
+			gone |= FIELD_BIT(i);
+	arguments_add_text(arguments, "%d", __builtin_popcount(gone));
+	for (size_t i = 0; i < TOKEN_FIELDS; i++)
+		if ((gone & FIELD_BIT(i)) != 0)
+			arguments_add(arguments, slice_of(rows[i].stored));
+	for (size_t i = 0; i < TOKEN_FIELDS; i++)
+		if ((fields & ~gone & FIELD_BIT(i)) != 0)
+			arguments_add_field(arguments, &rows[i], record);
+}

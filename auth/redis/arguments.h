@@ -84,4 +84,14 @@ void arguments_add_quota_key(
 /* Add what scope_script.h expects first in ARGV: the number of labels, then names and values. */
 void arguments_add_scope(struct arguments *arguments, const struct label_set *scope);
 
+/* Add the names of all fields that limit tokens (USE_BINDS), as one text with spaces. */
+void arguments_add_limit_names(struct arguments *arguments);
+
+/*
+ * Add what a change writes of these fields of a token (a set of FIELD_BIT): how many the record
+ * lacks, the names of these, then the names and values of the others.
+ */
+void arguments_add_changes(
+    struct arguments *arguments, const struct record *record, uint32_t fields);
+
 #endif

@@ -226,6 +226,13 @@ struct store_renewal {
 void store_token_renew(struct store *store, const struct label_set *scope,
     const struct store_renewal *renewal, store_record_done *done, void *ctx);
 
+/*
+ * Change what limits a token, as the record has it; `changed` is a set as in struct store_renewal.
+ * updated_at is written, too. STORE_CONFLICT: it has another version than the record by now.
+ */
+void store_token_limit(struct store *store, const struct label_set *scope,
+    const struct record *record, uint32_t changed, store_record_done *done, void *ctx);
+
 /* Restart the lease of a job; STORE_CONFLICT when the job has none. */
 void store_job_renew(struct store *store, struct slice id, const struct label_set *scope,
     store_record_done *done, void *ctx);

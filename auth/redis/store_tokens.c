@@ -9,6 +9,7 @@
 #include "auth/redis/maker_script.h"
 #include "auth/redis/mint.h"
 #include "auth/redis/record_script.h"
+#include "auth/redis/role_script.h"
 #include "auth/redis/scope_script.h"
 #include "auth/redis/store_state.h"
 #include "jobgate/clock.h"
@@ -86,13 +87,13 @@ static const char script_create[] = MAKER_SCRIPT MINT_READ(3, 4) MINT_MAKE(3, 4)
 		"return answer(1)\n";
 
 /*
- * KEYS: record, key, enforced, the set of uses. ARGV: scope, version, new version, key, what
- * follows the role ('=' leaves the role as it is), the number of fields to remove, these, then
- * fields and values to set. The role itself is never written: another program may change it at any
- * time. The code is 1, 0 for another version, -1 for no record, or -3 for another key. With 1, the
- * record and its use are the next elements.
+ * KEYS: record, key, enforced, the set of uses. ARGV: scope, version, new version, key, the names
+ * of all fields that limit tokens ('=' leaves the role as it is), the number of fields to remove,
+ * these, then fields and values to set. The role itself is never written: another program may
+ * change it at any time. The code is 1, 0 for another version, -1 for no record, or -3 for another
+ * key. With 1, the record and its use are the next elements.
  */
-static const char script_renew[] = TOKEN_WITHIN RECORD_SCRIPT_WHOLE MINT_READ(
+static const char script_renew[] = TOKEN_WITHIN RECORD_SCRIPT_WHOLE ROLE_SCRIPT MINT_READ(
     2, 3) "if not within then return answer(-1) end\n"
 	  "local version = redis.call('HGET', KEYS[1], 'version')\n"
 	  "if not version then return answer(-1) end\n"
@@ -101,11 +102,8 @@ static const char script_renew[] = TOKEN_WITHIN RECORD_SCRIPT_WHOLE MINT_READ(
 	  "local gone = at + 5 + tonumber(ARGV[at + 5])\n"
 	  "if unfit(used) then return answer(-3) end\n"
 	  "redis.call('HSET', KEYS[1], unpack(ARGV, gone + 1))\n"
-	  "if needs ~= '=' then\n"
-	  "  local role = redis.call('HGET', KEYS[1], 'role') or ''\n"
-	  "  redis.call('HSET', KEYS[1], 'role', string.match(role, '^%S*') .. needs)\n"
-	  "end\n"
 	  "for i = at + 6, gone do redis.call('HDEL', KEYS[1], ARGV[i]) end\n"
+	  "if needs ~= '=' then write_needs(needs) end\n"
 	  "if used ~= '' and key then redis.call('HSET', KEYS[1], 'minted', ARGV[at + 2])\n"
 	  "else redis.call('HDEL', KEYS[1], 'minted') end\n"
 	  "local id = string.sub(KEYS[1], -16)\n"
@@ -366,32 +364,6 @@ read_renewed(struct operation *operation, const redisReply *reply)
 	    FIELD_BIT(TOKEN_FIELD_UPDATED_AT) | FIELD_BIT(TOKEN_FIELD_PREVIOUS_HASH) | \
 	    FIELD_BIT(TOKEN_FIELD_PREVIOUS_UNTIL) | FIELD_BIT(TOKEN_FIELD_PREVIOUS_VERSION))
 
-/*
- * Add what follows the role, the number of fields to remove, these, and the others with their
- * values.
- */
-static void
-add_renewed(struct arguments *arguments, const struct store_renewal *renewal)
-{
-	const struct record_field *rows = record_fields[RECORD_TOKEN].rows;
-	uint32_t written = RENEWED_FIELDS | renewal->changed, gone = 0;
-	char needs[ROLE_TEXT_MAX] = "=";
-
-	if (renewal->changed != 0)
-		role_needs_format(renewal->record, needs);
-	arguments_add_text(arguments, "%s", needs);
-	for (size_t i = 0; i < TOKEN_FIELDS; i++)
-		if ((written & FIELD_BIT(i)) != 0 && field_is_none(&rows[i], renewal->record))
-			gone |= FIELD_BIT(i);
-	arguments_add_text(arguments, "%d", __builtin_popcount(gone));
-	for (size_t i = 0; i < TOKEN_FIELDS; i++)
-		if ((gone & FIELD_BIT(i)) != 0)
-			arguments_add(arguments, slice_of(rows[i].stored));
-	for (size_t i = 0; i < TOKEN_FIELDS; i++)
-		if ((written & ~gone & FIELD_BIT(i)) != 0)
-			arguments_add_field(arguments, &rows[i], renewal->record);
-}
-
 void
 store_token_renew(struct store *store, const struct label_set *scope,
     const struct store_renewal *renewal, store_record_done *done, void *ctx)
@@ -411,7 +383,12 @@ store_token_renew(struct store *store, const struct label_set *scope,
 		arguments_add_text(arguments, "%llu", (unsigned long long)token->version - 1);
 		arguments_add_text(arguments, "%llu", (unsigned long long)token->version);
 		arguments_add_key(arguments, renewal->mint_key);
-		add_renewed(arguments, renewal);
+		if (renewal->changed != 0)
+			arguments_add_limit_names(arguments);
+		else
+			arguments_add(arguments, SLICE("="));
+		arguments_add_changes(
+		    arguments, renewal->record, RENEWED_FIELDS | renewal->changed);
 	}
 	store_run(store, &operation, arguments);
 	arguments_free_wiped(arguments);

@@ -31,7 +31,7 @@ _jobgate() {
 		if ((COMP_CWORD == 1)); then
 			words="serve check store token job authorize -h --help --version"
 		elif ((COMP_CWORD == 2)) && [[ $noun == token ]]; then
-			words="create list get delete renew revoke -h --help"
+			words="create list get set delete renew revoke -h --help"
 		elif ((COMP_CWORD == 2)) && [[ $noun == job ]]; then
 			words="create list get who set delete run -h --help"
 		elif ((COMP_CWORD == 2)) && [[ $noun == store ]]; then
@@ -47,6 +47,7 @@ _jobgate() {
 			"token get") words="--url $client $(_jobgate_ids token)" ;;
 			"token delete") words="--cascade -y --yes --url $client $(_jobgate_ids token)" ;;
 			"token revoke") words="--value --url $client" ;;
+			"token set") words="--expires-in --expires-at --from --rate --burst --concurrency --url $client $(_jobgate_ids token)" ;;
 			"token renew") words="-y --yes --grace --expires-in --expires-at --from --rate --burst --concurrency --url $client $(_jobgate_ids token)" ;;
 			"job create") words="-l --label --url --id --lease $client" ;;
 			"job list") words="-l --label --url $client" ;;

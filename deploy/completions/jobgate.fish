@@ -26,7 +26,7 @@ complete -c jobgate -n __fish_use_subcommand -a authorize -d 'Explain a decision
 complete -c jobgate -n __fish_use_subcommand -l version -d 'Print the version'
 complete -c jobgate -s h -l help -d 'Print help'
 
-complete -c jobgate -n '__jobgate_verb token' -a 'create list get delete renew revoke'
+complete -c jobgate -n '__jobgate_verb token' -a 'create list get set delete renew revoke'
 complete -c jobgate -n '__jobgate_verb job' -a 'create list get who set delete run'
 complete -c jobgate -n '__jobgate_verb store' -a 'verify export import mint'
 
@@ -53,18 +53,18 @@ end
 
 complete -c jobgate -n '__jobgate_at token create list' -s r -l role -x -a 'read operator' -d Role
 complete -c jobgate -n '__jobgate_at token create' -s l -l label-selector -x -d 'Label selector name=value'
-complete -c jobgate -n '__jobgate_at token create renew' -l expires-in -x -d 'Refuse it after this time'
-complete -c jobgate -n '__jobgate_at token create renew' -l from -x -d 'Accept it only from these addresses'
-complete -c jobgate -n '__jobgate_at token create renew' -l rate -x -d 'Requests per second'
-complete -c jobgate -n '__jobgate_at token create renew' -l burst -x -d 'Requests at once'
-complete -c jobgate -n '__jobgate_at token create renew' -l concurrency -x -d 'Requests at a time'
-complete -c jobgate -n '__jobgate_at token create renew' -l expires-at -x -d 'Refuse it from this time on'
+complete -c jobgate -n '__jobgate_at token create set renew' -l expires-in -x -d 'Refuse it after this time'
+complete -c jobgate -n '__jobgate_at token create set renew' -l from -x -d 'Accept it only from these addresses'
+complete -c jobgate -n '__jobgate_at token create set renew' -l rate -x -d 'Requests per second'
+complete -c jobgate -n '__jobgate_at token create set renew' -l burst -x -d 'Requests at once'
+complete -c jobgate -n '__jobgate_at token create set renew' -l concurrency -x -d 'Requests at a time'
+complete -c jobgate -n '__jobgate_at token create set renew' -l expires-at -x -d 'Refuse it from this time on'
 complete -c jobgate -n '__jobgate_at token renew' -l grace -x -d 'Accept the old value, too, for this time'
 complete -c jobgate -n '__jobgate_at token list' -l created-by -x -a '(__jobgate_ids token)' -d 'Only tokens that this one created'
 complete -c jobgate -n '__jobgate_at token list' -l unused-for -x -d 'Only tokens that were not used for this time'
 complete -c jobgate -n '__jobgate_at token list' -l expires-before -x -d 'Only tokens that expire before this time'
 complete -c jobgate -n '__jobgate_at token list' -l name -x -d 'Only tokens of this name'
-complete -c jobgate -n '__jobgate_at token get delete renew' -a '(__jobgate_ids token)'
+complete -c jobgate -n '__jobgate_at token get set delete renew' -a '(__jobgate_ids token)'
 complete -c jobgate -n '__jobgate_at token delete' -l cascade -d 'Also delete the tokens that it created'
 complete -c jobgate -n '__jobgate_at token delete renew' -s y -l yes -d 'Do not ask'
 

@@ -28,6 +28,10 @@ TABLE = """
     renew-token      out         200   200   404   403   401   401
     renew-token      wider       200   200   404   403   401   401
     renew-token      missing     404   404   404   403   401   401
+    set-token        in          200   200   200   403   401   401
+    set-token        out         200   200   404   403   401   401
+    set-token        wider       200   200   404   403   401   401
+    set-token        missing     404   404   404   403   401   401
     delete-token     in          204   204   204   403   401   401
     delete-token     out         204   204   404   403   401   401
     delete-token     wider       204   204   404   403   401   401
@@ -156,6 +160,7 @@ def request_of(call, target, records):
     simple = {
         "list-tokens": ("GET", "/v1/tokens", None), "list-jobs": ("GET", "/v1/jobs", None),
         "get-token": ("GET", path, None), "get-job": ("GET", path, None),
+        "set-token": ("PATCH", path, {"rate": 1000}),
         "delete-token": ("DELETE", path, None), "delete-job": ("DELETE", path, None),
         "revoke-token": ("POST", "/v1/tokens/revoke", {"value": made.value}),
         "renew-token": ("POST", path + "/renew", None), "renew-job": ("POST", path + "/renew", None),
@@ -202,7 +207,7 @@ def keys(records):
 
 # ---- what is out of scope looks as if it did not exist ----
 
-HIDDEN = ["get-token", "renew-token", "delete-token", "get-job", "renew-job", "change-job", "move-job", "strip-job",
+HIDDEN = ["get-token", "renew-token", "set-token", "delete-token", "get-job", "renew-job", "change-job", "move-job", "strip-job",
           "unlabel-job", "delete-job", "authorize-job", "authorize-token"]
 # Not EXISTS: workers prove with it, each second, that the store answers for keys.
 COUNTED = ["hgetall", "hget", "hkeys", "hset", "hdel", "del", "eval", "zadd", "zrem", "zrange", "zrank"]

@@ -341,7 +341,9 @@ def test_exported_and_imported(gateway, control, records, make_folder):
     other = RedisServer(make_folder("redis")).start()
     try:
         assert gateway.cli("store", "import", "--store", other.tcp_url, stdin=lines).status == 0
-        assert other.client.hgetall(key) == records.client.hgetall(key)
+        kept = records.client.hgetall(key)
+        kept.pop("minted", None)  # without the line of the store's key it has no meaning
+        assert other.client.hgetall(key) == kept
         other.client.hset(key, "from", "x")
         verified = gateway.cli("store", "verify", "--store", other.tcp_url)
         assert verified.status == 1 and "its from is not a list of address ranges" in verified.err

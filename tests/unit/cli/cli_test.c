@@ -380,7 +380,7 @@ help(void **state)
 {
 	(void)state;
 	assert_int_equal(run("jobgate --help", ""), CLI_OK);
-	assert_non_null(strstr(content(output_path), "\n  token      Create, list, renew"));
+	assert_non_null(strstr(content(output_path), "\n  token      Create, list, change, renew"));
 	assert_int_equal(run("jobgate job -h", ""), CLI_OK);
 	assert_non_null(strstr(content(output_path), "\n  set     Change a job's URL"));
 	assert_int_equal(run("jobgate token create --help", ""), CLI_OK);
