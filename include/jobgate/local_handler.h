@@ -54,9 +54,10 @@ struct local_call {
 	bool presented;	     /* `refused`: the request has a credential of ours */
 	bool limited;	     /* `decided`: too many invalid tokens came from the client's address */
 	uint16_t https_port; /* where redirects lead */
-	const unsigned char *session_key;  /* SESSION_KEY_LEN bytes; NULL: no sign-in */
-	uint64_t session_ms;		   /* how long a session lasts */
-	int64_t now_s;			   /* Unix time */
+	const unsigned char *session_key; /* SESSION_KEY_LEN bytes; NULL: no sign-in */
+	uint64_t session_ms;		  /* how long a session lasts */
+	struct slice help; /* where people get a token, from the operator; or empty */
+	int64_t now_s;	   /* Unix time */
 	const struct shared_stats *shared; /* what all workers publish; NULL only in tests */
 	char *room; /* LOCAL_ROOM bytes for what the answer points to, until it has been sent */
 };

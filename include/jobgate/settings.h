@@ -14,6 +14,9 @@
 #include "jobgate/log.h"
 #include "jobgate/purpose.h"
 
+/* Bytes of browser.help; pages have room for no more. */
+#define BROWSER_HELP_MAX 500
+
 /* Milliseconds. */
 struct timeouts {
 	uint64_t handshake, head, keep_alive, body, connect, start, start_max, first_byte, answer,

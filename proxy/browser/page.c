@@ -107,6 +107,7 @@ page_write(const struct page *page, char *out, size_t cap)
 			   : SLICE("<p id=\"message\" role=\"status\">"),
 	    page->message);
 	write_paragraph(&writer, SLICE("<p>"), page->advice);
+	write_paragraph(&writer, SLICE("<p>"), page->help);
 	if (page->action != NULL)
 		write_form(&writer, page);
 	write_literal(&writer, "<p><small>Status ");

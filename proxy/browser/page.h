@@ -12,11 +12,12 @@
 /* Where to go after signing in, in bytes; "/" takes the place of a longer path. */
 #define PAGE_TO_MAX 1024
 
-/* All texts but `to` and `job` are fixed ones. */
+/* All texts but `to`, `job` and `help` are fixed ones. */
 struct page {
 	struct slice title, message; /* what happened, in a sentence */
 	struct slice advice;	     /* what to do next; or empty */
-	struct slice job;	     /* as the client named it, escaped here; or empty */
+	struct slice help; /* where tokens come from, from the operator, escaped here; or empty */
+	struct slice job;  /* as the client named it, escaped here; or empty */
 	bool is_error;
 	unsigned status;
 	struct slice request_id;

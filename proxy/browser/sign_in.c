@@ -55,10 +55,11 @@ show(const struct local_call *call, struct local_answer *answer, enum outcome ou
 }
 
 static struct page
-sign_in_page(struct slice message, struct slice to)
+sign_in_page(const struct local_call *call, struct slice message, struct slice to)
 {
 	return (struct page){.title = SLICE("Sign in"),
 	    .message = message,
+	    .help = call->help,
 	    .action = SIGN_IN,
 	    .button = "Sign in",
 	    .asks_token = true,
@@ -101,7 +102,7 @@ refused(const struct local_call *call, enum verdict verdict, struct local_answer
 	bool invalid = verdict == VERDICT_INVALID_TOKEN || verdict == VERDICT_EXPIRED;
 	bool ended = invalid && call->by_session;
 	char to[PAGE_TO_MAX];
-	struct page page = {.title = SLICE("Token required")};
+	struct page page = {.title = SLICE("Token required"), .help = call->help};
 
 	/* An Authorization that is not ours may be the job's own, which the browser sends again. */
 	if (verdict != VERDICT_NO_CREDENTIAL && !ended && !(invalid && !call->presented))
@@ -119,8 +120,8 @@ refused(const struct local_call *call, enum verdict verdict, struct local_answer
 		page.message = SLICE("Signing in needs TLS: open this page with https. Or send a "
 				     "token: Authorization: Bearer <token>.");
 	else
-		page = sign_in_page(
-		    invitation(ended ? verdict : VERDICT_NO_CREDENTIAL), to_of(call->request, to));
+		page = sign_in_page(call, invitation(ended ? verdict : VERDICT_NO_CREDENTIAL),
+		    to_of(call->request, to));
 	show(call, answer, OUTCOME_REFUSED, jg_verdict_status(verdict), &page);
 	return true;
 }
@@ -159,7 +160,7 @@ refuse(struct local_answer *answer, unsigned status, struct slice title, struct 
 static enum local_action
 show_form(const struct local_call *call, struct local_answer *answer, bool in)
 {
-	struct page page = in ? sign_in_page(SLICE("Paste a token for this job."), SLICE("/"))
+	struct page page = in ? sign_in_page(call, SLICE("Paste a token for this job."), SLICE("/"))
 			      : (struct page){.title = SLICE("Sign out"),
 				    .message = SLICE("End the session of this browser?"),
 				    .action = SIGN_OUT,
@@ -271,7 +272,7 @@ decided(const struct local_call *call, struct slice form, enum verdict verdict,
 		to = SLICE("/");
 	if (verdict == VERDICT_ALLOW || verdict == VERDICT_NO_URL)
 		return sign_in(call, token, to, answer);
-	page = sign_in_page(reason(call, verdict), to);
+	page = sign_in_page(call, reason(call, verdict), to);
 	page.is_error = true;
 	if (call->limited)
 		return show(call, answer, OUTCOME_RATE_LIMITED, 429, &page);

@@ -92,6 +92,7 @@ struct config {
 		bool sign_in;	      /* people may sign in with a token, in the host form */
 		uint64_t session;     /* how long a session lasts */
 		const char *key_file; /* seals sessions; NULL: a key of this gateway's own */
+		const char *help;     /* where people get a token; NULL: no such text */
 	} browser;
 
 	struct timeouts timeouts;

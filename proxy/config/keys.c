@@ -277,6 +277,9 @@ const struct config_key config_keys[] = {
     {"browser.key_file", TEXT(browser.key_file), .example = "/etc/jobgate/session.key",
 	.help = "Seals the cookies: at least 32 random bytes, the same for all gateways that serve "
 		"the same hosts. When left out, a key is made at each start."},
+    {"browser.help", TEXT(browser.help), .example = "\"Your team's lead makes tokens.\"",
+	.help = "Where people get a token: a text of at most 500 bytes that is shown where the "
+		"gateway asks for one."},
 
     {"timeouts", SECTION},
     {"timeouts.handshake", TIME(timeouts.handshake), .default_value = "10s", .min = 1, .max = DAY,

@@ -5,6 +5,7 @@
 #include "auth/redis/url.h"
 #include "config/builder.h"
 #include "config/values.h"
+#include "jobgate/settings.h"
 
 static bool
 is_loopback(const char *address)
@@ -127,6 +128,24 @@ check_forward_auth(struct builder *builder)
 	return true;
 }
 
+/* A text in pages, which must fit. */
+static bool
+check_help(struct builder *builder)
+{
+	const char *help = builder->config.browser.help;
+
+	if (help == NULL)
+		return true;
+	if (strlen(help) > BROWSER_HELP_MAX)
+		return builder_error(builder, builder_mark(builder, "browser.help"),
+		    "browser.help: at most %d bytes", BROWSER_HELP_MAX);
+	for (; *help != '\0'; help++)
+		if ((unsigned char)*help < ' ' || *help == 0x7f)
+			return builder_key_error(builder, "browser.help",
+			    "must be one line, without control characters");
+	return true;
+}
+
 /* Which jobs there are, and how requests name them. */
 static bool
 check_jobs(struct builder *builder)
@@ -180,5 +199,6 @@ bool
 validate_config(struct builder *builder)
 {
 	return check_jobs(builder) && check_control(builder) && check_tls(builder) &&
-	       check_forward_auth(builder) && check_store_times(builder) && check_store(builder);
+	       check_forward_auth(builder) && check_store_times(builder) && check_store(builder) &&
+	       check_help(builder);
 }

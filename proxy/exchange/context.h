@@ -25,6 +25,7 @@ struct exchange_options {
 	const unsigned char
 	    *session_key;    /* of SESSION_KEY_LEN bytes; NULL: browsers cannot sign in */
 	uint64_t session_ms; /* how long a session lasts */
+	struct slice help;   /* where people get a token; or empty */
 	uint16_t https_port; /* of the URLs that redirects lead to */
 	struct ip_ranges trusted_proxies;
 	struct limits limits;

@@ -70,6 +70,7 @@ call_of(const struct exchange *exchange, const struct request *request)
 	    .https_port = context->options.https_port,
 	    .session_key = context->options.session_key,
 	    .session_ms = context->options.session_ms,
+	    .help = context->options.help,
 	    .now_s = loop_wall_us(context->loop) / 1000000,
 	    .shared = context->options.shared,
 	    .room = context->local_room,

@@ -171,6 +171,7 @@ make_exchanges(struct worker *worker)
 	    .shared = setup->shared,
 	    .session_key = config->browser.sign_in ? setup->session_key : NULL,
 	    .session_ms = config->browser.session,
+	    .help = slice_of(config->browser.help != NULL ? config->browser.help : ""),
 	    .https_port = config->redirect_port,
 	    .timeouts = config->timeouts,
 	};

@@ -94,6 +94,21 @@ def test_the_page(scene):
     assert scene.backend.untouched()
 
 
+def test_the_page_says_where_tokens_come_from(gateways, scene_of):
+    """In the operator's words, which are text and nothing else; also after a wrong token, and where there is no sign-in."""
+    words = "Ask <b>Ada</b> & \"Bob\" – büro 7"
+    gateway = gateways.start({"browser": {"help": words}, "jobs": {"prefix": "/jobs"}, "backends": {"trusted_proxies": ["127.0.0.1"]}})
+    scene = scene_of(gateway)
+    shown = f"<p>{html.escape(words)}</p>"
+    assert shown in ask(scene, fields=[HTML]).body.decode()
+    assert shown in ask(scene, path="/.jobgate/sign-in", fields=[HTML]).body.decode()
+    assert shown in sign_in(scene, "jgt_x").body.decode()
+    assert shown in ask(scene, host=DOMAIN, path=f"/jobs/{scene.job}/", fields=[HTML]).body.decode()
+    assert shown not in ask(scene, path="/.jobgate/sign-out", fields=[HTML]).body.decode()
+    reload(gateway, {"browser": {"help": "Ask Bob."}})
+    assert "<p>Ask Bob.</p>" in ask(scene, fields=[HTML]).body.decode()
+
+
 def test_head_of_the_page(scene):
     response = ask(scene, "HEAD", fields=[HTML])
     assert (response.status, response.body) == (401, b"")
@@ -498,3 +513,12 @@ def test_a_bad_key_file_is_a_mistake(gateways, make_folder, content):
     Gateway.live.remove(gateway)
     assert gateway.program.wait() == 1
     assert "browser.key_file" in gateway.program.log()
+
+
+@pytest.mark.parametrize("words, mistake", [("x" * 501, "at most 500 bytes"), ("ü" * 251, "at most 500 bytes"), ("a\nb", "one line"),
+                                            ("a\x7fb", "one line"), ("", "some text")])
+def test_bad_help_is_a_mistake(gateways, words, mistake):
+    gateway = gateways.make({"browser": {"help": words}}).launch()
+    Gateway.live.remove(gateway)
+    assert gateway.program.wait() == 1
+    assert "browser.help" in gateway.program.log() and mistake in gateway.program.log()

@@ -10,6 +10,7 @@
 #include <openssl/evp.h>
 
 #include "browser/page.h"
+#include "jobgate/settings.h"
 
 static void
 policy_has(const char *directive, const char *content)
@@ -48,17 +49,21 @@ only_pages_that_ask_for_a_token_have_the_script(void **state)
 static void
 the_longest_page_fits(void **state)
 {
-	char to[PAGE_TO_MAX], out[PAGE_MAX + 1];
+	char to[PAGE_TO_MAX], help[BROWSER_HELP_MAX], job[63], out[PAGE_MAX + 1];
 	struct page page = {.title = SLICE("Sign in"),
 	    .message = SLICE("Paste a token for this job."),
 	    .request_id = SLICE("r"),
 	    .action = "/x",
 	    .button = "Go",
 	    .asks_token = true,
+	    .job = {job, sizeof(job)},
+	    .help = {help, sizeof(help)},
 	    .to = {to, sizeof(to)}};
 
 	(void)state;
 	memset(to, '"', sizeof(to));
+	memset(job, 'a', sizeof(job));
+	memset(help, '"', sizeof(help));
 	out[page_write(&page, out, PAGE_MAX)] = '\0';
 	assert_non_null(strstr(out, "&quot;\">\n<button>Go</button>"));
 	assert_string_equal(out + strlen(out) - strlen("</html>\n"), "</html>\n");
