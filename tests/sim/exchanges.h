@@ -97,7 +97,7 @@ struct sim_exchange {
 	int backend;		  /* that saw it last */
 	enum result result;
 	unsigned status;
-	char title[24];
+	char title[32];
 	unsigned call_status; /* of gRPC */
 	uint64_t ended_ns;
 	uint64_t received; /* content of the answer that has come to the client */

@@ -21,8 +21,6 @@ static const char *const no_sockets[] = {NULL};
 static const unsigned char session_key[32];
 static const uint64_t limits_key[2] = {1, 2};
 
-#define LIMITED_TOKENS 256
-
 /* ---- the configuration ---- */
 
 static void
@@ -62,8 +60,13 @@ write_configuration(FILE *out, const struct world *world)
 	    "limits:\n  connections_per_client: 0\n  body_rate_min: 0\n"
 	    "  failed_auth_rate: %u\n  failed_auth_burst: %u\n",
 	    s->failed_auth_rate, s->failed_auth_burst);
+	if (s->limit_rate > 0)
+		fprintf(
+		    out, "  token_rate: %u\n  token_burst: %u\n", s->limit_rate, s->limit_burst);
+	if (s->limit_concurrency > 0)
+		fprintf(out, "  token_concurrency: %u\n", s->limit_concurrency);
 	/* So high that no request is refused: what counts is that each permit is given back. */
-	if (world->seed % 2 == 1)
+	else if (s->limit_rate == 0 && world->seed % 2 == 1)
 		fprintf(out, "  token_rate: 1000000\n  token_concurrency: 4096\n");
 	fprintf(out, "http2:\n  clients: true\n");
 	fprintf(out, "control:\n  socket: /nonexistent/control.sock\nlog:\n  access: \"off\"\n");
@@ -236,7 +239,7 @@ gateway_start(struct gateway *gateway, struct world *world)
 	gateway->config = load_configuration(world);
 	gateway->slots = GATEWAY_SLOTS_MAX / SCENARIO_WORKERS_MAX * scenario->workers;
 	gateway->shared = shared_stats_map(gateway->slots);
-	gateway->limits = limit_table_new(LIMITED_TOKENS, limits_key);
+	gateway->limits = limit_table_new(scenario->limit_places, limits_key);
 	if (gateway->limits == NULL)
 		abort();
 	host_init(&gateway->host, "gateway", 0, ADDRESS, world->seed);

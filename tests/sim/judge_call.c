@@ -17,8 +17,8 @@ static bool
 unavailable_call_is_right(
     const struct world *world, const struct sim_exchange *exchange, uint64_t to_ns)
 {
-	static const char *const titles[] = {
-	    "Job not ready", "Job moved", "Store unavailable", "Job unavailable", "Gateway busy"};
+	static const char *const titles[] = {"Job not ready", "Job moved", "Store unavailable",
+	    "Job unavailable", "Gateway busy", "Too many tokens in use"};
 	struct sim_exchange like = *exchange;
 
 	for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++) {
@@ -51,6 +51,9 @@ call_end_is_right(
 		return plan->deadline_ms > 0 &&
 		       to_ns + NS_PER_MS >=
 			   exchange->sent_ns + plan->deadline_ms * (uint64_t)NS_PER_MS;
+	case 8:
+		like.status = 429;
+		return judge_refusal_is_right(world, &like, to_ns);
 	case 16:
 		like.status = 401;
 		return judge_refusal_is_right(world, &like, to_ns);

@@ -3,6 +3,7 @@
 
 #include "judge.h"
 #include "judge_history.h"
+#include "judge_limits.h"
 #include "world.h"
 
 /* A backend has closed a connection under other requests, or made the gateway do so. */
@@ -117,6 +118,8 @@ unavailable_is_right(const struct world *world, const struct sim_exchange *excha
 	if (strcmp(exchange->title, "Job is starting") == 0) /* its backend refuses connections */
 		return leads_nowhere(world, plan, from_ns, to_ns) || was_full(world, exchange) ||
 		       judge_is_troubled(world, ~TROUBLED_STORE, exchange->sent_ns);
+	if (strcmp(exchange->title, "Too many tokens in use") == 0)
+		return judge_limits_full_is_right(world);
 	if (strcmp(exchange->title, "Job moved") == 0)
 		return plan->job >= 0 &&
 		       judge_job_changed(&world->records.job[plan->job], from_ns, to_ns);
@@ -172,7 +175,10 @@ judge_refusal_is_right(
 	switch (exchange->status) {
 	case 400:
 		return judge_holds(world, plan, from_ns, to_ns, BAD_CREDENTIAL, -1);
-	case 429: /* in place of 401 */
+	case 429: /* for a limit of the token, or in place of 401 */
+		if (judge_over_limits_is_right(world, exchange, to_ns))
+			return true;
+		/* fall through */
 	case 401: /* that a value could not be hashed for lack of memory counts as not valid */
 		return (exchange->status == 401 || world->scenario.failed_auth_rate != 0) &&
 		       (was_not_authorized(world, exchange, from_ns, to_ns) ||

@@ -138,12 +138,19 @@ node_last_stop_ns(const struct node *node)
 
 /* ---- calls ---- */
 
+/*
+ * What is decided by a reading of the clock must be done before the next call, in which the worker
+ * may be stopped: so often it is stopped in just that call.
+ */
+static const char after_clock[] = "after clock_gettime";
+
 /* Each place in a turn is as likely as the others, however often it comes by. */
 static void
 choose_place(struct node *node)
 {
 	static const char *const places[] = {NULL, "recv", "send", "sendmsg", "getsockopt",
-	    "connect", "epoll_ctl", "accept4", "clock_gettime"};
+	    "connect", "epoll_ctl", "accept4", "clock_gettime", after_clock, after_clock,
+	    after_clock};
 
 	node->pause_at = places[random_below(&node->random, sizeof(places) / sizeof(places[0]))];
 	node->pause_after = (unsigned)random_skewed(&node->random, 1, 50) - 1;
@@ -173,10 +180,20 @@ take_pause(struct node *node, const char *call)
 }
 
 static bool
+is_place(const struct node *node, const char *call, bool clock_was_read)
+{
+	if (node->pause_at == after_clock)
+		return clock_was_read && strcmp(call, "clock_gettime") != 0;
+	return node->pause_at == NULL || strcmp(node->pause_at, call) == 0;
+}
+
+static bool
 stops_here(struct node *node, const char *call)
 {
-	return node->pause_ns > 0 &&
-	       (node->pause_at == NULL || strcmp(node->pause_at, call) == 0) &&
+	bool clock_was_read = node->read_clock;
+
+	node->read_clock = strcmp(call, "clock_gettime") == 0;
+	return node->pause_ns > 0 && is_place(node, call, clock_was_read) &&
 	       node->pause_after-- == 0;
 }
 

@@ -41,8 +41,9 @@ struct node {
 	uint64_t full_ns;		  /* when its table last had no room; 0: it always had */
 	uint64_t begun_ns;		  /* when its code made the call that runs, or ran last */
 	uint64_t pause_ns;		  /* how long it is stopped at one of its next calls: */
-	const char *pause_at;		  /* a call of this name; NULL: any */
+	const char *pause_at;		  /* a call of this name, or after_clock; NULL: any */
 	unsigned pause_after;		  /* after this many of them */
+	bool read_clock;		  /* its last call was a reading of the clock */
 	struct pause pauses[NODE_PAUSES]; /* the latest, in a ring */
 	uint64_t pause_count;
 	uint64_t calls, failable; /* so far; those that may fail */

@@ -138,6 +138,37 @@ draw_holds(struct scenario *s, uint64_t seed)
 	s->start = random_chance(&random, 500) ? random_between(&random, 100, 5000) : 0;
 }
 
+/* The gateway is told to stop while it starts or while it reloads. */
+static void
+draw_stops(struct scenario *s, uint64_t seed)
+{
+	struct random random;
+
+	random_init(&random, seed, "stops", 0);
+	if (random_chance(&random, 20))
+		s->early_stop_ns = random_skewed(&random, NS_PER_US, 40 * NS_PER_MS);
+	if (random_chance(&random, 200))
+		s->last_reload_ns = random_skewed(&random, NS_PER_US, 200 * NS_PER_MS);
+}
+
+/* Limits of tokens that are often reached, now and then with fewer places than tokens. */
+static void
+draw_limits(struct scenario *s, uint64_t seed)
+{
+	struct random random;
+
+	random_init(&random, seed, "limits of tokens", 0);
+	s->limit_places = SCENARIO_LIMIT_PLACES;
+	if (random_chance(&random, 750))
+		return;
+	s->limit_rate = random_chance(&random, 600) ? (unsigned)random_between(&random, 5, 60) : 0;
+	s->limit_burst = (unsigned)random_between(&random, 1, 20);
+	if (s->limit_rate == 0 || random_chance(&random, 500))
+		s->limit_concurrency = (unsigned)random_between(&random, 1, 6);
+	if (random_chance(&random, 150))
+		s->limit_places = 2;
+}
+
 static void
 draw_visitors(struct scenario *s, struct random *random)
 {
@@ -183,6 +214,8 @@ scenario_draw(struct scenario *scenario, uint64_t seed)
 	draw_h2_features(scenario, seed);
 	draw_times_of_tokens(scenario, seed);
 	draw_holds(scenario, seed);
+	draw_limits(scenario, seed);
+	draw_stops(scenario, seed);
 	draw_store(scenario, &random);
 	draw_visitors(scenario, &random);
 }
@@ -222,6 +255,7 @@ scenario_small(struct scenario *s)
 	    .failed_auth_burst = 1,
 	    .circuit_failures = 5,
 	    .cache_entries = 1000,
+	    .limit_places = SCENARIO_LIMIT_PLACES,
 	    .tuning = jg_tuning,
 	    .rules = {near, near, near, near},
 	    .descriptors = 1024,

@@ -12,15 +12,19 @@
 #define SCENARIO_BACKENDS_MAX 3
 #define SCENARIO_CLIENTS_MAX 24
 #define SCENARIO_VISITORS 3
+#define SCENARIO_LIMIT_PLACES 256 /* of tokens with limits; a power of two */
 
 struct scenario {
 	/* how many */
 	unsigned workers, tokens, jobs, backends, clients;
 	unsigned servers;     /* of the store; the first is the primary at first */
 	uint64_t duration_ns; /* with faults and changes; then comes the quiet end */
-	uint64_t think_ns;    /* of a client between two exchanges, on average */
-	uint64_t change_ns;   /* between two changes of records, on average */
-	uint64_t fault_ns;    /* between two faults, on average; 0: there are none */
+	uint64_t
+	    early_stop_ns; /* the gateway is told to stop then, perhaps while it starts; 0: no */
+	uint64_t last_reload_ns; /* it is told to reload, and so much later to stop; 0: no */
+	uint64_t think_ns;	 /* of a client between two exchanges, on average */
+	uint64_t change_ns;	 /* between two changes of records, on average */
+	uint64_t fault_ns;	 /* between two faults, on average; 0: there are none */
 	/* the configuration, in milliseconds */
 	uint64_t staleness, ping_interval, ping_deadline, connect_store, lookup;
 	uint64_t connect, first_byte, answer, tunnel, keep_alive, body, linger, head, backend_idle,
@@ -28,6 +32,8 @@ struct scenario {
 	uint64_t session;
 	unsigned failed_auth_rate, failed_auth_burst;
 	unsigned circuit_failures, cache_entries;
+	/* of each token; 0: not limited. Its table has this many places. */
+	unsigned limit_rate, limit_burst, limit_concurrency, limit_places;
 	struct tuning tuning;
 	struct host_rules rules[4]; /* of clients, backends, the store, the gateway */
 	unsigned descriptors;

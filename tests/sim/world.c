@@ -7,6 +7,7 @@
 #include "coverage.h"
 #include "jobgate/check.h"
 #include "jobgate/container_of.h"
+#include "judge_limits.h"
 #include "trace.h"
 
 /* Later than the end of any run. */
@@ -174,6 +175,33 @@ clients_talk(struct world *world)
 	return false;
 }
 
+static void
+stop_gateway(struct world *world)
+{
+	supervisor_model_stop(&world->gateway.supervisor);
+	run_for((world->scenario.drain + 20000) * NS_PER_MS);
+	gateway_check_ended(&world->gateway);
+}
+
+static void
+leave(struct world *world)
+{
+	for (unsigned i = 0; i < world->scenario.clients; i++)
+		client_stop(&world->clients[i]);
+	for (unsigned i = 0; i < SCENARIO_VISITORS; i++)
+		visitor_stop(&world->visitors[i]);
+}
+
+/* The gateway has hardly begun. */
+static void
+end_early(struct world *world)
+{
+	alarm_stop(&world->change);
+	faults_stop(&world->faults);
+	leave(world);
+	stop_gateway(world);
+}
+
 /* Faults and changes are over: all must be served again, then all must end, and nothing be left. */
 static void
 end_quietly(struct world *world)
@@ -192,10 +220,7 @@ end_quietly(struct world *world)
 	}
 	run_for(
 	    scenario_recovery_ns(scenario) + least(3 * (uint64_t)NS_PER_S, scenario->duration_ns));
-	for (unsigned i = 0; i < scenario->clients; i++)
-		client_stop(&world->clients[i]);
-	for (unsigned i = 0; i < SCENARIO_VISITORS; i++)
-		visitor_stop(&world->visitors[i]);
+	leave(world);
 	run_for(patience_ns(scenario));
 	for (uint64_t ns = 0; ns < TALK_NS && clients_talk(world); ns += NS_PER_S)
 		run_for(NS_PER_S);
@@ -204,9 +229,12 @@ end_quietly(struct world *world)
 	for (unsigned i = 0; i < SCENARIO_VISITORS; i++)
 		visitor_check_ended(&world->visitors[i]);
 	gateway_check_idle(&world->gateway);
-	supervisor_model_stop(&world->gateway.supervisor);
-	run_for((scenario->drain + 20000) * NS_PER_MS);
-	gateway_check_ended(&world->gateway);
+	judge_limits(world);
+	if (scenario->last_reload_ns > 0) {
+		supervisor_model_reload(&world->gateway.supervisor, false);
+		run_for(scenario->last_reload_ns);
+	}
+	stop_gateway(world);
 }
 
 unsigned
@@ -223,8 +251,13 @@ world_run(struct world *world, uint64_t seed, const struct scenario *scenario)
 	coverage_watch(world);
 	jg_check_catch(on_failed_check);
 	start(world);
-	run_for(world->scenario.duration_ns);
-	end_quietly(world);
+	if (world->scenario.early_stop_ns > 0) {
+		run_for(world->scenario.early_stop_ns);
+		end_early(world);
+	} else {
+		run_for(world->scenario.duration_ns);
+		end_quietly(world);
+	}
 	return world->judge.violations;
 }
 
