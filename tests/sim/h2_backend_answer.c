@@ -318,12 +318,15 @@ finish(struct h2_backend_stream *stream)
 		h2_backend_ruin(connection);
 		put_data(stream, "more", 4, true);
 	}
-	h2_backend_end(stream);
-	if (misdeed == MISDEED_EARLY_CLOSE)
+	if (misdeed == MISDEED_EARLY_CLOSE) {
+		/* The stream is there until the end, which notes whether all of it has left. */
 		h2_backend_ruin(connection);
-	h2_backend_send(connection);
-	if (misdeed == MISDEED_EARLY_CLOSE)
+		h2_backend_send(connection);
 		h2_backend_close(connection, false);
+		return;
+	}
+	h2_backend_end(stream);
+	h2_backend_send(connection);
 }
 
 static int64_t
