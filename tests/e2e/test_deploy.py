@@ -7,14 +7,16 @@ import os
 import pathlib
 import re
 import shlex
+import signal
 import subprocess
 
 import grpc
 import pytest
+import redis
 import yaml
 
 from harness.pki import Authority
-from harness.process import PATIENCE, eventually
+from harness.process import PATIENCE, Program, accepts, eventually, free_port
 from harness.scene import request_bytes
 from harness.store import RedisServer
 
@@ -32,9 +34,9 @@ def of_kind(path, *kinds):
 
 
 def gateway_containers(path):
-    for deployment in of_kind(path, "Deployment"):
-        spec = deployment["spec"]["template"]["spec"]
-        for container in spec["containers"]:
+    for workload in of_kind(path, "Deployment", "Job"):
+        spec = workload["spec"]["template"]["spec"]
+        for container in [*spec["containers"], *spec.get("initContainers", [])]:
             if container["name"] == "jobgate":
                 yield spec, container
 
@@ -45,7 +47,7 @@ def configuration(path):
     return secret["stringData"]["jobgate.yaml"]
 
 
-CARRIERS = [path for path in MANIFESTS if of_kind(path, "Secret")]
+CARRIERS = [path for path in MANIFESTS if list(gateway_containers(path))]
 
 
 @pytest.mark.parametrize("path", CARRIERS, ids=lambda path: path.stem)
@@ -112,9 +114,9 @@ def test_selectors_find_their_pods(path):
     """What a selector of these files means is a pod of these files, in its namespace."""
     pods = {}
     for manifest in MANIFESTS:
-        for deployment in of_kind(manifest, "Deployment"):
+        for deployment in of_kind(manifest, "Deployment", "StatefulSet", "Job"):
             labels = deployment["spec"]["template"]["metadata"]["labels"]
-            assert deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
+            assert deployment["spec"].get("selector", {}).get("matchLabels", {}).items() <= labels.items()
             pods.setdefault(deployment["metadata"]["namespace"], []).append(labels)
     for document in of_kind(path, "Service", "NetworkPolicy", "PodDisruptionBudget"):
         spec = document["spec"]
@@ -124,6 +126,75 @@ def test_selectors_find_their_pods(path):
     for scaler in of_kind(path, "HorizontalPodAutoscaler"):
         target = scaler["spec"]["scaleTargetRef"]
         assert target["name"] in [deployment["metadata"]["name"] for deployment in of_kind(path, target["kind"])]
+
+
+def test_a_batch_job_ends_although_its_gateway_goes_on():
+    job, = of_kind(DEPLOY / "kubernetes/batch-job.yaml", "Job")
+    spec = job["spec"]["template"]["spec"]
+    gateway, = spec["initContainers"]
+    assert gateway["restartPolicy"] == "Always" and spec["restartPolicy"] == "Never"
+    assert [container["name"] for container in spec["containers"]] == ["training"]
+
+
+@pytest.mark.parametrize("name", ["ingress", "gateway-api"])
+def test_routes_lead_to_the_service(name):
+    service, = of_kind(DEPLOY / "kubernetes/edge.yaml", "Service")
+    port, = service["spec"]["ports"]
+    documents_of = documents(DEPLOY / f"kubernetes/{name}.yaml")
+    domain = yaml.safe_load(configuration(DEPLOY / "kubernetes/edge.yaml"))["jobs"]["domain"]
+    for document in documents_of:
+        assert document["metadata"]["namespace"] == service["metadata"]["namespace"]
+        assert f"*.{domain}" in json.dumps(document)
+    route = documents_of[-1]["spec"]["rules"][0]
+    if name == "ingress":
+        assert route["http"]["paths"][0]["backend"]["service"] == {"name": service["metadata"]["name"], "port": {"name": port["name"]}}
+    else:
+        assert route["backendRefs"] == [{"name": service["metadata"]["name"], "port": port["port"]}]
+        assert documents_of[-1]["spec"]["parentRefs"][0]["name"] == documents_of[0]["metadata"]["name"]
+
+
+def test_all_gateways_are_scraped_and_reach_the_store():
+    """By their pods' labels."""
+    monitor, = documents(DEPLOY / "kubernetes/podmonitor.yaml")
+    policy, = of_kind(DEPLOY / "kubernetes/redis.yaml", "NetworkPolicy")
+    edge, beside = policy["spec"]["ingress"][0]["from"]
+    names = {}
+    for path in CARRIERS:
+        for workload in of_kind(path, "Deployment", "Job"):
+            name = workload["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/name"]
+            names.setdefault(workload["metadata"]["namespace"], set()).add(name)
+    scraped, = monitor["spec"]["selector"]["matchExpressions"]
+    assert set(scraped["values"]) == names["jobgate"] | names["jobs"] and set(monitor["spec"]["namespaceSelector"]["matchNames"]) == set(names)
+    assert {edge["podSelector"]["matchLabels"]["app.kubernetes.io/name"]} == names["jobgate"]
+    assert set(beside["podSelector"]["matchExpressions"][0]["values"]) == names["jobs"]
+
+
+def test_the_store_of_a_cluster(gateways, make_folder):
+    """The arguments and users of redis.yaml, with a Redis of this machine; tokens outlive a kill."""
+    path, folder = DEPLOY / "kubernetes/redis.yaml", make_folder("redis")
+    stateful, = of_kind(path, "StatefulSet")
+    secret, = of_kind(path, "Secret")
+    (folder / "users.acl").write_text(secret["stringData"]["users.acl"], encoding="utf-8")
+    port = free_port()
+    places = {"/etc/redis/users.acl": str(folder / "users.acl"), "/data": str(folder)}
+    argv = [places.get(word, word) for word in stateful["spec"]["template"]["spec"]["containers"][0]["args"]]
+
+    def start():
+        program = Program([*argv, "--port", port, "--bind", "127.0.0.1"], folder / "log", {"PATH": "/usr/bin:/bin"})
+        eventually(lambda: accepts("127.0.0.1", port), f"Redis to listen: {program.log()}")
+        return program
+    program = start()
+    try:
+        gateway = gateways.start({}, store_url=f"redis://gateway:secret@127.0.0.1:{port}")
+        made = gateway.cli("token", "create", "alice", "--role", "read", "-o", "json").json()
+        program.stop(signal.SIGKILL)
+        program = start()
+        eventually(lambda: gateway.cli("token", "get", made["id"]).status == 0, "the token to be there after the kill")
+        assert gateway.cli("token", "renew", made["id"], "--yes").status == 0
+        with pytest.raises(redis.AuthenticationError):
+            redis.Redis(port=port).ping()
+    finally:
+        program.stop(signal.SIGKILL)
 
 
 @pytest.mark.parametrize("name", ["job", "model"])
@@ -159,7 +230,10 @@ def test_grpc_probes_of_a_pod(gateways):
 
 CHECK_TYPES = """
 for (const document of JSON.parse(require('fs').readFileSync(0))) {
-  const folder = document.apiVersion, types = require(`kubernetes-models/${folder}`);
+  const folder = document.apiVersion, library = {
+    "gateway.networking.k8s.io": "@kubernetes-models/gateway-api", "monitoring.coreos.com": "@kubernetes-models/prometheus-operator",
+  }[folder.split("/")[0]] ?? "kubernetes-models";
+  const types = require(`${library}/${folder}`);
   new types[document.kind](document).validate();
 }
 """
@@ -168,7 +242,8 @@ for (const document of JSON.parse(require('fs').readFileSync(0))) {
 @pytest.mark.large
 def test_types_of_the_kubernetes_api(make_folder):
     folder = make_folder("kubernetes-models")
-    subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", folder, "kubernetes-models@4.5.1"], check=True,
+    subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", folder, "kubernetes-models@4.5.1",
+                    "@kubernetes-models/gateway-api@0.5.1", "@kubernetes-models/prometheus-operator@4.4.4"], check=True,
                    stdout=subprocess.DEVNULL, timeout=20 * PATIENCE)
 
     def check_types(found):
@@ -179,6 +254,10 @@ def test_types_of_the_kubernetes_api(make_folder):
     wrong, = of_kind(DEPLOY / "kubernetes/edge.yaml", "Deployment")
     wrong["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]["grpc"]["port"] = "metrics"
     assert "port must be integer" in check_types([wrong]).stderr
+    for name in ("gateway-api", "podmonitor"):
+        wrong = documents(DEPLOY / f"kubernetes/{name}.yaml")[0]
+        wrong["spec"]["selector" if name == "podmonitor" else "listeners"] = 1
+        assert check_types([wrong]).returncode != 0
 
 
 PAGES = [REPOSITORY / "README.md", *sorted(DEPLOY.glob("*.md")), DEPLOY / "slurm/README.md"]
