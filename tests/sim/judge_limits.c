@@ -43,8 +43,22 @@ may_be_counted(const struct world *world, const struct sim_exchange *exchange, u
 	return count;
 }
 
-/* Others that may have run since the request was sent. What came to no good end for its client may
- * run on at its worker for long. */
+/*
+ * Its worker has surely given its permit back by then. What came to no good end for its client may
+ * run on there for long, and so may a tunnel whose backend has not closed its half, and an upload
+ * that was answered early.
+ */
+static bool
+is_surely_over(const struct sim_exchange *exchange, uint64_t at_ns)
+{
+	bool whole = !exchange->plan.tunnel &&
+		     (exchange->plan.request_len == 0 || exchange->request_seen_whole);
+
+	return exchange->ended_ns < at_ns && (exchange->result == RESULT_REFUSED ||
+						 (exchange->result == RESULT_ANSWERED && whole));
+}
+
+/* Others that may have run since the request was sent. */
 static uint64_t
 may_run(const struct world *world, const struct sim_exchange *exchange, uint64_t to_ns)
 {
@@ -52,11 +66,9 @@ may_run(const struct world *world, const struct sim_exchange *exchange, uint64_t
 
 	for (size_t i = 0; i < world->exchanges.count; i++) {
 		const struct sim_exchange *other = &world->exchanges.all[i];
-		bool over = (other->result == RESULT_ANSWERED || other->result == RESULT_REFUSED) &&
-			    other->ended_ns < exchange->sent_ns;
 
-		count += other != exchange && shows_token(other, exchange->plan.token) && !over &&
-			 other->sent_ns <= to_ns;
+		count += other != exchange && shows_token(other, exchange->plan.token) &&
+			 !is_surely_over(other, exchange->sent_ns) && other->sent_ns <= to_ns;
 	}
 	return count;
 }
