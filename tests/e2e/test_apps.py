@@ -1,16 +1,18 @@
 """deploy/apps.md: clients of common programs as they are, through a sidecar, an edge gateway, and nginx in front of one."""
 
 import json
+import pathlib
 import re
 import shutil
 import subprocess
+import zipfile
 
 import pytest
 
 from harness.gateway import DOMAIN, REPOSITORY
 from harness.in_front import nginx
 from harness.process import PATIENCE, Program, accepts, eventually, free_port
-from harness.servers import APPS, aiohttp_server, openai_server, socketio_server
+from harness.servers import APPS, aiohttp_server, git_server, openai_server, socketio_server
 
 pytestmark = pytest.mark.large  # npm fetches the clients
 
@@ -129,3 +131,50 @@ def test_mlflow(reach, served, authority):
             seen = json.loads(text)
             assert (seen["method"], seen["target"], seen["body"]) == ("POST", "/api/2.0/mlflow/experiments/create", '{"name": "first"}')
             assert "authorization" not in dict(seen["fields"])
+
+
+@pytest.fixture
+def run(make_folder, authority):
+    """Runs a program without the settings of this account; all jobs' hosts are this machine, also for Python."""
+    folder = make_folder("run")
+    (folder / "sitecustomize.py").write_text(
+        "import socket\nfound = socket.getaddrinfo\n"
+        f"socket.getaddrinfo = lambda host, *rest, **more: found('127.0.0.1' if str(host).endswith('.{DOMAIN}') else host, *rest, **more)\n")
+
+    def call(*argv, fails=False):
+        done = subprocess.run([str(word) for word in argv], cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
+                              env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1",
+                                   "LANG": "C.UTF-8", "GIT_SSL_CAINFO": str(authority.certificate), "PYTHONPATH": str(folder)})
+        assert (done.returncode != 0) == fails, done
+        return done.stdout + done.stderr
+    call.folder = folder
+    return call
+
+
+def test_git_and_pip(reach, run, served, authority):
+    """Two more clients with Basic; test_credential_basic.py has what else they do."""
+    server = served(git_server)
+    files = pathlib.Path(server.program.argv[-2])
+    url, token = reach(server)
+    scheme, _, rest = url.partition("://")
+    host, _, port = rest.partition(":")
+    run("git", "init", "-q", "--bare", "-b", "main", files / "repository.git")
+    run("git", "-C", files / "repository.git", "config", "http.receivepack", "true")
+    to_job = ["-c", f"http.curloptResolve={host}:{port}:127.0.0.1"] if scheme == "https" else []
+    place = f"{scheme}://git:{{}}@{rest}/repository.git"
+    run("git", *to_job, "clone", "-q", place.format(token.value), "first")
+    run("git", "-C", "first", "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-q", "--allow-empty", "-m", "a change")
+    run("git", "-C", "first", *to_job, "push", "-q", "origin", "HEAD:refs/heads/main")
+    assert "fatal" in run("git", *to_job, "clone", "-q", place.format("jgt_x"), "second", fails=True)
+
+    index = files / "simple" / "demo"
+    index.mkdir(parents=True)
+    with zipfile.ZipFile(index / "demo-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("demo-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n")
+        wheel.writestr("demo-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr("demo-1.0.dist-info/RECORD", "")
+    (index / "index.html").write_text('<a href="demo-1.0-py3-none-any.whl">demo-1.0-py3-none-any.whl</a>')
+    run("/usr/bin/python3", "-m", "pip", "--isolated", "--disable-pip-version-check", "--no-cache-dir", "--cert", authority.certificate, "download", "-q",
+        "--no-deps", "--index-url", f"{scheme}://pip:{token.value}@{rest}/simple/", "-d", "got", "demo")
+    assert (run.folder / "got" / "demo-1.0-py3-none-any.whl").exists()
+    assert token.id in server.program.log() and token.value[21:] not in server.program.log()

@@ -75,7 +75,7 @@ def test_a_dashboard_and_back_after_a_renewal(gateway, browser, served, scene_of
     """What Gradio, Streamlit and TensorBoard do. A renewal closes the open page's WebSocket; the next load leads to sign-in and back."""
     server = served(dashboard_server)
     scene = scene_of(gateway, url=server.url)
-    page = f"https://{scene.host}/?tab=2"
+    page = f"https://{scene.host}/?tab=2#row-7"
     works = "modules:11175 runs:20 upload:3145728 queue:HELLO socket:rerun-done"
     browser.get(page)
     chromium.sign_in(browser, scene.token.value)
