@@ -11,7 +11,7 @@
 #define SCENARIO_WORKERS_MAX 3
 #define SCENARIO_BACKENDS_MAX 3
 #define SCENARIO_CLIENTS_MAX 24
-#define SCENARIO_VISITORS 3
+#define SCENARIO_VISITORS 4
 #define SCENARIO_LIMIT_PLACES 256 /* of tokens with limits; a power of two */
 
 struct scenario {

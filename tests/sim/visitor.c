@@ -35,7 +35,9 @@ violation(const struct visitor *visitor, const char *what)
 static void
 rest(struct visitor *visitor)
 {
-	uint64_t most_ns = visitor->guesses ? 60 * NS_PER_MS : 300 * NS_PER_MS;
+	uint64_t most_ns = visitor->guesses ? 60 * NS_PER_MS
+			   : visitor->asks  ? 10 * NS_PER_MS
+					    : 300 * NS_PER_MS;
 
 	visitor->mark = 0;
 	if (!visitor->stopped)
@@ -308,6 +310,8 @@ draw_visit(struct visitor *visitor)
 {
 	if (visitor->guesses)
 		return VISIT_GUESS;
+	if (visitor->asks)
+		return VISIT_AUTHORIZE;
 	if (visitor->cookie[0] != '\0')
 		return random_chance(&visitor->random, 150) ? VISIT_SIGN_OUT : VISIT_BROWSE;
 	return (enum visit)random_between(&visitor->random, VISIT_REDIRECT, VISIT_SIGN_IN);
@@ -462,7 +466,7 @@ on_act(struct alarm *alarm)
 void
 visitor_start(struct visitor *visitor, struct world *world, unsigned number)
 {
-	*visitor = (struct visitor){.world = world, .guesses = number == 0};
+	*visitor = (struct visitor){.world = world, .guesses = number == 0, .asks = number > 2};
 	host_init(&visitor->host, "visitor", number,
 	    visitor->guesses ? GUESSER_ADDRESS : TRUSTED_ADDRESS + number, world->seed);
 	visitor->host.rules = world->scenario.rules[RULES_CLIENT];

@@ -32,7 +32,9 @@ struct visitor {
 	struct bytes out;
 	struct message message;
 	enum message_part was;
-	bool marked, guesses, stopped;
+	bool marked, stopped;
+	bool guesses; /* tokens */
+	bool asks;    /* as a proxy does: for each of many requests, whether it may pass */
 	enum visit visit;
 	uint32_t mark;	/* of the request that is under way; 0: there is none */
 	char text[600]; /* what the gateway itself says */
