@@ -65,7 +65,7 @@ write_gone(struct task *task, enum record_kind kind, const struct store_walk_ent
 
 	if (!record_types[kind].id_valid(entry->id))
 		return;
-	line = json_pack("{s:s, s:s#, s:s#, s:s*}", INPUT_KIND, INPUT_GONE, "id", entry->id.at,
+	line = json_pack("{s:s, s:s#, s:s#, s:s?}", INPUT_KIND, INPUT_GONE, "id", entry->id.at,
 	    (int)entry->id.len, "created_by", entry->score.at, (int)entry->score.len,
 	    "label_selector", strcmp(selector, "?") == 0 ? NULL : selector);
 	if (line == NULL)

@@ -210,16 +210,20 @@ import_gone(struct import *import, struct input_error *error)
 	    .created_by = text_of(import->object, "created_by"),
 	    .selector = text_of(import->object, "label_selector")};
 	struct label labels[SELECTOR_LABELS_MAX];
+	const json_t *selector = json_object_get(import->object, "label_selector");
 	size_t count, bad;
 
 	if (!input_fields(import->object, gone_fields, error))
 		return false;
 	if (!jg_token_id_valid(gone.id))
 		return wrong(error, "id", "16 characters a-z 0-9");
-	if (gone.created_by.len > 0 && !record_maker_valid(gone.created_by))
-		return wrong(error, "created_by", "the id of an operator's token, or local");
-	if (gone.selector.at == NULL)
+	if (gone.created_by.at == NULL ||
+	    (gone.created_by.len > 0 && !record_maker_valid(gone.created_by)))
+		return wrong(error, "created_by", "the id of an operator's token, local, or \"\"");
+	if (selector == NULL || json_is_null(selector))
 		gone.selector = SLICE("?");
+	else if (gone.selector.at == NULL)
+		return wrong(error, "label_selector", "a label selector, or null");
 	else if (jg_selector_parse(gone.selector, labels, &count, &bad) != LABEL_OK)
 		return wrong(error, "label_selector", "not a label selector");
 	import->under_way++;

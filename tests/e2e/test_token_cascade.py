@@ -398,6 +398,23 @@ def test_export_and_import_keep_those_that_are_gone(gateway, gateways, make_fold
         server.stop()
 
 
+def test_what_is_not_known_of_one_that_is_gone(gateway, make_folder):
+    """Its creator and its selector may be unknown, but a value of another type is no such statement."""
+    server = RedisServer(make_folder("redis")).start()
+    run = lambda verb, **more: gateway.cli("store", verb, "--store", server.url, **more)
+    token = random_id()
+    line = f'{{"kind":"gone_token","id":"{token}","created_by":%s,"label_selector":%s}}\n'
+    for created_by, selector, field in ((7, '""', "created_by"), ("null", '""', "created_by"), ('"local"', 5, "label_selector"),
+                                        ('"local"', '["team=a"]', "label_selector"), ('"local"', '"?"', "label_selector")):
+        done = run("import", stdin=line % (created_by, selector))
+        assert done.status == 1 and f"line 1: {field}: " in done.err, done
+        assert not server.client.exists(made_key(token) + ":of")
+    assert run("import", stdin=line % ('""', "null")).status == 0
+    assert server.client.hgetall(made_key(token) + ":of") == {"created_by": "", "selector": "?"}
+    assert run("export").out == line % ('""', "null")
+    server.stop()
+
+
 def test_nothing_is_kept_of_a_family_that_is_gone(local, records):
     """Another program has deleted the tokens that it created, so nothing else would remove what is kept of their creators."""
     root = operator(local)
