@@ -240,6 +240,13 @@ void backend_session_wake(struct backend_session *session);
 /* How many streams it may have now. */
 size_t backend_session_streams_max(const struct backend_session *session);
 
+/*
+ * Heads that wait are about to leave. Since the clock was read, the worker has made system calls
+ * (it read here or from clients, sent to clients, connected to backends), and may have been stopped
+ * in one of them. Requests that were revoked end, and what has not left of them is taken back.
+ */
+void backend_session_catch_up(struct backend_session *session);
+
 /* The state that suits the number of streams; it may close the session. */
 void backend_session_settle(struct backend_session *session);
 

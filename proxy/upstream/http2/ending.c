@@ -124,6 +124,9 @@ backend_session_fail(struct backend_session *session, enum h2_error error, struc
 	if (session->state == BACKEND_SESSION_CLOSED)
 		return;
 	write_goaway(session, error, why);
+	backend_session_catch_up(session); /* heads may wait in front of it */
+	if (session->state == BACKEND_SESSION_CLOSED)
+		return;
 	h2_output_send(&session->output);
 	backend_session_lost(session, spoke ? UPSTREAM_BAD_ANSWER : UPSTREAM_NOT_HTTP2);
 }

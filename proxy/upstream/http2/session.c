@@ -70,13 +70,8 @@ flush_users(struct backend_session *session)
 
 /* ---- sending ---- */
 
-/*
- * Heads that wait are about to leave. Since the clock was read, the worker has made system calls
- * (it read here or from clients, sent to clients, connected to backends), and may have been stopped
- * in one of them.
- */
-static void
-catch_up_again(struct backend_session *session)
+void
+backend_session_catch_up(struct backend_session *session)
 {
 	if (session->stream_count > 0 && session->output.out != NULL)
 		session->options->catch_up(session->options->ctx);
@@ -96,7 +91,7 @@ send_all(struct backend_session *session, bool called)
 		called = called || !TAILQ_EMPTY(&session->turns); /* they may read from clients */
 		backend_session_take_turns(session);
 		if (called)
-			catch_up_again(session);
+			backend_session_catch_up(session);
 		called = false;
 		before = output->sent;
 		if (h2_output_send(output) != IO_OK || TAILQ_EMPTY(&session->turns) ||

@@ -350,6 +350,34 @@ a_request_revoked_during_the_turn_does_not_leave(void **state)
 	world.on_catch_up = NULL;
 }
 
+/* Nor does it leave in front of a GOAWAY. */
+static void
+a_request_revoked_before_goaway_does_not_leave(void **state)
+{
+	struct fake_user *user = open_settled(&get), *other = new_user(&get);
+	struct h2_frame frame = {0};
+	struct slice payload = {0};
+	bool up, goaway = false;
+
+	(void)state;
+	world.on_catch_up = revoke_second;
+	other->upstream = pool_acquire(backend, &other->user, POOL_ANY, POOL_SHARED, &up);
+	assert_true(up);
+	other->upstream->ops->begin(other->upstream, &get, SLICE(""));
+	say_head(1, 200, NULL, true);
+	h2_write_window_update(&saying, 0, UINT32_MAX >> 1);
+	say();
+	assert_int_equal(user->heads, 1);
+	came_at = H2_PREFACE_LEN;
+	while (next_frame(&frame, &payload)) {
+		assert_true(frame.stream != 3);
+		goaway = goaway || frame.type == H2_GOAWAY;
+	}
+	assert_true(goaway);
+	assert_null(other->upstream);
+	world.on_catch_up = NULL;
+}
+
 /* The second request is revoked as soon as the first one has got its turn to send content. */
 static void
 revoke_after_turn(void)
@@ -617,6 +645,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(what_has_not_left_is_taken_back, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		a_request_revoked_during_the_turn_does_not_leave, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		a_request_revoked_before_goaway_does_not_leave, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		nor_does_one_revoked_while_others_take_turns, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_refused_stream_may_be_repeated, set_up, tear_down),
