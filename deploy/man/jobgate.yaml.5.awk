@@ -119,7 +119,7 @@ BEGIN {
 	indent = match($0, /[^ ]/) - 1
 	line = substr($0, indent + 1)
 	commented = 0
-	if (line ~ /^# [a-z0-9_]+:( [^ ]+| [{].*[}])?$/) {
+	if (line ~ /^# [a-z0-9_]+:( [^ ]+| [{].*[}]| ".*")?$/) {
 		commented = 1
 		line = substr(line, 3)
 	}

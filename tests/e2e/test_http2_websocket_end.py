@@ -136,7 +136,7 @@ def cut_tunnel(scene, records):
             pass
         assert left, "more than the kernel and the gateway hold"
         records.delete_token(scene.token)
-        scene.gateway.access_entry(job=scene.job, outcome="revoked", status=101)
+        scene.gateway.access_entry(token_id=scene.token.id, outcome="revoked", status=101)
         return tunnel.reset()
 
 
