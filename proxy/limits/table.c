@@ -21,7 +21,9 @@ keys_at(void)
 static size_t
 places_at(uint32_t places)
 {
-	return keys_at() + places * sizeof(uint64_t);
+	size_t keys = places * sizeof(uint64_t), line = _Alignof(struct limit_place);
+
+	return keys_at() + (keys + line - 1) / line * line;
 }
 
 static size_t
