@@ -223,8 +223,11 @@ size_t exchange_content(struct exchange *exchange, struct slice data);
 /* The request's content has ended; trailers may be NULL. In a tunnel: the client ended its side. */
 void exchange_content_end(struct exchange *exchange, const struct fields *trailers);
 
-/* What was pushed by exchange_content may be sent on. */
-void exchange_content_flush(struct exchange *exchange);
+/*
+ * What was pushed by exchange_content may be sent on. True: the request's head may leave with it,
+ * so the clock was read. That may have ended this exchange, and any other one.
+ */
+bool exchange_content_flush(struct exchange *exchange);
 
 /* The client's end can take content again. */
 void exchange_client_ready(struct exchange *exchange);

@@ -330,6 +330,12 @@ void exchange_watch(struct exchange *exchange, const struct lookup *lookup);
  */
 bool exchange_still_holds(struct exchange *exchange);
 
+/*
+ * True when the backend has seen nothing of the request. A connection may take seconds; then the
+ * head may wait for the backend's SETTINGS, or for a socket that takes nothing.
+ */
+bool exchange_is_unsent(const struct exchange *exchange);
+
 /* The selector because of which it is refused, for its line in the log; empty: none is noted. */
 struct slice exchange_unmatched(const struct exchange *exchange);
 

@@ -213,11 +213,7 @@ exchange_target_hash(const struct job_url *url)
 	return hash_more(hash_more(hash_more(hash, url->host), url->base), url->path);
 }
 
-/*
- * True when the backend has seen nothing of the request. A connection may take seconds; then the
- * head may wait for the backend's SETTINGS, or for a socket that takes nothing.
- */
-static bool
+bool
 exchange_is_unsent(const struct exchange *exchange)
 {
 	const struct upstream *upstream = exchange->upstream;

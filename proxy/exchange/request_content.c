@@ -166,11 +166,21 @@ exchange_content_end(struct exchange *exchange, const struct fields *trailers)
 	exchange_end_tunnel(exchange);
 }
 
-void
+bool
 exchange_content_flush(struct exchange *exchange)
 {
-	if (exchange->upstream != NULL && exchange_takes_content(exchange))
+	bool unsent;
+
+	if (exchange->upstream == NULL || !exchange_takes_content(exchange))
+		return false;
+	/* The head leaves with this content. Since the clock was read, the client was read again,
+	 * and the worker may have been stopped there. */
+	unsent = exchange_is_unsent(exchange);
+	if (unsent)
+		exchange_catch_up(exchange->context);
+	if (exchange->upstream != NULL)
 		exchange->upstream->ops->flush(exchange->upstream);
+	return unsent;
 }
 
 void

@@ -102,8 +102,9 @@ flush_exchanges(struct http2_session *session)
 		if (!stream->pushed)
 			continue;
 		stream->pushed = false;
-		if (stream->exchange != NULL)
-			exchange_content_flush(stream->exchange);
+		/* When that has read the clock, other streams may have ended: begin again. */
+		if (stream->exchange != NULL && exchange_content_flush(stream->exchange))
+			next = TAILQ_FIRST(&session->streams);
 	}
 }
 

@@ -131,10 +131,11 @@ exchange_content_end(struct exchange *exchange, const struct fields *trailers)
 			    (int)trailers->items[i].name.len, trailers->items[i].name.at);
 }
 
-void
+bool
 exchange_content_flush(struct exchange *exchange)
 {
 	exchange->flushes++;
+	return false;
 }
 
 void

@@ -178,10 +178,11 @@ exchange_content_end(struct exchange *exchange, const struct fields *trailers)
 	exchange->ended = true;
 }
 
-void
+bool
 exchange_content_flush(struct exchange *exchange)
 {
 	assert_non_null(exchange->client);
+	return false;
 }
 
 void

@@ -48,6 +48,22 @@ access_revoked_while_a_connection_is_made_keeps_the_request(void **state)
 	ASSERT_ENDED(END_COMPLETE, 404, cancelled);
 }
 
+/* The client is read again after its content has come, and the worker may be stopped there. */
+static void
+a_head_that_waits_for_content_does_not_leave_after_a_stop(void **state)
+{
+	(void)state;
+	send_post(3);
+	upstream()->unsent = true;
+	assert_int_equal(exchange_content(world.exchange, SLICE("abc")), 3);
+	exchange_content_end(world.exchange, NULL);
+	upstream()->flushes = 0;
+	ahead_ms += STALENESS;
+	assert_true(exchange_content_flush(world.exchange));
+	assert_int_equal(upstream()->flushes, 0);
+	ASSERT_ENDED(END_COMPLETE, 503, cancelled);
+}
+
 /* Another job may have its old address by the time that the connection is up. */
 static void
 a_job_that_moves_while_a_connection_is_made_keeps_the_request(void **state)
@@ -250,6 +266,7 @@ main(void)
 	    TEST(access_revoked_before_the_answer_is_refused),
 	    TEST(access_revoked_before_the_request_has_left_keeps_it),
 	    TEST(access_revoked_while_a_connection_is_made_keeps_the_request),
+	    TEST(a_head_that_waits_for_content_does_not_leave_after_a_stop),
 	    TEST(a_job_that_moves_while_a_connection_is_made_keeps_the_request),
 	    TEST(a_job_that_moves_before_the_head_has_left_does_not_get_it),
 	    TEST(a_job_that_moves_while_its_answer_is_awaited_is_not_sent_the_request_again),
