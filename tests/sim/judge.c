@@ -304,8 +304,9 @@ lost_last_words(const struct world *world, const struct sim_exchange *exchange)
 	       exchange->seen > 0 && exchange->received < last_words(plan) &&
 	       exchange->answered >= last_words(plan) && !exchange->unsent &&
 	       (plan->desertion == STAYS || plan->desertion == LOST_ITS_CONNECTION) &&
-	       !plan->tunnel && !plan->head_only && plan->credential_kind == CREDENTIAL_VALID &&
-	       plan->job >= 0 && !judge_is_troubled(world, TROUBLED, exchange->sent_ns) &&
+	       !plan->tunnel && !plan->head_only && plan->deadline_ms == 0 &&
+	       plan->credential_kind == CREDENTIAL_VALID && plan->job >= 0 &&
+	       !judge_is_troubled(world, TROUBLED, exchange->sent_ns) &&
 	       !judge_job_changed(&world->records.job[plan->job], from_ns, UINT64_MAX) &&
 	       !judge_token_changed(&world->records.token[plan->token], from_ns);
 }
