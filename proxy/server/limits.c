@@ -37,7 +37,8 @@ inherit(const struct log *log)
 	table = limit_table_inherit((int)fd);
 	if (table == NULL) {
 		log_warning(log,
-		    "the limits of tokens begin anew, because the binary before kept them in "
+		    "the limits of tokens count from zero again, because the binary before kept "
+		    "them in "
 		    "another form: until its workers have ended, a token can have twice its "
 		    "limits");
 		close((int)fd);

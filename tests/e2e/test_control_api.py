@@ -231,35 +231,6 @@ def test_lists_pass_over_ended_leases(local, records):
     assert not any(records.client.zscore("jobgate:jobs", name) for name in gone)
 
 
-# ---- the tokens that reach a job ----
-
-def test_tokens_that_reach_a_job(local, records):
-    job = local.job_of(labels={"team": "blue", "stage": "test"})["id"]
-    mark = random_id(8)
-    made = {selector: local.token_of(f"who-{mark}", "read", selector)["id"]
-            for selector in ["", "team=blue", "team=blue,stage=test", "team=red", "team=blue,stage=live", "other=blue"]}
-    path = f"/v1/jobs/{job}/tokens"
-    reach = sorted(made[selector] for selector in ["", "team=blue", "team=blue,stage=test"])
-    assert sorted(item["id"] for item in local.pages(f"{path}?name=who-{mark}")) == reach
-    assert sorted(item["id"] for item in local.pages(f"{path}?name=who-{mark}&limit=1")) == reach
-    local.done("PATCH", f"/v1/jobs/{job}", {"labels": {"team": "red", "stage": None}})
-    assert {item["id"] for item in local.pages(f"{path}?name=who-{mark}")} == {made[""], made["team=red"]}
-    local.refused(404, "GET", f"/v1/jobs/none-{mark}/tokens")
-    local.refused(400, "GET", f"{path}?label=a=b")
-
-
-def test_scoped_operators_see_tokens_of_their_scope(local, records):
-    """A job outside of it looks as if it did not exist."""
-    blue, red = (local.job_of(labels={"team": team, "stage": "test"})["id"] for team in ("blue", "red"))
-    mark = random_id(8)
-    for selector in ["", "team=blue", "stage=test", "team=blue,stage=test"]:
-        local.token_of(f"who-{mark}", "read", selector)
-    scoped = local.by(records.token("operator", "team=blue"))
-    seen = {item["label_selector"] for item in scoped.pages(f"/v1/jobs/{blue}/tokens?name=who-{mark}")}
-    assert seen == {"team=blue", "team=blue,stage=test"}
-    scoped.refused(404, "GET", f"/v1/jobs/{red}/tokens")
-
-
 # ---- lists ----
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 1000, None])

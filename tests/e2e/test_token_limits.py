@@ -370,8 +370,8 @@ def test_calls_of_the_control_api(module_gateways, records):
 def test_a_table_of_another_form(gateways):
     """What an upgrade left cannot be taken over."""
     gateway = gateways.start(env={"JOBGATE_LIMITS_FD": "99"})
-    assert gateway.program.log().count("the limits of tokens begin anew") == 1
-    assert "the limits of tokens begin anew" not in gateways.start().program.log()
+    assert gateway.program.log().count("the limits of tokens count from zero again") == 1
+    assert "the limits of tokens count from zero again" not in gateways.start().program.log()
 
 
 PLACES = 65536
