@@ -3,10 +3,11 @@
 
 #include "auth/ascii.h"
 
-const struct record_type record_types[RECORD_KINDS] = {
+const struct record_type record_types[RECORD_CACHED_KINDS] = {
 #define RECORD(KIND, type, labels, lapses) \
 	[RECORD_##KIND] = {#type, #type "s", SLICE(#type ":"), lapses, jg_##type##_id_valid},
 #include "jobgate/records.def"
+    [RECORD_SIGN_IN] = {"signin", "signins", SLICE("signin:"), false, jg_sign_in_id_valid},
 };
 
 bool
@@ -23,7 +24,7 @@ record_kind_of(struct slice noun, enum record_kind *out)
 bool
 record_key_parse(struct slice key, enum record_kind *kind, struct slice *id)
 {
-	for (unsigned at = 0; at < RECORD_KINDS; at++)
+	for (unsigned at = 0; at < RECORD_CACHED_KINDS; at++)
 		if (slice_starts_with(key, record_types[at].prefix)) {
 			*kind = (enum record_kind)at;
 			*id = slice_after(key, record_types[at].prefix.len);

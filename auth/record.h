@@ -12,12 +12,13 @@ struct record_type {
 	bool (*id_valid)(struct slice id);
 };
 
-extern const struct record_type record_types[RECORD_KINDS];
+extern const struct record_type record_types[RECORD_CACHED_KINDS];
 
 /* Room for the longest prefix, in bytes. */
 union record_prefix_room {
 #define RECORD(KIND, type, labels, lapses) char type[sizeof(#type ":") - 1];
 #include "jobgate/records.def"
+	char sign_in[sizeof("signin:") - 1];
 };
 #define RECORD_PREFIX_MAX sizeof(union record_prefix_room)
 

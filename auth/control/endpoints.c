@@ -1,5 +1,6 @@
 /* endpoints.c - the tables of endpoints. */
 #include "auth/control/handlers.h"
+#include "jobgate/control_fields.h"
 
 static const struct endpoint api_rows[] = {
     {"GET", "/v1/tokens", tokens_list},
@@ -28,6 +29,10 @@ const struct endpoint_table api_endpoints = {api_rows, sizeof(api_rows) / sizeof
 
 static const struct endpoint open_rows[] = {
     {"POST", "/v1/tokens/revoke", tokens_revoke},
+    {"POST", CONTROL_SIGN_IN_PATH, sign_ins_create},
+    {"POST", CONTROL_SIGN_OUT_PATH, sign_ins_delete},
+    {"POST", CONTROL_CODE_ADD_PATH, codes_add},
+    {"POST", CONTROL_CODE_TAKE_PATH, codes_take},
     {"GET", "/healthz", observe_health},
     {"GET", "/readyz", observe_ready},
     {"GET", "/metrics", observe_metrics},

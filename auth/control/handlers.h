@@ -27,8 +27,8 @@ struct control {
 };
 
 /*
- * All endpoints (endpoints.c), and those that need no token: of control.metrics (observe.c), and
- * the revocation of a token by its value.
+ * All endpoints (endpoints.c), and those that need no token: of control.metrics (observe.c), the
+ * revocation of a token by its value, and what workers ask for the sign-in host (sign_ins.c).
  */
 extern const struct endpoint_table api_endpoints, open_endpoints;
 
@@ -49,6 +49,10 @@ void jobs_tokens(struct call *call);
 void authorize_explain(struct call *call);
 void me_get(struct call *call);
 void openapi_get(struct call *call);
+void sign_ins_create(struct call *call);
+void sign_ins_delete(struct call *call);
+void codes_add(struct call *call);
+void codes_take(struct call *call);
 void observe_health(struct call *call);
 void observe_ready(struct call *call);
 void observe_metrics(struct call *call);

@@ -1,5 +1,7 @@
-/* records.c - what a token's or job's hash must hold. */
+/* records.c - what the hash of a token, job or sign-in must hold. */
 #include "auth/redis/records.h"
+
+#include <stdlib.h>
 
 #include "auth/ascii.h"
 #include "auth/moment.h"
@@ -233,6 +235,24 @@ decode_error(const redisReply *reply, const char **why)
 	return redis_error_is(reply, "WRONGTYPE") ? RECORD_BROKEN : RECORD_FAILED;
 }
 
+static enum record_status
+decode_sign_in(const struct hash *hash, struct record **out, const char **why)
+{
+	struct record record = {.kind = RECORD_SIGN_IN};
+
+	*why = "its token, version or mark is not valid";
+	if (!jg_sign_in_parse(hash_get(hash, SLICE("token")), hash_get(hash, SLICE("version")),
+		hash_get(hash, SLICE("mark")), &record.sign_in))
+		return RECORD_BROKEN;
+	*why = "out of memory";
+	*out = malloc(sizeof(record));
+	if (*out == NULL)
+		return RECORD_FAILED;
+	**out = record;
+	*why = NULL;
+	return RECORD_GOOD;
+}
+
 enum record_status
 record_decode(enum record_kind kind, struct slice id, const redisReply *reply, struct record **out,
     const char **why)
@@ -253,5 +273,7 @@ record_decode(enum record_kind kind, struct slice id, const redisReply *reply, s
 		*why = too_large;
 		return RECORD_TOO_LARGE;
 	}
+	if (kind == RECORD_SIGN_IN)
+		return decode_sign_in(&hash, out, why);
 	return decode_hash(kind, id, &hash, out, why);
 }

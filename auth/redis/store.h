@@ -186,6 +186,34 @@ void store_token_gone(
 void store_token_uses(struct store *store, const struct token_use *uses, size_t count,
     store_record_done *done, void *ctx);
 
+/* A browser's sign-in that is to be created, and the code that takes the browser to its job. */
+struct store_sign_in {
+	struct slice id; /* jg_sign_in_id_valid */
+	struct sign_in record;
+	uint64_t seconds;  /* how long it lasts */
+	struct slice code; /* jg_sign_in_code_valid */
+};
+
+/* STORE_TOO_MANY: the token has SIGN_INS_OF_TOKEN_MAX. STORE_CONFLICT: the id or the code exists.
+ */
+void store_sign_in_create(
+    struct store *store, const struct store_sign_in *sign_in, store_record_done *done, void *ctx);
+
+/* Sign out. STORE_OK or STORE_ABSENT. */
+void store_sign_in_delete(struct store *store, struct slice id, store_record_done *done, void *ctx);
+
+/* Add a code for a sign-in. STORE_ABSENT: there is no such sign-in. STORE_CONFLICT: the code
+ * exists. */
+void store_code_add(
+    struct store *store, struct slice id, struct slice code, store_record_done *done, void *ctx);
+
+/*
+ * Use up a code. STORE_ABSENT: it does not exist, was used or has ended. STORE_CONFLICT: it was not
+ * for this sign-in; it is used up nevertheless.
+ */
+void store_code_take(
+    struct store *store, struct slice id, struct slice code, store_record_done *done, void *ctx);
+
 #define STORE_CASCADE_MAX 101 /* tokens of one batch */
 
 struct store_deletion {

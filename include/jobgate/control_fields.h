@@ -35,6 +35,16 @@ _Static_assert(CONTROL_MARK_TEXT == 2 * TOKEN_MARK_LEN, "hex");
  */
 #define CONTROL_OPEN_PATH "/v1/tokens/revoke"
 
+/*
+ * POSTs that only workers make, for the sign-in host (auth/control/sign_ins.c). No client's request
+ * is forwarded to these paths: without a token a client reaches only those above, and with one they
+ * do not exist.
+ */
+#define CONTROL_SIGN_IN_PATH "/gateway/sign-in"
+#define CONTROL_SIGN_OUT_PATH "/gateway/sign-out"
+#define CONTROL_CODE_ADD_PATH "/gateway/code/add"
+#define CONTROL_CODE_TAKE_PATH "/gateway/code/take"
+
 /* The largest content of a call, in bytes. */
 #define CONTROL_BODY_MAX (64u << 10)
 

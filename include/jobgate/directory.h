@@ -1,4 +1,5 @@
-/* directory.h - a worker's cache of the tokens and jobs in the store, kept current by pushes. */
+/* directory.h - a worker's cache of the tokens, jobs and sign-ins in the store, kept current by
+ * pushes. */
 #ifndef JOBGATE_DIRECTORY_H
 #define JOBGATE_DIRECTORY_H
 
@@ -8,6 +9,7 @@
 #include "jobgate/decision.h"
 #include "jobgate/dump.h"
 #include "jobgate/log.h"
+#include "jobgate/sign_in.h"
 #include "jobgate/tuning.h"
 
 /*
@@ -20,18 +22,21 @@
  * some moment after t - max_staleness, whatever fails.
  */
 struct directory;
-struct directory_entry; /* what is known of one token or one job */
+struct directory_entry; /* what is known of one token, job or sign-in */
 
 enum record_kind {
 #define RECORD(KIND, type, labels, lapses) RECORD_##KIND,
 #include "jobgate/records.def"
-	RECORD_KINDS, /* the number of kinds; no record has this one */
+	RECORD_KINDS, /* the number of kinds that operators manage */
+
+	/* Records that only the gateway writes: not in lists, exports or the control API. */
+	RECORD_SIGN_IN = RECORD_KINDS,
 };
+#define RECORD_CACHED_KINDS (RECORD_SIGN_IN + 1) /* the number of all kinds */
 
 /*
  * A record in one allocation, made by the code that reads the store and passed to the directory,
- * which frees it with free(). Everything that the token or job points to follows it in the same
- * block.
+ * which frees it with free(). Everything that it points to follows it in the same block.
  */
 struct record {
 	enum record_kind kind;
@@ -39,6 +44,7 @@ struct record {
 	union {
 		struct token token;
 		struct job job;
+		struct sign_in sign_in;
 	};
 };
 
@@ -218,7 +224,7 @@ struct directory_count {
 		size_t fresh, stale, refreshing; /* watched */
 		size_t waited_for;		 /* a request waits for it */
 		size_t ended;			 /* its time to live is over */
-	} kinds[RECORD_KINDS];
+	} kinds[RECORD_CACHED_KINDS];
 };
 
 /*

@@ -5,11 +5,10 @@
 #define JOBGATE_BROWSER_CODE_H
 
 #include "browser/session.h"
+#include "jobgate/sign_in.h"
 
-#define SIGN_IN_ID_LEN 16   /* bytes of a sign-in's id, random */
 #define NONCE_DIGEST_LEN 32 /* SHA-256 */
 #define CODE_TEXT_LEN 112   /* characters, of those that a query may have */
-#define CODE_SECONDS 30	    /* how long a code is good */
 #define NONCE_TEXT_LEN 32   /* characters, of those that a cookie may have */
 
 /* A site: scheme and authority of the job's page that gets the code. */

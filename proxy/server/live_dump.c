@@ -113,7 +113,7 @@ count_records(struct worker *worker)
 
 	if (jg_directory_count(worker->directory, count, loop_now_ms(worker->loop)))
 		return true;
-	for (enum record_kind kind = 0; kind < RECORD_KINDS; kind++) {
+	for (enum record_kind kind = 0; kind < RECORD_CACHED_KINDS; kind++) {
 		jg_dump_init(&dump, text, sizeof(text));
 		jg_directory_count_dump(count, kind, &dump);
 		dump_line(worker, text);

@@ -88,8 +88,10 @@ check_record(const struct record *record)
 		CHECK(slice_equal(url.host, record->job.url.host));
 		check_labels(&record->job.labels, JOB_LABELS_MAX);
 		return;
-	case RECORD_KINDS:
-		break;
+	case RECORD_SIGN_IN:
+		CHECK(record->sign_in.version > 0);
+		CHECK(jg_token_id_valid((struct slice){record->sign_in.token_id, TOKEN_ID_LEN}));
+		return;
 	}
 	CHECK(false);
 }
@@ -101,7 +103,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct record *record;
 	const char *why;
 
-	for (int kind = RECORD_TOKEN; kind <= RECORD_JOB; kind++) {
+	for (int kind = RECORD_TOKEN; kind <= RECORD_SIGN_IN; kind++) {
 		enum record_status status = record_decode(
 		    (enum record_kind)kind, SLICE("abcdefghij012345"), reply, &record, &why);
 

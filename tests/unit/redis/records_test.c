@@ -330,10 +330,40 @@ addresses(void **state)
 	}
 }
 
+/* ---- sign-ins ---- */
+
+static void
+a_sign_in(void **state)
+{
+	static const char *const needed[] = {"token", "version", "mark"};
+	struct hash hash = {0};
+	struct record *record;
+
+	(void)state;
+	set(&hash, SLICE("token"), SLICE("abcdefghij012345"));
+	set(&hash, SLICE("version"), SLICE("7"));
+	set(&hash, SLICE("mark"), SLICE("000102030405060708090a0b"));
+	record = decode_good(RECORD_SIGN_IN, &hash);
+	assert_memory_equal(record->sign_in.token_id, "abcdefghij012345", TOKEN_ID_LEN);
+	assert_int_equal(record->sign_in.version, 7);
+	for (unsigned char i = 0; i < TOKEN_MARK_LEN; i++)
+		assert_int_equal(record->sign_in.mark[i], i);
+	free(record);
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		struct hash less = hash;
+
+		drop(&less, slice_of(needed[i]));
+		expect_broken(RECORD_SIGN_IN, &less);
+		set(&less, slice_of(needed[i]), SLICE("x"));
+		expect_broken(RECORD_SIGN_IN, &less);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_sign_in),
 	    cmocka_unit_test(a_token),
 	    cmocka_unit_test(fields_of_others_and_dates_may_be_what_they_like),
 	    cmocka_unit_test(a_token_without_a_field_is_broken),

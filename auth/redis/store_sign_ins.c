@@ -1,0 +1,191 @@
+/* store_sign_ins.c - browsers' sign-ins, and one-time codes that take a browser to a job's host. */
+#include <stdlib.h>
+
+#include "auth/redis/arguments.h"
+#include "auth/redis/store_operation.h"
+
+/*
+ * KEYS: the sign-in, the set of its token's sign-ins, the code. ARGV: id, seconds, the most
+ * sign-ins of a token, the seconds of a code, then the fields and values of the record. The set
+ * says when each sign-in ends, on the store's clock. Returns 1, 0 if the sign-in or the code
+ * exists, or -1 for too many.
+ */
+static const char script_create[] =
+    "local now = tonumber(redis.call('TIME')[1])\n"
+    "redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)\n"
+    "if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[3]) then return -1 end\n"
+    "if redis.call('EXISTS', KEYS[1], KEYS[3]) > 0 then return 0 end\n"
+    "redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])\n"
+    "redis.call('EXPIRE', KEYS[2], ARGV[2])\n"
+    "redis.call('HSET', KEYS[1], unpack(ARGV, 5))\n"
+    "redis.call('EXPIRE', KEYS[1], ARGV[2])\n"
+    "redis.call('SET', KEYS[3], ARGV[1], 'EX', ARGV[4])\n"
+    "return 1\n";
+
+/*
+ * KEYS: the sign-in. ARGV: id, the key prefix of the sets of sign-ins, 1 to write in any case (see
+ * DELETE_WITHIN). Returns 1, or 0 when there was none.
+ */
+static const char script_delete[] =
+    "local token = redis.pcall('HGET', KEYS[1], 'token')\n"
+    "local gone = redis.call('DEL', KEYS[1])\n"
+    "if type(token) == 'string' then redis.pcall('ZREM', ARGV[2] .. token, ARGV[1]) end\n"
+    "if gone == 0 and ARGV[3] == '1' then\n"
+    "  redis.call('SET', KEYS[1], '')\n"
+    "  redis.call('DEL', KEYS[1])\n"
+    "end\n"
+    "return gone\n";
+
+/* KEYS: the sign-in, the code. ARGV: id, seconds. Returns 1, 0 if the code exists, -1 if the
+ * sign-in does not. */
+static const char script_add_code[] =
+    "if redis.call('EXISTS', KEYS[1]) == 0 then return -1 end\n"
+    "return redis.call('SET', KEYS[2], ARGV[1], 'NX', 'EX', ARGV[2]) and 1 or 0\n";
+
+/* KEYS: the code. ARGV: id. It works once, for whoever asks first. Returns 1, 0 if it is another
+ * sign-in's, -1 if there is none. */
+static const char script_take_code[] = "local id = redis.call('GETDEL', KEYS[1])\n"
+				       "if not id then return -1 end\n"
+				       "return id == ARGV[1] and 1 or 0\n";
+
+static void
+read_made(struct operation *operation, const redisReply *reply)
+{
+	long long code;
+
+	if (!reply_is_integer(reply, &code))
+		return;
+	store_tell(operation,
+	    code == 1	? STORE_OK
+	    : code == 0 ? STORE_CONFLICT
+			: STORE_TOO_MANY,
+	    NULL);
+}
+
+static void
+read_found(struct operation *operation, const redisReply *reply)
+{
+	long long code;
+
+	if (!reply_is_integer(reply, &code))
+		return;
+	store_tell(operation,
+	    code == 1	? STORE_OK
+	    : code == 0 ? STORE_CONFLICT
+			: STORE_ABSENT,
+	    NULL);
+}
+
+static void
+read_gone(struct operation *operation, const redisReply *reply)
+{
+	long long gone;
+
+	if (reply_is_integer(reply, &gone))
+		store_tell(operation, gone ? STORE_OK : STORE_ABSENT, NULL);
+}
+
+/* The key of the set of a token's sign-ins; without an id the keys' prefix. */
+static void
+add_set_key(struct arguments *arguments, const struct store *store, struct slice token_id)
+{
+	arguments_add_text(
+	    arguments, "%ssignins:%.*s", store_prefix(store), (int)token_id.len, token_id.at);
+}
+
+static void
+add_code_key(struct arguments *arguments, const struct store *store, struct slice code)
+{
+	arguments_add_text(arguments, "%scode:%.*s", store_prefix(store), (int)code.len, code.at);
+}
+
+static struct arguments *
+script(const char *text, const char *keys)
+{
+	struct arguments *arguments = arguments_new("EVAL");
+
+	if (arguments != NULL) {
+		arguments_add(arguments, slice_of(text));
+		arguments_add(arguments, slice_of(keys));
+	}
+	return arguments;
+}
+
+void
+store_sign_in_create(
+    struct store *store, const struct store_sign_in *sign_in, store_record_done *done, void *ctx)
+{
+	struct operation operation =
+	    operation_change(RECORD_SIGN_IN, sign_in->id, read_made, done, ctx);
+	const struct sign_in *record = &sign_in->record;
+	struct slice token_id = {record->token_id, TOKEN_ID_LEN};
+	struct arguments *arguments = script(script_create, "3");
+	char mark[SIGN_IN_MARK_TEXT_LEN + 1];
+
+	if (arguments != NULL) {
+		jg_sign_in_mark_format(record->mark, mark);
+		arguments_add_record_key(arguments, store, RECORD_SIGN_IN, sign_in->id);
+		add_set_key(arguments, store, token_id);
+		add_code_key(arguments, store, sign_in->code);
+		arguments_add(arguments, sign_in->id);
+		arguments_add_text(arguments, "%llu", (unsigned long long)sign_in->seconds);
+		arguments_add_text(arguments, "%d", SIGN_INS_OF_TOKEN_MAX);
+		arguments_add_text(arguments, "%d", SIGN_IN_CODE_SECONDS);
+		arguments_add(arguments, SLICE("token"));
+		arguments_add(arguments, token_id);
+		arguments_add(arguments, SLICE("version"));
+		arguments_add_text(arguments, "%llu", (unsigned long long)record->version);
+		arguments_add(arguments, SLICE("mark"));
+		arguments_add_text(arguments, "%s", mark);
+	}
+	store_run(store, &operation, arguments);
+	free(arguments);
+}
+
+void
+store_sign_in_delete(struct store *store, struct slice id, store_record_done *done, void *ctx)
+{
+	struct operation operation = operation_change(RECORD_SIGN_IN, id, read_gone, done, ctx);
+	struct arguments *arguments = script(script_delete, "1");
+
+	if (arguments != NULL) {
+		arguments_add_record_key(arguments, store, RECORD_SIGN_IN, id);
+		arguments_add(arguments, id);
+		add_set_key(arguments, store, SLICE(""));
+		arguments_add(arguments, store_waits(store) ? SLICE("1") : SLICE("0"));
+	}
+	store_run(store, &operation, arguments);
+	free(arguments);
+}
+
+void
+store_code_add(
+    struct store *store, struct slice id, struct slice code, store_record_done *done, void *ctx)
+{
+	struct operation operation = operation_change(RECORD_SIGN_IN, id, read_found, done, ctx);
+	struct arguments *arguments = script(script_add_code, "2");
+
+	if (arguments != NULL) {
+		arguments_add_record_key(arguments, store, RECORD_SIGN_IN, id);
+		add_code_key(arguments, store, code);
+		arguments_add(arguments, id);
+		arguments_add_text(arguments, "%d", SIGN_IN_CODE_SECONDS);
+	}
+	store_run(store, &operation, arguments);
+	free(arguments);
+}
+
+void
+store_code_take(
+    struct store *store, struct slice id, struct slice code, store_record_done *done, void *ctx)
+{
+	struct operation operation = operation_change(RECORD_SIGN_IN, id, read_found, done, ctx);
+	struct arguments *arguments = script(script_take_code, "1");
+
+	if (arguments != NULL) {
+		add_code_key(arguments, store, code);
+		arguments_add(arguments, id);
+	}
+	store_run(store, &operation, arguments);
+	free(arguments);
+}
