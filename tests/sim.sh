@@ -71,6 +71,9 @@ compare_redis() {
 step "simulation: the model of Redis beside redis-server"
 count build sim && count compare_redis
 
+step "simulation: the patches of mutations fit the code"
+count tests/sim/mutations.sh --check
+
 for preset in sim dev; do
 	step "simulation: build ($preset)"
 	count build "$preset" || continue

@@ -344,6 +344,8 @@ draw_kind(struct faults *faults)
 {
 	unsigned kinds = faults->world->scenario.fault_kinds, kind;
 
+	if (faults->world->scenario.aimed && random_chance(&faults->random, 400))
+		return FAULT_PAUSE;
 	do
 		kind = (unsigned)random_below(&faults->random, FAULT_KINDS);
 	while ((kinds & 1u << kind) == 0);

@@ -179,6 +179,14 @@ gateway_spawn(struct gateway_worker *worker, unsigned index, bool without_store,
 }
 
 static void
+on_stopped(struct node *node, uint64_t ns)
+{
+	struct gateway_worker *worker = container_of(node, struct gateway_worker, node);
+
+	changes_aim(&worker->gateway->world->changes, ns);
+}
+
+static void
 init_worker(struct gateway *gateway, unsigned slot)
 {
 	struct gateway_worker *worker = &gateway->workers[slot];
@@ -190,6 +198,7 @@ init_worker(struct gateway *gateway, unsigned slot)
 	worker->node.host = &gateway->host;
 	worker->node.descriptors_max = scenario->descriptors;
 	worker->node.call_ns_max = 2 * NS_PER_US;
+	worker->node.stopped = on_stopped;
 	random_init(&worker->node.random, gateway->world->seed, "worker", slot);
 	random_init(&worker->node.heap.random, gateway->world->seed, "heap", slot);
 	worker->setup = (struct worker_setup){

@@ -3,6 +3,7 @@
 # one fails. Takes an hour for all. The last line is "N passed, N failed".
 #
 #   tests/sim/mutations.sh [NAME...]    MUTATION_SECONDS=600: how long each may take
+#   tests/sim/mutations.sh --check      only whether each patch still fits the code
 set -uo pipefail
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -12,10 +13,22 @@ cd "$top" || exit 1
 MUTATION_SECONDS=${MUTATION_SECONDS:-600}
 case "${1:-}" in
 -h | --help)
-	sed -n '2,5s/^# \{0,1\}//p' "$0"
+	sed -n '2,6s/^# \{0,1\}//p' "$0"
 	exit 0
 	;;
 esac
+
+# A patch that does not fit the code any more shows nothing.
+fits() { # PATCH
+	patch --dry-run -sp1 <"$1" >/dev/null || { echo "$1 does not fit the code: adapt it" && return 1; }
+}
+
+if [ "${1:-}" = --check ]; then
+	for patch in tests/sim/mutations/*.patch; do
+		count fits "$patch"
+	done
+	finish
+fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

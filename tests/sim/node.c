@@ -173,6 +173,8 @@ take_pause(struct node *node, const char *call)
 	trace_say(node->name, "is stopped for %llu us, at %s", (unsigned long long)ns / 1000, call);
 	node->pauses[node->pause_count++ % NODE_PAUSES] =
 	    (struct pause){schedule_now_ns(), schedule_now_ns() + ns};
+	if (node->stopped != NULL)
+		node->stopped(node, ns);
 	if (!random_chance(&node->random, 850))
 		node->pause_ns = 0;
 	choose_place(node);

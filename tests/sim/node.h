@@ -46,7 +46,9 @@ struct node {
 	bool read_clock;		  /* its last call was a reading of the clock */
 	struct pause pauses[NODE_PAUSES]; /* the latest, in a ring */
 	uint64_t pause_count;
-	uint64_t calls, failable; /* so far; those that may fail */
+	void (*stopped)(
+	    struct node *node, uint64_t ns); /* it is stopped for that long from now on */
+	uint64_t calls, failable;	     /* so far; those that may fail */
 	struct call_failure failing;
 	unsigned call_ns_max; /* a call takes up to this long */
 };

@@ -300,6 +300,38 @@ records_change_job(struct records *records, unsigned index)
 }
 
 void
+records_end_token(struct records *records, unsigned index)
+{
+	struct token_history *token = &records->token[index];
+	struct token_state *state;
+
+	if (!takes_changes(records))
+		return;
+	drop_token_future(records, token);
+	state = records_next_token_state(records, token);
+	state->exists = false;
+	records->changes++;
+	write_token(records, token, state);
+	trace_event("records", "token ended", index, 0);
+}
+
+void
+records_end_job(struct records *records, unsigned index)
+{
+	struct job_history *job = &records->job[index];
+	struct job_state *state;
+
+	if (!takes_changes(records))
+		return;
+	drop_job_future(records, job);
+	state = records_next_job_state(records, job);
+	state->exists = false;
+	records->changes++;
+	write_job(records, job, state);
+	trace_event("records", "job ended", index, 0);
+}
+
+void
 records_settle(struct records *records)
 {
 	if (!takes_changes(records))

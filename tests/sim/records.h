@@ -89,6 +89,10 @@ void records_init(struct records *records, struct redis *redis, uint64_t seed);
 void records_change_token(struct records *records, unsigned token);
 void records_change_job(struct records *records, unsigned job);
 
+/* It is deleted, if it is there. The next change of it puts it back. */
+void records_end_token(struct records *records, unsigned token);
+void records_end_job(struct records *records, unsigned job);
+
 /* All records are valid from now on: what was deleted or broken is put back. */
 void records_settle(struct records *records);
 

@@ -138,6 +138,23 @@ draw_holds(struct scenario *s, uint64_t seed)
 	s->start = random_chance(&random, 500) ? random_between(&random, 100, 5000) : 0;
 }
 
+/* What a worker has decided before it was stopped must not count after it, wherever it was. */
+static void
+draw_aimed_stops(struct scenario *s, uint64_t seed)
+{
+	struct random random;
+
+	random_init(&random, seed, "aimed stops", 0);
+	s->aimed = random_chance(&random, 200);
+	if (!s->aimed)
+		return;
+	s->fault_kinds |= 1u << FAULT_PAUSE;
+	s->fault_ns = NS_PER_S;
+	s->staleness = random_between(&random, 300, 900);
+	s->ping_interval = random_between(&random, 50, s->staleness / 3);
+	s->ping_deadline = random_between(&random, 50, s->staleness / 3);
+}
+
 /* The gateway is told to stop while it starts or while it reloads. */
 static void
 draw_stops(struct scenario *s, uint64_t seed)
@@ -216,6 +233,7 @@ scenario_draw(struct scenario *scenario, uint64_t seed)
 	draw_holds(scenario, seed);
 	draw_limits(scenario, seed);
 	draw_stops(scenario, seed);
+	draw_aimed_stops(scenario, seed);
 	draw_store(scenario, &random);
 	draw_visitors(scenario, &random);
 }

@@ -40,12 +40,13 @@ struct scenario {
 	/* features, as swarm testing wants them: each on or off in a run */
 	bool expires, minted, tunnels, chunks, uploads, interim, pipelines, misdeeds, desertions,
 	    slow_readers, streams, wrong_tokens, splits, http2, sentinels, strange_urls, visitors;
-	bool calls;			     /* gRPC, of clients that speak HTTP/2 */
-	bool timed;			     /* tokens expire, and renewals have a grace */
-	bool limited;			     /* some tokens are limited to addresses */
-	unsigned h2_backends;		     /* a bit for each backend that speaks HTTP/2 */
-	unsigned h2_window_min;		     /* the least window of a stream to them, in bytes */
-	unsigned fault_kinds;		     /* a bit for each enum fault_kind */
+	bool calls;		/* gRPC, of clients that speak HTTP/2 */
+	bool timed;		/* tokens expire, and renewals have a grace */
+	bool aimed;		/* workers are stopped often; records change just then */
+	bool limited;		/* some tokens are limited to addresses */
+	unsigned h2_backends;	/* a bit for each backend that speaks HTTP/2 */
+	unsigned h2_window_min; /* the least window of a stream to them, in bytes */
+	unsigned fault_kinds;	/* a bit for each enum fault_kind */
 	uint64_t fail_allocation, fail_call; /* of the first worker: this one; 0: none */
 };
 

@@ -13,7 +13,7 @@
 /* Later than the end of any run. */
 #define NEVER_NS (UINT64_MAX / 2)
 
-/* ---- changes ---- */
+/* ---- where jobs lead ---- */
 
 /* A name without an address, and an address that is never allowed. */
 static const char *const strange_urls[] = {"http://missing.sim", "http://169.254.169.254"};
@@ -28,56 +28,6 @@ url_of(void *ctx, int backend)
 	if (strange >= 0)
 		return strange_urls[strange];
 	return world->backends[backend].url;
-}
-
-/* Half of the changes hit a record that is in use: that of a client that waits. */
-static bool
-draw_in_use(struct world *world, unsigned *token, unsigned *job)
-{
-	unsigned start = (unsigned)random_below(&world->random, world->scenario.clients);
-
-	for (unsigned i = 0; i < world->scenario.clients; i++) {
-		const struct client *client =
-		    &world->clients[(start + i) % world->scenario.clients];
-		const struct sim_exchange *exchange;
-
-		if (client_waits_for(client) == 0)
-			continue;
-		exchange = exchanges_get(&world->exchanges, client_waits_for(client));
-		*token = exchange->plan.token;
-		*job = exchange->plan.job >= 0 ? (unsigned)exchange->plan.job : 0;
-		return true;
-	}
-	return false;
-}
-
-/* The next change: often of the same record, while the one before is still being heard of. */
-static uint64_t
-draw_next_change(struct world *world)
-{
-	world->again = random_chance(&world->random, 400);
-	if (world->again)
-		return random_skewed(&world->random, NS_PER_US, 10 * NS_PER_MS);
-	return random_below(&world->random, 3 * world->scenario.change_ns);
-}
-
-static void
-on_change(struct alarm *alarm)
-{
-	struct world *world = container_of(alarm, struct world, change);
-
-	if (!world->again) {
-		world->changes_token = random_chance(&world->random, 600);
-		world->token = (unsigned)random_below(&world->random, world->scenario.tokens);
-		world->job = (unsigned)random_below(&world->random, world->scenario.jobs);
-		if (random_chance(&world->random, 500))
-			draw_in_use(world, &world->token, &world->job);
-	}
-	if (world->changes_token)
-		records_change_token(&world->records, world->token);
-	else
-		records_change_job(&world->records, world->job);
-	alarm_set(alarm, schedule_now_ns() + draw_next_change(world));
 }
 
 /* ---- the run ---- */
@@ -115,8 +65,7 @@ start(struct world *world)
 	for (unsigned i = 0; world->scenario.visitors && i < SCENARIO_VISITORS; i++)
 		visitor_start(&world->visitors[i], world, i);
 	faults_start(&world->faults, world);
-	world->change.fire = on_change;
-	alarm_set(&world->change, schedule_now_ns() + world->scenario.change_ns);
+	changes_start(&world->changes, world);
 	judge_trouble(world, TROUBLED_STORE, world->scenario.connect_store * NS_PER_MS);
 	if (world->scenario.fail_allocation != 0 || world->scenario.fail_call != 0)
 		judge_trouble(world, TROUBLED, NEVER_NS);
@@ -196,7 +145,7 @@ leave(struct world *world)
 static void
 end_early(struct world *world)
 {
-	alarm_stop(&world->change);
+	changes_stop(&world->changes);
 	faults_stop(&world->faults);
 	leave(world);
 	stop_gateway(world);
@@ -208,7 +157,7 @@ end_quietly(struct world *world)
 {
 	const struct scenario *scenario = &world->scenario;
 
-	alarm_stop(&world->change);
+	changes_stop(&world->changes);
 	faults_stop(&world->faults);
 	records_settle(&world->records);
 	world->judge.healthy_ns = schedule_now_ns() + scenario_recovery_ns(scenario);

@@ -5,6 +5,7 @@
 #define SIM_WORLD_H
 
 #include "backend.h"
+#include "changes.h"
 #include "client.h"
 #include "exchanges.h"
 #include "faults.h"
@@ -28,9 +29,7 @@ struct world {
 	struct gateway gateway;
 	struct judge judge;
 	struct faults faults;
-	struct alarm change;	   /* of records, */
-	bool again, changes_token; /* of the same one as before; of a token */
-	unsigned token, job;
+	struct changes changes;
 };
 
 /* Run a seed to its end; scenario NULL: the one that it draws. Prints what was wrong; returns how
