@@ -54,11 +54,28 @@ generation_fill(struct supervision *supervision, bool lost, bool tell, uint64_t 
 	}
 }
 
+/*
+ * True when a worker accepts: it can also accept from the sockets of those that have ended. A
+ * generation may have such a worker before all of it has come up.
+ */
+static bool
+some_accept(const struct supervision *supervision)
+{
+	for (size_t i = SLOT_WORKERS; i < supervision_slots(supervision); i++) {
+		const struct child *child = &supervision->children[i];
+
+		if (child->state == CHILD_RUNNING && child->report.accepting)
+			return true;
+	}
+	return false;
+}
+
 void
 generation_start(struct supervision *supervision, uint64_t now_ms)
 {
-	/* No clients wait at the sockets of a generation that never came up. */
-	enum child_state ended = supervision->phase == PHASE_REPLACING ? CHILD_GONE : CHILD_UNUSED;
+	/* A slot is kept only for a worker whose clients another one can serve meanwhile. */
+	bool keep = supervision->phase == PHASE_REPLACING || some_accept(supervision);
+	enum child_state ended = keep ? CHILD_GONE : CHILD_UNUSED;
 
 	for (size_t i = 0; i < supervision->options.worker_slots; i++) {
 		struct child *child = &supervision->children[SLOT_WORKERS + i];

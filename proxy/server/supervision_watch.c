@@ -92,9 +92,8 @@ is_orphaned(const struct supervision *supervision, const struct child *child)
 	case CHILD_GONE:
 		return true;
 	case CHILD_RUNNING:
-		return late || (child->lost && !child->report.accepting);
 	case CHILD_OLD:
-		return late || child->report.draining;
+		return late || child->report.draining || (child->lost && !child->report.accepting);
 	case CHILD_UNUSED:
 	case CHILD_RETIRING: /* it has closed them, or others have them too */
 		return false;

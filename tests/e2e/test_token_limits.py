@@ -53,10 +53,12 @@ def run_one(scene):
 
 
 def ask(scene, method="GET", fields=()):
-    """One request with a connection of its own, which the gateway itself answers."""
+    """One request with a connection of its own, which the gateway itself answers. When the connection has ended, so has the request: its permit is free."""
     with scene.gateway.client() as client:
-        client.send(scene.request(method, fields=fields))
-        return client.read_response(method)
+        client.send(scene.request(method, fields=[*fields, "Connection: close"]))
+        answer = client.read_response(method)
+        client.read_to_end()
+        return answer
 
 
 def refused(scene, title="Too many requests at a time"):

@@ -52,6 +52,32 @@ a_start_that_fails_goes_on_trying_and_yields_to_a_reload(void **state)
 }
 
 static void
+clients_of_a_start_that_failed_are_served_during_a_reload(void **state)
+{
+	struct world *world = cold();
+
+	(void)state;
+	prove(world, SLOT_WORKERS + 1);
+	end_process(world, SLOT_WORKERS);
+	pass(world, 0);
+	end_process(world, SLOT_WORKERS);
+	assert_phase(world, PHASE_FAILING);
+	reload(world);
+	pass(world, 10);
+	assert_phase(world, PHASE_STARTING);
+	assert_int_equal(child_of(world, SLOT_WORKERS + 1)->state, CHILD_OLD);
+	assert_int_equal(child_of(world, SLOT_WORKERS)->state, CHILD_GONE);
+	assert_true(child_of(world, SLOT_WORKERS)->orphaned); /* the old one accepts from it */
+	prove_running(world);
+	pass(world, 10);
+	pass(world, 10);
+	assert_phase(world, PHASE_SERVING);
+	assert_int_equal(child_of(world, SLOT_WORKERS)->state, CHILD_UNUSED);
+	assert_false(child_of(world, SLOT_WORKERS)->orphaned);
+	world_free(world);
+}
+
+static void
 a_start_that_failed_serves_once_its_workers_accept(void **state)
 {
 	struct world *world = cold();
@@ -143,6 +169,24 @@ others_accept_from_a_dead_workers_sockets_until_its_successor_does(void **state)
 	pass(world, 10);
 	assert_false(child_of(world, SLOT_WORKERS)->orphaned);
 	assert_int_equal(world->count[ACTION_TELL_ORPHANS], 2);
+	world_free(world);
+}
+
+static void
+a_successor_that_does_not_accept_yet_is_orphaned_in_a_reload_too(void **state)
+{
+	struct world *world = serving();
+
+	(void)state;
+	end_process(world, SLOT_WORKERS);
+	pass(world, 10);
+	reload(world);
+	pass(world, 10);
+	assert_int_equal(child_of(world, SLOT_WORKERS)->state, CHILD_OLD);
+	assert_true(child_of(world, SLOT_WORKERS)->orphaned);
+	prove(world, SLOT_WORKERS);
+	pass(world, 10);
+	assert_false(child_of(world, SLOT_WORKERS)->orphaned);
 	world_free(world);
 }
 
@@ -292,11 +336,13 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_cold_start_spawns_all_and_serves_without_its_store),
 	    cmocka_unit_test(a_start_that_fails_goes_on_trying_and_yields_to_a_reload),
+	    cmocka_unit_test(clients_of_a_start_that_failed_are_served_during_a_reload),
 	    cmocka_unit_test(a_start_that_failed_serves_once_its_workers_accept),
 	    cmocka_unit_test(a_child_that_cannot_be_forked_is_tried_again_later),
 	    cmocka_unit_test(a_crash_loop_backs_off_and_a_child_that_stayed_starts_at_once),
 	    cmocka_unit_test(the_private_store_is_back_before_records_are_too_old),
 	    cmocka_unit_test(others_accept_from_a_dead_workers_sockets_until_its_successor_does),
+	    cmocka_unit_test(a_successor_that_does_not_accept_yet_is_orphaned_in_a_reload_too),
 	    cmocka_unit_test(a_worker_that_drains_unasked_is_replaced_at_once),
 	    cmocka_unit_test(a_worker_finds_a_slot_as_soon_as_there_is_one),
 	    cmocka_unit_test(control_restarts_when_its_settings_change),
