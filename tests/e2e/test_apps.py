@@ -10,13 +10,13 @@ import zipfile
 import pytest
 
 from harness.gateway import DOMAIN, REPOSITORY
-from harness.in_front import nginx
-from harness.process import PATIENCE, Program, accepts, eventually, free_port
-from harness.servers import APPS, aiohttp_server, git_server, openai_server, socketio_server
+from harness.in_front import start_nginx
+from harness.process import PATIENCE
+from harness.servers import APPS, aiohttp_server, git_server, jupyter_server, openai_server, socketio_server
 
 pytestmark = pytest.mark.large  # npm fetches the clients
 
-PACKAGES = ["openai@6.30.1", "socket.io@4.8.4", "socket.io-client@4.8.4"]
+PACKAGES = ["openai@6.30.1", "socket.io@4.8.4", "socket.io-client@4.8.4", "@jupyterlab/services@7.6.6", "ws@8.23.0"]
 PAGE = (REPOSITORY / "deploy" / "apps.md").read_text()
 KEY = "sk-model"
 
@@ -47,12 +47,9 @@ def reach(request, gateways, authority, certificate, folder, make_folder, record
         if request.param == "edge":
             gateway.secure(authority.context(), [certificate])
         gateway.start()
-        port = gateway.tls_port
         if request.param == "nginx":
-            place, port = make_folder("nginx"), free_port()
-            programs.append(Program(nginx(gateway, port, certificate, place), place / "nginx.log", {"PATH": "/usr/bin:/usr/sbin"}))
-            eventually(lambda: accepts("127.0.0.1", port), "nginx to listen")
-        return f"https://{job}.{DOMAIN}:{port}", token
+            programs.append(start_nginx(gateway, certificate, make_folder("nginx")))
+        return f"https://{job}.{DOMAIN}:{gateway.tls_port}", token
     yield call
     for program in programs:
         program.stop()
@@ -78,7 +75,7 @@ def served(make_folder):
         return made[-1]
     yield call
     for server in made:
-        server.stop()
+        server.stop(patience=60)  # Jupyter ends its kernels
 
 
 def test_openai(reach, node, served):
@@ -113,6 +110,26 @@ def test_socketio(reach, node, served, folder):
         status, out, error = node("talk.mjs", *transports, JOB_URL=url, JOBGATE_TOKEN="jgt_x")
         assert (status, out) == (1, "") and "401" in error
     assert token.id in server.program.log() and token.value[21:] not in server.program.log()
+
+
+JUPYTER = ["--NotebookApp.token=", "--NotebookApp.allow_remote_access=True"]
+
+
+def test_jupyter_without_a_browser(reach, node, served):
+    """Jupyter's own client computes. Without disable_check_xsrf it may only read: Jupyter sees no token, and takes it for a page of another site."""
+    server = served(jupyter_server, *JUPYTER, "--NotebookApp.disable_check_xsrf=True")
+    url, token = reach(server)
+    assert node("compute.mjs", "print(6 * 7)", JOB_URL=url, JOBGATE_TOKEN=token.value) == (0, "42\n", "")
+    status, out, error = node("compute.mjs", "print(6 * 7)", JOB_URL=url, JOBGATE_TOKEN="jgt_x")
+    assert (status, out) == (1, "") and error.startswith("refused: ")
+    assert token.value[21:] not in server.program.log()
+
+
+def test_jupyter_checks_xsrf(reach, node, served):
+    server = served(jupyter_server, *JUPYTER)
+    url, token = reach(server)
+    status, out, error = node("compute.mjs", "print(6 * 7)", JOB_URL=url, JOBGATE_TOKEN=token.value)
+    assert (status, out) == (1, "") and error and error in PAGE, error
 
 
 def test_mlflow(reach, served, authority):

@@ -7,8 +7,8 @@ import subprocess
 import pytest
 
 from harness import chromium
-from harness.in_front import nginx
-from harness.process import PATIENCE, Program, accepts, eventually, free_port
+from harness.in_front import start_nginx
+from harness.process import PATIENCE, eventually
 from harness.servers import APPS, dashboard_server, socketio_server
 
 pytestmark = pytest.mark.large  # a browser
@@ -29,10 +29,8 @@ def gateway(request, gateways, authority, certificate, make_folder):
     if request.param == "edge":
         yield gateways.make().secure(authority.context(), [certificate]).start()
         return
-    gateway, place = gateways.start({"backends": {"trusted_proxies": ["127.0.0.1"]}}), make_folder("nginx")
-    gateway.tls_port = free_port()
-    program = Program(nginx(gateway, gateway.tls_port, certificate, place), place / "nginx.log", {"PATH": "/usr/bin:/usr/sbin"})
-    eventually(lambda: accepts("127.0.0.1", gateway.tls_port), "nginx to listen")
+    gateway = gateways.start({"backends": {"trusted_proxies": ["127.0.0.1"]}})
+    program = start_nginx(gateway, certificate, make_folder("nginx"))
     yield gateway
     program.stop()
 

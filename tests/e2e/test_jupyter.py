@@ -1,4 +1,4 @@
-"""A person in front of Chromium, a notebook behind the gateway: sign in, compute, be revoked."""
+"""A person in front of Chromium, a notebook behind the gateway: sign in, compute, be cut by a renewal, come back."""
 
 import json
 
@@ -6,9 +6,9 @@ import pytest
 
 from harness import chromium
 from harness.chromium import PATIENCE, javascript, sign_in
-from harness.gateway import DOMAIN
-from harness.pki import Authority
-from harness.process import Program, accepts, eventually, free_port
+from harness.in_front import start_nginx
+from harness.process import eventually
+from harness.servers import jupyter_server
 
 pytestmark = pytest.mark.large  # half a gigabyte of packages
 
@@ -21,33 +21,24 @@ NOTEBOOK = {
 
 @pytest.fixture
 def jupyter(make_folder):
-    folder = make_folder("jupyter")
-    (folder / "work").mkdir()
-    (folder / "work" / "test.ipynb").write_text(json.dumps(NOTEBOOK))
-    port = free_port()
-    program = Program(
-        ["jupyter-notebook", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--port-retries=0",
-         f"--notebook-dir={folder}/work", "--NotebookApp.token=", "--NotebookApp.password=",
-         "--NotebookApp.allow_remote_access=True"],
-        folder / "jupyter.log", {"PATH": "/usr/bin:/bin", "HOME": str(folder), "LANG": "C.UTF-8"})
-
-    def check():
-        assert program.running(), program.log()
-        return accepts("127.0.0.1", port)
-    eventually(check, "Jupyter to listen", PATIENCE)
-    program.url = f"http://127.0.0.1:{port}"
-    yield program
-    program.stop(patience=60)
+    server = jupyter_server(make_folder("jupyter"), "--NotebookApp.token=", "--NotebookApp.allow_remote_access=True")
+    (server.folder / "work" / "test.ipynb").write_text(json.dumps(NOTEBOOK))
+    yield server
+    server.stop(patience=60)  # it ends its kernels
 
 
-@pytest.fixture(params=[False, True], ids=["http1", "http2"])
-def secured(request, gateways, make_folder):
-    authority = Authority(make_folder("pki"), "authority")
-    certificate = authority.issue("jobs", "serverAuth", [f"DNS:*.{DOMAIN}"])
-    gateway = gateways.make({"http2": {"clients": request.param}})
-    gateway.secure(authority.context(), [certificate])
-    gateway.http2 = request.param
-    return gateway.start()
+@pytest.fixture(params=["http1", "http2", "nginx"])
+def secured(request, gateways, authority, certificate, make_folder):
+    """A gateway with TLS of its own, or with nginx in front of it."""
+    settings = {"backends": {"trusted_proxies": ["127.0.0.1"]}} if request.param == "nginx" else {"http2": {"clients": request.param == "http2"}}
+    gateway = gateways.make(settings)
+    gateway.front = request.param
+    if request.param != "nginx":
+        yield gateway.secure(authority.context(), [certificate]).start()
+        return
+    proxy = start_nginx(gateway.start(), certificate, make_folder("nginx"))
+    yield gateway
+    proxy.stop()
 
 
 @pytest.fixture
@@ -77,7 +68,17 @@ TERMINALS = """
 """
 
 
-def test_a_person_works_in_a_notebook_until_the_token_is_revoked(browser, jupyter, secured, scene_of, records):
+CONNECTED = "Jupyter.notebook.kernel.is_connected()"
+
+
+def compute(browser):
+    """Runs the notebook; the kernel's output comes over its WebSocket."""
+    eventually(lambda: javascript(browser, CONNECTED), "the kernel", PATIENCE)
+    javascript(browser, "Jupyter.notebook.clear_all_output() || Jupyter.notebook.execute_all_cells() || true")
+    eventually(lambda: javascript(browser, "document.querySelector('.output_stdout').innerText.trim()") == "42", "the cell's output", PATIENCE)
+
+
+def test_a_person_works_in_a_notebook_until_the_token_is_renewed_and_deleted(browser, jupyter, secured, scene_of, records):
     scene = scene_of(secured, url=jupyter.url)
     other = records.token(selector="team=other")
     page = f"https://{scene.host}/notebooks/test.ipynb"
@@ -94,23 +95,30 @@ def test_a_person_works_in_a_notebook_until_the_token_is_revoked(browser, jupyte
     assert cookie["httpOnly"] and cookie["secure"] and cookie["sameSite"] == "Lax" and cookie["path"] == "/"
     assert "jobgate" not in browser.execute_script("return document.cookie")
 
-    # The kernel's output comes over its WebSocket.
-    eventually(lambda: javascript(browser, "Jupyter.notebook.kernel.is_connected()"), "the kernel", PATIENCE)
-    javascript(browser, "Jupyter.notebook.execute_all_cells() || true")
-    output = "document.querySelector('.output_stdout').innerText.trim()"
-    eventually(lambda: javascript(browser, output) == "42", "the cell's output", PATIENCE)
+    compute(browser)
     assert any(name.startswith("jobgate_tunnels") and value >= 1 for name, value in secured.metrics().items())
-    assert chromium.protocols(browser) == {"h2" if secured.http2 else "http/1.1"}
-    if secured.http2:
+    assert chromium.protocols(browser) == {"http/1.1" if secured.front == "http1" else "h2"}
+    if secured.front == "http2":
         assert browser.execute_async_script(TERMINALS, 20) == 20
         assert secured.metrics()["jobgate_connections"] == 1
-    log = jupyter.log()
+    log = jupyter.program.log()
     assert scene.token.value not in log and cookie["value"] not in log
 
-    records.delete_token(scene.token)
-    eventually(lambda: not javascript(browser, "Jupyter.notebook.kernel.is_connected()"), "the kernel to be cut", PATIENCE)
+    renewed = secured.cli("token", "renew", scene.token.id, "--yes", "-o", "json").json()["value"]
+    eventually(lambda: not javascript(browser, CONNECTED), "the kernel to be cut", PATIENCE)
     entries = eventually(lambda: [entry for entry in secured.access_entries() if entry["outcome"] == "revoked"],
                          "the cut in the access log", PATIENCE)
     assert any(entry["path"].startswith("/api/kernels/") and entry["path"].endswith("/channels") for entry in entries)
+
+    # The next load of the open notebook leads to the sign-in, and from there back to it.
+    browser.get(page)
+    assert browser.title == "Sign in" and "Your session has ended" in browser.page_source
+    sign_in(browser, renewed)
+    eventually(lambda: browser.current_url == page, "to be back in the notebook", PATIENCE)
+    compute(browser)
+    assert renewed not in jupyter.program.log()
+
+    records.delete_token(scene.token)
+    eventually(lambda: not javascript(browser, CONNECTED), "the kernel to be cut again", PATIENCE)
     browser.get(f"https://{scene.host}/tree")
     assert browser.title == "Sign in" and "Your session has ended" in browser.page_source

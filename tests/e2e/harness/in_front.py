@@ -3,6 +3,7 @@
 import os
 
 from .gateway import DOMAIN, REPOSITORY
+from .process import Program, accepts, eventually, free_port
 
 EXAMPLES = REPOSITORY / "deploy" / "proxies" / "in-front"
 
@@ -28,3 +29,11 @@ def nginx(gateway, port, certificate, folder):
     config = folder / "whole.conf"
     config.write_text(NGINX.format(folder=folder, example=path, user="user root;" if os.geteuid() == 0 else ""))
     return ["/usr/sbin/nginx", "-c", config, "-p", folder, "-e", folder / "error.log"]
+
+
+def start_nginx(gateway, certificate, folder):
+    """A program that clients reach at its port; browsers of this gateway go there."""
+    port = gateway.tls_port = free_port()
+    program = Program(nginx(gateway, port, certificate, folder), folder / "nginx.log", {"PATH": "/usr/bin:/usr/sbin"})
+    eventually(lambda: accepts("127.0.0.1", port), "nginx to listen")
+    return program

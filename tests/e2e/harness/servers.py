@@ -4,7 +4,7 @@ import os
 import pathlib
 import sys
 
-from .process import Program, accepts, eventually, free_port
+from .process import PATIENCE, Program, accepts, eventually, free_port
 
 APPS = pathlib.Path(__file__).resolve().parent / "apps"
 
@@ -15,17 +15,17 @@ class Server:
         self.authority = f"127.0.0.1:{port}"
         self.url = f"http://{self.authority}"
 
-    def stop(self):
-        self.program.stop()
+    def stop(self, patience=PATIENCE):
+        self.program.stop(patience=patience)
 
 
-def _started(argv, folder, name, port, host="127.0.0.1"):
-    program = Program(argv, folder / f"{name}.log")
+def _started(argv, folder, name, port, host="127.0.0.1", env=None, patience=PATIENCE):
+    program = Program(argv, folder / f"{name}.log", env)
 
     def check():
         assert program.running(), f"{name} ended by itself:\n{program.log()}"
         return accepts(host, port)
-    eventually(check, f"{name} to listen")
+    eventually(check, f"{name} to listen", patience)
     return Server(program, port)
 
 
@@ -70,6 +70,17 @@ def socketio_server(folder, library):
 def git_server(folder):
     port = free_port()
     return _started([sys.executable, APPS / "git_app.py", folder, port], folder, "git", port)
+
+
+def jupyter_server(folder, *flags):
+    """Jupyter Notebook with the flags of deploy/apps.md, and a folder work for its files."""
+    port = free_port()
+    (folder / "work").mkdir()
+    server = _started(["jupyter-notebook", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--port-retries=0",
+                       f"--notebook-dir={folder}/work", *flags], folder, "jupyter", port,
+                      env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "LANG": "C.UTF-8"}, patience=120)
+    server.folder = folder
+    return server
 
 
 def websocket_server(folder, *tls):
