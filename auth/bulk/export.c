@@ -61,10 +61,13 @@ static void
 write_gone(struct task *task, enum record_kind kind, const struct store_walk_entry *entry)
 {
 	const char *selector = entry->why != NULL ? entry->why : "";
+	const char *wrong = task_gone_wrong(entry);
 	json_t *line;
 
-	if (!record_types[kind].id_valid(entry->id))
+	if (wrong != NULL) {
+		task_problem(task, kind, entry->id, "left out: %s", wrong);
 		return;
+	}
 	line = json_pack("{s:s, s:s#, s:s#, s:s?}", INPUT_KIND, INPUT_GONE, "id", entry->id.at,
 	    (int)entry->id.len, "created_by", entry->score.at, (int)entry->score.len,
 	    "label_selector", strcmp(selector, "?") == 0 ? NULL : selector);

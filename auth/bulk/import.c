@@ -197,6 +197,11 @@ gone_added(void *ctx, enum store_result result, const struct record *none)
 		fputs("jobgate: a key that should be a set of created tokens (made:...) holds "
 		      "something else\n",
 		    stderr);
+	} else if (result == STORE_CIRCLE) {
+		import->task->problems++;
+		fputs("jobgate: left out a gone_token line: with it, a token would have created "
+		      "its own creator\n",
+		    stderr);
 	} else if (result != STORE_OK && result != STORE_CONFLICT) {
 		import->lost = true;
 	}

@@ -3,6 +3,7 @@
 #include "auth/record.h"
 
 #include <stdarg.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "jobgate/clock.h"
@@ -295,4 +296,23 @@ task_walk(struct task *task, enum record_kind kind, enum task_walk_of of, task_e
 		fprintf(stderr, "jobgate: the store failed %d times in a row; run this again\n",
 		    FAILURES_MAX);
 	return walk.result == STORE_BROKEN ? TASK_WRONG : TASK_UNREACHABLE;
+}
+
+const char *
+task_gone_wrong(const struct store_walk_entry *entry)
+{
+	struct label labels[SELECTOR_LABELS_MAX];
+	const char *selector = entry->why != NULL ? entry->why : "";
+	size_t count, bad;
+
+	if (!jg_token_id_valid(entry->id))
+		return "its id breaks the rules";
+	if (entry->score.len > 0 && !record_maker_valid(entry->score))
+		return "its creator is no id";
+	if (entry->cut_off)
+		return "it is among the tokens that created its creator";
+	if (strcmp(selector, "?") != 0 &&
+	    jg_selector_parse(slice_of(selector), labels, &count, &bad) != LABEL_OK)
+		return "its label selector breaks the rules";
+	return NULL;
 }

@@ -52,6 +52,12 @@ int task_mint(struct task *task);
  */
 int task_reach(struct task *task);
 
+/*
+ * What is wrong with what the store keeps of a token that is gone (an entry of TASK_WALK_GONE), or
+ * NULL.
+ */
+const char *task_gone_wrong(const struct store_walk_entry *entry);
+
 /* "token" or "job" for a count of one, else "tokens" or "jobs". */
 const char *task_nouns(enum record_kind kind, uint64_t count);
 

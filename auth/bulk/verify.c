@@ -75,6 +75,16 @@ check_made(struct task *task, enum record_kind kind, const struct store_walk_ent
 		    (int)entry->score.len, entry->score.at);
 }
 
+static void
+check_gone(struct task *task, enum record_kind kind, const struct store_walk_entry *entry)
+{
+	const char *wrong = task_gone_wrong(entry);
+
+	if (wrong != NULL)
+		task_problem(task, kind, entry->id,
+		    "what the store keeps of it (made:...:of), since it is gone: %s", wrong);
+}
+
 int
 task_verify(struct task *task)
 {
@@ -88,6 +98,8 @@ task_verify(struct task *task)
 			result = task_walk(task, kind, TASK_WALK_INDEX, check_entry);
 		if (result == TASK_OK && kind == RECORD_TOKEN)
 			result = task_walk(task, kind, TASK_WALK_MADE, check_made);
+		if (result == TASK_OK && kind == RECORD_TOKEN)
+			result = task_walk(task, kind, TASK_WALK_GONE, check_gone);
 		if (result > worst)
 			worst = result;
 	}

@@ -68,6 +68,7 @@ handler_store_refused(struct call *call, enum store_result result, const char *n
 		    noun, noun);
 		return;
 	case STORE_BROKEN:
+	case STORE_CIRCLE:
 		call_refuse(
 		    call, 500, NULL, "the store's record of this %s breaks the rules", noun);
 		return;

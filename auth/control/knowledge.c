@@ -17,6 +17,7 @@ store_result_knowledge(enum store_result result)
 	case STORE_REVOKED:
 	case STORE_OVER_QUOTA:
 	case STORE_OTHER_MINT:
+	case STORE_CIRCLE:
 	case STORE_UNAVAILABLE:
 	case STORE_UNKNOWN:
 		break;

@@ -28,6 +28,18 @@
 	"  end\n"                                                                            \
 	"end\n"
 
+/* circular() tells whether a token is among the creators of its creator. */
+#define MADE_CIRCULAR                                                            \
+	"local function circular(made, records, id, maker)\n"                    \
+	"  for _ = 1, 1000 do\n"                                                 \
+	"    if maker == id then return true end\n"                              \
+	"    if type(maker) ~= 'string' or #maker ~= 16 then return false end\n" \
+	"    maker = redis.pcall('HGET', records .. maker, 'created_by') or\n"   \
+	"      redis.pcall('HGET', made .. maker .. ':of', 'created_by')\n"      \
+	"  end\n"                                                                \
+	"  return false\n"                                                       \
+	"end\n"
+
 /*
  * Functions for scripts whose ARGV begins with a scope, then id, 1 to write in any case, and the
  * key prefixes of quota sets and of the sets made, the key of the set of uses, and the key prefix

@@ -72,6 +72,7 @@ enum store_result {
 	STORE_OVER_QUOTA,   /* the maker's scope has as many records as it may */
 	STORE_OTHER_MINT,   /* the value was minted with another key than the store's, which
 			       store_mint() has now; nothing was changed */
+	STORE_CIRCLE,	    /* the token would be among those that created its own creator */
 	STORE_UNAVAILABLE,  /* Redis is out of reach, or refused; nothing was changed */
 	STORE_UNKNOWN,	    /* no answer to a change: it happened as a whole or not at all */
 };
@@ -174,7 +175,11 @@ struct store_gone {
 	struct slice selector;	 /* as in a record; "?": not known, so it is in no scope */
 };
 
-/* Restore this, as an export has it. STORE_CONFLICT: the store has it, or the token, already. */
+/*
+ * Restore this, as an export has it. STORE_CONFLICT: the store has it, or the token, already.
+ * STORE_CIRCLE: the token would have created its own creator, or the creator of that one, and so
+ * on; nothing is changed.
+ */
 void store_token_gone(
     struct store *store, const struct store_gone *gone, store_record_done *done, void *ctx);
 

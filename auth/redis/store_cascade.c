@@ -97,14 +97,16 @@ static const char script_cascade[] = MADE_SCRIPT MADE_KEEP
 /*
  * KEYS: what is kept of the token that is gone. ARGV: its id, its creator (an id, local, or ''
  * when that is not known), its selector, the key prefixes of the sets made and of the records of
- * tokens. Returns 1, or 0 when the store knows this token already.
+ * tokens. Returns 1, 0 when the store knows this token already, or -1 when the token would be among
+ * those that created its creator.
  */
-static const char script_gone[] =
-    MADE_KEEP "local id, maker, made = ARGV[1], ARGV[2], ARGV[4]\n"
-	      "if redis.call('EXISTS', KEYS[1], ARGV[5] .. id) > 0 then return 0 end\n"
-	      "if #maker == 16 then redis.call('SADD', made .. maker, id) end\n"
-	      "remember(made, id, maker, ARGV[3])\n"
-	      "return 1\n";
+static const char script_gone[] = MADE_KEEP MADE_CIRCULAR
+    "local id, maker, made = ARGV[1], ARGV[2], ARGV[4]\n"
+    "if redis.call('EXISTS', KEYS[1], ARGV[5] .. id) > 0 then return 0 end\n"
+    "if circular(made, ARGV[5], id, maker) then return -1 end\n"
+    "if #maker == 16 then redis.call('SADD', made .. maker, id) end\n"
+    "remember(made, id, maker, ARGV[3])\n"
+    "return 1\n";
 
 /* The answer of script_delete. */
 static void
@@ -190,7 +192,11 @@ read_gone(struct operation *operation, const redisReply *reply)
 	long long added;
 
 	if (reply_is_integer(reply, &added))
-		store_tell(operation, added ? STORE_OK : STORE_CONFLICT, NULL);
+		store_tell(operation,
+		    added > 0	 ? STORE_OK
+		    : added == 0 ? STORE_CONFLICT
+				 : STORE_CIRCLE,
+		    NULL);
 }
 
 void

@@ -64,7 +64,8 @@ void store_walk_made(
 /*
  * Find what the store keeps of tokens that are gone, but have created tokens: each has its id, in
  * place of the score its creator's ("" when that is not known), and as `why` its selector (NULL:
- * empty). An entry may come more than once.
+ * empty). An entry may come more than once. One that is cut_off is among those that created its own
+ * creator.
  */
 void store_walk_gone(struct store *store, const char *cursor, store_walk_done *done, void *ctx);
 

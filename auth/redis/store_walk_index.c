@@ -3,6 +3,7 @@
 
 #include "auth/redis/arguments.h"
 #include "auth/redis/connection.h"
+#include "auth/redis/made_script.h"
 #include "auth/redis/store_operation.h"
 #include "auth/redis/store_walk.h"
 
@@ -52,17 +53,21 @@ static const char script_walk_made[] =
 /*
  * Finds what is kept of tokens that are gone. ARGV as for script_walk_index, then the prefix of the
  * sets' keys and the pattern of the keys. Returns the same, with the creator's id as score, and the
- * selector.
+ * selector. A token that is among those that created its creator comes with a fourth element.
  */
 static const char script_walk_gone[] =
-    "local step = redis.call('SCAN', ARGV[2], 'MATCH', ARGV[5], 'COUNT', ARGV[3])\n"
-    "local found = {}\n"
-    "for _, key in ipairs(step[2]) do\n"
-    "  local id = string.sub(key, #ARGV[4] + 1, -4)\n"
-    "  local of = redis.pcall('HMGET', key, 'created_by', 'selector')\n"
-    "  if not of.err then found[#found + 1] = {id, of[1] or '', of[2] or '?'} end\n"
-    "end\n"
-    "return {step[1], #step[2], 0, found}\n";
+    MADE_CIRCULAR "local step = redis.call('SCAN', ARGV[2], 'MATCH', ARGV[5], 'COUNT', ARGV[3])\n"
+		  "local found = {}\n"
+		  "for _, key in ipairs(step[2]) do\n"
+		  "  local id = string.sub(key, #ARGV[4] + 1, -4)\n"
+		  "  local of = redis.pcall('HMGET', key, 'created_by', 'selector')\n"
+		  "  if not of.err then\n"
+		  "    local entry = {id, of[1] or '', of[2] or '?'}\n"
+		  "    if circular(ARGV[4], ARGV[1], id, of[1]) then entry[4] = 1 end\n"
+		  "    found[#found + 1] = entry\n"
+		  "  end\n"
+		  "end\n"
+		  "return {step[1], #step[2], 0, found}\n";
 
 bool
 store_walk_cursor(const redisReply *reply, char out[STORE_WALK_CURSOR_MAX])

@@ -89,6 +89,18 @@ read_basic(struct slice field, char *room, size_t cap, struct presented *out)
 	out->basic = out->carrier != CARRIER_NONE;
 }
 
+bool
+basic_holds_ours(struct slice field, char *room, size_t cap)
+{
+	struct presented found = {0};
+
+	if (!slice_starts_with_nocase(field, BASIC))
+		return false;
+	search_base64(slice_after(field, BASIC.len), room, cap, &found);
+	OPENSSL_cleanse(room, found.used);
+	return found.ours_in_authorization;
+}
+
 static void
 read_authorization(struct slice field, char *room, size_t cap, struct presented *out)
 {

@@ -61,6 +61,10 @@ void credential_order(
 void credential_order_again(
     const struct credential_sources *sources, char *room, size_t cap, struct presented *out);
 
+/* True when a value has the scheme Basic and holds one of ours. As much room as the value has bytes
+ * is enough; it is wiped. */
+bool basic_holds_ours(struct slice field, char *room, size_t cap);
+
 /* True when shared caches know of the credential: they keep no answer to Authorization. */
 bool carrier_is_for_caches(enum carrier carrier);
 

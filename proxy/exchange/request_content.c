@@ -1,4 +1,5 @@
 /* request_content.c - the content of a request, from its client to its backend. */
+#include "exchange/credential_order.h"
 #include "exchange/exchange_state.h"
 #include "exchange/query_token.h"
 #include "jobgate/check.h"
@@ -134,7 +135,8 @@ drop_ours(const struct fields *trailers, char *room)
 	for (size_t i = 0; i < trailers->count; i++) {
 		struct field *field = &trailers->items[i];
 
-		field->dropped = field->dropped || url_holds_ours(field->value, room, QUERY_ROOM);
+		field->dropped = field->dropped || url_holds_ours(field->value, room, QUERY_ROOM) ||
+				 basic_holds_ours(field->value, room, QUERY_ROOM);
 	}
 }
 

@@ -160,7 +160,7 @@ def test_in_trailers(scene):
     client.send(scene.request("POST", fields=["Transfer-Encoding: chunked"]) +
                 f"0\r\nX-Jobgate-Authorization: Bearer {scene.token.value}\r\nAuthorization: Bearer {scene.token.value}\r\n"
                 f"X_Jobgate_Authorization: {scene.token.value}\r\nX-Sum: 1\r\nX-Page: https://a.test/?access_token=%6agt_x\r\n"
-                f"X-Any: {scene.token.value}\r\n\r\n".encode())
+                f"X-Any: {scene.token.value}\r\nX-User: {basic('any', scene.token.value)}\r\n\r\n".encode())
     connection = scene.backend.next()
     assert connection.read_request().trailers == b"X-Sum: 1\r\n"
     connection.answer()

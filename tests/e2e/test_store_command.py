@@ -15,7 +15,7 @@ from harness.control import Control
 from harness.gateway import DOMAIN, binary, environment, run
 from harness.process import PATIENCE, eventually
 from harness.scene import request_bytes
-from harness.store import Records, RedisServer, make_value
+from harness.store import Records, RedisServer, make_value, random_id
 
 
 @pytest.fixture(scope="module")
@@ -280,3 +280,29 @@ def test_redis_dies_on_the_way(make_folder, sanitizer):
     assert there == 4000
     assert run([binary(), "store", "verify", "--store", server.url], environment(sanitizer)).out.startswith("0 tokens, 4000 jobs: every")
     server.stop()
+
+
+def test_circles_of_those_that_are_gone(target, store):
+    """No cascade would ever remove them. Import refuses the line that closes one; what another program wrote is named, and not exported."""
+    line = lambda token, creator: f'{{"kind":"gone_token","id":"{token}","created_by":"{creator}","label_selector":""}}\n'
+    one, two, three = (random_id() for _ in range(3))
+    for tokens, kept in (([one], 0), ([one, two], 1), ([one, two, three], 2)):
+        done = store("import", server=target, stdin="".join(line(token, tokens[i - 1]) for i, token in enumerate(tokens)))
+        assert done.status == 1 and "a token would have created its own creator" in done.err, done
+        assert len(target.client.keys("jobgate:made:*:of")) == kept
+        assert store("verify", server=target).status == 0
+        target.client.flushall()
+
+    def keep(token, **fields):
+        target.client.hset(f"jobgate:made:{token}:of", mapping={"created_by": "local", "selector": "", **fields})
+    for token, creator in ((one, two), (two, three), (three, one)):
+        keep(token, created_by=creator)
+    bad = {random_id(): {"created_by": "7"}, random_id(): {"selector": "team"}, "x": {}}
+    for token, fields in bad.items():
+        keep(token, **fields)
+    for verb in ("verify", "export"):
+        done = store(verb, server=target)
+        assert done.status == 1 and "gone_token" not in done.out
+        for token, word in ((one, "created its creator"), (two, "created its creator"), (three, "created its creator"),
+                            *zip(bad, ("creator is no id", "label selector breaks", "id breaks"))):
+            assert re.search(f"token {token}: .*{word}", done.err), done.err

@@ -391,6 +391,25 @@ the_query_goes_last(void **state)
 }
 
 static void
+basic_under_another_name(void **state)
+{
+	static const char *const ours[] = {"any:jgt_x", "jgt_x:", "jgt_x", "a:b jgt_x"};
+	static const char *const others[] = {"any:x", "", "any:ajgt_x"};
+	char none[8192] = {0};
+
+	(void)state;
+	memset(room, 0, sizeof(room));
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		assert_true(basic_holds_ours(slice_of(basic(ours[i]) + 2), room, sizeof(room)));
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_false(basic_holds_ours(slice_of(basic(others[i]) + 2), room, sizeof(room)));
+	assert_true(basic_holds_ours(SLICE("basic\tOmpndF94"), room, sizeof(room)));
+	assert_false(basic_holds_ours(SLICE(""), room, sizeof(room)));
+	assert_false(basic_holds_ours(SLICE("Bearer OmpndF94"), room, sizeof(room)));
+	assert_memory_equal(room, none, sizeof(room)); /* it is wiped */
+}
+
+static void
 what_shared_caches_do_not_know(void **state)
 {
 	(void)state;
@@ -425,6 +444,7 @@ main(void)
 	    cmocka_unit_test(a_subprotocol_goes_behind_the_others),
 	    cmocka_unit_test(subprotocols_that_do_not_count),
 	    cmocka_unit_test(the_query_goes_last),
+	    cmocka_unit_test(basic_under_another_name),
 	    cmocka_unit_test(what_shared_caches_do_not_know),
 	};
 
