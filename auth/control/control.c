@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include <event2/event.h>
 #include <jansson.h>
@@ -17,6 +18,7 @@
 #include "auth/control/relisten.h"
 #include "auth/control/server.h"
 #include "auth/control/uses.h"
+#include "auth/control/workers.h"
 
 /* The pause after listening failed. */
 #define AGAIN_S 5
@@ -68,8 +70,8 @@ struct run {
 	struct resolver *resolver;
 	struct event *terminate, *interrupt, *again, *beat;
 	struct control control;
-	struct listen_unix socket, gateway_socket;
-	struct relisten *socket_again, *gateway_socket_again;
+	struct listen_unix socket, gateway_socket, workers_socket;
+	struct relisten *socket_again, *gateway_socket_again, *workers_socket_again;
 	struct server *api, *gateway;
 	struct fixed_job *fixed_job;
 };
@@ -178,19 +180,26 @@ api_setup(struct run *run, enum server_peers peers)
 	    .log = run->setup->log};
 }
 
+static bool
+listen_again(void *ctx, int fd)
+{
+	return server_listen_again(ctx, fd);
+}
+
 /* Open the API at the Unix socket, for our own user and root. */
 static bool
 start_api(struct run *run)
 {
 	const struct control_setup *setup = run->setup;
 	const struct server_setup server = api_setup(run, PEERS_OURSELVES);
-	int fd = listen_unix_open(setup->settings.socket, &run->socket, &setup->log);
+	int fd = listen_unix_open(setup->settings.socket, SOCK_STREAM, &run->socket, &setup->log);
 
 	run->api = fd >= 0 ? server_new(&server, fd) : NULL;
 	if (run->api != NULL)
 		log_info(&setup->log, "control API at unix:%s", setup->settings.socket);
 	if (run->api != NULL)
-		run->socket_again = relisten_new(run->base, &run->socket, run->api, &setup->log);
+		run->socket_again =
+		    relisten_new(run->base, &run->socket, listen_again, run->api, &setup->log);
 	return run->socket_again != NULL;
 }
 
@@ -204,11 +213,12 @@ start_gateway(struct run *run)
 
 	if (setup->settings.gateway_socket == NULL || run->gateway != NULL)
 		return true;
-	fd = listen_unix_open(setup->settings.gateway_socket, &run->gateway_socket, &setup->log);
+	fd = listen_unix_open(
+	    setup->settings.gateway_socket, SOCK_STREAM, &run->gateway_socket, &setup->log);
 	run->gateway = fd >= 0 ? server_new(&server, fd) : NULL;
 	if (run->gateway != NULL)
-		run->gateway_socket_again =
-		    relisten_new(run->base, &run->gateway_socket, run->gateway, &setup->log);
+		run->gateway_socket_again = relisten_new(
+		    run->base, &run->gateway_socket, listen_again, run->gateway, &setup->log);
 	return run->gateway_socket_again != NULL;
 }
 
@@ -226,9 +236,38 @@ try_gateway(evutil_socket_t fd, short events, void *ctx)
 }
 
 static bool
+workers_listen_again(void *ctx, int fd)
+{
+	return workers_listen(ctx, fd);
+}
+
+/*
+ * Take the connections of our workers. Where that fails, the gateway works, but shows no sessions.
+ */
+static void
+start_workers(struct run *run)
+{
+	const struct control_setup *setup = run->setup;
+	struct workers *workers = workers_new(run->base, setup->workers, setup->observe_ctx);
+	int fd = -1;
+
+	run->control.workers = workers;
+	if (workers == NULL || setup->settings.workers_socket == NULL)
+		return;
+	fd = listen_unix_open(
+	    setup->settings.workers_socket, SOCK_SEQPACKET, &run->workers_socket, &setup->log);
+	if (fd >= 0 && workers_listen(workers, fd))
+		run->workers_socket_again = relisten_new(
+		    run->base, &run->workers_socket, workers_listen_again, workers, &setup->log);
+	if (run->workers_socket_again == NULL)
+		log_error(&setup->log, "sessions cannot be listed or ended until a restart");
+}
+
+static bool
 start_servers(struct run *run)
 {
-	if (!start_api(run))
+	start_workers(run);
+	if (run->control.workers == NULL || !start_api(run))
 		return false;
 	run->again = evtimer_new(run->base, try_gateway, run);
 	if (run->again == NULL)
@@ -244,6 +283,8 @@ start_servers(struct run *run)
 static void
 end(struct run *run)
 {
+	workers_free(run->control.workers);
+	run->control.workers = NULL;
 	walks_close(&run->control.walks);
 	store_free(run->control.store);
 	fixed_job_free(run->fixed_job);
@@ -253,12 +294,15 @@ end(struct run *run)
 	OPENSSL_cleanse(run->control.cursor_key, sizeof(run->control.cursor_key));
 	relisten_free(run->socket_again);
 	relisten_free(run->gateway_socket_again);
+	relisten_free(run->workers_socket_again);
 	server_free(run->api);
 	server_free(run->gateway);
 	if (run->socket.path != NULL)
 		listen_unix_remove(&run->socket);
 	if (run->gateway_socket.path != NULL)
 		listen_unix_remove(&run->gateway_socket);
+	if (run->workers_socket.path != NULL)
+		listen_unix_remove(&run->workers_socket);
 	if (run->again != NULL)
 		event_free(run->again);
 	if (run->beat != NULL)

@@ -24,7 +24,7 @@ struct control_setup {
 	const char *store_dir;	     /* the directory of a private store; NULL for another store */
 	const struct tuning *tuning; /* NULL: jg_tuning */
 	struct log log;
-	void *observe_ctx; /* the ctx of ready, metrics, beat and uses_take */
+	void *observe_ctx; /* the ctx of ready, metrics, beat, uses_take and workers */
 	/* False, with a sentence in why, while the gateway cannot serve; NULL: no such check. */
 	bool (*ready)(void *ctx, char *why, size_t cap);
 	/* The text of /metrics in Prometheus' format, which the caller frees; NULL: none. */
@@ -34,6 +34,8 @@ struct control_setup {
 	 * NULL: none are noted.
 	 */
 	size_t (*uses_take)(void *ctx, struct token_use *out, size_t most);
+	/* How many workers take connections; NULL: that is not known. */
+	size_t (*workers)(void *ctx);
 	/* Opens the resolver for names in store_url. */
 	resolver_open_fn *resolver_open;
 	/* Called a few times per second while the event loop turns; may be NULL. */

@@ -11,6 +11,7 @@
 #include "auth/control/unconfirmed.h"
 #include "auth/control/uses.h"
 #include "auth/control/walk.h"
+#include "auth/control/workers.h"
 #include "auth/redis/store.h"
 
 /* The ctx of every call. */
@@ -24,6 +25,7 @@ struct control {
 	unsigned cascades;	  /* of remote callers, under way (delete.c) */
 	struct disk *disk;	  /* of a private store; NULL for another store */
 	struct uses_writer *uses; /* NULL: uses of tokens are not noted */
+	struct workers *workers;
 };
 
 /*
@@ -46,6 +48,9 @@ void jobs_patch(struct call *call);
 void jobs_delete(struct call *call);
 void jobs_renew(struct call *call);
 void jobs_tokens(struct call *call);
+void sessions_list(struct call *call);
+void sessions_cut(struct call *call);
+void sessions_cut_one(struct call *call);
 void authorize_explain(struct call *call);
 void me_get(struct call *call);
 void openapi_get(struct call *call);

@@ -74,7 +74,7 @@ refuse:
 
 /* Remove a socket on which no process listens. True when the name is free now. */
 static bool
-clear_stale(const char *path, const struct sockaddr_un *address, const struct log *log)
+clear_stale(const char *path, int type, const struct sockaddr_un *address, const struct log *log)
 {
 	struct stat status;
 	int probe, result;
@@ -85,7 +85,7 @@ clear_stale(const char *path, const struct sockaddr_un *address, const struct lo
 		log_error(log, "control socket %s: the path exists and is not a socket", path);
 		return false;
 	}
-	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	probe = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 	if (probe < 0)
 		return false;
 	result =
@@ -106,9 +106,9 @@ clear_stale(const char *path, const struct sockaddr_un *address, const struct lo
 }
 
 static int
-bind_private(const struct sockaddr_un *address)
+bind_private(const struct sockaddr_un *address, int type)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	mode_t before;
 	int result;
 
@@ -126,13 +126,13 @@ bind_private(const struct sockaddr_un *address)
 }
 
 int
-listen_unix_open(const char *path, struct listen_unix *out, const struct log *log)
+listen_unix_open(const char *path, int type, struct listen_unix *out, const struct log *log)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct stat status;
 	int fd = -1, directory;
 
-	*out = (struct listen_unix){.path = path};
+	*out = (struct listen_unix){.path = path, .type = type};
 	if (strlen(path) >= sizeof(address.sun_path)) {
 		log_error(log, "control socket %s: the path has over %zu bytes", path,
 		    sizeof(address.sun_path) - 1);
@@ -149,9 +149,9 @@ listen_unix_open(const char *path, struct listen_unix *out, const struct log *lo
 		log_error(log, "control socket %s: its directory: %s", path, strerror(errno));
 		goto done;
 	}
-	if (!clear_stale(path, &address, log))
+	if (!clear_stale(path, type, &address, log))
 		goto done;
-	fd = bind_private(&address);
+	fd = bind_private(&address, type);
 	if (fd < 0)
 		log_error(log, "control socket %s: %s", path, strerror(errno));
 	else if (lstat(path, &status) == 0) {

@@ -51,8 +51,8 @@ decode(struct slice text, char **to, struct slice *out)
 	return true;
 }
 
-static bool
-parse_limit(struct slice text, size_t *limit)
+bool
+query_limit(struct slice text, size_t *limit)
 {
 	uint64_t number;
 
@@ -104,7 +104,7 @@ set(struct slice name, struct slice value, enum record_kind kind, const unsigned
     struct list_query *out, struct input_error *error)
 {
 	if (slice_equal(name, SLICE("limit")))
-		return parse_limit(value, &out->limit) ||
+		return query_limit(value, &out->limit) ||
 		       wrong(error, "limit", "a limit is a number from 1 to 1000");
 	if (slice_equal(name, SLICE("cursor")))
 		return cursor_parse(key, kind, value, &out->after) ||
@@ -120,10 +120,31 @@ set(struct slice name, struct slice value, enum record_kind kind, const unsigned
 }
 
 bool
+query_next(struct slice *query, char **to, struct slice *name, struct slice *value)
+{
+	name->at = NULL;
+	while (query->len > 0) {
+		const char *and = memchr(query->at, '&', query->len);
+		struct slice pair = {query->at, and != NULL ? (size_t)(and-query->at) : query->len};
+		const char *equals = memchr(pair.at, '=', pair.len);
+
+		*query = slice_after(*query, pair.len + (and != NULL));
+		if (pair.len == 0)
+			continue;
+		*name =
+		    (struct slice){pair.at, equals != NULL ? (size_t)(equals - pair.at) : pair.len};
+		*value = slice_after(pair, equals != NULL ? name->len + 1 : pair.len);
+		return decode(*name, to, name) && decode(*value, to, value);
+	}
+	return false;
+}
+
+bool
 query_parse(struct slice query, enum record_kind kind, const unsigned char *key,
     struct list_query *out, struct input_error *error)
 {
 	char *to = out->text;
+	struct slice name, value;
 
 	out->limit = QUERY_LIMIT_DEFAULT;
 	out->after = STORE_CURSOR_START;
@@ -134,23 +155,10 @@ query_parse(struct slice query, enum record_kind kind, const unsigned char *key,
 	out->label_count = 0;
 	if (query.len > sizeof(out->text))
 		return wrong(error, "", "the query is too long");
-	while (query.len > 0) {
-		const char *and = memchr(query.at, '&', query.len);
-		struct slice pair = {query.at, and != NULL ? (size_t)(and-query.at) : query.len};
-		const char *equals = memchr(pair.at, '=', pair.len);
-		struct slice name = {
-		    pair.at, equals != NULL ? (size_t)(equals - pair.at) : pair.len};
-		struct slice value = slice_after(pair, equals != NULL ? name.len + 1 : pair.len);
-
-		query = slice_after(query, pair.len + (and != NULL));
-		if (pair.len == 0)
-			continue;
-		if (!decode(name, &to, &name) || !decode(value, &to, &value))
-			return wrong(error, "", "the query is not well-formed");
+	while (query_next(&query, &to, &name, &value))
 		if (!set(name, value, kind, key, out, error))
 			return false;
-	}
-	return true;
+	return name.at == NULL || wrong(error, "", "the query is not well-formed");
 }
 
 /*

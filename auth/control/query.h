@@ -26,6 +26,15 @@ struct list_query {
 };
 
 /*
+ * Take the next parameter off a query, percent-decoded into *to, which moves forward and has room
+ * for the whole query. False when none is left (name->at is NULL then) or it is not well-formed.
+ */
+bool query_next(struct slice *query, char **to, struct slice *name, struct slice *value);
+
+/* A limit of 1 to QUERY_LIMIT_MAX; false for anything else. */
+bool query_limit(struct slice text, size_t *limit);
+
+/*
  * Parse a query: "limit", "cursor", for tokens "name", "role", "created_by", "unused_since"
  * and "expires_before", for jobs "label" (name=value,
  * repeatable). False with *error for anything else. key opens sealed cursors (cursor_key); NULL:

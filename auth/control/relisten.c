@@ -10,7 +10,8 @@
 struct relisten {
 	struct event *look;
 	struct listen_unix *socket;
-	struct server *server;
+	bool (*again)(void *ctx, int fd);
+	void *ctx;
 	struct log log;
 };
 
@@ -19,9 +20,10 @@ static bool
 listen_again(struct relisten *relisten)
 {
 	struct listen_unix made;
-	int fd = listen_unix_open(relisten->socket->path, &made, &relisten->log);
+	int fd =
+	    listen_unix_open(relisten->socket->path, relisten->socket->type, &made, &relisten->log);
 
-	if (fd < 0 || !server_listen_again(relisten->server, fd))
+	if (fd < 0 || !relisten->again(relisten->ctx, fd))
 		return false;
 	*relisten->socket = made;
 	log_warning(&relisten->log, "the control socket %s was removed: creating it again",
@@ -43,14 +45,14 @@ on_look(evutil_socket_t fd, short events, void *ctx)
 }
 
 struct relisten *
-relisten_new(struct event_base *base, struct listen_unix *socket, struct server *server,
-    const struct log *log)
+relisten_new(struct event_base *base, struct listen_unix *socket, bool (*again)(void *ctx, int fd),
+    void *ctx, const struct log *log)
 {
 	struct relisten *relisten = calloc(1, sizeof(*relisten));
 
 	if (relisten == NULL)
 		return NULL;
-	*relisten = (struct relisten){.socket = socket, .server = server, .log = *log};
+	*relisten = (struct relisten){.socket = socket, .again = again, .ctx = ctx, .log = *log};
 	relisten->look = evtimer_new(base, on_look, relisten);
 	if (relisten->look == NULL) {
 		free(relisten);

@@ -30,6 +30,7 @@ enum outcome {
 				it */
 	OUTCOME_CLIENT_CLOSED,	 /* the client went away first */
 	OUTCOME_REVOKED,	 /* cut: the token or job changed */
+	OUTCOME_CUT,		 /* an operator ended the session (DELETE /v1/sessions) */
 	OUTCOME_SESSION_EXPIRED, /* cut: the browser's session has expired */
 	OUTCOME_TUNNEL_CLOSED,	 /* a tunnel ended normally */
 	OUTCOME_TUNNEL_IDLE,

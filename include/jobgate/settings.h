@@ -137,6 +137,7 @@ struct scope_quota {
 #define CONTROL_SETTINGS(TEXT, RANGES, VALUE)                                                      \
 	TEXT(socket)	     /* Unix socket of the control API */                                  \
 	TEXT(gateway_socket) /* where workers forward calls; NULL when none take such calls */     \
+	TEXT(workers_socket) /* to which workers connect, to tell of sessions */                   \
 	TEXT(store_url)	     /* of the primary; NULL: a private store's */                         \
 	TEXT(key_prefix)     /* "jobgate:" */                                                      \
 	TEXT(ca_file)	     /* for rediss://; NULL: the system's */                               \

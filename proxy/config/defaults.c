@@ -137,6 +137,24 @@ derive_gateway_socket(struct builder *builder)
 	return true;
 }
 
+/* Likewise. */
+static bool
+derive_workers_socket(struct builder *builder)
+{
+	struct config *config = &builder->config;
+	char text[512];
+
+	snprintf(text, sizeof(text), "%s.workers", config->control.process.socket);
+	config->control.process.workers_socket = builder_own_text(builder, text);
+	if (config->control.process.workers_socket == NULL)
+		return builder_out_of_memory(builder);
+	if (strlen(config->control.process.workers_socket) <= 107)
+		return true;
+	return builder_key_error(builder, "control.socket",
+	    "with .workers appended (the socket to which workers connect), it must be a path of at "
+	    "most 107 bytes");
+}
+
 static bool
 derive_paths(struct builder *builder)
 {
@@ -287,7 +305,7 @@ defaults_derive(struct builder *builder)
 	config->backends.pool.http2.buffer = config->http2.limits.buffer;
 	config->backends.pool.circuit.patience_ms = config->timeouts.connect;
 	return derive_fixed_job(builder) && derive_taken_job(builder) && derive_paths(builder) &&
-	       derive_gateway_socket(builder) && derive_public_url(builder) &&
-	       derive_redirect_port(builder) && derive_listeners(builder) &&
-	       derive_control(builder);
+	       derive_gateway_socket(builder) && derive_workers_socket(builder) &&
+	       derive_public_url(builder) && derive_redirect_port(builder) &&
+	       derive_listeners(builder) && derive_control(builder);
 }

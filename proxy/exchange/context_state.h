@@ -45,6 +45,11 @@ struct unmatched {
 	char text[SELECTOR_LABELS_MAX * (LABEL_NAME_MAX + LABEL_VALUE_MAX + 2)];
 };
 
+/* A place in the list of the exchanges that run: of an exchange, or of the walk over them. */
+struct running {
+	LIST_ENTRY(running) link;
+};
+
 struct exchange_context {
 	struct exchange_options options;
 	struct loop *loop;
@@ -60,6 +65,10 @@ struct exchange_context {
 	struct request_ids ids;
 	struct digest_cache digests; /* of recently read credentials */
 	struct open_place open_places[OPEN_PLACES];
+
+	LIST_HEAD(, running) running; /* all exchanges that have not ended, the youngest first */
+	uint64_t serials;	      /* of the youngest one */
+	struct running_walk *walk;    /* over them (running.h), or NULL */
 
 	LIST_HEAD(, exchange) holds; /* exchanges with hold_until_ms */
 	/* How many of them each token has, by the keyed hash of its id; a few tokens share a count.

@@ -31,6 +31,8 @@ exchange_new(struct exchange_context *context, struct exchange_client *client,
 	exchange->job_watch.changed = exchange_job_changed;
 	exchange->connect.run = exchange_connect;
 	exchange->free_task.run = exchange_free;
+	exchange->serial = ++context->serials;
+	LIST_INSERT_HEAD(&context->running, &exchange->running, link);
 	exchange->started_us = loop_wall_us(context->loop);
 	exchange->started_monotonic_us = exchange->phase_us = loop_now_us(context->loop);
 	request_id_make(&context->ids, exchange->request_id);
@@ -55,7 +57,7 @@ exchange_free(struct task *task)
 
 /* ---- the end ---- */
 
-static uint64_t
+uint64_t
 exchange_age_us(const struct exchange *exchange)
 {
 	return loop_now_us(exchange->context->loop) - exchange->started_monotonic_us;
@@ -155,6 +157,7 @@ exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end 
 	if (exchange->state == EXCHANGE_LOCAL)
 		exchange_local_wipe(exchange);
 	exchange_set_state(exchange, EXCHANGE_ENDED);
+	LIST_REMOVE(&exchange->running, link);
 	exchange_leave_place(exchange);
 	exchange_hold_ended(exchange);
 	exchange->held = false;

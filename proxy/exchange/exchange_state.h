@@ -24,6 +24,7 @@
  * exchange.c        its beginning, its end, and what ends it early
  * reply.c           local replies
  * cut.c             ends it before its time, with last words where its protocol has any
+ * running.c         lists sessions for operators, and ends them
  * local.c           runs local handlers: requests that the gateway answers itself
  * authorize.c       the steps from the request's head to the verdict
  * credential.c      the request's claim: which token it says it has
@@ -66,6 +67,8 @@ struct exchange {
 	struct exchange_client *client;
 	const struct exchange_peer *peer;
 	enum exchange_state state;
+	struct running running; /* until it has ended */
+	uint64_t serial;	/* larger than those of the context's earlier exchanges */
 
 	struct directory_waiter waiter; /* AUTHORIZING: for the record that is missing */
 	struct suspended *suspended;	/* the request, while it waits for that record */
@@ -213,6 +216,9 @@ exchange_keeps_authorization(const struct exchange *exchange)
 void exchange_set_state(struct exchange *exchange, enum exchange_state to);
 
 /* ---- exchange.c ---- */
+
+/* Microseconds since it began. */
+uint64_t exchange_age_us(const struct exchange *exchange);
 
 /* The one place where an exchange ends. */
 void exchange_end(struct exchange *exchange, enum outcome outcome, enum exchange_end end);

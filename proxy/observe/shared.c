@@ -81,6 +81,8 @@ outcome_name(enum outcome outcome)
 		return "client_closed";
 	case OUTCOME_REVOKED:
 		return "revoked";
+	case OUTCOME_CUT:
+		return "cut";
 	case OUTCOME_SESSION_EXPIRED:
 		return "session_expired";
 	case OUTCOME_TUNNEL_CLOSED:

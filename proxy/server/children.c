@@ -34,6 +34,7 @@ run_worker(struct supervisor *supervisor, unsigned slot, uint16_t owner)
 	    .tls = supervisor->tls_material.tls,
 	    .control_tls = supervisor->tls_material.control_tls,
 	    .control_secret = supervisor->control_secret,
+	    .channel = supervisor->config->control.process.workers_socket,
 	    .backend_tls = supervisor->tls_material.backend_tls,
 	    .session_key = supervisor->session_key,
 	    .access_log_fd = supervisor->access_log_fd,

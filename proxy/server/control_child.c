@@ -67,6 +67,18 @@ control_uses_take(void *ctx, struct token_use *out, size_t most)
 	return count;
 }
 
+static size_t
+control_workers(void *ctx)
+{
+	const struct supervisor *supervisor = ctx;
+	const struct shared_stats *stats = supervisor->stats;
+	size_t count = 0;
+
+	for (size_t i = 0; i < stats->worker_count; i++)
+		count += counter_get(&stats->workers[i].accepting) != 0;
+	return count;
+}
+
 static struct control_setup
 control_setup_of(struct supervisor *supervisor)
 {
@@ -83,6 +95,7 @@ control_setup_of(struct supervisor *supervisor)
 	    .resolver_open = resolver_open,
 	    .beat = control_beat,
 	    .uses_take = control_uses_take,
+	    .workers = control_workers,
 	};
 
 	setup.settings.store_url = supervisor_store_url(supervisor, setup.settings.store_url);

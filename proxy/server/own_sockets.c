@@ -24,7 +24,7 @@ const char **
 own_sockets_list(const struct supervisor *supervisor, const struct config *config)
 {
 	/* The texts of the store's paths lie after the list. */
-	size_t count = config->listener_count + 5, n = 0;
+	size_t count = config->listener_count + 6, n = 0;
 	const char **list = calloc(1, count * sizeof(*list) + 2 * SOCKET_PATH_MAX);
 	char *text;
 
@@ -32,6 +32,7 @@ own_sockets_list(const struct supervisor *supervisor, const struct config *confi
 		return NULL;
 	text = (char *)(list + count);
 	list[n++] = config->control.process.socket;
+	list[n++] = config->control.process.workers_socket;
 	if (config->control.process.gateway_socket != NULL)
 		list[n++] = config->control.process.gateway_socket;
 	if (supervisor->private_redis) {

@@ -205,6 +205,14 @@ follow_orphans(struct worker *worker)
 		pause_because(worker, errno);
 }
 
+/* The control process may have been started. */
+static void
+follow_control(struct worker *worker)
+{
+	if (worker->channel != NULL && worker->accepting)
+		channel_look(worker->channel);
+}
+
 static void
 on_stats(struct timer *timer)
 {
@@ -212,6 +220,7 @@ on_stats(struct timer *timer)
 
 	counter_add(&worker->setup->stats->beats, 1);
 	follow_orphans(worker);
+	follow_control(worker);
 	publish(worker);
 	if (worker->draining && downstream_connections(worker->downstream) == 0)
 		worker->ended = true;

@@ -40,7 +40,9 @@ struct worker_setup {
 	const unsigned char *session_key; /* 32 bytes */
 	struct tls_server *tls;		  /* for clients; NULL: no listener is for TLS */
 	struct tls_server *control_tls;	  /* the same for control.listen */
-	const char *control_secret;	  /* for calls that are forwarded to the control process */
+	const char *channel; /* path of the control process's socket for workers; NULL: it is not
+				told of sessions */
+	const char *control_secret; /* for calls that are forwarded to the control process */
 	struct tls_client *backend_tls;
 	const char *store_url;	 /* config->store.read_url, or that of the private redis-server */
 	const char *primary_url; /* config->store.write_url, or the same */

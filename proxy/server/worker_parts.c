@@ -208,6 +208,18 @@ make_downstream(struct worker *worker)
 	    &options, worker->loop, worker->exchanges, worker->buffers, setup->stats, &worker->log);
 }
 
+static bool
+make_channel(struct worker *worker)
+{
+	const struct worker_setup *setup = worker->setup;
+
+	if (setup->channel == NULL)
+		return true;
+	worker->channel =
+	    channel_new(loop_base(worker->loop), worker->exchanges, setup->channel, setup->index);
+	return worker->channel != NULL;
+}
+
 bool
 worker_data_path(struct worker *worker)
 {
@@ -220,12 +232,13 @@ worker_data_path(struct worker *worker)
 		worker->exchanges = make_exchanges(worker);
 	if (worker->exchanges != NULL)
 		worker->downstream = make_downstream(worker);
-	return worker->downstream != NULL;
+	return worker->downstream != NULL && make_channel(worker);
 }
 
 void
 worker_data_path_free(struct worker *worker)
 {
+	channel_free(worker->channel);
 	if (worker->downstream != NULL)
 		downstream_shutdown(worker->downstream);
 	exchange_context_free(

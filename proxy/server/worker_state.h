@@ -5,6 +5,7 @@
 #include "auth/redis/tracker.h"
 #include "downstream/downstream.h"
 #include "exchange/context.h"
+#include "server/channel.h"
 #include "server/worker.h"
 #include "upstream/pool.h"
 
@@ -13,6 +14,7 @@
  * worker_run.c     the process around it: signals are its orders
  * orphans.c        accepting from the sockets of workers that are gone, or hang
  * live_dump.c      what each of its objects is at this moment, in its log
+ * channel.c        its answers to the control process, about sessions
  * worker_parts.c   its data path and its store, as the configuration wants them
  */
 
@@ -49,6 +51,7 @@ struct worker {
 	struct pool *pool; /* the backends' end */
 	struct exchange_context *exchanges;
 	struct downstream *downstream;
+	struct channel *channel; /* NULL: setup has none */
 	struct listener *listeners;
 	struct listener *orphans;     /* those of all workers, as setup->all_listeners */
 	bool *orphaned;		      /* [worker]: it does not accept from its own sockets */

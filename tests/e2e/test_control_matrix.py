@@ -85,6 +85,11 @@ TABLE = """
     authorize-token  out         200   200   200   403   401   401
     authorize-token  missing     200   200   200   403   401   401
 
+    list-sessions    -           200   200   200   403   401   401
+    cut-sessions     in          200   200   200   403   401   401
+    cut-sessions     out         200   200   200   403   401   401
+    cut-session      missing     404   404   404   403   401   401
+
     me               -           404   200   200   403   401   401
     openapi          -           200   200   200   403   401   401
     health           -           200   200   200   403   401   401
@@ -169,6 +174,9 @@ def request_of(call, target, records):
         "strip-job": ("PATCH", path, {"labels": {"team": None}}),
         "unlabel-job": ("PATCH", path, {"labels": None}),
         "take-job-id": ("POST", "/v1/jobs", {"id": made.id}),
+        "list-sessions": ("GET", "/v1/sessions", None),
+        "cut-sessions": ("DELETE", f"/v1/sessions?job={made.id}", None),
+        "cut-session": ("DELETE", "/v1/sessions/0123abcd-1", None),
         "me": ("GET", "/v1/me", None), "openapi": ("GET", "/openapi.json", None),
         "health": ("GET", "/healthz", None), "ready": ("GET", "/readyz", None), "metrics": ("GET", "/metrics", None),
         "no-such-path": ("GET", "/v1/nothing", None), "no-such-method": ("DELETE", "/v1/jobs", None),

@@ -9,7 +9,7 @@
 
 #include "jobgate/settings.h"
 
-#define TEXTS 11
+#define TEXTS 12
 
 struct sample {
 	struct control_settings settings;
@@ -37,6 +37,7 @@ fill(struct sample *sample)
 	settings->fixed_url = sample->texts[8];
 	settings->fixed_labels = sample->texts[9];
 	settings->taken_job = sample->texts[10];
+	settings->workers_socket = sample->texts[11];
 	sample->range = (struct ip_range){.address.s6_addr = {10}, .prefix = 104};
 	settings->scoped_urls = (struct ip_ranges){1, &sample->range};
 	settings->wait = (struct replica_wait){1, 2, 0};

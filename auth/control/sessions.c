@@ -1,0 +1,282 @@
+/* sessions.c - calls about sessions: what runs now, across all workers, and its end. */
+#include <stdlib.h>
+
+#include "auth/control/caller.h"
+#include "auth/control/handlers.h"
+#include "auth/control/session_query.h"
+#include "auth/control/view.h"
+#include "jobgate/check.h"
+#include "jobgate/container_of.h"
+
+/* A call that waits for workers. */
+struct asking {
+	struct session_question question;
+	struct call *call;
+	json_t *items; /* of a list */
+	struct session_id last;
+	char filter[256]; /* of a cut, for the audit line */
+};
+
+static void
+asking_free(void *state)
+{
+	struct asking *asking = state;
+
+	json_decref(asking->items);
+	free(asking);
+}
+
+static struct asking *
+asking_of(struct session_question *question)
+{
+	return container_of(question, struct asking, question);
+}
+
+/* Put the question of a call that may ask it, or refuse. */
+static void
+ask(struct call *call)
+{
+	struct control *control = call->ctx;
+	struct asking *asking = call->state;
+	struct session_question *question = &asking->question;
+
+	if (call->scope.count > 0 && !session_query_scope(&call->scope, question)) {
+		call_refuse(call, 500, NULL, "the token's label selector is too long");
+		return;
+	}
+	if (control->workers == NULL) {
+		call_refuse(call, 503, NULL, "the gateway is shutting down");
+		return;
+	}
+	if (call->token != NULL)
+		question->by = call->token->token.id;
+	if (!call->local && workers_are_busy(control->workers, question->by)) {
+		call_refuse(call, 429, NULL,
+		    "too many calls about sessions run (one at a time for each token): try again "
+		    "in a second");
+		return;
+	}
+	workers_ask(control->workers, question);
+}
+
+/* NULL after answering. */
+static struct asking *
+asking_new(struct call *call)
+{
+	struct asking *asking = calloc(1, sizeof(*asking));
+
+	CHECK(call->caller != CALLER_UNAUTHENTICATED, call_dump, call);
+	if (asking == NULL) {
+		call_refuse(call, 500, NULL, "memory is short");
+		return NULL;
+	}
+	asking->call = call;
+	call->state = asking;
+	call->state_free = asking_free;
+	return asking;
+}
+
+/* ---- the list ---- */
+
+/* A client may send any bytes in a path: those that are not UTF-8 become '?'. */
+static json_t *
+text_view(const char *text)
+{
+	char clean[SESSION_PATH_MAX + 1];
+	size_t len = 0;
+
+	while (*text != '\0' && len < SESSION_PATH_MAX) {
+		size_t left = strlen(text), n = 1;
+
+		if ((unsigned char)*text >= 0x80)
+			n = jg_log_char_len(text, left);
+		if (n == 0 || len + n > SESSION_PATH_MAX) {
+			clean[len++] = '?';
+			text++;
+			continue;
+		}
+		memcpy(clean + len, text, n);
+		len += n;
+		text += n;
+	}
+	return json_stringn(clean, len);
+}
+
+static json_t *
+text_or_null(const char *text)
+{
+	return text[0] != '\0' ? text_view(text) : json_null();
+}
+
+static const char *
+protocol_name(uint8_t version)
+{
+	switch ((enum http_version)version) {
+	case HTTP_1_0:
+		return "HTTP/1.0";
+	case HTTP_1_1:
+		break;
+	case HTTP_2:
+		return "HTTP/2.0";
+	}
+	return "HTTP/1.1";
+}
+
+/* Bytes per second in both directions, since it began. */
+static uint64_t
+rate_of(const struct session *session)
+{
+	double bytes = (double)session->bytes_in + (double)session->bytes_out;
+
+	return session->age_us > 0 ? (uint64_t)(bytes * 1e6 / (double)session->age_us) : 0;
+}
+
+static json_t *
+session_view(const char *id, unsigned index, const struct session *session)
+{
+	char started[VIEW_TIME_MAX];
+
+	view_time((uint64_t)session->started_us / 1000, started);
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:s, s:s, s:f, s:I, s:I, s:I, "
+			 "s:i}",
+	    "id", id, "job", text_view(session->job), "token_id", text_or_null(session->token_id),
+	    "token_name", text_or_null(session->token_name), "client", text_view(session->client),
+	    "protocol", protocol_name(session->version), "method", text_view(session->method),
+	    "path", text_view(session->path), "state", jg_session_state_name(session->state),
+	    "started_at", started, "age_s", (double)(session->age_us / 1000) / 1000, "bytes_in",
+	    (json_int_t)session->bytes_in, "bytes_out", (json_int_t)session->bytes_out, "rate",
+	    (json_int_t)rate_of(session), "worker", (int)index);
+}
+
+static void
+list_found(struct session_question *question, const struct session_id *id, unsigned index,
+    const struct session *session)
+{
+	struct asking *asking = asking_of(question);
+	char text[SESSION_ID_MAX];
+
+	session_id_format(id, text);
+	asking->last = *id;
+	json_array_append_new(asking->items, session_view(text, index, session));
+}
+
+static void
+list_answered(struct session_question *question)
+{
+	struct asking *asking = asking_of(question);
+	struct call *call = asking->call;
+	char cursor[SESSION_ID_MAX];
+
+	session_id_format(&asking->last, cursor);
+	if (json_array_size(asking->items) != question->count)
+		call_refuse(call, 500, NULL, "memory is short");
+	else
+		caller_answer(
+		    call, json_pack("{s:O, s:s?, s:i}", "items", asking->items, "next_cursor",
+			      question->more && question->count > 0 ? cursor : NULL,
+			      "silent_workers", (int)question->silent));
+}
+
+void
+sessions_list(struct call *call)
+{
+	struct asking *asking = asking_new(call);
+	struct input_error error;
+
+	if (asking == NULL)
+		return;
+	asking->items = json_array();
+	asking->question.found = list_found;
+	asking->question.answered = list_answered;
+	if (session_query_parse(call->query, &asking->question, &error))
+		ask(call);
+	else
+		handler_refuse_input(call, &error);
+}
+
+/* ---- the end of sessions ---- */
+
+/* Written whatever log.level is, also if nothing was ended. */
+static void
+audit(const struct asking *asking)
+{
+	const struct call *call = asking->call;
+	const struct control *control = call->ctx;
+	struct log log = control->setup->log;
+	struct slice token = call->token != NULL ? call->token->token.id : SLICE("");
+
+	if (log.level < LOG_LEVEL_INFO)
+		log.level = LOG_LEVEL_INFO;
+	log_info(&log, "audit: sessions cut (%s) by %s%.*s%s%s request %s: %llu sessions",
+	    asking->filter, token.len > 0 ? "token " : "", (int)token.len, token.at,
+	    token.len > 0 ? " from " : "", call->peer, call->request_id,
+	    (unsigned long long)asking->question.count);
+}
+
+static void
+cut_answered(struct session_question *question)
+{
+	struct asking *asking = asking_of(question);
+	struct call *call = asking->call;
+
+	audit(asking);
+	if (question->silent > 0 && (!question->of_one || question->count == 0))
+		call_refuse(call, 503, NULL,
+		    "not finished: %u workers did not answer; %llu sessions were ended: repeat the "
+		    "request",
+		    question->silent, (unsigned long long)question->count);
+	else if (!question->of_one)
+		call_answer(
+		    call, 200, json_pack("{s:I}", "cut_sessions", (json_int_t)question->count));
+	else if (question->count > 0)
+		call_answer(call, 204, NULL);
+	else
+		call_refuse(call, 404, NULL, "there is no session %.*s; it may have ended",
+		    (int)call->id.len, call->id.at);
+}
+
+/* The caller's token still counts now, so the order goes out. */
+static void
+cut(struct call *call)
+{
+	struct asking *asking = call->state;
+
+	asking->question.order.cuts = true;
+	asking->question.answered = cut_answered;
+	ask(call);
+}
+
+void
+sessions_cut(struct call *call)
+{
+	struct asking *asking = asking_new(call);
+	struct input_error error;
+
+	if (asking == NULL)
+		return;
+	asking->question.order.cuts = true;
+	if (!session_query_parse(call->query, &asking->question, &error)) {
+		handler_refuse_input(call, &error);
+		return;
+	}
+	snprintf(
+	    asking->filter, sizeof(asking->filter), "%.*s", (int)call->query.len, call->query.at);
+	caller_confirm(call, cut);
+}
+
+void
+sessions_cut_one(struct call *call)
+{
+	struct asking *asking = asking_new(call);
+
+	if (asking == NULL)
+		return;
+	if (!session_id_parse(call->id, &asking->question.from)) {
+		call_refuse(
+		    call, 404, NULL, "there is no session %.*s", (int)call->id.len, call->id.at);
+		return;
+	}
+	asking->question.of_one = true;
+	snprintf(asking->filter, sizeof(asking->filter), "%.*s", (int)call->id.len, call->id.at);
+	caller_confirm(call, cut);
+}

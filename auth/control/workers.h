@@ -1,0 +1,69 @@
+/* workers.h - the connections of our workers, and what they are asked about sessions. */
+#ifndef JOBGATE_CONTROL_WORKERS_H
+#define JOBGATE_CONTROL_WORKERS_H
+
+#include <event2/event.h>
+#include <stddef.h>
+#include <sys/queue.h>
+
+#include "jobgate/session.h"
+
+struct workers;
+
+/* Names a session among those of all workers; also a place in a list. */
+struct session_id {
+	uint32_t worker;
+	uint64_t serial;
+};
+
+/*
+ * A question to all workers, one after the other in the order of their numbers; embedded in the
+ * asker's own struct. Its memory is bounded by what the asker keeps.
+ */
+struct session_question {
+	struct session_order
+	    order;		/* most: of all workers together; number and before are set here */
+	struct session_id from; /* only sessions that a list shows after this one; zero: all */
+	bool of_one;		/* only the session `from` itself */
+	struct slice by;	/* the id of the asking token; empty: a local caller */
+	/* A session: of the worker of this number and index. May not be NULL if the order lists. */
+	void (*found)(struct session_question *question, const struct session_id *id,
+	    unsigned index, const struct session *session);
+	/*
+	 * All have answered, or were silent for too long. The question may be freed from here.
+	 * Called once, never before workers_ask has returned, except by workers_free.
+	 */
+	void (*answered)(struct session_question *question);
+
+	/* The result. */
+	uint64_t count;	 /* of sessions that were found, or ended */
+	bool more;	 /* there may be more than `most` */
+	unsigned silent; /* workers that did not answer, or are not connected */
+
+	TAILQ_ENTRY(session_question) link;
+};
+
+/*
+ * running says how many workers there are (control.h), so that questions wait for those that have
+ * not connected yet. NULL when memory is short.
+ */
+struct workers *workers_new(
+    struct event_base *base, size_t (*running)(void *ctx), void *running_ctx);
+
+/* Take connections at this socket (SOCK_SEQPACKET), which it owns, in place of the one before.
+ * False when that fails. */
+bool workers_listen(struct workers *workers, int fd);
+
+/* Questions are put one at a time; this one waits for those before it. */
+void workers_ask(struct workers *workers, struct session_question *question);
+
+/*
+ * True when a question of this token waits or is being answered, or when there are so many
+ * questions that callers with a token must not add another one.
+ */
+bool workers_are_busy(const struct workers *workers, struct slice by);
+
+/* All questions are answered first, as they stand. NULL is allowed. */
+void workers_free(struct workers *workers);
+
+#endif

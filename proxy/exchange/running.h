@@ -1,0 +1,37 @@
+/* running.h - goes through the exchanges of a worker that run: lists sessions for operators, or
+ * ends them. */
+#ifndef JOBGATE_EXCHANGE_RUNNING_H
+#define JOBGATE_EXCHANGE_RUNNING_H
+
+#include "exchange/context.h"
+#include "jobgate/session.h"
+
+/* The random number by which the ids of this worker's sessions begin. */
+uint32_t running_worker(const struct exchange_context *context);
+
+/*
+ * A walk over the exchanges that ran when it began, the youngest first. Between its steps the loop
+ * may turn, and exchanges may end. A context has one walk at a time.
+ */
+struct running_walk;
+
+/* The order is copied. NULL when memory is short. */
+struct running_walk *running_walk_new(
+    struct exchange_context *context, const struct session_order *order);
+
+enum running_step {
+	RUNNING_FOUND, /* a session that passes the filters */
+	RUNNING_PAUSE, /* none so far: *left is 0 */
+	RUNNING_DONE,  /* there is none left */
+};
+
+/*
+ * Look for the next session, at *left more exchanges at most; *left is counted down. RUNNING_FOUND:
+ * *out describes it; if the order is to cut, the session has been ended.
+ */
+enum running_step running_walk_next(struct running_walk *walk, size_t *left, struct session *out);
+
+/* NULL is allowed. Before the context is freed. */
+void running_walk_free(struct running_walk *walk);
+
+#endif
