@@ -16,6 +16,7 @@ static const struct group groups[] = {
     {"token", "Create, list, change, renew and delete application tokens", token_commands,
 	TOKEN_COMMANDS},
     {"job", "Register jobs, their labels and URLs", job_commands, JOB_COMMANDS},
+    {"session", "List what runs now, and end it", session_commands, SESSION_COMMANDS},
     {"authorize", "Explain what the gateway would decide", &authorize_command, 1},
 };
 

@@ -73,9 +73,23 @@ command_page(struct command_context *context, const char *path, struct answer *a
 	}
 }
 
+/* Sessions of workers that do not answer are missing in a list. */
+static void
+tell_silent(const json_t *page)
+{
+	json_int_t silent = json_integer_value(json_object_get(page, "silent_workers"));
+
+	if (silent > 0)
+		fprintf(stderr,
+		    "jobgate: %" JSON_INTEGER_FORMAT
+		    " worker%s did not answer: what runs there is missing\n",
+		    silent, silent == 1 ? "" : "s");
+}
+
 /* Show one page. *next is the cursor of the next one, or NULL. */
 static int
-show_page(struct command_context *context, const char *path, struct present_list *list, char **next)
+show_page(struct command_context *context, const char *path, void (*adapt)(json_t *item),
+    struct present_list *list, char **next)
 {
 	struct answer answer;
 	const char *cursor;
@@ -91,7 +105,10 @@ show_page(struct command_context *context, const char *path, struct present_list
 		fputs("jobgate: the server's answer is not a list\n", stderr);
 		result = CLI_REFUSED;
 	} else {
+		for (size_t i = 0; adapt != NULL && i < json_array_size(items); i++)
+			adapt(json_array_get(items, i));
 		result = command_written(present_list_add(list, items));
+		tell_silent(answer.body);
 	}
 	if (cursor != NULL)
 		*next = strdup(cursor);
@@ -100,9 +117,9 @@ show_page(struct command_context *context, const char *path, struct present_list
 }
 
 int
-command_list(struct command_context *context, const char *path, enum record_kind kind)
+command_list_as(struct command_context *context, const char *path, const struct column *columns,
+    void (*adapt)(json_t *item))
 {
-	struct column columns[COLUMNS_MAX];
 	struct present_list list;
 	char *cursor = NULL;
 	int result;
@@ -110,20 +127,31 @@ command_list(struct command_context *context, const char *path, enum record_kind
 
 	if (path == NULL)
 		return CLI_REFUSED;
-	fields_columns(kind, USE_LIST, columns);
+	if (context->printer.output != OUTPUT_DESCRIPTION)
+		adapt = NULL;
 	present_list_begin(&list, &context->printer, columns);
-	result = show_page(context, path, &list, &cursor);
+	result = show_page(context, path, adapt, &list, &cursor);
 	while (result == CLI_OK && cursor != NULL) {
 		char *page = command_query(strdup(path), "cursor", cursor);
 
 		free(cursor);
 		cursor = NULL;
-		result = page != NULL ? show_page(context, page, &list, &cursor) : CLI_REFUSED;
+		result =
+		    page != NULL ? show_page(context, page, adapt, &list, &cursor) : CLI_REFUSED;
 		free(page);
 	}
 	free(cursor);
 	ok = present_list_end(&list, result == CLI_OK);
 	return result == CLI_OK ? command_written(ok) : result;
+}
+
+int
+command_list(struct command_context *context, const char *path, enum record_kind kind)
+{
+	struct column columns[COLUMNS_MAX];
+
+	fields_columns(kind, USE_LIST, columns);
+	return command_list_as(context, path, columns, NULL);
 }
 
 char *

@@ -29,6 +29,8 @@ struct command {
 #define JOB_COMMANDS 7
 extern const struct command token_commands[TOKEN_COMMANDS];
 extern const struct command job_commands[JOB_COMMANDS];
+#define SESSION_COMMANDS 2
+extern const struct command session_commands[SESSION_COMMANDS];
 extern const struct command authorize_command;
 
 /*
@@ -46,6 +48,13 @@ int command_show(struct command_context *context, const char *method, const char
  * query.
  */
 int command_list(struct command_context *context, const char *path, enum record_kind kind);
+
+/*
+ * The same with these columns. adapt (may be NULL) adds to each item what the columns show; it is
+ * not called for JSON and YAML.
+ */
+int command_list_as(struct command_context *context, const char *path, const struct column *columns,
+    void (*adapt)(json_t *item));
 
 /*
  * Ask "<question> <id>? [y/N] ". True for yes; also, without asking, with --yes or when standard

@@ -194,6 +194,15 @@ set_option(struct options *options, int key, char *arg)
 	case KEY_EXPIRES_BEFORE:
 		options->expires_before = arg;
 		return true;
+	case KEY_OF_TOKEN:
+		options->of_token = arg;
+		return true;
+	case KEY_ADDRESS:
+		options->address = arg;
+		return true;
+	case KEY_STATE:
+		options->state = arg;
+		return true;
 	case KEY_CASCADE:
 		options->cascade = true;
 		return true;

@@ -39,6 +39,9 @@ struct options {
 	uint64_t unused_for_s;	    /* the same; 0: not given */
 	const char *expires_before; /* the same; NULL: not given */
 	const char *name;	    /* the name of the tokens to list */
+	const char *of_token;	    /* id or name of the token whose sessions are meant */
+	const char *address;	    /* of clients */
+	const char *state;	    /* of sessions */
 	char **command;		    /* job run: what follows "--", NULL at the end; else NULL */
 	char *value;		    /* the token to explain; NULL: read it from standard input */
 	char **args;		    /* the arguments that are not options */
@@ -69,6 +72,9 @@ enum option_key {
 	KEY_CREATED_BY,
 	KEY_UNUSED_FOR,
 	KEY_EXPIRES_BEFORE,
+	KEY_OF_TOKEN,
+	KEY_ADDRESS,
+	KEY_STATE,
 	KEY_FIELD = 0x200, /* plus the index of a field of the command's kind of record */
 };
 

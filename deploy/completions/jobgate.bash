@@ -1,6 +1,6 @@
 # bash completion for jobgate
 
-_jobgate_ids() { # token|job
+_jobgate_ids() { # token|job|session
 	jobgate "$1" list -o description --no-color 2>/dev/null | sed '1d; s/ .*//'
 }
 
@@ -25,15 +25,19 @@ _jobgate() {
 		return
 		;;
 	--job) words=$(_jobgate_ids job) ;;
-	--token | --app-token | --control-url | --url | --store | --prefix | --name | --id | --port | --host | --lease | --expires-in | --expires-at | --grace | --created-by | --unused-for | --expires-before | --from | --rate | --burst | --concurrency | --value | -l | --label | --label-selector | --remove-label) return ;;
+	--of-token) words=$(_jobgate_ids token) ;;
+	--state) words="waiting connecting awaiting relaying tunnel" ;;
+	--token | --app-token | --control-url | --url | --store | --prefix | --name | --id | --port | --host | --lease | --expires-in | --expires-at | --grace | --created-by | --unused-for | --expires-before | --from | --address | --rate | --burst | --concurrency | --value | -l | --label | --label-selector | --remove-label) return ;;
 	esac
 	if [[ -z $words ]]; then
 		if ((COMP_CWORD == 1)); then
-			words="serve check store token job authorize -h --help --version"
+			words="serve check store token job session authorize -h --help --version"
 		elif ((COMP_CWORD == 2)) && [[ $noun == token ]]; then
 			words="create list get set delete renew revoke -h --help"
 		elif ((COMP_CWORD == 2)) && [[ $noun == job ]]; then
 			words="create list get who set delete run -h --help"
+		elif ((COMP_CWORD == 2)) && [[ $noun == session ]]; then
+			words="list kill -h --help"
 		elif ((COMP_CWORD == 2)) && [[ $noun == store ]]; then
 			words="verify export import mint -h --help"
 		else
@@ -49,6 +53,8 @@ _jobgate() {
 			"token revoke") words="--value --url $client" ;;
 			"token set") words="--expires-in --expires-at --from --rate --burst --concurrency --url $client $(_jobgate_ids token)" ;;
 			"token renew") words="-y --yes --grace --expires-in --expires-at --from --rate --burst --concurrency --url $client $(_jobgate_ids token)" ;;
+			"session list") words="--job --of-token --address --state --url $client" ;;
+			"session kill") words="--job --of-token --address -y --yes --url $client $(_jobgate_ids session)" ;;
 			"job create") words="-l --label --url --id --lease $client" ;;
 			"job list") words="-l --label --url $client" ;;
 			"job get" | "job who") words="--url $client $(_jobgate_ids job)" ;;

@@ -1,6 +1,6 @@
 # fish completion for jobgate
 
-function __jobgate_ids # token|job
+function __jobgate_ids # token|job|session
     jobgate $argv[1] list -o description --no-color 2>/dev/null | sed '1d; s/ .*//'
 end
 
@@ -22,12 +22,14 @@ complete -c jobgate -n __fish_use_subcommand -a check -d 'Validate a configurati
 complete -c jobgate -n __fish_use_subcommand -a store -d 'Check, export and import a store'
 complete -c jobgate -n __fish_use_subcommand -a token -d 'Application tokens'
 complete -c jobgate -n __fish_use_subcommand -a job -d Jobs
+complete -c jobgate -n __fish_use_subcommand -a session -d 'What runs now'
 complete -c jobgate -n __fish_use_subcommand -a authorize -d 'Explain a decision'
 complete -c jobgate -n __fish_use_subcommand -l version -d 'Print the version'
 complete -c jobgate -s h -l help -d 'Print help'
 
 complete -c jobgate -n '__jobgate_verb token' -a 'create list get set delete renew revoke'
 complete -c jobgate -n '__jobgate_verb job' -a 'create list get who set delete run'
+complete -c jobgate -n '__jobgate_verb session' -a 'list kill'
 complete -c jobgate -n '__jobgate_verb store' -a 'verify export import mint'
 
 for noun in serve check store
@@ -41,7 +43,7 @@ complete -c jobgate -n '__jobgate_at store' -l mend -d 'verify: repair the sets 
 complete -c jobgate -n '__jobgate_at store' -l enforce -d 'mint: refuse values that were not minted'
 complete -c jobgate -n '__jobgate_at store' -l force -d 'mint: even if this refuses tokens'
 
-for noun in token job authorize
+for noun in token job session authorize
     complete -c jobgate -n "__jobgate_at $noun" -l token -x -d 'Authenticate with an operator token'
     complete -c jobgate -n "__jobgate_at $noun" -l app-token -x -d 'The same as --token'
     complete -c jobgate -n "__jobgate_at $noun" -l token-file -r -F -d 'Read the token from a file'
@@ -76,6 +78,13 @@ complete -c jobgate -n '__jobgate_at job run' -l port -x -d 'Port of the command
 complete -c jobgate -n '__jobgate_at job run' -l host -x -d 'Address of this machine'
 complete -c jobgate -n '__jobgate_at job get who set delete' -a '(__jobgate_ids job)'
 complete -c jobgate -n '__jobgate_at job delete' -s y -l yes -d 'Do not ask'
+
+complete -c jobgate -n '__jobgate_at session list kill' -l job -x -a '(__jobgate_ids job)' -d 'Sessions at this job'
+complete -c jobgate -n '__jobgate_at session list kill' -l of-token -x -a '(__jobgate_ids token)' -d 'Sessions of this token'
+complete -c jobgate -n '__jobgate_at session list kill' -l address -x -d 'Sessions of clients there'
+complete -c jobgate -n '__jobgate_at session list' -l state -x -a 'waiting connecting awaiting relaying tunnel' -d 'Sessions in this state'
+complete -c jobgate -n '__jobgate_at session kill' -s y -l yes -d 'Do not ask'
+complete -c jobgate -n '__jobgate_at session kill' -a '(__jobgate_ids session)'
 
 complete -c jobgate -n '__jobgate_at token revoke' -l value -x -d 'Token to revoke'
 complete -c jobgate -n '__jobgate_at authorize' -l job -x -a '(__jobgate_ids job)' -d 'Job that the request is for'

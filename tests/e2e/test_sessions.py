@@ -271,6 +271,41 @@ def test_strangers_are_no_sessions(local, scene):
     assert listed(local, at(scene)) == []
 
 
+# ---- the commands ----
+
+def test_list_and_kill(local, scene, gateway, records):
+    client, _, _ = scene.arrive(path="/x")
+    one = await_one(local, at(scene))
+    done = gateway.cli("session", "list", "--job", scene.job, "--of-token", scene.token.id, "--address", "127.0.0.1", "-o", "json")
+    assert [item["id"] for item in done.json()] == [one["id"]] and "shown_age" not in done.out
+    table = gateway.cli("session", "list", "--job", scene.job, "-o", "description").out.splitlines()
+    assert table[0].split() == ["ID", "JOB", "TOKEN", "CLIENT", "STATE", "AGE", "IN", "OUT", "REQUEST"]
+    assert table[1].split()[:2] == [one["id"], scene.job] and table[1].endswith("GET /x") and len(table) == 2
+    assert gateway.cli("session", "list", "--state", "tunnel", "--job", scene.job, "-o", "json").json() == []
+    assert gateway.cli("session", "kill", one["id"], "-o", "description").out == f"Ended session {one['id']}\n"
+    assert client.read_response().status == 503
+    gone = gateway.cli("session", "kill", one["id"])
+    assert (gone.status, gone.out) == (1, "") and one["id"] in gone.err
+    name = "n" + random_id(8)
+    named = local.token_of(name)
+    client.send(scene.request(token=named["value"]))
+    scene.backend.accept().read_request()
+    await_one(local, at(scene))
+    assert gateway.cli("session", "kill", "--of-token", name, "-o", "description").out == "Ended 1 session\n"
+    assert client.read_response().status == 503
+    assert gateway.cli("session", "kill", "--of-token", "nosuchname-" + random_id(8)).status == 1
+
+
+def test_a_wrong_command_line_ends_nothing(gateway, local, scene):
+    scene.arrive()
+    one = await_one(local, at(scene))
+    for words in [["kill"], ["kill", one["id"], "--job", scene.job], ["kill", "--job", scene.job, "--address", "127.0.0.1"],
+                  ["kill", "--address", "x"], ["list", "--state", "x"], ["list", "--address", "x"]]:
+        done = gateway.cli("session", *words)
+        assert done.status == 2 and done.err.startswith("jobgate: "), words
+    assert listed(local, at(scene))[0]["id"] == one["id"]
+
+
 # ---- workers that change ----
 
 def test_workers_of_earlier_generations(gateways, records):
