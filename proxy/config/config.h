@@ -116,6 +116,10 @@ struct config {
 	} control;
 
 	struct {
+		size_t jobs_max; /* of /metrics: how many jobs have samples of their own */
+	} metrics;
+
+	struct {
 		enum log_level level;
 		bool json;	    /* the service log */
 		const char *access; /* "-": standard output, "off", "syslog", "syslog:/path", or a

@@ -463,6 +463,12 @@ const struct config_key config_keys[] = {
     {"control.scope_jobs", COUNT(control.process.scope.most[RECORD_JOB]), .default_value = "1000",
 	.min = 1, .max = 100000, .help = "The same for jobs."},
 
+    {"metrics", SECTION},
+    {"metrics.jobs_max", COUNT(metrics.jobs_max), .default_value = "0", .max = 1000,
+	.help = "How many jobs have samples of their own in /metrics (jobgate_job_requests_total "
+		"and others): the first ones; a job that was idle for an hour gives its place to "
+		"another. The others are counted together, as job_id=\"other\". 0: none."},
+
     {"log", SECTION},
     {"log.level", LEVEL(log.level), .default_value = "info",
 	.help = "error, warning, info or debug; to standard error. The gateway never waits for the "

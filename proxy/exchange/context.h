@@ -32,6 +32,8 @@ struct exchange_options {
 	struct limit_table *limit_table;   /* of tokens, shared by all workers */
 	uint16_t limit_owner;		   /* this worker's number in it */
 	const struct shared_stats *shared; /* for /readyz */
+	struct job_slots *job_slots;	   /* shared by all workers, with jobs_max */
+	uint32_t jobs_max; /* that are counted one by one; 0: nothing is counted by job */
 	struct timeouts timeouts;
 };
 

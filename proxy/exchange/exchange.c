@@ -120,6 +120,26 @@ exchange_write_log(const struct exchange *exchange, enum outcome outcome)
 
 _Static_assert(GRPC_NO_STATUS == GRPC_STATUS_COUNT, "a counter for each status");
 
+/* It was allowed: strangers must not choose which jobs are counted. */
+static void
+exchange_count_job(const struct exchange *exchange)
+{
+	struct exchange_context *context = exchange->context;
+	const struct job_use use = {
+	    .job = route_job(&exchange->route),
+	    .status = exchange->status,
+	    .tunnel = exchange->state == EXCHANGE_TUNNEL,
+	    .us = exchange_age_us(exchange),
+	    .bytes_in = exchange->bytes_in,
+	    .bytes_out = exchange->bytes_out,
+	    .minute = (uint32_t)(loop_wall_us(context->loop) / 60000000),
+	};
+
+	if (exchange->route.names_job)
+		job_stats_add(context->options.job_slots, context->stats->jobs,
+		    context->options.jobs_max, &use);
+}
+
 static void
 exchange_count(const struct exchange *exchange, enum outcome outcome)
 {
@@ -128,8 +148,9 @@ exchange_count(const struct exchange *exchange, enum outcome outcome)
 	if (exchange->peer->purpose == FOR_METRICS)
 		return; /* reading the metrics must not change them */
 	counter_add(&stats->outcomes[outcome], 1);
-	if (exchange->version == HTTP_2)
-		counter_add(&stats->http2_requests, 1);
+	counter_add(&stats->responses[exchange->version][status_class(exchange->status)], 1);
+	if (exchange->context->options.jobs_max > 0 && exchange->token_watch.entry != NULL)
+		exchange_count_job(exchange);
 	if (is_grpc_call(&exchange->grpc))
 		counter_add(&stats->grpc_calls[exchange->grpc.has_status ? exchange->grpc.status
 									 : GRPC_NO_STATUS],

@@ -36,8 +36,6 @@ static const struct plain_metric plain_metrics[] = {
 	offsetof(struct worker_stats, held)},
     {"jobgate_requests_total", "counter", "Requests received.",
 	offsetof(struct worker_stats, requests)},
-    {"jobgate_http2_requests_total", "counter", "Requests over HTTP/2, counted when they end.",
-	offsetof(struct worker_stats, http2_requests)},
     {"jobgate_received_bytes_total", "counter", "Bytes of content received from clients.",
 	offsetof(struct worker_stats, bytes_in)},
     {"jobgate_sent_bytes_total", "counter", "Bytes of content sent to clients.",
@@ -140,6 +138,49 @@ render_grpc(FILE *out, const struct shared_stats *stats)
 			fprintf(
 			    out, "jobgate_grpc_calls_total{grpc_status=\"%zu\"} %llu\n", i, calls);
 	}
+}
+
+static const char *const protocol_names[PROTOCOLS] = {
+    [HTTP_1_0] = "HTTP/1.0", [HTTP_1_1] = "HTTP/1.1", [HTTP_2] = "HTTP/2.0"};
+
+static void
+render_responses(FILE *out, const struct shared_stats *stats)
+{
+	const char *name = "jobgate_responses_total";
+	uint64_t http2 = 0;
+
+	head(out, name, "counter",
+	    "Exchanges that ended, by protocol and class of status; none: the client got no "
+	    "answer.");
+	for (unsigned version = 0; version < PROTOCOLS; version++)
+		for (unsigned class = 0; class < STATUS_CLASSES; class ++) {
+			uint64_t count =
+			    sum(stats, offsetof(struct worker_stats, responses) +
+					   (version * STATUS_CLASSES + class) * sizeof(counter));
+
+			fprintf(out, "%s{protocol=\"%s\",code=\"%s\"} %llu\n", name,
+			    protocol_names[version], status_class_name(class),
+			    (unsigned long long)count);
+			http2 += version == HTTP_2 ? count : 0;
+		}
+	head(out, "jobgate_http2_requests_total", "counter",
+	    "Requests over HTTP/2, counted when they end.");
+	fprintf(out, "jobgate_http2_requests_total %llu\n", (unsigned long long)http2);
+}
+
+static const struct job_counts *
+jobs_of(void *ctx, size_t i)
+{
+	const struct shared_stats *stats = ctx;
+
+	return stats->workers[i].jobs;
+}
+
+bool
+metrics_render_jobs(const struct shared_stats *stats, FILE *out)
+{
+	return job_stats_render(
+	    &stats->job_slots, stats->worker_count, jobs_of, (void *)stats, out);
 }
 
 /* Go over the workers that serve, numbered from 0. It declares i and number, which cannot stand in
@@ -302,6 +343,7 @@ metrics_render(const struct shared_stats *stats, const char *version, metrics_mo
 	head(out, "jobgate_build_info", "gauge", "The version that runs.");
 	fprintf(out, "jobgate_build_info{version=\"%s\"} 1\n", version);
 	render_outcomes(out, stats);
+	render_responses(out, stats);
 	render_grpc(out, stats);
 	render_refused(out, stats);
 	render_dropped_lines(out, stats);
@@ -314,6 +356,10 @@ metrics_render(const struct shared_stats *stats, const char *version, metrics_mo
 	    "Workers and control processes that hung and were killed.");
 	fprintf(out, "jobgate_hung_processes_total %llu\n",
 	    (unsigned long long)counter_get(&stats->hung));
+	head(out, "jobgate_check_failures_total", "counter",
+	    "Workers and control processes that ended themselves because of a bug (CHECK).");
+	fprintf(out, "jobgate_check_failures_total %llu\n",
+	    (unsigned long long)counter_get(&stats->failed_checks));
 	complete = more == NULL || more(ctx, out);
 	if (fclose(out) != 0 || !complete) {
 		free(text);

@@ -15,6 +15,9 @@ typedef bool metrics_more(void *ctx, FILE *out);
 char *metrics_render(
     const struct shared_stats *stats, const char *version, metrics_more *more, void *ctx);
 
+/* Write the metrics by job. False when memory is short. */
+bool metrics_render_jobs(const struct shared_stats *stats, FILE *out);
+
 /*
  * True when every worker can decide on requests; why is then empty or a warning, which stays until
  * its cause is removed. Else false, with the reason in why.

@@ -7,34 +7,11 @@
 #include <stdint.h>
 
 #include "jobgate/decision.h"
+#include "jobgate/message.h"
 #include "jobgate/outcome.h"
+#include "observe/counter.h"
+#include "observe/job_stats.h"
 #include "observe/uses.h"
-
-/*
- * Each counter has one writer, its worker, which stores with relaxed order and
- * never reads-modifies-writes atomically; readers (the control process) load
- * with relaxed order and add the workers up.
- */
-typedef _Atomic uint64_t counter;
-
-static inline void
-counter_add(counter *counter_, uint64_t n)
-{
-	atomic_store_explicit(counter_, atomic_load_explicit(counter_, memory_order_relaxed) + n,
-	    memory_order_relaxed);
-}
-
-static inline void
-counter_set(counter *counter_, uint64_t value)
-{
-	atomic_store_explicit(counter_, value, memory_order_relaxed);
-}
-
-static inline uint64_t
-counter_get(const counter *counter_)
-{
-	return atomic_load_explicit((counter *)counter_, memory_order_relaxed);
-}
 
 /*
  * Durations by powers of two: the first bucket holds up to 64 microseconds, each next one up to
@@ -96,6 +73,8 @@ enum connection_refusal {
 
 const char *connection_refusal_name(enum connection_refusal refusal); /* "limit", ...; static */
 
+#define PROTOCOLS (HTTP_2 + 1)
+
 /* Lines that are missing in a log. */
 struct log_losses {
 	_Alignas(64) counter full;   /* no room to keep them; counted by the loop */
@@ -133,7 +112,8 @@ struct worker_stats {
 	counter tunnels;
 	counter held; /* requests that may wait, or wait, for a job that is not up */
 	counter requests;
-	counter http2_requests; /* that have ended */
+	/* Exchanges that have ended, by protocol (enum http_version) and status_class. */
+	counter responses[PROTOCOLS][STATUS_CLASSES];
 	counter outcomes[OUTCOME_COUNT];
 	counter verdicts[VERDICT_COUNT];
 	counter grpc_calls[GRPC_STATUSES];
@@ -145,7 +125,8 @@ struct worker_stats {
 	    bad_records, records_watched;
 	struct histogram timed[TIMED_COUNT];
 	struct log_losses access_log, service_log;
-	struct uses uses; /* of tokens; not cleared, the next worker goes on */
+	struct uses uses;		       /* of tokens; not cleared, the next worker goes on */
+	struct job_counts jobs[JOB_SLOTS + 1]; /* the same */
 };
 
 /* A worker that has been silent this long is not ready, and others accept in its place. */
@@ -160,7 +141,9 @@ struct shared_stats {
 	struct log_losses supervisor_log, control_log, redis_log; /* redis: until it is exec'd */
 	counter control_beats, control_silent_ms;		  /* as those of a worker */
 	counter hung;		/* processes that were ended because they hung */
+	counter failed_checks;	/* processes that ended themselves at a CHECK */
 	counter orphan_changes; /* counts changes of any worker's `orphaned` */
+	struct job_slots job_slots;
 	struct worker_stats workers[];
 };
 

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "jobgate/check.h"
 #include "observe/log_runner.h"
 #include "observe/service_log.h"
 #include "server/supervisor.h"
@@ -25,6 +26,7 @@ run_worker(struct supervisor *supervisor, unsigned slot, uint16_t owner)
 	    .listeners = supervisor->listeners.fds + index * supervisor->listeners.count,
 	    .all_listeners = supervisor->listeners.fds,
 	    .shared = supervisor->stats,
+	    .job_slots = &supervisor->stats->job_slots,
 	    .store_url = supervisor_store_url(supervisor, supervisor->config->store.read_url),
 	    .primary_url = supervisor_store_url(supervisor, supervisor->config->store.write_url),
 	    .stats = child_stats(supervisor, slot),
@@ -258,6 +260,8 @@ process_ended(struct supervisor *supervisor, unsigned slot, int status)
 {
 	if (slot >= SLOT_WORKERS)
 		limits_worker_ended(supervisor, supervisor->processes[slot].pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == CHECK_EXIT_STATUS && slot != SLOT_REDIS)
+		counter_add(&supervisor->stats->failed_checks, 1);
 	supervisor->processes[slot] = (struct process){.status = status};
 	report(supervisor, slot);
 	if (slot >= SLOT_WORKERS)

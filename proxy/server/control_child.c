@@ -30,11 +30,14 @@ control_ready(void *ctx, char *why, size_t cap)
 }
 
 static bool
-token_metrics(void *ctx, FILE *out)
+more_metrics(void *ctx, FILE *out)
 {
 	const struct supervisor *supervisor = ctx;
 	size_t most = supervisor->config->control.metrics_tokens;
 
+	if (supervisor->config->metrics.jobs_max > 0 &&
+	    !metrics_render_jobs(supervisor->stats, out))
+		return false;
 	return most == 0 || limit_table_write_usage(supervisor->limits.table, most,
 				clock_ms(CLOCK_BOOTTIME) * 1000, out);
 }
@@ -44,7 +47,7 @@ control_metrics(void *ctx)
 {
 	const struct supervisor *supervisor = ctx;
 
-	return metrics_render(supervisor->stats, JOBGATE_VERSION, token_metrics, ctx);
+	return metrics_render(supervisor->stats, JOBGATE_VERSION, more_metrics, ctx);
 }
 
 static void
@@ -126,6 +129,7 @@ control_child_follow(struct supervisor *supervisor)
 		return;
 	if (!control_settings_equal(&has->control.process, &wanted->control.process) ||
 	    has->control.metrics_tokens != wanted->control.metrics_tokens ||
+	    has->metrics.jobs_max != wanted->metrics.jobs_max ||
 	    memcmp(&has->limits.token, &wanted->limits.token, sizeof(has->limits.token)) != 0)
 		supervision_restart(supervisor->supervision, SLOT_CONTROL, CONTROL_PATIENCE_MS,
 		    supervisor_clock_ms());

@@ -169,6 +169,8 @@ make_exchanges(struct worker *worker)
 	    .limit_table = setup->limits,
 	    .limit_owner = setup->owner,
 	    .shared = setup->shared,
+	    .job_slots = setup->job_slots,
+	    .jobs_max = setup->job_slots != NULL ? (uint32_t)config->metrics.jobs_max : 0,
 	    .session_key = config->browser.sign_in ? setup->session_key : NULL,
 	    .session_ms = config->browser.session,
 	    .help = slice_of(config->browser.help != NULL ? config->browser.help : ""),

@@ -41,6 +41,59 @@ def test_promtool_finds_nothing_to_complain_of(busy, scene_of):
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
 
 
+@pytest.fixture(scope="module")
+def by_job(module_gateways):
+    """A gateway that counts two jobs one by one."""
+    return module_gateways.start({"workers": 2, "metrics": {"jobs_max": 2}})
+
+
+def jobs_of(gateway, name="jobgate_job_requests_total", **labels):
+    """{job: value} of the samples of a metric with these labels."""
+    samples = {}
+    for sample, value in gateway.metrics().items():
+        if sample.startswith(name + "{") and all(f'{label}="{wanted}"' in sample for label, wanted in labels.items()):
+            samples[re.search(r'job_id="([^"]*)"', sample)[1]] = value
+    return samples
+
+
+def test_jobs_are_counted_one_by_one_up_to_a_limit(by_job, scene_of):
+    scenes = [scene_of(by_job) for _ in range(4)]
+    for _ in range(3):
+        for scene in scenes:
+            scene.relay()
+    scenes[0].client.exchange(scenes[0].request(token="jgt_no"))  # strangers are not counted
+    with by_job.client() as client:
+        assert client.exchange(scenes[0].request(host="no-such-job.jobs.test")).status == 404
+    first, second = scenes[0].job, scenes[1].job
+    eventually(lambda: jobs_of(by_job, code="2xx") == {first: 3, second: 3, "other": 6}, "requests to be counted by job")
+    assert jobs_of(by_job, "jobgate_job_sent_bytes_total") == {first: 6, second: 6, "other": 12}
+    assert jobs_of(by_job, "jobgate_job_request_duration_seconds_count") == {first: 3, second: 3, "other": 6}
+    client, connection, _ = scenes[1].arrive()
+    connection.send(b"nonsense\r\n\r\n")
+    assert client.read_response().status == 502
+    eventually(lambda: jobs_of(by_job, code="5xx") == {second: 1}, "the failure to be counted")
+    status, text = by_job.health("/metrics")
+    checked = promtool("check", "metrics", input=text)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
+def test_classes_of_status_and_protocols_are_counted(busy, scene_of):
+    scene = scene_of(busy)
+
+    def count(protocol, code):
+        return busy.metrics()[f'jobgate_responses_total{{protocol="{protocol}",code="{code}"}}']
+    before = [count("HTTP/1.1", "2xx"), count("HTTP/1.0", "4xx"), count("HTTP/1.1", "none")]
+    scene.relay()
+    with busy.client() as client:
+        client.send(scene.request(token="jgt_no", version="1.0"))
+        assert client.read_response().status == 401
+    leaves, connection, _ = scene.arrive()
+    leaves.reset()
+    connection.ended()
+    wanted = [value + 1 for value in before]
+    eventually(lambda: [count("HTTP/1.1", "2xx"), count("HTTP/1.0", "4xx"), count("HTTP/1.1", "none")] == wanted, "the answers to be counted")
+
+
 def test_metrics_have_no_ids(busy, scene_of):
     """Labels are few and fixed: no token, job or address makes a series of its own."""
     before = set(busy.metrics())
@@ -127,15 +180,15 @@ def words_of(expression):
     return set(re.findall(r"\bjobgate_\w+", expression))
 
 
-def test_dashboard_and_rules_use_metrics_that_exist(busy):
+def test_dashboard_and_rules_use_metrics_that_exist(busy, by_job):
     dashboard = json.loads((DEPLOYED / "dashboard.json").read_text())
     targets = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     assert len(targets) > 20
     used = words_of("\n".join(targets)) | words_of((DEPLOYED / "jobgate.rules.yml").read_text())
-    exist = {name.partition("{")[0] for name in busy.metrics()}
+    exist = {name.partition("{")[0] for gateway in (busy, by_job) for name in gateway.metrics()}
     assert used <= exist, used - exist
     exist = {re.sub("_(bucket|sum|count)$", "", name) for name in exist}
-    used = {re.sub("_bucket$", "", name) for name in used}
+    used = {re.sub("_(bucket|sum|count)$", "", name) for name in used}
     assert exist <= used, exist - used
 
 

@@ -32,7 +32,10 @@ workers_are_added_up(void **state)
 	(void)state;
 	counter_add(&stats->workers[0].requests, 3);
 	counter_add(&stats->workers[2].requests, 4);
-	counter_add(&stats->workers[1].http2_requests, 2);
+	counter_add(&stats->workers[1].responses[HTTP_2][2], 2);
+	counter_add(&stats->workers[0].responses[HTTP_1_1][4], 3);
+	counter_add(&stats->workers[2].responses[HTTP_1_1][4], 1);
+	counter_add(&stats->failed_checks, 5);
 	counter_add(&stats->workers[1].outcomes[OUTCOME_REFUSED], 5);
 	counter_add(&stats->workers[0].grpc_calls[16], 3);
 	counter_add(&stats->workers[1].grpc_calls[GRPC_NO_STATUS], 2);
@@ -49,6 +52,13 @@ workers_are_added_up(void **state)
 	assert_true(has_line(text, "jobgate_build_info{version=\"1.2.3\"} 1"));
 	assert_true(has_line(text, "jobgate_requests_total 7"));
 	assert_true(has_line(text, "jobgate_http2_requests_total 2"));
+	assert_true(
+	    has_line(text, "jobgate_responses_total{protocol=\"HTTP/2.0\",code=\"2xx\"} 2"));
+	assert_true(
+	    has_line(text, "jobgate_responses_total{protocol=\"HTTP/1.1\",code=\"4xx\"} 4"));
+	assert_true(
+	    has_line(text, "jobgate_responses_total{protocol=\"HTTP/1.0\",code=\"none\"} 0"));
+	assert_true(has_line(text, "jobgate_check_failures_total 5"));
 	assert_true(has_line(text, "jobgate_exchanges_total{outcome=\"refused\"} 5"));
 	assert_true(has_line(text, "jobgate_grpc_calls_total{grpc_status=\"0\"} 0"));
 	assert_true(has_line(text, "jobgate_grpc_calls_total{grpc_status=\"16\"} 3"));
