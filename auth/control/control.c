@@ -15,6 +15,7 @@
 #include "auth/control/fixed_job.h"
 #include "auth/control/handlers.h"
 #include "auth/control/listen.h"
+#include "auth/control/registration.h"
 #include "auth/control/relisten.h"
 #include "auth/control/server.h"
 #include "auth/control/uses.h"
@@ -74,6 +75,7 @@ struct run {
 	struct relisten *socket_again, *gateway_socket_again, *workers_socket_again;
 	struct server *api, *gateway;
 	struct fixed_job *fixed_job;
+	struct registration *registration;
 };
 
 /*
@@ -288,6 +290,7 @@ end(struct run *run)
 	walks_close(&run->control.walks);
 	store_free(run->control.store);
 	fixed_job_free(run->fixed_job);
+	registration_free(run->registration);
 	uses_writer_free(run->control.uses);
 	run->control.uses = NULL;
 	disk_free(run->control.disk);
@@ -332,8 +335,11 @@ control_run(const struct control_setup *setup)
 		goto done;
 	}
 	run.fixed_job = fixed_job_watch(run.base, run.control.store, &setup->settings, &setup->log);
+	run.registration =
+	    registration_new(run.base, run.control.store, &setup->settings, &setup->log);
 	if (event_base_dispatch(run.base) == 0)
 		status = 0;
+	registration_finish(run.registration, run.base);
 	uses_writer_finish(run.control.uses, run.base);
 done:
 	end(&run);

@@ -20,7 +20,9 @@ const char *
 fixed_job_id(const struct control_settings *settings)
 {
 	if (settings->fixed_job != NULL)
-		return settings->fixed_labels == NULL ? settings->fixed_job : NULL;
+		return settings->fixed_labels == NULL || settings->register_ms > 0
+			   ? settings->fixed_job
+			   : NULL;
 	return settings->taken_job;
 }
 
@@ -37,6 +39,24 @@ taken_job_problem(const char *id, enum store_result result, char out[FIXED_JOB_T
 	return true;
 }
 
+/* As fixed_job_problem, for a job that the gateway itself registers. */
+static bool
+registration_problem(const char *id, enum store_result result, const struct record *record,
+    char out[FIXED_JOB_TEXT_MAX])
+{
+	if (result == STORE_OK && record->job.lease == 0)
+		snprintf(out, FIXED_JOB_TEXT_MAX,
+		    "job %s is not registered: its record in the store has no lease, so no gateway "
+		    "made it; jobgate job delete %s makes place",
+		    id, id);
+	else if (result == STORE_BROKEN || result == STORE_TOO_LARGE)
+		snprintf(out, FIXED_JOB_TEXT_MAX,
+		    "job %s is not registered: its record in the store breaks the rules; jobgate "
+		    "store verify names what is wrong",
+		    id);
+	return out[0] != '\0';
+}
+
 bool
 fixed_job_problem(const struct control_settings *settings, enum store_result result,
     const struct record *record, char out[FIXED_JOB_TEXT_MAX])
@@ -46,6 +66,8 @@ fixed_job_problem(const struct control_settings *settings, enum store_result res
 	out[0] = '\0';
 	if (id == NULL)
 		return taken_job_problem(settings->taken_job, result, out);
+	if (settings->register_ms > 0)
+		return registration_problem(id, result, record, out);
 	switch (result) {
 	case STORE_OK:
 		if (settings->fixed_url == NULL && record->job.url.scheme == JOB_URL_NONE) {
@@ -124,8 +146,8 @@ fixed_job_watch(struct event_base *base, struct store *store,
 	const struct timeval now = {0};
 	struct fixed_job *fixed;
 
-	if (fixed_job_id(settings) == NULL)
-		return NULL;
+	if (fixed_job_id(settings) == NULL || settings->register_ms > 0)
+		return NULL; /* registration.c says what is wrong with the record that it keeps */
 	fixed = calloc(1, sizeof(*fixed));
 	if (fixed == NULL)
 		return NULL;

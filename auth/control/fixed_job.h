@@ -10,16 +10,17 @@
 #define FIXED_JOB_TEXT_MAX 512
 
 /*
- * The job to read: the fixed one, unless the configuration has its labels, or the one that there
- * may not be (taken_job). NULL: none.
+ * The job to read: the fixed one, unless the configuration has its labels and asks for no record,
+ * or the one that there may not be (taken_job). NULL: none.
  */
 const char *fixed_job_id(const struct control_settings *settings);
 
 /*
  * What an operator should know of that job, whose record was read with this result. Of the fixed
- * job: it has no record, no labels, or no URL. Of a job whose id is taken: it has a record, which
- * counts as absent. An empty text: all is well, or nothing is known. True when the job cannot be
- * used. record: NULL unless result is STORE_OK.
+ * job: it has no record, no labels, or no URL, or its record is not the gateway's own
+ * (register_ms). Of a job whose id is taken: it has a record, which counts as absent. An empty
+ * text: all is well, or nothing is known. True when the job cannot be used. record: NULL unless
+ * result is STORE_OK.
  */
 bool fixed_job_problem(const struct control_settings *settings, enum store_result result,
     const struct record *record, char out[FIXED_JOB_TEXT_MAX]);

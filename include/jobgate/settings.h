@@ -60,9 +60,10 @@ struct job_forms {
 	const char *fixed_url;	     /* its backend, instead of the one in its record; or NULL */
 	struct job_url fixed_target; /* fixed_url, parsed */
 	const char *labels; /* of the fixed job, as a selector's text; NULL: its record has them */
-	struct job fixed_job; /* with `labels`: all of the job, in place of its record */
-	const char *taken;    /* the id whose host, <id>.<domain>, is control.host, so that no job
-				 may have it; NULL: none */
+	const char *labels_file; /* adds to labels; NULL: none */
+	struct job fixed_job;	 /* with `labels`: all of the job, in place of its record */
+	const char *taken; /* the id whose host, <id>.<domain>, is control.host, so that no job
+			      may have it; NULL: none */
 };
 
 /* How requests are changed on their way to backends. All text is the configuration's. */
@@ -146,13 +147,15 @@ struct scope_quota {
 	TEXT(fixed_job)	     /* the one job of a sidecar; or NULL */                               \
 	TEXT(fixed_url)	     /* in place of its record's; or NULL */                               \
 	TEXT(fixed_labels)   /* in place of its record, as a selector's text; or NULL */           \
+	TEXT(register_url)   /* in the record that register_ms asks for; or NULL */                \
 	TEXT(taken_job)	     /* the id that no job may have: its host is control.host; or NULL */  \
 	RANGES(scoped_urls)  /* the addresses to which job URLs of operators with a label selector \
 				may lead (auth/control/scope.h) */                                 \
 	VALUE(struct replica_wait, wait) /* wait.required: 0, or the same as wait.count */         \
 	VALUE(struct scope_quota, scope)                                                           \
-	VALUE(uint64_t, request_ms) /* for a request to arrive completely */                       \
-	VALUE(uint64_t, idle_ms)    /* between two requests */                                     \
+	VALUE(uint64_t, register_ms) /* lease of the fixed job's record, whole seconds; 0: none */ \
+	VALUE(uint64_t, request_ms)  /* for a request to arrive completely */                      \
+	VALUE(uint64_t, idle_ms)     /* between two requests */                                    \
 	VALUE(enum log_level, log_level)                                                           \
 	VALUE(bool, log_json)
 

@@ -13,7 +13,7 @@
  * document.c      a YAML document, section by section
  * assign.c        the value of one key, parsed and put into its place
  * certificates.c  tls.certificates, the one list of mappings
- * labels.c        jobs.labels, the one mapping
+ * labels.c        jobs.labels, the one mapping, and jobs.labels_file
  * validate.c      rules that several keys must keep together
  * defaults.c      values that a file leaves open and that follow from others
  */
@@ -78,6 +78,10 @@ bool assign_certificates(struct builder *builder, const yaml_node_t *key, const 
 
 /* jobs.labels: a mapping. False after an error. */
 bool assign_labels(struct builder *builder, const yaml_node_t *key, const yaml_node_t *node);
+
+/* Add the labels of jobs.labels_file to those of jobs.labels; after all keys. False after an error.
+ */
+bool labels_load_file(struct builder *builder);
 
 /* ---- validate.c ---- */
 

@@ -21,7 +21,7 @@ build(struct builder *builder, const char *path)
 	if (path != NULL && !document_load_file(builder, path))
 		return false;
 	defaults_derive_store(builder);
-	return validate_config(builder) && defaults_derive(builder);
+	return labels_load_file(builder) && validate_config(builder) && defaults_derive(builder);
 }
 
 struct config *

@@ -80,6 +80,19 @@ const struct config_key config_keys[] = {
 	.help =
 	    "The fixed job's labels, at most 16. The job then needs no record in the store, and "
 	    "an existing record is ignored. Needs fixed_url; {}: no labels."},
+    {"jobs.labels_file", TEXT(jobs.labels_file), .example = "/etc/podinfo/labels",
+	.help =
+	    "A file with more of them, a line name=\"value\" for each: a pod's labels, from the "
+	    "downward API of Kubernetes. Read at the start and at each reload."},
+    {"jobs.register", TIME(control.process.register_ms), .default_value = "0s", .max = DAY,
+	.help = "The gateway keeps a record of the fixed job in the store, so that lists show it, "
+		"with these labels and a lease of this length (at least 3s), which it renews. The "
+		"record goes when the gateway stops, or with its lease. This gateway itself goes "
+		"by the labels here. Needs jobs.labels or jobs.labels_file; 0s: no record."},
+    {"jobs.register_url", TEXT_OF(JOB_URL, control.process.register_url),
+	.example = "http://notebook.jobs.svc.cluster.local:8888",
+	.help = "The URL in that record, to which an edge gateway with the same store forwards "
+		"requests: the job's own address, since the edge gateway takes the token out."},
     {"jobs.public_url", TEXT_OF(PUBLIC_URL, control.process.public_url),
 	.example = "http://{job}.localhost:8080/",
 	.help = "What the control API shows as job_url; default: made from listen and "

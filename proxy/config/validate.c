@@ -146,6 +146,26 @@ check_help(struct builder *builder)
 	return true;
 }
 
+/* The record that a sidecar keeps of its job. */
+static bool
+check_registration(struct builder *builder)
+{
+	const struct config *config = &builder->config;
+	uint64_t lease = config->control.process.register_ms;
+
+	if (lease == 0 && config->control.process.register_url != NULL)
+		return builder_key_error(builder, "jobs.register_url",
+		    "needs jobs.register, the lease of the record with this URL");
+	if (lease == 0)
+		return true;
+	if (lease < 3000 || lease % 1000 != 0)
+		return builder_key_error(
+		    builder, "jobs.register", "expected whole seconds, at least 3s, or 0s");
+	return config->jobs.labels != NULL ||
+	       builder_key_error(builder, "jobs.register",
+		   "needs jobs.fixed, jobs.fixed_url, and jobs.labels or jobs.labels_file");
+}
+
 /* Which jobs there are, and how requests name them. */
 static bool
 check_jobs(struct builder *builder)
@@ -160,8 +180,11 @@ check_jobs(struct builder *builder)
 		return builder_key_error(
 		    builder, "jobs.fixed_url", "needs jobs.fixed, the job whose URL it is");
 	if (config->jobs.labels != NULL && config->jobs.fixed_url == NULL)
-		return builder_key_error(builder, "jobs.labels",
+		return builder_key_error(builder,
+		    config->jobs.labels_file != NULL ? "jobs.labels_file" : "jobs.labels",
 		    "needs jobs.fixed and jobs.fixed_url: the job then has no record in the store");
+	if (!check_registration(builder))
+		return false;
 	if (config->jobs.fixed == NULL && config->jobs.domain == NULL &&
 	    config->jobs.prefix == NULL)
 		return builder_error(builder, builder_mark(builder, "jobs.public_url"),

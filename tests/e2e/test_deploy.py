@@ -273,6 +273,9 @@ def test_configuration_on_a_page(text, check, make_folder):
     text = re.sub(r"/etc/jobgate/\w+\.pem", str(certificate), text)
     text = re.sub(r"/etc/jobgate/\w+\.key", str(key), text)
     text = text.replace("/var/log/jobgate/", f"{make_folder('log')}/")
+    podinfo = make_folder("podinfo")
+    (podinfo / "labels").write_text('app="notebook"')
+    text = text.replace("/etc/podinfo/", f"{podinfo}/")
     _, result = check(text)
     assert result.status == 0, result
 

@@ -9,7 +9,7 @@
 
 #include "jobgate/settings.h"
 
-#define TEXTS 12
+#define TEXTS 13
 
 struct sample {
 	struct control_settings settings;
@@ -38,10 +38,12 @@ fill(struct sample *sample)
 	settings->fixed_labels = sample->texts[9];
 	settings->taken_job = sample->texts[10];
 	settings->workers_socket = sample->texts[11];
+	settings->register_url = sample->texts[12];
 	sample->range = (struct ip_range){.address.s6_addr = {10}, .prefix = 104};
 	settings->scoped_urls = (struct ip_ranges){1, &sample->range};
 	settings->wait = (struct replica_wait){1, 2, 0};
 	settings->scope = (struct scope_quota){{5, 6}};
+	settings->register_ms = 7;
 	settings->request_ms = 3;
 	settings->idle_ms = 4;
 	settings->log_level = LOG_LEVEL_INFO;

@@ -37,7 +37,8 @@ struct world {
 	char directory[64];
 	char redis_socket[96], control_socket[96], log_path[96];
 	pid_t redis, control;
-	bool *ready; /* shared with the control process */
+	bool *ready;	       /* shared with the control process */
+	const char *registers; /* the job of which the control process keeps a record; or NULL */
 };
 
 static inline uint64_t
@@ -159,6 +160,12 @@ control_fork(struct world *world)
 	    .metrics = some_metrics,
 	    .resolver_open = fake_resolver_open,
 	};
+	if (world->registers != NULL) {
+		setup.settings.fixed_job = world->registers;
+		setup.settings.fixed_url = "http://127.0.0.1:1";
+		setup.settings.fixed_labels = "team=blue,x/y=";
+		setup.settings.register_ms = 3000;
+	}
 	/* By exit, not _exit: LeakSanitizer looks then, and makes the status one that is not 0. */
 	exit(control_run(&setup));
 }
