@@ -57,6 +57,15 @@ connection_lost(struct connection *connection)
 	connection_close(connection, false);
 }
 
+bool
+connection_watch(struct connection *connection)
+{
+	if (conn_watch(&connection->conn))
+		return true;
+	connection_lost(connection);
+	return false;
+}
+
 void
 connection_exchange_over(struct connection *connection, bool allowed)
 {
@@ -160,7 +169,7 @@ connection_new(struct downstream *downstream, int fd)
 
 	if (connection == NULL)
 		return NULL;
-	if (!conn_open(&connection->conn, downstream->loop, fd, connection_ready)) {
+	if (!conn_begin(&connection->conn, downstream->loop, fd, connection_ready)) {
 		slab_give(&downstream->connections, connection, CONNECTIONS_KEEP);
 		return NULL;
 	}
@@ -205,6 +214,10 @@ downstream_accept(struct downstream *downstream, int fd, const struct sockaddr *
 	connection_enter(connection);
 	handshake_begin(connection, listener->proxied);
 	connection_work(connection);
+	if (connection->state == CONNECTION_CLOSED)
+		return;
+	if (connection->state < CONNECTION_OPEN || !connection_protocol(connection)->watches)
+		connection_watch(connection);
 }
 
 void

@@ -75,6 +75,12 @@ struct connection_protocol {
 	size_t stream_size;
 
 	/*
+	 * It calls connection_watch before it waits for its client. Otherwise a connection is
+	 * registered as soon as it is accepted.
+	 */
+	bool watches;
+
+	/*
 	 * The handshakes are over. The protocol's part is zeroed. received: bytes that were read
 	 * before the protocol was known, which it owns from now on; NULL: none. `work` follows.
 	 */
@@ -128,6 +134,13 @@ void client_connection_dump(const struct connection *connection, struct dump *du
 
 /* The one place where a connection closes; its exchanges have ended before. reset: with RST. */
 void connection_close(struct connection *connection, bool reset);
+
+/*
+ * Register the socket with the loop, before waiting for the client. A new connection is not
+ * registered: one with a single request that is answered soon never needs it. False when the loop
+ * refuses: the connection is lost then, and closed.
+ */
+bool connection_watch(struct connection *connection);
 
 /* The connection is lost, or its client is gone: end its exchanges, and close. */
 void connection_lost(struct connection *connection);

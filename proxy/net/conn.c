@@ -31,17 +31,32 @@ conn_event(evutil_socket_t fd, short what, void *arg)
 }
 
 bool
-conn_open(struct conn *conn, struct loop *loop, int fd, void (*ready)(struct conn *conn))
+conn_begin(struct conn *conn, struct loop *loop, int fd, void (*ready)(struct conn *conn))
 {
 	CHECK(fd >= 0 && ready != NULL);
 	*conn = (struct conn){.fd = fd, .readable = true, .writable = true, .ready = ready};
 	if (event_assign(&conn->event, loop_base(loop), fd,
-		EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST, conn_event, conn) != 0 ||
-	    event_add(&conn->event, NULL) != 0) {
-		conn->fd = -1;
+		EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST, conn_event, conn) == 0)
+		return true;
+	conn->fd = -1;
+	return false;
+}
+
+bool
+conn_open(struct conn *conn, struct loop *loop, int fd, void (*ready)(struct conn *conn))
+{
+	if (!conn_begin(conn, loop, fd, ready))
 		return false;
-	}
-	return true;
+	if (conn_watch(conn))
+		return true;
+	conn->fd = -1;
+	return false;
+}
+
+void
+conn_end_follows(struct conn *conn)
+{
+	conn->ends = conn->tls == NULL;
 }
 
 bool
@@ -51,6 +66,7 @@ conn_take(struct conn *to, struct loop *loop, struct conn *from, void (*ready)(s
 
 	CHECK(fd >= 0 && from->tls == NULL, conn_dump, from);
 	event_del(&from->event);
+	from->watched = false;
 	from->fd = -1;
 	if (conn_open(to, loop, fd, ready))
 		return true;
@@ -68,6 +84,7 @@ conn_close(struct conn *conn)
 	conn->tls = NULL;
 	conn->unsent = false;
 	close(conn->fd);
+	conn->watched = false;
 	conn->fd = -1;
 }
 

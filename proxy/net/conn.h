@@ -32,6 +32,8 @@ struct conn {
 	struct event event;
 	struct tls *tls; /* NULL: plain */
 	int fd;		 /* -1: closed */
+	bool watched;	 /* registered with the loop */
+	bool ends;	 /* the end of our side follows what is sent from now on */
 	bool readable, writable;
 	bool drained;	  /* TLS: the last read found that the socket had no more */
 	bool unsent;	  /* TLS: records that the kernel did not take wait for `writable` */
@@ -46,6 +48,25 @@ struct conn {
  * writable to false. False when the loop refuses; the caller keeps fd then.
  */
 bool conn_open(struct conn *conn, struct loop *loop, int fd, void (*ready)(struct conn *conn));
+
+/*
+ * As conn_open, without registering: `ready` is not called before conn_watch. A write that does not
+ * take all bytes registers by itself, but a read does not. So call conn_watch before you wait for
+ * the peer. A socket that is read, answered and closed without waiting need not be registered.
+ */
+bool conn_begin(struct conn *conn, struct loop *loop, int fd, void (*ready)(struct conn *conn));
+
+/*
+ * Register with the loop, unless it is registered. Nothing gets lost by doing it late: `ready` is
+ * called for all that the socket has by then. False when the loop refuses; the caller closes.
+ */
+bool conn_watch(struct conn *conn);
+
+/*
+ * Say that conn_close or conn_shutdown_write follows as soon as all bytes have been written: the
+ * last ones then leave in one segment with the end. Without effect over TLS.
+ */
+void conn_end_follows(struct conn *conn);
 
 /*
  * Move the socket of `from`, which is plain, to `to`, which is closed. `from` is closed afterwards.

@@ -9,6 +9,7 @@ conn_dump(const struct conn *conn, struct dump *dump)
 		jg_dump_number(dump, "fd", (uint64_t)conn->fd);
 	jg_dump_flag(dump, "closed", conn->fd < 0);
 	jg_dump_flag(dump, "tls", conn->tls != NULL);
+	jg_dump_flag(dump, "unwatched", conn->fd >= 0 && !conn->watched);
 	jg_dump_flag(dump, "readable", conn->readable);
 	jg_dump_flag(dump, "writable", conn->writable);
 	jg_dump_flag(dump, "drained", conn->drained);

@@ -12,7 +12,8 @@ enum io conn_receive(struct conn *conn, char *into, size_t cap, size_t *n);
 
 /*
  * Write from `count` pieces (1 to 8) to the socket; with IO_OK *n is the number of bytes that it
- * took. IO_AGAIN makes conn->writable false. Never IO_EOF.
+ * took. IO_AGAIN makes conn->writable false. Never IO_EOF. When it does not take all, conn is
+ * registered with the loop from then on.
  */
 enum io conn_send(struct conn *conn, const struct iovec *pieces, int count, size_t *n);
 

@@ -245,7 +245,8 @@ client_flush(struct exchange_client *client)
 		return;
 	}
 	http1_shut_if_drained(server);
-	sender_settle(&server->sender);
+	if (http1_watch(server))
+		sender_settle(&server->sender);
 }
 
 /* If it fails, the next flush says so. */

@@ -254,6 +254,8 @@ http1_reset_when_read(struct http1_server *server)
 
 	if (!http1_must_reset(server))
 		return false;
+	/* What conn_end_follows holds back would not be acknowledged. */
+	CHECK(!server->connection.conn.ends, client_connection_dump, &server->connection);
 	unread = conn_unacknowledged(&server->connection.conn);
 	if (unread != server->unread)
 		connection_touch(&server->connection);
@@ -330,6 +332,20 @@ http1_linger(struct http1_server *server, size_t *budget)
 	return false;
 }
 
+/* True when the client has sent no more than what was read. */
+static bool
+nothing_unread(struct http1_server *server)
+{
+	struct conn *conn = &server->connection.conn;
+	enum io io;
+
+	if (conn->watched || conn->readable || buffer_len(server->receiver.in) > 0)
+		return !conn->readable && buffer_len(server->receiver.in) == 0;
+	conn_ask_again(conn); /* the loop does not say */
+	io = receiver_fill(&server->receiver);
+	return io == IO_AGAIN || io == IO_EOF;
+}
+
 /*
  * Send what is left, end our side, and read until the client has closed, too. Closing with unread
  * bytes would reset the connection, and the client might lose the answer (RFC 9112 section 9.6).
@@ -337,10 +353,13 @@ http1_linger(struct http1_server *server, size_t *budget)
 bool
 http1_closing(struct http1_server *server, size_t *budget)
 {
-	if (sender_pending(&server->sender))
+	if (sender_pending(&server->sender)) {
+		if (!server->finished_sending && server->read_before == UINT64_MAX)
+			server->read_before = http1_acknowledged(server);
 		return false;
+	}
 	if (server->client_closes && server->content_ended && !server->cut &&
-	    !server->connection.conn.readable && buffer_len(server->receiver.in) == 0) {
+	    nothing_unread(server)) {
 		/* It announced that this is its only request, and has sent no more: nothing can be
 		 * unread. (After several requests, another one may be on its way.) */
 		conn_farewell(&server->connection.conn);

@@ -27,7 +27,9 @@ http1_finish(struct http1_server *server)
 {
 	http1_server_set_state(server, HTTP1_CLOSING);
 	server->skipped = 0;
-	server->read_before = sender_pending(&server->sender) ? http1_acknowledged(server) : 0;
+	server->read_before = UINT64_MAX; /* not looked at yet */
+	if (!server->cut)
+		conn_end_follows(&server->connection.conn);
 	/* A client that reads may take its time; lingering begins when all is sent. */
 	connection_wait(
 	    &server->connection, server->connection.downstream->options.timeouts.answer);
@@ -186,6 +188,8 @@ http1_work(struct http1_server *server)
 		connection_lost(&server->connection);
 		return;
 	}
+	if (!http1_watch(server))
+		return; /* lost */
 	if (server->http2 && buffer_len(server->receiver.in) >= H2_PREFACE_LEN) {
 		hand_over(server);
 		return;
@@ -220,8 +224,11 @@ http1_expired_exchange(struct http1_server *server)
 {
 	struct connection *connection = &server->connection;
 
-	if (server->content_ended)
+	if (server->content_ended) {
+		/* It waits for longer than http1_watch expected. When this fails, it is closed. */
+		(void)connection_watch(connection);
 		return;
+	}
 	if (server->tunnel) {
 		exchange_catch_up(connection->downstream->exchanges);
 		conn_look_again(&connection->conn);
@@ -384,6 +391,7 @@ http1_dump(const struct connection *connection, struct dump *dump)
 
 const struct connection_protocol http1_server_protocol = {
     .size = sizeof(struct http1_server),
+    .watches = true,
     .opened = http1_opened,
     .ready = http1_ready,
     .work = http1_resumed,

@@ -1,4 +1,5 @@
-/* server_state.c - the states of an HTTP/1 server, and what a dump shows of it. */
+/* server_state.c - the states of an HTTP/1 server, its dump, and when the loop watches its client.
+ */
 #include "downstream/http1/server_state.h"
 
 #include "jobgate/state.h"
@@ -51,4 +52,32 @@ http1_server_dump(const struct http1_server *server, struct dump *dump)
 	if (server->exchange != NULL)
 		exchange_dump(server->exchange, dump);
 	jg_dump_end(dump);
+}
+
+/* True when nothing is expected of the client until the exchange has its answer. */
+static bool
+awaits_answer(const struct http1_server *server)
+{
+	const struct conn *conn = &server->connection.conn;
+
+	return server->state == HTTP1_EXCHANGE && server->content_ended && !server->tunnel &&
+	       conn->tls == NULL && !conn->readable && conn->writable &&
+	       !sender_pending(&server->sender);
+}
+
+bool
+http1_watch(struct http1_server *server)
+{
+	struct connection *connection = &server->connection;
+	struct loop *loop = connection->downstream->loop;
+	uint64_t tick_ms = loop_tick_ms(loop);
+
+	if (connection->conn.watched)
+		return true;
+	if (!awaits_answer(server))
+		return connection_watch(connection);
+	/* The timer may still be the head's. An answer in pieces must not put the look off. */
+	if (connection->timer.due_ms == 0 || connection->timer.due_ms > loop_now_ms(loop) + tick_ms)
+		connection_wait(connection, tick_ms);
+	return true;
 }

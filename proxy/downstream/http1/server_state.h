@@ -14,7 +14,7 @@
 
 /*
  * server.c        called by the connection (bytes, time-outs, drain); from one request to the next
- * server_state.c  its states, and what a dump shows of it
+ * server_state.c  its states, what a dump shows of it, when the loop watches its client
  * request.c       from bytes to the request that an exchange begins with
  * content.c       what follows a request's head: for the exchange, or to be dropped
  * answer.c        sends what the exchange has for the client
@@ -82,6 +82,13 @@ void http1_server_set_state(struct http1_server *server, enum http1_state to);
 
 /* Write its present state; of its messages only how many bytes there are. */
 void http1_server_dump(const struct http1_server *server, struct dump *dump);
+
+/*
+ * Before control goes back to the loop: have the loop watch the client, unless the connection waits
+ * only for its exchange. Then a timer has it watched one or two ticks later, so that a client
+ * that has gone is noticed. False when that closed the connection.
+ */
+bool http1_watch(struct http1_server *server);
 
 /* ---- server.c ---- */
 
