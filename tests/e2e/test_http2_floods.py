@@ -1,5 +1,6 @@
 """HTTP/2: each limit on what a client may cost is flooded, while another client is
-served. See also test_http2_windows.py, and tests/conformance/h2 (blocks)."""
+served. See also test_http2_windows.py, test_http2_buffer.py (http2.buffer), test_http2_turns.py
+(the limits of one turn), and tests/conformance/h2 (blocks)."""
 
 import struct
 import threading
