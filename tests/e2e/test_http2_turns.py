@@ -70,7 +70,7 @@ def stopped(gateway):
 
 def start_sending(client, data):
     """In a thread: it may be more than sockets hold while the worker is stopped."""
-    thread = threading.Thread(target=client.send_bytes, args=(data,))
+    thread = threading.Thread(target=client.sock.sendall, args=(data,))
     thread.start()
     return thread
 
@@ -172,4 +172,70 @@ def test_frames_of_a_backend(gateway, records, other):
     thread.join()
     assert served_before(order(gateway, count + 1), "last") == count
     assert client.read_response().status == 200
+    scene.close()
+
+
+def test_bytes_of_a_backend(gateway, records, other):
+    """Large frames: the backend's flood takes 11 turns, the other client's requests 4. What comes before widens the socket's buffer."""
+    scene = Scene(gateway, records, backend=H2Backend())
+    client = scene.new_client()
+    client.send(scene.request(path="/last"))
+    connection = scene.backend.accept()
+    stream = connection.next_stream()
+    unknown, count = raw("not known", 0, 0, bytes(16_384)), 4 * TURN_REQUESTS
+    connection.send_bytes(unknown * (4 * TURN_BYTES // 16_384))
+    connection.send_ping_and_wait()
+    flood = unknown * (11 * TURN_BYTES // 16_384)
+    with stopped(gateway):
+        thread = start_sending(connection, flood + connection.headers(stream, [(":status", "200")]).serialize())
+        other.send_bytes(heads(other, scene, "other", count))
+    thread.join()
+    assert served_before(order(gateway, count + 1), "last") == count
+    assert client.read_response().status == 200
+    scene.close()
+
+
+def test_bytes_to_a_backend(gateways, records):
+    """320 uploads of 16 KiB wait for windows, which open at once: they take 10 turns. The other client's requests take 5.
+    An upload that comes before widens the socket's buffer."""
+    uploads, size, count = 320, 16 << 10, 5 * TURN_REQUESTS
+    gateway = gateways.start({"http2": {"backend_streams": uploads}})
+    scene = Scene(gateway, records, backend=H2Backend())
+    first = scene.new_client()
+    thread = start_sending(first, scene.request("POST", "/first", body=bytes(4 << 20)))
+    connection = scene.backend.accept()
+    connection.reply(connection.next_stream())
+    assert first.read_response().status == 200
+    thread.join()
+    connection.hold = True
+    connection.send(frames.SettingsFrame(settings={INITIAL_WINDOW_SIZE: 0}))
+    connection.send_ping_and_wait()
+    clients = []
+    for i in range(uploads):
+        if i % 64 == 0:
+            clients.append(connect(gateway))
+        clients[-1].request(scene.host, scene.token, "POST", "/upload", body=bytes(size))
+    for client in clients:
+        client.send_ping_and_wait()
+    connection.send_ping_and_wait()
+    streams = connection.waiting()
+    assert len(streams) == uploads
+
+    def answer_all():
+        """When all content has come."""
+        left = uploads * size
+        while left > 0:
+            left -= len(connection.sock.recv(1 << 20))
+        connection.send(*[connection.headers(stream, [(":status", "200")]) for stream in streams])
+    with connect(gateway) as other:
+        with stopped(gateway):
+            connection.send(frames.SettingsFrame(settings={INITIAL_WINDOW_SIZE: size}),
+                            frames.WindowUpdateFrame(0, window_increment=uploads * size))
+            other.send_bytes(heads(other, scene, "other", count))
+            thread = threading.Thread(target=answer_all)
+            thread.start()
+        thread.join()
+        assert served_before(order(gateway, count + 2), "upload") == count
+    for client in clients:
+        client.close()
     scene.close()
