@@ -22,7 +22,10 @@ from harness.store import RedisServer
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 DEPLOY = REPOSITORY / "deploy"
-MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+KUBERNETES = DEPLOY / "kubernetes"
+MANIFESTS = sorted(path for path in KUBERNETES.rglob("*.yaml") if path.stem != "kustomization")
+MANIFEST = {path.stem: path for path in MANIFESTS}
+OVERLAYS = sorted(path.parent for path in KUBERNETES.rglob("kustomization.yaml"))
 
 
 def documents(path):
@@ -39,6 +42,11 @@ def gateway_containers(path):
         for container in [*spec["containers"], *spec.get("initContainers", [])]:
             if container["name"] == "jobgate":
                 yield spec, container
+
+
+def labels_of_pod(path):
+    workload, = of_kind(path, "Deployment", "Job")
+    return workload["spec"]["template"]["metadata"]["labels"]
 
 
 def configuration(path):
@@ -58,6 +66,13 @@ def test_configuration_in_a_manifest(path, check, tmp_path):
         # Left as it is, the key must not be taken for one.
         (tmp_path / name).write_text(content, encoding="utf-8")
         text = text.replace(f"/etc/jobgate/{name}", str(tmp_path / name))
+    for spec, container in gateway_containers(path):
+        for mount in container["volumeMounts"]:
+            for item in next(volume for volume in spec["volumes"] if volume["name"] == mount["name"]).get("downwardAPI", {}).get("items", []):
+                assert item["fieldRef"]["fieldPath"] == "metadata.labels"
+                (tmp_path / item["path"]).write_text("\n".join(f'{name}="{value}"' for name, value in labels_of_pod(path).items()), encoding="utf-8")
+                text = text.replace(f"{mount['mountPath']}/{item['path']}", str(tmp_path / item["path"]))
+    assert "/etc/podinfo" not in text
     if "session.key" in text:
         _, result = check(text)
         assert result.status == 1 and "random bytes" in result.err, result
@@ -92,7 +107,7 @@ def test_ports_and_times_of_a_pod(path):
 
 def test_only_the_proxy_is_trusted():
     """If all pods were trusted, a job could claim any address for its requests."""
-    backends = yaml.safe_load(configuration(DEPLOY / "kubernetes/edge.yaml"))["backends"]
+    backends = yaml.safe_load(configuration(MANIFEST["edge"]))["backends"]
     networks = {name: [ipaddress.ip_network(text) for text in backends[name]] for name in ("trusted_proxies", "allow")}
     assert all(proxy.prefixlen >= 28 for proxy in networks["trusted_proxies"])
     assert not any(proxy.overlaps(jobs) for proxy in networks["trusted_proxies"] for jobs in networks["allow"])
@@ -107,6 +122,43 @@ def test_gateway_in_a_pod_has_no_rights(path):
         assert security["capabilities"] == {"drop": ["ALL"]}
         assert security["seccompProfile"] == {"type": "RuntimeDefault"}
         assert spec["automountServiceAccountToken"] is False
+
+
+def kustomized(folder):
+    """What `kubectl apply -k` sends, of the few words that these files use: the resources, with the names of images replaced."""
+    text = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
+    assert set(text) <= {"apiVersion", "kind", "resources", "images"}
+    found = []
+    for name in text["resources"]:
+        place = (folder / name).resolve()
+        # kustomize reads files of the folder only, and other folders that are kustomizations.
+        assert place.is_dir() or place.parent == folder
+        found += kustomized(place) if place.is_dir() else documents(place)
+    for image in text.get("images", []):
+        whole = json.dumps(found)
+        assert f'"{image["name"]}:' in whole, image
+        found = json.loads(re.sub(rf'"{re.escape(image["name"])}:[^"]*"', f'"{image["newName"]}:{image["newTag"]}"', whole))
+    return found
+
+
+@pytest.mark.parametrize("folder", OVERLAYS, ids=lambda path: path.name)
+def test_a_kustomization_is_whole(folder):
+    found = kustomized(folder)
+    names = [(document["kind"], document["metadata"].get("namespace"), document["metadata"]["name"]) for document in found]
+    assert len(set(names)) == len(names)  # kustomize refuses a name that comes twice
+    namespaces = {name for kind, _, name in names if kind == "Namespace"}
+    assert {namespace for _, namespace, _ in names if namespace} <= namespaces
+    if "overlays" in folder.parts:
+        assert "<registry>" not in json.dumps([document for document in found if document["kind"] != "Secret"])
+        assert ("Service", "jobgate", "redis") in names  # store.url
+
+
+def test_each_manifest_is_in_a_kustomization():
+    """Two are for some clusters only, and named there in a comment."""
+    for path in MANIFESTS:
+        text = (path.parent / "kustomization.yaml").read_text(encoding="utf-8")
+        listed = path.name in yaml.safe_load(text)["resources"]
+        assert listed or path.name in ("gateway-api.yaml", "podmonitor.yaml") and path.name in text
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)
@@ -129,7 +181,7 @@ def test_selectors_find_their_pods(path):
 
 
 def test_a_batch_job_ends_although_its_gateway_goes_on():
-    job, = of_kind(DEPLOY / "kubernetes/batch-job.yaml", "Job")
+    job, = of_kind(MANIFEST["batch-job"], "Job")
     spec = job["spec"]["template"]["spec"]
     gateway, = spec["initContainers"]
     assert gateway["restartPolicy"] == "Always" and spec["restartPolicy"] == "Never"
@@ -138,10 +190,10 @@ def test_a_batch_job_ends_although_its_gateway_goes_on():
 
 @pytest.mark.parametrize("name", ["ingress", "gateway-api"])
 def test_routes_lead_to_the_service(name):
-    service, = of_kind(DEPLOY / "kubernetes/edge.yaml", "Service")
+    service, = of_kind(MANIFEST["edge"], "Service")
     port, = service["spec"]["ports"]
-    documents_of = documents(DEPLOY / f"kubernetes/{name}.yaml")
-    domain = yaml.safe_load(configuration(DEPLOY / "kubernetes/edge.yaml"))["jobs"]["domain"]
+    documents_of = documents(MANIFEST[name])
+    domain = yaml.safe_load(configuration(MANIFEST["edge"]))["jobs"]["domain"]
     for document in documents_of:
         assert document["metadata"]["namespace"] == service["metadata"]["namespace"]
         assert f"*.{domain}" in json.dumps(document)
@@ -155,8 +207,8 @@ def test_routes_lead_to_the_service(name):
 
 def test_all_gateways_are_scraped_and_reach_the_store():
     """By their pods' labels."""
-    monitor, = documents(DEPLOY / "kubernetes/podmonitor.yaml")
-    policy, = of_kind(DEPLOY / "kubernetes/redis.yaml", "NetworkPolicy")
+    monitor, = documents(MANIFEST["podmonitor"])
+    policy, = of_kind(MANIFEST["redis"], "NetworkPolicy")
     edge, beside = policy["spec"]["ingress"][0]["from"]
     names = {}
     for path in CARRIERS:
@@ -171,7 +223,7 @@ def test_all_gateways_are_scraped_and_reach_the_store():
 
 def test_the_store_of_a_cluster(gateways, make_folder):
     """The arguments and users of redis.yaml, with a Redis of this machine; tokens outlive a kill."""
-    path, folder = DEPLOY / "kubernetes/redis.yaml", make_folder("redis")
+    path, folder = MANIFEST["redis"], make_folder("redis")
     stateful, = of_kind(path, "StatefulSet")
     secret, = of_kind(path, "Secret")
     (folder / "users.acl").write_text(secret["stringData"]["users.acl"], encoding="utf-8")
@@ -199,10 +251,10 @@ def test_the_store_of_a_cluster(gateways, make_folder):
 
 @pytest.mark.parametrize("name", ["job", "model"])
 def test_only_the_gateway_reaches_a_job(name):
-    policy, = of_kind(DEPLOY / f"kubernetes/{name}-behind-edge.yaml", "NetworkPolicy")
+    policy, = of_kind(MANIFEST["jobs-only-through-the-gateway"], "NetworkPolicy")
     source, = policy["spec"]["ingress"][0]["from"]
-    gateway, = of_kind(DEPLOY / "kubernetes/edge.yaml", "Deployment")
-    pod, = of_kind(DEPLOY / f"kubernetes/{name}-behind-edge.yaml", "Deployment")
+    gateway, = of_kind(MANIFEST["edge"], "Deployment")
+    pod, = of_kind(MANIFEST[f"{name}-behind-edge"], "Deployment")
     assert policy["spec"]["podSelector"]["matchLabels"].items() <= pod["spec"]["template"]["metadata"]["labels"].items()
     assert source["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"] == gateway["metadata"]["namespace"]
     labels = gateway["spec"]["template"]["metadata"]["labels"]
@@ -210,7 +262,7 @@ def test_only_the_gateway_reaches_a_job(name):
 
 
 def test_a_sidecar_is_reached_only_at_the_gateway():
-    sidecar = DEPLOY / "kubernetes/sidecar.yaml"
+    sidecar = MANIFEST["sidecar"]
     policy, = of_kind(sidecar, "NetworkPolicy")
     listen = int(yaml.safe_load(configuration(sidecar))["listen"][0].rsplit(":", 1)[1])
     assert policy["spec"]["ingress"][0] == {"ports": [{"port": listen}]}
@@ -218,7 +270,7 @@ def test_a_sidecar_is_reached_only_at_the_gateway():
 
 def test_grpc_probes_of_a_pod(gateways):
     """The calls that kubelet makes."""
-    path = DEPLOY / "kubernetes/edge.yaml"
+    path = MANIFEST["edge"]
     gateway = gateways.start({"http2": yaml.safe_load(configuration(path)).get("http2", {})})
     (_, container), = gateway_containers(path)
     probes = [container[name]["grpc"] for name in ("readinessProbe", "livenessProbe", "startupProbe")]
@@ -248,14 +300,14 @@ def test_types_of_the_kubernetes_api(make_folder):
 
     def check_types(found):
         return subprocess.run(["node", "-e", CHECK_TYPES], cwd=folder, input=json.dumps(found), capture_output=True, text=True, check=False)
-    for path in MANIFESTS:
-        done = check_types(documents(path))
+    for path, found in [*((path, documents(path)) for path in MANIFESTS), *((folder, kustomized(folder)) for folder in OVERLAYS)]:
+        done = check_types(found)
         assert done.returncode == 0, (path, done.stderr)
-    wrong, = of_kind(DEPLOY / "kubernetes/edge.yaml", "Deployment")
+    wrong, = of_kind(MANIFEST["edge"], "Deployment")
     wrong["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]["grpc"]["port"] = "metrics"
     assert "port must be integer" in check_types([wrong]).stderr
     for name in ("gateway-api", "podmonitor"):
-        wrong = documents(DEPLOY / f"kubernetes/{name}.yaml")[0]
+        wrong = documents(MANIFEST[name])[0]
         wrong["spec"]["selector" if name == "podmonitor" else "listeners"] = 1
         assert check_types([wrong]).returncode != 0
 

@@ -50,10 +50,11 @@ inside ip link set lo up
 mkdir -p "$work/sidecar"
 /usr/bin/python3 - >"$work/sidecar/jobgate.yaml" <<'PYTHON'
 import yaml
-secret, = (item for item in yaml.safe_load_all(open("deploy/kubernetes/sidecar.yaml")) if item and item["kind"] == "Secret")
-print(secret["stringData"]["jobgate.yaml"].replace("redis.jobgate.svc.cluster.local", "127.0.0.1"))
+secret, = (item for item in yaml.safe_load_all(open("deploy/kubernetes/overlays/sidecar/sidecar.yaml")) if item and item["kind"] == "Secret")
+print(secret["stringData"]["jobgate.yaml"].replace("redis.jobgate.svc.cluster.local", "127.0.0.1").replace("/etc/podinfo/", "/etc/jobgate/"))
 PYTHON
-chmod 755 "$work/sidecar" && chmod 444 "$work/sidecar/jobgate.yaml"
+echo 'app="notebook"' >"$work/sidecar/labels" # as kubelet would
+chmod 755 "$work/sidecar" && chmod 444 "$work/sidecar/"*
 printf '%s\n' 'port 6379' 'bind 127.0.0.1' 'save ""' 'user default on nopass ~* &* +@all' \
 	'user gateway on >secret ~jobgate:* &__redis__:invalidate +@all -@dangerous +client +role +info' >"$work/redis.conf"
 ip netns exec "$space" redis-server "$work/redis.conf" >"$work/redis.log" &
@@ -61,7 +62,7 @@ started+=($!)
 ip netns exec "$space" /usr/bin/python3 deploy/demo_backend.py 8888 >"$work/backend.log" 2>&1 &
 started+=($!)
 
-# What securityContext says in deploy/kubernetes/sidecar.yaml, in podman's words.
+# What securityContext says in deploy/kubernetes/overlays/sidecar/sidecar.yaml, in podman's words.
 podman run -d --name "$name" --network "ns:/run/netns/$space" --read-only --read-only-tmpfs=false --cap-drop=all \
 	--security-opt=no-new-privileges --ulimit nofile=4096:4096 --ulimit nproc=1024:1024 \
 	-v "$work/sidecar:/etc/jobgate:ro" jobgate >/dev/null
@@ -83,14 +84,14 @@ check "... with no new privileges" of_process NoNewPrivs 1
 check "its root is read-only" fails in_image touch /var/lib/jobgate/x
 check "no port is open but ours" test "$(inside ss -Hltn | awk '{print $4}' | grep -cvE ':(8080|9180|6379|8888)$')" = 0
 
-check "job create" in_image jobgate job create --id notebook -l model=base
-token=$(in_image jobgate token create alice --role read -l model=base -o json)
+check "the job is registered" eventually in_image jobgate job get notebook
+token=$(in_image jobgate token create alice --role read -l app=notebook -o json)
 value=$(sed -n 's/.*"value": *"\([^"]*\)".*/\1/p' <<<"$token") id=$(sed -n 's/.*"id": *"\([^"]*\)".*/\1/p' <<<"$token")
 check "401 without a token" answers 401 http://127.0.0.1:8080/
 check "200 with one" answers 200 -H "Authorization: Bearer $value" http://127.0.0.1:8080/
 check "token renew" in_image jobgate token renew --yes "$id"
 check "401 with the old value" eventually answers 401 -H "Authorization: Bearer $value" http://127.0.0.1:8080/
-value=$(in_image jobgate token create bob --role read -l model=base -o json | sed -n 's/.*"value": *"\([^"]*\)".*/\1/p')
+value=$(in_image jobgate token create bob --role read -l app=notebook -o json | sed -n 's/.*"value": *"\([^"]*\)".*/\1/p')
 
 inside curl -sN -H "Authorization: Bearer $value" http://127.0.0.1:8080/stream >"$work/stream.out" &
 stream=$!
